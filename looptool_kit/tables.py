@@ -1,0 +1,196 @@
+"""Typed tables: a sequence of frozen rows, kept as Parquet or JSONL, readable without this package.
+
+Scalars and lists of scalars are ordinary Parquet columns; nested values are JSON text in a string column of the same name.
+Every write goes to a temporary file beside the target and is renamed over it, so a table is whole or absent.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import types
+import typing
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Self, TypeVar, overload
+
+from pydantic import BaseModel, ValidationError
+
+Row = TypeVar("Row", bound=BaseModel)
+_SCALARS = (str, int, float, bool)
+
+
+class Table(Sequence[Row], Generic[Row]):
+    """An immutable sequence of rows of one pydantic type."""
+
+    row_type: ClassVar[type[BaseModel]]
+
+    def __init__(self, rows: Iterable[Row] = ()) -> None:
+        self.rows: tuple[Row, ...] = tuple(rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, at: int) -> Row: ...
+    @overload
+    def __getitem__(self, at: slice) -> Self: ...
+    def __getitem__(self, at: int | slice) -> Row | Self:
+        return type(self)(self.rows[at]) if isinstance(at, slice) else self.rows[at]
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def __add__(self, other: Iterable[Row]) -> Self:
+        return type(self)((*self.rows, *other))
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.rows == typing.cast("Table[Row]", other).rows
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self)} rows)"
+
+    def where(self, keep: Callable[[Row], bool]) -> Self:
+        """The rows for which `keep` is true, in order."""
+        return type(self)(row for row in self.rows if keep(row))
+
+    def by_id(self) -> dict[str, Row]:
+        """Row id -> row."""
+        return {row.id: row for row in self.rows}  # type: ignore[attr-defined]
+
+    def frame(self) -> Any:
+        """The rows as a pandas DataFrame, nested values as Python objects."""
+        import pandas as pd
+
+        return pd.DataFrame([({"id": r.id} if hasattr(r, "id") else {}) | r.model_dump() for r in self.rows])
+
+    # ------------------------------------------------------------------ disk
+
+    def write(self, path: str | Path) -> Path:
+        """Write as Parquet (`.parquet`) or JSON lines (`.jsonl`), atomically. Returns the path."""
+        path = Path(path)
+        if path.suffix == ".jsonl":
+            with atomic(path) as tmp, open(tmp, "w", encoding="utf-8") as out:
+                for row in self.rows:
+                    out.write(json.dumps(row.model_dump(mode="json"), ensure_ascii=False) + "\n")
+            return path
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        columns: dict[str, Any] = {}
+        if hasattr(self.row_type, "id") and "id" not in self.row_type.model_fields:
+            columns["id"] = pa.array([r.id for r in self.rows], pa.string())  # type: ignore[attr-defined]
+        dumped = [row.model_dump(mode="json") for row in self.rows]
+        for name, field in self.row_type.model_fields.items():
+            kind = _arrow(field.annotation)
+            values = [d[name] for d in dumped]
+            if kind is None:
+                columns[name] = pa.array([None if v is None else json.dumps(v, ensure_ascii=False) for v in values], pa.string())
+            else:
+                columns[name] = pa.array(values, kind)
+        with atomic(path) as tmp:
+            pq.write_table(pa.table(columns), tmp, compression="zstd")
+        return path
+
+    @classmethod
+    def read(cls, path: str | Path, on_reject: Callable[[int, str, str], None] | None = None) -> Self:
+        """Read a Parquet or JSON-lines file.
+
+        `on_reject(row_number, raw, reason)` is called for each row that is malformed, and the good rows are returned; without it the first
+        malformed row raises `ValueError` naming file, row and reason. Rows count from 1.
+        """
+        path = Path(path)
+        if not path.exists():
+            raise FileNotFoundError(f"{path} does not exist")
+        rows: list[Row] = []
+        for number, raw, load in _jsonl(path) if path.suffix == ".jsonl" else _parquet(path, cls.row_type):
+            try:
+                rows.append(typing.cast(Row, cls.row_type.model_validate(load())))
+            except (ValidationError, ValueError, TypeError) as error:
+                reason = _reason(error)
+                if on_reject is None:
+                    raise ValueError(f"{path}, row {number}: {reason}") from None
+                on_reject(number, raw(), reason)
+        return cls(rows)
+
+
+@contextmanager
+def atomic(path: str | Path) -> Iterator[Path]:
+    """A temporary path beside `path`, flushed and renamed over it on success, removed on failure."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    tmp = Path(name)
+    try:
+        yield tmp
+        with open(tmp, "rb") as done:
+            os.fsync(done.fileno())
+        os.replace(tmp, path)
+    finally:
+        tmp.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write text atomically."""
+    with atomic(path) as tmp:
+        tmp.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write indented JSON atomically."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def _arrow(annotation: Any) -> Any:
+    """The Arrow type of a scalar or list-of-scalars annotation, None for what is kept as JSON."""
+    import pyarrow as pa
+
+    scalars = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (typing.Union, types.UnionType):
+        rest = [a for a in args if a is not type(None)]
+        return _arrow(rest[0]) if len(rest) == 1 else None
+    if origin is typing.Literal:
+        return pa.string() if all(isinstance(a, str) for a in args) else None
+    if origin in (tuple, list) and args and args[0] in _SCALARS:
+        return pa.list_(scalars[args[0]])
+    return scalars.get(annotation)
+
+
+def _jsonl(path: Path) -> Iterator[tuple[int, Callable[[], str], Callable[[], Any]]]:
+    with open(path, "rb") as lines:
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                yield number, (lambda t=line: t.decode("utf-8", "replace").rstrip("\n")), (lambda t=line: json.loads(t.decode("utf-8")))  # type: ignore[misc]
+
+
+def _parquet(path: Path, row_type: type[BaseModel]) -> Iterator[tuple[int, Callable[[], str], Callable[[], Any]]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ValueError(f"{path} is not a readable Parquet file ({error}); delete it and run the stage again") from None
+    nested = {name for name, field in row_type.model_fields.items() if _arrow(field.annotation) is None}
+    keep = set(row_type.model_fields)
+    number = 0
+    for batch in file.iter_batches(batch_size=4096):
+        for record in batch.to_pylist():
+            number += 1
+
+            def load(record: dict[str, Any] = record) -> dict[str, Any]:
+                return {k: json.loads(v) if k in nested and v is not None else v for k, v in record.items() if k in keep}
+
+            yield number, (lambda r=record: json.dumps(r, default=str)), load  # type: ignore[misc]
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'row'}: {e['msg']}" for e in error.errors()[:3])
+    return str(error)

@@ -1,0 +1,414 @@
+"""Parse, render, match and diagnose tool calls: the one parser and the one matcher of the project.
+
+The wire form is Hermes': each call is `<tool_call>` + a JSON object with exactly `name` and `arguments` + `</tool_call>`.
+Data, reward, probe and evaluation all go through `parse` and `match`; nothing here ever evaluates what a model wrote.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any, Literal, NamedTuple
+
+from pydantic import JsonValue
+
+from looptool_kit.samples import Frozen, Label, Message, Tool, ToolCall
+
+ParseError = Literal["unparsable", "truncated"]
+FaultKind = Literal[
+    "unparsable", "truncated", "unknown_tool", "wrong_tool", "missing_parameter", "hallucinated_parameter", "redundant_parameter",
+    "wrong_value", "wrong_type", "missing_call", "extra_call", "should_have_declined", "should_have_called", "wrong_reply",
+]  # fmt: skip
+
+OPEN, CLOSE = "<tool_call>", "</tool_call>"
+
+
+class Answer(Frozen):
+    """What a model said, parsed: calls, the text around them, or why it could not be read."""
+
+    calls: tuple[ToolCall, ...] = ()
+    text: str = ""
+    """Text outside calls and thinking, stripped."""
+    error: ParseError | None = None
+    detail: str = ""
+    """Where and why parsing failed."""
+
+    @classmethod
+    def of(cls, label: Label) -> Answer:
+        """The answer that a label describes."""
+        return cls(calls=label.calls, text=label.reply)
+
+
+class Fault(Frozen):
+    """One difference between a prediction and a label."""
+
+    kind: FaultKind
+    tool: str = ""
+    """The label's tool where there is one, else the prediction's."""
+    parameter: str = ""
+    expected: JsonValue = None
+    got: JsonValue = None
+
+    def __str__(self) -> str:
+        where = f"{self.tool}.{self.parameter}" if self.parameter else self.tool
+        words = self.kind.replace("_", " ") + (f" at {where}" if where else "")
+        if self.kind in ("wrong_value", "wrong_type"):
+            words += f": {json.dumps(self.got, ensure_ascii=False)} instead of {json.dumps(self.expected, ensure_ascii=False)}"
+        elif self.kind in ("wrong_tool", "unknown_tool"):
+            words += f": {self.got}"
+        return words
+
+
+# ---------------------------------------------------------------- parse
+
+
+class _Bad(ValueError):
+    pass
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    keys = [k for k, _ in pairs]
+    if len(set(keys)) < len(keys):
+        raise _Bad(f"key {next(k for k, n in Counter(keys).items() if n > 1)!r} stands twice")
+    return dict(pairs)
+
+
+def _constant(text: str) -> Any:
+    raise _Bad(f"{text} is not JSON")
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise _Bad(f"number {text} is out of range")
+    return value
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant, parse_float=_float)
+_THINK = re.compile(r"<think>.*?</think>", re.DOTALL)
+
+
+def parse(text: str, finish_reason: str = "stop") -> Answer:
+    """Parse a completion into an `Answer`; never raises.
+
+    White space, several calls, text around the calls and `<think>` blocks are accepted. JSON is strict: duplicate keys, NaN, infinities, lone
+    surrogates and anything but one object with exactly `name` (string) and `arguments` (object) make the answer "unparsable". A completion cut at
+    the length limit (`finish_reason="length"`) is "truncated", whatever it holds.
+    """
+    if finish_reason == "length":
+        return Answer(text=text.strip(), error="truncated", detail="cut at the length limit")
+    calls: list[ToolCall] = []
+    outside: list[str] = []
+    at = _end_of_leading_thought(text)
+    try:
+        while True:
+            start, thought = text.find(OPEN, at), text.find("<think>", at)
+            if 0 <= thought and (start < 0 or thought < start):
+                outside.append(text[at:thought])
+                end = text.find("</think>", thought)
+                if end < 0:
+                    raise _Bad("a <think> block is not closed")
+                at = end + len("</think>")
+                continue
+            if start < 0:
+                outside.append(text[at:])
+                break
+            outside.append(text[at:start])
+            call, at = _call(text, start + len(OPEN))
+            calls.append(call)
+        said = " ".join(part.strip() for part in outside if part.strip())
+        if CLOSE in said:
+            raise _Bad(f"a {CLOSE} without {OPEN}")
+        return Answer(calls=tuple(calls), text=said)
+    except (ValueError, RecursionError) as error:
+        return Answer(text=text.strip(), error="unparsable", detail=str(error) or type(error).__name__)
+
+
+def _end_of_leading_thought(text: str) -> int:
+    # Templates that open <think> in the prompt leave only the closing tag in the completion.
+    end = text.find("</think>")
+    return end + len("</think>") if 0 <= end and "<think>" not in text[:end] and OPEN not in text[:end] else 0
+
+
+def _call(text: str, at: int) -> tuple[ToolCall, int]:
+    while at < len(text) and text[at].isspace():
+        at += 1
+    value, at = _DECODER.raw_decode(text, at)
+    while at < len(text) and text[at].isspace():
+        at += 1
+    if not text.startswith(CLOSE, at):
+        raise _Bad(f"{CLOSE} is missing at character {at}")
+    if not isinstance(value, dict) or set(value) != {"name", "arguments"}:
+        raise _Bad("a call is an object with exactly name and arguments")
+    if not isinstance(value["name"], str) or not value["name"] or not isinstance(value["arguments"], dict):
+        raise _Bad("name must be a non-empty string and arguments an object")
+    json.dumps(value, ensure_ascii=False).encode("utf-8")  # UnicodeEncodeError on lone surrogates
+    return ToolCall(name=value["name"], arguments=value["arguments"]), at + len(CLOSE)
+
+
+# --------------------------------------------------------------- render
+
+
+def render_calls(calls: Iterable[ToolCall]) -> str:
+    """Calls in the wire form, arguments in the order given: what a policy is trained to write."""
+    return "\n".join(
+        f"{OPEN}\n{json.dumps({'name': c.name, 'arguments': c.arguments}, ensure_ascii=False)}\n{CLOSE}" for c in calls
+    )
+
+
+def render_answer(answer: Label | Answer) -> str:
+    """A label (or a parsed answer) as the assistant's text; `parse` of it gives the same calls and text back."""
+    text = answer.reply if isinstance(answer, Label) else answer.text
+    return "\n".join(part for part in (text, render_calls(answer.calls)) if part)
+
+
+@lru_cache
+def chat_template() -> str:
+    """The project's chat template (Jinja, ChatML with a tools branch), set on tokenizers whose own has none."""
+    return files("looptool_kit").joinpath("chat_template.jinja").read_text(encoding="utf-8")
+
+
+@lru_cache
+def _template() -> Any:
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    def tojson(value: Any, **_: Any) -> str:
+        return json.dumps(value, ensure_ascii=False)
+
+    env = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+    env.filters["tojson"] = tojson
+    return env.from_string(chat_template())
+
+
+def chat(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    """Messages in the OpenAI form that chat templates take."""
+    out = []
+    for m in messages:
+        turn: dict[str, Any] = {"role": m.role, "content": m.content}
+        if m.name:
+            turn["name"] = m.name
+        if m.tool_calls:
+            turn["tool_calls"] = [{"type": "function", "function": {"name": c.name, "arguments": c.arguments}} for c in m.tool_calls]
+        out.append(turn)
+    return out
+
+
+def tool_schemas(tools: Sequence[Tool]) -> list[dict[str, Any]]:
+    """Tools in the OpenAI form."""
+    return [{"type": "function", "function": t.model_dump()} for t in tools]
+
+
+def render_prompt(tools: Sequence[Tool], messages: Sequence[Message]) -> str:
+    """The prompt text up to where the assistant starts to answer, by the project's template."""
+    return _template().render(messages=chat(messages), tools=tool_schemas(tools) or None, add_generation_prompt=True)
+
+
+# ---------------------------------------------------------------- match
+
+
+def canonical(value: Any) -> str:
+    """A text that is equal for equal JSON values: key order ignored, array order kept, booleans apart from integers, 1 equal to 1.0."""
+    return json.dumps(_integral(value), sort_keys=True, separators=(",", ":"))
+
+
+def _integral(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {k: _integral(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_integral(v) for v in value]
+    return value
+
+
+def canonical_calls(calls: Iterable[ToolCall]) -> tuple[str, ...]:
+    """The calls as a sorted multiset of canonical texts."""
+    return tuple(sorted(canonical([c.name, c.arguments]) for c in calls))
+
+
+class MatchOptions(NamedTuple):
+    """Departures from strict ToolMatch (method, section 3); all off in training. Recorded wherever used."""
+
+    ignore_defaults: bool = False
+    """An argument that equals its schema's default counts as not given."""
+    loose_strings: bool = False
+    """Strings compare after lower-casing and dropping the characters ` ,./-_*^` and quotes, as BFCL's checker does."""
+
+
+STRICT = MatchOptions()
+
+
+def match(a: Answer | Label, b: Answer | Label, options: MatchOptions = STRICT, tools: Sequence[Tool] = ()) -> bool:
+    """ToolMatch: the two answers hold the same multiset of calls. An answer that did not parse matches nothing, not even itself.
+
+    Symmetric. `tools` is needed for `ignore_defaults`. Plain replies match each other here; what a reply must say is `grade`'s business.
+    """
+    if any(isinstance(x, Answer) and x.error for x in (a, b)):
+        return False
+    if options == STRICT:
+        return canonical_calls(a.calls) == canonical_calls(b.calls)
+    schemas = {t.name: t for t in tools}
+    return _relaxed(a.calls, options, schemas) == _relaxed(b.calls, options, schemas)
+
+
+def _relaxed(calls: Iterable[ToolCall], options: MatchOptions, schemas: dict[str, Tool]) -> tuple[str, ...]:
+    out = []
+    for call in calls:
+        arguments: dict[str, Any] = dict(call.arguments)
+        if options.ignore_defaults and call.name in schemas:
+            for key, schema in schemas[call.name].properties.items():
+                if isinstance(schema, dict) and key in arguments and "default" in schema and canonical(schema["default"]) == canonical(arguments[key]):
+                    del arguments[key]
+        out.append(canonical([call.name, _loose(arguments) if options.loose_strings else arguments]))
+    return tuple(sorted(out))
+
+
+_DROPPED = re.compile(r"[ \,\.\/\-\_\*\^]")
+
+
+def loose(text: str) -> str:
+    """A string as BFCL's checker compares it."""
+    return _DROPPED.sub("", text).lower().replace("'", '"')
+
+
+def _loose(value: Any) -> Any:
+    if isinstance(value, str):
+        return loose(value)
+    if isinstance(value, dict):
+        return {k: _loose(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_loose(v) for v in value]
+    return value
+
+
+# ------------------------------------------------------------- diagnose
+
+
+class Grade(NamedTuple):
+    """How a prediction stands against a label."""
+
+    correct: bool
+    """Matched, and a plain reply says what it must. This is the reward, the probe's `mastered` and the evaluation's hit."""
+    match: bool
+    faults: tuple[Fault, ...]
+
+
+def grade(prediction: Answer, label: Label, tools: Sequence[Tool] = ()) -> Grade:
+    """Match and diagnose in one; never raises. Reward r in {0, 1} is `float(grade(...).correct)` (LoopTool, section 3.2)."""
+    matched = match(prediction, label)
+    if not matched:
+        return Grade(False, False, diagnose(prediction, label, tools))
+    wrong = None if label.calls else reply_fault(prediction.text, label)
+    return Grade(wrong is None, True, (wrong,) if wrong else ())
+
+
+def reply_fault(text: str, label: Label) -> Fault | None:
+    """Why a plain reply does not do: empty, a call in disguise, not a question where one is due, or not saying what it must; None if it does."""
+    said = text.lower()
+    if not said.strip():
+        return Fault(kind="wrong_reply", expected="something said", got="")
+    if re.search(r'"(name|arguments)"\s*:|</?tool_call', text):
+        return Fault(kind="wrong_reply", expected="a plain reply", got="a call outside <tool_call>")
+    if label.asks and "?" not in said:
+        return Fault(kind="wrong_reply", expected="a question", got=text)
+    for group in label.mentions:
+        if not any(wording.lower() in said for wording in group):
+            return Fault(kind="wrong_reply", expected=list(group), got=text)
+    return None
+
+
+def diagnose(prediction: Answer | Label, label: Answer | Label, tools: Sequence[Tool] = ()) -> tuple[Fault, ...]:
+    """Every difference between prediction and label, most telling first; empty exactly where they match. Never raises."""
+    if isinstance(prediction, Answer) and prediction.error:
+        return (Fault(kind=prediction.error, got=prediction.detail),)
+    if isinstance(label, Answer) and label.error:
+        return (Fault(kind="wrong_reply", expected="a label that parses", got=label.detail),)
+    if match(prediction, label):
+        return ()
+    if not prediction.calls:
+        return (Fault(kind="should_have_called", tool=label.calls[0].name, expected=[c.name for c in label.calls]),)
+    if not label.calls:
+        return (Fault(kind="should_have_declined", tool=prediction.calls[0].name, got=[c.name for c in prediction.calls]),)
+    known = {t.name: t for t in tools}
+    faults: list[Fault] = []
+    for want, got in align(label.calls, prediction.calls):
+        if want is None and got is not None:
+            unknown = bool(known) and got.name not in known
+            faults.append(Fault(kind="unknown_tool" if unknown else "extra_call", tool=got.name, got=got.name if unknown else dict(got.arguments)))
+        elif got is None and want is not None:
+            faults.append(Fault(kind="missing_call", tool=want.name, expected=dict(want.arguments)))
+        elif want is not None and got is not None:
+            if want.name != got.name:
+                kind: FaultKind = "unknown_tool" if known and got.name not in known else "wrong_tool"
+                faults.append(Fault(kind=kind, tool=want.name, expected=want.name, got=got.name))
+            else:
+                faults.extend(_argument_faults(want, got, known.get(want.name)))
+    return tuple(faults)
+
+
+def align(label: Sequence[ToolCall], prediction: Sequence[ToolCall]) -> list[tuple[ToolCall | None, ToolCall | None]]:
+    """Pair the label's calls with the prediction's: equal ones first, then the same tool with most arguments in common, then what is left in order.
+
+    Pairs come in the label's order; a side without partner is None.
+    """
+    free = list(range(len(prediction)))
+    partner: dict[int, int] = {}
+
+    def take(score: Any, least: float) -> None:
+        ranked = sorted(
+            ((-score(label[i], prediction[j]), i, j) for i in range(len(label)) if i not in partner for j in free), key=lambda t: t
+        )
+        for negative, i, j in ranked:
+            if -negative >= least and i not in partner and j in free:
+                partner[i] = j
+                free.remove(j)
+
+    take(_likeness, 0.0)
+    for i in range(len(label)):
+        if i not in partner and free:
+            partner[i] = free.pop(0)
+    pairs: list[tuple[ToolCall | None, ToolCall | None]] = [
+        (want, prediction[partner[i]] if i in partner else None) for i, want in enumerate(label)
+    ]
+    return pairs + [(None, prediction[j]) for j in free]
+
+
+def _likeness(a: ToolCall, b: ToolCall) -> float:
+    if a.name != b.name:
+        return -1.0
+    keys = set(a.arguments) | set(b.arguments)
+    same = sum(k in a.arguments and k in b.arguments and canonical(a.arguments[k]) == canonical(b.arguments[k]) for k in keys)
+    return same / len(keys) if keys else 1.0
+
+
+def _argument_faults(want: ToolCall, got: ToolCall, tool: Tool | None) -> list[Fault]:
+    faults: list[Fault] = []
+    for key, value in want.arguments.items():
+        if key not in got.arguments:
+            faults.append(Fault(kind="missing_parameter", tool=want.name, parameter=key, expected=value))
+        elif canonical(value) != canonical(got.arguments[key]):
+            other = got.arguments[key]
+            kind: FaultKind = "wrong_value" if json_type(value) == json_type(other) else "wrong_type"
+            faults.append(Fault(kind=kind, tool=want.name, parameter=key, expected=value, got=other))
+    for key, value in got.arguments.items():
+        if key not in want.arguments:
+            known = tool is None or key in tool.properties
+            kind = "redundant_parameter" if known else "hallucinated_parameter"
+            faults.append(Fault(kind=kind, tool=want.name, parameter=key, got=value))
+    return faults
+
+
+def json_type(value: Any) -> str:
+    """JSON Schema's name of a value's type; integers and floats are both `number`."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int | float):
+        return "number"
+    return {str: "string", dict: "object"}.get(type(value), "array")
