@@ -1,0 +1,139 @@
+"""The rows that the stages hand on: probes, verdicts, expansions and scores, each with its table."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import JsonValue
+
+from looptool_kit.samples import Frozen, Label, Sample
+from looptool_kit.tables import Table
+from looptool_kit.toolcalls import Answer, Fault
+
+State = Literal["mastered", "borderline", "failed"]
+VerdictName = Literal["PRED_WRONG", "LABEL_WRONG", "BOTH_CORRECT", "BOTH_WRONG"]
+
+
+class Probe(Frozen):
+    """One sample under greedy decoding by the current policy (GCP, LoopTool section 3.3)."""
+
+    sample_id: str
+    iteration: int
+    text: str
+    """The completion as written, special tokens removed."""
+    finish_reason: Literal["stop", "length"]
+    tokens: tuple[str, ...] = ()
+    token_ids: tuple[int, ...] = ()
+    logprobs: tuple[float, ...] = ()
+    """Natural-log probability of each output token, the end token included; same length as `token_ids`."""
+    perplexity: float
+    """exp(-mean(logprobs)), at least 1."""
+    match: bool
+    """ToolMatch against the label."""
+    correct: bool
+    """Matched, and a plain reply says what it must."""
+    state: State
+    """mastered: correct; borderline: correct at high perplexity; failed: not correct."""
+    answer: Answer
+    faults: tuple[Fault, ...] = ()
+
+    @property
+    def error(self) -> str:
+        """The first fault's kind, empty when correct."""
+        return self.faults[0].kind if self.faults else ""
+
+
+class Probes(Table[Probe]):
+    """A table of probes, one for each sample of D_j."""
+
+    row_type = Probe
+
+
+class Evidence(Frozen):
+    """One piece of what a judge weighed."""
+
+    name: str
+    """schema, grounding, coverage, likelihood, ..."""
+    for_label: float
+    """Support for the label in [0, 1]."""
+    for_prediction: float
+    """Support for the prediction in [0, 1]."""
+    words: str = ""
+    """Why, for a person."""
+
+
+class Verdict(Frozen):
+    """A judge's decision on one failed sample (JGLV, LoopTool section 3.4)."""
+
+    sample_id: str
+    iteration: int
+    status: Literal["judged", "unjudged"]
+    verdict: VerdictName | None = None
+    """None exactly where the row is unjudged."""
+    rationale: str = ""
+    """A short error analysis and the correct approach, in words."""
+    confidence: float = 0.0
+    evidence: tuple[Evidence, ...] = ()
+    votes: dict[str, int] = {}
+    judge: str = ""
+    """Who decided: a judge's name, or `person:<author>`."""
+    label: Label | None = None
+    """The label that stands after the verdict; the prediction where LABEL_WRONG."""
+
+
+class Verdicts(Table[Verdict]):
+    """A table of verdicts, one for each failed sample."""
+
+    row_type = Verdict
+
+
+class Check(Frozen):
+    """One test that a candidate passed or failed."""
+
+    name: str
+    passed: bool
+    detail: str = ""
+
+
+class Expansion(Frozen):
+    """A candidate child of an error seed (EDDE, LoopTool section 3.5)."""
+
+    seed_id: str
+    iteration: int
+    sample: Sample
+    """The child."""
+    strategy: str
+    """Which expander wrote it."""
+    pattern: str = ""
+    """The error pattern that it keeps, e.g. `wrong_value at book_table.date`."""
+    changed: str = ""
+    """What changed against the seed, in words."""
+    checks: tuple[Check, ...] = ()
+    accepted: bool = False
+
+
+class Expansions(Table[Expansion]):
+    """A table of candidates, accepted and rejected."""
+
+    row_type = Expansion
+
+
+class Score(Frozen):
+    """One evaluated sample of a suite."""
+
+    sample_id: str
+    suite: str
+    split: str
+    kind: str
+    policy: str
+    correct: bool
+    text: str = ""
+    error: str = ""
+    faults: tuple[Fault, ...] = ()
+    extra: dict[str, JsonValue] = {}
+
+
+class Scores(Table[Score]):
+    """A table of evaluated samples."""
+
+    row_type = Score
