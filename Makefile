@@ -1,0 +1,73 @@
+# LoopTool Workbench. `make loop` and `make test` need Python 3.11, 3.12 or 3.13 and nothing else: they build their own environment in .venv once.
+#
+#   make loop          set up, run one closed loop on the embedded model, print the scoreboard, write the report
+#   make loop QUICK=1  the same in a few minutes
+#   make lab           the same run opened in JupyterLab
+#   make test          the test suite         make check   what CI runs: ruff, mypy, tests
+#   make bench         the benchmarks         make clean   remove build and cache files (runs/ and .venv stay)
+
+SHELL  := /bin/bash
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+RUN    ?= runs/$(PRESET)
+TORCH  ?= 2.13.0
+# Where the CPU build of torch is fetched from when the configured package index does not offer it: an index URL.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+# The machine's python3 where it will do, else the newest that will; PYTHON=/path/to/python overrides.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do command -v $$p >/dev/null && \
+            $$p -c 'import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
+GPU    := $(shell nvidia-smi -L 2>/dev/null | grep -q GPU && echo 1)
+PRESET ?= $(if $(QUICK),quick,$(if $(GPU),single-gpu,cpu))
+
+.PHONY: loop lab test bench check clean setup
+.DEFAULT_GOAL := loop
+
+loop: setup
+	$(BIN)/looptool loop $(RUN) --preset $(PRESET)
+
+lab: $(VENV)/.lab
+	$(BIN)/looptool lab $(RUN)
+
+test: setup
+	$(BIN)/python -m pytest
+
+bench: setup
+	@shopt -s nullglob; for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(MAKE) test
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+setup: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt setup.py Makefile
+	@if [ -z "$(PYTHON)" ]; then \
+	  echo "No usable Python found: this needs Python 3.11, 3.12 or 3.13 with its venv module. On Debian or Ubuntu: apt-get install python3 python3-venv." \
+	       "Then run make again, or name an interpreter: make PYTHON=/path/to/python3.12" >&2; exit 1; fi
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { \
+	  echo "$(PYTHON) cannot create a virtual environment in $(VENV). On Debian or Ubuntu: apt-get install python3-venv; then run make again." >&2; \
+	  rm -rf $(VENV); exit 1; }
+ifeq ($(GPU),1)
+	$(BIN)/pip install -e '.[gpu,dev]'
+else
+	@$(BIN)/python -c 'import torch; assert torch.__version__.split("+")[0] == "$(TORCH)" and torch.version.cuda is None' 2>/dev/null \
+	|| { [ "$$(uname -s)" = Darwin ] && $(BIN)/pip install -c constraints.txt torch==$(TORCH); } \
+	|| { echo "torch $(TORCH), CPU build, from the configured package index"; $(BIN)/pip install -q --no-deps torch==$(TORCH)+cpu 2>/dev/null; } \
+	|| { echo "... not there, so from $(TORCH_INDEX)"; $(BIN)/pip install --no-deps --index-url $(TORCH_INDEX) torch==$(TORCH)+cpu; } \
+	|| { echo "The CPU build of torch $(TORCH) was found neither in the configured package index nor at $(TORCH_INDEX). A plain torch from PyPI would bring" \
+	          "several GB of CUDA libraries, so it is not taken. Name an index that has it: make TORCH_INDEX=https://..., or put the wheel in a folder and" \
+	          "run PIP_FIND_LINKS=/that/folder make." >&2; exit 1; }
+	$(BIN)/pip install -c constraints.txt -e '.[cpu,dev]'
+	@$(BIN)/python -c 'import torch, sys; sys.exit(torch.version.cuda is not None)' || { \
+	  echo "$(VENV) holds a CUDA build of torch although this machine shows no NVIDIA GPU. Remove $(VENV) and run make again." >&2; exit 1; }
+endif
+	@touch $@
+
+$(VENV)/.lab: $(VENV)/.installed
+	$(BIN)/pip install $(if $(GPU),,-c constraints.txt) -e '.[lab]'
+	@touch $@
