@@ -260,8 +260,9 @@ def _kind(schema: Any) -> str:
 def _type_error(value: Any, acceptable: list[Any], expected: type, inner: type | None) -> tuple[str, bool]:
     """The name of a type error (empty if none), and whether the label's values are of another type than the declared one."""
     given = _label_type(acceptable)
+    items: Any = value
     if type(value) is expected:
-        if inner is None or any(not isinstance(a, list) or all(type(v) in (inner, _label_type(a)) for v in value) for a in acceptable):
+        if inner is None or any(not isinstance(a, list) or all(type(v) in (inner, _label_type(a)) for v in items) for a in acceptable):
             return "", given is not None and given is not expected
         return ("type_error:nested" if given is expected else "type_error:simple"), False
     return ("", True) if type(value) is given else ("type_error:simple", False)

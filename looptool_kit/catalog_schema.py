@@ -1,0 +1,189 @@
+"""Make foreign JSON Schemas plain, so that a small model can read them and one JSON Schema dialect (2020-12) describes every tool.
+
+What is simplified, everywhere: `$ref`s are written out where they stand; a reference back into itself, or nested more than `DEPTH` references
+deep, or in a schema that has grown beyond `NODES` nodes, ends as a bare type with a note; `allOf` of objects becomes one object; "this or null"
+becomes `"type": [..., "null"]`; titles, `$defs` and OpenAPI's own words (`discriminator`, `xml`, `externalDocs`) go; OpenAPI 3.0's `nullable`,
+boolean `exclusiveMinimum` / `exclusiveMaximum` and `example` take their 2020-12 form; read-only properties are left out, for no request sets them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+
+DEPTH = 8
+NODES = 2_000
+_LIMIT = 50_000
+_DROPPED = {"title", "$defs", "definitions", "$schema", "$id", "discriminator", "xml", "externalDocs", "nullable", "readOnly", "writeOnly", "example"}
+_MAPS = ("properties", "patternProperties", "dependentSchemas")
+_LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
+_SINGLE = ("items", "additionalProperties", "not", "contains", "propertyNames", "if", "then", "else", "unevaluatedProperties", "unevaluatedItems")
+
+
+def plain_parameters(schema: Any, root: Any = None) -> dict[str, Any]:
+    """The arguments schema of a tool, plain and checked: always an object with `properties`.
+
+    `$ref`s resolve in `root` (default: the schema itself). Raises `ValueError` saying what is wrong with the schema.
+    """
+    out = plain_schema(schema if schema is not None else {}, schema if root is None else root)
+    if out.get("type", "object") != "object":
+        raise ValueError(f"the parameters must be a JSON Schema of type object, not {out['type']!r}")
+    # Tools may only be called with an object, so a combination at the top keeps its alternatives and gains the type.
+    out = {"type": "object", "properties": {}} | out
+    check_schema(out)
+    return out
+
+
+def check_schema(schema: Mapping[str, Any]) -> None:
+    """Raise `ValueError` in one line where `schema` breaks the meta-schema of JSON Schema 2020-12."""
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        raise ValueError(f"not a JSON Schema at {error.json_path}: {error.message[:300]}") from None
+    properties, required = schema.get("properties", {}), schema.get("required", [])
+    missing = [name for name in required if name not in properties]
+    if properties and missing:
+        raise ValueError(f"`required` names {', '.join(map(repr, missing))}, which `properties` does not describe")
+
+
+def resolve(root: Any, ref: str) -> Any:
+    """What a local reference (`#/a/b`) points to in `root`. Raises `ValueError` where it points nowhere or outside of the document."""
+    if not isinstance(ref, str) or not ref.startswith("#"):
+        raise ValueError(f"$ref {ref!r} points outside of the file; bundle the files into one first")
+    node = root
+    for part in ref[1:].split("/")[1:]:
+        key = unquote(part).replace("~1", "/").replace("~0", "~")
+        try:
+            node = node[int(key)] if isinstance(node, list) else node[key]
+        except (KeyError, IndexError, ValueError, TypeError):
+            raise ValueError(f"$ref {ref!r} points to nothing in the file") from None
+    return node
+
+
+def plain_schema(schema: Any, root: Any) -> dict[str, Any]:
+    """One schema made plain (see the module); `root` is the document that its references point into."""
+    seen = 0
+
+    def walk(node: Any, refs: tuple[str, ...]) -> Any:
+        nonlocal seen
+        seen += 1
+        if seen > _LIMIT:
+            raise ValueError(f"the schema holds more than {_LIMIT} nodes; give the tool a smaller one")
+        if isinstance(node, bool):
+            return node
+        if not isinstance(node, Mapping):
+            raise ValueError(f"a schema is an object, not {str(node)[:60]!r}")
+        if "$ref" in node:
+            ref, beside = node["$ref"], {k: v for k, v in node.items() if k != "$ref"}
+            target = resolve(root, ref)
+            if ref in refs or len(refs) >= DEPTH or seen > NODES:
+                return _cut(target, beside, str(ref).rpartition("/")[2])
+            inner = walk(target, (*refs, ref))
+            outer = walk(beside, refs) if beside else {}
+            return {**inner, **outer} if isinstance(inner, dict) else outer or inner
+        return _modern({k: part(k, v, refs) for k, v in node.items() if k not in _DROPPED}, node)
+
+    def part(key: str, value: Any, refs: tuple[str, ...]) -> Any:
+        if key in _MAPS and isinstance(value, Mapping):
+            return {str(k): walk(v, refs) for k, v in value.items() if not (isinstance(v, Mapping) and v.get("readOnly") is True)}
+        if key in _LISTS and isinstance(value, list):
+            return [walk(v, refs) for v in value]
+        if key in _SINGLE:
+            return walk(value, refs)
+        return value
+
+    try:
+        out = walk(schema, ())
+    except RecursionError:
+        raise ValueError("the schema is nested too deeply") from None
+    if not isinstance(out, dict):
+        raise ValueError("the parameters must be a JSON Schema object, not true or false")
+    return out
+
+
+def _cut(target: Any, beside: Mapping[str, Any], name: str) -> dict[str, Any]:
+    kind = target.get("type", "object" if {"properties", "allOf"} & set(target) else None) if isinstance(target, Mapping) else None
+    out: dict[str, Any] = {"type": kind} if kind else {}
+    out["description"] = beside.get("description") or f"A {name}, not described further here."
+    return out
+
+
+def _modern(out: dict[str, Any], node: Mapping[str, Any]) -> dict[str, Any]:
+    """2020-12 words for those of OpenAPI 3.0, one object for `allOf`, a type list for "or null"."""
+    if "example" in node and "examples" not in out:
+        out["examples"] = [node["example"]]
+    if isinstance(out.get("examples"), Mapping):  # OpenAPI's named examples
+        del out["examples"]
+    for word, limit in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
+        if isinstance(out.get(word), bool) and out.pop(word) and limit in out:
+            out[word] = out.pop(limit)
+    if isinstance(out.get("required"), bool):
+        del out["required"]
+    if "properties" in out and isinstance(out.get("required"), list):
+        # Read-only properties are gone, so they cannot be required either.
+        gone = {k for k, v in (node.get("properties") or {}).items() if k not in out["properties"]}
+        out["required"] = [k for k in out["required"] if k not in gone]
+    if out.get("required") == []:
+        del out["required"]
+    out = _merge_all(out)
+    nullable = node.get("nullable") is True
+    for word in ("anyOf", "oneOf"):
+        choices = out.get(word)
+        if isinstance(choices, list) and {"type": "null"} in choices:
+            rest = [c for c in choices if c != {"type": "null"}]
+            if len(rest) == 1 and isinstance(rest[0], dict) and isinstance(rest[0].get("type"), str):
+                out = {**rest[0], **{k: v for k, v in out.items() if k != word}}
+                nullable = True
+    return _or_null(out) if nullable else out
+
+
+def _or_null(out: dict[str, Any]) -> dict[str, Any]:
+    kind = out.get("type")
+    if isinstance(kind, str) and kind != "null":
+        out = {**out, "type": [kind, "null"]}
+    elif kind is None and ("anyOf" in out or "oneOf" in out):
+        word = "anyOf" if "anyOf" in out else "oneOf"
+        out = {**out, word: [*out[word], {"type": "null"}]}
+    if isinstance(out.get("enum"), list) and None not in out["enum"]:
+        out["enum"] = [*out["enum"], None]
+    if "const" in out:
+        out["enum"] = [out.pop("const"), None]
+    return out
+
+
+def _merge_all(out: dict[str, Any]) -> dict[str, Any]:
+    parts = out.get("allOf")
+    if not isinstance(parts, list) or not parts or not all(isinstance(p, dict) for p in parts):
+        return out
+    rest = {k: v for k, v in out.items() if k != "allOf"}
+    if len(parts) == 1 and not set(parts[0]) & set(rest) - {"description", "default", "examples"}:
+        return {**parts[0], **rest}
+    plain = {"type", "properties", "required", "description", "additionalProperties", "examples", "default"}
+    objects = [*parts, rest]
+    if not all(set(p) <= plain and p.get("type", "object") == "object" for p in objects):
+        return out
+    names = [name for p in objects for name in p.get("properties", {})]
+    if len(set(names)) < len(names) or any(p.get("additionalProperties") is False for p in objects):
+        return out  # not the same thing when merged
+    merged: dict[str, Any] = {}
+    for p in objects:
+        merged.update({k: v for k, v in p.items() if k not in ("properties", "required")})
+    required = list(dict.fromkeys(name for p in objects for name in p.get("required", [])))
+    merged |= {"type": "object", "properties": {k: v for p in objects for k, v in p.get("properties", {}).items()}}
+    return merged | ({"required": required} if required else {})
+
+
+def legal_name(name: str, taken: set[str]) -> str:
+    """`name` in at most 64 characters of [A-Za-z0-9_-], others as underscores, told apart from those `taken` by a number; adds itself to `taken`."""
+    base = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:64] or "tool"
+    legal, count = base, 1
+    while legal in taken:
+        count += 1
+        legal = f"{base[: 63 - len(str(count))]}_{count}"
+    taken.add(legal)
+    return legal
