@@ -17,7 +17,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do command -v $$p >/dev/null && \
             $$p -c 'import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
 GPU    := $(shell nvidia-smi -L 2>/dev/null | grep -q GPU && echo 1)
-PRESET ?= $(if $(QUICK),quick,$(if $(GPU),single-gpu,cpu))
+PRESET ?= $(if $(QUICK),cpu-quick,$(if $(GPU),single-gpu,cpu))
 
 .PHONY: loop lab test bench check clean setup
 .DEFAULT_GOAL := loop
