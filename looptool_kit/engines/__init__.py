@@ -48,6 +48,10 @@ OnBatch = Callable[[list[int], list[list[Completion]]], None]
 class Engine(Protocol):
     """Generates and scores for one policy."""
 
+    def plan(self, chats: Sequence[Chat]) -> list[list[int]]:
+        """The batches, as row numbers, in which `generate` works: a function of the chats alone, so that a resumed stage repeats none."""
+        ...
+
     def generate(self, chats: Sequence[Chat], sampling: Sampling, on_batch: OnBatch | None = None) -> list[list[Completion]]:
         """`sampling.n` completions for each chat, in order."""
         ...

@@ -1,0 +1,202 @@
+"""The `looptool` command: the loop and its stages on a run folder."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+
+RunFolder = Annotated[Path, typer.Argument(help="The run folder.")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="A setting, e.g. --set grpo.steps=2; may be given several times.")]
+Preset = Annotated[str, typer.Option(help="Settings to start from: a file name in looptool_kit/presets.")]
+SeedOption = Annotated[int | None, typer.Option(help="Random seed of the run.")]
+Iteration = Annotated[int | None, typer.Option(help="Iteration; the newest one if left out.")]
+
+
+def main() -> None:
+    """Run the command; errors that a user can mend are one paragraph, not a traceback."""
+    from looptool_kit.run import RunError
+
+    try:
+        app()
+    except (RunError, ValueError, FileNotFoundError) as error:
+        if "--debug" in sys.argv:
+            raise
+        typer.secho(f"looptool: {error}", fg="red", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        typer.secho("\nlooptool: stopped. Nothing finished is lost; the same command goes on where it stopped.", fg="yellow", err=True)
+        sys.exit(130)
+
+
+def _overrides(pairs: list[str] | None, seed: int | None) -> dict[str, Any]:
+    import tomllib
+
+    values: dict[str, Any] = {} if seed is None else {"seed": seed}
+    for pair in pairs or []:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise ValueError(f"--set {pair}: write name=value, e.g. --set grpo.steps=2")
+        try:
+            value = tomllib.loads(f"v = {text}")["v"]
+        except tomllib.TOMLDecodeError:
+            value = text
+        values[name.strip().replace(".", "__")] = value
+    return values
+
+
+def _open(path: Path) -> Any:
+    from looptool_kit.run import Run
+
+    return Run.open(path)
+
+
+@app.command()
+def init(path: RunFolder, preset: Preset = "cpu", seed: SeedOption = None, set_: Set = None) -> None:
+    """Make a run folder with the settings of a preset, to look at and edit before the loop starts."""
+    from looptool_kit.run import Run
+
+    run = Run.create(path, preset, **_overrides(set_, seed))
+    typer.echo(f"{run.path / 'run.toml'} holds the settings. Next: looptool loop {path}")
+
+
+@app.command()
+def loop(path: RunFolder = Path("runs/tour"), preset: Preset = "cpu", seed: SeedOption = None, set_: Set = None) -> None:
+    """Close the loop: seed, train, evaluate, probe, verify, expand, compose, and round again; then the scoreboard and the report.
+
+    A loop that was stopped goes on where it stopped.
+    """
+    from looptool_kit.loop import Loop
+    from looptool_kit.run import Run
+
+    run = Run.open(path) if (path / "run.toml").exists() else Run.create(path, preset, **_overrides(set_, seed))
+    Loop(run, typer.echo).run()
+    _finish(run)
+
+
+def _finish(run: Any) -> None:
+    from looptool_kit.reporting import print_scoreboard, report_run
+
+    print_scoreboard(run)
+    typer.echo(f"report: {report_run(run)}")
+
+
+def _stage(path: Path, work: Callable[[Any], Any]) -> None:
+    typer.echo(repr(work(_open(path))))
+
+
+@app.command(name="seed")
+def seed_command(
+    path: RunFolder,
+    preset: Preset = "cpu",
+    seed: SeedOption = None,
+    noise: Annotated[float | None, typer.Option(help="Share of labels that get a planted annotator's error.")] = None,
+    set_: Set = None,
+) -> None:
+    """Make the seed data: the pool, D1, the held-out splits and the truth behind planted noise."""
+    from looptool_kit.run import Run
+    from looptool_kit.seed import seed as stage
+
+    values = _overrides(set_, seed) | ({} if noise is None else {"seeds__noise": noise})
+    run = Run.open(path) if (path / "run.toml").exists() and not values else Run.create(path, preset, **values)
+    typer.echo(f"{stage(run)} in {run.folder(1) / 'samples.parquet'}; held-out splits and truth in {run.folder(0)}")
+
+
+@app.command()
+def train(path: RunFolder, iteration: Iteration = None) -> None:
+    """Train the policy on D_j."""
+    from looptool_kit.train import train as stage
+
+    _stage(path, lambda run: stage(run, iteration=iteration))
+
+
+@app.command()
+def probe(path: RunFolder, iteration: Iteration = None) -> None:
+    """Greedy-decode D_j: predictions, perplexities, matches."""
+    from looptool_kit.probe import probe as stage
+
+    _stage(path, lambda run: stage(run, iteration=iteration))
+
+
+@app.command()
+def verify(path: RunFolder, iteration: Iteration = None) -> None:
+    """Judge the failed samples' labels."""
+    from looptool_kit.verify import verify as stage
+
+    _stage(path, lambda run: stage(run, iteration=iteration))
+
+
+@app.command()
+def expand(path: RunFolder, iteration: Iteration = None) -> None:
+    """Write new samples from the error seeds."""
+    from looptool_kit.expand import expand as stage
+
+    _stage(path, lambda run: stage(run, iteration=iteration))
+
+
+@app.command()
+def compose(path: RunFolder, iteration: Iteration = None) -> None:
+    """Compose D_{j+1}, obeying what people decided."""
+    from looptool_kit.compose import compose as stage
+
+    _stage(path, lambda run: stage(run, iteration=iteration))
+
+
+@app.command()
+def evaluate(path: RunFolder, iteration: Iteration = None) -> None:
+    """Score the policy of an iteration (0: the base model) on the held-out splits."""
+    from looptool_kit.evaluate import evaluate as stage
+    from looptool_kit.policies import policy_of
+
+    _stage(path, lambda run: stage(run, policy_of(run, run.iteration if iteration is None else iteration)))
+
+
+@app.command()
+def report(path: RunFolder) -> None:
+    """Print the scoreboard and write the run's report as one HTML file."""
+    from looptool_kit.run import Run
+
+    _finish(Run.open(path, read_only=True))
+
+
+@app.command()
+def export(
+    path: RunFolder,
+    out: Annotated[Path, typer.Argument(help="A .jsonl or .parquet file.")],
+    iteration: Iteration = None,
+) -> None:
+    """Write a dataset D_j as JSON lines or Parquet."""
+    from looptool_kit.run import Run
+    from looptool_kit.samples import Samples
+
+    run = Run.open(path, read_only=True)
+    table = run.table(Samples, "samples", iteration or run.iteration)
+    typer.echo(f"{table} in {table.write(out)}")
+
+
+@app.command()
+def lab(folder: Annotated[Path, typer.Argument(help="Where to open JupyterLab.")] = Path("notebooks")) -> None:
+    """Open the notebooks in JupyterLab."""
+    import importlib.util
+    import subprocess
+
+    if importlib.util.find_spec("jupyterlab") is None:
+        raise ValueError("JupyterLab is not installed here. Install it with `pip install 'looptool-kit[lab]'`, or use `make lab`.")
+    raise typer.Exit(subprocess.call([sys.executable, "-m", "jupyter", "lab", str(folder)]))
+
+
+@app.command()
+def doctor() -> None:
+    """Say what this machine can do and what is missing, with the remedy."""
+    from looptool_kit.doctor import print_doctor
+
+    raise typer.Exit(print_doctor())
+
+
+if __name__ == "__main__":
+    main()

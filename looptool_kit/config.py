@@ -1,0 +1,196 @@
+"""Settings of a run and the presets that fill them.
+
+A preset is a TOML file in `looptool_kit/presets/`; a run keeps its own full copy in `run.toml`, which may be edited. Unknown keys are errors.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SeedSettings(_Settings):
+    """Where samples come from (method, section 2)."""
+
+    source: str = "world"
+    """`world`, or the path of a .jsonl/.parquet file of samples."""
+    first: int = Field(320, ge=1)
+    """Samples of D_1."""
+    fresh: tuple[int, ...] = (64, 32)
+    """New seed samples that join D_2, D_3, ...: shrinking, as in the paper; the last number serves all later iterations."""
+    noise: float = Field(0.1, ge=0, le=0.9)
+    """Share of seed labels that get a planted annotator's error; the truth is kept aside to measure verification."""
+    held_out: int = Field(60, ge=1)
+    """Evaluation samples of each split (unseen values, unseen phrasings, unseen tools)."""
+
+
+class LoraSettings(_Settings):
+    """The adapter that is trained."""
+
+    rank: int = Field(16, ge=1)
+    alpha: int = Field(32, ge=1)
+
+
+class SftSettings(_Settings):
+    """Supervised fine-tuning on labels: the warm start, and on the CPU a part of every iteration."""
+
+    epochs: int = Field(2, ge=0)
+    """Passes over the dataset in the first iteration; 0 leaves SFT out."""
+    epochs_later: int = Field(1, ge=0)
+    """Passes in later iterations."""
+    batch: int = Field(16, ge=1)
+    """Samples of an optimiser step."""
+    micro_batch: int = Field(8, ge=1)
+    """Samples of a forward pass; those of one tool list share its tokens."""
+    learning_rate: float = 1e-3
+    learning_rate_later: float = 5e-4
+    warmup_steps: int = 4
+    save_steps: int = 1
+    gradient_checkpointing: bool = False
+
+
+class GrpoSettings(_Settings):
+    """Group relative policy optimisation (LoopTool, section 3.2)."""
+
+    steps: int = Field(4, ge=0)
+    """Optimiser steps an iteration; 0 leaves GRPO out. (Paper: 2 epochs.)"""
+    steps_first: int = Field(0, ge=0)
+    """Steps in the first iteration."""
+    prompts: int = Field(4, ge=1)
+    """Prompts of a step. (Paper: batch 128.)"""
+    group: int = Field(8, ge=2)
+    """Completions of each prompt. (Paper: 16.)"""
+    temperature: float = 1.0
+    learning_rate: float = 5e-5
+    """Paper: 1e-6 on all weights; LoRA wants more."""
+    clip_low: float = 0.2
+    clip_high: float = 0.28
+    max_new_tokens: int = 128
+    save_steps: int = 1
+    gradient_checkpointing: bool = False
+
+
+class ProbeSettings(_Settings):
+    """Greedy capability probing (LoopTool, section 3.3)."""
+
+    max_new_tokens: int = 128
+    batch: int = 32
+    quantile: float = Field(0.7, ge=0, le=1)
+    """Mastered samples with a perplexity above this quantile (of the mastered ones) are borderline: D_HPPL."""
+    threshold: float | None = None
+    """A perplexity to use instead of the quantile."""
+
+
+class VerifySettings(_Settings):
+    """Judgement-guided label verification (LoopTool, section 3.4)."""
+
+    judge: str = "evidence"
+
+
+class ExpandSettings(_Settings):
+    """Error-driven data expansion (LoopTool, section 3.5)."""
+
+    expanders: tuple[str, ...] = ("world", "slots")
+    """Tried in this order until the children are enough."""
+    children: int = Field(2, ge=0)
+    """Accepted children wanted for each error seed. (Paper: 4.)"""
+    tries: int = Field(3, ge=1)
+    """Candidates asked for each wanted child."""
+    most: int = Field(240, ge=0)
+    """Error seeds' children in all; above it every seed keeps its share."""
+
+
+class ComposeSettings(_Settings):
+    """D_{j+1} = D_ES + D_EE + D_HPPL + D_seed-new (LoopTool, section 3.6)."""
+
+    hppl: int = Field(64, ge=0)
+    """High-perplexity samples kept at the most, highest first."""
+    both_correct: Literal["high_perplexity", "discard"] = "high_perplexity"
+    """BOTH_CORRECT rows: kept where perplexity is high (the paper's text) or discarded (its algorithm box)."""
+    unjudged: Literal["keep", "discard"] = "keep"
+    """Failed samples without a verdict: kept as they are, or left out."""
+
+
+class EvaluateSettings(_Settings):
+    """Held-out evaluation."""
+
+    base: bool = True
+    """Evaluate the untrained model too."""
+    max_new_tokens: int = 128
+
+
+class Settings(_Settings):
+    """Everything that decides what a run does."""
+
+    preset: str = "cpu"
+    seed: int = 0
+    iterations: int = Field(2, ge=1)
+    """How many times round: probe, verify, expand, compose, train again."""
+    model: str = "embedded"
+    """`embedded` (SmolLM2-135M-Instruct), a path, or a hub name."""
+    seeds: SeedSettings = SeedSettings()
+    lora: LoraSettings = LoraSettings()
+    sft: SftSettings = SftSettings()
+    grpo: GrpoSettings = GrpoSettings()
+    probe: ProbeSettings = ProbeSettings()
+    verify: VerifySettings = VerifySettings()
+    expand: ExpandSettings = ExpandSettings()
+    compose: ComposeSettings = ComposeSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
+
+
+def presets() -> list[str]:
+    """Names of the presets."""
+    return sorted(p.name.removesuffix(".toml") for p in files("looptool_kit").joinpath("presets").iterdir() if p.name.endswith(".toml"))
+
+
+def load_preset(name: str, **overrides: Any) -> Settings:
+    """The settings of a preset. `overrides` are dotted names with `__`, e.g. `grpo__steps=2`.
+
+    Raises `ValueError` for an unknown preset, key or value.
+    """
+    if name not in presets():
+        raise ValueError(f"there is no preset {name!r}; there are: {', '.join(presets())}")
+    text = files("looptool_kit").joinpath("presets").joinpath(f"{name}.toml").read_text(encoding="utf-8")
+    values = tomllib.loads(text) | {"preset": name}
+    for dotted, value in overrides.items():
+        *path, last = dotted.split("__")
+        table = values
+        for part in path:
+            table = table.setdefault(part, {})
+        table[last] = value
+    return _checked(values, f"preset {name}")
+
+
+def load_settings(path: Path) -> Settings:
+    """The settings kept in a `run.toml`."""
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{path} is not valid TOML: {error}. Mend the line, or take the file of another run as a pattern.") from None
+    values.pop("format", None)
+    return _checked(values, str(path))
+
+
+def dump_settings(settings: Settings, run_format: int) -> str:
+    """Settings as TOML, with the run folder's format number on top."""
+    import tomli_w
+
+    values = settings.model_dump(mode="json", exclude_none=True)
+    return tomli_w.dumps({"format": run_format, **values})
+
+
+def _checked(values: dict[str, Any], where: str) -> Settings:
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise ValueError(f"{where}: {problems}. The settings and their meaning are listed in looptool_kit/config.py.") from None

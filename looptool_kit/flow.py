@@ -1,0 +1,67 @@
+"""What verdicts make of samples: the fate of every row of D_j, a person's decisions included."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from looptool_kit.records import Probe, Probes, Verdict, Verdicts
+from looptool_kit.run import Decision
+from looptool_kit.samples import Label, Sample, Samples
+
+
+class ErrorSeed(NamedTuple):
+    """A row of D_ES = D_PW + D_LR (LoopTool, section 3.5)."""
+
+    sample: Sample
+    """The sample under the label that stands: for LABEL_WRONG a new sample whose parent is the one that was probed."""
+    probe: Probe
+    verdict: Verdict
+
+
+def threshold(probes: Sequence[Probe], quantile: float, value: float | None = None) -> float:
+    """The perplexity above which a correct answer counts as borderline: `value`, or that quantile of the correct answers' perplexities (infinity if there are none)."""
+    if value is not None:
+        return value
+    import numpy as np
+
+    correct = [p.perplexity for p in probes if p.correct]
+    return float(np.quantile(correct, quantile)) if correct else math.inf
+
+
+def with_decisions(verdicts: Verdicts, decisions: dict[str, Decision]) -> Verdicts:
+    """The verdicts with a person's in place of the judge's. A decision's value is a verdict name, or {"verdict": ..., "label": {...}}."""
+    out = []
+    for verdict in verdicts:
+        decision = decisions.get(verdict.sample_id)
+        if decision is None:
+            out.append(verdict)
+            continue
+        value = decision.value if isinstance(decision.value, dict) else {"verdict": decision.value}
+        changes = {
+            "status": "judged",
+            "verdict": value.get("verdict"),
+            "judge": f"person:{decision.author}",
+            "rationale": decision.reason or verdict.rationale,
+            "confidence": 1.0,
+        }
+        if "label" in value:
+            changes["label"] = Label.model_validate(value["label"])
+        out.append(Verdict.model_validate(verdict.model_dump() | changes))
+    return Verdicts(out)
+
+
+def error_seeds(samples: Samples, probes: Probes, verdicts: Verdicts) -> list[ErrorSeed]:
+    """D_ES in the dataset's order: PRED_WRONG rows as they are, LABEL_WRONG rows under the prediction (or under the label a person gave)."""
+    rows, probed = samples.by_id(), {p.sample_id: p for p in probes}
+    seeds = []
+    for verdict in verdicts:
+        sample, probe = rows[verdict.sample_id], probed[verdict.sample_id]
+        if verdict.verdict == "PRED_WRONG":
+            seeds.append(ErrorSeed(sample, probe, verdict))
+        elif verdict.verdict == "LABEL_WRONG":
+            label = verdict.label or Label(calls=probe.answer.calls, reply="" if probe.answer.calls else probe.answer.text)
+            changed = sample.relabelled(label, iteration=verdict.iteration, strategy=f"judges.{verdict.judge}")
+            seeds.append(ErrorSeed(changed, probe, verdict))
+    return seeds

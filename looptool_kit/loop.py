@@ -1,0 +1,70 @@
+"""The loop: the order of the stages, and the only place that knows it.
+
+Iteration j: train on D_j, evaluate, probe, verify, expand, compose D_{j+1}. After the last iteration the policy is trained on the last dataset and
+evaluated. Every stage does nothing where it has finished, so a killed loop started again goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from looptool_kit.compose import compose
+from looptool_kit.evaluate import evaluate
+from looptool_kit.expand import expand
+from looptool_kit.policies import policy_of
+from looptool_kit.probe import probe
+from looptool_kit.run import Run
+from looptool_kit.samples import Samples
+from looptool_kit.seed import seed
+from looptool_kit.train import train
+from looptool_kit.verify import verify
+
+
+class Loop:
+    """A run going round; `say` receives one line of news after each stage."""
+
+    def __init__(self, run: Run, say: Callable[[str], None] = print) -> None:
+        self.run_, self.say = run, say
+
+    def run(self) -> None:
+        """Seed, go round as often as the settings say, train and evaluate once more."""
+        samples = seed(self.run_)
+        self.say(f"D1: {len(samples)} seed samples")
+        if self.run_.settings.evaluate.base:
+            self._evaluate(0)
+        last = self.run_.settings.iterations + 1
+        for j in range(1, last):
+            self.step(j)
+        self._train(last)
+
+    def step(self, j: int) -> Samples:
+        """One iteration; returns D_{j+1}."""
+        self._train(j)
+        probes = probe(self.run_, iteration=j)
+        self._news("probes", j, "mastered", "borderline", "failed")
+        verdicts = verify(self.run_, probes, iteration=j)
+        self._news("verdicts", j, "PRED_WRONG", "LABEL_WRONG", "BOTH_CORRECT", "BOTH_WRONG", "unjudged")
+        expanded = expand(self.run_, verdicts, iteration=j)
+        self._news("expansions", j, "seeds", "candidates", "accepted")
+        samples = compose(self.run_, probes, verdicts, expanded, iteration=j)
+        self._news("composition", j, "ES", "EE", "HPPL", "seed", "unjudged", "total")
+        return samples
+
+    def _train(self, j: int) -> None:
+        samples = self.run_.table(Samples, "samples", j)
+        train(self.run_, samples, j)
+        facts = (self.run_.manifest("policy", j) or {}).get("trainings", [])
+        parts = [f"{f['trainer'].upper()} {f['steps']} steps, {f['tokens']:,} tokens" for f in facts]
+        parts += [f"{f['groups_without_variance']} of {f['groups']} groups without variance" for f in facts if "groups" in f]
+        self.say(f"train {j}: {'; '.join(parts)}")
+        self._evaluate(j)
+
+    def _evaluate(self, j: int) -> None:
+        policy = policy_of(self.run_, j)
+        scores = evaluate(self.run_, policy)
+        right = sum(s.correct for s in scores)
+        self.say(f"evaluate {policy.name}: {right} of {len(scores)} held-out samples right ({right / max(1, len(scores)):.1%})")
+
+    def _news(self, name: str, j: int, *keys: str) -> None:
+        manifest = self.run_.manifest(name, j) or {}
+        self.say(f"{name} {j}: " + ", ".join(f"{k} {manifest[k]}" for k in keys))

@@ -1,0 +1,298 @@
+"""A run: the folder that holds the whole truth of a loop, and the rules by which stages write to it.
+
+    run.toml                        settings and the format of the folder
+    seed/                           pool.parquet, held_out.parquet, truth.parquet (the labels behind planted noise)
+    iterations/01/samples.parquet   D_1; then policy/ (adapter, history), scores, probes, verdicts, expansions, composition.json
+    iterations/02/samples.parquet   D_2, composed in iteration 1; ...
+    decisions.jsonl                 what people decided: append-only
+    rejected.jsonl                  rows that could not be used, with file, row and reason
+    report.html
+
+A stage's table is finished when its manifest (`<stage>.json`, written last) stands beside it and names the same inputs; anything else is redone. Long
+stages keep each finished batch in `<stage>.parts/`, so that a killed stage repeats at most one batch.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import JsonValue
+
+from looptool_kit.config import Settings, dump_settings, load_preset, load_settings
+from looptool_kit.samples import Frozen
+from looptool_kit.tables import Table, write_json, write_text
+
+FORMAT = 1
+T = TypeVar("T", bound=Table[Any])
+_locks: dict[Path, int] = {}
+
+
+class RunError(Exception):
+    """A run folder cannot be used as asked; the message says which, why and what to do."""
+
+
+class Decision(Frozen):
+    """Something a person decided about a row; the last decision on a row and subject counts, an `undo` takes it back."""
+
+    time: str
+    author: str
+    subject: str
+    """verdict, expansion or threshold."""
+    row: str
+    """Sample id (for an expansion: the child's); empty for the threshold."""
+    value: JsonValue
+    reason: str = ""
+
+
+class Run:
+    """A run folder, open for reading or (with the lock held) for writing."""
+
+    def __init__(self, path: Path, settings: Settings) -> None:
+        self.path, self.settings = path, settings
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r}, preset={self.settings.preset!r})"
+
+    @classmethod
+    def create(cls, path: str | Path, preset: str = "cpu", **overrides: Any) -> Run:
+        """Make a run folder from a preset (see `config.load_preset` for overrides), or open the one that is there.
+
+        Raises `RunError` if the folder holds a run with other settings, or something else.
+        """
+        path = Path(path)
+        settings = load_preset(preset, **overrides)
+        if (path / "run.toml").exists():
+            run = cls.open(path)
+            if run.settings != settings:
+                raise RunError(
+                    f"{path} holds a run with other settings (see {path / 'run.toml'}). Open it as it is with Run.open or `looptool loop {path}`, "
+                    "or give another folder."
+                )
+            return run
+        if path.exists() and any(p.name != ".lock" for p in path.iterdir()):
+            raise RunError(f"{path} is not empty and holds no run.toml. Give a new folder.")
+        path.mkdir(parents=True, exist_ok=True)
+        _lock(path)
+        write_text(path / "run.toml", dump_settings(settings, FORMAT))
+        return cls(path, settings)
+
+    @classmethod
+    def open(cls, path: str | Path, read_only: bool = False) -> Run:
+        """Open an existing run; unless `read_only`, take its lock until the process ends.
+
+        Raises `RunError` if there is none, if another version wrote it, or if another process works on it.
+        """
+        path = Path(path)
+        file = path / "run.toml"
+        if not file.exists():
+            raise RunError(f"there is no run in {path} (no run.toml). Make one with `looptool init {path}`.")
+        import tomllib
+
+        try:
+            found = tomllib.loads(file.read_text(encoding="utf-8")).get("format")
+        except tomllib.TOMLDecodeError as error:
+            raise RunError(f"{file} is not valid TOML: {error}. Mend that line.") from None
+        if found != FORMAT:
+            raise RunError(
+                f"{path} was written in run format {found}, this version of looptool_kit reads format {FORMAT}. Nothing in it was touched. "
+                f"Use the version that made it, or start a new run in another folder."
+            )
+        try:
+            settings = load_settings(file)
+        except ValueError as error:
+            raise RunError(str(error)) from None
+        if not read_only:
+            _lock(path)
+        return cls(path, settings)
+
+    # ------------------------------------------------------------- places
+
+    def folder(self, iteration: int) -> Path:
+        """The folder of iteration j (0: the seed stage)."""
+        return self.path / "seed" if iteration == 0 else self.path / "iterations" / f"{iteration:02d}"
+
+    @property
+    def iterations(self) -> list[int]:
+        """The iterations that have a dataset, in order."""
+        return sorted(int(p.parent.name) for p in self.path.glob("iterations/*/samples.parquet"))
+
+    @property
+    def iteration(self) -> int:
+        """The iteration that is worked on: the newest one with a dataset, 0 before seeding."""
+        return max(self.iterations, default=0)
+
+    def table(self, kind: type[T], name: str, iteration: int) -> T:
+        """A finished table of the run; raises `RunError` where the stage has not finished."""
+        path = self.folder(iteration) / f"{name}.parquet"
+        if not path.exists():
+            raise RunError(f"{path} does not exist yet: run the stage that makes {name} first (`looptool loop {self.path}` runs all).")
+        try:
+            return kind.read(path)
+        except ValueError as error:
+            raise RunError(str(error)) from None
+
+    def manifest(self, name: str, iteration: int) -> dict[str, Any] | None:
+        """The manifest of a finished stage, None where it has not finished."""
+        path = self.folder(iteration) / f"{name}.json"
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, json.JSONDecodeError):
+            return None
+
+    # ------------------------------------------------------------- stages
+
+    def done(self, name: str, iteration: int, key: str) -> bool:
+        """Whether a stage has finished on these very inputs."""
+        manifest = self.manifest(name, iteration)
+        return manifest is not None and manifest["key"] == key
+
+    def finish(self, name: str, iteration: int, key: str, started: float, **facts: Any) -> None:
+        """Write a stage's manifest, after everything else."""
+        parts = self.folder(iteration) / f"{name}.parts"
+        write_json(
+            self.folder(iteration) / f"{name}.json",
+            {
+                "stage": name,
+                "iteration": iteration,
+                "key": key,
+                "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+                "seconds": round(time.monotonic() - started, 2),
+                **facts,
+            },
+        )
+        shutil.rmtree(parts, ignore_errors=True)
+
+    def batches(self, name: str, iteration: int, key: str, plan: Sequence[Sequence[int]], kind: type[T], work: Callable[[Sequence[int]], T]) -> T:
+        """Do the planned batches of row numbers that have not been done, keeping each at once; all rows in row order.
+
+        `plan` must depend on the inputs alone, so that a resumed stage works on the very batches of an undisturbed one.
+        """
+        from tqdm.auto import tqdm
+
+        parts = self.folder(iteration) / f"{name}.parts"
+        if (parts / "key").exists() and (parts / "key").read_text() != key:
+            shutil.rmtree(parts)
+        parts.mkdir(parents=True, exist_ok=True)
+        write_text(parts / "key", key)
+        rows: dict[int, Any] = {}
+        with tqdm(total=sum(map(len, plan)), desc=f"{name} {iteration}", unit="sample") as bar:
+            for number, batch in enumerate(plan):
+                path = parts / f"{number:05d}.parquet"
+                done = kind.read(path) if path.exists() else work(batch)
+                if not path.exists():
+                    done.write(path)
+                rows.update(zip(batch, done, strict=True))
+                bar.update(len(batch))
+        return kind(rows[i] for i in sorted(rows))
+
+    # ---------------------------------------------------------- decisions
+
+    def decide(self, subject: str, row: str, value: JsonValue, reason: str = "", author: str | None = None) -> Decision:
+        """Append a person's decision; on disk when this returns, in force at the next compose. `value="undo"` takes back the last one."""
+        import getpass
+
+        decision = Decision(
+            time=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            author=author or getpass.getuser(),
+            subject=subject,
+            row=row,
+            value=value,
+            reason=reason,
+        )
+        _append(self.path / "decisions.jsonl", decision.model_dump(mode="json"))
+        return decision
+
+    def decisions(self, subject: str) -> dict[str, Decision]:
+        """The decisions in force on a subject, by row."""
+        path = self.path / "decisions.jsonl"
+        stacks: dict[str, list[Decision]] = {}
+        if path.exists():
+            for line in path.read_text(encoding="utf-8").splitlines():
+                try:
+                    decision = Decision.model_validate_json(line)
+                except ValueError:
+                    continue  # the last line of a write that was cut short
+                if decision.subject == subject:
+                    stack = stacks.setdefault(decision.row, [])
+                    if decision.value == "undo":
+                        stack[-1:] = []
+                    else:
+                        stack.append(decision)
+        return {row: stack[-1] for row, stack in stacks.items() if stack}
+
+    def reject(self, file: str, row: int, raw: str, reason: str) -> None:
+        """Set a bad row aside in `rejected.jsonl`."""
+        _append(self.path / "rejected.jsonl", {"file": file, "row": row, "reason": reason, "raw": raw})
+
+
+def key(*parts: Any) -> str:
+    """A short hash of what a stage depends on: settings, tables (by content), text."""
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, Table):
+            for row in part:
+                digest.update(row.model_dump_json().encode("utf-8", "surrogatepass"))
+        elif hasattr(part, "model_dump_json"):
+            digest.update(part.model_dump_json().encode())
+        else:
+            digest.update(json.dumps(part, sort_keys=True, default=str).encode())
+        digest.update(b"\0")
+    return digest.hexdigest()[:16]
+
+
+@contextmanager
+def full_disk_explained(path: Path) -> Iterator[None]:
+    """Turn "no space left" into a message with the remedy; what was written before stays whole."""
+    import errno
+
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        free = shutil.disk_usage(path).free / 2**20
+        raise RunError(
+            f"The disk of {path} is full ({free:.0f} MiB free; {error}). Nothing already written is harmed: free some space (a loop needs about "
+            f"1 GiB) and start the same command again; it goes on where it stopped."
+        ) from error
+
+
+def _append(path: Path, record: dict[str, Any]) -> None:
+    line = json.dumps(record, ensure_ascii=False) + "\n"
+    if path.exists() and path.stat().st_size:
+        with open(path, "rb") as before:
+            before.seek(-1, os.SEEK_END)
+            if before.read(1) != b"\n":
+                line = "\n" + line
+    with open(path, "a", encoding="utf-8") as out:
+        out.write(line)
+        out.flush()
+        os.fsync(out.fileno())
+
+
+def _lock(path: Path) -> None:
+    path = path.resolve()
+    if path in _locks:
+        return
+    handle = os.open(path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = os.read(handle, 32).decode(errors="replace").strip() or "unknown"
+        os.close(handle)
+        raise RunError(
+            f"Another process (pid {owner}) works on {path}. Wait for it or stop it; to look only, use Run.open(..., read_only=True) or `looptool report`."
+        ) from None
+    os.ftruncate(handle, 0)
+    os.write(handle, str(os.getpid()).encode())
+    _locks[path] = handle

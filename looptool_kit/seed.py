@@ -1,0 +1,92 @@
+"""Stage seed: where samples come from. Writes the pool (D_1 and the slices that join later), the held-out splits, and the truth behind planted noise."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from looptool_kit.run import Run, RunError, full_disk_explained, key
+from looptool_kit.samples import Frozen, Label, Samples
+from looptool_kit.tables import Table
+
+HELD_OUT_SEED = 7_000_000
+"""The held-out splits are the same in every run, so that scores of different runs compare."""
+SPLITS = ("unseen_values", "unseen_phrasings", "unseen_tools")
+
+
+class Truth(Frozen):
+    """The right label of a sample that carries a planted error."""
+
+    sample_id: str
+    label: Label
+
+
+class Truths(Table[Truth]):
+    """The planted errors' right labels."""
+
+    row_type = Truth
+
+
+def seed(run: Run) -> Samples:
+    """D_1, made on the first call: the first slice of the seed pool (method, section 2)."""
+    wanted = run.settings.seeds
+    made_from = key(wanted, run.settings.seed, run.settings.iterations)
+    if not run.done("seed", 0, made_from):
+        started = time.monotonic()
+        with full_disk_explained(run.path):
+            pool, held_out, truth = _from_world(run) if wanted.source == "world" else _from_file(run)
+            folder = run.folder(0)
+            pool.write(folder / "pool.parquet")
+            held_out.write(folder / "held_out.parquet")
+            truth.write(folder / "truth.parquet")
+            pool[: wanted.first].write(run.folder(1) / "samples.parquet")
+            run.finish("seed", 0, made_from, started, rows=len(pool), held_out=len(held_out), planted_errors=len(truth))
+    return run.table(Samples, "samples", 1)
+
+
+def slices(run: Run) -> list[int]:
+    """How many fresh seed samples join D_2, D_3, ..., one number an iteration."""
+    fresh = run.settings.seeds.fresh or (0,)
+    return [fresh[min(i, len(fresh) - 1)] for i in range(run.settings.iterations)]
+
+
+def _from_world(run: Run) -> tuple[Samples, Samples, Truths]:
+    from looptool_kit.seeders import world
+
+    settings = run.settings
+    clean = world.generate(settings.seeds.first + sum(slices(run)), seed=settings.seed)
+    pool, truth = world.plant_noise(clean, settings.seeds.noise, seed=settings.seed)
+    held_out = Samples(
+        row for split in SPLITS for row in world.generate(settings.seeds.held_out, seed=HELD_OUT_SEED, split=split)
+    )
+    return pool, held_out, Truths(Truth(sample_id=i, label=label) for i, label in truth.items())
+
+
+def _from_file(run: Run) -> tuple[Samples, Samples, Truths]:
+    from looptool_kit.rules import check_sample
+
+    path = Path(run.settings.seeds.source)
+    if not path.exists():
+        raise RunError(f"{path} does not exist (seeds.source in {run.path / 'run.toml'}). Give `world` or a .jsonl or .parquet file of samples.")
+    rejected: list[int] = []
+
+    def set_aside(row: int, raw: str, reason: str) -> None:
+        rejected.append(row)
+        run.reject(str(path), row, raw, reason)
+
+    good = []
+    for number, sample in enumerate(Samples.read(path, set_aside), 1):
+        broken = [c for c in check_sample(sample) if not c.passed and c.name != "grounding"]
+        if broken:
+            set_aside(number, sample.model_dump_json(), "; ".join(f"{c.name}: {c.detail}" for c in broken))
+        else:
+            good.append(sample)
+    if len(good) < 2:
+        raise RunError(f"{path} holds {len(good)} usable samples; {len(rejected)} were set aside in {run.path / 'rejected.jsonl'}, each with its reason.")
+    unique = list({s.id: s for s in good}.values())
+    marked = [s for s in unique if s.split != "train"]
+    if not marked:
+        by_hash = sorted(unique, key=lambda s: s.id)
+        marked = by_hash[: max(1, min(run.settings.seeds.held_out, len(unique) // 5))]
+    apart = {s.id for s in marked}
+    return Samples(s for s in unique if s.id not in apart), Samples(marked), Truths()

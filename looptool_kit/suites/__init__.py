@@ -1,0 +1,1 @@
+"""Suites: what a policy is evaluated on. `held_out.py` (the run's own held-out splits)."""

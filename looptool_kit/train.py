@@ -1,0 +1,79 @@
+"""Stage train: from policy pi_{j-1} and dataset D_j to pi_j, by supervised fine-tuning (the warm start) and GRPO, as the settings say."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from looptool_kit.engines import Engine
+from looptool_kit.policies import Policy, close_engines, load_base, policy_of
+from looptool_kit.run import Run, RunError, full_disk_explained, key
+from looptool_kit.samples import Samples
+from looptool_kit.tables import write_text
+
+
+def train(run: Run, samples: Samples | None = None, iteration: int | None = None) -> Policy:
+    """The policy trained on D_j (LoopTool, section 3.2), from the policy of iteration j - 1. A stopped training goes on from its last step."""
+    j = iteration or run.iteration
+    samples = samples if samples is not None else run.table(Samples, "samples", j)
+    before = policy_of(run, j - 1)
+    settings, first = run.settings, j == 1
+    made_from = key(samples, settings.lora, settings.sft, settings.grpo, settings.seed, before.key)
+    if not run.done("policy", j, made_from):
+        started = time.monotonic()
+        folder = run.folder(j) / "policy"
+        _restart_if_other_inputs(folder, made_from)
+        close_engines()
+        with full_disk_explained(run.path):
+            facts = _train(run, samples, before, folder, settings.seed * 1000 + j, first)
+            run.finish("policy", j, made_from, started, trainings=facts)
+    return policy_of(run, j)
+
+
+def _train(run: Run, samples: Samples, before: Policy, folder: Path, seed: int, first: bool) -> list[dict[str, Any]]:
+    settings = run.settings
+    adapter = Path(before.adapter) if before.adapter else None
+    facts: list[dict[str, Any]] = []
+    epochs = settings.sft.epochs if first else settings.sft.epochs_later
+    if epochs:
+        from looptool_kit.trainers import sft
+
+        rate = settings.sft.learning_rate if first else settings.sft.learning_rate_later
+        recipe = settings.sft.model_copy(update={"epochs": epochs, "learning_rate": rate})
+        result = sft.train(lambda: load_base(settings.model), adapter, samples, recipe, settings.lora, folder / "sft", seed)
+        facts.append(result | {"folder": "sft"})
+        adapter = folder / "sft" / "adapter"
+    steps = settings.grpo.steps_first if first else settings.grpo.steps
+    if steps:
+        from looptool_kit.trainers import grpo
+
+        recipe_rl = settings.grpo.model_copy(update={"steps": steps})
+        chosen = grpo_order(samples, seed)
+        result = grpo.train(lambda: load_base(settings.model), _engine, adapter, chosen, recipe_rl, settings.lora, folder / "grpo", seed)
+        facts.append(result | {"folder": "grpo"})
+    if not facts:
+        raise RunError(f"{run.path / 'run.toml'} leaves both SFT and GRPO out of iteration {before.iteration + 1}: give sft.epochs or grpo.steps.")
+    return facts
+
+
+def grpo_order(samples: Samples, seed: int) -> Samples:
+    """The dataset in the order in which GRPO takes its prompts: shuffled."""
+    rows = list(samples)
+    random.Random(seed).shuffle(rows)
+    return Samples(rows)
+
+
+def _engine(model: Any, tokenizer: Any) -> Engine:
+    from looptool_kit.engines.transformers import TransformersEngine
+
+    return TransformersEngine(model, tokenizer)
+
+
+def _restart_if_other_inputs(folder: Path, made_from: str) -> None:
+    mark = folder / "key"
+    if folder.exists() and (not mark.exists() or mark.read_text() != made_from):
+        shutil.rmtree(folder)
+    write_text(mark, made_from)

@@ -1,0 +1,123 @@
+"""What the TRL trainers share: the LoRA policy, resumable checkpoints, a progress bar, the recorded history."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from looptool_kit.config import LoraSettings
+from looptool_kit.samples import Sample
+from looptool_kit.tables import atomic
+from looptool_kit.toolcalls import render_answer, render_prompt
+
+COMPLETE = "complete"
+"""Written into a checkpoint after all of its files: a checkpoint without it was cut short and is thrown away."""
+
+
+def encode(tokenizer: Any, sample: Sample) -> tuple[list[int], list[int]]:
+    """(prompt ids, completion ids) of a sample: the rendered prompt, and the label as the policy should write it, end token included."""
+    prompt = tokenizer(render_prompt(sample.tools, sample.messages), add_special_tokens=False)["input_ids"]
+    completion = tokenizer(render_answer(sample.label), add_special_tokens=False)["input_ids"]
+    return prompt, [*completion, tokenizer.eos_token_id]
+
+
+def lora_policy(model: Any, lora: LoraSettings, adapter: Path | None, seed: int) -> Any:
+    """The base model with a trainable LoRA adapter: `adapter` loaded, or a new one."""
+    import transformers
+    from peft import LoraConfig, PeftModel, get_peft_model
+
+    transformers.set_seed(seed)
+    if adapter is not None:
+        return PeftModel.from_pretrained(model, str(adapter), is_trainable=True)
+    config = LoraConfig(r=lora.rank, lora_alpha=lora.alpha, target_modules="all-linear", task_type="CAUSAL_LM")
+    return get_peft_model(model, config)
+
+
+def merged_copy(policy: Any, into: Any) -> Any:
+    """Write the policy's base weights plus its adapter into `into`, a plain model of the same architecture, and return that.
+
+    Generating from merged weights is much faster than through LoRA layers, and a copy leaves the trained weights without rounding drift.
+    """
+    import torch
+
+    target = dict(into.named_modules())
+    prefix = "base_model.model."
+    with torch.no_grad():
+        for name, module in policy.named_modules():
+            if hasattr(module, "lora_A") and hasattr(module, "get_delta_weight"):
+                weight = module.get_base_layer().weight.float() + module.get_delta_weight("default").float()
+                linear = target[name.removeprefix(prefix)]
+                linear.weight.copy_(weight.to(linear.weight.dtype))
+    return into
+
+
+def progress(description: str) -> Any:
+    """A trainer callback that shows one bar over the optimiser steps with the last loss or reward."""
+    from tqdm.auto import tqdm
+    from transformers import TrainerCallback
+
+    class Bar(TrainerCallback):
+        def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            self.bar = tqdm(total=state.max_steps, initial=state.global_step, desc=description, unit="step")
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            self.bar.update(state.global_step - self.bar.n)
+
+        def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
+            keep = {k: f"{v:.3g}" for k, v in (logs or {}).items() if k in ("loss", "reward", "frac_reward_zero_std")}
+            self.bar.set_postfix(keep)
+
+        def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            self.bar.close()
+
+        def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            (Path(args.output_dir) / f"checkpoint-{state.global_step}" / COMPLETE).touch()
+
+    return Bar()
+
+
+def last_checkpoint(folder: Path) -> str | None:
+    """The newest whole checkpoint in a folder, as TRL wants it; broken ones are removed."""
+    found = []
+    for path in folder.glob("checkpoint-*"):
+        if (path / COMPLETE).exists():
+            found.append(path)
+        else:
+            shutil.rmtree(path)
+    return str(max(found, key=lambda p: int(p.name.split("-")[1]))) if found else None
+
+
+def keep_result(trainer: Any, folder: Path, facts: dict[str, Any]) -> None:
+    """Save the adapter, the history and `result.json` (last, so that it stands for a finished training); drop the checkpoints."""
+    trainer.model.save_pretrained(folder / "adapter")
+    history = [row for row in trainer.state.log_history if "train_runtime" not in row]
+    with atomic(folder / "history.jsonl") as tmp, open(tmp, "w", encoding="utf-8") as out:
+        out.writelines(json.dumps(row) + "\n" for row in history)
+    with atomic(folder / "result.json") as tmp:
+        tmp.write_text(json.dumps({**facts, "steps": trainer.state.global_step}, indent=2), encoding="utf-8")
+    for path in folder.glob("checkpoint-*"):
+        shutil.rmtree(path)
+
+
+def by_tool_list(samples: Sequence[Sample], run: int, seed: int) -> list[int]:
+    """Indices of one epoch, each once: samples of one tool list stand together in runs of `run`, the runs are shuffled.
+
+    A run shares its prompt's prefix, and over an epoch each sample is still seen exactly once.
+    """
+    import random
+
+    rng = random.Random(seed)
+    lists: dict[tuple[str, ...], list[int]] = {}
+    for index, sample in enumerate(samples):
+        lists.setdefault(tuple(t.model_dump_json() for t in sample.tools), []).append(index)
+    runs = []
+    for members in lists.values():
+        rng.shuffle(members)
+        runs += [members[i : i + run] for i in range(0, len(members), run)]
+    rng.shuffle(runs)
+    full, short = [r for r in runs if len(r) == run], [r for r in runs if len(r) < run]
+    at = rng.randrange(len(full) + 1)
+    return [i for r in (*full[:at], *short, *full[at:]) for i in r]

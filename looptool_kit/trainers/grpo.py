@@ -1,0 +1,219 @@
+"""Group relative policy optimisation (GRPO) with TRL, as LoopTool section 3.2 uses it: binary ToolMatch reward, clip-higher, no KL, no entropy bonus.
+
+On top of TRL's trainer: completions come from our own engine on merged weights, a group's prompt is computed once (`shared_prefix.py`), groups without
+variance (all right or all wrong: advantage zero) are counted and cost no forward pass, and memory is that of one group at a time.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from looptool_kit.config import GrpoSettings, LoraSettings
+from looptool_kit.engines import Engine, Sampling
+from looptool_kit.samples import Frozen, Sample, Samples
+from looptool_kit.tables import Table
+from looptool_kit.toolcalls import grade, parse, render_prompt
+from looptool_kit.trainers.common import keep_result, last_checkpoint, lora_policy, merged_copy, progress
+from looptool_kit.trainers.shared_prefix import pack, packed_logps, why_not
+
+
+class Rollout(Frozen):
+    """One sampled completion of a training step."""
+
+    step: int
+    sample_id: str
+    text: str
+    finish_reason: str
+    reward: float
+    error: str = ""
+
+
+class Rollouts(Table[Rollout]):
+    """The completions of one step; `folder/rollouts/step-NNNN.parquet`."""
+
+    row_type = Rollout
+
+
+def train(
+    load: Callable[[], tuple[Any, Any]],
+    make_engine: Callable[[Any, Any], Engine],
+    adapter: Path | None,
+    samples: Samples,
+    settings: GrpoSettings,
+    lora: LoraSettings,
+    folder: Path,
+    seed: int,
+) -> dict[str, Any]:
+    """Train the policy by GRPO on `samples` for `settings.steps`; resumes from the last checkpoint in `folder`.
+
+    `load()` gives (base model, tokenizer), `make_engine(model, tokenizer)` an engine on a model in memory. Each step takes `settings.prompts` samples
+    in order (around again when they run out) and `settings.group` completions of each. Leaves `adapter/`, `history.jsonl`, `rollouts/` and
+    `result.json` in `folder` and returns the result's facts.
+    """
+    result = folder / "result.json"
+    if result.exists():
+        return json.loads(result.read_text())
+    os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
+    import torch
+    from datasets import Dataset
+    from transformers.trainer_callback import PrinterCallback
+    from trl import GRPOConfig
+
+    model, tokenizer = load()
+    engine = make_engine(copy.deepcopy(model), tokenizer)
+    policy = lora_policy(model, lora, adapter, seed)
+    prompts = [render_prompt(s.tools, s.messages) for s in samples]
+    by_prompt: dict[str, Sample] = dict(zip(prompts, samples, strict=True))
+    order = [i % len(prompts) for i in range(settings.steps * settings.prompts)]
+
+    def rollout(batch: list[str], trainer: Any) -> dict[str, list[Any]]:
+        merged_copy(policy, engine.model)  # type: ignore[attr-defined]
+        unique = batch[:: settings.group]
+        step = trainer.state.global_step
+        sampling = Sampling(settings.max_new_tokens, settings.temperature, settings.group, seed * 100_003 + step)
+        done = [c for group in engine.generate([by_prompt[p] for p in unique], sampling) for c in group]
+        prompt_ids = [tokenizer(p, add_special_tokens=False)["input_ids"] for p in batch]
+        return {
+            "prompt_ids": prompt_ids,
+            "completion_ids": [list(c.token_ids) for c in done],
+            "logprobs": [list(c.logprobs) for c in done],
+            "finish": [c.finish_reason for c in done],
+        }
+
+    def tool_match(prompts: Sequence[str], completions: Sequence[str], finish: Sequence[str], trainer_state: Any, **_: Any) -> list[float]:
+        rows = []
+        for prompt, text, how in zip(prompts, completions, finish, strict=True):
+            sample = by_prompt[prompt]
+            graded = grade(parse(text, how), sample.label, sample.tools)
+            kind = graded.faults[0].kind if graded.faults else ""
+            rows.append(
+                Rollout(
+                    step=trainer_state.global_step + 1,
+                    sample_id=sample.id,
+                    text=text,
+                    finish_reason=how,
+                    reward=float(graded.correct),
+                    error=kind,
+                )
+            )
+        Rollouts(rows).write(folder / "rollouts" / f"step-{rows[0].step:04d}.parquet")
+        return [r.reward for r in rows]
+
+    size = settings.prompts * settings.group
+    config = GRPOConfig(
+        output_dir=str(folder),
+        max_steps=settings.steps,
+        per_device_train_batch_size=size,
+        gradient_accumulation_steps=1,
+        steps_per_generation=1,
+        num_generations=settings.group,
+        max_completion_length=settings.max_new_tokens,
+        temperature=settings.temperature,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type="constant",
+        max_grad_norm=1.0,
+        weight_decay=0.0,
+        epsilon=settings.clip_low,
+        epsilon_high=settings.clip_high,
+        beta=0.0,
+        loss_type="dapo",
+        scale_rewards="group",
+        shuffle_dataset=False,
+        disable_dropout=True,
+        logging_steps=1,
+        save_strategy="steps",
+        save_steps=settings.save_steps,
+        save_total_limit=2,
+        report_to=[],
+        disable_tqdm=True,
+        seed=seed,
+        use_cpu=not torch.cuda.is_available(),
+        bf16=False,
+        gradient_checkpointing=settings.gradient_checkpointing,
+        remove_unused_columns=False,
+        dataloader_pin_memory=False,
+    )
+    trainer = shared_prefix_trainer()(
+        model=policy,
+        args=config,
+        reward_funcs=[tool_match],
+        train_dataset=Dataset.from_list([{"prompt": prompts[i]} for i in order]),
+        processing_class=tokenizer,
+        rollout_func=rollout,
+        callbacks=[progress(f"train: GRPO, {settings.prompts} x {settings.group}")],
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.train(resume_from_checkpoint=last_checkpoint(folder))
+    history = [row for row in trainer.state.log_history if "reward" in row]
+    flat = sum(round(row["frac_reward_zero_std"] * settings.prompts) for row in history)
+    facts = {
+        "trainer": "grpo",
+        "samples": len(set(order)),
+        "tokens": int(trainer.state.num_input_tokens_seen),
+        "groups": len(history) * settings.prompts,
+        "groups_without_variance": flat,
+        "reward_first": history[0]["reward"] if history else math.nan,
+        "reward_last": history[-1]["reward"] if history else math.nan,
+    }
+    keep_result(trainer, folder, facts)
+    return json.loads(result.read_text())
+
+
+def shared_prefix_trainer() -> Any:
+    """TRL's `GRPOTrainer` with each group's prompt computed once; a function, so that trl is imported only when training."""
+    import warnings
+
+    import torch
+    from trl import GRPOTrainer
+
+    class SharedPrefixGRPOTrainer(GRPOTrainer):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.not_shared = why_not(self.model)
+            if self.not_shared:
+                warnings.warn(f"GRPO computes each completion's prompt anew (TRL's own path): {self.not_shared}", stacklevel=2)
+
+        def _get_per_token_logps_and_entropies(  # type: ignore[override]
+            self, model: Any, input_ids: torch.Tensor, attention_mask: torch.Tensor, logits_to_keep: int, *args: Any, compute_entropy: bool = False, **kwargs: Any
+        ) -> Any:
+            if self.not_shared:
+                return super()._get_per_token_logps_and_entropies(
+                    model, input_ids, attention_mask, logits_to_keep, *args, compute_entropy=compute_entropy, **kwargs
+                )
+            width = input_ids.shape[1] - logits_to_keep
+            seen = attention_mask.bool()
+            prompts = [ids[:width][m[:width]].tolist() for ids, m in zip(input_ids, seen, strict=True)]
+            answers = [ids[width:][m[width:]].tolist() for ids, m in zip(input_ids, seen, strict=True)]
+            flat, entropy = packed_logps(model, pack(prompts, answers), self.temperature, compute_entropy)
+            where = seen[:, width:]
+            logps = flat.new_zeros(where.shape).masked_scatter(where, flat)
+            return logps, None if entropy is None else entropy.new_zeros(where.shape).masked_scatter(where, entropy), None
+
+        def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> Any:
+            # The token-mean loss is a sum over rows by one normaliser, so rows of advantage zero may be left out and groups taken one at a time.
+            if self.not_shared or self.beta != 0.0 or self.loss_type != "dapo" or not self.model.training:
+                return super()._compute_loss(model, inputs)
+            rows = (inputs["advantages"] != 0).nonzero().flatten().tolist()
+            groups: dict[tuple[int, ...], list[int]] = {}
+            for row in rows or [0]:
+                groups.setdefault(tuple(inputs["prompt_ids"][row].tolist()), []).append(row)
+            count = len(inputs["advantages"])
+            total = None
+            for at, members in enumerate(groups.values(), 1):
+                part = {
+                    k: v[members] if isinstance(v, torch.Tensor) and v.dim() and len(v) == count else v for k, v in inputs.items()
+                }
+                loss = super()._compute_loss(model, part)
+                if at < len(groups):
+                    self.accelerator.backward(loss)
+                    loss = loss.detach()
+                total = loss if total is None else total + loss
+            return total
+
+    return SharedPrefixGRPOTrainer
