@@ -1,0 +1,350 @@
+"""From a plan to a sample: each kind of task is one function from (plan, tool list, scene) to messages and a label that is right by construction.
+
+A plan is JSON: which tools are called with which parameters mentioned, which of them implicitly, and how the turns hang together. It is kept in `Sample.meta`,
+so that a variant (same plan, new values and wording) can be made at any time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, TypedDict
+
+from pydantic import JsonValue
+
+from looptool_kit.samples import Label, Message, Sample, ToolCall
+from looptool_kit.seeders.world import grammar as g
+from looptool_kit.seeders.world.execute import new_state, remember, run
+from looptool_kit.seeders.world.grammar import Scene, Surface
+from looptool_kit.seeders.world.spec import NOTHING, Spec, specs
+from looptool_kit.seeders.world.types import Type, draw, in_words, is_date
+
+KINDS = ("single", "choice", "parallel", "multi_step", "multi_turn", "ask", "decline", "finish")
+
+
+class Call(TypedDict):
+    """One call of a plan."""
+
+    tool: str
+    mention: list[str]
+    """Names of the parameters that are in the call, in schema order."""
+    implicit: list[str]
+    """Those of them that are said implicitly."""
+
+
+class Plan(TypedDict):
+    """What a sample is about, apart from its values and wording."""
+
+    kind: str
+    calls: list[Call]
+    """The calls of the whole task in order; for decline, the one that no tool on offer can do."""
+    mode: str
+    """parallel: each | same; multi_step: first | second; multi_turn: build | again; else empty."""
+    part: str
+    """ask: the missing parameter; parallel same, multi_turn again: the parameter that changes."""
+    link: list[str]
+    """multi_step, multi_turn build: output field of the first call and the parameter of the second that it fills."""
+
+
+class Impossible(Exception):
+    """These tools or this draw do not allow the plan; draw another."""
+
+
+DECLINED = (
+    "I'm sorry, but I can't {x}: none of my tools does that.", "Sorry, I cannot {x} with the tools I have.", "I'm afraid I'm unable to {x}; I don't have a tool for it.",
+    "I don't have a tool to {x}, so I can't help with that here.",
+)  # fmt: skip
+CANT = (("can't", "cannot", "can not", "unable", "not able", "don't have"),)
+ASKED = ("{x}", "{x}", "Sure. {x}", "Happy to help. {x}")
+
+
+def arguments(spec: Spec, call: Call, scene: Scene, fixed: dict[str, Any] | None = None, unlike: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Values for the mentioned parameters, in schema order: legal together, none equal to its default, none of a type twice. `unlike`: parameter -> a value that it must not take."""
+    fixed = fixed or {}
+    for _ in range(60):
+        out: dict[str, Any] = {}
+        for p in spec.params:
+            if p.name in fixed:
+                out[p.name] = fixed[p.name]
+            elif p.name in call["mention"]:
+                taken = [v for k, v in out.items() if spec.by_name[k].type is p.type and not isinstance(v, bool)]
+                for _ in range(40):
+                    value = draw(p.type, scene.rng, scene.today, scene.held, p.name in call["implicit"])
+                    bare = p.default is NOTHING or value != p.default
+                    if bare and value not in taken and not (unlike and p.name in unlike and value == unlike[p.name]):
+                        break
+                else:
+                    raise Impossible(f"{spec.name}.{p.name} has too few values")
+                out[p.name] = value
+        if spec.where is None or spec.where(out):
+            return out
+    raise Impossible(f"`where` of {spec.name} is too narrow")
+
+
+def realise(plan: Plan, tools: Sequence[Spec], scene: Scene) -> tuple[list[Message], Label, list[list[str]]]:
+    """Messages, label, and for each call of the plan the parameters that really were said implicitly."""
+    return _KINDS[plan["kind"]](plan, scene)
+
+
+def _system(scene: Scene) -> Message:
+    return Message(role="system", content=f"Today is {scene.today:%A}, {scene.today.isoformat()}.")
+
+
+def _user(text: str) -> Message:
+    return Message(role="user", content=text)
+
+
+def _called(spec: Spec, args: dict[str, Any]) -> ToolCall:
+    return ToolCall(name=spec.name, arguments=args)
+
+
+def _single(plan: Plan, scene: Scene) -> tuple[list[Message], Label, list[list[str]]]:
+    call = plan["calls"][0]
+    spec = specs()[call["tool"]]
+    args = arguments(spec, call, scene)
+    said = g.say(spec, args, scene, implicit=tuple(call["implicit"]))
+    return [_system(scene), _user(g.frame(said, scene, spec.why))], Label(calls=(_called(spec, args),)), [list(said.implicit)]
+
+
+def _parallel(plan: Plan, scene: Scene) -> tuple[list[Message], Label, list[list[str]]]:
+    calls: tuple[ToolCall, ...]
+    if plan["mode"] == "same":
+        call = plan["calls"][0]
+        spec, part = specs()[call["tool"]], plan["part"]
+        one = arguments(spec, call, scene)
+        two = arguments(spec, call, scene, {k: v for k, v in one.items() if k != part}, {part: one[part]})
+        said = g.say(spec, one, scene, implicit=tuple(call["implicit"]), only_do=True)
+        again, hints = g.clause(spec.by_name[part], spec, two, scene, tuple(plan["calls"][1]["implicit"]))
+        body = scene.choose(g.SAME).format(a=said.body, b=again)
+        calls, done = (_called(spec, one), _called(spec, two)), [list(said.implicit), hints]
+    else:
+        drawn: list[tuple[ToolCall, g.Said]] = []
+        for call in plan["calls"]:
+            spec = specs()[call["tool"]]
+            args = arguments(spec, call, scene)
+            drawn.append((_called(spec, args), g.say(spec, args, scene, implicit=tuple(call["implicit"]), only_do=True)))
+        bodies = dict(zip("abc", (s.body for _, s in drawn), strict=False))
+        body = _join(scene.choose(g.BOTH if len(drawn) == 2 else g.ALL), bodies)
+        calls, done = tuple(c for c, _ in drawn), [list(s.implicit) for _, s in drawn]
+        if len({c.model_dump_json() for c in calls}) < len(calls):
+            raise Impossible("the same call twice")
+    return [_system(scene), _user(g.frame(g.Said("do", body, "", ()), scene))], Label(calls=calls), done
+
+
+def _join(template: str, bodies: dict[str, str]) -> str:
+    # After a full stop inside the frame a sentence begins.
+    return re.sub(r"(\. )?\{(\w)\}", lambda m: f". {g.capital(bodies[m[2]])}" if m[1] else bodies[m[2]], template)
+
+
+def _linked(plan: Plan, scene: Scene) -> tuple[ToolCall, g.Said, dict[str, Any], ToolCall, str]:
+    """The first call with its request and result, the call that builds on it, and the words for what that takes from the result."""
+    one, two = plan["calls"]
+    first, second = specs()[one["tool"]], specs()[two["tool"]]
+    args = arguments(first, one, scene)
+    state = new_state(scene.today, scene.held)
+    remember(first, args, state)
+    said = g.say(first, args, scene, implicit=tuple(one["implicit"]), only_do=True)
+    result = run(first, args, state, scene.rng)
+    field, parameter = plan["link"]
+    name, _, sub = field.partition(".")
+    noun = second.by_name[parameter].type.noun
+    if sub:
+        value, ref = _pick(result[name], sub, first.out[name].item.fields, noun, scene)
+    else:
+        value, ref = result[name], f"that {noun}"
+    more = arguments(second, two, scene, {parameter: value}, args if second.changes else None)
+    return _called(first, args), said, result, _called(second, more), ref
+
+
+def _pick(rows: list[dict[str, Any]], sub: str, fields: dict[str, Type], noun: str, scene: Scene) -> tuple[Any, str]:
+    """One of several results and the words that single it out."""
+    ways = []
+    for name, t in fields.items():
+        values = [r.get(name) for r in rows]
+        if len(set(map(str, values))) < len(values) or any(v is None for v in values):
+            continue
+        for low, high, fits in (
+            ("cheapest", "most expensive", t.name.startswith("money")), ("shortest", "longest", t.name.startswith("duration")),
+            ("earliest", "latest", t.name in ("date", "time", "datetime")), ("lowest-rated", "best-rated", name == "rating"),
+        ):  # fmt: skip
+            if fits:
+                ways += [(min, name, low)] * (name != "rating") * 2 + [(max, name, high)]
+    if len({str(r[sub]) for r in rows}) < len(rows):
+        raise Impossible("two results of the same name")
+    if ways and scene.rng.random() < 0.8:
+        best, name, word = scene.rng.choice(ways)
+        row = best(rows, key=lambda r: r[name])
+    else:
+        at, word = scene.rng.choice([(0, "first"), (-1, "last")])
+        row = rows[at]
+    return row[sub], f"the {word} {noun}"
+
+
+def _multi_step(plan: Plan, scene: Scene) -> tuple[list[Message], Label, list[list[str]]]:
+    call, said, result, more, ref = _linked(plan, scene)
+    second, parameter = specs()[more.name], plan["link"][1]
+    rest = {k: v for k, v in more.arguments.items() if k != parameter}
+    then = g.say(second, rest, scene, implicit=tuple(plan["calls"][1]["implicit"]), refs={parameter: ref}, only_do=True)
+    body = _join(scene.choose(g.STEPS), {"a": said.body, "b": then.body})
+    messages = [_system(scene), _user(g.frame(g.Said("do", body, "", ()), scene))]
+    if plan["mode"] == "first":
+        return messages, Label(calls=(call,)), [list(said.implicit), list(then.implicit)]
+    return messages + _exchange(call, result), Label(calls=(more,)), [list(said.implicit), list(then.implicit)]
+
+
+def _exchange(call: ToolCall, result: dict[str, Any]) -> list[Message]:
+    import json
+
+    return [Message(role="assistant", tool_calls=(call,)), Message(role="tool", name=call.name, content=json.dumps(result, ensure_ascii=False))]
+
+
+def _multi_turn(plan: Plan, scene: Scene) -> tuple[list[Message], Label, list[list[str]]]:
+    if plan["mode"] == "again":
+        return _again(plan, scene)
+    call, said, result, more, ref = _linked(plan, scene)
+    first, second, parameter = specs()[call.name], specs()[more.name], plan["link"][1]
+    rest = {k: v for k, v in more.arguments.items() if k != parameter}
+    then = g.say(second, rest, scene, implicit=tuple(plan["calls"][1]["implicit"]), refs={parameter: ref}, only_do=True)
+    undone = (second.cancels or second.changes) is not None and first.makes is not None
+    messages = [
+        _system(scene),
+        _user(g.frame(said, scene, first.why)),
+        *_exchange(call, result),
+        Message(role="assistant", content=_summary(first, call, result, scene)[0]),
+    ]
+    messages.append(_user(g.noise(g.fit(scene.choose(g.BACK if undone else g.NEXT), then.body), scene.rng)))
+    return messages, Label(calls=(more,)), [list(said.implicit), list(then.implicit)]
+
+
+def _again(plan: Plan, scene: Scene) -> tuple[list[Message], Label, list[list[str]]]:
+    call, part = plan["calls"][0], plan["part"]
+    spec = specs()[call["tool"]]
+    args = arguments(spec, call, scene)
+    said = g.say(spec, args, scene, implicit=tuple(call["implicit"]))
+    state = new_state(scene.today, scene.held)
+    remember(spec, args, state)
+    result = run(spec, args, state, scene.rng)
+    other = arguments(spec, call, scene, {k: v for k, v in args.items() if k != part}, {part: args[part]})
+    words, hints = g.clause(spec.by_name[part], spec, other, scene, tuple(plan["calls"][1]["implicit"]))
+    frames = g.AND_WHAT if said.form == "ask" else g.AGAIN
+    messages = [
+        _system(scene),
+        _user(g.frame(said, scene, spec.why)),
+        *_exchange(_called(spec, args), result),
+        Message(role="assistant", content=_summary(spec, _called(spec, args), result, scene)[0]),
+    ]
+    messages.append(_user(g.noise(g.fit(scene.choose(frames), words), scene.rng)))
+    return messages, Label(calls=(_called(spec, other),)), [list(said.implicit), hints]
+
+
+def _ask(plan: Plan, scene: Scene) -> tuple[list[Message], Label, list[list[str]]]:
+    call, missing = plan["calls"][0], plan["part"]
+    spec = specs()[call["tool"]]
+    args = arguments(spec, call, scene)
+    known = {k: v for k, v in args.items() if k != missing}
+    said = g.say(spec, known, scene, implicit=tuple(call["implicit"]), skip=missing)
+    p = spec.by_name[missing]
+    reply = scene.rng.choice(ASKED).format(x=p.question)
+    return (
+        [_system(scene), _user(g.frame(said, scene, spec.why))],
+        Label(reply=reply, mentions=(p.words,) if p.words else (), asks=True),
+        [list(said.implicit)],
+    )
+
+
+def _decline(plan: Plan, scene: Scene) -> tuple[list[Message], Label, list[list[str]]]:
+    messages, _, hints = _single(plan, scene)
+    reply = scene.rng.choice(DECLINED).format(x=specs()[plan["calls"][0]["tool"]].gist)
+    return messages, Label(reply=reply, mentions=CANT), hints
+
+
+def _finish(plan: Plan, scene: Scene) -> tuple[list[Message], Label, list[list[str]]]:
+    call = plan["calls"][0]
+    spec = specs()[call["tool"]]
+    args = arguments(spec, call, scene)
+    said = g.say(spec, args, scene, implicit=tuple(call["implicit"]))
+    state = new_state(scene.today, scene.held)
+    remember(spec, args, state)
+    result = run(spec, args, state, scene.rng)
+    reply, mentions = _summary(spec, _called(spec, args), result, scene)
+    messages = [_system(scene), _user(g.frame(said, scene, spec.why)), *_exchange(_called(spec, args), result)]
+    return messages, Label(reply=reply, mentions=mentions), [list(said.implicit)]
+
+
+_PATH = re.compile(r"\{([\w.]+)\}")
+
+
+def _summary(spec: Spec, call: ToolCall, result: dict[str, Any], scene: Scene) -> tuple[str, tuple[tuple[str, ...], ...]]:
+    """One sentence about a result, and of each result value in it the wordings that count."""
+    mentions: list[tuple[str, ...]] = []
+
+    def fill(m: re.Match[str]) -> str:
+        name, *path = m[1].split(".")
+        if path == ["n"]:
+            mentions.append((str(len(result[name])), in_words(len(result[name]))))
+            return str(len(result[name]))
+        t: Any = spec.out.get(name)
+        value: Any = result.get(name, call.arguments.get(name))
+        for step in path:
+            t, value = (t.item, value[int(step)]) if step.isdigit() else (t.fields[step], value[step])
+        own = isinstance(t, Type)
+        kind = t if own else spec.by_name[t[1:] if isinstance(t, str) else name].type
+        said = _spoken(kind, value, scene)
+        if own and "enum" not in kind.schema:
+            mentions.append(_wordings(kind.say(value, scene.today) if kind.item is None and not kind.fields else [Surface(said)], value))
+        return said
+
+    text = _PATH.sub(fill, spec.reply)
+    return text[0].upper() + text[1:], tuple(mentions)
+
+
+def _spoken(t: Type, value: Any, scene: Scene) -> str:
+    if value is None:
+        return t.say(None, scene.today)[0].adverb
+    if t.item is not None or t.fields:
+        return g.plain(g.surface(t, value, scene, None, False).text)
+    if isinstance(value, str) and not t.hints and not is_date(value):
+        return value.replace("_", " ") if "enum" in t.schema else value
+    return next((s.text for s in t.say(value, scene.today) if s.text and not s.implicit and s.text != value), str(value))
+
+
+def _wordings(said: Sequence[Surface], value: JsonValue) -> tuple[str, ...]:
+    """Raw value first, then its surfaces, each once; bare words of an identifier's surface do not count on their own."""
+    raw = str(value)
+    out = [raw, *(s.text for s in said if s.text), *(s.adverb for s in said if s.adverb and not s.text)]
+    if isinstance(value, str) and is_date(value):
+        out = [o for o in out if o != "today"]
+    return tuple(dict.fromkeys(out))
+
+
+_KINDS = {
+    "single": _single,
+    "choice": _single,
+    "parallel": _parallel,
+    "multi_step": _multi_step,
+    "multi_turn": _multi_turn,
+    "ask": _ask,
+    "decline": _decline,
+    "finish": _finish,
+}
+
+
+def sample_of(plan: Plan, tools: Sequence[Spec], scene: Scene, split: str) -> Sample:
+    """The sample of a plan; `meta` keeps the plan with what was really said implicitly, and the wordings used."""
+    messages, label, implicit = realise(plan, tools, scene)
+    calls: list[JsonValue] = [
+        {"tool": c["tool"], "mention": list(c["mention"]), "implicit": list(dict.fromkeys(i))} for c, i in zip(plan["calls"], implicit, strict=True)
+    ]
+    targets: list[JsonValue] = [c["tool"] for c in plan["calls"]]
+    meta: dict[str, JsonValue] = {
+        "kind": plan["kind"],
+        "targets": targets,
+        "calls": calls,
+        "mode": plan["mode"],
+        "part": plan["part"],
+        "link": list(plan["link"]),
+        "phrases": list(scene.used),
+    }
+    return Sample(
+        tools=tuple(s.tool for s in tools), messages=tuple(messages), label=label, kind=plan["kind"], split=split, source="world", strategy="seeders.world", meta=meta,
+    )  # fmt: skip
