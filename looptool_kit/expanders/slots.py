@@ -1,0 +1,405 @@
+"""The `slots` expander: swap values of the label's arguments that stand literally in the dialogue, consistently in dialogue and label.
+
+Works on any sample. A slot is one value with every place where it stands: in the label's calls, in earlier calls, in what was said, in tool
+results. A value is replaced by another of the same type and shape and said in the same way ("half past six" stays spoken, "Dec 4" stays short), so
+the label stays exact. A value that stands in two roles is left alone.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, timedelta
+from random import Random
+from typing import Any, NamedTuple
+
+from num2words import num2words
+
+from looptool_kit.grounding import dialogue
+from looptool_kit.mentions import Mention, number, recognise, today_in
+from looptool_kit.rules import passes
+from looptool_kit.samples import Message, Sample, Samples, ToolCall
+from looptool_kit.toolcalls import Fault, canonical
+
+STRATEGY = "expanders.slots"
+
+
+class Slot(NamedTuple):
+    """A value of the label that can be swapped."""
+
+    parameter: str
+    value: Any
+    schema: dict[str, Any]
+    tool: str
+
+
+class Edit(NamedTuple):
+    """Replace the characters from `start` to `end` of a message by `text`."""
+
+    message: int
+    start: int
+    end: int
+    text: str
+
+
+def candidates(seed: Sample, faults: Sequence[Fault], k: int, rng: Random, pool: Samples) -> list[Sample]:
+    """Up to `k` different children of `seed`; the slots of faulty parameters are swapped wherever they can be, the others mostly."""
+    wrong = {f.parameter for f in faults if f.parameter}
+    values = _values(pool)
+    children: dict[str, Sample] = {}
+    for _ in range(4 * k):
+        if len(children) == k:
+            break
+        child = _child(seed, wrong, rng, values)
+        if child is not None and child.id != seed.id and passes(child):
+            children[child.id] = child
+    return list(children.values())
+
+
+def _child(seed: Sample, wrong: set[str], rng: Random, values: _Values) -> Sample | None:
+    slots = sorted(_slots(seed), key=lambda s: (s.parameter not in wrong, rng.random()))
+    child, swapped = seed, 0
+    for slot in slots:
+        if swapped and slot.parameter not in wrong and rng.random() < 0.25:
+            continue
+        new = _swap(child, slot, rng, values)
+        if new is not None:
+            child, swapped = new, swapped + 1
+    if not swapped:
+        return None
+    return child.model_copy(update={"parent": seed.id, "strategy": STRATEGY, "source": "expander", "meta": {}})
+
+
+# --------------------------------------------------------------------- slots
+
+
+def _slots(sample: Sample) -> Iterator[Slot]:
+    """Every string or number in the label's arguments that plays one role only: the same value under two parameters is no slot."""
+    roles: dict[str, dict[str, Slot]] = defaultdict(dict)
+    for call in sample.label.calls:
+        tool = sample.tool(call.name)
+        for name, value in call.arguments.items():
+            for leaf, schema in _leaves(value, (tool.properties.get(name) if tool else None) or {}):
+                roles[canonical(leaf)].setdefault(name, Slot(name, leaf, schema, call.name))
+    texts = [k for k in roles if k.startswith('"')]
+    for key, slots in roles.items():
+        inside = any(other != key and re.search(_bounded(json.loads(key)), json.loads(other)) for other in texts) if key in texts else False
+        if len(slots) == 1 and not inside:
+            yield from slots.values()
+
+
+def _leaves(value: Any, schema: Any) -> Iterator[tuple[Any, dict[str, Any]]]:
+    schema = schema if isinstance(schema, dict) else {}
+    if isinstance(value, dict):
+        for k, v in value.items():
+            yield from _leaves(v, (schema.get("properties") or {}).get(k))
+    elif isinstance(value, list):
+        for v in value:
+            yield from _leaves(v, schema.get("items"))
+    elif isinstance(value, str | int | float) and not isinstance(value, bool) and value != "":
+        yield value, schema
+
+
+_Values = dict[tuple[str, str], list[Any]]
+_cache: list[tuple[Samples, _Values]] = []
+
+
+def _values(pool: Samples) -> _Values:
+    """What labels of the pool hold: (tool, parameter) and ("", parameter) -> distinct values. The last pool's is kept."""
+    if not _cache or _cache[0][0] is not pool:
+        found: dict[tuple[str, str], dict[str, Any]] = defaultdict(dict)
+        for sample in pool:
+            for slot in (s for call in sample.label.calls for n, v in call.arguments.items() for s in _pairs(call.name, n, v)):
+                found[slot[0]][canonical(slot[1])] = slot[1]
+        _cache[:] = [(pool, {k: [v[c] for c in sorted(v)] for k, v in found.items()})]
+    return _cache[0][1]
+
+
+def _pairs(tool: str, name: str, value: Any) -> Iterator[tuple[tuple[str, str], Any]]:
+    for leaf, _ in _leaves(value, None):
+        yield (tool, name), leaf
+        yield ("", name), leaf
+
+
+# ---------------------------------------------------------------------- swap
+
+
+def _swap(sample: Sample, slot: Slot, rng: Random, values: _Values) -> Sample | None:
+    """The sample with one slot swapped everywhere, None where it does not stand literally or stands ambiguously."""
+    today = dialogue(sample).today
+    places = _places(sample, slot, today)
+    if not places:
+        return None
+    heard = " ".join(m.content for m in sample.messages).casefold()
+    taken = {canonical(leaf) for call in sample.label.calls for v in call.arguments.values() for leaf, _ in _leaves(v, None)}
+    for new in _others(slot, rng, values, today):
+        if canonical(new) in taken or (isinstance(new, str) and re.search(_bounded(new.casefold()), heard)):
+            continue
+        edits = [_edit(sample, place, slot.value, new, today) for place in places]
+        if all(e is not None for e in edits):
+            return _apply(sample, slot, new, [e for e in edits if e is not None])
+    return None
+
+
+class _Place(NamedTuple):
+    message: int
+    start: int
+    end: int
+    mention: Mention | None
+    """None where the value stands to the letter."""
+
+
+def _bounded(text: str) -> str:
+    return rf"(?<!\w){re.escape(text)}(?!\w)"
+
+
+def _spoken(value: str) -> str:
+    return value.replace("_", " ")
+
+
+def _places(sample: Sample, slot: Slot, today: date | None) -> list[_Place]:
+    """Everywhere the value stands in the messages; empty where nowhere, or where one message says it twice as a number, date or time."""
+    places: list[_Place] = []
+    text = slot.value if isinstance(slot.value, str) else None
+    kinds = _kinds(slot.value)
+    for at, m in enumerate(sample.messages):
+        if m.role == "tool":
+            # Handled leaf by leaf in `_apply`; a number in a longer text of the result would be missed.
+            if not kinds and text and re.search(_bounded(text), m.content):
+                places += [_Place(at, f.start(), f.end(), None) for f in re.finditer(_bounded(text), m.content)]
+            elif kinds and len(_equal_leaves(m.content, slot.value)) > 1:
+                return []
+            continue
+        if not kinds and text:
+            wording = text if re.search(_bounded(text), m.content) else _spoken(text)
+            places += [_Place(at, f.start(), f.end(), None) for f in re.finditer(_bounded(wording), m.content)]
+            continue
+        stated = today_in(m.content)
+        found = [
+            x for x in recognise(m.content, today) if x.kind in kinds and _means(x, slot.value) and not (stated and stated[1] <= x.start < stated[2])
+        ]
+        if len(found) > 1:
+            return []
+        places += [_Place(at, x.start, x.end, x) for x in found]
+    in_results = any(m.role == "tool" and _equal_leaves(m.content, slot.value) for m in sample.messages)
+    return places if places or not in_results else [_Place(-1, 0, 0, None)]
+
+
+def _kinds(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, str):
+        return ("number", "duration")
+    if re.fullmatch(r"\d{4}-\d\d-\d\d", value):
+        return ("date",)
+    return ("time",) if re.fullmatch(r"\d\d:\d\d", value) else ()
+
+
+def _means(mention: Mention, value: Any) -> bool:
+    if mention.kind == "duration":
+        found = _NUMERAL.match(mention.text)
+        return found is not None and number(found[0]) == value
+    return bool(mention.readings) and mention.readings[0] == value
+
+
+def _equal_leaves(content: str, value: Any) -> list[Any]:
+    try:
+        return [leaf for leaf, _ in _leaves(json.loads(content), None) if canonical(leaf) == canonical(value)]
+    except ValueError:
+        return []
+
+
+def _edit(sample: Sample, place: _Place, old: Any, new: Any, today: date | None) -> Edit | None:
+    """The replacement at one place, None where the new value cannot be said in the way the old one is."""
+    if place.message < 0:
+        return Edit(-1, 0, 0, "")
+    text = sample.messages[place.message].content
+    said = text[place.start : place.end]
+    if place.mention is None:
+        wording = str(new) if said == old else _spoken(str(new))
+    else:
+        wording = _say(place.mention, old, new, today) or ""
+        if not wording or not any(
+            _means(x, new) for x in recognise(text[: place.start] + wording + text[place.end :], today) if x.start >= place.start - 12
+        ):
+            return None
+    start = place.start
+    if article := re.search(r"\b([Aa])(n?) $", text[:start]):
+        # Only the article changes where it no longer fits the sound.
+        start -= len(article[0]) - 1
+        wording = f"{'n' if wording[:1].lower() in 'aeiou' else ''} {wording}"
+    return Edit(place.message, start, place.end, wording)
+
+
+def _apply(sample: Sample, slot: Slot, new: Any, edits: list[Edit]) -> Sample:
+    def swapped(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {k: swapped(v) for k, v in value.items()}
+        if isinstance(value, list):
+            return [swapped(v) for v in value]
+        return new if canonical(value) == canonical(slot.value) else value
+
+    def argument(name: str, value: Any) -> Any:
+        # The same number under another name is another number; the same text is the same thing.
+        return swapped(value) if name == slot.parameter or isinstance(value, str | list | dict) else value
+
+    def in_calls(calls: Sequence[ToolCall]) -> tuple[ToolCall, ...]:
+        return tuple(c.model_copy(update={"arguments": {k: argument(k, v) for k, v in c.arguments.items()}}) for c in calls)
+
+    messages: list[Message] = []
+    for at, m in enumerate(sample.messages):
+        content = m.content
+        for e in sorted((e for e in edits if e.message == at), key=lambda e: -e.start):
+            content = content[: e.start] + e.text + content[e.end :]
+        if m.role == "tool" and _equal_leaves(content, slot.value):
+            content = json.dumps(swapped(json.loads(content)), ensure_ascii=False)
+        messages.append(m.model_copy(update={"content": content, "tool_calls": in_calls(m.tool_calls)}))
+    label = sample.label.model_copy(update={"calls": in_calls(sample.label.calls)})
+    return Sample(**{n: getattr(sample, n) for n in Sample.model_fields} | {"messages": tuple(messages), "label": label})
+
+
+# ---------------------------------------------------------------- new values
+
+
+def _others(slot: Slot, rng: Random, values: _Values, today: date | None) -> list[Any]:
+    """Other values of the same type and shape, in random order, likeliest kinds first."""
+    value, enum = slot.value, slot.schema.get("enum")
+    if isinstance(enum, list):
+        return _shuffled([e for e in enum if type(e) is type(value) and e != value], rng)
+    if not isinstance(value, str):
+        return _numbers(slot, rng, values)
+    if _kinds(value) == ("date",):
+        return _days(value, rng, today)
+    if _kinds(value) == ("time",):
+        return [f"{h:02d}:{value[3:]}" for h in _shuffled([h for h in range(7, 22) if h != int(value[:2])], rng)]
+    if re.search(r"\d", value) and " " not in value or re.fullmatch(r"[+()\d -]{7,}", value):
+        return [_pattern(value, rng) for _ in range(4)]
+    same = [*_shuffled(values.get((slot.tool, slot.parameter), []), rng), *_shuffled(values.get(("", slot.parameter), []), rng)]
+    return [v for v in same if isinstance(v, str) and v != value and _shape(v) == _shape(value)][:12]
+
+
+def _shuffled(values: Sequence[Any], rng: Random) -> list[Any]:
+    return rng.sample(list(values), len(values))
+
+
+def _shape(text: str) -> tuple[bool, bool, bool, bool, bool]:
+    return text[:1].isupper(), text.isupper(), "@" in text, "://" in text, len(text.split()) > 4
+
+
+def _pattern(value: str, rng: Random) -> str:
+    """Digits by other digits; a country prefix and a leading digit's being zero or not stay."""
+    fixed = re.match(r"\+\d{1,3}(?=[ -])", value)
+    start = fixed.end() if fixed else 0
+    return value[:start] + re.sub(r"\d", lambda m: "0" if m[0] == "0" and m.start() == 0 else str(rng.randint(1, 9)), value[start:])
+
+
+def _numbers(slot: Slot, rng: Random, values: _Values) -> list[Any]:
+    value = slot.value
+    known = [v for v in values.get((slot.tool, slot.parameter), []) if type(v) is type(value) and v != value and (v > 1 or value <= 1)]
+    if isinstance(value, int):
+        step = 10 ** max(0, len(str(abs(value))) - 2) if value % 10 == 0 else 1
+        near: list[Any] = [n for n in range(value - 8 * step, value + 9 * step, step) if n != value and (n > 1 if value > 0 else n < 0)]
+    else:
+        digits = len(repr(value).split(".")[-1])
+        near = [round(value * rng.uniform(0.5, 1.8), digits) for _ in range(6)]
+    return _shuffled(known, rng)[:6] + _shuffled(near, rng)
+
+
+def _days(value: str, rng: Random, today: date | None) -> list[str]:
+    day = date.fromisoformat(value)
+    days = [day + timedelta(n) for n in range(-25, 26) if n]
+    if today:
+        days = [d for d in days if (d - today).days * ((day - today).days or 1) > 0]
+    return [d.isoformat() for d in _shuffled(days, rng)]
+
+
+# ------------------------------------------------------------------- wording
+
+_NUMERAL = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|[A-Za-z]+(?:-[a-z]+)?")
+
+
+def _say(mention: Mention, old: Any, new: Any, today: date | None) -> str | None:
+    """The new value in the form in which the mention says the old one, None where the form is not known."""
+    if mention.kind in ("number", "duration"):
+        found = next((f for f in _NUMERAL.finditer(mention.text) if number(f[0]) == old), None)
+        said = _numeral(found[0], new) if found else None
+        return mention.text[: found.start()] + said + mention.text[found.end() :] if found and said else None
+    forms: Sequence[Callable[[Any], str]] = _DAY_FORMS if mention.kind == "date" else _CLOCK_FORMS
+    try:
+        known_old, known_new = (date.fromisoformat(old), date.fromisoformat(new)) if mention.kind == "date" else (old, new)
+        if today and mention.kind == "date":
+            forms = [*forms, *_near_forms(today)]
+        form = next((f for f in forms if f(known_old) == mention.text), None)
+        return form(known_new) or None if form else None
+    except ValueError:
+        return None
+
+
+def _numeral(said: str, new: float) -> str | None:
+    if said[0].isdigit():
+        decimals = len(said.split(".")[1]) if "." in said else 0
+        wording = f"{new:,.{decimals}f}" if "," in said else f"{new:.{decimals}f}"
+        return wording if number(wording) == new else str(new)
+    return str(num2words(int(new))) if float(new).is_integer() and 0 <= new <= 100 else None
+
+
+def _nth(n: int) -> str:
+    return str(num2words(n, to="ordinal_num"))
+
+
+_DAY_FORMS: tuple[Callable[[date], str], ...] = (
+    lambda d: d.isoformat(),
+    *(
+        (lambda d, p=pattern: p.format(w=f"{d:%A}", m=f"{d:%B}", s=f"{d:%b}", d=d.day, n=_nth(d.day), y=d.year))  # type: ignore[misc]
+        for pattern in (
+            "{m} {d}", "{m} {n}", "{s} {d}", "{s} {n}", "{d} {m}", "{d} {s}", "{n} of {m}", "the {n} of {m}", "{n} {m}", "{w}, {m} {d}",
+            "{w}, {m} {n}", "{w}, {d} {m}", "{m} {d}, {y}", "{m} {n}, {y}", "{s} {d}, {y}", "{d} {m} {y}", "{d} {s} {y}", "the {n} of {m} {y}",
+            "the {n} of {m}, {y}", "{w}, {m} {d}, {y}", "{w} {m} {d}", "{w} the {n}", "the {n}",
+        )
+    ),
+)  # fmt: skip
+
+
+def _near_forms(today: date) -> list[Callable[[date], str]]:
+    """Forms relative to today; empty text where a day cannot be said so."""
+
+    def ahead(d: date) -> int:
+        return (d - today).days
+
+    def when(n: int, text: str) -> Callable[[date], str]:
+        return lambda d: text if ahead(d) == n else ""
+
+    plain = [when(0, "today"), when(1, "tomorrow"), when(2, "the day after tomorrow")]
+    weekday = [lambda d, p=p: f"{p}{d:%A}" if 2 <= ahead(d) <= 6 else "" for p in ("", "this ", "this coming ", "coming ")]  # type: ignore[misc]
+    counted = [lambda d, w=w: f"in {w(ahead(d))} days" if 2 <= ahead(d) <= 20 else "" for w in (str, num2words)]  # type: ignore[misc]
+
+    def near(d: date) -> str:
+        return {1: "tomorrow", 2: "the day after tomorrow"}.get(ahead(d)) or (f"this coming {d:%A}" if 2 <= ahead(d) <= 6 else "")
+
+    # The first three fit one day each, so what is said so is swapped to any near day.
+    loosened: list[Callable[[date], str]] = [lambda d, f=f: f(d) or near(d) for f in plain]  # type: ignore[misc]
+    return [*loosened, *weekday, *counted]
+
+
+def _clock_parts(clock: str) -> tuple[int, int, int, str]:
+    hour, minute = int(clock[:2]), int(clock[3:])
+    return hour, hour % 12 or 12, minute, "am" if hour < 12 else "pm"
+
+
+def _spoken_clock(clock: str) -> str:
+    hour, twelve, minute, _ = _clock_parts(clock)
+    part = "in the morning" if hour < 12 else "in the afternoon" if hour < 18 else "in the evening" if hour < 22 else "at night"
+    lead = {0: "", 15: "quarter past ", 30: "half past ", 45: "quarter to "}.get(minute)
+    return "" if lead is None else f"{lead}{num2words(twelve if minute != 45 else twelve % 12 + 1)} {part}"
+
+
+def _twelve(clock: str, pattern: str) -> str:
+    _, twelve, minute, half = _clock_parts(clock)
+    return pattern.format(h=f"{twelve}:{minute:02d}" if minute else twelve, a=half, A=half.upper(), p=f"{half[0]}.m.")
+
+
+_CLOCK_FORMS: tuple[Callable[[str], str], ...] = (
+    lambda c: c,
+    *((lambda c, p=p: _twelve(c, p)) for p in ("{h} {a}", "{h}{a}", "{h} {A}", "{h}{A}", "{h} {p}", "{h}")),  # type: ignore[misc]
+    _spoken_clock,
+)

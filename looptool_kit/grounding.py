@@ -1,0 +1,492 @@
+"""Grounding: is a value of a tool call supported by the dialogue, or by the schema?
+
+Support comes from what the user said, from the system message, from tool results, and from an assistant turn that the user then confirmed;
+never from the assistant's own claims. `ground` dispatches on the value's type to small functions, each of which returns how far a value is
+supported, in words, and where it stands.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, timedelta
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from looptool_kit.mentions import Mention, number, recognise, today_in
+from looptool_kit.samples import Message, Sample
+from looptool_kit.toolcalls import canonical
+from looptool_kit.words import STOP, SYNONYMS, Token, alike, stems, tokens
+
+Span = tuple[int, int, int]
+"""Passage index, first character, character after the last."""
+
+
+class Passage(NamedTuple):
+    """One turn that can support a value; a tool's JSON result is laid out as `key: value` lines."""
+
+    role: str
+    text: str
+    tokens: tuple[Token, ...]
+    line: str
+    """The stems between single spaces, one in front and one behind."""
+    mentions: tuple[Mention, ...]
+
+
+class Dialogue(NamedTuple):
+    """What supports values, read once."""
+
+    passages: tuple[Passage, ...]
+    today: date | None
+    last: int
+    """Index of the passage that holds the user's last request, -1 without one."""
+
+
+class Grounding(NamedTuple):
+    """How far a value is supported."""
+
+    supported: float
+    """0 nothing supports it; 0.5 cannot tell; 1 the dialogue or the schema says so."""
+    words: str
+    spans: tuple[Span, ...] = ()
+    """Where it stands."""
+    by_schema: bool = False
+    """The schema supports it (default, const, only choice), the dialogue does not."""
+
+
+# ------------------------------------------------------------------- reading
+
+_CONFIRMS = re.compile(
+    r"\s*(?:yes|yeah|yep|sure|ok|okay|sounds|perfect|great|go ahead|please do|correct|right|exactly|that works|do it)\b", re.IGNORECASE
+)
+
+
+def _lines(content: str) -> str:
+    """A JSON result as `key: value` lines; other text as it is."""
+    try:
+        value = json.loads(content)
+    except ValueError:
+        return content
+    lines: list[str] = []
+
+    def walk(key: str, value: Any) -> None:
+        if isinstance(value, dict):
+            for k, v in value.items():
+                walk(str(k), v)
+        elif isinstance(value, list):
+            for v in value:
+                walk(key, v)
+        else:
+            lines.append(f"{key}: {value if isinstance(value, str) else json.dumps(value)}")
+
+    walk("result", value)
+    return "\n".join(lines)
+
+
+def dialogue(source: Sample | Sequence[str] | Dialogue) -> Dialogue:
+    """Read a sample's context, or plain texts (each taken as something the user said, the last one as the request)."""
+    if isinstance(source, Dialogue):
+        return source
+    if isinstance(source, Sample):
+        return _read(tuple((m.role, m.content) for m in _supporting(source.messages)))
+    return _read(tuple(("user", text) for text in source))
+
+
+def _supporting(messages: Sequence[Message]) -> Iterator[Message]:
+    for at, message in enumerate(messages):
+        if message.role == "assistant":
+            after = next((m for m in messages[at + 1 :] if m.role == "user"), None)
+            if after is None or not _CONFIRMS.match(after.content):
+                continue
+        if message.content:
+            yield message
+
+
+@lru_cache(8192)
+def _read(turns: tuple[tuple[str, str], ...]) -> Dialogue:
+    today = None
+    texts: list[tuple[str, str]] = []
+    for role, text in turns:
+        if role in ("system", "user") and (found := today_in(text)):
+            today, start, end = found
+            # Blanked, or else every sample would support today's date, and its year and day as numbers.
+            text = text[:start] + " " * (end - start) + text[end:]
+        texts.append((role, _lines(text) if role == "tool" else text))
+    passages = []
+    for role, text in texts:
+        words = tuple(tokens(text))
+        passages.append(Passage(role, text, words, f" {' '.join(t.stem for t in words)} ", recognise(text, today)))
+    return Dialogue(tuple(passages), today, max((n for n, p in enumerate(passages) if p.role == "user"), default=-1))
+
+
+# -------------------------------------------------------------------- ground
+
+
+def ground(value: Any, schema: Any, source: Sample | Sequence[str] | Dialogue, name: str = "") -> Grounding:
+    """How far `value`, an argument called `name` under JSON Schema `schema`, is supported by the dialogue or the schema."""
+    d = dialogue(source)
+    schema = schema if isinstance(schema, dict) else {}
+    said = _said(value, schema, d, name)
+    if said.supported >= 0.9:
+        return said
+    by_schema = _by_schema(value, schema)
+    return by_schema if by_schema and by_schema.supported > said.supported else said
+
+
+def _by_schema(value: Any, schema: dict[str, Any]) -> Grounding | None:
+    if "const" in schema and canonical(schema["const"]) == canonical(value):
+        return Grounding(1.0, "the schema allows nothing else", by_schema=True)
+    if isinstance(schema.get("enum"), list) and len(schema["enum"]) == 1 and canonical(schema["enum"][0]) == canonical(value):
+        return Grounding(1.0, "the schema allows nothing else", by_schema=True)
+    if "default" in schema and canonical(schema["default"]) == canonical(value):
+        return Grounding(0.75, "the schema's default", by_schema=True)
+    return None
+
+
+def _said(value: Any, schema: dict[str, Any], d: Dialogue, name: str) -> Grounding:
+    if value is None:
+        return _null(d, name)
+    if isinstance(value, bool):
+        return _boolean(value, schema, d, name)
+    if isinstance(value, int | float):
+        return _number(float(value), schema, d, name)
+    if isinstance(value, str):
+        enum = schema.get("enum")
+        if isinstance(enum, list) and value in enum:
+            return _choice(value, enum, d)
+        return _string(value, schema, d)
+    if isinstance(value, dict):
+        properties = schema.get("properties") or {}
+        return _parts([(k, ground(v, properties.get(k), d, k)) for k, v in value.items()], d, name)
+    return _parts([(json.dumps(v, ensure_ascii=False), ground(v, schema.get("items"), d, name)) for v in value], d, name)
+
+
+def _parts(parts: list[tuple[str, Grounding]], d: Dialogue, name: str) -> Grounding:
+    if not parts:
+        return _null(d, name)
+    worst = min(parts, key=lambda p: p[1].supported)
+    return Grounding(worst[1].supported, f"{worst[0]}: {worst[1].words}", tuple(dict.fromkeys(s for _, g in parts for s in g.spans)))
+
+
+def _users(d: Dialogue) -> Iterator[tuple[int, Passage]]:
+    """Passages from the user, the last first."""
+    return ((n, d.passages[n]) for n in range(len(d.passages) - 1, -1, -1) if d.passages[n].role != "tool")
+
+
+def _best(found: Iterable[tuple[float, str, Span]]) -> Grounding:
+    """The best supported reading, with all the places that support it as well."""
+    all_found = list(found)
+    if not all_found:
+        return Grounding(0.0, "nothing in the dialogue says so")
+    top = max(score for score, _, _ in all_found)
+    words = next(w for score, w, _ in all_found if score == top)
+    return Grounding(top, words, tuple(dict.fromkeys(s for score, _, s in all_found if score == top)))
+
+
+def _mentions(d: Dialogue, *kinds: str) -> Iterator[tuple[int, Mention]]:
+    return ((n, m) for n, p in enumerate(d.passages) for m in p.mentions if m.kind in kinds)
+
+
+# ------------------------------------------------------------------- numbers
+
+_UNITS = {
+    "second": 1,
+    "minute": 60,
+    "min": 60,
+    "hour": 3600,
+    "hr": 3600,
+    "day": 86400,
+    "night": 86400,
+    "week": 604800,
+    "month": 2592000,
+    "year": 31536000,
+}
+
+
+def _number(value: float, schema: dict[str, Any], d: Dialogue, name: str) -> Grounding:
+    hints = set(stems(name)) or set()
+    units = [u for u in _UNITS if u in hints] or [u for u in _UNITS if u in stems(str(schema.get("description", "")))]
+    return _best(_number_found(value, units, "percent" in hints or "percentage" in hints, d))
+
+
+def _number_found(value: float, units: list[str], percent: bool, d: Dialogue) -> Iterator[tuple[float, str, Span]]:
+    for n, m in _mentions(d, "number", "duration", "date", "time", "code"):
+        span = (n, m.start, m.end)
+        if m.kind == "number":
+            for at, reading in enumerate(m.readings):
+                if _same(reading, value):
+                    yield 1.0 if at == 0 else 0.9, f"“{m.text}”", span
+            if percent and m.unit != "%" and _same(float(m.readings[0]) * 100, value) and 0 < float(m.readings[0]) < 1:
+                yield 0.9, f"“{m.text}”", span
+        elif m.kind == "duration":
+            seconds = float(m.readings[0])
+            said = {"mn": 60, "h": 3600, "sec": 1, "fortnight": 1209600}.get(m.unit) or _UNITS.get(m.unit, 60)
+            for unit, score in [(u, 1.0) for u in units] or [(m.unit, 1.0), ("minute", 0.8), ("hour", 0.7), ("day", 0.6)]:
+                if _same(seconds / _UNITS.get(unit, said), value):
+                    yield score, f"“{m.text}”", span
+        elif m.kind in ("date", "time") and value.is_integer() and re.search(rf"(?<!\d){int(value)}(?!\d)", m.text):
+            yield 0.6, f"part of “{m.text}”", span
+    if value == 1:
+        for n, p in _users(d):
+            if found := re.search(r"\b(?:an?|another)\b", p.text, re.IGNORECASE):
+                yield 0.5, f"“{found[0]}” may mean one", (n, *found.span())
+
+
+def _same(a: str | float, b: float) -> bool:
+    return not isinstance(a, str) and abs(a - b) <= 1e-6 * max(1.0, abs(b))
+
+
+# ----------------------------------------------------------- dates and times
+
+_ISO = re.compile(r"(?P<date>\d{4}-\d\d-\d\d)(?:[T ](?P<time>\d\d:\d\d)(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?")
+_CLOCK = re.compile(r"(?P<time>\d\d:\d\d)(?::\d\d)?(?:Z|[+-]\d\d:?\d\d)?")
+
+
+@lru_cache(8192)
+def moment(value: str) -> tuple[str | None, str | None] | None:
+    """The ISO date and the `HH:MM` that a string is, either may be None; None where the string is neither."""
+    if found := _ISO.fullmatch(value) or _CLOCK.fullmatch(value):
+        return found.groupdict().get("date"), found["time"]
+    mentions = recognise(value)
+    if mentions and sum(m.end - m.start for m in mentions) >= len(value.strip()) - 4 and {m.kind for m in mentions} <= {"date", "time"}:
+        days = [str(m.readings[0]) for m in mentions if m.kind == "date"]
+        times = [str(m.readings[0]) for m in mentions if m.kind == "time"]
+        if len(days) <= 1 and len(times) <= 1 and not (days and len(days[0]) < 10):
+            return next(iter(days), None), next(iter(times), None)
+    return None
+
+
+def _moment(value: str, day: str | None, clock: str | None, d: Dialogue) -> Grounding:
+    parts = []
+    if day:
+        parts.append((day, _best(_day_found(day, d))))
+        if d.today and day == d.today.isoformat() and parts[-1][1].supported < 0.5:
+            parts[-1] = day, Grounding(0.5, "today, though nobody says so")
+    if clock:
+        parts.append((clock, _best(_clock_found(clock, d))))
+    return _parts(parts, d, "")
+
+
+def _day_found(day: str, d: Dialogue) -> Iterator[tuple[float, str, Span]]:
+    dates = [(n, m) for n, m in _mentions(d, "date")]
+    for n, m in dates:
+        span, readings = (n, m.start, m.end), [str(r) for r in m.readings]
+        if day in readings:
+            yield (1.0, 0.7, 0.4)[min(readings.index(day), 2)], f"“{m.text}”", span
+        elif "?" in readings:
+            yield 0.5, f"“{m.text}”, of a day that nobody named", span
+        elif d.today is None and any(r.startswith("-") and day.endswith(r) for r in readings):
+            yield 0.9, f"“{m.text}”", span
+        elif any(len(r) == 7 and day.startswith(r) for r in readings):
+            yield 0.6, f"“{m.text}”", span
+        first = readings[0]
+        if len(first) != 10:
+            continue
+        # "from December 4 to 7", "4 to 7 December", and the day on which a stay of three nights ends
+        for other_n, other in _mentions(d, "number", "duration"):
+            if other_n != n:
+                continue
+            if other.kind == "number" and -14 < other.start - m.end < 14 and first[:8] == day[:8] and _same(other.readings[0], float(day[8:])):
+                yield 0.9, f"“{other.text}” beside “{m.text}”", (n, other.start, other.end)
+            elif (
+                other.kind == "duration"
+                and (date.fromisoformat(first) + timedelta(seconds=min(float(other.readings[0]), 1e9))).isoformat() == day != first
+            ):
+                yield 0.8, f"“{other.text}” from “{m.text}”", (n, other.start, other.end)
+
+
+def _clock_found(clock: str, d: Dialogue) -> Iterator[tuple[float, str, Span]]:
+    times = [(n, m) for n, m in _mentions(d, "time")]
+    for n, m in times:
+        readings = [str(r) for r in m.readings]
+        if clock in readings:
+            yield _half_day(clock, d.passages[n].text) if len(readings) > 1 else 1.0, f"“{m.text}”", (n, m.start, m.end)
+        for other_n, other in _mentions(d, "duration"):
+            if other_n == n and any(_later(r, float(other.readings[0])) == clock != r for r in readings):
+                yield 0.8, f"“{other.text}” from “{m.text}”", (n, other.start, other.end)
+    for n, m in _mentions(d, "number"):
+        if any(_same(r, h) for r in m.readings for h in (float(clock[:2]), float(clock[:2]) - 12)) and clock.endswith("00"):
+            yield _half_day(clock, d.passages[n].text) - 0.15, f"“{m.text}” as an hour", (n, m.start, m.end)
+
+
+def _half_day(clock: str, text: str) -> float:
+    """Support for one of the two readings of a bare hour, by what else is said of the time of day."""
+    late = re.search(r"\b(?:evening|tonight|dinner|afternoon|night|pm)\b", text, re.IGNORECASE)
+    early = re.search(r"\b(?:morning|breakfast|am)\b", text, re.IGNORECASE)
+    if bool(late) == bool(early):
+        return 0.8
+    return 0.95 if (clock >= "12:00") == bool(late) else 0.55
+
+
+def _later(clock: str, seconds: float) -> str:
+    minutes = (int(clock[:2]) * 60 + int(clock[3:]) + round(seconds / 60)) % 1440
+    return f"{minutes // 60:02d}:{minutes % 60:02d}"
+
+
+# ------------------------------------------------------------------- strings
+
+
+def _find(phrase: Sequence[str], passage: Passage) -> list[tuple[int, int]]:
+    """Character spans of every place where the stems of `phrase` stand in a row."""
+    if not phrase or f" {' '.join(phrase)} " not in passage.line:
+        return []
+    size, words = len(phrase), passage.tokens
+    return [
+        (words[at].start, words[at + size - 1].end)
+        for at in range(len(words) - size + 1)
+        if words[at].stem == phrase[0] and all(words[at + k].stem == phrase[k] for k in range(1, size))
+    ]
+
+
+def _phrase_found(words: Sequence[str], d: Dialogue, score: float) -> Iterator[tuple[float, str, Span]]:
+    for n, p in enumerate(d.passages):
+        for start, end in _find(words, p):
+            yield score, f"“{p.text[start:end]}”", (n, start, end)
+
+
+def _string(value: str, schema: dict[str, Any], d: Dialogue) -> Grounding:
+    if not value.strip():
+        return Grounding(0.2, "empty")
+    when = moment(value)
+    if when:
+        by_moment = _moment(value, *when, d)
+        if by_moment.supported >= 0.5:
+            return by_moment
+    if "@" in value or "://" in value:
+        return _best(
+            (1.0, f"“{value}”", (n, at, at + len(value))) for n, p in enumerate(d.passages) if (at := p.text.lower().find(value.lower())) >= 0
+        )
+    exact = _best(_string_found(value, d))
+    if exact.supported >= 0.5 or when:
+        return exact
+    return max(exact, _overlap(value, d), key=lambda g: g.supported)
+
+
+def _string_found(value: str, d: Dialogue) -> Iterator[tuple[float, str, Span]]:
+    words = stems(value)
+    yield from _phrase_found(words, d, 1.0)
+    if words[:1] == ("the",):
+        yield from _phrase_found(words[1:], d, 0.95)
+    for other in SYNONYMS.get(" ".join(words), ()):
+        yield from _phrase_found(stems(other), d, 0.9)
+    digits, value_number = re.sub(r"\D", "", value), number(value)
+    for n, m in _mentions(d, "number", "phone", "code"):
+        if m.kind == "number":
+            exact = 0.95 if m.unit == value.upper() or (value_number is not None and _same(m.readings[0], value_number)) else 0.0
+        elif m.kind == "phone":
+            exact = float(len(digits) >= 7 and re.sub(r"\D", "", m.text) == digits)
+        else:
+            exact = float(bool(words) and "".join(stems(m.text)) == "".join(words))
+        if exact:
+            yield exact, f"“{m.text}”", (n, m.start, m.end)
+    if not words and value.strip():  # symbols alone
+        yield from ((1.0, f"“{value}”", (n, at, at + len(value))) for n, p in enumerate(d.passages) if (at := p.text.find(value.strip())) >= 0)
+
+
+def _overlap(value: str, d: Dialogue) -> Grounding:
+    """Support by the words of a text that do not stand in a row: all of a short one, most of a long one."""
+    words = [w for w in stems(value) if w not in STOP] or list(stems(value))
+    known = {t.stem for p in d.passages for t in p.tokens}
+    share = sum(w in known for w in words) / max(1, len(words))
+    if len(words) < 2:
+        initials = len(value) > 2 and value.isupper() and any(value.lower() in "".join(t.stem[0] for t in p.tokens) for p in d.passages)
+        return Grounding(0.6, "initials of what is said") if initials else Grounding(0.0, "nothing in the dialogue says so")
+    spans = tuple((n, t.start, t.end) for n, p in enumerate(d.passages) for t in p.tokens if t.stem in words and n == d.last)
+    if share == 1:
+        return Grounding(0.85, "all its words are said", spans)
+    return Grounding(0.7 * share if len(words) > 4 else 0.4 * share, f"{share:.0%} of its words are said", spans)
+
+
+def _choice(value: str, enum: list[Any], d: Dialogue) -> Grounding:
+    own = _best(_choice_found(value, d))
+    if own.supported >= 0.7:
+        return own
+    others = [
+        (o, g)
+        for o in enum
+        if isinstance(o, str) and o != value and (g := _best(_choice_found(o, d))).supported >= 0.85 and any(s[0] == d.last for s in g.spans)
+    ]
+    if others:
+        return Grounding(0.2, f"what is said names {others[0][0]!r}: {others[0][1].words}")
+    return own if own.supported >= 0.5 else Grounding(0.5, "none of the choices is named")
+
+
+def _choice_found(value: str, d: Dialogue) -> Iterator[tuple[float, str, Span]]:
+    yield from _string_found(value, d)
+    words = [w for w in stems(value) if w not in STOP]
+    for n, p in enumerate(d.passages):
+        hits = [t for w in words for t in p.tokens if alike(w, t.stem)]
+        if words and len({t.stem for t in hits}) >= len(words):
+            yield 0.75, f"“{p.text[hits[0].start : hits[0].end]}”", (n, hits[0].start, hits[0].end)
+
+
+# -------------------------------------------------------- booleans and nothing
+
+_NO = {
+    "no",
+    "not",
+    "without",
+    "don",
+    "dont",
+    "never",
+    "skip",
+    "t",
+    "nothing",
+    "none",
+    "avoid",
+    "disable",
+    "off",
+    "exclude",
+    "isn",
+    "doesn",
+    "needn",
+    "minus",
+}
+_NEGATIVE_NAME = {"no", "skip", "exclude", "disable", "without", "not"}
+_EMPTY_NAME = {
+    "is",
+    "has",
+    "include",
+    "with",
+    "allow",
+    "enable",
+    "use",
+    "only",
+    "want",
+    "require",
+    "send",
+    "whether",
+    "true",
+    "false",
+    "set",
+    "if",
+    "show",
+    "should",
+}
+
+
+def _boolean(value: bool, schema: dict[str, Any], d: Dialogue, name: str) -> Grounding:
+    own = [w for w in stems(name) if w not in STOP and w not in _EMPTY_NAME and w not in _NEGATIVE_NAME]
+    told = [w for w in stems(str(schema.get("description", ""))) if len(w) > 3 and w not in STOP and w not in _EMPTY_NAME]
+    flip = bool(_NEGATIVE_NAME & set(stems(name)))
+    for words, strength in ((own, 0.4), (told, 0.25)):
+        for n, p in _users(d):
+            for at, token in enumerate(p.tokens):
+                if any(alike(w, token.stem) for w in words):
+                    before = {t.stem for t in p.tokens[max(0, at - 4) : at]} | (
+                        {p.tokens[at + 1].stem} & {"off", "free"} if at + 1 < len(p.tokens) else set()
+                    )
+                    said = bool(before & _NO) == flip
+                    where = f"“{p.text[p.tokens[max(0, at - 3)].start : token.end]}”"
+                    return Grounding(0.5 + strength if said == value else 0.5 - strength, where, ((n, token.start, token.end),))
+    return Grounding(0.5, f"nothing is said about {name.replace('_', ' ') or 'it'}")
+
+
+def _null(d: Dialogue, name: str) -> Grounding:
+    for n, p in _users(d):
+        if found := re.search(
+            r"\b(?:none|no|without|nothing|not|n't|any|anything|skip|leave (?:it|that) (?:out|empty)|one way|don'?t)\b", p.text, re.IGNORECASE
+        ):
+            return Grounding(0.8, f"“{found[0]}”", ((n, *found.span()),))
+    return Grounding(0.5, "nothing is said")

@@ -1,0 +1,381 @@
+"""The `evidence` judge: decides between label and prediction without a language model (in place of JGLV's judge, LoopTool section 3.4).
+
+Each difference between the two answers becomes one piece of evidence with support for either side: does the answer satisfy the schemas, is a value
+supported by the dialogue, does a call use what the user asked for, is the tool the one that the request speaks of, which answer does the policy
+itself find likelier. An answer is broken where it does not parse, breaks a schema or holds a value that nothing supports; a broken answer never
+wins. Both sides are treated alike, so swapping them swaps PRED_WRONG and LABEL_WRONG. Where the evidence is thin the judge abstains.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from difflib import SequenceMatcher
+from typing import Any, NamedTuple
+
+from looptool_kit.grounding import Dialogue, Grounding, Passage, Span, dialogue, moment
+from looptool_kit.records import Evidence, Verdict, VerdictName
+from looptool_kit.rules import GROUNDED, call_errors, groundings
+from looptool_kit.samples import Label, Message, Sample, Tool, ToolCall
+from looptool_kit.toolcalls import Answer, align, canonical, loose, match, reply_fault
+from looptool_kit.words import STOP, alike, stems
+
+DECISIVE = 0.4
+"""Least difference of support, summed over the evidence, that decides where neither answer is broken."""
+LIKELIHOOD = 0.15
+"""Weight of the policy's own likelihood: greedy predictions are always likely to their policy, so it never decides alone."""
+
+
+class _Side(NamedTuple):
+    answer: Answer
+    errors: list[str]
+    found: list[dict[str, Grounding]]
+    """For each call, argument name -> its grounding."""
+
+
+def judge(
+    sample: Sample, prediction: Answer, *, label_logprobs: Sequence[float] | None = None, prediction_logprobs: Sequence[float] | None = None
+) -> Verdict:
+    """Weigh the prediction against the label of `sample`.
+
+    `label_logprobs` and `prediction_logprobs` are natural-log probabilities, one a token, of either answer under the policy. The verdict's `label`
+    is the label that stands: the prediction where LABEL_WRONG. `confidence` is 0 to 1, 0 where unjudged.
+    """
+    said = dialogue(sample)
+    sides = [_side(a, sample, said) for a in (Answer.of(sample.label), prediction)]
+    evidence = [e for e in _weigh(sample, said, sides[0], sides[1]) if e is not None]
+    if (likelihood := _likelihood(label_logprobs, prediction_logprobs)) is not None:
+        evidence.append(likelihood)
+    verdict, why, confidence = _decide(sample, evidence, sides[0], sides[1])
+    stands = Label(calls=prediction.calls, reply="" if prediction.calls else prediction.text) if verdict == "LABEL_WRONG" else sample.label
+    return Verdict(
+        sample_id=sample.id, iteration=sample.iteration, status="judged" if verdict else "unjudged", verdict=verdict, rationale=why,
+        confidence=confidence, evidence=tuple(evidence), judge="evidence", label=stands if verdict else None,
+    )  # fmt: skip
+
+
+def _side(answer: Answer, sample: Sample, said: Dialogue) -> _Side:
+    errors = [f"{answer.error}: {answer.detail}"] if answer.error else [e for c in answer.calls for e in call_errors(c, sample.tools)]
+    return _Side(answer, errors, [groundings(c, sample.tools, said) for c in answer.calls])
+
+
+# -------------------------------------------------------------------- decide
+
+
+def _decide(sample: Sample, evidence: list[Evidence], label: _Side, prediction: _Side) -> tuple[VerdictName | None, str, float]:
+    broken = [_broken(s) for s in (label, prediction)]
+    total = sum(e.for_prediction - e.for_label for e in evidence)
+    telling = sorted((e for e in evidence if e.name != "likelihood"), key=lambda e: -abs(e.for_prediction - e.for_label))
+    words = "; ".join(e.words for e in telling[:2] if abs(e.for_prediction - e.for_label) >= 0.1)
+    sure = min(1.0, abs(total))
+    if all(broken):
+        return "BOTH_WRONG", f"Neither answer stands. Label: {broken[0]}. Prediction: {broken[1]}.", 0.7
+    if not telling or all(abs(e.for_prediction - e.for_label) < 0.05 for e in telling) and not any(broken):
+        if _same_in_substance(sample, label.answer, prediction.answer):
+            return "BOTH_CORRECT", "The answers differ in wording or in saying a default, not in substance.", 0.8
+        return None, "Nothing tells the answers apart.", 0.0
+    against = [e for e in telling if (e.for_prediction - e.for_label) * total < 0 and abs(e.for_prediction - e.for_label) >= 0.3]
+    if abs(total) < DECISIVE or against and abs(total) < 2 * DECISIVE:
+        return None, f"The evidence is thin: {words}." if words else "The evidence is thin.", 0.0
+    if broken[1 if total > 0 else 0]:
+        return None, f"The better answer does not pass the rules either: {broken[1 if total > 0 else 0]}.", 0.0
+    if total > 0:
+        return "LABEL_WRONG", f"The prediction is right. {words}.", sure
+    return "PRED_WRONG", f"The label is right. {words}.", sure
+
+
+def _broken(side: _Side) -> str:
+    """Why an answer cannot stand by itself, empty where it can."""
+    if side.errors:
+        return side.errors[0]
+    if not side.answer.calls and not side.answer.text.strip():
+        return "it says nothing"
+    for call, found in zip(side.answer.calls, side.found, strict=True):
+        for name, g in found.items():
+            if g.supported < GROUNDED:
+                return f"{call.name}.{name} = {_show(call.arguments[name])}: {g.words}"
+    return ""
+
+
+def _same_in_substance(sample: Sample, a: Answer, b: Answer) -> bool:
+    if a.error or b.error or bool(a.calls) != bool(b.calls):
+        return False
+    return not a.calls or len(a.calls) == len(b.calls) and all(
+        x is not None and y is not None and x.name == y.name and all(_same(x, y, k, _schema(sample, x, k)) for k in {*x.arguments, *y.arguments})
+        for x, y in align(a.calls, b.calls)
+    )  # fmt: skip
+
+
+def _same(a: ToolCall, b: ToolCall, name: str, schema: dict[str, Any]) -> bool:
+    if name in a.arguments and name in b.arguments:
+        return _equivalent(a.arguments[name], b.arguments[name])
+    value = a.arguments.get(name, b.arguments.get(name))
+    return "default" in schema and canonical(schema["default"]) == canonical(value)
+
+
+def _equivalent(a: Any, b: Any) -> bool:
+    """Equal up to case, punctuation, plural, and the form of a date or time."""
+    if canonical(a) == canonical(b):
+        return True
+    if isinstance(a, str) and isinstance(b, str):
+        return loose(a) == loose(b) or stems(a) == stems(b) != () or (moment(a) is not None and moment(a) == moment(b))
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(_equivalent(x, y) for x, y in zip(a, b, strict=True))
+    return False
+
+
+# --------------------------------------------------------------------- weigh
+
+
+def _weigh(sample: Sample, said: Dialogue, label: _Side, prediction: _Side) -> Iterator[Evidence | None]:
+    errors = [s.errors for s in (label, prediction)]
+    if any(errors):
+        sides = [f"{who}: {e[0]}" for who, e in zip(("label", "prediction"), errors, strict=True) if e]
+        yield Evidence(name="schema", for_label=0.0 if errors[0] else 1.0, for_prediction=0.0 if errors[1] else 1.0, words="; ".join(sides))
+    if label.answer.error or prediction.answer.error or match(label.answer, prediction.answer) and label.answer.calls:
+        return
+    if not label.answer.calls and not prediction.answer.calls:
+        yield _replies(sample, label.answer.text, prediction.answer.text)
+    elif not label.answer.calls:
+        yield _flip(_call_or_reply(sample, said, prediction, label.answer.text))
+    elif not prediction.answer.calls:
+        yield _call_or_reply(sample, said, label, prediction.answer.text)
+    else:
+        yield from _calls(sample, said, label, prediction)
+
+
+def _flip(e: Evidence | None) -> Evidence | None:
+    return e and Evidence(name=e.name, for_label=e.for_prediction, for_prediction=e.for_label, words=e.words)
+
+
+def _likelihood(label: Sequence[float] | None, prediction: Sequence[float] | None) -> Evidence | None:
+    if not label or not prediction:
+        return None
+    means = sum(label) / len(label), sum(prediction) / len(prediction)
+    lean = LIKELIHOOD * math.tanh(means[1] - means[0]) / 2
+    words = f"mean log-probability {means[0]:.2f} for the label, {means[1]:.2f} for the prediction"
+    return Evidence(name="likelihood", for_label=0.5 - lean, for_prediction=0.5 + lean, words=words)
+
+
+def _replies(sample: Sample, label: str, prediction: str) -> Evidence:
+    """Two plain replies: what a right one has to say, as far as the sample tells; else what they say that nothing supports."""
+    faults = [reply_fault(text, sample.label) for text in (label, prediction)]
+    words = "; ".join(f"the {who}'s reply lacks {_show(f.expected)}" for who, f in zip(("label", "prediction"), faults, strict=True) if f)
+    return Evidence(
+        name="reply", for_label=float(faults[0] is None), for_prediction=float(faults[1] is None), words=words or "both replies say what they must"
+    )
+
+
+# ---------------------------------------------------------- call against call
+
+
+def _calls(sample: Sample, said: Dialogue, label: _Side, prediction: _Side) -> Iterator[Evidence | None]:
+    found = {id(c): f for s in (label, prediction) for c, f in zip(s.answer.calls, s.found, strict=True)}
+    used = [_used(s) for s in (label, prediction)]
+    for want, got in align(label.answer.calls, prediction.answer.calls):
+        if want is None or got is None:
+            call = want or got
+            assert call is not None
+            e = _lone_call(sample, said, call, found[id(call)], used[0 if got is not None else 1])
+            yield e if want is not None else _flip(e)
+        elif want.name != got.name:
+            yield _tools(sample, said, want, got, found)
+        else:
+            for name in dict.fromkeys([*want.arguments, *got.arguments]):
+                yield _argument(sample, said, name, want, got, found, used)
+
+
+def _used(side: _Side) -> set[Span]:
+    return {s for f in side.found for g in f.values() if g.supported >= GROUNDED for s in g.spans}
+
+
+def _overlaps(span: Span, spans: Iterable[Span]) -> bool:
+    return any(s[0] == span[0] and s[1] < span[2] and span[1] < s[2] for s in spans)
+
+
+def _fresh(g: Grounding, spans: Iterable[Span]) -> bool:
+    """True where a value stands somewhere that `spans` do not use."""
+    spans = list(spans)
+    return any(not _overlaps(s, spans) for s in g.spans)
+
+
+def _argument(
+    sample: Sample, said: Dialogue, name: str, want: ToolCall, got: ToolCall, found: dict[int, dict[str, Grounding]], used: list[set[Span]]
+) -> Evidence | None:
+    where = f"{want.name}.{name}"
+    schema = _schema(sample, want, name)
+    if name in want.arguments and name in got.arguments:
+        a, b = want.arguments[name], got.arguments[name]
+        if canonical(a) == canonical(b):
+            return None
+        if _equivalent(a, b):
+            return Evidence(name="wording", for_label=0.5, for_prediction=0.5, words=f"{where}: {_show(a)} and {_show(b)} mean the same")
+        ga, gb = (_own(name, found[id(c)]) for c in (want, got))
+        support = [ga.supported, gb.supported]
+        if isinstance(a, str) and isinstance(b, str) and SequenceMatcher(None, a.lower(), b.lower(), autojunk=False).ratio() > 0.8:
+            # Of two near copies the one that stands in the dialogue to the letter is the original.
+            support = [s * (0.3 if s < max(support) else 1.0) for s in support]
+        if min(support) >= 0.7:
+            roles = [max((_role(said.passages[s[0]], s, name, schema) for s in g.spans), default=0.0) for g in (ga, gb)]
+            support = [s * (1.0 if r >= max(roles) else 0.4) for s, r in zip(support, roles, strict=True)]
+        words = f"{where}: the label has {_show(a)} ({ga.words}), the prediction {_show(b)} ({gb.words})"
+        return Evidence(name="grounding", for_label=support[0], for_prediction=support[1], words=words)
+    mine, other = (0, 1) if name in want.arguments else (1, 0)
+    call = (want, got)[mine]
+    g = found[id(call)][name]
+    value = call.arguments[name]
+    if g.by_schema:
+        return Evidence(name="default", for_label=0.5, for_prediction=0.5, words=f"{where}: {_show(value)} is the default")
+    who = ("label", "prediction")
+    if g.supported >= 0.7 and _fresh(g, used[other]):
+        e = g.supported, 0.1, f"{where}: the {who[other]} leaves out {_show(value)} ({g.words})"
+    elif g.supported >= 0.7:
+        e = 0.35, 0.65, f"{where}: the {who[mine]} adds {_show(value)}, which another argument already says ({g.words})"
+    else:
+        e = min(g.supported, 0.4), 0.9, f"{where}: the {who[mine]} adds {_show(value)}: {g.words}"
+    support = [e[0], e[1]] if mine == 0 else [e[1], e[0]]
+    return Evidence(name="coverage", for_label=support[0], for_prediction=support[1], words=e[2])
+
+
+def _own(name: str, found: dict[str, Grounding]) -> Grounding:
+    """An argument's grounding, weakened where it stands only where another argument of the same call already stands."""
+    g = found[name]
+    others = [s for k, o in found.items() if k != name and o.supported >= 0.7 for s in o.spans]
+    if g.supported >= 0.7 and g.spans and others and not _fresh(g, others):
+        return Grounding(0.3 * g.supported, f"{g.words} is what another argument says", g.spans)
+    return g
+
+
+def _lone_call(sample: Sample, said: Dialogue, call: ToolCall, found: dict[str, Grounding], used: set[Span]) -> Evidence:
+    """Evidence on a call that one side makes and the other does not, written as if the label made it."""
+    worst = min((g.supported for g in found.values()), default=GROUNDED)
+    if _made(sample.messages, call):
+        return Evidence(name="coverage", for_label=0.1, for_prediction=0.9, words=f"{call.name} was already called with these arguments")
+    if worst < GROUNDED:
+        return Evidence(name="coverage", for_label=worst, for_prediction=0.9, words=f"nothing asks for {_show_call(call)}")
+    if any(g.supported >= 0.7 and _fresh(g, used) for g in found.values()):
+        return Evidence(name="coverage", for_label=0.9, for_prediction=0.1, words=f"the request asks for {_show_call(call)} as well")
+    fit = relevance(sample, said, call.name)
+    return Evidence(name="coverage", for_label=0.4 + 0.2 * fit, for_prediction=0.6 - 0.2 * fit, words=f"{_show_call(call)} uses nothing of its own")
+
+
+def _tools(sample: Sample, said: Dialogue, want: ToolCall, got: ToolCall, found: dict[int, dict[str, Grounding]]) -> Evidence:
+    fits = [relevance(sample, said, c.name) * _backed(found[id(c)]) for c in (want, got)]
+    worth = [sum(g.supported >= 0.7 for g in found[id(c)].values()) for c in (want, got)]
+    fits = [f + 0.5 * (w - min(worth)) / max(1, max(worth)) for f, w in zip(fits, worth, strict=True)]
+    whole = sum(fits)
+    share = [f / whole if whole else 0.5 for f in fits]
+    words = f"the request speaks of {(want, got)[share[1] > share[0]].name} rather than {(want, got)[share[1] <= share[0]].name}"
+    return Evidence(name="tool", for_label=share[0], for_prediction=share[1], words=words)
+
+
+def _backed(found: dict[str, Grounding]) -> float:
+    return sum(g.supported for g in found.values()) / len(found) if found else 0.8
+
+
+# --------------------------------------------------------- call against reply
+
+_DECLINES = re.compile(
+    r"\b(?:can(?:'|’)?t|cannot|unable|not able|don(?:'|’)t have|do not have|no (?:tool|function|way)|sorry|unfortunately|outside)\b", re.IGNORECASE
+)
+
+
+def _call_or_reply(sample: Sample, said: Dialogue, calls: _Side, reply: str) -> Evidence:
+    """Evidence between calls (written as the label's) and a plain reply: a required value that nothing supports wants a question."""
+    for call, found in zip(calls.answer.calls, calls.found, strict=True):
+        tool = sample.tool(call.name)
+        for name, g in found.items():
+            if g.supported < GROUNDED and tool is not None and name in tool.required:
+                asks = "?" in reply
+                words = f"{call.name} needs {name}, and nothing says {_show(call.arguments[name])}"
+                return Evidence(
+                    name="grounding", for_label=0.1, for_prediction=0.9 if asks else 0.6, words=words + ("; asking is right" if asks else "")
+                )
+    if all(_made(sample.messages, c) for c in calls.answer.calls):
+        return Evidence(
+            name="coverage", for_label=0.1, for_prediction=0.9, words=f"{calls.answer.calls[0].name} was already called with these arguments"
+        )
+    fit = max(relevance(sample, said, c.name) for c in calls.answer.calls)
+    backed = min((_backed(f) for f in calls.found), default=0.0)
+    if _DECLINES.search(reply) and fit < 0.2:
+        return Evidence(name="tool", for_label=0.3, for_prediction=0.7, words="no tool on offer speaks of what the request asks")
+    support = fit * backed
+    words = f"{_show_call(calls.answer.calls[0])} is what the request asks, and all of it is said"
+    return Evidence(name="coverage", for_label=0.5 + support / 2, for_prediction=0.5 - support / 2, words=words)
+
+
+def _made(messages: Sequence[Message], call: ToolCall) -> bool:
+    """True where the same call was made since the user last spoke."""
+    last = max((n for n, m in enumerate(messages) if m.role == "user"), default=0)
+    return any(c.name == call.name and canonical(c.arguments) == canonical(call.arguments) for m in messages[last:] for c in m.tool_calls)
+
+
+# ---------------------------------------------------------- tools and roles
+
+
+def relevance(sample: Sample, said: Dialogue, name: str) -> float:
+    """How far the last request speaks of a tool, 0 to 1: the share of its name's and description's words that are said, rare ones counting more."""
+    if said.last < 0 or (tool := sample.tool(name)) is None:
+        return 0.0
+    request = [t.stem for t in said.passages[said.last].tokens]
+    docs = {t.name: _words(t) for t in sample.tools}
+    weights = {w: weight / sum(any(alike(w, o) for o in d) for d in docs.values()) for w, weight in _words(tool).items()}
+    hit = sum(weight for w, weight in weights.items() if any(alike(w, r) for r in request))
+    return min(1.0, 2 * hit / max(1e-9, sum(weights.values())))
+
+
+def _words(tool: Tool) -> dict[str, float]:
+    words = {w: 0.5 for p in tool.properties for w in stems(p) if w not in STOP}
+    words |= {w: 1.0 for w in stems(tool.description) if w not in STOP}
+    return words | {w: 2.0 for w in stems(tool.name) if w not in STOP}
+
+
+_CUES = {
+    cue: frozenset(words.split(" "))
+    for cue, words in {
+        "from": "from origin source start departure depart sender begin pickup since after old",
+        "to": "to destination target end arrival recipient until dropoff return new",
+        "until": "end until to out return finish close",
+        "by": "deadline due by end until",
+        "under": "max maximum budget limit upper most",
+        "over": "min minimum lower least",
+        "at": "time at location place",
+        "in": "city location country language currency",
+    }.items()
+}
+_CUE_OF = {
+    **dict.fromkeys(("till", "through"), "until"), **dict.fromkeys(("starting", "leaving"), "from"), **dict.fromkeys(("below", "most"), "under"),
+    **dict.fromkeys(("above", "least"), "over"), "before": "by", "into": "to",
+}  # fmt: skip
+
+
+def _role(passage: Passage, span: Span, name: str, schema: dict[str, Any]) -> float:
+    """How far the words around a value speak of the parameter: its own words nearby, or a preposition that goes with it."""
+    own = set(stems(name))
+    told = {w for w in stems(str(schema.get("description", ""))) if w not in STOP} - own
+    line = passage.text.rfind("\n", 0, span[1]) + 1
+    before = [t.stem for t in passage.tokens if line <= t.start and t.end <= span[1]][-4:]
+    after = [t.stem for t in passage.tokens if t.start >= span[2]][:2]
+    score = 0.0
+    for at, word in enumerate(reversed(before)):
+        near = 1.0 - 0.15 * at
+        score = max(score, near * (1.0 if word in own else 0.8 if any(alike(word, o) for o in own) else 0.5 if word in told else 0.0))
+        if at < 2 and _CUES.get(_CUE_OF.get(word, word), frozenset()) & own:
+            score = max(score, 0.9 * near)
+    return max(score, 0.7 * any(alike(w, o) for w in after for o in own))
+
+
+def _schema(sample: Sample, call: ToolCall, name: str) -> dict[str, Any]:
+    tool = sample.tool(call.name)
+    schema = tool.properties.get(name) if tool else None
+    return schema if isinstance(schema, dict) else {}
+
+
+def _show(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _show_call(call: ToolCall) -> str:
+    return f"{call.name}({', '.join(f'{k}={_show(v)}' for k, v in call.arguments.items())})"

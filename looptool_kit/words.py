@@ -1,0 +1,85 @@
+"""Words as the rule tier and the judge compare them: stems, word families, synonyms, stop words."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+_TOKEN = re.compile(r"[^\W_]+")
+STOP = frozenset(
+    re.findall(
+        r"\w+",
+        "a an the of to in on at for from with by and or is are was be been it its this that these those my your our me i you we us please "
+        "can could would will do does need want like get have has any some as if so just about there here what which who when where how up "
+        "out also then than",
+    )
+)
+
+
+class Token(NamedTuple):
+    """A word of a passage."""
+
+    stem: str
+    start: int
+    end: int
+
+
+@lru_cache(65536)
+def stem(word: str) -> str:
+    """A word without case, accents, possessive or plural ending."""
+    word = "".join(c for c in unicodedata.normalize("NFKD", word.casefold()) if not unicodedata.combining(c))
+    if len(word) > 4 and word.endswith("ies"):
+        return word[:-3] + "y"
+    if len(word) > 4 and word.endswith(("ches", "shes", "xes", "sses", "oes")):
+        return word[:-2]
+    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
+
+
+@lru_cache(65536)
+def stems(text: str) -> tuple[str, ...]:
+    """The stems of a text's words; `snake_case` and `camelCase` are split."""
+    return tuple(t.stem for t in tokens(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", text)))
+
+
+def tokens(text: str) -> Iterator[Token]:
+    """The words of a text with their places; a possessive `s` is none."""
+    for m in _TOKEN.finditer(text):
+        if m[0].lower() == "s" and m.start() and text[m.start() - 1] in "'’":
+            continue
+        yield Token(stem(m[0]), m.start(), m.end())
+
+
+def alike(a: str, b: str) -> bool:
+    """Two stems of one word family ("notify", "notification"): a common beginning of at least four letters and 60% of the longer."""
+    if a == b:
+        return True
+    common = next((n for n, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+    return common >= 4 and common >= 0.6 * max(len(a), len(b)) - (1 if common >= 5 else 0)
+
+
+# What people say for the values that schemas like to use.
+_SYNONYMS = """
+celsius: °c, c, centigrade, metric | fahrenheit: °f, f, imperial | metric: celsius, kilometers, km | imperial: fahrenheit, miles
+usd: dollars, bucks, $ | eur: euros, € | gbp: pounds, £, sterling | jpy: yen, ¥ | chf: francs | inr: rupees, ₹ | km: kilometers, kilometres
+mi: miles | kg: kilos, kilograms | lb: pounds, lbs | g: grams | l: liters, litres | en: english | fr: french | de: german | es: spanish
+it: italian | pt: portuguese | nl: dutch | ja: japanese | zh: chinese, mandarin | ko: korean | ru: russian | pl: polish | sv: swedish
+ar: arabic | tr: turkish | hi: hindi | one way: single, no return | round trip: return, there and back, both ways
+economy: coach, cheapest seats | high: urgent, asap, important, top priority, critical | urgent: asap, right away, high priority, critical
+low: no rush, whenever, not urgent, minor | medium: normal, mid, average, regular | standard: normal, regular, ordinary
+express: fast, quick, rush, fastest | daily: every day, each day, per day, a day | weekly: every week, each week, once a week, per week
+monthly: every month, each month, once a month, per month | yearly: every year, each year, annually, annual, per year, once a year
+annual: every year, yearly | hourly: every hour, each hour | small: little, s | large: big, l | asc: ascending, lowest first, cheapest first
+desc: descending, highest first | price: cheapest, cheap, cost, least expensive | date: newest, latest, recent
+rating: best rated, top rated, highest rated | distance: nearest, closest | male: man, he, his | female: woman, she, her
+vegetarian: veggie, no meat, meat free | vegan: plant based | gluten free: no gluten, celiac, without gluten | driving: car, drive, by car
+walking: foot, walk, on foot | cycling: bike, bicycle, cycle | transit: bus, train, public transport, metro
+on: turn on, switch on, start, enable | off: turn off, switch off, shut off, disable
+"""
+SYNONYMS: dict[str, tuple[str, ...]] = {
+    key.strip(): tuple(w.strip() for w in said.split(","))
+    for line in _SYNONYMS.strip().splitlines()
+    for key, said in (entry.split(":") for entry in line.split("|"))
+}
