@@ -94,6 +94,8 @@ def draw_plan(kind: str, tools: Sequence[Spec], split: str, rng: Random, used: C
             spec, part = rng.choice([w for w in ways if w[0] is ways[0][0]])
             call = _call(spec, rng)
             plan["calls"], plan["mode"], plan["part"] = [call, _again(spec, part, call, rng)], "same", part.name
+        elif len(order) < 2:
+            raise Impossible("only one tool")
         else:
             several = 3 if len(order) > 2 and rng.random() < 0.2 else 2
             plan["calls"], plan["mode"] = [_call(s, rng) for s in order[:several]], "each"
