@@ -82,10 +82,26 @@ def _output(spec: Spec, arguments: dict[str, Any], state: dict[str, Any], rng: R
     out: dict[str, Any] = {}
     for name, t in spec.out.items():
         if isinstance(t, Type):
-            out[name] = draw(t, rng, date.fromisoformat(state["today"]), state["held"])
+            out[name] = _bounded(t, arguments, rng, state)
         elif t[1:] in arguments:
             out[name] = arguments[t[1:]]
     return out
+
+
+def _bounded(t: Type, arguments: dict[str, Any], rng: Random, state: dict[str, Any]) -> Any:
+    """A result that keeps to the bounds of the call: an argument `max_price` or `min_rating` bounds the field `price` or `rating` of every entry."""
+    value = draw(t, rng, date.fromisoformat(state["today"]), state["held"])
+    for key, bound in arguments.items():
+        side, _, name = key.partition("_")
+        if side in ("max", "min") and t.item is not None and name in t.item.fields:
+            for row in value:
+                for _ in range(60):
+                    if row[name] <= bound if side == "max" else row[name] >= bound:
+                        break
+                    row[name] = draw(t.item.fields[name], rng, date.fromisoformat(state["today"]), state["held"])
+                else:
+                    row[name] = bound
+    return value
 
 
 def _listing(spec: Spec, arguments: dict[str, Any], state: dict[str, Any], rng: Random) -> dict[str, Any]:

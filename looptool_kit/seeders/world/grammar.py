@@ -224,9 +224,13 @@ def frame(said: Said, scene: Scene, why: tuple[str, ...] = ()) -> str:
     if said.body.count(". ") and template[-1] == "?":
         template = scene.choose(tuple(t for t in DO if t[-1] != "?"))
     text = fit(template, said.body)
+    if opener := why and scene.rng.random() < 0.25:
+        while _GREETING.match(template):
+            template = scene.choose(options)
+        text = fit(template, said.body)
     if said.tail:
         text += (" " if text[-1] in ".?!" else ". ") + said.tail
-    if why and scene.rng.random() < 0.25:
+    if opener:
         text = f"{scene.choose(why)} {capital(text)}"
     return noise(text, scene.rng)
 
@@ -241,6 +245,7 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+_GREETING = re.compile(r"(Hi|Hey|Hello|Good morning|ok|So|Now|Next|My next|Just curious|I keep|Quick)\b")
 _SELF = re.compile(r"(\bI(?:'d like| want| need| have) to|\b[Hh]elp(?:ing)? me|Let's) \{x\}")
 """Frames in which the speaker acts; "send me" does not go with them."""
 _ME = re.compile(r"\b(me|us)\b")

@@ -152,38 +152,59 @@ def _linked(plan: Plan, scene: Scene) -> tuple[ToolCall, g.Said, dict[str, Any],
         value, ref = _pick(result[name], sub, first.out[name].item.fields, noun, scene)
     else:
         value, ref = result[name], f"that {noun}"
-    more = arguments(second, two, scene, {parameter: value}, args if second.changes else None)
+    # "Find flights on Friday and check whether the cheapest is on time": what both calls take is said once.
+    fixed = {parameter: value, **_shared(first, second, args, two)}
+    more = arguments(second, two, scene, fixed, args if second.changes else None)
     return _called(first, args), said, result, _called(second, more), ref
+
+
+def _shared(first: Spec, second: Spec, args: dict[str, Any], call: Call) -> dict[str, Any]:
+    """Arguments of the first call that the second one takes as well."""
+    if second.changes:
+        return {}
+    return {m: args[m] for m in call["mention"] if m in args and second.by_name[m].type is first.by_name[m].type}
+
+
+def _unsaid(plan: Plan, call: ToolCall, more: ToolCall) -> dict[str, Any]:
+    """The arguments of the second call that its own request has to mention."""
+    first, second = specs()[call.name], specs()[more.name]
+    said = {plan["link"][1], *_shared(first, second, call.arguments, plan["calls"][1])}
+    return {k: v for k, v in more.arguments.items() if k not in said}
 
 
 def _pick(rows: list[dict[str, Any]], sub: str, fields: dict[str, Type], noun: str, scene: Scene) -> tuple[Any, str]:
     """One of several results and the words that single it out."""
-    ways = []
-    for name, t in fields.items():
-        values = [r.get(name) for r in rows]
-        if len(set(map(str, values))) < len(values) or any(v is None for v in values):
-            continue
-        for low, high, fits in (
-            ("cheapest", "most expensive", t.name.startswith("money")), ("shortest", "longest", t.name.startswith("duration")),
-            ("earliest", "latest", t.name in ("date", "time", "datetime")), ("lowest-rated", "best-rated", name == "rating"),
-        ):  # fmt: skip
-            if fits:
-                ways += [(min, name, low)] * (name != "rating") * 2 + [(max, name, high)]
     if len({str(r[sub]) for r in rows}) < len(rows):
         raise Impossible("two results of the same name")
-    if ways and scene.rng.random() < 0.8:
-        best, name, word = scene.rng.choice(ways)
-        row = best(rows, key=lambda r: r[name])
-    else:
-        at, word = scene.rng.choice([(0, "first"), (-1, "last")])
-        row = rows[at]
-    return row[sub], f"the {word} {noun}"
+    ways = []
+    for low, high, names in (
+        ("cheapest", "most expensive", [n for n, t in fields.items() if t.name.startswith("money")]),
+        ("shortest", "longest", [n for n, t in fields.items() if t.name.startswith("duration")]),
+        ("earliest", "latest", sorted(n for n, t in fields.items() if t.name in ("date", "time", "datetime"))),
+        ("lowest-rated", "best-rated", [n for n in fields if n == "rating"]),
+    ):
+        # Of a date and a time the date counts first; of two prices nobody knows which is meant.
+        keys = [tuple(str(r[n]) if isinstance(r[n], str) else r[n] for n in names) for r in rows if all(n in r for n in names)]
+        if (len(names) == 1 or names == ["date", "time"]) and len({k[0] for k in keys}) == len(rows):
+            ways += [(low, rows[keys.index(min(keys))])] * (low != "lowest-rated") + [(high, rows[keys.index(max(keys))])]
+    if ways and scene.rng.random() < 0.7:
+        word, row = scene.rng.choice(ways)
+        return row[sub], f"the {word} {noun}"
+    naming = {"title": "called", "task": "called", "work": "called", "product": "called", "city": "for", "person": "for", "company": "from"}
+    named = [(n, naming[t.name]) for n, t in fields.items() if t.name in naming and n != sub and len({r[n] for r in rows}) == len(rows)]
+    if named and scene.rng.random() < 0.8:
+        name, word = scene.rng.choice(named)
+        row = scene.rng.choice(rows)
+        said = g.surface(fields[name], row[name], scene, None, False).text
+        return row[sub], f"the {noun} {word} {said}"
+    at, word = scene.rng.choice([(0, "first"), (-1, "last")])
+    return rows[at][sub], f"the {word} {noun} on the list"
 
 
 def _multi_step(plan: Plan, scene: Scene) -> tuple[list[Message], Label, list[list[str]]]:
     call, said, result, more, ref = _linked(plan, scene)
     second, parameter = specs()[more.name], plan["link"][1]
-    rest = {k: v for k, v in more.arguments.items() if k != parameter}
+    rest = _unsaid(plan, call, more)
     then = g.say(second, rest, scene, implicit=tuple(plan["calls"][1]["implicit"]), refs={parameter: ref}, only_do=True)
     body = _join(scene.choose(g.STEPS), {"a": said.body, "b": then.body})
     messages = [_system(scene), _user(g.frame(g.Said("do", body, "", ()), scene))]
@@ -203,7 +224,7 @@ def _multi_turn(plan: Plan, scene: Scene) -> tuple[list[Message], Label, list[li
         return _again(plan, scene)
     call, said, result, more, ref = _linked(plan, scene)
     first, second, parameter = specs()[call.name], specs()[more.name], plan["link"][1]
-    rest = {k: v for k, v in more.arguments.items() if k != parameter}
+    rest = _unsaid(plan, call, more)
     then = g.say(second, rest, scene, implicit=tuple(plan["calls"][1]["implicit"]), refs={parameter: ref}, only_do=True)
     undone = (second.cancels or second.changes) is not None and first.makes is not None
     messages = [

@@ -1,283 +1,111 @@
-"""Base types of the procedural world (RandomWorld, section 3.1): each has a schema, a generator, a recogniser and the ways in which a person says a value.
-
-Types form a tree (`is_a`); tool outputs feed tool inputs along it. Pools are split by a hash of the value: about a quarter of the values is held out
-for the split `unseen_values` and never drawn for training.
-"""
+"""All base types by name, for domain files: those of numbers, dates and choices are made here, strings in `texts`; constructors make lists, records and nullables."""
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import date, timedelta
 from functools import lru_cache
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any
 
 from num2words import num2words
 
 from looptool_kit.seeders.world import pools
+from looptool_kit.seeders.world.core import TEXT, Surface, Type, draw, held_out, pool, quoted, seen_values, text, verbatim
 from looptool_kit.seeders.world.pools import one
-
-
-class Surface(NamedTuple):
-    """One way of saying a value."""
-
-    text: str
-    """As a noun: "December 4", "6:30 pm"; empty where it only works as an adverbial."""
-    adverb: str = ""
-    """With its own preposition: "on December 4", "tomorrow"; empty where there is none."""
-    implicit: bool = False
-    """True where understanding it takes a step of reasoning ("half a dozen", "tomorrow", "an hour and a half")."""
-
-
-Draw = Callable[[Random, date], Any]
-Say = Callable[[Any, date], list[Surface]]
-
-
-@dataclass(frozen=True, eq=False)
-class Type:
-    """A type of values. `draw(rng, today)` makes one, `accepts(value)` recognises one, `say(value, today)` lists its surfaces."""
-
-    name: str
-    description: str
-    schema: Mapping[str, Any]
-    draw: Draw
-    accepts: Callable[[Any], bool]
-    say: Say
-    parent: Type | None = None
-    splits: bool = True
-    """Whether a quarter of the values is held out."""
-    hints: bool = False
-    """Whether some values have implicit surfaces."""
-    clauses: tuple[str, ...] = ("{}",)
-    """How a request mentions it where the parameter gives no wording of its own."""
-    question: str = ""
-    """What to ask when it is missing."""
-    words: tuple[str, ...] = ()
-    """Of these at least one occurs in any question for it."""
-    noun: str = ""
-    """What an earlier result of this type is called: "booking" in "that booking"; empty where results of it are not referred to."""
-    item: Type | None = None
-    fields: Mapping[str, Type] = field(default_factory=dict)
-    sizes: tuple[int, int] = (0, 0)
-    template: str = ""
-    """For records said inside a request: "{quantity} x {item}"."""
-
-    def is_a(self, other: Type) -> bool:
-        """True when this type is `other` or a subtype of it."""
-        at: Type | None = self
-        while at is not None:
-            if at is other:
-                return True
-            at = at.parent
-        return False
-
-
-@lru_cache(maxsize=200_000)
-def _held(text: str) -> bool:
-    return hashlib.blake2b(text.encode(), digest_size=1).digest()[0] < 64
-
-
-def held_out(value: Any) -> bool:
-    """True for the quarter of all values that is kept for the split `unseen_values`."""
-    return _held(str(value))
-
-
-def draw(t: Type, rng: Random, today: date, held: bool = False, hinted: bool = False) -> Any:
-    """A value of type `t` from the train values or, with `held`, from the held-out ones; with `hinted`, one that has an implicit surface if there is any."""
-    if t.item is not None:
-        out: list[Any] = []
-        for _ in range(rng.randint(*t.sizes) * 8):
-            value = draw(t.item, rng, today, held)
-            if value not in out:
-                out.append(value)
-            if len(out) == t.sizes[1]:
-                break
-        return out[: rng.randint(*t.sizes)]
-    if t.fields:
-        return {k: draw(f, rng, today, held) for k, f in t.fields.items()}
-    value = None
-    for tries in range(400):
-        value = t.draw(rng, today)
-        if t.splits and value is not None and _held(str(value)) != held:
-            continue
-        if hinted and t.hints and tries < 200 and not any(s.implicit for s in t.say(value, today)):
-            continue
-        return value
-    raise ValueError(f"type {t.name!r} has no {'held-out' if held else 'train'} values; set splits=False on it")
-
-
-def seen_values(t: Type, value: Any) -> list[tuple[str, bool]]:
-    """The atomic values inside `value` that are split, as (text, held out)."""
-    if t.item is not None:
-        return [pair for v in value for pair in seen_values(t.item, v)]
-    if t.fields:
-        return [pair for k, f in t.fields.items() if k in value for pair in seen_values(f, value[k])]
-    return [(str(value), held_out(value))] if t.splits and value is not None else []
-
-
-# ------------------------------------------------------------------ text
-
-
-def verbatim(value: Any, today: date) -> list[Surface]:
-    """The value as it stands."""
-    return [Surface(str(value))]
-
-
-def quoted(value: Any, today: date) -> list[Surface]:
-    """The value in double quotes, so that its bounds are exact."""
-    return [Surface(f'"{value}"')]
-
-
-def text(
-    name: str, description: str, make: Callable[[Random], str], *, parent: Type | None = None, pattern: str = "", say: Say = verbatim,
-    schema: Mapping[str, Any] | None = None, **more: Any,
-) -> Type:  # fmt: skip
-    """A type of strings made by `make(rng)`; the recogniser is `pattern` (full match), by default any non-empty text."""
-    shape = re.compile(pattern or r"\S(.*\S)?", re.DOTALL)
-
-    def accepts(value: Any) -> bool:
-        return isinstance(value, str) and shape.fullmatch(value) is not None
-
-    return Type(name, description, schema or {"type": "string"}, lambda rng, _: make(rng), accepts, say, parent or TEXT, **more)
-
-
-def pool(name: str, description: str, values: tuple[str, ...], **more: Any) -> Type:
-    """A type of strings out of a fixed pool."""
-    known = frozenset(values)
-    return replace(text(name, description, lambda rng: one(rng, values), **more), accepts=lambda v: isinstance(v, str) and v in known)
-
-
-TEXT = Type("text", "any text", {"type": "string"}, lambda r, _: _news(r), lambda v: isinstance(v, str) and bool(v.strip()), quoted)
-
-
-def _news(rng: Random) -> str:
-    said = one(rng, pools.NEWS)
-    return said[0].upper() + said[1:] + (", " + one(rng, pools.NEWS_TAILS) if rng.random() < 0.7 else "")
-
-
-def _chore(rng: Random) -> str:
-    tail = one(rng, ("", *pools.CHORE_TAILS)) if rng.random() < 0.4 else ""
-    said = f"{one(rng, pools.CHORES)} {tail}".strip()
-    return said[0].upper() + said[1:]
-
-
-def _name(rng: Random) -> str:
-    return f"{one(rng, pools.FIRST)} {one(rng, pools.LAST)}"
-
-
-def _email(rng: Random) -> str:
-    first, last, host = one(rng, pools.FIRST).lower(), one(rng, pools.LAST).lower(), one(rng, pools.MAIL_HOSTS)
-    return f"{rng.choice((f'{first}.{last}', f'{first[0]}{last}', f'{first}{rng.randint(2, 99)}', f'{last}.{first}'))}@{host}"
-
-
-def _place(rng: Random, kinds: tuple[str, ...]) -> str:
-    return rng.choice(
-        (
-            f"The {one(rng, pools.ADJECTIVES)} {one(rng, pools.NOUNS)}",
-            f"{one(rng, pools.FIRST)}'s {one(rng, kinds)}",
-            f"{one(rng, pools.NOUNS)} & {one(rng, pools.NOUNS)}",
-        )
-    )
-
-
-def _title(rng: Random) -> str:
-    a, b, c = one(rng, pools.ADJECTIVES), one(rng, pools.NOUNS), one(rng, pools.NOUNS)
-    return rng.choice((f"The {a} {b}", f"{a} {b}", f"The {b} and the {c}", f"{b} of the {c}", f"A {b} in the {c}", f"{a} {b}s"))
-
-
-MESSAGE = text(
-    "message",
-    "a short free text",
-    _news,
-    say=quoted,
-    clauses=("saying {}",),
-    question="What should it say?",
-    words=("say", "text", "message", "content"),
+from looptool_kit.seeders.world.texts import (
+    ADDRESS,
+    AIRPORT,
+    CITY,
+    COLOUR,
+    COMPANY,
+    COUNTRY,
+    CURRENCY,
+    DISH,
+    EMAIL,
+    FILE,
+    FIRST_NAME,
+    GENRE,
+    HOTEL,
+    INGREDIENT,
+    LANGUAGE,
+    MESSAGE,
+    PERSON,
+    PHONE,
+    PRODUCT,
+    RESTAURANT,
+    TASK,
+    TICKER,
+    TIME_ZONE,
+    TITLE,
+    URL,
+    WORK,
+    identifier,
 )
-TITLE = text("title", "a short title", lambda r: f"{one(r, pools.TOPICS).title()} {one(r, pools.MEETINGS)}", say=quoted, clauses=("called {}", "titled {}"),
-             question="What should the title be?", words=("title", "called", "name"))  # fmt: skip
-TASK = text("task", "something to do", _chore, say=quoted, question="What is the task?", words=("task", "what"))
-PERSON = text(
-    "person",
-    "full name of a person",
-    _name,
-    pattern=r"\S+ \S+",
-    clauses=("for {}",),
-    question="What is the person's full name?",
-    words=("name", "who"),
-)
-FIRST_NAME = pool("first name", "first name of a person", pools.FIRST, clauses=("for {}",), question="Who is it for?", words=("name", "who"))
-EMAIL = text("e-mail", "e-mail address", _email, pattern=r"[\w.]+@[\w.]+", schema={"type": "string", "format": "email"}, clauses=("to {}",), noun="address",
-             question="Which email address should I use?", words=("email", "e-mail", "address"))  # fmt: skip
-PHONE = text("phone", "phone number", lambda r: f"+{r.choice((1, 31, 33, 34, 44, 49, 351))} {r.randint(200, 799)} 555 {r.randint(1000, 9999)}", pattern=r"\+\d+( \d+)+",
-             clauses=("at {}",), noun="number", question="Which phone number should I use?", words=("phone", "number"))  # fmt: skip
-CITY = pool("city", "name of a city", pools.CITIES, clauses=("in {}",), question="Which city?", words=("city", "where", "which place", "location"))
-AIRPORT = pool(
-    "airport",
-    "IATA airport code",
-    pools.AIRPORTS,
-    schema={"type": "string", "description": "IATA code"},
-    question="Which airport?",
-    words=("airport", "where"),
-)
-COUNTRY = pool("country", "name of a country", pools.COUNTRIES, clauses=("in {}",), question="Which country?", words=("country", "where"))
-LANGUAGE = pool("language", "name of a language", pools.LANGUAGES, clauses=("in {}",), question="Which language?", words=("language",))
-COLOUR = pool("colour", "a colour", pools.COLOURS, clauses=("in {}",), question="Which colour?", words=("colour", "color"))
-CURRENCY = pool("currency", "ISO 4217 currency code", pools.CURRENCIES, schema={"type": "string", "description": "ISO 4217"}, clauses=("in {}",), question="Which currency?",
-                words=("currency",))  # fmt: skip
-TICKER = pool("ticker", "stock ticker symbol", pools.TICKERS, question="Which stock?", words=("stock", "ticker", "symbol"))
-GENRE = pool("genre", "a music genre", pools.GENRES, question="Which genre?", words=("genre", "music"))
-DISH = pool("dish", "name of a dish", pools.DISHES, question="Which dish?", words=("dish", "what"))
-INGREDIENT = pool("ingredient", "something to cook with", pools.INGREDIENTS, question="Which ingredient?", words=("ingredient", "what"))
-PRODUCT = text(
-    "product",
-    "something sold in a shop",
-    lambda r: f"{one(r, pools.PRODUCT_STYLES)} {one(r, pools.PRODUCT_KINDS)}",
-    question="Which product?",
-    words=("product", "item", "what"),
-)
-COMPANY = text(
-    "company",
-    "name of a company",
-    lambda r: f"{one(r, pools.COMPANIES)} {one(r, pools.COMPANY_KINDS)}",
-    question="Which company?",
-    words=("company",),
-)
-RESTAURANT = text("restaurant", "name of a restaurant", lambda r: _place(r, ("Kitchen", "Bistro", "Table", "Diner", "Grill", "Trattoria")), clauses=("at {}",), noun="restaurant",
-                  question="Which restaurant?", words=("restaurant", "where"))  # fmt: skip
-HOTEL = text("hotel", "name of a hotel", lambda r: r.choice(("Hotel {}", "{} Inn", "The {} Hotel", "{} Suites")).format(f"{one(r, pools.ADJECTIVES)} {one(r, pools.NOUNS)}"),
-             clauses=("at {}",), noun="hotel", question="Which hotel?", words=("hotel",))  # fmt: skip
-WORK = text(
-    "work",
-    "title of a book, film or song",
-    _title,
-    clauses=("called {}",),
-    say=lambda v, _: [Surface(v), Surface(f'"{v}"')],
-    question="Which title?",
-    words=("title", "which"),
-)
-ADDRESS = text("address", "street address", lambda r: f"{r.randint(1, 240)} {one(r, pools.STREETS)} {one(r, pools.STREET_KINDS)}", pattern=r"\d+ \w+ \w+", clauses=("at {}",),
-               noun="address", question="What is the address?", words=("address", "where"))  # fmt: skip
-FILE = text("file", "name of a file", lambda r: f"{one(r, pools.TOPICS)}_{one(r, pools.FILE_STEMS)}{r.choice(('', '', '_v2', '_final', f'_{r.randint(2019, 2027)}'))}.{one(r, pools.FILE_KINDS)}",
-            pattern=r"\w+\.\w+", noun="file", question="Which file?", words=("file",))  # fmt: skip
-URL = text("url", "web address", lambda r: f"https://{one(r, pools.COMPANIES).lower()}.example/{one(r, pools.TOPICS)}/{one(r, pools.FILE_STEMS)}-{r.randint(2, 99)}", pattern=r"https://\S+",
-           noun="link", question="Which link?", words=("link", "url", "address"))  # fmt: skip
-TIME_ZONE = pool("time zone", "IANA time zone", pools.words("Europe/Lisbon|Europe/Berlin|Europe/Paris|Europe/London|America/New_York|America/Chicago|America/Sao_Paulo|Asia/Tokyo|Asia/Seoul|"
-                 "Asia/Kolkata|Asia/Dubai|Australia/Sydney|Africa/Nairobi|Africa/Lagos|Pacific/Auckland|America/Lima"), question="Which time zone?", words=("time zone", "zone"))  # fmt: skip
 
-
-def identifier(prefix: str, noun: str, digits: int = 4) -> Type:
-    """Reference codes such as "RES-4821", said "booking RES-4821" or referred to as "that booking". Keep one object and use it wherever the same thing is meant."""
-    low = 10 ** (digits - 1)
-    return text(
-        f"{noun} id", f"reference code of a {noun}", lambda r: f"{prefix}-{r.randint(low, 10 * low - 1)}", pattern=rf"{prefix}-\d{{{digits}}}", noun=noun,
-        say=lambda v, _: [Surface(f"{noun} {v}"), Surface(f"{noun} {v}"), Surface(f"the {noun} {v}"), Surface(v)],
-        question=f"What is the {noun} ID?", words=(noun, "id", "reference", "number"),
-    )  # fmt: skip
-
+__all__ = [
+    "ADDRESS",
+    "AIRPORT",
+    "CITY",
+    "COLOUR",
+    "COMPANY",
+    "COUNTRY",
+    "CURRENCY",
+    "DATE",
+    "DATETIME",
+    "DISH",
+    "EMAIL",
+    "FILE",
+    "FIRST_NAME",
+    "GENRE",
+    "HOTEL",
+    "INGREDIENT",
+    "INTEGER",
+    "LANGUAGE",
+    "MESSAGE",
+    "NUMBER",
+    "PERSON",
+    "PHONE",
+    "PRODUCT",
+    "RATING",
+    "RESTAURANT",
+    "Surface",
+    "TASK",
+    "TEXT",
+    "TICKER",
+    "TIME",
+    "TIME_ZONE",
+    "TITLE",
+    "Type",
+    "URL",
+    "WORK",
+    "boolean",
+    "clock",
+    "constant",
+    "count",
+    "draw",
+    "duration",
+    "enum",
+    "held_out",
+    "identifier",
+    "in_words",
+    "integer",
+    "is_date",
+    "is_int",
+    "is_number",
+    "list_of",
+    "money",
+    "nullable",
+    "number",
+    "percent",
+    "pool",
+    "quoted",
+    "record",
+    "seen_values",
+    "text",
+    "verbatim",
+]
 
 # --------------------------------------------------------------- numbers
 

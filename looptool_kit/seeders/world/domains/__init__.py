@@ -31,7 +31,9 @@ Rules.
   out when these wordings are clauses already. In `enum` a wording that lacks the value itself counts as implicit.
 - Never two tools in one domain that could both fulfil one request; do make near ones (search / book, create / update / cancel / list) so that choosing is a task.
 - At least one pair of tools is linked by type: the output of one (an `identifier`, or a type with a noun like EMAIL) is a required parameter of the other, whose phrases then say
-  "cancel {reservation_id}" -> "cancel reservation RES-4821" / "cancel that reservation". Give linked list items a money, time, duration or rating field: "book the cheapest one".
+  "cancel {reservation_id}" -> "cancel reservation RES-4821" / "cancel that reservation". Give linked list items a money, time, duration or rating field: "book the cheapest one"; a TITLE, CITY or PERSON
+  in the items allows "the event called ...", "the ticket for ...".
+- An optional argument max_price or min_rating (any max_x, min_x) bounds the field `price`, `rating` of the listed items; outputs have no other tie to the arguments.
 - `where=lambda a: a["origin"] != a["destination"]` for what must hold between required arguments; arguments of one type are different anyway. Optional ones: use `a.get`.
 - A tool costs 60-110 tokens: 2-4 parameters, descriptions only where the name does not say it. Outputs are short too: 1-4 fields, lists of 2-3 items with 2-3 fields.
 - Keep tools back for the split `unseen_tools` with `held=True` on a `T` or a whole `Domain.of(..., held=True)`. Tool names are unique over all domains.

@@ -2,7 +2,22 @@
 
 from looptool_kit.seeders.world.spec import Domain, P, T
 from looptool_kit.seeders.world.types import (
-    ADDRESS, CITY, DATE, DISH, PERSON, RATING, RESTAURANT, clock, constant, count, duration, enum, identifier, list_of, money, record,
+    ADDRESS,
+    CITY,
+    DATE,
+    DISH,
+    PERSON,
+    RATING,
+    RESTAURANT,
+    clock,
+    constant,
+    count,
+    duration,
+    enum,
+    identifier,
+    list_of,
+    money,
+    record,
 )  # fmt: skip
 
 BOOKING = identifier("RES", "reservation")

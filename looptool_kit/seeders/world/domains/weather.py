@@ -120,7 +120,7 @@ DOMAIN = Domain.of(
     T(
         "list_weather_alerts",
         "List the weather alerts of an e-mail address.",
-        [P("email", EMAIL, "for {}", "going to {}")],
+        [P("email", EMAIL, "for {}")],
         do=["list the weather alerts", "show the weather alerts", "look up the weather alerts", "check which weather alerts are active"],
         ask=["which weather alerts are active", "what weather alerts are there", "which weather alerts are set up"],
         out={"alerts": list_of(record(alert_id=ALERT, city=CITY), 2, 3)},
