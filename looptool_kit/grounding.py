@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from looptool_kit.mentions import Mention, number, recognise, today_in
 from looptool_kit.samples import Message, Sample
 from looptool_kit.toolcalls import canonical
-from looptool_kit.words import STOP, SYNONYMS, Token, alike, stems, tokens
+from looptool_kit.words import COMMANDS, STOP, SYNONYMS, Token, alike, stems, tokens
 
 Span = tuple[int, int, int]
 """Passage index, first character, character after the last."""
@@ -155,7 +155,7 @@ def _said(value: Any, schema: dict[str, Any], d: Dialogue, name: str) -> Groundi
         enum = schema.get("enum")
         if isinstance(enum, list) and value in enum:
             return _choice(value, enum, d)
-        return _string(value, schema, d)
+        return _string(value, schema, d, name)
     if isinstance(value, dict):
         properties = schema.get("properties") or {}
         return _parts([(k, ground(v, properties.get(k), d, k)) for k, v in value.items()], d, name)
@@ -342,12 +342,51 @@ def _find(phrase: Sequence[str], passage: Passage) -> list[tuple[int, int]]:
 def _phrase_found(words: Sequence[str], d: Dialogue, score: float) -> Iterator[tuple[float, str, Span]]:
     for n, p in enumerate(d.passages):
         for start, end in _find(words, p):
-            yield score, f"“{p.text[start:end]}”", (n, start, end)
+            whole = next(
+                (m for m in p.mentions if m.kind != "quote" and m.start <= start and end <= m.end and end - start < m.end - m.start - 1), None
+            )
+            if whole:
+                yield min(score, 0.5), f"part of “{whole.text}”", (n, start, end)
+            else:
+                yield score, f"“{p.text[start:end]}”", (n, start, end)
 
 
-def _string(value: str, schema: dict[str, Any], d: Dialogue) -> Grounding:
-    if not value.strip():
-        return Grounding(0.2, "empty")
+_WHEN = (
+    "date",
+    "time",
+    "date-time",
+    "day",
+    "when",
+    "start",
+    "end",
+    "due",
+    "deadline",
+    "until",
+    "from",
+    "to",
+    "since",
+    "check",
+    "arrival",
+    "departure",
+    "return",
+    "begin",
+    "birth",
+)
+_SHAPES = (("YYYY-MM-DDTHH:MM", r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*"), ("YYYY-MM-DD", r"\d{4}-\d\d-\d\d.*"), ("HH:MM", r"(?:.*[T ])?\d\d:\d\d.*"))
+
+
+def _string(value: str, schema: dict[str, Any], d: Dialogue, name: str) -> Grounding:
+    words = stems(value)
+    if not value.strip() or (words and all(w in STOP or w in COMMANDS for w in words)):
+        return Grounding(0.2, "names nothing")
+    told = {*stems(name), *stems(str(schema.get("description", ""))), str(schema.get("format", ""))}
+    if _ISO.fullmatch(value) and not any(alike(h, w) for h in _WHEN for w in told):
+        return Grounding(0.3, f"a date, where {name or 'the parameter'} speaks of none")
+    if "id" in told and not re.search(r"\d", value) and not any(p.role == "tool" and value in p.text for p in d.passages):
+        return Grounding(0.3, "is no identifier")
+    shape = next((s for s in _SHAPES if s[0] in str(schema.get("description", ""))), None)
+    if shape and not re.fullmatch(shape[1], value):
+        return Grounding(0.1, f"is not of the form {shape[0]}")
     when = moment(value)
     if when:
         by_moment = _moment(value, *when, d)
@@ -443,6 +482,7 @@ _NO = {
     "needn",
     "minus",
 }
+_ANY = {"any", "whatever", "whichever", "matter", "care", "preference", "either", "anywhere", "anytime", "open"}
 _NEGATIVE_NAME = {"no", "skip", "exclude", "disable", "without", "not"}
 _EMPTY_NAME = {
     "is",
@@ -485,8 +525,12 @@ def _boolean(value: bool, schema: dict[str, Any], d: Dialogue, name: str) -> Gro
 
 def _null(d: Dialogue, name: str) -> Grounding:
     for n, p in _users(d):
+        for at, token in enumerate(p.tokens):
+            around = {t.stem for t in p.tokens[max(0, at - 4) : at + 5]}
+            if around & (_NO | _ANY) and any(alike(w, token.stem) for w in stems(name)):
+                return Grounding(0.85, f"“{p.text[p.tokens[max(0, at - 4)].start : token.end]}”", ((n, token.start, token.end),))
         if found := re.search(
             r"\b(?:none|no|without|nothing|not|n't|any|anything|skip|leave (?:it|that) (?:out|empty)|one way|don'?t)\b", p.text, re.IGNORECASE
         ):
-            return Grounding(0.8, f"“{found[0]}”", ((n, *found.span()),))
+            return Grounding(0.6, f"“{found[0]}”", ((n, *found.span()),))
     return Grounding(0.5, "nothing is said")

@@ -14,7 +14,14 @@ STOP = frozenset(
         r"\w+",
         "a an the of to in on at for from with by and or is are was be been it its this that these those my your our me i you we us please "
         "can could would will do does need want like get have has any some as if so just about there here what which who when where how up "
-        "out also then than",
+        "out also then than hi hello hey let lets thanks thank sure well whether",
+    )
+)
+
+
+COMMANDS = frozenset(
+    re.findall(
+        r"\w+", "find get set book make add show check look cancel change list give tell help move create update send order search reserve put see"
     )
 )
 

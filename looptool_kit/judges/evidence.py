@@ -120,6 +120,8 @@ def _equivalent(a: Any, b: Any) -> bool:
     if canonical(a) == canonical(b):
         return True
     if isinstance(a, str) and isinstance(b, str):
+        if re.search(r"\d", a + b) and moment(a) is None:  # of a code, every sign counts
+            return a.casefold().split() == b.casefold().split()
         return loose(a) == loose(b) or stems(a) == stems(b) != () or (moment(a) is not None and moment(a) == moment(b))
     if isinstance(a, list) and isinstance(b, list):
         return len(a) == len(b) and all(_equivalent(x, y) for x, y in zip(a, b, strict=True))
@@ -178,13 +180,15 @@ def _calls(sample: Sample, said: Dialogue, label: _Side, prediction: _Side) -> I
         if want is None or got is None:
             call = want or got
             assert call is not None
-            e = _lone_call(sample, said, call, found[id(call)], used[0 if got is not None else 1])
+            mine, other = (label, prediction) if want is not None else (prediction, label)
+            twice = sum(c.name == call.name and canonical(c.arguments) == canonical(call.arguments) for c in mine.answer.calls) > 1
+            e = _lone_call(sample, said, call, found[id(call)], used[int(other is prediction)], twice)
             yield e if want is not None else _flip(e)
         elif want.name != got.name:
             yield _tools(sample, said, want, got, found)
         else:
             for name in dict.fromkeys([*want.arguments, *got.arguments]):
-                yield _argument(sample, said, name, want, got, found, used)
+                yield _argument(sample, said, name, want, got, (label, prediction), used)
 
 
 def _used(side: _Side) -> set[Span]:
@@ -202,7 +206,7 @@ def _fresh(g: Grounding, spans: Iterable[Span]) -> bool:
 
 
 def _argument(
-    sample: Sample, said: Dialogue, name: str, want: ToolCall, got: ToolCall, found: dict[int, dict[str, Grounding]], used: list[set[Span]]
+    sample: Sample, said: Dialogue, name: str, want: ToolCall, got: ToolCall, sides: tuple[_Side, _Side], used: list[set[Span]]
 ) -> Evidence | None:
     where = f"{want.name}.{name}"
     schema = _schema(sample, want, name)
@@ -212,11 +216,14 @@ def _argument(
             return None
         if _equivalent(a, b):
             return Evidence(name="wording", for_label=0.5, for_prediction=0.5, words=f"{where}: {_show(a)} and {_show(b)} mean the same")
-        ga, gb = (_own(name, found[id(c)]) for c in (want, got))
+        ga, gb = (_own(name, _found(s, c)) for s, c in zip(sides, (want, got), strict=True))
         support = [ga.supported, gb.supported]
         if isinstance(a, str) and isinstance(b, str) and SequenceMatcher(None, a.lower(), b.lower(), autojunk=False).ratio() > 0.8:
             # Of two near copies the one that stands in the dialogue to the letter is the original.
             support = [s * (0.3 if s < max(support) else 1.0) for s in support]
+        fresh = [_fresh(g, _elsewhere(s, c, name)) for g, s, c in zip((ga, gb), sides, (want, got), strict=True)]
+        if min(support) >= 0.7 and fresh[0] != fresh[1]:
+            support = [s * (1.0 if f else 0.4) for s, f in zip(support, fresh, strict=True)]
         if min(support) >= 0.7:
             roles = [max((_role(said.passages[s[0]], s, name, schema) for s in g.spans), default=0.0) for g in (ga, gb)]
             support = [s * (1.0 if r >= max(roles) else 0.4) for s, r in zip(support, roles, strict=True)]
@@ -224,7 +231,7 @@ def _argument(
         return Evidence(name="grounding", for_label=support[0], for_prediction=support[1], words=words)
     mine, other = (0, 1) if name in want.arguments else (1, 0)
     call = (want, got)[mine]
-    g = found[id(call)][name]
+    g = _found(sides[mine], call)[name]
     value = call.arguments[name]
     if g.by_schema:
         return Evidence(name="default", for_label=0.5, for_prediction=0.5, words=f"{where}: {_show(value)} is the default")
@@ -239,6 +246,21 @@ def _argument(
     return Evidence(name="coverage", for_label=support[0], for_prediction=support[1], words=e[2])
 
 
+def _found(side: _Side, call: ToolCall) -> dict[str, Grounding]:
+    return next(f for c, f in zip(side.answer.calls, side.found, strict=True) if c is call)
+
+
+def _elsewhere(side: _Side, call: ToolCall, name: str) -> set[Span]:
+    """The places that the answer's other arguments use, in any call."""
+    return {
+        s
+        for c, f in zip(side.answer.calls, side.found, strict=True)
+        for k, g in f.items()
+        if (c is not call or k != name) and g.supported >= 0.7
+        for s in g.spans
+    }
+
+
 def _own(name: str, found: dict[str, Grounding]) -> Grounding:
     """An argument's grounding, weakened where it stands only where another argument of the same call already stands."""
     g = found[name]
@@ -248,8 +270,10 @@ def _own(name: str, found: dict[str, Grounding]) -> Grounding:
     return g
 
 
-def _lone_call(sample: Sample, said: Dialogue, call: ToolCall, found: dict[str, Grounding], used: set[Span]) -> Evidence:
+def _lone_call(sample: Sample, said: Dialogue, call: ToolCall, found: dict[str, Grounding], used: set[Span], twice: bool) -> Evidence:
     """Evidence on a call that one side makes and the other does not, written as if the label made it."""
+    if twice:
+        return _evidence("coverage", 0.15, 0.85, f"{_show_call(call)} stands twice")
     worst = min((g.supported for g in found.values()), default=GROUNDED)
     if _made(sample.messages, call):
         return Evidence(name="coverage", for_label=0.1, for_prediction=0.9, words=f"{call.name} was already called with these arguments")
@@ -257,12 +281,13 @@ def _lone_call(sample: Sample, said: Dialogue, call: ToolCall, found: dict[str, 
         return Evidence(name="coverage", for_label=worst, for_prediction=0.9, words=f"nothing asks for {_show_call(call)}")
     if any(g.supported >= 0.7 and _fresh(g, used) for g in found.values()):
         return Evidence(name="coverage", for_label=0.9, for_prediction=0.1, words=f"the request asks for {_show_call(call)} as well")
-    fit = relevance(sample, said, call.name)
+    fit = relevance(sample, said, call.name, found)
     return Evidence(name="coverage", for_label=0.4 + 0.2 * fit, for_prediction=0.6 - 0.2 * fit, words=f"{_show_call(call)} uses nothing of its own")
 
 
 def _tools(sample: Sample, said: Dialogue, want: ToolCall, got: ToolCall, found: dict[int, dict[str, Grounding]]) -> Evidence:
-    fits = [relevance(sample, said, c.name) * _backed(found[id(c)]) for c in (want, got)]
+    both = {f"{n}/{k}": g for n, c in enumerate((want, got)) for k, g in found[id(c)].items()}
+    fits = [relevance(sample, said, c.name, both) * _backed(found[id(c)]) for c in (want, got)]
     worth = [sum(g.supported >= 0.7 for g in found[id(c)].values()) for c in (want, got)]
     fits = [f + 0.5 * (w - min(worth)) / max(1, max(worth)) for f, w in zip(fits, worth, strict=True)]
     whole = sum(fits)
@@ -284,45 +309,79 @@ _DECLINES = re.compile(
 
 def _call_or_reply(sample: Sample, said: Dialogue, calls: _Side, reply: str) -> Evidence:
     """Evidence between calls (written as the label's) and a plain reply: a required value that nothing supports wants a question."""
+    first = calls.answer.calls[0]
+    asks, declines = "?" in reply, _DECLINES.search(reply) is not None
     for call, found in zip(calls.answer.calls, calls.found, strict=True):
         tool = sample.tool(call.name)
-        for name, g in found.items():
+        for name in found:
+            g = _own(name, found)
             if g.supported < GROUNDED and tool is not None and name in tool.required:
-                asks = "?" in reply
                 words = f"{call.name} needs {name}, and nothing says {_show(call.arguments[name])}"
-                return Evidence(
-                    name="grounding", for_label=0.1, for_prediction=0.9 if asks else 0.6, words=words + ("; asking is right" if asks else "")
-                )
+                return _evidence("grounding", 0.1, 0.9 if asks else 0.6, words + (f" ({g.words}); asking is right" if asks else f" ({g.words})"))
     if all(_made(sample.messages, c) for c in calls.answer.calls):
-        return Evidence(
-            name="coverage", for_label=0.1, for_prediction=0.9, words=f"{calls.answer.calls[0].name} was already called with these arguments"
-        )
-    fit = max(relevance(sample, said, c.name) for c in calls.answer.calls)
+        return _evidence("coverage", 0.1, 0.9, f"{first.name} was already called with these arguments")
+    earlier = _since(sample.messages)
+    used = {s for c in earlier for g in groundings(c, sample.tools, said).values() if g.supported >= 0.7 for s in g.spans}
+    if earlier and not any(_fresh(g, used) for f in calls.found for g in f.values() if g.supported >= 0.7):
+        return _evidence("coverage", 0.2, 0.8, f"{_show_call(first)} uses nothing that the calls before it have not used")
+    fit = max(relevance(sample, said, c.name, f) for c, f in zip(calls.answer.calls, calls.found, strict=True))
     backed = min((_backed(f) for f in calls.found), default=0.0)
-    if _DECLINES.search(reply) and fit < 0.2:
-        return Evidence(name="tool", for_label=0.3, for_prediction=0.7, words="no tool on offer speaks of what the request asks")
+    if declines and not asks:
+        # Several values that fit, or a tool that the dialogue has used before, speak against declining even where no word of the tool is said.
+        few = sum(g.supported >= 0.7 for f in calls.found for g in f.values()) <= 2
+        known = any(c.name == first.name for m in sample.messages for c in m.tool_calls)
+        if few and not known and max(relevance(sample, said, t.name, {}) for t in sample.tools) < 0.2:
+            return _evidence("tool", 0.25, 0.75, "no tool on offer speaks of what the request asks")
+    elif not asks and not earlier and fit >= 0.1:
+        return _evidence("coverage", 0.5 + 0.4 * backed, 0.1, f"the reply speaks of a result, and {first.name} has not been called")
+    elif asks and (other := _asked_tool(sample, said, reply)) not in ("", first.name) and relevance(sample, said, other, {}) >= fit:
+        return _evidence("tool", 0.3, 0.7, f"the request speaks of {other}, for which the reply asks what is missing")
+    if any(c.name == e.name for c in calls.answer.calls for e in earlier):
+        fit /= 2
     support = fit * backed
-    words = f"{_show_call(calls.answer.calls[0])} is what the request asks, and all of it is said"
-    return Evidence(name="coverage", for_label=0.5 + support / 2, for_prediction=0.5 - support / 2, words=words)
+    return _evidence("coverage", 0.5 + support / 2, 0.5 - support / 2, f"{_show_call(first)} is what the request asks, and all of it is said")
+
+
+def _asked_tool(sample: Sample, said: Dialogue, question: str) -> str:
+    """The tool on offer that the request speaks of most among those with a required parameter that the question names; empty where none."""
+    words = [w for w in stems(question) if w not in STOP]
+    named = [t for t in sample.tools if any(alike(w, o) for p in t.required for o in stems(p) for w in words)]
+    return max(named, key=lambda t: relevance(sample, said, t.name, {})).name if named else ""
+
+
+def _evidence(name: str, for_label: float, for_prediction: float, words: str) -> Evidence:
+    return Evidence(name=name, for_label=for_label, for_prediction=for_prediction, words=words)
+
+
+def _since(messages: Sequence[Message]) -> list[ToolCall]:
+    """The calls made since the user last spoke."""
+    last = max((n for n, m in enumerate(messages) if m.role == "user"), default=0)
+    return [c for m in messages[last:] for c in m.tool_calls]
 
 
 def _made(messages: Sequence[Message], call: ToolCall) -> bool:
     """True where the same call was made since the user last spoke."""
-    last = max((n for n, m in enumerate(messages) if m.role == "user"), default=0)
-    return any(c.name == call.name and canonical(c.arguments) == canonical(call.arguments) for m in messages[last:] for c in m.tool_calls)
+    return any(c.name == call.name and canonical(c.arguments) == canonical(call.arguments) for c in _since(messages))
 
 
 # ---------------------------------------------------------- tools and roles
 
 
-def relevance(sample: Sample, said: Dialogue, name: str) -> float:
-    """How far the last request speaks of a tool, 0 to 1: the share of its name's and description's words that are said, rare ones counting more."""
+def relevance(sample: Sample, said: Dialogue, name: str, found: dict[str, Grounding]) -> float:
+    """How far the last request, around the values that a call takes from it, speaks of a tool, 0 to 1.
+
+    It is the share of the words of the tool's name, description and parameters that are said there; words that other tools on offer have too count
+    less.
+    """
     if said.last < 0 or (tool := sample.tool(name)) is None:
         return 0.0
-    request = [t.stem for t in said.passages[said.last].tokens]
+    request = said.passages[said.last]
+    spans = [s for g in found.values() if g.supported >= 0.7 for s in g.spans if s[0] == said.last]
+    start, end = (min(s[1] for s in spans) - 70, max(s[2] for s in spans) + 50) if spans else (0, len(request.text))
+    near = {t.stem for t in request.tokens if start <= t.start and t.end <= end}
     docs = {t.name: _words(t) for t in sample.tools}
     weights = {w: weight / sum(any(alike(w, o) for o in d) for d in docs.values()) for w, weight in _words(tool).items()}
-    hit = sum(weight for w, weight in weights.items() if any(alike(w, r) for r in request))
+    hit = sum(weight for w, weight in weights.items() if any(alike(w, r) for r in near))
     return min(1.0, 2 * hit / max(1e-9, sum(weights.values())))
 
 
