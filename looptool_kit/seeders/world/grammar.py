@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from random import Random
 from typing import Any, NamedTuple
 
@@ -91,6 +92,8 @@ class Scene:
     """Use reserved phrasings."""
     used: list[str] = field(default_factory=list)
     """The wordings that were chosen."""
+    given: dict[str, Any] = field(default_factory=dict)
+    """Of a request that leaves something out: the arguments that it does give."""
 
     def choose(self, options: tuple[str, ...]) -> str:
         """One of the wordings that this split may use."""
@@ -167,9 +170,10 @@ def clause(
     return render(scene.choose(p.clauses), spec, arguments, scene, own=p.name, implicit=implicit, refs=refs)
 
 
-def slots(template: str) -> set[str]:
+@lru_cache(maxsize=8192)
+def slots(template: str) -> frozenset[str]:
     """Names of the parameters in a phrase."""
-    return {m[1] for m in SLOT.finditer(template)}
+    return frozenset(m[1] for m in SLOT.finditer(template))
 
 
 def say(

@@ -10,9 +10,8 @@ from typing import Any
 from pydantic import JsonValue
 
 from looptool_kit.samples import Label, Sample, Samples, Tool, ToolCall
-from looptool_kit.seeders.world.execute import new_state
 from looptool_kit.seeders.world.spec import Param, specs
-from looptool_kit.seeders.world.types import DATE, Type, draw, is_date
+from looptool_kit.seeders.world.types import Type, draw, is_date
 from looptool_kit.toolcalls import match
 
 Spoil = Callable[[Sample, Random], Label | None]
@@ -194,27 +193,13 @@ def call_instead_of_asking(sample: Sample, rng: Random) -> Label | None:
     name = targets[0] if isinstance(targets, list) and targets else None
     if not isinstance(name, str) or name not in specs():
         return None
+    given = sample.meta.get("given")
+    known = given if isinstance(given, dict) else {}
     today = _today(sample)
-    state = new_state(today)
-    said = sample.request
-    arguments: dict[str, JsonValue] = {}
-    for p in specs()[name].params:
-        if p.optional:
-            continue
-        value = draw(p.type, rng, date.fromisoformat(state["today"]))
-        arguments[p.name] = _said(p, said, today) or (today.isoformat() if p.type.is_a(DATE) else value)
+    arguments = {
+        p.name: known[p.name] if p.name in known else draw(p.type, rng, today) for p in specs()[name].params if p.name in known or not p.optional
+    }
     return Label(calls=(ToolCall(name=name, arguments=arguments),))
-
-
-def _said(p: Param, said: str, today: date) -> Any:
-    """A string value of the parameter's type that stands in the request, if one does: annotators copy what they see."""
-    words = said.replace("?", " ").replace("!", " ").split()
-    for n in (4, 3, 2, 1):
-        for i in range(len(words) - n + 1):
-            text = " ".join(words[i : i + n]).strip('.,;:"')
-            if p.type.accepts(text) and p.type.name in ("city", "airport", "time", "date", "e-mail", "country", "language", "currency", "ticker"):
-                return text
-    return None
 
 
 SPOILS: dict[Spoil, int] = {

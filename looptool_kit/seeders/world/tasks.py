@@ -263,6 +263,7 @@ def _ask(plan: Plan, scene: Scene) -> tuple[list[Message], Label, list[list[str]
     spec = specs()[call["tool"]]
     args = arguments(spec, call, scene)
     known = {k: v for k, v in args.items() if k != missing}
+    scene.given = known
     said = g.say(spec, known, scene, implicit=tuple(call["implicit"]), skip=missing)
     p = spec.by_name[missing]
     reply = scene.rng.choice(ASKED).format(x=p.question)
@@ -365,6 +366,7 @@ def sample_of(plan: Plan, tools: Sequence[Spec], scene: Scene, split: str) -> Sa
         "part": plan["part"],
         "link": list(plan["link"]),
         "phrases": list(scene.used),
+        "given": scene.given,
     }
     return Sample(
         tools=tuple(s.tool for s in tools), messages=tuple(messages), label=label, kind=plan["kind"], split=split, source="world", strategy="seeders.world", meta=meta,
