@@ -49,7 +49,8 @@ class ReportData:
     scores: list[Score] = field(default_factory=list)
     """Of all policies and suites."""
     policies: list[str] = field(default_factory=list)
-    """Names in the order to show; policies with scores that are missing here follow."""
+    """Names in the order to show; policies with scores that are missing here follow. Those named `control...` are no steps of the
+    loop: they are shown like the others, and the loop's last policy is compared with them."""
     compositions: list[dict[str, Any]] = field(default_factory=list)
     """One row a dataset: `dataset` (D1, ...), then a count for each part (ES, EE, HPPL, seed, ...) and `total`."""
     noise: dict[str, Any] | None = None
@@ -117,6 +118,7 @@ def _suites(data: ReportData, chart: Any) -> list[dict[str, Any]]:
             {
                 "name": suite,
                 "policies": names,
+                "result": _steps(names)[-1],
                 "groups": groups,
                 "cells": cells,
                 "figure": chart(f"scores-{number}", figures.scoreboard_figure(rows, names)),
@@ -127,9 +129,16 @@ def _suites(data: ReportData, chart: Any) -> list[dict[str, Any]]:
     return out
 
 
+def _steps(names: Sequence[str]) -> list[str]:
+    """The policies that are steps of the loop, so not the controls (where there is something else)."""
+    return [n for n in names if not n.startswith("control")] or list(names)
+
+
 def _differences(scores: Sequence[Score], names: Sequence[str]) -> list[tuple[str, list[tuple[str, Paired]]]]:
-    """(comparison, [(all or split, result)]): each policy against the one before it, then the later ones against the first."""
-    pairs = list(zip(names, names[1:], strict=False)) + [(names[0], later) for later in names[2:]]
+    """(comparison, [(all or split, result)]): each step of the loop against the one before it, the last one against the first and the controls."""
+    steps = _steps(names)
+    pairs = list(zip(steps, steps[1:], strict=False)) + ([(steps[0], steps[-1])] if len(steps) > 2 else [])
+    pairs += [(control, steps[-1]) for control in names if control not in steps]
     by_policy = {n: [s for s in scores if s.policy == n] for n in names}
     splits = list(dict.fromkeys(s.split for s in scores))
     out = []

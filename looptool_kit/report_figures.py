@@ -86,6 +86,7 @@ def differences_figure(rows: Sequence[tuple[str, Paired]]) -> Figure:
             "arrayminus": [d.difference - d.lo for _, d in rows],
             "thickness": 1.5,
             "width": 5,
+            "color": PALETTE[7],
         },
         "marker": {"size": 10, "color": [PALETTE[7] if d.lo <= 0 <= d.hi else STATES["mastered"] if d.lo > 0 else STATES["failed"] for _, d in rows]},
         "hovertemplate": "%{x:+.1%}<extra></extra>",
@@ -187,11 +188,14 @@ def errors_figure(counts: Counter[tuple[str, str]], most: int = 20) -> Figure:
     }
     return _figure(
         [trace],
-        110 + 24 * len(names),
+        150 + 24 * len(names),
+        margin={"l": 10, "r": 64, "t": 24, "b": 10},
         xaxis={
             "tickvals": list(range(len(kinds))),
             "ticktext": [label(k.replace("_", " ")) for k in kinds],
-            "tickangle": -40,
+            "tickangle": -55,
+            "ticklabeloverflow": "allow",
+            "range": [-0.5, len(kinds) - 0.5],
             "side": "top",
             "showgrid": False,
             "zeroline": False,

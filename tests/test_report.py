@@ -29,7 +29,10 @@ TOOLS = [
 WORDS = ["Lucia's", "Oslo", "Lisbon", "2026-03-14", "07:30", "standup", "Marta", "EUR", "USD", "blue note", "metric", "ARN", "JFK"]
 
 
-def made_up_report(evil: str = "", samples: int = 240, policies: tuple[str, ...] = ("base", "warm start", "iteration 1", "iteration 2", "control")) -> ReportData:
+POLICIES = ("base", "warm start", "iteration 1", "iteration 2", "control")
+
+
+def made_up_report(evil: str = "", samples: int = 240) -> ReportData:
     """A plausible run, all of it invented; `evil` is planted wherever a model or a dataset can put text."""
     rng = random.Random(7)
     iterations, scores = [], []
@@ -77,12 +80,17 @@ def made_up_report(evil: str = "", samples: int = 240, policies: tuple[str, ...]
                     children.append(Expansion(seed_id=sample.id, iteration=j, sample=sample, strategy=strategy, checks=checks, accepted=good))
         sft = [{"loss": 2.2 / j * 0.9**s + 0.05 * rng.random(), "step": s, "trainer": "sft"} for s in range(1, 25)]
         grpo = [
-            {"loss": rng.gauss(0, 0.02), "reward": min(1, 0.4 + 0.02 * s + rng.gauss(0, 0.08)), "step": s, "completions/mean_length": 42 + rng.gauss(0, 3)}
-            | {"frac_reward_zero_std": rng.choice([0.25, 0.5, 0.75])}
+            {
+                "loss": rng.gauss(0, 0.02),
+                "reward": min(1, 0.4 + 0.02 * s + rng.gauss(0, 0.08)),
+                "step": s,
+                "completions/mean_length": 42 + rng.gauss(0, 3),
+                "frac_reward_zero_std": rng.choice([0.25, 0.5, 0.75]),
+            }
             for s in range(1, 9)
         ]
         iterations.append(IterationData(Samples(rows), Probes(probes), Verdicts(verdicts), Expansions(children), sft + grpo, 1.06))
-    for p, policy in enumerate(policies):
+    for p, policy in enumerate(POLICIES):
         for split, shift in (("unseen_values", 0.05), ("unseen_phrasings", 0.0), ("unseen_tools", -0.15)):
             for i in range(60):
                 correct = rng.random() < max(0, [0, 0.52, 0.6, 0.68, 0.61][p % 5] + shift)
@@ -98,9 +106,11 @@ def made_up_report(evil: str = "", samples: int = 240, policies: tuple[str, ...]
         {"dataset": "D2", "ES": 71, "EE": 142, "HPPL": 64, "seed": 64, "unjudged": 12, "total": 353},
         {"dataset": "D3", "ES": 58, "EE": 116, "HPPL": 64, "seed": 32, "unjudged": 9, "total": 279},
     ]
-    settings = {"preset": "cpu", "model": f"SmolLM2-135M-Instruct {evil}", "seed": 0, "versions": "torch 2.13.0, trl 1.14.2", "grpo": {"steps": 8, "group": 8}}
+    settings = {"preset": "cpu", "model": f"SmolLM2-135M-Instruct {evil}", "seed": 0, "versions": "torch 2.13.0, trl 1.14.2"}
+    settings["grpo"] = {"steps": 8, "group": 8, "prompts": 4, "note": evil}
     noise = {"planted": 30, "flagged": 22, "right": 21, "judged": 150, "unjudged": 31}
-    return ReportData(f"tour {evil}".strip(), settings, iterations, scores, list(policies), compositions, noise, [{"stage": "seed", "iteration": 0, "seconds": 4.2}, *timings])
+    timings.insert(0, {"stage": "seed", "iteration": 0, "seconds": 4.2})
+    return ReportData(f"tour {evil}".strip(), settings, iterations, scores, list(POLICIES), compositions, noise, timings)
 
 
 class Reader(html.parser.HTMLParser):
@@ -240,7 +250,11 @@ def test_odd_numbers_do_not_break_the_page():
 def test_a_tool_fault_without_tool_is_counted():
     answer = Answer(error="unparsable", detail="x")
     fault = Fault(kind="unparsable")
-    probe = Probe(
-        sample_id="a", iteration=1, text="x", finish_reason="stop", perplexity=1.5, match=False, correct=False, state="failed", answer=answer, faults=(fault, fault)
-    )  # fmt: skip
+    facts = {"text": "x", "finish_reason": "stop", "perplexity": 1.5, "match": False, "correct": False, "state": "failed"}
+    probe = Probe(sample_id="a", iteration=1, answer=answer, faults=(fault, fault), **facts)
     assert figures.error_counts([probe]) == {("(no tool)", "unparsable"): 1}
+
+
+def test_the_loop_is_compared_with_its_control(page):
+    names = {" ".join(t.split()) for t in page.text.split("\n")}
+    assert any("iteration 2 against control" in n for n in names) and not any("control against" in n for n in names)
