@@ -166,7 +166,22 @@ def _jsonl(path: Path) -> Iterator[tuple[int, Callable[[], str], Callable[[], An
     with open(path, "rb") as lines:
         for number, line in enumerate(lines, 1):
             if line.strip():
-                yield number, (lambda t=line: t.decode("utf-8", "replace").rstrip("\n")), (lambda t=line: json.loads(t.decode("utf-8")))  # type: ignore[misc]
+                yield number, (lambda t=line: t.decode("utf-8", "replace").rstrip("\n")), (lambda t=line: _loads(t.decode("utf-8-sig")))  # type: ignore[misc]
+
+
+def _loads(text: str) -> Any:
+    """JSON, strictly: what could not be written again (NaN, infinities, lone surrogates) or is nested beyond reason raises `ValueError`."""
+    try:
+        value = json.loads(text, parse_constant=_constant)
+        if "\\ud" in text.lower():
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+        return value
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _constant(text: str) -> Any:
+    raise ValueError(f"{text} is not JSON")
 
 
 def _parquet(path: Path, row_type: type[BaseModel]) -> Iterator[tuple[int, Callable[[], str], Callable[[], Any]]]:
@@ -185,7 +200,7 @@ def _parquet(path: Path, row_type: type[BaseModel]) -> Iterator[tuple[int, Calla
             number += 1
 
             def load(record: dict[str, Any] = record) -> dict[str, Any]:
-                return {k: json.loads(v) if k in nested and v is not None else v for k, v in record.items() if k in keep}
+                return {k: _loads(v) if k in nested and v is not None else v for k, v in record.items() if k in keep}
 
             yield number, (lambda r=record: json.dumps(r, default=str)), load  # type: ignore[misc]
 

@@ -67,30 +67,28 @@ class Fault(Frozen):
 # ---------------------------------------------------------------- parse
 
 
-class _Bad(ValueError):
-    pass
-
-
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     keys = [k for k, _ in pairs]
     if len(set(keys)) < len(keys):
-        raise _Bad(f"key {next(k for k, n in Counter(keys).items() if n > 1)!r} stands twice")
+        raise ValueError(f"key {next(k for k, n in Counter(keys).items() if n > 1)!r} stands twice")
     return dict(pairs)
 
 
 def _constant(text: str) -> Any:
-    raise _Bad(f"{text} is not JSON")
+    raise ValueError(f"{text} is not JSON")
 
 
 def _float(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
-        raise _Bad(f"number {text} is out of range")
+        raise ValueError(f"number {text} is out of range")
     return value
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant, parse_float=_float)
-_THINK = re.compile(r"<think>.*?</think>", re.DOTALL)
+_TAG = re.compile(f"{OPEN}|<think>")
+_SPACE = re.compile(r"\s*")
+_DEPTH = 100
 
 
 def parse(text: str, finish_reason: str = "stop") -> Answer:
@@ -106,27 +104,23 @@ def parse(text: str, finish_reason: str = "stop") -> Answer:
     outside: list[str] = []
     at = _end_of_leading_thought(text)
     try:
-        while True:
-            start, thought = text.find(OPEN, at), text.find("<think>", at)
-            if 0 <= thought and (start < 0 or thought < start):
-                outside.append(text[at:thought])
-                end = text.find("</think>", thought)
+        while tag := _TAG.search(text, at):
+            outside.append(text[at : tag.start()])
+            if tag[0] == OPEN:
+                call, at = _call(text, tag.end())
+                calls.append(call)
+            else:
+                end = text.find("</think>", tag.end())
                 if end < 0:
-                    raise _Bad("a <think> block is not closed")
+                    raise ValueError("a <think> block is not closed")
                 at = end + len("</think>")
-                continue
-            if start < 0:
-                outside.append(text[at:])
-                break
-            outside.append(text[at:start])
-            call, at = _call(text, start + len(OPEN))
-            calls.append(call)
+        outside.append(text[at:])
         said = " ".join(part.strip() for part in outside if part.strip())
         if CLOSE in said:
-            raise _Bad(f"a {CLOSE} without {OPEN}")
+            raise ValueError(f"a {CLOSE} without {OPEN}")
         return Answer(calls=tuple(calls), text=said)
     except (ValueError, RecursionError) as error:
-        return Answer(text=text.strip(), error="unparsable", detail=str(error) or type(error).__name__)
+        return Answer(text=text.strip(), error="unparsable", detail=str(error).split("\n")[0][:300] or type(error).__name__)
 
 
 def _end_of_leading_thought(text: str) -> int:
@@ -136,19 +130,23 @@ def _end_of_leading_thought(text: str) -> int:
 
 
 def _call(text: str, at: int) -> tuple[ToolCall, int]:
-    while at < len(text) and text[at].isspace():
-        at += 1
-    value, at = _DECODER.raw_decode(text, at)
-    while at < len(text) and text[at].isspace():
-        at += 1
+    value, at = _DECODER.raw_decode(text, _SPACE.match(text, at).end())  # type: ignore[union-attr]
+    at = _SPACE.match(text, at).end()  # type: ignore[union-attr]
     if not text.startswith(CLOSE, at):
-        raise _Bad(f"{CLOSE} is missing at character {at}")
+        raise ValueError(f"{CLOSE} is missing at character {at}")
     if not isinstance(value, dict) or set(value) != {"name", "arguments"}:
-        raise _Bad("a call is an object with exactly name and arguments")
+        raise ValueError("a call is an object with exactly name and arguments")
     if not isinstance(value["name"], str) or not value["name"] or not isinstance(value["arguments"], dict):
-        raise _Bad("name must be a non-empty string and arguments an object")
+        raise ValueError("name must be a non-empty string and arguments an object")
+    if _depth(value) > _DEPTH:  # pydantic and other readers of the tables stop at about 250
+        raise ValueError(f"nested more than {_DEPTH} deep")
     json.dumps(value, ensure_ascii=False).encode("utf-8")  # UnicodeEncodeError on lone surrogates
     return ToolCall(name=value["name"], arguments=value["arguments"]), at + len(CLOSE)
+
+
+def _depth(value: Any) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + max(map(_depth, inner), default=0)
 
 
 # --------------------------------------------------------------- render
@@ -156,9 +154,7 @@ def _call(text: str, at: int) -> tuple[ToolCall, int]:
 
 def render_calls(calls: Iterable[ToolCall]) -> str:
     """Calls in the wire form, arguments in the order given: what a policy is trained to write."""
-    return "\n".join(
-        f"{OPEN}\n{json.dumps({'name': c.name, 'arguments': c.arguments}, ensure_ascii=False)}\n{CLOSE}" for c in calls
-    )
+    return "\n".join(f"{OPEN}\n{json.dumps({'name': c.name, 'arguments': c.arguments}, ensure_ascii=False)}\n{CLOSE}" for c in calls)
 
 
 def render_answer(answer: Label | Answer) -> str:
@@ -262,7 +258,8 @@ def _relaxed(calls: Iterable[ToolCall], options: MatchOptions, schemas: dict[str
         arguments: dict[str, Any] = dict(call.arguments)
         if options.ignore_defaults and call.name in schemas:
             for key, schema in schemas[call.name].properties.items():
-                if isinstance(schema, dict) and key in arguments and "default" in schema and canonical(schema["default"]) == canonical(arguments[key]):
+                has_default = key in arguments and isinstance(schema, dict) and "default" in schema
+                if has_default and canonical(schema["default"]) == canonical(arguments[key]):
                     del arguments[key]
         out.append(canonical([call.name, _loose(arguments) if options.loose_strings else arguments]))
     return tuple(sorted(out))
@@ -312,7 +309,7 @@ def reply_fault(text: str, label: Label) -> Fault | None:
     said = text.lower()
     if not said.strip():
         return Fault(kind="wrong_reply", expected="something said", got="")
-    if re.search(r'"(name|arguments)"\s*:|</?tool_call', text):
+    if re.search(r"""["'](name|arguments)["']\s*:|</?tool_call""", text):
         return Fault(kind="wrong_reply", expected="a plain reply", got="a call outside <tool_call>")
     if label.asks and "?" not in said:
         return Fault(kind="wrong_reply", expected="a question", got=text)
@@ -356,34 +353,25 @@ def align(label: Sequence[ToolCall], prediction: Sequence[ToolCall]) -> list[tup
 
     Pairs come in the label's order; a side without partner is None.
     """
-    free = list(range(len(prediction)))
+    free = dict.fromkeys(range(len(prediction)))
     partner: dict[int, int] = {}
+    wants, gots = ([{k: canonical(v) for k, v in c.arguments.items()} for c in calls] for calls in (label, prediction))
 
-    def take(score: Any, least: float) -> None:
-        ranked = sorted(
-            ((-score(label[i], prediction[j]), i, j) for i in range(len(label)) if i not in partner for j in free), key=lambda t: t
-        )
-        for negative, i, j in ranked:
-            if -negative >= least and i not in partner and j in free:
-                partner[i] = j
-                free.remove(j)
+    def unlike(i: int, j: int) -> float:
+        w, g = wants[i], gots[j]
+        return -len(w.items() & g.items()) / len(w.keys() | g.keys()) if w or g else -1.0
 
-    take(_likeness, 0.0)
+    same_tool = [(unlike(i, j), i, j) for i, w in enumerate(label) for j, g in enumerate(prediction) if w.name == g.name]
+    for _, i, j in sorted(same_tool):
+        if i not in partner and j in free:
+            partner[i] = j
+            del free[j]
     for i in range(len(label)):
         if i not in partner and free:
-            partner[i] = free.pop(0)
-    pairs: list[tuple[ToolCall | None, ToolCall | None]] = [
-        (want, prediction[partner[i]] if i in partner else None) for i, want in enumerate(label)
-    ]
-    return pairs + [(None, prediction[j]) for j in free]
-
-
-def _likeness(a: ToolCall, b: ToolCall) -> float:
-    if a.name != b.name:
-        return -1.0
-    keys = set(a.arguments) | set(b.arguments)
-    same = sum(k in a.arguments and k in b.arguments and canonical(a.arguments[k]) == canonical(b.arguments[k]) for k in keys)
-    return same / len(keys) if keys else 1.0
+            partner[i] = next(iter(free))
+            del free[partner[i]]
+    pairs = [(want, prediction[partner[i]] if i in partner else None) for i, want in enumerate(label)]
+    return [*pairs, *((None, prediction[j]) for j in free)]
 
 
 def _argument_faults(want: ToolCall, got: ToolCall, tool: Tool | None) -> list[Fault]:
@@ -411,4 +399,4 @@ def json_type(value: Any) -> str:
         return "boolean"
     if isinstance(value, int | float):
         return "number"
-    return {str: "string", dict: "object"}.get(type(value), "array")
+    return "string" if isinstance(value, str) else "object" if isinstance(value, dict) else "array"
