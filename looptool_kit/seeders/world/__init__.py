@@ -1,4 +1,5 @@
-"""The procedural world: executable tools over everyday domains, and tasks whose labels are right by construction (RandomWorld, arXiv 2506.11045, made into readable data).
+"""The procedural world: executable tools over everyday domains, and tasks whose labels are right by construction (RandomWorld, arXiv 2506.11045,
+made into readable data).
 
     samples = generate(2000, seed=1)                      # split "train"
     held    = generate(300, seed=1, split="unseen_tools")
@@ -108,10 +109,12 @@ def _known(sample: Sample, seen: set[str]) -> bool:
 
 
 def variant(sample: Sample, rng: Random, tools: Sequence[str] | None = None, kind: str | None = None, mention: Sequence[str] | None = None) -> Sample:
-    """A new train sample on the same ground as `sample`: kind, target tools, mentioned parameters and implicitness stay; values, wording and date are new; the label is exact.
+    """A new train sample on the same ground as `sample`: kind, target tools, mentioned parameters and implicitness stay; values, wording and date
+    are new; the label is exact.
 
-    `tools`: names that the tool list must hold beside the targets (the tool it was confused with); otherwise the parent's list is kept half of the time and other
-    distractors are drawn else. `kind` changes the kind (with the label's first tool as target), `mention` the optional parameters mentioned in the label's last call.
+    `tools`: names that the tool list must hold beside the targets (the tool it was confused with); otherwise the parent's list is kept half of the
+    time and other distractors are drawn else. `kind` changes the kind (with the label's first tool as target), `mention` the optional parameters
+    mentioned in the label's last call.
     The child's `parent` is `sample.id`. Raises ValueError where `sample` is not of this world's train tools or the wish cannot be met.
     """
     if sample.source != "world" and "calls" not in sample.meta:

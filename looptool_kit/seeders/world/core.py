@@ -1,7 +1,7 @@
 """What a base type is (RandomWorld, section 3.1): a schema, a generator, a recogniser and the ways in which a person says a value.
 
-Types form a tree (`is_a`); tool outputs feed tool inputs along it. Values are split by a hash: about a quarter is held out for the split `unseen_values`
-and never drawn for training.
+Types form a tree (`is_a`); tool outputs feed tool inputs along it. Values are split by a hash: about a quarter is held out for the split
+`unseen_values` and never drawn for training.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class Type:
     parent: Type | None = None
     splits: bool = True
     """Whether a quarter of the values is held out."""
-    hints: bool = False
-    """Whether some values have implicit surfaces."""
+    hints: float = 0.0
+    """How often it is said implicitly, relative to other types: 0 where no value has an implicit surface, less than 1 where only few have."""
     clauses: tuple[str, ...] = ("{}",)
     """How a request mentions it where the parameter gives no wording of its own."""
     question: str = ""
@@ -83,7 +83,8 @@ def held_out(value: Any) -> bool:
 
 
 def draw(t: Type, rng: Random, today: date, held: bool = False, hinted: bool = False) -> Any:
-    """A value of type `t` from the train values or, with `held`, from the held-out ones; with `hinted`, one that has an implicit surface if there is any."""
+    """A value of type `t` from the train values or, with `held`, from the held-out ones; with `hinted`, one that has an implicit surface if there is
+    any."""
     if t.item is not None:
         out: list[Any] = []
         for _ in range(rng.randint(*t.sizes) * 8):
@@ -129,9 +130,16 @@ def quoted(value: Any, today: date) -> list[Surface]:
 
 
 def text(
-    name: str, description: str, make: Callable[[Random], str], *, parent: Type | None = None, pattern: str = "", say: Say = verbatim,
-    schema: Mapping[str, Any] | None = None, **more: Any,
-) -> Type:  # fmt: skip
+    name: str,
+    description: str,
+    make: Callable[[Random], str],
+    *,
+    parent: Type | None = None,
+    pattern: str = "",
+    say: Say = verbatim,
+    schema: Mapping[str, Any] | None = None,
+    **more: Any,
+) -> Type:
     """A type of strings made by `make(rng)`; the recogniser is `pattern` (full match), by default any non-empty text."""
     shape = re.compile(pattern or r"\S(.*\S)?", re.DOTALL)
 

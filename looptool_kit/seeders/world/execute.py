@@ -1,4 +1,5 @@
-"""Tools that run: outputs are drawn from their types and memoised per (tool, arguments) (RandomWorld, section 3.2); makers and changers act on the dialogue's state."""
+"""Tools that run: outputs are drawn from their types and memoised per (tool, arguments) (RandomWorld, section 3.2); makers and changers act on the
+dialogue's state."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ from looptool_kit.toolcalls import canonical
 
 
 def new_state(today: date, held: bool = False) -> dict[str, Any]:
-    """The state of one dialogue: today's date (ISO), whether results take held-out values, results so far, and the records that tools keep (by noun and id)."""
+    """The state of one dialogue: today's date (ISO), whether results take held-out values, results so far, and the records that tools keep (by noun
+    and id)."""
     return {"today": today.isoformat(), "held": held, "memo": {}, "records": {}}
 
 
@@ -38,7 +40,8 @@ def problem(call: ToolCall) -> str | None:
 
 
 def execute(call: ToolCall, state: dict[str, Any], rng: Random) -> dict[str, Any]:
-    """The JSON result of a call, or `{"error": ...}` when its arguments are not valid or what it refers to does not exist. `state` (from `new_state`) is changed."""
+    """The JSON result of a call, or `{"error": ...}` when its arguments are not valid or what it refers to does not exist. `state` (from
+    `new_state`) is changed."""
     wrong = problem(call)
     return {"error": wrong} if wrong else run(specs()[call.name], call.arguments, state, rng)
 

@@ -19,65 +19,56 @@ OPEN, CLOSE = "\ue000", "\ue001"
 _MARKS = str.maketrans("", "", OPEN + CLOSE)
 
 DO = (
-    "{X}.", "{X}.", "{X}, please.", "Please {x}.", "Can you {x}?", "Could you {x}?", "Could you please {x}?", "Would you please {x}?", "I need you to {x}.", "I'd like you to {x}.",
-    "Hey, can you {x}?", "Hi! Could you {x}? Thanks!", "I was wondering if you could {x}.", "It would be great if you could {x}.", "I want you to {x}.", "When you get a chance, {x}.",
-    "Go ahead and {x}.", "Do me a favour and {x}.", "Would you be able to {x}?", "Any chance you could {x}?", "Quick one: {x}.", "{X} — thanks.", "{X}. Thank you!", "Hello, please {x}.",
-    "Can you help me? I need to {x}.", "I have to {x}.", "I'd like to {x}.", "I want to {x}.", "Help me {x}.", "Good morning! Please {x}.", "ok, {x}", "Now {x}.", "Next, {x}.", "So, {x}.",
-    "Would you mind helping me {x}?", "Let's {x}.", "My next request: {x}.", "Are you able to {x}?", "For me, please {x}.", "Here's what I need: {x}.",
+    "{X}.", "{X}.", "{X}, please.", "Please {x}.", "Can you {x}?", "Could you {x}?", "Could you please {x}?", "Would you please {x}?",
+    "I need you to {x}.", "I'd like you to {x}.", "Hey, can you {x}?", "Hi! Could you {x}? Thanks!", "I was wondering if you could {x}.",
+    "It would be great if you could {x}.", "I want you to {x}.", "When you get a chance, {x}.", "Go ahead and {x}.", "Do me a favour and {x}.",
+    "Would you be able to {x}?", "Any chance you could {x}?", "Quick one: {x}.", "{X} — thanks.", "{X}. Thank you!", "Hello, please {x}.",
+    "Can you help me? I need to {x}.", "I have to {x}.", "I'd like to {x}.", "I want to {x}.", "Help me {x}.", "Good morning! Please {x}.",
+    "ok, {x}", "Now {x}.", "Next, {x}.", "So, {x}.", "Would you mind helping me {x}?", "Let's {x}.", "My next request: {x}.",
+    "Are you able to {x}?", "For me, please {x}.", "Here's what I need: {x}.",
 )  # fmt: skip
 ASK = (
-    "{X}?", "{X}?", "Hey, {x}?", "Hi, {x}?", "Quick question: {x}?", "Tell me, {x}?", "Just curious: {x}?", "One question: {x}?", "Sorry to bother you, but {x}?", "Hello! {X}?",
-    "{X}? Thanks!", "I have a question: {x}?", "So, {x}?", "I keep wondering: {x}?", "Could you check for me: {x}?", "Please tell me: {x}?",
+    "{X}?", "{X}?", "Hey, {x}?", "Hi, {x}?", "Quick question: {x}?", "Tell me, {x}?", "Just curious: {x}?", "One question: {x}?",
+    "Sorry to bother you, but {x}?", "Hello! {X}?", "{X}? Thanks!", "I have a question: {x}?", "So, {x}?", "I keep wondering: {x}?",
+    "Could you check for me: {x}?", "Please tell me: {x}?",
 )  # fmt: skip
 NEED = (
-    "I need {x}.", "I'd like {x}.", "{X}, please.", "Can I get {x}?", "Could I have {x}?", "I want {x}.", "Can you get me {x}?", "Get me {x}.", "I could use {x}.", "Hi, I need {x}.",
-    "Could you get me {x}, please?", "I would like {x}, please.", "What I need is {x}.", "Please get me {x}.", "May I have {x}?", "{X}. Thanks!",
+    "I need {x}.", "I'd like {x}.", "{X}, please.", "Can I get {x}?", "Could I have {x}?", "I want {x}.", "Can you get me {x}?", "Get me {x}.",
+    "I could use {x}.", "Hi, I need {x}.", "Could you get me {x}, please?", "I would like {x}, please.", "What I need is {x}.",
+    "Please get me {x}.", "May I have {x}?", "{X}. Thanks!",
 )  # fmt: skip
 BOTH = (
-    "{a} and {b}",
-    "{a}, and {b}",
-    "{a} and also {b}",
-    "{a}. Also, {b}",
-    "{a}. Then {b}",
-    "two things: {a}, and {b}",
-    "{a}, and on top of that {b}",
+    "{a} and {b}", "{a}, and {b}", "{a} and also {b}", "{a}. Also, {b}", "{a}. Then {b}", "two things: {a}, and {b}", "{a}, and on top of that {b}",
     "{a}. While you're at it, {b}",
-)
+)  # fmt: skip
 ALL = ("{a}, {b}, and {c}", "{a}, {b} and also {c}", "three things: {a}, {b}, and {c}", "{a}. Also, {b}, and {c}", "first {a}, second {b}, third {c}")
 SAME = ("{a}, and do the same {b}", "{a}, then do the same {b}", "{a}. Also do the same {b}", "{a}, and likewise {b}", "{a}, and once more {b}")
 STEPS = (
-    "{a}, then {b}",
-    "{a} and then {b}",
-    "{a}. Then {b}",
-    "first {a}, then {b}",
-    "{a}; after that, {b}",
-    "{a}, and once that's done {b}",
+    "{a}, then {b}", "{a} and then {b}", "{a}. Then {b}", "first {a}, then {b}", "{a}; after that, {b}", "{a}, and once that's done {b}",
     "{a} and after that {b}",
-)
+)  # fmt: skip
+HELLO = ("Hi there!", "Hey!", "Good evening.", "Hello again.", "Hi, it's me again.", "Good afternoon!", "Morning!", "Hello!")
+BYE = (
+    "Thanks!", "Thank you.", "Many thanks.", "That would help a lot.", "I appreciate it.", "Cheers.", "That's all for now.", "Thanks in advance.",
+    "No rush.",
+)  # fmt: skip
 LISTED = ("{X}.", "{X}.", "{X}, please.", "Hi! {X}.", "{X}. Thanks!", "Hey, {x}.", "Good morning! {X}.")
-NEXT = ("{X}.", "Great, {x}.", "Thanks! Now {x}.", "Perfect, please {x}.", "OK, {x}.", "Now {x}, please.", "Good. Can you {x}?", "Nice. Could you {x}?", "Thank you. Next, {x}.", "Alright, {x}.",
-        "That works. Please {x}.", "Okay great, now {x}.")  # fmt: skip
+NEXT = (
+    "{X}.", "Great, {x}.", "Thanks! Now {x}.", "Perfect, please {x}.", "OK, {x}.", "Now {x}, please.", "Good. Can you {x}?", "Nice. Could you {x}?",
+    "Thank you. Next, {x}.", "Alright, {x}.", "That works. Please {x}.", "Okay great, now {x}.",
+)  # fmt: skip
 BACK = (
-    "Actually, {x}.",
-    "Hmm, something came up. Please {x}.",
-    "Wait, {x}.",
-    "Sorry, change of plans: {x}.",
-    "On second thought, {x}.",
-    "Oh, could you {x}?",
-    "My plans changed, so please {x}.",
-)
-AGAIN = ("Now do the same {x}.", "And the same {x}, please.", "Can you do that again {x}?", "Thanks! Same thing {x}.", "Great. Please do the same {x}.", "Could you repeat that {x}?",
-         "Okay, and now the same {x}.", "I also need the same {x}.")  # fmt: skip
+    "Actually, {x}.", "Hmm, something came up. Please {x}.", "Wait, {x}.", "Sorry, change of plans: {x}.", "On second thought, {x}.",
+    "Oh, could you {x}?", "My plans changed, so please {x}.",
+)  # fmt: skip
+AGAIN = (
+    "Now do the same {x}.", "And the same {x}, please.", "Can you do that again {x}?", "Thanks! Same thing {x}.", "Great. Please do the same {x}.",
+    "Could you repeat that {x}?", "Okay, and now the same {x}.", "I also need the same {x}.",
+)  # fmt: skip
 AND_WHAT = (
-    "What about {x}?",
-    "And {x}?",
-    "How about {x}?",
-    "Thanks. And {x}?",
-    "OK, and {x}?",
-    "Good to know. What about {x}?",
-    "And what about {x}?",
+    "What about {x}?", "And {x}?", "How about {x}?", "Thanks. And {x}?", "OK, and {x}?", "Good to know. What about {x}?", "And what about {x}?",
     "Okay. How about {x}?",
-)
+)  # fmt: skip
 
 
 @dataclass
@@ -146,7 +137,8 @@ def render(
     refs: dict[str, str] | None = None,
     implicit: tuple[str, ...] = (),
 ) -> tuple[str, list[str]]:
-    """A wording with its slots filled (`own` names the parameter behind `{}`; `refs` gives words instead of values), and the parameters said implicitly."""
+    """A wording with its slots filled (`own` names the parameter behind `{}`; `refs` gives words instead of values), and the parameters said
+    implicitly."""
     hints: list[str] = []
 
     def fill(m: re.Match[str]) -> str:
@@ -177,8 +169,15 @@ def slots(template: str) -> frozenset[str]:
 
 
 def say(
-    spec: Spec, arguments: dict[str, Any], scene: Scene, *, implicit: tuple[str, ...] = (), refs: dict[str, str] | None = None, only_do: bool = False, skip: str = "",
-) -> Said:  # fmt: skip
+    spec: Spec,
+    arguments: dict[str, Any],
+    scene: Scene,
+    *,
+    implicit: tuple[str, ...] = (),
+    refs: dict[str, str] | None = None,
+    only_do: bool = False,
+    skip: str = "",
+) -> Said:
     """A request for a call with these arguments, every one of them mentioned once (but `skip`); `refs` words what comes from an earlier result."""
     known = set(arguments) | set(refs or ())
     # What has no clause of its own belongs into the phrase.
@@ -209,8 +208,8 @@ def say(
             said, more = clause(p, spec, arguments, scene, implicit, refs)
             parts.append(said)
         hints += more
-    # Long and quoted parts read best at the end.
-    parts.sort(key=lambda c: '"' in c or len(c) > 45)
+    # Long and quoted parts read best near the end, afterthoughts at the very end.
+    parts.sort(key=lambda c: ('"' in c or len(c) > 45) + 2 * c.startswith(("and ", ",", ":")))
     before = ""
     for part in parts:
         first = part.split(" ", 1)[0]
@@ -236,6 +235,11 @@ def frame(said: Said, scene: Scene, why: tuple[str, ...] = ()) -> str:
         text += (" " if text[-1] in ".?!" else ". ") + said.tail
     if opener:
         text = f"{scene.choose(why)} {capital(text)}"
+    roll = scene.rng.random()
+    if roll < 0.08 and not _GREETING.match(text):
+        text = f"{scene.choose(HELLO)} {capital(text)}"
+    elif roll > 0.9 and "hank" not in text:
+        text += (" " if text[-1] in ".?!" else ". ") + scene.choose(BYE)
     return noise(text, scene.rng)
 
 

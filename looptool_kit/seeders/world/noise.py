@@ -21,8 +21,8 @@ Spoil = Callable[[Sample, Random], Label | None]
 def plant_noise(samples: Samples, share: float, seed: int | str) -> tuple[Samples, dict[str, Label]]:
     """Give a `share` (in [0, 1]) of the samples that have calls, or ask, a wrong label; repeatable from `seed`.
 
-    Returns the samples in their order, and for each noised one its new id -> the true label. The rows themselves do not tell: a noised sample keeps source,
-    parent and meta. Every wrong label differs from the truth under ToolMatch. Samples whose label is a refusal or a summary stay as they are.
+    Returns the samples in their order, and for each noised one its new id -> the true label. The rows themselves do not tell: a noised sample keeps
+    source, parent and meta. Every wrong label differs from the truth under ToolMatch. Samples whose label is a refusal or a summary stay as they are.
     Raises ValueError for a share outside [0, 1].
     """
     if not 0 <= share <= 1:
@@ -107,18 +107,25 @@ def wrong_value(sample: Sample, rng: Random) -> Label | None:
 
 
 def wrong_slot(sample: Sample, rng: Random) -> Label | None:
-    """The value of another argument of the same JSON type."""
+    """The value of another argument of the same type and format."""
     picked = _any(sample, rng, lambda v, tool, k: isinstance(v, str | int | float) and "enum" not in tool.properties[k])
     if picked is None:
         return None
     at, call, key = picked
+    shape = _shape(sample, call.name, key)
     others = [
         v
         for c in sample.label.calls
         for k, v in c.arguments.items()
-        if (c is not call or k != key) and type(v) is type(call.arguments[key]) and v != call.arguments[key]
+        if (c is not call or k != key) and v != call.arguments[key] and _shape(sample, c.name, k) == shape
     ]
     return _with(sample, at, {**call.arguments, key: rng.choice(others)}) if others else None
+
+
+def _shape(sample: Sample, tool: str, key: str) -> tuple[Any, ...]:
+    found = sample.tool(tool)
+    schema = found.properties.get(key, {}) if found else {}
+    return tuple(schema.get(k) for k in ("type", "format", "description")) + ("enum" in schema,)
 
 
 def missing_parameter(sample: Sample, rng: Random) -> Label | None:

@@ -135,12 +135,12 @@ def _call(spec: Spec, rng: Random, without: str = "", given: str = "") -> Call:
         # A change has to change something.
         mention = [p.name for p in spec.params if p.name in mention or p is rng.choice([q for q in spec.params if q.optional])] or mention
         mention = mention if len(mention) > 1 else [p.name for p in spec.params if p.name in mention or p.optional]
-    hinted = [m for m in mention if m not in (without, given) and spec.by_name[m].type.hints and rng.random() < HINT]
+    hinted = [m for m in mention if m not in (without, given) and rng.random() < HINT * spec.by_name[m].type.hints]
     return Call(tool=spec.name, mention=mention, implicit=hinted)
 
 
 def _again(spec: Spec, part: Param, call: Call, rng: Random) -> Call:
-    return Call(tool=spec.name, mention=list(call["mention"]), implicit=[part.name] if part.type.hints and rng.random() < HINT else [])
+    return Call(tool=spec.name, mention=list(call["mention"]), implicit=[part.name] if rng.random() < HINT * part.type.hints else [])
 
 
 def varies(spec: Spec, p: Param) -> bool:
@@ -159,7 +159,8 @@ def varies(spec: Spec, p: Param) -> bool:
 
 
 def askable(spec: Spec, p: Param, tools: Sequence[Spec]) -> bool:
-    """True where a request can leave this parameter out and nothing but asking helps: it is required, sayable without it, and no tool on offer would find it out."""
+    """True where a request can leave this parameter out and nothing but asking helps: it is required, sayable without it, and no tool on offer would
+    find it out."""
     names = {s.name for s in tools}
     known = {q.name for q in spec.params if not q.optional and q is not p}
     if p.optional or not p.question or not any(slots(phrase) <= known for phrase in spec.do):

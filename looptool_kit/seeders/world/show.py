@@ -1,4 +1,5 @@
-"""Read what the world writes: `python -m looptool_kit.seeders.world.show DOMAIN [n]` checks a domain's file and prints n requests with their labels for each of its tools."""
+"""Read what the world writes: `python -m looptool_kit.seeders.world.show DOMAIN [n]` checks a domain's file and prints n requests with their labels
+for each of its tools."""
 
 from __future__ import annotations
 
@@ -81,9 +82,8 @@ def main(argv: list[str]) -> int:
         )
         for s in domain.tools:
             size = len(json.dumps(s.tool.model_dump()))
-            print(
-                f"\n-- {s.name}: {size} characters ({size // 4} tokens or so); asks for {[p.name for p in s.params if askable(s, p, [s])]}, varies {[p.name for p in s.params if varies(s, p)]}"
-            )
+            asks, turns = [p.name for p in s.params if askable(s, p, [s])], [p.name for p in s.params if varies(s, p)]
+            print(f"\n-- {s.name}: {size} characters ({size // 4} tokens or so); asks for {asks}, varies {turns}")
             for i in range(n):
                 bad += _try(KINDS_ON_ONE[i % len(KINDS_ON_ONE)], [s], rng)
         print()

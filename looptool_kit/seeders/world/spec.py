@@ -55,10 +55,18 @@ class Param:
 
 
 def P(
-    name: str, type: Type, *clauses: str, also: str | Sequence[str] = (), desc: str = "", opt: bool = False, default: Any = NOTHING, ask: str = "", words: Sequence[str] = (),
-) -> Param:  # fmt: skip
-    """A parameter. `clauses` mention it inside a sentence ("for {#person/people}"), `also` in one of its own ("There will be {} of us"); `ask` asks for it when it is missing,
-    and one of `words` occurs in any such question. `opt` or a `default` makes it optional."""
+    name: str,
+    type: Type,
+    *clauses: str,
+    also: str | Sequence[str] = (),
+    desc: str = "",
+    opt: bool = False,
+    default: Any = NOTHING,
+    ask: str = "",
+    words: Sequence[str] = (),
+) -> Param:
+    """A parameter. `clauses` mention it inside a sentence ("for {#person/people}"), `also` in one of its own ("There will be {} of us"); `ask` asks
+    for it when it is missing, and one of `words` occurs in any such question. `opt` or a `default` makes it optional."""
     alone = (also,) if isinstance(also, str) else tuple(also)
     return Param(
         name, type, clauses or type.clauses, alone, desc, opt or default is not NOTHING, default, ask or type.question, tuple(words) or type.words
@@ -105,9 +113,23 @@ class Spec:
 
 
 def T(
-    name: str, description: str, params: Sequence[Param], *, do: Sequence[str], out: dict[str, Any], reply: str, ask: Sequence[str] = (), need: Sequence[str] = (), why: Sequence[str] = (),
-    makes: Type | None = None, changes: Type | None = None, cancels: Type | None = None, lists: Type | None = None, where: Callable[[dict[str, Any]], bool] | None = None, held: bool = False,
-) -> Spec:  # fmt: skip
+    name: str,
+    description: str,
+    params: Sequence[Param],
+    *,
+    do: Sequence[str],
+    out: dict[str, Any],
+    reply: str,
+    ask: Sequence[str] = (),
+    need: Sequence[str] = (),
+    why: Sequence[str] = (),
+    makes: Type | None = None,
+    changes: Type | None = None,
+    cancels: Type | None = None,
+    lists: Type | None = None,
+    where: Callable[[dict[str, Any]], bool] | None = None,
+    held: bool = False,
+) -> Spec:
     """A tool; see the docstring of `looptool_kit.seeders.world.domains`."""
     return Spec(
         name, description, tuple(params), tuple(do), tuple(ask), tuple(need), out, reply, makes, changes, cancels, lists, where, tuple(why), held
@@ -170,7 +192,8 @@ def reserved(options: tuple[str, ...]) -> frozenset[str]:
 
 @lru_cache
 def links() -> tuple[tuple[str, str, str, str], ...]:
-    """(tool, output field, tool, parameter) wherever an output's type is an input's type or a subtype of it (RandomWorld's type matching). Of lists, the field of the items."""
+    """(tool, output field, tool, parameter) wherever an output's type is an input's type or a subtype of it (RandomWorld's type matching). Of lists,
+    the field of the items."""
     out = []
     for first in specs().values():
         for name, t in first.out.items():

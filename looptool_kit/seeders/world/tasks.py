@@ -1,7 +1,7 @@
 """From a plan to a sample: each kind of task is one function from (plan, tool list, scene) to messages and a label that is right by construction.
 
-A plan is JSON: which tools are called with which parameters mentioned, which of them implicitly, and how the turns hang together. It is kept in `Sample.meta`,
-so that a variant (same plan, new values and wording) can be made at any time.
+A plan is JSON: which tools are called with which parameters mentioned, which of them implicitly, and how the turns hang together. It is kept in
+`Sample.meta`, so that a variant (same plan, new values and wording) can be made at any time.
 """
 
 from __future__ import annotations
@@ -51,15 +51,18 @@ class Impossible(Exception):
 
 
 DECLINED = (
-    "I'm sorry, but I can't {x}: none of my tools does that.", "Sorry, I cannot {x} with the tools I have.", "I'm afraid I'm unable to {x}; I don't have a tool for it.",
+    "I'm sorry, but I can't {x}: none of my tools does that.",
+    "Sorry, I cannot {x} with the tools I have.",
+    "I'm afraid I'm unable to {x}; I don't have a tool for it.",
     "I don't have a tool to {x}, so I can't help with that here.",
-)  # fmt: skip
+)
 CANT = (("can't", "cannot", "can not", "unable", "not able", "don't have"),)
 ASKED = ("{x}", "{x}", "Sure. {x}", "Happy to help. {x}")
 
 
 def arguments(spec: Spec, call: Call, scene: Scene, fixed: dict[str, Any] | None = None, unlike: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Values for the mentioned parameters, in schema order: legal together, none equal to its default, none of a type twice. `unlike`: parameter -> a value that it must not take."""
+    """Values for the mentioned parameters, in schema order: legal together, none equal to its default, none of a type twice. `unlike`: parameter ->
+    a value that it must not take."""
     fixed = fixed or {}
     for _ in range(60):
         out: dict[str, Any] = {}
@@ -369,5 +372,12 @@ def sample_of(plan: Plan, tools: Sequence[Spec], scene: Scene, split: str) -> Sa
         "given": scene.given,
     }
     return Sample(
-        tools=tuple(s.tool for s in tools), messages=tuple(messages), label=label, kind=plan["kind"], split=split, source="world", strategy="seeders.world", meta=meta,
-    )  # fmt: skip
+        tools=tuple(s.tool for s in tools),
+        messages=tuple(messages),
+        label=label,
+        kind=plan["kind"],
+        split=split,
+        source="world",
+        strategy="seeders.world",
+        meta=meta,
+    )

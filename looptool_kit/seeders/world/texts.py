@@ -41,7 +41,7 @@ def _place(rng: Random, kinds: tuple[str, ...]) -> str:
 
 def _title(rng: Random) -> str:
     a, b, c = one(rng, pools.ADJECTIVES), one(rng, pools.NOUNS), one(rng, pools.NOUNS)
-    return rng.choice((f"The {a} {b}", f"{a} {b}", f"The {b} and the {c}", f"{b} of the {c}", f"A {b} in the {c}", f"{a} {b}s"))
+    return rng.choice((f"The {a} {b}", f"{a} {b}", f"The {b} and the {c}", f"{b} of the {c}", f"The {b} in the {c}", f"{a} {b} {c}"))
 
 
 MESSAGE = text(
@@ -53,8 +53,15 @@ MESSAGE = text(
     question="What should it say?",
     words=("say", "text", "message", "content"),
 )
-TITLE = text("title", "a short title", lambda r: f"{one(r, pools.TOPICS).title()} {one(r, pools.MEETINGS)}", say=quoted, clauses=("called {}", "titled {}"),
-             question="What should the title be?", words=("title", "called", "name"))  # fmt: skip
+TITLE = text(
+    "title",
+    "a short title",
+    lambda r: f"{one(r, pools.TOPICS).title()} {one(r, pools.MEETINGS)}",
+    say=quoted,
+    clauses=("called {}", "titled {}"),
+    question="What should the title be?",
+    words=("title", "called", "name"),
+)
 TASK = text("task", "something to do", _chore, say=quoted, question="What is the task?", words=("task", "what"))
 PERSON = text(
     "person",
@@ -66,10 +73,27 @@ PERSON = text(
     words=("name", "who"),
 )
 FIRST_NAME = pool("first name", "first name of a person", pools.FIRST, clauses=("for {}",), question="Who is it for?", words=("name", "who"))
-EMAIL = text("e-mail", "e-mail address", _email, pattern=r"[\w.]+@[\w.]+", schema={"type": "string", "format": "email"}, clauses=("to {}",), noun="address",
-             question="Which email address should I use?", words=("email", "e-mail", "address"))  # fmt: skip
-PHONE = text("phone", "phone number", lambda r: f"+{r.choice((1, 31, 33, 34, 44, 49, 351))} {r.randint(200, 799)} 555 {r.randint(1000, 9999)}", pattern=r"\+\d+( \d+)+",
-             clauses=("at {}",), noun="number", question="Which phone number should I use?", words=("phone", "number"))  # fmt: skip
+EMAIL = text(
+    "e-mail",
+    "e-mail address",
+    _email,
+    pattern=r"[\w.]+@[\w.]+",
+    schema={"type": "string", "format": "email"},
+    clauses=("to {}",),
+    noun="address",
+    question="Which email address should I use?",
+    words=("email", "e-mail", "address"),
+)
+PHONE = text(
+    "phone",
+    "phone number",
+    lambda r: f"+{r.choice((1, 31, 33, 34, 44, 49, 351))} {r.randint(200, 799)} 555 {r.randint(1000, 9999)}",
+    pattern=r"\+\d+( \d+)+",
+    clauses=("at {}",),
+    noun="number",
+    question="Which phone number should I use?",
+    words=("phone", "number"),
+)
 CITY = pool("city", "name of a city", pools.CITIES, clauses=("in {}",), question="Which city?", words=("city", "where", "which place", "location"))
 AIRPORT = pool(
     "airport",
@@ -82,8 +106,15 @@ AIRPORT = pool(
 COUNTRY = pool("country", "name of a country", pools.COUNTRIES, clauses=("in {}",), question="Which country?", words=("country", "where"))
 LANGUAGE = pool("language", "name of a language", pools.LANGUAGES, clauses=("in {}",), question="Which language?", words=("language",))
 COLOUR = pool("colour", "a colour", pools.COLOURS, clauses=("in {}",), question="Which colour?", words=("colour", "color"))
-CURRENCY = pool("currency", "ISO 4217 currency code", pools.CURRENCIES, schema={"type": "string", "description": "ISO 4217"}, clauses=("in {}",), question="Which currency?",
-                words=("currency",))  # fmt: skip
+CURRENCY = pool(
+    "currency",
+    "ISO 4217 currency code",
+    pools.CURRENCIES,
+    schema={"type": "string", "description": "ISO 4217"},
+    clauses=("in {}",),
+    question="Which currency?",
+    words=("currency",),
+)
 TICKER = pool("ticker", "stock ticker symbol", pools.TICKERS, question="Which stock?", words=("stock", "ticker", "symbol"))
 GENRE = pool("genre", "a music genre", pools.GENRES, question="Which genre?", words=("genre", "music"))
 DISH = pool("dish", "name of a dish", pools.DISHES, question="Which dish?", words=("dish", "what"))
@@ -102,10 +133,24 @@ COMPANY = text(
     question="Which company?",
     words=("company",),
 )
-RESTAURANT = text("restaurant", "name of a restaurant", lambda r: _place(r, ("Kitchen", "Bistro", "Table", "Diner", "Grill", "Trattoria")), clauses=("at {}",), noun="restaurant",
-                  question="Which restaurant?", words=("restaurant", "where"))  # fmt: skip
-HOTEL = text("hotel", "name of a hotel", lambda r: r.choice(("Hotel {}", "{} Inn", "The {} Hotel", "{} Suites")).format(f"{one(r, pools.ADJECTIVES)} {one(r, pools.NOUNS)}"),
-             clauses=("at {}",), noun="hotel", question="Which hotel?", words=("hotel",))  # fmt: skip
+RESTAURANT = text(
+    "restaurant",
+    "name of a restaurant",
+    lambda r: _place(r, ("Kitchen", "Bistro", "Table", "Diner", "Grill", "Trattoria")),
+    clauses=("at {}",),
+    noun="restaurant",
+    question="Which restaurant?",
+    words=("restaurant", "where"),
+)
+HOTEL = text(
+    "hotel",
+    "name of a hotel",
+    lambda r: r.choice(("Hotel {}", "{} Inn", "The {} Hotel", "{} Suites")).format(f"{one(r, pools.ADJECTIVES)} {one(r, pools.NOUNS)}"),
+    clauses=("at {}",),
+    noun="hotel",
+    question="Which hotel?",
+    words=("hotel",),
+)
 WORK = text(
     "work",
     "title of a book, film or song",
@@ -115,21 +160,57 @@ WORK = text(
     question="Which title?",
     words=("title", "which"),
 )
-ADDRESS = text("address", "street address", lambda r: f"{r.randint(1, 240)} {one(r, pools.STREETS)} {one(r, pools.STREET_KINDS)}", pattern=r"\d+ \w+ \w+", clauses=("at {}",),
-               noun="address", question="What is the address?", words=("address", "where"))  # fmt: skip
-FILE = text("file", "name of a file", lambda r: f"{one(r, pools.TOPICS)}_{one(r, pools.FILE_STEMS)}{r.choice(('', '', '_v2', '_final', f'_{r.randint(2019, 2027)}'))}.{one(r, pools.FILE_KINDS)}",
-            pattern=r"\w+\.\w+", noun="file", question="Which file?", words=("file",))  # fmt: skip
-URL = text("url", "web address", lambda r: f"https://{one(r, pools.COMPANIES).lower()}.example/{one(r, pools.TOPICS)}/{one(r, pools.FILE_STEMS)}-{r.randint(2, 99)}", pattern=r"https://\S+",
-           noun="link", question="Which link?", words=("link", "url", "address"))  # fmt: skip
-TIME_ZONE = pool("time zone", "IANA time zone", pools.words("Europe/Lisbon|Europe/Berlin|Europe/Paris|Europe/London|America/New_York|America/Chicago|America/Sao_Paulo|Asia/Tokyo|Asia/Seoul|"
-                 "Asia/Kolkata|Asia/Dubai|Australia/Sydney|Africa/Nairobi|Africa/Lagos|Pacific/Auckland|America/Lima"), question="Which time zone?", words=("time zone", "zone"))  # fmt: skip
+ADDRESS = text(
+    "address",
+    "street address",
+    lambda r: f"{r.randint(1, 240)} {one(r, pools.STREETS)} {one(r, pools.STREET_KINDS)}",
+    pattern=r"\d+ \w+ \w+",
+    clauses=("at {}",),
+    noun="address",
+    question="What is the address?",
+    words=("address", "where"),
+)
+FILE = text(
+    "file",
+    "name of a file",
+    lambda r: f"{one(r, pools.TOPICS)}_{one(r, pools.FILE_STEMS)}{r.choice(('', '', '_v2', '_final', '_old'))}.{one(r, pools.FILE_KINDS)}",
+    pattern=r"\w+\.\w+",
+    noun="file",
+    question="Which file?",
+    words=("file",),
+)
+URL = text(
+    "url",
+    "web address",
+    lambda r: f"https://{one(r, pools.COMPANIES).lower()}.example/{one(r, pools.TOPICS)}/{one(r, pools.FILE_STEMS)}-{r.randint(2, 99)}",
+    pattern=r"https://\S+",
+    noun="link",
+    question="Which link?",
+    words=("link", "url", "address"),
+)
+TIME_ZONE = pool(
+    "time zone",
+    "IANA time zone",
+    pools.words(
+        "Europe/Lisbon|Europe/Berlin|Europe/Paris|Europe/London|America/New_York|America/Chicago|America/Sao_Paulo|Asia/Tokyo|Asia/Seoul|"
+        "Asia/Kolkata|Asia/Dubai|Australia/Sydney|Africa/Nairobi|Africa/Lagos|Pacific/Auckland|America/Lima"
+    ),
+    question="Which time zone?",
+    words=("time zone", "zone"),
+)
 
 
 def identifier(prefix: str, noun: str, digits: int = 4) -> Type:
-    """Reference codes such as "RES-4821", said "booking RES-4821" or referred to as "that booking". Keep one object and use it wherever the same thing is meant."""
+    """Reference codes such as "RES-4821", said "booking RES-4821" or referred to as "that booking". Keep one object and use it wherever the same
+    thing is meant."""
     low = 10 ** (digits - 1)
     return text(
-        f"{noun} id", f"reference code of a {noun}", lambda r: f"{prefix}-{r.randint(low, 10 * low - 1)}", pattern=rf"{prefix}-\d{{{digits}}}", noun=noun,
+        f"{noun} id",
+        f"reference code of a {noun}",
+        lambda r: f"{prefix}-{r.randint(low, 10 * low - 1)}",
+        pattern=rf"{prefix}-\d{{{digits}}}",
+        noun=noun,
         say=lambda v, _: [Surface(f"{noun} {v}"), Surface(f"{noun} {v}"), Surface(f"the {noun} {v}"), Surface(v)],
-        question=f"What is the {noun} ID?", words=(noun, "id", "reference", "number"),
-    )  # fmt: skip
+        question=f"What is the {noun} ID?",
+        words=(noun, "id", "reference", "number"),
+    )
