@@ -2,7 +2,7 @@
 #
 #   make loop          set up, run one closed loop on the embedded model, print the scoreboard, write the report
 #   make loop QUICK=1  the same in a few minutes
-#   make lab           the same run opened in JupyterLab
+#   make lab           the notebooks in JupyterLab: the same loop, stage by stage
 #   make test          the test suite         make check   what CI runs: ruff, mypy, tests
 #   make bench         the benchmarks         make clean   remove build and cache files (runs/ and .venv stay)
 
@@ -17,7 +17,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do command -v $$p >/dev/null && \
             $$p -c 'import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
 GPU    := $(shell nvidia-smi -L 2>/dev/null | grep -q GPU && echo 1)
-PRESET ?= $(if $(QUICK),cpu-quick,$(if $(GPU),single-gpu,cpu))
+PRESET ?= $(if $(QUICK),cpu-quick,cpu)
 
 .PHONY: loop lab test bench check clean setup
 .DEFAULT_GOAL := loop
@@ -26,7 +26,7 @@ loop: setup
 	$(BIN)/looptool loop $(RUN) --preset $(PRESET)
 
 lab: $(VENV)/.lab
-	$(BIN)/looptool lab $(RUN)
+	$(BIN)/looptool lab
 
 test: setup
 	$(BIN)/python -m pytest

