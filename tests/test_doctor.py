@@ -1,0 +1,116 @@
+"""The doctor: sees what is there, names a remedy for what is not, and never raises."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from looptool_kit import doctor, models
+
+
+@pytest.fixture
+def offline(monkeypatch, tmp_path):
+    """No source of the model: an empty cache, no hub, no package index."""
+    monkeypatch.setenv("LOOPTOOL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(doctor, "_cached_model", lambda: "")
+    monkeypatch.setattr(doctor, "_hub", lambda: "not reachable")
+    monkeypatch.setattr(doctor, "_index", lambda requirement: f"does not offer {requirement}")
+
+
+def by_name() -> dict[str, doctor.Finding]:
+    return {f.name: f for f in doctor.diagnose_machine()}
+
+
+def test_it_sees_this_machine(monkeypatch, tmp_path):
+    monkeypatch.setenv("LOOPTOOL_CACHE", str(tmp_path))
+    (tmp_path / models.FOLDER).mkdir()
+    found = by_name()
+    assert found["Python"].value == ".".join(map(str, sys.version_info[:3])) and found["Python"].ok
+    assert found["engine transformers"].value == f"transformers {importlib.metadata.version('transformers')}"
+    assert found["embedded model"].ok and found["embedded model"].value == "in the cache"
+    assert found["may write, working folder"].ok and "GB free" in found["disk, cache"].value
+    assert all(f.remedy for f in found.values() if f.ok is False)
+
+
+def test_a_missing_model_is_a_reason_to_fail_and_names_every_source(offline, capsys):
+    found = by_name()["embedded model"]
+    assert found.ok is False and "huggingface.co" in found.remedy and models.PACKAGE in found.remedy and "FOLDER" in found.remedy
+    assert doctor.print_doctor() == 1
+    assert "Missing: embedded model" in " ".join(capsys.readouterr().out.split())
+
+
+def test_one_source_of_the_model_is_enough(offline, monkeypatch):
+    monkeypatch.setattr(doctor, "_index", lambda requirement: True)
+    found = by_name()
+    assert found["embedded model"].ok and found["package index"].ok and found["model hub"].ok is None
+
+
+def test_missing_packages_have_remedies(offline, monkeypatch):
+    def version(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    found = by_name()
+    assert found["trainer trl"].ok is False and found["trainer trl"].remedy
+    assert found["engine vllm"].ok is None and "GPU" in found["engine vllm"].remedy
+
+
+def test_trl_that_fails_on_cpus_is_named(offline, monkeypatch):
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "1.15.0")
+    assert by_name()["trl version"].remedy == "pip install trl==1.14.2"
+
+
+def test_a_full_disk_and_a_locked_folder_have_remedies(offline, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10, 9, 1))
+
+    def locked(dir=None):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(doctor.tempfile, "TemporaryFile", locked)
+    found = by_name()
+    assert found["disk, working folder"].ok is False and "Free some space" in found["disk, working folder"].remedy
+    assert found["may write, cache"].value == "no (Permission denied)" and "LOOPTOOL_CACHE" in found["may write, cache"].remedy
+
+
+def test_a_gpu_that_torch_does_not_see_is_a_fault(offline, monkeypatch):
+    real = subprocess.run
+
+    def run(command, **how):
+        if command[0] == "nvidia-smi":
+            return subprocess.CompletedProcess(command, 0, "NVIDIA L4, 23034 MiB\n", "")
+        return real(command, **how)
+
+    monkeypatch.setattr(doctor.shutil, "which", lambda name: f"/bin/{name}")
+    monkeypatch.setattr(doctor.subprocess, "run", run)
+    found = by_name()
+    assert found["GPU"].ok and "L4" in found["GPU"].value
+    import torch
+
+    if not torch.cuda.is_available():
+        assert found["torch"].ok is False and "does not see the GPU" in found["torch"].remedy
+
+
+def test_a_check_that_breaks_is_a_finding_not_a_traceback(offline, monkeypatch):
+    def broken():
+        raise RuntimeError("odd machine")
+
+    for name in ("_python", "_processor", "_memory", "_gpu", "_packages", "_model", "_disk"):
+        monkeypatch.setattr(doctor, name, broken)
+    found = doctor.diagnose_machine()
+    assert len(found) == 7 and all(f.ok is None and "odd machine" in f.value for f in found)
+    assert doctor.print_doctor() == 0
+
+
+def test_the_hub_question_ends_in_time(monkeypatch):
+    import time
+
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr(doctor, "HUB_SECONDS", 0.2)
+    monkeypatch.setattr(doctor.urllib.request, "urlopen", lambda *a, **k: time.sleep(5))
+    start = time.monotonic()
+    assert doctor._hub() == "no answer within 0 s"
+    assert time.monotonic() - start < 2
