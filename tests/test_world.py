@@ -20,7 +20,6 @@ from looptool_kit.samples import Label, Sample, Samples, ToolCall
 from looptool_kit.seeders import world
 from looptool_kit.seeders.world import core, plans, show, spec, types
 from looptool_kit.seeders.world.execute import execute, new_state, problem
-from looptool_kit.seeders.world.grammar import slots
 from looptool_kit.toolcalls import Answer, canonical, canonical_calls, grade, match, parse, render_answer
 
 SPECS = spec.specs()
@@ -384,6 +383,6 @@ def test_noise_comes_in_many_kinds(splits: dict[str, Samples]) -> None:
 def test_phrases_hold_their_slots() -> None:
     for s in SPECS.values():
         for phrase in (*s.do, *s.ask, *s.need):
-            assert slots(phrase) <= set(s.by_name), (s.name, phrase)
+            assert spec.slots(phrase) <= set(s.by_name), (s.name, phrase)
         assert canonical(s.tool.parameters)
     assert isinstance(Label(), Label)

@@ -8,11 +8,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import date
-from functools import lru_cache
 from random import Random
 from typing import Any, NamedTuple
 
-from looptool_kit.seeders.world.spec import SLOT, Param, Spec, reserved
+from looptool_kit.seeders.world.spec import SLOT, Param, Spec, reserved, slots
 from looptool_kit.seeders.world.types import Surface, Type
 
 OPEN, CLOSE = "\ue000", "\ue001"
@@ -160,12 +159,6 @@ def clause(
     if p.name in arguments and arguments[p.name] is None:
         return render("{@}", spec, arguments, scene, own=p.name)
     return render(scene.choose(p.clauses), spec, arguments, scene, own=p.name, implicit=implicit, refs=refs)
-
-
-@lru_cache(maxsize=8192)
-def slots(template: str) -> frozenset[str]:
-    """Names of the parameters in a phrase."""
-    return frozenset(m[1] for m in SLOT.finditer(template))
 
 
 def say(

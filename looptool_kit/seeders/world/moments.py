@@ -15,11 +15,15 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 
-@lru_cache(maxsize=8192)
 def is_date(value: Any) -> bool:
     """An ISO date that exists."""
+    return isinstance(value, str) and _exists(value)
+
+
+@lru_cache(maxsize=8192)
+def _exists(value: str) -> bool:
     try:
-        return isinstance(value, str) and _DAY.fullmatch(value) is not None and bool(date.fromisoformat(value))
+        return _DAY.fullmatch(value) is not None and bool(date.fromisoformat(value))
     except ValueError:
         return False
 

@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from random import Random
 
-from looptool_kit.seeders.world.grammar import slots
-from looptool_kit.seeders.world.spec import Param, Spec, domain_of, is_held, links, specs
+from looptool_kit.seeders.world.spec import Param, Spec, domain_of, is_held, links, slots, specs
 from looptool_kit.seeders.world.tasks import Call, Impossible, Plan
 
 WEIGHTS = {"single": 0.25, "choice": 0.2, "parallel": 0.12, "multi_step": 0.12, "multi_turn": 0.11, "ask": 0.08, "decline": 0.06, "finish": 0.06}

@@ -11,9 +11,9 @@ from random import Random
 
 from looptool_kit.samples import Sample
 from looptool_kit.seeders.world.execute import problem
-from looptool_kit.seeders.world.grammar import Scene, slots
+from looptool_kit.seeders.world.grammar import Scene
 from looptool_kit.seeders.world.plans import KINDS_ON_ONE, askable, draw_plan, varies
-from looptool_kit.seeders.world.spec import Domain, all_domains, links, reserved
+from looptool_kit.seeders.world.spec import Domain, all_domains, links, reserved, slots
 from looptool_kit.seeders.world.tasks import Impossible, sample_of
 from looptool_kit.seeders.world.types import Type
 from looptool_kit.toolcalls import render_answer

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import pkgutil
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -181,13 +182,27 @@ def is_held(name: str) -> bool:
     return domain_of()[name].held or specs()[name].held
 
 
+@lru_cache(maxsize=8192)
+def slots(template: str) -> frozenset[str]:
+    """Names of the parameters in a wording."""
+    return frozenset(m[1] for m in SLOT.finditer(template))
+
+
 @lru_cache(maxsize=4096)
 def reserved(options: tuple[str, ...]) -> frozenset[str]:
-    """The wordings of a list that are kept for the split `unseen_phrasings`: a quarter of three or more, at least one, chosen by hash."""
+    """The wordings of a list that are kept for the split `unseen_phrasings`: a quarter of three or more, at least one, chosen by hash.
+
+    Whatever can be said at all can be said without them: of wordings with the same slots, one stays.
+    """
     if len(options) < 3:
         return frozenset()
-    ranked = sorted(options, key=lambda o: hashlib.blake2b(o.encode(), digest_size=8).digest())
-    return frozenset(ranked[: max(1, len(options) // 4)])
+    left = Counter(map(slots, dict.fromkeys(options)))
+    kept: list[str] = []
+    for option in sorted(set(options), key=lambda o: hashlib.blake2b(o.encode(), digest_size=8).digest()):
+        if len(kept) < max(1, len(options) // 4) and left[slots(option)] > 1:
+            left[slots(option)] -= 1
+            kept.append(option)
+    return frozenset(kept)
 
 
 @lru_cache
