@@ -272,7 +272,7 @@ def load(source: ModelSource | str | Path, dtype: Any = None, adapter: str | Pat
         raise ValueError(f"{adapter} is not a LoRA adapter: it has no adapter_config.json. Give the folder that training wrote.")
     wanted = getattr(torch, dtype) if isinstance(dtype, str) else dtype or default_dtype()
     with _quiet():
-        model = AutoModelForCausalLM.from_pretrained(source.path, dtype=torch.float32 if adapter else wanted)
+        model: Any = AutoModelForCausalLM.from_pretrained(source.path, dtype=torch.float32 if adapter else wanted)
     if adapter:
         from peft import PeftModel
 

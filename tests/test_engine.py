@@ -1,0 +1,279 @@
+"""The transformers engine against transformers' own `generate` and plain forward passes, on tiny random models and on the embedded one."""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+from looptool_kit.engines import Completion, Sampling  # noqa: E402
+from looptool_kit.engines.prefix_tree import group, plant, shared_length  # noqa: E402
+from looptool_kit.engines.transformers import TransformersEngine  # noqa: E402
+from looptool_kit.samples import Label, Message, Sample, Tool  # noqa: E402
+from looptool_kit.toolcalls import chat_template, render_prompt  # noqa: E402
+
+KINDS = ("llama", "qwen2", "qwen3")
+
+
+def tiny_tokenizer() -> Any:
+    """One token a byte, and the ChatML marks."""
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    inner = Tokenizer(models.BPE(vocab={c: i for i, c in enumerate(alphabet)}, merges=[]))
+    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    inner.decoder = decoders.ByteLevel()
+    inner.add_special_tokens([AddedToken(t, special=True) for t in ("<|im_start|>", "<|im_end|>")])
+    return PreTrainedTokenizerFast(tokenizer_object=inner, eos_token="<|im_end|>", pad_token="<|im_end|>", chat_template=chat_template())
+
+
+def tiny_model(kind: str, context: int = 4096) -> Any:
+    """Random weights, large enough that greedy answers have no ties; several end tokens, so that some answers end."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    torch.manual_seed(5)
+    sizes = dict(hidden_size=48, intermediate_size=64, num_hidden_layers=3, num_attention_heads=6, num_key_value_heads=2, head_dim=8)
+    config = AutoConfig.for_model(
+        kind, vocab_size=258, max_position_embeddings=context, initializer_range=0.5, eos_token_id=257, pad_token_id=257, bos_token_id=None, **sizes
+    )
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
+    model.generation_config.eos_token_id = [257, *range(0, 256, 12)]
+    return model
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def engine(request: pytest.FixtureRequest) -> TransformersEngine:
+    return TransformersEngine(tiny_model(request.param), tiny_tokenizer(), batch_size=8)
+
+
+def some_chats(count: int = 23, seed: int = 0) -> list[Sample]:
+    """Chats over three tool lists, of very different lengths, some with dialogue, one without tools, one twice."""
+    rng = random.Random(seed)
+    lists = [tuple(Tool(name=f"{w}_{i}", description=w * rng.randint(1, 30)) for i in range(rng.randint(1, 3))) for w in ("book", "find", "send")]
+    chats = []
+    for i in range(count - 2):
+        messages = [Message(role="user", content="x" * rng.randint(0, 5) + " ".join(str(rng.random()) for _ in range(rng.choice([0, 1, 2, 9]))))]
+        if rng.random() < 0.3:
+            messages += [Message(role="assistant", content="Yes?"), Message(role="user", content=f"Take {i}.")]
+        chats.append(Sample(tools=rng.choice(lists), messages=tuple(messages), label=Label()))
+    bare = Sample(tools=(), messages=(Message(role="user", content="hello"),), label=Label())
+    return [*chats, bare, chats[0]]
+
+
+def plain_generate(engine: TransformersEngine, chats: list[Sample], new: int) -> list[list[int]]:
+    """Greedy tokens by transformers' own `generate`, one chat at a time."""
+    import torch
+
+    out = []
+    for item in chats:
+        ids = torch.tensor([engine.tokenizer(render_prompt(item.tools, item.messages), add_special_tokens=False).input_ids])
+        with torch.no_grad():
+            made = engine.model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=new, do_sample=False)
+        out.append(made[0, ids.shape[1] :].tolist())
+    return out
+
+
+def plain_logprobs(engine: TransformersEngine, item: Sample, tail: list[int]) -> list[float]:
+    """Log-probabilities of `tail` after the prompt, by one ordinary forward pass."""
+    import torch
+
+    prompt = engine.tokenizer(render_prompt(item.tools, item.messages), add_special_tokens=False).input_ids
+    with torch.no_grad():
+        logits = engine.model(torch.tensor([prompt + tail])).logits[0].float()
+    return [logits[len(prompt) - 1 + k].log_softmax(-1)[token].item() for k, token in enumerate(tail)]
+
+
+def check_greedy(engine: TransformersEngine, chats: list[Sample], new: int) -> list[list[Completion]]:
+    """Assert that the engine's greedy tokens and log-probabilities are those of plain transformers."""
+    got = engine.generate(chats, Sampling(max_new_tokens=new))
+    for item, [one], want in zip(chats, got, plain_generate(engine, chats, new), strict=True):
+        assert list(one.token_ids) == want
+        assert one.finish_reason == ("stop" if want[-1] in engine.ends else "length")
+        assert len(one.token_ids) == len(one.logprobs) == len(one.tokens)
+        assert one.logprobs == pytest.approx(plain_logprobs(engine, item, want), abs=1e-4)
+    return got
+
+
+def test_greedy_is_that_of_plain_generate(engine: TransformersEngine) -> None:
+    got = check_greedy(engine, some_chats(), 40)
+    assert len({len(one.token_ids) for [one] in got}) > 2, "the test wants rows that retire at different times"
+
+
+def test_decoding_beyond_one_growth_of_the_buffers(engine: TransformersEngine) -> None:
+    check_greedy(engine, some_chats(5), 150)
+
+
+def test_long_prompts_in_several_chunks(engine: TransformersEngine) -> None:
+    chats = some_chats(4)
+    long = Sample(tools=chats[0].tools, messages=(Message(role="user", content="again and " * 130),), label=Label())
+    longer = Sample(tools=chats[0].tools, messages=(Message(role="user", content="again and " * 130 + "more"),), label=Label())
+    check_greedy(engine, [*chats, longer, long], 12)
+
+
+def test_planned_batches_give_what_all_together_gives(engine: TransformersEngine) -> None:
+    chats = some_chats()
+    for sampling in (Sampling(max_new_tokens=20), Sampling(max_new_tokens=20, temperature=1.0, n=3, seed=4)):
+        seen: list[tuple[list[int], list[list[Completion]]]] = []
+        together = engine.generate(chats, sampling, lambda batch, made, seen=seen: seen.append((batch, made)))  # type: ignore[misc]
+        plan = engine.plan(chats, sampling.n)
+        assert [batch for batch, _ in seen] == plan and sorted(i for batch in plan for i in batch) == list(range(len(chats)))
+        for batch, made in seen:
+            assert made == [together[i] for i in batch]
+            assert engine.generate([chats[i] for i in batch], sampling) == made
+
+
+def test_samples_do_not_depend_on_company(engine: TransformersEngine) -> None:
+    chats = some_chats()
+    sampling = Sampling(max_new_tokens=25, temperature=1.0, n=4, seed=1)
+    together = engine.generate(chats, sampling)
+    for i in (0, 7, len(chats) - 2):
+        [alone] = engine.generate([chats[i]], sampling)
+        assert [c.token_ids for c in alone] == [c.token_ids for c in together[i]]
+        assert len({c.token_ids for c in alone}) > 1
+    assert [c.token_ids for c in engine.generate([chats[0]], sampling._replace(seed=2))[0]] != [c.token_ids for c in together[0]]
+    for completion in together[0]:
+        assert completion.logprobs == pytest.approx(plain_logprobs(engine, chats[0], list(completion.token_ids)), abs=1e-4)
+
+
+def test_samples_follow_the_distribution(engine: TransformersEngine) -> None:
+    item = some_chats()[0]
+    prompt = engine.tokenizer(render_prompt(item.tools, item.messages), add_special_tokens=False).input_ids
+    import torch
+
+    for temperature in (0.7, 1.5):
+        with torch.no_grad():
+            want = (engine.model(torch.tensor([prompt])).logits[0, -1] / temperature).softmax(-1)
+        [made] = engine.generate([item], Sampling(max_new_tokens=1, temperature=temperature, n=2000))
+        counts = torch.bincount(torch.tensor([c.token_ids[0] for c in made]), minlength=258) / len(made)
+        assert (counts - want).abs().sum().item() / 2 < 0.12  # total variation; about 0.05 by chance here, 0.2 at the wrong temperature
+
+
+def test_score_equals_a_plain_forward_pass(engine: TransformersEngine) -> None:
+    chats = some_chats()
+    answers = [f"answer {i % 5} " * (i % 4) for i in range(len(chats))]
+    chats, answers = [*chats, chats[0], chats[0], chats[0]], [*answers, answers[0], "another", ""]
+    for item, answer, got in zip(chats, answers, engine.score(chats, answers), strict=True):
+        tail = [*engine.tokenizer(answer, add_special_tokens=False).input_ids, engine.end]
+        assert list(got) == pytest.approx(plain_logprobs(engine, item, tail), abs=1e-4)
+
+
+def test_a_prompt_that_fills_the_context_is_named_and_nothing_runs() -> None:
+    engine = TransformersEngine(tiny_model("llama", context=256), tiny_tokenizer())
+    long = Sample(tools=(), messages=(Message(role="user", content="x" * 400),), label=Label())
+    short = Sample(tools=(), messages=(Message(role="user", content="hi"),), label=Label())
+    for call in (
+        lambda: engine.plan([short, long]),
+        lambda: engine.generate([short, long], Sampling()),
+        lambda: engine.score([short, long], ["", ""]),
+    ):
+        with pytest.raises(ValueError, match=rf"{long.id} \(row 1\).*256"):
+            call()
+    with pytest.raises(ValueError, match=short.id):
+        engine.score([short], ["y" * 300])
+    nearly = Sample(tools=(), messages=(Message(role="user", content="x" * 200),), label=Label())
+    [[one]] = engine.generate([nearly], Sampling(max_new_tokens=500))
+    assert len(one.token_ids) + len(engine.tokenizer(engine.render(nearly)).input_ids) <= 256
+
+
+def test_out_of_memory_halves_the_batch_with_one_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = TransformersEngine(tiny_model("llama"), tiny_tokenizer(), batch_size=16)
+    chats = some_chats()
+    want = engine.generate(chats, Sampling(max_new_tokens=10))
+    sizes: list[int] = []
+    real = engine._decode
+
+    def tight(rows: Any, sampling: Sampling) -> list[Completion]:
+        sizes.append(len(rows))
+        if len(rows) > 5:
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")
+        return real(rows, sampling)
+
+    monkeypatch.setattr(engine, "_decode", tight)
+    batches: list[list[int]] = []
+    with pytest.warns(RuntimeWarning) as warned:
+        got = engine.generate(chats, Sampling(max_new_tokens=10), lambda batch, made: batches.append(batch))
+    assert [c.token_ids for [c] in got] == [c.token_ids for [c] in want]
+    assert len(warned) == 1 and batches == engine.plan(chats)
+    assert sizes[:3] == [16, 8, 4] and all(size <= 4 for size in sizes[2:])
+
+    def broken(rows: Any, sampling: Sampling) -> list[Completion]:
+        raise RuntimeError("shape mismatch")
+
+    monkeypatch.setattr(engine, "_decode", broken)
+    with pytest.raises(RuntimeError, match="shape mismatch"):
+        engine.generate(chats, Sampling())
+
+
+def test_a_live_training_model_is_used_and_left_as_it_was() -> None:
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    model = get_peft_model(tiny_model("llama"), LoraConfig(r=4, target_modules=["q_proj", "v_proj"], lora_dropout=0.5, init_lora_weights=False))
+    model.train()
+    engine = TransformersEngine(model, tiny_tokenizer())
+    chats = some_chats(6)
+    unmerged = engine.generate(chats, Sampling(max_new_tokens=12))
+    model.merge_adapter()
+    merged = engine.generate(chats, Sampling(max_new_tokens=12))
+    model.unmerge_adapter()
+    assert [c.token_ids for [c] in merged] == [c.token_ids for [c] in unmerged]
+    assert all(module.training for module in model.modules())
+    ids = torch.tensor([[1, 2, 3]])
+    model(input_ids=ids, labels=ids).loss.backward()  # weights are no inference tensors, attention is the model's own again
+    assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
+
+
+def test_sliding_attention_is_refused() -> None:
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    config = AutoConfig.for_model("mistral", vocab_size=258, hidden_size=32, intermediate_size=32, num_hidden_layers=1, num_attention_heads=4,
+                                  num_key_value_heads=2, head_dim=8, sliding_window=16)  # fmt: skip
+    engine = TransformersEngine(AutoModelForCausalLM.from_config(config), tiny_tokenizer())
+    with pytest.raises(ValueError, match="sliding_window"):
+        engine.generate(some_chats(3), Sampling(max_new_tokens=2))
+
+
+def test_nothing_in_nothing_out(engine: TransformersEngine) -> None:
+    assert engine.generate([], Sampling()) == [] and engine.plan([]) == [] and engine.score([], []) == []
+    with pytest.raises(ValueError, match="1 chats and 0 answers"):
+        engine.score(some_chats(3)[:1], [])
+
+
+def test_the_tree_holds_each_distinct_token_once() -> None:
+    rng = random.Random(1)
+    for _ in range(50):
+        sequences = sorted(tuple(rng.choice((0, 1)) for _ in range(rng.randint(1, 12))) for _ in range(rng.randint(1, 20)))
+        tree = plant(sequences)
+        assert [tuple(tree.tokens[p] for p in path) for path in tree.paths] == sequences
+        assert all([tree.depths[p] for p in path] == list(range(len(path))) for path in tree.paths)
+        assert len(tree.tokens) == len({s[: i + 1] for s in sequences for i in range(len(s))})
+
+
+def test_groups_cover_all_rows_and_share_what_they_say() -> None:
+    rng = random.Random(2)
+    heads = [[rng.randrange(10**6) for _ in range(300)] for _ in range(3)]
+    paths = [[*heads[i // 8], *(1000 * i + k for k in range(rng.randint(0, 40)))] for i in range(24)]
+    groups = group(paths)
+    assert [(g.first, g.last) for g in groups] == [(0, 8), (8, 16), (16, 24)]
+    for g in groups:
+        assert all(shared_length(paths[g.first], paths[row]) >= g.shared for row in range(g.first, g.last))
+    assert all(g.shared >= 300 for g in groups)
+
+
+@pytest.mark.slow
+def test_embedded_model_greedy_and_logprobs() -> None:
+    from looptool_kit.models import find_model
+
+    engine = TransformersEngine.load(find_model().path, dtype="float32", batch_size=4)
+    tools = (Tool(name="add", description="Adds two integers", parameters={"type": "object", "properties": {"a": {"type": "integer"}}}),)
+    asks = ("What is 17 plus 25?", "Say hello.", "Tell me a very short story about a cat called Mia who lives in Rome.", "And 3 plus 4?")
+    chats = [Sample(tools=tools if i % 2 else (), messages=(Message(role="user", content=ask),), label=Label()) for i, ask in enumerate(asks)]
+    for [one] in check_greedy(engine, chats, 24):
+        assert one.text and math.exp(-sum(one.logprobs) / len(one.logprobs)) >= 1
