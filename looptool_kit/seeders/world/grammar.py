@@ -40,7 +40,7 @@ BOTH = (
     "{a} and {b}", "{a}, and {b}", "{a} and also {b}", "{a}. Also, {b}", "{a}. Then {b}", "two things: {a}, and {b}", "{a}, and on top of that {b}",
     "{a}. While you're at it, {b}",
 )  # fmt: skip
-ALL = ("{a}, {b}, and {c}", "{a}, {b} and also {c}", "three things: {a}, {b}, and {c}", "{a}. Also, {b}, and {c}", "first {a}, second {b}, third {c}")
+ALL = ("{a}, {b}, and {c}", "{a}, {b} and also {c}", "three things: {a}, {b}, and {c}", "{a}. Also, {b}, and {c}", "{a}; {b}; and {c}")
 SAME = ("{a}, and do the same {b}", "{a}, then do the same {b}", "{a}. Also do the same {b}", "{a}, and likewise {b}", "{a}, and once more {b}")
 STEPS = (
     "{a}, then {b}", "{a} and then {b}", "{a}. Then {b}", "first {a}, then {b}", "{a}; after that, {b}", "{a}, and once that's done {b}",

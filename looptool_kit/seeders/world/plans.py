@@ -12,7 +12,7 @@ from looptool_kit.seeders.world.tasks import Call, Impossible, Plan
 WEIGHTS = {"single": 0.25, "choice": 0.2, "parallel": 0.12, "multi_step": 0.12, "multi_turn": 0.11, "ask": 0.08, "decline": 0.06, "finish": 0.06}
 KINDS_ON_ONE = ("single", "single", "finish", "single", "ask", "single", "parallel", "multi_turn")
 """Kinds that one tool alone allows, as `show` cycles through them."""
-HINT = 0.4
+HINT = 0.55
 """Share of the mentions that are implicit, among those of types with implicit surfaces."""
 
 

@@ -36,7 +36,7 @@ CUISINE = enum(
     words=("cuisine", "food"),
 )
 SEATING = enum(
-    "bar",
+    bar="at the bar|seated at the bar",
     outdoor="outdoors|on the terrace|outside",
     indoor="indoors|inside",
     clauses=("{}",),
@@ -184,7 +184,7 @@ DOMAIN = Domain.of(
         reply="Your order {order_id} is on its way and should take {minutes}.",
     ),
     T(
-        "track_order",
+        "track_food_order",
         "Get the delivery status of a food order.",
         [P("order_id", ORDER)],
         do=[
