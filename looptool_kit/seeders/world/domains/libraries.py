@@ -139,7 +139,7 @@ DOMAIN = Domain.of(
             "look up the loans on {card_id}",
             "check the library loans",
         ],
-        ask=["which books are borrowed on {card_id}", "what is out on {card_id}", "which library loans are there"],
+        ask=["which books are borrowed on {card_id}", "what is out on {card_id}", "which loans are there on {card_id}"],
         out={"loans": list_of(record(loan_id=LOAN, title=TITLE, days_left=count(1, 20)), 2, 3)},
         lists=LOAN,
         reply="There are {loans.n} loans; {loans.0.title} has {loans.0.days_left} days left.",
