@@ -1,5 +1,6 @@
 """Public library: search, reserve, renew, fines, reading rooms."""
 
+from dataclasses import replace
 from datetime import date
 from random import Random
 
@@ -75,6 +76,8 @@ BRANCH = text(
     question="At which library branch?",
     words=("branch", "library", "where"),
 )
+# "The book for Ada Cohen" is not the one that she wrote: an author has no part in telling results apart.
+AUTHOR = replace(PERSON, name="author", parent=PERSON)
 
 DOMAIN = Domain.of(
     "libraries",
@@ -101,7 +104,7 @@ DOMAIN = Domain.of(
             "are there any library books",
         ],
         why=["I want to learn something new.", "It's for a school project.", "I've run out of things to read."],
-        out={"books": list_of(record(book=BOOK, author=PERSON, rating=RATING), 2, 3)},
+        out={"books": list_of(record(book=BOOK, author=AUTHOR, rating=RATING), 2, 3)},
         reply="There are {books.n} books, for example {books.0.book} by {books.0.author}.",
     ),
     T(

@@ -104,8 +104,8 @@ DOMAIN = Domain.of(
         [
             P("title", TITLE),
             P("text", MESSAGE, "with the text {}", "saying {}"),
-            P("tags", list_of(TAG, 1, 3), opt=True),
-            P("pinned", boolean("and pin it|and pin it to the top"), opt=True),
+            P("tags", list_of(TAG, 1, 3), "tagged {}", "with tags {}", opt=True),
+            P("pinned", boolean("pinned to the top|that stays pinned"), opt=True),
         ],
         do=["create a note", "write a note", "make a note", "save a note", "start a new note"],
         need=["a note", "a new note", "a quick note"],

@@ -199,9 +199,9 @@ DOMAIN = Domain.of(
             "find the correct dose of {medicine}",
         ],
         ask=[
-            "what is the right dose",
-            "what dose would be right",
-            "how big should the dose be",
+            "what is the right dose of {medicine}",
+            "what dose of {medicine} would be right",
+            "how much {medicine} is right",
             "what's the correct dose of {medicine} for a {species}",
         ],
         why=["The label has come off.", "I want to be careful."],
