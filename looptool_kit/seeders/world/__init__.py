@@ -139,7 +139,9 @@ def variant(sample: Sample, rng: Random, tools: Sequence[str] | None = None, kin
             child = sample_of(plan, offered, _scene(rng, "train"), "train")
         except Impossible:
             continue
-        if canonical_calls(child.label.calls) == canonical_calls(sample.label.calls) and child.label.calls or child.request == sample.request:
+        # A tool with hardly any arguments has only its wording to vary.
+        same = bool(child.label.calls) and tries < 30 and canonical_calls(child.label.calls) == canonical_calls(sample.label.calls)
+        if same or child.request == sample.request:
             continue
         best = child.model_copy(update={"parent": sample.id})
         done = [c["implicit"] for c in cast(list[Call], child.meta["calls"])]

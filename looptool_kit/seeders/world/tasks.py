@@ -302,6 +302,7 @@ _PATH = re.compile(r"\{([\w.]+)\}")
 def _summary(spec: Spec, call: ToolCall, result: dict[str, Any], scene: Scene) -> tuple[str, tuple[tuple[str, ...], ...]]:
     """One sentence about a result, and of each result value in it the wordings that count."""
     mentions: list[tuple[str, ...]] = []
+    echoed: list[tuple[str, ...]] = []
 
     def fill(m: re.Match[str]) -> str:
         name, *path = m[1].split(".")
@@ -315,12 +316,13 @@ def _summary(spec: Spec, call: ToolCall, result: dict[str, Any], scene: Scene) -
         own = isinstance(t, Type)
         kind = t if own else spec.by_name[t[1:] if isinstance(t, str) else name].type
         said = _spoken(kind, value, scene)
-        if own and "enum" not in kind.schema:
-            mentions.append(_wordings(kind.say(value, scene.today) if kind.item is None and not kind.fields else [Surface(said)], value))
+        counts = _wordings(kind.say(value, scene.today) if kind.item is None and not kind.fields and value is not None else [Surface(said)], value)
+        if "enum" not in kind.schema:
+            (mentions if own else echoed).append(counts)
         return said
 
     text = _PATH.sub(fill, spec.reply)
-    return text[0].upper() + text[1:], tuple(mentions)
+    return text[0].upper() + text[1:], tuple(mentions or echoed)
 
 
 def _spoken(t: Type, value: Any, scene: Scene) -> str:

@@ -95,6 +95,7 @@ DOMAIN = Domain.of(
         why=["I'd like to take some pictures.", "We're going camping."],
         out={"sunrise": clock(4, 8), "sunset": clock(16, 22)},
         reply="In {city} the sun rises at {sunrise} and sets at {sunset}.",
+        held=True,
     ),
     T(
         "create_weather_alert",
