@@ -10,9 +10,13 @@ The public names below are imported on first use, in the order of the loop, so t
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import types
 from typing import TYPE_CHECKING, Any
+
+# Torch's CPU threads spin while they wait for each other; beside any other busy process that makes two threads slower than one. Has to be set before torch loads.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 _HOME = {
     "Run": "run",

@@ -104,7 +104,7 @@ def python_function_to_tool(fn: Callable[..., Any]) -> Tool:
         if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
             default = ... if p.default is p.empty else p.default
             hint = hints.get(p.name, Any)
-            hint = Optional[hint] if p.default is None else hint  # noqa: UP045 (of a value)
+            hint = Optional[hint] if p.default is None and p.name in hints else hint  # noqa: UP045 (of a value)
             fields[p.name] = (hint, Field(default, alias=p.name, description=texts.get(p.name) or None))
     schema = _json_schema(name, fields)
     schema.pop("description", None)
@@ -213,12 +213,13 @@ def _document(path: Path, text: str) -> Any:
         import yaml
 
         class Loader(yaml.SafeLoader):
-            """YAML's JSON types only: dates stay text."""
+            """JSON's types only, as in YAML 1.2: dates, yes, no, on and off stay text."""
 
         Loader.yaml_implicit_resolvers = {
-            first: [(tag, pattern) for tag, pattern in known if tag != "tag:yaml.org,2002:timestamp"]
+            first: [(tag, pattern) for tag, pattern in known if tag.rpartition(":")[2] not in ("timestamp", "bool")]
             for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
         }
+        Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(true|false|True|False|TRUE|FALSE)$"), list("tfTF"))
         try:
             return yaml.load(text, Loader)  # noqa: S506 (a SafeLoader)
         except (yaml.YAMLError, RecursionError) as error:

@@ -80,7 +80,7 @@ def loop(path: RunFolder = Path("runs/tour"), preset: Preset = "cpu", seed: Seed
 
 
 def _finish(run: Any) -> None:
-    from looptool_kit.reporting import print_scoreboard, report_run
+    from looptool_kit.summary import print_scoreboard, report_run
 
     print_scoreboard(run)
     typer.echo(f"report: {report_run(run)}")

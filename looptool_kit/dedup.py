@@ -1,7 +1,7 @@
 """Deduplication: exact by calls and words, near by MinHash candidates whose real Jaccard similarity is then computed. Cost is linear in the samples.
 
-Two samples are near-duplicates where the word 3-shingles of their last requests have a Jaccard similarity of at least `ALIKE` and their answers
-are equal, or of at least `SAME` whatever the answers are. (ReverseGen, section 3.2, deduplicates proposals by MinHash as well.)
+Two samples are near-duplicates where the word 3-shingles of what user and tools say in them have a Jaccard similarity of at least `ALIKE` and their
+answers are equal, or of at least `SAME` whatever the answers are. (ReverseGen, section 3.2, deduplicates proposals by MinHash as well.)
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Deduplicator:
 
     def add(self, sample: Sample) -> None:
         """Take a sample in, duplicate or not."""
-        words, answer = shingles(sample.request), _answer(sample)
+        words, answer = shingles(_said(sample)), _answer(sample)
         self._exact.setdefault(_key(sample, answer), sample.id)
         self._near.insert(len(self._rows), _minhash(words))
         self._rows.append((sample.id, words, answer))
@@ -64,7 +64,7 @@ class Deduplicator:
         answer = _answer(sample)
         if (known := self._exact.get(_key(sample, answer))) is not None:
             return known
-        words = shingles(sample.request)
+        words = shingles(_said(sample))
         best, most = None, 0.0
         for row in sorted(self._near.query(_minhash(words))):
             other, other_words, other_answer = self._rows[row]
@@ -89,7 +89,12 @@ def deduplicate(samples: Iterable[Sample]) -> tuple[Samples, dict[str, str]]:
 
 
 def _key(sample: Sample, answer: _Answer) -> tuple[str, _Answer]:
-    return "\n".join(normalised(m.content) for m in sample.messages if m.role in ("user", "tool")), answer
+    return normalised(_said(sample)), answer
+
+
+def _said(sample: Sample) -> str:
+    # "The first one, please" says nothing without the turns before it.
+    return "\n".join(m.content for m in sample.messages if m.role in ("user", "tool"))
 
 
 def _minhash(words: frozenset[str]) -> RMinHash:

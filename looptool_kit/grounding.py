@@ -154,7 +154,7 @@ def _said(value: Any, schema: dict[str, Any], d: Dialogue, name: str) -> Groundi
     if isinstance(value, str):
         enum = schema.get("enum")
         if isinstance(enum, list) and value in enum:
-            return _choice(value, enum, d)
+            return _choice(value, enum, d, name)
         return _string(value, schema, d, name)
     if isinstance(value, dict):
         properties = schema.get("properties") or {}
@@ -204,16 +204,21 @@ _UNITS = {
 }
 
 
+_CALENDAR = {"hour", "day", "month", "year", "minute", "week"}
+
+
 def _number(value: float, schema: dict[str, Any], d: Dialogue, name: str) -> Grounding:
     hints = set(stems(name)) or set()
     units = [u for u in _UNITS if u in hints] or [u for u in _UNITS if u in stems(str(schema.get("description", "")))]
-    return _best(_number_found(value, units, "percent" in hints or "percentage" in hints, d))
+    return _best(_number_found(value, units, "percent" in hints or "percentage" in hints, bool(hints & _CALENDAR), d))
 
 
-def _number_found(value: float, units: list[str], percent: bool, d: Dialogue) -> Iterator[tuple[float, str, Span]]:
+def _number_found(value: float, units: list[str], percent: bool, calendar: bool, d: Dialogue) -> Iterator[tuple[float, str, Span]]:
     for n, m in _mentions(d, "number", "duration", "date", "time", "code"):
         span = (n, m.start, m.end)
         if m.kind == "number":
+            if m.unit not in ("", "%"):
+                span = (n, *_money_parts(m)[0])
             for at, reading in enumerate(m.readings):
                 if _same(reading, value):
                     yield 1.0 if at == 0 else 0.9, f"“{m.text}”", span
@@ -225,12 +230,21 @@ def _number_found(value: float, units: list[str], percent: bool, d: Dialogue) ->
             for unit, score in [(u, 1.0) for u in units] or [(m.unit, 1.0), ("minute", 0.8), ("hour", 0.7), ("day", 0.6)]:
                 if _same(seconds / _UNITS.get(unit, said), value):
                     yield score, f"“{m.text}”", span
-        elif m.kind in ("date", "time") and value.is_integer() and re.search(rf"(?<!\d){int(value)}(?!\d)", m.text):
+        elif calendar and m.kind in ("date", "time") and value.is_integer() and re.search(rf"(?<!\d){int(value)}(?!\d)", m.text):
             yield 0.6, f"part of “{m.text}”", span
     if value == 1:
         for n, p in _users(d):
             if found := re.search(r"\b(?:an?|another)\b", p.text, re.IGNORECASE):
                 yield 0.5, f"“{found[0]}” may mean one", (n, *found.span())
+
+
+def _money_parts(m: Mention) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Where the amount and the currency of a sum of money stand: two values, for two arguments."""
+    if sign := re.match(r"[$€£¥₹] ?", m.text):
+        return (m.start + sign.end(), m.end), (m.start, m.start + sign.end())
+    unit = re.search(r"[ -]?(?:us )?[^\W\d]+$|[€£]$", m.text, re.IGNORECASE)
+    at = m.start + unit.start() if unit else m.end
+    return (m.start, at), (at, m.end)
 
 
 def _same(a: str | float, b: float) -> bool:
@@ -411,8 +425,11 @@ def _string_found(value: str, d: Dialogue) -> Iterator[tuple[float, str, Span]]:
         yield from _phrase_found(stems(other), d, 0.9)
     digits, value_number = re.sub(r"\D", "", value), number(value)
     for n, m in _mentions(d, "number", "phone", "code"):
+        if m.kind == "number" and m.unit == value.upper():
+            yield 0.95, f"“{m.text}”", (n, *_money_parts(m)[1])
+            continue
         if m.kind == "number":
-            exact = 0.95 if m.unit == value.upper() or (value_number is not None and _same(m.readings[0], value_number)) else 0.0
+            exact = 0.95 if value_number is not None and _same(m.readings[0], value_number) else 0.0
         elif m.kind == "phone":
             exact = float(len(digits) >= 7 and re.sub(r"\D", "", m.text) == digits)
         else:
@@ -437,8 +454,10 @@ def _overlap(value: str, d: Dialogue) -> Grounding:
     return Grounding(0.7 * share if len(words) > 4 else 0.4 * share, f"{share:.0%} of its words are said", spans)
 
 
-def _choice(value: str, enum: list[Any], d: Dialogue) -> Grounding:
+def _choice(value: str, enum: list[Any], d: Dialogue, name: str) -> Grounding:
     own = _best(_choice_found(value, d))
+    if value.lower() in ("none", "no", "off", "never") and (said_no := _null(d, name)).supported > max(0.7, own.supported):
+        return said_no
     if own.supported >= 0.7:
         return own
     others = [
@@ -514,9 +533,7 @@ def _boolean(value: bool, schema: dict[str, Any], d: Dialogue, name: str) -> Gro
         for n, p in _users(d):
             for at, token in enumerate(p.tokens):
                 if any(alike(w, token.stem) for w in words):
-                    before = {t.stem for t in p.tokens[max(0, at - 4) : at]} | (
-                        {p.tokens[at + 1].stem} & {"off", "free"} if at + 1 < len(p.tokens) else set()
-                    )
+                    before = {t.stem for t in p.tokens[max(0, at - 4) : at]} | ({t.stem for t in p.tokens[at + 1 : at + 3]} & {"off", "free"})
                     said = bool(before & _NO) == flip
                     where = f"“{p.text[p.tokens[max(0, at - 3)].start : token.end]}”"
                     return Grounding(0.5 + strength if said == value else 0.5 - strength, where, ((n, token.start, token.end),))

@@ -113,6 +113,8 @@ def _sum_words(words: list[str]) -> list[float]:
 
 def _numbers(text: str, today: date | None) -> Iterator[Found]:
     for found in _AMOUNT.finditer(text):
+        if text.startswith((" things", " favour", " favor", " more thing"), found.end()):
+            continue
         unit = (found["unit"] or "").strip()
         unit = "%" if unit.startswith(("%", "per")) else _CURRENCY.get(re.sub(r"^us ", "", unit).rstrip("s") or (found["money"] or "").strip(), "")
         for value in _amounts(found):
@@ -155,13 +157,14 @@ def _durations(text: str, today: date | None) -> Iterator[Found]:
 _HOUR = r"(?:\d{1,2}|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
 _MINUTE = r"(?:oh[ -](?:five)|five|ten|fifteen|twenty|thirty|forty|forty[ -]five|fifty|fifty[ -]five|twenty[ -]five|thirty[ -]five)"
 _PART = "(?:morning|afternoon|evening)"
-_HALF = rf"(?P<half>a\.?m\b\.?|p\.?m\b\.?|in the (?:early )?{_PART}|at night|tonight|this {_PART}|o'?clock(?: in the {_PART}| at night)?)"
+_HALF = rf"(?P<half>[ap]\.m\.|[ap]m\b|in the (?:early )?{_PART}|at night|tonight|this {_PART}|o'?clock(?: in the {_PART}| at night)?)"
 _TIMES = (
     re.compile(
         rf"(?<!from )\b(?P<past>half|(?:a )?quarter|\d{{1,2}}(?= min| past| after)|{_MINUTE})(?: minutes?)? "
         rf"(?P<to>past|after|to|before|till|of) (?P<h>{_HOUR})\b(?: ?{_HALF})?"
     ),
-    re.compile(rf"(?:\b|(?<=\x00t))(?P<h>[01]?\d|2[0-4])[:.](?P<m>[0-5]\d)(?::[0-5]\d)?(?!\d|\.\d)(?: ?{_HALF})?"),
+    re.compile(rf"(?:\b|(?<=\x00t))(?P<h>[01]?\d|2[0-4]):(?P<m>[0-5]\d)(?::[0-5]\d)?(?!\d|\.\d)(?: ?{_HALF})?"),
+    re.compile(rf"\b(?P<h>{_HOUR})\.(?P<m>[0-5]\d) ?{_HALF}|(?<=\bat )(?P<h2>[01]?\d|2[0-4])\.(?P<m2>[0-5]\d)(?!\d| ?%| per)"),
     re.compile(rf"\b(?P<h>{_HOUR})(?: (?P<m>{_MINUTE}))? ?{_HALF}"),
     re.compile(rf"(?<=\bat )(?P<h>{_HOUR}) (?P<m>{_MINUTE})\b"),
     re.compile(r"\b(?P<word>noon|midday|midnight)\b"),
@@ -171,12 +174,12 @@ _TIMES = (
 def _times(text: str, today: date | None) -> Iterator[Found]:
     for pattern in _TIMES:
         for found in pattern.finditer(text):
-            readings = _clock(found.groupdict())
+            readings = _clock({k.rstrip("2"): v for k, v in found.groupdict().items() if v})
             if readings:
                 yield "time", found, readings, ""
 
 
-def _clock(part: dict[str, str | None]) -> tuple[str, ...]:
+def _clock(part: dict[str, str]) -> tuple[str, ...]:
     if part.get("word"):
         return ("00:00",) if part["word"] == "midnight" else ("12:00",)
     hour = number(part["h"] or "")
@@ -203,7 +206,7 @@ def _clock(part: dict[str, str | None]) -> tuple[str, ...]:
 
 _MONTHS = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december")
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_MONTH = "(?:" + "|".join(f"{m[:3]}(?:{m[3:]})?" if m != "september" else "sept?(?:ember)?" for m in _MONTHS) + r")\b\.?"
+_MONTH = "(?:" + "|".join(f"{m[:3]}(?:{m[3:]})?" if m != "september" else "sept?(?:ember)?" for m in _MONTHS) + r")\b(?:\.(?= \d))?"
 _ORDINALS = {num2words(n, to="ordinal"): n for n in range(1, 32)}
 _ORDINAL = "|".join(sorted(_ORDINALS, key=len, reverse=True)).replace("-", "[- ]")
 _DAY = rf"(?:\d{{1,2}}(?:st|nd|rd|th)?|{_ORDINAL})(?![\w:]|\.\d)"

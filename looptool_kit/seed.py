@@ -10,7 +10,7 @@ from looptool_kit.samples import Frozen, Label, Samples
 from looptool_kit.tables import Table
 
 HELD_OUT_SEED = 7_000_000
-"""The held-out splits are the same in every run, so that scores of different runs compare."""
+"""Added to the run's seed for the held-out splits: runs of one seed are scored on the same samples, runs of different seeds on independent ones."""
 SPLITS = ("unseen_values", "unseen_phrasings", "unseen_tools")
 
 
@@ -57,7 +57,7 @@ def _from_world(run: Run) -> tuple[Samples, Samples, Truths]:
     clean = world.generate(settings.seeds.first + sum(slices(run)), seed=settings.seed)
     pool, truth = world.plant_noise(clean, settings.seeds.noise, seed=settings.seed)
     held_out = Samples(
-        row for split in SPLITS for row in world.generate(settings.seeds.held_out, seed=HELD_OUT_SEED, split=split)
+        row for split in SPLITS for row in world.generate(settings.seeds.held_out, seed=HELD_OUT_SEED + settings.seed, split=split)
     )
     return pool, held_out, Truths(Truth(sample_id=i, label=label) for i, label in truth.items())
 

@@ -14,7 +14,7 @@ STOP = frozenset(
         r"\w+",
         "a an the of to in on at for from with by and or is are was be been it its this that these those my your our me i you we us please "
         "can could would will do does need want like get have has any some as if so just about there here what which who when where how up "
-        "out also then than hi hello hey let lets thanks thank sure well whether",
+        "out also then than hi hello hey okay ok yes let lets use thanks thank sure well whether",
     )
 )
 
@@ -83,6 +83,9 @@ desc: descending, highest first | price: cheapest, cheap, cost, least expensive 
 rating: best rated, top rated, highest rated | distance: nearest, closest | male: man, he, his | female: woman, she, her
 vegetarian: veggie, no meat, meat free | vegan: plant based | gluten free: no gluten, celiac, without gluten | driving: car, drive, by car
 walking: foot, walk, on foot | cycling: bike, bicycle, cycle | transit: bus, train, public transport, metro
+mon: monday, mondays | tue: tuesday, tuesdays | wed: wednesday, wednesdays | thu: thursday, thursdays | fri: friday, fridays
+sat: saturday, saturdays | sun: sunday, sundays | jan: january | feb: february | mar: march | apr: april | jun: june | jul: july
+aug: august | sep: september | oct: october | nov: november | dec: december
 on: turn on, switch on, start, enable | off: turn off, switch off, shut off, disable
 """
 SYNONYMS: dict[str, tuple[str, ...]] = {

@@ -160,16 +160,17 @@ def _spoken(value: str) -> str:
 
 
 def _places(sample: Sample, slot: Slot, today: date | None) -> list[_Place]:
-    """Everywhere the value stands in the messages; empty where nowhere, or where one message says it twice as a number, date or time."""
+    """Everywhere the value stands in the messages; empty where nowhere, or where a number, date or time
+    stands twice in a message or in a tool result."""
     places: list[_Place] = []
     text = slot.value if isinstance(slot.value, str) else None
     kinds = _kinds(slot.value)
     for at, m in enumerate(sample.messages):
         if m.role == "tool":
-            # Handled leaf by leaf in `_apply`; a number in a longer text of the result would be missed.
+            # The request may rest on how numbers and dates of a result compare ("the cheapest"), so those are left alone.
             if not kinds and text and re.search(_bounded(text), m.content):
                 places += [_Place(at, f.start(), f.end(), None) for f in re.finditer(_bounded(text), m.content)]
-            elif kinds and len(_equal_leaves(m.content, slot.value)) > 1:
+            elif kinds and _equal_leaves(m.content, slot.value):
                 return []
             continue
         if not kinds and text:
@@ -183,8 +184,19 @@ def _places(sample: Sample, slot: Slot, today: date | None) -> list[_Place]:
         if len(found) > 1:
             return []
         places += [_Place(at, x.start, x.end, x) for x in found]
-    in_results = any(m.role == "tool" and _equal_leaves(m.content, slot.value) for m in sample.messages)
-    return places if places or not in_results else [_Place(-1, 0, 0, None)]
+    # A place that says the value in other letters (case, JSON escapes) would stay as it is and contradict the rest.
+    heard = (
+        sum(len(re.findall(_bounded(_spoken(text).casefold()), _spoken(_plain(m)).casefold())) for m in sample.messages) if text and not kinds else 0
+    )
+    return places if heard <= len(places) else []
+
+
+def _plain(message: Message) -> str:
+    """What a message says; the strings of a JSON result without escapes."""
+    try:
+        return "\n".join(str(leaf) for leaf, _ in _leaves(json.loads(message.content), None)) if message.role == "tool" else message.content
+    except ValueError:
+        return message.content
 
 
 def _kinds(value: Any) -> tuple[str, ...]:
@@ -211,12 +223,12 @@ def _equal_leaves(content: str, value: Any) -> list[Any]:
 
 def _edit(sample: Sample, place: _Place, old: Any, new: Any, today: date | None) -> Edit | None:
     """The replacement at one place, None where the new value cannot be said in the way the old one is."""
-    if place.message < 0:
-        return Edit(-1, 0, 0, "")
     text = sample.messages[place.message].content
     said = text[place.start : place.end]
     if place.mention is None:
         wording = str(new) if said == old else _spoken(str(new))
+        if sample.messages[place.message].role == "tool":
+            wording = json.dumps(wording, ensure_ascii=False)[1:-1]
     else:
         wording = _say(place.mention, old, new, today) or ""
         if not wording or not any(
@@ -251,8 +263,6 @@ def _apply(sample: Sample, slot: Slot, new: Any, edits: list[Edit]) -> Sample:
         content = m.content
         for e in sorted((e for e in edits if e.message == at), key=lambda e: -e.start):
             content = content[: e.start] + e.text + content[e.end :]
-        if m.role == "tool" and _equal_leaves(content, slot.value):
-            content = json.dumps(swapped(json.loads(content)), ensure_ascii=False)
         messages.append(m.model_copy(update={"content": content, "tool_calls": in_calls(m.tool_calls)}))
     label = sample.label.model_copy(update={"calls": in_calls(sample.label.calls)})
     return Sample(**{n: getattr(sample, n) for n in Sample.model_fields} | {"messages": tuple(messages), "label": label})

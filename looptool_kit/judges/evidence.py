@@ -20,7 +20,7 @@ from looptool_kit.records import Evidence, Verdict, VerdictName
 from looptool_kit.rules import GROUNDED, call_errors, groundings
 from looptool_kit.samples import Label, Message, Sample, Tool, ToolCall
 from looptool_kit.toolcalls import Answer, align, canonical, loose, match, reply_fault
-from looptool_kit.words import STOP, alike, stems
+from looptool_kit.words import COMMANDS, STOP, alike, stems
 
 DECISIVE = 0.4
 """Least difference of support, summed over the evidence, that decides where neither answer is broken."""
@@ -175,7 +175,7 @@ def _replies(sample: Sample, label: str, prediction: str) -> Evidence:
 
 def _calls(sample: Sample, said: Dialogue, label: _Side, prediction: _Side) -> Iterator[Evidence | None]:
     found = {id(c): f for s in (label, prediction) for c, f in zip(s.answer.calls, s.found, strict=True)}
-    used = [_used(s) for s in (label, prediction)]
+    used = [_used(s, said) for s in (label, prediction)]
     for want, got in align(label.answer.calls, prediction.answer.calls):
         if want is None or got is None:
             call = want or got
@@ -191,8 +191,18 @@ def _calls(sample: Sample, said: Dialogue, label: _Side, prediction: _Side) -> I
                 yield _argument(sample, said, name, want, got, (label, prediction), used)
 
 
-def _used(side: _Side) -> set[Span]:
-    return {s for f in side.found for g in f.values() if g.supported >= GROUNDED for s in g.spans}
+def _used(side: _Side, said: Dialogue) -> set[Span]:
+    """The places that an answer's arguments use, with the words before a value that name its parameter ("card LC-12" for `card_id`)."""
+    spans = set()
+    for f in side.found:
+        for name, g in f.items():
+            for at, start, end in g.spans if g.supported >= GROUNDED else ():
+                for t in reversed([t for t in said.passages[at].tokens if t.end <= start][-2:]):
+                    if not any(alike(t.stem, w) for w in stems(name)):
+                        break
+                    start = t.start
+                spans.add((at, start, end))
+    return spans
 
 
 def _overlaps(span: Span, spans: Iterable[Span]) -> bool:
@@ -233,17 +243,41 @@ def _argument(
     call = (want, got)[mine]
     g = _found(sides[mine], call)[name]
     value = call.arguments[name]
+    distinct = _distinct(said, g, name, schema, value)
     if g.by_schema:
         return Evidence(name="default", for_label=0.5, for_prediction=0.5, words=f"{where}: {_show(value)} is the default")
     who = ("label", "prediction")
-    if g.supported >= 0.7 and _fresh(g, used[other]):
+    if g.supported >= 0.7 and _fresh(g, used[other]) and not distinct:
+        e = 0.45, 0.65, f"{where}: the {who[mine]} adds {_show(value)}, which may not be meant ({g.words})"
+    elif g.supported >= 0.7 and _fresh(g, used[other]):
         e = g.supported, 0.1, f"{where}: the {who[other]} leaves out {_show(value)} ({g.words})"
     elif g.supported >= 0.7:
         e = 0.35, 0.65, f"{where}: the {who[mine]} adds {_show(value)}, which another argument already says ({g.words})"
     else:
-        e = min(g.supported, 0.4), 0.9, f"{where}: the {who[mine]} adds {_show(value)}: {g.words}"
+        # A flag or a choice may have been asked for in words that nobody here knows; then something of the request is left over.
+        unsure = g.supported == GROUNDED and _left_over(sample, said, used[other]) > 1
+        e = min(g.supported, 0.4), 0.7 if unsure else 0.9, f"{where}: the {who[mine]} adds {_show(value)}: {g.words}"
     support = [e[0], e[1]] if mine == 0 else [e[1], e[0]]
     return Evidence(name="coverage", for_label=support[0], for_prediction=support[1], words=e[2])
+
+
+def _distinct(said: Dialogue, g: Grounding, name: str, schema: dict[str, Any], value: Any) -> bool:
+    """False where the support of an argument may be chance: a common word, or a value of an old result, that nothing ties to the parameter."""
+    if any(_role(said.passages[s[0]], s, name, schema) > 0 for s in g.spans):
+        return True
+    spans = [s for s in g.spans if s[0] >= said.last]
+    if not isinstance(value, str) or "enum" in schema:
+        return bool(spans)
+    return any(re.search(r"[\dA-Z@\"“]|\w\W+\w", said.passages[s[0]].text[max(0, s[1] - 1) : s[2]]) for s in spans)
+
+
+def _left_over(sample: Sample, said: Dialogue, used: set[Span]) -> int:
+    """How many words of the last request stand neither in a value that is used nor in a tool's name or description."""
+    if said.last < 0:
+        return 0
+    known = {w for t in sample.tools for w in _words(t)}
+    rest = [t for t in said.passages[said.last].tokens if not _overlaps((said.last, t.start, t.end), used)]
+    return sum(t.stem not in STOP and t.stem not in COMMANDS and not any(alike(t.stem, w) for w in known) for t in rest)
 
 
 def _found(side: _Side, call: ToolCall) -> dict[str, Grounding]:
@@ -265,7 +299,7 @@ def _own(name: str, found: dict[str, Grounding]) -> Grounding:
     """An argument's grounding, weakened where it stands only where another argument of the same call already stands."""
     g = found[name]
     others = [s for k, o in found.items() if k != name and o.supported >= 0.7 for s in o.spans]
-    if g.supported >= 0.7 and g.spans and others and not _fresh(g, others):
+    if g.supported >= 0.7 and g.spans and all(any(o[0] == s[0] and o[1] <= s[1] and s[2] <= o[2] for o in others) for s in g.spans):
         return Grounding(0.3 * g.supported, f"{g.words} is what another argument says", g.spans)
     return g
 
@@ -288,10 +322,11 @@ def _lone_call(sample: Sample, said: Dialogue, call: ToolCall, found: dict[str, 
 def _tools(sample: Sample, said: Dialogue, want: ToolCall, got: ToolCall, found: dict[int, dict[str, Grounding]]) -> Evidence:
     both = {f"{n}/{k}": g for n, c in enumerate((want, got)) for k, g in found[id(c)].items()}
     fits = [relevance(sample, said, c.name, both) * _backed(found[id(c)]) for c in (want, got)]
-    worth = [sum(g.supported >= 0.7 for g in found[id(c)].values()) for c in (want, got)]
+    worth = [sum(_own(k, found[id(c)]).supported >= 0.7 for k in c.arguments) for c in (want, got)]
     fits = [f + 0.5 * (w - min(worth)) / max(1, max(worth)) for f, w in zip(fits, worth, strict=True)]
     whole = sum(fits)
-    share = [f / whole if whole else 0.5 for f in fits]
+    # Where the request speaks of neither tool, the share of next to nothing says little.
+    share = [0.5 + (f / whole - 0.5) * min(1.0, max(fits) / 0.3) if whole else 0.5 for f in fits]
     words = f"the request speaks of {(want, got)[share[1] > share[0]].name} rather than {(want, got)[share[1] <= share[0]].name}"
     return Evidence(name="tool", for_label=share[0], for_prediction=share[1], words=words)
 
@@ -315,9 +350,12 @@ def _call_or_reply(sample: Sample, said: Dialogue, calls: _Side, reply: str) -> 
         tool = sample.tool(call.name)
         for name in found:
             g = _own(name, found)
-            if g.supported < GROUNDED and tool is not None and name in tool.required:
+            about = asks and any(w[:4] == o[:4] for w in stems(reply) if w not in STOP for o in stems(name) if len(o) > 3)
+            if tool is not None and name in tool.required and (g.supported < GROUNDED or about and g.supported == GROUNDED and not g.spans):
                 words = f"{call.name} needs {name}, and nothing says {_show(call.arguments[name])}"
                 return _evidence("grounding", 0.1, 0.9 if asks else 0.6, words + (f" ({g.words}); asking is right" if asks else f" ({g.words})"))
+            if about and not any(_role(said.passages[s[0]], s, name, _schema(sample, call, name)) for s in g.spans):
+                return _evidence("coverage", 0.6, 0.4, f"the reply asks for {name}, and {_show(call.arguments[name])} may be something else")
     if all(_made(sample.messages, c) for c in calls.answer.calls):
         return _evidence("coverage", 0.1, 0.9, f"{first.name} was already called with these arguments")
     earlier = _since(sample.messages)
@@ -328,9 +366,10 @@ def _call_or_reply(sample: Sample, said: Dialogue, calls: _Side, reply: str) -> 
     backed = min((_backed(f) for f in calls.found), default=0.0)
     if declines and not asks:
         # Several values that fit, or a tool that the dialogue has used before, speak against declining even where no word of the tool is said.
-        few = sum(g.supported >= 0.7 for f in calls.found for g in f.values()) <= 2
+        values = [_show(c.arguments[k]) for c, f in zip(calls.answer.calls, calls.found, strict=True) for k, g in f.items() if g.supported >= 0.7]
+        few = len(values) <= 2 and not any(re.search(r"[A-Za-z]-?\d", v) for v in values)
         known = any(c.name == first.name for m in sample.messages for c in m.tool_calls)
-        if few and not known and max(relevance(sample, said, t.name, {}) for t in sample.tools) < 0.2:
+        if few and not known and max(relevance(sample, said, t.name, {}) for t in sample.tools) < 0.1:
             return _evidence("tool", 0.25, 0.75, "no tool on offer speaks of what the request asks")
     elif not asks and not earlier and fit >= 0.1:
         return _evidence("coverage", 0.5 + 0.4 * backed, 0.1, f"the reply speaks of a result, and {first.name} has not been called")
@@ -386,9 +425,10 @@ def relevance(sample: Sample, said: Dialogue, name: str, found: dict[str, Ground
 
 
 def _words(tool: Tool) -> dict[str, float]:
-    words = {w: 0.5 for p in tool.properties for w in stems(p) if w not in STOP}
+    words = {w: 0.5 for p, s in tool.properties.items() for w in (*stems(p), *stems(str(s.get("enum", ""))[:200] if isinstance(s, dict) else ""))}
     words |= {w: 1.0 for w in stems(tool.description) if w not in STOP}
-    return words | {w: 2.0 for w in stems(tool.name) if w not in STOP}
+    words |= {w: 2.0 for w in stems(tool.name)}
+    return {w: weight for w, weight in words.items() if w not in STOP}
 
 
 _CUES = {

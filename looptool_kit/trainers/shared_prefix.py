@@ -1,14 +1,15 @@
 """Log-probabilities of many sequences that share prefixes, each shared token computed once.
 
 Tool-calling prompts are mostly tool list: the G completions of a GRPO group share a whole prompt, and the samples of one tool list share most of theirs.
-`pack` lays such sequences out as a prefix tree in preorder; a token attends to its ancestors in the tree alone and keeps the position it has in its own
-sequence, so log-probs and gradients equal those of the sequences run one by one. In preorder, k is an ancestor of q exactly where k <= q < end[k]: that
-is the whole attention mask. Works for causal models whose attention takes a 4-D mask (Llama, Qwen2, Qwen3 and relatives, full attention).
+`pack` lays such sequences out flat, each group as its prefix followed by the branches; every layer computes each token once, a branch attends to its
+group's prefix and to itself, and tokens keep the positions they have in their own sequence. Log-probs and gradients equal those of the sequences run
+one by one. Works for causal models of transformers whose attention goes through its attention interface (Llama, Qwen2, Qwen3, ...; full attention).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -16,93 +17,108 @@ if TYPE_CHECKING:
 
 SUPPORTED = ("llama", "mistral", "qwen2", "qwen3")
 """Model types whose sharing is tested against plain rows."""
+NAME = "looptool_shared_prefix"
+
+
+class Bucket(NamedTuple):
+    """Branches of one group and of similar length, as attention sees them: B of up to L tokens behind a prefix of P."""
+
+    prefix: tuple[int, int]
+    """First token of the prefix and P."""
+    tokens: torch.Tensor
+    """(B, L) long: flat places of the branches' tokens; short branches are filled up with their last token."""
+    real: torch.Tensor
+    """(B, L) bool: False where filled up."""
+    mask: torch.Tensor
+    """(L, P + L) bool: what a branch token sees: the prefix and its own past."""
+
+
+class Layout(NamedTuple):
+    """How attention treats a packed row."""
+
+    prefixes: tuple[tuple[int, int], ...]
+    """(first token, length) of each group's prefix."""
+    buckets: tuple[Bucket, ...]
+    order: torch.Tensor
+    """(T,) long: where each flat token stands among the outputs of prefixes and buckets."""
 
 
 class Packed(NamedTuple):
-    """Sequences as rows of prefix trees. R rows of T tokens; N = all completion tokens of all sequences, sequence by sequence."""
+    """Sequences in one row of T tokens; N = all completion tokens of all sequences, sequence by sequence."""
 
     input_ids: torch.Tensor
-    """(R, T) long."""
+    """(1, T) long."""
     position_ids: torch.Tensor
-    """(R, T) long: depth in the tree."""
-    attention_mask: torch.Tensor
-    """(R, 1, T, T) bool, True where the query (axis 2) sees the key (axis 3)."""
+    """(1, T) long."""
+    layout: Layout
     predictor: torch.Tensor
-    """(N,) long: where the hidden state that predicts each completion token stands in the flattened (R*T) row."""
+    """(N,) long: the place of the token whose hidden state predicts each completion token."""
     target: torch.Tensor
     """(N,) long: the completion tokens."""
-    owner: torch.Tensor
-    """(N,) long: index of the sequence that each belongs to."""
 
 
-def pack(prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]], same_row: int = 48) -> Packed:
-    """Pack sequences (prompt + completion, token ids). Sequences that agree in their first `same_row` tokens go into one row."""
+def pack(prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]], same_group: int = 48) -> Packed:
+    """Pack sequences (prompt + completion, token ids). Those that agree in their first `same_group` tokens share the longest prefix common to all of them."""
     import torch
 
-    rows: dict[tuple[int, ...], list[int]] = {}
+    groups: dict[tuple[int, ...], list[int]] = {}
     for index, prompt in enumerate(prompts):
         if not prompt:
             raise ValueError(f"sequence {index} has an empty prompt: its first token has nothing to be predicted from")
-        rows.setdefault(tuple(prompt[:same_row]), []).append(index)
-    trees = [_tree([(*prompts[i], *completions[i][:-1]) for i in members]) for members in rows.values()]
-    width = max(len(tree.tokens) for tree in trees)
-    count = len(trees)
-    input_ids = torch.zeros((count, width), dtype=torch.long)
-    position_ids = torch.zeros((count, width), dtype=torch.long)
-    mask = torch.eye(width, dtype=torch.bool).expand(count, 1, width, width).clone()  # a padded token sees itself, else softmax gives NaN
-    predictor: list[list[int]] = [[] for _ in prompts]
-    at = torch.arange(width)
-    for row, (tree, members) in enumerate(zip(trees, rows.values(), strict=True)):
-        size = len(tree.tokens)
-        input_ids[row, :size] = torch.tensor(tree.tokens)
-        position_ids[row, :size] = torch.tensor(tree.depth)
-        end = torch.tensor(tree.end)
-        mask[row, 0, :size, :size] = (at[None, :size] <= at[:size, None]) & (at[:size, None] < end[None, :])
-        for index, path in zip(members, tree.paths, strict=True):
-            predictor[index] = [row * width + node for node in path[len(prompts[index]) - 1 :]] if completions[index] else []
+        groups.setdefault(tuple(prompt[:same_group]), []).append(index)
+    tokens: list[int] = []
+    positions: list[int] = []
+    place: dict[int, tuple[int, int, int]] = {}
+    prefixes: list[tuple[int, int]] = []
+    buckets: list[Bucket] = []
+    for members in groups.values():
+        # A sequence's last token predicts nothing, so it needs no place.
+        sequences = {i: (*prompts[i], *completions[i][:-1]) for i in members}
+        shared = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, zip(*sequences.values(), strict=False)))
+        start = len(tokens)
+        prefixes.append((start, shared))
+        tokens += sequences[members[0]][:shared]
+        positions += range(shared)
+        branches: dict[tuple[int, ...], int] = {}
+        for i, sequence in sequences.items():
+            branch = sequence[shared:]
+            if branch not in branches:
+                branches[branch] = len(tokens)
+                tokens += branch
+                positions += range(shared, len(sequence))
+            place[i] = (start, shared, branches[branch])
+        buckets += _buckets((start, shared), [(at, len(branch)) for branch, at in branches.items() if branch])
+    predictor = [
+        start + t if t < shared else branch + t - shared
+        for i, (start, shared, branch) in sorted(place.items())
+        for t in range(len(prompts[i]) - 1, len(prompts[i]) - 1 + len(completions[i]))
+    ]
+    produced = [torch.arange(a, a + n) for a, n in prefixes] + [b.tokens[b.real] for b in buckets]
     return Packed(
-        input_ids,
-        position_ids,
-        mask,
-        torch.tensor([p for nodes in predictor for p in nodes], dtype=torch.long),
+        torch.tensor([tokens]),
+        torch.tensor([positions]),
+        Layout(tuple(prefixes), tuple(buckets), torch.argsort(torch.cat(produced))),
+        torch.tensor(predictor, dtype=torch.long),
         torch.tensor([t for ids in completions for t in ids], dtype=torch.long),
-        torch.tensor([i for i, ids in enumerate(completions) for _ in ids], dtype=torch.long),
     )
 
 
-class _Tree(NamedTuple):
-    tokens: list[int]
-    depth: list[int]
-    end: list[int]
-    """One past the last descendant of each node, in preorder."""
-    paths: list[list[int]]
-    """Each sequence's nodes from the root."""
+def _buckets(prefix: tuple[int, int], branches: list[tuple[int, int]]) -> list[Bucket]:
+    import torch
 
-
-def _tree(sequences: list[tuple[int, ...]]) -> _Tree:
-    # Sorted sequences visit a prefix tree in preorder, so each new token is simply appended.
-    tokens: list[int] = []
-    depth: list[int] = []
-    end: list[int] = []
-    paths: list[list[int]] = [[] for _ in sequences]
-    previous: tuple[int, ...] = ()
-    path: list[int] = []
-    for index in sorted(range(len(sequences)), key=lambda i: sequences[i]):
-        sequence = sequences[index]
-        common = 0
-        while common < min(len(previous), len(sequence)) and previous[common] == sequence[common]:
-            common += 1
-        for node in path[common:]:
-            end[node] = len(tokens)
-        path = path[:common]
-        for position in range(common, len(sequence)):
-            path.append(len(tokens))
-            tokens.append(sequence[position])
-            depth.append(position)
-            end.append(-1)
-        paths[index] = list(path)
-        previous = sequence
-    return _Tree(tokens, depth, [len(tokens) if e < 0 else e for e in end], paths)
+    out: list[Bucket] = []
+    todo = sorted(branches, key=lambda b: b[1])
+    while todo:
+        least = todo[0][1]
+        near = [b for b in todo if b[1] <= 1.5 * least + 32]  # little is filled up, and few buckets are needed
+        todo = todo[len(near) :]
+        length = near[-1][1]
+        step = torch.arange(length)
+        starts, sizes = torch.tensor([b[0] for b in near]), torch.tensor([b[1] for b in near])
+        tokens = starts[:, None] + torch.minimum(step[None, :], sizes[:, None] - 1)
+        mask = torch.cat([torch.ones(length, prefix[1], dtype=torch.bool), torch.ones(length, length, dtype=torch.bool).tril()], dim=1)
+        out.append(Bucket(prefix, tokens, step[None, :] < sizes[:, None], mask))
+    return out
 
 
 def packed_logps(model: Any, packed: Packed, temperature: float = 1.0, want_entropy: bool = False) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -111,19 +127,62 @@ def packed_logps(model: Any, packed: Packed, temperature: float = 1.0, want_entr
 
     causal, backbone = parts(model)
     device = backbone.get_input_embeddings().weight.device
-    packed = Packed(*(t.to(device) for t in packed))
+    if causal.config._attn_implementation != NAME:
+        _register()
+        causal.set_attn_implementation(NAME)
+    layout = packed.layout
+    if device.type != "cpu":
+        buckets = tuple(b._replace(tokens=b.tokens.to(device), real=b.real.to(device), mask=b.mask.to(device)) for b in layout.buckets)
+        layout = layout._replace(buckets=buckets, order=layout.order.to(device))
     hidden = backbone(
-        input_ids=packed.input_ids, attention_mask=packed.attention_mask, position_ids=packed.position_ids, use_cache=False
-    ).last_hidden_state.flatten(0, 1)
-    nodes, which = torch.unique(packed.predictor, return_inverse=True)
+        input_ids=packed.input_ids.to(device),
+        position_ids=packed.position_ids.to(device),
+        attention_mask=torch.ones((1, 1, 1, 1), dtype=torch.bool, device=device),  # four axes: taken as it is; the layout says who sees whom
+        use_cache=False,
+        shared_prefix=layout,
+    ).last_hidden_state[0]
+    nodes, which = torch.unique(packed.predictor.to(device), return_inverse=True)
     logits = causal.get_output_embeddings()(hidden[nodes]).float() / temperature
     norm = torch.logsumexp(logits, dim=-1)
-    logps = logits[which, packed.target] - norm[which]
+    logps = logits[which, packed.target.to(device)] - norm[which]
     if not want_entropy:
         return logps, None
     with torch.no_grad():
         entropy = norm - (torch.softmax(logits, dim=-1) * logits).sum(-1)
     return logps, entropy[which]
+
+
+def _attention(
+    module: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, attention_mask: Any, *, shared_prefix: Layout | None = None, **kwargs: Any
+) -> tuple[torch.Tensor, None]:
+    """Attention over a packed row (query (1, H, T, d)); without a layout, transformers' own."""
+    import torch
+    from torch.nn.functional import scaled_dot_product_attention as attend
+    from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
+
+    if shared_prefix is None:
+        return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
+    key, value = (repeat_kv(x, getattr(module, "num_key_value_groups", 1)) for x in (key, value))
+    scale = kwargs.get("scaling")
+    out = []
+    for start, length in shared_prefix.prefixes:
+        q, k, v = (x[:, :, start : start + length] for x in (query, key, value))
+        out.append(attend(q, k, v, is_causal=True, scale=scale)[0].transpose(0, 1))
+    for (start, length), tokens, real, mask in shared_prefix.buckets:
+        q, k, v = (x[0][:, tokens].transpose(0, 1) for x in (query, key, value))
+        before = (len(tokens), -1, -1, -1)
+        k = torch.cat([key[:, :, start : start + length].expand(before), k], dim=2)
+        v = torch.cat([value[:, :, start : start + length].expand(before), v], dim=2)
+        out.append(attend(q, k, v, attn_mask=mask, scale=scale).transpose(1, 2)[real])
+    return torch.cat(out)[shared_prefix.order].unsqueeze(0), None
+
+
+def _register() -> None:
+    from transformers import AttentionInterface
+    from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
+
+    AttentionInterface.register(NAME, _attention)
+    AttentionMaskInterface.register(NAME, sdpa_mask)
 
 
 def parts(model: Any) -> tuple[Any, Any]:
@@ -142,6 +201,4 @@ def why_not(model: Any) -> str | None:
         return "the model has sliding-window layers"
     if getattr(config, "sliding_window", None) and getattr(config, "use_sliding_window", True):
         return "the model has sliding-window attention"
-    if causal.config._attn_implementation not in ("sdpa", "eager"):
-        return f"attention {causal.config._attn_implementation!r} takes no 4-D mask; load with attn_implementation='sdpa'"
     return None

@@ -1,5 +1,6 @@
 """Banking: transfers, balances, standing orders, currencies."""
 
+from dataclasses import replace
 from datetime import date
 
 from looptool_kit.seeders.world.spec import Domain, P, T
@@ -40,6 +41,9 @@ RHYTHM = enum(
 )
 
 
+FOREIGN = replace(number(5, 900, 2), draw=lambda r, _: r.randint(5, 900) + r.choice((0, 0, 0, r.randint(1, 9) / 10, r.randint(1, 19) * 5 / 100)))
+
+
 def _lasts(a: dict[str, str]) -> bool:
     """A standing order that ends runs for a month at least."""
     end = a.get("end_date")
@@ -67,7 +71,6 @@ DOMAIN = Domain.of(
             "transfer some money",
             "make a bank transfer",
         ],
-        need=["a transfer of {amount}", "a bank transfer of {amount}", "a payment of {amount}"],
         why=["It's time to settle my debts.", "Someone paid for me last night."],
         out={"status": constant("sent"), "arrives": DATE},
         reply="The transfer of {amount} is sent and arrives on {arrives}.",
@@ -106,16 +109,16 @@ DOMAIN = Domain.of(
             P("end_date", nullable(DATE, "with no end date|until further notice"), "until {}", opt=True),
         ],
         do=[
-            "set up a standing order of {amount}",
+            "set up a standing order of {amount} {frequency}",
             "create a standing order of {amount}",
-            "start a standing order of {amount}",
+            "start a standing order of {amount} {frequency}",
+            "pay {recipient} {amount} {frequency}",
             "schedule a recurring payment of {amount}",
             "set up a recurring payment of {amount}",
-            "arrange a recurring transfer of {amount}",
+            "arrange a recurring transfer of {amount} {frequency}",
             "set up a standing order",
             "create a recurring payment",
         ],
-        need=["a standing order of {amount}", "a recurring payment of {amount}", "a recurring transfer of {amount}"],
         why=["I keep forgetting to pay.", "I've moved in with someone."],
         out={"order_id": STANDING_ORDER, "status": constant("active")},
         where=_lasts,
@@ -125,7 +128,7 @@ DOMAIN = Domain.of(
     T(
         "list_standing_orders",
         "List the standing orders of an account.",
-        [P("account", ACCOUNT, "on my {} account", "of my {} account")],
+        [P("account", ACCOUNT, "on my {} account", "for my {} account")],
         do=[
             "list the standing orders",
             "show all standing orders",
@@ -168,7 +171,7 @@ DOMAIN = Domain.of(
         "convert_currency",
         "Convert an amount of money into another currency.",
         [
-            P("amount", number(5, 900), "{}", ask="How much should I convert?", words=("how much", "amount")),
+            P("amount", FOREIGN, "{}", ask="How much should I convert?", words=("how much", "amount")),
             P("from_currency", CURRENCY, "{}", ask="Which currency is the amount in?", words=("currency",)),
             P("to_currency", CURRENCY, "{}", ask="Which currency should I convert it to?", words=("currency",)),
         ],
@@ -189,7 +192,7 @@ DOMAIN = Domain.of(
             "how many {to_currency} is {amount} {from_currency}",
         ],
         why=["I'm preparing a trip.", "I found something in a foreign shop."],
-        out={"result": number(5, 2000, 2), "rate": number(0.1, 9, 3)},
+        out={"result": number(5, 2000, 2)},
         reply="{amount} {from_currency} is {result} {to_currency}.",
     ),
 )

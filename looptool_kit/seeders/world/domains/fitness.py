@@ -6,7 +6,6 @@ from datetime import date, timedelta
 from looptool_kit.seeders.world.pools import words
 from looptool_kit.seeders.world.spec import Domain, P, T
 from looptool_kit.seeders.world.types import (
-    INGREDIENT,
     PAST_DATE,
     Surface,
     boolean,
@@ -48,15 +47,28 @@ ACTIVITY = pool(
     "activity",
     "a kind of sport",
     words(
-        """running|swimming|cycling|rowing|yoga|pilates|hiking|tennis|badminton|bouldering|boxing|basketball|volleyball|football|squash|skiing|skating|kayaking|dancing|spinning|
-        stretching|golf|judo|karate|fencing|surfing|sailing|handball|weightlifting|aerobics|table tennis|horse riding"""
+        """running|swimming|cycling|rowing|yoga|pilates|hiking|tennis|badminton|bouldering|boxing|basketball|volleyball|
+        football|squash|skiing|skating|kayaking|dancing|spinning|stretching|golf|judo|karate|fencing|surfing|sailing|
+        handball|weightlifting|gymnastics|table tennis|horse riding"""
     ),
     question="Which activity was it?",
     words=("activity", "sport", "what"),
 )
 WORKOUT = identifier("WO", "workout", 5)
-MEAL = enum("breakfast", "lunch", "dinner", "snack", question="Which meal was it: breakfast, lunch, dinner or a snack?", words=("meal", "breakfast"))
-FOOD = record("{grams} g of {food}", food=INGREDIENT, grams=integer(20, 400, 10))
+MEAL = enum("breakfast", "brunch", "lunch", "dinner", question="Which meal was it: breakfast, brunch, lunch or dinner?", words=("meal", "breakfast"))
+FOOD_NAME = pool(
+    "food",
+    "something to eat",
+    words(
+        """oats|rice|lentils|chickpeas|black beans|tofu|salmon|tuna|chicken breast|turkey|cottage cheese|yoghurt|
+        blueberries|strawberries|grapes|pineapple|mango|muesli|pasta|noodles|couscous|quinoa|bread|broccoli|
+        cauliflower|spinach|carrots|potatoes|sweet potatoes|green salad|mushrooms|tomatoes|cucumber|peas|sweetcorn|
+        scrambled eggs|fruit salad"""
+    ),
+    question="Which food?",
+    words=("food", "what"),
+)
+FOOD = record("{grams} g of {food}", food=FOOD_NAME, grams=integer(20, 400, 10))
 FIGURE = enum(
     "steps", "calories", heart_rate="heart rate", sleep="sleep", active_minutes="active minutes", question="Which figures?", words=("which", "figure")
 )
@@ -68,20 +80,22 @@ DOMAIN = Domain.of(
         "Log a finished workout.",
         [
             P("activity", ACTIVITY),
-            P("minutes", duration(10, 180), "lasting {}", "of {}"),
+            P("minutes", duration(10, 180), "{}"),
             P("intensity", enum("low", "moderate", "high", clauses=("at {} intensity", "with {} intensity")), opt=True),
-            P("date", LATELY, opt=True),
+            P("date", LATELY, "from {}", opt=True),
         ],
         do=[
-            "log my {activity} session",
-            "record my {activity} session",
+            "log a {activity} session of {minutes}",
+            "record a {activity} workout of {minutes}",
             "log {minutes} of {activity}",
             "track {minutes} of {activity}",
-            "enter my {activity} workout",
+            "enter {minutes} of {activity} as a workout",
             "save {minutes} of {activity} as a workout",
-            "add a {activity} workout",
-            "log a workout",
-            "record a training session",
+            "add a {activity} workout of {minutes}",
+            "log a {activity} session",
+            "record a {activity} workout",
+            "log a workout of {minutes}",
+            "record a training session of {minutes}",
         ],
         why=["I've just left the gym.", "I've been working out.", "I'm all sweaty."],
         out={"workout_id": WORKOUT, "calories": integer(80, 900, 10)},
@@ -93,10 +107,10 @@ DOMAIN = Domain.of(
         "List the logged workouts since a date.",
         [
             P("since", LATELY, "since {}", ask="Since which date?", words=("since", "date", "when")),
-            P("activity", ACTIVITY, "with only {} sessions", opt=True),
+            P("activity", ACTIVITY, "limited to {}", "restricted to {}", opt=True),
         ],
         do=["list my workouts", "show my workouts", "look up the logged workouts", "show the training log", "pull up my workouts"],
-        ask=["which workouts have been logged", "what workouts are in my log", "what did my training log look like"],
+        ask=["which workouts have been logged", "what workouts are in my log", "which workouts are there in the log"],
         need=["a list of my workouts", "the training log", "an overview of my workouts"],
         out={"workouts": list_of(record(workout_id=WORKOUT, activity=ACTIVITY, minutes=duration(10, 180)), 2, 3)},
         lists=WORKOUT,
@@ -125,7 +139,7 @@ DOMAIN = Domain.of(
         [
             P("meal", MEAL, "for {}"),
             P("foods", list_of(FOOD, 1, 3), "with {}", "consisting of {}", ask="Which foods, and how many grams of each?", words=("food", "grams")),
-            P("date", LATELY, opt=True),
+            P("date", LATELY, "from {}", opt=True),
         ],
         do=[
             "log my {meal}",
@@ -147,22 +161,24 @@ DOMAIN = Domain.of(
             P(
                 "activity",
                 enum("running", "cycling", "swimming", "rowing", "walking"),
-                "of {}",
+                "for {}",
                 ask="Which activity is it for?",
                 words=("activity", "sport"),
             ),
-            P("kilometres", integer(5, 95), "to {} kilometres", "to {} km", ask="How many kilometres?", words=("how many", "kilomet")),
+            P("kilometres", integer(5, 95), "{}", ask="How many kilometres?", words=("how many", "kilomet")),
             P("period", enum(month="per month|each month", year="per year|each year", week="per week|each week"), default="week"),
             P("reminders", boolean("with reminders|with reminders switched on", "without reminders|with reminders switched off"), opt=True),
         ],
         do=[
             "set a goal of {kilometres} kilometres of {activity}",
-            "set my {activity} goal",
+            "set my {activity} goal to {kilometres} km",
+            "change my {activity} goal to {kilometres} kilometres",
             "change my {activity} goal",
             "make {kilometres} km of {activity} my goal",
             "set my goal to {kilometres} km of {activity}",
-            "raise my {activity} goal",
-            "set my distance goal",
+            "set a {activity} goal",
+            "set a goal of {kilometres} kilometres",
+            "change my distance goal to {kilometres} km",
         ],
         why=["I want to get fitter.", "I've signed up for a race."],
         out={"status": constant("active"), "done": integer(0, 30)},
@@ -171,7 +187,7 @@ DOMAIN = Domain.of(
     T(
         "getDailyStats",
         "Get figures of the fitness tracker for one day.",
-        [P("date", LATELY, "{@}", "for {}"), P("figures", list_of(FIGURE, 1, 3))],
+        [P("date", LATELY, "for {}", "from {}"), P("figures", list_of(FIGURE, 1, 3))],
         do=[
             "show my {figures}",
             "look up my {figures}",
@@ -181,7 +197,6 @@ DOMAIN = Domain.of(
             "show the figures of my tracker",
             "get my fitness data",
         ],
-        need=["my {figures}", "the data on my {figures}", "the figures on my {figures}"],
         why=["I'm wondering how I'm doing.", "My doctor is asking about it."],
         out={"score": integer(20, 99), "rank": enum("bronze", "silver", "gold")},
         reply="Your score that day is {score}, which is {rank}.",

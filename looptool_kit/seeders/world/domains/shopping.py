@@ -1,15 +1,15 @@
 """Shopping: search, cart, order, track, return."""
 
-from dataclasses import replace
 from datetime import date
 
+from looptool_kit.seeders.world import pools
+from looptool_kit.seeders.world.pools import one
 from looptool_kit.seeders.world.spec import Domain, P, T
 from looptool_kit.seeders.world.types import (
     ADDRESS,
     CITY,
     DATE,
     PAST_DATE,
-    PRODUCT,
     RATING,
     Surface,
     boolean,
@@ -21,7 +21,10 @@ from looptool_kit.seeders.world.types import (
     list_of,
     money,
     record,
+    text,
 )
+
+LOOKS = (*pools.COLOURS, "small", "large", "compact", "lightweight", "sturdy", "simple", "vintage", "cheap", "second-hand")
 
 
 def _with_article(value: str, _: date) -> list[Surface]:
@@ -29,7 +32,14 @@ def _with_article(value: str, _: date) -> list[Surface]:
     return [Surface(f"{'a pair of' if several else 'an' if value[0] in 'aeio' else 'a'} {value}")]
 
 
-GOODS = replace(PRODUCT, say=_with_article, question="Which product are you looking for?", words=("product", "looking for"))
+GOODS = text(
+    "product",
+    "something to buy",
+    lambda r: f"{one(r, LOOKS)} {one(r, pools.PRODUCT_KINDS)}",
+    say=_with_article,
+    question="Which product are you looking for?",
+    words=("product", "looking for"),
+)
 ITEM = identifier("IT", "item", 5)
 ORDER = identifier("SH", "order", 6)
 PLACE = record("{street} in {city}", street=ADDRESS, city=CITY)
@@ -50,12 +60,11 @@ DOMAIN = Domain.of(
             "look for {query}",
             "search for {query}",
             "search the shop for {query}",
-            "show me offers of {query}",
+            "show me offers for {query}",
             "browse the shop for {query}",
             "search for a product",
             "look for something in the shop",
         ],
-        need=["search results for {query}", "some offers of {query}", "a few choices of {query}"],
         why=["I have a birthday coming up.", "I have just moved house.", "My old one is broken."],
         out={"items": list_of(record(item_id=ITEM, price=money(9, 240, cents=True), rating=RATING), 2, 3)},
         reply="I found {items.n} items, for example {items.0.item_id} at {items.0.price}.",
@@ -65,7 +74,7 @@ DOMAIN = Domain.of(
         "Put an item into the shopping cart.",
         [
             P("item_id", ITEM),
-            P("quantity", count(2, 12), "in a quantity of {}", "with a quantity of {}", default=1),
+            P("quantity", count(2, 12), "in a quantity of {}", "with a quantity of {}", also="I need {} of them", default=1),
             P("gift_wrap", boolean("gift-wrapped|with gift wrapping", "without gift wrapping"), opt=True),
         ],
         do=[
@@ -110,7 +119,7 @@ DOMAIN = Domain.of(
         "List the orders since a date.",
         [P("since", PAST_DATE, "since {}", ask="Since which date?", words=("since", "date", "when"))],
         do=["list my orders", "show my orders", "look up my orders", "show the order history", "check my past orders"],
-        ask=["which orders are there", "what orders have been placed", "which orders are in my account"],
+        ask=["which orders have been placed", "what orders have been placed", "which orders have been made from my account"],
         need=["a list of my orders", "an overview of my orders", "the order history"],
         out={"orders": list_of(record(order_id=ORDER, price=money(12, 600, cents=True), items=count(1, 6)), 2, 3)},
         lists=ORDER,

@@ -68,7 +68,7 @@ SCENE = text(
 )
 TIMER = identifier("TMR", "timer")
 SWITCH = enum("on", "off", question="Should it turn on or off?", words=("on or off", "turn on"))
-DAYS = list_of(enum(mon="Mondays", tue="Tuesdays", wed="Wednesdays", thu="Thursdays", fri="Fridays", sat="Saturdays", sun="Sundays"), 1, 3)
+DAYS = list_of(enum(mon="Monday", tue="Tuesday", wed="Wednesday", thu="Thursday", fri="Friday", sat="Saturday", sun="Sunday"), 1, 3)
 
 DOMAIN = Domain.of(
     "smart_home",
@@ -77,18 +77,20 @@ DOMAIN = Domain.of(
         "Set the brightness of the lights in a room.",
         [
             P("room", ROOM),
-            P("brightness", percent(5, 100), "to {}", ask="To what percentage should I set the brightness?", words=("percent", "bright")),
-            P("tone", enum("warm", "neutral", "cool", clauses=("with a {} tone", "in a {} tone")), opt=True),
+            P("brightness", percent(5, 100), "{}", ask="To what percentage should I set the brightness?", words=("percent", "bright")),
+            P("tone", enum("warm", "neutral", "cool", clauses=("with a {} tone", "with {} light")), opt=True),
             P("fade_seconds", integer(2, 30), "over {} seconds", opt=True),
         ],
         do=[
-            "set the lights",
-            "set the brightness of the lights",
+            "set the lights to {brightness}",
+            "set the brightness of the lights to {brightness}",
             "set the lights in the {room} to {brightness}",
+            "bring the lights to {brightness}",
             "change the lights",
-            "adjust the lights",
-            "set the lamps",
-            "set the light level",
+            "adjust the lights to {brightness}",
+            "set the lamps to {brightness}",
+            "set the light level to {brightness}",
+            "change the light level",
         ],
         why=["It's a bit gloomy in here.", "We have guests.", "My eyes are tired."],
         out={"status": constant("done"), "power": integer(5, 120)},
@@ -98,23 +100,26 @@ DOMAIN = Domain.of(
         "set_thermostat",
         "Set the thermostat to a temperature.",
         [
-            P("temperature", integer(14, 28), "to {} degrees", desc="Celsius", ask="To what temperature?", words=("temperature", "degrees", "warm")),
-            P("room", ROOM, opt=True),
+            P("temperature", integer(14, 28), "{}", desc="Celsius", ask="To what temperature?", words=("temperature", "degrees", "warm")),
+            P("room", ROOM),
             P(
                 "mode",
-                enum(heat="in heating mode|in heat mode", cool="in cooling mode|in cool mode", auto="in automatic mode|in auto mode"),
+                enum(
+                    heat="using heating mode|using heat mode", cool="using cooling mode|using cool mode", auto="using automatic mode|using auto mode"
+                ),
                 opt=True,
             ),
             P("until", nullable(clock(17, 23), "until further notice|with no end time"), "until {}", opt=True),
         ],
         do=[
-            "set the thermostat",
-            "set the temperature",
-            "turn the thermostat",
-            "adjust the thermostat",
-            "change the temperature",
-            "put the thermostat",
             "set the thermostat to {temperature} degrees",
+            "set the temperature to {temperature} degrees",
+            "turn the thermostat to {temperature} degrees",
+            "adjust the thermostat to {temperature} degrees",
+            "adjust the thermostat",
+            "change the temperature to {temperature} degrees",
+            "change the temperature",
+            "regulate the temperature to {temperature} degrees",
         ],
         why=["The baby is asleep.", "I'm not comfortable.", "We'll be back soon."],
         out={"status": constant("set"), "current": integer(12, 29)},
@@ -130,10 +135,10 @@ DOMAIN = Domain.of(
         do=[
             "lock {doors}",
             "lock up {doors}",
-            "make sure {doors} gets locked",
+            "bolt {doors}",
             "secure {doors}",
             "get {doors} locked",
-            "lock the house",
+            "lock some doors",
             "lock a door",
         ],
         why=["We're leaving.", "It's getting late.", "I've just gone to bed."],
@@ -145,7 +150,7 @@ DOMAIN = Domain.of(
         "Activate a saved scene of lights and sound.",
         [
             P("scene", SCENE),
-            P("delay_minutes", duration(5, 120), "in {}", "after {}", opt=True),
+            P("delay_minutes", duration(5, 120), "in {}", "after a delay of {}", opt=True),
             P("volume", percent(10, 80), "with the sound at {}", "with the volume at {}", opt=True),
         ],
         do=[
@@ -157,7 +162,6 @@ DOMAIN = Domain.of(
             "activate a scene",
             "switch to another scene",
         ],
-        need=["the scene {scene}", "the {scene} scene", "the lights and sound of the scene {scene}"],
         why=["We're about to sit down.", "My friends are on their way."],
         out={"status": constant("active"), "devices": integer(2, 20)},
         reply="The scene {scene} is active on {devices} devices.",
@@ -169,7 +173,7 @@ DOMAIN = Domain.of(
             P("device", DEVICE),
             P("action", SWITCH, "to turn {}", "to switch {}"),
             P("time", clock(5, 23)),
-            P("days", DAYS, "on {}", opt=True),
+            P("days", DAYS, "every {}", "each {}", opt=True),
         ],
         do=[
             "set a timer for the {device}",
@@ -180,7 +184,7 @@ DOMAIN = Domain.of(
             "set a timer for a device",
             "program a device",
         ],
-        need=["a timer for the {device}", "a daily timer for the {device}", "an automatic timer for the {device}"],
+        need=["a timer for the {device}", "a new timer for the {device}", "an automatic timer for the {device}"],
         why=["I always forget to do it by hand.", "I want to save energy."],
         out={"timer_id": TIMER, "status": constant("active")},
         makes=TIMER,
@@ -189,20 +193,20 @@ DOMAIN = Domain.of(
     T(
         "list_device_timers",
         "List the timers of a device.",
-        [P("device", DEVICE, "of the {}", "for the {}")],
+        [P("device", DEVICE, "for the {}")],
         do=["list the timers", "show the timers", "look up the timers", "check the timers", "see which timers are set"],
         ask=["which timers are there", "what timers are set", "which timers are active"],
         out={"timers": list_of(record(timer_id=TIMER, time=clock(5, 23), action=SWITCH), 2, 3)},
         lists=TIMER,
-        reply="The {device} has {timers.n} timers; the first one is {timers.0.timer_id}.",
+        reply="I found {timers.n} timers; the first one is {timers.0.timer_id}.",
     ),
     T(
         "delete_device_timer",
         "Delete a timer of a device.",
         [P("timer_id", TIMER)],
         do=["delete {timer_id}", "remove {timer_id}", "cancel {timer_id}", "get rid of {timer_id}", "delete a timer", "remove a device timer"],
-        out={"timer_id": "=timer_id", "status": constant("deleted")},
+        out={"timer_id": "=timer_id", "left": integer(2, 9)},
         cancels=TIMER,
-        reply="The {timer_id} is {status}.",
+        reply="The timer is deleted; there are {left} left.",
     ),
 )

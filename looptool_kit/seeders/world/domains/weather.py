@@ -19,7 +19,7 @@ DOMAIN = Domain.of(
             "get the weather forecast",
             "check the weather",
             "look at the forecast",
-            "find out what the weather will be like",
+            "find out what the weather will be like in {city}",
         ],
         ask=[
             "what's the weather like in {city}",
@@ -30,7 +30,7 @@ DOMAIN = Domain.of(
         ],
         need=["the weather forecast", "the forecast for {city}", "a weather report"],
         why=["I have to pack.", "We're planning a picnic.", "I don't know what to wear."],
-        out={"sky": SKY, "high": integer(-5, 38), "low": integer(-12, 25)},
+        out={"sky": SKY, "high": integer(14, 38), "low": integer(-5, 13)},
         reply="It will be {sky} in {city} with a high of {high} and a low of {low} degrees.",
     ),
     T(
@@ -60,7 +60,7 @@ DOMAIN = Domain.of(
         "get_air_quality",
         "Get the current air quality of a city.",
         [
-            P("city", CITY, "in {}", "for {}"),
+            P("city", CITY, "in {}"),
             P("pollutants", list_of(enum("pm10", "ozone", "no2", "so2"), 1, 3), "including {}", "with values for {}", opt=True),
         ],
         do=[
@@ -78,7 +78,7 @@ DOMAIN = Domain.of(
     T(
         "get_sun_times",
         "Get the times of sunrise and sunset.",
-        [P("city", CITY, "in {}", "for {}"), P("date", DATE)],
+        [P("city", CITY, "in {}"), P("date", DATE)],
         do=[
             "look up sunrise and sunset",
             "check when the sun rises and sets",
@@ -133,8 +133,8 @@ DOMAIN = Domain.of(
         "Delete a weather alert.",
         [P("alert_id", ALERT)],
         do=["delete {alert_id}", "remove {alert_id}", "turn off {alert_id}", "stop {alert_id}", "delete a weather alert", "turn off a weather alert"],
-        out={"alert_id": "=alert_id", "remaining": count(1, 5)},
+        out={"alert_id": "=alert_id", "remaining": count(2, 6)},
         cancels=ALERT,
-        reply="The alert is gone; {remaining} remain.",
+        reply="The alert is gone; there are {remaining} left.",
     ),
 )

@@ -1,0 +1,194 @@
+"""Does the loop help on the embedded model? Runs the loop and a seed-only control over several random seeds and writes docs/results.md.
+
+    python benchmarks/results.py --seeds 0 1 2
+
+The control starts from the same warm start (the policy D1) and is trained, iteration by iteration, on seed samples alone: those that the loop had seen by
+then, repeated until their tokens reach those of the loop's dataset, with the same recipe. Finished runs are kept in runs/results and not repeated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import random
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import looptool_kit as lt
+from looptool_kit.config import load_preset
+from looptool_kit.evaluate import evaluate, scores
+from looptool_kit.policies import load_base, policy_of
+from looptool_kit.records import Scores
+from looptool_kit.run import Run
+from looptool_kit.samples import Sample, Samples
+from looptool_kit.seed import SPLITS, seed, slices
+from looptool_kit.stats import aligned, clustered_difference, wilson
+from looptool_kit.summary import judge_against_truth, timings
+from looptool_kit.tables import write_text
+from looptool_kit.train import train
+from looptool_kit.trainers.common import encode
+
+
+def control(loop: Run, folder: Path) -> Run:
+    """The seed-only control of a finished loop."""
+    overrides = {f"{room}__{k}": v for room, values in loop.settings.model_dump(exclude_none=True).items() if isinstance(values, dict) for k, v in values.items()}
+    overrides |= {k: v for k, v in loop.settings.model_dump(exclude_none=True).items() if not isinstance(v, dict) and k != "preset"}
+    run = Run.create(folder, loop.settings.preset, **overrides)
+    seed(run)
+    for name in ("policy", "policy.json", "scores.json", "scores.parquet"):
+        source, target = loop.folder(1) / name, run.folder(1) / name
+        if source.is_dir() and not target.exists():
+            shutil.copytree(source, target)
+        elif source.is_file():
+            shutil.copy(source, target)
+    pool = run.table(Samples, "pool", 0)
+    _, tokenizer = load_base(run.settings.model)
+
+    def tokens(sample: Sample) -> int:
+        return sum(map(len, encode(tokenizer, sample)))
+
+    seen = run.settings.seeds.first
+    for j, fresh in enumerate(slices(run), 2):
+        seen += fresh
+        path = run.folder(j) / "samples.parquet"
+        if not path.exists():
+            budget = sum(map(tokens, loop.table(Samples, "samples", j)))
+            rng = random.Random(f"{run.settings.seed}/{j}")
+            rows: list[Sample] = []
+            while budget > 0:
+                epoch = list(pool[:seen])
+                rng.shuffle(epoch)
+                for sample in epoch:
+                    if budget > 0:
+                        rows.append(sample)
+                        budget -= tokens(sample)
+            Samples(rows).write(path)
+        train(run, iteration=j)
+        evaluate(run, policy_of(run, j))
+    return run
+
+
+def cell(rows: list[Scores], keep: Callable[[str], bool]) -> str:
+    """Pooled accuracy with Wilson's interval."""
+    hits = [s.correct for table in rows for s in table if keep(s.split)]
+    lo, hi = wilson(sum(hits), len(hits))
+    return f"{sum(hits) / len(hits):.3f} [{lo:.3f}, {hi:.3f}]"
+
+
+def difference(pairs: list[tuple[Scores, Scores]], keep: Callable[[str], bool]) -> str:
+    """Mean paired difference b - a over the seeds with its interval."""
+    by_seed = []
+    for a, b in pairs:
+        _, x, y = aligned([s for s in a if keep(s.split)], [s for s in b if keep(s.split)])
+        by_seed.append((x, y))
+    d = clustered_difference(by_seed)
+    return f"{d.difference:+.3f} [{d.lo:+.3f}, {d.hi:+.3f}] ({', '.join(f'{x:+.3f}' for x in d.by_seed)})"
+
+
+def main() -> None:
+    """Run what is missing and write the page."""
+    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ask.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    ask.add_argument("--preset", default="cpu")
+    ask.add_argument("--runs", type=Path, default=Path("runs/results"))
+    ask.add_argument("--out", type=Path, default=Path("docs/results.md"))
+    args = ask.parse_args()
+    loops, controls = [], []
+    for number in args.seeds:
+        run = Run.create(args.runs / f"{args.preset}-{number}", args.preset, seed=number)
+        lt.Loop(run).run()
+        loops.append(run)
+        controls.append(control(run, args.runs / f"{args.preset}-{number}-control"))
+    write_text(args.out, page(loops, controls, args))
+    print(f"wrote {args.out}")
+
+
+def page(loops: list[Run], controls: list[Run], args: argparse.Namespace) -> str:
+    """The results as Markdown."""
+    import torch
+    import transformers
+    import trl
+
+    settings = load_preset(args.preset)
+    found, against = [scores(r) for r in loops], [scores(r) for r in controls]
+    views: list[tuple[str, Callable[[str], bool]]] = [("all", lambda s: True)]
+    views += [(split.replace("_", " "), lambda s, split=split: s == split) for split in SPLITS]  # type: ignore[misc]
+    head = ["policy", *(name for name, _ in views)]
+    names = list(found[0])
+    lines = [
+        "# Results on the embedded model",
+        "",
+        f"`python benchmarks/results.py --preset {args.preset} --seeds {' '.join(map(str, args.seeds))}` printed this page. "
+        f"SmolLM2-135M-Instruct, {len(loops)} random seeds, {settings.seeds.held_out} held-out samples a split and seed, {settings.seeds.noise:.0%} of the seed labels "
+        f"wrong on purpose. Machine: {platform.processor() or platform.machine()}, torch {torch.__version__} ({torch.backends.cpu.get_cpu_capability()}), transformers {transformers.__version__}, trl {trl.__version__}, "
+        f"Python {platform.python_version()}.",
+        "",
+        "D1 is the policy after the warm start on seed data, D2 and D3 after one and two turns of the loop. The control goes on from the same D1 on seed data alone, "
+        "for as many training tokens and with the same recipe.",
+        "",
+        "## Held-out exact match, all seeds pooled (Wilson 95%)",
+        "",
+        "| " + " | ".join(head) + " |",
+        "|" + " --- |" * len(head),
+    ]
+    for name in names:
+        lines.append(f"| {name} | " + " | ".join(cell([f[name] for f in found], keep) for _, keep in views) + " |")
+    for name in names[-settings.iterations :]:
+        lines.append(f"| control, tokens of {name} | " + " | ".join(cell([f[name] for f in against], keep) for _, keep in views) + " |")
+    lines += [
+        "",
+        "## Paired differences (bootstrap over seeds and samples, 95%; each seed's own difference in brackets)",
+        "",
+        "| comparison | " + " | ".join(name for name, _ in views) + " |",
+        "|" + " --- |" * (len(views) + 1),
+    ]
+    last, first = names[-1], next(n for n in names if n != "base")
+    comparisons = [(f"loop {last} - {first}", [(f[first], f[last]) for f in found])]
+    comparisons += [
+        (f"loop {n} - control {n}", [(b[n], a[n]) for a, b in zip(found, against, strict=True)]) for n in names[-settings.iterations :]
+    ]
+    for title, pairs in comparisons:
+        lines.append(f"| {title} | " + " | ".join(difference(pairs, keep) for _, keep in views) + " |")
+    lines += ["", "## Composition", "", "| seed | dataset | ES | EE | HPPL | seed-new | unjudged | total |", "|" + " --- |" * 8]
+    for run in loops:
+        for row in lt.composition(run):
+            lines.append(f"| {run.settings.seed} | " + " | ".join(str(v) for v in row.values()) + " |")
+    lines += ["", "## The evidence judge against planted label errors", "", *judge_lines(loops)]
+    lines += ["", "## Time and memory", "", *cost_lines(loops)]
+    return "\n".join(lines) + "\n"
+
+
+def judge_lines(loops: list[Run]) -> list[str]:
+    """Precision and recall of LABEL_WRONG over the loops' failed samples."""
+    found = [t for t in map(judge_against_truth, loops) if t]
+    if not found:
+        return ["No errors were planted."]
+    total = {k: sum(t[k] for t in found) for k in found[0]}
+
+    def share(k: int, n: int) -> str:
+        return f"{k} of {n}" + (f" = {k / n:.3f} [{wilson(k, n)[0]:.3f}, {wilson(k, n)[1]:.3f}]" if n else "")
+
+    return [
+        f"- precision of LABEL_WRONG: {share(total['right'], total['flagged'])}",
+        f"- recall, among failed samples with a planted error whose prediction was right: {share(total['right_of_correctable'], total['correctable'])}",
+        f"- abstained (unjudged): {share(total['unjudged'], total['judged'] + total['unjudged'])} failed samples",
+    ]
+
+
+def cost_lines(loops: list[Run]) -> list[str]:
+    """Seconds of each stage and the highest memory."""
+    lines = ["| seed | " + "seconds by stage | total | peak memory |", "|" + " --- |" * 4]
+    for run in loops:
+        sums: dict[str, float] = {}
+        for row in timings(run):
+            sums[row["stage"]] = sums.get(row["stage"], 0) + row["seconds"]
+        peak = max((run.manifest(s, j) or {}).get("peak_mb", 0) for s in ("policy", "scores", "probes_raw", "verdicts") for j in (0, *run.iterations))
+        stages = ", ".join(f"{k} {v:.0f}" for k, v in sums.items())
+        lines.append(f"| {run.settings.seed} | {stages} | {sum(sums.values()) / 60:.1f} min | {peak / 1024:.1f} GB |")
+    return lines
+
+
+if __name__ == "__main__":
+    sys.exit(main())
