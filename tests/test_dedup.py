@@ -1,0 +1,67 @@
+"""Deduplication: exact, near, and what is no duplicate."""
+
+from __future__ import annotations
+
+import time
+
+from looptool_kit.dedup import Deduplicator, deduplicate, jaccard, normalised, shingles
+from looptool_kit.samples import Label, Message, Sample, ToolCall
+
+LONG = "Could you please book a table for six people at Chez Louis this coming Friday at half past six in the evening"
+
+
+def sample(request: str, place: str = "Chez Louis", context: tuple[Message, ...] = ()) -> Sample:
+    call = ToolCall(name="book", arguments={"place": place})
+    return Sample(tools=(), messages=(*context, Message(role="user", content=request)), label=Label(calls=(call,)))
+
+
+def test_shingles_and_similarity() -> None:
+    assert shingles("One, two THREE four!") == {"one two three", "two three four"}
+    assert shingles("Hi there") == {"hi there"} and normalised("Ä-b c") == "ä b c"
+    assert jaccard(shingles("a b c d"), shingles("a b c e")) == 1 / 3
+
+
+def test_exact_up_to_case_and_punctuation() -> None:
+    there = sample(LONG)
+    seen = Deduplicator([there])
+    assert seen.duplicate_of(sample(LONG.upper() + "?!")) == there.id
+
+
+def test_near_with_the_same_answer_but_not_with_another() -> None:
+    there = sample(LONG)
+    seen = Deduplicator([there])
+    reworded = LONG.replace("Could you please book", "Would you kindly book")
+    assert seen.duplicate_of(sample(reworded)) == there.id
+    assert seen.duplicate_of(sample(reworded, place="Casa Nova")) is None
+    assert seen.duplicate_of(sample(LONG + " thanks", place="Casa Nova")) == there.id
+    assert seen.duplicate_of(sample("What else is on at Chez Louis tonight?")) is None
+
+
+def test_the_same_words_after_another_context_are_new() -> None:
+    one = (Message(role="user", content="Find restaurants in Oslo that serve Greek food"), Message(role="assistant", content="Two."))
+    two = (Message(role="user", content="Which bakeries around Porto are open on Sundays?"), Message(role="assistant", content="Two."))
+    seen = Deduplicator([sample("The first one, please", context=one)])
+    assert seen.duplicate_of(sample("The first one, please", context=two)) is None
+    assert seen.duplicate_of(sample("the first one please", context=one)) is not None
+
+
+def test_deduplicate_keeps_the_first_of_each() -> None:
+    rows = [sample(LONG), sample("Something else entirely, with other words"), sample(LONG + "!"), sample(LONG + " please")]
+    kept, dropped = deduplicate(rows)
+    assert [s.id for s in kept] == [rows[0].id, rows[1].id]
+    assert dropped == {rows[2].id: rows[0].id, rows[3].id: rows[0].id}
+
+
+def test_near_duplicates_are_found_among_many_at_linear_cost() -> None:
+    def many(n: int) -> list[Sample]:
+        return [sample(" ".join(f"w{(i * 7919 + k * 104729) % 5003}" for k in range(14)), place=str(i)) for i in range(n)]
+
+    def cost(n: int) -> float:
+        rows = many(n)
+        started = time.process_time()
+        seen = Deduplicator(rows)
+        for s in rows[:: max(1, n // 200)]:
+            assert seen.duplicate_of(sample(s.request + " indeed", place=s.label.calls[0].arguments["place"])) == s.id  # type: ignore[arg-type]
+        return time.process_time() - started
+
+    assert cost(4000) < 12 * cost(1000) + 0.5
