@@ -198,7 +198,7 @@ DOMAIN = Domain.of(
             "get my fitness data",
         ],
         why=["I'm wondering how I'm doing.", "My doctor is asking about it."],
-        out={"score": integer(20, 99), "rank": enum("bronze", "silver", "gold")},
-        reply="Your score that day is {score}, which is {rank}.",
+        out={"score": integer(20, 99), "weekly_average": integer(20, 99)},
+        reply="Your score that day is {score}; the weekly average is {weekly_average}.",
     ),
 )

@@ -33,6 +33,7 @@ SPEAKER = enum(
     question="Which speaker?",
     words=("speaker",),
 )
+VERSION = enum("live", "acoustic", "remixed", "original", clauses=("in the {} version",), question="Which version?", words=("version",))
 PLAYLIST = identifier("PL", "playlist", 5)
 _MOODS = words(
     """Slow|Happy|Rainy|Summer|Late Night|Sunny|Lazy|Deep|Golden|Road Trip|Old School|Cosy|Winter|Weekend|Focus|
@@ -82,7 +83,7 @@ DOMAIN = Domain.of(
         "Play a song.",
         [
             P("title", SONG),
-            P("artist", ARTIST, "by {}", "in the version by {}", "in the recording by {}", opt=True),
+            P("version", VERSION, opt=True),
             P("speaker", SPEAKER, opt=True),
             P("repeat", boolean("on repeat|over and over", "just once|only once"), opt=True),
         ],
@@ -127,7 +128,7 @@ DOMAIN = Domain.of(
         "Find songs by words from their lyrics.",
         [
             P("lyrics", LYRICS),
-            P("genre", GENRE, "in the {} genre", opt=True),
+            P("artist", ARTIST, "sung by {}", "performed by {}", opt=True),
             P("max_year", integer(1965, 2020), "released in {} or earlier", "from {} or earlier", opt=True),
         ],
         do=[
@@ -146,8 +147,8 @@ DOMAIN = Domain.of(
             "which songs contain the line {lyrics}",
         ],
         why=["Something is stuck in my head.", "I heard something nice on the radio."],
-        out={"songs": list_of(record(title=SONG, artist=ARTIST, length=duration(2, 9, 1)), 2, 3)},
-        reply="I found {songs.n} songs, for example {songs.0.title} by {songs.0.artist}.",
+        out={"songs": list_of(record(title=SONG, length=duration(2, 9, 1)), 2, 3)},
+        reply="I found {songs.n} songs, for example {songs.0.title}.",
     ),
     T(
         "createPlaylist",
@@ -195,7 +196,14 @@ DOMAIN = Domain.of(
     T(
         "listPlaylists",
         "List the saved playlists.",
-        [P("genre", GENRE, "with {} music", opt=True), P("min_songs", integer(10, 60, 5), "with at least {} songs", opt=True)],
+        [
+            P("genre", GENRE, "with {} music", opt=True),
+            P(
+                "include_shared",
+                boolean("including the shared ones|along with the shared ones", "without the shared ones|leaving out the shared ones"),
+                opt=True,
+            ),
+        ],
         do=["list my playlists", "show my playlists", "look up my playlists", "show me the saved playlists", "pull up my playlists"],
         ask=["which playlists are there", "what playlists are saved", "which playlists are in my library"],
         need=["a list of my playlists", "an overview of my playlists", "the saved playlists"],

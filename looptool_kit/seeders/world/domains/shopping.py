@@ -24,7 +24,7 @@ from looptool_kit.seeders.world.types import (
     text,
 )
 
-LOOKS = (*pools.COLOURS, "small", "large", "compact", "lightweight", "sturdy", "simple", "vintage", "cheap", "second-hand")
+LOOKS = (*pools.COLOURS, "small", "large", "compact", "lightweight", "sturdy", "simple", "vintage")
 
 
 def _with_article(value: str, _: date) -> list[Surface]:
@@ -53,7 +53,7 @@ DOMAIN = Domain.of(
         [
             P("query", GOODS),
             P("max_price", BUDGET, "for under {}", "for at most {}", opt=True, desc="USD"),
-            P("sort_by", enum("price", "rating", clauses=("with the results sorted by {}", "with the results ordered by {}")), opt=True),
+            P("condition", enum(new="in new condition|in brand-new condition", used="in used condition"), opt=True),
         ],
         do=[
             "find {query}",

@@ -101,10 +101,10 @@ DOMAIN = Domain.of(
         "create_weather_alert",
         "Get an e-mail when a kind of weather is expected.",
         [
-            P("city", CITY, "in {}", "for {}"),
+            P("city", CITY, "for {}"),
             P(
                 "condition",
-                enum("snow", "storm", "frost", "heat", clauses=("about {}", "for {} warnings")),
+                enum("snow", "storm", "frost", "heat", clauses=("about {}", "in case of {}")),
                 ask="Which weather should I watch for: snow, storm, frost or heat?",
                 words=("weather", "snow", "storm"),
             ),
