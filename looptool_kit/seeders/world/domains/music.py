@@ -200,7 +200,7 @@ DOMAIN = Domain.of(
             P("genre", GENRE, "with {} music", opt=True),
             P(
                 "include_shared",
-                boolean("including the shared ones|along with the shared ones", "without the shared ones|leaving out the shared ones"),
+                boolean("including the shared ones|along with the shared ones", "without the shared ones|excluding the shared ones"),
                 opt=True,
             ),
         ],
