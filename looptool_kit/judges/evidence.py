@@ -350,7 +350,8 @@ def _call_or_reply(sample: Sample, said: Dialogue, calls: _Side, reply: str) -> 
         tool = sample.tool(call.name)
         for name in found:
             g = _own(name, found)
-            about = asks and any(w[:4] == o[:4] for w in stems(reply) if w not in STOP for o in stems(name) if len(o) > 3)
+            named = (*stems(name), *(o for e in _schema(sample, call, name).get("enum") or () for o in stems(str(e))))
+            about = asks and any(w[:4] == o[:4] for w in stems(reply) if w not in STOP for o in named if len(o) > 3)
             if tool is not None and name in tool.required and (g.supported < GROUNDED or about and g.supported == GROUNDED and not g.spans):
                 words = f"{call.name} needs {name}, and nothing says {_show(call.arguments[name])}"
                 return _evidence("grounding", 0.1, 0.9 if asks else 0.6, words + (f" ({g.words}); asking is right" if asks else f" ({g.words})"))
@@ -370,7 +371,11 @@ def _call_or_reply(sample: Sample, said: Dialogue, calls: _Side, reply: str) -> 
         few = len(values) <= 2 and not any(re.search(r"[A-Za-z]-?\d", v) for v in values)
         known = any(c.name == first.name for m in sample.messages for c in m.tool_calls)
         if few and not known and max(relevance(sample, said, t.name, {}) for t in sample.tools) < 0.1:
-            return _evidence("tool", 0.25, 0.75, "no tool on offer speaks of what the request asks")
+            # A refusal that says what it refuses has understood the request; a bare one may be an excuse.
+            asked = {t.stem for t in said.passages[said.last].tokens if t.stem not in STOP}
+            told = any(alike(w, a) for w in stems(reply) if w not in STOP for a in asked)
+            lean = 0.25 if told else 0.15
+            return _evidence("tool", 0.5 - lean, 0.5 + lean, "no tool on offer speaks of what the request asks")
     elif not asks and not earlier and fit >= 0.1:
         return _evidence("coverage", 0.5 + 0.4 * backed, 0.1, f"the reply speaks of a result, and {first.name} has not been called")
     elif asks and (other := _asked_tool(sample, said, reply)) not in ("", first.name) and relevance(sample, said, other, {}) >= fit:
