@@ -55,7 +55,8 @@ class ReportData:
     """One row a dataset: `dataset` (D1, ...), then a count for each part (ES, EE, HPPL, seed, ...) and `total`."""
     noise: dict[str, Any] | None = None
     """How the judge did on planted label errors, counted in failed samples: `planted`, `flagged` (LABEL_WRONG), `right` (flagged and planted),
-    `correctable` (planted, and the prediction is the true answer), `right_of_correctable`, `judged`, `unjudged`. Other keys are listed as they are."""
+    `correctable` (planted, and the prediction is the true answer), `right_of_correctable`, `judged`, `unjudged`. Other keys are listed as they
+    are."""
     timings: list[dict[str, Any]] = field(default_factory=list)
     """Rows of `stage`, `iteration` and `seconds`."""
 
