@@ -1,8 +1,7 @@
 """Grounding: is a value of a tool call supported by the dialogue, or by the schema?
 
-Support comes from what the user said, from the system message, from tool results, and from an assistant turn that the user then confirmed;
-never from the assistant's own claims. `ground` dispatches on the value's type to small functions, each of which returns how far a value is
-supported, in words, and where it stands.
+Support comes from the passages of a dialogue (`passages`) or from the schema. `ground` dispatches on the value's type to small functions, each of
+which returns how far a value is supported, in words, and where it stands.
 """
 
 from __future__ import annotations
@@ -14,33 +13,11 @@ from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from looptool_kit.mentions import Mention, number, recognise, today_in
-from looptool_kit.samples import Message, Sample
+from looptool_kit.mentions import Mention, number, recognise
+from looptool_kit.passages import Dialogue, Passage, Span, dialogue
+from looptool_kit.samples import Sample
 from looptool_kit.toolcalls import canonical
-from looptool_kit.words import COMMANDS, STOP, SYNONYMS, Token, alike, stems, tokens
-
-Span = tuple[int, int, int]
-"""Passage index, first character, character after the last."""
-
-
-class Passage(NamedTuple):
-    """One turn that can support a value; a tool's JSON result is laid out as `key: value` lines."""
-
-    role: str
-    text: str
-    tokens: tuple[Token, ...]
-    line: str
-    """The stems between single spaces, one in front and one behind."""
-    mentions: tuple[Mention, ...]
-
-
-class Dialogue(NamedTuple):
-    """What supports values, read once."""
-
-    passages: tuple[Passage, ...]
-    today: date | None
-    last: int
-    """Index of the passage that holds the user's last request, -1 without one."""
+from looptool_kit.words import COMMANDS, STOP, SYNONYMS, alike, stems
 
 
 class Grounding(NamedTuple):
@@ -53,71 +30,6 @@ class Grounding(NamedTuple):
     """Where it stands."""
     by_schema: bool = False
     """The schema supports it (default, const, only choice), the dialogue does not."""
-
-
-# ------------------------------------------------------------------- reading
-
-_CONFIRMS = re.compile(
-    r"\s*(?:yes|yeah|yep|sure|ok|okay|sounds|perfect|great|go ahead|please do|correct|right|exactly|that works|do it)\b", re.IGNORECASE
-)
-
-
-def _lines(content: str) -> str:
-    """A JSON result as `key: value` lines; other text as it is."""
-    try:
-        value = json.loads(content)
-    except ValueError:
-        return content
-    lines: list[str] = []
-
-    def walk(key: str, value: Any) -> None:
-        if isinstance(value, dict):
-            for k, v in value.items():
-                walk(str(k), v)
-        elif isinstance(value, list):
-            for v in value:
-                walk(key, v)
-        else:
-            lines.append(f"{key}: {value if isinstance(value, str) else json.dumps(value)}")
-
-    walk("result", value)
-    return "\n".join(lines)
-
-
-def dialogue(source: Sample | Sequence[str] | Dialogue) -> Dialogue:
-    """Read a sample's context, or plain texts (each taken as something the user said, the last one as the request)."""
-    if isinstance(source, Dialogue):
-        return source
-    if isinstance(source, Sample):
-        return _read(tuple((m.role, m.content) for m in _supporting(source.messages)))
-    return _read(tuple(("user", text) for text in source))
-
-
-def _supporting(messages: Sequence[Message]) -> Iterator[Message]:
-    for at, message in enumerate(messages):
-        if message.role == "assistant":
-            after = next((m for m in messages[at + 1 :] if m.role == "user"), None)
-            if after is None or not _CONFIRMS.match(after.content):
-                continue
-        if message.content:
-            yield message
-
-
-@lru_cache(8192)
-def _read(turns: tuple[tuple[str, str], ...]) -> Dialogue:
-    today = None
-    texts: list[tuple[str, str]] = []
-    for role, text in turns:
-        if role in ("system", "user") and (found := today_in(text)):
-            today, start, end = found
-            # Blanked, or else every sample would support today's date, and its year and day as numbers.
-            text = text[:start] + " " * (end - start) + text[end:]
-        texts.append((role, _lines(text) if role == "tool" else text))
-    passages = []
-    for role, text in texts:
-        words = tuple(tokens(text))
-        passages.append(Passage(role, text, words, f" {' '.join(t.stem for t in words)} ", recognise(text, today)))
-    return Dialogue(tuple(passages), today, max((n for n, p in enumerate(passages) if p.role == "user"), default=-1))
 
 
 # -------------------------------------------------------------------- ground
@@ -191,17 +103,8 @@ def _mentions(d: Dialogue, *kinds: str) -> Iterator[tuple[int, Mention]]:
 # ------------------------------------------------------------------- numbers
 
 _UNITS = {
-    "second": 1,
-    "minute": 60,
-    "min": 60,
-    "hour": 3600,
-    "hr": 3600,
-    "day": 86400,
-    "night": 86400,
-    "week": 604800,
-    "month": 2592000,
-    "year": 31536000,
-}
+    "second": 1, "minute": 60, "min": 60, "hour": 3600, "hr": 3600, "day": 86400, "night": 86400, "week": 604800, "month": 2592000, "year": 31536000,
+}  # fmt: skip
 
 
 _CALENDAR = {"hour", "day", "month", "year", "minute", "week"}
@@ -365,27 +268,7 @@ def _phrase_found(words: Sequence[str], d: Dialogue, score: float) -> Iterator[t
                 yield score, f"“{p.text[start:end]}”", (n, start, end)
 
 
-_WHEN = (
-    "date",
-    "time",
-    "date-time",
-    "day",
-    "when",
-    "start",
-    "end",
-    "due",
-    "deadline",
-    "until",
-    "from",
-    "to",
-    "since",
-    "check",
-    "arrival",
-    "departure",
-    "return",
-    "begin",
-    "birth",
-)
+_NEVER_WHEN = {"id", "name", "city", "country", "email", "phone", "address", "person", "title"}
 _SHAPES = (("YYYY-MM-DDTHH:MM", r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*"), ("YYYY-MM-DD", r"\d{4}-\d\d-\d\d.*"), ("HH:MM", r"(?:.*[T ])?\d\d:\d\d.*"))
 
 
@@ -394,8 +277,8 @@ def _string(value: str, schema: dict[str, Any], d: Dialogue, name: str) -> Groun
     if not value.strip() or (words and all(w in STOP or w in COMMANDS for w in words)):
         return Grounding(0.2, "names nothing")
     told = {*stems(name), *stems(str(schema.get("description", ""))), str(schema.get("format", ""))}
-    if _ISO.fullmatch(value) and not any(alike(h, w) for h in _WHEN for w in told):
-        return Grounding(0.3, f"a date, where {name or 'the parameter'} speaks of none")
+    if told & _NEVER_WHEN and (_ISO.fullmatch(value) or _CLOCK.fullmatch(value)) and not schema.get("format"):
+        return Grounding(0.3, f"a date or time, where {name or 'the parameter'} speaks of none")
     if "id" in told and not re.search(r"\d", value) and not any(p.role == "tool" and value in p.text for p in d.passages):
         return Grounding(0.3, "is no identifier")
     shape = next((s for s in _SHAPES if s[0] in str(schema.get("description", ""))), None)
@@ -500,6 +383,8 @@ _NO = {
     "doesn",
     "needn",
     "minus",
+    "excluding",
+    "except",
 }
 _ANY = {"any", "whatever", "whichever", "matter", "care", "preference", "either", "anywhere", "anytime", "open"}
 _NEGATIVE_NAME = {"no", "skip", "exclude", "disable", "without", "not"}

@@ -274,6 +274,8 @@ def _calendar(part: dict[str, str], today: date | None) -> tuple[str, ...]:
         return tuple(dict.fromkeys(f"{y}-{month:02d}" for y in years))
     if "holiday" in part:
         return _yearless(*_HOLIDAYS[part["holiday"]], None, today)
+    if "n" in part and "unit" not in part and "fortnight" not in part["n"]:
+        return ()
     if today is None:
         return ("?",)
     if "wd" in part or "wd2" in part:
@@ -283,8 +285,6 @@ def _calendar(part: dict[str, str], today: date | None) -> tuple[str, ...]:
         ahead = {"day after tomorrow": 2, "tomorrow": 1, "yesterday": -1, "day before yesterday": -2}.get(word, 0)
         return _iso([today + timedelta(ahead)])
     if "n" in part:
-        if "unit" not in part and "fortnight" not in part["n"]:
-            return ()
         step = _step(part["n"], part.get("unit", "").strip().rstrip("s"))
         start = today + timedelta(1) if part.get("anchor") == "tomorrow" else today
         return _iso([start - step if part.get("way") in ("ago", "before") else start + step])

@@ -14,7 +14,8 @@ from typing import Any
 
 import jsonschema_rs
 
-from looptool_kit.grounding import Dialogue, Grounding, dialogue, ground
+from looptool_kit.grounding import Grounding, ground
+from looptool_kit.passages import Dialogue, dialogue
 from looptool_kit.records import Check
 from looptool_kit.samples import Message, Sample, Tool, ToolCall
 

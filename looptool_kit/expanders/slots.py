@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 
 from num2words import num2words
 
-from looptool_kit.grounding import dialogue
 from looptool_kit.mentions import Mention, number, recognise, today_in
+from looptool_kit.passages import dialogue
 from looptool_kit.rules import passes
 from looptool_kit.samples import Message, Sample, Samples, ToolCall
 from looptool_kit.toolcalls import Fault, canonical

@@ -15,10 +15,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 from typing import Any, NamedTuple
 
-from looptool_kit.grounding import Dialogue, Grounding, Passage, Span, dialogue, moment
+from looptool_kit.grounding import Grounding, moment
+from looptool_kit.passages import Dialogue, Span, dialogue
 from looptool_kit.records import Evidence, Verdict, VerdictName
+from looptool_kit.relevance import relevance, role, tool_words
 from looptool_kit.rules import GROUNDED, call_errors, groundings
-from looptool_kit.samples import Label, Message, Sample, Tool, ToolCall
+from looptool_kit.samples import Label, Message, Sample, ToolCall
 from looptool_kit.toolcalls import Answer, align, canonical, loose, match, reply_fault
 from looptool_kit.words import COMMANDS, STOP, alike, stems
 
@@ -235,7 +237,7 @@ def _argument(
         if min(support) >= 0.7 and fresh[0] != fresh[1]:
             support = [s * (1.0 if f else 0.4) for s, f in zip(support, fresh, strict=True)]
         if min(support) >= 0.7:
-            roles = [max((_role(said.passages[s[0]], s, name, schema) for s in g.spans), default=0.0) for g in (ga, gb)]
+            roles = [max((role(said.passages[s[0]], s, name, schema) for s in g.spans), default=0.0) for g in (ga, gb)]
             support = [s * (1.0 if r >= max(roles) else 0.4) for s, r in zip(support, roles, strict=True)]
         words = f"{where}: the label has {_show(a)} ({ga.words}), the prediction {_show(b)} ({gb.words})"
         return Evidence(name="grounding", for_label=support[0], for_prediction=support[1], words=words)
@@ -263,7 +265,7 @@ def _argument(
 
 def _distinct(said: Dialogue, g: Grounding, name: str, schema: dict[str, Any], value: Any) -> bool:
     """False where the support of an argument may be chance: a common word, or a value of an old result, that nothing ties to the parameter."""
-    if any(_role(said.passages[s[0]], s, name, schema) > 0 for s in g.spans):
+    if any(role(said.passages[s[0]], s, name, schema) > 0 for s in g.spans):
         return True
     spans = [s for s in g.spans if s[0] >= said.last]
     if not isinstance(value, str) or "enum" in schema:
@@ -275,7 +277,7 @@ def _left_over(sample: Sample, said: Dialogue, used: set[Span]) -> int:
     """How many words of the last request stand neither in a value that is used nor in a tool's name or description."""
     if said.last < 0:
         return 0
-    known = {w for t in sample.tools for w in _words(t)}
+    known = {w for t in sample.tools for w in tool_words(t)}
     rest = [t for t in said.passages[said.last].tokens if not _overlaps((said.last, t.start, t.end), used)]
     return sum(t.stem not in STOP and t.stem not in COMMANDS and not any(alike(t.stem, w) for w in known) for t in rest)
 
@@ -355,7 +357,7 @@ def _call_or_reply(sample: Sample, said: Dialogue, calls: _Side, reply: str) -> 
             if tool is not None and name in tool.required and (g.supported < GROUNDED or about and g.supported == GROUNDED and not g.spans):
                 words = f"{call.name} needs {name}, and nothing says {_show(call.arguments[name])}"
                 return _evidence("grounding", 0.1, 0.9 if asks else 0.6, words + (f" ({g.words}); asking is right" if asks else f" ({g.words})"))
-            if about and not any(_role(said.passages[s[0]], s, name, _schema(sample, call, name)) for s in g.spans):
+            if about and not any(role(said.passages[s[0]], s, name, _schema(sample, call, name)) for s in g.spans):
                 return _evidence("coverage", 0.6, 0.4, f"the reply asks for {name}, and {_show(call.arguments[name])} may be something else")
     if all(_made(sample.messages, c) for c in calls.answer.calls):
         return _evidence("coverage", 0.1, 0.9, f"{first.name} was already called with these arguments")
@@ -406,69 +408,6 @@ def _since(messages: Sequence[Message]) -> list[ToolCall]:
 def _made(messages: Sequence[Message], call: ToolCall) -> bool:
     """True where the same call was made since the user last spoke."""
     return any(c.name == call.name and canonical(c.arguments) == canonical(call.arguments) for c in _since(messages))
-
-
-# ---------------------------------------------------------- tools and roles
-
-
-def relevance(sample: Sample, said: Dialogue, name: str, found: dict[str, Grounding]) -> float:
-    """How far the last request, around the values that a call takes from it, speaks of a tool, 0 to 1.
-
-    It is the share of the words of the tool's name, description and parameters that are said there; words that other tools on offer have too count
-    less.
-    """
-    if said.last < 0 or (tool := sample.tool(name)) is None:
-        return 0.0
-    request = said.passages[said.last]
-    spans = [s for g in found.values() if g.supported >= 0.7 for s in g.spans if s[0] == said.last]
-    start, end = (min(s[1] for s in spans) - 70, max(s[2] for s in spans) + 50) if spans else (0, len(request.text))
-    near = {t.stem for t in request.tokens if start <= t.start and t.end <= end}
-    docs = {t.name: _words(t) for t in sample.tools}
-    weights = {w: weight / sum(any(alike(w, o) for o in d) for d in docs.values()) for w, weight in _words(tool).items()}
-    hit = sum(weight for w, weight in weights.items() if any(alike(w, r) for r in near))
-    return min(1.0, 2 * hit / max(1e-9, sum(weights.values())))
-
-
-def _words(tool: Tool) -> dict[str, float]:
-    words = {w: 0.5 for p, s in tool.properties.items() for w in (*stems(p), *stems(str(s.get("enum", ""))[:200] if isinstance(s, dict) else ""))}
-    words |= {w: 1.0 for w in stems(tool.description) if w not in STOP}
-    words |= {w: 2.0 for w in stems(tool.name)}
-    return {w: weight for w, weight in words.items() if w not in STOP}
-
-
-_CUES = {
-    cue: frozenset(words.split(" "))
-    for cue, words in {
-        "from": "from origin source start departure depart sender begin pickup since after old",
-        "to": "to destination target end arrival recipient until dropoff return new",
-        "until": "end until to out return finish close",
-        "by": "deadline due by end until",
-        "under": "max maximum budget limit upper most",
-        "over": "min minimum lower least",
-        "at": "time at location place",
-        "in": "city location country language currency",
-    }.items()
-}
-_CUE_OF = {
-    **dict.fromkeys(("till", "through"), "until"), **dict.fromkeys(("starting", "leaving"), "from"), **dict.fromkeys(("below", "most"), "under"),
-    **dict.fromkeys(("above", "least"), "over"), "before": "by", "into": "to",
-}  # fmt: skip
-
-
-def _role(passage: Passage, span: Span, name: str, schema: dict[str, Any]) -> float:
-    """How far the words around a value speak of the parameter: its own words nearby, or a preposition that goes with it."""
-    own = set(stems(name))
-    told = {w for w in stems(str(schema.get("description", ""))) if w not in STOP} - own
-    line = passage.text.rfind("\n", 0, span[1]) + 1
-    before = [t.stem for t in passage.tokens if line <= t.start and t.end <= span[1]][-4:]
-    after = [t.stem for t in passage.tokens if t.start >= span[2]][:2]
-    score = 0.0
-    for at, word in enumerate(reversed(before)):
-        near = 1.0 - 0.15 * at
-        score = max(score, near * (1.0 if word in own else 0.8 if any(alike(word, o) for o in own) else 0.5 if word in told else 0.0))
-        if at < 2 and _CUES.get(_CUE_OF.get(word, word), frozenset()) & own:
-            score = max(score, 0.9 * near)
-    return max(score, 0.7 * any(alike(w, o) for w in after for o in own))
 
 
 def _schema(sample: Sample, call: ToolCall, name: str) -> dict[str, Any]:
