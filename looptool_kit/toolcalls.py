@@ -173,11 +173,8 @@ def chat_template() -> str:
 def _template() -> Any:
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    def tojson(value: Any, **_: Any) -> str:
-        return json.dumps(value, ensure_ascii=False)
-
     env = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
-    env.filters["tojson"] = tojson
+    env.filters["tojson"] = lambda value, **_: json.dumps(value, ensure_ascii=False)
     return env.from_string(chat_template())
 
 
