@@ -114,7 +114,7 @@ def _listing(spec: Spec, arguments: dict[str, Any], state: dict[str, Any], rng: 
     fields = listed.item.fields if listed.item else {}
     key = next(k for k, t in fields.items() if t is spec.lists)
     if not records:
-        for row in draw(listed, rng, date.fromisoformat(state["today"]), state["held"]):
+        for row in _bounded(listed, arguments, rng, state):
             # What the call filtered by holds for every row that it lists.
             row.update({k: v for k, v in arguments.items() if k in fields})
             records[row[key]] = row

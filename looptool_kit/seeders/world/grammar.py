@@ -6,6 +6,7 @@ A rendered value stands between two marks until the end, so that noise and capit
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 from random import Random
@@ -85,10 +86,11 @@ class Scene:
     given: dict[str, Any] = field(default_factory=dict)
     """Of a request that leaves something out: the arguments that it does give."""
 
-    def choose(self, options: tuple[str, ...]) -> str:
-        """One of the wordings that this split may use."""
+    def choose(self, options: tuple[str, ...], suits: Callable[[str], bool] = lambda _: True) -> str:
+        """One of the wordings that this split may use and that suit."""
         kept = reserved(options)
-        free = [o for o in options if (o in kept) == self.unseen] or list(options)
+        fit = [o for o in options if suits(o)]
+        free = [o for o in fit if (o in kept) == self.unseen] or fit
         said = free[int(self.rng.random() * len(free))]
         self.used.append(said)
         return said
@@ -214,16 +216,19 @@ def say(
 def frame(said: Said, scene: Scene, why: tuple[str, ...] = ()) -> str:
     """A whole request: opener, frame, the sentences that follow, noise; marks removed."""
     options = LISTED if said.body.startswith(("two things:", "three things:", "first ")) else {"do": DO, "ask": ASK, "need": NEED}[said.form]
-    template = scene.choose(options)
-    while said.form == "do" and _SELF.search(template) and _ME.search(said.body):
-        template = scene.choose(options)
-    if said.body.count(". ") and template[-1] == "?":
-        template = scene.choose(tuple(t for t in DO if t[-1] != "?"))
-    text = fit(template, said.body)
-    if opener := why and scene.rng.random() < 0.25:
-        while _GREETING.match(template):
-            template = scene.choose(options)
-        text = fit(template, said.body)
+    opener = bool(why) and scene.rng.random() < 0.25
+
+    several = ". " in re.sub(f"{OPEN}[^{CLOSE}]*{CLOSE}", "", said.body)
+
+    def suits(template: str) -> bool:
+        # "Help me send me ..."; "Could you do this. Also, do that?"; "I'm hungry. Hello, ...".
+        return not (
+            (said.form == "do" and _SELF.search(template) and _ME.search(said.body))
+            or (several and "?" in template)
+            or (opener and _GREETING.match(template))
+        )
+
+    text = fit(scene.choose(options, suits), said.body)
     if said.tail:
         text += (" " if text[-1] in ".?!" else ". ") + said.tail
     if opener:

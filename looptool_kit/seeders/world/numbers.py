@@ -100,7 +100,7 @@ def number(low: float, high: float, digits: int = 1, **more: Any) -> Type:
 
 
 def money(low: int, high: int, cents: bool = False, **more: Any) -> Type:
-    """Amounts of dollars: "$45", "45 dollars", "forty-five dollars"; with `cents` often not round: "$45.50"."""
+    """Amounts of dollars: "$45", "45 dollars", "$340,000", "forty-five dollars"; with `cents` often not round: "$45.50"."""
 
     def make(r: Random, _: date) -> float | int:
         if cents and r.random() < 0.7:
@@ -112,7 +112,8 @@ def money(low: int, high: int, cents: bool = False, **more: Any) -> Type:
         if not float(v).is_integer():
             return [Surface(f"${v:,.2f}"), Surface(f"{v:.2f} dollars")]
         n = int(v)
-        return [Surface(f"${n}"), Surface(f"${n:,}"), Surface(f"{n} dollars"), Surface(f"{in_words(n)} dollars", implicit=True)]
+        digits = [f"{n:,}"] if n >= 10_000 else [f"{n}"] if n < 1000 else [f"{n:,}", f"{n}"]
+        return [Surface(f"${d}") for d in digits] + [Surface(f"{digits[-1]} dollars"), Surface(f"{in_words(n)} dollars", implicit=True)]
 
     more = {"question": "How much?", "words": ("how much", "amount", "price", "budget"), **more}
     return Type(

@@ -40,6 +40,7 @@ class Dealer:
     def __init__(self, split: str, rng: Random) -> None:
         self.rng, self.pool = rng, pool(split)
         self.used: Counter[str] = Counter()
+        self.dealt: dict[bool, list[list[Spec]]] = {True: [], False: []}
         names = {s.name for s in self.pool}
         self.pairs = [k for k in links() if k[0] in names and k[2] in names]
 
@@ -49,9 +50,9 @@ class Dealer:
         return self.rng.choice([s for s in options if self.used[s.name] == least])
 
     def deal(self, near: bool, linked: bool) -> list[Spec]:
-        """A list of two to four tools: `near`, most of them of one domain; `linked`, two of them linked by type; otherwise each of another domain."""
+        """Two or three tools: `near`, most of one domain; `linked`, two of them linked by type; otherwise each of another domain."""
         chosen: list[Spec] = []
-        size = self.rng.choice((3, 3, 4)) if near else self.rng.choice((2, 3, 3, 4))
+        size = self.rng.choice((2, 3) if near else (2, 2, 3))
         if linked and self.pairs:
             least = min(self.used[a] + self.used[b] for a, _, b, _ in self.pairs)
             a, _, b, _ = self.rng.choice([k for k in self.pairs if self.used[k[0]] + self.used[k[2]] <= least + 8])
@@ -70,7 +71,12 @@ class Dealer:
                 break
             chosen.append(self.rarest(options))
         self.rng.shuffle(chosen)
+        self.dealt[near].append(chosen)
         return chosen
+
+    def again(self, near: bool) -> list[Spec]:
+        """A list that was dealt before, so that its tokens serve more samples."""
+        return self.rng.choice(self.dealt[near] or [self.deal(near, False)])
 
 
 def draw_plan(kind: str, tools: Sequence[Spec], split: str, rng: Random, used: Counter[str]) -> Plan:
@@ -96,7 +102,7 @@ def draw_plan(kind: str, tools: Sequence[Spec], split: str, rng: Random, used: C
         elif len(order) < 2:
             raise Impossible("only one tool")
         else:
-            several = 3 if len(order) > 2 and rng.random() < 0.2 else 2
+            several = 3 if len(order) > 2 and rng.random() < 0.15 else 2
             plan["calls"], plan["mode"] = [_call(s, rng) for s in order[:several]], "each"
             rng.shuffle(plan["calls"])
     elif kind in ("multi_step", "multi_turn"):
@@ -132,8 +138,8 @@ def _call(spec: Spec, rng: Random, without: str = "", given: str = "") -> Call:
     mention = [p.name for p in spec.params if not p.optional or rng.random() < 0.4]
     if spec.changes and all(spec.by_name[m].type is spec.changes for m in mention):
         # A change has to change something.
-        mention = [p.name for p in spec.params if p.name in mention or p is rng.choice([q for q in spec.params if q.optional])] or mention
-        mention = mention if len(mention) > 1 else [p.name for p in spec.params if p.name in mention or p.optional]
+        chosen = rng.choice([p.name for p in spec.params if p.optional] or [""])
+        mention = [p.name for p in spec.params if p.name in mention or p.name == chosen]
     hinted = [m for m in mention if m not in (without, given) and rng.random() < HINT * spec.by_name[m].type.hints]
     return Call(tool=spec.name, mention=mention, implicit=hinted)
 
@@ -154,7 +160,7 @@ def varies(spec: Spec, p: Param) -> bool:
         or p.type.name == "message"
     ):
         return False
-    return all(c == "{@}" or c[0] not in '{,"' for c in p.clauses)
+    return all(c == "{@}" or (c[0] not in '{,"' and c.split()[0] not in ("called", "titled", "named")) for c in p.clauses)
 
 
 def askable(spec: Spec, p: Param, tools: Sequence[Spec]) -> bool:

@@ -125,8 +125,7 @@ CHORES = words(
     refill the bird feeder|iron the shirts|email the landlord|sort the photos|write the thank-you cards|walk the dog|descale the kettle"""
 )
 CHORE_TAILS = words(
-    """|for the weekend|for grandma|before the guests arrive|with Sam|for the office|again|at last|for the trip|this time properly|
-    for the neighbours"""
+    """|for the weekend|before the guests arrive|with Sam|before the holidays|again|at last|before the trip|this time properly|once and for all"""
 )
 NEWS = words(
     """I'm running ten minutes late|the meeting is moved to the big room|dinner is at our place|the keys are under the mat|

@@ -17,7 +17,7 @@ from looptool_kit.seeders.world import grammar as g
 from looptool_kit.seeders.world.execute import new_state, remember, run
 from looptool_kit.seeders.world.grammar import Scene, Surface
 from looptool_kit.seeders.world.spec import NOTHING, Spec, specs
-from looptool_kit.seeders.world.types import Type, draw, in_words, is_date
+from looptool_kit.seeders.world.types import Type, draw, in_words, is_date, quoted
 
 KINDS = ("single", "choice", "parallel", "multi_step", "multi_turn", "ask", "decline", "finish")
 
@@ -157,15 +157,20 @@ def _linked(plan: Plan, scene: Scene) -> tuple[ToolCall, g.Said, dict[str, Any],
         value, ref = result[name], f"that {noun}"
     # "Find flights on Friday and check whether the cheapest is on time": what both calls take is said once.
     fixed = {parameter: value, **_shared(first, second, args, two)}
-    more = arguments(second, two, scene, fixed, args if second.changes else None)
+    known = next((r for r in result[name] if r[sub] == value), {}) if sub else result
+    more = arguments(second, two, scene, fixed, {**known, **args} if second.changes else None)
+    limits = [v for k, v in args.items() if k.startswith("max_") and first.by_name[k].type.name.startswith("money")]
+    if any(v > limit for k, v in more.items() if second.by_name[k].type.name.startswith("money") for limit in limits):
+        raise Impossible("an amount above the limit just named")
     return _called(first, args), said, result, _called(second, more), ref
 
 
 def _shared(first: Spec, second: Spec, args: dict[str, Any], call: Call) -> dict[str, Any]:
-    """Arguments of the first call that the second one takes as well."""
+    """Arguments of the first call that the second one takes as well; not texts of one's own, which are meant for one call."""
     if second.changes:
         return {}
-    return {m: args[m] for m in call["mention"] if m in args and second.by_name[m].type is first.by_name[m].type}
+    same = [m for m in call["mention"] if m in args and second.by_name[m].type is first.by_name[m].type]
+    return {m: args[m] for m in same if second.by_name[m].type.say is not quoted}
 
 
 def _unsaid(plan: Plan, call: ToolCall, more: ToolCall) -> dict[str, Any]:
@@ -183,7 +188,7 @@ def _pick(rows: list[dict[str, Any]], sub: str, fields: dict[str, Type], noun: s
     for low, high, names in (
         ("cheapest", "most expensive", [n for n, t in fields.items() if t.name.startswith("money")]),
         ("shortest", "longest", [n for n, t in fields.items() if t.name.startswith("duration")]),
-        ("earliest", "latest", sorted(n for n, t in fields.items() if t.name in ("date", "time", "datetime"))),
+        ("earliest", "latest", sorted(n for n in fields if n in ("start", "departs") or (n in ("date", "time") and {"date", "time"} <= set(fields)))),
         ("lowest-rated", "best-rated", [n for n in fields if n == "rating"]),
     ):
         # Of a date and a time the date counts first; of two prices nobody knows which is meant.
@@ -193,8 +198,11 @@ def _pick(rows: list[dict[str, Any]], sub: str, fields: dict[str, Type], noun: s
     if ways and scene.rng.random() < 0.7:
         word, row = scene.rng.choice(ways)
         return row[sub], f"the {word} {noun}"
-    naming = {"title": "called", "task": "called", "work": "called", "product": "called", "city": "for", "person": "for", "company": "from"}
-    named = [(n, naming[t.name]) for n, t in fields.items() if t.name in naming and n != sub and len({r[n] for r in rows}) == len(rows)]
+    naming = {"title": "called", "task": "called", "work": "called", "product": "called", "city": "for", "company": "from"}
+    # What ties a person to a thing only the field's name tells.
+    of_person = {"recipient": "to", "author": "by", "owner": "of", "name": "called"}
+    ties = {n: naming.get(t.name) or of_person.get(n) for n, t in fields.items()}
+    named = [(n, word) for n, word in ties.items() if word and n != sub and len({str(r[n]) for r in rows}) == len(rows)]
     if named and scene.rng.random() < 0.8:
         name, word = scene.rng.choice(named)
         row = scene.rng.choice(rows)
@@ -250,7 +258,9 @@ def _again(plan: Plan, scene: Scene) -> tuple[list[Message], Label, list[list[st
     result = run(spec, args, state, scene.rng)
     other = arguments(spec, call, scene, {k: v for k, v in args.items() if k != part}, {part: args[part]})
     words, hints = g.clause(spec.by_name[part], spec, other, scene, tuple(plan["calls"][1]["implicit"]))
-    frames = g.AND_WHAT if said.form == "ask" else g.AGAIN
+    frames: tuple[str, ...] = g.AND_WHAT if said.form == "ask" else g.AGAIN
+    if words.startswith("about "):
+        frames = tuple(f.replace("about {x}", "{x}") for f in frames)
     messages = [
         _system(scene),
         _user(g.frame(said, scene, spec.why)),

@@ -34,13 +34,13 @@ def _place(rng: Random, kinds: tuple[str, ...]) -> str:
         (
             f"The {one(rng, pools.ADJECTIVES)} {one(rng, pools.NOUNS)}",
             f"{one(rng, pools.FIRST)}'s {one(rng, kinds)}",
-            f"{one(rng, pools.NOUNS)} & {one(rng, pools.NOUNS)}",
+            " & ".join(rng.sample(pools.NOUNS, 2)),
         )
     )
 
 
 def _title(rng: Random) -> str:
-    a, b, c = one(rng, pools.ADJECTIVES), one(rng, pools.NOUNS), one(rng, pools.NOUNS)
+    a, b, c = one(rng, pools.ADJECTIVES), *rng.sample(pools.NOUNS, 2)
     return rng.choice((f"The {a} {b}", f"{a} {b}", f"The {b} and the {c}", f"{b} of the {c}", f"The {b} in the {c}", f"{a} {b} {c}"))
 
 
@@ -122,7 +122,7 @@ INGREDIENT = pool("ingredient", "something to cook with", pools.INGREDIENTS, que
 PRODUCT = text(
     "product",
     "something sold in a shop",
-    lambda r: f"{one(r, pools.PRODUCT_STYLES)} {one(r, pools.PRODUCT_KINDS)}",
+    lambda r: f"{one(r, pools.COLOURS)} {one(r, pools.PRODUCT_KINDS)}",
     question="Which product?",
     words=("product", "item", "what"),
 )

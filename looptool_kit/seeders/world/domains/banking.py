@@ -138,7 +138,7 @@ DOMAIN = Domain.of(
         ],
         ask=["which standing orders are there", "what standing orders are active", "which standing orders are set up"],
         need=["a list of the standing orders", "an overview of the standing orders", "the standing orders"],
-        out={"orders": list_of(record(order_id=STANDING_ORDER, person=PERSON, frequency=RHYTHM), 2, 3)},
+        out={"orders": list_of(record(order_id=STANDING_ORDER, recipient=PERSON, frequency=RHYTHM), 2, 3)},
         lists=STANDING_ORDER,
         reply="There are {orders.n} standing orders; the first one is {orders.0.order_id}.",
     ),

@@ -54,7 +54,7 @@ DOMAIN = Domain.of(
             P("date", DATE, "{@}", "for {}"),
             P("calendar", enum("work", "family", "school", clauses=("on my {} calendar", "in the {} calendar")), opt=True),
         ],
-        do=["list my events", "show my schedule", "check my calendar", "look up my appointments", "go through my calendar entries"],
+        do=["list my events", "show my schedule", "check my agenda", "look up my appointments", "go through my calendar entries"],
         ask=["what's on my schedule", "what do I have planned", "which events do I have", "what appointments do I have"],
         out={"events": list_of(record(event_id=EVENT, title=TITLE, start=TIME), 2, 3)},
         lists=EVENT,

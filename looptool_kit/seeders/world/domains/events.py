@@ -29,13 +29,13 @@ HALLS = pools.words("Hall|Arena|Theatre|Playhouse|Stadium|Opera House|Club|Pavil
 
 
 def _show(rng: Random) -> str:
-    a, b = one(rng, pools.ADJECTIVES), one(rng, pools.NOUNS)
+    a, b, c = one(rng, pools.ADJECTIVES), *rng.sample(pools.NOUNS, 2)
     home, away = rng.sample(pools.CITIES, 2)
     return rng.choice(
         (
             f"The {a} {b} Band",
             f"The {b} Quartet",
-            f"The {b} and the {one(rng, pools.NOUNS)}",
+            f"The {b} and the {c}",
             f"{a} {b} Live",
             f"{one(rng, pools.FIRST)} {one(rng, pools.LAST)} on Stage",
             f"{home} {one(rng, TEAMS)} vs {away} {one(rng, TEAMS)}",

@@ -33,7 +33,7 @@ DOMAIN = Domain.of(
         [
             P("task", TASK),
             P("list", LIST, "to the {} list", "to my {} list"),
-            P("priority", PRIORITY, "with {} priority", "as a {} priority", default="medium"),
+            P("priority", PRIORITY, "with {} priority", "at {} priority", default="medium"),
             P("due", DATE, "due {@}", "with {} as the due date", opt=True),
         ],
         do=[
@@ -44,7 +44,7 @@ DOMAIN = Domain.of(
             "add a task",
             "add something to my {list} to-do list",
         ],
-        why=["Before I forget it.", "I've just thought of something."],
+        why=["This must not slip my mind.", "I've just thought of something."],
         out={"task_id": TODO, "open_tasks": count(2, 40)},
         makes=TODO,
         reply="It's on your list as {task_id}; you have {open_tasks} open tasks.",

@@ -117,7 +117,7 @@ DOMAIN = Domain.of(
         [
             P("pet", PET, ask="Which pet was vaccinated?"),
             P("vaccine", VACCINE, "against {}"),
-            P("given_on", PAST_DATE, "given {@}", ask="On which date was it given?"),
+            P("given_on", PAST_DATE, "given {@}", "that was given {@}", ask="On which date was it given?"),
             P("booster_on", nullable(DATE, "with no booster due|without a booster"), "with a booster due {@}", opt=True),
         ],
         do=[
@@ -196,10 +196,12 @@ DOMAIN = Domain.of(
             "work out the dose of {medicine}",
             "calculate the {medicine} dose for a {species}",
             "calculate a medicine dose",
+            "work out a medicine dose",
             "find the correct dose of {medicine}",
         ],
         ask=[
             "what is the right dose of {medicine}",
+            "what is the right dose",
             "what dose of {medicine} would be right",
             "how much {medicine} is right",
             "what's the correct dose of {medicine} for a {species}",

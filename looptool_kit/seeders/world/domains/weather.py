@@ -104,7 +104,7 @@ DOMAIN = Domain.of(
             P("city", CITY, "for {}"),
             P(
                 "condition",
-                enum("snow", "storm", "frost", "heat", clauses=("about {}", "in case of {}")),
+                enum("snow", "storm", "frost", "heat", clauses=("in the event of {}", "in case of {}")),
                 ask="Which weather should I watch for: snow, storm, frost or heat?",
                 words=("weather", "snow", "storm"),
             ),
