@@ -46,10 +46,10 @@ class SftSettings(_Settings):
     """Passes over the dataset in the first iteration; 0 leaves SFT out."""
     epochs_later: int = Field(1, ge=0)
     """Passes in later iterations."""
-    batch: int = Field(16, ge=1)
+    batch: int = Field(8, ge=1)
     """Samples of an optimiser step."""
-    micro_batch: int = Field(8, ge=1)
-    """Samples of a forward pass; those of one tool list share its tokens."""
+    micro_batch: int = Field(4, ge=1)
+    """Samples of a forward pass; those of one tool list share its tokens. Memory grows with it."""
     learning_rate: float = 1e-3
     learning_rate_later: float = 5e-4
     warmup_steps: int = 4
@@ -73,7 +73,7 @@ class GrpoSettings(_Settings):
     """Paper: 1e-6 on all weights; LoRA wants more."""
     clip_low: float = 0.2
     clip_high: float = 0.28
-    max_new_tokens: int = 128
+    max_new_tokens: int = 160
     save_steps: int = 1
     gradient_checkpointing: bool = False
 
@@ -81,7 +81,7 @@ class GrpoSettings(_Settings):
 class ProbeSettings(_Settings):
     """Greedy capability probing (LoopTool, section 3.3)."""
 
-    max_new_tokens: int = 128
+    max_new_tokens: int = 160
     batch: int = 32
     quantile: float = Field(0.7, ge=0, le=1)
     """Mastered samples with a perplexity above this quantile (of the mastered ones) are borderline: D_HPPL."""
@@ -124,7 +124,7 @@ class EvaluateSettings(_Settings):
 
     base: bool = True
     """Evaluate the untrained model too."""
-    max_new_tokens: int = 128
+    max_new_tokens: int = 160
 
 
 class Settings(_Settings):

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from looptool_kit.run import Run, RunError, full_disk_explained, key
-from looptool_kit.samples import Frozen, Label, Samples
+from looptool_kit.samples import Frozen, Label, Sample, Samples
 from looptool_kit.tables import Table
 
 HELD_OUT_SEED = 7_000_000
@@ -74,13 +74,10 @@ def _from_file(run: Run) -> tuple[Samples, Samples, Truths]:
         rejected.append(row)
         run.reject(str(path), row, raw, reason)
 
-    good = []
-    for number, sample in enumerate(Samples.read(path, set_aside), 1):
-        broken = [c for c in check_sample(sample) if not c.passed and c.name != "grounding"]
-        if broken:
-            set_aside(number, sample.model_dump_json(), "; ".join(f"{c.name}: {c.detail}" for c in broken))
-        else:
-            good.append(sample)
+    def fault(sample: Sample) -> str:
+        return "; ".join(f"{c.name}: {c.detail}" for c in check_sample(sample) if not c.passed and c.name != "grounding")
+
+    good = Samples.read(path, set_aside, fault)
     if len(good) < 2:
         raise RunError(f"{path} holds {len(good)} usable samples; {len(rejected)} were set aside in {run.path / 'rejected.jsonl'}, each with its reason.")
     unique = list({s.id: s for s in good}.values())

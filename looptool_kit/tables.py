@@ -97,11 +97,13 @@ class Table(Sequence[Row], Generic[Row]):
         return path
 
     @classmethod
-    def read(cls, path: str | Path, on_reject: Callable[[int, str, str], None] | None = None) -> Self:
+    def read(
+        cls, path: str | Path, on_reject: Callable[[int, str, str], None] | None = None, fault: Callable[[Row], str] | None = None
+    ) -> Self:
         """Read a Parquet or JSON-lines file.
 
-        `on_reject(row_number, raw, reason)` is called for each row that is malformed, and the good rows are returned; without it the first
-        malformed row raises `ValueError` naming file, row and reason. Rows count from 1.
+        `on_reject(row_number, raw, reason)` is called for each row that is malformed, or in which `fault(row)` finds something wrong (it says what,
+        or nothing), and the good rows are returned; without it the first bad row raises `ValueError` naming file, row and reason. Rows count from 1.
         """
         path = Path(path)
         if not path.exists():
@@ -109,7 +111,10 @@ class Table(Sequence[Row], Generic[Row]):
         rows: list[Row] = []
         for number, raw, load in _jsonl(path) if path.suffix == ".jsonl" else _parquet(path, cls.row_type):
             try:
-                rows.append(typing.cast(Row, cls.row_type.model_validate(load())))
+                row = typing.cast(Row, cls.row_type.model_validate(load()))
+                if fault is not None and (wrong := fault(row)):
+                    raise ValueError(wrong)
+                rows.append(row)
             except (ValidationError, ValueError, TypeError) as error:
                 reason = _reason(error)
                 if on_reject is None:

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 IMPLEMENTATION = "looptool_prefix_tree"
-CHUNK = 512
-"""Packed tokens of one prefill forward: enough to keep the matrix products busy, few enough for memory."""
+CHUNK = 256
+"""Packed tokens of one prefill forward: enough to keep the matrix products busy, few enough that little attention goes to masked tokens."""
 GROW = 64
 """Steps by which the decode buffers grow."""
 GROUP_COST = 128

@@ -11,7 +11,7 @@ from typing import Any
 from looptool_kit.config import LoraSettings, SftSettings
 from looptool_kit.samples import Samples
 from looptool_kit.trainers.common import by_tool_list, encode, keep_result, last_checkpoint, lora_policy, progress
-from looptool_kit.trainers.shared_prefix import Packed, pack, packed_logps, why_not
+from looptool_kit.trainers.shared_prefix import pack, packed_logps, why_not
 
 
 def train(
@@ -46,13 +46,13 @@ def train(
         packed = pack([r["prompt_ids"] for r in batch], [r["completion_ids"] for r in batch])
         # One label more than targets: the Trainer counts labels[..., 1:] to scale the loss over gradient accumulation.
         labels = torch.cat([torch.tensor([-100]), packed.target]).unsqueeze(0)
-        return {**packed._asdict(), "labels": labels}
+        return {"packed": packed, "labels": labels}
 
     class Trainer(SFTTrainer):
         def compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
             if reason is not None:
                 return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-            logps, _ = packed_logps(model, Packed(*(inputs[name] for name in Packed._fields)))
+            logps, _ = packed_logps(model, inputs["packed"])
             return -logps.sum() / (len(logps) if num_items_in_batch is None else num_items_in_batch)
 
         def _get_train_sampler(self, *_: Any) -> Any:

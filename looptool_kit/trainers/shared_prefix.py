@@ -9,8 +9,9 @@ one by one. Works for causal models of transformers whose attention goes through
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
@@ -20,7 +21,8 @@ SUPPORTED = ("llama", "mistral", "qwen2", "qwen3")
 NAME = "looptool_shared_prefix"
 
 
-class Bucket(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Bucket:
     """Branches of one group and of similar length, as attention sees them: B of up to L tokens behind a prefix of P."""
 
     prefix: tuple[int, int]
@@ -33,7 +35,8 @@ class Bucket(NamedTuple):
     """(L, P + L) bool: what a branch token sees: the prefix and its own past."""
 
 
-class Layout(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Layout:
     """How attention treats a packed row."""
 
     prefixes: tuple[tuple[int, int], ...]
@@ -43,7 +46,8 @@ class Layout(NamedTuple):
     """(T,) long: where each flat token stands among the outputs of prefixes and buckets."""
 
 
-class Packed(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Packed:
     """Sequences in one row of T tokens; N = all completion tokens of all sequences, sequence by sequence."""
 
     input_ids: torch.Tensor
@@ -132,8 +136,8 @@ def packed_logps(model: Any, packed: Packed, temperature: float = 1.0, want_entr
         causal.set_attn_implementation(NAME)
     layout = packed.layout
     if device.type != "cpu":
-        buckets = tuple(b._replace(tokens=b.tokens.to(device), real=b.real.to(device), mask=b.mask.to(device)) for b in layout.buckets)
-        layout = layout._replace(buckets=buckets, order=layout.order.to(device))
+        buckets = tuple(replace(b, tokens=b.tokens.to(device), real=b.real.to(device), mask=b.mask.to(device)) for b in layout.buckets)
+        layout = replace(layout, buckets=buckets, order=layout.order.to(device))
     hidden = backbone(
         input_ids=packed.input_ids.to(device),
         position_ids=packed.position_ids.to(device),
@@ -168,12 +172,13 @@ def _attention(
     for start, length in shared_prefix.prefixes:
         q, k, v = (x[:, :, start : start + length] for x in (query, key, value))
         out.append(attend(q, k, v, is_causal=True, scale=scale)[0].transpose(0, 1))
-    for (start, length), tokens, real, mask in shared_prefix.buckets:
-        q, k, v = (x[0][:, tokens].transpose(0, 1) for x in (query, key, value))
-        before = (len(tokens), -1, -1, -1)
+    for bucket in shared_prefix.buckets:
+        start, length = bucket.prefix
+        q, k, v = (x[0][:, bucket.tokens].transpose(0, 1) for x in (query, key, value))
+        before = (len(bucket.tokens), -1, -1, -1)
         k = torch.cat([key[:, :, start : start + length].expand(before), k], dim=2)
         v = torch.cat([value[:, :, start : start + length].expand(before), v], dim=2)
-        out.append(attend(q, k, v, attn_mask=mask, scale=scale).transpose(1, 2)[real])
+        out.append(attend(q, k, v, attn_mask=bucket.mask, scale=scale).transpose(1, 2)[bucket.real])
     return torch.cat(out)[shared_prefix.order].unsqueeze(0), None
 
 

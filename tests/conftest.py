@@ -1,0 +1,37 @@
+"""Tiny random models, so that whole trainings and loops run in seconds; the embedded model for what needs a real one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny random Llama with its tokenizer, as a checkpoint folder."""
+    pytest.importorskip("torch")
+    from tiny_models import tiny_model, tiny_tokenizer
+
+    folder = tmp_path_factory.mktemp("tiny")
+    tiny_model("llama").save_pretrained(folder)
+    tiny_tokenizer().save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def tiny_loader(tiny_checkpoint: Path) -> Callable[[], tuple[Any, Any]]:
+    """What trainers take as `load`."""
+    from looptool_kit.policies import load_base
+
+    return lambda: load_base(str(tiny_checkpoint))
+
+
+@pytest.fixture
+def tiny_engine() -> Callable[[Any, Any], Any]:
+    """What GRPO takes as `make_engine`."""
+    from looptool_kit.engines.transformers import TransformersEngine
+
+    return lambda model, tokenizer: TransformersEngine(model, tokenizer, batch_size=8)

@@ -1,0 +1,157 @@
+"""The whole loop: on a tiny random model (kills, resume, decisions), and on the embedded model for real."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import looptool_kit as lt
+from looptool_kit.compose import Members
+from looptool_kit.expand import expand
+from looptool_kit.records import Expansions, Probes, Scores, Verdicts
+from looptool_kit.run import Run
+from looptool_kit.samples import Samples
+
+TINY = ["seeds.first=12", "seeds.fresh=[4]", "seeds.held_out=2", "seeds.noise=0.2", "iterations=1", "sft.epochs=1", "sft.batch=4", "sft.micro_batch=4",
+        "grpo.steps=1", "grpo.prompts=2", "grpo.group=2", "grpo.max_new_tokens=8", "probe.max_new_tokens=12", "probe.batch=4", "evaluate.max_new_tokens=8",
+        "expand.children=1", "expand.most=8"]  # fmt: skip
+TABLES = ("samples", "probes", "verdicts", "expansions", "members", "scores")
+
+
+def command(folder: Path, checkpoint: Path) -> list[str]:
+    sets = [part for pair in (*TINY, f"model={checkpoint}") for part in ("--set", pair)]
+    return [sys.executable, "-m", "looptool_kit.cli", "loop", str(folder), "--preset", "cpu-quick", *sets]
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("loop") / "run"
+    done = subprocess.run(command(folder, tiny_checkpoint), env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "held-out exact match" in done.stdout and (folder / "report.html").exists()
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*.parquet")) if "rollouts" not in str(p)}
+
+
+@pytest.mark.timeout(900)
+def test_a_loop_killed_at_any_moment_ends_with_the_same_tables(undisturbed: Path, tiny_checkpoint: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    rng = random.Random(0)
+    kills = 0
+    for delay in (rng.uniform(6, 30) for _ in range(4)):
+        process = subprocess.Popen(command(folder, tiny_checkpoint), env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            process.wait(delay)
+            break
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            kills += 1
+    done = subprocess.run(command(folder, tiny_checkpoint), env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert kills
+    a, b = contents(undisturbed), contents(folder)
+    assert a.keys() == b.keys()
+    assert [name for name in a if a[name] != b[name]] == []
+
+
+def test_a_finished_loop_does_nothing_the_second_time(undisturbed: Path, tiny_checkpoint: Path) -> None:
+    before = {p: p.stat().st_mtime_ns for p in undisturbed.rglob("*") if p.is_file() and p.name not in (".lock", "report.html")}
+    started = time.monotonic()
+    done = subprocess.run(command(undisturbed, tiny_checkpoint), env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert {p: p.stat().st_mtime_ns for p in before} == before, time.monotonic() - started
+
+
+def test_every_stage_left_its_table_and_rows_can_be_traced(undisturbed: Path) -> None:
+    run = Run.open(undisturbed, read_only=True)
+    samples, probes = run.table(Samples, "samples", 1), run.table(Probes, "probes", 1)
+    assert [p.sample_id for p in probes] == [s.id for s in samples]
+    failed = [p for p in probes if p.state == "failed"]
+    assert [v.sample_id for v in run.table(Verdicts, "verdicts", 1)] == [p.sample_id for p in failed]
+    for row in run.table(Expansions, "expansions", 1):
+        assert row.sample.parent == row.seed_id and row.checks and (not row.accepted or all(c.passed for c in row.checks))
+    members, second = run.table(Members, "members", 2), run.table(Samples, "samples", 2)
+    assert [m.sample_id for m in members] == [s.id for s in second]
+    pool = {s.id for s in run.table(Samples, "pool", 0)}
+    for member, sample in zip(members, second, strict=True):
+        if member.part == "EE":
+            assert sample.parent == member.came_from
+        assert (member.part == "seed") <= (sample.id in pool)
+    counts = {part: sum(m.part == part for m in members) for part in ("ES", "EE", "HPPL", "seed", "unjudged")}
+    row = lt.composition(run)[1]
+    assert {k: row[k] for k in counts} == counts and row["total"] == len(second) and counts["seed"] == 4
+    held_out = {s.id for s in run.table(Samples, "held_out", 0)}
+    assert not held_out & {s.id for s in second}
+    assert {s.sample_id for s in run.table(Scores, "scores", 2)} == held_out
+    for probe in probes:
+        assert len(probe.tokens) == len(probe.logprobs) == len(probe.token_ids) and probe.perplexity >= 1 - 1e-6
+
+
+def test_a_persons_verdict_takes_effect_at_the_next_compose_and_can_be_undone(undisturbed: Path, tmp_path: Path) -> None:
+    import shutil
+
+    folder = tmp_path / "copy"
+    shutil.copytree(undisturbed, folder)
+    run = Run.open(folder)
+    verdict = run.table(Verdicts, "verdicts", 1)[0]
+    before = lt.compose(run, iteration=1)
+    run.decide("verdict", verdict.sample_id, "BOTH_WRONG", "both are off", author="ana")
+    expand(run, iteration=1)
+    after = lt.compose(run, iteration=1)
+    assert verdict.sample_id in {s.id for s in before} and verdict.sample_id not in {s.id for s in after}
+    assert not any(s.parent == verdict.sample_id for s in after)
+    truth = run.table(Samples, "samples", 1).by_id()[verdict.sample_id].label.model_copy(update={"reply": "Changed by hand.", "calls": ()})
+    run.decide("verdict", verdict.sample_id, {"verdict": "LABEL_WRONG", "label": truth.model_dump(mode="json")}, author="ana")
+    expand(run, iteration=1)
+    changed = [s for s in lt.compose(run, iteration=1) if s.parent == verdict.sample_id and s.label == truth]
+    assert len(changed) == 1 and changed[0].strategy == "judges.person:ana"
+    for _ in range(2):
+        run.decide("verdict", verdict.sample_id, "undo", author="ana")
+    expand(run, iteration=1)
+    assert lt.compose(run, iteration=1) == before
+
+
+def test_rejected_and_accepted_expansions_are_obeyed(undisturbed: Path, tmp_path: Path) -> None:
+    import shutil
+
+    folder = tmp_path / "copy"
+    shutil.copytree(undisturbed, folder)
+    run = Run.open(folder)
+    rows = run.table(Expansions, "expansions", 1)
+    taken = next((r for r in rows if r.accepted), None)
+    if taken is None:
+        pytest.skip("the random model's errors gave no accepted child")
+    run.decide("expansion", taken.sample.id, "reject", author="ana")
+    assert taken.sample.id not in {s.id for s in lt.compose(run, iteration=1)}
+
+
+@pytest.mark.timeout(1500)
+def test_the_quick_loop_on_the_embedded_model(tmp_path: Path) -> None:
+    """What `make loop QUICK=1` runs, for real."""
+    folder = tmp_path / "quick"
+    done = subprocess.run([sys.executable, "-m", "looptool_kit.cli", "loop", str(folder), "--preset", "cpu-quick"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    run = Run.open(folder, read_only=True)
+    assert run.iterations == [1, 2, 3]
+    first, *_ = json.loads(json.dumps(run.manifest("policy", 1)))["trainings"]
+    history = [json.loads(line) for line in (folder / "iterations/01/policy/sft/history.jsonl").read_text().splitlines()]
+    assert first["trainer"] == "sft" and history[-1]["loss"] < history[0]["loss"] / 2
+    parsed = sum(p.answer.error is None for p in run.table(Probes, "probes", 2))
+    assert parsed > len(run.table(Probes, "probes", 2)) / 2  # the base model writes no call at all
+    assert "SFT" in done.stdout and "GRPO" in done.stdout

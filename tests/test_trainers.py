@@ -1,0 +1,232 @@
+"""Training over shared prefixes equals training row by row; checkpoints resume exactly; GRPO counts groups without variance."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from looptool_kit.config import GrpoSettings, LoraSettings, SftSettings  # noqa: E402
+from looptool_kit.samples import Samples  # noqa: E402
+from looptool_kit.seeders import world  # noqa: E402
+from looptool_kit.trainers import common, grpo, sft  # noqa: E402
+from looptool_kit.trainers.shared_prefix import pack, packed_logps, why_not  # noqa: E402
+
+
+def tiny(kind: str):
+    import transformers as t
+
+    torch.manual_seed(0)
+    sizes = dict(vocab_size=200, hidden_size=32, intermediate_size=64, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2)
+    extra = {"head_dim": 16} if kind == "Qwen3" else {}
+    return getattr(t, f"{kind}ForCausalLM")(getattr(t, f"{kind}Config")(**sizes, **extra)).eval()
+
+
+def ragged(seed: int) -> tuple[list[list[int]], list[list[int]]]:
+    rng = torch.Generator().manual_seed(seed)
+
+    def draw(n: int) -> list[int]:
+        return torch.randint(1, 200, (n,), generator=rng).tolist()
+
+    tools, other = draw(60), draw(55)
+    prompts = [tools + draw(5), tools + draw(90), other, other, other]
+    completions = [draw(7), draw(1), draw(4), draw(30), draw(9)]
+    completions[4][:3] = completions[3][:3]
+    return [*prompts, prompts[2]], [*completions, completions[2]]  # the last sequence stands twice
+
+
+@pytest.mark.parametrize("kind", ["Llama", "Mistral", "Qwen2", "Qwen3"])
+def test_packed_log_probs_and_gradients_equal_those_of_single_rows(kind: str) -> None:
+    model = tiny(kind)
+    if kind == "Mistral":
+        model.config.sliding_window = None
+    assert why_not(model) is None
+    prompts, completions = ragged(1)
+    packed = pack(prompts, completions)
+    assert packed.input_ids.shape[1] < sum(map(len, prompts)) + sum(map(len, completions))
+    rows = []
+    for prompt, completion in zip(prompts, completions, strict=True):
+        logits = model(torch.tensor([prompt + completion])).logits[0, len(prompt) - 1 : -1]
+        rows.append(torch.log_softmax(logits, -1).gather(1, torch.tensor(completion)[:, None])[:, 0])
+    weights = torch.linspace(-1, 1, sum(map(len, completions)))
+    (torch.cat(rows) * weights).sum().backward()
+    expected = [p.grad.clone() for p in model.parameters()]
+    model.zero_grad()
+    logps, entropy = packed_logps(model, packed, want_entropy=True)
+    torch.testing.assert_close(logps, torch.cat(rows), rtol=1e-4, atol=1e-5)
+    assert entropy is not None and 0 < float(entropy.min()) <= float(entropy.max()) <= math.log(200) + 1e-4
+    (logps * weights).sum().backward()
+    for parameter, grad in zip(model.parameters(), expected, strict=True):
+        torch.testing.assert_close(parameter.grad, grad, rtol=1e-4, atol=1e-5)
+
+
+def test_plain_forward_still_works_after_packing() -> None:
+    model = tiny("Llama")
+    ids = torch.arange(1, 40)[None]
+    before = model(ids).logits
+    packed_logps(model, pack([[1, 2, 3]], [[4, 5]]))
+    torch.testing.assert_close(model(ids).logits, before)
+
+
+def test_an_empty_prompt_is_refused() -> None:
+    with pytest.raises(ValueError, match="sequence 1 has an empty prompt"):
+        pack([[1], []], [[2], [3]])
+
+
+def test_sliding_windows_and_unknown_models_fall_back() -> None:
+    model = tiny("Llama")
+    model.config.model_type = "gpt_bigcode"
+    assert "gpt_bigcode" in (why_not(model) or "")
+    model = tiny("Mistral")
+    model.config.sliding_window = 16
+    assert "sliding" in (why_not(model) or "")
+
+
+@pytest.fixture(scope="module")
+def samples() -> Samples:
+    return world.generate(12, seed=3)
+
+
+def test_an_epoch_sees_each_sample_once_and_lists_stand_together() -> None:
+    rows = list(world.generate(60, seed=1))
+    order = common.by_tool_list(rows, 4, seed=0)
+    assert sorted(order) == list(range(60))
+    runs = [order[i : i + 4] for i in range(0, 60, 4)]
+    together = sum(len({str(rows[i].tools) for i in run}) == 1 for run in runs)
+    assert together > sum(len({str(rows[i].tools) for i in range(k, k + 4)}) == 1 for k in range(0, 60, 4)) // 2 and together >= 4
+    assert order != common.by_tool_list(rows, 4, seed=1)
+
+
+def sft_settings(**changes: object) -> SftSettings:
+    return SftSettings(epochs=1, batch=4, micro_batch=2, learning_rate=1e-3, **changes)  # type: ignore[arg-type]
+
+
+def test_sft_loss_equals_the_mean_over_the_labels_tokens(tiny_loader, samples: Samples, tmp_path: Path) -> None:
+    facts = sft.train(tiny_loader, None, samples[:4], sft_settings(), LoraSettings(rank=4, alpha=8), tmp_path, seed=0)
+    model, tokenizer = tiny_loader()
+    total = count = 0.0
+    tokens = 0
+    for sample in samples[:4]:
+        prompt, completion = common.encode(tokenizer, sample)
+        tokens += len(prompt) + len(completion)
+        with torch.no_grad():
+            logits = model(torch.tensor([prompt + completion])).logits[0, len(prompt) - 1 : -1]
+        total -= float(torch.log_softmax(logits, -1).gather(1, torch.tensor(completion)[:, None]).sum())
+        count += len(completion)
+    first = json.loads((tmp_path / "history.jsonl").read_text().splitlines()[0])
+    assert first["loss"] == pytest.approx(total / count, rel=1e-4)
+    assert facts["tokens"] == tokens
+
+
+def test_a_killed_sft_resumes_to_the_same_weights(tiny_loader, samples: Samples, tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    lora = LoraSettings(rank=4, alpha=8)
+    sft.train(tiny_loader, None, samples, sft_settings(), lora, tmp_path / "whole", seed=0)
+
+    class Stop(Exception):
+        pass
+
+    real = common.last_checkpoint
+    broken = tmp_path / "cut"
+    original = common.progress
+
+    def stopping(text: str):
+        bar = original(text)
+        step_end = bar.on_step_end
+
+        def on_step_end(args, state, control, **kwargs):
+            step_end(args, state, control, **kwargs)
+            if state.global_step == 2:
+                raise Stop
+
+        bar.on_step_end = on_step_end
+        return bar
+
+    sft.progress = stopping  # type: ignore[attr-defined]
+    try:
+        with pytest.raises(Stop):
+            sft.train(tiny_loader, None, samples, sft_settings(), lora, broken, seed=0)
+    finally:
+        sft.progress = original  # type: ignore[attr-defined]
+    kept = real(broken)
+    assert kept is not None and kept.endswith("checkpoint-1")
+    (broken / "checkpoint-9").mkdir()  # a checkpoint that was cut short is thrown away
+    sft.train(tiny_loader, None, samples, sft_settings(), lora, broken, seed=0)
+    a, b = (load_file(tmp_path / d / "adapter" / "adapter_model.safetensors") for d in ("whole", "cut"))
+    assert a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+    assert not list(broken.glob("checkpoint-*"))
+
+
+def test_grpo_advantages_and_counts(tiny_loader, tiny_engine, samples: Samples, tmp_path: Path) -> None:
+    settings = GrpoSettings(steps=2, prompts=2, group=3, max_new_tokens=8, learning_rate=1e-3)
+    facts = grpo.train(tiny_loader, tiny_engine, None, samples, settings, LoraSettings(rank=4, alpha=8), tmp_path, seed=0)
+    # A random model never matches: every group is without variance, and nothing is learned from it.
+    assert facts["groups"] == facts["groups_without_variance"] == 4
+    rows = grpo.Rollouts.read(tmp_path / "rollouts" / "step-0001.parquet")
+    assert len(rows) == 6 and {r.reward for r in rows} == {0.0} and all(r.error for r in rows)
+    again = grpo.train(tiny_loader, tiny_engine, None, samples, settings, LoraSettings(rank=4, alpha=8), tmp_path, seed=0)
+    assert again == facts
+
+
+def test_grpo_loss_and_gradients_equal_trl(tiny_loader, tmp_path: Path) -> None:
+    """The packed, group-at-a-time step gives the gradients of TRL's own on the same completions and advantages."""
+    from datasets import Dataset
+    from trl import GRPOConfig, GRPOTrainer
+
+    def gradients(cls: type) -> tuple[float, dict[str, torch.Tensor]]:
+        model, tokenizer = tiny_loader()
+        policy = common.lora_policy(model, LoraSettings(rank=4, alpha=8), None, seed=1)
+        for name, parameter in policy.named_parameters():
+            if "lora_B" in name:
+                torch.nn.init.normal_(parameter, std=0.05, generator=torch.Generator().manual_seed(len(name)))
+        config = GRPOConfig(
+            output_dir=str(tmp_path / cls.__name__), per_device_train_batch_size=6, num_generations=3, max_completion_length=12, epsilon_high=0.28,
+            loss_type="dapo", report_to=[], use_cpu=True, bf16=False, gradient_checkpointing=False, temperature=0.9,
+        )  # fmt: skip
+        trainer = cls(
+            model=policy, args=config, reward_funcs=[lambda completions, **_: [0.0] * len(completions)], processing_class=tokenizer,
+            train_dataset=Dataset.from_list([{"prompt": "x"}] * 6),
+        )  # fmt: skip
+        trainer.current_gradient_accumulation_steps = 1
+        policy.train()
+        rng = torch.Generator().manual_seed(0)
+        a, b = (torch.randint(5, 250, (n,), generator=rng) for n in (70, 60))
+        prompts = torch.zeros(6, 70, dtype=torch.long)
+        mask = torch.zeros(6, 70, dtype=torch.long)
+        for row, ids in enumerate((a, b, a, b, b, a)):
+            prompts[row, 70 - len(ids) :], mask[row, 70 - len(ids) :] = ids, 1
+        lengths = torch.tensor([12, 5, 9, 12, 1, 7])
+        inputs = {
+            "prompt_ids": prompts,
+            "prompt_mask": mask,
+            "completion_ids": torch.randint(5, 250, (6, 12), generator=rng),
+            "completion_mask": (torch.arange(12)[None] < lengths[:, None]).long(),
+            "advantages": torch.tensor([1.1, 0.7, -0.6, 0.0, 0.0, -0.5]),
+            "num_items_in_batch": lengths.sum(),
+        }
+        loss = trainer._compute_loss(policy, inputs)
+        loss.backward()
+        return float(loss), {n: p.grad.clone() for n, p in policy.named_parameters() if p.grad is not None}
+
+    loss, expected = gradients(GRPOTrainer)
+    ours, found = gradients(grpo.shared_prefix_trainer())
+    assert ours == pytest.approx(loss, rel=1e-4, abs=1e-6)
+    assert found.keys() == expected.keys()
+    for name, grad in expected.items():
+        torch.testing.assert_close(found[name], grad, rtol=1e-3, atol=1e-6, msg=name)
+
+
+def test_merged_copy_equals_the_policy(tiny_loader) -> None:
+    model, _ = tiny_loader()
+    other, _ = tiny_loader()
+    policy = common.lora_policy(model, LoraSettings(rank=4, alpha=8), None, seed=1)
+    for name, parameter in policy.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=0.01)
+    ids = torch.arange(1, 30)[None]
+    torch.testing.assert_close(common.merged_copy(policy, other)(ids).logits, policy(ids).logits, rtol=1e-3, atol=1e-3)
