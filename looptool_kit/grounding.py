@@ -232,7 +232,9 @@ def _half_day(clock: str, text: str) -> float:
     late = re.search(r"\b(?:evening|tonight|dinner|afternoon|night|pm)\b", text, re.IGNORECASE)
     early = re.search(r"\b(?:morning|breakfast|am)\b", text, re.IGNORECASE)
     if bool(late) == bool(early):
-        return 0.8
+        twin = f"{(int(clock[:2]) + 12) % 24:02d}{clock[2:]}"
+        # Two digits are how a day of 24 hours is written.
+        return 0.9 if clock in text else 0.65 if twin in text else 0.8
     return 0.95 if (clock >= "12:00") == bool(late) else 0.55
 
 
@@ -339,6 +341,12 @@ def _overlap(value: str, d: Dialogue) -> Grounding:
 
 def _choice(value: str, enum: list[Any], d: Dialogue, name: str) -> Grounding:
     own = _best(_choice_found(value, d))
+    if own.supported < 0.85 and any(
+        # "every two weeks" speaks of "biweekly", although "weekly" is of the same family as "weeks".
+        o != value and isinstance(o, str) and (g := _best(_string_found(o, d))).supported > own.supported and _inside(own.spans, g.spans)
+        for o in enum
+    ):
+        own = Grounding(0.3, f"{own.words} is part of what names another choice")
     if value.lower() in ("none", "no", "off", "never") and (said_no := _null(d, name)).supported > max(0.7, own.supported):
         return said_no
     if own.supported >= 0.7:
@@ -351,6 +359,10 @@ def _choice(value: str, enum: list[Any], d: Dialogue, name: str) -> Grounding:
     if others:
         return Grounding(0.2, f"what is said names {others[0][0]!r}: {others[0][1].words}")
     return own if own.supported >= 0.5 else Grounding(0.5, "none of the choices is named")
+
+
+def _inside(spans: Sequence[Span], wider: Sequence[Span]) -> bool:
+    return bool(spans) and all(any(w[0] == s[0] and w[1] <= s[1] and s[2] <= w[2] for w in wider) for s in spans)
 
 
 def _choice_found(value: str, d: Dialogue) -> Iterator[tuple[float, str, Span]]:
@@ -387,6 +399,8 @@ _NO = {
     "except",
 }
 _ANY = {"any", "whatever", "whichever", "matter", "care", "preference", "either", "anywhere", "anytime", "open"}
+_OBJECTS = {"everyone", "everybody", "all", "them", "me", "him", "her", "us", "the", "my", "every"}
+_LEFT_OUT = re.compile(r"\b(?:leav(?:e|ing)|left) (?:[\w']+ ){0,3}out\b", re.IGNORECASE)
 _NEGATIVE_NAME = {"no", "skip", "exclude", "disable", "without", "not"}
 _EMPTY_NAME = {
     "is",
@@ -418,11 +432,27 @@ def _boolean(value: bool, schema: dict[str, Any], d: Dialogue, name: str) -> Gro
         for n, p in _users(d):
             for at, token in enumerate(p.tokens):
                 if any(alike(w, token.stem) for w in words):
-                    before = {t.stem for t in p.tokens[max(0, at - 4) : at]} | ({t.stem for t in p.tokens[at + 1 : at + 3]} & {"off", "free"})
-                    said = bool(before & _NO) == flip
+                    after = {t.stem for t in p.tokens[at + 1 : at + 3]} & {"off", "free"}
+                    said = bool(_clause(p, at) & _NO or after or _LEFT_OUT.search(_around(p, at))) == flip
                     where = f"“{p.text[p.tokens[max(0, at - 3)].start : token.end]}”"
                     return Grounding(0.5 + strength if said == value else 0.5 - strength, where, ((n, token.start, token.end),))
     return Grounding(0.5, f"nothing is said about {name.replace('_', ' ') or 'it'}")
+
+
+def _clause(p: Passage, at: int) -> set[str]:
+    """The stems of up to four words before a word, from where its clause begins."""
+    first = max(0, at - 4)
+    for k in range(at, first, -1):
+        last, here = p.tokens[k - 1], p.tokens[k]
+        # "without pets and kids" goes on, "do not wait and notify everyone" starts anew.
+        anew = last.stem == "and" and k == at and at + 1 < len(p.tokens) and p.tokens[at + 1].stem in _OBJECTS
+        if anew or last.stem in ("but", "then") or re.search(r"[.;!?]\s", p.text[last.end : here.start + 1]):
+            return {t.stem for t in p.tokens[k:at]}
+    return {t.stem for t in p.tokens[first:at]}
+
+
+def _around(p: Passage, at: int) -> str:
+    return p.text[p.tokens[max(0, at - 3)].start : p.tokens[min(at + 3, len(p.tokens) - 1)].end]
 
 
 def _null(d: Dialogue, name: str) -> Grounding:

@@ -162,6 +162,17 @@ def groundings(call: ToolCall, tools: Sequence[Tool], said: Dialogue) -> dict[st
     return {name: ground(value, properties.get(name), said, name) for name, value in call.arguments.items()}
 
 
+def _of_another_call(sample: Sample, call: ToolCall, name: str, said: Dialogue) -> bool:
+    """True where a choice only loses to other choices whose words another call of the label uses."""
+    tool = next((t for t in sample.tools if t.name == call.name), None)
+    schema = tool.properties.get(name) if tool else None
+    if len(sample.label.calls) < 2 or not isinstance(schema, dict) or call.arguments[name] not in schema.get("enum", ()):
+        return False
+    used = [s for c in sample.label.calls if c is not call for g in groundings(c, sample.tools, said).values() if g.supported >= 0.7 for s in g.spans]
+    rivals = [g for o in schema["enum"] if o != call.arguments[name] and (g := ground(o, schema, said, name)).supported >= 0.7]
+    return bool(rivals) and all(any(u[0] == s[0] and u[1] < s[2] and s[1] < u[2] for u in used) for g in rivals for s in g.spans)
+
+
 def check_sample(sample: Sample) -> tuple[Check, ...]:
     """The rule tier's checks, in order: tools, dialogue, calls, grounding; `detail` names the first thing wrong with its remedy or reason."""
     names = [t.name for t in sample.tools]
@@ -178,7 +189,7 @@ def check_sample(sample: Sample) -> tuple[Check, ...]:
         said = dialogue(sample)
         for call in sample.label.calls:
             for name, g in groundings(call, sample.tools, said).items():
-                if g.supported < GROUNDED:
+                if g.supported < GROUNDED and not _of_another_call(sample, call, name, said):
                     grounding.append(f"{call.name}.{name} = {json.dumps(call.arguments[name], ensure_ascii=False)}: {g.words}")
     results = {"tools": tools, "dialogue": form, "calls": calls, "grounding": grounding}
     return tuple(Check(name=name, passed=not wrong, detail="; ".join(wrong[:3])) for name, wrong in results.items())

@@ -86,6 +86,10 @@ walking: foot, walk, on foot | cycling: bike, bicycle, cycle | transit: bus, tra
 mon: monday, mondays | tue: tuesday, tuesdays | wed: wednesday, wednesdays | thu: thursday, thursdays | fri: friday, fridays
 sat: saturday, saturdays | sun: sunday, sundays | jan: january | feb: february | mar: march | apr: april | jun: june | jul: july
 aug: august | sep: september | oct: october | nov: november | dec: december
+biweekly: every two weeks, every other week, every second week, every fortnight, fortnightly, once a fortnight, every 2 weeks
+quarterly: every three months, every quarter, each quarter, once a quarter, every 3 months | apartment: flat
+repeat: over and over, on a loop, again and again | start: beginning | outdoor: outside, outdoors | indoor: inside, indoors
+public: visible to everyone, open to everyone | private: only me, just me, only to me, just to me | cool: cooling | heat: heating
 on: turn on, switch on, start, enable | off: turn off, switch off, shut off, disable
 """
 SYNONYMS: dict[str, tuple[str, ...]] = {

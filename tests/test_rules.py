@@ -176,6 +176,20 @@ def test_an_empty_label_fails() -> None:
         ("leave out those, excluding the shared", "include_shared", False, True),
         ("at 6.09% interest", "rate", 6.09, True),
         ("7:30 pm", "loan_id", "19:30", False),
+        ("at 5.42% over 30 years", "rate", 5.42, True),
+        ("at 5.42% over 30 years", "rate", 5.4, False),
+        ("at 19:20 on Monday, November 30", "start", "2026-11-30T19:20", True),
+        ("under $340 on Thursday, December 3", "date", "2026-12-03", True),
+        ("at 10:00 on Friday, January 29", "start", "2027-01-29T10:00", True),
+        ("at 10:00 on Friday, January 29", "date", "2026-11-27", False),
+        ("fly on December 3 and return on December 9", "return_date", "2026-12-09", True),
+        ("fly on December 3 and return on December 9", "return_date", "2026-12-05", False),
+        ("leaving out the shared ones", "include_shared", False, True),
+        ("leave the shared ones out", "include_shared", True, False),
+        ("with reminders switched off", "reminders", False, True),
+        ("do not wait and notify everyone", "notify", True, True),
+        ("I have no time. Notify everyone", "notify", True, True),
+        ("without pets and kids", "kids", False, True),
         ("from December 4 to 7", "until", "2026-12-07", True),
         ("at half past six in the evening", "time", "18:30", True),
         ("at half past six in the evening", "time", "06:30", False),
@@ -212,6 +226,38 @@ def test_grounding_by_the_schema_and_by_synonyms() -> None:
     assert ground(7, {"default": 7}, ["hello"], "n").by_schema
     assert ground("x", {"const": "x"}, ["hello"], "n").supported == 1.0
     assert ground(7, {}, ["hello"], "n").supported == 0.0
+
+
+RHYTHM = {"enum": ["weekly", "biweekly", "monthly", "quarterly"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("every two weeks", "biweekly"),
+        ("every other week", "biweekly"),
+        ("every week", "weekly"),
+        ("once a month", "monthly"),
+        ("every three months", "quarterly"),
+    ],
+)
+def test_a_reworded_choice_is_the_one_it_names(text: str, value: str) -> None:
+    scores = {o: ground(o, RHYTHM, [f"pay 50 dollars {text}"], "frequency").supported for o in RHYTHM["enum"]}
+    assert [o for o, score in scores.items() if score >= 0.5] == [value], scores
+
+
+def test_a_bare_clock_is_read_as_it_stands() -> None:
+    said = sample("at 10:00 please")
+    assert ground("10:00", {}, said, "time").supported > ground("22:00", {}, said, "time").supported >= 0.5
+
+
+def test_a_choice_named_for_another_call_is_no_objection() -> None:
+    schema = {"type": "object", "properties": {"who": {"type": "string"}, "pace": {"enum": ["slow", "quick"]}}}
+    tools = tuple(Tool(name=n, description="Do it.", parameters=schema) for n in ("walk", "ride"))
+    said = (Message(role="user", content="Walk Rex at a slow pace and ride Silver like the wind"),)
+    walk, ride = ToolCall(name="walk", arguments={"who": "Rex", "pace": "slow"}), ToolCall(name="ride", arguments={"who": "Silver", "pace": "quick"})
+    assert passes(Sample(tools=tools, messages=said, label=Label(calls=(walk, ride))))
+    assert not passes(Sample(tools=tools, messages=said, label=Label(calls=(ride,))))
 
 
 def test_who_said_it_counts() -> None:
