@@ -122,8 +122,8 @@ class ComposeSettings(_Settings):
 class EvaluateSettings(_Settings):
     """Held-out evaluation."""
 
-    base: bool = True
-    """Evaluate the untrained model too."""
+    base: int = Field(18, ge=0)
+    """On how many of the held-out samples the untrained model is evaluated too; it answers at length, so each costs several of a trained policy's."""
     max_new_tokens: int = 160
 
 

@@ -13,9 +13,11 @@ from looptool_kit.suites import held_out
 
 
 def evaluate(run: Run, policy: Policy) -> Scores:
-    """The policy's scores on the run's held-out samples, one row a sample; done once for each policy."""
+    """The policy's scores on the run's held-out samples, one row a sample; done once for each policy. The base model gets `evaluate.base` of them."""
     j, name = policy.iteration, "scores"
     samples = run.table(Samples, "held_out", 0)
+    if policy.adapter is None and run.settings.evaluate.base:
+        samples = samples[:: max(1, len(samples) // run.settings.evaluate.base)]
     made_from = key(samples, policy.key, run.settings.evaluate.max_new_tokens, run.settings.probe.batch)
     if not run.done(name, j, made_from):
         started = time.monotonic()
