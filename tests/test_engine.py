@@ -118,6 +118,7 @@ def test_samples_do_not_depend_on_company(engine: TransformersEngine) -> None:
 
 def test_samples_follow_the_distribution(engine: TransformersEngine) -> None:
     item = some_chats()[0]
+    engine = TransformersEngine(engine.model, engine.tokenizer, batch_size=2000)
     prompt = engine.tokenizer(render_prompt(item.tools, item.messages), add_special_tokens=False).input_ids
     import torch
 
@@ -239,6 +240,8 @@ def test_groups_cover_all_rows_and_share_what_they_say() -> None:
     for g in groups:
         assert all(shared_length(paths[g.first], paths[row]) >= g.shared for row in range(g.first, g.last))
     assert all(g.shared >= 300 for g in groups)
+    assert group([heads[0]] * 8 + [heads[1]] * 8) == [(0, 8, 300), (8, 16, 300)]
+    assert group([[1, 2], [1, 3]]) == [(0, 2, 1)]
 
 
 @pytest.mark.slow

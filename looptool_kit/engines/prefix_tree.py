@@ -10,6 +10,7 @@ Both take the place of the model's attention by transformers' `AttentionInterfac
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -147,29 +148,31 @@ def group(paths: Sequence[Sequence[int]]) -> list[Group]:
     A step reads each group's shared beginning once and, for every row, a buffer as wide as the longest remainder of all. For each of a few
     widths the best split is found exactly (dynamic programming over rows), and the cheapest of these wins.
     """
-    count = len(paths)
+    common = [0, *(shared_length(a, b) for a, b in itertools.pairwise(paths))]
+    # Rows with one path (samples of one prompt) always stay together.
+    starts = [i for i, path in enumerate(paths) if i == 0 or not common[i] == len(path) == len(paths[i - 1])]
+    ends = [*starts[1:], len(paths)]
+    lengths, common = [len(paths[i]) for i in starts], [common[i] for i in starts]
     best: tuple[float, list[Group]] | None = None
-    for width in (0, 16, 32, 64, 128, 256, 512, 1024, max(map(len, paths))):
-        cost = [0.0] + [float("inf")] * count
-        came = [Group(0, 0, 0)] * (count + 1)
-        for first in range(count):
-            shared, longest = len(paths[first]), 0
-            for last in range(first + 1, count + 1):
-                if last > first + 1:
-                    shared = min(shared, shared_length(paths[last - 2], paths[last - 1]))
-                longest = max(longest, len(paths[last - 1]))
-                # Identical rows may share everything; a group is kept only where what is left of each row fits the buffer.
+    for width in (0, 16, 32, 64, 128, 256, 512, 1024, max(lengths)):
+        cost = [0.0] + [float("inf")] * len(starts)
+        came = [(0, 0)] * len(cost)  # where the last group begins, what it shares
+        for first, longest in enumerate(lengths):
+            shared = longest
+            for last in range(first, len(starts)):
+                if last > first:
+                    shared, longest = min(shared, common[last]), max(longest, lengths[last])
                 if longest - shared > width:
                     break
-                if cost[first] + shared + GROUP_COST < cost[last]:
-                    cost[last], came[last] = cost[first] + shared + GROUP_COST, Group(first, last, shared)
-        total = cost[count] + count * width
-        if best is None or total < best[0]:
-            split, at = [], count
+                if (total := cost[first] + shared + GROUP_COST) < cost[last + 1]:
+                    cost[last + 1], came[last + 1] = total, (first, shared)
+        if best is None or cost[-1] + len(paths) * width < best[0]:
+            split, at = [], len(starts)
             while at:
-                split.append(came[at])
-                at = came[at].first
-            best = total, split[::-1]
+                first, shared = came[at]
+                split.append(Group(starts[first], ends[at - 1], shared))
+                at = first
+            best = cost[-1] + len(paths) * width, split[::-1]
     assert best is not None
     return best[1]
 
@@ -185,18 +188,20 @@ class Decode:
         self.filled = width = max(map(len, rests))
         """Columns of the rows' own buffers in use; remainders stand at the right of the first `width`."""
         blank = torch.zeros(len(rests), width, dtype=torch.bool)
-        source = torch.zeros(len(rests), width, dtype=torch.long)
+        source = torch.zeros(len(rests), width + GROW, dtype=torch.long)  # what stands in blank and future columns is never seen
         for row, rest in enumerate(rests):
             blank[row, : width - len(rest)] = True
-            source[row, width - len(rest) :] = torch.tensor(rest, dtype=torch.long)
+            source[row, width - len(rest) : width] = torch.tensor(rest, dtype=torch.long)
         device = prefill.device
-        self.blank, source = blank.to(device), source.to(device)
+        self.blank, source = blank.to(device), source.flatten().to(device)
         picks = [torch.tensor(paths[g.first][: g.shared], dtype=torch.long, device=device) for g in self.groups]
         self.shared: list[list[tuple[Any, Any]]] = []
-        self.own: list[tuple[Any, Any]] = []
+        self.own: list[tuple[Any, ...]] = []
         for layer, (keys, values) in enumerate(zip(prefill.keys, prefill.values, strict=True)):
             self.shared.append([(keys.index_select(1, pick), values.index_select(1, pick)) for pick in picks])
-            self.own.append((_grown(keys[:, source], width + GROW), _grown(values[:, source], width + GROW)))
+            self.own.append(
+                tuple(kept.index_select(1, source).view(kept.shape[0], len(rests), width + GROW, kept.shape[2]) for kept in (keys, values))
+            )
             prefill.keys[layer] = prefill.values[layer] = None
         self._scores: Any = None
 
@@ -256,7 +261,7 @@ class Decode:
 
 
 def _grown(buffer: Any, width: int) -> Any:
-    grown = buffer.new_zeros((*buffer.shape[:2], width, buffer.shape[3]))
+    grown = buffer.new_empty((*buffer.shape[:2], width, buffer.shape[3]))
     grown[:, :, : buffer.shape[2]] = buffer
     return grown
 
