@@ -2,8 +2,8 @@
 
     python benchmarks/results.py --seeds 0 1 2
 
-The control starts from the same warm start (the policy D1) and is trained, iteration by iteration, on seed samples alone: those that the loop had seen by
-then, repeated until their tokens reach those of the loop's dataset, with the same recipe. Finished runs are kept in runs/results and not repeated.
+The control starts from the same warm start (the policy D1) and is trained, iteration by iteration, on seed samples alone: those that the loop had
+seen by then, repeated until their tokens reach those of the loop's dataset, with the same recipe. Finished runs are kept in runs/results and not repeated.
 """
 
 from __future__ import annotations
@@ -33,7 +33,12 @@ from looptool_kit.trainers.common import encode
 
 def control(loop: Run, folder: Path) -> Run:
     """The seed-only control of a finished loop."""
-    overrides = {f"{room}__{k}": v for room, values in loop.settings.model_dump(exclude_none=True).items() if isinstance(values, dict) for k, v in values.items()}
+    overrides = {
+        f"{room}__{k}": v
+        for room, values in loop.settings.model_dump(exclude_none=True).items()
+        if isinstance(values, dict)
+        for k, v in values.items()
+    }
     overrides |= {k: v for k, v in loop.settings.model_dump(exclude_none=True).items() if not isinstance(v, dict) and k != "preset"}
     run = Run.create(folder, loop.settings.preset, **overrides)
     seed(run)
@@ -146,9 +151,7 @@ def page(loops: list[Run], controls: list[Run], args: argparse.Namespace) -> str
     ]
     last, first = names[-1], next(n for n in names if n != "base")
     comparisons = [(f"loop {last} - {first}", [(f[first], f[last]) for f in found])]
-    comparisons += [
-        (f"loop {n} - control {n}", [(b[n], a[n]) for a, b in zip(found, against, strict=True)]) for n in names[-settings.iterations :]
-    ]
+    comparisons += [(f"loop {n} - control {n}", [(b[n], a[n]) for a, b in zip(found, against, strict=True)]) for n in names[-settings.iterations :]]
     for title, pairs in comparisons:
         lines.append(f"| {title} | " + " | ".join(difference(pairs, keep) for _, keep in views) + " |")
     lines += ["", "## Composition", "", "| seed | dataset | ES | EE | HPPL | seed-new | unjudged | total |", "|" + " --- |" * 8]

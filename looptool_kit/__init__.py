@@ -15,7 +15,8 @@ import sys
 import types
 from typing import TYPE_CHECKING, Any
 
-# Torch's CPU threads spin while they wait for each other; beside any other busy process that makes two threads slower than one. Has to be set before torch loads.
+# Torch's CPU threads spin while they wait for each other; beside any other busy process that makes two threads slower than one.
+# Has to be set before torch loads.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 _HOME = {

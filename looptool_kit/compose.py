@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Literal
 
 from looptool_kit.flow import error_seeds, with_decisions
@@ -72,7 +73,7 @@ def composition(run: Run) -> list[dict[str, object]]:
 
 
 def _compose(
-    run: Run, j: int, samples: Samples, probes: Probes, verdicts: Verdicts, expanded: Expansions, accepted: dict[str, object], pool: Samples
+    run: Run, j: int, samples: Samples, probes: Probes, verdicts: Verdicts, expanded: Expansions, accepted: Mapping[str, object], pool: Samples
 ) -> tuple[Samples, Members]:
     settings = run.settings
     by_id, probed = samples.by_id(), {p.sample_id: p for p in probes}

@@ -37,6 +37,8 @@ class LoraSettings(_Settings):
 
     rank: int = Field(16, ge=1)
     alpha: int = Field(32, ge=1)
+    upper: float = Field(1.0, gt=0, le=1)
+    """Share of the layers that get an adapter, counted from the top; the rest needs neither gradients nor memory for them."""
 
 
 class SftSettings(_Settings):

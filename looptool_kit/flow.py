@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from looptool_kit.records import Probe, Probes, Verdict, Verdicts
 from looptool_kit.run import Decision
@@ -21,7 +21,7 @@ class ErrorSeed(NamedTuple):
 
 
 def threshold(probes: Sequence[Probe], quantile: float, value: float | None = None) -> float:
-    """The perplexity above which a correct answer counts as borderline: `value`, or that quantile of the correct answers' perplexities (infinity if there are none)."""
+    """The perplexity above which a correct answer is borderline: `value`, or that quantile of the correct answers' (infinity if there are none)."""
     if value is not None:
         return value
     import numpy as np
@@ -39,7 +39,7 @@ def with_decisions(verdicts: Verdicts, decisions: dict[str, Decision]) -> Verdic
             out.append(verdict)
             continue
         value = decision.value if isinstance(decision.value, dict) else {"verdict": decision.value}
-        changes = {
+        changes: dict[str, Any] = {
             "status": "judged",
             "verdict": value.get("verdict"),
             "judge": f"person:{decision.author}",

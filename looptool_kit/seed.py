@@ -1,4 +1,4 @@
-"""Stage seed: where samples come from. Writes the pool (D_1 and the slices that join later), the held-out splits, and the truth behind planted noise."""
+"""Stage seed: where samples come from. Writes the pool (D_1 and later slices), the held-out splits, and the truth behind planted noise."""
 
 from __future__ import annotations
 
@@ -56,9 +56,7 @@ def _from_world(run: Run) -> tuple[Samples, Samples, Truths]:
     settings = run.settings
     clean = world.generate(settings.seeds.first + sum(slices(run)), seed=settings.seed)
     pool, truth = world.plant_noise(clean, settings.seeds.noise, seed=settings.seed)
-    held_out = Samples(
-        row for split in SPLITS for row in world.generate(settings.seeds.held_out, seed=HELD_OUT_SEED + settings.seed, split=split)
-    )
+    held_out = Samples(row for split in SPLITS for row in world.generate(settings.seeds.held_out, seed=HELD_OUT_SEED + settings.seed, split=split))
     return pool, held_out, Truths(Truth(sample_id=i, label=label) for i, label in truth.items())
 
 
@@ -79,7 +77,9 @@ def _from_file(run: Run) -> tuple[Samples, Samples, Truths]:
 
     good = Samples.read(path, set_aside, fault)
     if len(good) < 2:
-        raise RunError(f"{path} holds {len(good)} usable samples; {len(rejected)} were set aside in {run.path / 'rejected.jsonl'}, each with its reason.")
+        raise RunError(
+            f"{path} holds {len(good)} usable samples; {len(rejected)} were set aside in {run.path / 'rejected.jsonl'}, each with its reason."
+        )
     unique = list({s.id: s for s in good}.values())
     marked = [s for s in unique if s.split != "train"]
     if not marked:

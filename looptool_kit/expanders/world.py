@@ -1,7 +1,7 @@
-"""Expander `world`: children of a sample that the procedural world made, with the same error pattern in a new scenario and an exact label by execution.
+"""Expander `world`: children of a sample that the procedural world made: the same error pattern in a new scenario, an exact label by execution.
 
-The child keeps kind, target tools, mentioned parameters and how implicitly values are said; where the error was a wrong tool, the tool that was confused
-with the right one stays on offer.
+The child keeps kind, target tools, mentioned parameters and how implicitly values are said; where the error was a wrong tool, the tool that was
+confused with the right one stays on offer.
 """
 
 from __future__ import annotations

@@ -26,13 +26,22 @@ def encode(tokenizer: Any, sample: Sample) -> tuple[list[int], list[int]]:
 
 def lora_policy(model: Any, lora: LoraSettings, adapter: Path | None, seed: int) -> Any:
     """The base model with a trainable LoRA adapter: `adapter` loaded, or a new one."""
+    import torch
     import transformers
     from peft import LoraConfig, PeftModel, get_peft_model
 
     transformers.set_seed(seed)
     if adapter is not None:
         return PeftModel.from_pretrained(model, str(adapter), is_trainable=True)
-    config = LoraConfig(r=lora.rank, lora_alpha=lora.alpha, target_modules="all-linear", task_type="CAUSAL_LM")
+    count = model.config.get_text_config().num_hidden_layers
+    layers = model.base_model.layers
+    config = LoraConfig(
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        target_modules=sorted({name.rpartition(".")[2] for name, m in layers.named_modules() if isinstance(m, torch.nn.Linear)}),
+        layers_to_transform=list(range(count - max(1, round(count * lora.upper)), count)),
+        task_type="CAUSAL_LM",
+    )
     return get_peft_model(model, config)
 
 

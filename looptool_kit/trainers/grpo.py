@@ -1,7 +1,7 @@
 """Group relative policy optimisation (GRPO) with TRL, as LoopTool section 3.2 uses it: binary ToolMatch reward, clip-higher, no KL, no entropy bonus.
 
-On top of TRL's trainer: completions come from our own engine on merged weights, a group's prompt is computed once (`shared_prefix.py`), groups without
-variance (all right or all wrong: advantage zero) are counted and cost no forward pass, and memory is that of one group at a time.
+On top of TRL's trainer: completions come from our own engine on merged weights, a group's prompt is computed once (`shared_prefix.py`), groups
+without variance (all right or all wrong: advantage zero) are counted and cost no forward pass, and memory is that of one group at a time.
 """
 
 from __future__ import annotations
@@ -180,7 +180,14 @@ def shared_prefix_trainer() -> Any:
                 warnings.warn(f"GRPO computes each completion's prompt anew (TRL's own path): {self.not_shared}", stacklevel=2)
 
         def _get_per_token_logps_and_entropies(  # type: ignore[override]
-            self, model: Any, input_ids: torch.Tensor, attention_mask: torch.Tensor, logits_to_keep: int, *args: Any, compute_entropy: bool = False, **kwargs: Any
+            self,
+            model: Any,
+            input_ids: torch.Tensor,
+            attention_mask: torch.Tensor,
+            logits_to_keep: int,
+            *args: Any,
+            compute_entropy: bool = False,
+            **kwargs: Any,
         ) -> Any:
             if self.not_shared:
                 return super()._get_per_token_logps_and_entropies(
@@ -197,7 +204,7 @@ def shared_prefix_trainer() -> Any:
 
         def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> Any:
             # The token-mean loss is a sum over rows by one normaliser, so rows of advantage zero may be left out and groups taken one at a time.
-            if self.not_shared or self.beta != 0.0 or self.loss_type != "dapo" or not self.model.training:
+            if self.not_shared or self.beta != 0.0 or self.loss_type != "dapo" or not model.training:
                 return super()._compute_loss(model, inputs)
             rows = (inputs["advantages"] != 0).nonzero().flatten().tolist()
             groups: dict[tuple[int, ...], list[int]] = {}
@@ -206,9 +213,7 @@ def shared_prefix_trainer() -> Any:
             count = len(inputs["advantages"])
             total = None
             for at, members in enumerate(groups.values(), 1):
-                part = {
-                    k: v[members] if isinstance(v, torch.Tensor) and v.dim() and len(v) == count else v for k, v in inputs.items()
-                }
+                part = {k: v[members] if isinstance(v, torch.Tensor) and v.dim() and len(v) == count else v for k, v in inputs.items()}
                 loss = super()._compute_loss(model, part)
                 if at < len(groups):
                     self.accelerator.backward(loss)

@@ -86,7 +86,12 @@ def train(
     )
     bar = progress(f"train: SFT on {len(samples)} samples")
     trainer = Trainer(
-        model=policy, args=config, train_dataset=Dataset.from_list(rows), data_collator=collate if reason is None else None, processing_class=tokenizer, callbacks=[bar]
+        model=policy,
+        args=config,
+        train_dataset=Dataset.from_list(rows),
+        data_collator=collate if reason is None else None,
+        processing_class=tokenizer,
+        callbacks=[bar],
     )
     trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=last_checkpoint(folder))

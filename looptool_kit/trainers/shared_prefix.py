@@ -1,6 +1,6 @@
 """Log-probabilities of many sequences that share prefixes, each shared token computed once.
 
-Tool-calling prompts are mostly tool list: the G completions of a GRPO group share a whole prompt, and the samples of one tool list share most of theirs.
+Tool-calling prompts are mostly tool list: the G completions of a GRPO group share a whole prompt, the samples of one tool list most of theirs.
 `pack` lays such sequences out flat, each group as its prefix followed by the branches; every layer computes each token once, a branch attends to its
 group's prefix and to itself, and tokens keep the positions they have in their own sequence. Log-probs and gradients equal those of the sequences run
 one by one. Works for causal models of transformers whose attention goes through its attention interface (Llama, Qwen2, Qwen3, ...; full attention).
@@ -62,7 +62,7 @@ class Packed:
 
 
 def pack(prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]], same_group: int = 48) -> Packed:
-    """Pack sequences (prompt + completion, token ids). Those that agree in their first `same_group` tokens share the longest prefix common to all of them."""
+    """Pack sequences (prompt + completion, token ids); those that agree in their first `same_group` tokens share the longest prefix common to them."""
     import torch
 
     groups: dict[tuple[int, ...], list[int]] = {}
@@ -157,7 +157,14 @@ def packed_logps(model: Any, packed: Packed, temperature: float = 1.0, want_entr
 
 
 def _attention(
-    module: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, attention_mask: Any, *, shared_prefix: Layout | None = None, **kwargs: Any
+    module: Any,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: Any,
+    *,
+    shared_prefix: Layout | None = None,
+    **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
     """Attention over a packed row (query (1, H, T, d)); without a layout, transformers' own."""
     import torch
