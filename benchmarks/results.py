@@ -3,12 +3,13 @@
     python benchmarks/results.py --seeds 0 1 2
 
 The control starts from the same warm start (the policy D1) and is trained, iteration by iteration, on seed samples alone: those that the loop had
-seen by then, repeated until their tokens reach those of the loop's dataset, with the same recipe. Finished runs are kept in runs/results and not repeated.
+seen by then, repeated until their tokens reach those of the loop's dataset, with the same recipe. Finished runs stay in runs/results; none is repeated.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import random
 import shutil
@@ -126,12 +127,13 @@ def page(loops: list[Run], controls: list[Run], args: argparse.Namespace) -> str
         "# Results on the embedded model",
         "",
         f"`python benchmarks/results.py --preset {args.preset} --seeds {' '.join(map(str, args.seeds))}` printed this page. "
-        f"SmolLM2-135M-Instruct, {len(loops)} random seeds, {settings.seeds.held_out} held-out samples a split and seed, {settings.seeds.noise:.0%} of the seed labels "
-        f"wrong on purpose. Machine: {platform.processor() or platform.machine()}, torch {torch.__version__} ({torch.backends.cpu.get_cpu_capability()}), transformers {transformers.__version__}, trl {trl.__version__}, "
+        f"SmolLM2-135M-Instruct, {len(loops)} random seeds, {settings.seeds.held_out} held-out samples a split and seed (the base model: "
+        f"{settings.evaluate.base} in all), {settings.seeds.noise:.0%} of the seed labels wrong on purpose. Machine: {os.cpu_count()} cores, {platform.machine()} "
+        f"{torch.backends.cpu.get_cpu_capability()}; torch {torch.__version__}, transformers {transformers.__version__}, trl {trl.__version__}, "
         f"Python {platform.python_version()}.",
         "",
-        "D1 is the policy after the warm start on seed data, D2 and D3 after one and two turns of the loop. The control goes on from the same D1 on seed data alone, "
-        "for as many training tokens and with the same recipe.",
+        "D1 is the policy after the warm start on seed data, D2 and D3 after one and two turns of the loop. The control goes on from the same D1 on "
+        "seed data alone, for as many training tokens and with the same recipe.",
         "",
         "## Held-out exact match, all seeds pooled (Wilson 95%)",
         "",
@@ -175,7 +177,8 @@ def judge_lines(loops: list[Run]) -> list[str]:
 
     return [
         f"- precision of LABEL_WRONG: {share(total['right'], total['flagged'])}",
-        f"- recall, among failed samples with a planted error whose prediction was right: {share(total['right_of_correctable'], total['correctable'])}",
+        "- recall, among failed samples with a planted error whose prediction was right: "
+        f"{share(total['right_of_correctable'], total['correctable'])}",
         f"- abstained (unjudged): {share(total['unjudged'], total['judged'] + total['unjudged'])} failed samples",
     ]
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 # Torch's CPU threads spin while they wait for each other; beside any other busy process that makes two threads slower than one.
 # Has to be set before torch loads.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 _HOME = {
     "Run": "run",
@@ -48,6 +49,9 @@ _HOME = {
     "diagnose": "toolcalls",
     "grade": "toolcalls",
     "load_tools": "catalog",
+    "flips": "stats",
+    "paired": "stats",
+    "scoreboard": "stats",
 }
 __all__ = sorted(_HOME)  # noqa: PLE0605
 
@@ -62,6 +66,7 @@ if TYPE_CHECKING:
     from looptool_kit.run import Run, RunError
     from looptool_kit.samples import Label, Message, Sample, Samples, Tool, ToolCall
     from looptool_kit.seed import seed
+    from looptool_kit.stats import flips, paired, scoreboard
     from looptool_kit.toolcalls import Answer, diagnose, grade, match, parse, render_answer, render_prompt
     from looptool_kit.train import train
     from looptool_kit.verify import verify

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,25 +15,35 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 RunFolder = Annotated[Path, typer.Argument(help="The run folder.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="A setting, e.g. --set grpo.steps=2; may be given several times.")]
-Preset = Annotated[str, typer.Option(help="Settings to start from: a file name in looptool_kit/presets.")]
+Preset = Annotated[str | None, typer.Option(help="Settings to start from: cpu (the default), cpu-quick, ...; the names in looptool_kit/presets.")]
 SeedOption = Annotated[int | None, typer.Option(help="Random seed of the run.")]
 Iteration = Annotated[int | None, typer.Option(help="Iteration; the newest one if left out.")]
 
 
 def main() -> None:
-    """Run the command; errors that a user can mend are one paragraph, not a traceback."""
+    """Run the command; errors that a user can mend are one paragraph, not a traceback (LOOPTOOL_DEBUG=1 shows the traceback)."""
+    from looptool_kit.models import ModelNotFound
     from looptool_kit.run import RunError
 
+    signal.signal(signal.SIGINT, _stop)
     try:
         app()
-    except (RunError, ValueError, FileNotFoundError) as error:
-        if "--debug" in sys.argv:
+    except (RunError, ModelNotFound, ValueError, FileNotFoundError) as error:
+        if os.environ.get("LOOPTOOL_DEBUG"):
             raise
         typer.secho(f"looptool: {error}", fg="red", err=True)
         sys.exit(1)
-    except KeyboardInterrupt:
+    except Stopped:
         typer.secho("\nlooptool: stopped. Nothing finished is lost; the same command goes on where it stopped.", fg="yellow", err=True)
         sys.exit(130)
+
+
+class Stopped(BaseException):
+    """Ctrl-C; not KeyboardInterrupt, which the command-line library would swallow."""
+
+
+def _stop(*_: object) -> None:
+    raise Stopped
 
 
 def _overrides(pairs: list[str] | None, seed: int | None) -> dict[str, Any]:
@@ -56,25 +68,30 @@ def _open(path: Path) -> Any:
     return Run.open(path)
 
 
-@app.command()
-def init(path: RunFolder, preset: Preset = "cpu", seed: SeedOption = None, set_: Set = None) -> None:
-    """Make a run folder with the settings of a preset, to look at and edit before the loop starts."""
+def _open_or_create(path: Path, preset: str | None, overrides: dict[str, Any]) -> Any:
     from looptool_kit.run import Run
 
-    run = Run.create(path, preset, **_overrides(set_, seed))
+    if (path / "run.toml").exists() and preset is None and not overrides:
+        return Run.open(path)
+    return Run.create(path, preset or "cpu", **overrides)
+
+
+@app.command()
+def init(path: RunFolder, preset: Preset = None, seed: SeedOption = None, set_: Set = None) -> None:
+    """Make a run folder with the settings of a preset, to look at and edit before the loop starts."""
+    run = _open_or_create(path, preset, _overrides(set_, seed))
     typer.echo(f"{run.path / 'run.toml'} holds the settings. Next: looptool loop {path}")
 
 
 @app.command()
-def loop(path: RunFolder = Path("runs/tour"), preset: Preset = "cpu", seed: SeedOption = None, set_: Set = None) -> None:
+def loop(path: RunFolder = Path("runs/tour"), preset: Preset = None, seed: SeedOption = None, set_: Set = None) -> None:
     """Close the loop: seed, train, evaluate, probe, verify, expand, compose, and round again; then the scoreboard and the report.
 
     A loop that was stopped goes on where it stopped.
     """
     from looptool_kit.loop import Loop
-    from looptool_kit.run import Run
 
-    run = Run.open(path) if (path / "run.toml").exists() else Run.create(path, preset, **_overrides(set_, seed))
+    run = _open_or_create(path, preset, _overrides(set_, seed))
     Loop(run, typer.echo).run()
     _finish(run)
 
@@ -93,17 +110,15 @@ def _stage(path: Path, work: Callable[[Any], Any]) -> None:
 @app.command(name="seed")
 def seed_command(
     path: RunFolder,
-    preset: Preset = "cpu",
+    preset: Preset = None,
     seed: SeedOption = None,
     noise: Annotated[float | None, typer.Option(help="Share of labels that get a planted annotator's error.")] = None,
     set_: Set = None,
 ) -> None:
     """Make the seed data: the pool, D1, the held-out splits and the truth behind planted noise."""
-    from looptool_kit.run import Run
     from looptool_kit.seed import seed as stage
 
-    values = _overrides(set_, seed) | ({} if noise is None else {"seeds__noise": noise})
-    run = Run.open(path) if (path / "run.toml").exists() and not values else Run.create(path, preset, **values)
+    run = _open_or_create(path, preset, _overrides(set_, seed) | ({} if noise is None else {"seeds__noise": noise}))
     typer.echo(f"{stage(run)} in {run.folder(1) / 'samples.parquet'}; held-out splits and truth in {run.folder(0)}")
 
 
@@ -186,7 +201,7 @@ def lab(folder: Annotated[Path, typer.Argument(help="Where to open JupyterLab.")
     import subprocess
 
     if importlib.util.find_spec("jupyterlab") is None:
-        raise ValueError("JupyterLab is not installed here. Install it with `pip install 'looptool-kit[lab]'`, or use `make lab`.")
+        raise ValueError("JupyterLab is not installed here. Use `make lab`, which installs it, or `pip install -e '.[lab]'`.")
     raise typer.Exit(subprocess.call([sys.executable, "-m", "jupyter", "lab", str(folder)]))
 
 

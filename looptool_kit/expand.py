@@ -77,7 +77,7 @@ def _candidates(run: Run, seed: ErrorSeed, wanted: int, pool: Samples, j: int) -
 
 
 def _accept(candidates: list[list[Expansion]], known: Sequence[Sample], wanted: int, most: int) -> list[Expansion]:
-    """Mark the first `wanted` candidates of each seed that pass the rules and are new to their seed, their siblings, the dataset and the held-out set."""
+    """Accept the first `wanted` candidates of each seed that pass the rules and are new to seed, siblings, dataset and held-out set."""
     seen = Deduplicator(known)
     rows: list[Expansion] = []
     total = 0

@@ -293,7 +293,8 @@ def _lock(path: Path) -> None:
         owner = os.read(handle, 32).decode(errors="replace").strip() or "unknown"
         os.close(handle)
         raise RunError(
-            f"Another process (pid {owner}) works on {path}. Wait for it or stop it; to look only, use Run.open(..., read_only=True) or `looptool report`."
+            f"Another process (pid {owner}) works on {path}. Wait for it or stop it; to look only, use Run.open(..., read_only=True) "
+            "or `looptool report`."
         ) from None
     os.ftruncate(handle, 0)
     os.write(handle, str(os.getpid()).encode())

@@ -60,7 +60,7 @@ def print_scoreboard(run: Run) -> None:
     if judged:
         console.print(
             "judge against planted errors: "
-            f"precision {judged['right']}/{judged['flagged']}, recall {judged['right_of_correctable']}/{judged['correctable']} of the planted errors whose "
+            f"precision {judged['right']}/{judged['flagged']}, recall {judged['right_of_correctable']}/{judged['correctable']} of those whose "
             f"prediction was right, unjudged {judged['unjudged']} of {judged['judged'] + judged['unjudged']}"
         )
 

@@ -20,10 +20,10 @@ from looptool_kit.records import Expansions, Probes, Scores, Verdicts
 from looptool_kit.run import Run
 from looptool_kit.samples import Samples
 
-TINY = ["seeds.first=12", "seeds.fresh=[4]", "seeds.held_out=2", "seeds.noise=0.2", "iterations=1", "sft.epochs=1", "sft.batch=4", "sft.micro_batch=4",
-        "grpo.steps=1", "grpo.prompts=2", "grpo.group=2", "grpo.max_new_tokens=8", "probe.max_new_tokens=12", "probe.batch=4", "evaluate.max_new_tokens=8",
-        "expand.children=1", "expand.most=8"]  # fmt: skip
-TABLES = ("samples", "probes", "verdicts", "expansions", "members", "scores")
+TINY = (
+    "seeds.first=12 seeds.fresh=[4] seeds.held_out=2 seeds.noise=0.2 iterations=1 sft.epochs=1 sft.batch=4 sft.micro_batch=4 grpo.steps=1 grpo.prompts=2 "
+    "grpo.group=2 grpo.max_new_tokens=8 probe.max_new_tokens=12 probe.batch=4 evaluate.max_new_tokens=8 expand.children=1 expand.most=8"
+).split()
 
 
 def command(folder: Path, checkpoint: Path) -> list[str]:
@@ -76,6 +76,23 @@ def test_a_finished_loop_does_nothing_the_second_time(undisturbed: Path, tiny_ch
     done = subprocess.run(command(undisturbed, tiny_checkpoint), env=environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     assert {p: p.stat().st_mtime_ns for p in before} == before, time.monotonic() - started
+
+
+def test_ctrl_c_says_that_nothing_is_lost(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    start = command(tmp_path / "run", tiny_checkpoint)
+    process = subprocess.Popen(start, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "run" / "iterations" / "01" / "samples.parquet").exists() and process.poll() is None:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130 and "goes on where it stopped" in said, said[-2000:]
+
+
+def test_a_missing_model_is_one_paragraph(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    sets = ["--set", f"model={tmp_path / 'no' / 'such' / 'model'}", "--set", "seeds.first=8", "--set", "evaluate.base=0"]
+    done = subprocess.run([sys.executable, "-m", "looptool_kit.cli", "loop", str(folder), *sets], capture_output=True, text=True)
+    assert done.returncode == 1 and "no/such/model" in done.stderr and "Traceback" not in done.stderr, done.stderr[-2000:]
 
 
 def test_every_stage_left_its_table_and_rows_can_be_traced(undisturbed: Path) -> None:

@@ -33,7 +33,12 @@ def test_every_preset_loads_and_survives_the_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("change", "said"),
-    [({"grpo__stepz": 1}, "grpo.stepz"), ({"seeds__noise": 2}, "seeds.noise"), ({"iterations": 0}, "iterations"), ({"probe__quantile": "high"}, "probe.quantile")],
+    [
+        ({"grpo__stepz": 1}, "grpo.stepz"),
+        ({"seeds__noise": 2}, "seeds.noise"),
+        ({"iterations": 0}, "iterations"),
+        ({"probe__quantile": "high"}, "probe.quantile"),
+    ],
 )
 def test_wrong_settings_name_the_key(change: dict[str, object], said: str) -> None:
     with pytest.raises(ValueError, match=said):

@@ -62,7 +62,7 @@ class Packed:
 
 
 def pack(prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]], same_group: int = 48) -> Packed:
-    """Pack sequences (prompt + completion, token ids); those that agree in their first `same_group` tokens share the longest prefix common to them."""
+    """Pack sequences (prompt + completion, token ids); those that agree in their first `same_group` tokens share their longest prefix."""
     import torch
 
     groups: dict[tuple[int, ...], list[int]] = {}

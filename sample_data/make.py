@@ -1,0 +1,36 @@
+"""Make what this folder holds: the world's catalogue, a small set of each split, and a recorded run.
+
+    python sample_data/make.py runs/cpu
+
+The run is copied without its adapters (weights do not belong here), so every table and setting can be looked at, but not trained further.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+from looptool_kit.run import Run
+from looptool_kit.seeders import world
+from looptool_kit.tables import write_text
+from looptool_kit.toolcalls import tool_schemas
+
+HERE = Path(__file__).parent
+LEFT_OUT = shutil.ignore_patterns("adapter", "checkpoint-*", ".lock", "report.html", "*.parts", "probes_raw.parquet")
+
+
+def main(run_folder: str | None) -> None:
+    """Write the files; with a run folder, record that run too."""
+    write_text(HERE / "catalogue.json", json.dumps(tool_schemas(world.catalogue()), indent=1, ensure_ascii=False) + "\n")
+    for split, count in (("train", 80), ("unseen_values", 24), ("unseen_phrasings", 24), ("unseen_tools", 24)):
+        world.generate(count, seed="sample_data", split=split).write(HERE / f"{split}.jsonl")
+    if run_folder is not None:
+        Run.open(run_folder, read_only=True)  # raises if it is none
+        shutil.rmtree(HERE / "run", ignore_errors=True)
+        shutil.copytree(run_folder, HERE / "run", ignore=LEFT_OUT)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1] if len(sys.argv) > 1 else None)
