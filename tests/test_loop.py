@@ -20,10 +20,11 @@ from looptool_kit.records import Expansions, Probes, Scores, Verdicts
 from looptool_kit.run import Run
 from looptool_kit.samples import Samples
 
-TINY = (
-    "seeds.first=12 seeds.fresh=[4] seeds.held_out=2 seeds.noise=0.2 iterations=1 sft.epochs=1 sft.batch=4 sft.micro_batch=4 grpo.steps=1 grpo.prompts=2 "
-    "grpo.group=2 grpo.max_new_tokens=8 probe.max_new_tokens=12 probe.batch=4 evaluate.max_new_tokens=8 expand.children=1 expand.most=8"
-).split()
+TINY = [
+    *("seeds.first=12", "seeds.fresh=[4]", "seeds.held_out=2", "seeds.noise=0.2", "iterations=1", "sft.epochs=1", "sft.batch=4", "sft.micro_batch=4"),
+    *("grpo.steps=1", "grpo.prompts=2", "grpo.group=2", "grpo.max_new_tokens=8", "probe.max_new_tokens=12", "probe.batch=4"),
+    *("evaluate.max_new_tokens=8", "expand.children=1", "expand.most=8"),
+]
 
 
 def command(folder: Path, checkpoint: Path) -> list[str]:
