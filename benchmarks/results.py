@@ -130,7 +130,8 @@ def page(loops: list[Run], controls: list[Run], args: argparse.Namespace) -> str
         f"`python benchmarks/results.py --preset {args.preset} --seeds {' '.join(map(str, args.seeds))}` printed this page. "
         f"SmolLM2-135M-Instruct, {len(loops)} random seeds, {settings.seeds.held_out} held-out samples a split and seed (the base model: "
         f"{settings.evaluate.base} in all), {settings.seeds.noise:.0%} of the seed labels wrong on purpose. Machine: {os.cpu_count()} cores, "
-        f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}; torch {torch.__version__}, transformers {transformers.__version__}, trl {trl.__version__}, "
+        f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}; torch {torch.__version__}, "
+        f"transformers {transformers.__version__}, trl {trl.__version__}, "
         f"Python {platform.python_version()}.",
         "",
         "D1 is the policy after the warm start on seed data, D2 and D3 after one and two turns of the loop. The control goes on from the same D1 on "

@@ -22,6 +22,8 @@ class SeedSettings(_Settings):
 
     source: str = "world"
     """`world`, or the path of a .jsonl/.parquet file of samples."""
+    domains: tuple[str, ...] = ()
+    """Domains of the world to take tools from; empty: all. Held-out tools come from all of them in any case."""
     first: int = Field(320, ge=1)
     """Samples of D_1."""
     fresh: tuple[int, ...] = (64, 32)

@@ -54,9 +54,18 @@ def _from_world(run: Run) -> tuple[Samples, Samples, Truths]:
     from looptool_kit.seeders import world
 
     settings = run.settings
-    clean = world.generate(settings.seeds.first + sum(slices(run)), seed=settings.seed)
+    clean = world.generate(settings.seeds.first + sum(slices(run)), seed=settings.seed, domains=settings.seeds.domains)
     pool, truth = world.plant_noise(clean, settings.seeds.noise, seed=settings.seed)
-    held_out = Samples(row for split in SPLITS for row in world.generate(settings.seeds.held_out, seed=HELD_OUT_SEED + settings.seed, split=split))
+    held_out = Samples(
+        row
+        for split in SPLITS
+        for row in world.generate(
+            settings.seeds.held_out,
+            seed=HELD_OUT_SEED + settings.seed,
+            split=split,
+            domains=() if split == "unseen_tools" else settings.seeds.domains,
+        )
+    )
     return pool, held_out, Truths(Truth(sample_id=i, label=label) for i, label in truth.items())
 
 

@@ -51,12 +51,15 @@ def domains() -> dict[str, list[str]]:
     return {d.name: [s.name for s in d.tools] for d in all_domains()}
 
 
-def generate(n: int, seed: int | str, split: str = "train", kinds: Sequence[str] | None = None) -> Samples:
+def generate(n: int, seed: int | str, split: str = "train", kinds: Sequence[str] | None = None, domains: Sequence[str] = ()) -> Samples:
     """`n` samples of a split, no two alike, of all task kinds or of `kinds`, in the proportions of `plans.WEIGHTS`.
 
-    About ten samples in a row share one tool list. Raises ValueError for an unknown split or kind.
+    `domains` names those whose tools are offered; none: all. About ten samples in a row share one tool list. Raises ValueError for an unknown
+    split, kind or domain, and where too few tools are left for the kinds.
     """
     _check(split, kinds)
+    if unknown := sorted(set(domains) - {d.name for d in all_domains()}):
+        raise ValueError(f"unknown domain {unknown[0]!r}; the domains are {', '.join(d.name for d in all_domains())}")
     rng = Random(f"{seed}/{split}")
     deck = kind_deck(n, kinds, rng)
     near = [k for k in deck if k in _NEAR or (k not in _FAR and rng.random() < 0.5)]
@@ -66,7 +69,7 @@ def generate(n: int, seed: int | str, split: str = "train", kinds: Sequence[str]
         (False, far[i : i + PER_LIST]) for i in range(0, len(far), PER_LIST)
     ]
     rng.shuffle(chunks)
-    dealer, targets, seen = Dealer(split, rng), Counter[str](), set[str]()
+    dealer, targets, seen = Dealer(split, rng, domains), Counter[str](), set[str]()
     rows: list[Sample] = []
     for is_near, chunk in chunks:
         linked = is_near and bool({"multi_step", "multi_turn"} & set(chunk))

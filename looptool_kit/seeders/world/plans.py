@@ -37,8 +37,8 @@ def kind_deck(n: int, kinds: Sequence[str] | None, rng: Random) -> list[str]:
 class Dealer:
     """Deals tool lists so that all tools of a split get used about equally often."""
 
-    def __init__(self, split: str, rng: Random) -> None:
-        self.rng, self.pool = rng, pool(split)
+    def __init__(self, split: str, rng: Random, domains: Sequence[str] = ()) -> None:
+        self.rng, self.pool = rng, [s for s in pool(split) if not domains or domain_of()[s.name].name in domains]
         self.used: Counter[str] = Counter()
         self.dealt: dict[bool, list[list[Spec]]] = {True: [], False: []}
         names = {s.name for s in self.pool}
