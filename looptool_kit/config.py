@@ -53,7 +53,9 @@ class SftSettings(_Settings):
     batch: int = Field(8, ge=1)
     """Samples of an optimiser step."""
     micro_batch: int = Field(4, ge=1)
-    """Samples of a forward pass; those of one tool list share its tokens. Memory grows with it."""
+    """Samples of a forward pass; those of one tool list share its tokens."""
+    micro_tokens: int = Field(1000, ge=1)
+    """A forward pass of more tokens than this (shared ones counted once) is cut in two, again and again, so that long samples do not cost memory."""
     learning_rate: float = 1e-3
     learning_rate_later: float = 5e-4
     warmup_steps: int = 4

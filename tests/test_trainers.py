@@ -105,8 +105,9 @@ def sft_settings(**changes: object) -> SftSettings:
     return SftSettings(epochs=1, batch=4, micro_batch=2, learning_rate=1e-3, **changes)  # type: ignore[arg-type]
 
 
-def test_sft_loss_equals_the_mean_over_the_labels_tokens(tiny_loader, samples: Samples, tmp_path: Path) -> None:
-    facts = sft.train(tiny_loader, None, samples[:4], sft_settings(), LoraSettings(rank=4, alpha=8), tmp_path, seed=0)
+@pytest.mark.parametrize("most", [1, 100_000])
+def test_sft_loss_equals_the_mean_over_the_labels_tokens(tiny_loader, samples: Samples, tmp_path: Path, most: int) -> None:
+    facts = sft.train(tiny_loader, None, samples[:4], sft_settings(micro_tokens=most), LoraSettings(rank=4, alpha=8), tmp_path, seed=0)
     model, tokenizer = tiny_loader()
     total = count = 0.0
     tokens = 0
@@ -120,6 +121,14 @@ def test_sft_loss_equals_the_mean_over_the_labels_tokens(tiny_loader, samples: S
     first = json.loads((tmp_path / "history.jsonl").read_text().splitlines()[0])
     assert first["loss"] == pytest.approx(total / count, rel=1e-4)
     assert facts["tokens"] == tokens
+
+
+def test_long_batches_are_cut_without_changing_the_gradients(tiny_loader, samples: Samples, tmp_path: Path) -> None:
+    norms = []
+    for most in (1, 100_000):
+        sft.train(tiny_loader, None, samples[:4], sft_settings(micro_tokens=most), LoraSettings(rank=4, alpha=8), tmp_path / str(most), seed=0)
+        norms.append(json.loads((tmp_path / str(most) / "history.jsonl").read_text().splitlines()[0])["grad_norm"])
+    assert norms[0] == pytest.approx(norms[1], rel=1e-3)
 
 
 def test_a_killed_sft_resumes_to_the_same_weights(tiny_loader, samples: Samples, tmp_path: Path) -> None:
@@ -218,7 +227,7 @@ def test_grpo_loss_and_gradients_equal_trl(tiny_loader, tmp_path: Path) -> None:
     assert ours == pytest.approx(loss, rel=1e-4, abs=1e-6)
     assert found.keys() == expected.keys()
     for name, grad in expected.items():
-        torch.testing.assert_close(found[name], grad, rtol=1e-3, atol=1e-6, msg=name)
+        torch.testing.assert_close(found[name], grad, rtol=1e-4, atol=1e-4 * float(grad.abs().max()) + 1e-8)
 
 
 def test_merged_copy_equals_the_policy(tiny_loader) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from looptool_kit.config import LoraSettings, SftSettings
 from looptool_kit.samples import Samples
 from looptool_kit.trainers.common import by_tool_list, encode, keep_result, last_checkpoint, lora_policy, progress
-from looptool_kit.trainers.shared_prefix import pack, packed_logps, why_not
+from looptool_kit.trainers.shared_prefix import Packed, pack, packed_logps, why_not
 
 
 def train(
@@ -43,17 +43,23 @@ def train(
         rows = [{"input_ids": p + c, "labels": [-100] * len(p) + c} for p, c in (encoded[i] for i in order)]
 
     def collate(batch: list[dict[str, list[int]]]) -> dict[str, Any]:
-        packed = pack([r["prompt_ids"] for r in batch], [r["completion_ids"] for r in batch])
+        parts = packs(batch, settings.micro_tokens)
         # One label more than targets: the Trainer counts labels[..., 1:] to scale the loss over gradient accumulation.
-        labels = torch.cat([torch.tensor([-100]), packed.target]).unsqueeze(0)
-        return {"packed": packed, "labels": labels}
+        labels = torch.cat([torch.tensor([-100]), *(p.target for p in parts)]).unsqueeze(0)
+        return {"parts": parts, "labels": labels}
 
     class Trainer(SFTTrainer):
         def compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
             if reason is not None:
                 return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-            logps, _ = packed_logps(model, inputs["packed"])
-            return -logps.sum() / (len(logps) if num_items_in_batch is None else num_items_in_batch)
+            count = inputs["labels"].numel() - 1 if num_items_in_batch is None else num_items_in_batch
+            *first, last = inputs["parts"]
+            done = 0.0
+            for part in first:  # each part's gradients at once, so that memory is that of one part
+                loss = -packed_logps(model, part)[0].sum() / count
+                self.accelerator.backward(loss)
+                done += float(loss.detach())
+            return done - packed_logps(model, last)[0].sum() / count
 
         def _get_train_sampler(self, *_: Any) -> Any:
             return torch.utils.data.SequentialSampler(rows)  # type: ignore[arg-type]
@@ -98,3 +104,12 @@ def train(
     facts = {"trainer": "sft", "samples": len(samples), "tokens": sum(len(p) + len(c) for p, c in (encoded[i] for i in order))}
     keep_result(trainer, folder, facts)
     return json.loads(result.read_text())
+
+
+def packs(batch: list[dict[str, list[int]]], most: int) -> list[Packed]:
+    """The batch packed, cut in halves until no part of more than one sample has more than `most` tokens."""
+    packed = pack([r["prompt_ids"] for r in batch], [r["completion_ids"] for r in batch])
+    if len(batch) == 1 or packed.input_ids.shape[1] <= most:
+        return [packed]
+    half = len(batch) // 2
+    return packs(batch[:half], most) + packs(batch[half:], most)
