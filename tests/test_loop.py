@@ -49,23 +49,33 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*.parquet")) if "rollouts" not in str(p)}
 
 
+MOMENTS = (
+    "seed/held_out.parquet",
+    "iterations/01/policy/sft/checkpoint-*",
+    "iterations/01/probes_raw.parts/*.parquet",
+    "iterations/01/verdicts.parts/*",
+    "iterations/02/policy/sft/result.json",
+    "iterations/02/policy/grpo/rollouts/*",
+    "iterations/02/scores.parts/*",
+)
+
+
 @pytest.mark.timeout(900)
 def test_a_loop_killed_at_any_moment_ends_with_the_same_tables(undisturbed: Path, tiny_checkpoint: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     rng = random.Random(0)
     kills = 0
-    for delay in (rng.uniform(6, 30) for _ in range(4)):
+    for moment in MOMENTS:
         process = subprocess.Popen(command(folder, tiny_checkpoint), env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            process.wait(delay)
-            break
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            kills += 1
+        while process.poll() is None and not any(folder.glob(moment)):
+            time.sleep(0.005)
+        time.sleep(rng.uniform(0, 0.3))
+        kills += process.poll() is None
+        process.send_signal(signal.SIGKILL)
+        process.wait()
     done = subprocess.run(command(folder, tiny_checkpoint), env=environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert kills
+    assert kills >= 5
     a, b = contents(undisturbed), contents(folder)
     assert a.keys() == b.keys()
     assert [name for name in a if a[name] != b[name]] == []
