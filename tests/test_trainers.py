@@ -220,7 +220,7 @@ def test_grpo_loss_and_gradients_equal_trl(tiny_loader, tmp_path: Path) -> None:
         }
         loss = trainer._compute_loss(policy, inputs)
         loss.backward()
-        return float(loss), {n: p.grad.clone() for n, p in policy.named_parameters() if p.grad is not None}
+        return float(loss.detach()), {n: p.grad.clone() for n, p in policy.named_parameters() if p.grad is not None}
 
     loss, expected = gradients(GRPOTrainer)
     ours, found = gradients(grpo.shared_prefix_trainer())
