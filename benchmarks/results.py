@@ -25,7 +25,7 @@ from looptool_kit.policies import load_base, policy_of
 from looptool_kit.records import Scores
 from looptool_kit.run import Run
 from looptool_kit.samples import Sample, Samples
-from looptool_kit.seed import SPLITS, seed, slices
+from looptool_kit.seed import SPLITS, seed
 from looptool_kit.stats import aligned, clustered_difference, wilson
 from looptool_kit.summary import judge_against_truth, timings
 from looptool_kit.tables import write_text
@@ -57,7 +57,7 @@ def control(loop: Run, folder: Path) -> Run:
         return sum(map(len, encode(tokenizer, sample)))
 
     seen = run.settings.seeds.first
-    for j, fresh in enumerate(slices(run), 2):
+    for j, fresh in enumerate(run.settings.seeds.slices(run.settings.iterations), 2):
         seen += fresh
         path = run.folder(j) / "samples.parquet"
         if not path.exists():

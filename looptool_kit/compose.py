@@ -103,9 +103,9 @@ def _compose(
         high += [probed[v.sample_id] for v in verdicts if v.verdict == "BOTH_CORRECT" and probed[v.sample_id].perplexity > limit]
     for p in sorted(high, key=lambda p: -p.perplexity)[: settings.compose.hppl]:
         join(by_id[p.sample_id], "HPPL", p.sample_id, f"perplexity {p.perplexity:.3f}")
-    fresh = settings.seeds.fresh or (0,)
-    used = settings.seeds.first + sum(fresh[min(i, len(fresh) - 1)] for i in range(j - 1))
-    for sample in pool[used : used + fresh[min(j - 1, len(fresh) - 1)]]:
+    *before, fresh = settings.seeds.slices(j)
+    used = settings.seeds.first + sum(before)
+    for sample in pool[used : used + fresh]:
         join(sample, "seed", sample.id, "new from the pool")
     return Samples(rows.values()), Members(members)
 

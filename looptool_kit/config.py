@@ -33,6 +33,11 @@ class SeedSettings(_Settings):
     held_out: int = Field(60, ge=1)
     """Evaluation samples of each split (unseen values, unseen phrasings, unseen tools)."""
 
+    def slices(self, count: int) -> list[int]:
+        """How many fresh seed samples join D_2, D_3, ..., for `count` iterations."""
+        fresh = self.fresh or (0,)
+        return [fresh[min(i, len(fresh) - 1)] for i in range(count)]
+
 
 class LoraSettings(_Settings):
     """The adapter that is trained."""

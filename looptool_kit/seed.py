@@ -44,17 +44,11 @@ def seed(run: Run) -> Samples:
     return run.table(Samples, "samples", 1)
 
 
-def slices(run: Run) -> list[int]:
-    """How many fresh seed samples join D_2, D_3, ..., one number an iteration."""
-    fresh = run.settings.seeds.fresh or (0,)
-    return [fresh[min(i, len(fresh) - 1)] for i in range(run.settings.iterations)]
-
-
 def _from_world(run: Run) -> tuple[Samples, Samples, Truths]:
     from looptool_kit.seeders import world
 
     settings = run.settings
-    clean = world.generate(settings.seeds.first + sum(slices(run)), seed=settings.seed, domains=settings.seeds.domains)
+    clean = world.generate(settings.seeds.first + sum(settings.seeds.slices(settings.iterations)), seed=settings.seed, domains=settings.seeds.domains)
     pool, truth = world.plant_noise(clean, settings.seeds.noise, seed=settings.seed)
     held_out = Samples(
         row
