@@ -121,6 +121,55 @@ def test_plain_replies_by_what_they_must_say() -> None:
     assert judge(done, Answer(text="It is R-12.")).verdict == "BOTH_CORRECT"
 
 
+MOVE = Tool(
+    name="move_event",
+    description="Move a calendar event to another time.",
+    parameters={
+        "type": "object",
+        "properties": {
+            "event_id": {"type": "string"},
+            "new_start": {"type": "string", "description": "New start, YYYY-MM-DDTHH:MM."},
+            "date": {"type": "string", "format": "date"},
+        },
+        "required": ["event_id", "new_start"],
+    },
+)
+LIST = Tool(
+    name="list_events",
+    description="List the events of a day.",
+    parameters={"type": "object", "properties": {"date": {"type": "string", "format": "date"}}, "required": ["date"]},
+)
+EVENTS = '{"events": [{"event_id": "EV-82663", "date": "2027-06-22", "start": "18:45"}]}'
+
+
+def moved(turns: tuple[Message, ...], label: Answer, prediction: Answer) -> str | None:
+    messages = (Message(role="system", content="Today is Monday, 2027-06-21."), *turns)
+    return judge(Sample(tools=(LIST, MOVE), messages=messages, label=Label(calls=label.calls)), prediction).verdict
+
+
+@pytest.mark.parametrize("turns", [1, 2])
+def test_what_the_user_asks_last_outweighs_a_result_and_a_date_that_a_call_has_used(turns: int) -> None:
+    """A small model copies what it has just read; the copy stands in the dialogue and is wrong all the same."""
+    looked_up = (
+        Message(role="assistant", tool_calls=(ToolCall(name="list_events", arguments={"date": "2027-06-22"}),)),
+        Message(role="tool", content=EVENTS),
+    )
+    if turns == 1:
+        dialogue = (Message(role="user", content="Please list my events for tomorrow, then shift the event to the 24th of June at 08:30."), *looked_up)
+    else:
+        dialogue = (
+            Message(role="user", content="Please list my events for tomorrow."), *looked_up,
+            Message(role="assistant", content="There is one, EV-82663."), Message(role="user", content="Shift it to the 24th of June at 08:30."),
+        )  # fmt: skip
+    right = Answer(calls=(ToolCall(name="move_event", arguments={"event_id": "EV-82663", "new_start": "2027-06-24T08:30"}),))
+    for start in ("2027-06-22T18:45", "2027-06-22T08:30"):
+        copied = Answer(calls=(ToolCall(name="move_event", arguments={"event_id": "EV-82663", "new_start": start}),))
+        assert moved(dialogue, right, copied) == "PRED_WRONG"
+        assert moved(dialogue, copied, right) == "LABEL_WRONG"
+    surplus = Answer(calls=(ToolCall(name="move_event", arguments={**right.calls[0].arguments, "date": "2027-06-22"}),))
+    assert moved(dialogue, right, surplus) != "LABEL_WRONG"
+
+
 def test_finding_by_name() -> None:
     assert "evidence" in names() and find_judge("evidence") is judge
     with pytest.raises(ValueError, match="evidence"):

@@ -230,12 +230,17 @@ def _argument(
             return Evidence(name="wording", for_label=0.5, for_prediction=0.5, words=f"{where}: {_show(a)} and {_show(b)} mean the same")
         ga, gb = (_own(name, _found(s, c)) for s, c in zip(sides, (want, got), strict=True))
         support = [ga.supported, gb.supported]
+        support = [s * (0.4 if _stale(sample, said, g, v) else 1.0) for s, g, v in zip(support, (ga, gb), (a, b), strict=True)]
         if isinstance(a, str) and isinstance(b, str) and SequenceMatcher(None, a.lower(), b.lower(), autojunk=False).ratio() > 0.8:
             # Of two near copies the one that stands in the dialogue to the letter is the original.
             support = [s * (0.3 if s < max(support) else 1.0) for s in support]
         fresh = [_fresh(g, _elsewhere(s, c, name)) for g, s, c in zip((ga, gb), sides, (want, got), strict=True)]
         if min(support) >= 0.7 and fresh[0] != fresh[1]:
             support = [s * (1.0 if f else 0.4) for s, f in zip(support, fresh, strict=True)]
+        if min(support) >= 0.7:
+            # What the user asks last outweighs what stands in a result, or where a call already made has taken it from.
+            asked = [_asked(sample, said, g) for g in (ga, gb)]
+            support = [s * (1.0 if a >= max(asked) else 0.4) for s, a in zip(support, asked, strict=True)]
         if min(support) >= 0.7:
             roles = [max((role(said.passages[s[0]], s, name, schema) for s in g.spans), default=0.0) for g in (ga, gb)]
             support = [s * (1.0 if r >= max(roles) else 0.4) for s, r in zip(support, roles, strict=True)]
@@ -245,7 +250,7 @@ def _argument(
     call = (want, got)[mine]
     g = _found(sides[mine], call)[name]
     value = call.arguments[name]
-    distinct = _distinct(said, g, name, schema, value)
+    distinct = _distinct(sample, said, g, name, schema, value)
     if g.by_schema:
         return Evidence(name="default", for_label=0.5, for_prediction=0.5, words=f"{where}: {_show(value)} is the default")
     who = ("label", "prediction")
@@ -263,14 +268,37 @@ def _argument(
     return Evidence(name="coverage", for_label=support[0], for_prediction=support[1], words=e[2])
 
 
-def _distinct(said: Dialogue, g: Grounding, name: str, schema: dict[str, Any], value: Any) -> bool:
-    """False where the support of an argument may be chance: a common word, or a value of an old result, that nothing ties to the parameter."""
-    if any(role(said.passages[s[0]], s, name, schema) > 0 for s in g.spans):
+def _asked(sample: Sample, said: Dialogue, g: Grounding) -> bool:
+    """True where a value stands in the last request and no call made since has used its place."""
+    return _fresh(Grounding(1.0, "", tuple(s for s in g.spans if s[0] == said.last)), _taken(sample, said))
+
+
+def _stale(sample: Sample, said: Dialogue, g: Grounding, value: Any) -> bool:
+    """True for a date or time that a call made since the user last spoke has used up, while the request names another one that is still to be used."""
+    taken = _taken(sample, said)
+    if not isinstance(value, str) or moment(value) is None or not any(_overlaps(s, taken) for s in g.spans):
+        return False
+    left = [(said.last, m.start, m.end) for m in said.passages[said.last].mentions if m.kind in ("date", "time")]
+    return any(not _overlaps(s, [*taken, *g.spans]) for s in left)
+
+
+def _taken(sample: Sample, said: Dialogue) -> set[Span]:
+    """The places that the calls made since the user last spoke have used."""
+    return {s for c in _since(sample.messages) for g in groundings(c, sample.tools, said).values() if g.supported >= 0.7 for s in g.spans}
+
+
+def _distinct(sample: Sample, said: Dialogue, g: Grounding, name: str, schema: dict[str, Any], value: Any) -> bool:
+    """False where the support of an argument may be chance: a common word, a place that another call has used, or a value of a result, that nothing
+    ties to the parameter."""
+    taken = _taken(sample, said)
+    spans = [s for s in g.spans if not _overlaps(s, taken)]
+    named = said.last >= 0 and any(alike(w, t.stem) for w in stems(name) if w not in STOP for t in said.passages[said.last].tokens)
+    if any((named or s[0] == said.last) and role(said.passages[s[0]], s, name, schema) > 0 for s in spans):
         return True
-    spans = [s for s in g.spans if s[0] >= said.last]
     if not isinstance(value, str) or "enum" in schema:
-        return bool(spans)
-    return any(re.search(r"[\dA-Z@\"“]|\w\W+\w", said.passages[s[0]].text[max(0, s[1] - 1) : s[2]]) for s in spans)
+        return any(s[0] >= said.last for s in spans)
+    here = [s for s in spans if s[0] == said.last]
+    return any(re.search(r"[\dA-Z@\"“]|\w\W+\w", said.passages[s[0]].text[max(0, s[1] - 1) : s[2]]) for s in here)
 
 
 def _left_over(sample: Sample, said: Dialogue, used: set[Span]) -> int:
@@ -362,7 +390,7 @@ def _call_or_reply(sample: Sample, said: Dialogue, calls: _Side, reply: str) -> 
     if all(_made(sample.messages, c) for c in calls.answer.calls):
         return _evidence("coverage", 0.1, 0.9, f"{first.name} was already called with these arguments")
     earlier = _since(sample.messages)
-    used = {s for c in earlier for g in groundings(c, sample.tools, said).values() if g.supported >= 0.7 for s in g.spans}
+    used = _taken(sample, said)
     if earlier and not any(_fresh(g, used) for f in calls.found for g in f.values() if g.supported >= 0.7):
         return _evidence("coverage", 0.2, 0.8, f"{_show_call(first)} uses nothing that the calls before it have not used")
     fit = max(relevance(sample, said, c.name, f) for c, f in zip(calls.answer.calls, calls.found, strict=True))
