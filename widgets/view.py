@@ -1,0 +1,83 @@
+"""What all views share: the link between a view's Python and its page, the scripts and the style, and what is shown without a kernel.
+
+Python holds the data; the page asks for what it shows and tells what the person did. All that a person sets (sort, filter, threshold, cursor) is a
+synced trait, so that a reloaded page finds it as it was. Text of samples and models reaches the page as text only.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+import anywidget
+
+
+@lru_cache
+def script(*names: str) -> str:
+    """The module that JupyterLab loads: `common.js`, then the named files of `js/`, the last of which ends with `export default { render }`."""
+    return "\n".join(_read(f"{name}.js") for name in ("common", *names))
+
+
+@lru_cache
+def style() -> str:
+    """The style sheet of all views: JupyterLab's own variables, so light and dark come with the theme."""
+    return _read("style.css")
+
+
+def _read(name: str) -> str:
+    return files(__package__).joinpath("js", name).read_text(encoding="utf-8")
+
+
+class View(anywidget.AnyWidget):
+    """A view. The page's `ask(model, "page", {...})` calls `on_page(...)` of the subclass, whose dict comes back as the answer."""
+
+    def __init__(self, **traits: Any) -> None:
+        super().__init__(**traits)
+        self.on_msg(self._received)
+
+    def _received(self, _: Any, content: dict[str, Any], __: Any) -> None:
+        values = dict(content)
+        request, kind = values.pop("req", None), str(values.pop("type", ""))
+        try:
+            answer = getattr(self, f"on_{kind}")(**values)
+        except Exception as error:  # noqa: BLE001 - the page must hear of it: an error in a callback is shown nowhere else
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        self.send({"req": request, **(answer or {})})
+
+    def static_html(self) -> str:
+        """What stands in the view's place where no kernel runs: HTML without scripts."""
+        raise NotImplementedError
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        bundle = super()._repr_mimebundle_(**kwargs)
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+        return {**(data or {}), "text/html": self.static_html()}, metadata
+
+
+def html_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], caption: str = "") -> str:
+    """A plain HTML table, every cell escaped."""
+    head = "".join(f"<th>{html.escape(c)}</th>" for c in columns)
+    body = "".join("<tr>" + "".join(f"<td>{html.escape(plain(str(v)))}</td>" for v in row) + "</tr>" for row in rows)
+    return f"<table><caption>{html.escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def plain(text: str) -> str:
+    """Text with its control characters made visible, so that no escape sequence and no change of writing direction takes effect."""
+    return "".join(_visible(c) for c in text)
+
+
+def _visible(c: str) -> str:
+    code = ord(c)
+    if c in "\n\t":
+        return c
+    if code < 0x20:
+        return chr(0x2400 + code)
+    if 0x7F <= code < 0xA0 or code in _DIRECTION:
+        return f"⟨U+{code:04X}⟩"
+    return c
+
+
+_DIRECTION = {0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
