@@ -31,7 +31,7 @@ class Judge(Protocol):
 
 def names() -> list[str]:
     """The judges on offer."""
-    return sorted(m.name for m in iter_modules(__path__))
+    return sorted(m.name for m in iter_modules(__path__) if not m.name.startswith("_"))
 
 
 def find_judge(name: str) -> Judge:
