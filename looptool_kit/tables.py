@@ -97,9 +97,7 @@ class Table(Sequence[Row], Generic[Row]):
         return path
 
     @classmethod
-    def read(
-        cls, path: str | Path, on_reject: Callable[[int, str, str], None] | None = None, fault: Callable[[Row], str] | None = None
-    ) -> Self:
+    def read(cls, path: str | Path, on_reject: Callable[[int, str, str], None] | None = None, fault: Callable[[Row], str] | None = None) -> Self:
         """Read a Parquet or JSON-lines file.
 
         `on_reject(row_number, raw, reason)` is called for each row that is malformed, or in which `fault(row)` finds something wrong (it says what,

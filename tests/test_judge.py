@@ -155,7 +155,7 @@ def test_what_the_user_asks_last_outweighs_a_result_and_a_date_that_a_call_has_u
         Message(role="tool", content=EVENTS),
     )
     if turns == 1:
-        dialogue = (Message(role="user", content="Please list my events for tomorrow, then shift the event to the 24th of June at 08:30."), *looked_up)
+        dialogue = (Message(role="user", content="Please list my events for tomorrow, then shift the one to the 24th of June at 08:30."), *looked_up)
     else:
         dialogue = (
             Message(role="user", content="Please list my events for tomorrow."), *looked_up,

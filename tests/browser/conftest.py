@@ -1,4 +1,4 @@
-"""One JupyterLab and one browser for all browser tests. Without Chromium, Playwright or JupyterLab they are left out, and pytest's summary says so."""
+"""One JupyterLab and one browser for all browser tests. Where Chromium, Playwright or JupyterLab is missing they are skipped, and pytest says so."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -22,8 +23,9 @@ import nbformat
 TOKEN = "test-token"
 CHROMIUM = next((p for p in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if p), None)
 FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
 _READY = """() => { const panel = window.jupyterapp?.shell.currentWidget;
     return panel?.sessionContext?.isReady && panel.sessionContext.session?.kernel?.status === 'idle' }"""
 _RUN = """() => { const panel = window.jupyterapp.shell.currentWidget;
@@ -43,7 +45,7 @@ def lab_server(root: Path, **environment: str) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     own = {f"JUPYTER_{k.upper()}_DIR": str(home / k) for k in ("config", "data", "runtime")}
-    own |= {"JUPYTERLAB_SETTINGS_DIR": str(home / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"), "IPYTHONDIR": str(home / "ipython")}
+    own |= {f"JUPYTERLAB_{k.upper()}_DIR": str(home / k) for k in ("settings", "workspaces")} | {"IPYTHONDIR": str(home / "ipython")}
     # The kernel is the one of this environment, and prints no warnings of its own about frozen modules.
     own |= {"JUPYTER_PLATFORM_DIRS": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
     command = [
@@ -103,7 +105,8 @@ def new_page(chromium: Any, **options: Any) -> Any:
     page.faults, page.outside = [], []
     page.on("pageerror", lambda error: page.faults.append(str(error)))
     page.on("console", lambda message: page.faults.append(message.text) if message.type == "error" else None)
-    page.on("request", lambda request: page.outside.append(request.url) if request.url.startswith("http") and "//127.0.0.1" not in request.url else None)
+    outside = re.compile(r"https?://(?!127\.0\.0\.1)")
+    page.on("request", lambda request: page.outside.append(request.url) if outside.match(request.url) else None)
     return page
 
 
