@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 
 class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # With their docstrings the fields describe themselves in forms.
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class SeedSettings(_Settings):
@@ -43,7 +44,9 @@ class LoraSettings(_Settings):
     """The adapter that is trained."""
 
     rank: int = Field(16, ge=1)
+    """Rank of the low-rank update: more holds more, and costs more memory."""
     alpha: int = Field(32, ge=1)
+    """The update is scaled by alpha / rank."""
     upper: float = Field(1.0, gt=0, le=1)
     """Share of the layers that get an adapter, counted from the top; the rest needs neither gradients nor memory for them."""
 
@@ -62,10 +65,15 @@ class SftSettings(_Settings):
     micro_tokens: int = Field(1000, ge=1)
     """A forward pass of more tokens than this (shared ones counted once) is cut in two, again and again, so that long samples do not cost memory."""
     learning_rate: float = 1e-3
+    """AdamW's step size in the first iteration."""
     learning_rate_later: float = 5e-4
+    """AdamW's step size in later iterations."""
     warmup_steps: int = 4
+    """Steps over which the learning rate rises from nothing."""
     save_steps: int = 1
+    """Steps between two checkpoints: what a stopped training repeats at most."""
     gradient_checkpointing: bool = False
+    """Compute activations a second time instead of keeping them: less memory, about a third more time."""
 
 
 class GrpoSettings(_Settings):
@@ -80,20 +88,28 @@ class GrpoSettings(_Settings):
     group: int = Field(8, ge=2)
     """Completions of each prompt. (Paper: 16.)"""
     temperature: float = 1.0
+    """Sampling temperature of the completions. (Paper: 1.0.)"""
     learning_rate: float = 5e-5
     """Paper: 1e-6 on all weights; LoRA wants more."""
     clip_low: float = 0.2
+    """How far the probability ratio may fall below 1 before the gradient stops. (Paper: 0.2.)"""
     clip_high: float = 0.28
+    """How far it may rise above 1: "clip higher". (Paper: 0.28.)"""
     max_new_tokens: int = 160
+    """Length limit of a completion; one that is cut there earns nothing. (Paper: 1024.)"""
     save_steps: int = 1
+    """Steps between two checkpoints: what a stopped training repeats at most."""
     gradient_checkpointing: bool = False
+    """Compute activations a second time instead of keeping them: less memory, about a third more time."""
 
 
 class ProbeSettings(_Settings):
     """Greedy capability probing (LoopTool, section 3.3)."""
 
     max_new_tokens: int = 160
+    """Length limit of a prediction; one that is cut there counts as failed."""
     batch: int = 32
+    """Samples decoded together: more is faster and takes more memory."""
     quantile: float = Field(0.7, ge=0, le=1)
     """Mastered samples with a perplexity above this quantile (of the mastered ones) are borderline: D_HPPL."""
     threshold: float | None = None
@@ -104,6 +120,7 @@ class VerifySettings(_Settings):
     """Judgement-guided label verification (LoopTool, section 3.4)."""
 
     judge: str = "evidence"
+    """Who compares label and prediction, by the name of its module in `looptool_kit/judges`."""
 
 
 class ExpandSettings(_Settings):
@@ -136,6 +153,7 @@ class EvaluateSettings(_Settings):
     base: int = Field(18, ge=0)
     """On how many of the held-out samples the untrained model is evaluated too; it answers at length, so each costs several of a trained policy's."""
     max_new_tokens: int = 160
+    """Length limit of an answer; one that is cut there counts as wrong."""
 
 
 class Settings(_Settings):
@@ -171,14 +189,24 @@ def load_preset(name: str, **overrides: Any) -> Settings:
     if name not in presets():
         raise ValueError(f"there is no preset {name!r}; there are: {', '.join(presets())}")
     text = files("looptool_kit").joinpath("presets").joinpath(f"{name}.toml").read_text(encoding="utf-8")
-    values = tomllib.loads(text) | {"preset": name}
+    return _overridden(tomllib.loads(text) | {"preset": name}, overrides, f"preset {name}")
+
+
+def with_overrides(settings: Settings, **overrides: Any) -> Settings:
+    """The settings with some changed, named as for `load_preset`; None takes a setting back that may be left out. Raises `ValueError` as it does."""
+    return _overridden(settings.model_dump(), overrides, "settings")
+
+
+def _overridden(values: dict[str, Any], overrides: dict[str, Any], where: str) -> Settings:
     for dotted, value in overrides.items():
         *path, last = dotted.split("__")
         table = values
         for part in path:
             table = table.setdefault(part, {})
+            if not isinstance(table, dict):
+                raise ValueError(f"{where}: {part} is a single setting and holds none of the name {last}.")
         table[last] = value
-    return _checked(values, f"preset {name}")
+    return _checked(values, where)
 
 
 def load_settings(path: Path) -> Settings:

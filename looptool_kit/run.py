@@ -21,7 +21,7 @@ import os
 import resource
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,7 +29,7 @@ from typing import Any, TypeVar
 
 from pydantic import JsonValue
 
-from looptool_kit.config import Settings, dump_settings, load_preset, load_settings
+from looptool_kit.config import Settings, dump_settings, load_preset, load_settings, with_overrides
 from looptool_kit.samples import Frozen
 from looptool_kit.tables import Table, write_json, write_text
 
@@ -53,13 +53,15 @@ class Decision(Frozen):
     """Sample id (for an expansion: the child's); empty for the threshold."""
     value: JsonValue
     reason: str = ""
+    iteration: int | None = None
+    """The iteration whose row was decided on; None: that row in any iteration."""
 
 
 class Run:
     """A run folder, open for reading or (with the lock held) for writing."""
 
-    def __init__(self, path: Path, settings: Settings) -> None:
-        self.path, self.settings = path, settings
+    def __init__(self, path: Path, settings: Settings, read_only: bool = False) -> None:
+        self.path, self.settings, self.read_only = path, settings, read_only
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r}, preset={self.settings.preset!r})"
@@ -114,7 +116,19 @@ class Run:
             raise RunError(str(error)) from None
         if not read_only:
             _lock(path)
-        return cls(path, settings)
+        return cls(path, settings, read_only)
+
+    def set(self, **overrides: Any) -> Settings:
+        """Change settings, e.g. `run.set(probe__quantile=0.8)`, here and in `run.toml`; the next call of a stage that depends on them redoes it.
+
+        Raises `ValueError` for an unknown setting or value, `RunError` for a run opened to look at; then nothing is changed.
+        """
+        if self.read_only:
+            raise RunError(f"{self.path} was opened to look at only, so its settings stay. Open it with Run.open({str(self.path)!r}).")
+        settings = with_overrides(self.settings, **overrides)
+        write_text(self.path / "run.toml", dump_settings(settings, FORMAT))
+        self.settings = settings
+        return settings
 
     # ------------------------------------------------------------- places
 
@@ -199,38 +213,48 @@ class Run:
 
     # ---------------------------------------------------------- decisions
 
-    def decide(self, subject: str, row: str, value: JsonValue, reason: str = "", author: str | None = None) -> Decision:
-        """Append a person's decision; on disk when this returns, in force at the next compose. `value="undo"` takes back the last one."""
+    def decide(
+        self, subject: str, row: str, value: JsonValue, reason: str = "", author: str | None = None, iteration: int | None = None
+    ) -> Decision:
+        """Append a person's decision; on disk when this returns, in force at the next compose. `value="undo"` takes back the last one.
+
+        The same row can stand in several datasets: with `iteration` the decision holds in that one only. Raises `RunError` on a read-only run.
+        """
+        return self.decide_all(subject, {row: value}, reason, author, iteration)[0]
+
+    def decide_all(
+        self, subject: str, values: Mapping[str, JsonValue], reason: str = "", author: str | None = None, iteration: int | None = None
+    ) -> list[Decision]:
+        """Append one decision for each row of `values` (row -> value) in a single write; otherwise as `decide`."""
         import getpass
 
-        decision = Decision(
-            time=datetime.now(UTC).isoformat(timespec="milliseconds"),
-            author=author or getpass.getuser(),
-            subject=subject,
-            row=row,
-            value=value,
-            reason=reason,
-        )
-        _append(self.path / "decisions.jsonl", decision.model_dump(mode="json"))
-        return decision
+        if self.read_only:
+            raise RunError(f"{self.path} was opened to look at only, so nothing can be decided. Open it with Run.open({str(self.path)!r}).")
+        time, author = datetime.now(UTC).isoformat(timespec="milliseconds"), author or getpass.getuser()
+        made = [
+            Decision(time=time, author=author, subject=subject, row=row, value=value, reason=reason, iteration=iteration)
+            for row, value in values.items()
+        ]
+        _append(self.path / "decisions.jsonl", *(d.model_dump(mode="json") for d in made))
+        return made
 
-    def decisions(self, subject: str) -> dict[str, Decision]:
-        """The decisions in force on a subject, by row."""
+    def decisions(self, subject: str, iteration: int | None = None) -> dict[str, Decision]:
+        """The decisions in force on a subject, by row, in the order in which they were made; with `iteration`, those that hold there."""
         path = self.path / "decisions.jsonl"
-        stacks: dict[str, list[Decision]] = {}
+        stacks: dict[str, list[tuple[int, Decision]]] = {}
         if path.exists():
-            for line in path.read_text(encoding="utf-8").splitlines():
+            for number, line in enumerate(path.read_text(encoding="utf-8").splitlines()):
                 try:
                     decision = Decision.model_validate_json(line)
                 except ValueError:
                     continue  # the last line of a write that was cut short
-                if decision.subject == subject:
+                if decision.subject == subject and (iteration is None or decision.iteration in (None, iteration)):
                     stack = stacks.setdefault(decision.row, [])
                     if decision.value == "undo":
                         stack[-1:] = []
                     else:
-                        stack.append(decision)
-        return {row: stack[-1] for row, stack in stacks.items() if stack}
+                        stack.append((number, decision))
+        return {d.row: d for _, d in sorted((stack[-1] for stack in stacks.values() if stack), key=lambda pair: pair[0])}
 
     def reject(self, file: str, row: int, raw: str, reason: str) -> None:
         """Set a bad row aside in `rejected.jsonl`."""
@@ -269,8 +293,8 @@ def full_disk_explained(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _append(path: Path, record: dict[str, Any]) -> None:
-    line = json.dumps(record, ensure_ascii=False) + "\n"
+def _append(path: Path, *records: dict[str, Any]) -> None:
+    line = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
     if path.exists() and path.stat().st_size:
         with open(path, "rb") as before:
             before.seek(-1, os.SEEK_END)

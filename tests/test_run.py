@@ -197,3 +197,33 @@ def test_a_missing_seed_file_is_one_paragraph(tmp_path: Path) -> None:
     run = Run.create(tmp_path / "run", "cpu-quick", seeds__source=str(tmp_path / "gone.jsonl"))
     with pytest.raises(RunError, match=r"gone\.jsonl does not exist.*seeds\.source"):
         lt.seed(run)
+
+
+def test_settings_change_here_and_on_disk_or_not_at_all(run: Run) -> None:
+    run.set(probe__quantile=0.8, compose__hppl=3)
+    assert (run.settings.probe.quantile, run.settings.compose.hppl) == (0.8, 3)
+    run.set(probe__threshold=1.2)
+    assert load_settings(run.path / "run.toml") == run.settings and run.settings.probe.threshold == 1.2
+    run.set(probe__threshold=None)
+    assert load_settings(run.path / "run.toml").probe.threshold is None
+    before = (run.path / "run.toml").read_bytes()
+    for wrong, said in (({"probe__quantile": 2}, "probe.quantile"), ({"probe__nonsense": 1}, "probe.nonsense"), ({"seed__x": 1}, "single setting")):
+        with pytest.raises(ValueError, match=said):
+            run.set(**wrong)
+    with pytest.raises(RunError, match="look at only"):
+        Run.open(run.path, read_only=True).set(seed=1)
+    assert (run.path / "run.toml").read_bytes() == before
+
+
+def test_a_changed_setting_redoes_what_depends_on_it(run: Run) -> None:
+    before = lt.seed(run)
+    run.set(seeds__first=5)
+    assert len(lt.seed(run)) == 5 < len(before)
+
+
+def test_every_setting_of_a_room_says_what_it_means() -> None:
+    from looptool_kit.config import Settings
+
+    rooms = {name: field.annotation for name, field in Settings.model_fields.items() if field.annotation not in (str, int)}
+    assert [f"{room}.{name}" for room, kind in rooms.items() for name, field in kind.model_fields.items() if not field.description] == []
+    assert {"probe", "sft", "grpo", "compose"} <= set(rooms)
