@@ -1,0 +1,229 @@
+"""A table of many rows for a page: Python keeps the columns and the order, `js/table.js` asks for the rows in sight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import traitlets
+from looptool_kit.widgets.view import View
+
+LONGEST = 200
+"""Characters of a cell that travel to the page."""
+MOST_VALUES = 500
+"""Values of a facet that the page offers; rarer ones are reached by searching."""
+LARGEST_PAGE = 200
+
+
+class Rows:
+    """Columns of equal length, each sortable; facets filter by value, `text` is what a search looks through.
+
+    A column is an array of numbers, or a sequence of strings or of tuples of strings (shown with commas, filtered by membership). `text(i)` gives the
+    text of row i; it is read for all rows at the first search.
+    """
+
+    def __init__(self, columns: Mapping[str, Any], facets: Sequence[str] = (), text: Callable[[int], str] | None = None) -> None:
+        self._columns = {name: _Column(values) for name, values in columns.items()}
+        lengths = {name: len(c.codes) for name, c in self._columns.items()}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"columns of different lengths: {lengths}")
+        self.facets = tuple(facets)
+        self._text = text
+        self._texts: list[str] | None = None
+        self._search: tuple[str, np.ndarray] | None = None
+        self._sorted: dict[str, np.ndarray] = {}
+        self._length = next(iter(lengths.values()), 0)
+
+    def __len__(self) -> int:
+        return self._length
+
+    @property
+    def names(self) -> list[str]:
+        """The columns' names."""
+        return list(self._columns)
+
+    def numeric(self, name: str) -> bool:
+        """Whether the column holds numbers."""
+        return self._columns[name].names is None
+
+    def cell(self, name: str, row: int) -> str:
+        """A cell as it is shown."""
+        return self._columns[name].show(row)
+
+    def recode(self, name: str, codes: np.ndarray, names: Sequence[str]) -> None:
+        """Give a column other values: `names[codes[i]]` for row i, sorted as `names` are."""
+        self._columns[name] = _Column.of(codes, list(names))
+        self._sorted.pop(name, None)
+
+    def values(self, facet: str) -> list[tuple[str, int]]:
+        """A facet's values and how many rows have each, by name; of very many only the commonest."""
+        counts = self._columns[facet].counts()
+        most = sorted(counts, key=lambda v: -counts[v])[:MOST_VALUES]
+        keys = dict(zip(most, _sortable(most), strict=True))
+        return [(v, counts[v]) for v in sorted(most, key=keys.__getitem__)]
+
+    def order(self, sort: str = "", filters: Mapping[str, Any] | None = None, search: str = "", keep: np.ndarray | None = None) -> np.ndarray:
+        """Row numbers in the order shown. `sort`: a column's name, with "-" in front for descending; `keep`: one boolean for each row."""
+        mask = np.ones(len(self), bool) if keep is None else keep.copy()
+        for name, value in (filters or {}).items():
+            if value not in ("", None):
+                mask &= self._columns[name].holds(str(value))
+        if search.strip():
+            mask &= self._found(search.strip().casefold())
+        if not sort:
+            return np.flatnonzero(mask)
+        by = self._sorted_by(sort)
+        return by[mask[by]]
+
+    def _sorted_by(self, sort: str) -> np.ndarray:
+        name = sort.removeprefix("-")
+        if sort not in self._sorted:
+            ranks = self._columns[name].ranks()
+            self._sorted = {sort: np.argsort(-ranks if sort.startswith("-") else ranks, kind="stable")}
+        return self._sorted[sort]
+
+    def _found(self, needle: str) -> np.ndarray:
+        if self._texts is None:
+            self._texts = [self._text(i).casefold() if self._text else "" for i in range(len(self))]
+        if self._search is None or self._search[0] != needle:
+            self._search = (needle, np.fromiter((needle in t for t in self._texts), bool, len(self)))
+        return self._search[1]
+
+
+class _Column:
+    """Numbers, or codes into a list of names."""
+
+    def __init__(self, values: Any) -> None:
+        self.names: list[Any] | None = None
+        if isinstance(values, np.ndarray) and values.dtype.kind in "biuf":
+            self.codes = values
+            return
+        seen: dict[Any, int] = {}
+        self.codes = np.fromiter((seen.setdefault(v, len(seen)) for v in values), np.int64, len(values))
+        self.names = list(seen)
+        self._ranks: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, codes: np.ndarray, names: list[Any]) -> _Column:
+        column = cls(())
+        column.codes, column.names, column._ranks = codes, names, codes
+        return column
+
+    def show(self, row: int) -> str:
+        value = self.codes[row]
+        if self.names is None:
+            return f"{value:.4f}" if self.codes.dtype.kind == "f" else str(value)
+        text = ", ".join(_members(self.names[value]))
+        return text if len(text) <= LONGEST else text[:LONGEST] + "…"
+
+    def ranks(self) -> np.ndarray:
+        if self.names is None:
+            return self.codes if self.codes.dtype.kind == "f" else self.codes.astype(np.int64)
+        if self._ranks is None:
+            keys = _sortable([", ".join(_members(v)) for v in self.names])
+            ranks = np.empty(len(keys), np.int64)
+            ranks[sorted(range(len(keys)), key=keys.__getitem__)] = np.arange(len(keys))
+            self._ranks = ranks[self.codes]
+        return self._ranks
+
+    def counts(self) -> dict[str, int]:
+        if self.names is None:
+            values, counts = np.unique(self.codes, return_counts=True)
+            return {str(v): int(n) for v, n in zip(values, counts, strict=True)}
+        out: dict[str, int] = {}
+        for name, n in zip(self.names, np.bincount(self.codes, minlength=len(self.names)), strict=True):
+            for member in _members(name):
+                out[member] = out.get(member, 0) + int(n)
+        return out
+
+    def holds(self, value: str) -> np.ndarray:
+        if self.names is None:
+            return self.codes == (float(value) if self.codes.dtype.kind == "f" else int(value))
+        having = np.fromiter((value in _members(n) for n in self.names), bool, len(self.names))
+        return having[self.codes] if len(having) else np.zeros(len(self.codes), bool)
+
+
+def _members(value: Any) -> tuple[str, ...]:
+    return value if isinstance(value, tuple) else (str(value),)
+
+
+def _sortable(texts: list[str]) -> list[Any]:
+    """Keys to sort texts by: numbers by size where all are numbers, else without regard to upper and lower case."""
+    return [int(t) for t in texts] if all(t.isdecimal() for t in texts) else [t.casefold() for t in texts]
+
+
+class TableView(View):
+    """A view with a table (`rowTable` in `js/table.js`). What a person sets there are the traits `sort`, `filters`, `search` and `cursor`."""
+
+    sort = traitlets.Unicode("").tag(sync=True)
+    """The column that the rows are sorted by, with "-" in front for descending; empty: as they came."""
+    filters = traitlets.Dict().tag(sync=True)
+    """Facet -> value that the rows must have; a facet that is absent or empty lets all through."""
+    search = traitlets.Unicode("").tag(sync=True)
+    """Text that the rows must hold, upper and lower case alike."""
+    cursor = traitlets.Int(0).tag(sync=True)
+    """The selected row's place in the order shown, from 0. Another order keeps the same row selected where it is still shown."""
+    count = traitlets.Int(0, help="rows that pass the filters").tag(sync=True)
+    total = traitlets.Int(0, help="all rows").tag(sync=True)
+    version = traitlets.Int(0, help="changes whenever other rows, or other text in them, are to be shown").tag(sync=True)
+    columns: traitlets.List[Any] = traitlets.List(help="name, share of the width, numeric, and the facet's values with their counts").tag(sync=True)
+
+    def __init__(self, rows: Rows, widths: Mapping[str, float] | None = None, uncounted: Sequence[str] = (), **traits: Any) -> None:
+        """`widths`: a column's share of the width, 1 where absent; `uncounted`: facets whose counts change, so that none are shown."""
+        self.rows = rows
+        self.order = np.arange(len(rows))
+        columns = [
+            {
+                "name": name,
+                "width": (widths or {}).get(name, 1),
+                "numeric": rows.numeric(name),
+                "values": [[v, None if name in uncounted else n] for v, n in rows.values(name)] if name in rows.facets else None,
+            }
+            for name in rows.names
+        ]
+        super().__init__(columns=columns, count=len(rows), total=len(rows), **traits)
+
+    @property
+    def row(self) -> int | None:
+        """The number of the selected row among all rows, None where no row is shown."""
+        return int(self.order[min(self.cursor, len(self.order) - 1)]) if len(self.order) else None
+
+    @property
+    def kept(self) -> np.ndarray | None:
+        """One boolean for each row: which the rest of the view lets through (None: all). For subclasses."""
+        return None
+
+    def arrange(self) -> None:
+        """Order the rows anew; the page then asks for those in sight."""
+        before = self.row
+        self.order = self.rows.order(self.sort, self.filters, self.search, self.kept)
+        at = np.flatnonzero(self.order == before) if before is not None else self.order[:0]
+        with self.hold_sync():
+            self.count = len(self.order)
+            self.cursor = int(at[0]) if len(at) else 0
+            self.version += 1
+
+    def on_page(self, start: int, count: int) -> dict[str, Any]:
+        """The rows from place `start` on, as shown."""
+        start = max(0, int(start))
+        shown = self.order[start : start + min(int(count), LARGEST_PAGE)]
+        return {"start": start, "version": self.version, "rows": [[self.rows.cell(name, i) for name in self.rows.names] for i in shown]}
+
+    @traitlets.validate("sort")
+    def _known(self, proposal: Any) -> str:
+        name = proposal["value"]
+        if name and name.removeprefix("-") not in self.rows.names:
+            raise traitlets.TraitError(f"cannot sort by {name!r}: the columns are {', '.join(self.rows.names)} (with - in front: descending)")
+        return name
+
+    @traitlets.validate("filters")
+    def _facets(self, proposal: Any) -> dict[str, Any]:
+        unknown = set(proposal["value"]) - set(self.rows.facets)
+        if unknown:
+            raise traitlets.TraitError(f"cannot filter by {', '.join(sorted(unknown))}: the facets are {', '.join(self.rows.facets)}")
+        return proposal["value"]
+
+    @traitlets.observe("sort", "filters", "search")
+    def _changed(self, _: Any) -> None:
+        self.arrange()
