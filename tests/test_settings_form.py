@@ -1,0 +1,77 @@
+"""The settings form: made from the settings' types and docstrings, checked, and written as `run.set` writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("ipywidgets")
+
+from looptool_kit.widgets import settings_form
+
+from looptool_kit.config import load_settings
+from looptool_kit.run import Run
+
+ROOMS = ("seeds", "lora", "sft", "grpo", "probe", "verify", "expand", "compose", "evaluate")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run.create(tmp_path / "run", "cpu-quick")
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_form_says_what_the_run_says(run: Run, room: str) -> None:
+    form = settings_form(run, room)
+    settings = getattr(run.settings, room)
+    assert list(form.inputs) == list(type(settings).model_fields) and form.changes == {}
+    for name, each in form.inputs.items():
+        assert each.description == name and len(each.tooltip) > 10
+    before = (run.path / "run.toml").read_bytes()
+    form.button.click()
+    assert (run.path / "run.toml").read_bytes() == before and "Nothing" in form.status.value
+
+
+def test_saving_writes_the_run_and_shows_the_line_of_python(run: Run) -> None:
+    form = settings_form(run, "probe")
+    form.inputs["quantile"].value, form.inputs["threshold"].value = "0.8", "1.25"
+    assert "run.set(probe__quantile=0.8, probe__threshold=1.25)" in form.python.value
+    form.button.click()
+    assert run.settings.probe.quantile == 0.8 and load_settings(run.path / "run.toml").probe.threshold == 1.25
+    form.inputs["threshold"].value = " "
+    form.save()
+    assert load_settings(run.path / "run.toml").probe.threshold is None
+
+
+def test_lists_choices_and_switches(run: Run) -> None:
+    seeds, compose, sft = (settings_form(run, room) for room in ("seeds", "compose", "sft"))
+    seeds.inputs["fresh"].value, seeds.inputs["domains"].value = "8, 4,2", "calendar"
+    compose.inputs["unjudged"].value = "discard"
+    sft.inputs["gradient_checkpointing"].value = True
+    for form in (seeds, compose, sft):
+        form.save()
+    assert run.settings.seeds.fresh == (8, 4, 2) and run.settings.seeds.domains == ("calendar",)
+    assert run.settings.compose.unjudged == "discard" and run.settings.sft.gradient_checkpointing
+
+
+@pytest.mark.parametrize(
+    ("room", "name", "said", "why"), [("probe", "quantile", "2", "less than or equal"), ("grpo", "steps", "two", "whole number")]
+)
+def test_what_is_wrong_is_said_and_nothing_is_written(run: Run, room: str, name: str, said: str, why: str) -> None:
+    before = (run.path / "run.toml").read_bytes()
+    form = settings_form(run, room)
+    form.inputs[name].value = said
+    form.save()
+    assert form.status.value.startswith("Not saved") and why in form.status.value and name in form.status.value
+    assert (run.path / "run.toml").read_bytes() == before
+
+
+def test_text_from_the_run_stays_text_and_unknown_rooms_are_named(run: Run) -> None:
+    run.set(seeds__source="<img src=x onerror=bad()>")
+    static = settings_form(run, "seeds")._repr_mimebundle_()["text/html"]
+    form = settings_form(run, "seeds")
+    form.inputs["source"].value = "<script>bad()</script>"
+    assert "<img" not in static and "&lt;img" in static and "<script" not in form.python.value
+    with pytest.raises(ValueError, match="there are: seeds, lora"):
+        settings_form(run, "seed")

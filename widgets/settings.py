@@ -1,0 +1,128 @@
+"""One room of a run's settings as a small form: the same as `run.set(...)`, which it also writes out."""
+
+from __future__ import annotations
+
+import types
+from typing import Any, Literal, Union, get_args, get_origin
+
+import ipywidgets
+from looptool_kit.widgets.view import html_table
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from looptool_kit.run import Run
+
+
+class SettingsForm(ipywidgets.VBox):
+    """A form over `run.settings.<room>`, made from the settings' own types and docstrings."""
+
+    def __init__(self, run: Run, room: str) -> None:
+        settings = getattr(run.settings, room, None)
+        if not isinstance(settings, BaseModel):
+            rooms = [name for name in type(run.settings).model_fields if isinstance(getattr(run.settings, name), BaseModel)]
+            raise ValueError(f"there is no room {room!r} among the settings; there are: {', '.join(rooms)}")
+        self.run, self.room = run, room
+        self.fields = type(settings).model_fields
+        self.inputs = {name: _input(name, field, getattr(settings, name)) for name, field in self.fields.items()}
+        self.python = ipywidgets.HTML()
+        self.button = ipywidgets.Button(
+            description="Save", tooltip="Write these settings to run.toml; stages that depend on them are redone when called"
+        )
+        self.status = ipywidgets.Label()
+        self.button.on_click(lambda _: self.save())
+        for each in self.inputs.values():
+            each.observe(lambda _: self._show(), "value")
+        super().__init__(
+            [ipywidgets.HTML(f"<b>{room}</b>"), *self.inputs.values(), ipywidgets.HBox([self.button, self.status]), self.python],
+            layout=ipywidgets.Layout(border="1px solid var(--jp-border-color2, #ccc)", padding="6px", max_width="720px"),
+        )
+        self._show()
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """What the form says differently from the run, as arguments of `run.set`; raises `ValueError` for text that is no value."""
+        now = getattr(self.run.settings, self.room)
+        said = {name: _value(name, self.fields[name], each.value) for name, each in self.inputs.items()}
+        return {f"{self.room}__{name}": value for name, value in said.items() if value != getattr(now, name)}
+
+    def save(self) -> None:
+        """Check the form and write the run's settings; what is wrong stands beside the button, and then nothing is written."""
+        try:
+            changes = self.changes
+            self.run.set(**changes)
+        except Exception as error:  # noqa: BLE001 - shown beside the button: an error in a callback is shown nowhere else
+            self.status.value = f"Not saved. {error}"
+            return
+        self._show()
+        self.status.value = f"Saved {', '.join(changes).replace('__', '.')} to run.toml." if changes else "Nothing to save."
+
+    def _show(self) -> None:
+        import html
+
+        try:
+            line = ", ".join(f"{name}={value!r}" for name, value in self.changes.items())
+            line = f"run.set({line})" if line else "as in run.toml"
+        except ValueError as error:
+            line = str(error)
+        self.status.value = ""
+        self.python.value = f"<code>{html.escape(line)}</code>"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        bundle = super()._repr_mimebundle_(**kwargs)
+        now = getattr(self.run.settings, self.room)
+        rows = [(name, getattr(now, name), field.description or "") for name, field in self.fields.items()]
+        return {**(bundle or {}), "text/html": html_table(("setting", "value", "meaning"), rows, f"settings: {self.room}")}
+
+
+def settings_form(run: Run, room: str) -> SettingsForm:
+    """A form for one room of a run's settings (seeds, lora, sft, grpo, probe, verify, expand, compose, evaluate).
+
+    Save checks the values as `run.set` does and writes `run.toml`. Raises `ValueError` for an unknown room.
+    """
+    return SettingsForm(run, room)
+
+
+def _input(name: str, field: FieldInfo, value: Any) -> Any:
+    kind, _ = _kind(field)
+    look = {
+        "description": name,
+        "tooltip": field.description or name,
+        "style": {"description_width": "12em"},
+        "layout": ipywidgets.Layout(width="34em"),
+    }
+    if get_origin(kind) is Literal:
+        return ipywidgets.Dropdown(options=list(get_args(kind)), value=value, **look)
+    if kind is bool:
+        return ipywidgets.Checkbox(value=value, indent=False, **look)
+    text = "" if value is None else ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return ipywidgets.Text(value=text, continuous_update=True, placeholder="not set" if value is None else "", **look)
+
+
+def _value(name: str, field: FieldInfo, said: Any) -> Any:
+    """The typed value of what stands in an input; bounds are the settings' own business."""
+    kind, optional = _kind(field)
+    if not isinstance(said, str) or get_origin(kind) is Literal:
+        return said
+    said = said.strip()
+    if optional and not said:
+        return None
+    if get_origin(kind) is tuple:
+        return tuple(_scalar(name, get_args(kind)[0], part.strip()) for part in said.split(",") if part.strip())
+    return _scalar(name, kind, said)
+
+
+def _scalar(name: str, kind: Any, said: str) -> Any:
+    if kind is str:
+        return said
+    try:
+        return kind(said)
+    except ValueError:
+        raise ValueError(f"{name}: {said!r} is not {'a whole number' if kind is int else 'a number'}") from None
+
+
+def _kind(field: FieldInfo) -> tuple[Any, bool]:
+    """The type of a setting, and whether it may be left out."""
+    kind = field.annotation
+    if get_origin(kind) in (Union, types.UnionType):
+        return next(a for a in get_args(kind) if a is not type(None)), True
+    return kind, False
