@@ -41,7 +41,7 @@ def compose(
     j = iteration or run.iteration
     samples = run.table(Samples, "samples", j)
     probes = probes if probes is not None else run.table(Probes, "probes", j)
-    verdicts = with_decisions(verdicts if verdicts is not None else run.table(Verdicts, "verdicts", j), run.decisions("verdict"))
+    verdicts = with_decisions(verdicts if verdicts is not None else run.table(Verdicts, "verdicts", j), run.decisions("verdict", j))
     expanded = expanded if expanded is not None else run.table(Expansions, "expansions", j)
     accepted = {row: d.value for row, d in run.decisions("expansion").items()}
     pool = run.table(Samples, "pool", 0)

@@ -32,7 +32,7 @@ def expand(run: Run, verdicts: Verdicts | None = None, iteration: int | None = N
     """Candidates for every error seed of D_j, each with the checks that it passed; `accepted` ones join D_{j+1}."""
     j = iteration or run.iteration
     samples, probes = run.table(Samples, "samples", j), run.table(Probes, "probes", j)
-    verdicts = with_decisions(verdicts if verdicts is not None else run.table(Verdicts, "verdicts", j), run.decisions("verdict"))
+    verdicts = with_decisions(verdicts if verdicts is not None else run.table(Verdicts, "verdicts", j), run.decisions("verdict", j))
     seeds = error_seeds(samples, probes, verdicts)
     settings = run.settings.expand
     made_from = key([s.sample.id for s in seeds], [[str(f) for f in s.probe.faults] for s in seeds], settings, run.settings.seed)

@@ -48,6 +48,8 @@ def with_decisions(verdicts: Verdicts, decisions: dict[str, Decision]) -> Verdic
         }
         if "label" in value:
             changes["label"] = Label.model_validate(value["label"])
+        elif changes["verdict"] != verdict.verdict:
+            changes["label"] = None  # what stood after the judge's verdict; after LABEL_WRONG the prediction stands
         out.append(Verdict.model_validate(verdict.model_dump() | changes))
     return Verdicts(out)
 

@@ -213,9 +213,7 @@ class Run:
 
     # ---------------------------------------------------------- decisions
 
-    def decide(
-        self, subject: str, row: str, value: JsonValue, reason: str = "", author: str | None = None, iteration: int | None = None
-    ) -> Decision:
+    def decide(self, subject: str, row: str, value: JsonValue, reason: str = "", author: str | None = None, iteration: int | None = None) -> Decision:
         """Append a person's decision; on disk when this returns, in force at the next compose. `value="undo"` takes back the last one.
 
         The same row can stand in several datasets: with `iteration` the decision holds in that one only. Raises `RunError` on a read-only run.
@@ -243,7 +241,7 @@ class Run:
         path = self.path / "decisions.jsonl"
         stacks: dict[str, list[tuple[int, Decision]]] = {}
         if path.exists():
-            for number, line in enumerate(path.read_text(encoding="utf-8").splitlines()):
+            for number, line in enumerate(path.read_text(encoding="utf-8").split("\n")):
                 try:
                     decision = Decision.model_validate_json(line)
                 except ValueError:

@@ -6,6 +6,7 @@ Every figure about a policy comes with an interval. Policies are compared on the
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -69,6 +70,35 @@ class Flips(NamedTuple):
 
     fixed: tuple[str, ...]
     broken: tuple[str, ...]
+
+
+class Kappa(NamedTuple):
+    """How far two raters agree beyond chance."""
+
+    n: int
+    observed: float
+    """Share of rows on which they agree, in [0, 1]; nan for no rows."""
+    expected: float
+    """Share on which two raters with these habits would agree by chance, in [0, 1]; nan for no rows."""
+    kappa: float
+    """(observed - expected) / (1 - expected), in [-1, 1]: 1 is full agreement, 0 is chance. nan where undefined: no rows, or only one category."""
+
+
+def cohen_kappa(a: Sequence[str], b: Sequence[str]) -> Kappa:
+    """Cohen's kappa of two raters' categories; `a[i]` and `b[i]` are about row i (Cohen 1960). Raises `ValueError` for unequal lengths.
+
+    kappa = (p_o - p_e) / (1 - p_e), with p_o the share of rows rated alike and p_e = sum over categories c of share_a(c) * share_b(c).
+    """
+    if len(a) != len(b):
+        raise ValueError(f"two raters must rate the same rows, not {len(a)} and {len(b)}")
+    n = len(a)
+    if n == 0:
+        return Kappa(0, math.nan, math.nan, math.nan)
+    alike = sum(x == y for x, y in zip(a, b, strict=True))
+    of_a, of_b = Counter(a), Counter(b)
+    by_chance = sum(of_a[c] * of_b[c] for c in of_a)
+    kappa = (alike * n - by_chance) / (n * n - by_chance) if by_chance < n * n else math.nan
+    return Kappa(n, alike / n, by_chance / n**2, kappa)
 
 
 def wilson(k: int, n: int, level: float = 0.95) -> tuple[float, float]:

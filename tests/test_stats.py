@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from looptool_kit.records import Score
-from looptool_kit.stats import aligned, clustered_difference, flips, paired, scoreboard, wilson
+from looptool_kit.stats import aligned, clustered_difference, cohen_kappa, flips, paired, scoreboard, wilson
 
 
 def score(i: int, policy: str, correct: bool, split: str = "unseen_values", kind: str = "single", suite: str = "held-out") -> Score:
@@ -141,3 +141,25 @@ def test_flips_pair_by_suite_and_id():
     b = [score(3, "b", False), score(2, "b", True), score(1, "b", False), score(0, "b", True), score(4, "b", True), score(9, "b", True)]
     assert flips(a, b) == (("s0",), ("s1",))
     assert aligned(a, b) == (["s0", "s1", "s2", "s3"], [False, True, True, False], [True, False, True, False])
+
+
+def test_kappa_against_published_values():
+    def table(*counts: int) -> tuple[list[str], list[str]]:
+        size = math.isqrt(len(counts))
+        rows = [(str(k // size), str(k % size)) for k, n in enumerate(counts) for _ in range(n)]
+        return [a for a, _ in rows], [b for _, b in rows]
+
+    fleiss = cohen_kappa(*table(75, 1, 4, 5, 4, 1, 0, 0, 10))  # Fleiss, Levin and Paik 2003, table 18.1
+    assert (fleiss.n, fleiss.observed, fleiss.expected) == (100, pytest.approx(0.89), pytest.approx(0.66))
+    assert fleiss.kappa == pytest.approx(0.676, abs=5e-4)
+    assert cohen_kappa(*table(20, 5, 10, 15)).kappa == pytest.approx(0.4)
+    assert cohen_kappa(*table(45, 15, 25, 15)).kappa == pytest.approx(0.1304, abs=1e-4)
+    assert cohen_kappa(*table(0, 5, 5, 0)).kappa == pytest.approx(-1.0)
+
+
+def test_kappa_where_it_is_undefined_or_impossible():
+    assert cohen_kappa([], []).n == 0 and math.isnan(cohen_kappa([], []).kappa)
+    assert math.isnan(cohen_kappa("aa", "aa").kappa) and cohen_kappa("aa", "aa").observed == 1.0
+    assert cohen_kappa("ab", "ab").kappa == 1.0
+    with pytest.raises(ValueError, match="not 1 and 2"):
+        cohen_kappa("a", "ab")

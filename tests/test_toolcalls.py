@@ -24,6 +24,7 @@ from looptool_kit.toolcalls import (
     render_calls,
     render_prompt,
     reply_fault,
+    strict_json,
 )
 
 words = st.text(st.characters(codec="utf-8"), max_size=12)
@@ -367,3 +368,10 @@ def test_align_uses_each_call_once(a: tuple[ToolCall, ...], b: tuple[ToolCall, .
     pairs = align(a, b)
     assert [p[0] for p in pairs if p[0] is not None] == list(a)
     assert sorted(map(canonical, (p[1].model_dump() for p in pairs if p[1] is not None))) == sorted(map(canonical, (c.model_dump() for c in b)))
+
+
+def test_strict_json_is_as_strict_as_the_parser() -> None:
+    assert strict_json(' [{"name": "a", "arguments": {"x": 1.5}}] ') == [{"name": "a", "arguments": {"x": 1.5}}]
+    for text in ('{"a": 1, "a": 2}', "[NaN]", "[1e999]", '["\\ud800"]', "[" * 200 + "]" * 200, "[" * 100_000, "[1] 2", ""):
+        with pytest.raises(ValueError):
+            strict_json(text)
