@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Literal
 
-from looptool_kit.flow import error_seeds, with_decisions
-from looptool_kit.records import Expansions, Probes, Verdicts
+from looptool_kit.flow import chosen, error_seeds, with_decisions
+from looptool_kit.records import Expansion, Expansions, Probes, Verdicts
 from looptool_kit.run import Run, full_disk_explained, key
 from looptool_kit.samples import Frozen, Sample, Samples
 from looptool_kit.tables import Table
@@ -43,13 +43,13 @@ def compose(
     probes = probes if probes is not None else run.table(Probes, "probes", j)
     verdicts = with_decisions(verdicts if verdicts is not None else run.table(Verdicts, "verdicts", j), run.decisions("verdict", j))
     expanded = expanded if expanded is not None else run.table(Expansions, "expansions", j)
-    accepted = {row: d.value for row, d in run.decisions("expansion").items()}
+    decided = run.decisions("expansion", j)
     pool = run.table(Samples, "pool", 0)
     settings = run.settings
-    made_from = key(probes, verdicts, expanded, accepted, settings.compose, settings.seeds.fresh)
+    made_from = key(probes, verdicts, expanded, {row: d.value for row, d in decided.items()}, settings.compose, settings.seeds.fresh)
     if not run.done("composition", j, made_from):
         started = time.monotonic()
-        rows, members = _compose(run, j, samples, probes, verdicts, expanded, accepted, pool)
+        rows, members = _compose(run, j, samples, probes, verdicts, chosen(expanded, decided), pool)
         with full_disk_explained(run.path):
             folder = run.folder(j + 1)
             members.write(folder / "members.parquet")
@@ -73,7 +73,7 @@ def composition(run: Run) -> list[dict[str, object]]:
 
 
 def _compose(
-    run: Run, j: int, samples: Samples, probes: Probes, verdicts: Verdicts, expanded: Expansions, accepted: Mapping[str, object], pool: Samples
+    run: Run, j: int, samples: Samples, probes: Probes, verdicts: Verdicts, children: Sequence[Expansion], pool: Samples
 ) -> tuple[Samples, Members]:
     settings = run.settings
     by_id, probed = samples.by_id(), {p.sample_id: p for p in probes}
@@ -93,9 +93,8 @@ def _compose(
             if verdict.status == "unjudged":
                 join(by_id[verdict.sample_id], "unjudged", verdict.sample_id, f"kept as it was: {verdict.rationale}")
     standing = {seed.sample.id for seed in seeds}
-    for child in expanded:
-        decided = accepted.get(child.sample.id)
-        if child.seed_id in standing and (decided == "accept" or (child.accepted and decided != "reject")):
+    for child in children:
+        if child.seed_id in standing:
             join(child.sample, "EE", child.seed_id, child.strategy)
     limit = _limit(run, j)
     high = [p for p in probes if p.state == "borderline"]

@@ -38,6 +38,11 @@ def jaccard(a: frozenset[str], b: frozenset[str]) -> float:
     return len(a & b) / len(a | b) if a or b else 1.0
 
 
+def said(sample: Sample) -> frozenset[str]:
+    """What deduplication compares of a sample: the shingles of what user and tools say in it."""
+    return shingles(_said(sample))
+
+
 def _answer(sample: Sample) -> _Answer:
     return canonical_calls(sample.label.calls), normalised(sample.label.reply) if not sample.label.calls else ""
 
@@ -54,7 +59,7 @@ class Deduplicator:
 
     def add(self, sample: Sample) -> None:
         """Take a sample in, duplicate or not."""
-        words, answer = shingles(_said(sample)), _answer(sample)
+        words, answer = said(sample), _answer(sample)
         self._exact.setdefault(_key(sample, answer), sample.id)
         self._near.insert(len(self._rows), _minhash(words))
         self._rows.append((sample.id, words, answer))
@@ -64,7 +69,7 @@ class Deduplicator:
         answer = _answer(sample)
         if (known := self._exact.get(_key(sample, answer))) is not None:
             return known
-        words = shingles(_said(sample))
+        words = said(sample)
         best, most = None, 0.0
         for row in sorted(self._near.query(_minhash(words))):
             other, other_words, other_answer = self._rows[row]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from looptool_kit.records import Probe, Probes, Verdict, Verdicts
-from looptool_kit.run import Decision
+from looptool_kit.records import Expansion, Probe, Probes, Verdict, Verdicts
+from looptool_kit.run import Decision, RunError
 from looptool_kit.samples import Label, Sample, Samples
 
 
@@ -67,3 +67,30 @@ def error_seeds(samples: Samples, probes: Probes, verdicts: Verdicts) -> list[Er
             changed = sample.relabelled(label, iteration=verdict.iteration, strategy=f"judges.{verdict.judge}")
             seeds.append(ErrorSeed(changed, probe, verdict))
     return seeds
+
+
+def chosen(expanded: Iterable[Expansion], decisions: Mapping[str, Decision]) -> list[Expansion]:
+    """The candidates that a dataset takes: the accepted ones, unless a person (decisions by child id) accepted, rejected or edited them.
+
+    An edited sample stands in its candidate's place: a new id, the candidate's parent, strategy `person`. Raises `RunError` for an edit that is no sample.
+    """
+    out = []
+    for child in expanded:
+        decision = decisions.get(child.sample.id)
+        value = decision.value if decision else None
+        if isinstance(value, dict) and "edit" in value:
+            out.append(child.model_copy(update={"sample": _edited(child, value["edit"]), "strategy": "person", "accepted": True}))
+        elif value == "accept" or (child.accepted and value != "reject"):
+            out.append(child.model_copy(update={"accepted": True}))
+    return out
+
+
+def _edited(child: Expansion, edit: Any) -> Sample:
+    try:
+        sample = Sample.model_validate(edit)
+    except ValueError as error:
+        raise RunError(
+            f"the edit of expansion {child.sample.id} in decisions.jsonl is not a sample ({error}). Take it back with "
+            f"run.decide('expansion', '{child.sample.id}', 'undo')."
+        ) from None
+    return sample.model_copy(update={"parent": child.sample.parent, "iteration": child.iteration, "source": "person", "strategy": "person"})

@@ -52,6 +52,8 @@ class Decision(Frozen):
     row: str
     """Sample id (for an expansion: the child's); empty for the threshold."""
     value: JsonValue
+    """verdict: a verdict's name, or {"verdict": ..., "label": {...}}. expansion: "accept", "reject" or {"edit": a sample}, which joins in the
+    child's place. threshold: the perplexity. "undo" takes the last one back."""
     reason: str = ""
     iteration: int | None = None
     """The iteration whose row was decided on; None: that row in any iteration."""

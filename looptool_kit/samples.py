@@ -83,7 +83,7 @@ class Sample(Frozen):
     split: str = "train"
     """train, unseen_values, unseen_phrasings or unseen_tools; free for imported data."""
     source: str = ""
-    """What made the row: `world`, `file:<name>`, `judge`, `expander`."""
+    """What made the row: `world`, `file:<name>`, `judge`, `expander`, `person`."""
     iteration: int = 0
     strategy: str = ""
     """The strategy by name that made the row, e.g. `expanders.world`."""
