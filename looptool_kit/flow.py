@@ -72,7 +72,7 @@ def error_seeds(samples: Samples, probes: Probes, verdicts: Verdicts) -> list[Er
 def chosen(expanded: Iterable[Expansion], decisions: Mapping[str, Decision]) -> list[Expansion]:
     """The candidates that a dataset takes: the accepted ones, unless a person (decisions by child id) accepted, rejected or edited them.
 
-    An edited sample stands in its candidate's place: a new id, the candidate's parent, strategy `person`. Raises `RunError` for an edit that is no sample.
+    An edited sample stands in its candidate's place: new id, the candidate's parent, strategy `person`. Raises `RunError` where it is no sample.
     """
     out = []
     for child in expanded:

@@ -164,11 +164,17 @@ def test_a_killed_sft_resumes_to_the_same_weights(tiny_loader, samples: Samples,
         sft.progress = original  # type: ignore[attr-defined]
     kept = real(broken)
     assert kept is not None and kept.endswith("checkpoint-1")
+    history = broken / common.HISTORY
+    assert [json.loads(line)["step"] for line in history.read_text().splitlines()] == [1]  # written while it trained
+    with open(history, "a") as out:
+        out.write('{"loss": 9.0, "step": 2}\n{"loss": 9')  # a step beyond the checkpoint, and a row cut short
     (broken / "checkpoint-9").mkdir()  # a checkpoint that was cut short is thrown away
     sft.train(tiny_loader, None, samples, sft_settings(), lora, broken, seed=0)
     a, b = (load_file(tmp_path / d / "adapter" / "adapter_model.safetensors") for d in ("whole", "cut"))
     assert a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
     assert not list(broken.glob("checkpoint-*"))
+    rows = [[json.loads(line) for line in (tmp_path / d / common.HISTORY).read_text().splitlines()] for d in ("whole", "cut")]
+    assert [r["step"] for r in rows[1]] == [1, 2, 3] and [r["loss"] for r in rows[0]] == [r["loss"] for r in rows[1]]
 
 
 def test_grpo_advantages_and_counts(tiny_loader, tiny_engine, samples: Samples, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from looptool_kit.config import LoraSettings
 from looptool_kit.samples import Sample
-from looptool_kit.tables import atomic
+from looptool_kit.tables import atomic, write_text
 from looptool_kit.toolcalls import render_answer, render_prompt
 
 COMPLETE = "complete"
@@ -63,13 +63,18 @@ def merged_copy(policy: Any, into: Any) -> Any:
     return into
 
 
+HISTORY = "history.jsonl"
+"""What the trainer logged, one JSON object a line: grows while it trains, and a resumed training goes on from its checkpoint's row."""
+
+
 def progress(description: str) -> Any:
-    """A trainer callback that shows one bar over the optimiser steps with the last loss or reward."""
+    """A trainer callback that shows one bar over the optimiser steps with the last loss or reward, and writes what is logged to `HISTORY` at once."""
     from tqdm.auto import tqdm
     from transformers import TrainerCallback
 
     class Bar(TrainerCallback):
         def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            _write_history(state, Path(args.output_dir))  # rows beyond the checkpoint are dropped: their steps come again
             self.bar = tqdm(total=state.max_steps, initial=state.global_step, desc=description, unit="step")
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -78,6 +83,8 @@ def progress(description: str) -> Any:
         def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
             keep = {k: f"{v:.3g}" for k, v in (logs or {}).items() if k in ("loss", "reward", "frac_reward_zero_std")}
             self.bar.set_postfix(keep)
+            with open(Path(args.output_dir) / HISTORY, "a", encoding="utf-8") as out:
+                out.writelines(_lines(state.log_history[-1:]))
 
         def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             self.bar.close()
@@ -102,13 +109,19 @@ def last_checkpoint(folder: Path) -> str | None:
 def keep_result(trainer: Any, folder: Path, facts: dict[str, Any]) -> None:
     """Save the adapter, the history and `result.json` (last, so that it stands for a finished training); drop the checkpoints."""
     trainer.model.save_pretrained(folder / "adapter")
-    history = [row for row in trainer.state.log_history if "train_runtime" not in row]
-    with atomic(folder / "history.jsonl") as tmp, open(tmp, "w", encoding="utf-8") as out:
-        out.writelines(json.dumps(row) + "\n" for row in history)
+    _write_history(trainer.state, folder)
     with atomic(folder / "result.json") as tmp:
         tmp.write_text(json.dumps({**facts, "steps": trainer.state.global_step}, indent=2), encoding="utf-8")
     for path in folder.glob("checkpoint-*"):
         shutil.rmtree(path)
+
+
+def _write_history(state: Any, folder: Path) -> None:
+    write_text(folder / HISTORY, "".join(_lines(state.log_history)))
+
+
+def _lines(rows: Sequence[dict[str, Any]]) -> list[str]:
+    return [json.dumps(row) + "\n" for row in rows if "train_runtime" not in row]
 
 
 def by_tool_list(samples: Sequence[Sample], run: int, seed: int) -> list[int]:

@@ -15,26 +15,29 @@ const toolsOf = (d) =>
 
 const answerOf = (a) => (a.calls.length ? a.calls.map(callCard) : h("div", { class: "lt-text" }, a.reply || "(says nothing)"));
 
-/** Label against prediction: a table for each pair of calls, what differs marked by colour, sign and words. */
+/** A pair of calls side by side (a row of `detail.aligned`), what differs marked by colour, sign and words. */
+function pairTable(p, left = "label", right = "prediction") {
+  const sign = { same: "=", differs: "≠", "label only": "−", "prediction only": "+" };
+  const words = { same: "same", differs: "differs", "label only": `${left} only`, "prediction only": `${right} only` };
+  const other = p.label !== p.prediction;
+  return h("table", { class: "lt-pair" },
+    h("thead", {}, h("tr", {}, h("th", {}, ""), h("th", { scope: "col" }, left), h("th", { scope: "col" }, right), h("th", {}, "")),
+      h("tr", { class: other ? "lt-differs" : "" }, h("th", { scope: "row" }, "tool"), h("td", {}, h("code", {}, p.label ?? "(no call)")),
+        h("td", {}, h("code", {}, p.prediction ?? "(no call)")), h("td", { title: other ? "differs" : "same" }, other ? "≠" : "="))),
+    h("tbody", {}, p.rows.map(([name, mine, theirs, how]) =>
+      h("tr", { class: how === "same" ? "" : "lt-differs", "data-how": how }, h("th", { scope: "row" }, name), h("td", {}, mine), h("td", {}, theirs),
+        h("td", { title: words[how], "aria-label": words[how] }, sign[how])))));
+}
+
+/** Label against prediction: a table for each pair of calls. */
 function comparison(d) {
   const said = d.prediction;
   if (!said) return h("div", {}, h("h4", {}, "label"), answerOf(d.label));
-  const sign = { same: "=", differs: "≠", "label only": "−", "prediction only": "+" };
-  const pair = (p) => {
-    const other = p.label !== p.prediction;
-    return h("table", { class: "lt-pair" },
-      h("thead", {}, h("tr", {}, h("th", {}, ""), h("th", { scope: "col" }, "label"), h("th", { scope: "col" }, "prediction"), h("th", {}, "")),
-        h("tr", { class: other ? "lt-differs" : "" }, h("th", { scope: "row" }, "tool"), h("td", {}, h("code", {}, p.label ?? "(no call)")),
-          h("td", {}, h("code", {}, p.prediction ?? "(no call)")), h("td", { title: other ? "differs" : "same" }, other ? "≠" : "="))),
-      h("tbody", {}, p.rows.map(([name, left, right, how]) =>
-        h("tr", { class: how === "same" ? "" : "lt-differs", "data-how": how }, h("th", { scope: "row" }, name), h("td", {}, left), h("td", {}, right),
-          h("td", { title: how, "aria-label": how }, sign[how])))));
-  };
   const replies = d.label.calls.length && said.calls.length ? null : h("table", { class: "lt-pair" },
     h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "label"), h("th", { scope: "col" }, "prediction"))),
     h("tbody", {}, h("tr", {}, h("td", { class: "lt-text" }, d.label.calls.length ? "(calls)" : d.label.reply || "(a plain reply)"),
       h("td", { class: "lt-text" }, said.error ? `${said.error}: ${said.detail}` : said.reply || (said.calls.length ? "(calls)" : "(says nothing)")))));
-  return h("div", { class: "lt-comparison" }, d.aligned.map(pair), replies,
+  return h("div", { class: "lt-comparison" }, d.aligned.map((p) => pairTable(p)), replies,
     d.demands.length ? h("div", { class: "lt-small" }, `a right reply holds: ${d.demands.join("; ")}`) : null,
     d.faults.length ? h("ul", { class: "lt-faults" }, d.faults.map((f) => h("li", {}, f))) : null);
 }
