@@ -121,3 +121,5 @@ def test_domains_limit_the_tools_of_training(tmp_path: Path) -> None:
     assert not {t.name for s in held_out if s.split == "unseen_tools" for t in s.tools} & wanted
     with pytest.raises(ValueError, match=r"unknown domain 'bankng'.*banking"):
         world.generate(3, seed=0, domains=["bankng"])
+    with pytest.raises(ValueError, match=r"recruiting are not in split 'train'.*banking"):
+        world.generate(3, seed=0, domains=["recruiting"])

@@ -70,6 +70,9 @@ def generate(n: int, seed: int | str, split: str = "train", kinds: Sequence[str]
     ]
     rng.shuffle(chunks)
     dealer, targets, seen = Dealer(split, rng, domains), Counter[str](), set[str]()
+    if not dealer.pool:
+        open_to = sorted({domain_of()[s.name].name for s in pool(split)})
+        raise ValueError(f"the tools of {', '.join(domains)} are not in split {split!r}; domains with tools in it: {', '.join(open_to)}")
     rows: list[Sample] = []
     for is_near, chunk in chunks:
         linked = is_near and bool({"multi_step", "multi_turn"} & set(chunk))
