@@ -8,10 +8,9 @@ import pytest
 
 pytest.importorskip("ipywidgets")
 
-from looptool_kit.widgets import settings_form
-
 from looptool_kit.config import load_settings
 from looptool_kit.run import Run
+from looptool_kit.widgets import settings_form
 
 ROOMS = ("seeds", "lora", "sft", "grpo", "probe", "verify", "expand", "compose", "evaluate")
 

@@ -6,11 +6,11 @@ import types
 from typing import Any, Literal, Union, get_args, get_origin
 
 import ipywidgets
-from looptool_kit.widgets.view import html_table
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from looptool_kit.run import Run
+from looptool_kit.widgets.view import html_table
 
 
 class SettingsForm(ipywidgets.VBox):

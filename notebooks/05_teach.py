@@ -1,0 +1,226 @@
+# %% [markdown]
+# # The method as a lesson
+#
+# Five exercises on the ideas that carry the loop: perplexity, composition, label errors, judges, rewards. Nothing is trained. Each exercise
+# is a question, a cell for your answer, and a check that tells you how it stands. The folded cell under it is a solution; it is checked in
+# the same way.
+#
+# Read `00_tour` first.
+
+# %%
+import math
+
+import lesson
+import pandas as pd
+import start
+
+import looptool_kit as lt
+from looptool_kit import records
+from looptool_kit.samples import ToolCall
+
+pd.options.display.max_colwidth = 160
+run = start.recorded("teach")
+j = lesson.last_judged(run)
+probes = run.table(records.Probes, "probes", j)
+verdicts = run.table(records.Verdicts, "verdicts", j)
+run
+
+# %% [markdown]
+# ## 1. Perplexity by hand
+#
+# $$\mathrm{PPL} = \exp\Big(-\frac{1}{L}\sum_{t=1}^{L} \log p(y_t)\Big)$$
+#
+# (LoopTool, section 3.3.) Below are the tokens of one answer with their natural-log probabilities. **What is its perplexity?** 1 would be complete
+# certainty. By the way: which token was the model least sure of, and why there?
+
+# %%
+probe = max((p for p in probes if p.correct), key=lambda p: p.perplexity)
+logprobs = probe.logprobs
+pd.DataFrame({"token": probe.tokens, "log p": [round(x, 4) for x in logprobs]}).T
+
+# %%
+my_perplexity = None  # a number, or Python: `logprobs` is the tuple above
+
+# %%
+lesson.check_perplexity(my_perplexity, probe)
+
+# %% tags=["solution"] jupyter={"source_hidden": true}
+assert lesson.check_perplexity(math.exp(-sum(logprobs) / len(logprobs)), probe)
+
+# %% [markdown]
+# ## 2. Move the threshold, predict the composition
+#
+# $D_{j+1} = D_{ES} \cup D_{EE} \cup D_{HPPL} \cup D_{\text{seed-new}}$ (section 3.6). $D_{HPPL}$ are the correct answers whose perplexity
+# lies **above** the threshold; the paper names none and lets a person choose. Here are the perplexities of all correct answers, and the
+# composition as it stands.
+
+# %%
+print("perplexity of the correct answers:", sorted(round(p.perplexity, 4) for p in probes if p.correct))
+print("threshold:", (run.manifest("probes", j) or {})["threshold"], " BOTH_CORRECT:", sum(v.verdict == "BOTH_CORRECT" for v in verdicts))
+print("at the most:", run.settings.compose.hppl, "samples in HPPL")
+now = lesson.compose_at(run, None)
+pd.DataFrame([now])
+
+# %% [markdown]
+# **Set the threshold to 1.0 (or another value) and predict `HPPL` and `total` before you look.** The check writes your threshold as a
+# decision, composes, and takes it back.
+
+# %%
+my_threshold = 1.0
+my_prediction = None  # {"HPPL": ..., "total": ...}
+
+# %%
+lesson.check_composition(run, my_threshold, my_prediction)
+
+# %% tags=["solution"] jupyter={"source_hidden": true}
+# Every perplexity is above 1, so every correct answer becomes borderline and stays; so do rows where both were correct. HPPL has an upper limit.
+both_correct = {v.sample_id for v in verdicts if v.verdict == "BOTH_CORRECT"}
+high = sum((p.correct or p.sample_id in both_correct) and p.perplexity > my_threshold for p in probes)
+high = min(high, run.settings.compose.hppl)
+assert lesson.check_composition(run, my_threshold, {"HPPL": high, "total": now["total"] - now["HPPL"] + high})
+
+# %% [markdown]
+# ## 3. Find the planted label errors
+#
+# Four of these sixteen labels are wrong, in ways in which annotators go wrong. **Which rows?** Read the request against the label, word by
+# word. A label error that survives teaches the model the error; a right label that is "corrected" does the same.
+
+# %%
+samples, truth = lesson.noisy_samples()
+for i, s in enumerate(samples):
+    print(f"{i:2}  {' / '.join(m.content for m in s.messages)}\n    {', '.join(f'{c.name} {c.arguments}' for c in s.label.calls)}\n")
+
+# %%
+my_rows = None  # a set of row numbers
+
+# %%
+lesson.check_planted(my_rows)
+
+# %% tags=["solution"] jupyter={"source_hidden": true}
+# The rule tier finds what contradicts a schema or is said nowhere ...
+from looptool_kit.rules import check_sample
+
+by_rules = {i for i, s in enumerate(samples) if not all(c.passed for c in check_sample(s))}
+print("the rules find:", sorted(by_rules))
+# ... and the judge also what was left out, but only where the model's answer is right: here it gets the right one for every row.
+from looptool_kit.judges.evidence import judge
+
+by_judge = {i for i, s in enumerate(samples) if judge(s, lt.Answer.of(truth.get(s.id, s.label))).verdict == "LABEL_WRONG"}
+print("the judge finds, given a model that is always right:", sorted(by_judge))
+planted = {i for i, s in enumerate(samples) if s.id in truth}
+assert lesson.check_planted(planted)
+pd.DataFrame({"row": i, "label": lt.render_answer(samples[i].label), "truth": lt.render_answer(truth[samples[i].id])} for i in sorted(planted))
+
+# %% [markdown]
+# A judge that overrules a label needs a model that is right where the label is wrong. Early in a loop the model is rarely right, so
+# `LABEL_WRONG` is rare, and worth a look by a person: that is what `DisagreementView` is for.
+#
+# ## 4. Fool the judge
+#
+# The evidence judge (section 3.4, without a language model) weighs what each answer has for it: schema, values that were said, what the
+# user asked for. In these situations the **label is right**. **Write a wrong answer that the judge takes for right**, so that it returns
+# `LABEL_WRONG` or `BOTH_CORRECT`.
+
+# %%
+for i, s in enumerate(lesson.SITUATIONS):
+    print(f"{i}  {s.request}\n   label: {lt.render_answer(s.label)}\n")
+print("tools:", ", ".join(f"{t.name}({', '.join(t.properties)})" for t in lesson.TOOLS))
+
+# %%
+my_situation = None  # 0, 1 or 2
+my_calls = [ToolCall(name="set_timer", arguments={"minutes": 10})]
+
+# %%
+lesson.check_fooled(my_situation, *my_calls)
+
+# %% tags=["solution"] jupyter={"source_hidden": true}
+# A correction is understood ...
+assert not lesson.check_fooled(0, ToolCall(name="set_timer", arguments={"minutes": 10}))
+# ... but a sum is not done: "two" is said, "four" is not.
+two = ToolCall(name="book_table", arguments={"restaurant": "Osteria", "day": "2026-11-27", "time": "19:00", "guests": 2})
+assert lesson.check_fooled(1, two)
+# Nor is a prohibition understood: the booking's number and "cancel" stand there.
+lesson.check_fooled(2, ToolCall(name="cancel_booking", arguments={"booking_id": "R-1204"}))
+
+# %% [markdown]
+# Every judge has such holes; a language model's are elsewhere (it likes the answer that it saw first, and long ones). So a verdict here
+# carries its evidence, thin evidence gives no verdict at all, and what a person decides goes before the judge.
+#
+# ## 5. Break the reward
+#
+# GRPO maximises the reward, not what you meant (section 3.2). **a)** Here is a reward as people write it in a hurry, over sets: read
+# `lesson.naive_reward`. **Write a wrong completion that it pays for.** There are at least four ways.
+
+# %%
+import inspect
+
+print(inspect.getsource(lesson.naive_reward))
+move = lt.Tool(
+    name="move",
+    parameters={
+        "type": "object",
+        "properties": {
+            "start": {"type": "string"},
+            "end": {"type": "string"},
+            "stops": {"type": "array", "items": {"type": "integer"}},
+            "fast": {"type": "boolean"},
+        },
+    },
+)
+drive = lt.Sample(
+    tools=(move,),
+    messages=(lt.Message(role="user", content="Go from A to B by stops 2 and 3, fast. Then from B to A the same way back, fast."),),
+    label=lt.Label(
+        calls=(
+            ToolCall(name="move", arguments={"start": "A", "end": "B", "stops": [2, 3], "fast": True}),
+            ToolCall(name="move", arguments={"start": "B", "end": "A", "stops": [3, 2], "fast": True}),
+        )
+    ),
+)
+print(lt.render_answer(drive.label))
+
+# %%
+my_completion = None  # text, with its <tool_call> tags
+
+# %%
+lesson.check_naive(my_completion, drive)
+
+# %% tags=["solution"] jupyter={"source_hidden": true}
+first, second = drive.label.calls
+for words, calls in {
+    "one call instead of two (a set forgets how often)": (first,),
+    "the same stops in another order (a set forgets order)": (first.model_copy(update={"arguments": {**first.arguments, "stops": [3, 2]}}), second),
+    "start and end swapped (values without their names)": (
+        first.model_copy(update={"arguments": {**first.arguments, "start": "B", "end": "A"}}),
+        second,
+    ),
+    "1 instead of true (equal in Python)": (first.model_copy(update={"arguments": {**first.arguments, "fast": 1}}), second),
+}.items():
+    print(words)
+    assert lesson.check_naive(lt.render_answer(lt.Label(calls=calls)), drive)
+
+# %% [markdown]
+# **b)** Now this project's own reward. For a plain reply there is nothing to match, so a label may say what a right reply has to mention.
+# **Write a useless reply, one that speaks of bananas, that still earns 1.**
+
+# %%
+reply = lt.Label(reply="For which date, and for how many people?", mentions=(("date", "day", "when"), ("how many", "people", "guests")), asks=True)
+reply
+
+# %%
+my_reply = None  # text
+
+# %%
+lesson.check_bananas(my_reply, reply)
+
+# %% tags=["solution"] jupyter={"source_hidden": true}
+assert lesson.check_bananas("How many bananas a day?", reply)
+
+# %% [markdown]
+# So a reward that reads words can be had by words. With greedy probing, people looking at samples, and few plain replies in the data that
+# is bearable; a policy that collects reward with bananas shows in `TrainingView`, among the sampled completions, long before it shows in a
+# mean.
+#
+# ## What to try next
+#
+# Take `01_one_iteration`, set `probe.quantile` or `expand.children`, and predict the next dataset before you compose it.

@@ -1,0 +1,46 @@
+"""Where the notebooks keep their runs, and the two ways to open one. Delete a folder under `runs/` to start it afresh."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from looptool_kit.records import Probes
+from looptool_kit.run import Run
+
+ROOT = Path(__file__).resolve().parent.parent
+RUNS = Path(os.environ.get("LOOPTOOL_RUNS", ROOT / "runs"))
+
+
+def recorded(name: str) -> Run:
+    """The recorded run of `sample_data/` as a copy of your own in `runs/<name>`, made on the first call: what you decide is kept there."""
+    folder = RUNS / name
+    if not folder.exists():
+        unfinished = RUNS / f".{name}"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        shutil.copytree(ROOT / "sample_data" / "run", unfinished)
+        for path in unfinished.glob("iterations/*/probes.parquet"):
+            # The recording leaves the decoded answers out, because the probes hold them too; without them a new threshold would decode again.
+            probes = Probes.read(path)
+            Probes(p.model_copy(update={"state": "mastered" if p.correct else "failed"}) for p in probes).write(path.with_name("probes_raw.parquet"))
+        unfinished.rename(folder)
+    return Run.open(folder)
+
+
+def open_run(name: str, preset: str, **settings: Any) -> Run:
+    """The run in `runs/<name>` as it stands, or a new one with the preset's settings and these.
+
+    The environment variable LOOPTOOL_OVERRIDES, a JSON object as `{"grpo__steps": 1}`, changes settings of new runs: the tests shrink them with it.
+    """
+    folder = RUNS / name
+    if (folder / "run.toml").exists():
+        run = Run.open(folder)
+        if run.settings.preset != preset:
+            print(
+                f"{folder} holds a run of preset {run.settings.preset!r}, and goes on with it. For {preset!r} delete the folder or give another name."
+            )
+        return run
+    return Run.create(folder, preset, **{**settings, **json.loads(os.environ.get("LOOPTOOL_OVERRIDES", "{}"))})
