@@ -218,7 +218,7 @@ class Run:
     def decide(self, subject: str, row: str, value: JsonValue, reason: str = "", author: str | None = None, iteration: int | None = None) -> Decision:
         """Append a person's decision; on disk when this returns, in force at the next compose. `value="undo"` takes back the last one.
 
-        The same row can stand in several datasets: with `iteration` the decision holds in that one only. Raises `RunError` on a read-only run.
+        The same row can stand in several datasets: with `iteration` a decision or undo holds there only. Raises `RunError` on a read-only run.
         """
         return self.decide_all(subject, {row: value}, reason, author, iteration)[0]
 
@@ -250,10 +250,10 @@ class Run:
                     continue  # the last line of a write that was cut short
                 if decision.subject == subject and (iteration is None or decision.iteration in (None, iteration)):
                     stack = stacks.setdefault(decision.row, [])
-                    if decision.value == "undo":
-                        stack[-1:] = []
-                    else:
+                    if decision.value != "undo":
                         stack.append((number, decision))
+                    elif alike := [k for k, (_, d) in enumerate(stack) if d.iteration == decision.iteration]:
+                        del stack[alike[-1]]
         return {d.row: d for _, d in sorted((stack[-1] for stack in stacks.values() if stack), key=lambda pair: pair[0])}
 
     def reject(self, file: str, row: int, raw: str, reason: str) -> None:

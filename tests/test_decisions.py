@@ -28,6 +28,8 @@ def test_a_decision_of_one_iteration_holds_in_that_one_only(run: Run) -> None:
     assert [values(run, j)["a"] for j in (1, 2, 3)] == ["PRED_WRONG", "LABEL_WRONG", "BOTH_WRONG"]
     run.decide("verdict", "a", "undo", iteration=2)
     assert [values(run, j)["a"] for j in (1, 2, 3)] == ["PRED_WRONG", "BOTH_WRONG", "BOTH_WRONG"]
+    run.decide("verdict", "a", "undo")
+    assert [values(run, j).get("a") for j in (1, 2, 3)] == ["PRED_WRONG", None, None]
 
 
 def test_many_decisions_in_one_write_and_in_the_order_in_which_they_were_made(run: Run) -> None:
