@@ -135,7 +135,10 @@ def page(loops: list[Run], controls: list[Run], args: argparse.Namespace) -> str
         f"Python {platform.python_version()}.",
         "",
         "D1 is the policy after the warm start on seed data, D2 and D3 after one and two turns of the loop. The control goes on from the same D1 on "
-        "seed data alone, for as many training tokens and with the same recipe.",
+        "seed data alone, for as many training tokens and with the same recipe: the seed samples that the loop had seen by then, repeated.",
+        "",
+        "What favours the loop: the `world` expander executes its tools anew, so the labels of its children are exact even where the label of their "
+        "error seed is not; the control trains on the planted label errors as they are. What favours the control: nothing that the loop lacks.",
         "",
         "## Held-out exact match, all seeds pooled (Wilson 95%)",
         "",
@@ -158,6 +161,8 @@ def page(loops: list[Run], controls: list[Run], args: argparse.Namespace) -> str
     comparisons += [(f"loop {n} - control {n}", [(b[n], a[n]) for a, b in zip(found, against, strict=True)]) for n in names[-settings.iterations :]]
     for title, pairs in comparisons:
         lines.append(f"| {title} | " + " | ".join(difference(pairs, keep) for _, keep in views) + " |")
+    lines += ["", "## By task kind, all seeds and splits pooled", "", "| kind | n | " + " | ".join((first, last, f"control {last}")) + " |"]
+    lines += ["|" + " --- |" * 5, *kind_lines([[f[first] for f in found], [f[last] for f in found], [f[last] for f in against]])]
     lines += ["", "## Composition", "", "| seed | dataset | ES | EE | HPPL | seed-new | unjudged | total |", "|" + " --- |" * 8]
     for run in loops:
         for row in lt.composition(run):
@@ -165,6 +170,15 @@ def page(loops: list[Run], controls: list[Run], args: argparse.Namespace) -> str
     lines += ["", "## The evidence judge against planted label errors", "", *judge_lines(loops)]
     lines += ["", "## Time and memory", "", *cost_lines(loops)]
     return "\n".join(lines) + "\n"
+
+
+def kind_lines(policies: list[list[Scores]]) -> list[str]:
+    """One row for each task kind: how many samples, and the share that each policy has right."""
+    lines = []
+    for kind in sorted({s.kind for table in policies[0] for s in table}):
+        hits = [[s.correct for table in tables for s in table if s.kind == kind] for tables in policies]
+        lines.append(f"| {kind} | {len(hits[0])} | " + " | ".join(f"{sum(h) / max(1, len(h)):.3f}" for h in hits) + " |")
+    return lines
 
 
 def judge_lines(loops: list[Run]) -> list[str]:
