@@ -1,0 +1,423 @@
+"""Every paid model call: OpenAI-compatible chat completions behind a keyed store, with retries, bounded concurrency and progress.
+
+The store is one SQLite file (in a run: `calls.sqlite`) that maps the hash of a request to the server's raw answer. An answer is kept the moment it
+arrives, so a killed run repeats at most the calls in flight, and whoever changes only how answers are read never pays twice. What failed is not
+kept: the next call of `complete` asks again. API keys come from the environment, go into the Authorization header and nowhere else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import hashlib
+import json
+import math
+import os
+import random
+import sqlite3
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import closing, suppress
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from threading import Thread
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from pydantic import ConfigDict, Field, field_validator
+
+from looptool_kit.samples import Frozen
+from looptool_kit.toolcalls import strict_json
+
+LONGEST_WAIT = 300.0
+"""Seconds: a server that asks (Retry-After) to wait longer than this is not waited for."""
+
+
+class Endpoint(Frozen):
+    """A model behind an OpenAI-compatible server (`/chat/completions`): vLLM, llama.cpp, a hosted service."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    base_url: str
+    """Address up to and with the version, e.g. http://localhost:8000/v1. Part of what a stored answer is found by, as is the model."""
+    model: str = Field(min_length=1)
+    """The model's name on that server."""
+    key_env: str = "OPENAI_API_KEY"
+    """The environment variable that holds the API key; where it is not set, none is sent."""
+    concurrency: int = Field(64, ge=1)
+    """Calls in flight at once."""
+    timeout: float = Field(120.0, gt=0)
+    """Seconds until a call without answer is tried again."""
+    retries: int = Field(6, ge=0)
+    """Further tries after a time-out, a broken connection, a malformed answer or status 408, 409, 429, 5xx."""
+    price_in: float = Field(0.0, ge=0)
+    """Money for a million tokens read, for the totals."""
+    price_out: float = Field(0.0, ge=0)
+    """Money for a million tokens written."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _address(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("give an address like http://localhost:8000/v1")
+        if parts.username or parts.password or parts.query:
+            raise ValueError("an address holds no user, password or query; the key belongs in the environment variable that key_env names")
+        return url.rstrip("/")
+
+
+class Request(NamedTuple):
+    """One question to a model."""
+
+    messages: Sequence[Mapping[str, str]]
+    """Turns with `role` and `content`."""
+    temperature: float = 0.0
+    max_tokens: int = 1024
+    seed: int = 0
+    """Tells repeated askings of one question apart in the store (votes). Not sent: some servers break on it, and the store repeats answers anyway."""
+    schema: dict[str, Any] | None = None
+    """JSON Schema that the answer shall have. Servers enforce it or do not: read answers with `json_object` and check."""
+
+
+class Reply(NamedTuple):
+    """What came of a request."""
+
+    text: str | None
+    """The answer, None where there is none."""
+    error: str = ""
+    """Why there is none: the last failure, a refusal, an answer cut at the length limit."""
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cached: bool = False
+    """From the store, not asked now."""
+
+
+class Totals(NamedTuple):
+    """What a list of replies amounts to; tokens and money whether paid now or when the answer was stored."""
+
+    answered: int
+    failed: int
+    cached: int
+    tokens_in: int
+    tokens_out: int
+    money: float
+
+
+class EndpointError(ValueError):
+    """No call to this endpoint can succeed (wrong key, address or model); the message says which and what to do."""
+
+
+def complete(requests: Sequence[Request], endpoint: Endpoint, store: Path, desc: str = "calls") -> list[Reply]:
+    """The replies to `requests`, in order; what `store` holds is not asked again, equal requests are asked once.
+
+    Works in a script and inside a running event loop alike. A request that fails for good is a reply with `error`, and is asked again by the next
+    call; after many such in a row the rest is not tried. Interrupting (Ctrl-C) keeps every answer that had arrived. Raises `EndpointError` where the
+    server knows neither key, address nor model, `OSError` where the disk is full.
+    """
+    from tqdm.auto import tqdm
+
+    try:
+        import aiohttp  # noqa: F401
+    except ImportError:
+        raise EndpointError("calls to a model server need aiohttp: pip install 'looptool-kit[llm]'") from None
+    bodies = [_body(r, endpoint) for r in requests]
+    keys = [_key(r, b, endpoint) for r, b in zip(requests, bodies, strict=True)]
+    todo = dict(zip(keys, bodies, strict=True))
+    replies: dict[str, Reply] = {}
+    with closing(_open(store)) as db:
+        for key in list(todo):
+            if row := db.execute("SELECT answer FROM calls WHERE key = ?", (key,)).fetchone():
+                replies[key] = _read(row[0])._replace(cached=True)
+                del todo[key]
+    if todo:
+        calls = _Calls(endpoint, store, todo)
+        # A thread of its own, with or without a running loop here: the interrupt then reaches this thread, which can stop the other in order.
+        thread = Thread(target=calls.run, name="calls", daemon=True)
+        try:
+            thread.start()
+            with tqdm(total=len(todo), desc=f"{desc} ({len(replies)} from the store)" if replies else desc, unit="call") as bar:
+                while thread.is_alive():
+                    thread.join(0.2)
+                    bar.set_postfix_str(calls.news(), refresh=False)
+                    bar.update(len(calls.replies) - bar.n)
+        finally:
+            calls.stop()
+            thread.join()
+        if calls.error:
+            raise calls.error
+        replies |= calls.replies
+    return [replies[key] for key in keys]
+
+
+def totals(replies: Sequence[Reply], endpoint: Endpoint) -> Totals:
+    """Sum up replies; money = (tokens_in * price_in + tokens_out * price_out) / 1e6."""
+    read, written = sum(r.tokens_in for r in replies), sum(r.tokens_out for r in replies)
+    answered, cached = sum(r.text is not None for r in replies), sum(r.cached for r in replies)
+    money = (read * endpoint.price_in + written * endpoint.price_out) / 1e6
+    return Totals(answered, len(replies) - answered, cached, read, written, money)
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """The one JSON object that an answer consists of, strictly (`toolcalls.strict_json`); leading thoughts and a code fence around it are dropped.
+
+    Raises `ValueError` for anything else.
+    """
+    said = text.rpartition("</think>")[2].strip()
+    if said.startswith("```") and said.endswith("```") and "\n" in said:
+        said = said[:-3].partition("\n")[2]
+    value = strict_json(said.strip())
+    if not isinstance(value, dict):
+        raise ValueError("the answer is JSON but no object")
+    return value
+
+
+# ------------------------------------------------------------------- requests
+
+
+def _body(request: Request, endpoint: Endpoint) -> bytes:
+    body: dict[str, Any] = {
+        "model": endpoint.model,
+        "messages": [dict(m) for m in request.messages],
+        "temperature": request.temperature,
+        "max_tokens": request.max_tokens,
+    }
+    if request.schema is not None:
+        form = {"name": "answer", "schema": request.schema, "strict": _closed(request.schema)}
+        body["response_format"] = {"type": "json_schema", "json_schema": form}
+    return json.dumps(body, ensure_ascii=False, sort_keys=True).encode("utf-8", "replace")
+
+
+def _key(request: Request, body: bytes, endpoint: Endpoint) -> str:
+    return hashlib.sha256(b"\0".join((endpoint.base_url.encode(), str(request.seed).encode(), body))).hexdigest()
+
+
+def _closed(schema: Any) -> bool:
+    """Whether OpenAI's strict mode takes the schema: every object closed, with all of its properties required."""
+    if isinstance(schema, list):
+        return all(map(_closed, schema))
+    if not isinstance(schema, dict):
+        return True
+    if schema.get("type") == "object" and (
+        schema.get("additionalProperties") is not False or set(schema.get("required", ())) != set(schema.get("properties", {}))
+    ):
+        return False
+    return all(map(_closed, schema.values()))
+
+
+def _read(raw: str) -> Reply:
+    """A chat completion as a reply; raises `ValueError` for what is none, or says nothing at all."""
+    try:
+        data = json.loads(raw)
+        choice, usage = data["choices"][0], data.get("usage") or {}
+        message, finish = choice["message"], choice.get("finish_reason")
+        said, refusal = message.get("content"), message.get("refusal")
+        tokens = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError, RecursionError):
+        raise ValueError(f"not a chat completion: {raw[:200]}") from None
+    if finish == "length":
+        return Reply(None, "the answer was cut at the length limit", *tokens)
+    if refusal or finish == "content_filter":
+        return Reply(None, f"the server refused: {refusal or finish}", *tokens)
+    if not isinstance(said, str) or not said.strip():
+        raise ValueError("an answer without text")
+    return Reply(said.encode("utf-8", "replace").decode(), "", *tokens)  # a lone surrogate could not be written to any table
+
+
+def _open(store: Path) -> sqlite3.Connection:
+    store.parent.mkdir(parents=True, exist_ok=True)
+    db = sqlite3.connect(store, timeout=60, isolation_level=None)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = NORMAL")  # with WAL a killed process loses nothing; a power cut may lose the last answers
+    db.execute("CREATE TABLE IF NOT EXISTS calls (key TEXT PRIMARY KEY, model TEXT, answer TEXT, time TEXT) WITHOUT ROWID")
+    return db
+
+
+# ---------------------------------------------------------------------- calls
+
+_AGAIN = {408, 409, 429}
+_OTHER_NAME = {"max_tokens": "max_completion_tokens", "temperature": None, "response_format": None}
+"""Parameters that some models refuse with status 400: under which other name they take them, or None where they want to go without."""
+
+
+class _Failed(Exception):
+    """A call had no usable answer; `wait` is the server's Retry-After in seconds, None where trying again is no use."""
+
+    def __init__(self, why: str, wait: float | None = 0.0) -> None:
+        super().__init__(why)
+        self.wait = wait
+
+
+class _Calls:
+    """The calls of one `complete`, made by a thread of their own. Other threads only look at `replies` and say `stop`."""
+
+    def __init__(self, endpoint: Endpoint, store: Path, todo: Mapping[str, bytes]) -> None:
+        self.endpoint, self.store, self.todo = endpoint, store, deque(todo.items())
+        self.replies: dict[str, Reply] = {}
+        self.error: BaseException | None = None
+        self.renamed: dict[str, str | None] = {}
+        self.lost, self.why = 0, ""  # calls that failed for good since the last answer, and why the last of them did
+        self.answered = False
+        self.spent = Totals(0, 0, 0, 0, 0, 0.0)
+        self.stopping = False
+        self.running: tuple[asyncio.AbstractEventLoop, asyncio.Task[None]] | None = None
+
+    def run(self) -> None:
+        try:
+            asyncio.run(self._all())
+        except asyncio.CancelledError:
+            pass
+        except BaseException as error:  # noqa: BLE001 - raised by the thread that waits
+            while isinstance(error, BaseExceptionGroup):
+                error = error.exceptions[0]
+            self.error = error
+
+    def news(self) -> str:
+        total = self.spent
+        words = f"{total.tokens_in + total.tokens_out:,} tokens" + (f", {total.failed} failed" if total.failed else "")
+        return words + (f", {total.money:.2f} spent" if self.endpoint.price_in or self.endpoint.price_out else "")
+
+    def stop(self) -> None:
+        self.stopping = True
+        if self.running:
+            with suppress(RuntimeError):  # the loop has ended by itself
+                self.running[0].call_soon_threadsafe(self.running[1].cancel)
+
+    async def _all(self) -> None:
+        import aiohttp
+
+        task = asyncio.current_task()
+        assert task is not None
+        self.running = asyncio.get_running_loop(), task
+        if self.stopping:
+            return
+        key = os.environ.get(self.endpoint.key_env, "").strip()
+        url = urlsplit(self.endpoint.base_url)
+        here = url.hostname in ("localhost", "127.0.0.1", "::1") or proxy_bypass(url.hostname or "")
+        with closing(_open(self.store)) as db:
+            async with aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=self.endpoint.concurrency),
+                timeout=aiohttp.ClientTimeout(total=self.endpoint.timeout),
+                headers={"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {}),
+                proxy=None if here else getproxies().get(url.scheme),
+            ) as session, asyncio.TaskGroup() as group:  # fmt: skip
+                for _ in range(min(self.endpoint.concurrency, len(self.todo))):
+                    group.create_task(self._work(session, db, key))
+
+    async def _work(self, session: Any, db: sqlite3.Connection, secret: str) -> None:
+        while self.todo:
+            key, body = self.todo.popleft()
+            try:
+                raw = await self._answer(session, body, secret)
+            except _Failed as failure:
+                reply = Reply(None, str(failure))
+            else:
+                self._keep(db, key, raw)
+                reply = _read(raw)
+            self.replies[key] = reply
+            self.spent = Totals._make(a + b for a, b in zip(self.spent, totals([reply], self.endpoint), strict=True))
+
+    def _keep(self, db: sqlite3.Connection, key: str, raw: str) -> None:
+        values = (key, self.endpoint.model, raw, datetime.now(UTC).isoformat(timespec="seconds"))
+        try:
+            db.execute("INSERT OR REPLACE INTO calls VALUES (?, ?, ?, ?)", values)
+        except sqlite3.OperationalError as error:
+            if "full" in str(error):
+                raise OSError(errno.ENOSPC, str(error), str(self.store)) from error
+            raise
+
+    async def _answer(self, session: Any, body: bytes, secret: str) -> str:
+        """The raw answer; `_Failed` after the last try."""
+        limit = max(8, self.endpoint.concurrency)
+        for tried in range(self.endpoint.retries + 1):
+            if self.lost >= limit:
+                raise _Failed(f"not tried: the last {limit} calls in a row failed. {self.why}")
+            try:
+                raw = await self._once(session, body, secret)
+                self.lost, self.answered = 0, True
+                return raw
+            except _Failed as failure:
+                why, wait = str(failure), failure.wait
+            if wait is None or wait > LONGEST_WAIT or tried == self.endpoint.retries:
+                break
+            pause = min(30.0, 0.5 * 2**tried)
+            await asyncio.sleep(wait * (1 + random.random() / 2) if wait else pause * (0.5 + random.random() / 2))
+        if wait is not None:
+            self.lost, self.why = self.lost + 1, why
+        raise _Failed(why)
+
+    async def _once(self, session: Any, body: bytes, secret: str) -> str:
+        import aiohttp
+
+        def clean(text: str) -> str:  # some servers repeat the key in what they say of it
+            return text.replace(secret, "[key]") if secret else text
+
+        sent = dict(self.renamed)
+        if sent:
+            values = json.loads(body)
+            body = json.dumps({sent.get(k, k): v for k, v in values.items() if sent.get(k, k)}, ensure_ascii=False).encode("utf-8")
+        try:
+            async with session.post(f"{self.endpoint.base_url}/chat/completions", data=body, allow_redirects=False) as response:
+                status, headers, said = response.status, response.headers, clean(await response.text("utf-8", "replace"))
+        except TimeoutError:
+            raise _Failed(f"no answer within {self.endpoint.timeout:g} s") from None
+        except aiohttp.ClientError as error:
+            raise _Failed(clean(f"{type(error).__name__}: {error}")) from None
+        if status == 200:
+            try:
+                _read(said)
+            except ValueError as error:
+                raise _Failed(str(error)) from None
+            return said
+        why = f"status {status}: {_complaint(said)}"
+        if status == 400 and (refused := next((n for n in _OTHER_NAME if n not in sent and _about(said, n)), None)):
+            self.renamed[refused] = _OTHER_NAME[refused]
+            return await self._once(session, body, secret)
+        if status in (401, 404) and not self.answered:
+            raise EndpointError(self._remedy(status, why, bool(secret)))
+        wait = _retry_after(headers)
+        if status in _AGAIN or status >= 500:
+            asked = f" (asks to wait {wait:.0f} s)" if wait > LONGEST_WAIT else ""
+            raise _Failed(why + asked, wait)
+        raise _Failed(why, None)
+
+    def _remedy(self, status: int, why: str, sent_key: bool) -> str:
+        at = self.endpoint
+        if status == 404:
+            return f"{at.base_url} knows no model {at.model!r}, or no /chat/completions ({why}). Mend base_url or model in the settings."
+        state = "holds a key that it refuses" if sent_key else "is not set"
+        return f"{at.base_url} wants an API key, and the environment variable {at.key_env} {state} ({why}). Export the key under that name."
+
+
+def _complaint(said: str) -> str:
+    """The message of an error body, shortened."""
+    try:
+        error = json.loads(said)
+        error = error.get("error", error)
+        said = error.get("message", said) if isinstance(error, dict) else str(error)
+    except (ValueError, AttributeError, RecursionError):
+        pass
+    return " ".join(str(said).split())[:300] or "no words"
+
+
+def _about(said: str, name: str) -> bool:
+    """Whether an error body complains about that parameter."""
+    try:
+        error = json.loads(said).get("error", {})
+        return error.get("param") == name or f"'{name}'" in str(error.get("message", "")) and "nsupported" in error["message"]
+    except (ValueError, AttributeError, TypeError, RecursionError):
+        return False
+
+
+def _retry_after(headers: Mapping[str, str]) -> float:
+    """Seconds that the server asks to wait (Retry-After, a number or a date), 0 where it says nothing usable."""
+    text = headers.get("Retry-After", "")
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(text).timestamp() - datetime.now(UTC).timestamp()
+        except ValueError:
+            return 0.0
+    return seconds if seconds > 0 and math.isfinite(seconds) else 0.0
