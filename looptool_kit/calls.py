@@ -38,13 +38,13 @@ LONGEST_WAIT = 300.0
 class Endpoint(Frozen):
     """A model behind an OpenAI-compatible server (`/chat/completions`): vLLM, llama.cpp, a hosted service."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
+    model_config = ConfigDict(use_attribute_docstrings=True, hide_input_in_errors=True)  # what was given by mistake may be a key
 
     base_url: str
     """Address up to and with the version, e.g. http://localhost:8000/v1. Part of what a stored answer is found by, as is the model."""
     model: str = Field(min_length=1)
     """The model's name on that server."""
-    key_env: str = "OPENAI_API_KEY"
+    key_env: str = Field("OPENAI_API_KEY", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     """The environment variable that holds the API key; where it is not set, none is sent."""
     concurrency: int = Field(64, ge=1)
     """Calls in flight at once."""

@@ -8,9 +8,11 @@ from __future__ import annotations
 import tomllib
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from looptool_kit.calls import Endpoint
 
 
 class _Settings(BaseModel):
@@ -22,7 +24,7 @@ class SeedSettings(_Settings):
     """Where samples come from (method, section 2)."""
 
     source: str = "world"
-    """`world`, or the path of a .jsonl/.parquet file of samples."""
+    """`world`, `trees` (tools and dialogues written by the generator, see `[synthesis]`), or the path of a .jsonl/.parquet file of samples."""
     domains: tuple[str, ...] = ()
     """Domains of the world to take tools from; empty: all. Held-out tools come from all of them in any case."""
     first: int = Field(320, ge=1)
@@ -38,6 +40,22 @@ class SeedSettings(_Settings):
         """How many fresh seed samples join D_2, D_3, ..., for `count` iterations."""
         fresh = self.fresh or (0,)
         return [fresh[min(i, len(fresh) - 1)] for i in range(count)]
+
+
+class SynthesisSettings(_Settings):
+    """Seed data written by the generator, where `seeds.source` is `trees` (LoopTool, section 3.1)."""
+
+    tools: str = ""
+    """Whose tools: a Python, JSON, OpenAPI file or `mcp:` (see `looptool_kit/catalog.py`); empty: the generator writes tools along the two trees."""
+    count: int = Field(24, ge=1)
+    """Tools that the generator writes where there are none."""
+    turns: int = Field(3, ge=1, le=8)
+    """User turns of a dialogue at the most."""
+    rounds: int = Field(6, ge=1)
+    """How often more dialogues are simulated before the samples that there are must do."""
+    band: tuple[float, float] | None = None
+    """Least and greatest complexity of a seed sample: mean negative log-likelihood of its label under the untrained policy (ToolACE, section 2.2).
+    Left out: all are kept."""
 
 
 class LoraSettings(_Settings):
@@ -123,11 +141,32 @@ class VerifySettings(_Settings):
     """Who compares label and prediction, by the name of its module in `looptool_kit/judges`."""
 
 
+class JudgeSettings(_Settings):
+    """The `llm` judge: which models compare label and prediction, and how often (LoopTool, section 3.4)."""
+
+    endpoints: tuple[Endpoint, ...] = ()
+    """The judges, one model or more; in run.toml each is a table [[judge_llm.endpoints]] with base_url and model."""
+    votes: int = Field(1, ge=1)
+    """How often each judge is asked about a sample. A vote is two calls, one for each order of the two answers."""
+    temperature: float = Field(0.0, ge=0)
+    """Sampling temperature; above 0 where a judge has several votes, or they would all be alike."""
+    max_tokens: int = Field(2048, ge=1)
+    """Length limit of a judge's answer, its thoughts included; an answer that is cut there is no vote."""
+    confidence: float = Field(0.6, ge=0.5, le=1)
+    """Least probability of a verdict after all votes; below it the sample is unjudged."""
+
+    @model_validator(mode="after")
+    def _votes_differ(self) -> Self:
+        if self.votes > 1 and self.temperature == 0:
+            raise ValueError("several votes at temperature 0 would all be alike; set the temperature above 0, or votes to 1")
+        return self
+
+
 class ExpandSettings(_Settings):
     """Error-driven data expansion (LoopTool, section 3.5)."""
 
     expanders: tuple[str, ...] = ("world", "slots")
-    """Tried in this order until the children are enough."""
+    """Tried in this order until the children are enough; `llm` last, and only for children that the others could not give."""
     children: int = Field(2, ge=0)
     """Accepted children wanted for each error seed. (Paper: 4.)"""
     tries: int = Field(3, ge=1)
@@ -165,12 +204,20 @@ class Settings(_Settings):
     """How many times round: probe, verify, expand, compose, train again."""
     model: str = "embedded"
     """`embedded` (SmolLM2-135M-Instruct), a path, or a hub name."""
+    judge_llm: Endpoint | None = None
+    """The model that judges, where one does; the generator where only that is given."""
+    generator_llm: Endpoint | None = None
+    """The model that writes children and seed dialogues, where one does."""
+    contamination: str = ""
+    """List of benchmark fingerprints (`looptool contamination build`) that written tools and samples are checked against; empty: not checked."""
     seeds: SeedSettings = SeedSettings()
+    synthesis: SynthesisSettings = SynthesisSettings()
     lora: LoraSettings = LoraSettings()
     sft: SftSettings = SftSettings()
     grpo: GrpoSettings = GrpoSettings()
     probe: ProbeSettings = ProbeSettings()
     verify: VerifySettings = VerifySettings()
+    judge_llm: JudgeSettings = JudgeSettings()
     expand: ExpandSettings = ExpandSettings()
     compose: ComposeSettings = ComposeSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
@@ -202,7 +249,9 @@ def _overridden(values: dict[str, Any], overrides: dict[str, Any], where: str) -
         *path, last = dotted.split("__")
         table = values
         for part in path:
-            table = table.setdefault(part, {})
+            if table.get(part) is None:  # not there, or a room that may be left out
+                table[part] = {}
+            table = table[part]
             if not isinstance(table, dict):
                 raise ValueError(f"{where}: {part} is a single setting and holds none of the name {last}.")
         table[last] = value
