@@ -141,11 +141,11 @@ class VerifySettings(_Settings):
     """Who compares label and prediction, by the name of its module in `looptool_kit/judges`."""
 
 
-class JudgeSettings(_Settings):
-    """The `llm` judge: which models compare label and prediction, and how often (LoopTool, section 3.4)."""
+class JurySettings(_Settings):
+    """The `llm` judge: how often the models are asked that compare label and prediction, and by how much they must agree (LoopTool, section 3.4)."""
 
-    endpoints: tuple[Endpoint, ...] = ()
-    """The judges, one model or more; in run.toml each is a table [[judge_llm.endpoints]] with base_url and model."""
+    others: tuple[Endpoint, ...] = ()
+    """Judges beside `judge_llm`; in run.toml each is a table [[jury.others]] with base_url and model. From three on they are weighed by their merits."""
     votes: int = Field(1, ge=1)
     """How often each judge is asked about a sample. A vote is two calls, one for each order of the two answers."""
     temperature: float = Field(0.0, ge=0)
@@ -217,7 +217,7 @@ class Settings(_Settings):
     grpo: GrpoSettings = GrpoSettings()
     probe: ProbeSettings = ProbeSettings()
     verify: VerifySettings = VerifySettings()
-    judge_llm: JudgeSettings = JudgeSettings()
+    jury: JurySettings = JurySettings()
     expand: ExpandSettings = ExpandSettings()
     compose: ComposeSettings = ComposeSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
