@@ -145,7 +145,7 @@ class JurySettings(_Settings):
     """The `llm` judge: how often the models are asked that compare label and prediction, and by how much they must agree (LoopTool, section 3.4)."""
 
     others: tuple[Endpoint, ...] = ()
-    """Judges beside `judge_llm`; in run.toml each is a table [[jury.others]] with base_url and model. From three on they are weighed by their merits."""
+    """Judges beside `judge_llm`; in run.toml each is a table [[jury.others]] with base_url and model. Three or more are weighed by their merits."""
     votes: int = Field(1, ge=1)
     """How often each judge is asked about a sample. A vote is two calls, one for each order of the two answers."""
     temperature: float = Field(0.0, ge=0)
