@@ -42,9 +42,9 @@ pd.DataFrame({"token": probe.tokens, "log p": [round(x, 4) for x in logprobs]}).
 my_perplexity = None  # a number, or Python: `logprobs` is the tuple above
 
 # %%
-lesson.check_perplexity(my_perplexity, probe)
+right = lesson.check_perplexity(my_perplexity, probe)
 
-# %% tags=["solution"] jupyter={"source_hidden": true}
+# %% tags=["solution"] jupyter={"source_hidden": true, "outputs_hidden": true}
 assert lesson.check_perplexity(math.exp(-sum(logprobs) / len(logprobs)), probe)
 
 # %% [markdown]
@@ -70,9 +70,9 @@ my_threshold = 1.0
 my_prediction = None  # {"HPPL": ..., "total": ...}
 
 # %%
-lesson.check_composition(run, my_threshold, my_prediction)
+right = lesson.check_composition(run, my_threshold, my_prediction)
 
-# %% tags=["solution"] jupyter={"source_hidden": true}
+# %% tags=["solution"] jupyter={"source_hidden": true, "outputs_hidden": true}
 # Every perplexity is above 1, so every correct answer becomes borderline and stays; so do rows where both were correct. HPPL has an upper limit.
 both_correct = {v.sample_id for v in verdicts if v.verdict == "BOTH_CORRECT"}
 high = sum((p.correct or p.sample_id in both_correct) and p.perplexity > my_threshold for p in probes)
@@ -94,9 +94,9 @@ for i, s in enumerate(samples):
 my_rows = None  # a set of row numbers
 
 # %%
-lesson.check_planted(my_rows)
+right = lesson.check_planted(my_rows)
 
-# %% tags=["solution"] jupyter={"source_hidden": true}
+# %% tags=["solution"] jupyter={"source_hidden": true, "outputs_hidden": true}
 # The rule tier finds what contradicts a schema or is said nowhere ...
 from looptool_kit.rules import check_sample
 
@@ -131,16 +131,16 @@ my_situation = None  # 0, 1 or 2
 my_calls = [ToolCall(name="set_timer", arguments={"minutes": 10})]
 
 # %%
-lesson.check_fooled(my_situation, *my_calls)
+right = lesson.check_fooled(my_situation, *my_calls)
 
-# %% tags=["solution"] jupyter={"source_hidden": true}
+# %% tags=["solution"] jupyter={"source_hidden": true, "outputs_hidden": true}
 # A correction is understood ...
 assert not lesson.check_fooled(0, ToolCall(name="set_timer", arguments={"minutes": 10}))
 # ... but a sum is not done: "two" is said, "four" is not.
 two = ToolCall(name="book_table", arguments={"restaurant": "Osteria", "day": "2026-11-27", "time": "19:00", "guests": 2})
 assert lesson.check_fooled(1, two)
 # Nor is a prohibition understood: the booking's number and "cancel" stand there.
-lesson.check_fooled(2, ToolCall(name="cancel_booking", arguments={"booking_id": "R-1204"}))
+right = lesson.check_fooled(2, ToolCall(name="cancel_booking", arguments={"booking_id": "R-1204"}))
 
 # %% [markdown]
 # Every judge has such holes; a language model's are elsewhere (it likes the answer that it saw first, and long ones). So a verdict here
@@ -183,9 +183,9 @@ print(lt.render_answer(drive.label))
 my_completion = None  # text, with its <tool_call> tags
 
 # %%
-lesson.check_naive(my_completion, drive)
+right = lesson.check_naive(my_completion, drive)
 
-# %% tags=["solution"] jupyter={"source_hidden": true}
+# %% tags=["solution"] jupyter={"source_hidden": true, "outputs_hidden": true}
 first, second = drive.label.calls
 for words, calls in {
     "one call instead of two (a set forgets how often)": (first,),
@@ -211,9 +211,9 @@ reply
 my_reply = None  # text
 
 # %%
-lesson.check_bananas(my_reply, reply)
+right = lesson.check_bananas(my_reply, reply)
 
-# %% tags=["solution"] jupyter={"source_hidden": true}
+# %% tags=["solution"] jupyter={"source_hidden": true, "outputs_hidden": true}
 assert lesson.check_bananas("How many bananas a day?", reply)
 
 # %% [markdown]

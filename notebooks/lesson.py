@@ -53,13 +53,13 @@ def compose_at(run: Run, threshold: float | None) -> dict[str, int]:
     """The composition of D_{j+1} with the threshold decided so, and the decision taken back (None: without a decision)."""
     j = last_judged(run)
     if threshold is not None:
-        run.decide("threshold", "", threshold, reason="exercise", author="lesson")
+        run.decide("threshold", "", threshold, reason="exercise", author="lesson", iteration=j)
     try:
         lt.compose(run, lt.probe(run, iteration=j), iteration=j)
         facts = run.manifest("composition", j) or {}
     finally:
         if threshold is not None:
-            run.decide("threshold", "", "undo", author="lesson")
+            run.decide("threshold", "", "undo", author="lesson", iteration=j)
             lt.compose(run, lt.probe(run, iteration=j), iteration=j)
     return {part: facts[part] for part in ("ES", "EE", "HPPL", "seed", "unjudged", "total")}
 

@@ -1,0 +1,174 @@
+# %% [markdown]
+# # One iteration, for real
+#
+# The heart of LoopTool, one stage after the other: **Seed, Train, Probe, Verify, Expand, Compose, Evaluate**. Each stage is four cells:
+# *why* (the idea, the formula, the paper's section), *settings* (a form that is also plain Python), *run* (with a progress bar), *inspect*
+# (a view).
+#
+# - A stage called twice does nothing the second time; after a changed setting it redoes what depends on it.
+# - Any run cell may be stopped with the Stop button. Run it again, or the whole notebook tomorrow, and it goes on where it stopped.
+# - The run is the folder `runs/one-iteration`: Parquet tables, TOML settings, JSON manifests. Delete it to start afresh.
+#
+# The settings below are the shortest that show everything, ten minutes or so on two cores. `PRESET = "cpu"` is the real thing for a machine
+# without a GPU: some hundred samples, more training, an hour and more.
+
+# %%
+import pandas as pd
+import start
+
+import looptool_kit as lt
+from looptool_kit.widgets import DisagreementView, ExpansionView, ProbeView, TrainingView, settings_form
+
+pd.options.display.max_colwidth = 110
+PRESET = "cpu-quick"  # or "cpu"
+more = {"seeds__first": 32, "sft__epochs": 3, "lora__upper": 1.0} if PRESET == "cpu-quick" else {}
+run = start.open_run("one-iteration", PRESET, iterations=1, **more)
+run
+
+# %% [markdown]
+# ## 1 Seed
+#
+# **Why.** A sample is (tools, context, label): the dialogue up to one assistant turn and the calls expected there (section 3.1). $D_1$ is a
+# slice of a seed pool; later iterations get ever smaller fresh slices. The pool here comes from a procedural world: tools with executable
+# bodies and a grammar of requests, so labels are right by construction, and a share of them (`noise`) is then made wrong on purpose.
+
+# %%
+settings_form(run, "seeds")  # the same in Python: run.set(seeds__noise=0.1)
+
+# %%
+samples = lt.seed(run)
+samples
+
+# %%
+pd.DataFrame({"kind": s.kind, "tools": len(s.tools), "request": s.request, "label": lt.render_answer(s.label)} for s in samples[:8])
+
+# %% [markdown]
+# ## 2 Train
+#
+# **Why.** $\pi_j$ comes from $\pi_{j-1}$ by GRPO on $D_j$ (section 3.2). With $r_i \in \{0, 1\}$ for completion $y_i$ of a group of $G$, and
+# $\rho_t = \pi(y_t)/\pi_{\text{old}}(y_t)$,
+#
+# $$A_i = \frac{r_i - \mathrm{mean}(r)}{\mathrm{std}(r)}, \qquad
+# \mathcal{L} = -\,\mathbb{E}\Big[\min\big(\rho_t A_i,\; \mathrm{clip}(\rho_t,\, 1 - 0.2,\, 1 + 0.28)\, A_i\big)\Big]$$
+#
+# without KL term. The embedded model makes no call at all before it has seen some, so it earns no reward and GRPO has nothing to go by: the
+# first iteration is a supervised warm start (`sft`), and GRPO joins from the second one on (`grpo.steps`; `grpo.steps_first` for the
+# first).
+
+# %%
+for room in ("lora", "sft", "grpo"):
+    display(settings_form(run, room))  # noqa: F821 - IPython's; the same in Python: run.set(sft__epochs=3)
+
+# %%
+training = TrainingView(run, iteration=1)
+display(training)  # noqa: F821 - fills while this cell trains
+policy = lt.train(run, samples)
+policy
+
+# %%
+pd.DataFrame(training.history).tail(8)
+
+# %% [markdown]
+# ## 3 Probe
+#
+# **Why.** Greedy Capability Probing (section 3.3): decode every sample of $D_j$ greedily and measure how sure the policy was,
+#
+# $$\mathrm{PPL} = \exp\Big(-\frac{1}{L}\sum_{t=1}^{L} \log \pi(y_t \mid x, y_{<t})\Big).$$
+#
+# Matched: mastered; matched above the threshold: borderline; not matched: failed. The threshold is a quantile of the matched ones until you say
+# otherwise.
+
+# %%
+settings_form(run, "probe")  # the same in Python: run.set(probe__quantile=0.7)
+
+# %%
+probes = lt.probe(run, samples, policy)
+{state: sum(p.state == state for p in probes) for state in ("mastered", "borderline", "failed")}
+
+# %%
+probe_view = ProbeView(run)  # drag the threshold; brush a range; probe_view.selection is a dataset
+probe_view
+
+# %% [markdown]
+# ## 4 Verify
+#
+# **Why.** Judgement-Guided Label Verification (section 3.4): for failed samples only, a judge compares label and prediction. `PRED_WRONG`:
+# the label stands, the sample is an error seed. `LABEL_WRONG`: the prediction becomes the label, and the sample is an error seed.
+# `BOTH_CORRECT`: kept if its perplexity is high. `BOTH_WRONG`: dropped. The `evidence` judge needs no language model, and abstains where
+# the evidence is thin.
+
+# %%
+settings_form(run, "verify")
+
+# %%
+verdicts = lt.verify(run, probes)
+pd.Series([v.verdict or "unjudged" for v in verdicts]).value_counts()
+
+# %%
+review = DisagreementView(run)  # your verdict goes before the judge's; review.decisions holds what you decided
+review
+
+# %% [markdown]
+# ## 5 Expand
+#
+# **Why.** Error-Driven Data Expansion (section 3.5): for each error seed of $D_{ES} = D_{PW} \cup D_{LR}$, $k$ children that keep the
+# error's pattern and change the scenario. Repeating the seeds instead teaches less (the paper's ablation: 73.43 against 74.34). A child
+# passes the rules (schema, dialogue form, grounding of every value) and must be new.
+
+# %%
+settings_form(run, "expand")  # the same in Python: run.set(expand__children=2)
+
+# %%
+expanded = lt.expand(run, verdicts)
+f"{sum(row.accepted for row in expanded)} of {len(expanded)} candidates accepted"
+
+# %%
+expansions = ExpansionView(run)
+expansions
+
+# %% [markdown]
+# ## 6 Compose
+#
+# **Why.** What the policy has mastered is dropped; what it fails, nearly fails, or has not seen makes the next dataset (section 3.6):
+#
+# $$D_{j+1} = D_{ES} \cup D_{EE} \cup D_{HPPL} \cup D_{\text{seed-new}}$$
+#
+# Every row keeps its origin (`members.parquet`). Your decisions from the views above take effect here: change one, run this cell again, and
+# compare.
+
+# %%
+settings_form(run, "compose")  # the same in Python: run.set(compose__hppl=16)
+
+# %%
+# Decisions may have changed what the earlier stages make; they do only what is missing.
+probes = lt.probe(run, samples, policy, iteration=1)
+expanded = lt.expand(run, verdicts, iteration=1)
+composed = lt.compose(run, probes, verdicts, expanded, iteration=1)
+composed
+
+# %%
+from looptool_kit.compose import Members
+
+members = run.table(Members, "members", 2)
+display(pd.DataFrame(lt.composition(run)))  # noqa: F821
+pd.DataFrame({"part": m.part, "why": m.why, "request": s.request} for m, s in zip(members, composed, strict=True)).groupby("part").head(2)
+
+# %% [markdown]
+# ## 7 Evaluate
+#
+# **Why.** Greedy exact match (ToolMatch: equal calls as multisets, equal arguments as JSON) on samples that no dataset held: unseen values,
+# unseen phrasings, unseen tools. Wilson's interval goes with every share. This is $\pi_1$, after the warm start: the policy to beat.
+# `02_iterate` goes on from there.
+
+# %%
+settings_form(run, "evaluate")
+
+# %%
+scores = lt.evaluate(run, policy)
+f"{sum(s.correct for s in scores)} of {len(scores)} held-out samples right"
+
+# %%
+from looptool_kit.summary import print_scoreboard
+
+print_scoreboard(run)
+pd.DataFrame({"split": s.split, "kind": s.kind, "right": s.correct, "error": s.error, "said": s.text} for s in scores).sort_values("right").tail(8)

@@ -1,0 +1,137 @@
+# %% [markdown]
+# # Round and round
+#
+# Several iterations of the loop, the flow of samples through them, what got fixed and what regressed, and whether another round is worth
+# its minutes.
+#
+# On the quick settings each round takes some minutes on two cores. Stop at any time; it goes on where it stopped. For figures that mean
+# something take `PRESET = "cpu"`, and several random seeds: `python benchmarks/results.py` runs the loop against a control that trains on
+# seed data alone.
+
+# %%
+import pandas as pd
+import start
+
+import looptool_kit as lt
+from looptool_kit.evaluate import scores as all_scores
+from looptool_kit.widgets import DisagreementView, LoopMap, ProbeView, TrainingView
+
+pd.options.display.max_colwidth = 110
+PRESET = "cpu-quick"  # or "cpu"
+more = {"seeds__first": 32, "seeds__fresh": [8, 4], "sft__epochs": 3, "lora__upper": 1.0} if PRESET == "cpu-quick" else {}
+# How often the loop may go round at the most; seed data are laid aside for so many rounds.
+run = start.open_run("iterate", PRESET, iterations=3, **more)
+loop = lt.Loop(run)
+samples = lt.seed(run)
+samples
+
+# %% [markdown]
+# ## The first round
+#
+# `loop.step(j)` is train, evaluate, probe, verify, expand, compose, in the paper's order. It returns $D_{j+1}$.
+
+# %%
+loop.step(1)
+
+# %%
+pd.DataFrame(lt.composition(run))
+
+# %% [markdown]
+# Before the next round is the moment to look: overrule verdicts, move the threshold. What you decide is in force from here on.
+
+# %%
+DisagreementView(run, iteration=1)
+
+# %%
+ProbeView(run, iteration=1)
+
+# %% [markdown]
+# ## The second round
+#
+# It starts from what you decided: `lt.expand` and `lt.compose` do again what your decisions touch, and nothing else. From now on GRPO joins
+# the training.
+
+# %%
+lt.compose(run, lt.probe(run, iteration=1), expanded=lt.expand(run, iteration=1), iteration=1)
+training = TrainingView(run, iteration=2)
+display(training)  # noqa: F821 - IPython's; fills while this cell trains
+loop.step(2)
+
+# %% [markdown]
+# Then the policy is trained on the last dataset, and evaluated like the others.
+
+# %%
+last = lt.train(run)
+right = sum(s.correct for s in lt.evaluate(run, last))
+f"{last.name}: {right} held-out samples right"
+
+# %% [markdown]
+# ## The flow of samples
+#
+# From each dataset, by what the policy could do, by verdict, to the next dataset or out. Click a flow and its samples are in
+# `loop_map.selection`. Under it the kinds of error by tool, against the iteration before.
+
+# %%
+loop_map = LoopMap(run)
+loop_map
+
+# %% [markdown]
+# ## What got fixed, what regressed
+#
+# Two policies on the same held-out samples: *fixed* were wrong and are right, *broken* were right and are wrong. A mean hides both.
+
+# %%
+found = all_scores(run)
+names = [name for name in found if name != "base"]
+held_out = run.table(lt.Samples, "held_out", 0).by_id()
+rows = []
+for before, after in zip(names, names[1:], strict=False):
+    fixed, broken = lt.flips(found[before], found[after])
+    said = {name: {s.sample_id: s.text for s in found[name]} for name in (before, after)}
+    for change, ids in (("fixed", fixed), ("broken", broken)):
+        for i in ids:
+            texts = {"said before": said[before][i], "said after": said[after][i]}
+            rows.append({"from": before, "to": after, "change": change, "split": held_out[i].split, "request": held_out[i].request, **texts})
+pd.DataFrame(rows, columns=["from", "to", "change", "split", "request", "said before", "said after"])
+
+# %% [markdown]
+# The same on the training side: samples that stayed in the dataset, and what the next policy made of them.
+
+# %%
+from looptool_kit.records import Probes
+
+first, second = ({p.sample_id: p.state for p in run.table(Probes, "probes", j)} for j in (1, 2))
+stayed = [i for i in first if i in second]
+pd.crosstab(
+    pd.Series([first[i] for i in stayed], name="iteration 1", dtype=str), pd.Series([second[i] for i in stayed], name="iteration 2", dtype=str)
+)
+
+# %% [markdown]
+# ## Stop or go on?
+#
+# The paired difference between the last two policies, with its 95% interval and McNemar's exact test. **An interval that holds 0 is no gain
+# yet, and no proof of none**: with a few dozen held-out samples only large effects show. A sensible rule: go on while samples are being
+# fixed and fewer are broken; stop when two rounds in a row broke as many as they fixed, or when `PRED_WRONG` dries up and there is nothing
+# left to expand.
+
+# %%
+from looptool_kit.stats import aligned
+from looptool_kit.summary import print_scoreboard
+
+print_scoreboard(run)
+_, a, b = aligned(found[names[-2]], found[names[-1]])
+change = lt.paired(a, b)
+print(f"{names[-2]} -> {names[-1]}: {change.difference:+.3f} [{change.lo:+.3f}, {change.hi:+.3f}], {change.fixed} fixed, {change.broken} broken")
+print("Fixed more than broken: another round may pay." if change.fixed > change.broken else "Not more fixed than broken: look at the errors first.")
+
+# %%
+GO_ON = False  # True: one more round
+if GO_ON:
+    loop.step(run.iteration)
+    lt.evaluate(run, lt.train(run))
+    print_scoreboard(run)
+
+# %%
+from looptool_kit.summary import report_run
+
+print(f"The whole run on one page: {report_run(run)}")

@@ -1,0 +1,176 @@
+# %% [markdown]
+# # Your own tools
+#
+# From Python functions (or an OpenAPI file) to a trained adapter that calls them. The example is a bicycle workshop: five functions in
+# `your_tools/tools.py` and some forty requests in `your_tools/requests.jsonl`, written by hand as you would write yours.
+#
+# **What you bring.** Functions with type hints and docstrings, and two or three dozen requests with the calls you expect. No language model
+# writes data here: your requests are multiplied by swapping values (dates, names, numbers, choices), so their *wordings* remain yours.
+# Write many different ones.
+#
+# On the settings below this takes about a quarter of an hour on two cores. Stop at any time; it goes on where it stopped.
+
+# %%
+import json
+from random import Random
+
+import pandas as pd
+import start
+
+import looptool_kit as lt
+from looptool_kit.widgets import DisagreementView, ExpansionView, LoopMap, ProbeView
+
+pd.options.display.max_colwidth = 110
+HERE = start.ROOT / "notebooks" / "your_tools"
+
+# %% [markdown]
+# ## Tools
+#
+# From functions: names, types and texts come from the signature and the docstring; nothing is called. `openapi.json`, an OpenAI tools list or
+# `mcp:<command or URL>` do as well.
+
+# %%
+tools = tuple(lt.load_tools(HERE / "tools.py"))
+from_openapi = lt.load_tools(HERE / "openapi.json")
+print("the OpenAPI file gives:", ", ".join(t.name for t in from_openapi))
+pd.DataFrame({"tool": t.name, "description": t.description, "parameters": ", ".join(t.properties), "required": ", ".join(t.required)} for t in tools)
+
+# %% [markdown]
+# ## Requests
+#
+# One JSON object a line: what the user says, and the calls expected. Where something is missing or no tool helps, the label is a plain
+# reply: `mentions` are words of which a right reply must have at least one, `asks` says that it must be a question. Rows with `held_out`
+# are never trained on.
+
+
+# %%
+def sample(row: dict) -> lt.Sample:
+    """A request of yours as a sample over all your tools."""
+    messages = (lt.Message(role="system", content=f"Today is {row['today']}."), lt.Message(role="user", content=row["request"]))
+    label = lt.Label(**{k: row[k] for k in ("calls", "reply", "mentions", "asks") if k in row})
+    split = "held_out" if row.get("held_out") else "train"
+    return lt.Sample(tools=tools, messages=messages, label=label, split=split, kind="call" if label.calls else "reply", source="file:requests.jsonl")
+
+
+own = lt.Samples(sample(json.loads(line)) for line in (HERE / "requests.jsonl").read_text(encoding="utf-8").splitlines())
+pd.DataFrame({"split": s.split, "request": s.request, "label": lt.render_answer(s.label)} for s in own[::4])
+
+# %% [markdown]
+# The rule tier checks each: schema, dialogue form, and whether every value of the call is supported by what was said. What it finds is
+# nearly always a slip of the pen, and cheaper to mend here than to train on.
+
+# %%
+from looptool_kit.rules import check_sample
+
+for s in own:
+    for check in check_sample(s):
+        if not check.passed:
+            print(f"{s.request}  ->  {check.name}: {check.detail}")
+print(f"{len(own)} requests checked")
+
+# %% [markdown]
+# ## Multiply
+#
+# The `slots` expander swaps values consistently in request and label, so the labels stay exact. Held-out requests are multiplied apart from
+# the others, with values of their own, and near-duplicates of anything already there are left out.
+
+# %%
+from looptool_kit.dedup import Deduplicator
+from looptool_kit.expanders import find_expander
+
+slots, CHILDREN = find_expander("slots"), 5
+seen, grown = Deduplicator(own), list(own)
+for split in ("train", "held_out"):
+    rows = own.where(lambda s, split=split: s.split == split)
+    for s in rows:
+        for child in slots(s, (), CHILDREN if split == "train" else 3, Random(s.id), rows):
+            if seen.duplicate_of(child) is None:
+                seen.add(child)
+                grown.append(child)
+Random(0).shuffle(grown)
+seeds = lt.Samples(grown).write(start.RUNS / "your-tools.jsonl")
+pd.Series([s.split for s in grown]).value_counts()
+
+# %% [markdown]
+# ## The loop
+#
+# The same loop as everywhere, from your file. Rows of another split than `train` are the held-out set.
+
+# %%
+PRESET = "cpu-quick"  # or "cpu"
+run = start.open_run(
+    "your-tools", PRESET, iterations=1, seeds__source=str(seeds), seeds__first=96, seeds__fresh=[24], evaluate__base=8,
+    sft__epochs=3, sft__batch=8, sft__micro_batch=8, sft__micro_tokens=1500, lora__upper=1.0, expand__children=2, expand__most=40,
+)  # fmt: skip
+lt.Loop(run).run()
+
+# %%
+LoopMap(run)
+
+# %% [markdown]
+# Look through the failures: with a file of your own there are no planted errors, so a `LABEL_WRONG` here means that one of *your* labels
+# may be wrong.
+
+# %%
+DisagreementView(run)
+
+# %%
+ProbeView(run)
+
+# %%
+ExpansionView(run)
+
+# %%
+from looptool_kit.summary import print_scoreboard
+
+print_scoreboard(run)
+
+# %% [markdown]
+# ## Use it
+#
+# The adapter is an ordinary PEFT folder. A new request goes in; what comes out is parsed by the same parser that trained it, checked against the
+# schema, and only then does your function run. A call that does not pass is shown, never executed.
+
+# %%
+from your_tools import tools as workshop
+
+from looptool_kit.engines import Sampling
+from looptool_kit.policies import open_engine
+from looptool_kit.rules import call_errors
+
+policy = lt.policy_of(run, run.iteration)
+print("adapter:", policy.adapter)
+
+
+def ask(request: str, today: str = "Monday, 2026-11-23") -> None:
+    """Let the policy answer a request, and execute what it calls."""
+    chat = sample({"today": today, "request": request, "reply": "?"})
+    [[completion]] = open_engine(policy, run.settings.probe.batch).generate([chat], Sampling(run.settings.probe.max_new_tokens))
+    answer = lt.parse(completion.text, completion.finish_reason)
+    print(f"> {request}")
+    if answer.error:
+        print(f"  no usable answer ({answer.error}): {answer.text!r}")
+    elif not answer.calls:
+        print(f"  says: {answer.text}")
+    for call in answer.calls:
+        wrong = call_errors(call, tools)
+        result = f"not executed: {'; '.join(wrong)}" if wrong else getattr(workshop, call.name)(**call.arguments)
+        print(f"  {call.name}({', '.join(f'{k}={v!r}' for k, v in call.arguments.items())})\n    -> {result}")
+
+
+for request in (
+    "Do you have any saddle below 40 euros?",
+    "Please reserve 2 of BP-2041.",
+    "Book a brake check for Nora Berg on 2026-11-30.",
+    "Cancel repair REP-4001.",
+    "When are you open on Sunday?",
+    "Please wash my car.",
+):
+    ask(request)
+
+# %% [markdown]
+# ## With your own
+#
+# Put your functions and requests beside these, change `HERE` and the names above, and delete `runs/your-tools`. What helps most, in this
+# order: more different wordings for each tool; requests that leave something out, with the question you expect; requests that no tool
+# serves; and a look at every `LABEL_WRONG`.

@@ -1,0 +1,149 @@
+"""Make the notebooks from their sources: NN_name.py (jupytext, percent format) becomes NN_name.ipynb, executed.
+
+    python notebooks/build.py                    all of them; the loop runs for real, so this takes a while
+    python notebooks/build.py 00_tour 05_teach   these
+    python notebooks/build.py --keep-outputs     new cells, but outputs of unchanged cells stay as they are (nothing is executed)
+
+What is saved shows without a kernel: tables and pictures, no widget state, no progress bars, no path of the machine that ran it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import nbformat
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+LIMIT = 1_000_000
+WIDGET = "application/vnd.jupyter.widget-view+json"
+KERNEL = {
+    "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+
+
+def names() -> list[str]:
+    """The notebooks, in order."""
+    return sorted(p.stem for p in HERE.glob("[0-9][0-9]_*.py"))
+
+
+def convert(name: str) -> Any:
+    """The notebook that a source describes, without outputs; cell ids depend on the place alone, so that a rebuild changes nothing else."""
+    notebook = jupytext.read(HERE / f"{name}.py", fmt="py:percent")
+    notebook.metadata = nbformat.from_dict(KERNEL)
+    for at, cell in enumerate(notebook.cells):
+        cell["id"] = f"{name.replace('_', '-')}-{at:02d}"
+    return notebook
+
+
+def execute(notebook: Any, runs: Path, seconds: int = 3600, **environment: str) -> None:
+    """Run all cells in a fresh kernel, with its run folders in `runs`. Raises `nbclient.exceptions.CellExecutionError` at the first error."""
+    from nbclient import NotebookClient
+
+    # What a person's decisions are signed with must not depend on who builds.
+    own = {"LOOPTOOL_RUNS": str(runs), "LOGNAME": "reader", "PYDEVD_DISABLE_FILE_VALIDATION": "1", **environment}
+    client = NotebookClient(notebook, timeout=seconds, kernel_name="python3", resources={"metadata": {"path": str(HERE)}}, store_widget_state=False)
+    client.execute(env={**os.environ, **own})
+
+
+def clean(notebook: Any, runs: Path) -> None:
+    """Leave only what a reader without a kernel can see."""
+    notebook.metadata.pop("widgets", None)
+    places = [(str(p), to) for p, to in ((runs, "runs"), (ROOT / "runs", "runs"), (ROOT, "."), (Path.home(), "~")) if len(str(p)) > 1]
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        cell.metadata.pop("execution", None)
+        cell.outputs = [_without(o, places) for o in _joined(cell.outputs) if not _noise(o)]
+
+
+def _noise(output: Any) -> bool:
+    """Progress bars, which are widgets without a static form, and streams that hold nothing else."""
+    data = output.get("data")
+    if data is not None:
+        return WIDGET in data and "text/html" not in data
+    return output.output_type == "stream" and not _last_states(output.text).strip()
+
+
+def _joined(outputs: list[Any]) -> list[Any]:
+    """Streams of the same name that follow each other, as one."""
+    out: list[Any] = []
+    for output in outputs:
+        if out and output.output_type == out[-1].output_type == "stream" and output.name == out[-1].name:
+            out[-1].text += output.text
+        else:
+            out.append(output)
+    return out
+
+
+def _without(output: Any, places: list[tuple[str, str]]) -> Any:
+    if output.output_type == "stream":
+        output.text = _last_states(output.text)
+    elif output.get("data"):
+        output.data.pop(WIDGET, None)
+    return _replaced(output, places)
+
+
+def _last_states(text: str) -> str:
+    """Text as a terminal would be left with it: of a line that was written over and over the last state, without bars and colours."""
+    lines = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line).split("\r")[-1] for line in text.replace("\r\n", "\n").split("\n")]
+    return "\n".join(line for line in lines if not re.search(r"\d+%\|.*\|", line))
+
+
+def _replaced(value: Any, places: list[tuple[str, str]]) -> Any:
+    if isinstance(value, str):
+        for path, to in places:
+            value = value.replace(path, to)
+        return value
+    if isinstance(value, list):
+        return [_replaced(v, places) for v in value]
+    if isinstance(value, dict):
+        for key in value:
+            value[key] = _replaced(value[key], places)
+    return value
+
+
+def with_outputs_of(notebook: Any, old: Path) -> None:
+    """Give cells whose source has not changed the outputs that they have in `old`."""
+    if old.exists():
+        known = {c.source: c for c in nbformat.read(old, 4).cells if c.cell_type == "code"}
+        for cell in notebook.cells:
+            if cell.cell_type == "code" and cell.source in known:
+                cell.outputs, cell.execution_count = known[cell.source].outputs, known[cell.source].execution_count
+
+
+def main() -> None:
+    """Build what is asked for."""
+    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ask.add_argument("names", nargs="*", metavar="NAME", help=", ".join(names()))
+    ask.add_argument("--keep-outputs", action="store_true")
+    args = ask.parse_args()
+    if unknown := set(args.names) - set(names()):
+        ask.error(f"there is no notebook {', '.join(sorted(unknown))}; there are: {', '.join(names())}")
+    for name in args.names or names():
+        started, path = time.monotonic(), HERE / f"{name}.ipynb"
+        notebook = convert(name)
+        with tempfile.TemporaryDirectory() as runs:
+            if args.keep_outputs:
+                with_outputs_of(notebook, path)
+            else:
+                execute(notebook, Path(runs))
+            clean(notebook, Path(runs))
+        text = nbformat.writes(notebook) + "\n"
+        if len(text.encode()) > LIMIT:
+            sys.exit(f"{path.name} would be {len(text.encode()):,} bytes; the limit is {LIMIT:,}. Show less in its cells.")
+        path.write_text(text, encoding="utf-8")
+        print(f"{path.name}: {len(text.encode()) / 1000:.0f} kB, {time.monotonic() - started:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
