@@ -3,6 +3,7 @@
 #   make loop          set up, run one closed loop on the embedded model, print the scoreboard, write the report
 #   make loop QUICK=1  the same in a few minutes
 #   make lab           the notebooks in JupyterLab: the same loop, stage by stage
+#   make notebooks     run the notebooks' sources anew, on their quick settings, and keep the outputs
 #   make test          the test suite         make check   what CI runs: ruff, mypy, tests
 #   make bench         the benchmarks         make clean   remove build and cache files (runs/ and .venv stay)
 
@@ -19,7 +20,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do command 
 GPU    := $(shell nvidia-smi -L 2>/dev/null | grep -q GPU && echo 1)
 PRESET ?= $(if $(QUICK),cpu-quick,cpu)
 
-.PHONY: loop lab test bench check clean setup
+.PHONY: loop lab notebooks test bench check clean setup
 .DEFAULT_GOAL := loop
 
 loop: setup
@@ -28,13 +29,16 @@ loop: setup
 lab: $(VENV)/.lab
 	$(BIN)/looptool lab
 
-test: setup
+notebooks: $(VENV)/.lab
+	$(BIN)/python notebooks/build.py
+
+test: $(VENV)/.dev
 	$(BIN)/python -m pytest
 
-bench: setup
+bench: $(VENV)/.dev
 	@shopt -s nullglob; for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
-check: setup
+check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(MAKE) test
@@ -53,7 +57,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt setup.py Makefile
 	  echo "$(PYTHON) cannot create a virtual environment in $(VENV). On Debian or Ubuntu: apt-get install python3-venv; then run make again." >&2; \
 	  rm -rf $(VENV); exit 1; }
 ifeq ($(GPU),1)
-	$(BIN)/pip install -e '.[gpu,dev]'
+	$(BIN)/pip install -e '.[gpu]'
 else
 	@$(BIN)/python -c 'import torch; assert torch.__version__.split("+")[0] == "$(TORCH)" and torch.version.cuda is None' 2>/dev/null \
 	|| { [ "$$(uname -s)" = Darwin ] && $(BIN)/pip install -c constraints.txt torch==$(TORCH); } \
@@ -62,12 +66,12 @@ else
 	|| { echo "The CPU build of torch $(TORCH) was found neither in the configured package index nor at $(TORCH_INDEX). A plain torch from PyPI would bring" \
 	          "several GB of CUDA libraries, so it is not taken. Name an index that has it: make TORCH_INDEX=https://..., or put the wheel in a folder and" \
 	          "run PIP_FIND_LINKS=/that/folder make." >&2; exit 1; }
-	$(BIN)/pip install -c constraints.txt -e '.[cpu,dev]'
+	$(BIN)/pip install -c constraints.txt -e '.[cpu]'
 	@$(BIN)/python -c 'import torch, sys; sys.exit(torch.version.cuda is not None)' || { \
 	  echo "$(VENV) holds a CUDA build of torch although this machine shows no NVIDIA GPU. Remove $(VENV) and run make again." >&2; exit 1; }
 endif
 	@touch $@
 
-$(VENV)/.lab: $(VENV)/.installed
-	$(BIN)/pip install $(if $(GPU),,-c constraints.txt) -e '.[lab]'
+$(VENV)/.lab $(VENV)/.dev: $(VENV)/.%: $(VENV)/.installed
+	$(BIN)/pip install $(if $(GPU),,-c constraints.txt) -e '.[$*]'
 	@touch $@

@@ -195,14 +195,21 @@ def export(
 
 
 @app.command()
-def lab(folder: Annotated[Path, typer.Argument(help="Where to open JupyterLab.")] = Path("notebooks")) -> None:
-    """Open the notebooks in JupyterLab."""
+def lab(target: Annotated[Path, typer.Argument(help="The notebook or folder to open.")] = Path("notebooks/00_tour.ipynb")) -> None:
+    """Open the notebooks in JupyterLab, on the tour."""
     import importlib.util
     import subprocess
 
-    if importlib.util.find_spec("jupyterlab") is None:
+    if importlib.util.find_spec("jupyterlab") is None or importlib.util.find_spec("anywidget") is None:
         raise ValueError("JupyterLab is not installed here. Use `make lab`, which installs it, or `pip install -e '.[lab]'`.")
-    raise typer.Exit(subprocess.call([sys.executable, "-m", "jupyter", "lab", str(folder)]))
+    if not target.exists():
+        raise ValueError(f"{target} does not exist. Call this in the repository's folder, or name a notebook or a folder.")
+    command = [sys.executable, "-m", "jupyterlab", str(target)]
+    if target.is_file():
+        command += [f"--ServerApp.root_dir={Path.cwd()}"]  # so that runs/ and the reports in it stand in the file browser
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command += ["--allow-root"]  # as in most containers; the server asks for a token all the same
+    raise typer.Exit(subprocess.call(command))
 
 
 @app.command()
