@@ -49,6 +49,7 @@ _HOME = {
     "diagnose": "toolcalls",
     "grade": "toolcalls",
     "load_tools": "catalog",
+    "init": "own_tools",
     "flips": "stats",
     "paired": "stats",
     "scoreboard": "stats",
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from looptool_kit.evaluate import evaluate
     from looptool_kit.expand import expand
     from looptool_kit.loop import Loop
+    from looptool_kit.own_tools import init
     from looptool_kit.policies import Policy, base_policy, policy_of
     from looptool_kit.probe import probe
     from looptool_kit.run import Run, RunError

@@ -77,9 +77,24 @@ def _open_or_create(path: Path, preset: str | None, overrides: dict[str, Any]) -
 
 
 @app.command()
-def init(path: RunFolder, preset: Preset = None, seed: SeedOption = None, set_: Set = None) -> None:
-    """Make a run folder with the settings of a preset, to look at and edit before the loop starts."""
-    run = _open_or_create(path, preset, _overrides(set_, seed))
+def init(
+    path: RunFolder,
+    tools: Annotated[str | None, typer.Option(help="Your own tools: a .py file, an OpenAI or OpenAPI file, or mcp:<command or URL>.")] = None,
+    preset: Preset = None,
+    seed: SeedOption = None,
+    set_: Set = None,
+) -> None:
+    """Make a run folder with the settings of a preset, to look at and edit before the loop starts; with --tools, for your own tools."""
+    if tools is None:
+        run = _open_or_create(path, preset, _overrides(set_, seed))
+    else:
+        from looptool_kit.own_tools import init as make
+        from looptool_kit.own_tools import tools_of
+
+        run = make(path, tools, preset or "cpu", **_overrides(set_, seed))
+        typer.echo(f"{run.path / 'tools.json'} holds {len(tools_of(run))} tools: {', '.join(t.name for t in tools_of(run))}")
+        if (run.path / "rejected.jsonl").exists():
+            typer.echo(f"{run.path / 'rejected.jsonl'} says which tools were left out, and why")
     typer.echo(f"{run.path / 'run.toml'} holds the settings. Next: looptool loop {path}")
 
 

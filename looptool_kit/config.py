@@ -24,7 +24,8 @@ class SeedSettings(_Settings):
     """Where samples come from (method, section 2)."""
 
     source: str = "world"
-    """`world`, `trees` (tools and dialogues written by the generator, see `[synthesis]`), or the path of a .jsonl/.parquet file of samples."""
+    """`world`, `templates` (the run's own tools, without a language model: `looptool init --tools`), `trees` (tools and dialogues written by the
+    generator, see `[synthesis]`), or the path of a .jsonl/.parquet file of samples."""
     domains: tuple[str, ...] = ()
     """Domains of the world to take tools from; empty: all. Held-out tools come from all of them in any case."""
     first: int = Field(320, ge=1)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from looptool_kit.run import Run, RunError, full_disk_explained, key
-from looptool_kit.samples import Frozen, Label, Sample, Samples
+from looptool_kit.samples import Frozen, Label, Sample, Samples, Tool
 from looptool_kit.tables import Table
 
 HELD_OUT_SEED = 7_000_000
@@ -30,11 +31,11 @@ class Truths(Table[Truth]):
 def seed(run: Run) -> Samples:
     """D_1, made on the first call: the first slice of the seed pool (method, section 2)."""
     wanted = run.settings.seeds
-    made_from = key(wanted, run.settings.seed, run.settings.iterations)
+    made_from = key(wanted, run.settings.seed, run.settings.iterations, *_own_tools(run))
     if not run.done("seed", 0, made_from):
         started = time.monotonic()
         with full_disk_explained(run.path):
-            pool, held_out, truth = _from_world(run) if wanted.source == "world" else _from_file(run)
+            pool, held_out, truth = _SOURCES.get(wanted.source, _from_file)(run)
             folder = run.folder(0)
             pool.write(folder / "pool.parquet")
             held_out.write(folder / "held_out.parquet")
@@ -63,12 +64,35 @@ def _from_world(run: Run) -> tuple[Samples, Samples, Truths]:
     return pool, held_out, Truths(Truth(sample_id=i, label=label) for i, label in truth.items())
 
 
+def _own_tools(run: Run) -> list[Tool]:
+    from looptool_kit.own_tools import tools_of
+
+    return tools_of(run) if run.settings.seeds.source == "templates" else []
+
+
+def _from_templates(run: Run) -> tuple[Samples, Samples, Truths]:
+    from looptool_kit.seeders import templates, world
+
+    settings, tools = run.settings, _own_tools(run)
+    for number, (name, why) in enumerate(templates.usable(tools)[1].items(), 1):
+        run.reject("tools.json", number, name, f"templates leave it out: {why}")
+    wanted = settings.seeds.first + sum(settings.seeds.slices(settings.iterations))
+    clean = templates.generate(tools, wanted, seed=settings.seed)
+    held_out = Samples()
+    for split in SPLITS:
+        held_out += templates.generate(tools, settings.seeds.held_out, seed=HELD_OUT_SEED + settings.seed, split=split, avoid=[*clean, *held_out])
+    pool, truth = world.plant_noise(clean, settings.seeds.noise, seed=settings.seed)
+    return pool, held_out, Truths(Truth(sample_id=i, label=label) for i, label in truth.items())
+
+
 def _from_file(run: Run) -> tuple[Samples, Samples, Truths]:
     from looptool_kit.rules import check_sample
 
     path = Path(run.settings.seeds.source)
     if not path.exists():
-        raise RunError(f"{path} does not exist (seeds.source in {run.path / 'run.toml'}). Give `world` or a .jsonl or .parquet file of samples.")
+        raise RunError(
+            f"{path} does not exist (seeds.source in {run.path / 'run.toml'}). Give `world`, `templates` or a .jsonl or .parquet file of samples."
+        )
     rejected: list[int] = []
 
     def set_aside(row: int, raw: str, reason: str) -> None:
@@ -90,3 +114,6 @@ def _from_file(run: Run) -> tuple[Samples, Samples, Truths]:
         marked = by_hash[: max(1, min(run.settings.seeds.held_out, len(unique) // 5))]
     apart = {s.id for s in marked}
     return Samples(s for s in unique if s.id not in apart), Samples(marked), Truths()
+
+
+_SOURCES: dict[str, Callable[[Run], tuple[Samples, Samples, Truths]]] = {"world": _from_world, "templates": _from_templates}

@@ -1,0 +1,52 @@
+"""Runs on a person's own tools: the catalogue is kept in the run folder (`tools.json`, OpenAI form), and seed data is made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from looptool_kit.catalog import load_tools
+from looptool_kit.run import Run, RunError
+from looptool_kit.samples import Tool
+from looptool_kit.tables import write_json
+from looptool_kit.toolcalls import tool_schemas
+
+CATALOGUE = "tools.json"
+
+
+def init(path: str | Path, tools: str | Path | Sequence[Callable[..., Any]], preset: str = "cpu", **overrides: Any) -> Run:
+    """Make a run on the tools of a Python file, an OpenAI tools file, an OpenAPI file, `mcp:<command or URL>`, or a list of functions.
+
+    Tools that cannot be used go to the run's `rejected.jsonl` with their reasons. Seed data comes from templates (`seeds.source = "templates"`), without
+    planted noise, and the `slots` expander grows it, where `overrides` (as for `Run.create`) say nothing else. Raises `ValueError` where no tool
+    can be used; otherwise as `load_tools` and `Run.create` do.
+    """
+    rejected: list[tuple[int, str, str]] = []
+    good = load_tools(tools, lambda *row: rejected.append(row))
+    source = str(tools) if isinstance(tools, str | Path) else "functions"
+    if not good:
+        raise ValueError(f"none of the {len(rejected)} tools of {source} can be used: " + "; ".join(f"row {n}: {why}" for n, _, why in rejected[:3]))
+    kept = Path(path) / CATALOGUE
+    usual: dict[str, Any] = {
+        "seeds__source": "templates",
+        "seeds__noise": 0.0,
+        "seeds__domains": [],
+        "expand__expanders": ["slots"],
+        "synthesis__tools": str(kept),
+    }
+    run = Run.create(path, preset, **(usual | overrides))
+    write_json(kept, tool_schemas(good))
+    for number, raw, why in rejected:
+        run.reject(source, number, raw, why)
+    return run
+
+
+def tools_of(run: Run) -> list[Tool]:
+    """The run's own catalogue. Raises `RunError` where it has none."""
+    path = run.path / CATALOGUE
+    if not path.exists():
+        raise RunError(
+            f"{path} does not exist, and seeds.source is {run.settings.seeds.source!r}. Make the run with `looptool init {run.path} --tools ...`."
+        )
+    return load_tools(path)

@@ -1,0 +1,148 @@
+"""Seed samples for anybody's tools without a language model: templates written from names, descriptions and schemas.
+
+    samples = generate(load_tools("my_tools.py"), 200, seed=1)
+    held    = generate(tools, 30, seed=1, split="unseen_values")
+
+Values are drawn from the schemas, requests are composed from the descriptions by the world's grammar, and every sample has passed the rule tier.
+One seed gives the same samples byte for byte.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+from random import Random
+
+from looptool_kit.dedup import normalised
+from looptool_kit.rules import passes
+from looptool_kit.samples import Sample, Samples, Tool
+from looptool_kit.seeders.templates.tasks import Impossible, Need, realise
+from looptool_kit.seeders.templates.values import Unusable
+from looptool_kit.seeders.templates.wording import Able, able
+from looptool_kit.seeders.world.grammar import Scene
+from looptool_kit.toolcalls import canonical_calls
+
+__all__ = ["SPLITS", "WEIGHTS", "generate", "held_tools", "usable"]
+
+SPLITS = ("train", "unseen_values", "unseen_phrasings", "unseen_tools")
+WEIGHTS = {"single": 0.34, "choice": 0.26, "parallel": 0.16, "ask": 0.14, "decline": 0.1}
+PER_LIST = 10
+"""Samples that hang on one tool list, so that its tokens are paid once."""
+ENOUGH = 8
+"""Catalogues of at least so many tools keep a fifth of them, at least two, for `unseen_tools`."""
+
+
+def usable(tools: Sequence[Tool]) -> tuple[list[Able], dict[str, str]]:
+    """The tools that can be asked for, and for each other one's name why not (a required parameter without values that can be said)."""
+    good: list[Able] = []
+    why: dict[str, str] = {}
+    for tool in tools:
+        try:
+            good.append(able(tool, tools))
+        except Unusable as error:
+            why[tool.name] = str(error)
+    return good, why
+
+
+def held_tools(tools: Sequence[Tool]) -> frozenset[str]:
+    """Names of the tools kept for `unseen_tools`, chosen by hash; none where the catalogue is small."""
+    if len(tools) < ENOUGH:
+        return frozenset()
+    by_hash = sorted((t.name for t in tools), key=lambda n: hashlib.blake2b(n.encode(), digest_size=8).digest())
+    return frozenset(by_hash[: max(2, len(tools) // 5)])
+
+
+def generate(
+    tools: Sequence[Tool], n: int, seed: int | str, split: str = "train", kinds: Sequence[str] = (), avoid: Iterable[Sample] = ()
+) -> Samples:
+    """At most `n` samples of a split, no two alike and none like one of `avoid`, of all kinds or of `kinds`, in the proportions of `WEIGHTS`.
+
+    Fewer come where the tools allow no more different ones (a warning says so); none for `unseen_tools` where the catalogue has fewer than `ENOUGH`
+    tools. Raises `ValueError` for an unknown split or kind, and where no tool can be asked for, with the reasons.
+    """
+    if split not in SPLITS:
+        raise ValueError(f"unknown split {split!r}; the splits are {', '.join(SPLITS)}")
+    if unknown := [k for k in kinds if k not in WEIGHTS]:
+        raise ValueError(f"unknown task kind {unknown[0]!r}; the kinds are {', '.join(WEIGHTS)}")
+    every, why = usable(tools)
+    if not every:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in list(why.items())[:5])
+        raise ValueError(f"none of the {len(tools)} tools can be asked for by templates ({reasons}); give samples from a file instead")
+    held = held_tools([a.tool for a in every])
+    pool = [a for a in every if (a.tool.name in held) == (split == "unseen_tools")]
+    if not pool:
+        return Samples()
+    rng = Random(f"templates/{seed}/{split}")
+    seen = {_sense(s) for s in avoid}
+    rows: list[Sample] = []
+    targets: Counter[str] = Counter()
+    deck = _deck(n, [k for k in (kinds or WEIGHTS) if k != "choice" or len(pool) > 1] or ["single"], rng)
+    fruitless = 0
+    while deck and fruitless < 20:
+        chunk, deck = deck[:PER_LIST], deck[PER_LIST:]
+        offered = _offer(pool, targets, rng, near="choice" in chunk)
+        before = len(rows)
+        for kind in chunk:
+            sample = _fresh(kind, offered, pool, targets, seen, split, rng)
+            if sample is None:
+                deck.append(kind)
+            else:
+                rows.append(sample)
+        fruitless = 0 if len(rows) > before else fruitless + 1
+    if len(rows) < n:
+        warnings.warn(f"templates made {len(rows)} of {n} different samples of split {split} from {len(pool)} tools; there are no more", stacklevel=2)
+    return Samples(rows)
+
+
+def _deck(n: int, kinds: Sequence[str], rng: Random) -> list[str]:
+    total = sum(WEIGHTS[k] for k in kinds)
+    exact = {k: n * WEIGHTS[k] / total for k in kinds}
+    count = {k: int(v) for k, v in exact.items()}
+    for k in sorted(kinds, key=lambda k: count[k] - exact[k])[: n - sum(count.values())]:
+        count[k] += 1
+    deck = [k for k in kinds for _ in range(count[k])]
+    rng.shuffle(deck)
+    return deck
+
+
+def _offer(pool: Sequence[Able], targets: Counter[str], rng: Random, near: bool) -> list[Able]:
+    """Up to four tools, the least used first; `near`: most of them about the same thing."""
+    size = min(len(pool), rng.choice((2, 3, 3, 4)))
+    least = min(targets[a.tool.name] for a in pool)
+    first = rng.choice([a for a in pool if targets[a.tool.name] == least])
+    rest = sorted(
+        (a for a in pool if a is not first), key=lambda a: (-len(a.subject & first.subject) if near else 0, targets[a.tool.name], rng.random())
+    )
+    chosen = [first, *rest[: size - 1]]
+    rng.shuffle(chosen)
+    return chosen
+
+
+def _fresh(kind: str, offered: Sequence[Able], pool: Sequence[Able], targets: Counter[str], seen: set[str], split: str, rng: Random) -> Sample | None:
+    for tries in range(40):
+        today = date(2025, 1, 1) + timedelta(days=rng.randrange(1095))
+        scene = Scene(rng, today, held=split == "unseen_values", unseen=split == "unseen_phrasings")
+        least = min(targets[a.tool.name] for a in offered)
+        usual = [a for a in offered if tries > 8 or targets[a.tool.name] <= least + 1]
+        try:
+            made = realise(kind, usual, offered, pool, scene)
+        except (Impossible, Need):
+            continue
+        sample = made.sample(offered if kind != "decline" else made.offered, kind, split)
+        sense = _sense(sample)
+        if sense in seen or not passes(sample):
+            continue
+        seen.add(sense)
+        for name in made.targets:
+            targets[name] += 1
+        return sample
+    return None
+
+
+def _sense(sample: Sample) -> str:
+    return (
+        f"{normalised(sample.request)} {canonical_calls(sample.label.calls)} {sorted(t.name for t in sample.tools) if not sample.label.calls else ''}"
+    )
