@@ -167,10 +167,10 @@ class TableView(View):
     count = traitlets.Int(0, help="rows that pass the filters").tag(sync=True)
     total = traitlets.Int(0, help="all rows").tag(sync=True)
     version = traitlets.Int(0, help="changes whenever other rows, or other text in them, are to be shown").tag(sync=True)
-    columns: traitlets.List[Any] = traitlets.List(help="name, share of the width, numeric, and the facet's values with their counts").tag(sync=True)
+    columns: traitlets.List[Any] = traitlets.List(help="name, width, numeric, and the facet's values with their counts").tag(sync=True)
 
-    def __init__(self, rows: Rows, widths: Mapping[str, float] | None = None, uncounted: Sequence[str] = (), **traits: Any) -> None:
-        """`widths`: a column's share of the width, 1 where absent; `uncounted`: facets whose counts change, so that none are shown."""
+    def __init__(self, rows: Rows, widths: Mapping[str, float | str] | None = None, uncounted: Sequence[str] = (), **traits: Any) -> None:
+        """`widths`: a column's share of the width (1 where absent) or its width in CSS; `uncounted`: facets whose counts change, so that none are shown."""
         self.rows = rows
         self.order = np.arange(len(rows))
         columns = [

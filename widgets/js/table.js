@@ -6,15 +6,17 @@ const TALLEST = 6e6;
 const SPARE = 20;
 
 /**
- * The table with its search field and a select for each facet: `{ node, grid }`. Traits: sort, filters, search, cursor.
- * `lines`: rows in sight; `onopen(at)`: Enter or a double click on a row.
+ * The table with its search field and a select for each facet: `{ node, tools, grid, stop }`, tools and grid being the parts of node.
+ * `lines`: rows in sight; `onopen(at)`: Enter or a double click on a row; `narrowed`: more traits whose change leads back to the first row.
  */
-function rowTable(model, { label, lines = 12, onopen = () => {} }) {
+function rowTable(model, { label, lines = 12, onopen = () => {}, narrowed = [] }) {
   const columns = model.get("columns");
-  const template = columns.map((c) => `minmax(0, ${c.width}fr)`).join(" ");
+  const template = columns.map((c) => (typeof c.width === "number" ? `minmax(0, ${c.width}fr)` : c.width)).join(" ");
   const prefix = `lt-${Math.random().toString(36).slice(2)}`;
   let held = { start: 0, rows: [], version: -1 };
   let asking = false;
+  // Rows that are sorted or filtered anew are shown from the first on; the selected one stays selected, in sight or not.
+  let anew = false;
 
   const find = h("input", { type: "search", placeholder: "search", "aria-label": "search the rows", title: "text that the rows hold" });
   let wait;
@@ -22,7 +24,7 @@ function rowTable(model, { label, lines = 12, onopen = () => {} }) {
   find.addEventListener("keydown", (e) => { if (e.key === "Enter") { e.preventDefault(); grid.focus(); } });
   const facets = columns.filter((c) => c.values?.length > 1).map((c) => {
     const chosen = h("select", { "aria-label": c.name, title: `only rows with this ${c.name}` }, h("option", { value: "" }, `${c.name}: all`),
-      c.values.map(([v, n]) => h("option", { value: v }, n === null ? v : `${v} (${n.toLocaleString()})`)));
+      c.values.map(([v, n]) => h("option", { value: v }, `${c.numeric ? `${c.name} ` : ""}${v}${n === null ? "" : ` (${n.toLocaleString()})`}`)));
     chosen.addEventListener("change", () => {
       const filters = { ...model.get("filters") };
       if (chosen.value) filters[c.name] = chosen.value;
@@ -110,10 +112,13 @@ function rowTable(model, { label, lines = 12, onopen = () => {} }) {
       spacer.style.height = `${height()}px`;
       grid.setAttribute("aria-rowcount", String(count() + 1));
       counted.textContent = `${count().toLocaleString()} of ${model.get("total").toLocaleString()} rows`;
-      reveal();
+      if (anew) scrollTo(0);
+      else reveal();
+      anew = false;
       fill();
     }),
-    follow(model, ["cursor"], () => { reveal(); mark(); fill(); }),
+    follow(model, ["cursor"], () => { if (!anew) reveal(); mark(); fill(); }),
+    follow(model, ["sort", "filters", "search", ...narrowed], () => { anew = true; }),
     follow(model, ["sort"], () => columns.forEach((c, k) => {
       const way = { [c.name]: "ascending", [`-${c.name}`]: "descending" }[model.get("sort")] ?? "none";
       heads[k].setAttribute("aria-sort", way);
@@ -126,8 +131,9 @@ function rowTable(model, { label, lines = 12, onopen = () => {} }) {
     }),
   ];
   // A table that is drawn before it is on the page has no height to scroll in yet.
+  anew = false;
   requestAnimationFrame(() => { reveal(); fill(); });
 
-  const node = h("div", { class: "lt-table" }, h("div", { class: "lt-row", role: "search" }, find, facets.map((f) => f.chosen), clear, counted), grid);
-  return { node, grid, stop: () => stops.forEach((s) => s()) };
+  const tools = h("div", { class: "lt-row lt-find", role: "search" }, find, facets.map((f) => f.chosen), clear, counted);
+  return { node: h("div", { class: "lt-table" }, tools, grid), tools, grid, stop: () => stops.forEach((s) => s()) };
 }
