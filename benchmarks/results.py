@@ -10,6 +10,7 @@ Finished runs stay in runs/results; none is repeated.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import random
@@ -21,14 +22,15 @@ from pathlib import Path
 import looptool_kit as lt
 from looptool_kit.config import load_preset
 from looptool_kit.evaluate import evaluate, scores
-from looptool_kit.policies import load_base, policy_of
+from looptool_kit.policies import load_base, open_engine, policy_of
 from looptool_kit.records import Scores
 from looptool_kit.run import Run
 from looptool_kit.samples import Sample, Samples
 from looptool_kit.seed import SPLITS, seed
 from looptool_kit.stats import aligned, clustered_difference, wilson
 from looptool_kit.summary import judge_against_truth, timings
-from looptool_kit.tables import write_text
+from looptool_kit.tables import write_json, write_text
+from looptool_kit.toolcalls import render_answer
 from looptool_kit.train import train
 from looptool_kit.trainers.common import encode
 
@@ -77,6 +79,27 @@ def control(loop: Run, folder: Path) -> Run:
     return run
 
 
+def label_logprobs(run: Run, j: int) -> dict[str, float]:
+    """Mean natural-log probability a token of each held-out label that makes calls, under the policy of iteration j: id -> nats."""
+    path = run.folder(j) / "label_logprobs.json"
+    if not path.exists():
+        rows = [s for s in run.table(Samples, "held_out", 0) if s.label.calls]
+        found = open_engine(policy_of(run, j), run.settings.probe.batch).score(rows, [render_answer(s.label) for s in rows])
+        write_json(path, {s.id: sum(logps) / len(logps) for s, logps in zip(rows, found, strict=True)})
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def nats(pairs: list[tuple[dict[str, float], dict[str, float]]]) -> str:
+    """Mean paired difference b - a of label log-probability with its BCa bootstrap interval over the samples; each seed's own in brackets."""
+    import numpy as np
+    from scipy.stats import bootstrap
+
+    by_seed = [np.array([b[i] - a[i] for i in a]) for a, b in pairs]
+    pooled = np.concatenate(by_seed)
+    lo, hi = bootstrap((pooled,), np.mean, rng=np.random.default_rng(0)).confidence_interval
+    return f"{pooled.mean():+.3f} [{lo:+.3f}, {hi:+.3f}] ({', '.join(f'{x.mean():+.3f}' for x in by_seed)})"
+
+
 def cell(rows: list[Scores], keep: Callable[[str], bool]) -> str:
     """Pooled accuracy with Wilson's interval."""
     hits = [s.correct for table in rows for s in table if keep(s.split)]
@@ -108,6 +131,9 @@ def main() -> None:
         lt.Loop(run).run()
         loops.append(run)
         controls.append(control(run, args.runs / f"{args.preset}-{number}-control"))
+        for side in (run, controls[-1]):
+            for j in side.iterations:
+                label_logprobs(side, j)
     write_text(args.out, page(loops, controls, args))
     print(f"wrote {args.out}")
 
@@ -161,6 +187,20 @@ def page(loops: list[Run], controls: list[Run], args: argparse.Namespace) -> str
     comparisons += [(f"loop {n} - control {n}", [(b[n], a[n]) for a, b in zip(found, against, strict=True)]) for n in names[-settings.iterations :]]
     for title, pairs in comparisons:
         lines.append(f"| {title} | " + " | ".join(difference(pairs, keep) for _, keep in views) + " |")
+    lines += [
+        "",
+        "## Log-probability of the held-out labels (nats a token)",
+        "",
+        "Exact match is a coarse measure at these sizes: one wrong character and a call counts for nothing. The policy's mean log-probability of the "
+        "right calls moves long before; higher is better. Paired differences, bootstrap over samples, 95%; each seed's own difference in brackets.",
+        "",
+        "| comparison | difference |",
+        "| --- | --- |",
+    ]
+    likely = [[{j: label_logprobs(r, j) for j in r.iterations} for r in side] for side in (loops, controls)]
+    end = settings.iterations + 1
+    lines.append(f"| loop D{end} - D1 | {nats([(a[1], a[end]) for a in likely[0]])} |")
+    lines += [f"| loop D{j} - control D{j} | {nats([(b[j], a[j]) for a, b in zip(*likely, strict=True)])} |" for j in range(2, end + 1)]
     lines += ["", "## By task kind, all seeds and splits pooled", "", "| kind | n | " + " | ".join((first, last, f"control {last}")) + " |"]
     lines += ["|" + " --- |" * 5, *kind_lines([[f[first] for f in found], [f[last] for f in found], [f[last] for f in against]])]
     lines += ["", "## Composition", "", "| seed | dataset | ES | EE | HPPL | seed-new | unjudged | total |", "|" + " --- |" * 8]
