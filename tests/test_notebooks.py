@@ -1,0 +1,165 @@
+"""The notebooks: what is saved is what the sources say, shows without a kernel, and runs top to bottom."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("jupytext")
+pytest.importorskip("nbclient")
+pytest.importorskip("ipykernel")
+pytest.importorskip("anywidget")
+
+import nbformat
+
+from looptool_kit.run import Run
+
+NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+
+
+def module(name: str) -> Any:
+    """A helper of the notebooks, which are no package."""
+    spec = importlib.util.spec_from_file_location(f"notebooks_{name}", NOTEBOOKS / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    found = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found
+
+
+build = module("build")
+NAMES = build.names()
+FAST = ("00_tour", "04_single_gpu", "05_teach")
+
+
+def test_there_are_six() -> None:
+    assert [n[:2] for n in NAMES] == ["00", "01", "02", "03", "04", "05"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_cells_are_those_of_the_source(name: str) -> None:
+    saved, source = nbformat.read(NOTEBOOKS / f"{name}.ipynb", 4), build.convert(name)
+    nbformat.validate(saved)
+    cells = [[(c.id, c.cell_type, c.source, dict(c.metadata)) for c in notebook.cells] for notebook in (saved, source)]
+    assert cells[0] == cells[1], "run `python notebooks/build.py`"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_saved_shows_without_a_kernel(name: str) -> None:
+    path = NOTEBOOKS / f"{name}.ipynb"
+    text = path.read_text(encoding="utf-8")
+    notebook = nbformat.reads(text, 4)
+    code = [c for c in notebook.cells if c.cell_type == "code"]
+    assert len(text.encode()) < build.LIMIT and "widgets" not in notebook.metadata and build.WIDGET not in text
+    assert not any(place in text for place in (str(NOTEBOOKS.parent), tempfile.gettempdir() + "/", str(Path.home()) + "/"))
+    assert [c.id for c in code if c.execution_count is None] == [], "run `python notebooks/build.py`"
+    assert not [o for c in code for o in c.outputs if o.output_type == "error"]
+    views = [c for c in code if "View(run" in c.source or "LoopMap(run" in c.source or "settings_form(" in c.source]
+    if name != "04_single_gpu":  # without a GPU it has nothing to show
+        assert [c.id for c in views if not any("text/html" in o.get("data", {}) for o in c.outputs)] == []
+
+
+@pytest.mark.parametrize("name", FAST)
+def test_runs_top_to_bottom(name: str, tmp_path: Path) -> None:
+    build.execute(build.convert(name), tmp_path, seconds=300)
+
+
+TINY = {
+    **{"seeds__held_out": 2, "sft__epochs": 1, "sft__batch": 4, "sft__micro_batch": 4, "lora__upper": 1.0, "compose__hppl": 4},
+    **{"grpo__steps": 1, "grpo__prompts": 2, "grpo__group": 2, "grpo__max_new_tokens": 8, "probe__max_new_tokens": 12, "probe__batch": 4},
+    **{"evaluate__max_new_tokens": 8, "evaluate__base": 2, "expand__children": 1, "expand__most": 8},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in FAST])
+def test_trains_top_to_bottom_and_again_from_where_it_was(name: str, tiny_checkpoint: Path, tmp_path: Path) -> None:
+    small = {"seeds__first": 12, "seeds__fresh": [4]} | TINY | {"model": str(tiny_checkpoint)}
+    build.execute(build.convert(name), tmp_path, seconds=600, LOOPTOOL_OVERRIDES=json.dumps(small), OMP_NUM_THREADS="1")
+    [folder] = [p.parent for p in tmp_path.glob("*/run.toml")]
+    policies = {p: p.stat().st_mtime_ns for p in folder.glob("iterations/*/policy.json")}
+    assert policies
+    build.execute(build.convert(name), tmp_path, seconds=600, OMP_NUM_THREADS="1")
+    assert {p: p.stat().st_mtime_ns for p in policies} == policies, "a second Run All trains nothing"
+
+
+@pytest.fixture
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.setenv("LOOPTOOL_RUNS", str(tmp_path / "runs"))
+    yield module("start")
+
+
+def test_the_recorded_run_is_copied_once_and_keeps_decisions(start: Any) -> None:
+    run = start.recorded("tour")
+    run.decide("threshold", "", 1.5)
+    assert start.recorded("tour").decisions("threshold")[""].value == 1.5
+    assert not (start.ROOT / "sample_data" / "run" / "decisions.jsonl").exists()
+
+
+def test_a_run_is_opened_as_it_stands(start: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("LOOPTOOL_OVERRIDES", '{"grpo__steps": 3}')
+    run = start.open_run("mine", "cpu-quick", iterations=1)
+    assert (run.settings.iterations, run.settings.grpo.steps) == (1, 3)
+    run.set(probe__quantile=0.5)
+    again = start.open_run("mine", "cpu", iterations=5)
+    assert again.settings.probe.quantile == 0.5 and "cpu-quick" in capsys.readouterr().out
+
+
+def test_cleaning_leaves_the_last_state_and_no_paths(tmp_path: Path) -> None:
+    widget = {build.WIDGET: {"model_id": "x"}, "text/plain": "HBox()"}
+    out = nbformat.v4.new_output
+    outputs = [
+        out("stream", name="stderr", text="probe:  10%|#    | 1/10\rprobe: 100%|#####| 10/10\n"),
+        out("stream", name="stdout", text="a\rb\n"),
+        out("stream", name="stdout", text=f"\x1b[31mred\x1b[0m {tmp_path}/tour {build.ROOT}/README.md\n"),
+        out("display_data", data=dict(widget)),
+        out("display_data", data={**widget, "text/html": "<table></table>"}),
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x", outputs=outputs)], metadata={"widgets": {"state": {}}})
+    build.clean(notebook, tmp_path)
+    assert "widgets" not in notebook.metadata
+    stream, view = notebook.cells[0].outputs
+    assert stream.text == "b\nred runs/tour ./README.md\n"
+    assert view.data == {"text/plain": "HBox()", "text/html": "<table></table>"}
+
+
+def test_the_workshop_example_is_sound(monkeypatch: pytest.MonkeyPatch) -> None:
+    from looptool_kit.catalog import load_tools
+    from looptool_kit.rules import call_errors, check_sample
+    from looptool_kit.samples import Label, Message, Sample
+
+    monkeypatch.syspath_prepend(str(NOTEBOOKS))
+    from your_tools import tools as workshop  # type: ignore[import-not-found]
+
+    tools, api = load_tools(NOTEBOOKS / "your_tools" / "tools.py"), load_tools(NOTEBOOKS / "your_tools" / "openapi.json")
+    assert [(t.name, list(t.properties), t.required) for t in tools] == [(t.name, list(t.properties), t.required) for t in api]
+    rows = [json.loads(line) for line in (NOTEBOOKS / "your_tools" / "requests.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert len(rows) >= 24 and any(r.get("held_out") for r in rows)
+    for row in rows:
+        messages = (Message(role="system", content=f"Today is {row['today']}."), Message(role="user", content=row["request"]))
+        label = Label(**{k: row[k] for k in ("calls", "reply", "mentions", "asks") if k in row})
+        assert [c.detail for c in check_sample(Sample(tools=tuple(tools), messages=messages, label=label)) if not c.passed] == []
+        for call in label.calls:
+            assert call_errors(call, api) == []
+            json.dumps(getattr(workshop, call.name)(**call.arguments))
+
+
+def test_lessons_know_wrong_from_right(start: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(NOTEBOOKS))
+    lesson = module("lesson")
+    run: Run = start.recorded("teach")
+    j = lesson.last_judged(run)
+    before = (run.folder(j + 1) / "samples.parquet").read_bytes()
+    assert not lesson.check_composition(run, 1.0, {"HPPL": -1, "total": 0}) and not lesson.check_composition(run, 1.0, None)
+    assert run.decisions("threshold") == {} and (run.folder(j + 1) / "samples.parquet").read_bytes() == before
+    samples, truth = lesson.noisy_samples()
+    planted = {i for i, s in enumerate(samples) if s.id in truth}
+    assert len(planted) == 4 and lesson.check_planted(planted) and not lesson.check_planted(planted | {1}) and not lesson.check_planted(())
+    sample = lesson.SITUATIONS[1]
+    assert not lesson.check_fooled(1, *sample.label.calls), "a right answer fools nobody"
