@@ -66,7 +66,7 @@ policy = lt.train(run, samples)
 policy
 
 # %%
-pd.DataFrame(training.history).tail(8)
+training  # training.history holds the rows
 
 # %% [markdown]
 # ## 3 Probe

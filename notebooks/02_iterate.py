@@ -53,7 +53,7 @@ ProbeView(run, iteration=1)
 
 # %%
 lt.compose(run, lt.probe(run, iteration=1), expanded=lt.expand(run, iteration=1), iteration=1)
-training = TrainingView(run, iteration=2)
+training = TrainingView(run)
 display(training)  # noqa: F821 - IPython's; fills while this cell trains
 loop.step(2)
 
@@ -64,6 +64,9 @@ loop.step(2)
 last = lt.train(run)
 right = sum(s.correct for s in lt.evaluate(run, last))
 f"{last.name}: {right} held-out samples right"
+
+# %%
+training  # of all iterations; training.history holds the rows
 
 # %% [markdown]
 # ## The flow of samples

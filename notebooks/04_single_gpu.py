@@ -62,7 +62,7 @@ if GPU:
 
 # %%
 if GPU:
-    training = TrainingView(run, iteration=1)
+    training = TrainingView(run)
     display(training)  # noqa: F821
     lt.Loop(run).run()
 
