@@ -6,9 +6,11 @@ import random
 import time
 from collections.abc import Sequence
 
+from looptool_kit import contamination
 from looptool_kit.dedup import Deduplicator
-from looptool_kit.expanders import find_expander
+from looptool_kit.expanders import Candidate, find_batch_expander, find_expander
 from looptool_kit.flow import ErrorSeed, error_seeds, with_decisions
+from looptool_kit.label_check import check_labels
 from looptool_kit.records import Check, Expansion, Expansions, Probes, Verdicts
 from looptool_kit.rules import check_sample
 from looptool_kit.run import Run, full_disk_explained, key
@@ -35,7 +37,8 @@ def expand(run: Run, verdicts: Verdicts | None = None, iteration: int | None = N
     verdicts = with_decisions(verdicts if verdicts is not None else run.table(Verdicts, "verdicts", j), run.decisions("verdict", j))
     seeds = error_seeds(samples, probes, verdicts)
     settings = run.settings.expand
-    made_from = key([s.sample.id for s in seeds], [[str(f) for f in s.probe.faults] for s in seeds], settings, run.settings.seed)
+    in_batches = [name for name in settings.expanders if find_batch_expander(name)]
+    made_from = key([s.sample.id for s in seeds], [[str(f) for f in s.probe.faults] for s in seeds], settings, run.settings.seed, *_written_by(run))
     if not run.done("expansions", j, made_from):
         started = time.monotonic()
         with full_disk_explained(run.path):
@@ -47,33 +50,102 @@ def expand(run: Run, verdicts: Verdicts | None = None, iteration: int | None = N
                 return CandidateTable(Candidates(rows=tuple(_candidates(run, seeds[i], wanted, samples, j))) for i in batch)
 
             made = run.batches("expansions", j, made_from, plan, CandidateTable, work)
-            rows = _accept([list(b.rows) for b in made], [*samples, *held_out], wanted, settings.most)
+            groups = [list(b.rows) for b in made] or [[] for _ in seeds]
+            unusable = [u for name in in_batches for u in _ask(run, name, seeds, groups, wanted, samples, j)]
+            rows = _accept(groups, [*samples, *held_out], wanted, settings.most)
+            for name, seed_id, candidate in unusable:
+                run.reject(f"expander {name}, seed {seed_id}", 0, candidate.raw, candidate.checks[0].detail)
             Expansions(rows).write(run.folder(j) / "expansions.parquet")
-            accepted = sum(r.accepted for r in rows)
-            run.finish("expansions", j, made_from, started, seeds=len(seeds), candidates=len(rows), accepted=accepted)
+            facts = {"accepted": sum(r.accepted for r in rows), "unusable_answers": len(unusable)}
+            run.finish("expansions", j, made_from, started, seeds=len(seeds), candidates=len(rows), **facts)
     return run.table(Expansions, "expansions", j)
 
 
+def _written_by(run: Run) -> list[object]:
+    """What else decides on children that a model writes; nothing where none does, so that other runs keep their keys."""
+    settings = run.settings
+    if not any(map(find_batch_expander, settings.expand.expanders)):
+        return []
+    return [[e.base_url, e.model] if e else None for e in (settings.generator_llm, settings.judge_llm)] + [settings.contamination]
+
+
 def _candidates(run: Run, seed: ErrorSeed, wanted: int, pool: Samples, j: int) -> list[Expansion]:
-    faults = seed.probe.faults
-    pattern = str(faults[0]) if faults else ""
     out: list[Expansion] = []
     for name in run.settings.expand.expanders:
-        rng = random.Random(f"{run.settings.seed}/{j}/{seed.sample.id}/{name}")
-        for child in find_expander(name)(seed.sample, faults, wanted * run.settings.expand.tries, rng, pool):
-            child = child.model_copy(update={"iteration": j, "parent": seed.sample.id})
-            out.append(
-                Expansion(
-                    seed_id=seed.sample.id,
-                    iteration=j,
-                    sample=child,
-                    strategy=child.strategy,
-                    pattern=pattern,
-                    changed=_changed(seed.sample.request, child.request),
-                    checks=tuple(check_sample(child)),
-                )
-            )
+        if not find_batch_expander(name):
+            rng = random.Random(f"{run.settings.seed}/{j}/{seed.sample.id}/{name}")
+            children = find_expander(name)(seed.sample, seed.probe.faults, wanted * run.settings.expand.tries, rng, pool)
+            out += [_expansion(seed, child, j, tuple(check_sample(child))) for child in children]
     return out
+
+
+def _expansion(seed: ErrorSeed, child: Sample, j: int, checks: tuple[Check, ...]) -> Expansion:
+    child = child.model_copy(update={"iteration": j, "parent": seed.sample.id})
+    faults = seed.probe.faults
+    return Expansion(
+        seed_id=seed.sample.id,
+        iteration=j,
+        sample=child,
+        strategy=child.strategy,
+        pattern=str(faults[0]) if faults else "",
+        changed=_changed(seed.sample.request, child.request),
+        checks=checks,
+    )
+
+
+def _ask(
+    run: Run, name: str, seeds: Sequence[ErrorSeed], groups: list[list[Expansion]], wanted: int, pool: Samples, j: int
+) -> list[tuple[str, str, Candidate]]:
+    """Ask an expander that works in batches for the children still missing, as many times as the settings say, and add them to `groups`.
+
+    Each child passes the expander's own checks, the rules, the contamination guard and then the judge. Returns the answers that are no samples.
+    """
+    write = find_batch_expander(name)
+    assert write is not None
+    known = contamination.read(run.settings.contamination) if run.settings.contamination else None
+    unusable: list[tuple[str, str, Candidate]] = []
+    for attempt in range(run.settings.expand.tries):
+        missing = _missing(groups, wanted, run.settings.expand.most)
+        if not missing:
+            break
+        rngs = [random.Random(f"{run.settings.seed}/{j}/{seeds[i].sample.id}/{name}/{attempt}") for i in missing]
+        written = write([seeds[i] for i in missing], list(missing.values()), rngs, pool, run)
+        fresh: list[tuple[int, Expansion]] = []
+        for i, candidate in ((i, c) for i, made in zip(missing, written, strict=True) for c in made):
+            if candidate.sample is None:
+                unusable.append((name, seeds[i].sample.id, candidate))
+                continue
+            guard = (contamination.check_sample(candidate.sample, known),) if known else ()
+            fresh.append((i, _expansion(seeds[i], candidate.sample, j, (*candidate.checks, *check_sample(candidate.sample), *guard))))
+        for i, row in _judged(run, fresh, j):
+            groups[i].append(row)
+    return unusable
+
+
+def _missing(groups: Sequence[Sequence[Expansion]], wanted: int, most: int) -> dict[int, int]:
+    """Seed number -> how many more children it should get, `most` in all."""
+    have = [min(wanted, sum(_passed(r) for r in rows)) for rows in groups]
+    room = most - sum(have)
+    missing: dict[int, int] = {}
+    for i, n in enumerate(have):
+        if n < wanted and room > 0:
+            missing[i] = min(wanted - n, room)
+            room -= missing[i]
+    return missing
+
+
+def _judged(run: Run, rows: Sequence[tuple[int, Expansion]], j: int) -> list[tuple[int, Expansion]]:
+    """The rows with the judge's check on those that passed all others."""
+    endpoint = run.settings.judge_llm or run.settings.generator_llm
+    asked = [row.sample for _, row in rows if _passed(row)]
+    if endpoint is None or not asked:
+        return list(rows)
+    checks = iter(check_labels(asked, endpoint, run.path / "calls.sqlite", f"judge children {j}"))
+    return [(i, row.model_copy(update={"checks": (*row.checks, next(checks))}) if _passed(row) else row) for i, row in rows]
+
+
+def _passed(row: Expansion) -> bool:
+    return all(c.passed for c in row.checks)
 
 
 def _accept(candidates: list[list[Expansion]], known: Sequence[Sample], wanted: int, most: int) -> list[Expansion]:
@@ -84,7 +156,7 @@ def _accept(candidates: list[list[Expansion]], known: Sequence[Sample], wanted: 
     for group in candidates:
         taken = 0
         for row in group:
-            passed = all(c.passed for c in row.checks)
+            passed = _passed(row)
             if passed:
                 twin = seen.duplicate_of(row.sample)
                 row = row.model_copy(update={"checks": (*row.checks, Check(name="novelty", passed=twin is None, detail=twin or ""))})

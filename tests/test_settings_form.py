@@ -72,5 +72,5 @@ def test_text_from_the_run_stays_text_and_unknown_rooms_are_named(run: Run) -> N
     form = settings_form(run, "seeds")
     form.inputs["source"].value = "<script>bad()</script>"
     assert "<img" not in static and "&lt;img" in static and "<script" not in form.python.value
-    with pytest.raises(ValueError, match="there are: seeds, lora"):
+    with pytest.raises(ValueError, match="there are: seeds, synthesis"):
         settings_form(run, "seed")
