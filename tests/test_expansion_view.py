@@ -1,0 +1,201 @@
+"""ExpansionView: what stayed and what changed, decisions on disk at once, and the dataset that comes of them."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import looptool_kit as lt
+from looptool_kit.compose import Members
+from looptool_kit.dedup import jaccard, said
+from looptool_kit.records import Expansions
+from looptool_kit.run import Run, RunError
+from looptool_kit.samples import Label, Message, Sample, Samples
+
+pytest.importorskip("anywidget")
+from looptool_kit.widgets import ExpansionView  # noqa: E402
+from looptool_kit.widgets.expansion import word_diff  # noqa: E402
+from looptool_kit.widgets.novelty import Dataset  # noqa: E402
+
+RECORDED = Path(__file__).parent.parent / "sample_data" / "run"
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    shutil.copytree(RECORDED, tmp_path / "run")
+    return Run.open(tmp_path / "run")
+
+
+def asked(view: ExpansionView, kind: str, **values: Any) -> dict[str, Any]:
+    """What the page hears when it asks."""
+    heard: list[dict[str, Any]] = []
+    view.send = heard.append  # type: ignore[method-assign]
+    view._received(view, {"type": kind, "req": 1, **values}, [])
+    return heard[-1]
+
+
+def child(view: ExpansionView, state: str) -> str:
+    """Moves to the first child in that state and returns its id."""
+    for place in range(view.count):
+        view.cursor = place
+        for at, card in enumerate(view.on_seed()["children"]):
+            if card["state"]["name"] == state and card["id"] not in view.decisions:
+                view.child = at
+                return str(card["id"])
+    raise AssertionError(f"no child is {state}")
+
+
+def card(view: ExpansionView, id: str) -> dict[str, Any]:
+    return next(c for c in view.on_seed()["children"] if c["id"] == id)
+
+
+def test_word_differences_put_together_give_both_texts() -> None:
+    before, after = "Set the thermostat to  nineteen degrees,\nplease", "Set the heating to nineteen degrees"
+    pieces = word_diff(before, after)
+    assert ["-", " thermostat"] in pieces and ["+", " heating"] in pieces and ["=", "Set the"] in pieces
+    assert "".join(t for op, t in pieces if op != "-") == after
+    assert "".join(t for op, t in pieces if op != "+").split() == before.split()
+    assert word_diff("a b", "a  b") == [["=", "a  b"]] and word_diff("", "") == []
+    long = "word " * 5000
+    assert word_diff(long, long + "x") == [["-", long], ["+", long + "x"]]
+
+
+def test_novelty_is_one_minus_the_similarity_that_deduplication_uses() -> None:
+    def sample(text: str) -> Sample:
+        return Sample(tools=(), messages=(Message(role="user", content=text),), label=Label(reply="ok"))
+
+    rows = [sample("book a table for two at noon"), sample("book a table for six at noon please"), sample("weather in Oslo now")]
+    data = Dataset(rows)
+    data.grow(0.0)
+    assert data.left == 3
+    data.grow(60)
+    new = sample("book a table for six at midnight")
+    found = data.novelty(new)
+    assert found.nearest == rows[1] and found.value == pytest.approx(1 - jaccard(said(new), said(rows[1])))
+    assert data.novelty(rows[2]) == (1.0, None)  # itself does not count
+
+
+def test_a_seed_with_its_children(run: Run) -> None:
+    view = ExpansionView(run)
+    assert view.iteration == 2 and view.total == len({e.seed_id for e in view.expansions})
+    first = view.on_seed()
+    assert first["pattern"] == first["children"][0]["request"] or first["pattern"].startswith(view.on_page(0, 1)["rows"][0][0].replace("_", " "))
+    children = [e for e in view.expansions if e.seed_id == first["id"]]
+    assert [c["id"] for c in first["children"]] == [e.sample.id for e in children]
+    assert sum(c["state"]["name"] == "accepted" for c in first["children"]) == sum(e.accepted for e in children)
+    assert view.on_page(0, 1)["rows"][0][2] == f"{sum(e.accepted for e in children)} of {len(children)}"
+    same = next(c for c in first["children"] if any(row[3] == "same" for p in c["calls"] for row in p["rows"]))
+    assert any(row[3] == "differs" for c in first["children"] for p in c["calls"] for row in p["rows"]) and same["checks"][0] == ["tools", True, ""]
+    novelty = asked(view, "novelty")
+    assert novelty["left"] == 0 and len(novelty["rows"]) == len(children) and all(0 <= n[0] <= 1 for n in novelty["rows"])
+    assert len(json.dumps(first)) < 40_000 and len(view.static_html()) < 60_000 and "<script" not in view.static_html()
+
+
+def test_decisions_are_on_disk_at_once_and_in_another_view(run: Run) -> None:
+    view, other = ExpansionView(run, 1), ExpansionView(run, 1)
+    id = child(view, "accepted")
+    before = view.on_page(view.cursor, 1)["rows"][0][2]
+    asked(view, "decide", id=id, value="reject")
+    asked(view, "decide", id=id, value="reject")  # once is enough
+    lines = [json.loads(line) for line in (run.path / "decisions.jsonl").read_text().splitlines()]
+    assert [(d["subject"], d["row"], d["value"], d["iteration"]) for d in lines] == [("expansion", id, "reject", 1)]
+    assert list(other.decisions) == [id] and card(view, id)["state"]["words"].startswith("rejected by ")
+    assert view.on_page(view.cursor, 1)["rows"][0][2] != before and id not in view.selection.by_id()
+    assert asked(view, "undo", id=id)["said"] == "Taken back: reject."
+    assert view.decisions == {} and view.on_page(view.cursor, 1)["rows"][0][2] == before and id in view.selection.by_id()
+    assert "no decision" in asked(view, "undo", id=id)["said"]
+
+
+def test_another_seed_starts_at_its_first_child_and_a_decision_keeps_the_place(run: Run) -> None:
+    view = ExpansionView(run)
+    view.child, view.editing = 3, "x"
+    view.cursor = 1
+    assert (view.child, view.editing) == (0, "")
+    view.child = 2
+    asked(view, "decide", id=view.on_seed()["children"][2]["id"], value="reject")
+    assert (view.cursor, view.child) == (1, 2)
+
+
+def test_a_read_only_run_takes_no_decision() -> None:
+    view = ExpansionView(Run.open(RECORDED, read_only=True))
+    id = view.on_seed()["children"][0]["id"]
+    assert "look at only" in view.blocked and "look at only" in asked(view, "decide", id=id, value="accept")["error"]
+
+
+def test_what_is_wrong_with_an_edit_is_said(run: Run) -> None:
+    view = ExpansionView(run)
+    id = child(view, "accepted")
+    text = card(view, id)["text"]
+    call = json.loads(text["label"])[0]
+    unsaid = [{**call, "arguments": {**call["arguments"], next(k for k, v in call["arguments"].items() if isinstance(v, str)): "Zanzibar"}}]
+    for request, label, error in (
+        (" ", text["label"], "the request is empty"),
+        (text["request"], text["label"], "nothing was changed"),
+        (text["request"], "[{", "not valid JSON at line 1"),
+        (text["request"], json.dumps([{"name": "fly", "arguments": {}}]), "fly is not on offer"),
+        (text["request"], json.dumps(unsaid), "grounding|is not one of|calls"),
+    ):
+        assert re.search(error, asked(view, "edit", id=id, request=request, label=label)["error"]), error
+    assert not (run.path / "decisions.jsonl").exists()
+    held_out = run.table(Samples, "held_out", 0)
+    leaking = next(s for s in held_out if s.label.calls)
+    row = view._by_id[id]
+    view._by_id[id] = row.model_copy(update={"sample": leaking})
+    assert "repeats held-out sample" in asked(view, "decide", id=id, value="accept")["error"]
+
+
+def test_decisions_change_the_composed_dataset(run: Run) -> None:
+    """End to end: one rejected candidate accepted, one accepted rejected, one edited; then compose."""
+    before = lt.compose(run, iteration=2)
+    view = ExpansionView(run)
+    taken = child(view, "left over")
+    asked(view, "decide", id=taken, value="accept")
+    dropped = child(view, "accepted")
+    asked(view, "decide", id=dropped, value="reject")
+    changed = child(view, "accepted")
+    text, parent = card(view, changed)["text"], view.on_seed()["id"]
+    view.drafts = {changed: text}
+    answer = asked(view, "edit", id=changed, request=f"Hello there! {text['request']}", label=text["label"])
+    assert answer["said"] == "Edited and accepted; on disk." and view.drafts == {} and view.editing == ""
+    shown = card(view, changed)
+    assert shown["state"]["name"] == "edited" and shown["text"]["request"].startswith("Hello there!")
+    edited = next(s for s in view.selection if s.request.startswith("Hello there!"))
+
+    after = lt.compose(Run.open(run.path), iteration=2)
+    rows, members = after.by_id(), {m.sample_id: m for m in run.table(Members, "members", 3)}
+    assert set(rows) - set(before.by_id()) == {taken, edited.id} and set(before.by_id()) - set(rows) == {dropped, changed}
+    joined = rows[edited.id]
+    assert (joined.parent, joined.strategy, joined.source, joined.iteration) == (parent, "person", "person", 2)
+    assert joined.label == view._by_id[changed].sample.label and joined.tools == view._by_id[changed].sample.tools
+    assert members[edited.id].part == members[taken].part == "EE" and members[edited.id].why == "person" and members[edited.id].came_from == parent
+    assert {m for m, row in members.items() if row.part == "EE"} == set(view.selection.by_id())
+    for id in (taken, dropped, changed):
+        asked(view, "undo", id=id)
+    assert lt.compose(run, iteration=2) == before
+
+
+def test_an_edit_that_is_no_sample_is_named(run: Run) -> None:
+    id = run.table(Expansions, "expansions", 2)[0].sample.id
+    run.decide("expansion", id, {"edit": {"tools": "none"}})
+    with pytest.raises(RunError, match=f"the edit of expansion {id} in decisions.jsonl is not a sample"):
+        lt.compose(run, iteration=2)
+
+
+def test_children_of_a_seed_whose_verdict_was_changed_do_not_join(run: Run) -> None:
+    view = ExpansionView(run)
+    child(view, "accepted")
+    assert view.on_seed()["standing"]
+    run.decide("verdict", view.seeds[view.row or 0].probe.sample_id, "BOTH_WRONG", iteration=2)
+    gone = {c["id"] for c in view.on_seed()["children"]}
+    assert not view.on_seed()["standing"] and not gone & set(view.selection.by_id())
+
+
+def test_no_expansions_yet(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "new", "cpu-quick")
+    with pytest.raises(RunError, match="no expansions|has expansions yet"):
+        ExpansionView(run)

@@ -1,0 +1,298 @@
+"""Error seeds and their children (EDDE, LoopTool section 3.5): what stayed, what changed, and what a person makes of them."""
+
+from __future__ import annotations
+
+import re
+from difflib import SequenceMatcher
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import traitlets
+
+from looptool_kit.dedup import Deduplicator
+from looptool_kit.flow import ErrorSeed, chosen, error_seeds, with_decisions
+from looptool_kit.records import Expansion, Expansions, Probes, Verdicts
+from looptool_kit.rules import check_sample
+from looptool_kit.run import Decision, Run, RunError
+from looptool_kit.samples import Label, Sample, Samples
+from looptool_kit.widgets.detail import aligned, detail
+from looptool_kit.widgets.labels import label_text, read_label
+from looptool_kit.widgets.novelty import Dataset
+from looptool_kit.widgets.rows import Rows, TableView
+from looptool_kit.widgets.view import html_table, script, style
+
+_STATIC_ROWS = 40
+_MOST_WORDS = 400
+"""Beyond this many words a difference is not looked for word by word: the time for it grows with the square."""
+
+
+class ExpansionView(TableView):
+    """The error seeds of an iteration, each with the candidates that were made of it.
+
+    What a person decides is in `decisions.jsonl` at once (subject `expansion`, row: the child's id) and takes effect at the next compose. Python
+    values: `decisions`, `selection`. Raises `RunError` where no iteration (or not this one) has expansions.
+    """
+
+    _esm = script("sample", "table", "expansion")
+    _css = style()
+
+    child = traitlets.Int(0).tag(sync=True)
+    """The current child's place among those of the seed under the cursor, from 0."""
+    editing = traitlets.Unicode("").tag(sync=True)
+    """Id of the child whose editor is open; empty: none."""
+    drafts = traitlets.Dict().tag(sync=True)
+    """Child id -> {"request": text, "label": text} of an edit that is not recorded yet."""
+    iteration = traitlets.Int(help="of the expansions").tag(sync=True)
+    blocked = traitlets.Unicode(help="why nothing can be decided, empty where it can").tag(sync=True)
+
+    def __init__(self, run: Run, iteration: int | None = None) -> None:
+        made = [j for j in run.iterations if (run.folder(j) / "expansions.parquet").exists()]
+        if iteration is None and not made:
+            raise RunError(f"no iteration of {run.path} has expansions yet: run the stage expand first (`looptool expand {run.path}`).")
+        self.run, self._j = run, iteration or made[-1]
+        self.expansions = run.table(Expansions, "expansions", self._j)
+        self.samples, self._probes = run.table(Samples, "samples", self._j), run.table(Probes, "probes", self._j)
+        self._verdicts = run.table(Verdicts, "verdicts", self._j)
+        self._children: dict[str, list[Expansion]] = {}
+        for child in self.expansions:
+            self._children.setdefault(child.seed_id, []).append(child)
+        self._by_id = {child.sample.id: child for child in self.expansions}
+        self._dataset = Dataset(self.samples)
+        self._decisions: dict[str, Decision] = {}
+        self._overruled: dict[str, Decision] = {}
+        self._stamp: tuple[int, int] | None = (0, 0)
+        judged = {s.sample.id: s for s in error_seeds(self.samples, self._probes, self._verdicts)}
+        self._standing = set(judged)
+        self._reread()
+        with_person = {s.sample.id: s for s in error_seeds(self.samples, self._probes, with_decisions(self._verdicts, self._overruled))}
+        self.seeds = list({**judged, **with_person}.values())
+        self._seen: int | None = 0
+        rows = Rows(
+            {
+                "error": [s.probe.error for s in self.seeds],
+                "at": [_place(s) for s in self.seeds],
+                "accepted": [""] * len(self.seeds),
+            },
+            facets=("error",),
+            text=lambda i: f"{self.seeds[i].sample.request} {self.pattern(self.seeds[i])}",
+        )
+        blocked = f"This run was opened to look at only. To decide, open it with Run.open({str(run.path)!r})." if run.read_only else ""
+        super().__init__(rows, {"error": 1.3, "at": 1.9, "accepted": 0.9}, iteration=self._j, blocked=blocked)
+        self._recount()
+
+    # ------------------------------------------------------------- values
+
+    @property
+    def decisions(self) -> dict[str, Decision]:
+        """The decisions in force on this iteration's candidates, by child id, in the order in which they were made."""
+        self._reread()
+        return dict(self._decisions)
+
+    @property
+    def selection(self) -> Samples:
+        """D_EE as it stands: the children that compose would take now, edited ones as edited."""
+        self._reread()
+        rows = {e.sample.id: e.sample for e in chosen(self.expansions, self._decisions) if e.seed_id in self._standing}
+        return Samples(rows.values())
+
+    def pattern(self, seed: ErrorSeed) -> str:
+        """The error pattern that a seed's children keep: the prediction's first fault."""
+        children = self._children.get(seed.sample.id, [])
+        return children[0].pattern if children else str(seed.probe.faults[0]) if seed.probe.faults else ""
+
+    # --------------------------------------------------- what the page asks
+
+    def on_seed(self) -> dict[str, Any]:
+        """The seed under the cursor with its children."""
+        self._reread()
+        if self.row is None:
+            return {"id": None, "children": []}
+        seed = self.seeds[self.row]
+        return {
+            "id": seed.sample.id,
+            "pattern": self.pattern(seed),
+            "standing": seed.sample.id in self._standing,
+            "relabelled": seed.sample.id != seed.probe.sample_id,
+            "detail": detail(seed.sample, seed.probe, seed.verdict),
+            "children": [self._card(seed, child) for child in self._children.get(seed.sample.id, ())],
+        }
+
+    def on_novelty(self) -> dict[str, Any]:
+        """The novelty of the children shown against D_j: [1 - similarity, nearest id, its request] of each; `left` > 0: not ready, ask again."""
+        self._dataset.grow(0.1)
+        if self._dataset.left:
+            return {"left": self._dataset.left}
+        found = [self._dataset.novelty(self._shown(c)) for c in self._current()]
+        return {"left": 0, "rows": [[n.value, n.nearest.id if n.nearest else "", n.nearest.request if n.nearest else ""] for n in found]}
+
+    def on_sample(self, id: str) -> dict[str, Any]:
+        """All of a child."""
+        return {"detail": detail(self._shown(self._find(id)))}
+
+    def on_decide(self, id: str, value: str) -> dict[str, Any]:
+        """Accept or reject a child."""
+        if value not in ("accept", "reject"):
+            raise ValueError(f"a child is accepted or rejected, not {value!r}")
+        child = self._find(id)
+        if value == "accept":
+            self._keep_out_of_training(child.sample)
+        if (before := self._decisions.get(id)) is None or before.value != value:
+            self._record(id, value)
+        return {"said": f"{'Accepted' if value == 'accept' else 'Rejected'}; on disk."}
+
+    def on_edit(self, id: str, request: str, label: str) -> dict[str, Any]:
+        """Put a changed request and label (see `labels.read_label`) in a child's place. Raises `ValueError` where they fail a check."""
+        child = self._find(id).sample
+        if not request.strip():
+            raise ValueError("the request is empty")
+        request.encode()  # a lone surrogate could not be written
+        last = max(i for i, m in enumerate(child.messages) if m.role == "user")
+        messages = (*child.messages[:last], child.messages[last].model_copy(update={"content": request}), *child.messages[last + 1 :])
+        origin = {"source": "person", "strategy": "person", "iteration": self._j}
+        blank = child.model_copy(update={"messages": messages, "label": Label(), **origin})
+        sample = blank.model_copy(update={"label": read_label(label, blank)})
+        if sample.id == child.id:
+            raise ValueError("nothing was changed: accept the child as it is (a)")
+        failed = [f"{c.name}: {c.detail}" for c in check_sample(sample) if not c.passed]
+        if failed:
+            raise ValueError("; ".join(failed))
+        self._keep_out_of_training(sample)
+        self._record(id, {"edit": sample.model_dump(mode="json")})
+        with self.hold_sync():
+            self.editing = ""
+            self.drafts = {k: v for k, v in self.drafts.items() if k != id}
+        return {"said": "Edited and accepted; on disk."}
+
+    def on_undo(self, id: str) -> dict[str, Any]:
+        """Take back the decision in force on a child."""
+        self._reread()
+        decision = self._decisions.get(self._find(id).sample.id)
+        if decision is None:
+            return {"said": "There is no decision on this child to take back."}
+        self.run.decide("expansion", id, "undo", iteration=decision.iteration)
+        self._recount()
+        return {"said": f"Taken back: {'edit' if _is_edit(decision) else decision.value}."}
+
+    def static_html(self) -> str:
+        rows: list[list[str]] = []
+        for seed in self.seeds:
+            for child in self._children.get(seed.sample.id, ()):
+                if len(rows) < _STATIC_ROWS:
+                    failed = "; ".join(f"{c.name} {c.detail}" for c in child.checks if not c.passed)
+                    cells = (self.pattern(seed), seed.sample.request, self._shown(child).request, self._state(child)["words"], failed)
+                    rows.append([c[:300] for c in cells])
+        caption = f"Iteration {self._j}: {len(self.seeds)} error seeds, {len(self.expansions)} candidates, {len(self.selection)} accepted"
+        caption += f"; the first {len(rows)}" if len(rows) < len(self.expansions) else ""
+        return html_table(("error pattern", "seed", "child", "state", "failed checks"), rows, caption)
+
+    # ------------------------------------------------------------- within
+
+    def _card(self, seed: ErrorSeed, child: Expansion) -> dict[str, Any]:
+        sample, parent = self._shown(child), seed.sample
+        mine, theirs = {t.name for t in sample.tools}, {t.name for t in parent.tools}
+        return {
+            "id": child.sample.id,
+            "state": self._state(child),
+            "strategy": child.strategy,
+            "checks": [[c.name, c.passed, c.detail] for c in child.checks],
+            "request": word_diff(parent.request, sample.request),
+            "calls": aligned(parent.label, sample.label),
+            "reply": None if parent.label.calls and sample.label.calls else word_diff(parent.label.reply, sample.label.reply),
+            "tools": [sorted(theirs - mine), sorted(mine - theirs)],
+            "turns": len(sample.messages),
+            "text": {"request": sample.request, "label": label_text(sample.label)},
+        }
+
+    def _state(self, child: Expansion) -> dict[str, Any]:
+        decision = self._decisions.get(child.sample.id)
+        if decision is not None:
+            name = "edited" if _is_edit(decision) else f"{decision.value}ed"
+            return {"name": name, "words": f"{name} by {decision.author}", "time": decision.time, "decided": True}
+        if child.accepted:
+            return {"name": "accepted", "words": "accepted by the rules", "decided": False}
+        if all(c.passed for c in child.checks):
+            return {"name": "left over", "words": "passed, but more than wanted", "decided": False}
+        return {"name": "rejected", "words": "rejected by the rules", "decided": False}
+
+    def _shown(self, child: Expansion) -> Sample:
+        decision = self._decisions.get(child.sample.id)
+        return chosen([child], {child.sample.id: decision})[0].sample if decision and _is_edit(decision) else child.sample
+
+    def _current(self) -> list[Expansion]:
+        return [] if self.row is None else self._children.get(self.seeds[self.row].sample.id, [])
+
+    def _find(self, id: str) -> Expansion:
+        if id not in self._by_id:
+            raise ValueError(f"iteration {self._j} has no candidate {id!r}")
+        return self._by_id[id]
+
+    def _record(self, id: str, value: Any) -> None:
+        self.run.decide("expansion", id, value, iteration=self._j)
+        self._recount()
+
+    @cached_property
+    def _held_out(self) -> Deduplicator:
+        return Deduplicator(self.run.table(Samples, "held_out", 0))
+
+    def _keep_out_of_training(self, sample: Sample) -> None:
+        if (twin := self._held_out.duplicate_of(sample)) is not None:
+            raise ValueError(f"this repeats held-out sample {twin}: trained on it, the policy would be measured on what it has seen. Edit it (e).")
+
+    def _reread(self) -> None:
+        try:
+            stat = (self.run.path / "decisions.jsonl").stat()
+            stamp = (stat.st_mtime_ns, stat.st_size)
+        except FileNotFoundError:
+            stamp = None
+        if stamp == self._stamp:
+            return
+        self._stamp = stamp
+        decided = self.run.decisions("expansion", self._j)
+        self._decisions = {row: d for row, d in decided.items() if row in self._by_id and (d.value in ("accept", "reject") or _is_edit(d))}
+        overruled = self.run.decisions("verdict", self._j)
+        if overruled != self._overruled:
+            self._overruled = overruled
+            self._standing = {s.sample.id for s in error_seeds(self.samples, self._probes, with_decisions(self._verdicts, overruled))}
+
+    def _recount(self) -> None:
+        self._reread()
+        taken = {c.sample.id for c in self.expansions if self._state(c)["name"] in ("accepted", "edited")}
+        counts = []
+        for seed in self.seeds:
+            children = self._children.get(seed.sample.id, [])
+            counts.append((sum(c.sample.id in taken for c in children), len(children)))
+        names = sorted(set(counts))
+        at = {pair: i for i, pair in enumerate(names)}
+        self.rows.recode("accepted", np.array([at[c] for c in counts], np.int64), [f"{a} of {n}" for a, n in names])
+        self.version += 1
+
+    @traitlets.observe("cursor", "version")
+    def _moved(self, _: Any) -> None:
+        if self.row != self._seen:
+            self._seen = self.row
+            with self.hold_sync():
+                self.child, self.editing = 0, ""
+
+
+def word_diff(before: str, after: str) -> list[list[str]]:
+    """The pieces of two texts compared word by word: ["=", text] stayed, ["-", text] went, ["+", text] came; each with its text's white space."""
+    old, new = (re.findall(r"\s*\S+", t) for t in (before, after))
+    if max(len(old), len(new)) > _MOST_WORDS:
+        return [["-", before], ["+", after]] if before != after else [["=", after]]
+    out: list[list[str]] = []
+    for op, a, b, c, d in SequenceMatcher(None, [w.strip() for w in old], [w.strip() for w in new], autojunk=False).get_opcodes():
+        pieces = [["=", "".join(new[c:d])]] if op == "equal" else [["-", "".join(old[a:b])], ["+", "".join(new[c:d])]]
+        out += [p for p in pieces if p[1]]
+    return out
+
+
+def _is_edit(decision: Decision) -> bool:
+    return isinstance(decision.value, dict) and "edit" in decision.value
+
+
+def _place(seed: ErrorSeed) -> str:
+    if not seed.probe.faults:
+        return ""
+    fault = seed.probe.faults[0]
+    return f"{fault.tool}.{fault.parameter}" if fault.parameter else fault.tool

@@ -1,0 +1,188 @@
+// ExpansionView: error seeds on the left, on the right the seed and its children with what stayed and what changed.
+
+const KEYS = "j k: next, previous child · J K: next, previous seed · a: accept · r: reject · e: edit · u: take the decision on this child back · ?: this help";
+
+const MARKS = { "=": "span", "-": "del", "+": "ins" };
+
+/** A text with what went struck through and what came marked; screen readers hear `del` and `ins`. */
+const diffOf = (pieces) => h("div", { class: "lt-text lt-diff" }, pieces.map(([op, text]) => h(MARKS[op] ?? "span", {}, text)));
+
+/** How many calls and arguments of a child's label are as in the seed's, in words. */
+function stayed(calls) {
+  const rows = calls.flatMap((p) => p.rows);
+  const same = rows.filter(([, , , how]) => how === "same").length;
+  const tools = calls.filter((p) => p.label === p.prediction).length;
+  return `tool${calls.length > 1 ? "s" : ""}: ${tools} of ${calls.length} as in the seed; arguments: ${same} of ${rows.length}`;
+}
+
+function render({ model, el }) {
+  const line = statusLine();
+  const blocked = () => model.get("blocked");
+  let shown = { id: null, children: [] };
+  let novelty = [];
+  let asked = 0;
+
+  const here = () => Math.max(0, Math.min(model.get("child"), shown.children.length - 1));
+  const current = () => shown.children[here()];
+  const go = (by) => { if (shown.children.length) put(model, { child: Math.max(0, Math.min(shown.children.length - 1, here() + by)) }); };
+  const seed = (by) => put(model, { cursor: Math.max(0, Math.min(model.get("count") - 1, model.get("cursor") + by)) });
+  const tell = (promise) => promise.then((a) => line.say(a.said), (e) => line.say(e.message, true));
+
+  function decide(value) {
+    if (!current()) return line.say("This seed has no children.");
+    if (blocked()) return line.say(blocked(), true);
+    return tell(ask(model, "decide", { id: current().id, value }));
+  }
+  function undo() {
+    if (!current()) return line.say("This seed has no children.");
+    if (blocked()) return line.say(blocked(), true);
+    return tell(ask(model, "undo", { id: current().id }));
+  }
+  function edit() {
+    if (!current()) return line.say("This seed has no children.");
+    if (blocked()) return line.say(blocked(), true);
+    put(model, { editing: current().id });
+    return panel.querySelector("textarea")?.focus();
+  }
+  function close() {
+    const { [model.get("editing")]: _, ...drafts } = model.get("drafts");
+    put(model, { editing: "", drafts });
+    panel.focus({ preventScroll: true });
+  }
+
+  const help = h("div", { class: "lt-small", hidden: true }, KEYS);
+  const table = rowTable(model, { label: "error seeds", lines: 20, onopen: () => panel.focus({ preventScroll: true }) });
+  const top = h("div");
+  const cards = h("div", { class: "lt-children" });
+  const panel = h("div", { class: "lt-panel", role: "group", tabindex: "0", "aria-label": "the seed and its children" }, top, cards);
+  const root = frame("expansion of error seeds",
+    h("div", { class: "lt-row" },
+      h("strong", {}, `Iteration ${model.get("iteration")}: error seeds and their children`),
+      h("button", { title: "the keys of this view (?)", "aria-label": "keys", onclick: () => { help.hidden = !help.hidden; } }, "?"),
+      blocked() ? h("span", { class: "lt-small" }, blocked()) : null),
+    help, h("div", { class: "lt-expansion" }, table.node, panel), line.node);
+  onKeys(root, {
+    j: () => go(1), k: () => go(-1), J: () => seed(1), K: () => seed(-1), a: () => decide("accept"), r: () => decide("reject"), e: edit, u: undo,
+    "?": () => { help.hidden = !help.hidden; }, Escape: () => { if (model.get("editing")) close(); },
+  });
+  el.append(root);
+
+  function editor(card) {
+    const draft = model.get("drafts")[card.id] ?? card.text;
+    const request = h("textarea", { rows: 3, "aria-label": "request: the last user message", value: draft.request });
+    const label = h("textarea", { rows: Math.min(14, draft.label.split("\n").length + 1), spellcheck: "false", value: draft.label,
+      "aria-label": "label: calls as JSON, or the plain reply" });
+    let wait;
+    const keep = () => put(model, { drafts: { ...model.get("drafts"), [card.id]: { request: request.value, label: label.value } } });
+    const typed = () => { clearTimeout(wait); wait = setTimeout(keep, 250); };
+    const save = () => { clearTimeout(wait); tell(ask(model, "edit", { id: card.id, request: request.value, label: label.value }).then((a) => {
+      panel.focus({ preventScroll: true });
+      return a;
+    })); };
+    const form = h("form", { class: "lt-editor", "aria-label": "edit this child", onsubmit: (e) => { e.preventDefault(); save(); }, oninput: typed },
+      h("label", {}, "request (the last user message)", request), h("label", {}, "label (calls as JSON, or the plain reply)", label),
+      h("div", { class: "lt-row" }, h("button", { type: "submit", title: "check and record (Ctrl+Enter)" }, "record the edit"),
+        h("button", { type: "button", title: "leave the child as it was (Esc)", onclick: () => { clearTimeout(wait); close(); } }, "cancel")));
+    form.addEventListener("keydown", (e) => { if (e.key === "Enter" && (e.ctrlKey || e.metaKey)) { e.preventDefault(); e.stopPropagation(); save(); } });
+    return form;
+  }
+
+  function childCard(card, at) {
+    const n = novelty[at];
+    const failed = card.checks.filter(([, passed]) => !passed);
+    const [gone, came] = card.tools;
+    const whole = h("details", { ontoggle: (e) => {
+      if (e.target.open && e.target.children.length === 1) {
+        ask(model, "sample", { id: card.id }).then((a) => e.target.append(sampleCard(a.detail)), (error) => line.say(error.message, true));
+      }
+    } }, h("summary", {}, `the whole sample (${card.turns} turn${card.turns > 1 ? "s" : ""} before the answer)`));
+    const node = h("article", { class: "lt-child", "data-at": at, "data-state": card.state.name, "aria-label": `child ${at + 1} of ${shown.children.length}, ${card.state.words}` },
+      h("div", { class: "lt-row" },
+        h("strong", { class: "lt-state", title: card.state.time ?? "not decided by a person" }, card.state.words),
+        h("span", { class: "lt-small", title: "the strategy that wrote it" }, card.strategy),
+        h("span", { class: "lt-small lt-novelty", title: n ? (n[1] ? `most like ${n[1]}: ${n[2]}` : "shares no three words in a row with any row") : "1 - similarity to the most similar row of the dataset" },
+          n ? `novelty ${n[0].toFixed(2)}` : "novelty …"),
+        h("code", { class: "lt-small" }, card.id)),
+      diffOf(card.request),
+      card.calls.length ? h("div", { class: "lt-small" }, stayed(card.calls)) : null,
+      card.calls.map((p) => pairTable(p, "seed", "child")),
+      card.reply ? h("div", {}, h("span", { class: "lt-small" }, "reply"), diffOf(card.reply)) : null,
+      gone.length || came.length ? h("div", { class: "lt-small" }, [gone.length ? `no longer on offer: ${gone.join(", ")}` : "", came.length ? `new on offer: ${came.join(", ")}` : ""].filter(Boolean).join(" · ")) : null,
+      h("ul", { class: "lt-checks", "aria-label": "checks" }, card.checks.map(([name, passed, words]) =>
+        h("li", { class: passed ? "lt-passed" : "lt-fail", title: words || (passed ? "passed" : "failed") }, `${passed ? "✓" : "✗"} ${name}`))),
+      failed.filter(([, , words]) => words).map(([name, , words]) => h("div", { class: "lt-small lt-fail" }, `${name}: ${name === "novelty" ? "repeats " : ""}${words}`)),
+      whole,
+      model.get("editing") === card.id ? editor(card) : null,
+      h("div", { class: "lt-row" }, [["accept (a)", () => decide("accept")], ["reject (r)", () => decide("reject")], ["edit (e)", edit], ["undo (u)", undo]].map(([name, act]) =>
+        h("button", { disabled: Boolean(blocked()), tabindex: at === here() ? "0" : "-1", onclick: () => { put(model, { child: at }); act(); } }, name))));
+    node.addEventListener("mousedown", () => { if (here() !== at) put(model, { child: at }); });
+    return node;
+  }
+
+  // What is drawn anew loses the focus: the panel keeps it, so that the keys go on working.
+  function keepFocus(redraw) {
+    const inside = panel.contains(document.activeElement) && document.activeElement !== panel;
+    redraw();
+    if (inside && !panel.contains(document.activeElement)) (panel.querySelector("textarea") ?? panel).focus({ preventScroll: true });
+  }
+
+  function mark(scroll) {
+    for (const node of cards.children) {
+      const is = Number(node.dataset.at) === here() && shown.children.length > 0;
+      node.setAttribute("aria-current", String(is));
+      for (const button of node.querySelectorAll(":scope > .lt-row > button")) button.tabIndex = is ? 0 : -1;
+      if (is && scroll) panel.scrollTop = Math.max(0, node.offsetTop - 40);
+    }
+    if (scroll && current()) line.say(`Child ${here() + 1} of ${shown.children.length}: ${current().state.words}.`);
+  }
+
+  const drawCards = () => keepFocus(() => {
+    cards.replaceChildren(...(shown.children.length ? shown.children.map(childCard) : [h("p", { class: "lt-small" }, "No candidates were made of this seed.")]));
+    mark(false);
+  });
+
+  function drawSeed() {
+    const d = shown.detail;
+    top.replaceChildren(...(shown.id === null ? [h("p", {}, "No error seeds to show.")] : [
+      h("h4", {}, `seed: ${shown.pattern || "no fault recorded"}`),
+      shown.standing ? "" : h("div", { class: "lt-small lt-fail" }, "Its verdict was changed: it is no error seed any more, and none of its children joins the dataset."),
+      h("div", { class: "lt-text" }, h("span", { class: "lt-role" }, "request "), d.messages.filter((m) => m.role === "user").at(-1)?.content ?? ""),
+      h("div", { class: "lt-small" }, `${d.verdict.name} by ${d.verdict.judge}${shown.relabelled ? ": the label was wrong, what is shown is the new one" : ""}. ${d.verdict.rationale}`),
+      h("details", {}, h("summary", {}, "the whole seed: dialogue, tools, label against prediction"), sampleCard(d))]));
+  }
+
+  function askNovelty(mine) {
+    ask(model, "novelty").then((a) => {
+      if (mine !== asked) return;
+      if (a.left) return askNovelty(mine);
+      novelty = a.rows;
+      cards.querySelectorAll(":scope > article").forEach((node, at) => {
+        const fresh = childCard(shown.children[at], at).querySelector(".lt-novelty");
+        node.querySelector(".lt-novelty").replaceWith(fresh);
+      });
+      root.dataset.novelty = "ready";
+    }, (error) => line.say(error.message, true));
+  }
+
+  function load() {
+    const mine = ++asked;
+    ask(model, "seed").then((a) => {
+      if (mine !== asked) return;
+      if (a.id !== shown.id) { novelty = []; panel.scrollTop = 0; }
+      shown = a;
+      root.dataset.novelty = "";
+      drawSeed();
+      drawCards();
+      if (shown.children.length) askNovelty(mine);
+    }, (error) => line.say(error.message, true));
+  }
+
+  const stops = [
+    follow(model, ["cursor", "version"], load),
+    follow(model, ["child"], () => mark(shown.id !== null)),
+    follow(model, ["editing"], drawCards),
+  ];
+  return () => { stops.forEach((stop) => stop()); table.stop(); };
+}
+
+export default { render };

@@ -1,0 +1,245 @@
+"""Training as it goes: what the trainers log, drawn while a cell trains, and the completions of the last GRPO step."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import traitlets
+
+from looptool_kit.run import Run
+from looptool_kit.widgets.drawing import lines
+from looptool_kit.widgets.view import View, html_table, script, style
+
+MOST_POINTS = 500
+"""Points of a chart, all its lines together."""
+EVERY = 1.0
+"""Seconds between two looks at the files."""
+QUIET = 30.0
+"""So long after the last news of a finished training the view stops looking: a cell that trains anew may come right after the one that shows it."""
+_ROLLOUTS, _LONGEST = 48, 600
+_STATIC_POINTS = 60
+
+Row = dict[str, Any]
+Points = list[tuple[float, float]]
+
+
+def _value(key: str) -> Callable[[Row, Row | None], float | None]:
+    return lambda row, _: row.get(key)
+
+
+def _speed(row: Row, before: Row | None) -> float | None:
+    if not row.get("step_time") or "num_tokens" not in row:
+        return None
+    return (row["num_tokens"] - (before or {}).get("num_tokens", 0)) / row["step_time"]
+
+
+CHARTS: dict[str, tuple[str, tuple[float, float] | None, Callable[[Row, Row | None], float | None]]] = {
+    "reward": ("mean reward", (0, 1), _value("reward")),
+    "groups without variance": ("share of groups", (0, 1), _value("frac_reward_zero_std")),
+    "completion length": ("tokens, mean", None, _value("completions/mean_length")),
+    "clip fraction": ("share of tokens", None, _value("clip_ratio/region_mean")),
+    "entropy": ("nats a token", None, _value("entropy")),
+    "loss": ("loss", None, _value("loss")),
+    "speed": ("tokens / s", None, _speed),
+}
+"""Title -> what the y axis says, its range (None: from the data), and the value in a log row, given the row before it."""
+
+
+class TrainingView(View):
+    """The training of a run, live: shown in one cell, it goes on while another cell trains.
+
+    Reads only what the trainers leave in the run folder (`policy/*/history.jsonl`, `rollouts/`), from a thread of its own, about once a second, until
+    it is closed or the training has finished. `iteration` None: all iterations, also those that begin later. Python value: `history`.
+    """
+
+    _esm = script("training")
+    _css = style()
+
+    charts: traitlets.List[Any] = traitlets.List(help="one SVG text for each of CHARTS that has points").tag(sync=True)
+    rollouts = traitlets.Dict(help="iteration, step and rows (request, completion, reward, error) of the latest GRPO step").tag(sync=True)
+    progress = traitlets.Unicode(help="how far each training is").tag(sync=True)
+    fault = traitlets.Unicode(help="why the files could not be read, empty where they could").tag(sync=True)
+    watching = traitlets.Bool(False, help="whether new points will come").tag(sync=True)
+
+    def __init__(self, run: Run, iteration: int | None = None) -> None:
+        self.run, self._j = run, iteration
+        self._logs: dict[Path, _Log] = {}
+        self._drawn = False
+        self._rollouts_seen: tuple[Path, int] | None = None
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        super().__init__()
+        self.update()
+        self._thread = threading.Thread(target=self._watch, name="TrainingView", daemon=True)
+        self.watching = True
+        self._thread.start()
+
+    @property
+    def history(self) -> list[Row]:
+        """The log rows so far, oldest first, each with its `iteration` and `trainer` (sft or grpo)."""
+        return [{"iteration": j, "trainer": trainer, **row} for j, trainer, rows in self._trainings() for row in rows]
+
+    def close(self) -> None:
+        """Stop looking, and remove the view."""
+        self._over.set()
+        super().close()
+
+    def update(self) -> bool:
+        """Read what is new and show it; whether there was anything. Errors are shown (`fault`), not raised."""
+        with self._lock:
+            try:
+                news = any([log.read() for log in self._find()])
+                self._drawn = self._drawn and not news
+                if not self._drawn:
+                    trainings = self._trainings()
+                    with self.hold_sync():
+                        self.charts = draw(trainings, MOST_POINTS)
+                        self.progress = "; ".join(_words(*t) for t in trainings)
+                    self._drawn = True
+                completions = self._latest_rollouts()
+                if completions is not None:
+                    self.rollouts = completions
+                self.fault = ""
+                return news or completions is not None
+            except Exception as error:  # noqa: BLE001 - training must not stop because it cannot be shown
+                self.fault = f"{type(error).__name__}: {error}"
+                return False
+
+    def static_html(self) -> str:
+        trainings = self._trainings()
+        columns = ("step", "loss", "reward", "frac_reward_zero_std", "completions/mean_length", "entropy")
+        rows = [(f"{j} {trainer}", *(_short(log[-1].get(c)) for c in columns)) for j, trainer, log in trainings if log]
+        table = html_table(("iteration, trainer", *columns), rows, f"Training of {self.run.path.name}: the last row of each")
+        return table + "".join(draw(trainings, _STATIC_POINTS))
+
+    def _watch(self) -> None:
+        news = time.monotonic()
+        while not self._over.wait(EVERY):
+            if self.update():
+                news = time.monotonic()
+            elif time.monotonic() - news > QUIET and self._finished():
+                break
+        self.watching = False
+
+    def _find(self) -> list[_Log]:
+        for j in self._iterations():
+            for trainer in ("sft", "grpo"):
+                path = self._folder(j, trainer) / "history.jsonl"
+                self._logs.setdefault(path, _Log(path, j, trainer))
+        return list(self._logs.values())
+
+    def _folder(self, iteration: int, trainer: str) -> Path:
+        return self.run.folder(iteration) / "policy" / trainer
+
+    def _iterations(self) -> list[int]:
+        return self.run.iterations if self._j is None else [self._j]
+
+    def _trainings(self) -> list[tuple[int, str, list[Row]]]:
+        return [(log.iteration, log.trainer, list(log.rows)) for log in list(self._logs.values()) if log.rows]
+
+    def _finished(self) -> bool:
+        last = self.run.settings.iterations + 1 if self._j is None else self._j
+        manifest = self.run.manifest("policy", last)
+        # The manifest of an earlier training stands until a new one has finished; its results do not.
+        folder = self.run.folder(last) / "policy"
+        return manifest is not None and all((folder / t["folder"] / "result.json").exists() for t in manifest["trainings"])
+
+    def _latest_rollouts(self) -> dict[str, Any] | None:
+        logged = {j: rows[-1]["step"] for j, trainer, rows in self._trainings() if trainer == "grpo"}
+        steps = [(j, int(p.stem.partition("-")[2]), p) for j in self._iterations() for p in self._folder(j, "grpo").glob("rollouts/step-*.parquet")]
+        # A resumed training has files of steps that come again.
+        steps = [s for s in steps if s[1] <= logged.get(s[0], 0) + 1]
+        if not steps:
+            return None
+        j, step, path = max(steps)
+        seen = (path, path.stat().st_mtime_ns)
+        if seen == self._rollouts_seen:
+            return None
+        import pyarrow.parquet as pq
+
+        folder = self.run.folder(j)
+        rows = pq.read_table(path, columns=["sample_id", "text", "reward", "error"]).to_pylist()
+        wanted = list({r["sample_id"] for r in rows})
+        samples = pq.read_table(folder / "samples.parquet", columns=["id", "messages"], filters=[("id", "in", wanted)]).to_pylist()
+        said = {s["id"]: next((m["content"] for m in reversed(json.loads(s["messages"])) if m["role"] == "user"), "") for s in samples}
+        shown = [[_cut(said.get(r["sample_id"], r["sample_id"])), _cut(r["text"]), r["reward"], r["error"]] for r in rows[:_ROLLOUTS]]
+        self._rollouts_seen = seen
+        return {"iteration": j, "step": step, "total": len(rows), "rows": shown}
+
+
+class _Log:
+    """A file of log rows that grows, or is replaced by another."""
+
+    def __init__(self, path: Path, iteration: int, trainer: str) -> None:
+        self.path, self.iteration, self.trainer = path, iteration, trainer
+        self.rows: list[Row] = []
+        self._at: tuple[int, int] = (0, 0)
+
+    def read(self) -> bool:
+        """Read the rows that are new; whether any are. A row that is not finished yet waits."""
+        try:
+            with open(self.path, "rb") as file:
+                inode, offset = self._at
+                stat = _stat(file)
+                fresh = stat[0] != inode or stat[1] < offset
+                file.seek(0 if fresh else offset)
+                whole, newline, _ = file.read().rpartition(b"\n")
+        except FileNotFoundError:
+            gone = bool(self.rows)
+            self.rows, self._at = [], (0, 0)
+            return gone
+        rows = [json.loads(line) for line in whole.splitlines()]
+        same = rows == self.rows if fresh else not rows
+        self.rows = rows if fresh else [*self.rows, *rows]
+        self._at = (stat[0], (0 if fresh else offset) + len(whole) + len(newline))
+        return not same
+
+
+def _stat(file: Any) -> tuple[int, int]:
+    found = os.fstat(file.fileno())
+    return found.st_ino, found.st_size
+
+
+def draw(trainings: Sequence[tuple[int, str, list[Row]]], most: int) -> list[str]:
+    """The charts that have points, as SVG text, at most `most` points each: for each trainer one, in it a line for each iteration over its steps."""
+    out = []
+    for title, (y_label, y_range, value) in CHARTS.items():
+        for trainer in ("grpo", "sft"):
+            series: dict[str, Points] = {}
+            for j, _, rows in (t for t in trainings if t[1] == trainer):
+                found = ((row["step"], value(row, before)) for before, row in zip([None, *rows], rows, strict=False))
+                points = [(float(x), float(y)) for x, y in found if isinstance(y, int | float) and math.isfinite(y)]
+                if points:
+                    series[f"iteration {j}"] = points
+            if series:
+                share = max(2, most // len(series))
+                thin = {name: thinned(points, share) for name, points in series.items()}
+                whose = f"{title}, {trainer.upper()}" + (f" of {next(iter(thin))}" if len(thin) == 1 else "")
+                out.append(lines(thin, whose, y_label, y_range=y_range, height=190))
+    return out
+
+
+def thinned(points: Points, most: int) -> Points:
+    """At most `most` (2 or more) of the points, evenly spaced by number, the first and the last among them."""
+    if len(points) <= most:
+        return points
+    return [points[round(i * (len(points) - 1) / (most - 1))] for i in range(most)]
+
+
+def _words(iteration: int, trainer: str, rows: list[Row]) -> str:
+    return f"iteration {iteration}, {trainer.upper()}: step {rows[-1]['step']}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, int | float) else ""
