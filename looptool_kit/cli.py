@@ -154,11 +154,15 @@ def probe(path: RunFolder, iteration: Iteration = None) -> None:
 
 
 @app.command()
-def verify(path: RunFolder, iteration: Iteration = None) -> None:
+def verify(
+    path: RunFolder,
+    iteration: Iteration = None,
+    again: Annotated[bool, typer.Option(help="Judge once more: only calls to a model that failed are made, the rest is in the run's store.")] = False,
+) -> None:
     """Judge the failed samples' labels."""
     from looptool_kit.verify import verify as stage
 
-    _stage(path, lambda run: stage(run, iteration=iteration))
+    _stage(path, lambda run: stage(run, iteration=iteration, again=again))
 
 
 @app.command()

@@ -154,7 +154,7 @@ class JurySettings(_Settings):
     max_tokens: int = Field(2048, ge=1)
     """Length limit of a judge's answer, its thoughts included; an answer that is cut there is no vote."""
     confidence: float = Field(0.6, ge=0.5, le=1)
-    """Least probability of a verdict after all votes; below it the sample is unjudged."""
+    """Least share of the votes, from three judges on least probability, of a verdict; below it the sample is unjudged."""
 
     @model_validator(mode="after")
     def _votes_differ(self) -> Self:

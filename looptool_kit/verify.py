@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from looptool_kit.engines import Engine
-from looptool_kit.judges import find_judge
+from looptool_kit.judges import find_batch_judge, find_judge
 from looptool_kit.policies import open_engine, policy_of
 from looptool_kit.records import Probe, Probes, Verdict, Verdicts
 from looptool_kit.run import Run, full_disk_explained, key
@@ -14,31 +15,45 @@ from looptool_kit.samples import Sample, Samples
 from looptool_kit.toolcalls import render_answer
 
 
-def verify(run: Run, probes: Probes | None = None, iteration: int | None = None) -> Verdicts:
-    """One verdict for each failed sample of D_j: PRED_WRONG, LABEL_WRONG, BOTH_CORRECT, BOTH_WRONG, or unjudged with the reason."""
+def verify(run: Run, probes: Probes | None = None, iteration: int | None = None, again: bool = False) -> Verdicts:
+    """One verdict for each failed sample of D_j: PRED_WRONG, LABEL_WRONG, BOTH_CORRECT, BOTH_WRONG, or unjudged with the reason.
+
+    `again` judges once more although the stage has finished: paid answers come from the store, so only calls that failed are made.
+    """
     j = iteration or run.iteration
     probes = probes if probes is not None else run.table(Probes, "probes", j)
     samples = run.table(Samples, "samples", j).by_id()
     failed = [p for p in probes if p.state == "failed"]
-    made_from = key(Probes(failed), run.settings.verify)
-    if not run.done("verdicts", j, made_from):
+    settings = run.settings
+    batch = find_batch_judge(settings.verify.judge)
+    made_from = key(Probes(failed), settings.verify, *([settings.judge_llm, settings.generator_llm, settings.jury] if batch else []))
+    if again or not run.done("verdicts", j, made_from):
         started = time.monotonic()
-        judge = find_judge(run.settings.verify.judge)
+        rows = [samples[p.sample_id] for p in failed]
+        facts: dict[str, Any] = {}
         with full_disk_explained(run.path):
-            engine = open_engine(policy_of(run, j), run.settings.probe.batch) if failed else None
-            rows = [samples[p.sample_id] for p in failed]
-            plan = engine.plan(rows) if engine else []
-
-            def work(batch: Sequence[int]) -> Verdicts:
-                assert engine is not None
-                scored = label_logprobs(engine, [rows[i] for i in batch])
-                return Verdicts(_verdict(judge, rows[i], failed[i], logps, j) for i, logps in zip(batch, scored, strict=True))
-
-            verdicts = run.batches("verdicts", j, made_from, plan, Verdicts, work)
+            if batch:
+                made, facts = batch(rows, [p.answer for p in failed], settings, run.path / "calls.sqlite")
+                verdicts = Verdicts(v.model_copy(update={"sample_id": s.id, "iteration": j}) for v, s in zip(made, rows, strict=True))
+            else:
+                verdicts = _one_by_one(run, rows, failed, j, made_from)
             verdicts.write(run.folder(j) / "verdicts.parquet")
-            counts = {v: sum(x.verdict == v for x in verdicts) for v in ("PRED_WRONG", "LABEL_WRONG", "BOTH_CORRECT", "BOTH_WRONG")}
-            run.finish("verdicts", j, made_from, started, **counts, unjudged=sum(v.status == "unjudged" for v in verdicts))
+            facts |= {v: sum(x.verdict == v for x in verdicts) for v in ("PRED_WRONG", "LABEL_WRONG", "BOTH_CORRECT", "BOTH_WRONG")}
+            unjudged = [v for v in verdicts if v.status == "unjudged"]
+            run.finish("verdicts", j, made_from, started, **facts, unjudged=len(unjudged), judge_failed=sum(not v.judge for v in unjudged))
     return run.table(Verdicts, "verdicts", j)
+
+
+def _one_by_one(run: Run, rows: Sequence[Sample], failed: Sequence[Probe], j: int, made_from: str) -> Verdicts:
+    judge = find_judge(run.settings.verify.judge)
+    engine = open_engine(policy_of(run, j), run.settings.probe.batch) if failed else None
+
+    def work(batch: Sequence[int]) -> Verdicts:
+        assert engine is not None
+        scored = label_logprobs(engine, [rows[i] for i in batch])
+        return Verdicts(_verdict(judge, rows[i], failed[i], logps, j) for i, logps in zip(batch, scored, strict=True))
+
+    return run.batches("verdicts", j, made_from, engine.plan(rows) if engine else [], Verdicts, work)
 
 
 def label_logprobs(engine: Engine, samples: Sequence[Sample]) -> list[tuple[float, ...]]:

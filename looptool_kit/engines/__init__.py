@@ -1,6 +1,8 @@
 """Engines: who writes text and scores it. Whatever an engine runs on, greedy answers agree up to numerical ties.
 
-An engine is an object with the methods of `Engine`; `transformers.py`, `vllm.py` and `openai.py` each hold one.
+An engine is an object with the methods of `Engine`; `transformers.py` and `vllm.py` each hold one. There is none for an OpenAI-compatible server: its
+chat completions give no token ids, it scores no given text, and it renders prompts by a template of its own, where a policy must be probed with the
+very prompt that it was trained on. Judges and generators need none of that: they go through `calls.complete`. A policy is served by `vllm.py`.
 """
 
 from __future__ import annotations
