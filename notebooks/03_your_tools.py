@@ -87,9 +87,24 @@ for split in ("train", "held_out"):
             if seen.duplicate_of(child) is None:
                 seen.add(child)
                 grown.append(child)
-Random(0).shuffle(grown)
-seeds = lt.Samples(grown).write(start.RUNS / "your-tools.jsonl")
-pd.Series([s.split for s in grown]).value_counts()
+pd.DataFrame({"split": s.split, "request": s.request, "label": lt.render_answer(s.label)} for s in grown[len(own) :: 12])
+
+# %% [markdown]
+# Templates read the tools alone: names, descriptions, types. They are correct by construction and dull, and fill in what you did not think
+# of: questions back where something is missing, two calls in one request, requests that no tool serves. (With no requests of your own at
+# all, `lt.init("runs/mine", tools="tools.py")` makes a whole run from them.)
+
+# %%
+from looptool_kit.seeders import templates
+
+written = templates.generate(tools, 60, seed=0)
+pd.DataFrame({"kind": s.kind, "request": s.request, "label": lt.render_answer(s.label)} for s in written[::8])
+
+# %%
+pool = [*grown, *(s for s in written if seen.duplicate_of(s) is None)]
+Random(0).shuffle(pool)
+seeds = lt.Samples(pool).write(start.RUNS / "your-tools.jsonl")
+pd.Series([s.split for s in pool]).value_counts()
 
 # %% [markdown]
 # ## The loop

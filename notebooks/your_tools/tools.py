@@ -32,14 +32,14 @@ _PARTS: dict[str, Part] = {
 _REPAIRS: dict[str, dict[str, str]] = {}
 
 
-def find_parts(name: str, max_price: float | None = None) -> list[Part]:
+def find_parts(part: str, max_price: float | None = None) -> list[Part]:
     """Search the spare parts in stock.
 
     Args:
-        name: What the part is called, e.g. inner tube
+        part: What the part is called, e.g. inner tube
         max_price: Highest price in euros
     """
-    return [p for p in _PARTS.values() if name.lower() in p["name"] and (max_price is None or p["price"] <= max_price)]
+    return [p for p in _PARTS.values() if part.lower() in p["name"] and (max_price is None or p["price"] <= max_price)]
 
 
 def reserve_part(part_id: str, quantity: int = 1) -> dict[str, object]:
@@ -78,6 +78,6 @@ def cancel_repair(repair_id: str) -> dict[str, object]:
     return {"repair_id": repair_id, "cancelled": _REPAIRS.pop(repair_id, None) is not None}
 
 
-def opening_hours(weekday: Weekday) -> dict[str, str]:
-    """When the workshop is open on a day of the week."""
+def get_opening_hours(weekday: Weekday) -> dict[str, str]:
+    """Get the opening hours of the workshop on a day of the week."""
     return {"weekday": weekday, "open": "closed" if weekday == "Sunday" else "09:00-14:00" if weekday == "Saturday" else "09:00-18:30"}
