@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import traitlets
+
 from looptool_kit.widgets.view import View
 
 LONGEST = 200
@@ -99,9 +100,9 @@ class _Column:
         if isinstance(values, np.ndarray) and values.dtype.kind in "biuf":
             self.codes = values
             return
-        seen: dict[Any, int] = {}
-        self.codes = np.fromiter((seen.setdefault(v, len(seen)) for v in values), np.int64, len(values))
-        self.names = list(seen)
+        self.names = list(dict.fromkeys(values))
+        place = {name: k for k, name in enumerate(self.names)}
+        self.codes = np.fromiter(map(place.__getitem__, values), np.int64, len(values))
         self._ranks: np.ndarray | None = None
 
     @classmethod
@@ -170,7 +171,7 @@ class TableView(View):
     columns: traitlets.List[Any] = traitlets.List(help="name, width, numeric, and the facet's values with their counts").tag(sync=True)
 
     def __init__(self, rows: Rows, widths: Mapping[str, float | str] | None = None, uncounted: Sequence[str] = (), **traits: Any) -> None:
-        """`widths`: a column's share of the width (1 where absent) or its width in CSS; `uncounted`: facets whose counts change, so that none are shown."""
+        """`widths`: a column's share of the width (1 where absent) or its width in CSS; `uncounted`: facets shown without counts."""
         self.rows = rows
         self.order = np.arange(len(rows))
         columns = [

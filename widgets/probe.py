@@ -1,0 +1,243 @@
+"""What the policy can do: a perplexity histogram with a threshold to drag and a range to brush, the probes behind it, and any of them in full."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import traitlets
+
+from looptool_kit.flow import with_decisions
+from looptool_kit.records import Probe, Probes, Verdict, Verdicts
+from looptool_kit.run import Run
+from looptool_kit.samples import Sample, Samples, ToolCall
+from looptool_kit.widgets.detail import detail
+from looptool_kit.widgets.drawing import histogram
+from looptool_kit.widgets.rows import Rows, TableView
+from looptool_kit.widgets.view import html_table, script, style
+
+STATES = ("mastered", "borderline", "failed")
+FACETS = ("state", "iteration", "kind", "tool", "error")
+STATIC_ROWS = 30
+
+
+class ProbeView(TableView):
+    """Probes under greedy decoding (GCP, LoopTool section 3.3): `ProbeView(run)`, `ProbeView(run, iteration=2)` or `ProbeView(probes, samples)`.
+
+    Of a run, all probed iterations are there and the newest (or the one asked for) is shown; the filter `iteration` shows others. Read back what a
+    person chose: `threshold`, `brush`, `filters`, `search`, `sort`, and `selection`, the samples behind the rows shown. A threshold that the person
+    lets go of on the page is a decision of the run, if that is open for writing; one set from Python is not.
+    """
+
+    _esm = script("sample", "table", "probe")
+    _css = style()
+
+    threshold = traitlets.Float(1.0).tag(sync=True)
+    """Perplexity above which a correct answer is borderline."""
+    brush: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    """Lowest and highest perplexity shown, both included; empty: all."""
+    can_undo = traitlets.Bool(False, help="whether a threshold that a person chose is in force").tag(sync=True)
+
+    def __init__(self, run: Run | Probes, samples: Samples | None = None, iteration: int | None = None) -> None:
+        """Raises `RunError` where the run has no probes yet (in that iteration), `ValueError` for probes whose sample is not among the samples."""
+        self._run = run if isinstance(run, Run) else None
+        tables = _tables(run, iteration) if isinstance(run, Run) else [(run, samples or Samples(), Verdicts())]
+        self._probes: list[Probe] = [p for probes, _, _ in tables for p in probes]
+        self._samples = [s for probes, its, _ in tables for s in _matched(probes, its)]
+        self._verdicts: dict[tuple[int, str], Verdict] = {(v.iteration, v.sample_id): v for _, _, verdicts in tables for v in verdicts}
+        self._perplexity = np.array([p.perplexity for p in self._probes], float)
+        self._correct = np.array([p.correct for p in self._probes], bool)
+        self._bins()
+        shown = iteration or max((p.iteration for p in self._probes), default=0)
+        self._recorded = self._recorded_threshold(shown)
+        chosen = self._chosen()
+        threshold = self._recorded if chosen is None else chosen
+        self._states = self._states_at(threshold)
+        several = len({p.iteration for p in self._probes}) > 1
+        super().__init__(
+            self._rows(),
+            widths={"state": "6.5em", "perplexity": "6.5em", "iteration": "5.5em", "kind": 0.8, "tool": 1.2, "error": 1.2, "request": 2},
+            uncounted=("state",),
+            threshold=threshold,
+            filters={"iteration": str(shown)} if several and self._run else {},
+            can_undo=chosen is not None,
+        )
+
+    @property
+    def selection(self) -> Samples:
+        """The samples behind the rows shown (filters, search and brush applied), in that order, each once."""
+        rows = {self._samples[i].id: self._samples[i] for i in self.order}
+        return Samples(rows.values())
+
+    @property
+    def states(self) -> dict[str, int]:
+        """How many of the rows that pass filters and search, whatever the brush, are mastered, borderline and failed at the threshold."""
+        return dict(zip(STATES, map(int, np.bincount(self._states[self._filtered()], minlength=3)), strict=True))
+
+    # ------------------------------------------------------- asked by the page
+
+    def on_chart(self) -> dict[str, Any]:
+        """The histogram of the rows that pass filters and search, and the count of each state."""
+        return {"svg": self._chart(), "states": self.states, "version": self.version}
+
+    def on_sample(self) -> dict[str, Any]:
+        """The selected row in full."""
+        if self.row is None:
+            return {"sample": None}
+        probe = self._probes[self.row]
+        state = STATES[self._states[self.row]]
+        verdict = self._verdicts.get((probe.iteration, probe.sample_id))
+        return {"sample": detail(self._samples[self.row], probe, verdict) | {"state": state}}
+
+    def on_threshold(self, value: float, keep: bool = False) -> dict[str, Any]:
+        """Take another threshold; with `keep`, as the person's decision on the run."""
+        self.threshold = float(value)
+        if not keep:
+            return {}
+        if self._run is None or self._run.read_only:
+            return {"said": f"threshold {self.threshold:.4f}, in this view only{': the run is open to look at' if self._run else ''}"}
+        if self._chosen() != self.threshold:
+            self._run.decide("threshold", "", self.threshold)
+        self.can_undo = True
+        return {"said": f"threshold {self.threshold:.4f} is written down and holds from the next probe or loop step on"}
+
+    def on_undo(self) -> dict[str, Any]:
+        """Take back the person's last threshold."""
+        if self._run is None or self._run.read_only or self._chosen() is None:
+            return {"said": "there is nothing to undo"}
+        self._run.decide("threshold", "", "undo")
+        chosen = self._chosen()
+        self.threshold, self.can_undo = self._recorded if chosen is None else chosen, chosen is not None
+        return {"said": f"back to the threshold {self.threshold:.4f}"}
+
+    def static_html(self) -> str:
+        columns = [c for c in self.rows.names if c != "iteration"]
+        rows = [[self.rows.cell(c, i) for c in columns] for i in self.order[:STATIC_ROWS]]
+        counts = ", ".join(f"{n:,} {state}" for state, n in self.states.items())
+        caption = f"{counts} at threshold {self.threshold:.4f}; {len(rows)} of {len(self.order):,} rows"
+        return self._chart() + html_table(columns, rows, caption)
+
+    # -------------------------------------------------------------- rows
+
+    @property
+    def kept(self) -> np.ndarray | None:
+        if not self.brush:
+            return None
+        low, high = self.brush
+        return (self._perplexity >= low) & (self._perplexity <= high)
+
+    def _filtered(self) -> np.ndarray:
+        return self.rows.order("", self.filters, self.search) if self.brush else self.order
+
+    def _rows(self) -> Rows:
+        probes, samples = self._probes, self._samples
+        requests = [_request(s) for s in samples]
+        columns: dict[str, Any] = {
+            "state": self._states,
+            "perplexity": self._perplexity,
+            "iteration": np.array([p.iteration for p in probes], int),
+            "kind": [s.kind or "(none)" for s in samples],
+            "tool": [_tools(s.label.calls) for s in samples],
+            "error": [p.faults[0].kind.replace("_", " ") if p.faults else "(none)" for p in probes],
+            "request": requests,
+        }
+        if len(set(columns["iteration"].tolist())) < 2:
+            del columns["iteration"]
+        rows = Rows(columns, [f for f in FACETS if f in columns], lambda i: f"{probes[i].sample_id}\n{requests[i]}\n{probes[i].text}")
+        rows.recode("state", self._states, STATES)
+        return rows
+
+    def _states_at(self, threshold: float) -> np.ndarray:
+        return np.where(self._correct, np.where(self._perplexity > threshold, 1, 0), 2)
+
+    def _chosen(self) -> float | None:
+        decision = self._run.decisions("threshold").get("") if self._run else None
+        return float(str(decision.value)) if decision else None
+
+    def _recorded_threshold(self, iteration: int) -> float:
+        recorded = (self._run.manifest("probes", iteration) or {}).get("threshold") if self._run else None
+        if recorded is None:
+            mastered = [p.perplexity for p in self._probes if p.state == "mastered"] or [p.perplexity for p in self._probes]
+            recorded = max(mastered, default=1.0)
+        return float(recorded) if math.isfinite(recorded) else 1.0
+
+    @traitlets.validate("threshold")
+    def _perplexity_only(self, proposal: Any) -> float:
+        if not (math.isfinite(proposal["value"]) and proposal["value"] >= 1):
+            raise traitlets.TraitError(f"a perplexity is a number from 1 up, not {proposal['value']}")
+        return proposal["value"]
+
+    @traitlets.validate("brush")
+    def _range_only(self, proposal: Any) -> list[float]:
+        if not proposal["value"]:
+            return []
+        low, high = sorted(float(v) for v in proposal["value"])
+        if len(self._perplexity):
+            # What lies beyond the outermost answer is nothing; a page that means "and above" sends a huge number.
+            low, high = max(low, float(self._perplexity.min())), min(high, float(self._perplexity.max()))
+        return [low, high]
+
+    @traitlets.observe("threshold")
+    def _rethreshold(self, _: Any) -> None:
+        self._states = self._states_at(self.threshold)
+        self.rows.recode("state", self._states, STATES)
+        self.arrange()
+
+    @traitlets.observe("brush")
+    def _brushed(self, _: Any) -> None:
+        self.arrange()
+
+    # ------------------------------------------------------------- chart
+
+    def _bins(self) -> None:
+        """Bins of equal width in log-perplexity; one far-off answer must not squeeze all others into a bin, so the last holds what lies beyond."""
+        logs = np.nan_to_num(np.log(np.maximum(self._perplexity, 1.0)), nan=0.0, posinf=700.0)
+        low, high = (float(logs.min()), float(logs.max())) if len(logs) else (0.0, 1.0)
+        if len(logs) and high - low > 2 * (far := float(np.quantile(logs, 0.995)) - low) > 0:
+            high = low + far
+        high = max(high, low + 0.01)
+        count = int(np.clip(2 * math.sqrt(len(logs)), 12, 60))
+        self._edges = np.exp(np.linspace(low, high, count + 1))
+        self._bin = np.clip(((logs - low) / (high - low) * count).astype(int), 0, count - 1)
+
+    def _chart(self) -> str:
+        rows, bins = self._filtered(), len(self._edges) - 1
+        cells = np.bincount(self._bin[rows] * 3 + self._states[rows], minlength=bins * 3).reshape(bins, 3)
+        counts = {state: cells[:, k].tolist() for k, state in enumerate(STATES)}
+        return histogram(self._edges.tolist(), counts, "samples by perplexity and state", "perplexity")
+
+
+def _tables(run: Run, iteration: int | None) -> list[tuple[Probes, Samples, Verdicts]]:
+    probed = [j for j in run.iterations if run.manifest("probes", j)]
+    if iteration is not None or not probed:
+        wanted = iteration or run.iteration
+        probed = sorted({*probed, wanted})
+    out = []
+    for j in probed:
+        verdicts = run.table(Verdicts, "verdicts", j) if run.manifest("verdicts", j) else Verdicts()
+        out.append((run.table(Probes, "probes", j), run.table(Samples, "samples", j), with_decisions(verdicts, run.decisions("verdict", j))))
+    return out
+
+
+def _matched(probes: Sequence[Probe], samples: Samples) -> list[Sample]:
+    rows = samples.by_id()
+    try:
+        return [rows[p.sample_id] for p in probes]
+    except KeyError as missing:
+        raise ValueError(f"there is a probe of sample {missing}, which is not among the samples given") from None
+
+
+def _request(sample: Sample) -> str:
+    """As `sample.request`, in half the time."""
+    for message in reversed(sample.messages):
+        if message.role == "user":
+            return message.content
+    return ""
+
+
+def _tools(calls: Sequence[ToolCall]) -> str | tuple[str, ...]:
+    if len(calls) < 2:
+        return calls[0].name if calls else "(plain reply)"
+    return tuple(dict.fromkeys(c.name for c in calls))
