@@ -164,7 +164,9 @@ def json_object(text: str) -> dict[str, Any]:
 
     Raises `ValueError` for anything else.
     """
-    said = text.rpartition("</think>")[2].strip()
+    said = text.strip()
+    if not said.startswith(("{", "```")):
+        said = said.partition("</think>")[2].strip()
     if said.startswith("```") and said.endswith("```") and "\n" in said:
         said = said[:-3].partition("\n")[2]
     value = strict_json(said.strip())

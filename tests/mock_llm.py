@@ -57,7 +57,7 @@ class MockLLM:
         """Serve until cancelled."""
         app = web.Application(client_max_size=2**26)
         app.router.add_post("/v1/chat/completions", self._chat)
-        app.router.add_get("/v1/models", lambda _: web.json_response({"object": "list", "data": [{"id": "mock", "object": "model"}]}))
+        app.router.add_get("/v1/models", self._models)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         try:
@@ -68,6 +68,9 @@ class MockLLM:
             await asyncio.Event().wait()
         finally:
             await runner.cleanup()
+
+    async def _models(self, _: web.Request) -> web.Response:
+        return web.json_response({"object": "list", "data": [{"id": "mock", "object": "model"}]})
 
     async def _chat(self, request: web.Request) -> web.Response:
         body = await request.json()
