@@ -1,3 +1,7 @@
 """Views of a run for notebooks; installs as `looptool_kit.widgets`. The kit itself never imports this package."""
 
+from looptool_kit.widgets.disagreement import DisagreementView as DisagreementView
+from looptool_kit.widgets.expansion import ExpansionView as ExpansionView
+from looptool_kit.widgets.probe import ProbeView as ProbeView
 from looptool_kit.widgets.settings import settings_form as settings_form
+from looptool_kit.widgets.training import TrainingView as TrainingView

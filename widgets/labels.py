@@ -1,0 +1,80 @@
+"""A label as text that a person edits, and back: JSON calls, a plain reply, or a whole label in JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from looptool_kit.rules import call_errors
+from looptool_kit.samples import Label, Sample, ToolCall
+from looptool_kit.toolcalls import Answer, reply_fault, strict_json
+
+_CALLS = TypeAdapter(tuple[ToolCall, ...])
+
+
+def label_text(label: Label) -> str:
+    """The label for editing: its calls as a JSON list, its reply as it is, or (where a right reply has demands) the whole label as JSON."""
+    if label.calls:
+        return _show([c.model_dump() for c in label.calls])
+    if label.mentions or label.asks:
+        return _show(label.model_dump(exclude={"calls"}))
+    return label.reply
+
+
+def read_label(text: str, sample: Sample) -> Label:
+    """The label that `text` says: a JSON list of calls (or one call), a JSON object with a label's fields, anything else is a plain reply.
+
+    Raises `ValueError` naming what is wrong: JSON that does not parse, with its place; fields that are missing, unknown or of the wrong type; calls
+    that the sample's tools do not allow; a reply that says nothing or not what it demands itself.
+    """
+    text = text.strip()
+    if text[:1] not in ("[", "{"):
+        return checked(Label(reply=text), sample)
+    try:
+        value = strict_json(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not valid JSON at line {error.lineno}, column {error.colno}: {error.msg}") from None
+    if isinstance(value, dict) and "name" in value:
+        value = [value]
+    try:
+        label = Label(calls=_CALLS.validate_python(value)) if isinstance(value, list) else Label.model_validate(value)
+    except ValidationError as error:
+        raise ValueError("; ".join(f"{_place(e['loc'], value)}: {e['msg']}" for e in error.errors()[:5])) from None
+    return checked(label, sample)
+
+
+def predicted_label(answer: Answer) -> Label:
+    """The prediction as a label. Raises `ValueError` where it did not parse."""
+    if answer.error:
+        raise ValueError(f"the prediction is {answer.error} ({answer.detail}), so it cannot be a label")
+    return Label(calls=answer.calls, reply="" if answer.calls else answer.text)
+
+
+def checked(label: Label, sample: Sample) -> Label:
+    """The label, if it can stand for this sample and is not its label already; otherwise `ValueError`."""
+    errors = [error for call in label.calls for error in call_errors(call, sample.tools)]
+    if label.calls and (label.reply or label.mentions or label.asks):
+        errors.append("a label is calls or a plain reply, not both")
+    if not label.calls and (fault := reply_fault(label.reply, label)):
+        errors.append(f"the reply must be or hold: {' or '.join(map(str, fault.expected)) if isinstance(fault.expected, list) else fault.expected}")
+    if not errors and _content(label) == _content(sample.label):
+        errors.append("this is the label as it is: where it stands, the verdict is PRED_WRONG or BOTH_CORRECT")
+    if errors:
+        raise ValueError("; ".join(errors))
+    return label
+
+
+def _place(path: tuple[int | str, ...], value: Any) -> str:
+    words = [f"call {p + 1}" if isinstance(p, int) and at == 0 and isinstance(value, list) else str(p) for at, p in enumerate(path)]
+    return ".".join(words) or "the label"
+
+
+def _content(label: Label) -> str:
+    # As a sample's id sees it: by value, but true apart from 1.
+    return json.dumps(label.model_dump(), sort_keys=True)
+
+
+def _show(value: Any) -> str:
+    return json.dumps(value, indent=1, ensure_ascii=False)
