@@ -2,13 +2,13 @@
 
 Built as an element tree, so that all text in them is escaped; no scripts. Colours are the variables of `style.css` with values that stand where there
 is no style sheet, and that keep a distance for colour-blind eyes (deuteranopia and protanopia simulated after Machado 2009) on light and dark ground.
-Elements that a page reacts to carry `data-*` attributes; those that can be reached by Tab have a role and a name.
+Elements that a page reacts to carry `data-*` attributes and a `<title>`; it is the page that makes buttons of them.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import NamedTuple
 from xml.etree.ElementTree import Element, SubElement, tostring
 
@@ -168,71 +168,73 @@ def axis(
 def sankey(nodes: Sequence[Node], links: Sequence[Link], title: str, width: float = 960, height: float = 360) -> str:
     """Columns of bars joined by ribbons, widths in proportion to the counts.
 
-    Bars carry `data-node`, ribbons `data-source`, `data-target`; both `data-count`, and can be reached by Tab. Columns are at least 120 wide, so
-    that the drawing may be wider than `width`.
+    Bars carry `data-node`, ribbons `data-source` and `data-target`; both `data-count`. Columns are at least 120 wide, so that the drawing may be
+    wider than `width`, and it may be higher than `height`. A ribbon that skips columns passes them below their bars.
     """
     columns = max((n.layer for n in nodes), default=0) + 1
     width = max(width, 120.0 * columns)
-    into = {n.name: sum(x.n for x in links if x.target == n.name) for n in nodes}
-    out = {n.name: sum(x.n for x in links if x.source == n.name) for n in nodes}
+    layer, order, label = {n.name: n.layer for n in nodes}, {n.name: i for i, n in enumerate(nodes)}, {n.name: n.label for n in nodes}
+    known = [x for x in links if x.n and x.source in layer and x.target in layer]
+    known.sort(key=lambda x: (order[x.source], order[x.target]))
+    into = {n.name: sum(x.n for x in known if x.target == n.name) for n in nodes}
+    out = {n.name: sum(x.n for x in known if x.source == n.name) for n in nodes}
     total = {n.name: max(into[n.name], out[n.name], n.size) for n in nodes}
-    by_layer = [[n for n in nodes if n.layer == c and total[n.name]] for c in range(columns)]
     bar, gap, top, edge = 11.0, 22.0, 26.0, 8.0
-    room = height - top - edge
-    unit = min((max(20.0, room - gap * (len(c) - 1)) / sum(total[n.name] for n in c) for c in by_layer if c), default=1.0)
-    tallest = max((sum(max(2.0, total[n.name] * unit) for n in c) + gap * (len(c) - 1) for c in by_layer if c), default=0.0)
-    height = max(height, top + tallest + edge)
+    # What stands in a column: bars by name, and passages of ribbons by (number, column).
+    stacks: list[list[tuple[Hashable, int, float]]] = [
+        [(n.name, total[n.name], gap) for n in nodes if n.layer == c and total[n.name]] for c in range(columns)
+    ]
+    for i, link in enumerate(known):
+        for c in range(layer[link.source] + 1, layer[link.target]):
+            stacks[c].append(((i, c), link.n, 4.0))
+    unit = min(((height - top - edge - sum(g for *_, g in s[1:])) / sum(n for _, n, _ in s) for s in stacks if s), default=1.0)
+    unit = max(unit, min((60 / sum(n for _, n, _ in s) for s in stacks if s), default=1.0))
+    place: dict[Hashable, float] = {}
+    for stack in stacks:
+        y = top - gap
+        for name, n, above in stack:
+            y += above if y >= top else gap
+            place[name] = y
+            y += max(2.0, n * unit)
+            height = max(height, y + edge)
     root = svg(title, width, height, {"class": "lt-sankey", "role": "group"})
     step = (width - 2 * edge - 96) / max(1, columns - 1)
-    box: dict[str, tuple[float, float, float]] = {}
-    for c, column in enumerate(by_layer):
-        y = top
-        for node in column:
-            tall = max(2.0, total[node.name] * unit)
-            box[node.name] = (edge + c * step, y, tall)
-            y += tall + gap
-    order = {n.name: i for i, n in enumerate(nodes)}
-    known = [x for x in links if x.n and x.source in box and x.target in box]
-    start, end = {}, {}
-    for name in box:
-        y = box[name][1]
-        for i in sorted((i for i, x in enumerate(known) if x.source == name), key=lambda i: order[known[i].target]):
-            start[i], y = y, y + known[i].n * unit
-        y = box[name][1]
-        for i in sorted((i for i, x in enumerate(known) if x.target == name), key=lambda i: order[known[i].source]):
-            end[i], y = y, y + known[i].n * unit
-    label = {n.name: n.label for n in nodes}
+    leaves, enters = dict(place), dict(place)
     ribbons = put(root, "g")
+    ends = {}
+    for i, link in sorted(enumerate(known), key=lambda pair: order[pair[1].target]):
+        ends[i] = leaves[link.source]
+        leaves[link.source] += link.n * unit
     for i, link in enumerate(known):
-        x0, x1 = box[link.source][0] + bar, box[link.target][0]
-        thick, half = max(1.5, link.n * unit), (x0 + x1) / 2
-        a, b = start[i], end[i]
-        put(
-            ribbons,
-            "path",
-            {
-                "class": "lt-flow",
-                "data-source": link.source,
-                "data-target": link.target,
-                "data-count": link.n,
-                **_reachable(f"{label[link.source]} to {label[link.target]}: {_samples(link.n)}"),
-            },
-            about=f"{label[link.source]} to {label[link.target]}: {_samples(link.n)}",
-            d=f"M{x0:.1f},{a:.1f}C{half:.1f},{a:.1f} {half:.1f},{b:.1f} {x1:.1f},{b:.1f}v{thick:.1f}"
-            f"C{half:.1f},{b + thick:.1f} {half:.1f},{a + thick:.1f} {x0:.1f},{a + thick:.1f}Z",
-            style=f"fill:{link.colour};fill-opacity:.38",
-        )
+        first, last = layer[link.source], layer[link.target]
+        # (from x, to x, y) of its level pieces: the end of a bar, passages as wide as one, the start of a bar.
+        level = [(edge + c * step, edge + c * step + bar, place[i, c]) for c in range(first + 1, last)]
+        level = [(0.0, edge + first * step + bar, ends[i]), *level, (edge + last * step, 0.0, enters[link.target])]
+        enters[link.target] += link.n * unit
+        words = f"{label[link.source]} to {label[link.target]}: {_samples(link.n)}"
+        facts = {"class": "lt-flow", "data-source": link.source, "data-target": link.target, "data-count": link.n}
+        put(ribbons, "path", facts, about=words, d=_ribbon(level, max(1.5, link.n * unit)), style=f"fill:{link.colour};fill-opacity:.38")
     for node in nodes:
-        if node.name not in box:
+        if node.name not in place:
             continue
-        x, y, tall = box[node.name]
+        x, y = edge + node.layer * step, place[node.name]
         words = f"{node.label}: {_samples(total[node.name])}" + (f". {node.about}" if node.about else "")
         facts = {"class": "lt-node", "data-node": node.name, "data-count": total[node.name]}
-        group = put(root, "g", {**facts, **_reachable(words)}, about=words)
-        put(group, "rect", x=x, y=y, width=bar, height=tall, rx=1.5, style=f"fill:{node.colour}")
+        group = put(root, "g", facts, about=words)
+        put(group, "rect", x=x, y=y, width=bar, height=max(2.0, total[node.name] * unit), rx=1.5, style=f"fill:{node.colour}")
         halo = "paint-order:stroke;stroke:var(--lt-bg, transparent);stroke-width:3px;stroke-linejoin:round"
         write(group, x, y - 8, f"{node.label} {total[node.name]:,}").set("style", f"fill:{INK};{halo}")
     return markup(root)
+
+
+def _ribbon(level: Sequence[tuple[float, float, float]], thick: float) -> str:
+    there, back = [], []
+    for (_, x0, y0), (x1, end, y1) in zip(level, level[1:], strict=False):
+        half = (x0 + x1) / 2
+        there.append(f"C{half:.1f},{y0:.1f} {half:.1f},{y1:.1f} {x1:.1f},{y1:.1f}" + (f"H{end:.1f}" if end else ""))
+        back.append((f"H{x1:.1f}" if end else "") + f"C{half:.1f},{y1 + thick:.1f} {half:.1f},{y0 + thick:.1f} {x0:.1f},{y0 + thick:.1f}")
+    (_, x, y), (_, _, low) = level[0], level[-1]
+    return f"M{x:.1f},{y:.1f}{''.join(there)}V{low + thick:.1f}{''.join(reversed(back))}Z"
 
 
 def heatmap(
@@ -240,7 +242,7 @@ def heatmap(
 ) -> str:
     """A table of coloured cells with their numbers; `values[r][c]`. `diverging`: signed numbers, more in one colour and fewer in another.
 
-    Cells that are not zero carry `data-row`, `data-column`, `data-value` and can be reached by Tab.
+    Cells that are not zero carry `data-row`, `data-column` and `data-value`.
     """
     most = max((abs(v) for line in values for v in line), default=0) or 1.0
     left = min(230.0, 14 + 6.4 * max((len(_short(r)) for r in rows), default=0))
@@ -264,15 +266,11 @@ def heatmap(
             if value:
                 facts = {"class": "lt-cell", "data-row": r, "data-column": c, "data-value": f"{value:g}"}
                 about = f"{name}, {columns[c]}: {words}"
-                group = put(root, "g", {**facts, **_reachable(about)}, about=about)
+                group = put(root, "g", facts, about=about)
             put(group, "rect", x=x + 1, y=y + 1, width=cell - 2, height=tall - 2, style=look)
             if value:
                 write(group, x + cell / 2, y + tall / 2, words, anchor="middle")
     return markup(root)
-
-
-def _reachable(name: str) -> dict[str, object]:
-    return {"tabindex": 0, "role": "button", "aria-label": name}
 
 
 def _samples(count: int) -> str:
