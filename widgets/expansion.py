@@ -78,7 +78,7 @@ class ExpansionView(TableView):
             text=lambda i: f"{self.seeds[i].sample.request} {self.pattern(self.seeds[i])}",
         )
         blocked = f"This run was opened to look at only. To decide, open it with Run.open({str(run.path)!r})." if run.read_only else ""
-        super().__init__(rows, {"error": 1.3, "at": 1.9, "accepted": 0.9}, iteration=self._j, blocked=blocked)
+        super().__init__(rows, {"error": 1.7, "at": 2.0, "accepted": 1.1}, iteration=self._j, blocked=blocked)
         self._recount()
 
     # ------------------------------------------------------------- values
@@ -257,11 +257,12 @@ class ExpansionView(TableView):
 
     def _recount(self) -> None:
         self._reread()
-        taken = {c.sample.id for c in self.expansions if self._state(c)["name"] in ("accepted", "edited")}
         counts = []
         for seed in self.seeds:
             children = self._children.get(seed.sample.id, [])
-            counts.append((sum(c.sample.id in taken for c in children), len(children)))
+            decided = (self._decisions.get(c.sample.id) for c in children)
+            taken = sum(c.accepted if d is None else d.value != "reject" for c, d in zip(children, decided, strict=True))
+            counts.append((taken, len(children)))
         names = sorted(set(counts))
         at = {pair: i for i, pair in enumerate(names)}
         self.rows.recode("accepted", np.array([at[c] for c in counts], np.int64), [f"{a} of {n}" for a, n in names])

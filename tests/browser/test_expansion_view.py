@@ -43,7 +43,7 @@ def test_expansion(lab: tuple[str, Path], page: Any) -> None:
         return [json.loads(line)["value"] for line in file.read_text().splitlines()] if file.exists() else []
 
     def state(at: int, words: str) -> None:
-        page.wait_for_selector(f".lt-child[data-at='{at}'] .lt-state:has-text('{words}')", timeout=10_000)
+        page.wait_for_selector(f".lt-child[data-at='{at}'] .lt-state:has-text('{words}')", timeout=60_000)
 
     write_notebook(root / "expansion.ipynb", CELL)
     open_notebook(page, url, "expansion.ipynb")

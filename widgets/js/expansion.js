@@ -5,7 +5,10 @@ const KEYS = "j k: next, previous child · J K: next, previous seed · a: accept
 const MARKS = { "=": "span", "-": "del", "+": "ins" };
 
 /** A text with what went struck through and what came marked; screen readers hear `del` and `ins`. */
-const diffOf = (pieces) => h("div", { class: "lt-text lt-diff" }, pieces.map(([op, text]) => h(MARKS[op] ?? "span", {}, text)));
+const diffOf = (pieces) => h("div", { class: "lt-text lt-diff" }, pieces.map(([op, text], at) => {
+  const words = text.trimStart();
+  return [text.slice(0, text.length - words.length) || (at ? " " : ""), h(MARKS[op] ?? "span", {}, words)];
+}));
 
 /** How many calls and arguments of a child's label are as in the seed's, in words. */
 function stayed(calls) {
