@@ -59,6 +59,7 @@ def _from_world(run: Run) -> tuple[Samples, Samples, Truths]:
             seed=HELD_OUT_SEED + settings.seed,
             split=split,
             domains=() if split == "unseen_tools" else settings.seeds.domains,
+            per_list=3,
         )
     )
     return pool, held_out, Truths(Truth(sample_id=i, label=label) for i, label in truth.items())

@@ -51,10 +51,13 @@ def domains() -> dict[str, list[str]]:
     return {d.name: [s.name for s in d.tools] for d in all_domains()}
 
 
-def generate(n: int, seed: int | str, split: str = "train", kinds: Sequence[str] | None = None, domains: Sequence[str] = ()) -> Samples:
+def generate(
+    n: int, seed: int | str, split: str = "train", kinds: Sequence[str] | None = None, domains: Sequence[str] = (), per_list: int = PER_LIST
+) -> Samples:
     """`n` samples of a split, no two alike, of all task kinds or of `kinds`, in the proportions of `plans.WEIGHTS`.
 
-    `domains` names those whose tools are offered; none: all. About ten samples in a row share one tool list. Raises ValueError for an unknown
+    `domains` names those whose tools are offered; none: all. Up to `per_list` samples in a row share one tool list: many are cheap to train on, few
+    make a better test, since what a policy gets wrong about a tool it gets wrong in every sample that offers it. Raises ValueError for an unknown
     split, kind or domain, and where too few tools are left for the kinds.
     """
     _check(split, kinds)
@@ -65,8 +68,8 @@ def generate(n: int, seed: int | str, split: str = "train", kinds: Sequence[str]
     near = [k for k in deck if k in _NEAR or (k not in _FAR and rng.random() < 0.5)]
     far = list((Counter(deck) - Counter(near)).elements())
     rng.shuffle(far)
-    chunks = [(True, near[i : i + PER_LIST]) for i in range(0, len(near), PER_LIST)] + [
-        (False, far[i : i + PER_LIST]) for i in range(0, len(far), PER_LIST)
+    chunks = [(True, near[i : i + per_list]) for i in range(0, len(near), per_list)] + [
+        (False, far[i : i + per_list]) for i in range(0, len(far), per_list)
     ]
     rng.shuffle(chunks)
     dealer, targets, seen = Dealer(split, rng, domains), Counter[str](), set[str]()
