@@ -59,24 +59,11 @@ def middle(node: Any) -> tuple[float, float]:
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
-def test_probe_view(lab: tuple[str, Path], page: Any) -> None:
-    url, root = lab
-    page.set_default_timeout(120_000)
-    folder = root / "probe"
-    folder.mkdir()
-    write_notebook(folder / "probe.ipynb", CELL, HOSTILE)
-    open_notebook(page, url, "probe/probe.ipynb")
-    view = page.locator(".jp-OutputArea section[aria-label=probes]").first
+def use(page: Any, view: Any, noted: Callable[[], dict[str, Any]], decisions: Callable[[], list[Any]]) -> list[str]:
+    """Sort, brush, drag, filter, search, walk; returns the ids of the samples that are shown before the last brush."""
     grid, chart = view.get_by_role("grid"), view.locator(".lt-chart")
     slider = view.get_by_role("slider", name="perplexity threshold")
     first = grid.locator("[data-at='0']")
-
-    def noted() -> dict[str, Any]:
-        return json.loads((folder / "view.json").read_text())
-
-    def decisions() -> list[Any]:
-        path = folder / "run" / "decisions.jsonl"
-        return [json.loads(line)["value"] for line in path.read_text().splitlines()] if path.exists() else []
 
     first.wait_for()
     assert grid.get_attribute("aria-rowcount") == "56" and noted()["rows"] == 55
@@ -162,6 +149,27 @@ def test_probe_view(lab: tuple[str, Path], page: Any) -> None:
 
     drag(page, chart, 0.06, 0.95, height=0.3)
     until(page, lambda: noted()["brush"] != [])
+    assert some < 55
+    return found
+
+
+def test_probe_view(lab: tuple[str, Path], page: Any) -> None:
+    url, root = lab
+    page.set_default_timeout(120_000)
+    folder = root / "probe"
+    folder.mkdir()
+    write_notebook(folder / "probe.ipynb", CELL, HOSTILE)
+    open_notebook(page, url, "probe/probe.ipynb")
+    view = page.locator(".jp-OutputArea section[aria-label=probes]").first
+
+    def noted() -> dict[str, Any]:
+        return json.loads((folder / "view.json").read_text())
+
+    def decisions() -> list[Any]:
+        path = folder / "run" / "decisions.jsonl"
+        return [json.loads(line)["value"] for line in path.read_text().splitlines()] if path.exists() else []
+
+    found = use(page, view, noted, decisions)
     kept = noted()
 
     # Hostile text is text.
@@ -176,9 +184,10 @@ def test_probe_view(lab: tuple[str, Path], page: Any) -> None:
     save_and_reload(page)
     view.get_by_role("grid").locator("[data-at='1'][aria-selected=true]").wait_for(timeout=60_000)
     view.locator(f"article[aria-label='sample {found[1]}']").wait_for()
-    slider.wait_for()
-    assert float(slider.get_attribute("aria-valuenow")) == 1.02
+    slider = view.get_by_role("slider", name="perplexity threshold")
+    until(page, lambda: slider.get_attribute("aria-valuenow") == "1.02")
+    grid, search = view.get_by_role("grid"), view.get_by_label("search the rows")
     assert grid.get_attribute("aria-rowcount") == str(kept["rows"] + 1) and search.input_value() == "THERMOSTAT"
     assert view.get_by_label("tool", exact=True).input_value() == "set_thermostat" and view.locator(".lt-veil").first.is_visible()
-    assert head.get_attribute("aria-sort") == "descending" and some < 55
+    assert grid.get_by_role("columnheader", name="perplexity").get_attribute("aria-sort") == "descending"
     assert page.faults == [] and page.outside == []
