@@ -1,0 +1,309 @@
+"""The whole loop as a map: where the samples of every dataset went, which errors at which tool came and went, and what training fixed and broke."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, cast
+
+import numpy as np
+import traitlets
+from ipywidgets import Widget, widget_serialization
+
+from looptool_kit.evaluate import scores
+from looptool_kit.flow import with_decisions
+from looptool_kit.flows import NAMES, Fate, Stage, fates, flows, node, outdated_children
+from looptool_kit.records import Probe, Probes, Verdict, Verdicts
+from looptool_kit.report_figures import error_counts
+from looptool_kit.run import Run
+from looptool_kit.samples import Sample, Samples
+from looptool_kit.stats import aligned, paired
+from looptool_kit.widgets.detail import detail
+from looptool_kit.widgets.drawing import SERIES, STATES, Link, Node, heatmap, sankey
+from looptool_kit.widgets.rows import Rows, TableView
+from looptool_kit.widgets.view import View, html_table, script, style
+
+VIEWS = ("ProbeView", "DisagreementView", "ExpansionView")
+STATIC_CHARACTERS = 40_000
+_BLUE, _RED, _AMBER, _GREEN, _PURPLE, _GREY = SERIES
+_COLOURS = {
+    **STATES,
+    **{"ES": _RED, "EE": _PURPLE, "HPPL": _AMBER, "unjudged": _GREY, "seed": _GREEN},
+    **{"PRED_WRONG": _RED, "LABEL_WRONG": _BLUE, "BOTH_CORRECT": _AMBER, "BOTH_WRONG": _GREY},
+    **{"error seed": _RED, "relabelled": _BLUE, "left out": _BLUE, "children": _PURPLE, "fresh seed": _GREEN},
+}
+_ABOUT = {
+    "ES": "error seeds of the iteration before",
+    "EE": "error-driven expansion: children of error seeds",
+    "HPPL": "right, but at high perplexity",
+    "seed": "new from the pool",
+    "failed": "the answer does not match the label",
+    "borderline": "right, at a perplexity above the threshold",
+    "mastered": "right, at a perplexity up to the threshold",
+    "relabelled": "error seed under a new label",
+    "merged": "goes on in a row that another sample had already become",
+    "left out": "right, and not taken for its perplexity",
+    "children": "written for error seeds, passed all checks",
+}
+_COLUMNS: tuple[tuple[int, tuple[Stage, tuple[str, ...]]], ...] = (
+    (0, ("part", NAMES["part"])),
+    (1, ("state", NAMES["state"])),
+    (2, ("verdict", NAMES["verdict"])),
+    (3, ("fate", ("error seed", "relabelled"))),
+    (3, ("new", ("children",))),
+    (3, ("fate", ("HPPL", "kept unjudged"))),
+    (3, ("new", ("fresh seed", "from an earlier dataset"))),
+    (3, ("fate", ("discarded", "merged", "left out"))),
+)
+
+
+class LoopMap(TableView):
+    """The flow of samples D_j -> mastered, borderline, failed -> verdict -> fate -> D_{j+1} over all iterations of a run.
+
+    Python values: `selection` (the samples behind what was clicked, and the table's filters), `selected`, `heat`; `open_in()` gives a view of them.
+    The map shows the run as it was when this was made.
+    """
+
+    _esm = script("sample", "table", "loopmap")
+    _css = style()
+
+    selected: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    """What was clicked: [] (everything), ["node", name], ["flow", source, target] or ["errors", iteration, tool, kind]; nodes as in `flows.node`."""
+    heat = traitlets.Int(0).tag(sync=True)
+    """The iteration whose errors the heat map shows; 0 where none was probed."""
+    against = traitlets.Bool(False).tag(sync=True)
+    """Show the difference to the iteration before in the heat map."""
+    heats: traitlets.List[Any] = traitlets.List(help="iterations that were probed").tag(sync=True)
+    opened: Any = traitlets.Instance(Widget, allow_none=True, default_value=None, help="the view opened on the page").tag(
+        sync=True, **widget_serialization
+    )
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self._read()
+        heats = sorted(self._probes)
+        facets = ("iteration", "part", "state", "verdict", "fate", "kind")
+        super().__init__(
+            self._rows(facets),
+            widths={"iteration": "5.5em", "part": 0.7, "state": 0.9, "verdict": 1.1, "fate": 1.0, "kind": 0.8, "request": 3.0},
+            heats=heats,
+            heat=max(heats, default=0),
+        )
+
+    # ------------------------------------------------------------- values
+
+    @property
+    def selection(self) -> Samples:
+        """The samples of the rows shown, in their order, each once."""
+        rows = {self._samples[i].id: self._samples[i] for i in self.order}
+        return Samples(rows.values())
+
+    @property
+    def iteration(self) -> int:
+        """The iteration of the samples selected, the newest one where there are several."""
+        return max((self._fates[i].iteration for i in self.order), default=0)
+
+    @property
+    def fits(self) -> list[str]:
+        """The names of the views that can show the selection, the most fitting one first."""
+        out = [name for name in VIEWS if self._ids(name)[1]]
+        first = self._first()
+        return sorted(out, key=lambda name: name != first)
+
+    def open_in(self, view: str = "") -> View:
+        """A view of the selection: "ProbeView", "DisagreementView", "ExpansionView", or the most fitting one.
+
+        Raises `ValueError` where that view cannot show the selection.
+        """
+        from looptool_kit import widgets
+
+        fits = self.fits
+        name = view or (fits[0] if fits else "")
+        if name not in fits:
+            raise ValueError(f"{name or 'no view'} can show this selection; these can: {', '.join(fits) or 'none, the samples were not probed yet'}")
+        iteration, ids = self._ids(name)
+        return cast(View, getattr(widgets, name)(self.run, iteration=iteration, only=ids))
+
+    def flips(self) -> list[dict[str, Any]]:
+        """What each policy fixed and broke of the held-out samples against the one before: before, after, n, fixed, regressed, p (exact McNemar)."""
+        out = []
+        for (before, a), (after, b) in pairwise(scores(self.run).items()):
+            ids, was, now = aligned(a, b)
+            if ids:
+                change = paired(was, now)
+                out.append({"before": before, "after": after, "n": change.n, "fixed": change.fixed, "regressed": change.broken, "p": change.p})
+        return out
+
+    def errors(self, iteration: int, against: bool = False) -> tuple[list[str], list[str], list[list[int]]]:
+        """Tools, kinds of error, and how many samples of D_j have that fault at that tool; `against`: minus those of the iteration before."""
+        now = error_counts(self._probes.get(iteration, {}).values())
+        before = error_counts(self._probes.get(iteration - 1, {}).values())
+        both = now + before if against else now
+        by_tool, by_kind = Counter[str](), Counter[str]()
+        for (tool, kind), n in both.items():
+            by_tool[tool] += n
+            by_kind[kind] += n
+        tools, kinds = [t for t, _ in by_tool.most_common(30)], [k for k, _ in by_kind.most_common()]
+        return tools, kinds, [[now[t, k] - (before[t, k] if against else 0) for k in kinds] for t in tools]
+
+    # --------------------------------------------------- what the page asks
+
+    def on_map(self) -> dict[str, Any]:
+        """The map, what it does not show yet, and the held-out samples that flipped."""
+        return {"svg": self._map(), "note": self.note, "flips": [list(f.values()) for f in self.flips()]}
+
+    def on_heat(self) -> dict[str, Any]:
+        """The heat map of `heat`, with the names of its rows and columns."""
+        tools, kinds, values = self.errors(self.heat, self._compared)
+        return {"svg": self._heat(), "tools": tools, "kinds": kinds, "empty": not values, "first": self.heat - 1 not in self._probes}
+
+    def on_sample(self) -> dict[str, Any]:
+        """The row under the cursor in full, and what can be opened."""
+        if self.row is None:
+            return {"sample": None, "fits": []}
+        fate = self._fates[self.row]
+        probe = self._probes.get(fate.iteration, {}).get(fate.sample_id)
+        verdict = self._verdicts.get(fate.iteration, {}).get(fate.sample_id)
+        return {"sample": detail(self._samples[self.row], probe, verdict), "fits": self.fits}
+
+    def on_open(self, view: str = "") -> dict[str, Any]:
+        """Show a view of the selection below the map."""
+        before, self.opened = self.opened, self.open_in(view)
+        if before is not None:
+            before.close()
+        return {"said": f"{type(self.opened).__name__} of {len(self.selection):,} samples of D{self.iteration}, below"}
+
+    def on_close(self) -> dict[str, Any]:
+        """Close the view that was opened."""
+        before, self.opened = self.opened, None
+        if before is not None:
+            before.close()
+        return {}
+
+    def static_html(self) -> str:
+        first = next((j for j in self.run.iterations if len(self._map(j)) < STATIC_CHARACTERS), self.run.iteration)
+        rows = [[s, t, n] for (s, t), n in self._counts.items() if int(s[1:].partition("/")[0]) >= first]
+        flips = self.flips()
+        held_out = html_table(list(flips[0]), [list(f.values()) for f in flips], "held-out samples that flipped") if flips else ""
+        return self._map(first) + html_table(("from", "to", "samples"), rows[:100], "flows") + (self._heat() if self.heat else "") + held_out
+
+    # ------------------------------------------------------------- within
+
+    def _read(self) -> None:
+        run = self.run
+        self._probes: dict[int, dict[str, Probe]] = {}
+        self._verdicts: dict[int, dict[str, Verdict]] = {}
+        datasets = {j: run.table(Samples, "samples", j) for j in run.iterations}
+        known = fates(run)
+        for j in datasets:
+            if run.manifest("probes", j):
+                self._probes[j] = {p.sample_id: p for p in run.table(Probes, "probes", j)}
+            if run.manifest("verdicts", j):
+                verdicts = with_decisions(run.table(Verdicts, "verdicts", j), run.decisions("verdict", j))
+                self._verdicts[j] = {v.sample_id: v for v in verdicts}
+        self._fates: list[Fate] = list(known)
+        self._samples: list[Sample] = [s for samples in datasets.values() for s in samples]
+        place = {(f.iteration, f.sample_id): i for i, f in enumerate(self._fates)}
+        self._behind: dict[tuple[str, str], list[int]] = {}
+        for step in flows(run, known):
+            self._behind.setdefault((step.source, step.target), []).append(place[step.iteration, step.sample_id])
+        self._counts = {flow: len(rows) for flow, rows in self._behind.items()}
+        stale = sum(f.outdated for f in known) + sum(outdated_children(run, j) for j in datasets)
+        decided = f"decided after the next dataset had been composed: {stale:,}. Compose again to see what it changes."
+        self.note = decided if stale else ""
+
+    def _rows(self, facets: Sequence[str]) -> Rows:
+        columns: dict[str, Any] = {"iteration": np.array([f.iteration for f in self._fates], int)}
+        for name in ("part", "state", "verdict", "fate"):
+            columns[name] = [getattr(f, name) or "–" for f in self._fates]
+        columns |= {"kind": [s.kind or "–" for s in self._samples], "request": [s.request for s in self._samples]}
+        return Rows(columns, facets, lambda i: f"{self._samples[i].id}\n{self._samples[i].request}")
+
+    @property
+    def kept(self) -> np.ndarray | None:
+        what = self.selected
+        if not what:
+            return None
+        mask = np.zeros(len(self._fates), bool)
+        if what[0] == "flow":
+            mask[self._behind.get((what[1], what[2]), [])] = True
+        elif what[0] == "node":
+            # What flows in under the ids that it has there; a node into which nothing flows is known by what flows out.
+            into = [rows for (_, target), rows in self._behind.items() if target == what[1]]
+            for rows in into or [rows for (source, _), rows in self._behind.items() if source == what[1]]:
+                mask[rows] = True
+            if len(parts := what[1].split("/")) == 3 and parts[1] == "part":
+                mask |= np.fromiter((node(f.iteration, "part", f.part) == what[1] for f in self._fates), bool, len(self._fates))
+        elif what[0] == "errors":
+            _, j, tool, kind = what
+            having = {p.sample_id for p in self._probes.get(j, {}).values() if any((f.tool or "(no tool)", f.kind) == (tool, kind) for f in p.faults)}
+            mask |= np.fromiter((f.iteration == j and f.sample_id in having for f in self._fates), bool, len(self._fates))
+        return mask
+
+    @traitlets.validate("selected")
+    def _known_selection(self, proposal: Any) -> list[Any]:
+        value = list(proposal["value"])
+        shapes = {"node": (str, str), "flow": (str, str, str), "errors": (str, int, str, str)}
+        if value and (value[0] not in shapes or tuple(map(type, value)) != shapes[value[0]]):
+            raise traitlets.TraitError(f'not {value}: [], ["node", name], ["flow", source, target] or ["errors", iteration, tool, kind]')
+        return value
+
+    @traitlets.observe("selected")
+    def _select(self, _: Any) -> None:
+        self.arrange()
+
+    def _first(self) -> str:
+        """The view that fits best what was clicked."""
+        ends = [str(end) for end in self.selected[1:]]
+        if not ends or self.selected[0] == "errors":
+            return "ProbeView"
+        if ends[-1].endswith(("/part/EE", "/new/children")):
+            return "ExpansionView"
+        return "DisagreementView" if any("/verdict/" in end or end.endswith("/state/failed") for end in ends) else "ProbeView"
+
+    def _ids(self, view: str) -> tuple[int, set[str]]:
+        """The iteration and the ids of the samples selected that a view can show."""
+        rows = [self._fates[i] for i in self.order]
+        if view == "ExpansionView":
+            # Children are candidates of the iteration before the one in whose dataset they stand, error seeds of their own.
+            born = {(f.iteration - 1, f.sample_id) for f in rows if f.part == "EE"}
+            seeds = {(f.iteration, f.sample_id) for f in rows if f.fate in ("error seed", "relabelled", "merged")}
+            found = (born if self._first() == "ExpansionView" else seeds) or seeds or born
+            found = {(j, id) for j, id in found if (self.run.folder(j) / "expansions.parquet").exists()}
+        else:
+            held = self._probes if view == "ProbeView" else self._verdicts
+            found = {(f.iteration, f.sample_id) for f in rows if f.sample_id in held.get(f.iteration, {})}
+        newest = max((j for j, _ in found), default=0)
+        return newest, {id for j, id in found if j == newest}
+
+    # ----------------------------------------------------------- drawings
+
+    def _map(self, first: int = 1) -> str:
+        shown = [j for j in self.run.iterations if j >= first]
+        nodes, links = [], []
+        sizes = Counter(node(f.iteration, "part", f.part) for f in self._fates)
+        for j in shown:
+            for column, (stage, names) in _COLUMNS:
+                for name in names:
+                    label = f"D{j} {name}" if stage == "part" else name
+                    place = node(j, stage, name)
+                    nodes.append(Node(place, label, 4 * (j - shown[0]) + column, _COLOURS.get(name, _GREY), sizes[place], _ABOUT.get(name, "")))
+        for (source, target), n in self._counts.items():
+            # A part's samples in the colour of their state, what joins a dataset in that of its part, all else in the colour of where it comes from.
+            ends = source.split("/"), target.split("/")
+            links.append(Link(source, target, n, _COLOURS.get(ends[ends[0][1] == "part" or ends[1][1] == "part"][2], _GREY)))
+        return sankey(nodes, links, f"the flow of samples through the loop, D{shown[0]} to D{shown[-1]}" if shown else "no dataset yet")
+
+    @property
+    def _compared(self) -> bool:
+        return self.against and self.heat - 1 in self._probes
+
+    def _heat(self) -> str:
+        tools, kinds, values = self.errors(self.heat, self._compared)
+        title = (
+            f"errors of D{self.heat} against D{self.heat - 1}: samples by tool and kind"
+            if self._compared
+            else f"errors of D{self.heat}: samples by tool and kind"
+        )
+        return heatmap(tools, [k.replace("_", " ") for k in kinds], values, title, diverging=self._compared, width=900)
