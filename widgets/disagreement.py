@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -43,12 +44,13 @@ class DisagreementView(TableView):
     iteration = traitlets.Int(help="of the verdicts").tag(sync=True)
     blocked = traitlets.Unicode(help="why nothing can be decided, empty where it can").tag(sync=True)
 
-    def __init__(self, run: Run, iteration: int | None = None) -> None:
+    def __init__(self, run: Run, iteration: int | None = None, only: Collection[str] | None = None) -> None:
+        """`only`: ids of the samples to show."""
         judged = [j for j in run.iterations if (run.folder(j) / "verdicts.parquet").exists()]
         if iteration is None and not judged:
             raise RunError(f"no iteration of {run.path} has verdicts yet: run the stage verify first (`looptool verify {run.path}`).")
         self.run, j = run, iteration or judged[-1]
-        self.verdicts = run.table(Verdicts, "verdicts", j)
+        self.verdicts = run.table(Verdicts, "verdicts", j).where(lambda v: only is None or v.sample_id in only)
         by_id, probed = run.table(Samples, "samples", j).by_id(), {p.sample_id: p for p in run.table(Probes, "probes", j)}
         self.samples = [by_id[v.sample_id] for v in self.verdicts]
         self.probes = [probed[v.sample_id] for v in self.verdicts]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from difflib import SequenceMatcher
 from functools import cached_property
 from typing import Any
@@ -46,7 +47,8 @@ class ExpansionView(TableView):
     iteration = traitlets.Int(help="of the expansions").tag(sync=True)
     blocked = traitlets.Unicode(help="why nothing can be decided, empty where it can").tag(sync=True)
 
-    def __init__(self, run: Run, iteration: int | None = None) -> None:
+    def __init__(self, run: Run, iteration: int | None = None, only: Collection[str] | None = None) -> None:
+        """`only`: ids of the error seeds to show, as probed or as relabelled, or of children, whose seeds are then shown."""
         made = [j for j in run.iterations if (run.folder(j) / "expansions.parquet").exists()]
         if iteration is None and not made:
             raise RunError(f"no iteration of {run.path} has expansions yet: run the stage expand first (`looptool expand {run.path}`).")
@@ -67,6 +69,11 @@ class ExpansionView(TableView):
         self._reread()
         with_person = {s.sample.id: s for s in error_seeds(self.samples, self._probes, with_decisions(self._verdicts, self._overruled))}
         self.seeds = list({**judged, **with_person}.values())
+        if only is not None:
+            wanted = {*only, *(child.seed_id for child in self.expansions if child.sample.id in only)}
+            self.seeds = [s for s in self.seeds if s.sample.id in wanted or s.probe.sample_id in wanted]
+            shown = {s.sample.id for s in self.seeds}
+            self.expansions = self.expansions.where(lambda child: child.seed_id in shown)
         self._seen: int | None = 0
         rows = Rows(
             {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,10 +40,15 @@ class ProbeView(TableView):
     """Lowest and highest perplexity shown, both included; empty: all."""
     can_undo = traitlets.Bool(False, help="whether a threshold that a person chose is in force").tag(sync=True)
 
-    def __init__(self, run: Run | Probes, samples: Samples | None = None, iteration: int | None = None) -> None:
-        """Raises `RunError` where the run has no probes yet (in that iteration), `ValueError` for probes whose sample is not among the samples."""
+    def __init__(self, run: Run | Probes, samples: Samples | None = None, iteration: int | None = None, only: Collection[str] | None = None) -> None:
+        """`only`: ids of the samples to show.
+
+        Raises `RunError` where the run has no probes yet (in that iteration), `ValueError` for probes whose sample is not among the samples.
+        """
         self._run = run if isinstance(run, Run) else None
         tables = _tables(run, iteration) if isinstance(run, Run) else [(run, samples or Samples(), Verdicts())]
+        if only is not None:
+            tables = [(probes.where(lambda p: p.sample_id in only), its, verdicts) for probes, its, verdicts in tables]
         self._probes: list[Probe] = [p for probes, _, _ in tables for p in probes]
         self._samples = [s for probes, its, _ in tables for s in _matched(probes, its)]
         self._verdicts: dict[tuple[int, str], Verdict] = {(v.iteration, v.sample_id): v for _, _, verdicts in tables for v in verdicts}
