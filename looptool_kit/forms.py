@@ -5,8 +5,10 @@ What a prompt shows of samples is JSON, so that every text in it keeps its bytes
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -90,9 +92,17 @@ def read(form: type[F], text: str) -> F | Failed:
 
 def schema_of(form: type[Frozen], tools: Sequence[Tool] = ()) -> dict[str, Any]:
     """The JSON Schema of a form, without our own descriptions; calls in it bear the names of `tools`."""
+    schema = _schema(form)
+    if not tools or "Call" not in schema.get("$defs", {}):
+        return schema
+    schema = copy.deepcopy(schema)
+    schema["$defs"]["Call"]["properties"]["name"] = {"enum": [t.name for t in tools]}
+    return schema
+
+
+@lru_cache
+def _schema(form: type[Frozen]) -> dict[str, Any]:
     schema: dict[str, Any] = _bare(form.model_json_schema())
-    if tools and "Call" in schema.get("$defs", {}):
-        schema["$defs"]["Call"]["properties"]["name"] = {"enum": [t.name for t in tools]}
     return schema
 
 

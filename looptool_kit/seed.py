@@ -31,7 +31,7 @@ class Truths(Table[Truth]):
 def seed(run: Run) -> Samples:
     """D_1, made on the first call: the first slice of the seed pool (method, section 2)."""
     wanted = run.settings.seeds
-    made_from = key(wanted, run.settings.seed, run.settings.iterations, *_own_tools(run))
+    made_from = key(wanted, run.settings.seed, run.settings.iterations, *_own_tools(run), *_writers(run))
     if not run.done("seed", 0, made_from):
         started = time.monotonic()
         with full_disk_explained(run.path):
@@ -86,13 +86,28 @@ def _from_templates(run: Run) -> tuple[Samples, Samples, Truths]:
     return pool, held_out, Truths(Truth(sample_id=i, label=label) for i, label in truth.items())
 
 
+def _writers(run: Run) -> list[object]:
+    """What else decides on written seed data; nothing where no model writes, so that other runs keep their keys."""
+    settings = run.settings
+    if settings.seeds.source != "trees":
+        return []
+    return [[e.base_url, e.model] if e else None for e in (settings.generator_llm, settings.judge_llm)] + [settings.synthesis, settings.contamination]
+
+
+def _from_trees(run: Run) -> tuple[Samples, Samples, Truths]:
+    from looptool_kit.seeders.synthesis import synthesise
+
+    return *synthesise(run), Truths()
+
+
 def _from_file(run: Run) -> tuple[Samples, Samples, Truths]:
     from looptool_kit.rules import check_sample
 
     path = Path(run.settings.seeds.source)
     if not path.exists():
         raise RunError(
-            f"{path} does not exist (seeds.source in {run.path / 'run.toml'}). Give `world`, `templates` or a .jsonl or .parquet file of samples."
+            f"{path} does not exist (seeds.source in {run.path / 'run.toml'}). Give `world`, `templates`, `trees` or a .jsonl or .parquet file of "
+            "samples."
         )
     rejected: list[int] = []
 
@@ -117,4 +132,4 @@ def _from_file(run: Run) -> tuple[Samples, Samples, Truths]:
     return Samples(s for s in unique if s.id not in apart), Samples(marked), Truths()
 
 
-_SOURCES: dict[str, Callable[[Run], tuple[Samples, Samples, Truths]]] = {"world": _from_world, "templates": _from_templates}
+_SOURCES: dict[str, Callable[[Run], tuple[Samples, Samples, Truths]]] = {"world": _from_world, "templates": _from_templates, "trees": _from_trees}

@@ -161,7 +161,9 @@ WRONG = {
     "calls": lambda body: new_child(body, calls=[{"name": "reserve_desk", "arguments": {"branch": PLACES[0], "desk": "eleven"}}]),
     "pattern": lambda body: new_child(body, calls=[{"name": "open_locker", "arguments": {}}]),
     "dialogue": lambda body: new_child(body, messages=new_child(body)["messages"][:2]),
-    "novelty": lambda body: new_child(body, messages=[{"role": "user", "content": sample(11).messages[0].content}], calls=part(body, "Right answer")["calls"]),
+    "novelty": lambda body: new_child(
+        body, messages=[{"role": "user", "content": sample(11).messages[0].content}], calls=part(body, "Right answer")["calls"]
+    ),
 }  # fmt: skip
 
 
