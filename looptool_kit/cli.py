@@ -231,6 +231,45 @@ def lab(target: Annotated[Path, typer.Argument(help="The notebook or folder to o
     raise typer.Exit(subprocess.call(command))
 
 
+contamination_app = typer.Typer(no_args_is_help=True, help="Keep benchmarks out of training data: fingerprints of an installed one, and the check.")
+app.add_typer(contamination_app, name="contamination")
+
+
+@contamination_app.command(name="build")
+def contamination_build(
+    out: Annotated[Path, typer.Argument(help="The list to write (.json); name it in the setting `contamination`.")],
+    from_: Annotated[list[Path], typer.Option("--from", help="Folder of an installed benchmark's data; may be given several times.")],
+) -> None:
+    """Write the fingerprints of a benchmark: hashes of its tool names and of every run of eight words, no text."""
+    from looptool_kit import contamination
+
+    for folder in from_:
+        if not folder.is_dir():
+            raise ValueError(f"{folder} is no folder")
+    known = contamination.build(from_)
+    contamination.write(known, out)
+    typer.echo(f"{known} ({known.files} files) in {out}")
+
+
+@contamination_app.command(name="check")
+def contamination_check(
+    fingerprints: Annotated[Path, typer.Argument(help="A list that `build` has written.")],
+    data: Annotated[Path, typer.Argument(help="A .jsonl or .parquet file of samples.")],
+) -> None:
+    """Say which tools and samples of a dataset share a name or words with the benchmark; exit code 1 where a sample does."""
+    from looptool_kit import contamination
+    from looptool_kit.samples import Samples
+
+    samples = Samples.read(data)
+    found = contamination.report(samples, contamination.read(fingerprints))
+    for what, why in found:
+        typer.echo(f"{what}: {why}")
+    ids = set(samples.by_id())
+    hits = sum(what in ids for what, _ in found)
+    typer.echo(f"{hits} of {len(samples)} samples and {len(found) - hits} tools share something with the benchmark")
+    raise typer.Exit(int(hits > 0))
+
+
 @app.command()
 def doctor() -> None:
     """Say what this machine can do and what is missing, with the remedy."""
