@@ -198,19 +198,49 @@ def report(path: RunFolder) -> None:
     _finish(Run.open(path, read_only=True))
 
 
+Form = Annotated[str | None, typer.Option(help="openai, sharegpt, hermes, xlam, verl or looptool.")]
+
+
 @app.command()
 def export(
     path: RunFolder,
-    out: Annotated[Path, typer.Argument(help="A .jsonl or .parquet file.")],
+    out: Annotated[Path, typer.Argument(help="A .jsonl, .json or .parquet file, or a folder for `datasets`.")],
+    form: Form = "looptool",
     iteration: Iteration = None,
+    held_out: Annotated[bool, typer.Option("--held-out", help="The held-out samples instead of a dataset D_j.")] = False,
 ) -> None:
-    """Write a dataset D_j as JSON lines or Parquet."""
+    """Write a dataset D_j for others to train on; rows that a form has no place for are left out and counted."""
+    from looptool_kit import formats
     from looptool_kit.run import Run
     from looptool_kit.samples import Samples
 
     run = Run.open(path, read_only=True)
-    table = run.table(Samples, "samples", iteration or run.iteration)
-    typer.echo(f"{table} in {table.write(out)}")
+    table = run.table(Samples, "held_out", 0) if held_out else run.table(Samples, "samples", iteration or run.iteration)
+    fit, unfit = formats.fitting(table, formats.form_named(form or "looptool"))
+    typer.echo(f"{fit} in {formats.write(fit, out, formats.form_named(form or 'looptool'))}")
+    if unfit:
+        typer.echo(f"{len(unfit)} rows left out, for example: {unfit[0]}")
+
+
+@app.command(name="import")
+def import_command(
+    file: Annotated[Path, typer.Argument(help="A .jsonl, .json or .parquet file, or a folder written by `datasets`.")],
+    out: Annotated[Path, typer.Argument(help="The .jsonl or .parquet file of samples to write.")],
+    form: Form = None,
+) -> None:
+    """Turn somebody's dataset into samples (then: --set seeds.source=OUT). Rows that cannot be used go beside it, with row number and reason."""
+    import json
+
+    from looptool_kit import formats
+
+    rejected: list[dict[str, Any]] = []
+    samples = formats.read(file, lambda row, raw, reason: rejected.append({"file": str(file), "row": row, "reason": reason, "raw": raw}),
+                           None if form is None else formats.form_named(form))  # fmt: skip
+    typer.echo(f"{samples} in {samples.write(out)}")
+    if rejected:
+        aside = out.with_name(out.stem + ".rejected.jsonl")
+        aside.write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rejected), encoding="utf-8")
+        typer.echo(f"{len(rejected)} rows set aside in {aside}, for example row {rejected[0]['row']}: {rejected[0]['reason']}")
 
 
 @app.command()

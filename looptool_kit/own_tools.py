@@ -18,9 +18,9 @@ CATALOGUE = "tools.json"
 def init(path: str | Path, tools: str | Path | Sequence[Callable[..., Any]], preset: str = "cpu", **overrides: Any) -> Run:
     """Make a run on the tools of a Python file, an OpenAI tools file, an OpenAPI file, `mcp:<command or URL>`, or a list of functions.
 
-    Tools that cannot be used go to the run's `rejected.jsonl` with their reasons. Seed data comes from templates (`seeds.source = "templates"`), without
-    planted noise, and the `slots` expander grows it, where `overrides` (as for `Run.create`) say nothing else. Raises `ValueError` where no tool
-    can be used; otherwise as `load_tools` and `Run.create` do.
+    Tools that cannot be used go to the run's `rejected.jsonl` with their reasons. Seed data comes from templates (`seeds.source = "templates"`),
+    without planted noise, and the `slots` expander grows it, where `overrides` (as for `Run.create`) say nothing else. Raises `ValueError` where no
+    tool can be used; otherwise as `load_tools` and `Run.create` do.
     """
     rejected: list[tuple[int, str, str]] = []
     good = load_tools(tools, lambda *row: rejected.append(row))
@@ -46,7 +46,5 @@ def tools_of(run: Run) -> list[Tool]:
     """The run's own catalogue. Raises `RunError` where it has none."""
     path = run.path / CATALOGUE
     if not path.exists():
-        raise RunError(
-            f"{path} does not exist, and seeds.source is {run.settings.seeds.source!r}. Make the run with `looptool init {run.path} --tools ...`."
-        )
+        raise RunError(f"{path} does not exist, but seeds.source is `templates`. Make the run with `looptool init {run.path} --tools ...`.")
     return load_tools(path)

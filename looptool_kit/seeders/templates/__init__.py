@@ -81,7 +81,9 @@ def generate(
     targets: Counter[str] = Counter()
     deck = _deck(n, [k for k in (kinds or WEIGHTS) if k != "choice" or len(pool) > 1] or ["single"], rng)
     fruitless = 0
-    while deck and fruitless < 20:
+    while deck and fruitless < 12:
+        if fruitless == 4:  # kinds that these tools do not allow give way
+            deck = ["single"] * len(deck) if not kinds or "single" in kinds else deck
         chunk, deck = deck[:PER_LIST], deck[PER_LIST:]
         offered = _offer(pool, targets, rng, near="choice" in chunk)
         before = len(rows)
@@ -113,9 +115,8 @@ def _offer(pool: Sequence[Able], targets: Counter[str], rng: Random, near: bool)
     size = min(len(pool), rng.choice((2, 3, 3, 4)))
     least = min(targets[a.tool.name] for a in pool)
     first = rng.choice([a for a in pool if targets[a.tool.name] == least])
-    rest = sorted(
-        (a for a in pool if a is not first), key=lambda a: (-len(a.subject & first.subject) if near else 0, targets[a.tool.name], rng.random())
-    )
+    shared = {a.tool.name: len(a.subject & first.subject) if near else 0 for a in pool}
+    rest = sorted((a for a in pool if a is not first), key=lambda a: (-shared[a.tool.name], targets[a.tool.name], rng.random()))
     chosen = [first, *rest[: size - 1]]
     rng.shuffle(chosen)
     return chosen
@@ -143,6 +144,6 @@ def _fresh(kind: str, offered: Sequence[Able], pool: Sequence[Able], targets: Co
 
 
 def _sense(sample: Sample) -> str:
-    return (
-        f"{normalised(sample.request)} {canonical_calls(sample.label.calls)} {sorted(t.name for t in sample.tools) if not sample.label.calls else ''}"
-    )
+    """What makes two samples the same: the words of the request and the calls; for a plain reply also the tools on offer."""
+    names = [] if sample.label.calls else sorted(t.name for t in sample.tools)
+    return f"{normalised(sample.request)} {canonical_calls(sample.label.calls)} {names}"

@@ -45,6 +45,12 @@ from looptool_kit.seeders.world.types import (
     text,
 )
 
+
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text."""
+    return frozenset(text.split())
+
+
 # --------------------------------------------------------------------- verbs
 
 SAME: dict[str, tuple[str, ...]] = {
@@ -52,8 +58,6 @@ SAME: dict[str, tuple[str, ...]] = {
     for line in """
 get: show me | look up | check | give me | pull up
 fetch: get | show me | look up | pull up
-retrieve: get | show me | look up | pull up
-return: get | show me | look up | give me
 read: show me | open
 view: show me | look at | pull up
 show: show me | display
@@ -61,7 +65,7 @@ display: show me
 lookup: look up | find
 list: show me | give me a list of | list out
 search: look for | find
-find: look for | search for | track down
+find: look for | search for
 create: make | set up
 make: create
 add: put in
@@ -74,14 +78,12 @@ update: change | edit | modify
 modify: change | edit | update
 edit: change | update | modify
 change: update | edit
-send: fire off
 book: reserve
 reserve: book
 schedule: set up | arrange
 arrange: set up | organise
 calculate: work out | compute | figure out
 compute: work out | calculate | figure out
-convert: turn
 estimate: work out
 check: look up | find out
 place: make
@@ -101,34 +103,33 @@ notify: alert | let know
 }
 """Verb -> other ways of saying it. A way that is the verb of another tool of the catalogue is not used."""
 SAME["notify"] = ("alert",)
-ASKABLE = frozenset(
-    ["get", "fetch", "retrieve", "return", "show", "view", "display", "lookup", "check", "calculate", "compute", "determine", "estimate", "read"]
+ASKABLE = word_set(
+    """
+    calculate check compute determine estimate fetch get lookup read show view
+    """
 )
 """Verbs whose object can be asked for: "what is the ..."."""
 NEEDABLE = ASKABLE - {"check", "read"} | {"list", "search", "find"}
 
-_VERBS = frozenset(
-    re.findall(
-        r"\w+",
-        """accept activate add adjust allocate analyse analyze announce answer append apply approve archive arrange ask assign attach authenticate
-        authorise authorize autocomplete backup ban block book borrow broadcast browse build buy calculate call cancel capture change charge check
-        checkout choose classify clean clear clone close collect combine commit compare compile complete compose compress compute configure confirm
-        connect contact control convert copy correct count create crop decline decode decrypt delay delete deliver deploy describe detect determine
-        diagnose disable disconnect dismiss dispatch display divide download draft draw duplicate edit email enable encode encrypt end enqueue enrol
-        enroll estimate evaluate exchange execute expand explain export extend extract fetch file fill filter find finish fix flag flip follow forecast
-        format forward freeze generate geocode get give grant group hide identify import increase index insert inspect install invite invoke issue join
-        launch like link list load locate lock log login look lookup mail make mark match measure merge message modify monitor mount move multiply mute
-        navigate normalise normalize notify obtain open optimise optimize order organise organize parse pause pay perform pick ping place plan play post
-        predict prepare preview print process produce provide publish pull purchase push put query quote raise rank rate read reboot recommend record
-        redeem redirect reduce refresh refund register reject release reload remind remove rename render renew rent reopen repeat replace reply report
-        request reschedule reserve reset resize resolve restart restore resume retrieve retry return reverse review revoke rotate route run save scale
-        scan schedule scrape search select sell send set share ship show shut simulate skip solve sort split stack star start stop store stream submit
-        subscribe subtract suggest sum summarise summarize suspend swap switch sync synchronise synchronize tag take terminate test toggle track train
-        transcribe transfer transform translate trigger trim turn unblock undo unfollow uninstall unlock unmute unsubscribe update upgrade upload
-        validate verify view visit vote withdraw write zip
-        withdraw deposit watch water feed
-        book reserve""",
-    )
+_VERBS = word_set(
+    """
+    accept activate add adjust allocate analyse analyze announce answer append apply approve archive arrange ask assign attach authenticate
+    authorise authorize autocomplete backup ban block book borrow broadcast browse build buy calculate call cancel capture change charge check
+    checkout choose classify clean clear clone close collect combine commit compare compile complete compose compress compute configure confirm
+    connect contact control convert copy correct count create crop decline decode decrypt delay delete deliver deploy deposit describe detect
+    determine diagnose disable disconnect dismiss dispatch display divide download draft draw duplicate edit email enable encode encrypt end
+    enqueue enrol enroll estimate evaluate exchange execute expand explain export extend extract feed fetch file fill filter find finish fix
+    flag flip follow forecast format forward freeze generate geocode get give grant group hide identify import increase index insert inspect
+    install invite invoke issue join launch like link list load locate lock log login look lookup mail make mark match measure merge message
+    modify monitor mount move multiply mute navigate normalise normalize notify obtain open optimise optimize order organise organize parse
+    pause pay perform pick ping place plan play post predict prepare preview print process produce provide publish pull purchase push put query
+    quote raise rank rate read reboot recommend record redeem redirect reduce refresh refund register reject release reload remind remove rename
+    render renew rent reopen repeat replace reply report request reschedule reserve reset resize resolve restart restore resume retrieve retry
+    return reverse review revoke rotate route run save scale scan schedule scrape search select sell send set share ship show shut simulate skip
+    solve sort split stack star start stop store stream submit subscribe subtract suggest sum summarise summarize suspend swap switch sync
+    synchronise synchronize tag take terminate test toggle track train transcribe transfer transform translate trigger trim turn unblock undo
+    unfollow uninstall unlock unmute unsubscribe update upgrade upload validate verify view visit vote watch water withdraw write zip
+    """
 )
 
 
@@ -148,10 +149,12 @@ def verb_forms() -> dict[str, str]:
 
 LEADS = re.compile(
     r"(?:(?:this|the) (?:\w+ )?(?:tool|function|endpoint|method|api|operation|action|command)(?: call)?"
-    r"(?: (?:is used to|can be used to|is used for|allows (?:you|users?|the user) to|allows for|allows|lets (?:you|users?)|will|helps (?:you )?(?:to )?|is for))?"
+    r"(?: (?:is used to|can be used to|is used for|allows (?:you|users?|the user) to|allows for|allows|lets (?:you|users?)|will"
+    r"|helps (?:you )?(?:to )?|is for))?"
     r"|(?:use|call|invoke) (?:this|it|the \w+ tool)(?: (?:tool|function|endpoint|method|api))?"
     r" (?:to|for|when(?:ever)? (?:you|the user) (?:need|want|wish|ask)s? (?:to|for))"
-    r"|(?:an? |the )?(?:tool|function|utility|endpoint|method|helper|api)(?: (?:to|for|that|which))(?: (?:allows (?:you|users?) to|lets (?:you|users?)|can))?"
+    r"|(?:an? |the )?(?:tool|function|utility|endpoint|method|helper|api)(?: (?:to|for|that|which))"
+    r"(?: (?:allows (?:you|users?) to|lets (?:you|users?)|can))?"
     r"|(?:used|allows (?:you|users?|the user)|enables (?:you|users?)|helps (?:you|users?)?|useful|handy) (?:to|for)|lets (?:you|users?|the user)"
     r"|(?:asynchronously|synchronously|quickly|safely|simply|automatically|instantly|securely)) ",
     re.IGNORECASE,
@@ -171,6 +174,8 @@ QUERY = text(
     "what to search for",
     lambda r: r.choice((f"{one(r, COLOURS)} {one(r, PRODUCT_KINDS)}", f"{one(r, TOPICS)} {one(r, FILE_STEMS)}")),
     say=quoted,
+    question="What should I search for?",
+    words=("search", "query", "look for"),
 )
 KEYWORD = text("keyword", "one or two words", lambda r: one(r, (*TOPICS, *(n.lower() for n in NOUNS))), say=quoted)
 TAG = text("tag", "a label", lambda r: r.choice((one(r, TOPICS), f"{one(r, TOPICS)}-{one(r, FILE_STEMS)}")), say=quoted)
@@ -193,6 +198,7 @@ PASSWORD = text("password", "a secret", lambda r: f"{one(r, NOUNS)}-{r.randint(1
 CHANNEL = text("channel", "name of a channel", lambda r: f"#{one(r, TOPICS)}-{one(r, FILE_STEMS)}")
 SPECIES = pool("animal", "kind of animal", listed("dog|cat|rabbit|hamster|parrot|canary|goldfish|turtle|guinea pig|ferret|pony|goat"))
 SPORT = pool("sport", "a sport", listed("tennis|football|basketball|volleyball|badminton|hockey|rugby|cricket|golf|handball|squash|swimming"))
+REPOSITORY = text("repository", "owner/name", lambda r: f"{one(r, COMPANIES).lower()}/{one(r, TOPICS)}-{one(r, FILE_STEMS)}")
 LANDMARK = text("place", "name of a place", lambda r: f"{one(r, NOUNS)} {r.choice(('Park', 'Museum', 'Station', 'Square', 'Market', 'Tower'))}")
 
 BY_NAME: tuple[tuple[str, Type], ...] = (
@@ -244,7 +250,9 @@ BY_NAME: tuple[tuple[str, Type], ...] = (
     (r"\b(location|place|destination|origin|region|area|where|from|to)$", CITY),
     (
         r"\b(person|user|customer|client|guest|patient|passenger|recipient|receiver|sender|contact|author|owner|assignee|employee|attendee|member|"
-        r"participant|student|teacher|doctor|driver|traveller|traveler|invitee|host|organi[sz]er|payee|beneficiary|friend|candidate|artist)"
+        r"participant|student|teacher|doctor|driver|traveller|traveler|invitee|host|organi[sz]er|payee|beneficiary|friend|candidate|artist|mechanic|"
+        r"technician|nurse|dentist|plumber|lawyer|agent|manager|assistant|coach|trainer|instructor|tutor|therapist|tenant|landlord|buyer|seller|"
+        r"reviewer|speaker|player|reporter|approver|chef|waiter|stylist|vet|photographer|director|editor)"
         r"s?( names?)?$|\bfull name$|\b(attendees|participants|people)$",
         PERSON,
     ),
@@ -287,5 +295,8 @@ UNITS = {
     "km": "km", "kilometers": "km", "kilometres": "km", "miles": "mile", "meters": "m", "metres": "m", "cm": "cm", "centimeters": "cm",
     "centimetres": "cm", "celsius": "degrees", "fahrenheit": "degrees", "degrees": "degrees", "percent": "%", "percentage": "%", "usd": "$",
     "dollars": "$", "eur": "€", "euros": "€", "gbp": "£", "pounds": "£", "litres": "l", "liters": "l",
+    "mg": "mg", "milligrams": "mg", "ml": "ml", "gb": "gb", "mb": "mb", "mm": "mm",
 }  # fmt: skip
 """A word in a number's name or description -> the unit that it is said with."""
+MONEY = {"$": "dollars", "€": "euros", "£": "pounds"}
+UNCOUNTED = frozenset(["kg", "g", "mg", "km", "m", "cm", "mm", "l", "ml", "gb", "mb", "degrees"])

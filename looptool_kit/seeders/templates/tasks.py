@@ -9,12 +9,14 @@ from typing import Any, NamedTuple
 
 from pydantic import JsonValue
 
-from looptool_kit.samples import Label, Message, Sample, ToolCall
+from looptool_kit.samples import Label, Message, Sample, Tool, ToolCall
+from looptool_kit.seeders.templates.headlines import subject_of
 from looptool_kit.seeders.templates.values import atoms, draw
 from looptool_kit.seeders.templates.wording import Able
 from looptool_kit.seeders.world import grammar as g
+from looptool_kit.seeders.world.core import draw as draw_world
 from looptool_kit.seeders.world.grammar import Said, Scene
-from looptool_kit.seeders.world.spec import Param, domain_of, specs
+from looptool_kit.seeders.world.spec import Param, Spec, domain_of, specs
 from looptool_kit.seeders.world.tasks import ASKED, CANT, DECLINED
 from looptool_kit.words import alike
 
@@ -25,6 +27,17 @@ class Impossible(Exception):
 
 Need = ValueError
 """Raised by the grammar where no phrase fits what is to be said."""
+
+
+def say(spec: Spec, args: dict[str, Any], scene: Scene, *, only_do: bool = False, skip: str = "") -> Said:
+    """The grammar's request; what is true or false comes last."""
+    flags = [p for p in spec.params if p.name in args and p.type.name == "boolean"]
+    said = g.say(spec, {k: v for k, v in args.items() if k not in {p.name for p in flags}}, scene, only_do=only_do, skip=skip)
+    body = said.body
+    for p in flags:
+        clause = scene.choose(tuple(s.adverb for s in p.type.say(args[p.name], scene.today)))
+        body += clause if clause.startswith(",") else f" {clause}"
+    return said._replace(body=body)
 
 
 class Made(NamedTuple):
@@ -65,7 +78,7 @@ def realise(kind: str, usual: Sequence[Able], offered: Sequence[Able], pool: Seq
     if kind == "choice" and len(offered) < 2:
         raise Impossible
     args = arguments(target, scene)
-    said = g.say(target.spec, args, scene)
+    said = say(target.spec, args, scene)
     return Made(g.frame(said, scene), Label(calls=(_call(target, args),)), (target.tool.name,), scene)
 
 
@@ -104,15 +117,12 @@ _LATER = re.compile(r"(^|_|(?<=[a-z]))(max|end|to|until|return|check_?out|upper|
 
 
 def _ordered(a: str, x: Any, b: str, y: Any) -> bool:
-    if (
-        isinstance(x, bool)
-        or isinstance(y, bool)
-        or not (isinstance(x, int | float) and isinstance(y, int | float) or isinstance(x, str) and isinstance(y, str) and _moment(x) and _moment(y))
-    ):
+    numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in (x, y))
+    if not numbers and not all(isinstance(v, str) and _moment(v) for v in (x, y)):
         return True
     if _EARLIER.search(a) and _LATER.search(b):
-        return bool(x < y)  # type: ignore[operator]
-    return not (_LATER.search(a) and _EARLIER.search(b)) or bool(y < x)  # type: ignore[operator]
+        return bool(x < y)
+    return not (_LATER.search(a) and _EARLIER.search(b)) or bool(y < x)
 
 
 def _moment(value: str) -> bool:
@@ -141,7 +151,7 @@ def _parallel(usual: Sequence[Able], scene: Scene) -> Made:
 
 
 def _body(target: Able, args: dict[str, Any], scene: Scene) -> str:
-    said = g.say(target.spec, args, scene, only_do=True)
+    said = say(target.spec, args, scene, only_do=True)
     if said.tail:
         raise Impossible
     return said.body
@@ -166,7 +176,7 @@ def _same_again(target: Able, scene: Scene) -> Made:
     other = _value(p, scene, {**others, "": args[p.name]})
     again = {k: other if k == p.name else v for k, v in args.items()}
     body = _body(target, args, scene)
-    words, _ = g.clause(p, target.spec, again, scene)
+    words = re.sub("^and ", "with ", g.clause(p, target.spec, again, scene)[0])
     return Made(
         g.frame(Said("do", scene.choose(g.SAME).format(a=body, b=words), "", ()), scene),
         Label(calls=(_call(target, args), _call(target, again))), (target.tool.name,), scene,
@@ -188,9 +198,7 @@ def _ask(usual: Sequence[Able], offered: Sequence[Able], scene: Scene) -> Made:
     if held and args and not any(m for p in target.spec.params if p.name in args for m in atoms(p.type, args[p.name])):
         scene.held = True
         args = arguments(target, scene, gone.name)
-    said = g.say(target.spec, args, scene, skip=gone.name)
-    if f"{{{gone.name}" in said.body:
-        raise Impossible
+    said = say(target.leaving_out(gone.name), args, scene, skip=gone.name)
     reply = scene.rng.choice(ASKED).format(x=gone.question)
     return Made(g.frame(said, scene), Label(reply=reply, mentions=(gone.words,), asks=True), (target.tool.name,), scene)
 
@@ -201,9 +209,7 @@ def _decline(offered: Sequence[Able], pool: Sequence[Able], scene: Scene) -> Mad
     if own and scene.rng.random() < 0.6:
         other = scene.rng.choice(own)
         args = arguments(other, scene)
-        return Made(g.frame(g.say(other.spec, args, scene), scene), _refusal(other.spec.description, scene.rng), (), scene, offered)
-    from looptool_kit.seeders.world.types import draw as draw_world
-
+        return Made(g.frame(say(other.spec, args, scene), scene), _refusal(other.spec.description, scene.rng), (), scene, offered)
     known = frozenset[str]().union(*(a.subject for a in pool))
     far = [s for s in specs().values() if not _related(_subject(s.name, s.description, domain_of()[s.name].name), known)]
     if not far:
@@ -218,9 +224,6 @@ def _refusal(gist: str, rng: Random) -> Label:
 
 
 def _subject(*texts: str) -> frozenset[str]:
-    from looptool_kit.samples import Tool
-    from looptool_kit.seeders.templates.wording import subject_of
-
     return subject_of(Tool(name=texts[0], description=" ".join(texts[1:])))
 
 
