@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-RIGHT, WRONG = 6.0, 1.5
+RIGHT, WRONG = 12.0, 3.0
 """Pretended ratings of each judge for each class: right ones, and wrong ones in all."""
 
 

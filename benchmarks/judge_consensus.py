@@ -1,0 +1,123 @@
+"""What both orders and Dawid-Skene are worth: scripted judges of known accuracy and position bias, through a local mock server and the `llm` judge.
+
+    python benchmarks/judge_consensus.py [--cases 400]
+
+First one judge that names the first answer in part of the cases, whatever stands there: asked in one order, in the other, in both. Then three judges
+of different accuracy: each alone, by majority, by Dawid and Skene's model. The cases are samples of the world with planted label errors.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+
+from mock_llm import MockLLM
+from scripted_judges import EVEN, Case, Judge, Judges, cases
+
+from looptool_kit.calls import Request, complete, json_object
+from looptool_kit.config import Settings, load_preset
+from looptool_kit.judges._consensus import dawid_skene, majority
+from looptool_kit.judges.llm import SYSTEM, VERDICTS, judge_batch, prompt
+from looptool_kit.records import Verdict
+from looptool_kit.toolcalls import Answer
+
+
+class Counted(NamedTuple):
+    """Verdicts against the truth."""
+
+    judged: float
+    """Share of the cases that got a verdict."""
+    right: float
+    """Share of those verdicts that are right."""
+    lean: float
+    """Share of verdicts for the label minus share for the prediction; 0 is even, where the truth is."""
+
+
+def count(known: Sequence[Case], said: Sequence[str | None]) -> Counted:
+    """Compare."""
+    given = [(c.verdict, v) for c, v in zip(known, said, strict=True) if v is not None]
+    share = {v: sum(g == v for _, g in given) / max(1, len(given)) for v in VERDICTS}
+    return Counted(len(given) / len(known), sum(a == b for a, b in given) / max(1, len(given)), share["PRED_WRONG"] - share["LABEL_WRONG"])
+
+
+def settings(server: MockLLM, models: Sequence[str], **jury: object) -> Settings:
+    """Settings of a run that these models judge."""
+    first, *others = ({"base_url": server.url, "model": m, "key_env": "NO_KEY"} for m in models)
+    return load_preset("cpu", judge_llm=first, jury__others=others, **{f"jury__{k}": v for k, v in jury.items()})
+
+
+def verdicts(known: Sequence[Case], asked: Settings, folder: Path) -> list[Verdict]:
+    """What the `llm` judge makes of the cases."""
+    return judge_batch([c.sample for c in known], [c.prediction for c in known], asked, folder / "calls.sqlite")[0]
+
+
+def position(count_: int, folder: Path, judge: Judge, seed: int = 0) -> dict[str, Counted]:
+    """One biased judge on cases that are evenly PRED_WRONG and LABEL_WRONG: asked in either order alone, and in both."""
+    known = cases(count_, seed, EVEN)
+    out = {}
+    with MockLLM(Judges(known, {"biased": judge})) as server:
+        asked = settings(server, ["biased"])
+        assert asked.judge_llm
+        for name, label_first in (("label first", True), ("prediction first", False)):
+            pairs = [(Answer.of(c.sample.label), c.prediction)[:: 1 if label_first else -1] for c in known]
+            texts = [prompt(c.sample, *pair) for c, pair in zip(known, pairs, strict=True)]
+            requests = [Request([{"role": "system", "content": SYSTEM}, {"role": "user", "content": t}]) for t in texts]
+            said = [json_object(r.text or "")["verdict"] for r in complete(requests, asked.judge_llm, folder / "calls.sqlite", name)]
+            meaning = dict(zip("AB", ("PRED_WRONG", "LABEL_WRONG")[:: 1 if label_first else -1], strict=True))
+            out[name] = count(known, [meaning.get(v, {"both": "BOTH_CORRECT"}.get(v, "BOTH_WRONG")) for v in said])
+        out["both orders"] = count(known, [v.verdict for v in verdicts(known, asked, folder)])
+    return out
+
+
+def consensus(count_: int, folder: Path, judges: Mapping[str, Judge], seed: int = 0) -> tuple[dict[str, Counted], list[float]]:
+    """Judges alone, by majority (chance where all differ), by Dawid-Skene, and the `llm` judge; and their estimated accuracies."""
+    known = cases(count_, seed)
+    names = list(judges)
+    out = {}
+    with MockLLM(Judges(known, judges)) as server:
+        columns = []
+        for name in names:
+            said = verdicts(known, settings(server, [name]), folder)
+            columns.append([next((v for v in VERDICTS if s.votes.get(v)), None) for s in said])
+            out[f"{name} alone"] = count(known, columns[-1])
+        rows = [[None if v is None else VERDICTS.index(v) for v in row] for row in zip(*columns, strict=True)]
+        weighed = dawid_skene(rows, len(VERDICTS))
+        noise = np.random.default_rng(seed).random((len(rows), len(VERDICTS))) * 1e-9  # where judges are tied, chance decides
+        for name, probability in (("majority", majority(rows, len(VERDICTS))), ("Dawid-Skene", weighed.probability)):
+            out[name] = count(known, [VERDICTS[p.argmax()] for p in probability + noise])
+        out["the llm judge"] = count(known, [v.verdict for v in verdicts(known, settings(server, names), folder)])
+    return out, [float(a) for a in weighed.accuracy]
+
+
+def main() -> None:
+    """Print both."""
+    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ask.add_argument("--cases", type=int, default=400)
+    ask.add_argument("--seed", type=int, default=0)
+    args = ask.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        biased = position(args.cases, Path(folder) / "a", Judge(accuracy=0.9, bias=0.3), args.seed)
+        weighed, believed = consensus(args.cases, Path(folder) / "b", {"j90": Judge(0.9), "j75": Judge(0.75), "j60": Judge(0.6)}, args.seed)
+    print(f"{args.cases} cases, half PRED_WRONG, half LABEL_WRONG; a judge of accuracy 0.90 that names the first answer in 30% of them")
+    table(biased)
+    print(f"\n{args.cases} cases of all four verdicts; judges of accuracy 0.90, 0.75, 0.60 (estimated: {', '.join(f'{a:.2f}' for a in believed)})")
+    table(weighed)
+
+
+def table(rows: Mapping[str, Counted]) -> None:
+    """Print counts."""
+    print(f"{'':18}{'judged':>8}{'right':>8}{'lean to the label':>20}")
+    for name, c in rows.items():
+        print(f"{name:18}{c.judged:>8.3f}{c.right:>8.3f}{c.lean:>+20.3f}")
+
+
+if __name__ == "__main__":
+    main()

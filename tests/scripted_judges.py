@@ -1,0 +1,75 @@
+"""Cases whose right verdict is known, and scripted judges of known accuracy and position bias that a mock server plays."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from random import Random
+from typing import Any, NamedTuple
+
+from looptool_kit.judges.llm import VERDICTS, prompt
+from looptool_kit.records import VerdictName
+from looptool_kit.samples import Sample
+from looptool_kit.seeders import world
+from looptool_kit.toolcalls import Answer
+
+SHARES: dict[VerdictName, float] = {"PRED_WRONG": 0.6, "LABEL_WRONG": 0.25, "BOTH_CORRECT": 0.05, "BOTH_WRONG": 0.1}
+EVEN: dict[VerdictName, float] = {"PRED_WRONG": 0.5, "LABEL_WRONG": 0.5}
+
+
+class Case(NamedTuple):
+    """A failed sample with the verdict that is right."""
+
+    sample: Sample
+    prediction: Answer
+    verdict: VerdictName
+
+
+def cases(count: int, seed: int = 0, shares: Mapping[VerdictName, float] = SHARES) -> list[Case]:
+    """Samples of the world under their true labels or a planted annotator's error, with a right or another wrong prediction."""
+    rng = Random(seed)
+    clean = world.generate(count, seed=seed, kinds=("single", "choice", "parallel"))
+    wrongs = [world.plant_noise(clean, 1.0, seed=f"{seed}/{i}")[0] for i in range(2)]
+    out = []
+    for right, first, second in zip(clean, *wrongs, strict=True):
+        verdict = rng.choices(list(shares), list(shares.values()))[0]
+        label = right if verdict in ("PRED_WRONG", "BOTH_CORRECT") else first
+        said = right if verdict in ("LABEL_WRONG", "BOTH_CORRECT") else second
+        out.append(Case(label, Answer.of(said.label), verdict))
+    return out
+
+
+class Judge(NamedTuple):
+    """How a scripted judge errs."""
+
+    accuracy: float = 1.0
+    """Share of the cases on which it holds the right verdict, whatever the order; on the others it holds another one."""
+    bias: float = 0.0
+    """Share of the cases on which it names the first answer, whatever it holds."""
+
+
+class Judges:
+    """The answers of scripted judges, by model name, as `MockLLM` takes them."""
+
+    def __init__(self, known: list[Case], judges: Mapping[str, Judge]) -> None:
+        self.known, self.judges = known, judges
+        self.asked: dict[str, tuple[int, bool]] = {}
+        for i, (sample, prediction, _) in enumerate(known):
+            label = Answer.of(sample.label)
+            self.asked[prompt(sample, prediction, label)] = i, True
+            self.asked[prompt(sample, label, prediction)] = i, False  # equal answers: the order does not matter
+
+    def __call__(self, body: dict[str, Any]) -> str:
+        name = body["model"]
+        case, swapped = self.asked[body["messages"][-1]["content"]]
+        judge, rng = self.judges[name], Random(f"{name}/{case}/{self.known[case].sample.id}")
+        held = self.known[case].verdict
+        if rng.random() >= judge.accuracy:
+            held = rng.choice([v for v in VERDICTS if v != held])
+        said = {"BOTH_CORRECT": "both", "BOTH_WRONG": "neither"}.get(held) or "AB"[(held == "LABEL_WRONG") != swapped]
+        return opinion("A" if rng.random() < judge.bias else said)
+
+
+def opinion(verdict: str, analysis: str = "One of them leaves a value out.", approach: str = "Call the tool with what was said.") -> str:
+    """A judge's answer in its form."""
+    return json.dumps({"correct_approach": approach, "error_analysis": analysis, "verdict": verdict})
