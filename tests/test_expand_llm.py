@@ -18,7 +18,9 @@ from mock_llm import MockLLM, Scripted
 import looptool_kit as lt
 from looptool_kit import contamination
 from looptool_kit.expanders import find_batch_expander, find_expander
-from looptool_kit.expanders.llm import scenarios
+from looptool_kit.expanders.llm import Child, Turn, child, scenarios
+from looptool_kit.flow import ErrorSeed
+from looptool_kit.forms import Call
 from looptool_kit.records import Expansions, Probe, Probes, Verdict, Verdicts
 from looptool_kit.run import Run, RunError
 from looptool_kit.samples import Label, Message, Sample, Samples, Tool, ToolCall
@@ -178,6 +180,21 @@ def test_a_child_that_breaks_a_rule_is_kept_as_a_rejected_row(check: str, tmp_pa
     assert len(rows) == 2 and not any(r.accepted for r in rows)
     assert all(any(c.name == check and not c.passed and c.detail for c in r.checks) for r in rows)
     assert judged == (check == "novelty")  # only about what the rules let through, and about equal ones once
+
+
+def test_children_of_a_question_are_questions() -> None:
+    asks = sample(1).model_copy(update={"label": Label(reply="Which desk would you like?", asks=True)})
+    wrong = parse(render_calls([ToolCall(name="reserve_desk", arguments={"branch": "Main", "desk": 1})]))
+    probe = Probe(
+        sample_id=asks.id, iteration=1, text="", finish_reason="stop", perplexity=1.5, match=False, correct=False, state="failed", answer=wrong,
+        faults=diagnose(wrong, asks.label, asks.tools),
+    )  # fmt: skip
+    seed = ErrorSeed(asks, probe, Verdict(sample_id=asks.id, iteration=1, status="judged", verdict="PRED_WRONG"))
+    call = Call(name="open_locker", arguments={})
+    for calls, reply, fault in (((), "Which one?", ""), ((), "Done.", "a question"), ((call,), "", "plain reply"), ((), "", "something said")):
+        made = child(seed, {}, Child(messages=(Turn(role="user", content="A desk, please."),), calls=calls, reply=reply, changed=""))
+        assert made.sample and made.sample.label.asks == (not calls) and made.checks[0].passed == (not fault)
+        assert fault in made.checks[0].detail
 
 
 def test_the_judge_rejects_and_a_judge_that_fails_gives_no_verdict(tmp_path: Path) -> None:

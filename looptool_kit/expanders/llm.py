@@ -145,7 +145,7 @@ def _off_pattern(seed: ErrorSeed, label: Label) -> str:
         return "the answer has calls and a reply"
     if not label.calls:
         fault = reply_fault(label.reply, label)
-        return str(fault) if fault else ""
+        return f"the reply is not {fault.expected}" if fault else ""
     called = {c.name for c in right.calls}
     about = {f.tool for f in seed.probe.faults if f.tool in called} or called
     missing = sorted(about - {c.name for c in label.calls})

@@ -1,0 +1,155 @@
+"""Fingerprints of benchmarks, the guard, and answers read in a form."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from looptool_kit import contamination
+from looptool_kit.expanders.llm import Child
+from looptool_kit.forms import Failed, dialogue_part, read, tools_part
+from looptool_kit.samples import Label, Message, Sample, Samples, Tool
+
+QUESTION = "Would the ferry to Lundey still sail tomorrow if the wind turns north after noon?"
+
+
+@pytest.fixture
+def benchmark(tmp_path: Path) -> Path:
+    """A folder as benchmarks are laid out: JSON lines under several names, a whole JSON file, and things to leave alone."""
+    folder = tmp_path / "ferry_bench" / "data"
+    folder.mkdir(parents=True)
+    port = {"type": "string", "description": "The name of the port the ferry is to leave from."}
+    text = "Tells whether a ferry sails on a given day in a given wind."
+    tool = {"name": "ferry.sails_today", "description": text, "parameters": {"type": "dict", "properties": {"port": port}}}
+    rows = [{"id": "a_1", "question": [[{"role": "user", "content": QUESTION}]], "function": [tool]}]
+    (folder / "items.json").write_text("\n".join(map(json.dumps, rows)))
+    (folder / "short.json").write_text(json.dumps({"query": "Lower the harbour boom now", "tiny": "Yes please do"}))
+    (folder / "notes.txt").write_text("The words of this note are not part of any fingerprint list.")
+    (folder / "broken.json").write_text("{")
+    return folder
+
+
+def sample(text: str, reply: str = "Yes.", tools: tuple[Tool, ...] = ()) -> Sample:
+    return Sample(tools=tools, messages=(Message(role="user", content=text),), label=Label(reply=reply))
+
+
+@pytest.mark.parametrize(
+    "text, hit",
+    [
+        (QUESTION, True),
+        ("well -- " + QUESTION.upper().replace(" ", "\n"), True),
+        ("Would the ferry to Lundey still sail tomorrow?", True),  # eight of its words in a row
+        ("Would the ferry to Lundey still sail?", False),
+        ("lower the HARBOUR boom, now!", True),
+        ("Please lower the harbour boom now", False),  # a longer text that holds a short one
+        ("Yes please do", False),
+        ("The words of this note are not part of any fingerprint list.", False),
+        ("The name of the port the ferry is to leave from.", False),  # a parameter's description is nobody's
+        ("", False),
+    ],
+)
+def test_a_text_is_contaminated_where_it_shares_eight_words_in_a_row(text: str, hit: bool, benchmark: Path) -> None:
+    known = contamination.build([benchmark])
+    assert contamination.check_sample(sample(text), known).passed is not hit
+    assert contamination.check_sample(sample("Hello there.", text), known).passed is not hit
+
+
+def test_a_tool_is_contaminated_by_name_or_description(benchmark: Path) -> None:
+    known = contamination.build([benchmark])
+    for name in ("ferry_sails_today", "FerrySailsToday", "ferry.sails_today"):
+        check = contamination.check_tool(Tool(name=name), known)
+        assert not check.passed and check.detail == f"the tool name {name} is one of ferry_bench/data"
+    own = Tool(name="boat_leaves", description="It tells whether a ferry sails on a given day in a given wind, or not.")
+    assert "shares" in contamination.check_tool(own, known).detail
+    assert contamination.check_tool(Tool(name="boat_leaves", description="Departure of a boat."), known).passed
+
+
+def test_the_list_holds_hashes_only_and_survives_the_disk(benchmark: Path, tmp_path: Path) -> None:
+    known = contamination.build([benchmark])
+    contamination.write(known, tmp_path / "list.json")
+    text = (tmp_path / "list.json").read_text()
+    assert contamination.read(tmp_path / "list.json") == known and known.files == 2 and len(known.names) == 1
+    assert not any(word in text.lower() for word in ("lundey", "sail", "harbour"))
+    (tmp_path / "list.json").write_text(text.replace('"words": 8', '"words": 5'))
+    with pytest.raises(ValueError, match="build it anew"):
+        contamination.read(tmp_path / "list.json")
+    (tmp_path / "other.json").write_text("[]")
+    with pytest.raises(ValueError, match="is not a list of fingerprints"):
+        contamination.read(tmp_path / "other.json")
+    with pytest.raises(ValueError, match="no readable"):
+        contamination.build([tmp_path / "ferry_bench" / "nothing"])
+
+
+def looptool(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "looptool_kit.cli", "contamination", *map(str, arguments)], capture_output=True, text=True)
+
+
+def test_the_command_builds_a_list_and_reports_on_a_dataset(benchmark: Path, tmp_path: Path) -> None:
+    built = looptool("build", tmp_path / "list.json", "--from", benchmark)
+    assert built.returncode == 0 and "1 tool names" in built.stdout and "ferry_bench/data" in built.stdout
+    tools = (Tool(name="ferry_sails_today"),)
+    Samples([sample("Is it raining?", tools=tools), bad := sample(QUESTION, tools=tools)]).write(tmp_path / "data.jsonl")
+    checked = looptool("check", tmp_path / "list.json", tmp_path / "data.jsonl")
+    assert checked.returncode == 1 and f"{bad.id}: turn 1 (user) shares 8 of 8 runs of words" in checked.stdout
+    assert checked.stdout.endswith("1 of 2 samples and 1 tools share something with the benchmark\n")
+    missing = looptool("check", tmp_path / "nothing.json", tmp_path / "data.jsonl")
+    assert missing.returncode == 1 and "looptool contamination build" in missing.stderr and "Traceback" not in missing.stderr
+
+
+# ----------------------------------------------------------------------- forms
+
+
+@given(st.text())
+def test_reading_an_answer_never_raises(text: str) -> None:
+    assert isinstance(read(Child, text), Failed)
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"]))
+turns = st.builds(
+    dict,
+    role=st.sampled_from(["system", "user", "assistant", "tool"]),
+    content=texts | st.just("<think>\n\n</think>\r\n```"),
+    tool_calls=st.lists(st.fixed_dictionaries({"name": texts.filter(bool), "arguments": st.dictionaries(texts, st.none() | st.booleans() | texts)})),
+    name=st.none() | texts,
+)
+
+
+@given(st.lists(turns), texts, st.booleans())
+def test_every_text_of_an_answer_survives_byte_for_byte(messages: list[dict], reply: str, ascii_only: bool) -> None:
+    answer = {"messages": messages, "calls": [], "reply": reply, "changed": ""}
+    child = read(Child, json.dumps(answer, ensure_ascii=ascii_only))
+    assert isinstance(child, Child) and child.reply == reply
+    assert [t.model_dump(mode="json") for t in child.messages] == messages
+
+
+@given(st.lists(st.builds(Message, role=st.sampled_from(["user", "assistant"]), content=texts)))
+def test_every_text_of_a_prompt_survives_byte_for_byte(messages: list[Message]) -> None:
+    shown = dialogue_part(messages)
+    assert [Message(**m) for m in json.loads(shown.partition("\n")[2])] == messages
+    assert json.loads(tools_part([Tool(name="t", description=m.content) for m in messages]).partition("\n")[2]) == [
+        {"name": "t", "description": m.content, "parameters": {"type": "object", "properties": {}}} for m in messages
+    ]
+
+
+@pytest.mark.parametrize(
+    "text, why",
+    [
+        ("sure", "not JSON"),
+        ("[]", "not JSON"),
+        ('{"messages": [], "calls": [], "reply": ""}', "changed"),
+        ('{"messages": [], "calls": [], "reply": 5, "changed": ""}', "reply"),
+        ('{"messages": [], "calls": [{"name": "a"}], "reply": "", "changed": ""}', "calls.0.arguments"),
+        ('{"messages": [], "calls": [{"name": "", "arguments": {}}], "reply": "", "changed": ""}', "calls.0.name"),
+        ('{"messages": [{"role": "narrator", "content": ""}], "calls": [], "reply": "", "changed": ""}', "messages.0.role"),
+        ('{"messages": [], "calls": [], "reply": NaN, "changed": ""}', "not JSON"),
+    ],
+)
+def test_an_answer_out_of_form_says_where(text: str, why: str) -> None:
+    failed = read(Child, text)
+    assert isinstance(failed, Failed) and why in failed.reason and failed.raw == text
