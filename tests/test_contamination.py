@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from looptool_kit import contamination
@@ -105,22 +105,26 @@ def test_the_command_builds_a_list_and_reports_on_a_dataset(benchmark: Path, tmp
 # ----------------------------------------------------------------------- forms
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_reading_an_answer_never_raises(text: str) -> None:
     assert isinstance(read(Child, text), Failed)
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
+names = texts.filter(bool)
+calls = st.fixed_dictionaries({"name": names, "arguments": st.dictionaries(texts, st.none() | st.booleans() | texts, max_size=2)})
 turns = st.builds(
     dict,
     role=st.sampled_from(["system", "user", "assistant", "tool"]),
     content=texts | st.just("<think>\n\n</think>\r\n```"),
-    tool_calls=st.lists(st.fixed_dictionaries({"name": texts.filter(bool), "arguments": st.dictionaries(texts, st.none() | st.booleans() | texts)})),
+    tool_calls=st.lists(calls, max_size=2),
     name=st.none() | texts,
 )
 
 
-@given(st.lists(turns), texts, st.booleans())
+@settings(deadline=None)
+@given(st.lists(turns, max_size=4), texts, st.booleans())
 def test_every_text_of_an_answer_survives_byte_for_byte(messages: list[dict], reply: str, ascii_only: bool) -> None:
     answer = {"messages": messages, "calls": [], "reply": reply, "changed": ""}
     child = read(Child, json.dumps(answer, ensure_ascii=ascii_only))
@@ -128,6 +132,7 @@ def test_every_text_of_an_answer_survives_byte_for_byte(messages: list[dict], re
     assert [t.model_dump(mode="json") for t in child.messages] == messages
 
 
+@settings(deadline=None)
 @given(st.lists(st.builds(Message, role=st.sampled_from(["user", "assistant"]), content=texts)))
 def test_every_text_of_a_prompt_survives_byte_for_byte(messages: list[Message]) -> None:
     shown = dialogue_part(messages)
