@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from looptool_kit.calls import Endpoint
+from looptool_kit.endpoint import Endpoint
 
 
 class _Settings(BaseModel):
@@ -122,6 +122,25 @@ class GrpoSettings(_Settings):
     """Compute activations a second time instead of keeping them: less memory, about a third more time."""
 
 
+class UnslothSettings(_Settings):
+    """One GPU, where `trainer` is `unsloth`. The last three describe the GPU for the estimate that is printed before a training starts."""
+
+    four_bit: bool = False
+    """Frozen weights in 4 bits (QLoRA) in place of bfloat16."""
+    max_seq_length: int = Field(5120, ge=256)
+    """Prompt and completion together; longer samples are left out, never cut. (Paper: 4096 + 1024.)"""
+    micro_batch: int = Field(8, ge=1)
+    """Sequences of a forward pass, in SFT and GRPO."""
+    gpu_memory_utilization: float = Field(0.5, gt=0, lt=1)
+    """Share of the GPU that vLLM may use: the weights, which it shares with the trainer, and the KV cache."""
+    gpu_gb: float = 24
+    """Memory of the GPU in gigabytes, where none is there to ask."""
+    tflops: float = 165
+    """Its peak of dense 16-bit arithmetic, from its data sheet."""
+    bandwidth_gb: float = 1008
+    """Its memory bandwidth in gigabytes a second, from its data sheet."""
+
+
 class ProbeSettings(_Settings):
     """Greedy capability probing (LoopTool, section 3.3)."""
 
@@ -205,6 +224,8 @@ class Settings(_Settings):
     """How many times round: probe, verify, expand, compose, train again."""
     model: str = "embedded"
     """`embedded` (SmolLM2-135M-Instruct), a path, or a hub name."""
+    trainer: Literal["trl", "unsloth"] = "trl"
+    """`trl` trains on the CPU as well; `unsloth` needs a GPU and generates with vLLM."""
     judge_llm: Endpoint | None = None
     """The model that judges, where one does; the generator where only that is given."""
     generator_llm: Endpoint | None = None
@@ -216,6 +237,7 @@ class Settings(_Settings):
     lora: LoraSettings = LoraSettings()
     sft: SftSettings = SftSettings()
     grpo: GrpoSettings = GrpoSettings()
+    unsloth: UnslothSettings = UnslothSettings()
     probe: ProbeSettings = ProbeSettings()
     verify: VerifySettings = VerifySettings()
     jury: JurySettings = JurySettings()

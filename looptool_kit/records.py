@@ -76,7 +76,7 @@ class Verdict(Frozen):
     evidence: tuple[Evidence, ...] = ()
     votes: dict[str, int] = {}
     judge: str = ""
-    """Who decided: a judge's name, or `person:<author>`."""
+    """Who decided: a judge's name, or `person:<author>`; empty where judging failed and may be tried again."""
     label: Label | None = None
     """The label that stands after the verdict; the prediction where LABEL_WRONG."""
 

@@ -136,7 +136,6 @@ def test_a_stopped_process_repeats_at_most_the_calls_in_flight(store: Path, with
         assert said == ("interrupted\n" if with_signal == signal.SIGINT else "") and before < 600
         assert worker(server, store, 600).communicate(timeout=120)[0] == "answered 600\n"
         assert len(server.log) - 600 <= 64
-        assert server.in_flight <= 64 + (before - 300)  # the killed process' calls may linger on the server
 
 
 def test_it_works_inside_a_running_event_loop(server: MockLLM, store: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 KIT = ROOT / "looptool_kit"
-HEAVY = ("torch", "transformers", "trl", "peft", "datasets", "vllm", "unsloth", "pandas", "scipy", "plotly", "jupyterlab")
+HEAVY = ("torch", "transformers", "trl", "peft", "datasets", "vllm", "unsloth", "pandas", "scipy", "plotly", "jupyterlab", "aiohttp", "openai")
 VERBS = {"seed", "train", "probe", "verify", "expand", "compose", "evaluate"}
 PARTS = {"engines", "seeders", "trainers", "judges", "expanders", "suites"}
 WORDS = {"samples", "tables", "toolcalls", "records", "rules", "catalog", "stats", "config", "run"}
