@@ -25,7 +25,7 @@ from looptool_kit.widgets.rows import Rows, TableView
 from looptool_kit.widgets.view import View, html_table, script, style
 
 VIEWS = ("ProbeView", "DisagreementView", "ExpansionView")
-STATIC_CHARACTERS = 40_000
+STATIC_CHARACTERS = 58_000
 _BLUE, _RED, _AMBER, _GREEN, _PURPLE, _GREY = SERIES
 _COLOURS = {
     **STATES,
@@ -182,11 +182,11 @@ class LoopMap(TableView):
         return {}
 
     def static_html(self) -> str:
-        first = next((j for j in self.run.iterations if len(self._map(j)) < STATIC_CHARACTERS), self.run.iteration)
-        rows = [[s, t, n] for (s, t), n in self._counts.items() if int(s[1:].partition("/")[0]) >= first]
-        flips = self.flips()
-        held_out = html_table(list(flips[0]), [list(f.values()) for f in flips], "held-out samples that flipped") if flips else ""
-        return self._map(first) + html_table(("from", "to", "samples"), rows[:100], "flows") + (self._heat() if self.heat else "") + held_out
+        rest = self._heat() if self.heat else ""
+        if flips := self.flips():
+            rest += html_table(list(flips[0]), [list(f.values()) for f in flips], "held-out samples from policy to policy")
+        tries = (self._map(j) + self._flow_table(j) + rest for j in self.run.iterations or [1])
+        return next((text for text in tries if len(text) < STATIC_CHARACTERS), rest)
 
     # ------------------------------------------------------------- within
 
@@ -278,6 +278,11 @@ class LoopMap(TableView):
         return newest, {id for j, id in found if j == newest}
 
     # ----------------------------------------------------------- drawings
+
+    def _flow_table(self, first: int) -> str:
+        named = [(source.split("/"), target.split("/"), n) for (source, target), n in self._counts.items()]
+        rows = [[f"{s[0]} {s[2]}", f"{t[0]} {t[2]}", n] for s, t, n in named if int(s[0][1:]) >= first]
+        return html_table(("from", "to", "samples"), rows, "flows")
 
     def _map(self, first: int = 1) -> str:
         shown = [j for j in self.run.iterations if j >= first]
