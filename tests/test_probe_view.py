@@ -153,13 +153,13 @@ def test_the_cursor_follows_its_row(run: Run) -> None:
     view = ProbeView(run)
     view.cursor = 5
     chosen = view.row
-    before = answers(view, "sample")["sample"]["id"]
+    before = answers(view, "sample", at=view.cursor)["sample"]["id"]
     view.sort = "-perplexity"
-    assert view.row == chosen and view.cursor != 5 and answers(view, "sample")["sample"]["id"] == before
+    assert view.row == chosen and view.cursor != 5 and answers(view, "sample", at=view.cursor)["sample"]["id"] == before
     values = [float(r["perplexity"]) for r in page(view)]
     assert values == sorted(values, reverse=True)
     view.brush = [1.0, 1.0]
-    assert view.count == 0 and view.row is None and answers(view, "sample")["sample"] is None and len(view.selection) == 0
+    assert view.count == 0 and view.row is None and answers(view, "sample", at=view.cursor)["sample"] is None and len(view.selection) == 0
     view.brush = []
     view.cursor = 10_000
     assert view.row == view.order[-1]

@@ -87,14 +87,14 @@ class ProbeView(TableView):
         """The histogram of the rows that pass filters and search, and the count of each state."""
         return {"svg": self._chart(), "states": self.states, "version": self.version}
 
-    def on_sample(self) -> dict[str, Any]:
-        """The selected row in full."""
-        if self.row is None:
+    def on_sample(self, at: int) -> dict[str, Any]:
+        """The row at place `at` in full. The page names the place: what it asks can arrive before the cursor that it set."""
+        if not 0 <= int(at) < len(self.order):
             return {"sample": None}
-        probe = self._probes[self.row]
-        state = STATES[self._states[self.row]]
+        row = self.order[int(at)]
+        probe = self._probes[row]
         verdict = self._verdicts.get((probe.iteration, probe.sample_id))
-        return {"sample": detail(self._samples[self.row], probe, verdict) | {"state": state}}
+        return {"sample": detail(self._samples[row], probe, verdict) | {"state": STATES[self._states[row]]}}
 
     def on_threshold(self, value: float, keep: bool = False) -> dict[str, Any]:
         """Take another threshold; with `keep`, as the person's decision on the run."""

@@ -134,7 +134,7 @@ function render({ model, el }) {
     if (asking) return;
     asking = true;
     stale = false;
-    ask(model, "sample").then(({ sample }) => {
+    ask(model, "sample", { at: model.get("cursor") }).then(({ sample }) => {
       card.replaceChildren(sample ? sampleCard(sample) : h("p", { class: "lt-small" }, "no row is shown"));
       card.scrollTop = 0;
     }, (e) => line.say(e.message, true)).finally(() => { asking = false; if (stale) show(); });
