@@ -156,7 +156,7 @@ class DisagreementView(TableView):
         together = last.value.get("together") if isinstance(last.value, dict) else None
         rows = [row for row, d in decisions.items() if together and isinstance(d.value, dict) and d.value.get("together") == together]
         self.run.decide_all("verdict", dict.fromkeys(rows or [last.row], "undo"), iteration=last.iteration)
-        self._reread(go_to=self._at(last.row))
+        self._reread(go_to=None if rows else self._at(last.row))
         return {"said": f"Undone: {len(rows):,} rows accepted together." if rows else f"Undone: {_verdict(last)} on {last.row} (by {last.author})."}
 
     def on_skip(self) -> dict[str, Any]:

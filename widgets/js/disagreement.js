@@ -217,11 +217,11 @@ function render({ model, el }) {
   // ----------------------------------------------------------- drawing
   function draw() {
     const mine = ++asked;
-    noting.now();
     // The cursor goes along: the page's own change of it may not have reached Python yet.
     drawing = ask(model, "detail", { at: model.get("cursor") }).then((found) => {
       if (mine !== asked) return;
       const held = card.contains(document.activeElement) || side.contains(document.activeElement) || editor.contains(document.activeElement);
+      noting.now(); // what was typed meanwhile belongs to the row that was shown
       const same = row.id === found.id;
       row = found;
       answered = mine;
