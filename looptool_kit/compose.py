@@ -38,7 +38,7 @@ def compose(
     run: Run, probes: Probes | None = None, verdicts: Verdicts | None = None, expanded: Expansions | None = None, iteration: int | None = None
 ) -> Samples:
     """The next iteration's dataset, with `members.parquet` beside it; a person's decisions are obeyed here."""
-    j = iteration or run.iteration
+    j = iteration or run.iteration_of(probes)
     samples = run.table(Samples, "samples", j)
     probes = probes if probes is not None else run.table(Probes, "probes", j)
     verdicts = with_decisions(verdicts if verdicts is not None else run.table(Verdicts, "verdicts", j), run.decisions("verdict", j))

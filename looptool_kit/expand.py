@@ -32,7 +32,7 @@ class CandidateTable(Table[Candidates]):
 
 def expand(run: Run, verdicts: Verdicts | None = None, iteration: int | None = None) -> Expansions:
     """Candidates for every error seed of D_j, each with the checks that it passed; `accepted` ones join D_{j+1}."""
-    j = iteration or run.iteration
+    j = iteration or run.iteration_of(verdicts)
     samples, probes = run.table(Samples, "samples", j), run.table(Probes, "probes", j)
     verdicts = with_decisions(verdicts if verdicts is not None else run.table(Verdicts, "verdicts", j), run.decisions("verdict", j))
     seeds = error_seeds(samples, probes, verdicts)

@@ -17,7 +17,7 @@ from looptool_kit.toolcalls import grade, parse
 
 def probe(run: Run, samples: Samples | None = None, policy: Policy | None = None, iteration: int | None = None) -> Probes:
     """Probe D_j with its policy: prediction, token log-probs, perplexity, match, faults, and mastered / borderline / failed for each sample."""
-    j = iteration or run.iteration
+    j = iteration or (policy.iteration if policy and samples is None else run.iteration_of(samples))
     samples = samples if samples is not None else run.table(Samples, "samples", j)
     policy = policy or policy_of(run, j)
     settings = run.settings.probe

@@ -30,7 +30,7 @@ from typing import Any, TypeVar
 from pydantic import JsonValue
 
 from looptool_kit.config import Settings, dump_settings, load_preset, load_settings, with_overrides
-from looptool_kit.samples import Frozen
+from looptool_kit.samples import Frozen, Samples
 from looptool_kit.tables import Table, write_json, write_text
 
 FORMAT = 1
@@ -147,6 +147,18 @@ class Run:
     def iteration(self) -> int:
         """The iteration that is worked on: the newest one with a dataset, 0 before seeding."""
         return max(self.iterations, default=0)
+
+    def iteration_of(self, given: Sequence[Any] | None) -> int:
+        """The iteration that a table given to a stage belongs to: a dataset's by its rows, any other's by what its rows say; else the newest.
+
+        So the same lines of Python called again mean the same iteration, also when the next dataset is there by then.
+        """
+        if isinstance(given, Samples):
+            return next((j for j in reversed(self.iterations) if self.table(Samples, "samples", j) == given), self.iteration)
+        if given is not None:
+            probed = [j for j in self.iterations if self.manifest("probes", j)]
+            return int(given[0].iteration) if given else max(probed, default=self.iteration)
+        return self.iteration
 
     def table(self, kind: type[T], name: str, iteration: int) -> T:
         """A finished table of the run; raises `RunError` where the stage has not finished."""

@@ -17,7 +17,7 @@ from looptool_kit.tables import write_text
 
 def train(run: Run, samples: Samples | None = None, iteration: int | None = None) -> Policy:
     """The policy trained on D_j (LoopTool, section 3.2), from the policy of iteration j - 1. A stopped training goes on from its last step."""
-    j = iteration or run.iteration
+    j = iteration or run.iteration_of(samples)
     samples = samples if samples is not None else run.table(Samples, "samples", j)
     before = policy_of(run, j - 1)
     settings, first = run.settings, j == 1

@@ -20,7 +20,7 @@ def verify(run: Run, probes: Probes | None = None, iteration: int | None = None,
 
     `again` judges once more although the stage has finished: paid answers come from the store, so only calls that failed are made.
     """
-    j = iteration or run.iteration
+    j = iteration or run.iteration_of(probes)
     probes = probes if probes is not None else run.table(Probes, "probes", j)
     samples = run.table(Samples, "samples", j).by_id()
     failed = [p for p in probes if p.state == "failed"]

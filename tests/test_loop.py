@@ -131,6 +131,24 @@ def test_every_stage_left_its_table_and_rows_can_be_traced(undisturbed: Path) ->
         assert len(probe.tokens) == len(probe.logprobs) == len(probe.token_ids) and probe.perplexity >= 1 - 1e-6
 
 
+def test_the_same_lines_again_mean_the_same_iteration_and_do_nothing(undisturbed: Path, tmp_path: Path) -> None:
+    import shutil
+
+    folder = tmp_path / "copy"
+    shutil.copytree(undisturbed, folder)
+    run = Run.open(folder)
+    before = {p: p.stat().st_mtime_ns for p in folder.rglob("*.json")}
+    samples = lt.seed(run)
+    policy = lt.train(run, samples)
+    probes = lt.probe(run, samples, policy)
+    verdicts = lt.verify(run, probes)
+    expanded = lt.expand(run, verdicts)
+    composed = lt.compose(run, probes, verdicts, expanded)
+    assert policy.name == "D1" and {p.iteration for p in (*probes, *verdicts, *expanded)} == {1}
+    assert composed == run.table(Samples, "samples", 2) and lt.train(run, composed).name == "D2"
+    assert {p: p.stat().st_mtime_ns for p in folder.rglob("*.json")} == before
+
+
 def test_a_persons_verdict_takes_effect_at_the_next_compose_and_can_be_undone(undisturbed: Path, tmp_path: Path) -> None:
     import shutil
 
