@@ -21,7 +21,7 @@ def probe(run: Run, samples: Samples | None = None, policy: Policy | None = None
     samples = samples if samples is not None else run.table(Samples, "samples", j)
     policy = policy or policy_of(run, j)
     settings = run.settings.probe
-    chosen = run.decisions("threshold").get("")
+    chosen = run.decisions("threshold", j).get("")
     value = float(str(chosen.value)) if chosen else settings.threshold
     made_from = key(samples, policy.key, settings.max_new_tokens, settings.batch)
     if not run.done("probes", j, key(made_from, settings, value)):

@@ -112,7 +112,8 @@ def test_threshold_recolours_and_is_decided_when_let_go(run: Run) -> None:
 def test_a_chosen_threshold_holds_in_the_next_probe(run: Run) -> None:
     view = ProbeView(run)
     answers(view, "threshold", value=1.01, keep=True)
-    chosen = run.decisions("threshold")[""]
+    chosen = run.decisions("threshold", 2)[""]
+    assert run.decisions("threshold", 1) == {}, "an earlier iteration keeps its threshold, or else it and all after it would be redone"
     # What stage probe makes of the decision: correct answers above it are borderline.
     probes = run.table(Probes, "probes", 2)
     assert sum(p.correct and p.perplexity > float(str(chosen.value)) for p in probes) == view.states["borderline"]

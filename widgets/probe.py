@@ -28,7 +28,7 @@ class ProbeView(TableView):
 
     Of a run, all probed iterations are there and the newest (or the one asked for) is shown; the filter `iteration` shows others. Read back what a
     person chose: `threshold`, `brush`, `filters`, `search`, `sort`, and `selection`, the samples behind the rows shown. A threshold that the person
-    lets go of on the page is a decision of the run, if that is open for writing; one set from Python is not.
+    lets go of on the page is a decision on the iteration shown, if the run is open for writing; one set from Python is none.
     """
 
     _esm = script("sample", "table", "probe")
@@ -55,7 +55,7 @@ class ProbeView(TableView):
         self._perplexity = np.array([p.perplexity for p in self._probes], float)
         self._correct = np.array([p.correct for p in self._probes], bool)
         self._bins()
-        shown = iteration or max((p.iteration for p in self._probes), default=0)
+        self._iteration = shown = iteration or max((p.iteration for p in self._probes), default=0)
         self._recorded = self._recorded_threshold(shown)
         chosen = self._chosen()
         threshold = self._recorded if chosen is None else chosen
@@ -104,15 +104,15 @@ class ProbeView(TableView):
         if self._run is None or self._run.read_only:
             return {"said": f"threshold {self.threshold:.4f}, in this view only{': the run is open to look at' if self._run else ''}"}
         if self._chosen() != self.threshold:
-            self._run.decide("threshold", "", self.threshold)
+            self._run.decide("threshold", "", self.threshold, iteration=self._iteration)
         self.can_undo = True
-        return {"said": f"threshold {self.threshold:.4f} is written down and holds from the next probe or loop step on"}
+        return {"said": f"threshold {self.threshold:.4f} is written down for iteration {self._iteration}; the next probe or loop step obeys"}
 
     def on_undo(self) -> dict[str, Any]:
         """Take back the person's last threshold."""
         if self._run is None or self._run.read_only or self._chosen() is None:
             return {"said": "there is nothing to undo"}
-        self._run.decide("threshold", "", "undo")
+        self._run.decide("threshold", "", "undo", iteration=self._iteration)
         chosen = self._chosen()
         self.threshold, self.can_undo = self._recorded if chosen is None else chosen, chosen is not None
         return {"said": f"back to the threshold {self.threshold:.4f}"}
@@ -158,7 +158,7 @@ class ProbeView(TableView):
         return np.where(self._correct, np.where(self._perplexity > threshold, 1, 0), 2)
 
     def _chosen(self) -> float | None:
-        decision = self._run.decisions("threshold").get("") if self._run else None
+        decision = self._run.decisions("threshold", self._iteration).get("") if self._run else None
         return float(str(decision.value)) if decision else None
 
     def _recorded_threshold(self, iteration: int) -> float:
