@@ -198,7 +198,7 @@ def report(path: RunFolder) -> None:
     _finish(Run.open(path, read_only=True))
 
 
-Form = Annotated[str | None, typer.Option(help="openai, sharegpt, hermes, xlam, verl or looptool.")]
+Form = Annotated[str | None, typer.Option(help="openai, sharegpt, hermes, xlam, verl or looptool; export also takes adapter and merged.")]
 
 
 @app.command()
@@ -209,12 +209,22 @@ def export(
     iteration: Iteration = None,
     held_out: Annotated[bool, typer.Option("--held-out", help="The held-out samples instead of a dataset D_j.")] = False,
 ) -> None:
-    """Write a dataset D_j for others to train on; rows that a form has no place for are left out and counted."""
+    """Write a dataset D_j for others to train on; rows that a form has no place for are left out and counted.
+
+    With --form adapter or merged: the policy trained on D_j, as a LoRA adapter or as a whole checkpoint.
+    """
     from looptool_kit import formats
     from looptool_kit.run import Run
     from looptool_kit.samples import Samples
 
     run = Run.open(path, read_only=True)
+    if form in ("adapter", "merged"):
+        from looptool_kit.checkpoints import save_adapter, save_merged
+        from looptool_kit.policies import policy_of
+
+        policy = policy_of(run, iteration or run.iteration)
+        typer.echo(f"policy {policy.name} in {(save_adapter if form == 'adapter' else save_merged)(policy, out)}")
+        return
     table = run.table(Samples, "held_out", 0) if held_out else run.table(Samples, "samples", iteration or run.iteration)
     fit, unfit = formats.fitting(table, formats.form_named(form or "looptool"))
     typer.echo(f"{fit} in {formats.write(fit, out, formats.form_named(form or 'looptool'))}")

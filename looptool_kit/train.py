@@ -21,7 +21,8 @@ def train(run: Run, samples: Samples | None = None, iteration: int | None = None
     samples = samples if samples is not None else run.table(Samples, "samples", j)
     before = policy_of(run, j - 1)
     settings, first = run.settings, j == 1
-    made_from = key(samples, settings.lora, settings.sft, settings.grpo, settings.seed, before.key)
+    gpu = [settings.trainer, settings.unsloth] if settings.trainer == "unsloth" else []
+    made_from = key(samples, settings.lora, settings.sft, settings.grpo, settings.seed, before.key, *gpu)
     if not run.done("policy", j, made_from):
         started = time.monotonic()
         folder = run.folder(j) / "policy"
@@ -38,6 +39,13 @@ def _train(run: Run, samples: Samples, before: Policy, folder: Path, seed: int, 
     adapter = Path(before.adapter) if before.adapter else None
     facts: list[dict[str, Any]] = []
     epochs = settings.sft.epochs if first else settings.sft.epochs_later
+    steps = settings.grpo.steps_first if first else settings.grpo.steps
+    if settings.trainer == "unsloth" and (epochs or steps):
+        from looptool_kit.trainers import unsloth
+
+        rate = settings.sft.learning_rate if first else settings.sft.learning_rate_later
+        recipe_of_now = settings.model_copy(update={"sft": settings.sft.model_copy(update={"learning_rate": rate})})
+        return unsloth.train(recipe_of_now, adapter, samples, grpo_order(samples, seed), epochs, steps, folder, seed)
     if epochs:
         from looptool_kit.trainers import sft
 
@@ -46,7 +54,6 @@ def _train(run: Run, samples: Samples, before: Policy, folder: Path, seed: int, 
         result = sft.train(lambda: load_base(settings.model), adapter, samples, recipe, settings.lora, folder / "sft", seed)
         facts.append(result | {"folder": "sft"})
         adapter = folder / "sft" / "adapter"
-    steps = settings.grpo.steps_first if first else settings.grpo.steps
     if steps:
         from looptool_kit.trainers import grpo
 
