@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from looptool_kit.records import Expansion, Probe, Probes, Verdict, Verdicts
 from looptool_kit.run import Decision, RunError
 from looptool_kit.samples import Label, Sample, Samples
+from looptool_kit.toolcalls import grade
 
 
 class ErrorSeed(NamedTuple):
@@ -65,7 +66,9 @@ def error_seeds(samples: Samples, probes: Probes, verdicts: Verdicts) -> list[Er
         elif verdict.verdict == "LABEL_WRONG":
             label = verdict.label or Label(calls=probe.answer.calls, reply="" if probe.answer.calls else probe.answer.text)
             changed = sample.relabelled(label, iteration=verdict.iteration, strategy=f"judges.{verdict.judge}")
-            seeds.append(ErrorSeed(changed, probe, verdict))
+            # A person's label may find another fault with the prediction; where the prediction stands, the old difference is the pattern.
+            faults = grade(probe.answer, label, sample.tools).faults or probe.faults
+            seeds.append(ErrorSeed(changed, probe.model_copy(update={"faults": faults}), verdict))
     return seeds
 
 

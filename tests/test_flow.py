@@ -63,6 +63,19 @@ def test_error_seeds_take_the_prediction_where_the_label_was_wrong(samples: Samp
     assert changed.messages == samples[1].messages and changed.strategy == "judges.evidence"
 
 
+def test_a_persons_label_says_anew_what_the_prediction_has_wrong(samples: Samples) -> None:
+    sample = next(s for s in samples if len(s.label.calls) == 1 and s.label.calls[0].arguments)
+    call = sample.label.calls[0]
+    name = next(iter(call.arguments))
+    unknown = call.model_copy(update={"name": "no_such_tool"})
+    wrong = call.model_copy(update={"arguments": {**call.arguments, name: "something else"}})
+    probe = answered(sample.model_copy(update={"label": Label(calls=(unknown,))}), render_answer(Label(calls=(wrong,))), -0.5)
+    probe = probe.model_copy(update={"sample_id": sample.id})
+    verdict = Verdict(sample_id=sample.id, iteration=1, status="judged", verdict="LABEL_WRONG", judge="person:me", label=Label(calls=(call,)))
+    (seed,) = error_seeds(Samples([sample]), Probes([probe]), Verdicts([verdict]))
+    assert [f.parameter for f in seed.probe.faults] == [name] != [f.parameter for f in probe.faults]
+
+
 def test_composition_follows_the_method(tmp_path: Path) -> None:
     run = Run.create(
         tmp_path / "run", "cpu-quick", seeds__first=12, seeds__fresh=[3, 2], seeds__held_out=2, seeds__noise=0, compose__hppl=2, probe__quantile=0.5,
@@ -87,8 +100,12 @@ def test_composition_follows_the_method(tmp_path: Path) -> None:
     seed_id = calls[0].id
     children = Expansions(
         Expansion(
-            seed_id=parent, iteration=1, sample=child.model_copy(update={"parent": parent}), strategy="expanders.world",
-            checks=(Check(name="tools", passed=True),), accepted=ok,
+            seed_id=parent,
+            iteration=1,
+            sample=child.model_copy(update={"parent": parent}),
+            strategy="expanders.world",
+            checks=(Check(name="tools", passed=True),),
+            accepted=ok,
         )  # fmt: skip
         for parent, child, ok in ((seed_id, spare[1], True), (seed_id, spare[2], False), (calls[3].id, spare[3], True))
     )
