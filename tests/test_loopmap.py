@@ -196,7 +196,7 @@ def test_errors_of_an_iteration_and_against_the_one_before(run: Run) -> None:
     view = LoopMap(run)
     assert view.heats == [1, 2] and view.heat == 2
     tools, kinds, values = view.errors(2)
-    cell = view.on_heat()
+    cell = view.on_heat(2, False)
     assert cell["tools"] == tools and not cell["first"]
     tool, kind, n = next((t, k, values[r][c]) for r, t in enumerate(tools) for c, k in enumerate(kinds) if values[r][c])
     view.selected = ["errors", 2, tool, kind]
@@ -205,10 +205,8 @@ def test_errors_of_an_iteration_and_against_the_one_before(run: Run) -> None:
     with_before = view.errors(2, against=True)
     r, c = with_before[0].index(tool), with_before[1].index(kind)
     assert with_before[2][r][c] == n - sum((tool, kind) in pairs for pairs in faults)
-    view.against = True
-    assert "against D1" in view.on_heat()["svg"]
-    view.heat = 1
-    assert "against" not in view.on_heat()["svg"] and view.on_heat()["first"]
+    assert "against D1" in view.on_heat(2, True)["svg"]
+    assert "against" not in view.on_heat(1, True)["svg"] and view.on_heat(1, True)["first"]
 
 
 def test_flips_between_policies_on_held_out_samples(run: Run) -> None:
@@ -234,7 +232,7 @@ def test_a_run_without_probes_has_a_map(tmp_path: Path) -> None:
     assert LoopMap(run).static_html()
     lt.seed(run)
     view = LoopMap(run)
-    assert view.on_map()["flips"] == [] and 'data-count="5"' in view.on_map()["svg"] and view.on_heat()["empty"] and view.static_html()
+    assert view.on_map()["flips"] == [] and 'data-count="5"' in view.on_map()["svg"] and view.on_heat(1, False)["empty"] and view.static_html()
 
 
 def test_drawings_escape_text_and_leave_gaps_out() -> None:

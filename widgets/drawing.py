@@ -49,7 +49,7 @@ def svg(title: str, width: float, height: float, attributes: Mapping[str, object
     root = Element(
         "svg",
         {"xmlns": "http://www.w3.org/2000/svg", "viewBox": f"0 0 {width:g} {height:g}", "width": f"{width:g}", "height": f"{height:g}"}
-        | {"role": "img", "aria-label": visible(title), "style": "font:11px system-ui,sans-serif;max-width:100%"}
+        | {"role": "img", "aria-label": visible(title), "style": "font:11px system-ui,sans-serif;max-width:100%;height:auto"}
         | _named(attributes),
     )
     SubElement(root, "title").text = visible(title)

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 import traitlets
-from ipywidgets import Widget, widget_serialization
+from anywidget import WidgetTrait
 
 from looptool_kit.evaluate import scores
 from looptool_kit.flow import with_decisions
@@ -75,9 +75,8 @@ class LoopMap(TableView):
     against = traitlets.Bool(False).tag(sync=True)
     """Show the difference to the iteration before in the heat map."""
     heats: traitlets.List[Any] = traitlets.List(help="iterations that were probed").tag(sync=True)
-    opened: Any = traitlets.Instance(Widget, allow_none=True, default_value=None, help="the view opened on the page").tag(
-        sync=True, **widget_serialization
-    )
+    opened: Any = WidgetTrait().tag(sync=True)
+    """The view opened on the page, None where there is none."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -86,7 +85,7 @@ class LoopMap(TableView):
         facets = ("iteration", "part", "state", "verdict", "fate", "kind")
         super().__init__(
             self._rows(facets),
-            widths={"iteration": "5.5em", "part": 0.7, "state": 0.9, "verdict": 1.1, "fate": 1.0, "kind": 0.8, "request": 3.0},
+            widths={"iteration": "5em", "part": "5.2em", "state": "6.2em", "verdict": "8.2em", "fate": "7em", "kind": 0.7, "request": 2.0},
             heats=heats,
             heat=max(heats, default=0),
         )
@@ -153,10 +152,11 @@ class LoopMap(TableView):
         """The map, what it does not show yet, and the held-out samples that flipped."""
         return {"svg": self._map(), "note": self.note, "flips": [list(f.values()) for f in self.flips()]}
 
-    def on_heat(self) -> dict[str, Any]:
-        """The heat map of `heat`, with the names of its rows and columns."""
-        tools, kinds, values = self.errors(self.heat, self._compared)
-        return {"svg": self._heat(), "tools": tools, "kinds": kinds, "empty": not values, "first": self.heat - 1 not in self._probes}
+    def on_heat(self, iteration: int, against: bool) -> dict[str, Any]:
+        """The heat map of an iteration, with the names of its rows and columns; `first`: there is none before to compare with."""
+        first = iteration - 1 not in self._probes
+        tools, kinds, values = self.errors(iteration, against and not first)
+        return {"svg": self._heat(iteration, against), "tools": tools, "kinds": kinds, "empty": not values, "first": first}
 
     def on_sample(self) -> dict[str, Any]:
         """The row under the cursor in full, and what can be opened."""
@@ -182,7 +182,7 @@ class LoopMap(TableView):
         return {}
 
     def static_html(self) -> str:
-        rest = self._heat() if self.heat else ""
+        rest = self._heat(self.heat, self.against) if self.heat else ""
         if flips := self.flips():
             rest += html_table(list(flips[0]), [list(f.values()) for f in flips], "held-out samples from policy to policy")
         tries = (self._map(j) + self._flow_table(j) + rest for j in self.run.iterations or [1])
@@ -300,15 +300,8 @@ class LoopMap(TableView):
             links.append(Link(source, target, n, _COLOURS.get(ends[ends[0][1] == "part" or ends[1][1] == "part"][2], _GREY)))
         return sankey(nodes, links, f"the flow of samples through the loop, D{shown[0]} to D{shown[-1]}" if shown else "no dataset yet")
 
-    @property
-    def _compared(self) -> bool:
-        return self.against and self.heat - 1 in self._probes
-
-    def _heat(self) -> str:
-        tools, kinds, values = self.errors(self.heat, self._compared)
-        title = (
-            f"errors of D{self.heat} against D{self.heat - 1}: samples by tool and kind"
-            if self._compared
-            else f"errors of D{self.heat}: samples by tool and kind"
-        )
-        return heatmap(tools, [k.replace("_", " ") for k in kinds], values, title, diverging=self._compared, width=900)
+    def _heat(self, iteration: int, against: bool) -> str:
+        compared = against and iteration - 1 in self._probes
+        tools, kinds, values = self.errors(iteration, compared)
+        title = f"errors of D{iteration}{f' against D{iteration - 1}' if compared else ''}: samples by tool and kind"
+        return heatmap(tools, [k.replace("_", " ") for k in kinds], values, title, diverging=compared, width=900)

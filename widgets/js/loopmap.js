@@ -35,7 +35,7 @@ function errorMap(model, choose, say) {
     which.value = model.get("heat");
     against.checked = model.get("against");
     if (!model.get("heat")) return;
-    ask(model, "heat").then(({ svg, tools, kinds, empty, first }) => {
+    ask(model, "heat", { iteration: model.get("heat"), against: model.get("against") }).then(({ svg, tools, kinds, empty, first }) => {
       const image = drawing(svg);
       against.disabled = first;
       mark = pressable(image, ".lt-cell", (n) => ["errors", model.get("heat"), tools[n.dataset.row], kinds[n.dataset.column]], choose);

@@ -1,0 +1,115 @@
+"""LoopMap in the browser: a click selects samples, Python reads them back, views open below, all by keyboard, a reload finds all as left."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from lab import open_notebook, save_and_reload, write_notebook
+
+from looptool_kit.records import Probes
+from looptool_kit.run import Run
+
+RECORDED = Path(__file__).parent.parent.parent / "sample_data" / "run"
+CELL = """
+from looptool_kit.run import Run
+from looptool_kit.widgets import LoopMap
+view = LoopMap(Run.open("loopmap-run"))
+view
+"""
+READ = """
+import json, pathlib
+_ = view.observe(lambda _: pathlib.Path("loopmap.json").write_text(json.dumps([view.selected, len(view.selection)])), "version")
+"""
+EVIL = "<img src=x onerror='window.bad=1'><script>window.bad=1</script>\x1b[31m"
+
+
+def poisoned(root: Path) -> Path:
+    """The recorded run, with a fault and an answer that are full of markup."""
+    folder = root / "loopmap-run"
+    shutil.copytree(RECORDED, folder)
+    probes = list(Run.open(folder, read_only=True).table(Probes, "probes", 2))
+    at = next(i for i, p in enumerate(probes) if p.faults)
+    faults = tuple(f.model_copy(update={"tool": EVIL}) for f in probes[at].faults)
+    probes[at] = probes[at].model_copy(update={"faults": faults, "text": EVIL})
+    Probes(probes).write(folder / "iterations" / "02" / "probes.parquet")
+    return folder
+
+
+def test_loopmap(lab: tuple[str, Path], page: Any) -> None:
+    url, root = lab
+    folder = poisoned(root)
+
+    def read(selected: list[Any], count: int) -> None:
+        """Wait until Python holds this selection of so many samples."""
+        for _ in range(200):
+            if (root / "loopmap.json").exists() and json.loads((root / "loopmap.json").read_text() or "null") == [selected, count]:
+                return
+            page.wait_for_timeout(50)
+        raise AssertionError((root / "loopmap.json").read_text())
+
+    write_notebook(root / "loopmap.ipynb", CELL, READ)
+    open_notebook(page, url, "loopmap.ipynb")
+    page.wait_for_selector(".lt-map .lt-flow")
+    failed = page.locator(".lt-flow[data-source='D2/part/EE'][data-target='D2/state/failed']")
+    assert failed.get_attribute("aria-label") == "D2 EE to failed: 14 samples" and failed.get_attribute("role") == "button"
+    assert "<img src=x" in page.locator(".lt-heat").text_content()
+
+    failed.click()
+    read(["flow", "D2/part/EE", "D2/state/failed"], 14)
+    page.wait_for_selector(".lt-flow[aria-pressed='true'][data-source='D2/part/EE']")
+    page.wait_for_selector(".lt-sample")
+    assert "14 of" in page.locator(".lt-find").inner_text()
+
+    # By keyboard: a bar, then its neighbour in the order of Tab, then all again.
+    cells = page.locator(".jp-Cell").count()
+    children = page.locator(".lt-node[data-node='D1/new/children']")
+    children.focus()
+    page.keyboard.press("Enter")
+    read(["node", "D1/new/children"], 16)
+    page.keyboard.press("Tab")
+    other = page.evaluate("() => document.activeElement.dataset.node")
+    assert other and other != "D1/new/children"
+    page.keyboard.press(" ")
+    page.wait_for_selector(f".lt-node[data-node='{other}'][aria-pressed='true']")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("h4:has-text('all samples of all datasets')")
+    assert page.locator(".jp-Cell").count() == cells
+
+    children.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("button[data-view='ExpansionView']:not([disabled])")
+    page.locator("button[data-view='ExpansionView']").click()
+    page.wait_for_selector(".lt-opened .lt-expansion .lt-child")
+    page.screenshot(path=Path(__file__).parent / "shots" / "loopmap-opened.png")
+    page.locator(".lt-opened button:has-text('close')").first.click()
+    page.wait_for_selector(".lt-expansion", state="detached")
+
+    # The errors: minus the iteration before, and the samples behind a cell.
+    page.locator("label:has-text('minus the iteration before') input").check()
+    page.wait_for_selector(".lt-heat text:has-text('against D1')")
+    page.locator("label:has-text('minus the iteration before') input").uncheck()
+    page.wait_for_selector(".lt-heat text:text-is('errors of D2: samples by tool and kind')")
+    cell = page.locator(".lt-cell").first
+    count = int(cell.get_attribute("data-value"))
+    cell.click()
+    page.wait_for_selector(".lt-cell[aria-pressed='true']")
+    page.wait_for_function("() => document.querySelector('h4').textContent.startsWith('D2: ')")
+    assert json.loads((root / "loopmap.json").read_text())[1] == count
+    page.locator("button[data-view='ProbeView']").click()
+    page.wait_for_selector(".lt-opened .lt-chart svg")
+
+    save_and_reload(page)
+    page.wait_for_selector(".lt-cell[aria-pressed='true']", timeout=60_000)
+    page.wait_for_selector(".lt-opened .lt-chart svg")
+    page.evaluate("() => window.jupyterapp.commands.execute('apputils:change-theme', { theme: 'JupyterLab Dark' })")
+    page.wait_for_selector("body[data-jp-theme-light='false']", state="attached")
+    page.wait_for_timeout(500)
+    page.locator(".lt-map").scroll_into_view_if_needed()
+    page.screenshot(path=Path(__file__).parent / "shots" / "loopmap-dark.png")
+    page.locator(".lt-heat").scroll_into_view_if_needed()
+    page.screenshot(path=Path(__file__).parent / "shots" / "loopmap-dark-errors.png")
+    assert not page.evaluate("() => window.bad") and not (folder / "decisions.jsonl").exists()
+    assert page.faults == [] and page.outside == []
