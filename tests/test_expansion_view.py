@@ -43,15 +43,14 @@ def child(view: ExpansionView, state: str) -> str:
     """Moves to the first child in that state and returns its id."""
     for place in range(view.count):
         view.cursor = place
-        for at, card in enumerate(view.on_seed()["children"]):
+        for card in view.on_seed(view.cursor)["children"]:
             if card["state"]["name"] == state and card["id"] not in view.decisions:
-                view.child = at
                 return str(card["id"])
     raise AssertionError(f"no child is {state}")
 
 
 def card(view: ExpansionView, id: str) -> dict[str, Any]:
-    return next(c for c in view.on_seed()["children"] if c["id"] == id)
+    return next(c for c in view.on_seed(view.cursor)["children"] if c["id"] == id)
 
 
 def test_word_differences_put_together_give_both_texts() -> None:
@@ -83,7 +82,7 @@ def test_novelty_is_one_minus_the_similarity_that_deduplication_uses() -> None:
 def test_a_seed_with_its_children(run: Run) -> None:
     view = ExpansionView(run)
     assert view.iteration == 2 and view.total == len({e.seed_id for e in view.expansions})
-    first = view.on_seed()
+    first = view.on_seed(view.cursor)
     assert first["pattern"] == first["children"][0]["request"] or first["pattern"].startswith(view.on_page(0, 1)["rows"][0][0].replace("_", " "))
     children = [e for e in view.expansions if e.seed_id == first["id"]]
     assert [c["id"] for c in first["children"]] == [e.sample.id for e in children]
@@ -91,7 +90,7 @@ def test_a_seed_with_its_children(run: Run) -> None:
     assert view.on_page(0, 1)["rows"][0][2] == f"{sum(e.accepted for e in children)} of {len(children)}"
     same = next(c for c in first["children"] if any(row[3] == "same" for p in c["calls"] for row in p["rows"]))
     assert any(row[3] == "differs" for c in first["children"] for p in c["calls"] for row in p["rows"]) and same["checks"][0] == ["tools", True, ""]
-    novelty = asked(view, "novelty")
+    novelty = asked(view, "novelty", seed=first["id"])
     assert novelty["left"] == 0 and len(novelty["rows"]) == len(children) and all(0 <= n[0] <= 1 for n in novelty["rows"])
     assert len(json.dumps(first)) < 40_000 and len(view.static_html()) < 60_000 and "<script" not in view.static_html()
 
@@ -111,19 +110,19 @@ def test_decisions_are_on_disk_at_once_and_in_another_view(run: Run) -> None:
     assert "no decision" in asked(view, "undo", id=id)["said"]
 
 
-def test_another_seed_starts_at_its_first_child_and_a_decision_keeps_the_place(run: Run) -> None:
+def test_a_question_about_a_place_is_answered_for_that_place(run: Run) -> None:
     view = ExpansionView(run)
-    view.child, view.editing = 3, "x"
-    view.cursor = 1
-    assert (view.child, view.editing) == (0, "")
-    view.child = 2
-    asked(view, "decide", id=view.on_seed()["children"][2]["id"], value="reject")
-    assert (view.cursor, view.child) == (1, 2)
+    ids = [asked(view, "seed", place=i)["id"] for i in range(view.count)]
+    assert len(set(ids)) == view.count and view.cursor == 0
+    view.filters = {"error": "wrong_tool"}
+    assert 0 < view.count < len(ids) and asked(view, "seed", place=10_000)["id"] in ids
+    view.search = "no seed says this"
+    assert asked(view, "seed", place=0)["id"] is None
 
 
 def test_a_read_only_run_takes_no_decision() -> None:
     view = ExpansionView(Run.open(RECORDED, read_only=True))
-    id = view.on_seed()["children"][0]["id"]
+    id = view.on_seed(view.cursor)["children"][0]["id"]
     assert "look at only" in view.blocked and "look at only" in asked(view, "decide", id=id, value="accept")["error"]
 
 
@@ -158,7 +157,7 @@ def test_decisions_change_the_composed_dataset(run: Run) -> None:
     dropped = child(view, "accepted")
     asked(view, "decide", id=dropped, value="reject")
     changed = child(view, "accepted")
-    text, parent = card(view, changed)["text"], view.on_seed()["id"]
+    text, parent = card(view, changed)["text"], view.on_seed(view.cursor)["id"]
     view.drafts = {changed: text}
     answer = asked(view, "edit", id=changed, request=f"Hello there! {text['request']}", label=text["label"])
     assert answer["said"] == "Edited and accepted; on disk." and view.drafts == {} and view.editing == ""
@@ -189,10 +188,10 @@ def test_an_edit_that_is_no_sample_is_named(run: Run) -> None:
 def test_children_of_a_seed_whose_verdict_was_changed_do_not_join(run: Run) -> None:
     view = ExpansionView(run)
     child(view, "accepted")
-    assert view.on_seed()["standing"]
+    assert view.on_seed(view.cursor)["standing"]
     run.decide("verdict", view.seeds[view.row or 0].probe.sample_id, "BOTH_WRONG", iteration=2)
-    gone = {c["id"] for c in view.on_seed()["children"]}
-    assert not view.on_seed()["standing"] and not gone & set(view.selection.by_id())
+    gone = {c["id"] for c in view.on_seed(view.cursor)["children"]}
+    assert not view.on_seed(view.cursor)["standing"] and not gone & set(view.selection.by_id())
 
 
 def test_no_expansions_yet(tmp_path: Path) -> None:

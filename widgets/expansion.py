@@ -38,8 +38,8 @@ class ExpansionView(TableView):
     _esm = script("sample", "table", "expansion")
     _css = style()
 
-    child = traitlets.Int(0).tag(sync=True)
-    """The current child's place among those of the seed under the cursor, from 0."""
+    child = traitlets.Unicode("").tag(sync=True)
+    """Id of the current child; where it is none of the seed under the cursor, that seed's first child is current."""
     editing = traitlets.Unicode("").tag(sync=True)
     """Id of the child whose editor is open; empty: none."""
     drafts = traitlets.Dict().tag(sync=True)
@@ -58,7 +58,9 @@ class ExpansionView(TableView):
         self._verdicts = run.table(Verdicts, "verdicts", self._j)
         self._children: dict[str, list[Expansion]] = {}
         for child in self.expansions:
-            self._children.setdefault(child.seed_id, []).append(child)
+            siblings = self._children.setdefault(child.seed_id, [])
+            if all(child.sample.id != s.sample.id for s in siblings):
+                siblings.append(child)
         self._by_id = {child.sample.id: child for child in self.expansions}
         self._dataset = Dataset(self.samples)
         self._decisions: dict[str, Decision] = {}
@@ -74,7 +76,6 @@ class ExpansionView(TableView):
             self.seeds = [s for s in self.seeds if s.sample.id in wanted or s.probe.sample_id in wanted]
             shown = {s.sample.id for s in self.seeds}
             self.expansions = self.expansions.where(lambda child: child.seed_id in shown)
-        self._seen: int | None = 0
         rows = Rows(
             {
                 "error": [s.probe.error for s in self.seeds],
@@ -110,12 +111,12 @@ class ExpansionView(TableView):
 
     # --------------------------------------------------- what the page asks
 
-    def on_seed(self) -> dict[str, Any]:
-        """The seed under the cursor with its children."""
+    def on_seed(self, place: int) -> dict[str, Any]:
+        """The seed at a place of the order shown, with its children."""
         self._reread()
-        if self.row is None:
+        if not len(self.order):
             return {"id": None, "children": []}
-        seed = self.seeds[self.row]
+        seed = self.seeds[self.order[max(0, min(int(place), len(self.order) - 1))]]
         return {
             "id": seed.sample.id,
             "pattern": self.pattern(seed),
@@ -125,12 +126,12 @@ class ExpansionView(TableView):
             "children": [self._card(seed, child) for child in self._children.get(seed.sample.id, ())],
         }
 
-    def on_novelty(self) -> dict[str, Any]:
-        """The novelty of the children shown against D_j: [1 - similarity, nearest id, its request] of each; `left` > 0: not ready, ask again."""
+    def on_novelty(self, seed: str) -> dict[str, Any]:
+        """The novelty of a seed's children against D_j: [1 - similarity, nearest id, its request] of each; `left` > 0: not ready, ask again."""
         self._dataset.grow(0.1)
         if self._dataset.left:
             return {"left": self._dataset.left}
-        found = [self._dataset.novelty(self._shown(c)) for c in self._current()]
+        found = [self._dataset.novelty(self._shown(c)) for c in self._children.get(seed, ())]
         return {"left": 0, "rows": [[n.value, n.nearest.id if n.nearest else "", n.nearest.request if n.nearest else ""] for n in found]}
 
     def on_sample(self, id: str) -> dict[str, Any]:
@@ -167,7 +168,7 @@ class ExpansionView(TableView):
         self._keep_out_of_training(sample)
         self._record(id, {"edit": sample.model_dump(mode="json")})
         with self.hold_sync():
-            self.editing = ""
+            self.editing = "" if self.editing == id else self.editing
             self.drafts = {k: v for k, v in self.drafts.items() if k != id}
         return {"said": "Edited and accepted; on disk."}
 
@@ -226,9 +227,6 @@ class ExpansionView(TableView):
         decision = self._decisions.get(child.sample.id)
         return chosen([child], {child.sample.id: decision})[0].sample if decision and _is_edit(decision) else child.sample
 
-    def _current(self) -> list[Expansion]:
-        return [] if self.row is None else self._children.get(self.seeds[self.row].sample.id, [])
-
     def _find(self, id: str) -> Expansion:
         if id not in self._by_id:
             raise ValueError(f"iteration {self._j} has no candidate {id!r}")
@@ -274,13 +272,6 @@ class ExpansionView(TableView):
         at = {pair: i for i, pair in enumerate(names)}
         self.rows.recode("accepted", np.array([at[c] for c in counts], np.int64), [f"{a} of {n}" for a, n in names])
         self.version += 1
-
-    @traitlets.observe("cursor", "version")
-    def _moved(self, _: Any) -> None:
-        if self.row != self._seen:
-            self._seen = self.row
-            with self.hold_sync():
-                self.child, self.editing = 0, ""
 
 
 def word_diff(before: str, after: str) -> list[list[str]]:

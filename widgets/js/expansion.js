@@ -23,11 +23,13 @@ function render({ model, el }) {
   const blocked = () => model.get("blocked");
   let shown = { id: null, children: [] };
   let novelty = [];
-  let asked = 0;
+  let loaded = Promise.resolve();
 
-  const here = () => Math.max(0, Math.min(model.get("child"), shown.children.length - 1));
+  const here = () => Math.max(0, shown.children.findIndex((c) => c.id === model.get("child")));
   const current = () => shown.children[here()];
-  const go = (by) => { if (shown.children.length) put(model, { child: Math.max(0, Math.min(shown.children.length - 1, here() + by)) }); };
+  // A key that follows another closely waits until what it is about is shown.
+  const soon = (act) => { const now = loaded; return now.then(() => (now === loaded ? act() : soon(act))); };
+  const go = (by) => { const card = shown.children[here() + by]; if (card) put(model, { child: card.id }); };
   const seed = (by) => put(model, { cursor: Math.max(0, Math.min(model.get("count") - 1, model.get("cursor") + by)) });
   const tell = (promise) => promise.then((a) => line.say(a.said), (e) => line.say(e.message, true));
 
@@ -65,7 +67,8 @@ function render({ model, el }) {
       blocked() ? h("span", { class: "lt-small" }, blocked()) : null),
     help, h("div", { class: "lt-expansion" }, table.node, panel), line.node);
   onKeys(root, {
-    j: () => go(1), k: () => go(-1), J: () => seed(1), K: () => seed(-1), a: () => decide("accept"), r: () => decide("reject"), e: edit, u: undo,
+    j: () => soon(() => go(1)), k: () => soon(() => go(-1)), J: () => seed(1), K: () => seed(-1), a: () => soon(() => decide("accept")),
+    r: () => soon(() => decide("reject")), e: () => soon(edit), u: () => soon(undo),
     "?": () => { help.hidden = !help.hidden; }, Escape: () => { if (model.get("editing")) close(); },
   });
   el.append(root);
@@ -117,8 +120,8 @@ function render({ model, el }) {
       whole,
       model.get("editing") === card.id ? editor(card) : null,
       h("div", { class: "lt-row" }, [["accept (a)", () => decide("accept")], ["reject (r)", () => decide("reject")], ["edit (e)", edit], ["undo (u)", undo]].map(([name, act]) =>
-        h("button", { disabled: Boolean(blocked()), tabindex: at === here() ? "0" : "-1", onclick: () => { put(model, { child: at }); act(); } }, name))));
-    node.addEventListener("mousedown", () => { if (here() !== at) put(model, { child: at }); });
+        h("button", { disabled: Boolean(blocked()), tabindex: at === here() ? "0" : "-1", onclick: () => { put(model, { child: card.id }); act(); } }, name))));
+    node.addEventListener("mousedown", () => { if (here() !== at) put(model, { child: card.id }); });
     return node;
   }
 
@@ -155,8 +158,8 @@ function render({ model, el }) {
   }
 
   function askNovelty(mine) {
-    ask(model, "novelty").then((a) => {
-      if (mine !== asked) return;
+    ask(model, "novelty", { seed: shown.id }).then((a) => {
+      if (mine !== loaded) return;
       if (a.left) return askNovelty(mine);
       novelty = a.rows;
       cards.querySelectorAll(":scope > article").forEach((node, at) => {
@@ -168,16 +171,19 @@ function render({ model, el }) {
   }
 
   function load() {
-    const mine = ++asked;
-    ask(model, "seed").then((a) => {
-      if (mine !== asked) return;
-      if (a.id !== shown.id) { novelty = []; panel.scrollTop = 0; }
+    // With its place: a question may overtake a trait that is on its way.
+    const mine = ask(model, "seed", { place: model.get("cursor") }).then((a) => {
+      if (mine !== loaded) return;
+      const other = a.id !== shown.id;
+      if (other) { novelty = []; panel.scrollTop = 0; }
       shown = a;
       root.dataset.novelty = "";
       drawSeed();
       drawCards();
+      if (other && here() > 0) mark(true);
       if (shown.children.length) askNovelty(mine);
     }, (error) => line.say(error.message, true));
+    loaded = mine;
   }
 
   const stops = [
