@@ -58,6 +58,7 @@ def test_rows_sort_filter_search() -> None:
     assert rows.order("p").tolist() == [2, 0, 1] and rows.order("-p").tolist()[-1] == 1
     assert rows.order("word").tolist() == [1, 0, 2] and rows.order("-word").tolist() == [2, 0, 1]
     assert rows.order(filters={"tags": "y"}).tolist() == [0, 2] and rows.order(filters={"n": "2"}).tolist() == [2]
+    assert rows.order(filters={"n": "many"}).tolist() == []
     assert rows.order(filters={"word": "no such"}).tolist() == [] and rows.order(filters={"word": ""}).tolist() == [0, 1, 2]
     assert rows.order(search="strasse").tolist() == [0, 2] and rows.order("-n", {"tags": "x"}, "one").tolist() == [0]
     assert rows.order(keep=np.array([False, True, True])).tolist() == [1, 2]

@@ -138,13 +138,14 @@ class ProbeView(TableView):
 
     def _rows(self) -> Rows:
         probes, samples = self._probes, self._samples
-        requests = [_request(s) for s in samples]
+        # The short ways first: 100,000 rows are read here before anything is seen.
+        requests = [m[-1].content if (m := s.messages) and m[-1].role == "user" else s.request for s in samples]
         columns: dict[str, Any] = {
             "state": self._states,
             "perplexity": self._perplexity,
             "iteration": np.array([p.iteration for p in probes], int),
             "kind": [s.kind or "(none)" for s in samples],
-            "tool": [_tools(s.label.calls) for s in samples],
+            "tool": [c[0].name if len(c := s.label.calls) == 1 else _tools(c) for s in samples],
             "error": [p.faults[0].kind.replace("_", " ") if p.faults else "(none)" for p in probes],
             "request": requests,
         }
@@ -234,15 +235,5 @@ def _matched(probes: Sequence[Probe], samples: Samples) -> list[Sample]:
         raise ValueError(f"there is a probe of sample {missing}, which is not among the samples given") from None
 
 
-def _request(sample: Sample) -> str:
-    """As `sample.request`, in half the time."""
-    for message in reversed(sample.messages):
-        if message.role == "user":
-            return message.content
-    return ""
-
-
 def _tools(calls: Sequence[ToolCall]) -> str | tuple[str, ...]:
-    if len(calls) < 2:
-        return calls[0].name if calls else "(plain reply)"
-    return tuple(dict.fromkeys(c.name for c in calls))
+    return tuple(dict.fromkeys(c.name for c in calls)) or "(plain reply)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,10 @@ class Rows:
     """
 
     def __init__(self, columns: Mapping[str, Any], facets: Sequence[str] = (), text: Callable[[int], str] | None = None) -> None:
-        self._columns = {name: _Column(values) for name, values in columns.items()}
-        lengths = {name: len(c.codes) for name, c in self._columns.items()}
+        self._columns: dict[str, _Numbers | _Words] = {
+            name: _Numbers(v) if isinstance(v, np.ndarray) and v.dtype.kind in "biuf" else _Words(v) for name, v in columns.items()
+        }
+        lengths = {name: len(c.values) for name, c in self._columns.items()}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"columns of different lengths: {lengths}")
         self.facets = tuple(facets)
@@ -46,7 +49,7 @@ class Rows:
 
     def numeric(self, name: str) -> bool:
         """Whether the column holds numbers."""
-        return self._columns[name].names is None
+        return isinstance(self._columns[name], _Numbers)
 
     def cell(self, name: str, row: int) -> str:
         """A cell as it is shown."""
@@ -54,7 +57,7 @@ class Rows:
 
     def recode(self, name: str, codes: np.ndarray, names: Sequence[str]) -> None:
         """Give a column other values: `names[codes[i]]` for row i, sorted as `names` are."""
-        self._columns[name] = _Column.of(codes, list(names))
+        self._columns[name] = _Coded(codes, names)
         self._sorted.pop(name, None)
 
     def values(self, facet: str) -> list[tuple[str, int]]:
@@ -80,7 +83,7 @@ class Rows:
     def _sorted_by(self, sort: str) -> np.ndarray:
         name = sort.removeprefix("-")
         if sort not in self._sorted:
-            ranks = self._columns[name].ranks()
+            ranks = self._columns[name].ranks
             self._sorted = {sort: np.argsort(-ranks if sort.startswith("-") else ranks, kind="stable")}
         return self._sorted[sort]
 
@@ -92,57 +95,77 @@ class Rows:
         return self._search[1]
 
 
-class _Column:
-    """Numbers, or codes into a list of names."""
+class _Numbers:
+    """A column of numbers."""
 
-    def __init__(self, values: Any) -> None:
-        self.names: list[Any] | None = None
-        if isinstance(values, np.ndarray) and values.dtype.kind in "biuf":
-            self.codes = values
-            return
-        self.names = list(dict.fromkeys(values))
-        place = {name: k for k, name in enumerate(self.names)}
-        self.codes = np.fromiter(map(place.__getitem__, values), np.int64, len(values))
-        self._ranks: np.ndarray | None = None
-
-    @classmethod
-    def of(cls, codes: np.ndarray, names: list[Any]) -> _Column:
-        column = cls(())
-        column.codes, column.names, column._ranks = codes, names, codes
-        return column
+    def __init__(self, values: np.ndarray) -> None:
+        self.values = values
 
     def show(self, row: int) -> str:
-        value = self.codes[row]
-        if self.names is None:
-            return f"{value:.4f}" if self.codes.dtype.kind == "f" else str(value)
-        text = ", ".join(_members(self.names[value]))
-        return text if len(text) <= LONGEST else text[:LONGEST] + "…"
+        return f"{self.values[row]:.4f}" if self.values.dtype.kind == "f" else str(self.values[row])
 
+    @property
     def ranks(self) -> np.ndarray:
-        if self.names is None:
-            return self.codes if self.codes.dtype.kind == "f" else self.codes.astype(np.int64)
-        if self._ranks is None:
-            keys = _sortable([", ".join(_members(v)) for v in self.names])
-            ranks = np.empty(len(keys), np.int64)
-            ranks[sorted(range(len(keys)), key=keys.__getitem__)] = np.arange(len(keys))
-            self._ranks = ranks[self.codes]
-        return self._ranks
+        return self.values if self.values.dtype.kind == "f" else self.values.astype(np.int64)
 
     def counts(self) -> dict[str, int]:
-        if self.names is None:
-            values, counts = np.unique(self.codes, return_counts=True)
-            return {str(v): int(n) for v, n in zip(values, counts, strict=True)}
+        values, counts = np.unique(self.values, return_counts=True)
+        return {str(v): int(n) for v, n in zip(values, counts, strict=True)}
+
+    def holds(self, value: str) -> np.ndarray:
+        try:
+            return self.values == float(value)
+        except ValueError:
+            return np.zeros(len(self.values), bool)
+
+
+class _Words:
+    """A column of strings or tuples of strings; codes into the distinct ones are made when a sort or a facet first needs them."""
+
+    def __init__(self, values: Sequence[Any] | np.ndarray) -> None:
+        self.values = values
+
+    def show(self, row: int) -> str:
+        text = ", ".join(_members(self.values[row]))
+        return text if len(text) <= LONGEST else text[:LONGEST] + "…"
+
+    @cached_property
+    def coded(self) -> tuple[np.ndarray, list[Any]]:
+        names = list(dict.fromkeys(self.values))
+        place = {name: k for k, name in enumerate(names)}
+        return np.fromiter(map(place.__getitem__, self.values), np.int64, len(self.values)), names
+
+    @cached_property
+    def ranks(self) -> np.ndarray:
+        codes, names = self.coded
+        keys = _sortable([", ".join(_members(v)) for v in names])
+        ranks = np.empty(len(keys), np.int64)
+        ranks[sorted(range(len(keys)), key=keys.__getitem__)] = np.arange(len(keys))
+        return ranks[codes]
+
+    def counts(self) -> dict[str, int]:
+        codes, names = self.coded
         out: dict[str, int] = {}
-        for name, n in zip(self.names, np.bincount(self.codes, minlength=len(self.names)), strict=True):
+        for name, n in zip(names, np.bincount(codes, minlength=len(names)), strict=True):
             for member in _members(name):
                 out[member] = out.get(member, 0) + int(n)
         return out
 
     def holds(self, value: str) -> np.ndarray:
-        if self.names is None:
-            return self.codes == (float(value) if self.codes.dtype.kind == "f" else int(value))
-        having = np.fromiter((value in _members(n) for n in self.names), bool, len(self.names))
-        return having[self.codes] if len(having) else np.zeros(len(self.codes), bool)
+        codes, names = self.coded
+        having = np.fromiter((value in _members(n) for n in names), bool, len(names))
+        return having[codes] if len(having) else np.zeros(len(codes), bool)
+
+
+class _Coded(_Words):
+    """As `_Words`, from codes into names that are in order."""
+
+    def __init__(self, codes: np.ndarray, names: Sequence[str]) -> None:
+        super().__init__(codes)
+        self.coded, self.ranks = (codes, list(names)), codes
+
+    def show(self, row: int) -> str:
+        return self.coded[1][self.coded[0][row]]
 
 
 def _members(value: Any) -> tuple[str, ...]:
