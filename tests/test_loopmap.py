@@ -210,7 +210,7 @@ def test_errors_of_an_iteration_and_against_the_one_before(run: Run) -> None:
 
 
 def test_flips_between_policies_on_held_out_samples(run: Run) -> None:
-    assert [(f["before"], f["after"], f["fixed"], f["regressed"], f["n"]) for f in LoopMap(run).flips()] == [
+    assert [(f["before"], f["after"], f["fixed"], f["regressed"], f["samples"]) for f in LoopMap(run).flips()] == [
         ("D1", "D2", 1, 0, 24),
         ("D2", "D3", 1, 0, 24),
     ]

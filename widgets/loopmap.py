@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, cast
 
@@ -18,7 +18,7 @@ from looptool_kit.records import Probe, Probes, Verdict, Verdicts
 from looptool_kit.report_figures import error_counts
 from looptool_kit.run import Run
 from looptool_kit.samples import Sample, Samples
-from looptool_kit.stats import aligned, paired
+from looptool_kit.stats import aligned, flips
 from looptool_kit.widgets.detail import detail
 from looptool_kit.widgets.drawing import SERIES, STATES, Link, Node, heatmap, sankey
 from looptool_kit.widgets.rows import Rows, TableView
@@ -85,7 +85,7 @@ class LoopMap(TableView):
         facets = ("iteration", "part", "state", "verdict", "fate", "kind")
         super().__init__(
             self._rows(facets),
-            widths={"iteration": "5em", "part": "5.2em", "state": "6.2em", "verdict": "8.2em", "fate": "7em", "kind": 0.7, "request": 2.0},
+            widths={"iteration": "5.6em", "part": "5.2em", "state": "6.2em", "verdict": "8.2em", "fate": "7em", "kind": 0.7, "request": 2.0},
             heats=heats,
             heat=max(heats, default=0),
         )
@@ -106,7 +106,7 @@ class LoopMap(TableView):
     @property
     def fits(self) -> list[str]:
         """The names of the views that can show the selection, the most fitting one first."""
-        out = [name for name in VIEWS if self._ids(name)[1]]
+        out = [name for name in VIEWS if any(True for way in self._ways(name) for _ in way)]
         first = self._first()
         return sorted(out, key=lambda name: name != first)
 
@@ -125,13 +125,12 @@ class LoopMap(TableView):
         return cast(View, getattr(widgets, name)(self.run, iteration=iteration, only=ids))
 
     def flips(self) -> list[dict[str, Any]]:
-        """What each policy fixed and broke of the held-out samples against the one before: before, after, n, fixed, regressed, p (exact McNemar)."""
+        """What each policy fixed and broke of the held-out samples against the one before it: before, after, samples (in both), fixed, regressed."""
         out = []
         for (before, a), (after, b) in pairwise(scores(self.run).items()):
-            ids, was, now = aligned(a, b)
-            if ids:
-                change = paired(was, now)
-                out.append({"before": before, "after": after, "n": change.n, "fixed": change.fixed, "regressed": change.broken, "p": change.p})
+            if both := len(aligned(a, b)[0]):
+                fixed, broken = flips(a, b)
+                out.append({"before": before, "after": after, "samples": both, "fixed": len(fixed), "regressed": len(broken)})
         return out
 
     def errors(self, iteration: int, against: bool = False) -> tuple[list[str], list[str], list[list[int]]]:
@@ -183,8 +182,8 @@ class LoopMap(TableView):
 
     def static_html(self) -> str:
         rest = self._heat(self.heat, self.against) if self.heat else ""
-        if flips := self.flips():
-            rest += html_table(list(flips[0]), [list(f.values()) for f in flips], "held-out samples from policy to policy")
+        if held_out := self.flips():
+            rest += html_table(list(held_out[0]), [list(f.values()) for f in held_out], "held-out samples from policy to policy")
         tries = (self._map(j) + self._flow_table(j) + rest for j in self.run.iterations or [1])
         return next((text for text in tries if len(text) < STATIC_CHARACTERS), rest)
 
@@ -204,7 +203,11 @@ class LoopMap(TableView):
                 self._verdicts[j] = {v.sample_id: v for v in verdicts}
         self._fates: list[Fate] = list(known)
         self._samples: list[Sample] = [s for samples in datasets.values() for s in samples]
-        place = {(f.iteration, f.sample_id): i for i, f in enumerate(self._fates)}
+        self._place = place = {(f.iteration, f.sample_id): i for i, f in enumerate(self._fates)}
+        self._expanded = {j for j in datasets if (run.folder(j) / "expansions.parquet").exists()}
+        self._parts: dict[str, list[int]] = {}
+        for i, fate in enumerate(self._fates):
+            self._parts.setdefault(node(fate.iteration, "part", fate.part), []).append(i)
         self._behind: dict[tuple[str, str], list[int]] = {}
         for step in flows(run, known):
             self._behind.setdefault((step.source, step.target), []).append(place[step.iteration, step.sample_id])
@@ -233,12 +236,11 @@ class LoopMap(TableView):
             into = [rows for (_, target), rows in self._behind.items() if target == what[1]]
             for rows in into or [rows for (source, _), rows in self._behind.items() if source == what[1]]:
                 mask[rows] = True
-            if len(parts := what[1].split("/")) == 3 and parts[1] == "part":
-                mask |= np.fromiter((node(f.iteration, "part", f.part) == what[1] for f in self._fates), bool, len(self._fates))
+            mask[self._parts.get(what[1], [])] = True
         elif what[0] == "errors":
             _, j, tool, kind = what
-            having = {p.sample_id for p in self._probes.get(j, {}).values() if any((f.tool or "(no tool)", f.kind) == (tool, kind) for f in p.faults)}
-            mask |= np.fromiter((f.iteration == j and f.sample_id in having for f in self._fates), bool, len(self._fates))
+            having = [p for p in self._probes.get(j, {}).values() if any((f.tool or "(no tool)", f.kind) == (tool, kind) for f in p.faults)]
+            mask[[self._place[j, p.sample_id] for p in having if (j, p.sample_id) in self._place]] = True
         return mask
 
     @traitlets.validate("selected")
@@ -262,18 +264,23 @@ class LoopMap(TableView):
             return "ExpansionView"
         return "DisagreementView" if any("/verdict/" in end or end.endswith("/state/failed") for end in ends) else "ProbeView"
 
-    def _ids(self, view: str) -> tuple[int, set[str]]:
-        """The iteration and the ids of the samples selected that a view can show."""
-        rows = [self._fates[i] for i in self.order]
-        if view == "ExpansionView":
-            # Children are candidates of the iteration before the one in whose dataset they stand, error seeds of their own.
-            born = {(f.iteration - 1, f.sample_id) for f in rows if f.part == "EE"}
-            seeds = {(f.iteration, f.sample_id) for f in rows if f.fate in ("error seed", "relabelled", "merged")}
-            found = (born if self._first() == "ExpansionView" else seeds) or seeds or born
-            found = {(j, id) for j, id in found if (self.run.folder(j) / "expansions.parquet").exists()}
-        else:
+    def _ways(self, view: str) -> list[Iterator[tuple[int, str]]]:
+        """Iteration and id of the samples selected that a view can show; where there are several such lists, the first that is not empty counts."""
+
+        def those(keep: Callable[[Fate], bool], back: int = 0) -> Iterator[tuple[int, str]]:
+            return ((f.iteration - back, f.sample_id) for i in self.order if keep(f := self._fates[i]))
+
+        if view != "ExpansionView":
             held = self._probes if view == "ProbeView" else self._verdicts
-            found = {(f.iteration, f.sample_id) for f in rows if f.sample_id in held.get(f.iteration, {})}
+            return [those(lambda f: f.sample_id in held.get(f.iteration, ()))]
+        # A child is a candidate of the iteration before the one in whose dataset it stands, and may be an error seed there.
+        born = those(lambda f: f.part == "EE" and f.iteration - 1 in self._expanded, 1)
+        seeds = those(lambda f: f.fate in ("error seed", "relabelled", "merged") and f.iteration in self._expanded)
+        return [born, seeds] if self._first() == view else [seeds, born]
+
+    def _ids(self, view: str) -> tuple[int, set[str]]:
+        """The newest iteration, and the ids of the samples selected in it, that a view can show."""
+        found: set[tuple[int, str]] = next((rows for way in self._ways(view) if (rows := set(way))), set())
         newest = max((j for j, _ in found), default=0)
         return newest, {id for j, id in found if j == newest}
 
@@ -287,13 +294,15 @@ class LoopMap(TableView):
     def _map(self, first: int = 1) -> str:
         shown = [j for j in self.run.iterations if j >= first]
         nodes, links = [], []
-        sizes = Counter(node(f.iteration, "part", f.part) for f in self._fates)
+        sizes = {place: len(rows) for place, rows in self._parts.items()}
         for j in shown:
             for column, (stage, names) in _COLUMNS:
                 for name in names:
                     label = f"D{j} {name}" if stage == "part" else name
                     place = node(j, stage, name)
-                    nodes.append(Node(place, label, 4 * (j - shown[0]) + column, _COLOURS.get(name, _GREY), sizes[place], _ABOUT.get(name, "")))
+                    nodes.append(
+                        Node(place, label, 4 * (j - shown[0]) + column, _COLOURS.get(name, _GREY), sizes.get(place, 0), _ABOUT.get(name, ""))
+                    )
         for (source, target), n in self._counts.items():
             # A part's samples in the colour of their state, what joins a dataset in that of its part, all else in the colour of where it comes from.
             ends = source.split("/"), target.split("/")

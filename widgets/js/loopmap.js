@@ -52,9 +52,9 @@ function errorMap(model, choose, say) {
 
 const flipTable = (flips) =>
   h("details", { class: "lt-flips", open: true }, h("summary", {}, "held-out samples from policy to policy"),
-    h("table", { class: "lt-pair" }, h("thead", {}, h("tr", {}, ["before", "after", "samples", "fixed", "regressed", "p (McNemar)"].map((c) => h("th", { scope: "col" }, c)))),
-      h("tbody", {}, flips.map(([before, after, n, fixed, regressed, p]) =>
-        h("tr", {}, h("td", {}, before), h("td", {}, after), h("td", {}, n), h("td", {}, `+${fixed}`), h("td", {}, `−${regressed}`), h("td", {}, p.toFixed(3)))))));
+    h("table", { class: "lt-pair" }, h("thead", {}, h("tr", {}, ["before", "after", "samples", "fixed", "regressed"].map((c) => h("th", { scope: "col" }, c)))),
+      h("tbody", {}, flips.map(([before, after, n, fixed, regressed]) =>
+        h("tr", {}, h("td", {}, before), h("td", {}, after), h("td", {}, n), h("td", {}, `+${fixed}`), h("td", {}, `−${regressed}`))))));
 
 function render({ model, el, host }) {
   const line = statusLine();
