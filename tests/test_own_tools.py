@@ -200,7 +200,8 @@ def test_held_out_values_and_wordings_are_never_trained_on(tmp_path: Path) -> No
 
 
 def test_some_tools_of_a_large_catalogue_are_kept_for_evaluation() -> None:
-    tools = [Tool(name=f"get_{w}", description=f"Get the {w} of a house.", parameters={"type": "object", "properties": {"house_id": {"type": "string"}}})
+    schema = {"type": "object", "properties": {"house_id": {"type": "string"}}}
+    tools = [Tool(name=f"get_{w}", description=f"Get the {w} of a house.", parameters=schema)
              for w in ("price", "age", "owner", "roof", "garden", "tax", "height", "history", "colour", "heating")]  # fmt: skip
     held = held_tools(tools)
     assert len(held) == 2 and held_tools(tools[:7]) == frozenset()
