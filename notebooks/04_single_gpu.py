@@ -1,69 +1,71 @@
 # %% [markdown]
 # # A larger model on one GPU
 #
-# The same loop, the same run folder and the same views, with an instruct model of 0.6B to 8B parameters in place of the embedded one.
+# The same loop, the same run folder and the same views, with an instruct model of 0.6B to 8B parameters in place of the embedded one:
+# Unsloth trains an adapter, and vLLM writes GRPO's completions on the same GPU and the same frozen weights.
 #
-# **What exists today.** Training, probing and judging run on `transformers` and TRL; where torch finds a GPU they use it. That path has been run on
-# CPUs only so far: on a GPU take it as a first try, and tell us. **Unsloth training and generation with vLLM are not in this version**, so
-# a GPU is used less well here than it could be. Nothing below pretends otherwise.
+# **Read this first.** No GPU was at hand when this was written: the presets and the trainer below **have never run on one**. Their calls
+# are held against the libraries' sources, the reward and the data are tested on the CPU, and the figures are arithmetic (`docs/gpu.md`).
+# Probing and evaluation run on `transformers`; there is no vLLM engine for them in this version.
 #
-# **What it needs.**
-#
-# | | |
-# | --- | --- |
-# | GPU | NVIDIA with CUDA |
-# | memory | training keeps the weights in float32, 4 bytes a parameter, and as much again for activations, see the table below |
-# | model | from the hub, or a folder on this machine: any instruct model whose chat template knows tools, or ChatML |
-# | disk | weights, cached once; a run folder of some hundred MB |
+# **What it needs.** An NVIDIA GPU with CUDA, of the size in the table below; `make setup` on that machine, which installs the `gpu` extra;
+# the model, from the hub or a folder; some GB of disk.
 
 # %%
 import pandas as pd
 import start
 
 import looptool_kit as lt
+from looptool_kit.config import load_preset
 from looptool_kit.doctor import diagnose_machine
+from looptool_kit.seeders import world
+from looptool_kit.trainers.estimate import estimate
+from looptool_kit.trainers.unsloth import why_not
 from looptool_kit.widgets import DisagreementView, LoopMap, ProbeView, TrainingView, settings_form
 
 found = {row.name: row for row in diagnose_machine()}
-pd.DataFrame([row for row in found.values() if row.name in ("processor", "memory", "GPU", "torch", "engine vllm", "trainer unsloth", "model hub")])
+pd.DataFrame([found[name] for name in ("processor", "memory", "GPU", "torch", "engine vllm", "trainer unsloth") if name in found])
 
 # %%
-GPU = found["GPU"].ok is True and "sees the GPU" in found["torch"].value
-if not GPU:
-    print("This machine has no GPU that torch can use, so the cells below do nothing. Take 01_one_iteration: the same loop on the CPU.")
+reason = why_not()
+GPU = not reason
+if reason:
+    print(f"On this machine {reason}\n\nThe cells below that need a GPU do nothing. 01_one_iteration is the same loop on the CPU.")
 
 # %% [markdown]
-# ## Which model fits?
+# ## What will it take?
 #
-# Float32 weights, and about as much again for activations and the optimiser of the adapter. A rough lower bound, not a measurement.
+# Memory and time of one iteration's training by formula, before anything is downloaded, for the GPU that the preset has in mind.
 
 # %%
-models = {"Qwen/Qwen3-0.6B": 0.6, "Qwen/Qwen3-1.7B": 1.7, "Qwen/Qwen3-4B": 4.0, "Qwen/Qwen3-8B": 8.2}
-pd.DataFrame({"model": name, "weights, GB": 4 * size, "at least, GB": 8 * size} for name, size in models.items())
+PRESETS = ("single-gpu-0.6b", "single-gpu-4b", "single-gpu-8b")
+some = world.generate(60, seed=0)
+for name in PRESETS:
+    wanted = load_preset(name)
+    of_size = [some[i % len(some)] for i in range(wanted.seeds.first)]
+    print(f"{name}: {wanted.model}\n{estimate(wanted, of_size, wanted.sft.epochs, wanted.grpo.steps_first).words()}\n")
 
 # %% [markdown]
 # ## Settings
 #
-# A model that calls tools by itself needs no warm start: GRPO from the first iteration, nearer to the paper's (16 completions a prompt,
-# temperature 1, clip 0.2 and 0.28, no KL). The paper's batch of 128 and its learning rate of 1e-6 are for full weights on many GPUs; an
-# adapter wants more.
+# The paper's recipe: 16 completions of each prompt at temperature 1, batches of 128 prompts, clip 0.2 and 0.28, no KL. What differs: an
+# adapter in place of all weights, and a ninth of the data. `unsloth.four_bit` makes a model fit a smaller GPU.
 
 # %%
-MODEL = "Qwen/Qwen3-0.6B"  # or a folder
+PRESET = PRESETS[0]
 if GPU:
-    run = start.open_run(
-        "single-gpu", "cpu", model=MODEL, iterations=2, seeds__first=320, seeds__fresh=[64, 32], sft__epochs=0, sft__epochs_later=0,
-        grpo__steps_first=20, grpo__steps=20, grpo__prompts=8, grpo__group=16, probe__batch=64, expand__children=4, expand__most=240,
-    )  # fmt: skip
-    display(settings_form(run, "grpo"))  # noqa: F821 - IPython's
+    run = start.open_run("single-gpu", PRESET)
+    display(settings_form(run, "unsloth"), settings_form(run, "grpo"))  # noqa: F821 - IPython's
 
 # %% [markdown]
+# Your own tools instead of the world's: `run = lt.init("runs/mine", tools="my_tools.py", preset=PRESET)`, or the requests of `03_your_tools`.
+#
 # ## The loop
 
 # %%
 if GPU:
     training = TrainingView(run)
-    display(training)  # noqa: F821
+    display(training)  # noqa: F821 - fills while this cell trains
     lt.Loop(run).run()
 
 # %%
@@ -74,8 +76,20 @@ if GPU:
     display(LoopMap(run), ProbeView(run), DisagreementView(run))  # noqa: F821
 
 # %% [markdown]
+# ## The adapter, and the model
+#
+# `adapter` is an ordinary PEFT folder; `merged` is a checkpoint that any server takes.
+
+# %%
+if GPU:
+    from looptool_kit.checkpoints import save_merged
+
+    out = save_merged(lt.policy_of(run, run.iteration), run.path / "merged")
+    print(f"the merged model is in {out}")
+
+# %% [markdown]
 # ## When it stops
 #
-# - *Out of memory*: a smaller `grpo.group` or `grpo.prompts`, `grpo.gradient_checkpointing = true`, a smaller model.
-# - *The hub does not answer*: give a folder as `MODEL`.
+# - *Out of memory*: `unsloth.four_bit = true`, a smaller `unsloth.micro_batch` or `max_seq_length`, a smaller model.
+# - *The hub does not answer*: give a folder as `model`.
 # - Anything else: run the cell again, it goes on where it stopped. `looptool doctor` in a terminal says what is missing, and the remedy.

@@ -24,6 +24,7 @@ import nbformat
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 LIMIT = 1_000_000
+_COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 KERNEL = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
@@ -90,12 +91,15 @@ def _without(output: Any, places: list[tuple[str, str]]) -> Any:
         output.text = _last_states(output.text)
     elif output.get("data"):
         output.data.pop(WIDGET, None)
+        if "text/plain" in output.data:
+            # Addresses differ from run to run, colours mean nothing here.
+            output.data["text/plain"] = re.sub(r" at 0x[0-9a-f]+>", ">", _COLOUR.sub("", output.data["text/plain"]))
     return _replaced(output, places)
 
 
 def _last_states(text: str) -> str:
     """Text as a terminal would be left with it: of a line that was written over and over the last state, without bars and colours."""
-    lines = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line).split("\r")[-1] for line in text.replace("\r\n", "\n").split("\n")]
+    lines = [_COLOUR.sub("", line).split("\r")[-1] for line in text.replace("\r\n", "\n").split("\n")]
     return "\n".join(line for line in lines if not re.search(r"\d+%\|.*\|", line))
 
 

@@ -112,7 +112,7 @@ def test_a_run_is_opened_as_it_stands(start: Any, monkeypatch: pytest.MonkeyPatc
 
 
 def test_cleaning_leaves_the_last_state_and_no_paths(tmp_path: Path) -> None:
-    widget = {build.WIDGET: {"model_id": "x"}, "text/plain": "HBox()"}
+    widget = {build.WIDGET: {"model_id": "x"}, "text/plain": "\x1b[1mHBox\x1b[0m at 0x7f00>"}
     out = nbformat.v4.new_output
     outputs = [
         out("stream", name="stderr", text="probe:  10%|#    | 1/10\rprobe: 100%|#####| 10/10\n"),
@@ -126,7 +126,7 @@ def test_cleaning_leaves_the_last_state_and_no_paths(tmp_path: Path) -> None:
     assert "widgets" not in notebook.metadata
     stream, view = notebook.cells[0].outputs
     assert stream.text == "b\nred runs/tour ./README.md\n"
-    assert view.data == {"text/plain": "HBox()", "text/html": "<table></table>"}
+    assert view.data == {"text/plain": "HBox>", "text/html": "<table></table>"}
 
 
 def test_the_workshop_example_is_sound(monkeypatch: pytest.MonkeyPatch) -> None:
