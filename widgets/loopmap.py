@@ -135,8 +135,7 @@ class LoopMap(TableView):
 
     def errors(self, iteration: int, against: bool = False) -> tuple[list[str], list[str], list[list[int]]]:
         """Tools, kinds of error, and how many samples of D_j have that fault at that tool; `against`: minus those of the iteration before."""
-        now = error_counts(self._probes.get(iteration, {}).values())
-        before = error_counts(self._probes.get(iteration - 1, {}).values())
+        now, before = self._errors_of(iteration), self._errors_of(iteration - 1)
         both = now + before if against else now
         by_tool, by_kind = Counter[str](), Counter[str]()
         for (tool, kind), n in both.items():
@@ -144,6 +143,11 @@ class LoopMap(TableView):
             by_kind[kind] += n
         tools, kinds = [t for t, _ in by_tool.most_common(30)], [k for k, _ in by_kind.most_common()]
         return tools, kinds, [[now[t, k] - (before[t, k] if against else 0) for k in kinds] for t in tools]
+
+    def _errors_of(self, iteration: int) -> Counter[tuple[str, str]]:
+        if iteration not in self._errors:
+            self._errors[iteration] = error_counts(self._probes.get(iteration, {}).values())
+        return self._errors[iteration]
 
     # --------------------------------------------------- what the page asks
 
@@ -193,6 +197,7 @@ class LoopMap(TableView):
         run = self.run
         self._probes: dict[int, dict[str, Probe]] = {}
         self._verdicts: dict[int, dict[str, Verdict]] = {}
+        self._errors: dict[int, Counter[tuple[str, str]]] = {}
         datasets = {j: run.table(Samples, "samples", j) for j in run.iterations}
         known = fates(run)
         for j in datasets:
@@ -267,8 +272,10 @@ class LoopMap(TableView):
     def _ways(self, view: str) -> list[Iterator[tuple[int, str]]]:
         """Iteration and id of the samples selected that a view can show; where there are several such lists, the first that is not empty counts."""
 
+        rows = self.order.tolist()
+
         def those(keep: Callable[[Fate], bool], back: int = 0) -> Iterator[tuple[int, str]]:
-            return ((f.iteration - back, f.sample_id) for i in self.order if keep(f := self._fates[i]))
+            return ((f.iteration - back, f.sample_id) for i in rows if keep(f := self._fates[i]))
 
         if view != "ExpansionView":
             held = self._probes if view == "ProbeView" else self._verdicts
@@ -280,7 +287,7 @@ class LoopMap(TableView):
 
     def _ids(self, view: str) -> tuple[int, set[str]]:
         """The newest iteration, and the ids of the samples selected in it, that a view can show."""
-        found: set[tuple[int, str]] = next((rows for way in self._ways(view) if (rows := set(way))), set())
+        found: set[tuple[int, str]] = next((kept for way in self._ways(view) if (kept := set(way))), set())
         newest = max((j for j, _ in found), default=0)
         return newest, {id for j, id in found if j == newest}
 
