@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 pytest.importorskip("ipywidgets")
 
-from looptool_kit.config import load_settings
+from looptool_kit.config import Settings, load_settings
 from looptool_kit.run import Run
 from looptool_kit.widgets import settings_form
 
-ROOMS = ("seeds", "lora", "sft", "grpo", "probe", "verify", "expand", "compose", "evaluate")
+ROOMS = [name for name, field in Settings.model_fields.items() if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)]
 
 
 @pytest.fixture

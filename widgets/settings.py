@@ -75,7 +75,7 @@ class SettingsForm(ipywidgets.VBox):
 
 
 def settings_form(run: Run, room: str) -> SettingsForm:
-    """A form for one room of a run's settings (seeds, lora, sft, grpo, probe, verify, expand, compose, evaluate).
+    """A form for one room of a run's settings: seeds, lora, sft, grpo, probe, verify, expand, compose, evaluate, ...
 
     Save checks the values as `run.set` does and writes `run.toml`. Raises `ValueError` for an unknown room.
     """
