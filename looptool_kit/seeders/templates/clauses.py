@@ -27,6 +27,7 @@ from looptool_kit.words import stems
 _FROM = re.compile(r"^(from|origin|source|departure|pickup|sender|start)\b|\b(origin|source|sender)$")
 _TO = re.compile(r"^(to|destination|target|dest|dropoff|recipients?|receiver|arrival|payee|beneficiary|end)\b|\b(destination|recipients?|receiver)$")
 _DAYS = (DATE.question, DATETIME.question)
+_WEEKDAYS = {"mon", "tue", "wed", "thu", "fri", "sat", "sun"}
 _PLACES = (CITY.question, COUNTRY.question, AIRPORT.question)
 
 Wordings = tuple[tuple[str, ...], tuple[str, ...], str, tuple[str, ...]]
@@ -138,6 +139,8 @@ def _named(words: str, noun: str) -> tuple[str, ...]:
 
 def _special(words: str, kind: Type, noun: str) -> tuple[str, ...]:
     """Clauses that go with what the value is."""
+    if {str(v)[:3].lower() for v in kind.schema.get("enum", ["none"])} <= _WEEKDAYS:
+        return ("on {}", "on {}", f"with {{}} as the {noun}")
     if kind is AIRPORT:
         return ("at {}", f"for {noun} {{}}")
     if kind.question in _PLACES:
@@ -155,7 +158,7 @@ def _special(words: str, kind: Type, noun: str) -> tuple[str, ...]:
             return ("by {}", f"with {{}} as the {noun}")
         if re.search(r"name|customer|guest|patient|passenger|client|user|member", words):
             return ("for {}", "under the name {}", f"with {{}} as the {noun}")
-        return (f"with {{}} as the {noun}", f"with {noun} {{}}", f"and {{}} as the {noun}")
+        return (f"with {{}} as the {noun}", f"with {noun} {{}}", f"with the {noun} {{}}")
     if kind in (lex.QUERY, lex.KEYWORD):
         return ("for {}", f"with the {noun} {{}}", "matching {}")
     if kind is MESSAGE:
@@ -167,8 +170,8 @@ def _special(words: str, kind: Type, noun: str) -> tuple[str, ...]:
 
 def _generic(noun: str, kind: Type) -> tuple[str, ...]:
     if isinstance(kind, Many) or plural(noun):
-        return (f"with the {noun} {{}}", f"with {{}} as the {noun}", f"with {noun} {{}}", f"and {{}} as the {noun}")
-    return (f"with {noun} {{}}", f"with {{}} as the {noun}", f"with the {noun} {{}}", f"and {{}} as the {noun}")
+        return (f"with the {noun} {{}}", f"with {{}} as the {noun}", f"with {noun} {{}}", f"with {noun} set to {{}}")
+    return (f"with {noun} {{}}", f"with {{}} as the {noun}", f"with the {noun} {{}}", f"with the {noun} set to {{}}")
 
 
 _WHEN: tuple[tuple[str, str], ...] = (

@@ -232,7 +232,7 @@ BY_NAME: tuple[tuple[str, Type], ...] = (
     (r"\bhotel( name)?$", HOTEL),
     (r"\b(company|organi[sz]ation|employer|vendor|supplier|brand|manufacturer)( name)?$", COMPANY),
     (r"\b(film|movie|book|song|track|album|show|playlist|game)( name| title)?s?$", WORK),
-    (r"\b(product|item|article)s?( name)?$", PRODUCT),
+    (r"\b(product|item|article|part|goods|accessory|accessories)s?( name)?$", PRODUCT),
     (r"\b(animal|species|pet type)$", SPECIES),
     (r"\bsports?$", SPORT),
     (r"\b(file|document|attachment)( ?name)?s?$|\bfilename$", FILE),
@@ -279,7 +279,7 @@ BY_DESCRIPTION: tuple[tuple[str, Type], ...] = (
     (r"\b(?:full )?name of (?:the |a |an )?(?:person|user|customer|client|guest|patient|passenger|recipient|owner|author|member|employee)", PERSON),
     (r"\b(message|text) to (?:send|post|write)", MESSAGE),
     (r"\b(?:search )?(?:query|keywords?)\b|search (?:for|term)", QUERY),
-    (r"\b(?:what|which|who|whom|person|people)\b.*\b(?:invite|call|notify|contact)", PERSON),
+    (r"\b(?:who|whom|person|people)\b.*\b(?:invite|call|notify|contact)\b", PERSON),
 )
 """The same for descriptions, where the name tells nothing."""
 

@@ -176,7 +176,7 @@ def _same_again(target: Able, scene: Scene) -> Made:
     other = _value(p, scene, {**others, "": args[p.name]})
     again = {k: other if k == p.name else v for k, v in args.items()}
     body = _body(target, args, scene)
-    words = re.sub("^and ", "with ", g.clause(p, target.spec, again, scene)[0])
+    words, _ = g.clause(p, target.spec, again, scene)
     return Made(
         g.frame(Said("do", scene.choose(g.SAME).format(a=body, b=words), "", ()), scene),
         Label(calls=(_call(target, args), _call(target, again))), (target.tool.name,), scene,

@@ -135,7 +135,9 @@ def _slotted(verb: str, text: str, p: Param, params: Sequence[Param], owner: str
     outside = re.sub(r"\{[^}]*\}", lambda m: "#" * len(m[0]), text)
     by = rf"(?: (?:by|with) (?:{_DETERMINER} )?(?:unique )?(?:id|identifier|name|number|path))?"
     for noun in _nouns(p, params, owner):
-        pattern = rf"\b(?:{_DETERMINER} )?(?:{_VAGUE} )?{re.escape(noun)}(?: of money)?(?:'s)?{by}(?= {_PREPOSITION}\b| and |$)"
+        pattern = (
+            rf"\b(?:{_DETERMINER} )?(?:{_VAGUE} )?{re.escape(noun)}(?: of money)?(?:'s)?{by}(?= (?:{_PREPOSITION}|aside|back|away|up|down)\b| and |$)"
+        )
         found = re.search(pattern, outside, re.IGNORECASE)
         if not found:
             continue
@@ -179,6 +181,8 @@ def _nouns(p: Param, params: Sequence[Param], owner: str) -> list[str]:
 def _without_hints(text: str, params: Sequence[Param]) -> str:
     """The text without prepositional phrases about parameters: a clause will say them."""
     about = {w for p in params for w in (*stems(p.name), *stems(p.description)) if w not in STOP | {"id", "name"}}
+    if about & {"day", "date", "weekday", "when"}:
+        about |= {"day", "date", "week"}
     ties = {p.clauses[0].split(" ")[0] for p in params if p.clauses[0].startswith(("to ", "from "))} | {words_of(p.name) for p in params}
     kept: list[str] = []
     for at, part in enumerate(re.split(rf"\s+(?={_PREPOSITION}\b)", text)):
