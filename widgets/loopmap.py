@@ -161,14 +161,16 @@ class LoopMap(TableView):
         tools, kinds, values = self.errors(iteration, against and not first)
         return {"svg": self._heat(iteration, against), "tools": tools, "kinds": kinds, "empty": not values, "first": first}
 
-    def on_sample(self) -> dict[str, Any]:
-        """The row under the cursor in full, and what can be opened."""
-        if self.row is None:
+    def on_sample(self, at: int | None = None) -> dict[str, Any]:
+        """The row at place `at` (None: the cursor's) in full, and what can be opened. What the page asks can arrive before the cursor that it set."""
+        place = self.cursor if at is None else int(at)
+        if not 0 <= place < len(self.order):
             return {"sample": None, "fits": []}
-        fate = self._fates[self.row]
+        row = self.order[place]
+        fate = self._fates[row]
         probe = self._probes.get(fate.iteration, {}).get(fate.sample_id)
         verdict = self._verdicts.get(fate.iteration, {}).get(fate.sample_id)
-        return {"sample": detail(self._samples[self.row], probe, verdict), "fits": self.fits}
+        return {"sample": detail(self._samples[row], probe, verdict), "fits": self.fits}
 
     def on_open(self, view: str = "") -> dict[str, Any]:
         """Show a view of the selection below the map."""

@@ -88,7 +88,7 @@ function render({ model, el, host }) {
     if (asking) return;
     asking = true;
     stale = false;
-    ask(model, "sample").then(({ sample, fits }) => {
+    ask(model, "sample", { at: model.get("cursor") }).then(({ sample, fits }) => {
       card.replaceChildren(sample ? sampleCard(sample) : h("p", { class: "lt-small" }, "no sample is shown"));
       card.scrollTop = 0;
       for (const button of views) button.disabled = !fits.includes(button.dataset.view);
