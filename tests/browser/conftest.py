@@ -1,4 +1,4 @@
-"""One JupyterLab and one browser for all browser tests. Where Chromium, Playwright or JupyterLab is missing they are skipped, and pytest says so."""
+"""One JupyterLab for all browser tests. Where Chromium, Playwright or JupyterLab is missing they are skipped, and pytest says so."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
         yield url, root
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium(lab: tuple[str, Path]) -> Iterator[Any]:
-    """The browser."""
+    """The browser; closed after each file, because Playwright keeps an event loop running in this thread, which other tests cannot have."""
     from lab import browser
 
     with browser() as found:

@@ -139,7 +139,11 @@ def _within(t: Type, schema: Mapping[str, Any]) -> Type:
             return next(v for v in (t.draw(rng, today) for _ in range(10_000)) if fits(v))
 
         return replace(t, draw=make)
-    made = _from_pattern(str(schema["pattern"]), fits) if "pattern" in schema else _of_length(schema) if t.schema.get("type") == "string" else None
+    made: Callable[[Random, date], Any] | None = _whole_number(schema, fits)
+    if "pattern" in schema:
+        made = _from_pattern(str(schema["pattern"]), fits)
+    elif t.schema.get("type") == "string":
+        made = _of_length(schema)
     if made is None:
         raise Unusable(f"no value was found within {json.dumps(limits)}")
     return replace(t, draw=made, say=verbatim, splits=True)
@@ -150,6 +154,16 @@ def _from_pattern(pattern: str, fits: Callable[[Any], bool]) -> Callable[[Random
     if make is None or sum(fits(make(Random(n))) for n in range(60)) < 3:
         return None
     return lambda rng, _: next(v for v in (make(rng) for _ in range(10_000)) if fits(v))
+
+
+def _whole_number(schema: Mapping[str, Any], fits: Callable[[Any], bool]) -> Callable[[Random, date], int] | None:
+    """Whole numbers within the limits, for those that the type itself hardly ever draws; None for no number, or where there are none."""
+    if _json_kind(schema) not in ("integer", "number"):
+        return None
+    ends = [schema.get(k) for k in ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")]
+    around = next((int(e) for e in ends if isinstance(e, int | float)), 0)
+    found = [n for n in range(around - 100, around + 101) if fits(n)]
+    return (lambda rng, _: rng.choice(found)) if found else None
 
 
 def _of_length(schema: Mapping[str, Any]) -> Callable[[Random, date], str]:
