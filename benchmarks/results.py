@@ -122,12 +122,13 @@ def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     ask.add_argument("--preset", default="cpu")
+    ask.add_argument("--held-out", type=int, default=30, help="evaluation samples a split: more than the preset's, for narrower intervals")
     ask.add_argument("--runs", type=Path, default=Path("runs/results"))
     ask.add_argument("--out", type=Path, default=Path("docs/results.md"))
     args = ask.parse_args()
     loops, controls = [], []
     for number in args.seeds:
-        run = Run.create(args.runs / f"{args.preset}-{number}", args.preset, seed=number)
+        run = Run.create(args.runs / f"{args.preset}-{number}", args.preset, seed=number, seeds__held_out=args.held_out)
         lt.Loop(run).run()
         loops.append(run)
         controls.append(control(run, args.runs / f"{args.preset}-{number}-control"))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from looptool_kit.config import LoraSettings
+from looptool_kit.config import GrpoSettings, LoraSettings, SftSettings
 from looptool_kit.samples import Sample
 from looptool_kit.tables import atomic, write_text
 from looptool_kit.toolcalls import render_answer, render_prompt
@@ -43,6 +43,30 @@ def lora_policy(model: Any, lora: LoraSettings, adapter: Path | None, seed: int)
         task_type="CAUSAL_LM",
     )
     return get_peft_model(model, config)
+
+
+def arguments(settings: SftSettings | GrpoSettings, folder: Path, seed: int) -> dict[str, Any]:
+    """What TRL's SFTConfig and GRPOConfig are given alike: AdamW, a checkpoint every few steps, float32, our own rows and progress bar."""
+    import torch
+
+    return {
+        "output_dir": str(folder),
+        "learning_rate": settings.learning_rate,
+        "max_grad_norm": 1.0,
+        "weight_decay": 0.0,
+        "logging_steps": 1,
+        "save_strategy": "steps",
+        "save_steps": settings.save_steps,
+        "save_total_limit": 2,
+        "report_to": [],
+        "disable_tqdm": True,
+        "seed": seed,
+        "use_cpu": not torch.cuda.is_available(),
+        "bf16": False,
+        "gradient_checkpointing": settings.gradient_checkpointing,
+        "remove_unused_columns": False,
+        "dataloader_pin_memory": False,
+    }
 
 
 def merged_copy(policy: Any, into: Any) -> Any:

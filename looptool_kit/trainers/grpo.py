@@ -19,7 +19,7 @@ from looptool_kit.engines import Engine, Sampling
 from looptool_kit.samples import Frozen, Sample, Samples
 from looptool_kit.tables import Table
 from looptool_kit.toolcalls import grade, parse, render_prompt
-from looptool_kit.trainers.common import keep_result, last_checkpoint, lora_policy, merged_copy, progress
+from looptool_kit.trainers.common import arguments, keep_result, last_checkpoint, lora_policy, merged_copy, progress
 from looptool_kit.trainers.shared_prefix import pack, packed_logps, why_not
 
 
@@ -60,7 +60,6 @@ def train(
     if result.exists():
         return json.loads(result.read_text())
     os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
-    import torch
     from datasets import Dataset
     from transformers.trainer_callback import PrinterCallback
     from trl import GRPOConfig
@@ -107,7 +106,6 @@ def train(
 
     size = settings.prompts * settings.group
     config = GRPOConfig(
-        output_dir=str(folder),
         max_steps=settings.steps,
         per_device_train_batch_size=size,
         gradient_accumulation_steps=1,
@@ -115,10 +113,7 @@ def train(
         num_generations=settings.group,
         max_completion_length=settings.max_new_tokens,
         temperature=settings.temperature,
-        learning_rate=settings.learning_rate,
         lr_scheduler_type="constant",
-        max_grad_norm=1.0,
-        weight_decay=0.0,
         epsilon=settings.clip_low,
         epsilon_high=settings.clip_high,
         beta=0.0,
@@ -126,18 +121,7 @@ def train(
         scale_rewards="group",
         shuffle_dataset=False,
         disable_dropout=True,
-        logging_steps=1,
-        save_strategy="steps",
-        save_steps=settings.save_steps,
-        save_total_limit=2,
-        report_to=[],
-        disable_tqdm=True,
-        seed=seed,
-        use_cpu=not torch.cuda.is_available(),
-        bf16=False,
-        gradient_checkpointing=settings.gradient_checkpointing,
-        remove_unused_columns=False,
-        dataloader_pin_memory=False,
+        **arguments(settings, folder, seed),
     )
     trainer = shared_prefix_trainer()(
         model=policy,

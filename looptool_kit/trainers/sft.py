@@ -10,7 +10,7 @@ from typing import Any
 
 from looptool_kit.config import LoraSettings, SftSettings
 from looptool_kit.samples import Samples
-from looptool_kit.trainers.common import by_tool_list, encode, keep_result, last_checkpoint, lora_policy, progress
+from looptool_kit.trainers.common import arguments, by_tool_list, encode, keep_result, last_checkpoint, lora_policy, progress
 from looptool_kit.trainers.shared_prefix import Packed, pack, packed_logps, why_not
 
 
@@ -64,31 +64,15 @@ def train(
         def _get_train_sampler(self, *_: Any) -> Any:
             return torch.utils.data.SequentialSampler(rows)  # type: ignore[arg-type]
 
-    cpu = not torch.cuda.is_available()
     config = SFTConfig(
-        output_dir=str(folder),
         num_train_epochs=1,  # the rows hold all epochs, each in its own order
         per_device_train_batch_size=settings.micro_batch,
         gradient_accumulation_steps=settings.batch // settings.micro_batch,
-        learning_rate=settings.learning_rate,
         lr_scheduler_type="cosine",
         warmup_steps=settings.warmup_steps,
-        max_grad_norm=1.0,
-        weight_decay=0.0,
-        logging_steps=1,
-        save_strategy="steps",
-        save_steps=settings.save_steps,
-        save_total_limit=2,
-        report_to=[],
-        disable_tqdm=True,
-        seed=seed,
-        use_cpu=cpu,
-        bf16=False,
-        gradient_checkpointing=settings.gradient_checkpointing,
-        remove_unused_columns=False,
-        dataloader_pin_memory=False,
         max_length=None,
         dataset_kwargs={"skip_prepare_dataset": True},
+        **arguments(settings, folder, seed),
     )
     bar = progress(f"train: SFT on {len(samples)} samples")
     trainer = Trainer(
