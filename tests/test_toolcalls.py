@@ -16,6 +16,7 @@ from looptool_kit.toolcalls import (
     MatchOptions,
     align,
     canonical,
+    canonical_calls,
     diagnose,
     grade,
     match,
@@ -157,6 +158,22 @@ def test_match_is_symmetric_and_diagnose_is_empty_exactly_on_match(a: Answer, b:
     assert match(a, a)
     assert (diagnose(a, b) == ()) is match(a, b)
     assert grade(a, Label(calls=b.calls)).match is match(a, b)
+
+
+few = st.recursive(
+    st.sampled_from([None, True, False, 0, 1, 0.0, 1.0, -0.0, 0.5, 2**53 + 1, float(2**53), "1", ""]),
+    lambda v: st.lists(v, max_size=2) | st.dictionaries(st.sampled_from("ab"), v, max_size=2),
+    max_leaves=3,
+)
+like_calls = st.lists(st.builds(ToolCall, name=st.sampled_from("fg"), arguments=st.dictionaries(st.sampled_from("xy"), few, max_size=1)), max_size=10)
+
+
+@given(like_calls, like_calls, st.booleans(), st.randoms(use_true_random=False))
+def test_match_is_equality_of_the_canonical_multisets(a: list[ToolCall], b: list[ToolCall], mixed: bool, random: object) -> None:
+    if mixed:
+        b = [*a[1:], *b[:1]]
+        random.shuffle(b)  # type: ignore[attr-defined]
+    assert match(reply(*a), reply(*b)) is (canonical_calls(a) == canonical_calls(b))
 
 
 @given(call_lists, st.randoms(use_true_random=False))
