@@ -1,8 +1,8 @@
 """What the benchmarks share: each side in a process of its own, the sides taking turns at the same work, and the table of what it cost.
 
-A side is a picklable function without arguments that gets ready (imports, data, a model) and returns the work: again a function without arguments, whose
-return value must be picklable. Only the work is measured: CPU seconds of the process (all its threads and children that ended), wall seconds, and the
-peak of the process's resident memory during the work, everything that it had loaded before included.
+A side is a picklable function without arguments that gets ready (imports, data, a model) and returns the work: again a function without arguments,
+whose return value must be picklable. Only the work is measured: CPU seconds of the process (all its threads), wall seconds, and the peak of the
+process's resident memory during the work, everything that it had loaded before included.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import multiprocessing
-import os
 import re
 import resource
 import sys
@@ -103,14 +102,9 @@ def measure(work: Work) -> tuple[float, float, float, Any]:
     """(CPU seconds, wall seconds, peak MiB of this process meanwhile, the work's value)."""
     gc.collect()
     reset_peak()
-    cpu, wall = _cpu(), time.perf_counter()
+    cpu, wall = time.process_time(), time.perf_counter()
     value = work()
-    return _cpu() - cpu, time.perf_counter() - wall, peak_mb(), value
-
-
-def _cpu() -> float:
-    t = os.times()
-    return t.user + t.system + t.children_user + t.children_system if t.children_user else time.process_time()
+    return time.process_time() - cpu, time.perf_counter() - wall, peak_mb(), value
 
 
 def reset_peak() -> None:

@@ -42,7 +42,7 @@ def pairs(count: int, seed: int = 0) -> list[Pair]:
             label = [*label, copy.deepcopy(rng.choice(label)), copy.deepcopy(rng.choice(label))]
         changed = copy.deepcopy(label)
         same = rng.random() < 0.5
-        if rng.choice((_keep if same else _spoil))(changed, rng):
+        if rng.choice(_keep if same else _spoil)(changed, rng):
             out.append((changed, label, same))
     return out
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from rensa import RMinHash, RMinHashLSH
 
@@ -29,8 +30,14 @@ def normalised(text: str) -> str:
 
 def shingles(text: str) -> frozenset[str]:
     """The word 3-shingles of a text; a shorter text is one shingle."""
-    words = normalised(text).split()
-    return frozenset(" ".join(words[i : i + 3]) for i in range(max(1, len(words) - 2)))
+    return _shingles(normalised(text))
+
+
+def _shingles(normal: str) -> frozenset[str]:
+    words = normal.split()
+    if len(words) <= 3:
+        return frozenset((normal,))
+    return frozenset([f"{a} {b} {c}" for a, b, c in zip(words, words[1:], words[2:], strict=False)])
 
 
 def jaccard(a: frozenset[str], b: frozenset[str]) -> float:
@@ -47,6 +54,16 @@ def _answer(sample: Sample) -> _Answer:
     return canonical_calls(sample.label.calls), normalised(sample.label.reply) if not sample.label.calls else ""
 
 
+class _Row(NamedTuple):
+    """What is compared of one sample."""
+
+    id: str
+    text: str
+    words: frozenset[str]
+    answer: _Answer
+    minhash: RMinHash
+
+
 class Deduplicator:
     """Holds the samples that are there; asks of each new one whether it repeats one of them."""
 
@@ -54,29 +71,39 @@ class Deduplicator:
         self._exact: dict[tuple[str, _Answer], str] = {}
         self._rows: list[tuple[str, frozenset[str], _Answer]] = []
         self._near = RMinHashLSH(threshold=ALIKE, num_perm=_PERMUTATIONS, num_bands=_BANDS)
+        self._last: tuple[Sample, _Row] | None = None
         for sample in samples:
             self.add(sample)
 
     def add(self, sample: Sample) -> None:
         """Take a sample in, duplicate or not."""
-        words, answer = said(sample), _answer(sample)
-        self._exact.setdefault(_key(sample, answer), sample.id)
-        self._near.insert(len(self._rows), _minhash(words))
-        self._rows.append((sample.id, words, answer))
+        row = self._row(sample)
+        self._exact.setdefault((row.text, row.answer), row.id)
+        self._near.insert(len(self._rows), row.minhash)
+        self._rows.append((row.id, row.words, row.answer))
 
     def duplicate_of(self, sample: Sample) -> str | None:
         """Id of the sample already there that this one repeats most, or None."""
-        answer = _answer(sample)
-        if (known := self._exact.get(_key(sample, answer))) is not None:
+        row = self._row(sample)
+        if (known := self._exact.get((row.text, row.answer))) is not None:
             return known
-        words = said(sample)
         best, most = None, 0.0
-        for row in sorted(self._near.query(_minhash(words))):
-            other, other_words, other_answer = self._rows[row]
-            similarity = jaccard(words, other_words)
-            if similarity >= (ALIKE if answer == other_answer else SAME) and similarity > most:
+        for at in sorted(self._near.query(row.minhash)):
+            other, other_words, other_answer = self._rows[at]
+            similarity = jaccard(row.words, other_words)
+            if similarity >= (ALIKE if row.answer == other_answer else SAME) and similarity > most:
                 best, most = other, similarity
         return best
+
+    def _row(self, sample: Sample) -> _Row:
+        # One asks, then adds: the second time the row is there.
+        if self._last is None or self._last[0] is not sample:
+            text = normalised(_said(sample))
+            words = _shingles(text)
+            minhash = RMinHash(num_perm=_PERMUTATIONS, seed=1)
+            minhash.update(list(words))
+            self._last = sample, _Row(sample.id, text, words, _answer(sample), minhash)
+        return self._last[1]
 
 
 def deduplicate(samples: Iterable[Sample]) -> tuple[Samples, dict[str, str]]:
@@ -93,16 +120,6 @@ def deduplicate(samples: Iterable[Sample]) -> tuple[Samples, dict[str, str]]:
     return Samples(kept), dropped
 
 
-def _key(sample: Sample, answer: _Answer) -> tuple[str, _Answer]:
-    return normalised(_said(sample)), answer
-
-
 def _said(sample: Sample) -> str:
     # "The first one, please" says nothing without the turns before it.
     return "\n".join(m.content for m in sample.messages if m.role in ("user", "tool"))
-
-
-def _minhash(words: frozenset[str]) -> RMinHash:
-    minhash = RMinHash(num_perm=_PERMUTATIONS, seed=1)
-    minhash.update(sorted(words))
-    return minhash
