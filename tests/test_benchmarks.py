@@ -1,0 +1,50 @@
+"""The quick forms of the benchmarks run to the end and their checks of sameness hold. Nothing about time is asserted."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def quick(name: str, *more: str) -> str:
+    script = ROOT / "benchmarks" / f"bench_{name}.py"
+    done = subprocess.run(
+        [sys.executable, str(script), "--quick", *more], capture_output=True, text=True, timeout=500, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("| ")
+    return done.stdout
+
+
+def test_match() -> None:
+    said = quick("match")
+    assert "ours: 0 wrong of 300" in said and "compared with nothing" in said
+
+
+def test_rules() -> None:
+    pytest.importorskip("jsonschema")
+    said = quick("rules")
+    failing = re.search(r"(\d+) of 300 calls do not satisfy their schema; the two disagree on 0 ", said)
+    assert failing and 100 < int(failing[1]) < 200
+
+
+def test_dedup() -> None:
+    pytest.importorskip("datasketch")
+    found, others = (float(x) for x in re.search(r"- ours: ([\d.]+)% of the planted found, ([\d.]+)% of the others", quick("dedup")).groups())  # type: ignore[union-attr]
+    assert found >= 95 and others <= 1
+
+
+def test_import() -> None:
+    assert "heavy packages that it loads: none" in quick("import")
+
+
+def test_scale() -> None:
+    said = quick("scale")
+    assert "200: " in said and "200 pass the rules; 0 near-duplicates" in said
