@@ -5,7 +5,8 @@
 #   make lab           the notebooks in JupyterLab: the same loop, stage by stage
 #   make notebooks     run the notebooks' sources anew, on their quick settings, and keep the outputs
 #   make test          the test suite         make check   what CI runs: ruff, mypy, tests
-#   make bench         the benchmarks         make clean   remove build and cache files (runs/ and .venv stay)
+#   make bench         the benchmarks into docs/benchmarks.md; goes on where it stopped (NAMES="match rules": only those)
+#   make clean         remove build and cache files (runs/ and .venv stay)
 
 SHELL  := /bin/bash
 VENV   ?= .venv
@@ -36,7 +37,7 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest
 
 bench: $(VENV)/.dev
-	@shopt -s nullglob; for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+	$(BIN)/python benchmarks/run.py $(NAMES) $(if $(REFERENCE),--reference $(REFERENCE))
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
