@@ -20,7 +20,7 @@ from looptool_kit.engines import Completion
 from looptool_kit.flow import error_seeds, with_decisions
 from looptool_kit.flows import Fates, fates, flows
 from looptool_kit.probe import judge_completion
-from looptool_kit.records import Expansion, Expansions, Probe, Probes, Verdict, Verdicts
+from looptool_kit.records import Expansion, Expansions, Probe, Probes, Scores, Verdict, Verdicts
 from looptool_kit.run import Run
 from looptool_kit.samples import Label, Samples
 from looptool_kit.seeders import world
@@ -99,10 +99,12 @@ def test_flows_of_the_recorded_run_add_up(run: Run) -> None:
     known = fates(run)
     conserved(run, known)
     counts = Counter((f.iteration, f.fate) for f in known)
-    assert counts[1, "error seed"] + counts[1, "relabelled"] == 31 and counts[2, "kept unjudged"] == 8 and not any(f.outdated for f in known)
+    second_rows = composition(run)[1]
+    assert counts[1, "error seed"] + counts[1, "relabelled"] == second_rows["ES"] > 0 and counts[1, "kept unjudged"] == second_rows["unjudged"] > 0
+    assert not any(f.outdated for f in known)
     relabelled = [f for f in known if f.fate == "relabelled"]
-    second = run.table(Samples, "samples", 2).by_id()
-    assert relabelled and all(second[f.becomes].parent == f.sample_id for f in relabelled)
+    later = {j: run.table(Samples, "samples", j).by_id() for j in (2, 3)}
+    assert relabelled and all(later[f.iteration + 1][f.becomes].parent == f.sample_id for f in relabelled)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -158,20 +160,23 @@ def test_a_selected_flow_is_a_dataset_and_opens_in_the_views(run: Run) -> None:
     view = LoopMap(run)
     assert len(view.selection) == len({f.sample_id for f in fates(run)}) and view.on_sample()["sample"]["id"]
     view.selected = ["flow", "D2/part/EE", "D2/state/failed"]
-    assert len(view.selection) == 14 and all(s.parent for s in view.selection) and view.iteration == 2
+    made = {s.id for s in run.table(Samples, "samples", 2) if s.parent}
+    failed = {p.sample_id for p in run.table(Probes, "probes", 2) if p.state == "failed"}
+    assert {s.id for s in view.selection} == made & failed != set() and all(s.parent for s in view.selection) and view.iteration == 2
     assert view.fits[0] == "DisagreementView" and set(view.fits) == {"ProbeView", "DisagreementView", "ExpansionView"}
     desk = view.open_in()
     assert isinstance(desk, DisagreementView) and {s.id for s in desk.selection} == {s.id for s in view.selection}
     probes = view.open_in("ProbeView")
     assert isinstance(probes, ProbeView) and {s.id for s in probes.selection} == {s.id for s in view.selection}
-    view.selected = ["flow", "D1/fate/relabelled", "D2/part/ES"]
-    assert all(s.source == "judge" for s in view.selection) and len(view.selection) == 3
+    view.selected = ["flow", "D2/fate/relabelled", "D3/part/ES"]
+    relabelled = sum(f.fate == "relabelled" and f.iteration == 2 for f in fates(run))
+    assert all(s.source == "judge" for s in view.selection) and len(view.selection) == relabelled > 0
     view.selected = ["node", "D1/new/children"]
     children = view.open_in()
     assert isinstance(children, ExpansionView) and {s.id for s in view.selection} <= {c.sample.id for c in children.expansions}
     assert {s.parent for s in view.selection} == {s.sample.id for s in children.seeds}
     view.selected = ["node", "D3/part/seed"]
-    assert len(view.selection) == 4 and view.fits == []
+    assert len(view.selection) == composition(run)[2]["seed"] > 0 and view.fits == []
     with pytest.raises(ValueError, match="not probed"):
         view.open_in()
     with pytest.raises(ValueError, match="ProbeView"):
@@ -210,10 +215,14 @@ def test_errors_of_an_iteration_and_against_the_one_before(run: Run) -> None:
 
 
 def test_flips_between_policies_on_held_out_samples(run: Run) -> None:
-    assert [(f["before"], f["after"], f["fixed"], f["regressed"], f["samples"]) for f in LoopMap(run).flips()] == [
-        ("D1", "D2", 1, 0, 24),
-        ("D2", "D3", 1, 0, 24),
-    ]
+    flips = {(f["before"], f["after"]): f for f in LoopMap(run).flips()}
+    right = {j: {s.sample_id: s.correct for s in run.table(Scores, "scores", j)} for j in (1, 2, 3)}
+    for j in (1, 2):
+        before, after = right[j], right[j + 1]
+        found = flips[f"D{j}", f"D{j + 1}"]
+        assert found["samples"] == len(before) == len(after)
+        assert found["fixed"] == sum(after[i] and not before[i] for i in before) > 0
+        assert found["regressed"] == sum(before[i] and not after[i] for i in before)
 
 
 def test_static_html_is_small_and_holds_text_as_text(run: Run) -> None:

@@ -135,8 +135,8 @@ def test_brush_filters_and_search_make_the_selection(run: Run) -> None:
     assert {s.id for s in view.selection} == inside and sum(view.states.values()) == len(probes)
     view.filters = {**view.filters, "error": "wrong value"}
     assert {s.id for s in view.selection} == {i for i in inside if probes[i].error == "wrong_value"} != set()
-    view.brush, view.filters = [], {"tool": "move_event", "iteration": "2"}
-    assert all("move_event" in [c.name for c in s.label.calls] for s in view.selection) and len(view.selection)
+    view.brush, view.filters = [], {"tool": "listPlaylists", "iteration": "2"}
+    assert all("listPlaylists" in [c.name for c in s.label.calls] for s in view.selection) and len(view.selection)
     view.filters, view.search = {}, view.selection[0].request[:20].upper()
     assert view.selection and all(view.search.lower() in (s.request + probes[s.id].text).lower() for s in view.selection if s.id in probes)
     view.search = ""
