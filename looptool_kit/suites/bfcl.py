@@ -239,5 +239,8 @@ def print_scores(scores: Scores, policy: str) -> None:
     versions: tuple[bfcl_weights.Version, ...] = ("v3", "v4")
     for version in versions:
         total = bfcl_weights.overall(results, version)
-        missing = f"; counted 0, as officially, because not evaluated: {', '.join(total.missing)}" if total.missing else ""
-        console.print(f"overall by {version}'s weights: {total.value:.4f} [{total.lo:.4f}, {total.hi:.4f}]{missing}", highlight=False)
+        if left := [c for c in total.missing if c in bfcl_weights.CATEGORIES]:
+            console.print(f"no overall by {version}'s weights, not evaluated: {', '.join(left)}", highlight=False)
+            continue
+        agentic = f" (agentic, not run here, counts 0 as officially: {', '.join(total.missing)})" if total.missing else ""
+        console.print(f"overall by {version}'s weights: {total.value:.4f} [{total.lo:.4f}, {total.hi:.4f}]{agentic}", highlight=False)
