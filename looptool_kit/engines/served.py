@@ -1,0 +1,110 @@
+"""The engine of a vLLM server: the policy runs elsewhere, its tokenizer here.
+
+    python -m vllm.entrypoints.openai.api_server --model CHECKPOINT --block-size 32 --enable-lora --max-lora-rank 32 \\
+           --lora-modules mine=RUN/.../adapter --lora-target-modules q_proj k_proj v_proj o_proj gate_proj up_proj down_proj
+
+Without --lora-target-modules scoring ends a CPU server that has --enable-lora. Prompts go to /v1/completions as token ids, so that they are those of
+every other engine, and token ids and log-probabilities come back. These are vLLM's own additions to the protocol (`return_token_ids`,
+`prompt_logprobs`); another server is refused with a sentence.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.error
+import urllib.request
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from looptool_kit.endpoint import Endpoint
+from looptool_kit.engines import Chat, Completion, OnBatch, Sampling
+from looptool_kit.engines.prompts import TokenEngine
+
+PLAIN = {"top_p": 1.0, "top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}
+"""Said each time: a server takes what is left out from the checkpoint's generation settings."""
+
+
+class ServedEngine(TokenEngine):
+    """Generates and scores through a vLLM server."""
+
+    def __init__(self, endpoint: Endpoint, path: str | Path, batch_size: int = 32):
+        """`endpoint.model` is a name that the server knows: its base model, or an adapter of `--lora-modules`. `path`: the base model's folder here.
+
+        Raises ConnectionError where no vLLM server answers, ValueError where it does not know the model.
+        """
+        from looptool_kit.engines.vllm import end_tokens
+        from looptool_kit.models import load_tokenizer
+
+        self.endpoint = endpoint
+        models = self._ask("/models")["data"]
+        known = {m["id"]: m for m in models}
+        if endpoint.model not in known:
+            raise ValueError(f"{endpoint.base_url} serves {', '.join(known)}, not {endpoint.model}.")
+        context = next((m["max_model_len"] for m in (known[endpoint.model], *models) if m.get("max_model_len")), None)
+        if context is None:
+            raise ConnectionError(f"{endpoint.base_url} is no vLLM server: it does not say how long a prompt may be. {REMEDY}")
+        super().__init__(load_tokenizer(path), context, end_tokens(path), batch_size)
+
+    def generate(self, chats: Sequence[Chat], sampling: Sampling, on_batch: OnBatch | None = None) -> list[list[Completion]]:
+        """`sampling.n` completions for each chat, in order; log-probabilities at temperature 1. The server draws samples as it likes.
+
+        Raises ValueError for a prompt that fills the context, ConnectionError where the server stops answering.
+        """
+        prompts = self._prompts(chats)
+        done: list[list[Completion]] = [[] for _ in chats]
+        n = 1 if sampling.temperature == 0 else sampling.n
+        for batch in self._plan(prompts, sampling.n):
+            by_limit = defaultdict(list)  # a request has one limit for all of its prompts
+            for i in batch:
+                by_limit[min(sampling.max_new_tokens, self.context - len(prompts[i]))].append(i)
+            for limit, rows in by_limit.items():
+                choices = self._complete(
+                    [prompts[i] for i in rows],
+                    max_tokens=limit, temperature=sampling.temperature, n=n, logprobs=0, stop_token_ids=sorted(self.ends), ignore_eos=True,
+                )  # fmt: skip
+                for at, i in enumerate(rows):
+                    mine = [self._completion(c["token_ids"], c["logprobs"]["token_logprobs"]) for c in choices[at * n : (at + 1) * n]]
+                    done[i] = mine * (sampling.n // n)
+            if on_batch:
+                on_batch(batch, [done[i] for i in batch])
+        return done
+
+    def score(self, chats: Sequence[Chat], answers: Sequence[str]) -> list[tuple[float, ...]]:
+        """Log-probability of each token of `answers[i]` and of the end token after `chats[i]`. Raises as `generate` does."""
+        rows = self._pairs(chats, answers, self.context - 1)
+        scores: list[tuple[float, ...]] = [()] * len(rows)
+        for batch in self._plan([prompt + tail for prompt, tail in rows], 1):
+            choices = self._complete([rows[i][0] + rows[i][1] for i in batch], max_tokens=1, temperature=0, prompt_logprobs=0)
+            for i, choice in zip(batch, choices, strict=True):
+                prompt, tail = rows[i]
+                said = choice["prompt_logprobs"][len(prompt) :]
+                scores[i] = tuple(at[str(token)]["logprob"] for at, token in zip(said, tail, strict=True))
+        return scores
+
+    def _complete(self, prompts: list[tuple[int, ...]], **wanted: Any) -> list[dict[str, Any]]:
+        body = {"model": self.endpoint.model, "prompt": prompts, "return_token_ids": True} | PLAIN | wanted
+        choices = sorted(self._ask("/completions", body)["choices"], key=lambda c: c["index"])
+        if len(choices) != len(prompts) * wanted.get("n", 1) or any(not c.get("token_ids") for c in choices):
+            raise ConnectionError(f"{self.endpoint.base_url} gave no token ids, so it is no vLLM server. {REMEDY}")
+        return choices
+
+    def _ask(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        key = os.environ.get(self.endpoint.key_env)
+        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
+        data = None if body is None else json.dumps(body).encode()
+        try:
+            with urllib.request.urlopen(
+                urllib.request.Request(self.endpoint.base_url + path, data, headers), timeout=self.endpoint.timeout
+            ) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            raise ConnectionError(f"{self.endpoint.base_url}{path} answered {error.code}: {error.read(500).decode(errors='replace')}") from None
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "reason", None) or error
+            raise ConnectionError(f"{self.endpoint.base_url}{path} gave no answer ({reason}). {REMEDY}") from None
+
+
+REMEDY = "Start one: python -m vllm.entrypoints.openai.api_server --model CHECKPOINT"

@@ -1,0 +1,120 @@
+"""The engine of a vLLM server, against a small server that speaks the part of vLLM's protocol which it needs; the answers are a tiny model's own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch", reason="torch is not installed")
+
+from looptool_kit.endpoint import Endpoint  # noqa: E402
+from looptool_kit.engines import Sampling  # noqa: E402
+from looptool_kit.engines.served import ServedEngine  # noqa: E402
+from looptool_kit.engines.transformers import TransformersEngine  # noqa: E402
+from looptool_kit.samples import Label, Message, Sample  # noqa: E402
+
+CHATS = [Sample(tools=(), messages=(Message(role="user", content=ask),), label=Label()) for ask in ("Hello", "How are you?", "Tell me more")]
+
+
+class Server(ThreadingHTTPServer):
+    """Holds the model that answers and what was asked."""
+
+    model: Any
+    asked: list[dict[str, Any]]
+    names: list[str]
+    plain = False
+    """Answer as a server without vLLM's additions."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        self._say({"data": [{"id": name, "max_model_len": 4096} for name in self.server.names]})
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.asked.append(body)
+        choices = [self._choice(prompt, body) for prompt in body["prompt"] for _ in range(body.get("n", 1))]
+        # Out of order, as a server may send them.
+        self._say({"choices": [choice | {"index": i} for i, choice in reversed(list(enumerate(choices)))]})
+
+    def _choice(self, prompt: list[int], body: dict[str, Any]) -> dict[str, Any]:
+        import torch
+
+        ids, said = list(prompt), []
+        with torch.no_grad():
+            while len(said) < body["max_tokens"]:
+                line = self.server.model(torch.tensor([ids])).logits[0].float().log_softmax(-1)
+                if "prompt_logprobs" in body:
+                    told = [None, *({str(t): {"logprob": float(line[k, t])}} for k, t in enumerate(ids[1:]))]
+                    return {"token_ids": [0], "prompt_logprobs": told}
+                token = int(line[-1].argmax())
+                ids.append(token)
+                said.append(float(line[-1, token]))
+                if token in body["stop_token_ids"]:
+                    break
+        return {"token_ids": None if self.server.plain else ids[len(prompt) :], "logprobs": {"token_logprobs": said}}
+
+    def _say(self, what: dict[str, Any]) -> None:
+        data = json.dumps(what).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def here(tiny_checkpoint: Path) -> TransformersEngine:
+    return TransformersEngine.load(tiny_checkpoint, dtype="float32", batch_size=2)
+
+
+@pytest.fixture
+def server(here: TransformersEngine) -> Iterator[Server]:
+    found = Server(("127.0.0.1", 0), Handler)
+    found.model, found.asked, found.names = here.model, [], ["tiny", "mine"]
+    thread = Thread(target=found.serve_forever, daemon=True)
+    thread.start()
+    yield found
+    found.shutdown()
+    found.server_close()
+
+
+def endpoint(server: Server, model: str = "tiny") -> Endpoint:
+    return Endpoint(base_url=f"http://127.0.0.1:{server.server_port}/v1", model=model)
+
+
+def test_answers_and_scores_are_those_of_the_model_behind_it(server: Server, here: TransformersEngine, tiny_checkpoint: Path) -> None:
+    engine = ServedEngine(endpoint(server), tiny_checkpoint, batch_size=2)
+    assert engine.plan(CHATS) == here.plan(CHATS) and (engine.ends, engine.context) == (here.ends, here.context)
+    kept: list[list[int]] = []
+    for [a], [b] in zip(engine.generate(CHATS, Sampling(6), lambda batch, _: kept.append(batch)), here.generate(CHATS, Sampling(6)), strict=True):
+        assert (a.text, a.token_ids, a.tokens, a.finish_reason) == (b.text, b.token_ids, b.tokens, b.finish_reason)
+        assert a.logprobs == pytest.approx(b.logprobs, abs=1e-3)
+    assert kept == engine.plan(CHATS)
+    for x, y in zip(engine.score(CHATS, ["yes", "no", "maybe"]), here.score(CHATS, ["yes", "no", "maybe"]), strict=True):
+        assert x == pytest.approx(y, abs=1e-3)
+    assert [len(c) for c in engine.generate(CHATS, Sampling(2, temperature=1.0, n=2))] == [2, 2, 2]
+    prompts = here.tokenizer([here.render(c) for c in CHATS], add_special_tokens=False).input_ids
+    first = server.asked[0]
+    assert first["model"] == "tiny" and first["prompt"] == [prompts[i] for i in engine.plan(CHATS)[0]] and first["repetition_penalty"] == 1.0
+
+
+def test_a_server_that_will_not_do_is_refused_with_a_sentence(server: Server, tiny_checkpoint: Path) -> None:
+    with pytest.raises(ValueError, match="serves tiny, mine, not other"):
+        ServedEngine(endpoint(server, "other"), tiny_checkpoint)
+    engine = ServedEngine(endpoint(server, "mine"), tiny_checkpoint)
+    server.plain = True
+    with pytest.raises(ConnectionError, match="no vLLM server.*Start one: python -m vllm"):
+        engine.generate(CHATS, Sampling(2))
+    with pytest.raises(ConnectionError, match="gave no answer.*Start one"):
+        ServedEngine(Endpoint(base_url="http://127.0.0.1:9/v1", model="tiny"), tiny_checkpoint)
