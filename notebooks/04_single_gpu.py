@@ -6,7 +6,7 @@
 #
 # **Read this first.** No GPU was at hand when this was written: the presets and the trainer below **have never run on one**. Their calls
 # are held against the libraries' sources, the reward and the data are tested on the CPU, and the figures are arithmetic (`docs/gpu.md`).
-# Probing and evaluation run on `transformers`; there is no vLLM engine for them in this version.
+# Probing and evaluation run on vLLM too, by the setting `engine`; `docs/engines.md` says what of it was tried.
 #
 # **What it needs.** An NVIDIA GPU with CUDA, of the size in the table below; `make setup` on that machine, which installs the `gpu` extra;
 # the model, from the hub or a folder; some GB of disk.
