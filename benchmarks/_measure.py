@@ -42,13 +42,19 @@ class Cost:
         return min(self.cpu), min(self.wall), min(self.peak)
 
 
-def compare(sides: Mapping[str, Side], rounds: int = 3, warm: bool = False) -> dict[str, Cost]:
+def compare(sides: Mapping[str, Side], rounds: int = 3, warm: bool = False, together: bool = False) -> dict[str, Cost]:
     """Let the sides take turns at their work, `rounds` times each; with `warm` once more before, which does not count.
 
-    Raises `RuntimeError` with the side's own traceback where one fails.
+    `together` keeps all in this process, one round, for the quick forms: heavy imports are paid once, and memory says nothing about a side.
+    Raises `RuntimeError` with the side's own traceback where one fails in its process.
     """
     workers: dict[str, tuple[Any, Connection]] = {}
     costs = {name: Cost() for name in sides}
+    if together:
+        with _stdout_to_stderr():
+            for name, side in sides.items():
+                _take(costs[name], measure(side()))
+        return costs
     spawn = multiprocessing.get_context("spawn")
     try:
         for name, side in sides.items():
@@ -61,12 +67,9 @@ def compare(sides: Mapping[str, Side], rounds: int = 3, warm: bool = False) -> d
         for turn in range(rounds + warm):
             for name, (_, pipe) in workers.items():
                 pipe.send("work")
-                cpu, wall, peak, value = _answer(name, pipe)
-                costs[name].value = value
+                done = _answer(name, pipe)
                 if turn >= warm:
-                    costs[name].cpu.append(cpu)
-                    costs[name].wall.append(wall)
-                    costs[name].peak.append(peak)
+                    _take(costs[name], done)
     finally:
         for process, pipe in workers.values():
             with contextlib.suppress(OSError):
@@ -75,6 +78,13 @@ def compare(sides: Mapping[str, Side], rounds: int = 3, warm: bool = False) -> d
             if process.is_alive():
                 process.terminate()
     return costs
+
+
+def _take(cost: Cost, done: tuple[float, float, float, Any]) -> None:
+    cost.cpu.append(done[0])
+    cost.wall.append(done[1])
+    cost.peak.append(done[2])
+    cost.value = done[3]
 
 
 def _answer(name: str, pipe: Connection) -> Any:

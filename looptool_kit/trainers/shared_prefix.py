@@ -3,7 +3,8 @@
 Tool-calling prompts are mostly tool list: the G completions of a GRPO group share a whole prompt, the samples of one tool list most of theirs.
 `pack` lays such sequences out flat, each group as its prefix followed by the branches; every layer computes each token once, a branch attends to its
 group's prefix and to itself, and tokens keep the positions they have in their own sequence. Log-probs and gradients equal those of the sequences run
-one by one. Works for causal models of transformers whose attention goes through its attention interface (Llama, Qwen2, Qwen3, ...; full attention).
+one by one. Works for causal models of transformers whose attention goes through its attention interface (Llama, Qwen2, Qwen3, Gemma 3, ...), also in
+layers with a sliding window: there a token sees the last `window` tokens of its own sequence, itself among them, as in transformers.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-SUPPORTED = ("llama", "mistral", "qwen2", "qwen3")
+SUPPORTED = ("llama", "mistral", "qwen2", "qwen3", "gemma3_text")
 """Model types whose sharing is tested against plain rows."""
 NAME = "looptool_shared_prefix"
 
@@ -174,19 +175,36 @@ def _attention(
     if shared_prefix is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
     key, value = (repeat_kv(x, getattr(module, "num_key_value_groups", 1)) for x in (key, value))
-    scale = kwargs.get("scaling")
+    scale, window = kwargs.get("scaling"), kwargs.get("sliding_window")
     out = []
     for start, length in shared_prefix.prefixes:
         q, k, v = (x[:, :, start : start + length] for x in (query, key, value))
-        out.append(attend(q, k, v, is_causal=True, scale=scale)[0].transpose(0, 1))
+        if window is None or length <= window:
+            seen = attend(q, k, v, is_causal=True, scale=scale)
+        else:
+            seen = attend(q, k, v, attn_mask=_near(length, length, window, query.device).tril(), scale=scale)
+        out.append(seen[0].transpose(0, 1))
     for bucket in shared_prefix.buckets:
         start, length = bucket.prefix
         q, k, v = (x[0][:, bucket.tokens].transpose(0, 1) for x in (query, key, value))
+        mask = bucket.mask
+        if window is not None and mask.shape[1] > window:
+            gone = max(0, length - window + 1)  # so much of the prefix not even the branch's first token sees
+            mask = (mask & _near(mask.shape[0], mask.shape[1], window, query.device))[:, gone:]
+            start, length = start + gone, length - gone
         before = (len(bucket.tokens), -1, -1, -1)
         k = torch.cat([key[:, :, start : start + length].expand(before), k], dim=2)
         v = torch.cat([value[:, :, start : start + length].expand(before), v], dim=2)
-        out.append(attend(q, k, v, attn_mask=bucket.mask, scale=scale).transpose(1, 2)[bucket.real])
+        out.append(attend(q, k, v, attn_mask=mask, scale=scale).transpose(1, 2)[bucket.real])
     return torch.cat(out)[shared_prefix.order].unsqueeze(0), None
+
+
+def _near(rows: int, columns: int, window: int, device: Any) -> torch.Tensor:
+    """(rows, columns) bool: the column is less than `window` before the row; rows are the last ones of the columns."""
+    import torch
+
+    at = torch.arange(columns, device=device)
+    return at[columns - rows :, None] - at[None, :] < window
 
 
 def _register() -> None:
@@ -209,8 +227,10 @@ def why_not(model: Any) -> str | None:
     config = causal.config.get_text_config()
     if config.model_type not in SUPPORTED:
         return f"model type {config.model_type!r} is not one of {', '.join(SUPPORTED)}"
-    if any(kind != "full_attention" for kind in getattr(config, "layer_types", None) or ()):
-        return "the model has sliding-window layers"
-    if getattr(config, "sliding_window", None) and getattr(config, "use_sliding_window", True):
-        return "the model has sliding-window attention"
+    if kinds := sorted(set(getattr(config, "layer_types", None) or ()) - {"full_attention", "sliding_attention"}):
+        return f"the model has layers of {kinds[0]}"
+    if getattr(config, "final_logit_softcapping", None) or getattr(config, "attn_logit_softcapping", None):
+        return "the model caps its logits"
+    if getattr(config, "use_bidirectional_attention", None):
+        return "the model's attention is not causal"
     return None

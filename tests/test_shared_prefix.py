@@ -1,0 +1,170 @@
+"""Shared-prefix GRPO against stock TRL: log-probs, loss and gradients on several architectures, ragged groups, LoRA, checkpointing; the fall-back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("trl")
+
+from tiny_models import tiny_model, tiny_tokenizer  # noqa: E402
+
+from looptool_kit.trainers import grpo  # noqa: E402
+from looptool_kit.trainers.shared_prefix import pack, packed_logps, why_not  # noqa: E402
+
+KINDS = ("llama", "qwen2", "qwen3", "gemma3", "qwen2 sliding", "mistral sliding")
+WINDOW = 16
+
+
+def model_of(kind: str) -> Any:
+    """A tiny random model; windows are shorter than the prompts, than some completions longer."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    if kind in ("llama", "qwen2", "qwen3", "gpt2"):
+        return tiny_model(kind)
+    torch.manual_seed(5)
+    sizes: dict[str, Any] = dict(
+        vocab_size=258, hidden_size=48, intermediate_size=64, num_hidden_layers=3, num_attention_heads=6, num_key_value_heads=2, head_dim=8,
+        initializer_range=0.3, eos_token_id=257, pad_token_id=257, bos_token_id=None, sliding_window=WINDOW,
+    )  # fmt: skip
+    if kind != "mistral sliding":
+        sizes["layer_types"] = ["sliding_attention", "full_attention", "sliding_attention"]
+    if kind == "gemma3":
+        sizes |= {"query_pre_attn_scalar": 8}
+    if kind == "qwen2 sliding":
+        sizes |= {"use_sliding_window": True}
+    name = {"gemma3": "gemma3_text", "qwen2 sliding": "qwen2", "mistral sliding": "mistral"}[kind]
+    return AutoModelForCausalLM.from_config(AutoConfig.for_model(name, **sizes), dtype=torch.float32)
+
+
+def with_lora(model: Any) -> Any:
+    from peft import LoraConfig, get_peft_model
+
+    torch.manual_seed(1)
+    policy = get_peft_model(model, LoraConfig(r=4, lora_alpha=8, target_modules=["q_proj", "v_proj", "up_proj"], task_type="CAUSAL_LM"))
+    for name, parameter in policy.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=0.05, generator=torch.Generator().manual_seed(len(name)))
+    return policy
+
+
+def batch() -> dict[str, Any]:
+    """Seven rows of three groups (of four, two and one), prompts left-padded as TRL does, completions ragged, two cut at the length limit."""
+    rng = torch.Generator().manual_seed(0)
+    prompts = [torch.randint(5, 250, (n,), generator=rng) for n in (40, 22, 6)]
+    lengths = torch.tensor([24, 5, 9, 24, 1, 7, 3])
+    width, new = 40, 24
+    ids, mask = torch.zeros(7, width, dtype=torch.long), torch.zeros(7, width, dtype=torch.long)
+    for row, which in enumerate((0, 1, 0, 0, 1, 0, 2)):
+        ids[row, width - len(prompts[which]) :], mask[row, width - len(prompts[which]) :] = prompts[which], 1
+    seen = (torch.arange(new)[None] < lengths[:, None]).long()
+    return {
+        "prompt_ids": ids,
+        "prompt_mask": mask,
+        "completion_ids": torch.randint(5, 250, (7, new), generator=rng) * seen,
+        "completion_mask": seen,
+        "advantages": torch.tensor([1.1, 0.7, -0.6, 0.0, 0.0, -0.5, 0.3]),
+        "num_items_in_batch": lengths.sum(),
+    }
+
+
+def run(cls: Any, model: Any, folder: Path, inputs: dict[str, Any], **config: Any) -> tuple[Any, Any, dict[str, Any]]:
+    """(per-token log-probs where there are tokens, loss, gradients by parameter) of one training step's forward and backward."""
+    from datasets import Dataset
+    from trl import GRPOConfig
+
+    settings = GRPOConfig(
+        output_dir=str(folder / cls.__name__), per_device_train_batch_size=2, num_generations=2, max_completion_length=24, epsilon_high=0.28,
+        report_to=[], use_cpu=True, bf16=False, temperature=0.9, **{"gradient_checkpointing": False, "loss_type": "dapo", **config},
+    )  # fmt: skip
+    trainer = cls(
+        model=model, args=settings, reward_funcs=[lambda completions, **_: [0.0] * len(completions)], processing_class=tiny_tokenizer(),
+        train_dataset=Dataset.from_list([{"prompt": "x"}] * 2),
+    )  # fmt: skip
+    trainer.current_gradient_accumulation_steps = 1
+    ids = torch.cat([inputs["prompt_ids"], inputs["completion_ids"]], 1)
+    seen = torch.cat([inputs["prompt_mask"], inputs["completion_mask"]], 1)
+    model.eval()
+    with torch.no_grad():
+        logps, *_ = trainer._get_per_token_logps_and_entropies(model, ids, seen, inputs["completion_ids"].shape[1])
+    model.train()
+    loss = trainer._compute_loss(model, inputs)
+    loss.backward()
+    return (
+        logps[inputs["completion_mask"].bool()],
+        loss.detach(),
+        {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None},
+    )
+
+
+def check(folder: Path, kind: str, lora: bool, inputs: dict[str, Any], **config: Any) -> None:
+    from trl import GRPOTrainer
+
+    made = [with_lora(m) if lora else m for m in (model_of(kind), model_of(kind))]
+    assert why_not(made[1]) is None
+    logps, loss, grads = run(GRPOTrainer, made[0], folder, inputs, **config)
+    our_logps, our_loss, our_grads = run(grpo.shared_prefix_trainer(), made[1], folder, inputs, **config)
+    torch.testing.assert_close(our_logps, logps, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(our_loss, loss, rtol=1e-4, atol=1e-6)
+    assert our_grads.keys() == grads.keys() and grads
+    whole = torch.cat([g.flatten() for g in grads.values()]).norm()
+    for name, grad in grads.items():
+        off = (our_grads[name] - grad).norm()
+        assert off <= 1e-4 * grad.norm() + 1e-6 * whole, f"{name}: {off} of {grad.norm()}"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_log_probs_loss_and_gradients_equal_stock_trl(kind: str, tmp_path: Path) -> None:
+    check(tmp_path, kind, False, batch())
+
+
+@pytest.mark.parametrize("kind", ["llama", "gemma3"])
+def test_with_lora_and_gradient_checkpointing(kind: str, tmp_path: Path) -> None:
+    check(tmp_path, kind, True, batch(), gradient_checkpointing=True, gradient_checkpointing_kwargs={"use_reentrant": False})
+
+
+@pytest.mark.parametrize("config", [{}, {"beta": 0.04}, {"loss_type": "grpo"}], ids=str)
+def test_old_and_reference_log_probs_enter_as_in_trl(config: dict[str, Any], tmp_path: Path) -> None:
+    inputs = batch()
+    rng = torch.Generator().manual_seed(1)
+    for name in ("old_per_token_logps", "ref_per_token_logps"):  # some ratios are beyond the clipping range
+        inputs[name] = -5.5 + 0.5 * torch.randn(inputs["completion_ids"].shape, generator=rng)
+    check(tmp_path, "qwen3", True, inputs, **config)
+
+
+@pytest.mark.parametrize("kind", ["llama", "gemma3"])
+def test_bfloat16_is_near_float32(kind: str) -> None:
+    model = model_of(kind).eval()
+    inputs = batch()
+    prompts = [ids[m.bool()].tolist() for ids, m in zip(inputs["prompt_ids"], inputs["prompt_mask"], strict=True)]
+    answers = [ids[m.bool()].tolist() for ids, m in zip(inputs["completion_ids"], inputs["completion_mask"], strict=True)]
+    with torch.no_grad():
+        exact, _ = packed_logps(model, pack(prompts, answers, same_group=4))
+        model.to(torch.bfloat16)
+        rounded, _ = packed_logps(model, pack(prompts, answers, same_group=4))
+        alone = []
+        for prompt, answer in zip(prompts, answers, strict=True):
+            logits = model(torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 : -1].float()
+            alone.append(torch.log_softmax(logits, -1).gather(1, torch.tensor(answer)[:, None])[:, 0])
+    assert rounded.dtype == torch.float32
+    # As far from float32 as plain rows in bfloat16 are, and not much further.
+    assert (rounded - exact).abs().mean() <= 2 * (torch.cat(alone) - exact).abs().mean() + 1e-3
+
+
+def test_an_unknown_model_takes_trls_own_path_and_says_why(tmp_path: Path) -> None:
+    from transformers import AutoConfig, AutoModelForCausalLM
+    from trl import GRPOTrainer
+
+    def gpt2() -> Any:
+        torch.manual_seed(0)
+        config = AutoConfig.for_model("gpt2", vocab_size=258, n_embd=32, n_layer=2, n_head=2, attn_pdrop=0, embd_pdrop=0, resid_pdrop=0)
+        return AutoModelForCausalLM.from_config(config)
+
+    inputs = batch()
+    expected = run(GRPOTrainer, gpt2(), tmp_path, inputs)
+    with pytest.warns(UserWarning, match="TRL's own path.*'gpt2'"):
+        found = run(grpo.shared_prefix_trainer(), gpt2(), tmp_path, inputs)
+    torch.testing.assert_close(found, expected)
