@@ -1,7 +1,8 @@
 """Keep benchmarks out of training data: fingerprints of their tool names and texts, and the check of what a generator wrote.
 
 The user builds the list from a benchmark that is installed (`looptool contamination build --from FOLDER OUT`). It holds hashes only: tool names
-without case and punctuation, and every run of `WORDS` words of every text (the n-gram overlap by which GPT-3's appendix C and later reports decide).
+without case and punctuation, every run of `WORDS` words of every text (the n-gram overlap by which GPT-3's appendix C and later reports decide), and
+of every text as short as most requests the word 3-shingles, by whose Jaccard similarity near-duplicates are found (as in `dedup`).
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from looptool_kit.dedup import normalised
+from looptool_kit.dedup import ALIKE, normalised, shingles
 from looptool_kit.records import Check
 from looptool_kit.samples import Frozen, Sample, Tool
 from looptool_kit.tables import write_text
@@ -23,6 +25,8 @@ WORDS = 8
 """Words of a run. Eight in a row are shared by texts that know each other, and requests to tools are often no longer than twice that."""
 SHORT = 5
 """A text of fewer than `WORDS` words counts as one run where it has at least this many."""
+LONG = 16
+"""Texts of more words are compared by their runs alone: a near-duplicate that differs in single words shares a run with them."""
 
 
 class Fingerprints(Frozen):
@@ -36,6 +40,17 @@ class Fingerprints(Frozen):
     """Of tool names."""
     runs: frozenset[str] = frozenset()
     """Of runs of words."""
+    requests: frozenset[tuple[str, ...]] = frozenset()
+    """Of each text of `WORDS` to `LONG` words its shingles, sorted; 8 digits each."""
+
+    @cached_property
+    def _holding(self) -> dict[str, list[tuple[str, ...]]]:
+        """Shingle -> the texts that hold it."""
+        out: dict[str, list[tuple[str, ...]]] = {}
+        for request in self.requests:
+            for shingle in request:
+                out.setdefault(shingle, []).append(request)
+        return out
 
     def __repr__(self) -> str:
         return f"Fingerprints({len(self.names)} tool names, {len(self.runs)} runs of {self.words} words from {', '.join(self.built_from)})"
@@ -54,6 +69,7 @@ def build(folders: Sequence[str | Path]) -> Fingerprints:
     """
     names: set[str] = set()
     runs: set[str] = set()
+    requests: set[tuple[str, ...]] = set()
     files = 0
     for folder in map(Path, folders):
         before = files
@@ -65,10 +81,16 @@ def build(folders: Sequence[str | Path]) -> Fingerprints:
                     names.add(_name(text))
                 else:
                     runs.update(_hash(r) for r in _runs(text))
+                    if sketch := _sketch(text):
+                        requests.add(sketch)
         if files == before:
             raise ValueError(f"{folder} holds no readable .json or .jsonl file: give the folder of an installed benchmark's data")
     return Fingerprints(
-        built_from=tuple("/".join(Path(f).resolve().parts[-2:]) for f in folders), files=files, names=frozenset(names), runs=frozenset(runs)
+        built_from=tuple("/".join(Path(f).resolve().parts[-2:]) for f in folders),
+        files=files,
+        names=frozenset(names),
+        runs=frozenset(runs),
+        requests=frozenset(requests),
     )
 
 
@@ -105,7 +127,7 @@ def _texts(value: Any) -> Iterator[tuple[bool, str]]:
 
 def write(fingerprints: Fingerprints, path: str | Path) -> None:
     """Write the list as JSON, sorted, atomically."""
-    content = fingerprints.model_dump() | {k: sorted(getattr(fingerprints, k)) for k in ("names", "runs")}
+    content = fingerprints.model_dump() | {k: sorted(getattr(fingerprints, k)) for k in ("names", "runs", "requests")}
     write_text(path, json.dumps(content, indent=0) + "\n")
 
 
@@ -161,6 +183,8 @@ def _shared(texts: Iterable[tuple[str, str]], known: Fingerprints) -> Iterator[s
         hits = [r for r in runs if _hash(r) in known.runs]
         if hits:
             yield f"{where} shares {len(hits)} of {len(runs)} runs of words with {', '.join(known.built_from)}, e.g. {hits[0]!r}"
+        elif (likeness := _nearest(text, known)) >= ALIKE:
+            yield f"{where} is a near-duplicate of a text of {', '.join(known.built_from)}: {likeness:.2f} of their word triples are common"
 
 
 def _check(wrong: list[str]) -> Check:
@@ -172,6 +196,20 @@ def _runs(text: str) -> Iterator[str]:
     if len(words) >= SHORT:
         for at in range(max(1, len(words) - WORDS + 1)):
             yield " ".join(words[at : at + WORDS])
+
+
+def _sketch(text: str) -> tuple[str, ...]:
+    """The shingles of a text of `WORDS` to `LONG` words, hashed; empty for others."""
+    if not WORDS <= len(normalised(text).split()) <= LONG:
+        return ()
+    return tuple(sorted({_hash(s)[:8] for s in shingles(text)}))
+
+
+def _nearest(text: str, known: Fingerprints) -> float:
+    """The Jaccard similarity of a text to the nearest one of the benchmark, in [0, 1]."""
+    mine = _sketch(text)
+    common = Counter(request for shingle in mine for request in known._holding.get(shingle, ()))
+    return max((n / (len(mine) + len(request) - n) for request, n in common.items()), default=0.0)
 
 
 def _name(name: str) -> str:

@@ -62,20 +62,23 @@ def expand(run: Run, verdicts: Verdicts | None = None, iteration: int | None = N
 
 
 def _written_by(run: Run) -> list[object]:
-    """What else decides on children that a model writes; nothing where none does, so that other runs keep their keys."""
+    """What else decides on children: the guard, and the model that writes; nothing where there is neither, so that other runs keep their keys."""
     settings = run.settings
     if not any(map(find_batch_expander, settings.expand.expanders)):
-        return []
+        return [settings.contamination] if settings.contamination else []
     return [[e.base_url, e.model] if e else None for e in (settings.generator_llm, settings.judge_llm)] + [settings.contamination]
 
 
 def _candidates(run: Run, seed: ErrorSeed, wanted: int, pool: Samples, j: int) -> list[Expansion]:
     out: list[Expansion] = []
+    known = contamination.read(run.settings.contamination) if run.settings.contamination else None
     for name in run.settings.expand.expanders:
         if not find_batch_expander(name):
             rng = random.Random(f"{run.settings.seed}/{j}/{seed.sample.id}/{name}")
             children = find_expander(name)(seed.sample, seed.probe.faults, wanted * run.settings.expand.tries, rng, pool)
-            out += [_expansion(seed, child, j, tuple(check_sample(child))) for child in children]
+            for child in children:
+                guard = (contamination.check_sample(child, known),) if known else ()
+                out.append(_expansion(seed, child, j, (*check_sample(child), *guard)))
     return out
 
 

@@ -36,6 +36,7 @@ def seed(run: Run) -> Samples:
         started = time.monotonic()
         with full_disk_explained(run.path):
             pool, held_out, truth = _SOURCES.get(wanted.source, _from_file)(run)
+            pool = _guarded(run, pool)
             folder = run.folder(0)
             pool.write(folder / "pool.parquet")
             held_out.write(folder / "held_out.parquet")
@@ -43,6 +44,21 @@ def seed(run: Run) -> Samples:
             pool[: wanted.first].write(run.folder(1) / "samples.parquet")
             run.finish("seed", 0, made_from, started, rows=len(pool), held_out=len(held_out), planted_errors=len(truth))
     return run.table(Samples, "samples", 1)
+
+
+def _guarded(run: Run, pool: Samples) -> Samples:
+    """The pool without what it shares with a benchmark (setting `contamination`); that goes to `rejected.jsonl`."""
+    from looptool_kit import contamination
+
+    if not run.settings.contamination:
+        return pool
+    known = contamination.read(run.settings.contamination)
+    hits = {row: check.detail for row, sample in enumerate(pool, 1) if not (check := contamination.check_sample(sample, known)).passed}
+    for row, why in hits.items():
+        run.reject(run.settings.seeds.source, row, pool[row - 1].model_dump_json(), f"contamination: {why}")
+    if len(hits) == len(pool):
+        raise RunError(f"every seed sample shares something with the benchmark of {run.settings.contamination}: see {run.path / 'rejected.jsonl'}")
+    return Samples(s for row, s in enumerate(pool, 1) if row not in hits)
 
 
 def _from_world(run: Run) -> tuple[Samples, Samples, Truths]:
@@ -89,10 +105,10 @@ def _from_templates(run: Run) -> tuple[Samples, Samples, Truths]:
 
 
 def _writers(run: Run) -> list[object]:
-    """What else decides on written seed data; nothing where no model writes, so that other runs keep their keys."""
+    """What else decides on seed data: the guard, and who writes; nothing where there is neither, so that other runs keep their keys."""
     settings = run.settings
     if settings.seeds.source != "trees":
-        return []
+        return [settings.contamination] if settings.contamination else []
     return [[e.base_url, e.model] if e else None for e in (settings.generator_llm, settings.judge_llm)] + [settings.synthesis, settings.contamination]
 
 

@@ -14,9 +14,13 @@ from hypothesis import strategies as st
 from looptool_kit import contamination
 from looptool_kit.expanders.llm import Child
 from looptool_kit.forms import Failed, dialogue_part, read, tools_part
+from looptool_kit.run import Run
 from looptool_kit.samples import Label, Message, Sample, Samples, Tool
+from looptool_kit.seed import seed
 
 QUESTION = "Would the ferry to Lundey still sail tomorrow if the wind turns north after noon?"
+
+NEAR = "Could you hold two quiet cabins on the seven o'clock boat to Grimsey?"
 
 
 @pytest.fixture
@@ -84,6 +88,29 @@ def test_the_list_holds_hashes_only_and_survives_the_disk(benchmark: Path, tmp_p
         contamination.read(tmp_path / "other.json")
     with pytest.raises(ValueError, match="no readable"):
         contamination.build([tmp_path / "ferry_bench" / "nothing"])
+
+
+def test_a_short_request_with_a_word_changed_is_a_near_duplicate(benchmark: Path, tmp_path: Path) -> None:
+    (benchmark / "more.json").write_text(json.dumps({"question": NEAR}))
+    contamination.write(contamination.build([benchmark]), tmp_path / "list.json")
+    known = contamination.read(tmp_path / "list.json")
+    # No eight of its words stand in a row in the original.
+    check = contamination.check_sample(sample(NEAR.replace("on the", "for the")), known)
+    assert not check.passed and "near-duplicate" in check.detail
+    assert contamination.check_sample(sample("Please tell the ferry office that two cabins for Friday are to be cancelled."), known).passed
+
+
+def test_seeds_that_a_benchmark_holds_are_set_aside(benchmark: Path, tmp_path: Path) -> None:
+    contamination.write(contamination.build([benchmark]), tmp_path / "list.json")
+    own = [sample(f"Tell me number {i} of your {word} stories, please.") for i, word in enumerate(("old", "short", "funny", "sad"))]
+    Samples([*own, sample(QUESTION)]).write(tmp_path / "seeds.jsonl")
+    run = Run.create(tmp_path / "run", seeds__source=str(tmp_path / "seeds.jsonl"), contamination=str(tmp_path / "list.json"))
+    made = seed(run)
+    everything = [*run.table(Samples, "pool", 0), *made]
+    assert everything and all(s.request != QUESTION for s in everything)
+    aside = [json.loads(line) for line in (run.path / "rejected.jsonl").read_text().splitlines()]
+    held = [s.request for s in run.table(Samples, "held_out", 0)]
+    assert QUESTION in held or ("contamination" in aside[0]["reason"] and QUESTION in aside[0]["raw"])
 
 
 def looptool(*arguments: object) -> subprocess.CompletedProcess[str]:
