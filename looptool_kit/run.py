@@ -64,6 +64,7 @@ class Run:
 
     def __init__(self, path: Path, settings: Settings, read_only: bool = False) -> None:
         self.path, self.settings, self.read_only = path, settings, read_only
+        self._decided: tuple[bytes, list[Decision | None]] = (b"", [])
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r}, preset={self.settings.preset!r})"
@@ -252,25 +253,39 @@ class Run:
 
     def decisions(self, subject: str, iteration: int | None = None) -> dict[str, Decision]:
         """The decisions in force on a subject, by row, in the order in which they were made; with `iteration`, those that hold there."""
-        path = self.path / "decisions.jsonl"
         stacks: dict[str, list[tuple[int, Decision]]] = {}
-        if path.exists():
-            for number, line in enumerate(path.read_text(encoding="utf-8").split("\n")):
-                try:
-                    decision = Decision.model_validate_json(line)
-                except ValueError:
-                    continue  # the last line of a write that was cut short
-                if decision.subject == subject and (iteration is None or decision.iteration in (None, iteration)):
-                    stack = stacks.setdefault(decision.row, [])
-                    if decision.value != "undo":
-                        stack.append((number, decision))
-                    elif alike := [k for k, (_, d) in enumerate(stack) if d.iteration == decision.iteration]:
-                        del stack[alike[-1]]
+        for number, decision in enumerate(self._all_decisions()):
+            if decision and decision.subject == subject and (iteration is None or decision.iteration in (None, iteration)):
+                stack = stacks.setdefault(decision.row, [])
+                if decision.value != "undo":
+                    stack.append((number, decision))
+                elif alike := [k for k, (_, d) in enumerate(stack) if d.iteration == decision.iteration]:
+                    del stack[alike[-1]]
         return {d.row: d for _, d in sorted((stack[-1] for stack in stacks.values() if stack), key=lambda pair: pair[0])}
+
+    def _all_decisions(self) -> list[Decision | None]:
+        """Every line of the decisions file, None for one that is none (the last of a write that was cut short)."""
+        try:
+            text = (self.path / "decisions.jsonl").read_bytes()
+        except FileNotFoundError:
+            text = b""
+        # Views ask after every decision: only lines that were added since are parsed, or deciding would cost more with each one made.
+        known, decisions = self._decided if text.startswith(self._decided[0]) else (b"", [])
+        whole = text[len(known) : text.rfind(b"\n") + 1]
+        decisions = decisions + [_decision(line) for line in whole.split(b"\n")[:-1]]
+        self._decided = (known + whole, decisions)
+        return [*decisions, _decision(text[len(known) + len(whole) :])]
 
     def reject(self, file: str, row: int, raw: str, reason: str) -> None:
         """Set a bad row aside in `rejected.jsonl`."""
         _append(self.path / "rejected.jsonl", {"file": file, "row": row, "reason": reason, "raw": raw})
+
+
+def _decision(line: bytes) -> Decision | None:
+    try:
+        return Decision.model_validate_json(line)
+    except ValueError:
+        return None
 
 
 def key(*parts: Any) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from looptool_kit.flow import with_decisions
 from looptool_kit.records import Verdict, Verdicts
-from looptool_kit.run import Run, RunError
+from looptool_kit.run import Decision, Run, RunError
 from looptool_kit.samples import Label, ToolCall
 
 
@@ -66,3 +66,24 @@ def test_a_persons_verdict_does_not_inherit_the_label_of_the_judges(run: Run) ->
     assert with_decisions(verdicts, run.decisions("verdict", 1))[0].label == edited
     run.decide("verdict", "s", "PRED_WRONG")
     assert with_decisions(verdicts, run.decisions("verdict", 1))[0].label == label
+
+
+def test_what_others_add_or_mend_in_the_file_is_seen_and_known_lines_are_not_parsed_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[bytes] = []
+    parse = Decision.model_validate_json
+    monkeypatch.setattr(Decision, "model_validate_json", lambda line: parsed.append(line) or parse(line))
+    run.decide_all("verdict", {f"s{i}": "PRED_WRONG" for i in range(50)})
+    assert len(values(run)) == 50
+    Run.open(run.path).decide("verdict", "s0", "BOTH_WRONG")
+    run.decide("verdict", "s1", "undo")
+    assert values(run)["s0"] == "BOTH_WRONG" and "s1" not in values(run)
+    assert sum(map(bool, parsed)) == 52
+    file = run.path / "decisions.jsonl"
+    file.write_bytes(file.read_bytes() + b'{"time": "cut sh')
+    assert len(values(run)) == 49
+    run.decide("verdict", "s2", "BOTH_CORRECT")
+    assert values(run)["s2"] == "BOTH_CORRECT" and len(values(run)) == 49
+    file.write_bytes(b"".join(line for line in file.read_bytes().splitlines(True) if b'"s0"' not in line))
+    assert "s0" not in values(run) and len(values(run)) == 48
+    file.unlink()
+    assert values(run) == {}
