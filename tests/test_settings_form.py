@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,21 @@ def test_text_from_the_run_stays_text_and_unknown_rooms_are_named(run: Run) -> N
     assert "<img" not in static and "&lt;img" in static and "<script" not in form.python.value
     with pytest.raises(ValueError, match="there are: seeds, synthesis"):
         settings_form(run, "seed")
+
+
+def test_judges_are_written_as_json_and_shown_as_they_are(run: Run) -> None:
+    judges = [{"base_url": "http://localhost:8000/v1", "model": "one"}, {"base_url": "http://localhost:8001/v1", "model": "two", "concurrency": 8}]
+    run.set(jury__others=judges)
+    form = settings_form(run, "jury")
+    assert form.changes == {} and json.loads(form.inputs["others"].value) == judges
+    form.inputs["others"].value = json.dumps(judges[1:])
+    assert "run.set(jury__others=[{" in form.python.value and "two" in form.python.value
+    form.button.click()
+    assert [j.model for j in load_settings(run.path / "run.toml").jury.others] == ["two"] == [j.model for j in run.settings.jury.others]
+    for wrong in ("[{", '[{"model": "x"}]', '[{"base_url": "not an address", "model": "x"}]'):
+        form.inputs["others"].value = wrong
+        form.button.click()
+        assert "Not saved" in form.status.value and "others" in form.status.value and len(run.settings.jury.others) == 1
+    form.inputs["others"].value = ""
+    form.button.click()
+    assert run.settings.jury.others == ()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import types
 from typing import Any, Literal, Union, get_args, get_origin
 
 import ipywidgets
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from looptool_kit.run import Run
@@ -60,7 +61,7 @@ class SettingsForm(ipywidgets.VBox):
         import html
 
         try:
-            line = ", ".join(f"{name}={value!r}" for name, value in self.changes.items())
+            line = ", ".join(f"{name}={_plain(value)!r}" for name, value in self.changes.items())
             line = f"run.set({line})" if line else "as in run.toml"
         except ValueError as error:
             line = str(error)
@@ -94,7 +95,10 @@ def _input(name: str, field: FieldInfo, value: Any) -> Any:
         return ipywidgets.Dropdown(options=list(get_args(kind)), value=value, **look)
     if kind is bool:
         return ipywidgets.Checkbox(value=value, indent=False, **look)
-    text = "" if value is None else ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    if _tables(kind):
+        text = json.dumps(_plain(value), ensure_ascii=False) if value else ""
+    else:
+        text = "" if value is None else ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
     return ipywidgets.Text(value=text, continuous_update=True, placeholder="not set" if value is None else "", **look)
 
 
@@ -106,9 +110,26 @@ def _value(name: str, field: FieldInfo, said: Any) -> Any:
     said = said.strip()
     if optional and not said:
         return None
+    if _tables(kind):
+        try:
+            return TypeAdapter(kind).validate_python(json.loads(said or "[]"))
+        except ValueError as error:
+            problems = error.errors(include_input=False) if isinstance(error, ValidationError) else []
+            why = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in problems) or str(error)
+            raise ValueError(f'{name}: {why}. Give a JSON list, e.g. [{{"base_url": "http://localhost:8000/v1", "model": "name"}}]') from None
     if get_origin(kind) is tuple:
         return tuple(_scalar(name, get_args(kind)[0], part.strip()) for part in said.split(",") if part.strip())
     return _scalar(name, kind, said)
+
+
+def _tables(kind: Any) -> bool:
+    """Whether a setting is a list of tables, as `jury.others` is: these are written as JSON."""
+    return get_origin(kind) is tuple and isinstance(get_args(kind)[0], type) and issubclass(get_args(kind)[0], BaseModel)
+
+
+def _plain(value: Any) -> Any:
+    """A setting's value in plain Python, tables as what they say beyond their defaults."""
+    return [v.model_dump(exclude_defaults=True) if isinstance(v, BaseModel) else v for v in value] if isinstance(value, tuple) else value
 
 
 def _scalar(name: str, kind: Any, said: str) -> Any:
