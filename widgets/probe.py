@@ -15,7 +15,7 @@ from looptool_kit.run import Run
 from looptool_kit.samples import Sample, Samples, ToolCall
 from looptool_kit.widgets.detail import detail
 from looptool_kit.widgets.drawing import histogram
-from looptool_kit.widgets.rows import Rows, TableView
+from looptool_kit.widgets.rows import Lazy, Rows, TableView
 from looptool_kit.widgets.view import html_table, script, style
 
 STATES = ("mastered", "borderline", "failed")
@@ -52,15 +52,17 @@ class ProbeView(TableView):
         self._probes: list[Probe] = [p for probes, _, _ in tables for p in probes]
         self._samples = [s for probes, its, _ in tables for s in _matched(probes, its)]
         self._verdicts: dict[tuple[int, str], Verdict] = {(v.iteration, v.sample_id): v for _, _, verdicts in tables for v in verdicts}
-        self._perplexity = np.array([p.perplexity for p in self._probes], float)
-        self._correct = np.array([p.correct for p in self._probes], bool)
+        n = len(self._probes)
+        self._perplexity = np.fromiter((p.perplexity for p in self._probes), float, n)
+        self._correct = np.fromiter((p.correct for p in self._probes), bool, n)
+        self._iterations = np.fromiter((p.iteration for p in self._probes), int, n)
         self._bins()
-        self._iteration = shown = iteration or max((p.iteration for p in self._probes), default=0)
+        self._iteration = shown = iteration or int(self._iterations.max(initial=0))
         self._recorded = self._recorded_threshold(shown)
         chosen = self._chosen()
         threshold = self._recorded if chosen is None else chosen
         self._states = self._states_at(threshold)
-        several = len({p.iteration for p in self._probes}) > 1
+        several = len(np.unique(self._iterations)) > 1
         super().__init__(
             self._rows(),
             widths={"state": "6.5em", "perplexity": "6.5em", "iteration": "5.5em", "kind": 0.8, "tool": 1.2, "error": 1.2, "request": 2},
@@ -139,17 +141,17 @@ class ProbeView(TableView):
     def _rows(self) -> Rows:
         probes, samples = self._probes, self._samples
         # The short ways first: 100,000 rows are read here before anything is seen.
-        requests = [m[-1].content if (m := s.messages) and m[-1].role == "user" else s.request for s in samples]
+        requests = Lazy(len(samples), lambda i: samples[i].request)
         columns: dict[str, Any] = {
             "state": self._states,
             "perplexity": self._perplexity,
-            "iteration": np.array([p.iteration for p in probes], int),
+            "iteration": self._iterations,
             "kind": [s.kind or "(none)" for s in samples],
             "tool": [c[0].name if len(c := s.label.calls) == 1 else _tools(c) for s in samples],
             "error": [p.faults[0].kind.replace("_", " ") if p.faults else "(none)" for p in probes],
             "request": requests,
         }
-        if len(set(columns["iteration"].tolist())) < 2:
+        if len(np.unique(self._iterations)) < 2:
             del columns["iteration"]
         rows = Rows(columns, [f for f in FACETS if f in columns], lambda i: f"{probes[i].sample_id}\n{requests[i]}\n{probes[i].text}")
         rows.recode("state", self._states, STATES)
@@ -165,8 +167,8 @@ class ProbeView(TableView):
     def _recorded_threshold(self, iteration: int) -> float:
         recorded = (self._run.manifest("probes", iteration) or {}).get("threshold") if self._run else None
         if recorded is None:
-            mastered = [p.perplexity for p in self._probes if p.state == "mastered"] or [p.perplexity for p in self._probes]
-            recorded = max(mastered, default=1.0)
+            mastered = [p.perplexity for p in self._probes if p.state == "mastered"]
+            recorded = max(mastered) if mastered else self._perplexity.max(initial=1.0)
         return float(recorded) if math.isfinite(recorded) else 1.0
 
     @traitlets.validate("threshold")
@@ -228,6 +230,8 @@ def _tables(run: Run, iteration: int | None) -> list[tuple[Probes, Samples, Verd
 
 
 def _matched(probes: Sequence[Probe], samples: Samples) -> list[Sample]:
+    if [p.sample_id for p in probes] == [s.id for s in samples]:  # as the stage writes them
+        return list(samples)
     rows = samples.by_id()
     try:
         return [rows[p.sample_id] for p in probes]
