@@ -163,6 +163,51 @@ def verify(
     from looptool_kit.verify import verify as stage
 
     _stage(path, lambda run: stage(run, iteration=iteration, again=again))
+    from looptool_kit.judge_check import warning
+
+    if said := warning(_open(path)):
+        typer.secho(said, fg="yellow", err=True)
+
+
+@app.command(name="judge-check")
+def judge_check(
+    target: Annotated[
+        Path, typer.Argument(help="A run folder (its seed pool under the true labels), or a .jsonl or .parquet file of right samples.")
+    ],
+    judge: Annotated[str | None, typer.Option(help="The judge; the run's own if left out, else evidence.")] = None,
+    iteration: Annotated[
+        int | None, typer.Option(help="Lend the judge the log-probabilities of that iteration's policy (0: the base model).")
+    ] = None,
+    samples: Annotated[int, typer.Option(min=1, help="At most that many samples, always the same ones.")] = 60,
+    repeats: Annotated[int, typer.Option(min=1, help="How often each question is asked.")] = 2,
+    set_: Set = None,
+) -> None:
+    """Plant known errors, ask the judge, print its precision, recall and abstention for each kind, with intervals, and keep every trial."""
+    from looptool_kit import judge_check as report
+    from looptool_kit.config import Settings, with_overrides
+    from looptool_kit.policies import open_engine, policy_of
+    from looptool_kit.samples import Samples
+    from looptool_kit.seed import Truths
+
+    engine, overrides = None, _overrides(set_, None) | ({"verify__judge": judge} if judge else {})
+    if target.is_dir():
+        run = _open(target)
+        pool, truth = run.table(Samples, "pool", 0), {t.sample_id: t.label for t in run.table(Truths, "truth", 0)}
+        settings, folder = with_overrides(run.settings, **overrides), target / "judge_check"
+        if iteration is not None:
+            engine = open_engine(policy_of(run, iteration), run.settings.probe.batch)
+    elif iteration is not None:
+        raise ValueError(f"--iteration names a run's policy, and {target} is no run folder")
+    else:
+        pool, truth = Samples.read(target), {}
+        settings, folder = with_overrides(Settings(), **overrides), target.with_name(f"{target.name}.judge_check")
+    right = report.right_samples(pool, truth)
+    if not right:
+        raise ValueError(f"{target} holds no samples with calls or questions: there is nothing to plant errors in")
+    right = right[:: max(1, len(right) // samples)][:samples]
+    folder = folder / (settings.verify.judge + ("-policy" if engine else ""))
+    typer.echo(report.check(folder, right, settings, engine, repeats))
+    typer.echo(f"every trial, and the card, in {folder}")
 
 
 @app.command()

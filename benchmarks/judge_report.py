@@ -1,0 +1,51 @@
+"""The evidence judge's report card on the world's samples, written to docs/judge-report.md.
+
+    python benchmarks/judge_report.py [--samples 60] [--run RUN]
+
+With --run a trained policy (of the run's newest trained iteration) lends its log-probabilities, and a second table follows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from looptool_kit.config import Settings
+from looptool_kit.judge_check import check, right_samples
+from looptool_kit.run import Run
+from looptool_kit.seeders.world import generate
+
+DOC = Path(__file__).parent.parent / "docs" / "judge-report.md"
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--samples", type=int, default=60)
+    arguments.add_argument("--run", type=Path)
+    given = arguments.parse_args()
+    samples = right_samples(generate(given.samples, seed=3), {})
+    command = f"python benchmarks/judge_report.py --samples {given.samples}" + (" --run RUN" if given.run else "")
+    with tempfile.TemporaryDirectory() as folder:
+        parts = [f"## Without a policy\n\n{check(Path(folder), samples, Settings())}"]
+        if given.run:
+            from looptool_kit.policies import open_engine, policy_of
+
+            run = Run.open(given.run, read_only=True)
+            trained = max(j for j in run.iterations if run.manifest("policy", j))
+            engine = open_engine(policy_of(run, trained), run.settings.probe.batch)
+            parts.append(f"## With the log-probabilities of a trained policy\n\n{check(Path(folder), samples, Settings(), engine)}")
+    head = f"""# Report card of the evidence judge
+
+Made by `{command}`: {len(samples)} samples of the procedural world, each with every kind of error that it has a place for. For each error the judge
+is asked with the wrong answer as label, with it as prediction, and with another wrong answer beside it. Intervals are Wilson's at 95%; trials of one
+sample are not independent, so read them as somewhat too narrow. Precision counts a LABEL_WRONG on two wrong answers as false.
+"""
+    if not given.run:
+        head += "\nNot run here: the same with a trained policy's log-probabilities (`--run`), which the judge also weighs where it has them.\n"
+    DOC.write_text("\n\n".join([head.rstrip(), *parts]) + "\n", encoding="utf-8")
+    print(DOC.read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()
