@@ -48,3 +48,19 @@ def test_import() -> None:
 def test_scale() -> None:
     said = quick("scale")
     assert "200: " in said and "200 pass the rules; 0 near-duplicates" in said
+
+
+def test_grpo() -> None:
+    pytest.importorskip("trl")
+    said = quick("grpo")
+    for work in ("step400", "step800"):
+        found = re.search(rf"- {work}: loss (\S+) and (\S+), norm of the gradient (\S+) and (\S+) ", said)
+        assert found is not None
+        assert float(found[1]) == pytest.approx(float(found[2]), rel=1e-3, abs=1e-6)
+        assert float(found[3]) == pytest.approx(float(found[4]), rel=1e-3)
+
+
+def test_sft() -> None:
+    pytest.importorskip("trl")
+    gap = re.search(r"difference between the losses of a step: (\S+)", quick("sft"))
+    assert gap and float(gap[1]) < 1e-3
