@@ -15,7 +15,7 @@ from looptool_kit.run import Run
 from looptool_kit.samples import Sample, Samples, ToolCall
 from looptool_kit.widgets.detail import detail
 from looptool_kit.widgets.drawing import histogram
-from looptool_kit.widgets.rows import Lazy, Rows, TableView
+from looptool_kit.widgets.rows import Rows, TableView
 from looptool_kit.widgets.view import html_table, script, style
 
 STATES = ("mastered", "borderline", "failed")
@@ -141,7 +141,7 @@ class ProbeView(TableView):
     def _rows(self) -> Rows:
         probes, samples = self._probes, self._samples
         # The short ways first: 100,000 rows are read here before anything is seen.
-        requests = Lazy(len(samples), lambda i: samples[i].request)
+        requests = [m[-1].content if (m := s.messages) and m[-1].role == "user" else s.request for s in samples]
         columns: dict[str, Any] = {
             "state": self._states,
             "perplexity": self._perplexity,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -93,24 +93,6 @@ class Rows:
         if self._search is None or self._search[0] != needle:
             self._search = (needle, np.fromiter((needle in t for t in self._texts), bool, len(self)))
         return self._search[1]
-
-
-class Lazy(Sequence[str]):
-    """A column of texts that are read when they are shown; a sort or a facet reads all of them."""
-
-    def __init__(self, length: int, read: Callable[[int], str]) -> None:
-        self._length, self._read = length, read
-
-    def __len__(self) -> int:
-        return self._length
-
-    def __getitem__(self, at: Any) -> Any:
-        if at >= self._length:
-            raise IndexError(at)
-        return self._read(at)
-
-    def __iter__(self) -> Iterator[str]:
-        return map(self._read, range(self._length))
 
 
 class _Numbers:
