@@ -64,3 +64,8 @@ def test_sft() -> None:
     pytest.importorskip("trl")
     gap = re.search(r"difference between the losses of a step: (\S+)", quick("sft"))
     assert gap and float(gap[1]) < 1e-3
+
+
+def test_probe() -> None:
+    pytest.importorskip("torch")
+    assert ", 0 of them by more than a tie" in quick("probe")
