@@ -27,7 +27,7 @@ from looptool_kit.toolcalls import Answer, match, render_answer
 SHARE = 0.1
 """Share of wrong labels for which the card says what LABEL_WRONG is worth; the trials themselves hold far more."""
 FLOOR = 0.9
-"""Least precision of LABEL_WRONG over all trials below which a run is warned of its judge."""
+"""Least precision of LABEL_WRONG at `SHARE` wrong labels below which a run is warned of its judge."""
 CHUNK = 32
 
 
@@ -118,7 +118,7 @@ def check(path: Path, samples: Sequence[Sample], settings: Settings, engine: Eng
     answered.write(path / "trials.parquet")
     rows = [{k: v._asdict() if isinstance(v, Share) else v for k, v in r._asdict().items()} for r in card(answered)]
     told = {k: v._asdict() for k, v in trusted(answered).items()}
-    write_json(path / "card.json", {**facts, "samples": len(samples), "rows": rows, "trusted": told})
+    write_json(path / "card.json", {**facts, "samples": len(samples), "precision": precision_at(answered), "rows": rows, "trusted": told})
     return text(answered, facts)
 
 
@@ -218,7 +218,7 @@ def trusted(answered: Sequence[Trial]) -> dict[str, Share]:
 
 
 def precision_at(answered: Sequence[Trial], share: float = SHARE) -> float:
-    """Precision of LABEL_WRONG where a share s of labels is wrong and one answer is always right; nan where it never says LABEL_WRONG.
+    """Precision of LABEL_WRONG where a share s of labels is wrong and one answer is always right; 1 where it never says LABEL_WRONG.
 
     s a / (s a + (1 - s) b), with a and b the rates of LABEL_WRONG on wrong and on right labels.
     """
@@ -227,7 +227,7 @@ def precision_at(answered: Sequence[Trial], share: float = SHARE) -> float:
         rows = [t for t in answered if t.expected == expected]
         rates.append(sum(t.verdict == "LABEL_WRONG" for t in rows) / len(rows) if rows else 0.0)
     flagged = share * rates[0] + (1 - share) * rates[1]
-    return share * rates[0] / flagged if flagged else float("nan")
+    return share * rates[0] / flagged if flagged else 1.0
 
 
 def text(answered: Sequence[Trial], facts: dict[str, Any]) -> str:
@@ -263,9 +263,7 @@ def warning(run: Run) -> str:
     if not cards:
         known = judge == "evidence" and run.settings.seeds.source == "world"
         return "" if known else f"The judge {judge!r} was never checked on this run's data: looptool judge-check {run.path}"
-    precision = next(r["precision"] for r in json.loads(cards[-1].read_text())["rows"] if r["kind"] == "all")
-    if not precision["n"] or precision["k"] / precision["n"] >= FLOOR:
+    precision = json.loads(cards[-1].read_text(encoding="utf-8"))["precision"]
+    if precision >= FLOOR:
         return ""
-    return (
-        f"{precision['n'] - precision['k']} of {precision['n']} planted questions that the judge {judge!r} called LABEL_WRONG were not: {cards[-1]}"
-    )
+    return f"Where {SHARE:.0%} of labels are wrong, {precision:.0%} of what the judge {judge!r} calls LABEL_WRONG is: {cards[-1]}"

@@ -10,10 +10,12 @@ from typer.testing import CliRunner
 
 from looptool_kit.cli import app
 from looptool_kit.config import Settings
-from looptool_kit.judge_check import ask, card, precision_at, trials, trusted
+from looptool_kit.judge_check import ask, card, precision_at, trials, trusted, warning
 from looptool_kit.planting import KINDS
+from looptool_kit.run import Run
 from looptool_kit.samples import Sample, Samples
 from looptool_kit.seeders.world import generate
+from looptool_kit.tables import write_json
 from looptool_kit.toolcalls import match
 
 
@@ -65,3 +67,15 @@ def test_evidence_judge_by_the_command(samples: list[Sample], tmp_path: Path) ->
     assert f"| all | {whole['trials']} |" in done.output and whole["consistent"]["k"] == whole["trials"] > 20
     answered, _ = ask(samples[:4], trials(samples[:4]), Settings(), tmp_path, repeats=1)
     assert sum(t.verdict == t.expected for t in answered) == whole["right"]["k"]
+
+
+def test_a_run_is_warned_of_a_judge_that_was_not_checked_or_fell_through(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", "cpu-quick")
+    assert warning(run) == ""  # the evidence judge on the world's samples: its card is published
+    run.set(verify__judge="llm")
+    assert "never checked" in warning(run) and f"looptool judge-check {run.path}" in warning(run)
+    kept = run.path / "judge_check" / "llm" / "card.json"
+    write_json(kept, {"precision": 0.95})
+    assert warning(run) == ""
+    write_json(kept, {"precision": 0.5})
+    assert "50% of what the judge 'llm' calls LABEL_WRONG is" in warning(run)
