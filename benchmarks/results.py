@@ -15,7 +15,6 @@ import os
 import platform
 import random
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -77,6 +76,16 @@ def control(loop: Run, folder: Path) -> Run:
         train(run, iteration=j)
         evaluate(run, policy_of(run, j))
     return run
+
+
+def repeats(controls: list[Run]) -> float:
+    """How often a control trained on a sample, SFT epochs counted, averaged over samples and controls."""
+    rows = unique = 0
+    for run in controls:
+        tables = {j: run.table(Samples, "samples", j) for j in run.iterations}
+        rows += sum(len(t) * (run.settings.sft.epochs if j == 1 else run.settings.sft.epochs_later) for j, t in tables.items())
+        unique += len({s.id for t in tables.values() for s in t})
+    return rows / unique
 
 
 def label_logprobs(run: Run, j: int) -> dict[str, float]:
@@ -154,15 +163,16 @@ def page(loops: list[Run], controls: list[Run], args: argparse.Namespace) -> str
     lines = [
         "# Results on the embedded model",
         "",
-        f"`python benchmarks/results.py --preset {args.preset} --seeds {' '.join(map(str, args.seeds))}` printed this page. "
-        f"SmolLM2-135M-Instruct, {len(loops)} random seeds, {settings.seeds.held_out} held-out samples a split and seed (the base model: "
+        f"`python benchmarks/results.py --preset {args.preset} --seeds {' '.join(map(str, args.seeds))} --held-out {args.held_out}` printed this "
+        f"page. SmolLM2-135M-Instruct, {len(loops)} random seeds, {args.held_out} held-out samples a split and seed (the base model: "
         f"{settings.evaluate.base} in all), {settings.seeds.noise:.0%} of the seed labels wrong on purpose. Machine: {os.cpu_count()} cores, "
         f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}; torch {torch.__version__}, "
         f"transformers {transformers.__version__}, trl {trl.__version__}, "
         f"Python {platform.python_version()}.",
         "",
         "D1 is the policy after the warm start on seed data, D2 and D3 after one and two turns of the loop. The control goes on from the same D1 on "
-        "seed data alone, for as many training tokens and with the same recipe: the seed samples that the loop had seen by then, repeated.",
+        "seed data alone, for as many training tokens and with the same recipe: the seed samples that the loop had seen by then, repeated. By its "
+        f"last iteration it had trained on each of them {repeats(controls):.1f} times on average.",
         "",
         "What favours the loop: the `world` expander executes its tools anew, so the labels of its children are exact even where the label of their "
         "error seed is not; the control trains on the planted label errors as they are. What favours the control: nothing that the loop lacks.",
@@ -184,7 +194,7 @@ def page(loops: list[Run], controls: list[Run], args: argparse.Namespace) -> str
         "|" + " --- |" * (len(views) + 1),
     ]
     last, first = names[-1], next(n for n in names if n != "base")
-    comparisons = [(f"loop {last} - {first}", [(f[first], f[last]) for f in found])]
+    comparisons = [(f"{side} {last} - {first}", [(f[first], f[last]) for f in tables]) for side, tables in (("loop", found), ("control", against))]
     comparisons += [(f"loop {n} - control {n}", [(b[n], a[n]) for a, b in zip(found, against, strict=True)]) for n in names[-settings.iterations :]]
     for title, pairs in comparisons:
         lines.append(f"| {title} | " + " | ".join(difference(pairs, keep) for _, keep in views) + " |")
@@ -200,7 +210,7 @@ def page(loops: list[Run], controls: list[Run], args: argparse.Namespace) -> str
     ]
     likely = [[{j: label_logprobs(r, j) for j in r.iterations} for r in side] for side in (loops, controls)]
     end = settings.iterations + 1
-    lines.append(f"| loop D{end} - D1 | {nats([(a[1], a[end]) for a in likely[0]])} |")
+    lines += [f"| {side} D{end} - D1 | {nats([(a[1], a[end]) for a in tables])} |" for side, tables in zip(("loop", "control"), likely, strict=True)]
     lines += [f"| loop D{j} - control D{j} | {nats([(b[j], a[j]) for a, b in zip(*likely, strict=True)])} |" for j in range(2, end + 1)]
     lines += ["", "## By task kind, all seeds and splits pooled", "", "| kind | n | " + " | ".join((first, last, f"control {last}")) + " |"]
     lines += ["|" + " --- |" * 5, *kind_lines([[f[first] for f in found], [f[last] for f in found], [f[last] for f in against]])]
@@ -254,4 +264,4 @@ def cost_lines(loops: list[Run]) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -155,7 +155,7 @@ def test_disagreement_view(lab: tuple[str, Path], page: Any) -> None:
     page.screenshot(path=Path(__file__).parent / "shots" / "disagreement_light.png")
     assert page.locator(".lt-view").count() == 3 and not page.evaluate("() => window.bad")
     assert "<img src=x" in hostile.inner_text() and "␛[31m⟨U+202E⟩" in hostile.locator(".lt-judge").inner_text()
-    assert "look at only" in looking.locator(".lt-blocked").inner_text()
+    assert "look at only" in looking.locator(".lt-blocked").text_content()
     assert looking.get_by_role("button", name="1 prediction wrong").is_disabled() and looking.get_by_role("button", name="j next").is_enabled()
     save_and_reload(page)
     desk.locator("textarea").wait_for(timeout=60_000)
