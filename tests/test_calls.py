@@ -130,7 +130,7 @@ def stop_at_half(server: MockLLM, store: Path, count: int, with_signal: int) -> 
 
 @pytest.mark.parametrize("with_signal", [signal.SIGKILL, signal.SIGINT])
 def test_a_stopped_process_repeats_at_most_the_calls_in_flight(store: Path, with_signal: int) -> None:
-    with MockLLM(echo, latency=0.05) as server:
+    with MockLLM(echo, latency=0.2) as server:
         said = stop_at_half(server, store, 600, with_signal)
         before = len(server.log)
         assert said == ("interrupted\n" if with_signal == signal.SIGINT else "") and before < 600
