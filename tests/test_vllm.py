@@ -46,7 +46,7 @@ def plain() -> TransformersEngine:
 
 @pytest.fixture(scope="module")
 def adapters(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Two adapters as the trainers make and save them, with random weights large enough to change every answer; one on the upper layers only."""
+    """Two adapters as the trainers make and save them, with random weights large enough to change what is likely; one on the upper layers only."""
     from looptool_kit.policies import load_base
     from looptool_kit.trainers.common import lora_policy
 
@@ -55,7 +55,7 @@ def adapters(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         policy = lora_policy(load_base("embedded")[0], lora, None, seed)
         for name, weight in policy.named_parameters():
             if "lora_B" in name:
-                torch.nn.init.normal_(weight, std=0.02)
+                torch.nn.init.normal_(weight, std=0.1)
         made.append(tmp_path_factory.mktemp("adapter") / "adapter")
         policy.save_pretrained(made[-1])
     return made
@@ -173,9 +173,11 @@ def test_adapters_are_swapped_without_a_restart(engine: VllmEngine, plain: Trans
         merged = TransformersEngine.load(models.find_model().path, adapter, "float32", BATCH)
         ours = engine.generate(few, Sampling(NEW))
         check_same(merged, few, ours, merged.generate(few, Sampling(NEW)))
-        assert all(a[0].token_ids != b[0].token_ids for a, b in zip(ours, base, strict=True))
-        for a, b in zip(engine.score(few[:2], ["Yes."] * 2), merged.score(few[:2], ["Yes."] * 2), strict=True):
+        assert any(a[0].token_ids != b[0].token_ids for a, b in zip(ours, base, strict=True))
+        rows = few[:2], ["Yes."] * 2
+        for a, b, without in zip(engine.score(*rows), merged.score(*rows), plain.score(*rows), strict=True):
             assert a == pytest.approx(b, abs=TIE)
+            assert max(abs(x - y) for x, y in zip(a, without, strict=True)) > 10 * TIE
     assert open_engine(base_policy("embedded", "vllm"), BATCH) is engine
     check_same(plain, few, engine.generate(few, Sampling(NEW)), base)
 
