@@ -230,36 +230,31 @@ def compose(path: RunFolder, iteration: Iteration = None) -> None:
 def evaluate(
     path: Annotated[Path | None, typer.Argument(help="The run folder.")] = None,
     iteration: Iteration = None,
-    suite: Annotated[str, typer.Option(help="held_out (the run's own held-out splits) or bfcl.")] = "held_out",
-    setup: Annotated[bool, typer.Option("--setup", help="Make the suite's own environment first (bfcl: from the package index, once).")] = False,
-    categories: Annotated[str | None, typer.Option(help="bfcl: categories or groups, by commas; the single-turn ones if left out.")] = None,
-    per_category: Annotated[int | None, typer.Option(min=1, help="bfcl: evaluate that many of each category, always the same ones.")] = None,
+    suite: Annotated[str, typer.Option(help="held_out (the run's own held-out splits), or a benchmark: bfcl.")] = "held_out",
+    setup: Annotated[bool, typer.Option("--setup", help="Fetch what the benchmark needs first (bfcl: from the package index, once).")] = False,
+    categories: Annotated[str | None, typer.Option(help="Benchmarks: categories or groups, by commas.")] = None,
+    per_category: Annotated[int | None, typer.Option(min=1, help="Benchmarks: evaluate that many of each category, always the same ones.")] = None,
 ) -> None:
-    """Score the policy of an iteration (0: the base model): on the held-out splits, or by a benchmark's official checker."""
+    """Score the policy of an iteration (0: the base model): on the held-out splits, or on a benchmark."""
+    from looptool_kit import suites
+    from looptool_kit.evaluate import evaluate as stage
     from looptool_kit.policies import policy_of
 
-    if suite not in ("held_out", "bfcl"):
-        raise ValueError(f"there is no suite {suite!r}; there are: held_out, bfcl")
-    if setup and suite == "bfcl":
-        from looptool_kit.suites import bfcl_env
-
-        typer.echo(f"BFCL's environment: {bfcl_env.setup()}")
+    benchmark = None if suite == "held_out" else suites.find_suite(suite)
+    if setup and benchmark and (where := suites.setup(suite)):
+        typer.echo(f"{suite} is set up in {where}")
     if path is None:
         if setup:
             return
         raise ValueError("name the run folder whose policy is to be evaluated")
-    if suite == "held_out":
-        from looptool_kit.evaluate import evaluate as stage
-
-        _stage(path, lambda run: stage(run, policy_of(run, run.iteration if iteration is None else iteration)))
-        return
-    from looptool_kit.suites import bfcl
-
     run = _open(path)
     policy = policy_of(run, run.iteration if iteration is None else iteration)
-    scores = bfcl.evaluate(run, policy, categories.split(",") if categories else None, per_category)
-    bfcl.print_scores(scores, policy.name)
-    typer.echo(f"rows, and what failed, in {run.folder(policy.iteration) / bfcl.SUITE}; to look: ProbeView(*bfcl.failures(run, policy))")
+    if benchmark is None:
+        typer.echo(repr(stage(run, policy)))
+        return
+    scores = benchmark.evaluate(run, policy, categories.split(",") if categories else None, per_category)
+    benchmark.print_scores(scores, policy.name)
+    typer.echo(f"rows, and what failed, in {run.folder(policy.iteration) / suite}; to look: ProbeView(*{suite}.failures(run, policy))")
 
 
 @app.command()

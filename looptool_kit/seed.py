@@ -67,7 +67,7 @@ def _from_world(run: Run) -> tuple[Samples, Samples, Truths]:
     settings = run.settings
     wanted = settings.seeds.first + sum(settings.seeds.slices(settings.iterations))
     # Tool lists that few samples share cover more tools; ones that many share are cheaper to train on.
-    clean = world.generate(wanted, seed=settings.seed, domains=settings.seeds.domains, per_list=min(11, max(4, wanted // 8)))
+    clean = world.generate(wanted, seed=settings.seed, domains=settings.seeds.domains, per_list=min(world.PER_LIST, max(4, wanted // 8)))
     pool, truth = world.plant_noise(clean, settings.seeds.noise, seed=settings.seed)
     held_out = Samples(
         row

@@ -20,10 +20,12 @@ from looptool_kit.run import Run, full_disk_explained, key
 from looptool_kit.samples import Label, Sample, Samples
 from looptool_kit.stats import wilson
 from looptool_kit.suites import bfcl_weights
-from looptool_kit.suites.bfcl_env import VERSION, Worker, WorkerError
+from looptool_kit.suites.bfcl_env import VERSION, Worker, WorkerError, setup
 from looptool_kit.suites.bfcl_labels import sample_of
 from looptool_kit.suites.bfcl_multi_turn import Dialogue, fits, play
 from looptool_kit.toolcalls import grade, parse
+
+__all__ = ["evaluate", "failures", "print_scores", "setup"]
 
 SUITE = "bfcl"
 MAX_NEW_TOKENS = 512

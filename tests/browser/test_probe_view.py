@@ -14,7 +14,8 @@ from looptool_kit.records import Probes
 from looptool_kit.run import Run
 
 RECORDED = Path(__file__).parents[2] / "sample_data" / "run"
-EARLIER, ROWS = (len(Run.open(RECORDED, read_only=True).table(Probes, "probes", j)) for j in (1, 2))
+PROBES = {j: Run.open(RECORDED, read_only=True).table(Probes, "probes", j) for j in (1, 2)}
+EARLIER, ROWS = map(len, PROBES.values())
 
 CELL = f"""
 import json, shutil
@@ -116,7 +117,7 @@ def use(page: Any, view: Any, noted: Callable[[], dict[str, Any]], decisions: Ca
     dragged = noted()["threshold"]
     assert decisions() == [dragged]
     until(page, lambda: float(slider.get_attribute("aria-valuenow")) == dragged)
-    above = sum(p.correct and p.perplexity > dragged for p in Run.open(RECORDED, read_only=True).table(Probes, "probes", 2))
+    above = sum(p.correct and p.perplexity > dragged for p in PROBES[2])
     assert f"borderline {above}" in view.locator(".lt-states").inner_text()
     slider.press("ArrowLeft")
     until(page, lambda: len(decisions()) == 2 and noted()["threshold"] < dragged)
