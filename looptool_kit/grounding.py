@@ -17,7 +17,7 @@ from looptool_kit.mentions import Mention, number, recognise
 from looptool_kit.passages import Dialogue, Passage, Span, dialogue
 from looptool_kit.samples import Sample
 from looptool_kit.toolcalls import canonical
-from looptool_kit.words import COMMANDS, STOP, SYNONYMS, alike, stems
+from looptool_kit.words import COMMANDS, STOP, SYNONYMS, Token, alike, stems
 
 
 class Grounding(NamedTuple):
@@ -328,7 +328,7 @@ def _string_found(value: str, d: Dialogue) -> Iterator[tuple[float, str, Span]]:
 def _overlap(value: str, d: Dialogue) -> Grounding:
     """Support by the words of a text that do not stand in a row: all of a short one, most of a long one."""
     words = [w for w in stems(value) if w not in STOP] or list(stems(value))
-    known = {t.stem for p in d.passages for t in p.tokens}
+    known = {t.stem for p in d.passages for t in p.tokens if not _part_of_code(t, p, words)}
     share = sum(w in known for w in words) / max(1, len(words))
     if len(words) < 2:
         initials = len(value) > 2 and value.isupper() and any(value.lower() in "".join(t.stem[0] for t in p.tokens) for p in d.passages)
@@ -337,6 +337,12 @@ def _overlap(value: str, d: Dialogue) -> Grounding:
     if share == 1:
         return Grounding(0.85, "all its words are said", spans)
     return Grounding(0.7 * share if len(words) > 4 else 0.4 * share, f"{share:.0%} of its words are said", spans)
+
+
+def _part_of_code(token: Token, passage: Passage, words: Sequence[str]) -> bool:
+    """True for a piece of a code of which `words` lack another piece: the 32615 of PL-32615 says nothing of "Song 32615"."""
+    code = next((m for m in passage.mentions if m.kind == "code" and m.start <= token.start and token.end <= m.end), None)
+    return code is not None and any(w not in words for w in stems(code.text))
 
 
 def _choice(value: str, enum: list[Any], d: Dialogue, name: str) -> Grounding:

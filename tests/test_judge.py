@@ -170,6 +170,34 @@ def test_what_the_user_asks_last_outweighs_a_result_and_a_date_that_a_call_has_u
     assert moved(dialogue, right, surplus) != "LABEL_WRONG"
 
 
+def tool(name: str, description: str, *required: str, **properties: Any) -> Tool:
+    properties = {k: {"type": "string"} for k in required} | properties
+    return Tool(name=name, description=description, parameters={"type": "object", "properties": properties, "required": list(required)})
+
+
+CANCEL = tool("cancel_rental", "Cancel a car rental.", "rental_id", refund={"type": "string", "enum": ["card", "credit"], "default": "card"})
+ADD = tool("add_songs", "Add songs to a playlist.", "playlist_id", "titles", titles={"type": "array", "items": {"type": "string"}})
+
+
+def test_an_identifier_of_another_thing_does_not_overrule_a_refusal() -> None:
+    """The policy uses the only tool that cancels something; what is to be cancelled is not what that tool cancels."""
+    refusal = Label(reply="I'm afraid I'm unable to cancel a plane ticket; I don't have a tool for it.")
+    call = Answer(calls=(ToolCall(name="cancel_rental", arguments={"rental_id": "TK-254362", "refund": "card"}),))
+
+    def asked(request: str) -> str | None:
+        return judge(Sample(tools=(CANCEL, LIST), messages=(Message(role="user", content=request),), label=refusal), call).verdict
+
+    assert asked("Get ticket TK-254362 cancelled with the refund as a transfer to my bank.") != "LABEL_WRONG"
+    assert asked("Get my rental TK-254362 cancelled with the refund as a transfer to my bank.") == "LABEL_WRONG"
+
+
+def test_a_piece_of_a_code_supports_no_made_up_value() -> None:
+    message = Message(role="user", content="Please add some songs to playlist PL-32615 at the beginning")
+    call = Answer(calls=(ToolCall(name="add_songs", arguments={"playlist_id": "PL-32615", "titles": ["Song 32615"]}),))
+    question = Label(reply="Sure. Which songs should I add?")
+    assert judge(Sample(tools=(ADD,), messages=(message,), label=question), call).verdict == "PRED_WRONG"
+
+
 def test_finding_by_name() -> None:
     assert "evidence" in names() and find_judge("evidence") is judge
     with pytest.raises(ValueError, match="evidence"):

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
+from functools import partial
 from typing import Any, NamedTuple
 
 from looptool_kit.grounding import Grounding, moment
@@ -301,6 +302,8 @@ def _call_or_reply(sample: Sample, said: Dialogue, calls: Side, reply: str) -> E
         values = [show(c.arguments[k]) for c, f in zip(calls.answer.calls, calls.found, strict=True) for k, g in f.items() if g.supported >= 0.7]
         few = len(values) <= 2 and not any(re.search(r"[A-Za-z]-?\d", v) for v in values)
         known = any(c.name == first.name for m in sample.messages for c in m.tool_calls)
+        if not known and (noun := next(filter(None, map(partial(_other_thing, sample, said), calls.answer.calls, calls.found)), "")):
+            return _evidence("tool", 0.4, 0.6, f"the request speaks of a {noun}, of which {first.name} knows nothing")
         if few and not known and max(relevance(sample, said, t.name, {}) for t in sample.tools) < 0.1:
             # A refusal that says what it refuses has understood the request; a bare one may be an excuse.
             asked = {t.stem for t in said.passages[said.last].tokens if t.stem not in STOP}
@@ -315,6 +318,22 @@ def _call_or_reply(sample: Sample, said: Dialogue, calls: Side, reply: str) -> E
         fit /= 2
     support = fit * backed
     return _evidence("coverage", 0.5 + support / 2, 0.5 - support / 2, f"{show_call(first)} is what the request asks, and all of it is said")
+
+
+def _other_thing(sample: Sample, said: Dialogue, call: ToolCall, found: dict[str, Grounding]) -> str:
+    """What the request calls the thing whose identifier a call uses ("ticket TK-1" for `rental_id`), where neither the tool's words have that noun
+    nor the request says what the tool's name acts on; else empty."""
+    tool = sample.tool(call.name)
+    request = said.passages[said.last].tokens
+    if tool is None or any(alike(w, t.stem) for w in stems(call.name) if w not in COMMANDS for t in request):
+        return ""
+    for name, g in found.items():
+        if g.supported >= 0.7 and re.search(r"[A-Za-z]-?\d", str(call.arguments[name])):
+            for at, start, _ in g.spans:
+                before = next((t.stem for t in reversed(request) if at == said.last and t.end <= start), "")
+                if before not in STOP and before not in COMMANDS and not any(alike(before, w) for w in tool_words(tool)):
+                    return before
+    return ""
 
 
 def _asked_tool(sample: Sample, said: Dialogue, question: str) -> str:
