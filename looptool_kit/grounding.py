@@ -382,7 +382,7 @@ def _choice_found(value: str, d: Dialogue) -> Iterator[tuple[float, str, Span]]:
 
 # -------------------------------------------------------- booleans and nothing
 
-_NO = {
+NEGATIONS = {
     "no",
     "not",
     "without",
@@ -439,7 +439,7 @@ def _boolean(value: bool, schema: dict[str, Any], d: Dialogue, name: str) -> Gro
             for at, token in enumerate(p.tokens):
                 if any(alike(w, token.stem) for w in words):
                     after = {t.stem for t in p.tokens[at + 1 : at + 3]} & {"off", "free"}
-                    said = bool(_clause(p, at) & _NO or after or _LEFT_OUT.search(_around(p, at))) == flip
+                    said = bool(_clause(p, at) & NEGATIONS or after or _LEFT_OUT.search(_around(p, at))) == flip
                     where = f"“{p.text[p.tokens[max(0, at - 3)].start : token.end]}”"
                     return Grounding(0.5 + strength if said == value else 0.5 - strength, where, ((n, token.start, token.end),))
     return Grounding(0.5, f"nothing is said about {name.replace('_', ' ') or 'it'}")
@@ -465,7 +465,7 @@ def _null(d: Dialogue, name: str) -> Grounding:
     for n, p in _users(d):
         for at, token in enumerate(p.tokens):
             around = {t.stem for t in p.tokens[max(0, at - 4) : at + 5]}
-            if around & (_NO | _ANY) and any(alike(w, token.stem) for w in stems(name)):
+            if around & (NEGATIONS | _ANY) and any(alike(w, token.stem) for w in stems(name)):
                 return Grounding(0.85, f"“{p.text[p.tokens[max(0, at - 4)].start : token.end]}”", ((n, token.start, token.end),))
         if found := re.search(
             r"\b(?:none|no|without|nothing|not|n't|any|anything|skip|leave (?:it|that) (?:out|empty)|one way|don'?t)\b", p.text, re.IGNORECASE

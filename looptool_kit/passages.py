@@ -73,18 +73,23 @@ def dialogue(source: Sample | Sequence[str] | Dialogue) -> Dialogue:
     if isinstance(source, Dialogue):
         return source
     if isinstance(source, Sample):
-        return _read(tuple((m.role, m.content) for m in _supporting(source.messages)))
+        return _read(tuple((source.messages[at].role, source.messages[at].content) for at in supporting(source.messages)))
     return _read(tuple(("user", text) for text in source))
 
 
-def _supporting(messages: Sequence[Message]) -> Iterator[Message]:
+def supporting(messages: Sequence[Message]) -> list[int]:
+    """Which messages can support a value, by index: one for each passage."""
+    return list(_supporting(messages))
+
+
+def _supporting(messages: Sequence[Message]) -> Iterator[int]:
     for at, message in enumerate(messages):
         if message.role == "assistant":
             after = next((m for m in messages[at + 1 :] if m.role == "user"), None)
             if after is None or not _CONFIRMS.match(after.content):
                 continue
         if message.content:
-            yield message
+            yield at
 
 
 @lru_cache(8192)

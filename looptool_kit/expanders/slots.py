@@ -47,7 +47,7 @@ class Edit(NamedTuple):
 def candidates(seed: Sample, faults: Sequence[Fault], k: int, rng: Random, pool: Samples) -> list[Sample]:
     """Up to `k` different children of `seed`; the slots of faulty parameters are swapped wherever they can be, the others mostly."""
     wrong = {f.parameter for f in faults if f.parameter}
-    values = _values(pool)
+    values = values_in(pool)
     children: dict[str, Sample] = {}
     for _ in range(4 * k):
         if len(children) == k:
@@ -58,13 +58,13 @@ def candidates(seed: Sample, faults: Sequence[Fault], k: int, rng: Random, pool:
     return list(children.values())
 
 
-def _child(seed: Sample, wrong: set[str], rng: Random, values: _Values) -> Sample | None:
-    slots = sorted(_slots(seed), key=lambda s: (s.parameter not in wrong, rng.random()))
+def _child(seed: Sample, wrong: set[str], rng: Random, values: Values) -> Sample | None:
+    slots = sorted(slots_of(seed), key=lambda s: (s.parameter not in wrong, rng.random()))
     child, swapped = seed, 0
     for slot in slots:
         if swapped and slot.parameter not in wrong and rng.random() < 0.25:
             continue
-        new = _swap(child, slot, rng, values)
+        new = swap(child, slot, rng, values)
         if new is not None:
             child, swapped = new, swapped + 1
     if not swapped:
@@ -75,38 +75,38 @@ def _child(seed: Sample, wrong: set[str], rng: Random, values: _Values) -> Sampl
 # --------------------------------------------------------------------- slots
 
 
-def _slots(sample: Sample) -> Iterator[Slot]:
+def slots_of(sample: Sample) -> Iterator[Slot]:
     """Every string or number in the label's arguments that plays one role only: the same value under two parameters is no slot."""
     roles: dict[str, dict[str, Slot]] = defaultdict(dict)
     for call in sample.label.calls:
         tool = sample.tool(call.name)
         for name, value in call.arguments.items():
-            for leaf, schema in _leaves(value, (tool.properties.get(name) if tool else None) or {}):
+            for leaf, schema in leaves(value, (tool.properties.get(name) if tool else None) or {}):
                 roles[canonical(leaf)].setdefault(name, Slot(name, leaf, schema, call.name))
     texts = [k for k in roles if k.startswith('"')]
     for key, slots in roles.items():
-        inside = any(other != key and re.search(_bounded(json.loads(key)), json.loads(other)) for other in texts) if key in texts else False
+        inside = any(other != key and re.search(bounded(json.loads(key)), json.loads(other)) for other in texts) if key in texts else False
         if len(slots) == 1 and not inside:
             yield from slots.values()
 
 
-def _leaves(value: Any, schema: Any) -> Iterator[tuple[Any, dict[str, Any]]]:
+def leaves(value: Any, schema: Any) -> Iterator[tuple[Any, dict[str, Any]]]:
     schema = schema if isinstance(schema, dict) else {}
     if isinstance(value, dict):
         for k, v in value.items():
-            yield from _leaves(v, (schema.get("properties") or {}).get(k))
+            yield from leaves(v, (schema.get("properties") or {}).get(k))
     elif isinstance(value, list):
         for v in value:
-            yield from _leaves(v, schema.get("items"))
+            yield from leaves(v, schema.get("items"))
     elif isinstance(value, str | int | float) and not isinstance(value, bool) and value != "":
         yield value, schema
 
 
-_Values = dict[tuple[str, str], list[Any]]
-_cache: list[tuple[Samples, _Values]] = []
+Values = dict[tuple[str, str], list[Any]]
+_cache: list[tuple[Samples, Values]] = []
 
 
-def _values(pool: Samples) -> _Values:
+def values_in(pool: Samples) -> Values:
     """What labels of the pool hold: (tool, parameter) and ("", parameter) -> distinct values. The last pool's is kept."""
     if not _cache or _cache[0][0] is not pool:
         found: dict[tuple[str, str], dict[str, Any]] = defaultdict(dict)
@@ -118,7 +118,7 @@ def _values(pool: Samples) -> _Values:
 
 
 def _pairs(tool: str, name: str, value: Any) -> Iterator[tuple[tuple[str, str], Any]]:
-    for leaf, _ in _leaves(value, None):
+    for leaf, _ in leaves(value, None):
         yield (tool, name), leaf
         yield ("", name), leaf
 
@@ -126,16 +126,16 @@ def _pairs(tool: str, name: str, value: Any) -> Iterator[tuple[tuple[str, str], 
 # ---------------------------------------------------------------------- swap
 
 
-def _swap(sample: Sample, slot: Slot, rng: Random, values: _Values) -> Sample | None:
+def swap(sample: Sample, slot: Slot, rng: Random, values: Values) -> Sample | None:
     """The sample with one slot swapped everywhere, None where it does not stand literally or stands ambiguously."""
     today = dialogue(sample).today
     places = _places(sample, slot, today)
     if not places:
         return None
     heard = " ".join(m.content for m in sample.messages).casefold()
-    taken = {canonical(leaf) for call in sample.label.calls for v in call.arguments.values() for leaf, _ in _leaves(v, None)}
+    taken = {canonical(leaf) for call in sample.label.calls for v in call.arguments.values() for leaf, _ in leaves(v, None)}
     for new in _others(slot, rng, values, today):
-        if canonical(new) in taken or (isinstance(new, str) and re.search(_bounded(new.casefold()), heard)):
+        if canonical(new) in taken or (isinstance(new, str) and re.search(bounded(new.casefold()), heard)):
             continue
         edits = [_edit(sample, place, slot.value, new, today) for place in places]
         if all(e is not None for e in edits):
@@ -151,7 +151,7 @@ class _Place(NamedTuple):
     """None where the value stands to the letter."""
 
 
-def _bounded(text: str) -> str:
+def bounded(text: str) -> str:
     return rf"(?<!\w){re.escape(text)}(?!\w)"
 
 
@@ -168,14 +168,14 @@ def _places(sample: Sample, slot: Slot, today: date | None) -> list[_Place]:
     for at, m in enumerate(sample.messages):
         if m.role == "tool":
             # The request may rest on how numbers and dates of a result compare ("the cheapest"), so those are left alone.
-            if not kinds and text and re.search(_bounded(text), m.content):
-                places += [_Place(at, f.start(), f.end(), None) for f in re.finditer(_bounded(text), m.content)]
+            if not kinds and text and re.search(bounded(text), m.content):
+                places += [_Place(at, f.start(), f.end(), None) for f in re.finditer(bounded(text), m.content)]
             elif kinds and _equal_leaves(m.content, slot.value):
                 return []
             continue
         if not kinds and text:
-            wording = text if re.search(_bounded(text), m.content) else _spoken(text)
-            places += [_Place(at, f.start(), f.end(), None) for f in re.finditer(_bounded(wording), m.content)]
+            wording = text if re.search(bounded(text), m.content) else _spoken(text)
+            places += [_Place(at, f.start(), f.end(), None) for f in re.finditer(bounded(wording), m.content)]
             continue
         stated = today_in(m.content)
         found = [
@@ -186,7 +186,7 @@ def _places(sample: Sample, slot: Slot, today: date | None) -> list[_Place]:
         places += [_Place(at, x.start, x.end, x) for x in found]
     # A place that says the value in other letters (case, JSON escapes) would stay as it is and contradict the rest.
     heard = (
-        sum(len(re.findall(_bounded(_spoken(text).casefold()), _spoken(_plain(m)).casefold())) for m in sample.messages) if text and not kinds else 0
+        sum(len(re.findall(bounded(_spoken(text).casefold()), _spoken(_plain(m)).casefold())) for m in sample.messages) if text and not kinds else 0
     )
     return places if heard <= len(places) else []
 
@@ -194,7 +194,7 @@ def _places(sample: Sample, slot: Slot, today: date | None) -> list[_Place]:
 def _plain(message: Message) -> str:
     """What a message says; the strings of a JSON result without escapes."""
     try:
-        return "\n".join(str(leaf) for leaf, _ in _leaves(json.loads(message.content), None)) if message.role == "tool" else message.content
+        return "\n".join(str(leaf) for leaf, _ in leaves(json.loads(message.content), None)) if message.role == "tool" else message.content
     except ValueError:
         return message.content
 
@@ -216,7 +216,7 @@ def _means(mention: Mention, value: Any) -> bool:
 
 def _equal_leaves(content: str, value: Any) -> list[Any]:
     try:
-        return [leaf for leaf, _ in _leaves(json.loads(content), None) if canonical(leaf) == canonical(value)]
+        return [leaf for leaf, _ in leaves(json.loads(content), None) if canonical(leaf) == canonical(value)]
     except ValueError:
         return []
 
@@ -271,7 +271,7 @@ def _apply(sample: Sample, slot: Slot, new: Any, edits: list[Edit]) -> Sample:
 # ---------------------------------------------------------------- new values
 
 
-def _others(slot: Slot, rng: Random, values: _Values, today: date | None) -> list[Any]:
+def _others(slot: Slot, rng: Random, values: Values, today: date | None) -> list[Any]:
     """Other values of the same type and shape, in random order, likeliest kinds first."""
     value, enum = slot.value, slot.schema.get("enum")
     if isinstance(enum, list):
@@ -303,7 +303,7 @@ def _pattern(value: str, rng: Random) -> str:
     return value[:start] + re.sub(r"\d", lambda m: "0" if m[0] == "0" and m.start() == 0 else str(rng.randint(1, 9)), value[start:])
 
 
-def _numbers(slot: Slot, rng: Random, values: _Values) -> list[Any]:
+def _numbers(slot: Slot, rng: Random, values: Values) -> list[Any]:
     value = slot.value
     known = [v for v in values.get((slot.tool, slot.parameter), []) if type(v) is type(value) and v != value and (v > 1 or value <= 1)]
     if isinstance(value, int):
@@ -334,7 +334,7 @@ def _say(mention: Mention, old: Any, new: Any, today: date | None) -> str | None
         found = next((f for f in _NUMERAL.finditer(mention.text) if number(f[0]) == old), None)
         said = _numeral(found[0], new) if found else None
         return mention.text[: found.start()] + said + mention.text[found.end() :] if found and said else None
-    forms: Sequence[Callable[[Any], str]] = _DAY_FORMS if mention.kind == "date" else _CLOCK_FORMS
+    forms: Sequence[Callable[[Any], str]] = DAY_FORMS if mention.kind == "date" else CLOCK_FORMS
     try:
         known_old, known_new = (date.fromisoformat(old), date.fromisoformat(new)) if mention.kind == "date" else (old, new)
         if today and mention.kind == "date":
@@ -357,7 +357,7 @@ def _nth(n: int) -> str:
     return str(num2words(n, to="ordinal_num"))
 
 
-_DAY_FORMS: tuple[Callable[[date], str], ...] = (
+DAY_FORMS: tuple[Callable[[date], str], ...] = (
     lambda d: d.isoformat(),
     *(
         (lambda d, p=pattern: p.format(w=f"{d:%A}", m=f"{d:%B}", s=f"{d:%b}", d=d.day, n=_nth(d.day), y=d.year))  # type: ignore[misc]
@@ -408,7 +408,7 @@ def _twelve(clock: str, pattern: str) -> str:
     return pattern.format(h=f"{twelve}:{minute:02d}" if minute else twelve, a=half, A=half.upper(), p=f"{half[0]}.m.")
 
 
-_CLOCK_FORMS: tuple[Callable[[str], str], ...] = (
+CLOCK_FORMS: tuple[Callable[[str], str], ...] = (
     lambda c: c,
     *((lambda c, p=p: _twelve(c, p)) for p in ("{h} {a}", "{h}{a}", "{h} {A}", "{h}{A}", "{h} {p}", "{h}")),  # type: ignore[misc]
     _spoken_clock,

@@ -4,18 +4,21 @@ made into readable data).
     samples = generate(2000, seed=1)                      # split "train"
     held    = generate(300, seed=1, split="unseen_tools")
     child   = variant(samples[0], Random(2))              # same tools, same parameters, other values and wording
+    again   = paraphrase(samples[0], Random(3))           # same tools, same values, same label, other wording
 
 Everything is drawn from one seed, byte for byte repeatable. Domains are files in `domains/`; its docstring tells how to write one.
 """
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date, timedelta
 from random import Random
 from typing import Any, cast
 
+from looptool_kit.mentions import today_in
 from looptool_kit.samples import Sample, Samples, Tool
 from looptool_kit.seeders.world.execute import execute, new_state
 from looptool_kit.seeders.world.grammar import Scene
@@ -25,7 +28,7 @@ from looptool_kit.seeders.world.spec import Spec, all_domains, domain_of, is_hel
 from looptool_kit.seeders.world.tasks import KINDS, Call, Impossible, Plan, sample_of
 from looptool_kit.toolcalls import canonical_calls
 
-__all__ = ["KINDS", "SPLITS", "catalogue", "domains", "execute", "generate", "new_state", "plant_noise", "variant"]
+__all__ = ["KINDS", "SPLITS", "catalogue", "domains", "execute", "generate", "new_state", "paraphrase", "plant_noise", "variant"]
 
 SPLITS = ("train", "unseen_values", "unseen_phrasings", "unseen_tools")
 PER_LIST = 11
@@ -159,6 +162,40 @@ def variant(sample: Sample, rng: Random, tools: Sequence[str] | None = None, kin
     if best is None:
         raise ValueError(f"sample {sample.id}: no variant with these wishes (kind {kind or sample.kind}) was found")
     return best
+
+
+def paraphrase(sample: Sample, rng: Random) -> Sample:
+    """The same task in other words of the same split: tools, date, calls, results and label stay, what the user says is put anew.
+
+    How implicitly each value is said stays as well. The label is taken to be right: what it holds is what is said. Raises ValueError where `sample`
+    is not of this world, where some value that its user says stands in no call (declines, requests of which only the first step is asked), and where
+    the tools have no other wording.
+    """
+    known, stated = specs(), today_in(sample.messages[0].content)
+    if "calls" not in sample.meta or stated is None or any(t.name not in known or known[t.name].tool != t for t in sample.tools):
+        raise ValueError(f"sample {sample.id} was not made by the world, so it has no plan")
+    plan = _plan_of(sample)
+    if plan["kind"] == "decline" or plan["mode"] == "first":
+        raise ValueError(f"sample {sample.id}: its user says values that stand in no call")
+    values = [dict(c.arguments) for m in sample.messages for c in m.tool_calls] + [dict(c.arguments) for c in sample.label.calls]
+    if plan["kind"] == "ask":
+        values = [{**cast(dict[str, Any], sample.meta["given"]), plan["part"]: None}]
+    results = [json.loads(m.content) for m in sample.messages if m.role == "tool"]
+    offered = [known[t.name] for t in sample.tools]
+    for _ in range(60):
+        scene = Scene(rng, stated[0], unseen=sample.split == "unseen_phrasings", values=[dict(v) for v in values], results=list(results))
+        try:
+            child = sample_of(plan, offered, scene, sample.split)
+        except (Impossible, ValueError):
+            continue
+        done = [set(c["implicit"]) for c in cast(list[Call], child.meta["calls"])]
+        if _letters(child.request) != _letters(sample.request) and done == [set(c["implicit"]) for c in plan["calls"]]:
+            return child.model_copy(update={"label": sample.label, "parent": sample.id})
+    raise ValueError(f"sample {sample.id}: no other wording was found")
+
+
+def _letters(text: str) -> str:
+    return "".join(c for c in text.lower() if c.isalnum())
 
 
 def _plan_of(sample: Sample) -> Plan:

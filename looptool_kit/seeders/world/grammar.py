@@ -85,6 +85,10 @@ class Scene:
     """The wordings that were chosen."""
     given: dict[str, Any] = field(default_factory=dict)
     """Of a request that leaves something out: the arguments that it does give."""
+    values: list[dict[str, Any]] = field(default_factory=list)
+    """Arguments of the plan's first calls, to be taken from the front instead of drawn."""
+    results: list[dict[str, Any]] = field(default_factory=list)
+    """Results of its first calls, to be taken likewise instead of executing them."""
 
     def choose(self, options: tuple[str, ...], suits: Callable[[str], bool] = lambda _: True) -> str:
         """One of the wordings that this split may use and that suit."""

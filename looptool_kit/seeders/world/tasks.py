@@ -64,6 +64,11 @@ def arguments(spec: Spec, call: Call, scene: Scene, fixed: dict[str, Any] | None
     """Values for the mentioned parameters, in schema order: legal together, none equal to its default, none of a type twice. `unlike`: parameter ->
     a value that it must not take."""
     fixed = fixed or {}
+    if scene.values:
+        told = scene.values.pop(0)
+        if set(told) != set(call["mention"]) or any(told[k] != v for k, v in fixed.items()):
+            raise Impossible(f"the given arguments of {spec.name} are others")
+        return told
     for _ in range(60):
         out: dict[str, Any] = {}
         for p in spec.params:
@@ -95,6 +100,10 @@ def _system(scene: Scene) -> Message:
 
 def _user(text: str) -> Message:
     return Message(role="user", content=text)
+
+
+def _result(spec: Spec, args: dict[str, Any], state: dict[str, Any], scene: Scene) -> dict[str, Any]:
+    return scene.results.pop(0) if scene.results else run(spec, args, state, scene.rng)
 
 
 def _called(spec: Spec, args: dict[str, Any]) -> ToolCall:
@@ -147,7 +156,7 @@ def _linked(plan: Plan, scene: Scene) -> tuple[ToolCall, g.Said, dict[str, Any],
     state = new_state(scene.today, scene.held)
     remember(first, args, state)
     said = g.say(first, args, scene, implicit=tuple(one["implicit"]), only_do=True)
-    result = run(first, args, state, scene.rng)
+    result = _result(first, args, state, scene)
     field, parameter = plan["link"]
     name, _, sub = field.partition(".")
     noun = second.by_name[parameter].type.noun
@@ -255,7 +264,7 @@ def _again(plan: Plan, scene: Scene) -> tuple[list[Message], Label, list[list[st
     said = g.say(spec, args, scene, implicit=tuple(call["implicit"]))
     state = new_state(scene.today, scene.held)
     remember(spec, args, state)
-    result = run(spec, args, state, scene.rng)
+    result = _result(spec, args, state, scene)
     other = arguments(spec, call, scene, {k: v for k, v in args.items() if k != part}, {part: args[part]})
     words, hints = g.clause(spec.by_name[part], spec, other, scene, tuple(plan["calls"][1]["implicit"]))
     frames: tuple[str, ...] = g.AND_WHAT if said.form == "ask" else g.AGAIN
@@ -300,7 +309,7 @@ def _finish(plan: Plan, scene: Scene) -> tuple[list[Message], Label, list[list[s
     said = g.say(spec, args, scene, implicit=tuple(call["implicit"]))
     state = new_state(scene.today, scene.held)
     remember(spec, args, state)
-    result = run(spec, args, state, scene.rng)
+    result = _result(spec, args, state, scene)
     reply, mentions = _summary(spec, _called(spec, args), result, scene)
     messages = [_system(scene), _user(g.frame(said, scene, spec.why)), *_exchange(_called(spec, args), result)]
     return messages, Label(reply=reply, mentions=mentions), [list(said.implicit)]
