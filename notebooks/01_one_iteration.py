@@ -9,8 +9,8 @@
 # - Any run cell may be stopped with the Stop button. Run it again, or the whole notebook tomorrow, and it goes on where it stopped.
 # - The run is the folder `runs/one-iteration`: Parquet tables, TOML settings, JSON manifests. Delete it to start afresh.
 #
-# The settings below are the shortest that show everything, ten minutes or so on two cores. `PRESET = "cpu"` is the real thing for a machine
-# without a GPU: some hundred samples, more training, an hour and more.
+# The settings below are the shortest that show everything, ten minutes or so on two cores. `PRESET = "cpu"` is what `make loop` runs, with
+# more samples and more training.
 
 # %%
 import pandas as pd
