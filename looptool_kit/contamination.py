@@ -109,13 +109,17 @@ def _values(path: Path) -> Iterator[Any]:
             continue
 
 
+_TURN = re.compile(r"^(?:user|system|assistant): ", re.MULTILINE)
+"""Whole dialogues stand in one text in some benchmarks (ACEBench); each turn is a text."""
+
+
 def _texts(value: Any) -> Iterator[tuple[bool, str]]:
     """(whether it is a tool's name, text) for everything said in a JSON value."""
     waiting = [value]
     while waiting:
         value = waiting.pop()
         if isinstance(value, str):
-            yield False, value
+            yield from ((False, turn) for turn in _TURN.split(value))
         elif isinstance(value, list):
             waiting.extend(value)
         elif isinstance(value, dict) and isinstance(value.get("name"), str) and {"description", "parameters"} & set(value):
@@ -191,18 +195,38 @@ def _check(wrong: list[str]) -> Check:
     return Check(name="contamination", passed=not wrong, detail="; ".join(wrong))
 
 
+_CHARACTER = re.compile("([\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff])")
+
+
+def _words(text: str) -> list[str]:
+    """The words of a text; of Chinese and Japanese, which put no spaces between them, the characters: two count as one word."""
+    return _CHARACTER.sub(r" \1 ", normalised(text)).split()
+
+
+def _length(words: Iterable[str]) -> float:
+    return sum(0.5 if _CHARACTER.match(w) else 1.0 for w in words)
+
+
 def _runs(text: str) -> Iterator[str]:
-    words = normalised(text).split()
-    if len(words) >= SHORT:
-        for at in range(max(1, len(words) - WORDS + 1)):
-            yield " ".join(words[at : at + WORDS])
+    words = _words(text)
+    if SHORT <= _length(words) < WORDS:
+        yield " ".join(words)
+    end, length = 0, 0.0
+    for at, word in enumerate(words):
+        while length < WORDS and end < len(words):
+            length, end = length + _length([words[end]]), end + 1
+        if length < WORDS:
+            return
+        yield " ".join(words[at:end])
+        length -= _length([word])
 
 
 def _sketch(text: str) -> tuple[str, ...]:
     """The shingles of a text of `WORDS` to `LONG` words, hashed; empty for others."""
-    if not WORDS <= len(normalised(text).split()) <= LONG:
+    words = _words(text)
+    if not WORDS <= _length(words) <= LONG:
         return ()
-    return tuple(sorted({_hash(s)[:8] for s in shingles(text)}))
+    return tuple(sorted({_hash(s)[:8] for s in shingles(" ".join(words))}))
 
 
 def _nearest(text: str, known: Fingerprints) -> float:
