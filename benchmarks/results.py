@@ -4,7 +4,7 @@
 
 The control starts from the same warm start (the policy D1) and is trained, iteration by iteration, on seed samples alone: those that the loop had
 seen by then, repeated until their tokens reach those of the loop's dataset, with the same recipe.
-Finished runs stay in runs/results; none is repeated.
+Finished runs stay in runs/results; none is repeated. `looptool ablate runs/results --set seeds.held_out=30` goes on from them with the other arms.
 """
 
 from __future__ import annotations
@@ -13,69 +13,23 @@ import argparse
 import json
 import os
 import platform
-import random
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import looptool_kit as lt
+from looptool_kit.ablate import folder, run_arm
+from looptool_kit.arms import CONTROL, FULL, interval, signed
 from looptool_kit.config import load_preset
-from looptool_kit.evaluate import evaluate, scores
-from looptool_kit.policies import load_base, open_engine, policy_of
+from looptool_kit.evaluate import scores
+from looptool_kit.policies import open_engine, policy_of
 from looptool_kit.records import Scores
 from looptool_kit.run import Run
-from looptool_kit.samples import Sample, Samples
-from looptool_kit.seed import SPLITS, seed
+from looptool_kit.samples import Samples
+from looptool_kit.seed import SPLITS
 from looptool_kit.stats import aligned, clustered_difference, wilson
 from looptool_kit.summary import judge_against_truth, timings
 from looptool_kit.tables import write_json, write_text
 from looptool_kit.toolcalls import render_answer
-from looptool_kit.train import train
-from looptool_kit.trainers.common import encode
-
-
-def control(loop: Run, folder: Path) -> Run:
-    """The seed-only control of a finished loop."""
-    overrides = {
-        f"{room}__{k}": v
-        for room, values in loop.settings.model_dump(exclude_none=True).items()
-        if isinstance(values, dict)
-        for k, v in values.items()
-    }
-    overrides |= {k: v for k, v in loop.settings.model_dump(exclude_none=True).items() if not isinstance(v, dict) and k != "preset"}
-    run = Run.create(folder, loop.settings.preset, **overrides)
-    seed(run)
-    for name in ("policy", "policy.json", "scores.json", "scores.parquet"):
-        source, target = loop.folder(1) / name, run.folder(1) / name
-        if source.is_dir() and not target.exists():
-            shutil.copytree(source, target)
-        elif source.is_file():
-            shutil.copy(source, target)
-    pool = run.table(Samples, "pool", 0)
-    _, tokenizer = load_base(run.settings.model)
-
-    def tokens(sample: Sample) -> int:
-        return sum(map(len, encode(tokenizer, sample)))
-
-    seen = run.settings.seeds.first
-    for j, fresh in enumerate(run.settings.seeds.slices(run.settings.iterations), 2):
-        seen += fresh
-        path = run.folder(j) / "samples.parquet"
-        if not path.exists():
-            budget = sum(map(tokens, loop.table(Samples, "samples", j)))
-            rng = random.Random(f"{run.settings.seed}/{j}")
-            rows: list[Sample] = []
-            while budget > 0:
-                epoch = list(pool[:seen])
-                rng.shuffle(epoch)
-                for sample in epoch:
-                    if budget > 0:
-                        rows.append(sample)
-                        budget -= tokens(sample)
-            Samples(rows).write(path)
-        train(run, iteration=j)
-        evaluate(run, policy_of(run, j))
-    return run
 
 
 def repeats(controls: list[Run]) -> float:
@@ -112,8 +66,7 @@ def nats(pairs: list[tuple[dict[str, float], dict[str, float]]]) -> str:
 def cell(rows: list[Scores], keep: Callable[[str], bool]) -> str:
     """Pooled accuracy with Wilson's interval."""
     hits = [s.correct for table in rows for s in table if keep(s.split)]
-    lo, hi = wilson(sum(hits), len(hits))
-    return f"{sum(hits) / len(hits):.3f} [{lo:.3f}, {hi:.3f}]"
+    return interval(sum(hits) / len(hits), *wilson(sum(hits), len(hits)))
 
 
 def difference(pairs: list[tuple[Scores, Scores]], keep: Callable[[str], bool]) -> str:
@@ -122,8 +75,7 @@ def difference(pairs: list[tuple[Scores, Scores]], keep: Callable[[str], bool]) 
     for a, b in pairs:
         _, x, y = aligned([s for s in a if keep(s.split)], [s for s in b if keep(s.split)])
         by_seed.append((x, y))
-    d = clustered_difference(by_seed)
-    return f"{d.difference:+.3f} [{d.lo:+.3f}, {d.hi:+.3f}] ({', '.join(f'{x:+.3f}' for x in d.by_seed)})"
+    return signed(clustered_difference(by_seed))
 
 
 def main() -> None:
@@ -137,10 +89,10 @@ def main() -> None:
     args = ask.parse_args()
     loops, controls = [], []
     for number in args.seeds:
-        run = Run.create(args.runs / f"{args.preset}-{number}", args.preset, seed=number, seeds__held_out=args.held_out)
+        run = Run.create(folder(args.runs, args.preset, number, FULL), args.preset, seed=number, seeds__held_out=args.held_out)
         lt.Loop(run).run()
         loops.append(run)
-        controls.append(control(run, args.runs / f"{args.preset}-{number}-control"))
+        controls.append(run_arm(run, folder(args.runs, args.preset, number, CONTROL), CONTROL))
         for side in (run, controls[-1]):
             for j in side.iterations:
                 label_logprobs(side, j)

@@ -111,6 +111,29 @@ def loop(path: RunFolder = Path("runs/tour"), preset: Preset = None, seed: SeedO
     _finish(run)
 
 
+@app.command()
+def ablate(
+    path: Annotated[Path, typer.Argument(help="The folder that holds the arms' runs, the table and the plot.")] = Path("runs/ablation"),
+    preset: Annotated[str, typer.Option(help="Settings that all arms start from.")] = "cpu",
+    seeds: Annotated[str, typer.Option(help="Random seeds, by commas; three or more for intervals that mean something.")] = "0,1,2",
+    arms: Annotated[str | None, typer.Option(help="Only these beside the full loop, by commas: no-hppl,no-jglv,no-edde,repeat,control.")] = None,
+    set_: Set = None,
+) -> None:
+    """Does the loop help? The full loop without each of its parts, and seed data alone for as many tokens, from one warm start a random seed.
+
+    Says first how long it will take. What has finished is kept, and one that was stopped goes on where it stopped.
+    """
+    from looptool_kit import ablate as study
+    from looptool_kit.arms import ARMS, text
+
+    try:
+        numbers = [int(n) for n in seeds.split(",")]
+    except ValueError:
+        raise ValueError(f"--seeds {seeds}: write whole numbers with commas between them, e.g. --seeds 0,1,2") from None
+    found = study.ablate(path, preset, numbers, [a.strip() for a in arms.split(",")] if arms else list(ARMS), typer.echo, **_overrides(set_, None))
+    typer.echo(f"\n{text(found)}\n\nforest plot: {path / 'ablation.html'}")
+
+
 def _finish(run: Any) -> None:
     from looptool_kit.summary import print_scoreboard, report_run
 

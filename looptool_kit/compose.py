@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Literal
 
-from looptool_kit.flow import chosen, error_seeds, with_decisions
+from looptool_kit.flow import ErrorSeed, chosen, error_seeds, with_decisions
 from looptool_kit.records import Expansion, Expansions, Probes, Verdicts
 from looptool_kit.run import Run, full_disk_explained, key
 from looptool_kit.samples import Frozen, Sample, Samples
@@ -29,7 +29,7 @@ class Member(Frozen):
 
 
 class Members(Table[Member]):
-    """One row for each row of a composed dataset."""
+    """One row for each row of a composed dataset, in its order; a row that is repeated has as many."""
 
     row_type = Member
 
@@ -46,7 +46,8 @@ def compose(
     decided = run.decisions("expansion", j)
     pool = run.table(Samples, "pool", 0)
     settings = run.settings
-    made_from = key(probes, verdicts, expanded, {row: d.value for row, d in decided.items()}, settings.compose, settings.seeds.fresh)
+    repeated = ["repeated"] if settings.ablation.repeat_error_seeds else []  # nothing otherwise, so that other runs keep their keys
+    made_from = key(probes, verdicts, expanded, {row: d.value for row, d in decided.items()}, settings.compose, settings.seeds.fresh, *repeated)
     if not run.done("composition", j, made_from):
         started = time.monotonic()
         rows, members = _compose(run, j, samples, probes, verdicts, chosen(expanded, decided), pool)
@@ -92,9 +93,14 @@ def _compose(
         for verdict in verdicts:
             if verdict.status == "unjudged":
                 join(by_id[verdict.sample_id], "unjudged", verdict.sample_id, f"kept as it was: {verdict.rationale}")
-    standing = {seed.sample.id for seed in seeds}
+    standing = {seed.sample.id: seed for seed in seeds}
+    repeated: list[ErrorSeed] = []
     for child in children:
-        if child.seed_id in standing:
+        if child.seed_id not in standing:
+            continue
+        if settings.ablation.repeat_error_seeds:
+            repeated.append(standing[child.seed_id])
+        else:
             join(child.sample, "EE", child.seed_id, child.strategy)
     limit = _limit(run, j)
     high = [p for p in probes if p.state == "borderline"]
@@ -106,7 +112,9 @@ def _compose(
     used = settings.seeds.first + sum(before)
     for sample in pool[used : used + fresh]:
         join(sample, "seed", sample.id, "new from the pool")
-    return Samples(rows.values()), Members(members)
+    for seed in repeated:
+        members.append(Member(sample_id=seed.sample.id, part="ES", came_from=seed.probe.sample_id, why="repeated in place of a child"))
+    return Samples([*rows.values(), *(seed.sample for seed in repeated)]), Members(members)
 
 
 def _limit(run: Run, j: int) -> float:

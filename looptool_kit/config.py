@@ -206,6 +206,13 @@ class ComposeSettings(_Settings):
     """Failed samples without a verdict: kept as they are, or left out."""
 
 
+class AblationSettings(_Settings):
+    """What an arm of `looptool ablate` changes and nothing else has use for; other arms change settings of the stages."""
+
+    repeat_error_seeds: bool = False
+    """In the place of each child its error seed once more: repeated, not expanded."""
+
+
 class EvaluateSettings(_Settings):
     """Held-out evaluation."""
 
@@ -246,6 +253,7 @@ class Settings(_Settings):
     jury: JurySettings = JurySettings()
     expand: ExpandSettings = ExpandSettings()
     compose: ComposeSettings = ComposeSettings()
+    ablation: AblationSettings = AblationSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
 
 

@@ -115,8 +115,7 @@ def _fates(run: Run, j: int) -> Iterator[Fate]:
     due = {seed.probe.sample_id: seed.sample.id for seed in error_seeds(samples, Probes(probes.values()), verdicts)} if composed else {}
     if run.settings.compose.unjudged == "keep":
         due |= {id: id for id, name in names.items() if name == "unjudged"}
-    for sample in samples:
-        id = sample.id
+    for id in samples.by_id():
         state = probes[id].state if id in probes else "not probed"
         verdict = names.get(id, "no verdict") if state == "failed" else ""
         member, want = went.get(id), due.get(id)
@@ -151,7 +150,7 @@ def _steps(run: Run, j: int, rows: list[Fate]) -> Iterator[Step]:
         return
     fate = {row.becomes: row.fate for row in rows if row.becomes}
     born = {"EE": "children", "seed": "fresh seed"}
-    for member in _table(run, Members, "members", j + 1):
+    for member in {m.sample_id: m for m in _table(run, Members, "members", j + 1)}.values():
         known = member.part not in born and member.sample_id in fate
         source = node(j, "fate", fate[member.sample_id]) if known else node(j, "new", born.get(member.part, "from an earlier dataset"))
         yield Step(iteration=j + 1, sample_id=member.sample_id, source=source, target=node(j + 1, "part", member.part))

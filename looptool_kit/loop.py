@@ -50,6 +50,11 @@ class Loop:
         self._news("composition", j, "ES", "EE", "HPPL", "seed", "unjudged", "total")
         return samples
 
+    def train_only(self) -> None:
+        """Train and evaluate on the datasets that the run holds, without probing or composing: what a control on given data does."""
+        for j in self.run_.iterations:
+            self._train(j)
+
     def _train(self, j: int) -> None:
         samples = self.run_.table(Samples, "samples", j)
         train(self.run_, samples, j)

@@ -19,6 +19,7 @@ def probe(run: Run, samples: Samples | None = None, policy: Policy | None = None
     """Probe D_j with its policy: prediction, token log-probs, perplexity, match, faults, and mastered / borderline / failed for each sample."""
     j = iteration or (policy.iteration if policy and samples is None else run.iteration_of(samples))
     samples = samples if samples is not None else run.table(Samples, "samples", j)
+    samples = Samples(samples.by_id().values())  # a dataset that repeats rows is asked about each once
     policy = policy or policy_of(run, j)
     settings = run.settings.probe
     chosen = run.decisions("threshold", j).get("")

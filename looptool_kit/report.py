@@ -70,17 +70,15 @@ def write_report(data: ReportData, path: str | Path) -> Path:
 
 def render(data: ReportData) -> str:
     """The page as text."""
-    import plotly.offline
-
-    from looptool_kit import __name__ as package
-
     charts: dict[str, Any] = {}
 
     def chart(name: str, figure: figures.Figure) -> str:
         charts[name] = figure
         return name
 
-    return _template(package).render(
+    return page(
+        "report.html.jinja",
+        charts,
         data=data,
         made=datetime.now().astimezone(),
         facts=[(k, v) for k, v in data.settings.items() if not isinstance(v, Mapping)],
@@ -95,9 +93,14 @@ def render(data: ReportData) -> str:
         history=[(title, chart(f"history-{i}", f)) for i, (title, f) in enumerate(figures.history_figures([i.history for i in data.iterations]))],
         worst=_worst(data),
         timings=_timings(data.timings),
-        charts=_script_json(charts),
-        plotly=plotly.offline.get_plotlyjs(),
     )
+
+
+def page(template: str, charts: Mapping[str, figures.Figure], **values: Any) -> str:
+    """One of the package's pages as text, filled with `values`; `charts` maps an element's id to the figure that is drawn in it."""
+    import plotly.offline
+
+    return _template(template).render(charts=_script_json(charts), plotly=plotly.offline.get_plotlyjs(), **values)
 
 
 # --------------------------------------------------------------- sections
@@ -285,9 +288,11 @@ def _timings(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
 # ------------------------------------------------------------------- page
 
 
-@lru_cache(maxsize=1)
-def _template(package: str) -> Any:
+@lru_cache
+def _template(name: str) -> Any:
     import jinja2
+
+    from looptool_kit import __name__ as package
 
     env = jinja2.Environment(
         loader=jinja2.PackageLoader(package, "."),
@@ -298,7 +303,7 @@ def _template(package: str) -> Any:
         lstrip_blocks=True,
     )
     env.filters.update(percent=_percent, signed=_signed, duration=_duration, p=_p, words=lambda text: str(text).replace("_", " "))
-    return env.get_template("report.html.jinja")
+    return env.get_template(name)
 
 
 def _script_json(value: Any) -> Any:

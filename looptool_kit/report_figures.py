@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from looptool_kit.records import Probe
-from looptool_kit.stats import Paired, ScoreRow
+from looptool_kit.stats import Clustered, Paired, ScoreRow
 
 Figure = dict[str, Any]
 PALETTE = ("#3b7dd8", "#e0802b", "#2a9d78", "#b05cc6", "#c9a20c", "#d2516f", "#5aa9c9", "#8a8f98")
@@ -72,7 +72,7 @@ def scoreboard_figure(rows: Sequence[ScoreRow], policies: Sequence[str]) -> Figu
     return _figure(traces, 360, xaxis=axis, yaxis={"range": [0, 1.02], "tickformat": ".0%", "title": {"text": "exact match"}}, legend=_LEGEND)
 
 
-def differences_figure(rows: Sequence[tuple[str, Paired]]) -> Figure:
+def differences_figure(rows: Sequence[tuple[str, Paired | Clustered]]) -> Figure:
     """Paired differences (x) of named comparisons (y, first on top), with 95% intervals and a line at zero."""
     trace = {
         "type": "scatter",
@@ -104,6 +104,24 @@ def differences_figure(rows: Sequence[tuple[str, Paired]]) -> Figure:
         },
         showlegend=False,
     )
+
+
+def forest_figure(rows: Sequence[tuple[str, Clustered]]) -> Figure:
+    """A forest plot: `differences_figure` of differences over several random seeds, each seed's own as a small ring beside it."""
+    figure = differences_figure(rows)
+    own = [(d, i) for i, (_, c) in enumerate(rows) for d in c.by_seed]
+    rings = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [d for d, _ in own],
+        "y": [i + 0.22 for _, i in own],
+        "marker": {"size": 6, "symbol": "circle-open", "color": PALETTE[7]},
+        "hovertemplate": "one seed: %{x:+.1%}<extra></extra>",
+    }
+    reach = max([figure["layout"]["xaxis"]["range"][1], *(abs(d) * 1.08 for d, _ in own)])
+    figure["layout"]["xaxis"]["range"] = [-reach, reach]
+    figure["data"].append(rings)
+    return figure
 
 
 def perplexity_figure(probes: Iterable[Probe], threshold: float | None) -> Figure:

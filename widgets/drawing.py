@@ -13,6 +13,7 @@ from typing import NamedTuple
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from looptool_kit.report_figures import visible
+from looptool_kit.stats import Clustered
 
 STATES = {"mastered": "var(--lt-mastered, #2484c6)", "borderline": "var(--lt-borderline, #c48a00)", "failed": "var(--lt-failed, #d0405a)"}
 SERIES = ("#2484c6", "#d0405a", "#c48a00", "#1d9a7a", "#9a62c7", "#8a8f98")
@@ -270,6 +271,31 @@ def heatmap(
             put(group, "rect", x=x + 1, y=y + 1, width=cell - 2, height=tall - 2, style=look)
             if value:
                 write(group, x + cell / 2, y + tall / 2, words, anchor="middle")
+    return markup(root)
+
+
+def forest(rows: Sequence[tuple[str, Clustered]], title: str, x_label: str, width: float = 760) -> str:
+    """A forest plot: for each name a difference with its interval, each random seed's own as a ring under it, and a line at zero."""
+    tall, top = 34.0, 26.0
+    left, right, bottom = 14 + 6.4 * max((len(_short(name, 44)) for name, _ in rows), default=0), width - 12, top + tall * len(rows)
+    reach = max([0.02, *(abs(v) for _, d in rows for v in (d.lo, d.hi, *d.by_seed))]) * 1.05
+
+    def x_of(value: float) -> float:
+        return left + (value / reach + 1) / 2 * (right - left)
+
+    root = svg(title, width, bottom + 34, {"class": "lt-forest"})
+    write(root, 4, 9, title, font_weight="600")
+    axis(root, [(x_of(t), f"{t:+.0%}" if t else "0") for t in ticks(-reach, reach, 8)], (top, bottom), label=x_label, middle=(left + right) / 2)
+    put(root, "line", x1=x_of(0), y1=top, x2=x_of(0), y2=bottom, style=f"stroke:{DIM};stroke-dasharray:3 3")
+    for number, (name, d) in enumerate(rows):
+        y = top + tall * (number + 0.4)
+        colour = SERIES[5] if d.lo <= 0 <= d.hi else SERIES[0] if d.lo > 0 else SERIES[1]
+        write(root, left - 8, y, _short(name, 44), anchor="end")
+        row = put(root, "g", about=f"{name}: {d.difference:+.1%}, 95%: {d.lo:+.1%} to {d.hi:+.1%}")
+        put(row, "line", x1=x_of(d.lo), y1=y, x2=x_of(d.hi), y2=y, style=f"stroke:{colour};stroke-width:2")
+        put(row, "circle", cx=x_of(d.difference), cy=y, r=4.5, style=f"fill:{colour}")
+        for own in d.by_seed:
+            put(root, "circle", cx=x_of(own), cy=y + 9, r=2.5, style=f"fill:none;stroke:{DIM}", about=f"one seed: {own:+.1%}")
     return markup(root)
 
 
