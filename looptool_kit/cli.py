@@ -253,7 +253,7 @@ def compose(path: RunFolder, iteration: Iteration = None) -> None:
 def evaluate(
     path: Annotated[Path | None, typer.Argument(help="The run folder.")] = None,
     iteration: Iteration = None,
-    suite: Annotated[str, typer.Option(help="held_out (the run's own held-out splits), or a benchmark: bfcl.")] = "held_out",
+    suite: Annotated[str, typer.Option(help="held_out (the run's own held-out splits), or a benchmark: bfcl, acebench.")] = "held_out",
     setup: Annotated[bool, typer.Option("--setup", help="Fetch what the benchmark needs first (bfcl: from the package index, once).")] = False,
     categories: Annotated[str | None, typer.Option(help="Benchmarks: categories or groups, by commas.")] = None,
     per_category: Annotated[int | None, typer.Option(min=1, help="Benchmarks: evaluate that many of each category, always the same ones.")] = None,

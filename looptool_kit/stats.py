@@ -72,6 +72,14 @@ class Flips(NamedTuple):
     broken: tuple[str, ...]
 
 
+class Share(NamedTuple):
+    """A share with its 95% interval."""
+
+    value: float
+    lo: float
+    hi: float
+
+
 class Kappa(NamedTuple):
     """How far two raters agree beyond chance."""
 
@@ -111,6 +119,21 @@ def wilson(k: int, n: int, level: float = 0.95) -> tuple[float, float]:
 
     interval = binomtest(k, n).proportion_ci(confidence_level=level, method="wilson")
     return float(interval.low), float(interval.high)
+
+
+def weighted(parts: Iterable[tuple[float, int, int]]) -> Share:
+    """The sum of weight * k / n over (weight, k, n), with a 95% interval; a part with n = 0 adds nothing.
+
+    The interval combines the parts' Wilson intervals for a weighted sum (MOVER, Zou and Donner 2008).
+    """
+    value = below = above = 0.0
+    for weight, k, n in parts:
+        if n:
+            lo, hi = wilson(k, n)
+            value += weight * k / n
+            below += (weight * (k / n - lo)) ** 2
+            above += (weight * (hi - k / n)) ** 2
+    return Share(value, value - math.sqrt(below), value + math.sqrt(above))
 
 
 def paired(a: Sequence[bool], b: Sequence[bool], level: float = 0.95) -> Paired:

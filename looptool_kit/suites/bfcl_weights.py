@@ -8,11 +8,10 @@ categories), 30% multi-turn, 40% agentic. As officially, what was not evaluated 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-from looptool_kit.stats import wilson
+from looptool_kit.stats import weighted
 
 Version = Literal["v3", "v4"]
 
@@ -83,18 +82,7 @@ def weights(version: Version) -> dict[str, float]:
 
 
 def overall(results: Mapping[str, tuple[int, int]], version: Version) -> Overall:
-    """The version's one figure from category -> (correct, evaluated).
-
-    The interval combines the categories' Wilson intervals for a weighted sum (MOVER, Zou and Donner 2008).
-    """
+    """The version's one figure from category -> (correct, evaluated); its interval as `stats.weighted` has it."""
     shares = weights(version)
-    value = below = above = 0.0
-    for name, share in shares.items():
-        correct, n = results.get(name, (0, 0))
-        if n:
-            lo, hi = wilson(correct, n)
-            value += share * correct / n
-            below += (share * (correct / n - lo)) ** 2
-            above += (share * (hi - correct / n)) ** 2
-    missing = tuple(name for name in shares if not results.get(name, (0, 0))[1])
-    return Overall(value, value - math.sqrt(below), value + math.sqrt(above), missing)
+    total = weighted((share, *results.get(name, (0, 0))) for name, share in shares.items())
+    return Overall(*total, tuple(name for name in shares if not results.get(name, (0, 0))[1]))
