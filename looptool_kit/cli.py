@@ -253,7 +253,7 @@ def compose(path: RunFolder, iteration: Iteration = None) -> None:
 def evaluate(
     path: Annotated[Path | None, typer.Argument(help="The run folder.")] = None,
     iteration: Iteration = None,
-    suite: Annotated[str, typer.Option(help="held_out (the run's own held-out splits), or a benchmark: bfcl, acebench.")] = "held_out",
+    suite: Annotated[str, typer.Option(help="held_out (the run's own held-out splits), or a benchmark: bfcl, acebench, robustness.")] = "held_out",
     setup: Annotated[bool, typer.Option("--setup", help="Fetch what the benchmark needs first (bfcl: from the package index, once).")] = False,
     categories: Annotated[str | None, typer.Option(help="Benchmarks: categories or groups, by commas.")] = None,
     per_category: Annotated[int | None, typer.Option(min=1, help="Benchmarks: evaluate that many of each category, always the same ones.")] = None,
@@ -276,7 +276,10 @@ def evaluate(
         typer.echo(repr(stage(run, policy)))
         return
     scores = benchmark.evaluate(run, policy, categories.split(",") if categories else None, per_category)
-    benchmark.print_scores(scores, policy.name)
+    if hasattr(benchmark, "print_run"):
+        benchmark.print_run(run, policy.name)
+    else:
+        benchmark.print_scores(scores, policy.name)
     typer.echo(f"rows, and what failed, in {run.folder(policy.iteration) / suite}; to look: ProbeView(*{suite}.failures(run, policy))")
 
 

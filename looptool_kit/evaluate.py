@@ -7,18 +7,14 @@ from collections.abc import Sequence
 
 from looptool_kit.policies import Policy, open_engine
 from looptool_kit.records import Scores
-from looptool_kit.run import Run, full_disk_explained, key
-from looptool_kit.samples import Samples
+from looptool_kit.run import Run, full_disk_explained
 from looptool_kit.suites import held_out
 
 
 def evaluate(run: Run, policy: Policy) -> Scores:
     """The policy's scores on the run's held-out samples, one row a sample; done once for each policy. The base model gets `evaluate.base` of them."""
     j, name = policy.iteration, "scores"
-    samples = run.table(Samples, "held_out", 0)
-    if policy.adapter is None and run.settings.evaluate.base:
-        samples = samples[:: max(1, len(samples) // run.settings.evaluate.base)]
-    made_from = key(samples, policy.key, run.settings.evaluate.max_new_tokens, run.settings.probe.batch)
+    samples, made_from = held_out.chosen(run, policy)
     if not run.done(name, j, made_from):
         started = time.monotonic()
         with full_disk_explained(run.path):

@@ -22,11 +22,11 @@ SMALL_TALK = (
     ("Does honey go bad?", "Hardly ever, as long as the jar stays shut."),
     ("Can fish hear?", "Quite well, although their ears cannot be seen."),
     ("How do knots hold?", "Friction does nearly all of the work."),
-    ("Are mushrooms plants?", "No, they are fungi, which are closer to animals."),
+    ("Are mushrooms plants?", "They are fungi, which are closer to animals."),
     ("What is rubber made of?", "Often of the sap of a tree."),
     ("Why do onions make people cry?", "They release a gas that stings."),
     ("How does glue stick?", "It creeps into tiny gaps and hardens there."),
-    ("Is it true that goldfish forget everything?", "Not at all, they remember quite a lot."),
+    ("Is it true that goldfish forget everything?", "They remember quite a lot, it turns out."),
     ("What is a palindrome?", "A word that reads the same backwards."),
 )
 """(user, assistant): questions that no tool is for, without numbers, dates or names."""

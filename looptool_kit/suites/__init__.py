@@ -6,7 +6,8 @@ A benchmark is a module of this package, named in `NAMES`, with
     print_scores(scores, policy)                                            figures with intervals, on the terminal
     failures(run, policy) -> (Probes, Samples)                              what failed, for the views: ProbeView(*failures(run, policy))
 
-and, where it needs something that is not installed with this package, `setup() -> Path`, which fetches it once.
+and, where it needs something that is not installed with this package, `setup() -> Path`, which fetches it once. A benchmark whose figures are best
+read beside those of the run's other policies has `print_run(run, policy)`, which `looptool evaluate` then calls instead of `print_scores`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from looptool_kit.records import Probes, Scores
 from looptool_kit.run import Run
 from looptool_kit.samples import Samples
 
-NAMES = ("bfcl", "acebench")
+NAMES = ("bfcl", "acebench", "robustness")
 """The benchmarks on offer."""
 
 

@@ -5,9 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from looptool_kit.engines import Engine, Sampling
+from looptool_kit.policies import Policy
 from looptool_kit.records import Score, Scores
-from looptool_kit.samples import Sample
+from looptool_kit.run import Run, key
+from looptool_kit.samples import Sample, Samples
 from looptool_kit.toolcalls import grade, parse
+
+
+def chosen(run: Run, policy: Policy) -> tuple[Samples, str]:
+    """The held-out samples that a policy is scored on, and the key of its table `scores`. The base model gets `evaluate.base` of them."""
+    samples = run.table(Samples, "held_out", 0)
+    if policy.adapter is None and run.settings.evaluate.base:
+        samples = samples[:: max(1, len(samples) // run.settings.evaluate.base)]
+    return samples, key(samples, policy.key, run.settings.evaluate.max_new_tokens, run.settings.probe.batch)
 
 
 def score(engine: Engine, samples: Sequence[Sample], policy: str, max_new_tokens: int) -> Scores:
