@@ -225,7 +225,8 @@ def distractors(sample: Sample, rng: Random, pool: Samples) -> Sample | None:
 
     Where no call is expected, only for samples of the world, whose plan tells which tool would do: of its domain none is added.
     """
-    targets = {str(t) for t in sample.meta["targets"]} if isinstance(sample.meta.get("targets"), list) else set()
+    planned = sample.meta.get("targets")
+    targets = {str(t) for t in planned} if isinstance(planned, list) else set()
     homes = {tool: domain for domain, tools in world.domains().items() for tool in tools}
     if not sample.label.calls and not targets & homes.keys():
         return None

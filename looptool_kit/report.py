@@ -17,6 +17,7 @@ from looptool_kit.records import Expansions, Probe, Probes, Score, Verdict, Verd
 from looptool_kit.report_figures import visible
 from looptool_kit.samples import Sample, Samples, ToolCall
 from looptool_kit.stats import Paired, ScoreRow, aligned, paired, scoreboard, wilson
+from looptool_kit.suites.robustness import changes
 from looptool_kit.tables import write_text
 
 WORST = 10
@@ -59,6 +60,8 @@ class ReportData:
     are."""
     timings: list[dict[str, Any]] = field(default_factory=list)
     """Rows of `stage`, `iteration` and `seconds`."""
+    robustness: list[Score] = field(default_factory=list)
+    """Rows of the suite `robustness`, of all policies; shown apart, since they are held-out samples again."""
 
 
 def write_report(data: ReportData, path: str | Path) -> Path:
@@ -84,6 +87,7 @@ def render(data: ReportData) -> str:
         facts=[(k, v) for k, v in data.settings.items() if not isinstance(v, Mapping)],
         folded=[(k, v) for k, v in data.settings.items() if isinstance(v, Mapping)],
         suites=_suites(data, chart),
+        robustness=_robustness(data, chart),
         composition=_composition(data.compositions),
         probed=_probed(data, chart),
         errors=_errors(data, chart),
@@ -155,6 +159,23 @@ def _differences(scores: Sequence[Score], names: Sequence[str]) -> list[tuple[st
         if rows:
             out.append((f"{b} against {a}", rows))
     return out
+
+
+def _robustness(data: ReportData, chart: Any) -> dict[str, Any] | None:
+    """The first and the last step of the loop under each perturbation."""
+    known = [p for p in data.policies if any(s.policy == p for s in data.robustness)] or list(dict.fromkeys(s.policy for s in data.robustness))
+    if not known:
+        return None
+    steps = _steps(known)
+    rows = changes(data.robustness, [steps[0], steps[-1]])
+    cells = {(c.perturbation, c.policy): c.result for c in rows}
+    figure = figures.differences_figure([(f"{c.perturbation.replace('_', ' ')}, {c.policy}", c.result) for c in rows])
+    return {
+        "names": {c.perturbation: c.result.n for c in rows},
+        "policies": list(dict.fromkeys((steps[0], steps[-1]))),
+        "cells": cells,
+        "figure": chart("robustness-changes", figure),
+    }
 
 
 def _composition(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:

@@ -13,6 +13,7 @@ from looptool_kit.report import IterationData, ReportData, write_report
 from looptool_kit.run import Run
 from looptool_kit.samples import Samples
 from looptool_kit.seed import Truths
+from looptool_kit.suites import robustness
 from looptool_kit.tables import Table
 from looptool_kit.toolcalls import grade
 
@@ -102,6 +103,7 @@ def report_run(run: Run) -> Path:
             iterations=[_iteration(run, j) for j in run.iterations],
             scores=[s for table in found.values() for s in table],
             policies=list(found),
+            robustness=list(robustness.finished(run)),
             compositions=composition(run),
             noise=judge_against_truth(run),
             timings=timings(run),

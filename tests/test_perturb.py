@@ -20,6 +20,7 @@ from looptool_kit.mentions import recognise
 from looptool_kit.passages import dialogue
 from looptool_kit.policies import Policy, base_policy
 from looptool_kit.records import Score, Scores
+from looptool_kit.report import ReportData, render
 from looptool_kit.rules import check_sample, passes
 from looptool_kit.run import Run
 from looptool_kit.samples import Label, Message, Sample, Samples, Tool, ToolCall
@@ -443,3 +444,19 @@ def test_policies_are_compared_on_what_both_were_given(run: Run, monkeypatch: py
 
 def test_the_suite_is_found_by_name() -> None:
     assert find_suite("robustness") is robustness  # type: ignore[comparison-overlap]
+
+
+def test_the_report_shows_the_first_and_the_last_policy() -> None:
+    rows = [
+        Score(sample_id=str(i), suite="robustness", split=name, kind="single", policy=policy, correct=i < right, extra={"before": i < 20})
+        for name, policy, right in (("lower_case", "base", 8), ("lower_case", "D1", 14), ("lower_case", "D2", 18), ("typos", "D2", 20))
+        for i in range(30)
+    ]
+    page = render(ReportData(name="r", policies=["base", "D1", "D2"], robustness=rows))
+    section = page[page.index('<section id="robustness">') : page.index("</section>", page.index('<section id="robustness">'))]
+    assert [t for t in re.findall(r"<th scope=\"(?:col|row)\">([^<]*)", section)] == [
+        "perturbation", "n", "base, before", "after", "change", "D2, before", "after", "change", "typos", "lower case",
+    ]  # fmt: skip
+    assert re.findall(r'<span class="([a-z]*)">([^<]*)</span><span', section) == [("", "+0.0"), ("bad", "−40.0"), ("", "−6.7")]
+    assert section.count("66.7 %") == 4 and "26.7 %" in section and "60.0 %" in section and section.count("<td>–</td>") == 3
+    assert '"robustness-changes"' in page and '<section id="robustness">' not in render(ReportData(name="r"))

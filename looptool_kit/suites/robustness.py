@@ -65,7 +65,8 @@ def perturbed(run: Run, name: str, per_category: int | None = None) -> tuple[lis
 
     Everything follows from the run's seed; a smaller choice is part of a larger one.
     """
-    held, pairs, left_out = run.table(Samples, "held_out", 0), [], Counter[str]()
+    held, left_out = run.table(Samples, "held_out", 0), Counter[str]()
+    pairs: list[tuple[Sample, Sample]] = []
     order = list(held)
     Random(f"{run.settings.seed} {SUITE}").shuffle(order)
     for sample in order:
