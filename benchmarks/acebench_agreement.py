@@ -23,8 +23,9 @@ from bfcl_agreement import CHANGES, Calls, Change, _is, _values
 from tqdm.auto import tqdm
 
 from looptool_kit.stats import wilson
+from looptool_kit.suites.acebench import CategoryScore, totals
 from looptool_kit.suites.acebench_check import official, official_calls, strict
-from looptool_kit.suites.acebench_labels import CATEGORIES, Entry, answers, entries, named, sentence
+from looptool_kit.suites.acebench_labels import CATEGORIES, Entry, answers, entries, messages_of, named, sentence
 from looptool_kit.toolcalls import render_calls
 
 # ------------------------------------------------------- the official script
@@ -126,10 +127,23 @@ def changed(entry: Entry, kind: str, rng: random.Random) -> tuple[str, bool, boo
 # -------------------------------------------------------------------- parts
 
 
+def conversion(loaded: dict[str, list[Entry]]) -> None:
+    """What the conversion of tools and dialogues met."""
+    found = [e for entries_ in loaded.values() for e in entries_]
+    elsewhere = [(e, f) for e in found for f in e.functions if "parameters" not in f]
+    labelled = sum(f["name"] == c.name for e, f in elsewhere if "normal" in e.category for calls in answers(e) for c in calls)
+    turns = [m for e in found for m in messages_of(e.question) if m.role == "assistant"]
+    left = sum(not m.tool_calls and m.content.startswith("[") for m in turns)
+    functions, calls = sum(len(e.functions) for e in found), sum(bool(m.tool_calls) for m in turns)
+    print(f"{len(found)} entries; {len(elsewhere)} of {functions} functions without `parameters`, {labelled} of them in a label;")
+    print(f"{len(turns)} assistant turns, {calls} of them calls, {left} in brackets that could not be read as calls\n")
+
+
 def labels(script: Script, loaded: dict[str, list[Entry]]) -> None:
     """The benchmark's own labels: its script's accuracy for each category, and ours from single verdicts."""
     print(f"{'labels as answers':45}{'entries':>8}{'counted':>8}{'official':>9}{'ours':>8}{'strict':>8}{'same verdict':>14}")
     sums: Counter[str] = Counter()
+    scored = []
     for category, found in loaded.items():
         made = [changed(e, "label", random.Random(0)) for e in found]
         rows = [(e, m[0], m[1], m[2]) for e, m in zip(found, made, strict=True) if m]
@@ -139,10 +153,12 @@ def labels(script: Script, loaded: dict[str, list[Entry]]) -> None:
         ours = len(units - {e.unit for e, _, ok, _ in rows if not ok}) / len(units)
         sharp = len(units - {e.unit for e, _, _, ok in rows if not ok}) / len(units)
         same = sum(a == b for a, (_, _, b, _) in zip(theirs, rows, strict=True))
+        scored.append(CategoryScore(category, len(units), round(ours * len(units)), round(sharp * len(units)), None))
         sums.update(entries=len(rows), same=same, valid=sum(theirs), equal=isinstance(whole, float) and abs(whole - ours) < 0.0006)
         print(f"{category:45}{len(rows):8}{len(units):8}{whole if isinstance(whole, str) else f'{whole:.3f}':>9}{ours:8.3f}{sharp:8.3f}{same:14}")
     print(f"labels: officially right {sums['valid']}/{sums['entries']}, same verdict {sums['same']}/{sums['entries']},", end=" ")
     print(f"same accuracy in {sums['equal']}/{len(loaded)} categories")
+    print("the labels in sum, officially:", "; ".join(f"{t.language} {t.name} {t.official.value:.4f}" for t in totals(scored)))
 
 
 def changes(script: Script, loaded: dict[str, list[Entry]], per: int) -> None:
@@ -180,6 +196,7 @@ def main() -> None:
     given = parser.parse_args()
     loaded = {category: entries(given.checkout, category) for category in CATEGORIES}
     script = Script(given.checkout)
+    conversion(loaded)
     labels(script, loaded)
     changes(script, loaded, given.per)
 

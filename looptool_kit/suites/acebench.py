@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import JsonValue
@@ -27,7 +28,7 @@ from looptool_kit.suites.bfcl import chosen
 from looptool_kit.suites.bfcl_multi_turn import fits
 from looptool_kit.toolcalls import grade, parse
 
-__all__ = ["evaluate", "failures", "print_scores"]
+__all__ = ["evaluate", "failures", "print_scores", "setup"]
 
 SUITE = "acebench"
 MAX_NEW_TOKENS = 1024
@@ -55,6 +56,11 @@ class Total(NamedTuple):
     """One of `TOTALS`. `overall` is the benchmark's summary without its agent part, the weights of the rest made to add up to 1."""
     official: Share
     strict: Share
+
+
+def setup() -> Path:
+    """Where the user's checkout lies. Nothing is fetched: `FileNotFoundError` says what to do."""
+    return labels.checkout()
 
 
 def evaluate(run: Run, policy: Policy, categories: list[str] | None = None, per_category: int | None = None) -> Scores:
