@@ -60,8 +60,8 @@ def _saying(sample: Sample, texts: Mapping[int, str]) -> Sample:
 
 
 def _request(sample: Sample) -> int:
-    """Which message is the user's last, -1 where there is none."""
-    return max((at for at, m in enumerate(sample.messages) if m.role == "user"), default=-1)
+    """Which message holds the user's last words, -1 where there is none."""
+    return max((at for at, m in enumerate(sample.messages) if m.role == "user" and m.content), default=-1)
 
 
 # -------------------------------------------------------- what must stay
@@ -310,7 +310,7 @@ def renamed_parameters(sample: Sample, rng: Random, pool: Samples) -> Sample | N
     def tool(t: Tool) -> Tool:
         schema = {**t.parameters, "properties": {renamed[p]: s for p, s in t.properties.items()}}
         if "required" in schema:
-            schema["required"] = [renamed[p] for p in t.required]
+            schema["required"] = [renamed.get(p, p) for p in t.required]
         return _redescribed(t.model_copy(update={"parameters": schema}), renamed)
 
     def call(c: ToolCall) -> ToolCall:

@@ -73,6 +73,36 @@ def test_pure_and_repeatable(seed: int, name: str) -> None:
     assert once == again and [s.model_dump_json() for s in pool] == before
 
 
+_texts = st.text(max_size=30) | st.sampled_from(["book_it", "Friday at 7 pm", "$5k", "2026-13-45", "2026-12-04", "18:30", "", "The Fig", "is-it"])
+_json = st.recursive(
+    _texts | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.booleans() | st.none(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_texts, inner, max_size=3),
+    max_leaves=4,
+)
+_calls = st.lists(st.builds(ToolCall, name=_texts, arguments=st.dictionaries(_texts, _json, max_size=3)), max_size=2).map(tuple)
+_tools = st.builds(
+    Tool,
+    name=_texts.filter(bool),
+    description=_texts,
+    parameters=st.builds(lambda p, r: {"type": "object", "properties": p, "required": r}, st.dictionaries(_texts, st.just({}), max_size=3),
+                         st.lists(_texts, max_size=2)),
+)  # fmt: skip
+_messages = st.builds(Message, role=st.sampled_from(["user", "user", "assistant", "tool", "system"]), content=_texts, tool_calls=_calls)
+_samples = st.builds(Sample, tools=st.lists(_tools, max_size=3).map(tuple), messages=st.lists(_messages, max_size=4).map(tuple),
+                     label=st.builds(Label, calls=_calls, reply=_texts))  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(_samples, min_size=1, max_size=3), st.sampled_from(list(p.PERTURBATIONS)), st.integers(0, 99))
+def test_anybodys_samples_are_taken(rows: list[Sample], name: str, seed: int) -> None:
+    pool = Samples(rows)
+    before = [s.model_dump_json() for s in pool]
+    for s in pool:
+        other = p.perturb(name, s, Random(seed), pool)
+        assert other is None or (other.parent == s.id and len(other.label.calls) == len(s.label.calls))
+    assert [s.model_dump_json() for s in pool] == before
+
+
 def test_unknown_names_are_refused(pool: Samples) -> None:
     with pytest.raises(ValueError, match="no perturbation 'noise'; choose among typos, lower_case"):
         p.perturb("noise", pool[0], Random(1), pool)
