@@ -198,6 +198,22 @@ def test_a_piece_of_a_code_supports_no_made_up_value() -> None:
     assert judge(Sample(tools=(ADD,), messages=(message,), label=question), call).verdict == "PRED_WRONG"
 
 
+def test_a_value_said_for_a_later_step_is_not_missing_from_the_first() -> None:
+    """The policy puts all it has read into the first call; the label looks up the playlist first, as the user said."""
+    lists = tool("list_playlists", "List the saved playlists.", genre={"type": "string"})
+    first, stuffed = (Answer(calls=(ToolCall(name="list_playlists", arguments=a),)) for a in ({}, {"genre": "The Pale Violin"}))
+
+    def asked(request: str) -> str | None:
+        message = Message(role="user", content=request)
+        return judge(Sample(tools=(lists, ADD), messages=(message,), label=Label(calls=first.calls)), stuffed).verdict
+
+    assert (
+        asked('First show me the saved playlists, then include "The Pale Violin" in the one called "Road Trip".') != "LABEL_WRONG"
+    )
+    assert asked('List my playlists, and once that\'s done put "The Pale Violin" on "Late Night Session".') != "LABEL_WRONG"
+    assert asked('Show me my saved playlists of "The Pale Violin".') == "LABEL_WRONG"
+
+
 def test_finding_by_name() -> None:
     assert "evidence" in names() and find_judge("evidence") is judge
     with pytest.raises(ValueError, match="evidence"):

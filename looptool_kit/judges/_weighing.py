@@ -158,6 +158,8 @@ def _argument(
     who = ("label", "prediction")
     if g.supported >= 0.7 and _fresh(g, used[other]) and not distinct:
         e = 0.45, 0.65, f"{where}: the {who[mine]} adds {show(value)}, which may not be meant ({g.words})"
+    elif g.supported >= 0.7 and _fresh(g, used[other]) and _for_later(said, name, schema, g):
+        e = 0.4, 0.6, f"{where}: the {who[mine]} adds {show(value)}, which the request says for a later step ({g.words})"
     elif g.supported >= 0.7 and _fresh(g, used[other]):
         e = g.supported, 0.1, f"{where}: the {who[other]} leaves out {show(value)} ({g.words})"
     elif g.supported >= 0.7:
@@ -168,6 +170,18 @@ def _argument(
         e = min(g.supported, 0.4), 0.7 if unsure else 0.9, f"{where}: the {who[mine]} adds {show(value)}: {g.words}"
     support = [e[0], e[1]] if mine == 0 else [e[1], e[0]]
     return Evidence(name="coverage", for_label=support[0], for_prediction=support[1], words=e[2])
+
+
+_THEN = re.compile(r"\b(?:then|afterwards|after (?:that|this|which)|(?:once|when) (?:that|this|it)(?:['’]s| is) (?:done|finished))\b", re.IGNORECASE)
+
+
+def _for_later(said: Dialogue, name: str, schema: dict[str, Any], g: Grounding) -> bool:
+    """True for a value that the request names only after a word of sequence ("first list them, then add X to Y") and not as this parameter's."""
+    if not g.spans or any(at != said.last for at, _, _ in g.spans):
+        return False
+    request = said.passages[said.last]
+    then = _THEN.search(request.text)
+    return then is not None and not any(start < then.end() or role(request, (at, start, end), name, schema) for at, start, end in g.spans)
 
 
 def _asked(sample: Sample, said: Dialogue, g: Grounding) -> bool:
