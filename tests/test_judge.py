@@ -207,9 +207,7 @@ def test_a_value_said_for_a_later_step_is_not_missing_from_the_first() -> None:
         message = Message(role="user", content=request)
         return judge(Sample(tools=(lists, ADD), messages=(message,), label=Label(calls=first.calls)), stuffed).verdict
 
-    assert (
-        asked('First show me the saved playlists, then include "The Pale Violin" in the one called "Road Trip".') != "LABEL_WRONG"
-    )
+    assert asked('First show me the saved playlists, then include "The Pale Violin" in the one called "Road Trip".') != "LABEL_WRONG"
     assert asked('List my playlists, and once that\'s done put "The Pale Violin" on "Late Night Session".') != "LABEL_WRONG"
     assert asked('Show me my saved playlists of "The Pale Violin".') == "LABEL_WRONG"
 
