@@ -11,7 +11,7 @@
 - Special categories look for phrases in the raw text, whatever else it says or calls, and for names inside longer names.
 
 And the other way: no right answer passes an empty list or object, a list of texts with spaces inside an object (the script drops the spaces of the
-answer only), a function whose own name ends in a number, or a required text "true". What stops the script with an error is wrong here
+answer only), a function whose own name ends in `_` and a number, or a text labelled "true". What stops the script with an error is wrong here
 (`checker:exception`). The script reads `[Name(key='value')]`, a policy's answers are tool calls: they are compared as if written in that form.
 """
 
@@ -112,9 +112,13 @@ def _all_calls(functions: Sequence[Mapping[str, Any]], calls: Sequence[tuple[str
         return Result(False, "function_mismatch", (f"calls of {', '.join(n for n, _ in calls)} instead of {', '.join(n for _, n, _ in wanted)}",))
     for key, name, arguments in wanted:
         function = next((f for f in functions if f["name"] in key), None)
-        tried = [_call(function, name, given, arguments) for called, given in calls if called == name]
-        if not any(r.valid for r in tried):
-            return tried[-1]
+        result = _VALID
+        for given in (given for called, given in calls if called == name):
+            result = _call(function, name, given, arguments)
+            if result.valid:
+                break
+        if not result.valid:
+            return result
     return _VALID
 
 
