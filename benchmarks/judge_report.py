@@ -1,8 +1,9 @@
 """The evidence judge's report card on the world's samples, written to docs/judge-report.md.
 
-    python benchmarks/judge_report.py [--samples 60] [--run RUN]
+    python benchmarks/judge_report.py [--samples 60] [--run RUN] [--bfcl 12]
 
-With --run a trained policy (of the run's newest trained iteration) lends its log-probabilities, and a second table follows.
+With --run a trained policy (of the run's newest trained iteration) lends its log-probabilities, and another table follows; with --bfcl another, on
+that many entries of each of BFCL's single-turn Python categories with calls (after `looptool evaluate --suite bfcl --setup`).
 """
 
 from __future__ import annotations
@@ -14,18 +15,33 @@ from pathlib import Path
 from looptool_kit.config import Settings
 from looptool_kit.judge_check import check, right_samples
 from looptool_kit.run import Run
+from looptool_kit.samples import Samples
 from looptool_kit.seeders.world import generate
 
+CATEGORIES = ("simple_python", "multiple", "parallel", "parallel_multiple", "live_simple", "live_multiple")
 DOC = Path(__file__).parent.parent / "docs" / "judge-report.md"
+
+
+def bfcl(each: int) -> Samples:
+    """`each` entries of every category, labels as BFCL has them (of several acceptable values the first)."""
+    from looptool_kit.suites.bfcl import chosen
+    from looptool_kit.suites.bfcl_env import Worker
+    from looptool_kit.suites.bfcl_labels import sample_of
+
+    with Worker() as worker:
+        found = {c: worker.ask("entries", category=c) for c in CATEGORIES}
+    return right_samples(Samples(sample_of(rows[i], c) for c, rows in found.items() for i in chosen(len(rows), c, each)), {})
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--samples", type=int, default=60)
     arguments.add_argument("--run", type=Path)
+    arguments.add_argument("--bfcl", type=int, default=0)
     given = arguments.parse_args()
     samples = right_samples(generate(given.samples, seed=3), {})
     command = f"python benchmarks/judge_report.py --samples {given.samples}" + (" --run RUN" if given.run else "")
+    command += f" --bfcl {given.bfcl}" if given.bfcl else ""
     with tempfile.TemporaryDirectory() as folder:
         parts = [f"## Without a policy\n\n{check(Path(folder), samples, Settings())}"]
         if given.run:
@@ -35,6 +51,9 @@ def main() -> None:
             trained = max(j for j in run.iterations if run.manifest("policy", j))
             engine = open_engine(policy_of(run, trained), run.settings.probe.batch)
             parts.append(f"## With the log-probabilities of a trained policy\n\n{check(Path(folder), samples, Settings(), engine)}")
+        if given.bfcl:
+            entries = bfcl(given.bfcl)
+            parts.append(f"## On {len(entries)} entries of BFCL, without a policy\n\n{check(Path(folder), entries, Settings())}")
     head = f"""# Report card of the evidence judge
 
 Made by `{command}`: {len(samples)} samples of the procedural world, each with every kind of error that it has a place for. For each error the judge
