@@ -472,8 +472,19 @@ def test_policies_are_compared_on_what_both_were_given(run: Run, monkeypatch: py
     assert "base" in said and "D1" in said and "+0.00" in said
 
 
-def test_the_suite_is_found_by_name() -> None:
+def test_the_command_prints_figures_and_what_was_left_out(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from typer.testing import CliRunner
+
+    from looptool_kit.cli import app
+
     assert find_suite("robustness") is robustness  # type: ignore[comparison-overlap]
+    _use(Scripted(_fragile), monkeypatch)
+    command = ["evaluate", str(run.path), "--iteration", "0", "--suite", "robustness", "--categories", "typos,formats", "--per-category", "20"]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    said = " ".join(done.output.split())
+    left = run.manifest("robustness/formats", 0)["left_out"]["do not apply"]  # type: ignore[index]
+    assert "typos" in said and f"formats: {left} do not apply" in said and "ProbeView(*robustness.failures(run, policy))" in said
 
 
 def test_the_report_shows_the_first_and_the_last_policy() -> None:

@@ -216,8 +216,8 @@ def print_run(run: Run, policy: str) -> None:
     scores = finished(run)
     known = list(dict.fromkeys(s.policy for s in scores))
     _print(scores, [p for p in known if p in (known[0], policy, known[-1])])
-    manifests = {name: run.manifest(f"{SUITE}/{name}", j) for j in (0, *run.iterations) for name in PERTURBATIONS}
-    left_out = {name: m["left_out"] for name, m in manifests.items() if m and m["left_out"]}
+    manifests = [(name, run.manifest(f"{SUITE}/{name}", j)) for j in (0, *run.iterations) for name in PERTURBATIONS]
+    left_out = {name: m["left_out"] for name, m in manifests if m and m["policy"] == policy and m["left_out"]}
     if left_out:
         said = [f"{name}: {', '.join(f'{n} {why}' for why, n in reasons.items())}" for name, reasons in left_out.items()]
         Console().print(f"held-out samples left out: {'; '.join(said)}", highlight=False)
