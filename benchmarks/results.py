@@ -4,7 +4,8 @@
 
 The control starts from the same warm start (the policy D1) and is trained, iteration by iteration, on seed samples alone: those that the loop had
 seen by then, repeated until their tokens reach those of the loop's dataset, with the same recipe.
-Finished runs stay in runs/results; none is repeated. `looptool ablate runs/results --set seeds.held_out=30` goes on from them with the other arms.
+Finished runs stay in runs/results; none is repeated. `looptool ablate runs/results --set seeds.held_out=30` goes on from them with the other arms;
+this command again puts those into the page.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import looptool_kit as lt
-from looptool_kit.ablate import folder, run_arm
-from looptool_kit.arms import CONTROL, FULL, interval, signed
+from looptool_kit.ablate import collect, folder, run_arm
+from looptool_kit.arms import CONTROL, FULL, interval, signed, text
 from looptool_kit.config import load_preset
 from looptool_kit.evaluate import scores
 from looptool_kit.policies import open_engine, policy_of
@@ -164,6 +165,10 @@ def page(loops: list[Run], controls: list[Run], args: argparse.Namespace) -> str
     end = settings.iterations + 1
     lines += [f"| {side} D{end} - D1 | {nats([(a[1], a[end]) for a in tables])} |" for side, tables in zip(("loop", "control"), likely, strict=True)]
     lines += [f"| loop D{j} - control D{j} | {nats([(b[j], a[j]) for a, b in zip(*likely, strict=True)])} |" for j in range(2, end + 1)]
+    arms = collect(args.runs, args.preset, args.seeds)
+    if {o.arm for o in arms} - {FULL, CONTROL}:
+        command = f"looptool ablate {args.runs} --preset {args.preset} --seeds {','.join(map(str, args.seeds))} --set seeds.held_out={args.held_out}"
+        lines += ["", "## The loop without its parts", "", f"`{command}` ran these arms.", "", text(arms)]
     lines += ["", "## By task kind, all seeds and splits pooled", "", "| kind | n | " + " | ".join((first, last, f"control {last}")) + " |"]
     lines += ["|" + " --- |" * 5, *kind_lines([[f[first] for f in found], [f[last] for f in found], [f[last] for f in against]])]
     lines += ["", "## Composition", "", "| seed | dataset | ES | EE | HPPL | seed-new | unjudged | total |", "|" + " --- |" * 8]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from looptool_kit import report
@@ -72,7 +72,8 @@ class ArmRow(NamedTuple):
     hi: float
     """Wilson's 95% interval."""
     difference: Clustered | None
-    """To the full loop after the same iteration, on the same held-out samples, over the seeds that both have; None for the full loop itself."""
+    """To the full loop after the same iteration, on the same held-out samples, over the seeds that both have. None for the full loop itself, for D1,
+    and where no seed has both."""
     sft_tokens: float
     """Since the warm start, mean over the seeds."""
     grpo_tokens: float
@@ -103,7 +104,7 @@ def summarise(table: Iterable[Outcome], split: str = "") -> list[ArmRow]:
                     sum(hits),
                     sum(hits) / max(1, len(hits)),
                     *wilson(sum(hits), len(hits)),
-                    clustered_difference(matched) if arm != FULL and matched and all(a for a, _ in matched) else None,
+                    clustered_difference(matched) if arm != FULL and j > 1 and matched and all(a for a, _ in matched) else None,
                     sum(o.sft_tokens for o in since) / count,
                     sum(o.grpo_tokens for o in since) / count,
                     sum(o.samples for o in mine.values()) / count,
@@ -135,9 +136,8 @@ class Grid(NamedTuple):
     """What one has to know to read them."""
 
 
-def grid(table: Iterable[Outcome]) -> Grid:
+def grid(rows: Sequence[ArmRow]) -> Grid:
     """The results, one row an arm."""
-    rows = summarise(table)
     by = {(r.arm, r.iteration): r for r in rows}
     last = max(r.iteration for r in rows)
     later = range(2, last + 1)
@@ -169,19 +169,19 @@ def grid(table: Iterable[Outcome]) -> Grid:
 
 def text(table: Iterable[Outcome]) -> str:
     """The results as a Markdown table and notes."""
-    head, rows, notes = grid(table)
+    head, rows, notes = grid(summarise(table))
     lines = ["| " + " | ".join(cells) + " |" for cells in (head, ["---"] * len(head), *rows)]
     return "\n".join([*lines, "", *notes])
 
 
-def comparisons(table: Iterable[Outcome], split: str = "") -> list[tuple[str, Clustered]]:
+def comparisons(rows: Sequence[ArmRow]) -> list[tuple[str, Clustered]]:
     """What a forest plot shows: each arm's last policy against the full loop's, by the arm's words."""
-    rows = summarise(table, split)
     last = max(r.iteration for r in rows)
     return [(ARMS[r.arm].words, r.difference) for r in rows if r.iteration == last and r.difference is not None]
 
 
 def page(table: Outcomes) -> str:
     """The results as one self-contained HTML page: forest plot and table."""
-    found = comparisons(table)
-    return report.page("ablation.html.jinja", {"forest": forest_figure(found)} if found else {}, forest=bool(found), **grid(table)._asdict())
+    rows = summarise(table)
+    found = comparisons(rows)
+    return report.page("ablation.html.jinja", {"forest": forest_figure(found)} if found else {}, forest=bool(found), **grid(rows)._asdict())

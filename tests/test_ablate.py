@@ -265,15 +265,28 @@ def test_the_tables_numbers_are_right() -> None:
     flags = [[[c == "x" for c in pair] for pair in pairs] for pairs in (("xxxxx...", "xx...x.."), ("xxx.....", "xxxx...."))]
     assert control.difference == clustered_difference([(a, b) for a, b in flags])
     assert control.difference.by_seed == (-2 / 8, 1 / 8) and control.difference.difference == -1 / 16
-    assert rows["no-edde", 3].difference is None, "there is no full loop of that seed to compare with"
+    assert rows["control", 1].difference is None and rows["no-edde", 3].difference is None, "there is no full loop of that seed to compare with"
     odd = {(r.arm, r.iteration): r for r in summarise(TABLE, "unseen_tools")}["control", 3]
     assert (odd.n, odd.correct) == (8, 4)
-    assert comparisons(TABLE) == [("seed data alone, as many tokens", control.difference)]
+    assert comparisons(summarise(TABLE)) == [("seed data alone, as many tokens", control.difference)]
     shown = text(TABLE)
     assert f"| full loop | 0.312 [{wilson(5, 16)[0]:.3f}, {wilson(5, 16)[1]:.3f}] | 0.500 [0.280, 0.720] | - | 30 | 520 + 70 | 0 1 |" in shown
     assert "-0.062 [" in shown and "(-0.250, +0.125) | 30 | 524 + 80 | 0 1 |" in shown
     assert "D1, which the arms of a seed share, has 0.062" in shown
     assert "Not run: without high-perplexity samples; without JGLV" in shown and "With 1 random seed the" in shown
+
+
+def test_the_recorded_arms_are_comparable() -> None:
+    recorded = Outcomes.read(Path(__file__).parent.parent / "sample_data" / "ablation" / "ablation.parquet")
+    by = {(o.arm, o.seed, o.iteration): o for o in recorded}
+    assert {(arm, seed) for arm, seed, _ in by} >= {(arm, seed) for arm in (FULL, CONTROL) for seed in (0, 1, 2)}
+    for (arm, seed, j), o in by.items():
+        full = by[FULL, seed, j]
+        assert o.ids == full.ids and len(o.ids) == 90
+        if j == 1:
+            assert o.model_dump(exclude={"arm"}) == full.model_dump(exclude={"arm"}), "one warm start"
+        elif arm == CONTROL:
+            assert 0 <= o.sft_tokens - full.sft_tokens < 1000, "as many tokens, to within the last sample"
 
 
 def test_the_page_is_complete_in_itself() -> None:

@@ -1,0 +1,119 @@
+# %% [markdown]
+# # Does it help?
+#
+# A loop that improves a model proves little: the same model trained for as long on the seed data alone improves too. The questions are what the
+# loop adds to that, and which of its parts adds it. `looptool ablate` answers with controls:
+#
+# - every **arm** starts from the *same* warm start, the policy $\pi_1$ trained on $D_1$, and is scored on the *same* held-out samples, so that arms
+#   are compared pair by pair;
+# - an arm leaves out **one thing**, and that is a setting;
+# - one arm trains on seed data alone, repeated until it has had **as many tokens** as the full loop;
+# - all of it for several **random seeds**, because a second run of the very same recipe differs as well.
+#
+# Nothing is trained here. The cells open a folder of `looptool ablate` where you have one (`runs/ablation`), else what was recorded on two
+# CPU cores; the table says which arms that is.
+
+# %%
+import pandas as pd
+import start
+from IPython.display import HTML, Markdown
+
+from looptool_kit.arms import ARMS, Outcomes, comparisons, summarise, text
+from looptool_kit.widgets import drawing
+
+pd.options.display.max_colwidth = 110
+own, recorded = start.RUNS / "ablation" / "ablation.parquet", start.ROOT / "sample_data" / "ablation" / "ablation.parquet"
+outcomes = Outcomes.read(own if own.exists() else recorded)
+print(f"{'your own arms' if own.exists() else 'recorded arms'}: one row for each policy, {len(outcomes)} in all")
+outcomes.frame()[["arm", "seed", "iteration", "samples", "sft_tokens", "grpo_tokens"]]
+
+# %% [markdown]
+# ## The arms
+#
+# What each changes against the full loop. The last one differs not by a setting but by its datasets: those seed samples that the loop had
+# seen by then, shuffled and repeated.
+#
+# One thing favours the loop in this world: its expander executes the tools anew, so that children have exact labels even where their error
+# seed's is one of those that were made wrong on purpose. Seed data alone keep those errors.
+
+# %%
+there = {o.arm for o in outcomes}
+pd.DataFrame(
+    [
+        {"arm": name, "what it is": arm.words, "settings changed": ", ".join(f"{k.replace('__', '.')} = {v!r}" for k, v in arm.changes.items())}
+        | {"run": "yes" if name in there else "not yet"}
+        for name, arm in ARMS.items()
+    ]
+)
+
+# %% [markdown]
+# ## What came of them
+#
+# Read the interval before the figure. The difference counts: two arms whose own intervals overlap may still differ clearly, because they are
+# scored on the same samples.
+
+# %%
+Markdown(text(outcomes))
+
+# %% [markdown]
+# ## The forest plot
+#
+# Each arm's last policy against the full loop's. Left of zero: the arm is worse, so what it leaves out helped. An interval that holds zero
+# (grey) means that these runs cannot tell the two apart; **it does not mean that they are alike**. The rings are the single random seeds.
+
+# %%
+HTML(drawing.forest(comparisons(summarise(outcomes)), "Last policy against the full loop's", "difference in exact match"))
+
+# %% [markdown]
+# ## Could these runs have shown it?
+#
+# The half-width of an interval says how large a difference has to be before it shows. Between the full loop and its ablations LoopTool
+# reports 0.8 to 1.7 points (74.34 against 73.50 to 72.61 on BFCL-v3 at the third iteration, arXiv 2511.09148), without a variance.
+
+# %%
+for words, d in comparisons(summarise(outcomes)):
+    told = "worse than the full loop" if d.hi < 0 else "better than the full loop" if d.lo > 0 else "not told apart from the full loop"
+    print(f"{words}: {told}; {d.seeds} random seeds, {d.n} held-out samples in all; shows differences above {100 * (d.hi - d.lo) / 2:.0f} points")
+
+# %% [markdown]
+# ## Where do they differ?
+#
+# By held-out split: values that training did not have, phrasings that it did not have, tools that it did not have. Three looks instead of
+# one: each is more uncertain, and one of three may stand out by chance.
+
+# %%
+splits = dict.fromkeys(s for o in outcomes for s in o.splits)
+pd.DataFrame(
+    {"split": split.replace("_", " "), "arm": words, "difference": f"{d.difference:+.3f}", "95%": f"{d.lo:+.3f} to {d.hi:+.3f}", "n": d.n}
+    for split in splits
+    for words, d in comparisons(summarise(outcomes, split))
+)
+
+# %% [markdown]
+# ## Turn by turn, seed by seed
+#
+# Exact match of each policy, one row for each random seed and arm. If the rows of one arm differ more among each other than the arms do, more
+# held-out samples will not help: only more random seeds will.
+
+# %%
+pd.DataFrame(
+    [
+        {"seed": seed, "arm": r.arm, "policy": f"D{r.iteration}", "exact match": round(r.accuracy, 3)}
+        for seed in dict.fromkeys(o.seed for o in outcomes)
+        for r in summarise(o for o in outcomes if o.seed == seed)
+    ]
+).pivot(index=["seed", "arm"], columns="policy", values="exact match")
+
+# %% [markdown]
+# ## Run your own
+#
+# ```
+# looptool ablate runs/ablation --preset cpu --seeds 0,1,2 --set seeds.held_out=30
+# ```
+#
+# It first says how long it will take, from the timings of what has finished; before the first arm has, it cannot know, and says so. Stop it at any
+# time: what has finished is kept, and the same command goes on. `--arms control` runs only that arm beside the full loop. Runs of
+# `python benchmarks/results.py` count: `looptool ablate runs/results --set seeds.held_out=30` adds the other arms to them. Every arm is an ordinary
+# run folder: open one in `LoopMap`, read its report, look at the rows that it trained on.
+#
+# `ablation.html` in the folder is the table and the plot as one page. Run this notebook again to see your own arms here.
