@@ -215,7 +215,7 @@ def forecast(places: Mapping[tuple[int, str], Path]) -> str:
     """One line: how many arms there are, how many have finished, and about how long the others will take."""
     done = sum(map(finished, places.values()))
     seeds = len({seed for seed, _ in places})
-    line = f"{len(places)} runs ({len(places) // seeds} arms, {seeds} random seeds), {done} finished"
+    line = f"{len(places)} runs ({len(places) // seeds} arms, {seeds} random seed{'s' * (seeds > 1)}), {done} finished"
     if done == len(places):
         return line
     left = seconds_to_go(places)

@@ -139,22 +139,21 @@ def test_arms_share_the_warm_start_and_differ_only_where_they_should(tmp_path: P
     short = sum(sizes[s.id] for s in rows[FULL]) - sum(sizes[s.id] for s in rows[CONTROL])
     assert {s.id for s in rows[CONTROL]} <= {s.id for s in pool[: 24 + 4]} and -max(sizes.values()) < short <= 0
     assert {o.arm for o in found} == set(ARMS) and len(found) == len(ARMS) * 3
+    repeated_rows_are_probed_once_and_have_one_fate(runs["repeat"])
+
+
+def repeated_rows_are_probed_once_and_have_one_fate(run: Run) -> None:
+    samples, probes = run.table(Samples, "samples", 2), run.table(Probes, "probes", 2)
+    assert len(samples) > len(probes) and [p.sample_id for p in probes] == list(samples.by_id())
+    ids = [(f.iteration, f.sample_id) for f in fates(run)]
+    steps = [tuple(s.model_dump().values()) for s in flows(run)]
+    assert len(ids) == len(set(ids)) and len(steps) == len(set(steps))
 
 
 def flattened(values: dict[str, Any]) -> dict[str, Any]:
     return {f"{room}__{k}": v for room, of in values.items() if isinstance(of, dict) for k, v in of.items()} | {
         k: v for k, v in values.items() if not isinstance(v, dict)
     }
-
-
-def test_repeated_rows_are_probed_once_and_have_one_fate(tmp_path: Path, trained: list[tuple[str, int]]) -> None:
-    ablate(tmp_path, "cpu-quick", [0], ["repeat"], say=lambda line: None, **SMALL)
-    run = Run.open(folder(tmp_path, "cpu-quick", 0, "repeat"), read_only=True)
-    samples, probes = run.table(Samples, "samples", 2), run.table(Probes, "probes", 2)
-    assert len(samples) > len(probes) and [p.sample_id for p in probes] == list(samples.by_id())
-    ids = [(f.iteration, f.sample_id) for f in fates(run)]
-    steps = [tuple(s.model_dump().values()) for s in flows(run)]
-    assert len(ids) == len(set(ids)) and len(steps) == len(set(steps))
 
 
 def test_what_has_finished_is_not_run_again(tmp_path: Path, trained: list[tuple[str, int]], said: list[str]) -> None:
@@ -177,7 +176,8 @@ def test_what_has_finished_is_not_run_again(tmp_path: Path, trained: list[tuple[
 def test_stopped_anywhere_it_goes_on_there(tmp_path: Path, trained: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch) -> None:
     module = import_module("looptool_kit.train")
     whole: Callable[..., Any] = module._train
-    undisturbed = ablate(tmp_path / "a", "cpu-quick", [0], say=lambda line: None, **SMALL)
+    arms = ["repeat", "control"]
+    undisturbed = ablate(tmp_path / "a", "cpu-quick", [0], arms, say=lambda line: None, **SMALL)
     every = list(trained)
     trained.clear()
     left = iter((1, 3, 2, 4))
@@ -200,10 +200,11 @@ def test_stopped_anywhere_it_goes_on_there(tmp_path: Path, trained: list[tuple[s
 
             monkeypatch.setattr(shutil, "copytree", cut)
         with pytest.raises(KeyboardInterrupt):
-            ablate(tmp_path / "b", "cpu-quick", [0], say=lambda line: None, **SMALL)
+            ablate(tmp_path / "b", "cpu-quick", [0], arms, say=lambda line: None, **SMALL)
         monkeypatch.setattr(shutil, "copytree", copy)
+        assert (tmp_path / "b" / ".cpu-quick-0-repeat").exists() == (moment == 2)
         stop_in[0] = next(left, 0)
-    resumed = ablate(tmp_path / "b", "cpu-quick", [0], say=lambda line: None, **SMALL)
+    resumed = ablate(tmp_path / "b", "cpu-quick", [0], arms, say=lambda line: None, **SMALL)
     assert sorted(trained) == sorted(every), "none left out, none twice"
     assert resumed == undisturbed
 
@@ -336,5 +337,5 @@ def test_the_command_prints_table_and_place(tmp_path: Path, trained: list[tuple[
     pairs = [part for k, v in SMALL.items() for part in ("--set", f"{k.replace('__', '.')}={json.dumps(v)}")]
     result = CliRunner().invoke(app, ["ablate", str(tmp_path), "--preset", "cpu-quick", "--seeds", "3", "--arms", "control", *pairs])
     assert result.exit_code == 0, result.output
-    assert result.output.startswith("2 runs (2 arms, 1 random seeds), 0 finished") and "cpu-quick-3-control: evaluate D3:" in result.output
+    assert result.output.startswith("2 runs (2 arms, 1 random seed), 0 finished") and "cpu-quick-3-control: evaluate D3:" in result.output
     assert text(Outcomes.read(tmp_path / "ablation.parquet")) in result.output and (tmp_path / "ablation.html").stat().st_size > 1_000_000
