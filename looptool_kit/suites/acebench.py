@@ -199,21 +199,23 @@ def totals(rows: Sequence[CategoryScore]) -> list[Total]:
 
 def print_scores(scores: Scores, policy: str) -> None:
     """The categories and the languages' totals, on the terminal."""
+    from rich.box import SIMPLE
     from rich.console import Console
     from rich.table import Table as Grid
 
     rows = by_category(scores)
-    grid = Grid(title=f"ACEBench, policy {policy}: by its own script's rules, and strictly (95% intervals)")
+    grid = Grid(title=f"ACEBench, policy {policy}: by its own script's rules, and strictly (95% intervals)", box=SIMPLE)
     for column in ("category", "n", "official", "strict", "no call"):
-        grid.add_column(column, justify="left" if column == "category" else "right")
+        grid.add_column(column, justify="left" if column == "category" else "right", no_wrap=True)
     for r in rows:
-        grid.add_row(r.category, str(r.n), *("" if k is None else _words(weighted([(1.0, k, r.n)])) for k in (r.official, r.strict, r.no_call)))
+        shares = (_words(weighted([(1.0, k, r.n)])) for k in (r.official, r.strict))
+        grid.add_row(r.category, str(r.n), *shares, "" if r.no_call is None else f"{r.no_call / r.n:.3f}")
     overall = totals(rows)
     if overall:
         grid.add_section()
     for t in overall:
         grid.add_row(f"{t.language}: {t.name}", "", _words(t.official), _words(t.strict), "")
-    console = Console()
+    console = Console(width=max(Console().width, 110))  # its names are long, and a cut name says nothing
     console.print(grid)
     kept = labels.WEIGHTS["normal"] + labels.WEIGHTS["special"]
     for t in overall:
