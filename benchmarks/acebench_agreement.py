@@ -1,7 +1,7 @@
 """Does the suite `acebench` score what the benchmark's own script scores? Labels and changed answers through both.
 
     git clone https://github.com/ACEBench/ACEBench
-    python benchmarks/acebench_agreement.py ACEBench             # some minutes
+    python benchmarks/acebench_agreement.py ACEBench             # less than a minute
 
 Every label, and answers changed in 26 ways (the 20 of `bfcl_agreement.py` and 6 more; for special categories 8 changes of the sentence), go through
 the evaluation functions of the checkout's `eval_main.py`, in a process of their own, and through `acebench_check`. Prints for each category what
