@@ -92,7 +92,7 @@ _samples = st.builds(Sample, tools=st.lists(_tools, max_size=3).map(tuple), mess
                      label=st.builds(Label, calls=_calls, reply=_texts))  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(_samples, min_size=1, max_size=3), st.sampled_from(list(p.PERTURBATIONS)), st.integers(0, 99))
 def test_anybodys_samples_are_taken(rows: list[Sample], name: str, seed: int) -> None:
     pool = Samples(rows)

@@ -227,19 +227,12 @@ def _print(scores: Scores, policies: Sequence[str]) -> None:
     from rich.console import Console
     from rich.table import Table as Grid
 
-    shown = list(dict.fromkeys(policies))
-    cells = {(c.perturbation, c.policy): c.result for c in changes(scores, shown)}
-    shown = [p for p in shown if any(policy == p for _, policy in cells)]
-    grid = Grid(title=f"{SUITE}: the same held-out samples before and after each perturbation (95% intervals of the paired change)")
-    grid.add_column("perturbation")
-    grid.add_column("n", justify="right")
-    for policy in shown:
-        grid.add_column(policy, justify="right")
-        grid.add_column("change", justify="right")
-    for name in dict.fromkeys(name for name, _ in cells):
-        row = [next(str(r.n) for (n, _), r in cells.items() if n == name)]
-        for policy in shown:
-            r = cells.get((name, policy))
-            row += [f"{r.mean_a:.2f} → {r.mean_b:.2f}", f"{r.difference:+.2f} [{r.lo:+.2f}, {r.hi:+.2f}]"] if r else ["", ""]
-        grid.add_row(name, *row)
+    grid = Grid(title=f"{SUITE}: the same held-out samples before and after (95% intervals)")
+    for column in ("perturbation", "policy", "n", "before", "after", "change"):
+        grid.add_column(column, justify="left" if column in ("perturbation", "policy") else "right", no_wrap=True)
+    last = ""
+    for name, policy, r in changes(scores, policies):
+        cells = (str(r.n), f"{r.mean_a:.2f}", f"{r.mean_b:.2f}", f"{r.difference:+.2f} [{r.lo:+.2f}, {r.hi:+.2f}]")
+        grid.add_row("" if name == last else name, policy, *cells)
+        last = name
     Console().print(grid)

@@ -171,8 +171,9 @@ def paraphrase(sample: Sample, rng: Random) -> Sample:
     is not of this world, where some value that its user says stands in no call (declines, requests of which only the first step is asked), and where
     the tools have no other wording.
     """
-    known, stated = specs(), today_in(sample.messages[0].content)
-    if "calls" not in sample.meta or stated is None or any(t.name not in known or known[t.name].tool != t for t in sample.tools):
+    known, planned = specs(), {"kind", "calls", "mode", "part", "link"} <= sample.meta.keys()
+    stated = today_in(sample.messages[0].content) if planned and sample.messages else None
+    if stated is None or any(t.name not in known or known[t.name].tool != t for t in sample.tools):
         raise ValueError(f"sample {sample.id} was not made by the world, so it has no plan")
     plan = _plan_of(sample)
     if plan["kind"] == "decline" or plan["mode"] == "first":
