@@ -5,7 +5,7 @@
 #   make lab           the notebooks in JupyterLab: the same loop, stage by stage
 #   make notebooks     run the notebooks' sources anew, on their quick settings, and keep the outputs
 #   make test          the test suite         make check   what CI runs: ruff, mypy, tests
-#   make test-vllm     the tests of the engine `vllm`, in an environment of its own (.venv-vllm, 4 GB)
+#   make test-vllm     the tests of the engine `vllm`, in an environment of its own (.venv-vllm, 4 GB); commit tests/vllm-tested.sha256 with the engines
 #   make bench         the benchmarks into docs/benchmarks.md; goes on where it stopped (NAMES="match rules": only those)
 #   make clean         remove build and cache files (runs/ and .venv stay)
 
@@ -24,7 +24,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do command 
 GPU    := $(shell nvidia-smi -L 2>/dev/null | grep -q GPU && echo 1)
 PRESET ?= $(if $(QUICK),cpu-quick,cpu)
 
-.PHONY: loop lab notebooks test test-vllm bench check clean setup
+.PHONY: loop lab notebooks test test-vllm vllm-sources bench check clean setup
 .DEFAULT_GOAL := loop
 
 loop: setup
@@ -41,6 +41,11 @@ test: $(VENV)/.dev
 
 test-vllm: $(VENV_VLLM)/.installed
 	$(VENV_VLLM)/bin/python -m pytest tests/test_vllm.py
+	@$(MAKE) -s vllm-sources > tests/vllm-tested.sha256
+
+# What `make test-vllm` was last passed with stands in tests/vllm-tested.sha256; CI runs it where this prints something else.
+vllm-sources:
+	@LC_ALL=C; export LC_ALL; cat looptool_kit/engines/*.py tests/test_vllm.py | sha256sum | cut -d' ' -f1
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/run.py $(NAMES) $(if $(REFERENCE),--reference $(REFERENCE))
