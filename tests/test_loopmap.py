@@ -244,6 +244,26 @@ def test_a_run_without_probes_has_a_map(tmp_path: Path) -> None:
     assert view.on_map()["flips"] == [] and 'data-count="5"' in view.on_map()["svg"] and view.on_heat(1, False)["empty"] and view.static_html()
 
 
+def test_a_map_read_again_shows_what_the_run_has_done_since(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", "cpu-quick", seeds__first=8, seeds__held_out=2)
+    lt.seed(run)
+    view = LoopMap(run)
+    view.filters, view.selected, drawn = {"part": "seed"}, ["node", "D1/part/seed"], view.drawn
+    assert len(view.selection) == 8 and view.heat == 0 and not view.fits
+    made_up(run, 1, random.Random(3))
+    assert view.total == 8
+    view.refresh()
+    fresh = LoopMap(run)
+    assert view.total == fresh.total > 8 and view.drawn == drawn + 1
+    assert (view.columns, view.heats, view.heat, view.on_map()) == (fresh.columns, fresh.heats, fresh.heat, fresh.on_map()) and view.heat == 1
+    assert view.filters == {"part": "seed"} and {s.id for s in view.selection} == {s.id for s in run.table(Samples, "samples", 1)}
+    assert "ProbeView" in view.fits
+    fresh.filters = {"part": "EE"}
+    view.filters, view.selected = {"part": "EE"}, []
+    assert [s.id for s in view.selection] == [s.id for s in fresh.selection]
+    assert view.on_refresh()["said"].endswith("samples, +0")
+
+
 def test_drawings_escape_text_and_leave_gaps_out() -> None:
     nan = float("nan")
     chart = lines({EVIL: [(1, 0.5), (2, nan), (3, 0.7), (4, 0.9)], "b": []}, EVIL, EVIL)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any, cast
 
@@ -25,6 +25,7 @@ from looptool_kit.widgets.rows import Rows, TableView
 from looptool_kit.widgets.view import View, html_table, script, style
 
 VIEWS = ("ProbeView", "DisagreementView", "ExpansionView")
+FACETS = ("iteration", "part", "state", "verdict", "fate", "kind")
 STATIC_CHARACTERS = 58_000
 _BLUE, _RED, _AMBER, _GREEN, _PURPLE, _GREY = SERIES
 _COLOURS = {
@@ -62,7 +63,7 @@ class LoopMap(TableView):
     """The flow of samples D_j -> mastered, borderline, failed -> verdict -> fate -> D_{j+1} over all iterations of a run.
 
     Python values: `selection` (the samples behind what was clicked, and the table's filters), `selected`, `heat`; `open_in()` gives a view of them.
-    The map shows the run as it was when this was made.
+    The map shows the run as it was when this was made; `refresh()`, a button on the page too, reads it again.
     """
 
     _esm = script("sample", "table", "loopmap")
@@ -82,9 +83,8 @@ class LoopMap(TableView):
         self.run = run
         self._read()
         heats = sorted(self._probes)
-        facets = ("iteration", "part", "state", "verdict", "fate", "kind")
         super().__init__(
-            self._rows(facets),
+            self._rows(),
             widths={"iteration": "5.6em", "part": "5.2em", "state": "6.2em", "verdict": "8.2em", "fate": "7em", "kind": 0.7, "request": 2.0},
             heats=heats,
             heat=max(heats, default=0),
@@ -149,7 +149,23 @@ class LoopMap(TableView):
             self._errors[iteration] = error_counts(self._probes.get(iteration, {}).values())
         return self._errors[iteration]
 
+    def refresh(self) -> None:
+        """Read the run again, and show what it has done since. What was clicked stays selected; the heat map goes on to a newer iteration."""
+        newest = max(self.heats, default=0)
+        self._read()
+        with self.hold_sync():
+            self.heats = sorted(self._probes)
+            if max(self.heats, default=0) > newest:
+                self.heat = max(self.heats)
+            self.replace(self._rows())
+
     # --------------------------------------------------- what the page asks
+
+    def on_refresh(self) -> dict[str, Any]:
+        """Read the run again."""
+        before = len(self._fates)
+        self.refresh()
+        return {"said": f"read again: {len(self._fates):,} samples, {len(self._fates) - before:+,}"}
 
     def on_map(self) -> dict[str, Any]:
         """The map, what it does not show yet, and the held-out samples that flipped."""
@@ -223,12 +239,12 @@ class LoopMap(TableView):
         decided = f"decided after the next dataset had been composed: {stale:,}. Compose again to see what it changes."
         self.note = decided if stale else ""
 
-    def _rows(self, facets: Sequence[str]) -> Rows:
+    def _rows(self) -> Rows:
         columns: dict[str, Any] = {"iteration": np.array([f.iteration for f in self._fates], int)}
         for name in ("part", "state", "verdict", "fate"):
             columns[name] = [getattr(f, name) or "–" for f in self._fates]
         columns |= {"kind": [s.kind or "–" for s in self._samples], "request": [s.request for s in self._samples]}
-        return Rows(columns, facets, lambda i: f"{self._samples[i].id}\n{self._samples[i].request}")
+        return Rows(columns, FACETS, lambda i: f"{self._samples[i].id}\n{self._samples[i].request}")
 
     @property
     def kept(self) -> np.ndarray | None:

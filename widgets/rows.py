@@ -191,22 +191,35 @@ class TableView(View):
     count = traitlets.Int(0, help="rows that pass the filters").tag(sync=True)
     total = traitlets.Int(0, help="all rows").tag(sync=True)
     version = traitlets.Int(0, help="changes whenever other rows, or other text in them, are to be shown").tag(sync=True)
+    drawn = traitlets.Int(0, help="changes whenever the page is to be built anew, with other facets").tag(sync=True)
     columns: traitlets.List[Any] = traitlets.List(help="name, width, numeric, and the facet's values with their counts").tag(sync=True)
 
     def __init__(self, rows: Rows, widths: Mapping[str, float | str] | None = None, uncounted: Sequence[str] = (), **traits: Any) -> None:
         """`widths`: a column's share of the width (1 where absent) or its width in CSS; `uncounted`: facets shown without counts."""
         self.rows = rows
         self.order = np.arange(len(rows))
-        columns = [
+        self._widths, self._uncounted = dict(widths or {}), set(uncounted)
+        super().__init__(columns=self._heads(), count=len(rows), total=len(rows), **traits)
+
+    def _heads(self) -> list[dict[str, Any]]:
+        rows = self.rows
+        return [
             {
                 "name": name,
-                "width": (widths or {}).get(name, 1),
+                "width": self._widths.get(name, 1),
                 "numeric": rows.numeric(name),
-                "values": [[v, None if name in uncounted else n] for v, n in rows.values(name)] if name in rows.facets else None,
+                "values": [[v, None if name in self._uncounted else n] for v, n in rows.values(name)] if name in rows.facets else None,
             }
             for name in rows.names
         ]
-        super().__init__(columns=columns, count=len(rows), total=len(rows), **traits)
+
+    def replace(self, rows: Rows) -> None:
+        """Show these rows instead, of the same columns and facets; sort, filters and search stay, the page draws the table anew (`drawn`)."""
+        self.rows = rows
+        with self.hold_sync():
+            self.columns, self.total = self._heads(), len(rows)
+            self.arrange()
+            self.drawn += 1
 
     @property
     def row(self) -> int | None:

@@ -108,6 +108,15 @@ def test_loopmap(lab: tuple[str, Path], page: Any) -> None:
     page.locator("button[data-view='ProbeView']").click()
     page.wait_for_selector(".lt-opened .lt-chart svg")
 
+    # Read again: all is built anew, and the focus stays where it was.
+    page.evaluate("() => { document.querySelector('.lt-map svg').dataset.old = '1' }")
+    page.locator(".lt-again").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".lt-map svg:not([data-old])")
+    page.wait_for_selector(".lt-status:has-text('samples, +0')")
+    assert page.evaluate("() => document.activeElement.className") == "lt-again"
+    page.wait_for_selector(".lt-cell[aria-pressed='true']")
+
     save_and_reload(page)
     page.wait_for_selector(".lt-cell[aria-pressed='true']", timeout=60_000)
     page.wait_for_selector(".lt-opened .lt-chart svg")

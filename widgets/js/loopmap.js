@@ -56,8 +56,7 @@ const flipTable = (flips) =>
       h("tbody", {}, flips.map(([before, after, n, fixed, regressed]) =>
         h("tr", {}, h("td", {}, before), h("td", {}, after), h("td", {}, n), h("td", {}, `+${fixed}`), h("td", {}, `−${regressed}`))))));
 
-function render({ model, el, host }) {
-  const line = statusLine();
+function loopMap({ model, el, host }, line) {
   const map = h("div", { class: "lt-wide lt-map" });
   const note = h("p", { class: "lt-blocked", hidden: true });
   const heading = h("h4", { "aria-live": "polite" });
@@ -65,6 +64,8 @@ function render({ model, el, host }) {
   const choose = (selected) => put(model, { selected });
   const all = h("button", { title: "select all samples again (Escape)", onclick: () => choose([]) }, "all samples");
   const failed = (e) => line.say(e.message, true);
+  const again = h("button", { class: "lt-again", title: "read the run again: show what it has done since",
+    onclick: () => { line.say("reading the run …"); ask(model, "refresh").then((a) => line.say(a.said), failed); } }, "refresh");
   const views = ["ProbeView", "DisagreementView", "ExpansionView"].map((name) => h("button", { "data-view": name, disabled: true, title: `show these samples in ${name}, below`,
     onclick: () => { line.say(`opening ${name} …`); ask(model, "open", { view: name }).then((a) => line.say(a.said), failed); } }, `open in ${name}`));
 
@@ -109,10 +110,10 @@ function render({ model, el, host }) {
   };
 
   const errors = errorMap(model, choose, line.say);
-  const root = frame("loop map", note, map, h("div", { class: "lt-row" }, heading, all, views, line.node), table.tools,
+  const root = frame("loop map", note, map, h("div", { class: "lt-row" }, heading, all, again, views, line.node), table.tools,
     h("div", { class: "lt-probe-box" }, h("div", { class: "lt-columns lt-probe" }, table.node, card)), below, errors.node, flips);
   onKeys(root, { Escape: () => choose([]) });
-  el.append(root);
+  el.replaceChildren(root);
 
   const stops = [table.stop, errors.stop, () => shown?.abort(),
     follow(model, ["version", "cursor"], show),
@@ -124,6 +125,20 @@ function render({ model, el, host }) {
       mark(selected);
     })];
   return () => stops.forEach((s) => s());
+}
+
+/** The map, built anew when the run was read again: its facets and iterations are other ones then. */
+function render(place) {
+  const { model, el } = place;
+  const line = statusLine();
+  let stop = () => {};
+  const end = follow(model, ["drawn"], () => {
+    const held = el.contains(document.activeElement);
+    stop();
+    stop = loopMap(place, line);
+    if (held) el.querySelector(".lt-again").focus();
+  });
+  return () => { end(); stop(); };
 }
 
 export default { render };
