@@ -27,7 +27,7 @@ from looptool_kit.records import Scores
 from looptool_kit.run import Run
 from looptool_kit.samples import Samples
 from looptool_kit.seed import SPLITS
-from looptool_kit.stats import aligned, clustered_difference, wilson
+from looptool_kit.stats import Clustered, aligned, clustered_difference, wilson
 from looptool_kit.summary import judge_against_truth, timings
 from looptool_kit.tables import write_json, write_text
 from looptool_kit.toolcalls import render_answer
@@ -70,13 +70,18 @@ def cell(rows: list[Scores], keep: Callable[[str], bool]) -> str:
     return interval(sum(hits) / len(hits), *wilson(sum(hits), len(hits)))
 
 
-def difference(pairs: list[tuple[Scores, Scores]], keep: Callable[[str], bool]) -> str:
+def difference(pairs: list[tuple[Scores, Scores]], keep: Callable[[str], bool]) -> Clustered:
     """Mean paired difference b - a over the seeds with its interval."""
     by_seed = []
     for a, b in pairs:
         _, x, y = aligned([s for s in a if keep(s.split)], [s for s in b if keep(s.split)])
         by_seed.append((x, y))
-    return signed(clustered_difference(by_seed))
+    return clustered_difference(by_seed)
+
+
+def needed(d: Clustered) -> int:
+    """From how many samples on a difference of this size would exclude zero; an interval's width goes with one over their square root."""
+    return int(round(d.n * ((d.hi - d.lo) / 2 / abs(d.difference)) ** 2, -2))
 
 
 def main() -> None:
@@ -150,7 +155,14 @@ def page(loops: list[Run], controls: list[Run], args: argparse.Namespace) -> str
     comparisons = [(f"{side} {last} - {first}", [(f[first], f[last]) for f in tables]) for side, tables in (("loop", found), ("control", against))]
     comparisons += [(f"loop {n} - control {n}", [(b[n], a[n]) for a, b in zip(found, against, strict=True)]) for n in names[-settings.iterations :]]
     for title, pairs in comparisons:
-        lines.append(f"| {title} | " + " | ".join(difference(pairs, keep) for _, keep in views) + " |")
+        lines.append(f"| {title} | " + " | ".join(signed(difference(pairs, keep)) for _, keep in views) + " |")
+    lead = difference(comparisons[-1][1], lambda s: True)
+    if lead.lo < 0 < lead.hi and lead.difference:
+        lines += [
+            "",
+            f"A true difference between loop and control as large as the one measured, {lead.difference:+.3f}, would show from about "
+            f"{needed(lead):,} held-out samples on, with as many more seeds; here are {lead.n}.",
+        ]
     lines += [
         "",
         "## Log-probability of the held-out labels (nats a token)",
