@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,59 @@ def test_trains_top_to_bottom_and_again_from_where_it_was(name: str, tiny_checkp
     assert policies
     build.execute(build.convert(name), tmp_path, seconds=600, OMP_NUM_THREADS="1")
     assert {p: p.stat().st_mtime_ns for p in policies} == policies, "a second Run All trains nothing"
+
+
+SLOW = """
+import time
+
+import looptool_kit as lt
+from looptool_kit.engines.transformers import TransformersEngine
+from looptool_kit.policies import policy_of
+
+generate = TransformersEngine.generate
+
+def slowly(self, rows, sampling):
+    with open("batches.txt", "a") as log:
+        print(*(r.id for r in rows), file=log)
+    time.sleep(0.5)
+    return generate(self, rows, sampling)
+
+TransformersEngine.generate = slowly
+run = lt.Run.create("run", "cpu-quick", model={model!r}, seeds__first=12, seeds__held_out=1, probe__max_new_tokens=4, probe__batch=2)
+samples = lt.seed(run)
+policy = policy_of(run, 0)
+"""
+
+
+@pytest.mark.timeout(300)
+def test_a_run_cell_stopped_with_the_stop_button_goes_on_where_it_stopped(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    from jupyter_client.manager import start_new_kernel
+
+    manager, client = start_new_kernel(cwd=str(tmp_path))
+    log = tmp_path / "batches.txt"
+
+    def asked() -> list[str]:
+        return log.read_text().splitlines() if log.exists() else []
+
+    def run(code: str) -> None:
+        reply = client.execute_interactive(code, timeout=120, output_hook=lambda _: None)["content"]
+        assert reply["status"] == "ok", reply
+
+    try:
+        run(SLOW.format(model=str(tiny_checkpoint)))
+        client.execute("probes = lt.probe(run, samples, policy, iteration=1)")
+        for _ in range(600):
+            if len(asked()) >= 3:
+                break
+            time.sleep(0.1)
+        manager.interrupt_kernel()
+        assert client.get_shell_msg(timeout=60)["content"]["ename"] == "KeyboardInterrupt"
+        assert 3 <= len(asked()) < 6
+        run("probes = lt.probe(run, samples, policy, iteration=1)\nassert len(probes) == len(samples) == 12")
+        assert len(set(asked())) == 6 and len(asked()) <= 7, "at most the batch that was stopped is asked again"
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
 
 
 @pytest.fixture
