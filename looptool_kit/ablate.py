@@ -39,6 +39,7 @@ def ablate(
 ) -> Outcomes:
     """Run the arms for each random seed, the full loop always; `overrides` are settings of all of them. What has finished is not run again.
 
+    The full loops come first, then all arms' D2, then all arms' D3 and so on, so that what is there whenever it is stopped can be compared.
     `ablation.parquet` and `ablation.html` are written anew after each arm. Raises `ValueError` for an unknown arm, `RunError` where a folder holds
     another run.
     """
@@ -47,34 +48,43 @@ def ablate(
     if not seeds:
         raise ValueError("an ablation needs at least one random seed")
     chosen = [FULL, *(a for a in ARMS if a in arms and a != FULL)]
-    places = {(seed, arm): folder(root, preset, seed, arm) for seed in dict.fromkeys(seeds) for arm in chosen}
+    places = {(seed, arm): folder(root, preset, seed, arm) for arm in chosen for seed in dict.fromkeys(seeds)}
     say(forecast(places))
-    for (seed, arm), path in places.items():
-        before = finished(path)
-        news = _quiet if before else _prefixed(say, path.name)
+    loops = {seed: Run.create(path, preset, seed=seed, **overrides) for (seed, arm), path in places.items() if arm == FULL}
+    for full in loops.values():
+        if full.decisions("verdict") or full.decisions("expansion") or full.decisions("threshold"):
+            raise RunError(f"{full.path} holds a person's decisions, which no other arm would have: give a folder of its own to the ablation.")
+    end = next(iter(loops.values())).settings.iterations + 1
+    turns = [(place, end) for place in places if place[1] == FULL]
+    turns += [(place, last) for last in range(2, end + 1) for place in places if place[1] != FULL]
+    kept = {place for place, path in places.items() if finished(path)}
+    found = collect(root, preset, seeds)
+    for (seed, arm), last in turns:
+        path = places[seed, arm]
+        news = _quiet if (seed, arm) in kept else _prefixed(say, path.name)
         if arm == FULL:
-            full = Run.create(path, preset, seed=seed, **overrides)
-            if full.decisions("verdict") or full.decisions("expansion") or full.decisions("threshold"):
-                raise RunError(f"{path} holds a person's decisions, which no other arm would have: give a folder of its own to the ablation.")
-            Loop(full, news).run()
+            Loop(loops[seed], news).run()
         else:
-            run_arm(full, path, arm, news)
+            run_arm(loops[seed], path, arm, news, last)
         found = collect(root, preset, seeds)
         found.write(root / "ablation.parquet")
         write_text(root / "ablation.html", page(found))
-        say(f"{path.name}: finished before, kept" if before else forecast(places))
+        if (seed, arm) not in kept:
+            say(forecast(places))
+        elif last == end:
+            say(f"{path.name}: finished before, kept")
     return found
 
 
 def collect(root: Path, preset: str, seeds: Sequence[int]) -> Outcomes:
-    """What there is in a folder for these random seeds: every arm that has finished and starts where its full loop does."""
+    """What there is in a folder for these random seeds: each evaluated policy of every arm that starts where its full loop does."""
     rows: list[Outcome] = []
     for seed in dict.fromkeys(seeds):
         full = _look(folder(root, preset, seed, FULL))
         for arm in ARMS if full else ():
             path = folder(root, preset, seed, arm)
             run = _look(path)
-            if full and run and finished(path) and not _stranger(run, full, arm):
+            if full and run and not _stranger(run, full, arm):
                 rows += outcomes(run, arm)
     return Outcomes(rows)
 
@@ -104,14 +114,14 @@ def folder(root: Path, preset: str, seed: int, arm: str) -> Path:
     return root / f"{preset}-{seed}{'' if arm == FULL else f'-{arm}'}"
 
 
-def run_arm(full: Run, path: Path, arm: str, say: Callable[[str], None] = print) -> Run:
-    """Run an arm (not the full one) in `path` from the warm start of a finished full loop, or go on with it."""
+def run_arm(full: Run, path: Path, arm: str, say: Callable[[str], None] = print, last: int | None = None) -> Run:
+    """Run an arm (not the full one) in `path` from the warm start of a finished full loop, or go on with it, until D_last (None: to its end)."""
     run = _fork(full, path, arm)
     if arm == CONTROL:
         seed_only(run, full)
-        Loop(run, say).train_only()
+        Loop(run, say).train_only(last)
     else:
-        Loop(run, say).run()
+        Loop(run, say).run(last)
     return run
 
 

@@ -137,17 +137,16 @@ class Grid(NamedTuple):
 
 
 def grid(rows: Sequence[ArmRow]) -> Grid:
-    """The results, one row an arm."""
-    by = {(r.arm, r.iteration): r for r in rows}
+    """The results, one row for each arm and iteration."""
     last = max(r.iteration for r in rows)
-    later = range(2, last + 1)
+    by = {(r.arm, r.iteration): r for r in rows}
     lines = []
-    for arm in ARMS:
-        if end := by.get((arm, last)):
-            shown = [interval(r.accuracy, r.lo, r.hi) if (r := by.get((arm, j))) else "-" for j in later]
-            tokens = f"{end.sft_tokens:,.0f} + {end.grpo_tokens:,.0f}"
-            against = signed(end.difference) if end.difference else "-"
-            lines.append([ARMS[arm].words, *shown, against, f"{end.samples:.0f}", tokens, " ".join(map(str, end.seeds))])
+    for r in rows:
+        if r.iteration > 1:
+            against = signed(r.difference) if r.difference else "-"
+            tokens = f"{r.sft_tokens:,.0f} + {r.grpo_tokens:,.0f}"
+            score = interval(r.accuracy, r.lo, r.hi)
+            lines.append([ARMS[r.arm].words, f"D{r.iteration}", score, against, f"{r.samples:.0f}", tokens, " ".join(map(str, r.seeds))])
     notes = []
     if first := by.get((FULL, 1)):
         start = interval(first.accuracy, first.lo, first.hi)
@@ -159,12 +158,10 @@ def grid(rows: Sequence[ArmRow]) -> Grid:
         "they compose. GRPO has as many steps in each, but answers differ in length.",
     ]
     missing = [ARMS[a].words for a in ARMS if (a, last) not in by]
-    notes += [f"Not run: {'; '.join(missing)}."] if missing else []
-    few = min(len(r.seeds) for r in rows if r.iteration == last)
+    notes += [f"Not run to D{last}: {'; '.join(missing)}."] if missing else []
+    few = min(len(r.seeds) for r in rows)
     notes += [f"With {few} random seed{'s' * (few > 1)} the spread between seeds is hardly known: take three or more."] if few < 3 else []
-    return Grid(
-        ["arm", *(f"D{j}" for j in later), f"D{last} - full loop's", f"rows of D{last}", "tokens after D1 (SFT + GRPO)", "seeds"], lines, notes
-    )
+    return Grid(["arm", "policy", "exact match", "against the full loop", "rows trained on", "tokens after D1 (SFT + GRPO)", "seeds"], lines, notes)
 
 
 def text(table: Iterable[Outcome]) -> str:
@@ -175,9 +172,8 @@ def text(table: Iterable[Outcome]) -> str:
 
 
 def comparisons(rows: Sequence[ArmRow]) -> list[tuple[str, Clustered]]:
-    """What a forest plot shows: each arm's last policy against the full loop's, by the arm's words."""
-    last = max(r.iteration for r in rows)
-    return [(ARMS[r.arm].words, r.difference) for r in rows if r.iteration == last and r.difference is not None]
+    """What a forest plot shows: each arm's policies against the full loop's of the same iteration, by the arm's words."""
+    return [(f"{ARMS[r.arm].words}, D{r.iteration}", r.difference) for r in rows if r.difference is not None]
 
 
 def page(table: Outcomes) -> str:

@@ -26,13 +26,13 @@ class Loop:
     def __init__(self, run: Run, say: Callable[[str], None] = print) -> None:
         self.run_, self.say = run, say
 
-    def run(self) -> None:
-        """Seed, go round as often as the settings say, train and evaluate once more."""
+    def run(self, last: int | None = None) -> None:
+        """Seed, go round until D_last (None: as often as the settings say) is composed, train on it and evaluate."""
         samples = seed(self.run_)
         self.say(f"D1: {len(samples)} seed samples")
         if self.run_.settings.evaluate.base:
             self._evaluate(0)
-        last = self.run_.settings.iterations + 1
+        last = last or self.run_.settings.iterations + 1
         for j in range(1, last):
             self.step(j)
         self._train(last)
@@ -50,10 +50,11 @@ class Loop:
         self._news("composition", j, "ES", "EE", "HPPL", "seed", "unjudged", "total")
         return samples
 
-    def train_only(self) -> None:
-        """Train and evaluate on the datasets that the run holds, without probing or composing: what a control on given data does."""
+    def train_only(self, last: int | None = None) -> None:
+        """Train and evaluate on the datasets that the run holds (until D_last), without probing or composing: what a control on given data does."""
         for j in self.run_.iterations:
-            self._train(j)
+            if last is None or j <= last:
+                self._train(j)
 
     def _train(self, j: int) -> None:
         samples = self.run_.table(Samples, "samples", j)

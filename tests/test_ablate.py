@@ -165,7 +165,7 @@ def test_what_has_finished_is_not_run_again(tmp_path: Path, trained: list[tuple[
     assert again == first == Outcomes.read(tmp_path / "ablation.parquet")
     assert len(trained) == count and manifests(tmp_path) == before
     assert said == ["4 runs (2 arms, 2 random seeds), 4 finished"] + [
-        f"cpu-quick-{s}{a}: finished before, kept" for s in (0, 1) for a in ("", "-control")
+        f"cpu-quick-{s}{a}: finished before, kept" for a in ("", "-control") for s in (0, 1)
     ]
     ablate(tmp_path, "cpu-quick", [0], ["no-edde"], say=said.append, **SMALL)
     assert trained[count:] == [("cpu-quick-0-no-edde", 2), ("cpu-quick-0-no-edde", 3)]
@@ -207,6 +207,21 @@ def test_stopped_anywhere_it_goes_on_there(tmp_path: Path, trained: list[tuple[s
     resumed = ablate(tmp_path / "b", "cpu-quick", [0], arms, say=lambda line: None, **SMALL)
     assert sorted(trained) == sorted(every), "none left out, none twice"
     assert resumed == undisturbed
+
+
+def test_arms_advance_together_so_that_one_stopped_early_can_be_read(tmp_path: Path, trained: list[tuple[str, int]], said: list[str]) -> None:
+    def stop_at_the_first_d3(line: str) -> None:
+        if line.startswith("cpu-quick-0-no-edde: train 3"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ablate(tmp_path, "cpu-quick", [0, 1], ["no-edde", "control"], say=stop_at_the_first_d3, **SMALL)
+    arms = [f"cpu-quick-{seed}-{arm}" for arm in ("no-edde", "control") for seed in (0, 1)]
+    assert trained == [(f"cpu-quick-{s}", j) for s in (0, 1) for j in (1, 2, 3)] + [(a, 2) for a in arms] + [(arms[0], 3)]
+    rows = {(r.arm, r.iteration): r for r in summarise(Outcomes.read(tmp_path / "ablation.parquet"))}
+    assert all(rows[arm, 2].seeds == (0, 1) and rows[arm, 2].difference for arm in ("no-edde", "control"))
+    assert rows[FULL, 3].seeds == (0, 1) and ("no-edde", 3) not in rows
+    assert "Not run to D3" in text(Outcomes.read(tmp_path / "ablation.parquet"))
 
 
 def test_strangers_are_refused(tmp_path: Path, trained: list[tuple[str, int]]) -> None:
@@ -269,12 +284,14 @@ def test_the_tables_numbers_are_right() -> None:
     assert rows["control", 1].difference is None and rows["no-edde", 3].difference is None, "there is no full loop of that seed to compare with"
     odd = {(r.arm, r.iteration): r for r in summarise(TABLE, "unseen_tools")}["control", 3]
     assert (odd.n, odd.correct) == (8, 4)
-    assert comparisons(summarise(TABLE)) == [("seed data alone, as many tokens", control.difference)]
+    named = [(f"seed data alone, as many tokens, D{j}", rows["control", j].difference) for j in (2, 3)]
+    assert comparisons(summarise(TABLE)) == named
     shown = text(TABLE)
-    assert f"| full loop | 0.312 [{wilson(5, 16)[0]:.3f}, {wilson(5, 16)[1]:.3f}] | 0.500 [0.280, 0.720] | - | 30 | 520 + 70 | 0 1 |" in shown
+    assert f"| full loop | D2 | 0.312 [{wilson(5, 16)[0]:.3f}, {wilson(5, 16)[1]:.3f}] | - | 20 | 210 + 30 | 0 1 |" in shown
+    assert "| full loop | D3 | 0.500 [0.280, 0.720] | - | 30 | 520 + 70 | 0 1 |" in shown
     assert "-0.062 [" in shown and "(-0.250, +0.125) | 30 | 524 + 80 | 0 1 |" in shown
     assert "D1, which the arms of a seed share, has 0.062" in shown
-    assert "Not run: without high-perplexity samples; without JGLV" in shown and "With 1 random seed the" in shown
+    assert "Not run to D3: without high-perplexity samples; without JGLV" in shown and "With 1 random seed the" in shown
 
 
 def test_the_recorded_arms_are_comparable() -> None:
