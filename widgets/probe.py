@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -53,9 +54,9 @@ class ProbeView(TableView):
         self._samples = [s for probes, its, _ in tables for s in _matched(probes, its)]
         self._verdicts: dict[tuple[int, str], Verdict] = {(v.iteration, v.sample_id): v for _, _, verdicts in tables for v in verdicts}
         n = len(self._probes)
-        self._perplexity = np.fromiter((p.perplexity for p in self._probes), float, n)
-        self._correct = np.fromiter((p.correct for p in self._probes), bool, n)
-        self._iterations = np.fromiter((p.iteration for p in self._probes), int, n)
+        self._perplexity = np.fromiter(map(attrgetter("perplexity"), self._probes), float, n)
+        self._correct = np.fromiter(map(attrgetter("correct"), self._probes), bool, n)
+        self._iterations = np.fromiter(map(attrgetter("iteration"), self._probes), int, n)
         self._bins()
         self._iteration = shown = iteration or int(self._iterations.max(initial=0))
         self._recorded = self._recorded_threshold(shown)
@@ -147,7 +148,7 @@ class ProbeView(TableView):
             "perplexity": self._perplexity,
             "iteration": self._iterations,
             "kind": [s.kind or "(none)" for s in samples],
-            "tool": [c[0].name if len(c := s.label.calls) == 1 else _tools(c) for s in samples],
+            "tool": [(c[0].name if len(c) == 1 else _tools(c)) if (c := s.label.calls) else "(plain reply)" for s in samples],
             "error": [p.faults[0].kind.replace("_", " ") if p.faults else "(none)" for p in probes],
             "request": requests,
         }
@@ -239,5 +240,5 @@ def _matched(probes: Sequence[Probe], samples: Samples) -> list[Sample]:
         raise ValueError(f"there is a probe of sample {missing}, which is not among the samples given") from None
 
 
-def _tools(calls: Sequence[ToolCall]) -> str | tuple[str, ...]:
-    return tuple(dict.fromkeys(c.name for c in calls)) or "(plain reply)"
+def _tools(calls: Sequence[ToolCall]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([c.name for c in calls]))

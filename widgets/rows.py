@@ -7,6 +7,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import traitlets
 
 from looptool_kit.widgets.view import View
@@ -137,11 +139,9 @@ class _Words:
 
     @cached_property
     def ranks(self) -> np.ndarray:
-        codes, names = self.coded
-        keys = _sortable([", ".join(_members(v)) for v in names])
-        ranks = np.empty(len(keys), np.int64)
-        ranks[sorted(range(len(keys)), key=keys.__getitem__)] = np.arange(len(keys))
-        return ranks[codes]
+        keys = _sortable([v if isinstance(v, str) else ", ".join(_members(v)) for v in self.values])
+        ranks = pc.rank(_arrow(keys), tiebreaker="dense")
+        return np.frombuffer(ranks.buffers()[1], np.uint64, len(keys)).astype(np.int64)
 
     def counts(self) -> dict[str, int]:
         codes, names = self.coded
@@ -175,6 +175,15 @@ def _members(value: Any) -> tuple[str, ...]:
 def _sortable(texts: list[str]) -> list[Any]:
     """Keys to sort texts by: numbers by size where all are numbers, else without regard to upper and lower case."""
     return [int(t) for t in texts] if all(t.isdecimal() for t in texts) else [t.casefold() for t in texts]
+
+
+def _arrow(keys: list[Any]) -> pa.Array:
+    """The keys as Arrow; `pa.array` of a list would first import pandas, for longer than sorting takes."""
+    if keys and isinstance(keys[0], int):
+        return pa.Array.from_buffers(pa.int64(), len(keys), [None, pa.py_buffer(np.array(keys, np.int64))])
+    texts = [k.encode("utf-8", "surrogatepass") for k in keys]
+    ends = np.cumsum([0, *map(len, texts)], dtype=np.int64)
+    return pa.Array.from_buffers(pa.large_binary(), len(keys), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(texts))])
 
 
 class TableView(View):
