@@ -23,7 +23,7 @@ def ours(lists: int, each: int, new: int, quick: bool) -> Work:
     from looptool_kit.engines import Sampling
     from looptool_kit.engines.transformers import TransformersEngine
 
-    engine = TransformersEngine(*load(quick), batch_size=32)
+    engine = TransformersEngine(*load(quick), batch_size=64)
     samples = on_lists(lists, each)
     return lambda: [list(c.token_ids) for [c] in engine.generate(samples, Sampling(max_new_tokens=new))]
 

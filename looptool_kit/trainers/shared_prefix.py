@@ -147,13 +147,14 @@ def packed_logps(model: Any, packed: Packed, temperature: float = 1.0, want_entr
         shared_prefix=layout,
     ).last_hidden_state[0]
     nodes, which = torch.unique(packed.predictor.to(device), return_inverse=True)
-    logits = causal.get_output_embeddings()(hidden[nodes]).float() / temperature
-    norm = torch.logsumexp(logits, dim=-1)
-    logps = logits[which, packed.target.to(device)] - norm[which]
+    logits = causal.get_output_embeddings()(hidden[nodes]).float()
+    # The vocabulary is most of a short completion's work outside the layers: as few passes over the logits as will do.
+    every = torch.log_softmax(logits if temperature == 1.0 else logits / temperature, dim=-1)
+    logps = every[which, packed.target.to(device)]
     if not want_entropy:
         return logps, None
     with torch.no_grad():
-        entropy = norm - (torch.softmax(logits, dim=-1) * logits).sum(-1)
+        entropy = -torch.linalg.vecdot(every.exp(), every)
     return logps, entropy[which]
 
 

@@ -1,0 +1,106 @@
+"""The embedded model before and after the loop, where it was not trained: BFCL by its official checkers, and perturbed held-out samples.
+
+    python benchmarks/before_after.py [--runs runs/results] [--preset cpu] [--seeds 0] [--per-category 10] [--perturbed 20]
+
+Takes the finished loops of `benchmarks/results.py` (or of `looptool ablate`) and evaluates three policies of each: the base model, D1 after the warm
+start, and the last one. The same entries for all; what has been evaluated is not done again. BFCL's environment must be there
+(`looptool evaluate --suite bfcl --setup`).
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from looptool_kit.ablate import folder
+from looptool_kit.arms import FULL, interval
+from looptool_kit.policies import policy_of
+from looptool_kit.records import Score
+from looptool_kit.run import Run
+from looptool_kit.stats import clustered_difference, wilson
+from looptool_kit.suites import bfcl, robustness
+from looptool_kit.tables import write_text
+
+CATEGORIES = ("simple_python", "multiple", "parallel", "irrelevance", "live_simple", "live_multiple")
+"""BFCL's: one call, a choice, several calls, none, and the first two as users wrote them."""
+
+
+def main() -> None:
+    """Evaluate what is missing and write the page."""
+    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ask.add_argument("--runs", type=Path, default=Path("runs/results"))
+    ask.add_argument("--preset", default="cpu")
+    ask.add_argument("--seeds", type=int, nargs="+", default=[0])
+    ask.add_argument("--per-category", type=int, default=10, help="entries of each of BFCL's categories")
+    ask.add_argument("--perturbed", type=int, default=20, help="held-out samples of each perturbation")
+    ask.add_argument("--out", type=Path, default=Path("docs/before-after.md"))
+    args = ask.parse_args()
+    official: list[Score] = []
+    moved: dict[int, list[Score]] = {}
+    for seed in args.seeds:
+        run = Run.open(folder(args.runs, args.preset, seed, FULL))
+        for policy in (policy_of(run, j) for j in (0, 1, run.settings.iterations + 1)):
+            official += bfcl.evaluate(run, policy, list(CATEGORIES), args.per_category)
+            if policy.iteration:  # the base model has nothing right that a perturbation could take
+                moved.setdefault(seed, []).extend(robustness.evaluate(run, policy, None, args.perturbed))
+    write_text(args.out, page(official, moved, args))
+    print(f"wrote {args.out}")
+
+
+def page(official: list[Score], moved: dict[int, list[Score]], args: argparse.Namespace) -> str:
+    """The page as Markdown."""
+    numbers = " ".join(map(str, args.seeds))
+    command = f"python benchmarks/before_after.py --seeds {numbers} --per-category {args.per_category} --perturbed {args.perturbed}"
+    policies = list(dict.fromkeys(s.policy for s in official))
+    lines = [
+        "# Before and after the loop, where it was not trained",
+        "",
+        f"Printed by `{command}`; do not edit. Preset `{args.preset}`, random seed{'s' * (len(args.seeds) > 1)} {numbers} of the runs in "
+        "docs/results.md. Intervals are 95%: Wilson's for shares; paired, by a bootstrap over seeds and samples, for changes.",
+        "",
+        f"## BFCL, {args.per_category} entries of each category, official checkers",
+        "",
+        "Nothing of BFCL was trained on: its tools, and the way its users speak, are new to the policy.",
+        "",
+        "| category | n | " + " | ".join(policies) + " |",
+        "|" + " --- |" * (2 + len(policies)),
+    ]
+    for category in (*CATEGORIES, "all"):
+        cells, n = [], 0
+        for policy in policies:
+            right = [s.correct for s in official if s.policy == policy and category in (s.split, "all")]
+            n = len(right)
+            cells.append(interval(sum(right) / n, *wilson(sum(right), n)))
+        lines.append(f"| {category} | {n} | {' | '.join(cells)} |")
+    names = {p: [s for s in official if s.policy == p] for p in policies}
+    first, last = names[policies[1]], names[policies[-1]]
+    seeds = len(args.seeds)
+    size = len(last) // seeds
+    pairs = [([s.correct for s in first[i * size : (i + 1) * size]], [s.correct for s in last[i * size : (i + 1) * size]]) for i in range(seeds)]
+    change = clustered_difference(pairs)
+    lines += ["", f"{policies[-1]} - {policies[1]}, paired: {change.difference:+.3f} [{change.lo:+.3f}, {change.hi:+.3f}]."]
+    lines += [
+        "",
+        f"## Perturbed held-out samples, {args.perturbed} of each kind",
+        "",
+        "The label stays exact, or follows what was changed. `drop`: accuracy under the perturbation less that of the same samples before it.",
+        "",
+        "| perturbation | n | " + " | ".join(f"{p} before | {p} after | {p} drop" for p in policies[1:]) + " |",
+        "|" + " --- |" * (2 + 3 * (len(policies) - 1)),
+    ]
+    kinds = list(dict.fromkeys(s.split for rows in moved.values() for s in rows))
+    for kind in kinds:
+        cells = []
+        for policy in policies[1:]:
+            of = [[s for s in rows if s.split == kind and s.policy == policy] for rows in moved.values()]
+            pairs = [([bool(s.extra["before"]) for s in rows], [s.correct for s in rows]) for rows in of]
+            drop = clustered_difference(pairs)
+            before, after = (sum(sum(pair[side]) for pair in pairs) / drop.n for side in (0, 1))
+            cells.append(f"{before:.2f} | {after:.2f} | {drop.difference:+.2f} [{drop.lo:+.2f}, {drop.hi:+.2f}]")
+            n = drop.n
+        lines.append(f"| {kind} | {n} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()
