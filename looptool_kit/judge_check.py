@@ -234,17 +234,23 @@ def text(answered: Sequence[Trial], facts: dict[str, Any]) -> str:
     """The card as a Markdown table with the lines below it."""
     lines = ["| kind | trials | precision | recall | abstains | right verdict | same in repeats |", "|---|---|---|---|---|---|---|"]
     lines += [f"| {r.kind} | {r.trials} | {r.precision} | {r.recall} | {r.abstention} | {r.right} | {r.consistent} |" for r in card(answered)]
+    return "\n".join([*lines, "", *summary(answered, facts)])
+
+
+def summary(answered: Sequence[Trial], facts: dict[str, Any]) -> list[str]:
+    """Lines about all trials: what trusting the judge would do, and, as far as `facts` (of `ask`) tell, what asking cost."""
     told = trusted(answered)
     kept, n = told["after"].n, told["before"].n
-    costs = [j for r in range(facts["repeats"]) for j in facts.get(f"repeat_{r + 1}", {}).get("judges", [])]
-    lines += ["", f"Labels right: {told['before']} before; {told['after']} of the {kept} of {n} that are kept where the judge is trusted."]
+    costs = [j for r in range(facts.get("repeats", 0)) for j in facts.get(f"repeat_{r + 1}", {}).get("judges", [])]
+    lines = [f"Labels right: {told['before']} before; {told['after']} of the {kept} of {n} that are kept where the judge is trusted."]
     lines += [f"Precision of LABEL_WRONG where {SHARE:.0%} of labels are wrong: {precision_at(answered):.2f}."]
     lines += [f"The same error on either side judged as a mirror image: {told['mirrored']} of {told['mirrored'].n} pairs."]
     for c in costs:
         calls, tokens = c["answered"] + c["failed"], c["tokens_in"] + c["tokens_out"]
         lines += [f"{c['model']}: {calls} calls, {tokens} tokens; {c['votes_without_verdict']} of {c['votes']} votes fell (order or form)."]
-    lines += [f"{facts['seconds']:.1f} s for {facts['repeats']} x {n} questions."]
-    return "\n".join(lines)
+    if "seconds" in facts:
+        lines += [f"{facts['seconds']:.1f} s for {facts['repeats']} x {n} questions."]
+    return lines
 
 
 def right_samples(pool: Iterable[Sample], truth: dict[str, Label]) -> Samples:

@@ -2,6 +2,7 @@
 
 from looptool_kit.widgets.disagreement import DisagreementView as DisagreementView
 from looptool_kit.widgets.expansion import ExpansionView as ExpansionView
+from looptool_kit.widgets.judge_check import JudgeCheckView as JudgeCheckView
 from looptool_kit.widgets.loopmap import LoopMap as LoopMap
 from looptool_kit.widgets.probe import ProbeView as ProbeView
 from looptool_kit.widgets.settings import settings_form as settings_form

@@ -291,12 +291,39 @@ def forest(rows: Sequence[tuple[str, Clustered]], title: str, x_label: str, widt
         y = top + tall * (number + 0.4)
         colour = SERIES[5] if d.lo <= 0 <= d.hi else SERIES[0] if d.lo > 0 else SERIES[1]
         write(root, left - 8, y, _short(name, 44), anchor="end")
-        row = put(root, "g", about=f"{name}: {d.difference:+.1%}, 95%: {d.lo:+.1%} to {d.hi:+.1%}")
-        put(row, "line", x1=x_of(d.lo), y1=y, x2=x_of(d.hi), y2=y, style=f"stroke:{colour};stroke-width:2")
-        put(row, "circle", cx=x_of(d.difference), cy=y, r=4.5, style=f"fill:{colour}")
+        about = f"{name}: {d.difference:+.1%}, 95%: {d.lo:+.1%} to {d.hi:+.1%}"
+        _interval(root, (x_of(d.lo), x_of(d.difference), x_of(d.hi)), y, 4.5, colour, about)
         for own in d.by_seed:
             put(root, "circle", cx=x_of(own), cy=y + 9, r=2.5, style=f"fill:none;stroke:{DIM}", about=f"one seed: {own:+.1%}")
     return markup(root)
+
+
+def intervals(rows: Sequence[tuple[str, Sequence[tuple[float, float, float] | None]]], columns: Sequence[str], title: str, width: float = 960) -> str:
+    """Shares with their intervals, a panel from 0 to 1 for each column; `rows`: name, and (low, share, high) or None for each column."""
+    tall, top, gap = 18.0, 34.0, 18.0
+    left, bottom = 14 + 6.4 * max((len(_short(name)) for name, _ in rows), default=0), top + tall * len(rows)
+    wide = (width - 8 - left) / max(1, len(columns)) - gap
+    root = svg(title, width, bottom + 20, {"class": "lt-intervals"})
+    for number, (name, _) in enumerate(rows):
+        write(root, left - 8, top + tall * (number + 0.5), _short(name), anchor="end")
+    for c, column in enumerate(columns):
+        x0 = left + c * (wide + gap)
+        write(root, x0, 20, column, font_weight="600")
+        axis(root, [(x0 + t * wide, f"{t:g}") for t in (0, 0.5, 1)], (top, bottom))
+        put(root, "rect", x=x0, y=top, width=wide, height=bottom - top, style=f"fill:none;stroke:{RULE}")
+        for number, (name, shares) in enumerate(rows):
+            if (share := shares[c]) is not None:
+                low, value, high = share
+                about = f"{name}, {column}: {value:.2f}, 95%: {low:.2f} to {high:.2f}"
+                _interval(root, (x0 + low * wide, x0 + value * wide, x0 + high * wide), top + tall * (number + 0.5), 3.5, SERIES[0], about)
+    return markup(root)
+
+
+def _interval(root: Element, place: tuple[float, float, float], y: float, r: float, colour: str, about: str) -> None:
+    low, middle, high = place
+    row = put(root, "g", about=about)
+    put(row, "line", x1=low, y1=y, x2=high, y2=y, style=f"stroke:{colour};stroke-width:2")
+    put(row, "circle", cx=middle, cy=y, r=r, style=f"fill:{colour}")
 
 
 def _samples(count: int) -> str:

@@ -1,0 +1,71 @@
+"""The judge's report card as a person uses it: press a kind, walk the trials, reload; and text that would like to be markup."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lab import open_notebook, save_and_reload, write_notebook
+
+CELL = """
+from pathlib import Path
+from looptool_kit.config import Settings
+from looptool_kit.judge_check import ask, trials
+from looptool_kit.seeders.world import generate
+from looptool_kit.widgets import JudgeCheckView
+
+samples = [s for s in generate(12, seed=5) if s.label.calls][:4]
+bad = "<img src=x onerror=window.bad=1><script>window.bad=1</script>"
+answered, _ = ask(samples, trials(samples), Settings(), Path("store"))
+answered = type(answered)(t.model_copy(update={"rationale": bad}) for t in answered)
+view = JudgeCheckView(answered, samples)
+view
+"""
+READ = "print('read back:', len(view.selection), {t.kind for t in view.selection})"
+
+
+def test_judge_check_view(lab: tuple[str, Path], page: Any) -> None:
+    url, root = lab
+    write_notebook(root / "judge-check.ipynb", CELL, READ)
+    open_notebook(page, url, "judge-check.ipynb")
+    view = page.get_by_role("region", name="judge report card")
+    report, grid = view.get_by_role("table", name="report card"), view.get_by_role("grid", name="trials")
+    chosen = view.get_by_role("region", name="selected trial")
+    chosen.get_by_text("planted:").wait_for(timeout=60_000)
+    row = report.get_by_role("row").filter(has_text="wrong_value")
+    trials = int(row.get_by_role("cell").first.inner_text())
+    total = int(report.get_by_role("row").last.get_by_role("cell").first.inner_text())
+    assert total > trials > 0 and view.locator(".lt-intervals circle").count() > 10
+    assert chosen.get_by_role("article").count() == 1 and chosen.locator(".lt-pair").count() >= 1
+
+    # A mouse anywhere in the row, the button in it by keyboard, Escape for all.
+    counted = view.locator(".lt-find [role=status]")
+    row.get_by_role("cell").nth(2).click()
+    counted.get_by_text(f"{trials} of {total} rows").wait_for()
+    kind, right = view.get_by_role("combobox", name="kind"), view.get_by_role("combobox", name="right")
+    assert row.get_by_role("button").get_attribute("aria-pressed") == "true" and kind.input_value() == "wrong_value"
+    row.get_by_role("button").press("Enter")
+    counted.get_by_text(f"{total} of {total} rows").wait_for()
+    row.get_by_role("button").press("Space")
+    counted.get_by_text(f"{trials} of {total} rows").wait_for()
+    right.select_option("no")
+    grid.press("Escape")
+    report.locator("button[data-kind=all][aria-pressed=true]").wait_for()
+    assert kind.input_value() == "" and right.input_value() == "no"
+    right.select_option("")
+    counted.get_by_text(f"{total} of {total} rows").wait_for()
+    row.get_by_role("button").click()
+    counted.get_by_text(f"{trials} of {total} rows").wait_for()
+    before = chosen.inner_text()
+    grid.press("ArrowDown")
+    page.wait_for_function("([node, text]) => node.innerText !== text", arg=[chosen.element_handle(), before])
+    grid.press("Enter")
+    assert chosen.evaluate("(node) => node === document.activeElement")
+    assert "<img src=x" in chosen.inner_text() and not page.evaluate("() => window.bad")
+
+    save_and_reload(page)
+    counted.get_by_text(f"{trials} of {total} rows").wait_for(timeout=60_000)
+    page.evaluate("() => { const nb = window.jupyterapp.shell.currentWidget.content; nb.activeCellIndex = 1 }")
+    page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-cell')")
+    page.get_by_text(f"read back: {trials} {{'wrong_value'}}").wait_for(timeout=60_000)
+    assert page.faults == [] and page.outside == []

@@ -1,0 +1,140 @@
+"""A judge's report card to look into: precision, recall, abstention for each kind of planted error, and every question behind them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import traitlets
+
+from looptool_kit.judge_check import Share, Trial, Trials, card, right_samples, summary
+from looptool_kit.run import Run, RunError
+from looptool_kit.samples import Sample, Samples
+from looptool_kit.seed import Truths
+from looptool_kit.toolcalls import render_answer
+from looptool_kit.widgets.detail import aligned, answer, detail
+from looptool_kit.widgets.drawing import intervals
+from looptool_kit.widgets.rows import Rows, TableView
+from looptool_kit.widgets.view import html_table, script, style
+
+MEASURES = {
+    "precision": "of its LABEL_WRONG verdicts, those where the label was wrong and the prediction right",
+    "recall": "of the trials with a wrong label and a right prediction, those called LABEL_WRONG",
+    "abstention": "of all trials, those left unjudged",
+    "right": "of all trials, those with the expected verdict",
+    "consistent": "of all trials, those with one verdict in all repeats",
+}
+"""The card's columns and what each says; 95% intervals are Wilson's."""
+FACETS = ("kind", "expected", "verdict", "right")
+STATIC_ROWS = 20
+
+
+class JudgeCheckView(TableView):
+    """The report card of a judge and its trials: `JudgeCheckView(run)` or `JudgeCheckView(trials, samples)`.
+
+    Of a run, the card that `looptool judge-check` wrote last is shown. Of a checked file, give
+    `Trials.read("FILE.judge_check/JUDGE/trials.parquet")` and `Samples.read("FILE")`. Read back: `selection`, `filters`, `search`, `sort`.
+    """
+
+    _esm = script("sample", "table", "judge_check")
+    _css = style()
+
+    card: traitlets.List[Any] = traitlets.List(help="for each kind of error: kind, trials, and a text for each measure").tag(sync=True)
+    measures: traitlets.List[Any] = traitlets.List(help="name and meaning of the card's columns").tag(sync=True)
+    about: traitlets.List[Any] = traitlets.List(help="lines about the whole card").tag(sync=True)
+    chart = traitlets.Unicode(help="the card's intervals as SVG").tag(sync=True)
+
+    def __init__(self, run: Run | Trials, samples: Sequence[Sample] | None = None) -> None:
+        """`samples`: those that were checked, under their true labels; only without a run.
+
+        Raises `RunError` where the run has no card, or was seeded anew since; `ValueError` for trials that were not answered, or whose sample is not
+        among the samples.
+        """
+        facts: dict[str, Any] = {}
+        if isinstance(run, Run):
+            self._trials, samples, facts = _newest(run)
+        else:
+            self._trials = run
+        if unanswered := sum(not t.verdicts for t in self._trials):
+            raise ValueError(f"{unanswered} of {len(self._trials)} trials carry no verdict: ask the judge first (judge_check.ask)")
+        self._samples = {s.id: s for s in samples or ()}
+        if strangers := [t.sample_id for t in self._trials if t.sample_id not in self._samples]:
+            what = f"{len(strangers)} of {len(self._trials)} trials are about samples that are not among the {len(self._samples)} given"
+            if isinstance(run, Run):
+                raise RunError(f"{what} by the run's seed pool, which was made anew since the check: run `looptool judge-check {run.path}` again.")
+            raise ValueError(f"{what} (the first: {strangers[0]}): give those that were checked, under their true labels")
+        self._card = card(self._trials)
+        super().__init__(
+            self._rows(),
+            widths={"kind": 1.4, "expected": "9em", "verdict": "9em", "right": "4.5em", "request": 2},
+            card=[[r.kind, r.trials, *(str(getattr(r, m)) for m in MEASURES)] for r in self._card],
+            measures=[list(pair) for pair in MEASURES.items()],
+            about=[*_asked(facts), *(summary(self._trials, facts) if len(self._trials) else ["There are no trials."])],
+            chart=self._chart(),
+        )
+
+    @property
+    def selection(self) -> Trials:
+        """The trials shown (filters and search applied), in that order."""
+        return Trials(self._trials[i] for i in self.order)
+
+    def on_sample(self, at: int) -> dict[str, Any]:
+        """The trial at place `at` in full: the sample under the label that the judge saw, the prediction, and what it should and did say."""
+        if not 0 <= int(at) < len(self.order):
+            return {"sample": None, "trial": None}
+        trial = self._trials[self.order[int(at)]]
+        seen = detail(self._samples[trial.sample_id].model_copy(update={"label": trial.label}))
+        said = answer(trial.prediction) | {"error": trial.prediction.error or "", "detail": trial.prediction.detail}
+        pairs = aligned(trial.label, trial.prediction)
+        told = {"kind": trial.kind, "expected": trial.expected, "verdicts": list(trial.verdicts), "rationale": trial.rationale}
+        return {"sample": {**seen, "id": trial.sample_id, "prediction": said, "aligned": pairs, "faults": []}, "trial": told}
+
+    def static_html(self) -> str:
+        table = html_table(("kind", "trials", *MEASURES), self.card, "; ".join(self.about))
+        rows = [[self.rows.cell(c, i) for c in self.rows.names] for i in self.order[:STATIC_ROWS]]
+        return table + self.chart + html_table(self.rows.names, rows, f"{len(rows)} of {len(self.order):,} trials")
+
+    def _rows(self) -> Rows:
+        trials = self._trials
+        requests = [self._samples[t.sample_id].request for t in trials]
+        columns = {
+            "kind": [t.kind for t in trials],
+            "expected": [t.expected for t in trials],
+            "verdict": [t.verdict for t in trials],
+            "right": ["yes" if t.verdict == t.expected else "no" for t in trials],
+            "request": requests,
+        }
+
+        def text(i: int) -> str:
+            t: Trial = trials[i]
+            return "\n".join((t.sample_id, requests[i], render_answer(t.label), render_answer(t.prediction), t.rationale))
+
+        return Rows(columns, FACETS, text)
+
+    def _chart(self) -> str:
+        def bounds(share: Share) -> tuple[float, float, float] | None:
+            return (share.lo, share.k / share.n, share.hi) if share.n else None
+
+        rows = [(r.kind, [bounds(getattr(r, m)) for m in MEASURES]) for r in self._card]
+        return intervals(rows, list(MEASURES), "shares by kind of error, with 95% intervals")
+
+
+def _newest(run: Run) -> tuple[Trials, Samples, dict[str, Any]]:
+    """The trials of the run's newest card, the run's pool under its true labels, and the card's facts."""
+    cards = sorted((run.path / "judge_check").glob("*/card.json"), key=lambda p: p.stat().st_mtime_ns)
+    if not cards:
+        raise RunError(f"no judge was checked on the data of {run.path} yet: run `looptool judge-check {run.path}` first.")
+    path: Path = cards[-1].with_name("trials.parquet")
+    if not path.exists():
+        raise RunError(f"{path} is missing, the trials behind {cards[-1]}: run `looptool judge-check {run.path}` again.")
+    truth = {t.sample_id: t.label for t in run.table(Truths, "truth", 0)}
+    return Trials.read(path), right_samples(run.table(Samples, "pool", 0), truth), json.loads(cards[-1].read_text(encoding="utf-8"))
+
+
+def _asked(facts: dict[str, Any]) -> list[str]:
+    if not facts:
+        return []
+    lent = ", with the log-probabilities of a policy" if facts.get("policy") else ""
+    return [f"Judge {facts['judge']}{lent}: {facts['samples']} samples."]
