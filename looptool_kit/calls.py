@@ -29,7 +29,7 @@ from urllib.request import getproxies, proxy_bypass
 from looptool_kit.endpoint import Endpoint
 from looptool_kit.toolcalls import strict_json
 
-__all__ = ["LONGEST_WAIT", "Endpoint", "EndpointError", "Reply", "Request", "Totals", "complete", "json_object", "totals"]
+__all__ = ["LONGEST_WAIT", "Endpoint", "EndpointError", "Reply", "Request", "Totals", "complete", "json_object", "spent", "totals"]
 
 LONGEST_WAIT = 300.0
 """Seconds: a server that asks (Retry-After) to wait longer than this is not waited for."""
@@ -124,6 +124,18 @@ def totals(replies: Sequence[Reply], endpoint: Endpoint) -> Totals:
     answered, cached = sum(r.text is not None for r in replies), sum(r.cached for r in replies)
     money = (read * endpoint.price_in + written * endpoint.price_out) / 1e6
     return Totals(answered, len(replies) - answered, cached, read, written, money)
+
+
+def spent(store: Path, endpoints: Sequence[Endpoint] = ()) -> dict[str, Totals]:
+    """Model -> what all its answers in a store amount to, whoever asked; money at the prices of the endpoint of that model, 0 where none is given."""
+    if not store.exists():
+        return {}
+    answers: dict[str, list[Reply]] = {}
+    with closing(_open(store)) as db:
+        for model, raw in db.execute("SELECT model, answer FROM calls"):
+            answers.setdefault(model, []).append(_read(raw)._replace(text=""))
+    priced = {e.model: e for e in endpoints}
+    return {m: totals(replies, priced.get(m) or Endpoint(base_url="http://localhost", model=m)) for m, replies in sorted(answers.items())}
 
 
 def json_object(text: str) -> dict[str, Any]:

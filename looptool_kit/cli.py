@@ -234,11 +234,15 @@ def judge_check(
 
 
 @app.command()
-def expand(path: RunFolder, iteration: Iteration = None) -> None:
+def expand(
+    path: RunFolder,
+    iteration: Iteration = None,
+    again: Annotated[bool, typer.Option(help="Expand once more: of calls to a model only those that failed are made, and what follows.")] = False,
+) -> None:
     """Write new samples from the error seeds."""
     from looptool_kit.expand import expand as stage
 
-    _stage(path, lambda run: stage(run, iteration=iteration))
+    _stage(path, lambda run: stage(run, iteration=iteration, again=again))
 
 
 @app.command()

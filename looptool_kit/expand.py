@@ -30,8 +30,11 @@ class CandidateTable(Table[Candidates]):
     row_type = Candidates
 
 
-def expand(run: Run, verdicts: Verdicts | None = None, iteration: int | None = None) -> Expansions:
-    """Candidates for every error seed of D_j, each with the checks that it passed; `accepted` ones join D_{j+1}."""
+def expand(run: Run, verdicts: Verdicts | None = None, iteration: int | None = None, again: bool = False) -> Expansions:
+    """Candidates for every error seed of D_j, each with the checks that it passed; `accepted` ones join D_{j+1}.
+
+    `again` expands once more although the stage has finished: paid answers come from the store, so calls that failed are made, and what follows.
+    """
     j = iteration or run.iteration_of(verdicts)
     samples, probes = run.table(Samples, "samples", j), run.table(Probes, "probes", j)
     verdicts = with_decisions(verdicts if verdicts is not None else run.table(Verdicts, "verdicts", j), run.decisions("verdict", j))
@@ -39,7 +42,7 @@ def expand(run: Run, verdicts: Verdicts | None = None, iteration: int | None = N
     settings = run.settings.expand
     in_batches = [name for name in settings.expanders if find_batch_expander(name)]
     made_from = key([s.sample.id for s in seeds], [[str(f) for f in s.probe.faults] for s in seeds], settings, run.settings.seed, *_written_by(run))
-    if not run.done("expansions", j, made_from):
+    if again or not run.done("expansions", j, made_from):
         started = time.monotonic()
         with full_disk_explained(run.path):
             held_out = run.table(Samples, "held_out", 0)

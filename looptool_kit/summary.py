@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, TypeVar
 
+from looptool_kit.calls import spent
 from looptool_kit.compose import composition
 from looptool_kit.evaluate import scores
 from looptool_kit.records import Expansions, Probes, Verdicts
@@ -57,6 +58,8 @@ def print_scoreboard(run: Run) -> None:
     for row in rows_of:
         grid.add_row(*(str(v) for v in row.values()))
     console.print(grid)
+    for line in paid(run):
+        console.print(line)
     judged = judge_against_truth(run)
     if judged:
         console.print(
@@ -64,6 +67,17 @@ def print_scoreboard(run: Run) -> None:
             f"precision {judged['right']}/{judged['flagged']}, recall {judged['right_of_correctable']}/{judged['correctable']} of those whose "
             f"prediction was right, unjudged {judged['unjudged']} of {judged['judged'] + judged['unjudged']}"
         )
+
+
+def paid(run: Run) -> list[str]:
+    """A line for each model that was called for this run: answers, tokens, and money where the settings say prices."""
+    settings = run.settings
+    endpoints = [e for e in (settings.generator_llm, settings.judge_llm, *settings.jury.others) if e]
+    return [
+        f"calls to {model}: {t.answered:,} answers, {t.tokens_in:,} tokens read, {t.tokens_out:,} written"
+        + (f", {t.money:,.2f} spent" if t.money else "")
+        for model, t in spent(run.path / "calls.sqlite", endpoints).items()
+    ]
 
 
 def judge_against_truth(run: Run) -> dict[str, Any] | None:

@@ -24,6 +24,7 @@ from looptool_kit.forms import Call
 from looptool_kit.records import Expansions, Probe, Probes, Verdict, Verdicts
 from looptool_kit.run import Run, RunError
 from looptool_kit.samples import Label, Message, Sample, Samples, Tool, ToolCall
+from looptool_kit.summary import paid
 from looptool_kit.toolcalls import diagnose, parse, render_calls
 
 TOOL = Tool(
@@ -204,8 +205,9 @@ def test_the_judge_rejects_and_a_judge_that_fails_gives_no_verdict(tmp_path: Pat
         desk = part(body, "Answer to check")["calls"][0]["arguments"]["desk"] % 100
         if desk == 11:
             return '{"reasoning": "Nobody asked for it.", "verdict": "wrong"}'
-        return Scripted('{"error": "overloaded"}', 503) if desk == 12 else '{"reasoning": "", "verdict": "right"}'
+        return Scripted('{"error": "overloaded"}', 503) if desk == 12 and busy[0] else '{"reasoning": "", "verdict": "right"}'
 
+    busy = [True]
     with MockLLM(answer) as server:
         run = make_run(tmp_path / "run", server.url, count=3, expand__tries=1)
         rows = lt.expand(run, iteration=1)
@@ -213,6 +215,15 @@ def test_the_judge_rejects_and_a_judge_that_fails_gives_no_verdict(tmp_path: Pat
         assert [said[n].accepted for n in (11, 12, 13)] == [False, False, True]
         judge = {n: next(c for c in r.checks if c.name == "judge") for n, r in said.items()}
         assert judge[11].detail == "wrong: Nobody asked for it." and judge[12].detail.startswith("unjudged: not answered: status 503")
+        busy[0], asked, failed = False, len(server.log), sum(r["status"] == 503 for r in server.log)
+        assert lt.expand(run, iteration=1) == rows and len(server.log) == asked
+        healed = lt.expand(run, iteration=1, again=True)
+        assert len(server.log) == asked + failed and sum(r.accepted for r in healed) > sum(r.accepted for r in rows)
+        assert not any(c.detail.startswith("unjudged") for r in healed for c in r.checks)
+    run.set(generator_llm__price_in=1e6)
+    [line] = paid(run)
+    read = sum(len(m["content"].split()) for r in server.log if r["status"] == 200 for m in r["body"]["messages"])
+    assert f"{asked} answers, {read:,} tokens read" in line and line.endswith(f", {read:,.2f} spent")
 
 
 def test_an_endpoint_that_answers_nothing_stops_the_stage_and_the_rerun_finishes_it(tmp_path: Path) -> None:
