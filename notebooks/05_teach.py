@@ -146,6 +146,19 @@ right = lesson.check_fooled(2, ToolCall(name="cancel_booking", arguments={"booki
 # Every judge has such holes; a language model's are elsewhere (it likes the answer that it saw first, and long ones). So a verdict here
 # carries its evidence, thin evidence gives no verdict at all, and what a person decides goes before the judge.
 #
+# How good is it where nobody tries to fool it? Its report card on the samples of exercise 3: known errors are planted in their true labels, and
+# the judge is asked with the wrong answer as label, as prediction, and beside another wrong one. **In which kind of error is it weakest, and
+# why?** Press the kind and read its trials. (`looptool judge-check RUN` does the same for any judge on a whole run.)
+
+# %%
+from looptool_kit.judge_check import ask, trials
+from looptool_kit.widgets import JudgeCheckView
+
+true = [s.model_copy(update={"label": truth.get(s.id, s.label)}) for s in samples]
+answered, _ = ask(true, trials(true), run.settings, run.path / "judge_check")
+JudgeCheckView(answered, true)
+
+# %% [markdown]
 # ## 5. Break the reward
 #
 # GRPO maximises the reward, not what you meant (section 3.2). **a)** Here is a reward as people write it in a hurry, over sets: read

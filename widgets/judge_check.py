@@ -68,7 +68,7 @@ class JudgeCheckView(TableView):
         self._card = card(self._trials)
         super().__init__(
             self._rows(),
-            widths={"kind": 1.4, "expected": "9em", "verdict": "9em", "right": "4.5em", "request": 2},
+            widths={"kind": "13em", "expected": "9em", "verdict": "9em", "right": "4.5em", "request": 2},
             card=[[r.kind, r.trials, *(str(getattr(r, m)) for m in MEASURES)] for r in self._card],
             measures=[list(pair) for pair in MEASURES.items()],
             about=[*_asked(facts), *(summary(self._trials, facts) if len(self._trials) else ["There are no trials."])],
@@ -92,7 +92,7 @@ class JudgeCheckView(TableView):
         return {"sample": {**seen, "id": trial.sample_id, "prediction": said, "aligned": pairs, "faults": []}, "trial": told}
 
     def static_html(self) -> str:
-        table = html_table(("kind", "trials", *MEASURES), self.card, "; ".join(self.about))
+        table = html_table(("kind", "trials", *MEASURES), self.card, " ".join(self.about))
         rows = [[self.rows.cell(c, i) for c in self.rows.names] for i in self.order[:STATIC_ROWS]]
         return table + self.chart + html_table(self.rows.names, rows, f"{len(rows)} of {len(self.order):,} trials")
 
