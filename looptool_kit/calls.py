@@ -322,7 +322,7 @@ class _Calls:
                 why, wait = str(failure), failure.wait
             if wait is None or wait > LONGEST_WAIT or tried == self.endpoint.retries:
                 break
-            pause = min(30.0, 0.5 * 2**tried)
+            pause = min(8.0, 0.5 * 2**tried)
             await asyncio.sleep(wait * (1 + random.random() / 2) if wait else pause * (0.5 + random.random() / 2))
         if wait is not None:
             self.lost, self.why = self.lost + 1, why

@@ -24,7 +24,7 @@ class Endpoint(Frozen):
     """Calls in flight at once."""
     timeout: float = Field(120.0, gt=0)
     """Seconds until a call without answer is tried again."""
-    retries: int = Field(6, ge=0)
+    retries: int = Field(8, ge=0)
     """Further tries after a time-out, a broken connection, a malformed answer or status 408, 409, 429, 5xx."""
     price_in: float = Field(0.0, ge=0)
     """Money for a million tokens read, for the totals."""
