@@ -58,11 +58,11 @@ Markdown(text(outcomes))
 # %% [markdown]
 # ## The forest plot
 #
-# Each arm's last policy against the full loop's. Left of zero: the arm is worse, so what it leaves out helped. An interval that holds zero
+# Each arm's policies against the full loop's of the same iteration. Left of zero: the arm is worse, so what it leaves out helped. An interval that holds zero
 # (grey) means that these runs cannot tell the two apart; **it does not mean that they are alike**. The rings are the single random seeds.
 
 # %%
-HTML(drawing.forest(comparisons(summarise(outcomes)), "Last policy against the full loop's", "difference in exact match"))
+HTML(drawing.forest(comparisons(summarise(outcomes)), "Policies against the full loop's of the same iteration", "difference in exact match"))
 
 # %% [markdown]
 # ## Could these runs have shown it?

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
@@ -148,14 +149,36 @@ def packed_logps(model: Any, packed: Packed, temperature: float = 1.0, want_entr
     ).last_hidden_state[0]
     nodes, which = torch.unique(packed.predictor.to(device), return_inverse=True)
     logits = causal.get_output_embeddings()(hidden[nodes]).float()
-    # The vocabulary is most of a short completion's work outside the layers: as few passes over the logits as will do.
-    every = torch.log_softmax(logits if temperature == 1.0 else logits / temperature, dim=-1)
-    logps = every[which, packed.target.to(device)]
-    if not want_entropy:
-        return logps, None
-    with torch.no_grad():
-        entropy = -torch.linalg.vecdot(every.exp(), every)
-    return logps, entropy[which]
+    logps, entropy = _token_logps().apply(logits if temperature == 1.0 else logits / temperature, which, packed.target.to(device))
+    return logps, entropy[which] if want_entropy else None
+
+
+@cache
+def _token_logps() -> Any:
+    """Autograd's function (nodes, V) logits -> (N,) log-probabilities of `target` at node `which`, and (nodes,) entropies without gradient.
+
+    The vocabulary is most of a short completion's work outside the layers, so each pass over the logits counts: one softmax serves log-probability,
+    entropy and gradient.
+    """
+    import torch
+
+    class TokenLogps(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, logits: torch.Tensor, which: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            p = torch.softmax(logits, dim=-1)
+            norm = logits.amax(-1) - p.amax(-1).log()
+            entropy = norm - torch.linalg.vecdot(p, logits)
+            ctx.save_for_backward(p, which, target)
+            ctx.mark_non_differentiable(entropy)
+            return logits[which, target] - norm[which], entropy
+
+        @staticmethod
+        def backward(ctx: Any, grad: torch.Tensor, _: Any) -> tuple[torch.Tensor, None, None]:  # type: ignore[override]
+            p, which, target = ctx.saved_tensors
+            out = p * -grad.new_zeros(len(p)).index_add_(0, which, grad)[:, None]
+            return out.index_put_((which, target), grad, accumulate=True), None, None
+
+    return TokenLogps
 
 
 def _attention(
