@@ -23,6 +23,7 @@ from mock_llm import MockLLM
 import looptool_kit as lt
 from looptool_kit import contamination
 from looptool_kit.calls import Endpoint
+from looptool_kit.own_tools import init
 from looptool_kit.rules import passes
 from looptool_kit.run import Run, RunError
 from looptool_kit.samples import Sample, Samples, Tool
@@ -113,9 +114,9 @@ def make_run(folder: Path, url: str, **overrides: Any) -> Run:
         "seeds__source": "trees", "seeds__first": 20, "seeds__fresh": [4, 2], "seeds__held_out": 4, "iterations": 2, "synthesis__turns": 3,
         "generator_llm__base_url": url, "generator_llm__model": "mock", "generator_llm__retries": 0, "generator_llm__concurrency": 8,
     }  # fmt: skip
-    run = Run.create(folder, "cpu-quick", **settings | overrides)
-    write_json(folder / "tools.json", tool_schemas(TOOLS))
-    return run
+    tools = folder.with_name(f"{folder.name}-tools.json")
+    write_json(tools, tool_schemas(TOOLS))
+    return init(folder, tools, "cpu-quick", **settings | overrides)
 
 
 @pytest.fixture(scope="module")
@@ -364,6 +365,7 @@ def test_a_run_without_tools_writes_its_own(tmp_path: Path) -> None:
     with MockLLM(answer) as server:
         run = make_run(tmp_path / "run", server.url, synthesis__count=9, seeds__first=8, seeds__fresh=[0], seeds__held_out=1, synthesis__rounds=1)
         (run.path / "tools.json").unlink()
+        run.set(synthesis__tools="")
         pool, _ = synthesise(run)
     names = {r.tool.name for r in run.table(WrittenTools, "written_tools", 0) if r.accepted and r.tool}
     assert len(names) == 9 and {t.name for s in pool for t in s.tools} <= names and isinstance(pool[0], Sample)
