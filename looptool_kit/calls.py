@@ -160,14 +160,15 @@ def json_object(text: str) -> dict[str, Any]:
 def _body(request: Request, endpoint: Endpoint) -> bytes:
     body: dict[str, Any] = {
         "model": endpoint.model,
-        "messages": [dict(m) for m in request.messages],
+        "messages": [dict(sorted(m.items())) for m in request.messages],
         "temperature": request.temperature,
         "max_tokens": request.max_tokens,
     }
     if request.schema is not None:
         form = {"name": "answer", "schema": request.schema, "strict": _closed(request.schema)}
         body["response_format"] = {"type": "json_schema", "json_schema": form}
-    return json.dumps(body, ensure_ascii=False, sort_keys=True).encode("utf-8", "replace")
+    # Not sorted: servers have a schema's properties written in its order, and a verdict must come after its reasons.
+    return json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def _key(request: Request, body: bytes, endpoint: Endpoint) -> str:

@@ -23,6 +23,8 @@ pytest.importorskip("aiohttp")
 from mock_llm import MockLLM, Scripted, completion
 
 from looptool_kit.calls import LONGEST_WAIT, Endpoint, EndpointError, Request, complete, json_object, totals
+from looptool_kit.forms import Prompt, ask
+from looptool_kit.samples import Frozen
 
 TESTS = Path(__file__).parent
 
@@ -83,6 +85,19 @@ def test_the_schema_is_sent_strictly_where_it_can_be(server: MockLLM, store: Pat
     complete([question(1, schema=closed), question(2, schema=opened)], at(server, concurrency=1), store)
     sent = [r["body"]["response_format"]["json_schema"] for r in server.log]
     assert [(s["schema"], s["strict"]) for s in sent] == [(closed, True), (opened, False)]
+
+
+def test_a_form_is_sent_in_its_own_order(server: MockLLM, store: Path) -> None:
+    """Servers have the properties written in the schema's order: reasons must come before what they are reasons for."""
+
+    class Plan(Frozen):
+        why: str
+        decision: str
+        after: str
+
+    ask(Plan, [Prompt("s", "u")], at(server), store, "ask")
+    schema = server.log[0]["body"]["response_format"]["json_schema"]["schema"]
+    assert list(schema["properties"]) == ["why", "decision", "after"]
 
 
 def test_totals_count_tokens_and_money_of_stored_answers_too(server: MockLLM, store: Path) -> None:
