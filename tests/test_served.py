@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,6 +18,7 @@ from looptool_kit.endpoint import Endpoint  # noqa: E402
 from looptool_kit.engines import Sampling  # noqa: E402
 from looptool_kit.engines.served import ServedEngine  # noqa: E402
 from looptool_kit.engines.transformers import TransformersEngine  # noqa: E402
+from looptool_kit.policies import base_policy, close_engines, open_engine  # noqa: E402
 from looptool_kit.samples import Label, Message, Sample  # noqa: E402
 
 CHATS = [Sample(tools=(), messages=(Message(role="user", content=ask),), label=Label()) for ask in ("Hello", "How are you?", "Tell me more")]
@@ -28,6 +30,8 @@ class Server(ThreadingHTTPServer):
     model: Any
     asked: list[dict[str, Any]]
     names: list[str]
+    loaded: list[dict[str, Any]]
+    takes_adapters = True
     plain = False
     """Answer as a server without vLLM's additions."""
 
@@ -40,6 +44,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.path == "/v1/load_lora_adapter":
+            self.server.loaded.append(body)
+            self._say(
+                "Success: LoRA adapter added." if self.server.takes_adapters else {"detail": "Not Found"}, 200 if self.server.takes_adapters else 404
+            )
+            return
         self.server.asked.append(body)
         choices = [self._choice(prompt, body) for prompt in body["prompt"] for _ in range(body.get("n", 1))]
         # Out of order, as a server may send them.
@@ -62,9 +72,9 @@ class Handler(BaseHTTPRequestHandler):
                     break
         return {"token_ids": None if self.server.plain else ids[len(prompt) :], "logprobs": {"token_logprobs": said}}
 
-    def _say(self, what: dict[str, Any]) -> None:
-        data = json.dumps(what).encode()
-        self.send_response(200)
+    def _say(self, what: Any, status: int = 200) -> None:
+        data = what.encode() if isinstance(what, str) else json.dumps(what).encode()
+        self.send_response(status)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
@@ -81,7 +91,7 @@ def here(tiny_checkpoint: Path) -> TransformersEngine:
 @pytest.fixture
 def server(here: TransformersEngine) -> Iterator[Server]:
     found = Server(("127.0.0.1", 0), Handler)
-    found.model, found.asked, found.names = here.model, [], ["tiny", "mine"]
+    found.model, found.asked, found.loaded, found.names = here.model, [], [], ["tiny", "mine"]
     thread = Thread(target=found.serve_forever, daemon=True)
     thread.start()
     yield found
@@ -118,3 +128,30 @@ def test_a_server_that_will_not_do_is_refused_with_a_sentence(server: Server, ti
         engine.generate(CHATS, Sampling(2))
     with pytest.raises(ConnectionError, match="gave no answer.*Start one"):
         ServedEngine(Endpoint(base_url="http://127.0.0.1:9/v1", model="tiny"), tiny_checkpoint)
+
+
+def test_adapters_are_loaded_once_by_name_and_new_weights_are_another_name(server: Server, tiny_checkpoint: Path, tmp_path: Path) -> None:
+    policy = base_policy("tiny", "served", endpoint(server)).model_copy(update={"model": str(tiny_checkpoint)})
+    weights = tmp_path / "adapter_model.safetensors"
+    weights.write_bytes(b"")
+    try:
+        engine = open_engine(policy.model_copy(update={"adapter": str(tmp_path)}), 2)
+        engine.generate(CHATS[:1], Sampling(2))
+        assert open_engine(policy, 2) is engine
+        engine.generate(CHATS[:1], Sampling(2))
+        open_engine(policy.model_copy(update={"adapter": str(tmp_path)}), 2)
+        os.utime(weights, ns=(1, 1))
+        open_engine(policy.model_copy(update={"adapter": str(tmp_path)}), 2).generate(CHATS[:1], Sampling(2))
+        names = [load["lora_name"] for load in server.loaded]
+        assert len(set(names)) == 2 == len(names) and {load["lora_path"] for load in server.loaded} == {str(tmp_path)}
+        assert [body["model"] for body in server.asked] == [names[0], "tiny", names[1]]
+        server.takes_adapters = False
+        os.utime(weights, ns=(2, 2))
+        with pytest.raises(ConnectionError, match="answered 404.*VLLM_ALLOW_RUNTIME_LORA_UPDATING=1"):
+            open_engine(policy.model_copy(update={"adapter": str(tmp_path)}), 2)
+        with pytest.raises(ValueError, match="not a LoRA adapter"):
+            open_engine(policy.model_copy(update={"adapter": str(tiny_checkpoint)}), 2)
+    finally:
+        close_engines()
+    with pytest.raises(ValueError, match=r"\[policy_server\]"):
+        open_engine(base_policy(str(tiny_checkpoint), "served"), 2)

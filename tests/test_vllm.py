@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import json
 import math
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
 import typing
+import urllib.request
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +27,30 @@ if importlib.util.find_spec("vllm") is None:
 
 import torch  # noqa: E402
 
+import looptool_kit  # noqa: E402
 from looptool_kit import models  # noqa: E402
+from looptool_kit.calls import Request, complete  # noqa: E402
 from looptool_kit.config import LoraSettings  # noqa: E402
+from looptool_kit.endpoint import Endpoint  # noqa: E402
 from looptool_kit.engines import Completion, Sampling  # noqa: E402
 from looptool_kit.engines.transformers import TransformersEngine  # noqa: E402
-from looptool_kit.engines.vllm import RANKS, VllmEngine  # noqa: E402
+from looptool_kit.engines.vllm import MODULES, RANKS, VllmEngine  # noqa: E402
+from looptool_kit.forms import Prompt, ask  # noqa: E402
 from looptool_kit.policies import Policy, base_policy, close_engines, open_engine  # noqa: E402
-from looptool_kit.samples import Label, Message, Sample, Samples  # noqa: E402
+from looptool_kit.samples import Frozen, Label, Message, Sample, Samples  # noqa: E402
 from looptool_kit.seeders import world  # noqa: E402
 from looptool_kit.toolcalls import render_answer  # noqa: E402
 
 BATCH, NEW = 8, 16
 TIE = 2e-3
 """Natural-log probability by which two tokens may differ and still be a tie between two ways of computing in float32."""
+
+
+class Choice(Frozen):
+    """A form that a server can be held to in a few tokens."""
+
+    verdict: typing.Literal["right", "wrong"]
+    sure: bool
 
 
 @pytest.fixture(scope="module")
@@ -267,6 +288,80 @@ def test_where_the_platform_cannot_sleep_the_engine_goes_on(engine: VllmEngine, 
     before = engine.generate(samples[:1], Sampling(8))
     engine.sleep()
     assert engine.generate(samples[:1], Sampling(8))[0][0].token_ids == before[0][0].token_ids
+
+
+# ------------------------------------------------------------------- a server
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+    """vLLM's own server on the embedded model, started as docs/engines.md says."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = ["--model", models.find_model().path, "--served-model-name", "policy", "--host", "127.0.0.1", "--port", port, "--dtype", "float32",
+             "--block-size", 32, "--enforce-eager", "--max-model-len", 2048, "--max-num-seqs", BATCH, "--enable-lora", "--max-lora-rank", 32,
+             "--lora-target-modules", *MODULES, "--chat-template", Path(looptool_kit.__file__).parent / "chat_template.jinja",
+             "--structured-outputs-config", '{"backend": "xgrammar", "disable_any_whitespace": true}']  # fmt: skip
+    cores = ",".join(map(str, sorted(os.sched_getaffinity(0))))
+    environment = {"VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1", "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": cores}
+    log = tmp_path_factory.mktemp("server") / "log"
+    with log.open("w") as out:
+        command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", *map(str, words)]
+        process = subprocess.Popen(
+            command, env=os.environ | environment | {"VLLM_NO_USAGE_STATS": "1"}, stdout=out, stderr=out, start_new_session=True
+        )
+    try:
+        until = time.monotonic() + 400
+        while True:
+            assert process.poll() is None and time.monotonic() < until, log.read_text()[-3000:]
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).close()
+                break
+            except OSError:
+                time.sleep(1)
+        yield Endpoint(base_url=f"http://127.0.0.1:{port}/v1", model="policy", key_env="NO_KEY")
+    finally:
+        with suppress(ProcessLookupError):  # it has ended by itself
+            os.killpg(process.pid, signal.SIGTERM)
+        process.wait(60)
+
+
+def test_a_server_answers_scores_and_swaps_adapters_as_transformers(
+    server: Endpoint, plain: TransformersEngine, samples: Samples, adapters: list[Path]
+) -> None:
+    # Short prompts for adapters: the CPU build's LoRA takes long over each token of a prompt.
+    short = Samples(Sample(tools=(), messages=(Message(role="user", content=ask),), label=Label()) for ask in ("Hello", "How are you?"))
+    few = [samples[0], *short]
+
+    def served(adapter: Path | None) -> Any:
+        folder = str(adapter) if adapter else None
+        return open_engine(Policy(name="D1", iteration=1, model="embedded", adapter=folder, engine="served", server=server), BATCH)
+
+    engine = served(None)
+    base = engine.generate(few, Sampling(8))
+    check_same(plain, Samples(few), base, plain.generate(few, Sampling(8)))
+    for a, b in zip(engine.score(few, ["Yes."] * 3), plain.score(few, ["Yes."] * 3), strict=True):
+        assert a == pytest.approx(b, abs=TIE)
+    for adapter in adapters:
+        with_adapter = TransformersEngine.load(models.find_model().path, adapter=adapter, dtype="float32", batch_size=BATCH)
+        assert served(adapter) is engine
+        answers = engine.generate(short, Sampling(4))
+        assert [c[0].token_ids for c in answers] != [c[0].token_ids[:4] for c in base[1:]]
+        check_same(with_adapter, short, answers, with_adapter.generate(short, Sampling(4)))
+    assert [c[0].token_ids for c in served(None).generate(few, Sampling(8))] == [c[0].token_ids for c in base]
+
+
+def test_a_server_keeps_a_generator_to_its_form(server: Endpoint, tmp_path: Path) -> None:
+    """The embedded model never writes JSON of this form by itself; the server makes it."""
+    prompts = [Prompt("You are a careful judge.", f"Is {n} even? Answer right or wrong.", tools=()) for n in range(4)]
+    answers = ask(Choice, prompts, server, tmp_path / "calls.sqlite", "ask", max_tokens=64)
+    assert all(isinstance(a, Choice) for a in answers), answers
+    with closing(sqlite3.connect(tmp_path / "calls.sqlite")) as db:
+        said = [json.loads(raw)["choices"][0]["message"]["content"] for (raw,) in db.execute("SELECT answer FROM calls")]
+    assert len(said) == 4 and all(list(json.loads(s)) == list(Choice.model_fields) for s in said)
+    [free] = complete([Request([{"role": "user", "content": "Is 3 even? Answer right or wrong."}], max_tokens=24)], server, tmp_path / "free.sqlite")
+    assert free.text is None or not free.text.lstrip().startswith("{")
 
 
 # ------------------------------------------------------------- last: it is closed

@@ -1,8 +1,9 @@
 """The engine of a vLLM server: the policy runs elsewhere, its tokenizer here.
 
     python -m vllm.entrypoints.openai.api_server --model CHECKPOINT --block-size 32 --enable-lora --max-lora-rank 32 \\
-           --lora-modules mine=RUN/.../adapter --lora-target-modules q_proj k_proj v_proj o_proj gate_proj up_proj down_proj
+           --lora-target-modules q_proj k_proj v_proj o_proj gate_proj up_proj down_proj
 
+With VLLM_ALLOW_RUNTIME_LORA_UPDATING=1 in its environment it takes the adapters that `use` names; it reads them from disk, so it must see the folder.
 Without --lora-target-modules scoring ends a CPU server that has --enable-lora. Prompts go to /v1/completions as token ids, so that they are those of
 every other engine, and token ids and log-probabilities come back. These are vLLM's own additions to the protocol (`return_token_ids`,
 `prompt_logprobs`); another server is refused with a sentence.
@@ -10,6 +11,7 @@ every other engine, and token ids and log-probabilities come back. These are vLL
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import urllib.error
@@ -22,6 +24,7 @@ from typing import Any
 from looptool_kit.endpoint import Endpoint
 from looptool_kit.engines import Chat, Completion, OnBatch, Sampling
 from looptool_kit.engines.prompts import TokenEngine
+from looptool_kit.engines.vllm import end_tokens, written
 
 PLAIN = {"top_p": 1.0, "top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}
 """Said each time: a server takes what is left out from the checkpoint's generation settings."""
@@ -35,10 +38,11 @@ class ServedEngine(TokenEngine):
 
         Raises ConnectionError where no vLLM server answers, ValueError where it does not know the model.
         """
-        from looptool_kit.engines.vllm import end_tokens
         from looptool_kit.models import load_tokenizer
 
         self.endpoint = endpoint
+        self._model = endpoint.model
+        self._loaded: set[str] = set()
         models = self._ask("/models")["data"]
         known = {m["id"]: m for m in models}
         if endpoint.model not in known:
@@ -47,6 +51,22 @@ class ServedEngine(TokenEngine):
         if context is None:
             raise ConnectionError(f"{endpoint.base_url} is no vLLM server: it does not say how long a prompt may be. {REMEDY}")
         super().__init__(load_tokenizer(path), context, end_tokens(path), batch_size)
+
+    def use(self, adapter: str | Path | None) -> None:
+        """Answer with this LoRA adapter from now on, with the endpoint's model for None; the server loads it without a restart.
+
+        Raises ValueError for a folder that is no adapter, ConnectionError where the server does not take it.
+        """
+        if adapter is None:
+            self._model = self.endpoint.model
+            return
+        folder = Path(adapter).absolute()
+        # A name of its own for other weights in the same folder: the server keeps cached prompts by name.
+        name = "adapter-" + hashlib.sha256(f"{folder} {written(folder)}".encode()).hexdigest()[:16]
+        if name not in self._loaded:
+            self._ask("/load_lora_adapter", {"lora_name": name, "lora_path": str(folder), "load_inplace": True})
+            self._loaded.add(name)
+        self._model = name
 
     def generate(self, chats: Sequence[Chat], sampling: Sampling, on_batch: OnBatch | None = None) -> list[list[Completion]]:
         """`sampling.n` completions for each chat, in order; log-probabilities at temperature 1. The server draws samples as it likes.
@@ -85,7 +105,7 @@ class ServedEngine(TokenEngine):
         return scores
 
     def _complete(self, prompts: list[tuple[int, ...]], **wanted: Any) -> list[dict[str, Any]]:
-        body = {"model": self.endpoint.model, "prompt": prompts, "return_token_ids": True} | PLAIN | wanted
+        body = {"model": self._model, "prompt": prompts, "return_token_ids": True} | PLAIN | wanted
         choices = sorted(self._ask("/completions", body)["choices"], key=lambda c: c["index"])
         if len(choices) != len(prompts) * wanted.get("n", 1) or any(not c.get("token_ids") for c in choices):
             raise ConnectionError(f"{self.endpoint.base_url} gave no token ids, so it is no vLLM server. {REMEDY}")
@@ -99,12 +119,14 @@ class ServedEngine(TokenEngine):
             with urllib.request.urlopen(
                 urllib.request.Request(self.endpoint.base_url + path, data, headers), timeout=self.endpoint.timeout
             ) as answer:
-                return json.load(answer)
+                return json.load(answer) if path in ("/models", "/completions") else {}
         except urllib.error.HTTPError as error:
-            raise ConnectionError(f"{self.endpoint.base_url}{path} answered {error.code}: {error.read(500).decode(errors='replace')}") from None
+            said = f"{self.endpoint.base_url}{path} answered {error.code}: {error.read(500).decode(errors='replace')}"
+            raise ConnectionError(f"{said} {LORA_REMEDY}" if path == "/load_lora_adapter" else said) from None
         except (OSError, ValueError) as error:
             reason = getattr(error, "reason", None) or error
             raise ConnectionError(f"{self.endpoint.base_url}{path} gave no answer ({reason}). {REMEDY}") from None
 
 
 REMEDY = "Start one: python -m vllm.entrypoints.openai.api_server --model CHECKPOINT"
+LORA_REMEDY = "A server takes adapters with VLLM_ALLOW_RUNTIME_LORA_UPDATING=1, --enable-lora and --max-lora-rank, where it can read their folder."

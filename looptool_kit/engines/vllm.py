@@ -105,8 +105,7 @@ class VllmEngine(TokenEngine):
             raise ValueError(f'{adapter} also changes {", ".join(other)}, which this engine leaves as they are. Take engine = "transformers".')
         folder = Path(adapter).absolute()
         # vLLM keeps adapters and cached prompts by name and number, and the folder may hold new weights by now.
-        written = max(file.stat().st_mtime_ns for file in folder.glob("adapter_model.*"))
-        known = self._adapters.setdefault((str(folder), written), len(self._adapters) + 1)
+        known = self._adapters.setdefault((str(folder), written(folder)), len(self._adapters) + 1)
         self._adapter = LoRARequest(f"adapter-{known}", known, str(folder))
 
     def sleep(self) -> None:
@@ -211,6 +210,14 @@ def end_tokens(path: str | Path) -> list[int]:
 def rank_of(adapter: str | Path) -> int:
     """The LoRA rank of a PEFT adapter's folder. Raises ValueError for a folder that is none."""
     return int(_config(adapter)["r"])
+
+
+def written(adapter: Path) -> int:
+    """When a PEFT adapter's weights were written, in nanoseconds. Raises ValueError for a folder that has none."""
+    times = [file.stat().st_mtime_ns for file in adapter.glob("adapter_model.*")]
+    if not times:
+        raise ValueError(f"{adapter} is not a LoRA adapter: it has no adapter_model file. Give the folder that training wrote.")
+    return max(times)
 
 
 def _config(adapter: str | Path) -> dict[str, Any]:

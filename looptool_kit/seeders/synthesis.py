@@ -122,9 +122,9 @@ def _refuse(run: Run, made: Sequence[Sample], seen: Deduplicator, room: dict[str
 
 
 def _base_policy(run: Run) -> Score:
-    from looptool_kit.policies import base_policy, open_engine
+    from looptool_kit.policies import open_engine, untrained
 
-    return lambda samples: losses(samples, open_engine(base_policy(run.settings.model, run.settings.engine), run.settings.probe.batch))
+    return lambda samples: losses(samples, open_engine(untrained(run.settings), run.settings.probe.batch))
 
 
 def _lost(turn: Turn, refused: dict[str, str]) -> bool:
