@@ -305,12 +305,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
              "--structured-outputs-config", '{"backend": "xgrammar", "disable_any_whitespace": true}']  # fmt: skip
     cores = ",".join(map(str, sorted(os.sched_getaffinity(0))))
     environment = {"VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1", "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": cores}
+    environment |= {"VLLM_NO_USAGE_STATS": "1", "VLLM_ENABLE_V1_MULTIPROCESSING": "1"}  # the engine in this process has set the latter to 0
     log = tmp_path_factory.mktemp("server") / "log"
     with log.open("w") as out:
         command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", *map(str, words)]
-        process = subprocess.Popen(
-            command, env=os.environ | environment | {"VLLM_NO_USAGE_STATS": "1"}, stdout=out, stderr=out, start_new_session=True
-        )
+        process = subprocess.Popen(command, env=os.environ | environment, stdout=out, stderr=out, start_new_session=True)
     try:
         until = time.monotonic() + 400
         while True:
