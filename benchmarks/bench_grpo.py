@@ -4,9 +4,9 @@
 
 Three pieces of work: `step400` is one optimiser step (prompt 400, a group of 8, 40 new tokens; the completions are given), `step800` the same at
 prompt 800 and a group of 16, where TRL goes in micro-batches of 4 so that it fits; `whole` is one step with its generation, 4 prompts of the world
-with 8 completions of 40 tokens, TRL generating with transformers and training in micro-batches of 8. Float32, a LoRA adapter on all layers, no
-gradient checkpointing. One thread on either side: a thread that waits for another spins, and that would count as CPU seconds. Half of each group
-is rewarded, so no completion is left out for having no advantage; none ends early, so both sides write as many tokens.
+with 8 completions of 40 tokens, TRL generating with transformers and training in micro-batches of 4. Float32, a LoRA adapter on all layers, no
+gradient checkpointing. The two steps have one thread on either side: a thread that waits for another spins, which would count as CPU seconds. Half of
+each group is rewarded, so no completion is left out for having no advantage; none ends early, so both sides write as many tokens.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Shape(NamedTuple):
     """The best one counts; long work needs no second."""
 
 
-WORK = {"step400": Shape(400, 1, 8, 40, 8, 4, 2, 3), "step800": Shape(800, 1, 16, 40, 4, 6), "whole": Shape(0, 4, 8, 40, 8, 3)}
+WORK = {"step400": Shape(400, 1, 8, 40, 8, 4, 2, 2), "step800": Shape(800, 1, 16, 40, 4, 6), "whole": Shape(0, 4, 8, 40, 4, 3)}
 QUICK = {"step400": Shape(60, 1, 4, 6, 4, 4, 2), "step800": Shape(80, 1, 4, 6, 2, 6), "whole": Shape(0, 2, 2, 4, 2, 3)}
 
 
@@ -60,7 +60,8 @@ def side(ours: bool, shape: Shape, quick: bool) -> Work:
     from looptool_kit.trainers.common import lora_policy
     from looptool_kit.trainers.grpo import shared_prefix_trainer
 
-    torch.set_num_threads(1)
+    if shape.prompt:
+        torch.set_num_threads(1)
     model, tokenizer = load(quick)
     generator = copy.deepcopy(model) if ours and not shape.prompt else None
     policy = lora_policy(model, LoraSettings(), None, seed=0)
@@ -130,6 +131,13 @@ def _generating(model: Any, tokenizer: Any, policy: Any, by_prompt: dict[str, An
     return rollout
 
 
+def bound(shape: Shape, layers: int, head: int) -> float:
+    """Their multiplications by weights over ours, for `layers` and `head` weights: tokens in the layers, and rows of logits."""
+    size = shape.groups * shape.group
+    ours = layers * (shape.groups * shape.prompt + size * (shape.new - 1)) + head * (size * (shape.new - 1) + shape.groups)
+    return (layers * size * (shape.prompt + shape.new) + head * size * shape.new) / ours
+
+
 def main() -> None:
     """Measure and print."""
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -137,6 +145,9 @@ def main() -> None:
     ask.add_argument("--quick", action="store_true", help="a tiny random model and short sequences, one round")
     args = ask.parse_args()
     shapes, notes = QUICK if args.quick else WORK, []
+    model, _ = load(args.quick)
+    head = model.get_output_embeddings().weight.numel()
+    weights = (sum(p.numel() for p in model.base_model.layers.parameters()), head)
     print(HEAD, flush=True)
     for name in args.work:
         shape = shapes[name]
@@ -149,6 +160,7 @@ def main() -> None:
             notes.append(verdict(f"{name}, peak memory", peak, shape.memory))
         if shape.prompt:
             (loss, norm), (their_loss, their_norm) = costs["ours"].value, costs["TRL"].value
+            notes.append(f"- {name}: {bound(shape, *weights):.1f}x is what the multiplications by weights allow, attention and all else left out")
             notes.append(f"- {name}: loss {loss:.6g} and {their_loss:.6g}, norm of the gradient {norm:.6g} and {their_norm:.6g} (ours and TRL's)")
     print("\n" + "\n".join(notes))
 
