@@ -17,7 +17,7 @@ from looptool_kit.records import Probes
 from looptool_kit.run import Run, RunError
 from looptool_kit.samples import Samples
 from looptool_kit.widgets import ProbeView
-from looptool_kit.widgets.rows import LARGEST_PAGE, Rows
+from looptool_kit.widgets.rows import HEAD, LARGEST_PAGE, Rows
 
 RECORDED = Path(__file__).parents[1] / "sample_data" / "run"
 
@@ -156,7 +156,9 @@ def test_the_cursor_follows_its_row(run: Run) -> None:
     view.cursor = 5
     chosen = view.row
     before = answers(view, "sample", at=view.cursor)["sample"]["id"]
+    head = view.head
     view.sort = "-perplexity"
+    assert view.head == view.on_page(0, HEAD) != head, "the first rows travel with the order"
     assert view.row == chosen and view.cursor != 5 and answers(view, "sample", at=view.cursor)["sample"]["id"] == before
     values = [float(r["perplexity"]) for r in page(view)]
     assert values == sorted(values, reverse=True)

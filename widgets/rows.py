@@ -18,6 +18,8 @@ LONGEST = 200
 MOST_VALUES = 500
 """Values of a facet that the page offers; rarer ones are reached by searching."""
 LARGEST_PAGE = 200
+HEAD = 40
+"""Rows that travel with every new order, so that a page which shows the first ones need not ask for them."""
 
 
 class Rows:
@@ -201,6 +203,7 @@ class TableView(View):
     total = traitlets.Int(0, help="all rows").tag(sync=True)
     version = traitlets.Int(0, help="changes whenever other rows, or other text in them, are to be shown").tag(sync=True)
     drawn = traitlets.Int(0, help="changes whenever the page is to be built anew, with other facets").tag(sync=True)
+    head = traitlets.Dict(help="the first rows, as `on_page` answers").tag(sync=True)
     columns: traitlets.List[Any] = traitlets.List(help="name, width, numeric, and the facet's values with their counts").tag(sync=True)
 
     def __init__(self, rows: Rows, widths: Mapping[str, float | str] | None = None, uncounted: Sequence[str] = (), **traits: Any) -> None:
@@ -209,6 +212,7 @@ class TableView(View):
         self.order = np.arange(len(rows))
         self._widths, self._uncounted = dict(widths or {}), set(uncounted)
         super().__init__(columns=self._heads(), count=len(rows), total=len(rows), **traits)
+        self.head = self.on_page(0, HEAD)
 
     def _heads(self) -> list[dict[str, Any]]:
         rows = self.rows
@@ -249,6 +253,7 @@ class TableView(View):
             self.count = len(self.order)
             self.cursor = int(at[0]) if len(at) else 0
             self.version += 1
+            self.head = self.on_page(0, HEAD)
 
     def on_page(self, start: int, count: int) -> dict[str, Any]:
         """The rows from place `start` on, as shown."""

@@ -82,12 +82,17 @@ function rowTable(model, { label, lines = 12, onopen = () => {}, narrowed = [] }
     place();
     const first = Math.max(0, Math.floor(top()));
     const last = Math.min(count(), first + lines + 1);
+    const sent = model.get("head");
+    if (held.version !== sent.version && sent.version === model.get("version") && last <= sent.rows.length) {
+      held = sent;
+      draw();
+    }
     const fresh = held.version === model.get("version");
     if (asking || (fresh && first >= held.start && last <= held.start + held.rows.length)) return;
     asking = true;
     ask(model, "page", { start: Math.max(0, first - SPARE), count: lines + 1 + 2 * SPARE }).then((page) => {
-      held = page;
-      draw();
+      // What was asked for before another order came is not shown over that order's rows.
+      if (page.version === model.get("version") || held.version !== model.get("version")) { held = page; draw(); }
       asking = false;
       fill();
     }, (error) => { counted.textContent = plain(error.message); asking = false; });
