@@ -77,7 +77,8 @@ def page(names: list[str]) -> str:
         "those of all threads; memory is the peak of the whole process, what was loaded before included. A **missed** target is left as it is.",
     ]
     for name in names:
-        doc = (HERE / f"bench_{name}.py").read_text(encoding="utf-8").split('"""')[1].split("\n")[0]
+        doc = (HERE / f"bench_{name}.py").read_text(encoding="utf-8").split('"""')[1].strip().split("\n\n")
+        doc = "\n\n".join(part for part in doc if not part.startswith("    "))  # without the usage
         parts.append(f"## {name}\n\n{doc}")
         file = KEPT / f"{name}.json"
         if not file.exists():
