@@ -58,8 +58,9 @@ Markdown(text(outcomes))
 # %% [markdown]
 # ## The forest plot
 #
-# Each arm's policies against the full loop's of the same iteration. Left of zero: the arm is worse, so what it leaves out helped. An interval that holds zero
-# (grey) means that these runs cannot tell the two apart; **it does not mean that they are alike**. The rings are the single random seeds.
+# Each arm's policies against the full loop's of the same iteration. Left of zero: the arm is worse, so what it leaves out helped. An interval
+# that holds zero (grey) means that these runs cannot tell the two apart; **it does not mean that they are alike**. The rings are the single
+# random seeds.
 
 # %%
 HTML(drawing.forest(comparisons(summarise(outcomes)), "Policies against the full loop's of the same iteration", "difference in exact match"))
