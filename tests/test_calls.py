@@ -8,7 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -141,12 +141,20 @@ def worker(server: MockLLM, store: Path, count: int) -> subprocess.Popen[str]:
 
 
 def stop_at_half(server: MockLLM, store: Path, count: int, with_signal: int) -> str:
+    half, latency = threading.Event(), server.latency
+
+    def slow_down(record: dict[str, Any]) -> None:
+        if not half.is_set() and sum(r["status"] == 200 for r in server.log) >= count // 2:
+            server.latency = 2.0  # the other half takes ten seconds: the signal comes in the middle on a busy machine too
+            half.set()
+
+    server.on_call = slow_down
     process = worker(server, store, count)
-    while sum(r["status"] == 200 for r in list(server.log)) < count // 2:
-        assert process.poll() is None
-        time.sleep(0.005)
+    assert half.wait(60)
     process.send_signal(with_signal)
-    return process.communicate(timeout=60)[0]
+    said = process.communicate(timeout=60)[0]
+    server.latency = latency
+    return said
 
 
 @pytest.mark.parametrize("with_signal", [signal.SIGKILL, signal.SIGINT])
