@@ -105,9 +105,11 @@ def loop(path: RunFolder = Path("runs/tour"), preset: Preset = None, seed: SeedO
     A loop that was stopped goes on where it stopped.
     """
     from looptool_kit.loop import Loop
+    from looptool_kit.run import full_disk_explained
 
     run = _open_or_create(path, preset, _overrides(set_, seed))
-    Loop(run, typer.echo).run()
+    with full_disk_explained(run.path):
+        Loop(run, typer.echo).run()
     _finish(run)
 
 
@@ -135,14 +137,20 @@ def ablate(
 
 
 def _finish(run: Any) -> None:
+    from looptool_kit.run import full_disk_explained
     from looptool_kit.summary import print_scoreboard, report_run
 
     print_scoreboard(run)
-    typer.echo(f"report: {report_run(run)}")
+    with full_disk_explained(run.path):
+        typer.echo(f"report: {report_run(run)}")
 
 
 def _stage(path: Path, work: Callable[[Any], Any]) -> None:
-    typer.echo(repr(work(_open(path))))
+    from looptool_kit.run import full_disk_explained
+
+    run = _open(path)
+    with full_disk_explained(run.path):
+        typer.echo(repr(work(run)))
 
 
 @app.command(name="seed")

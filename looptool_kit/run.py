@@ -18,6 +18,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import resource
 import shutil
 import time
@@ -305,19 +306,29 @@ def key(*parts: Any) -> str:
 
 @contextmanager
 def full_disk_explained(path: Path) -> Iterator[None]:
-    """Turn "no space left" into a message with the remedy; what was written before stays whole."""
-    import errno
-
+    """Turn the errors of a full disk into a message with the remedy; what was written before stays whole."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    except RunError:
+        raise
+    except Exception as error:
+        free = shutil.disk_usage(path).free
+        if not _is_full(error, free):
             raise
-        free = shutil.disk_usage(path).free / 2**20
         raise RunError(
-            f"The disk of {path} is full ({free:.0f} MiB free; {error}). Nothing already written is harmed: free some space (a loop needs about "
+            f"The disk of {path} is full ({free / 2**20:.0f} MiB free; {error}). Nothing already written is harmed: free some space (a loop needs about "
             f"1 GiB) and start the same command again; it goes on where it stopped."
         ) from error
+
+
+def _is_full(error: Exception, free: int) -> bool:
+    import errno
+
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return True
+    # safetensors, Arrow and SQLite raise errors of their own kind; torch names no reason at all, so there the disk itself is asked.
+    said = re.search(r"no space left on device|database or disk is full|disk quota exceeded", str(error), re.IGNORECASE)
+    return bool(said) or (isinstance(error, RuntimeError) and free < 2**20)
 
 
 def _append(path: Path, *records: dict[str, Any]) -> None:

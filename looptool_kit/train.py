@@ -26,9 +26,9 @@ def train(run: Run, samples: Samples | None = None, iteration: int | None = None
     if not run.done("policy", j, made_from):
         started = time.monotonic()
         folder = run.folder(j) / "policy"
-        _restart_if_other_inputs(folder, made_from)
         close_engines()
         with full_disk_explained(run.path):
+            _restart_if_other_inputs(folder, made_from)
             facts = _train(run, samples, before, folder, settings.seed * 1000 + j, first)
             run.finish("policy", j, made_from, started, trainings=facts)
     return policy_of(run, j)
