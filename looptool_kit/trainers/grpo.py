@@ -85,10 +85,10 @@ def train(
             "finish": [c.finish_reason for c in done],
         }
 
-    def tool_match(prompts: Sequence[str], completions: Sequence[str], finish: Sequence[str], trainer_state: Any, **_: Any) -> list[float]:
+    def tool_match(completions: Sequence[str], finish: Sequence[str], row: Sequence[int], trainer_state: Any, **_: Any) -> list[float]:
         rows = []
-        for prompt, text, how in zip(prompts, completions, finish, strict=True):
-            sample = by_prompt[prompt]
+        for at, text, how in zip(row, completions, finish, strict=True):
+            sample = samples[at]  # not by the prompt: two samples may have the same one and different labels
             graded = grade(parse(text, how), sample.label, sample.tools)
             kind = graded.faults[0].kind if graded.faults else ""
             rows.append(
@@ -127,7 +127,7 @@ def train(
         model=policy,
         args=config,
         reward_funcs=[tool_match],
-        train_dataset=Dataset.from_list([{"prompt": prompts[i]} for i in order]),
+        train_dataset=Dataset.from_list([{"prompt": prompts[i], "row": i} for i in order]),
         processing_class=tokenizer,
         rollout_func=rollout,
         callbacks=[progress(f"train: GRPO, {settings.prompts} x {settings.group}")],
