@@ -137,6 +137,10 @@ def _from_file(run: Run) -> tuple[Samples, Samples, Truths]:
         return "; ".join(f"{c.name}: {c.detail}" for c in check_sample(sample) if not c.passed and c.name != "grounding")
 
     good = Samples.read(path, set_aside, fault)
+    if rejected and len(good) >= 2:
+        first = ", ".join(map(str, rejected[:5])) + (", ..." if len(rejected) > 5 else "")
+        aside = run.path / "rejected.jsonl"
+        print(f"{path}: {len(rejected)} rows set aside (row {first}), {len(good)} go on. {aside} says why; mend them and start a new run to have them.")
     if len(good) < 2:
         raise RunError(
             f"{path} holds {len(good)} usable samples; {len(rejected)} were set aside in {run.path / 'rejected.jsonl'}, each with its reason."

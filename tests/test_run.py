@@ -210,7 +210,7 @@ def test_keys_follow_content() -> None:
     assert key(a, 1) == key(Samples(list(a)), 1) != key(b, 1) and key(a, 1) != key(a, 2)
 
 
-def test_samples_from_a_file_set_bad_rows_aside(tmp_path: Path) -> None:
+def test_samples_from_a_file_set_bad_rows_aside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     good = world.generate(12, seed=4)
     path = tmp_path / "mine.jsonl"
     good.write(path)
@@ -222,6 +222,8 @@ def test_samples_from_a_file_set_bad_rows_aside(tmp_path: Path) -> None:
     path.write_text("\n".join(["{not json", *lines, json.dumps(broken), json.dumps(bad_schema), '{"tools": []}']) + "\n")
     run = Run.create(tmp_path / "run", "cpu-quick", seeds__source=str(path), seeds__first=6)
     assert len(lt.seed(run)) == 6
+    said = capsys.readouterr().out
+    assert f"{path}: 4 rows set aside (row 1, 14, 15, 16), 12 go on" in said and "rejected.jsonl says why" in said
     rejected = [json.loads(line) for line in (run.path / "rejected.jsonl").read_text().splitlines()]
     assert {r["file"] for r in rejected} == {str(path)} and [r["row"] for r in rejected] == [1, 14, 15, 16]
     assert "no_such_tool" in rejected[1]["reason"] and "strnig" in rejected[2]["reason"]

@@ -129,6 +129,15 @@ def save_and_reload(page: Any) -> None:
     page.wait_for_function(_READY, timeout=120_000)
 
 
+def nameless(page: Any) -> list[str]:
+    """Buttons, fields and choices of the views on the page that have no accessible name or no tooltip, their own or their label's."""
+    return page.evaluate(
+        """() => [...document.querySelectorAll('.lt-view :is(button, input, select, textarea)')].filter((e) =>
+             !(e.getAttribute('aria-label') || e.closest('label')?.textContent.trim() || (e.tagName === 'BUTTON' && e.textContent.trim()))
+             || !(e.title || e.closest('label')?.title)).map((e) => e.outerHTML.slice(0, 200))"""
+    )
+
+
 def write_notebook(path: Path, *cells: str) -> Path:
     """A notebook of these code cells."""
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lab import open_notebook, save_and_reload, write_notebook
+from lab import nameless, open_notebook, save_and_reload, write_notebook
 
 from looptool_kit.records import Verdicts
 from looptool_kit.run import Decision, Run
@@ -135,6 +135,7 @@ def test_disagreement_view(lab: tuple[str, Path], page: Any) -> None:
     desk.get_by_label("judge", exact=True).select_option(label=f"PRED_WRONG ({wrong})")
     until(page, lambda: f"{wrong} of {rows} rows" in desk.locator(".lt-table").inner_text())
     desk.get_by_role("button", name="accept the judge's verdicts").click()
+    assert nameless(page) == []
     dialog.get_by_role("button", name=re.compile(r"^accept \d+$")).click()
     until(page, lambda: "Accepted" in said())
     many = len(written()) - before

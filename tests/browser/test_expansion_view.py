@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from lab import open_notebook, save_and_reload, write_notebook
+from lab import nameless, open_notebook, save_and_reload, write_notebook
 
 from looptool_kit.records import Expansions
 from looptool_kit.run import Run
@@ -71,6 +71,7 @@ def test_expansion(lab: tuple[str, Path], page: Any) -> None:
 
     page.keyboard.press("e")
     page.wait_for_selector(".lt-child[data-at='2'] textarea:focus")
+    assert nameless(page) == []
     page.keyboard.press("Control+Home")
     page.keyboard.type("Dear me! ")
     label = page.locator(".lt-editor textarea").last
@@ -83,6 +84,7 @@ def test_expansion(lab: tuple[str, Path], page: Any) -> None:
     save_and_reload(page)
     page.wait_for_selector("[data-novelty='ready'] .lt-child[data-at='2'][aria-current='true'] textarea", timeout=60_000)
     request = page.locator(".lt-editor textarea").first
+    state(1, "accepted by ")
     assert request.input_value().startswith("Dear me! ") and page.locator(".lt-editor textarea").last.input_value() == good
     request.focus()
     page.keyboard.press("Control+Enter")

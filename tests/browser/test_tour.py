@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from lab import open_notebook
+from lab import nameless, open_notebook
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -26,10 +26,13 @@ def test_tour(lab: tuple[str, Path], page: Any) -> None:
     decisions = root / "tour" / "runs" / "tour" / "decisions.jsonl"
     assert [json.loads(line)["value"] for line in decisions.read_text().splitlines()] == ["BOTH_WRONG", "undo"]
     # Cells out of sight are not drawn: bring each into view in turn.
-    names = set()
+    names: set[str] = set()
+    bare: list[str] = []
     for at in range(page.locator(".jp-Cell").count()):
         page.evaluate("(at) => window.jupyterapp.shell.currentWidget.content.scrollToItem(at)", at)
         page.wait_for_timeout(150)
         names |= set(page.locator("section.lt-view").evaluate_all("(all) => all.map((view) => view.getAttribute('aria-label'))"))
+        bare += nameless(page)
+    assert bare == []
     assert len(names) >= 5, names
     assert page.faults == [] and page.outside == []

@@ -202,12 +202,12 @@ function render({ model, el }) {
     if (!found) return;
     const close = () => { dialog.hidden = true; dialog.replaceChildren(); bulk.focus(); };
     const what = Object.entries(found.of).map(([name, n]) => `${name} ${n.toLocaleString()}`).join(", ");
-    const cancel = h("button", { onclick: close }, "cancel");
+    const cancel = h("button", { title: "decide nothing (Escape)", onclick: close }, "cancel");
     const left = found.rest ? ` ${found.rest.toLocaleString()} without a verdict that can be accepted stay as they are.` : "";
     dialog.replaceChildren(
       h("div", {}, found.count ? `Accept the judge's verdict for the ${found.count.toLocaleString()} rows in this filter that are not reviewed? (${what})${left} Undo takes them back together.`
         : `No row in this filter is judged and not reviewed.${left}`),
-      h("div", { class: "lt-row" }, found.count ? h("button", { onclick: async () => { close(); await act("accept", { count: found.count }); rest(); } },
+      h("div", { class: "lt-row" }, found.count ? h("button", { title: "write these decisions down; undo takes them back together", onclick: async () => { close(); await act("accept", { count: found.count }); rest(); } },
         `accept ${found.count.toLocaleString()}`) : null, cancel));
     onKeys(dialog, { Escape: close });
     dialog.hidden = false;

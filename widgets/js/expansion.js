@@ -75,9 +75,10 @@ function render({ model, el }) {
 
   function editor(card) {
     const draft = model.get("drafts")[card.id] ?? card.text;
-    const request = h("textarea", { rows: 3, "aria-label": "request: the last user message", value: draft.request });
+    const request = h("textarea", { rows: 3, "aria-label": "request: the last user message", value: draft.request,
+      title: "what the user says last" });
     const label = h("textarea", { rows: Math.min(14, draft.label.split("\n").length + 1), spellcheck: "false", value: draft.label,
-      "aria-label": "label: calls as JSON, or the plain reply" });
+      "aria-label": "label: calls as JSON, or the plain reply", title: "a JSON list of calls, or a plain reply" });
     let wait;
     const keep = () => put(model, { drafts: { ...model.get("drafts"), [card.id]: { request: request.value, label: label.value } } });
     const typed = () => { clearTimeout(wait); wait = setTimeout(keep, 250); };
@@ -119,8 +120,10 @@ function render({ model, el }) {
       failed.filter(([, , words]) => words).map(([name, , words]) => h("div", { class: "lt-small lt-fail" }, `${name}: ${name === "novelty" ? "repeats " : ""}${words}`)),
       whole,
       model.get("editing") === card.id ? editor(card) : null,
-      h("div", { class: "lt-row" }, [["accept (a)", () => decide("accept")], ["reject (r)", () => decide("reject")], ["edit (e)", edit], ["undo (u)", undo]].map(([name, act]) =>
-        h("button", { disabled: Boolean(blocked()), tabindex: at === here() ? "0" : "-1", onclick: () => { put(model, { child: card.id }); act(); } }, name))));
+      h("div", { class: "lt-row" }, [["accept (a)", "this child joins the next dataset", () => decide("accept")],
+        ["reject (r)", "this child stays out of the next dataset", () => decide("reject")], ["edit (e)", "write another request or label for this child", edit],
+        ["undo (u)", "take the decision on this child back", undo]].map(([name, title, act]) =>
+        h("button", { title, disabled: Boolean(blocked()), tabindex: at === here() ? "0" : "-1", onclick: () => { put(model, { child: card.id }); act(); } }, name))));
     node.addEventListener("mousedown", () => { if (here() !== at) put(model, { child: card.id }); });
     return node;
   }
