@@ -171,3 +171,4 @@ print(f"The report is {report}")
 # | `03_your_tools` | from your own Python functions to a trained adapter that calls them |
 # | `04_single_gpu` | a larger model |
 # | `05_teach` | the method as a lesson with exercises |
+# | `06_does_it_help` | the loop against itself without a part, and against seed data alone |

@@ -28,8 +28,8 @@ run
 # %% [markdown]
 # ## 1 Seed
 #
-# **Why.** A sample is (tools, context, label): the dialogue up to one assistant turn and the calls expected there (section 3.1). $D_1$ is a
-# slice of a seed pool; later iterations get ever smaller fresh slices. The pool here comes from a procedural world: tools with executable
+# **Why.** A sample is (tools, context, label): the dialogue up to one assistant turn and the calls expected there (section 3.1). $D_1$ is the
+# first slice of a seed pool, $D_1 = \{(T_i, c_i, y_i)\}_{i=1}^{n}$; later iterations get ever smaller fresh slices. The pool here comes from a procedural world: tools with executable
 # bodies and a grammar of requests, so labels are right by construction, and a share of them (`noise`) is then made wrong on purpose.
 
 # %%
@@ -94,7 +94,11 @@ probe_view
 #
 # **Why.** Judgement-Guided Label Verification (section 3.4): for failed samples only, a judge compares label and prediction. `PRED_WRONG`:
 # the label stands, the sample is an error seed. `LABEL_WRONG`: the prediction becomes the label, and the sample is an error seed.
-# `BOTH_CORRECT`: kept if its perplexity is high. `BOTH_WRONG`: dropped. The `evidence` judge needs no language model, and abstains where
+# `BOTH_CORRECT`: kept if its perplexity is high. `BOTH_WRONG`: dropped. With $y$ the label and $\hat{y}$ the prediction,
+#
+# $$D_{PW} = \{(T, c, y) : \text{PRED\_WRONG}\}, \qquad D_{LR} = \{(T, c, \hat{y}) : \text{LABEL\_WRONG}\}.$$
+#
+# The `evidence` judge needs no language model, and abstains where
 # the evidence is thin.
 
 # %%
@@ -156,8 +160,12 @@ pd.DataFrame({"part": m.part, "why": m.why, "request": s.request} for m, s in zi
 # %% [markdown]
 # ## 7 Evaluate
 #
-# **Why.** Greedy exact match (ToolMatch: equal calls as multisets, equal arguments as JSON) on samples that no dataset held: unseen values,
-# unseen phrasings, unseen tools. Wilson's interval goes with every share. This is $\pi_1$, after the warm start: the policy to beat.
+# **Why.** Greedy exact match (ToolMatch, the reward of section 3.2: equal calls as multisets, equal arguments as JSON) on samples that no dataset
+# held: unseen values, unseen phrasings, unseen tools. With $k$ of $n$ right, $\hat{p} = k/n$ and $z = 1.96$, Wilson's interval goes with every share:
+#
+# $$\frac{\hat{p} + z^2/2n \;\pm\; z\sqrt{\hat{p}(1 - \hat{p})/n + z^2/4n^2}}{1 + z^2/n}.$$
+#
+# This is $\pi_1$, after the warm start: the policy to beat.
 # `02_iterate` goes on from there.
 
 # %%
