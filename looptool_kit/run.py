@@ -316,8 +316,8 @@ def full_disk_explained(path: Path) -> Iterator[None]:
         if not _is_full(error, free):
             raise
         raise RunError(
-            f"The disk of {path} is full ({free / 2**20:.0f} MiB free; {error}). Nothing already written is harmed: free some space (a loop needs about "
-            f"1 GiB) and start the same command again; it goes on where it stopped."
+            f"The disk of {path} is full ({free / 2**20:.0f} MiB free; {error}). Nothing already written is harmed: free some space (a loop needs "
+            f"about 1 GiB) and start the same command again; it goes on where it stopped."
         ) from error
 
 

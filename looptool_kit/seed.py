@@ -140,7 +140,7 @@ def _from_file(run: Run) -> tuple[Samples, Samples, Truths]:
     if rejected and len(good) >= 2:
         first = ", ".join(map(str, rejected[:5])) + (", ..." if len(rejected) > 5 else "")
         aside = run.path / "rejected.jsonl"
-        print(f"{path}: {len(rejected)} rows set aside (row {first}), {len(good)} go on. {aside} says why; mend them and start a new run to have them.")
+        print(f"{path}: {len(rejected)} rows set aside (row {first}), {len(good)} go on. {aside} says why; mended, they join a new run.")
     if len(good) < 2:
         raise RunError(
             f"{path} holds {len(good)} usable samples; {len(rejected)} were set aside in {run.path / 'rejected.jsonl'}, each with its reason."

@@ -29,8 +29,9 @@ run
 # ## 1 Seed
 #
 # **Why.** A sample is (tools, context, label): the dialogue up to one assistant turn and the calls expected there (section 3.1). $D_1$ is the
-# first slice of a seed pool, $D_1 = \{(T_i, c_i, y_i)\}_{i=1}^{n}$; later iterations get ever smaller fresh slices. The pool here comes from a procedural world: tools with executable
-# bodies and a grammar of requests, so labels are right by construction, and a share of them (`noise`) is then made wrong on purpose.
+# first slice of a seed pool, $D_1 = \{(T_i, c_i, y_i)\}_{i=1}^{n}$; later iterations get ever smaller fresh slices. The pool
+# here comes from a procedural world: tools with executable bodies and a grammar of requests, so labels are right by
+# construction, and a share of them (`noise`) is then made wrong on purpose.
 
 # %%
 settings_form(run, "seeds")  # the same in Python: run.set(seeds__noise=0.1)

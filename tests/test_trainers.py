@@ -11,7 +11,6 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from looptool_kit.config import GrpoSettings, LoraSettings, SftSettings  # noqa: E402
-from looptool_kit.engines.transformers import TransformersEngine  # noqa: E402
 from looptool_kit.samples import Label, Samples, ToolCall  # noqa: E402
 from looptool_kit.seeders import world  # noqa: E402
 from looptool_kit.toolcalls import grade  # noqa: E402
@@ -189,7 +188,7 @@ def test_grpo_advantages_and_counts(tiny_loader, tiny_engine, samples: Samples, 
 
 
 def test_a_completion_is_rewarded_by_its_own_samples_label_whatever_the_prompts_look_like(
-    tiny_loader, samples: Samples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_loader, tiny_engine, samples: Samples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fault of the reference: completions find their labels by the prompt's text, newline for newline."""
     spoken = samples[0].messages[-1].model_copy(update={"content": " one\r\n\n two\u2028three \n"})
@@ -198,8 +197,8 @@ def test_a_completion_is_rewarded_by_its_own_samples_label_whatever_the_prompts_
     pair = Samples([first, second])
     asked: list[Label] = []
     monkeypatch.setattr(grpo, "grade", lambda answer, label, tools: asked.append(label) or grade(answer, label, tools))
-    settings = GrpoSettings(steps=1, prompts=2, group=2, max_new_tokens=4)
-    grpo.train(tiny_loader, lambda m, t: TransformersEngine(m, t, batch_size=4), None, pair, settings, LoraSettings(rank=4, alpha=8), tmp_path, seed=0)
+    settings, lora = GrpoSettings(steps=1, prompts=2, group=2, max_new_tokens=4), LoraSettings(rank=4, alpha=8)
+    grpo.train(tiny_loader, tiny_engine, None, pair, settings, lora, tmp_path, seed=0)
     assert asked == [pair[0].label] * 2 + [pair[1].label] * 2
     rows = grpo.Rollouts.read(tmp_path / "rollouts" / "step-0001.parquet")
     assert [r.sample_id for r in rows] == [pair[0].id] * 2 + [pair[1].id] * 2 and pair[0].id != pair[1].id
