@@ -102,14 +102,17 @@ def test_the_reward_of_completions_and_what_is_kept_of_them(tmp_path: Path) -> N
     from looptool_kit.trainers.unsloth import short_enough, tool_match
 
     samples = world.generate(3, seed=5, kinds=["single"])
-    prompts = [render_prompt(s.tools, s.messages) for s in samples]
-    answers = [render_answer(samples[0].label), "<tool_call>nonsense", render_answer(samples[2].label)]
-    reward = tool_match(dict(zip(prompts, samples, strict=True)), 2, tmp_path)
+    twin = samples[0].model_copy(update={"id": "twin", "label": samples[2].label})  # the same prompt, another label
+    rows = [*samples, twin]
+    prompts = [render_prompt(s.tools, s.messages) for s in rows]
+    answers = [render_answer(samples[0].label), "<tool_call>nonsense", render_answer(samples[2].label), render_answer(samples[0].label)]
+    reward = tool_match(rows, 2, tmp_path)
     state = SimpleNamespace(global_step=4)
-    ids = [[5, 2], [5, 2], [5, 6]]  # the last one was cut
-    assert reward(prompts=prompts, completions=answers, completion_ids=ids, trainer_state=state, log_metric=None) == [1.0, 0.0, 0.0]
+    ids = [[5, 2], [5, 2], [5, 6], [5, 2]]  # the third one was cut
+    given = {"prompts": prompts, "row": [0, 1, 2, 3], "trainer_state": state, "log_metric": None}
+    assert reward(completions=answers, completion_ids=ids, **given) == [1.0, 0.0, 0.0, 0.0]
     kept = Rollouts.read(tmp_path / "rollouts" / "step-0005.parquet")
-    assert [r.error for r in kept] == ["", "unparsable", "truncated"] and [r.sample_id for r in kept] == [s.id for s in samples]
+    assert [r.error for r in kept][:3] == ["", "unparsable", "truncated"] and [r.sample_id for r in kept] == [s.id for s in rows]
     assert short_enough(samples, [10, 99, 20], 50) == [samples[0], samples[2]]
     with pytest.raises(ValueError, match="no sample is short enough"):
         short_enough(samples, [99] * 3, 50)

@@ -208,9 +208,8 @@ def run_grpo(policy: Any, tokenizer: Any, chosen: Samples, settings: Settings, s
     prompts = [render_prompt(s.tools, s.messages) for s in chosen]
     lengths = [len(tokenizer(p, add_special_tokens=False)["input_ids"]) for p in prompts]
     kept = short_enough(chosen, lengths, own.max_seq_length - recipe.max_new_tokens)
-    by_prompt = {render_prompt(s.tools, s.messages): s for s in kept}
-    texts = list(by_prompt)
-    rows = [{"prompt": texts[i % len(texts)]} for i in range(steps * recipe.prompts)]
+    texts = [render_prompt(s.tools, s.messages) for s in kept]
+    rows = [{"prompt": texts[i % len(texts)], "row": i % len(texts)} for i in range(steps * recipe.prompts)]
     size = recipe.prompts * recipe.group
     per_device = min(own.micro_batch, size)
     config = GRPOConfig(
@@ -247,7 +246,7 @@ def run_grpo(policy: Any, tokenizer: Any, chosen: Samples, settings: Settings, s
     trainer = GRPOTrainer(
         model=policy,
         args=config,
-        reward_funcs=[tool_match(by_prompt, tokenizer.eos_token_id, folder)],  # type: ignore[list-item]
+        reward_funcs=[tool_match(kept, tokenizer.eos_token_id, folder)],  # type: ignore[list-item]
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
         callbacks=[progress(f"train: GRPO, {recipe.prompts} x {recipe.group}")],
@@ -266,17 +265,20 @@ def run_grpo(policy: Any, tokenizer: Any, chosen: Samples, settings: Settings, s
     keep_result(trainer, folder, facts)
 
 
-def tool_match(by_prompt: dict[str, Sample], end: int, folder: Path) -> Callable[..., list[float]]:
-    """TRL's reward function: 1.0 where a completion matches the label; one without the end token was cut and earns nothing. Keeps the rollouts."""
+def tool_match(samples: Sequence[Sample], end: int, folder: Path) -> Callable[..., list[float]]:
+    """TRL's reward function: 1.0 where a completion matches the label of the sample at its `row`. Keeps the rollouts.
+
+    A completion without the end token was cut and earns nothing.
+    """
     from looptool_kit.toolcalls import grade, parse
     from looptool_kit.trainers.grpo import Rollout, Rollouts
 
     def reward(
-        prompts: Sequence[str], completions: Sequence[str], completion_ids: Sequence[Sequence[int]], trainer_state: Any, **_: Any
+        completions: Sequence[str], completion_ids: Sequence[Sequence[int]], row: Sequence[int], trainer_state: Any, **_: Any
     ) -> list[float]:
         rows = []
-        for prompt, text, ids in zip(prompts, completions, completion_ids, strict=True):
-            sample = by_prompt[prompt]
+        for at, text, ids in zip(row, completions, completion_ids, strict=True):
+            sample = samples[at]
             how = "stop" if len(ids) and ids[-1] == end else "length"
             graded = grade(parse(text, how), sample.label, sample.tools)
             kind = graded.faults[0].kind if graded.faults else ""

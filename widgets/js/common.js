@@ -36,6 +36,18 @@ function ask(model, type, values = {}) {
   });
 }
 
+/** A function that starts `work` (a promise); asked again meanwhile, it starts once more when the answer is there, with what holds then. */
+function oneAtATime(work) {
+  let busy = false, stale = false;
+  return function start() {
+    stale = true;
+    if (busy) return;
+    busy = true;
+    stale = false;
+    work().finally(() => { busy = false; if (stale) start(); });
+  };
+}
+
 /** Set synced traits and send them at once. */
 function put(model, values) {
   for (const [name, value] of Object.entries(values)) model.set(name, value);

@@ -37,17 +37,10 @@ function render({ model, el }) {
   const chart = h("details", { open: true }, h("summary", {}, "intervals"), drawing(model.get("chart")));
   const card = h("div", { class: "lt-probe-card", role: "region", "aria-label": "selected trial", tabindex: "0" });
   const table = rowTable(model, { label: "trials", lines: 16, onopen: () => card.focus() });
-  let asking = false, stale = false;
-  const show = () => {
-    stale = true;
-    if (asking) return;
-    asking = true;
-    stale = false;
-    ask(model, "sample", { at: model.get("cursor") }).then(({ sample, trial }) => {
-      card.replaceChildren(...(sample ? [trialCard(trial), sampleCard(sample)] : [h("p", { class: "lt-small" }, "no trial is shown")]));
-      card.scrollTop = 0;
-    }, (e) => line.say(e.message, true)).finally(() => { asking = false; if (stale) show(); });
-  };
+  const show = oneAtATime(() => ask(model, "sample", { at: model.get("cursor") }).then(({ sample, trial }) => {
+    card.replaceChildren(...(sample ? [trialCard(trial), sampleCard(sample)] : [h("p", { class: "lt-small" }, "no trial is shown")]));
+    card.scrollTop = 0;
+  }, (e) => line.say(e.message, true)));
   const root = frame("judge report card", report.node, model.get("about").map((text) => h("div", { class: "lt-small" }, text)), chart, line.node,
     table.tools, h("div", { class: "lt-probe-box" }, h("div", { class: "lt-columns lt-probe" }, table.node, card)));
   onKeys(root, { Escape: () => choose("") });

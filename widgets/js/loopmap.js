@@ -83,18 +83,11 @@ function loopMap({ model, el, host }, line) {
 
   const card = h("div", { class: "lt-probe-card", role: "region", "aria-label": "selected sample", tabindex: "0" });
   const table = rowTable(model, { label: "samples behind the selection", lines: 10, onopen: () => card.focus(), narrowed: ["selected"] });
-  let asking = false, stale = false;
-  const show = () => {
-    stale = true;
-    if (asking) return;
-    asking = true;
-    stale = false;
-    ask(model, "sample", { at: model.get("cursor") }).then(({ sample, fits }) => {
-      card.replaceChildren(sample ? sampleCard(sample) : h("p", { class: "lt-small" }, "no sample is shown"));
-      card.scrollTop = 0;
-      for (const button of views) button.disabled = !fits.includes(button.dataset.view);
-    }, failed).finally(() => { asking = false; if (stale) show(); });
-  };
+  const show = oneAtATime(() => ask(model, "sample", { at: model.get("cursor") }).then(({ sample, fits }) => {
+    card.replaceChildren(sample ? sampleCard(sample) : h("p", { class: "lt-small" }, "no sample is shown"));
+    card.scrollTop = 0;
+    for (const button of views) button.disabled = !fits.includes(button.dataset.view);
+  }, failed));
 
   const below = h("div", { class: "lt-opened" });
   let shown = null;

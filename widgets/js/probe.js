@@ -1,6 +1,6 @@
 // The probe view: histogram with threshold and brush, table, sample.
 
-/** The histogram: `{ node, redraw }`; `say` tells outcomes. */
+/** The histogram: `{ node, send, stop }`; `say` tells outcomes. */
 function probeChart(model, say) {
   const svgBox = h("div", {});
   const handle = h("div", { class: "lt-threshold", role: "slider", tabindex: "0", "aria-label": "perplexity threshold", "aria-orientation": "horizontal",
@@ -82,26 +82,19 @@ function probeChart(model, say) {
   });
   box.addEventListener("pointercancel", () => { drag = null; placeBrush(model.get("brush")); });
 
-  let drawing_ = false, stale = false;
-  function redraw() {
-    stale = true;
-    if (drawing_) return;
-    drawing_ = true;
-    stale = false;
-    ask(model, "chart").then((answer) => {
-      const svg = drawing(answer.svg);
-      const [, , width] = svg.getAttribute("viewBox").split(" ").map(Number);
-      scale = { low: Number(svg.dataset.low), high: Number(svg.dataset.high), left: svg.dataset.left / width, right: svg.dataset.right / width };
-      const tall = Number(svg.getAttribute("height"));
-      box.style.setProperty("--lt-top", `${(100 * svg.dataset.top) / tall}%`);
-      box.style.setProperty("--lt-bottom", `${100 - (100 * svg.dataset.bottom) / tall}%`);
-      svgBox.replaceChildren(svg);
-      counts = answer.states;
-      summary.replaceChildren(...Object.entries(counts).map(([state, n]) => h("span", { "data-state": state }, h("i", {}), `${state} ${n.toLocaleString()}`)));
-      placeBrush(model.get("brush"));
-      if (!drag && !busy) placeHandle(model.get("threshold"));
-    }, (e) => say(e.message, true)).finally(() => { drawing_ = false; if (stale) redraw(); });
-  }
+  const redraw = oneAtATime(() => ask(model, "chart").then((answer) => {
+    const svg = drawing(answer.svg);
+    const [, , width] = svg.getAttribute("viewBox").split(" ").map(Number);
+    scale = { low: Number(svg.dataset.low), high: Number(svg.dataset.high), left: svg.dataset.left / width, right: svg.dataset.right / width };
+    const tall = Number(svg.getAttribute("height"));
+    box.style.setProperty("--lt-top", `${(100 * svg.dataset.top) / tall}%`);
+    box.style.setProperty("--lt-bottom", `${100 - (100 * svg.dataset.bottom) / tall}%`);
+    svgBox.replaceChildren(svg);
+    counts = answer.states;
+    summary.replaceChildren(...Object.entries(counts).map(([state, n]) => h("span", { "data-state": state }, h("i", {}), `${state} ${n.toLocaleString()}`)));
+    placeBrush(model.get("brush"));
+    if (!drag && !busy) placeHandle(model.get("threshold"));
+  }, (e) => say(e.message, true)));
   const stops = [follow(model, ["version"], redraw), follow(model, ["brush"], () => placeBrush(model.get("brush"))),
     follow(model, ["threshold"], () => { if (!drag && !busy) placeHandle(model.get("threshold")); })];
   return { node: h("div", {}, summary, box), send, stop: () => stops.forEach((s) => s()) };
@@ -128,17 +121,10 @@ function render({ model, el }) {
 
   const card = h("div", { class: "lt-probe-card", role: "region", "aria-label": "selected sample", tabindex: "0" });
   const table = rowTable(model, { label: "probes", lines: 16, onopen: () => card.focus(), narrowed: ["brush"] });
-  let asking = false, stale = false;
-  const show = () => {
-    stale = true;
-    if (asking) return;
-    asking = true;
-    stale = false;
-    ask(model, "sample", { at: model.get("cursor") }).then(({ sample }) => {
-      card.replaceChildren(sample ? sampleCard(sample) : h("p", { class: "lt-small" }, "no row is shown"));
-      card.scrollTop = 0;
-    }, (e) => line.say(e.message, true)).finally(() => { asking = false; if (stale) show(); });
-  };
+  const show = oneAtATime(() => ask(model, "sample", { at: model.get("cursor") }).then(({ sample }) => {
+    card.replaceChildren(sample ? sampleCard(sample) : h("p", { class: "lt-small" }, "no row is shown"));
+    card.scrollTop = 0;
+  }, (e) => line.say(e.message, true)));
 
   const root = frame("probes", chart.node,
     h("div", { class: "lt-row" }, h("label", {}, "threshold ", threshold), undo, h("label", {}, "range ", low), h("label", {}, "to ", high), clear, line.node),
