@@ -48,16 +48,17 @@ def compose(
     settings = run.settings
     repeated = ["repeated"] if settings.ablation.repeat_error_seeds else []  # nothing otherwise, so that other runs keep their keys
     made_from = key(probes, verdicts, expanded, {row: d.value for row, d in decided.items()}, settings.compose, settings.seeds.fresh, *repeated)
-    if not run.done("composition", j, made_from):
-        started = time.monotonic()
-        rows, members = _compose(run, j, samples, probes, verdicts, chosen(expanded, decided), pool)
-        with full_disk_explained(run.path):
-            folder = run.folder(j + 1)
-            members.write(folder / "members.parquet")
-            rows.write(folder / "samples.parquet")
-            counts = {part: sum(m.part == part for m in members) for part in PARTS}
-            run.finish("composition", j, made_from, started, dataset=f"D{j + 1}", **counts, total=len(rows))
-    return run.table(Samples, "samples", j + 1)
+    if run.done("composition", j, made_from):
+        return run.table(Samples, "samples", j + 1)
+    started = time.monotonic()
+    rows, members = _compose(run, j, samples, probes, verdicts, chosen(expanded, decided), pool)
+    with full_disk_explained(run.path):
+        folder = run.folder(j + 1)
+        members.write(folder / "members.parquet")
+        rows.write(folder / "samples.parquet")
+        counts = {part: sum(m.part == part for m in members) for part in PARTS}
+        run.finish("composition", j, made_from, started, dataset=f"D{j + 1}", **counts, total=len(rows))
+    return rows
 
 
 def composition(run: Run) -> list[dict[str, object]]:

@@ -13,10 +13,11 @@ import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar, overload
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 Row = TypeVar("Row", bound=BaseModel)
 _SCALARS = (str, int, float, bool)
@@ -84,14 +85,14 @@ class Table(Sequence[Row], Generic[Row]):
         columns: dict[str, Any] = {}
         if hasattr(self.row_type, "id") and "id" not in self.row_type.model_fields:
             columns["id"] = pa.array([r.id for r in self.rows], pa.string())  # type: ignore[attr-defined]
-        dumped = [row.model_dump(mode="json") for row in self.rows]
         for name, field in self.row_type.model_fields.items():
             kind = _arrow(field.annotation)
-            values = [d[name] for d in dumped]
+            values = (getattr(row, name) for row in self.rows)
             if kind is None:
-                columns[name] = pa.array([None if v is None else json.dumps(v, ensure_ascii=False) for v in values], pa.string())
+                text = TypeAdapter[Any](typing.cast(Any, field.annotation)).dump_json
+                columns[name] = pa.array([None if v is None else text(v).decode("utf-8") for v in values], pa.string())
             else:
-                columns[name] = pa.array(values, kind)
+                columns[name] = pa.array(list(values), kind)
         with atomic(path) as tmp:
             pq.write_table(pa.table(columns), tmp, compression="zstd")
         return path
@@ -195,7 +196,7 @@ def _parquet(path: Path, row_type: type[BaseModel]) -> Iterator[tuple[int, Calla
         file = pq.ParquetFile(path)
     except (pa.ArrowInvalid, OSError) as error:
         raise ValueError(f"{path} is not a readable Parquet file ({error}); delete it and run the stage again") from None
-    nested = {name for name, field in row_type.model_fields.items() if _arrow(field.annotation) is None}
+    nested = {name: _nested(field.annotation) for name, field in row_type.model_fields.items() if _arrow(field.annotation) is None}
     keep = set(row_type.model_fields)
     number = 0
     for batch in file.iter_batches(batch_size=4096):
@@ -203,9 +204,27 @@ def _parquet(path: Path, row_type: type[BaseModel]) -> Iterator[tuple[int, Calla
             number += 1
 
             def load(record: dict[str, Any] = record) -> dict[str, Any]:
-                return {k: _loads(v) if k in nested and v is not None else v for k, v in record.items() if k in keep}
+                return {k: nested[k](v) if k in nested and v is not None else v for k, v in record.items() if k in keep}
 
             yield number, (lambda r=record: json.dumps(r, default=str)), load  # type: ignore[misc]
+
+
+def _nested(annotation: Any) -> Callable[[str], Any]:
+    """What reads a nested value from its JSON text. Rows that hold the same models, as samples do their tools, share them: a tenth of the memory."""
+    args = typing.get_args(annotation)
+    if typing.get_origin(annotation) is not tuple or not (isinstance(args[0], type) and issubclass(args[0], BaseModel)):
+        return _loads
+    validate = TypeAdapter[Any](annotation).validate_python
+
+    @lru_cache(maxsize=4096)
+    def load(text: str) -> Any:
+        value = _loads(text)
+        try:
+            return validate(value)
+        except ValidationError:
+            return value  # the row's own validation says where it is wrong
+
+    return load
 
 
 def _reason(error: Exception) -> str:

@@ -99,6 +99,14 @@ def test_a_table_comes_back_from_disk_as_it_was(suffix: str, rows: list[Sample],
     assert [repr(r.model_dump()) for r in back] == [repr(r.model_dump()) for r in table]  # repr: 1, 1.0 and True are apart
 
 
+def test_samples_read_from_disk_share_the_tools_that_they_have_in_common(tmp_path: Path) -> None:
+    tools = (Tool(name="f"), Tool(name="g"))
+    rows = [Sample(tools=tools, messages=(Message(role="user", content=str(n)),), label=Label(reply="x")) for n in range(3)]
+    path = Samples(rows).write(tmp_path / "s.parquet")
+    first, *others = Samples.read(path)
+    assert all(ours is theirs for other in others for ours, theirs in zip(first.tools, other.tools, strict=True))
+
+
 @pytest.mark.parametrize("suffix", ["parquet", "jsonl"])
 def test_an_empty_table_comes_back_empty(suffix: str, tmp_path: Path) -> None:
     assert Samples.read(Samples().write(tmp_path / f"none.{suffix}")) == Samples()
