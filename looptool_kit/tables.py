@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar, overload
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 Row = TypeVar("Row", bound=BaseModel)
 _SCALARS = (str, int, float, bool)
@@ -175,6 +176,10 @@ def _jsonl(path: Path) -> Iterator[tuple[int, Callable[[], str], Callable[[], An
 
 def _loads(text: str) -> Any:
     """JSON, strictly: what could not be written again (NaN, infinities, lone surrogates) or is nested beyond reason raises `ValueError`."""
+    try:
+        return from_json(text, allow_inf_nan=False)
+    except ValueError:
+        pass  # Python's own says it in the words that people know
     try:
         value = json.loads(text, parse_constant=_constant)
         if "\\ud" in text.lower():
