@@ -20,7 +20,7 @@ function rowTable(model, { label, lines = 12, onopen = () => {}, narrowed = [] }
 
   const find = h("input", { type: "search", placeholder: "search", "aria-label": "search the rows", title: "text that the rows hold" });
   let wait;
-  find.addEventListener("input", () => { clearTimeout(wait); wait = setTimeout(() => put(model, { search: find.value }), 200); });
+  find.addEventListener("input", () => { clearTimeout(wait); wait = setTimeout(() => put(model, { search: find.value }), 100); });
   find.addEventListener("keydown", (e) => { if (e.key === "Enter") { e.preventDefault(); grid.focus(); } });
   const facets = columns.filter((c) => c.values?.length > 1).map((c) => {
     const chosen = h("select", { "aria-label": c.name, title: `only rows with this ${c.name}` }, h("option", { value: "" }, `${c.name}: all`),
