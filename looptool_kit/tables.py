@@ -215,7 +215,7 @@ def _parquet(path: Path, row_type: type[BaseModel]) -> Iterator[tuple[int, Calla
 
 
 def _nested(annotation: Any) -> Callable[[str], Any]:
-    """What reads a nested value from its JSON text. Rows that hold the same models, as samples do their tools, share them: a tenth of the memory."""
+    """What reads a nested value from its JSON text. Rows that hold the same models, as samples do their tools, share them: half the memory."""
     args = typing.get_args(annotation)
     if typing.get_origin(annotation) is not tuple or not (isinstance(args[0], type) and issubclass(args[0], BaseModel)):
         return _loads
