@@ -17,7 +17,7 @@ import pandas as pd
 import start
 
 import looptool_kit as lt
-from looptool_kit.widgets import DisagreementView, ExpansionView, ProbeView, TrainingView, settings_form
+from looptool_kit.widgets import DisagreementView, ExpansionView, LoopMap, ProbeView, TrainingView, settings_form
 
 pd.options.display.max_colwidth = 110
 PRESET = "cpu-quick"  # or "cpu"
@@ -155,8 +155,9 @@ composed
 from looptool_kit.compose import Members
 
 members = run.table(Members, "members", 2)
-display(pd.DataFrame(lt.composition(run)))  # noqa: F821
-pd.DataFrame({"part": m.part, "why": m.why, "request": s.request} for m, s in zip(members, composed, strict=True)).groupby("part").head(2)
+rows = pd.DataFrame({"part": m.part, "why": m.why, "request": s.request} for m, s in zip(members, composed, strict=True))
+display(pd.DataFrame(lt.composition(run)), rows.groupby("part").head(2))  # noqa: F821
+LoopMap(run)  # press a band: the samples behind it
 
 # %% [markdown]
 # ## 7 Evaluate
