@@ -167,7 +167,7 @@ def main() -> None:
         measured("sort by request", js("sort('request')"), note="the first has to rank all texts")
         tool = next(s.label.calls[0].name for s in synthetic(20)[1] if len(s.label.calls) == 1)
         measured("filter by tool", js(f"choose('tool', '{tool}')"), js("choose('tool', '')"))
-        measured("search", js("find('77')"), js("find('')"), note="200 of it: waiting for the end of typing")
+        measured("search", js("find('77')"), js("find('')"), note="100 of it: waiting for the end of typing")
         measured("scroll", *(js(f"scroll({share})") for share in (0.2, 0.9, 0.5)))
         measured("threshold", js("threshold('PageUp')"), js("threshold('PageDown')"))
 
