@@ -123,9 +123,11 @@ def test_text_that_is_no_unicode_arrives_as_something_that_can_be_written(store:
 # ----------------------------------------------------------- killed and stopped
 
 WORKER = """
+import signal
 import sys
 from pathlib import Path
 from looptool_kit.calls import Endpoint, Request, complete
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what it runs in the background with interrupts ignored
 endpoint = Endpoint(base_url=sys.argv[1], model="mock", key_env="NO_SUCH_KEY")
 try:
     replies = complete([Request([{"role": "user", "content": str(i)}]) for i in range(int(sys.argv[3]))], endpoint, Path(sys.argv[2]))
