@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import os
+import re
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -148,6 +154,47 @@ turns = st.builds(
     tool_calls=st.lists(calls, max_size=2),
     name=st.none() | texts,
 )
+
+
+def strings(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        value = [*value, *value.values()]
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from strings(item)
+
+
+PACKAGE = Path(contamination.__file__).parent
+BFCL = os.environ.get("LOOPTOOL_BFCL", "")
+
+
+@pytest.mark.skipif(not BFCL, reason="set LOOPTOOL_BFCL to a folder with bfcl-eval 2026.3.23 (pip install --no-deps --target)")
+@pytest.mark.parametrize(
+    "source",
+    [p for folder in ("judges", "expanders", "seeders") for p in sorted((PACKAGE / folder).iterdir()) if p.suffix in (".py", ".toml")]
+    + [PACKAGE / "forms.py"],
+    ids=lambda p: str(p.relative_to(PACKAGE)),
+)
+def test_what_we_tell_a_generator_or_a_judge_holds_nothing_of_bfcl(source: Path, bfcl: contamination.Fingerprints) -> None:
+    text = source.read_text(encoding="utf-8")
+    if source.suffix == ".toml":
+        said = list(strings(tomllib.loads(text)))
+    else:
+        said = [n.value for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+    hits = [check.detail for s in said if not (check := contamination.check_sample(sample(s), bfcl)).passed]
+    # A tool's name in the middle of a sentence: what is written as names of functions are.
+    names = {n for s in said for n in re.findall(r"[A-Za-z]+(?:[._][A-Za-z]+)+|[a-z]+[A-Z][A-Za-z]+", s)}
+    hits += [check.detail for n in sorted(names) if not (check := contamination.check_tool(Tool(name=n), bfcl)).passed]
+    assert hits == []
+
+
+@pytest.fixture(scope="module")
+def bfcl() -> contamination.Fingerprints:
+    known = contamination.build([Path(BFCL) / "bfcl_eval" / "data"])
+    assert not contamination.check_tool(Tool(name="calculate_triangle_area"), known).passed, "the data are there"
+    return known
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
