@@ -5,8 +5,9 @@
 Three pieces of work: `step400` is one optimiser step (prompt 400, a group of 8, 40 new tokens; the completions are given), `step800` the same at
 prompt 800 and a group of 16, where TRL goes in micro-batches of 4 so that it fits; `whole` is one step with its generation, 4 prompts of the world
 with 8 completions of 40 tokens, TRL generating with transformers and training in micro-batches of 4. Float32, a LoRA adapter on all layers, no
-gradient checkpointing. One thread on either side: a thread that waits for another spins, which would count as CPU seconds. Half of each
-group is rewarded, so no completion is left out for having no advantage; none ends early, so both sides write as many tokens.
+gradient checkpointing. The two steps have one thread on either side: a thread that waits for another spins, which would count as CPU seconds; `whole`
+has two, so that it ends sooner. Half of each group is rewarded, so no completion is left out for having no advantage; none ends early, so both sides
+write as many tokens.
 """
 
 from __future__ import annotations
@@ -42,9 +43,10 @@ class Shape(NamedTuple):
     """The target in peak memory, where there is one."""
     rounds: int = 1
     """The best one counts; long work needs no second."""
+    threads: int = 1
 
 
-WORK = {"step400": Shape(400, 1, 8, 40, 8, 4, 2, 3), "step800": Shape(800, 1, 16, 40, 4, 6), "whole": Shape(0, 4, 8, 40, 4, 3)}
+WORK = {"step400": Shape(400, 1, 8, 40, 8, 4, 2, rounds=3), "step800": Shape(800, 1, 16, 40, 4, 6), "whole": Shape(0, 4, 8, 40, 4, 3, threads=2)}
 QUICK = {"step400": Shape(60, 1, 4, 6, 4, 4, 2), "step800": Shape(80, 1, 4, 6, 2, 6), "whole": Shape(0, 2, 2, 4, 2, 3)}
 
 
@@ -60,7 +62,7 @@ def side(ours: bool, shape: Shape, quick: bool) -> Work:
     from looptool_kit.trainers.common import lora_policy
     from looptool_kit.trainers.grpo import shared_prefix_trainer
 
-    torch.set_num_threads(1)
+    torch.set_num_threads(shape.threads)
     model, tokenizer = load(quick)
     generator = copy.deepcopy(model) if ours and not shape.prompt else None
     policy = lora_policy(model, LoraSettings(), None, seed=0)

@@ -76,6 +76,8 @@ def page(names: list[str]) -> str:
         "process of its own, and keeps each side's best round. Ratios are the other side's cost by ours, so above 1 ours is cheaper. CPU seconds are "
         "those of all threads; memory is the peak of the whole process, what was loaded before included. A **missed** target is left as it is.",
     ]
+    seconds = [json.loads(p.read_text(encoding="utf-8"))["seconds"] for n in names if (p := KEPT / f"{n}.json").exists()]
+    parts.append(f"{len(seconds)} scripts, {sum(seconds) / 60:.0f} minutes in all.")
     for name in names:
         doc = (HERE / f"bench_{name}.py").read_text(encoding="utf-8").split('"""')[1].strip().split("\n\n")
         doc = "\n\n".join(part for part in doc if not part.startswith("    "))  # without the usage
