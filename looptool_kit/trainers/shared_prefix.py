@@ -27,10 +27,9 @@ NAME = "looptool_shared_prefix"
 class Bucket:
     """Branches of one group and of similar length, as attention sees them: B of up to L tokens behind a prefix of P."""
 
-    prefix: tuple[int, int]
-    """First token of the prefix and P."""
+    group: int
     tokens: torch.Tensor
-    """(B, L) long: flat places of the branches' tokens; short branches are filled up with their last token."""
+    """(B, L) long: places among the tokens of the group's branches; short branches are filled up with their last token."""
     real: torch.Tensor
     """(B, L) bool: False where filled up."""
     mask: torch.Tensor
@@ -41,8 +40,8 @@ class Bucket:
 class Layout:
     """How attention treats a packed row."""
 
-    prefixes: tuple[tuple[int, int], ...]
-    """(first token, length) of each group's prefix."""
+    sizes: tuple[int, ...]
+    """Tokens of the first group's prefix, of its branches, of the second group's prefix, ..., in the row's order."""
     buckets: tuple[Bucket, ...]
     order: torch.Tensor
     """(T,) long: where each flat token stands among the outputs of prefixes and buckets."""
@@ -75,14 +74,15 @@ def pack(prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]],
     tokens: list[int] = []
     positions: list[int] = []
     place: dict[int, tuple[int, int, int]] = {}
-    prefixes: list[tuple[int, int]] = []
+    sizes: list[int] = []
     buckets: list[Bucket] = []
-    for members in groups.values():
+    prefixes: list[torch.Tensor] = []
+    produced: list[torch.Tensor] = []
+    for group, members in enumerate(groups.values()):
         # A sequence's last token predicts nothing, so it needs no place.
         sequences = {i: (*prompts[i], *completions[i][:-1]) for i in members}
         shared = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, zip(*sequences.values(), strict=False)))
         start = len(tokens)
-        prefixes.append((start, shared))
         tokens += sequences[members[0]][:shared]
         positions += range(shared)
         branches: dict[tuple[int, ...], int] = {}
@@ -93,23 +93,27 @@ def pack(prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]],
                 tokens += branch
                 positions += range(shared, len(sequence))
             place[i] = (start, shared, branches[branch])
-        buckets += _buckets((start, shared), [(at, len(branch)) for branch, at in branches.items() if branch])
+        behind = start + shared
+        sizes += (shared, len(tokens) - behind)
+        mine = _buckets(group, shared, [(at - behind, len(branch)) for branch, at in branches.items() if branch])
+        buckets += mine
+        prefixes.append(torch.arange(start, behind))
+        produced += [behind + b.tokens[b.real] for b in mine]
     predictor = [
         start + t if t < shared else branch + t - shared
         for i, (start, shared, branch) in sorted(place.items())
         for t in range(len(prompts[i]) - 1, len(prompts[i]) - 1 + len(completions[i]))
     ]
-    produced = [torch.arange(a, a + n) for a, n in prefixes] + [b.tokens[b.real] for b in buckets]
     return Packed(
         torch.tensor([tokens]),
         torch.tensor([positions]),
-        Layout(tuple(prefixes), tuple(buckets), torch.argsort(torch.cat(produced))),
+        Layout(tuple(sizes), tuple(buckets), torch.argsort(torch.cat(prefixes + produced))),
         torch.tensor(predictor, dtype=torch.long),
         torch.tensor([t for ids in completions for t in ids], dtype=torch.long),
     )
 
 
-def _buckets(prefix: tuple[int, int], branches: list[tuple[int, int]]) -> list[Bucket]:
+def _buckets(group: int, prefix: int, branches: list[tuple[int, int]]) -> list[Bucket]:
     import torch
 
     out: list[Bucket] = []
@@ -122,8 +126,8 @@ def _buckets(prefix: tuple[int, int], branches: list[tuple[int, int]]) -> list[B
         step = torch.arange(length)
         starts, sizes = torch.tensor([b[0] for b in near]), torch.tensor([b[1] for b in near])
         tokens = starts[:, None] + torch.minimum(step[None, :], sizes[:, None] - 1)
-        mask = torch.cat([torch.ones(length, prefix[1], dtype=torch.bool), torch.ones(length, length, dtype=torch.bool).tril()], dim=1)
-        out.append(Bucket(prefix, tokens, step[None, :] < sizes[:, None], mask))
+        mask = torch.cat([torch.ones(length, prefix, dtype=torch.bool), torch.ones(length, length, dtype=torch.bool).tril()], dim=1)
+        out.append(Bucket(group, tokens, step[None, :] < sizes[:, None], mask))
     return out
 
 
@@ -167,7 +171,7 @@ def _token_logps() -> Any:
         def forward(ctx: Any, logits: torch.Tensor, which: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
             p = torch.softmax(logits, dim=-1)
             norm = logits.amax(-1) - p.amax(-1).log()
-            entropy = norm - torch.linalg.vecdot(p, logits)
+            entropy = norm - torch.bmm(p[:, None, :], logits[:, :, None])[:, 0, 0]  # (p * logits).sum(-1) without the product in memory
             ctx.save_for_backward(p, which, target)
             ctx.mark_non_differentiable(entropy)
             return logits[which, target] - norm[which], entropy
@@ -175,7 +179,7 @@ def _token_logps() -> Any:
         @staticmethod
         def backward(ctx: Any, grad: torch.Tensor, _: Any) -> tuple[torch.Tensor, None, None]:  # type: ignore[override]
             p, which, target = ctx.saved_tensors
-            out = p * -grad.new_zeros(len(p)).index_add_(0, which, grad)[:, None]
+            out = p.mul_(-grad.new_zeros(len(p)).index_add_(0, which, grad)[:, None])  # in p's place: a second backward would raise
             return out.index_put_((which, target), grad, accumulate=True), None, None
 
     return TokenLogps
@@ -200,27 +204,53 @@ def _attention(
         return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
     key, value = (repeat_kv(x, getattr(module, "num_key_value_groups", 1)) for x in (key, value))
     scale, window = kwargs.get("scaling"), kwargs.get("sliding_window")
+    # One split, whose backward is one `cat`: that of a slice would fill and add a whole row of zeros.
+    parts = list(zip(*(x.split(shared_prefix.sizes, dim=2) for x in (query, key, value)), strict=True))
     out = []
-    for start, length in shared_prefix.prefixes:
-        q, k, v = (x[:, :, start : start + length] for x in (query, key, value))
+    for q, k, v in parts[::2]:
+        length = q.shape[2]
         if window is None or length <= window:
             seen = attend(q, k, v, is_causal=True, scale=scale)
         else:
             seen = attend(q, k, v, attn_mask=_near(length, length, window, query.device).tril(), scale=scale)
         out.append(seen[0].transpose(0, 1))
     for bucket in shared_prefix.buckets:
-        start, length = bucket.prefix
-        q, k, v = (x[0][:, bucket.tokens].transpose(0, 1) for x in (query, key, value))
+        _, before_k, before_v = parts[2 * bucket.group]
+        q, k, v = (x[0][:, bucket.tokens] for x in parts[2 * bucket.group + 1])
         mask = bucket.mask
-        if window is not None and mask.shape[1] > window:
-            gone = max(0, length - window + 1)  # so much of the prefix not even the branch's first token sees
+        sees_all = window is None or mask.shape[1] <= window
+        if sees_all and q.device.type == "cpu" and q.dtype == torch.float32 and q.shape[2] <= 2 * q.shape[3]:
+            out.append(_branches(q, k, v, before_k[0], before_v[0], mask, scale).permute(1, 2, 0, 3)[bucket.real])
+            continue
+        if window is not None and not sees_all:
+            gone = max(0, before_k.shape[2] - window + 1)  # so much of the prefix not even the branch's first token sees
             mask = (mask & _near(mask.shape[0], mask.shape[1], window, query.device))[:, gone:]
-            start, length = start + gone, length - gone
-        before = (len(bucket.tokens), -1, -1, -1)
-        k = torch.cat([key[:, :, start : start + length].expand(before), k], dim=2)
-        v = torch.cat([value[:, :, start : start + length].expand(before), v], dim=2)
-        out.append(attend(q, k, v, attn_mask=mask, scale=scale).transpose(1, 2)[bucket.real])
+            before_k, before_v = before_k[:, :, gone:], before_v[:, :, gone:]
+        every = (len(bucket.tokens), -1, -1, -1)
+        k = torch.cat([before_k.expand(every), k.transpose(0, 1)], dim=2)
+        v = torch.cat([before_v.expand(every), v.transpose(0, 1)], dim=2)
+        out.append(attend(q.transpose(0, 1), k, v, attn_mask=mask, scale=scale).transpose(1, 2)[bucket.real])
     return torch.cat(out)[shared_prefix.order].unsqueeze(0), None
+
+
+def _branches(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, before_k: torch.Tensor, before_v: torch.Tensor, mask: torch.Tensor, scale: float | None
+) -> torch.Tensor:
+    """Attention of (H, B, L, d) branches that see their prefix, (H, P, d), and their own past, written out.
+
+    All branches' queries meet the prefix in one product, so it is not copied for each of them. Takes L * (P + L) scores a branch and head; the fused
+    kernel takes the copies, 2 * (P + L) * d, and on a CPU more time.
+    """
+    import torch
+
+    heads, _, length, size = q.shape
+    prefix = before_k.shape[1]
+    q = q * (size**-0.5 if scale is None else scale)
+    own = (q @ k.transpose(2, 3)).masked_fill(~mask[:, prefix:], -torch.inf)
+    seen = (q.reshape(heads, -1, size) @ before_k.transpose(1, 2)).view(*q.shape[:3], prefix)
+    p = torch.softmax(torch.cat([seen, own], dim=-1), dim=-1)
+    out = (p[..., :prefix].reshape(heads, -1, prefix) @ before_v).view(q.shape)
+    return out + p[..., prefix:] @ v
 
 
 def _near(rows: int, columns: int, window: int, device: Any) -> torch.Tensor:
