@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
 from looptool_kit.samples import Sample
 from looptool_kit.seeders import world
+
+
+def as_imported(ours: bool) -> None:
+    """Leave torch's huge pages to our side, whose package sets them as it is imported; the other is as its user has it. Before the first tensor."""
+    if not ours:
+        os.environ["THP_MEM_ALLOC_ENABLE"] = "0"
 
 
 def load(quick: bool) -> tuple[Any, Any]:

@@ -7,7 +7,7 @@ prompt 800 and a group of 16, where TRL goes in micro-batches of 4 so that it fi
 with 8 completions of 40 tokens, TRL generating with transformers and training in micro-batches of 4. Float32, a LoRA adapter on all layers, no
 gradient checkpointing. The two steps have one thread on either side: a thread that waits for another spins, which would count as CPU seconds; `whole`
 has two, so that it ends sooner. Half of each group is rewarded, so no completion is left out for having no advantage; none ends early, so both sides
-write as many tokens. Ours keeps the memory that it frees from step to step, as `grpo.train` does.
+write as many tokens.
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ import copy
 import os
 import tempfile
 from collections.abc import Callable
-from contextlib import ExitStack
 from functools import partial
 from typing import Any, NamedTuple
 
 from _measure import HEAD, Work, compare, rows, verdict
-from _models import load, on_lists
+from _models import as_imported, load, on_lists
 
 from looptool_kit.config import LoraSettings
 from looptool_kit.toolcalls import render_prompt
@@ -58,13 +57,14 @@ QUICK = {"step400": Shape(60, 1, 4, 6, 4, 4, 2), "step800": Shape(80, 1, 4, 6, 2
 def side(ours: bool, shape: Shape, quick: bool) -> Work:
     """A trainer that is ready; the work is one optimiser step and returns (loss, norm of the gradient)."""
     os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
+    as_imported(ours)
     import torch
     from datasets import Dataset
     from transformers import set_seed
     from transformers.trainer_callback import PrinterCallback
     from trl import GRPOConfig, GRPOTrainer
 
-    from looptool_kit.trainers.common import kept_memory, lora_policy
+    from looptool_kit.trainers.common import lora_policy
     from looptool_kit.trainers.grpo import shared_prefix_trainer
 
     torch.set_num_threads(shape.threads)
@@ -100,11 +100,8 @@ def side(ours: bool, shape: Shape, quick: bool) -> Work:
         train_dataset=Dataset.from_list([{"prompt": p} for p in prompts]),
     )  # fmt: skip
     trainer.remove_callback(PrinterCallback)
-    kept = ExitStack()
-    if ours:
-        kept.enter_context(kept_memory())  # as `grpo.train` does around all of its steps, of which this is one
 
-    def work(_: ExitStack = kept) -> tuple[float, float]:
+    def work() -> tuple[float, float]:
         set_seed(0)
         trainer.train()
         last = next(row for row in reversed(trainer.state.log_history) if "loss" in row)

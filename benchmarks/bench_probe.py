@@ -13,7 +13,7 @@ import argparse
 from functools import partial
 
 from _measure import HEAD, Work, compare, rows, verdict
-from _models import load, on_lists
+from _models import as_imported, load, on_lists
 
 TIE = 1e-3
 
@@ -30,6 +30,7 @@ def ours(lists: int, each: int, new: int, quick: bool) -> Work:
 
 def theirs(lists: int, each: int, new: int, quick: bool) -> Work:
     """Greedy completions by `generate`."""
+    as_imported(ours=False)
     import torch
 
     from looptool_kit.engines.transformers import TransformersEngine

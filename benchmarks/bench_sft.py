@@ -3,8 +3,7 @@
     python benchmarks/bench_sft.py [--lists 3] [--each 8] [--rounds 1] [--quick]
 
 Both sides are `trainers.sft.train` with the settings of the preset `cpu`, batches of 8 and one epoch; TRL's is the path that it takes for a model
-whose prefixes cannot be shared: SFTTrainer's own loss and collator over whole, padded rows, and the allocator as it is. Setting up is part of the
-work.
+whose prefixes cannot be shared: SFTTrainer's own loss and collator over whole, padded rows. Setting up is part of the work.
 """
 
 from __future__ import annotations
@@ -13,13 +12,12 @@ import argparse
 import copy
 import json
 import tempfile
-from contextlib import ExitStack, nullcontext
 from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
 from _measure import HEAD, Work, compare, rows, verdict
-from _models import load, on_lists
+from _models import as_imported, load, on_lists
 
 from looptool_kit.config import LoraSettings, load_preset
 from looptool_kit.samples import Samples
@@ -29,6 +27,7 @@ def side(ours: bool, lists: int, each: int, quick: bool) -> Work:
     """The work is one epoch and returns the loss of each step."""
     import warnings
 
+    as_imported(ours)
     from looptool_kit.trainers import sft
 
     model, tokenizer = load(quick)
@@ -37,10 +36,7 @@ def side(ours: bool, lists: int, each: int, quick: bool) -> Work:
 
     def work() -> list[float]:
         why_not = sft.why_not if ours else (lambda model: "this is the other side of a benchmark")
-        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), ExitStack() as patches:
-            patches.enter_context(patch.object(sft, "why_not", why_not))
-            if not ours:
-                patches.enter_context(patch.object(sft, "kept_memory", nullcontext))
+        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), patch.object(sft, "why_not", why_not):
             warnings.simplefilter("ignore")
             sft.train(lambda: (copy.deepcopy(model), tokenizer), None, samples, settings, LoraSettings(), Path(folder), seed=0)
             history = (Path(folder) / "history.jsonl").read_text(encoding="utf-8").splitlines()

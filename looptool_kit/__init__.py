@@ -18,6 +18,9 @@ from typing import TYPE_CHECKING, Any
 # Torch's CPU threads spin while they wait for each other; beside any other busy process that makes two threads slower than one.
 # Has to be set before torch loads.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# Torch asks for huge pages (Linux): a training step frees and takes gigabytes, and page by page that is up to half of it.
+# Has to be set before torch makes its first tensor.
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 _HOME = {

@@ -83,7 +83,7 @@ class SftSettings(_Settings):
     """Samples of an optimiser step."""
     micro_batch: int = Field(4, ge=1)
     """Samples of a forward pass; those of one tool list share its tokens."""
-    micro_tokens: int = Field(1000, ge=1)
+    micro_tokens: int = Field(1500, ge=1)
     """A forward pass of more tokens than this (shared ones counted once) is cut in two, again and again, so that long samples do not cost memory."""
     learning_rate: float = 1e-3
     """AdamW's step size in the first iteration."""

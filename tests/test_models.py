@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -243,3 +244,22 @@ def test_the_embedded_model_knows_a_capital() -> None:
     ids = torch.tensor([tokenizer(render_prompt((), (Message(role="user", content="What is the capital of France?"),))).input_ids])
     made = model.generate(ids, max_new_tokens=12, do_sample=False)
     assert "Paris" in tokenizer.decode(made[0, ids.shape[1] :])
+
+
+def test_large_tensors_get_huge_pages_where_the_system_has_them():
+    if not Path("/sys/kernel/mm/transparent_hugepage").is_dir():
+        pytest.skip("the system has no huge pages")
+    code = """if True:
+        import looptool_kit, torch, trl
+        from pathlib import Path
+        tensor, inside = torch.ones(16, 2**18), False
+        at = tensor.data_ptr() + tensor.nbytes // 2
+        for line in Path("/proc/self/smaps").read_text().splitlines():
+            first, _, last = line.split()[0].partition("-")
+            if last:
+                inside = int(first, 16) <= at < int(last, 16)
+            elif inside and first == "VmFlags:":
+                print(line)
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300)
+    assert "hg" in done.stdout.split()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import math
-import resource
 from pathlib import Path
 
 import pytest
@@ -215,31 +213,3 @@ def test_merged_copy_equals_the_policy(tiny_loader) -> None:
             torch.nn.init.normal_(parameter, std=0.01)
     ids = torch.arange(1, 30)[None]
     torch.testing.assert_close(common.merged_copy(policy, other)(ids).logits, policy(ids).logits, rtol=1e-3, atol=1e-3)
-
-
-def test_memory_freed_within_training_is_kept_until_its_end():
-    resident = Path("/proc/self/statm")
-    if not resident.exists() or not hasattr(ctypes.CDLL(None), "mallopt"):
-        pytest.skip("needs Linux with glibc")
-
-    def mib() -> float:
-        return int(resident.read_text().split()[1]) * resource.getpagesize() / 2**20
-
-    start = mib()
-    with common.kept_memory():
-        for _ in range(2):
-            torch.ones(100, 2**18).sum()  # 100 MiB, freed at once
-            assert mib() > start + 90
-    assert mib() < start + 30
-    with pytest.raises(KeyError), common.kept_memory():
-        torch.ones(100, 2**18).sum()
-        raise KeyError
-    assert mib() < start + 30
-    torch.ones(100, 2**18).sum()
-    assert mib() < start + 30, "blocks of this size are handed back again"
-
-
-def test_training_does_without_the_allocators_settings(monkeypatch):
-    monkeypatch.setattr(common.ctypes, "CDLL", lambda name: object())
-    with common.kept_memory():
-        assert torch.ones(3).sum() == 3

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,32 +67,6 @@ def arguments(settings: SftSettings | GrpoSettings, folder: Path, seed: int) -> 
         "remove_unused_columns": False,
         "dataloader_pin_memory": False,
     }
-
-
-@contextmanager
-def kept_memory() -> Iterator[None]:
-    """Let the process keep what it frees for as long as this lasts, and give it back to the system at the end (glibc; elsewhere nothing changes).
-
-    A training step frees its activations, and glibc hands blocks of that size back at once: the next step pays for each page anew, which is up to a
-    third of a step on a CPU.
-    """
-    trim_threshold, mmap_threshold, mmap_max = -1, -3, -4  # mallopt's parameters, in glibc's malloc.h
-    try:
-        libc = ctypes.CDLL(None)
-        mallopt, malloc_trim = libc.mallopt, libc.malloc_trim
-    except (AttributeError, TypeError):  # no glibc
-        yield
-        return
-    mallopt(mmap_max, 0)
-    mallopt(trim_threshold, -1)
-    try:
-        yield
-    finally:
-        # Setting one of them stops glibc from adapting the thresholds, so they are left where it would have taken them.
-        mallopt(mmap_max, 65536)
-        mallopt(mmap_threshold, 32 * 2**20)
-        mallopt(trim_threshold, 64 * 2**20)
-        malloc_trim(0)
 
 
 def merged_copy(policy: Any, into: Any) -> Any:

@@ -19,7 +19,7 @@ from looptool_kit.engines import Engine, Sampling
 from looptool_kit.samples import Frozen, Sample, Samples
 from looptool_kit.tables import Table
 from looptool_kit.toolcalls import grade, parse, render_prompt
-from looptool_kit.trainers.common import arguments, keep_result, kept_memory, last_checkpoint, lora_policy, merged_copy, progress
+from looptool_kit.trainers.common import arguments, keep_result, last_checkpoint, lora_policy, merged_copy, progress
 from looptool_kit.trainers.shared_prefix import pack, packed_logps, why_not
 
 
@@ -133,8 +133,7 @@ def train(
         callbacks=[progress(f"train: GRPO, {settings.prompts} x {settings.group}")],
     )
     trainer.remove_callback(PrinterCallback)
-    with kept_memory():
-        trainer.train(resume_from_checkpoint=last_checkpoint(folder))
+    trainer.train(resume_from_checkpoint=last_checkpoint(folder))
     history = [row for row in trainer.state.log_history if "reward" in row]
     flat = sum(round(row["frac_reward_zero_std"] * settings.prompts) for row in history)
     facts = {

@@ -10,7 +10,7 @@ from typing import Any
 
 from looptool_kit.config import LoraSettings, SftSettings
 from looptool_kit.samples import Samples
-from looptool_kit.trainers.common import arguments, by_tool_list, encode, keep_result, kept_memory, last_checkpoint, lora_policy, progress
+from looptool_kit.trainers.common import arguments, by_tool_list, encode, keep_result, last_checkpoint, lora_policy, progress
 from looptool_kit.trainers.shared_prefix import Packed, pack, packed_logps, why_not
 
 
@@ -84,8 +84,7 @@ def train(
         callbacks=[bar],
     )
     trainer.remove_callback(PrinterCallback)
-    with kept_memory():
-        trainer.train(resume_from_checkpoint=last_checkpoint(folder))
+    trainer.train(resume_from_checkpoint=last_checkpoint(folder))
     facts = {"trainer": "sft", "samples": len(samples), "tokens": sum(len(p) + len(c) for p, c in (encoded[i] for i in order))}
     keep_result(trainer, folder, facts)
     return json.loads(result.read_text())
