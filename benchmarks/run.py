@@ -4,7 +4,7 @@
 
 NAMES are those of the scripts without `bench_` (match, rules, dedup, import, scale, grpo, sft, probe, judge_calls, widgets); none: all. What is there
 already is not run again unless --again is given, so a run that was stopped goes on. Results lie in runs/bench, one file a script, each with the
-machine's load when it started; the page says which scripts have not been run. All are sized to end within half an hour on two quiet cores.
+machine's other work before it started; the page says which scripts have not been run. All are sized to end within half an hour on two quiet cores.
 """
 
 from __future__ import annotations
@@ -50,10 +50,18 @@ def versions() -> str:
     return ", ".join(said)
 
 
+def others() -> float:
+    """Percent of all processors' time that goes to other work, over two seconds in which this does nothing."""
+    import psutil
+
+    return psutil.cpu_percent(interval=2)
+
+
 def run(name: str, more: list[str]) -> dict[str, Any]:
     """Run one script; what it printed and how it went."""
     script = HERE / f"bench_{name}.py"
-    started, load = time.time(), os.getloadavg()[0]
+    busy = others()
+    started = time.time()
     done = subprocess.run([sys.executable, str(script), *more], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     return {
         "name": name,
@@ -61,7 +69,7 @@ def run(name: str, more: list[str]) -> dict[str, Any]:
         "code": done.returncode,
         "printed": done.stdout.strip(),
         "seconds": round(time.time() - started, 1),
-        "load": round(load, 2),
+        "busy": busy,
         "date": time.strftime("%Y-%m-%d", time.localtime(started)),
         "machine": machine(),
         "versions": versions(),
@@ -91,8 +99,8 @@ def page(names: list[str]) -> str:
         if kept["code"]:
             parts.append(f"**Failed** with exit code {kept['code']}; what it printed before:")
         parts.append(printed)
-        busy = "" if kept["load"] < 0.5 else " **The machine was not quiet: wall seconds mean little.**"
-        facts = f"`{kept['command']}`, {kept['date']}, {kept['seconds']:.0f} s in all, load when it started {kept['load']}.{busy}"
+        quiet = "" if kept["busy"] < 10 else " **The machine was not quiet: wall seconds mean little.**"
+        facts = f"`{kept['command']}`, {kept['date']}, {kept['seconds']:.0f} s in all; {kept['busy']:.0f}% of the processors busy before.{quiet}"
         parts.append(f"<sub>{facts} {kept['machine']}; {kept['versions']}.</sub>")
     return "\n\n".join(parts) + "\n"
 

@@ -205,9 +205,9 @@ def _attention(
     key, value = (repeat_kv(x, getattr(module, "num_key_value_groups", 1)) for x in (key, value))
     scale, window = kwargs.get("scaling"), kwargs.get("sliding_window")
     # One split, whose backward is one `cat`: that of a slice would fill and add a whole row of zeros.
-    parts = list(zip(*(x.split(shared_prefix.sizes, dim=2) for x in (query, key, value)), strict=True))
+    segments = list(zip(*(x.split(shared_prefix.sizes, dim=2) for x in (query, key, value)), strict=True))
     out = []
-    for q, k, v in parts[::2]:
+    for q, k, v in segments[::2]:
         length = q.shape[2]
         if window is None or length <= window:
             seen = attend(q, k, v, is_causal=True, scale=scale)
@@ -215,8 +215,8 @@ def _attention(
             seen = attend(q, k, v, attn_mask=_near(length, length, window, query.device).tril(), scale=scale)
         out.append(seen[0].transpose(0, 1))
     for bucket in shared_prefix.buckets:
-        _, before_k, before_v = parts[2 * bucket.group]
-        q, k, v = (x[0][:, bucket.tokens] for x in parts[2 * bucket.group + 1])
+        _, before_k, before_v = segments[2 * bucket.group]
+        q, k, v = (x[0][:, bucket.tokens] for x in segments[2 * bucket.group + 1])
         mask = bucket.mask
         sees_all = window is None or mask.shape[1] <= window
         if sees_all and q.device.type == "cpu" and q.dtype == torch.float32 and q.shape[2] <= 2 * q.shape[3]:
