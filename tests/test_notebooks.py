@@ -137,7 +137,8 @@ def test_a_run_cell_stopped_with_the_stop_button_goes_on_where_it_stopped(tiny_c
 
     try:
         run(SLOW.format(model=str(tiny_checkpoint)))
-        client.execute("probes = lt.probe(run, samples, policy, iteration=1)")
+        # Not to stop on its error: the kernel would for a moment turn away what is asked next.
+        client.execute("probes = lt.probe(run, samples, policy, iteration=1)", stop_on_error=False)
         for _ in range(600):
             if len(asked()) >= 3:
                 break

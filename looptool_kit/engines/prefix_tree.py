@@ -145,36 +145,71 @@ class Group(NamedTuple):
 def group(paths: Sequence[Sequence[int]]) -> list[Group]:
     """Split consecutive rows into groups that share beginnings, so that a decode step reads least.
 
-    A step reads each group's shared beginning once and, for every row, a buffer as wide as the longest remainder of all. For each of a few
-    widths the best split is found exactly (dynamic programming over rows), and the cheapest of these wins.
+    A step reads each group's shared beginning once and every row's remainder. The best split is found exactly (dynamic programming over rows).
     """
     common = [0, *(shared_length(a, b) for a, b in itertools.pairwise(paths))]
     # Rows with one path (samples of one prompt) always stay together.
     starts = [i for i, path in enumerate(paths) if i == 0 or not common[i] == len(path) == len(paths[i - 1])]
     ends = [*starts[1:], len(paths)]
     lengths, common = [len(paths[i]) for i in starts], [common[i] for i in starts]
-    best: tuple[float, list[Group]] | None = None
-    for width in (0, 16, 32, 64, 128, 256, 512, 1024, max(lengths)):
-        cost = [0.0] + [float("inf")] * len(starts)
-        came = [(0, 0)] * len(cost)  # where the last group begins, what it shares
-        for first, longest in enumerate(lengths):
-            shared = longest
-            for last in range(first, len(starts)):
-                if last > first:
-                    shared, longest = min(shared, common[last]), max(longest, lengths[last])
-                if longest - shared > width:
-                    break
-                if (total := cost[first] + shared + GROUP_COST) < cost[last + 1]:
-                    cost[last + 1], came[last + 1] = total, (first, shared)
-        if best is None or cost[-1] + len(paths) * width < best[0]:
-            split, at = [], len(starts)
-            while at:
-                first, shared = came[at]
-                split.append(Group(starts[first], ends[at - 1], shared))
-                at = first
-            best = cost[-1] + len(paths) * width, split[::-1]
-    assert best is not None
-    return best[1]
+    cost = [0.0] + [float("inf")] * len(starts)
+    came = [(0, 0)] * len(cost)  # where the last group begins, what it shares
+    for first, shared in enumerate(lengths):
+        total = rows = 0
+        for last in range(first, len(starts)):
+            if last > first:
+                shared = min(shared, common[last])
+            rows += ends[last] - starts[last]
+            total += lengths[last] * (ends[last] - starts[last])
+            if (now := cost[first] + shared + GROUP_COST + total - rows * shared) < cost[last + 1]:
+                cost[last + 1], came[last + 1] = now, (first, shared)
+    split, at = [], len(starts)
+    while at:
+        first, shared = came[at]
+        split.append(Group(starts[first], ends[at - 1], shared))
+        at = first
+    return split[::-1]
+
+
+class Own:
+    """What is only a row's own: keys and values behind its group's shared beginning, of rows whose remainders are of similar length."""
+
+    def __init__(self, rows: Any, blank: Any, layers: list[tuple[Any, Any]]):
+        self.rows = rows
+        """[n] long: the rows of the batch that stand here."""
+        self.blank = blank
+        """[n, width] bool: the remainders stand at the right of the first `width` columns; True where there is none."""
+        self.layers = layers
+        """A layer's keys and values, [kv heads, n, columns, head dim] each."""
+        self.used = blank.shape[1]
+        """Columns in use."""
+
+    @property
+    def columns(self) -> int:
+        return self.layers[0][0].shape[2]
+
+    def add(self) -> None:
+        """One more column in use."""
+        self.used += 1
+        if self.used > self.columns:
+            self.layers = [(_grown(k, self.used + GROW - 1), _grown(v, self.used + GROW - 1)) for k, v in self.layers]
+
+    def keep(self, places: Any, rows: Any) -> Own:
+        """Those at `places`, which are now `rows` of the batch."""
+        kept = Own(rows, self.blank[places], [(k.index_select(1, places), v.index_select(1, places)) for k, v in self.layers])
+        kept.used = self.used
+        return kept
+
+
+def similar(lengths: Sequence[int]) -> list[list[int]]:
+    """Which of `lengths` to hold in one buffer: little of it is blank, and few buffers are needed."""
+    todo = sorted(range(len(lengths)), key=lambda i: lengths[i])
+    out = []
+    while todo:
+        most = 1.5 * lengths[todo[0]] + 48
+        out.append(sorted(i for i in todo if lengths[i] <= most))
+        todo = [i for i in todo if lengths[i] > most]
+    return out
 
 
 class Decode:
@@ -185,33 +220,31 @@ class Decode:
 
         self.groups = group(paths)
         rests = [paths[row][g.shared :] for g in self.groups for row in range(g.first, g.last)]
-        self.filled = width = max(map(len, rests))
-        """Columns of the rows' own buffers in use; remainders stand at the right of the first `width`."""
-        blank = torch.zeros(len(rests), width, dtype=torch.bool)
-        source = torch.zeros(len(rests), width + GROW, dtype=torch.long)  # what stands in blank and future columns is never seen
-        for row, rest in enumerate(rests):
-            blank[row, : width - len(rest)] = True
-            source[row, width - len(rest) : width] = torch.tensor(rest, dtype=torch.long)
         device = prefill.device
-        self.blank, source = blank.to(device), source.flatten().to(device)
         picks = [torch.tensor(paths[g.first][: g.shared], dtype=torch.long, device=device) for g in self.groups]
+        self.own, sources = [], []
+        for rows in similar([len(rest) for rest in rests]):
+            width = max(len(rests[row]) for row in rows)
+            blank = torch.zeros(len(rows), width, dtype=torch.bool)
+            source = torch.zeros(len(rows), width + GROW, dtype=torch.long)  # what stands in blank and future columns is never seen
+            for i, row in enumerate(rows):
+                blank[i, : width - len(rests[row])] = True
+                source[i, width - len(rests[row]) : width] = torch.tensor(rests[row], dtype=torch.long)
+            self.own.append(Own(torch.tensor(rows, device=device), blank.to(device), []))
+            sources.append(source.to(device))
         self.shared: list[list[tuple[Any, Any]]] = []
-        self.own: list[tuple[Any, ...]] = []
         for layer, (keys, values) in enumerate(zip(prefill.keys, prefill.values, strict=True)):
             self.shared.append([(keys.index_select(1, pick), values.index_select(1, pick)) for pick in picks])
-            self.own.append(
-                tuple(kept.index_select(1, source).view(kept.shape[0], len(rests), width + GROW, kept.shape[2]) for kept in (keys, values))
-            )
+            for own, source in zip(self.own, sources, strict=True):
+                k, v = (x.index_select(1, source.flatten()).view(x.shape[0], *source.shape, x.shape[2]) for x in (keys, values))
+                own.layers.append((k, v))
             prefill.keys[layer] = prefill.values[layer] = None
         self._scores: Any = None
 
     def step(self, model: Any, tokens: Any, positions: Any) -> Any:
         """Logits [rows, vocabulary] after one more token a row; `tokens` and `positions` are [rows]."""
-        self.filled += 1
-        if self.filled > self.own[0][0].shape[2]:
-            for layer, (keys, values) in enumerate(self.own):
-                self.own[layer] = _grown(keys, self.filled + GROW - 1), _grown(values, self.filled + GROW - 1)
-            self._scores = None
+        for own in self.own:
+            own.add()
         return model(input_ids=tokens[:, None], position_ids=positions[:, None], use_cache=False, logits_to_keep=1, prefix_tree=self).logits[:, -1]
 
     def attend(self, layer: int, query: Any, key: Any, value: Any, scaling: float) -> Any:
@@ -219,35 +252,44 @@ class Decode:
         import torch
 
         rows, heads, _, size = query.shape
-        kv_heads, each, used = key.shape[1], heads // key.shape[1], self.filled
-        keys, values = self.own[layer]
-        keys[:, :, used - 1] = key[:, :, 0].transpose(0, 1)
-        values[:, :, used - 1] = value[:, :, 0].transpose(0, 1)
-        wide = max(g.shared for g in self.groups)
-        if self._scores is None or self._scores.shape[1] != rows * each:
-            # Columns beyond a group's beginning are never written and stay out of the softmax.
-            self._scores = torch.full((kv_heads, rows * each, wide + keys.shape[2]), float("-inf"), dtype=torch.float32, device=query.device)
-        scores = self._scores[:, :, : wide + used]
-        asked = (query.reshape(rows, kv_heads, each, size) * scaling).transpose(0, 1).reshape(kv_heads, rows * each, size)
+        kv_heads, each = key.shape[1], heads // key.shape[1]
+        wide, columns = max(g.shared for g in self.groups), max(own.columns for own in self.own)
+        if self._scores is None or self._scores.shape[1:] != (rows, each, wide + columns):
+            # Columns beyond a group's beginning and beyond a row's own are never written and stay out of the softmax.
+            self._scores = torch.full((kv_heads, rows, each, wide + columns), float("-inf"), dtype=torch.float32, device=query.device)
+        scores = self._scores[..., : wide + max(own.used for own in self.own)]
+        asked = (query.view(rows, kv_heads, each, size) * scaling).transpose(0, 1).contiguous()
         for g, (k, _) in zip(self.groups, self.shared[layer], strict=True):
-            scores[:, g.first * each : g.last * each, : g.shared] = torch.bmm(asked[:, g.first * each : g.last * each], k.transpose(1, 2))
-        mine = torch.matmul(asked.view(kv_heads, rows, each, size), keys[:, :, :used].transpose(2, 3))
-        mine[..., : self.blank.shape[1]].masked_fill_(self.blank[:, None], float("-inf"))
-        scores[:, :, wide:] = mine.view(kv_heads, rows * each, used)
+            seen = torch.bmm(asked[:, g.first : g.last].reshape(kv_heads, -1, size), k.transpose(1, 2))
+            scores[:, g.first : g.last, :, : g.shared] = seen.view(kv_heads, -1, each, g.shared)
+        for own in self.own:
+            keys, values = own.layers[layer]
+            keys[:, :, own.used - 1] = key[own.rows, :, 0].transpose(0, 1)
+            values[:, :, own.used - 1] = value[own.rows, :, 0].transpose(0, 1)
+            mine = torch.matmul(asked[:, own.rows], keys[:, :, : own.used].transpose(2, 3))
+            mine[..., : own.blank.shape[1]].masked_fill_(own.blank[:, None], float("-inf"))
+            scores[:, own.rows, :, wide : wide + own.used] = mine.float()
         weights = scores.softmax(-1).to(query.dtype)
-        own = weights[:, :, wide:].reshape(kv_heads, rows, each, used)
-        out = torch.matmul(own, values[:, :, :used]).view(kv_heads, rows * each, value.shape[3])
+        out = asked.new_empty(kv_heads, rows, each, value.shape[3])
+        for own in self.own:
+            out[:, own.rows] = torch.matmul(weights[:, own.rows, :, wide : wide + own.used], own.layers[layer][1][:, :, : own.used])
         for g, (_, v) in zip(self.groups, self.shared[layer], strict=True):
-            out[:, g.first * each : g.last * each] += torch.bmm(weights[:, g.first * each : g.last * each, : g.shared], v)
-        return out.view(kv_heads, rows, each, value.shape[3]).transpose(0, 1).reshape(rows, heads, 1, value.shape[3])
+            seen = torch.bmm(weights[:, g.first : g.last, :, : g.shared].reshape(kv_heads, -1, g.shared), v)
+            out[:, g.first : g.last] += seen.view(kv_heads, -1, each, value.shape[3])
+        return out.transpose(0, 1).reshape(rows, heads, 1, value.shape[3])
 
     def keep(self, rows: Sequence[int]) -> None:
         """Drop all rows but `rows` (ascending)."""
         import torch
 
-        chosen = torch.tensor(rows, dtype=torch.long, device=self.blank.device)
-        self.blank = self.blank[chosen]
-        self.own = [(k.index_select(1, chosen), v.index_select(1, chosen)) for k, v in self.own]
+        number = {row: i for i, row in enumerate(rows)}
+        still = []
+        for own in self.own:
+            stay = [(place, number[row]) for place, row in enumerate(own.rows.tolist()) if row in number]
+            if stay:
+                places, now = torch.tensor(stay, device=own.rows.device).unbind(1)
+                still.append(own.keep(places, now))
+        self.own = still
         staying: list[int] = []
         groups: list[Group] = []
         for i, g in enumerate(self.groups):
