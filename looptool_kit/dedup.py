@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
+from functools import cached_property
 
 from rensa import RMinHash, RMinHashLSH
 
@@ -54,56 +54,59 @@ def _answer(sample: Sample) -> _Answer:
     return canonical_calls(sample.label.calls), normalised(sample.label.reply) if not sample.label.calls else ""
 
 
-class _Row(NamedTuple):
+class _Row:
     """What is compared of one sample."""
 
-    id: str
-    text: str
-    words: frozenset[str]
-    answer: _Answer
-    minhash: RMinHash
+    def __init__(self, sample: Sample) -> None:
+        self.sample = sample
+        self.text = normalised(_said(sample))
+        self.words = _shingles(self.text)
+
+    @cached_property
+    def answer(self) -> _Answer:
+        # Asked for where the words are alike only: few are, and it takes as long as all else.
+        return _answer(self.sample)
 
 
 class Deduplicator:
     """Holds the samples that are there; asks of each new one whether it repeats one of them."""
 
     def __init__(self, samples: Iterable[Sample] = ()) -> None:
-        self._exact: dict[tuple[str, _Answer], str] = {}
-        self._rows: list[tuple[str, frozenset[str], _Answer]] = []
+        self._same_text: dict[str, list[_Row]] = {}
+        self._rows: list[_Row] = []
         self._near = RMinHashLSH(threshold=ALIKE, num_perm=_PERMUTATIONS, num_bands=_BANDS)
-        self._last: tuple[Sample, _Row] | None = None
+        self._last: tuple[_Row, RMinHash] | None = None
         for sample in samples:
             self.add(sample)
 
     def add(self, sample: Sample) -> None:
         """Take a sample in, duplicate or not."""
-        row = self._row(sample)
-        self._exact.setdefault((row.text, row.answer), row.id)
-        self._near.insert(len(self._rows), row.minhash)
-        self._rows.append((row.id, row.words, row.answer))
+        row, minhash = self._row(sample)
+        self._same_text.setdefault(row.text, []).append(row)
+        self._near.insert(len(self._rows), minhash)
+        self._rows.append(row)
 
     def duplicate_of(self, sample: Sample) -> str | None:
         """Id of the sample already there that this one repeats most, or None."""
-        row = self._row(sample)
-        if (known := self._exact.get((row.text, row.answer))) is not None:
-            return known
+        row, minhash = self._row(sample)
+        for other in self._same_text.get(row.text, ()):
+            if other.answer == row.answer:
+                return other.sample.id
         best, most = None, 0.0
-        for at in sorted(self._near.query(row.minhash)):
-            other, other_words, other_answer = self._rows[at]
-            similarity = jaccard(row.words, other_words)
-            if similarity >= (ALIKE if row.answer == other_answer else SAME) and similarity > most:
-                best, most = other, similarity
+        for at in sorted(self._near.query(minhash)):
+            other = self._rows[at]
+            similarity = jaccard(row.words, other.words)
+            if similarity >= ALIKE and similarity > most and (similarity >= SAME or row.answer == other.answer):
+                best, most = other.sample.id, similarity
         return best
 
-    def _row(self, sample: Sample) -> _Row:
+    def _row(self, sample: Sample) -> tuple[_Row, RMinHash]:
         # One asks, then adds: the second time the row is there.
-        if self._last is None or self._last[0] is not sample:
-            text = normalised(_said(sample))
-            words = _shingles(text)
-            minhash = RMinHash(num_perm=_PERMUTATIONS, seed=1)
-            minhash.update(list(words))
-            self._last = sample, _Row(sample.id, text, words, _answer(sample), minhash)
-        return self._last[1]
+        if self._last is None or self._last[0].sample is not sample:
+            row, minhash = _Row(sample), RMinHash(num_perm=_PERMUTATIONS, seed=1)
+            minhash.update(list(row.words))
+            self._last = row, minhash
+        return self._last
 
 
 def deduplicate(samples: Iterable[Sample]) -> tuple[Samples, dict[str, str]]:

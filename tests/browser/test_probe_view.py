@@ -124,6 +124,7 @@ def use(page: Any, view: Any, noted: Callable[[], dict[str, Any]], decisions: Ca
     view.get_by_role("button", name="undo threshold").click()
     until(page, lambda: decisions()[2:] == ["undo"] and noted()["threshold"] == dragged)
     number = view.get_by_label("threshold", exact=True)
+    until(page, lambda: number.input_value() == f"{dragged:.4f}")  # the page has the undo too, and will not write over what is typed
     number.fill("0.2")
     number.press("Enter")
     view.locator(".lt-bad").wait_for()
