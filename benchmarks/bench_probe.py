@@ -28,6 +28,12 @@ def ours(lists: int, each: int, new: int, quick: bool) -> Work:
     return lambda: [list(c.token_ids) for [c] in engine.generate(samples, Sampling(max_new_tokens=new))]
 
 
+def padded(prompts: list[list[int]]) -> list[list[int]]:
+    """The batches that `generate` gets, as indices."""
+    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+    return [order[at : at + 16] for at in range(0, len(order), 16)]
+
+
 def theirs(lists: int, each: int, new: int, quick: bool) -> Work:
     """Greedy completions by `generate`."""
     as_imported(ours=False)
@@ -43,9 +49,7 @@ def theirs(lists: int, each: int, new: int, quick: bool) -> Work:
 
     def work() -> list[list[int]]:
         out: list[list[int]] = [[] for _ in prompts]
-        order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
-        for at in range(0, len(order), 16):
-            batch = order[at : at + 16]
+        for batch in padded(prompts):
             width = max(len(prompts[i]) for i in batch)
             ids = torch.tensor([[pad] * (width - len(prompts[i])) + prompts[i] for i in batch])
             mask = torch.tensor([[0] * (width - len(prompts[i])) + [1] * len(prompts[i]) for i in batch])
@@ -89,9 +93,7 @@ def bound(lists: int, each: int, quick: bool, answers: list[list[int]]) -> float
 
     engine, samples = TransformersEngine(*load(quick), batch_size=64), on_lists(lists, each)
     prompts = [engine.tokenizer(engine.render(s), add_special_tokens=False).input_ids for s in samples]
-    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
-    batches = [order[at : at + 16] for at in range(0, len(order), 16)]
-    theirs = sum(len(batch) * (max(len(prompts[i]) for i in batch) + max(len(answers[i]) for i in batch) - 1) for batch in batches)
+    theirs = sum(len(batch) * (max(len(prompts[i]) for i in batch) + max(len(answers[i]) for i in batch) - 1) for batch in padded(prompts))
     ours = sum(len(plant([prompts[i] for i in batch]).tokens) + sum(len(answers[i]) - 1 for i in batch) for batch in engine.plan(samples))
     return theirs / ours
 
