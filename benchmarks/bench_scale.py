@@ -4,7 +4,9 @@
 
 Each size runs in a process of its own, on samples of the world that were written to disk and read back, as a run has them. Probes and verdicts are
 made up (a third of the samples failed, most of those PRED_WRONG); everything that reads them is the real thing. The exponent is that of
-cost = size ^ exponent between the first and the last size: 1 is linear.
+cost = size ^ exponent between the first and the last size: 1 is linear. What is above it at the last size is memory that no longer fits the
+processor's caches, Python's collector, which passes over all rows that are held, and a world whose samples come to resemble each other, so that
+more pairs are compared.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
@@ -105,6 +106,21 @@ def test_samples_read_from_disk_share_the_tools_that_they_have_in_common(tmp_pat
     path = Samples(rows).write(tmp_path / "s.parquet")
     first, *others = Samples.read(path)
     assert all(ours is theirs for other in others for ours, theirs in zip(first.tools, other.tools, strict=True))
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_reading_leaves_the_collector_of_cycles_as_it_was(enabled: bool, tmp_path: Path) -> None:
+    path = Samples([PLAIN] * 3).write(tmp_path / "samples.jsonl")
+    (tmp_path / "broken.jsonl").write_text("{")
+    try:
+        (gc.enable if enabled else gc.disable)()
+        assert len(Samples.read(path)) == 3
+        assert gc.isenabled() is enabled
+        with pytest.raises(ValueError, match="broken"):
+            Samples.read(tmp_path / "broken.jsonl")
+        assert gc.isenabled() is enabled
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("suffix", ["parquet", "jsonl"])
