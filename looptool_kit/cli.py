@@ -138,9 +138,10 @@ def ablate(
 
 def _finish(run: Any) -> None:
     from looptool_kit.run import full_disk_explained
-    from looptool_kit.summary import print_scoreboard, report_run
+    from looptool_kit.summary import print_scoreboard, report_run, took
 
     print_scoreboard(run)
+    typer.echo(took(run))
     with full_disk_explained(run.path):
         typer.echo(f"report: {report_run(run)}")
 

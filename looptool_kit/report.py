@@ -323,7 +323,7 @@ def _template(name: str) -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    env.filters.update(percent=_percent, signed=_signed, duration=_duration, p=_p, words=lambda text: str(text).replace("_", " "))
+    env.filters.update(percent=_percent, signed=_signed, duration=duration, p=_p, words=lambda text: str(text).replace("_", " "))
     return env.get_template(name)
 
 
@@ -347,7 +347,8 @@ def _p(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def _duration(seconds: float | None) -> str:
+def duration(seconds: float | None) -> str:
+    """Seconds as people say them: `4.2 s`, `13 min 05 s`, `2 h 10 min`; a dash for None."""
     if seconds is None:
         return "–"
     if seconds < 60:

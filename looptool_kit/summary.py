@@ -10,7 +10,7 @@ from looptool_kit.calls import spent
 from looptool_kit.compose import composition
 from looptool_kit.evaluate import scores
 from looptool_kit.records import Expansions, Probes, Verdicts
-from looptool_kit.report import IterationData, ReportData, write_report
+from looptool_kit.report import IterationData, ReportData, duration, write_report
 from looptool_kit.run import Run
 from looptool_kit.samples import Samples
 from looptool_kit.seed import Truths
@@ -124,6 +124,12 @@ def report_run(run: Run) -> Path:
         ),
         run.path / "report.html",
     )
+
+
+def took(run: Run) -> str:
+    """Wall time of all finished stages together, and the most memory that the process of one of them held."""
+    manifests = [m for j in (0, *run.iterations) for stage in STAGES if (m := run.manifest(stage, j))]
+    return f"stages: {duration(sum(m['seconds'] for m in manifests))}, peak memory {max((m['peak_mb'] for m in manifests), default=0):,} MiB"
 
 
 def timings(run: Run) -> list[dict[str, Any]]:

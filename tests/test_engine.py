@@ -102,6 +102,8 @@ def test_planned_batches_give_what_all_together_gives(engine: TransformersEngine
         together = engine.generate(chats, sampling, lambda batch, made, seen=seen: seen.append((batch, made)))  # type: ignore[misc]
         plan = engine.plan(chats, sampling.n)
         assert [batch for batch, _ in seen] == plan and sorted(i for batch in plan for i in batch) == list(range(len(chats)))
+        sizes = [len(batch) for batch in plan]
+        assert max(sizes) - min(sizes) <= 1
         for batch, made in seen:
             assert made == [together[i] for i in batch]
             assert engine.generate([chats[i] for i in batch], sampling) == made
@@ -180,7 +182,7 @@ def test_out_of_memory_halves_the_batch_with_one_warning(monkeypatch: pytest.Mon
         got = engine.generate(chats, Sampling(max_new_tokens=10), lambda batch, made: batches.append(batch))
     assert [c.token_ids for [c] in got] == [c.token_ids for [c] in want]
     assert len(warned) == 1 and batches == engine.plan(chats)
-    assert sizes[:3] == [16, 8, 4] and all(size <= 4 for size in sizes[2:])
+    assert sizes[:3] == [12, 6, 3] and all(size <= 3 for size in sizes[2:])
 
     def broken(rows: Any, sampling: Sampling) -> list[Completion]:
         raise RuntimeError("shape mismatch")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -42,6 +43,8 @@ def undisturbed(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory)
     done = subprocess.run(command(folder, tiny_checkpoint), env=environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "held-out exact match" in done.stdout and (folder / "report.html").exists()
+    peaks = [json.loads(path.read_text())["peak_mb"] for path in folder.rglob("*.json") if "peak_mb" in path.read_text()]
+    assert re.search(rf"stages: (\d+ min )?[\d.]+ s, peak memory {max(peaks):,} MiB", done.stdout)
     return folder
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import ceil
 from typing import Any
 
 from looptool_kit.engines import Chat, Completion
@@ -16,7 +17,7 @@ MAX_BATCH_TOKENS = 24_576
 class TokenEngine:
     """An engine's tokenizer, context and end tokens, and its batches: a function of these and of the batch size alone, whatever the engine."""
 
-    def __init__(self, tokenizer: Any, context: int, ends: Iterable[int] = (), batch_size: int = 32):
+    def __init__(self, tokenizer: Any, context: int, ends: Iterable[int] = (), batch_size: int = 64):
         """`context` is the most tokens of prompt and answer together; `ends` are tokens that end an answer, beside the chat template's own."""
         self.tokenizer, self.context, self.batch_size = tokenizer, context, batch_size
         self.end = _end_token(tokenizer)
@@ -67,6 +68,8 @@ class TokenEngine:
     def _plan(self, prompts: Sequence[tuple[int, ...]], n: int) -> list[list[int]]:
         order = sorted(range(len(prompts)), key=lambda i: (prompts[i], i))
         most = max(1, self.batch_size // n)
+        # Evenly: a decode step of a few rows that are left over costs nearly what one of many does.
+        most = ceil(len(prompts) / max(1, ceil(len(prompts) / most)))
         batches: list[list[int]] = []
         held = 0
         for i in order:

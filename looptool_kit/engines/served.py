@@ -33,7 +33,7 @@ PLAIN = {"top_p": 1.0, "top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}
 class ServedEngine(TokenEngine):
     """Generates and scores through a vLLM server."""
 
-    def __init__(self, endpoint: Endpoint, path: str | Path, batch_size: int = 32):
+    def __init__(self, endpoint: Endpoint, path: str | Path, batch_size: int = 64):
         """`endpoint.model` is a name that the server knows: its base model, or an adapter of `--lora-modules`. `path`: the base model's folder here.
 
         Raises ConnectionError where no vLLM server answers, ValueError where it does not know the model.

@@ -33,7 +33,7 @@ class Row(NamedTuple):
 class TransformersEngine(TokenEngine):
     """Generates and scores with a causal language model of transformers (Llama-like: full attention in every layer)."""
 
-    def __init__(self, model: Any, tokenizer: Any, batch_size: int = 32):
+    def __init__(self, model: Any, tokenizer: Any, batch_size: int = 64):
         """`model` may be a PEFT model; it is used as it is, not copied. `batch_size` is the number of completions that decode at once."""
         inner = model.get_base_model() if hasattr(model, "get_base_model") else model
         if not getattr(inner, "_supports_attention_backend", False):
@@ -44,7 +44,7 @@ class TransformersEngine(TokenEngine):
         self._most = batch_size
 
     @classmethod
-    def load(cls, path: str | Path, adapter: str | Path | None = None, dtype: Any = None, batch_size: int = 32) -> TransformersEngine:
+    def load(cls, path: str | Path, adapter: str | Path | None = None, dtype: Any = None, batch_size: int = 64) -> TransformersEngine:
         """The engine of a folder, a hub id or `embedded`, with a LoRA adapter merged in where one is given (see `models.load`)."""
         from looptool_kit.models import load
 

@@ -43,7 +43,7 @@ def why_not() -> str:
 class VllmEngine(TokenEngine):
     """Generates and scores with a model in vLLM. Greedy answers are those of the `transformers` engine up to numerical ties."""
 
-    def __init__(self, path: str | Path, dtype: Any = None, batch_size: int = 32, rank: int = 32):
+    def __init__(self, path: str | Path, dtype: Any = None, batch_size: int = 64, rank: int = 32):
         """`path` is a checkpoint folder; `batch_size` completions decode at once; adapters have at most LoRA rank `rank`.
 
         `dtype` is a torch dtype or its name, None takes `models.default_dtype()`. Raises ValueError where vLLM is not installed.
