@@ -8,7 +8,7 @@
 # writes data here: your requests are multiplied by swapping values (dates, names, numbers, choices), so their *wordings* remain yours.
 # Write many different ones.
 #
-# On the settings below this takes about a quarter of an hour on two cores. Stop at any time; it goes on where it stopped.
+# On the settings below this takes seven minutes on two cores. Stop at any time; it goes on where it stopped.
 
 # %%
 import json

@@ -64,7 +64,8 @@ def clean(notebook: Any, runs: Path) -> None:
         if cell.cell_type != "code":
             continue
         cell.metadata.pop("execution", None)
-        cell.outputs = [_without(o, places) for o in _joined(cell.outputs) if not _noise(o)]
+        kept = _joined([o for o in _joined(cell.outputs) if not _noise(o)])
+        cell.outputs = [_without(o, places) for o in kept]
 
 
 def _noise(output: Any) -> bool:
