@@ -54,7 +54,7 @@ def _reworded(sample: Sample, rng: random.Random) -> Sample:
 
 
 def ours(count: int, planted: int) -> Work:
-    """`deduplicate`, as the seeders and compose use it."""
+    """`deduplicate`: what the seeders and EDDE ask of each new sample, asked of a whole table."""
     samples, _ = data(count, planted)
 
     def work() -> list[int]:
