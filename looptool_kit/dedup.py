@@ -43,10 +43,7 @@ def normalised(text: str) -> str:
 
 def shingles(text: str) -> frozenset[str]:
     """The word 3-shingles of a text; a shorter text is one shingle."""
-    return _shingles(_words(text))
-
-
-def _shingles(words: list[str]) -> frozenset[str]:
+    words = _words(text)
     return frozenset(map(" ".join, zip(words, words[1:], words[2:], strict=False) if len(words) > 3 else [words]))
 
 
@@ -58,63 +55,52 @@ def jaccard(a: frozenset[str], b: frozenset[str]) -> float:
 
 def said(sample: Sample) -> frozenset[str]:
     """What deduplication compares of a sample: the shingles of what user and tools say in it."""
-    return shingles(_said(sample))
+    # Of all turns: "The first one, please" says nothing without those before it.
+    return shingles("\n".join([m.content for m in sample.messages if m.role in ("user", "tool")]))
 
 
 def _same_answer(a: Label, b: Label) -> bool:
     return match(a, b) and (bool(a.calls) or normalised(a.reply) == normalised(b.reply))
 
 
-class _Row:
-    """What is compared of one sample."""
-
-    __slots__ = ("sample", "shingles", "text")
-
-    def __init__(self, sample: Sample) -> None:
-        words = _words(_said(sample))
-        self.sample = sample
-        self.text = " ".join(words)
-        self.shingles = _shingles(words)
-
-
 class Deduplicator:
     """Holds the samples that are there; asks of each new one whether it repeats one of them."""
 
     def __init__(self, samples: Iterable[Sample] = ()) -> None:
-        self._same_text: dict[str, list[_Row]] = {}
-        self._rows: list[_Row] = []
+        self._rows: list[tuple[Sample, frozenset[str]]] = []
+        self._same: dict[frozenset[str], list[Sample]] = {}
         self._near = RMinHashLSH(threshold=ALIKE, num_perm=_PERMUTATIONS, num_bands=_BANDS)
-        self._last: tuple[_Row, RMinHash] | None = None
+        self._last: tuple[Sample, frozenset[str], RMinHash] | None = None
         for sample in samples:
             self.add(sample)
 
     def add(self, sample: Sample) -> None:
         """Take a sample in, duplicate or not."""
-        row, minhash = self._row(sample)
-        self._same_text.setdefault(row.text, []).append(row)
+        _, words, minhash = self._look(sample)
+        self._same.setdefault(words, []).append(sample)
         self._near.insert(len(self._rows), minhash)
-        self._rows.append(row)
+        self._rows.append((sample, words))
 
     def duplicate_of(self, sample: Sample) -> str | None:
         """Id of the sample already there that this one repeats most, or None."""
-        row, minhash = self._row(sample)
-        for other in self._same_text.get(row.text, ()):
-            if _same_answer(sample.label, other.sample.label):
-                return other.sample.id
+        _, words, minhash = self._look(sample)
+        for other in self._same.get(words, ()):
+            if _same_answer(sample.label, other.label):
+                return other.id
         best, most = None, 0.0
         for at in sorted(self._near.query(minhash)):
-            other = self._rows[at]
-            similarity = jaccard(row.shingles, other.shingles)
-            if similarity >= ALIKE and similarity > most and (similarity >= SAME or _same_answer(sample.label, other.sample.label)):
-                best, most = other.sample.id, similarity
+            other, its_words = self._rows[at]
+            similarity = jaccard(words, its_words)
+            if similarity >= ALIKE and similarity > most and (similarity >= SAME or _same_answer(sample.label, other.label)):
+                best, most = other.id, similarity
         return best
 
-    def _row(self, sample: Sample) -> tuple[_Row, RMinHash]:
-        # One asks, then adds: the second time the row is there.
-        if self._last is None or self._last[0].sample is not sample:
-            row, minhash = _Row(sample), RMinHash(num_perm=_PERMUTATIONS, seed=1)
-            minhash.update(list(row.shingles))
-            self._last = row, minhash
+    def _look(self, sample: Sample) -> tuple[Sample, frozenset[str], RMinHash]:
+        # One asks, then adds: the second time it is there.
+        if self._last is None or self._last[0] is not sample:
+            words, minhash = said(sample), RMinHash(num_perm=_PERMUTATIONS, seed=1)
+            minhash.update(list(words))
+            self._last = sample, words, minhash
         return self._last
 
 
@@ -132,8 +118,3 @@ def deduplicate(samples: Iterable[Sample]) -> tuple[Samples, dict[str, str]]:
                 seen.add(sample)
                 kept.append(sample)
     return Samples(kept), dropped
-
-
-def _said(sample: Sample) -> str:
-    # "The first one, please" says nothing without the turns before it.
-    return "\n".join([m.content for m in sample.messages if m.role in ("user", "tool")])
