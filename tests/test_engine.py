@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from tiny_models import tiny_model, tiny_tokenizer  # noqa: E402
+from tiny_models import KINDS, tiny_model, tiny_tokenizer  # noqa: E402
 
 from looptool_kit.engines import Completion, Sampling  # noqa: E402
 from looptool_kit.engines.prefix_tree import group, plant, shared_length, similar  # noqa: E402
@@ -21,7 +21,6 @@ from looptool_kit.engines.transformers import TransformersEngine  # noqa: E402
 from looptool_kit.samples import Label, Message, Sample, Tool  # noqa: E402
 from looptool_kit.toolcalls import render_prompt  # noqa: E402
 
-KINDS = ("llama", "qwen2", "qwen3")
 ROUNDING = 2e-4
 """Between two float32 log-probabilities of unlikely tokens, which sampling draws: transformers' own are up to 1.1e-4 away from float64's."""
 
@@ -209,16 +208,6 @@ def test_a_live_training_model_is_used_and_left_as_it_was() -> None:
     ids = torch.tensor([[1, 2, 3]])
     model(input_ids=ids, labels=ids).loss.backward()  # weights are no inference tensors, attention is the model's own again
     assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
-
-
-def test_sliding_attention_is_refused() -> None:
-    from transformers import AutoConfig, AutoModelForCausalLM
-
-    config = AutoConfig.for_model("mistral", vocab_size=258, hidden_size=32, intermediate_size=32, num_hidden_layers=1, num_attention_heads=4,
-                                  num_key_value_heads=2, head_dim=8, sliding_window=16)  # fmt: skip
-    engine = TransformersEngine(AutoModelForCausalLM.from_config(config), tiny_tokenizer())
-    with pytest.raises(ValueError, match="sliding_window"):
-        engine.generate(some_chats(3), Sampling(max_new_tokens=2))
 
 
 def test_nothing_in_nothing_out(engine: TransformersEngine) -> None:

@@ -10,35 +10,10 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("trl")
 
-from tiny_models import tiny_model, tiny_tokenizer  # noqa: E402
+from tiny_models import KINDS, tiny_model, tiny_tokenizer  # noqa: E402
 
 from looptool_kit.trainers import grpo  # noqa: E402
 from looptool_kit.trainers.shared_prefix import pack, packed_logps, why_not  # noqa: E402
-
-KINDS = ("llama", "qwen2", "qwen3", "gemma3", "qwen2 sliding", "mistral sliding")
-WINDOW = 16
-
-
-def model_of(kind: str) -> Any:
-    """A tiny random model; windows are shorter than the prompts, than some completions longer."""
-    from transformers import AutoConfig, AutoModelForCausalLM
-
-    if kind in ("llama", "qwen2", "qwen3", "gpt2"):
-        return tiny_model(kind)
-    torch.manual_seed(5)
-    sizes: dict[str, Any] = dict(
-        vocab_size=258, hidden_size=48, intermediate_size=64, num_hidden_layers=3, num_attention_heads=6, num_key_value_heads=2, head_dim=8,
-        initializer_range=0.3, eos_token_id=257, pad_token_id=257, bos_token_id=None, sliding_window=WINDOW,
-    )  # fmt: skip
-    if kind != "mistral sliding":
-        sizes["layer_types"] = ["sliding_attention", "full_attention", "sliding_attention"]
-    if kind == "gemma3":
-        sizes |= {"query_pre_attn_scalar": 8}
-    if kind == "qwen2 sliding":
-        sizes |= {"use_sliding_window": True}
-    name = {"gemma3": "gemma3_text", "qwen2 sliding": "qwen2", "mistral sliding": "mistral"}[kind]
-    return AutoModelForCausalLM.from_config(AutoConfig.for_model(name, **sizes), dtype=torch.float32)
-
 
 def with_lora(model: Any) -> Any:
     from peft import LoraConfig, get_peft_model
@@ -103,7 +78,7 @@ def run(cls: Any, model: Any, folder: Path, inputs: dict[str, Any], **config: An
 def check(folder: Path, kind: str, lora: bool, inputs: dict[str, Any], **config: Any) -> None:
     from trl import GRPOTrainer
 
-    made = [with_lora(m) if lora else m for m in (model_of(kind), model_of(kind))]
+    made = [with_lora(m) if lora else m for m in (tiny_model(kind), tiny_model(kind))]
     assert why_not(made[1]) is None
     logps, loss, grads = run(GRPOTrainer, made[0], folder, inputs, **config)
     our_logps, our_loss, our_grads = run(grpo.shared_prefix_trainer(), made[1], folder, inputs, **config)
@@ -137,7 +112,7 @@ def test_old_and_reference_log_probs_enter_as_in_trl(config: dict[str, Any], tmp
 
 @pytest.mark.parametrize("kind", ["llama", "gemma3"])
 def test_bfloat16_is_near_float32(kind: str) -> None:
-    model = model_of(kind).eval()
+    model = tiny_model(kind).eval()
     inputs = batch()
     prompts = [ids[m.bool()].tolist() for ids, m in zip(inputs["prompt_ids"], inputs["prompt_mask"], strict=True)]
     answers = [ids[m.bool()].tolist() for ids, m in zip(inputs["completion_ids"], inputs["completion_mask"], strict=True)]

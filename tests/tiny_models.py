@@ -20,16 +20,30 @@ def tiny_tokenizer() -> Any:
     return PreTrainedTokenizerFast(tokenizer_object=inner, eos_token="<|im_end|>", pad_token="<|im_end|>", chat_template=chat_template())
 
 
+KINDS = ("llama", "qwen2", "qwen3", "gemma3", "qwen2 sliding", "mistral sliding")
+WINDOW = 16
+"""Tokens that a layer with a sliding window sees: fewer than any prompt has."""
+
+
 def tiny_model(kind: str, context: int = 4096) -> Any:
     """Random weights, large enough that greedy answers have no ties; several end tokens, so that some answers end."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
     torch.manual_seed(5)
-    sizes = dict(hidden_size=48, intermediate_size=64, num_hidden_layers=3, num_attention_heads=6, num_key_value_heads=2, head_dim=8)
-    config = AutoConfig.for_model(
-        kind, vocab_size=258, max_position_embeddings=context, initializer_range=0.5, eos_token_id=257, pad_token_id=257, bos_token_id=None, **sizes
-    )
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
+    sizes: dict[str, Any] = dict(
+        hidden_size=48, intermediate_size=64, num_hidden_layers=3, num_attention_heads=6, num_key_value_heads=2, head_dim=8,
+        vocab_size=258, max_position_embeddings=context, initializer_range=0.5, eos_token_id=257, pad_token_id=257, bos_token_id=None,
+    )  # fmt: skip
+    if kind in ("gemma3", "qwen2 sliding"):
+        sizes |= {"sliding_window": WINDOW, "layer_types": ["sliding_attention", "full_attention", "sliding_attention"]}
+    extra: dict[str, dict[str, Any]] = {
+        "gemma3": {"query_pre_attn_scalar": 8, "tie_word_embeddings": False},  # tied, it would repeat one token for ever
+        "qwen2 sliding": {"use_sliding_window": True},
+        "mistral sliding": {"sliding_window": WINDOW},
+    }
+    sizes |= extra.get(kind, {})
+    name = {"gemma3": "gemma3_text", "qwen2 sliding": "qwen2", "mistral sliding": "mistral"}.get(kind, kind)
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(name, **sizes), dtype=torch.float32).eval()
     model.generation_config.eos_token_id = [257, *range(0, 256, 12)]
     return model

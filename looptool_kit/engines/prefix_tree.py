@@ -4,7 +4,8 @@ Token sequences in sorted order form a tree. `plant` lays its distinct tokens ou
 chunks with each token seeing exactly its ancestors, and `Decode` then attends from all rows at once: to a beginning that a group of rows shares
 with one matrix product for the group (Hydragen, arXiv 2402.05099, section 3), to what is a row's own through its own buffer.
 
-Both take the place of the model's attention by transformers' `AttentionInterface` (`installed`), so any decoder that supports it can be run.
+Both take the place of the model's attention by transformers' `AttentionInterface` (`installed`), so any decoder that supports it can be run. In
+layers with a sliding window a token sees the last `window` tokens of its own sequence, itself among them, as in transformers.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ class Prefill:
                 yield ask, logits
 
     def _open(self, start: int, end: int) -> None:
-        """Set the chunk: which earlier tokens it needs, and who sees whom."""
+        """Set the chunk: which earlier tokens it needs, who sees whom, and how far behind a token each other one stands."""
         import torch
 
         runs: list[tuple[int, int]] = []  # maximal stretches of one sequence's own tokens
@@ -111,11 +112,17 @@ class Prefill:
             mask[a - start : b - start, own : own + b - a] = torch.ones(b - a, b - a, dtype=torch.bool).tril()
         self._start, self._end = start, end
         self._earlier = torch.tensor(earlier, dtype=torch.long, device=self.device)
-        self._mask = mask.to(self.device)
+        self._masks = {None: mask.to(self.device)}
+        depths = torch.tensor(self.tree.depths, device=self.device)
+        own = depths[start:end]
+        self._behind = own[:, None] - torch.cat([depths[self._earlier], own])
 
-    def attend(self, layer: int, query: Any, key: Any, value: Any, scaling: float) -> Any:
+    def attend(self, layer: int, query: Any, key: Any, value: Any, scaling: float, window: int | None) -> Any:
         """query [1, heads, chunk, d], key and value [1, kv heads, chunk, d] -> [1, heads, chunk, d]; keeps key and value."""
         import torch
+
+        if window not in self._masks:
+            self._masks[window] = self._masks[None] & (self._behind < window)
 
         if layer == len(self.keys):
             shape = (key.shape[1], len(self.tree.tokens), key.shape[3])
@@ -128,7 +135,7 @@ class Prefill:
             value = torch.cat([self.values[layer][None].index_select(2, self._earlier), value], 2)
         repeats = query.shape[1] // key.shape[1]
         key, value = key.repeat_interleave(repeats, 1), value.repeat_interleave(repeats, 1)
-        return torch.nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=self._mask, scale=scaling)
+        return torch.nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=self._masks[window], scale=scaling)
 
 
 # --------------------------------------------------------------- decode
@@ -245,9 +252,10 @@ class Decode:
         """Logits [rows, vocabulary] after one more token a row; `tokens` and `positions` are [rows]."""
         for own in self.own:
             own.add()
+        self._positions, self._gone = positions, {}
         return model(input_ids=tokens[:, None], position_ids=positions[:, None], use_cache=False, logits_to_keep=1, prefix_tree=self).logits[:, -1]
 
-    def attend(self, layer: int, query: Any, key: Any, value: Any, scaling: float) -> Any:
+    def attend(self, layer: int, query: Any, key: Any, value: Any, scaling: float, window: int | None) -> Any:
         """query [rows, heads, 1, d], key and value [rows, kv heads, 1, d] -> [rows, heads, 1, d]; keeps key and value."""
         import torch
 
@@ -269,6 +277,10 @@ class Decode:
             mine = torch.matmul(asked[:, own.rows], keys[:, :, : own.used].transpose(2, 3))
             mine[..., : own.blank.shape[1]].masked_fill_(own.blank[:, None], float("-inf"))
             scores[:, own.rows, :, wide : wide + own.used] = mine.float()
+        if window is not None:
+            if window not in self._gone:
+                self._gone[window] = self._positions[:, None] - self._depths(wide, scores.shape[-1]) >= window
+            scores.masked_fill_(self._gone[window][None, :, None], float("-inf"))
         weights = scores.softmax(-1).to(query.dtype)
         out = asked.new_empty(kv_heads, rows, each, value.shape[3])
         for own in self.own:
@@ -277,6 +289,17 @@ class Decode:
             seen = torch.bmm(weights[:, g.first : g.last, :, : g.shared].reshape(kv_heads, -1, g.shared), v)
             out[:, g.first : g.last] += seen.view(kv_heads, -1, each, value.shape[3])
         return out.transpose(0, 1).reshape(rows, heads, 1, value.shape[3])
+
+    def _depths(self, wide: int, columns: int) -> Any:
+        """[rows, columns] long: the position in its row's sequence of what stands in each column of the scores."""
+        import torch
+
+        device = self._positions.device
+        out = torch.arange(columns, device=device).repeat(len(self._positions), 1)
+        shared = torch.tensor([g.shared for g in self.groups for _ in range(g.first, g.last)], device=device)
+        for own in self.own:
+            out[own.rows, wide:] += (shared[own.rows] - own.blank.sum(1))[:, None] - wide
+        return out
 
     def keep(self, rows: Sequence[int]) -> None:
         """Drop all rows but `rows` (ascending)."""
@@ -317,11 +340,11 @@ def _attention(module: Any, query: Any, key: Any, value: Any, attention_mask: An
         raise ValueError(
             f"{type(module).__name__} gets no keyword arguments from its model, so the transformers engine cannot run it; use the vllm engine."
         )
-    for name in ("sliding_window", "softcap", "s_aux", "position_bias"):
+    for name in ("softcap", "s_aux", "position_bias"):
         if settings.get(name) is not None:
-            raise ValueError(f"The transformers engine runs full attention only and this model's wants {name}; use the vllm engine for it.")
+            raise ValueError(f"The transformers engine runs plain attention only and this model's wants {name}; use the vllm engine for it.")
     scaling = settings.get("scaling") or query.shape[-1] ** -0.5
-    out = tree.attend(module.layer_idx, query, key, value, scaling)
+    out = tree.attend(module.layer_idx, query, key, value, scaling, settings.get("sliding_window"))
     return out.transpose(1, 2).contiguous(), None
 
 
