@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("trl")
@@ -14,6 +16,7 @@ from tiny_models import KINDS, tiny_model, tiny_tokenizer  # noqa: E402
 
 from looptool_kit.trainers import grpo  # noqa: E402
 from looptool_kit.trainers.shared_prefix import pack, packed_logps, why_not  # noqa: E402
+
 
 def with_lora(model: Any) -> Any:
     from peft import LoraConfig, get_peft_model
@@ -26,12 +29,17 @@ def with_lora(model: Any) -> Any:
     return policy
 
 
-def batch() -> dict[str, Any]:
-    """Seven rows of three groups (of four, two and one), prompts left-padded as TRL does, completions ragged, two cut at the length limit."""
+def batch(tools: int = 0) -> dict[str, Any]:
+    """Seven rows of three groups (of four, two and one), prompts left-padded as TRL does, completions ragged, two cut at the length limit.
+
+    The first two groups' prompts begin with the same `tools` tokens.
+    """
     rng = torch.Generator().manual_seed(0)
     prompts = [torch.randint(5, 250, (n,), generator=rng) for n in (40, 22, 6)]
+    shared = torch.randint(5, 250, (tools,), generator=rng)
+    prompts[:2] = [torch.cat([shared, prompt]) for prompt in prompts[:2]]
     lengths = torch.tensor([24, 5, 9, 24, 1, 7, 3])
-    width, new = 40, 24
+    width, new = 40 + tools, 24
     ids, mask = torch.zeros(7, width, dtype=torch.long), torch.zeros(7, width, dtype=torch.long)
     for row, which in enumerate((0, 1, 0, 0, 1, 0, 2)):
         ids[row, width - len(prompts[which]) :], mask[row, width - len(prompts[which]) :] = prompts[which], 1
@@ -51,12 +59,12 @@ def run(cls: Any, model: Any, folder: Path, inputs: dict[str, Any], **config: An
     from datasets import Dataset
     from trl import GRPOConfig
 
-    settings = GRPOConfig(
+    arguments = GRPOConfig(
         output_dir=str(folder / cls.__name__), per_device_train_batch_size=2, num_generations=2, max_completion_length=24, epsilon_high=0.28,
         report_to=[], use_cpu=True, bf16=False, temperature=0.9, **{"gradient_checkpointing": False, "loss_type": "dapo", **config},
     )  # fmt: skip
     trainer = cls(
-        model=model, args=settings, reward_funcs=[lambda completions, **_: [0.0] * len(completions)], processing_class=tiny_tokenizer(),
+        model=model, args=arguments, reward_funcs=[lambda completions, **_: [0.0] * len(completions)], processing_class=tiny_tokenizer(),
         train_dataset=Dataset.from_list([{"prompt": "x"}] * 2),
     )  # fmt: skip
     trainer.current_gradient_accumulation_steps = 1
@@ -97,6 +105,42 @@ def test_log_probs_loss_and_gradients_equal_stock_trl(kind: str, tmp_path: Path)
 
 
 @pytest.mark.parametrize("kind", ["llama", "gemma3"])
+def test_groups_of_one_tool_list_are_computed_together(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows: list[int] = []
+
+    def counting(prompts: list[list[int]], completions: list[list[int]]) -> Any:
+        packed = pack(prompts, completions)
+        rows.append(packed.input_ids.shape[1])
+        return packed
+
+    monkeypatch.setattr(grpo, "pack", counting)
+    check(tmp_path, kind, False, batch(tools=60))
+    # All rows once (log-probs; the second prompt's own 22 tokens twice, too few to be a prefix of their own), then the five with an advantage: those
+    # of the tool list in one pass, the third prompt in another.
+    assert rows == [60 + 40 + 23 + 8 + 23 + 6 + 2 * 22 + 4 + 6 + 2, 60 + 40 + 23 + 8 + 6 + 22 + 4, 6 + 2]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(1, 900), st.integers(0, 9), st.integers(1, 4)), min_size=1, max_size=12),
+    st.integers(0, 80),
+)
+def test_parts_hold_each_row_once_and_whole_prompts(groups: list[tuple[int, int, int, int]], tools: int) -> None:
+    """Groups: (tool list, length of the prompt's own part, tokens of each completion, completions)."""
+    prompts: dict[int, tuple[int, ...]] = {}
+    for which, own, _, count in groups:
+        for _ in range(count):
+            prompts[2 * len(prompts)] = (which,) * tools + tuple(range(100, 100 + own))
+    lengths = [n for _, _, n, count in groups for _ in range(count) for _ in (0, 1)]
+    parts = grpo.together(prompts, lengths)
+    assert sorted(row for part in parts for row in part) == sorted(prompts)
+    for part in parts:
+        held = pack([prompts[row] for row in part], [(0,) * lengths[row] + (1,) for row in part]).input_ids.shape[1]
+        assert len({prompts[row] for row in part}) == 1 or held <= grpo.MOST
+        assert all(row in part for row in prompts if prompts[row] in {prompts[r] for r in part})
+
+
+@pytest.mark.parametrize("kind", ["llama", "gemma3"])
 def test_with_lora_and_gradient_checkpointing(kind: str, tmp_path: Path) -> None:
     check(tmp_path, kind, True, batch(), gradient_checkpointing=True, gradient_checkpointing_kwargs={"use_reentrant": False})
 
@@ -117,9 +161,9 @@ def test_bfloat16_is_near_float32(kind: str) -> None:
     prompts = [ids[m.bool()].tolist() for ids, m in zip(inputs["prompt_ids"], inputs["prompt_mask"], strict=True)]
     answers = [ids[m.bool()].tolist() for ids, m in zip(inputs["completion_ids"], inputs["completion_mask"], strict=True)]
     with torch.no_grad():
-        exact, _ = packed_logps(model, pack(prompts, answers, same_group=4))
+        exact, _ = packed_logps(model, pack(prompts, answers))
         model.to(torch.bfloat16)
-        rounded, _ = packed_logps(model, pack(prompts, answers, same_group=4))
+        rounded, _ = packed_logps(model, pack(prompts, answers))
         alone = []
         for prompt, answer in zip(prompts, answers, strict=True):
             logits = model(torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 : -1].float()

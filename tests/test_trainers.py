@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
+from functools import cache
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
 from looptool_kit.config import GrpoSettings, LoraSettings, SftSettings  # noqa: E402
+from looptool_kit.engines.prefix_tree import plant  # noqa: E402
 from looptool_kit.samples import Label, Samples, ToolCall  # noqa: E402
 from looptool_kit.seeders import world  # noqa: E402
 from looptool_kit.toolcalls import grade  # noqa: E402
 from looptool_kit.trainers import common, grpo, sft  # noqa: E402
-from looptool_kit.trainers.shared_prefix import pack, packed_logps, why_not  # noqa: E402
+from looptool_kit.trainers.shared_prefix import LEAST, pack, packed_logps, why_not  # noqa: E402
 
 
 def tiny(kind: str):
@@ -25,6 +30,16 @@ def tiny(kind: str):
     sizes = dict(vocab_size=200, hidden_size=32, intermediate_size=64, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2)
     extra = {"head_dim": 16} if kind == "Qwen3" else {}
     return getattr(t, f"{kind}ForCausalLM")(getattr(t, f"{kind}Config")(**sizes, **extra)).eval()
+
+
+@cache
+def tiny_sliding():
+    import transformers as t
+
+    torch.manual_seed(0)
+    sizes = dict(vocab_size=200, hidden_size=32, intermediate_size=64, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2)
+    layers = ["sliding_attention", "full_attention", "sliding_attention"]
+    return t.Qwen2ForCausalLM(t.Qwen2Config(**sizes, use_sliding_window=True, sliding_window=20, layer_types=layers)).eval()
 
 
 def ragged(seed: int) -> tuple[list[list[int]], list[list[int]]]:
@@ -63,6 +78,41 @@ def test_packed_log_probs_and_gradients_equal_those_of_single_rows(kind: str) ->
         torch.testing.assert_close(parameter.grad, grad, rtol=1e-4, atol=1e-5)
 
 
+@st.composite
+def trees(draw: st.DrawFn) -> tuple[list[list[int]], list[list[int]]]:
+    """(prompts, completions), most of which go on from somewhere within another: tool list, dialogue, request, answer."""
+    rng = torch.Generator().manual_seed(draw(st.integers(0, 2**20)))
+    prompts: list[list[int]] = []
+    completions: list[list[int]] = []
+    for _ in range(draw(st.integers(1, 9))):
+        tail = torch.randint(1, 200, (draw(st.integers(1, 70)),), generator=rng).tolist()
+        before = draw(st.sampled_from([[], *(p + c for p, c in zip(prompts, completions, strict=True))]))
+        whole = before[: draw(st.integers(0, len(before)))] + tail
+        at = draw(st.integers(1, len(whole)))
+        prompts.append(whole[:at])
+        completions.append(whole[at:])
+    return prompts, completions
+
+
+@pytest.mark.parametrize("kind", ["Llama", "sliding"])
+@settings(max_examples=40, deadline=None)
+@given(trees())
+def test_any_tree_of_sequences_gives_the_log_probs_of_single_rows(kind: str, made: tuple[list[list[int]], list[list[int]]]) -> None:
+    model = tiny_sliding() if kind == "sliding" else tiny(kind)
+    prompts, completions = made
+    packed = pack(prompts, completions)
+    distinct = len(plant(sorted({(*p, *c[:-1]) for p, c in zip(prompts, completions, strict=True)})).tokens)
+    # A prefix that is not worth its kernels is written out for each of its sequences: LEAST tokens at the most.
+    assert distinct <= packed.input_ids.shape[1] <= distinct + LEAST * (len(prompts) - 1)
+    with torch.no_grad():
+        rows = []
+        for prompt, completion in zip(prompts, completions, strict=True):
+            logits = model(torch.tensor([prompt + completion])).logits[0, len(prompt) - 1 : -1] if completion else torch.zeros(0, 200)
+            rows.append(torch.log_softmax(logits, -1).gather(1, torch.tensor(completion, dtype=torch.long)[:, None])[:, 0])
+        logps, _ = packed_logps(model, packed)
+    torch.testing.assert_close(logps, torch.cat(rows), rtol=1e-4, atol=1e-5)
+
+
 def test_plain_forward_still_works_after_packing() -> None:
     model = tiny("Llama")
     ids = torch.arange(1, 40)[None]
@@ -98,6 +148,20 @@ def test_an_epoch_sees_each_sample_once_and_lists_stand_together() -> None:
     together = sum(len({str(rows[i].tools) for i in run}) == 1 for run in runs)
     assert together > sum(len({str(rows[i].tools) for i in range(k, k + 4)}) == 1 for k in range(0, 60, 4)) // 2 and together >= 4
     assert order != common.by_tool_list(rows, 4, seed=1)
+
+
+def test_the_turns_of_a_dialogue_stand_together() -> None:
+    """They share more than the tool list, and `pack` computes that once."""
+    dialogues = world.generate(40, seed=2, kinds=["multi_turn"])
+    rows = []
+    for sample in dialogues:
+        turns = [i for i, m in enumerate(sample.messages) if m.role == "user"]
+        rows += [sample.model_copy(update={"messages": sample.messages[: i + 1]}) for i in turns]
+    assert len(rows) > len(dialogues)
+    order = common.by_tool_list(rows, len(rows), seed=0)
+    assert sorted(order) == list(range(len(rows)))
+    openings = [next(m.content for m in rows[i].messages if m.role == "user") for i in order]
+    assert sum(a != b for a, b in itertools.pairwise(openings)) == len(set(openings)) - 1
 
 
 def sft_settings(**changes: object) -> SftSettings:

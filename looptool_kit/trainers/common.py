@@ -151,17 +151,24 @@ def _lines(rows: Sequence[dict[str, Any]]) -> list[str]:
 def by_tool_list(samples: Sequence[Sample], run: int, seed: int) -> list[int]:
     """Indices of one epoch, each once: samples of one tool list stand together in runs of `run`, the runs are shuffled.
 
-    A run shares its prompt's prefix, and over an epoch each sample is still seen exactly once.
+    Within a tool list the turns of one dialogue follow each other, in no particular order. A run shares its prompts' prefix, and over an epoch each
+    sample is still seen exactly once.
     """
     import random
 
     rng = random.Random(seed)
-    lists: dict[tuple[str, ...], list[int]] = {}
+    lists: dict[tuple[str, ...], dict[str, list[int]]] = {}
     for index, sample in enumerate(samples):
-        lists.setdefault(tuple(t.model_dump_json() for t in sample.tools), []).append(index)
+        dialogues = lists.setdefault(tuple(t.model_dump_json() for t in sample.tools), {})
+        opening = next((m.content for m in sample.messages if m.role == "user"), "")
+        dialogues.setdefault(opening, []).append(index)
     runs = []
-    for members in lists.values():
-        rng.shuffle(members)
+    for dialogues in lists.values():
+        turns = list(dialogues.values())
+        rng.shuffle(turns)
+        for turn in turns:
+            rng.shuffle(turn)
+        members = [i for turn in turns for i in turn]
         runs += [members[i : i + run] for i in range(0, len(members), run)]
     rng.shuffle(runs)
     full, short = [r for r in runs if len(r) == run], [r for r in runs if len(r) < run]

@@ -1,7 +1,8 @@
 """Group relative policy optimisation (GRPO) with TRL, as LoopTool section 3.2 uses it: binary ToolMatch reward, clip-higher, no KL, no entropy bonus.
 
 On top of TRL's trainer: completions come from our own engine on merged weights, a group's prompt is computed once (`shared_prefix.py`), groups
-without variance (all right or all wrong: advantage zero) are counted and cost no forward pass, and memory is that of one group at a time.
+without variance (all right or all wrong: advantage zero) are counted and cost no forward pass, and memory is that of one group, or of a few small
+ones that share a tool list, at a time.
 """
 
 from __future__ import annotations
@@ -10,17 +11,22 @@ import copy
 import json
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from looptool_kit.config import GrpoSettings, LoraSettings
 from looptool_kit.engines import Engine, Sampling
+from looptool_kit.engines.prefix_tree import shared_length
 from looptool_kit.samples import Frozen, Sample, Samples
 from looptool_kit.tables import Table
 from looptool_kit.toolcalls import grade, parse, render_prompt
 from looptool_kit.trainers.common import arguments, keep_result, last_checkpoint, lora_policy, merged_copy, progress
-from looptool_kit.trainers.shared_prefix import pack, packed_logps, why_not
+from looptool_kit.trainers.shared_prefix import LEAST, pack, packed_logps, why_not
+
+MOST = 1500
+"""Tokens (shared ones counted once) up to which several prompts are computed in one pass: that is what decides the memory."""
 
 
 class Rollout(Frozen):
@@ -149,6 +155,27 @@ def train(
     return json.loads(result.read_text())
 
 
+def together(prompts: Mapping[int, tuple[int, ...]], lengths: Sequence[int]) -> list[list[int]]:
+    """Which rows to compute in one pass: all of a prompt, and prompts of one tool list as long as they stay under `MOST` tokens.
+
+    `prompts` gives the rows' prompts as token ids, `lengths` the tokens of each row's completion.
+    """
+    parts: list[list[int]] = []
+    before: tuple[int, ...] = ()
+    held = 0
+    for prompt, alike in groupby(sorted(prompts, key=lambda row: prompts[row]), key=lambda row: prompts[row]):
+        members = list(alike)
+        shared = shared_length(before, prompt)
+        more = len(prompt) - shared + sum(lengths[row] for row in members)
+        if parts and shared >= LEAST and held + more <= MOST:
+            parts[-1] += members
+        else:
+            parts.append(members)
+            held, more = 0, more + shared
+        held, before = held + more, prompt
+    return parts
+
+
 def shared_prefix_trainer() -> Any:
     """TRL's `GRPOTrainer` with each group's prompt computed once; a function, so that trl is imported only when training."""
     import warnings
@@ -187,16 +214,15 @@ def shared_prefix_trainer() -> Any:
             return logps, None if entropy is None else entropy.new_zeros(where.shape).masked_scatter(where, entropy), None
 
         def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> Any:
-            # The token-mean loss is a sum over rows by one normaliser, so rows of advantage zero may be left out and groups taken one at a time.
+            # The token-mean loss is a sum over rows by one normaliser, so rows of advantage zero may be left out and the rest taken in parts.
             if self.not_shared or self.beta != 0.0 or self.loss_type != "dapo" or not model.training:
                 return super()._compute_loss(model, inputs)
             rows = (inputs["advantages"] != 0).nonzero().flatten().tolist()
-            groups: dict[tuple[int, ...], list[int]] = {}
-            for row in rows or [0]:
-                groups.setdefault(tuple(inputs["prompt_ids"][row].tolist()), []).append(row)
+            prompts = {row: tuple(inputs["prompt_ids"][row][inputs["prompt_mask"][row].bool()].tolist()) for row in rows or [0]}
+            groups = together(prompts, inputs["completion_mask"].sum(1).tolist())
             count = len(inputs["advantages"])
             total = None
-            for at, members in enumerate(groups.values(), 1):
+            for at, members in enumerate(groups, 1):
                 part = {k: v[members] if isinstance(v, torch.Tensor) and v.dim() and len(v) == count else v for k, v in inputs.items()}
                 loss = super()._compute_loss(model, part)
                 if at < len(groups):

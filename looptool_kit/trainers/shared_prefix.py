@@ -1,19 +1,21 @@
 """Log-probabilities of many sequences that share prefixes, each shared token computed once.
 
-Tool-calling prompts are mostly tool list: the G completions of a GRPO group share a whole prompt, the samples of one tool list most of theirs.
-`pack` lays such sequences out flat, each group as its prefix followed by the branches; every layer computes each token once, a branch attends to its
-group's prefix and to itself, and tokens keep the positions they have in their own sequence. Log-probs and gradients equal those of the sequences run
-one by one. Works for causal models of transformers whose attention goes through its attention interface (Llama, Qwen2, Qwen3, Gemma 3, ...), also in
-layers with a sliding window: there a token sees the last `window` tokens of its own sequence, itself among them, as in transformers.
+Tool-calling prompts are mostly tool list: the G completions of a GRPO group share a whole prompt, the samples of one tool list most of theirs, those
+of one dialogue its turns as well. `pack` lays such sequences out flat, as a tree: a prefix that is shared, what goes on from it, and so on; every
+layer computes each token once, a token attends to its own sequence alone and keeps its position there. Log-probs and gradients equal those of the
+sequences run one by one. Works for causal models of transformers whose attention goes through its attention interface (Llama, Qwen2, Qwen3, Gemma 3,
+...), also in layers with a sliding window: there a token sees the last `window` tokens of its own sequence, itself among them, as in transformers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
-from itertools import takewhile
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
+
+from looptool_kit.engines.prefix_tree import shared_length, similar
 
 if TYPE_CHECKING:
     import torch
@@ -21,15 +23,20 @@ if TYPE_CHECKING:
 SUPPORTED = ("llama", "mistral", "qwen2", "qwen3", "gemma3_text")
 """Model types whose sharing is tested against plain rows."""
 NAME = "looptool_shared_prefix"
+LEAST = 48
+"""Tokens that sharing a prefix must save: what it costs in calls of small kernels."""
 
 
 @dataclass(frozen=True, eq=False)
 class Bucket:
-    """Branches of one group and of similar length, as attention sees them: B of up to L tokens behind a prefix of P."""
+    """Branches of one prefix and of similar length, as attention sees them: B of up to L tokens behind a prefix of P."""
 
-    group: int
+    prefix: int
+    """Which prefix of the layout they stand behind."""
+    segment: int
+    """Which segment of the row holds them."""
     tokens: torch.Tensor
-    """(B, L) long: places among the tokens of the group's branches; short branches are filled up with their last token."""
+    """(B, L) long: places in that segment; short branches are filled up with their last token."""
     real: torch.Tensor
     """(B, L) bool: False where filled up."""
     mask: torch.Tensor
@@ -41,10 +48,12 @@ class Layout:
     """How attention treats a packed row."""
 
     sizes: tuple[int, ...]
-    """Tokens of the first group's prefix, of its branches, of the second group's prefix, ..., in the row's order."""
+    """Tokens of the row's segments: what the first prefix adds to its parent, its branches, what the second prefix adds, its branches, ..."""
+    parents: tuple[int | None, ...]
+    """For each prefix the one that it goes on from; None: it begins the sequence."""
     buckets: tuple[Bucket, ...]
     order: torch.Tensor
-    """(T,) long: where each flat token stands among the outputs of prefixes and buckets."""
+    """(T,) long: where each flat token stands among the outputs: of the prefixes without a parent, then of the buckets."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,73 +71,109 @@ class Packed:
     """(N,) long: the completion tokens."""
 
 
-def pack(prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]], same_group: int = 48) -> Packed:
-    """Pack sequences (prompt + completion, token ids); those that agree in their first `same_group` tokens share their longest prefix."""
+@dataclass(eq=False)
+class _Prefix:
+    """Tokens that sequences share behind what they share in `parent`."""
+
+    parent: int | None
+    base: int
+    """Tokens before its own."""
+    tokens: tuple[int, ...]
+    branches: list[tuple[int, ...]] = field(default_factory=list)
+    """How single sequences go on from it."""
+
+
+def pack(prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]]) -> Packed:
+    """Pack sequences (prompt + completion, token ids). Raises ValueError for an empty prompt."""
     import torch
 
-    groups: dict[tuple[int, ...], list[int]] = {}
-    for index, prompt in enumerate(prompts):
-        if not prompt:
-            raise ValueError(f"sequence {index} has an empty prompt: its first token has nothing to be predicted from")
-        groups.setdefault(tuple(prompt[:same_group]), []).append(index)
+    if not all(prompts):
+        index = next(i for i, prompt in enumerate(prompts) if not prompt)
+        raise ValueError(f"sequence {index} has an empty prompt: its first token has nothing to be predicted from")
+    # A sequence's last token predicts nothing, so it needs no place.
+    sequences = [(*prompt, *completion[:-1]) for prompt, completion in zip(prompts, completions, strict=True)]
+    prefixes: list[_Prefix] = []
+    ends: dict[tuple[int, ...], tuple[int, int]] = {}
+    _hang(sorted(set(sequences)), None, 0, 0, prefixes, ends)
+
     tokens: list[int] = []
     positions: list[int] = []
-    place: dict[int, tuple[int, int, int]] = {}
+    chains: list[list[int]] = []
+    starts: list[list[int]] = []
     sizes: list[int] = []
     buckets: list[Bucket] = []
-    prefixes: list[torch.Tensor] = []
+    roots: list[torch.Tensor] = []
     produced: list[torch.Tensor] = []
-    for group, members in enumerate(groups.values()):
-        # A sequence's last token predicts nothing, so it needs no place.
-        sequences = {i: (*prompts[i], *completions[i][:-1]) for i in members}
-        shared = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, zip(*sequences.values(), strict=False)))
-        start = len(tokens)
-        tokens += sequences[members[0]][:shared]
-        positions += range(shared)
-        branches: dict[tuple[int, ...], int] = {}
-        for i, sequence in sequences.items():
-            branch = sequence[shared:]
-            if branch not in branches:
-                branches[branch] = len(tokens)
-                tokens += branch
-                positions += range(shared, len(sequence))
-            place[i] = (start, shared, branches[branch])
-        behind = start + shared
-        sizes += (shared, len(tokens) - behind)
-        mine = _buckets(group, shared, [(at - behind, len(branch)) for branch, at in branches.items() if branch])
-        buckets += mine
-        prefixes.append(torch.arange(start, behind))
-        produced += [behind + b.tokens[b.real] for b in mine]
-    predictor = [
-        start + t if t < shared else branch + t - shared
-        for i, (start, shared, branch) in sorted(place.items())
-        for t in range(len(prompts[i]) - 1, len(prompts[i]) - 1 + len(completions[i]))
-    ]
+    for n, prefix in enumerate(prefixes):
+        at, behind = len(tokens), len(tokens) + len(prefix.tokens)
+        own = list(range(at, behind))
+        chains.append((chains[prefix.parent] if prefix.parent is not None else []) + own)
+        length = len(chains[n])
+        tokens += prefix.tokens
+        positions += range(prefix.base, length)
+        if prefix.parent is None:
+            roots.append(torch.tensor(own))
+        else:
+            buckets.append(_bucket(prefix.parent, 2 * n, prefix.base, [(0, len(own))]))
+            produced.append(torch.tensor(own))
+        starts.append([])
+        for branch in prefix.branches:
+            starts[n].append(len(tokens))
+            tokens += branch
+            positions += range(length, length + len(branch))
+        sizes += (len(own), len(tokens) - behind)
+        for members in similar([len(branch) for branch in prefix.branches]):
+            bucket = _bucket(n, 2 * n + 1, length, [(starts[n][i] - behind, len(prefix.branches[i])) for i in members])
+            buckets.append(bucket)
+            produced.append(behind + bucket.tokens[bucket.real])
+
+    predictor: list[int] = []
+    for sequence, prompt, completion in zip(sequences, prompts, completions, strict=True):
+        n, branch = ends[sequence]
+        start = starts[n][branch] - len(chains[n]) if branch >= 0 else 0
+        wanted = range(len(prompt) - 1, len(prompt) - 1 + len(completion))
+        predictor += [chains[n][t] if t < len(chains[n]) else start + t for t in wanted]
     return Packed(
         torch.tensor([tokens]),
         torch.tensor([positions]),
-        Layout(tuple(sizes), tuple(buckets), torch.argsort(torch.cat(prefixes + produced))),
+        Layout(tuple(sizes), tuple(p.parent for p in prefixes), tuple(buckets), torch.argsort(torch.cat(roots + produced))),
         torch.tensor(predictor, dtype=torch.long),
         torch.tensor([t for ids in completions for t in ids], dtype=torch.long),
     )
 
 
-def _buckets(group: int, prefix: int, branches: list[tuple[int, int]]) -> list[Bucket]:
+def _hang(
+    members: Sequence[tuple[int, ...]], parent: int | None, base: int, at: int, prefixes: list[_Prefix], ends: dict[tuple[int, ...], tuple[int, int]]
+) -> None:
+    """Hang sequences on the tree: sorted, each once, alike in their first `at` tokens, of which the prefixes up to `parent` hold `base`.
+
+    Fills `ends`: for each sequence its last prefix, and which of that one's branches it goes on by (-1: none).
+    """
+    for _, group in groupby(members, key=lambda sequence: sequence[at : at + 1]):
+        alike = list(group)
+        end = shared_length(alike[0], alike[-1])
+        if len(alike) > 1 and (end - base) * (len(alike) - 1) < LEAST:
+            _hang(alike, parent, base, end, prefixes, ends)  # parts of it may share more
+        elif len(alike) > 1 or parent is None:
+            prefixes.append(_Prefix(parent, base, alike[0][base:end]))
+            new = len(prefixes) - 1
+            _hang(alike, new, end, end, prefixes, ends)
+        elif branch := alike[0][base:]:
+            prefixes[parent].branches.append(branch)
+            ends[alike[0]] = (parent, len(prefixes[parent].branches) - 1)
+        else:
+            ends[alike[0]] = (parent, -1)
+
+
+def _bucket(prefix: int, segment: int, length: int, branches: list[tuple[int, int]]) -> Bucket:
+    """A bucket of branches, given as (place in the segment, tokens), behind a prefix of `length` tokens."""
     import torch
 
-    out: list[Bucket] = []
-    todo = sorted(branches, key=lambda b: b[1])
-    while todo:
-        least = todo[0][1]
-        near = [b for b in todo if b[1] <= 1.5 * least + 32]  # little is filled up, and few buckets are needed
-        todo = todo[len(near) :]
-        length = near[-1][1]
-        step = torch.arange(length)
-        starts, sizes = torch.tensor([b[0] for b in near]), torch.tensor([b[1] for b in near])
-        tokens = starts[:, None] + torch.minimum(step[None, :], sizes[:, None] - 1)
-        mask = torch.cat([torch.ones(length, prefix, dtype=torch.bool), torch.ones(length, length, dtype=torch.bool).tril()], dim=1)
-        out.append(Bucket(group, tokens, step[None, :] < sizes[:, None], mask))
-    return out
+    starts, sizes = torch.tensor(branches).unbind(1)
+    step = torch.arange(int(sizes.max()))
+    mask = torch.cat([torch.ones(len(step), length, dtype=torch.bool), torch.ones(len(step), len(step), dtype=torch.bool).tril()], dim=1)
+    tokens = starts[:, None] + torch.minimum(step[None, :], sizes[:, None] - 1)
+    return Bucket(prefix, segment, tokens, step[None, :] < sizes[:, None], mask)
 
 
 def packed_logps(model: Any, packed: Packed, temperature: float = 1.0, want_entropy: bool = False) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -206,8 +251,12 @@ def _attention(
     scale, window = kwargs.get("scaling"), kwargs.get("sliding_window")
     # One split, whose backward is one `cat`: that of a slice would fill and add a whole row of zeros.
     segments = list(zip(*(x.split(shared_prefix.sizes, dim=2) for x in (query, key, value)), strict=True))
-    out = []
-    for q, k, v in segments[::2]:
+    out, prefixes = [], []
+    for (q, k, v), parent in zip(segments[::2], shared_prefix.parents, strict=True):
+        if parent is not None:
+            prefixes.append(tuple(torch.cat([before, own], dim=2) for before, own in zip(prefixes[parent], (k, v), strict=True)))
+            continue
+        prefixes.append((k, v))
         length = q.shape[2]
         if window is None or length <= window:
             seen = attend(q, k, v, is_causal=True, scale=scale)
@@ -215,8 +264,8 @@ def _attention(
             seen = attend(q, k, v, attn_mask=_near(length, length, window, query.device).tril(), scale=scale)
         out.append(seen[0].transpose(0, 1))
     for bucket in shared_prefix.buckets:
-        _, before_k, before_v = segments[2 * bucket.group]
-        q, k, v = (x[0][:, bucket.tokens] for x in segments[2 * bucket.group + 1])
+        before_k, before_v = prefixes[bucket.prefix]
+        q, k, v = (x[0][:, bucket.tokens] for x in segments[bucket.segment])
         mask = bucket.mask
         sees_all = window is None or mask.shape[1] <= window
         if sees_all and q.device.type == "cpu" and q.dtype == torch.float32 and q.shape[2] <= 2 * q.shape[3]:
