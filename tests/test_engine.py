@@ -210,6 +210,27 @@ def test_a_live_training_model_is_used_and_left_as_it_was() -> None:
     assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
 
 
+@pytest.mark.parametrize(
+    "kind, layers, reason",
+    [
+        ("bloom", None, "attention cannot be replaced"),
+        ("gemma2", None, "softcap"),
+        ("lfm2", ["conv", "full_attention"], "layers of conv"),
+        ("llama4_text", ["chunked_attention", "full_attention"], "layers of chunked_attention"),
+        ("recurrent_gemma", None, "carry a state"),
+    ],
+)
+def test_a_model_whose_prompts_cannot_share_beginnings_is_refused_at_once(kind: str, layers: list[str] | None, reason: str) -> None:
+    """An engine that ran it would answer, and answer wrongly."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    sizes: dict[str, Any] = dict(vocab_size=258, hidden_size=32, intermediate_size=32, num_hidden_layers=2, num_attention_heads=4,
+                                 num_key_value_heads=2)  # fmt: skip
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, **sizes, **({"layer_types": layers} if layers else {})))
+    with pytest.raises(ValueError, match=reason):
+        TransformersEngine(model, tiny_tokenizer())
+
+
 def test_nothing_in_nothing_out(engine: TransformersEngine) -> None:
     assert engine.generate([], Sampling()) == [] and engine.plan([]) == [] and engine.score([], []) == []
     with pytest.raises(ValueError, match="1 chats and 0 answers"):

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
+from tiny_models import tiny_tokenizer  # noqa: E402
+
 from looptool_kit.config import GrpoSettings, LoraSettings, SftSettings  # noqa: E402
 from looptool_kit.engines.prefix_tree import plant  # noqa: E402
 from looptool_kit.samples import Label, Samples, ToolCall  # noqa: E402
@@ -249,6 +251,29 @@ def test_grpo_advantages_and_counts(tiny_loader, tiny_engine, samples: Samples, 
     assert len(rows) == 6 and {r.reward for r in rows} == {0.0} and all(r.error for r in rows)
     again = grpo.train(tiny_loader, tiny_engine, None, samples, settings, LoraSettings(rank=4, alpha=8), tmp_path, seed=0)
     assert again == facts
+
+
+def test_a_model_that_no_part_of_ours_knows_is_trained_by_trl_alone(samples: Samples, tmp_path: Path) -> None:
+    """Gemma 2 caps its attention scores: no shared prefixes in training, and none in generation."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    from looptool_kit.engines.transformers import TransformersEngine
+
+    sizes = dict(vocab_size=258, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, head_dim=8)
+    config = AutoConfig.for_model("gemma2", **sizes, eos_token_id=257, pad_token_id=257, bos_token_id=None, query_pre_attn_scalar=8)
+
+    def load() -> tuple[object, object]:
+        torch.manual_seed(0)
+        return AutoModelForCausalLM.from_config(config, dtype=torch.float32), tiny_tokenizer()
+
+    settings = GrpoSettings(steps=2, prompts=2, group=3, max_new_tokens=8, learning_rate=1e-3)
+    with pytest.warns(UserWarning) as said:
+        facts = grpo.train(load, TransformersEngine, None, samples, settings, LoraSettings(rank=4, alpha=8), tmp_path, seed=0)
+    own = [str(w.message) for w in said if "TRL's own path" in str(w.message)]
+    assert len(own) == 2 and "softcap" in own[0] and "'gemma2'" in own[1]
+    assert facts["groups"] == 4 and facts["steps"] == 2
+    rows = grpo.Rollouts.read(tmp_path / "rollouts" / "step-0002.parquet")
+    assert len(rows) == 6 and {r.finish_reason for r in rows} <= {"stop", "length"}
 
 
 def test_a_completion_is_rewarded_by_its_own_samples_label_whatever_the_prompts_look_like(

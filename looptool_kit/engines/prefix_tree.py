@@ -342,7 +342,7 @@ def _attention(module: Any, query: Any, key: Any, value: Any, attention_mask: An
         )
     for name in ("softcap", "s_aux", "position_bias"):
         if settings.get(name) is not None:
-            raise ValueError(f"The transformers engine runs plain attention only and this model's wants {name}; use the vllm engine for it.")
+            raise ValueError(f"The transformers engine runs plain attention only and this model's wants {name}. Use the vllm engine for it.")
     scaling = settings.get("scaling") or query.shape[-1] ** -0.5
     out = tree.attend(module.layer_idx, query, key, value, scaling, settings.get("sliding_window"))
     return out.transpose(1, 2).contiguous(), None

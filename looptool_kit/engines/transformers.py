@@ -31,17 +31,21 @@ class Row(NamedTuple):
 
 
 class TransformersEngine(TokenEngine):
-    """Generates and scores with a causal language model of transformers (Llama-like: full attention in every layer)."""
+    """Generates and scores with a causal language model of transformers whose layers are attention, over all tokens or a sliding window of them."""
 
     def __init__(self, model: Any, tokenizer: Any, batch_size: int = 64):
-        """`model` may be a PEFT model; it is used as it is, not copied. `batch_size` is the number of completions that decode at once."""
+        """`model` may be a PEFT model; it is used as it is, not copied. `batch_size` is the number of completions that decode at once.
+
+        Raises ValueError for a model that this engine cannot run, with the reason.
+        """
         inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-        if not getattr(inner, "_supports_attention_backend", False):
-            raise ValueError(f"The transformers engine cannot run {type(inner).__name__}; use a Llama-like model or the vllm engine.")
+        if reason := _why_not(inner):
+            raise ValueError(f"The transformers engine cannot run {type(inner).__name__}: {reason}. Use a Llama-like model or the vllm engine.")
         extra = inner.generation_config.eos_token_id if inner.generation_config else None
         super().__init__(tokenizer, inner.config.max_position_embeddings, [extra] if isinstance(extra, int) else extra or [], batch_size)
         self.model = model
         self._most = batch_size
+        self._score([((self.end,), (self.end,))])  # attention of a kind that only a forward pass shows is refused here, not after planning
 
     @classmethod
     def load(cls, path: str | Path, adapter: str | Path | None = None, dtype: Any = None, batch_size: int = 64) -> TransformersEngine:
@@ -152,6 +156,16 @@ class TransformersEngine(TokenEngine):
                     scores[i][k] = logprob
 
         return [tuple(s) for s in scores]
+
+
+def _why_not(model: Any) -> str | None:
+    """Why a token's state hangs on more than keys and values of its own sequence, so that prompts cannot share beginnings; None where not."""
+    if not getattr(model, "_supports_attention_backend", False):
+        return "its attention cannot be replaced"
+    if getattr(model, "_is_stateful", False):
+        return "its layers carry a state from token to token"
+    kinds = set(getattr(model.config.get_text_config(), "layer_types", None) or ()) - {"full_attention", "sliding_attention"}
+    return f"it has layers of {min(kinds)}" if kinds else None
 
 
 def _choose(logits: Any, chance: Any, temperature: float) -> tuple[Any, Any]:

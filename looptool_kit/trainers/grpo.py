@@ -11,6 +11,7 @@ import copy
 import json
 import math
 import os
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -71,19 +72,27 @@ def train(
     from trl import GRPOConfig
 
     model, tokenizer = load()
-    engine = make_engine(copy.deepcopy(model), tokenizer)
+    engine: Engine | None = None
+    try:
+        engine = make_engine(copy.deepcopy(model), tokenizer)
+    except ValueError as reason:
+        warnings.warn(f"GRPO computes each completion's prompt anew when it generates, too (TRL's own path): {reason}", stacklevel=2)
     policy = lora_policy(model, lora, adapter, seed)
     prompts = [render_prompt(s.tools, s.messages) for s in samples]
     by_prompt: dict[str, Sample] = dict(zip(prompts, samples, strict=True))
     order = [i % len(prompts) for i in range(settings.steps * settings.prompts)]
 
-    def rollout(batch: list[str], trainer: Any) -> dict[str, list[Any]]:
+    def rollout(batch: list[str], trainer: Any) -> dict[str, Any]:
+        prompt_ids = [tokenizer(p, add_special_tokens=False)["input_ids"] for p in batch]
+        if engine is None:
+            written, _ = trainer._generate_single_turn(prompt_ids, None, {}, settings.group)
+            finish = ["stop" if ids[-1] in trainer.eos_token_ids else "length" for ids in written]
+            return {"prompt_ids": prompt_ids, "completion_ids": written, "logprobs": None, "finish": finish}
         merged_copy(policy, engine.model)  # type: ignore[attr-defined]
         unique = batch[:: settings.group]
         step = trainer.state.global_step
         sampling = Sampling(settings.max_new_tokens, settings.temperature, settings.group, seed * 100_003 + step)
         done = [c for group in engine.generate([by_prompt[p] for p in unique], sampling) for c in group]
-        prompt_ids = [tokenizer(p, add_special_tokens=False)["input_ids"] for p in batch]
         return {
             "prompt_ids": prompt_ids,
             "completion_ids": [list(c.token_ids) for c in done],
@@ -178,8 +187,6 @@ def together(prompts: Mapping[int, tuple[int, ...]], lengths: Sequence[int]) -> 
 
 def shared_prefix_trainer() -> Any:
     """TRL's `GRPOTrainer` with each group's prompt computed once; a function, so that trl is imported only when training."""
-    import warnings
-
     import torch
     from trl import GRPOTrainer
 
