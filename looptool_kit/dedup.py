@@ -18,7 +18,7 @@ from looptool_kit.toolcalls import match
 ALIKE = 0.6
 SAME = 0.9
 # 40 bands of 5: of pairs at Jaccard 0.6 96% become candidates, at 0.7 99.9%, at 0.2 1.3%: that is what keeps the cost near linear.
-_PERMUTATIONS, _BANDS = 200, 40
+_PERMUTATIONS, _BANDS, _SEED = 200, 40, 1
 
 
 class _Letters(dict[int, str]):
@@ -69,7 +69,7 @@ class Deduplicator:
     def __init__(self, samples: Iterable[Sample] = ()) -> None:
         self._rows: list[tuple[Sample, frozenset[str]]] = []
         self._same: dict[frozenset[str], list[Sample]] = {}
-        self._near = RMinHashLSH(threshold=ALIKE, num_perm=_PERMUTATIONS, num_bands=_BANDS)
+        self._near = _index()
         self._last: tuple[Sample, frozenset[str], RMinHash] | None = None
         for sample in samples:
             self.add(sample)
@@ -98,23 +98,33 @@ class Deduplicator:
     def _look(self, sample: Sample) -> tuple[Sample, frozenset[str], RMinHash]:
         # One asks, then adds: the second time it is there.
         if self._last is None or self._last[0] is not sample:
-            words, minhash = said(sample), RMinHash(num_perm=_PERMUTATIONS, seed=1)
+            words, minhash = said(sample), RMinHash(num_perm=_PERMUTATIONS, seed=_SEED)
             minhash.update(list(words))
             self._last = sample, words, minhash
         return self._last
 
 
 def deduplicate(samples: Iterable[Sample]) -> tuple[Samples, dict[str, str]]:
-    """The samples of which no earlier one is a duplicate, in order, and for each other one's id the id that it repeats."""
+    """The samples of which no earlier one is a duplicate, in order, and for each other one's id the id that it repeats.
+
+    The outcome is that of asking a `Deduplicator` about each sample in turn and adding what is new.
+    """
+    rows = list(samples)  # what makes them may well make cycles
     seen = Deduplicator()
     kept: list[Sample] = []
     dropped: dict[str, str] = {}
-    rows = list(samples)  # what makes them may well make cycles
     with no_collection():
-        for sample in rows:
-            if (duplicate := seen.duplicate_of(sample)) is not None:
+        # Most rows share no band with any other: they neither repeat one nor are repeated, and nothing more is asked of them or kept.
+        sketches = RMinHash.digest_matrix_from_token_sets((said(s) for s in rows), _PERMUTATIONS, _SEED)
+        for sample, alike in zip(rows, _index().query_duplicate_flags_matrix_one_shot(sketches), strict=True):
+            if alike and (duplicate := seen.duplicate_of(sample)) is not None:
                 dropped[sample.id] = duplicate
-            else:
+                continue
+            if alike:
                 seen.add(sample)
-                kept.append(sample)
+            kept.append(sample)
     return Samples(kept), dropped
+
+
+def _index() -> RMinHashLSH:
+    return RMinHashLSH(threshold=ALIKE, num_perm=_PERMUTATIONS, num_bands=_BANDS)

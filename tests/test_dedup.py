@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 
 from looptool_kit import dedup
 from looptool_kit.dedup import Deduplicator, deduplicate, jaccard, normalised, shingles
-from looptool_kit.samples import Label, Message, Sample, ToolCall
+from looptool_kit.samples import Label, Message, Sample, Samples, ToolCall
+from looptool_kit.seeders import world
 
 LONG = "Could you please book a table for six people at Chez Louis this coming Friday at half past six in the evening"
 
@@ -55,6 +57,26 @@ def test_deduplicate_keeps_the_first_of_each() -> None:
     kept, dropped = deduplicate(rows)
     assert [s.id for s in kept] == [rows[0].id, rows[1].id]
     assert dropped == {rows[2].id: rows[0].id, rows[3].id: rows[0].id}
+
+
+def test_a_whole_table_comes_out_as_row_by_row() -> None:
+    originals = list(world.generate(300, seed=7))
+    rows = [*originals, *(s.model_copy(update={"messages": (*s.messages[:-1], _louder(s.messages[-1]))}) for s in originals[::7]), originals[3]]
+    random.Random(0).shuffle(rows)
+    seen, kept, dropped = Deduplicator(), [], {}
+    for row in rows:
+        if (duplicate := seen.duplicate_of(row)) is None:
+            seen.add(row)
+            kept.append(row)
+        else:
+            dropped[row.id] = duplicate
+    assert len(dropped) >= len(originals) // 7
+    assert deduplicate(rows) == (Samples(kept), dropped)
+    assert deduplicate([]) == (Samples(), {}) and deduplicate(rows[:1]) == (Samples(rows[:1]), {})
+
+
+def _louder(message: Message) -> Message:
+    return message.model_copy(update={"content": message.content.upper() + " PLEASE"})
 
 
 def test_near_duplicates_are_found_among_many_without_comparing_with_many(monkeypatch: pytest.MonkeyPatch) -> None:
