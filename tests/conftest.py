@@ -31,7 +31,7 @@ def tiny_loader(tiny_checkpoint: Path) -> Callable[[], tuple[Any, Any]]:
 
 @pytest.fixture
 def tiny_engine() -> Callable[[Any, Any], Any]:
-    """What GRPO takes as `make_engine`."""
-    from looptool_kit.engines.transformers import TransformersEngine
+    """What GRPO takes as `engine_for`."""
+    from looptool_kit.trainers.grpo import merged_engine
 
-    return lambda model, tokenizer: TransformersEngine(model, tokenizer, batch_size=8)
+    return merged_engine(batch=8)

@@ -257,8 +257,6 @@ def test_a_model_that_no_part_of_ours_knows_is_trained_by_trl_alone(samples: Sam
     """Gemma 2 caps its attention scores: no shared prefixes in training, and none in generation."""
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    from looptool_kit.engines.transformers import TransformersEngine
-
     sizes = dict(vocab_size=258, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, head_dim=8)
     config = AutoConfig.for_model("gemma2", **sizes, eos_token_id=257, pad_token_id=257, bos_token_id=None, query_pre_attn_scalar=8)
 
@@ -268,9 +266,9 @@ def test_a_model_that_no_part_of_ours_knows_is_trained_by_trl_alone(samples: Sam
 
     settings = GrpoSettings(steps=2, prompts=2, group=3, max_new_tokens=8, learning_rate=1e-3)
     with pytest.warns(UserWarning) as said:
-        facts = grpo.train(load, TransformersEngine, None, samples, settings, LoraSettings(rank=4, alpha=8), tmp_path, seed=0)
+        facts = grpo.train(load, grpo.merged_engine(), None, samples, settings, LoraSettings(rank=4, alpha=8), tmp_path, seed=0)
     own = [str(w.message) for w in said if "TRL's own path" in str(w.message)]
-    assert len(own) == 2 and "softcap" in own[0] and "'gemma2'" in own[1]
+    assert len(own) == 2 and "softcap" in own[1] and "'gemma2'" in own[0]
     assert facts["groups"] == 4 and facts["steps"] == 2
     rows = grpo.Rollouts.read(tmp_path / "rollouts" / "step-0002.parquet")
     assert len(rows) == 6 and {r.finish_reason for r in rows} <= {"stop", "length"}

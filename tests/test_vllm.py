@@ -18,6 +18,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -40,6 +41,7 @@ from looptool_kit.policies import Policy, base_policy, close_engines, open_engin
 from looptool_kit.samples import Frozen, Label, Message, Sample, Samples  # noqa: E402
 from looptool_kit.seeders import world  # noqa: E402
 from looptool_kit.toolcalls import render_answer  # noqa: E402
+from looptool_kit.train import grpo_order  # noqa: E402
 
 BATCH, NEW = 8, 16
 TIE = 2e-3
@@ -218,6 +220,41 @@ def test_new_weights_in_the_same_folder_are_seen(engine: VllmEngine, adapters: l
         engine.use(adapter)
         assert engine.generate(short, Sampling(8))[0][0].token_ids == texts[-1]
     assert texts[0] != texts[1]
+
+
+def test_grpo_takes_its_completions_from_vllm_with_the_adapter_of_each_step(
+    engine: VllmEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from looptool_kit.config import load_preset
+    from looptool_kit.policies import load_base
+    from looptool_kit.run import Run
+    from looptool_kit.train import train
+    from looptool_kit.trainers import grpo
+
+    made: list[list[Completion]] = []
+    generate = VllmEngine.generate
+    monkeypatch.setattr(VllmEngine, "generate", lambda *args: made.append(generate(*args)) or made[-1])
+    rewards = iter([True, False] * 4)
+    monkeypatch.setattr(grpo, "grade", lambda *_: SimpleNamespace(correct=next(rewards), faults=()))  # so that there is something to learn
+    asks = [Sample(tools=(), messages=(Message(role="user", content=ask),), label=Label()) for ask in ("Say hello.", "Name three colours.")]
+    settings = {"engine": "vllm", "sft__epochs": 0, "grpo__steps_first": 2, "grpo__prompts": 2, "grpo__group": 2, "grpo__max_new_tokens": 6}
+    assert load_preset("cpu-quick").trainer == "trl"
+    run = Run.create(tmp_path / "run", preset="cpu-quick", probe__batch=BATCH, grpo__learning_rate=1e-2, **settings)
+    Samples(asks).write(run.folder(1) / "samples.parquet")
+    train(run, Samples(asks), iteration=1)
+    assert len(made) == 2 and all(len(group) == 2 for step in made for group in step)
+    # What the second step was written with: the adapter as the first step left it.
+    second = TransformersEngine.load(models.find_model().path, run.folder(1) / "policy" / "rollout-adapter", "float32", BATCH)
+    base = TransformersEngine(load_base("embedded")[0], second.tokenizer)
+    off = 0.0
+    for item, group in zip(grpo_order(Samples(asks), run.settings.seed * 1000 + 1), made[1], strict=True):
+        for one in group:
+            by_policy, by_base = (logprobs(e, item, one.token_ids) for e in (second, base))
+            own = [float(by_policy[k, token]) for k, token in enumerate(one.token_ids)]
+            assert one.logprobs == pytest.approx(own, abs=TIE)
+            off = max(off, float((by_policy - by_base).abs().max()))
+    assert off > 10 * TIE
+    open_engine(base_policy("embedded", "vllm"), BATCH)
 
 
 def test_what_is_no_adapter_or_too_large_is_refused(engine: VllmEngine, adapters: list[Path], tmp_path: Path) -> None:

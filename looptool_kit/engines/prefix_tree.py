@@ -112,16 +112,16 @@ class Prefill:
             mask[a - start : b - start, own : own + b - a] = torch.ones(b - a, b - a, dtype=torch.bool).tril()
         self._start, self._end = start, end
         self._earlier = torch.tensor(earlier, dtype=torch.long, device=self.device)
-        self._masks = {None: mask.to(self.device)}
+        self._masks: dict[int | None, Any] = {None: mask.to(self.device)}
         depths = torch.tensor(self.tree.depths, device=self.device)
-        own = depths[start:end]
-        self._behind = own[:, None] - torch.cat([depths[self._earlier], own])
+        here = depths[start:end]
+        self._behind = here[:, None] - torch.cat([depths[self._earlier], here])
 
     def attend(self, layer: int, query: Any, key: Any, value: Any, scaling: float, window: int | None) -> Any:
         """query [1, heads, chunk, d], key and value [1, kv heads, chunk, d] -> [1, heads, chunk, d]; keeps key and value."""
         import torch
 
-        if window not in self._masks:
+        if window is not None and window not in self._masks:
             self._masks[window] = self._masks[None] & (self._behind < window)
 
         if layer == len(self.keys):
@@ -247,6 +247,9 @@ class Decode:
                 own.layers.append((k, v))
             prefill.keys[layer] = prefill.values[layer] = None
         self._scores: Any = None
+        self._positions: Any = None
+        self._gone: dict[int, Any] = {}
+        """For each width of a sliding window [rows, columns of the scores] bool: what the step's tokens no longer see."""
 
     def step(self, model: Any, tokens: Any, positions: Any) -> Any:
         """Logits [rows, vocabulary] after one more token a row; `tokens` and `positions` are [rows]."""

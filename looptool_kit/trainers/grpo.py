@@ -20,6 +20,7 @@ from typing import Any
 from looptool_kit.config import GrpoSettings, LoraSettings
 from looptool_kit.engines import Engine, Sampling
 from looptool_kit.engines.prefix_tree import shared_length
+from looptool_kit.engines.transformers import TransformersEngine
 from looptool_kit.samples import Frozen, Sample, Samples
 from looptool_kit.tables import Table
 from looptool_kit.toolcalls import grade, parse, render_prompt
@@ -28,6 +29,10 @@ from looptool_kit.trainers.shared_prefix import LEAST, pack, packed_logps, why_n
 
 MOST = 1500
 """Tokens (shared ones counted once) up to which several prompts are computed in one pass: that is what decides the memory."""
+
+
+EngineFor = Callable[[Any, Any], Engine | None]
+"""(policy as it is now, tokenizer) -> the engine that answers as that policy does; None: TRL shall generate by itself."""
 
 
 class Rollout(Frozen):
@@ -49,7 +54,7 @@ class Rollouts(Table[Rollout]):
 
 def train(
     load: Callable[[], tuple[Any, Any]],
-    make_engine: Callable[[Any, Any], Engine],
+    engine_for: EngineFor,
     adapter: Path | None,
     samples: Samples,
     settings: GrpoSettings,
@@ -59,8 +64,8 @@ def train(
 ) -> dict[str, Any]:
     """Train the policy by GRPO on `samples` for `settings.steps`; resumes from the last checkpoint in `folder`.
 
-    `load()` gives (base model, tokenizer), `make_engine(model, tokenizer)` an engine on a model in memory. Each step takes `settings.prompts` samples
-    in order (around again when they run out) and `settings.group` completions of each. Leaves `adapter/`, `history.jsonl`, `rollouts/` and
+    `load()` gives (base model, tokenizer); `engine_for` is asked before each step who writes its completions. Each step takes `settings.prompts`
+    samples in order (around again when they run out) and `settings.group` completions of each. Leaves `adapter/`, `history.jsonl`, `rollouts/` and
     `result.json` in `folder` and returns the result's facts.
     """
     result = folder / "result.json"
@@ -72,11 +77,6 @@ def train(
     from trl import GRPOConfig
 
     model, tokenizer = load()
-    engine: Engine | None = None
-    try:
-        engine = make_engine(copy.deepcopy(model), tokenizer)
-    except ValueError as reason:
-        warnings.warn(f"GRPO computes each completion's prompt anew when it generates, too (TRL's own path): {reason}", stacklevel=2)
     policy = lora_policy(model, lora, adapter, seed)
     prompts = [render_prompt(s.tools, s.messages) for s in samples]
     by_prompt: dict[str, Sample] = dict(zip(prompts, samples, strict=True))
@@ -84,15 +84,16 @@ def train(
 
     def rollout(batch: list[str], trainer: Any) -> dict[str, Any]:
         prompt_ids = [tokenizer(p, add_special_tokens=False)["input_ids"] for p in batch]
-        if engine is None:
+        if (engine := engine_for(policy, tokenizer)) is None:
             written, _ = trainer._generate_single_turn(prompt_ids, None, {}, settings.group)
             finish = ["stop" if ids[-1] in trainer.eos_token_ids else "length" for ids in written]
             return {"prompt_ids": prompt_ids, "completion_ids": written, "logprobs": None, "finish": finish}
-        merged_copy(policy, engine.model)  # type: ignore[attr-defined]
         unique = batch[:: settings.group]
         step = trainer.state.global_step
         sampling = Sampling(settings.max_new_tokens, settings.temperature, settings.group, seed * 100_003 + step)
         done = [c for group in engine.generate([by_prompt[p] for p in unique], sampling) for c in group]
+        if getattr(engine, "sleeps", False):
+            engine.sleep()  # type: ignore[attr-defined]
         return {
             "prompt_ids": prompt_ids,
             "completion_ids": [list(c.token_ids) for c in done],
@@ -162,6 +163,24 @@ def train(
     }
     keep_result(trainer, folder, facts)
     return json.loads(result.read_text())
+
+
+def merged_engine(batch: int = 64) -> EngineFor:
+    """Our own engine, on a copy of the weights with the adapter merged in; None for a model that it cannot run, with a warning that says why."""
+    made: list[TransformersEngine | None] = []
+
+    def engine_for(policy: Any, tokenizer: Any) -> Engine | None:
+        if not made:
+            try:
+                made.append(TransformersEngine(copy.deepcopy(policy).unload(), tokenizer, batch))
+            except ValueError as reason:
+                warnings.warn(f"GRPO generates without sharing prompts (TRL's own path): {reason}", stacklevel=2)
+                made.append(None)
+        if made[0] is not None:
+            merged_copy(policy, made[0].model)
+        return made[0]
+
+    return engine_for
 
 
 def together(prompts: Mapping[int, tuple[int, ...]], lengths: Sequence[int]) -> list[list[int]]:

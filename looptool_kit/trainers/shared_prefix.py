@@ -129,8 +129,8 @@ def pack(prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]])
 
     predictor: list[int] = []
     for sequence, prompt, completion in zip(sequences, prompts, completions, strict=True):
-        n, branch = ends[sequence]
-        start = starts[n][branch] - len(chains[n]) if branch >= 0 else 0
+        n, which = ends[sequence]
+        start = starts[n][which] - len(chains[n]) if which >= 0 else 0
         wanted = range(len(prompt) - 1, len(prompt) - 1 + len(completion))
         predictor += [chains[n][t] if t < len(chains[n]) else start + t for t in wanted]
     return Packed(
@@ -251,7 +251,8 @@ def _attention(
     scale, window = kwargs.get("scaling"), kwargs.get("sliding_window")
     # One split, whose backward is one `cat`: that of a slice would fill and add a whole row of zeros.
     segments = list(zip(*(x.split(shared_prefix.sizes, dim=2) for x in (query, key, value)), strict=True))
-    out, prefixes = [], []
+    out: list[torch.Tensor] = []
+    prefixes: list[tuple[torch.Tensor, ...]] = []
     for (q, k, v), parent in zip(segments[::2], shared_prefix.parents, strict=True):
         if parent is not None:
             prefixes.append(tuple(torch.cat([before, own], dim=2) for before, own in zip(prefixes[parent], (k, v), strict=True)))
