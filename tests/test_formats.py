@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from typer.testing import CliRunner
@@ -99,7 +99,7 @@ def dialogues(draw: Any) -> Sample:
     return Sample(tools=TOOLS, messages=tuple(messages), label=label)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(dialogues(), st.sampled_from(["openai", "sharegpt", "hermes", "verl", "looptool"]))
 def test_any_dialogue_survives_the_round_trip(sample: Sample, form: formats.Form) -> None:
     row = json.loads(json.dumps(to_row(sample, form)))

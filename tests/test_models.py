@@ -213,7 +213,7 @@ tools = st.lists(st.builds(Tool, name=names, description=texts, parameters=st.di
 TOKENIZER = tiny_tokenizer()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(tools, messages)
 def test_the_tokenizers_template_gives_the_projects_bytes(tools: tuple[Tool, ...], messages: list[Message]) -> None:
     made = TOKENIZER.apply_chat_template(chat(messages), tools=tool_schemas(tools) or None, add_generation_prompt=True, tokenize=False)

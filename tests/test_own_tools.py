@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import looptool_kit as lt
@@ -284,7 +284,7 @@ SCHEMAS = st.recursive(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 @given(st.dictionaries(NAMES, SCHEMAS, min_size=1, max_size=4), st.randoms(use_true_random=False))
 @example({"city": {"type": "object", "properties": {"userId": {"type": "integer", "minimum": 0, "maximum": 0}}, "required": ["userId"]}}, Random(0))
 def test_any_schema_gives_samples_that_pass_the_rules(properties: dict[str, Any], rng: Random) -> None:

@@ -64,7 +64,7 @@ def test_perturbed_samples_say_where_they_come_from(made: dict[str, list[tuple[S
             assert other.id == Sample.model_validate(other.model_dump()).id
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10**6), st.sampled_from(list(p.PERTURBATIONS)))
 def test_pure_and_repeatable(seed: int, name: str) -> None:
     pool = world.generate(4, seed % 50, world.SPLITS[seed % 4])
@@ -92,7 +92,7 @@ _samples = st.builds(Sample, tools=st.lists(_tools, max_size=3).map(tuple), mess
                      label=st.builds(Label, calls=_calls, reply=_texts))  # fmt: skip
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(_samples, min_size=1, max_size=3), st.sampled_from(list(p.PERTURBATIONS)), st.integers(0, 99))
 def test_anybodys_samples_are_taken(rows: list[Sample], name: str, seed: int) -> None:
     pool = Samples(rows)

@@ -283,7 +283,7 @@ def test_right_labels_pass(split: str) -> None:
     assert len(failed) <= 4, failed
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(max_size=80), st.recursive(st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
                                          lambda x: st.lists(x, max_size=3) | st.dictionaries(st.text(), x, max_size=3), max_leaves=5))  # fmt: skip
 def test_never_raises_and_stays_in_range(text: str, value: Any) -> None:
@@ -292,7 +292,7 @@ def test_never_raises_and_stays_in_range(text: str, value: Any) -> None:
         assert text[m.start : m.end] == m.text and m.readings
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.dates(date(2026, 11, 24), date(2027, 9, 1)))
 def test_written_dates_are_read_back(day: date) -> None:
     for said in (f"{day:%B} {day.day}", f"{day.day} {day:%b}", f"{day:%A}, {day:%B} {day.day}", day.isoformat()):

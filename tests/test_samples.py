@@ -90,7 +90,7 @@ def test_a_changed_label_is_a_new_sample_with_a_parent() -> None:
 
 @pytest.mark.parametrize("suffix", ["parquet", "jsonl"])
 @given(rows=st.lists(samples, max_size=4))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_table_comes_back_from_disk_as_it_was(suffix: str, rows: list[Sample], tmp_path_factory: pytest.TempPathFactory) -> None:
     table = Samples(rows)
     path = table.write(tmp_path_factory.mktemp("t") / f"rows.{suffix}")

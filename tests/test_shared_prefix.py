@@ -120,7 +120,7 @@ def test_groups_of_one_tool_list_are_computed_together(kind: str, tmp_path: Path
     assert rows == [60 + 40 + 23 + 8 + 23 + 6 + 2 * 22 + 4 + 6 + 2, 60 + 40 + 23 + 8 + 6 + 22 + 4, 6 + 2]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(st.tuples(st.integers(0, 3), st.integers(1, 900), st.integers(0, 9), st.integers(1, 4)), min_size=1, max_size=12),
     st.integers(0, 80),

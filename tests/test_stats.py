@@ -47,7 +47,7 @@ def test_mcnemar_against_the_binomial_sum():
     assert result.lo > 0 and 0.02 < result.hi - result.lo < 0.2
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60))
 def test_paired_mirrors_and_holds_the_difference(pairs):
     a, b = [x for x, _ in pairs], [y for _, y in pairs]

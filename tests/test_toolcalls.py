@@ -235,7 +235,7 @@ def corrupt(kind: str, made: tuple[ToolCall, ...], pick: int) -> Answer | None:
 
 @pytest.mark.parametrize("kind", CORRUPTIONS)
 @given(full_lists, st.integers(0, 1000))
-@settings(max_examples=60, suppress_health_check=[], deadline=None)
+@settings(max_examples=60)
 def test_a_corrupted_answer_never_matches(kind: str, made: tuple[ToolCall, ...], pick: int) -> None:
     if kind in ("reverse_list", "shorter_list"):
         made = (ToolCall(name="find", arguments={"tags": [1, "two", made[0].arguments]}),)

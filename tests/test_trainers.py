@@ -97,7 +97,7 @@ def trees(draw: st.DrawFn) -> tuple[list[list[int]], list[list[int]]]:
 
 
 @pytest.mark.parametrize("kind", ["Llama", "sliding"])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(trees())
 def test_any_tree_of_sequences_gives_the_log_probs_of_single_rows(kind: str, made: tuple[list[list[int]], list[list[int]]]) -> None:
     model = tiny_sliding() if kind == "sliding" else tiny(kind)

@@ -73,7 +73,7 @@ def _all_types() -> dict[int, tuple[str, types.Type]]:
     return out
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32), st.booleans(), st.dates(date(2025, 1, 1), date(2027, 12, 31)))
 def test_every_drawn_value_is_recognised_valid_and_of_its_side_of_the_split(seed: int, held: bool, today: date) -> None:
     rng = Random(seed)
@@ -111,7 +111,7 @@ def test_surfaces(kind: types.Type, value: object, text: str) -> None:
     assert text in [s.text for s in kind.say(value, date(2026, 11, 23))]  # a Monday
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.dates(date(2025, 1, 1), date(2027, 12, 31)), st.integers(0, 90))
 def test_no_two_days_share_a_surface(today: date, off: int) -> None:
     meaning: dict[str, str] = {}
@@ -300,7 +300,7 @@ def test_results_are_memoised_and_arguments_checked() -> None:
     assert "error" in execute(ToolCall(name="nothing", arguments={}), state, rng)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32))
 def test_every_tool_runs_on_what_it_is_asked(seed: int) -> None:
     rng, today = Random(seed), date(2026, 5, 4)
