@@ -44,14 +44,16 @@ def compose(
     verdicts = with_decisions(verdicts if verdicts is not None else run.table(Verdicts, "verdicts", j), run.decisions("verdict", j))
     expanded = expanded if expanded is not None else run.table(Expansions, "expansions", j)
     decided = run.decisions("expansion", j)
-    pool = run.table(Samples, "pool", 0)
     settings = run.settings
     repeated = ["repeated"] if settings.ablation.repeat_error_seeds else []  # nothing otherwise, so that other runs keep their keys
     made_from = key(probes, verdicts, expanded, {row: d.value for row, d in decided.items()}, settings.compose, settings.seeds.fresh, *repeated)
     if run.done("composition", j, made_from):
         return run.table(Samples, "samples", j + 1)
     started = time.monotonic()
-    rows, members = _compose(run, j, samples, probes, verdicts, chosen(expanded, decided), pool)
+    *before, fresh = settings.seeds.slices(j)
+    used = settings.seeds.first + sum(before)
+    new = run.table(Samples, "pool", 0, range(used, used + fresh))
+    rows, members = _compose(run, j, samples, probes, verdicts, chosen(expanded, decided), new)
     with full_disk_explained(run.path):
         folder = run.folder(j + 1)
         members.write(folder / "members.parquet")
@@ -75,7 +77,7 @@ def composition(run: Run) -> list[dict[str, object]]:
 
 
 def _compose(
-    run: Run, j: int, samples: Samples, probes: Probes, verdicts: Verdicts, children: Sequence[Expansion], pool: Samples
+    run: Run, j: int, samples: Samples, probes: Probes, verdicts: Verdicts, children: Sequence[Expansion], new: Samples
 ) -> tuple[Samples, Members]:
     settings = run.settings
     by_id, probed = samples.by_id(), {p.sample_id: p for p in probes}
@@ -109,9 +111,7 @@ def _compose(
         high += [probed[v.sample_id] for v in verdicts if v.verdict == "BOTH_CORRECT" and probed[v.sample_id].perplexity > limit]
     for p in sorted(high, key=lambda p: -p.perplexity)[: settings.compose.hppl]:
         join(by_id[p.sample_id], "HPPL", p.sample_id, f"perplexity {p.perplexity:.3f}")
-    *before, fresh = settings.seeds.slices(j)
-    used = settings.seeds.first + sum(before)
-    for sample in pool[used : used + fresh]:
+    for sample in new:
         join(sample, "seed", sample.id, "new from the pool")
     for seed in repeated:
         members.append(Member(sample_id=seed.sample.id, part="ES", came_from=seed.probe.sample_id, why="repeated in place of a child"))

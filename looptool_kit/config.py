@@ -236,8 +236,9 @@ class Settings(_Settings):
     trainer: Literal["trl", "unsloth"] = "trl"
     """`trl` trains on the CPU as well; `unsloth` needs a GPU and generates with vLLM."""
     engine: EngineName = "transformers"
-    """Who runs the policy for probing, scoring and evaluation: `transformers`, `vllm` (for a GPU; it has a CPU build), or `served`, a vLLM server
-    (see docs/engines.md). All give the same greedy answers up to numerical ties, so nothing that is finished is redone when this changes."""
+    """Who runs the policy for probing, scoring and evaluation, and writes GRPO's completions where `trainer` is `trl`: `transformers`, `vllm` (for a
+    GPU; it has a CPU build), or `served`, a vLLM server (see docs/engines.md). All give the same greedy answers up to numerical ties, so nothing that
+    is finished is redone when this changes."""
     policy_server: Endpoint | None = None
     """The vLLM server of the engine `served`; `model` is its name for the base weights. It must see the run folder, for adapters."""
     judge_llm: Endpoint | None = None

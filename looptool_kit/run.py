@@ -163,13 +163,13 @@ class Run:
             return int(given[0].iteration) if given else max(probed, default=self.iteration)
         return self.iteration
 
-    def table(self, kind: type[T], name: str, iteration: int) -> T:
-        """A finished table of the run; raises `RunError` where the stage has not finished."""
+    def table(self, kind: type[T], name: str, iteration: int, rows: range | None = None) -> T:
+        """A finished table of the run, or some of its rows; raises `RunError` where the stage has not finished."""
         path = self.folder(iteration) / f"{name}.parquet"
         if not path.exists():
             raise RunError(f"{path} does not exist yet: run the stage that makes {name} first (`looptool loop {self.path}` runs all).")
         try:
-            return kind.read(path)
+            return kind.read(path, rows=rows)
         except ValueError as error:
             raise RunError(str(error)) from None
 

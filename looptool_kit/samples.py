@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
@@ -24,6 +24,16 @@ class Frozen(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """As pydantic's, but the copy works out anew what was worked out from the original's fields, such as its id."""
+        copy = super().model_copy(update=update, deep=deep)
+        for name in copy.__dict__.keys() - type(copy).model_fields.keys():
+            del copy.__dict__[name]
+        return copy
+
+
+_canonical = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
+
 
 class Tool(Frozen):
     """A function that the model may call."""
@@ -32,6 +42,11 @@ class Tool(Frozen):
     description: str = ""
     parameters: dict[str, Any] = Field(default_factory=lambda: {"type": "object", "properties": {}})
     """JSON Schema of the arguments object."""
+
+    @cached_property
+    def canonical(self) -> str:
+        """The tool as JSON text with sorted keys. Samples of one tool list share their tools, so it is made once for all of them."""
+        return _canonical(self.model_dump())
 
     @property
     def properties(self) -> dict[str, Any]:
@@ -95,15 +110,9 @@ class Sample(Frozen):
     @cached_property
     def id(self) -> str:
         """Sixteen hex digits of SHA-256 over (tools, messages, label)."""
-        content = [[t.model_dump() for t in self.tools], [m.model_dump() for m in self.messages], self.label.model_dump()]
-        text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        said = _canonical([[m.model_dump() for m in self.messages], self.label.model_dump()])
+        text = f"[[{','.join(t.canonical for t in self.tools)}],{said[1:]}"
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-
-    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Sample:
-        """As pydantic's, but the copy computes its own id: the update may hold another label."""
-        copy = super().model_copy(update=update, deep=deep)
-        copy.__dict__.pop("id", None)
-        return copy
 
     @property
     def request(self) -> str:

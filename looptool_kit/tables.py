@@ -100,8 +100,14 @@ class Table(Sequence[Row], Generic[Row]):
         return path
 
     @classmethod
-    def read(cls, path: str | Path, on_reject: Callable[[int, str, str], None] | None = None, fault: Callable[[Row], str] | None = None) -> Self:
-        """Read a Parquet or JSON-lines file.
+    def read(
+        cls,
+        path: str | Path,
+        on_reject: Callable[[int, str, str], None] | None = None,
+        fault: Callable[[Row], str] | None = None,
+        rows: range | None = None,
+    ) -> Self:
+        """Read a Parquet or JSON-lines file; with `rows`, which count from 0, only those of a Parquet file.
 
         `on_reject(row_number, raw, reason)` is called for each row that is malformed, or in which `fault(row)` finds something wrong (it says what,
         or nothing), and the good rows are returned; without it the first bad row raises `ValueError` naming file, row and reason. Rows count from 1.
@@ -109,20 +115,20 @@ class Table(Sequence[Row], Generic[Row]):
         path = Path(path)
         if not path.exists():
             raise FileNotFoundError(f"{path} does not exist")
-        rows: list[Row] = []
+        read: list[Row] = []
         with no_collection():
-            for number, raw, load in _jsonl(path) if path.suffix == ".jsonl" else _parquet(path, cls.row_type):
+            for number, raw, load in _jsonl(path) if path.suffix == ".jsonl" else _parquet(path, cls.row_type, rows):
                 try:
                     row = typing.cast(Row, cls.row_type.model_validate(load()))
                     if fault is not None and (wrong := fault(row)):
                         raise ValueError(wrong)
-                    rows.append(row)
+                    read.append(row)
                 except (ValidationError, ValueError, TypeError) as error:
                     reason = _reason(error)
                     if on_reject is None:
                         raise ValueError(f"{path}, row {number}: {reason}") from None
                     on_reject(number, raw(), reason)
-        return cls(rows)
+        return cls(read)
 
 
 @contextmanager
@@ -211,7 +217,7 @@ def _constant(text: str) -> Any:
     raise ValueError(f"{text} is not JSON")
 
 
-def _parquet(path: Path, row_type: type[BaseModel]) -> Iterator[tuple[int, Callable[[], str], Callable[[], Any]]]:
+def _parquet(path: Path, row_type: type[BaseModel], rows: range | None) -> Iterator[tuple[int, Callable[[], str], Callable[[], Any]]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -221,10 +227,12 @@ def _parquet(path: Path, row_type: type[BaseModel]) -> Iterator[tuple[int, Calla
         raise ValueError(f"{path} is not a readable Parquet file ({error}); delete it and run the stage again") from None
     nested = {name: _nested(field.annotation) for name, field in row_type.model_fields.items() if _arrow(field.annotation) is None}
     keep = set(row_type.model_fields)
-    number = 0
+    first = 0
     for batch in file.iter_batches(batch_size=4096):
-        for record in batch.to_pylist():
-            number += 1
+        here = range(first, first + len(batch))
+        wanted = here if rows is None else range(max(here.start, rows.start), min(here.stop, rows.stop))
+        first = here.stop
+        for number, record in enumerate(batch.slice(wanted.start - here.start, len(wanted)).to_pylist() if wanted else (), wanted.start + 1):
 
             def load(record: dict[str, Any] = record) -> dict[str, Any]:
                 return {k: nested[k](v) if k in nested and v is not None else v for k, v in record.items() if k in keep}

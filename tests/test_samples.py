@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -79,6 +80,20 @@ def test_the_id_changes_with_the_content(change: dict[str, object]) -> None:
     assert Sample.model_validate(other.model_dump()).id == other.id
 
 
+def test_ids_are_those_that_earlier_versions_wrote() -> None:
+    """Manifests, decisions and lineage name rows by them."""
+    recorded = Path(__file__).parent.parent / "sample_data" / "run" / "iterations" / "02" / "samples.parquet"
+    assert [s.id for s in Samples.read(recorded)] == pq.read_table(recorded)["id"].to_pylist()
+
+
+def test_a_copy_of_a_tool_is_written_as_it_is_now() -> None:
+    tool = Tool(name="play", description="Plays")
+    before = Sample(tools=(tool,), messages=(), label=Label()).id
+    other, new = tool.model_copy(update={"name": "pause"}), Tool(name="pause", description="Plays")
+    assert Sample(tools=(other,), messages=(), label=Label()).id == Sample(tools=(new,), messages=(), label=Label()).id
+    assert tool.model_copy() == tool == Tool(name="play", description="Plays") and Sample(tools=(tool,), messages=(), label=Label()).id == before
+
+
 def test_a_changed_label_is_a_new_sample_with_a_parent() -> None:
     changed = PLAIN.relabelled(Label(reply="no"), iteration=2, strategy="judges.evidence", why="x")
     assert (changed.parent, changed.iteration, changed.strategy, changed.source) == (PLAIN.id, 2, "judges.evidence", "judge")
@@ -98,6 +113,13 @@ def test_a_table_comes_back_from_disk_as_it_was(suffix: str, rows: list[Sample],
     assert back == table
     assert [r.id for r in back] == [r.id for r in table]
     assert [repr(r.model_dump()) for r in back] == [repr(r.model_dump()) for r in table]  # repr: 1, 1.0 and True are apart
+
+
+@pytest.mark.parametrize("rows", [range(0), range(0, 3), range(2, 5000), range(4000, 4200), range(4999, 9000), range(6000, 7000), range(5, 2)])
+def test_some_rows_of_a_table_are_read_alone(rows: range, tmp_path: Path) -> None:
+    table = Samples(Sample(tools=(), messages=(Message(role="user", content=str(i)),), label=Label()) for i in range(5000))
+    path = table.write(tmp_path / "samples.parquet")
+    assert Samples.read(path, rows=rows) == table[rows.start : rows.stop]
 
 
 def test_samples_read_from_disk_share_the_tools_that_they_have_in_common(tmp_path: Path) -> None:
@@ -129,7 +151,6 @@ def test_an_empty_table_comes_back_empty(suffix: str, tmp_path: Path) -> None:
 
 
 def test_parquet_is_readable_without_this_package(tmp_path: Path) -> None:
-    import pyarrow.parquet as pq
 
     row = pq.read_table(Samples([PLAIN]).write(tmp_path / "rows.parquet")).to_pylist()[0]
     assert row["id"] == PLAIN.id and row["kind"] == "single"
@@ -167,7 +188,6 @@ def test_malformed_rows_are_set_aside_with_file_and_row_and_the_others_go_on(tmp
 
 def test_a_broken_parquet_row_or_file_is_named(tmp_path: Path) -> None:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     path = Samples([PLAIN, PLAIN]).write(tmp_path / "rows.parquet")
     content = pq.read_table(path).to_pylist()

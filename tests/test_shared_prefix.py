@@ -173,6 +173,25 @@ def test_bfloat16_is_near_float32(kind: str) -> None:
     assert (rounded - exact).abs().mean() <= 2 * (torch.cat(alone) - exact).abs().mean() + 1e-3
 
 
+@pytest.mark.parametrize("kind", ["llama", "gemma3"])
+def test_training_in_bfloat16_is_as_near_float32_as_trls(kind: str, tmp_path: Path) -> None:
+    """Mixed precision as TRL trains with `bf16=True`: float32 weights, forward passes under autocast."""
+    from trl import GRPOTrainer
+
+    exact = run(GRPOTrainer, with_lora(tiny_model(kind)), tmp_path, batch(tools=60))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        theirs = run(GRPOTrainer, with_lora(tiny_model(kind)), tmp_path, batch(tools=60))
+        ours = run(grpo.shared_prefix_trainer(), with_lora(tiny_model(kind)), tmp_path, batch(tools=60))
+
+    def off(found: tuple[Any, Any, dict[str, Any]]) -> tuple[float, float]:
+        """(mean distance of a log-prob, relative distance of all gradients) from float32."""
+        flat = [torch.cat([g.flatten() for g in grads.values()]) for grads in (found[2], exact[2])]
+        return float((found[0] - exact[0]).abs().mean()), float((flat[0] - flat[1]).norm() / flat[1].norm())
+
+    assert all(a <= 1.5 * b for a, b in zip(off(ours), off(theirs), strict=True))
+    assert min(off(theirs)) > 1e-4, "the other side was not in bfloat16"
+
+
 def test_an_unknown_model_takes_trls_own_path_and_says_why(tmp_path: Path) -> None:
     from transformers import AutoConfig, AutoModelForCausalLM
     from trl import GRPOTrainer

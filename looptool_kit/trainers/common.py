@@ -159,7 +159,7 @@ def by_tool_list(samples: Sequence[Sample], run: int, seed: int) -> list[int]:
     rng = random.Random(seed)
     lists: dict[tuple[str, ...], dict[str, list[int]]] = {}
     for index, sample in enumerate(samples):
-        dialogues = lists.setdefault(tuple(t.model_dump_json() for t in sample.tools), {})
+        dialogues = lists.setdefault(tuple(t.canonical for t in sample.tools), {})
         opening = next((m.content for m in sample.messages if m.role == "user"), "")
         dialogues.setdefault(opening, []).append(index)
     runs = []

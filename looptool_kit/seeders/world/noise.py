@@ -37,7 +37,6 @@ def plant_noise(samples: Samples, share: float, seed: int | str) -> tuple[Sample
         if wrong is None:
             continue
         noised = rows[i].model_copy(update={"label": wrong})
-        noised.__dict__.pop("id", None)  # the cached id belongs to the true label
         if noised.id in taken:
             continue
         taken.add(noised.id)
