@@ -19,7 +19,7 @@ from looptool_kit.engines import Sampling  # noqa: E402
 from looptool_kit.engines.served import ServedEngine  # noqa: E402
 from looptool_kit.engines.transformers import TransformersEngine  # noqa: E402
 from looptool_kit.policies import base_policy, close_engines, open_engine  # noqa: E402
-from looptool_kit.samples import Label, Message, Sample  # noqa: E402
+from looptool_kit.samples import Label, Message, Sample, Samples  # noqa: E402
 
 CHATS = [Sample(tools=(), messages=(Message(role="user", content=ask),), label=Label()) for ask in ("Hello", "How are you?", "Tell me more")]
 
@@ -155,3 +155,24 @@ def test_adapters_are_loaded_once_by_name_and_new_weights_are_another_name(serve
         close_engines()
     with pytest.raises(ValueError, match=r"\[policy_server\]"):
         open_engine(base_policy(str(tiny_checkpoint), "served"), 2)
+
+
+def test_grpo_takes_its_completions_from_the_server_with_the_adapter_of_each_step(server: Server, tiny_checkpoint: Path, tmp_path: Path) -> None:
+    pytest.importorskip("trl")
+    from looptool_kit.run import Run
+    from looptool_kit.train import train
+    from looptool_kit.trainers.grpo import Rollouts
+
+    settings = {"sft__epochs": 0, "grpo__steps_first": 2, "grpo__prompts": 2, "grpo__group": 2, "grpo__max_new_tokens": 4, "lora__rank": 4}
+    where = endpoint(server).model_dump(exclude_none=True)
+    run = Run.create(tmp_path / "run", preset="cpu-quick", model=str(tiny_checkpoint), engine="served", policy_server=where, **settings)
+    try:
+        train(run, Samples(CHATS[:2]), iteration=1)
+    finally:
+        close_engines()
+    folder = run.folder(1) / "policy"
+    names = [load["lora_name"] for load in server.loaded]
+    assert len(set(names)) == 2 == len(names) and {load["lora_path"] for load in server.loaded} == {str(folder / "rollout-adapter")}
+    assert [(body["model"], body["n"], body["temperature"]) for body in server.asked] == [(name, 2, 1.0) for name in names]
+    for step in (1, 2):
+        assert len(Rollouts.read(folder / "grpo" / "rollouts" / f"step-{step:04d}.parquet")) == 4
