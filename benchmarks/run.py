@@ -81,9 +81,10 @@ def page(names: list[str]) -> str:
     parts = [
         "# Benchmarks",
         "Written by `make bench`; do not edit. Each script runs ours and what one would otherwise run on the same work, turn about, each side in a "
-        "process of its own, and keeps each side's best round. Ratios are the other side's cost by ours, so above 1 ours is cheaper. CPU seconds are "
-        "those of all threads; memory is the peak of the whole process, what was loaded before included. With a model, ours has the huge pages that "
-        "importing the package asks torch for, the other side has what its user would have: none. A **missed** target is left as it is.",
+        "process of its own (or the peak of memory would be that of both), and keeps each side's best round. Ratios are the other side's cost by "
+        "ours, so above 1 ours is cheaper. CPU seconds are those of all threads; memory is the peak of the whole process, what was loaded before "
+        "included. With a model, ours has the huge pages that importing the package asks torch for, the other side has what its user would have: "
+        "none. A **missed** target is left as it is.",
     ]
     seconds = [json.loads(p.read_text(encoding="utf-8"))["seconds"] for n in names if (p := KEPT / f"{n}.json").exists()]
     parts.append(f"{len(seconds)} scripts, {sum(seconds) / 60:.0f} minutes in all.")

@@ -93,7 +93,7 @@ class Prefill:
                 yield ask, logits
 
     def _open(self, start: int, end: int) -> None:
-        """Set the chunk: which earlier tokens it needs, who sees whom, and how far behind a token each other one stands."""
+        """Set the chunk: which earlier tokens it needs, who sees whom, and at which depths they stand."""
         import torch
 
         runs: list[tuple[int, int]] = []  # maximal stretches of one sequence's own tokens
@@ -115,14 +115,15 @@ class Prefill:
         self._masks: dict[int | None, Any] = {None: mask.to(self.device)}
         depths = torch.tensor(self.tree.depths, device=self.device)
         here = depths[start:end]
-        self._behind = here[:, None] - torch.cat([depths[self._earlier], here])
+        self._depths = here[:, None], torch.cat([depths[self._earlier], here])
 
     def attend(self, layer: int, query: Any, key: Any, value: Any, scaling: float, window: int | None) -> Any:
         """query [1, heads, chunk, d], key and value [1, kv heads, chunk, d] -> [1, heads, chunk, d]; keeps key and value."""
         import torch
 
         if window is not None and window not in self._masks:
-            self._masks[window] = self._masks[None] & (self._behind < window)
+            own, seen = self._depths
+            self._masks[window] = self._masks[None] & (own - seen < window)
 
         if layer == len(self.keys):
             shape = (key.shape[1], len(self.tree.tokens), key.shape[3])
