@@ -7,6 +7,7 @@ import json
 import math
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -272,6 +273,18 @@ def test_a_model_that_no_part_of_ours_knows_is_trained_by_trl_alone(samples: Sam
     assert facts["groups"] == 4 and facts["steps"] == 2
     rows = grpo.Rollouts.read(tmp_path / "rollouts" / "step-0002.parquet")
     assert len(rows) == 6 and {r.finish_reason for r in rows} <= {"stop", "length"}
+
+
+def test_gradient_checkpointing_changes_no_step(tiny_loader, samples: Samples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    norms = []
+    for checkpointing in (False, True):
+        rewards = itertools.cycle([True, False])
+        monkeypatch.setattr(grpo, "grade", lambda *_, rewards=rewards: SimpleNamespace(correct=next(rewards), faults=()))
+        settings = GrpoSettings(steps=2, prompts=2, group=2, max_new_tokens=6, learning_rate=1e-3, gradient_checkpointing=checkpointing)
+        folder = tmp_path / str(checkpointing)
+        grpo.train(tiny_loader, grpo.merged_engine(), None, samples[:4], settings, LoraSettings(rank=4, alpha=8), folder, seed=0)
+        norms.append([json.loads(line)["grad_norm"] for line in (folder / common.HISTORY).read_text().splitlines()])
+    assert norms[1] == pytest.approx(norms[0], rel=1e-4) and len(norms[0]) == 2 and min(norms[0]) > 0
 
 
 def test_a_completion_is_rewarded_by_its_own_samples_label_whatever_the_prompts_look_like(
