@@ -154,6 +154,44 @@ def test_old_and_reference_log_probs_enter_as_in_trl(config: dict[str, Any], tmp
     check(tmp_path, "qwen3", True, inputs, **config)
 
 
+@pytest.mark.parametrize("kind", ["qwen3", "gemma3"])
+def test_a_training_over_given_completions_ends_where_trls_does(kind: str, tmp_path: Path) -> None:
+    """TRL's own loop, two optimiser steps a rollout: old log-probs are computed too, and the reference's, which is the policy at the start."""
+    from datasets import Dataset
+    from trl import GRPOConfig, GRPOTrainer
+
+    rng = torch.Generator().manual_seed(2)
+    tools = torch.randint(5, 250, (60,), generator=rng).tolist()
+    prompts = {text: [*tools, *torch.randint(5, 250, (n,), generator=rng).tolist()] for text, n in (("a", 30), ("b", 5), ("c", 17))}
+    written = [torch.randint(5, 250, (n,), generator=rng).tolist() for n in (3, 12, 7, 12, 1, 9)]
+
+    def rollout(batch: list[str], trainer: Any) -> dict[str, Any]:
+        made = [[token + trainer.state.global_step for token in ids] for ids in written]
+        return {"prompt_ids": [prompts[text] for text in batch], "completion_ids": made, "logprobs": None}
+
+    ends, logged = [], []
+    for cls in (GRPOTrainer, grpo.shared_prefix_trainer()):
+        policy = with_lora(tiny_model(kind))
+        first = {n: p.detach().clone() for n, p in policy.named_parameters() if p.requires_grad}
+        trainer = cls(
+            model=policy, processing_class=tiny_tokenizer(), rollout_func=rollout,
+            reward_funcs=[lambda completions, **_: [float(i % 2) for i in range(len(completions))]],
+            train_dataset=Dataset.from_list([{"prompt": text} for text in "abca"]),
+            args=GRPOConfig(
+                output_dir=str(tmp_path / cls.__name__), max_steps=4, per_device_train_batch_size=6, num_generations=3, num_iterations=2, beta=0.04,
+                optim="sgd", learning_rate=2.0, max_grad_norm=0.0, temperature=0.9, epsilon_high=0.28, max_completion_length=12, loss_type="dapo",
+                shuffle_dataset=False, use_cpu=True, bf16=False, gradient_checkpointing=False, report_to=[], save_strategy="no", logging_steps=1,
+            ),
+        )  # fmt: skip
+        trainer.train()
+        ends.append({n: p.detach() - first[n] for n, p in policy.named_parameters() if p.requires_grad})
+        logged.append([(row["loss"], row["kl"], row["clip_ratio/region_mean"]) for row in trainer.state.log_history if "loss" in row])
+    torch.testing.assert_close(torch.tensor(logged[1]), torch.tensor(logged[0]), rtol=1e-3, atol=1e-5)
+    assert len(logged[0]) == 4 and all(kl > 0 for _, kl, _ in logged[0][1:]) and max(clipped for _, _, clipped in logged[0]) > 0
+    moved, off = (torch.cat([e[n].flatten() for n in e]) for e in (ends[0], {n: ends[1][n] - ends[0][n] for n in ends[0]}))
+    assert off.norm() <= 1e-3 * moved.norm() and moved.norm() > 0
+
+
 @pytest.mark.parametrize("kind", ["llama", "gemma3"])
 def test_bfloat16_is_near_float32(kind: str) -> None:
     model = tiny_model(kind).eval()
