@@ -4,7 +4,8 @@
 
 NAMES are those of the scripts without `bench_` (match, rules, dedup, import, scale, grpo, sft, probe, judge_calls, widgets); none: all. What is there
 already is not run again unless --again is given, so a run that was stopped goes on. Results lie in runs/bench, one file a script, each with the
-machine's other work before it started; the page says which scripts have not been run. All are sized to end within half an hour on two quiet cores.
+machine's other work before it started; the page says which scripts have not been run, and how long all of
+them took: they are sized for half an hour on two quick, quiet cores.
 """
 
 from __future__ import annotations

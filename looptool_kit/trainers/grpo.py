@@ -30,7 +30,6 @@ from looptool_kit.trainers.shared_prefix import LEAST, pack, packed_logps, why_n
 MOST = 1500
 """Tokens (shared ones counted once) up to which several prompts are computed in one pass: that is what decides the memory."""
 
-
 EngineFor = Callable[[Any, Any], Engine | None]
 """(policy as it is now, tokenizer) -> the engine that answers as that policy does; None: TRL shall generate by itself."""
 
