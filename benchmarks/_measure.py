@@ -63,7 +63,8 @@ def compare(sides: Mapping[str, Side], rounds: int = 3, warm: bool = False, toge
             process.start()
             far.close()
             workers[name] = (process, near)
-            _answer(name, near)  # ready, before the next one starts: only one side ever works
+        for name, (_, pipe) in workers.items():
+            _answer(name, pipe)  # all are ready before the first one works, and from here only one side ever does
         for turn in range(rounds + warm):
             for name, (_, pipe) in workers.items():
                 pipe.send("work")
@@ -108,9 +109,10 @@ def _serve(side: Side, pipe: Connection) -> None:
         pipe.send(("error", traceback.format_exc()))
 
 
-def measure(work: Work) -> tuple[float, float, float, Any]:
-    """(CPU seconds, wall seconds, peak MiB of this process meanwhile, the work's value)."""
-    gc.collect()
+def measure(work: Work, collect: bool = True) -> tuple[float, float, float, Any]:
+    """(CPU seconds, wall seconds, peak MiB of this process meanwhile, the work's value); `collect` garbage first."""
+    if collect:
+        gc.collect()
     reset_peak()
     cpu, wall = time.process_time(), time.perf_counter()
     value = work()

@@ -48,7 +48,7 @@ class Shape(NamedTuple):
 
 WORK = {
     "step400": Shape(400, 1, 8, 40, 8, 4, 2, rounds=3),
-    "step800": Shape(800, 1, 16, 40, 4, 6, rounds=2),
+    "step800": Shape(800, 1, 16, 40, 4, 6),
     "whole": Shape(0, 4, 8, 40, 4, 3, threads=2),
 }
 QUICK = {"step400": Shape(60, 1, 4, 6, 4, 4, 2), "step800": Shape(80, 1, 4, 6, 2, 6), "whole": Shape(0, 2, 2, 4, 2, 3)}

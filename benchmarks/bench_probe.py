@@ -1,10 +1,11 @@
 """Greedy probing by our engine against transformers' `generate`: 200 samples on 10 tool lists.
 
-    python benchmarks/bench_probe.py [--lists 10] [--each 20] [--new 40] [--rounds 1] [--quick]
+    python benchmarks/bench_probe.py [--lists 10] [--each 20] [--new 40] [--rounds 1] [--threads 1] [--quick]
 
 `generate` gets the samples in left-padded batches of 16, sorted by length, as a careful user would. Float32 on both sides, the embedded model, at
-most `--new` tokens an answer. Where two answers differ, one plain forward pass over what they have in common says how far apart the two next tokens'
-logits are: below 0.001 it is a numerical tie.
+most `--new` tokens an answer. One thread on either side, as in the steps of `grpo`: a thread that waits for another spins, which would count as CPU
+seconds. Where two answers differ, one plain forward pass over what they have in common says how far apart the two next tokens' logits are: below
+0.001 it is a numerical tie.
 """
 
 from __future__ import annotations
@@ -15,15 +16,21 @@ from functools import partial
 from _measure import HEAD, Work, compare, rows, verdict
 from _models import as_imported, load, on_lists
 
+from looptool_kit.config import ProbeSettings
+
 TIE = 1e-3
+BATCH = ProbeSettings().batch
 
 
-def ours(lists: int, each: int, new: int, quick: bool) -> Work:
+def ours(lists: int, each: int, new: int, threads: int, quick: bool) -> Work:
     """Greedy completions by the transformers engine."""
+    import torch
+
     from looptool_kit.engines import Sampling
     from looptool_kit.engines.transformers import TransformersEngine
 
-    engine = TransformersEngine(*load(quick), batch_size=64)
+    torch.set_num_threads(threads)
+    engine = TransformersEngine(*load(quick), batch_size=BATCH)
     samples = on_lists(lists, each)
     return lambda: [list(c.token_ids) for [c] in engine.generate(samples, Sampling(max_new_tokens=new))]
 
@@ -34,13 +41,14 @@ def padded(prompts: list[list[int]]) -> list[list[int]]:
     return [order[at : at + 16] for at in range(0, len(order), 16)]
 
 
-def theirs(lists: int, each: int, new: int, quick: bool) -> Work:
+def theirs(lists: int, each: int, new: int, threads: int, quick: bool) -> Work:
     """Greedy completions by `generate`."""
     as_imported(ours=False)
     import torch
 
     from looptool_kit.engines.transformers import TransformersEngine
 
+    torch.set_num_threads(threads)
     model, tokenizer = load(quick)
     engine = TransformersEngine(model, tokenizer)
     prompts = [tokenizer(engine.render(s), add_special_tokens=False).input_ids for s in on_lists(lists, each)]
@@ -91,7 +99,7 @@ def bound(lists: int, each: int, quick: bool, answers: list[list[int]]) -> float
     from looptool_kit.engines.prefix_tree import plant
     from looptool_kit.engines.transformers import TransformersEngine
 
-    engine, samples = TransformersEngine(*load(quick), batch_size=64), on_lists(lists, each)
+    engine, samples = TransformersEngine(*load(quick), batch_size=BATCH), on_lists(lists, each)
     prompts = [engine.tokenizer(engine.render(s), add_special_tokens=False).input_ids for s in samples]
     theirs = sum(len(batch) * (max(len(prompts[i]) for i in batch) + max(len(answers[i]) for i in batch) - 1) for batch in padded(prompts))
     ours = sum(len(plant([prompts[i] for i in batch]).tokens) + sum(len(answers[i]) - 1 for i in batch) for batch in engine.plan(samples))
@@ -101,12 +109,13 @@ def bound(lists: int, each: int, quick: bool, answers: list[list[int]]) -> float
 def main() -> None:
     """Measure and print."""
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, value in (("lists", 10), ("each", 20), ("new", 40), ("rounds", 1)):
+    for name, value in (("lists", 10), ("each", 20), ("new", 40), ("rounds", 1), ("threads", 1)):
         ask.add_argument(f"--{name}", type=int, default=value)
     ask.add_argument("--quick", action="store_true", help="a tiny random model, two lists of four samples, 8 new tokens")
     args = ask.parse_args()
     lists, each, new, rounds = (2, 4, 8, 1) if args.quick else (args.lists, args.each, args.new, args.rounds)
-    sides = {"ours": partial(ours, lists, each, new, args.quick), "generate": partial(theirs, lists, each, new, args.quick)}
+    work = (lists, each, new, args.threads, args.quick)
+    sides = {"ours": partial(ours, *work), "generate": partial(theirs, *work)}
     costs = compare(sides, rounds, together=args.quick)
     print(HEAD + "\n" + rows(f"probe {lists * each}", costs) + "\n")
     mine, other = costs["ours"].value, costs["generate"].value

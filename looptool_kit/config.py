@@ -148,7 +148,7 @@ class ProbeSettings(_Settings):
 
     max_new_tokens: int = 160
     """Length limit of a prediction; one that is cut there counts as failed."""
-    batch: int = 64
+    batch: int = 128
     """Samples decoded together: more is faster and takes more memory."""
     quantile: float = Field(0.7, ge=0, le=1)
     """Mastered samples with a perplexity above this quantile (of the mastered ones) are borderline: D_HPPL."""

@@ -222,12 +222,13 @@ def frame(said: Said, scene: Scene, why: tuple[str, ...] = ()) -> str:
     options = LISTED if said.body.startswith(("two things:", "three things:", "first ")) else {"do": DO, "ask": ASK, "need": NEED}[said.form]
     opener = bool(why) and scene.rng.random() < 0.25
 
+    to_me = said.form == "do" and _ME.search(said.body)
     several = ". " in re.sub(f"{OPEN}[^{CLOSE}]*{CLOSE}", "", said.body)
 
     def suits(template: str) -> bool:
         # "Help me send me ..."; "Could you do this. Also, do that?"; "I'm hungry. Hello, ...".
         return not (
-            (said.form == "do" and _SELF.search(template) and _ME.search(said.body))
+            (to_me and _SELF.search(template))
             or (several and "?" in template)
             or (opener and _GREETING.match(template))
         )
