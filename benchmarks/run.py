@@ -81,11 +81,11 @@ def page(names: list[str]) -> str:
     """docs/benchmarks.md."""
     parts = [
         "# Benchmarks",
-        "Written by `make bench`; do not edit. Each script runs ours and what one would otherwise run on the same work, turn about, each side in a "
-        "process of its own (or the peak of memory would be that of both), and keeps each side's best round. Ratios are the other side's cost by "
-        "ours, so above 1 ours is cheaper. CPU seconds are those of all threads; memory is the peak of the whole process, what was loaded before "
-        "included. With a model, ours has the huge pages that importing the package asks torch for, the other side has what its user would have: "
-        "none. A **missed** target is left as it is.",
+        "Written by `make bench`; do not edit. A script that compares runs ours and what one would otherwise run on the same work, turn about, each "
+        "side in a process of its own where memory is measured (or the peak would be that of both), and keeps each side's best round. Ratios are the "
+        "other side's cost by ours, so above 1 ours is cheaper. CPU seconds are those of all threads; memory is the peak of the whole process, what "
+        "was loaded before included. With a model, ours has the huge pages that importing the package asks torch for, the other side has what its "
+        "user would have: none. A **missed** target is left as it is.",
     ]
     seconds = [json.loads(p.read_text(encoding="utf-8"))["seconds"] for n in names if (p := KEPT / f"{n}.json").exists()]
     parts.append(f"{len(seconds)} scripts, {sum(seconds) / 60:.0f} minutes in all.")
@@ -120,6 +120,7 @@ def main() -> None:
     if unknown := sorted(set(args.names) - there):
         ask.error(f"there is no benchmark {unknown[0]!r}; there are: {', '.join(names)}")
     KEPT.mkdir(parents=True, exist_ok=True)
+    failed: list[str] = []
     for name in args.names or names:
         file = KEPT / f"{name}.json"
         if file.exists() and not args.again and json.loads(file.read_text(encoding="utf-8"))["code"] == 0:
@@ -132,7 +133,10 @@ def main() -> None:
         tmp.replace(file)
         PAGE.write_text(page(names), encoding="utf-8")
         print(kept["printed"] + f"\n({kept['seconds']} s, exit code {kept['code']})", flush=True)
+        failed += [name] * bool(kept["code"])
     PAGE.write_text(page(names), encoding="utf-8")
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}; the same command runs them again")
 
 
 if __name__ == "__main__":

@@ -96,6 +96,12 @@ class SftSettings(_Settings):
     gradient_checkpointing: bool = False
     """Compute activations a second time instead of keeping them: less memory, about a third more time."""
 
+    @model_validator(mode="after")
+    def _whole_passes(self) -> Self:
+        if self.batch > self.micro_batch and self.batch % self.micro_batch:
+            raise ValueError(f"a batch of {self.batch} cannot be cut into passes of micro_batch = {self.micro_batch}; take a multiple of that")
+        return self
+
 
 class GrpoSettings(_Settings):
     """Group relative policy optimisation (LoopTool, section 3.2)."""
@@ -113,7 +119,8 @@ class GrpoSettings(_Settings):
     learning_rate: float = 5e-5
     """Paper: 1e-6 on all weights; LoRA wants more."""
     clip_low: float = 0.2
-    """How far the probability ratio may fall below 1 before the gradient stops. (Paper: 0.2.)"""
+    """How far the probability ratio may fall below 1 before the gradient stops. (Paper: 0.2.) Every step here
+    trains on completions of its own, whose ratio is 1, so that neither bound is reached."""
     clip_high: float = 0.28
     """How far it may rise above 1: "clip higher". (Paper: 0.28.)"""
     max_new_tokens: int = 160

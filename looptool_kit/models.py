@@ -286,7 +286,11 @@ def load_tokenizer(source: ModelSource | str | Path) -> Any:
     from transformers import AutoTokenizer
 
     path = source.path if isinstance(source, ModelSource) else find_model(source).path
-    tokenizer = AutoTokenizer.from_pretrained(path)
+    return with_template(AutoTokenizer.from_pretrained(path), str(path))
+
+
+def with_template(tokenizer: Any, path: str) -> Any:
+    """The tokenizer of `path` itself, given what `load_tokenizer` promises, however it was loaded."""
     if "tools" not in str(tokenizer.chat_template or ""):
         if "<|im_end|>" not in tokenizer.get_vocab():
             raise ValueError(

@@ -30,7 +30,7 @@ def train(run: Run, samples: Samples | None = None, iteration: int | None = None
         folder = run.folder(j) / "policy"
         close_engines()
         with full_disk_explained(run.path):
-            _restart_if_other_inputs(folder, made_from)
+            _restart_if_other_inputs(folder, run.folder(j) / "policy.json", made_from)
             facts = _train(run, samples, before, folder, settings.seed * 1000 + j, first)
             run.finish("policy", j, made_from, started, trainings=facts)
     return policy_of(run, j)
@@ -86,8 +86,9 @@ def _swapping(settings: Settings, folder: Path) -> Callable[[Any, Any], Engine]:
     return engine_for
 
 
-def _restart_if_other_inputs(folder: Path, made_from: str) -> None:
+def _restart_if_other_inputs(folder: Path, manifest: Path, made_from: str) -> None:
     mark = folder / "key"
     if folder.exists() and (not mark.exists() or mark.read_text() != made_from):
+        manifest.unlink(missing_ok=True)  # or what is half trained would stand for the policy that it describes
         shutil.rmtree(folder)
     write_text(mark, made_from)

@@ -69,3 +69,20 @@ def test_sft() -> None:
 def test_probe() -> None:
     pytest.importorskip("torch")
     assert ", 0 of them by more than a tie" in quick("probe")
+
+
+def test_a_failed_benchmark_fails_the_command_and_is_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import run
+
+    for name, value in {"HERE": tmp_path, "ROOT": tmp_path, "KEPT": tmp_path / "kept", "PAGE": tmp_path / "page.md"}.items():
+        monkeypatch.setattr(run, name, value)
+    monkeypatch.setattr(sys, "argv", ["run.py"])
+    script = tmp_path / "bench_some.py"
+    script.write_text('"""What it is."""\nraise SystemExit(3)\n')
+    with pytest.raises(SystemExit, match="failed: some"):
+        run.main()
+    assert "**Failed** with exit code 3" in (tmp_path / "page.md").read_text()
+    script.write_text('"""What it is."""\nprint("| done |")\n')
+    run.main()
+    assert "| done |" in (tmp_path / "page.md").read_text() and "Failed" not in (tmp_path / "page.md").read_text()

@@ -231,6 +231,15 @@ def test_a_model_whose_prompts_cannot_share_beginnings_is_refused_at_once(kind: 
         TransformersEngine(model, tiny_tokenizer())
 
 
+def test_prompts_that_share_nothing_at_all() -> None:
+    tokenizer = tiny_tokenizer()
+    tokenizer.chat_template = "{{ messages[0].content }}"  # of the user's, so that not even the first token is common
+    engine = TransformersEngine(tiny_model("llama"), tokenizer)
+    chats = [Sample(tools=(), messages=(Message(role="user", content=text),), label=Label()) for text in ("abc", "xyz", "hello")]
+    alone = [engine.generate([item], Sampling(max_new_tokens=6))[0][0].token_ids for item in chats]
+    assert [one.token_ids for [one] in engine.generate(chats, Sampling(max_new_tokens=6))] == alone
+
+
 def test_nothing_in_nothing_out(engine: TransformersEngine) -> None:
     assert engine.generate([], Sampling()) == [] and engine.plan([]) == [] and engine.score([], []) == []
     with pytest.raises(ValueError, match="1 chats and 0 answers"):

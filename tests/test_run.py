@@ -257,6 +257,24 @@ def test_a_changed_setting_redoes_what_depends_on_it(run: Run) -> None:
     assert len(lt.seed(run)) == 5 < len(before)
 
 
+def test_a_training_begun_anew_no_longer_stands_for_the_policy(tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = {"seeds__first": 8, "seeds__fresh": [4], "seeds__held_out": 1, "sft__epochs": 1, "sft__batch": 4, "grpo__steps": 1}
+    run = Run.create(tmp_path / "run", "cpu-quick", **settings, model=str(tiny_checkpoint))
+    lt.train(run, lt.seed(run))
+    assert run.manifest("policy", 1) is not None
+    run.set(sft__learning_rate=1e-4, grpo__steps_first=1)
+
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("looptool_kit.trainers.grpo.train", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        lt.train(run)
+    assert (run.folder(1) / "policy" / "sft" / "adapter").is_dir()  # half of the new one is there
+    with pytest.raises(RunError, match="train"):
+        lt.probe(run)
+
+
 def test_every_setting_of_a_room_says_what_it_means() -> None:
     from looptool_kit.config import Settings
 

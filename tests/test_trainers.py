@@ -19,6 +19,7 @@ from tiny_models import tiny_tokenizer  # noqa: E402
 
 from looptool_kit.config import GrpoSettings, LoraSettings, SftSettings  # noqa: E402
 from looptool_kit.engines.prefix_tree import plant  # noqa: E402
+from looptool_kit.engines.transformers import TransformersEngine  # noqa: E402
 from looptool_kit.samples import Label, Samples, ToolCall  # noqa: E402
 from looptool_kit.seeders import world  # noqa: E402
 from looptool_kit.toolcalls import grade  # noqa: E402
@@ -169,6 +170,55 @@ def test_the_turns_of_a_dialogue_stand_together() -> None:
 
 def sft_settings(**changes: object) -> SftSettings:
     return SftSettings(epochs=1, batch=4, micro_batch=2, learning_rate=1e-3, **changes)  # type: ignore[arg-type]
+
+
+def test_a_batch_smaller_than_a_pass_is_one_pass_and_a_ragged_one_is_refused(tiny_loader, samples: Samples, tmp_path: Path) -> None:
+    small = SftSettings(epochs=1, batch=2, micro_batch=4)
+    assert sft.train(tiny_loader, None, samples[:4], small, LoraSettings(rank=4, alpha=8), tmp_path, seed=0)["steps"] == 2
+    with pytest.raises(ValueError, match="a batch of 6 cannot be cut into passes of micro_batch = 4"):
+        SftSettings(batch=6, micro_batch=4)
+
+
+OTHER_TEMPLATE = (
+    "{% if tools %}[{% for t in tools %}{{ t.function.name }} {% endfor %}]{% endif %}"
+    "{% for m in messages %}{{ m.content }}<|im_end|>{% endfor %}{% if add_generation_prompt %}>{% endif %}"
+)
+
+
+def test_training_sees_the_prompts_and_the_end_that_the_engines_use(tiny_loader, samples: Samples, tmp_path: Path) -> None:
+    """Also of a tokenizer that brings a template of its own, and whose end of sequence is not the end of a turn."""
+    model, tokenizer = tiny_loader()
+    tokenizer.chat_template, tokenizer.eos_token = OTHER_TEMPLATE, "<|im_start|>"
+    engine = TransformersEngine(model, tokenizer)
+    texts = [engine.render(s) for s in samples[:4]]
+    assert texts[0].startswith("[" + samples[0].tools[0].name) and texts[0].endswith("<|im_end|>>")
+    for sample, text in zip(samples[:4], texts, strict=True):
+        prompt, completion = common.encode(tokenizer, sample)
+        assert tokenizer.decode(prompt) == text and completion[-1] == engine.end
+        assert len(engine.score([sample], [tokenizer.decode(completion[:-1])])[0]) == len(completion)
+    seen: list[str] = []
+
+    class Watched(TransformersEngine):
+        def _prompts(self, chats):
+            prompts = super()._prompts(chats)
+            seen.extend(self.tokenizer.decode(p) for p in prompts)
+            return prompts
+
+    real = grpo.shared_prefix_trainer()
+    trained: set[str] = set()
+
+    class Trainer(real):  # type: ignore[misc, valid-type]
+        def _compute_loss(self, model, inputs):
+            for ids, mask in zip(inputs["prompt_ids"], inputs["prompt_mask"], strict=True):
+                trained.add(tokenizer.decode(ids[mask.bool()]))
+            return super()._compute_loss(model, inputs)
+
+    settings = GrpoSettings(steps=1, prompts=2, group=2, max_new_tokens=4)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(grpo, "shared_prefix_trainer", lambda: Trainer)
+        watched = Watched(tiny_loader()[0], tokenizer)
+        grpo.train(lambda: (model, tokenizer), lambda *_: watched, None, samples[:2], settings, LoraSettings(rank=4, alpha=8), tmp_path, seed=0)
+    assert set(seen) == trained == set(texts[:2])
 
 
 @pytest.mark.parametrize("most", [1, 100_000])

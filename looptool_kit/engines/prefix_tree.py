@@ -272,6 +272,8 @@ class Decode:
         scores = self._scores[..., : wide + max(own.used for own in self.own)]
         asked = (query.view(rows, kv_heads, each, size) * scaling).transpose(0, 1).contiguous()
         for g, (k, _) in zip(self.groups, self.shared[layer], strict=True):
+            if not g.shared:
+                continue
             seen = torch.bmm(asked[:, g.first : g.last].reshape(kv_heads, -1, size), k.transpose(1, 2))
             scores[:, g.first : g.last, :, : g.shared] = seen.view(kv_heads, -1, each, g.shared)
         for own in self.own:
@@ -290,6 +292,8 @@ class Decode:
         for own in self.own:
             out[:, own.rows] = torch.matmul(weights[:, own.rows, :, wide : wide + own.used], own.layers[layer][1][:, :, : own.used])
         for g, (_, v) in zip(self.groups, self.shared[layer], strict=True):
+            if not g.shared:
+                continue
             seen = torch.bmm(weights[:, g.first : g.last, :, : g.shared].reshape(kv_heads, -1, g.shared), v)
             out[:, g.first : g.last] += seen.view(kv_heads, -1, each, value.shape[3])
         return out.transpose(0, 1).reshape(rows, heads, 1, value.shape[3])

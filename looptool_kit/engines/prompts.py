@@ -14,23 +14,34 @@ MAX_BATCH_TOKENS = 24_576
 """Distinct prompt tokens that a batch may hold, whatever its number of rows: a bound on memory."""
 
 
+def render(tokenizer: Any, item: Chat) -> str:
+    """A prompt's text, for training and for every engine: by the project's template where the tokenizer carries it, else by the tokenizer's own."""
+    if tokenizer.chat_template == chat_template():
+        return render_prompt(item.tools, item.messages)
+    return tokenizer.apply_chat_template(chat(item.messages), tools=tool_schemas(item.tools) or None, add_generation_prompt=True, tokenize=False)
+
+
+def end_token(tokenizer: Any) -> int:
+    """The token that ends an answer, in training and in every engine. Raises ValueError where the tokenizer has none."""
+    vocabulary = tokenizer.get_vocab()
+    end = vocabulary.get("<|im_end|>", tokenizer.eos_token_id)
+    if end is None:
+        raise ValueError("The tokenizer has neither <|im_end|> nor an end-of-sequence token, so answers would never end. Use an instruct model.")
+    return end
+
+
 class TokenEngine:
     """An engine's tokenizer, context and end tokens, and its batches: a function of these and of the batch size alone, whatever the engine."""
 
     def __init__(self, tokenizer: Any, context: int, ends: Iterable[int] = (), batch_size: int = 64):
         """`context` is the most tokens of prompt and answer together; `ends` are tokens that end an answer, beside the chat template's own."""
         self.tokenizer, self.context, self.batch_size = tokenizer, context, batch_size
-        self.end = _end_token(tokenizer)
+        self.end = end_token(tokenizer)
         self.ends = {self.end, *ends}
-        self._own_template = tokenizer.chat_template == chat_template()
 
     def render(self, item: Chat) -> str:
-        """The prompt's text: by the project's template where the tokenizer carries it, else by the tokenizer's own."""
-        if self._own_template:
-            return render_prompt(item.tools, item.messages)
-        return self.tokenizer.apply_chat_template(
-            chat(item.messages), tools=tool_schemas(item.tools) or None, add_generation_prompt=True, tokenize=False
-        )
+        """The prompt's text, as `render` gives it."""
+        return render(self.tokenizer, item)
 
     def plan(self, chats: Sequence[Chat], n: int = 1) -> list[list[int]]:
         """The batches that `generate` runs: indices into `chats`, all of them once. A function of the chats and n alone.
@@ -86,14 +97,6 @@ class TokenEngine:
         text = self.tokenizer.decode(list(ids[:-1] if stopped else ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
         tokens = tuple(self.tokenizer.decode([i], clean_up_tokenization_spaces=False) for i in ids)
         return Completion(text, tuple(ids), tuple(logprobs), tokens, "stop" if stopped else "length")
-
-
-def _end_token(tokenizer: Any) -> int:
-    vocabulary = tokenizer.get_vocab()
-    end = vocabulary.get("<|im_end|>", tokenizer.eos_token_id)
-    if end is None:
-        raise ValueError("The tokenizer has neither <|im_end|> nor an end-of-sequence token, so answers would never end. Use an instruct model.")
-    return end
 
 
 def _name(item: Chat, index: int) -> str:

@@ -9,19 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from looptool_kit.config import GrpoSettings, LoraSettings, SftSettings
+from looptool_kit.engines.prompts import end_token, render
 from looptool_kit.samples import Sample
 from looptool_kit.tables import atomic, write_text
-from looptool_kit.toolcalls import render_answer, render_prompt
+from looptool_kit.toolcalls import render_answer
 
 COMPLETE = "complete"
 """Written into a checkpoint after all of its files: a checkpoint without it was cut short and is thrown away."""
 
 
 def encode(tokenizer: Any, sample: Sample) -> tuple[list[int], list[int]]:
-    """(prompt ids, completion ids) of a sample: the rendered prompt, and the label as the policy should write it, end token included."""
-    prompt = tokenizer(render_prompt(sample.tools, sample.messages), add_special_tokens=False)["input_ids"]
+    """(prompt ids, completion ids) of a sample: the prompt as the engines render it, and the label as the policy should write it, then the end."""
+    prompt = tokenizer(render(tokenizer, sample), add_special_tokens=False)["input_ids"]
     completion = tokenizer(render_answer(sample.label), add_special_tokens=False)["input_ids"]
-    return prompt, [*completion, tokenizer.eos_token_id]
+    return prompt, [*completion, end_token(tokenizer)]
 
 
 def lora_policy(model: Any, lora: LoraSettings, adapter: Path | None, seed: int) -> Any:

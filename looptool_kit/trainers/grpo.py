@@ -20,10 +20,11 @@ from typing import Any
 from looptool_kit.config import GrpoSettings, LoraSettings
 from looptool_kit.engines import Engine, Sampling
 from looptool_kit.engines.prefix_tree import shared_length
+from looptool_kit.engines.prompts import render
 from looptool_kit.engines.transformers import TransformersEngine
 from looptool_kit.samples import Frozen, Sample, Samples
 from looptool_kit.tables import Table
-from looptool_kit.toolcalls import grade, parse, render_prompt
+from looptool_kit.toolcalls import grade, parse
 from looptool_kit.trainers.common import arguments, keep_result, last_checkpoint, lora_policy, merged_copy, progress
 from looptool_kit.trainers.shared_prefix import LEAST, pack, packed_logps, why_not
 
@@ -77,7 +78,7 @@ def train(
 
     model, tokenizer = load()
     policy = lora_policy(model, lora, adapter, seed)
-    prompts = [render_prompt(s.tools, s.messages) for s in samples]
+    prompts = [render(tokenizer, s) for s in samples]
     by_prompt: dict[str, Sample] = dict(zip(prompts, samples, strict=True))
     order = [i % len(prompts) for i in range(settings.steps * settings.prompts)]
 
@@ -138,6 +139,7 @@ def train(
         disable_dropout=True,
         **arguments(settings, folder, seed),
     )
+    config._n_gpu = 1  # or the Trainer wraps the policy in DataParallel where more are visible
     trainer = shared_prefix_trainer()(
         model=policy,
         args=config,
@@ -246,14 +248,23 @@ def shared_prefix_trainer() -> Any:
             prompts = {row: tuple(inputs["prompt_ids"][row][inputs["prompt_mask"][row].bool()].tolist()) for row in rows or [0]}
             groups = together(prompts, inputs["completion_mask"].sum(1).tolist())
             count = len(inputs["advantages"])
+            logged = self._metrics["train"]
+            before = {name: len(values) for name, values in logged.items()}
+            tokens: list[float] = []
             total = None
             for at, members in enumerate(groups, 1):
                 part = {k: v[members] if isinstance(v, torch.Tensor) and v.dim() and len(v) == count else v for k, v in inputs.items()}
                 loss = super()._compute_loss(model, part)
+                tokens.append(float(part["completion_mask"].sum()))
                 if at < len(groups):
                     self.accelerator.backward(loss)
                     loss = loss.detach()
                 total = loss if total is None else total + loss
+            # Each part logged its own mean over tokens (entropy); the step's is one.
+            for name, values in logged.items():
+                start = before.get(name, 0)
+                if len(parts := values[start:]) == len(tokens):
+                    values[start:] = [sum(n * v for n, v in zip(tokens, parts, strict=True)) / sum(tokens)]
             return total
 
     return SharedPrefixGRPOTrainer

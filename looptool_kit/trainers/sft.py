@@ -33,7 +33,8 @@ def train(
 
     model, tokenizer = load()
     encoded = [encode(tokenizer, s) for s in samples]
-    order = [i for epoch in range(settings.epochs) for i in by_tool_list(list(samples), settings.micro_batch, seed + epoch)]
+    micro = min(settings.micro_batch, settings.batch)
+    order = [i for epoch in range(settings.epochs) for i in by_tool_list(list(samples), micro, seed + epoch)]
     policy = lora_policy(model, lora, adapter, seed)
     reason = why_not(policy)
     if reason is None:
@@ -66,14 +67,15 @@ def train(
 
     config = SFTConfig(
         num_train_epochs=1,  # the rows hold all epochs, each in its own order
-        per_device_train_batch_size=settings.micro_batch,
-        gradient_accumulation_steps=settings.batch // settings.micro_batch,
+        per_device_train_batch_size=micro,
+        gradient_accumulation_steps=settings.batch // micro,
         lr_scheduler_type="cosine",
         warmup_steps=settings.warmup_steps,
         max_length=None,
         dataset_kwargs={"skip_prepare_dataset": True},
         **arguments(settings, folder, seed),
     )
+    config._n_gpu = 1  # or the Trainer wraps the policy in DataParallel where more are visible
     bar = progress(f"train: SFT on {len(samples)} samples")
     trainer = Trainer(
         model=policy,

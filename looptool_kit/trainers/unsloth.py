@@ -98,8 +98,10 @@ def load(settings: Settings, fast: bool) -> tuple[Any, Any]:
     """(base model, tokenizer); `fast`: with a vLLM engine on the same weights for generation."""
     from unsloth import FastLanguageModel
 
+    from looptool_kit.models import with_template
+
     own = settings.unsloth
-    return FastLanguageModel.from_pretrained(
+    model, tokenizer = FastLanguageModel.from_pretrained(
         model_name=settings.model,
         max_seq_length=own.max_seq_length,
         load_in_4bit=own.four_bit,
@@ -109,6 +111,7 @@ def load(settings: Settings, fast: bool) -> tuple[Any, Any]:
         use_exact_model_name=not own.four_bit,
         random_state=settings.seed,
     )
+    return model, with_template(tokenizer, settings.model)
 
 
 def with_adapter(model: Any, settings: Settings, seed: int) -> Any:
@@ -201,14 +204,14 @@ def run_grpo(policy: Any, tokenizer: Any, chosen: Samples, settings: Settings, s
     from datasets import Dataset
     from trl import GRPOConfig, GRPOTrainer
 
-    from looptool_kit.toolcalls import render_prompt
+    from looptool_kit.engines.prompts import end_token, render
     from looptool_kit.trainers.common import keep_result, last_checkpoint, progress
 
     recipe, own = settings.grpo, settings.unsloth
-    prompts = [render_prompt(s.tools, s.messages) for s in chosen]
+    prompts = [render(tokenizer, s) for s in chosen]
     lengths = [len(tokenizer(p, add_special_tokens=False)["input_ids"]) for p in prompts]
     kept = short_enough(chosen, lengths, own.max_seq_length - recipe.max_new_tokens)
-    texts = [render_prompt(s.tools, s.messages) for s in kept]
+    texts = [render(tokenizer, s) for s in kept]
     rows = [{"prompt": texts[i % len(texts)], "row": i % len(texts)} for i in range(steps * recipe.prompts)]
     size = recipe.prompts * recipe.group
     per_device = min(own.micro_batch, size)
@@ -246,7 +249,7 @@ def run_grpo(policy: Any, tokenizer: Any, chosen: Samples, settings: Settings, s
     trainer = GRPOTrainer(
         model=policy,
         args=config,
-        reward_funcs=[tool_match(kept, tokenizer.eos_token_id, folder)],  # type: ignore[list-item]
+        reward_funcs=[tool_match(kept, end_token(tokenizer), folder)],  # type: ignore[list-item]
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
         callbacks=[progress(f"train: GRPO, {recipe.prompts} x {recipe.group}")],
