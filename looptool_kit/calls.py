@@ -31,6 +31,8 @@ from looptool_kit.toolcalls import strict_json
 
 __all__ = ["LONGEST_WAIT", "Endpoint", "EndpointError", "Reply", "Request", "Totals", "complete", "json_object", "spent", "totals"]
 
+NOT_TRIED = "not tried"
+"""How the error of a call begins that was left alone because too many before it had failed."""
 LONGEST_WAIT = 300.0
 """Seconds: a server that asks (Retry-After) to wait longer than this is not waited for."""
 
@@ -314,7 +316,7 @@ class _Calls:
         limit = max(8, self.endpoint.concurrency)
         for tried in range(self.endpoint.retries + 1):
             if self.lost >= limit:
-                raise _Failed(f"not tried: the last {limit} calls in a row failed. {self.why}")
+                raise _Failed(f"{NOT_TRIED}: the last {limit} calls in a row failed. {self.why}")
             try:
                 raw = await self._once(session, body, secret)
                 self.lost, self.answered = 0, True

@@ -18,7 +18,8 @@ def save_adapter(policy: Policy, out: str | Path) -> Path:
 def save_merged(policy: Policy, out: str | Path) -> Path:
     """Write the base weights plus the adapter to `out` as an ordinary checkpoint in bfloat16, with tokenizer and chat template.
 
-    Works on the CPU and for the adapters of every trainer, also for one that was trained over 4-bit weights (the adapter then joins the full ones).
+    Works in main memory, beside an engine that holds the GPU, and for the adapters of every trainer, also for one that was trained over 4-bit
+    weights (the adapter then joins the full ones).
     Merges in float32: 4 bytes of memory a parameter.
     """
     import torch
@@ -26,7 +27,7 @@ def save_merged(policy: Policy, out: str | Path) -> Path:
 
     from looptool_kit.models import find_model, load
 
-    model, tokenizer = load(find_model(policy.model), dtype="float32")
+    model, tokenizer = load(find_model(policy.model), dtype="float32", device="cpu")
     if policy.adapter is not None:
         model = PeftModel.from_pretrained(model, policy.adapter).merge_and_unload()
     model.to(torch.bfloat16).save_pretrained(str(out))

@@ -45,8 +45,12 @@ def compose(
     expanded = expanded if expanded is not None else run.table(Expansions, "expansions", j)
     decided = run.decisions("expansion", j)
     settings = run.settings
-    repeated = ["repeated"] if settings.ablation.repeat_error_seeds else []  # nothing otherwise, so that other runs keep their keys
-    made_from = key(probes, verdicts, expanded, {row: d.value for row, d in decided.items()}, settings.compose, settings.seeds.fresh, *repeated)
+    more: list[object] = []  # what most runs have nothing of, so that they keep their keys
+    if settings.ablation.repeat_error_seeds:
+        more.append("repeated")
+    if settings.compose.both_correct == "high_perplexity" and any(v.verdict == "BOTH_CORRECT" for v in verdicts):
+        more.append(_limit(run, j))
+    made_from = key(probes, verdicts, expanded, {row: d.value for row, d in decided.items()}, settings.compose, settings.seeds.fresh, *more)
     if run.done("composition", j, made_from):
         return run.table(Samples, "samples", j + 1)
     started = time.monotonic()

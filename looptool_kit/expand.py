@@ -41,7 +41,8 @@ def expand(run: Run, verdicts: Verdicts | None = None, iteration: int | None = N
     seeds = error_seeds(samples, probes, verdicts)
     settings = run.settings.expand
     in_batches = [name for name in settings.expanders if find_batch_expander(name)]
-    made_from = key([s.sample.id for s in seeds], [[str(f) for f in s.probe.faults] for s in seeds], settings, run.settings.seed, *_written_by(run))
+    faults = [[str(f) for f in s.probe.faults] for s in seeds]
+    made_from = key([s.sample.id for s in seeds], faults, settings, run.settings.seed, *_written_by(run, seeds))
     if again or not run.done("expansions", j, made_from):
         started = time.monotonic()
         with full_disk_explained(run.path):
@@ -64,12 +65,15 @@ def expand(run: Run, verdicts: Verdicts | None = None, iteration: int | None = N
     return run.table(Expansions, "expansions", j)
 
 
-def _written_by(run: Run) -> list[object]:
-    """What else decides on children: the guard, and the model that writes; nothing where there is neither, so that other runs keep their keys."""
+def _written_by(run: Run, seeds: Sequence[ErrorSeed]) -> list[object]:
+    """What else decides on children: the guard, the model that writes, and what it is told; nothing where there is neither, so that other runs keep
+    their keys."""
     settings = run.settings
     if not any(map(find_batch_expander, settings.expand.expanders)):
         return [settings.contamination] if settings.contamination else []
-    return [[e.base_url, e.model] if e else None for e in (settings.generator_llm, settings.judge_llm)] + [settings.contamination]
+    models = [[e.base_url, e.model] if e else None for e in (settings.generator_llm, settings.judge_llm)]
+    told = [[s.verdict.rationale, s.probe.answer.model_dump(mode="json")] for s in seeds]
+    return [*models, settings.contamination, told]
 
 
 def _candidates(run: Run, seed: ErrorSeed, wanted: int, pool: Samples, j: int) -> list[Expansion]:

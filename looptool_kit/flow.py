@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from looptool_kit.records import Expansion, Probe, Probes, Verdict, Verdicts
 from looptool_kit.run import Decision, RunError
 from looptool_kit.samples import Label, Sample, Samples
-from looptool_kit.toolcalls import grade
+from looptool_kit.toolcalls import Answer, grade
 
 
 class ErrorSeed(NamedTuple):
@@ -56,7 +56,10 @@ def with_decisions(verdicts: Verdicts, decisions: dict[str, Decision]) -> Verdic
 
 
 def error_seeds(samples: Samples, probes: Probes, verdicts: Verdicts) -> list[ErrorSeed]:
-    """D_ES in the dataset's order: PRED_WRONG rows as they are, LABEL_WRONG rows under the prediction (or under the label a person gave)."""
+    """D_ES in the dataset's order: PRED_WRONG rows as they are, LABEL_WRONG rows under the prediction (or under the label a person gave).
+
+    A seed's probe says what went wrong in it. Where the prediction became the label, that is the old label, so it stands in the prediction's place.
+    """
     rows, probed = samples.by_id(), {p.sample_id: p for p in probes}
     seeds = []
     for verdict in verdicts:
@@ -66,9 +69,10 @@ def error_seeds(samples: Samples, probes: Probes, verdicts: Verdicts) -> list[Er
         elif verdict.verdict == "LABEL_WRONG":
             label = verdict.label or Label(calls=probe.answer.calls, reply="" if probe.answer.calls else probe.answer.text)
             changed = sample.relabelled(label, iteration=verdict.iteration, strategy=f"judges.{verdict.judge}")
-            # A person's label may find another fault with the prediction; where the prediction stands, the old difference is the pattern.
-            faults = grade(probe.answer, label, sample.tools).faults or probe.faults
-            seeds.append(ErrorSeed(changed, probe.model_copy(update={"faults": faults}), verdict))
+            graded = grade(probe.answer, label, sample.tools)
+            wrong = Answer.of(sample.label) if graded.correct else probe.answer
+            faults = grade(wrong, label, sample.tools).faults or probe.faults
+            seeds.append(ErrorSeed(changed, probe.model_copy(update={"answer": wrong, "faults": faults}), verdict))
     return seeds
 
 

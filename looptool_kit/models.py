@@ -249,15 +249,15 @@ def default_dtype() -> Any:
     import torch
 
     if torch.cuda.is_available():
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
     flags = ""
     with contextlib.suppress(OSError):
         flags = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith(("flags", "Features"))), "")
     return torch.bfloat16 if re.search(r"\b(avx512_bf16|amx_bf16)\b", flags) else torch.float32
 
 
-def load(source: ModelSource | str | Path, dtype: Any = None, adapter: str | Path | None = None) -> tuple[Any, Any]:
-    """Load (model, tokenizer), the model in evaluation mode and on the GPU where there is one.
+def load(source: ModelSource | str | Path, dtype: Any = None, adapter: str | Path | None = None, device: str | None = None) -> tuple[Any, Any]:
+    """Load (model, tokenizer), the model in evaluation mode and on `device`, by default the GPU where there is one.
 
     `dtype` is a torch dtype or its name; None takes `default_dtype()`. A LoRA `adapter` folder is merged into the weights, since unmerged it
     slows every step of decoding. The tokenizer gets the project's chat template where its own has no tools branch.
@@ -277,7 +277,7 @@ def load(source: ModelSource | str | Path, dtype: Any = None, adapter: str | Pat
         from peft import PeftModel
 
         model = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     return model.to(device, wanted).eval(), load_tokenizer(source)
 
 

@@ -119,6 +119,11 @@ class Sample(Frozen):
         """The last thing the user said."""
         return next((m.content for m in reversed(self.messages) if m.role == "user"), "")
 
+    @property
+    def opening(self) -> str:
+        """The first thing the user said: that of all turns of one dialogue."""
+        return next((m.content for m in self.messages if m.role == "user"), "")
+
     def tool(self, name: str) -> Tool | None:
         """The tool of that name on offer in this sample, or None."""
         return next((t for t in self.tools if t.name == name), None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from looptool_kit.run import Run, RunError, full_disk_explained, key
@@ -148,10 +148,22 @@ def _from_file(run: Run) -> tuple[Samples, Samples, Truths]:
     unique = list({s.id: s for s in good}.values())
     marked = [s for s in unique if s.split != "train"]
     if not marked:
-        by_hash = sorted(unique, key=lambda s: s.id)
-        marked = by_hash[: max(1, min(run.settings.seeds.held_out, len(unique) // 5))]
+        marked = _set_apart(unique, max(1, min(run.settings.seeds.held_out, len(unique) // 5)))
     apart = {s.id for s in marked}
     return Samples(s for s in unique if s.id not in apart), Samples(marked), Truths()
+
+
+def _set_apart(samples: Sequence[Sample], count: int) -> list[Sample]:
+    """About `count` samples in the order of their ids, as by chance. Turns of one dialogue stay together: later ones hold earlier ones' answers."""
+    by_id = sorted(samples, key=lambda s: s.id)
+    talks: dict[str, list[Sample]] = {}
+    for sample in by_id:
+        talks.setdefault(sample.opening, []).append(sample)
+    apart: list[Sample] = []
+    for turns in talks.values():
+        if len(apart) < count and len(apart) + len(turns) <= max(count, len(samples) // 2):
+            apart += turns
+    return apart or by_id[:count]
 
 
 _SOURCES: dict[str, Callable[[Run], tuple[Samples, Samples, Truths]]] = {"world": _from_world, "templates": _from_templates, "trees": _from_trees}

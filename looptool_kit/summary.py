@@ -94,6 +94,8 @@ def judge_against_truth(run: Run) -> dict[str, Any] | None:
         samples = _table(run, Samples, "samples", j).by_id()
         probes = {p.sample_id: p for p in _table(run, Probes, "probes", j)}
         for verdict in _table(run, Verdicts, "verdicts", j):
+            if verdict.sample_id not in samples:  # left behind by a dataset that was composed anew
+                continue
             planted = verdict.sample_id in truth
             flagged = verdict.verdict == "LABEL_WRONG"
             right = planted and grade(probes[verdict.sample_id].answer, truth[verdict.sample_id], samples[verdict.sample_id].tools).correct

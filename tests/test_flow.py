@@ -16,7 +16,7 @@ from looptool_kit.records import Check, Expansion, Expansions, Probe, Probes, Ve
 from looptool_kit.run import Run
 from looptool_kit.samples import Label, Sample, Samples
 from looptool_kit.seeders import world
-from looptool_kit.toolcalls import render_answer
+from looptool_kit.toolcalls import grade, render_answer
 
 
 def answered(sample: Sample, text: str, logprob: float, finish: str = "stop") -> Probe:
@@ -61,6 +61,10 @@ def test_error_seeds_take_the_prediction_where_the_label_was_wrong(samples: Samp
     changed = seeds[1].sample
     assert changed.label.calls == samples[7].label.calls and changed.parent == samples[1].id and changed.id != samples[1].id
     assert changed.messages == samples[1].messages and changed.strategy == "judges.evidence"
+    # What the model said is right now; what went wrong in this seed is the label that it had.
+    assert seeds[1].probe.answer.calls == samples[1].label.calls
+    assert seeds[1].probe.faults == grade(seeds[1].probe.answer, changed.label, changed.tools).faults != ()
+    assert seeds[0].probe == right[0]
 
 
 def test_a_persons_label_says_anew_what_the_prediction_has_wrong(samples: Samples) -> None:

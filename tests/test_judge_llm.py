@@ -280,6 +280,19 @@ def test_a_judge_that_is_down_stops_the_stage_with_the_remedy(run: Run, known: l
         assert [v.verdict for v in verify(run)] == [c.verdict for c in known]
 
 
+def test_a_judge_that_goes_down_on_the_way_stops_the_stage_and_nothing_is_asked_twice(run: Run, known: list[Case]) -> None:
+    judges = Judges(known, {"judge": Judge()})
+    with MockLLM(lambda body: judges(body) if len(server.log) <= 12 else Scripted("{}", 503)) as server:
+        use(run, server, concurrency=4)
+        with pytest.raises(EndpointError, match="stopped answering: .* of 48 calls were not tried"):
+            verify(run)
+        assert run.manifest("verdicts", 1) is None
+        answered, before = sum(r["status"] == 200 for r in server.log), len(server.log)
+        server.answer = judges
+        assert [v.verdict for v in verify(run)] == [c.verdict for c in known]
+        assert answered >= 8 and len(server.log) - before == 48 - answered
+
+
 def test_without_a_model_it_says_where_to_name_one(run: Run) -> None:
     with pytest.raises(EndpointError, match=r"\[judge_llm\] in run.toml"):
         verify(run)

@@ -16,10 +16,12 @@ import pytest
 
 import looptool_kit as lt
 from looptool_kit.config import dump_settings, load_preset, load_settings, presets
+from looptool_kit.records import Probes, Verdict, Verdicts
 from looptool_kit.run import Run, RunError, full_disk_explained, key
-from looptool_kit.samples import Samples
+from looptool_kit.samples import Message, Samples
 from looptool_kit.seed import Truths
 from looptool_kit.seeders import world
+from looptool_kit.summary import judge_against_truth
 from looptool_kit.toolcalls import match
 
 
@@ -229,6 +231,20 @@ def test_samples_from_a_file_set_bad_rows_aside(tmp_path: Path, capsys: pytest.C
     assert "no_such_tool" in rejected[1]["reason"] and "strnig" in rejected[2]["reason"]
 
 
+def test_turns_of_a_dialogue_are_not_parted_between_training_and_held_out(tmp_path: Path) -> None:
+    single = [s for s in world.generate(40, seed=4, kinds=["single"])][:10]
+    talks = []
+    for s in single:
+        later = (*s.messages, Message(role="assistant", content="Done."), Message(role="user", content="Once more, please."))
+        talks += [s, s.model_copy(update={"messages": later})]
+    path = tmp_path / "mine.jsonl"
+    Samples(talks).write(path)
+    run = Run.create(tmp_path / "run", "cpu-quick", seeds__source=str(path), seeds__first=20, seeds__held_out=3)
+    training, held_out = lt.seed(run), run.table(Samples, "held_out", 0)
+    assert len(held_out) >= 3 and len(training) + len(held_out) == len({s.id for s in [*training, *held_out]})
+    assert not {s.opening for s in training} & {s.opening for s in held_out}
+
+
 def test_a_missing_seed_file_is_one_paragraph(tmp_path: Path) -> None:
     run = Run.create(tmp_path / "run", "cpu-quick", seeds__source=str(tmp_path / "gone.jsonl"))
     with pytest.raises(RunError, match=r"gone\.jsonl does not exist.*seeds\.source"):
@@ -273,6 +289,13 @@ def test_a_training_begun_anew_no_longer_stands_for_the_policy(tiny_checkpoint: 
     assert (run.folder(1) / "policy" / "sft" / "adapter").is_dir()  # half of the new one is there
     with pytest.raises(RunError, match="train"):
         lt.probe(run)
+
+
+def test_verdicts_on_rows_that_a_new_composition_left_out_do_not_stop_the_summary(run: Run) -> None:
+    lt.seed(run)
+    Probes().write(run.folder(1) / "probes.parquet")
+    Verdicts([Verdict(sample_id="gone", iteration=1, status="unjudged", rationale="no answer")]).write(run.folder(1) / "verdicts.parquet")
+    assert (judge_against_truth(run) or {})["unjudged"] == 0
 
 
 def test_every_setting_of_a_room_says_what_it_means() -> None:

@@ -182,6 +182,7 @@ def test_a_batch_smaller_than_a_pass_is_one_pass_and_a_ragged_one_is_refused(tin
 OTHER_TEMPLATE = (
     "{% if tools %}[{% for t in tools %}{{ t.function.name }} {% endfor %}]{% endif %}"
     "{% for m in messages %}{{ m.content }}<|im_end|>{% endfor %}{% if add_generation_prompt %}>{% endif %}"
+    "{% if enable_thinking is defined and not enable_thinking %}no thoughts{% endif %}"
 )
 
 
@@ -191,7 +192,7 @@ def test_training_sees_the_prompts_and_the_end_that_the_engines_use(tiny_loader,
     tokenizer.chat_template, tokenizer.eos_token = OTHER_TEMPLATE, "<|im_start|>"
     engine = TransformersEngine(model, tokenizer)
     texts = [engine.render(s) for s in samples[:4]]
-    assert texts[0].startswith("[" + samples[0].tools[0].name) and texts[0].endswith("<|im_end|>>")
+    assert texts[0].startswith("[" + samples[0].tools[0].name) and texts[0].endswith("<|im_end|>>no thoughts")
     for sample, text in zip(samples[:4], texts, strict=True):
         prompt, completion = common.encode(tokenizer, sample)
         assert tokenizer.decode(prompt) == text and completion[-1] == engine.end

@@ -106,9 +106,9 @@ def test_the_reward_of_completions_and_what_is_kept_of_them(tmp_path: Path) -> N
     rows = [*samples, twin]
     prompts = [render_prompt(s.tools, s.messages) for s in rows]
     answers = [render_answer(samples[0].label), "<tool_call>nonsense", render_answer(samples[2].label), render_answer(samples[0].label)]
-    reward = tool_match(rows, 2, tmp_path)
+    reward = tool_match(rows, {2, 7}, tmp_path)
     state = SimpleNamespace(global_step=4)
-    ids = [[5, 2], [5, 2], [5, 6], [5, 2]]  # the third one was cut
+    ids = [[5, 2], [5, 7], [5, 6], [5, 2]]  # the third one was cut
     given = {"prompts": prompts, "row": [0, 1, 2, 3], "trainer_state": state, "log_metric": None}
     assert reward(completions=answers, completion_ids=ids, **given) == [1.0, 0.0, 0.0, 0.0]
     kept = Rollouts.read(tmp_path / "rollouts" / "step-0005.parquet")
@@ -116,6 +116,12 @@ def test_the_reward_of_completions_and_what_is_kept_of_them(tmp_path: Path) -> N
     assert short_enough(samples, [10, 99, 20], 50) == [samples[0], samples[2]]
     with pytest.raises(ValueError, match="no sample is short enough"):
         short_enough(samples, [99] * 3, 50)
+
+
+def test_passes_make_up_the_batch_exactly() -> None:
+    from looptool_kit.trainers.unsloth import pass_size
+
+    assert [pass_size(*sizes) for sizes in ((2048, 8), (2048, 6), (12, 8), (32, 6), (2, 4), (7, 4))] == [8, 4, 6, 4, 2, 1]
 
 
 # ----------------------------------------------------- calls and signatures

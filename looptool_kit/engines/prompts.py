@@ -15,10 +15,15 @@ MAX_BATCH_TOKENS = 24_576
 
 
 def render(tokenizer: Any, item: Chat) -> str:
-    """A prompt's text, for training and for every engine: by the project's template where the tokenizer carries it, else by the tokenizer's own."""
+    """A prompt's text, for training and for every engine: by the project's template where the tokenizer carries it, else by the tokenizer's own.
+
+    Templates that let a model think first (Qwen3) are told not to: labels hold no thoughts, and are scored right behind the prompt.
+    """
     if tokenizer.chat_template == chat_template():
         return render_prompt(item.tools, item.messages)
-    return tokenizer.apply_chat_template(chat(item.messages), tools=tool_schemas(item.tools) or None, add_generation_prompt=True, tokenize=False)
+    return tokenizer.apply_chat_template(
+        chat(item.messages), tools=tool_schemas(item.tools) or None, add_generation_prompt=True, tokenize=False, enable_thinking=False
+    )
 
 
 def end_token(tokenizer: Any) -> int:

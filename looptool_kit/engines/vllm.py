@@ -74,7 +74,7 @@ class VllmEngine(TokenEngine):
         self.llm = LLM(
             str(path),
             dtype=wanted if isinstance(wanted, str) else str(wanted).removeprefix("torch."),
-            max_model_len=context,
+            max_model_len=-1,  # the model's own, or what its memory holds of that
             max_num_seqs=batch_size,
             enable_prefix_caching=True,
             enable_lora=True,
@@ -85,6 +85,7 @@ class VllmEngine(TokenEngine):
         )
         # On the CPU vLLM puts a function in its place that does nothing, for good and for the whole process.
         torch.set_num_threads = self._set_threads
+        self.context = self.llm.model_config.max_model_len
         self.sleeps = current_platform.is_sleep_mode_available()
         self._asleep = False
         self._adapters: dict[tuple[str, int], int] = {}

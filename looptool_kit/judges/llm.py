@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
-from looptool_kit.calls import Endpoint, EndpointError, Reply, Request, complete, totals
+from looptool_kit.calls import NOT_TRIED, Endpoint, EndpointError, Reply, Request, complete, totals
 from looptool_kit.config import Settings
 from looptool_kit.forms import Failed, dialogue_part, part, read, schema_of, tools_part
 from looptool_kit.judges._consensus import dawid_skene, majority
@@ -84,6 +84,11 @@ def judge_batch(samples: Sequence[Sample], predictions: Sequence[Answer], settin
         if len(replies) >= FEW and all(r.text is None for r in replies):
             raise EndpointError(
                 f"the judge {endpoint.model} at {endpoint.base_url} answered none of {len(replies)} calls ({replies[0].error}). "
+                "Mend the endpoint and start the same command again; what was answered before is kept."
+            )
+        if lost := sum(r.text is None and r.error.startswith(NOT_TRIED) for r in replies):
+            raise EndpointError(
+                f"the judge {endpoint.model} at {endpoint.base_url} stopped answering: {lost} of {len(replies)} calls were not tried. "
                 "Mend the endpoint and start the same command again; what was answered before is kept."
             )
         each = [_vote(replies[i], replies[i + 1]) for i in range(0, len(replies), 2)]

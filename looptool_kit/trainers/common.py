@@ -161,8 +161,7 @@ def by_tool_list(samples: Sequence[Sample], run: int, seed: int) -> list[int]:
     lists: dict[tuple[str, ...], dict[str, list[int]]] = {}
     for index, sample in enumerate(samples):
         dialogues = lists.setdefault(tuple(t.canonical for t in sample.tools), {})
-        opening = next((m.content for m in sample.messages if m.role == "user"), "")
-        dialogues.setdefault(opening, []).append(index)
+        dialogues.setdefault(sample.opening, []).append(index)
     runs = []
     for dialogues in lists.values():
         turns = list(dialogues.values())

@@ -13,7 +13,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +149,20 @@ def short_enough(samples: Sequence[Sample], lengths: Sequence[int], most: int) -
     return kept
 
 
+def pass_size(batch: int, most: int) -> int:
+    """Rows of a forward pass: as many as `most` allows so that passes make up the batch exactly."""
+    return next(n for n in range(min(most, batch), 0, -1) if batch % n == 0)
+
+
+def half_precision() -> dict[str, Any]:
+    """The 16 bits that this GPU computes in, as TRL's configurations take them."""
+    import torch
+
+    from looptool_kit.models import default_dtype
+
+    return {"bf16": default_dtype() is torch.bfloat16, "fp16": default_dtype() is torch.float16}
+
+
 def run_sft(policy: Any, tokenizer: Any, samples: Samples, settings: Settings, epochs: int, folder: Path, seed: int) -> None:
     """Supervised fine-tuning on the labels, the loss on the answer's tokens only."""
     from datasets import Dataset
@@ -162,12 +176,12 @@ def run_sft(policy: Any, tokenizer: Any, samples: Samples, settings: Settings, e
     kept = short_enough(samples, [len(p) + len(c) for p, c in pairs], own.max_seq_length)
     pairs = [encode(tokenizer, s) for s in kept]
     rows = [{"input_ids": p + c, "attention_mask": [1] * len(p + c), "labels": [-100] * len(p) + c} for p, c in pairs]
-    per_device = min(own.micro_batch, recipe.batch)
+    per_device = pass_size(recipe.batch, own.micro_batch)
     config = SFTConfig(
         output_dir=str(folder),
         num_train_epochs=epochs,
         per_device_train_batch_size=per_device,
-        gradient_accumulation_steps=max(1, recipe.batch // per_device),
+        gradient_accumulation_steps=recipe.batch // per_device,
         learning_rate=recipe.learning_rate,
         lr_scheduler_type="cosine",
         warmup_steps=recipe.warmup_steps,
@@ -181,7 +195,7 @@ def run_sft(policy: Any, tokenizer: Any, samples: Samples, settings: Settings, e
         report_to=[],
         disable_tqdm=True,
         seed=seed,
-        bf16=True,
+        **half_precision(),
         max_length=own.max_seq_length,
         packing=False,
         remove_unused_columns=False,
@@ -205,6 +219,8 @@ def run_grpo(policy: Any, tokenizer: Any, chosen: Samples, settings: Settings, s
     from trl import GRPOConfig, GRPOTrainer
 
     from looptool_kit.engines.prompts import end_token, render
+    from looptool_kit.engines.vllm import end_tokens
+    from looptool_kit.models import find_model
     from looptool_kit.trainers.common import keep_result, last_checkpoint, progress
 
     recipe, own = settings.grpo, settings.unsloth
@@ -214,7 +230,8 @@ def run_grpo(policy: Any, tokenizer: Any, chosen: Samples, settings: Settings, s
     texts = [render(tokenizer, s) for s in kept]
     rows = [{"prompt": texts[i % len(texts)], "row": i % len(texts)} for i in range(steps * recipe.prompts)]
     size = recipe.prompts * recipe.group
-    per_device = min(own.micro_batch, size)
+    per_device = pass_size(size, own.micro_batch)
+    ends = {end_token(tokenizer), *end_tokens(find_model(settings.model).path)}
     config = GRPOConfig(
         output_dir=str(folder),
         max_steps=steps,
@@ -234,6 +251,8 @@ def run_grpo(policy: Any, tokenizer: Any, chosen: Samples, settings: Settings, s
         loss_type="dapo",
         scale_rewards="group",
         shuffle_dataset=False,
+        mask_truncated_completions=False,  # Unsloth would set it for this loss; what was cut earns nothing and is to be unlearned
+        generation_kwargs={"stop_token_ids": sorted(ends)},  # a base model's own end need not be that of a turn
         use_vllm=True,
         vllm_mode="colocate",
         logging_steps=1,
@@ -243,13 +262,13 @@ def run_grpo(policy: Any, tokenizer: Any, chosen: Samples, settings: Settings, s
         report_to=[],
         disable_tqdm=True,
         seed=seed,
-        bf16=True,
+        **half_precision(),
         remove_unused_columns=False,
     )
     trainer = GRPOTrainer(
         model=policy,
         args=config,
-        reward_funcs=[tool_match(kept, end_token(tokenizer), folder)],  # type: ignore[list-item]
+        reward_funcs=[tool_match(kept, ends, folder)],  # type: ignore[list-item]
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
         callbacks=[progress(f"train: GRPO, {recipe.prompts} x {recipe.group}")],
@@ -268,10 +287,10 @@ def run_grpo(policy: Any, tokenizer: Any, chosen: Samples, settings: Settings, s
     keep_result(trainer, folder, facts)
 
 
-def tool_match(samples: Sequence[Sample], end: int, folder: Path) -> Callable[..., list[float]]:
+def tool_match(samples: Sequence[Sample], ends: Collection[int], folder: Path) -> Callable[..., list[float]]:
     """TRL's reward function: 1.0 where a completion matches the label of the sample at its `row`. Keeps the rollouts.
 
-    A completion without the end token was cut and earns nothing.
+    A completion that does not end in one of `ends` was cut and earns nothing.
     """
     from looptool_kit.toolcalls import grade, parse
     from looptool_kit.trainers.grpo import Rollout, Rollouts
@@ -282,7 +301,7 @@ def tool_match(samples: Sequence[Sample], end: int, folder: Path) -> Callable[..
         rows = []
         for at, text, ids in zip(row, completions, completion_ids, strict=True):
             sample = samples[at]
-            how = "stop" if len(ids) and ids[-1] == end else "length"
+            how = "stop" if len(ids) and ids[-1] in ends else "length"
             graded = grade(parse(text, how), sample.label, sample.tools)
             kind = graded.faults[0].kind if graded.faults else ""
             step = trainer_state.global_step + 1
