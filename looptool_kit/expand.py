@@ -55,8 +55,9 @@ def expand(run: Run, verdicts: Verdicts | None = None, iteration: int | None = N
 
             made = run.batches("expansions", j, made_from, plan, CandidateTable, work)
             groups = [list(b.rows) for b in made] or [[] for _ in seeds]
-            unusable = [u for name in in_batches for u in _ask(run, name, seeds, groups, wanted, samples, j)]
-            rows = _accept(groups, [*samples, *held_out], wanted, settings.most)
+            others = [*samples, *held_out]
+            unusable = [u for name in in_batches for u in _ask(run, name, seeds, groups, wanted, samples, others, j)]
+            rows = _accept(groups, others, wanted, settings.most)
             for name, seed_id, candidate in unusable:
                 run.reject(f"expander {name}, seed {seed_id}", 0, candidate.raw, candidate.checks[0].detail)
             Expansions(rows).write(run.folder(j) / "expansions.parquet")
@@ -104,7 +105,7 @@ def _expansion(seed: ErrorSeed, child: Sample, j: int, checks: tuple[Check, ...]
 
 
 def _ask(
-    run: Run, name: str, seeds: Sequence[ErrorSeed], groups: list[list[Expansion]], wanted: int, pool: Samples, j: int
+    run: Run, name: str, seeds: Sequence[ErrorSeed], groups: list[list[Expansion]], wanted: int, pool: Samples, others: Sequence[Sample], j: int
 ) -> list[tuple[str, str, Candidate]]:
     """Ask an expander that works in batches for the children still missing, as many times as the settings say, and add them to `groups`.
 
@@ -115,7 +116,7 @@ def _ask(
     known = contamination.read(run.settings.contamination) if run.settings.contamination else None
     unusable: list[tuple[str, str, Candidate]] = []
     for attempt in range(run.settings.expand.tries):
-        missing = _missing(groups, wanted, run.settings.expand.most)
+        missing = _missing(groups, others, wanted, run.settings.expand.most)
         if not missing:
             break
         rngs = [random.Random(f"{run.settings.seed}/{j}/{seeds[i].sample.id}/{name}/{attempt}") for i in missing]
@@ -132,9 +133,10 @@ def _ask(
     return unusable
 
 
-def _missing(groups: Sequence[Sequence[Expansion]], wanted: int, most: int) -> dict[int, int]:
-    """Seed number -> how many more children it should get, `most` in all."""
-    have = [min(wanted, sum(_passed(r) for r in rows)) for rows in groups]
+def _missing(groups: list[list[Expansion]], others: Sequence[Sample], wanted: int, most: int) -> dict[int, int]:
+    """Seed number -> how many more children it should get beside those that would be accepted now, `most` in all."""
+    accepted = iter(_accept(groups, others, wanted, most))
+    have = [sum(next(accepted).accepted for _ in rows) for rows in groups]
     room = most - sum(have)
     missing: dict[int, int] = {}
     for i, n in enumerate(have):

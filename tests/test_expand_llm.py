@@ -240,9 +240,13 @@ def test_free_expanders_come_first_and_the_budget_holds(tmp_path: Path) -> None:
     with MockLLM(generator) as server:
         run = make_run(tmp_path / "run", server.url, expand__expanders=["llm", "slots"], expand__children=2, expand__most=5)
         rows = lt.expand(run, iteration=1)
-        assert sum(r.accepted for r in rows) <= 5
-        # Slots gives every seed its one child (5 // 4), so the model is not asked at all.
-        assert all(r.strategy == "expanders.slots" for r in rows) and not server.log
+        # One child a seed (5 // 4): the model is asked only where none of slots' is new to the others.
+        accepted = [r for r in rows if r.accepted]
+        free = {r.seed_id for r in accepted if r.strategy == "expanders.slots"}
+        paid = [r for r in accepted if r.strategy == "expanders.llm"]
+        assert len(accepted) == 4 == len({r.seed_id for r in accepted}) and free and paid
+        assert not free & {r.seed_id for r in rows if r.strategy == "expanders.llm"}
+        assert any(not c.passed for r in rows if r.seed_id == paid[0].seed_id for c in r.checks if c.name == "novelty")
     with pytest.raises(ValueError, match="find_batch_expander"):
         find_expander("llm")
     assert find_batch_expander("slots") is None
