@@ -195,7 +195,7 @@ import and that transformers stumbles over; they are uninstalled. The engine set
 | setting | value | why |
 | --- | --- | --- |
 | `VLLM_ENABLE_V1_MULTIPROCESSING` | 0 | in this process |
-| `VLLM_CPU_KVCACHE_SPACE` | 2 | GiB for the KV cache; by itself vLLM asks for nearly all memory. Give more where a longer context is refused |
+| `VLLM_CPU_KVCACHE_SPACE` | 2 | GiB for the KV cache; by itself vLLM asks for nearly all memory. A context that it cannot hold is cut: give more |
 | `VLLM_CPU_OMP_THREADS_BIND` | the usable cores | where you give the engine a process of its own, it would leave one idle |
 | `VLLM_NO_USAGE_STATS` | 1 | nothing is reported to anybody |
 | `block_size` | 32 | only whole blocks of a prompt are shared, and 128 is too coarse for tool prompts |
@@ -219,7 +219,8 @@ pad JSON with blank lines until it is cut: `--structured-outputs-config
 '{{"backend": "xgrammar", "disable_any_whitespace": true}}'` forbids them.
 
 GRPO's completions come from the run's engine too. With `vllm` and `served` the policy's adapter is written out and loaded before each step
-(`policy/rollout-adapter` in the run folder).
+(`policy/rollout-adapter` in the run folder). On one GPU take the trainer `unsloth`, which shares its weights with vLLM: beside the
+trainer `trl`, vLLM's share of the memory leaves a policy in training no room.
 
 Without `--lora-target-modules` vLLM prepares the output layer for adapters too, and on the CPU the first request for `prompt_logprobs` (`score`) then
 ends the engine. The CPU build's LoRA copies the adapter's weights for each token of a prompt: slow; `transformers` merges adapters instead.
