@@ -27,7 +27,7 @@ from looptool_kit.samples import Label, Sample, Samples
 from looptool_kit.seed import Truths
 from looptool_kit.stats import clustered_difference, wilson
 from looptool_kit.tables import write_json
-from looptool_kit.toolcalls import render_answer
+from looptool_kit.toolcalls import chat_template, render_answer
 
 SMALL: dict[str, Any] = {
     **{"seeds__first": 24, "seeds__fresh": [4, 2], "seeds__held_out": 4, "seeds__noise": 0.3, "compose__hppl": 3, "probe__quantile": 0.3},
@@ -66,7 +66,10 @@ class Scripted:
 class Bytes:
     """A tokenizer: one token a byte."""
 
-    eos_token_id = 0
+    chat_template, eos_token_id = chat_template(), 0
+
+    def get_vocab(self) -> dict[str, int]:
+        return {}
 
     def __call__(self, text: str, add_special_tokens: bool) -> dict[str, list[int]]:
         return {"input_ids": list(text.encode())}
