@@ -69,10 +69,12 @@ def error_seeds(samples: Samples, probes: Probes, verdicts: Verdicts) -> list[Er
         elif verdict.verdict == "LABEL_WRONG":
             label = verdict.label or Label(calls=probe.answer.calls, reply="" if probe.answer.calls else probe.answer.text)
             changed = sample.relabelled(label, iteration=verdict.iteration, strategy=f"judges.{verdict.judge}")
-            graded = grade(probe.answer, label, sample.tools)
-            wrong = Answer.of(sample.label) if graded.correct else probe.answer
-            faults = grade(wrong, label, sample.tools).faults or probe.faults
-            seeds.append(ErrorSeed(changed, probe.model_copy(update={"answer": wrong, "faults": faults}), verdict))
+            wrong, graded = probe.answer, grade(probe.answer, label, sample.tools)
+            if graded.correct:
+                wrong = Answer.of(sample.label)
+                graded = grade(wrong, label, sample.tools)
+            what = {"answer": wrong, "faults": graded.faults or probe.faults}
+            seeds.append(ErrorSeed(changed, probe.model_copy(update=what), verdict))
     return seeds
 
 
