@@ -6,6 +6,7 @@
 #   make notebooks     run the notebooks' sources anew, on their quick settings, and keep the outputs
 #   make test          the test suite         make check   what CI runs: ruff, mypy, tests
 #   make test-vllm     the tests of the engine `vllm`, in an environment of its own (.venv-vllm, 4 GB); commit tests/vllm-tested.sha256 with the engines
+#   make embedded      the embedded model's adapter anew, on one GPU (ARGS="--minutes 10"); CHECK=1: the figures of its card
 #   make bench         the benchmarks into docs/benchmarks.md; goes on where it stopped (NAMES="match rules": only those)
 #   make clean         remove build and cache files (runs/ and .venv stay)
 
@@ -24,7 +25,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do command 
 GPU    := $(shell nvidia-smi -L 2>/dev/null | grep -q GPU && echo 1)
 PRESET ?= $(if $(QUICK),cpu-quick,cpu)
 
-.PHONY: loop lab notebooks test test-vllm vllm-sources bench check clean setup
+.PHONY: loop lab notebooks test test-vllm vllm-sources embedded bench check clean setup
 .DEFAULT_GOAL := loop
 
 loop: setup
@@ -46,6 +47,9 @@ test-vllm: $(VENV_VLLM)/.installed
 # What `make test-vllm` was last passed with stands in tests/vllm-tested.sha256; CI runs it where this prints something else.
 vllm-sources:
 	@LC_ALL=C; export LC_ALL; cat looptool_kit/engines/*.py tests/test_vllm.py | sha256sum | cut -d' ' -f1
+
+embedded: setup
+	$(BIN)/python benchmarks/embedded.py $(if $(CHECK),--check) $(ARGS)
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/run.py $(NAMES) $(if $(REFERENCE),--reference $(REFERENCE))

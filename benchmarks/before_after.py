@@ -2,8 +2,8 @@
 
     python benchmarks/before_after.py [--runs runs/results] [--preset cpu] [--seeds 0] [--per-category 10] [--perturbed 20]
 
-Takes the finished loops of `benchmarks/results.py` (or of `looptool ablate`) and evaluates three policies of each: the base model, D1 after the warm
-start, and the last one. The same entries for all; what has been evaluated is not done again. BFCL's environment must be there
+Takes the finished loops of `benchmarks/results.py` (or of `looptool ablate`) and evaluates three policies of each: the one it
+starts from, D1, and the last one. The same entries for all; what has been evaluated is not done again. BFCL's environment must be there
 (`looptool evaluate --suite bfcl --setup`).
 """
 
@@ -13,7 +13,7 @@ import argparse
 from pathlib import Path
 
 from looptool_kit.ablate import folder
-from looptool_kit.arms import FULL, interval
+from looptool_kit.arms import FULL, interval, signed
 from looptool_kit.policies import policy_of
 from looptool_kit.records import Score
 from looptool_kit.run import Run
@@ -41,8 +41,7 @@ def main() -> None:
         run = Run.open(folder(args.runs, args.preset, seed, FULL))
         for policy in (policy_of(run, j) for j in (0, 1, run.settings.iterations + 1)):
             official += bfcl.evaluate(run, policy, list(CATEGORIES), args.per_category)
-            if policy.iteration:  # the base model has nothing right that a perturbation could take
-                moved.setdefault(seed, []).extend(robustness.evaluate(run, policy, None, args.perturbed))
+            moved.setdefault(seed, []).extend(robustness.evaluate(run, policy, None, args.perturbed))
     write_text(args.out, page(official, moved, args))
     print(f"wrote {args.out}")
 
@@ -73,30 +72,30 @@ def page(official: list[Score], moved: dict[int, list[Score]], args: argparse.Na
             cells.append(interval(sum(right) / n, *wilson(sum(right), n)))
         lines.append(f"| {category} | {n} | {' | '.join(cells)} |")
     names = {p: [s for s in official if s.policy == p] for p in policies}
-    first, last = names[policies[1]], names[policies[-1]]
+    first, last = names[policies[0]], names[policies[-1]]
     seeds = len(args.seeds)
     size = len(last) // seeds
     pairs = [([s.correct for s in first[i * size : (i + 1) * size]], [s.correct for s in last[i * size : (i + 1) * size]]) for i in range(seeds)]
     change = clustered_difference(pairs)
-    lines += ["", f"{policies[-1]} - {policies[1]}, paired: {change.difference:+.3f} [{change.lo:+.3f}, {change.hi:+.3f}]."]
+    lines += ["", f"{policies[-1]} - {policies[0]}, paired: {signed(change)} points."]
     lines += [
         "",
         f"## Perturbed held-out samples, {args.perturbed} of each kind",
         "",
-        "The label stays exact, or follows what was changed. `drop`: accuracy under the perturbation less that of the same samples before it.",
+        "The label stays exact, or follows what was changed. `drop`: points lost or gained by the same samples under the perturbation.",
         "",
-        "| perturbation | n | " + " | ".join(f"{p} before | {p} after | {p} drop" for p in policies[1:]) + " |",
-        "|" + " --- |" * (2 + 3 * (len(policies) - 1)),
+        "| perturbation | n | " + " | ".join(f"{p} before | {p} after | {p} drop" for p in policies) + " |",
+        "|" + " --- |" * (2 + 3 * len(policies)),
     ]
     kinds = list(dict.fromkeys(s.split for rows in moved.values() for s in rows))
     for kind in kinds:
         cells = []
-        for policy in policies[1:]:
+        for policy in policies:
             of = [[s for s in rows if s.split == kind and s.policy == policy] for rows in moved.values()]
             pairs = [([bool(s.extra["before"]) for s in rows], [s.correct for s in rows]) for rows in of]
             drop = clustered_difference(pairs)
             before, after = (sum(sum(pair[side]) for pair in pairs) / drop.n for side in (0, 1))
-            cells.append(f"{before:.2f} | {after:.2f} | {drop.difference:+.2f} [{drop.lo:+.2f}, {drop.hi:+.2f}]")
+            cells.append(f"{100 * before:.0f}% | {100 * after:.0f}% | {signed(drop)}")
             n = drop.n
         lines.append(f"| {kind} | {n} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"

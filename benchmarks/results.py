@@ -4,7 +4,7 @@
 
 The control starts from the same warm start (the policy D1) and is trained, iteration by iteration, on seed samples alone: those that the loop had
 seen by then, repeated until their tokens reach those of the loop's dataset, with the same recipe.
-Finished runs stay in runs/results; none is repeated. `looptool ablate runs/results --set seeds.held_out=30` goes on from them with the other arms;
+Finished runs stay in runs/results; none is repeated. `looptool ablate runs/results --set seeds.held_out=150` goes on from them with the other arms;
 this command again puts those into the page.
 """
 
@@ -14,10 +14,10 @@ import argparse
 import json
 import os
 import platform
-from collections.abc import Callable
 from pathlib import Path
 
 import looptool_kit as lt
+from looptool_kit import summary
 from looptool_kit.ablate import collect, folder, run_arm
 from looptool_kit.arms import CONTROL, FULL, interval, signed, text
 from looptool_kit.config import load_preset
@@ -64,17 +64,17 @@ def nats(pairs: list[tuple[dict[str, float], dict[str, float]]]) -> str:
     return f"{pooled.mean():+.3f} [{lo:+.3f}, {hi:+.3f}] ({', '.join(f'{x.mean():+.3f}' for x in by_seed)})"
 
 
-def cell(rows: list[Scores], keep: Callable[[str], bool]) -> str:
+def cell(rows: list[Scores], keep: frozenset[str]) -> str:
     """Pooled accuracy with Wilson's interval."""
-    hits = [s.correct for table in rows for s in table if keep(s.split)]
+    hits = [s.correct for table in rows for s in table if s.split in keep]
     return interval(sum(hits) / len(hits), *wilson(sum(hits), len(hits)))
 
 
-def difference(pairs: list[tuple[Scores, Scores]], keep: Callable[[str], bool]) -> Clustered:
+def difference(pairs: list[tuple[Scores, Scores]], keep: frozenset[str]) -> Clustered:
     """Mean paired difference b - a over the seeds with its interval."""
     by_seed = []
     for a, b in pairs:
-        _, x, y = aligned([s for s in a if keep(s.split)], [s for s in b if keep(s.split)])
+        _, x, y = aligned([s for s in a if s.split in keep], [s for s in b if s.split in keep])
         by_seed.append((x, y))
     return clustered_difference(by_seed)
 
@@ -89,7 +89,7 @@ def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     ask.add_argument("--preset", default="cpu")
-    ask.add_argument("--held-out", type=int, default=30, help="evaluation samples a split: more than the preset's, for narrower intervals")
+    ask.add_argument("--held-out", type=int, default=150, help="evaluation samples a split")
     ask.add_argument("--runs", type=Path, default=Path("runs/results"))
     ask.add_argument("--out", type=Path, default=Path("docs/results.md"))
     args = ask.parse_args()
@@ -114,28 +114,29 @@ def page(loops: list[Run], controls: list[Run], args: argparse.Namespace) -> str
 
     settings = load_preset(args.preset)
     found, against = [scores(r) for r in loops], [scores(r) for r in controls]
-    views: list[tuple[str, Callable[[str], bool]]] = [("all", lambda s: True)]
-    views += [(split.replace("_", " "), lambda s, split=split: s == split) for split in SPLITS]  # type: ignore[misc]
+    views = list(summary.views(SPLITS).items())
     head = ["policy", *(name for name, _ in views)]
     names = list(found[0])
     lines = [
         "# Results on the embedded model",
         "",
         f"`python benchmarks/results.py --preset {args.preset} --seeds {' '.join(map(str, args.seeds))} --held-out {args.held_out}` printed this "
-        f"page. SmolLM2-135M-Instruct, {len(loops)} random seeds, {args.held_out} held-out samples a split and seed (the base model: "
-        f"{settings.evaluate.base} in all), {settings.seeds.noise:.0%} of the seed labels wrong on purpose. Machine: {os.cpu_count()} cores, "
+        f"page. The model `embedded`, {len(loops)} random seeds, {args.held_out} held-out samples a split and seed, "
+        f"{settings.seeds.noise:.0%} of the seed labels wrong on purpose. Machine: {os.cpu_count()} cores, "
         f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}; torch {torch.__version__}, "
         f"transformers {transformers.__version__}, trl {trl.__version__}, "
         f"Python {platform.python_version()}.",
         "",
-        "D1 is the policy after the warm start on seed data, D2 and D3 after one and two turns of the loop. The control goes on from the same D1 on "
-        "seed data alone, for as many training tokens and with the same recipe: the seed samples that the loop had seen by then, repeated. By its "
+        "`base` is the embedded model as it is shipped (docs/embedded.md), D1 the policy trained on the seed samples, D2 and D3 after one and two "
+        "iterations of the loop. `own tools` are those of the seed samples, with values or in wordings that no seed sample has; `other tools` are "
+        "never trained on here: they show what is forgotten. The control goes on from the same D1 on seed data alone, "
+        "for as many training tokens and with the same recipe: the seed samples that the loop had seen by then, repeated. By its "
         f"last iteration it had trained on each of them {repeats(controls):.1f} times on average.",
         "",
         "What favours the loop: the `world` expander executes its tools anew, so the labels of its children are exact even where the label of their "
         "error seed is not; the control trains on the planted label errors as they are. What favours the control: nothing that the loop lacks.",
         "",
-        "## Held-out exact match, all seeds pooled (Wilson 95%)",
+        "## Held-out exact match in percent, all seeds pooled (Wilson 95%)",
         "",
         "| " + " | ".join(head) + " |",
         "|" + " --- |" * len(head),
@@ -146,21 +147,23 @@ def page(loops: list[Run], controls: list[Run], args: argparse.Namespace) -> str
         lines.append(f"| control, tokens of {name} | " + " | ".join(cell([f[name] for f in against], keep) for _, keep in views) + " |")
     lines += [
         "",
-        "## Paired differences (bootstrap over seeds and samples, 95%; each seed's own difference in brackets)",
+        "## Paired differences in percentage points (bootstrap over seeds and samples, 95%; each seed's own difference in brackets)",
         "",
         "| comparison | " + " | ".join(name for name, _ in views) + " |",
         "|" + " --- |" * (len(views) + 1),
     ]
     last, first = names[-1], next(n for n in names if n != "base")
-    comparisons = [(f"{side} {last} - {first}", [(f[first], f[last]) for f in tables]) for side, tables in (("loop", found), ("control", against))]
+    # A control's folder starts as a copy of its loop's, base and D1 included.
+    comparisons = [(f"loop {n} - base", [(f["base"], f[n]) for f in found]) for n in names[1:]]
+    comparisons += [(f"control {n} - base", [(f["base"], c[n]) for f, c in zip(found, against, strict=True)]) for n in names[-settings.iterations :]]
     comparisons += [(f"loop {n} - control {n}", [(b[n], a[n]) for a, b in zip(found, against, strict=True)]) for n in names[-settings.iterations :]]
     for title, pairs in comparisons:
         lines.append(f"| {title} | " + " | ".join(signed(difference(pairs, keep)) for _, keep in views) + " |")
-    lead = difference(comparisons[-1][1], lambda s: True)
+    lead = difference(comparisons[-1][1], views[0][1])
     if lead.lo < 0 < lead.hi and lead.difference:
         lines += [
             "",
-            f"A true difference between loop and control as large as the one measured, {lead.difference:+.3f}, would show from about "
+            f"A true difference between loop and control as large as the one measured, {100 * lead.difference:+.1f} points, would show from about "
             f"{needed(lead):,} held-out samples on, with as many more seeds; here are {lead.n}.",
         ]
     lines += [
@@ -181,8 +184,9 @@ def page(loops: list[Run], controls: list[Run], args: argparse.Namespace) -> str
     if {o.arm for o in arms} - {FULL, CONTROL}:
         command = f"looptool ablate {args.runs} --preset {args.preset} --seeds {','.join(map(str, args.seeds))} --set seeds.held_out={args.held_out}"
         lines += ["", "## The loop without its parts", "", f"`{command}` ran these arms.", "", text(arms)]
-    lines += ["", "## By task kind, all seeds and splits pooled", "", "| kind | n | " + " | ".join((first, last, f"control {last}")) + " |"]
-    lines += ["|" + " --- |" * 5, *kind_lines([[f[first] for f in found], [f[last] for f in found], [f[last] for f in against]])]
+    heads = ("kind", "n", "base", first, last, f"control {last}")
+    lines += ["", "## By task kind in percent, all seeds and splits pooled", "", f"| {' | '.join(heads)} |"]
+    lines += ["|" + " --- |" * 6, *kind_lines([*([f[n] for f in found] for n in ("base", first, last)), [f[last] for f in against]])]
     lines += ["", "## Composition", "", "| seed | dataset | ES | EE | HPPL | seed-new | unjudged | total |", "|" + " --- |" * 8]
     for run in loops:
         for row in lt.composition(run):
@@ -197,7 +201,7 @@ def kind_lines(policies: list[list[Scores]]) -> list[str]:
     lines = []
     for kind in sorted({s.kind for table in policies[0] for s in table}):
         hits = [[s.correct for table in tables for s in table if s.kind == kind] for tables in policies]
-        lines.append(f"| {kind} | {len(hits[0])} | " + " | ".join(f"{sum(h) / max(1, len(h)):.3f}" for h in hits) + " |")
+        lines.append(f"| {kind} | {len(hits[0])} | " + " | ".join(f"{100 * sum(h) / max(1, len(h)):.1f}" for h in hits) + " |")
     return lines
 
 

@@ -118,13 +118,13 @@ def _hits(outcome: Outcome, split: str) -> dict[str, bool]:
 
 
 def interval(value: float, lo: float, hi: float) -> str:
-    """A share with its interval."""
-    return f"{value:.3f} [{lo:.3f}, {hi:.3f}]"
+    """A share with its interval, in percent."""
+    return f"{100 * value:.1f}% [{100 * lo:.1f}, {100 * hi:.1f}]"
 
 
 def signed(d: Clustered) -> str:
-    """A difference with its interval, and each seed's own in brackets."""
-    return f"{d.difference:+.3f} [{d.lo:+.3f}, {d.hi:+.3f}] ({', '.join(f'{x:+.3f}' for x in d.by_seed)})"
+    """A difference with its interval in percentage points, and each seed's own in brackets."""
+    return f"{100 * d.difference:+.1f} [{100 * d.lo:+.1f}, {100 * d.hi:+.1f}] ({', '.join(f'{100 * x:+.1f}' for x in d.by_seed)})"
 
 
 class Grid(NamedTuple):
@@ -150,10 +150,10 @@ def grid(rows: Sequence[ArmRow]) -> Grid:
     notes = []
     if first := by.get((FULL, 1)):
         start = interval(first.accuracy, first.lo, first.hi)
-        notes.append(f"Exact match on {first.n} held-out samples. The warm start D1, which the arms of a seed share, has {start}.")
+        notes.append(f"Exact match on {first.n} held-out samples. The policy D1, which the arms of a seed share, has {start}.")
     notes += [
-        "Intervals are 95%: Wilson's over all seeds' samples; differences are paired on the same held-out samples, by a bootstrap over seeds and "
-        "samples, with each seed's own in brackets.",
+        "Intervals are 95%: Wilson's over all seeds' samples; differences, in percentage points, are paired on the same held-out samples, by a "
+        "bootstrap over seeds and samples, with each seed's own in brackets.",
         "Tokens are a seed's mean, of prompts and answers, SFT + GRPO. Seed data alone gets the full loop's in SFT; the other arms train on what "
         "they compose. GRPO has as many steps in each, but answers differ in length.",
     ]

@@ -108,9 +108,42 @@ def loop(path: RunFolder = Path("runs/tour"), preset: Preset = None, seed: SeedO
     from looptool_kit.run import full_disk_explained
 
     run = _open_or_create(path, preset, _overrides(set_, seed))
+    if not run.iterations and (said := _forecast(run)):
+        typer.echo(said)
     with full_disk_explained(run.path):
         Loop(run, typer.echo).run()
     _finish(run)
+    name = _command()
+    typer.echo(
+        f"next: open {run.path / 'report.html'} in a browser\n"
+        f"      {name} lab     the same stages and views in notebooks, starting with a tour\n"
+        f"      {name} init runs/mine --tools my_tools.py && {name} loop runs/mine     the same for tools of your own"
+    )
+
+
+def _forecast(run: Any) -> str:
+    """What the loop is about to take, in words; empty where that cannot be known."""
+    from looptool_kit.forecast import forecast
+    from looptool_kit.report import duration
+
+    found = forecast(run.settings)
+    if found is None:
+        return ""
+    count = run.settings.iterations
+    return (
+        f"{count} iteration{'s' * (count != 1)} of the loop: about {duration(60 * max(1, round(found.seconds / 60)))} on this machine, up to "
+        f"{found.memory_gb:.0f} GB of memory, {found.disk_gb:.1f} GB of disk. Ctrl-C stops at any time; the same command goes on from there."
+    )
+
+
+def _command() -> str:
+    """How this command is called from where the user stands: `looptool` where the shell finds it, else its path."""
+    import shutil
+
+    called, found = Path(sys.argv[0]), shutil.which("looptool")
+    if called.stem != "looptool" or (found and Path(found).resolve() == called.resolve()):
+        return "looptool"
+    return os.path.relpath(called) if called.is_absolute() else str(called)
 
 
 @app.command()

@@ -14,6 +14,14 @@ from looptool_kit.tables import Table
 
 Part = Literal["ES", "EE", "HPPL", "seed", "unjudged"]
 PARTS: tuple[Part, ...] = ("ES", "EE", "HPPL", "seed", "unjudged")
+PART_WORDS: dict[str, str] = {
+    "ES": "error seeds (ES)",
+    "EE": "children of them (EE)",
+    "HPPL": "right but unsure (HPPL)",
+    "seed": "new seed samples",
+    "unjudged": "failed and unjudged",
+}
+"""The parts of a dataset in words."""
 
 
 class Member(Frozen):

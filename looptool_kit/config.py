@@ -79,6 +79,9 @@ class SftSettings(_Settings):
     """Passes over the dataset in the first iteration; 0 leaves SFT out."""
     epochs_later: int = Field(1, ge=0)
     """Passes in later iterations."""
+    rehearsal: float = Field(0.0, ge=0)
+    """Samples of other tools that SFT trains on beside D_j, as a share of its rows: from the world's domains that `seeds.domains` does not name. They
+    keep the policy from forgetting what it could do before (experience replay, arXiv 1811.11682). They are no part of D_j: not probed, not expanded."""
     batch: int = Field(8, ge=1)
     """Samples of an optimiser step."""
     micro_batch: int = Field(4, ge=1)
@@ -225,8 +228,9 @@ class AblationSettings(_Settings):
 class EvaluateSettings(_Settings):
     """Held-out evaluation."""
 
-    base: int = Field(18, ge=0)
-    """On how many of the held-out samples the untrained model is evaluated too; it answers at length, so each costs several of a trained policy's."""
+    base: bool = True
+    """Evaluate the model that training starts from too, on the same samples; a model that was never tuned for calls answers at length, which costs
+    several times as much."""
     max_new_tokens: int = 160
     """Length limit of an answer; one that is cut there counts as wrong."""
 
@@ -239,7 +243,7 @@ class Settings(_Settings):
     iterations: int = Field(2, ge=1)
     """How many times round: probe, verify, expand, compose, train again."""
     model: str = "embedded"
-    """`embedded` (SmolLM2-135M-Instruct), a path, or a hub name."""
+    """`embedded` (SmolLM2-135M-Instruct with this package's adapter, which calls tools), `embedded-base` (without it), a path, or a hub name."""
     trainer: Literal["trl", "unsloth"] = "trl"
     """`trl` trains on the CPU as well; `unsloth` needs a GPU and generates with vLLM."""
     engine: EngineName = "transformers"

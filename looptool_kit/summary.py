@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
 from looptool_kit.calls import spent
-from looptool_kit.compose import composition
+from looptool_kit.compose import PART_WORDS, composition
 from looptool_kit.evaluate import scores
 from looptool_kit.records import Expansions, Probes, Verdicts
 from looptool_kit.report import IterationData, ReportData, duration, write_report
 from looptool_kit.run import Run
 from looptool_kit.samples import Samples
 from looptool_kit.seed import Truths
+from looptool_kit.stats import Paired, aligned, paired, wilson
 from looptool_kit.suites import robustness
 from looptool_kit.tables import Table
 from looptool_kit.toolcalls import grade
@@ -22,51 +24,121 @@ T = TypeVar("T", bound=Table[Any])
 STAGES = ("seed", "policy", "scores", "probes_raw", "verdicts", "expansions", "composition")
 
 
+def views(splits: Iterable[str]) -> dict[str, frozenset[str]]:
+    """How held-out scores are read: name -> splits. Tools that the policy trained on and others apart, since a policy may adapt and forget.
+
+    `own tools` are all splits but `unseen_tools`, which is `other tools`; each own split stands for itself where there are several.
+    """
+    known = list(dict.fromkeys(splits))
+    own = [s for s in known if s != "unseen_tools"]
+    found = {"all": frozenset(known)}
+    if own and len(own) < len(known):
+        found |= {"own tools": frozenset(own)}
+    if len(own) > 1:
+        found |= {s.replace("_", " "): frozenset({s}) for s in own}
+    if own and len(own) < len(known):
+        found |= {"other tools": frozenset({"unseen_tools"})}
+    return found
+
+
 def print_scoreboard(run: Run) -> None:
-    """Accuracy of every policy on each split with 95% Wilson intervals, the paired change from the first to the last, and the composition."""
+    """Exact match of every policy in percent with 95% Wilson intervals, the composition of its datasets, and what came of the run in words."""
     from rich.console import Console
     from rich.table import Table as Grid
 
-    from looptool_kit.stats import aligned, paired, scoreboard
-
     found = scores(run)
     console = Console()
-    rows = scoreboard([s for table in found.values() for s in table])
-    columns = list(dict.fromkeys((r.group, r.value) for r in rows if r.group in ("all", "split")))
-    columns.sort(key=lambda c: c[0] != "all")
-    grid = Grid(title="held-out exact match (95% intervals)")
+    columns = views(s.split for table in found.values() for s in table)
+    grid = Grid(title="held-out exact match, % (95% intervals)")
     grid.add_column("policy")
-    for group, value in columns:
-        grid.add_column("all" if group == "all" else value.replace("_", " "), justify="right")
-    for name in found:
-        cells = {(r.group, r.value): r for r in rows if r.policy == name}
-        grid.add_row(name, *(f"{c.accuracy:.2f} [{c.lo:.2f}, {c.hi:.2f}]" if (c := cells.get(at)) else "" for at in columns))
+    for name, splits in columns.items():
+        count = max((sum(s.split in splits for s in table) for table in found.values()), default=0)
+        grid.add_column(f"{name}\nn = {count}", justify="right")
+    for policy, table in found.items():
+        cells = [[s.correct for s in table if s.split in splits] for splits in columns.values()]
+        grid.add_row(policy, *(f"{percent(sum(c) / len(c))} ({'–'.join(map(percent, wilson(sum(c), len(c))))})" if c else "" for c in cells))
     console.print(grid)
-    trained = [name for name in found if name != "base"]
-    if len(trained) > 1:
-        first, last = found[trained[0]], found[trained[-1]]
-        _, a, b = aligned(first, last)
-        change = paired(a, b)
-        console.print(
-            f"{trained[0]} -> {trained[-1]}: {change.difference:+.3f} [{change.lo:+.3f}, {change.hi:+.3f}], "
-            f"{change.fixed} fixed, {change.broken} broken, McNemar p = {change.p:.3f}, n = {change.n}"
-        )
-    grid = Grid(title="composition")
+    grid = Grid(title="rows of each dataset")
     rows_of = composition(run)
     for column in rows_of[0] if rows_of else ():
-        grid.add_column(column, justify="right")
+        grid.add_column(PART_WORDS.get(column, column), justify="right")
     for row in rows_of:
         grid.add_row(*(str(v) for v in row.values()))
     console.print(grid)
-    for line in paid(run):
-        console.print(line)
-    judged = judge_against_truth(run)
-    if judged:
-        console.print(
-            "judge against planted errors: "
-            f"precision {judged['right']}/{judged['flagged']}, recall {judged['right_of_correctable']}/{judged['correctable']} of those whose "
-            f"prediction was right, unjudged {judged['unjudged']} of {judged['judged'] + judged['unjudged']}"
-        )
+    for line in [*paid(run), *headline(run)]:
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+def headline(run: Run) -> list[str]:
+    """What came of a run, in sentences: exact match before and after, own tools and others apart, and the labels that were planted wrong."""
+    found = scores(run)
+    if len(found) < 2:
+        return []
+    before, after = list(found)[0], list(found)[-1]
+    lines = []
+    for name, splits in views(s.split for s in found[after]).items():
+        _, a, b = aligned(*([s for s in found[policy] if s.split in splits] for policy in (before, after)))
+        if not a or name not in ("all", "own tools", "other tools"):
+            continue
+        change = paired(a, b)
+        points = f"{signed_points(change.difference)} points [{signed_points(change.lo)}, {signed_points(change.hi)}]"
+        start = "the model it started from" if before == "base" else before
+        what = f"{percent(change.mean_a)}% before, {percent(change.mean_b)}% after"
+        if name == "all":
+            lines.append(f"Exact match on {change.n} unseen requests: {what} {in_words(run)} ({start} against {after}), {points}{doubt(change)}.")
+        else:
+            lines.append(f"  {name}: {what}, {points}{doubt(change)}.")
+    if judged := planted_labels(run):
+        wrong = f"; {judged['wrongly']} right labels were called wrong" if judged["wrongly"] else ""
+        lines.append(f"Labels planted wrong: {judged['found']} of {judged['planted']} were found and replaced by the right one{wrong}.")
+    return lines
+
+
+def in_words(run: Run) -> str:
+    """How often the loop composed a dataset of its own, as the sentence says it."""
+    from num2words import num2words
+
+    count = len([j for j in run.iterations if run.manifest("composition", j)])
+    return f"{num2words(count)} iteration{'s' * (count != 1)} of the loop"
+
+
+def doubt(change: Paired) -> str:
+    """What to think of a change whose interval holds zero."""
+    return ", which chance alone may do" if change.lo <= 0 <= change.hi else ""
+
+
+def percent(share: float) -> str:
+    """A share in whole percent, without the sign."""
+    return f"{100 * share:.0f}"
+
+
+def signed_points(share: float) -> str:
+    """A difference of shares in whole percentage points, with its sign."""
+    return f"{100 * share:+.0f}"
+
+
+def planted_labels(run: Run) -> dict[str, int] | None:
+    """Of the planted label errors in the datasets: how many there were, and how many a verdict replaced by the right label in any iteration.
+
+    `wrongly`: right labels that a verdict called wrong. None where none were planted.
+    """
+    truth = {t.sample_id: t.label for t in _table(run, Truths, "truth", 0)}
+    planted: set[str] = set()
+    found: set[str] = set()
+    wrongly: set[str] = set()
+    for j in run.iterations:
+        samples = _table(run, Samples, "samples", j).by_id()
+        planted |= truth.keys() & samples.keys()
+        probes = {p.sample_id: p for p in _table(run, Probes, "probes", j)}
+        for verdict in _table(run, Verdicts, "verdicts", j):
+            at = verdict.sample_id
+            if verdict.verdict != "LABEL_WRONG" or at not in samples:
+                continue
+            if at not in truth:
+                wrongly.add(at)
+            elif grade(probes[at].answer, truth[at], samples[at].tools).correct:
+                found.add(at)
+    return {"planted": len(planted), "found": len(found), "wrongly": len(wrongly)} if planted else None
 
 
 def paid(run: Run) -> list[str]:

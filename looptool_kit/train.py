@@ -53,7 +53,8 @@ def _train(run: Run, samples: Samples, before: Policy, folder: Path, seed: int, 
 
         rate = settings.sft.learning_rate if first else settings.sft.learning_rate_later
         recipe = settings.sft.model_copy(update={"epochs": epochs, "learning_rate": rate})
-        result = sft.train(lambda: load_base(settings.model), adapter, samples, recipe, settings.lora, folder / "sft", seed)
+        rows = Samples([*samples, *rehearsal(settings, len(samples), seed)])
+        result = sft.train(lambda: load_base(settings.model), adapter, rows, recipe, settings.lora, folder / "sft", seed)
         facts.append(result | {"folder": "sft"})
         adapter = folder / "sft" / "adapter"
     if steps:
@@ -67,6 +68,21 @@ def _train(run: Run, samples: Samples, before: Policy, folder: Path, seed: int, 
     if not facts:
         raise RunError(f"{run.path / 'run.toml'} leaves both SFT and GRPO out of iteration {before.iteration + 1}: give sft.epochs or grpo.steps.")
     return facts
+
+
+def rehearsal(settings: Settings, count: int, seed: int) -> Samples:
+    """Samples of other tools than the run's own, which SFT trains on beside a dataset of `count` rows (setting `sft.rehearsal`)."""
+    from looptool_kit.seeders import world
+
+    wanted = round(count * settings.sft.rehearsal)
+    if not wanted:
+        return Samples()
+    own = settings.seeds.domains if settings.seeds.source == "world" else ()
+    held = {t.name for t in world.catalogue("unseen_tools")}
+    others = [name for name, tools in world.domains().items() if name not in own and not set(tools) <= held]
+    if not others:
+        raise RunError("sft.rehearsal takes samples of the world's other domains, and seeds.domains names all of them: set one of the two.")
+    return world.generate(wanted, seed=f"rehearsal/{seed}", domains=others)
 
 
 def grpo_order(samples: Samples, seed: int) -> Samples:

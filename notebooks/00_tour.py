@@ -7,8 +7,8 @@
 # $$D_j \;\xrightarrow{\text{train}}\; \pi_j \;\xrightarrow{\text{probe}}\; \text{mastered, borderline, failed}
 # \;\xrightarrow{\text{verify}}\; \text{verdicts} \;\xrightarrow{\text{expand}}\; \text{children} \;\xrightarrow{\text{compose}}\; D_{j+1}$$
 #
-# This notebook walks through a **recorded run**: nothing is trained here, and it takes five minutes. The run went round the loop on a CPU with the
-# embedded 135M model and the shortest settings there are, so look at what happens to the samples, not at how good the model becomes.
+# This notebook walks through a **recorded run**: nothing is trained here, and it takes five minutes. It is a run of `make loop` on two CPU cores:
+# the embedded 135M model, which calls tools already, adapts to a dozen tools that it has never seen.
 #
 # Run all cells, then play. `01_one_iteration` does the same for real.
 
@@ -51,8 +51,8 @@ pd.DataFrame({"kind": s.kind, "request": s.request, "label": lt.render_answer(s.
 # %% [markdown]
 # ## Train: a policy (section 3.2)
 #
-# A supervised warm start, then GRPO. For each prompt the policy writes a group of $G$ completions; each earns $r_i = 1$ if its calls match the
-# label and 0 otherwise; its advantage is
+# On the CPU each iteration begins with a pass or two of supervised training over $D_j$; then comes GRPO. For each prompt the policy writes a
+# group of $G$ completions; each earns $r_i = 1$ if its calls match the label and 0 otherwise; its advantage is
 #
 # $$A_i = \frac{r_i - \mathrm{mean}(r)}{\mathrm{std}(r)}$$
 #
@@ -149,8 +149,9 @@ pd.DataFrame(
 # %% [markdown]
 # ## Evaluate: did it help?
 #
-# Exact match on samples that no dataset held: unseen values, unseen phrasings, unseen tools. Every figure has its 95% interval, and
-# policies are compared on the same samples, pair by pair. **With so few samples the intervals are wide: read them before the figures.**
+# Exact match on samples that no dataset held: unseen values, unseen phrasings, unseen tools. `own tools` are those of the seed data, which the
+# policy adapts to; `other tools` it never trains on: they show what it forgets. Every figure has its 95% interval, and policies are compared on the
+# same samples, pair by pair.
 
 # %%
 from looptool_kit.summary import print_scoreboard, report_run

@@ -21,7 +21,7 @@ from looptool_kit.widgets import DisagreementView, ExpansionView, LoopMap, Probe
 
 pd.options.display.max_colwidth = 110
 PRESET = "cpu-quick"  # or "cpu"
-more = {"seeds__first": 32, "sft__epochs": 3, "lora__upper": 1.0} if PRESET == "cpu-quick" else {}
+more = {"seeds__first": 32, "expand__most": 40} if PRESET == "cpu-quick" else {}
 run = start.open_run("one-iteration", PRESET, iterations=1, **more)
 run
 
@@ -52,9 +52,9 @@ pd.DataFrame({"kind": s.kind, "tools": len(s.tools), "request": s.request, "labe
 # $$A_i = \frac{r_i - \mathrm{mean}(r)}{\mathrm{std}(r)}, \qquad
 # \mathcal{L} = -\,\mathbb{E}\Big[\min\big(\rho_t A_i,\; \mathrm{clip}(\rho_t,\, 1 - 0.2,\, 1 + 0.28)\, A_i\big)\Big]$$
 #
-# without KL term. The embedded model makes no call at all before it has seen some, so it earns no reward and GRPO has nothing to go by: the
-# first iteration is a supervised warm start (`sft`), and GRPO joins from the second one on (`grpo.steps`; `grpo.steps_first` for the
-# first).
+# without KL term. A group of which all completions are right, or none, has no advantage and teaches nothing. On the CPU presets an iteration
+# starts with a pass of supervised training over $D_j$ (`sft`), which brings more for the same minutes there; GRPO joins from the second iteration on
+# (`grpo.steps`; `grpo.steps_first` for the first).
 
 # %%
 for room in ("lora", "sft", "grpo"):
@@ -167,7 +167,7 @@ LoopMap(run)  # press a band: the samples behind it
 #
 # $$\frac{\hat{p} + z^2/2n \;\pm\; z\sqrt{\hat{p}(1 - \hat{p})/n + z^2/4n^2}}{1 + z^2/n}.$$
 #
-# This is $\pi_1$, after the warm start: the policy to beat.
+# This is $\pi_1$, trained on seed data alone: the policy to beat.
 # `02_iterate` goes on from there.
 
 # %%

@@ -18,7 +18,7 @@ from looptool_kit.widgets import DisagreementView, LoopMap, ProbeView, TrainingV
 
 pd.options.display.max_colwidth = 110
 PRESET = "cpu-quick"  # or "cpu"
-more = {"seeds__first": 32, "seeds__fresh": [8, 4], "sft__epochs": 3, "lora__upper": 1.0} if PRESET == "cpu-quick" else {}
+more = {"seeds__first": 32, "seeds__fresh": [8, 4], "expand__most": 40} if PRESET == "cpu-quick" else {}
 # How often the loop may go round at the most; seed data are laid aside for so many rounds.
 run = start.open_run("iterate", PRESET, iterations=3, **more)
 loop = lt.Loop(run)
@@ -124,7 +124,8 @@ from looptool_kit.summary import print_scoreboard
 print_scoreboard(run)
 _, a, b = aligned(found[names[-2]], found[names[-1]])
 change = lt.paired(a, b)
-print(f"{names[-2]} -> {names[-1]}: {change.difference:+.3f} [{change.lo:+.3f}, {change.hi:+.3f}], {change.fixed} fixed, {change.broken} broken")
+interval = f"[{100 * change.lo:+.0f}, {100 * change.hi:+.0f}]"
+print(f"{names[-2]} -> {names[-1]}: {100 * change.difference:+.0f} points {interval}, {change.fixed} fixed, {change.broken} broken")
 print("Fixed more than broken: another round may pay." if change.fixed > change.broken else "Not more fixed than broken: look at the errors first.")
 
 # %%

@@ -114,8 +114,8 @@ pd.Series([s.split for s in pool]).value_counts()
 # %%
 PRESET = "cpu-quick"  # or "cpu"
 run = start.open_run(
-    "your-tools", PRESET, iterations=1, seeds__source=str(seeds), seeds__first=96, seeds__fresh=[24], evaluate__base=8,
-    sft__epochs=3, sft__batch=8, sft__micro_batch=8, sft__micro_tokens=1500, lora__upper=1.0, expand__children=2, expand__most=40,
+    "your-tools", PRESET, iterations=1, seeds__source=str(seeds), seeds__first=96, seeds__fresh=[24],
+    sft__epochs=2, sft__learning_rate=5e-4, sft__micro_tokens=1500, expand__children=2, expand__most=40,
 )  # fmt: skip
 lt.Loop(run).run()
 

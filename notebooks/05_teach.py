@@ -2,8 +2,8 @@
 # # The method as a lesson
 #
 # Five exercises on the ideas that carry the loop: perplexity, composition, label errors, judges, rewards. Nothing is trained. Each exercise
-# is a question, a cell for your answer, and a check that tells you how it stands. The folded cell under it is a solution; it is checked in
-# the same way.
+# is a question, a cell for your answer, and a check that tells you how it stands. *Run All* is safe: it shows no
+# solution, and an exercise without an answer just says that it waits. `lesson.solution(1)` prints one, if you ask for it.
 #
 # Read `00_tour` first.
 
@@ -36,16 +36,15 @@ run
 # %%
 probe = max((p for p in probes if p.correct), key=lambda p: p.perplexity)
 logprobs = probe.logprobs
-pd.DataFrame({"token": probe.tokens, "log p": [round(x, 4) for x in logprobs]}).T
+p = [round(math.exp(x), 4) for x in logprobs]
+pd.DataFrame({"token": probe.tokens, "log p": [round(x, 4) for x in logprobs], "p": p}).T
 
 # %%
 my_perplexity = None  # a number, or Python: `logprobs` is the tuple above
 
 # %%
 right = lesson.check_perplexity(my_perplexity, probe)
-
-# %% tags=["solution"] jupyter={"source_hidden": true, "outputs_hidden": true}
-assert lesson.check_perplexity(math.exp(-sum(logprobs) / len(logprobs)), probe)
+# lesson.solution(1)  # no idea? take away the first "#" and run this cell again
 
 # %% [markdown]
 # ## 2. Move the threshold, predict the composition
@@ -71,13 +70,7 @@ my_prediction = None  # {"HPPL": ..., "total": ...}
 
 # %%
 right = lesson.check_composition(run, my_threshold, my_prediction)
-
-# %% tags=["solution"] jupyter={"source_hidden": true, "outputs_hidden": true}
-# Every perplexity is above 1, so every correct answer becomes borderline and stays; so do rows where both were correct. HPPL has an upper limit.
-both_correct = {v.sample_id for v in verdicts if v.verdict == "BOTH_CORRECT"}
-high = sum((p.correct or p.sample_id in both_correct) and p.perplexity > my_threshold for p in probes)
-high = min(high, run.settings.compose.hppl)
-assert lesson.check_composition(run, my_threshold, {"HPPL": high, "total": now["total"] - now["HPPL"] + high})
+# lesson.solution(2)  # no idea? take away the first "#" and run this cell again
 
 # %% [markdown]
 # ## 3. Find the planted label errors
@@ -86,7 +79,7 @@ assert lesson.check_composition(run, my_threshold, {"HPPL": high, "total": now["
 # word. A label error that survives teaches the model the error; a right label that is "corrected" does the same.
 
 # %%
-samples, truth = lesson.noisy_samples()
+samples = lesson.noisy_samples()[0]
 for i, s in enumerate(samples):
     print(f"{i:2}  {' / '.join(m.content for m in s.messages)}\n    {', '.join(f'{c.name} {c.arguments}' for c in s.label.calls)}\n")
 
@@ -95,21 +88,7 @@ my_rows = None  # a set of row numbers
 
 # %%
 right = lesson.check_planted(my_rows)
-
-# %% tags=["solution"] jupyter={"source_hidden": true, "outputs_hidden": true}
-# The rule tier finds what contradicts a schema or is said nowhere ...
-from looptool_kit.rules import check_sample
-
-by_rules = {i for i, s in enumerate(samples) if not all(c.passed for c in check_sample(s))}
-print("the rules find:", sorted(by_rules))
-# ... and the judge also what was left out, but only where the model's answer is right: here it gets the right one for every row.
-from looptool_kit.judges.evidence import judge
-
-by_judge = {i for i, s in enumerate(samples) if judge(s, lt.Answer.of(truth.get(s.id, s.label))).verdict == "LABEL_WRONG"}
-print("the judge finds, given a model that is always right:", sorted(by_judge))
-planted = {i for i, s in enumerate(samples) if s.id in truth}
-assert lesson.check_planted(planted)
-pd.DataFrame({"row": i, "label": lt.render_answer(samples[i].label), "truth": lt.render_answer(truth[samples[i].id])} for i in sorted(planted))
+# lesson.solution(3)  # no idea? take away the first "#" and run this cell again
 
 # %% [markdown]
 # A judge that overrules a label needs a model that is right where the label is wrong. Early in a loop the model is rarely right, so
@@ -132,29 +111,22 @@ my_calls = [ToolCall(name="set_timer", arguments={"minutes": 10})]
 
 # %%
 right = lesson.check_fooled(my_situation, *my_calls)
-
-# %% tags=["solution"] jupyter={"source_hidden": true, "outputs_hidden": true}
-# A correction is understood ...
-assert not lesson.check_fooled(0, ToolCall(name="set_timer", arguments={"minutes": 10}))
-# ... but a sum is not done: "two" is said, "four" is not.
-two = ToolCall(name="book_table", arguments={"restaurant": "Osteria", "day": "2026-11-27", "time": "19:00", "guests": 2})
-assert lesson.check_fooled(1, two)
-# Nor is a prohibition understood: the booking's number and "cancel" stand there.
-right = lesson.check_fooled(2, ToolCall(name="cancel_booking", arguments={"booking_id": "R-1204"}))
+# lesson.solution(4)  # no idea? take away the first "#" and run this cell again
 
 # %% [markdown]
 # Every judge has such holes; a language model's are elsewhere (it likes the answer that it saw first, and long ones). So a verdict here
 # carries its evidence, thin evidence gives no verdict at all, and what a person decides goes before the judge.
 #
-# How good is it where nobody tries to fool it? Its report card on the samples of exercise 3: known errors are planted in their true labels, and
-# the judge is asked with the wrong answer as label, as prediction, and beside another wrong one. **In which kind of error is it weakest, and
-# why?** Press the kind and read its trials. (`looptool judge-check RUN` does the same for any judge on a whole run.)
+# How good is it where nobody tries to fool it? Its report card on sixteen other samples, whose labels are right: known
+# errors are planted in them, and the judge is asked with the wrong answer as label, as prediction, and beside another
+# wrong one. **In which kind of error is it weakest, and why?** Press the kind and read its trials.
+# (`looptool judge-check RUN` does the same for any judge on a whole run.)
 
 # %%
 from looptool_kit.judge_check import ask, trials
 from looptool_kit.widgets import JudgeCheckView
 
-true = [s.model_copy(update={"label": truth.get(s.id, s.label)}) for s in samples]
+true = list(lesson.right_samples())
 answered, _ = ask(true, trials(true), run.settings, run.path / "judge_check")
 JudgeCheckView(answered, true)
 
@@ -197,20 +169,7 @@ my_completion = None  # text, with its <tool_call> tags
 
 # %%
 right = lesson.check_naive(my_completion, drive)
-
-# %% tags=["solution"] jupyter={"source_hidden": true, "outputs_hidden": true}
-first, second = drive.label.calls
-for words, calls in {
-    "one call instead of two (a set forgets how often)": (first,),
-    "the same stops in another order (a set forgets order)": (first.model_copy(update={"arguments": {**first.arguments, "stops": [3, 2]}}), second),
-    "start and end swapped (values without their names)": (
-        first.model_copy(update={"arguments": {**first.arguments, "start": "B", "end": "A"}}),
-        second,
-    ),
-    "1 instead of true (equal in Python)": (first.model_copy(update={"arguments": {**first.arguments, "fast": 1}}), second),
-}.items():
-    print(words)
-    assert lesson.check_naive(lt.render_answer(lt.Label(calls=calls)), drive)
+# lesson.solution("5a")  # no idea? take away the first "#" and run this cell again
 
 # %% [markdown]
 # **b)** Now this project's own reward. For a plain reply there is nothing to match, so a label may say what a right reply has to mention.
@@ -225,9 +184,7 @@ my_reply = None  # text
 
 # %%
 right = lesson.check_bananas(my_reply, reply)
-
-# %% tags=["solution"] jupyter={"source_hidden": true, "outputs_hidden": true}
-assert lesson.check_bananas("How many bananas a day?", reply)
+# lesson.solution("5b")  # no idea? take away the first "#" and run this cell again
 
 # %% [markdown]
 # So a reward that reads words can be had by words. With greedy probing, people looking at samples, and few plain replies in the data that

@@ -4,7 +4,7 @@
 # A loop that improves a model proves little: the same model trained for as long on the seed data alone improves too. The questions are what the
 # loop adds to that, and which of its parts adds it. `looptool ablate` answers with controls:
 #
-# - every **arm** starts from the *same* warm start, the policy $\pi_1$ trained on $D_1$, and is scored on the *same* held-out samples, so that arms
+# - every **arm** starts from the *same* policy $\pi_1$, trained on $D_1$, and is scored on the *same* held-out samples, so that arms
 #   are compared pair by pair;
 # - an arm leaves out **one thing**, and that is a setting;
 # - one arm trains on seed data alone, repeated until it has had **as many tokens** as the full loop;
@@ -63,7 +63,8 @@ Markdown(text(outcomes))
 # random seeds.
 
 # %%
-HTML(drawing.forest(comparisons(summarise(outcomes)), "Policies against the full loop's of the same iteration", "difference in exact match"))
+found = comparisons(summarise(outcomes))
+HTML(drawing.picture(drawing.forest(found, "Policies against the full loop's of the same iteration", "difference in exact match")))
 
 # %% [markdown]
 # ## Could these runs have shown it?
@@ -109,12 +110,12 @@ pd.DataFrame(
 # ## Run your own
 #
 # ```
-# looptool ablate runs/ablation --preset cpu --seeds 0,1,2 --set seeds.held_out=30
+# looptool ablate runs/ablation --preset cpu --seeds 0,1,2 --set seeds.held_out=150
 # ```
 #
 # It first says how long it will take, from the timings of what has finished; before the first arm has, it cannot know, and says so. Stop it at any
 # time: what has finished is kept, and the same command goes on. `--arms control` runs only that arm beside the full loop. Runs of
-# `python benchmarks/results.py` count: `looptool ablate runs/results --set seeds.held_out=30` adds the other arms to them. Every arm is an ordinary
+# `python benchmarks/results.py` count: `looptool ablate runs/results --set seeds.held_out=150` adds the other arms to them. Every arm is an ordinary
 # run folder: open one in `LoopMap`, read its report, look at the rows that it trained on.
 #
 # `ablation.html` in the folder is the table and the plot as one page. Run this notebook again to see your own arms here.

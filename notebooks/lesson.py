@@ -1,9 +1,17 @@
-"""What `05_teach` checks its answers with. Every check says in words how an answer stands, and returns whether it is right."""
+"""What `05_teach` checks its answers with. Every check says how an answer stands, and returns whether it is right.
+
+None of them shows a right answer: `solution(3)` does, when it is called. The solutions stand at the end, in base64, so
+that nobody reads one by chance. To write one: `python notebooks/lesson.py < solution.py` prints it so.
+"""
 
 from __future__ import annotations
 
+import base64
 import math
+import sys
+import textwrap
 from collections.abc import Collection, Mapping
+from numbers import Real
 from typing import Any
 
 import looptool_kit as lt
@@ -15,9 +23,9 @@ from looptool_kit.seeders import world
 from looptool_kit.toolcalls import Answer, grade, parse
 
 
-def _open(answer: Any, task: str) -> bool:
+def _open(exercise: str, answer: Any, task: str) -> bool:
     if answer is None:
-        print(f"Not answered yet. {task} (The solution is in the folded cell below.)")
+        print(f"Exercise {exercise} waits for your answer. {task} Write it in the cell above and run both. Take your time.")
     return answer is None
 
 
@@ -31,9 +39,10 @@ def _say(right: bool, words: str) -> bool:
 
 def check_perplexity(answer: float | None, probe: records.Probe) -> bool:
     """Whether `answer` is the probe's perplexity, to three digits."""
-    if _open(answer, "Give a number."):
+    if _open("1", answer, "Give a number."):
         return False
-    assert answer is not None
+    if not isinstance(answer, Real):
+        return _say(False, "Give a number, as 1.5 or a formula in Python.")
     if math.isclose(answer, probe.perplexity, rel_tol=2e-3):
         return _say(True, f"PPL = {probe.perplexity:.4f}.")
     mean = sum(probe.logprobs) / len(probe.logprobs)
@@ -66,13 +75,15 @@ def compose_at(run: Run, threshold: float | None) -> dict[str, int]:
 
 def check_composition(run: Run, threshold: float, predicted: Mapping[str, int] | None) -> bool:
     """Whether a prediction of HPPL and total is what compose makes at this threshold."""
-    if _open(predicted, "Give a dictionary with HPPL and total."):
+    if _open("2", predicted, 'Give a dictionary: {"HPPL": ..., "total": ...}.'):
         return False
-    assert predicted is not None
+    if not isinstance(threshold, Real) or not math.isfinite(threshold):
+        return _say(False, "The threshold is a number, as 1.0.")
+    if not isinstance(predicted, Mapping) or not all(isinstance(predicted.get(part), Real) for part in ("HPPL", "total")):
+        return _say(False, 'Give a dictionary with two numbers: {"HPPL": ..., "total": ...}.')
     found = compose_at(run, threshold)
-    wrong = [
-        f"{part}: you said {predicted.get(part)}, compose says {found[part]}" for part in ("HPPL", "total") if predicted.get(part) != found[part]
-    ]
+    wrong = [f"{part} is {'more' if found[part] > predicted[part] else 'fewer'} than {predicted[part]}" for part in ("HPPL", "total")
+             if predicted[part] != found[part]]  # fmt: skip
     hints = "Count the correct answers above the threshold. What the threshold moves is HPPL alone; the other parts stay."
     return _say(not wrong, f"{'; '.join(wrong)}. {hints}" if wrong else f"D_(j+1) is then {found}.")
 
@@ -86,12 +97,18 @@ def noisy_samples() -> tuple[Samples, dict[str, Any]]:
     return world.plant_noise(clean, 0.25, seed=12)
 
 
+def right_samples() -> Samples:
+    """Sixteen other samples of the same kinds, whose labels are all right."""
+    return world.generate(16, seed=13, kinds=("single", "choice"), domains=("restaurants", "calendar", "smart_home"))
+
+
 def check_planted(rows: Collection[int] | None) -> bool:
     """Whether these row numbers are the planted errors."""
-    if _open(rows, "Give a set of row numbers."):
+    if _open("3", rows, "Give a set of row numbers."):
         return False
-    assert rows is not None
     samples, truth = noisy_samples()
+    if not isinstance(rows, Collection) or isinstance(rows, str) or not all(i in range(len(samples)) for i in rows):
+        return _say(False, f"Give a set of row numbers from 0 to {len(samples) - 1}, as {{0, 1}}.")
     planted = {i for i, s in enumerate(samples) if s.id in truth}
     hits = planted & set(rows)
     words = f"Of {len(set(rows))} rows that you named {len(hits)} are planted (precision); of {len(planted)} planted you found {len(hits)} (recall)."
@@ -146,9 +163,10 @@ SITUATIONS = (
 
 def check_fooled(situation: int | None, *calls: ToolCall) -> bool:
     """Whether a wrong answer to one of `SITUATIONS`, whose labels are all right, gets past the judge."""
-    if _open(situation, "Choose a situation and write the calls of a wrong answer."):
+    if _open("4", situation, "Choose a situation and write the calls of a wrong answer."):
         return False
-    assert situation is not None
+    if situation not in range(len(SITUATIONS)) or not all(isinstance(c, ToolCall) for c in calls):
+        return _say(False, f"Give a situation from 0 to {len(SITUATIONS) - 1}, and a list of ToolCall(name=..., arguments={{...}}).")
     sample = SITUATIONS[situation]
     answer = Answer(calls=calls)
     if grade(answer, sample.label, sample.tools).correct:
@@ -176,9 +194,10 @@ def _flat(value: Any) -> list[Any]:
 
 def check_naive(completion: str | None, sample: Sample) -> bool:
     """Whether a completion is wrong, and yet the naive reward pays for it."""
-    if _open(completion, "Give the text of a completion."):
+    if _open("5a", completion, "Give the text of a completion."):
         return False
-    assert completion is not None
+    if not isinstance(completion, str):
+        return _say(False, "Give a text: what a model would write, as '<tool_call>...</tool_call>'.")
     paid, ours = naive_reward(completion, sample.label), grade(parse(completion), sample.label, sample.tools)
     if ours.correct:
         return _say(False, "That completion is right and deserves its reward.")
@@ -187,10 +206,91 @@ def check_naive(completion: str | None, sample: Sample) -> bool:
 
 def check_bananas(reply: str | None, label: lt.Label) -> bool:
     """Whether a useless reply (one that speaks of bananas) earns this project's own reward."""
-    if _open(reply, "Give the text of a reply."):
+    if _open("5b", reply, "Give the text of a reply."):
         return False
-    assert reply is not None
+    if not isinstance(reply, str):
+        return _say(False, "Give a text, in quotation marks.")
     if "banana" not in reply.lower():
         return _say(False, "The reply has to be useless: it must speak of bananas.")
     graded = grade(parse(reply), label)
     return _say(graded.correct, "Reward 1, for nonsense." if graded.correct else f"Reward 0: {'; '.join(map(str, graded.faults))}.")
+
+
+# ---------------------------------------------------------- the solutions
+
+
+def solution(exercise: int | str) -> None:
+    """Print a solution of an exercise, for the cell of your answer: 1, 2, 3, 4, "5a" or "5b"."""
+    if str(exercise) not in SOLUTIONS:
+        print(f"There is no exercise {exercise!r}. There are: {', '.join(SOLUTIONS)}.")
+        return
+    print(f"# A solution of exercise {exercise}. To try it, paste it into the cell of your answer.\n{decoded(str(exercise))}")
+
+
+def decoded(exercise: str) -> str:
+    """The code that answers an exercise."""
+    return base64.b64decode(SOLUTIONS[exercise]).decode()
+
+
+def encoded(code: str) -> str:
+    """Code as it stands in `SOLUTIONS`."""
+    return "\n".join(textwrap.wrap(base64.b64encode(code.encode()).decode(), 112))
+
+
+SOLUTIONS = {
+    "1": """
+IyBQUEwgPSBleHAgb2YgbWludXMgdGhlIG1lYW4gbG9nLXByb2JhYmlsaXR5LgpteV9wZXJwbGV4aXR5ID0gbWF0aC5leHAoLXN1bShsb2dwcm9i
+cykgLyBsZW4obG9ncHJvYnMpKQo=
+""",
+    "2": """
+IyBFdmVyeSBwZXJwbGV4aXR5IGlzIGFib3ZlIDEsIHNvIGV2ZXJ5IGNvcnJlY3QgYW5zd2VyIGJlY29tZXMgYm9yZGVybGluZSBhbmQgc3RheXM7
+IHNvIGRvIHJvd3Mgd2hlcmUgYm90aCB3ZXJlIGNvcnJlY3QuCiMgSFBQTCBoYXMgYW4gdXBwZXIgbGltaXQuCm15X3RocmVzaG9sZCA9IDEuMApi
+b3RoX2NvcnJlY3QgPSB7di5zYW1wbGVfaWQgZm9yIHYgaW4gdmVyZGljdHMgaWYgdi52ZXJkaWN0ID09ICJCT1RIX0NPUlJFQ1QifQpoaWdoID0g
+c3VtKChwLmNvcnJlY3Qgb3IgcC5zYW1wbGVfaWQgaW4gYm90aF9jb3JyZWN0KSBhbmQgcC5wZXJwbGV4aXR5ID4gbXlfdGhyZXNob2xkIGZvciBw
+IGluIHByb2JlcykKaGlnaCA9IG1pbihoaWdoLCBydW4uc2V0dGluZ3MuY29tcG9zZS5ocHBsKQpteV9wcmVkaWN0aW9uID0geyJIUFBMIjogaGln
+aCwgInRvdGFsIjogbm93WyJ0b3RhbCJdIC0gbm93WyJIUFBMIl0gKyBoaWdofQo=
+""",
+    "3": """
+IyBUaGUgcnVsZSB0aWVyIGZpbmRzIHdoYXQgY29udHJhZGljdHMgYSBzY2hlbWEgb3IgaXMgc2FpZCBub3doZXJlIC4uLgpmcm9tIGxvb3B0b29s
+X2tpdC5qdWRnZXMuZXZpZGVuY2UgaW1wb3J0IGp1ZGdlCmZyb20gbG9vcHRvb2xfa2l0LnJ1bGVzIGltcG9ydCBjaGVja19zYW1wbGUKCnRydXRo
+ID0gbGVzc29uLm5vaXN5X3NhbXBsZXMoKVsxXQpieV9ydWxlcyA9IHtpIGZvciBpLCBzIGluIGVudW1lcmF0ZShzYW1wbGVzKSBpZiBub3QgYWxs
+KGMucGFzc2VkIGZvciBjIGluIGNoZWNrX3NhbXBsZShzKSl9CnByaW50KCJ0aGUgcnVsZXMgZmluZDoiLCBzb3J0ZWQoYnlfcnVsZXMpKQojIC4u
+LiBhbmQgdGhlIGp1ZGdlIGFsc28gd2hhdCB3YXMgbGVmdCBvdXQsIGJ1dCBvbmx5IHdoZXJlIHRoZSBtb2RlbCdzIGFuc3dlciBpcyByaWdodDog
+aGVyZSBpdCBnZXRzIHRoZSByaWdodCBvbmUgZm9yIGV2ZXJ5IHJvdy4KYnlfanVkZ2UgPSB7aSBmb3IgaSwgcyBpbiBlbnVtZXJhdGUoc2FtcGxl
+cykgaWYganVkZ2UocywgbHQuQW5zd2VyLm9mKHRydXRoLmdldChzLmlkLCBzLmxhYmVsKSkpLnZlcmRpY3QgPT0gIkxBQkVMX1dST05HIn0KcHJp
+bnQoInRoZSBqdWRnZSBmaW5kcywgZ2l2ZW4gYSBtb2RlbCB0aGF0IGlzIGFsd2F5cyByaWdodDoiLCBzb3J0ZWQoYnlfanVkZ2UpKQpteV9yb3dz
+ID0ge2kgZm9yIGksIHMgaW4gZW51bWVyYXRlKHNhbXBsZXMpIGlmIHMuaWQgaW4gdHJ1dGh9CmZvciBpIGluIHNvcnRlZChteV9yb3dzKToKICAg
+IHByaW50KGksICJsYWJlbDoiLCBsdC5yZW5kZXJfYW5zd2VyKHNhbXBsZXNbaV0ubGFiZWwpLCAidHJ1dGg6IiwgbHQucmVuZGVyX2Fuc3dlcih0
+cnV0aFtzYW1wbGVzW2ldLmlkXSkpCg==
+""",
+    "4": """
+IyAwOiBhIGNvcnJlY3Rpb24gaXMgdW5kZXJzdG9vZCwgc28gdGVuIG1pbnV0ZXMgZm9vbCBub2JvZHkuCiMgMTogYSBzdW0gaXMgbm90IGRvbmU6
+ICJ0d28iIGlzIHNhaWQsICJmb3VyIiBpcyBub3QuIFNvIGEgdGFibGUgZm9yIHR3byBwYXNzZXM6Cm15X3NpdHVhdGlvbiA9IDEKbXlfY2FsbHMg
+PSBbCiAgICBUb29sQ2FsbChuYW1lPSJib29rX3RhYmxlIiwgYXJndW1lbnRzPXsicmVzdGF1cmFudCI6ICJPc3RlcmlhIiwgImRheSI6ICIyMDI2
+LTExLTI3IiwgInRpbWUiOiAiMTk6MDAiLCAiZ3Vlc3RzIjogMn0pCl0KcHJpbnQoInNpdHVhdGlvbiAxOiIsIGxlc3Nvbi5jaGVja19mb29sZWQo
+bXlfc2l0dWF0aW9uLCAqbXlfY2FsbHMpKQojIDI6IG5vciBpcyBhIHByb2hpYml0aW9uIHVuZGVyc3Rvb2Q6IHRoZSBib29raW5nJ3MgbnVtYmVy
+IGFuZCAiY2FuY2VsIiBzdGFuZCB0aGVyZS4KbXlfc2l0dWF0aW9uID0gMgpteV9jYWxscyA9IFtUb29sQ2FsbChuYW1lPSJjYW5jZWxfYm9va2lu
+ZyIsIGFyZ3VtZW50cz17ImJvb2tpbmdfaWQiOiAiUi0xMjA0In0pXQo=
+""",
+    "5a": """
+IyBBIHNldCBmb3JnZXRzIGhvdyBvZnRlbjogb25lIGNhbGwgaW5zdGVhZCBvZiB0d28uIFZhbHVlcyBzdGFuZCB3aXRob3V0IHRoZWlyIG5hbWVz
+LCBhbmQgaW4gbm8gb3JkZXIuCmZpcnN0LCBzZWNvbmQgPSBkcml2ZS5sYWJlbC5jYWxscwp3YXlzID0gewogICAgIm9uZSBjYWxsIGluc3RlYWQg
+b2YgdHdvIChhIHNldCBmb3JnZXRzIGhvdyBvZnRlbikiOiAoZmlyc3QsKSwKICAgICJ0aGUgc2FtZSBzdG9wcyBpbiBhbm90aGVyIG9yZGVyIChh
+IHNldCBmb3JnZXRzIG9yZGVyKSI6ICgKICAgICAgICBmaXJzdC5tb2RlbF9jb3B5KHVwZGF0ZT17ImFyZ3VtZW50cyI6IHsqKmZpcnN0LmFyZ3Vt
+ZW50cywgInN0b3BzIjogWzMsIDJdfX0pLAogICAgICAgIHNlY29uZCwKICAgICksCiAgICAic3RhcnQgYW5kIGVuZCBzd2FwcGVkICh2YWx1ZXMg
+d2l0aG91dCB0aGVpciBuYW1lcykiOiAoCiAgICAgICAgZmlyc3QubW9kZWxfY29weSh1cGRhdGU9eyJhcmd1bWVudHMiOiB7KipmaXJzdC5hcmd1
+bWVudHMsICJzdGFydCI6ICJCIiwgImVuZCI6ICJBIn19KSwKICAgICAgICBzZWNvbmQsCiAgICApLAogICAgIjEgaW5zdGVhZCBvZiB0cnVlIChl
+cXVhbCBpbiBQeXRob24pIjogKGZpcnN0Lm1vZGVsX2NvcHkodXBkYXRlPXsiYXJndW1lbnRzIjogeyoqZmlyc3QuYXJndW1lbnRzLCAiZmFzdCI6
+IDF9fSksIHNlY29uZCksCn0KZm9yIHdvcmRzLCBjYWxscyBpbiB3YXlzLml0ZW1zKCk6CiAgICBteV9jb21wbGV0aW9uID0gbHQucmVuZGVyX2Fu
+c3dlcihsdC5MYWJlbChjYWxscz1jYWxscykpCiAgICBwcmludCh3b3JkcykKICAgIGFzc2VydCBsZXNzb24uY2hlY2tfbmFpdmUobXlfY29tcGxl
+dGlvbiwgZHJpdmUpCg==
+""",
+    "5b": """
+IyBBIHF1ZXN0aW9uIChzbyBpdCBhc2tzKSB3aXRoIGEgd29yZCBvZiBlYWNoIGdyb3VwIHRoYXQgdGhlIGxhYmVsIG5hbWVzOiAiaG93IG1hbnki
+IGFuZCAiZGF5Ii4KbXlfcmVwbHkgPSAiSG93IG1hbnkgYmFuYW5hcyBhIGRheT8iCg==
+""",
+}
+
+
+if __name__ == "__main__":
+    print(encoded(sys.stdin.read()))

@@ -31,7 +31,7 @@ from looptool_kit.toolcalls import chat_template, render_answer
 
 SMALL: dict[str, Any] = {
     **{"seeds__first": 24, "seeds__fresh": [4, 2], "seeds__held_out": 4, "seeds__noise": 0.3, "compose__hppl": 3, "probe__quantile": 0.3},
-    **{"expand__children": 2, "expand__most": 30, "evaluate__base": 0},
+    **{"expand__children": 2, "expand__most": 30, "evaluate__base": False},
 }
 
 
@@ -68,8 +68,8 @@ class Bytes:
 
     chat_template, eos_token_id = chat_template(), 0
 
-    def get_vocab(self) -> dict[str, int]:
-        return {}
+    def convert_tokens_to_ids(self, token: str) -> None:
+        return None
 
     def __call__(self, text: str, add_special_tokens: bool) -> dict[str, list[int]]:
         return {"input_ids": list(text.encode())}
@@ -290,10 +290,10 @@ def test_the_tables_numbers_are_right() -> None:
     named = [(f"seed data alone, as many tokens, D{j}", rows["control", j].difference) for j in (2, 3)]
     assert comparisons(summarise(TABLE)) == named
     shown = text(TABLE)
-    assert f"| full loop | D2 | 0.312 [{wilson(5, 16)[0]:.3f}, {wilson(5, 16)[1]:.3f}] | - | 20 | 210 + 30 | 0 1 |" in shown
-    assert "| full loop | D3 | 0.500 [0.280, 0.720] | - | 30 | 520 + 70 | 0 1 |" in shown
-    assert "-0.062 [" in shown and "(-0.250, +0.125) | 30 | 524 + 80 | 0 1 |" in shown
-    assert "D1, which the arms of a seed share, has 0.062" in shown
+    assert f"| full loop | D2 | 31.2% [{100 * wilson(5, 16)[0]:.1f}, {100 * wilson(5, 16)[1]:.1f}] | - | 20 | 210 + 30 | 0 1 |" in shown
+    assert "| full loop | D3 | 50.0% [28.0, 72.0] | - | 30 | 520 + 70 | 0 1 |" in shown
+    assert "-6.2 [" in shown and "(-25.0, +12.5) | 30 | 524 + 80 | 0 1 |" in shown
+    assert "D1, which the arms of a seed share, has 6.2%" in shown
     assert "Not run to D3: without high-perplexity samples; without JGLV" in shown and "With 1 random seed the" in shown
 
 

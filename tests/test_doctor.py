@@ -14,7 +14,7 @@ from looptool_kit import doctor, models
 
 @pytest.fixture
 def offline(monkeypatch, tmp_path):
-    """No source of the model: an empty cache, no hub, no package index."""
+    """No source of the model: empty caches, no hub, no package index."""
     monkeypatch.setenv("LOOPTOOL_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(doctor, "_cached_model", lambda: "")
     monkeypatch.setattr(doctor, "_hub", lambda: "not reachable")
@@ -28,10 +28,13 @@ def by_name() -> dict[str, doctor.Finding]:
 def test_it_sees_this_machine(monkeypatch, tmp_path):
     monkeypatch.setenv("LOOPTOOL_CACHE", str(tmp_path))
     (tmp_path / models.FOLDER).mkdir()
+    (tmp_path / f"embedded-{models.ADAPTER_SHA256[:8]}-package").mkdir()
     found = by_name()
     assert found["Python"].value == ".".join(map(str, sys.version_info[:3])) and found["Python"].ok
     assert found["engine transformers"].value == f"transformers {importlib.metadata.version('transformers')}"
-    assert found["embedded model"].ok and found["embedded model"].value == "in the cache"
+    assert found["embedded model"].ok and "in the cache, ready" in found["embedded model"].value
+    assert found["embedded-base"].ok and found["embedded-base"].value == "in the cache"
+    assert "model hub" not in found and "package index" not in found
     assert found["may write, working folder"].ok and "GB free" in found["disk, cache"].value
     assert all(f.remedy for f in found.values() if f.ok is False)
 
@@ -47,6 +50,32 @@ def test_one_source_of_the_model_is_enough(offline, monkeypatch):
     monkeypatch.setattr(doctor, "_index", lambda requirement: True)
     found = by_name()
     assert found["embedded model"].ok and found["package index"].ok and found["model hub"].ok is None
+
+
+def test_a_base_without_the_merged_model_is_enough(offline, monkeypatch):
+    monkeypatch.setattr(doctor, "_cached_model", lambda: "in the hub's cache")
+    found = by_name()
+    assert found["embedded model"].ok and "merges the adapter in" in found["embedded model"].value
+    assert found["embedded-base"].value == "in the hub's cache" and "model hub" not in found
+
+
+def test_a_merged_model_needs_no_base_and_an_older_one_does_not_count(offline, tmp_path):
+    (tmp_path / "cache" / "embedded-00000000-package").mkdir(parents=True)
+    assert by_name()["embedded model"].ok is False
+    (tmp_path / "cache" / f"embedded-{models.ADAPTER_SHA256[:8]}-hub").mkdir()
+    found = by_name()
+    assert found["embedded model"].ok and found["embedded-base"].ok is None
+
+
+@pytest.mark.parametrize(("content", "said"), [(b"other weights", "has been changed"), (None, "is not there")])
+def test_a_broken_adapter_is_a_reason_to_fail_with_its_remedy(offline, monkeypatch, tmp_path, content, said):
+    monkeypatch.setattr(doctor, "_cached_model", lambda: "in the cache")
+    monkeypatch.setattr(models, "ADAPTER", tmp_path)
+    if content:
+        (tmp_path / "adapter_model.safetensors").write_bytes(content)
+    found = by_name()["embedded model"]
+    assert found.ok is False and said in found.value
+    assert "Install looptool-kit again" in found.remedy and "embedded-base" in found.remedy
 
 
 def test_missing_packages_have_remedies(offline, monkeypatch):

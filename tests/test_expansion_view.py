@@ -60,6 +60,8 @@ def test_word_differences_put_together_give_both_texts() -> None:
     assert "".join(t for op, t in pieces if op != "-") == after
     assert "".join(t for op, t in pieces if op != "+").split() == before.split()
     assert word_diff("a b", "a  b") == [["=", "a  b"]] and word_diff("", "") == []
+    unlike = word_diff("Book a table for two at noon", "Is a table still free tonight")
+    assert unlike == [["-", "Book a table for two at noon"], ["+", "Is a table still free tonight"]], "confetti says nothing"
     long = "word " * 5000
     assert word_diff(long, long + "x") == [["-", long], ["+", long + "x"]]
 
@@ -105,9 +107,30 @@ def test_decisions_are_on_disk_at_once_and_in_another_view(run: Run) -> None:
     assert [(d["subject"], d["row"], d["value"], d["iteration"]) for d in lines] == [("expansion", id, "reject", 1)]
     assert list(other.decisions) == [id] and card(view, id)["state"]["words"].startswith("rejected by ")
     assert view.on_page(view.cursor, 1)["rows"][0][2] != before and id not in view.selection.by_id()
-    assert asked(view, "undo", id=id)["said"] == "Taken back: reject."
+    undone = asked(view, "undo", id=id)["said"]
+    assert undone.startswith("Taken back: reject of child ") and undone.endswith(", which is now accepted by the rules.")
     assert view.decisions == {} and view.on_page(view.cursor, 1)["rows"][0][2] == before and id in view.selection.by_id()
     assert "no decision" in asked(view, "undo", id=id)["said"]
+
+
+def test_a_decision_is_on_the_child_it_names_whichever_is_current(run: Run) -> None:
+    view = ExpansionView(run)
+    cards = view.on_seed(0)["children"]
+    first, last = cards[0], cards[-1]
+    view.child, place = first["id"], f"child {len(cards)} of {len(cards)}"
+    assert len(cards) > 2
+    assert asked(view, "decide", id=last["id"], value="reject")["said"] == f"Rejected {place}; on disk."
+    assert asked(view, "decide", id=last["id"], value="accept")["said"] == f"Accepted {place}; on disk."
+    assert {row: d.value for row, d in view.decisions.items()} == {last["id"]: "accept"}
+    now = card(view, last["id"])["state"]["words"]
+    undone = asked(view, "undo", id=last["id"])["said"]
+    before = card(view, last["id"])["state"]["words"]
+    assert now.startswith("accepted by ") and undone == f"Taken back: accept of {place}, which is now {before}."
+    text = card(view, last["id"])["text"]
+    edited = asked(view, "edit", id=last["id"], request=f"Good morning. {text['request']}", label=text["label"])
+    assert edited["said"] == f"Edited and accepted {place}; on disk." and list(view.decisions) == [last["id"]]
+    assert asked(view, "undo", id=last["id"])["said"].startswith(f"Taken back: edit of {place}, which is now ")
+    assert f"no decision on child 1 of {len(cards)} " in asked(view, "undo", id=first["id"])["said"]
 
 
 def test_a_question_about_a_place_is_answered_for_that_place(run: Run) -> None:
@@ -160,7 +183,7 @@ def test_decisions_change_the_composed_dataset(run: Run) -> None:
     text, parent = card(view, changed)["text"], view.on_seed(view.cursor)["id"]
     view.drafts = {changed: text}
     answer = asked(view, "edit", id=changed, request=f"Hello there! {text['request']}", label=text["label"])
-    assert answer["said"] == "Edited and accepted; on disk." and view.drafts == {} and view.editing == ""
+    assert re.fullmatch(r"Edited and accepted child \d+ of \d+; on disk\.", answer["said"]) and view.drafts == {} and view.editing == ""
     shown = card(view, changed)
     assert shown["state"]["name"] == "edited" and shown["text"]["request"].startswith("Hello there!")
     edited = next(s for s in view.selection if s.request.startswith("Hello there!"))

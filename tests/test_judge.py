@@ -284,7 +284,7 @@ def corrupted(s: Sample, rng: random.Random) -> Answer | None:
 
 
 def test_bounds_against_planted_noise() -> None:
-    clean = generate(400, 2024)
+    clean = generate(1600, 2024)  # of some 1,200 clean failures a judge accuses 8 or so: fewer say little
     noisy, truth = plant_noise(clean, 0.15, 5)
     caught = Counter(judge(s, Answer.of(truth[s.id])).verdict for s in noisy if s.id in truth)
     rng = random.Random(6)

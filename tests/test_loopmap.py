@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import shutil
+from base64 import b64decode
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -232,7 +233,10 @@ def test_static_html_is_small_and_holds_text_as_text(run: Run) -> None:
     probes[at] = Probe.model_validate(probes[at].model_dump() | {"faults": [f.model_dump() for f in faults]})
     Probes(probes).write(run.folder(2) / "probes.parquet")
     page = LoopMap(run).static_html()
-    assert len(page.encode()) < 60_000 and "<script" not in page and "<img" not in page and "\x1b" not in page and "&lt;script&gt;" in page
+    heat = [b64decode(data).decode() for data in re.findall('svg.xml;base64,([^"]+)', page)][-1]
+    for text in (page, heat):
+        assert "<script" not in text and "<img src=x" not in text and "\x1b" not in text
+    assert len(page.encode()) < 60_000 and "&lt;script&gt;" in heat and "the 10 largest of " in page
     assert "D2 failed" in page and not re.search(r"\son\w+=", re.sub(r"&lt;.*?&gt;", "", page))
 
 

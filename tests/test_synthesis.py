@@ -346,6 +346,28 @@ def test_a_near_duplicate_is_merged_into_the_first(tmp_path: Path) -> None:
     assert merged and all(m.removeprefix("merged into ") in taken for m in merged)
 
 
+def twin(name: str, description: str, *properties: str) -> Tool:
+    parameters = {"type": "object", "properties": {p: {"type": "string"} for p in properties}}
+    return Tool(name=name, description=description, parameters=parameters)
+
+
+def test_tools_about_different_things_are_not_alike() -> None:
+    ids = "appointment_id", "new_start"
+    visit = twin("move_vet_appointment", "Move a vet appointment to another date and time.", *ids)
+    viewing = twin("move_viewing", "Move a home viewing to another date and time.", "viewing_id", "new_start")
+    haircut = twin("move_hair_appointment", "Move a hair appointment to another date and time.", *ids)
+    tools = [visit, viewing, haircut, *TOOLS]
+    assert not any(alike(a, b) for i, a in enumerate(tools) for b in tools[:i])
+    for other in (
+        visit,
+        twin("MoveVetAppointment", "Give a vet visit another time.", "visit"),
+        twin("reschedule_vet_appointment", "Reschedule a vet appointment to another date and time.", *ids),
+        twin("change_vet_appointment", "Change a vet appointment to a new date and time.", "appointment_id", "start"),
+        twin("move_appointments", "Move a vet's appointment to another date and time.", *ids),
+    ):
+        assert alike(visit, other) and alike(other, visit), other.name
+
+
 def test_a_run_without_tools_writes_its_own(tmp_path: Path) -> None:
     """From nothing but an endpoint to samples: tools, then dialogues over them."""
 

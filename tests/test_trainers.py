@@ -139,6 +139,28 @@ def test_unknown_models_fall_back() -> None:
     assert "chunked_attention" in (why_not(model) or "")
 
 
+@pytest.fixture(autouse=True)
+def float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Training is compared to the last digits here, so not with the products in bfloat16 that some machines train with."""
+    monkeypatch.setattr("looptool_kit.models.default_dtype", lambda: torch.float32)
+
+
+def test_products_in_bfloat16_give_nearly_the_same_log_probs_and_gradients() -> None:
+    prompts, completions = ragged(2)
+    found = []
+    for bf16 in (False, True):
+        model = tiny("Llama")
+        model.zero_grad()
+        logps, entropy = packed_logps(model, pack(prompts, completions), want_entropy=True, bf16=bf16)
+        assert logps.dtype == torch.float32 and entropy is not None and entropy.dtype == torch.float32
+        logps.mean().backward()
+        found.append((logps.detach(), torch.cat([p.grad.flatten() for p in model.parameters()])))
+    (exact, slope), (rounded, rough) = found
+    assert not torch.equal(exact, rounded), "the products were not rounded at all"
+    torch.testing.assert_close(rounded, exact, atol=0.05, rtol=0.02)
+    assert torch.nn.functional.cosine_similarity(slope, rough, dim=0) > 0.999
+
+
 @pytest.fixture(scope="module")
 def samples() -> Samples:
     return world.generate(12, seed=3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -18,7 +19,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from looptool_kit.samples import Label, Sample, Samples, ToolCall
 from looptool_kit.seeders import world
-from looptool_kit.seeders.world import core, grammar, plans, show, spec, tasks, types
+from looptool_kit.seeders.world import core, grammar, noise, plans, show, spec, tasks, types
 from looptool_kit.seeders.world.execute import execute, new_state, problem, run
 from looptool_kit.toolcalls import Answer, canonical, canonical_calls, grade, match, parse, render_answer
 
@@ -45,6 +46,20 @@ def test_catalogue_is_large_enough_and_valid() -> None:
         Draft202012Validator.check_schema(tool.parameters)
         assert tool.description.endswith(".") and len(json.dumps(tool.model_dump())) < 700
     assert not {t.name for t in world.catalogue("train")} & {t.name for t in world.catalogue("unseen_tools")}
+
+
+# Functions in the data of the Berkeley Function-Calling Leaderboard with names that a tool of these domains might have.
+BFCL = (
+    "convert_currency list_events set_alarm bookFlight playSong setVolume order_food search_products lock_doors "
+    "get_air_quality currency_conversion get_weather_forecast calculate_mortgage_payment find_restaurant "
+    "concert_availability edit_ticket create_ticket book_flight lockDoors "
+    "Homes_2_ScheduleVisit Alarm_1_AddAlarm Services_4_BookAppointment get_current_weather"
+)
+
+
+def test_no_tool_has_the_name_of_a_benchmarks() -> None:
+    plain = {name.replace("_", "").casefold() for name in BFCL.split()}
+    assert not [t.name for t in world.catalogue() if t.name.replace("_", "").casefold() in plain]
 
 
 @pytest.mark.parametrize("domain", spec.all_domains(), ids=lambda d: d.name)
@@ -314,7 +329,9 @@ def test_every_tool_runs_on_what_it_is_asked(seed: int) -> None:
         assert "error" not in result, (s.name, args, result)
         json.dumps(result)
         for name, t in s.out.items():
-            if isinstance(t, types.Type) and s.lists is None:
+            if s.picks and name not in args[s.picks[0]]:
+                assert name not in result
+            elif isinstance(t, types.Type) and s.lists is None:
                 assert t.accepts(result[name]), (s.name, name, result)
 
 
@@ -391,6 +408,117 @@ def test_changes_change_what_was_listed() -> None:
                 assert not [k for k in call.arguments if k not in key and row.get(k) == call.arguments[k]], (row, call)
 
 
+def test_results_hold_what_was_asked_for_and_replies_say_it() -> None:
+    picking = [s for s in SPECS.values() if s.picks]
+    assert picking
+    for s in picking:
+        assert s.picks and (item := s.by_name[s.picks[0]].type.item)
+        assert set(s.picks[1]) == set(s.out) == set(item.schema["enum"])
+    asked = 0
+    for sample in world.generate(60, 2, kinds=["finish"], domains=["fitness"]):
+        call = sample.messages[-2].tool_calls[0]
+        if SPECS[call.name].picks:
+            figures, told = call.arguments["figures"], json.loads(sample.messages[-1].content)
+            assert sorted(told) == sorted(figures) and len(sample.label.mentions) == len(figures)
+            assert all(name.split("_")[-1] in sample.label.reply for name in figures), sample.label.reply
+            asked += 1
+    assert asked > 5
+
+
+def test_a_result_keeps_what_was_asked_for_by_the_same_name() -> None:
+    args = {"pet": "Willow", "date": "2026-12-01", "time": "10:00", "vet": "Dr. Becker"}
+    for seed in range(9):
+        result = run(SPECS["book_vet_appointment"], args, new_state(date(2026, 11, 23)), Random(seed))
+        assert result["vet"] == "Dr. Becker"
+
+
+def test_days_of_the_week_stand_in_their_order() -> None:
+    week = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+    choices = [(s, p, p.type.item.schema.get("enum", [""])) for s in SPECS.values() for p in s.params if p.type.item]
+    lists = [(s, p) for s, p, values in choices if str(values[0]).startswith("mon")]
+    assert {s.name for s, _ in lists} == {"create_device_timer", "set_alarm_clock"}
+    for s, p in lists:
+        for seed in range(100):
+            days = core.draw(p.type, Random(seed), date(2026, 11, 23))
+            places = [next(i for i, day in enumerate(week) if day.startswith(d)) for d in days]
+            assert places == sorted(places), days
+            scene = grammar.Scene(Random(seed), date(2026, 11, 23))
+            said = grammar.surface(p.type, days, scene, None, False).text.lower()
+            assert [said.index(week[i]) for i in places] == sorted(said.index(week[i]) for i in places), (s.name, said)
+
+
+def test_offers_are_near_the_price_that_was_found() -> None:
+    checked = 0
+    for sample in world.generate(200, 4, kinds=["multi_step", "multi_turn"], domains=["real_estate"]):
+        if sample.label.calls[0].name == "make_offer" and sample.meta["link"]:
+            call, told = sample.label.calls[0], next(m.content for m in sample.messages if m.role == "tool")
+            rows = {r["listing_id"]: r["price"] for r in json.loads(told)["homes"]}
+            price = rows[call.arguments["listing_id"]]
+            assert 0.8 * price <= call.arguments["amount"] <= 1.05 * price, (price, call)  # type: ignore[operator]
+            checked += 1
+    assert checked > 10
+
+
+def test_what_comes_later_is_not_asked_of_what_was_just_made() -> None:
+    linked = {(a, b) for a, _, b, _ in spec.links()}
+    assert not linked & {("rent_car", "report_rental_damage"), ("add_task", "complete_task")}
+    assert {("rent_car", "add_rental_extras"), ("list_tasks", "complete_task")} <= linked
+
+
+def test_openers_do_not_place_in_time_what_has_a_date() -> None:
+    timed = {types.DATE.name, types.TIME.name, types.DATETIME.name}
+    kinds = {"date", "time", "datetime"}
+    for s in SPECS.values():
+        if any(p.type.name in timed or kinds & set(p.type.name.split()) for p in s.params):
+            placed = r"\b(just|tonight|today|tomorrow|yesterday|last night|this \w+ing|gym|sweaty)\b"
+            bad = [w for w in s.why if re.search(placed, w)]
+            assert not bad, (s.name, bad)
+
+
+def test_a_record_is_dealt_with_once() -> None:
+    assert [p.name for p in SPECS["transfer_tickets"].params if plans.varies(SPECS["transfer_tickets"], p)] == []
+    for s in SPECS.values():
+        for p in s.params:
+            if plans.varies(s, p) and not p.type.record_id:
+                assert not [q for q in s.params if not q.optional and q.type.record_id], (s.name, p.name)
+    for sample in world.generate(300, 6, kinds=["parallel", "multi_turn"]):
+        calls = _calls(sample)
+        same = [c for c in calls if c.name == calls[0].name]
+        for key in (k for k in same[0].arguments if SPECS[same[0].name].by_name[k].type.record_id):
+            assert len({str(c.arguments[key]) for c in same}) == len(same), calls
+
+
+def test_nobody_has_to_show_things_themselves() -> None:
+    own = re.compile(r"(?i)\b(have to|need to|want to|like to|help me|helping me|let's) (show|list|tell|read)\b")
+    said = [m.content for s in world.generate(1500, 5) for m in s.messages if m.role == "user"]
+    assert not [t for t in said if own.search(t)]
+    show = grammar.Said("do", "look up the weather, and once that's done show the timers", "", ())
+    for seed in range(300):
+        text = grammar.frame(show, grammar.Scene(Random(seed), date(2026, 11, 23)))
+        assert not re.match(r"(?i)i(?:'d like| have| want| need) to|let's|help me", text), text
+
+
+def test_a_reference_brings_its_own_noun() -> None:
+    rng, today = Random(3), date(2026, 11, 23)
+    for _, _, name, part in spec.links():
+        s = SPECS[name]
+        noun = s.by_name[part].type.noun
+        args = {p.name: core.draw(p.type, rng, today) for p in s.params}
+        for ref in (f"the last {noun} on the list", f"that {noun}"):
+            for wording in (*s.do, *s.by_name[part].clauses):
+                text, _ = grammar.render(wording, s, args, grammar.Scene(Random(1), today), own=part, refs={part: ref})
+                text = text.replace(ref, "REF")
+                assert not re.search(r"\b(the|an?|my) (\w+ )?REF\b", text) and f"REF {noun}" not in text, text
+    refs, scene = {"title": "the last song on the list"}, grammar.Scene(rng, today)
+    said, _ = grammar.render("play the song {title}", SPECS["startSong"], {}, scene, refs=refs)
+    assert said == "play the last song on the list"
+
+
+def test_what_is_needed_can_be_got() -> None:
+    # "Can I get to be reminded?"
+    assert not [(s.name, n) for s in SPECS.values() for n in s.need if n.startswith("to ")]
+
+
 # -------------------------------------------------------------- variants
 
 
@@ -452,6 +580,40 @@ def test_noise_comes_in_many_kinds(splits: dict[str, Samples]) -> None:
     kinds = Counter(diagnose(s.label, truth[s.id], s.tools)[0].kind for s in noised if s.id in truth)
     wanted = {"wrong_value", "missing_parameter", "redundant_parameter", "wrong_tool", "wrong_type", "missing_call", "should_have_declined"}
     assert wanted <= set(kinds), kinds
+
+
+def test_a_wrong_tool_is_one_that_might_be_meant(splits: dict[str, Samples]) -> None:
+    """About the same thing, with arguments that the dialogue holds; nobody takes a lock for a search."""
+    found = 0
+    for sample in (s for s in splits["train"] if s.label.calls):
+        wrong = noise.wrong_tool(sample, Random(found))
+        if wrong is None:
+            continue
+        found += 1
+        for a, b in zip(sample.label.calls, wrong.calls, strict=True):
+            if a == b:
+                continue
+            said = [v for c in _calls(sample) for v in c.arguments.values()]
+            pieces = [str(v) for v in said] + [part for v in said if isinstance(v, str) for part in v.split("T")]
+            assert noise._akin(SPECS[a.name], SPECS[b.name]) and b.arguments and problem(b) is None, (a, b)
+            assert all(str(v) in pieces for v in b.arguments.values()), (a, b)
+    assert found > 20
+    lock = ToolCall(name="lock_house_doors", arguments={"doors": ["side door"]})
+    tools = tuple(SPECS[n].tool for n in ("lock_house_doors", "search_homes"))
+    locking = Sample(tools=tools, messages=splits["train"][0].messages[:2], label=Label(calls=(lock,)))
+    assert noise.wrong_tool(locking, Random(1)) is None
+
+
+def test_texts_are_only_mixed_up_with_their_like(splits: dict[str, Samples]) -> None:
+    for sample in splits["train"]:
+        for seed in range(3 * bool(sample.label.calls)):
+            wrong = noise.wrong_slot(sample, Random(seed))
+            for a, b in zip(sample.label.calls, wrong.calls if wrong else (), strict=False):
+                for key, value in a.arguments.items():
+                    if b.arguments[key] != value and isinstance(value, str):
+                        p = SPECS[a.name].by_name[key]
+                        other = str(b.arguments[key])
+                        assert p.type.accepts(other) and (not p.type.record_id or other[:2] == value[:2]), (a, b)
 
 
 def test_phrases_hold_their_slots() -> None:

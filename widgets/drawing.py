@@ -3,14 +3,19 @@
 Built as an element tree, so that all text in them is escaped; no scripts. Colours are the variables of `style.css` with values that stand where there
 is no style sheet, and that keep a distance for colour-blind eyes (deuteranopia and protanopia simulated after Machado 2009) on light and dark ground.
 Elements that a page reacts to carry `data-*` attributes and a `<title>`; it is the page that makes buttons of them.
+What stands in a notebook without kernel is a `picture`: JupyterLab takes inline SVG out of a notebook that it does not
+trust.
 """
 
 from __future__ import annotations
 
+import html
 import math
+import re
+from base64 import b64encode
 from collections.abc import Hashable, Mapping, Sequence
 from typing import NamedTuple
-from xml.etree.ElementTree import Element, SubElement, tostring
+from xml.etree.ElementTree import Element, SubElement, fromstring, tostring
 
 from looptool_kit.report_figures import visible
 from looptool_kit.stats import Clustered
@@ -18,6 +23,10 @@ from looptool_kit.stats import Clustered
 STATES = {"mastered": "var(--lt-mastered, #2484c6)", "borderline": "var(--lt-borderline, #c48a00)", "failed": "var(--lt-failed, #d0405a)"}
 SERIES = ("#2484c6", "#d0405a", "#c48a00", "#1d9a7a", "#9a62c7", "#8a8f98")
 INK, DIM, RULE = "var(--lt-fg, currentColor)", "var(--lt-dim, currentColor)", "var(--lt-line, #8888)"
+_PAPER = {"fg": "#1f2328", "dim": "#57606a", "line": "#c4c9d1", "bg": "#fff"}
+"""The page's variables for a picture, which cannot see them: dark on a light ground of its own, for any theme."""
+_MARGIN = 6.0
+_NAMESPACE = "{http://www.w3.org/2000/svg}"
 _DASHES = ("", "6 3", "2 2", "8 3 2 3", "1 3", "10 4")
 
 
@@ -75,6 +84,32 @@ def write(parent: Element, x: float, y: float, text: str, *, anchor: str = "star
 def markup(root: Element) -> str:
     """The drawing as text, for HTML or a file."""
     return tostring(root, encoding="unicode")
+
+
+def picture(drawn: str) -> str:
+    """A drawing as an HTML image, which shows in an untrusted notebook too; in fixed colours on a light ground."""
+    root = fromstring(drawn)
+    name = root.get("aria-label", "")
+    for node in list(root.iter()):
+        node.tag = node.tag.removeprefix(_NAMESPACE)
+        for title in node.findall(f"{_NAMESPACE}title"):
+            node.remove(title)
+        for key, value in list(node.attrib.items()):
+            if key.startswith(("data-", "aria-")) or key in ("class", "role"):
+                del node.attrib[key]
+            else:
+                node.set(key, _VARIABLE.sub(lambda m: _PAPER.get(m[1], m[2]), value))
+    width, height = (float(n) + 2 * _MARGIN for n in root.get("viewBox", "0 0 0 0").split()[2:])
+    place = {"x": f"{-_MARGIN:g}", "y": f"{-_MARGIN:g}", "width": f"{width:g}", "height": f"{height:g}"}
+    size = {"width": place["width"], "height": place["height"], "viewBox": " ".join(place.values())}
+    root.attrib = {"xmlns": _NAMESPACE.strip("{}"), **size, "style": "font:11px system-ui,sans-serif"}
+    root.insert(0, Element("rect", {**place, "rx": "4", "style": f"fill:{_PAPER['bg']}"}))
+    data = b64encode(markup(root).encode()).decode()
+    look = 'style="max-width:100%;height:auto"'
+    return f'<div><img alt="{html.escape(name)}" width="{width:.0f}" {look} src="data:image/svg+xml;base64,{data}"></div>'
+
+
+_VARIABLE = re.compile(r"var\(--lt-([a-z]+), ([^()]+)\)")
 
 
 def ticks(low: float, high: float, most: int = 5) -> list[float]:

@@ -26,6 +26,8 @@ from looptool_kit.widgets.view import html_table, script, style
 _STATIC_ROWS = 40
 _MOST_WORDS = 400
 """Beyond this many words a difference is not looked for word by word: the time for it grows with the square."""
+_ALIKE = 0.5
+"""Share of the words in common below which a difference word by word would be confetti."""
 
 
 class ExpansionView(TableView):
@@ -147,7 +149,7 @@ class ExpansionView(TableView):
             self._keep_out_of_training(child.sample)
         if (before := self._decisions.get(id)) is None or before.value != value:
             self._record(id, value)
-        return {"said": f"{'Accepted' if value == 'accept' else 'Rejected'}; on disk."}
+        return {"said": f"{'Accepted' if value == 'accept' else 'Rejected'} {self._place(child)}; on disk."}
 
     def on_edit(self, id: str, request: str, label: str) -> dict[str, Any]:
         """Put a changed request and label (see `labels.read_label`) in a child's place. Raises `ValueError` where they fail a check."""
@@ -170,17 +172,19 @@ class ExpansionView(TableView):
         with self.hold_sync():
             self.editing = "" if self.editing == id else self.editing
             self.drafts = {k: v for k, v in self.drafts.items() if k != id}
-        return {"said": "Edited and accepted; on disk."}
+        return {"said": f"Edited and accepted {self._place(self._find(id))}; on disk."}
 
     def on_undo(self, id: str) -> dict[str, Any]:
         """Take back the decision in force on a child."""
         self._reread()
-        decision = self._decisions.get(self._find(id).sample.id)
+        child = self._find(id)
+        decision = self._decisions.get(id)
         if decision is None:
-            return {"said": "There is no decision on this child to take back."}
+            return {"said": f"There is no decision on {self._place(child)} to take back."}
         self.run.decide("expansion", id, "undo", iteration=decision.iteration)
         self._recount()
-        return {"said": f"Taken back: {'edit' if _is_edit(decision) else decision.value}."}
+        what = "edit" if _is_edit(decision) else decision.value
+        return {"said": f"Taken back: {what} of {self._place(child)}, which is now {self._state(child)['words']}."}
 
     def static_html(self) -> str:
         rows: list[list[str]] = []
@@ -222,6 +226,11 @@ class ExpansionView(TableView):
         if all(c.passed for c in child.checks):
             return {"name": "left over", "words": "passed, but more than wanted", "decided": False}
         return {"name": "rejected", "words": "rejected by the rules", "decided": False}
+
+    def _place(self, child: Expansion) -> str:
+        """Which of its seed's children it is, in words."""
+        ids = [c.sample.id for c in self._children[child.seed_id]]
+        return f"child {ids.index(child.sample.id) + 1} of {len(ids)}"
 
     def _shown(self, child: Expansion) -> Sample:
         decision = self._decisions.get(child.sample.id)
@@ -275,12 +284,20 @@ class ExpansionView(TableView):
 
 
 def word_diff(before: str, after: str) -> list[list[str]]:
-    """The pieces of two texts compared word by word: ["=", text] stayed, ["-", text] went, ["+", text] came; each with its text's white space."""
+    """The pieces of two texts compared word by word: ["=", text] stayed, ["-", text] went, ["+", text] came.
+
+    Each comes with its text's white space.
+
+    Of texts with less than half of their words in common, and of very long ones, the pieces are the whole texts.
+    """
     old, new = (re.findall(r"\s*\S+", t) for t in (before, after))
     if max(len(old), len(new)) > _MOST_WORDS:
         return [["-", before], ["+", after]] if before != after else [["=", after]]
     out: list[list[str]] = []
-    for op, a, b, c, d in SequenceMatcher(None, [w.strip() for w in old], [w.strip() for w in new], autojunk=False).get_opcodes():
+    compared = SequenceMatcher(None, [w.strip() for w in old], [w.strip() for w in new], autojunk=False)
+    if old and new and compared.ratio() < _ALIKE:
+        return [["-", before], ["+", after]]
+    for op, a, b, c, d in compared.get_opcodes():
         pieces = [["=", "".join(new[c:d])]] if op == "equal" else [["-", "".join(old[a:b])], ["+", "".join(new[c:d])]]
         out += [p for p in pieces if p[1]]
     return out

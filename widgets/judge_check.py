@@ -15,7 +15,7 @@ from looptool_kit.samples import Sample, Samples
 from looptool_kit.seed import Truths
 from looptool_kit.toolcalls import render_answer
 from looptool_kit.widgets.detail import aligned, answer, detail
-from looptool_kit.widgets.drawing import intervals
+from looptool_kit.widgets.drawing import intervals, picture
 from looptool_kit.widgets.rows import Rows, TableView
 from looptool_kit.widgets.view import html_table, script, style
 
@@ -94,7 +94,7 @@ class JudgeCheckView(TableView):
     def static_html(self) -> str:
         table = html_table(("kind", "trials", *MEASURES), self.card, " ".join(self.about))
         rows = [[self.rows.cell(c, i) for c in self.rows.names] for i in self.order[:STATIC_ROWS]]
-        return table + self.chart + html_table(self.rows.names, rows, f"{len(rows)} of {len(self.order):,} trials")
+        return table + picture(self.chart) + html_table(self.rows.names, rows, f"{len(rows)} of {len(self.order):,} trials")
 
     def _rows(self) -> Rows:
         trials = self._trials

@@ -20,13 +20,14 @@ from looptool_kit.run import Run
 from looptool_kit.samples import Sample, Samples
 from looptool_kit.stats import aligned, flips
 from looptool_kit.widgets.detail import detail
-from looptool_kit.widgets.drawing import SERIES, STATES, Link, Node, heatmap, sankey
+from looptool_kit.widgets.drawing import SERIES, STATES, Link, Node, heatmap, picture, sankey
 from looptool_kit.widgets.rows import Rows, TableView
 from looptool_kit.widgets.view import View, html_table, script, style
 
 VIEWS = ("ProbeView", "DisagreementView", "ExpansionView")
 FACETS = ("iteration", "part", "state", "verdict", "fate", "kind")
 STATIC_CHARACTERS = 58_000
+STATIC_FLOWS = 10
 _BLUE, _RED, _AMBER, _GREEN, _PURPLE, _GREY = SERIES
 _COLOURS = {
     **STATES,
@@ -203,10 +204,10 @@ class LoopMap(TableView):
         return {}
 
     def static_html(self) -> str:
-        rest = self._heat(self.heat, self.against) if self.heat else ""
+        rest = picture(self._heat(self.heat, self.against)) if self.heat else ""
         if held_out := self.flips():
             rest += html_table(list(held_out[0]), [list(f.values()) for f in held_out], "held-out samples from policy to policy")
-        tries = (self._map(j) + self._flow_table(j) + rest for j in self.run.iterations or [1])
+        tries = (picture(self._map(j)) + self._flow_table(j) + rest for j in self.run.iterations or [1])
         return next((text for text in tries if len(text) < STATIC_CHARACTERS), rest)
 
     # ------------------------------------------------------------- within
@@ -313,8 +314,10 @@ class LoopMap(TableView):
 
     def _flow_table(self, first: int) -> str:
         named = [(source.split("/"), target.split("/"), n) for (source, target), n in self._counts.items()]
-        rows = [[f"{s[0]} {s[2]}", f"{t[0]} {t[2]}", n] for s, t, n in named if int(s[0][1:]) >= first]
-        return html_table(("from", "to", "samples"), rows, "flows")
+        named = sorted((flow for flow in named if int(flow[0][0][1:]) >= first), key=lambda flow: -flow[2])
+        rows = [[f"{s[0]} {s[2]}", f"{t[0]} {t[2]}", n] for s, t, n in named[:STATIC_FLOWS]]
+        words = f"the {STATIC_FLOWS} largest of {len(named)} flows" if len(named) > STATIC_FLOWS else "flows"
+        return html_table(("from", "to", "samples"), rows, words)
 
     def _map(self, first: int = 1) -> str:
         shown = [j for j in self.run.iterations if j >= first]

@@ -15,7 +15,7 @@ from looptool_kit.records import Probe, Probes, Verdict, Verdicts
 from looptool_kit.run import Run
 from looptool_kit.samples import Sample, Samples, ToolCall
 from looptool_kit.widgets.detail import detail
-from looptool_kit.widgets.drawing import histogram
+from looptool_kit.widgets.drawing import histogram, picture
 from looptool_kit.widgets.rows import Rows, TableView
 from looptool_kit.widgets.view import html_table, script, style
 
@@ -125,7 +125,7 @@ class ProbeView(TableView):
         rows = [[self.rows.cell(c, i) for c in columns] for i in self.order[:STATIC_ROWS]]
         counts = ", ".join(f"{n:,} {state}" for state, n in self.states.items())
         caption = f"{counts} at threshold {self.threshold:.4f}; {len(rows)} of {len(self.order):,} rows"
-        return self._chart() + html_table(columns, rows, caption)
+        return picture(self._chart()) + html_table(columns, rows, caption)
 
     # -------------------------------------------------------------- rows
 

@@ -14,7 +14,7 @@ from typing import Any
 import traitlets
 
 from looptool_kit.run import Run
-from looptool_kit.widgets.drawing import lines
+from looptool_kit.widgets.drawing import lines, picture
 from looptool_kit.widgets.view import View, html_table, script, style
 
 MOST_POINTS = 500
@@ -117,7 +117,7 @@ class TrainingView(View):
         columns = ("step", "loss", "reward", "frac_reward_zero_std", "completions/mean_length", "entropy")
         rows = [(f"{j} {trainer}", *(_short(log[-1].get(c)) for c in columns)) for j, trainer, log in trainings if log]
         table = html_table(("iteration, trainer", *columns), rows, f"Training of {self.run.path.name}: the last row of each")
-        return table + "".join(draw(trainings, _STATIC_POINTS))
+        return table + "".join(map(picture, draw(trainings, _STATIC_POINTS)))
 
     def _watch(self) -> None:
         news = time.monotonic()

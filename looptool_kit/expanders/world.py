@@ -1,7 +1,9 @@
 """Expander `world`: children of a sample that the procedural world made: the same error pattern in a new scenario, an exact label by execution.
 
-The child keeps kind, target tools, mentioned parameters and how implicitly values are said; where the error was a wrong tool, the tool that was
-confused with the right one stays on offer.
+Half of the children keep kind, target tools, mentioned parameters and how implicitly values are said. The others are contrasts on the same ground:
+other optional parameters are mentioned, or a question becomes a request that says all, and the other way round. Without them a policy that once
+filled a parameter that nobody had mentioned learns to fill none at all (contrast sets, arXiv 2004.02709). Where the error was a wrong tool, the tool
+that was confused with the right one stays on offer.
 """
 
 from __future__ import annotations
@@ -11,19 +13,39 @@ from random import Random
 
 from looptool_kit.samples import Sample, Samples
 from looptool_kit.seeders import world
+from looptool_kit.seeders.world.spec import specs
 from looptool_kit.toolcalls import Fault
+
+TWINS = {"ask": "single", "single": "ask", "choice": "ask"}
+"""Kinds that a policy mistakes for each other: whether the request says all that the tool needs."""
 
 
 def candidates(seed: Sample, faults: Sequence[Fault], k: int, rng: Random, pool: Samples) -> list[Sample]:
     """At most k children; none for samples that the world did not make."""
     if "calls" not in seed.meta:
         return []
-    confused = tuple(f.got for f in faults if f.kind == "wrong_tool" and isinstance(f.got, str) and seed.tool(f.got))
+    confused = tuple(f.got for f in faults if f.kind == "wrong_tool" and isinstance(f.got, str) and seed.tool(f.got)) or None
     out = []
-    for _ in range(k):
+    for number in range(k):
         try:
-            child = world.variant(seed, rng, tools=confused or None)
+            child = _contrast(seed, number // 2, confused, rng) if number % 2 else None
+            child = child or world.variant(seed, rng, tools=confused)
         except ValueError:  # no scene fits this ground: fewer children, never a wrong one
             break
         out.append(child.model_copy(update={"parent": seed.id, "source": "expander", "strategy": "expanders.world"}))
     return out
+
+
+def _contrast(seed: Sample, number: int, tools: Sequence[str] | None, rng: Random) -> Sample | None:
+    """A child that differs where the seed's policy may overdo what it learns from the others; None where this ground has none."""
+    calls = seed.meta["calls"]
+    kind = TWINS.get(seed.kind) if number % 2 else None
+    optional = [p.name for p in specs()[calls[-1]["tool"]].params if p.optional]  # type: ignore[call-overload,index]
+    if kind is None and not optional:
+        return None
+    try:
+        mention = None if kind else [name for name in optional if rng.random() < 0.5]
+        child = world.variant(seed, rng, tools=tools, kind=kind, mention=mention)
+    except ValueError:
+        return None
+    return child if child.meta["calls"][-1]["tool"] == calls[-1]["tool"] else None  # type: ignore[call-overload,index]

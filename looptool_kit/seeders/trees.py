@@ -25,10 +25,12 @@ from looptool_kit.records import Check
 from looptool_kit.rules import check_tool
 from looptool_kit.samples import Frozen, Tool
 from looptool_kit.tables import Table
-from looptool_kit.words import STOP, stems
+from looptool_kit.words import COMMANDS, STOP, stems
+from looptool_kit.words import alike as same_family
 
 ALIKE = 0.6
-"""Tools whose words (name, description, parameter names) have this Jaccard similarity are one tool; the first one stays."""
+"""Tools about one thing whose words (name, description, parameter names) are this similar (Jaccard) are one tool; the
+first one stays."""
 ROUNDS = 5
 TEMPERATURE = 0.9
 BRANCHES = ("naming", "count", "types", "output", "description")
@@ -136,9 +138,21 @@ def check(spec: ToolSpec, answer: ToolForm | Failed, taken: Sequence[Tool], know
 
 
 def alike(a: Tool, b: Tool) -> bool:
-    """Whether two tools are one: the same name but for case and punctuation, or nearly the same words."""
+    """Whether two tools are one: the same name but for case and punctuation, or nearly the same words, unless each is
+    about something that the other never mentions: moving a viewing and moving a vet appointment share the rest."""
     names = [re.sub(r"[\W_]+", "", t.name.casefold()) for t in (a, b)]
-    return names[0] == names[1] or jaccard(_words(a), _words(b)) >= ALIKE
+    if names[0] == names[1]:
+        return True
+    return jaccard(_words(a), _words(b)) >= ALIKE and not (_about(a, b) and _about(b, a))
+
+
+def _about(tool: Tool, other: Tool) -> bool:
+    """Whether a tool's name and its description agree on a thing (no verb) that the other tool does not mention."""
+    name, description = stems(tool.name), stems(tool.description)
+    # Both begin with what is done ("fetch_order", "Fetch an order."); a synonym of it makes no other tool.
+    verbs = COMMANDS | STOP | ({name[0]} if name and description[:1] == name[:1] else set())
+    things = (set(name) & set(description)) - verbs
+    return any(not any(same_family(w, o) for o in _words(other)) for w in things)
 
 
 def _words(tool: Tool) -> frozenset[str]:

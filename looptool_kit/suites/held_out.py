@@ -13,10 +13,8 @@ from looptool_kit.toolcalls import grade, parse
 
 
 def chosen(run: Run, policy: Policy) -> tuple[Samples, str]:
-    """The held-out samples that a policy is scored on, and the key of its table `scores`. The base model gets `evaluate.base` of them."""
+    """The held-out samples, and the key of a policy's table `scores`."""
     samples = run.table(Samples, "held_out", 0)
-    if policy.adapter is None and run.settings.evaluate.base:
-        samples = samples[:: max(1, len(samples) // run.settings.evaluate.base)]
     return samples, key(samples, policy.key, run.settings.evaluate.max_new_tokens, run.settings.probe.batch)
 
 

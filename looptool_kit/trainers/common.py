@@ -47,8 +47,11 @@ def lora_policy(model: Any, lora: LoraSettings, adapter: Path | None, seed: int)
 
 
 def arguments(settings: SftSettings | GrpoSettings, folder: Path, seed: int) -> dict[str, Any]:
-    """What TRL's SFTConfig and GRPOConfig are given alike: AdamW, a checkpoint every few steps, float32, our own rows and progress bar."""
+    """What TRL's SFTConfig and GRPOConfig are given alike: AdamW, a checkpoint every few steps, our own rows and progress bar; float32 weights, with
+    products in bfloat16 where the machine computes those faster."""
     import torch
+
+    from looptool_kit.models import default_dtype
 
     return {
         "output_dir": str(folder),
@@ -63,7 +66,7 @@ def arguments(settings: SftSettings | GrpoSettings, folder: Path, seed: int) -> 
         "disable_tqdm": True,
         "seed": seed,
         "use_cpu": not torch.cuda.is_available(),
-        "bf16": False,
+        "bf16": default_dtype() is torch.bfloat16,
         "gradient_checkpointing": settings.gradient_checkpointing,
         "remove_unused_columns": False,
         "dataloader_pin_memory": False,

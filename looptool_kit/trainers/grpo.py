@@ -235,7 +235,7 @@ def shared_prefix_trainer() -> Any:
             seen = attention_mask.bool()
             prompts = [ids[:width][m[:width]].tolist() for ids, m in zip(input_ids, seen, strict=True)]
             answers = [ids[width:][m[width:]].tolist() for ids, m in zip(input_ids, seen, strict=True)]
-            flat, entropy = packed_logps(model, pack(prompts, answers), self.temperature, compute_entropy)
+            flat, entropy = packed_logps(model, pack(prompts, answers), self.temperature, compute_entropy, self.args.bf16)
             where = seen[:, width:]
             logps = flat.new_zeros(where.shape).masked_scatter(where, flat)
             return logps, None if entropy is None else entropy.new_zeros(where.shape).masked_scatter(where, entropy), None

@@ -57,10 +57,10 @@ def train(
             *first, last = inputs["parts"]
             done = 0.0
             for part in first:  # each part's gradients at once, so that memory is that of one part
-                loss = -packed_logps(model, part)[0].sum() / count
+                loss = -packed_logps(model, part, bf16=self.args.bf16)[0].sum() / count
                 self.accelerator.backward(loss)
                 done += float(loss.detach())
-            return done - packed_logps(model, last)[0].sum() / count
+            return done - packed_logps(model, last, bf16=self.args.bf16)[0].sum() / count
 
         def _get_train_sampler(self, *_: Any) -> Any:
             return torch.utils.data.SequentialSampler(rows)  # type: ignore[arg-type]

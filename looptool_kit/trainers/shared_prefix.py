@@ -176,8 +176,13 @@ def _bucket(prefix: int, segment: int, length: int, branches: list[tuple[int, in
     return Bucket(prefix, segment, tokens, step[None, :] < sizes[:, None], mask)
 
 
-def packed_logps(model: Any, packed: Packed, temperature: float = 1.0, want_entropy: bool = False) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Log-probability (and, if wanted, the distribution's entropy, without gradient) of each completion token: two (N,) float32 tensors."""
+def packed_logps(
+    model: Any, packed: Packed, temperature: float = 1.0, want_entropy: bool = False, bf16: bool = False
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Log-probability (and, if wanted, the distribution's entropy, without gradient) of each completion token: two (N,) float32 tensors.
+
+    With `bf16` the model's products are computed in bfloat16 (autocast over its float32 weights); the softmax over the vocabulary never is.
+    """
     import torch
 
     causal, backbone = parts(model)
@@ -189,15 +194,17 @@ def packed_logps(model: Any, packed: Packed, temperature: float = 1.0, want_entr
     if device.type != "cpu":
         buckets = tuple(replace(b, tokens=b.tokens.to(device), real=b.real.to(device), mask=b.mask.to(device)) for b in layout.buckets)
         layout = replace(layout, buckets=buckets, order=layout.order.to(device))
-    hidden = backbone(
-        input_ids=packed.input_ids.to(device),
-        position_ids=packed.position_ids.to(device),
-        attention_mask=torch.ones((1, 1, 1, 1), dtype=torch.bool, device=device),  # four axes: taken as it is; the layout says who sees whom
-        use_cache=False,
-        shared_prefix=layout,
-    ).last_hidden_state[0]
     nodes, which = torch.unique(packed.predictor.to(device), return_inverse=True)
-    logits = causal.get_output_embeddings()(hidden[nodes]).float()
+    with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+        hidden = backbone(
+            input_ids=packed.input_ids.to(device),
+            position_ids=packed.position_ids.to(device),
+            attention_mask=torch.ones((1, 1, 1, 1), dtype=torch.bool, device=device),  # four axes: taken as it is; the layout says who sees whom
+            use_cache=False,
+            shared_prefix=layout,
+        ).last_hidden_state[0]
+        logits = causal.get_output_embeddings()(hidden[nodes])
+    logits = logits.float()
     logps, entropy = _token_logps().apply(logits if temperature == 1.0 else logits / temperature, which, packed.target.to(device))
     return logps, entropy[which] if want_entropy else None
 
@@ -269,7 +276,7 @@ def _attention(
         q, k, v = (x[0][:, bucket.tokens] for x in segments[bucket.segment])
         mask = bucket.mask
         sees_all = window is None or mask.shape[1] <= window
-        if sees_all and q.device.type == "cpu" and q.dtype == torch.float32 and q.shape[2] <= 2 * q.shape[3]:
+        if sees_all and q.device.type == "cpu" and q.shape[2] <= 2 * q.shape[3]:
             out.append(_branches(q, k, v, before_k[0], before_v[0], mask, scale).permute(1, 2, 0, 3)[bucket.real])
             continue
         if window is not None and not sees_all:
@@ -298,7 +305,7 @@ def _branches(
     q = q * (size**-0.5 if scale is None else scale)
     own = (q @ k.transpose(2, 3)).masked_fill(~mask[:, prefix:], -torch.inf)
     seen = (q.reshape(heads, -1, size) @ before_k.transpose(1, 2)).view(*q.shape[:3], prefix)
-    p = torch.softmax(torch.cat([seen, own], dim=-1), dim=-1)
+    p = torch.softmax(torch.cat([seen, own], dim=-1), dim=-1, dtype=torch.float32).to(v.dtype)
     out = (p[..., :prefix].reshape(heads, -1, prefix) @ before_v).view(q.shape)
     return out + p[..., prefix:] @ v
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent.parent
 TINY = {
     **{"seeds__first": 12, "seeds__fresh": [4], "seeds__held_out": 2, "sft__epochs": 1, "sft__batch": 4, "sft__micro_batch": 4, "lora__upper": 1.0},
     **{"grpo__steps": 1, "grpo__prompts": 2, "grpo__group": 2, "grpo__max_new_tokens": 8, "probe__max_new_tokens": 12, "probe__batch": 4},
-    **{"evaluate__max_new_tokens": 8, "evaluate__base": 2, "expand__children": 1, "expand__most": 8, "compose__hppl": 4},
+    **{"evaluate__max_new_tokens": 8, "expand__children": 1, "expand__most": 8, "compose__hppl": 4},
 }
 
 

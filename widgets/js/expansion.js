@@ -1,14 +1,24 @@
 // ExpansionView: error seeds on the left, on the right the seed and its children with what stayed and what changed.
 
-const KEYS = "j k: next, previous child · J K: next, previous seed · a: accept · r: reject · e: edit · u: take the decision on this child back · ?: this help";
+const KEYS = "j k: next, previous child · J K: next, previous seed · a: accept · r: reject · e: edit · "
+  + "u: take the decision on this child back · ?: this help";
+
+const BUTTONS = [["accept", "this child joins the next dataset"], ["reject", "this child stays out of the next dataset"],
+  ["edit", "write another request or label for this child"], ["undo", "take the decision on this child back"]];
 
 const MARKS = { "=": "span", "-": "del", "+": "ins" };
 
 /** A text with what went struck through and what came marked; screen readers hear `del` and `ins`. */
-const diffOf = (pieces) => h("div", { class: "lt-text lt-diff" }, pieces.map(([op, text], at) => {
-  const words = text.trimStart();
-  return [text.slice(0, text.length - words.length) || (at ? " " : ""), h(MARKS[op] ?? "span", {}, words)];
-}));
+const diffOf = (pieces) => (pieces.map(([op]) => op).join("") === "-+" ? bothOf(pieces[0][1], pieces[1][1])
+  : h("div", { class: "lt-text lt-diff" }, pieces.map(([op, text], at) => {
+    const words = text.trimStart();
+    return [text.slice(0, text.length - words.length) || (at ? " " : ""), h(MARKS[op] ?? "span", {}, words)];
+  })));
+
+/** Two texts with little in common, one above the other. */
+const bothOf = (before, after) => h("div", { class: "lt-text lt-diff" },
+  h("div", {}, h("span", { class: "lt-role" }, "seed "), h("span", { class: "lt-was" }, before.trim())),
+  h("div", {}, h("span", { class: "lt-role" }, "child "), h("span", {}, after.trim())));
 
 /** How many calls and arguments of a child's label are as in the seed's, in words. */
 function stayed(calls) {
@@ -24,30 +34,35 @@ function render({ model, el }) {
   let shown = { id: null, children: [] };
   let novelty = [];
   let loaded = Promise.resolve();
+  // A card under a mouse button that is down must not move or be drawn anew: the click would be lost.
+  let quiet = false, pressed = false, late = false;
 
   const here = () => Math.max(0, shown.children.findIndex((c) => c.id === model.get("child")));
   const current = () => shown.children[here()];
   // A key that follows another closely waits until what it is about is shown.
   const soon = (act) => { const now = loaded; return now.then(() => (now === loaded ? act() : soon(act))); };
-  const go = (by) => { const card = shown.children[here() + by]; if (card) put(model, { child: card.id }); };
+  const go = (by) => {
+    const card = shown.children[here() + by];
+    const { act } = cards.contains(document.activeElement) ? document.activeElement.dataset : {};
+    if (card) put(model, { child: card.id });
+    if (card && act) cards.querySelector(`[aria-current='true'] [data-act='${act}']`)?.focus({ preventScroll: true });
+  };
+  /** Make a card current where it stands, without scrolling to it. */
+  const choose = (card) => { quiet = true; put(model, { child: card.id }); quiet = false; };
   const seed = (by) => put(model, { cursor: Math.max(0, Math.min(model.get("count") - 1, model.get("cursor") + by)) });
   const tell = (promise) => promise.then((a) => line.say(a.said), (e) => line.say(e.message, true));
 
-  function decide(value) {
-    if (!current()) return line.say("This seed has no children.");
+  // What the keys do to the current card and the buttons to their own.
+  const acts = {
+    accept: (card) => tell(ask(model, "decide", { id: card.id, value: "accept" })),
+    reject: (card) => tell(ask(model, "decide", { id: card.id, value: "reject" })),
+    undo: (card) => tell(ask(model, "undo", { id: card.id })),
+    edit: (card) => { put(model, { editing: card.id }); panel.querySelector("textarea")?.focus(); },
+  };
+  function act(name, card = current()) {
+    if (!card) return line.say("This seed has no children.");
     if (blocked()) return line.say(blocked(), true);
-    return tell(ask(model, "decide", { id: current().id, value }));
-  }
-  function undo() {
-    if (!current()) return line.say("This seed has no children.");
-    if (blocked()) return line.say(blocked(), true);
-    return tell(ask(model, "undo", { id: current().id }));
-  }
-  function edit() {
-    if (!current()) return line.say("This seed has no children.");
-    if (blocked()) return line.say(blocked(), true);
-    put(model, { editing: current().id });
-    return panel.querySelector("textarea")?.focus();
+    return acts[name](card);
   }
   function close() {
     const { [model.get("editing")]: _, ...drafts } = model.get("drafts");
@@ -67,8 +82,8 @@ function render({ model, el }) {
       blocked() ? h("span", { class: "lt-small" }, blocked()) : null),
     help, h("div", { class: "lt-expansion" }, table.node, panel), line.node);
   onKeys(root, {
-    j: () => soon(() => go(1)), k: () => soon(() => go(-1)), J: () => seed(1), K: () => seed(-1), a: () => soon(() => decide("accept")),
-    r: () => soon(() => decide("reject")), e: () => soon(edit), u: () => soon(undo),
+    j: () => soon(() => go(1)), k: () => soon(() => go(-1)), J: () => seed(1), K: () => seed(-1),
+    a: () => soon(() => act("accept")), r: () => soon(() => act("reject")), e: () => soon(() => act("edit")), u: () => soon(() => act("undo")),
     "?": () => { help.hidden = !help.hidden; }, Escape: () => { if (model.get("editing")) close(); },
   });
   el.append(root);
@@ -120,19 +135,22 @@ function render({ model, el }) {
       failed.filter(([, , words]) => words).map(([name, , words]) => h("div", { class: "lt-small lt-fail" }, `${name}: ${name === "novelty" ? "repeats " : ""}${words}`)),
       whole,
       model.get("editing") === card.id ? editor(card) : null,
-      h("div", { class: "lt-row" }, [["accept (a)", "this child joins the next dataset", () => decide("accept")],
-        ["reject (r)", "this child stays out of the next dataset", () => decide("reject")], ["edit (e)", "write another request or label for this child", edit],
-        ["undo (u)", "take the decision on this child back", undo]].map(([name, title, act]) =>
-        h("button", { title, disabled: Boolean(blocked()), tabindex: at === here() ? "0" : "-1", onclick: () => { put(model, { child: card.id }); act(); } }, name))));
-    node.addEventListener("mousedown", () => { if (here() !== at) put(model, { child: card.id }); });
+      h("div", { class: "lt-row" }, BUTTONS.map(([name, title]) =>
+        h("button", { title, "data-act": name, disabled: Boolean(blocked()), tabindex: at === here() ? "0" : "-1",
+          onclick: () => { choose(card); act(name, card); } }, `${name} (${name[0]})`))));
+    node.addEventListener("mousedown", () => { if (here() !== at) choose(card); });
     return node;
   }
 
-  // What is drawn anew loses the focus: the panel keeps it, so that the keys go on working.
+  // What is drawn anew loses the focus: the same button or the panel keeps it, so that the keys go on working.
   function keepFocus(redraw) {
-    const inside = panel.contains(document.activeElement) && document.activeElement !== panel;
+    const before = document.activeElement;
+    const inside = panel.contains(before) && before !== panel;
+    const at = before?.closest(".lt-child")?.dataset.at;
     redraw();
-    if (inside && !panel.contains(document.activeElement)) (panel.querySelector("textarea") ?? panel).focus({ preventScroll: true });
+    if (!inside || panel.contains(document.activeElement)) return;
+    const same = before.dataset.act && cards.querySelector(`[data-at='${at}'] [data-act='${before.dataset.act}']`);
+    (panel.querySelector("textarea") ?? (same || panel)).focus({ preventScroll: true });
   }
 
   function mark(scroll) {
@@ -142,15 +160,39 @@ function render({ model, el }) {
       for (const button of node.querySelectorAll(":scope > .lt-row > button")) button.tabIndex = is ? 0 : -1;
       if (is && scroll) panel.scrollTop = Math.max(0, node.offsetTop - 40);
     }
-    if (scroll && current()) line.say(`Child ${here() + 1} of ${shown.children.length}: ${current().state.words}.`);
+    const at = `Now at child ${here() + 1} of ${shown.children.length}, which stands as`;
+    if (scroll && current()) line.say(`${at} ${current().state.words}.`);
   }
 
-  const drawCards = () => keepFocus(() => {
-    cards.replaceChildren(...(shown.children.length ? shown.children.map(childCard) : [h("p", { class: "lt-small" }, "No candidates were made of this seed.")]));
-    mark(false);
-  });
+  // Cards that stayed as they are stay where they are, with what is unfolded in them.
+  const drawCards = () => {
+    late = pressed;
+    if (pressed) return;
+    keepFocus(() => {
+      const all = [shown.id, shown.children.length];
+      const keys = shown.children.map((card) => JSON.stringify([all, card, model.get("editing") === card.id]));
+      const old = [...cards.children];
+      const fresh = shown.children.map((card, at) => {
+        if (old[at]?.key === keys[at]) return old[at];
+        return Object.assign(childCard(card, at), { key: keys[at] });
+      });
+      if (!fresh.length) cards.replaceChildren(h("p", { class: "lt-small" }, "No candidates were made of this seed."));
+      else if (fresh.length !== old.length) cards.replaceChildren(...fresh);
+      else fresh.forEach((node, at) => { if (node !== old[at]) old[at].replaceWith(node); });
+      mark(false);
+    });
+  };
+  const press = () => { pressed = true; };
+  // The click comes between letting go and what is timed.
+  const release = () => { pressed = false; setTimeout(() => { if (late) drawCards(); }); };
+  cards.addEventListener("pointerdown", press);
+  for (const name of ["pointerup", "pointercancel", "blur"]) window.addEventListener(name, release, true);
 
+  let seedKey;
   function drawSeed() {
+    const { children: _, ...above } = shown;
+    if (seedKey === JSON.stringify(above)) return;
+    seedKey = JSON.stringify(above);
     const d = shown.detail;
     top.replaceChildren(...(shown.id === null ? [h("p", {}, "No error seeds to show.")] : [
       h("h4", {}, `seed: ${shown.pattern || "no fault recorded"}`),
@@ -191,10 +233,14 @@ function render({ model, el }) {
 
   const stops = [
     follow(model, ["cursor", "version"], load),
-    follow(model, ["child"], () => mark(shown.id !== null)),
+    follow(model, ["child"], () => mark(!quiet && shown.id !== null)),
     follow(model, ["editing"], drawCards),
   ];
-  return () => { stops.forEach((stop) => stop()); table.stop(); };
+  return () => {
+    stops.forEach((stop) => stop());
+    table.stop();
+    for (const name of ["pointerup", "pointercancel", "blur"]) window.removeEventListener(name, release, true);
+  };
 }
 
 export default { render };

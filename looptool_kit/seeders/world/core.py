@@ -58,7 +58,11 @@ class Type:
     """What an earlier result of this type is called: "booking" in "that booking"; empty where results of it are not referred to."""
     item: Type | None = None
     fields: Mapping[str, Type] = field(default_factory=dict)
+    record_id: bool = False
+    """True of the reference codes that `identifier` makes."""
     sizes: tuple[int, int] = (0, 0)
+    ordered: bool = False
+    """Of a list of choices: drawn in the order of the choices."""
     template: str = ""
     """For records said inside a request: "{quantity} x {item}"."""
 
@@ -93,7 +97,8 @@ def draw(t: Type, rng: Random, today: date, held: bool = False, hinted: bool = F
                 out.append(value)
             if len(out) == t.sizes[1]:
                 break
-        return out[: rng.randint(*t.sizes)]
+        out = out[: rng.randint(*t.sizes)]
+        return sorted(out, key=list(t.item.schema["enum"]).index) if t.ordered else out
     if t.fields:
         return {k: draw(f, rng, today, held) for k, f in t.fields.items()}
     value = None

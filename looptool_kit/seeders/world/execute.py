@@ -83,8 +83,14 @@ def remember(spec: Spec, arguments: dict[str, Any], state: dict[str, Any]) -> No
 
 def _output(spec: Spec, arguments: dict[str, Any], state: dict[str, Any], rng: Random) -> dict[str, Any]:
     out: dict[str, Any] = {}
+    wanted = arguments.get(spec.picks[0], ()) if spec.picks else spec.out
     for name, t in spec.out.items():
-        if isinstance(t, Type):
+        if name not in wanted:
+            continue
+        if name in arguments and t is spec.by_name[name].type:
+            # Who asked for one vet is not given another.
+            out[name] = arguments[name]
+        elif isinstance(t, Type):
             out[name] = _bounded(t, arguments, rng, state)
         elif t[1:] in arguments:
             out[name] = arguments[t[1:]]

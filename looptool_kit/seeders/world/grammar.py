@@ -6,7 +6,7 @@ A rendered value stands between two marks until the end, so that noise and capit
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from random import Random
@@ -115,8 +115,7 @@ class Said(NamedTuple):
 def surface(t: Type, value: Any, scene: Scene, how: str | None, implicit: bool) -> Surface:
     """One marked way of saying a value that suits the slot (`how`: None, "@" or "#noun"), implicit if wanted and possible, plain otherwise."""
     if t.item is not None:
-        parts = [surface(t.item, v, scene, None, False).text for v in value]
-        return Surface(parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}")
+        return Surface(listed([surface(t.item, v, scene, None, False).text for v in value]))
     if t.fields:
         return Surface(SLOT.sub(lambda m: f"{OPEN}{t.fields[m[1]].say(value[m[1]], scene.today)[0].text}{CLOSE}", t.template))
     every = t.say(value, scene.today)
@@ -132,6 +131,28 @@ def surface(t: Type, value: Any, scene: Scene, how: str | None, implicit: bool) 
     return Surface(text, "", said.implicit)
 
 
+def listed(parts: Sequence[str]) -> str:
+    """ "a, b and c"."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+_BEFORE_SLOT = re.compile(r"\b(?:the|an?|my) (?:\w+ )?(?=\{(\w*)[@#}])")
+
+
+def _once(template: str, spec: Spec, own: str, refs: dict[str, str]) -> str:
+    """The wording with no noun beside a slot that `refs` fills: "the last song on the list" brings its own into
+    "play the song {title}"."""
+
+    def before(m: re.Match[str]) -> str:
+        return "" if (m[1] or own) in refs else m[0]
+
+    def after(m: re.Match[str]) -> str:
+        name = m[1] or own
+        return f"{{{m[1]}}}" if name in refs and m[3] == spec.by_name[name].type.noun else m[0]
+
+    return re.sub(r"\{(\w*)(@|#[^}]*)?\} (\w+)", after, _BEFORE_SLOT.sub(before, template))
+
+
 def render(
     template: str,
     spec: Spec,
@@ -145,6 +166,8 @@ def render(
     """A wording with its slots filled (`own` names the parameter behind `{}`; `refs` gives words instead of values), and the parameters said
     implicitly."""
     hints: list[str] = []
+    if refs:
+        template = _once(template, spec, own, refs)
 
     def fill(m: re.Match[str]) -> str:
         name = m[1] or own
@@ -222,11 +245,12 @@ def frame(said: Said, scene: Scene, why: tuple[str, ...] = ()) -> str:
     options = LISTED if said.body.startswith(("two things:", "three things:", "first ")) else {"do": DO, "ask": ASK, "need": NEED}[said.form]
     opener = bool(why) and scene.rng.random() < 0.25
 
-    to_me = said.form == "do" and _ME.search(said.body)
-    several = ". " in re.sub(f"{OPEN}[^{CLOSE}]*{CLOSE}", "", said.body)
+    bare = re.sub(f"{OPEN}[^{CLOSE}]*{CLOSE}", "", said.body)
+    to_me = said.form == "do" and (_ME.search(said.body) or _FOR_ME.search(bare))
+    several = ". " in bare
 
     def suits(template: str) -> bool:
-        # "Help me send me ..."; "Could you do this. Also, do that?"; "I'm hungry. Hello, ...".
+        # "Help me send me ...", "I have to show ..."; "Could you do this. Also, do that?"; "I'm hungry. Hello, ...".
         return not (
             (to_me and _SELF.search(template))
             or (several and "?" in template)
@@ -258,7 +282,13 @@ def capital(text: str) -> str:
 
 _GREETING = re.compile(r"(Hi|Hey|Hello|Good morning|ok|So|Now|Next|My next|Just curious|I keep|Quick)\b")
 _SELF = re.compile(r"(\bI(?:'d like| want| need| have) to|\b[Hh]elp(?:ing)? me|Let's) \{x\}")
-"""Frames in which the speaker acts; "send me" does not go with them."""
+"""Frames in which the speaker acts; "send me" does not go with them, nor does "show"."""
+_FOR_ME = re.compile(
+    r"(?:^|[;,.:] |\b(?:and|then|also|first|likewise|more|that|done|it),? )(?:also )?"
+    r"(?:show|list|tell|read|remind|notify|alert)\b",
+    re.IGNORECASE,
+)
+"""What is done for the one who asks; nobody has to do it themselves ("I have to show the timers")."""
 _ME = re.compile(r"\b(me|us)\b")
 _WORD = re.compile(r"\b[a-z]{5,}\b")
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, timedelta
+from functools import lru_cache
 from random import Random
 from typing import Any
 
 from pydantic import JsonValue
 
 from looptool_kit.samples import Label, Sample, Samples, Tool, ToolCall
-from looptool_kit.seeders.world.spec import Param, specs
-from looptool_kit.seeders.world.types import Type, draw, is_date
+from looptool_kit.seeders.world.spec import Param, Spec, domain_of, specs
+from looptool_kit.seeders.world.types import DATE, DATETIME, NUMBER, TIME, Type, draw, is_date, quoted
 from looptool_kit.toolcalls import match
+from looptool_kit.words import COMMANDS, STOP, stems
 
 Spoil = Callable[[Sample, Random], Label | None]
 """One kind of error: the wrong label, or None where this sample has no place for it."""
@@ -106,7 +108,7 @@ def wrong_value(sample: Sample, rng: Random) -> Label | None:
 
 
 def wrong_slot(sample: Sample, rng: Random) -> Label | None:
-    """The value of another argument of the same type and format."""
+    """The value of another argument of the same sort."""
     picked = _any(sample, rng, lambda v, tool, k: isinstance(v, str | int | float) and "enum" not in tool.properties[k])
     if picked is None:
         return None
@@ -117,8 +119,18 @@ def wrong_slot(sample: Sample, rng: Random) -> Label | None:
         for c in sample.label.calls
         for k, v in c.arguments.items()
         if (c is not call or k != key) and v != call.arguments[key] and _shape(sample, c.name, k) == shape
+        if not isinstance(v, str) or _same_sort(_param(c.name, k), _param(call.name, key))
     ]
     return _with(sample, at, {**call.arguments, key: rng.choice(others)}) if others else None
+
+
+def _same_sort(a: Param | None, b: Param | None) -> bool:
+    """Whether two texts may be mixed up: of one type, or both in the speaker's own words. A note's ID is not taken for
+    what to write into it."""
+    if a is None or b is None:
+        return a is b
+    s, t = a.type, b.type
+    return s.is_a(t) or t.is_a(s) or s.name == t.name or (s.say is quoted and t.say is quoted)
 
 
 def _shape(sample: Sample, tool: str, key: str) -> tuple[Any, ...]:
@@ -146,21 +158,65 @@ def extra_parameter(sample: Sample, rng: Random) -> Label | None:
 
 
 def wrong_tool(sample: Sample, rng: Random) -> Label | None:
-    """Another tool on offer, with what arguments it shares and made-up ones for the rest."""
+    """Another tool on offer that may be taken for the right one: about the same thing, and the dialogue holds all that
+    it needs; or once more the call that the request's first step was answered by."""
     at = rng.randrange(len(sample.label.calls))
     call = sample.label.calls[at]
-    others = [t for t in sample.tools if t.name != call.name and t.name in specs()]
-    if not others:
+    if call.name not in specs():
         return None
-    other = specs()[rng.choice(others).name]
-    arguments: dict[str, JsonValue] = {}
+    ways = [
+        (t.name, filled)
+        for t in sample.tools
+        if t.name != call.name and t.name in specs() and _akin(specs()[call.name], specs()[t.name])
+        if (filled := _filled(specs()[t.name], call)) is not None
+    ]
+    asked = max((i for i, m in enumerate(sample.messages) if m.role == "user"), default=0)
+    ways += [(c.name, dict(c.arguments)) for m in sample.messages[asked:] for c in m.tool_calls if c.name != call.name]
+    if not ways:
+        return None
+    name, arguments = rng.choice(ways)
+    return _with(sample, at, arguments, name)
+
+
+def _akin(a: Spec, b: Spec) -> bool:
+    """Two tools that somebody might take for each other: of one domain, or with a telling word in common."""
+    return domain_of()[a.name] is domain_of()[b.name] or bool(_topic(a) & _topic(b))
+
+
+@lru_cache(maxsize=1024)
+def _topic(spec: Spec) -> frozenset[str]:
+    return frozenset(stems(f"{spec.name} {spec.description}")) - STOP - COMMANDS
+
+
+def _filled(other: Spec, call: ToolCall) -> dict[str, JsonValue] | None:
+    """Arguments of another tool out of those of a call, each used once; None where a required one is left open, or
+    where much of what was said would be lost: nobody takes a transfer for a list of standing orders."""
+    mine = specs()[call.name].by_name
+    held = [(mine[k], v) for k, v in call.arguments.items() if k in mine]
+    out: dict[str, JsonValue] = {}
     for p in other.params:
-        same = [v for k, v in call.arguments.items() if k == p.name or p.type.accepts(v)]
-        if same:
-            arguments[p.name] = same[0]
+        found = next(((i, w) for i, (q, v) in enumerate(held) if (w := _read_as(q, p, v)) is not None), None)
+        if found is not None:
+            held.pop(found[0])
+            out[p.name] = found[1]
         elif not p.optional:
-            arguments[p.name] = draw(p.type, rng, _today(sample))
-    return _with(sample, at, arguments, other.name)
+            return None
+    return out if out and len(out) >= min(2, len(call.arguments)) else None
+
+
+def _read_as(given: Param, wanted: Param, value: JsonValue) -> JsonValue:
+    """What stands for one parameter, as it would be put into another; None where nobody would put it there."""
+    a, b = given.type, wanted.type
+    if a.name == DATETIME.name and isinstance(value, str) and b.name in (DATE.name, TIME.name):
+        value = value[:10] if b.name == DATE.name else value[11:]
+    elif not (a.is_a(b) or b.is_a(a) or _family(a) == _family(b) or (given.name, a.schema) == (wanted.name, b.schema)):
+        return None
+    return value if b.accepts(value) else None
+
+
+def _family(t: Type) -> str | int:
+    """Kinds of numbers and times whatever their range: a duration, an amount of money. All else stands by itself."""
+    return t.name.split()[0] if t.is_a(NUMBER) or t.name == TIME.name else id(t)
 
 
 def wrong_type(sample: Sample, rng: Random) -> Label | None:
@@ -209,6 +265,7 @@ def call_instead_of_asking(sample: Sample, rng: Random) -> Label | None:
 
 
 SPOILS: dict[Spoil, int] = {
-    wrong_value: 20, wrong_slot: 12, missing_parameter: 16, extra_parameter: 12, wrong_tool: 12, wrong_type: 8, missing_call: 10, off_by_one_date: 10,
+    wrong_value: 20, wrong_slot: 24, missing_parameter: 16, extra_parameter: 12, wrong_tool: 60, wrong_type: 8,
+    missing_call: 10, off_by_one_date: 10,
 }  # fmt: skip
-"""How often each kind is tried."""
+"""How often each kind is tried: most often those that few samples have a place for."""

@@ -104,7 +104,8 @@ def money(low: int, high: int, cents: bool = False, **more: Any) -> Type:
 
     def make(r: Random, _: date) -> float | int:
         if cents and r.random() < 0.7:
-            return round(r.randint(low, high) + r.randint(1, 19) * 0.05, 2)
+            amount = round(r.randint(low, high) + r.randint(1, 19) * 0.05, 2)
+            return amount if amount <= high else round(amount - 1, 2)
         step = 1 if high - low < 60 else 5 if high < 1000 else 50
         return r.randint(-(-low // step), high // step) * step
 

@@ -160,6 +160,9 @@ def varies(spec: Spec, p: Param) -> bool:
         or p.type.name == "message"
     ):
         return False
+    # What is done to a record is done once: the same ticket order is not transferred to two people.
+    if any(not q.optional and q is not p and q.type.record_id for q in spec.params) and not p.type.record_id:
+        return False
     return all(c == "{@}" or (c[0] not in '{,"' and c.split()[0] not in ("called", "titled", "named")) for c in p.clauses)
 
 

@@ -93,6 +93,10 @@ class Spec:
     where: Callable[[dict[str, Any]], bool] | None = None
     why: tuple[str, ...] = ()
     held: bool = False
+    picks: tuple[str, dict[str, str]] | None = None
+    fits: Callable[[dict[str, Any], dict[str, Any]], bool] | None = None
+    later: bool = False
+    """`picks`, `fits` and `later` are explained in the docstring of `domains`."""
 
     @cached_property
     def tool(self) -> Tool:
@@ -130,11 +134,14 @@ def T(
     lists: Type | None = None,
     where: Callable[[dict[str, Any]], bool] | None = None,
     held: bool = False,
+    picks: tuple[str, dict[str, str]] | None = None,
+    fits: Callable[[dict[str, Any], dict[str, Any]], bool] | None = None,
+    later: bool = False,
 ) -> Spec:
     """A tool; see the docstring of `looptool_kit.seeders.world.domains`."""
-    return Spec(
-        name, description, tuple(params), tuple(do), tuple(ask), tuple(need), out, reply, makes, changes, cancels, lists, where, tuple(why), held
-    )
+    said = tuple(do), tuple(ask), tuple(need), out, reply
+    records = makes, changes, cancels, lists
+    return Spec(name, description, tuple(params), *said, *records, where, tuple(why), held, picks, fits, later)
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,6 +231,7 @@ def links() -> tuple[tuple[str, str, str, str], ...]:
                             and kind.is_a(p.type)
                             and p.type.noun
                             and domain_of()[first.name] is domain_of()[second.name]
+                            and not (second.later and first.makes is p.type)
                         ):
                             out.append((first.name, f"{name}.{sub}" if sub else name, second.name, p.name))
     return tuple(out)

@@ -60,9 +60,16 @@ CANT = (("can't", "cannot", "can not", "unable", "not able", "don't have"),)
 ASKED = ("{x}", "{x}", "Sure. {x}", "Happy to help. {x}")
 
 
-def arguments(spec: Spec, call: Call, scene: Scene, fixed: dict[str, Any] | None = None, unlike: dict[str, Any] | None = None) -> dict[str, Any]:
+def arguments(
+    spec: Spec,
+    call: Call,
+    scene: Scene,
+    fixed: dict[str, Any] | None = None,
+    unlike: dict[str, Any] | None = None,
+    known: dict[str, Any] | None = None,
+) -> dict[str, Any]:
     """Values for the mentioned parameters, in schema order: legal together, none equal to its default, none of a type twice. `unlike`: parameter ->
-    a value that it must not take."""
+    a value that it must not take; `known`: the result that the call builds on and that they have to fit."""
     fixed = fixed or {}
     if scene.values:
         told = scene.values.pop(0)
@@ -84,9 +91,9 @@ def arguments(spec: Spec, call: Call, scene: Scene, fixed: dict[str, Any] | None
                 else:
                     raise Impossible(f"{spec.name}.{p.name} has too few values")
                 out[p.name] = value
-        if spec.where is None or spec.where(out):
+        if (spec.where is None or spec.where(out)) and (spec.fits is None or not known or spec.fits(out, known)):
             return out
-    raise Impossible(f"`where` of {spec.name} is too narrow")
+    raise Impossible(f"`where` or `fits` of {spec.name} is too narrow")
 
 
 def realise(plan: Plan, tools: Sequence[Spec], scene: Scene) -> tuple[list[Message], Label, list[list[str]]]:
@@ -167,7 +174,7 @@ def _linked(plan: Plan, scene: Scene) -> tuple[ToolCall, g.Said, dict[str, Any],
     # "Find flights on Friday and check whether the cheapest is on time": what both calls take is said once.
     fixed = {parameter: value, **_shared(first, second, args, two)}
     known = next((r for r in result[name] if r[sub] == value), {}) if sub else result
-    more = arguments(second, two, scene, fixed, {**known, **args} if second.changes else None)
+    more = arguments(second, two, scene, fixed, {**known, **args} if second.changes else None, known)
     limits = [v for k, v in args.items() if k.startswith("max_") and first.by_name[k].type.name.startswith("money")]
     if any(v > limit for k, v in more.items() if second.by_name[k].type.name.startswith("money") for limit in limits):
         raise Impossible("an amount above the limit just named")
@@ -340,7 +347,10 @@ def _summary(spec: Spec, call: ToolCall, result: dict[str, Any], scene: Scene) -
             (mentions if own else echoed).append(counts)
         return said
 
-    text = _PATH.sub(fill, spec.reply)
+    template = spec.reply
+    if spec.picks:
+        template = template.replace("{*}", g.listed([w for name, w in spec.picks[1].items() if name in result]))
+    text = _PATH.sub(fill, template)
     return text[0].upper() + text[1:], tuple(mentions or echoed)
 
 

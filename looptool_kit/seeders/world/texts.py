@@ -210,6 +210,7 @@ def identifier(prefix: str, noun: str, digits: int = 4) -> Type:
         lambda r: f"{prefix}-{r.randint(low, 10 * low - 1)}",
         pattern=rf"{prefix}-\d{{{digits}}}",
         noun=noun,
+        record_id=True,
         say=lambda v, _: [Surface(f"{noun} {v}"), Surface(f"{noun} {v}"), Surface(f"the {noun} {v}"), Surface(v)],
         question=f"What is the {noun} ID?",
         words=(noun, "id", "reference", "number"),

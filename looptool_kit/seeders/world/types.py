@@ -112,7 +112,8 @@ def constant(value: str) -> Type:
 
 
 def list_of(item: Type, low: int = 1, high: int = 3, **more: Any) -> Type:
-    """A list of different values, said "a, b and c"."""
+    """A list of different values, said "a, b and c". With `ordered=True`, choices stand in the order of their enum: the
+    days of a week."""
     schema = {"type": "array", "items": dict(item.schema)}
     more = {"question": item.question, "words": item.words, "clauses": item.clauses, **more}
     return Type(

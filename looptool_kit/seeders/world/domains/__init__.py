@@ -16,7 +16,8 @@
       ask=["what's ...", ...],                            # 0 or 3+: complete questions without "?", for tools that look something up; lower case
       need=["a table", "a reservation", ...],             # 0 or 3+: noun phrases that fit "I need ___", "Can I get ___?"
       why=["My parents are in town."],                    # 0-4 sentences that may stand before the request; they must not name any value and ask for
-      nothing
+      nothing;
+                                                          # no "I've just left the gym" where the tool has a date
       out={"reservation_id": BOOKING, "restaurant": "=restaurant", "status": constant("confirmed")},    # field -> type, or "=param" to give an
       argument back
       reply="Your table at {restaurant} is booked, reference {reservation_id}.",       # one sentence about the result: required arguments and
@@ -50,8 +51,14 @@ Rules.
   "cancel {reservation_id}" -> "cancel reservation RES-4821" / "cancel that reservation". Give linked list items a money, time, duration or rating
   field: "book the cheapest one"; a TITLE, CITY or PERSON
   in the items allows "the event called ...", "the ticket for ...".
-- An optional argument max_price or min_rating (any max_x, min_x) bounds the field `price`, `rating` of the listed items; outputs have no other tie
-  to the arguments.
+- An optional argument max_price or min_rating (any max_x, min_x) bounds the field `price`, `rating` of the listed
+  items. An output with an argument's name and type is that argument. But for `picks`, outputs have no other tie to the
+  arguments.
+- Where an argument lists the outputs that are wanted, `picks=("figures", {"steps": "{steps} steps", ...})` gives back
+  those alone; `{*}` in `reply` stands for the wordings of those that came.
+- `fits=lambda a, found: ...` for what must hold between the arguments and the result (of a list, its entry) that the
+  call builds on: an offer near the price. `later=True`: nobody asks for it right after making such a record (damage to
+  a car that is still to be picked up).
 - `where=lambda a: a["origin"] != a["destination"]` for what must hold between required arguments; arguments of one type are different anyway.
   Optional ones: use `a.get`.
 - A tool costs 60-110 tokens: 2-4 parameters, descriptions only where the name does not say it. Outputs are short too: 1-4 fields, lists of 2-3 items

@@ -41,7 +41,10 @@ RHYTHM = enum(
 )
 
 
-FOREIGN = replace(number(5, 900, 2), draw=lambda r, _: r.randint(5, 900) + r.choice((0, 0, 0, r.randint(1, 9) / 10, r.randint(1, 19) * 5 / 100)))
+FOREIGN = replace(
+    number(5, 900, 2),
+    draw=lambda r, _: min(900, r.randint(5, 900) + r.choice((0, 0, 0, r.randint(1, 9) / 10, r.randint(1, 19) * 5 / 100))),
+)
 
 
 def _lasts(a: dict[str, str]) -> bool:
@@ -168,7 +171,7 @@ DOMAIN = Domain.of(
         reply="The standing order is cancelled; the last payment is on {last_payment}.",
     ),
     T(
-        "convert_currency",
+        "convert_money",
         "Convert an amount of money into another currency.",
         [
             P("amount", FOREIGN, "{}", ask="How much should I convert?", words=("how much", "amount")),

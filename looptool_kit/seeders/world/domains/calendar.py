@@ -48,7 +48,7 @@ DOMAIN = Domain.of(
         reply="The event is on your calendar as {event_id}.",
     ),
     T(
-        "list_events",
+        "list_day_events",
         "List the calendar events of a day.",
         [
             P("date", DATE, "{@}", "for {}"),
@@ -119,7 +119,7 @@ DOMAIN = Domain.of(
             ),
         ],
         do=["set a reminder", "create a reminder", "add a reminder", "set up a reminder", "make a reminder"],
-        need=["a reminder", "a new reminder", "to be reminded"],
+        need=["a reminder", "a new reminder", "a reminder set"],
         why=["I keep forgetting things.", "My memory is terrible."],
         out={"reminder_id": REMINDER, "status": constant("set")},
         makes=REMINDER,
@@ -142,13 +142,18 @@ DOMAIN = Domain.of(
         reply="The reminder is postponed to {next_alert}.",
     ),
     T(
-        "set_alarm",
+        "set_alarm_clock",
         "Set an alarm.",
         [
             P("time", clock(4, 11), "for {}", "{@}"),
             P(
                 "days",
-                list_of(enum("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"), 1, 3),
+                list_of(
+                    enum("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"),
+                    1,
+                    3,
+                    ordered=True,
+                ),
                 "on every {}",
                 "each {}",
                 opt=True,
@@ -157,7 +162,7 @@ DOMAIN = Domain.of(
         ],
         do=["set an alarm", "create an alarm", "add an alarm", "set my alarm clock", "set a wake-up alarm"],
         need=["an alarm", "a wake-up alarm", "an alarm set"],
-        why=["I can't oversleep.", "It will be a short night."],
+        why=["I can't oversleep.", "I'm a heavy sleeper."],
         out={"status": constant("on"), "rings_in": duration(60, 600, 15)},
         reply="The alarm is on and rings in {rings_in}.",
     ),

@@ -202,6 +202,7 @@ DOMAIN = Domain.of(
         ],
         why=["Someone hit us in the car park.", "We've had a small accident."],
         out={"report_id": REPORT, "callback": clock(9, 19)},
+        later=True,
         reply="The damage is reported as {report_id}; someone calls you at {callback}.",
     ),
 )

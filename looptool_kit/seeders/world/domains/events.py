@@ -87,7 +87,7 @@ DOMAIN = Domain.of(
             "search for live events in {city}",
         ],
         ask=["which {category} are on", "are there any {category}", "what {category} could we go to", "which {category} are there in {city}"],
-        why=["We want to go out.", "It has been a long week.", "I have the evening off."],
+        why=["We want to go out.", "It has been a long week.", "We could do with a night out."],
         out={"events": list_of(record(show=SHOW, venue=VENUE, price=money(12, 110, cents=True)), 2, 3)},
         reply="I found {events.n} events, for example {events.0.show} at {events.0.venue}.",
     ),

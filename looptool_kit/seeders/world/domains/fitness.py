@@ -8,6 +8,7 @@ from looptool_kit.seeders.world.spec import Domain, P, T
 from looptool_kit.seeders.world.types import (
     PAST_DATE,
     Surface,
+    Type,
     boolean,
     constant,
     duration,
@@ -69,6 +70,12 @@ FOOD_NAME = pool(
     words=("food", "what"),
 )
 FOOD = record("{grams} g of {food}", food=FOOD_NAME, grams=integer(20, 400, 10))
+
+
+def _large(low: int, high: int) -> Type:
+    return replace(integer(low, high, 10), say=lambda v, _: [Surface(f"{v:,}"), Surface(str(v))])
+
+
 FIGURE = enum(
     "steps", "calories", heart_rate="heart rate", sleep="sleep", active_minutes="active minutes", question="Which figures?", words=("which", "figure")
 )
@@ -97,7 +104,7 @@ DOMAIN = Domain.of(
             "log a workout of {minutes}",
             "record a training session of {minutes}",
         ],
-        why=["I've just left the gym.", "I've been working out.", "I'm all sweaty."],
+        why=["I keep a training diary.", "I want to see my progress.", "My log isn't complete."],
         out={"workout_id": WORKOUT, "calories": integer(80, 900, 10)},
         makes=WORKOUT,
         reply="Your workout is logged as {workout_id} with {calories} calories burned.",
@@ -198,7 +205,23 @@ DOMAIN = Domain.of(
             "get my fitness data",
         ],
         why=["I'm wondering how I'm doing.", "My doctor is asking about it."],
-        out={"score": integer(20, 99), "weekly_average": integer(20, 99)},
-        reply="Your score that day is {score}; the weekly average is {weekly_average}.",
+        out={
+            "steps": _large(1500, 18000),
+            "calories": _large(1400, 3400),
+            "heart_rate": integer(52, 98),
+            "sleep": duration(280, 580, 5),
+            "active_minutes": integer(10, 180),
+        },
+        picks=(
+            "figures",
+            {
+                "steps": "{steps} steps",
+                "calories": "{calories} calories",
+                "heart_rate": "a heart rate of {heart_rate} beats per minute",
+                "sleep": "{sleep} of sleep",
+                "active_minutes": "{active_minutes} active minutes",
+            },
+        ),
+        reply="The tracker shows {*} for that day.",
     ),
 )

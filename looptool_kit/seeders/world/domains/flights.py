@@ -76,7 +76,7 @@ DOMAIN = Domain.of(
         reply="I found {flights.n} flights; the first is {flights.0.flight} at {flights.0.price}.",
     ),
     T(
-        "bookFlight",
+        "bookFlightSeat",
         "Book a seat on a flight for one passenger.",
         [
             P("flight", FLIGHT),

@@ -79,7 +79,7 @@ LYRICS = text(
 DOMAIN = Domain.of(
     "music",
     T(
-        "playSong",
+        "startSong",
         "Play a song.",
         [
             P("title", SONG),
@@ -102,7 +102,7 @@ DOMAIN = Domain.of(
         reply="{title} is playing; it lasts {seconds} seconds.",
     ),
     T(
-        "setVolume",
+        "setSpeakerVolume",
         "Set the volume of a speaker.",
         [
             P("speaker", SPEAKER),

@@ -1,6 +1,7 @@
 """Homes: search, view, value, finance, make an offer."""
 
 from dataclasses import replace
+from typing import Any
 
 from looptool_kit.seeders.world.spec import Domain, P, T
 from looptool_kit.seeders.world.types import (
@@ -29,6 +30,13 @@ START = replace(DATETIME, draw=lambda r, today: f"{DATE.draw(r, today)}T{clock(9
 PLACE = replace(ADDRESS, draw=lambda r, today: f"{ADDRESS.draw(r, today)}, {CITY.draw(r, today)}", accepts=lambda v: isinstance(v, str) and ", " in v)
 OFFER = identifier("OFR", "offer")
 PRICE = replace(money(150_000, 900_000), draw=lambda r, _: r.randrange(150, 901, 5) * 1000)
+
+
+def _near_price(a: dict[str, Any], found: dict[str, Any]) -> bool:
+    """An offer that a seller might take and a buyer in their right mind makes."""
+    price = found.get("price", a["amount"])
+    return bool(0.8 * price <= a["amount"] <= 1.05 * price)
+
 
 DOMAIN = Domain.of(
     "real_estate",
@@ -200,6 +208,7 @@ DOMAIN = Domain.of(
         ],
         why=["We've made up our minds.", "We loved the place."],
         out={"offer_id": OFFER, "answer_by": DATE},
+        fits=_near_price,
         makes=OFFER,
         reply="Your offer {offer_id} is in; expect an answer by {answer_by}.",
     ),

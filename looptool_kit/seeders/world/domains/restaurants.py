@@ -102,7 +102,12 @@ DOMAIN = Domain.of(
             "make a booking at {restaurant}",
         ],
         need=["a table", "a reservation", "a table at {restaurant}", "a table for {guests}"],
-        why=["My parents are in town.", "We have something to celebrate.", "It's our anniversary.", "Some clients are visiting."],
+        why=[
+            "My parents are coming to town.",
+            "We have something to celebrate.",
+            "Our anniversary is coming up.",
+            "Some clients are visiting.",
+        ],
         out={"reservation_id": BOOKING, "restaurant": "=restaurant", "status": constant("confirmed")},
         makes=BOOKING,
         reply="Your table at {restaurant} is booked, reference {reservation_id}.",
@@ -116,7 +121,13 @@ DOMAIN = Domain.of(
             P("time", EVENING, "to {}", opt=True),
             P("guests", count(2, 14), "to {#person/people}", opt=True),
         ],
-        do=["change {reservation_id}", "move {reservation_id}", "update {reservation_id}", "switch {reservation_id}", "reschedule {reservation_id}"],
+        do=[
+            "change {reservation_id}",
+            "modify {reservation_id}",
+            "update {reservation_id}",
+            "adjust {reservation_id}",
+            "amend {reservation_id}",
+        ],
         why=["Our plans have changed.", "Someone can't make it."],
         out={"reservation_id": "=reservation_id", "status": constant("updated"), "hold_until": clock(17, 22)},
         changes=BOOKING,
@@ -156,7 +167,7 @@ DOMAIN = Domain.of(
         reply="There are {reservations.n} reservations; the first is {reservations.0.reservation_id}.",
     ),
     T(
-        "order_food",
+        "order_food_delivery",
         "Order food for delivery to an address.",
         [
             P("restaurant", RESTAURANT, "from {}"),

@@ -48,7 +48,7 @@ BUDGET = money(15, 250)
 DOMAIN = Domain.of(
     "shopping",
     T(
-        "search_products",
+        "search_shop",
         "Search the shop for a product.",
         [
             P("query", GOODS),

@@ -68,7 +68,8 @@ SCENE = text(
 )
 TIMER = identifier("TMR", "timer")
 SWITCH = enum("on", "off", question="Should it turn on or off?", words=("on or off", "turn on"))
-DAYS = list_of(enum(mon="Monday", tue="Tuesday", wed="Wednesday", thu="Thursday", fri="Friday", sat="Saturday", sun="Sunday"), 1, 3)
+DAY = enum(mon="Monday", tue="Tuesday", wed="Wednesday", thu="Thursday", fri="Friday", sat="Saturday", sun="Sunday")
+DAYS = list_of(DAY, 1, 3, ordered=True)
 
 DOMAIN = Domain.of(
     "smart_home",
@@ -92,7 +93,7 @@ DOMAIN = Domain.of(
             "set the light level to {brightness}",
             "change the light level",
         ],
-        why=["It's a bit gloomy in here.", "We have guests.", "My eyes are tired."],
+        why=["The light isn't right.", "We have guests.", "My eyes are tired."],
         out={"status": constant("done"), "power": integer(5, 120)},
         reply="The lights in the {room} are at {brightness}.",
     ),
@@ -126,7 +127,7 @@ DOMAIN = Domain.of(
         reply="The thermostat is set; it is {current} degrees now.",
     ),
     T(
-        "lock_doors",
+        "lock_house_doors",
         "Lock doors of the house.",
         [
             P("doors", list_of(DOOR, 1, 3)),

@@ -44,7 +44,7 @@ DOMAIN = Domain.of(
             "add a task",
             "add something to my {list} to-do list",
         ],
-        why=["This must not slip my mind.", "I've just thought of something."],
+        why=["This must not slip my mind.", "I've thought of something else."],
         out={"task_id": TODO, "open_tasks": count(2, 40)},
         makes=TODO,
         reply="It's on your list as {task_id}; you have {open_tasks} open tasks.",
@@ -80,6 +80,7 @@ DOMAIN = Domain.of(
         why=["That was quick.", "Finally finished."],
         out={"task_id": "=task_id", "open_tasks": count(2, 40)},
         cancels=TODO,
+        later=True,
         reply="The task is done; {open_tasks} are still open.",
     ),
     T(

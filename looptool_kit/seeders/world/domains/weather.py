@@ -57,7 +57,7 @@ DOMAIN = Domain.of(
         reply="The chance of rain is {chance}.",
     ),
     T(
-        "get_air_quality",
+        "check_air_quality",
         "Get the current air quality of a city.",
         [
             P("city", CITY, "in {}"),
