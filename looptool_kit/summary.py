@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from looptool_kit.calls import spent
 from looptool_kit.compose import PART_WORDS, composition
 from looptool_kit.evaluate import scores
+from looptool_kit.flow import error_seeds, with_decisions
 from looptool_kit.records import Expansions, Probes, Verdicts
 from looptool_kit.report import IterationData, ReportData, duration, write_report
 from looptool_kit.run import Run
@@ -18,7 +19,7 @@ from looptool_kit.seed import Truths
 from looptool_kit.stats import Paired, aligned, paired, wilson
 from looptool_kit.suites import robustness
 from looptool_kit.tables import Table
-from looptool_kit.toolcalls import grade
+from looptool_kit.toolcalls import Answer, grade
 
 T = TypeVar("T", bound=Table[Any])
 STAGES = ("seed", "policy", "scores", "probes_raw", "verdicts", "expansions", "composition")
@@ -31,14 +32,11 @@ def views(splits: Iterable[str]) -> dict[str, frozenset[str]]:
     """
     known = list(dict.fromkeys(splits))
     own = [s for s in known if s != "unseen_tools"]
-    found = {"all": frozenset(known)}
-    if own and len(own) < len(known):
-        found |= {"own tools": frozenset(own)}
+    both = own and len(own) < len(known)
+    found = {"all": frozenset(known)} | ({"own tools": frozenset(own)} if both else {})
     if len(own) > 1:
         found |= {s.replace("_", " "): frozenset({s}) for s in own}
-    if own and len(own) < len(known):
-        found |= {"other tools": frozenset({"unseen_tools"})}
-    return found
+    return found | ({"other tools": frozenset({"unseen_tools"})} if both else {})
 
 
 def print_scoreboard(run: Run) -> None:
@@ -85,21 +83,23 @@ def headline(run: Run) -> list[str]:
         start = "the model it started from" if before == "base" else before
         what = f"{percent(change.mean_a)}% before, {percent(change.mean_b)}% after"
         if name == "all":
-            lines.append(f"Exact match on {change.n} unseen requests: {what} {in_words(run)} ({start} against {after}), {points}{doubt(change)}.")
+            lines.append(f"Exact match on {change.n} unseen requests: {what}{in_words(after)} ({start} against {after}), {points}{doubt(change)}.")
         else:
             lines.append(f"  {name}: {what}, {points}{doubt(change)}.")
     if judged := planted_labels(run):
-        wrong = f"; {judged['wrongly']} right labels were called wrong" if judged["wrongly"] else ""
-        lines.append(f"Labels planted wrong: {judged['found']} of {judged['planted']} were found and replaced by the right one{wrong}.")
+        more = [f"{judged['mistaken']} replaced by another wrong one"] if judged["mistaken"] else []
+        more += [f"of the right labels {judged['wrongly']} replaced by a wrong one"] if judged["wrongly"] else []
+        repaired = f"{judged['found']} of {judged['planted']} found and replaced by the right one"
+        lines.append(f"Labels planted wrong: {'; '.join([repaired, *more])}.")
     return lines
 
 
-def in_words(run: Run) -> str:
-    """How often the loop composed a dataset of its own, as the sentence says it."""
+def in_words(policy: str) -> str:
+    """How many iterations of the loop are behind a policy, as the sentence says it; nothing for one that stands for none."""
     from num2words import num2words
 
-    count = len([j for j in run.iterations if run.manifest("composition", j)])
-    return f"{num2words(count)} iteration{'s' * (count != 1)} of the loop"
+    count = int(policy[1:]) - 1 if policy[1:].isdigit() else 0
+    return f" {num2words(count)} iteration{'s' * (count != 1)} of the loop" if count else ""
 
 
 def doubt(change: Paired) -> str:
@@ -118,27 +118,36 @@ def signed_points(share: float) -> str:
 
 
 def planted_labels(run: Run) -> dict[str, int] | None:
-    """Of the planted label errors in the datasets: how many there were, and how many a verdict replaced by the right label in any iteration.
+    """Of the planted label errors in the datasets that were judged: how many there were, and what became of them, people's decisions included.
 
-    `wrongly`: right labels that a verdict called wrong. None where none were planted.
+    `found`: replaced by the right label in some iteration; `mistaken`: replaced, but by another wrong one; `wrongly`: right labels of seed samples
+    that were replaced. None where none were planted.
     """
     truth = {t.sample_id: t.label for t in _table(run, Truths, "truth", 0)}
+    pool = {s.id for s in _table(run, Samples, "pool", 0)}
     planted: set[str] = set()
-    found: set[str] = set()
-    wrongly: set[str] = set()
+    replaced: dict[str, bool] = {}
     for j in run.iterations:
-        samples = _table(run, Samples, "samples", j).by_id()
-        planted |= truth.keys() & samples.keys()
-        probes = {p.sample_id: p for p in _table(run, Probes, "probes", j)}
-        for verdict in _table(run, Verdicts, "verdicts", j):
-            at = verdict.sample_id
-            if verdict.verdict != "LABEL_WRONG" or at not in samples:
-                continue
-            if at not in truth:
-                wrongly.add(at)
-            elif grade(probes[at].answer, truth[at], samples[at].tools).correct:
-                found.add(at)
-    return {"planted": len(planted), "found": len(found), "wrongly": len(wrongly)} if planted else None
+        verdicts, samples, probes = _table(run, Verdicts, "verdicts", j), _table(run, Samples, "samples", j), _table(run, Probes, "probes", j)
+        there = samples.by_id()
+        judged = Verdicts(v for v in verdicts if v.sample_id in there)  # others were left behind by a dataset that was composed anew
+        if run.manifest("verdicts", j) is None:
+            continue
+        planted |= truth.keys() & there.keys()
+        for seed in error_seeds(samples, probes, with_decisions(judged, run.decisions("verdict", j))):
+            at = seed.verdict.sample_id
+            if seed.verdict.verdict == "LABEL_WRONG" and at in pool:
+                right = at in truth and grade(Answer.of(seed.sample.label), truth[at], seed.sample.tools).correct
+                replaced[at] = replaced.get(at, False) or right
+    if not planted:
+        return None
+    found = sum(replaced.get(at, False) for at in planted)
+    return {
+        "planted": len(planted),
+        "found": found,
+        "mistaken": sum(at in planted for at in replaced) - found,
+        "wrongly": sum(at not in truth for at in replaced),
+    }
 
 
 def paid(run: Run) -> list[str]:

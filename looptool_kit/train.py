@@ -11,9 +11,10 @@ from typing import Any
 
 from looptool_kit.config import Settings
 from looptool_kit.engines import Engine
+from looptool_kit.models import weights_id
 from looptool_kit.policies import Policy, close_engines, load_base, open_engine, policy_of, untrained
 from looptool_kit.run import Run, RunError, full_disk_explained, key
-from looptool_kit.samples import Samples
+from looptool_kit.samples import Sample, Samples
 from looptool_kit.tables import write_text
 
 
@@ -32,7 +33,7 @@ def train(run: Run, samples: Samples | None = None, iteration: int | None = None
         with full_disk_explained(run.path):
             _restart_if_other_inputs(folder, run.folder(j) / "policy.json", made_from)
             facts = _train(run, samples, before, folder, settings.seed * 1000 + j, first)
-            run.finish("policy", j, made_from, started, trainings=facts)
+            run.finish("policy", j, made_from, started, base=weights_id(settings.model), trainings=facts)
     return policy_of(run, j)
 
 
@@ -70,19 +71,33 @@ def _train(run: Run, samples: Samples, before: Policy, folder: Path, seed: int, 
     return facts
 
 
+REHEARSED = 100
+"""Samples that are drawn at a time for rehearsal: a longer stream begins with a shorter one."""
+
+
 def rehearsal(settings: Settings, count: int, seed: int) -> Samples:
-    """Samples of other tools than the run's own, which SFT trains on beside a dataset of `count` rows (setting `sft.rehearsal`)."""
+    """Samples of other tools than the run's own, which SFT trains on beside a dataset of `count` rows (setting `sft.rehearsal`).
+
+    Datasets of different sizes rehearse the same ones, as far as they go. Raises `RunError` where no domain is left.
+    """
+    from looptool_kit import contamination
     from looptool_kit.seeders import world
 
     wanted = round(count * settings.sft.rehearsal)
     if not wanted:
         return Samples()
-    own = settings.seeds.domains if settings.seeds.source == "world" else ()
+    own = (settings.seeds.domains or tuple(world.domains())) if settings.seeds.source == "world" else ()
     held = {t.name for t in world.catalogue("unseen_tools")}
     others = [name for name, tools in world.domains().items() if name not in own and not set(tools) <= held]
     if not others:
-        raise RunError("sft.rehearsal takes samples of the world's other domains, and seeds.domains names all of them: set one of the two.")
-    return world.generate(wanted, seed=f"rehearsal/{seed}", domains=others)
+        raise RunError("sft.rehearsal takes samples of the world's other domains, and the seed data come from all: set it to 0 or name domains.")
+    rows: list[Sample] = []
+    known = contamination.read(settings.contamination) if settings.contamination else None
+    for number in range(-(-wanted // REHEARSED)):
+        # Few samples a tool list: there are a hundred tools to remember.
+        drawn = world.generate(REHEARSED, seed=f"rehearsal/{seed}/{number}", domains=others, per_list=2)
+        rows += [s for s in drawn if not known or contamination.check_sample(s, known).passed]
+    return Samples(rows[:wanted])
 
 
 def grpo_order(samples: Samples, seed: int) -> Samples:

@@ -68,8 +68,8 @@ class Bytes:
 
     chat_template, eos_token_id = chat_template(), 0
 
-    def convert_tokens_to_ids(self, token: str) -> None:
-        return None
+    def get_vocab(self) -> dict[str, int]:
+        return {}
 
     def __call__(self, text: str, add_special_tokens: bool) -> dict[str, list[int]]:
         return {"input_ids": list(text.encode())}

@@ -272,3 +272,30 @@ def test_the_card_has_its_marks(script: Any, tmp_path: Path) -> None:
     for mark in ("held-out", "bfcl"):
         script.fill(page, mark, f"table of {mark} \\1")
     assert page.read_text().count("table of") == 2 and "table of bfcl \\1" in page.read_text()
+
+
+@pytest.mark.parametrize("upper", [1.0, 0.3])
+def test_an_exported_adapter_stands_on_the_model_that_others_have(tmp_path: Path, upper: float) -> None:
+    """A policy trained from `embedded` is two adapters deep: what is exported is one, and answers alike."""
+    from peft import PeftModel
+
+    from looptool_kit.checkpoints import save_adapter
+    from looptool_kit.config import LoraSettings
+    from looptool_kit.models import HUB_ID, load
+    from looptool_kit.policies import Policy
+    from looptool_kit.trainers.common import lora_policy
+
+    trained = lora_policy(load("embedded", "float32", device="cpu")[0], LoraSettings(rank=4, alpha=12, upper=upper), None, seed=0)
+    with torch.no_grad():
+        for name, weight in trained.named_parameters():
+            if "lora_B" in name:
+                weight.normal_(std=0.02)
+    trained.save_pretrained(tmp_path / "adapter")
+    out = save_adapter(Policy(name="D1", iteration=1, model="embedded", adapter=str(tmp_path / "adapter")), tmp_path / "out")
+    config = json.loads((out / "adapter_config.json").read_text())
+    assert config["base_model_name_or_path"] == HUB_ID and config["r"] == 12
+    ids = torch.arange(1000, 1040)[None]
+    with torch.no_grad():
+        expected = trained.eval()(ids).logits
+        found = PeftModel.from_pretrained(load("embedded-base", "float32", device="cpu")[0], str(out)).eval()(ids).logits
+    torch.testing.assert_close(found, expected, atol=2e-3, rtol=1e-3)

@@ -50,6 +50,17 @@ def test_a_seed_that_mentions_nothing_has_children_that_do() -> None:
     assert sum(varied) >= 0.9 * len(seeds) and min(kept) >= 3
 
 
+def test_every_other_child_is_a_contrast() -> None:
+    """It mentions other optional parameters, or is of another kind; a few grounds allow neither."""
+    differ = [
+        child.kind != seed.kind or mentioned(child) != mentioned(seed)
+        for seed in ROWS
+        if seed.kind in ("single", "choice", "ask", "parallel")
+        for child in children(seed)[1::2]
+    ]
+    assert len(differ) >= 100 and sum(differ) >= 0.85 * len(differ), sum(differ) / len(differ)
+
+
 def test_a_question_has_children_that_say_all_and_the_other_way_round() -> None:
     asked = [s for s in ROWS if s.kind == "ask"]
     assert len(asked) >= 5
@@ -66,6 +77,9 @@ def test_what_is_rehearsed_is_about_other_tools() -> None:
     own = {name for domain in settings.seeds.domains for name in world.domains()[domain]}
     assert len(rows) == 20 and not names & own and not names & {t.name for t in world.catalogue("unseen_tools")}
     assert rows == rehearsal(settings, 80, seed=1) != rehearsal(settings, 80, seed=2)
+    assert rehearsal(settings, 500, seed=1)[:20] == rows and len(rehearsal(settings, 500, seed=1)) == 125, "more rows, the same ones"
+    assert len({tuple(t.name for t in s.tools) for s in rows}) >= 8, "many tool lists"
     assert rehearsal(load_preset("cpu", sft__rehearsal=0.0), 80, seed=1) == Samples()
-    with pytest.raises(RunError, match=r"seeds\.domains names all"):
-        rehearsal(load_preset("cpu", sft__rehearsal=0.25, seeds__domains=list(world.domains())), 80, seed=1)
+    for domains in (list(world.domains()), []):
+        with pytest.raises(RunError, match="seed data come from all"):
+            rehearsal(load_preset("cpu", sft__rehearsal=0.25, seeds__domains=domains), 80, seed=1)

@@ -244,6 +244,12 @@ def test_two_kills_in_between_leave_nothing(shipped: Path, monkeypatch: pytest.M
         find_model(cache=shipped)
     assert kept(shipped) == set()
     monkeypatch.setattr(models.os, "replace", real_replace)
+    # A SIGKILL cleans nothing up: the next call does.
+    left = shipped / f".making-embedded-{models.ADAPTER_SHA256[:8]}-package-x1"
+    left.mkdir()
+    (left / "half").write_bytes(b"0" * 100)
+    find_model(cache=shipped)
+    assert not left.exists()
     assert kept(shipped) | {find_model(cache=shipped).path.name} == kept(shipped)
 
 

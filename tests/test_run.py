@@ -8,6 +8,7 @@ import shlex
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import get_args
@@ -16,8 +17,10 @@ import pytest
 
 import looptool_kit as lt
 from looptool_kit.config import dump_settings, load_preset, load_settings, presets
+from looptool_kit.models import weights_id
+from looptool_kit.policies import policy_of
 from looptool_kit.records import Probes, Verdict, Verdicts
-from looptool_kit.run import Run, RunError, full_disk_explained, key
+from looptool_kit.run import FORMAT, Run, RunError, full_disk_explained, key
 from looptool_kit.samples import Message, Samples
 from looptool_kit.seed import Truths
 from looptool_kit.seeders import world
@@ -71,10 +74,18 @@ def test_seeding_is_repeatable_and_done_once(run: Run, tmp_path: Path) -> None:
     assert {s.split for s in run.table(Samples, "held_out", 0)} == {"unseen_values", "unseen_phrasings", "unseen_tools"}
 
 
+def test_a_policy_of_another_base_model_is_not_put_on_this_one(run: Run) -> None:
+    run.finish("policy", 1, "key", time.monotonic(), base=weights_id("embedded"), trainings=[{"folder": "sft"}])
+    assert policy_of(run, 1).adapter == str(run.folder(1) / "policy" / "sft" / "adapter")
+    run.finish("policy", 1, "key", time.monotonic(), base="embedded-0000", trainings=[{"folder": "sft"}])
+    with pytest.raises(RunError, match="trained from embedded-0000.*Train again"):
+        policy_of(run, 1)
+
+
 def test_a_folder_of_another_version_is_refused_untouched(run: Run) -> None:
-    text = (run.path / "run.toml").read_text().replace("format = 1", "format = 99")
+    text = (run.path / "run.toml").read_text().replace(f"format = {FORMAT}", "format = 99")
     (run.path / "run.toml").write_text(text)
-    with pytest.raises(RunError, match="format 99.*reads format 1"):
+    with pytest.raises(RunError, match=f"format 99.*reads format {FORMAT}"):
         Run.open(run.path)
     assert (run.path / "run.toml").read_text() == text
 

@@ -60,6 +60,7 @@ def run(tmp_path: Path) -> Run:
     verdicts = [Verdict(sample_id=p.sample_id, verdict=name, **facts) for p, name in zip(probes, names, strict=True)]
     Probes(probes).write(run.folder(1) / "probes.parquet")
     Verdicts(verdicts).write(run.folder(1) / "verdicts.parquet")
+    run.finish("verdicts", 1, "key", time.monotonic())
     Expansions().write(run.folder(1) / "expansions.parquet")
     compose(run, iteration=1)
     scored(run, 0, "base", {"unseen_values": 20, "unseen_phrasings": 20, "unseen_tools": 25})
@@ -68,6 +69,7 @@ def run(tmp_path: Path) -> Run:
 
 
 def test_the_headline_says_before_and_after_with_intervals(run: Run) -> None:
+    scored(run, 2, "D2", {"unseen_values": 40, "unseen_phrasings": 35, "unseen_tools": 24})
     first, own, other, labels = headline(run)
     assert first.startswith("Exact match on 150 unseen requests: 43% before, 66% after one iteration of the loop (the model it started")
     assert "from against D2), +23 points [+" in first
@@ -75,8 +77,26 @@ def test_the_headline_says_before_and_after_with_intervals(run: Run) -> None:
     assert own.startswith("  own tools: 40% before, 75% after, +35 points [+") and "chance" not in own
     assert other.startswith("  other tools: 50% before, 48% after, -2 points [-") and other.endswith(", which chance alone may do.")
     found = planted_labels(run)
-    assert found is not None and found["found"] == 2 and found["wrongly"] == 1
-    assert labels == f"Labels planted wrong: 2 of {found['planted']} were found and replaced by the right one; 1 right labels were called wrong."
+    truth = {t.sample_id for t in run.table(Truths, "truth", 0)}
+    count = len(truth & run.table(Samples, "samples", 1).by_id().keys())
+    assert found == {"planted": count, "found": 2, "mistaken": 1, "wrongly": 1}, "D2 was not judged, so its planted errors do not count"
+    assert labels == (
+        f"Labels planted wrong: 2 of {count} found and replaced by the right one; 1 replaced by another wrong one; of the right labels 1 replaced "
+        "by a wrong one."
+    )
+
+
+def test_what_people_decide_about_labels_counts(run: Run) -> None:
+    verdicts = run.table(Verdicts, "verdicts", 1)
+    truth = {t.sample_id: t.label for t in run.table(Truths, "truth", 0)}
+    right, wrong = verdicts[0].sample_id, verdicts[2].sample_id
+    run.decide("verdict", right, "PRED_WRONG")
+    run.decide("verdict", wrong, {"verdict": "LABEL_WRONG", "label": truth[wrong].model_dump(mode="json")})
+    found = planted_labels(run)
+    assert found is not None and (found["found"], found["mistaken"], found["wrongly"]) == (2, 0, 1)
+    run.decide("verdict", verdicts[3].sample_id, "PRED_WRONG")
+    found = planted_labels(run)
+    assert found is not None and found["wrongly"] == 0
 
 
 def test_the_scoreboard_is_in_percent_and_fits_a_terminal(run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +118,8 @@ def test_the_forecast_grows_with_the_work_and_knows_the_embedded_model_alone(mon
     monkeypatch.setattr(forecasts, "_gflops", lambda: forecasts.GFLOPS)
     usual, quick = forecast(load_preset("cpu")), forecast(load_preset("cpu-quick"))
     assert usual is not None and quick is not None and 0 < quick.seconds < usual.seconds
-    for more in ({"seeds__first": 400}, {"seeds__held_out": 400}, {"iterations": 5}, {"sft__epochs_later": 9}, {"grpo__steps": 50}):
+    longer = [{"seeds__first": 400}, {"seeds__held_out": 400}, {"iterations": 5}, {"sft__epochs_later": 9}, {"grpo__steps": 50}]
+    for more in [*longer, {"sft__rehearsal": 2.0}]:
         found = forecast(load_preset("cpu", **more))
         assert found is not None and found.seconds > usual.seconds, more
     monkeypatch.setattr(forecasts, "_gflops", lambda: forecasts.GFLOPS / 2)

@@ -386,3 +386,26 @@ def test_merged_copy_equals_the_policy(tiny_loader) -> None:
             torch.nn.init.normal_(parameter, std=0.01)
     ids = torch.arange(1, 30)[None]
     torch.testing.assert_close(common.merged_copy(policy, other)(ids).logits, policy(ids).logits, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("trainer", ["sft", "grpo"])
+def test_training_with_products_in_bfloat16_runs_as_a_whole(trainer: str, tiny_loader, samples: Samples, tmp_path: Path, monkeypatch) -> None:
+    """As on a CPU with bfloat16 instructions: the same losses but for rounding, float32 adapters."""
+    from safetensors.torch import load_file
+
+    logged = []
+    for name, dtype in (("exact", torch.float32), ("rounded", torch.bfloat16)):
+        monkeypatch.setattr("looptool_kit.models.default_dtype", lambda dtype=dtype: dtype)
+        if trainer == "sft":
+            sft.train(tiny_loader, None, samples[:8], sft_settings(), LoraSettings(rank=4, alpha=8), tmp_path / name, seed=0)
+        else:
+            settings = GrpoSettings(steps=1, prompts=2, group=2, max_new_tokens=6)
+            grpo.train(tiny_loader, grpo.merged_engine(), None, samples[:2], settings, LoraSettings(rank=4, alpha=8), tmp_path / name, seed=0)
+        logged.append([json.loads(line) for line in (tmp_path / name / "history.jsonl").read_text().splitlines()])
+        weights = load_file(tmp_path / name / "adapter" / "adapter_model.safetensors")
+        assert {w.dtype for w in weights.values()} == {torch.float32}
+    exact, rounded = logged
+    assert len(exact) == len(rounded) >= 1
+    if trainer == "sft":
+        assert [r["loss"] for r in rounded] == pytest.approx([r["loss"] for r in exact], rel=0.02)
+        assert [r["loss"] for r in rounded] != [r["loss"] for r in exact], "nothing was rounded"

@@ -28,9 +28,8 @@ def render(tokenizer: Any, item: Chat) -> str:
 
 def end_token(tokenizer: Any) -> int:
     """The token that ends an answer, in training and in every engine. Raises ValueError where the tokenizer has none."""
-    end = tokenizer.convert_tokens_to_ids("<|im_end|>")  # not by get_vocab, which lists all of it, for each sample
-    if end is None or tokenizer.convert_ids_to_tokens(end) != "<|im_end|>":
-        end = tokenizer.eos_token_id
+    vocabulary = tokenizer.get_vocab()
+    end = vocabulary.get("<|im_end|>", tokenizer.eos_token_id)
     if end is None:
         raise ValueError("The tokenizer has neither <|im_end|> nor an end-of-sequence token, so answers would never end. Use an instruct model.")
     return end

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from random import Random
+from typing import Any
 
 from looptool_kit.samples import Sample, Samples
 from looptool_kit.seeders import world
@@ -38,14 +39,19 @@ def candidates(seed: Sample, faults: Sequence[Fault], k: int, rng: Random, pool:
 
 def _contrast(seed: Sample, number: int, tools: Sequence[str] | None, rng: Random) -> Sample | None:
     """A child that differs where the seed's policy may overdo what it learns from the others; None where this ground has none."""
-    calls = seed.meta["calls"]
-    kind = TWINS.get(seed.kind) if number % 2 else None
-    optional = [p.name for p in specs()[calls[-1]["tool"]].params if p.optional]  # type: ignore[call-overload,index]
+    last: dict[str, Any] = seed.meta["calls"][-1]  # type: ignore[index,call-overload,assignment]
+    optional = [p.name for p in specs()[last["tool"]].params if p.optional]
+    kind = TWINS.get(seed.kind) if number % 2 or not optional else None
     if kind is None and not optional:
         return None
+    mention = None
+    if kind is None:
+        others = [name for name in optional if (name in last["mention"]) != (rng.random() < 0.5)]
+        # At least one that the seed mentions is left out, or one that it does not is said.
+        turned = rng.choice(optional)
+        mention = sorted({*others} ^ {turned}) if {*others} == {*optional} & {*last["mention"]} else others
     try:
-        mention = None if kind else [name for name in optional if rng.random() < 0.5]
         child = world.variant(seed, rng, tools=tools, kind=kind, mention=mention)
     except ValueError:
         return None
-    return child if child.meta["calls"][-1]["tool"] == calls[-1]["tool"] else None  # type: ignore[call-overload,index]
+    return child if child.meta["calls"][-1]["tool"] == last["tool"] else None  # type: ignore[call-overload,index]

@@ -184,7 +184,11 @@ function render({ model, el }) {
   };
   const press = () => { pressed = true; };
   // The click comes between letting go and what is timed.
-  const release = () => { pressed = false; setTimeout(() => { if (late) drawCards(); }); };
+  const release = (e) => {
+    if (e.type === "blur" && e.target !== window) return; // an element's: pressing a button takes the focus from another
+    pressed = false;
+    setTimeout(() => { if (late) drawCards(); });
+  };
   cards.addEventListener("pointerdown", press);
   for (const name of ["pointerup", "pointercancel", "blur"]) window.addEventListener(name, release, true);
 
@@ -208,6 +212,7 @@ function render({ model, el }) {
       if (a.left) return askNovelty(mine);
       novelty = a.rows;
       cards.querySelectorAll(":scope > article").forEach((node, at) => {
+        if (!shown.children[at]) return; // a redraw is waiting until the pointer is up
         const fresh = childCard(shown.children[at], at).querySelector(".lt-novelty");
         node.querySelector(".lt-novelty").replaceWith(fresh);
       });
