@@ -2,7 +2,7 @@
 
     python benchmarks/results.py --seeds 0 1 2
 
-The control starts from the same warm start (the policy D1) and is trained, iteration by iteration, on seed samples alone: those that the loop had
+The control starts from the same policy D1 and is trained, iteration by iteration, on seed samples alone: those that the loop had
 seen by then, repeated until their tokens reach those of the loop's dataset, with the same recipe.
 Finished runs stay in runs/results; none is repeated. `looptool ablate runs/results --set seeds.held_out=150` goes on from them with the other arms;
 this command again puts those into the page.
@@ -21,7 +21,7 @@ from looptool_kit import summary
 from looptool_kit.ablate import collect, folder, run_arm
 from looptool_kit.arms import CONTROL, FULL, interval, signed, text
 from looptool_kit.config import load_preset
-from looptool_kit.evaluate import scores
+from looptool_kit.evaluate import best, scores
 from looptool_kit.policies import open_engine, policy_of
 from looptool_kit.records import Scores
 from looptool_kit.run import Run
@@ -45,7 +45,7 @@ def repeats(controls: list[Run]) -> float:
 
 def label_logprobs(run: Run, j: int) -> dict[str, float]:
     """Mean natural-log probability a token of each held-out label that makes calls, under the policy of iteration j: id -> nats."""
-    path = run.folder(j) / "label_logprobs.json"
+    path = run.folder(j) / f"label_logprobs-{policy_of(run, j).key}.json"
     if not path.exists():
         rows = [s for s in run.table(Samples, "held_out", 0) if s.label.calls]
         found = open_engine(policy_of(run, j), run.settings.probe.batch).score(rows, [render_answer(s.label) for s in rows])
@@ -119,6 +119,11 @@ def page(loops: list[Run], controls: list[Run], args: argparse.Namespace) -> str
     views = list(summary.views(SPLITS).items())
     head = ["policy", *(name for name, _ in views)]
     names = list(found[0])
+    chosen = [name for run, table in zip((*loops, *controls), (*found, *against), strict=True) if (name := best(run)) in table]
+    kept = ["kept"] if len(chosen) == len(found) + len(against) else []
+    if kept:
+        for table, name in zip((*found, *against), chosen, strict=True):
+            table["kept"] = table[name]
     lines = [
         "# Results on the embedded model",
         "",
@@ -132,7 +137,8 @@ def page(loops: list[Run], controls: list[Run], args: argparse.Namespace) -> str
         "",
         "`base` is the embedded model as it is shipped (docs/embedded.md), D1 the policy trained on the seed samples, D2 and D3 after one and two "
         "iterations of the loop. `own tools` are those of the seed samples, with values or in wordings that no seed sample has; `other tools` are "
-        "never trained on here: they show what is forgotten.",
+        "never trained on here: they show what is forgotten. `kept` is what a run ends with: the policy with the most of "
+        f"{settings.seeds.development} development samples right, of which no figure here is made ({', '.join(chosen[: len(loops)])}).",
         "",
         *(control_lines(controls) if controls else ["The control, seed data alone for as many tokens, was not run.", ""]),
         "## Held-out exact match in percent, all seeds pooled (Wilson 95%)",
@@ -140,11 +146,12 @@ def page(loops: list[Run], controls: list[Run], args: argparse.Namespace) -> str
         "| " + " | ".join(head) + " |",
         "|" + " --- |" * len(head),
     ]
-    for name in names:
+    for name in [*names, *kept]:
         lines.append(f"| {name} | " + " | ".join(cell([f[name] for f in found], keep) for _, keep in views) + " |")
-    later = names[-settings.iterations :] if controls else []
-    for name in later:
-        lines.append(f"| control, tokens of {name} | " + " | ".join(cell([f[name] for f in against], keep) for _, keep in views) + " |")
+    later, kept_too = (names[-settings.iterations :], kept) if controls else ([], [])
+    for name in [*later, *kept_too]:
+        title = "control, kept" if name in kept else f"control, tokens of {name}"
+        lines.append(f"| {title} | " + " | ".join(cell([f[name] for f in against], keep) for _, keep in views) + " |")
     lines += [
         "",
         "## Paired differences in percentage points (bootstrap over seeds and samples, 95%; each seed's own difference in brackets)",
@@ -154,9 +161,9 @@ def page(loops: list[Run], controls: list[Run], args: argparse.Namespace) -> str
     ]
     last, first = names[-1], next(n for n in names if n != "base")
     # A control's folder starts as a copy of its loop's, base and D1 included.
-    comparisons = [(f"loop {n} - base", [(f["base"], f[n]) for f in found]) for n in names[1:]]
-    comparisons += [(f"control {n} - base", [(f["base"], c[n]) for f, c in zip(found, against, strict=False)]) for n in later]
-    comparisons += [(f"loop {n} - control {n}", [(b[n], a[n]) for a, b in zip(found, against, strict=False)]) for n in later]
+    comparisons = [(f"loop {n} - base", [(f["base"], f[n]) for f in found]) for n in [*names[1:], *kept]]
+    comparisons += [(f"control {n} - base", [(f["base"], c[n]) for f, c in zip(found, against, strict=True)]) for n in [*later, *kept_too]]
+    comparisons += [(f"loop {n} - control {n}", [(b[n], a[n]) for a, b in zip(found, against, strict=True)]) for n in [*later, *kept_too]]
     for title, pairs in comparisons:
         lines.append(f"| {title} | " + " | ".join(signed(difference(pairs, keep)) for _, keep in views) + " |")
     lead = difference(comparisons[-1][1], views[0][1])

@@ -1,6 +1,6 @@
 """Does the loop help, and which part of it? The full loop beside itself without one part, and beside as much training on seed data alone.
 
-Every random seed has one warm start: the arms take the full loop's policy D1 and its probes, and part at the first composed dataset. What an arm
+Every random seed has one policy D1: the arms take the full loop's and its probes, and part at the first composed dataset. What an arm
 leaves out is a setting, so an arm is an ordinary run that can be opened and looked at. `looptool ablate FOLDER` runs what is missing and writes
 
     FOLDER/<preset>-<seed>            the full loop
@@ -115,7 +115,7 @@ def folder(root: Path, preset: str, seed: int, arm: str) -> Path:
 
 
 def run_arm(full: Run, path: Path, arm: str, say: Callable[[str], None] = print, last: int | None = None) -> Run:
-    """Run an arm (not the full one) in `path` from the warm start of a finished full loop, or go on with it, until D_last (None: to its end)."""
+    """Run an arm (not the full one) in `path` from the policy D1 of a finished full loop, or go on with it, until D_last (None: to its end)."""
     run = _fork(full, path, arm)
     if arm == CONTROL:
         seed_only(run, full)
@@ -133,7 +133,7 @@ def _fork(full: Run, path: Path, arm: str) -> Run:
         unfinished = path.with_name(f".{path.name}")
         shutil.rmtree(unfinished, ignore_errors=True)
         # D2 is not there yet, so it must not count as composed. The rest is redone where its key does not fit.
-        ignore = shutil.ignore_patterns("composition.json", "*.parts", "checkpoint-*", "label_logprobs.json")
+        ignore = shutil.ignore_patterns("composition.json", "*.parts", "checkpoint-*", "label_logprobs-*.json")
         for j in (0, 1):
             shutil.copytree(full.folder(j), unfinished / full.folder(j).relative_to(full.path), ignore=ignore)
         for name in ("calls.sqlite", "tools.json"):  # paid answers are not paid twice
@@ -151,7 +151,7 @@ def _stranger(run: Run, full: Run, arm: str) -> str:
     """Why a run is not this arm of that full loop; empty where it is."""
     if run.settings != with_overrides(full.settings, **ARMS[arm].changes):
         return f"holds a run with other settings than {full.path} with {ARMS[arm].changes or 'none changed'}"
-    return "" if run.manifest("policy", 1) == full.manifest("policy", 1) else f"does not start from the warm start of {full.path}"
+    return "" if run.manifest("policy", 1) == full.manifest("policy", 1) else f"does not start from the policy D1 of {full.path}"
 
 
 def seed_only(run: Run, loop: Run) -> None:
@@ -199,7 +199,7 @@ def finished(path: Path) -> bool:
 def seconds_to_go(places: Mapping[tuple[int, str], Path]) -> float | None:
     """Seconds that the arms still need, as the manifests of what has finished let expect; None before the first full loop has finished.
 
-    `places`: (random seed, arm) -> folder. An arm of which no seed has finished is taken to need what the full loop needed after its warm start.
+    `places`: (random seed, arm) -> folder. An arm of which no seed has finished is taken to need what the full loop needed after D1.
     """
     measured: dict[str, list[float]] = {}
     later: dict[str, list[float]] = {}
@@ -233,7 +233,7 @@ def forecast(places: Mapping[tuple[int, str], Path]) -> str:
 
 
 def _spent(run: Run, arm: str) -> float:
-    """Seconds of an arm's own stages: the warm start is the full loop's, and the control neither probes nor composes."""
+    """Seconds of an arm's own stages: D1 is the full loop's, and the control neither probes nor composes."""
     stages = ("train", "scores") if arm == CONTROL else None
     return sum(r["seconds"] for r in timings(run) if (arm == FULL or r["iteration"] > 1) and (stages is None or r["stage"] in stages))
 

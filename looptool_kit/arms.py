@@ -38,7 +38,7 @@ class Outcome(Frozen):
 
     arm: str
     seed: int
-    """Random seed; arms of one seed share warm start and held-out samples."""
+    """Random seed; arms of one seed share the policy D1 and the held-out samples."""
     iteration: int
     samples: int
     """Rows of the dataset that it was trained on last."""
@@ -75,9 +75,9 @@ class ArmRow(NamedTuple):
     """To the full loop after the same iteration, on the same held-out samples, over the seeds that both have. None for the full loop itself, for D1,
     and where no seed has both."""
     sft_tokens: float
-    """Since the warm start, mean over the seeds."""
+    """Since D1, mean over the seeds."""
     grpo_tokens: float
-    """Since the warm start, mean over the seeds."""
+    """Since D1, mean over the seeds."""
     samples: float
     """Rows of the dataset, mean over the seeds."""
 

@@ -154,7 +154,7 @@ def ablate(
     arms: Annotated[str | None, typer.Option(help="Only these beside the full loop, by commas: no-hppl,no-jglv,no-edde,repeat,control.")] = None,
     set_: Set = None,
 ) -> None:
-    """Does the loop help? The full loop without each of its parts, and seed data alone for as many tokens, from one warm start a random seed.
+    """Does the loop help? The full loop without each of its parts, and seed data alone for as many tokens, from one policy D1 a random seed.
 
     Says first how long it will take. What has finished is kept, and one that was stopped goes on where it stopped.
     """
@@ -350,7 +350,7 @@ def export(
 ) -> None:
     """Write a dataset D_j for others to train on; rows that a form has no place for are left out and counted.
 
-    With --form adapter or merged: the policy trained on D_j, as a LoRA adapter or as a whole checkpoint.
+    With --form adapter or merged: the policy trained on D_j, by default the run's best, as a LoRA adapter or as a whole checkpoint.
     """
     from looptool_kit import formats
     from looptool_kit.run import Run
@@ -359,9 +359,10 @@ def export(
     run = Run.open(path, read_only=True)
     if form in ("adapter", "merged"):
         from looptool_kit.checkpoints import save_adapter, save_merged
+        from looptool_kit.evaluate import best_policy
         from looptool_kit.policies import policy_of
 
-        policy = policy_of(run, iteration or run.iteration)
+        policy = policy_of(run, iteration) if iteration else best_policy(run)
         typer.echo(f"policy {policy.name} in {(save_adapter if form == 'adapter' else save_merged)(policy, out)}")
         return
     table = run.table(Samples, "held_out", 0) if held_out else run.table(Samples, "samples", iteration or run.iteration)

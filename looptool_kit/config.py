@@ -38,6 +38,9 @@ class SeedSettings(_Settings):
     """Share of seed labels that get a planted annotator's error; the truth is kept aside to measure verification."""
     held_out: int = Field(60, ge=1)
     """Evaluation samples of each split (unseen values, unseen phrasings, unseen tools)."""
+    development: int = Field(0, ge=0)
+    """Samples like those that are trained on, but none of them, on which the best of the run's policies is chosen; 0: the last one is taken. No
+    figure of the scoreboard is about them. In a file, rows of the split `development` are taken first; source `trees` has none."""
 
     def slices(self, count: int) -> list[int]:
         """How many fresh seed samples join D_2, D_3, ..., for `count` iterations."""
@@ -73,7 +76,7 @@ class LoraSettings(_Settings):
 
 
 class SftSettings(_Settings):
-    """Supervised fine-tuning on labels: the warm start, and on the CPU a part of every iteration."""
+    """Supervised fine-tuning on labels: on the CPU a part of every iteration, elsewhere at most the first step of the first."""
 
     epochs: int = Field(2, ge=0)
     """Passes over the dataset in the first iteration; 0 leaves SFT out."""

@@ -1,20 +1,32 @@
-"""Stage evaluate: a policy on the held-out splits, and what changed against another policy."""
+"""Stage evaluate: a policy on the held-out splits and on the development samples, and which policy is the best."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Literal
 
-from looptool_kit.policies import Policy, open_engine
+from looptool_kit.policies import Policy, open_engine, policy_of
 from looptool_kit.records import Scores
 from looptool_kit.run import Run, full_disk_explained
+from looptool_kit.samples import Samples
 from looptool_kit.suites import held_out
+
+Name = Literal["scores", "development_scores"]
 
 
 def evaluate(run: Run, policy: Policy) -> Scores:
     """The policy's scores on the run's held-out samples, one row a sample; done once for each policy."""
-    j, name = policy.iteration, "scores"
-    samples, made_from = held_out.chosen(run, policy)
+    return _scored(run, policy, "scores", run.table(Samples, "held_out", 0))
+
+
+def develop(run: Run, policy: Policy) -> Scores:
+    """The policy's scores on the run's development samples (setting `seeds.development`), by which `best_policy` chooses."""
+    return _scored(run, policy, "development_scores", run.table(Samples, "development", 0))
+
+
+def _scored(run: Run, policy: Policy, name: Name, samples: Samples) -> Scores:
+    j, made_from = policy.iteration, held_out.score_key(run, policy, samples)
     if not run.done(name, j, made_from):
         started = time.monotonic()
         with full_disk_explained(run.path):
@@ -29,11 +41,25 @@ def evaluate(run: Run, policy: Policy) -> Scores:
     return run.table(Scores, name, j)
 
 
-def scores(run: Run) -> dict[str, Scores]:
-    """All finished held-out scores of a run, by policy, in training order."""
+def scores(run: Run, name: Name = "scores") -> dict[str, Scores]:
+    """All finished scores of a run, held-out ones or those on development samples, by policy, in training order."""
     found = {}
     for j in (0, *run.iterations):
-        manifest = run.manifest("scores", j)
+        manifest = run.manifest(name, j)
         if manifest is not None:
-            found[str(manifest["policy"])] = run.table(Scores, "scores", j)
+            found[str(manifest["policy"])] = run.table(Scores, name, j)
     return found
+
+
+def best(run: Run) -> str | None:
+    """Name of the policy with the most development samples right, the earliest of equals, the one that training starts from among them; None where
+    none was scored on development samples."""
+    found = {name: sum(s.correct for s in table) for name, table in scores(run, "development_scores").items() if table}
+    return max(found, key=lambda name: found[name]) if found else None
+
+
+def best_policy(run: Run) -> Policy:
+    """The best policy by the development samples, without such samples the last one. Raises `RunError` where nothing has been trained."""
+    name = best(run)
+    trained = [j for j in run.iterations if run.manifest("policy", j)]
+    return policy_of(run, max(trained, default=1) if name is None else 0 if name == "base" else int(name[1:]))

@@ -55,7 +55,8 @@ def expand(run: Run, verdicts: Verdicts | None = None, iteration: int | None = N
 
             made = run.batches("expansions", j, made_from, plan, CandidateTable, work)
             groups = [list(b.rows) for b in made] or [[] for _ in seeds]
-            others = [*samples, *held_out]
+            development = run.folder(0) / "development.parquet"
+            others = [*samples, *held_out, *(Samples.read(development) if development.exists() else ())]
             unusable = [u for name in in_batches for u in _ask(run, name, seeds, groups, wanted, samples, others, j)]
             rows = _accept(groups, others, wanted, settings.most)
             for name, seed_id, candidate in unusable:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from looptool_kit.compose import PART_WORDS, compose
-from looptool_kit.evaluate import evaluate
+from looptool_kit.evaluate import best, develop, evaluate, scores
 from looptool_kit.expand import expand
 from looptool_kit.policies import policy_of
 from looptool_kit.probe import probe
@@ -52,6 +52,10 @@ class Loop:
         for j in range(1, last):
             self.step(j)
         self._train(last)
+        if found := scores(self.run_, "development_scores"):
+            count = max(len(table) for table in found.values())
+            right = ", ".join(f"{name} {sum(s.correct for s in table)}" for name, table in found.items())
+            self.say(f"best: {best(self.run_)}, by {count} development samples (right: {right})")
 
     def step(self, j: int) -> Samples:
         """One iteration; returns D_{j+1}."""
@@ -83,9 +87,11 @@ class Loop:
 
     def _evaluate(self, j: int) -> None:
         policy = policy_of(self.run_, j)
-        scores = evaluate(self.run_, policy)
-        right = sum(s.correct for s in scores)
-        self.say(f"evaluate {policy.name}: {right} of {len(scores)} held-out samples right ({right / max(1, len(scores)):.0%})")
+        table = evaluate(self.run_, policy)
+        right = sum(s.correct for s in table)
+        self.say(f"evaluate {policy.name}: {right} of {len(table)} held-out samples right ({right / max(1, len(table)):.0%})")
+        if (self.run_.manifest("seed", 0) or {}).get("development"):
+            develop(self.run_, policy)
 
     def _news(self, title: str, table: str, j: int) -> None:
         manifest = self.run_.manifest(table, j) or {}

@@ -10,6 +10,8 @@ from looptool_kit.run import Run, RunError, full_disk_explained, key
 from looptool_kit.samples import Frozen, Label, Sample, Samples, Tool
 from looptool_kit.tables import Table
 
+DEVELOPMENT_SEED = 3_000_000
+"""Added to the run's seed for the development samples."""
 HELD_OUT_SEED = 7_000_000
 """Added to the run's seed for the held-out splits: runs of one seed are scored on the same samples, runs of different seeds on independent ones."""
 SPLITS = ("unseen_values", "unseen_phrasings", "unseen_tools")
@@ -28,6 +30,10 @@ class Truths(Table[Truth]):
     row_type = Truth
 
 
+Seeded = tuple[Samples, Samples, Samples, Truths]
+"""What a source makes: the pool, the held-out samples, the development samples, the truth behind planted errors."""
+
+
 def seed(run: Run) -> Samples:
     """D_1, made on the first call: the first slice of the seed pool (method, section 2)."""
     wanted = run.settings.seeds
@@ -35,14 +41,16 @@ def seed(run: Run) -> Samples:
     if not run.done("seed", 0, made_from):
         started = time.monotonic()
         with full_disk_explained(run.path):
-            pool, held_out, truth = _SOURCES.get(wanted.source, _from_file)(run)
+            pool, held_out, development, truth = _SOURCES.get(wanted.source, _from_file)(run)
             pool = _guarded(run, pool)
             folder = run.folder(0)
             pool.write(folder / "pool.parquet")
             held_out.write(folder / "held_out.parquet")
+            development.write(folder / "development.parquet")
             truth.write(folder / "truth.parquet")
             pool[: wanted.first].write(run.folder(1) / "samples.parquet")
-            run.finish("seed", 0, made_from, started, rows=len(pool), held_out=len(held_out), planted_errors=len(truth))
+            facts = {"held_out": len(held_out), "development": len(development), "planted_errors": len(truth)}
+            run.finish("seed", 0, made_from, started, rows=len(pool), **facts)
     return run.table(Samples, "samples", 1)
 
 
@@ -61,7 +69,7 @@ def _guarded(run: Run, pool: Samples) -> Samples:
     return Samples(s for row, s in enumerate(pool, 1) if row not in hits)
 
 
-def _from_world(run: Run) -> tuple[Samples, Samples, Truths]:
+def _from_world(run: Run) -> Seeded:
     from looptool_kit.seeders import world
 
     settings = run.settings
@@ -80,7 +88,12 @@ def _from_world(run: Run) -> tuple[Samples, Samples, Truths]:
             per_list=3,
         )
     )
-    return pool, held_out, Truths(Truth(sample_id=i, label=label) for i, label in truth.items())
+    development = Samples()
+    if count := settings.seeds.development:
+        known = {s.id for s in clean}
+        like = world.generate(count, seed=DEVELOPMENT_SEED + settings.seed, domains=settings.seeds.domains, per_list=3)
+        development = Samples(s for s in like if s.id not in known)
+    return pool, held_out, development, Truths(Truth(sample_id=i, label=label) for i, label in truth.items())
 
 
 def _own_tools(run: Run) -> list[Tool]:
@@ -89,7 +102,7 @@ def _own_tools(run: Run) -> list[Tool]:
     return tools_of(run) if run.settings.seeds.source == "templates" else []
 
 
-def _from_templates(run: Run) -> tuple[Samples, Samples, Truths]:
+def _from_templates(run: Run) -> Seeded:
     from looptool_kit.seeders import templates, world
 
     settings, tools = run.settings, _own_tools(run)
@@ -101,7 +114,9 @@ def _from_templates(run: Run) -> tuple[Samples, Samples, Truths]:
     for split in SPLITS:
         held_out += templates.generate(tools, settings.seeds.held_out, seed=HELD_OUT_SEED + settings.seed, split=split, avoid=[*clean, *held_out])
     pool, truth = world.plant_noise(clean, settings.seeds.noise, seed=settings.seed)
-    return pool, held_out, Truths(Truth(sample_id=i, label=label) for i, label in truth.items())
+    count, avoid = settings.seeds.development, [*clean, *held_out]
+    development = templates.generate(tools, count, seed=DEVELOPMENT_SEED + settings.seed, avoid=avoid) if count else Samples()
+    return pool, held_out, development, Truths(Truth(sample_id=i, label=label) for i, label in truth.items())
 
 
 def _writers(run: Run) -> list[object]:
@@ -112,13 +127,13 @@ def _writers(run: Run) -> list[object]:
     return [[e.base_url, e.model] if e else None for e in (settings.generator_llm, settings.judge_llm)] + [settings.synthesis, settings.contamination]
 
 
-def _from_trees(run: Run) -> tuple[Samples, Samples, Truths]:
+def _from_trees(run: Run) -> Seeded:
     from looptool_kit.seeders.synthesis import synthesise
 
-    return *synthesise(run), Truths()
+    return *synthesise(run), Samples(), Truths()
 
 
-def _from_file(run: Run) -> tuple[Samples, Samples, Truths]:
+def _from_file(run: Run) -> Seeded:
     from looptool_kit.rules import check_sample
 
     path = Path(run.settings.seeds.source)
@@ -146,11 +161,16 @@ def _from_file(run: Run) -> tuple[Samples, Samples, Truths]:
             f"{path} holds {len(good)} usable samples; {len(rejected)} were set aside in {run.path / 'rejected.jsonl'}, each with its reason."
         )
     unique = list({s.id: s for s in good}.values())
-    marked = [s for s in unique if s.split != "train"]
+    development = [s for s in unique if s.split == "development"]
+    marked = [s for s in unique if s.split not in ("train", "development")]
     if not marked:
-        marked = _set_apart(unique, max(1, min(run.settings.seeds.held_out, len(unique) // 5)))
-    apart = {s.id for s in marked}
-    return Samples(s for s in unique if s.id not in apart), Samples(marked), Truths()
+        marked = _set_apart([s for s in unique if s.split == "train"], max(1, min(run.settings.seeds.held_out, len(unique) // 5)))
+    apart = {s.id for s in (*marked, *development)}
+    rest = [s for s in unique if s.id not in apart]
+    if not development and (count := min(run.settings.seeds.development, len(rest) // 5)):
+        development = _set_apart(rest, count)
+        apart = {s.id for s in development}
+    return Samples(s for s in rest if s.id not in apart), Samples(marked), Samples(development), Truths()
 
 
 def _set_apart(samples: Sequence[Sample], count: int) -> list[Sample]:
@@ -166,4 +186,4 @@ def _set_apart(samples: Sequence[Sample], count: int) -> list[Sample]:
     return apart or by_id[:count]
 
 
-_SOURCES: dict[str, Callable[[Run], tuple[Samples, Samples, Truths]]] = {"world": _from_world, "templates": _from_templates, "trees": _from_trees}
+_SOURCES: dict[str, Callable[[Run], Seeded]] = {"world": _from_world, "templates": _from_templates, "trees": _from_trees}

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from looptool_kit.calls import spent
 from looptool_kit.compose import PART_WORDS, composition
-from looptool_kit.evaluate import scores
+from looptool_kit.evaluate import best, scores
 from looptool_kit.flow import error_seeds, with_decisions
 from looptool_kit.records import Expansions, Probes, Verdicts
 from looptool_kit.report import IterationData, ReportData, duration, write_report
@@ -72,8 +72,11 @@ def headline(run: Run) -> list[str]:
     found = scores(run)
     if len(found) < 2:
         return []
-    before, after = list(found)[0], list(found)[-1]
-    lines = []
+    before, kept = list(found)[0], best(run)
+    after = kept if kept in found else list(found)[-1]
+    lines = [f"By the development samples {after} is the best policy."] if kept else []
+    if after == before:
+        return [*lines, f"So nothing was gained on {len(found[before])} unseen requests: the run keeps the model it started from."]
     for name, splits in views(s.split for s in found[after]).items():
         _, a, b = aligned(*([s for s in found[policy] if s.split in splits] for policy in (before, after)))
         if not a or name not in ("all", "own tools", "other tools"):

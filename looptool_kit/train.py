@@ -1,4 +1,4 @@
-"""Stage train: from policy pi_{j-1} and dataset D_j to pi_j, by supervised fine-tuning (the warm start) and GRPO, as the settings say."""
+"""Stage train: from policy pi_{j-1} and dataset D_j to pi_j, by supervised fine-tuning and GRPO, as the settings say."""
 
 from __future__ import annotations
 

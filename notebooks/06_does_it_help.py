@@ -11,7 +11,8 @@
 # - all of it for several **random seeds**, because a second run of the very same recipe differs as well.
 #
 # Nothing is trained here. The cells open a folder of `looptool ablate` where you have one (`runs/ablation`), else what was recorded on two
-# CPU cores; the table says which arms that is.
+# CPU cores; the table says which arms that is. The recorded arms are of an earlier version, whose embedded model could not call tools yet
+# (now `embedded-base`): read them as an example of how to look, and `docs/results.md` for what the loop does today.
 
 # %%
 import pandas as pd

@@ -239,7 +239,7 @@ def test_strangers_are_refused(tmp_path: Path, trained: list[tuple[str, int]]) -
     arm.set(grpo__steps=1)
     path = arm.folder(1) / "policy.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"finished": "2020-01-01"}))
-    with pytest.raises(RunError, match="does not start from the warm start"):
+    with pytest.raises(RunError, match="does not start from the policy D1"):
         ablate(tmp_path, "cpu-quick", [0], ["no-edde"], say=lambda line: None, **SMALL)
     Run.open(folder(tmp_path, "cpu-quick", 0, FULL)).decide("threshold", "", 1.5)
     with pytest.raises(RunError, match="a person's decisions"):

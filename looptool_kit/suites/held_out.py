@@ -12,10 +12,9 @@ from looptool_kit.samples import Sample, Samples
 from looptool_kit.toolcalls import grade, parse
 
 
-def chosen(run: Run, policy: Policy) -> tuple[Samples, str]:
-    """The held-out samples, and the key of a policy's table `scores`."""
-    samples = run.table(Samples, "held_out", 0)
-    return samples, key(samples, policy.key, run.settings.evaluate.max_new_tokens, run.settings.probe.batch)
+def score_key(run: Run, policy: Policy, samples: Samples) -> str:
+    """The key of a policy's scores on these samples."""
+    return key(samples, policy.key, run.settings.evaluate.max_new_tokens, run.settings.probe.batch)
 
 
 def score(engine: Engine, samples: Sequence[Sample], policy: str, max_new_tokens: int) -> Scores:

@@ -84,7 +84,7 @@ def perturbed(run: Run, name: str, per_category: int | None = None) -> tuple[lis
 
 def _before(run: Run, policy: Policy, originals: Mapping[str, Sample]) -> dict[str, bool]:
     """Whether the policy is right on each original: from its held-out scores, the rest evaluated."""
-    _, made_from = held_out.chosen(run, policy)
+    made_from = held_out.score_key(run, policy, run.table(Samples, "held_out", 0))
     known = {s.sample_id: s.correct for s in run.table(Scores, "scores", policy.iteration)} if run.done("scores", policy.iteration, made_from) else {}
     if rest := [s for i, s in originals.items() if i not in known]:
         known |= {s.sample_id: s.correct for s in _answered(run, policy, NONE, Samples(rest), {}, {})}

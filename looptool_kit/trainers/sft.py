@@ -1,4 +1,4 @@
-"""Supervised fine-tuning of the policy on labels (the warm start), with TRL's SFTTrainer over shared prefixes."""
+"""Supervised fine-tuning of the policy on labels, with TRL's SFTTrainer over shared prefixes."""
 
 from __future__ import annotations
 
