@@ -101,9 +101,9 @@ def main() -> None:
         loops.append(run)
         if not args.no_control:
             controls.append(run_arm(run, folder(args.runs, args.preset, number, CONTROL), CONTROL))
-        for side in (run, *controls[-1:]):
-            for j in side.iterations:
-                label_logprobs(side, j)
+            for side in (run, controls[-1]):
+                for j in side.iterations:
+                    label_logprobs(side, j)
     write_text(args.out, page(loops, controls, args))
     print(f"wrote {args.out}")
 
@@ -173,23 +173,8 @@ def page(loops: list[Run], controls: list[Run], args: argparse.Namespace) -> str
             f"A true difference between loop and control as large as the one measured, {100 * lead.difference:+.1f} points, would show from about "
             f"{needed(lead):,} held-out samples on, with as many more seeds; here are {lead.n}.",
         ]
-    lines += [
-        "",
-        "## Log-probability of the held-out labels (nats a token)",
-        "",
-        "Exact match is a coarse measure at these sizes: one wrong character and a call counts for nothing. The policy's mean log-probability of the "
-        "right calls moves long before; higher is better. Paired differences, bootstrap over samples, 95%; each seed's own difference in brackets.",
-        "",
-        "| comparison | difference |",
-        "| --- | --- |",
-    ]
-    likely = [[{j: label_logprobs(r, j) for j in r.iterations} for r in side] for side in (loops, controls)]
-    end = settings.iterations + 1
-    for side, tables in zip(("loop", "control"), likely, strict=True):
-        lines += [f"| {side} D{end} - D1 | {nats([(a[1], a[end]) for a in tables])} |"] if tables else []
-    lines += [
-        f"| loop D{j} - control D{j} | {nats([(b[j], a[j]) for a, b in zip(*likely, strict=True)])} |" for j in range(2, end + 1) if controls
-    ]
+    if controls:
+        lines += likelihood_lines(loops, controls)
     arms = collect(args.runs, args.preset, args.seeds)
     if {o.arm for o in arms} - {FULL, CONTROL}:
         command = f"looptool ablate {args.runs} --preset {args.preset} --seeds {','.join(map(str, args.seeds))} --set seeds.held_out={args.held_out}"
@@ -217,6 +202,24 @@ def control_lines(controls: list[Run]) -> list[str]:
         "error seed is not; the control trains on the planted label errors as they are. What favours the control: nothing that the loop lacks.",
         "",
     ]
+
+
+def likelihood_lines(loops: list[Run], controls: list[Run]) -> list[str]:
+    """The policies' log-probability of the held-out labels: loop and control after D1, and the one against the other."""
+    lines = [
+        "",
+        "## Log-probability of the held-out labels (nats a token)",
+        "",
+        "Exact match is a coarse measure at these sizes: one wrong character and a call counts for nothing. The policy's mean log-probability of the "
+        "right calls moves long before; higher is better. Paired differences, bootstrap over samples, 95%; each seed's own difference in brackets.",
+        "",
+        "| comparison | difference |",
+        "| --- | --- |",
+    ]
+    likely = [[{j: label_logprobs(r, j) for j in r.iterations} for r in side] for side in (loops, controls)]
+    end = max(likely[0][0])
+    lines += [f"| {side} D{end} - D1 | {nats([(a[1], a[end]) for a in tables])} |" for side, tables in zip(("loop", "control"), likely, strict=True)]
+    return lines + [f"| loop D{j} - control D{j} | {nats([(b[j], a[j]) for a, b in zip(*likely, strict=True)])} |" for j in range(2, end + 1)]
 
 
 def kind_lines(policies: list[list[Scores]]) -> list[str]:
