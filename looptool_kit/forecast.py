@@ -47,7 +47,7 @@ def forecast(settings: Settings) -> Forecast | None:
             failed = FAILING * rows
             rows = failed + min(expand.most, failed * expand.children) + min(settings.compose.hppl, rows - failed) + fresh
     seconds += (policies + settings.evaluate.base) * (3 * settings.seeds.held_out * ANSWER + STAGE)
-    return Forecast(seconds * GFLOPS / _gflops(), 2.0 + 0.02 * min(settings.probe.batch, 3 * settings.seeds.held_out), 0.1 * policies + 1.1)
+    return Forecast(seconds * GFLOPS / _gflops(), 2.0 + 0.034 * min(settings.probe.batch, 3 * settings.seeds.held_out), 0.1 * policies + 1.1)
 
 
 def _gflops() -> float:

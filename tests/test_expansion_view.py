@@ -39,12 +39,13 @@ def asked(view: ExpansionView, kind: str, **values: Any) -> dict[str, Any]:
     return heard[-1]
 
 
-def child(view: ExpansionView, state: str) -> str:
-    """Moves to the first child in that state and returns its id."""
+def child(view: ExpansionView, state: str, calls: bool = False) -> str:
+    """Moves to the first child in that state, with `calls` to the first that has a text among its arguments, and returns its id."""
     for place in range(view.count):
         view.cursor = place
         for card in view.on_seed(view.cursor)["children"]:
-            if card["state"]["name"] == state and card["id"] not in view.decisions:
+            arguments = [v for c in (json.loads(card["text"]["label"]) if calls else []) if "arguments" in c for v in c["arguments"].values()]
+            if card["state"]["name"] == state and card["id"] not in view.decisions and (not calls or any(isinstance(v, str) for v in arguments)):
                 return str(card["id"])
     raise AssertionError(f"no child is {state}")
 
@@ -84,13 +85,20 @@ def test_novelty_is_one_minus_the_similarity_that_deduplication_uses() -> None:
 def test_a_seed_with_its_children(run: Run) -> None:
     view = ExpansionView(run)
     assert view.iteration == 2 and view.total == len({e.seed_id for e in view.expansions})
+    # The first seed with a call, and a child that keeps an argument of it.
+    view.cursor, same = next(
+        (place, c)
+        for place in range(view.total)
+        for c in view.on_seed(place)["children"]
+        if any(row[3] == "same" for p in c["calls"] for row in p["rows"])
+    )
     first = view.on_seed(view.cursor)
-    assert first["pattern"] == first["children"][0]["request"] or first["pattern"].startswith(view.on_page(0, 1)["rows"][0][0].replace("_", " "))
+    named = view.on_page(view.cursor, 1)["rows"][0][0].replace("_", " ")
+    assert first["pattern"] == first["children"][0]["request"] or first["pattern"].startswith(named)
     children = [e for e in view.expansions if e.seed_id == first["id"]]
     assert [c["id"] for c in first["children"]] == [e.sample.id for e in children]
     assert sum(c["state"]["name"] == "accepted" for c in first["children"]) == sum(e.accepted for e in children)
-    assert view.on_page(0, 1)["rows"][0][2] == f"{sum(e.accepted for e in children)} of {len(children)}"
-    same = next(c for c in first["children"] if any(row[3] == "same" for p in c["calls"] for row in p["rows"]))
+    assert view.on_page(view.cursor, 1)["rows"][0][2] == f"{sum(e.accepted for e in children)} of {len(children)}"
     assert any(row[3] == "differs" for c in first["children"] for p in c["calls"] for row in p["rows"]) and same["checks"][0] == ["tools", True, ""]
     novelty = asked(view, "novelty", seed=first["id"])
     assert novelty["left"] == 0 and len(novelty["rows"]) == len(children) and all(0 <= n[0] <= 1 for n in novelty["rows"])
@@ -151,7 +159,7 @@ def test_a_read_only_run_takes_no_decision() -> None:
 
 def test_what_is_wrong_with_an_edit_is_said(run: Run) -> None:
     view = ExpansionView(run)
-    id = child(view, "accepted")
+    id = child(view, "accepted", calls=True)
     text = card(view, id)["text"]
     call = json.loads(text["label"])[0]
     unsaid = [{**call, "arguments": {**call["arguments"], next(k for k, v in call["arguments"].items() if isinstance(v, str)): "Zanzibar"}}]
