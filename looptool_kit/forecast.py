@@ -1,7 +1,7 @@
 """What a loop on the embedded model will take: time on this machine, memory and disk, said before it starts.
 
-The counts come from the settings; the seconds behind each were measured on two cores (docs/results.md, "Time and memory") and are scaled by how fast
-this machine multiplies. They hold for the embedded model alone: about any other nothing is said.
+The counts come from the settings; the seconds behind each are rough figures of two cores, scaled by how fast this machine multiplies. They hold for
+the embedded model alone: about any other nothing is said.
 """
 
 from __future__ import annotations
