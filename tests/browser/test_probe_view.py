@@ -89,7 +89,7 @@ def use(page: Any, view: Any, noted: Callable[[], dict[str, Any]], decisions: Ca
     until(page, lambda: top() > lowest)
 
     # Brush: the rows become fewer; a click elsewhere and Escape take it back; two numbers do the same.
-    drag(page, chart, 0.5, 0.8, height=0.3)
+    drag(page, chart, 0.05, 0.5, height=0.3)  # most perplexities are near 1
     until(page, lambda: 0 < noted()["rows"] < ROWS)
     low, high = noted()["brush"]
     assert low < high
@@ -102,7 +102,7 @@ def use(page: Any, view: Any, noted: Callable[[], dict[str, Any]], decisions: Ca
     some = noted()["rows"]
     chart.click(position={"x": 600, "y": 40})
     until(page, lambda: noted()["rows"] == ROWS)
-    drag(page, chart, 0.3, 0.9, height=0.3)
+    drag(page, chart, 0.05, 0.6, height=0.3)
     until(page, lambda: 0 < noted()["rows"] < ROWS)
 
     # Threshold: recoloured while dragged, decided once let go of; arrow keys, undo.
