@@ -148,8 +148,8 @@ def page(loops: list[Run], controls: list[Run], args: argparse.Namespace) -> str
     ]
     for name in [*names, *kept]:
         lines.append(f"| {name} | " + " | ".join(cell([f[name] for f in found], keep) for _, keep in views) + " |")
-    later, kept_too = (names[-settings.iterations :], kept) if controls else ([], [])
-    for name in [*later, *kept_too]:
+    later = [*names[-settings.iterations :], *kept] if controls else []
+    for name in later:
         title = "control, kept" if name in kept else f"control, tokens of {name}"
         lines.append(f"| {title} | " + " | ".join(cell([f[name] for f in against], keep) for _, keep in views) + " |")
     lines += [
@@ -162,8 +162,8 @@ def page(loops: list[Run], controls: list[Run], args: argparse.Namespace) -> str
     last, first = names[-1], next(n for n in names if n != "base")
     # A control's folder starts as a copy of its loop's, base and D1 included.
     comparisons = [(f"loop {n} - base", [(f["base"], f[n]) for f in found]) for n in [*names[1:], *kept]]
-    comparisons += [(f"control {n} - base", [(f["base"], c[n]) for f, c in zip(found, against, strict=True)]) for n in [*later, *kept_too]]
-    comparisons += [(f"loop {n} - control {n}", [(b[n], a[n]) for a, b in zip(found, against, strict=True)]) for n in [*later, *kept_too]]
+    comparisons += [(f"control {n} - base", [(f["base"], c[n]) for f, c in zip(found, against, strict=True)]) for n in later]
+    comparisons += [(f"loop {n} - control {n}", [(b[n], a[n]) for a, b in zip(found, against, strict=True)]) for n in later]
     for title, pairs in comparisons:
         lines.append(f"| {title} | " + " | ".join(signed(difference(pairs, keep)) for _, keep in views) + " |")
     lead = difference(comparisons[-1][1], views[0][1])

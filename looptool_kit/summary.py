@@ -130,12 +130,10 @@ def planted_labels(run: Run) -> dict[str, int] | None:
     pool = {s.id for s in _table(run, Samples, "pool", 0)}
     planted: set[str] = set()
     replaced: dict[str, bool] = {}
-    for j in run.iterations:
+    for j in (j for j in run.iterations if run.manifest("verdicts", j)):
         verdicts, samples, probes = _table(run, Verdicts, "verdicts", j), _table(run, Samples, "samples", j), _table(run, Probes, "probes", j)
         there = samples.by_id()
         judged = Verdicts(v for v in verdicts if v.sample_id in there)  # others were left behind by a dataset that was composed anew
-        if run.manifest("verdicts", j) is None:
-            continue
         planted |= truth.keys() & there.keys()
         for seed in error_seeds(samples, probes, with_decisions(judged, run.decisions("verdict", j))):
             at = seed.verdict.sample_id
