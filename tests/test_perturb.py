@@ -25,7 +25,7 @@ from looptool_kit.rules import check_sample, passes
 from looptool_kit.run import Run
 from looptool_kit.samples import Label, Message, Sample, Samples, Tool, ToolCall
 from looptool_kit.seeders import templates, world
-from looptool_kit.suites import find_suite, held_out, robustness
+from looptool_kit.suites import find_suite, robustness
 from looptool_kit.toolcalls import match, parse, render_answer
 
 
@@ -414,7 +414,6 @@ def test_held_out_scores_are_the_reference_where_they_exist(run: Run, monkeypatc
     stage = import_module("looptool_kit.evaluate")
     monkeypatch.setattr(stage, "open_engine", lambda policy, batch: Scripted(lambda s: "Well?"))
     stage.evaluate(run, policy)
-    assert held_out.chosen(run, policy)[0] == run.table(Samples, "held_out", 0)
     scores = robustness.evaluate(run, policy, ["tool_order"])
     assert engine.asked == len(scores) and run.manifest("robustness/none", 1) is None
     known = {s.sample_id: s.correct for s in run.table(Scores, "scores", 1)}

@@ -118,7 +118,7 @@ def use(page: Any, view: Any, noted: Callable[[], dict[str, Any]], decisions: Ca
     assert decisions() == [dragged]
     until(page, lambda: float(slider.get_attribute("aria-valuenow")) == dragged)
     above = sum(p.correct and p.perplexity > dragged for p in PROBES[2])
-    assert f"borderline {above}" in view.locator(".lt-states").inner_text()
+    until(page, lambda: f"borderline {above}" in view.locator(".lt-states").inner_text())
     slider.press("ArrowLeft")
     until(page, lambda: len(decisions()) == 2 and noted()["threshold"] < dragged)
     view.get_by_role("button", name="undo threshold").click()
