@@ -37,7 +37,10 @@ def test_children_are_exact_and_about_the_tool_of_their_seed() -> None:
         assert len(made) == 8
         for child in made:
             assert all(check.passed for check in check_sample(child)) and child.parent == seed.id
-            assert last(child)["tool"] == last(seed)["tool"], (seed.request, child.request)
+            if child.kind == "decline" != seed.kind:
+                assert child.tool(last(child)["tool"]) is None, "what is asked is nothing that the tools do"
+            else:
+                assert last(child)["tool"] == last(seed)["tool"], (seed.request, child.request)
         assert sum(child.kind == seed.kind for child in made) >= 4
 
 
@@ -68,6 +71,13 @@ def test_a_question_has_children_that_say_all_and_the_other_way_round() -> None:
     said = [s for s in ROWS if s.kind == "single" and any(not p.optional for p in specs()[last(s)["tool"]].params)]
     turned = [any(child.kind == "ask" and not child.label.calls for child in children(seed)) for seed in said]
     assert sum(turned) >= len(said) / 2
+
+
+def test_a_call_has_a_child_to_decline() -> None:
+    """Or a policy that learns to call forgets to decline."""
+    called = [s for s in ROWS if s.kind in ("single", "choice", "parallel")]
+    declined = [any(c.kind == "decline" and not c.label.calls and c.label.reply for c in children(s, 6)) for s in called]
+    assert len(called) >= 50 and sum(declined) >= 0.8 * len(called)
 
 
 def test_what_is_rehearsed_is_about_other_tools() -> None:

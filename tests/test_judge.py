@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections import Counter
 from datetime import date, timedelta
@@ -210,6 +211,41 @@ def test_a_value_said_for_a_later_step_is_not_missing_from_the_first() -> None:
     assert asked('First show me the saved playlists, then include "The Pale Violin" in the one called "Road Trip".') != "LABEL_WRONG"
     assert asked('List my playlists, and once that\'s done put "The Pale Violin" on "Late Night Session".') != "LABEL_WRONG"
     assert asked('Show me my saved playlists of "The Pale Violin".') == "LABEL_WRONG"
+
+
+LIGHTS = tool("set_lights", "Set the lights of a room.", "room", room={"type": "string"}, brightness={"type": "integer"})
+LOCK = tool("lock_doors_of_house", "Lock doors.", "doors", doors={"type": "array", "items": {"type": "string"}})
+ADD = tool("add_to_album", "Add photos to an album.", "album_id", album_id={"type": "string"}, photo={"type": "string"})
+ALBUMS = [{"id": f"AL-{n}", "name": name} for n, name in ((11, "Summer in Rome"), (22, "Old Cars"), (33, "Cats"))]
+FOUND = (ToolCall(name="list_albums", arguments={}), Message(role="tool", name="list_albums", content=json.dumps({"albums": ALBUMS})))
+
+
+@pytest.mark.parametrize(
+    ("of", "request_", "results", "right", "wrong"),
+    [
+        (LIGHTS, "Set the lights in the home office to 40.", (), {"room": "home office"}, {"room": "office"}),
+        (LOCK, "Lock the front door and the gate.", (), {"doors": ["front door", "gate"]}, {"doors": ["gate", "gate"]}),
+        (ADD, "List my albums, then add it to the album called Old Cars.", FOUND, {"album_id": "AL-22"}, {"album_id": "AL-11"}),
+        (ADD, "List my albums, then add it to the last album on the list.", FOUND, {"album_id": "AL-33"}, {"album_id": "AL-11"}),
+        (ADD, "List my albums, then add it to the first one on the list.", FOUND, {"album_id": "AL-11"}, {"album_id": "AL-22"}),
+    ],
+)  # fmt: skip
+def test_of_two_values_that_are_said_the_meant_one_wins(of: Tool, request_: str, results: Any, right: Any, wrong: Any) -> None:
+    turns = [Message(role="user", content=request_)]
+    if results:
+        call, result = results
+        turns += [Message(role="assistant", tool_calls=(call,)), result]
+    for label, prediction, verdict in ((right, wrong, "PRED_WRONG"), (wrong, right, "LABEL_WRONG")):
+        calls = [(ToolCall(name=of.name, arguments={**a, **({"brightness": 40} if of is LIGHTS else {})}),) for a in (label, prediction)]
+        s = Sample(tools=(of, tool("list_albums", "List the albums.")), messages=tuple(turns), label=Label(calls=calls[0]))
+        assert judge(s, Answer(calls=calls[1])).verdict == verdict
+
+
+def test_where_the_rest_of_a_mention_is_the_tools_own_word_nothing_is_decided_by_length() -> None:
+    s = Sample(tools=(LIGHTS,), messages=(Message(role="user", content="Set the kitchen lights to 40."),), label=Label())
+    calls = [(ToolCall(name="set_lights", arguments={"room": room, "brightness": 40}),) for room in ("kitchen", "kitchen lights")]
+    found = judge(s.model_copy(update={"label": Label(calls=calls[0])}), Answer(calls=calls[1]))
+    assert found.verdict in (None, "PRED_WRONG")
 
 
 def test_finding_by_name() -> None:

@@ -1,8 +1,9 @@
 """Expander `world`: children of a sample that the procedural world made: the same error pattern in a new scenario, an exact label by execution.
 
 Half of the children keep kind, target tools, mentioned parameters and how implicitly values are said. The others are contrasts on the same ground:
-other optional parameters are mentioned, or a question becomes a request that says all, and the other way round. Without them a policy that once
-filled a parameter that nobody had mentioned learns to fill none at all (contrast sets, arXiv 2004.02709). Where the error was a wrong tool, the tool
+other optional parameters are mentioned, a question becomes a request that says all and the other way round, or what is asked is nothing that the
+tools do. Without them a policy that once filled a parameter that nobody had mentioned learns to fill none at all, and one that learns to call
+forgets to decline (contrast sets, arXiv 2004.02709). Where the error was a wrong tool, the tool
 that was confused with the right one stays on offer.
 """
 
@@ -14,11 +15,12 @@ from typing import Any
 
 from looptool_kit.samples import Sample, Samples
 from looptool_kit.seeders import world
+from looptool_kit.seeders.world.plans import MENTIONED
 from looptool_kit.seeders.world.spec import specs
 from looptool_kit.toolcalls import Fault
 
-TWINS = {"ask": "single", "single": "ask", "choice": "ask"}
-"""Kinds that a policy mistakes for each other: whether the request says all that the tool needs."""
+CONTRASTS = {"ask": ("single",), "single": ("ask", "decline"), "choice": ("ask", "decline"), "parallel": ("decline",)}
+"""Kinds that a policy mistakes for each other: whether the request says all that the tool needs, whether a tool does what is asked."""
 
 
 def candidates(seed: Sample, faults: Sequence[Fault], k: int, rng: Random, pool: Samples) -> list[Sample]:
@@ -41,17 +43,17 @@ def _contrast(seed: Sample, number: int, tools: Sequence[str] | None, rng: Rando
     """A child that differs where the seed's policy may overdo what it learns from the others; None where this ground has none."""
     last: dict[str, Any] = seed.meta["calls"][-1]  # type: ignore[index,call-overload,assignment]
     optional = [p.name for p in specs()[last["tool"]].params if p.optional]
-    kind = TWINS.get(seed.kind) if number % 2 or not optional else None
-    if kind is None and not optional:
+    ways = [*([None] if optional else []), *CONTRASTS.get(seed.kind, ())]
+    if not ways:
         return None
+    kind = ways[number % len(ways)]
     mention = None
     if kind is None:
-        others = [name for name in optional if (name in last["mention"]) != (rng.random() < 0.5)]
+        others = {name for name in optional if rng.random() < MENTIONED}
         # At least one that the seed mentions is left out, or one that it does not is said.
-        turned = rng.choice(optional)
-        mention = sorted({*others} ^ {turned}) if {*others} == {*optional} & {*last["mention"]} else others
+        mention = sorted(others ^ {rng.choice(optional)} if others == {*optional} & {*last["mention"]} else others)
     try:
         child = world.variant(seed, rng, tools=tools, kind=kind, mention=mention)
     except ValueError:
         return None
-    return child if child.meta["calls"][-1]["tool"] == last["tool"] else None  # type: ignore[call-overload,index]
+    return child if kind == "decline" or child.meta["calls"][-1]["tool"] == last["tool"] else None  # type: ignore[call-overload,index]

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from looptool_kit.grounding import Grounding, moment
+from looptool_kit.judges._records import meant
 from looptool_kit.passages import Dialogue, Span
 from looptool_kit.records import Evidence
 from looptool_kit.relevance import relevance, role, tool_words
@@ -136,6 +137,15 @@ def _argument(
         if isinstance(a, str) and isinstance(b, str) and SequenceMatcher(None, a.lower(), b.lower(), autojunk=False).ratio() > 0.8:
             # Of two near copies the one that stands in the dialogue to the letter is the original.
             support = [s * (0.3 if s < max(support) else 1.0) for s in support]
+        if isinstance(a, str) and isinstance(b, str) and min(support) >= 0.7:
+            parts = [_is_part(said, *pair, want.name, name) for pair in ((ga, gb), (gb, ga))]
+            support = [s * (0.4 if p else 1.0) for s, p in zip(support, parts, strict=True)]
+        if min(support) >= 0.7 and (which := meant(sample, (a, b))) is not None:
+            support = [s * (1.0 if w else 0.3) for s, w in zip(support, which, strict=True)]
+        if min(support) >= 0.7 and isinstance(a, list) and isinstance(b, list):
+            # What the user lists is listed whole.
+            items = [{canonical(x) for x in v} for v in (a, b)]
+            support = [s * (0.4 if mine < other else 1.0) for s, mine, other in zip(support, items, reversed(items), strict=True)]
         fresh = [_fresh(g, _elsewhere(s, c, name)) for g, s, c in zip((ga, gb), sides, (want, got), strict=True)]
         if min(support) >= 0.7 and fresh[0] != fresh[1]:
             support = [s * (1.0 if f else 0.4) for s, f in zip(support, fresh, strict=True)]
@@ -170,6 +180,22 @@ def _argument(
         e = min(g.supported, 0.4), 0.7 if unsure else 0.9, f"{where}: the {who[mine]} adds {show(value)}: {g.words}"
     support = [e[0], e[1]] if mine == 0 else [e[1], e[0]]
     return Evidence(name="coverage", for_label=support[0], for_prediction=support[1], words=e[2])
+
+
+def _is_part(said: Dialogue, g: Grounding, whole: Grounding, tool: str, name: str) -> bool:
+    """True where a value stands only as a part of the other one ("office" of "home office").
+
+    Not where the rest is what the tool or the parameter is called after ("kitchen lights" for `set_lights`).
+    """
+    if not g.spans or not whole.spans:
+        return False
+    known = stems(f"{tool} {name}")
+    for at, start, end in g.spans:
+        around = [s for s in whole.spans if s[0] == at and s[1] <= start and end <= s[2] and s[1:] != (start, end)]
+        rest = [t for s in around for t in said.passages[at].tokens if s[1] <= t.start < start or end <= t.start < s[2]]
+        if not around or any(alike(t.stem, k) for t in rest for k in known):
+            return False
+    return True
 
 
 _THEN = re.compile(r"\b(?:then|afterwards|after (?:that|this|which)|(?:once|when) (?:that|this|it)(?:['’]s| is) (?:done|finished))\b", re.IGNORECASE)

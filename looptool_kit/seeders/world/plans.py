@@ -12,6 +12,8 @@ from looptool_kit.seeders.world.tasks import Call, Impossible, Plan
 WEIGHTS = {"single": 0.25, "choice": 0.2, "parallel": 0.12, "multi_step": 0.12, "multi_turn": 0.11, "ask": 0.08, "decline": 0.06, "finish": 0.06}
 KINDS_ON_ONE = ("single", "single", "finish", "single", "ask", "single", "parallel", "multi_turn")
 """Kinds that one tool alone allows, as `show` cycles through them."""
+MENTIONED = 0.4
+"""Share of the optional parameters that a request mentions."""
 HINT = 0.55
 """Share of the mentions that are implicit, among those of types with implicit surfaces."""
 
@@ -135,7 +137,7 @@ def _chain(plan: Plan, order: Sequence[Spec], rng: Random) -> None:
 
 
 def _call(spec: Spec, rng: Random, without: str = "", given: str = "") -> Call:
-    mention = [p.name for p in spec.params if not p.optional or rng.random() < 0.4]
+    mention = [p.name for p in spec.params if not p.optional or rng.random() < MENTIONED]
     if spec.changes and all(spec.by_name[m].type is spec.changes for m in mention):
         # A change has to change something.
         chosen = rng.choice([p.name for p in spec.params if p.optional] or [""])
