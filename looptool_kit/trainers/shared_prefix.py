@@ -16,6 +16,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from looptool_kit.engines.prefix_tree import shared_length, similar
+from looptool_kit.trainers.tree_attention import Tree, attention, filled_up
 
 if TYPE_CHECKING:
     import torch
@@ -64,6 +65,9 @@ class Packed:
     """(1, T) long."""
     position_ids: torch.Tensor
     """(1, T) long."""
+    until: torch.Tensor
+    """(T,) long: the place behind the last token that sees this one. The row stands in preorder, so those that see it
+    are all from itself on up to there."""
     layout: Layout
     predictor: torch.Tensor
     """(N,) long: the place of the token whose hidden state predicts each completion token."""
@@ -98,6 +102,8 @@ def pack(prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]])
 
     tokens: list[int] = []
     positions: list[int] = []
+    until: list[int] = []
+    ends_at: list[int] = []
     chains: list[list[int]] = []
     starts: list[list[int]] = []
     sizes: list[int] = []
@@ -111,6 +117,7 @@ def pack(prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]])
         length = len(chains[n])
         tokens += prefix.tokens
         positions += range(prefix.base, length)
+        until += [0] * len(own)  # known when all that goes on from it is laid out
         if prefix.parent is None:
             roots.append(torch.tensor(own))
         else:
@@ -121,11 +128,20 @@ def pack(prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]])
             starts[n].append(len(tokens))
             tokens += branch
             positions += range(length, length + len(branch))
+            until += [len(tokens)] * len(branch)
+        ends_at.append(len(tokens))
         sizes += (len(own), len(tokens) - behind)
         for members in similar([len(branch) for branch in prefix.branches]):
             bucket = _bucket(n, 2 * n + 1, length, [(starts[n][i] - behind, len(prefix.branches[i])) for i in members])
             buckets.append(bucket)
             produced.append(behind + bucket.tokens[bucket.real])
+
+    for n in reversed(range(len(prefixes))):
+        prefix = prefixes[n]
+        if prefix.parent is not None:
+            ends_at[prefix.parent] = max(ends_at[prefix.parent], ends_at[n])
+        first = chains[n][-1] + 1 - len(prefix.tokens) if prefix.tokens else 0
+        until[first : first + len(prefix.tokens)] = [ends_at[n]] * len(prefix.tokens)
 
     predictor: list[int] = []
     for sequence, prompt, completion in zip(sequences, prompts, completions, strict=True):
@@ -136,6 +152,7 @@ def pack(prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]])
     return Packed(
         torch.tensor([tokens]),
         torch.tensor([positions]),
+        torch.tensor(until),
         Layout(tuple(sizes), tuple(p.parent for p in prefixes), tuple(buckets), torch.argsort(torch.cat(roots + produced))),
         torch.tensor(predictor, dtype=torch.long),
         torch.tensor([t for ids in completions for t in ids], dtype=torch.long),
@@ -177,11 +194,18 @@ def _bucket(prefix: int, segment: int, length: int, branches: list[tuple[int, in
 
 
 def packed_logps(
-    model: Any, packed: Packed, temperature: float = 1.0, want_entropy: bool = False, bf16: bool = False
+    model: Any,
+    packed: Packed,
+    temperature: float = 1.0,
+    want_entropy: bool = False,
+    bf16: bool = False,
+    fused: int | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Log-probability (and, if wanted, the distribution's entropy, without gradient) of each completion token: two (N,) float32 tensors.
 
     With `bf16` the model's products are computed in bfloat16 (autocast over its float32 weights); the softmax over the vocabulary never is.
+    `fused` takes the fused kernel of `tree_attention`, the row filled up to that many tokens (a multiple of its `BLOCK`);
+    on a CPU it has no gradient.
     """
     import torch
 
@@ -190,15 +214,18 @@ def packed_logps(
     if causal.config._attn_implementation != NAME:
         _register()
         causal.set_attn_implementation(NAME)
-    layout = packed.layout
-    if device.type != "cpu":
+    layout: Any = packed.layout
+    ids, positions = packed.input_ids, packed.position_ids
+    if fused is not None:
+        ids, positions, layout = filled_up(ids, positions, packed.until, fused, device)
+    elif device.type != "cpu":
         buckets = tuple(replace(b, tokens=b.tokens.to(device), real=b.real.to(device), mask=b.mask.to(device)) for b in layout.buckets)
         layout = replace(layout, buckets=buckets, order=layout.order.to(device))
     nodes, which = torch.unique(packed.predictor.to(device), return_inverse=True)
     with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
         hidden = backbone(
-            input_ids=packed.input_ids.to(device),
-            position_ids=packed.position_ids.to(device),
+            input_ids=ids.to(device),
+            position_ids=positions.to(device),
             attention_mask=torch.ones((1, 1, 1, 1), dtype=torch.bool, device=device),  # four axes: taken as it is; the layout says who sees whom
             use_cache=False,
             shared_prefix=layout,
@@ -244,7 +271,7 @@ def _attention(
     value: torch.Tensor,
     attention_mask: Any,
     *,
-    shared_prefix: Layout | None = None,
+    shared_prefix: Layout | Tree | None = None,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
     """Attention over a packed row (query (1, H, T, d)); without a layout, transformers' own."""
@@ -254,8 +281,10 @@ def _attention(
 
     if shared_prefix is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
-    key, value = (repeat_kv(x, getattr(module, "num_key_value_groups", 1)) for x in (key, value))
     scale, window = kwargs.get("scaling"), kwargs.get("sliding_window")
+    if isinstance(shared_prefix, Tree):
+        return attention(query, key, value, shared_prefix, scale, window), None
+    key, value = (repeat_kv(x, getattr(module, "num_key_value_groups", 1)) for x in (key, value))
     # One split, whose backward is one `cat`: that of a slice would fill and add a whole row of zeros.
     segments = list(zip(*(x.split(shared_prefix.sizes, dim=2) for x in (query, key, value)), strict=True))
     out: list[torch.Tensor] = []
