@@ -3,9 +3,9 @@
     python benchmarks/embedded.py [--tokens-total 40000000 | --minutes 10] [--kinds parallel=2] [--out DIR]
     python benchmarks/embedded.py --check [--samples 150] [--bfcl 25] [--adapter DIR]
 
-The data is the procedural world's alone: split `train`, without the domains of the CPU presets, so that the
-loop's tools, the held-out tools, values and phrasings stay new to the model. Samples of one tool list share
-its tokens. One GPU takes minutes; without one the script first measures a small pass and says how many hours
+The data is procedural: the world's split `train`, without the domains of the CPU presets, so that the loop's
+tools, the held-out tools, values and phrasings stay new to the model, and made-up tools (made_up_tools.py).
+Samples of one tool list share its tokens. One GPU takes minutes; without one the script first measures a small pass and says how many hours
 it would take. Stopped, the same command goes on from the last checkpoint.
 
 `--check` evaluates the shipped adapter, or another one, on held-out samples, with `--bfcl N` on N entries
@@ -27,13 +27,15 @@ import time
 from array import array
 from collections import Counter, deque
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from importlib.metadata import version
 from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
+
+import made_up_tools
 
 from looptool_kit import contamination
 from looptool_kit.config import LoraSettings, load_preset
@@ -47,12 +49,19 @@ from looptool_kit.stats import wilson
 from looptool_kit.suites import bfcl, held_out
 from looptool_kit.tables import atomic, write_json, write_text
 from looptool_kit.trainers.common import lora_policy
-from looptool_kit.trainers.shared_prefix import pack, packed_logps
+from looptool_kit.trainers.shared_prefix import Packed, pack, packed_logps
+from looptool_kit.trainers.tree_attention import BLOCK
 
 ROOT = Path(__file__).resolve().parent.parent
 OTHERS = sorted({d for name in ("cpu", "cpu-quick") for d in load_preset(name).seeds.domains})
 """The domains that the CPU presets adapt to: no sample of theirs may be in the data."""
 WARM_UP = 30
+COMPILED = 5
+"""Steps that compile a GPU's kernels: --minutes is not counted from them."""
+CUT_AT = 0.75
+"""Share of the tokens after which the adapter is cut to the rank that is saved; the rest makes up for what that loses."""
+MOST_ADDED = 5
+"""Tools of other domains that a tool list of the world may get beside its own."""
 LONG = 10.0
 """Minutes that a training without a GPU may take unasked."""
 SPLITS = {"unseen values": ("unseen_values", OTHERS), "unseen phrasings": ("unseen_phrasings", OTHERS),
@@ -108,6 +117,27 @@ def in_words(sample: Sample) -> bool:
     return any(call["implicit"] for call in calls)
 
 
+def widened(samples: Sequence[Sample], of: Sequence[str], share: float, rng: Random) -> list[Sample]:
+    """The samples, those of a share of the tool lists with tools of other domains beside their own, in any order.
+
+    No domain that one of the list's samples is about gives a tool, so what was right to answer still is.
+    """
+    home = {tool: d for d, tools in world.domains().items() for tool in tools}
+    open_to = [t for t in world.catalogue("train") if home[t.name] in of]
+    lists: dict[tuple[str, ...], list[Sample]] = {}
+    for sample in samples:
+        lists.setdefault(tuple(t.name for t in sample.tools), []).append(sample)
+    out: list[Sample] = []
+    for names, rows in lists.items():
+        calls: list[Any] = [call for s in rows for call in s.meta.get("calls", ())]  # type: ignore[union-attr]
+        about = {home[name] for name in (*names, *(call["tool"] for call in calls))}
+        more = rng.sample([t for t in open_to if home[t.name] not in about], rng.randint(1, MOST_ADDED))
+        tools = rng.sample([*rows[0].tools, *more], len(names) + len(more))
+        wide = rng.random() < share
+        out += [s.model_copy(update={"tools": tuple(tools)}) if wide else s for s in rows]
+    return out
+
+
 def prepare(spec: dict[str, Any], number: int, model: str, limit: int) -> Chunk:
     """The passes of chunk `number`, shuffled, of at most `limit` tokens; a longer sample stands alone."""
     seed, wanted = seed_of(spec, number), spec["kinds"]
@@ -115,6 +145,9 @@ def prepare(spec: dict[str, Any], number: int, model: str, limit: int) -> Chunk:
     made = world.generate(spec["samples_each"], seed, spec["split"], kinds, spec["domains"], spec["per_list"])
     # Weights are met by leaving samples out, so that the kinds stay mixed on every tool list.
     rng = Random(f"{seed}/passes")
+    made = Samples(widened(made, spec["domains"], spec["wide"], rng))
+    if extra := round(spec["samples_each"] * spec["made_up"] / (1 - spec["made_up"])):
+        made = Samples([*made, *made_up_tools.generate(extra, f"{seed}/made up", spec["per_list"])])
     top = max(wanted.values()) * max(1, spec["words"])
     samples = [s for s in made if rng.random() < wanted[s.kind] * (spec["words"] if in_words(s) else 1) / top]
     bad: set[str] = set()
@@ -156,95 +189,95 @@ def stream(spec: dict[str, Any], model: str, limit: int, first: int, workers: in
     """(number, chunk) from chunk `first` on, without end; `workers` processes work ahead (0: this one)."""
     if not workers:
         yield from ((n, prepare(spec, n, model, limit)) for n in count(first))
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
-    waiting: deque[Future[Chunk]] = deque()
-    try:
+    with multiprocessing.get_context("spawn").Pool(workers) as pool:  # whose processes end with it, whatever they do
+        waiting: deque[Any] = deque()
         for n in count(first):
             while len(waiting) <= workers:
-                waiting.append(pool.submit(prepare, spec, n + len(waiting), model, limit))
-            yield n, waiting.popleft().result()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+                waiting.append(pool.apply_async(prepare, (spec, n + len(waiting), model, limit)))
+            yield n, waiting.popleft().get()
 
 
 # -------------------------------------------------------------- training
 
 
 def make(args: argparse.Namespace) -> None:
-    """Train, truncate and save; goes on from OUT/state.pt where there is one."""
+    """Train, cut and save; goes on from OUT/state.pt where there is one."""
     import torch
+    from peft import get_peft_model_state_dict, set_peft_model_state_dict
     from tqdm.auto import tqdm
 
     cuda, half = torch.cuda.is_available(), default_dtype() is torch.bfloat16
     limit = args.tokens or (24_576 if cuda else 4_096)
     spec = {"domains": args.domains, "split": "train", "seed": args.seed, "samples_each": args.chunk,
             "per_list": args.per_list, "kinds": {k: args.kinds.get(k, 1.0) for k in world.KINDS},
-            "words": args.words, "contamination": args.contamination}  # fmt: skip
-    made_from = key(spec, args.model, limit, args.rate, args.rank, args.tokens_total, args.minutes)
+            "words": args.words, "wide": args.wide, "made_up": args.made_up, "contamination": args.contamination}  # fmt: skip
+    made_from = key(spec, args.model, limit, args.rate, args.rank, args.keep, args.tokens_total, args.minutes)
     total = None if args.minutes else args.tokens_total
     zero = dict.fromkeys(("step", "tokens", "computed", "seconds", "chunk", "at"), 0)
     state: dict[str, Any] = {**zero, "total": total, "kinds": Counter(), "left_out": {}, "bad_tools": []}
-    state["made_from"] = made_from
+    state |= {"made_from": made_from, "rank": args.rank, "energy": 1.0, "compiled": (0, 0.0)}
     kept, history = args.out / "state.pt", args.out / "history.jsonl"
     if kept.exists():
         state = torch.load(kept, map_location="cpu", weights_only=False)
         if state["made_from"] != made_from:
             raise SystemExit(f"{kept} has other settings. Give the same ones, another --out, or remove it.")
-    lora = LoraSettings(rank=args.rank, alpha=2 * args.rank)
-    policy = lora_policy(load_base(args.model)[0], lora, None, seed=0)
-    trained = {name: p for name, p in policy.named_parameters() if p.requires_grad}
-    optimiser = torch.optim.AdamW(trained.values(), lr=args.rate, betas=(0.9, 0.98), weight_decay=0.0)
+
+    def with_adapter(base: Any) -> tuple[Any, Any]:
+        policy = lora_policy(base, LoraSettings(rank=state["rank"], alpha=2 * state["rank"]), None, seed=0)
+        trained = [p for p in policy.parameters() if p.requires_grad]
+        return policy, torch.optim.AdamW(trained, args.rate, (0.9, 0.98), weight_decay=0.0)
+
+    policy, optimiser = with_adapter(load_base(args.model)[0])
     if state["step"]:
-        policy.load_state_dict(state["adapter"], strict=False)
+        set_peft_model_state_dict(policy, state["adapter"])
         optimiser.load_state_dict(state["optimiser"])
     args.out.mkdir(parents=True, exist_ok=True)
     lines = history.read_text(encoding="utf-8").splitlines() if history.exists() else []
     # The steps beyond the checkpoint come again.
     write_text(history, "".join(f"{line}\n" for line in lines[: state["step"]]))
 
-    def loss_of(rows: Sequence[Row]) -> tuple[Any, int]:
-        packed = pack([r.prompt for r in rows], [r.completion for r in rows])
-        return -packed_logps(policy, packed, bf16=half)[0].mean(), packed.input_ids.shape[1]
-
-    def passes() -> Iterator[list[Row]]:
-        with closing(stream(spec, args.model, limit, state["chunk"], args.workers)) as chunks:
-            for number, chunk in chunks:
-                if not chunk.passes:
-                    raise SystemExit(
-                        f"No sample of seed {seed_of(spec, number)} is left: a benchmark has them all."
-                    )
-                state["left_out"][number] = chunk.left_out
-                state["bad_tools"] = sorted({*state["bad_tools"], *chunk.bad_tools})
-                for at in range(state["at"] if number == state["chunk"] else 0, len(chunk.passes)):
-                    state.update(chunk=number, at=at + 1)
-                    yield chunk.passes[at]
+    def loss_of(packed: Packed) -> Any:
+        longest = max(limit, packed.input_ids.shape[1])
+        fused = BLOCK * math.ceil(longest / BLOCK) if cuda else None
+        return -packed_logps(policy, packed, bf16=half, fused=fused)[0].mean()
 
     def save() -> None:
-        adapter = {name: p.detach().cpu() for name, p in trained.items()}
+        adapter = {name: w.detach().cpu() for name, w in get_peft_model_state_dict(policy).items()}
         state.update(optimiser=optimiser.state_dict(), adapter=adapter)
         with atomic(kept) as temporary:
             torch.save(state, temporary)
 
     finished = state["total"] is not None and state["tokens"] >= state["total"]
     bar = tqdm(desc="train the embedded model", unit="tok", unit_scale=True, initial=state["tokens"])
-    for rows in () if finished else passes():
+    work = passes(spec, args.model, limit, args.workers, state)
+    for rows, packed, at in () if finished else ahead(work):
         if not cuda and not state["step"]:
             _ask_for_time(args, rows[:8], loss_of)
         started = time.monotonic()
         done = min(1.0, state["tokens"] / state["total"]) if state["total"] else 0.0
+        if done >= CUT_AT and state["rank"] > args.keep:
+            weights, state["energy"] = truncated(get_peft_model_state_dict(policy), args.keep)
+            state["rank"] = args.keep
+            policy, optimiser = with_adapter(policy.unload())
+            set_peft_model_state_dict(policy, {name: w.float() for name, w in weights.items()})
         rate = args.rate * min(1.0, (state["step"] + 1) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * done))
         optimiser.param_groups[0]["lr"] = rate
         optimiser.zero_grad(set_to_none=True)
-        loss, computed = loss_of(rows)
+        loss = loss_of(packed)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(trained.values(), 1.0)
+        torch.nn.utils.clip_grad_norm_(optimiser.param_groups[0]["params"], 1.0)
         optimiser.step()
         said, tokens = float(loss.detach()), sum(len(r.prompt) + len(r.completion) for r in rows)
         state["kinds"].update(r.kind for r in rows)
-        more = {"step": 1, "tokens": tokens, "computed": computed, "seconds": time.monotonic() - started}
-        state.update({name: state[name] + by for name, by in more.items()})
+        more = {"step": 1, "tokens": tokens, "computed": packed.input_ids.shape[1]}
+        more |= {"seconds": time.monotonic() - started}  # type: ignore[dict-item]
+        state.update({name: state[name] + by for name, by in more.items()} | at)
+        if state["step"] == COMPILED:
+            state["compiled"] = state["tokens"], state["seconds"]
         if not state["total"] and state["step"] == WARM_UP:  # from here on the schedule is fixed
-            state["total"] = int(state["tokens"] * max(1.0, args.minutes * 60 / state["seconds"]))
+            tokens_then, seconds_then = state["compiled"]
+            speed = (state["tokens"] - tokens_then) / (state["seconds"] - seconds_then)
+            state["total"] = int(state["tokens"] + speed * max(0.0, args.minutes * 60 - state["seconds"]))
         with history.open("a", encoding="utf-8") as out:
             out.write(json.dumps({n: state[n] for n in more} | {"loss": said, "rate": rate}) + "\n")
         bar.total = state["total"]
@@ -259,11 +292,46 @@ def make(args: argparse.Namespace) -> None:
     _finish(args, spec, state, policy, limit, torch.cuda.get_device_name() if cuda else "CPU")
 
 
+def passes(spec: dict[str, Any], model: str, limit: int, workers: int, state: dict[str, Any]) -> Iterator[tuple[list[Row], dict[str, Any]]]:
+    """The passes that `state` has not seen, each with what it changes in `state`. Ends the script where a chunk is empty."""
+    first, left_out, bad_tools = state["chunk"], dict(state["left_out"]), set(state["bad_tools"])
+    with closing(stream(spec, model, limit, first, workers)) as chunks:
+        for number, chunk in chunks:
+            if not chunk.passes:
+                raise SystemExit(f"No sample of seed {seed_of(spec, number)} is left: a benchmark has them all.")
+            left_out[number] = chunk.left_out
+            bad_tools |= set(chunk.bad_tools)
+            for at in range(state["at"] if number == first else 0, len(chunk.passes)):
+                now = {"chunk": number, "at": at + 1, "left_out": dict(left_out), "bad_tools": sorted(bad_tools)}
+                yield chunk.passes[at], now
+
+
+def ahead(
+    work: Iterator[tuple[list[Row], dict[str, Any]]],
+) -> Iterator[tuple[list[Row], Packed, dict[str, Any]]]:
+    """The passes with their packed rows: while one is trained on, the next is fetched and packed."""
+
+    def following() -> tuple[list[Row], Packed, dict[str, Any]] | None:
+        found = next(work, None)
+        return found and (found[0], packed_of(found[0]), found[1])
+
+    with closing(work), ThreadPoolExecutor(1) as packer:  # type: ignore[type-var]
+        waiting = packer.submit(following)
+        while (ready := waiting.result()) is not None:
+            waiting = packer.submit(following)
+            yield ready
+
+
+def packed_of(rows: Sequence[Row]) -> Packed:
+    """A pass as one row."""
+    return pack([r.prompt for r in rows], [r.completion for r in rows])
+
+
 def _ask_for_time(args: argparse.Namespace, rows: Sequence[Row], loss_of: Any) -> None:
     """Without a GPU: say, from a small pass, how long it would take; end where that is long and unasked."""
-    loss_of(rows[:1])[0].backward()  # what happens only once
+    loss_of(packed_of(rows[:1])).backward()  # what happens only once
     started = time.monotonic()
-    loss_of(rows)[0].backward()
+    loss_of(packed_of(rows)).backward()
     a_token = (time.monotonic() - started) / sum(len(r.prompt) + len(r.completion) for r in rows)
     minutes = args.minutes or args.tokens_total * a_token / 60
     work = f"{minutes:g} minutes of training" if args.minutes else f"{args.tokens_total:,} tokens"
@@ -307,9 +375,11 @@ def _finish(
     from safetensors.torch import save_file
 
     folder = args.out / "adapter"
-    weights, kept = truncated(get_peft_model_state_dict(policy), args.keep)
+    weights = get_peft_model_state_dict(policy)
+    if state["rank"] > args.keep:
+        weights, state["energy"] = truncated(weights, args.keep)
     with atomic(folder / "adapter_model.safetensors") as temporary:
-        half = {name: weight.to(torch.bfloat16).cpu() for name, weight in weights.items()}
+        half = {name: weight.to(torch.bfloat16).cpu().contiguous() for name, weight in weights.items()}
         save_file(half, temporary, metadata={"format": "pt"})
     config = policy.peft_config["default"]
     config.save_pretrained(folder)
@@ -332,7 +402,7 @@ def _finish(
         "base": args.model if args.model == "embedded-base" else Path(args.model).name,
         **{name: spec[name] for name in ("domains", "split")},
         "seeds": [seed_of(spec, n) for n in range(state["chunk"] + 1)],
-        **{name: spec[name] for name in ("samples_each", "per_list", "kinds", "words")},
+        **{name: spec[name] for name in ("samples_each", "per_list", "kinds", "words", "wide", "made_up")},
         "contamination": {"list": named, "tools_left_out": state["bad_tools"], "samples_left_out": left_out},
         "samples_seen": state["kinds"].total(),
         "samples_seen_by_kind": dict(state["kinds"]),
@@ -345,14 +415,15 @@ def _finish(
         "rank_trained": args.rank,
         "rank": args.keep,
         "alpha": 2 * args.keep,
-        "energy_kept": round(kept, 4),
+        "cut_at": CUT_AT,
+        "energy_kept": round(state["energy"], 4),
         "seconds": round(state["seconds"], 1),
         "device": device,
         "adapter_sha256": found,
     }
     write_json(folder / "data.json", facts)
     print(
-        f"Rank {args.rank} cut to {args.keep} keeps {kept:.1%} of the update's energy.\n"
+        f"Rank {args.rank} cut to {args.keep} kept {state['energy']:.1%} of the update's energy.\n"
         f"Left out because a benchmark has them: {left_out} samples, {len(state['bad_tools'])} tools.\n"
         f"Wrote {folder}, SHA-256 {found}.\n"
         f"Evaluate it: python benchmarks/embedded.py --check --adapter {folder}\n"
@@ -422,9 +493,7 @@ def _held_out(args: argparse.Namespace, policy: Any, n: int) -> list[Any]:
     return out
 
 
-def _show(
-    card: Path | None, mark: str, head: str, scores: dict[str, list[Score]], parts: dict[str, str]
-) -> None:
+def _show(card: Path | None, mark: str, head: str, scores: dict[str, list[Score]], parts: dict[str, str]) -> None:
     lines = [f"Printed by {head}; 95% intervals (Wilson).", "", "| | "]
     lines[-1] += " | ".join(f"{p} | of" for p in scores) + " |\n| --- |" + " --- | --- |" * len(scores)
     for name, wanted in parts.items():
@@ -461,9 +530,7 @@ def weights_of(text: str) -> dict[str, float]:
         except ValueError:
             raise argparse.ArgumentTypeError(f"{part!r} is not KIND=WEIGHT") from None
         if name not in world.KINDS or not 0 <= out[name] < math.inf:
-            raise argparse.ArgumentTypeError(
-                f"{part!r}: kinds are {', '.join(world.KINDS)}, weights 0 or more"
-            )
+            raise argparse.ArgumentTypeError(f"{part!r}: kinds are {', '.join(world.KINDS)}, weights 0 or more")
     return out
 
 
@@ -483,9 +550,11 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         ("domains", domains(), {"nargs": "+"}, "domains of the world to train on"),
         ("kinds", {}, {"type": weights_of}, "weights of task kinds, as single=1,parallel=2 (else 1)"),
         ("words", 1.0, real, "weight of samples in which a value is said in other words"),
-        ("per-list", 12, number, "samples that share a tool list"),
+        ("per-list", 6, number, "samples that share a tool list"),
+        ("wide", 0.5, real, "share of the world's tool lists that get tools of other domains too"),
+        ("made-up", 0.5, real, "share of samples on made-up tools"),
         ("seed", "base", {}, "of the data"),
-        ("chunk", 10_000, number, "samples of one seed of the world"),
+        ("chunk", 2_000, number, "samples of the world of one seed"),
         ("contamination", None, {}, "list of benchmarks' fingerprints: what they have is left out"),
         ("tokens", None, number, "tokens of a pass, shared ones counted once (24576 on a GPU, else 4096)"),
         ("tokens-total", 40_000_000, number, "tokens to train on, shared ones counted every time"),
@@ -493,7 +562,7 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         ("rate", 1.5e-3, real, "learning rate"),
         ("rank", 16, number, "rank that is trained"),
         ("keep", 8, number, "rank that is saved"),
-        ("save-steps", 200, number, "steps between checkpoints"),
+        ("save-steps", 100, number, "steps between checkpoints"),
         ("workers", workers, number, "processes that prepare the data"),
         ("adapter", None, {"type": Path}, "check this one, not the shipped one, and leave the card alone"),
         ("samples", 150, number, "held-out samples a split"),

@@ -4,22 +4,26 @@
 
 The control starts from the same policy D1 and is trained, iteration by iteration, on seed samples alone: those that the loop had
 seen by then, repeated until their tokens reach those of the loop's dataset, with the same recipe.
-Finished runs stay in runs/results; none is repeated. `looptool ablate runs/results --set seeds.held_out=150` goes on from them with the other arms;
-this command again puts those into the page.
+`--arms` names the arms beside the loop: the control, and the loop without a part (`looptool_kit.arms`); none, and the loops are compared with the
+model that they start from alone. `--jobs 8` runs eight at once, one thread each, also on one GPU; what each says is in runs/results/<run>.log.
+Finished runs stay in runs/results; none is repeated.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import multiprocessing
 import os
 import platform
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 import looptool_kit as lt
 from looptool_kit import summary
 from looptool_kit.ablate import collect, folder, run_arm
-from looptool_kit.arms import CONTROL, FULL, interval, signed, text
+from looptool_kit.arms import ARMS, CONTROL, FULL, interval, signed, text
 from looptool_kit.config import load_preset
 from looptool_kit.evaluate import best, scores
 from looptool_kit.policies import open_engine, policy_of
@@ -90,22 +94,53 @@ def main() -> None:
     ask.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     ask.add_argument("--preset", default="cpu")
     ask.add_argument("--held-out", type=int, default=150, help="evaluation samples a split")
-    ask.add_argument("--no-control", action="store_true", help="the loops alone, against the model that they start from")
+    ask.add_argument("--arms", nargs="*", default=[CONTROL], choices=[a for a in ARMS if a != FULL], help="what the loop is compared with")
+    ask.add_argument("--jobs", type=int, default=1, help="runs at once")
     ask.add_argument("--runs", type=Path, default=Path("runs/results"))
     ask.add_argument("--out", type=Path, default=Path("docs/results.md"))
     args = ask.parse_args()
-    loops, controls = [], []
-    for number in args.seeds:
-        run = Run.create(folder(args.runs, args.preset, number, FULL), args.preset, seed=number, seeds__held_out=args.held_out)
-        lt.Loop(run).run()
-        loops.append(run)
-        if not args.no_control:
-            controls.append(run_arm(run, folder(args.runs, args.preset, number, CONTROL), CONTROL))
-            for side in (run, controls[-1]):
+    with ProcessPoolExecutor(args.jobs, multiprocessing.get_context("spawn")) as pool:
+        loops = {pool.submit(work, args, number, FULL): number for number in args.seeds}
+        arms = []
+        for done in as_completed(loops):
+            done.result()
+            arms += [pool.submit(work, args, loops[done], arm) for arm in args.arms]
+        for done in as_completed(arms):
+            done.result()
+    runs = {arm: [Run.open(folder(args.runs, args.preset, n, arm), read_only=True) for n in args.seeds] for arm in (FULL, *args.arms)}
+    write_text(args.out, page(runs[FULL], runs.get(CONTROL, []), args))
+    print(f"wrote {args.out}")
+
+
+def work(args: argparse.Namespace, number: int, arm: str) -> None:
+    """Run the loop of one random seed to its end, or an arm beside it; several at once have one thread each and a log."""
+    import torch
+
+    from looptool_kit.engines import prompts
+
+    path = folder(args.runs, args.preset, number, arm)
+    if args.jobs > 1:
+        torch.set_num_threads(1)
+    if torch.cuda.is_available():
+        prompts.MAX_BATCH_TOKENS = 200_000  # what a card holds: fewer, larger batches
+    args.runs.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        if args.jobs > 1:
+            out = stack.enter_context(open(f"{path}.log", "a", encoding="utf-8", buffering=1))
+            stack.enter_context(contextlib.redirect_stdout(out))
+            stack.enter_context(contextlib.redirect_stderr(out))
+        batch = {"probe__batch": 512} if torch.cuda.is_available() else {}
+        full_path = folder(args.runs, args.preset, number, FULL)
+        if arm == FULL:
+            full = Run.create(full_path, args.preset, seed=number, seeds__held_out=args.held_out, **batch)
+            lt.Loop(full).run()
+            return
+        full = Run.open(full_path, read_only=True)
+        run = run_arm(full, path, arm)
+        if arm == CONTROL:
+            for side in (full, run):
                 for j in side.iterations:
                     label_logprobs(side, j)
-    write_text(args.out, page(loops, controls, args))
-    print(f"wrote {args.out}")
 
 
 def page(loops: list[Run], controls: list[Run], args: argparse.Namespace) -> str:
@@ -128,10 +163,9 @@ def page(loops: list[Run], controls: list[Run], args: argparse.Namespace) -> str
         "# Results on the embedded model",
         "",
         f"`python benchmarks/results.py --preset {args.preset} --seeds {' '.join(map(str, args.seeds))} --held-out {args.held_out}"
-        f"{' --no-control' * args.no_control}` printed this page. The model `embedded`, {len(loops)} random seeds, "
+        f" --arms{''.join(f' {a}' for a in args.arms)}` printed this page. The model `embedded`, {len(loops)} random seeds, "
         f"{args.held_out} held-out samples a split and seed, "
-        f"{settings.seeds.noise:.0%} of the seed labels wrong on purpose. Machine: {os.cpu_count()} cores, "
-        f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}; torch {torch.__version__}, "
+        f"{settings.seeds.noise:.0%} of the seed labels wrong on purpose. Machine: {machine()}; torch {torch.__version__}, "
         f"transformers {transformers.__version__}, trl {trl.__version__}, "
         f"Python {platform.python_version()}.",
         "",
@@ -177,8 +211,7 @@ def page(loops: list[Run], controls: list[Run], args: argparse.Namespace) -> str
         lines += likelihood_lines(loops, controls)
     arms = collect(args.runs, args.preset, args.seeds)
     if {o.arm for o in arms} - {FULL, CONTROL}:
-        command = f"looptool ablate {args.runs} --preset {args.preset} --seeds {','.join(map(str, args.seeds))} --set seeds.held_out={args.held_out}"
-        lines += ["", "## The loop without its parts", "", f"`{command}` ran these arms.", "", text(arms)]
+        lines += ["", "## The loop without its parts", "", text(arms)]
     heads = ("kind", "n", "base", first, last, *([f"control {last}"] * bool(controls)))
     lines += ["", "## By task kind in percent, all seeds and splits pooled", "", f"| {' | '.join(heads)} |"]
     tables = [[f[n] for f in found] for n in ("base", first, last)] + ([[f[last] for f in against]] if controls else [])
@@ -190,6 +223,15 @@ def page(loops: list[Run], controls: list[Run], args: argparse.Namespace) -> str
     lines += ["", "## The evidence judge against planted label errors", "", *judge_lines(loops)]
     lines += ["", "## Time and memory", "", *cost_lines(loops)]
     return "\n".join(lines) + "\n"
+
+
+def machine() -> str:
+    """Where this runs."""
+    import torch
+
+    if torch.cuda.is_available():
+        return f"{torch.cuda.get_device_name()}, {os.cpu_count()} cores"
+    return f"{os.cpu_count()} cores, {platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
 
 
 def control_lines(controls: list[Run]) -> list[str]:

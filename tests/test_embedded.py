@@ -28,6 +28,7 @@ DATA = json.loads((models.ADAPTER / "data.json").read_text(encoding="utf-8"))
 @pytest.fixture(scope="module")
 def script() -> Any:
     """benchmarks/embedded.py as a module."""
+    sys.path.insert(0, str(ROOT / "benchmarks"))  # as for a script, whose neighbours can be imported
     spec = importlib.util.spec_from_file_location("embedded_script", ROOT / "benchmarks" / "embedded.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -99,7 +100,7 @@ def test_an_update_of_rank_r_loses_nothing_at_rank_r(script: Any) -> None:
 
 def settings(script: Any, **changes: Any) -> dict[str, Any]:
     base = {"domains": script.domains(), "split": "train", "seed": "base", "samples_each": 60, "per_list": 4,
-            "kinds": dict.fromkeys(world.KINDS, 1.0), "words": 1.0, "contamination": None}  # fmt: skip
+            "kinds": dict.fromkeys(world.KINDS, 1.0), "words": 1.0, "wide": 0.0, "made_up": 0.0, "contamination": None}  # fmt: skip
     return base | changes
 
 
@@ -186,16 +187,15 @@ def test_a_training_that_is_killed_goes_on_to_the_same_adapter(
     rows = [json.loads(line) for line in (tmp_path / "killed" / "history.jsonl").read_text().splitlines()]
     assert [r["step"] for r in rows] == list(range(1, ours["steps"] + 1))
 
-    # The saved adapter, loaded by PEFT, adds the best update of its rank.
+    # The saved adapter, loaded by PEFT, is what was trained to the end at the lower rank, in bfloat16.
     state = torch.load(tmp_path / "whole" / "state.pt", weights_only=False)
+    assert state["rank"] == 2 and 0.3 < ours["energy_kept"] < 1
     policy = PeftModel.from_pretrained(load_base(str(tiny_checkpoint))[0], str(whole))
     compared = 0
     for name, module in policy.named_modules():
-        if f"{name}.lora_A.default.weight" in state["adapter"]:
-            full = 2 * state["adapter"][f"{name}.lora_B.default.weight"] @ state["adapter"][f"{name}.lora_A.default.weight"]
-            u, s, v = torch.linalg.svd(full, full_matrices=False)
-            best = u[:, :2] * s[:2] @ v[:2]
-            assert torch.allclose(module.get_delta_weight("default"), best, atol=0.02 * float(s[0]))
+        if f"{name}.lora_A.weight" in state["adapter"]:
+            full = 2 * state["adapter"][f"{name}.lora_B.weight"] @ state["adapter"][f"{name}.lora_A.weight"]
+            assert torch.allclose(module.get_delta_weight("default"), full, atol=0.02 * float(full.abs().max()))
             compared += 1
     assert compared == 21
 
