@@ -7,6 +7,7 @@
 #   make test          the test suite         make check   what CI runs: ruff, mypy, tests
 #   make test-vllm     the tests of the engine `vllm`, in an environment of its own (.venv-vllm, 4 GB); commit tests/vllm-tested.sha256 with the engines
 #   make embedded      the embedded model's adapter anew, on one GPU (ARGS="--minutes 10"); CHECK=1: the figures of its card
+#   make docs          the documentation site into site/, without network
 #   make bench         the benchmarks into docs/benchmarks.md; goes on where it stopped (NAMES="match rules": only those)
 #   make clean         remove build and cache files (runs/ and .venv stay)
 
@@ -25,7 +26,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do command 
 GPU    := $(shell nvidia-smi -L 2>/dev/null | grep -q GPU && echo 1)
 PRESET ?= $(if $(QUICK),cpu-quick,cpu)
 
-.PHONY: loop lab notebooks test test-vllm vllm-sources embedded bench check clean setup
+.PHONY: loop lab notebooks test test-vllm vllm-sources embedded docs bench check clean setup
 .DEFAULT_GOAL := loop
 
 loop: setup
@@ -51,6 +52,10 @@ vllm-sources:
 embedded: setup
 	$(BIN)/python benchmarks/embedded.py $(if $(CHECK),--check) $(ARGS)
 
+# Without the notice that mkdocs-material has fixes until May 2027 only, which is no warning about this site.
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/run.py $(NAMES) $(if $(REFERENCE),--reference $(REFERENCE))
 
@@ -60,7 +65,7 @@ check: $(VENV)/.dev
 	$(MAKE) test
 
 clean:
-	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf build dist site *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -not -path './$(VENV_VLLM)/*' -prune -exec rm -rf {} +
 
 setup: $(VENV)/.installed
@@ -99,6 +104,6 @@ $(VENV_VLLM)/.installed: pyproject.toml Makefile
 	$(VENV_VLLM)/bin/pip install -c constraints.txt -e '.[train]' 'gguf>=0.19' 'pytest>=8' 'pytest-timeout>=2.3' 'hypothesis>=6.120'
 	@touch $@
 
-$(VENV)/.lab $(VENV)/.dev: $(VENV)/.%: $(VENV)/.installed
+$(VENV)/.lab $(VENV)/.dev $(VENV)/.docs: $(VENV)/.%: $(VENV)/.installed
 	$(BIN)/pip install $(if $(GPU),,-c constraints.txt) -e '.[$*]'
 	@touch $@
