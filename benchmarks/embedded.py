@@ -96,14 +96,13 @@ def domains() -> list[str]:
 
 
 def encoded(tokenizer: Any, samples: Sequence[Sample]) -> list[Row]:
-    """`trainers.common.encode` of many samples, in two calls of the tokenizer."""
-    from looptool_kit.engines.prompts import end_token, render
+    """`trainers.common.encode` of many samples."""
+    from looptool_kit.engines.prompts import encode_answer, encode_prompts, end_token
     from looptool_kit.toolcalls import render_answer
 
-    ids = [tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else [] for texts in
-           ([render(tokenizer, s) for s in samples], [render_answer(s.label) for s in samples])]  # fmt: skip
-    end = end_token(tokenizer)
-    return [Row(array("i", p), array("i", [*c, end]), s.kind) for p, c, s in zip(*ids, samples, strict=True)]
+    prompts, end = encode_prompts(tokenizer, samples), end_token(tokenizer)
+    answers = [[*encode_answer(tokenizer, render_answer(s.label)), end] for s in samples]
+    return [Row(array("i", p), array("i", a), s.kind) for p, a, s in zip(prompts, answers, samples, strict=True)]
 
 
 def seed_of(spec: dict[str, Any], number: int) -> str:

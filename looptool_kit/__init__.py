@@ -22,6 +22,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 # Has to be set before torch makes its first tensor.
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+# Arrow's own allocator takes 1 GB of address space with the first table that it reads, which a limit on memory counts.
+os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 _HOME = {
     "Run": "run",

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from looptool_kit import trust
 from looptool_kit.arms import ARMS, CONTROL, FULL, Outcome, Outcomes, page
 from looptool_kit.config import dump_settings, with_overrides
 from looptool_kit.evaluate import scores
@@ -141,6 +142,7 @@ def _fork(full: Run, path: Path, arm: str) -> Run:
                 shutil.copy(full.path / name, unfinished / name)
         write_text(unfinished / "run.toml", dump_settings(with_overrides(full.settings, **ARMS[arm].changes), FORMAT))
         unfinished.replace(path)
+        trust.inherit(path, full.settings, full.path)
     run = Run.open(path)
     if why := _stranger(run, full, arm):
         raise RunError(f"{path} {why}. Move it away, and the arm is run again.")

@@ -2,7 +2,13 @@
 
 The store is one SQLite file (in a run: `calls.sqlite`) that maps the hash of a request to the server's raw answer. An answer is kept the moment it
 arrives, so a killed run repeats at most the calls in flight, and whoever changes only how answers are read never pays twice. What failed is not
-kept: the next call of `complete` asks again. API keys come from the environment, go into the Authorization header and nowhere else.
+kept: the next call of `complete` asks again. API keys come from the environment, go into the Authorization header
+and nowhere else: they are hidden in what a server says of an error, and an answer that repeats one is refused,
+never rewritten.
+
+A server of this kind renders prompts by itself, so the name of a special token in the data (`<|im_end|>`) is sent
+as it stands, and what the server makes of it is not decided here. The policy's engines send token ids instead
+(`engines/prompts.py`).
 """
 
 from __future__ import annotations
@@ -15,26 +21,35 @@ import math
 import os
 import random
 import sqlite3
+import warnings
+import zlib
 from collections import deque
-from collections.abc import Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from itertools import count
 from pathlib import Path
 from threading import Thread
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from looptool_kit.endpoint import Endpoint
+from looptool_kit.endpoint import Endpoint, hide_key
 from looptool_kit.toolcalls import strict_json
+from looptool_kit.trust import require_endpoint
 
-__all__ = ["LONGEST_WAIT", "Endpoint", "EndpointError", "Reply", "Request", "Totals", "complete", "json_object", "spent", "totals"]
+__all__ = [
+    "LARGEST", "LONGEST_WAIT", "Endpoint", "EndpointError", "Reply", "Request", "StoreError", "Totals", "complete",
+    "json_object", "spent", "spent_words", "totals",
+]  # fmt: skip
 
 NOT_TRIED = "not tried"
 """How the error of a call begins that was left alone because too many before it had failed."""
 LONGEST_WAIT = 300.0
 """Seconds: a server that asks (Retry-After) to wait longer than this is not waited for."""
+LARGEST = 4 * 2**20
+"""Bytes of an answer, as they come and unpacked: a hundred times what a judge writes. Reading stops there."""
 
 
 class Request(NamedTuple):
@@ -78,12 +93,21 @@ class EndpointError(ValueError):
     """No call to this endpoint can succeed (wrong key, address or model); the message says which and what to do."""
 
 
-def complete(requests: Sequence[Request], endpoint: Endpoint, store: Path, desc: str = "calls") -> list[Reply]:
+class StoreError(ValueError):
+    """The store of answers cannot be used; the message says why and what to do."""
+
+
+def complete(
+    requests: Sequence[Request], endpoint: Endpoint, store: Path, desc: str = "calls", most: int | None = None
+) -> list[Reply]:  # fmt: skip
     """The replies to `requests`, in order; what `store` holds is not asked again, equal requests are asked once.
+
+    `most` is the budget: answers of this model that the store may hold (setting `calls.most`).
 
     Works in a script and inside a running event loop alike. A request that fails for good is a reply with `error`, and is asked again by the next
     call; after many such in a row the rest is not tried. Interrupting (Ctrl-C) keeps every answer that had arrived. Raises `EndpointError` where the
-    server knows neither key, address nor model, `OSError` where the disk is full.
+    server knows neither key, address nor model and where the budget is too small, `StoreError` where the store
+    cannot be used, `OSError` where the disk is full.
     """
     from tqdm.auto import tqdm
 
@@ -95,11 +119,16 @@ def complete(requests: Sequence[Request], endpoint: Endpoint, store: Path, desc:
     keys = [_key(r, b, endpoint) for r, b in zip(requests, bodies, strict=True)]
     todo = dict(zip(keys, bodies, strict=True))
     replies: dict[str, Reply] = {}
-    with closing(_open(store)) as db:
+    with closing(_open(store)) as db, _explained(store):
         for key in list(todo):
             if row := db.execute("SELECT answer FROM calls WHERE key = ?", (key,)).fetchone():
-                replies[key] = _read(row[0])._replace(cached=True)
-                del todo[key]
+                with suppress(ValueError):  # what cannot be read any more is asked again
+                    replies[key] = _read(row[0])._replace(cached=True)
+                    del todo[key]
+    if todo:
+        require_endpoint(store, endpoint)
+    if todo and most is not None:
+        _afford(len(todo), most, endpoint, store, desc)
     if todo:
         calls = _Calls(endpoint, store, todo)
         # A thread of its own, with or without a running loop here: the interrupt then reaches this thread, which can stop the other in order.
@@ -120,6 +149,18 @@ def complete(requests: Sequence[Request], endpoint: Endpoint, store: Path, desc:
     return [replies[key] for key in keys]
 
 
+def _afford(count: int, most: int, endpoint: Endpoint, store: Path, desc: str) -> None:
+    """Raise `EndpointError` where `count` more answers of a model exceed its budget."""
+    with closing(_open(store)) as db, _explained(store):
+        (paid,) = db.execute("SELECT COUNT(*) FROM calls WHERE model = ?", (endpoint.model,)).fetchone()
+    if paid + count > most:
+        raise EndpointError(
+            f"{desc}: {count:,} more calls to {endpoint.model}, after {spent_words(store, endpoint)}, exceed the budget "
+            f"of calls.most = {most:,}. None of them was made, and all answers are kept. Set calls.most to "
+            f"{paid + count} or more, or ask for less."
+        )
+
+
 def totals(replies: Sequence[Reply], endpoint: Endpoint) -> Totals:
     """Sum up replies; money = (tokens_in * price_in + tokens_out * price_out) / 1e6."""
     read, written = sum(r.tokens_in for r in replies), sum(r.tokens_out for r in replies)
@@ -133,11 +174,27 @@ def spent(store: Path, endpoints: Sequence[Endpoint] = ()) -> dict[str, Totals]:
     if not store.exists():
         return {}
     answers: dict[str, list[Reply]] = {}
-    with closing(_open(store)) as db:
-        for model, raw in db.execute("SELECT model, answer FROM calls"):
-            answers.setdefault(model, []).append(_read(raw)._replace(text=""))
+    try:
+        address = f"file:{quote(str(store.absolute()))}?mode=ro"
+        with closing(sqlite3.connect(address, timeout=60, uri=True)) as db:
+            for model, raw in db.execute("SELECT model, answer FROM calls"):
+                reply = Reply(None)
+                with suppress(ValueError):
+                    reply = _read(raw)._replace(text="")
+                answers.setdefault(model, []).append(reply)
+    except sqlite3.DatabaseError as error:
+        said = f"{store} cannot be read ({error}), so what was paid is not counted. The next paid call says what to do."
+        warnings.warn(said, stacklevel=2)
+        return {}
     priced = {e.model: e for e in endpoints}
     return {m: totals(replies, priced.get(m) or Endpoint(base_url="http://localhost", model=m)) for m, replies in sorted(answers.items())}
+
+
+def spent_words(store: Path, endpoint: Endpoint) -> str:
+    """What the answers of the endpoint's model in a store amount to, in words."""
+    total = spent(store, [endpoint]).get(endpoint.model, Totals(0, 0, 0, 0, 0, 0.0))
+    money = f", {total.money:.2f} spent" if endpoint.price_in or endpoint.price_out else ""
+    return f"{total.answered + total.failed:,} calls ({total.tokens_in + total.tokens_out:,} tokens{money})"
 
 
 def json_object(text: str) -> dict[str, Any]:
@@ -194,10 +251,11 @@ def _read(raw: str) -> Reply:
     """A chat completion as a reply; raises `ValueError` for what is none, or says nothing at all."""
     try:
         data = json.loads(raw)
-        choice, usage = data["choices"][0], data.get("usage") or {}
+        choice, usage = data["choices"][0], data.get("usage")
         message, finish = choice["message"], choice.get("finish_reason")
         said, refusal = message.get("content"), message.get("refusal")
-        tokens = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
+        counts = usage if isinstance(usage, dict) else {}
+        tokens = _tokens(counts.get("prompt_tokens")), _tokens(counts.get("completion_tokens"))
     except (KeyError, IndexError, TypeError, AttributeError, ValueError, RecursionError):
         raise ValueError(f"not a chat completion: {raw[:200]}") from None
     if finish == "length":
@@ -209,13 +267,55 @@ def _read(raw: str) -> Reply:
     return Reply(said.encode("utf-8", "replace").decode(), "", *tokens)  # a lone surrogate could not be written to any table
 
 
+def _tokens(count: Any) -> int:
+    """A number of tokens as a server reports it; 0 for what cannot be one, so that a strange count costs no answer."""
+    return int(count) if type(count) in (int, float) and 0 <= count < 1e9 else 0
+
+
 def _open(store: Path) -> sqlite3.Connection:
-    store.parent.mkdir(parents=True, exist_ok=True)
-    db = sqlite3.connect(store, timeout=60, isolation_level=None)
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = NORMAL")  # with WAL a killed process loses nothing; a power cut may lose the last answers
-    db.execute("CREATE TABLE IF NOT EXISTS calls (key TEXT PRIMARY KEY, model TEXT, answer TEXT, time TEXT) WITHOUT ROWID")
+    with _explained(store):
+        store.parent.mkdir(parents=True, exist_ok=True)
+        db = sqlite3.connect(store, timeout=60, isolation_level=None)
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = NORMAL")  # with WAL a killed process loses nothing; a power cut may lose the last answers
+            db.execute("CREATE TABLE IF NOT EXISTS calls (key TEXT PRIMARY KEY, model TEXT, answer TEXT, time TEXT) WITHOUT ROWID")
+        except BaseException:
+            db.close()
+            raise
     return db
+
+
+@contextmanager
+def _explained(store: Path) -> Iterator[None]:
+    """Turn what SQLite says of a store into a paragraph, and move one aside that is damaged."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_FULL:
+            raise OSError(errno.ENOSPC, str(error), str(store)) from error
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            aside = _move_aside(store)
+            raise StoreError(
+                f"{store}, which holds the answers of paid model calls, is damaged ({error}). It was moved to {aside}; "
+                f"nothing was deleted. If you have a copy from before, put it back as {store}. Then start the same "
+                "command again: what no copy holds is asked, and paid, once more."
+            ) from None
+        raise StoreError(
+            f"{store}, which holds the answers of paid model calls, cannot be used: {error}. Look whether another "
+            "program holds it and whether you may write to its folder, then start the same command again."
+        ) from None
+
+
+def _move_aside(store: Path) -> Path:
+    """Rename a store and what SQLite keeps beside it; returns the new name, which no file had."""
+    names = (store.with_name(f"{store.name}.damaged{f'-{n}' if n else ''}") for n in count())
+    aside = next(name for name in names if not name.exists())
+    for end in ("", "-wal", "-shm"):
+        with suppress(FileNotFoundError):
+            store.with_name(store.name + end).rename(aside.with_name(aside.name + end))
+    return aside
 
 
 # ---------------------------------------------------------------------- calls
@@ -226,7 +326,10 @@ _OTHER_NAME = {"max_tokens": "max_completion_tokens", "temperature": None, "resp
 
 
 class _Failed(Exception):
-    """A call had no usable answer; `wait` is the server's Retry-After in seconds, None where trying again is no use."""
+    """A call had no usable answer; `wait` is the server's Retry-After in seconds.
+
+    None where the question is at fault, infinity where the server is and trying again is no use.
+    """
 
     def __init__(self, why: str, wait: float | None = 0.0) -> None:
         super().__init__(why)
@@ -277,13 +380,17 @@ class _Calls:
         if self.stopping:
             return
         key = os.environ.get(self.endpoint.key_env, "").strip()
+        headers = {"Content-Type": "application/json", "Accept-Encoding": "gzip"}
+        if key:
+            headers["Authorization"] = f"Bearer {key}"
         url = urlsplit(self.endpoint.base_url)
         here = url.hostname in ("localhost", "127.0.0.1", "::1") or proxy_bypass(url.hostname or "")
         with closing(_open(self.store)) as db:
             async with aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=self.endpoint.concurrency),
                 timeout=aiohttp.ClientTimeout(total=self.endpoint.timeout),
-                headers={"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {}),
+                headers=headers,
+                auto_decompress=False,  # `_body_of` unpacks, within bounds
                 proxy=None if here else getproxies().get(url.scheme),
             ) as session, asyncio.TaskGroup() as group:  # fmt: skip
                 for _ in range(min(self.endpoint.concurrency, len(self.todo))):
@@ -304,12 +411,8 @@ class _Calls:
 
     def _keep(self, db: sqlite3.Connection, key: str, raw: str) -> None:
         values = (key, self.endpoint.model, raw, datetime.now(UTC).isoformat(timespec="seconds"))
-        try:
+        with _explained(self.store):
             db.execute("INSERT OR REPLACE INTO calls VALUES (?, ?, ?, ?)", values)
-        except sqlite3.OperationalError as error:
-            if "full" in str(error):
-                raise OSError(errno.ENOSPC, str(error), str(self.store)) from error
-            raise
 
     async def _answer(self, session: Any, body: bytes, secret: str) -> str:
         """The raw answer; `_Failed` after the last try."""
@@ -334,25 +437,26 @@ class _Calls:
     async def _once(self, session: Any, body: bytes, secret: str) -> str:
         import aiohttp
 
-        def clean(text: str) -> str:  # some servers repeat the key in what they say of it
-            return text.replace(secret, "[key]") if secret else text
-
         sent = dict(self.renamed)
         if sent:
             values = json.loads(body)
             body = json.dumps({sent.get(k, k): v for k, v in values.items() if sent.get(k, k)}, ensure_ascii=False).encode("utf-8")
         try:
             async with session.post(f"{self.endpoint.base_url}/chat/completions", data=body, allow_redirects=False) as response:
-                status, headers, said = response.status, response.headers, clean(await response.text("utf-8", "replace"))
+                status, headers, raw = response.status, response.headers, await _body_of(response)
         except TimeoutError:
             raise _Failed(f"no answer within {self.endpoint.timeout:g} s") from None
         except aiohttp.ClientError as error:
-            raise _Failed(clean(f"{type(error).__name__}: {error}")) from None
+            raise _Failed(hide_key(f"{type(error).__name__}: {error}", secret)) from None
+        said = hide_key(raw, secret)  # some servers repeat the key in what they say of it
         if status == 200:
             try:
-                _read(said)
+                unchanged = _read(said).text == (_read(raw).text if said != raw else _read(said).text)
             except ValueError as error:
                 raise _Failed(str(error)) from None
+            if not unchanged:
+                why = f"the answer repeats the API key of {self.endpoint.key_env}, so it is not kept"
+                raise _Failed(why, math.inf)
             return said
         why = f"status {status}: {_complaint(said)}"
         if status == 400 and (refused := next((n for n in _OTHER_NAME if n not in sent and _about(said, n)), None)):
@@ -372,6 +476,24 @@ class _Calls:
             return f"{at.base_url} knows no model {at.model!r}, or no /chat/completions ({why}). Mend base_url or model in the settings."
         state = "holds a key that it refuses" if sent_key else "is not set"
         return f"{at.base_url} wants an API key, and the environment variable {at.key_env} {state} ({why}). Export the key under that name."
+
+
+async def _body_of(response: Any) -> str:
+    """A response's text, unpacked; raises `_Failed` where it has more than `LARGEST` bytes, packed or not."""
+    packing = response.headers.get("Content-Encoding", "identity").lower()
+    unpack = zlib.decompressobj(wbits=47) if packing in ("gzip", "x-gzip", "deflate") else None
+    if unpack is None and packing != "identity":
+        raise _Failed(f"the answer is packed as {packing[:20]!r}, which was not asked for", math.inf)
+    packed, text = 0, bytearray()
+    try:
+        async for chunk in response.content.iter_any():
+            packed += len(chunk)
+            text += unpack.decompress(chunk, LARGEST + 1 - len(text)) if unpack else chunk
+            if max(packed, len(text)) > LARGEST:
+                raise _Failed(f"the answer has more than {LARGEST // 2**20} MB, and was read no further", math.inf)
+    except zlib.error as error:
+        raise _Failed(f"the answer is packed wrongly: {error}") from None
+    return text.decode("utf-8", "replace")
 
 
 def _complaint(said: str) -> str:

@@ -265,7 +265,10 @@ _JSON_LIKE = re.compile(r"\*/\*|application/(.+\+)?json|application/x-www-form-u
 
 
 def _media(node: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    return {str(kind).split(";")[0].strip(): v for kind, v in (node.get("content") or {}).items() if isinstance(v, Mapping)}
+    content = node.get("content") or {}
+    if not isinstance(content, Mapping):
+        raise ValueError(f"`content` must be an object, not {str(content)[:60]!r}")
+    return {str(kind).split(";")[0].strip(): v for kind, v in content.items() if isinstance(v, Mapping)}
 
 
 def _operation(document: Mapping[str, Any], route: str, method: str, operation: Any, shared: Any) -> Tool:
@@ -305,6 +308,7 @@ def _operation(document: Mapping[str, Any], route: str, method: str, operation: 
             raise ValueError(f"its body is {', '.join(_media(body)) or 'not described'}, not JSON")
         if media is not None:
             whole = plain_parameters({"properties": {"body": media.get("schema") or {}}}, document)["properties"].get("body", {})
+            whole = whole if isinstance(whole, dict) else {}  # true: any body will do
             plain = whole.get("type") in ("object", None, ["object", "null"]) and not {"anyOf", "oneOf", "allOf"} & set(whole)
             fields = whole.get("properties") if plain else None
             for field, schema in (fields or {"body": whole}).items():

@@ -89,10 +89,16 @@ def plain_schema(schema: Any, root: Any) -> dict[str, Any]:
         return _modern({k: part(k, v, refs) for k, v in node.items() if k not in _DROPPED}, node)
 
     def part(key: str, value: Any, refs: tuple[str, ...]) -> Any:
-        if key in _MAPS and isinstance(value, Mapping):
+        if key in _MAPS:
+            _require(key, value, Mapping, "an object")
             return {str(k): walk(v, refs) for k, v in value.items() if not (isinstance(v, Mapping) and v.get("readOnly") is True)}
-        if key in _LISTS and isinstance(value, list):
+        if key in _LISTS:
+            _require(key, value, list, "a list")
             return [walk(v, refs) for v in value]
+        if key == "required" and not isinstance(value, bool):  # draft 3 and some OpenAPI files say true or false of a property
+            _require(key, value, list, "a list")
+            for name in value:
+                _require(key, name, str, "a list of names")
         if key in _SINGLE:
             return walk(value, refs)
         return value
@@ -104,6 +110,11 @@ def plain_schema(schema: Any, root: Any) -> dict[str, Any]:
     if not isinstance(out, dict):
         raise ValueError("the parameters must be a JSON Schema object, not true or false")
     return out
+
+
+def _require(word: str, value: Any, kind: type, named: str) -> None:
+    if not isinstance(value, kind):
+        raise ValueError(f"not a JSON Schema: `{word}` must be {named}, and holds {str(value)[:60]!r}")
 
 
 def _cut(target: Any, beside: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
+from looptool_kit.terminal import say
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
 RunFolder = Annotated[Path, typer.Argument(help="The run folder.")]
@@ -22,19 +24,26 @@ Iteration = Annotated[int | None, typer.Option(help="Iteration; the newest one i
 
 def main() -> None:
     """Run the command; errors that a user can mend are one paragraph, not a traceback (LOOPTOOL_DEBUG=1 shows the traceback)."""
+    from looptool_kit.errors import no_writing
     from looptool_kit.models import ModelNotFound
     from looptool_kit.run import RunError
 
     signal.signal(signal.SIGINT, _stop)
     try:
         app()
-    except (RunError, ModelNotFound, ValueError, FileNotFoundError) as error:
+    except (RunError, ModelNotFound, ValueError, FileNotFoundError, FileExistsError) as error:
         if os.environ.get("LOOPTOOL_DEBUG"):
             raise
-        typer.secho(f"looptool: {error}", fg="red", err=True)
+        say(f"looptool: {error}", fg="red", err=True)
+        sys.exit(1)
+    except OSError as error:
+        remedy = no_writing(error, Path(error.filename)) if isinstance(error.filename, str) else ""
+        if not remedy or os.environ.get("LOOPTOOL_DEBUG"):
+            raise
+        say(f"looptool: {remedy}", fg="red", err=True)
         sys.exit(1)
     except Stopped:
-        typer.secho("\nlooptool: stopped. Nothing finished is lost; the same command goes on where it stopped.", fg="yellow", err=True)
+        say("\nlooptool: stopped. Nothing finished is lost; the same command goes on where it stopped.", fg="yellow", err=True)
         sys.exit(130)
 
 
@@ -91,11 +100,33 @@ def init(
         from looptool_kit.own_tools import init as make
         from looptool_kit.own_tools import tools_of
 
+        if tools.endswith(".py") or tools.startswith("mcp:"):
+            say(f"{tools.removeprefix('mcp:')} is {'run' if tools.endswith('.py') else 'started or asked'} now, to learn its tools", err=True)
         run = make(path, tools, preset or "cpu", **_overrides(set_, seed))
-        typer.echo(f"{run.path / 'tools.json'} holds {len(tools_of(run))} tools: {', '.join(t.name for t in tools_of(run))}")
+        say(f"{run.path / 'tools.json'} holds {len(tools_of(run))} tools: {', '.join(t.name for t in tools_of(run))}")
         if (run.path / "rejected.jsonl").exists():
-            typer.echo(f"{run.path / 'rejected.jsonl'} says which tools were left out, and why")
-    typer.echo(f"{run.path / 'run.toml'} holds the settings. Next: looptool loop {path}")
+            say(f"{run.path / 'rejected.jsonl'} says which tools were left out, and why")
+    say(f"{run.path / 'run.toml'} holds the settings. Next: looptool loop {path}")
+
+
+@app.command()
+def trust(path: RunFolder, yes: Annotated[bool, typer.Option("--yes", help="Confirm without asking.")] = False) -> None:
+    """Show which settings of a run from elsewhere run a command or a file or send data, and confirm them for this folder."""
+    from looptool_kit import trust as settings
+    from looptool_kit.run import Run
+
+    run = Run.open(path, read_only=True)
+    found = settings.acts(run.settings)
+    for act in found:
+        say(f"{act.setting} {act.words}" + (" (confirmed before)" if settings.confirmed(path, act) else ""))
+    if not found:
+        say(f"nothing in {run.path / 'run.toml'} runs a command or a file, or sends data")
+    elif settings.unconfirmed(path, run.settings):
+        if not yes and not typer.confirm("Shall these be obeyed for this folder?"):
+            raise ValueError("nothing was confirmed")
+        if not settings.confirm(path, found):
+            raise ValueError("what was confirmed cannot be kept: the folder of your user configuration cannot be written to")
+        say(f"confirmed. Next: looptool loop {path}")
 
 
 @app.command()
@@ -109,12 +140,12 @@ def loop(path: RunFolder = Path("runs/tour"), preset: Preset = None, seed: SeedO
 
     run = _open_or_create(path, preset, _overrides(set_, seed))
     if not run.iterations and (said := _forecast(run)):
-        typer.echo(said)
+        say(said)
     with full_disk_explained(run.path):
-        Loop(run, typer.echo).run()
+        Loop(run, say).run()
     _finish(run)
     name = _command()
-    typer.echo(
+    say(
         f"next: open {run.path / 'report.html'} in a browser\n"
         f"      {name} lab     the same stages and views in notebooks, starting with a tour\n"
         f"      {name} init runs/mine --tools my_tools.py && {name} loop runs/mine     the same for tools of your own"
@@ -165,8 +196,8 @@ def ablate(
         numbers = [int(n) for n in seeds.split(",")]
     except ValueError:
         raise ValueError(f"--seeds {seeds}: write whole numbers with commas between them, e.g. --seeds 0,1,2") from None
-    found = study.ablate(path, preset, numbers, [a.strip() for a in arms.split(",")] if arms else list(ARMS), typer.echo, **_overrides(set_, None))
-    typer.echo(f"\n{text(found)}\n\nforest plot: {path / 'ablation.html'}")
+    found = study.ablate(path, preset, numbers, [a.strip() for a in arms.split(",")] if arms else list(ARMS), say, **_overrides(set_, None))
+    say(f"\n{text(found)}\n\nforest plot: {path / 'ablation.html'}")
 
 
 def _finish(run: Any) -> None:
@@ -174,9 +205,9 @@ def _finish(run: Any) -> None:
     from looptool_kit.summary import print_scoreboard, report_run, took
 
     print_scoreboard(run)
-    typer.echo(took(run))
+    say(took(run))
     with full_disk_explained(run.path):
-        typer.echo(f"report: {report_run(run)}")
+        say(f"report: {report_run(run)}")
 
 
 def _stage(path: Path, work: Callable[[Any], Any]) -> None:
@@ -184,7 +215,7 @@ def _stage(path: Path, work: Callable[[Any], Any]) -> None:
 
     run = _open(path)
     with full_disk_explained(run.path):
-        typer.echo(repr(work(run)))
+        say(repr(work(run)))
 
 
 @app.command(name="seed")
@@ -199,7 +230,7 @@ def seed_command(
     from looptool_kit.seed import seed as stage
 
     run = _open_or_create(path, preset, _overrides(set_, seed) | ({} if noise is None else {"seeds__noise": noise}))
-    typer.echo(f"{stage(run)} in {run.folder(1) / 'samples.parquet'}; held-out splits and truth in {run.folder(0)}")
+    say(f"{stage(run)} in {run.folder(1) / 'samples.parquet'}; held-out splits and truth in {run.folder(0)}")
 
 
 @app.command()
@@ -231,7 +262,7 @@ def verify(
     from looptool_kit.judge_check import warning
 
     if said := warning(_open(path)):
-        typer.secho(said, fg="yellow", err=True)
+        say(said, fg="yellow", err=True)
 
 
 @app.command(name="judge-check")
@@ -271,8 +302,8 @@ def judge_check(
         raise ValueError(f"{target} holds no samples with calls or questions: there is nothing to plant errors in")
     right = right[:: max(1, len(right) // samples)][:samples]
     folder = folder / (settings.verify.judge + ("-policy" if engine else ""))
-    typer.echo(report.check(folder, right, settings, engine, repeats))
-    typer.echo(f"every trial, and the card, in {folder}")
+    say(report.check(folder, right, settings, engine, repeats))
+    say(f"every trial, and the card, in {folder}")
 
 
 @app.command()
@@ -311,7 +342,7 @@ def evaluate(
 
     benchmark = None if suite == "held_out" else suites.find_suite(suite)
     if setup and benchmark and (where := suites.setup(suite)):
-        typer.echo(f"{suite} is set up in {where}")
+        say(f"{suite} is set up in {where}")
     if path is None:
         if setup:
             return
@@ -319,14 +350,14 @@ def evaluate(
     run = _open(path)
     policy = policy_of(run, run.iteration if iteration is None else iteration)
     if benchmark is None:
-        typer.echo(repr(stage(run, policy)))
+        say(repr(stage(run, policy)))
         return
     scores = benchmark.evaluate(run, policy, categories.split(",") if categories else None, per_category)
     if hasattr(benchmark, "print_run"):
         benchmark.print_run(run, policy.name)
     else:
         benchmark.print_scores(scores, policy.name)
-    typer.echo(f"rows, and what failed, in {run.folder(policy.iteration) / suite}; to look: ProbeView(*{suite}.failures(run, policy))")
+    say(f"rows, and what failed, in {run.folder(policy.iteration) / suite}; to look: ProbeView(*{suite}.failures(run, policy))")
 
 
 @app.command()
@@ -335,6 +366,45 @@ def report(path: RunFolder) -> None:
     from looptool_kit.run import Run
 
     _finish(Run.open(path, read_only=True))
+
+
+def _free(out: Path) -> None:
+    """Raise where something is there that would be lost."""
+    if out.exists() or out.is_symlink():
+        raise FileExistsError(f"{out} is there already, and nothing is written over it: give another name, or move it away first")
+
+
+@app.command()
+def plan(path: RunFolder) -> None:
+    """Say what the loop would do on a run as it stands: which stages are done, which would be made again, why, and what they had taken."""
+    from looptool_kit import plan as account
+    from looptool_kit.run import Run
+
+    run = Run.open(path, read_only=True)
+    steps = account.plan(run)
+    for step in steps:
+        say(step)
+    say(account.summary(run, steps))
+
+
+@app.command()
+def clean(path: RunFolder, yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False) -> None:
+    """Delete for good what later results have taken the place of (the folder `superseded` of a run)."""
+    import shutil
+
+    from looptool_kit.run import SUPERSEDED
+
+    with _open(path) as run:
+        old = run.path / SUPERSEDED
+        files = [p for p in old.rglob("*") if p.is_file()]
+        if not files:
+            say(f"{old} holds nothing")
+            return
+        say(f"{old} holds {len(files)} files, {sum(p.stat().st_size for p in files) / 2**20:.1f} MiB, of results that others have taken the place of")
+        if not yes and not typer.confirm("Delete them for good?"):
+            raise ValueError("nothing was deleted")
+        shutil.rmtree(old)
+        say("deleted")
 
 
 Form = Annotated[str | None, typer.Option(help="openai, sharegpt, hermes, xlam, verl or looptool; export also takes adapter and merged.")]
@@ -357,19 +427,20 @@ def export(
     from looptool_kit.samples import Samples
 
     run = Run.open(path, read_only=True)
+    _free(out)
     if form in ("adapter", "merged"):
         from looptool_kit.checkpoints import save_adapter, save_merged
         from looptool_kit.evaluate import best_policy
         from looptool_kit.policies import policy_of
 
         policy = policy_of(run, iteration) if iteration else best_policy(run)
-        typer.echo(f"policy {policy.name} in {(save_adapter if form == 'adapter' else save_merged)(policy, out)}")
+        say(f"policy {policy.name} in {(save_adapter if form == 'adapter' else save_merged)(policy, out)}")
         return
     table = run.table(Samples, "held_out", 0) if held_out else run.table(Samples, "samples", iteration or run.iteration)
     fit, unfit = formats.fitting(table, formats.form_named(form or "looptool"))
-    typer.echo(f"{fit} in {formats.write(fit, out, formats.form_named(form or 'looptool'))}")
+    say(f"{fit} in {formats.write(fit, out, formats.form_named(form or 'looptool'))}")
     if unfit:
-        typer.echo(f"{len(unfit)} rows left out, for example: {unfit[0]}")
+        say(f"{len(unfit)} rows left out, for example: {unfit[0]}")
 
 
 @app.command(name="import")
@@ -379,18 +450,15 @@ def import_command(
     form: Form = None,
 ) -> None:
     """Turn somebody's dataset into samples (then: --set seeds.source=OUT). Rows that cannot be used go beside it, with row number and reason."""
-    import json
-
     from looptool_kit import formats
 
-    rejected: list[dict[str, Any]] = []
-    samples = formats.read(file, lambda row, raw, reason: rejected.append({"file": str(file), "row": row, "reason": reason, "raw": raw}),
-                           None if form is None else formats.form_named(form))  # fmt: skip
-    typer.echo(f"{samples} in {samples.write(out)}")
+    aside = out.with_name(out.stem + ".rejected.jsonl")
+    _free(out)
+    _free(aside)
+    samples, rejected, first = formats.convert(file, out, aside, None if form is None else formats.form_named(form))
+    say(f"Samples({samples} rows) in {out}")
     if rejected:
-        aside = out.with_name(out.stem + ".rejected.jsonl")
-        aside.write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rejected), encoding="utf-8")
-        typer.echo(f"{len(rejected)} rows set aside in {aside}, for example row {rejected[0]['row']}: {rejected[0]['reason']}")
+        say(f"{rejected} rows set aside in {aside}, for example {first}")
 
 
 @app.command()
@@ -428,7 +496,7 @@ def contamination_build(
             raise ValueError(f"{folder} is no folder")
     known = contamination.build(from_)
     contamination.write(known, out)
-    typer.echo(f"{known} ({known.files} files) in {out}")
+    say(f"{known} ({known.files} files) in {out}")
 
 
 @contamination_app.command(name="check")
@@ -443,10 +511,10 @@ def contamination_check(
     samples = Samples.read(data)
     found = contamination.report(samples, contamination.read(fingerprints))
     for what, why in found:
-        typer.echo(f"{what}: {why}")
+        say(f"{what}: {why}")
     ids = set(samples.by_id())
     hits = sum(what in ids for what, _ in found)
-    typer.echo(f"{hits} of {len(samples)} samples and {len(found) - hits} tools share something with the benchmark")
+    say(f"{hits} of {len(samples)} samples and {len(found) - hits} tools share something with the benchmark")
     raise typer.Exit(int(hits > 0))
 
 

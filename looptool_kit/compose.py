@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeVar
 
 from looptool_kit.flow import ErrorSeed, chosen, error_seeds, with_decisions
-from looptool_kit.records import Expansion, Expansions, Probes, Verdicts
-from looptool_kit.run import Run, full_disk_explained, key
+from looptool_kit.records import TOKENS, Expansion, Expansions, Probe, Probes, Verdicts
+from looptool_kit.run import Decision, Run, RunError, whole
 from looptool_kit.samples import Frozen, Sample, Samples
-from looptool_kit.tables import Table
+from looptool_kit.stage import Stage
+from looptool_kit.tables import Stored, Table, column
 
+T = TypeVar("T", bound=Table[Any])
 Part = Literal["ES", "EE", "HPPL", "seed", "unjudged"]
 PARTS: tuple[Part, ...] = ("ES", "EE", "HPPL", "seed", "unjudged")
 PART_WORDS: dict[str, str] = {
@@ -42,37 +43,71 @@ class Members(Table[Member]):
     row_type = Member
 
 
+def stage(
+    run: Run, probes: Probes | Stored[Probe], verdicts: Verdicts, expanded: Expansions, decided: Mapping[str, Decision], new: Samples, j: int
+) -> Stage:
+    """The stage as it stands and what decides its result; `verdicts`: with people's decisions, `new`: the fresh seed samples."""
+    inputs: dict[str, Any] = {"decisions": {row: d.value for row, d in decided.items()}}
+    if run.settings.compose.both_correct == "high_perplexity" and any(v.verdict == "BOTH_CORRECT" for v in verdicts):
+        inputs["threshold"] = [_limit(run, j)]
+    next_one = run.folder(j + 1)
+    files = [next_one / "members.parquet", next_one / "samples.parquet"]
+    tables = {"samples": run.stored(Samples, "samples", j), "probes": probes, "verdicts": verdicts, "expansions": expanded, "fresh": new}
+    return Stage(run, "composition", j, files, ("compose", "ablation"), **inputs, **tables)
+
+
+def fresh(run: Run, j: int) -> Samples:
+    """The seed samples that are new in D_{j+1}; raises `RunError` where the pool was not drawn that far."""
+    *before, count = run.settings.seeds.slices(j)
+    used = run.settings.seeds.first + sum(before)
+    drawn = (run.manifest("seed", 0) or {}).get("wanted", used + count)
+    if drawn < used + count:
+        raise RunError(f"the seed pool of {run.path} ends before the new samples of D{j + 1}: `looptool seed {run.path}` or lt.seed(run) draws them.")
+    return run.table(Samples, "pool", 0, range(used, used + count))
+
+
 def compose(
     run: Run, probes: Probes | None = None, verdicts: Verdicts | None = None, expanded: Expansions | None = None, iteration: int | None = None
 ) -> Samples:
-    """The next iteration's dataset, with `members.parquet` beside it; a person's decisions are obeyed here."""
-    j = iteration or run.iteration_of(probes)
-    samples = run.table(Samples, "samples", j)
-    probes = probes if probes is not None else run.table(Probes, "probes", j)
-    verdicts = with_decisions(verdicts if verdicts is not None else run.table(Verdicts, "verdicts", j), run.decisions("verdict", j))
-    expanded = expanded if expanded is not None else run.table(Expansions, "expansions", j)
-    decided = run.decisions("expansion", j)
-    settings = run.settings
-    more: list[object] = []  # what most runs have nothing of, so that they keep their keys
-    if settings.ablation.repeat_error_seeds:
-        more.append("repeated")
-    if settings.compose.both_correct == "high_perplexity" and any(v.verdict == "BOTH_CORRECT" for v in verdicts):
-        more.append(_limit(run, j))
-    made_from = key(probes, verdicts, expanded, {row: d.value for row, d in decided.items()}, settings.compose, settings.seeds.fresh, *more)
-    if run.done("composition", j, made_from):
+    """The next iteration's dataset, with `members.parquet` beside it; a person's decisions are obeyed here.
+
+    Raises `ValueError` where only a part of a table is given, and past the last iteration of the settings.
+    """
+    j = run.iteration_of(probes, verdicts, expanded, said=iteration)
+    if j > run.settings.iterations:
+        raise ValueError(
+            f"D{run.settings.iterations + 1} is the last dataset of {run.path} (iterations = {run.settings.iterations}). To go on: "
+            f"run.set(iterations={j}), and lt.seed(run) for its new samples."
+        )
+    # All of a probe counts in the key, but what is composed needs no token of it: the half of its memory.
+    counted: Probes | Stored[Probe] = probes if probes is not None else run.stored(Probes, "probes", j)
+    probes = Probes(run.stored(Probes, "probes", j, without=TOKENS)) if probes is None else _whole(run, Probes, probes, "probes", j)
+    verdicts = with_decisions(_whole(run, Verdicts, verdicts, "verdicts", j), run.decisions("verdict", j))
+    expanded = _whole(run, Expansions, expanded, "expansions", j)
+    decided, new = run.decisions("expansion", j), fresh(run, j)
+    now = stage(run, counted, verdicts, expanded, decided, new, j)
+    if now.done:
         return run.table(Samples, "samples", j + 1)
-    started = time.monotonic()
-    *before, fresh = settings.seeds.slices(j)
-    used = settings.seeds.first + sum(before)
-    new = run.table(Samples, "pool", 0, range(used, used + fresh))
-    rows, members = _compose(run, j, samples, probes, verdicts, chosen(expanded, decided), new)
-    with full_disk_explained(run.path):
-        folder = run.folder(j + 1)
-        members.write(folder / "members.parquet")
-        rows.write(folder / "samples.parquet")
+    with now.making():
+        rows, members = _compose(run, j, run.table(Samples, "samples", j), probes, verdicts, chosen(expanded, decided), new)
         counts = {part: sum(m.part == part for m in members) for part in PARTS}
-        run.finish("composition", j, made_from, started, dataset=f"D{j + 1}", **counts, total=len(rows))
+        made: dict[Any, Table[Any]] = dict(zip(now.files, (members, rows), strict=True))
+        now.finish(made, dataset=f"D{j + 1}", **counts, total=len(rows))
     return rows
+
+
+def _whole(run: Run, kind: type[T], given: T | None, name: str, j: int) -> T:
+    """The table that was given, or that of the run; raises `ValueError` where only a part of the latter was given."""
+    if given is None:
+        return run.table(kind, name, j)
+    if run.has(name, j):
+        there = {_id(row) for row in run.stored(kind, name, j)}
+        whole({_id(row) for row in given}, there, f"the {name} of iteration {j}", run)
+    return given
+
+
+def _id(row: Any) -> str:
+    return row.sample.id if isinstance(row, Expansion) else row.sample_id
 
 
 def composition(run: Run) -> list[dict[str, object]]:
@@ -81,7 +116,7 @@ def composition(run: Run) -> list[dict[str, object]]:
     for j in run.iterations:
         manifest = run.manifest("composition", j - 1) if j > 1 else None
         if manifest is None:
-            count = len(run.table(Samples, "samples", j))
+            count = len(column(run.folder(j) / "samples.parquet", "id"))
             out.append({"dataset": f"D{j}", "ES": 0, "EE": 0, "HPPL": 0, "seed": count, "unjudged": 0, "total": count})
         else:
             out.append({k: manifest[k] for k in ("dataset", *PARTS, "total")})

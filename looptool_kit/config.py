@@ -6,11 +6,12 @@ A preset is a TOML file in `looptool_kit/presets/`; a run keeps its own full cop
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable, Iterator
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from looptool_kit.endpoint import Endpoint
 
@@ -20,6 +21,8 @@ EngineName = Literal["transformers", "vllm", "served"]
 class _Settings(BaseModel):
     # With their docstrings the fields describe themselves in forms.
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    machine: ClassVar[frozenset[str]] = frozenset()
+    """Settings that say how this machine works and decide no result: no stage's key holds them."""
 
 
 class SeedSettings(_Settings):
@@ -78,6 +81,8 @@ class LoraSettings(_Settings):
 class SftSettings(_Settings):
     """Supervised fine-tuning on labels: on the CPU a part of every iteration, elsewhere at most the first step of the first."""
 
+    machine = frozenset({"micro_tokens", "save_steps", "gradient_checkpointing"})
+
     epochs: int = Field(2, ge=0)
     """Passes over the dataset in the first iteration; 0 leaves SFT out."""
     epochs_later: int = Field(1, ge=0)
@@ -113,6 +118,8 @@ class SftSettings(_Settings):
 class GrpoSettings(_Settings):
     """Group relative policy optimisation (LoopTool, section 3.2)."""
 
+    machine = frozenset({"save_steps", "gradient_checkpointing"})
+
     steps: int = Field(4, ge=0)
     """Optimiser steps an iteration; 0 leaves GRPO out. (Paper: 2 epochs.)"""
     steps_first: int = Field(0, ge=0)
@@ -141,6 +148,8 @@ class GrpoSettings(_Settings):
 class UnslothSettings(_Settings):
     """One GPU, where `trainer` is `unsloth`. The last three describe the GPU for the estimate that is printed before a training starts."""
 
+    machine = frozenset({"micro_batch", "gpu_memory_utilization", "gpu_gb", "tflops", "bandwidth_gb"})
+
     four_bit: bool = False
     """Frozen weights in 4 bits (QLoRA) in place of bfloat16."""
     max_seq_length: int = Field(5120, ge=256)
@@ -159,6 +168,8 @@ class UnslothSettings(_Settings):
 
 class ProbeSettings(_Settings):
     """Greedy capability probing (LoopTool, section 3.3)."""
+
+    machine = frozenset({"batch"})
 
     max_new_tokens: int = 160
     """Length limit of a prediction; one that is cut there counts as failed."""
@@ -211,6 +222,16 @@ class ExpandSettings(_Settings):
     """Error seeds' children in all; above it every seed keeps its share."""
 
 
+class CallSettings(_Settings):
+    """What paid model calls may come to."""
+
+    machine = frozenset({"most"})
+
+    most: int | None = Field(None, ge=0)
+    """Answers that a run pays for of each model that judges or writes, in all. A stage that wants more stops before it asks and says so. Left out:
+    no limit."""
+
+
 class ComposeSettings(_Settings):
     """D_{j+1} = D_ES + D_EE + D_HPPL + D_seed-new (LoopTool, section 3.6)."""
 
@@ -241,6 +262,8 @@ class EvaluateSettings(_Settings):
 
 class Settings(_Settings):
     """Everything that decides what a run does."""
+
+    machine = frozenset({"engine", "policy_server"})
 
     preset: str = "cpu"
     seed: int = 0
@@ -275,6 +298,37 @@ class Settings(_Settings):
     compose: ComposeSettings = ComposeSettings()
     ablation: AblationSettings = AblationSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
+    calls: CallSettings = CallSettings()
+
+
+def deciding(settings: Settings, names: Iterable[str]) -> dict[str, JsonValue]:
+    """What decides a result among the named settings (`sft`, `sft.epochs`), by dotted name: no machine facts, and nothing that is at its default.
+
+    So a new setting changes no key of a run that does not use it. Raises `ValueError` for a name that is no setting.
+    """
+    usual = dict(_decisive(Settings()))
+    wanted = tuple(names)
+    if unknown := [n for n in wanted if n not in Settings.model_fields and n not in usual]:
+        raise ValueError(f"no setting decides anything by the name {', '.join(unknown)}")
+    return {
+        name: value
+        for name, value in _decisive(settings)
+        if any(name == n or name.startswith(f"{n}.") for n in wanted) and (name not in usual or usual[name] != value)
+    }
+
+
+def _decisive(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, JsonValue]]:
+    """(dotted name, value) of every setting that is no machine fact; a model's address and name count as settings of their own."""
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        if name in getattr(model, "machine", ()):
+            continue
+        if isinstance(value, BaseModel):
+            yield from _decisive(value, f"{prefix}{name}.")
+        elif isinstance(value, tuple):
+            yield f"{prefix}{name}", [dict(_decisive(v)) if isinstance(v, BaseModel) else v for v in value]
+        else:
+            yield f"{prefix}{name}", value
 
 
 def presets() -> list[str]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Literal
 
 from looptool_kit.policies import Policy, open_engine, policy_of
 from looptool_kit.records import Scores
-from looptool_kit.run import Run, full_disk_explained
+from looptool_kit.run import Run
 from looptool_kit.samples import Samples
 from looptool_kit.suites import held_out
 
@@ -26,19 +25,18 @@ def develop(run: Run, policy: Policy) -> Scores:
 
 
 def _scored(run: Run, policy: Policy, name: Name, samples: Samples) -> Scores:
-    j, made_from = policy.iteration, held_out.score_key(run, policy, samples)
-    if not run.done(name, j, made_from):
-        started = time.monotonic()
-        with full_disk_explained(run.path):
+    now = held_out.stage(run, policy, name, samples)
+    if not now.done:
+        with now.making():
             engine = open_engine(policy, run.settings.probe.batch)
 
             def work(batch: Sequence[int]) -> Scores:
                 return held_out.score(engine, [samples[i] for i in batch], policy.name, run.settings.evaluate.max_new_tokens)
 
-            scores = run.batches(name, j, made_from, engine.plan(samples), Scores, work)
-            scores.write(run.folder(j) / f"{name}.parquet")
-            run.finish(name, j, made_from, started, policy=policy.name, correct=sum(s.correct for s in scores), rows=len(scores))
-    return run.table(Scores, name, j)
+            scores = run.batches(name, now.iteration, now.key, engine.plan(samples), Scores, work)
+            facts = {"correct": sum(s.correct for s in scores), "rows": len(scores)}
+            now.finish({f"{name}.parquet": scores}, policy=policy.name, **facts)
+    return run.table(Scores, name, now.iteration)
 
 
 def scores(run: Run, name: Name = "scores") -> dict[str, Scores]:
@@ -46,7 +44,7 @@ def scores(run: Run, name: Name = "scores") -> dict[str, Scores]:
     found = {}
     for j in (0, *run.iterations):
         manifest = run.manifest(name, j)
-        if manifest is not None:
+        if manifest is not None and run.has(name, j):
             found[str(manifest["policy"])] = run.table(Scores, name, j)
     return found
 

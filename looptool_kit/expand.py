@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Sequence
 
 from looptool_kit import contamination
 from looptool_kit.dedup import Deduplicator
-from looptool_kit.expanders import Candidate, find_batch_expander, find_expander
+from looptool_kit.expanders import WRITERS, Candidate, find_batch_expander, find_expander
 from looptool_kit.flow import ErrorSeed, error_seeds, with_decisions
 from looptool_kit.label_check import check_labels
 from looptool_kit.records import Check, Expansion, Expansions, Probes, Verdicts
 from looptool_kit.rules import check_sample
-from looptool_kit.run import Run, full_disk_explained, key
+from looptool_kit.run import Run, whole
 from looptool_kit.samples import Frozen, Sample, Samples
+from looptool_kit.stage import Stage
 from looptool_kit.tables import Table
 
 
@@ -30,52 +30,63 @@ class CandidateTable(Table[Candidates]):
     row_type = Candidates
 
 
+def stage(run: Run, seeds: Sequence[ErrorSeed], j: int) -> Stage:
+    """The stage as it stands and what decides its result."""
+    settings, told = ["expand", "seed", "contamination"], []
+    if any(map(find_batch_expander, run.settings.expand.expanders)):
+        settings += WRITERS
+        told = [[s.verdict.rationale, s.probe.answer.model_dump(mode="json")] for s in seeds]
+    wrong = [[s.sample.id, *(str(f) for f in s.probe.faults)] for s in seeds]
+    samples, held_out = run.table(Samples, "samples", j), run.table(Samples, "held_out", 0)
+    inputs = {"samples": samples, "held_out": Samples([*held_out, *_development(run)])}
+    return Stage(run, "expansions", j, ["expansions.parquet"], settings, error_seeds=[wrong, told], **inputs)
+
+
+def seeds_of(run: Run, verdicts: Verdicts, j: int) -> list[ErrorSeed]:
+    """The error seeds of iteration j, people's decisions obeyed."""
+    samples, probes = run.table(Samples, "samples", j), run.table(Probes, "probes", j)
+    return error_seeds(samples, probes, with_decisions(verdicts, run.decisions("verdict", j)))
+
+
+def _development(run: Run) -> Samples:
+    path = run.folder(0) / "development.parquet"
+    return Samples.read(path) if path.exists() else Samples()
+
+
 def expand(run: Run, verdicts: Verdicts | None = None, iteration: int | None = None, again: bool = False) -> Expansions:
     """Candidates for every error seed of D_j, each with the checks that it passed; `accepted` ones join D_{j+1}.
 
     `again` expands once more although the stage has finished: paid answers come from the store, so calls that failed are made, and what follows.
+    Raises `ValueError` where not all verdicts are given.
     """
-    j = iteration or run.iteration_of(verdicts)
-    samples, probes = run.table(Samples, "samples", j), run.table(Probes, "probes", j)
-    verdicts = with_decisions(verdicts if verdicts is not None else run.table(Verdicts, "verdicts", j), run.decisions("verdict", j))
-    seeds = error_seeds(samples, probes, verdicts)
-    settings = run.settings.expand
-    in_batches = [name for name in settings.expanders if find_batch_expander(name)]
-    faults = [[str(f) for f in s.probe.faults] for s in seeds]
-    made_from = key([s.sample.id for s in seeds], faults, settings, run.settings.seed, *_written_by(run, seeds))
-    if again or not run.done("expansions", j, made_from):
-        started = time.monotonic()
-        with full_disk_explained(run.path):
-            held_out = run.table(Samples, "held_out", 0)
+    j = run.iteration_of(verdicts, said=iteration)
+    if verdicts is None:
+        verdicts = run.table(Verdicts, "verdicts", j)
+    elif run.has("verdicts", j):
+        there = {v.sample_id for v in run.table(Verdicts, "verdicts", j)}
+        whole({v.sample_id for v in verdicts}, there, f"the verdicts of iteration {j}", run)
+    seeds, settings = seeds_of(run, verdicts, j), run.settings.expand
+    now = stage(run, seeds, j)
+    if again or not now.done:
+        with now.making():
+            samples, held_out = run.table(Samples, "samples", j), run.table(Samples, "held_out", 0)
             wanted = min(settings.children, max(1, settings.most // max(1, len(seeds)))) if settings.children else 0
             plan = [range(i, min(i + 16, len(seeds))) for i in range(0, len(seeds), 16)] if wanted else []
 
             def work(batch: Sequence[int]) -> CandidateTable:
                 return CandidateTable(Candidates(rows=tuple(_candidates(run, seeds[i], wanted, samples, j))) for i in batch)
 
-            made = run.batches("expansions", j, made_from, plan, CandidateTable, work)
+            made = run.batches("expansions", j, now.key, plan, CandidateTable, work)
             groups = [list(b.rows) for b in made] or [[] for _ in seeds]
-            development = run.folder(0) / "development.parquet"
-            others = [*samples, *held_out, *(Samples.read(development) if development.exists() else ())]
+            others = [*samples, *held_out, *_development(run)]
+            in_batches = [name for name in settings.expanders if find_batch_expander(name)]
             unusable = [u for name in in_batches for u in _ask(run, name, seeds, groups, wanted, samples, others, j)]
             rows = _accept(groups, others, wanted, settings.most)
             for name, seed_id, candidate in unusable:
                 run.reject(f"expander {name}, seed {seed_id}", 0, candidate.raw, candidate.checks[0].detail)
-            Expansions(rows).write(run.folder(j) / "expansions.parquet")
             facts = {"accepted": sum(r.accepted for r in rows), "unusable_answers": len(unusable)}
-            run.finish("expansions", j, made_from, started, seeds=len(seeds), candidates=len(rows), **facts)
+            now.finish({"expansions.parquet": Expansions(rows)}, seeds=len(seeds), candidates=len(rows), **facts)
     return run.table(Expansions, "expansions", j)
-
-
-def _written_by(run: Run, seeds: Sequence[ErrorSeed]) -> list[object]:
-    """What else decides on children: the guard, the model that writes, and what it is told; nothing where there is neither, so that other runs keep
-    their keys."""
-    settings = run.settings
-    if not any(map(find_batch_expander, settings.expand.expanders)):
-        return [settings.contamination] if settings.contamination else []
-    models = [[e.base_url, e.model] if e else None for e in (settings.generator_llm, settings.judge_llm)]
-    told = [[s.verdict.rationale, s.probe.answer.model_dump(mode="json")] for s in seeds]
-    return [*models, settings.contamination, told]
 
 
 def _candidates(run: Run, seed: ErrorSeed, wanted: int, pool: Samples, j: int) -> list[Expansion]:
@@ -153,7 +164,7 @@ def _judged(run: Run, rows: Sequence[tuple[int, Expansion]], j: int) -> list[tup
     asked = [row.sample for _, row in rows if _passed(row)]
     if endpoint is None or not asked:
         return list(rows)
-    checks = iter(check_labels(asked, endpoint, run.path / "calls.sqlite", f"judge children {j}"))
+    checks = iter(check_labels(asked, endpoint, run.path / "calls.sqlite", f"judge children {j}", run.settings.calls.most))
     return [(i, row.model_copy(update={"checks": (*row.checks, next(checks))}) if _passed(row) else row) for i, row in rows]
 
 

@@ -86,7 +86,7 @@ def outdated_children(run: Run, iteration: int) -> int:
     decided = run.decisions("expansion", iteration)
     if not decided or run.manifest("composition", iteration) is None:
         return 0
-    table = run.table(Expansions, "expansions", iteration)
+    table = _table(run, Expansions, "expansions", iteration)
     kept = {m.sample_id for m in _table(run, Members, "members", iteration + 1)}
     wanted = {child.sample.id for child in chosen(table, decided)}
     mine = [child for child in table if child.sample.id in decided]

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -43,8 +44,37 @@ def read(path: str | Path, on_reject: OnReject | None = None, form: Form | None 
     `on_reject(row, raw, reason)` is called for each row that cannot be used, and the good ones are returned; without it the first such row raises
     `ValueError` naming file, row and reason. Rows count from 1. What no row says is left open: a plain reply counts as right whatever it says.
     """
-    path = Path(path)
-    rows: list[Sample] = []
+    return Samples(_read(Path(path), on_reject, form))
+
+
+def convert(path: Path, out: Path, aside: Path, form: Form | None = None) -> tuple[int, int, str]:
+    """Write the samples of a file to `out` (.jsonl, .parquet) row by row, holding none, and the rows that cannot be used to `aside`.
+
+    Returns how many samples and rejected rows there are, and the first of these in words; `aside` is not made where there are none.
+    """
+    count, bad, first = 0, 0, ""
+    with atomic(aside) as unfinished, open(unfinished, "w", encoding="utf-8", errors="backslashreplace") as lines:
+
+        def set_aside(row: int, raw: str, reason: str) -> None:
+            nonlocal bad, first
+            first = first or f"row {row}: {reason}"
+            bad += 1
+            lines.write(json.dumps({"file": str(path), "row": row, "reason": reason, "raw": raw}, ensure_ascii=False) + "\n")
+
+        def counted() -> Iterator[Sample]:
+            nonlocal count
+            for sample in _read(path, set_aside, form):
+                count += 1
+                yield sample
+
+        Samples.write_rows(out, counted())
+    if not bad:
+        aside.unlink()
+    return count, bad, first
+
+
+def _read(path: Path, on_reject: OnReject | None, form: Form | None) -> Iterator[Sample]:
+    seen: set[str] = set()
     for number, raw, row in _rows(path):
         try:
             if isinstance(row, Exception):
@@ -53,13 +83,16 @@ def read(path: str | Path, on_reject: OnReject | None = None, form: Form | None 
             wrong = [f"{c.name}: {c.detail}" for s in samples for c in check_sample(s) if not c.passed and c.name != "grounding"]
             if wrong or not samples:
                 raise ValueError(wrong[0] if wrong else "it holds no assistant turn to learn from")
-            rows += samples
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             reason = f"{type(error).__name__}: {error}" if isinstance(error, KeyError | AttributeError) else str(error)
             if on_reject is None:
                 raise ValueError(f"{path}, row {number}: {reason}") from None
             on_reject(number, raw, reason)
-    return Samples({s.id: s for s in rows}.values())
+            continue
+        for sample in samples:
+            if sample.id not in seen:
+                seen.add(sample.id)
+                yield sample
 
 
 def form_of(row: Any) -> Form:
@@ -99,7 +132,7 @@ def _rows(path: Path) -> Iterator[tuple[int, str, Any]]:
     elif path.suffix == ".parquet":
         import pyarrow.parquet as pq
 
-        yield from _table_rows(pq.ParquetFile(path).iter_batches(4096))
+        yield from _table_rows(pq.ParquetFile(path).iter_batches(1024))
     elif path.suffix == ".jsonl":
         with open(path, "rb") as lines:
             for number, line in enumerate(lines, 1):
@@ -172,16 +205,20 @@ def _sample(tools: tuple[Tool, ...], turns: Iterable[Turn], label: Label, source
 
 def _tools(value: Any) -> tuple[Tool, ...]:
     """Tools in OpenAI form, bare, or with the flat parameters of xLAM rows."""
-    out: list[Tool] = []
-    for item in _json(value) or []:
-        function = item.get("function", item) if isinstance(item, Mapping) else None
-        if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
-            raise ValueError(f"a tool is an object with a name, not {str(item)[:60]!r}")
-        parameters = _json(function.get("parameters"))
-        if isinstance(parameters, Mapping) and parameters and "properties" not in parameters and parameters.get("type") != "object":
-            parameters = _flat(parameters)
-        out.append(Tool(name=function["name"], description=function.get("description") or "", parameters=plain_parameters(_without_none(parameters))))
-    return tuple(out)
+    return tuple(_tool(json.dumps(item, ensure_ascii=False, default=str)) for item in _json(value) or [])
+
+
+@lru_cache(4096)
+def _tool(text: str) -> Tool:
+    """A tool given as JSON text. Rows share their tools, and checking a schema takes longer than all else of a row."""
+    item = json.loads(text)
+    function = item.get("function", item) if isinstance(item, Mapping) else None
+    if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
+        raise ValueError(f"a tool is an object with a name, not {str(item)[:60]!r}")
+    parameters = _json(function.get("parameters"))
+    if isinstance(parameters, Mapping) and parameters and "properties" not in parameters and parameters.get("type") != "object":
+        parameters = _flat(parameters)
+    return Tool(name=function["name"], description=function.get("description") or "", parameters=plain_parameters(_without_none(parameters)))
 
 
 _PYTHON_TYPES = {

@@ -54,9 +54,10 @@ class Failed(NamedTuple):
 
 
 def ask(
-    form: type[F], prompts: Sequence[Prompt], endpoint: Endpoint, store: Path, desc: str, *, temperature: float = 0.0, max_tokens: int = 2048
-) -> list[F | Failed]:
-    """The answers in order, each of type `form` or `Failed`.
+    form: type[F], prompts: Sequence[Prompt], endpoint: Endpoint, store: Path, desc: str, *, temperature: float = 0.0, max_tokens: int = 2048,
+    most: int | None = None,
+) -> list[F | Failed]:  # fmt: skip
+    """The answers in order, each of type `form` or `Failed`; `most` is the budget, as `complete` takes it.
 
     Raises `EndpointError` where the endpoint answers nothing at all; whoever starts again then goes on where it stopped.
     """
@@ -70,7 +71,7 @@ def ask(
         )
         for p in prompts
     ]
-    replies = complete(requests, endpoint, store, desc) if requests else []
+    replies = complete(requests, endpoint, store, desc, most) if requests else []
     if len(replies) >= FEW and all(r.text is None for r in replies):
         raise EndpointError(
             f"{desc}: {endpoint.base_url} answered none of {len(replies)} calls ({replies[0].error}). Nothing that was answered before is lost: "

@@ -7,10 +7,13 @@ which returns how far a value is supported, in words, and where it stands.
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, timedelta
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date
 from functools import lru_cache
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 from looptool_kit.mentions import Mention, number, recognise
@@ -62,7 +65,10 @@ def _said(value: Any, schema: dict[str, Any], d: Dialogue, name: str) -> Groundi
     if isinstance(value, bool):
         return _boolean(value, schema, d, name)
     if isinstance(value, int | float):
-        return _number(float(value), schema, d, name)
+        try:
+            return _number(float(value), schema, d, name)
+        except OverflowError:
+            return Grounding(0.0, "a number larger than any that is said")
     if isinstance(value, str):
         enum = schema.get("enum")
         if isinstance(enum, list) and value in enum:
@@ -186,47 +192,74 @@ def _moment(value: str, day: str | None, clock: str | None, d: Dialogue) -> Grou
 
 
 def _day_found(day: str, d: Dialogue) -> Iterator[tuple[float, str, Span]]:
-    dates = [(n, m) for n, m in _mentions(d, "date")]
-    for n, m in dates:
-        span, readings = (n, m.start, m.end), [str(r) for r in m.readings]
-        if day in readings:
-            yield (1.0, 0.7, 0.4)[min(readings.index(day), 2)], f"“{m.text}”", span
-        elif "?" in readings:
-            yield 0.5, f"“{m.text}”, of a day that nobody named", span
-        elif d.today is None and any(r.startswith("-") and day.endswith(r) for r in readings):
-            yield 0.9, f"“{m.text}”", span
-        elif any(len(r) == 7 and day.startswith(r) for r in readings):
-            yield 0.6, f"“{m.text}”", span
-        first = readings[0]
-        if len(first) != 10:
-            continue
-        # "from December 4 to 7", "4 to 7 December", and the day on which a stay of three nights ends
-        for other_n, other in _mentions(d, "number", "duration"):
-            if other_n != n:
+    for n, p in enumerate(d.passages):
+        numbers = [m for m in p.mentions if m.kind == "number"]
+        starts, begun = [m.start for m in numbers], set[str]()
+        durations = _durations(p, lambda seconds: math.floor(seconds / 86400))
+        for m in (m for m in p.mentions if m.kind == "date"):
+            span, readings = (n, m.start, m.end), [str(r) for r in m.readings]
+            if day in readings:
+                yield (1.0, 0.7, 0.4)[min(readings.index(day), 2)], f"“{m.text}”", span
+            elif "?" in readings:
+                yield 0.5, f"“{m.text}”, of a day that nobody named", span
+            elif d.today is None and any(r.startswith("-") and day.endswith(r) for r in readings):
+                yield 0.9, f"“{m.text}”", span
+            elif any(len(r) == 7 and day.startswith(r) for r in readings):
+                yield 0.6, f"“{m.text}”", span
+            first = readings[0]
+            if len(first) != 10:
                 continue
-            if other.kind == "number" and -14 < other.start - m.end < 14 and first[:8] == day[:8] and _same(other.readings[0], float(day[8:])):
-                yield 0.9, f"“{other.text}” beside “{m.text}”", (n, other.start, other.end)
-            elif (
-                other.kind == "duration"
-                and (date.fromisoformat(first) + timedelta(seconds=min(float(other.readings[0]), 1e9))).isoformat() == day != first
-            ):
-                yield 0.8, f"“{other.text}” from “{m.text}”", (n, other.start, other.end)
+            # "from December 4 to 7", "4 to 7 December", and the day on which a stay of three nights ends
+            for other in numbers[bisect_right(starts, m.end - 14) : bisect_left(starts, m.end + 14)]:
+                if first[:8] == day[:8] and _same(other.readings[0], float(day[8:])):
+                    yield 0.9, f"“{other.text}” beside “{m.text}”", (n, other.start, other.end)
+            if durations and first != day and first not in begun:
+                begun.add(first)
+                for other in durations.get(_days(first, day), ()):
+                    yield 0.8, f"“{other.text}” from “{m.text}”", (n, other.start, other.end)
+
+
+def _days(first: str, last: str) -> int:
+    """Days from one ISO date to another, -1 where either is no day."""
+    try:
+        return (date.fromisoformat(last) - date.fromisoformat(first)).days
+    except ValueError:
+        return -1
+
+
+def _durations(p: Passage, measure: Callable[[float], int]) -> dict[int, list[Mention]]:
+    """The durations of a passage by what `measure` makes of their seconds, so that none is compared with every date or time."""
+    found: dict[int, list[Mention]] = {}
+    for m in p.mentions:
+        if m.kind == "duration":
+            found.setdefault(measure(min(float(m.readings[0]), 1e9)), []).append(m)
+    return found
 
 
 def _clock_found(clock: str, d: Dialogue) -> Iterator[tuple[float, str, Span]]:
-    times = [(n, m) for n, m in _mentions(d, "time")]
-    for n, m in times:
-        readings = [str(r) for r in m.readings]
-        if clock in readings:
-            yield _half_day(clock, d.passages[n].text) if len(readings) > 1 else 1.0, f"“{m.text}”", (n, m.start, m.end)
-        for other_n, other in _mentions(d, "duration"):
-            if other_n == n and any(_later(r, float(other.readings[0])) == clock != r for r in readings):
-                yield 0.8, f"“{other.text}” from “{m.text}”", (n, other.start, other.end)
-    for n, m in _mentions(d, "number"):
-        if any(_same(r, h) for r in m.readings for h in (float(clock[:2]), float(clock[:2]) - 12)) and clock.endswith("00"):
-            yield _half_day(clock, d.passages[n].text) - 0.15, f"“{m.text}” as an hour", (n, m.start, m.end)
+    for n, p in enumerate(d.passages):
+        begun, durations = set[str](), _durations(p, lambda seconds: round(seconds / 60) % 1440)
+        for m in p.mentions:
+            readings = [str(r) for r in m.readings]
+            if m.kind == "time":
+                if clock in readings:
+                    yield _half_day(clock, p.text) if len(readings) > 1 else 1.0, f"“{m.text}”", (n, m.start, m.end)
+                for reading in readings:
+                    if durations and reading != clock and reading not in begun:
+                        begun.add(reading)
+                        for other in durations.get((_minutes(clock) - _minutes(reading)) % 1440, ()):
+                            yield 0.8, f"“{other.text}” from “{m.text}”", (n, other.start, other.end)
+            elif m.kind == "number" and clock.endswith("00"):
+                hours = float(clock[:2]), float(clock[:2]) - 12
+                if any(_same(r, h) for r in m.readings for h in hours):
+                    yield _half_day(clock, p.text) - 0.15, f"“{m.text}” as an hour", (n, m.start, m.end)
 
 
+def _minutes(clock: str) -> int:
+    return int(clock[:2]) * 60 + int(clock[3:5])
+
+
+@lru_cache(256)
 def _half_day(clock: str, text: str) -> float:
     """Support for one of the two readings of a bare hour, by what else is said of the time of day."""
     late = re.search(r"\b(?:evening|tonight|dinner|afternoon|night|pm)\b", text, re.IGNORECASE)
@@ -238,33 +271,45 @@ def _half_day(clock: str, text: str) -> float:
     return 0.95 if (clock >= "12:00") == bool(late) else 0.55
 
 
-def _later(clock: str, seconds: float) -> str:
-    minutes = (int(clock[:2]) * 60 + int(clock[3:]) + round(seconds / 60)) % 1440
-    return f"{minutes // 60:02d}:{minutes % 60:02d}"
-
-
 # ------------------------------------------------------------------- strings
 
 
 def _find(phrase: Sequence[str], passage: Passage) -> list[tuple[int, int]]:
-    """Character spans of every place where the stems of `phrase` stand in a row."""
-    if not phrase or f" {' '.join(phrase)} " not in passage.line:
+    """Character spans of the places, apart from each other, where the stems of `phrase` stand in a row."""
+    wanted = f" {' '.join(phrase)} "
+    if not phrase or wanted not in passage.line:
         return []
-    size, words = len(phrase), passage.tokens
-    return [
-        (words[at].start, words[at + size - 1].end)
-        for at in range(len(words) - size + 1)
-        if words[at].stem == phrase[0] and all(words[at + k].stem == phrase[k] for k in range(1, size))
-    ]
+    words = passage.tokens
+    # Place in the line -> word, so that finding is left to the string's own search, which does not compare word by word.
+    places = dict(zip(accumulate((len(t.stem) + 1 for t in words), initial=0), range(len(words)), strict=False))
+    found, place = [], passage.line.find(wanted)
+    while place >= 0:
+        if (at := places.get(place)) is not None and at + len(phrase) <= len(words):
+            found.append((words[at].start, words[at + len(phrase) - 1].end))
+        place = passage.line.find(wanted, place + len(wanted) - 1)
+    return found
+
+
+class _Holding:
+    """Mentions that do not overlap, to be asked for the one that holds a span."""
+
+    def __init__(self, mentions: list[Mention]) -> None:
+        self._mentions, self._starts = mentions, [m.start for m in mentions]
+
+    def at(self, start: int, end: int) -> Mention | None:
+        """The mention that holds the span, None where none does."""
+        before = bisect_right(self._starts, start)
+        found = self._mentions[before - 1] if before else None
+        return found if found and end <= found.end else None
 
 
 def _phrase_found(words: Sequence[str], d: Dialogue, score: float) -> Iterator[tuple[float, str, Span]]:
     for n, p in enumerate(d.passages):
-        for start, end in _find(words, p):
-            whole = next(
-                (m for m in p.mentions if m.kind != "quote" and m.start <= start and end <= m.end and end - start < m.end - m.start - 1), None
-            )
-            if whole:
+        places = _find(words, p)
+        holding = _Holding([m for m in p.mentions if m.kind != "quote"]) if places else None
+        for start, end in places:
+            whole = holding.at(start, end) if holding else None
+            if whole and end - start < whole.end - whole.start - 1:
                 yield min(score, 0.5), f"part of “{whole.text}”", (n, start, end)
             else:
                 yield score, f"“{p.text[start:end]}”", (n, start, end)
@@ -308,9 +353,9 @@ def _string_found(value: str, d: Dialogue) -> Iterator[tuple[float, str, Span]]:
         yield from _phrase_found(words[1:], d, 0.95)
     for other in SYNONYMS.get(" ".join(words), ()):
         yield from _phrase_found(stems(other), d, 0.9)
-    digits, value_number = re.sub(r"\D", "", value), number(value)
+    digits, value_number, currency, together = re.sub(r"\D", "", value), number(value), value.upper(), "".join(words)
     for n, m in _mentions(d, "number", "phone", "code"):
-        if m.kind == "number" and m.unit == value.upper():
+        if m.kind == "number" and m.unit == currency:
             yield 0.95, f"“{m.text}”", (n, *_money_parts(m)[1])
             continue
         if m.kind == "number":
@@ -318,7 +363,7 @@ def _string_found(value: str, d: Dialogue) -> Iterator[tuple[float, str, Span]]:
         elif m.kind == "phone":
             exact = float(len(digits) >= 7 and re.sub(r"\D", "", m.text) == digits)
         else:
-            exact = float(bool(words) and "".join(stems(m.text)) == "".join(words))
+            exact = float(bool(words) and "".join(stems(m.text)) == together)
         if exact:
             yield exact, f"“{m.text}”", (n, m.start, m.end)
     if not words and value.strip():  # symbols alone
@@ -328,7 +373,10 @@ def _string_found(value: str, d: Dialogue) -> Iterator[tuple[float, str, Span]]:
 def _overlap(value: str, d: Dialogue) -> Grounding:
     """Support by the words of a text that do not stand in a row: all of a short one, most of a long one."""
     words = [w for w in stems(value) if w not in STOP] or list(stems(value))
-    known = {t.stem for p in d.passages for t in p.tokens if not _part_of_code(t, p, words)}
+    known: set[str] = set()
+    for p in d.passages:
+        codes = _Holding([m for m in p.mentions if m.kind == "code"])
+        known |= {t.stem for t in p.tokens if not _part_of_code(t, codes, words)}
     share = sum(w in known for w in words) / max(1, len(words))
     if len(words) < 2:
         initials = len(value) > 2 and value.isupper() and any(value.lower() in "".join(t.stem[0] for t in p.tokens) for p in d.passages)
@@ -339,9 +387,9 @@ def _overlap(value: str, d: Dialogue) -> Grounding:
     return Grounding(0.7 * share if len(words) > 4 else 0.4 * share, f"{share:.0%} of its words are said", spans)
 
 
-def _part_of_code(token: Token, passage: Passage, words: Sequence[str]) -> bool:
+def _part_of_code(token: Token, codes: _Holding, words: Sequence[str]) -> bool:
     """True for a piece of a code of which `words` lack another piece: the 32615 of PL-32615 says nothing of "Song 32615"."""
-    code = next((m for m in passage.mentions if m.kind == "code" and m.start <= token.start and token.end <= m.end), None)
+    code = codes.at(token.start, token.end)
     return code is not None and any(w not in words for w in stems(code.text))
 
 

@@ -33,11 +33,13 @@ class Opinion(Frozen):
     verdict: Literal["right", "wrong", "unsure"]
 
 
-def check_labels(samples: Sequence[Sample], endpoint: Endpoint, store: Path, desc: str = "judge labels") -> list[Check]:
+def check_labels(
+    samples: Sequence[Sample], endpoint: Endpoint, store: Path, desc: str = "judge labels", most: int | None = None
+) -> list[Check]:  # fmt: skip
     """One check `judge` for each sample, passed where the judge finds the label right; "unjudged", which is not passed, where it gave no answer."""
     prompts = [Prompt(_SYSTEM, "\n".join((tools_part(s.tools), dialogue_part(s.messages), answer_part("Answer to check", s.label)))) for s in samples]
     checks = []
-    for opinion in ask(Opinion, prompts, endpoint, store, desc):
+    for opinion in ask(Opinion, prompts, endpoint, store, desc, most=most):
         if isinstance(opinion, Failed):
             checks.append(Check(name="judge", passed=False, detail=f"unjudged: {opinion.reason}"))
         else:

@@ -58,7 +58,10 @@ class Loop:
             self.say(f"best: {best(self.run_)}, by {count} development samples (right: {right})")
 
     def step(self, j: int) -> Samples:
-        """One iteration; returns D_{j+1}."""
+        """One iteration; returns D_{j+1}. One more than the settings say makes the run longer by it."""
+        if j > self.run_.settings.iterations:
+            self.run_.set(iterations=j)
+            seed(self.run_)
         self._train(j)
         probes = probe(self.run_, iteration=j)
         self._news(f"probe {j}", "probes", j)

@@ -48,9 +48,12 @@ _PHRASES = {
     "a single": 1.0, "half": 0.5,
 }  # fmt: skip
 _ANY_SMALL = "|".join(sorted((*_SMALL, *_TENS), key=len, reverse=True))
-_WORD_NUMBER = rf"(?:{_ANY_SMALL})(?:[ -](?:{_ANY_SMALL}|{'|'.join(_SCALES)})(?![a-z])|,? and (?:{_ANY_SMALL}|a half|a quarter)(?![a-z]))*"
+# Every repetition that a pattern may try anew at each place of a text has a bound, or a run of such words costs the square of its length.
+# No number has more than 24 words; a longer run is read as several.
+_MORE_SMALL = rf"(?:[ -](?:{_ANY_SMALL}|{'|'.join(_SCALES)})(?![a-z])|,? and (?:{_ANY_SMALL}|a half|a quarter)(?![a-z]))"
+_WORD_NUMBER = rf"(?:{_ANY_SMALL}){_MORE_SMALL}{{0,24}}"
 _PHRASE_NUMBER = "|".join(sorted(map(re.escape, _PHRASES), key=len, reverse=True))
-_SCALED = rf"(?:a )?(?:hundred|thousand)(?:,? (?:and )?(?:{_ANY_SMALL})(?:[ -](?:{_ANY_SMALL}))*)?"
+_SCALED = rf"(?:a )?(?:hundred|thousand)(?:,? (?:and )?(?:{_ANY_SMALL})(?:[ -](?:{_ANY_SMALL})){{0,24}})?"
 _DIGITS = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+"
 _CURRENCY = {
     "$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₹": "INR", "usd": "USD", "dollar": "USD", "buck": "USD", "eur": "EUR", "euro": "EUR",
@@ -388,7 +391,7 @@ def _span(words: str, today: date) -> tuple[str, ...]:
 
 _AFTER_NUMBER = "st|nd|rd|th|k|m|bn|am|pm|min|mins|h|hr|hrs|kg|km|gb|mb|cm|mm|ml|x|d|s|c|f|g|lb|oz|mg|l|w|mph|kmh|hours?|days?|minutes?"
 _EXACT: tuple[tuple[Kind, re.Pattern[str]], ...] = (
-    ("email", re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")),
+    ("email", re.compile(r"(?<![\w.+-])[\w.+-]++@[\w-]++(?:\.[\w-]++)+")),
     ("url", re.compile(r"(?:https?://|www\.)[^\s\"'<>)]*[^\s\"'<>).,;!?]")),
     ("quote", re.compile(r"(?:(?<=\s)|^)['‘](?P<a>[^'’\n]{2,120}?)['’](?=[\s.,;:!?]|$)|[\"“](?P<b>[^\"”\n]{2,160})[\"”]")),
     ("phone", re.compile(r"(?<![\w+])\+\d[\d ()-]{6,16}\d\b|(?<!\w)\(?\d{3}\)?[ -]\d{3}[ -]\d{4}\b|(?<![\w-])\d{3}-\d{4}(?![\w-])")),
@@ -407,25 +410,31 @@ def _exact(text: str, today: date | None) -> Iterator[Found]:
 _RECOGNISERS: tuple[Callable[[str, date | None], Iterator[Found]], ...] = (_exact, _dates, _times, _durations, _numbers)
 
 
-@lru_cache(16384)
 def recognise(text: str, today: date | None = None) -> tuple[Mention, ...]:
     """All mentions of a text in the order they stand; they do not overlap, except that "two and three" gives two numbers on one span.
 
-    Relative dates are read from `today`; without it their only reading is `?`.
+    Relative dates are read from `today`; without it their only reading is `?`. Takes time by the text's length.
     """
+    # Of a long text the mentions take a hundred times its memory: too much to keep.
+    return (_recognise if len(text) <= 5_000 else _recognise.__wrapped__)(text, today)
+
+
+@lru_cache(4096)
+def _recognise(text: str, today: date | None) -> tuple[Mention, ...]:
     low = text.lower().replace("’", "'")
     if len(low) != len(text):  # a few letters change length when lowered; offsets must stay true
         low = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
     mentions: list[Mention] = []
     for recogniser in _RECOGNISERS:
-        taken: list[tuple[int, int]] = []
+        spans, taken = set[tuple[int, int]](), bytearray(len(low))
         hidden = list(low)
         for kind, found, readings, unit in recogniser(low, today):
             start, end = found.span()
             start += len(found[0]) - len(found[0].lstrip())
-            if any(s < end and start < e and (s, e) != (start, end) for s, e in taken) or ((start, end) in taken and kind != "number"):
+            if kind != "number" if (start, end) in spans else 1 in taken[start:end]:
                 continue
-            taken.append((start, end))
+            spans.add((start, end))
+            taken[start:end] = b"\1" * (end - start)
             exact = (text[start:end],) if kind in ("email", "url", "phone", "code") else (found["a"] or found["b"],) if kind == "quote" else readings
             mentions.append(Mention(kind, start, end, text[start:end], exact, unit))
             hidden[start:end] = "\x00" * (end - start)

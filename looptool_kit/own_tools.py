@@ -20,7 +20,7 @@ def init(path: str | Path, tools: str | Path | Sequence[Callable[..., Any]], pre
 
     Tools that cannot be used go to the run's `rejected.jsonl` with their reasons. Seed data comes from templates (`seeds.source = "templates"`),
     without planted noise, and the `slots` expander grows it, where `overrides` (as for `Run.create`) say nothing else. Raises `ValueError` where no
-    tool can be used; otherwise as `load_tools` and `Run.create` do.
+    tool can be used, `RunError` where the run has results of other tools; otherwise as `load_tools` and `Run.create` do.
     """
     rejected: list[tuple[int, str, str]] = []
     good = load_tools(tools, lambda *row: rejected.append(row))
@@ -36,6 +36,14 @@ def init(path: str | Path, tools: str | Path | Sequence[Callable[..., Any]], pre
         "synthesis__tools": str(kept),
     }
     run = Run.create(path, preset, **(usual | overrides))
+    if kept.exists():
+        if [t.canonical for t in load_tools(kept)] == [t.canonical for t in good]:
+            return run
+        if run.iterations:
+            raise RunError(
+                f"{run.path} holds results that were made with other tools ({CATALOGUE}): with these all of it, from the seed data on, would be made "
+                f"again. Give a new folder. To change the tools of this run, edit {kept}; `looptool plan {run.path}` then says what is made again."
+            )
     write_json(kept, tool_schemas(good))
     for number, raw, why in rejected:
         run.reject(source, number, raw, why)

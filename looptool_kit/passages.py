@@ -73,8 +73,11 @@ def dialogue(source: Sample | Sequence[str] | Dialogue) -> Dialogue:
     if isinstance(source, Dialogue):
         return source
     if isinstance(source, Sample):
-        return _read(tuple((source.messages[at].role, source.messages[at].content) for at in supporting(source.messages)))
-    return _read(tuple(("user", text) for text in source))
+        turns = tuple((source.messages[at].role, source.messages[at].content) for at in supporting(source.messages))
+    else:
+        turns = tuple(("user", text) for text in source)
+    # What is read takes fifty times the memory of its text, so few are kept, and long ones not at all.
+    return (_read if sum(len(text) for _, text in turns) <= 20_000 else _read.__wrapped__)(turns)
 
 
 def supporting(messages: Sequence[Message]) -> list[int]:
@@ -92,7 +95,7 @@ def _supporting(messages: Sequence[Message]) -> Iterator[int]:
             yield at
 
 
-@lru_cache(8192)
+@lru_cache(512)
 def _read(turns: tuple[tuple[str, str], ...]) -> Dialogue:
     today = None
     texts: list[tuple[str, str]] = []

@@ -11,6 +11,7 @@ from looptool_kit.engines import Engine
 from looptool_kit.models import weights_id
 from looptool_kit.run import Run, RunError
 from looptool_kit.samples import Frozen
+from looptool_kit.trust import require_endpoint
 
 _open: dict[tuple[str, ...], Any] = {}
 """The one engine that is open, by what it was opened for."""
@@ -33,6 +34,8 @@ class Policy(Frozen):
     """Who runs it: no part of what it is, so no part of its key."""
     server: Endpoint | None = None
     """Where, for the engine `served`."""
+    folder: str | None = None
+    """Of an untrained policy: the run whose settings name the server."""
 
 
 def base_policy(model: str, engine: EngineName = "transformers", server: Endpoint | None = None) -> Policy:
@@ -48,7 +51,7 @@ def untrained(settings: Settings) -> Policy:
 def policy_of(run: Run, iteration: int) -> Policy:
     """The policy of a finished iteration; the base model for 0."""
     if iteration == 0:
-        return untrained(run.settings)
+        return untrained(run.settings).model_copy(update={"folder": str(run.path)})
     manifest = run.manifest("policy", iteration)
     if manifest is None:
         raise RunError(f"iteration {iteration} of {run.path} has no trained policy yet: run `looptool train {run.path}`.")
@@ -124,6 +127,8 @@ def _served(policy: Policy, batch: int) -> Engine:
 
     if policy.server is None:
         raise ValueError('engine = "served" needs a vLLM server: give base_url and model under [policy_server] in run.toml (docs/engines.md).')
+    if place := policy.adapter or policy.folder:
+        require_endpoint(Path(place), policy.server)
     at = ("served", policy.model, str(batch), policy.server.model_dump_json())
     if at not in _open:
         _free(*_open)

@@ -43,6 +43,10 @@ class Probe(Frozen):
         return self.faults[0].kind if self.faults else ""
 
 
+TOKENS = ("tokens", "token_ids", "logprobs")
+"""Columns of a probe that make up the half of it, and that only views and judges read."""
+
+
 class Probes(Table[Probe]):
     """A table of probes, one for each sample of D_j."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -260,12 +260,16 @@ def _expansions(data: ReportData) -> list[dict[str, Any]]:
 
 
 def _worst(data: ReportData) -> list[dict[str, Any]]:
-    """Failed samples of the last probe that the policy was surest of (lowest perplexity), a new tool and kind of error first."""
     it = next((it for it in reversed(data.iterations) if it.probes), None)
     if it is None:
         return []
     samples, verdicts = it.samples.by_id(), {v.sample_id: v for v in it.verdicts}
-    failed = sorted((p for p in it.probes if p.state == "failed" and p.sample_id in samples), key=lambda p: p.perplexity)
+    return [_item(samples[p.sample_id], p, verdicts.get(p.sample_id)) for p in worst(it.probes, samples.keys())]
+
+
+def worst(probes: Sequence[Probe], ids: Set[str]) -> list[Probe]:
+    """Of the failed probes of samples with these ids those that the policy was surest of (lowest perplexity), a new tool and kind of error first."""
+    failed = sorted((p for p in probes if p.state == "failed" and p.sample_id in ids), key=lambda p: p.perplexity)
     seen: set[tuple[str, str]] = set()
     first: list[Probe] = []
     again: list[Probe] = []
@@ -273,7 +277,7 @@ def _worst(data: ReportData) -> list[dict[str, Any]]:
         key = (probe.error, probe.faults[0].tool if probe.faults else "")
         (again if key in seen else first).append(probe)
         seen.add(key)
-    return [_item(samples[p.sample_id], p, verdicts.get(p.sample_id)) for p in (first + again)[:WORST]]
+    return (first + again)[:WORST]
 
 
 def _item(sample: Sample, probe: Probe, verdict: Verdict | None) -> dict[str, Any]:

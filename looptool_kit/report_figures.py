@@ -7,24 +7,18 @@ from __future__ import annotations
 
 import html
 import math
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from looptool_kit.records import Probe
 from looptool_kit.stats import Clustered, Paired, ScoreRow
+from looptool_kit.terminal import visible
 
 Figure = dict[str, Any]
 PALETTE = ("#3b7dd8", "#e0802b", "#2a9d78", "#b05cc6", "#c9a20c", "#d2516f", "#5aa9c9", "#8a8f98")
 STATES = {"mastered": "#2484c6", "borderline": "#c48a00", "failed": "#d0405a"}
 _STEPS = (1, 1.01, 1.02, 1.05, 1.1, 1.2, 1.3, 1.5, 2, 3, 5, 10, 20, 50, 100, 300, 1000, 10_000, 100_000)
-_INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff\ufffe\uffff]")
-
-
-def visible(text: object) -> str:
-    """The text with control characters, terminal codes, direction marks and lone surrogates made visible; new lines and tabs stay."""
-    return _INVISIBLE.sub(lambda m: chr(0x2400 + ord(m[0])) if ord(m[0]) < 32 else f"⟨U+{ord(m[0]):04X}⟩", str(text))
 
 
 def label(text: object, longest: int = 40) -> str:

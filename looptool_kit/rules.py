@@ -17,7 +17,8 @@ import jsonschema_rs
 from looptool_kit.grounding import Grounding, ground
 from looptool_kit.passages import Dialogue, dialogue
 from looptool_kit.records import Check
-from looptool_kit.samples import Message, Sample, Tool, ToolCall
+from looptool_kit.samples import Label, Message, Sample, Tool, ToolCall
+from looptool_kit.toolcalls import SPECIAL
 
 GROUNDED = 0.5
 """Least support of an argument that passes: what nothing speaks against passes, what nothing supports although it could be said does not."""
@@ -155,6 +156,13 @@ def dialogue_errors(messages: Sequence[Message]) -> Iterator[str]:
 # -------------------------------------------------------------------- sample
 
 
+def markup_errors(label: Label) -> list[str]:
+    """Where a label holds markup of a chat template (`toolcalls.SPECIAL`), which a policy would learn to write as text."""
+    texts = [("the reply", label.reply)]
+    texts += [(f"a call of {c.name}", json.dumps([c.name, c.arguments], ensure_ascii=False)) for c in label.calls]
+    return [f"{where} in the label holds {mark}" for where, text in texts for mark in SPECIAL if mark in text]
+
+
 def groundings(call: ToolCall, tools: Sequence[Tool], said: Dialogue) -> dict[str, Grounding]:
     """Argument name -> how far it is supported. A tool that is not on offer lends no schema."""
     tool = next((t for t in tools if t.name == call.name), None)
@@ -183,6 +191,7 @@ def check_sample(sample: Sample) -> tuple[Check, ...]:
         form.append("the label is empty: neither calls nor a reply")
     if sample.label.calls and (sample.label.asks or sample.label.mentions):
         form.append("the label has calls, and says what a plain reply must contain")
+    form += markup_errors(sample.label)
     calls = [e for c in sample.label.calls for e in call_errors(c, sample.tools)]
     grounding: list[str] = []
     if sample.label.calls and not calls:

@@ -14,59 +14,43 @@ stages keep each finished batch in `<stage>.parts/`, so that a killed stage repe
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
-import re
 import resource
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
-from pydantic import JsonValue
+from pydantic import BaseModel, JsonValue
 
+from looptool_kit import lock, trust
 from looptool_kit.config import Settings, dump_settings, load_preset, load_settings, with_overrides
-from looptool_kit.samples import Frozen, Samples
-from looptool_kit.tables import Table, write_json, write_text
+from looptool_kit.decisions import TABLES, Decision, check, check_rows, read_line, rows_of
+from looptool_kit.errors import RunError, full_disk_explained, no_writing
+from looptool_kit.samples import Samples
+from looptool_kit.tables import Stored, Table, write_json, write_text
+
+__all__ = ["FORMAT", "Decision", "Run", "RunError", "full_disk_explained", "key"]
 
 FORMAT = 2
+SUPERSEDED = "superseded"
 T = TypeVar("T", bound=Table[Any])
-_locks: dict[Path, int] = {}
-
-
-class RunError(Exception):
-    """A run folder cannot be used as asked; the message says which, why and what to do."""
-
-
-class Decision(Frozen):
-    """Something a person decided about a row; the last decision on a row and subject counts, an `undo` takes it back."""
-
-    time: str
-    author: str
-    subject: str
-    """verdict, expansion or threshold."""
-    row: str
-    """Sample id (for an expansion: the child's); empty for the threshold."""
-    value: JsonValue
-    """verdict: a verdict's name, or {"verdict": ..., "label": {...}}. expansion: "accept", "reject" or {"edit": a sample}, which joins in the
-    child's place. threshold: the perplexity. "undo" takes the last one back."""
-    reason: str = ""
-    iteration: int | None = None
-    """The iteration whose row was decided on; None: that row in any iteration."""
+R = TypeVar("R", bound=BaseModel)
 
 
 class Run:
-    """A run folder, open for reading or (with the lock held) for writing."""
+    """A run folder, open for reading or (with the lock held) for writing; a context manager that closes it."""
 
     def __init__(self, path: Path, settings: Settings, read_only: bool = False) -> None:
         self.path, self.settings, self.read_only = path, settings, read_only
+        self._lock = None if read_only else lock.take(path)
         self._decided: tuple[bytes, list[Decision | None]] = (b"", [])
+        self._rows: dict[tuple[str, int, int], frozenset[str]] = {}
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r}, preset={self.settings.preset!r})"
@@ -86,17 +70,23 @@ class Run:
                     f"{path} holds a run with other settings (see {path / 'run.toml'}). Open it as it is with Run.open or `looptool loop {path}`, "
                     "or give another folder."
                 )
+            trust.confirm(path, trust.acts(settings))  # whoever calls this has given them
             return run
         if path.exists() and any(p.name != ".lock" for p in path.iterdir()):
             raise RunError(f"{path} is not empty and holds no run.toml. Give a new folder.")
-        path.mkdir(parents=True, exist_ok=True)
-        _lock(path)
-        write_text(path / "run.toml", dump_settings(settings, FORMAT))
-        return cls(path, settings)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(no_writing(error, path) or f"{path} cannot be made: {error}. Give another folder.") from None
+        run = cls(path, settings)
+        with full_disk_explained(path):
+            write_text(path / "run.toml", dump_settings(settings, FORMAT))
+        trust.confirm(path, trust.acts(settings))
+        return run
 
     @classmethod
     def open(cls, path: str | Path, read_only: bool = False) -> Run:
-        """Open an existing run; unless `read_only`, take its lock until the process ends.
+        """Open an existing run; unless `read_only`, take its lock, until `close` or the end of the process.
 
         Raises `RunError` if there is none, if another version wrote it, or if another process works on it.
         """
@@ -119,19 +109,37 @@ class Run:
             settings = load_settings(file)
         except ValueError as error:
             raise RunError(str(error)) from None
-        if not read_only:
-            _lock(path)
         return cls(path, settings, read_only)
+
+    def close(self) -> None:
+        """Give the lock back and let go of what was read; the run can still be looked at."""
+        if self._lock:
+            lock.release(self._lock)
+        self._lock, self.read_only, self._decided = None, True, (b"", [])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def writable(self) -> None:
+        """Raise `RunError` where the run was opened to look at, or closed: every stage asks before it makes anything."""
+        if self.read_only:
+            raise RunError(
+                f"{self.path} was opened to look at only (or closed), so nothing in it is made or changed. Open it with Run.open({str(self.path)!r})."
+            )
 
     def set(self, **overrides: Any) -> Settings:
         """Change settings, e.g. `run.set(probe__quantile=0.8)`, here and in `run.toml`; the next call of a stage that depends on them redoes it.
 
         Raises `ValueError` for an unknown setting or value, `RunError` for a run opened to look at; then nothing is changed.
         """
-        if self.read_only:
-            raise RunError(f"{self.path} was opened to look at only, so its settings stay. Open it with Run.open({str(self.path)!r}).")
+        self.writable()
         settings = with_overrides(self.settings, **overrides)
-        write_text(self.path / "run.toml", dump_settings(settings, FORMAT))
+        with full_disk_explained(self.path):
+            write_text(self.path / "run.toml", dump_settings(settings, FORMAT))
+        trust.confirm_given(self.path, settings, overrides, self.settings)
         self.settings = settings
         return settings
 
@@ -143,25 +151,49 @@ class Run:
 
     @property
     def iterations(self) -> list[int]:
-        """The iterations that have a dataset, in order."""
-        return sorted(int(p.parent.name) for p in self.path.glob("iterations/*/samples.parquet"))
+        """The iterations that have a dataset, in order, as far as the settings go: what lies beyond a lowered `iterations` is kept, and no part."""
+        found = (int(p.parent.name) for p in self.path.glob("iterations/*/samples.parquet") if p.parent.name.isdigit())
+        return sorted(j for j in found if j <= self.settings.iterations + 1)
 
     @property
     def iteration(self) -> int:
         """The iteration that is worked on: the newest one with a dataset, 0 before seeding."""
         return max(self.iterations, default=0)
 
-    def iteration_of(self, given: Sequence[Any] | None) -> int:
-        """The iteration that a table given to a stage belongs to: a dataset's by its rows, any other's by what its rows say; else the newest.
+    def iteration_of(self, *given: Sequence[Any] | None, said: int | None = None) -> int:
+        """The iteration that is `said`, or that tables given to a stage belong to: a dataset's by its rows, any other's by what its rows say; without
+        either, the newest.
 
-        So the same lines of Python called again mean the same iteration, also when the next dataset is there by then.
+        Raises `ValueError` where that cannot be known: a part of a dataset or another one, an empty table, tables of several iterations.
         """
-        if isinstance(given, Samples):
-            return next((j for j in reversed(self.iterations) if self.table(Samples, "samples", j) == given), self.iteration)
-        if given is not None:
-            probed = [j for j in self.iterations if self.manifest("probes", j)]
-            return int(given[0].iteration) if given else max(probed, default=self.iteration)
-        return self.iteration
+        if said is not None:
+            if said < 1:
+                raise ValueError(f"iteration={said}: iterations count from 1. Leave it out for the newest one.")
+            return said
+        tables = [table for table in given if table is not None]
+        if not tables:
+            return self.iteration
+        found: set[int] = set()
+        for table in tables:
+            found |= {self._dataset(table)} if isinstance(table, Samples) else {int(row.iteration) for row in table}
+        if len(found) == 1:
+            return found.pop()
+        what = f"rows of the iterations {', '.join(map(str, sorted(found)))}" if found else "no rows, so nothing that tells their iteration"
+        raise ValueError(f"the tables given hold {what}. Give whole tables of one iteration, or say which with iteration=.")
+
+    def _dataset(self, samples: Samples) -> int:
+        there: dict[int, set[str]] = {}
+        for j in reversed(self.iterations):
+            table = self.table(Samples, "samples", j)
+            if table == samples:
+                return j
+            there[j] = {s.id for s in table}
+        for j, ids in there.items():
+            whole({s.id for s in samples}, ids, f"D{j}", self)
+        raise ValueError(
+            f"these {len(samples)} samples are no dataset of {self.path} (it has {', '.join(f'D{j}' for j in self.iterations) or 'none'}). "
+            f"Give a D_j as it is, say which it stands for with iteration=, or make {OWN_RUN}."
+        )
 
     def table(self, kind: type[T], name: str, iteration: int, rows: range | None = None) -> T:
         """A finished table of the run, or some of its rows; raises `RunError` where the stage has not finished."""
@@ -173,23 +205,36 @@ class Run:
         except ValueError as error:
             raise RunError(str(error)) from None
 
+    def stored(self, kind: type[Table[R]], name: str, iteration: int, **less: Any) -> Stored[R]:
+        """As `table`, to be gone through row by row without holding it; `less` as for `Stored`."""
+        path = self.folder(iteration) / f"{name}.parquet"
+        if not path.exists():
+            raise RunError(f"{path} does not exist yet: run the stage that makes {name} first (`looptool loop {self.path}` runs all).")
+        return Stored(kind, path, **less)
+
     def manifest(self, name: str, iteration: int) -> dict[str, Any] | None:
-        """The manifest of a finished stage, None where it has not finished."""
+        """The manifest of a finished stage, None where it has not finished, or where the file holds no manifest."""
         path = self.folder(iteration) / f"{name}.json"
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except (FileNotFoundError, json.JSONDecodeError):
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
             return None
+        return found if isinstance(found, dict) and "seconds" in found else None
+
+    def has(self, name: str, iteration: int) -> bool:
+        """Whether a stage has finished and its table is there."""
+        return self.manifest(name, iteration) is not None and (self.folder(iteration) / f"{name}.parquet").exists()
 
     # ------------------------------------------------------------- stages
 
     def done(self, name: str, iteration: int, key: str) -> bool:
         """Whether a stage has finished on these very inputs."""
         manifest = self.manifest(name, iteration)
-        return manifest is not None and manifest["key"] == key
+        return manifest is not None and manifest.get("key") == key
 
     def finish(self, name: str, iteration: int, key: str, started: float, **facts: Any) -> None:
         """Write a stage's manifest, after everything else."""
+        self.writable()
         parts = self.folder(iteration) / f"{name}.parts"
         write_json(
             self.folder(iteration) / f"{name}.json",
@@ -205,22 +250,34 @@ class Run:
         )
         shutil.rmtree(parts, ignore_errors=True)
 
+    def supersede(self, *paths: Path) -> None:
+        """Move what a new result takes the place of to `superseded/<number>/`, under its path in the run; nothing is deleted."""
+        self.writable()
+        old = self.path / SUPERSEDED
+        number = 1 + max((int(p.name) for p in old.glob("*") if p.name.isdigit()), default=0)
+        for path in paths:
+            if path.exists():
+                target = old / f"{number:04d}" / path.relative_to(self.path)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(path, target)
+
     def batches(self, name: str, iteration: int, key: str, plan: Sequence[Sequence[int]], kind: type[T], work: Callable[[Sequence[int]], T]) -> T:
         """Do the planned batches of row numbers that have not been done, keeping each at once; all rows in row order.
 
-        `plan` must depend on the inputs alone, so that a resumed stage works on the very batches of an undisturbed one.
+        `plan` must depend on the inputs and the machine's settings alone, so that a resumed stage finds the batches of the stopped one.
         """
         from tqdm.auto import tqdm
 
+        self.writable()
         parts = self.folder(iteration) / f"{name}.parts"
         if (parts / "key").exists() and (parts / "key").read_text() != key:
-            shutil.rmtree(parts)
+            self.supersede(parts)
         parts.mkdir(parents=True, exist_ok=True)
         write_text(parts / "key", key)
         rows: dict[int, Any] = {}
         with tqdm(total=sum(map(len, plan)), desc=f"{name} {iteration}", unit="sample") as bar:
-            for number, batch in enumerate(plan):
-                path = parts / f"{number:05d}.parquet"
+            for batch in plan:
+                path = parts / f"{_numbers(batch)}.parquet"
                 done = kind.read(path) if path.exists() else work(batch)
                 if not path.exists():
                     done.write(path)
@@ -233,7 +290,8 @@ class Run:
     def decide(self, subject: str, row: str, value: JsonValue, reason: str = "", author: str | None = None, iteration: int | None = None) -> Decision:
         """Append a person's decision; on disk when this returns, in force at the next compose. `value="undo"` takes back the last one.
 
-        The same row can stand in several datasets: with `iteration` a decision or undo holds there only. Raises `RunError` on a read-only run.
+        The same row can stand in several datasets: with `iteration` a decision or undo holds there only. Raises `ValueError`, naming what is
+        possible, for an unknown subject, row, iteration or value; `RunError` on a read-only run.
         """
         return self.decide_all(subject, {row: value}, reason, author, iteration)[0]
 
@@ -245,6 +303,9 @@ class Run:
 
         if self.read_only:
             raise RunError(f"{self.path} was opened to look at only, so nothing can be decided. Open it with Run.open({str(self.path)!r}).")
+        for row, value in values.items():
+            check(subject, row, value)
+        check_rows(subject, values, {j: self._rows_of(subject, j) for j in self.iterations}, iteration)
         time, author = datetime.now(UTC).isoformat(timespec="milliseconds"), author or getpass.getuser()
         made = [
             Decision(time=time, author=author, subject=subject, row=row, value=value, reason=reason, iteration=iteration)
@@ -252,6 +313,17 @@ class Run:
         ]
         _append(self.path / "decisions.jsonl", *(d.model_dump(mode="json") for d in made))
         return made
+
+    def _rows_of(self, subject: str, iteration: int) -> frozenset[str] | None:
+        """The rows of an iteration that can be decided on, read once for each state of the file; None where there is no such table."""
+        name, kind = TABLES.get(subject, ("", Samples))
+        file = self.folder(iteration) / f"{name}.parquet"
+        if not name or not file.exists():
+            return None
+        at = subject, iteration, file.stat().st_mtime_ns
+        if at not in self._rows:
+            self._rows[at] = rows_of(self.table(kind, name, iteration))
+        return self._rows[at]
 
     def decisions(self, subject: str, iteration: int | None = None) -> dict[str, Decision]:
         """The decisions in force on a subject, by row, in the order in which they were made; with `iteration`, those that hold there."""
@@ -266,70 +338,57 @@ class Run:
         return {d.row: d for _, d in sorted((stack[-1] for stack in stacks.values() if stack), key=lambda pair: pair[0])}
 
     def _all_decisions(self) -> list[Decision | None]:
-        """Every line of the decisions file, None for one that is none (the last of a write that was cut short)."""
+        """Every line of the decisions file, None for one that is none; of these a whole line is reported."""
+        file = self.path / "decisions.jsonl"
         try:
-            text = (self.path / "decisions.jsonl").read_bytes()
+            text = file.read_bytes()
         except FileNotFoundError:
             text = b""
         # Views ask after every decision: only lines that were added since are parsed, or deciding would cost more with each one made.
         known, decisions = self._decided if text.startswith(self._decided[0]) else (b"", [])
         whole = text[len(known) : text.rfind(b"\n") + 1]
-        decisions = decisions + [_decision(line) for line in whole.split(b"\n")[:-1]]
+        lines = enumerate(whole.split(b"\n")[:-1], len(decisions) + 1)
+        decisions = decisions + [read_line(line, file, number) for number, line in lines]
         self._decided = (known + whole, decisions)
-        return [*decisions, _decision(text[len(known) + len(whole) :])]
+        rest = text[len(known) + len(whole) :]  # of a write that was cut short, or goes on
+        return [*decisions, read_line(rest, file, len(decisions) + 1, whole=False)]
 
     def reject(self, file: str, row: int, raw: str, reason: str) -> None:
         """Set a bad row aside in `rejected.jsonl`."""
+        self.writable()
         _append(self.path / "rejected.jsonl", {"file": file, "row": row, "reason": reason, "raw": raw})
 
 
-def _decision(line: bytes) -> Decision | None:
-    try:
-        return Decision.model_validate_json(line)
-    except ValueError:
-        return None
-
-
 def key(*parts: Any) -> str:
-    """A short hash of what a stage depends on: settings, tables (by content), text."""
+    """A short hash of what a stage depends on: settings, tables (by content), text. What is at its default in rows and settings adds nothing."""
     digest = hashlib.sha256()
     for part in parts:
-        if isinstance(part, Table):
+        if isinstance(part, Table | Stored):
             for row in part:
-                digest.update(row.model_dump_json().encode("utf-8", "surrogatepass"))
+                digest.update(row.model_dump_json(exclude_defaults=True).encode("utf-8", "surrogatepass"))
         elif hasattr(part, "model_dump_json"):
-            digest.update(part.model_dump_json().encode())
+            digest.update(part.model_dump_json(exclude_defaults=True).encode("utf-8", "surrogatepass"))
         else:
             digest.update(json.dumps(part, sort_keys=True, default=str).encode())
         digest.update(b"\0")
     return digest.hexdigest()[:16]
 
 
-@contextmanager
-def full_disk_explained(path: Path) -> Iterator[None]:
-    """Turn the errors of a full disk into a message with the remedy; what was written before stays whole."""
-    try:
-        yield
-    except RunError:
-        raise
-    except Exception as error:
-        free = shutil.disk_usage(path).free
-        if not _is_full(error, free):
-            raise
-        raise RunError(
-            f"The disk of {path} is full ({free / 2**20:.0f} MiB free; {error}). Nothing already written is harmed: free some space (a loop needs "
-            f"about 1 GiB) and start the same command again; it goes on where it stopped."
-        ) from error
+OWN_RUN = "a run of its own (write them to a file and Run.create(FOLDER, seeds__source=FILE))"
 
 
-def _is_full(error: Exception, free: int) -> bool:
-    import errno
+def whole(given: set[str], there: set[str], name: str, run: Run) -> None:
+    """Raise `ValueError` where only a part of a stage's input was given: its result would take the place of the whole one's."""
+    if given < there:
+        raise ValueError(
+            f"{len(given)} rows of {name} of {run.path}, which has {len(there)}, were given: what is made of a part would take the place of what "
+            f"was made of the whole. Give all of it, or make {OWN_RUN}."
+        )
 
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return True
-    # safetensors, Arrow and SQLite raise errors of their own kind; torch names no reason at all, so there the disk itself is asked.
-    said = re.search(r"no space left on device|database or disk is full|disk quota exceeded", str(error), re.IGNORECASE)
-    return bool(said) or (isinstance(error, RuntimeError) and free < 2**20)
+
+def _numbers(batch: Sequence[int]) -> str:
+    """A batch's file is named by its rows, so that it is found again in a plan that cuts the rest in another way."""
+    return f"{min(batch, default=0):05d}-{key(list(batch))[:8]}"
 
 
 def _append(path: Path, *records: dict[str, Any]) -> None:
@@ -343,22 +402,3 @@ def _append(path: Path, *records: dict[str, Any]) -> None:
         out.write(line)
         out.flush()
         os.fsync(out.fileno())
-
-
-def _lock(path: Path) -> None:
-    path = path.resolve()
-    if path in _locks:
-        return
-    handle = os.open(path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        owner = os.read(handle, 32).decode(errors="replace").strip() or "unknown"
-        os.close(handle)
-        raise RunError(
-            f"Another process (pid {owner}) works on {path}. Wait for it or stop it; to look only, use Run.open(..., read_only=True) "
-            "or `looptool report`."
-        ) from None
-    os.ftruncate(handle, 0)
-    os.write(handle, str(os.getpid()).encode())
-    _locks[path] = handle

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,14 +11,15 @@ from looptool_kit.calls import spent
 from looptool_kit.compose import PART_WORDS, composition
 from looptool_kit.evaluate import best, scores
 from looptool_kit.flow import error_seeds, with_decisions
-from looptool_kit.records import Expansions, Probes, Verdicts
-from looptool_kit.report import IterationData, ReportData, duration, write_report
+from looptool_kit.records import TOKENS, Expansions, Probes, Verdicts
+from looptool_kit.report import IterationData, ReportData, duration, worst, write_report
 from looptool_kit.run import Run
 from looptool_kit.samples import Samples
 from looptool_kit.seed import Truths
 from looptool_kit.stats import Paired, aligned, paired, wilson
 from looptool_kit.suites import robustness
-from looptool_kit.tables import Table
+from looptool_kit.tables import Stored, Table, column
+from looptool_kit.terminal import cell
 from looptool_kit.toolcalls import Answer, grade
 
 T = TypeVar("T", bound=Table[Any])
@@ -51,20 +52,20 @@ def print_scoreboard(run: Run) -> None:
     grid.add_column("policy")
     for name, splits in columns.items():
         count = max((sum(s.split in splits for s in table) for table in found.values()), default=0)
-        grid.add_column(f"{name}\nn = {count}", justify="right")
+        grid.add_column(cell(f"{name}\nn = {count}"), justify="right")
     for policy, table in found.items():
         cells = [[s.correct for s in table if s.split in splits] for splits in columns.values()]
-        grid.add_row(policy, *(f"{percent(sum(c) / len(c))} ({'–'.join(map(percent, wilson(sum(c), len(c))))})" if c else "" for c in cells))
+        grid.add_row(cell(policy), *(f"{percent(sum(c) / len(c))} ({'–'.join(map(percent, wilson(sum(c), len(c))))})" if c else "" for c in cells))
     console.print(grid)
     grid = Grid(title="rows of each dataset")
     rows_of = composition(run)
-    for column in rows_of[0] if rows_of else ():
-        grid.add_column(PART_WORDS.get(column, column), justify="right")
+    for part in rows_of[0] if rows_of else ():
+        grid.add_column(cell(PART_WORDS.get(part, part)), justify="right")
     for row in rows_of:
-        grid.add_row(*(str(v) for v in row.values()))
+        grid.add_row(*(cell(v) for v in row.values()))
     console.print(grid)
     for line in [*paid(run), *headline(run)]:
-        console.print(line, highlight=False, soft_wrap=True)
+        console.print(cell(line), highlight=False, soft_wrap=True)
 
 
 def headline(run: Run) -> list[str]:
@@ -127,17 +128,18 @@ def planted_labels(run: Run) -> dict[str, int] | None:
     that were replaced. None where none were planted.
     """
     truth = {t.sample_id: t.label for t in _table(run, Truths, "truth", 0)}
-    pool = {s.id for s in _table(run, Samples, "pool", 0)}
+    pool = _ids(run, "pool", 0)
     planted: set[str] = set()
     replaced: dict[str, bool] = {}
     for j in (j for j in run.iterations if run.manifest("verdicts", j)):
-        verdicts, samples, probes = _table(run, Verdicts, "verdicts", j), _table(run, Samples, "samples", j), _table(run, Probes, "probes", j)
-        there = samples.by_id()
-        judged = Verdicts(v for v in verdicts if v.sample_id in there)  # others were left behind by a dataset that was composed anew
-        planted |= truth.keys() & there.keys()
-        for seed in error_seeds(samples, probes, with_decisions(judged, run.decisions("verdict", j))):
+        there = _ids(run, "samples", j)
+        decided = with_decisions(_table(run, Verdicts, "verdicts", j), run.decisions("verdict", j))
+        # What is not there was left behind by a dataset that was composed anew.
+        flagged = decided.where(lambda v, there=there: v.verdict == "LABEL_WRONG" and v.sample_id in there)  # type: ignore[misc]
+        planted |= truth.keys() & there
+        for seed in error_seeds(*_of(run, {v.sample_id for v in flagged}, j), flagged):
             at = seed.verdict.sample_id
-            if seed.verdict.verdict == "LABEL_WRONG" and at in pool:
+            if at in pool:
                 right = at in truth and grade(Answer.of(seed.sample.label), truth[at], seed.sample.tools).correct
                 replaced[at] = replaced.get(at, False) or right
     if not planted:
@@ -173,10 +175,11 @@ def judge_against_truth(run: Run) -> dict[str, Any] | None:
         return None
     out = dict.fromkeys(("planted", "flagged", "right", "correctable", "right_of_correctable", "judged", "unjudged"), 0)
     for j in run.iterations:
-        samples = _table(run, Samples, "samples", j).by_id()
-        probes = {p.sample_id: p for p in _table(run, Probes, "probes", j)}
+        there = _ids(run, "samples", j)
+        some, probed = _of(run, truth.keys() & there, j)
+        samples, probes = some.by_id(), {p.sample_id: p for p in probed}
         for verdict in _table(run, Verdicts, "verdicts", j):
-            if verdict.sample_id not in samples:  # left behind by a dataset that was composed anew
+            if verdict.sample_id not in there:  # left behind by a dataset that was composed anew
                 continue
             planted = verdict.sample_id in truth
             flagged = verdict.verdict == "LABEL_WRONG"
@@ -237,14 +240,30 @@ def history(run: Run, iteration: int) -> list[dict[str, Any]]:
 
 
 def _iteration(run: Run, j: int) -> IterationData:
+    probes = Probes(run.stored(Probes, "probes", j, without=TOKENS)) if (run.folder(j) / "probes.parquet").exists() else Probes()
+    shown = {p.sample_id for p in worst(probes, _ids(run, "samples", j))}
     return IterationData(
-        samples=_table(run, Samples, "samples", j),
-        probes=_table(run, Probes, "probes", j),
+        samples=_of(run, shown, j)[0],
+        probes=probes,
         verdicts=_table(run, Verdicts, "verdicts", j),
         expansions=_table(run, Expansions, "expansions", j),
         history=history(run, j),
         threshold=(run.manifest("probes", j) or {}).get("threshold"),
     )
+
+
+def _ids(run: Run, name: str, j: int) -> set[str]:
+    """The ids of a table of samples, without reading them."""
+    path = run.folder(j) / f"{name}.parquet"
+    return set(column(path, "id")) if path.exists() else set()
+
+
+def _of(run: Run, ids: Set[str], j: int) -> tuple[Samples, Probes]:
+    """The samples of D_j of these ids, and their probes without the tokens."""
+    folder = run.folder(j)
+    samples = Stored(Samples, folder / "samples.parquet", keep=lambda row: row["id"] in ids)
+    probes = Stored(Probes, folder / "probes.parquet", TOKENS, keep=lambda row: row["sample_id"] in ids)
+    return Samples(samples if ids else ()), Probes(probes if ids and probes.path.exists() else ())
 
 
 def _table(run: Run, kind: type[T], name: str, j: int) -> T:

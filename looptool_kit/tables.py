@@ -12,9 +12,10 @@ import os
 import tempfile
 import types
 import typing
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar, overload
 
@@ -23,6 +24,8 @@ from pydantic_core import from_json
 
 Row = TypeVar("Row", bound=BaseModel)
 _SCALARS = (str, int, float, bool)
+_GROUP = 1024
+"""Rows that are written to a Parquet file at a time."""
 
 
 class Table(Sequence[Row], Generic[Row]):
@@ -75,29 +78,42 @@ class Table(Sequence[Row], Generic[Row]):
 
     def write(self, path: str | Path) -> Path:
         """Write as Parquet (`.parquet`) or JSON lines (`.jsonl`), atomically. Returns the path."""
-        path = Path(path)
+        return self.write_rows(path, self.rows)
+
+    @classmethod
+    def write_rows(cls, path: str | Path, rows: Iterable[Row]) -> Path:
+        """Write rows as they come, some thousands at a time, so that a file can hold more than memory does; otherwise as `write`."""
+        path, source = Path(path), iter(rows)
         if path.suffix == ".jsonl":
             with atomic(path) as tmp, open(tmp, "w", encoding="utf-8") as out:
-                for row in self.rows:
+                for row in source:
                     out.write(json.dumps(row.model_dump(mode="json"), ensure_ascii=False) + "\n")
             return path
-        import pyarrow as pa
         import pyarrow.parquet as pq
 
+        first = cls._arrow_table(list(islice(source, _GROUP)))
+        with atomic(path) as tmp, pq.ParquetWriter(tmp, first.schema, compression="zstd") as out_file:
+            out_file.write_table(first)
+            while group := list(islice(source, _GROUP)):
+                out_file.write_table(cls._arrow_table(group))
+        return path
+
+    @classmethod
+    def _arrow_table(cls, rows: Sequence[Row]) -> Any:
+        import pyarrow as pa
+
         columns: dict[str, Any] = {}
-        if hasattr(self.row_type, "id") and "id" not in self.row_type.model_fields:
-            columns["id"] = pa.array([r.id for r in self.rows], pa.string())  # type: ignore[attr-defined]
-        for name, field in self.row_type.model_fields.items():
+        if hasattr(cls.row_type, "id") and "id" not in cls.row_type.model_fields:
+            columns["id"] = pa.array([r.id for r in rows], pa.string())  # type: ignore[attr-defined]
+        for name, field in cls.row_type.model_fields.items():
             kind = _arrow(field.annotation)
-            values = (getattr(row, name) for row in self.rows)
+            values = (getattr(row, name) for row in rows)
             if kind is None:
                 text = TypeAdapter[Any](typing.cast(Any, field.annotation)).dump_json
                 columns[name] = pa.array([None if v is None else text(v).decode("utf-8") for v in values], pa.string())
             else:
                 columns[name] = pa.array(list(values), kind)
-        with atomic(path) as tmp:
-            pq.write_table(pa.table(columns), tmp, compression="zstd")
-        return path
+        return pa.table(columns)
 
     @classmethod
     def read(
@@ -112,23 +128,78 @@ class Table(Sequence[Row], Generic[Row]):
         `on_reject(row_number, raw, reason)` is called for each row that is malformed, or in which `fault(row)` finds something wrong (it says what,
         or nothing), and the good rows are returned; without it the first bad row raises `ValueError` naming file, row and reason. Rows count from 1.
         """
-        path = Path(path)
+        with no_collection():
+            return cls(cls._read(Path(path), on_reject, fault, rows))
+
+    @classmethod
+    def _read(
+        cls,
+        path: Path,
+        on_reject: Callable[[int, str, str], None] | None = None,
+        fault: Callable[[Row], str] | None = None,
+        rows: range | None = None,
+        without: Collection[str] = (),
+        keep: Callable[[dict[str, Any]], bool] | None = None,
+    ) -> Iterator[Row]:
         if not path.exists():
             raise FileNotFoundError(f"{path} does not exist")
-        read: list[Row] = []
+        for number, raw, load in _jsonl(path) if path.suffix == ".jsonl" else _parquet(path, cls.row_type, rows, without, keep):
+            try:
+                row = typing.cast(Row, cls.row_type.model_validate(load()))
+                if fault is not None and (wrong := fault(row)):
+                    raise ValueError(wrong)
+            except (ValidationError, ValueError, TypeError) as error:
+                reason = _reason(error)
+                if on_reject is None:
+                    raise ValueError(f"{path}, row {number}: {reason}") from None
+                on_reject(number, raw(), reason)
+                continue
+            _share_sets(row)
+            yield row
+
+
+class Stored(Generic[Row]):
+    """A table in a Parquet file, read anew each time it is gone through: a hundred thousand rows are never held at once."""
+
+    def __init__(
+        self, kind: type[Table[Row]], path: Path, without: Collection[str] = (), keep: Callable[[dict[str, Any]], bool] | None = None
+    ) -> None:
+        """`without`: columns that are left at their defaults. `keep` says of a row as it is in the file whether it is read."""
+        self.kind, self.path, self.without, self.keep = kind, path, without, keep
+
+    def __iter__(self) -> Iterator[Row]:
+        return self.kind._read(self.path, without=self.without, keep=self.keep)
+
+    def table(self) -> Table[Row]:
+        """The rows as a table."""
         with no_collection():
-            for number, raw, load in _jsonl(path) if path.suffix == ".jsonl" else _parquet(path, cls.row_type, rows):
-                try:
-                    row = typing.cast(Row, cls.row_type.model_validate(load()))
-                    if fault is not None and (wrong := fault(row)):
-                        raise ValueError(wrong)
-                    read.append(row)
-                except (ValidationError, ValueError, TypeError) as error:
-                    reason = _reason(error)
-                    if on_reject is None:
-                        raise ValueError(f"{path}, row {number}: {reason}") from None
-                    on_reject(number, raw(), reason)
-        return cls(read)
+            return self.kind(self)
+
+
+def column(path: Path, name: str) -> list[Any]:
+    """The values of one column of a Parquet file, in row order. A table of samples has their ids in the column `id`."""
+    import pyarrow.parquet as pq
+
+    values: list[Any] = pq.ParquetFile(path).read(columns=[name]).column(0).to_pylist()
+    return values
+
+
+_sets: dict[frozenset[str], set[str]] = {}
+
+
+def _share_sets(value: Any) -> None:
+    """Let all frozen rows with the same fields given share the set that names them: a third of the memory of a table."""
+    if isinstance(value, BaseModel):
+        given = value.__pydantic_fields_set__
+        shared = _sets.setdefault(frozenset(given), given)
+        if shared is not given:
+            object.__setattr__(value, "__pydantic_fields_set__", shared)
+        for inner in value.__dict__.values():
+            if isinstance(inner, tuple | BaseModel):
+                _share_sets(inner)
+    elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
+        for inner in value:
+            _share_sets(inner)
 
 
 @contextmanager
@@ -147,12 +218,16 @@ def no_collection() -> Iterator[None]:
             gc.enable()
 
 
+LEFTOVER = r"\..+\.[a-z0-9_]{8}\.tmp"
+"""Names of the temporary files of `atomic`, as a kill in the middle of a write leaves them."""
+
+
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
     """A temporary path beside `path`, flushed and renamed over it on success, removed on failure."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     os.close(handle)
     tmp = Path(name)
     try:
@@ -217,7 +292,9 @@ def _constant(text: str) -> Any:
     raise ValueError(f"{text} is not JSON")
 
 
-def _parquet(path: Path, row_type: type[BaseModel], rows: range | None) -> Iterator[tuple[int, Callable[[], str], Callable[[], Any]]]:
+def _parquet(
+    path: Path, row_type: type[BaseModel], rows: range | None, without: Collection[str], keep_row: Callable[[dict[str, Any]], bool] | None
+) -> Iterator[tuple[int, Callable[[], str], Callable[[], Any]]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -226,18 +303,30 @@ def _parquet(path: Path, row_type: type[BaseModel], rows: range | None) -> Itera
     except (pa.ArrowInvalid, OSError) as error:
         raise ValueError(f"{path} is not a readable Parquet file ({error}); delete it and run the stage again") from None
     nested = {name: _nested(field.annotation) for name, field in row_type.model_fields.items() if _arrow(field.annotation) is None}
-    keep = set(row_type.model_fields)
+    keep = set(row_type.model_fields) - set(without)
+    known: dict[str, dict[str, str]] = {k: {} for k in keep}
     first = 0
-    for batch in file.iter_batches(batch_size=4096):
+    for batch in file.iter_batches(batch_size=1024, columns=[c for c in file.schema_arrow.names if c not in without]):
         here = range(first, first + len(batch))
         wanted = here if rows is None else range(max(here.start, rows.start), min(here.stop, rows.stop))
         first = here.stop
         for number, record in enumerate(batch.slice(wanted.start - here.start, len(wanted)).to_pylist() if wanted else (), wanted.start + 1):
+            if keep_row is not None and not keep_row(record):
+                continue
 
             def load(record: dict[str, Any] = record) -> dict[str, Any]:
-                return {k: nested[k](v) if k in nested and v is not None else v for k, v in record.items() if k in keep}
+                return {
+                    k: nested[k](v) if k in nested and v is not None else _one_of(known[k], v) if isinstance(v, str) else v
+                    for k, v in record.items()
+                    if k in keep
+                }
 
             yield number, (lambda r=record: json.dumps(r, default=str)), load  # type: ignore[misc]
+
+
+def _one_of(known: dict[str, str], text: str) -> str:
+    """The same object for the same text, where a column holds few different ones."""
+    return known.get(text) or (known.setdefault(text, text) if len(known) < 256 else text)
 
 
 def _nested(annotation: Any) -> Callable[[str], Any]:

@@ -26,6 +26,10 @@ FaultKind = Literal[
 ]  # fmt: skip
 
 OPEN, CLOSE = "<tool_call>", "</tool_call>"
+SPECIAL = (
+    "<|im_start|>", "<|im_end|>", "<|endoftext|>", OPEN, CLOSE, "<tool_response>", "</tool_response>", "<think>", "</think>",
+)  # fmt: skip
+"""What chat templates mark up with. No label may hold one as text (`rules.markup_errors`)."""
 
 
 class Answer(Frozen):
@@ -210,7 +214,32 @@ def tool_schemas(tools: Sequence[Tool]) -> list[dict[str, Any]]:
 
 def render_prompt(tools: Sequence[Tool], messages: Sequence[Message]) -> str:
     """The prompt text up to where the assistant starts to answer, by the project's template."""
-    return _template().render(messages=chat(messages), tools=tool_schemas(tools) or None, add_generation_prompt=True)
+    return render_turns(chat(messages), tool_schemas(tools))
+
+
+def render_turns(turns: Sequence[dict[str, Any]], schemas: Sequence[dict[str, Any]]) -> str:
+    """`render_prompt` of what `chat` and `tool_schemas` give."""
+    return _template().render(messages=turns, tools=schemas or None, add_generation_prompt=True)
+
+
+def marker_places(text: str) -> dict[int, str]:
+    """Place -> `<tool_call>` or `</tool_call>`, where these mark up a call; those in its arguments are left out.
+
+    From a call on that cannot be read every one counts as markup.
+    """
+    places: dict[int, str] = {}
+    at = 0
+    while (start := text.find(OPEN, at)) >= 0:
+        try:
+            _, end = _DECODER.raw_decode(text, _SPACE.match(text, start + len(OPEN)).end())  # type: ignore[union-attr]
+            at = _SPACE.match(text, end).end()  # type: ignore[union-attr]
+        except (ValueError, RecursionError):
+            return places | {m.start(): m[0] for m in re.compile(f"{OPEN}|{CLOSE}").finditer(text, start)}
+        places[start] = OPEN
+        if text.startswith(CLOSE, at):
+            places[at] = CLOSE
+            at += len(CLOSE)
+    return places
 
 
 # ---------------------------------------------------------------- match

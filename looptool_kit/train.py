@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,27 +11,53 @@ from looptool_kit.config import Settings
 from looptool_kit.engines import Engine
 from looptool_kit.models import weights_id
 from looptool_kit.policies import Policy, close_engines, load_base, open_engine, policy_of, untrained
-from looptool_kit.run import Run, RunError, full_disk_explained, key
+from looptool_kit.run import Run, RunError, whole
 from looptool_kit.samples import Sample, Samples
+from looptool_kit.stage import Stage
 from looptool_kit.tables import write_text
 
 
+def recipe(settings: Settings, iteration: int) -> list[str]:
+    """The settings that decide the policy of an iteration: its own epochs and steps, and what these use."""
+    first, sft, grpo = iteration == 1, settings.sft, settings.grpo
+    epochs, steps, rate = ("epochs", "steps_first", "learning_rate") if first else ("epochs_later", "steps", "learning_rate_later")
+    names = ["seed", "lora", f"sft.{epochs}", f"grpo.{steps}"]
+    if getattr(sft, epochs):
+        names += [f"sft.{rate}", "sft.batch", "sft.warmup_steps"]
+        if settings.trainer == "trl":
+            names += ["sft.micro_batch", "sft.rehearsal"]  # who shares a pass decides on the order
+            names += ["seeds.source", "seeds.domains", "contamination"] if sft.rehearsal else []
+    if getattr(grpo, steps):
+        rest = ("prompts", "group", "temperature", "learning_rate", "clip_low", "clip_high", "max_new_tokens")
+        names += [f"grpo.{name}" for name in rest]
+    return names + (["trainer", "unsloth"] if settings.trainer == "unsloth" else [])
+
+
+def stage(run: Run, samples: Samples, j: int) -> Stage:
+    """The stage as it stands and what decides its result."""
+    done = (run.manifest("policy", j) or {}).get("trainings") or []
+    files = [f"policy/{done[-1]['folder']}/adapter"] if done else []
+    return Stage(run, "policy", j, files, recipe(run.settings, j), samples=samples, policy=policy_of(run, j - 1).key)
+
+
 def train(run: Run, samples: Samples | None = None, iteration: int | None = None) -> Policy:
-    """The policy trained on D_j (LoopTool, section 3.2), from the policy of iteration j - 1. A stopped training goes on from its last step."""
-    j = iteration or run.iteration_of(samples)
-    samples = samples if samples is not None else run.table(Samples, "samples", j)
-    before = policy_of(run, j - 1)
-    settings, first = run.settings, j == 1
-    gpu = [settings.trainer, settings.unsloth] if settings.trainer == "unsloth" else []
-    made_from = key(samples, settings.lora, settings.sft, settings.grpo, settings.seed, before.key, *gpu)
-    if not run.done("policy", j, made_from):
-        started = time.monotonic()
-        folder = run.folder(j) / "policy"
-        close_engines()
-        with full_disk_explained(run.path):
-            _restart_if_other_inputs(folder, run.folder(j) / "policy.json", made_from)
-            facts = _train(run, samples, before, folder, settings.seed * 1000 + j, first)
-            run.finish("policy", j, made_from, started, base=weights_id(settings.model), trainings=facts)
+    """The policy trained on D_j (LoopTool, section 3.2), from the policy of iteration j - 1. A stopped training goes on from its last step.
+
+    Raises `ValueError` where the samples are only a part of D_j, or no dataset of the run and no iteration is named.
+    """
+    j = run.iteration_of(samples, said=iteration)
+    if samples is None:
+        samples = run.table(Samples, "samples", j)
+    elif iteration and iteration in run.iterations:
+        whole({s.id for s in samples}, {s.id for s in run.table(Samples, "samples", j)}, f"D{j}", run)
+    now, settings = stage(run, samples, j), run.settings
+    if not now.done:
+        with now.making():
+            close_engines()
+            folder = run.folder(j) / "policy"
+            _restart_if_other_inputs(now, folder)
+            facts = _train(run, samples, policy_of(run, j - 1), folder, settings.seed * 1000 + j, j == 1)
+            run.finish("policy", j, now.key, now.started, made_from=now.made_from, base=weights_id(settings.model), trainings=facts)
     return policy_of(run, j)
 
 
@@ -117,9 +141,8 @@ def _swapping(settings: Settings, folder: Path) -> Callable[[Any, Any], Engine]:
     return engine_for
 
 
-def _restart_if_other_inputs(folder: Path, manifest: Path, made_from: str) -> None:
+def _restart_if_other_inputs(now: Stage, folder: Path) -> None:
     mark = folder / "key"
-    if folder.exists() and (not mark.exists() or mark.read_text() != made_from):
-        manifest.unlink(missing_ok=True)  # or what is half trained would stand for the policy that it describes
-        shutil.rmtree(folder)
-    write_text(mark, made_from)
+    if now.manifest_path.exists() or (folder.exists() and (not mark.exists() or mark.read_text() != now.key)):
+        now.run.supersede(folder, now.manifest_path)  # or what is half trained would stand for the policy that it describes
+    write_text(mark, now.key)

@@ -2,45 +2,55 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
 from looptool_kit.engines import Engine
-from looptool_kit.judges import find_batch_judge, find_judge
+from looptool_kit.judges import decided_by, find_batch_judge, find_judge
 from looptool_kit.policies import open_engine, policy_of
 from looptool_kit.records import Probe, Probes, Verdict, Verdicts
-from looptool_kit.run import Run, full_disk_explained, key
+from looptool_kit.run import Run, whole
 from looptool_kit.samples import Sample, Samples
+from looptool_kit.stage import Stage
 from looptool_kit.toolcalls import render_answer
+
+
+def stage(run: Run, probes: Probes, j: int) -> Stage:
+    """The stage as it stands and what decides its result."""
+    failed = Probes(p for p in probes if p.state == "failed")
+    return Stage(run, "verdicts", j, ["verdicts.parquet"], ("verify", *decided_by(run.settings)), failed=failed)
 
 
 def verify(run: Run, probes: Probes | None = None, iteration: int | None = None, again: bool = False) -> Verdicts:
     """One verdict for each failed sample of D_j: PRED_WRONG, LABEL_WRONG, BOTH_CORRECT, BOTH_WRONG, or unjudged with the reason.
 
     `again` judges once more although the stage has finished: paid answers come from the store, so only calls that failed are made.
+    Raises `ValueError` where not all failed probes are given.
     """
-    j = iteration or run.iteration_of(probes)
-    probes = probes if probes is not None else run.table(Probes, "probes", j)
+    j = run.iteration_of(probes, said=iteration)
+    if probes is None:
+        probes = run.table(Probes, "probes", j)
+    elif run.has("probes", j):
+        all_failed = {p.sample_id for p in run.table(Probes, "probes", j) if p.state == "failed"}
+        whole({p.sample_id for p in probes if p.state == "failed"}, all_failed, f"the failed probes of iteration {j}", run)
     samples = run.table(Samples, "samples", j).by_id()
     failed = [p for p in probes if p.state == "failed"]
-    settings = run.settings
-    batch = find_batch_judge(settings.verify.judge)
-    made_from = key(Probes(failed), settings.verify, *([settings.judge_llm, settings.generator_llm, settings.jury] if batch else []))
-    if again or not run.done("verdicts", j, made_from):
-        started = time.monotonic()
+    if strange := [p.sample_id for p in failed if p.sample_id not in samples]:
+        raise ValueError(f"{len(strange)} of these probes are of samples that are not in D{j} of {run.path}, as {strange[0]}: probe D{j} again.")
+    settings, batch, now = run.settings, find_batch_judge(run.settings.verify.judge), stage(run, probes, j)
+    if again or not now.done:
         rows = [samples[p.sample_id] for p in failed]
         facts: dict[str, Any] = {}
-        with full_disk_explained(run.path):
+        with now.making():
             if batch:
                 made, facts = batch(rows, [p.answer for p in failed], settings, run.path / "calls.sqlite")
                 verdicts = Verdicts(v.model_copy(update={"sample_id": s.id, "iteration": j}) for v, s in zip(made, rows, strict=True))
             else:
-                verdicts = _one_by_one(run, rows, failed, j, made_from)
-            verdicts.write(run.folder(j) / "verdicts.parquet")
+                verdicts = _one_by_one(run, rows, failed, j, now.key)
             facts |= {v: sum(x.verdict == v for x in verdicts) for v in ("PRED_WRONG", "LABEL_WRONG", "BOTH_CORRECT", "BOTH_WRONG")}
             unjudged = [v for v in verdicts if v.status == "unjudged"]
-            run.finish("verdicts", j, made_from, started, **facts, unjudged=len(unjudged), judge_failed=sum(not v.judge for v in unjudged))
+            facts |= {"unjudged": len(unjudged), "judge_failed": sum(not v.judge for v in unjudged)}
+            now.finish({"verdicts.parquet": verdicts}, **facts)
     return run.table(Verdicts, "verdicts", j)
 
 

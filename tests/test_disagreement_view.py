@@ -157,7 +157,8 @@ def test_notes(view: DisagreementView) -> None:
 def test_what_other_cells_decide_is_seen(view: DisagreementView) -> None:
     row = shown(view)["id"]
     view.run.decide("verdict", row, "LABEL_WRONG", "by code")
-    view.run.decide("verdict", "a row of another dataset", "LABEL_WRONG")
+    elsewhere = view.run.table(Verdicts, "verdicts", 1)[0].sample_id
+    view.run.decide("verdict", elsewhere, "LABEL_WRONG")
     assert list(view.decisions) == [row] and view.progress["reviewed"] == 1
     assert shown(view)["decision"]["verdict"] == "LABEL_WRONG"
     asked(view, "undo")
@@ -239,6 +240,8 @@ def test_a_calls_arguments_are_checked_against_the_tool(sample: Sample) -> None:
 
 
 def test_decisions_made_at_the_desk_change_the_next_dataset(run: Run) -> None:
+    (run.folder(ITERATION) / "expansions.json").unlink()  # so that all children are this version's
+    expand(run, iteration=ITERATION)
     before, members = lt.compose(run, iteration=ITERATION), run.table(Members, "members", ITERATION + 1).rows
     view = DisagreementView(run)
     in_es = [m.sample_id for m in members if m.part == "ES" and m.sample_id == m.came_from]

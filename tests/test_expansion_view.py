@@ -210,10 +210,13 @@ def test_decisions_change_the_composed_dataset(run: Run) -> None:
 
 
 def test_an_edit_that_is_no_sample_is_named(run: Run) -> None:
-    id = run.table(Expansions, "expansions", 2)[0].sample.id
-    run.decide("expansion", id, {"edit": {"tools": "none"}})
-    with pytest.raises(RunError, match=f"the edit of expansion {id} in decisions.jsonl is not a sample"):
-        lt.compose(run, iteration=2)
+    before, id = lt.compose(run, iteration=2), run.table(Expansions, "expansions", 2)[0].sample.id
+    with pytest.raises(ValueError, match="is not a sample: tools: "):
+        run.decide("expansion", id, {"edit": {"tools": "none"}})
+    line = {"time": "", "author": "", "subject": "expansion", "row": id, "value": {"edit": {"tools": "none"}}}
+    (run.path / "decisions.jsonl").write_text(json.dumps(line) + "\n", encoding="utf-8")
+    with pytest.warns(UserWarning, match="decisions.jsonl, line 1 is no decision"):
+        assert lt.compose(run, iteration=2) == before
 
 
 def test_children_of_a_seed_whose_verdict_was_changed_do_not_join(run: Run) -> None:

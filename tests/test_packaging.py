@@ -17,8 +17,8 @@ HEAVY = ("torch", "transformers", "trl", "peft", "datasets", "vllm", "unsloth", 
 VERBS = {"seed", "train", "probe", "verify", "expand", "compose", "evaluate"}
 PARTS = {"engines", "seeders", "trainers", "judges", "expanders", "suites"}
 WORDS = {"samples", "tables", "toolcalls", "records", "rules", "catalog", "stats", "config", "run"}
-ABOVE = {"loop", "cli", "summary", "ablate"}
-"""What may know several verbs: the order of the stages, the command line, the account of a whole run, whole loops side by side."""
+ABOVE = {"loop", "plan", "cli", "summary", "ablate"}
+"""What may know several verbs: the order of the stages, what they would do, the command line, the account of a run, whole loops side by side."""
 
 
 def imports(file: Path) -> set[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -182,9 +181,8 @@ def test_every_turn_is_recorded_with_what_became_of_it_and_why(seeded: tuple[Run
 def test_killed_and_run_again_seeding_repeats_at_most_the_calls_in_flight(seeded: tuple[Run, int], tmp_path: Path) -> None:
     whole, calls = seeded
     with MockLLM(Agents(), latency=0.01) as server:
-        made = make_run(tmp_path / "made", server.url).path
         folder = tmp_path / "run"
-        shutil.copytree(made, folder)  # this process holds the lock of the first
+        make_run(folder, server.url).close()
         script = f"import looptool_kit as lt; lt.seed(lt.Run.open({str(folder)!r}))"
         process = subprocess.Popen([sys.executable, "-c", script], env=os.environ | {"TQDM_DISABLE": "1"})
         while len(server.log) < calls // 2 and process.poll() is None:
@@ -391,3 +389,20 @@ def test_a_run_without_tools_writes_its_own(tmp_path: Path) -> None:
         pool, _ = synthesise(run)
     names = {r.tool.name for r in run.table(WrittenTools, "written_tools", 0) if r.accepted and r.tool}
     assert len(names) == 9 and {t.name for s in pool for t in s.tools} <= names and isinstance(pool[0], Sample)
+
+
+def test_a_longer_pool_begins_with_the_dialogues_that_were_paid_for(tmp_path: Path) -> None:
+    with MockLLM(Agents()) as server:
+        run = make_run(tmp_path / "run", server.url, seeds__first=8, seeds__fresh=[2], seeds__held_out=1, iterations=1)
+        first = lt.seed(run)
+        before = [list(run.table(Samples, name, 0)) for name in ("pool", "held_out")]
+        turns, asked = list(run.table(Turns, "turns", 0)), len(server.log)
+        run.set(iterations=1, seeds__fresh=[14])
+        assert lt.seed(run) == first and len(server.log) > asked
+        pool, held_out, later = run.table(Samples, "pool", 0), run.table(Samples, "held_out", 0), run.table(Turns, "turns", 0)
+        assert list(pool[: len(before[0])]) == before[0] and list(held_out) == before[1] and len(pool) >= 22
+        assert list(later[: len(turns)]) == turns and len({s.id for s in pool}) == len(pool)
+        assert min(t.dialogue for t in later[len(turns) :]) > max(t.dialogue for t in turns)
+        asked = len(server.log)
+        run.set(seeds__fresh=[2])
+        assert lt.seed(run) == first and len(server.log) == asked

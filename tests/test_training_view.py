@@ -174,7 +174,7 @@ def test_it_stops_when_closed_and_when_the_training_has_been_read(run: Run, monk
     assert view.watching and view._thread.daemon  # nothing has been trained yet
     append(run.folder(1) / "policy" / "sft" / "history.jsonl", {"loss": 2.0, "step": 1})
     (run.folder(1) / "policy" / "sft" / "result.json").write_text("{}")
-    (run.folder(1) / "policy.json").write_text(json.dumps({"key": "k", "trainings": [{"folder": "sft", "trainer": "sft"}]}))
+    (run.folder(1) / "policy.json").write_text(json.dumps({"key": "k", "seconds": 1.0, "trainings": [{"folder": "sft", "trainer": "sft"}]}))
     until(lambda: not view.watching)
     view._thread.join(5)
     assert not view._thread.is_alive() and len(view.history) == 1

@@ -159,7 +159,7 @@ def test_scores_are_those_of_transformers(engine: VllmEngine, plain: Transformer
 
 
 def test_samples_differ_and_carry_the_models_own_logprobs(engine: VllmEngine, plain: TransformersEngine, samples: Samples) -> None:
-    [made] = engine.generate(samples[:1], Sampling(12, temperature=0.7, n=4))
+    [made] = engine.generate(samples[:1], Sampling(12, temperature=2.0, n=4))  # the embedded model is sure of itself
     assert len(made) == 4 and len({one.token_ids for one in made}) > 1
     for one in made:
         line = logprobs(plain, samples[0], one.token_ids)

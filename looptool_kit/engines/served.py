@@ -21,13 +21,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from looptool_kit.endpoint import Endpoint
+from looptool_kit.endpoint import Endpoint, hide_key
 from looptool_kit.engines import Chat, Completion, OnBatch, Sampling
 from looptool_kit.engines.prompts import TokenEngine
 from looptool_kit.engines.vllm import end_tokens, written
 
 PLAIN = {"top_p": 1.0, "top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}
 """Said each time: a server takes what is left out from the checkpoint's generation settings."""
+LARGEST = 2**30
+"""Bytes of an answer: a batch of full contexts with the log-probability of every token is a tenth of it."""
 
 
 class ServedEngine(TokenEngine):
@@ -112,20 +114,25 @@ class ServedEngine(TokenEngine):
         return choices
 
     def _ask(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        key = os.environ.get(self.endpoint.key_env)
-        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
+        key = os.environ.get(self.endpoint.key_env, "").strip()
         data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.endpoint.base_url + path, data, {"Content-Type": "application/json"})
+        if key:
+            request.add_unredirected_header("Authorization", f"Bearer {key}")  # only this server gets it
         try:
-            with urllib.request.urlopen(
-                urllib.request.Request(self.endpoint.base_url + path, data, headers), timeout=self.endpoint.timeout
-            ) as answer:
-                return json.load(answer) if path in ("/models", "/completions") else {}
+            with urllib.request.urlopen(request, timeout=self.endpoint.timeout) as answer:
+                said = answer.read(LARGEST + 1)
+                if len(said) > LARGEST:
+                    raise ValueError(f"it has more than {LARGEST // 2**20} MB")
+                return json.loads(said) if path in ("/models", "/completions") else {}
         except urllib.error.HTTPError as error:
-            said = f"{self.endpoint.base_url}{path} answered {error.code}: {error.read(500).decode(errors='replace')}"
+            words = hide_key(error.read(2000).decode(errors="replace"), key)[:500]
+            said = f"{self.endpoint.base_url}{path} answered {error.code}: {words}"
             raise ConnectionError(f"{said} {LORA_REMEDY}" if path == "/load_lora_adapter" else said) from None
         except (OSError, ValueError) as error:
             reason = getattr(error, "reason", None) or error
-            raise ConnectionError(f"{self.endpoint.base_url}{path} gave no answer ({reason}). {REMEDY}") from None
+            words = hide_key(str(reason), key)
+            raise ConnectionError(f"{self.endpoint.base_url}{path} gave no answer ({words}). {REMEDY}") from None
 
 
 REMEDY = "Start one: python -m vllm.entrypoints.openai.api_server --model CHECKPOINT"

@@ -32,6 +32,9 @@ from looptool_kit.run import Run
 from looptool_kit.samples import Sample, Samples
 from looptool_kit.toolcalls import Fault
 
+WRITERS = ("generator_llm", "judge_llm")
+"""The settings that decide what an expander that asks a model gives, and what the judge then accepts."""
+
 
 class Expander(Protocol):
     """Writes candidates from one error seed."""

@@ -80,7 +80,8 @@ def candidates_batch(seeds: Sequence[ErrorSeed], k: Sequence[int], rngs: Sequenc
     asked = [(at, scenario) for at, (n, rng) in enumerate(zip(k, rngs, strict=True)) for scenario in draw(n, rng)]
     # Of a seed's own generator, so that a request does not depend on which other seeds are asked for at the same time.
     prompts = [prompt(seeds[at], scenario)._replace(seed=rngs[at].getrandbits(31)) for at, scenario in asked]
-    answers = ask(Child, prompts, endpoint, run.path / "calls.sqlite", f"expand {run.iteration}", temperature=TEMPERATURE)
+    store, most = run.path / "calls.sqlite", run.settings.calls.most
+    answers = ask(Child, prompts, endpoint, store, f"expand {run.iteration}", temperature=TEMPERATURE, most=most)
     out: list[list[Candidate]] = [[] for _ in seeds]
     for (at, scenario), answer in zip(asked, answers, strict=True):
         out[at].append(child(seeds[at], scenario, answer))

@@ -14,6 +14,8 @@ A judge that wants many samples at once (a language model, of which 64 answers a
 
 with one prediction and one verdict a sample, the run's settings, the store of its paid calls, and facts to be kept with the verdicts. A row on which
 it failed is unjudged and names no judge.
+
+Where settings of the run decide what it says, it has `decided_by(settings)`, their names: when one of them changes, the verdicts are made again.
 """
 
 from __future__ import annotations
@@ -61,6 +63,12 @@ def find_judge(name: str) -> Judge:
 def find_batch_judge(name: str) -> BatchJudge | None:
     """The judge of that name where it judges in batches, else None; ValueError naming those there are."""
     return cast(BatchJudge | None, getattr(_module(name), "judge_batch", None))
+
+
+def decided_by(settings: Settings) -> Sequence[str]:
+    """Names of the settings that decide the verdicts of the run's judge, beside its name."""
+    module = _module(settings.verify.judge)
+    return cast(Sequence[str], module.decided_by(settings)) if hasattr(module, "decided_by") else ()
 
 
 def _module(name: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 from functools import partial
@@ -102,7 +103,9 @@ def _used(side: Side, said: Dialogue) -> set[Span]:
     for f in side.found:
         for name, g in f.items():
             for at, start, end in g.spans if g.supported >= GROUNDED else ():
-                for t in reversed([t for t in said.passages[at].tokens if t.end <= start][-2:]):
+                words = said.passages[at].tokens
+                before = bisect_right(words, start, key=lambda t: t.end)
+                for t in reversed(words[max(0, before - 2) : before]):
                     if not any(alike(t.stem, w) for w in stems(name)):
                         break
                     start = t.start

@@ -67,6 +67,11 @@ class Vote(NamedTuple):
     """A call was not answered: to be tried again."""
 
 
+def decided_by(settings: Settings) -> list[str]:
+    """The settings that decide what it says: who judges (the generator, where no judge is given) and how the votes count."""
+    return ["judge_llm" if settings.judge_llm else "generator_llm", "jury"]
+
+
 def judge_batch(samples: Sequence[Sample], predictions: Sequence[Answer], settings: Settings, store: Path) -> tuple[list[Verdict], dict[str, Any]]:
     """One verdict for each sample and its prediction, and facts for the record: calls, tokens, money, and how each judge did.
 
@@ -80,7 +85,8 @@ def judge_batch(samples: Sequence[Sample], predictions: Sequence[Answer], settin
     votes, facts = [], []
     for number, endpoint in enumerate(judges, 1):
         requests = [q for s, p in zip(samples, predictions, strict=True) for v in range(settings.jury.votes) for q in _requests(s, p, settings, v)]
-        replies = complete(requests, endpoint, store, f"judge {number} of {len(judges)}" if len(judges) > 1 else "judge")
+        desc = f"judge {number} of {len(judges)}" if len(judges) > 1 else "judge"
+        replies = complete(requests, endpoint, store, desc, settings.calls.most)
         if len(replies) >= FEW and all(r.text is None for r in replies):
             raise EndpointError(
                 f"the judge {endpoint.model} at {endpoint.base_url} answered none of {len(replies)} calls ({replies[0].error}). "

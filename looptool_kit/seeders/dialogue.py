@@ -155,15 +155,16 @@ class _Dialogue:
 
 
 class Agents(NamedTuple):
-    """Who plays: one endpoint for all four agents, one for the judge, the store of both."""
+    """Who plays: one endpoint for all four agents, one for the judge, the store and the budget of both."""
 
     endpoint: Endpoint
     judge: Endpoint
     store: Path
+    most: int | None = None
 
     def ask(self, form: Any, prompts: Sequence[Prompt], who: str, temperature: float = 0.8) -> list[Any]:
         """The agent's answers."""
-        return ask(form, prompts, self.endpoint, self.store, who, temperature=temperature)
+        return ask(form, prompts, self.endpoint, self.store, who, temperature=temperature, most=self.most)
 
 
 def jobs(tools: Sequence[Tool], count: int, first: int, split: str, rng: Random, level: str = "") -> list[Job]:
@@ -343,7 +344,7 @@ def _leaves(value: Any) -> list[str]:
 def _verify(dialogues: Sequence[_Dialogue], agents: Agents, known: contamination.Fingerprints | None) -> tuple[list[Sample], Turns]:
     """The judge tier over every turn that kept the rules; a turn that fails takes those after it along."""
     asked = [step.sample for d in dialogues for step in d.steps if not step.fault]
-    verdicts = iter(check_labels(asked, agents.judge, agents.store, "judge turns"))
+    verdicts = iter(check_labels(asked, agents.judge, agents.store, "judge turns", agents.most))
     samples: list[Sample] = []
     rows: list[Turn] = []
     for d in dialogues:

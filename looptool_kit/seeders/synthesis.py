@@ -12,6 +12,7 @@ from itertools import groupby
 from random import Random
 
 from looptool_kit import contamination
+from looptool_kit.calls import spent_words
 from looptool_kit.catalog import load_tools
 from looptool_kit.dedup import Deduplicator
 from looptool_kit.run import Run, RunError
@@ -21,17 +22,23 @@ from looptool_kit.seeders.dialogue import Agents, Job, Turn, Turns, jobs, simula
 from looptool_kit.seeders.templates import held_tools
 from looptool_kit.seeders.trees import write_tools
 from looptool_kit.tables import write_json
+from looptool_kit.trust import require_tools
 
 SPLITS = ("unseen_dialogues", "unseen_tools")
+PILOT = 20
+"""Dialogues that are simulated before all others: what is paid to learn that a model does not do."""
+LEAST = 0.05
+"""Samples a dialogue, in the pilot and at any time after, below which no more is asked."""
 Score = Callable[[Sequence[Sample]], list[float]]
 """Samples -> the loss of each one's label under the untrained policy."""
 
 
-def synthesise(run: Run, score: Score | None = None) -> tuple[Samples, Samples]:
+def synthesise(run: Run, score: Score | None = None, pool: Samples | None = None) -> tuple[Samples, Samples]:
     """The pool and the held-out samples, two splits: other dialogues over the tools of the pool, and dialogues over tools that are nowhere in it.
 
+    `pool`: one to be made longer; then its samples come first, and no held-out ones are made.
     `score` measures complexity where `synthesis.band` is set (default: the untrained policy of the run). Raises `RunError` without a generator, and
-    where hardly anything passed.
+    where hardly anything passed, with what was spent.
     """
     settings, folder = run.settings, run.folder(0)
     agents = _agents(run)
@@ -40,36 +47,51 @@ def synthesise(run: Run, score: Score | None = None) -> tuple[Samples, Samples]:
     apart = held_tools(tools)
     kept = [t for t in tools if t.name not in apart]
     offered = {"train": kept, "unseen_dialogues": kept, "unseen_tools": [t for t in tools if t.name in apart]}
-    wanted = {"train": settings.seeds.first + sum(settings.seeds.slices(settings.iterations))} | dict.fromkeys(SPLITS, settings.seeds.held_out)
+    total = settings.seeds.first + sum(settings.seeds.slices(settings.iterations))
+    wanted = {"train": total - len(pool or ())} | dict.fromkeys(SPLITS, settings.seeds.held_out if pool is None else 0)
+    earlier = Turns.read(folder / "turns.parquet") if pool is not None and (folder / "turns.parquet").exists() else Turns()
+    first = max((t.dialogue for t in earlier), default=-1) + 1
     have: dict[str, list[Sample]] = {split: [] for split in wanted}
-    seen, rows, level, number = Deduplicator(), list[Turn](), "", 0
+    seen, rows, level, number, passed, failing = Deduplicator(pool or ()), list[Turn](), "", 0, 0, False
     for attempt in range(settings.synthesis.rounds):
         yielded = max(0.25, sum(map(len, have.values())) / number) if number else 2.0
         work: list[Job] = []
         for split, few in offered.items():
             short = wanted[split] - len(have[split])
             if short > 0 and few:
-                rng = Random(f"{settings.seed}/dialogues/{attempt}/{split}")
-                work += jobs(few, math.ceil(short / yielded), number + len(work), split, rng, level)
-        if not work:
+                rng = Random(f"{settings.seed}/dialogues/{attempt}/{split}" + (f"/{first}" if first else ""))
+                work += jobs(few, math.ceil(short / yielded), first + number + len(work), split, rng, level)
+        if not work or failing:
             break
-        number += len(work)
-        made, turns = simulate(work, agents, settings.synthesis.turns, known)
-        refused, level = _refuse(run, made, seen, {s: wanted[s] - len(have[s]) for s in SPLITS}, score)
-        for sample in made:
-            if sample.id not in refused:
-                have[sample.split].append(sample)
-        rows += [t.model_copy(update={"outcome": "rejected", "reason": refused[t.sample_id]}) if _lost(t, refused) else t for t in turns]
-    Turns(rows).write(folder / "turns.parquet")
+        for some in (work,) if number else (work[:PILOT], work[PILOT:]):
+            if not some or failing:
+                continue
+            made, turns = simulate(some, agents, settings.synthesis.turns, known)
+            number, passed = number + len(some), passed + len(made)
+            failing = number >= PILOT and passed < LEAST * number
+            refused, level = _refuse(run, made, seen, {s: wanted[s] - len(have[s]) for s in SPLITS}, score)
+            for sample in made:
+                if sample.id not in refused:
+                    have[sample.split].append(sample)
+            rows += [_outcome(t, refused) for t in turns]
+    Turns([*earlier, *rows]).write(folder / "turns.parquet")
     write_json(folder / "synthesis.json", _sums(rows, number, have, wanted, len(tools)))
-    if len(have["train"]) < 2:
+    if failing or (pool is None and len(have["train"]) < 2):
         reasons = Counter(t.reason.split(":")[0] for t in rows if t.reason and t.outcome != "accepted").most_common(4)
         said = "; ".join(f"{reason} ({count})" for reason, count in reasons)
         raise RunError(
-            f"{number} simulated dialogues gave {len(have['train'])} usable samples: {said}. Every turn stands in {folder / 'turns.parquet'}."
+            f"{number} simulated dialogues gave {len(have['train'])} usable samples: {said}. "
+            f"Every turn stands in {folder / 'turns.parquet'}. "
+            f"{_spent(agents)} Set another model under [generator_llm] or [judge_llm], or another seeds.source."
         )
     Random(f"{settings.seed}/order").shuffle(have["train"])
-    return Samples(have["train"]), Samples(s for split in SPLITS for s in have[split])
+    return Samples([*(pool or ()), *have["train"]]), Samples(s for split in SPLITS for s in have[split])
+
+
+def _spent(agents: Agents) -> str:
+    """What was paid before the end, in a sentence."""
+    paid = {e.model: spent_words(agents.store, e) for e in (agents.endpoint, agents.judge)}
+    return "It stopped there, after " + " and ".join(f"{words} of {model}" for model, words in paid.items()) + "."
 
 
 def _agents(run: Run) -> Agents:
@@ -79,19 +101,25 @@ def _agents(run: Run) -> Agents:
             f"seeds.source is `trees`, which needs a model that writes: give base_url and model under [generator_llm] in {run.path / 'run.toml'}, "
             "or take another source (`world`, `templates`)."
         )
-    return Agents(writer, run.settings.judge_llm or writer, run.path / "calls.sqlite")
+    return Agents(writer, run.settings.judge_llm or writer, run.path / "calls.sqlite", run.settings.calls.most)
 
 
 def _tools(run: Run, agents: Agents, known: contamination.Fingerprints | None) -> list[Tool]:
     """The run's own tools, or else tools written along the trees."""
     own, settings = run.path / "tools.json", run.settings.synthesis
     if own.exists() or settings.tools:
+        if not own.exists():
+            require_tools(run.path, settings.tools)
         return load_tools(own if own.exists() else settings.tools)
-    written = write_tools(settings.count, agents.endpoint, agents.store, run.settings.seed, known)
+    written = write_tools(settings.count, agents.endpoint, agents.store, run.settings.seed, known, agents.most)
     written.write(run.folder(0) / "written_tools.parquet")
     tools = [w.tool for w in written if w.accepted and w.tool]
     if len(tools) < 2:
-        raise RunError(f"of {len(written)} written tools {len(tools)} passed the checks; each stands in {run.folder(0) / 'written_tools.parquet'}.")
+        raise RunError(
+            f"of {len(written)} written tools {len(tools)} passed the checks; each stands in "
+            f"{run.folder(0) / 'written_tools.parquet'}. "
+            f"{_spent(agents)} Set another model under [generator_llm], or give tools of your own (synthesis.tools)."
+        )
     return tools
 
 
@@ -122,13 +150,16 @@ def _refuse(run: Run, made: Sequence[Sample], seen: Deduplicator, room: dict[str
 
 
 def _base_policy(run: Run) -> Score:
-    from looptool_kit.policies import open_engine, untrained
+    from looptool_kit.policies import open_engine, policy_of
 
-    return lambda samples: losses(samples, open_engine(untrained(run.settings), run.settings.probe.batch))
+    return lambda samples: losses(samples, open_engine(policy_of(run, 0), run.settings.probe.batch))
 
 
-def _lost(turn: Turn, refused: dict[str, str]) -> bool:
-    return turn.outcome == "accepted" and turn.sample_id in refused
+def _outcome(turn: Turn, refused: dict[str, str]) -> Turn:
+    """The turn, rejected where its sample does not join."""
+    if turn.outcome != "accepted" or turn.sample_id not in refused:
+        return turn
+    return turn.model_copy(update={"outcome": "rejected", "reason": refused[turn.sample_id]})
 
 
 def _sums(rows: Sequence[Turn], dialogues: int, have: dict[str, list[Sample]], wanted: dict[str, int], tools: int) -> dict[str, object]:

@@ -32,6 +32,8 @@ ALIKE = 0.6
 """Tools about one thing whose words (name, description, parameter names) are this similar (Jaccard) are one tool; the
 first one stays."""
 ROUNDS = 5
+ENOUGH, LEAST = 20, 0.05
+"""Once so many tools were asked for, no more are where fewer than this share passed: the model will not do."""
 TEMPERATURE = 0.9
 BRANCHES = ("naming", "count", "types", "output", "description")
 
@@ -92,16 +94,22 @@ def specs(rng: Random) -> Iterator[ToolSpec]:
             yield ToolSpec(domain=domain.replace("_", " "), area=area.replace("_", " "), function=function, leaves=leaves)
 
 
-def write_tools(count: int, endpoint: Endpoint, store: Path, seed: int, known: Fingerprints | None = None) -> WrittenTools:
-    """Ask until `count` tools have passed, at most `ROUNDS` times; every tool asked for is a row. `known` guards against benchmarks."""
+def write_tools(
+    count: int, endpoint: Endpoint, store: Path, seed: int, known: Fingerprints | None = None, most: int | None = None
+) -> WrittenTools:  # fmt: skip
+    """Ask until `count` tools have passed, at most `ROUNDS` times; every tool asked for is a row.
+
+    Stops where hardly any passes. `known` guards against benchmarks; `most` is the budget, as `calls.complete` takes it.
+    """
     rows: list[WrittenTool] = []
     taken: list[Tool] = []
     wanted = specs(Random(f"{seed}/trees"))
     for _ in range(ROUNDS):
-        if len(taken) >= count:
+        if len(taken) >= count or len(rows) >= ENOUGH and len(taken) < LEAST * len(rows):
             break
         asked = [next(wanted) for _ in range(count - len(taken))]
-        answers = ask(ToolForm, [prompt(s) for s in asked], endpoint, store, "write tools", temperature=TEMPERATURE)
+        prompts = [prompt(s) for s in asked]
+        answers = ask(ToolForm, prompts, endpoint, store, "write tools", temperature=TEMPERATURE, most=most)
         for spec, answer in zip(asked, answers, strict=True):
             row = check(spec, answer, taken, known)
             rows.append(row)

@@ -8,7 +8,6 @@ script (`acebench_check`, which lists its leniencies); `extra` holds `strict`, f
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -18,14 +17,16 @@ from pydantic import JsonValue
 from looptool_kit.engines import Completion, Sampling
 from looptool_kit.policies import Policy, open_engine
 from looptool_kit.records import Probe, Probes, Score, Scores
-from looptool_kit.run import Run, full_disk_explained, key
+from looptool_kit.run import Run, full_disk_explained
 from looptool_kit.samples import Sample, Samples
+from looptool_kit.stage import Stage
 from looptool_kit.stats import Share, weighted
 from looptool_kit.suites import acebench_check as check
 from looptool_kit.suites import acebench_labels as labels
 from looptool_kit.suites.acebench_labels import Entry
 from looptool_kit.suites.bfcl import chosen
 from looptool_kit.suites.bfcl_multi_turn import fits
+from looptool_kit.terminal import cell
 from looptool_kit.toolcalls import grade, parse
 
 __all__ = ["evaluate", "failures", "print_scores", "setup"]
@@ -86,9 +87,12 @@ def _choice(found: list[Entry], category: str, per_category: int | None) -> list
 def _category(run: Run, policy: Policy, category: str, found: Sequence[Entry]) -> Scores:
     j, name = policy.iteration, f"{SUITE}/{category}"
     samples = [labels.sample_of(e) for e in found]
-    made_from = key([e._asdict() for e in found], Samples(samples), policy.key, MAX_NEW_TOKENS, run.settings.probe.batch)
-    if not run.done(name, j, made_from):
-        started = time.monotonic()
+    files = [f"{name}.failed.samples.parquet", f"{name}.failed.probes.parquet", f"{name}.parquet"]
+    entries = [[e._asdict() for e in found], MAX_NEW_TOKENS]
+    now = Stage(run, name, j, files, samples=Samples(samples), entries=entries, policy=policy.key)
+    if now.done:
+        return run.table(Scores, name, j)
+    with now.making():
         engine = open_engine(policy, run.settings.probe.batch)
         fitting = [i for i, s in enumerate(samples) if fits(engine, s)]
         too_long = sorted(set(range(len(samples))) - set(fitting))
@@ -100,13 +104,11 @@ def _category(run: Run, policy: Policy, category: str, found: Sequence[Entry]) -
             said = engine.generate([samples[i] for i in batch], Sampling(MAX_NEW_TOKENS))
             return Scores(_score(found[i], completion, policy.name) for i, (completion,) in zip(batch, said, strict=True))
 
-        scores = run.batches(name, j, made_from, plan, Scores, work)
+        scores = run.batches(name, j, now.key, plan, Scores, work)
         failed = [(sample, score) for sample, score in zip(samples, scores, strict=True) if not score.correct]
-        folder = run.folder(j) / SUITE
-        Samples(sample for sample, _ in failed).write(folder / f"{category}.failed.samples.parquet")
-        Probes(_probe(sample, score, j) for sample, score in failed).write(folder / f"{category}.failed.probes.parquet")
-        scores.write(run.folder(j) / f"{name}.parquet")
-        run.finish(name, j, made_from, started, policy=policy.name, correct=sum(s.correct for s in scores), rows=len(scores))
+        tables = (Samples(sample for sample, _ in failed), Probes(_probe(sample, score, j) for sample, score in failed), scores)
+        facts = {"policy": policy.name, "correct": sum(s.correct for s in scores), "rows": len(scores)}
+        now.finish(dict(zip(files, tables, strict=True)), **facts)
     return run.table(Scores, name, j)
 
 
@@ -209,12 +211,12 @@ def print_scores(scores: Scores, policy: str) -> None:
         grid.add_column(column, justify="left" if column == "category" else "right", no_wrap=True)
     for r in rows:
         shares = (_words(weighted([(1.0, k, r.n)])) for k in (r.official, r.strict))
-        grid.add_row(r.category, str(r.n), *shares, "" if r.no_call is None else f"{r.no_call / r.n:.3f}")
+        grid.add_row(cell(r.category), str(r.n), *shares, "" if r.no_call is None else f"{r.no_call / r.n:.3f}")
     overall = totals(rows)
     if overall:
         grid.add_section()
     for t in overall:
-        grid.add_row(f"{t.language}: {t.name}", "", _words(t.official), _words(t.strict), "")
+        grid.add_row(cell(f"{t.language}: {t.name}"), "", _words(t.official), _words(t.strict), "")
     console = Console(width=max(Console().width, 110))  # its names are long, and a cut name says nothing
     console.print(grid)
     kept = labels.WEIGHTS["normal"] + labels.WEIGHTS["special"]

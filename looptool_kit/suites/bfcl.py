@@ -9,20 +9,21 @@ from __future__ import annotations
 import json
 import math
 import random
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from looptool_kit.engines import Completion, Engine, Sampling
 from looptool_kit.policies import Policy, open_engine
 from looptool_kit.records import Probe, Probes, Score, Scores
-from looptool_kit.run import Run, full_disk_explained, key
+from looptool_kit.run import Run, full_disk_explained
 from looptool_kit.samples import Label, Sample, Samples
+from looptool_kit.stage import Stage
 from looptool_kit.stats import wilson
 from looptool_kit.suites import bfcl_weights
 from looptool_kit.suites.bfcl_env import VERSION, Worker, WorkerError, setup
 from looptool_kit.suites.bfcl_labels import sample_of
 from looptool_kit.suites.bfcl_multi_turn import Dialogue, fits, play
+from looptool_kit.terminal import cell
 from looptool_kit.toolcalls import grade, parse
 
 __all__ = ["evaluate", "failures", "print_scores", "setup"]
@@ -72,9 +73,11 @@ def chosen(n: int, category: str, per_category: int | None) -> list[int]:
 def _category(run: Run, policy: Policy, worker: Worker, category: str, per_category: int | None) -> Scores:
     j, name = policy.iteration, f"{SUITE}/{category}"
     rows = chosen(bfcl_weights.CATEGORIES[category], category, per_category)
-    made_from = key(VERSION, category, rows, policy.key, MAX_NEW_TOKENS, run.settings.probe.batch)
-    if not run.done(name, j, made_from):
-        started = time.monotonic()
+    files = [f"{name}.failed.samples.parquet", f"{name}.failed.probes.parquet", f"{name}.parquet"]
+    now = Stage(run, name, j, files, entries=[VERSION, category, rows, MAX_NEW_TOKENS], policy=policy.key)
+    if now.done:
+        return run.table(Scores, name, j)
+    with now.making():
         all_entries = worker.ask("entries", category=category)
         entries = [all_entries[i] for i in rows]
         engine = open_engine(policy, run.settings.probe.batch)
@@ -87,15 +90,11 @@ def _category(run: Run, policy: Policy, worker: Worker, category: str, per_categ
                 return _dialogues(worker, engine, [entries[i] for i in batch], category, policy.name)
             return _answers(worker, engine, [(entries[i], samples[i]) for i in batch], policy.name)
 
-        scores = run.batches(name, j, made_from, plan, Scores, work)
-        folder = run.folder(j) / SUITE
+        scores = run.batches(name, j, now.key, plan, Scores, work)
         failed = [(e, s) for e, s in zip(entries, scores, strict=True) if not s.correct]
         probes, their = _as_probes(failed, category, j)
-        their.write(folder / f"{category}.failed.samples.parquet")
-        probes.write(folder / f"{category}.failed.probes.parquet")
-        scores.write(run.folder(j) / f"{name}.parquet")
         facts = {"policy": policy.name, "correct": sum(s.correct for s in scores), "rows": len(scores)}
-        run.finish(name, j, made_from, started, bfcl=VERSION, per_category=per_category, **facts)
+        now.finish(dict(zip(files, (their, probes, scores), strict=True)), bfcl=VERSION, per_category=per_category, **facts)
     return run.table(Scores, name, j)
 
 
@@ -234,7 +233,7 @@ def print_scores(scores: Scores, policy: str) -> None:
         grid.add_column(column, justify="left" if column == "category" else "right")
     for r in rows:
         of = bfcl_weights.CATEGORIES[r.category]
-        grid.add_row(r.category, str(r.n), str(of), str(r.correct), f"{r.accuracy:.3f} [{r.lo:.3f}, {r.hi:.3f}]")
+        grid.add_row(cell(r.category), str(r.n), str(of), str(r.correct), f"{r.accuracy:.3f} [{r.lo:.3f}, {r.hi:.3f}]")
     console = Console()
     console.print(grid)
     results = {r.category: (r.correct, r.n) for r in rows}

@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from looptool_kit.engines import Engine, Sampling
 from looptool_kit.policies import Policy
 from looptool_kit.records import Score, Scores
-from looptool_kit.run import Run, key
+from looptool_kit.run import Run
 from looptool_kit.samples import Sample, Samples
+from looptool_kit.stage import Stage
 from looptool_kit.toolcalls import grade, parse
 
 
-def score_key(run: Run, policy: Policy, samples: Samples) -> str:
-    """The key of a policy's scores on these samples."""
-    return key(samples, policy.key, run.settings.evaluate.max_new_tokens, run.settings.probe.batch)
+def stage(run: Run, policy: Policy, name: str, samples: Samples) -> Stage:
+    """A policy's scores on these samples as they stand, and what decides them."""
+    return Stage(run, name, policy.iteration, [f"{name}.parquet"], ["evaluate.max_new_tokens"], samples=samples, policy=policy.key)
 
 
 def score(engine: Engine, samples: Sequence[Sample], policy: str, max_new_tokens: int) -> Scores:

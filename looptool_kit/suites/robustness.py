@@ -9,7 +9,6 @@ reference is the policy's table of held-out scores; originals that it lacks are 
 from __future__ import annotations
 
 import math
-import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from random import Random
@@ -22,11 +21,13 @@ from looptool_kit.perturb import PERTURBATIONS, names, perturb
 from looptool_kit.policies import Policy, open_engine
 from looptool_kit.records import Probe, Probes, Score, Scores
 from looptool_kit.rules import passes
-from looptool_kit.run import Run, full_disk_explained, key
+from looptool_kit.run import Run, full_disk_explained
 from looptool_kit.samples import Sample, Samples
+from looptool_kit.stage import Stage
 from looptool_kit.stats import Paired, paired
 from looptool_kit.suites import held_out
 from looptool_kit.suites.bfcl_multi_turn import fits
+from looptool_kit.terminal import cell
 from looptool_kit.toolcalls import Grade, grade, parse
 
 __all__ = ["Change", "changes", "evaluate", "failures", "finished", "perturbed", "print_run", "print_scores"]
@@ -84,8 +85,8 @@ def perturbed(run: Run, name: str, per_category: int | None = None) -> tuple[lis
 
 def _before(run: Run, policy: Policy, originals: Mapping[str, Sample]) -> dict[str, bool]:
     """Whether the policy is right on each original: from its held-out scores, the rest evaluated."""
-    made_from = held_out.score_key(run, policy, run.table(Samples, "held_out", 0))
-    known = {s.sample_id: s.correct for s in run.table(Scores, "scores", policy.iteration)} if run.done("scores", policy.iteration, made_from) else {}
+    done = held_out.stage(run, policy, "scores", run.table(Samples, "held_out", 0)).done
+    known = {s.sample_id: s.correct for s in run.table(Scores, "scores", policy.iteration)} if done else {}
     if rest := [s for i, s in originals.items() if i not in known]:
         known |= {s.sample_id: s.correct for s in _answered(run, policy, NONE, Samples(rest), {}, {})}
     return known
@@ -103,9 +104,11 @@ def _answered(
 ) -> Scores:
     """The policy's graded answers, done once and kept; `about` is what each row shall remember of its sample."""
     j, name, length = policy.iteration, f"{SUITE}/{category}", run.settings.evaluate.max_new_tokens
-    made_from = key(samples, policy.key, length, run.settings.probe.batch)
-    if not run.done(name, j, made_from):
-        started = time.monotonic()
+    files = [f"{name}.samples.parquet", f"{name}.parquet"]
+    now = Stage(run, name, j, files, ["evaluate.max_new_tokens"], samples=samples, policy=policy.key)
+    if now.done:
+        return run.table(Scores, name, j)
+    with now.making():
         engine = open_engine(policy, run.settings.probe.batch) if samples else None
         fitting = [i for i, s in enumerate(samples) if engine and fits(engine, s)]
         too_long = sorted(set(range(len(samples))) - set(fitting))
@@ -117,11 +120,9 @@ def _answered(
                 said = engine.generate([samples[i] for i in batch], Sampling(length))
             return Scores(_score(samples[i], category, policy.name, one, about) for i, (one,) in zip(batch, said, strict=True))
 
-        scores = run.batches(name, j, made_from, plan + ([too_long] if too_long else []), Scores, work)
-        samples.write(run.folder(j) / f"{name}.samples.parquet")
-        scores.write(run.folder(j) / f"{name}.parquet")
+        scores = run.batches(name, j, now.key, plan + ([too_long] if too_long else []), Scores, work)
         facts = {"policy": policy.name, "correct": sum(s.correct for s in scores), "rows": len(scores), "left_out": dict(left_out)}
-        run.finish(name, j, made_from, started, **facts)
+        now.finish(dict(zip(files, (samples, scores), strict=True)), **facts)
     return run.table(Scores, name, j)
 
 
@@ -220,7 +221,7 @@ def print_run(run: Run, policy: str) -> None:
     left_out = {name: m["left_out"] for name, m in manifests if m and m["policy"] == policy and m["left_out"]}
     if left_out:
         said = [f"{name}: {', '.join(f'{n} {why}' for why, n in reasons.items())}" for name, reasons in left_out.items()]
-        Console().print(f"held-out samples left out: {'; '.join(said)}", highlight=False)
+        Console().print(cell(f"held-out samples left out: {'; '.join(said)}"), highlight=False)
 
 
 def _print(scores: Scores, policies: Sequence[str]) -> None:
@@ -233,6 +234,6 @@ def _print(scores: Scores, policies: Sequence[str]) -> None:
     last = ""
     for name, policy, r in changes(scores, policies):
         cells = (str(r.n), f"{r.mean_a:.2f}", f"{r.mean_b:.2f}", f"{r.difference:+.2f} [{r.lo:+.2f}, {r.hi:+.2f}]")
-        grid.add_row("" if name == last else name, policy, *cells)
+        grid.add_row(cell("" if name == last else name), cell(policy), *cells)
         last = name
     Console().print(grid)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from looptool_kit.config import GrpoSettings, LoraSettings, SftSettings
-from looptool_kit.engines.prompts import end_token, render
+from looptool_kit.engines.prompts import encode_answer, encode_prompt, end_token
 from looptool_kit.samples import Sample
 from looptool_kit.tables import atomic, write_text
 from looptool_kit.toolcalls import render_answer
@@ -19,10 +19,9 @@ COMPLETE = "complete"
 
 
 def encode(tokenizer: Any, sample: Sample) -> tuple[list[int], list[int]]:
-    """(prompt ids, completion ids) of a sample: the prompt as the engines render it, and the label as the policy should write it, then the end."""
-    prompt = tokenizer(render(tokenizer, sample), add_special_tokens=False)["input_ids"]
-    completion = tokenizer(render_answer(sample.label), add_special_tokens=False)["input_ids"]
-    return prompt, [*completion, end_token(tokenizer)]
+    """(prompt ids, completion ids) of a sample: the prompt as engines encode it; the label as it is to be written, then the end."""
+    completion = encode_answer(tokenizer, render_answer(sample.label))
+    return encode_prompt(tokenizer, sample), [*completion, end_token(tokenizer)]
 
 
 def lora_policy(model: Any, lora: LoraSettings, adapter: Path | None, seed: int) -> Any:

@@ -20,9 +20,9 @@ from typing import Any
 from looptool_kit.config import GrpoSettings, LoraSettings
 from looptool_kit.engines import Engine, Sampling
 from looptool_kit.engines.prefix_tree import shared_length
-from looptool_kit.engines.prompts import render
+from looptool_kit.engines.prompts import encode_prompts
 from looptool_kit.engines.transformers import TransformersEngine
-from looptool_kit.samples import Frozen, Sample, Samples
+from looptool_kit.samples import Frozen, Samples
 from looptool_kit.tables import Table
 from looptool_kit.toolcalls import grade, parse
 from looptool_kit.trainers.common import arguments, keep_result, last_checkpoint, lora_policy, merged_copy, progress
@@ -78,20 +78,19 @@ def train(
 
     model, tokenizer = load()
     policy = lora_policy(model, lora, adapter, seed)
-    prompts = [render(tokenizer, s) for s in samples]
-    by_prompt: dict[str, Sample] = dict(zip(prompts, samples, strict=True))
-    order = [i % len(prompts) for i in range(settings.steps * settings.prompts)]
+    order = [i % len(samples) for i in range(settings.steps * settings.prompts)]
 
     def rollout(batch: list[str], trainer: Any) -> dict[str, Any]:
-        prompt_ids = [tokenizer(p, add_special_tokens=False)["input_ids"] for p in batch]
+        # The row stands for the prompt: two samples of one text may differ in what of it is special tokens.
+        unique = [samples[int(row)] for row in batch[:: settings.group]]
+        prompt_ids = [ids for ids in encode_prompts(tokenizer, unique) for _ in range(settings.group)]
         if (engine := engine_for(policy, tokenizer)) is None:
             written, _ = trainer._generate_single_turn(prompt_ids, None, {}, settings.group)
             finish = ["stop" if ids[-1] in trainer.eos_token_ids else "length" for ids in written]
             return {"prompt_ids": prompt_ids, "completion_ids": written, "logprobs": None, "finish": finish}
-        unique = batch[:: settings.group]
         step = trainer.state.global_step
         sampling = Sampling(settings.max_new_tokens, settings.temperature, settings.group, seed * 100_003 + step)
-        done = [c for group in engine.generate([by_prompt[p] for p in unique], sampling) for c in group]
+        done = [c for group in engine.generate(unique, sampling) for c in group]
         if getattr(engine, "sleeps", False):
             engine.sleep()  # type: ignore[attr-defined]
         return {
@@ -144,7 +143,7 @@ def train(
         model=policy,
         args=config,
         reward_funcs=[tool_match],
-        train_dataset=Dataset.from_list([{"prompt": prompts[i], "row": i} for i in order]),
+        train_dataset=Dataset.from_list([{"prompt": str(i), "row": i} for i in order]),
         processing_class=tokenizer,
         rollout_func=rollout,
         callbacks=[progress(f"train: GRPO, {settings.prompts} x {settings.group}")],

@@ -149,6 +149,24 @@ def short_enough(samples: Sequence[Sample], lengths: Sequence[int], most: int) -
     return kept
 
 
+def read_as_text(tokenizer: Any, samples: Sequence[Sample]) -> list[Sample]:
+    """The samples whose prompts become the right ids from their text, which is all that Unsloth's GRPO is given.
+
+    A special token's name in a message or a tool would be read as that token. Raises ValueError where none is left.
+    """
+    from looptool_kit.engines.prompts import encode_prompts, render
+
+    right = encode_prompts(tokenizer, samples)
+    read = tokenizer([render(tokenizer, s) for s in samples], add_special_tokens=False)["input_ids"]
+    kept = [s for s, a, b in zip(samples, right, read, strict=True) if a == b]
+    if len(kept) < len(samples):
+        lost = len(samples) - len(kept)
+        print(f"{lost} of {len(samples)} samples spell a special token of the model and are left out of GRPO", flush=True)
+    if not kept:
+        raise ValueError('every sample for GRPO spells a special token of the model; trainer = "trl" keeps that as text')
+    return kept
+
+
 def pass_size(batch: int, most: int) -> int:
     """Rows of a forward pass: as many as `most` allows so that passes make up the batch exactly."""
     return next(n for n in range(min(most, batch), 0, -1) if batch % n == 0)
@@ -218,15 +236,15 @@ def run_grpo(policy: Any, tokenizer: Any, chosen: Samples, settings: Settings, s
     from datasets import Dataset
     from trl import GRPOConfig, GRPOTrainer
 
-    from looptool_kit.engines.prompts import end_token, render
+    from looptool_kit.engines.prompts import encode_prompts, end_token, render
     from looptool_kit.engines.vllm import end_tokens
     from looptool_kit.models import find_model
     from looptool_kit.trainers.common import keep_result, last_checkpoint, progress
 
     recipe, own = settings.grpo, settings.unsloth
-    prompts = [render(tokenizer, s) for s in chosen]
-    lengths = [len(tokenizer(p, add_special_tokens=False)["input_ids"]) for p in prompts]
-    kept = short_enough(chosen, lengths, own.max_seq_length - recipe.max_new_tokens)
+    plain = read_as_text(tokenizer, chosen)
+    lengths = [len(ids) for ids in encode_prompts(tokenizer, plain)]
+    kept = short_enough(plain, lengths, own.max_seq_length - recipe.max_new_tokens)
     texts = [render(tokenizer, s) for s in kept]
     rows = [{"prompt": texts[i % len(texts)], "row": i % len(texts)} for i in range(steps * recipe.prompts)]
     size = recipe.prompts * recipe.group
@@ -295,9 +313,7 @@ def tool_match(samples: Sequence[Sample], ends: Collection[int], folder: Path) -
     from looptool_kit.toolcalls import grade, parse
     from looptool_kit.trainers.grpo import Rollout, Rollouts
 
-    def reward(
-        completions: Sequence[str], completion_ids: Sequence[Sequence[int]], row: Sequence[int], trainer_state: Any, **_: Any
-    ) -> list[float]:
+    def reward(completions: Sequence[str], completion_ids: Sequence[Sequence[int]], row: Sequence[int], trainer_state: Any, **_: Any) -> list[float]:
         rows = []
         for at, text, ids in zip(row, completions, completion_ids, strict=True):
             sample = samples[at]

@@ -1,0 +1,30 @@
+"""Text for a terminal: what models, datasets and other people's files hold is shown, and never obeyed."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+_INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff\ufffe\uffff]")
+
+
+def visible(text: object) -> str:
+    """The text with control characters, terminal codes, direction marks and lone surrogates made visible.
+
+    New lines and tabs stay.
+    """
+    return _INVISIBLE.sub(lambda m: chr(0x2400 + ord(m[0])) if ord(m[0]) < 32 else f"⟨U+{ord(m[0]):04X}⟩", str(text))
+
+
+def say(text: object = "", **style: Any) -> None:
+    """Print a text, made visible; `style` as for `typer.secho` (fg, err, ...)."""
+    import typer
+
+    typer.secho(visible(text), **style)
+
+
+def cell(text: object) -> Any:
+    """A text for rich's tables and console, made visible, its brackets no markup."""
+    from rich.text import Text
+
+    return Text(visible(text))

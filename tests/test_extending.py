@@ -1,0 +1,130 @@
+"""The files of docs/extending.md, put where such modules lie and run."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from random import Random
+from types import ModuleType
+
+import pytest
+from scripted_runs import Scripted, finished_loop, scripted
+
+from looptool_kit import expanders, judges, suites
+from looptool_kit.policies import Policy, policy_of
+from looptool_kit.records import Expansions, Verdicts
+from looptool_kit.rules import passes
+from looptool_kit.samples import Sample, Samples
+from looptool_kit.seeders import world
+from looptool_kit.toolcalls import Answer
+
+PAGE = Path(__file__).parent.parent / "docs" / "extending.md"
+FILES = dict(re.findall(r'```python title="([^"]+)"\n(.*?)```', PAGE.read_text(encoding="utf-8"), re.DOTALL))
+"""Path in the repository -> text, as the page shows them."""
+PACKAGES = {"judges": judges, "expanders": expanders, "suites": suites}
+NAMES = {Path(path).parent.name: Path(path).stem for path in FILES}
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The page's files as modules of their packages, for one test."""
+    names = {}
+    for path, text in FILES.items():
+        kind = Path(path).parent.name
+        file = tmp_path / "extended" / kind / Path(path).name
+        file.parent.mkdir(parents=True)
+        file.write_text(text, encoding="utf-8")
+        names[f"looptool_kit.{kind}.{file.stem}"] = PACKAGES[kind]
+        monkeypatch.setattr(PACKAGES[kind], "__path__", [*PACKAGES[kind].__path__, str(file.parent)])
+    monkeypatch.setattr(suites, "NAMES", (*suites.NAMES, NAMES["suites"]))
+    importlib.invalidate_caches()
+    yield
+    for name, package in names.items():
+        sys.modules.pop(name, None)
+        if isinstance(getattr(package, name.rsplit(".", 1)[1], None), ModuleType):
+            delattr(package, name.rsplit(".", 1)[1])
+
+
+def test_the_page_shows_one_of_each_at_a_path_that_is_free() -> None:
+    root = PAGE.parent.parent
+    assert sorted(Path(path).parent.name for path in FILES) == sorted(PACKAGES)
+    assert all((root / path).parent.is_dir() and not (root / path).exists() for path in FILES)
+    assert max(len(line) for text in FILES.values() for line in text.splitlines()) <= 110
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_loop_runs_with_the_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scripted(monkeypatch)
+    run = finished_loop(tmp_path / "run", verify__judge=NAMES["judges"], seeds__first=24)
+    verdicts = run.table(Verdicts, "verdicts", 1)
+    assert {v.judge for v in verdicts} == {NAMES["judges"]}, [v.rationale for v in verdicts]
+    assert {v.status for v in verdicts} == {"judged", "unjudged"}
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_loop_runs_with_the_expander(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scripted(monkeypatch)
+    expander = NAMES["expanders"]
+    run = finished_loop(tmp_path / "run", verify__judge="labels", expand__expanders=[expander])
+    expansions = run.table(Expansions, "expansions", 1)
+    assert {e.strategy for e in expansions} == {f"expanders.{expander}"}
+    assert any(e.accepted for e in expansions)
+
+
+@pytest.mark.usefixtures("installed")
+def test_the_judge_names_the_side_that_breaks_the_rules() -> None:
+    sample = next(s for s in world.generate(8, seed=1, kinds=("single",)) if passes(s))
+    call = sample.label.calls[0]
+    broken = sample.label.model_copy(update={"calls": (call.model_copy(update={"name": "no_such_tool"}),)})
+    judge = judges.find_judge(NAMES["judges"])
+    assert judge(sample, Answer.of(broken)).verdict == "PRED_WRONG"
+    wrong: Sample = sample.model_copy(update={"label": broken})
+    repaired = judge(wrong, Answer.of(sample.label))
+    assert repaired.verdict == "LABEL_WRONG" and repaired.label == sample.label
+    assert judge(sample, Answer.of(sample.label)).status == "unjudged"
+    assert judge(wrong, Answer(error="truncated", detail="cut")).status == "unjudged"
+
+
+@pytest.mark.usefixtures("installed")
+def test_the_expander_keeps_to_its_contract() -> None:
+    pool = world.generate(24, seed=2, kinds=("single", "choice"))
+    expander = expanders.find_expander(NAMES["expanders"])
+    families = [(seed, expander(seed, (), 2, Random(3), pool)) for seed in pool]
+    children = [(seed, child) for seed, family in families for child in family]
+    assert children and all(len(family) <= 2 for _, family in families)
+    assert all(child.parent == seed.id != child.id and child.source == "expander" for seed, child in children)
+    assert families[0][1] == expander(pool[0], (), 2, Random(3), pool)
+
+
+@pytest.mark.usefixtures("installed")
+def test_the_suite_scores_once_and_shows_what_failed(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    scripted(monkeypatch)
+    run = finished_loop(tmp_path / "run")
+    opened: list[int] = []
+
+    def open_engine(policy: Policy, batch: int) -> Scripted:
+        opened.append(batch)
+        return Scripted()
+
+    name = NAMES["suites"]
+    module = import_module(f"looptool_kit.suites.{name}")
+    monkeypatch.setattr(module, "open_engine", open_engine)
+    run.table(Samples, "held_out", 0).write(run.path / f"{name}.jsonl")
+    suite, policy = suites.find_suite(name), policy_of(run, run.iteration)
+    scores = suite.evaluate(run, policy)
+    assert len(scores) == len(run.table(Samples, "held_out", 0)) and {s.suite for s in scores} == {name}
+    assert suite.evaluate(run, policy) == scores and len(opened) == 1
+    suite.print_scores(scores, policy.name)
+    right = sum(s.correct for s in scores)
+    assert f"{right} of {len(scores)} right" in capsys.readouterr().out
+    probes, samples = suite.failures(run, policy)
+    assert [p.sample_id for p in probes] == [s.id for s in samples]
+    assert len(samples) == len(scores) - right > 0
