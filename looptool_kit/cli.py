@@ -284,12 +284,14 @@ def judge_check(
     from looptool_kit.policies import open_engine, policy_of
     from looptool_kit.samples import Samples
     from looptool_kit.seed import Truths
+    from looptool_kit.trust import confirm_given
 
     engine, overrides = None, _overrides(set_, None) | ({"verify__judge": judge} if judge else {})
     if target.is_dir():
         run = _open(target)
         pool, truth = run.table(Samples, "pool", 0), {t.sample_id: t.label for t in run.table(Truths, "truth", 0)}
         settings, folder = with_overrides(run.settings, **overrides), target / "judge_check"
+        confirm_given(run.path, settings, overrides, run.settings)
         if iteration is not None:
             engine = open_engine(policy_of(run, iteration), run.settings.probe.batch)
     elif iteration is not None:
@@ -372,6 +374,8 @@ def _free(out: Path) -> None:
     """Raise where something is there that would be lost."""
     if out.exists() or out.is_symlink():
         raise FileExistsError(f"{out} is there already, and nothing is written over it: give another name, or move it away first")
+    if run := next((p for p in out.absolute().resolve().parents if (p / "run.toml").exists()), None):
+        raise ValueError(f"{out} is inside the run {run}, which keeps its own files there: give a place outside of it")
 
 
 @app.command()
@@ -471,7 +475,7 @@ def lab(target: Annotated[Path, typer.Argument(help="The notebook or folder to o
         raise ValueError("JupyterLab is not installed here. Use `make lab`, which installs it, or `pip install -e '.[lab]'`.")
     if not target.exists():
         raise ValueError(f"{target} does not exist. Call this in the repository's folder, or name a notebook or a folder.")
-    command = [sys.executable, "-m", "jupyterlab", str(target)]
+    command = [sys.executable, "-P", "-m", "jupyterlab", str(target)]
     if target.is_file():
         command += [f"--ServerApp.root_dir={Path.cwd()}"]  # so that runs/ and the reports in it stand in the file browser
     if hasattr(os, "geteuid") and os.geteuid() == 0:
@@ -491,6 +495,7 @@ def contamination_build(
     """Write the fingerprints of a benchmark: hashes of its tool names and of every run of eight words, no text."""
     from looptool_kit import contamination
 
+    _free(out)
     for folder in from_:
         if not folder.is_dir():
             raise ValueError(f"{folder} is no folder")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from looptool_kit.policies import Policy, open_engine, policy_of
+from looptool_kit.policies import Policy, open_engine, policy_of, untrained
 from looptool_kit.records import Scores
 from looptool_kit.run import Run
 from looptool_kit.samples import Samples
@@ -25,6 +25,16 @@ def develop(run: Run, policy: Policy) -> Scores:
 
 
 def _scored(run: Run, policy: Policy, name: Name, samples: Samples) -> Scores:
+    own = policy
+    if policy.iteration == 0:
+        own = untrained(run.settings)
+    elif run.manifest("policy", policy.iteration):
+        own = policy_of(run, policy.iteration)
+    if policy.key != own.key:
+        raise ValueError(
+            f"the policy {policy.name!r} is not that of {run.path}: its scores would take the place of the run's own. "
+            "Evaluate it in a run of its own."
+        )
     now = held_out.stage(run, policy, name, samples)
     if not now.done:
         with now.making():

@@ -11,6 +11,7 @@ from typing import Any
 
 from looptool_kit.models import EMBEDDED, EMBEDDED_BASE, HUB_ID, ModelNotFound, find_model, load_tokenizer
 from looptool_kit.samples import Sample
+from looptool_kit.terminal import visible
 from looptool_kit.toolcalls import render_answer, render_prompt
 
 EMBEDDED_CONTEXT = 8192
@@ -29,7 +30,7 @@ def too_long(model: str) -> Callable[[Sample], str]:
         try:
             path = find_model(model).path
         except ModelNotFound as error:
-            warnings.warn(f"the lengths of long samples are not checked: {error}", stacklevel=3)
+            warnings.warn(visible(f"the lengths of long samples are not checked: {error}"), stacklevel=3)
             return None, None
         return load_tokenizer(path), context_of(path)
 

@@ -13,9 +13,10 @@ from looptool_kit.evaluate import best, develop, evaluate, scores
 from looptool_kit.expand import expand
 from looptool_kit.policies import policy_of
 from looptool_kit.probe import probe
-from looptool_kit.run import Run
+from looptool_kit.run import Run, RunError
 from looptool_kit.samples import Samples
 from looptool_kit.seed import seed
+from looptool_kit.terminal import say
 from looptool_kit.train import train
 from looptool_kit.verify import verify
 
@@ -39,7 +40,7 @@ ALWAYS = ("total", "mastered", "failed", "seeds", "accepted")
 class Loop:
     """A run going round; `say` receives one line of news after each stage."""
 
-    def __init__(self, run: Run, say: Callable[[str], None] = print) -> None:
+    def __init__(self, run: Run, say: Callable[[str], None] = say) -> None:
         self.run_, self.say = run, say
 
     def run(self, last: int | None = None) -> None:
@@ -60,6 +61,8 @@ class Loop:
     def step(self, j: int) -> Samples:
         """One iteration; returns D_{j+1}. One more than the settings say makes the run longer by it."""
         if j > self.run_.settings.iterations:
+            if j not in self.run_.iterations:
+                raise RunError(f"D{j} of {self.run_.path} does not exist: the next iteration is {self.run_.iteration}.")
             self.run_.set(iterations=j)
             seed(self.run_)
         self._train(j)

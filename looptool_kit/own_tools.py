@@ -44,6 +44,7 @@ def init(path: str | Path, tools: str | Path | Sequence[Callable[..., Any]], pre
                 f"{run.path} holds results that were made with other tools ({CATALOGUE}): with these all of it, from the seed data on, would be made "
                 f"again. Give a new folder. To change the tools of this run, edit {kept}; `looptool plan {run.path}` then says what is made again."
             )
+        run.supersede(kept)
     write_json(kept, tool_schemas(good))
     for number, raw, why in rejected:
         run.reject(source, number, raw, why)
