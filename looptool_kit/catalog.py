@@ -26,6 +26,7 @@ from pydantic import BaseModel, Field, create_model
 
 from looptool_kit.catalog_schema import legal_name, plain_parameters, resolve
 from looptool_kit.samples import Tool
+from looptool_kit.trust import tools_kind
 
 OnReject = Callable[[int, str, str], None]
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
@@ -37,19 +38,21 @@ def load_tools(spec: str | Path | Sequence[Callable[..., Any]], on_reject: OnRej
 
     Names are made legal ([A-Za-z0-9_-], at most 64) and unique; every schema is checked against JSON Schema 2020-12. `on_reject(row, raw, reason)`
     is called for each tool that cannot be used, and the others are returned; without it the first such tool raises `ValueError` naming source, row
-    and reason. Rows count from 1: lines, list items, operations or functions in order. Raises `FileNotFoundError`, `ValueError` (unreadable source,
+    and reason. A `Path` is always a file; only a text can name an MCP server.
+
+    Rows count from 1: lines, list items, operations or functions in order. Raises `FileNotFoundError`, `ValueError` (unreadable source,
     or one without tools), `ImportError` (MCP without the `mcp` package).
     """
     if not isinstance(spec, str | Path):
         source, rows = "the list of functions", _function_rows(spec)
-    elif str(spec).startswith("mcp:"):
+    elif (kind := tools_kind(spec)) == "mcp":
         source, rows = str(spec), _mcp_rows(str(spec)[4:].strip())
     else:
         path = Path(spec)
         source = str(path)
         if not path.is_file():
             raise FileNotFoundError(f"{path} does not exist: give a .py, .json, .jsonl, .yaml or .yml file, or `mcp:` and a command line or URL")
-        rows = _function_rows(_public_functions(path)) if path.suffix == ".py" else _file_rows(path)
+        rows = _function_rows(_public_functions(path)) if kind == "python" else _file_rows(path)
     tools: list[Tool] = []
     taken: set[str] = set()
     rejected = 0

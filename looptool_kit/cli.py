@@ -116,7 +116,7 @@ def trust(path: RunFolder, yes: Annotated[bool, typer.Option("--yes", help="Conf
     from looptool_kit.run import Run
 
     run = Run.open(path, read_only=True)
-    found = settings.acts(run.settings)
+    found = settings.acts(run.settings, path)
     for act in found:
         say(f"{act.setting} {act.words}" + (" (confirmed before)" if settings.confirmed(path, act) else ""))
     if not found:

@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 from pydantic import JsonValue, ValidationError
 
+from looptool_kit.errors import RunError
 from looptool_kit.records import Expansion, Expansions, VerdictName, Verdicts
 from looptool_kit.samples import Frozen, Label, Sample
 from looptool_kit.tables import Table
@@ -117,6 +118,16 @@ def check_rows(subject: str, rows: Iterable[str], known: Mapping[int, frozenset[
 
 
 # ---------------------------------------------------------------------- file
+
+
+def read_file(file: Path) -> bytes:
+    """The whole file, nothing where there is none; raises `RunError` where it is no file that can be read."""
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise RunError(f"{file} cannot be read ({error.strerror}), so what people decided is not known. Move it away or mend it.") from None
 
 
 def read_line(line: bytes, file: Path, number: int, whole: bool = True) -> Decision | None:

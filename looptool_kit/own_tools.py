@@ -11,6 +11,7 @@ from looptool_kit.run import Run, RunError
 from looptool_kit.samples import Tool
 from looptool_kit.tables import write_json
 from looptool_kit.toolcalls import tool_schemas
+from looptool_kit.trust import tools_kind
 
 CATALOGUE = "tools.json"
 
@@ -33,7 +34,7 @@ def init(path: str | Path, tools: str | Path | Sequence[Callable[..., Any]], pre
         "seeds__noise": 0.0,
         "seeds__domains": [],
         "expand__expanders": ["slots"],
-        "synthesis__tools": str(kept),
+        "synthesis__tools": f"./{kept}" if tools_kind(str(kept)) == "mcp" else str(kept),
     }
     run = Run.create(path, preset, **(usual | overrides))
     if kept.exists():

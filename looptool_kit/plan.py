@@ -57,7 +57,7 @@ def plan(run: Run) -> list[Step]:
             steps.append(Step(name, j, "follows" if old else "missing", f"after {first}" if old else "", seconds))
             continue
         why = "; ".join(now.why())
-        state: Literal["done", "again", "missing"] = "done" if now.done else "again" if old else "missing"
+        state: Literal["done", "again", "missing"] = "done" if now.done else "again" if old or why else "missing"
         if name == "seed" and state == "done" and longer:
             why = "the pool is made longer; what was drawn before stays"
         steps.append(Step(name, j, state, why, seconds))

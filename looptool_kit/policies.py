@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ class Policy(Frozen):
     server: Endpoint | None = None
     """Where, for the engine `served`."""
     folder: str | None = None
-    """Of an untrained policy: the run whose settings name the server."""
+    """Of the run whose settings name the server."""
 
 
 def base_policy(model: str, engine: EngineName = "transformers", server: Endpoint | None = None) -> Policy:
@@ -61,9 +62,21 @@ def policy_of(run: Run, iteration: int) -> Policy:
             f"{weights_id(run.settings.model)}: its adapter does not fit. Train again (looptool train {run.path} --iteration {iteration}), or use "
             "the version of looptool_kit that trained it."
         )
-    adapter = run.folder(iteration) / "policy" / manifest["trainings"][-1]["folder"] / "adapter"
-    before = untrained(run.settings)
-    return before.model_copy(update={"name": f"D{iteration}", "iteration": iteration, "adapter": str(adapter), "key": manifest["key"]})
+    adapter = training_folder(run, iteration, manifest["trainings"][-1]) / "adapter"
+    made = {"name": f"D{iteration}", "iteration": iteration, "adapter": str(adapter), "key": manifest["key"]}
+    return untrained(run.settings).model_copy(update=made | {"folder": str(run.path)})
+
+
+def training_folder(run: Run, iteration: int, facts: Mapping[str, Any]) -> Path:
+    """The folder of one training of an iteration's policy. Raises `RunError` where its manifest names one outside of `policy/`."""
+    place, name = run.folder(iteration) / "policy", str(facts.get("folder"))
+    plain = name not in ("", "..") and Path(name).name == name
+    if not plain or not (place / name / "adapter").resolve().is_relative_to(place.resolve()):
+        raise RunError(
+            f"{place}.json says that a training lies in {name!r}, which is no folder inside {place}. This package writes no such "
+            f"name: look who changed it. Without that file, `looptool train {run.path} --iteration {iteration}` trains again."
+        )
+    return place / name
 
 
 def load_base(model: str) -> tuple[Any, Any]:
@@ -127,7 +140,7 @@ def _served(policy: Policy, batch: int) -> Engine:
 
     if policy.server is None:
         raise ValueError('engine = "served" needs a vLLM server: give base_url and model under [policy_server] in run.toml (docs/engines.md).')
-    if place := policy.adapter or policy.folder:
+    if place := policy.folder or policy.adapter:
         require_endpoint(Path(place), policy.server)
     at = ("served", policy.model, str(batch), policy.server.model_dump_json())
     if at not in _open:

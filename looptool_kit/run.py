@@ -30,10 +30,10 @@ from pydantic import BaseModel, JsonValue
 
 from looptool_kit import lock, trust
 from looptool_kit.config import Settings, dump_settings, load_preset, load_settings, with_overrides
-from looptool_kit.decisions import TABLES, Decision, check, check_rows, read_line, rows_of
+from looptool_kit.decisions import TABLES, Decision, check, check_rows, read_file, read_line, rows_of
 from looptool_kit.errors import RunError, full_disk_explained, no_writing
 from looptool_kit.samples import Samples
-from looptool_kit.tables import Stored, Table, write_json, write_text
+from looptool_kit.tables import Stored, Table, append_lines, write_json, write_text
 
 __all__ = ["FORMAT", "Decision", "Run", "RunError", "full_disk_explained", "key"]
 
@@ -94,22 +94,7 @@ class Run:
         file = path / "run.toml"
         if not file.exists():
             raise RunError(f"there is no run in {path} (no run.toml). Make one with `looptool init {path}`.")
-        import tomllib
-
-        try:
-            found = tomllib.loads(file.read_text(encoding="utf-8")).get("format")
-        except tomllib.TOMLDecodeError as error:
-            raise RunError(f"{file} is not valid TOML: {error}. Mend that line.") from None
-        if found != FORMAT:
-            raise RunError(
-                f"{path} was written in run format {found}, this version of looptool_kit reads format {FORMAT}. Nothing in it was touched. "
-                f"Use the version that made it, or start a new run in another folder."
-            )
-        try:
-            settings = load_settings(file)
-        except ValueError as error:
-            raise RunError(str(error)) from None
-        return cls(path, settings, read_only)
+        return cls(path, _settings(path), read_only)
 
     def close(self) -> None:
         """Give the lock back and let go of what was read; the run can still be looked at."""
@@ -129,17 +114,24 @@ class Run:
             raise RunError(
                 f"{self.path} was opened to look at only (or closed), so nothing in it is made or changed. Open it with Run.open({str(self.path)!r})."
             )
+        if self._lock and not self._lock.stands():
+            raise RunError(
+                f"{self.path} is not locked by this run any more (its .lock or the whole folder was replaced, or this is a forked process), so "
+                f"nothing in it is made or changed. Open it anew with Run.open({str(self.path)!r})."
+            )
 
     def set(self, **overrides: Any) -> Settings:
         """Change settings, e.g. `run.set(probe__quantile=0.8)`, here and in `run.toml`; the next call of a stage that depends on them redoes it.
 
-        Raises `ValueError` for an unknown setting or value, `RunError` for a run opened to look at; then nothing is changed.
+        What else was changed in the file since the run was opened stays. Raises `ValueError` for an unknown setting or value, `RunError` for a
+        run opened to look at or a file that cannot be read; then nothing is changed.
         """
         self.writable()
-        settings = with_overrides(self.settings, **overrides)
+        before = _settings(self.path)  # which may have been changed by hand, or by another Run, since this one was opened
+        settings = with_overrides(before, **overrides)
         with full_disk_explained(self.path):
             write_text(self.path / "run.toml", dump_settings(settings, FORMAT))
-        trust.confirm_given(self.path, settings, overrides, self.settings)
+        trust.confirm_given(self.path, settings, overrides, before)
         self.settings = settings
         return settings
 
@@ -152,8 +144,8 @@ class Run:
     @property
     def iterations(self) -> list[int]:
         """The iterations that have a dataset, in order, as far as the settings go: what lies beyond a lowered `iterations` is kept, and no part."""
-        found = (int(p.parent.name) for p in self.path.glob("iterations/*/samples.parquet") if p.parent.name.isdigit())
-        return sorted(j for j in found if j <= self.settings.iterations + 1)
+        found = lock.numbered(self.path / "iterations", 2)
+        return [j for j, folder in found.items() if 1 <= j <= self.settings.iterations + 1 and (folder / "samples.parquet").exists()]
 
     @property
     def iteration(self) -> int:
@@ -214,12 +206,7 @@ class Run:
 
     def manifest(self, name: str, iteration: int) -> dict[str, Any] | None:
         """The manifest of a finished stage, None where it has not finished, or where the file holds no manifest."""
-        path = self.folder(iteration) / f"{name}.json"
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
-            return None
-        return found if isinstance(found, dict) and "seconds" in found else None
+        return lock.read_manifest(self.folder(iteration) / f"{name}.json")
 
     def has(self, name: str, iteration: int) -> bool:
         """Whether a stage has finished and its table is there."""
@@ -253,8 +240,9 @@ class Run:
     def supersede(self, *paths: Path) -> None:
         """Move what a new result takes the place of to `superseded/<number>/`, under its path in the run; nothing is deleted."""
         self.writable()
+        lock.refuse_links(self.path)
         old = self.path / SUPERSEDED
-        number = 1 + max((int(p.name) for p in old.glob("*") if p.name.isdigit()), default=0)
+        number = 1 + max(lock.numbered(old, 4), default=0)
         for path in paths:
             if path.exists():
                 target = old / f"{number:04d}" / path.relative_to(self.path)
@@ -301,8 +289,7 @@ class Run:
         """Append one decision for each row of `values` (row -> value) in a single write; otherwise as `decide`."""
         import getpass
 
-        if self.read_only:
-            raise RunError(f"{self.path} was opened to look at only, so nothing can be decided. Open it with Run.open({str(self.path)!r}).")
+        self.writable()
         for row, value in values.items():
             check(subject, row, value)
         check_rows(subject, values, {j: self._rows_of(subject, j) for j in self.iterations}, iteration)
@@ -311,7 +298,7 @@ class Run:
             Decision(time=time, author=author, subject=subject, row=row, value=value, reason=reason, iteration=iteration)
             for row, value in values.items()
         ]
-        _append(self.path / "decisions.jsonl", *(d.model_dump(mode="json") for d in made))
+        append_lines(self.path / "decisions.jsonl", (d.model_dump(mode="json") for d in made))
         return made
 
     def _rows_of(self, subject: str, iteration: int) -> frozenset[str] | None:
@@ -340,10 +327,7 @@ class Run:
     def _all_decisions(self) -> list[Decision | None]:
         """Every line of the decisions file, None for one that is none; of these a whole line is reported."""
         file = self.path / "decisions.jsonl"
-        try:
-            text = file.read_bytes()
-        except FileNotFoundError:
-            text = b""
+        text = read_file(file)
         # Views ask after every decision: only lines that were added since are parsed, or deciding would cost more with each one made.
         known, decisions = self._decided if text.startswith(self._decided[0]) else (b"", [])
         whole = text[len(known) : text.rfind(b"\n") + 1]
@@ -356,7 +340,29 @@ class Run:
     def reject(self, file: str, row: int, raw: str, reason: str) -> None:
         """Set a bad row aside in `rejected.jsonl`."""
         self.writable()
-        _append(self.path / "rejected.jsonl", {"file": file, "row": row, "reason": reason, "raw": raw})
+        append_lines(self.path / "rejected.jsonl", [{"file": file, "row": row, "reason": reason, "raw": raw}])
+
+
+def _settings(path: Path) -> Settings:
+    """The settings in a run's `run.toml`; raises `RunError` where it is none of this version."""
+    import tomllib
+
+    file = path / "run.toml"
+    try:
+        found = tomllib.loads(file.read_text(encoding="utf-8")).get("format")
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RunError(f"{file} is not valid TOML: {error}. Mend that line.") from None
+    except OSError as error:
+        raise RunError(f"{file} cannot be read ({error.strerror}). Put it back, or make a new run in another folder.") from None
+    if found != FORMAT:
+        raise RunError(
+            f"{path} was written in run format {found}, this version of looptool_kit reads format {FORMAT}. Nothing in it was touched. "
+            f"Use the version that made it, or start a new run in another folder."
+        )
+    try:
+        return load_settings(file)
+    except ValueError as error:
+        raise RunError(str(error)) from None
 
 
 def key(*parts: Any) -> str:
@@ -389,16 +395,3 @@ def whole(given: set[str], there: set[str], name: str, run: Run) -> None:
 def _numbers(batch: Sequence[int]) -> str:
     """A batch's file is named by its rows, so that it is found again in a plan that cuts the rest in another way."""
     return f"{min(batch, default=0):05d}-{key(list(batch))[:8]}"
-
-
-def _append(path: Path, *records: dict[str, Any]) -> None:
-    line = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
-    if path.exists() and path.stat().st_size:
-        with open(path, "rb") as before:
-            before.seek(-1, os.SEEK_END)
-            if before.read(1) != b"\n":
-                line = "\n" + line
-    with open(path, "a", encoding="utf-8") as out:
-        out.write(line)
-        out.flush()
-        os.fsync(out.fileno())

@@ -15,6 +15,7 @@ from looptool_kit.stage import Stage
 from looptool_kit.tables import Table
 from looptool_kit.terminal import visible
 from looptool_kit.toolcalls import canonical_calls
+from looptool_kit.trust import require_source
 
 DEVELOPMENT_SEED = 3_000_000
 """Added to the run's seed for the development samples."""
@@ -265,6 +266,7 @@ def _from_file(run: Run, count: int, have: Samples | None, reject: Reject) -> Se
             f"{path} does not exist (seeds.source in {run.path / 'run.toml'}). Give `world`, `templates`, `trees` or a .jsonl or .parquet file of "
             "samples."
         )
+    require_source(run.path, run.settings)
     rejected: list[int] = []
 
     def set_aside(row: int, raw: str, reason: str) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from looptool_kit.config import Settings, deciding
+from looptool_kit.lock import refuse_links
 from looptool_kit.run import SUPERSEDED, Run, full_disk_explained, key
 from looptool_kit.tables import Table
 
@@ -35,6 +36,8 @@ TITLES = {
 """Manifest -> the stage as people know it."""
 EXPENSIVE = 5.0
 """Seconds: what had cost less is made again without a word."""
+UNREADABLE = "its manifest cannot be read"
+"""Why a result is made again that may well be whole."""
 _INPUTS = {
     "samples": "the samples",
     "policy": "the policy",
@@ -78,7 +81,7 @@ class Stage:
         """Why a finished result does not stand: what it depends on and has changed; empty where there is none, or where it stands."""
         manifest = self.run.manifest(self.name, self.iteration)
         if manifest is None:
-            return []
+            return [UNREADABLE] if self.manifest_path.exists() else []
         if manifest.get("key") == self.key:
             return [f"{file.relative_to(self.run.path)} is missing" for file in self.files if not file.exists()]
         before = manifest.get("made_from")
@@ -91,6 +94,7 @@ class Stage:
     def making(self) -> Iterator[None]:
         """Around the work: raises where the run may not be written to, says what is made again and why, and explains the disk's errors."""
         self.run.writable()
+        refuse_links(self.run.path)
         self._announce()
         self.started = time.monotonic()
         with full_disk_explained(self.run.path):
@@ -104,9 +108,8 @@ class Stage:
         self.run.finish(self.name, self.iteration, self.key, self.started, made_from=self.made_from, **facts)
 
     def supersede(self, *also: Path) -> None:
-        """Move a finished result aside, the manifest last: without it the tables would count as the rest of an unfinished write."""
-        if self.manifest_path.exists():
-            self.run.supersede(*self.files, *also, self.manifest_path)
+        """Move what there is of a result aside, the manifest last; a table whose manifest is lost may be a finished one."""
+        self.run.supersede(*self.files, *also, self.manifest_path)
 
     def _announce(self) -> None:
         reasons = self.why()
@@ -117,10 +120,12 @@ class Stage:
 
         own, later = cost(self.run, [(self.name, self.iteration)]), cost(self.run, after(self.run, self.name, self.iteration))
         started_here = not all(reason.startswith("the ") for reason in reasons)  # else an earlier stage has said it
-        if own + (later if started_here else 0) < EXPENSIVE:
+        unknown = UNREADABLE in reasons
+        if own + (later if started_here else 0) < EXPENSIVE and not unknown:
             return
         follows = f", what follows from it {duration(later)}" if later and started_here else ""
-        said = f"{self.title} is made again: {'; '.join(reasons)}. It had taken {duration(own)}{follows}; expect about as long."
+        time = "How long it had taken is not known" if unknown else f"It had taken {duration(own)}"
+        said = f"{self.title} is made again: {'; '.join(reasons)}. {time}{follows}; expect about as long."
         print(visible(f"{said} What it takes the place of goes to {self.run.path / SUPERSEDED}."), flush=True)
 
 

@@ -216,7 +216,7 @@ def report_run(run: Run) -> Path:
 def took(run: Run) -> str:
     """Wall time of all finished stages together, and the most memory that the process of one of them held."""
     manifests = [m for j in (0, *run.iterations) for stage in STAGES if (m := run.manifest(stage, j))]
-    return f"stages: {duration(sum(m['seconds'] for m in manifests))}, peak memory {max((m['peak_mb'] for m in manifests), default=0):,} MiB"
+    return f"stages: {duration(sum(m['seconds'] for m in manifests))}, peak memory {max((m.get('peak_mb', 0) for m in manifests), default=0):,} MiB"
 
 
 def timings(run: Run) -> list[dict[str, Any]]:
@@ -232,9 +232,11 @@ def timings(run: Run) -> list[dict[str, Any]]:
 
 def history(run: Run, iteration: int) -> list[dict[str, Any]]:
     """The trainers' log rows of an iteration, each with its `trainer`."""
+    from looptool_kit.policies import training_folder
+
     rows = []
     for facts in (run.manifest("policy", iteration) or {}).get("trainings", []):
-        path = run.folder(iteration) / "policy" / facts["folder"] / "history.jsonl"
+        path = training_folder(run, iteration, facts) / "history.jsonl"
         rows += [{"trainer": facts["trainer"], **json.loads(line)} for line in path.read_text(encoding="utf-8").splitlines()]
     return rows
 

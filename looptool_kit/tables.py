@@ -6,9 +6,11 @@ Every write goes to a temporary file beside the target and is renamed over it, s
 
 from __future__ import annotations
 
+import errno
 import gc
 import json
 import os
+import stat
 import tempfile
 import types
 import typing
@@ -21,6 +23,8 @@ from typing import Any, ClassVar, Generic, Self, TypeVar, overload
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import from_json
+
+from looptool_kit.errors import RunError
 
 Row = TypeVar("Row", bound=BaseModel)
 _SCALARS = (str, int, float, bool)
@@ -248,6 +252,42 @@ def write_text(path: str | Path, text: str) -> None:
 def write_json(path: str | Path, value: Any) -> None:
     """Write indented JSON atomically."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def open_own(path: Path) -> int:
+    """A handle on a run's own file, to read and to append to it; the file is made where there is none.
+
+    Raises `RunError` for a link, which may lead to any file of the person who opens the folder, and for what is no file.
+    """
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            raise
+        handle = -1
+    if handle >= 0 and stat.S_ISREG(os.fstat(handle).st_mode):
+        return handle
+    if handle >= 0:
+        os.close(handle)
+    raise RunError(
+        f"{path} is a link, a folder or something else that is no plain file, so nothing is written to it. Move it away, "
+        "and do the same again; if the run folder is not your own, look through it first."
+    )
+
+
+def append_lines(path: Path, records: Iterable[dict[str, Any]]) -> None:
+    """Append records as JSON lines, on disk when this returns; a line that was cut short before is ended first.
+
+    Raises `RunError` where the path is no plain file.
+    """
+    lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+    with os.fdopen(open_own(path), "r+b", buffering=0) as out:
+        size = os.fstat(out.fileno()).st_size
+        cut = size and os.pread(out.fileno(), 1, size - 1) != b"\n"
+        rest = (("\n" if cut else "") + lines).encode("utf-8")
+        while rest:
+            rest = rest[out.write(rest) :]
+        os.fsync(out.fileno())
 
 
 def _arrow(annotation: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 from looptool_kit.config import Settings
 from looptool_kit.engines import Engine
 from looptool_kit.models import weights_id
-from looptool_kit.policies import Policy, close_engines, load_base, open_engine, policy_of, untrained
+from looptool_kit.policies import Policy, close_engines, load_base, open_engine, policy_of, training_folder, untrained
 from looptool_kit.run import Run, RunError, whole
 from looptool_kit.samples import Sample, Samples
 from looptool_kit.stage import Stage
@@ -36,7 +36,7 @@ def recipe(settings: Settings, iteration: int) -> list[str]:
 def stage(run: Run, samples: Samples, j: int) -> Stage:
     """The stage as it stands and what decides its result."""
     done = (run.manifest("policy", j) or {}).get("trainings") or []
-    files = [f"policy/{done[-1]['folder']}/adapter"] if done else []
+    files = [f"policy/{training_folder(run, j, done[-1]).name}/adapter"] if done else []
     return Stage(run, "policy", j, files, recipe(run.settings, j), samples=samples, policy=policy_of(run, j - 1).key)
 
 

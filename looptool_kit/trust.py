@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -22,8 +23,10 @@ from looptool_kit.tables import write_json
 if TYPE_CHECKING:
     from looptool_kit.config import Settings
 
-_FILE = 1 << 20
-"""Bytes of the largest file of a command line whose content is confirmed too: scripts, not interpreters."""
+_SEEDERS = ("world", "templates", "trees")
+"""What `seeds.source` names that is no file."""
+_DATA = (".json", ".jsonl", ".yaml", ".yml")
+_UNWATCHED = "and whatever it loads, which is not watched"
 _here: dict[Path, set[str]] = {}
 """What was confirmed in this process, by folder: all there is where the configuration cannot be written."""
 
@@ -41,41 +44,73 @@ class Act(NamedTuple):
     """The settings that decide it, by their dotted names."""
 
 
-def acts(settings: Settings) -> list[Act]:
-    """What these settings run or send."""
+def acts(settings: Settings, folder: Path | None = None) -> list[Act]:
+    """What these settings run or send; for a run's `folder` without the file of samples that lies in it or is sent nowhere."""
     tools = _tools(settings.synthesis.tools)
+    source = _source(settings.seeds.source)
     named = [(name, getattr(settings, name)) for name in ("generator_llm", "judge_llm", "policy_server")]
     named += [("jury.others", endpoint) for endpoint in settings.jury.others]
-    return [*([tools] if tools else []), *(_sending(name, endpoint) for name, endpoint in named if endpoint)]
+    sent = [_sending(name, endpoint) for name, endpoint in named if endpoint]
+    if folder and (not sent or Path(settings.seeds.source).resolve().is_relative_to(folder.resolve())):
+        source = None
+    return [*(act for act in (tools, source) if act), *sent]
+
+
+def _source(spec: str) -> Act | None:
+    if spec in _SEEDERS:
+        return None
+    path = Path(spec).resolve()
+    words = _line(f"takes the file {path} as samples, which are sent where judge_llm and the like say")
+    return Act("seeds.source", words, _hash("source", str(path), _content(path)), ("seeds.source",))
+
+
+def tools_kind(spec: str | Path) -> str:
+    """`mcp` (a command line or an address), `python` (a file that is run), `data`, or `other` for a file of any other name.
+
+    All that reads tools asks this, so that what is confirmed is what is done. A `Path` is always a file.
+    """
+    if isinstance(spec, str) and spec.startswith("mcp:"):
+        return "mcp"
+    suffix = Path(spec).suffix
+    return "python" if suffix == ".py" else "data" if suffix in _DATA else "other"
 
 
 def _tools(spec: str) -> Act | None:
     name, kind, target = "synthesis.tools", "mcp", spec.removeprefix("mcp:").strip()
-    if spec.startswith("mcp:"):
+    if not spec or (what := tools_kind(spec)) == "data":
+        return None
+    if what == "mcp":
         if target.startswith(("http://", "https://")):
-            return Act(name, f"asks the server {target} for tools", _hash(kind, target), (name,))
+            return Act(name, _line(f"asks the server {target} for tools"), _hash(kind, target), (name,))
         try:
             words = shlex.split(target)
         except ValueError:
             words = []  # no command line, which is said where it would be started
         return Act(
             name,
-            f"runs the command `{target}`",
+            _line(f"runs the command `{target}` {_UNWATCHED}"),
             _hash(kind, target, *(_content(Path(w)) for w in words)),
             (name,),
         )
-    if spec.endswith(".py"):
-        path = Path(spec).resolve()
-        return Act(name, f"runs the Python file {path}", _hash("file", str(path), _content(path)), (name,))
-    return None
+    path = Path(spec).resolve()
+    does = f"runs the Python file {path} {_UNWATCHED}" if what == "python" else f"reads tools from {path}"
+    return Act(name, _line(does), _hash("file", str(path), _content(path)), (name,))
 
 
 def _content(path: Path) -> str:
-    """The hash of a file's content; empty where it is none, or too large to be a script."""
+    """The hash of a file's whole content; empty where it is none."""
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() and path.stat().st_size <= _FILE else ""
-    except OSError:
+        if not path.is_file():
+            return ""
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, ValueError):  # ValueError: a name with a NUL
         return ""
+
+
+def _line(text: str) -> str:
+    """The text on one line, so that no part of it looks like a line of ours."""
+    return "".join(ascii(c)[1:-1] if c in "\n\r\t\v\f\x1c\x1d\x1e\x85\u2028\u2029" else c for c in text)
 
 
 def _sending(setting: str, endpoint: Endpoint) -> Act:
@@ -132,7 +167,7 @@ def confirmed(folder: Path, act: Act) -> bool:
 
 def unconfirmed(folder: Path, settings: Settings) -> list[Act]:
     """What the settings of a run would run or send, and nobody has confirmed for its folder."""
-    return [a for a in acts(settings) if not confirmed(folder, a)]
+    return [a for a in acts(settings, folder) if not confirmed(folder, a)]
 
 
 def inherit(folder: Path, settings: Settings, source: Path) -> None:
@@ -162,17 +197,37 @@ def require_tools(folder: Path, spec: str) -> None:
     _require(folder, _tools(spec))
 
 
+def require_source(folder: Path, settings: Settings) -> None:
+    """Raise `RunError` where a file outside of the run would be read and sent on, and nobody has confirmed."""
+    _require(folder, next((a for a in acts(settings, folder) if a.setting == "seeds.source"), None))
+
+
 def require_endpoint(place: Path, endpoint: Endpoint) -> None:
-    """Raise `RunError` where data would go to an endpoint that a run.toml names and nobody has confirmed.
+    """Raise `RunError` where data would go to an endpoint that nobody has confirmed for the run.
 
-    `place`: a file or folder in the run. An endpoint that its run.toml does not name was given in this process.
+    `place`: the run's folder, or a file or folder in it. Each run.toml on the way up counts, because a run from elsewhere
+    may hold more than one: none may name the endpoint unconfirmed, and for one folder at least it must be confirmed.
+    Outside of a run the endpoint was given by who calls.
     """
-    folder = next((p for p in (place, *place.absolute().parents) if (p / "run.toml").exists()), None)
-    if folder:
-        from looptool_kit.config import load_settings
+    ways = [Path(os.path.abspath(place)), place.resolve()]  # a link may lead out of the run, or into one
+    folders = dict.fromkeys(p for way in ways for p in (way, *way.parents) if (p / "run.toml").is_file())
+    asked = _sending("the endpoint asked", endpoint)
+    for folder in folders:
+        _require(folder, next((a for a in _acts_in(folder) if a.mark == asked.mark), None))
+    if folders and not any(confirmed(folder, asked) for folder in folders):
+        raise RunError(
+            f"{asked.setting} {asked.words}, and you have not confirmed both for {next(iter(folders))}. Give address and key "
+            f"together (`--set SETTING.base_url=... --set SETTING.key_env=...`, or run.set)."
+        )
 
-        mark = _sending("", endpoint).mark
-        _require(folder, next((a for a in acts(load_settings(folder / "run.toml")) if a.mark == mark), None))
+
+def _acts_in(folder: Path) -> list[Act]:
+    from looptool_kit.config import load_settings
+
+    try:
+        return acts(load_settings(folder / "run.toml"))
+    except (OSError, ValueError):  # no run's: it names nothing, and confirms nothing
+        return []
 
 
 def _require(folder: Path, act: Act | None) -> None:

@@ -15,9 +15,15 @@ ROOT = Path(__file__).resolve().parent.parent
 RUNS = Path(os.environ.get("LOOPTOOL_RUNS", ROOT / "runs"))
 
 
+def _place(name: str) -> Path:
+    if not name or Path(name).name != name or name.startswith("."):
+        raise ValueError(f"{name!r} is no name for a folder in {RUNS}: give a plain one, without a separator or a dot in front")
+    return RUNS / name
+
+
 def recorded(name: str) -> Run:
     """The recorded run of `sample_data/` as a copy of your own in `runs/<name>`, made on the first call: what you decide is kept there."""
-    folder = RUNS / name
+    folder = _place(name)
     if not folder.exists():
         unfinished = RUNS / f".{name}"
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -35,7 +41,7 @@ def open_run(name: str, preset: str, **settings: Any) -> Run:
 
     The environment variable LOOPTOOL_OVERRIDES, a JSON object as `{"grpo__steps": 1}`, changes settings of new runs: the tests shrink them with it.
     """
-    folder = RUNS / name
+    folder = _place(name)
     if (folder / "run.toml").exists():
         run = Run.open(folder)
         if run.settings.preset != preset:

@@ -299,6 +299,7 @@ def test_the_key_is_sent_and_never_written(tmp_path: Path, monkeypatch: pytest.M
         assert {r["authorization"] for r in server.log} == {f"Bearer {secret}"}
     monkeypatch.setenv("MY_KEY", "sk-other")
     with MockLLM(lambda _: Scripted("{}", 401)) as server, pytest.raises(EndpointError, match="MY_KEY holds a key that it refuses") as error:
+        run.set(judge_llm=at(server, key_env="MY_KEY").model_dump())
         complete([question("a")], at(server, key_env="MY_KEY"), run.path / "calls.sqlite")
     assert replies[0].text is None and "repeats the API key of MY_KEY" in replies[0].error and replies[1].error == "status 400: your key is [key]"
     seen = capfd.readouterr()

@@ -16,11 +16,13 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import looptool_kit as lt
-from looptool_kit import formats
+from looptool_kit import doctor, formats
 from looptool_kit.catalog import load_tools
 from looptool_kit.catalog_schema import plain_parameters
 from looptool_kit.cli import app
+from looptool_kit.endpoint import Endpoint
 from looptool_kit.formats_out import to_row
+from looptool_kit.own_tools import init, tools_of
 from looptool_kit.records import Expansions, Probe, Probes, Score, Scores, Verdicts
 from looptool_kit.rules import check_sample
 from looptool_kit.run import Run
@@ -28,6 +30,7 @@ from looptool_kit.samples import Label, Message, Sample, Samples, Tool, ToolCall
 from looptool_kit.seeders import world
 from looptool_kit.terminal import visible
 from looptool_kit.toolcalls import Answer
+from looptool_kit.trust import tools_kind
 
 RECORDED = Path(__file__).parents[1] / "sample_data" / "run"
 CODES = "\x1b]0;owned\x07\x1b[31mred\x9b2J\u202e"
@@ -401,3 +404,41 @@ def test_the_longest_sample_that_passes_can_be_probed(tmp_path: Path, tiny_check
             breaks += 1
             assert fault(row)
     assert fits and breaks
+
+
+# ----------------------------------------------------- what names something else
+
+
+def test_a_path_is_a_file_whatever_it_is_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    tools = [{"name": "find", "description": "Find.", "parameters": {"type": "object", "properties": {"q": {"type": "string"}}}}]
+    Path("tools.json").write_text(json.dumps(tools))
+    folder = Path("mcp:touch owned #")
+    run = init(folder, "tools.json", "cpu-quick")
+    assert [t.name for t in load_tools(folder / "tools.json")] == [t.name for t in tools_of(run)] == ["find"]
+    assert tools_kind(run.settings.synthesis.tools) == "data" and Path(run.settings.synthesis.tools).is_file()
+    with pytest.raises(FileNotFoundError):
+        load_tools(Path("mcp:touch owned"))
+    assert not Path("owned").exists()
+
+
+def test_no_module_of_the_working_directory_is_run() -> None:
+    """Every call of an interpreter with -m says -P, or it takes modules from the folder that it is started in."""
+    package = Path(lt.__file__).parent
+    calls = [(p.name, line.strip()) for p in package.rglob("*.py") for line in p.read_text().splitlines() if '"-m", "' in line]
+    assert len(calls) >= 4 and [c for c in calls if '"-P", "-m"' not in c[1]] == []
+
+
+def test_pip_is_not_taken_from_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pip.py").write_text("open('owned', 'w').close()")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    doctor._index("none-such==1")
+    assert not (tmp_path / "owned").exists()
+
+
+@pytest.mark.parametrize("odd", ["\n", "\r", "\t", " ", "\x00", "\x1b", "\x7f", "\x85", "\xa0", "\u200b", "\u2028", "\u202e", "\u3000", "\ufeff"])
+def test_an_address_holds_nothing_that_does_not_show(odd: str) -> None:
+    for address in (f"http://api.example.com{odd}.evil.example/v1", f"{odd}http://h/v1", f"http://h/v1{odd}", f"http://h/{odd}/v1"):
+        with pytest.raises(ValueError, match="white space"):
+            Endpoint(base_url=address, model="m")

@@ -307,6 +307,45 @@ def test_what_a_new_result_supersedes_is_kept(run: Run, capsys: pytest.CaptureFi
     assert {s.state for s in plan(run)} == {"done"}
 
 
+STAGE_MANIFESTS = {
+    "seed/seed": "seeds__noise", "iterations/01/probes_raw": "probe__max_new_tokens", "iterations/01/verdicts": "verify__judge",
+    "iterations/01/expansions": "expand__children", "iterations/01/composition": "compose__hppl",
+    "iterations/01/scores": "evaluate__max_new_tokens", "iterations/01/policy": "sft__learning_rate",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", [None, "{"])
+@pytest.mark.parametrize("name", STAGE_MANIFESTS)
+def test_a_result_whose_manifest_is_lost_is_kept_all_the_same(run: Run, name: str, text: str | None) -> None:
+    setting = STAGE_MANIFESTS[name]
+    manifest = run.path / f"{name}.json"
+    manifest.unlink()
+    before = files(run.path)
+    if text:
+        manifest.write_text(text)
+    run.set(**{setting: CHANGES[setting]})
+    go(run)
+    after = files(run.path).values()
+    assert [n for n, content in before.items() if content not in after] == []
+
+
+def test_set_changes_nothing_else_in_the_file(tmp_path: Path) -> None:
+    with Run.create(tmp_path / "run", "cpu-quick") as one, Run.open(tmp_path / "run") as two:
+        one.set(seed=3)
+        file = one.path / "run.toml"
+        file.write_text(file.read_text().replace("seed = 3", "seed = 5"))
+        two.set(iterations=4)
+        one.set(compose__hppl=2)
+        found = load_settings(file)
+        assert (found.seed, found.iterations, found.compose.hppl) == (5, 4, 2) and one.settings == found
+        text = file.read_text()
+        file.write_text("seed = [\n" + text)
+        for call in (lambda: one.set(seed=1), lambda: (file.unlink(), one.set(seed=1))):
+            with pytest.raises(RunError, match="run.toml (is not valid TOML|cannot be read)"):
+                call()
+        assert one.settings == found
+
+
 def test_what_was_cheap_is_made_again_without_a_word(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     run.set(compose__hppl=1)
     lt.compose(run, iteration=1)

@@ -18,7 +18,13 @@ from looptool_kit.cli import app
 from looptool_kit.config import Settings, dump_settings, load_preset
 from looptool_kit.policies import open_engine, policy_of
 from looptool_kit.run import FORMAT, Run, RunError
+from looptool_kit.samples import Samples
+from looptool_kit.seed import _SOURCES
+from looptool_kit.summary import history
+from looptool_kit.train import stage
+from looptool_kit.trust import tools_kind
 
+RECORDED = Path(__file__).parents[1] / "sample_data" / "run"
 LLM = {"base_url": "http://127.0.0.1:9/v1", "model": "m"}
 SECRET = LLM | {"key_env": "AWS_SECRET_ACCESS_KEY"}
 
@@ -82,6 +88,140 @@ def test_what_is_confirmed_is_this_very_content_for_this_very_folder(tmp_path: P
     file.write_text("# other\n")
     with pytest.raises(RunError, match="runs the command"):
         trust.require_tools(folder, command)
+
+
+@pytest.mark.parametrize("spec", ["{}/", "{}/.", "{}//", "./{}/"])
+def test_a_file_that_is_run_is_known_in_every_spelling(tmp_path: Path, spec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = tmp_path / "ran"
+    script(tmp_path, ran)
+    spec = spec.format("tools.py")
+    folder = foreign(tmp_path / "run", seeds__source="trees", synthesis__tools=spec, generator_llm=LLM)
+    with pytest.raises(RunError, match=r"synthesis\.tools runs the Python file"):
+        lt.seed(Run.open(folder))
+    assert not ran.exists() and tools_kind(spec) == tools_kind(Path(spec)) == "python"
+
+
+@pytest.mark.parametrize(
+    ("spec", "asks"),
+    [
+        ("tools.json", False), ("api.yaml", False), ("api.yml/", False), ("t.jsonl", False), ("", False), ("tools.PY", True),
+        ("tools.pyc", True), ("tools", True), ("tools.json.py", True), ("mcp:tools.json", True), (" mcp:x", True), ("x.json ", True),
+    ],
+)  # fmt: skip
+def test_what_is_not_plainly_a_data_file_is_asked_about(tmp_path: Path, spec: str, asks: bool) -> None:
+    folder = foreign(tmp_path / "run", synthesis__tools=spec)
+    assert [a.setting for a in trust.unconfirmed(folder, Run.open(folder, read_only=True).settings)] == ["synthesis.tools"] * asks
+
+
+def test_a_long_script_is_watched_to_its_end_and_what_is_not_watched_is_said(tmp_path: Path) -> None:
+    file = script(tmp_path, tmp_path / "ran")
+    file.write_text("#" * (3 << 20) + "\n" + file.read_text())
+    for spec in (str(file), f"mcp:python {file}"):
+        folder = foreign(tmp_path / spec[:3].strip("/"), synthesis__tools=spec)
+        said = CliRunner().invoke(app, ["trust", str(folder), "--yes"]).output
+        assert "and whatever it loads, which is not watched" in said
+        trust.require_tools(folder, spec)
+        file.write_text(file.read_text() + "# more\n")
+        with pytest.raises(RunError, match="not watched"):
+            trust.require_tools(folder, spec)
+
+
+def test_each_act_stands_on_one_line(tmp_path: Path) -> None:
+    for number, spec in enumerate(("mcp:x|sh\nnothing\r\v\f\u2028\x85\there", "mcp:http://h/\nnothing", "a\nnothing.py", "a\nnothing")):
+        folder = foreign(tmp_path / str(number), synthesis__tools=spec)
+        said = CliRunner().invoke(app, ["trust", str(folder)], input="n\n").output.splitlines()
+        assert said[0].startswith("synthesis.tools ") and r"\nnothing" in said[0] and not any(line.startswith("nothing") for line in said[:-1])
+        assert "\t" not in said[0] and len(said) <= 3
+
+
+@pytest.mark.parametrize("inner", ["same settings", "no settings", "not TOML"])
+@pytest.mark.parametrize("place", ["judge_check/llm-policy/calls.sqlite", "iterations/01/policy/sft/adapter"])
+def test_a_run_toml_inside_the_run_does_not_hide_the_one_that_counts(tmp_path: Path, place: str, inner: str) -> None:
+    folder, endpoint = foreign(tmp_path / "run", judge_llm=SECRET), Endpoint.model_validate(SECRET)
+    settings = load_preset("cpu", judge_llm=SECRET) if inner == "same settings" else load_preset("cpu")
+    (folder / place).parent.mkdir(parents=True)
+    planted = folder / place.split("/")[0] / "run.toml"
+    planted.write_text("]" if inner == "not TOML" else dump_settings(settings, FORMAT))
+    with pytest.raises(RunError, match="AWS_SECRET_ACCESS_KEY holds as the key"):
+        trust.require_endpoint(folder / place, endpoint)
+    (folder / "run.toml").write_text(dump_settings(load_preset("cpu"), FORMAT))  # nobody names it any more
+    with pytest.raises(RunError, match="AWS_SECRET_ACCESS_KEY holds as the key"):
+        trust.require_endpoint(folder / place, endpoint)
+    trust.confirm(folder, trust.acts(load_preset("cpu", judge_llm=SECRET)))
+    if inner != "same settings":
+        trust.require_endpoint(folder / place, endpoint)
+    trust.require_endpoint(tmp_path / "elsewhere" / "calls.sqlite", endpoint)
+
+
+def test_a_trained_policy_is_that_of_its_run_wherever_its_adapter_lies(tmp_path: Path) -> None:
+    run = Run.open(foreign(tmp_path / "run", engine="served", policy_server=LLM), read_only=True)
+    (tmp_path / "out").mkdir()
+    policy = policy_of(run, 0).model_copy(update={"adapter": str(tmp_path / "out"), "iteration": 1})
+    with pytest.raises(RunError, match="looptool trust"):
+        open_engine(policy, 8)
+    link = run.path / "judge_check"
+    link.symlink_to(tmp_path / "out")
+    with pytest.raises(RunError, match="looptool trust"):
+        trust.require_endpoint(link / "calls.sqlite", Endpoint.model_validate(LLM))
+
+
+def test_judge_check_sends_no_key_that_only_the_folder_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-secret-of-some-length")
+    run = Run.create(tmp_path / "run", "cpu-quick", seeds__first=8, seeds__held_out=2)
+    lt.seed(run)
+    run.close()
+    settings = load_preset("cpu-quick", seeds__first=8, seeds__held_out=2, judge_llm=SECRET)
+    (run.path / "run.toml").write_text(dump_settings(settings, FORMAT))  # somebody else's edit
+    with MockLLM(lambda body: "{}") as server:
+        args = ["judge-check", str(run.path), "--judge", "llm", "--samples", "1", "--repeats", "1", "--set", f"judge_llm.base_url={server.url}"]
+        said = CliRunner().invoke(app, args)
+        assert said.exit_code and server.log == [] and "AWS_SECRET_ACCESS_KEY" in str(said.exception)
+        said = CliRunner().invoke(app, [*args, "--set", "judge_llm.key_env=MY_KEY"])
+        assert server.log and "MY_KEY" not in str(said.exception)
+
+
+def test_a_file_from_outside_of_the_run_is_not_sent_on_unasked(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.jsonl"
+    Run.open(RECORDED, read_only=True).table(Samples, "pool", 0).write(mine)
+    folder = foreign(tmp_path / "run", seeds__source=str(mine), judge_llm=LLM, seeds__first=4)
+    with pytest.raises(RunError, match=rf"seeds\.source takes the file {mine} as samples.*looptool trust"):
+        lt.seed(Run.open(folder))
+    CliRunner().invoke(app, ["trust", str(folder), "--yes"])
+    settings = Run.open(folder, read_only=True).settings
+    trust.require_source(folder, settings)
+    mine.write_text(mine.read_text() + "\n")
+    with pytest.raises(RunError, match="seeds.source"):
+        trust.require_source(folder, settings)
+    shutil.copy(mine, folder / "own.jsonl")
+    inside = load_preset("cpu-quick", seeds__source=str(folder / "own.jsonl"), judge_llm=LLM)
+    trust.require_source(folder, inside)
+    (folder / "own.jsonl").unlink()
+    (folder / "own.jsonl").symlink_to(mine)
+    with pytest.raises(RunError, match="seeds.source"):
+        trust.require_source(folder, inside)
+    trust.require_source(folder, load_preset("cpu-quick", seeds__source=str(mine)))  # is sent nowhere
+    assert set(trust._SEEDERS) == set(_SOURCES), "all else is a file"
+
+
+@pytest.mark.parametrize("name", ["../../../../outside", "..", ".", "", "sft/../../../../../outside", "/{}", "link"])
+def test_no_adapter_is_taken_from_outside_of_the_policy(tmp_path: Path, name: Any) -> None:
+    (tmp_path / "outside" / "adapter").mkdir(parents=True)
+    (tmp_path / "outside" / "adapter" / "private").touch()
+    folder = tmp_path / "run"
+    shutil.copytree(RECORDED, folder)
+    (folder / "iterations/01/policy").mkdir(exist_ok=True)
+    (folder / "iterations/01/policy/link").symlink_to(tmp_path / "outside")
+    manifest = folder / "iterations/01/policy.json"
+    facts = json.loads(manifest.read_text())
+    facts["trainings"][-1]["folder"] = f"{tmp_path}/outside" if name == "/{}" else name
+    manifest.write_text(json.dumps(facts))
+    run = Run.open(folder, read_only=True)
+    for use in (lambda: policy_of(run, 1), lambda: history(run, 1), lambda: stage(run, run.table(Samples, "samples", 1), 1)):
+        with pytest.raises(RunError, match=r"policy\.json says that a training lies in"):
+            use()
+    said = CliRunner().invoke(app, ["export", str(folder), str(tmp_path / "out"), "--form", "adapter", "--iteration", "1"])
+    assert said.exit_code and not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("place", ["calls.sqlite", "judge_check/llm/calls.sqlite"])

@@ -57,8 +57,8 @@ def setup() -> Path:
         if (target / "ready").exists():
             return target
         shutil.rmtree(target, ignore_errors=True)
-        pip = [str(target / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", *PACKAGES]
-        for command in ([sys.executable, "-m", "venv", str(target)], pip):
+        pip = [str(target / "bin" / "python"), "-P", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", *PACKAGES]
+        for command in ([sys.executable, "-P", "-m", "venv", str(target)], pip):
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
                 said = [line for line in done.stderr.splitlines() if "error" in line.lower()] or done.stderr.splitlines()[-1:]

@@ -10,6 +10,7 @@ from typing import Any
 
 from looptool_kit.config import GrpoSettings, LoraSettings, SftSettings
 from looptool_kit.engines.prompts import encode_answer, encode_prompt, end_token
+from looptool_kit.lock import checkpoints
 from looptool_kit.samples import Sample
 from looptool_kit.tables import atomic, write_text
 from looptool_kit.toolcalls import render_answer
@@ -124,13 +125,11 @@ def progress(description: str) -> Any:
 
 def last_checkpoint(folder: Path) -> str | None:
     """The newest whole checkpoint in a folder, as TRL wants it; broken ones are removed."""
-    found = []
-    for path in folder.glob("checkpoint-*"):
-        if (path / COMPLETE).exists():
-            found.append(path)
-        else:
+    found = checkpoints(folder)
+    for path in found:
+        if not (path / COMPLETE).exists():
             shutil.rmtree(path)
-    return str(max(found, key=lambda p: int(p.name.split("-")[1]))) if found else None
+    return next((str(path) for path in reversed(found) if path.exists()), None)
 
 
 def keep_result(trainer: Any, folder: Path, facts: dict[str, Any]) -> None:
@@ -139,7 +138,7 @@ def keep_result(trainer: Any, folder: Path, facts: dict[str, Any]) -> None:
     _write_history(trainer.state, folder)
     with atomic(folder / "result.json") as tmp:
         tmp.write_text(json.dumps({**facts, "steps": trainer.state.global_step}, indent=2), encoding="utf-8")
-    for path in folder.glob("checkpoint-*"):
+    for path in checkpoints(folder):
         shutil.rmtree(path)
 
 

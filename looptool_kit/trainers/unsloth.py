@@ -67,7 +67,7 @@ def train(
             "seed": seed,
         }
         write_json(folder / "job.json", job)
-        code = subprocess.call([sys.executable, "-m", "looptool_kit.trainers.unsloth", str(folder / "job.json")])
+        code = subprocess.call([sys.executable, "-P", "-m", "looptool_kit.trainers.unsloth", str(folder / "job.json")])
         if code:
             raise RuntimeError(f"the training ended with code {code}; what it said stands above. The same command goes on from the last checkpoint.")
     return [json.loads((folder / p / "result.json").read_text()) | {"folder": p} for p in phases]
