@@ -54,7 +54,7 @@ def policy_of(run: Run, iteration: int) -> Policy:
     if iteration == 0:
         return untrained(run.settings).model_copy(update={"folder": str(run.path)})
     manifest = run.manifest("policy", iteration)
-    if manifest is None:
+    if manifest is None or not manifest.get("trainings") or "key" not in manifest:
         raise RunError(f"iteration {iteration} of {run.path} has no trained policy yet: run `looptool train {run.path}`.")
     if (base := manifest.get("base", weights_id(run.settings.model))) != weights_id(run.settings.model):
         raise RunError(

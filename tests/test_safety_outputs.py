@@ -95,3 +95,9 @@ def test_a_catalogue_that_was_edited_before_seeding_is_kept_aside(tmp_path: Path
     init(path, [book_court], "cpu-quick")
     assert "book_court" in (path / "tools.json").read_text()
     assert [p.read_text() for p in path.glob("superseded/*/tools.json")] == [edited]
+
+
+def test_a_manifest_without_trainings_is_no_policy(run: Run) -> None:
+    (run.folder(1) / "policy.json").write_text('{"seconds": 1}')
+    with pytest.raises(RunError, match="has no trained policy yet"):
+        policy_of(run, 1)
