@@ -48,7 +48,7 @@ from looptool_kit.seeders import world
 from looptool_kit.stats import wilson
 from looptool_kit.suites import bfcl, held_out
 from looptool_kit.tables import atomic, write_json, write_text
-from looptool_kit.trainers.common import lora_policy
+from looptool_kit.trainers.common import encode, lora_policy
 from looptool_kit.trainers.shared_prefix import Packed, pack, packed_logps
 from looptool_kit.trainers.tree_attention import BLOCK
 
@@ -96,13 +96,9 @@ def domains() -> list[str]:
 
 
 def encoded(tokenizer: Any, samples: Sequence[Sample]) -> list[Row]:
-    """`trainers.common.encode` of many samples."""
-    from looptool_kit.engines.prompts import encode_answer, encode_prompts, end_token
-    from looptool_kit.toolcalls import render_answer
-
-    prompts, end = encode_prompts(tokenizer, samples), end_token(tokenizer)
-    answers = [[*encode_answer(tokenizer, render_answer(s.label)), end] for s in samples]
-    return [Row(array("i", p), array("i", a), s.kind) for p, a, s in zip(prompts, answers, samples, strict=True)]
+    """The samples as training encodes them."""
+    pairs = [encode(tokenizer, s) for s in samples]
+    return [Row(array("i", p), array("i", a), s.kind) for (p, a), s in zip(pairs, samples, strict=True)]
 
 
 def seed_of(spec: dict[str, Any], number: int) -> str:

@@ -451,7 +451,7 @@ class _Calls:
         said = hide_key(raw, secret)  # some servers repeat the key in what they say of it
         if status == 200:
             try:
-                unchanged = _read(said).text == (_read(raw).text if said != raw else _read(said).text)
+                unchanged = _read(said).text == _read(raw).text
             except ValueError as error:
                 raise _Failed(str(error)) from None
             if not unchanged:

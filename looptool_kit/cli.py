@@ -99,9 +99,10 @@ def init(
     else:
         from looptool_kit.own_tools import init as make
         from looptool_kit.own_tools import tools_of
+        from looptool_kit.trust import tools_kind
 
-        if tools.endswith(".py") or tools.startswith("mcp:"):
-            say(f"{tools.removeprefix('mcp:')} is {'run' if tools.endswith('.py') else 'started or asked'} now, to learn its tools", err=True)
+        if act := {"python": "run", "mcp": "started or asked"}.get(tools_kind(tools)):
+            say(f"{tools.removeprefix('mcp:')} is {act} now, to learn its tools", err=True)
         run = make(path, tools, preset or "cpu", **_overrides(set_, seed))
         say(f"{run.path / 'tools.json'} holds {len(tools_of(run))} tools: {', '.join(t.name for t in tools_of(run))}")
         if (run.path / "rejected.jsonl").exists():

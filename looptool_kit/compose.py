@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from looptool_kit.flow import ErrorSeed, chosen, error_seeds, with_decisions
 from looptool_kit.records import TOKENS, Expansion, Expansions, Probe, Probes, Verdicts
-from looptool_kit.run import Decision, Run, RunError, whole
+from looptool_kit.run import Decision, Run, RunError
 from looptool_kit.samples import Frozen, Sample, Samples
-from looptool_kit.stage import Stage
+from looptool_kit.stage import Stage, given
 from looptool_kit.tables import Stored, Table, column
 
-T = TypeVar("T", bound=Table[Any])
 Part = Literal["ES", "EE", "HPPL", "seed", "unjudged"]
 PARTS: tuple[Part, ...] = ("ES", "EE", "HPPL", "seed", "unjudged")
 PART_WORDS: dict[str, str] = {
@@ -81,9 +80,9 @@ def compose(
         )
     # All of a probe counts in the key, but what is composed needs no token of it: the half of its memory.
     counted: Probes | Stored[Probe] = probes if probes is not None else run.stored(Probes, "probes", j)
-    probes = Probes(run.stored(Probes, "probes", j, without=TOKENS)) if probes is None else _whole(run, Probes, probes, "probes", j)
-    verdicts = with_decisions(_whole(run, Verdicts, verdicts, "verdicts", j), run.decisions("verdict", j))
-    expanded = _whole(run, Expansions, expanded, "expansions", j)
+    probes = Probes(run.stored(Probes, "probes", j, without=TOKENS)) if probes is None else given(run, Probes, probes, "probes", j)
+    verdicts = with_decisions(given(run, Verdicts, verdicts, "verdicts", j), run.decisions("verdict", j))
+    expanded = given(run, Expansions, expanded, "expansions", j)
     decided, new = run.decisions("expansion", j), fresh(run, j)
     now = stage(run, counted, verdicts, expanded, decided, new, j)
     if now.done:
@@ -94,20 +93,6 @@ def compose(
         made: dict[Any, Table[Any]] = dict(zip(now.files, (members, rows), strict=True))
         now.finish(made, dataset=f"D{j + 1}", **counts, total=len(rows))
     return rows
-
-
-def _whole(run: Run, kind: type[T], given: T | None, name: str, j: int) -> T:
-    """The table that was given, or that of the run; raises `ValueError` where only a part of the latter was given."""
-    if given is None:
-        return run.table(kind, name, j)
-    if run.has(name, j):
-        there = {_id(row) for row in run.stored(kind, name, j)}
-        whole({_id(row) for row in given}, there, f"the {name} of iteration {j}", run)
-    return given
-
-
-def _id(row: Any) -> str:
-    return row.sample.id if isinstance(row, Expansion) else row.sample_id
 
 
 def composition(run: Run) -> list[dict[str, object]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from looptool_kit.policies import Policy, open_engine, policy_of, untrained
+from looptool_kit.policies import Policy, open_engine, policy_of
 from looptool_kit.records import Scores
 from looptool_kit.run import Run
 from looptool_kit.samples import Samples
@@ -25,12 +25,8 @@ def develop(run: Run, policy: Policy) -> Scores:
 
 
 def _scored(run: Run, policy: Policy, name: Name, samples: Samples) -> Scores:
-    own = policy
-    if policy.iteration == 0:
-        own = untrained(run.settings)
-    elif run.manifest("policy", policy.iteration):
-        own = policy_of(run, policy.iteration)
-    if policy.key != own.key:
+    known = policy.iteration == 0 or run.manifest("policy", policy.iteration)
+    if known and policy.key != policy_of(run, policy.iteration).key:
         raise ValueError(
             f"the policy {policy.name!r} is not that of {run.path}: its scores would take the place of the run's own. "
             "Evaluate it in a run of its own."

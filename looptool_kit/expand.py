@@ -12,9 +12,9 @@ from looptool_kit.flow import ErrorSeed, error_seeds, with_decisions
 from looptool_kit.label_check import check_labels
 from looptool_kit.records import Check, Expansion, Expansions, Probes, Verdicts
 from looptool_kit.rules import check_sample
-from looptool_kit.run import Run, whole
+from looptool_kit.run import Run
 from looptool_kit.samples import Frozen, Sample, Samples
-from looptool_kit.stage import Stage
+from looptool_kit.stage import Stage, given
 from looptool_kit.tables import Table
 
 
@@ -60,12 +60,7 @@ def expand(run: Run, verdicts: Verdicts | None = None, iteration: int | None = N
     Raises `ValueError` where not all verdicts are given.
     """
     j = run.iteration_of(verdicts, said=iteration)
-    if verdicts is None:
-        verdicts = run.table(Verdicts, "verdicts", j)
-    elif run.has("verdicts", j):
-        there = {v.sample_id for v in run.table(Verdicts, "verdicts", j)}
-        whole({v.sample_id for v in verdicts}, there, f"the verdicts of iteration {j}", run)
-    seeds, settings = seeds_of(run, verdicts, j), run.settings.expand
+    seeds, settings = seeds_of(run, given(run, Verdicts, verdicts, "verdicts", j), j), run.settings.expand
     now = stage(run, seeds, j)
     if again or not now.done:
         with now.making():

@@ -121,6 +121,10 @@ def numbered(folder: Path, digits: int) -> dict[int, Path]:
     return {number: folder / f"{number:0{digits}d}" for number in sorted(found) if (folder / f"{number:0{digits}d}").exists()}
 
 
+COMPLETE = "complete"
+"""Written into a checkpoint after all of its files: one without it was cut short and is thrown away."""
+
+
 def checkpoints(folder: Path) -> list[Path]:
     """What a trainer saved in its folder to go on from, oldest first. Links and what a person put beside it are no part of it."""
     named = (p for p in folder.glob("checkpoint-*") if re.fullmatch("checkpoint-[0-9]+", p.name))
@@ -142,7 +146,7 @@ def sweep(path: Path) -> None:
     for iteration in numbered(path / "iterations", 2).values():
         for trainer in ("sft", "grpo"):
             for folder in checkpoints(iteration / "policy" / trainer):
-                if (folder.parent / "result.json").exists() or not (folder / "complete").exists():
+                if (folder.parent / "result.json").exists() or not (folder / COMPLETE).exists():
                     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -11,7 +11,7 @@ from looptool_kit.compose import stage as compose_stage
 from looptool_kit.expand import seeds_of
 from looptool_kit.expand import stage as expand_stage
 from looptool_kit.flow import with_decisions
-from looptool_kit.policies import policy_of, untrained
+from looptool_kit.policies import policy_of
 from looptool_kit.probe import stages as probe_stages
 from looptool_kit.records import Expansions, Probes, Verdicts
 from looptool_kit.report import duration
@@ -101,8 +101,7 @@ def _policy(run: Run, j: int) -> Stage:
 
 
 def _scores(run: Run, name: str, samples: str, j: int) -> Stage:
-    policy = policy_of(run, j) if j else untrained(run.settings)
-    return held_out.stage(run, policy, name, run.table(Samples, samples, 0))
+    return held_out.stage(run, policy_of(run, j), name, run.table(Samples, samples, 0))
 
 
 def _probes(run: Run, j: int) -> Stage:

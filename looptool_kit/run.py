@@ -21,7 +21,7 @@ import resource
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -383,7 +383,7 @@ def key(*parts: Any) -> str:
 OWN_RUN = "a run of its own (write them to a file and Run.create(FOLDER, seeds__source=FILE))"
 
 
-def whole(given: set[str], there: set[str], name: str, run: Run) -> None:
+def whole(given: Set[str], there: Set[str], name: str, run: Run) -> None:
     """Raise `ValueError` where only a part of a stage's input was given: its result would take the place of the whole one's."""
     if given < there:
         raise ValueError(

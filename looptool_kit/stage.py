@@ -11,15 +11,17 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import JsonValue
 
 from looptool_kit.config import Settings, deciding
+from looptool_kit.decisions import rows_of
 from looptool_kit.lock import refuse_links
-from looptool_kit.run import SUPERSEDED, Run, full_disk_explained, key
+from looptool_kit.run import SUPERSEDED, Run, full_disk_explained, key, whole
 from looptool_kit.tables import Table
 
+T = TypeVar("T", bound=Table[Any])
 CHAIN = ("policy", "probes_raw", "probes", "verdicts", "expansions", "composition")
 """The manifests of an iteration, each made from the one before."""
 SCORES = ("scores", "development_scores")
@@ -127,6 +129,16 @@ class Stage:
         time = "How long it had taken is not known" if unknown else f"It had taken {duration(own)}"
         said = f"{self.title} is made again: {'; '.join(reasons)}. {time}{follows}; expect about as long."
         print(visible(f"{said} What it takes the place of goes to {self.run.path / SUPERSEDED}."), flush=True)
+
+
+def given(run: Run, kind: type[T], table: T | None, name: str, iteration: int) -> T:
+    """The table that a stage was given, or that of the run; raises `ValueError` where only a part of the latter was given."""
+    if table is None:
+        return run.table(kind, name, iteration)
+    if run.has(name, iteration):
+        there = rows_of(run.stored(kind, name, iteration))
+        whole(rows_of(table), there, f"the {name} of iteration {iteration}", run)
+    return table
 
 
 def title(name: str, iteration: int) -> str:

@@ -13,7 +13,13 @@ def visible(text: object) -> str:
 
     New lines and tabs stay.
     """
-    return _INVISIBLE.sub(lambda m: chr(0x2400 + ord(m[0])) if ord(m[0]) < 32 else f"⟨U+{ord(m[0]):04X}⟩", str(text))
+    return _INVISIBLE.sub(sign, str(text))
+
+
+def sign(found: re.Match[str]) -> str:
+    """What is shown in the place of one invisible character."""
+    code = ord(found[0])
+    return chr(0x2400 + code) if code < 32 else f"⟨U+{code:04X}⟩"
 
 
 def say(text: object = "", **style: Any) -> None:

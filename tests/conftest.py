@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from looptool_kit.run import Run
 
 # How long an example takes is the machine's affair.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -48,3 +51,21 @@ def tiny_engine() -> Callable[[Any, Any], Any]:
     from looptool_kit.trainers.grpo import merged_engine
 
     return merged_engine(batch=8)
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The scripted policy in the place of the model: the iterations that it was trained in."""
+    from scripted_runs import scripted
+
+    return scripted(monkeypatch)
+
+
+@pytest.fixture
+def run(tmp_path: Path, trained: list[int]) -> Run:
+    """A finished loop of the scripted policy, nothing trained since."""
+    from scripted_runs import finished_loop
+
+    made = finished_loop(tmp_path / "run")
+    trained.clear()
+    return made

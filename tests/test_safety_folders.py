@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted_runs import files, finished_loop, go, scripted
+from scripted_runs import files, go
 
 import looptool_kit as lt
 from looptool_kit.config import with_overrides
@@ -24,19 +24,6 @@ from looptool_kit.run import Run, RunError
 from looptool_kit.summary import print_scoreboard, report_run
 from looptool_kit.tables import atomic
 from looptool_kit.trainers.common import COMPLETE, last_checkpoint
-
-
-@pytest.fixture
-def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    return scripted(monkeypatch)
-
-
-@pytest.fixture
-def run(tmp_path: Path, trained: list[int]) -> Run:
-    made = finished_loop(tmp_path / "run")
-    trained.clear()
-    return made
-
 
 # --------------------------------------------------------------- broken folders
 

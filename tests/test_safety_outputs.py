@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted_runs import finished_loop, scripted
+from scripted_runs import finished_loop
 from typer.testing import CliRunner
 
 from looptool_kit.cli import app
@@ -16,12 +16,6 @@ from looptool_kit.loop import Loop
 from looptool_kit.own_tools import init
 from looptool_kit.policies import base_policy, policy_of
 from looptool_kit.run import Run, RunError
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    scripted(monkeypatch)
-    return finished_loop(tmp_path / "run")
 
 
 def test_commands_write_neither_over_a_file_nor_into_a_run(run: Run, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted_runs import SMALL, files, finished_loop, go, scripted
+from scripted_runs import SMALL, files, go
 from typer.testing import CliRunner
 
 import looptool_kit as lt
@@ -45,18 +45,6 @@ def order_taxi(street: str, minutes: int):
         minutes: In how many minutes.
     """
 '''
-
-
-@pytest.fixture
-def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    return scripted(monkeypatch)
-
-
-@pytest.fixture
-def run(tmp_path: Path, trained: list[int]) -> Run:
-    made = finished_loop(tmp_path / "run")
-    trained.clear()
-    return made
 
 
 def slow(run: Run, seconds: float = 100.0) -> None:

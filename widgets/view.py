@@ -7,12 +7,15 @@ synced trait, so that a reloaded page finds it as it was. Text of samples and mo
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
 import anywidget
+
+from looptool_kit.terminal import sign
 
 
 @lru_cache
@@ -66,18 +69,7 @@ def html_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], caption: s
 
 def plain(text: str) -> str:
     """Text with its control characters made visible, so that no escape sequence and no change of writing direction takes effect."""
-    return "".join(_visible(c) for c in text)
+    return _UNSEEN.sub(sign, text)
 
 
-def _visible(c: str) -> str:
-    code = ord(c)
-    if c in "\n\t":
-        return c
-    if code < 0x20:
-        return chr(0x2400 + code)
-    if 0x7F <= code < 0xA0 or code in _DIRECTION:
-        return f"⟨U+{code:04X}⟩"
-    return c
-
-
-_DIRECTION = {0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")

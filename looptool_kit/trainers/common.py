@@ -10,13 +10,10 @@ from typing import Any
 
 from looptool_kit.config import GrpoSettings, LoraSettings, SftSettings
 from looptool_kit.engines.prompts import encode_answer, encode_prompt, end_token
-from looptool_kit.lock import checkpoints
+from looptool_kit.lock import COMPLETE, checkpoints
 from looptool_kit.samples import Sample
 from looptool_kit.tables import atomic, write_text
 from looptool_kit.toolcalls import render_answer
-
-COMPLETE = "complete"
-"""Written into a checkpoint after all of its files: a checkpoint without it was cut short and is thrown away."""
 
 
 def encode(tokenizer: Any, sample: Sample) -> tuple[list[int], list[int]]:
