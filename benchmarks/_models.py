@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from looptool_kit.samples import Sample
-from looptool_kit.seeders import world
+from looptool_kit import world
+from looptool_kit.core.samples import Sample
 
 
 def as_imported(ours: bool) -> None:
@@ -24,7 +24,7 @@ def load(quick: bool) -> tuple[Any, Any]:
         from tiny_models import tiny_model, tiny_tokenizer
 
         return tiny_model("llama", context=16_384), tiny_tokenizer()
-    from looptool_kit.policies import load_base
+    from looptool_kit.policy.policy import load_base
 
     return load_base("embedded")
 

@@ -4,7 +4,7 @@
     python benchmarks/acebench_agreement.py ACEBench             # less than a minute
 
 Every label, and answers changed in 26 ways (the 20 of `bfcl_agreement.py` and 6 more; for special categories 8 changes of the sentence), go through
-the evaluation functions of the checkout's `eval_main.py`, in a process of their own, and through `acebench_check`. Prints for each category what
+the evaluation functions of the checkout's `eval_main.py`, in a process of their own, and through `stages/evaluate/acebench/check.py`. Prints for each category what
 becomes of the labels, in how many cases the verdicts are the same, and for each kind of change how many are let through.
 """
 
@@ -22,11 +22,11 @@ from pathlib import Path
 from bfcl_agreement import CHANGES, Calls, Change, _is, _values
 from tqdm.auto import tqdm
 
-from looptool_kit.stats import wilson
-from looptool_kit.suites.acebench import CategoryScore, totals
-from looptool_kit.suites.acebench_check import official, official_calls, strict
-from looptool_kit.suites.acebench_labels import CATEGORIES, Entry, answers, entries, messages_of, named, sentence
-from looptool_kit.toolcalls import render_calls
+from looptool_kit.core.stats import wilson
+from looptool_kit.core.toolcalls import render_calls
+from looptool_kit.stages.evaluate.acebench import CategoryScore, totals
+from looptool_kit.stages.evaluate.acebench.check import official, official_calls, strict
+from looptool_kit.stages.evaluate.acebench.labels import CATEGORIES, Entry, answers, entries, messages_of, named, sentence
 
 # ------------------------------------------------------- the official script
 

@@ -12,14 +12,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from looptool_kit.ablate import folder
-from looptool_kit.arms import FULL, interval, signed
-from looptool_kit.policies import policy_of
-from looptool_kit.records import Score
-from looptool_kit.run import Run
-from looptool_kit.stats import clustered_difference, wilson
-from looptool_kit.suites import bfcl, robustness
-from looptool_kit.tables import write_text
+from looptool_kit.core.records import Score
+from looptool_kit.core.stats import clustered_difference, wilson
+from looptool_kit.core.tables import write_text
+from looptool_kit.policy.policy import policy_of
+from looptool_kit.run.folder import Run
+from looptool_kit.stages.evaluate import bfcl, robustness
+from looptool_kit.studies.ablate import folder
+from looptool_kit.studies.arms import FULL, interval, signed
 
 CATEGORIES = ("simple_python", "multiple", "parallel", "irrelevance", "live_simple", "live_multiple")
 """BFCL's: one call, a choice, several calls, none, and the first two as users wrote them."""

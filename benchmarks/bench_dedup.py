@@ -16,10 +16,10 @@ from functools import partial
 
 from _measure import HEAD, Work, compare, rows, verdict
 
-from looptool_kit.dedup import ALIKE, SAME, deduplicate, said
-from looptool_kit.samples import Sample
-from looptool_kit.seeders import world
-from looptool_kit.toolcalls import canonical_calls
+from looptool_kit import world
+from looptool_kit.checks.dedup import ALIKE, SAME, deduplicate, said
+from looptool_kit.core.samples import Sample
+from looptool_kit.core.toolcalls import canonical_calls
 
 WORDS = ("please", "just", "really", "also", "now", "then", "kindly", "maybe", "actually", "soon")
 

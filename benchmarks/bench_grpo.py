@@ -24,7 +24,7 @@ from _measure import HEAD, Work, compare, rows, verdict
 from _models import as_imported, load, on_lists
 
 from looptool_kit.config import LoraSettings
-from looptool_kit.toolcalls import render_prompt
+from looptool_kit.core.toolcalls import render_prompt
 
 
 class Shape(NamedTuple):
@@ -66,8 +66,8 @@ def side(ours: bool, shape: Shape, quick: bool) -> Work:
     from transformers.trainer_callback import PrinterCallback
     from trl import GRPOConfig, GRPOTrainer
 
-    from looptool_kit.trainers.common import lora_policy
-    from looptool_kit.trainers.grpo import shared_prefix_trainer
+    from looptool_kit.stages.train.common import lora_policy
+    from looptool_kit.stages.train.grpo import shared_prefix_trainer
 
     if shape.warm:
         side(ours, shape._replace(group=shape.warm, warm=0), quick)()
@@ -121,9 +121,9 @@ def _given(prompt: list[int], completions: list[list[int]], batch: list[Any], tr
 
 def _generating(model: Any, tokenizer: Any, policy: Any, by_prompt: dict[str, Any], shape: Shape) -> Callable[..., Any]:
     """Completions as our GRPO gets them: from the engine, on merged weights, each prompt computed once for its group."""
-    from looptool_kit.engines import Sampling
-    from looptool_kit.engines.transformers import TransformersEngine
-    from looptool_kit.trainers.common import merged_copy
+    from looptool_kit.policy.engines import Sampling
+    from looptool_kit.policy.engines.transformers import TransformersEngine
+    from looptool_kit.stages.train.common import merged_copy
 
     engine = TransformersEngine(model, tokenizer, batch_size=32)
     engine.ends = set()  # every completion gets its full length

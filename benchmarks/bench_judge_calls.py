@@ -18,10 +18,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from looptool_kit.calls import Endpoint, Request, complete
-from looptool_kit.judges.llm import SYSTEM, prompt
-from looptool_kit.seeders import world
-from looptool_kit.toolcalls import Answer
+from looptool_kit import world
+from looptool_kit.core.toolcalls import Answer
+from looptool_kit.llm.client import Endpoint, Request, complete
+from looptool_kit.stages.verify.llm import SYSTEM, prompt
 
 ROOT = Path(__file__).parent.parent
 SAID = json.dumps({"correct_approach": "Call it once.", "error_analysis": "B leaves a value out.", "verdict": "A"})

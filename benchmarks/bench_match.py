@@ -20,9 +20,9 @@ from typing import Any
 
 from _measure import HEAD, Work, compare, rows, verdict
 
-from looptool_kit.samples import Label, ToolCall
-from looptool_kit.seeders import world
-from looptool_kit.toolcalls import Answer, match
+from looptool_kit import world
+from looptool_kit.core.samples import Label, ToolCall
+from looptool_kit.core.toolcalls import Answer, match
 
 SOURCE = "dataloop/judgement_label_verification.py"
 Call = dict[str, Any]

@@ -26,8 +26,8 @@ def ours(lists: int, each: int, new: int, threads: int, quick: bool) -> Work:
     """Greedy completions by the transformers engine."""
     import torch
 
-    from looptool_kit.engines import Sampling
-    from looptool_kit.engines.transformers import TransformersEngine
+    from looptool_kit.policy.engines import Sampling
+    from looptool_kit.policy.engines.transformers import TransformersEngine
 
     torch.set_num_threads(threads)
     engine = TransformersEngine(*load(quick), batch_size=BATCH)
@@ -46,7 +46,7 @@ def theirs(lists: int, each: int, new: int, threads: int, quick: bool) -> Work:
     as_imported(ours=False)
     import torch
 
-    from looptool_kit.engines.transformers import TransformersEngine
+    from looptool_kit.policy.engines.transformers import TransformersEngine
 
     torch.set_num_threads(threads)
     model, tokenizer = load(quick)
@@ -78,7 +78,7 @@ def gaps(lists: int, each: int, quick: bool, a: list[list[int]], b: list[list[in
         return []
     import torch
 
-    from looptool_kit.engines.transformers import TransformersEngine
+    from looptool_kit.policy.engines.transformers import TransformersEngine
 
     model, tokenizer = load(quick)
     engine, samples, found = TransformersEngine(model, tokenizer), on_lists(lists, each), []
@@ -96,8 +96,8 @@ def gaps(lists: int, each: int, quick: bool, a: list[list[int]], b: list[list[in
 
 def bound(lists: int, each: int, quick: bool, answers: list[list[int]]) -> float:
     """Tokens that go through the layers at `generate`, padding included, over those at ours: distinct tokens of each batch's prompts."""
-    from looptool_kit.engines.prefix_tree import plant
-    from looptool_kit.engines.transformers import TransformersEngine
+    from looptool_kit.policy.engines.prefix_tree import plant
+    from looptool_kit.policy.engines.transformers import TransformersEngine
 
     engine, samples = TransformersEngine(*load(quick), batch_size=BATCH), on_lists(lists, each)
     prompts = [engine.tokenizer(engine.render(s), add_special_tokens=False).input_ids for s in samples]

@@ -17,9 +17,9 @@ from typing import Any
 
 from _measure import HEAD, Work, compare, rows, verdict
 
-from looptool_kit.rules import call_errors
-from looptool_kit.samples import Tool, ToolCall
-from looptool_kit.seeders import world
+from looptool_kit import world
+from looptool_kit.checks.rules import call_errors
+from looptool_kit.core.samples import Tool, ToolCall
 
 Item = tuple[ToolCall, tuple[Tool, ...]]
 

@@ -23,12 +23,12 @@ from typing import Any
 
 from _measure import Work, compare, measure, verdict
 
-from looptool_kit.dedup import deduplicate
-from looptool_kit.records import Expansions, Probe, Probes, Score, Verdict, Verdicts
-from looptool_kit.rules import call_errors, check_sample
-from looptool_kit.samples import Samples
-from looptool_kit.seeders import world
-from looptool_kit.toolcalls import Answer, grade, match, parse, render_answer
+from looptool_kit import world
+from looptool_kit.checks.dedup import deduplicate
+from looptool_kit.checks.rules import call_errors, check_sample
+from looptool_kit.core.records import Expansions, Probe, Probes, Score, Verdict, Verdicts
+from looptool_kit.core.samples import Samples
+from looptool_kit.core.toolcalls import Answer, grade, match, parse, render_answer
 
 STAGES = ("store: write", "store: read", "match", "parse and grade", "rules: schema", "rules with grounding", "deduplicate", "compose", "report")
 
@@ -94,9 +94,9 @@ def _stages(count: int) -> dict[str, Any]:
 
 
 def _composed(folder: Path, written: Path, samples: Samples, stage: Callable[..., Any]) -> None:
-    from looptool_kit.compose import compose
-    from looptool_kit.report import IterationData, ReportData, write_report
-    from looptool_kit.run import Run
+    from looptool_kit.report.html import IterationData, ReportData, write_report
+    from looptool_kit.run.folder import Run
+    from looptool_kit.stages.compose import compose
 
     run = Run.create(folder, preset="cpu", compose__hppl=len(samples) // 5)
     probes = probes_of(samples)

@@ -20,7 +20,7 @@ from _measure import HEAD, Work, compare, rows, verdict
 from _models import as_imported, load, on_lists
 
 from looptool_kit.config import LoraSettings, load_preset
-from looptool_kit.samples import Samples
+from looptool_kit.core.samples import Samples
 
 
 def side(ours: bool, lists: int, each: int, quick: bool) -> Work:
@@ -28,9 +28,9 @@ def side(ours: bool, lists: int, each: int, quick: bool) -> Work:
     import warnings
 
     as_imported(ours)
-    from looptool_kit.trainers import sft
-    from looptool_kit.trainers.common import encode
-    from looptool_kit.trainers.shared_prefix import pack
+    from looptool_kit.stages.train import sft
+    from looptool_kit.stages.train.common import encode
+    from looptool_kit.stages.train.shared_prefix import pack
 
     model, tokenizer = load(quick)
     samples = Samples(on_lists(lists, each))

@@ -18,9 +18,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from looptool_kit.records import Probe, Probes
-from looptool_kit.run import Run
-from looptool_kit.samples import Sample, Samples
+from looptool_kit.core.records import Probe, Probes
+from looptool_kit.core.samples import Sample, Samples
+from looptool_kit.run.folder import Run
 
 HERE = Path(__file__).resolve().parent
 RECORDED = HERE.parent / "sample_data" / "run"

@@ -18,12 +18,12 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from looptool_kit.acceptable import match_acceptable
-from looptool_kit.samples import ToolCall
-from looptool_kit.stats import wilson
-from looptool_kit.suites.bfcl_env import VERSION, Worker
-from looptool_kit.suites.bfcl_labels import first_acceptable, language_of
-from looptool_kit.suites.bfcl_weights import MULTI_TURN, SINGLE_TURN
+from looptool_kit.core.samples import ToolCall
+from looptool_kit.core.stats import wilson
+from looptool_kit.stages.evaluate.bfcl.acceptable import match_acceptable
+from looptool_kit.stages.evaluate.bfcl.env import VERSION, Worker
+from looptool_kit.stages.evaluate.bfcl.labels import first_acceptable, language_of
+from looptool_kit.stages.evaluate.bfcl.weights import MULTI_TURN, SINGLE_TURN
 
 Calls = list[ToolCall]
 Change = Callable[[Calls, dict[str, Any], random.Random], "Calls | None"]

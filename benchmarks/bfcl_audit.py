@@ -20,12 +20,12 @@ from typing import Any, NamedTuple
 
 from tqdm.auto import tqdm
 
-from looptool_kit.grounding import ground
-from looptool_kit.samples import ToolCall
-from looptool_kit.suites.bfcl_env import VERSION, Worker
-from looptool_kit.suites.bfcl_labels import first_acceptable, language_of, sample_of
-from looptool_kit.suites.bfcl_weights import CATEGORIES, MULTI_TURN, SINGLE_TURN
-from looptool_kit.tables import write_text
+from looptool_kit.core.samples import ToolCall
+from looptool_kit.core.tables import write_text
+from looptool_kit.stages.evaluate.bfcl.env import VERSION, Worker
+from looptool_kit.stages.evaluate.bfcl.labels import first_acceptable, language_of, sample_of
+from looptool_kit.stages.evaluate.bfcl.weights import CATEGORIES, MULTI_TURN, SINGLE_TURN
+from looptool_kit.text.grounding import ground
 
 PYTHON_TYPES: dict[str, Any] = {
     "string": str, "integer": int, "float": (int, float), "boolean": bool, "array": list, "tuple": list, "dict": dict,

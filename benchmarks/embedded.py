@@ -37,20 +37,20 @@ from typing import Any, NamedTuple
 
 import made_up_tools
 
-from looptool_kit import contamination
+from looptool_kit import world
+from looptool_kit.checks import contamination
 from looptool_kit.config import LoraSettings, load_preset
-from looptool_kit.models import HUB_ID, default_dtype, load_tokenizer
-from looptool_kit.policies import base_policy, load_base, open_engine
-from looptool_kit.records import Score, Scores
-from looptool_kit.run import Run, key
-from looptool_kit.samples import Sample, Samples
-from looptool_kit.seeders import world
-from looptool_kit.stats import wilson
-from looptool_kit.suites import bfcl, held_out
-from looptool_kit.tables import atomic, write_json, write_text
-from looptool_kit.trainers.common import encode, lora_policy
-from looptool_kit.trainers.shared_prefix import Packed, pack, packed_logps
-from looptool_kit.trainers.tree_attention import BLOCK
+from looptool_kit.core.records import Score, Scores
+from looptool_kit.core.samples import Sample, Samples
+from looptool_kit.core.stats import wilson
+from looptool_kit.core.tables import atomic, write_json, write_text
+from looptool_kit.policy.models import HUB_ID, default_dtype, load_tokenizer
+from looptool_kit.policy.policy import base_policy, load_base, open_engine
+from looptool_kit.run.folder import Run, key
+from looptool_kit.stages.evaluate import bfcl, held_out
+from looptool_kit.stages.train.common import encode, lora_policy
+from looptool_kit.stages.train.shared_prefix import Packed, pack, packed_logps
+from looptool_kit.stages.train.tree_attention import BLOCK
 
 ROOT = Path(__file__).resolve().parent.parent
 OTHERS = sorted({d for name in ("cpu", "cpu-quick") for d in load_preset(name).seeds.domains})
@@ -422,7 +422,7 @@ def _finish(
         f"Left out because a benchmark has them: {left_out} samples, {len(state['bad_tools'])} tools.\n"
         f"Wrote {folder}, SHA-256 {found}.\n"
         f"Evaluate it: python benchmarks/embedded.py --check --adapter {folder}\n"
-        "Ship it: copy its files into looptool_kit/embedded, set ADAPTER_SHA256 in looptool_kit/models.py."
+        "Ship it: copy its files into looptool_kit/policy/embedded, set ADAPTER_SHA256 in looptool_kit/policy/models.py."
     )
 
 

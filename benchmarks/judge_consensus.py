@@ -22,12 +22,12 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from mock_llm import MockLLM
 from scripted_judges import EVEN, Case, Judge, Judges, cases
 
-from looptool_kit.calls import Request, complete, json_object
 from looptool_kit.config import Settings, load_preset
-from looptool_kit.judges._consensus import dawid_skene, majority
-from looptool_kit.judges.llm import SYSTEM, VERDICTS, judge_batch, prompt
-from looptool_kit.records import Verdict
-from looptool_kit.toolcalls import Answer
+from looptool_kit.core.records import Verdict
+from looptool_kit.core.toolcalls import Answer
+from looptool_kit.llm.client import Request, complete, json_object
+from looptool_kit.stages.verify._consensus import dawid_skene, majority
+from looptool_kit.stages.verify.llm import SYSTEM, VERDICTS, judge_batch, prompt
 
 
 class Counted(NamedTuple):

@@ -13,10 +13,10 @@ import tempfile
 from pathlib import Path
 
 from looptool_kit.config import Settings
-from looptool_kit.judge_check import check, right_samples
-from looptool_kit.run import Run
-from looptool_kit.samples import Samples
-from looptool_kit.seeders.world import generate
+from looptool_kit.core.samples import Samples
+from looptool_kit.run.folder import Run
+from looptool_kit.studies.judge_check import check, right_samples
+from looptool_kit.world import generate
 
 CATEGORIES = ("simple_python", "multiple", "parallel", "parallel_multiple", "live_simple", "live_multiple")
 DOC = Path(__file__).parent.parent / "docs" / "judge-report.md"
@@ -24,9 +24,9 @@ DOC = Path(__file__).parent.parent / "docs" / "judge-report.md"
 
 def bfcl(each: int) -> Samples:
     """`each` entries of every category, labels as BFCL has them (of several acceptable values the first)."""
-    from looptool_kit.suites.bfcl import chosen
-    from looptool_kit.suites.bfcl_env import Worker
-    from looptool_kit.suites.bfcl_labels import sample_of
+    from looptool_kit.stages.evaluate.bfcl import chosen
+    from looptool_kit.stages.evaluate.bfcl.env import Worker
+    from looptool_kit.stages.evaluate.bfcl.labels import sample_of
 
     with Worker() as worker:
         found = {c: worker.ask("entries", category=c) for c in CATEGORIES}
@@ -45,7 +45,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         parts = [f"## Without a policy\n\n{check(Path(folder), samples, Settings())}"]
         if given.run:
-            from looptool_kit.policies import open_engine, policy_of
+            from looptool_kit.policy.policy import open_engine, policy_of
 
             run = Run.open(given.run, read_only=True)
             trained = max(j for j in run.iterations if run.manifest("policy", j))

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from made_up_tasks import THINGS, Made, Slot, Task, an, default_of, plural_of, sentences
 from made_up_values import listed, split
 
-from looptool_kit.samples import ToolCall
+from looptool_kit.core.samples import ToolCall
 
 MENTIONED = 0.4
 """Share of the optional parameters that a request mentions."""

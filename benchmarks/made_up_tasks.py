@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from made_up_values import BANK, Kind, kind, listed, split
 
-from looptool_kit.samples import Tool
+from looptool_kit.core.samples import Tool
 
 FAMILIES = {"fact": 0.2, "calculation": 0.28, "record": 0.3, "action": 0.22}
 """Shares of the sorts of tasks."""

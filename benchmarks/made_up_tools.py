@@ -19,8 +19,8 @@ from made_up_requests import different, dressed, question, same, wanted
 from made_up_tasks import FAMILIES, SMALL, Made, Style, Task, make, style_of, tasks
 from made_up_values import BANK, POOLS, split
 
-from looptool_kit.samples import Label, Message, Sample, Samples
-from looptool_kit.seeders.world.tasks import ASKED, CANT, DECLINED
+from looptool_kit.core.samples import Label, Message, Sample, Samples
+from looptool_kit.world.tasks import ASKED, CANT, DECLINED
 
 SHARES = {"single": 0.22, "choice": 0.25, "same": 0.16, "different": 0.14, "decline": 0.15, "ask": 0.08}
 """Of the tasks; `same` and `different` are the two sorts of kind `parallel`."""

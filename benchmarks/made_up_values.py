@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 from num2words import num2words
 
-from looptool_kit.seeders.world import pools
-from looptool_kit.seeders.world.core import held_out
+from looptool_kit.world import pools
+from looptool_kit.world.core import held_out
 
 Said = tuple[Any, str]
 IN_WORDS = 0.1

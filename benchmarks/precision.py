@@ -24,13 +24,13 @@ from typing import Any
 from _models import on_lists
 from run import machine
 
-from looptool_kit.engines import Sampling
-from looptool_kit.models import default_dtype, find_model, load
-from looptool_kit.policies import policy_of
-from looptool_kit.run import Run
-from looptool_kit.samples import Sample
-from looptool_kit.tables import write_text
-from looptool_kit.toolcalls import grade, parse
+from looptool_kit.core.samples import Sample
+from looptool_kit.core.tables import write_text
+from looptool_kit.core.toolcalls import grade, parse
+from looptool_kit.policy.engines import Sampling
+from looptool_kit.policy.models import default_dtype, find_model, load
+from looptool_kit.policy.policy import policy_of
+from looptool_kit.run.folder import Run
 
 LEAST = 0.98
 PAGE = Path(__file__).parent.parent / "docs" / "precision.md"
@@ -38,7 +38,7 @@ PAGE = Path(__file__).parent.parent / "docs" / "precision.md"
 
 def by_transformers(model: Any, tokenizer: Any, samples: list[Sample], new: int) -> Callable[[], list[list[int]]]:
     """Greedy token ids from our engine."""
-    from looptool_kit.engines.transformers import TransformersEngine
+    from looptool_kit.policy.engines.transformers import TransformersEngine
 
     engine = TransformersEngine(model, tokenizer, batch_size=64)
     return lambda: [list(c.token_ids) for [c] in engine.generate(samples, Sampling(max_new_tokens=new))]
@@ -49,7 +49,7 @@ def by_ctranslate2(model: Any, tokenizer: Any, samples: list[Sample], new: int, 
     import ctranslate2
     from ctranslate2.converters import TransformersConverter
 
-    from looptool_kit.engines.transformers import TransformersEngine
+    from looptool_kit.policy.engines.transformers import TransformersEngine
 
     engine = TransformersEngine(model, tokenizer)
     model.save_pretrained(f"{folder}/merged")

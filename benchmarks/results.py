@@ -4,7 +4,7 @@
 
 The control starts from the same policy D1 and is trained, iteration by iteration, on seed samples alone: those that the loop had
 seen by then, repeated until their tokens reach those of the loop's dataset, with the same recipe.
-`--arms` names the arms beside the loop: the control, and the loop without a part (`looptool_kit.arms`); none, and the loops are compared with the
+`--arms` names the arms beside the loop: the control, and the loop without a part (`looptool_kit.studies.arms`); none, and the loops are compared with the
 model that they start from alone. `--jobs 8` runs eight at once, one thread each, also on one GPU; what each says is in runs/results/<run>.log.
 Finished runs stay in runs/results; none is repeated.
 """
@@ -21,20 +21,19 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 import looptool_kit as lt
-from looptool_kit import summary
-from looptool_kit.ablate import collect, folder, run_arm
-from looptool_kit.arms import ARMS, CONTROL, FULL, interval, signed, text
 from looptool_kit.config import load_preset
-from looptool_kit.evaluate import best, scores
-from looptool_kit.policies import open_engine, policy_of
-from looptool_kit.records import Scores
-from looptool_kit.run import Run
-from looptool_kit.samples import Samples
-from looptool_kit.seed import SPLITS
-from looptool_kit.stats import Clustered, aligned, clustered_difference, wilson
-from looptool_kit.summary import judge_against_truth, timings
-from looptool_kit.tables import write_json, write_text
-from looptool_kit.toolcalls import render_answer
+from looptool_kit.core.records import HELD_OUT_SPLITS, Scores
+from looptool_kit.core.samples import Samples
+from looptool_kit.core.stats import Clustered, aligned, clustered_difference, wilson
+from looptool_kit.core.tables import write_json, write_text
+from looptool_kit.core.toolcalls import render_answer
+from looptool_kit.policy.policy import open_engine, policy_of
+from looptool_kit.report import summary
+from looptool_kit.report.summary import judge_against_truth, timings
+from looptool_kit.run.folder import Run
+from looptool_kit.stages.evaluate.stage import best, scores
+from looptool_kit.studies.ablate import collect, folder, run_arm
+from looptool_kit.studies.arms import ARMS, CONTROL, FULL, interval, signed, text
 
 
 def repeats(controls: list[Run]) -> float:
@@ -116,7 +115,7 @@ def work(args: argparse.Namespace, number: int, arm: str) -> None:
     """Run the loop of one random seed to its end, or an arm beside it; several at once have one thread each and a log."""
     import torch
 
-    from looptool_kit.engines import prompts
+    from looptool_kit.policy.engines import prompts
 
     path = folder(args.runs, args.preset, number, arm)
     if args.jobs > 1:
@@ -151,7 +150,7 @@ def page(loops: list[Run], controls: list[Run], args: argparse.Namespace) -> str
 
     settings = load_preset(args.preset)
     found, against = [scores(r) for r in loops], [scores(r) for r in controls]
-    views = list(summary.views(SPLITS).items())
+    views = list(summary.views(HELD_OUT_SPLITS).items())
     head = ["policy", *(name for name, _ in views)]
     names = list(found[0])
     chosen = [name for run, table in zip((*loops, *controls), (*found, *against), strict=True) if (name := best(run)) in table]

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import sys
-import types
 from typing import TYPE_CHECKING, Any
 
 # Torch's CPU threads spin while they wait for each other; beside any other busy process that makes two threads slower than one.
@@ -26,57 +24,81 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 _HOME = {
-    "Run": "run",
-    "RunError": "run",
+    "Run": "run.folder",
+    "RunError": "core.errors",
     "Loop": "loop",
-    "seed": "seed",
-    "train": "train",
-    "probe": "probe",
-    "verify": "verify",
-    "expand": "expand",
-    "compose": "compose",
-    "composition": "compose",
-    "evaluate": "evaluate",
-    "Policy": "policies",
-    "base_policy": "policies",
-    "policy_of": "policies",
-    "Tool": "samples",
-    "ToolCall": "samples",
-    "Message": "samples",
-    "Label": "samples",
-    "Sample": "samples",
-    "Samples": "samples",
-    "Answer": "toolcalls",
-    "parse": "toolcalls",
-    "render_answer": "toolcalls",
-    "render_prompt": "toolcalls",
-    "match": "toolcalls",
-    "diagnose": "toolcalls",
-    "grade": "toolcalls",
-    "load_tools": "catalog",
-    "init": "own_tools",
-    "flips": "stats",
-    "paired": "stats",
-    "scoreboard": "stats",
+    "seed": "stages.seed.stage",
+    "train": "stages.train.stage",
+    "probe": "stages.probe",
+    "verify": "stages.verify.stage",
+    "expand": "stages.expand.stage",
+    "compose": "stages.compose",
+    "composition": "stages.compose",
+    "evaluate": "stages.evaluate.stage",
+    "scores": "stages.evaluate.stage",
+    "Policy": "policy.policy",
+    "base_policy": "policy.policy",
+    "policy_of": "policy.policy",
+    "open_engine": "policy.policy",
+    "Sampling": "policy.engines",
+    "save_merged": "policy.export",
+    "Tool": "core.samples",
+    "ToolCall": "core.samples",
+    "Message": "core.samples",
+    "Label": "core.samples",
+    "Sample": "core.samples",
+    "Samples": "core.samples",
+    "Probes": "core.records",
+    "Verdicts": "core.records",
+    "Expansions": "core.records",
+    "Members": "core.records",
+    "Scores": "core.records",
+    "Answer": "core.toolcalls",
+    "parse": "core.toolcalls",
+    "render_answer": "core.toolcalls",
+    "render_prompt": "core.toolcalls",
+    "match": "core.toolcalls",
+    "diagnose": "core.toolcalls",
+    "grade": "core.toolcalls",
+    "load_tools": "tools.catalog",
+    "init": "tools.of_run",
+    "check_sample": "checks.rules",
+    "call_errors": "checks.rules",
+    "Deduplicator": "checks.dedup",
+    "flips": "core.stats",
+    "paired": "core.stats",
+    "scoreboard": "core.stats",
+    "print_scoreboard": "report.summary",
+    "report_run": "report.summary",
+    "judge_against_truth": "report.summary",
+    "load_preset": "config",
 }
 __all__ = sorted(_HOME)  # noqa: PLE0605
 
 if TYPE_CHECKING:
-    from looptool_kit.catalog import load_tools
-    from looptool_kit.compose import compose, composition
-    from looptool_kit.evaluate import evaluate
-    from looptool_kit.expand import expand
+    from looptool_kit.checks.dedup import Deduplicator
+    from looptool_kit.checks.rules import call_errors, check_sample
+    from looptool_kit.config import load_preset
+    from looptool_kit.core.errors import RunError
+    from looptool_kit.core.records import Expansions, Members, Probes, Scores, Verdicts
+    from looptool_kit.core.samples import Label, Message, Sample, Samples, Tool, ToolCall
+    from looptool_kit.core.stats import flips, paired, scoreboard
+    from looptool_kit.core.toolcalls import Answer, diagnose, grade, match, parse, render_answer, render_prompt
     from looptool_kit.loop import Loop
-    from looptool_kit.own_tools import init
-    from looptool_kit.policies import Policy, base_policy, policy_of
-    from looptool_kit.probe import probe
-    from looptool_kit.run import Run, RunError
-    from looptool_kit.samples import Label, Message, Sample, Samples, Tool, ToolCall
-    from looptool_kit.seed import seed
-    from looptool_kit.stats import flips, paired, scoreboard
-    from looptool_kit.toolcalls import Answer, diagnose, grade, match, parse, render_answer, render_prompt
-    from looptool_kit.train import train
-    from looptool_kit.verify import verify
+    from looptool_kit.policy.engines import Sampling
+    from looptool_kit.policy.export import save_merged
+    from looptool_kit.policy.policy import Policy, base_policy, open_engine, policy_of
+    from looptool_kit.report.summary import judge_against_truth, print_scoreboard, report_run
+    from looptool_kit.run.folder import Run
+    from looptool_kit.stages.compose import compose, composition
+    from looptool_kit.stages.evaluate.stage import evaluate, scores
+    from looptool_kit.stages.expand.stage import expand
+    from looptool_kit.stages.probe import probe
+    from looptool_kit.stages.seed.stage import seed
+    from looptool_kit.stages.train.stage import train
+    from looptool_kit.stages.verify.stage import verify
+    from looptool_kit.tools.catalog import load_tools
+    from looptool_kit.tools.of_run import init
 
 
 def __getattr__(name: str) -> Any:
@@ -89,15 +111,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return [*globals(), *_HOME]
-
-
-class _Package(types.ModuleType):
-    """Importing `looptool_kit.seed` would put the module where the stage `looptool_kit.seed(run)` belongs; this keeps the function there."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(value, types.ModuleType) and _HOME.get(name) == name:
-            value = getattr(value, name)
-        super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

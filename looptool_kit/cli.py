@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from looptool_kit.terminal import say
+from looptool_kit.core.terminal import say
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
@@ -24,9 +24,9 @@ Iteration = Annotated[int | None, typer.Option(help="Iteration; the newest one i
 
 def main() -> None:
     """Run the command; errors that a user can mend are one paragraph, not a traceback (LOOPTOOL_DEBUG=1 shows the traceback)."""
-    from looptool_kit.errors import no_writing
-    from looptool_kit.models import ModelNotFound
-    from looptool_kit.run import RunError
+    from looptool_kit.core.errors import no_writing
+    from looptool_kit.policy.models import ModelNotFound
+    from looptool_kit.run.folder import RunError
 
     signal.signal(signal.SIGINT, _stop)
     try:
@@ -72,13 +72,13 @@ def _overrides(pairs: list[str] | None, seed: int | None) -> dict[str, Any]:
 
 
 def _open(path: Path) -> Any:
-    from looptool_kit.run import Run
+    from looptool_kit.run.folder import Run
 
     return Run.open(path)
 
 
 def _open_or_create(path: Path, preset: str | None, overrides: dict[str, Any]) -> Any:
-    from looptool_kit.run import Run
+    from looptool_kit.run.folder import Run
 
     if (path / "run.toml").exists() and preset is None and not overrides:
         return Run.open(path)
@@ -97,8 +97,8 @@ def init(
     if tools is None:
         run = _open_or_create(path, preset, _overrides(set_, seed))
     else:
-        from looptool_kit.own_tools import init as make
-        from looptool_kit.own_tools import tools_of
+        from looptool_kit.tools.of_run import init as make
+        from looptool_kit.tools.of_run import tools_of
         from looptool_kit.trust import tools_kind
 
         if act := {"python": "run", "mcp": "started or asked"}.get(tools_kind(tools)):
@@ -114,7 +114,7 @@ def init(
 def trust(path: RunFolder, yes: Annotated[bool, typer.Option("--yes", help="Confirm without asking.")] = False) -> None:
     """Show which settings of a run from elsewhere run a command or a file or send data, and confirm them for this folder."""
     from looptool_kit import trust as settings
-    from looptool_kit.run import Run
+    from looptool_kit.run.folder import Run
 
     run = Run.open(path, read_only=True)
     found = settings.acts(run.settings, path)
@@ -137,7 +137,7 @@ def loop(path: RunFolder = Path("runs/tour"), preset: Preset = None, seed: SeedO
     A loop that was stopped goes on where it stopped.
     """
     from looptool_kit.loop import Loop
-    from looptool_kit.run import full_disk_explained
+    from looptool_kit.run.folder import full_disk_explained
 
     run = _open_or_create(path, preset, _overrides(set_, seed))
     if not run.iterations and (said := _forecast(run)):
@@ -155,8 +155,8 @@ def loop(path: RunFolder = Path("runs/tour"), preset: Preset = None, seed: SeedO
 
 def _forecast(run: Any) -> str:
     """What the loop is about to take, in words; empty where that cannot be known."""
-    from looptool_kit.forecast import forecast
-    from looptool_kit.report import duration
+    from looptool_kit.core.terminal import duration
+    from looptool_kit.report.forecast import forecast
 
     found = forecast(run.settings)
     if found is None:
@@ -190,8 +190,8 @@ def ablate(
 
     Says first how long it will take. What has finished is kept, and one that was stopped goes on where it stopped.
     """
-    from looptool_kit import ablate as study
-    from looptool_kit.arms import ARMS, text
+    from looptool_kit.studies import ablate as study
+    from looptool_kit.studies.arms import ARMS, text
 
     try:
         numbers = [int(n) for n in seeds.split(",")]
@@ -202,8 +202,8 @@ def ablate(
 
 
 def _finish(run: Any) -> None:
-    from looptool_kit.run import full_disk_explained
-    from looptool_kit.summary import print_scoreboard, report_run, took
+    from looptool_kit.report.summary import print_scoreboard, report_run, took
+    from looptool_kit.run.folder import full_disk_explained
 
     print_scoreboard(run)
     say(took(run))
@@ -212,7 +212,7 @@ def _finish(run: Any) -> None:
 
 
 def _stage(path: Path, work: Callable[[Any], Any]) -> None:
-    from looptool_kit.run import full_disk_explained
+    from looptool_kit.run.folder import full_disk_explained
 
     run = _open(path)
     with full_disk_explained(run.path):
@@ -228,7 +228,7 @@ def seed_command(
     set_: Set = None,
 ) -> None:
     """Make the seed data: the pool, D1, the held-out splits and the truth behind planted noise."""
-    from looptool_kit.seed import seed as stage
+    from looptool_kit.stages.seed.stage import seed as stage
 
     run = _open_or_create(path, preset, _overrides(set_, seed) | ({} if noise is None else {"seeds__noise": noise}))
     say(f"{stage(run)} in {run.folder(1) / 'samples.parquet'}; held-out splits and truth in {run.folder(0)}")
@@ -237,7 +237,7 @@ def seed_command(
 @app.command()
 def train(path: RunFolder, iteration: Iteration = None) -> None:
     """Train the policy on D_j."""
-    from looptool_kit.train import train as stage
+    from looptool_kit.stages.train.stage import train as stage
 
     _stage(path, lambda run: stage(run, iteration=iteration))
 
@@ -245,7 +245,7 @@ def train(path: RunFolder, iteration: Iteration = None) -> None:
 @app.command()
 def probe(path: RunFolder, iteration: Iteration = None) -> None:
     """Greedy-decode D_j: predictions, perplexities, matches."""
-    from looptool_kit.probe import probe as stage
+    from looptool_kit.stages.probe import probe as stage
 
     _stage(path, lambda run: stage(run, iteration=iteration))
 
@@ -257,10 +257,10 @@ def verify(
     again: Annotated[bool, typer.Option(help="Judge once more: only calls to a model that failed are made, the rest is in the run's store.")] = False,
 ) -> None:
     """Judge the failed samples' labels."""
-    from looptool_kit.verify import verify as stage
+    from looptool_kit.stages.verify.stage import verify as stage
 
     _stage(path, lambda run: stage(run, iteration=iteration, again=again))
-    from looptool_kit.judge_check import warning
+    from looptool_kit.studies.judge_check import warning
 
     if said := warning(_open(path)):
         say(said, fg="yellow", err=True)
@@ -280,11 +280,11 @@ def judge_check(
     set_: Set = None,
 ) -> None:
     """Plant known errors, ask the judge, print its precision, recall and abstention for each kind, with intervals, and keep every trial."""
-    from looptool_kit import judge_check as report
     from looptool_kit.config import Settings, with_overrides
-    from looptool_kit.policies import open_engine, policy_of
-    from looptool_kit.samples import Samples
-    from looptool_kit.seed import Truths
+    from looptool_kit.core.records import Truths
+    from looptool_kit.core.samples import Samples
+    from looptool_kit.policy.policy import open_engine, policy_of
+    from looptool_kit.studies import judge_check as report
     from looptool_kit.trust import confirm_given
 
     engine, overrides = None, _overrides(set_, None) | ({"verify__judge": judge} if judge else {})
@@ -316,7 +316,7 @@ def expand(
     again: Annotated[bool, typer.Option(help="Expand once more: of calls to a model only those that failed are made, and what follows.")] = False,
 ) -> None:
     """Write new samples from the error seeds."""
-    from looptool_kit.expand import expand as stage
+    from looptool_kit.stages.expand.stage import expand as stage
 
     _stage(path, lambda run: stage(run, iteration=iteration, again=again))
 
@@ -324,7 +324,7 @@ def expand(
 @app.command()
 def compose(path: RunFolder, iteration: Iteration = None) -> None:
     """Compose D_{j+1}, obeying what people decided."""
-    from looptool_kit.compose import compose as stage
+    from looptool_kit.stages.compose import compose as stage
 
     _stage(path, lambda run: stage(run, iteration=iteration))
 
@@ -339,9 +339,9 @@ def evaluate(
     per_category: Annotated[int | None, typer.Option(min=1, help="Benchmarks: evaluate that many of each category, always the same ones.")] = None,
 ) -> None:
     """Score the policy of an iteration (0: the base model): on the held-out splits, or on a benchmark."""
-    from looptool_kit import suites
-    from looptool_kit.evaluate import evaluate as stage
-    from looptool_kit.policies import policy_of
+    from looptool_kit.policy.policy import policy_of
+    from looptool_kit.stages import evaluate as suites
+    from looptool_kit.stages.evaluate.stage import evaluate as stage
 
     benchmark = None if suite == "held_out" else suites.find_suite(suite)
     if setup and benchmark and (where := suites.setup(suite)):
@@ -366,7 +366,7 @@ def evaluate(
 @app.command()
 def report(path: RunFolder) -> None:
     """Print the scoreboard and write the run's report as one HTML file."""
-    from looptool_kit.run import Run
+    from looptool_kit.run.folder import Run
 
     _finish(Run.open(path, read_only=True))
 
@@ -382,8 +382,8 @@ def _free(out: Path) -> None:
 @app.command()
 def plan(path: RunFolder) -> None:
     """Say what the loop would do on a run as it stands: which stages are done, which would be made again, why, and what they had taken."""
-    from looptool_kit import plan as account
-    from looptool_kit.run import Run
+    from looptool_kit.report import plan as account
+    from looptool_kit.run.folder import Run
 
     run = Run.open(path, read_only=True)
     steps = account.plan(run)
@@ -397,7 +397,7 @@ def clean(path: RunFolder, yes: Annotated[bool, typer.Option("--yes", help="Dele
     """Delete for good what later results have taken the place of (the folder `superseded` of a run)."""
     import shutil
 
-    from looptool_kit.run import SUPERSEDED
+    from looptool_kit.run.folder import SUPERSEDED
 
     with _open(path) as run:
         old = run.path / SUPERSEDED
@@ -427,16 +427,16 @@ def export(
 
     With --form adapter or merged: the policy trained on D_j, by default the run's best, as a LoRA adapter or as a whole checkpoint.
     """
-    from looptool_kit import formats
-    from looptool_kit.run import Run
-    from looptool_kit.samples import Samples
+    from looptool_kit.core.samples import Samples
+    from looptool_kit.formats import read as formats
+    from looptool_kit.run.folder import Run
 
     run = Run.open(path, read_only=True)
     _free(out)
     if form in ("adapter", "merged"):
-        from looptool_kit.checkpoints import save_adapter, save_merged
-        from looptool_kit.evaluate import best_policy
-        from looptool_kit.policies import policy_of
+        from looptool_kit.policy.export import save_adapter, save_merged
+        from looptool_kit.policy.policy import policy_of
+        from looptool_kit.stages.evaluate.stage import best_policy
 
         policy = policy_of(run, iteration) if iteration else best_policy(run)
         say(f"policy {policy.name} in {(save_adapter if form == 'adapter' else save_merged)(policy, out)}")
@@ -455,7 +455,7 @@ def import_command(
     form: Form = None,
 ) -> None:
     """Turn somebody's dataset into samples (then: --set seeds.source=OUT). Rows that cannot be used go beside it, with row number and reason."""
-    from looptool_kit import formats
+    from looptool_kit.formats import read as formats
 
     aside = out.with_name(out.stem + ".rejected.jsonl")
     _free(out)
@@ -494,7 +494,7 @@ def contamination_build(
     from_: Annotated[list[Path], typer.Option("--from", help="Folder of an installed benchmark's data; may be given several times.")],
 ) -> None:
     """Write the fingerprints of a benchmark: hashes of its tool names and of every run of eight words, no text."""
-    from looptool_kit import contamination
+    from looptool_kit.checks import contamination
 
     _free(out)
     for folder in from_:
@@ -511,8 +511,8 @@ def contamination_check(
     data: Annotated[Path, typer.Argument(help="A .jsonl or .parquet file of samples.")],
 ) -> None:
     """Say which tools and samples of a dataset share a name or words with the benchmark; exit code 1 where a sample does."""
-    from looptool_kit import contamination
-    from looptool_kit.samples import Samples
+    from looptool_kit.checks import contamination
+    from looptool_kit.core.samples import Samples
 
     samples = Samples.read(data)
     found = contamination.report(samples, contamination.read(fingerprints))

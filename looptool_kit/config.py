@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
-from looptool_kit.endpoint import Endpoint
+from looptool_kit.core.endpoint import Endpoint
 
 EngineName = Literal["transformers", "vllm", "served"]
 
@@ -55,7 +55,7 @@ class SynthesisSettings(_Settings):
     """Seed data written by the generator, where `seeds.source` is `trees` (LoopTool, section 3.1)."""
 
     tools: str = ""
-    """Whose tools: a Python, JSON, OpenAPI file or `mcp:` (see `looptool_kit/catalog.py`); empty: the generator writes tools along the two trees."""
+    """Whose tools: a Python, JSON, OpenAPI file or `mcp:` (see `looptool_kit/tools/catalog.py`); empty: the generator writes tools along the two trees."""
     count: int = Field(24, ge=1)
     """Tools that the generator writes where there are none."""
     turns: int = Field(3, ge=1, le=8)

@@ -175,7 +175,7 @@ def _version(package: str) -> str:
 def _model() -> Iterable[Finding]:
     """The embedded model: whole in our cache, or the base that it is made from in a cache, on the hub or in the
     package index, and the adapter. One source of the base is enough."""
-    from looptool_kit import models
+    from looptool_kit.policy import models
 
     merged, base = _merged_model(), _cached_model()
     hub = None if merged or base else _hub()
@@ -208,7 +208,7 @@ def _model() -> Iterable[Finding]:
 
 def _merged_model() -> str:
     """The folder of our cache that holds the embedded model, adapter merged in; empty where none does."""
-    from looptool_kit import models
+    from looptool_kit.policy import models
 
     made = models.cache_dir().glob(f"{models.EMBEDDED}-{models.ADAPTER_SHA256[:8]}-*")
     return next((folder.name for folder in sorted(made) if folder.is_dir()), "")
@@ -216,7 +216,7 @@ def _merged_model() -> str:
 
 def _adapter_fault() -> str:
     """What is wrong with the adapter that this package ships, in words; empty where it is whole."""
-    from looptool_kit import models
+    from looptool_kit.policy import models
 
     file = models.ADAPTER / "adapter_model.safetensors"
     if not file.is_file():
@@ -226,7 +226,7 @@ def _adapter_fault() -> str:
 
 def _cached_model() -> str:
     """Where the embedded model's base lies already, in words; empty where it does not."""
-    from looptool_kit import models
+    from looptool_kit.policy import models
 
     if (models.cache_dir() / models.FOLDER).is_dir():
         return "in the cache"
@@ -278,7 +278,7 @@ def _index(requirement: str) -> bool | str:
 
 
 def _disk() -> Iterable[Finding]:
-    from looptool_kit.models import cache_dir
+    from looptool_kit.policy.models import cache_dir
 
     here, cache = Path.cwd(), cache_dir()
     while not cache.exists():

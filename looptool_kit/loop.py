@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from looptool_kit.compose import PART_WORDS, compose
-from looptool_kit.evaluate import best, develop, evaluate, scores
-from looptool_kit.expand import expand
-from looptool_kit.policies import policy_of
-from looptool_kit.probe import probe
-from looptool_kit.run import Run, RunError
-from looptool_kit.samples import Samples
-from looptool_kit.seed import seed
-from looptool_kit.terminal import say
-from looptool_kit.train import train
-from looptool_kit.verify import verify
+from looptool_kit.core.samples import Samples
+from looptool_kit.core.terminal import say
+from looptool_kit.policy.policy import policy_of
+from looptool_kit.run.folder import Run, RunError
+from looptool_kit.stages.compose import PART_WORDS, compose
+from looptool_kit.stages.evaluate.stage import best, develop, evaluate, scores
+from looptool_kit.stages.expand.stage import expand
+from looptool_kit.stages.probe import probe
+from looptool_kit.stages.seed.stage import seed
+from looptool_kit.stages.train.stage import train
+from looptool_kit.stages.verify.stage import verify
 
 COUNTS: dict[str, dict[str, str]] = {
     "probes": {"mastered": "mastered", "borderline": "right but unsure", "failed": "failed"},

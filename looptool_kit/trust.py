@@ -16,9 +16,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from looptool_kit.endpoint import Endpoint
-from looptool_kit.errors import RunError
-from looptool_kit.tables import write_json
+from looptool_kit.core.endpoint import Endpoint
+from looptool_kit.core.errors import RunError
+from looptool_kit.core.tables import write_json
 
 if TYPE_CHECKING:
     from looptool_kit.config import Settings

@@ -17,7 +17,7 @@ import pandas as pd
 import start
 
 import looptool_kit as lt
-from looptool_kit import records
+from looptool_kit.core import records
 from looptool_kit.widgets import DisagreementView, ExpansionView, LoopMap, ProbeView, TrainingView
 
 pd.options.display.max_colwidth = 110
@@ -90,9 +90,8 @@ review
 # Because the errors were planted, the judge can be graded. `flagged` are its `LABEL_WRONG` verdicts, `right` those of them on a planted error.
 
 # %%
-from looptool_kit.summary import judge_against_truth
 
-judge_against_truth(run)
+lt.judge_against_truth(run)
 
 # %% [markdown]
 # ## Expand: errors write new data (Error-Driven Data Expansion, section 3.5)
@@ -154,12 +153,11 @@ pd.DataFrame(
 # same samples, pair by pair.
 
 # %%
-from looptool_kit.summary import print_scoreboard, report_run
 
-print_scoreboard(run)
+lt.print_scoreboard(run)
 
 # %%
-report = report_run(run)  # one self-contained HTML page
+report = lt.report_run(run)  # one self-contained HTML page
 print(f"The report is {report}")
 
 # %% [markdown]

@@ -152,9 +152,8 @@ composed = lt.compose(run, probes, verdicts, expanded, iteration=1)
 composed
 
 # %%
-from looptool_kit.compose import Members
 
-members = run.table(Members, "members", 2)
+members = run.table(lt.Members, "members", 2)
 rows = pd.DataFrame({"part": m.part, "why": m.why, "request": s.request} for m, s in zip(members, composed, strict=True))
 display(pd.DataFrame(lt.composition(run)), rows.groupby("part").head(2))  # noqa: F821
 LoopMap(run)  # press a band: the samples behind it
@@ -178,7 +177,6 @@ scores = lt.evaluate(run, policy)
 f"{sum(s.correct for s in scores)} of {len(scores)} held-out samples right"
 
 # %%
-from looptool_kit.summary import print_scoreboard
 
-print_scoreboard(run)
+lt.print_scoreboard(run)
 pd.DataFrame({"split": s.split, "kind": s.kind, "right": s.correct, "error": s.error, "said": s.text} for s in scores).sort_values("right").tail(8)

@@ -13,7 +13,6 @@ import pandas as pd
 import start
 
 import looptool_kit as lt
-from looptool_kit.evaluate import scores as all_scores
 from looptool_kit.widgets import DisagreementView, LoopMap, ProbeView, TrainingView
 
 pd.options.display.max_colwidth = 110
@@ -84,7 +83,7 @@ loop_map
 # Two policies on the same held-out samples: *fixed* were wrong and are right, *broken* were right and are wrong. A mean hides both.
 
 # %%
-found = all_scores(run)
+found = lt.scores(run)
 names = [name for name in found if name != "base"]
 held_out = run.table(lt.Samples, "held_out", 0).by_id()
 rows = []
@@ -101,9 +100,8 @@ pd.DataFrame(rows, columns=["from", "to", "change", "split", "request", "said be
 # The same on the training side: samples that stayed in the dataset, and what the next policy made of them.
 
 # %%
-from looptool_kit.records import Probes
 
-first, second = ({p.sample_id: p.state for p in run.table(Probes, "probes", j)} for j in (1, 2))
+first, second = ({p.sample_id: p.state for p in run.table(lt.Probes, "probes", j)} for j in (1, 2))
 stayed = [i for i in first if i in second]
 pd.crosstab(
     pd.Series([first[i] for i in stayed], name="iteration 1", dtype=str), pd.Series([second[i] for i in stayed], name="iteration 2", dtype=str)
@@ -118,10 +116,9 @@ pd.crosstab(
 # left to expand.
 
 # %%
-from looptool_kit.stats import aligned
-from looptool_kit.summary import print_scoreboard
+from looptool_kit.core.stats import aligned
 
-print_scoreboard(run)
+lt.print_scoreboard(run)
 _, a, b = aligned(found[names[-2]], found[names[-1]])
 change = lt.paired(a, b)
 interval = f"[{100 * change.lo:+.0f}, {100 * change.hi:+.0f}]"
@@ -133,9 +130,8 @@ GO_ON = False  # True: one more round
 if GO_ON:
     loop.step(run.iteration)
     lt.evaluate(run, lt.train(run))
-    print_scoreboard(run)
+    lt.print_scoreboard(run)
 
 # %%
-from looptool_kit.summary import report_run
 
-print(f"The whole run on one page: {report_run(run)}")
+print(f"The whole run on one page: {lt.report_run(run)}")

@@ -60,10 +60,9 @@ pd.DataFrame({"split": s.split, "request": s.request, "label": lt.render_answer(
 # nearly always a slip of the pen, and cheaper to mend here than to train on.
 
 # %%
-from looptool_kit.rules import check_sample
 
 for s in own:
-    for check in check_sample(s):
+    for check in lt.check_sample(s):
         if not check.passed:
             print(f"{s.request}  ->  {check.name}: {check.detail}")
 print(f"{len(own)} requests checked")
@@ -75,11 +74,10 @@ print(f"{len(own)} requests checked")
 # the others, with values of their own, and near-duplicates of anything already there are left out.
 
 # %%
-from looptool_kit.dedup import Deduplicator
-from looptool_kit.expanders import find_expander
+from looptool_kit.stages.expand import find_expander
 
 slots, CHILDREN = find_expander("slots"), 5
-seen, grown = Deduplicator(own), list(own)
+seen, grown = lt.Deduplicator(own), list(own)
 for split in ("train", "held_out"):
     rows = own.where(lambda s, split=split: s.split == split)
     for s in rows:
@@ -95,7 +93,7 @@ pd.DataFrame({"split": s.split, "request": s.request, "label": lt.render_answer(
 # all, `lt.init("runs/mine", tools="tools.py")` makes a whole run from them.)
 
 # %%
-from looptool_kit.seeders import templates
+from looptool_kit.stages.seed import templates
 
 written = templates.generate(tools, 60, seed=0)
 pd.DataFrame({"kind": s.kind, "request": s.request, "label": lt.render_answer(s.label)} for s in written[::8])
@@ -136,9 +134,8 @@ ProbeView(run)
 ExpansionView(run)
 
 # %%
-from looptool_kit.summary import print_scoreboard
 
-print_scoreboard(run)
+lt.print_scoreboard(run)
 
 # %% [markdown]
 # ## Use it
@@ -149,10 +146,6 @@ print_scoreboard(run)
 # %%
 from your_tools import tools as workshop
 
-from looptool_kit.engines import Sampling
-from looptool_kit.policies import open_engine
-from looptool_kit.rules import call_errors
-
 policy = lt.policy_of(run, run.iteration)
 print("adapter:", policy.adapter)
 
@@ -160,7 +153,7 @@ print("adapter:", policy.adapter)
 def ask(request: str, today: str = "Monday, 2026-11-23") -> None:
     """Let the policy answer a request, and execute what it calls."""
     chat = sample({"today": today, "request": request, "reply": "?"})
-    [[completion]] = open_engine(policy, run.settings.probe.batch).generate([chat], Sampling(run.settings.probe.max_new_tokens))
+    [[completion]] = lt.open_engine(policy, run.settings.probe.batch).generate([chat], lt.Sampling(run.settings.probe.max_new_tokens))
     answer = lt.parse(completion.text, completion.finish_reason)
     print(f"> {request}")
     if answer.error:
@@ -168,7 +161,7 @@ def ask(request: str, today: str = "Monday, 2026-11-23") -> None:
     elif not answer.calls:
         print(f"  says: {answer.text}")
     for call in answer.calls:
-        wrong = call_errors(call, tools)
+        wrong = lt.call_errors(call, tools)
         result = f"not executed: {'; '.join(wrong)}" if wrong else getattr(workshop, call.name)(**call.arguments)
         print(f"  {call.name}({', '.join(f'{k}={v!r}' for k, v in call.arguments.items())})\n    -> {result}")
 

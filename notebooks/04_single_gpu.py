@@ -16,11 +16,10 @@ import pandas as pd
 import start
 
 import looptool_kit as lt
-from looptool_kit.config import load_preset
+from looptool_kit import world
 from looptool_kit.doctor import diagnose_machine
-from looptool_kit.seeders import world
-from looptool_kit.trainers.estimate import estimate
-from looptool_kit.trainers.unsloth import why_not
+from looptool_kit.stages.train.estimate import estimate
+from looptool_kit.stages.train.unsloth import why_not
 from looptool_kit.widgets import DisagreementView, LoopMap, ProbeView, TrainingView, settings_form
 
 found = {row.name: row for row in diagnose_machine()}
@@ -41,7 +40,7 @@ if reason:
 PRESETS = ("single-gpu-0.6b", "single-gpu-4b", "single-gpu-8b")
 some = world.generate(60, seed=0)
 for name in PRESETS:
-    wanted = load_preset(name)
+    wanted = lt.load_preset(name)
     of_size = [some[i % len(some)] for i in range(wanted.seeds.first)]
     print(f"{name}: {wanted.model}\n{estimate(wanted, of_size, wanted.sft.epochs, wanted.grpo.steps_first).words()}\n")
 
@@ -70,9 +69,8 @@ if GPU:
 
 # %%
 if GPU:
-    from looptool_kit.summary import print_scoreboard
 
-    print_scoreboard(run)
+    lt.print_scoreboard(run)
     display(LoopMap(run), ProbeView(run), DisagreementView(run))  # noqa: F821
 
 # %% [markdown]
@@ -82,9 +80,8 @@ if GPU:
 
 # %%
 if GPU:
-    from looptool_kit.checkpoints import save_merged
 
-    out = save_merged(lt.policy_of(run, run.iteration), run.path / "merged")
+    out = lt.save_merged(lt.policy_of(run, run.iteration), run.path / "merged")
     print(f"the merged model is in {out}")
 
 # %% [markdown]

@@ -15,8 +15,7 @@ import pandas as pd
 import start
 
 import looptool_kit as lt
-from looptool_kit import records
-from looptool_kit.samples import ToolCall
+from looptool_kit.core import records
 
 pd.options.display.max_colwidth = 160
 run = start.recorded("teach")
@@ -107,7 +106,7 @@ print("tools:", ", ".join(f"{t.name}({', '.join(t.properties)})" for t in lesson
 
 # %%
 my_situation = None  # 0, 1 or 2
-my_calls = [ToolCall(name="set_timer", arguments={"minutes": 10})]
+my_calls = [lt.ToolCall(name="set_timer", arguments={"minutes": 10})]
 
 # %%
 right = lesson.check_fooled(my_situation, *my_calls)
@@ -123,7 +122,7 @@ right = lesson.check_fooled(my_situation, *my_calls)
 # (`looptool judge-check RUN` does the same for any judge on a whole run.)
 
 # %%
-from looptool_kit.judge_check import ask, trials
+from looptool_kit.studies.judge_check import ask, trials
 from looptool_kit.widgets import JudgeCheckView
 
 true = list(lesson.right_samples())
@@ -157,8 +156,8 @@ drive = lt.Sample(
     messages=(lt.Message(role="user", content="Go from A to B by stops 2 and 3, fast. Then from B to A the same way back, fast."),),
     label=lt.Label(
         calls=(
-            ToolCall(name="move", arguments={"start": "A", "end": "B", "stops": [2, 3], "fast": True}),
-            ToolCall(name="move", arguments={"start": "B", "end": "A", "stops": [3, 2], "fast": True}),
+            lt.ToolCall(name="move", arguments={"start": "A", "end": "B", "stops": [2, 3], "fast": True}),
+            lt.ToolCall(name="move", arguments={"start": "B", "end": "A", "stops": [3, 2], "fast": True}),
         )
     ),
 )

@@ -19,7 +19,7 @@ import pandas as pd
 import start
 from IPython.display import HTML, Markdown
 
-from looptool_kit.arms import ARMS, Outcomes, comparisons, summarise, text
+from looptool_kit.studies.arms import ARMS, Outcomes, comparisons, summarise, text
 from looptool_kit.widgets import drawing
 
 pd.options.display.max_colwidth = 110

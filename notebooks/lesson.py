@@ -15,12 +15,9 @@ from numbers import Real
 from typing import Any
 
 import looptool_kit as lt
-from looptool_kit import records
-from looptool_kit.judges.evidence import judge
-from looptool_kit.run import Run
-from looptool_kit.samples import Message, Sample, Samples, Tool, ToolCall
-from looptool_kit.seeders import world
-from looptool_kit.toolcalls import Answer, grade, parse
+from looptool_kit import world
+from looptool_kit.core import records
+from looptool_kit.stages.verify.evidence import judge
 
 
 def _open(exercise: str, answer: Any, task: str) -> bool:
@@ -53,12 +50,12 @@ def check_perplexity(answer: float | None, probe: records.Probe) -> bool:
 # ------------------------------------------------- 2: threshold, composition
 
 
-def last_judged(run: Run) -> int:
+def last_judged(run: lt.Run) -> int:
     """The newest iteration whose dataset was probed and judged."""
     return max(j for j in run.iterations if run.manifest("verdicts", j))
 
 
-def compose_at(run: Run, threshold: float | None) -> dict[str, int]:
+def compose_at(run: lt.Run, threshold: float | None) -> dict[str, int]:
     """The composition of D_{j+1} with the threshold decided so, and the decision taken back (None: without a decision)."""
     j = last_judged(run)
     if threshold is not None:
@@ -73,7 +70,7 @@ def compose_at(run: Run, threshold: float | None) -> dict[str, int]:
     return {part: facts[part] for part in ("ES", "EE", "HPPL", "seed", "unjudged", "total")}
 
 
-def check_composition(run: Run, threshold: float, predicted: Mapping[str, int] | None) -> bool:
+def check_composition(run: lt.Run, threshold: float, predicted: Mapping[str, int] | None) -> bool:
     """Whether a prediction of HPPL and total is what compose makes at this threshold."""
     if _open("2", predicted, 'Give a dictionary: {"HPPL": ..., "total": ...}.'):
         return False
@@ -91,13 +88,13 @@ def check_composition(run: Run, threshold: float, predicted: Mapping[str, int] |
 # ------------------------------------------------------- 3: planted errors
 
 
-def noisy_samples() -> tuple[Samples, dict[str, Any]]:
+def noisy_samples() -> tuple[lt.Samples, dict[str, Any]]:
     """Sixteen samples of the world, four of them with a planted annotator's error; sample id -> the right label of those."""
     clean = world.generate(16, seed=12, kinds=("single", "choice"), domains=("restaurants", "calendar", "smart_home"))
     return world.plant_noise(clean, 0.25, seed=12)
 
 
-def right_samples() -> Samples:
+def right_samples() -> lt.Samples:
     """Sixteen other samples of the same kinds, whose labels are all right."""
     return world.generate(16, seed=13, kinds=("single", "choice"), domains=("restaurants", "calendar", "smart_home"))
 
@@ -119,7 +116,7 @@ def check_planted(rows: Collection[int] | None) -> bool:
 
 _TEXT = {"type": "string"}
 TOOLS = (
-    Tool(
+    lt.Tool(
         name="book_table",
         description="Book a table at a restaurant.",
         parameters={
@@ -133,12 +130,12 @@ TOOLS = (
             "required": ["restaurant", "day", "time", "guests"],
         },
     ),
-    Tool(
+    lt.Tool(
         name="cancel_booking",
         description="Cancel a table booking.",
         parameters={"type": "object", "properties": {"booking_id": _TEXT}, "required": ["booking_id"]},
     ),
-    Tool(
+    lt.Tool(
         name="set_timer",
         description="Set a kitchen timer.",
         parameters={"type": "object", "properties": {"minutes": {"type": "integer"}, "label": _TEXT}, "required": ["minutes"]},
@@ -146,30 +143,30 @@ TOOLS = (
 )
 
 
-def _situation(request: str, *calls: ToolCall, reply: str = "") -> Sample:
-    messages = (Message(role="system", content="Today is Monday, 2026-11-23."), Message(role="user", content=request))
-    return Sample(tools=TOOLS, messages=messages, label=lt.Label(calls=calls, reply=reply))
+def _situation(request: str, *calls: lt.ToolCall, reply: str = "") -> lt.Sample:
+    messages = (lt.Message(role="system", content="Today is Monday, 2026-11-23."), lt.Message(role="user", content=request))
+    return lt.Sample(tools=TOOLS, messages=messages, label=lt.Label(calls=calls, reply=reply))
 
 
 SITUATIONS = (
-    _situation("Set a timer for ten minutes. No, make that a quarter of an hour.", ToolCall(name="set_timer", arguments={"minutes": 15})),
+    _situation("Set a timer for ten minutes. No, make that a quarter of an hour.", lt.ToolCall(name="set_timer", arguments={"minutes": 15})),
     _situation(
         "Book Osteria on 2026-11-27 at 19:00 for the two of us and my parents.",
-        ToolCall(name="book_table", arguments={"restaurant": "Osteria", "day": "2026-11-27", "time": "19:00", "guests": 4}),
+        lt.ToolCall(name="book_table", arguments={"restaurant": "Osteria", "day": "2026-11-27", "time": "19:00", "guests": 4}),
     ),
     _situation("Whatever happens, do not cancel my booking R-1204.", reply="All right, your booking stays."),
 )
 
 
-def check_fooled(situation: int | None, *calls: ToolCall) -> bool:
+def check_fooled(situation: int | None, *calls: lt.ToolCall) -> bool:
     """Whether a wrong answer to one of `SITUATIONS`, whose labels are all right, gets past the judge."""
     if _open("4", situation, "Choose a situation and write the calls of a wrong answer."):
         return False
-    if situation not in range(len(SITUATIONS)) or not all(isinstance(c, ToolCall) for c in calls):
-        return _say(False, f"Give a situation from 0 to {len(SITUATIONS) - 1}, and a list of ToolCall(name=..., arguments={{...}}).")
+    if situation not in range(len(SITUATIONS)) or not all(isinstance(c, lt.ToolCall) for c in calls):
+        return _say(False, f"Give a situation from 0 to {len(SITUATIONS) - 1}, and a list of lt.ToolCall(name=..., arguments={{...}}).")
     sample = SITUATIONS[situation]
-    answer = Answer(calls=calls)
-    if grade(answer, sample.label, sample.tools).correct:
+    answer = lt.Answer(calls=calls)
+    if lt.grade(answer, sample.label, sample.tools).correct:
         return _say(False, "That answer is right, so there is nothing to be fooled about. Write a wrong one.")
     verdict = judge(sample, answer)
     fooled = verdict.verdict in ("LABEL_WRONG", "BOTH_CORRECT")
@@ -182,7 +179,7 @@ def check_fooled(situation: int | None, *calls: ToolCall) -> bool:
 
 def naive_reward(completion: str, label: lt.Label) -> float:
     """A reward as people write it in a hurry: both sides as a set of (name, set of values)."""
-    said = {(c.name, frozenset(_flat(c.arguments))) for c in parse(completion).calls}
+    said = {(c.name, frozenset(_flat(c.arguments))) for c in lt.parse(completion).calls}
     return float(said == {(c.name, frozenset(_flat(c.arguments))) for c in label.calls})
 
 
@@ -192,13 +189,13 @@ def _flat(value: Any) -> list[Any]:
     return [x for v in value for x in _flat(v)] if isinstance(value, list) else [value]
 
 
-def check_naive(completion: str | None, sample: Sample) -> bool:
+def check_naive(completion: str | None, sample: lt.Sample) -> bool:
     """Whether a completion is wrong, and yet the naive reward pays for it."""
     if _open("5a", completion, "Give the text of a completion."):
         return False
     if not isinstance(completion, str):
         return _say(False, "Give a text: what a model would write, as '<tool_call>...</tool_call>'.")
-    paid, ours = naive_reward(completion, sample.label), grade(parse(completion), sample.label, sample.tools)
+    paid, ours = naive_reward(completion, sample.label), lt.grade(lt.parse(completion), sample.label, sample.tools)
     if ours.correct:
         return _say(False, "That completion is right and deserves its reward.")
     return _say(paid == 1, f"The naive reward pays {paid:.0f}, ToolMatch 0 ({'; '.join(map(str, ours.faults))}).")
@@ -212,7 +209,7 @@ def check_bananas(reply: str | None, label: lt.Label) -> bool:
         return _say(False, "Give a text, in quotation marks.")
     if "banana" not in reply.lower():
         return _say(False, "The reply has to be useless: it must speak of bananas.")
-    graded = grade(parse(reply), label)
+    graded = lt.grade(lt.parse(reply), label)
     return _say(graded.correct, "Reward 1, for nonsense." if graded.correct else f"Reward 0: {'; '.join(map(str, graded.faults))}.")
 
 

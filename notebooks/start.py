@@ -8,8 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from looptool_kit.records import Probes
-from looptool_kit.run import Run
+import looptool_kit as lt
 
 ROOT = Path(__file__).resolve().parent.parent
 RUNS = Path(os.environ.get("LOOPTOOL_RUNS", ROOT / "runs"))
@@ -21,7 +20,7 @@ def _place(name: str) -> Path:
     return RUNS / name
 
 
-def recorded(name: str) -> Run:
+def recorded(name: str) -> lt.Run:
     """The recorded run of `sample_data/` as a copy of your own in `runs/<name>`, made on the first call: what you decide is kept there."""
     folder = _place(name)
     if not folder.exists():
@@ -30,23 +29,25 @@ def recorded(name: str) -> Run:
         shutil.copytree(ROOT / "sample_data" / "run", unfinished)
         for path in unfinished.glob("iterations/*/probes.parquet"):
             # The recording leaves the decoded answers out, because the probes hold them too; without them a new threshold would decode again.
-            probes = Probes.read(path)
-            Probes(p.model_copy(update={"state": "mastered" if p.correct else "failed"}) for p in probes).write(path.with_name("probes_raw.parquet"))
+            probes = lt.Probes.read(path)
+            lt.Probes(p.model_copy(update={"state": "mastered" if p.correct else "failed"}) for p in probes).write(
+                path.with_name("probes_raw.parquet")
+            )
         unfinished.rename(folder)
-    return Run.open(folder)
+    return lt.Run.open(folder)
 
 
-def open_run(name: str, preset: str, **settings: Any) -> Run:
+def open_run(name: str, preset: str, **settings: Any) -> lt.Run:
     """The run in `runs/<name>` as it stands, or a new one with the preset's settings and these.
 
     The environment variable LOOPTOOL_OVERRIDES, a JSON object as `{"grpo__steps": 1}`, changes settings of new runs: the tests shrink them with it.
     """
     folder = _place(name)
     if (folder / "run.toml").exists():
-        run = Run.open(folder)
+        run = lt.Run.open(folder)
         if run.settings.preset != preset:
             print(
                 f"{folder} holds a run of preset {run.settings.preset!r}, and goes on with it. For {preset!r} delete the folder or give another name."
             )
         return run
-    return Run.create(folder, preset, **{**settings, **json.loads(os.environ.get("LOOPTOOL_OVERRIDES", "{}"))})
+    return lt.Run.create(folder, preset, **{**settings, **json.loads(os.environ.get("LOOPTOOL_OVERRIDES", "{}"))})

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
-    from looptool_kit.run import Run
+    from looptool_kit.run.folder import Run
 
 # How long an example takes is the machine's affair.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -40,7 +40,7 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def tiny_loader(tiny_checkpoint: Path) -> Callable[[], tuple[Any, Any]]:
     """What trainers take as `load`."""
-    from looptool_kit.policies import load_base
+    from looptool_kit.policy.policy import load_base
 
     return lambda: load_base(str(tiny_checkpoint))
 
@@ -48,7 +48,7 @@ def tiny_loader(tiny_checkpoint: Path) -> Callable[[], tuple[Any, Any]]:
 @pytest.fixture
 def tiny_engine() -> Callable[[Any, Any], Any]:
     """What GRPO takes as `engine_for`."""
-    from looptool_kit.trainers.grpo import merged_engine
+    from looptool_kit.stages.train.grpo import merged_engine
 
     return merged_engine(batch=8)
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any, NamedTuple
 
-from looptool_kit.judges.llm import VERDICTS, prompt
-from looptool_kit.records import VerdictName
-from looptool_kit.samples import Sample
-from looptool_kit.seeders import world
-from looptool_kit.toolcalls import Answer
+from looptool_kit import world
+from looptool_kit.core.records import VerdictName
+from looptool_kit.core.samples import Sample
+from looptool_kit.core.toolcalls import Answer
+from looptool_kit.stages.verify.llm import VERDICTS, prompt
 
 SHARES: dict[VerdictName, float] = {"PRED_WRONG": 0.6, "LABEL_WRONG": 0.25, "BOTH_CORRECT": 0.05, "BOTH_WRONG": 0.1}
 EVEN: dict[VerdictName, float] = {"PRED_WRONG": 0.5, "LABEL_WRONG": 0.5}

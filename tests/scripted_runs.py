@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from looptool_kit.engines import Completion, Sampling
+from looptool_kit.core.samples import Label, Sample, Samples
+from looptool_kit.core.toolcalls import render_answer
 from looptool_kit.loop import Loop
-from looptool_kit.policies import Policy
-from looptool_kit.run import Run
-from looptool_kit.samples import Label, Sample, Samples
-from looptool_kit.toolcalls import render_answer
+from looptool_kit.policy.engines import Completion, Sampling
+from looptool_kit.policy.policy import Policy
+from looptool_kit.run.folder import Run
 
 _made: dict[str, tempfile.TemporaryDirectory[str]] = {}
 

@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from looptool_kit import doctor, models
+from looptool_kit import doctor
+from looptool_kit.policy import models
 
 
 @pytest.fixture

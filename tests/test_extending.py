@@ -14,18 +14,20 @@ from types import ModuleType
 import pytest
 from scripted_runs import Scripted, finished_loop, scripted
 
-from looptool_kit import expanders, judges, suites
-from looptool_kit.policies import Policy, policy_of
-from looptool_kit.records import Expansions, Verdicts
-from looptool_kit.rules import passes
-from looptool_kit.samples import Sample, Samples
-from looptool_kit.seeders import world
-from looptool_kit.toolcalls import Answer
+from looptool_kit import world
+from looptool_kit.checks.rules import passes
+from looptool_kit.core.records import Expansions, Verdicts
+from looptool_kit.core.samples import Sample, Samples
+from looptool_kit.core.toolcalls import Answer
+from looptool_kit.policy.policy import Policy, policy_of
+from looptool_kit.stages import evaluate as suites
+from looptool_kit.stages import expand as expanders
+from looptool_kit.stages import verify as judges
 
 PAGE = Path(__file__).parent.parent / "docs" / "extending.md"
 FILES = dict(re.findall(r'```python title="([^"]+)"\n(.*?)```', PAGE.read_text(encoding="utf-8"), re.DOTALL))
 """Path in the repository -> text, as the page shows them."""
-PACKAGES = {"judges": judges, "expanders": expanders, "suites": suites}
+PACKAGES = {"verify": judges, "expand": expanders, "evaluate": suites}
 NAMES = {Path(path).parent.name: Path(path).stem for path in FILES}
 
 
@@ -38,9 +40,9 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
         file = tmp_path / "extended" / kind / Path(path).name
         file.parent.mkdir(parents=True)
         file.write_text(text, encoding="utf-8")
-        names[f"looptool_kit.{kind}.{file.stem}"] = PACKAGES[kind]
+        names[f"looptool_kit.stages.{kind}.{file.stem}"] = PACKAGES[kind]
         monkeypatch.setattr(PACKAGES[kind], "__path__", [*PACKAGES[kind].__path__, str(file.parent)])
-    monkeypatch.setattr(suites, "NAMES", (*suites.NAMES, NAMES["suites"]))
+    monkeypatch.setattr(suites, "NAMES", (*suites.NAMES, NAMES["evaluate"]))
     importlib.invalidate_caches()
     yield
     for name, package in names.items():
@@ -59,16 +61,16 @@ def test_the_page_shows_one_of_each_at_a_path_that_is_free() -> None:
 @pytest.mark.usefixtures("installed")
 def test_a_loop_runs_with_the_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scripted(monkeypatch)
-    run = finished_loop(tmp_path / "run", verify__judge=NAMES["judges"], seeds__first=24)
+    run = finished_loop(tmp_path / "run", verify__judge=NAMES["verify"], seeds__first=24)
     verdicts = run.table(Verdicts, "verdicts", 1)
-    assert {v.judge for v in verdicts} == {NAMES["judges"]}, [v.rationale for v in verdicts]
+    assert {v.judge for v in verdicts} == {NAMES["verify"]}, [v.rationale for v in verdicts]
     assert {v.status for v in verdicts} == {"judged", "unjudged"}
 
 
 @pytest.mark.usefixtures("installed")
 def test_a_loop_runs_with_the_expander(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scripted(monkeypatch)
-    expander = NAMES["expanders"]
+    expander = NAMES["expand"]
     run = finished_loop(tmp_path / "run", verify__judge="labels", expand__expanders=[expander])
     expansions = run.table(Expansions, "expansions", 1)
     assert {e.strategy for e in expansions} == {f"expanders.{expander}"}
@@ -80,7 +82,7 @@ def test_the_judge_names_the_side_that_breaks_the_rules() -> None:
     sample = next(s for s in world.generate(8, seed=1, kinds=("single",)) if passes(s))
     call = sample.label.calls[0]
     broken = sample.label.model_copy(update={"calls": (call.model_copy(update={"name": "no_such_tool"}),)})
-    judge = judges.find_judge(NAMES["judges"])
+    judge = judges.find_judge(NAMES["verify"])
     assert judge(sample, Answer.of(broken)).verdict == "PRED_WRONG"
     wrong: Sample = sample.model_copy(update={"label": broken})
     repaired = judge(wrong, Answer.of(sample.label))
@@ -92,7 +94,7 @@ def test_the_judge_names_the_side_that_breaks_the_rules() -> None:
 @pytest.mark.usefixtures("installed")
 def test_the_expander_keeps_to_its_contract() -> None:
     pool = world.generate(24, seed=2, kinds=("single", "choice"))
-    expander = expanders.find_expander(NAMES["expanders"])
+    expander = expanders.find_expander(NAMES["expand"])
     families = [(seed, expander(seed, (), 2, Random(3), pool)) for seed in pool]
     children = [(seed, child) for seed, family in families for child in family]
     assert children and all(len(family) <= 2 for _, family in families)
@@ -114,8 +116,8 @@ def test_the_suite_scores_once_and_shows_what_failed(
         opened.append(batch)
         return Scripted()
 
-    name = NAMES["suites"]
-    module = import_module(f"looptool_kit.suites.{name}")
+    name = NAMES["evaluate"]
+    module = import_module(f"looptool_kit.stages.evaluate.{name}")
     monkeypatch.setattr(module, "open_engine", open_engine)
     run.table(Samples, "held_out", 0).write(run.path / f"{name}.jsonl")
     suite, policy = suites.find_suite(name), policy_of(run, run.iteration)

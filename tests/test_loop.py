@@ -15,13 +15,12 @@ from pathlib import Path
 import pytest
 
 import looptool_kit as lt
-from looptool_kit.compose import Members
-from looptool_kit.evaluate import scores
-from looptool_kit.expand import expand
-from looptool_kit.records import Expansions, Probes, Scores, Verdicts
-from looptool_kit.run import Run
-from looptool_kit.samples import Samples
-from looptool_kit.stats import aligned, paired
+from looptool_kit.core.records import Expansions, Members, Probes, Scores, Verdicts
+from looptool_kit.core.samples import Samples
+from looptool_kit.core.stats import aligned, paired
+from looptool_kit.run.folder import Run
+from looptool_kit.stages.evaluate.stage import scores
+from looptool_kit.stages.expand.stage import expand
 
 TINY = [
     *("seeds.first=12", "seeds.fresh=[4]", "seeds.held_out=2", "seeds.noise=0.2", "iterations=1", "sft.epochs=1", "sft.batch=4", "sft.micro_batch=4"),

@@ -29,9 +29,9 @@ pytest.importorskip("anywidget")
 import nbformat
 
 import looptool_kit as lt
-from looptool_kit.records import Probes
-from looptool_kit.run import Run
-from looptool_kit.samples import Samples
+from looptool_kit.core.records import Probes
+from looptool_kit.core.samples import Samples
+from looptool_kit.run.folder import Run
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 
@@ -273,9 +273,9 @@ def test_cleaning_leaves_the_last_state_and_no_paths(tmp_path: Path) -> None:
 
 
 def test_the_workshop_example_is_sound(monkeypatch: pytest.MonkeyPatch) -> None:
-    from looptool_kit.catalog import load_tools
-    from looptool_kit.rules import call_errors, check_sample
-    from looptool_kit.samples import Label, Message, Sample
+    from looptool_kit.checks.rules import call_errors, check_sample
+    from looptool_kit.core.samples import Label, Message, Sample
+    from looptool_kit.tools.catalog import load_tools
 
     monkeypatch.syspath_prepend(str(NOTEBOOKS))
     from your_tools import tools as workshop  # type: ignore[import-not-found]

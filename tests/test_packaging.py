@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import re
 import subprocess
 import sys
@@ -11,14 +12,31 @@ from pathlib import Path
 
 import pytest
 
+import looptool_kit
+
 ROOT = Path(__file__).parent.parent
 KIT = ROOT / "looptool_kit"
 HEAVY = ("torch", "transformers", "trl", "peft", "datasets", "vllm", "unsloth", "pandas", "scipy", "plotly", "jupyterlab", "aiohttp", "openai")
-VERBS = {"seed", "train", "probe", "verify", "expand", "compose", "evaluate"}
-PARTS = {"engines", "seeders", "trainers", "judges", "expanders", "suites"}
-WORDS = {"samples", "tables", "toolcalls", "records", "rules", "catalog", "stats", "config", "run"}
-ABOVE = {"loop", "plan", "cli", "summary", "ablate"}
-"""What may know several verbs: the order of the stages, what they would do, the command line, the account of a run, whole loops side by side."""
+LEVELS = (
+    ("cli",),
+    ("doctor", "studies"),
+    ("report",),
+    ("loop",),
+    ("stages",),
+    ("formats", "lineage"),
+    ("policy",),
+    ("tools",),
+    ("augment",),
+    ("run",),
+    ("world",),
+    ("checks",),
+    ("llm", "text"),
+    ("trust",),
+    ("config",),
+    ("core",),
+)
+"""The parts of the package from top to bottom: each imports from lower levels and from itself alone."""
+LEVEL = {name: i for i, names in enumerate(LEVELS) for name in names}
 
 
 def imports(file: Path) -> set[str]:
@@ -34,37 +52,46 @@ def imports(file: Path) -> set[str]:
     return {name.removeprefix("looptool_kit.") for name in found if name.startswith("looptool_kit.")}
 
 
-def heads(file: Path) -> set[str]:
-    """The first part of each name: samples, engines, probe, ..."""
-    return {name.split(".")[0] for name in imports(file)}
-
-
 SOURCES = sorted(KIT.rglob("*.py"))
 
 
 @pytest.mark.parametrize("file", SOURCES, ids=lambda f: str(f.relative_to(KIT)))
 def test_imports_point_down(file):
-    top = file.relative_to(KIT).parts[0].removesuffix(".py")
-    known = heads(file) - {top}
-    assert "widgets" not in known, "the kit never imports widgets"
-    if top == "__init__":
+    parts = file.relative_to(KIT).with_suffix("").parts
+    if parts == ("__init__",):
         return
-    if top not in ABOVE:
-        assert not known & ABOVE, f"{top} imports from above"
-    if top in PARTS:
-        assert not known & VERBS, "parts never import verbs"
-    if top in VERBS:
-        assert not known & VERBS, "verbs never import verbs"
-    if top in WORDS:
-        assert not known & (VERBS | PARTS), "words import neither parts nor verbs"
+    assert parts[0] in LEVEL, f"{parts[0]} has no level: say in LEVELS what it may import"
+    for name in imports(file):
+        head = name.split(".")[0]
+        if head not in (parts[0], *dir(looptool_kit)):
+            assert head in LEVEL and LEVEL[head] > LEVEL[parts[0]], f"{parts[0]} imports {name}, which is not below it"
 
 
-def test_the_layers_named_here_exist():
-    there = {p.stem if p.suffix == ".py" else p.name for p in KIT.iterdir()}
-    assert there >= VERBS | PARTS | WORDS | ABOVE
+@pytest.mark.parametrize("file", [f for f in SOURCES if "stages" in f.parts], ids=lambda f: str(f.relative_to(KIT)))
+def test_stages_never_import_each_other(file):
+    own = file.relative_to(KIT).with_suffix("").parts[1]
+    others = {n.split(".")[1] for n in imports(file) if n.startswith("stages.")}
+    assert others <= {own, "_find"}
 
 
-@pytest.mark.parametrize("code", ["import looptool_kit", "import looptool_kit, looptool_kit.records, looptool_kit.stats, looptool_kit.report"])
+def test_no_import_goes_in_a_circle():
+    names = {".".join(f.relative_to(KIT).with_suffix("").parts).removesuffix(".__init__"): f for f in SOURCES}
+
+    def modules(found: set[str]) -> set[str]:
+        """Those of the names that are modules; a package alone where nothing in it is meant."""
+        known = found & names.keys()
+        return {n for n in known if names[n].name != "__init__.py" or not any(k.startswith(f"{n}.") for k in known)}
+
+    graph = {name: modules(imports(file)) - {name} for name, file in names.items() if name != "__init__"}
+    list(graphlib.TopologicalSorter(graph).static_order())
+
+
+def test_the_levels_and_the_folders_are_the_same():
+    there = {p.stem if p.suffix == ".py" else p.name for p in KIT.iterdir() if p.suffix == ".py" or list(p.glob("*.py"))}
+    assert there - {"__init__"} == set(LEVEL)
+
+
+@pytest.mark.parametrize("code", ["import looptool_kit", "import looptool_kit, looptool_kit.core.records, looptool_kit.report.html"])
 def test_importing_loads_nothing_heavy(code):
     assert loaded(code) == []
 
@@ -121,7 +148,7 @@ def test_every_package_and_data_file_is_installed(tmp_path):
     widgets = [p for p in (ROOT / "widgets").rglob("*") if p.suffix in (".py", ".js", ".css")]
     wanted |= {f"looptool_kit/widgets/{p.relative_to(ROOT / 'widgets')}" for p in widgets}
     assert wanted - built == set()
-    assert {"looptool_kit/widgets/__init__.py", "looptool_kit/report.html.jinja", "looptool_kit/presets/cpu.toml"} <= built
+    assert {"looptool_kit/widgets/__init__.py", "looptool_kit/report/report.html.jinja", "looptool_kit/presets/cpu.toml"} <= built
 
 
 def test_the_core_needs_no_torch_and_the_cpu_constraints_no_cuda():

@@ -22,22 +22,22 @@ pytest.importorskip("aiohttp")
 from mock_llm import MockLLM, Scripted, completion
 
 import looptool_kit as lt
-from looptool_kit.calls import LARGEST, Endpoint, EndpointError, Request, StoreError, complete, spent, totals
+from looptool_kit import world
+from looptool_kit.checks.label import check_labels
 from looptool_kit.cli import main
-from looptool_kit.endpoint import hide_key
-from looptool_kit.expanders import llm as expander
-from looptool_kit.flow import ErrorSeed
-from looptool_kit.judges import llm as judge
-from looptool_kit.label_check import check_labels
-from looptool_kit.own_tools import init
-from looptool_kit.records import Probe, Verdict
-from looptool_kit.run import Run, RunError
-from looptool_kit.samples import Samples, Tool
-from looptool_kit.seeders import world
-from looptool_kit.seeders.dialogue import Agents, jobs, simulate
-from looptool_kit.seeders.trees import write_tools
-from looptool_kit.tables import write_json
-from looptool_kit.toolcalls import Answer, tool_schemas
+from looptool_kit.core.endpoint import hide_key
+from looptool_kit.core.records import Probe, Verdict
+from looptool_kit.core.samples import Samples, Tool
+from looptool_kit.core.tables import write_json
+from looptool_kit.core.toolcalls import Answer, tool_schemas
+from looptool_kit.lineage.error_seeds import ErrorSeed
+from looptool_kit.llm.client import LARGEST, Endpoint, EndpointError, Request, StoreError, complete, spent, totals
+from looptool_kit.run.folder import Run, RunError
+from looptool_kit.stages.expand import llm as expander
+from looptool_kit.stages.seed.trees.dialogue import Agents, jobs, simulate
+from looptool_kit.stages.seed.trees.tools import write_tools
+from looptool_kit.stages.verify import llm as judge
+from looptool_kit.tools.of_run import init
 
 
 def question(text: object, **changes: Any) -> Request:

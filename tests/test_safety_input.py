@@ -16,20 +16,20 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import looptool_kit as lt
-from looptool_kit import doctor, formats
-from looptool_kit.catalog import load_tools
-from looptool_kit.catalog_schema import plain_parameters
+from looptool_kit import doctor, world
+from looptool_kit.checks.rules import check_sample
 from looptool_kit.cli import app
-from looptool_kit.endpoint import Endpoint
-from looptool_kit.formats_out import to_row
-from looptool_kit.own_tools import init, tools_of
-from looptool_kit.records import Expansions, Probe, Probes, Score, Scores, Verdicts
-from looptool_kit.rules import check_sample
-from looptool_kit.run import Run
-from looptool_kit.samples import Label, Message, Sample, Samples, Tool, ToolCall
-from looptool_kit.seeders import world
-from looptool_kit.terminal import visible
-from looptool_kit.toolcalls import Answer
+from looptool_kit.core.endpoint import Endpoint
+from looptool_kit.core.records import Expansions, Probe, Probes, Score, Scores, Verdicts
+from looptool_kit.core.samples import Label, Message, Sample, Samples, Tool, ToolCall
+from looptool_kit.core.terminal import visible
+from looptool_kit.core.toolcalls import Answer
+from looptool_kit.formats import read as formats
+from looptool_kit.formats.write import to_row
+from looptool_kit.run.folder import Run
+from looptool_kit.tools.catalog import load_tools
+from looptool_kit.tools.of_run import init, tools_of
+from looptool_kit.tools.schema import plain_parameters
 from looptool_kit.trust import tools_kind
 
 RECORDED = Path(__file__).parents[1] / "sample_data" / "run"
@@ -64,7 +64,7 @@ HOSTILE = (
 def test_a_long_text_costs_time_by_its_length() -> None:
     """100 KB of each, through the recogniser and the rules: seconds. What grows with the square takes many minutes."""
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); from test_safety_input import HOSTILE, sample; from looptool_kit.rules import check_sample\n"
+        "import sys; sys.path.insert(0, sys.argv[1]); from test_safety_input import HOSTILE, sample; from looptool_kit.checks.rules import check_sample\n"
         "for unit in HOSTILE: check_sample(sample((unit * 100_000)[:100_000]))"
     )
     subprocess.run([sys.executable, "-c", code, str(Path(__file__).parent)], check=True, timeout=240)
@@ -237,7 +237,7 @@ from pathlib import Path
 from looptool_kit import formats, summary
 from looptool_kit.compose import compose
 from looptool_kit.run import Run
-import pyarrow.parquet, plotly.offline, looptool_kit.rules, looptool_kit.expanders.slots
+import pyarrow.parquet, plotly.offline, looptool_kit.checks.rules, looptool_kit.stages.expand.slots
 work, folder = sys.argv[1], Path(sys.argv[2])
 def peak(): return int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]) // 1024
 before = peak()
@@ -389,9 +389,9 @@ def test_a_sample_that_is_longer_than_the_context_is_set_aside_at_seed_time(tmp_
 
 def test_the_longest_sample_that_passes_can_be_probed(tmp_path: Path, tiny_checkpoint: Path) -> None:
     """The measure of the seed stage and that of the engines are one."""
-    from looptool_kit.lengths import too_long
-    from looptool_kit.policies import base_policy, open_engine
-    from looptool_kit.toolcalls import render_answer
+    from looptool_kit.core.toolcalls import render_answer
+    from looptool_kit.policy.lengths import too_long
+    from looptool_kit.policy.policy import base_policy, open_engine
 
     engine, fault = open_engine(base_policy(str(tiny_checkpoint)), 1), too_long(str(tiny_checkpoint))
     fits, breaks = 0, 0

@@ -11,11 +11,11 @@ from scripted_runs import finished_loop
 from typer.testing import CliRunner
 
 from looptool_kit.cli import app
-from looptool_kit.evaluate import evaluate
 from looptool_kit.loop import Loop
-from looptool_kit.own_tools import init
-from looptool_kit.policies import base_policy, policy_of
-from looptool_kit.run import Run, RunError
+from looptool_kit.policy.policy import base_policy, policy_of
+from looptool_kit.run.folder import Run, RunError
+from looptool_kit.stages.evaluate.stage import evaluate
+from looptool_kit.tools.of_run import init
 
 
 def test_commands_write_neither_over_a_file_nor_into_a_run(run: Run, tmp_path: Path) -> None:

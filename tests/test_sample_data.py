@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from looptool_kit.records import Expansions, Probes, Scores, Verdicts
-from looptool_kit.rules import check_sample
-from looptool_kit.run import Run
-from looptool_kit.samples import Samples
-from looptool_kit.seeders import world
-from looptool_kit.summary import judge_against_truth, report_run
-from looptool_kit.toolcalls import tool_schemas
+from looptool_kit import world
+from looptool_kit.checks.rules import check_sample
+from looptool_kit.core.records import Expansions, Probes, Scores, Verdicts
+from looptool_kit.core.samples import Samples
+from looptool_kit.core.toolcalls import tool_schemas
+from looptool_kit.report.summary import judge_against_truth, report_run
+from looptool_kit.run.folder import Run
 
 HERE = Path(__file__).parent.parent / "sample_data"
 

@@ -13,15 +13,15 @@ from typer.testing import CliRunner
 
 import looptool_kit as lt
 from looptool_kit import trust
-from looptool_kit.calls import Endpoint, Request, complete
 from looptool_kit.cli import app
 from looptool_kit.config import Settings, dump_settings, load_preset
-from looptool_kit.policies import open_engine, policy_of
-from looptool_kit.run import FORMAT, Run, RunError
-from looptool_kit.samples import Samples
-from looptool_kit.seed import _SOURCES
-from looptool_kit.summary import history
-from looptool_kit.train import stage
+from looptool_kit.core.samples import Samples
+from looptool_kit.llm.client import Endpoint, Request, complete
+from looptool_kit.policy.policy import open_engine, policy_of
+from looptool_kit.report.summary import history
+from looptool_kit.run.folder import FORMAT, Run, RunError
+from looptool_kit.stages.seed.stage import _SOURCES
+from looptool_kit.stages.train.stage import stage
 from looptool_kit.trust import tools_kind
 
 RECORDED = Path(__file__).parents[1] / "sample_data" / "run"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from looptool_kit.toolcalls import chat_template
+from looptool_kit.core.toolcalls import chat_template
 
 
 def tiny_tokenizer() -> Any:

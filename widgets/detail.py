@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from looptool_kit.records import Probe, Verdict
-from looptool_kit.samples import Label, Sample, ToolCall
-from looptool_kit.toolcalls import Answer, align, canonical
+from looptool_kit.core.records import Probe, Verdict
+from looptool_kit.core.samples import Label, Sample, ToolCall
+from looptool_kit.core.toolcalls import Answer, align, canonical
 
 
 def detail(sample: Sample, probe: Probe | None = None, verdict: Verdict | None = None) -> dict[str, Any]:

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import traitlets
 
-from looptool_kit.records import Probes, Verdicts
-from looptool_kit.run import Decision, Run, RunError
-from looptool_kit.samples import Label, Samples
-from looptool_kit.stats import Kappa, cohen_kappa
-from looptool_kit.toolcalls import render_answer
+from looptool_kit.core.records import Probes, Verdicts
+from looptool_kit.core.samples import Label, Samples
+from looptool_kit.core.stats import Kappa, cohen_kappa
+from looptool_kit.core.toolcalls import render_answer
+from looptool_kit.run.folder import Decision, Run, RunError
 from looptool_kit.widgets.detail import answer, detail
 from looptool_kit.widgets.labels import checked, label_text, predicted_label, read_label
 from looptool_kit.widgets.rows import Rows, TableView

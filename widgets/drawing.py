@@ -17,8 +17,8 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import NamedTuple
 from xml.etree.ElementTree import Element, SubElement, fromstring, tostring
 
-from looptool_kit.report_figures import visible
-from looptool_kit.stats import Clustered
+from looptool_kit.core.stats import Clustered
+from looptool_kit.report.figures import visible
 
 STATES = {"mastered": "var(--lt-mastered, #2484c6)", "borderline": "var(--lt-borderline, #c48a00)", "failed": "var(--lt-failed, #d0405a)"}
 SERIES = ("#2484c6", "#d0405a", "#c48a00", "#1d9a7a", "#9a62c7", "#8a8f98")

@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from looptool_kit.rules import call_errors
-from looptool_kit.samples import Label, Sample, ToolCall
-from looptool_kit.toolcalls import Answer, reply_fault, strict_json
+from looptool_kit.checks.rules import call_errors
+from looptool_kit.core.samples import Label, Sample, ToolCall
+from looptool_kit.core.toolcalls import Answer, reply_fault, strict_json
 
 _CALLS = TypeAdapter(tuple[ToolCall, ...])
 

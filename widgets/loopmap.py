@@ -11,14 +11,14 @@ import numpy as np
 import traitlets
 from anywidget import WidgetTrait
 
-from looptool_kit.evaluate import scores
-from looptool_kit.flow import with_decisions
-from looptool_kit.flows import NAMES, Fate, Stage, fates, flows, node, outdated_children
-from looptool_kit.records import Probe, Probes, Verdict, Verdicts
-from looptool_kit.report_figures import error_counts
-from looptool_kit.run import Run
-from looptool_kit.samples import Sample, Samples
-from looptool_kit.stats import aligned, flips
+from looptool_kit.core.records import Probe, Probes, Verdict, Verdicts
+from looptool_kit.core.samples import Sample, Samples
+from looptool_kit.core.stats import aligned, flips
+from looptool_kit.lineage.error_seeds import with_decisions
+from looptool_kit.lineage.fates import NAMES, Fate, Stage, fates, flows, node, outdated_children
+from looptool_kit.report.figures import error_counts
+from looptool_kit.run.folder import Run
+from looptool_kit.stages.evaluate.stage import scores
 from looptool_kit.widgets.detail import detail
 from looptool_kit.widgets.drawing import SERIES, STATES, Link, Node, heatmap, picture, sankey
 from looptool_kit.widgets.rows import Rows, TableView

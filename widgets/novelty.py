@@ -1,4 +1,4 @@
-"""How new a sample is to a dataset, by the similarity that deduplication uses (`looptool_kit.dedup`)."""
+"""How new a sample is to a dataset, by the similarity that deduplication uses (`looptool_kit.checks.dedup`)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from looptool_kit.dedup import said
-from looptool_kit.samples import Sample
+from looptool_kit.checks.dedup import said
+from looptool_kit.core.samples import Sample
 
 
 class Novelty(NamedTuple):

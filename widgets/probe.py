@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import traitlets
 
-from looptool_kit.flow import with_decisions
-from looptool_kit.records import Probe, Probes, Verdict, Verdicts
-from looptool_kit.run import Run
-from looptool_kit.samples import Sample, Samples, ToolCall
+from looptool_kit.core.records import Probe, Probes, Verdict, Verdicts
+from looptool_kit.core.samples import Sample, Samples, ToolCall
+from looptool_kit.lineage.error_seeds import with_decisions
+from looptool_kit.run.folder import Run
 from looptool_kit.widgets.detail import detail
 from looptool_kit.widgets.drawing import histogram, picture
 from looptool_kit.widgets.rows import Rows, TableView

@@ -10,7 +10,7 @@ import ipywidgets
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from looptool_kit.run import Run
+from looptool_kit.run.folder import Run
 from looptool_kit.widgets.view import html_table
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import traitlets
 
-from looptool_kit.run import Run
+from looptool_kit.run.folder import Run
 from looptool_kit.widgets.drawing import lines, picture
 from looptool_kit.widgets.view import View, html_table, script, style
 

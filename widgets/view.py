@@ -15,7 +15,7 @@ from typing import Any
 
 import anywidget
 
-from looptool_kit.terminal import sign
+from looptool_kit.core.terminal import sign
 
 
 @lru_cache

@@ -11,8 +11,8 @@ from typing import Any
 
 from lab import nameless, open_notebook, save_and_reload, write_notebook
 
-from looptool_kit.records import Verdicts
-from looptool_kit.run import Decision, Run
+from looptool_kit.core.records import Verdicts
+from looptool_kit.run.folder import Decision, Run
 
 RECORDED = Path(__file__).parents[2] / "sample_data" / "run"
 

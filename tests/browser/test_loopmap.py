@@ -9,9 +9,9 @@ from typing import Any
 
 from lab import open_notebook, save_and_reload, write_notebook
 
-from looptool_kit.records import Expansions, Probes
-from looptool_kit.run import Run
-from looptool_kit.samples import Samples
+from looptool_kit.core.records import Expansions, Probes
+from looptool_kit.core.samples import Samples
+from looptool_kit.run.folder import Run
 
 RECORDED = Path(__file__).parent.parent.parent / "sample_data" / "run"
 CELL = """

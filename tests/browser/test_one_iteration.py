@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from lab import open_notebook, save_and_reload
 
-from looptool_kit.run import Run
+from looptool_kit.run.folder import Run
 
 ROOT = Path(__file__).parent.parent.parent
 TINY = {

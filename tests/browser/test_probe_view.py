@@ -10,8 +10,8 @@ from typing import Any
 
 from lab import drag, open_notebook, save_and_reload, write_notebook
 
-from looptool_kit.records import Probes
-from looptool_kit.run import Run
+from looptool_kit.core.records import Probes
+from looptool_kit.run.folder import Run
 
 RECORDED = Path(__file__).parents[2] / "sample_data" / "run"
 PROBES = {j: Run.open(RECORDED, read_only=True).table(Probes, "probes", j) for j in (1, 2)}

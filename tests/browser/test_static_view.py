@@ -8,7 +8,7 @@ from typing import Any
 import nbformat
 from lab import open_notebook
 
-from looptool_kit.run import Run
+from looptool_kit.run.folder import Run
 from looptool_kit.widgets import LoopMap, ProbeView, TrainingView
 
 RECORDED = Path(__file__).parent.parent.parent / "sample_data" / "run"

@@ -1,0 +1,141 @@
+"""Known errors planted in any sample's label, by kind, so that a judge can be asked about them (the report card, `judge_check.py`).
+
+Where the world's own planter (`world/noise.py`) knows the tool it makes the error; else the schema and the other labels of the dataset do. A
+planter never reads what the judge reads: it is no judge of its own. Every planted label differs from the truth under ToolMatch.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from random import Random
+from typing import Any
+
+from looptool_kit.core.samples import Label, Sample, ToolCall
+from looptool_kit.core.toolcalls import canonical, match
+from looptool_kit.world import noise
+
+Values = dict[tuple[str, str], list[Any]]
+"""(tool, parameter) -> the distinct values that labels of the dataset hold."""
+
+Plant = Callable[[Sample, Random, Values], Label | None]
+
+
+def values_of(samples: Iterable[Sample]) -> Values:
+    """What the labels of a dataset hold, in a fixed order."""
+    found: dict[tuple[str, str], dict[str, Any]] = defaultdict(dict)
+    for call in (c for s in samples for c in s.label.calls):
+        for name, value in call.arguments.items():
+            found[call.name, name][canonical(value)] = value
+    return {slot: [of[c] for c in sorted(of)] for slot, of in found.items()}
+
+
+def plant(sample: Sample, kind: str, rng: Random, values: Values) -> Label | None:
+    """A label with one error of that kind, None where this sample has no place for it. Raises KeyError for an unknown kind."""
+    if sample.label.asks != (kind == "call_instead_of_asking") or not (sample.label.calls or sample.label.asks):
+        return None
+    wrong = KINDS[kind](sample, rng, values)
+    return None if wrong is None or match(wrong, sample.label) else wrong
+
+
+def in_other_words(sample: Sample) -> Label | None:
+    """The same calls, with a schema's default said where it was left out (or left out where it was said); None where no schema has one."""
+    for at, call in enumerate(sample.label.calls):
+        tool = sample.tool(call.name)
+        for name, schema in (tool.properties if tool else {}).items():
+            if not isinstance(schema, dict) or "default" not in schema or tool is None or name in tool.required:
+                continue
+            if name not in call.arguments:
+                return _with(sample, at, {**call.arguments, name: schema["default"]})
+            if canonical(call.arguments[name]) == canonical(schema["default"]):
+                return _with(sample, at, {k: v for k, v in call.arguments.items() if k != name})
+    return None
+
+
+def _with(sample: Sample, at: int, arguments: dict[str, Any], name: str = "") -> Label:
+    calls = list(sample.label.calls)
+    calls[at] = ToolCall(name=name or calls[at].name, arguments=arguments)
+    return Label(calls=tuple(calls))
+
+
+def _other(schema: Any, value: Any, known: list[Any], rng: Random) -> Any:
+    """Another value for a parameter: of the enum, of other labels, or near a number; the same one where there is none."""
+    schema = schema if isinstance(schema, dict) else {}
+    if isinstance(value, bool):
+        return not value
+    choices = [v for v in (schema.get("enum") or known) if type(v) is type(value) and canonical(v) != canonical(value)]
+    if choices:
+        return rng.choice(choices)
+    return value + rng.choice((-1, 1, 10)) if isinstance(value, int | float) else value
+
+
+def _wrong_value(sample: Sample, rng: Random, values: Values) -> Label | None:
+    places = [(i, c, k, v) for i, c in enumerate(sample.label.calls) for k, v in c.arguments.items()]
+    for at, call, name, value in rng.sample(places, len(places)):
+        tool = sample.tool(call.name)
+        other = _other(tool.properties.get(name) if tool else None, value, values.get((call.name, name), []), rng)
+        if canonical(other) != canonical(value):
+            return _with(sample, at, {**call.arguments, name: other})
+    return None
+
+
+def _extra_parameter(sample: Sample, rng: Random, values: Values) -> Label | None:
+    places = [
+        (i, c, k, schema)
+        for i, c in enumerate(sample.label.calls)
+        if (tool := sample.tool(c.name)) is not None
+        for k, schema in tool.properties.items()
+        if k not in c.arguments
+    ]
+    for at, call, name, schema in rng.sample(places, len(places)):
+        schema = schema if isinstance(schema, dict) else {}
+        default = canonical(schema["default"]) if "default" in schema else None
+        choices = [v for v in (schema.get("enum") or values.get((call.name, name)) or []) if canonical(v) != default]
+        if choices:
+            return _with(sample, at, {**call.arguments, name: rng.choice(choices)})
+    return None
+
+
+def _wrong_tool(sample: Sample, rng: Random, values: Values) -> Label | None:
+    at = rng.randrange(len(sample.label.calls))
+    call = sample.label.calls[at]
+    others = [t for t in sample.tools if t.name not in {c.name for c in sample.label.calls}]
+    for tool in rng.sample(others, len(others)):
+        shared = {k: v for k, v in call.arguments.items() if k in tool.properties}
+        made = {k: rng.choice(values[tool.name, k]) for k in tool.required if k not in shared and values.get((tool.name, k))}
+        if all(k in shared or k in made for k in tool.required):
+            return _with(sample, at, shared | made, tool.name)
+    return None
+
+
+def _extra_call(sample: Sample, rng: Random, values: Values) -> Label | None:
+    call = rng.choice(sample.label.calls)
+    return Label(calls=(*sample.label.calls, call))
+
+
+def _question_instead_of_call(sample: Sample, rng: Random, values: Values) -> Label | None:
+    return Label(reply="Could you tell me more about what you need?", asks=True)
+
+
+def _first(spoil: noise.Spoil, generic: Plant | None = None) -> Plant:
+    def planted(sample: Sample, rng: Random, values: Values) -> Label | None:
+        wrong = spoil(sample, rng)
+        return generic(sample, rng, values) if wrong is None and generic else wrong
+
+    return planted
+
+
+KINDS: dict[str, Plant] = {
+    "wrong_value": _first(noise.wrong_value, _wrong_value),
+    "wrong_slot": _first(noise.wrong_slot),
+    "off_by_one_date": _first(noise.off_by_one_date),
+    "missing_parameter": _first(noise.missing_parameter),
+    "extra_parameter": _first(noise.extra_parameter, _extra_parameter),
+    "wrong_type": _first(noise.wrong_type),
+    "wrong_tool": _first(noise.wrong_tool, _wrong_tool),
+    "missing_call": _first(noise.missing_call),
+    "extra_call": _extra_call,
+    "question_instead_of_call": _question_instead_of_call,
+    "call_instead_of_asking": _first(noise.call_instead_of_asking),
+}
+"""The kinds of error, in the order in which a report card lists them."""

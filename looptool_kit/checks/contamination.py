@@ -1,0 +1,244 @@
+"""Keep benchmarks out of training data: fingerprints of their tool names and texts, and the check of what a generator wrote.
+
+The user builds the list from a benchmark that is installed (`looptool contamination build --from FOLDER OUT`). It holds hashes only: tool names
+without case and punctuation, every run of `WORDS` words of every text (the n-gram overlap by which GPT-3's appendix C and later reports decide), and
+of every text as short as most requests the word 3-shingles, by whose Jaccard similarity near-duplicates are found (as in `dedup`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+from looptool_kit.checks.dedup import ALIKE, normalised, shingles
+from looptool_kit.core.records import Check
+from looptool_kit.core.samples import Frozen, Sample, Tool
+from looptool_kit.core.tables import write_text
+
+WORDS = 8
+"""Words of a run. Eight in a row are shared by texts that know each other, and requests to tools are often no longer than twice that."""
+SHORT = 5
+"""A text of fewer than `WORDS` words counts as one run where it has at least this many."""
+LONG = 16
+"""Texts of more words are compared by their runs alone: a near-duplicate that differs in single words shares a run with them."""
+
+
+class Fingerprints(Frozen):
+    """Hashes of one or several benchmarks, 16 hex digits of SHA-256 each."""
+
+    words: int = WORDS
+    built_from: tuple[str, ...] = ()
+    """The folders, by the last two parts of their paths."""
+    files: int = 0
+    names: frozenset[str] = frozenset()
+    """Of tool names."""
+    runs: frozenset[str] = frozenset()
+    """Of runs of words."""
+    requests: frozenset[tuple[str, ...]] = frozenset()
+    """Of each text of `WORDS` to `LONG` words its shingles, sorted; 8 digits each."""
+
+    @cached_property
+    def _holding(self) -> dict[str, list[tuple[str, ...]]]:
+        """Shingle -> the texts that hold it."""
+        out: dict[str, list[tuple[str, ...]]] = {}
+        for request in self.requests:
+            for shingle in request:
+                out.setdefault(shingle, []).append(request)
+        return out
+
+    def __repr__(self) -> str:
+        return f"Fingerprints({len(self.names)} tool names, {len(self.runs)} runs of {self.words} words from {', '.join(self.built_from)})"
+
+    __str__ = __repr__
+
+
+# --------------------------------------------------------------------- build
+
+
+def build(folders: Sequence[str | Path]) -> Fingerprints:
+    """The fingerprints of every .json and .jsonl file below the folders.
+
+    An object with a name and a description or parameters is a tool: its name and description count, its parameters do not, because "The name of the
+    city" is nobody's. Every other text counts. Raises `ValueError` where a folder holds nothing that can be read.
+    """
+    names: set[str] = set()
+    runs: set[str] = set()
+    requests: set[tuple[str, ...]] = set()
+    files = 0
+    for folder in map(Path, folders):
+        before = files
+        for path in sorted(p for p in folder.rglob("*") if p.suffix in (".json", ".jsonl") and p.is_file()):
+            found = list(_values(path))
+            files += bool(found)
+            for name, text in (pair for value in found for pair in _texts(value)):
+                if name:
+                    names.add(_name(text))
+                else:
+                    runs.update(_hash(r) for r in _runs(text))
+                    if sketch := _sketch(text):
+                        requests.add(sketch)
+        if files == before:
+            raise ValueError(f"{folder} holds no readable .json or .jsonl file: give the folder of an installed benchmark's data")
+    return Fingerprints(
+        built_from=tuple("/".join(Path(f).resolve().parts[-2:]) for f in folders),
+        files=files,
+        names=frozenset(names),
+        runs=frozenset(runs),
+        requests=frozenset(requests),
+    )
+
+
+def _values(path: Path) -> Iterator[Any]:
+    """The JSON values of a file: its lines, or the whole; nothing where it is not JSON."""
+    text = path.read_bytes().decode("utf-8-sig", "replace")
+    try:
+        yield json.loads(text)
+        return
+    except (ValueError, RecursionError):
+        pass
+    for line in text.split("\n"):
+        try:
+            yield json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+
+
+_TURN = re.compile(r"^(?:user|system|assistant): ", re.MULTILINE)
+"""Whole dialogues stand in one text in some benchmarks (ACEBench); each turn is a text."""
+
+
+def _texts(value: Any) -> Iterator[tuple[bool, str]]:
+    """(whether it is a tool's name, text) for everything said in a JSON value."""
+    waiting = [value]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            yield from ((False, turn) for turn in _TURN.split(value))
+        elif isinstance(value, list):
+            waiting.extend(value)
+        elif isinstance(value, dict) and isinstance(value.get("name"), str) and {"description", "parameters"} & set(value):
+            yield True, value["name"]
+            waiting.append(value.get("description"))
+        elif isinstance(value, dict):
+            waiting.extend(value.values())
+
+
+def write(fingerprints: Fingerprints, path: str | Path) -> None:
+    """Write the list as JSON, sorted, atomically."""
+    content = fingerprints.model_dump() | {k: sorted(getattr(fingerprints, k)) for k in ("names", "runs", "requests")}
+    write_text(path, json.dumps(content, indent=0) + "\n")
+
+
+def read(path: str | Path) -> Fingerprints:
+    """Read a list; `ValueError` where the file is none, `FileNotFoundError` where it is not there."""
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist: make it with `looptool contamination build --from FOLDER {path}`")
+    return _read(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(4)
+def _read(path: Path, _changed: int) -> Fingerprints:
+    try:
+        found = Fingerprints.model_validate_json(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path} is not a list of fingerprints: {str(error).splitlines()[0]}") from None
+    if found.words != WORDS:
+        raise ValueError(f"{path} holds runs of {found.words} words, this version compares {WORDS}: build it anew")
+    return found
+
+
+# --------------------------------------------------------------------- check
+
+
+def check_tool(tool: Tool, known: Fingerprints) -> Check:
+    """The check `contamination` of a generated tool: its name and its description."""
+    wrong = [f"the tool name {tool.name} is one of {', '.join(known.built_from)}"] if _name(tool.name) in known.names else []
+    return _check([*wrong, *_shared([(f"the description of {tool.name}", tool.description)], known)])
+
+
+def check_sample(sample: Sample, known: Fingerprints) -> Check:
+    """The check `contamination` of a generated sample: everything that is said in it. The tools' names are `check_tool`'s business: a user's own
+    tools may bear names that a benchmark uses too."""
+    said = [(f"turn {at} ({m.role})", m.content) for at, m in enumerate(sample.messages, 1)]
+    return _check(list(_shared([*said, ("the label", sample.label.reply)], known)))
+
+
+def report(samples: Iterable[Sample], known: Fingerprints) -> list[tuple[str, str]]:
+    """(sample id or tool name, what it shares with a benchmark) of a dataset; tools are named once."""
+    found: list[tuple[str, str]] = []
+    tools: dict[str, Tool] = {}
+    for sample in samples:
+        tools |= {t.name: t for t in sample.tools}
+        if not (check := check_sample(sample, known)).passed:
+            found.append((sample.id, check.detail))
+    return [(t.name, c.detail) for t in tools.values() if not (c := check_tool(t, known)).passed] + found
+
+
+def _shared(texts: Iterable[tuple[str, str]], known: Fingerprints) -> Iterator[str]:
+    for where, text in texts:
+        runs = list(_runs(text))
+        hits = [r for r in runs if _hash(r) in known.runs]
+        if hits:
+            yield f"{where} shares {len(hits)} of {len(runs)} runs of words with {', '.join(known.built_from)}, e.g. {hits[0]!r}"
+        elif (likeness := _nearest(text, known)) >= ALIKE:
+            yield f"{where} is a near-duplicate of a text of {', '.join(known.built_from)}: {likeness:.2f} of their word triples are common"
+
+
+def _check(wrong: list[str]) -> Check:
+    return Check(name="contamination", passed=not wrong, detail="; ".join(wrong))
+
+
+_CHARACTER = re.compile("([\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff])")
+
+
+def _words(text: str) -> list[str]:
+    """The words of a text; of Chinese and Japanese, which put no spaces between them, the characters: two count as one word."""
+    return _CHARACTER.sub(r" \1 ", normalised(text)).split()
+
+
+def _length(words: Iterable[str]) -> float:
+    return sum(0.5 if _CHARACTER.match(w) else 1.0 for w in words)
+
+
+def _runs(text: str) -> Iterator[str]:
+    words = _words(text)
+    if SHORT <= _length(words) < WORDS:
+        yield " ".join(words)
+    end, length = 0, 0.0
+    for at, word in enumerate(words):
+        while length < WORDS and end < len(words):
+            length, end = length + _length([words[end]]), end + 1
+        if length < WORDS:
+            return
+        yield " ".join(words[at:end])
+        length -= _length([word])
+
+
+def _sketch(text: str) -> tuple[str, ...]:
+    """The shingles of a text of `WORDS` to `LONG` words, hashed; empty for others."""
+    words = _words(text)
+    if not WORDS <= _length(words) <= LONG:
+        return ()
+    return tuple(sorted({_hash(s)[:8] for s in shingles(" ".join(words))}))
+
+
+def _nearest(text: str, known: Fingerprints) -> float:
+    """The Jaccard similarity of a text to the nearest one of the benchmark, in [0, 1]."""
+    mine = _sketch(text)
+    common = Counter(request for shingle in mine for request in known._holding.get(shingle, ()))
+    return max((n / (len(mine) + len(request) - n) for request, n in common.items()), default=0.0)
+
+
+def _name(name: str) -> str:
+    return _hash(re.sub(r"[\W_]+", "", name.casefold()))
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -1,0 +1,180 @@
+"""The rows that the stages hand on: probes, verdicts, expansions and scores, each with its table."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import JsonValue
+
+from looptool_kit.core.samples import Frozen, Label, Sample
+from looptool_kit.core.tables import Table
+from looptool_kit.core.toolcalls import Answer, Fault
+
+HELD_OUT_SPLITS = ("unseen_values", "unseen_phrasings", "unseen_tools")
+"""What a held-out sample has that no seed sample has: values, wordings, or tools."""
+State = Literal["mastered", "borderline", "failed"]
+VerdictName = Literal["PRED_WRONG", "LABEL_WRONG", "BOTH_CORRECT", "BOTH_WRONG"]
+
+
+class Probe(Frozen):
+    """One sample under greedy decoding by the current policy (GCP, LoopTool section 3.3)."""
+
+    sample_id: str
+    iteration: int
+    text: str
+    """The completion as written, special tokens removed."""
+    finish_reason: Literal["stop", "length"]
+    tokens: tuple[str, ...] = ()
+    token_ids: tuple[int, ...] = ()
+    logprobs: tuple[float, ...] = ()
+    """Natural-log probability of each output token, the end token included; same length as `token_ids`."""
+    perplexity: float
+    """exp(-mean(logprobs)), at least 1."""
+    match: bool
+    """ToolMatch against the label."""
+    correct: bool
+    """Matched, and a plain reply says what it must."""
+    state: State
+    """mastered: correct; borderline: correct at high perplexity; failed: not correct."""
+    answer: Answer
+    faults: tuple[Fault, ...] = ()
+
+    @property
+    def error(self) -> str:
+        """The first fault's kind, empty when correct."""
+        return self.faults[0].kind if self.faults else ""
+
+
+TOKENS = ("tokens", "token_ids", "logprobs")
+"""Columns of a probe that make up the half of it, and that only views and judges read."""
+
+
+class Probes(Table[Probe]):
+    """A table of probes, one for each sample of D_j."""
+
+    row_type = Probe
+
+
+class Evidence(Frozen):
+    """One piece of what a judge weighed."""
+
+    name: str
+    """schema, grounding, coverage, likelihood, ..."""
+    for_label: float
+    """Support for the label in [0, 1]."""
+    for_prediction: float
+    """Support for the prediction in [0, 1]."""
+    words: str = ""
+    """Why, for a person."""
+
+
+class Verdict(Frozen):
+    """A judge's decision on one failed sample (JGLV, LoopTool section 3.4)."""
+
+    sample_id: str
+    iteration: int
+    status: Literal["judged", "unjudged"]
+    verdict: VerdictName | None = None
+    """None exactly where the row is unjudged."""
+    rationale: str = ""
+    """A short error analysis and the correct approach, in words."""
+    confidence: float = 0.0
+    evidence: tuple[Evidence, ...] = ()
+    votes: dict[str, int] = {}
+    judge: str = ""
+    """Who decided: a judge's name, or `person:<author>`; empty where judging failed and may be tried again."""
+    label: Label | None = None
+    """The label that stands after the verdict; the prediction where LABEL_WRONG."""
+
+
+class Verdicts(Table[Verdict]):
+    """A table of verdicts, one for each failed sample."""
+
+    row_type = Verdict
+
+
+class Check(Frozen):
+    """One test that a candidate passed or failed."""
+
+    name: str
+    passed: bool
+    detail: str = ""
+
+
+class Expansion(Frozen):
+    """A candidate child of an error seed (EDDE, LoopTool section 3.5)."""
+
+    seed_id: str
+    iteration: int
+    sample: Sample
+    """The child."""
+    strategy: str
+    """Which expander wrote it."""
+    pattern: str = ""
+    """The error pattern that it keeps, e.g. `wrong_value at book_table.date`."""
+    changed: str = ""
+    """What changed against the seed, in words."""
+    checks: tuple[Check, ...] = ()
+    accepted: bool = False
+
+
+class Expansions(Table[Expansion]):
+    """A table of candidates, accepted and rejected."""
+
+    row_type = Expansion
+
+
+class Score(Frozen):
+    """One evaluated sample of a suite."""
+
+    sample_id: str
+    suite: str
+    split: str
+    kind: str
+    policy: str
+    correct: bool
+    text: str = ""
+    error: str = ""
+    faults: tuple[Fault, ...] = ()
+    extra: dict[str, JsonValue] = {}
+
+
+class Scores(Table[Score]):
+    """A table of evaluated samples."""
+
+    row_type = Score
+
+
+Part = Literal["ES", "EE", "HPPL", "seed", "unjudged"]
+
+PARTS: tuple[Part, ...] = ("ES", "EE", "HPPL", "seed", "unjudged")
+
+class Member(Frozen):
+    """Why a row is in a dataset."""
+
+    sample_id: str
+    part: Part
+    """ES: error seed; EE: error-driven expansion; HPPL: correct (or both correct) at high perplexity; seed: new from the pool;
+    unjudged: failed, but the judge abstained."""
+    came_from: str
+    """Id of the row of D_j that it is or was made from; for seed rows its own id."""
+    why: str
+
+
+class Members(Table[Member]):
+    """One row for each row of a composed dataset, in its order; a row that is repeated has as many."""
+
+    row_type = Member
+
+
+class Truth(Frozen):
+    """The right label of a sample that carries a planted error."""
+
+    sample_id: str
+    label: Label
+
+
+class Truths(Table[Truth]):
+    """The planted errors' right labels."""
+
+    row_type = Truth

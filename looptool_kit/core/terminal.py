@@ -1,0 +1,46 @@
+"""Text for a terminal: what models, datasets and other people's files hold is shown, and never obeyed."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+_INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff\ufffe\uffff]")
+
+
+def visible(text: object) -> str:
+    """The text with control characters, terminal codes, direction marks and lone surrogates made visible.
+
+    New lines and tabs stay.
+    """
+    return _INVISIBLE.sub(sign, str(text))
+
+
+def sign(found: re.Match[str]) -> str:
+    """What is shown in the place of one invisible character."""
+    code = ord(found[0])
+    return chr(0x2400 + code) if code < 32 else f"⟨U+{code:04X}⟩"
+
+
+def say(text: object = "", **style: Any) -> None:
+    """Print a text, made visible; `style` as for `typer.secho` (fg, err, ...)."""
+    import typer
+
+    typer.secho(visible(text), **style)
+
+
+def cell(text: object) -> Any:
+    """A text for rich's tables and console, made visible, its brackets no markup."""
+    from rich.text import Text
+
+    return Text(visible(text))
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as people say them: `4.2 s`, `13 min 05 s`, `2 h 10 min`; a dash for None."""
+    if seconds is None:
+        return "–"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -1,0 +1,476 @@
+"""Parse, render, match and diagnose tool calls: the one parser and the one matcher of the project.
+
+The wire form is Hermes': each call is `<tool_call>` + a JSON object with exactly `name` and `arguments` + `</tool_call>`.
+Data, reward, probe and evaluation all go through `parse` and `match`; nothing here ever evaluates what a model wrote.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any, Literal, NamedTuple
+
+from pydantic import JsonValue
+
+from looptool_kit.core.samples import Frozen, Label, Message, Tool, ToolCall
+
+ParseError = Literal["unparsable", "truncated"]
+FaultKind = Literal[
+    "unparsable", "truncated", "unknown_tool", "wrong_tool", "missing_parameter", "hallucinated_parameter", "redundant_parameter",
+    "wrong_value", "wrong_type", "missing_call", "extra_call", "should_have_declined", "should_have_called", "wrong_reply",
+]  # fmt: skip
+
+OPEN, CLOSE = "<tool_call>", "</tool_call>"
+SPECIAL = (
+    "<|im_start|>", "<|im_end|>", "<|endoftext|>", OPEN, CLOSE, "<tool_response>", "</tool_response>", "<think>", "</think>",
+)  # fmt: skip
+"""What chat templates mark up with. No label may hold one as text (`rules.markup_errors`)."""
+
+
+class Answer(Frozen):
+    """What a model said, parsed: calls, the text around them, or why it could not be read."""
+
+    calls: tuple[ToolCall, ...] = ()
+    text: str = ""
+    """Text outside calls and thinking, stripped."""
+    error: ParseError | None = None
+    detail: str = ""
+    """Where and why parsing failed."""
+
+    @classmethod
+    def of(cls, label: Label) -> Answer:
+        """The answer that a label describes."""
+        return cls(calls=label.calls, text=label.reply)
+
+
+class Fault(Frozen):
+    """One difference between a prediction and a label."""
+
+    kind: FaultKind
+    tool: str = ""
+    """The label's tool where there is one, else the prediction's."""
+    parameter: str = ""
+    expected: JsonValue = None
+    got: JsonValue = None
+
+    def __str__(self) -> str:
+        where = f"{self.tool}.{self.parameter}" if self.parameter else self.tool
+        words = self.kind.replace("_", " ") + (f" at {where}" if where else "")
+        if self.kind in ("wrong_value", "wrong_type"):
+            words += f": {json.dumps(self.got, ensure_ascii=False)} instead of {json.dumps(self.expected, ensure_ascii=False)}"
+        elif self.kind in ("wrong_tool", "unknown_tool"):
+            words += f": {self.got}"
+        return words
+
+
+# ---------------------------------------------------------------- parse
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    keys = [k for k, _ in pairs]
+    if len(set(keys)) < len(keys):
+        raise ValueError(f"key {next(k for k, n in Counter(keys).items() if n > 1)!r} stands twice")
+    return dict(pairs)
+
+
+def _constant(text: str) -> Any:
+    raise ValueError(f"{text} is not JSON")
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"number {text} is out of range")
+    return value
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant, parse_float=_float)
+_TAG = re.compile(f"{OPEN}|<think>")
+_SPACE = re.compile(r"\s*")
+_DEPTH = 100
+
+
+def parse(text: str, finish_reason: str = "stop") -> Answer:
+    """Parse a completion into an `Answer`; never raises.
+
+    White space, several calls, text around the calls and `<think>` blocks are accepted. JSON is strict: duplicate keys, NaN, infinities, lone
+    surrogates and anything but one object with exactly `name` (string) and `arguments` (object) make the answer "unparsable". A completion cut at
+    the length limit (`finish_reason="length"`) is "truncated", whatever it holds.
+    """
+    if finish_reason == "length":
+        return Answer(text=text.strip(), error="truncated", detail="cut at the length limit")
+    calls: list[ToolCall] = []
+    outside: list[str] = []
+    at = _end_of_leading_thought(text)
+    try:
+        while tag := _TAG.search(text, at):
+            outside.append(text[at : tag.start()])
+            if tag[0] == OPEN:
+                call, at = _call(text, tag.end())
+                calls.append(call)
+            else:
+                end = text.find("</think>", tag.end())
+                if end < 0:
+                    raise ValueError("a <think> block is not closed")
+                at = end + len("</think>")
+        outside.append(text[at:])
+        said = " ".join(part.strip() for part in outside if part.strip())
+        if CLOSE in said:
+            raise ValueError(f"a {CLOSE} without {OPEN}")
+        return Answer(calls=tuple(calls), text=said)
+    except (ValueError, RecursionError) as error:
+        return Answer(text=text.strip(), error="unparsable", detail=str(error).split("\n")[0][:300] or type(error).__name__)
+
+
+def _end_of_leading_thought(text: str) -> int:
+    # Templates that open <think> in the prompt leave only the closing tag in the completion.
+    end = text.find("</think>")
+    return end + len("</think>") if 0 <= end and "<think>" not in text[:end] and OPEN not in text[:end] else 0
+
+
+def _call(text: str, at: int) -> tuple[ToolCall, int]:
+    value, at = _DECODER.raw_decode(text, _SPACE.match(text, at).end())  # type: ignore[union-attr]
+    at = _SPACE.match(text, at).end()  # type: ignore[union-attr]
+    if not text.startswith(CLOSE, at):
+        raise ValueError(f"{CLOSE} is missing at character {at}")
+    if not isinstance(value, dict) or set(value) != {"name", "arguments"}:
+        raise ValueError("a call is an object with exactly name and arguments")
+    if not isinstance(value["name"], str) or not value["name"] or not isinstance(value["arguments"], dict):
+        raise ValueError("name must be a non-empty string and arguments an object")
+    if _depth(value) > _DEPTH:  # pydantic and other readers of the tables stop at about 250
+        raise ValueError(f"nested more than {_DEPTH} deep")
+    json.dumps(value, ensure_ascii=False).encode("utf-8")  # UnicodeEncodeError on lone surrogates
+    return ToolCall(name=value["name"], arguments=value["arguments"]), at + len(CLOSE)
+
+
+def strict_json(text: str) -> Any:
+    """A JSON value by the rules of `parse`: no key twice, no NaN or infinity, no lone surrogates, at most 100 deep. Raises `ValueError`."""
+    try:
+        value = _DECODER.decode(text)
+        if _depth(value) > _DEPTH:
+            raise ValueError(f"nested more than {_DEPTH} deep")
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+        return value
+    except RecursionError:
+        raise ValueError(f"nested more than {_DEPTH} deep") from None
+
+
+def _depth(value: Any) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + max(map(_depth, inner), default=0)
+
+
+# --------------------------------------------------------------- render
+
+
+def render_calls(calls: Iterable[ToolCall]) -> str:
+    """Calls in the wire form, arguments in the order given: what a policy is trained to write."""
+    return "\n".join(f"{OPEN}\n{json.dumps({'name': c.name, 'arguments': c.arguments}, ensure_ascii=False)}\n{CLOSE}" for c in calls)
+
+
+def render_answer(answer: Label | Answer) -> str:
+    """A label (or a parsed answer) as the assistant's text; `parse` of it gives the same calls and text back."""
+    text = answer.reply if isinstance(answer, Label) else answer.text
+    return "\n".join(part for part in (text, render_calls(answer.calls)) if part)
+
+
+@lru_cache
+def chat_template() -> str:
+    """The project's chat template (Jinja, ChatML with a tools branch), set on tokenizers whose own has none."""
+    return files(__package__).joinpath("chat_template.jinja").read_text(encoding="utf-8")
+
+
+@lru_cache
+def _template() -> Any:
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    env = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+    env.filters["tojson"] = lambda value, **_: json.dumps(value, ensure_ascii=False)
+    return env.from_string(chat_template())
+
+
+def chat(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    """Messages in the OpenAI form that chat templates take."""
+    out = []
+    for m in messages:
+        turn: dict[str, Any] = {"role": m.role, "content": m.content}
+        if m.name:
+            turn["name"] = m.name
+        if m.tool_calls:
+            turn["tool_calls"] = [{"type": "function", "function": {"name": c.name, "arguments": c.arguments}} for c in m.tool_calls]
+        out.append(turn)
+    return out
+
+
+def tool_schemas(tools: Sequence[Tool]) -> list[dict[str, Any]]:
+    """Tools in the OpenAI form."""
+    return [{"type": "function", "function": t.model_dump()} for t in tools]
+
+
+def render_prompt(tools: Sequence[Tool], messages: Sequence[Message]) -> str:
+    """The prompt text up to where the assistant starts to answer, by the project's template."""
+    return render_turns(chat(messages), tool_schemas(tools))
+
+
+def render_turns(turns: Sequence[dict[str, Any]], schemas: Sequence[dict[str, Any]]) -> str:
+    """`render_prompt` of what `chat` and `tool_schemas` give."""
+    return _template().render(messages=turns, tools=schemas or None, add_generation_prompt=True)
+
+
+def marker_places(text: str) -> dict[int, str]:
+    """Place -> `<tool_call>` or `</tool_call>`, where these mark up a call; those in its arguments are left out.
+
+    From a call on that cannot be read every one counts as markup.
+    """
+    places: dict[int, str] = {}
+    at = 0
+    while (start := text.find(OPEN, at)) >= 0:
+        try:
+            _, end = _DECODER.raw_decode(text, _SPACE.match(text, start + len(OPEN)).end())  # type: ignore[union-attr]
+            at = _SPACE.match(text, end).end()  # type: ignore[union-attr]
+        except (ValueError, RecursionError):
+            return places | {m.start(): m[0] for m in re.compile(f"{OPEN}|{CLOSE}").finditer(text, start)}
+        places[start] = OPEN
+        if text.startswith(CLOSE, at):
+            places[at] = CLOSE
+            at += len(CLOSE)
+    return places
+
+
+# ---------------------------------------------------------------- match
+
+
+def canonical(value: Any) -> str:
+    """A text that is equal for equal JSON values: key order ignored, array order kept, booleans apart from integers, 1 equal to 1.0."""
+    return json.dumps(_integral(value), sort_keys=True, separators=(",", ":"))
+
+
+def _integral(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {k: _integral(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_integral(v) for v in value]
+    return value
+
+
+def canonical_calls(calls: Iterable[ToolCall]) -> tuple[str, ...]:
+    """The calls as a sorted multiset of canonical texts."""
+    return tuple(sorted(canonical([c.name, c.arguments]) for c in calls))
+
+
+class MatchOptions(NamedTuple):
+    """Departures from strict ToolMatch (method, section 3); all off in training. Recorded wherever used."""
+
+    ignore_defaults: bool = False
+    """An argument that equals its schema's default counts as not given."""
+    loose_strings: bool = False
+    """Strings compare after lower-casing and dropping the characters ` ,./-_*^` and quotes, as BFCL's checker does."""
+
+
+STRICT = MatchOptions()
+
+
+def match(a: Answer | Label, b: Answer | Label, options: MatchOptions = STRICT, tools: Sequence[Tool] = ()) -> bool:
+    """ToolMatch: the two answers hold the same multiset of calls. An answer that did not parse matches nothing, not even itself.
+
+    Symmetric. `tools` is needed for `ignore_defaults`. Plain replies match each other here; what a reply must say is `grade`'s business.
+    """
+    if (isinstance(a, Answer) and a.error) or (isinstance(b, Answer) and b.error):
+        return False
+    if options is STRICT or options == STRICT:
+        return _same_calls(a.calls, b.calls)
+    schemas = {t.name: t for t in tools}
+    return _relaxed(a.calls, options, schemas) == _relaxed(b.calls, options, schemas)
+
+
+def _same_calls(a: Sequence[ToolCall], b: Sequence[ToolCall]) -> bool:
+    """Whether `canonical_calls` of both would be equal, several times faster."""
+    if len(a) != len(b):
+        return False
+    if len(a) > 8:  # below, each call may be compared with each
+        return canonical_calls(a) == canonical_calls(b)
+    rest = list(b)
+    for call in a:
+        for at, other in enumerate(rest):
+            if call.name == other.name and _same(call.arguments, other.arguments):
+                del rest[at]
+                break
+        else:
+            return False
+    return True
+
+
+def _same(a: Any, b: Any) -> bool:
+    """JSON value equality as `canonical` has it."""
+    kind = type(a)
+    if kind is str or kind is bool or a is None:
+        return type(b) is kind and a == b
+    if kind is dict:
+        if type(b) is not dict or len(a) != len(b):
+            return False
+        for key, value in a.items():  # noqa: SIM110 (a generator costs as much again)
+            if key not in b or not _same(value, b[key]):
+                return False
+        return True
+    if kind is list or kind is tuple:
+        if type(b) not in (list, tuple) or len(a) != len(b):
+            return False
+        return all(map(_same, a, b))
+    return type(b) in (int, float) and (a == b or (a != a and b != b))
+
+
+def _relaxed(calls: Iterable[ToolCall], options: MatchOptions, schemas: dict[str, Tool]) -> tuple[str, ...]:
+    out = []
+    for call in calls:
+        arguments: dict[str, Any] = dict(call.arguments)
+        if options.ignore_defaults and call.name in schemas:
+            for key, schema in schemas[call.name].properties.items():
+                has_default = key in arguments and isinstance(schema, dict) and "default" in schema
+                if has_default and canonical(schema["default"]) == canonical(arguments[key]):
+                    del arguments[key]
+        out.append(canonical([call.name, _loose(arguments) if options.loose_strings else arguments]))
+    return tuple(sorted(out))
+
+
+_DROPPED = re.compile(r"[ \,\.\/\-\_\*\^]")
+
+
+def loose(text: str) -> str:
+    """A string as BFCL's checker compares it."""
+    return _DROPPED.sub("", text).lower().replace("'", '"')
+
+
+def _loose(value: Any) -> Any:
+    if isinstance(value, str):
+        return loose(value)
+    if isinstance(value, dict):
+        return {k: _loose(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_loose(v) for v in value]
+    return value
+
+
+# ------------------------------------------------------------- diagnose
+
+
+class Grade(NamedTuple):
+    """How a prediction stands against a label."""
+
+    correct: bool
+    """Matched, and a plain reply says what it must. This is the reward, the probe's `mastered` and the evaluation's hit."""
+    match: bool
+    faults: tuple[Fault, ...]
+
+
+def grade(prediction: Answer, label: Label, tools: Sequence[Tool] = ()) -> Grade:
+    """Match and diagnose in one; never raises. Reward r in {0, 1} is `float(grade(...).correct)` (LoopTool, section 3.2)."""
+    matched = match(prediction, label)
+    if not matched:
+        return Grade(False, False, diagnose(prediction, label, tools))
+    wrong = None if label.calls else reply_fault(prediction.text, label)
+    return Grade(wrong is None, True, (wrong,) if wrong else ())
+
+
+def reply_fault(text: str, label: Label) -> Fault | None:
+    """Why a plain reply does not do: empty, a call in disguise, not a question where one is due, or not saying what it must; None if it does."""
+    said = text.lower()
+    if not said.strip():
+        return Fault(kind="wrong_reply", expected="something said", got="")
+    if re.search(r"""["'](name|arguments)["']\s*:|</?tool_call""", text):
+        return Fault(kind="wrong_reply", expected="a plain reply", got="a call outside <tool_call>")
+    if label.asks and "?" not in said:
+        return Fault(kind="wrong_reply", expected="a question", got=text)
+    for group in label.mentions:
+        if not any(wording.lower() in said for wording in group):
+            return Fault(kind="wrong_reply", expected=list(group), got=text)
+    return None
+
+
+def diagnose(prediction: Answer | Label, label: Answer | Label, tools: Sequence[Tool] = ()) -> tuple[Fault, ...]:
+    """Every difference between prediction and label, most telling first; empty exactly where they match. Never raises."""
+    if isinstance(prediction, Answer) and prediction.error:
+        return (Fault(kind=prediction.error, got=prediction.detail),)
+    if isinstance(label, Answer) and label.error:
+        return (Fault(kind="wrong_reply", expected="a label that parses", got=label.detail),)
+    if match(prediction, label):
+        return ()
+    if not prediction.calls:
+        return (Fault(kind="should_have_called", tool=label.calls[0].name, expected=[c.name for c in label.calls]),)
+    if not label.calls:
+        return (Fault(kind="should_have_declined", tool=prediction.calls[0].name, got=[c.name for c in prediction.calls]),)
+    known = {t.name: t for t in tools}
+    faults: list[Fault] = []
+    for want, got in align(label.calls, prediction.calls):
+        if want is None and got is not None:
+            unknown = bool(known) and got.name not in known
+            faults.append(Fault(kind="unknown_tool" if unknown else "extra_call", tool=got.name, got=got.name if unknown else dict(got.arguments)))
+        elif got is None and want is not None:
+            faults.append(Fault(kind="missing_call", tool=want.name, expected=dict(want.arguments)))
+        elif want is not None and got is not None:
+            if want.name != got.name:
+                kind: FaultKind = "unknown_tool" if known and got.name not in known else "wrong_tool"
+                faults.append(Fault(kind=kind, tool=want.name, expected=want.name, got=got.name))
+            else:
+                faults.extend(_argument_faults(want, got, known.get(want.name)))
+    return tuple(faults)
+
+
+def align(label: Sequence[ToolCall], prediction: Sequence[ToolCall]) -> list[tuple[ToolCall | None, ToolCall | None]]:
+    """Pair the label's calls with the prediction's: equal ones first, then the same tool with most arguments in common, then what is left in order.
+
+    Pairs come in the label's order; a side without partner is None.
+    """
+    free = dict.fromkeys(range(len(prediction)))
+    partner: dict[int, int] = {}
+    wants, gots = ([{k: canonical(v) for k, v in c.arguments.items()} for c in calls] for calls in (label, prediction))
+
+    def unlike(i: int, j: int) -> float:
+        w, g = wants[i], gots[j]
+        return -len(w.items() & g.items()) / len(w.keys() | g.keys()) if w or g else -1.0
+
+    same_tool = [(unlike(i, j), i, j) for i, w in enumerate(label) for j, g in enumerate(prediction) if w.name == g.name]
+    for _, i, j in sorted(same_tool):
+        if i not in partner and j in free:
+            partner[i] = j
+            del free[j]
+    for i in range(len(label)):
+        if i not in partner and free:
+            partner[i] = next(iter(free))
+            del free[partner[i]]
+    pairs = [(want, prediction[partner[i]] if i in partner else None) for i, want in enumerate(label)]
+    return [*pairs, *((None, prediction[j]) for j in free)]
+
+
+def _argument_faults(want: ToolCall, got: ToolCall, tool: Tool | None) -> list[Fault]:
+    faults: list[Fault] = []
+    for key, value in want.arguments.items():
+        if key not in got.arguments:
+            faults.append(Fault(kind="missing_parameter", tool=want.name, parameter=key, expected=value))
+        elif canonical(value) != canonical(got.arguments[key]):
+            other = got.arguments[key]
+            kind: FaultKind = "wrong_value" if json_type(value) == json_type(other) else "wrong_type"
+            faults.append(Fault(kind=kind, tool=want.name, parameter=key, expected=value, got=other))
+    for key, value in got.arguments.items():
+        if key not in want.arguments:
+            known = tool is None or key in tool.properties
+            kind = "redundant_parameter" if known else "hallucinated_parameter"
+            faults.append(Fault(kind=kind, tool=want.name, parameter=key, got=value))
+    return faults
+
+
+def json_type(value: Any) -> str:
+    """JSON Schema's name of a value's type; integers and floats are both `number`."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int | float):
+        return "number"
+    return "string" if isinstance(value, str) else "object" if isinstance(value, dict) else "array"

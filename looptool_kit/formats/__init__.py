@@ -1,0 +1,1 @@
+"""Datasets of other projects, read (`read.py`) and written (`write.py`)."""

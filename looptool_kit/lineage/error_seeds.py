@@ -1,0 +1,94 @@
+"""What verdicts make of samples: the fate of every row of D_j, a person's decisions included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from looptool_kit.core.records import Expansion, Probe, Probes, Verdict, Verdicts
+from looptool_kit.core.samples import Label, Sample, Samples
+from looptool_kit.core.toolcalls import Answer, grade
+from looptool_kit.run.folder import Decision, RunError
+
+
+class ErrorSeed(NamedTuple):
+    """A row of D_ES = D_PW + D_LR (LoopTool, section 3.5)."""
+
+    sample: Sample
+    """The sample under the label that stands: for LABEL_WRONG a new sample whose parent is the one that was probed."""
+    probe: Probe
+    verdict: Verdict
+
+
+def with_decisions(verdicts: Verdicts, decisions: dict[str, Decision]) -> Verdicts:
+    """The verdicts with a person's in place of the judge's. A decision's value is a verdict name, or {"verdict": ..., "label": {...}}."""
+    out = []
+    for verdict in verdicts:
+        decision = decisions.get(verdict.sample_id)
+        if decision is None:
+            out.append(verdict)
+            continue
+        value = decision.value if isinstance(decision.value, dict) else {"verdict": decision.value}
+        changes: dict[str, Any] = {
+            "status": "judged",
+            "verdict": value.get("verdict"),
+            "judge": f"person:{decision.author}",
+            "rationale": decision.reason or verdict.rationale,
+            "confidence": 1.0,
+        }
+        if "label" in value:
+            changes["label"] = Label.model_validate(value["label"])
+        elif changes["verdict"] != verdict.verdict:
+            changes["label"] = None  # what stood after the judge's verdict; after LABEL_WRONG the prediction stands
+        out.append(Verdict.model_validate(verdict.model_dump() | changes))
+    return Verdicts(out)
+
+
+def error_seeds(samples: Samples, probes: Probes, verdicts: Verdicts) -> list[ErrorSeed]:
+    """D_ES in the dataset's order: PRED_WRONG rows as they are, LABEL_WRONG rows under the prediction (or under the label a person gave).
+
+    A seed's probe says what went wrong in it. Where the prediction became the label, that is the old label, so it stands in the prediction's place.
+    """
+    rows, probed = samples.by_id(), {p.sample_id: p for p in probes}
+    seeds = []
+    for verdict in verdicts:
+        sample, probe = rows[verdict.sample_id], probed[verdict.sample_id]
+        if verdict.verdict == "PRED_WRONG":
+            seeds.append(ErrorSeed(sample, probe, verdict))
+        elif verdict.verdict == "LABEL_WRONG":
+            label = verdict.label or Label(calls=probe.answer.calls, reply="" if probe.answer.calls else probe.answer.text)
+            changed = sample.relabelled(label, iteration=verdict.iteration, strategy=f"judges.{verdict.judge}")
+            wrong, graded = probe.answer, grade(probe.answer, label, sample.tools)
+            if graded.correct:
+                wrong = Answer.of(sample.label)
+                graded = grade(wrong, label, sample.tools)
+            what = {"answer": wrong, "faults": graded.faults or probe.faults}
+            seeds.append(ErrorSeed(changed, probe.model_copy(update=what), verdict))
+    return seeds
+
+
+def chosen(expanded: Iterable[Expansion], decisions: Mapping[str, Decision]) -> list[Expansion]:
+    """The candidates that a dataset takes: the accepted ones, unless a person (decisions by child id) accepted, rejected or edited them.
+
+    An edited sample stands in its candidate's place: new id, the candidate's parent, strategy `person`. Raises `RunError` where it is no sample.
+    """
+    out = []
+    for child in expanded:
+        decision = decisions.get(child.sample.id)
+        value = decision.value if decision else None
+        if isinstance(value, dict) and "edit" in value:
+            out.append(child.model_copy(update={"sample": _edited(child, value["edit"]), "strategy": "person", "accepted": True}))
+        elif value == "accept" or (child.accepted and value != "reject"):
+            out.append(child.model_copy(update={"accepted": True}))
+    return out
+
+
+def _edited(child: Expansion, edit: Any) -> Sample:
+    try:
+        sample = Sample.model_validate(edit)
+    except ValueError as error:
+        raise RunError(
+            f"the edit of expansion {child.sample.id} in decisions.jsonl is not a sample ({error}). Take it back with "
+            f"run.decide('expansion', '{child.sample.id}', 'undo')."
+        ) from None
+    return sample.model_copy(update={"parent": child.sample.parent, "iteration": child.iteration, "source": "person", "strategy": "person"})

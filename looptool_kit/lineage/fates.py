@@ -1,0 +1,160 @@
+"""Where every sample of every dataset went: part of D_j, state, verdict, fate, part of D_{j+1} (LoopTool, section 3; method, section 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal, TypeVar
+
+from looptool_kit.core.records import Expansions, Members, Probes, Verdicts
+from looptool_kit.core.samples import Frozen, Samples
+from looptool_kit.core.tables import Table
+from looptool_kit.lineage.error_seeds import chosen, error_seeds, with_decisions
+from looptool_kit.run.folder import Run
+
+Stage = Literal["part", "state", "verdict", "fate", "new"]
+NAMES: dict[Stage, tuple[str, ...]] = {
+    "part": ("ES", "EE", "HPPL", "unjudged", "seed"),
+    "state": ("failed", "borderline", "mastered", "not probed"),
+    "verdict": ("PRED_WRONG", "LABEL_WRONG", "BOTH_CORRECT", "BOTH_WRONG", "unjudged", "no verdict"),
+    "fate": ("error seed", "relabelled", "HPPL", "kept unjudged", "discarded", "merged", "left out"),
+    "new": ("children", "fresh seed", "from an earlier dataset"),
+}
+"""The names that occur in each stage. `merged`: goes on in a row that another sample had already become. `left out`: correct, and not taken for its
+perplexity. `new`: where rows of a dataset come from that were no samples of the one before."""
+T = TypeVar("T", bound=Table[Any])
+_KEPT = {"HPPL": "HPPL", "unjudged": "kept unjudged"}
+
+
+class Fate(Frozen):
+    """What became of one sample of D_j. Empty strings stand for stages that have not run."""
+
+    iteration: int
+    sample_id: str
+    part: str
+    """Why it is in D_j; all of D_1 is `seed`."""
+    state: str = ""
+    verdict: str = ""
+    """Of failed samples, a person's decisions included."""
+    fate: str = ""
+    becomes: str = ""
+    """Id of the row of D_{j+1} that it is there; empty where it is none."""
+    outdated: bool = False
+    """D_{j+1} was composed before the verdict was what it is now."""
+
+
+class Fates(Table[Fate]):
+    """One row for each sample of each dataset, in the datasets' order."""
+
+    row_type = Fate
+
+
+class Step(Frozen):
+    """A sample on its way from one node to the next. A node is named `D<j>/<stage>/<name>`, e.g. `D1/verdict/PRED_WRONG`; see `NAMES`."""
+
+    iteration: int
+    """Of the dataset that has a row `sample_id`: a step into D_{j+1} is a row of D_{j+1}, where a relabelled sample has another id."""
+    sample_id: str
+    source: str
+    target: str
+
+
+class Flows(Table[Step]):
+    """One row for each sample and step. Nodes of the stages state and verdict, and parts of datasets that were probed, let out what goes in."""
+
+    row_type = Step
+
+
+def fates(run: Run) -> Fates:
+    """The fate of every sample of every dataset so far: exactly one row for each."""
+    return Fates(row for j in run.iterations for row in _fates(run, j))
+
+
+def flows(run: Run, known: Fates | None = None) -> Flows:
+    """Every sample's steps from part to part; `known`: the run's fates, where they have been read already."""
+    rows = known if known is not None else fates(run)
+    return Flows(step for j in run.iterations for step in _steps(run, j, [r for r in rows if r.iteration == j]))
+
+
+def node(iteration: int, stage: Stage, name: str) -> str:
+    """The name of a node."""
+    return f"D{iteration}/{stage}/{name}"
+
+
+def outdated_children(run: Run, iteration: int) -> int:
+    """How many children a person has accepted, rejected or edited since D_{j+1} was composed without regard to it."""
+    decided = run.decisions("expansion", iteration)
+    if not decided or run.manifest("composition", iteration) is None:
+        return 0
+    table = _table(run, Expansions, "expansions", iteration)
+    kept = {m.sample_id for m in _table(run, Members, "members", iteration + 1)}
+    wanted = {child.sample.id for child in chosen(table, decided)}
+    mine = [child for child in table if child.sample.id in decided]
+    return sum(now[0].sample.id not in kept if (now := chosen([c], decided)) else c.sample.id in kept - wanted for c in mine)
+
+
+def _fates(run: Run, j: int) -> Iterator[Fate]:
+    parts = {m.sample_id: m.part for m in _table(run, Members, "members", j)}
+    samples = run.table(Samples, "samples", j)
+    ids = {s.id for s in samples}
+    probed = run.manifest("probes", j) is not None
+    probes = {p.sample_id: p for p in _table(run, Probes, "probes", j) if p.sample_id in ids} if probed else {}
+    judged = probed and run.manifest("verdicts", j) is not None
+    verdicts = with_decisions(
+        _table(run, Verdicts, "verdicts", j).where(lambda v: v.sample_id in probes and probes[v.sample_id].state == "failed")
+        if judged
+        else Verdicts(),
+        run.decisions("verdict", j),
+    )
+    names = {v.sample_id: v.verdict or "unjudged" for v in verdicts}
+    composed = judged and run.manifest("composition", j) is not None
+    next_rows = _table(run, Members, "members", j + 1) if composed else Members()
+    next_ids = {m.sample_id for m in next_rows}
+    went = {m.came_from: m for m in next_rows if m.part in ("ES", *_KEPT)}
+    # The id under which a failed sample has to go on.
+    due = {seed.probe.sample_id: seed.sample.id for seed in error_seeds(samples, Probes(probes.values()), verdicts)} if composed else {}
+    if run.settings.compose.unjudged == "keep":
+        due |= {id: id for id, name in names.items() if name == "unjudged"}
+    for id in samples.by_id():
+        state = probes[id].state if id in probes else "not probed"
+        verdict = names.get(id, "no verdict") if state == "failed" else ""
+        member, want = went.get(id), due.get(id)
+        if member is not None:
+            fate = _KEPT.get(member.part) or ("error seed" if member.sample_id == id else "relabelled")
+        elif (want or id) in next_ids:
+            fate = "merged"
+        else:
+            fate = "discarded" if verdict else "left out"
+        if want is not None:
+            outdated = want not in next_ids
+        else:
+            outdated = bool(verdict) and member is not None and (member.part, verdict) != ("HPPL", "BOTH_CORRECT")
+        yield Fate(
+            iteration=j,
+            sample_id=id,
+            part=parts.get(id, "seed"),
+            state=state if probed else "",
+            verdict=verdict if judged else "",
+            fate=fate if composed else "",
+            becomes=member.sample_id if member is not None else "",
+            outdated=outdated and composed,
+        )
+
+
+def _steps(run: Run, j: int, rows: list[Fate]) -> Iterator[Step]:
+    for row in rows:
+        way = [node(j, stage, name) for stage in ("part", "state", "verdict", "fate") if (name := getattr(row, stage))]  # type: ignore[arg-type]
+        for source, target in zip(way, way[1:], strict=False):
+            yield Step(iteration=j, sample_id=row.sample_id, source=source, target=target)
+    if not any(row.fate for row in rows):
+        return
+    fate = {row.becomes: row.fate for row in rows if row.becomes}
+    born = {"EE": "children", "seed": "fresh seed"}
+    for member in {m.sample_id: m for m in _table(run, Members, "members", j + 1)}.values():
+        known = member.part not in born and member.sample_id in fate
+        source = node(j, "fate", fate[member.sample_id]) if known else node(j, "new", born.get(member.part, "from an earlier dataset"))
+        yield Step(iteration=j + 1, sample_id=member.sample_id, source=source, target=node(j + 1, "part", member.part))
+
+
+def _table(run: Run, kind: type[T], name: str, j: int) -> T:
+    path = run.folder(j) / f"{name}.parquet"
+    return kind.read(path) if path.exists() else kind()

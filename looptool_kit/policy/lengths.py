@@ -1,0 +1,64 @@
+"""Samples that are longer than the model's context, found before anything is trained on them."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from looptool_kit.core.samples import Sample
+from looptool_kit.core.terminal import visible
+from looptool_kit.core.toolcalls import render_answer, render_prompt
+from looptool_kit.policy.models import EMBEDDED, EMBEDDED_BASE, HUB_ID, ModelNotFound, find_model, load_tokenizer
+
+EMBEDDED_CONTEXT = 8192
+SHORT = 1024
+"""Tokens that any model takes: for samples that surely have no more, no model is looked for."""
+
+
+def too_long(model: str) -> Callable[[Sample], str]:
+    """What says of a sample why it does not fit the context of `model` (as `find_model` takes it).
+
+    Empty where it fits, or where that cannot be known because the model is not to be had.
+    """
+
+    @lru_cache(1)
+    def measure() -> tuple[Any, int | None]:
+        try:
+            path = find_model(model).path
+        except ModelNotFound as error:
+            warnings.warn(visible(f"the lengths of long samples are not checked: {error}"), stacklevel=3)
+            return None, None
+        return load_tokenizer(path), context_of(path)
+
+    known = EMBEDDED_CONTEXT if model in (EMBEDDED, EMBEDDED_BASE, HUB_ID) else context_of(Path(model)) or SHORT
+
+    def fault(sample: Sample) -> str:
+        answer = render_answer(sample.label)
+        text = render_prompt(sample.tools, sample.messages) + answer
+        # No token is less than a byte, and no template of a model writes twice what ours does.
+        if 2 * len(text.encode("utf-8", "surrogatepass")) < known:
+            return ""
+        tokenizer, limit = measure()
+        if limit is None:
+            return ""
+        from looptool_kit.policy.engines.prompts import encode_answer, encode_prompts
+
+        # The end token of the answer, and the one that vLLM writes after what it scores.
+        length = len(encode_prompts(tokenizer, [sample])[0]) + len(encode_answer(tokenizer, answer)) + 2
+        return f"length: it has {length} tokens, and the context of {model} has {limit}" if length > limit else ""
+
+    return fault
+
+
+def context_of(folder: Path) -> int | None:
+    """The tokens that the model of a checkpoint takes, as its config.json says; None where it does not."""
+    try:
+        config = json.loads((folder.expanduser() / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    found = config.get("max_position_embeddings") or (config.get("text_config") or {}).get("max_position_embeddings")
+    return found if isinstance(found, int) else None

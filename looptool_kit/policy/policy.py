@@ -1,0 +1,157 @@
+"""The policy in its states: which weights, which adapter, and the engine that runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from looptool_kit.config import EngineName, Settings
+from looptool_kit.core.endpoint import Endpoint
+from looptool_kit.core.samples import Frozen
+from looptool_kit.policy.engines import Engine
+from looptool_kit.policy.models import weights_id
+from looptool_kit.run.folder import Run, RunError
+from looptool_kit.trust import require_endpoint
+
+_open: dict[tuple[str, ...], Any] = {}
+"""The one engine that is open, by what it was opened for."""
+
+
+class Policy(Frozen):
+    """One state of the model being trained."""
+
+    name: str
+    """`base`, or `D1`, `D2`, ... after the dataset it was last trained on."""
+    iteration: int
+    """j of D_j; 0 for the base model."""
+    model: str
+    """`embedded`, `embedded-base`, a path or a hub name."""
+    adapter: str | None = None
+    """Folder of the LoRA adapter; None for the base model."""
+    key: str = ""
+    """Hash of all that made it; equal keys mean equal weights."""
+    engine: EngineName = "transformers"
+    """Who runs it: no part of what it is, so no part of its key."""
+    server: Endpoint | None = None
+    """Where, for the engine `served`."""
+    folder: str | None = None
+    """Of the run whose settings name the server."""
+
+
+def base_policy(model: str, engine: EngineName = "transformers", server: Endpoint | None = None) -> Policy:
+    """The model that training starts from."""
+    return Policy(name="base", iteration=0, model=model, key=weights_id(model), engine=engine, server=server)
+
+
+def untrained(settings: Settings) -> Policy:
+    """The model that a run with these settings starts from."""
+    return base_policy(settings.model, settings.engine, settings.policy_server)
+
+
+def policy_of(run: Run, iteration: int) -> Policy:
+    """The policy of a finished iteration; the base model for 0."""
+    if iteration == 0:
+        return untrained(run.settings).model_copy(update={"folder": str(run.path)})
+    manifest = run.manifest("policy", iteration)
+    if manifest is None or not manifest.get("trainings") or "key" not in manifest:
+        raise RunError(f"iteration {iteration} of {run.path} has no trained policy yet: run `looptool train {run.path}`.")
+    if (base := manifest.get("base", weights_id(run.settings.model))) != weights_id(run.settings.model):
+        raise RunError(
+            f"the policy of iteration {iteration} of {run.path} was trained from {base}, and {run.settings.model!r} now is "
+            f"{weights_id(run.settings.model)}: its adapter does not fit. Train again (looptool train {run.path} --iteration {iteration}), or use "
+            "the version of looptool_kit that trained it."
+        )
+    adapter = training_folder(run, iteration, manifest["trainings"][-1]) / "adapter"
+    made = {"name": f"D{iteration}", "iteration": iteration, "adapter": str(adapter), "key": manifest["key"]}
+    return untrained(run.settings).model_copy(update=made | {"folder": str(run.path)})
+
+
+def training_folder(run: Run, iteration: int, facts: Mapping[str, Any]) -> Path:
+    """The folder of one training of an iteration's policy. Raises `RunError` where its manifest names one outside of `policy/`."""
+    place, name = run.folder(iteration) / "policy", str(facts.get("folder"))
+    plain = name not in ("", "..") and Path(name).name == name
+    if not plain or not (place / name / "adapter").resolve().is_relative_to(place.resolve()):
+        raise RunError(
+            f"{place}.json says that a training lies in {name!r}, which is no folder inside {place}. This package writes no such "
+            f"name: look who changed it. Without that file, `looptool train {run.path} --iteration {iteration}` trains again."
+        )
+    return place / name
+
+
+def load_base(model: str) -> tuple[Any, Any]:
+    """(model, tokenizer) of the base weights, for training: float32, the project's chat template set."""
+    from looptool_kit.policy.models import find_model, load
+
+    return load(find_model(model), dtype="float32")
+
+
+def open_engine(policy: Policy, batch: int) -> Engine:
+    """The engine of a policy; the last one is kept open, so that probe, verify and evaluate load it once.
+
+    vLLM's serve all policies of one base model, by swapping adapters. Raises ValueError where the policy's engine is not installed or not named,
+    ConnectionError where its server does not answer.
+    """
+    return {"vllm": _vllm, "served": _served, "transformers": _transformers}[policy.engine](policy, batch)
+
+
+def close_engines() -> None:
+    """Let go of the open engine's memory (before training): vLLM's sleeps on a GPU, any other is freed."""
+    import gc
+
+    for at, engine in list(_open.items()):
+        if getattr(engine, "sleeps", False):
+            engine.sleep()
+        else:
+            _free(at)
+    gc.collect()
+
+
+def _transformers(policy: Policy, batch: int) -> Engine:
+    from looptool_kit.policy.engines.transformers import TransformersEngine
+    from looptool_kit.policy.models import find_model
+
+    at = ("transformers", policy.model, str(batch), policy.adapter or "")
+    if at not in _open:
+        _free(*_open)
+        adapter = Path(policy.adapter) if policy.adapter else None
+        _open[at] = TransformersEngine.load(find_model(policy.model).path, adapter=adapter, batch_size=batch)
+    return _open[at]
+
+
+def _vllm(policy: Policy, batch: int) -> Engine:
+    from looptool_kit.policy.engines.vllm import VllmEngine, rank_of, why_not
+    from looptool_kit.policy.models import find_model
+
+    if reason := why_not():
+        raise ValueError(reason)
+    at = ("vllm", policy.model, str(batch))
+    rank = rank_of(policy.adapter) if policy.adapter else 1
+    if at not in _open or _open[at].rank < rank:
+        _free(*_open)
+        _open[at] = VllmEngine(find_model(policy.model).path, batch_size=batch, rank=max(32, rank))
+    _open[at].use(policy.adapter)
+    return _open[at]
+
+
+def _served(policy: Policy, batch: int) -> Engine:
+    from looptool_kit.policy.engines.served import ServedEngine
+    from looptool_kit.policy.models import find_model
+
+    if policy.server is None:
+        raise ValueError('engine = "served" needs a vLLM server: give base_url and model under [policy_server] in run.toml (docs/engines.md).')
+    if place := policy.folder or policy.adapter:
+        require_endpoint(Path(place), policy.server)
+    at = ("served", policy.model, str(batch), policy.server.model_dump_json())
+    if at not in _open:
+        _free(*_open)
+        _open[at] = ServedEngine(policy.server, find_model(policy.model).path, batch_size=batch)
+    _open[at].use(policy.adapter)
+    return _open[at]
+
+
+def _free(*which: tuple[str, ...]) -> None:
+    for at in which:
+        engine = _open.pop(at)
+        if hasattr(engine, "close"):
+            engine.close()

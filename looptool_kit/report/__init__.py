@@ -1,0 +1,1 @@
+"""The account of a run: the scoreboard, what is planned, the page with its figures."""

@@ -1,0 +1,350 @@
+"""`write_report`: one self-contained HTML page about a run. It asks no host for anything, and what a model wrote stays text."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, get_args
+
+from looptool_kit.core.records import Expansions, Probe, Probes, Score, Verdict, VerdictName, Verdicts
+from looptool_kit.core.samples import Sample, Samples, ToolCall
+from looptool_kit.core.stats import Paired, ScoreRow, aligned, paired, scoreboard, wilson
+from looptool_kit.core.tables import write_text
+from looptool_kit.core.terminal import duration
+from looptool_kit.report import figures
+from looptool_kit.report.figures import visible
+from looptool_kit.stages.evaluate.robustness import changes
+
+WORST = 10
+
+
+@dataclass(frozen=True)
+class IterationData:
+    """What one iteration left behind; empty tables where a stage has not run."""
+
+    samples: Samples = field(default_factory=Samples)
+    probes: Probes = field(default_factory=Probes)
+    verdicts: Verdicts = field(default_factory=Verdicts)
+    expansions: Expansions = field(default_factory=Expansions)
+    history: list[dict[str, Any]] = field(default_factory=list)
+    """The trainers' log rows in order, keys as TRL writes them (`loss`, `reward`, `frac_reward_zero_std`, `completions/mean_length`);
+    `trainer` (sft or grpo) where known."""
+    threshold: float | None = None
+    """The perplexity above which mastered samples are borderline."""
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """Everything the report shows."""
+
+    name: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    """Shown in the header as name and value; nested settings are folded away."""
+    iterations: list[IterationData] = field(default_factory=list)
+    """D_1, D_2, ... in order."""
+    scores: list[Score] = field(default_factory=list)
+    """Of all policies and suites."""
+    policies: list[str] = field(default_factory=list)
+    """Names in the order to show; policies with scores that are missing here follow. Those named `control...` are no steps of the
+    loop: they are shown like the others, and the loop's last policy is compared with them."""
+    compositions: list[dict[str, Any]] = field(default_factory=list)
+    """One row a dataset: `dataset` (D1, ...), then a count for each part (ES, EE, HPPL, seed, ...) and `total`."""
+    noise: dict[str, Any] | None = None
+    """How the judge did on planted label errors, counted in failed samples: `planted`, `flagged` (LABEL_WRONG), `right` (flagged and planted),
+    `correctable` (planted, and the prediction is the true answer), `right_of_correctable`, `judged`, `unjudged`. Other keys are listed as they
+    are."""
+    timings: list[dict[str, Any]] = field(default_factory=list)
+    """Rows of `stage`, `iteration` and `seconds`."""
+    robustness: list[Score] = field(default_factory=list)
+    """Rows of the suite `robustness`, of all policies; shown apart, since they are held-out samples again."""
+
+
+def write_report(data: ReportData, path: str | Path) -> Path:
+    """Write the page to `path`, atomically, and return the path. About 5 MB, nearly all of it plotly.js."""
+    path = Path(path)
+    write_text(path, render(data))
+    return path
+
+
+def render(data: ReportData) -> str:
+    """The page as text."""
+    charts: dict[str, Any] = {}
+
+    def chart(name: str, figure: figures.Figure) -> str:
+        charts[name] = figure
+        return name
+
+    return page(
+        "report.html.jinja",
+        charts,
+        data=data,
+        made=datetime.now().astimezone(),
+        facts=[(k, v) for k, v in data.settings.items() if not isinstance(v, Mapping)],
+        folded=[(k, v) for k, v in data.settings.items() if isinstance(v, Mapping)],
+        suites=_suites(data, chart),
+        robustness=_robustness(data, chart),
+        composition=_composition(data.compositions),
+        probed=_probed(data, chart),
+        errors=_errors(data, chart),
+        verdicts=_verdicts(data),
+        noise=_noise(data.noise),
+        expansions=_expansions(data),
+        history=[(title, chart(f"history-{i}", f)) for i, (title, f) in enumerate(figures.history_figures([i.history for i in data.iterations]))],
+        worst=_worst(data),
+        timings=_timings(data.timings),
+    )
+
+
+def page(template: str, charts: Mapping[str, figures.Figure], **values: Any) -> str:
+    """One of the package's pages as text, filled with `values`; `charts` maps an element's id to the figure that is drawn in it."""
+    import plotly.offline
+
+    return _template(template).render(charts=_script_json(charts), plotly=plotly.offline.get_plotlyjs(), **values)
+
+
+# --------------------------------------------------------------- sections
+
+
+def _suites(data: ReportData, chart: Any) -> list[dict[str, Any]]:
+    """For each suite: the scoreboard, its figure and the paired differences."""
+    order = list(dict.fromkeys([*data.policies, *(s.policy for s in data.scores)]))
+    out = []
+    for number, suite in enumerate(dict.fromkeys(s.suite for s in data.scores)):
+        scores = [s for s in data.scores if s.suite == suite]
+        names = [p for p in order if any(s.policy == p for s in scores)]
+        rows = sorted(scoreboard(scores), key=lambda r: names.index(r.policy))
+        differences = _differences(scores, names)
+        groups = list(dict.fromkeys((r.group, r.value) for r in sorted(rows, key=lambda r: ("all", "split", "kind").index(r.group))))
+        cells: dict[tuple[str, str, str], ScoreRow] = {(r.policy, r.group, r.value): r for r in rows}
+        overall = [(name, splits[0][1]) for name, splits in differences]
+        out.append(
+            {
+                "name": suite,
+                "policies": names,
+                "result": _steps(names)[-1],
+                "groups": groups,
+                "cells": cells,
+                "figure": chart(f"scores-{number}", figures.scoreboard_figure(rows, names)),
+                "differences": differences,
+                "difference_figure": chart(f"differences-{number}", figures.differences_figure(overall)) if overall else None,
+            }
+        )
+    return out
+
+
+def _steps(names: Sequence[str]) -> list[str]:
+    """The policies that are steps of the loop, so not the controls (where there is something else)."""
+    return [n for n in names if not n.startswith("control")] or list(names)
+
+
+def _differences(scores: Sequence[Score], names: Sequence[str]) -> list[tuple[str, list[tuple[str, Paired]]]]:
+    """(comparison, [(all or split, result)]): each step of the loop against the one before it, the last one against the first and the controls."""
+    steps = _steps(names)
+    pairs = list(zip(steps, steps[1:], strict=False)) + ([(steps[0], steps[-1])] if len(steps) > 2 else [])
+    pairs += [(control, steps[-1]) for control in names if control not in steps]
+    by_policy = {n: [s for s in scores if s.policy == n] for n in names}
+    splits = list(dict.fromkeys(s.split for s in scores))
+    out = []
+    for a, b in pairs:
+        rows = []
+        for split in ("", *(splits if len(splits) > 1 else ())):
+            ids, before, after = aligned(*([s for s in by_policy[n] if not split or s.split == split] for n in (a, b)))
+            if ids:
+                rows.append((split or "all", paired(before, after)))
+        if rows:
+            out.append((f"{b} against {a}", rows))
+    return out
+
+
+def _robustness(data: ReportData, chart: Any) -> dict[str, Any] | None:
+    """The first and the last step of the loop under each perturbation."""
+    known = [p for p in data.policies if any(s.policy == p for s in data.robustness)] or list(dict.fromkeys(s.policy for s in data.robustness))
+    if not known:
+        return None
+    steps = _steps(known)
+    rows = changes(data.robustness, [steps[0], steps[-1]])
+    cells = {(c.perturbation, c.policy): c.result for c in rows}
+    figure = figures.differences_figure([(f"{c.perturbation.replace('_', ' ')}, {c.policy}", c.result) for c in rows])
+    return {
+        "names": {c.perturbation: c.result.n for c in rows},
+        "policies": list(dict.fromkeys((steps[0], steps[-1]))),
+        "cells": cells,
+        "figure": chart("robustness-changes", figure),
+    }
+
+
+def _composition(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    if not rows:
+        return None
+    parts = [k for k in dict.fromkeys(k for row in rows for k in row) if k not in ("dataset", "total", "iteration")]
+    parts = [p for p in parts if p in ("ES", "EE", "HPPL", "seed", "seed_new", "seed-new") or any(row.get(p) for row in rows)]
+    lines = []
+    for number, row in enumerate(rows, 1):
+        counts = [int(row.get(p) or 0) for p in parts]
+        lines.append((row.get("dataset") or f"D{row.get('iteration', number)}", counts, int(row.get("total") or sum(counts))))
+    heads = ["seed-new" if p in ("seed", "seed_new") else p for p in parts]
+    return {"heads": heads, "lines": lines, "most": max([1, *(total for _, _, total in lines)])}
+
+
+def _probed(data: ReportData, chart: Any) -> list[dict[str, Any]]:
+    out = []
+    for number, it in enumerate(data.iterations, 1):
+        if it.probes:
+            states = Counter(p.state for p in it.probes)
+            medians = {s: statistics.median(p.perplexity for p in it.probes if p.state == s) for s in states}
+            figure = chart(f"perplexity-{number}", figures.perplexity_figure(it.probes, it.threshold))
+            out.append({"number": number, "n": len(it.probes), "states": states, "medians": medians, "threshold": it.threshold, "figure": figure})
+    return out
+
+
+def _errors(data: ReportData, chart: Any) -> dict[str, Any] | None:
+    """Error kinds of every iteration (samples by first fault), and the last iteration's heat map by tool."""
+    probed = [(j, it.probes) for j, it in enumerate(data.iterations, 1) if it.probes]
+    if not probed:
+        return None
+    kinds = {j: Counter(p.error for p in probes if p.error) for j, probes in probed}
+    names = [k for k, _ in sum(kinds.values(), Counter[str]()).most_common()]
+    last = figures.error_counts(probed[-1][1])
+    return {
+        "numbers": [j for j, _ in probed],
+        "rows": [(name, [kinds[j][name] for j, _ in probed]) for name in names],
+        "last": probed[-1][0],
+        "cells": [(tool, kind, n) for (tool, kind), n in last.most_common(200)],
+        "figure": chart("errors", figures.errors_figure(last)) if last else None,
+    }
+
+
+def _verdicts(data: ReportData) -> dict[str, Any] | None:
+    judged = [(j, it.verdicts) for j, it in enumerate(data.iterations, 1) if it.verdicts]
+    if not judged:
+        return None
+    counts = {j: Counter(v.verdict if v.status == "judged" and v.verdict else "unjudged" for v in rows) for j, rows in judged}
+    lines = [(name, [counts[j][name] for j, _ in judged]) for name in (*get_args(VerdictName), "unjudged")]
+    return {"numbers": [j for j, _ in judged], "lines": lines, "totals": [len(rows) for _, rows in judged]}
+
+
+def _noise(noise: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Precision and recall of LABEL_WRONG and the share abstained, with Wilson's intervals, from the counts of `ReportData.noise`."""
+    if not noise:
+        return None
+    rows = []
+
+    def share(words: str, k: Any, n: Any) -> None:
+        if isinstance(k, int) and isinstance(n, int) and 0 <= k <= n:
+            rows.append((words, k, n, k / n if n else None, *wilson(k, n)))
+
+    share("Precision: flagged labels that really were wrong", noise.get("right"), noise.get("flagged"))
+    share("Recall: wrong labels that were flagged", noise.get("right"), noise.get("planted"))
+    share("Recall among those where the prediction was the true answer", noise.get("right_of_correctable"), noise.get("correctable"))
+    if isinstance(noise.get("judged"), int) and isinstance(noise.get("unjudged"), int):
+        share("Abstained: failed samples left unjudged", noise["unjudged"], noise["judged"] + noise["unjudged"])
+    known = {"right", "flagged", "planted", "right_of_correctable", "correctable", "judged", "unjudged"} if rows else set()
+    return {"rows": rows, "others": [(k, v) for k, v in noise.items() if k not in known]}
+
+
+def _expansions(data: ReportData) -> list[dict[str, Any]]:
+    """Candidates, accepted ones and what the others failed, for each iteration and strategy."""
+    out = []
+    for number, it in enumerate(data.iterations, 1):
+        for strategy in dict.fromkeys(e.strategy for e in it.expansions):
+            mine = [e for e in it.expansions if e.strategy == strategy]
+            failed = Counter(next((c.name for c in e.checks if not c.passed), "other") for e in mine if not e.accepted)
+            accepted = sum(e.accepted for e in mine)
+            out.append({"number": number, "strategy": strategy, "n": len(mine), "accepted": accepted, "failed": failed.most_common(4)})
+    return out
+
+
+def _worst(data: ReportData) -> list[dict[str, Any]]:
+    it = next((it for it in reversed(data.iterations) if it.probes), None)
+    if it is None:
+        return []
+    samples, verdicts = it.samples.by_id(), {v.sample_id: v for v in it.verdicts}
+    return [_item(samples[p.sample_id], p, verdicts.get(p.sample_id)) for p in worst(it.probes, samples.keys())]
+
+
+def worst(probes: Sequence[Probe], ids: Set[str]) -> list[Probe]:
+    """Of the failed probes of samples with these ids those that the policy was surest of (lowest perplexity), a new tool and kind of error first."""
+    failed = sorted((p for p in probes if p.state == "failed" and p.sample_id in ids), key=lambda p: p.perplexity)
+    seen: set[tuple[str, str]] = set()
+    first: list[Probe] = []
+    again: list[Probe] = []
+    for probe in failed:
+        key = (probe.error, probe.faults[0].tool if probe.faults else "")
+        (again if key in seen else first).append(probe)
+        seen.add(key)
+    return (first + again)[:WORST]
+
+
+def _item(sample: Sample, probe: Probe, verdict: Verdict | None) -> dict[str, Any]:
+    label = _calls(sample.label.calls) or sample.label.reply or "(a plain reply)"
+    return {
+        "sample": sample,
+        "probe": probe,
+        "verdict": verdict,
+        "label": label,
+        "prediction": _calls(probe.answer.calls) if probe.answer.calls and not probe.answer.error else probe.text,
+        "tools": [(t.name, t.description, json.dumps(t.parameters, indent=2, ensure_ascii=False)) for t in sample.tools],
+        "context": [(m.role, m.content or _calls(m.tool_calls)) for m in sample.messages],
+    }
+
+
+def _calls(calls: Sequence[ToolCall]) -> str:
+    return "\n".join(f"{c.name}({', '.join(f'{k}={json.dumps(v, ensure_ascii=False)}' for k, v in c.arguments.items())})" for c in calls)
+
+
+def _timings(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    if not rows:
+        return None
+    stages = list(dict.fromkeys(str(r["stage"]) for r in rows))
+    numbers = sorted({int(r["iteration"]) for r in rows})
+    seconds: Counter[tuple[str, int]] = Counter()
+    for r in rows:
+        seconds[str(r["stage"]), int(r["iteration"])] += r["seconds"]
+    lines = [(s, [seconds.get((s, j)) for j in numbers], sum(seconds[s, j] for j in numbers)) for s in stages]
+    totals = [sum(seconds[s, j] for s in stages) for j in numbers]
+    return {"numbers": numbers, "lines": lines, "totals": totals, "total": sum(totals), "most": max([1e-9, *(t for _, _, t in lines)])}
+
+
+# ------------------------------------------------------------------- page
+
+
+@lru_cache
+def _template(name: str) -> Any:
+    import jinja2
+
+    env = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=lambda v: visible(v) if isinstance(v, str) and not hasattr(v, "__html__") else v,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    env.filters.update(percent=_percent, signed=_signed, duration=duration, p=_p, words=lambda text: str(text).replace("_", " "))
+    return env.get_template(name)
+
+
+def _script_json(value: Any) -> Any:
+    """JSON that may stand inside a <script>: no character of it can end the element or open a comment."""
+    import markupsafe
+
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False)
+    return markupsafe.Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.1f} %"
+
+
+def _signed(share: float) -> str:
+    return f"{100 * share:+.1f}".replace("-", "−")
+
+
+def _p(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"

@@ -1,0 +1,272 @@
+"""What a run came to: the scoreboard on the terminal, the judge against planted errors, the report on disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Set
+from pathlib import Path
+from typing import Any, TypeVar
+
+from looptool_kit.core.records import TOKENS, Expansions, Probes, Truths, Verdicts
+from looptool_kit.core.samples import Samples
+from looptool_kit.core.stats import Paired, aligned, paired, wilson
+from looptool_kit.core.tables import Stored, Table, column
+from looptool_kit.core.terminal import cell, duration
+from looptool_kit.core.toolcalls import Answer, grade
+from looptool_kit.lineage.error_seeds import error_seeds, with_decisions
+from looptool_kit.llm.client import spent
+from looptool_kit.report.html import IterationData, ReportData, worst, write_report
+from looptool_kit.run.folder import Run
+from looptool_kit.stages.compose import PART_WORDS, composition
+from looptool_kit.stages.evaluate import robustness
+from looptool_kit.stages.evaluate.stage import best, scores
+
+T = TypeVar("T", bound=Table[Any])
+STAGES = ("seed", "policy", "scores", "probes_raw", "verdicts", "expansions", "composition")
+
+
+def views(splits: Iterable[str]) -> dict[str, frozenset[str]]:
+    """How held-out scores are read: name -> splits. Tools that the policy trained on and others apart, since a policy may adapt and forget.
+
+    `own tools` are all splits but `unseen_tools`, which is `other tools`; each own split stands for itself where there are several.
+    """
+    known = list(dict.fromkeys(splits))
+    own = [s for s in known if s != "unseen_tools"]
+    both = own and len(own) < len(known)
+    found = {"all": frozenset(known)} | ({"own tools": frozenset(own)} if both else {})
+    if len(own) > 1:
+        found |= {s.replace("_", " "): frozenset({s}) for s in own}
+    return found | ({"other tools": frozenset({"unseen_tools"})} if both else {})
+
+
+def print_scoreboard(run: Run) -> None:
+    """Exact match of every policy in percent with 95% Wilson intervals, the composition of its datasets, and what came of the run in words."""
+    from rich.console import Console
+    from rich.table import Table as Grid
+
+    found = scores(run)
+    console = Console()
+    columns = views(s.split for table in found.values() for s in table)
+    grid = Grid(title="held-out exact match, % (95% intervals)")
+    grid.add_column("policy")
+    for name, splits in columns.items():
+        count = max((sum(s.split in splits for s in table) for table in found.values()), default=0)
+        grid.add_column(cell(f"{name}\nn = {count}"), justify="right")
+    for policy, table in found.items():
+        cells = [[s.correct for s in table if s.split in splits] for splits in columns.values()]
+        grid.add_row(cell(policy), *(f"{percent(sum(c) / len(c))} ({'–'.join(map(percent, wilson(sum(c), len(c))))})" if c else "" for c in cells))
+    console.print(grid)
+    grid = Grid(title="rows of each dataset")
+    rows_of = composition(run)
+    for part in rows_of[0] if rows_of else ():
+        grid.add_column(cell(PART_WORDS.get(part, part)), justify="right")
+    for row in rows_of:
+        grid.add_row(*(cell(v) for v in row.values()))
+    console.print(grid)
+    for line in [*paid(run), *headline(run)]:
+        console.print(cell(line), highlight=False, soft_wrap=True)
+
+
+def headline(run: Run) -> list[str]:
+    """What came of a run, in sentences: exact match before and after, own tools and others apart, and the labels that were planted wrong."""
+    found = scores(run)
+    if len(found) < 2:
+        return []
+    before, kept = list(found)[0], best(run)
+    after = kept if kept in found else list(found)[-1]
+    lines = [f"By the development samples {after} is the best policy."] if kept else []
+    if after == before:
+        return [*lines, f"So nothing was gained on {len(found[before])} unseen requests: the run keeps the model it started from."]
+    for name, splits in views(s.split for s in found[after]).items():
+        _, a, b = aligned(*([s for s in found[policy] if s.split in splits] for policy in (before, after)))
+        if not a or name not in ("all", "own tools", "other tools"):
+            continue
+        change = paired(a, b)
+        points = f"{signed_points(change.difference)} points [{signed_points(change.lo)}, {signed_points(change.hi)}]"
+        start = "the model it started from" if before == "base" else before
+        what = f"{percent(change.mean_a)}% before, {percent(change.mean_b)}% after"
+        if name == "all":
+            lines.append(f"Exact match on {change.n} unseen requests: {what}{in_words(after)} ({start} against {after}), {points}{doubt(change)}.")
+        else:
+            lines.append(f"  {name}: {what}, {points}{doubt(change)}.")
+    if judged := planted_labels(run):
+        more = [f"{judged['mistaken']} replaced by another wrong one"] if judged["mistaken"] else []
+        more += [f"of the right labels {judged['wrongly']} replaced by a wrong one"] if judged["wrongly"] else []
+        repaired = f"{judged['found']} of {judged['planted']} found and replaced by the right one"
+        lines.append(f"Labels planted wrong: {'; '.join([repaired, *more])}.")
+    return lines
+
+
+def in_words(policy: str) -> str:
+    """How many iterations of the loop are behind a policy, as the sentence says it; nothing for one that stands for none."""
+    from num2words import num2words
+
+    count = int(policy[1:]) - 1 if policy[1:].isdigit() else 0
+    return f" {num2words(count)} iteration{'s' * (count != 1)} of the loop" if count else ""
+
+
+def doubt(change: Paired) -> str:
+    """What to think of a change whose interval holds zero."""
+    return ", which chance alone may do" if change.lo <= 0 <= change.hi else ""
+
+
+def percent(share: float) -> str:
+    """A share in whole percent, without the sign."""
+    return f"{100 * share:.0f}"
+
+
+def signed_points(share: float) -> str:
+    """A difference of shares in whole percentage points, with its sign."""
+    return f"{100 * share:+.0f}"
+
+
+def planted_labels(run: Run) -> dict[str, int] | None:
+    """Of the planted label errors in the datasets that were judged: how many there were, and what became of them, people's decisions included.
+
+    `found`: replaced by the right label in some iteration; `mistaken`: replaced, but by another wrong one; `wrongly`: right labels of seed samples
+    that were replaced. None where none were planted.
+    """
+    truth = {t.sample_id: t.label for t in _table(run, Truths, "truth", 0)}
+    pool = _ids(run, "pool", 0)
+    planted: set[str] = set()
+    replaced: dict[str, bool] = {}
+    for j in (j for j in run.iterations if run.manifest("verdicts", j)):
+        there = _ids(run, "samples", j)
+        decided = with_decisions(_table(run, Verdicts, "verdicts", j), run.decisions("verdict", j))
+        # What is not there was left behind by a dataset that was composed anew.
+        flagged = decided.where(lambda v, there=there: v.verdict == "LABEL_WRONG" and v.sample_id in there)  # type: ignore[misc]
+        planted |= truth.keys() & there
+        for seed in error_seeds(*_of(run, {v.sample_id for v in flagged}, j), flagged):
+            at = seed.verdict.sample_id
+            if at in pool:
+                right = at in truth and grade(Answer.of(seed.sample.label), truth[at], seed.sample.tools).correct
+                replaced[at] = replaced.get(at, False) or right
+    if not planted:
+        return None
+    found = sum(replaced.get(at, False) for at in planted)
+    return {
+        "planted": len(planted),
+        "found": found,
+        "mistaken": sum(at in planted for at in replaced) - found,
+        "wrongly": sum(at not in truth for at in replaced),
+    }
+
+
+def paid(run: Run) -> list[str]:
+    """A line for each model that was called for this run: answers, tokens, and money where the settings say prices."""
+    settings = run.settings
+    endpoints = [e for e in (settings.generator_llm, settings.judge_llm, *settings.jury.others) if e]
+    return [
+        f"calls to {model}: {t.answered:,} answers, {t.tokens_in:,} tokens read, {t.tokens_out:,} written"
+        + (f", {t.money:,.2f} spent" if t.money else "")
+        for model, t in spent(run.path / "calls.sqlite", endpoints).items()
+    ]
+
+
+def judge_against_truth(run: Run) -> dict[str, Any] | None:
+    """How LABEL_WRONG stands against planted errors, over all iterations' failed samples; None where none were planted.
+
+    `flagged`: LABEL_WRONG verdicts; `right`: those on a planted error; `correctable`: planted errors among the failed where the prediction equals the
+    truth; `right_of_correctable`: those flagged; `planted`, `judged`, `unjudged`: counts of failed samples.
+    """
+    truth = {t.sample_id: t.label for t in _table(run, Truths, "truth", 0)}
+    if not truth:
+        return None
+    out = dict.fromkeys(("planted", "flagged", "right", "correctable", "right_of_correctable", "judged", "unjudged"), 0)
+    for j in run.iterations:
+        there = _ids(run, "samples", j)
+        some, probed = _of(run, truth.keys() & there, j)
+        samples, probes = some.by_id(), {p.sample_id: p for p in probed}
+        for verdict in _table(run, Verdicts, "verdicts", j):
+            if verdict.sample_id not in there:  # left behind by a dataset that was composed anew
+                continue
+            planted = verdict.sample_id in truth
+            flagged = verdict.verdict == "LABEL_WRONG"
+            right = planted and grade(probes[verdict.sample_id].answer, truth[verdict.sample_id], samples[verdict.sample_id].tools).correct
+            out["planted"] += planted
+            out["flagged"] += flagged
+            out["right"] += flagged and planted
+            out["correctable"] += right
+            out["right_of_correctable"] += right and flagged
+            out["judged"] += verdict.status == "judged"
+            out["unjudged"] += verdict.status == "unjudged"
+    return out
+
+
+def report_run(run: Run) -> Path:
+    """Write `report.html` from what the run folder holds, and return its path."""
+    found = scores(run)
+    return write_report(
+        ReportData(
+            name=run.path.name,
+            settings=run.settings.model_dump(mode="json"),
+            iterations=[_iteration(run, j) for j in run.iterations],
+            scores=[s for table in found.values() for s in table],
+            policies=list(found),
+            robustness=list(robustness.finished(run)),
+            compositions=composition(run),
+            noise=judge_against_truth(run),
+            timings=timings(run),
+        ),
+        run.path / "report.html",
+    )
+
+
+def took(run: Run) -> str:
+    """Wall time of all finished stages together, and the most memory that the process of one of them held."""
+    manifests = [m for j in (0, *run.iterations) for stage in STAGES if (m := run.manifest(stage, j))]
+    return f"stages: {duration(sum(m['seconds'] for m in manifests))}, peak memory {max((m.get('peak_mb', 0) for m in manifests), default=0):,} MiB"
+
+
+def timings(run: Run) -> list[dict[str, Any]]:
+    """Seconds of each finished stage: rows of stage, iteration, seconds."""
+    out = []
+    for j in (0, *run.iterations):
+        for stage in STAGES:
+            manifest = run.manifest(stage, j)
+            if manifest:
+                out.append({"stage": stage.replace("_raw", "").replace("policy", "train"), "iteration": j, "seconds": manifest["seconds"]})
+    return out
+
+
+def history(run: Run, iteration: int) -> list[dict[str, Any]]:
+    """The trainers' log rows of an iteration, each with its `trainer`."""
+    from looptool_kit.policy.policy import training_folder
+
+    rows = []
+    for facts in (run.manifest("policy", iteration) or {}).get("trainings", []):
+        path = training_folder(run, iteration, facts) / "history.jsonl"
+        rows += [{"trainer": facts["trainer"], **json.loads(line)} for line in path.read_text(encoding="utf-8").splitlines()]
+    return rows
+
+
+def _iteration(run: Run, j: int) -> IterationData:
+    probes = Probes(run.stored(Probes, "probes", j, without=TOKENS)) if (run.folder(j) / "probes.parquet").exists() else Probes()
+    shown = {p.sample_id for p in worst(probes, _ids(run, "samples", j))}
+    return IterationData(
+        samples=_of(run, shown, j)[0],
+        probes=probes,
+        verdicts=_table(run, Verdicts, "verdicts", j),
+        expansions=_table(run, Expansions, "expansions", j),
+        history=history(run, j),
+        threshold=(run.manifest("probes", j) or {}).get("threshold"),
+    )
+
+
+def _ids(run: Run, name: str, j: int) -> set[str]:
+    """The ids of a table of samples, without reading them."""
+    path = run.folder(j) / f"{name}.parquet"
+    return set(column(path, "id")) if path.exists() else set()
+
+
+def _of(run: Run, ids: Set[str], j: int) -> tuple[Samples, Probes]:
+    """The samples of D_j of these ids, and their probes without the tokens."""
+    folder = run.folder(j)
+    samples = Stored(Samples, folder / "samples.parquet", keep=lambda row: row["id"] in ids)
+    probes = Stored(Probes, folder / "probes.parquet", TOKENS, keep=lambda row: row["sample_id"] in ids)
+    return Samples(samples if ids else ()), Probes(probes if ids and probes.path.exists() else ())
+
+
+def _table(run: Run, kind: type[T], name: str, j: int) -> T:
+    path = run.folder(j) / f"{name}.parquet"
+    return kind.read(path) if path.exists() else kind()

@@ -1,0 +1,145 @@
+"""What a person decides about a run: the lines of `decisions.jsonl`, and what may stand in them."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import JsonValue, ValidationError
+
+from looptool_kit.core.errors import RunError
+from looptool_kit.core.records import Expansion, Expansions, VerdictName, Verdicts
+from looptool_kit.core.samples import Frozen, Label, Sample
+from looptool_kit.core.tables import Table
+from looptool_kit.core.terminal import visible
+
+SUBJECTS = ("verdict", "expansion", "threshold")
+VERDICTS: tuple[str, ...] = get_args(VerdictName)
+
+
+class Decision(Frozen):
+    """Something a person decided about a row; the last decision on it counts, an `undo` takes that back."""
+
+    time: str
+    author: str
+    subject: str
+    """verdict, expansion or threshold."""
+    row: str
+    """Sample id (for an expansion: the child's); empty for the threshold."""
+    value: JsonValue
+    """verdict: a verdict's name, or {"verdict": ..., "label": {...}}. expansion: "accept", "reject" or
+    {"edit": a sample}, which joins in the child's place. threshold: the perplexity. "undo" takes the last one back."""
+    reason: str = ""
+    iteration: int | None = None
+    """The iteration whose row was decided on; None: that row in any iteration."""
+
+
+def check(subject: str, row: str, value: JsonValue) -> None:
+    """Raise `ValueError`, naming what is possible, where nobody can decide that of anything."""
+    if subject not in SUBJECTS:
+        raise ValueError(f"nothing is decided on {subject!r}; the subjects are {', '.join(SUBJECTS)}")
+    if (subject == "threshold") != (row == ""):
+        raise ValueError(f"a decision on a threshold names no row (row=''), one on a verdict or an expansion does, not {row!r}")
+    if value == "undo":
+        return
+    {"verdict": _verdict, "expansion": _expansion, "threshold": _threshold}[subject](value)
+
+
+def _verdict(value: Any) -> None:
+    told = value if isinstance(value, dict) else {"verdict": value}
+    if told.get("verdict") not in VERDICTS:
+        raise ValueError(f"{_short(value)} is not a verdict: give {', '.join(VERDICTS)}, or {{'verdict': ..., 'label': ...}}, or 'undo'")
+    if "label" in told:
+        _read(Label, told["label"], "a label")
+
+
+def _expansion(value: Any) -> None:
+    if isinstance(value, dict) and value.keys() == {"edit"}:
+        _read(Sample, value["edit"], "a sample")
+    elif value not in ("accept", "reject"):
+        raise ValueError(f"{_short(value)} decides nothing on an expansion: give 'accept', 'reject', {{'edit': a sample}} or 'undo'")
+
+
+def _threshold(value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
+        raise ValueError(f"{_short(value)} is not a threshold: give a perplexity, a number above 0, or 'undo'")
+
+
+def _read(kind: type[Frozen], value: Any, named: str) -> None:
+    try:
+        kind.model_validate(value)
+    except ValidationError as error:
+        raise ValueError(f"{_short(value)} is not {named}: {_reason(error)}") from None
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _reason(error: ValidationError) -> str:
+    return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'line'}: {e['msg']}" for e in error.errors()[:3])
+
+
+# ---------------------------------------------------------------------- rows
+
+TABLES: dict[str, tuple[str, type[Table[Any]]]] = {
+    "verdict": ("verdicts", Verdicts),
+    "expansion": ("expansions", Expansions),
+}
+"""Subject -> the table of the rows that are decided on."""
+
+
+def rows_of(table: Iterable[Any]) -> frozenset[str]:
+    """The rows of a table as decisions name them."""
+    return frozenset(row.sample.id if isinstance(row, Expansion) else row.sample_id for row in table)
+
+
+def check_rows(subject: str, rows: Iterable[str], known: Mapping[int, frozenset[str] | None], iteration: int | None) -> None:
+    """Raise `ValueError` where no dataset has the iteration or a row.
+
+    `known`: iteration -> its rows; None where they are not made yet, so that nothing can be said of them.
+    """
+    if iteration is not None and known and iteration not in known:
+        raise ValueError(f"there is no iteration {iteration}; there are {', '.join(map(str, known))}")
+    made = [ids for j, ids in known.items() if iteration in (None, j)]
+    if subject == "threshold" or not made or None in made:
+        return
+    for row in rows:
+        if not any(row in (ids or ()) for ids in made):
+            where, some = (
+                f"iteration {iteration}" if iteration else "this run",
+                ", ".join(sorted(made[-1] or ())[:3]),
+            )
+            raise ValueError(f"{row!r} is no row of the {TABLES[subject][0]} of {where}; there are {sum(len(i or ()) for i in made)}: {some}, ...")
+
+
+# ---------------------------------------------------------------------- file
+
+
+def read_file(file: Path) -> bytes:
+    """The whole file, nothing where there is none; raises `RunError` where it is no file that can be read."""
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise RunError(f"{file} cannot be read ({error.strerror}), so what people decided is not known. Move it away or mend it.") from None
+
+
+def read_line(line: bytes, file: Path, number: int, whole: bool = True) -> Decision | None:
+    """A line of the file; None where it is no decision, of which a warning names the line if that is `whole`."""
+    if not line.strip():
+        return None
+    try:
+        decision = Decision.model_validate_json(line)
+        check(decision.subject, decision.row, decision.value)
+        return decision
+    except ValueError as error:
+        reason = _reason(error) if isinstance(error, ValidationError) else str(error)
+    if whole:
+        warnings.warn(f"{visible(file)}, line {number} is no decision and is left out: {visible(reason)}", stacklevel=2)
+    return None

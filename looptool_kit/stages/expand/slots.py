@@ -1,0 +1,44 @@
+"""The `slots` expander: children of an error seed that hold other values, edited alike in dialogue and label (`augment/slots.py`).
+
+Works on any sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+from looptool_kit.augment.slots import Values, slots_of, swap, values_in
+from looptool_kit.checks.rules import passes
+from looptool_kit.core.samples import Sample, Samples
+from looptool_kit.core.toolcalls import Fault
+
+STRATEGY = "expanders.slots"
+
+
+def candidates(seed: Sample, faults: Sequence[Fault], k: int, rng: Random, pool: Samples) -> list[Sample]:
+    """Up to `k` different children of `seed`; the slots of faulty parameters are swapped wherever they can be, the others mostly."""
+    wrong = {f.parameter for f in faults if f.parameter}
+    values = values_in(pool)
+    children: dict[str, Sample] = {}
+    for _ in range(4 * k):
+        if len(children) == k:
+            break
+        child = _child(seed, wrong, rng, values)
+        if child is not None and child.id != seed.id and passes(child):
+            children[child.id] = child
+    return list(children.values())
+
+
+def _child(seed: Sample, wrong: set[str], rng: Random, values: Values) -> Sample | None:
+    slots = sorted(slots_of(seed), key=lambda s: (s.parameter not in wrong, rng.random()))
+    child, swapped = seed, 0
+    for slot in slots:
+        if swapped and slot.parameter not in wrong and rng.random() < 0.25:
+            continue
+        new = swap(child, slot, rng, values)
+        if new is not None:
+            child, swapped = new, swapped + 1
+    if not swapped:
+        return None
+    return child.model_copy(update={"parent": seed.id, "strategy": STRATEGY, "source": "expander", "meta": {}})

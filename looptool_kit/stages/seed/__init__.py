@@ -1,0 +1,1 @@
+"""Stage seed. Strategies (setting `seeds.source`): `world`, `templates`, `trees`, `file`."""

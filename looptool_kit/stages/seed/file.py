@@ -1,0 +1,74 @@
+"""The source `file`: a person's own samples in a .jsonl or .parquet file (`seeds.source` is its path)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from looptool_kit.checks.rules import check_sample
+from looptool_kit.core.records import Truths
+from looptool_kit.core.samples import Sample, Samples
+from looptool_kit.core.terminal import visible
+from looptool_kit.run.folder import Run, RunError
+from looptool_kit.stages.seed._draw import Reject, Seeded, too_long_for
+from looptool_kit.trust import require_source
+
+SETTINGS: tuple[str, ...] = ()
+
+
+def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
+    """The file's samples that pass the rules and fit the model; those without a held-out split give some away by chance."""
+    if have is not None:  # a file's samples are all in the pool
+        return have, Samples(), Samples(), Truths()
+    path = Path(run.settings.seeds.source)
+    if not path.exists():
+        raise RunError(
+            f"{path} does not exist (seeds.source in {run.path / 'run.toml'}). Give `world`, `templates`, `trees` or a .jsonl or .parquet file of "
+            "samples."
+        )
+    require_source(run.path, run.settings)
+    rejected: list[int] = []
+
+    def set_aside(row: int, raw: str, reason: str) -> None:
+        rejected.append(row)
+        reject(str(path), row, raw, reason)
+
+    too_long = too_long_for(run)
+
+    def fault(sample: Sample) -> str:
+        wrong = "; ".join(f"{c.name}: {c.detail}" for c in check_sample(sample) if not c.passed and c.name != "grounding")
+        return wrong or too_long(sample)
+
+    good = Samples.read(path, set_aside, fault)
+    if rejected and len(good) >= 2:
+        first = ", ".join(map(str, rejected[:5])) + (", ..." if len(rejected) > 5 else "")
+        aside = run.path / "rejected.jsonl"
+        print(visible(f"{path}: {len(rejected)} rows set aside (row {first}), {len(good)} go on. {aside} says why; mended, they join a new run."))
+    if len(good) < 2:
+        raise RunError(
+            f"{path} holds {len(good)} usable samples; {len(rejected)} were set aside in {run.path / 'rejected.jsonl'}, each with its reason."
+        )
+    unique = list({s.id: s for s in good}.values())
+    development = [s for s in unique if s.split == "development"]
+    marked = [s for s in unique if s.split not in ("train", "development")]
+    if not marked:
+        marked = _set_apart([s for s in unique if s.split == "train"], max(1, min(run.settings.seeds.held_out, len(unique) // 5)))
+    apart = {s.id for s in (*marked, *development)}
+    rest = [s for s in unique if s.id not in apart]
+    if not development and (count := min(run.settings.seeds.development, len(rest) // 5)):
+        development = _set_apart(rest, count)
+        apart = {s.id for s in development}
+    return Samples(s for s in rest if s.id not in apart), Samples(marked), Samples(development), Truths()
+
+
+def _set_apart(samples: Sequence[Sample], count: int) -> list[Sample]:
+    """About `count` samples in the order of their ids, as by chance. Turns of one dialogue stay together: later ones hold earlier ones' answers."""
+    by_id = sorted(samples, key=lambda s: s.id)
+    talks: dict[str, list[Sample]] = {}
+    for sample in by_id:
+        talks.setdefault(sample.opening, []).append(sample)
+    apart: list[Sample] = []
+    for turns in talks.values():
+        if len(apart) < count and len(apart) + len(turns) <= max(count, len(samples) // 2):
+            apart += turns
+    return apart or by_id[:count]

@@ -1,0 +1,179 @@
+"""Seed samples for anybody's tools without a language model: templates written from names, descriptions and schemas.
+
+    samples = generate(load_tools("my_tools.py"), 200, seed=1)
+    held    = generate(tools, 30, seed=1, split="unseen_values")
+
+Values are drawn from the schemas, requests are composed from the descriptions by the world's grammar, and every sample has passed the rule tier.
+One seed gives the same samples byte for byte.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+from random import Random
+
+from looptool_kit.checks.dedup import normalised
+from looptool_kit.checks.rules import passes
+from looptool_kit.core.records import HELD_OUT_SPLITS
+from looptool_kit.core.samples import Sample, Samples, Tool
+from looptool_kit.core.toolcalls import canonical_calls
+from looptool_kit.run.folder import Run
+from looptool_kit.stages.seed._draw import BLOCK, DEVELOPMENT_SEED, HELD_OUT_SEED, Reject, Seeded, stream, truths
+from looptool_kit.stages.seed.templates.tasks import Impossible, Need, realise
+from looptool_kit.stages.seed.templates.values import Unusable
+from looptool_kit.stages.seed.templates.wording import Able, able
+from looptool_kit.tools.of_run import tools_of
+from looptool_kit.world.grammar import Scene
+from looptool_kit.world.noise import plant_noise
+
+SETTINGS = ("seeds.noise",)
+__all__ = ["SETTINGS", "SPLITS", "WEIGHTS", "draw", "generate", "held_tools", "usable"]
+
+SPLITS = ("train", *HELD_OUT_SPLITS)
+WEIGHTS = {"single": 0.34, "choice": 0.26, "parallel": 0.16, "ask": 0.14, "decline": 0.1}
+PER_LIST = 10
+"""Samples that hang on one tool list, so that its tokens are paid once."""
+ENOUGH = 8
+"""Catalogues of at least so many tools keep a fifth of them, at least two, for `unseen_tools`."""
+
+
+def usable(tools: Sequence[Tool]) -> tuple[list[Able], dict[str, str]]:
+    """The tools that can be asked for, and for each other one's name why not (a required parameter without values that can be said)."""
+    good: list[Able] = []
+    why: dict[str, str] = {}
+    for tool in tools:
+        try:
+            good.append(able(tool, tools))
+        except Unusable as error:
+            why[tool.name] = str(error)
+    return good, why
+
+
+def held_tools(tools: Sequence[Tool]) -> frozenset[str]:
+    """Names of the tools kept for `unseen_tools`, chosen by hash; none where the catalogue is small."""
+    if len(tools) < ENOUGH:
+        return frozenset()
+    by_hash = sorted((t.name for t in tools), key=lambda n: hashlib.blake2b(n.encode(), digest_size=8).digest())
+    return frozenset(by_hash[: max(2, len(tools) // 5)])
+
+
+def generate(
+    tools: Sequence[Tool], n: int, seed: int | str, split: str = "train", kinds: Sequence[str] = (), avoid: Iterable[Sample] = ()
+) -> Samples:
+    """At most `n` samples of a split, no two alike and none like one of `avoid`, of all kinds or of `kinds`, in the proportions of `WEIGHTS`.
+
+    Fewer come where the tools allow no more different ones (a warning says so); none for `unseen_tools` where the catalogue has fewer than `ENOUGH`
+    tools. Raises `ValueError` for an unknown split or kind, and where no tool can be asked for, with the reasons.
+    """
+    if split not in SPLITS:
+        raise ValueError(f"unknown split {split!r}; the splits are {', '.join(SPLITS)}")
+    if unknown := [k for k in kinds if k not in WEIGHTS]:
+        raise ValueError(f"unknown task kind {unknown[0]!r}; the kinds are {', '.join(WEIGHTS)}")
+    every, why = usable(tools)
+    if not every:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in list(why.items())[:5])
+        raise ValueError(f"none of the {len(tools)} tools can be asked for by templates ({reasons}); give samples from a file instead")
+    held = held_tools([a.tool for a in every])
+    pool = [a for a in every if (a.tool.name in held) == (split == "unseen_tools")]
+    if not pool:
+        return Samples()
+    rng = Random(f"templates/{seed}/{split}")
+    seen = {_sense(s) for s in avoid}
+    rows: list[Sample] = []
+    targets: Counter[str] = Counter()
+    deck = _deck(n, [k for k in (kinds or WEIGHTS) if k != "choice" or len(pool) > 1] or ["single"], rng)
+    fruitless = 0
+    while deck and fruitless < 12:
+        if fruitless == 4:  # kinds that these tools do not allow give way
+            deck = ["single"] * len(deck) if not kinds or "single" in kinds else deck
+        chunk, deck = deck[:PER_LIST], deck[PER_LIST:]
+        offered = _offer(pool, targets, rng, near="choice" in chunk)
+        before = len(rows)
+        for kind in chunk:
+            sample = _fresh(kind, offered, pool, targets, seen, split, rng)
+            if sample is None:
+                deck.append(kind)
+            else:
+                rows.append(sample)
+        fruitless = 0 if len(rows) > before else fruitless + 1
+    if len(rows) < n:
+        warnings.warn(f"templates made {len(rows)} of {n} different samples of split {split} from {len(pool)} tools; there are no more", stacklevel=2)
+    return Samples(rows)
+
+
+def _deck(n: int, kinds: Sequence[str], rng: Random) -> list[str]:
+    total = sum(WEIGHTS[k] for k in kinds)
+    exact = {k: n * WEIGHTS[k] / total for k in kinds}
+    count = {k: int(v) for k, v in exact.items()}
+    for k in sorted(kinds, key=lambda k: count[k] - exact[k])[: n - sum(count.values())]:
+        count[k] += 1
+    deck = [k for k in kinds for _ in range(count[k])]
+    rng.shuffle(deck)
+    return deck
+
+
+def _offer(pool: Sequence[Able], targets: Counter[str], rng: Random, near: bool) -> list[Able]:
+    """Up to four tools, the least used first; `near`: most of them about the same thing."""
+    size = min(len(pool), rng.choice((2, 3, 3, 4)))
+    least = min(targets[a.tool.name] for a in pool)
+    first = rng.choice([a for a in pool if targets[a.tool.name] == least])
+    shared = {a.tool.name: len(a.subject & first.subject) if near else 0 for a in pool}
+    rest = sorted((a for a in pool if a is not first), key=lambda a: (-shared[a.tool.name], targets[a.tool.name], rng.random()))
+    chosen = [first, *rest[: size - 1]]
+    rng.shuffle(chosen)
+    return chosen
+
+
+def _fresh(kind: str, offered: Sequence[Able], pool: Sequence[Able], targets: Counter[str], seen: set[str], split: str, rng: Random) -> Sample | None:
+    for tries in range(40):
+        today = date(2025, 1, 1) + timedelta(days=rng.randrange(1095))
+        scene = Scene(rng, today, held=split == "unseen_values", unseen=split == "unseen_phrasings")
+        least = min(targets[a.tool.name] for a in offered)
+        usual = [a for a in offered if tries > 8 or targets[a.tool.name] <= least + 1]
+        try:
+            made = realise(kind, usual, offered, pool, scene)
+        except (Impossible, Need):
+            continue
+        sample = made.sample(offered if kind != "decline" else made.offered, kind, split)
+        sense = _sense(sample)
+        if sense in seen or not passes(sample):
+            continue
+        seen.add(sense)
+        for name in made.targets:
+            targets[name] += 1
+        return sample
+    return None
+
+
+def _sense(sample: Sample) -> str:
+    """What makes two samples the same: the words of the request and the calls; for a plain reply also the tools on offer."""
+    names = [] if sample.label.calls else sorted(t.name for t in sample.tools)
+    return f"{normalised(sample.request)} {canonical_calls(sample.label.calls)} {names}"
+
+
+def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
+    """Seed data of the run's own tools, as `_draw` says; tools that cannot be asked for are rejected with the reason."""
+    settings, wanted, tools = run.settings, run.settings.seeds, tools_of(run)
+    for number, (name, why) in enumerate(usable(tools)[1].items(), 1):
+        reject("tools.json", number, name, f"templates leave it out: {why}")
+    clean = generate(tools, wanted.first, seed=settings.seed)
+    held_out = Samples()
+    for split in HELD_OUT_SPLITS:
+        held_out += generate(tools, wanted.held_out, seed=HELD_OUT_SEED + settings.seed, split=split, avoid=[*clean, *held_out])
+    first, truth = plant_noise(clean, wanted.noise, seed=settings.seed)
+    avoid = [*clean, *held_out]
+    like = generate(tools, wanted.development, seed=DEVELOPMENT_SEED + settings.seed, avoid=avoid) if wanted.development else Samples()
+
+    def block(number: int, before: list[Sample]) -> Samples:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # a block that is cut short is no news, a pool is
+            return generate(tools, BLOCK, seed=f"{settings.seed}/fresh/{number}", avoid=[*avoid, *like, *before])
+
+    fresh, more = stream(block, [*avoid, *like], count - len(first), run)
+    if len(first) + len(fresh) < count:
+        warnings.warn(f"templates made a pool of {len(first) + len(fresh)} of {count} different samples from {len(tools)} tools", stacklevel=2)
+    return Samples([*first, *fresh]), held_out, like, truths(truth | more)

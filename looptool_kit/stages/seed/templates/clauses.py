@@ -1,0 +1,213 @@
+"""How a request mentions a parameter, and how one asks for it."""
+
+from __future__ import annotations
+
+import re
+
+from looptool_kit.stages.seed.templates import lexicon as lex
+from looptool_kit.stages.seed.templates.values import Group, Many, Type, unit_of
+from looptool_kit.text.words import stems
+from looptool_kit.world.types import AIRPORT, CITY, COUNTRY, CURRENCY, DATE, DATETIME, EMAIL, LANGUAGE, MESSAGE, PERSON, PHONE, TIME, TITLE, WORK
+
+_FROM = re.compile(r"^(from|origin|source|departure|pickup|sender|start)\b|\b(origin|source|sender)$")
+_TO = re.compile(r"^(to|destination|target|dest|dropoff|recipients?|receiver|arrival|payee|beneficiary|end)\b|\b(destination|recipients?|receiver)$")
+_DAYS = (DATE.question, DATETIME.question)
+_WEEKDAYS = {"mon", "tue", "wed", "thu", "fri", "sat", "sun"}
+_PLACES = (CITY.question, COUNTRY.question, AIRPORT.question)
+
+Wordings = tuple[tuple[str, ...], tuple[str, ...], str, tuple[str, ...]]
+
+
+def wordings(words: str, told: str, kind: Type, owner: str) -> Wordings:
+    """(clauses, sentences of its own, question, words of which one occurs in any question) for a parameter whose name has these words."""
+    noun = noun_of(words, kind, owner)
+    if kind.name == "number" and noun not in lex.UNITS and _UNIT_WORDS.sub("", noun) not in ("maximum", "minimum"):
+        noun = _UNIT_WORDS.sub("", noun)
+    clauses = _clauses(words, told, kind, noun)
+    also = (
+        ()
+        if kind.name == "boolean" or isinstance(kind, Group) or plural(noun)
+        else (f"the {noun} is {{}}", f"{noun}: {{}}", f"use {{}} as the {noun}")
+    )
+    question = kind.question
+    if "enum" in kind.schema:
+        question = question.replace(f"Which {words}", f"Which {noun}")
+    elif kind not in (MESSAGE, lex.QUERY) and not (question and set(stems(question)) & set(stems(f"{words} {told}"))):
+        question = f"How many {noun}?" if noun in lex.KEEP_COUNT else f"Which {noun}?" if plural(noun) else f"What is the {noun}?"
+    heard = [w for w in (noun, *noun.split()) if len(w) > 2 and w not in ("the", "for")] + [w for w in kind.words if w in question.lower()]
+    if kind.name in ("id", "uuid", "code"):
+        heard.insert(0, re.sub(r" (?:ID|number|code|reference)$", "", noun))
+    return clauses, also, question, tuple(dict.fromkeys(heard))
+
+
+_LONE: dict[str, dict[str, str]] = {
+    "day": {
+        "from": "start date", "to": "end date", "start": "start date", "end": "end date", "due": "due date", "when": "date", "until": "end date",
+        "since": "start date", "at": "time", "on": "date", "begin": "start date", "before": "latest date", "after": "earliest date",
+    },
+    "place": {
+        "from": "place of departure", "to": "destination", "start": "place of departure", "end": "destination", "where": "place", "at": "place",
+    },
+    "other": {
+        "from": "sender", "to": "recipient", "cc": "copy recipients", "bcc": "hidden copy recipients", "start": "starting point", "end": "end point",
+    },
+}  # fmt: skip
+_SHORT = (
+    ("max", "maximum"), ("min", "minimum"), ("qty", "quantity"), ("lat", "latitude"), ("lng", "longitude"), ("lon", "longitude"),
+    ("lang", "language"),
+    ("desc", "description"), ("addr", "address"), ("msg", "message"), ("temp", "temperature"), ("dest", "destination"), ("src", "source"),
+    ("tz", "time zone"), ("timezone", "time zone"), ("q", "query"), ("url", "URL"), ("ids", "IDs"), ("dob", "date of birth"), ("ip", "IP"),
+    ("repo", "repository"),
+)  # fmt: skip
+_UNIT_WORDS = re.compile(rf" (?:in )?(?:{'|'.join(lex.UNITS)})$")
+
+
+def noun_of(words: str, kind: Type, owner: str = "") -> str:
+    """A parameter's name as a noun: "order_id" -> "order ID", "num_guests" -> "guests", "id" of an order -> "order ID"."""
+    if words in ("id", "identifier", "uuid", "guid"):
+        return f"{owner} ID".strip()
+    words = re.sub(r"^(?:the|new|is|user defined) (?=\w)", "", words)
+    sort = "day" if kind.question in (*_DAYS, TIME.question) else "place" if kind.question in _PLACES else "other"
+    if words in _LONE[sort]:
+        noun = _LONE[sort][words]
+        return noun.replace("date", "time") if kind.question in (DATETIME.question, TIME.question) else noun
+    if kind is CURRENCY and words in ("from", "to", "from currency", "to currency"):
+        return "source currency" if words.startswith("from") else "target currency"
+    noun = re.sub(r"\bid$", "ID", re.sub(r"^(?:num|number of|n|no of|total) ", "", words))
+    noun = re.sub(r" (?:count|str|string|value|param|parameter)$", "", noun)
+    for short, full in _SHORT:
+        noun = re.sub(rf"\b{short}\b", full, noun)
+    return noun or words
+
+
+def plural(noun: str) -> bool:
+    """True where the head of a noun phrase is plural."""
+    head = re.split(r" (?:for|of|in|at|from|to|on|by|with|about|near|between|that) ", noun)[0].split()
+    return bool(head) and head[-1].endswith("s") and not head[-1].endswith(("ss", "us", "is"))
+
+
+def _clauses(words: str, told: str, kind: Type, noun: str) -> tuple[str, ...]:
+    """How a request mentions the parameter, `{}` being its value."""
+    if kind.name == "boolean":
+        return kind.clauses
+    if re.match(r"new \w", words) and not isinstance(kind, Group | Many):
+        return ("to {}", f"with {{}} as the new {noun}", f"with {noun} changed to {{}}")
+    if kind.question in _DAYS:
+        return _when(words, noun)
+    if kind.question == TIME.question:
+        if re.match(r"start|begin|from", words):
+            return ("starting {@}", "from {}")
+        return ("ending {@}", "until {}") if re.match(r"end|until|to\b", words) else ("{@}",)
+    if kind.name == "number":
+        return _amount(words, told, noun)
+    if kind.name in ("id", "uuid", "code"):
+        return _named(words, noun)
+    each = kind.each if isinstance(kind, Many) and kind.each is not None else kind
+    if _FROM.search(words) or _TO.search(words):
+        return ("from {}",) if _FROM.search(words) else ("to {}",)
+    if isinstance(kind, Group) or isinstance(each, Group):
+        return (
+            (f"with this {noun}: {{}}", f"with the following {noun}: {{}}")
+            if not plural(noun)
+            else (f"with these {noun}: {{}}", f"with {noun}: {{}}")
+        )
+    special = _special(words, each, noun)
+    return special or _generic(noun, kind)
+
+
+def _named(words: str, noun: str) -> tuple[str, ...]:
+    thing = re.sub(r" (?:ID|number|code|reference)$", "", noun)
+    if thing == noun or thing == "part":
+        return (f"with {noun} {{}}", f"with {{}} as the {noun}", f"with the {noun} {{}}")
+    return (f"for {thing} {{}}", f"with {noun} {{}}", f"for the {thing} {{}}")
+
+
+def _special(words: str, kind: Type, noun: str) -> tuple[str, ...]:
+    """Clauses that go with what the value is."""
+    if {str(v)[:3].lower() for v in kind.schema.get("enum", ["none"])} <= _WEEKDAYS:
+        return ("on {}", "on {}", f"with {{}} as the {noun}")
+    if kind is AIRPORT:
+        return ("at {}", f"for {noun} {{}}")
+    if kind.question in _PLACES:
+        return ("in {}", "in {}", f"with {{}} as the {noun}")
+    if kind in (LANGUAGE, CURRENCY):
+        return ("in {}", f"with {noun} {{}}", f"with {{}} as the {noun}")
+    if kind is lex.TIME_ZONE:
+        return ("in time zone {}", "for the time zone {}", "in the {} time zone")
+    if kind in (EMAIL, PHONE):
+        return (f"with {noun} {{}}", f"with the {noun} {{}}", f"with {{}} as the {noun}")
+    if kind is PERSON:
+        if re.search(r"attendee|participant|invitee|guests$|people|members|friends", words):
+            return ("with {}", f"with {{}} as {noun}", "together with {}")
+        if re.search(r"author|sender|organi[sz]er|host|artist|director", words):
+            return ("by {}", f"with {{}} as the {noun}")
+        if re.search(r"name|customer|guest|patient|passenger|client|user|member", words):
+            return ("for {}", "under the name {}", f"with {{}} as the {noun}")
+        return (f"with {{}} as the {noun}", f"with {noun} {{}}", f"with the {noun} {{}}")
+    if kind in (lex.QUERY, lex.KEYWORD):
+        return ("for {}", f"with the {noun} {{}}", "matching {}")
+    if kind is MESSAGE:
+        return ("saying {}", f"with the {noun} {{}}", "that says {}")
+    if kind in (TITLE, lex.NAME, WORK) and re.fullmatch(r"(?:\w+ )?(?:title|name)", words):
+        return ("called {}", f"with the {noun} {{}}", "named {}") if "name" in words else ("titled {}", f"with the {noun} {{}}", "called {}")
+    return ()
+
+
+def _generic(noun: str, kind: Type) -> tuple[str, ...]:
+    if isinstance(kind, Many) or plural(noun):
+        return (f"with the {noun} {{}}", f"with {{}} as the {noun}", f"with {noun} {{}}", f"with {noun} set to {{}}")
+    return (f"with {noun} {{}}", f"with {{}} as the {noun}", f"with the {noun} {{}}", f"with the {noun} set to {{}}")
+
+
+_WHEN: tuple[tuple[str, str], ...] = (
+    (r"\b(?:birth|born|dob)\b", "born {@}"),
+    (r"\b(?:due|deadline)\b", "due {@}"),
+    (r"^check ?in", "checking in {@}"),
+    (r"^check ?out", "checking out {@}"),
+    (r"^(?:departure|depart|leave)", "leaving {@}"),
+    (r"^(?:arrival|arrive)", "arriving {@}"),
+    (r"^return", "returning {@}"),
+    (r"^(?:since)", "since {}"),
+    (r"^(?:after)", "after {}"),
+    (r"^(?:before)", "before {}"),
+    (r"^(?:pick ?up)", "picking up {@}"),
+    (r"^(?:drop ?off)", "dropping off {@}"),
+    (r"^(?:start|from|begin)|\bstart\b", "starting {@}"),
+    (r"^(?:end|until|to|finish)\b|\bend\b", "until {}"),
+)
+
+
+def _when(words: str, noun: str) -> tuple[str, ...]:
+    for pattern, clause in _WHEN:
+        if re.search(pattern, words):
+            more = {"starting {@}": ("from {}",), "until {}": ("ending {@}",)}.get(clause, (clause,))
+            return (clause, *more, f"with {{}} as the {noun}")
+    if " " not in words or re.fullmatch(r"date time|(?:event|reservation|booking|appointment|travel|meeting|delivery|visit) date", words):
+        return ("{@}", "{@}", "{@}")
+    return (f"with {noun} {{}}", f"with {{}} as the {noun}")
+
+
+def _amount(words: str, told: str, noun: str) -> tuple[str, ...]:
+    unit = unit_of(words, told)
+    if re.search(r"^(limit|top k|k|n|count|page size|per page|size)$|^(max|num|number of|limit) ?(results?|items|rows|records|entries)$", words):
+        return ("limited to {} results", "and give me at most {} results", "with at most {} results")
+    if unit == "" and noun in lex.KEEP_COUNT:
+        return (f"for {{}} {noun}", f"with {{}} {noun}", f"for {{}} {noun}")
+    short = "" if noun in lex.UNITS else noun
+    if unit in ("second", "minute", "hour", "day", "night", "week", "month", "year") and (
+        not short or re.search(r"duration|length|stay|period", short)
+    ):
+        return ("for {}", "for {}") if not short else ("for {}", f"with a {short} of {{}}", "lasting {}")
+    noun = short or noun
+    bound = re.match(r"(maximum|minimum) (.+)", noun)
+    if bound:
+        most = "at most" if bound[1] == "maximum" else "at least"
+        return (f"with a {noun} of {{}}", f"with {{}} as the {noun}", f"with {'an' if bound[2][0] in 'aeiou' else 'a'} {bound[2]} of {most} {{}}")
+    if noun in ("page", "year", "floor", "level"):
+        return {"year": ("for {}", "for year {}"), "page": ("on page {}", "with page {}"), "floor": ("on floor {}", "for floor {}")}.get(
+            noun, (f"with {noun} {{}}",)
+        )
+    if plural(noun):
+        return (f"with {{}} {noun}", f"with {noun} set to {{}}", f"with {{}} {noun}") if not unit else (f"with {noun} {{}}", f"with {{}} as {noun}")
+    a = "an" if noun[:1] in "aeiou" else "a"
+    return (f"with {a} {noun} of {{}}", f"with {noun} {{}}", f"with the {noun} set to {{}}", f"with {{}} as the {noun}")

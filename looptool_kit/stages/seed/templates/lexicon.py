@@ -1,0 +1,302 @@
+"""What words in names and descriptions tell: which are verbs and how else people say them, and what kind of value a parameter wants. Data only."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from functools import lru_cache
+
+from looptool_kit.world.pools import ADJECTIVES, CHORES, COLOURS, COMPANIES, FILE_STEMS, FIRST, LAST, NOUNS, PRODUCT_KINDS, TOPICS, one
+from looptool_kit.world.pools import words as listed
+from looptool_kit.world.types import (
+    ADDRESS,
+    AIRPORT,
+    BIRTH_DATE,
+    CITY,
+    COLOUR,
+    COMPANY,
+    COUNTRY,
+    CURRENCY,
+    DATE,
+    DATETIME,
+    DISH,
+    EMAIL,
+    FILE,
+    FIRST_NAME,
+    GENRE,
+    HOTEL,
+    INGREDIENT,
+    LANGUAGE,
+    MESSAGE,
+    PERSON,
+    PHONE,
+    PRODUCT,
+    RESTAURANT,
+    TASK,
+    TICKER,
+    TIME,
+    TIME_ZONE,
+    TITLE,
+    URL,
+    WORK,
+    Type,
+    pool,
+    quoted,
+    text,
+)
+
+
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text."""
+    return frozenset(text.split())
+
+
+# --------------------------------------------------------------------- verbs
+
+SAME: dict[str, tuple[str, ...]] = {
+    line.split(":")[0].strip(): listed(line.split(":")[1])
+    for line in """
+get: show me | look up | check | give me | pull up
+fetch: get | show me | look up | pull up
+read: show me | open
+view: show me | look at | pull up
+show: show me | display
+display: show me
+lookup: look up | find
+list: show me | give me a list of | list out
+search: look for | find
+find: look for | search for
+create: make | set up
+make: create
+add: put in
+insert: add
+register: sign up
+delete: remove | get rid of
+remove: delete | take out
+cancel: call off | drop
+update: change | edit | modify
+modify: change | edit | update
+edit: change | update | modify
+change: update | edit
+book: reserve
+reserve: book
+schedule: set up | arrange
+arrange: set up | organise
+calculate: work out | compute | figure out
+compute: work out | calculate | figure out
+estimate: work out
+check: look up | find out
+place: make
+start: begin | kick off
+stop: end | halt
+pay: settle
+rename: change the name of
+archive: put away
+track: follow | keep track of
+upload: put up
+download: get
+generate: make | create | produce
+transfer: move
+post: publish
+notify: alert | let know
+""".strip().splitlines()
+}
+"""Verb -> other ways of saying it. A way that is the verb of another tool of the catalogue is not used."""
+SAME["notify"] = ("alert",)
+ASKABLE = word_set(
+    """
+    calculate check compute determine estimate fetch get lookup read show view
+    """
+)
+"""Verbs whose object can be asked for: "what is the ..."."""
+NEEDABLE = ASKABLE - {"check", "read"} | {"list", "search", "find"}
+
+_VERBS = word_set(
+    """
+    accept activate add adjust allocate analyse analyze announce answer append apply approve archive arrange ask assign attach authenticate
+    authorise authorize autocomplete backup ban block book borrow broadcast browse build buy calculate call cancel capture change charge check
+    checkout choose classify clean clear clone close collect combine commit compare compile complete compose compress compute configure confirm
+    connect contact control convert copy correct count create crop decline decode decrypt delay delete deliver deploy deposit describe detect
+    determine diagnose disable disconnect dismiss dispatch display divide download draft draw duplicate edit email enable encode encrypt end
+    enqueue enrol enroll estimate evaluate exchange execute expand explain export extend extract feed fetch file fill filter find finish fix
+    flag flip follow forecast format forward freeze generate geocode get give grant group hide identify import increase index insert inspect
+    install invite invoke issue join launch like link list load locate lock log login look lookup mail make mark match measure merge message
+    modify monitor mount move multiply mute navigate normalise normalize notify obtain open optimise optimize order organise organize parse
+    pause pay perform pick ping place plan play post predict prepare preview print process produce provide publish pull purchase push put query
+    quote raise rank rate read reboot recommend record redeem redirect reduce refresh refund register reject release reload remind remove rename
+    render renew rent reopen repeat replace reply report request reschedule reserve reset resize resolve restart restore resume retrieve retry
+    return reverse review revoke rotate route run save scale scan schedule scrape search select sell send set share ship show shut simulate skip
+    solve sort split stack star start stop store stream submit subscribe subtract suggest sum summarise summarize suspend swap switch sync
+    synchronise synchronize tag take terminate test toggle track train transcribe transfer transform translate trigger trim turn unblock undo
+    unfollow uninstall unlock unmute unsubscribe update upgrade upload validate verify view visit vote watch water withdraw write zip
+    """
+)
+
+
+@lru_cache
+def verb_forms() -> dict[str, str]:
+    """ "creates", "creating" and "create" -> "create"."""
+    forms: dict[str, str] = {}
+    for verb in _VERBS:
+        third = verb[:-1] + "ies" if re.search(r"[^aeiou]y$", verb) else verb + ("es" if re.search(r"(?:s|sh|ch|x|z|o)$", verb) else "s")
+        stem = verb[:-1] if re.search(r"[^eo]e$", verb) else verb
+        gerunds = [stem + "ing"]
+        if re.fullmatch(r"\w*[^aeiou][aeiou][bdgklmnprt]", verb):
+            gerunds.append(verb + verb[-1] + "ing")
+        forms |= dict.fromkeys((third, *gerunds), verb)
+    return forms | {v: v for v in _VERBS}
+
+
+LEADS = re.compile(
+    r"(?:(?:this|the) (?:\w+ )?(?:tool|function|endpoint|method|api|operation|action|command)(?: call)?"
+    r"(?: (?:is used to|can be used to|is used for|allows (?:you|users?|the user) to|allows for|allows|lets (?:you|users?)|will"
+    r"|helps (?:you )?(?:to )?|is for))?"
+    r"|(?:use|call|invoke) (?:this|it|the \w+ tool)(?: (?:tool|function|endpoint|method|api))?"
+    r" (?:to|for|when(?:ever)? (?:you|the user) (?:need|want|wish|ask)s? (?:to|for))"
+    r"|(?:an? |the )?(?:tool|function|utility|endpoint|method|helper|api)(?: (?:to|for|that|which))"
+    r"(?: (?:allows (?:you|users?) to|lets (?:you|users?)|can))?"
+    r"|(?:used|allows (?:you|users?|the user)|enables (?:you|users?)|helps (?:you|users?)?|useful|handy) (?:to|for)|lets (?:you|users?|the user)"
+    r"|(?:asynchronously|synchronously|quickly|safely|simply|automatically|instantly|securely)) ",
+    re.IGNORECASE,
+)
+"""What introduces a description without telling what the tool does."""
+
+# -------------------------------------------------------------------- values
+
+
+NAME = text("name", "a name of something", lambda r: f"{one(r, ADJECTIVES)} {one(r, NOUNS)}", say=quoted)
+LAST_NAME = pool("last name", "family name", LAST)
+USER_NAME = text(
+    "user name", "name of an account", lambda r: f"{one(r, FIRST).lower()}{r.choice(('_', '.', ''))}{one(r, LAST).lower()}{r.randint(1, 99)}"
+)
+QUERY = text(
+    "query",
+    "what to search for",
+    lambda r: r.choice((f"{one(r, COLOURS)} {one(r, PRODUCT_KINDS)}", f"{one(r, TOPICS)} {one(r, FILE_STEMS)}")),
+    say=quoted,
+    question="What should I search for?",
+    words=("search", "query", "look for"),
+)
+KEYWORD = text("keyword", "one or two words", lambda r: one(r, (*TOPICS, *(n.lower() for n in NOUNS))), say=quoted)
+TAG = text("tag", "a label", lambda r: r.choice((one(r, TOPICS), f"{one(r, TOPICS)}-{one(r, FILE_STEMS)}")), say=quoted)
+POSTCODE = text("postcode", "postal code", lambda r: f"{r.randint(10000, 99899)}")
+PATH = text("path", "path of a file", lambda r: f"/{one(r, TOPICS)}/{one(r, FILE_STEMS)}/{FILE.draw(r, date.min)}")
+FOLDER = text("folder", "path of a folder", lambda r: f"/{one(r, TOPICS)}/{one(r, FILE_STEMS)}{r.randint(2, 99)}")
+HOST = text("host", "name of a host", lambda r: f"{one(r, TOPICS)}{r.randint(2, 40)}.{one(r, COMPANIES).lower()}.example")
+IP = text("ip", "IPv4 address", lambda r: f"10.{r.randint(1, 250)}.{r.randint(1, 250)}.{r.randint(2, 250)}")
+UUID = text(
+    "uuid",
+    "UUID",
+    lambda r: (
+        "-".join(f"{r.getrandbits(4 * n):0{n}x}" for n in (8, 4)) + f"-4{r.getrandbits(12):03x}-a{r.getrandbits(12):03x}-{r.getrandbits(48):012x}"
+    ),
+)
+NOTE = text("note", "a remark", lambda r: one(r, CHORES).capitalize(), say=quoted)
+SENTENCE = text("sentence", "a sentence", lambda r: MESSAGE.draw(r, date.min) + ".", say=quoted)
+TEAM = text("team", "name of a group", lambda r: one(r, TOPICS).capitalize() + r.choice((" team", " group", " crew")), say=lambda v, _: quoted(v, _))
+PASSWORD = text("password", "a secret", lambda r: f"{one(r, NOUNS)}-{r.randint(100, 999)}-{one(r, COLOURS)}", say=quoted)
+CHANNEL = text("channel", "name of a channel", lambda r: f"#{one(r, TOPICS)}-{one(r, FILE_STEMS)}")
+SPECIES = pool("animal", "kind of animal", listed("dog|cat|rabbit|hamster|parrot|canary|goldfish|turtle|guinea pig|ferret|pony|goat"))
+SPORT = pool("sport", "a sport", listed("tennis|football|basketball|volleyball|badminton|hockey|rugby|cricket|golf|handball|squash|swimming"))
+REPOSITORY = text("repository", "owner/name", lambda r: f"{one(r, COMPANIES).lower()}/{one(r, TOPICS)}-{one(r, FILE_STEMS)}")
+LANDMARK = text("place", "name of a place", lambda r: f"{one(r, NOUNS)} {r.choice(('Park', 'Museum', 'Station', 'Square', 'Market', 'Tower'))}")
+
+BY_NAME: tuple[tuple[str, Type], ...] = (
+    (r"e ?mails?( address(es)?)?$|^mail$", EMAIL),
+    (r"phone|mobile|fax|telephone", PHONE),
+    (r"\bip\b", IP),
+    (r"\b(host|hostname|domain|server)$", HOST),
+    (r"\b(url|uri|link|website|webpage|webhook|href)$", URL),
+    (r"time ?zone|\btz\b", TIME_ZONE),
+    (r"\b(birth|born|birthday|dob)\b", BIRTH_DATE),
+    (r"date ?time|timestamp|\b(starts?|ends?|created|updated|scheduled|sent) at$", DATETIME),
+    (r"\b(date|day|deadline|due|check ?in|check ?out|arrival|departure)$|^when$", DATE),
+    (r"\btime$|^(start|end)s?$", TIME),
+    (r"air ?port|\biata\b", AIRPORT),
+    (r"\b(user ?name|login|handle|nick ?name|account name|screen name)$", USER_NAME),
+    (r"\bpassword|passphrase|\bsecret$", PASSWORD),
+    (r"\bfirst name|given name|forename", FIRST_NAME),
+    (r"\b(last|family) name|surname", LAST_NAME),
+    (r"\b(post ?code|zip|zip ?code|postal ?code)$", POSTCODE),
+    (r"\b(city|town|municipality)( name)?$", CITY),
+    (r"\bcountry( name)?$|nationality", COUNTRY),
+    (r"\b(street|address)( address| line)?( 1)?$", ADDRESS),
+    (r"\b(language|lang|locale)$", LANGUAGE),
+    (r"\bcurrency( code)?$|\bcurrencies$", CURRENCY),
+    (r"\b(ticker|stock)( symbol)?$|^symbols?$", TICKER),
+    (r"\bcolou?rs?$", COLOUR),
+    (r"\bgenres?$", GENRE),
+    (r"\b(dish|meal)(es|s)?( name)?$", DISH),
+    (r"\bingredients?$", INGREDIENT),
+    (r"\b(restaurant|venue|bistro)( name)?$", RESTAURANT),
+    (r"\bhotel( name)?$", HOTEL),
+    (r"\b(company|organi[sz]ation|employer|vendor|supplier|brand|manufacturer)( name)?$", COMPANY),
+    (r"\b(film|movie|book|song|track|album|show|playlist|game)( name| title)?s?$", WORK),
+    (r"\b(product|item|article|part|goods|accessory|accessories)s?( name)?$", PRODUCT),
+    (r"\b(animal|species|pet type)$", SPECIES),
+    (r"\bsports?$", SPORT),
+    (r"\b(file|document|attachment)( ?name)?s?$|\bfilename$", FILE),
+    (r"\b(file ?path|path)$", PATH),
+    (r"\b(directory|folder|dir)$", FOLDER),
+    (r"\bchannel$", CHANNEL),
+    (r"\b(team|group|department|project|category)( name)?$", TEAM),
+    (r"\b(tags?|labels?|hashtags?)$", TAG),
+    (r"\b(query|search( term| query| text)?|q|term|prompt)$", QUERY),
+    (r"\b(keyword|topic|word)s?$", KEYWORD),
+    (r"\b(message|body|text|content|sms|reply|comment|caption)$", MESSAGE),
+    (r"\b(note|notes|remark|reason|instructions?|memo)$", NOTE),
+    (r"\b(subject|title|headline|event name|meeting)$", TITLE),
+    (r"\b(task|todo|to do|reminder|chore|description|summary)$", TASK),
+    (r"\b(location|place|destination|origin|region|area|where|from|to)$", CITY),
+    (
+        r"\b(person|user|customer|client|guest|patient|passenger|recipient|receiver|sender|contact|author|owner|assignee|employee|attendee|member|"
+        r"participant|student|teacher|doctor|driver|traveller|traveler|invitee|host|organi[sz]er|payee|beneficiary|friend|candidate|artist|mechanic|"
+        r"technician|nurse|dentist|plumber|lawyer|agent|manager|assistant|coach|trainer|instructor|tutor|therapist|tenant|landlord|buyer|seller|"
+        r"reviewer|speaker|player|reporter|approver|chef|waiter|stylist|vet|photographer|director|editor)"
+        r"s?( names?)?$|\bfull name$|\b(attendees|participants|people)$",
+        PERSON,
+    ),
+    (r"\bnames?$", NAME),
+)
+"""Pattern on a parameter's name (words between single spaces) -> what its values are; the first that fits."""
+BY_DESCRIPTION: tuple[tuple[str, Type], ...] = (
+    (r"\be-?mail address", EMAIL),
+    (r"\b(phone|telephone|mobile) number", PHONE),
+    (r"\b(iana|olson)\b.*time ?zone|\btime ?zone\b", TIME_ZONE),
+    (r"\biata\b|airport code", AIRPORT),
+    (r"yyyy-mm-dd[t ]hh:mm|iso[- ]?8601 (?:date-?time|timestamp)|date and time", DATETIME),
+    (r"yyyy-mm-dd|iso[- ]?8601 date\b|\b(?:calendar )?date\b(?! of birth)", DATE),
+    (r"hh:mm|24-?hour", TIME),
+    (r"\biso[- ]?4217\b|currency code", CURRENCY),
+    (r"\bstock (symbol|ticker)|ticker symbol", TICKER),
+    (r"\b(zip|postal) code", POSTCODE),
+    (r"\b(file ?name|name of (?:the|a) file)\b", FILE),
+    (r"\b(url|web address)\b", URL),
+    (r"\b(city|town)\b", CITY),
+    (r"\bcountry\b", COUNTRY),
+    (r"\bstreet address|\baddress\b", ADDRESS),
+    (r"\blanguage\b", LANGUAGE),
+    (r"\b(?:full )?name of (?:the |a |an )?(?:person|user|customer|client|guest|patient|passenger|recipient|owner|author|member|employee)", PERSON),
+    (r"\b(message|text) to (?:send|post|write)", MESSAGE),
+    (r"\b(?:search )?(?:query|keywords?)\b|search (?:for|term)", QUERY),
+    (r"\b(?:who|whom|person|people)\b.*\b(?:invite|call|notify|contact)\b", PERSON),
+)
+"""The same for descriptions, where the name tells nothing."""
+
+KEEP_COUNT = listed(
+    """people|persons|guests|adults|children|kids|passengers|travellers|travelers|nights|days|weeks|months|years|hours|minutes|seconds|tickets|copies|
+    seats|rooms|items|units|pieces|players|attendees|participants|servings|portions|bags|results|records|rows|entries|pages|words|steps|bedrooms|beds|
+    questions|options|points|stars|miles|kilometers|kilometres"""
+)
+"""Plural nouns that a count is said with: "for 3 nights"."""
+UNITS = {
+    "seconds": "second", "secs": "second", "sec": "second", "minutes": "minute", "mins": "minute", "min": "minute", "hours": "hour", "hrs": "hour",
+    "days": "day", "nights": "night", "weeks": "week", "months": "month", "years": "year", "kg": "kg", "kilograms": "kg", "grams": "g",
+    "km": "km", "kilometers": "km", "kilometres": "km", "miles": "mile", "meters": "m", "metres": "m", "cm": "cm", "centimeters": "cm",
+    "centimetres": "cm", "celsius": "degrees", "fahrenheit": "degrees", "degrees": "degrees", "percent": "%", "percentage": "%", "usd": "$",
+    "dollars": "$", "eur": "€", "euros": "€", "gbp": "£", "pounds": "£", "litres": "l", "liters": "l",
+    "mg": "mg", "milligrams": "mg", "ml": "ml", "gb": "gb", "mb": "mb", "mm": "mm",
+}  # fmt: skip
+"""A word in a number's name or description -> the unit that it is said with."""
+MONEY = {"$": "dollars", "€": "euros", "£": "pounds"}
+UNCOUNTED = frozenset(["kg", "g", "mg", "km", "m", "cm", "mm", "l", "ml", "gb", "mb", "degrees"])

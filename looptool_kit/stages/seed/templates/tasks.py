@@ -1,0 +1,231 @@
+"""The kinds of task: each is a function from tools and a scene to one request with its exact label."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from random import Random
+from typing import Any, NamedTuple
+
+from pydantic import JsonValue
+
+from looptool_kit.core.samples import Label, Message, Sample, Tool, ToolCall
+from looptool_kit.stages.seed.templates.headlines import subject_of
+from looptool_kit.stages.seed.templates.values import atoms, draw
+from looptool_kit.stages.seed.templates.wording import Able
+from looptool_kit.text.words import alike
+from looptool_kit.world import grammar as g
+from looptool_kit.world.core import draw as draw_world
+from looptool_kit.world.grammar import Said, Scene
+from looptool_kit.world.spec import Param, Spec, domain_of, specs
+from looptool_kit.world.tasks import ASKED, CANT, DECLINED
+
+
+class Impossible(Exception):
+    """These tools or this draw do not allow the kind; draw again."""
+
+
+Need = ValueError
+"""Raised by the grammar where no phrase fits what is to be said."""
+
+
+def say(spec: Spec, args: dict[str, Any], scene: Scene, *, only_do: bool = False, skip: str = "") -> Said:
+    """The grammar's request; what is true or false comes last."""
+    flags = [p for p in spec.params if p.name in args and p.type.name == "boolean"]
+    said = g.say(spec, {k: v for k, v in args.items() if k not in {p.name for p in flags}}, scene, only_do=only_do, skip=skip)
+    body = said.body
+    for p in flags:
+        clause = scene.choose(tuple(s.adverb for s in p.type.say(args[p.name], scene.today)))
+        body += clause if clause.startswith(",") else f" {clause}"
+    return said._replace(body=body)
+
+
+class Made(NamedTuple):
+    """A task before it is a sample."""
+
+    text: str
+    label: Label
+    targets: tuple[str, ...]
+    scene: Scene
+    offered: Sequence[Able] = ()
+
+    def sample(self, offered: Sequence[Able], kind: str, split: str) -> Sample:
+        """The sample with these tools on offer."""
+        today = self.scene.today
+        targets: list[JsonValue] = list(self.targets)
+        phrases: list[JsonValue] = list(self.scene.used)
+        return Sample(
+            tools=tuple(a.tool for a in offered),
+            messages=(Message(role="system", content=f"Today is {today:%A}, {today.isoformat()}."), Message(role="user", content=self.text)),
+            label=self.label,
+            kind=kind,
+            split=split,
+            source="templates",
+            strategy="seeders.templates",
+            meta={"targets": targets, "phrases": phrases},
+        )
+
+
+def realise(kind: str, usual: Sequence[Able], offered: Sequence[Able], pool: Sequence[Able], scene: Scene) -> Made:
+    """A task of that kind whose calls go to tools of `usual`; `offered` are on offer, `pool` is the whole catalogue of the split."""
+    if kind == "parallel":
+        return _parallel(usual, scene)
+    if kind == "ask":
+        return _ask(usual, offered, scene)
+    if kind == "decline":
+        return _decline(offered, pool, scene)
+    target = scene.rng.choice(usual)
+    if kind == "choice" and len(offered) < 2:
+        raise Impossible
+    args = arguments(target, scene)
+    said = say(target.spec, args, scene)
+    return Made(g.frame(said, scene), Label(calls=(_call(target, args),)), (target.tool.name,), scene)
+
+
+def arguments(target: Able, scene: Scene, without: str = "") -> dict[str, Any]:
+    """A draw of arguments: the required ones and some of the others, in the schema's order. In a scene with held-out values, at least one is held."""
+    params = [p for p in target.spec.params if p.name != without]
+    optional = [p for p in params if p.optional]
+    wanted = min(len(optional), scene.rng.choice((0, 0, 1, 1, 1, 2, 2, 3)))
+    if not wanted and optional and len(optional) == len(params) and scene.rng.random() < 0.8:
+        wanted = 1
+    chosen = set(scene.rng.sample([p.name for p in optional], wanted))
+    out: dict[str, Any] = {}
+    for p in params:
+        if not p.optional or p.name in chosen:
+            out[p.name] = _value(p, scene, out)
+    marks = [m for p in params if p.name in out for m in atoms(p.type, out[p.name])]
+    if scene.held and not any(marks):
+        raise Impossible
+    return out
+
+
+def _value(p: Param, scene: Scene, known: dict[str, Any]) -> Any:
+    """A value unlike the ones that other parameters have, in order where two bound a range, and not the default where there is a choice."""
+    for _ in range(30):
+        value = draw(p.type, scene.rng, scene.today, scene.held)
+        same = any(type(v) is type(value) and v == value for v in known.values() if not isinstance(v, bool))
+        if same or (p.name in known) or (value == p.default and "enum" not in p.type.schema and p.type.name != "boolean"):
+            continue
+        if all(_ordered(name, v, p.name, value) for name, v in known.items()):
+            return value
+    raise Impossible
+
+
+_EARLIER = re.compile(r"(^|_|(?<=[a-z]))(min|start|from|since|begin|departure|check_?in|depart|lower|low|after|pickup)", re.IGNORECASE)
+_LATER = re.compile(r"(^|_|(?<=[a-z]))(max|end|to|until|return|check_?out|upper|high|before|dropoff|finish)", re.IGNORECASE)
+
+
+def _ordered(a: str, x: Any, b: str, y: Any) -> bool:
+    numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in (x, y))
+    if not numbers and not all(isinstance(v, str) and _moment(v) for v in (x, y)):
+        return True
+    if _EARLIER.search(a) and _LATER.search(b):
+        return bool(x < y)
+    return not (_LATER.search(a) and _EARLIER.search(b)) or bool(y < x)
+
+
+def _moment(value: str) -> bool:
+    return re.match(r"\d{4}-\d\d-\d\d|\d\d:\d\d", value) is not None
+
+
+def _call(target: Able, args: dict[str, Any]) -> ToolCall:
+    return ToolCall(name=target.tool.name, arguments=args)
+
+
+# ------------------------------------------------------------------ parallel
+
+
+def _parallel(usual: Sequence[Able], scene: Scene) -> Made:
+    first = scene.rng.choice(usual)
+    if scene.rng.random() < 0.5 or len(usual) < 2:
+        return _same_again(first, scene)
+    second = scene.rng.choice([a for a in usual if a is not first])
+    calls, bodies = [], []
+    for target in (first, second):
+        args = arguments(target, scene)
+        bodies.append(_body(target, args, scene))
+        calls.append(_call(target, args))
+    body = _join(scene.choose(g.BOTH), bodies[0], bodies[1])
+    return Made(g.frame(Said("do", body, "", ()), scene), Label(calls=tuple(calls)), (first.tool.name, second.tool.name), scene)
+
+
+def _body(target: Able, args: dict[str, Any], scene: Scene) -> str:
+    said = say(target.spec, args, scene, only_do=True)
+    if said.tail:
+        raise Impossible
+    return said.body
+
+
+def _join(template: str, a: str, b: str) -> str:
+    return re.sub(r"(\. )?\{([ab])\}", lambda m: (m[1] or "") + (g.capital(x) if m[1] else x) if (x := {"a": a, "b": b}[m[2]]) else "", template)
+
+
+def _same_again(target: Able, scene: Scene) -> Made:
+    """The same request with another value of one parameter."""
+    args = arguments(target, scene)
+    fit = [
+        p
+        for p in target.spec.params
+        if p.name in args and p.type.name != "boolean" and re.match(r"(in|at|for|to|from|on|with|by|of)\b|\{@\}", p.clauses[0])
+    ]
+    if not fit:
+        raise Impossible
+    p = scene.rng.choice(fit)
+    others = {k: v for k, v in args.items() if k != p.name}
+    other = _value(p, scene, {**others, "": args[p.name]})
+    again = {k: other if k == p.name else v for k, v in args.items()}
+    body = _body(target, args, scene)
+    words, _ = g.clause(p, target.spec, again, scene)
+    return Made(
+        g.frame(Said("do", scene.choose(g.SAME).format(a=body, b=words), "", ()), scene),
+        Label(calls=(_call(target, args), _call(target, again))), (target.tool.name,), scene,
+    )  # fmt: skip
+
+
+# -------------------------------------------------------------- ask, decline
+
+
+def _ask(usual: Sequence[Able], offered: Sequence[Able], scene: Scene) -> Made:
+    """A request that leaves a required parameter out; the label asks for it."""
+    target = scene.rng.choice(usual)
+    missing = [p for p in target.spec.params if not p.optional and p.type.name != "boolean" and p.words and "const" not in p.type.schema]
+    if not missing or any(len(a.subject & target.subject) * 2 > len(target.subject) for a in offered if a is not target):
+        raise Impossible
+    gone = scene.rng.choice(missing)
+    held, scene.held = scene.held, False
+    args = arguments(target, scene, gone.name)
+    if held and args and not any(m for p in target.spec.params if p.name in args for m in atoms(p.type, args[p.name])):
+        scene.held = True
+        args = arguments(target, scene, gone.name)
+    said = say(target.leaving_out(gone.name), args, scene, skip=gone.name)
+    reply = scene.rng.choice(ASKED).format(x=gone.question)
+    return Made(g.frame(said, scene), Label(reply=reply, mentions=(gone.words,), asks=True), (target.tool.name,), scene)
+
+
+def _decline(offered: Sequence[Able], pool: Sequence[Able], scene: Scene) -> Made:
+    """A request that no tool on offer can serve: another tool of the catalogue, or something from everyday life."""
+    own = [a for a in pool if all(a is not o and not _related(a.subject, o.subject) for o in offered)]
+    if own and scene.rng.random() < 0.6:
+        other = scene.rng.choice(own)
+        args = arguments(other, scene)
+        return Made(g.frame(say(other.spec, args, scene), scene), _refusal(other.spec.description, scene.rng), (), scene, offered)
+    known = frozenset[str]().union(*(a.subject for a in pool))
+    far = [s for s in specs().values() if not _related(_subject(s.name, s.description, domain_of()[s.name].name), known)]
+    if not far:
+        raise Impossible
+    spec = scene.rng.choice(far)
+    given = {p.name: draw_world(p.type, scene.rng, scene.today, scene.held) for p in spec.params if not p.optional}
+    return Made(g.frame(g.say(spec, given, scene), scene, spec.why), _refusal(spec.gist, scene.rng), (), scene, offered)
+
+
+def _refusal(gist: str, rng: Random) -> Label:
+    return Label(reply=rng.choice(DECLINED).format(x=gist), mentions=CANT)
+
+
+def _subject(*texts: str) -> frozenset[str]:
+    return subject_of(Tool(name=texts[0], description=" ".join(texts[1:])))
+
+
+def _related(a: frozenset[str], b: frozenset[str]) -> bool:
+    return any(alike(x, y) for x in a for y in b)

@@ -1,0 +1,257 @@
+"""From a parameter's schema, name and description to the type of its values: how to draw one, and how a person says it.
+
+What tells the type, in this order: const, enum, choices or a format in the schema, examples (also those that a description gives), words of the name,
+words of the description, the JSON type.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from random import Random
+from typing import Any
+
+import jsonschema_rs
+
+from looptool_kit.stages.seed.templates import lexicon as lex
+from looptool_kit.stages.seed.templates.patterns import sampler
+from looptool_kit.stages.seed.templates.scalars import Unusable, boolean, choice, examples_of, number, short_noun, string, unit_of, words_of
+from looptool_kit.text.words import stem
+from looptool_kit.world import core
+from looptool_kit.world.core import Surface, Type, held_out, verbatim
+
+__all__ = ["Group", "Many", "Type", "Unusable", "atoms", "draw", "type_of", "unit_of", "words_of"]
+
+
+@dataclass(frozen=True, eq=False)
+class Group(Type):
+    """An object: parts by name, of which `needed` are always given."""
+
+    parts: Mapping[str, Type] = field(default_factory=dict)
+    needed: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, eq=False)
+class Many(Type):
+    """A list of `sizes` different values of `each`."""
+
+    each: Type | None = None
+
+
+def draw(t: Type, rng: Random, today: date, held: bool = False) -> Any:
+    """A value of type `t`, of the train values or (`held`) of the held-out ones where the type splits. Raises `ValueError` where there are none."""
+    if isinstance(t, Group):
+        optional = [n for n in t.parts if n not in t.needed]
+        chosen = t.needed | {n for n in optional if rng.random() < 0.4} or frozenset(optional[:1])
+        return {n: draw(p, rng, today, held) for n, p in t.parts.items() if n in chosen}
+    if isinstance(t, Many) and t.each is not None:
+        wanted, out = rng.randint(*t.sizes), list[Any]()
+        for _ in range(wanted * 8):
+            value = draw(t.each, rng, today, held)
+            if len(out) < wanted and value not in out:
+                out.append(value)
+        if len(out) < t.sizes[0]:
+            raise ValueError(f"fewer than {t.sizes[0]} different values of {t.each.name}")
+        return out
+    return core.draw(t, rng, today, held)
+
+
+def atoms(t: Type, value: Any) -> list[bool]:
+    """For each value inside `value` that splits: is it held out?"""
+    if isinstance(t, Group):
+        return [h for n, v in value.items() for h in atoms(t.parts[n], v)]
+    if isinstance(t, Many) and t.each is not None:
+        return [h for v in value for h in atoms(t.each, v)]
+    return [held_out(value)] if t.splits and value is not None else []
+
+
+# --------------------------------------------------------------------- types
+
+
+def type_of(name: str, schema: Any, owner: str = "", context: str = "") -> Type:
+    """The type of a parameter. `owner` names what the tool acts on ("order"), `context` is what is said of the tool. Raises `Unusable`."""
+    schema = _alternative(schema)
+    told = str(schema.get("description") or "")
+    if "const" in schema:
+        return choice([schema["const"]], name)
+    if isinstance(schema.get("enum"), list):
+        return choice([v for v in schema["enum"] if v is not None and v != ""], name)
+    kind = _json_kind(schema)
+    if kind == "boolean":
+        return boolean(name, told)
+    if kind == "object":
+        return _group(name, schema, context)
+    if kind == "array":
+        return _many(name, schema, owner, context)
+    if kind in ("integer", "number"):
+        return _within(number(name, schema, told, kind == "integer"), schema)
+    if kind == "null":
+        raise Unusable(f"{name} can only be null")
+    return _within(string(name, schema, told, owner, context), schema)
+
+
+def _alternative(schema: Any) -> dict[str, Any]:
+    """The first alternative of `anyOf` / `oneOf` that is not null, under the words that stand beside it; `allOf` as one."""
+    schema = dict(schema) if isinstance(schema, Mapping) else {}
+    for word in ("anyOf", "oneOf"):
+        options = [o for o in schema.pop(word, ()) if isinstance(o, Mapping) and o.get("type") != "null"]
+        if options:
+            schema = {**_alternative(options[0]), **schema}
+    for part in schema.pop("allOf", ()):
+        schema = {**_alternative(part), **schema}
+    return schema
+
+
+def _json_kind(schema: Mapping[str, Any]) -> str:
+    kind = schema.get("type")
+    if isinstance(kind, list):
+        kind = next((k for k in kind if k != "null"), "null")
+    if isinstance(kind, str):
+        return kind
+    if "properties" in schema:
+        return "object"
+    if "items" in schema:
+        return "array"
+    known = [*examples_of(schema), *([schema["default"]] if schema.get("default") is not None else [])]
+    names = {bool: "boolean", int: "integer", float: "number", list: "array", dict: "object"}
+    return names.get(type(known[0]), "string") if known else "string"
+
+
+_LIMITS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength", "pattern")
+
+
+def _within(t: Type, schema: Mapping[str, Any]) -> Type:
+    """The type with only those values that satisfy the schema."""
+    limits = {k: v for k, v in schema.items() if k in _LIMITS}
+    if not limits:
+        return t
+    try:
+        fits = jsonschema_rs.validator_for(limits).is_valid
+    except ValueError:  # a pattern that this regular-expression engine does not read
+        return t
+    some = Random(0)
+    if sum(fits(t.draw(some, date(2026, 1, 1))) for _ in range(60)) >= 3:
+
+        def make(rng: Random, today: date) -> Any:
+            return next(v for v in (t.draw(rng, today) for _ in range(10_000)) if fits(v))
+
+        return replace(t, draw=make)
+    made: Callable[[Random, date], Any] | None = _whole_number(schema, fits)
+    if "pattern" in schema:
+        made = _from_pattern(str(schema["pattern"]), fits)
+    elif t.schema.get("type") == "string":
+        made = _of_length(schema)
+    if made is None:
+        raise Unusable(f"no value was found within {json.dumps(limits)}")
+    return replace(t, draw=made, say=verbatim, splits=True)
+
+
+def _from_pattern(pattern: str, fits: Callable[[Any], bool]) -> Callable[[Random, date], str] | None:
+    make = sampler(pattern)
+    if make is None or sum(fits(make(Random(n))) for n in range(60)) < 3:
+        return None
+    return lambda rng, _: next(v for v in (make(rng) for _ in range(10_000)) if fits(v))
+
+
+def _whole_number(schema: Mapping[str, Any], fits: Callable[[Any], bool]) -> Callable[[Random, date], int] | None:
+    """Whole numbers within the limits, for those that the type itself hardly ever draws; None for no number, or where there are none."""
+    if _json_kind(schema) not in ("integer", "number"):
+        return None
+    ends = [schema.get(k) for k in ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")]
+    around = next((int(e) for e in ends if isinstance(e, int | float)), 0)
+    found = [n for n in range(around - 100, around + 101) if fits(n)]
+    return (lambda rng, _: rng.choice(found)) if found else None
+
+
+def _of_length(schema: Mapping[str, Any]) -> Callable[[Random, date], str]:
+    low = max(1, int(schema.get("minLength") or 1))
+    high = max(low, min(int(schema.get("maxLength") or low + 7), low + 7))
+    letters = "ABCDEFGHJKLMNPRSTUVWXYZ"
+    return lambda rng, _: "".join(rng.choice(letters if i % 4 < 2 else "23456789") for i in range(rng.randint(low, high)))
+
+
+# -------------------------------------------------------- objects and arrays
+
+
+def _group(name: str, schema: Mapping[str, Any], context: str) -> Type:
+    properties = schema.get("properties") or {}
+    needed = frozenset(schema.get("required") or ())
+    parts: dict[str, Type] = {}
+    for key, inner in properties.items():
+        try:
+            parts[key] = type_of(key, inner, words_of(name), context)
+        except Unusable as why:
+            if key in needed:
+                raise Unusable(f"{name}.{key}: {why}") from None
+    if not parts:
+        extra = schema.get("additionalProperties")
+        if extra is False:
+            raise Unusable(f"{name} is an object without properties")
+        each = type_of("value", extra) if isinstance(extra, Mapping) and extra else lex.KEYWORD
+        each = replace(each, say=verbatim) if each is lex.KEYWORD or each is lex.NAME else each
+        parts, needed = dict.fromkeys(("colour", "size", "owner", "priority", "source", "level"), each), frozenset()
+    nouns = {key: short_noun(words_of(key)) for key in parts}
+    title = next((k for k in parts if k in needed and re.search(r"(^|_)(name|title|item|product|dish)$", k)), None)
+
+    def say(value: Any, today: date) -> list[Surface]:
+        return [Surface(t) for t in dict.fromkeys(_record(value, parts, nouns, title, today, at) for at in range(3))]
+
+    return Group(name, "an object", {"type": "object"}, lambda r, _: {}, lambda v: isinstance(v, dict), say, splits=False, parts=parts, needed=needed)
+
+
+def _record(value: Mapping[str, Any], parts: Mapping[str, Type], nouns: Mapping[str, str], title: str | None, today: date, at: int) -> str:
+    """An object in words: "omeprazole with dose 10 mg", "phone +44 207 555 1234 and floor 3"."""
+    bits = []
+    for key, v in value.items():
+        if key != title:
+            ways = parts[key].say(v, today)
+            way = ways[min(at, len(ways) - 1)]
+            noun = "" if nouns[key] in lex.UNITS else f"{nouns[key]} "
+            bits.append(f"{noun}{way.text}" if way.text else re.sub(r"^(?:,? ?and (?:please )?|with )", "", way.adverb))
+    if title is None:
+        return joined(bits)
+    said = parts[title].say(value[title], today)[0].text
+    return f"{said} with {joined(bits)}" if bits else said
+
+
+def joined(bits: Sequence[str]) -> str:
+    """ "a, b and c"."""
+    return bits[0] if len(bits) == 1 else ", ".join(bits[:-1]) + f" and {bits[-1]}"
+
+
+def _many(name: str, schema: Mapping[str, Any], owner: str, context: str) -> Type:
+    items = schema.get("items")
+    told = {"description": schema["description"]} if schema.get("description") else {}
+    words = words_of(name)
+    single = " ".join([*words.split()[:-1], stem(words.split()[-1])]) if words else name
+    each = type_of(single, {**told, **items} if isinstance(items, Mapping) else told, owner, context)
+    low = max(1, int(schema.get("minItems") or 1))
+    high = min(max(low, 3), int(schema.get("maxItems") or 3))
+    choices = each.schema.get("enum")
+    if isinstance(choices, list):
+        high = min(high, len(choices))
+    if low > 8 or high < low:
+        raise Unusable(f"{name} wants lists of at least {low} values")
+
+    def say(value: Any, today: date) -> list[Surface]:
+        return [Surface(t) for t in dict.fromkeys(_listed(value, each, today, at) for at in range(3))]
+
+    return Many(
+        f"list of {each.name}", "several", {"type": "array"}, lambda r, _: [], lambda v: isinstance(v, list), say, splits=False,
+        question="" if choices else each.question, words=each.words, clauses=each.clauses, sizes=(low, high), each=each,
+    )  # fmt: skip
+
+
+def _listed(value: Sequence[Any], each: Type, today: date, at: int) -> str:
+    bits = []
+    for v in value:
+        ways = [w.text for w in each.say(v, today) if w.text] or [json.dumps(v)]
+        bits.append(ways[min(at, len(ways) - 1)])
+    if len(bits) == 1 or not isinstance(each, Group | Many):
+        return joined(bits)
+    if any(" and " in b for b in bits):
+        bits = [f"{mark}: {b}" for mark, b in zip(("first", "second", "third", *["next"] * 8), bits, strict=False)]
+    return "; ".join(bits[:-1]) + f"; and {bits[-1]}"

@@ -1,0 +1,213 @@
+"""Tools along two trees (LoopTool, section 3.1; ToolACE, section 2.1): a leaf of the context tree says what for, one leaf of every branch of the
+constraint tree says in which form; the generator writes the tool, rules check it. The trees are `context_tree.toml` and `constraint_tree.toml`.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from pydantic import JsonValue
+
+from looptool_kit.checks.contamination import Fingerprints
+from looptool_kit.checks.contamination import check_tool as check_contamination
+from looptool_kit.checks.dedup import jaccard
+from looptool_kit.checks.rules import check_tool
+from looptool_kit.core.records import Check
+from looptool_kit.core.samples import Frozen, Tool
+from looptool_kit.core.tables import Table
+from looptool_kit.llm.client import Endpoint
+from looptool_kit.llm.structured import Failed, Prompt, ask, part
+from looptool_kit.text.words import COMMANDS, STOP, stems
+from looptool_kit.text.words import alike as same_family
+from looptool_kit.tools.schema import check_schema
+
+ALIKE = 0.6
+"""Tools about one thing whose words (name, description, parameter names) are this similar (Jaccard) are one tool; the
+first one stays."""
+ROUNDS = 5
+ENOUGH, LEAST = 20, 0.05
+"""Once so many tools were asked for, no more are where fewer than this share passed: the model will not do."""
+TEMPERATURE = 0.9
+BRANCHES = ("naming", "count", "types", "output", "description")
+
+_SYSTEM = """\
+You design one tool (a function) for an assistant that acts through tools. You get its purpose and the form it must have. Write it as a maintainer
+of that service would: a telling name, a description that says when to use it and what comes back, and a JSON Schema of type object for the
+parameters, in which every property has a type and a description of its own. List under "required" what a call cannot do without. Every argument
+must be something that a user can know and say. Do not copy a tool from a benchmark, a tutorial or another company's interface; this one is new."""
+
+
+class ToolForm(Frozen):
+    """What the generator answers."""
+
+    name: str
+    description: str
+    parameters: dict[str, JsonValue]
+
+
+class ToolSpec(Frozen):
+    """A leaf path of the context tree and one leaf of every branch of the constraint tree."""
+
+    domain: str
+    area: str
+    function: str
+    leaves: dict[str, dict[str, JsonValue]]
+    """Branch -> leaf."""
+
+
+class WrittenTool(Frozen):
+    """A tool that the generator wrote, or was to write, and what became of it."""
+
+    spec: ToolSpec
+    tool: Tool | None
+    checks: tuple[Check, ...]
+    accepted: bool
+    raw: str = ""
+    """The answer that could not be read."""
+
+
+class WrittenTools(Table[WrittenTool]):
+    """One row for each tool that was asked for."""
+
+    row_type = WrittenTool
+
+
+@lru_cache
+def _tree(name: str) -> dict[str, Any]:
+    return tomllib.loads(files(__package__).joinpath(f"{name}_tree.toml").read_text(encoding="utf-8"))
+
+
+def specs(rng: Random) -> Iterator[ToolSpec]:
+    """Specifications without end; no leaf of the context tree twice before all have had their turn."""
+    paths = [(domain, area, f) for domain, areas in _tree("context").items() for area, functions in areas.items() for f in functions]
+    constraints = _tree("constraint")
+    while True:
+        for domain, area, function in rng.sample(paths, len(paths)):
+            leaves = {branch: rng.choice(constraints[branch]) for branch in BRANCHES}
+            yield ToolSpec(domain=domain.replace("_", " "), area=area.replace("_", " "), function=function, leaves=leaves)
+
+
+def write_tools(
+    count: int, endpoint: Endpoint, store: Path, seed: int, known: Fingerprints | None = None, most: int | None = None
+) -> WrittenTools:  # fmt: skip
+    """Ask until `count` tools have passed, at most `ROUNDS` times; every tool asked for is a row.
+
+    Stops where hardly any passes. `known` guards against benchmarks; `most` is the budget, as `calls.complete` takes it.
+    """
+    rows: list[WrittenTool] = []
+    taken: list[Tool] = []
+    wanted = specs(Random(f"{seed}/trees"))
+    for _ in range(ROUNDS):
+        if len(taken) >= count or len(rows) >= ENOUGH and len(taken) < LEAST * len(rows):
+            break
+        asked = [next(wanted) for _ in range(count - len(taken))]
+        prompts = [prompt(s) for s in asked]
+        answers = ask(ToolForm, prompts, endpoint, store, "write tools", temperature=TEMPERATURE, most=most)
+        for spec, answer in zip(asked, answers, strict=True):
+            row = check(spec, answer, taken, known)
+            rows.append(row)
+            if row.accepted and row.tool:
+                taken.append(row.tool)
+    return WrittenTools(rows)
+
+
+def prompt(spec: ToolSpec) -> Prompt:
+    """What the generator is asked for one tool."""
+    none = spec.leaves["count"]["most"] == 0
+    form = {branch: leaf["words"] for branch, leaf in spec.leaves.items() if not (none and branch == "types")}
+    titles = {"naming": "name", "count": "number of parameters", "types": "at least one parameter is", "output": "what comes back"}
+    purpose = {"domain": spec.domain, "area": spec.area, "purpose": spec.function}
+    return Prompt(_SYSTEM, part("Purpose", purpose) + "\n" + part("Form", {titles.get(k, k): v for k, v in form.items()}))
+
+
+def check(spec: ToolSpec, answer: ToolForm | Failed, taken: Sequence[Tool], known: Fingerprints | None) -> WrittenTool:
+    """An answer as a row: form, schema, name, constraints, contamination, and novelty against the tools taken so far."""
+    if isinstance(answer, Failed):
+        return WrittenTool(spec=spec, tool=None, checks=(Check(name="form", passed=False, detail=answer.reason),), accepted=False, raw=answer.raw)
+    if not answer.name:
+        return WrittenTool(spec=spec, tool=None, checks=(Check(name="name", passed=False, detail="the tool has no name"),), accepted=False)
+    tool = Tool(name=answer.name, description=answer.description, parameters=answer.parameters)
+    schema = _schema_fault(tool)
+    checks = [Check(name="schema", passed=not schema, detail=schema)]
+    for name, fault in (("name", _name_fault(tool, spec)), ("constraints", "" if schema else _constraint_fault(tool, spec))):
+        checks.append(Check(name=name, passed=not fault, detail=fault))
+    if known:
+        checks.append(check_contamination(tool, known))
+    twin = next((t.name for t in taken if alike(t, tool)), None)
+    checks.append(Check(name="novelty", passed=twin is None, detail=f"merged into {twin}" if twin else ""))
+    return WrittenTool(spec=spec, tool=tool, checks=tuple(checks), accepted=all(c.passed for c in checks))
+
+
+def alike(a: Tool, b: Tool) -> bool:
+    """Whether two tools are one: the same name but for case and punctuation, or nearly the same words, unless each is
+    about something that the other never mentions: moving a viewing and moving a vet appointment share the rest."""
+    names = [re.sub(r"[\W_]+", "", t.name.casefold()) for t in (a, b)]
+    if names[0] == names[1]:
+        return True
+    return jaccard(_words(a), _words(b)) >= ALIKE and not (_about(a, b) and _about(b, a))
+
+
+def _about(tool: Tool, other: Tool) -> bool:
+    """Whether a tool's name and its description agree on a thing (no verb) that the other tool does not mention."""
+    name, description = stems(tool.name), stems(tool.description)
+    # Both begin with what is done ("fetch_order", "Fetch an order."); a synonym of it makes no other tool.
+    verbs = COMMANDS | STOP | ({name[0]} if name and description[:1] == name[:1] else set())
+    things = (set(name) & set(description)) - verbs
+    return any(not any(same_family(w, o) for o in _words(other)) for w in things)
+
+
+def _words(tool: Tool) -> frozenset[str]:
+    return frozenset(stems(" ".join((tool.name, tool.description, *tool.properties)))) - STOP
+
+
+def _schema_fault(tool: Tool) -> str:
+    properties = tool.parameters.get("properties", {})
+    if not isinstance(properties, dict) or not all(isinstance(p, dict) for p in properties.values()):
+        return "properties must be an object of schemas"
+    try:
+        check_schema(tool.parameters)
+    except ValueError as error:
+        return str(error)
+    return next((c.detail for c in check_tool(tool) if not c.passed), "")
+
+
+def _name_fault(tool: Tool, spec: ToolSpec) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", tool.name):
+        return f"{tool.name!r} is no legal name (letters, digits, _ and -, at most 64)"
+    naming = spec.leaves["naming"]
+    return "" if re.fullmatch(str(naming["pattern"]), tool.name) else f"{tool.name} is not {naming['words']}"
+
+
+def _constraint_fault(tool: Tool, spec: ToolSpec) -> str:
+    """What of the constraint tree's leaves a tool does not keep, as far as rules can tell."""
+    count, types = spec.leaves["count"], spec.leaves["types"]
+    properties = tool.properties
+    if not tool.description.strip():
+        return "the tool has no description"
+    if silent := [n for n, p in properties.items() if not str(p.get("description", "")).strip()]:
+        return f"{', '.join(silent)} has no description"
+    if not int(str(count["least"])) <= len(properties) <= int(str(count["most"])):
+        return f"{len(properties)} parameters instead of {count['words']}"
+    if count.get("optional") and set(properties) <= set(tool.required):
+        return f"no optional parameter, where {count['words']} were asked for"
+    if not properties:
+        return ""
+    has = {kind for p in properties.values() for kind in _types(p)}
+    needs = types["needs"]
+    if isinstance(needs, list) and not set(map(str, needs)) <= has:
+        return f"no parameter is {types['words']}"
+    if types.get("enum") and not any("enum" in p for p in properties.values()):
+        return "no parameter has a fixed set of choices"
+    return ""
+
+
+def _types(schema: dict[str, Any]) -> list[str]:
+    kinds = schema.get("type", "string" if "enum" in schema else "")
+    return ["number" if k == "integer" else str(k) for k in (kinds if isinstance(kinds, list) else [kinds])]

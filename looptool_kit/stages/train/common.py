@@ -1,0 +1,174 @@
+"""What the TRL trainers share: the LoRA policy, resumable checkpoints, a progress bar, the recorded history."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from looptool_kit.config import GrpoSettings, LoraSettings, SftSettings
+from looptool_kit.core.samples import Sample
+from looptool_kit.core.tables import atomic, write_text
+from looptool_kit.core.toolcalls import render_answer
+from looptool_kit.policy.engines.prompts import encode_answer, encode_prompt, end_token
+from looptool_kit.run.lock import COMPLETE, checkpoints
+
+
+def encode(tokenizer: Any, sample: Sample) -> tuple[list[int], list[int]]:
+    """(prompt ids, completion ids) of a sample: the prompt as engines encode it; the label as it is to be written, then the end."""
+    completion = encode_answer(tokenizer, render_answer(sample.label))
+    return encode_prompt(tokenizer, sample), [*completion, end_token(tokenizer)]
+
+
+def lora_policy(model: Any, lora: LoraSettings, adapter: Path | None, seed: int) -> Any:
+    """The base model with a trainable LoRA adapter: `adapter` loaded, or a new one."""
+    import torch
+    import transformers
+    from peft import LoraConfig, PeftModel, get_peft_model
+
+    transformers.set_seed(seed)
+    if adapter is not None:
+        return PeftModel.from_pretrained(model, str(adapter), is_trainable=True)
+    count = model.config.get_text_config().num_hidden_layers
+    layers = model.base_model.layers
+    config = LoraConfig(
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        target_modules=sorted({name.rpartition(".")[2] for name, m in layers.named_modules() if isinstance(m, torch.nn.Linear)}),
+        layers_to_transform=list(range(count - max(1, round(count * lora.upper)), count)),
+        task_type="CAUSAL_LM",
+    )
+    return get_peft_model(model, config)
+
+
+def arguments(settings: SftSettings | GrpoSettings, folder: Path, seed: int) -> dict[str, Any]:
+    """What TRL's SFTConfig and GRPOConfig are given alike: AdamW, a checkpoint every few steps, our own rows and progress bar; float32 weights, with
+    products in bfloat16 where the machine computes those faster."""
+    import torch
+
+    from looptool_kit.policy.models import default_dtype
+
+    return {
+        "output_dir": str(folder),
+        "learning_rate": settings.learning_rate,
+        "max_grad_norm": 1.0,
+        "weight_decay": 0.0,
+        "logging_steps": 1,
+        "save_strategy": "steps",
+        "save_steps": settings.save_steps,
+        "save_total_limit": 2,
+        "report_to": [],
+        "disable_tqdm": True,
+        "seed": seed,
+        "use_cpu": not torch.cuda.is_available(),
+        "bf16": default_dtype() is torch.bfloat16,
+        "gradient_checkpointing": settings.gradient_checkpointing,
+        "remove_unused_columns": False,
+        "dataloader_pin_memory": False,
+    }
+
+
+def merged_copy(policy: Any, into: Any) -> Any:
+    """Write the policy's base weights plus its adapter into `into`, a plain model of the same architecture, and return that.
+
+    Generating from merged weights is much faster than through LoRA layers, and a copy leaves the trained weights without rounding drift.
+    """
+    import torch
+
+    target = dict(into.named_modules())
+    prefix = "base_model.model."
+    with torch.no_grad():
+        for name, module in policy.named_modules():
+            if hasattr(module, "lora_A") and hasattr(module, "get_delta_weight"):
+                weight = module.get_base_layer().weight.float() + module.get_delta_weight("default").float()
+                linear = target[name.removeprefix(prefix)]
+                linear.weight.copy_(weight.to(linear.weight.dtype))
+    return into
+
+
+HISTORY = "history.jsonl"
+"""What the trainer logged, one JSON object a line: grows while it trains, and a resumed training goes on from its checkpoint's row."""
+
+
+def progress(description: str) -> Any:
+    """A trainer callback that shows one bar over the optimiser steps with the last loss or reward, and writes what is logged to `HISTORY` at once."""
+    from tqdm.auto import tqdm
+    from transformers import TrainerCallback
+
+    class Bar(TrainerCallback):
+        def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            _write_history(state, Path(args.output_dir))  # rows beyond the checkpoint are dropped: their steps come again
+            self.bar = tqdm(total=state.max_steps, initial=state.global_step, desc=description, unit="step")
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            self.bar.update(state.global_step - self.bar.n)
+
+        def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
+            keep = {k: f"{v:.3g}" for k, v in (logs or {}).items() if k in ("loss", "reward", "frac_reward_zero_std")}
+            self.bar.set_postfix(keep)
+            with open(Path(args.output_dir) / HISTORY, "a", encoding="utf-8") as out:
+                out.writelines(_lines(state.log_history[-1:]))
+
+        def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            self.bar.close()
+
+        def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            (Path(args.output_dir) / f"checkpoint-{state.global_step}" / COMPLETE).touch()
+
+    return Bar()
+
+
+def last_checkpoint(folder: Path) -> str | None:
+    """The newest whole checkpoint in a folder, as TRL wants it; broken ones are removed."""
+    found = checkpoints(folder)
+    for path in found:
+        if not (path / COMPLETE).exists():
+            shutil.rmtree(path)
+    return next((str(path) for path in reversed(found) if path.exists()), None)
+
+
+def keep_result(trainer: Any, folder: Path, facts: dict[str, Any]) -> None:
+    """Save the adapter, the history and `result.json` (last, so that it stands for a finished training); drop the checkpoints."""
+    trainer.model.save_pretrained(folder / "adapter")
+    _write_history(trainer.state, folder)
+    with atomic(folder / "result.json") as tmp:
+        tmp.write_text(json.dumps({**facts, "steps": trainer.state.global_step}, indent=2), encoding="utf-8")
+    for path in checkpoints(folder):
+        shutil.rmtree(path)
+
+
+def _write_history(state: Any, folder: Path) -> None:
+    write_text(folder / HISTORY, "".join(_lines(state.log_history)))
+
+
+def _lines(rows: Sequence[dict[str, Any]]) -> list[str]:
+    return [json.dumps(row) + "\n" for row in rows if "train_runtime" not in row]
+
+
+def by_tool_list(samples: Sequence[Sample], run: int, seed: int) -> list[int]:
+    """Indices of one epoch, each once: samples of one tool list stand together in runs of `run`, the runs are shuffled.
+
+    Within a tool list the turns of one dialogue follow each other, in no particular order. A run shares its prompts' prefix, and over an epoch each
+    sample is still seen exactly once.
+    """
+    import random
+
+    rng = random.Random(seed)
+    lists: dict[tuple[str, ...], dict[str, list[int]]] = {}
+    for index, sample in enumerate(samples):
+        dialogues = lists.setdefault(tuple(t.canonical for t in sample.tools), {})
+        dialogues.setdefault(sample.opening, []).append(index)
+    runs = []
+    for dialogues in lists.values():
+        turns = list(dialogues.values())
+        rng.shuffle(turns)
+        for turn in turns:
+            rng.shuffle(turn)
+        members = [i for turn in turns for i in turn]
+        runs += [members[i : i + run] for i in range(0, len(members), run)]
+    rng.shuffle(runs)
+    full, short = [r for r in runs if len(r) == run], [r for r in runs if len(r) < run]
+    at = rng.randrange(len(full) + 1)
+    return [i for r in (*full[:at], *short, *full[at:]) for i in r]

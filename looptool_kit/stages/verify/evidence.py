@@ -1,0 +1,102 @@
+"""The `evidence` judge: decides between label and prediction without a language model (in place of JGLV's judge, LoopTool section 3.4).
+
+Each difference between the two answers becomes one piece of evidence with support for either side: does the answer satisfy the schemas, is a value
+supported by the dialogue, does a call use what the user asked for, is the tool the one that the request speaks of, which answer does the policy
+itself find likelier. An answer is broken where it does not parse, breaks a schema or holds a value that nothing supports; a broken answer never
+wins. Both sides are treated alike, so swapping them swaps PRED_WRONG and LABEL_WRONG. Where the evidence is thin the judge abstains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from looptool_kit.checks.rules import GROUNDED, call_errors, groundings
+from looptool_kit.core.records import Evidence, Verdict, VerdictName
+from looptool_kit.core.samples import Label, Sample, ToolCall
+from looptool_kit.core.toolcalls import Answer, align, canonical
+from looptool_kit.stages.verify._weighing import Side, equivalent, likelihood, schema_of, show, weigh
+from looptool_kit.text.passages import Dialogue, dialogue
+
+DECISIVE = 0.4
+"""Least difference of support, summed over the evidence, that decides where neither answer is broken."""
+
+
+def judge(
+    sample: Sample, prediction: Answer, *, label_logprobs: Sequence[float] | None = None, prediction_logprobs: Sequence[float] | None = None
+) -> Verdict:
+    """Weigh the prediction against the label of `sample`.
+
+    `label_logprobs` and `prediction_logprobs` are natural-log probabilities, one a token, of either answer under the policy. The verdict's `label`
+    is the label that stands: the prediction where LABEL_WRONG. `confidence` is 0 to 1, 0 where unjudged.
+    """
+    said = dialogue(sample)
+    sides = [_side(a, sample, said) for a in (Answer.of(sample.label), prediction)]
+    evidence = [e for e in weigh(sample, said, sides[0], sides[1]) if e is not None]
+    if (odds := likelihood(label_logprobs, prediction_logprobs)) is not None:
+        evidence.append(odds)
+    verdict, why, confidence = _decide(sample, evidence, sides[0], sides[1])
+    stands = Label(calls=prediction.calls, reply="" if prediction.calls else prediction.text) if verdict == "LABEL_WRONG" else sample.label
+    return Verdict(
+        sample_id=sample.id, iteration=sample.iteration, status="judged" if verdict else "unjudged", verdict=verdict, rationale=why,
+        confidence=confidence, evidence=tuple(evidence), judge="evidence", label=stands if verdict else None,
+    )  # fmt: skip
+
+
+def _side(answer: Answer, sample: Sample, said: Dialogue) -> Side:
+    errors = [f"{answer.error}: {answer.detail}"] if answer.error else [e for c in answer.calls for e in call_errors(c, sample.tools)]
+    return Side(answer, errors, [groundings(c, sample.tools, said) for c in answer.calls])
+
+
+# -------------------------------------------------------------------- decide
+
+
+def _decide(sample: Sample, evidence: list[Evidence], label: Side, prediction: Side) -> tuple[VerdictName | None, str, float]:
+    broken = [_broken(s) for s in (label, prediction)]
+    total = sum(e.for_prediction - e.for_label for e in evidence)
+    telling = sorted((e for e in evidence if e.name != "likelihood"), key=lambda e: -abs(e.for_prediction - e.for_label))
+    words = "; ".join(e.words for e in telling[:2] if abs(e.for_prediction - e.for_label) >= 0.1)
+    sure = min(1.0, abs(total))
+    if all(broken):
+        return "BOTH_WRONG", f"Neither answer stands. Label: {broken[0]}. Prediction: {broken[1]}.", 0.7
+    if not telling or all(abs(e.for_prediction - e.for_label) < 0.05 for e in telling) and not any(broken):
+        if _same_in_substance(sample, label.answer, prediction.answer):
+            return "BOTH_CORRECT", "The answers differ in wording or in saying a default, not in substance.", 0.8
+        return None, "Nothing tells the answers apart.", 0.0
+    against = [e for e in telling if (e.for_prediction - e.for_label) * total < 0 and abs(e.for_prediction - e.for_label) >= 0.3]
+    if abs(total) < DECISIVE or against and abs(total) < 2 * DECISIVE:
+        return None, f"The evidence is thin: {words}." if words else "The evidence is thin.", 0.0
+    if broken[1 if total > 0 else 0]:
+        return None, f"The better answer does not pass the rules either: {broken[1 if total > 0 else 0]}.", 0.0
+    if total > 0:
+        return "LABEL_WRONG", f"The prediction is right. {words}.", sure
+    return "PRED_WRONG", f"The label is right. {words}.", sure
+
+
+def _broken(side: Side) -> str:
+    """Why an answer cannot stand by itself, empty where it can."""
+    if side.errors:
+        return side.errors[0]
+    if not side.answer.calls and not side.answer.text.strip():
+        return "it says nothing"
+    for call, found in zip(side.answer.calls, side.found, strict=True):
+        for name, g in found.items():
+            if g.supported < GROUNDED:
+                return f"{call.name}.{name} = {show(call.arguments[name])}: {g.words}"
+    return ""
+
+
+def _same_in_substance(sample: Sample, a: Answer, b: Answer) -> bool:
+    if a.error or b.error or bool(a.calls) != bool(b.calls):
+        return False
+    return not a.calls or len(a.calls) == len(b.calls) and all(
+        x is not None and y is not None and x.name == y.name and all(_same(x, y, k, schema_of(sample, x, k)) for k in {*x.arguments, *y.arguments})
+        for x, y in align(a.calls, b.calls)
+    )  # fmt: skip
+
+
+def _same(a: ToolCall, b: ToolCall, name: str, schema: dict[str, Any]) -> bool:
+    if name in a.arguments and name in b.arguments:
+        return equivalent(a.arguments[name], b.arguments[name])
+    value = a.arguments.get(name, b.arguments.get(name))
+    return "default" in schema and canonical(schema["default"]) == canonical(value)

@@ -1,0 +1,1 @@
+"""Whole runs side by side: ablations, arms, the check of a judge."""

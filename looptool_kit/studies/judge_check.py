@@ -1,0 +1,275 @@
+"""A judge's report card: known errors are planted in labels, the judge is asked, and its verdicts are held against what is known.
+
+For each sample and kind of error four questions (trials): the label is wrong and the prediction right, the reverse, both right in other words, both
+wrong in different ways. Nothing of the answer key reaches the judge. `looptool judge-check` prints the card and keeps every trial as a table.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from random import Random
+from typing import Any, NamedTuple
+
+from looptool_kit.augment.planting import KINDS, in_other_words, plant, values_of
+from looptool_kit.config import Settings
+from looptool_kit.core.records import Verdict, VerdictName
+from looptool_kit.core.samples import Frozen, Label, Sample, Samples
+from looptool_kit.core.stats import wilson
+from looptool_kit.core.tables import Table, write_json
+from looptool_kit.core.toolcalls import Answer, match, render_answer
+from looptool_kit.policy.engines import Engine
+from looptool_kit.run.folder import Run
+from looptool_kit.stages.verify import find_batch_judge, find_judge
+
+SHARE = 0.1
+"""Share of wrong labels for which the card says what LABEL_WRONG is worth; the trials themselves hold far more."""
+FLOOR = 0.9
+"""Least precision of LABEL_WRONG at `SHARE` wrong labels below which a run is warned of its judge."""
+CHUNK = 32
+
+
+class Trial(Frozen):
+    """One question to the judge whose answer is known."""
+
+    sample_id: str
+    """Of the sample under its true label."""
+    kind: str
+    """The planted error; `other_words` where both answers are right."""
+    expected: VerdictName
+    label: Label
+    """As the judge saw it."""
+    prediction: Answer
+    verdicts: tuple[str, ...] = ()
+    """One a repeat: a verdict, or `unjudged`."""
+    rationale: str = ""
+    """Of the first repeat."""
+
+    @property
+    def verdict(self) -> str:
+        """The first repeat's verdict."""
+        return self.verdicts[0]
+
+
+class Trials(Table[Trial]):
+    """A table of trials."""
+
+    row_type = Trial
+
+
+class Share(NamedTuple):
+    """`k` of `n` with Wilson's 95% interval."""
+
+    k: int
+    n: int
+    lo: float
+    hi: float
+
+    def __str__(self) -> str:
+        return f"{self.k / self.n:.2f} [{self.lo:.2f}, {self.hi:.2f}]" if self.n else "-"
+
+
+class CardRow(NamedTuple):
+    """How the judge did on one kind of error."""
+
+    kind: str
+    trials: int
+    precision: Share
+    """Of its LABEL_WRONG verdicts, those where the label was wrong and the prediction right."""
+    recall: Share
+    """Of the trials with a wrong label and a right prediction, those called LABEL_WRONG."""
+    abstention: Share
+    """Of all trials, those left unjudged."""
+    right: Share
+    """Of all trials, those with the expected verdict."""
+    consistent: Share
+    """Of all trials, those with one verdict in all repeats."""
+
+
+def trials(samples: Sequence[Sample], seed: int = 0) -> Trials:
+    """The questions: for each sample and kind of error that it has a place for, each pairing that can be made; repeatable."""
+    values = values_of(samples)
+    rows: list[Trial] = []
+    for sample in samples:
+        rng = Random(f"judge-check/{seed}/{sample.id}")
+        wrong = {kind: label for kind in KINDS if (label := plant(sample, kind, rng, values)) is not None}
+        right = sample.label
+
+        def ask(kind: str, expected: VerdictName, label: Label, other: Label, of: str = sample.id) -> None:
+            rows.append(Trial(sample_id=of, kind=kind, expected=expected, label=label, prediction=Answer.of(other)))
+
+        for kind, label in wrong.items():
+            ask(kind, "LABEL_WRONG", label, right)
+            ask(kind, "PRED_WRONG", right, label)
+            second = next((w for k, w in rng.sample(list(wrong.items()), len(wrong)) if k != kind and not match(w, label)), None)
+            if second is not None:
+                ask(kind, "BOTH_WRONG", label, second)
+        if (same := in_other_words(sample)) is not None:
+            ask("other_words", "BOTH_CORRECT", right, same)
+            ask("other_words", "BOTH_CORRECT", same, right)
+    return Trials(rows)
+
+
+def check(path: Path, samples: Sequence[Sample], settings: Settings, engine: Engine | None = None, repeats: int = 2) -> str:
+    """Ask the judge about the samples (true labels), keep `trials.parquet` and `card.json` in the folder `path`, and return the card as text."""
+    answered, facts = ask(samples, trials(samples, settings.seed), settings, path, engine, repeats)
+    answered.write(path / "trials.parquet")
+    rows = [{k: v._asdict() if isinstance(v, Share) else v for k, v in r._asdict().items()} for r in card(answered)]
+    told = {k: v._asdict() for k, v in trusted(answered).items()}
+    write_json(path / "card.json", {**facts, "samples": len(samples), "precision": precision_at(answered), "rows": rows, "trusted": told})
+    return text(answered, facts)
+
+
+def ask(
+    samples: Sequence[Sample], questions: Trials, settings: Settings, store: Path, engine: Engine | None = None, repeats: int = 2
+) -> tuple[Trials, dict[str, Any]]:
+    """The trials with the judge's verdicts (`settings.verify.judge`), and facts: seconds, and what a model's calls cost.
+
+    `engine` lends a judge that wants them the policy's log-probabilities of both answers. Each repeat of a model has a store of paid calls of its own
+    under the folder `store`, so that a repeat is a new question and an interrupted check goes on.
+    """
+    by_id = {s.id: s for s in samples}
+    rows = [by_id[t.sample_id].model_copy(update={"label": t.label}) for t in questions]
+    batch, started = find_batch_judge(settings.verify.judge), time.monotonic()
+    said: list[list[Verdict]] = []
+    facts: dict[str, Any] = {"judge": settings.verify.judge, "policy": engine is not None, "repeats": repeats}
+    if batch:
+        store.mkdir(parents=True, exist_ok=True)
+        for r in range(repeats):
+            verdicts, cost = batch(rows, [t.prediction for t in questions], settings, store / f"calls-{r + 1}.sqlite")
+            said.append(verdicts)
+            facts[f"repeat_{r + 1}"] = cost
+    else:
+        said = _one_by_one(find_judge(settings.verify.judge), rows, questions, engine, repeats)
+    facts["seconds"] = round(time.monotonic() - started, 2)
+    answered = [
+        t.model_copy(update={"verdicts": tuple(v[i].verdict or "unjudged" for v in said), "rationale": said[0][i].rationale})
+        for i, t in enumerate(questions)
+    ]
+    return Trials(answered), facts
+
+
+def _one_by_one(judge: Callable[..., Verdict], rows: Sequence[Sample], questions: Trials, engine: Engine | None, repeats: int) -> list[list[Verdict]]:
+    from tqdm.auto import tqdm
+
+    said: list[list[Verdict]] = [[] for _ in range(repeats)]
+    with tqdm(total=len(rows), desc="judge-check", unit="trial") as bar:
+        for at in range(0, len(rows), CHUNK):
+            some, asked = rows[at : at + CHUNK], questions[at : at + CHUNK]
+            likely: list[tuple[Any, Any]] = [(None, None)] * len(some)
+            if engine is not None:
+                scored = engine.score([*some, *some], [render_answer(s.label) for s in some] + [render_answer(t.prediction) for t in asked])
+                likely = list(zip(scored[: len(some)], scored[len(some) :], strict=True))
+            for verdicts in said:
+                for sample, trial, (label, prediction) in zip(some, asked, likely, strict=True):
+                    verdicts.append(judge(sample, trial.prediction, label_logprobs=label, prediction_logprobs=prediction))
+            bar.update(len(some))
+    return said
+
+
+def card(answered: Iterable[Trial]) -> list[CardRow]:
+    """One row a kind of error, then `all` of them."""
+    groups: dict[str, list[Trial]] = {kind: [] for kind in (*KINDS, "other_words")}
+    everything: list[Trial] = []
+    for t in answered:
+        groups[t.kind].append(t)
+        everything.append(t)
+    return [_row(kind, rows) for kind, rows in (*groups.items(), ("all", everything)) if rows]
+
+
+def _share(rows: Sequence[Trial], true: Callable[[Trial], bool]) -> Share:
+    k = sum(map(true, rows))
+    return Share(k, len(rows), *wilson(k, len(rows)))
+
+
+def _row(kind: str, rows: Sequence[Trial]) -> CardRow:
+    flagged = [t for t in rows if t.verdict == "LABEL_WRONG"]
+    correctable = [t for t in rows if t.expected == "LABEL_WRONG"]
+    return CardRow(
+        kind, len(rows), _share(flagged, lambda t: t.expected == "LABEL_WRONG"), _share(correctable, lambda t: t.verdict == "LABEL_WRONG"),
+        _share(rows, lambda t: t.verdict == "unjudged"), _share(rows, lambda t: t.verdict == t.expected),
+        _share(rows, lambda t: len(set(t.verdicts)) == 1),
+    )  # fmt: skip
+
+
+def trusted(answered: Sequence[Trial]) -> dict[str, Share]:
+    """Labels right before, and among those kept after the judge's word is taken: LABEL_WRONG relabels, BOTH_WRONG and unjudged drop, the rest stays.
+
+    `mirrored`: of the pairs of one error on either side, those judged as mirror images (a judge that leans to a side does not).
+    """
+    kept = [t for t in answered if t.verdict in ("PRED_WRONG", "LABEL_WRONG", "BOTH_CORRECT")]
+
+    def right_after(t: Trial) -> bool:
+        return t.expected == "BOTH_CORRECT" or t.expected == ("LABEL_WRONG" if t.verdict == "LABEL_WRONG" else "PRED_WRONG")
+
+    sides: dict[tuple[str, str], dict[str, Trial]] = {}
+    for t in answered:
+        if t.expected in ("LABEL_WRONG", "PRED_WRONG"):
+            sides.setdefault((t.sample_id, t.kind), {})[t.expected] = t
+    swap = {"LABEL_WRONG": "PRED_WRONG", "PRED_WRONG": "LABEL_WRONG"}
+    pairs = [p["LABEL_WRONG"] for p in sides.values() if len(p) == 2]
+    return {
+        "before": _share(answered, lambda t: t.expected in ("PRED_WRONG", "BOTH_CORRECT")),
+        "after": _share(kept, right_after),
+        "mirrored": _share(pairs, lambda t: swap.get(t.verdict, t.verdict) == sides[t.sample_id, t.kind]["PRED_WRONG"].verdict),
+    }
+
+
+def precision_at(answered: Sequence[Trial], share: float = SHARE) -> float:
+    """Precision of LABEL_WRONG where a share s of labels is wrong and one answer is always right; 1 where it never says LABEL_WRONG.
+
+    s a / (s a + (1 - s) b), with a and b the rates of LABEL_WRONG on wrong and on right labels.
+    """
+    rates = []
+    for expected in ("LABEL_WRONG", "PRED_WRONG"):
+        rows = [t for t in answered if t.expected == expected]
+        rates.append(sum(t.verdict == "LABEL_WRONG" for t in rows) / len(rows) if rows else 0.0)
+    flagged = share * rates[0] + (1 - share) * rates[1]
+    return share * rates[0] / flagged if flagged else 1.0
+
+
+def text(answered: Sequence[Trial], facts: dict[str, Any]) -> str:
+    """The card as a Markdown table with the lines below it."""
+    lines = ["| kind | trials | precision | recall | abstains | right verdict | same in repeats |", "|---|---|---|---|---|---|---|"]
+    lines += [f"| {r.kind} | {r.trials} | {r.precision} | {r.recall} | {r.abstention} | {r.right} | {r.consistent} |" for r in card(answered)]
+    return "\n".join([*lines, "", *summary(answered, facts)])
+
+
+def summary(answered: Sequence[Trial], facts: dict[str, Any]) -> list[str]:
+    """Lines about all trials: what trusting the judge would do, and, as far as `facts` (of `ask`) tell, what asking cost."""
+    told = trusted(answered)
+    kept, n = told["after"].n, told["before"].n
+    costs = [j for r in range(facts.get("repeats", 0)) for j in facts.get(f"repeat_{r + 1}", {}).get("judges", [])]
+    lines = [f"Labels right: {told['before']} before; {told['after']} of the {kept} of {n} that are kept where the judge is trusted."]
+    lines += [f"Precision of LABEL_WRONG where {SHARE:.0%} of labels are wrong: {precision_at(answered):.2f}."]
+    lines += [f"The same error on either side judged as a mirror image: {told['mirrored']} of {told['mirrored'].n} pairs."]
+    for c in costs:
+        calls, tokens = c["answered"] + c["failed"], c["tokens_in"] + c["tokens_out"]
+        lines += [f"{c['model']}: {calls} calls, {tokens} tokens; {c['votes_without_verdict']} of {c['votes']} votes fell (order or form)."]
+    if "seconds" in facts:
+        lines += [f"{facts['seconds']:.1f} s for {facts['repeats']} x {n} questions."]
+    return lines
+
+
+def right_samples(pool: Iterable[Sample], truth: dict[str, Label]) -> Samples:
+    """The pool under its true labels, calls and questions only (other replies have no error of these kinds)."""
+    rows = (s.model_copy(update={"label": truth[s.id]}) if s.id in truth else s for s in pool)
+    return Samples(s for s in rows if s.label.calls or s.label.asks)
+
+
+def warning(run: Run) -> str:
+    """One line where the run's judge was never checked or fell below `FLOOR`, naming the command; empty where all is well.
+
+    The evidence judge on the world's samples has a published card (docs/judge-report.md) and is not warned of for want of one.
+    """
+    judge = run.settings.verify.judge
+    cards = sorted((run.path / "judge_check").glob(f"{judge}*/card.json"))
+    if not cards:
+        known = judge == "evidence" and run.settings.seeds.source == "world"
+        return "" if known else f"The judge {judge!r} was never checked on this run's data: looptool judge-check {run.path}"
+    precision = json.loads(cards[-1].read_text(encoding="utf-8"))["precision"]
+    if precision >= FLOOR:
+        return ""
+    return f"Where {SHARE:.0%} of labels are wrong, {precision:.0%} of what the judge {judge!r} calls LABEL_WRONG is: {cards[-1]}"

@@ -1,0 +1,1 @@
+"""What a dialogue says: words and their forms, dates and numbers in text, passages, grounding of values."""

@@ -1,0 +1,112 @@
+"""Read a dialogue once into passages: what can support a value, and what it mentions.
+
+What counts is what the user said, the system message, tool results, and an assistant turn that the user then confirmed; never the assistant's
+own claims.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from datetime import date
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from looptool_kit.core.samples import Message, Sample
+from looptool_kit.text.mentions import Mention, recognise, today_in
+from looptool_kit.text.words import Token, tokens
+
+Span = tuple[int, int, int]
+"""Passage index, first character, character after the last."""
+
+
+class Passage(NamedTuple):
+    """One turn that can support a value; a tool's JSON result is laid out as `key: value` lines."""
+
+    role: str
+    text: str
+    tokens: tuple[Token, ...]
+    line: str
+    """The stems between single spaces, one in front and one behind."""
+    mentions: tuple[Mention, ...]
+
+
+class Dialogue(NamedTuple):
+    """What supports values, read once."""
+
+    passages: tuple[Passage, ...]
+    today: date | None
+    last: int
+    """Index of the passage that holds the user's last request, -1 without one."""
+
+
+_CONFIRMS = re.compile(
+    r"\s*(?:yes|yeah|yep|sure|ok|okay|sounds|perfect|great|go ahead|please do|correct|right|exactly|that works|do it)\b", re.IGNORECASE
+)
+
+
+def _lines(content: str) -> str:
+    """A JSON result as `key: value` lines; other text as it is."""
+    try:
+        value = json.loads(content)
+    except ValueError:
+        return content
+    lines: list[str] = []
+
+    def walk(key: str, value: Any) -> None:
+        if isinstance(value, dict):
+            for k, v in value.items():
+                walk(str(k), v)
+        elif isinstance(value, list):
+            for v in value:
+                walk(key, v)
+        else:
+            lines.append(f"{key}: {value if isinstance(value, str) else json.dumps(value)}")
+
+    walk("result", value)
+    return "\n".join(lines)
+
+
+def dialogue(source: Sample | Sequence[str] | Dialogue) -> Dialogue:
+    """Read a sample's context, or plain texts (each taken as something the user said, the last one as the request)."""
+    if isinstance(source, Dialogue):
+        return source
+    if isinstance(source, Sample):
+        turns = tuple((source.messages[at].role, source.messages[at].content) for at in supporting(source.messages))
+    else:
+        turns = tuple(("user", text) for text in source)
+    # What is read takes fifty times the memory of its text, so few are kept, and long ones not at all.
+    return (_read if sum(len(text) for _, text in turns) <= 20_000 else _read.__wrapped__)(turns)
+
+
+def supporting(messages: Sequence[Message]) -> list[int]:
+    """Which messages can support a value, by index: one for each passage."""
+    return list(_supporting(messages))
+
+
+def _supporting(messages: Sequence[Message]) -> Iterator[int]:
+    for at, message in enumerate(messages):
+        if message.role == "assistant":
+            after = next((m for m in messages[at + 1 :] if m.role == "user"), None)
+            if after is None or not _CONFIRMS.match(after.content):
+                continue
+        if message.content:
+            yield at
+
+
+@lru_cache(512)
+def _read(turns: tuple[tuple[str, str], ...]) -> Dialogue:
+    today = None
+    texts: list[tuple[str, str]] = []
+    for role, text in turns:
+        if role in ("system", "user") and (found := today_in(text)):
+            today, start, end = found
+            # Blanked, or else every sample would support today's date, and its year and day as numbers.
+            text = text[:start] + " " * (end - start) + text[end:]
+        texts.append((role, _lines(text) if role == "tool" else text))
+    passages = []
+    for role, text in texts:
+        words = tuple(tokens(text))
+        passages.append(Passage(role, text, words, f" {' '.join(t.stem for t in words)} ", recognise(text, today)))
+    return Dialogue(tuple(passages), today, max((n for n, p in enumerate(passages) if p.role == "user"), default=-1))

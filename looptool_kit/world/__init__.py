@@ -1,0 +1,236 @@
+"""The procedural world: executable tools over everyday domains, and tasks whose labels are right by construction (RandomWorld, arXiv 2506.11045,
+made into readable data).
+
+    samples = generate(2000, seed=1)                      # split "train"
+    held    = generate(300, seed=1, split="unseen_tools")
+    child   = variant(samples[0], Random(2))              # same tools, same parameters, other values and wording
+    again   = paraphrase(samples[0], Random(3))           # same tools, same values, same label, other wording
+
+Everything is drawn from one seed, byte for byte repeatable. Domains are files in `domains/`; its docstring tells how to write one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from datetime import date, timedelta
+from random import Random
+from typing import Any, cast
+
+from looptool_kit.core.records import HELD_OUT_SPLITS
+from looptool_kit.core.samples import Sample, Samples, Tool
+from looptool_kit.core.toolcalls import canonical_calls
+from looptool_kit.text.mentions import today_in
+from looptool_kit.world.execute import execute, new_state
+from looptool_kit.world.grammar import Scene
+from looptool_kit.world.noise import plant_noise
+from looptool_kit.world.plans import WEIGHTS, Dealer, askable, draw_plan, kind_deck, pool
+from looptool_kit.world.spec import Spec, all_domains, domain_of, is_held, specs
+from looptool_kit.world.tasks import KINDS, Call, Impossible, Plan, sample_of
+
+__all__ = ["KINDS", "SPLITS", "catalogue", "domains", "execute", "generate", "new_state", "paraphrase", "plant_noise", "variant"]
+
+SPLITS = ("train", *HELD_OUT_SPLITS)
+PER_LIST = 11
+"""Samples that hang on one tool list, so that its tokens are paid once; a few of them need another one, which makes ten on average."""
+_NEAR, _FAR = {"choice", "multi_step", "multi_turn"}, {"single"}
+
+
+def _check(split: str, kinds: Sequence[str] | None) -> None:
+    if split not in SPLITS:
+        raise ValueError(f"unknown split {split!r}; the splits are {', '.join(SPLITS)}")
+    if unknown := [k for k in kinds or () if k not in WEIGHTS]:
+        raise ValueError(f"unknown task kind {unknown[0]!r}; the kinds are {', '.join(WEIGHTS)}")
+
+
+def catalogue(split: str | None = None) -> list[Tool]:
+    """The tools of the world in a fixed order; of one split: those of `unseen_tools`, or those that every other split uses."""
+    _check(split or "train", None)
+    return [s.tool for s in (pool(split) if split else specs().values())]
+
+
+def domains() -> dict[str, list[str]]:
+    """Domain -> names of its tools."""
+    return {d.name: [s.name for s in d.tools] for d in all_domains()}
+
+
+def generate(
+    n: int, seed: int | str, split: str = "train", kinds: Sequence[str] | None = None, domains: Sequence[str] = (), per_list: int = PER_LIST
+) -> Samples:
+    """`n` samples of a split, no two alike, of all task kinds or of `kinds`, in the proportions of `plans.WEIGHTS`.
+
+    `domains` names those whose tools are offered; none: all. Up to `per_list` samples in a row share one tool list: many are cheap to train on, few
+    make a better test, since what a policy gets wrong about a tool it gets wrong in every sample that offers it. Raises ValueError for an unknown
+    split, kind or domain, and where too few tools are left for the kinds.
+    """
+    _check(split, kinds)
+    if unknown := sorted(set(domains) - {d.name for d in all_domains()}):
+        raise ValueError(f"unknown domain {unknown[0]!r}; the domains are {', '.join(d.name for d in all_domains())}")
+    rng = Random(f"{seed}/{split}")
+    deck = kind_deck(n, kinds, rng)
+    near = [k for k in deck if k in _NEAR or (k not in _FAR and rng.random() < 0.5)]
+    far = list((Counter(deck) - Counter(near)).elements())
+    rng.shuffle(far)
+    chunks = [(True, near[i : i + per_list]) for i in range(0, len(near), per_list)] + [
+        (False, far[i : i + per_list]) for i in range(0, len(far), per_list)
+    ]
+    rng.shuffle(chunks)
+    dealer, targets, seen = Dealer(split, rng, domains), Counter[str](), set[str]()
+    if not dealer.pool:
+        open_to = sorted({domain_of()[s.name].name for s in pool(split)})
+        raise ValueError(f"the tools of {', '.join(domains)} are not in split {split!r}; domains with tools in it: {', '.join(open_to)}")
+    rows: list[Sample] = []
+    for is_near, chunk in chunks:
+        linked = is_near and bool({"multi_step", "multi_turn"} & set(chunk))
+        tools = dealer.deal(is_near, linked)
+        dealer.used.update(s.name for s in tools)
+        for kind in chunk:
+            rows.append(_fresh(kind, tools, split, rng, targets, seen, dealer))
+    return Samples(rows)
+
+
+def _fresh(kind: str, tools: list[Spec], split: str, rng: Random, targets: Counter[str], seen: set[str], dealer: Dealer) -> Sample:
+    for tries in range(300):
+        if tries and tries % 10 == 0:
+            # This list does not allow the kind: one that was dealt before, in the end one of its own.
+            tools = dealer.again(kind in _NEAR) if tries <= 80 else dealer.deal(kind in _NEAR, kind in ("multi_step", "multi_turn"))
+        try:
+            plan = draw_plan(kind, tools, split, rng, targets)
+            sample = sample_of(plan, tools, _scene(rng, split), split)
+        except Impossible:
+            continue
+        if _known(sample, seen):
+            continue
+        return sample
+    raise ValueError(
+        f"no new sample of kind {kind!r} for split {split!r} after 300 tries; ask for fewer samples or give the domains more tools and wordings"
+    )
+
+
+def _scene(rng: Random, split: str) -> Scene:
+    today = date(2025, 1, 1) + timedelta(days=rng.randrange(1095))
+    return Scene(rng, today, held=split == "unseen_values", unseen=split == "unseen_phrasings")
+
+
+def _known(sample: Sample, seen: set[str]) -> bool:
+    key = f"{sample.request.lower()} {canonical_calls(sample.label.calls)} {len(sample.messages)}"
+    if key in seen:
+        return True
+    seen.add(key)
+    return False
+
+
+def variant(sample: Sample, rng: Random, tools: Sequence[str] | None = None, kind: str | None = None, mention: Sequence[str] | None = None) -> Sample:
+    """A new train sample on the same ground as `sample`: kind, target tools, mentioned parameters and implicitness stay; values, wording and date
+    are new; the label is exact.
+
+    `tools`: names that the tool list must hold beside the targets (the tool it was confused with); otherwise the parent's list is kept half of the
+    time and other distractors are drawn else. `kind` changes the kind (with the label's first tool as target), `mention` the optional parameters
+    mentioned in the label's last call.
+    The child's `parent` is `sample.id`. Raises ValueError where `sample` is not of this world's train tools or the wish cannot be met.
+    """
+    if sample.source != "world" and "calls" not in sample.meta:
+        raise ValueError(f"sample {sample.id} was not made by the world, so it has no plan; expand it with another strategy")
+    plan = _plan_of(sample)
+    known = specs()
+    named = [*(c["tool"] for c in plan["calls"]), *(tools or ())]
+    for name in named:
+        if name not in known or is_held(name):
+            raise ValueError(f"sample {sample.id}: {name!r} is not a train tool of the world; variants are made of train tools only")
+    if mention is not None:
+        last = plan["calls"][-1]
+        spec = known[last["tool"]]
+        last["mention"] = [p.name for p in spec.params if not p.optional or p.name in mention]
+        last["implicit"] = [m for m in last["implicit"] if m in last["mention"]]
+    best: Sample | None = None
+    for tries in range(60):
+        try:
+            offered = _offer(sample, plan, list(tools or ()), rng)
+            if kind is not None and kind != plan["kind"]:
+                plan = _as_kind(plan, kind, offered, rng)
+            child = sample_of(plan, offered, _scene(rng, "train"), "train")
+        except Impossible:
+            continue
+        # A tool with hardly any arguments has only its wording to vary.
+        same = bool(child.label.calls) and tries < 30 and canonical_calls(child.label.calls) == canonical_calls(sample.label.calls)
+        if same or child.request == sample.request:
+            continue
+        best = child.model_copy(update={"parent": sample.id})
+        done = [c["implicit"] for c in cast(list[Call], child.meta["calls"])]
+        if tries > 20 or all(set(d) == set(c["implicit"]) for d, c in zip(done, plan["calls"], strict=True)):
+            return best
+    if best is None:
+        raise ValueError(f"sample {sample.id}: no variant with these wishes (kind {kind or sample.kind}) was found")
+    return best
+
+
+def paraphrase(sample: Sample, rng: Random) -> Sample:
+    """The same task in other words of the same split: tools, date, calls, results and label stay, what the user says is put anew.
+
+    How implicitly each value is said stays as well. The label is taken to be right: what it holds is what is said. Raises ValueError where `sample`
+    is not of this world, where some value that its user says stands in no call (declines, requests of which only the first step is asked), and where
+    the tools have no other wording.
+    """
+    known, planned = specs(), {"kind", "calls", "mode", "part", "link"} <= sample.meta.keys()
+    stated = today_in(sample.messages[0].content) if planned and sample.messages else None
+    if stated is None or any(t.name not in known or known[t.name].tool != t for t in sample.tools):
+        raise ValueError(f"sample {sample.id} was not made by the world, so it has no plan")
+    plan = _plan_of(sample)
+    if plan["kind"] == "decline" or plan["mode"] == "first":
+        raise ValueError(f"sample {sample.id}: its user says values that stand in no call")
+    values = [dict(c.arguments) for m in sample.messages for c in m.tool_calls] + [dict(c.arguments) for c in sample.label.calls]
+    if plan["kind"] == "ask":
+        values = [{**cast(dict[str, Any], sample.meta["given"]), plan["part"]: None}]
+    results = [json.loads(m.content) for m in sample.messages if m.role == "tool"]
+    offered = [known[t.name] for t in sample.tools]
+    for _ in range(60):
+        scene = Scene(rng, stated[0], unseen=sample.split == "unseen_phrasings", values=[dict(v) for v in values], results=list(results))
+        try:
+            child = sample_of(plan, offered, scene, sample.split)
+        except (Impossible, ValueError):
+            continue
+        done = [set(c["implicit"]) for c in cast(list[Call], child.meta["calls"])]
+        if _letters(child.request) != _letters(sample.request) and done == [set(c["implicit"]) for c in plan["calls"]]:
+            return child.model_copy(update={"label": sample.label, "parent": sample.id})
+    raise ValueError(f"sample {sample.id}: no other wording was found")
+
+
+def _letters(text: str) -> str:
+    return "".join(c for c in text.lower() if c.isalnum())
+
+
+def _plan_of(sample: Sample) -> Plan:
+    m = cast(dict[str, Any], sample.meta)
+    calls = [Call(tool=c["tool"], mention=list(c["mention"]), implicit=list(c["implicit"])) for c in m["calls"]]
+    return Plan(kind=m["kind"], calls=calls, mode=m["mode"], part=m["part"], link=list(m["link"]))
+
+
+def _as_kind(plan: Plan, kind: str, offered: list[Spec], rng: Random) -> Plan:
+    if kind in ("single", "choice", "finish") and plan["kind"] != "decline":
+        return Plan(kind=kind, calls=[plan["calls"][-1]], mode="", part="", link=[])
+    target = specs()[plan["calls"][-1]["tool"]]
+    return draw_plan(kind, offered, "train", rng, Counter({s.name: 1 for s in offered if s is not target}))
+
+
+def _offer(sample: Sample, plan: Plan, extra: list[str], rng: Random) -> list[Spec]:
+    known = specs()
+    own = list(dict.fromkeys(c["tool"] for c in plan["calls"])) if plan["kind"] != "decline" else []
+    parent = [t.name for t in sample.tools if t.name in known and not is_held(t.name)]
+    must = list(dict.fromkeys([*own, *(e for e in extra if plan["kind"] != "decline" or e != plan["calls"][0]["tool"])]))
+    if len(parent) == len(sample.tools) and set(must) <= set(parent) and rng.random() < 0.5:
+        return [known[name] for name in parent]
+    homes = {domain_of()[c["tool"]].name for c in plan["calls"]}
+    near = [s.name for s in pool("train") if domain_of()[s.name].name in homes and s.name not in must]
+    far = [s.name for s in pool("train") if domain_of()[s.name].name not in homes and s.name not in must]
+    if plan["kind"] == "decline":
+        near = []
+    names = list(must)
+    while len(names) < max(len(sample.tools), len(must), 2):
+        side = near if near and (not far or rng.random() < 0.5) else far
+        names.append(side.pop(rng.randrange(len(side))))
+    rng.shuffle(names)
+    offered = [known[name] for name in names]
+    if plan["kind"] == "ask" and not askable(known[own[0]], known[own[0]].by_name[plan["part"]], offered):
+        raise Impossible("a tool on offer would find it out")
+    return offered

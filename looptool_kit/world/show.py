@@ -1,0 +1,114 @@
+"""Read what the world writes: `python -m looptool_kit.world.show DOMAIN [n]` checks a domain's file and prints n requests with their labels
+for each of its tools."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from datetime import date, timedelta
+from random import Random
+
+from looptool_kit.core.samples import Sample
+from looptool_kit.core.toolcalls import render_answer
+from looptool_kit.world.execute import problem
+from looptool_kit.world.grammar import Scene
+from looptool_kit.world.plans import KINDS_ON_ONE, askable, draw_plan, varies
+from looptool_kit.world.spec import Domain, all_domains, links, reserved, slots
+from looptool_kit.world.tasks import Impossible, sample_of
+from looptool_kit.world.types import Type
+
+
+def faults(domain: Domain) -> list[str]:
+    """What an author has to fix in a domain."""
+    out = []
+    for s in domain.tools:
+        required = {p.name for p in s.params if not p.optional}
+        for p in s.params:
+            if not p.question or not p.words:
+                out.append(f"{s.name}.{p.name}: no question or words to ask for it")
+            elif not any(w.lower() in p.question.lower() for w in p.words):
+                out.append(f"{s.name}.{p.name}: none of {p.words} occurs in {p.question!r}")
+        for phrase in (*s.do, *s.ask, *s.need):
+            if unknown := slots(phrase) - {p.name for p in s.params}:
+                out.append(f"{s.name}: {phrase!r} names {unknown}")
+            elif slots(phrase) - required:
+                out.append(f"{s.name}: {phrase!r} has the optional {slots(phrase) - required}; mention optional ones by clauses only")
+            if phrase[0].isupper() or phrase[-1] in ".?!":
+                out.append(f"{s.name}: {phrase!r} must be lower case without final punctuation")
+        if len(s.do) < 4:
+            out.append(f"{s.name}: fewer than 4 `do` phrases")
+        if sum(slots(p) <= required for p in s.do if p not in reserved(s.do)) < 1:
+            out.append(f"{s.name}: no train phrase")
+        for name, t in s.out.items():
+            if not isinstance(t, Type) and t[1:] not in {p.name for p in s.params}:
+                out.append(f"{s.name}: output {name} gives back the unknown {t}")
+    if not any(domain.tools[0].name and k[0] in {s.name for s in domain.tools} for k in links()):
+        out.append("no two tools are linked by type")
+    return out
+
+
+def text_of(sample: Sample) -> str:
+    """A sample for reading, without its tool list."""
+    lines = []
+    for m in sample.messages:
+        said = m.content or " ".join(f"{c.name}({json.dumps(c.arguments, ensure_ascii=False)})" for c in m.tool_calls)
+        lines.append(f"  {m.role:9} {said}")
+    calls = " + ".join(f"{c.name}({json.dumps(c.arguments, ensure_ascii=False)})" for c in sample.label.calls)
+    return "\n".join(
+        [
+            f"[{sample.kind}] tools: {', '.join(t.name for t in sample.tools)}",
+            *lines,
+            f"  => {calls or sample.label.reply}   {sample.label.mentions or ''}",
+        ]
+    )
+
+
+def main(argv: list[str]) -> int:
+    """Check and print the domains named on the command line."""
+    n = int(argv[1]) if len(argv) > 1 else 8
+    found = [d for d in all_domains() if not argv or d.name == argv[0]]
+    if not found:
+        print(f"there is no domain {argv[0]!r}; there are {', '.join(d.name for d in all_domains())}")
+        return 1
+    rng, bad = Random(7), 0
+    for domain in found:
+        problems = faults(domain)
+        bad += len(problems)
+        print(
+            f"== {domain.name}: {len(domain.tools)} tools, links: {[k for k in links() if k[0] in {s.name for s in domain.tools}]}",
+            *problems,
+            sep="\n! " if problems else "\n",
+        )
+        for s in domain.tools:
+            size = len(json.dumps(s.tool.model_dump()))
+            asks, turns = [p.name for p in s.params if askable(s, p, [s])], [p.name for p in s.params if varies(s, p)]
+            print(f"\n-- {s.name}: {size} characters ({size // 4} tokens or so); asks for {asks}, varies {turns}")
+            for i in range(n):
+                bad += _try(KINDS_ON_ONE[i % len(KINDS_ON_ONE)], [s], rng)
+        print()
+        for _ in range(2 * n):
+            bad += _try(rng.choice(["multi_step", "multi_turn", "parallel"]), rng.sample(domain.tools, min(4, len(domain.tools))), rng)
+    return 1 if bad else 0
+
+
+def _try(kind: str, tools: list, rng: Random) -> int:  # type: ignore[type-arg]
+    scene = Scene(rng, date(2026, 1, 1) + timedelta(days=rng.randrange(365)), unseen=rng.random() < 0.25)
+    try:
+        sample = sample_of(draw_plan(kind, tools, "train", rng, Counter()), tools, scene, "train")
+    except Impossible:
+        return 0
+    print(text_of(sample))
+    wrong = [w for c in (*sample.label.calls, *(c for m in sample.messages for c in m.tool_calls)) if (w := problem(c))]
+    wrong += (
+        ["a slot is left in the text"]
+        if any("{" in m.content for m in sample.messages if m.role == "user") or "{" in render_answer(sample.label).split("<tool_call>")[0]
+        else []
+    )
+    for w in wrong:
+        print("!", w)
+    return len(wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

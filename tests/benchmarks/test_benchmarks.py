@@ -1,0 +1,88 @@
+"""The quick forms of the benchmarks run to the end and their checks of sameness hold. Nothing about time is asserted."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def quick(name: str, *more: str) -> str:
+    script = ROOT / "benchmarks" / f"bench_{name}.py"
+    done = subprocess.run(
+        [sys.executable, str(script), "--quick", *more], capture_output=True, text=True, timeout=500, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("| ")
+    return done.stdout
+
+
+def test_match() -> None:
+    said = quick("match")
+    assert "ours: 0 wrong of 300" in said and "compared with nothing" in said
+
+
+def test_rules() -> None:
+    pytest.importorskip("jsonschema")
+    said = quick("rules")
+    failing = re.search(r"(\d+) of 300 calls do not satisfy their schema; the two disagree on 0 ", said)
+    assert failing and 100 < int(failing[1]) < 200
+
+
+def test_dedup() -> None:
+    pytest.importorskip("datasketch")
+    found, others = (float(x) for x in re.search(r"- ours: ([\d.]+)% of the planted found, ([\d.]+)% of the others", quick("dedup")).groups())  # type: ignore[union-attr]
+    assert found >= 95 and others <= 1
+
+
+def test_import() -> None:
+    assert "heavy packages that it loads: none" in quick("import")
+
+
+def test_scale() -> None:
+    said = quick("scale")
+    assert "200: " in said and "200 pass the rules; 0 near-duplicates" in said
+
+
+def test_grpo() -> None:
+    pytest.importorskip("trl")
+    said = quick("grpo")
+    for work in ("step400", "step800"):
+        found = re.search(rf"- {work}: loss (\S+) and (\S+), norm of the gradient (\S+) and (\S+) ", said)
+        assert found is not None
+        assert float(found[1]) == pytest.approx(float(found[2]), rel=1e-3, abs=1e-6)
+        assert float(found[3]) == pytest.approx(float(found[4]), rel=1e-3)
+
+
+def test_sft() -> None:
+    pytest.importorskip("trl")
+    gap = re.search(r"difference between the losses of a step: (\S+)", quick("sft"))
+    assert gap and float(gap[1]) < 1e-3
+
+
+def test_probe() -> None:
+    pytest.importorskip("torch")
+    assert ", 0 of them by more than a tie" in quick("probe")
+
+
+def test_a_failed_benchmark_fails_the_command_and_is_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import run
+
+    for name, value in {"HERE": tmp_path, "ROOT": tmp_path, "KEPT": tmp_path / "kept", "PAGE": tmp_path / "page.md"}.items():
+        monkeypatch.setattr(run, name, value)
+    monkeypatch.setattr(sys, "argv", ["run.py"])
+    script = tmp_path / "bench_some.py"
+    script.write_text('"""What it is."""\nraise SystemExit(3)\n')
+    with pytest.raises(SystemExit, match="failed: some"):
+        run.main()
+    assert "**Failed** with exit code 3" in (tmp_path / "page.md").read_text()
+    script.write_text('"""What it is."""\nprint("| done |")\n')
+    run.main()
+    assert "| done |" in (tmp_path / "page.md").read_text() and "Failed" not in (tmp_path / "page.md").read_text()

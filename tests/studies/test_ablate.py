@@ -1,0 +1,359 @@
+"""`looptool ablate`: arms that differ in one thing, one warm start, resume, the table, the estimate. The policy is scripted: nothing trains."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from looptool_kit.cli import app
+from looptool_kit.core.records import Members, Probes, Scores, Truths, Verdicts
+from looptool_kit.core.samples import Label, Sample, Samples
+from looptool_kit.core.stats import clustered_difference, wilson
+from looptool_kit.core.tables import write_json
+from looptool_kit.core.toolcalls import chat_template, render_answer
+from looptool_kit.lineage.fates import fates, flows
+from looptool_kit.policy.engines import Completion, Sampling
+from looptool_kit.policy.policy import Policy
+from looptool_kit.run.folder import Run, RunError
+from looptool_kit.studies import ablate as study
+from looptool_kit.studies.ablate import ablate, folder, forecast, seconds_to_go
+from looptool_kit.studies.arms import ARMS, CONTROL, FULL, Outcome, Outcomes, comparisons, page, summarise, text
+
+SMALL: dict[str, Any] = {
+    **{"seeds__first": 24, "seeds__fresh": [4, 2], "seeds__held_out": 4, "seeds__noise": 0.3, "compose__hppl": 3, "probe__quantile": 0.3},
+    **{"expand__children": 2, "expand__most": 30, "evaluate__base": False},
+}
+
+
+class Scripted:
+    """A policy that answers by a rule: of each three samples one right and sure, one right and unsure, one wrong; planted errors are seen through."""
+
+    def __init__(self, policy: Policy) -> None:
+        run = Path(policy.adapter or "").parents[4]
+        self.arm = run.name
+        self.truth = {t.sample_id: t.label for t in Truths.read(run / "seed" / "truth.parquet")}
+
+    def plan(self, chats: list[Sample]) -> list[list[int]]:
+        return [list(range(len(chats)))]
+
+    def generate(self, chats: list[Sample], sampling: Sampling) -> list[list[Completion]]:
+        return [[self.answer(s)] for s in chats]
+
+    def answer(self, sample: Sample) -> Completion:
+        number = int(sample.id[:6], 16)
+        label = self.truth.get(sample.id, sample.label)
+        if number % 3 == 2 and sample.id not in self.truth:
+            label = Label(reply="I am not sure what you want.") if label.calls else Label(calls=())
+        if sample.split != "train":  # held out: each arm has others right
+            label = sample.label if (number + len(self.arm)) % 3 else Label(reply="No.")
+        logprob = -0.9 if number % 3 else -0.01
+        return Completion(render_answer(label), (1, 2), (logprob, logprob), ("a", "b"), "stop")
+
+    def score(self, chats: list[Sample], answers: list[str]) -> list[tuple[float, ...]]:
+        return [(-0.5, -0.5) for _ in answers]
+
+
+class Bytes:
+    """A tokenizer: one token a byte."""
+
+    chat_template, eos_token_id = chat_template(), 0
+
+    def get_vocab(self) -> dict[str, int]:
+        return {}
+
+    def __call__(self, text: str, add_special_tokens: bool) -> dict[str, list[int]]:
+        return {"input_ids": list(text.encode())}
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """(run, iteration) of every training, in order."""
+    calls: list[tuple[str, int]] = []
+
+    def train(run: Run, samples: Samples, before: Policy, place: Path, seed: int, first: bool) -> list[dict[str, Any]]:
+        calls.append((run.path.name, before.iteration + 1))
+        (place / "sft" / "adapter").mkdir(parents=True)
+        (place / "sft" / "adapter" / "weights").write_text(f"{run.path.name} {before.iteration + 1}")
+        return [{"trainer": "sft", "folder": "sft", "steps": 1, "tokens": 100 * len(samples)}]
+
+    monkeypatch.setattr(import_module("looptool_kit.train"), "_train", train)
+    for stage in ("probe", "verify", "evaluate"):
+        monkeypatch.setattr(import_module(f"looptool_kit.{stage}"), "open_engine", lambda policy, batch: Scripted(policy))
+    monkeypatch.setattr(study, "load_base", lambda model: (None, Bytes()))
+    return calls
+
+
+@pytest.fixture
+def said() -> list[str]:
+    return []
+
+
+def manifests(root: Path) -> dict[str, int]:
+    return {str(p.relative_to(root)): p.stat().st_mtime_ns for p in root.rglob("*.json")}
+
+
+def test_arms_share_the_warm_start_and_differ_only_where_they_should(tmp_path: Path, trained: list[tuple[str, int]], said: list[str]) -> None:
+    found = ablate(tmp_path, "cpu-quick", [0], say=said.append, **SMALL)
+    runs = {arm: Run.open(folder(tmp_path, "cpu-quick", 0, arm), read_only=True) for arm in ARMS}
+    full = runs[FULL]
+    assert Counter(trained) == Counter([("cpu-quick-0", 1), *((r.path.name, j) for r in runs.values() for j in (2, 3))]), "one warm start for all"
+    first = [
+        (r.manifest("policy", 1), r.table(Probes, "probes", 1), r.table(Scores, "scores", 1), r.table(Samples, "held_out", 0)) for r in runs.values()
+    ]
+    assert all(facts == first[0] for facts in first)
+    assert {(r.folder(1) / "policy/sft/adapter/weights").read_text() for r in runs.values()} == {"cpu-quick-0 1"}
+
+    flat = {arm: flattened(run.settings.model_dump()) for arm, run in runs.items()}
+    assert {arm: {k: v for k, v in values.items() if flat[FULL][k] != v} for arm, values in flat.items()} == {
+        arm: ARMS[arm].changes for arm in ARMS
+    }  # what is asked for is what differs
+
+    members = {arm: run.table(Members, "members", 2) for arm, run in runs.items() if arm != CONTROL}
+    rows = {arm: run.table(Samples, "samples", 2) for arm, run in runs.items()}
+    parts = Counter(m.part for m in members[FULL])
+    assert parts["ES"] and parts["EE"] and parts["HPPL"] and parts["seed"], "the script leaves nothing out"
+    assert list(members["no-hppl"]) == [m for m in members[FULL] if m.part != "HPPL"]
+    assert list(members["no-edde"]) == [m for m in members[FULL] if m.part != "EE"]
+
+    judged = {v.verdict for v in full.table(Verdicts, "verdicts", 1)}
+    unverified = runs["no-jglv"].table(Verdicts, "verdicts", 1)
+    assert "LABEL_WRONG" in judged and {v.verdict for v in unverified} == {"PRED_WRONG"}
+    own = {s.id for s in rows[FULL] if s.parent is None}
+    taken = {m.sample_id for m in members["no-jglv"] if m.part == "ES"}
+    assert taken == {v.sample_id for v in unverified} and taken <= set(full.table(Samples, "samples", 1).by_id()) and own
+
+    again = Counter(m.sample_id for m in members["repeat"] if m.why.startswith("repeated"))
+    assert again == Counter(m.came_from for m in members[FULL] if m.part == "EE")
+    assert [m for m in members["repeat"] if not m.why.startswith("repeated")] == [m for m in members[FULL] if m.part != "EE"]
+    assert [s.id for s in rows["repeat"]] == [m.sample_id for m in members["repeat"]] and len(rows["repeat"]) == len(rows[FULL])
+
+    pool = full.table(Samples, "pool", 0)
+    sizes = {s.id: sum(map(len, study.encode(Bytes(), s))) for table in (pool, rows[FULL]) for s in table}
+    short = sum(sizes[s.id] for s in rows[FULL]) - sum(sizes[s.id] for s in rows[CONTROL])
+    assert {s.id for s in rows[CONTROL]} <= {s.id for s in pool[: 24 + 4]} and -max(sizes.values()) < short <= 0
+    assert {o.arm for o in found} == set(ARMS) and len(found) == len(ARMS) * 3
+    repeated_rows_are_probed_once_and_have_one_fate(runs["repeat"])
+
+
+def repeated_rows_are_probed_once_and_have_one_fate(run: Run) -> None:
+    samples, probes = run.table(Samples, "samples", 2), run.table(Probes, "probes", 2)
+    assert len(samples) > len(probes) and [p.sample_id for p in probes] == list(samples.by_id())
+    ids = [(f.iteration, f.sample_id) for f in fates(run)]
+    steps = [tuple(s.model_dump().values()) for s in flows(run)]
+    assert len(ids) == len(set(ids)) and len(steps) == len(set(steps))
+
+
+def flattened(values: dict[str, Any]) -> dict[str, Any]:
+    return {f"{room}__{k}": v for room, of in values.items() if isinstance(of, dict) for k, v in of.items()} | {
+        k: v for k, v in values.items() if not isinstance(v, dict)
+    }
+
+
+def test_what_has_finished_is_not_run_again(tmp_path: Path, trained: list[tuple[str, int]], said: list[str]) -> None:
+    first = ablate(tmp_path, "cpu-quick", [0, 1], ["control"], say=said.append, **SMALL)
+    before, count = manifests(tmp_path), len(trained)
+    assert said[0].endswith("0 finished; the first one measures how long the others will take") and "to go" in said[-2] + "".join(said)
+    said.clear()
+    again = ablate(tmp_path, "cpu-quick", [0, 1], ["control"], say=said.append, **SMALL)
+    assert again == first == Outcomes.read(tmp_path / "ablation.parquet")
+    assert len(trained) == count and manifests(tmp_path) == before
+    assert said == ["4 runs (2 arms, 2 random seeds), 4 finished"] + [
+        f"cpu-quick-{s}{a}: finished before, kept" for a in ("", "-control") for s in (0, 1)
+    ]
+    ablate(tmp_path, "cpu-quick", [0], ["no-edde"], say=said.append, **SMALL)
+    assert trained[count:] == [("cpu-quick-0-no-edde", 2), ("cpu-quick-0-no-edde", 3)]
+    kept = Outcomes.read(tmp_path / "ablation.parquet")
+    assert {(o.arm, o.seed) for o in kept} == {("full", 0), ("no-edde", 0), ("control", 0)}, "arms that were not asked for this time stay"
+
+
+def test_stopped_anywhere_it_goes_on_there(tmp_path: Path, trained: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch) -> None:
+    module = import_module("looptool_kit.train")
+    whole: Callable[..., Any] = module._train
+    arms = ["repeat", "control"]
+    undisturbed = ablate(tmp_path / "a", "cpu-quick", [0], arms, say=lambda line: None, **SMALL)
+    every = list(trained)
+    trained.clear()
+    left = iter((1, 3, 2, 4))
+    stop_in = [next(left)]
+
+    def stopping(*args: Any) -> Any:
+        stop_in[0] -= 1
+        if not stop_in[0]:
+            raise KeyboardInterrupt
+        return whole(*args)
+
+    monkeypatch.setattr(module, "_train", stopping)
+    copy = shutil.copytree
+    for moment in range(4):
+        if moment == 2:  # in the middle of copying the warm start
+
+            def cut(source: Path, target: Path, **more: Any) -> Path:
+                copy(source, target, **more)
+                raise KeyboardInterrupt
+
+            monkeypatch.setattr(shutil, "copytree", cut)
+        with pytest.raises(KeyboardInterrupt):
+            ablate(tmp_path / "b", "cpu-quick", [0], arms, say=lambda line: None, **SMALL)
+        monkeypatch.setattr(shutil, "copytree", copy)
+        assert (tmp_path / "b" / ".cpu-quick-0-repeat").exists() == (moment == 2)
+        stop_in[0] = next(left, 0)
+    resumed = ablate(tmp_path / "b", "cpu-quick", [0], arms, say=lambda line: None, **SMALL)
+    assert sorted(trained) == sorted(every), "none left out, none twice"
+    assert resumed == undisturbed
+
+
+def test_arms_advance_together_so_that_one_stopped_early_can_be_read(tmp_path: Path, trained: list[tuple[str, int]], said: list[str]) -> None:
+    def stop_at_the_first_d3(line: str) -> None:
+        if line.startswith("cpu-quick-0-no-edde: train 3"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ablate(tmp_path, "cpu-quick", [0, 1], ["no-edde", "control"], say=stop_at_the_first_d3, **SMALL)
+    arms = [f"cpu-quick-{seed}-{arm}" for arm in ("no-edde", "control") for seed in (0, 1)]
+    assert trained == [(f"cpu-quick-{s}", j) for s in (0, 1) for j in (1, 2, 3)] + [(a, 2) for a in arms] + [(arms[0], 3)]
+    rows = {(r.arm, r.iteration): r for r in summarise(Outcomes.read(tmp_path / "ablation.parquet"))}
+    assert all(rows[arm, 2].seeds == (0, 1) and rows[arm, 2].difference for arm in ("no-edde", "control"))
+    assert rows[FULL, 3].seeds == (0, 1) and ("no-edde", 3) not in rows
+    assert "Not run to D3" in text(Outcomes.read(tmp_path / "ablation.parquet"))
+
+
+def test_strangers_are_refused(tmp_path: Path, trained: list[tuple[str, int]]) -> None:
+    ablate(tmp_path, "cpu-quick", [0], ["no-edde"], say=lambda line: None, **SMALL)
+    with pytest.raises(RunError, match="cpu-quick-0 holds a run with other settings"):
+        ablate(tmp_path, "cpu-quick", [0], ["no-edde"], say=lambda line: None, **SMALL | {"sft__epochs": 9})
+    arm = Run.open(folder(tmp_path, "cpu-quick", 0, "no-edde"))
+    arm.set(grpo__steps=5)
+    with pytest.raises(RunError, match="cpu-quick-0-no-edde holds a run with other settings .* Move it away"):
+        ablate(tmp_path, "cpu-quick", [0], ["no-edde"], say=lambda line: None, **SMALL)
+    assert {o.arm for o in study.collect(tmp_path, "cpu-quick", [0])} == {FULL}
+    arm.set(grpo__steps=1)
+    path = arm.folder(1) / "policy.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"finished": "2020-01-01"}))
+    with pytest.raises(RunError, match="does not start from the policy D1"):
+        ablate(tmp_path, "cpu-quick", [0], ["no-edde"], say=lambda line: None, **SMALL)
+    Run.open(folder(tmp_path, "cpu-quick", 0, FULL)).decide("threshold", "", 1.5)
+    with pytest.raises(RunError, match="a person's decisions"):
+        ablate(tmp_path, "cpu-quick", [0], ["no-edde"], say=lambda line: None, **SMALL)
+
+
+def outcome(arm: str, seed: int, j: int, right: str, tokens: int = 0, grpo: int = 0) -> Outcome:
+    """`right`: one letter a held-out sample, x where it was right."""
+    ids = tuple(f"{seed}-{i}" for i in range(len(right)))
+    splits = tuple("unseen_tools" if i % 2 else "unseen_values" for i in range(len(right)))
+    correct = tuple(c == "x" for c in right)
+    return Outcome(arm=arm, seed=seed, iteration=j, samples=10 * j, sft_tokens=tokens, grpo_tokens=grpo, ids=ids, splits=splits, correct=correct)
+
+
+TABLE = Outcomes(
+    [
+        outcome("full", 0, 1, "x.......", 1000),
+        outcome("full", 0, 2, "xx.x....", 200, 30),
+        outcome("full", 0, 3, "xxxxx...", 300, 40),
+        outcome("full", 1, 1, "........", 1000),
+        outcome("full", 1, 2, "xx......", 220, 30),
+        outcome("full", 1, 3, "xxx.....", 320, 40),
+        outcome("control", 0, 1, "x.......", 1000),
+        outcome("control", 0, 2, "x.......", 201, 35),
+        outcome("control", 0, 3, "xx...x..", 302, 45),
+        outcome("control", 1, 1, "........", 1000),
+        outcome("control", 1, 2, "xxx.....", 221, 35),
+        outcome("control", 1, 3, "xxxx....", 323, 45),
+        outcome("no-edde", 2, 1, "x.......", 1000),
+        outcome("no-edde", 2, 2, "xx......", 100, 35),
+        outcome("no-edde", 2, 3, "xx......", 150, 45),
+    ]
+)
+
+
+def test_the_tables_numbers_are_right() -> None:
+    rows = {(r.arm, r.iteration): r for r in summarise(TABLE)}
+    full, control = rows["full", 3], rows["control", 3]
+    assert (full.n, full.correct, full.accuracy, full.lo, full.hi) == (16, 8, 0.5, *wilson(8, 16)) and full.difference is None
+    assert (control.correct, control.seeds, control.samples) == (7, (0, 1), 30)
+    assert (control.sft_tokens, control.grpo_tokens) == ((201 + 302 + 221 + 323) / 2, 80), "those after the warm start, mean over the seeds"
+    flags = [[[c == "x" for c in pair] for pair in pairs] for pairs in (("xxxxx...", "xx...x.."), ("xxx.....", "xxxx...."))]
+    assert control.difference == clustered_difference([(a, b) for a, b in flags])
+    assert control.difference.by_seed == (-2 / 8, 1 / 8) and control.difference.difference == -1 / 16
+    assert rows["control", 1].difference is None and rows["no-edde", 3].difference is None, "there is no full loop of that seed to compare with"
+    odd = {(r.arm, r.iteration): r for r in summarise(TABLE, "unseen_tools")}["control", 3]
+    assert (odd.n, odd.correct) == (8, 4)
+    named = [(f"seed data alone, as many tokens, D{j}", rows["control", j].difference) for j in (2, 3)]
+    assert comparisons(summarise(TABLE)) == named
+    shown = text(TABLE)
+    assert f"| full loop | D2 | 31.2% [{100 * wilson(5, 16)[0]:.1f}, {100 * wilson(5, 16)[1]:.1f}] | - | 20 | 210 + 30 | 0 1 |" in shown
+    assert "| full loop | D3 | 50.0% [28.0, 72.0] | - | 30 | 520 + 70 | 0 1 |" in shown
+    assert "-6.2 [" in shown and "(-25.0, +12.5) | 30 | 524 + 80 | 0 1 |" in shown
+    assert "D1, which the arms of a seed share, has 6.2%" in shown
+    assert "Not run to D3: without high-perplexity samples; without JGLV" in shown and "With 1 random seed the" in shown
+
+
+def test_the_recorded_arms_are_comparable() -> None:
+    recorded = Outcomes.read(Path(__file__).parents[2] / "sample_data" / "ablation" / "ablation.parquet")
+    by = {(o.arm, o.seed, o.iteration): o for o in recorded}
+    assert {(arm, seed) for arm, seed, _ in by} >= {(arm, seed) for arm in (FULL, CONTROL) for seed in (0, 1, 2)}
+    for (arm, seed, j), o in by.items():
+        full = by[FULL, seed, j]
+        assert o.ids == full.ids and len(o.ids) == 90
+        if j == 1:
+            assert o.model_dump(exclude={"arm"}) == full.model_dump(exclude={"arm"}), "one warm start"
+        elif arm == CONTROL:
+            assert 0 <= o.sft_tokens - full.sft_tokens < 1000, "as many tokens, to within the last sample"
+
+
+def test_the_page_is_complete_in_itself() -> None:
+    html = page(TABLE)
+    assert "seed data alone, as many tokens" in html and 'id="forest"' in html and '"symbol": "circle-open"' in html
+    assert "<script src" not in html and "<link" not in html and "@import" not in html.split("<script>")[0]
+    alone = page(Outcomes(o for o in TABLE if o.arm == FULL))
+    assert 'id="forest"' not in alone and "full loop" in alone
+
+
+STAGES = {"seed": (0,), "policy": (1, 2, 3), "scores": (1, 2, 3), "probes_raw": (1, 2), "composition": (1, 2)}
+
+
+def timed(path: Path, seconds: float, later: float, through: int = 3) -> None:
+    """A run's folder as far as an estimate looks: each stage of iteration 1 took `seconds`, each later one `later`."""
+    run = Run.create(path, "cpu-quick")
+    for stage, iterations in STAGES.items():
+        for j in iterations:
+            if j <= through:
+                write_json(run.folder(j) / f"{stage}.json", {"stage": stage, "seconds": later if j > 1 else seconds})
+                Samples().write(run.folder(j) / "samples.parquet")
+
+
+def test_the_estimate_follows_from_the_manifests(tmp_path: Path) -> None:
+    arms = (FULL, "no-hppl", CONTROL)
+    places = {(seed, arm): folder(tmp_path, "cpu-quick", seed, arm) for seed in (0, 1) for arm in arms}
+    timed(places[0, FULL], 1000, 100, through=2)
+    assert seconds_to_go(places) is None and "6 runs (3 arms, 2 random seeds), 0 finished; the first one measures" in forecast(places)
+    timed(places[0, FULL], 1000, 100)
+    # full: 5 stages of 1000 s and 6 later ones of 100; the control's are the 4 that train or evaluate
+    whole, arm, control = 5600, 600, 400
+    assert seconds_to_go(places) == (arm + control) + (whole + arm + control)
+    assert forecast(places).endswith("1 finished; about 2 h 07 min to go")
+    timed(places[0, "no-hppl"], 1000, 50)
+    assert seconds_to_go(places) == control + (whole + 300 + control), "an arm that was measured counts, its warm start does not"
+    timed(places[0, CONTROL], 1000, 30, through=2)
+    assert seconds_to_go(places) == (control - 60) + (whole + 300 + control), "what is done of an arm is not to go"
+
+
+def test_what_was_mistyped_is_said(tmp_path: Path) -> None:
+    for more, words in ((["--arms", "no-judge"], "there is no arm no-judge; choose from full, no-hppl"), (["--seeds", "0-2"], "e.g. --seeds 0,1,2")):
+        result = CliRunner().invoke(app, ["ablate", str(tmp_path), *more])
+        assert result.exit_code and words in str(result.exception)
+
+
+def test_the_command_prints_table_and_place(tmp_path: Path, trained: list[tuple[str, int]]) -> None:
+    pairs = [part for k, v in SMALL.items() for part in ("--set", f"{k.replace('__', '.')}={json.dumps(v)}")]
+    result = CliRunner().invoke(app, ["ablate", str(tmp_path), "--preset", "cpu-quick", "--seeds", "3", "--arms", "control", *pairs])
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith("2 runs (2 arms, 1 random seed), 0 finished") and "cpu-quick-3-control: evaluate D3:" in result.output
+    assert text(Outcomes.read(tmp_path / "ablation.parquet")) in result.output and (tmp_path / "ablation.html").stat().st_size > 1_000_000

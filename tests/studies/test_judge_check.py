@@ -1,0 +1,81 @@
+"""The judge's report card: what is planted is wrong, what is known is counted, a careless judge shows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from looptool_kit.augment.planting import KINDS
+from looptool_kit.cli import app
+from looptool_kit.config import Settings
+from looptool_kit.core.samples import Sample, Samples
+from looptool_kit.core.tables import write_json
+from looptool_kit.core.toolcalls import match
+from looptool_kit.run.folder import Run
+from looptool_kit.studies.judge_check import ask, card, precision_at, trials, trusted, warning
+from looptool_kit.world import generate
+
+
+@pytest.fixture(scope="module")
+def samples() -> list[Sample]:
+    return [s for s in generate(24, seed=5) if s.label.calls or s.label.asks][:12]
+
+
+def renamed(sample: Sample) -> Sample:
+    """The same sample with tools that the world does not know."""
+    tools = tuple(t.model_copy(update={"name": f"x_{t.name}"}) for t in sample.tools)
+    calls = tuple(c.model_copy(update={"name": f"x_{c.name}"}) for c in sample.label.calls)
+    return sample.model_copy(update={"tools": tools, "label": sample.label.model_copy(update={"calls": calls})})
+
+
+@pytest.mark.parametrize("foreign", [False, True])
+def test_every_trial_holds_what_it_says(samples: list[Sample], foreign: bool) -> None:
+    rows = [renamed(s) for s in samples] if foreign else samples
+    truth = {s.id: s.label for s in rows}
+    made = trials(rows)
+    assert made == trials(rows)
+    for t in made:
+        label, prediction = (match(a, truth[t.sample_id]) for a in (t.label, t.prediction))
+        expected = {"LABEL_WRONG": (False, True), "PRED_WRONG": (True, False), "BOTH_WRONG": (False, False)}
+        if t.expected in expected:
+            assert (label, prediction) == expected[t.expected], t
+    assert {"wrong_value", "wrong_tool", "extra_parameter", "missing_parameter", "extra_call"} <= {t.kind for t in made} <= {*KINDS, "other_words"}
+
+
+def test_card_of_judges_with_known_habits(samples: list[Sample]) -> None:
+    made = trials(samples)
+    perfect = [t.model_copy(update={"verdicts": (t.expected, t.expected)}) for t in made]
+    credulous = [t.model_copy(update={"verdicts": ("LABEL_WRONG", "unjudged")}) for t in made]
+    best, worst = card(perfect)[-1], card(credulous)[-1]
+    assert best.precision.k == best.precision.n > 0 and best.recall.k == best.recall.n and best.consistent.k == len(made)
+    correctable = sum(t.expected == "LABEL_WRONG" for t in made)
+    assert (worst.precision.k, worst.precision.n, worst.consistent.k) == (correctable, len(made), 0)
+    assert precision_at(perfect) == 1 and precision_at(credulous) == pytest.approx(0.1)
+    assert trusted(perfect)["mirrored"].lo > 0.8 and trusted(credulous)["mirrored"].k == 0
+    assert trusted(perfect)["after"].k == trusted(perfect)["after"].n
+
+
+def test_evidence_judge_by_the_command(samples: list[Sample], tmp_path: Path) -> None:
+    data = Samples(samples[:4]).write(tmp_path / "mine.jsonl")
+    done = CliRunner().invoke(app, ["judge-check", str(data)])
+    assert done.exit_code == 0, done.output
+    kept = json.loads((tmp_path / "mine.jsonl.judge_check" / "evidence" / "card.json").read_text())
+    whole = next(r for r in kept["rows"] if r["kind"] == "all")
+    assert f"| all | {whole['trials']} |" in done.output and whole["consistent"]["k"] == whole["trials"] > 20
+    answered, _ = ask(samples[:4], trials(samples[:4]), Settings(), tmp_path, repeats=1)
+    assert sum(t.verdict == t.expected for t in answered) == whole["right"]["k"]
+
+
+def test_a_run_is_warned_of_a_judge_that_was_not_checked_or_fell_through(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", "cpu-quick")
+    assert warning(run) == ""  # the evidence judge on the world's samples: its card is published
+    run.set(verify__judge="llm")
+    assert "never checked" in warning(run) and f"looptool judge-check {run.path}" in warning(run)
+    kept = run.path / "judge_check" / "llm" / "card.json"
+    write_json(kept, {"precision": 0.95})
+    assert warning(run) == ""
+    write_json(kept, {"precision": 0.5})
+    assert "50% of what the judge 'llm' calls LABEL_WRONG is" in warning(run)

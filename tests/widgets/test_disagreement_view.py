@@ -1,0 +1,339 @@
+"""The review desk's Python side: what a person decides there, and that the next dataset obeys it."""
+
+from __future__ import annotations
+
+import html
+import json
+import shutil
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+import looptool_kit as lt
+from looptool_kit import world
+from looptool_kit.core.records import Expansions, Members, Probes, VerdictName, Verdicts
+from looptool_kit.core.samples import Label, Sample, Samples
+from looptool_kit.run.folder import Run, RunError
+from looptool_kit.stages.expand.stage import expand
+
+pytest.importorskip("anywidget")
+
+from looptool_kit.widgets import DisagreementView  # noqa: E402
+from looptool_kit.widgets.labels import label_text, read_label  # noqa: E402
+
+VERDICTS = get_args(VerdictName)
+RECORDED = Path(__file__).parents[2] / "sample_data" / "run"
+ITERATION = 2
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    shutil.copytree(RECORDED, tmp_path / "run")
+    return Run.open(tmp_path / "run")
+
+
+@pytest.fixture
+def view(run: Run) -> DisagreementView:
+    return DisagreementView(run)
+
+
+def asked(view: DisagreementView, kind: str, **values: Any) -> dict[str, Any]:
+    """What the page hears when it asks."""
+    heard: list[dict[str, Any]] = []
+    view.send = heard.append  # type: ignore[method-assign]
+    view._received(view, {"type": kind, "req": 1, **values}, [])
+    return json.loads(json.dumps(heard[-1], allow_nan=False))
+
+
+def shown(view: DisagreementView) -> dict[str, Any]:
+    return asked(view, "detail", at=view.cursor)
+
+
+def with_verdict(view: DisagreementView, verdict: str | None) -> list[str]:
+    return [v.sample_id for v in view.verdicts if v.verdict == verdict]
+
+
+def test_the_queue_starts_with_the_thinnest_and_shows_all_that_the_judge_weighed(view: DisagreementView) -> None:
+    judged = view.run.table(Verdicts, "verdicts", ITERATION)
+    assert view.iteration == ITERATION and view.count == len(judged) and view.cursor == 0
+    confidences = [view.verdicts[i].confidence for i in view.order]
+    assert confidences == sorted(confidences) and {s.id for s in view.selection} == {v.sample_id for v in judged}
+    row = shown(view)
+    verdict = next(v for v in judged if v.sample_id == row["id"])
+    assert row["detail"]["verdict"]["rationale"] == verdict.rationale and len(row["detail"]["verdict"]["evidence"]) == len(verdict.evidence)
+    assert row["decision"] is None and view.progress["left"] == len(judged)
+    view.filters = {"judge": "unjudged"}
+    assert {s.id for s in view.selection} == set(with_verdict(view, None)) and 0 < view.count < len(judged)
+
+
+def test_a_decision_is_on_disk_at_once_and_found_again(view: DisagreementView) -> None:
+    first = shown(view)["id"]
+    assert "PRED_WRONG" in asked(view, "decide", id=first, verdict="PRED_WRONG", note=" plain as day ")["said"]
+    second = shown(view)["id"]
+    assert second != first and view.progress["reviewed"] == 1
+    written = json.loads((view.run.path / "decisions.jsonl").read_text())
+    assert (written["row"], written["value"], written["reason"], written["iteration"]) == (
+        first,
+        {"verdict": "PRED_WRONG"},
+        "plain as day",
+        ITERATION,
+    )
+    again = DisagreementView(Run.open(view.run.path, read_only=True))
+    assert list(again.decisions) == [first] and again.progress["reviewed"] == 1
+    asked(view, "decide", id=second, verdict="BOTH_CORRECT")
+    asked(view, "decide", id=first, verdict="BOTH_WRONG", note="on second thoughts")
+    assert [view.decisions[first].value, len(view.decisions)] == [{"verdict": "BOTH_WRONG"}, 2]
+    view.filters = {"decided": "not reviewed"}
+    assert view.count == len(view.verdicts) - 2 and first not in {s.id for s in view.selection}
+    assert asked(view, "undo")["said"].startswith("Undone: BOTH_WRONG on " + first)
+    assert view.decisions[first].reason == "plain as day"
+    asked(view, "undo")
+    asked(view, "undo")
+    assert view.decisions == {} and view.count == len(view.verdicts) and shown(view)["id"] == first
+    assert "nothing to undo" in asked(view, "undo")["said"]
+
+
+def test_deciding_goes_on_to_what_is_left_and_skip_passes_what_is_decided(view: DisagreementView) -> None:
+    order = [s.id for s in view.selection]
+    for at in (1, 0):
+        asked(view, "decide", id=order[at], verdict="PRED_WRONG")
+    assert shown(view)["id"] == order[2]
+    asked(view, "skip")
+    assert shown(view)["id"] == order[3]
+    rare = min((n for n in VERDICTS if len(with_verdict(view, n)) >= 2), key=lambda n: len(with_verdict(view, n)))
+    view.filters = {"judge": rare}
+    first, *others = [s.id for s in view.selection]
+    for id in reversed(others):
+        assert "last row" not in asked(view, "decide", id=id, verdict=rare)["said"] and shown(view)["id"] == first
+    assert "last row" in asked(view, "decide", id=first, verdict=rare)["said"] and shown(view)["id"] == first
+    assert "No other row" in asked(view, "skip")["said"]
+
+
+def test_label_wrong_records_the_label_that_the_person_saw(view: DisagreementView) -> None:
+    probes = {p.sample_id: p for p in view.probes}
+    whole = next(i for i in with_verdict(view, "PRED_WRONG") if not probes[i].answer.error and "redundant" in str(probes[i].faults))
+    asked(view, "decide", id=whole, verdict="LABEL_WRONG")
+    assert Label.model_validate(view.decisions[whole].value["label"]).calls == probes[whole].answer.calls  # type: ignore[index,call-overload]
+    cut = next(i for i, p in probes.items() if p.answer.error)
+    answer = asked(view, "decide", id=cut, verdict="LABEL_WRONG")
+    assert "cannot be a label" in answer["error"] and "Edit the label" in answer["error"] and cut not in view.decisions
+    assert "there is no verdict" in asked(view, "decide", id=cut, verdict="MAYBE")["error"]
+    assert "no row" in asked(view, "decide", id="nobody", verdict="PRED_WRONG")["error"]
+
+
+def test_bulk_accepts_what_was_confirmed_and_goes_back_as_one(view: DisagreementView) -> None:
+    mine = with_verdict(view, "PRED_WRONG")[0]
+    asked(view, "decide", id=mine, verdict="BOTH_WRONG", note="mine")
+    found = asked(view, "bulk")
+    rare = min((n for n in VERDICTS if n != "PRED_WRONG" and with_verdict(view, n)), key=lambda n: len(with_verdict(view, n)))
+    unjudged, wrong = len(with_verdict(view, None)), with_verdict(view, rare)
+    many = len(view.verdicts) - unjudged - 1
+    assert unjudged and wrong and (found["count"], found["rest"]) == (many, unjudged) and sum(found["of"].values()) == many
+    assert f"there are {many} such rows now, not 5" in asked(view, "accept", count=5)["error"]
+    view.filters = {"judge": rare}
+    asked(view, "accept", count=len(wrong))
+    view.filters = {}
+    assert set(view.decisions) == {mine, *wrong}
+    asked(view, "accept", count=many - len(wrong))
+    assert view.progress["left"] == unjudged and view.decisions[mine].reason == "mine"
+    assert view.kappa.n == many + 1 and view.kappa.observed == many / (many + 1) and 0 < view.kappa.kappa < 1
+    assert view.progress["kappa"] == view.kappa.kappa
+    assert f"{many - len(wrong)} rows" in asked(view, "undo")["said"] and view.progress["reviewed"] == 1 + len(wrong)
+    assert f"{len(wrong)} rows" in asked(view, "undo")["said"] and list(view.decisions) == [mine]
+
+
+def test_notes(view: DisagreementView) -> None:
+    row = shown(view)["id"]
+    asked(view, "note", id=row, note="look again")
+    assert view.notes == {row: "look again"} and view.decisions == {}
+    asked(view, "decide", id=row, verdict="BOTH_CORRECT", note="look again")
+    assert view.notes == {} and view.decisions[row].reason == "look again"
+    asked(view, "note", id=row, note="seen twice")
+    assert (view.decisions[row].reason, view.decisions[row].value) == ("seen twice", {"verdict": "BOTH_CORRECT"})
+
+
+def test_what_other_cells_decide_is_seen(view: DisagreementView) -> None:
+    row = shown(view)["id"]
+    view.run.decide("verdict", row, "LABEL_WRONG", "by code")
+    elsewhere = view.run.table(Verdicts, "verdicts", 1)[0].sample_id
+    view.run.decide("verdict", elsewhere, "LABEL_WRONG")
+    assert list(view.decisions) == [row] and view.progress["reviewed"] == 1
+    assert shown(view)["decision"]["verdict"] == "LABEL_WRONG"
+    asked(view, "undo")
+    assert view.decisions == {}
+
+
+def test_a_run_opened_to_look_at_says_so_and_decides_nothing(view: DisagreementView) -> None:
+    looking = DisagreementView(Run.open(view.run.path, read_only=True))
+    row = shown(looking)["id"]
+    kinds: dict[str, dict[str, Any]] = {
+        "label": {"id": row, "text": "no"},
+        "note": {"id": row, "note": "x"},
+        "undo": {},
+        "bulk": {},
+        "accept": {"count": 0},
+    }
+    for kind, values in {"decide": {"id": row, "verdict": "PRED_WRONG"}, **kinds}.items():
+        assert "look at only" in asked(looking, kind, **values)["error"]
+    assert "Run.open(" in looking.blocked and not view.blocked and not (view.run.path / "decisions.jsonl").exists()
+
+
+def test_where_nothing_is_judged_the_view_says_which_stage_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="stage verify"):
+        DisagreementView(Run.create(tmp_path / "new", "cpu-quick"))
+
+
+# -------------------------------------------------------------------- labels
+
+
+@pytest.fixture(scope="module")
+def sample() -> Sample:
+    return next(s for s in world.generate(8, seed=3, kinds=["single"]) if s.label.calls[0].arguments)
+
+
+@pytest.fixture(scope="module")
+def question() -> Sample:
+    return world.generate(4, seed=3, kinds=["ask"])[0]
+
+
+def test_a_label_reads_back_as_it_is_shown(sample: Sample, question: Sample) -> None:
+    for s, other in ((sample, question), (question, sample)):
+        changed = s.model_copy(update={"label": Label(reply="something else")})
+        assert read_label(label_text(s.label), changed) == s.label
+        with pytest.raises(ValueError, match="label as it is"):
+            read_label(label_text(s.label), s)
+        assert read_label("Sorry, no.", s) == Label(reply="Sorry, no.") and other.label != s.label
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ('[{"name": "a",\n "arguments": }]', "line 2, column 15"),
+        ('[{"name": "a", "name": "b", "arguments": {}}]', "'name' stands twice"),
+        ('{"name": "no_such_tool", "arguments": {}}', "no_such_tool is not on offer"),
+        ('[{"arguments": {}}]', "call 1.name: Field required"),
+        ('[{"name": "a", "arguments": []}]', "call 1.arguments: "),
+        ('[{"name": "a", "args": {}}]', "call 1.args: "),
+        ('{"reply": "Which day?", "mentions": [["city"]], "asks": true}', "must be or hold: city"),
+        ('{"answer": "x"}', "answer: "),
+        ("", "something said"),
+        ("[]", "something said"),
+        ('{"calls": [{"name": "no_such_tool"}], "reply": "both"}', "not both"),
+        ('"name": "a", "arguments": {}', "a plain reply"),
+    ],
+)
+def test_a_bad_label_is_named(sample: Sample, text: str, wrong: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        read_label(text, sample)
+    assert wrong in str(caught.value)
+
+
+def test_a_calls_arguments_are_checked_against_the_tool(sample: Sample) -> None:
+    call = sample.label.calls[0]
+    with pytest.raises(ValueError, match=f"{call.name}: .*nonsense"):
+        read_label(json.dumps({"name": call.name, "arguments": {**call.arguments, "nonsense": 1}}), sample)
+
+
+# ------------------------------------------------------------- consequences
+
+
+def test_decisions_made_at_the_desk_change_the_next_dataset(run: Run) -> None:
+    (run.folder(ITERATION) / "expansions.json").unlink()  # so that all children are this version's
+    expand(run, iteration=ITERATION)
+    before, members = lt.compose(run, iteration=ITERATION), run.table(Members, "members", ITERATION + 1).rows
+    view = DisagreementView(run)
+    in_es = [m.sample_id for m in members if m.part == "ES" and m.sample_id == m.came_from]
+    gone, edited, swapped, spared = (i for i in in_es[:12:3])
+    probes = {p.sample_id: p for p in view.probes}
+    swapped = next(i for i in in_es if i not in (gone, edited, spared) and not probes[i].answer.error and "redundant" in str(probes[i].faults))
+    abstained = next(m.sample_id for m in members if m.part == "unjudged")
+
+    asked(view, "decide", id=gone, verdict="BOTH_WRONG", note="both are off")
+    assert "not on offer" in asked(view, "label", id=edited, text='[{"name": "no_such_tool", "arguments": {}}]')["error"]
+    asked(view, "label", id=edited, text="I cannot do that here.", note="no tool for it")
+    asked(view, "decide", id=swapped, verdict="LABEL_WRONG")
+    asked(view, "decide", id=abstained, verdict="PRED_WRONG")
+    asked(view, "decide", id=spared, verdict="BOTH_WRONG")
+    asked(view, "undo")
+
+    expand(run, iteration=ITERATION)
+    after = lt.compose(run, iteration=ITERATION)
+    rows, why = after.by_id(), {m.sample_id: m for m in run.table(Members, "members", ITERATION + 1)}
+    assert before != after and gone in before.by_id() and gone not in rows
+    assert not any(m.came_from == gone for m in why.values())
+
+    assert edited not in rows
+    (relabelled,) = (s for s in after if s.parent == edited and s.source == "judge")
+    person = run.decisions("verdict", ITERATION)[edited].author
+    assert relabelled.label == Label(reply="I cannot do that here.") and relabelled.strategy == f"judges.person:{person}"
+    assert (why[relabelled.id].part, why[relabelled.id].came_from) == ("ES", edited) and f"LABEL_WRONG by person:{person}" == why[relabelled.id].why
+    assert all(e.sample.parent == relabelled.id for e in run.table(Expansions, "expansions", ITERATION) if e.seed_id == relabelled.id)
+
+    (taken,) = (s for s in after if s.parent == swapped and s.source == "judge")
+    assert taken.label.calls == probes[swapped].answer.calls and taken.messages == before.by_id()[swapped].messages
+    assert why[abstained].part == "ES" and why[spared] == next(m for m in members if m.sample_id == spared)
+
+    while view.decisions:
+        asked(view, "undo")
+    expand(run, iteration=ITERATION)
+    assert lt.compose(run, iteration=ITERATION) == before and run.table(Members, "members", ITERATION + 1).rows == members
+
+
+def test_a_decision_of_a_later_iteration_leaves_the_earlier_dataset_alone(run: Run) -> None:
+    both = {v.sample_id for v in run.table(Verdicts, "verdicts", 1)} & {v.sample_id for v in run.table(Verdicts, "verdicts", 2)}
+    second = lt.compose(run, iteration=1)
+    manifest = run.manifest("composition", 1)
+    view = DisagreementView(run)
+    for row in both:
+        asked(view, "decide", id=row, verdict="BOTH_WRONG")
+    expand(run, iteration=1)
+    assert both and lt.compose(run, iteration=1) == second and run.manifest("composition", 1) == manifest
+
+
+# --------------------------------------------------------------- many, hostile
+
+
+def many(run: Run, count: int) -> Run:
+    """The run with `count` verdict rows in iteration 2, in memory only: writing and reading them takes longer than all that is tested here."""
+    samples, probes = run.table(Samples, "samples", ITERATION), {p.sample_id: p for p in run.table(Probes, "probes", ITERATION)}
+    verdicts = run.table(Verdicts, "verdicts", ITERATION)
+    by_id = samples.by_id()
+    rows, probed, judged = [], [], []
+    for i in range(count):
+        verdict = verdicts[i % len(verdicts)]
+        sample = by_id[verdict.sample_id]
+        message = sample.messages[-1].model_copy(update={"content": f"{sample.request} ({i})"})
+        sample = sample.model_copy(update={"tools": sample.tools[:1], "messages": (message,)})
+        rows.append(sample)
+        probed.append(probes[verdict.sample_id].model_copy(update={"sample_id": sample.id, "tokens": (), "token_ids": (), "logprobs": ()}))
+        judged.append(verdict.model_copy(update={"sample_id": sample.id, "confidence": i / count}))
+    tables = {"samples": Samples(rows), "probes": Probes(probed), "verdicts": Verdicts(judged)}
+    run.table = lambda kind, name, iteration: tables[name]  # type: ignore[assignment, method-assign]
+    return run
+
+
+def test_ten_thousand_rows_travel_by_page(run: Run) -> None:
+    view = DisagreementView(many(run, 10_000))
+    assert view.count == 10_000 and len(view.static_html()) < 60_000
+    assert len(json.dumps(asked(view, "page", start=5000, count=50))) < 40_000
+    assert len(json.dumps({name: view.get_state()[name] for name in view.keys if name not in ("_esm", "_css")}, default=str)) < 20_000
+    for kind, values in (("detail", {"at": 7}), ("decide", {"id": view.samples[7].id, "verdict": "PRED_WRONG"}), ("undo", {}), ("bulk", {})):
+        answer = asked(view, kind, **values)
+        assert "error" not in answer and len(json.dumps(answer)) < 30_000
+    asked(view, "accept", count=answer["count"])
+    last = next(v.sample_id for v in view.verdicts if not v.verdict)
+    asked(view, "decide", id=last, verdict="PRED_WRONG")
+    assert view.progress["reviewed"] == answer["count"] + 1 and list(view.decisions)[-1] == last
+    asked(view, "undo")
+    asked(view, "undo")
+    assert view.decisions == {}
+
+
+def test_the_fallback_without_a_kernel_is_text(run: Run) -> None:
+    bad = "<script>window.bad=1</script><img src=x onerror=window.bad=1>\x1b[31m"
+    verdicts = run.table(Verdicts, "verdicts", ITERATION)
+    Verdicts(v.model_copy(update={"rationale": bad}) for v in verdicts).write(run.folder(ITERATION) / "verdicts.parquet")
+    text = DisagreementView(run).static_html()
+    assert "<script" not in text and "<img" not in text and "\x1b" not in text and html.escape("<script>") in text
+    assert "Disagreements of iteration 2" in text and f"left {len(verdicts)}" in text

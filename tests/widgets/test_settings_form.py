@@ -1,0 +1,96 @@
+"""The settings form: made from the settings' types and docstrings, checked, and written as `run.set` writes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+pytest.importorskip("ipywidgets")
+
+from looptool_kit.config import Settings, load_settings
+from looptool_kit.run.folder import Run
+from looptool_kit.widgets import settings_form
+
+ROOMS = [name for name, field in Settings.model_fields.items() if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run.create(tmp_path / "run", "cpu-quick")
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_form_says_what_the_run_says(run: Run, room: str) -> None:
+    form = settings_form(run, room)
+    settings = getattr(run.settings, room)
+    assert list(form.inputs) == list(type(settings).model_fields) and form.changes == {}
+    for name, each in form.inputs.items():
+        assert each.description == name and len(each.tooltip) > 10
+    before = (run.path / "run.toml").read_bytes()
+    form.button.click()
+    assert (run.path / "run.toml").read_bytes() == before and "Nothing" in form.status.value
+
+
+def test_saving_writes_the_run_and_shows_the_line_of_python(run: Run) -> None:
+    form = settings_form(run, "probe")
+    form.inputs["quantile"].value, form.inputs["threshold"].value = "0.8", "1.25"
+    assert "run.set(probe__quantile=0.8, probe__threshold=1.25)" in form.python.value
+    form.button.click()
+    assert run.settings.probe.quantile == 0.8 and load_settings(run.path / "run.toml").probe.threshold == 1.25
+    form.inputs["threshold"].value = " "
+    form.save()
+    assert load_settings(run.path / "run.toml").probe.threshold is None
+
+
+def test_lists_choices_and_switches(run: Run) -> None:
+    seeds, compose, sft = (settings_form(run, room) for room in ("seeds", "compose", "sft"))
+    seeds.inputs["fresh"].value, seeds.inputs["domains"].value = "8, 4,2", "calendar"
+    compose.inputs["unjudged"].value = "discard"
+    sft.inputs["gradient_checkpointing"].value = True
+    for form in (seeds, compose, sft):
+        form.save()
+    assert run.settings.seeds.fresh == (8, 4, 2) and run.settings.seeds.domains == ("calendar",)
+    assert run.settings.compose.unjudged == "discard" and run.settings.sft.gradient_checkpointing
+
+
+@pytest.mark.parametrize(
+    ("room", "name", "said", "why"), [("probe", "quantile", "2", "less than or equal"), ("grpo", "steps", "two", "whole number")]
+)
+def test_what_is_wrong_is_said_and_nothing_is_written(run: Run, room: str, name: str, said: str, why: str) -> None:
+    before = (run.path / "run.toml").read_bytes()
+    form = settings_form(run, room)
+    form.inputs[name].value = said
+    form.save()
+    assert form.status.value.startswith("Not saved") and why in form.status.value and name in form.status.value
+    assert (run.path / "run.toml").read_bytes() == before
+
+
+def test_text_from_the_run_stays_text_and_unknown_rooms_are_named(run: Run) -> None:
+    run.set(seeds__source="<img src=x onerror=bad()>")
+    static = settings_form(run, "seeds")._repr_mimebundle_()["text/html"]
+    form = settings_form(run, "seeds")
+    form.inputs["source"].value = "<script>bad()</script>"
+    assert "<img" not in static and "&lt;img" in static and "<script" not in form.python.value
+    with pytest.raises(ValueError, match="there are: seeds, synthesis"):
+        settings_form(run, "seed")
+
+
+def test_judges_are_written_as_json_and_shown_as_they_are(run: Run) -> None:
+    judges = [{"base_url": "http://localhost:8000/v1", "model": "one"}, {"base_url": "http://localhost:8001/v1", "model": "two", "concurrency": 8}]
+    run.set(jury__others=judges)
+    form = settings_form(run, "jury")
+    assert form.changes == {} and json.loads(form.inputs["others"].value) == judges
+    form.inputs["others"].value = json.dumps(judges[1:])
+    assert "run.set(jury__others=[{" in form.python.value and "two" in form.python.value
+    form.button.click()
+    assert [j.model for j in load_settings(run.path / "run.toml").jury.others] == ["two"] == [j.model for j in run.settings.jury.others]
+    for wrong in ("[{", '[{"model": "x"}]', '[{"base_url": "not an address", "model": "x"}]'):
+        form.inputs["others"].value = wrong
+        form.button.click()
+        assert "Not saved" in form.status.value and "others" in form.status.value and len(run.settings.jury.others) == 1
+    form.inputs["others"].value = ""
+    form.button.click()
+    assert run.settings.jury.others == ()

@@ -1,0 +1,193 @@
+"""TrainingView on a run folder that grows: new rows arrive, resumed trainings go back, and nothing that goes wrong reaches the trainer."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from looptool_kit.core.samples import Samples
+from looptool_kit.core.tables import Table, write_text
+from looptool_kit.run.folder import Run
+
+pytest.importorskip("anywidget")
+from looptool_kit.core.samples import Frozen  # noqa: E402
+from looptool_kit.widgets import TrainingView, training  # noqa: E402
+
+RECORDED = Path(__file__).parents[2] / "sample_data" / "run"
+DRAWN = ("reward", "groups without variance", "completion length", "clip fraction", "entropy", "loss", "speed")
+
+
+class Rollout(Frozen):
+    """As `trainers.grpo` writes them; that module needs torch's world."""
+
+    step: int
+    sample_id: str
+    text: str
+    finish_reason: str = "stop"
+    reward: float = 0.0
+    error: str = ""
+
+
+class Rollouts(Table[Rollout]):
+    row_type = Rollout
+
+
+def row(step: int, **changes: Any) -> dict[str, Any]:
+    return {
+        "loss": 0.1 * step, "reward": 0.5, "frac_reward_zero_std": 0.25, "completions/mean_length": 40.0, "clip_ratio/region_mean": 0.01,
+        "entropy": 0.3, "num_tokens": 1000.0 * step, "step_time": 4.0, "step": step,
+    } | changes  # fmt: skip
+
+
+def append(path: Path, *rows: dict[str, Any], end: str = "\n") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a") as out:
+        out.write("\n".join(json.dumps(r) for r in rows) + end)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """A run that has a dataset and no training yet."""
+    shutil.copytree(RECORDED, tmp_path / "run", ignore=shutil.ignore_patterns("02", "03", "policy*"))
+    return Run.open(tmp_path / "run", read_only=True)
+
+
+@pytest.fixture
+def view(run: Run, monkeypatch: pytest.MonkeyPatch) -> Iterator[TrainingView]:
+    """A view that looks when it is told to."""
+    monkeypatch.setattr(training, "EVERY", 1000)
+    made = TrainingView(run)
+    yield made
+    made.close()
+
+
+def until(true: Any, seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+def titles(view: TrainingView) -> list[str]:
+    return [svg.split("<title>")[1].split("</title>")[0] for svg in view.charts]
+
+
+def test_points_come_as_they_are_logged(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "EVERY", 0.05)
+    view = TrainingView(run)
+    assert view.history == [] and view.charts == [] and view.watching
+    sft, grpo = (run.folder(1) / "policy" / t / "history.jsonl" for t in ("sft", "grpo"))
+    append(sft, {"loss": 2.0, "step": 1}, {"loss": 1.5, "step": 2})
+    until(lambda: len(view.history) == 2 and view.progress)
+    assert titles(view) == ["loss, SFT of iteration 1"] and view.progress == "iteration 1, SFT: step 2"
+    append(grpo, row(1))
+    append(grpo, row(2), end="")  # not finished: no end of line
+    until(lambda: len(view.history) == 3)
+    append(grpo, row(3))
+    until(lambda: view.progress == "iteration 1, SFT: step 2; iteration 1, GRPO: step 3" or view.fault)
+    assert [(r["trainer"], r["step"]) for r in view.history] == [("sft", 1), ("sft", 2), ("grpo", 1)] and "JSONDecodeError" in view.fault
+    view.close()
+
+
+def test_all_quantities_and_all_iterations(view: TrainingView, run: Run) -> None:
+    append(run.folder(1) / "policy" / "sft" / "history.jsonl", {"loss": 2.0, "step": 1})
+    append(run.folder(1) / "policy" / "grpo" / "history.jsonl", row(1), row(2), row(3, reward=float("nan")))
+    view.update()
+    assert titles(view) == [f"{t}, GRPO of iteration 1" for t in DRAWN[:6]] + ["loss, SFT of iteration 1", "speed, GRPO of iteration 1"]
+    speed = next(svg for svg, title in zip(view.charts, titles(view), strict=True) if title.startswith("speed"))
+    assert ">250<" in speed  # 1,000 tokens in 4 seconds
+    shutil.copytree(run.folder(1) / "policy", run.folder(2) / "policy")
+    shutil.copy(run.folder(1) / "samples.parquet", run.folder(2) / "samples.parquet")
+    assert view.update() and titles(view)[0] == "reward, GRPO"
+    assert 'data-series="iteration 1"' in view.charts[0] and 'data-series="iteration 2"' in view.charts[0]
+    assert [r["iteration"] for r in view.history] == [1] * 4 + [2] * 4
+    only = TrainingView(run, 2)
+    only.close()
+    assert {r["iteration"] for r in only.history} == {2}
+
+
+def test_a_resumed_training_goes_back_and_no_step_stands_twice(view: TrainingView, run: Run) -> None:
+    log = run.folder(1) / "policy" / "grpo" / "history.jsonl"
+    append(log, row(1), row(2), row(3))
+    assert view.update() and not view.update()
+    write_text(log, json.dumps(row(1)) + "\n")
+    assert view.update() and [r["step"] for r in view.history] == [1]
+    append(log, row(2), row(3), row(4))
+    assert view.update() and [r["step"] for r in view.history] == [1, 2, 3, 4]
+    write_text(log, log.read_text())  # what the trainer writes at its end: the same rows
+    assert not view.update() and len(view.history) == 4
+    shutil.rmtree(run.folder(1) / "policy")  # other inputs: from the start
+    assert view.update() and view.history == [] and view.charts == []
+
+
+def test_charts_hold_a_limited_number_of_points(view: TrainingView, run: Run) -> None:
+    assert training.thinned([(float(i), 0.0) for i in range(1000)], 5) == [(0, 0), (250, 0), (500, 0), (749, 0), (999, 0)]
+    append(run.folder(1) / "policy" / "grpo" / "history.jsonl", *(row(i, loss=i % 7) for i in range(1, 20_001)))
+    view.update()
+    loss = next(svg for svg, title in zip(view.charts, titles(view), strict=True) if title.startswith("loss"))
+    assert loss.count("L") <= training.MOST_POINTS and sum(map(len, view.charts)) < 60_000
+    assert len(view.history) == 20_000 and len(view.static_html()) < 60_000
+
+
+def test_the_latest_completions(view: TrainingView, run: Run) -> None:
+    samples = run.table(Samples, "samples", 1)
+    folder = run.folder(1) / "policy" / "grpo" / "rollouts"
+    evil = "<script>alert(1)</script>" * 100
+    Rollouts([Rollout(step=1, sample_id=samples[0].id, text=evil, reward=1.0), Rollout(step=1, sample_id="gone", text="x")]).write(
+        folder / "step-0001.parquet"
+    )
+    assert view.update()
+    assert (view.rollouts["iteration"], view.rollouts["step"], view.rollouts["total"]) == (1, 1, 2)
+    first, second = view.rollouts["rows"]
+    assert first[0] == samples[0].request and first[1] == evil[:600] + "…" and first[2] == 1.0 and second[0] == "gone"
+    assert not view.update()
+    Rollouts([Rollout(step=2, sample_id=samples[1].id, text="y")] * 200).write(folder / "step-0002.parquet")
+    assert not view.update()  # a step that was done before the training was resumed at an earlier one
+    append(run.folder(1) / "policy" / "grpo" / "history.jsonl", row(1))
+    assert view.update() and view.rollouts["step"] == 2 and view.rollouts["total"] == 200 and len(view.rollouts["rows"]) == 48
+    assert view.rollouts["rows"][0][0] == samples[1].request
+
+
+def test_errors_are_shown_and_not_raised(view: TrainingView, run: Run) -> None:
+    folder = run.folder(1) / "policy" / "grpo"
+    append(folder / "history.jsonl", row(1))
+    (folder / "rollouts").mkdir()
+    (folder / "rollouts" / "step-0001.parquet").write_bytes(b"cut")
+    view.update()
+    assert "ArrowInvalid" in view.fault and len(view.history) == 1 and view.charts
+    (folder / "rollouts" / "step-0001.parquet").unlink()
+    view.update()
+    assert view.fault == ""
+
+
+def test_it_stops_when_closed_and_when_the_training_has_been_read(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "EVERY", 0.02)
+    monkeypatch.setattr(training, "QUIET", 0.2)
+    view = TrainingView(run, 1)
+    time.sleep(0.5)
+    assert view.watching and view._thread.daemon  # nothing has been trained yet
+    append(run.folder(1) / "policy" / "sft" / "history.jsonl", {"loss": 2.0, "step": 1})
+    (run.folder(1) / "policy" / "sft" / "result.json").write_text("{}")
+    (run.folder(1) / "policy.json").write_text(json.dumps({"key": "k", "seconds": 1.0, "trainings": [{"folder": "sft", "trainer": "sft"}]}))
+    until(lambda: not view.watching)
+    view._thread.join(5)
+    assert not view._thread.is_alive() and len(view.history) == 1
+    other = TrainingView(run)  # iteration 3 is to come
+    time.sleep(0.5)
+    assert other.watching
+    other.close()
+    other._thread.join(5)
+    assert not other._thread.is_alive()
+
+
+def test_the_recorded_run() -> None:
+    view = TrainingView(Run.open(RECORDED, read_only=True))
+    view.close()
+    assert view.fault == "" and {r["iteration"] for r in view.history} == {1, 2, 3} and view.rollouts["iteration"] == 3
+    assert "<script" not in view.static_html() and len(view.static_html()) < 60_000
