@@ -1,4 +1,6 @@
-"""Which directories make up the package; everything else stands in pyproject.toml, which cannot say "found packages plus one from elsewhere"."""
+"""Which directories make up the package; everything else stands in pyproject.toml, which cannot say "found
+packages plus one from elsewhere".
+"""
 
 from setuptools import find_packages, setup
 

@@ -1,8 +1,10 @@
-"""What the benchmarks share: each side in a process of its own, the sides taking turns at the same work, and the table of what it cost.
+"""What the benchmarks share: each side in a process of its own, the sides taking turns at the same work, and
+the table of what it cost.
 
-A side is a picklable function without arguments that gets ready (imports, data, a model) and returns the work: again a function without arguments,
-whose return value must be picklable. Only the work is measured: CPU seconds of the process (all its threads), wall seconds, and the peak of the
-process's resident memory during the work, everything that it had loaded before included.
+A side is a picklable function without arguments that gets ready (imports, data, a model) and returns the
+work: again a function without arguments, whose return value must be picklable. Only the work is measured: CPU
+seconds of the process (all its threads), wall seconds, and the peak of the process's resident memory during
+the work, everything that it had loaded before included.
 """
 
 from __future__ import annotations
@@ -42,11 +44,15 @@ class Cost:
         return min(self.cpu), min(self.wall), min(self.peak)
 
 
-def compare(sides: Mapping[str, Side], rounds: int = 3, warm: bool = False, together: bool = False) -> dict[str, Cost]:
-    """Let the sides take turns at their work, `rounds` times each; with `warm` once more before, which does not count.
+def compare(
+    sides: Mapping[str, Side], rounds: int = 3, warm: bool = False, together: bool = False
+) -> dict[str, Cost]:
+    """Let the sides take turns at their work, `rounds` times each; with `warm` once more before, which does
+    not count.
 
-    `together` keeps all in this process, one round, for the quick forms: heavy imports are paid once, and memory says nothing about a side.
-    Raises `RuntimeError` with the side's own traceback where one fails in its process.
+    `together` keeps all in this process, one round, for the quick forms: heavy imports are paid once, and
+    memory says nothing about a side. Raises `RuntimeError` with the side's own traceback where one fails in
+    its process.
     """
     workers: dict[str, tuple[Any, Connection]] = {}
     costs = {name: Cost() for name in sides}
@@ -64,7 +70,9 @@ def compare(sides: Mapping[str, Side], rounds: int = 3, warm: bool = False, toge
             far.close()
             workers[name] = (process, near)
         for name, (_, pipe) in workers.items():
-            _answer(name, pipe)  # all are ready before the first one works, and from here only one side ever does
+            _answer(
+                name, pipe
+            )  # all are ready before the first one works, and from here only one side ever does
         for turn in range(rounds + warm):
             for name, (_, pipe) in workers.items():
                 pipe.send("work")
@@ -110,7 +118,9 @@ def _serve(side: Side, pipe: Connection) -> None:
 
 
 def measure(work: Work, collect: bool = True) -> tuple[float, float, float, Any]:
-    """(CPU seconds, wall seconds, peak MiB of this process meanwhile, the work's value); `collect` garbage first."""
+    """(CPU seconds, wall seconds, peak MiB of this process meanwhile, the work's value); `collect` garbage
+    first.
+    """
     if collect:
         gc.collect()
     reset_peak()
@@ -120,7 +130,9 @@ def measure(work: Work, collect: bool = True) -> tuple[float, float, float, Any]
 
 
 def reset_peak() -> None:
-    """Let the peak of resident memory start anew from what is resident now (Linux; elsewhere it stays the peak of the process's life)."""
+    """Let the peak of resident memory start anew from what is resident now (Linux; elsewhere it stays the
+    peak of the process's life).
+    """
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 
@@ -141,7 +153,10 @@ def _stdout_to_stderr() -> Iterator[None]:
 
 # ------------------------------------------------------------------- words
 
-HEAD = "| work | side | CPU s | wall s | peak MiB | CPU ratio | wall ratio | memory ratio |\n| --- | --- | --- | --- | --- | --- | --- | --- |"
+HEAD = (
+    "| work | side | CPU s | wall s | peak MiB | CPU ratio | wall ratio | memory ratio |\n| --- | --- | --- |"
+    " --- | --- | --- | --- | --- |"
+)
 
 
 def rows(work: str, costs: Mapping[str, Cost], ours: str = "ours") -> str:
@@ -150,7 +165,10 @@ def rows(work: str, costs: Mapping[str, Cost], ours: str = "ours") -> str:
     lines = []
     for name, cost in costs.items():
         cells = [work, name, f"{cost.best[0]:.3g}", f"{cost.best[1]:.3g}", f"{cost.best[2]:,.0f}"]
-        ratios = [f"{other / max(own, 1e-9):.2f}" if name != ours else "" for other, own in zip(cost.best, mine, strict=True)]
+        ratios = [
+            f"{other / max(own, 1e-9):.2f}" if name != ours else ""
+            for other, own in zip(cost.best, mine, strict=True)
+        ]
         lines.append("| " + " | ".join(cells + ratios) + " |")
     return "\n".join(lines)
 
@@ -158,4 +176,7 @@ def rows(work: str, costs: Mapping[str, Cost], ours: str = "ours") -> str:
 def verdict(work: str, value: float, least: float, unit: str = "x", most: bool = False) -> str:
     """One line: what was wanted and what came of it. `most`: the target is an upper bound."""
     held = value <= least if most else value >= least
-    return f"- {work}: {value:.3g}{unit}, target {'at most' if most else 'at least'} {least:g}{unit}: {'met' if held else '**missed**'}"
+    return (
+        f"- {work}: {value:.3g}{unit}, target {'at most' if most else 'at least'} {least:g}{unit}:"
+        f" {'met' if held else '**missed**'}"
+    )

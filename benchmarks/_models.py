@@ -1,4 +1,6 @@
-"""What the benchmarks with a model share: the embedded model (a tiny random one in the quick forms), and samples that stand on common tool lists."""
+"""What the benchmarks with a model share: the embedded model (a tiny random one in the quick forms), and
+samples that stand on common tool lists.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from looptool_kit.core.samples import Sample
 
 
 def as_imported(ours: bool) -> None:
-    """Leave torch's huge pages to our side, whose package sets them as it is imported; the other is as its user has it. Before the first tensor."""
+    """Leave torch's huge pages to our side, whose package sets them as it is imported; the other is as its
+    user has it. Before the first tensor.
+    """
     if not ours:
         os.environ["THP_MEM_ALLOC_ENABLE"] = "0"
 

@@ -1,10 +1,11 @@
-"""The embedded model before and after the loop, where it was not trained: BFCL by its official checkers, and perturbed held-out samples.
+"""The embedded model before and after the loop, where it was not trained: BFCL by its official checkers, and
+perturbed held-out samples.
 
     python benchmarks/before_after.py [--runs runs/results] [--preset cpu] [--seeds 0] [--per-category 10] [--perturbed 20]
 
-Takes the finished loops of `benchmarks/results.py` (or of `looptool ablate`) and evaluates three policies of each: the one it
-starts from, D1, and the last one. The same entries for all; what has been evaluated is not done again. BFCL's environment must be there
-(`looptool evaluate --suite bfcl --setup`).
+Takes the finished loops of `benchmarks/results.py` (or of `looptool ablate`) and evaluates three policies of
+each: the one it starts from, D1, and the last one. The same entries for all; what has been evaluated is not
+done again. BFCL's environment must be there (`looptool evaluate --suite bfcl --setup`).
 """
 
 from __future__ import annotations
@@ -49,13 +50,19 @@ def main() -> None:
 def page(official: list[Score], moved: dict[int, list[Score]], args: argparse.Namespace) -> str:
     """The page as Markdown."""
     numbers = " ".join(map(str, args.seeds))
-    command = f"python benchmarks/before_after.py --seeds {numbers} --per-category {args.per_category} --perturbed {args.perturbed}"
+    command = (
+        f"python benchmarks/before_after.py --seeds {numbers} --per-category {args.per_category} --perturbed"
+        f" {args.perturbed}"
+    )
     policies = list(dict.fromkeys(s.policy for s in official))
     lines = [
         "# Before and after the loop, where it was not trained",
         "",
-        f"Printed by `{command}`; do not edit. Preset `{args.preset}`, random seed{'s' * (len(args.seeds) > 1)} {numbers} of the runs in "
-        "docs/results.md. Intervals are 95%: Wilson's for shares; paired, by a bootstrap over seeds and samples, for changes.",
+        (
+            f"Printed by `{command}`; do not edit. Preset `{args.preset}`, random"
+            f" seed{'s' * (len(args.seeds) > 1)} {numbers} of the runs in docs/results.md. Intervals are 95%:"
+            " Wilson's for shares; paired, by a bootstrap over seeds and samples, for changes."
+        ),
         "",
         f"## BFCL, {args.per_category} entries of each category, official checkers",
         "",
@@ -75,14 +82,23 @@ def page(official: list[Score], moved: dict[int, list[Score]], args: argparse.Na
     first, last = names[policies[0]], names[policies[-1]]
     seeds = len(args.seeds)
     size = len(last) // seeds
-    pairs = [([s.correct for s in first[i * size : (i + 1) * size]], [s.correct for s in last[i * size : (i + 1) * size]]) for i in range(seeds)]
+    pairs = [
+        (
+            [s.correct for s in first[i * size : (i + 1) * size]],
+            [s.correct for s in last[i * size : (i + 1) * size]],
+        )
+        for i in range(seeds)
+    ]
     change = clustered_difference(pairs)
     lines += ["", f"{policies[-1]} - {policies[0]}, paired: {signed(change)} points."]
     lines += [
         "",
         f"## Perturbed held-out samples, {args.perturbed} of each kind",
         "",
-        "The label stays exact, or follows what was changed. `drop`: points lost or gained by the same samples under the perturbation.",
+        (
+            "The label stays exact, or follows what was changed. `drop`: points lost or gained by the same"
+            " samples under the perturbation."
+        ),
         "",
         "| perturbation | n | " + " | ".join(f"{p} before | {p} after | {p} drop" for p in policies) + " |",
         "|" + " --- |" * (2 + 3 * len(policies)),

@@ -2,10 +2,11 @@
 
     python benchmarks/bench_dedup.py [--samples 5000] [--planted 500] [--rounds 3] [--quick]
 
-A planted row is an earlier sample's request with one or two words changed, dropped or added, under the same label. Found: the row is flagged; others
-flagged: rows that were not planted. datasketch (`pip install datasketch`) gets the same word 3-shingles, 128 permutations and threshold: once as the
-first example of its documentation goes (`update` a shingle at a time, what the index returns is taken), once with `update_batch`, the estimated
-similarity checked and answers compared.
+A planted row is an earlier sample's request with one or two words changed, dropped or added, under the same
+label. Found: the row is flagged; others flagged: rows that were not planted. datasketch (`pip install
+datasketch`) gets the same word 3-shingles, 128 permutations and threshold: once as the first example of its
+documentation goes (`update` a shingle at a time, what the index returns is taken), once with `update_batch`,
+the estimated similarity checked and answers compared.
 """
 
 from __future__ import annotations
@@ -49,8 +50,12 @@ def _reworded(sample: Sample, rng: random.Random) -> Sample:
         words.insert(place, rng.choice(WORDS))
     else:
         words = [rng.choice(WORDS).capitalize() + ",", *words, rng.choice(WORDS)]
-    message = sample.messages[last].model_copy(update={"content": " ".join(words).upper() if rng.random() < 0.2 else " ".join(words)})
-    return sample.model_copy(update={"messages": (*sample.messages[:last], message, *sample.messages[last + 1 :])})
+    message = sample.messages[last].model_copy(
+        update={"content": " ".join(words).upper() if rng.random() < 0.2 else " ".join(words)}
+    )
+    return sample.model_copy(
+        update={"messages": (*sample.messages[:last], message, *sample.messages[last + 1 :])}
+    )
 
 
 def ours(count: int, planted: int) -> Work:
@@ -82,7 +87,11 @@ def theirs(count: int, planted: int, checked: bool) -> Work:
             calls = canonical_calls(sample.label.calls)
             found = index.query(minhash)
             if checked:
-                found = [f for f in found if kept[f][0].jaccard(minhash) >= (ALIKE if kept[f][1] == calls else SAME)]
+                found = [
+                    f
+                    for f in found
+                    if kept[f][0].jaccard(minhash) >= (ALIKE if kept[f][1] == calls else SAME)
+                ]
             if found:
                 flagged.append(i)
             else:
@@ -105,7 +114,10 @@ def main() -> None:
     try:
         import datasketch  # noqa: F401
     except ImportError:
-        ask.error("datasketch is not installed; `pip install datasketch` (or looptool-kit's extra `bench`) brings it")
+        ask.error(
+            "datasketch is not installed; `pip install datasketch` (or looptool-kit's extra `bench`)"
+            " brings it"
+        )
     sides = {
         "ours": partial(ours, count, planted),
         "datasketch, first example": partial(theirs, count, planted, False),
@@ -119,7 +131,11 @@ def main() -> None:
         found, others = len(flagged & copies) / planted, len(flagged - copies) / count
         print(f"- {name}: {found:.1%} of the planted found, {others:.2%} of the others flagged")
         if name == "ours":
-            print(verdict("found", found * 100, 99, "%") + "\n" + verdict("others flagged", others * 100, 1, "%", most=True))
+            print(
+                verdict("found", found * 100, 99, "%")
+                + "\n"
+                + verdict("others flagged", others * 100, 1, "%", most=True)
+            )
     for name in list(sides)[1:]:
         print(verdict(f"CPU, against {name}", costs[name].best[0] / costs["ours"].best[0], 10))
 

@@ -2,12 +2,15 @@
 
     python benchmarks/bench_grpo.py [--work NAME ...] [--quick]
 
-Three pieces of work: `step400` is one optimiser step (prompt 400, a group of 8, 40 new tokens; the completions are given), `step800` the same at
-prompt 800 and a group of 16, where TRL goes in micro-batches of 4 so that it fits; `whole` is one step with its generation, 4 prompts of the world
-with 8 completions of 40 tokens, TRL generating with transformers and training in micro-batches of 4. Float32, a LoRA adapter on all layers, no
-gradient checkpointing. The two steps have one thread on either side: a thread that waits for another spins, which would count as CPU seconds; `whole`
-has two, so that it ends sooner. Before them each side takes a step of 4 completions that does not count, for what only a process's first step costs.
-Half of each group is rewarded, so no completion is left out for having no advantage; none ends early, so both sides write as many tokens.
+Three pieces of work: `step400` is one optimiser step (prompt 400, a group of 8, 40 new tokens; the
+completions are given), `step800` the same at prompt 800 and a group of 16, where TRL goes in micro-batches of
+4 so that it fits; `whole` is one step with its generation, 4 prompts of the world with 8 completions of 40
+tokens, TRL generating with transformers and training in micro-batches of 4. Float32, a LoRA adapter on all
+layers, no gradient checkpointing. The two steps have one thread on either side: a thread that waits for
+another spins, which would count as CPU seconds; `whole` has two, so that it ends sooner. Before them each
+side takes a step of 4 completions that does not count, for what only a process's first step costs. Half of
+each group is rewarded, so no completion is left out for having no advantage; none ends early, so both sides
+write as many tokens.
 """
 
 from __future__ import annotations
@@ -45,7 +48,9 @@ class Shape(NamedTuple):
     """The best one counts."""
     threads: int = 1
     warm: int = 0
-    """The group of a smaller step before, which does not count and pays for what only a process's first step pays for; 0: none."""
+    """The group of a smaller step before, which does not count and pays for what only a process's first step
+    pays for; 0: none.
+    """
 
 
 WORK = {
@@ -53,7 +58,11 @@ WORK = {
     "step800": Shape(800, 1, 16, 40, 4, 6, warm=4),
     "whole": Shape(0, 4, 8, 40, 4, 3, threads=2),
 }
-QUICK = {"step400": Shape(60, 1, 4, 6, 4, 4, 2, warm=2), "step800": Shape(80, 1, 4, 6, 2, 6), "whole": Shape(0, 2, 2, 4, 2, 3)}
+QUICK = {
+    "step400": Shape(60, 1, 4, 6, 4, 4, 2, warm=2),
+    "step800": Shape(80, 1, 4, 6, 2, 6),
+    "whole": Shape(0, 2, 2, 4, 2, 3),
+}
 
 
 def side(ours: bool, shape: Shape, quick: bool) -> Work:
@@ -114,13 +123,23 @@ def side(ours: bool, shape: Shape, quick: bool) -> Work:
     return work
 
 
-def _given(prompt: list[int], completions: list[list[int]], batch: list[Any], trainer: Any) -> dict[str, list[Any]]:
+def _given(
+    prompt: list[int], completions: list[list[int]], batch: list[Any], trainer: Any
+) -> dict[str, list[Any]]:
     assert len(batch) == len(completions)
-    return {"prompt_ids": [prompt] * len(batch), "completion_ids": completions, "logprobs": [[0.0] * len(c) for c in completions]}
+    return {
+        "prompt_ids": [prompt] * len(batch),
+        "completion_ids": completions,
+        "logprobs": [[0.0] * len(c) for c in completions],
+    }
 
 
-def _generating(model: Any, tokenizer: Any, policy: Any, by_prompt: dict[str, Any], shape: Shape) -> Callable[..., Any]:
-    """Completions as our GRPO gets them: from the engine, on merged weights, each prompt computed once for its group."""
+def _generating(
+    model: Any, tokenizer: Any, policy: Any, by_prompt: dict[str, Any], shape: Shape
+) -> Callable[..., Any]:
+    """Completions as our GRPO gets them: from the engine, on merged weights, each prompt computed once for
+    its group.
+    """
     from looptool_kit.policy.engines import Sampling
     from looptool_kit.policy.engines.transformers import TransformersEngine
     from looptool_kit.stages.train.common import merged_copy
@@ -131,7 +150,11 @@ def _generating(model: Any, tokenizer: Any, policy: Any, by_prompt: dict[str, An
     def rollout(batch: list[str], trainer: Any) -> dict[str, list[Any]]:
         merged_copy(policy, engine.model)
         sampling = Sampling(shape.new, 1.0, shape.group, seed=0)
-        done = [c for group in engine.generate([by_prompt[p] for p in batch[:: shape.group]], sampling) for c in group]
+        done = [
+            c
+            for group in engine.generate([by_prompt[p] for p in batch[:: shape.group]], sampling)
+            for c in group
+        ]
         return {
             "prompt_ids": [tokenizer(p, add_special_tokens=False)["input_ids"] for p in batch],
             "completion_ids": [list(c.token_ids) for c in done],
@@ -142,9 +165,13 @@ def _generating(model: Any, tokenizer: Any, policy: Any, by_prompt: dict[str, An
 
 
 def bound(shape: Shape, layers: int, head: int) -> float:
-    """Their multiplications by weights over ours, for `layers` and `head` weights: tokens in the layers, and rows of logits."""
+    """Their multiplications by weights over ours, for `layers` and `head` weights: tokens in the layers, and
+    rows of logits.
+    """
     size = shape.groups * shape.group
-    ours = layers * (shape.groups * shape.prompt + size * (shape.new - 1)) + head * (size * (shape.new - 1) + shape.groups)
+    ours = layers * (shape.groups * shape.prompt + size * (shape.new - 1)) + head * (
+        size * (shape.new - 1) + shape.groups
+    )
     return (layers * size * (shape.prompt + shape.new) + head * size * shape.new) / ours
 
 
@@ -152,7 +179,9 @@ def main() -> None:
     """Measure and print."""
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("--work", nargs="+", choices=list(WORK), default=list(WORK))
-    ask.add_argument("--quick", action="store_true", help="a tiny random model and short sequences, one round")
+    ask.add_argument(
+        "--quick", action="store_true", help="a tiny random model and short sequences, one round"
+    )
     args = ask.parse_args()
     shapes, notes = QUICK if args.quick else WORK, []
     model, _ = load(args.quick)
@@ -170,8 +199,14 @@ def main() -> None:
             notes.append(verdict(f"{name}, peak memory", peak, shape.memory))
         if shape.prompt:
             (loss, norm), (their_loss, their_norm) = costs["ours"].value, costs["TRL"].value
-            notes.append(f"- {name}: {bound(shape, *weights):.1f}x is what the multiplications by weights allow, attention and all else left out")
-            notes.append(f"- {name}: loss {loss:.6g} and {their_loss:.6g}, norm of the gradient {norm:.6g} and {their_norm:.6g} (ours and TRL's)")
+            notes.append(
+                f"- {name}: {bound(shape, *weights):.1f}x is what the multiplications by weights allow,"
+                " attention and all else left out"
+            )
+            notes.append(
+                f"- {name}: loss {loss:.6g} and {their_loss:.6g}, norm of the gradient {norm:.6g} and"
+                f" {their_norm:.6g} (ours and TRL's)"
+            )
     print("\n" + "\n".join(notes))
 
 

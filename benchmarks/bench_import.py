@@ -2,8 +2,8 @@
 
     python benchmarks/bench_import.py [--rounds 15] [--quick]
 
-Every round starts three interpreters: one that imports nothing, one that imports the package, one that shows the command's help. The target is held
-against the difference to the interpreter alone.
+Every round starts three interpreters: one that imports nothing, one that imports the package, one that shows
+the command's help. The target is held against the difference to the interpreter alone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ HEAVY = ("torch", "transformers", "trl", "vllm", "openai", "datasets", "pandas")
 CODE = {
     "python alone": "",
     "import looptool_kit": "import looptool_kit",
-    "looptool --help": "import sys; sys.argv = ['looptool', '--help']; from looptool_kit.cli import main; main()",
+    "looptool --help": (
+        "import sys; sys.argv = ['looptool', '--help']; from looptool_kit.cli import main; main()"
+    ),
 }
 LOADED = "import sys, looptool_kit; print(*(name for name in {heavy} if name in sys.modules))"
 
@@ -43,7 +45,9 @@ def peak(code: str) -> float:
 
 def _peak(code: str) -> float:
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / (2**20 if sys.platform == "darwin" else 1024)
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / (
+        2**20 if sys.platform == "darwin" else 1024
+    )
 
 
 def main() -> None:
@@ -62,8 +66,12 @@ def main() -> None:
     alone, package = costs["python alone"].best, costs["import looptool_kit"].best
     print(verdict("the import, CPU", (package[0] - alone[0]) * 1000, 150, " ms", most=True))
     print(verdict("the import, wall", (package[1] - alone[1]) * 1000, 150, " ms", most=True))
-    loaded = subprocess.run([sys.executable, "-c", LOADED.format(heavy=HEAVY)], check=True, capture_output=True, text=True).stdout.split()
-    print(f"- heavy packages that it loads: {', '.join(loaded) or 'none'} (target: none of {', '.join(HEAVY)})")
+    loaded = subprocess.run(
+        [sys.executable, "-c", LOADED.format(heavy=HEAVY)], check=True, capture_output=True, text=True
+    ).stdout.split()
+    print(
+        f"- heavy packages that it loads: {', '.join(loaded) or 'none'} (target: none of {', '.join(HEAVY)})"
+    )
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
-"""What a judge call costs on this side of the wire: `calls.complete` against a bare aiohttp client that asks a local mock server the same.
+"""What a judge call costs on this side of the wire: `calls.complete` against a bare aiohttp client that asks
+a local mock server the same.
 
     python benchmarks/bench_judge_calls.py [--calls 2000] [--in-flight 64] [--latency 0.05] [--rounds 3]
 
-Both send the same bytes and read the answers as JSON; the bare client keeps nothing and tries nothing again. They take turns; the mock is a process
-of its own, so the CPU time is the client's. Prints wall seconds and CPU milliseconds a call (best round), the wall ratio and the CPU difference.
+Both send the same bytes and read the answers as JSON; the bare client keeps nothing and tries nothing again.
+They take turns; the mock is a process of its own, so the CPU time is the client's. Prints wall seconds and
+CPU milliseconds a call (best round), the wall ratio and the CPU difference.
 """
 
 from __future__ import annotations
@@ -24,16 +26,24 @@ from looptool_kit.llm.client import Endpoint, Request, complete
 from looptool_kit.stages.verify.llm import SYSTEM, prompt
 
 ROOT = Path(__file__).parent.parent
-SAID = json.dumps({"correct_approach": "Call it once.", "error_analysis": "B leaves a value out.", "verdict": "A"})
+SAID = json.dumps(
+    {"correct_approach": "Call it once.", "error_analysis": "B leaves a value out.", "verdict": "A"}
+)
 
 
 def questions(count: int) -> list[Request]:
-    """Judge calls on samples of the world; those beyond the first fifty repeat their prompts as further votes."""
+    """Judge calls on samples of the world; those beyond the first fifty repeat their prompts as further
+    votes.
+    """
     samples = world.generate(50, seed=5)
     answers = [Answer.of(s.label) for s in samples]
     prompts = [prompt(s, a, b) for s, a, b in zip(samples, answers, answers[1:] + answers[:1], strict=True)]
     return [
-        Request([{"role": "system", "content": SYSTEM}, {"role": "user", "content": prompts[i % 50]}], max_tokens=2048, seed=i // 50)
+        Request(
+            [{"role": "system", "content": SYSTEM}, {"role": "user", "content": prompts[i % 50]}],
+            max_tokens=2048,
+            seed=i // 50,
+        )
         for i in range(count)
     ]
 
@@ -48,7 +58,12 @@ def bare(requests: list[Request], url: str, in_flight: int) -> list[str]:
 
         async def work(session: aiohttp.ClientSession) -> None:
             for i, r in rows:
-                body = {"model": "mock", "messages": r.messages, "temperature": r.temperature, "max_tokens": r.max_tokens}
+                body = {
+                    "model": "mock",
+                    "messages": r.messages,
+                    "temperature": r.temperature,
+                    "max_tokens": r.max_tokens,
+                }
                 async with session.post(f"{url}/chat/completions", json=body) as response:
                     said[i] = (await response.json())["choices"][0]["message"]["content"]
 
@@ -63,7 +78,9 @@ def ours(requests: list[Request], url: str, in_flight: int) -> list[str]:
     """The kit's way, into an empty store."""
     with tempfile.TemporaryDirectory() as folder:
         endpoint = Endpoint(base_url=url, model="mock", concurrency=in_flight, key_env="NO_KEY")
-        return [r.text or r.error for r in complete(requests, endpoint, Path(folder) / "calls.sqlite", "ours")]
+        return [
+            r.text or r.error for r in complete(requests, endpoint, Path(folder) / "calls.sqlite", "ours")
+        ]
 
 
 def main() -> None:
@@ -76,9 +93,21 @@ def main() -> None:
     args = ask.parse_args()
     requests = questions(args.calls)
     size = sum(len(str(m["content"])) for r in requests for m in r.messages) / len(requests)
-    command = [sys.executable, str(ROOT / "tests" / "mock_llm.py"), "--port", "0", "--latency", str(args.latency), "--say", SAID]
+    command = [
+        sys.executable,
+        str(ROOT / "tests" / "mock_llm.py"),
+        "--port",
+        "0",
+        "--latency",
+        str(args.latency),
+        "--say",
+        SAID,
+    ]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    ways: dict[str, Callable[[list[Request], str, int], list[str]]] = {"bare aiohttp": bare, "calls.complete": ours}
+    ways: dict[str, Callable[[list[Request], str, int], list[str]]] = {
+        "bare aiohttp": bare,
+        "calls.complete": ours,
+    }
     wall: dict[str, list[float]] = {name: [] for name in ways}
     cpu: dict[str, list[float]] = {name: [] for name in ways}
     try:
@@ -97,7 +126,8 @@ def main() -> None:
         server.terminate()
         server.wait()
     print(
-        f"{args.calls} judge calls of {size:,.0f} characters, {args.in_flight} in flight, {args.latency * 1000:.0f} ms latency, {args.rounds} rounds"
+        f"{args.calls} judge calls of {size:,.0f} characters, {args.in_flight} in flight,"
+        f" {args.latency * 1000:.0f} ms latency, {args.rounds} rounds"
     )
     print(f"{'':16}{'wall s':>10}{'CPU ms a call':>16}    all rounds: wall s / CPU ms a call")
     for name in ways:

@@ -1,9 +1,11 @@
-"""Matching: ToolMatch against the comparer of LoopTool's published code, on 5,000 pairs whose right answer is known by construction.
+"""Matching: ToolMatch against the comparer of LoopTool's published code, on 5,000 pairs whose right answer is
+known by construction.
 
     python benchmarks/bench_match.py [--reference PATH] [--pairs 5000] [--rounds 5] [--quick]
 
-PATH is a checkout of LoopTool's public repository: `git clone https://github.com/Rednote-DeepExperience/LoopTool`. One function is taken from it,
-`compare_parsed_content`. Without a checkout ours is measured alone.
+PATH is a checkout of LoopTool's public repository: `git clone
+https://github.com/Rednote-DeepExperience/LoopTool`. One function is taken from it, `compare_parsed_content`.
+Without a checkout ours is measured alone.
 """
 
 from __future__ import annotations
@@ -30,14 +32,26 @@ Pair = tuple[list[Call], list[Call], bool]
 
 
 def pairs(count: int, seed: int = 0) -> list[Pair]:
-    """(prediction, label, whether they match) with calls as {name, arguments}, half of them matching; what is done to a label decides which."""
+    """(prediction, label, whether they match) with calls as {name, arguments}, half of them matching; what is
+    done to a label decides which.
+    """
     rng = random.Random(seed)
-    labels = [[c.model_dump() for c in s.label.calls] for s in world.generate(max(60, count // 5), seed=seed) if s.label.calls]
+    labels = [
+        [c.model_dump() for c in s.label.calls]
+        for s in world.generate(max(60, count // 5), seed=seed)
+        if s.label.calls
+    ]
     out: list[Pair] = []
     while len(out) < count:
         label = copy.deepcopy(rng.choice(labels))
-        for call in rng.sample(label, rng.randint(0, len(label))):  # nested values, which the world has few of
-            call["arguments"]["options"] = {"tags": rng.sample(["a", "b", "c", "d"], 3), "limit": rng.randint(2, 9), "exact": rng.random() < 0.5}
+        for call in rng.sample(
+            label, rng.randint(0, len(label))
+        ):  # nested values, which the world has few of
+            call["arguments"]["options"] = {
+                "tags": rng.sample(["a", "b", "c", "d"], 3),
+                "limit": rng.randint(2, 9),
+                "exact": rng.random() < 0.5,
+            }
         if rng.random() < 0.3:
             label = [*label, copy.deepcopy(rng.choice(label)), copy.deepcopy(rng.choice(label))]
         changed = copy.deepcopy(label)
@@ -67,11 +81,18 @@ def _floats(calls: list[Call], rng: random.Random) -> bool:
 
 
 def _other_value(calls: list[Call], rng: random.Random) -> bool:
-    return _change(calls, rng, lambda v: isinstance(v, str | int | float), lambda v: v + ("x" if isinstance(v, str) else 1))
+    return _change(
+        calls,
+        rng,
+        lambda v: isinstance(v, str | int | float),
+        lambda v: v + ("x" if isinstance(v, str) else 1),
+    )
 
 
 def _boolean_for_integer(calls: list[Call], rng: random.Random) -> bool:
-    return _change(calls, rng, lambda v: type(v) is int and v in (0, 1), bool) or _change(calls, rng, lambda v: isinstance(v, bool), int)
+    return _change(calls, rng, lambda v: type(v) is int and v in (0, 1), bool) or _change(
+        calls, rng, lambda v: isinstance(v, bool), int
+    )
 
 
 def _array_order(calls: list[Call], rng: random.Random) -> bool:
@@ -100,7 +121,10 @@ def _multiset(calls: list[Call], rng: random.Random) -> bool:
 
 def _missing_argument(calls: list[Call], rng: random.Random) -> bool:
     call = rng.choice(calls)
-    return bool(call["arguments"]) and call["arguments"].pop(rng.choice(list(call["arguments"]))) is not NotImplemented
+    return (
+        bool(call["arguments"])
+        and call["arguments"].pop(rng.choice(list(call["arguments"]))) is not NotImplemented
+    )
 
 
 def _other_tool(calls: list[Call], rng: random.Random) -> bool:
@@ -108,7 +132,9 @@ def _other_tool(calls: list[Call], rng: random.Random) -> bool:
     return True
 
 
-def _change(calls: list[Call], rng: random.Random, fits: Callable[[Any], bool], to: Callable[[Any], Any]) -> bool:
+def _change(
+    calls: list[Call], rng: random.Random, fits: Callable[[Any], bool], to: Callable[[Any], Any]
+) -> bool:
     spots = [(c["arguments"], k) for c in calls for k, v in c["arguments"].items() if fits(v)]
     if not spots:
         return False
@@ -118,7 +144,15 @@ def _change(calls: list[Call], rng: random.Random, fits: Callable[[Any], bool], 
 
 
 _keep = (_shuffled_keys, _shuffled_calls, _floats)
-_spoil = (_other_value, _boolean_for_integer, _array_order, _array_count, _multiset, _missing_argument, _other_tool)
+_spoil = (
+    _other_value,
+    _boolean_for_integer,
+    _array_order,
+    _array_count,
+    _multiset,
+    _missing_argument,
+    _other_tool,
+)
 
 
 def ours(count: int) -> Work:
@@ -138,7 +172,10 @@ def _answer(calls: list[Call]) -> Answer:
 def theirs(count: int, checkout: str) -> Work:
     """The published comparer on calls in the form that its own parser gives: {name: arguments}."""
     compare_parsed = _function(Path(checkout) / SOURCE, "compare_parsed_content")
-    given = [([{c["name"]: c["arguments"]} for c in a], [{c["name"]: c["arguments"]} for c in b]) for a, b, _ in pairs(count)]
+    given = [
+        ([{c["name"]: c["arguments"]} for c in a], [{c["name"]: c["arguments"]} for c in b])
+        for a, b, _ in pairs(count)
+    ]
     return lambda: [_compared(compare_parsed, a, b) for a, b in given]
 
 
@@ -170,7 +207,10 @@ def main() -> None:
     sides: dict[str, Any] = {"ours": partial(ours, count)}
     if args.reference:
         if not (Path(args.reference) / SOURCE).exists():
-            ask.error(f"{args.reference} holds no {SOURCE}: it is no checkout of https://github.com/Rednote-DeepExperience/LoopTool")
+            ask.error(
+                f"{args.reference} holds no {SOURCE}: it is no checkout of"
+                " https://github.com/Rednote-DeepExperience/LoopTool"
+            )
         sides["LoopTool's comparer"] = partial(theirs, count, args.reference)
     costs = compare(sides, rounds, warm=True)
     right = [same for *_, same in pairs(count)]
@@ -181,7 +221,10 @@ def main() -> None:
     if args.reference:
         print(verdict("CPU", costs["LoopTool's comparer"].best[0] / costs["ours"].best[0], 2))
     else:
-        print("- compared with nothing: `--reference PATH` wants a checkout of https://github.com/Rednote-DeepExperience/LoopTool")
+        print(
+            "- compared with nothing: `--reference PATH` wants a checkout of"
+            " https://github.com/Rednote-DeepExperience/LoopTool"
+        )
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
-"""The rule tier's schema check against jsonschema: every call held against its tool's JSON Schema, every error of it in words.
+"""The rule tier's schema check against jsonschema: every call held against its tool's JSON Schema, every
+error of it in words.
 
     python benchmarks/bench_rules.py [--calls 5000] [--rounds 5] [--quick]
 
-Both get the same schemas, closed (`additionalProperties: false`) as the rule tier closes them; jsonschema gets one validator a tool, built before the
-clock starts, as a careful user would. Ours finds the tool by name and its validator itself, each time.
+Both get the same schemas, closed (`additionalProperties: false`) as the rule tier closes them; jsonschema
+gets one validator a tool, built before the clock starts, as a careful user would. Ours finds the tool by name
+and its validator itself, each time.
 """
 
 from __future__ import annotations
@@ -43,7 +45,9 @@ def items(count: int, seed: int = 0) -> list[Item]:
 
 
 def _wrongs(arguments: dict[str, Any], tool: Tool) -> Iterator[dict[str, Any]]:
-    """The ways to spoil a call's arguments: a required one is left out, one nobody asked for, another type, a value outside the enum."""
+    """The ways to spoil a call's arguments: a required one is left out, one nobody asked for, another type, a
+    value outside the enum.
+    """
     for name in tool.required:
         yield {k: v for k, v in arguments.items() if k != name}
     yield {**arguments, "urgency": 3}
@@ -88,7 +92,9 @@ def theirs(count: int) -> Work:
     given = items(count)
     tools = {t.name: t for _, offered in given for t in offered}
     validators = {name: Draft202012Validator(_closed(tool)) for name, tool in tools.items()}
-    return lambda: [[e.message for e in validators[call.name].iter_errors(call.arguments)] for call, _ in given]
+    return lambda: [
+        [e.message for e in validators[call.name].iter_errors(call.arguments)] for call, _ in given
+    ]
 
 
 def main() -> None:
@@ -101,9 +107,14 @@ def main() -> None:
     count, rounds = (300, 1) if args.quick else (args.calls, args.rounds)
     costs = compare({"ours": partial(ours, count), "jsonschema": partial(theirs, count)}, rounds, warm=True)
     print(HEAD + "\n" + rows(f"check {count:,} calls", costs) + "\n")
-    mine, other = (["pass" if not errors else "fail" for errors in costs[name].value] for name in ("ours", "jsonschema"))
+    mine, other = (
+        ["pass" if not errors else "fail" for errors in costs[name].value] for name in ("ours", "jsonschema")
+    )
     unlike = sum(a != b for a, b in zip(mine, other, strict=True))
-    print(f"- {mine.count('fail'):,} of {count:,} calls do not satisfy their schema; the two disagree on {unlike:,} (target: 0)")
+    print(
+        f"- {mine.count('fail'):,} of {count:,} calls do not satisfy their schema; the two disagree on"
+        f" {unlike:,} (target: 0)"
+    )
     print(verdict("CPU", costs["jsonschema"].best[0] / costs["ours"].best[0], 3))
 
 

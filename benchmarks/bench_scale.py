@@ -1,12 +1,14 @@
-"""What is no model call, at 1,000, 10,000 and 100,000 samples: seconds and peak memory of each stage, and how they grow.
+"""What is no model call, at 1,000, 10,000 and 100,000 samples: seconds and peak memory of each stage, and how
+they grow.
 
     python benchmarks/bench_scale.py [--sizes 1000 10000 100000] [--quick]
 
-Each size runs in a process of its own, on samples of the world that were written to disk and read back, as a run has them. Probes and verdicts are
-made up (a third of the samples failed, most of those PRED_WRONG); everything that reads them is the real thing. The exponent is that of
-cost = size ^ exponent between the first and the last size: 1 is linear. What is above it at the last size is memory that no longer fits the
-processor's caches, Python's collector, which passes over all rows that are held, and a world whose samples come to resemble each other, so that
-more pairs are compared.
+Each size runs in a process of its own, on samples of the world that were written to disk and read back, as a
+run has them. Probes and verdicts are made up (a third of the samples failed, most of those PRED_WRONG);
+everything that reads them is the real thing. The exponent is that of cost = size ^ exponent between the first
+and the last size: 1 is linear. What is above it at the last size is memory that no longer fits the
+processor's caches, Python's collector, which passes over all rows that are held, and a world whose samples
+come to resemble each other, so that more pairs are compared.
 """
 
 from __future__ import annotations
@@ -30,14 +32,30 @@ from looptool_kit.core.records import Expansions, Probe, Probes, Score, Verdict,
 from looptool_kit.core.samples import Samples
 from looptool_kit.core.toolcalls import Answer, grade, match, parse, render_answer
 
-STAGES = ("store: write", "store: read", "match", "parse and grade", "rules: schema", "rules with grounding", "deduplicate", "compose", "report")
+STAGES = (
+    "store: write",
+    "store: read",
+    "match",
+    "parse and grade",
+    "rules: schema",
+    "rules with grounding",
+    "deduplicate",
+    "compose",
+    "report",
+)
 
 
 def probes_of(samples: Samples) -> Probes:
-    """A probe for each sample: every third failed (a plain reply or another sample's answer), the rest as the label, at growing perplexity."""
+    """A probe for each sample: every third failed (a plain reply or another sample's answer), the rest as the
+    label, at growing perplexity.
+    """
     rows = []
     for i, sample in enumerate(samples):
-        text = render_answer(samples[i - 1].label if i % 6 == 0 else sample.label) if i % 3 or i % 6 == 0 else "Done."
+        text = (
+            render_answer(samples[i - 1].label if i % 6 == 0 else sample.label)
+            if i % 3 or i % 6 == 0
+            else "Done."
+        )
         answer = parse(text)
         graded = grade(answer, sample.label, sample.tools)
         state = "failed" if not graded.correct else "borderline" if i % 10 == 1 else "mastered"
@@ -56,13 +74,22 @@ def verdicts_of(probes: Probes) -> Verdicts:
     names = ("PRED_WRONG", "PRED_WRONG", "BOTH_WRONG", "PRED_WRONG", "BOTH_CORRECT")
     failed = [p for p in probes if p.state == "failed"]
     return Verdicts(
-        Verdict(sample_id=p.sample_id, iteration=1, status="judged", verdict=names[i % 5], rationale="made up", judge="benchmark")  # type: ignore[arg-type]
+        Verdict(
+            sample_id=p.sample_id,
+            iteration=1,
+            status="judged",
+            verdict=names[i % 5],
+            rationale="made up",
+            judge="benchmark",
+        )  # type: ignore[arg-type]
         for i, p in enumerate(failed)
     )
 
 
 def size(count: int) -> Work:
-    """All stages at one size; the work returns stage -> (CPU seconds, wall seconds, peak MiB), and the bytes on disk."""
+    """All stages at one size; the work returns stage -> (CPU seconds, wall seconds, peak MiB), and the bytes
+    on disk.
+    """
     return partial(_stages, count)
 
 
@@ -83,10 +110,15 @@ def _stages(count: int) -> dict[str, Any]:
         answers = [Answer.of(s.label) for s in samples]
         texts = [render_answer(s.label) for s in samples]
         assert all(stage("match", lambda: [match(a, s.label) for a, s in zip(answers, samples, strict=True)]))
-        graded = stage("parse and grade", lambda: [grade(parse(t), s.label, s.tools).match for t, s in zip(texts, samples, strict=True)])
+        graded = stage(
+            "parse and grade",
+            lambda: [grade(parse(t), s.label, s.tools).match for t, s in zip(texts, samples, strict=True)],
+        )
         assert all(graded)
         stage("rules: schema", lambda: [call_errors(c, s.tools) for s in samples for c in s.label.calls])
-        passed = stage("rules with grounding", lambda: [all(c.passed for c in check_sample(s)) for s in samples])
+        passed = stage(
+            "rules with grounding", lambda: [all(c.passed for c in check_sample(s)) for s in samples]
+        )
         out["pass"] = sum(passed)
         out["duplicates"] = len(stage("deduplicate", lambda: deduplicate(samples)[1]))
         _composed(Path(folder) / "run", path, samples, stage)
@@ -108,8 +140,22 @@ def _composed(folder: Path, written: Path, samples: Samples, stage: Callable[...
         table.write(run.folder(1) / f"{name}.parquet")
     run.finish("probes", 1, "benchmark", time.monotonic(), threshold=1.5)
     stage("compose", lambda: compose(run, probes, verdicts, Expansions(), iteration=1))
-    scores = [Score(sample_id=p.sample_id, suite="held-out", split="train", kind="single", policy="it1", correct=p.correct) for p in probes]
-    data = ReportData("benchmark", iterations=[IterationData(samples=samples, probes=probes, verdicts=verdicts, threshold=1.5)], scores=scores)
+    scores = [
+        Score(
+            sample_id=p.sample_id,
+            suite="held-out",
+            split="train",
+            kind="single",
+            policy="it1",
+            correct=p.correct,
+        )
+        for p in probes
+    ]
+    data = ReportData(
+        "benchmark",
+        iterations=[IterationData(samples=samples, probes=probes, verdicts=verdicts, threshold=1.5)],
+        scores=scores,
+    )
     stage("report", lambda: write_report(data, folder / "report.html"))
 
 
@@ -122,12 +168,20 @@ def main() -> None:
     sizes = [100, 200] if args.quick else args.sizes
     found = {n: compare({"ours": partial(size, n)}, rounds=1)["ours"].value for n in sizes}
     small, large = sizes[0], sizes[-1]
-    print("| stage | " + " | ".join(f"{n:,}: CPU s | wall s | peak MiB" for n in sizes) + " | exponent of CPU |")
+    print(
+        "| stage | " + " | ".join(f"{n:,}: CPU s | wall s | peak MiB" for n in sizes) + " | exponent of CPU |"
+    )
     print("| --- |" + " --- | --- | --- |" * len(sizes) + " --- |")
     worst = 0.0
     for name in ("generate", *STAGES):
-        cells = [f"{cpu:.3g} | {wall:.3g} | {peak:,.0f}" for cpu, wall, peak in (found[n][name] for n in sizes)]
-        growth = math.log(found[large][name][0] / max(found[small][name][0], 1e-9)) / math.log(large / small) if large != small else math.nan
+        cells = [
+            f"{cpu:.3g} | {wall:.3g} | {peak:,.0f}" for cpu, wall, peak in (found[n][name] for n in sizes)
+        ]
+        growth = (
+            math.log(found[large][name][0] / max(found[small][name][0], 1e-9)) / math.log(large / small)
+            if large != small
+            else math.nan
+        )
         if found[large][name][0] > 1:  # what takes less is fixed cost and noise
             worst = max(worst, growth)
         print(f"| {name} | {' | '.join(cells)} | {growth:.2f} |")
@@ -136,7 +190,10 @@ def main() -> None:
         print(f"- {n:,}: {found[n]['bytes'] / n:,.0f} bytes a sample on disk; {facts}")
     print(verdict("largest exponent among the stages of more than a CPU second", worst, 1.1, "", most=True))
     peak = max(found[large][name][2] for name in STAGES)
-    print(f"- largest peak at {large:,} samples: {peak:,.0f} MiB; it grows with the samples that are held in memory")
+    print(
+        f"- largest peak at {large:,} samples: {peak:,.0f} MiB; it grows with the samples that are held in"
+        " memory"
+    )
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
-"""An SFT epoch of our trainer against TRL's SFTTrainer: 8 samples on each tool list, the same batches in the same order.
+"""An SFT epoch of our trainer against TRL's SFTTrainer: 8 samples on each tool list, the same batches in the
+same order.
 
     python benchmarks/bench_sft.py [--lists 3] [--each 8] [--rounds 1] [--quick]
 
-Both sides are `trainers.sft.train` with the settings of the preset `cpu`, batches of 8 and one epoch; TRL's is the path that it takes for a model
-whose prefixes cannot be shared: SFTTrainer's own loss and collator over whole, padded rows. Setting up is part of the work.
+Both sides are `trainers.sft.train` with the settings of the preset `cpu`, batches of 8 and one epoch; TRL's
+is the path that it takes for a model whose prefixes cannot be shared: SFTTrainer's own loss and collator over
+whole, padded rows. Setting up is part of the work.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ from looptool_kit.core.samples import Samples
 
 
 def side(ours: bool, lists: int, each: int, quick: bool) -> Work:
-    """The work is one epoch; it returns the loss of each step, and the tokens of all samples, written out and with shared prefixes counted once."""
+    """The work is one epoch; it returns the loss of each step, and the tokens of all samples, written out and
+    with shared prefixes counted once.
+    """
     import warnings
 
     as_imported(ours)
@@ -34,7 +38,9 @@ def side(ours: bool, lists: int, each: int, quick: bool) -> Work:
 
     model, tokenizer = load(quick)
     samples = Samples(on_lists(lists, each))
-    settings = load_preset("cpu").sft.model_copy(update={"epochs": 1, "batch": each, "micro_batch": each, "save_steps": 1_000_000})
+    settings = load_preset("cpu").sft.model_copy(
+        update={"epochs": 1, "batch": each, "micro_batch": each, "save_steps": 1_000_000}
+    )
 
     encoded = [encode(tokenizer, s) for s in samples]
     whole = sum(len(p) + len(c) for p, c in encoded)
@@ -45,9 +51,21 @@ def side(ours: bool, lists: int, each: int, quick: bool) -> Work:
 
     def work() -> tuple[list[float], int, int]:
         why_not = sft.why_not if ours else (lambda model: "this is the other side of a benchmark")
-        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), patch.object(sft, "why_not", why_not):
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            warnings.catch_warnings(),
+            patch.object(sft, "why_not", why_not),
+        ):
             warnings.simplefilter("ignore")
-            sft.train(lambda: (copy.deepcopy(model), tokenizer), None, samples, settings, LoraSettings(), Path(folder), seed=0)
+            sft.train(
+                lambda: (copy.deepcopy(model), tokenizer),
+                None,
+                samples,
+                settings,
+                LoraSettings(),
+                Path(folder),
+                seed=0,
+            )
             history = (Path(folder) / "history.jsonl").read_text(encoding="utf-8").splitlines()
         return [row["loss"] for row in map(json.loads, history) if "loss" in row], whole, shared
 
@@ -62,7 +80,11 @@ def main() -> None:
     ask.add_argument("--quick", action="store_true", help="a tiny random model, two lists of three samples")
     args = ask.parse_args()
     lists, each, rounds = (2, 3, 1) if args.quick else (args.lists, args.each, args.rounds)
-    costs = compare({n: partial(side, n == "ours", lists, each, args.quick) for n in ("ours", "TRL")}, rounds, together=args.quick)
+    costs = compare(
+        {n: partial(side, n == "ours", lists, each, args.quick) for n in ("ours", "TRL")},
+        rounds,
+        together=args.quick,
+    )
     print(HEAD + "\n" + rows(f"epoch of {lists * each}", costs) + "\n")
     losses, whole, shared = costs["ours"].value
     gap = max(abs(a - b) / abs(b) for a, b in zip(losses, costs["TRL"].value[0], strict=True))

@@ -1,9 +1,10 @@
-"""How fast the probe view is with 100,000 probes, as a browser sees it: milliseconds, bytes sent, and the kernel's processor time.
+"""How fast the probe view is with 100,000 probes, as a browser sees it: milliseconds, bytes sent, and the
+kernel's processor time.
 
     python benchmarks/bench_widgets.py [--rows 100000] [--repeat 5]
 
-Needs what the browser tests need: JupyterLab, Playwright and a Chromium. The probes are copies of those of the recorded run in sample_data, with
-perplexities, requests and states of their own.
+Needs what the browser tests need: JupyterLab, Playwright and a Chromium. The probes are copies of those of
+the recorded run in sample_data, with perplexities, requests and states of their own.
 """
 
 from __future__ import annotations
@@ -26,12 +27,19 @@ HERE = Path(__file__).resolve().parent
 RECORDED = HERE.parent / "sample_data" / "run"
 
 CELLS = (
-    "import os, sys, time\nfrom pathlib import Path\nsys.path.insert(0, {here!r})\nfrom bench_widgets import synthetic\n"
-    "from looptool_kit.widgets import ProbeView\nprobes, samples = synthetic({rows})\nPath('pid').write_text(str(os.getpid()))",
-    "start = time.perf_counter()\nview = ProbeView(probes, samples)\nPath('made').write_text(str(time.perf_counter() - start))\nview",
+    (
+        "import os, sys, time\nfrom pathlib import Path\nsys.path.insert(0, {here!r})\nfrom bench_widgets"
+        " import synthetic\nfrom looptool_kit.widgets import ProbeView\nprobes, samples ="
+        " synthetic({rows})\nPath('pid').write_text(str(os.getpid()))"
+    ),
+    (
+        "start = time.perf_counter()\nview = ProbeView(probes,"
+        " samples)\nPath('made').write_text(str(time.perf_counter() - start))\nview"
+    ),
 )
 
-# Each step starts something and says when what it leads to is on the page; `next` waits for the frame after that.
+# Each step starts something and says when what it leads to is on the page; `next` waits for the frame after
+# that.
 SCRIPT = """() => {
   const q = (s) => document.querySelector(`.jp-OutputArea section[aria-label=probes] ${s}`);
   const frame = () => new Promise((done) => requestAnimationFrame(done));
@@ -98,7 +106,13 @@ def synthetic(rows: int, seed: int = 0) -> tuple[Probes, Samples]:
         copy.__dict__["id"] = f"{i:016x}"
         perplexity, correct = 1 + rng.expovariate(8), rng.random() < 0.6
         state = "failed" if not correct else "borderline" if perplexity > 1.1 else "mastered"
-        change = {"sample_id": copy.id, "perplexity": perplexity, "correct": correct, "match": correct, "state": state}
+        change = {
+            "sample_id": copy.id,
+            "perplexity": perplexity,
+            "correct": correct,
+            "match": correct,
+            "state": state,
+        }
         out.append((copy, probe.model_copy(update=change | ({"faults": ()} if correct else {}))))
     return Probes(p for _, p in out), Samples(s for s, _ in out)
 
@@ -141,15 +155,24 @@ def main() -> None:
         meter = Meter(page, root / "pid")
         open_notebook(page, url, "bench.ipynb", run=False)
         page.evaluate(SCRIPT)
-        page.evaluate("async () => { await jupyterapp.commands.execute('notebook:run-cell-and-select-next') }")
+        page.evaluate(
+            "async () => { await jupyterapp.commands.execute('notebook:run-cell-and-select-next') }"
+        )
         _until(page, (root / "pid").exists)
         page.wait_for_timeout(2000)
         meter.read()
-        print(f"{args.rows:,} probes; medians of {args.repeat} (range) in ms, bytes both ways, kernel CPU in ms", flush=True)
+        print(
+            f"{args.rows:,} probes; medians of {args.repeat} (range) in ms, bytes both ways, kernel CPU"
+            " in ms",
+            flush=True,
+        )
         paint = page.evaluate("() => bench.paint()")
         sent, cpu = meter.read()
         made = 1000 * float((root / "made").read_text())
-        print(f"{'first paint':22}{paint:8.0f}  (of it ProbeView(...) in Python: {made:.0f}){sent:>14,} B{cpu:8.0f}")
+        print(
+            f"{'first paint':22}{paint:8.0f}  (of it ProbeView(...) in Python: {made:.0f}){sent:>14,}"
+            f" B{cpu:8.0f}"
+        )
 
         def measured(name: str, *steps: Callable[[], float], note: str = "") -> None:
             page.wait_for_timeout(300)
@@ -158,7 +181,11 @@ def main() -> None:
             page.wait_for_timeout(300)
             sent, cpu = meter.read()
             n, spread = len(times), f"({min(times):.0f} to {max(times):.0f})"
-            print(f"{name:22}{statistics.median(times):8.0f}  {spread:18}{sent // n:>12,} B{cpu / n:8.0f}  {note}", flush=True)
+            print(
+                f"{name:22}{statistics.median(times):8.0f}  {spread:18}{sent // n:>12,} B{cpu / n:8.0f} "
+                f" {note}",
+                flush=True,
+            )
 
         def js(call: str) -> Callable[[], float]:
             return lambda: float(page.evaluate(f"() => bench.{call}"))

@@ -1,11 +1,13 @@
-"""Does the suite `bfcl` score what it should? Ground truth and corrupted answers through the official checkers, and our matcher against them.
+"""Does the suite `bfcl` score what it should? Ground truth and corrupted answers through the official
+checkers, and our matcher against them.
 
     looptool evaluate --suite bfcl --setup                  # once
     python benchmarks/bfcl_agreement.py                     # everything, all entries; some minutes
     python benchmarks/bfcl_agreement.py --skip-multi-turn   # about a minute
 
-Prints for each category how the benchmark's own labels fare (an answer made of the first acceptable values), how answers fare that must be wrong,
-and how often `acceptable.match_acceptable` gives the official verdict on answers changed in 20 ways.
+Prints for each category how the benchmark's own labels fare (an answer made of the first acceptable values),
+how answers fare that must be wrong, and how often `acceptable.match_acceptable` gives the official verdict on
+answers changed in 20 ways.
 """
 
 from __future__ import annotations
@@ -37,7 +39,12 @@ def _values(fits: Callable[[Any], bool], to: Callable[[Any], Any]) -> Change:
     """Change one argument, top-level or inside a list or an object, that fits."""
 
     def change(calls: Calls, entry: dict[str, Any], rng: random.Random) -> Calls | None:
-        places = [(at, path) for at, call in enumerate(calls) for path in _paths(call.arguments) if fits(_at(call.arguments, path))]
+        places = [
+            (at, path)
+            for at, call in enumerate(calls)
+            for path in _paths(call.arguments)
+            if fits(_at(call.arguments, path))
+        ]
         if not places:
             return None
         at, path = rng.choice(places)
@@ -49,7 +56,9 @@ def _values(fits: Callable[[Any], bool], to: Callable[[Any], Any]) -> Change:
 def _paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     if path:
         yield path
-    for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+    for key, inner in (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    ):
         yield from _paths(inner, (*path, key))
 
 
@@ -71,7 +80,9 @@ def _with(calls: Calls, at: int, **update: Any) -> Calls:
     return [*calls[:at], calls[at].model_copy(update=update), *calls[at + 1 :]]
 
 
-def _arguments(pick: Callable[[ToolCall, dict[str, Any]], list[str]], to: Callable[[dict[str, Any], str], dict[str, Any]]) -> Change:
+def _arguments(
+    pick: Callable[[ToolCall, dict[str, Any]], list[str]], to: Callable[[dict[str, Any], str], dict[str, Any]]
+) -> Change:
     """Change one call's arguments at a name that `pick` offers."""
 
     def change(calls: Calls, entry: dict[str, Any], rng: random.Random) -> Calls | None:
@@ -110,10 +121,15 @@ CHANGES: dict[str, Change] = {
     "another tool": _other_tool,
     "required parameter missing": _arguments(_required, lambda a, n: {k: v for k, v in a.items() if k != n}),
     "optional parameter missing": _arguments(
-        lambda c, e: [n for n in c.arguments if n not in _required(c, e)], lambda a, n: {k: v for k, v in a.items() if k != n}
+        lambda c, e: [n for n in c.arguments if n not in _required(c, e)],
+        lambda a, n: {k: v for k, v in a.items() if k != n},
     ),
-    "parameter unknown": lambda calls, entry, rng: _with(calls, 0, arguments={**calls[0].arguments, "bogus": 1}) if calls else None,
-    "parameter renamed": _arguments(lambda c, e: list(c.arguments), lambda a, n: {(k + "_x" if k == n else k): v for k, v in a.items()}),
+    "parameter unknown": lambda calls, entry, rng: (
+        _with(calls, 0, arguments={**calls[0].arguments, "bogus": 1}) if calls else None
+    ),
+    "parameter renamed": _arguments(
+        lambda c, e: list(c.arguments), lambda a, n: {(k + "_x" if k == n else k): v for k, v in a.items()}
+    ),
     "words added": _values(_is(str), lambda v: v + " qzx"),
     "upper case and a full stop": _values(_is(str), lambda v: v.upper() + "."),
     "exclamation mark": _values(_is(str), lambda v: v + "!"),
@@ -125,18 +141,33 @@ CHANGES: dict[str, Change] = {
     "list item missing": _values(lambda v: isinstance(v, list) and len(v) > 0, lambda v: v[:-1]),
     "null": _values(lambda v: True, lambda v: None),
 }
-MUST_FAIL = ("no call", "one call more", "name unknown", "required parameter missing", "parameter unknown", "words added")
-"""Changes after which no label can accept the answer. For irrelevance no call is right, so there the wrong answer is a call; in Java and JavaScript
-words are not added, because the official reader passes over what follows a literal."""
+MUST_FAIL = (
+    "no call",
+    "one call more",
+    "name unknown",
+    "required parameter missing",
+    "parameter unknown",
+    "words added",
+)
+"""Changes after which no label can accept the answer. For irrelevance no call is right, so there the wrong
+answer is a call; in Java and JavaScript words are not added, because the official reader passes over what
+follows a literal.
+"""
 
 
 # --------------------------------------------------------------- parts
 
 
 def truth_of(entry: dict[str, Any], category: str) -> Calls:
-    """What the label accepts; for relevance, where any call does, and irrelevance, where none does: a call of the first tool."""
+    """What the label accepts; for relevance, where any call does, and irrelevance, where none does: a call of
+    the first tool.
+    """
     if "relevance" in category:
-        return [ToolCall(name=entry["docs"][0]["name"].replace(".", "_"))] if entry["docs"] else [ToolCall(name="anything")]
+        return (
+            [ToolCall(name=entry["docs"][0]["name"].replace(".", "_"))]
+            if entry["docs"]
+            else [ToolCall(name="anything")]
+        )
     return list(first_acceptable(entry["truth"], entry["docs"], language_of(category)))
 
 
@@ -167,20 +198,31 @@ def single_turn(worker: Worker, loaded: dict[str, list[dict[str, Any]]]) -> None
             elif "relevance" in category:
                 wrongs = [[]]
             else:
-                kinds = [kind for kind in MUST_FAIL if kind != "words added" or language_of(category) == "python"]
+                kinds = [
+                    kind for kind in MUST_FAIL if kind != "words added" or language_of(category) == "python"
+                ]
                 wrongs = [made for kind in kinds if (made := CHANGES[kind](truth, entry, rng)) is not None]
             for made in wrongs:
                 count["corrupted"] += 1
                 count["wrongly valid"] += official(worker, entry, made)[0]
-        print(f"{category:26}{count['n']:6}{count['valid']:13}{count['corrupted']:11}{count['wrongly valid']:15}")
+        print(
+            f"{category:26}{count['n']:6}{count['valid']:13}{count['corrupted']:11}{count['wrongly valid']:15}"
+        )
         total += count
-    print(f"{'single-turn':26}{total['n']:6}{total['valid']:13}{total['corrupted']:11}{total['wrongly valid']:15}")
-    print(f"ground truth: {total['valid']}/{total['n']} = {100 * total['valid'] / total['n']:.2f}%; not valid: {', '.join(unsatisfied)}")
+    print(
+        f"{'single-turn':26}{total['n']:6}{total['valid']:13}{total['corrupted']:11}{total['wrongly valid']:15}"
+    )
+    print(
+        f"ground truth: {total['valid']}/{total['n']} = {100 * total['valid'] / total['n']:.2f}%; not valid:"
+        f" {', '.join(unsatisfied)}"
+    )
 
 
 def multi_turn(worker: Worker) -> None:
     """Ground truth through the official environments, and dialogues that must fail."""
-    print(f"{'category':26}{'n':>6}{'truth valid':>13}{'silent valid':>13}{'a turn left out':>16}{'wrong names':>12}")
+    print(
+        f"{'category':26}{'n':>6}{'truth valid':>13}{'silent valid':>13}{'a turn left out':>16}{'wrong names':>12}"
+    )
     total = 0
     valid_total = 0
     for category in MULTI_TURN:
@@ -200,7 +242,9 @@ def multi_turn(worker: Worker) -> None:
                 count[name] += worker.ask("check_turns", id=entry["id"], turns=turns, source=True)["valid"]
         total += len(entries)
         valid_total += count["truth"]
-        print(f"{category:26}{len(entries):6}{count['truth']:13}{count['silent']:13}{count['omitted']:16}{count['names']:12}")
+        print(
+            f"{category:26}{len(entries):6}{count['truth']:13}{count['silent']:13}{count['omitted']:16}{count['names']:12}"
+        )
     print(f"ground truth: {valid_total}/{total} = {100 * valid_total / total:.2f}%")
 
 
@@ -221,7 +265,9 @@ def agreement(worker: Worker, loaded: dict[str, list[dict[str, Any]]], per: int)
                 if answer is None:
                     continue
                 theirs = official(worker, entry, answer)
-                ours = match_acceptable(answer, entry["truth"], entry["docs"], language_of(category), category)
+                ours = match_acceptable(
+                    answer, entry["truth"], entry["docs"], language_of(category), category
+                )
                 cases[foreign] += 1
                 same[foreign] += ours.valid == theirs[0]
                 same_error[foreign] += (ours.valid, ours.error_type) == theirs
@@ -229,7 +275,9 @@ def agreement(worker: Worker, loaded: dict[str, list[dict[str, Any]]], per: int)
                 by_kind[kind]["accepted"] += theirs[0]
                 by_kind[kind]["same"] += ours.valid == theirs[0]
                 if ours.valid != theirs[0]:
-                    differing.append(f"{entry['id']}, {kind}: official {theirs}, ours {ours.error_type or 'valid'}")
+                    differing.append(
+                        f"{entry['id']}, {kind}: official {theirs}, ours {ours.error_type or 'valid'}"
+                    )
                 made += 1
                 if made == per:
                     break
@@ -240,15 +288,23 @@ def agreement(worker: Worker, loaded: dict[str, list[dict[str, Any]]], per: int)
         if n := cases[foreign]:
             lo, hi = wilson(same[foreign], n)
             print(
-                f"{name}: same verdict {same[foreign]}/{n} = {same[foreign] / n:.4f} [{lo:.4f}, {hi:.4f}], same error too {same_error[foreign]}/{n}"
+                f"{name}: same verdict {same[foreign]}/{n} = {same[foreign] / n:.4f} [{lo:.4f}, {hi:.4f}],"
+                f" same error too {same_error[foreign]}/{n}"
             )
     print("\n".join(differing))
 
 
 def main() -> None:
     """Parse the arguments and print the three parts."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--per", type=int, default=3, help="cases of each kind of change in each category (default 3: more than 520 in all)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--per",
+        type=int,
+        default=3,
+        help="cases of each kind of change in each category (default 3: more than 520 in all)",
+    )
     parser.add_argument("--skip-multi-turn", action="store_true")
     given = parser.parse_args()
     print(f"bfcl-eval {VERSION}")

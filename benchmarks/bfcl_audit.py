@@ -1,10 +1,12 @@
-"""Labels of BFCL that cannot be right, each with its reason: rules over labels, tools and requests, every claim tried on the official checker.
+"""Labels of BFCL that cannot be right, each with its reason: rules over labels, tools and requests, every
+claim tried on the official checker.
 
     looptool evaluate --suite bfcl --setup     # once
     python benchmarks/bfcl_audit.py            # writes docs/bfcl-audit.md; some minutes
     python benchmarks/bfcl_audit.py --candidates   # also prints what the evidence rule found and reading did not confirm
 
-A rule stays only where every entry that it gives stood up to reading it. What was tried and dropped stands at the end of the document.
+A rule stays only where every entry that it gives stood up to reading it. What was tried and dropped stands at
+the end of the document.
 """
 
 from __future__ import annotations
@@ -42,11 +44,16 @@ SECTIONS = {
     "lacks": "The label speaks of a parameter that the function lacks (harmless: it may be left out)",
 }
 NOTES = {
-    "forbidden": "Each value of the tool's own enum was tried and rejected. In two of them (`live_multiple_947-197-0`, "
-    "`live_parallel_multiple_2-2-0`) the tool's description allows more than its enum, so that the enum may be what is wrong; a model that keeps to "
-    "the schema loses the point all the same.",
+    "forbidden": (
+        "Each value of the tool's own enum was tried and rejected. In two of them (`live_multiple_947-197-0`,"
+        " `live_parallel_multiple_2-2-0`) the tool's description allows more than its enum, so that the enum"
+        " may be what is wrong; a model that keeps to the schema loses the point all the same."
+    ),
     "contradiction": "Whatever is answered, one of the two counts it as wrong.",
-    "quotes": "The checker's reader leaves the quotes on the elements and compares them with the label's text, which has none.",
+    "quotes": (
+        "The checker's reader leaves the quotes on the elements and compares them with the label's text,"
+        " which has none."
+    ),
 }
 READ = {
     ("live_multiple_146-58-0", "perPage"): "the request says nothing about pages; the tool allows 3 to 100, the label only 100",
@@ -69,13 +76,18 @@ class Auditor:
 
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
-        self.entries = {category: worker.ask("entries", category=category) for category in tqdm(CATEGORIES, desc="entries")}
+        self.entries = {
+            category: worker.ask("entries", category=category)
+            for category in tqdm(CATEGORIES, desc="entries")
+        }
 
     def accepts(self, entry: dict[str, Any], calls: list[ToolCall]) -> bool:
         return self.worker.ask("check", id=entry["id"], calls=[[c.name, c.arguments] for c in calls])["valid"]
 
     def labels(self) -> Iterator[tuple[str, dict[str, Any], int, str, dict[str, list[Any]], dict[str, Any]]]:
-        """(category, entry, number of the call, parameter, acceptable values of the call, parameters' schema) of every labelled call's parameter."""
+        """(category, entry, number of the call, parameter, acceptable values of the call, parameters' schema)
+        of every labelled call's parameter.
+        """
         for category in SINGLE_TURN:
             for entry in self.entries[category]:
                 docs = {doc["name"]: doc["parameters"] for doc in entry["docs"]}
@@ -84,7 +96,9 @@ class Auditor:
                     for parameter in values:
                         yield category, entry, at, parameter, values, docs[name]
 
-    def with_value(self, category: str, entry: dict[str, Any], at: int, parameter: str, value: Any) -> list[ToolCall]:
+    def with_value(
+        self, category: str, entry: dict[str, Any], at: int, parameter: str, value: Any
+    ) -> list[ToolCall]:
         """The label's answer with another value."""
         calls = list(first_acceptable(entry["truth"], entry["docs"], language_of(category)))
         calls[at] = calls[at].model_copy(update={"arguments": {**calls[at].arguments, parameter: value}})
@@ -114,33 +128,54 @@ def unsatisfiable(a: Auditor) -> Iterator[Finding]:
                 schema = docs[name]
                 for parameter in schema.get("required", ()):
                     if parameter not in values:
-                        reasons.append(f"`{name}` requires `{parameter}`, the label has no such parameter: with it and without it an answer is wrong")
-                    elif not [v for v in values[parameter] if v != ""] and schema["properties"][parameter]["type"] != "string":
+                        reasons.append(
+                            f"`{name}` requires `{parameter}`, the label has no such parameter: with it and"
+                            " without it an answer is wrong"
+                        )
+                    elif (
+                        not [v for v in values[parameter] if v != ""]
+                        and schema["properties"][parameter]["type"] != "string"
+                    ):
                         kind = schema["properties"][parameter]["type"]
-                        reasons.append(f'the required {kind} `{parameter}` has no acceptable value but "", which is no {kind}')
+                        reasons.append(
+                            f'the required {kind} `{parameter}` has no acceptable value but "", which is no'
+                            f" {kind}"
+                        )
                 for parameter, accepted in values.items():
                     described = schema["properties"].get(parameter)
                     if described is None and "" not in accepted:
                         reasons.append(f"the label demands `{parameter}`, which `{name}` does not have")
-                    elif described and described["type"] == "HashMap" and any(isinstance(v, str) for d in accepted if d for v in d.values()):
+                    elif (
+                        described
+                        and described["type"] == "HashMap"
+                        and any(isinstance(v, str) for d in accepted if d for v in d.values())
+                    ):
                         reasons.append(
-                            f"inside the map `{parameter}` a text stands where a list of acceptable values belongs, so it is read letter by letter: "
-                            "the text itself is rejected, each single letter of it is accepted"
+                            f"inside the map `{parameter}` a text stands where a list of acceptable values"
+                            " belongs, so it is read letter by letter: the text itself is rejected, each"
+                            " single letter of it is accepted"
                         )
                     elif described and _mixed(described, accepted):
                         reasons.append(
-                            f"the label wants numbers or truth values in the list `{parameter}`, whose elements are read as text (type any)"
+                            f"the label wants numbers or truth values in the list `{parameter}`, whose"
+                            " elements are read as text (type any)"
                         )
             yield Finding("unsatisfiable", f"`{entry['id']}`", "; ".join(reasons) or "CAUSE NOT FOUND")
 
 
 def _mixed(described: dict[str, Any], accepted: list[Any]) -> bool:
     """Whether other things than text stand in a Java list whose elements have no declared type."""
-    return described["type"] == "ArrayList" and described["items"]["type"] == "any" and any(not isinstance(v, str) for a in accepted for v in a)
+    return (
+        described["type"] == "ArrayList"
+        and described["items"]["type"] == "any"
+        and any(not isinstance(v, str) for a in accepted for v in a)
+    )
 
 
 def forbidden(a: Auditor) -> Iterator[Finding]:
-    """No acceptable value obeys the tool's enum or element type, and the checker rejects every value (of a short enum: each) that does."""
+    """No acceptable value obeys the tool's enum or element type, and the checker rejects every value (of a
+    short enum: each) that does.
+    """
     for category, entry, at, parameter, values, schema in a.labels():
         described = schema["properties"].get(parameter)
         accepted = [v for v in values[parameter] if v != ""]
@@ -153,17 +188,34 @@ def forbidden(a: Auditor) -> Iterator[Finding]:
         section = "leave_out" if "" in values[parameter] else "forbidden"
         if enum and kind not in ("array", "dict") and not any(v in enum for v in accepted):
             if not any(a.accepts(entry, a.with_value(category, entry, at, parameter, v)) for v in enum):
-                yield Finding(section, f"`{entry['id']}`", f"`{parameter}`: accepted {show(accepted)}, the tool allows {show(enum)}")
-        elif kind == "array" and items and not any(_typed(v, items.get("type", "any")) for a_ in accepted if isinstance(a_, list) for v in a_):
-            if all(isinstance(v, list) and v for v in accepted):
-                yield Finding(section, f"`{entry['id']}`", f"`{parameter}`: accepted {show(accepted)}, the tool takes a list of {items['type']}")
-        elif not any(_typed(v, kind) for v in accepted):
-            said = " ".join(m["content"] for m in entry["turns"][0])
-            if not any(isinstance(v, str) and v in said for v in accepted):  # a variable's name in the request stands for its value
                 yield Finding(
                     section,
                     f"`{entry['id']}`",
-                    f"`{parameter}`: accepted {show(accepted)}, the tool takes {'an' if kind[0] in 'aio' else 'a'} {kind}",
+                    f"`{parameter}`: accepted {show(accepted)}, the tool allows {show(enum)}",
+                )
+        elif (
+            kind == "array"
+            and items
+            and not any(
+                _typed(v, items.get("type", "any")) for a_ in accepted if isinstance(a_, list) for v in a_
+            )
+        ):
+            if all(isinstance(v, list) and v for v in accepted):
+                yield Finding(
+                    section,
+                    f"`{entry['id']}`",
+                    f"`{parameter}`: accepted {show(accepted)}, the tool takes a list of {items['type']}",
+                )
+        elif not any(_typed(v, kind) for v in accepted):
+            said = " ".join(m["content"] for m in entry["turns"][0])
+            if not any(
+                isinstance(v, str) and v in said for v in accepted
+            ):  # a variable's name in the request stands for its value
+                yield Finding(
+                    section,
+                    f"`{entry['id']}`",
+                    f"`{parameter}`: accepted {show(accepted)}, the tool takes"
+                    f" {'an' if kind[0] in 'aio' else 'a'} {kind}",
                 )
 
 
@@ -177,7 +229,9 @@ def quotes(a: Auditor) -> Iterator[Finding]:
     """Java arrays of strings whose label accepts an array only where its strings have no quotes."""
     for category, entry, at, parameter, values, schema in a.labels():
         described = schema["properties"].get(parameter, {})
-        lists = [v for v in values[parameter] if isinstance(v, list) and v and all(isinstance(x, str) for x in v)]
+        lists = [
+            v for v in values[parameter] if isinstance(v, list) and v and all(isinstance(x, str) for x in v)
+        ]
         if language_of(category) != "java" or described.get("type") != "Array" or not lists:
             continue
         right = f"new String[]{{{', '.join(json.dumps(x) for x in lists[0])}}}"
@@ -185,15 +239,21 @@ def quotes(a: Auditor) -> Iterator[Finding]:
         if a.accepts(entry, a.with_value(category, entry, at, parameter, bare)) and not a.accepts(
             entry, a.with_value(category, entry, at, parameter, right)
         ):
-            yield Finding("quotes", f"`{entry['id']}`", f"`{parameter}`: `{right}` is rejected, `{bare}` accepted")
+            yield Finding(
+                "quotes", f"`{entry['id']}`", f"`{parameter}`: `{right}` is rejected, `{bare}` accepted"
+            )
 
 
 def contradictions(a: Auditor) -> Iterator[Finding]:
-    """Entries with the same messages and the same tools (in any order), of which one wants a call and the other none, or other calls."""
+    """Entries with the same messages and the same tools (in any order), of which one wants a call and the
+    other none, or other calls.
+    """
     groups: dict[str, list[tuple[str, dict[str, Any]]]] = defaultdict(list)
     for category in SINGLE_TURN:
         for entry in a.entries[category]:
-            groups[json.dumps([entry["turns"], sorted(json.dumps(d, sort_keys=True) for d in entry["docs"])])].append((category, entry))
+            groups[
+                json.dumps([entry["turns"], sorted(json.dumps(d, sort_keys=True) for d in entry["docs"])])
+            ].append((category, entry))
     for group in groups.values():
         for i, (category, entry) in enumerate(group):
             for other_category, other in group[i + 1 :]:
@@ -201,11 +261,18 @@ def contradictions(a: Auditor) -> Iterator[Finding]:
                 if none[0] != none[1]:
                     pair = f"`{entry['id']}` and `{other['id']}`"
                     yield Finding(
-                        "contradiction", pair, "the same messages and the same tools; the first wants a call, the second counts any call as wrong"
+                        "contradiction",
+                        pair,
+                        "the same messages and the same tools; the first wants a call, the second counts any"
+                        " call as wrong",
                     )
-                elif not any(none) and not a.accepts(other, list(first_acceptable(entry["truth"], entry["docs"]))):
+                elif not any(none) and not a.accepts(
+                    other, list(first_acceptable(entry["truth"], entry["docs"]))
+                ):
                     yield Finding(
-                        "contradiction", f"`{entry['id']}` and `{other['id']}`", "the same messages and tools; one's answer is wrong for the other"
+                        "contradiction",
+                        f"`{entry['id']}` and `{other['id']}`",
+                        "the same messages and tools; one's answer is wrong for the other",
                     )
 
 
@@ -214,14 +281,22 @@ def lacks(a: Auditor) -> Iterator[Finding]:
     for _, entry, at, parameter, values, schema in a.labels():
         if parameter not in schema["properties"] and "" in values[parameter]:
             name = next(iter(entry["truth"][at]))
-            yield Finding("lacks", f"`{entry['id']}`", f"`{parameter}` of `{name}`: an answer that uses an acceptable value of it is rejected")
+            yield Finding(
+                "lacks",
+                f"`{entry['id']}`",
+                f"`{parameter}` of `{name}`: an answer that uses an acceptable value of it is rejected",
+            )
 
 
 def multi_turn(a: Auditor) -> Iterator[Finding]:
     """Ground-truth calls of a tool that is not there yet, or with an argument of another type than declared."""
     for category in MULTI_TURN:
         for entry in a.entries[category]:
-            known = {doc["name"]: doc["parameters"]["properties"] for docs in entry["later"].values() for doc in docs}
+            known = {
+                doc["name"]: doc["parameters"]["properties"]
+                for docs in entry["later"].values()
+                for doc in docs
+            }
             present = {doc["name"] for doc in entry["tools"]}
             known |= {doc["name"]: doc["parameters"]["properties"] for doc in entry["tools"]}
             for at, turn in enumerate(entry["truth"]):
@@ -230,9 +305,15 @@ def multi_turn(a: Auditor) -> Iterator[Finding]:
                     call = ast.parse(text, mode="eval").body
                     assert isinstance(call, ast.Call) and isinstance(call.func, ast.Name)
                     if call.func.id not in present:
-                        later = next(t for t, docs in entry["later"].items() if call.func.id in [d["name"] for d in docs])
+                        later = next(
+                            t
+                            for t, docs in entry["later"].items()
+                            if call.func.id in [d["name"] for d in docs]
+                        )
                         yield Finding(
-                            "withheld", f"`{entry['id']}`", f"turn {at} wants `{text}`; `{call.func.id}` is only handed out in turn {later}"
+                            "withheld",
+                            f"`{entry['id']}`",
+                            f"turn {at} wants `{text}`; `{call.func.id}` is only handed out in turn {later}",
                         )
                     for argument in call.keywords:
                         kind = known[call.func.id].get(argument.arg or "", {}).get("type", "any")
@@ -241,26 +322,45 @@ def multi_turn(a: Auditor) -> Iterator[Finding]:
                         except ValueError:
                             continue
                         if not _typed(value, kind):
-                            yield Finding("wrong_type", f"`{entry['id']}`", f"turn {at} wants `{text}`; the tool declares `{argument.arg}` as {kind}")
+                            yield Finding(
+                                "wrong_type",
+                                f"`{entry['id']}`",
+                                f"turn {at} wants `{text}`; the tool declares `{argument.arg}` as {kind}",
+                            )
 
 
 def guesses(a: Auditor, candidates: list[str]) -> Iterator[Finding]:
-    """Evidence: a number must be given that the dialogue does not say, in digits or in words, and that no default gives; then reading."""
+    """Evidence: a number must be given that the dialogue does not say, in digits or in words, and that no
+    default gives; then reading.
+    """
     samples: dict[str, Any] = {}
     for category, entry, at, parameter, values, schema in a.labels():
         described = schema["properties"].get(parameter, {})
         accepted = values[parameter]
-        if language_of(category) != "python" or not accepted or not all(type(v) in (int, float) for v in accepted):
+        if (
+            language_of(category) != "python"
+            or not accepted
+            or not all(type(v) in (int, float) for v in accepted)
+        ):
             continue
         sample = samples.setdefault(entry["id"], sample_of(entry, category))
         text = " ".join(m.content for m in sample.messages)
         said = {float(n.replace(",", "")) for n in re.findall(r"\d[\d,]*(?:\.\d+)?", text)}
-        if not {abs(float(v)) for v in accepted} & said and all(ground(v, described, sample, parameter).supported == 0 for v in accepted):
+        if not {abs(float(v)) for v in accepted} & said and all(
+            ground(v, described, sample, parameter).supported == 0 for v in accepted
+        ):
             why = READ.get((entry["id"], parameter))
             if why is None:
                 candidates.append(f"{entry['id']} {parameter} {accepted}")
-            elif not a.accepts(entry, a.with_value(category, entry, at, parameter, accepted[0] - (1 if isinstance(accepted[0], int) else 0.5))):
-                yield Finding("guess", f"`{entry['id']}`", f"`{parameter}` must be {show(accepted[0])}: {why}")
+            elif not a.accepts(
+                entry,
+                a.with_value(
+                    category, entry, at, parameter, accepted[0] - (1 if isinstance(accepted[0], int) else 0.5)
+                ),
+            ):
+                yield Finding(
+                    "guess", f"`{entry['id']}`", f"`{parameter}` must be {show(accepted[0])}: {why}"
+                )
 
 
 # ------------------------------------------------------------- document
@@ -268,30 +368,62 @@ def guesses(a: Auditor, candidates: list[str]) -> Iterator[Finding]:
 
 def document(findings: list[Finding], rows: int, dialogues: int, unconfirmed: int) -> str:
     """The Markdown text."""
-    serious = len({i for f in findings if f.section not in ("leave_out", "lacks") for i in re.findall(r"`([^`]+)`", f.ids)})
+    serious = len(
+        {
+            i
+            for f in findings
+            if f.section not in ("leave_out", "lacks")
+            for i in re.findall(r"`([^`]+)`", f.ids)
+        }
+    )
     out = [
         "# Labels of BFCL that cannot be right",
         "",
-        f"Written by `python benchmarks/bfcl_audit.py` from the data and the checkers of bfcl-eval {VERSION}: {rows} single-turn entries and "
-        f"{dialogues} dialogues. {serious} entries have a label that cannot be right, or that contradicts its own tool or another entry; with those "
-        f"that do no harm there are {len(findings)} findings. Accepted and rejected mean: by the official checker. Turns count from 0.",
+        (
+            "Written by `python benchmarks/bfcl_audit.py` from the data and the checkers of bfcl-eval"
+            f" {VERSION}: {rows} single-turn entries and {dialogues} dialogues. {serious} entries have a"
+            " label that cannot be right, or that contradicts its own tool or another entry; with those that"
+            f" do no harm there are {len(findings)} findings. Accepted and rejected mean: by the official"
+            " checker. Turns count from 0."
+        ),
         "",
     ]
     for section, title in SECTIONS.items():
         of = [f for f in findings if f.section == section]
-        out += [f"## {title} ({len(of)})", "", *([NOTES[section], ""] if section in NOTES else []), *(f"- {f.ids}: {f.reason}" for f in of), ""]
+        out += [
+            f"## {title} ({len(of)})",
+            "",
+            *([NOTES[section], ""] if section in NOTES else []),
+            *(f"- {f.ids}: {f.reason}" for f in of),
+            "",
+        ]
     out += [
         "## What was left out, on purpose",
         "",
-        "- `null` as an acceptable value, and values that equal the tool's own default, where the schema allows neither: the document's slip.",
-        "- Labels that name a variable of the request (`data['sales']`) where a list is declared: BFCL's convention.",
-        "- Required parameters that the label marks as optional: they may mean that an empty text is accepted.",
+        (
+            "- `null` as an acceptable value, and values that equal the tool's own default, where the schema"
+            " allows neither: the document's slip."
+        ),
+        (
+            "- Labels that name a variable of the request (`data['sales']`) where a list is declared: BFCL's"
+            " convention."
+        ),
+        (
+            "- Required parameters that the label marks as optional: they may mean that an empty text is"
+            " accepted."
+        ),
         "- Entries with the same request but other wording in their tools: similar is not the same.",
         "- Optional parameters that the label demands although they equal the default: strict, not wrong.",
-        f"- {unconfirmed} other numbers that the grounding rule did not find in the request: units and conversions that it does not read, "
-        "identifiers that the tool's description lists, common knowledge.",
+        (
+            f"- {unconfirmed} other numbers that the grounding rule did not find in the request: units and"
+            " conversions that it does not read, identifiers that the tool's description lists, common"
+            " knowledge."
+        ),
         "",
-        "Not looked for: values that are wrong although they obey the schema and are in the request. Finding those takes a judge, and a judge errs.",
+        (
+            "Not looked for: values that are wrong although they obey the schema and are in the request."
+            " Finding those takes a judge, and a judge errs."
+        ),
         "",
     ]
     return "\n".join(out)
@@ -299,7 +431,9 @@ def document(findings: list[Finding], rows: int, dialogues: int, unconfirmed: in
 
 def main() -> None:
     """Run the rules and write the document."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path, default=Path(__file__).parent.parent / "docs" / "bfcl-audit.md")
     parser.add_argument("--candidates", action="store_true")
     given = parser.parse_args()

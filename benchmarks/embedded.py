@@ -5,11 +5,11 @@
 
 The data is procedural: the world's split `train`, without the domains of the CPU presets, so that the loop's
 tools, the held-out tools, values and phrasings stay new to the model, and made-up tools (made_up_tools.py).
-Samples of one tool list share its tokens. One GPU takes minutes; without one the script first measures a small pass and says how many hours
-it would take. Stopped, the same command goes on from the last checkpoint.
+Samples of one tool list share its tokens. One GPU takes minutes; without one the script first measures a
+small pass and says how many hours it would take. Stopped, the same command goes on from the last checkpoint.
 
-`--check` evaluates the shipped adapter, or another one, on held-out samples, with `--bfcl N` on N entries
-of each single-turn category of BFCL too (needs `looptool evaluate --suite bfcl --setup`), and writes the tables
+`--check` evaluates the shipped adapter, or another one, on held-out samples, with `--bfcl N` on N entries of
+each single-turn category of BFCL too (needs `looptool evaluate --suite bfcl --setup`), and writes the tables
 into docs/embedded.md. What is finished is not done again.
 """
 
@@ -59,7 +59,9 @@ WARM_UP = 30
 COMPILED = 5
 """Steps that compile a GPU's kernels: --minutes is not counted from them."""
 CUT_AT = 0.75
-"""Share of the tokens after which the adapter is cut to the rank that is saved; the rest makes up for what that loses."""
+"""Share of the tokens after which the adapter is cut to the rank that is saved; the rest makes up for what
+that loses.
+"""
 MOST_ADDED = 5
 """Tools of other domains that a tool list of the world may get beside its own."""
 LONG = 10.0
@@ -113,7 +115,8 @@ def in_words(sample: Sample) -> bool:
 
 
 def widened(samples: Sequence[Sample], of: Sequence[str], share: float, rng: Random) -> list[Sample]:
-    """The samples, those of a share of the tool lists with tools of other domains beside their own, in any order.
+    """The samples, those of a share of the tool lists with tools of other domains beside their own, in any
+    order.
 
     No domain that one of the list's samples is about gives a tool, so what was right to answer still is.
     """
@@ -184,7 +187,9 @@ def stream(spec: dict[str, Any], model: str, limit: int, first: int, workers: in
     """(number, chunk) from chunk `first` on, without end; `workers` processes work ahead (0: this one)."""
     if not workers:
         yield from ((n, prepare(spec, n, model, limit)) for n in count(first))
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:  # whose processes end with it, whatever they do
+    with multiprocessing.get_context("spawn").Pool(
+        workers
+    ) as pool:  # whose processes end with it, whatever they do
         waiting: deque[Any] = deque()
         for n in count(first):
             while len(waiting) <= workers:
@@ -287,17 +292,28 @@ def make(args: argparse.Namespace) -> None:
     _finish(args, spec, state, policy, limit, torch.cuda.get_device_name() if cuda else "CPU")
 
 
-def passes(spec: dict[str, Any], model: str, limit: int, workers: int, state: dict[str, Any]) -> Iterator[tuple[list[Row], dict[str, Any]]]:
-    """The passes that `state` has not seen, each with what it changes in `state`. Ends the script where a chunk is empty."""
+def passes(
+    spec: dict[str, Any], model: str, limit: int, workers: int, state: dict[str, Any]
+) -> Iterator[tuple[list[Row], dict[str, Any]]]:
+    """The passes that `state` has not seen, each with what it changes in `state`. Ends the script where a
+    chunk is empty.
+    """
     first, left_out, bad_tools = state["chunk"], dict(state["left_out"]), set(state["bad_tools"])
     with closing(stream(spec, model, limit, first, workers)) as chunks:
         for number, chunk in chunks:
             if not chunk.passes:
-                raise SystemExit(f"No sample of seed {seed_of(spec, number)} is left: a benchmark has them all.")
+                raise SystemExit(
+                    f"No sample of seed {seed_of(spec, number)} is left: a benchmark has them all."
+                )
             left_out[number] = chunk.left_out
             bad_tools |= set(chunk.bad_tools)
             for at in range(state["at"] if number == first else 0, len(chunk.passes)):
-                now = {"chunk": number, "at": at + 1, "left_out": dict(left_out), "bad_tools": sorted(bad_tools)}
+                now = {
+                    "chunk": number,
+                    "at": at + 1,
+                    "left_out": dict(left_out),
+                    "bad_tools": sorted(bad_tools),
+                }
                 yield chunk.passes[at], now
 
 
@@ -418,11 +434,11 @@ def _finish(
     }
     write_json(folder / "data.json", facts)
     print(
-        f"Rank {args.rank} cut to {args.keep} kept {state['energy']:.1%} of the update's energy.\n"
-        f"Left out because a benchmark has them: {left_out} samples, {len(state['bad_tools'])} tools.\n"
-        f"Wrote {folder}, SHA-256 {found}.\n"
-        f"Evaluate it: python benchmarks/embedded.py --check --adapter {folder}\n"
-        "Ship it: copy its files into looptool_kit/policy/embedded, set ADAPTER_SHA256 in looptool_kit/policy/models.py."
+        f"Rank {args.rank} cut to {args.keep} kept {state['energy']:.1%} of the update's energy.\nLeft out"
+        f" because a benchmark has them: {left_out} samples, {len(state['bad_tools'])} tools.\nWrote"
+        f" {folder}, SHA-256 {found}.\nEvaluate it: python benchmarks/embedded.py --check --adapter"
+        f" {folder}\nShip it: copy its files into looptool_kit/policy/embedded, set ADAPTER_SHA256 in"
+        " looptool_kit/policy/models.py."
     )
 
 
@@ -488,7 +504,9 @@ def _held_out(args: argparse.Namespace, policy: Any, n: int) -> list[Any]:
     return out
 
 
-def _show(card: Path | None, mark: str, head: str, scores: dict[str, list[Score]], parts: dict[str, str]) -> None:
+def _show(
+    card: Path | None, mark: str, head: str, scores: dict[str, list[Score]], parts: dict[str, str]
+) -> None:
     lines = [f"Printed by {head}; 95% intervals (Wilson).", "", "| | "]
     lines[-1] += " | ".join(f"{p} | of" for p in scores) + " |\n| --- |" + " --- | --- |" * len(scores)
     for name, wanted in parts.items():
@@ -525,7 +543,9 @@ def weights_of(text: str) -> dict[str, float]:
         except ValueError:
             raise argparse.ArgumentTypeError(f"{part!r} is not KIND=WEIGHT") from None
         if name not in world.KINDS or not 0 <= out[name] < math.inf:
-            raise argparse.ArgumentTypeError(f"{part!r}: kinds are {', '.join(world.KINDS)}, weights 0 or more")
+            raise argparse.ArgumentTypeError(
+                f"{part!r}: kinds are {', '.join(world.KINDS)}, weights 0 or more"
+            )
     return out
 
 

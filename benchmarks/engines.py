@@ -1,10 +1,12 @@
-"""The engines side by side: vLLM's CPU build against the `transformers` engine, on the same prompts. Writes docs/engines.md.
+"""The engines side by side: vLLM's CPU build against the `transformers` engine, on the same prompts. Writes
+docs/engines.md.
 
     make test-vllm                                      # builds .venv-vllm
     python benchmarks/engines.py [--vllm .venv-vllm/bin/python] [--prompts 24] [--new 48] [--rounds 2]
 
-Each engine works in a process and an environment of its own, turn about, on one file of prompts. What is finished stays in runs/engines and is not
-repeated (--again begins anew). CPU seconds are those of the process and its children: on a busy machine they mean more than wall seconds.
+Each engine works in a process and an environment of its own, turn about, on one file of prompts. What is
+finished stays in runs/engines and is not repeated (--again begins anew). CPU seconds are those of the process
+and its children: on a busy machine they mean more than wall seconds.
 """
 
 from __future__ import annotations
@@ -82,7 +84,11 @@ def work(side: str, job: dict[str, Any]) -> dict[str, Any]:
         engine.use(adapter)
     else:
         merged_copy(policy, engine.model)
-    rollout = [c for group in engine.generate(samples[:: len(samples) // 4][:4], Sampling(job["new"], 1.0, 8)) for c in group]
+    rollout = [
+        c
+        for group in engine.generate(samples[:: len(samples) // 4][:4], Sampling(job["new"], 1.0, 8))
+        for c in group
+    ]
     lap("rollout")
     where = Path(sys.prefix) / "lib"
     versions = {}
@@ -98,7 +104,9 @@ def work(side: str, job: dict[str, Any]) -> dict[str, Any]:
         "scores": [list(s) for s in scores],
         "rollout_tokens": sum(len(c.token_ids) for c in rollout),
         "peak_gb": peak,
-        "install_gb": sum(f.lstat().st_size for f in where.rglob("*") if f.is_file() and not f.is_symlink()) / 1e9,
+        "install_gb": (
+            sum(f.lstat().st_size for f in where.rglob("*") if f.is_file() and not f.is_symlink()) / 1e9
+        ),
         "versions": versions,
         "load": round(os.getloadavg()[0], 1),
     }
@@ -134,28 +142,46 @@ def document(job: dict[str, Any], runs: dict[str, list[dict[str, Any]]], command
     a, b = (runs[side][0] for side in SIDES)
     same = [i for i, (x, y) in enumerate(zip(a["ids"], b["ids"], strict=True)) if x == y]
     gaps = [abs(perplexity(b["logprobs"][i]) / perplexity(a["logprobs"][i]) - 1) for i in same]
-    score_gap = max(abs(x - y) for s, t in zip(a["scores"], b["scores"], strict=True) for x, y in zip(s, t, strict=True))
+    score_gap = max(
+        abs(x - y) for s, t in zip(a["scores"], b["scores"], strict=True) for x, y in zip(s, t, strict=True)
+    )
     tokens = {side: sum(map(len, runs[side][0]["ids"])) for side in SIDES}
     read = sum(map(len, a["scores"]))
     lines = []
     for title, value in (
-        ("start: import, load, first two tokens: CPU seconds (wall)", lambda s: f"{best(runs[s], 'start', 1):.1f} ({best(runs[s], 'start', 0):.1f})"),
-        ("generate: CPU seconds (wall)", lambda s: f"{best(runs[s], 'generate', 1):.1f} ({best(runs[s], 'generate', 0):.1f})"),
+        (
+            "start: import, load, first two tokens: CPU seconds (wall)",
+            lambda s: f"{best(runs[s], 'start', 1):.1f} ({best(runs[s], 'start', 0):.1f})",
+        ),
+        (
+            "generate: CPU seconds (wall)",
+            lambda s: f"{best(runs[s], 'generate', 1):.1f} ({best(runs[s], 'generate', 0):.1f})",
+        ),
         ("new tokens a CPU second", lambda s: f"{tokens[s] / best(runs[s], 'generate', 1):.0f}"),
         ("new tokens a second", lambda s: f"{tokens[s] / best(runs[s], 'generate', 0):.0f}"),
-        ("score the labels: CPU seconds (wall)", lambda s: f"{best(runs[s], 'score', 1):.1f} ({best(runs[s], 'score', 0):.1f})"),
+        (
+            "score the labels: CPU seconds (wall)",
+            lambda s: f"{best(runs[s], 'score', 1):.1f} ({best(runs[s], 'score', 0):.1f})",
+        ),
         (
             "a GRPO step's completions, the adapter taken over first: CPU seconds (wall)",
             lambda s: f"{best(runs[s], 'rollout', 1):.1f} ({best(runs[s], 'rollout', 0):.1f})",
         ),
-        ("new tokens a CPU second in these", lambda s: f"{max(r['rollout_tokens'] / r['seconds']['rollout'][1] for r in runs[s]):.0f}"),
+        (
+            "new tokens a CPU second in these",
+            lambda s: f"{max(r['rollout_tokens'] / r['seconds']['rollout'][1] for r in runs[s]):.0f}",
+        ),
         ("memory at the most, GB", lambda s: f"{max(r['peak_gb'] for r in runs[s]):.1f}"),
         ("environment on disk, GB", lambda s: f"{runs[s][0]['install_gb']:.1f}"),
         ("machine's load when it ended", lambda s: ", ".join(str(r["load"]) for r in runs[s])),
     ):
         lines.append(f"| {title} | {value('transformers')} | {value('vllm')} |")
     paid = [best(runs[side], "rollout", 1) for side in SIDES]
-    why = f": a step costs {paid[1] / paid[0]:.1f} times its CPU seconds with vLLM" if paid[1] > paid[0] else ", which this table does not support"
+    why = (
+        f": a step costs {paid[1] / paid[0]:.1f} times its CPU seconds with vLLM"
+        if paid[1] > paid[0]
+        else ", which this table does not support"
+    )
     said = {side: ", ".join(f"{k} {v}" for k, v in runs[side][0]["versions"].items()) for side in SIDES}
     ratio = best(runs["transformers"], "generate", 1) / best(runs["vllm"], "generate", 1)
     return TEXT.format(
@@ -249,7 +275,12 @@ tool lists, at most {new} new tokens each, {batch} at once; {cores} cores, {mach
 def main() -> None:
     """Run both sides, print and write the page."""
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ask.add_argument("--vllm", type=Path, default=ROOT / ".venv-vllm" / "bin" / "python", help="Python of the environment that has vLLM")
+    ask.add_argument(
+        "--vllm",
+        type=Path,
+        default=ROOT / ".venv-vllm" / "bin" / "python",
+        help="Python of the environment that has vLLM",
+    )
     for name, value in (("prompts", 24), ("new", 48), ("rounds", 2), ("batch", 24)):
         ask.add_argument(f"--{name}", type=int, default=value)
     ask.add_argument("--again", action="store_true", help="throw away what is finished")
@@ -261,7 +292,9 @@ def main() -> None:
         write_json(args.folder / "out.json", work(args.side, job))
         return
     if not args.vllm.exists():
-        ask.error(f"{args.vllm} is not there. `make test-vllm` builds that environment; --vllm names another.")
+        ask.error(
+            f"{args.vllm} is not there. `make test-vllm` builds that environment; --vllm names another."
+        )
 
     from looptool_kit import world
 
@@ -280,7 +313,11 @@ def main() -> None:
                 print(f"round {number + 1} of {args.rounds}: {side}", file=sys.stderr, flush=True)
                 python = str(args.vllm) if side == "vllm" else sys.executable
                 environment = os.environ | {"PYTHONPATH": str(ROOT)}
-                subprocess.run([python, str(Path(__file__)), "--side", side, "--folder", str(folder)], check=True, env=environment)
+                subprocess.run(
+                    [python, str(Path(__file__)), "--side", side, "--folder", str(folder)],
+                    check=True,
+                    env=environment,
+                )
                 os.replace(folder / "out.json", kept)
             runs[side].append(json.loads(kept.read_text(encoding="utf-8")))
     page = document(job, runs, "python benchmarks/engines.py")

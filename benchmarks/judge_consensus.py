@@ -1,9 +1,11 @@
-"""What both orders and Dawid-Skene are worth: scripted judges of known accuracy and position bias, through a local mock server and the `llm` judge.
+"""What both orders and Dawid-Skene are worth: scripted judges of known accuracy and position bias, through a
+local mock server and the `llm` judge.
 
     python benchmarks/judge_consensus.py [--cases 400]
 
-First one judge that names the first answer in part of the cases, whatever stands there: asked in one order, in the other, in both. Then three judges
-of different accuracy: each alone, by majority, by Dawid and Skene's model. The cases are samples of the world with planted label errors.
+First one judge that names the first answer in part of the cases, whatever stands there: asked in one order,
+in the other, in both. Then three judges of different accuracy: each alone, by majority, by Dawid and Skene's
+model. The cases are samples of the world with planted label errors.
 """
 
 from __future__ import annotations
@@ -45,22 +47,32 @@ def count(known: Sequence[Case], said: Sequence[str | None]) -> Counted:
     """Compare."""
     given = [(c.verdict, v) for c, v in zip(known, said, strict=True) if v is not None]
     share = {v: sum(g == v for _, g in given) / max(1, len(given)) for v in VERDICTS}
-    return Counted(len(given) / len(known), sum(a == b for a, b in given) / max(1, len(given)), share["PRED_WRONG"] - share["LABEL_WRONG"])
+    return Counted(
+        len(given) / len(known),
+        sum(a == b for a, b in given) / max(1, len(given)),
+        share["PRED_WRONG"] - share["LABEL_WRONG"],
+    )
 
 
 def settings(server: MockLLM, models: Sequence[str], **jury: object) -> Settings:
     """Settings of a run that these models judge."""
     first, *others = ({"base_url": server.url, "model": m, "key_env": "NO_KEY"} for m in models)
-    return load_preset("cpu", judge_llm=first, jury__others=others, **{f"jury__{k}": v for k, v in jury.items()})
+    return load_preset(
+        "cpu", judge_llm=first, jury__others=others, **{f"jury__{k}": v for k, v in jury.items()}
+    )
 
 
 def verdicts(known: Sequence[Case], asked: Settings, folder: Path) -> list[Verdict]:
     """What the `llm` judge makes of the cases."""
-    return judge_batch([c.sample for c in known], [c.prediction for c in known], asked, folder / "calls.sqlite")[0]
+    return judge_batch(
+        [c.sample for c in known], [c.prediction for c in known], asked, folder / "calls.sqlite"
+    )[0]
 
 
 def position(count_: int, folder: Path, judge: Judge, seed: int = 0) -> dict[str, Counted]:
-    """One biased judge on cases that are evenly PRED_WRONG and LABEL_WRONG: asked in either order alone, and in both."""
+    """One biased judge on cases that are evenly PRED_WRONG and LABEL_WRONG: asked in either order alone, and
+    in both.
+    """
     known = cases(count_, seed, EVEN)
     out = {}
     with MockLLM(Judges(known, {"biased": judge})) as server:
@@ -69,16 +81,28 @@ def position(count_: int, folder: Path, judge: Judge, seed: int = 0) -> dict[str
         for name, label_first in (("label first", True), ("prediction first", False)):
             pairs = [(Answer.of(c.sample.label), c.prediction)[:: 1 if label_first else -1] for c in known]
             texts = [prompt(c.sample, *pair) for c, pair in zip(known, pairs, strict=True)]
-            requests = [Request([{"role": "system", "content": SYSTEM}, {"role": "user", "content": t}]) for t in texts]
-            said = [json_object(r.text or "")["verdict"] for r in complete(requests, asked.judge_llm, folder / "calls.sqlite", name)]
+            requests = [
+                Request([{"role": "system", "content": SYSTEM}, {"role": "user", "content": t}])
+                for t in texts
+            ]
+            said = [
+                json_object(r.text or "")["verdict"]
+                for r in complete(requests, asked.judge_llm, folder / "calls.sqlite", name)
+            ]
             meaning = dict(zip("AB", ("PRED_WRONG", "LABEL_WRONG")[:: 1 if label_first else -1], strict=True))
-            out[name] = count(known, [meaning.get(v, {"both": "BOTH_CORRECT"}.get(v, "BOTH_WRONG")) for v in said])
+            out[name] = count(
+                known, [meaning.get(v, {"both": "BOTH_CORRECT"}.get(v, "BOTH_WRONG")) for v in said]
+            )
         out["both orders"] = count(known, [v.verdict for v in verdicts(known, asked, folder)])
     return out
 
 
-def consensus(count_: int, folder: Path, judges: Mapping[str, Judge], seed: int = 0) -> tuple[dict[str, Counted], list[float]]:
-    """Judges alone, by majority (chance where all differ), by Dawid-Skene, and the `llm` judge; and their estimated accuracies."""
+def consensus(
+    count_: int, folder: Path, judges: Mapping[str, Judge], seed: int = 0
+) -> tuple[dict[str, Counted], list[float]]:
+    """Judges alone, by majority (chance where all differ), by Dawid-Skene, and the `llm` judge; and their
+    estimated accuracies.
+    """
     known = cases(count_, seed)
     names = list(judges)
     out = {}
@@ -90,10 +114,17 @@ def consensus(count_: int, folder: Path, judges: Mapping[str, Judge], seed: int 
             out[f"{name} alone"] = count(known, columns[-1])
         rows = [[None if v is None else VERDICTS.index(v) for v in row] for row in zip(*columns, strict=True)]
         weighed = dawid_skene(rows, len(VERDICTS))
-        noise = np.random.default_rng(seed).random((len(rows), len(VERDICTS))) * 1e-9  # where judges are tied, chance decides
-        for name, probability in (("majority", majority(rows, len(VERDICTS))), ("Dawid-Skene", weighed.probability)):
+        noise = (
+            np.random.default_rng(seed).random((len(rows), len(VERDICTS))) * 1e-9
+        )  # where judges are tied, chance decides
+        for name, probability in (
+            ("majority", majority(rows, len(VERDICTS))),
+            ("Dawid-Skene", weighed.probability),
+        ):
             out[name] = count(known, [VERDICTS[p.argmax()] for p in probability + noise])
-        out["the llm judge"] = count(known, [v.verdict for v in verdicts(known, settings(server, names), folder)])
+        out["the llm judge"] = count(
+            known, [v.verdict for v in verdicts(known, settings(server, names), folder)]
+        )
     return out, [float(a) for a in weighed.accuracy]
 
 
@@ -105,10 +136,21 @@ def main() -> None:
     args = ask.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         biased = position(args.cases, Path(folder) / "a", Judge(accuracy=0.9, bias=0.3), args.seed)
-        weighed, believed = consensus(args.cases, Path(folder) / "b", {"j90": Judge(0.9), "j75": Judge(0.75), "j60": Judge(0.6)}, args.seed)
-    print(f"{args.cases} cases, half PRED_WRONG, half LABEL_WRONG; a judge of accuracy 0.90 that names the first answer in 30% of them")
+        weighed, believed = consensus(
+            args.cases,
+            Path(folder) / "b",
+            {"j90": Judge(0.9), "j75": Judge(0.75), "j60": Judge(0.6)},
+            args.seed,
+        )
+    print(
+        f"{args.cases} cases, half PRED_WRONG, half LABEL_WRONG; a judge of accuracy 0.90 that names the"
+        " first answer in 30% of them"
+    )
     table(biased)
-    print(f"\n{args.cases} cases of all four verdicts; judges of accuracy 0.90, 0.75, 0.60 (estimated: {', '.join(f'{a:.2f}' for a in believed)})")
+    print(
+        f"\n{args.cases} cases of all four verdicts; judges of accuracy 0.90, 0.75, 0.60 (estimated:"
+        f" {', '.join(f'{a:.2f}' for a in believed)})"
+    )
     table(weighed)
 
 

@@ -2,8 +2,9 @@
 
     python benchmarks/judge_report.py [--samples 60] [--run RUN] [--bfcl 12]
 
-With --run a trained policy (of the run's newest trained iteration) lends its log-probabilities, and another table follows; with --bfcl another, on
-that many entries of each of BFCL's single-turn Python categories with calls (after `looptool evaluate --suite bfcl --setup`).
+With --run a trained policy (of the run's newest trained iteration) lends its log-probabilities, and another
+table follows; with --bfcl another, on that many entries of each of BFCL's single-turn Python categories with
+calls (after `looptool evaluate --suite bfcl --setup`).
 """
 
 from __future__ import annotations
@@ -30,17 +31,23 @@ def bfcl(each: int) -> Samples:
 
     with Worker() as worker:
         found = {c: worker.ask("entries", category=c) for c in CATEGORIES}
-    return right_samples(Samples(sample_of(rows[i], c) for c, rows in found.items() for i in chosen(len(rows), c, each)), {})
+    return right_samples(
+        Samples(sample_of(rows[i], c) for c, rows in found.items() for i in chosen(len(rows), c, each)), {}
+    )
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     arguments.add_argument("--samples", type=int, default=60)
     arguments.add_argument("--run", type=Path)
     arguments.add_argument("--bfcl", type=int, default=0)
     given = arguments.parse_args()
     samples = right_samples(generate(given.samples, seed=3), {})
-    command = f"python benchmarks/judge_report.py --samples {given.samples}" + (" --run RUN" if given.run else "")
+    command = f"python benchmarks/judge_report.py --samples {given.samples}" + (
+        " --run RUN" if given.run else ""
+    )
     command += f" --bfcl {given.bfcl}" if given.bfcl else ""
     with tempfile.TemporaryDirectory() as folder:
         parts = [f"## Without a policy\n\n{check(Path(folder), samples, Settings())}"]
@@ -50,10 +57,16 @@ def main() -> None:
             run = Run.open(given.run, read_only=True)
             trained = max(j for j in run.iterations if run.manifest("policy", j))
             engine = open_engine(policy_of(run, trained), run.settings.probe.batch)
-            parts.append(f"## With the log-probabilities of a trained policy\n\n{check(Path(folder), samples, Settings(), engine)}")
+            parts.append(
+                "## With the log-probabilities of a trained"
+                f" policy\n\n{check(Path(folder), samples, Settings(), engine)}"
+            )
         if given.bfcl:
             entries = bfcl(given.bfcl)
-            parts.append(f"## On {len(entries)} entries of BFCL, without a policy\n\n{check(Path(folder), entries, Settings())}")
+            parts.append(
+                f"## On {len(entries)} entries of BFCL, without a"
+                f" policy\n\n{check(Path(folder), entries, Settings())}"
+            )
     head = f"""# Report card of the evidence judge
 
 Made by `{command}`: {len(samples)} samples of the procedural world, each with every kind of error that it has a place for. For each error the judge
@@ -61,7 +74,10 @@ is asked with the wrong answer as label, with it as prediction, and with another
 sample are not independent, so read them as somewhat too narrow. Precision counts a LABEL_WRONG on two wrong answers as false.
 """
     if not given.run:
-        head += "\nNot run here: the same with a trained policy's log-probabilities (`--run`), which the judge also weighs where it has them.\n"
+        head += (
+            "\nNot run here: the same with a trained policy's log-probabilities (`--run`), which the judge"
+            " also weighs where it has them.\n"
+        )
     DOC.write_text("\n\n".join([head.rstrip(), *parts]) + "\n", encoding="utf-8")
     print(DOC.read_text(encoding="utf-8"))
 

@@ -251,7 +251,7 @@ def _object(name: str, rng: Random) -> Kind:
     def draw(rng: Random) -> Said:
         drawn = [k.draw(rng) for _, k, _ in inner]
         if name == "period":
-            ends = [(date(2024, 1, 1) + timedelta(days=rng.randrange(700)))]
+            ends = [date(2024, 1, 1) + timedelta(days=rng.randrange(700))]
             ends.append(ends[0] + timedelta(days=rng.randint(2, 60)))
             drawn = [(d.isoformat(), f"{d:%B} {d.day}, {d.year}") for d in ends]
         value = {key: v for (key, _, _), (v, _) in zip(inner, drawn, strict=True)}

@@ -1,13 +1,16 @@
-"""Greedy answers of trained weights in lower precision, held against float32: bfloat16 where the processor has it, and ctranslate2's int8.
+"""Greedy answers of trained weights in lower precision, held against float32: bfloat16 where the processor
+has it, and ctranslate2's int8.
 
     looptool loop RUN                                            # a trained policy
     pip install --no-deps --target DIR ctranslate2               # not needed otherwise
     PYTHONPATH=DIR python benchmarks/precision.py RUN [--samples 200] [--new 48]
 
-Writes docs/precision.md. The samples are of the world, 20 on each tool list, by another seed than any training's; the same prompts, as token ids, to
-each side. float32 and bfloat16 run in the `transformers` engine, int8 in ctranslate2 with the run's adapter merged before conversion. Answers are
-equal where all their tokens are. Probing and evaluation take bfloat16 where the processor has it, as one would on a GPU; training and its rollouts
-are in float32. int8 would be taken only where at least 98% of its answers were those of float32, and it were faster.
+Writes docs/precision.md. The samples are of the world, 20 on each tool list, by another seed than any
+training's; the same prompts, as token ids, to each side. float32 and bfloat16 run in the `transformers`
+engine, int8 in ctranslate2 with the run's adapter merged before conversion. Answers are equal where all their
+tokens are. Probing and evaluation take bfloat16 where the processor has it, as one would on a GPU; training
+and its rollouts are in float32. int8 would be taken only where at least 98% of its answers were those of
+float32, and it were faster.
 """
 
 from __future__ import annotations
@@ -36,7 +39,9 @@ LEAST = 0.98
 PAGE = Path(__file__).parent.parent / "docs" / "precision.md"
 
 
-def by_transformers(model: Any, tokenizer: Any, samples: list[Sample], new: int) -> Callable[[], list[list[int]]]:
+def by_transformers(
+    model: Any, tokenizer: Any, samples: list[Sample], new: int
+) -> Callable[[], list[list[int]]]:
     """Greedy token ids from our engine."""
     from looptool_kit.policy.engines.transformers import TransformersEngine
 
@@ -44,7 +49,9 @@ def by_transformers(model: Any, tokenizer: Any, samples: list[Sample], new: int)
     return lambda: [list(c.token_ids) for [c] in engine.generate(samples, Sampling(max_new_tokens=new))]
 
 
-def by_ctranslate2(model: Any, tokenizer: Any, samples: list[Sample], new: int, folder: str) -> Callable[[], list[list[int]]]:
+def by_ctranslate2(
+    model: Any, tokenizer: Any, samples: list[Sample], new: int, folder: str
+) -> Callable[[], list[list[int]]]:
     """Greedy token ids from ctranslate2's int8, batches of 16 sorted by length."""
     import ctranslate2
     from ctranslate2.converters import TransformersConverter
@@ -55,8 +62,13 @@ def by_ctranslate2(model: Any, tokenizer: Any, samples: list[Sample], new: int, 
     model.save_pretrained(f"{folder}/merged")
     tokenizer.save_pretrained(f"{folder}/merged")
     TransformersConverter(f"{folder}/merged").convert(f"{folder}/int8", quantization="int8")
-    generator = ctranslate2.Generator(f"{folder}/int8", compute_type="int8", intra_threads=len(os.sched_getaffinity(0)))
-    prompts = [tokenizer.convert_ids_to_tokens(tokenizer(engine.render(s), add_special_tokens=False).input_ids) for s in samples]
+    generator = ctranslate2.Generator(
+        f"{folder}/int8", compute_type="int8", intra_threads=len(os.sched_getaffinity(0))
+    )
+    prompts = [
+        tokenizer.convert_ids_to_tokens(tokenizer(engine.render(s), add_special_tokens=False).input_ids)
+        for s in samples
+    ]
     ends = sorted(engine.ends)
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
 
@@ -76,7 +88,9 @@ def by_ctranslate2(model: Any, tokenizer: Any, samples: list[Sample], new: int, 
 def right(tokenizer: Any, samples: list[Sample], answers: list[list[int]]) -> float:
     """Share of the answers that match their sample's label."""
     said = [parse(tokenizer.decode(a, skip_special_tokens=True)) for a in answers]
-    return sum(grade(answer, s.label, s.tools).correct for answer, s in zip(said, samples, strict=True)) / len(samples)
+    return sum(
+        grade(answer, s.label, s.tools).correct for answer, s in zip(said, samples, strict=True)
+    ) / len(samples)
 
 
 def main() -> None:
@@ -87,15 +101,29 @@ def main() -> None:
     ask.add_argument("--new", type=int, default=48)
     args = ask.parse_args()
     run = Run.open(args.run)
-    policy = policy_of(run, max((i for i in run.iterations if run.manifest("policy", i)), default=run.iteration))
+    policy = policy_of(
+        run, max((i for i in run.iterations if run.manifest("policy", i)), default=run.iteration)
+    )
     samples = on_lists(-(-args.samples // 20), 20, seed=991)[: args.samples]
     source = find_model(policy.model)
     model, tokenizer = load(source, "float32", policy.adapter)
     sides = [("float32", lambda _: by_transformers(model, tokenizer, samples, args.new))]
     if str(default_dtype()) == "torch.bfloat16":
-        sides.append(("bfloat16", lambda _: by_transformers(load(source, "bfloat16", policy.adapter)[0], tokenizer, samples, args.new)))
-    sides.append(("int8, ctranslate2", lambda folder: by_ctranslate2(model, tokenizer, samples, args.new, folder)))
-    lines = ["| weights | CPU s | wall s | tokens | answers equal to float32's | right |", "| --- | --- | --- | --- | --- | --- |"]
+        sides.append(
+            (
+                "bfloat16",
+                lambda _: by_transformers(
+                    load(source, "bfloat16", policy.adapter)[0], tokenizer, samples, args.new
+                ),
+            )
+        )
+    sides.append(
+        ("int8, ctranslate2", lambda folder: by_ctranslate2(model, tokenizer, samples, args.new, folder))
+    )
+    lines = [
+        "| weights | CPU s | wall s | tokens | answers equal to float32's | right |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
     base = None
     for name, side in sides:
         with tempfile.TemporaryDirectory() as folder:
@@ -105,15 +133,27 @@ def main() -> None:
             cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
         base = base or answers
         same = sum(a == b for a, b in zip(answers, base, strict=True)) / len(samples)
-        cells = (name, f"{cpu:.1f}", f"{wall:.1f}", f"{sum(map(len, answers)):,}", f"{same:.1%}", f"{right(tokenizer, samples, answers):.1%}")
+        cells = (
+            name,
+            f"{cpu:.1f}",
+            f"{wall:.1f}",
+            f"{sum(map(len, answers)):,}",
+            f"{same:.1%}",
+            f"{right(tokenizer, samples, answers):.1%}",
+        )
         lines.append("| " + " | ".join(cells) + " |")
         print(lines[-1], flush=True)
     verdict = f"int8: {same:.1%} equal, wanted {LEAST:.0%}: {'met' if same >= LEAST else '**missed**'}."
     about = (__doc__ or "").strip().split("\n\n")
     versions = ", ".join(f"{p} {metadata.version(p)}" for p in ("torch", "transformers", "ctranslate2"))
-    what = f"{len(samples)} samples, at most {args.new} new tokens each; {policy.name} of `{policy.model}`, {time.strftime('%Y-%m-%d')}"
+    what = (
+        f"{len(samples)} samples, at most {args.new} new tokens each; {policy.name} of `{policy.model}`,"
+        f" {time.strftime('%Y-%m-%d')}"
+    )
     facts = f"<sub>{what}. {machine()}; {versions}.</sub>"
-    head = "Written by `python benchmarks/precision.py`; do not edit. " + about[2].removeprefix("Writes docs/precision.md. ")
+    head = "Written by `python benchmarks/precision.py`; do not edit. " + about[2].removeprefix(
+        "Writes docs/precision.md. "
+    )
     write_text(PAGE, "\n\n".join(["# Precision", about[0], head, "\n".join(lines), verdict, facts]) + "\n")
     print(verdict)
 

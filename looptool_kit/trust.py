@@ -1,9 +1,10 @@
-"""Settings that run a command or a file or send data: obeyed only after a person has confirmed them for a run folder.
+"""Settings that run a command or a file or send data: obeyed only after a person has confirmed them for a run
+folder.
 
-A run folder can come from anybody. Whoever gives such a setting in this very process (`Run.create`, `run.set`, the
-options of `looptool`) confirms it by that; a setting that is only found in a `run.toml` waits for `looptool trust RUN`.
-What is confirmed is kept outside of the folder, in the user's configuration, as hashes of exactly what is run or where
-data goes.
+A run folder can come from anybody. Whoever gives such a setting in this very process (`Run.create`,
+`run.set`, the options of `looptool`) confirms it by that; a setting that is only found in a `run.toml` waits
+for `looptool trust RUN`. What is confirmed is kept outside of the folder, in the user's configuration, as
+hashes of exactly what is run or where data goes.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ class Act(NamedTuple):
 
 
 def acts(settings: Settings, folder: Path | None = None) -> list[Act]:
-    """What these settings run or send; for a run's `folder` without the file of samples that lies in it or is sent nowhere."""
+    """What these settings run or send; for a run's `folder` without the file of samples that lies in it or is
+    sent nowhere.
+    """
     tools = _tools(settings.synthesis.tools)
     source = _source(settings.seeds.source)
     named = [(name, getattr(settings, name)) for name in ("generator_llm", "judge_llm", "policy_server")]
@@ -65,7 +68,8 @@ def _source(spec: str) -> Act | None:
 
 
 def tools_kind(spec: str | Path) -> str:
-    """`mcp` (a command line or an address), `python` (a file that is run), `data`, or `other` for a file of any other name.
+    """`mcp` (a command line or an address), `python` (a file that is run), `data`, or `other` for a file of
+    any other name.
 
     All that reads tools asks this, so that what is confirmed is what is done. A `Path` is always a file.
     """
@@ -115,7 +119,11 @@ def _line(text: str) -> str:
 
 def _sending(setting: str, endpoint: Endpoint) -> Act:
     usual = endpoint.key_env == Endpoint.model_fields["key_env"].default
-    parts = (setting,) if setting == "jury.others" else (f"{setting}.base_url", *(() if usual else (f"{setting}.key_env",)))
+    parts = (
+        (setting,)
+        if setting == "jury.others"
+        else (f"{setting}.base_url", *(() if usual else (f"{setting}.key_env",)))
+    )
     words = f"sends samples to {endpoint.base_url}, and what ${endpoint.key_env} holds as the key"
     return Act(setting, words, _hash("send", endpoint.base_url, endpoint.key_env), parts)
 
@@ -145,9 +153,13 @@ def confirm(folder: Path, given: Iterable[Act]) -> bool:
 
 
 def confirm_given(folder: Path, settings: Settings, overrides: Mapping[str, Any], before: Settings) -> None:
-    """Confirm what `overrides` (as for `run.set`) say of `settings`; the rest of an act must be confirmed already."""
+    """Confirm what `overrides` (as for `run.set`) say of `settings`; the rest of an act must be confirmed
+    already.
+    """
     given = [name.replace("__", ".") for name in overrides]
-    known = {part for a in acts(before) if confirmed(folder, a) for part in (*a.parts, f"{a.setting}.key_env")}
+    known = {
+        part for a in acts(before) if confirmed(folder, a) for part in (*a.parts, f"{a.setting}.key_env")
+    }
     old = {a.mark for a in acts(before)}
 
     def said(part: str) -> bool:
@@ -178,7 +190,9 @@ def inherit(folder: Path, settings: Settings, source: Path) -> None:
 def _marks(folder: Path) -> set[str]:
     try:
         found = json.loads(_file(folder).read_text(encoding="utf-8"))
-        return {m for m in found["confirmed"] if isinstance(m, str)} if found["folder"] == str(folder) else set()
+        return (
+            {m for m in found["confirmed"] if isinstance(m, str)} if found["folder"] == str(folder) else set()
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return set()
 
@@ -205,9 +219,9 @@ def require_source(folder: Path, settings: Settings) -> None:
 def require_endpoint(place: Path, endpoint: Endpoint) -> None:
     """Raise `RunError` where data would go to an endpoint that nobody has confirmed for the run.
 
-    `place`: the run's folder, or a file or folder in it. Each run.toml on the way up counts, because a run from elsewhere
-    may hold more than one: none may name the endpoint unconfirmed, and for one folder at least it must be confirmed.
-    Outside of a run the endpoint was given by who calls.
+    `place`: the run's folder, or a file or folder in it. Each run.toml on the way up counts, because a run
+    from elsewhere may hold more than one: none may name the endpoint unconfirmed, and for one folder at least
+    it must be confirmed. Outside of a run the endpoint was given by who calls.
     """
     ways = [Path(os.path.abspath(place)), place.resolve()]  # a link may lead out of the run, or into one
     folders = dict.fromkeys(p for way in ways for p in (way, *way.parents) if (p / "run.toml").is_file())
@@ -216,8 +230,8 @@ def require_endpoint(place: Path, endpoint: Endpoint) -> None:
         _require(folder, next((a for a in _acts_in(folder) if a.mark == asked.mark), None))
     if folders and not any(confirmed(folder, asked) for folder in folders):
         raise RunError(
-            f"{asked.setting} {asked.words}, and you have not confirmed both for {next(iter(folders))}. Give address and key "
-            f"together (`--set SETTING.base_url=... --set SETTING.key_env=...`, or run.set)."
+            f"{asked.setting} {asked.words}, and you have not confirmed both for {next(iter(folders))}. Give"
+            " address and key together (`--set SETTING.base_url=... --set SETTING.key_env=...`, or run.set)."
         )
 
 
@@ -234,6 +248,7 @@ def _require(folder: Path, act: Act | None) -> None:
     if act is None or confirmed(folder, act):
         return
     raise RunError(
-        f"{folder / 'run.toml'} wants something that you have not confirmed for this folder: {act.setting} {act.words}. "
-        f"If you want that, `looptool trust {folder}` shows all such settings and asks; else change the setting."
+        f"{folder / 'run.toml'} wants something that you have not confirmed for this folder: {act.setting}"
+        f" {act.words}. If you want that, `looptool trust {folder}` shows all such settings and asks; else"
+        " change the setting."
     )

@@ -133,12 +133,16 @@ def next_dataset() -> dict[str, str]:
 
 
 before = next_dataset()
-run.decide("verdict", chosen.sample_id, "BOTH_WRONG", reason="the tour tries it out", author="tour", iteration=j)
+run.decide(
+    "verdict", chosen.sample_id, "BOTH_WRONG", reason="the tour tries it out", author="tour", iteration=j
+)
 after = next_dataset()
 run.decide("verdict", chosen.sample_id, "undo", author="tour", iteration=j)
 again = next_dataset()
 
-print(f"D{j + 1}: {len(before)} samples, {len(after)} under the decision, {len(again)} after undo; as before: {again == before}")
+print(
+    f"D{j + 1}: {len(before)} samples, {len(after)} under the decision, {len(again)} after undo; as before: {again == before}"
+)
 pd.DataFrame(
     {"sample": i, "dataset": "without the decision" if i in before else "under the decision", "request": text}
     for i, text in (before | after).items()

@@ -17,7 +17,14 @@ import pandas as pd
 import start
 
 import looptool_kit as lt
-from looptool_kit.widgets import DisagreementView, ExpansionView, LoopMap, ProbeView, TrainingView, settings_form
+from looptool_kit.widgets import (
+    DisagreementView,
+    ExpansionView,
+    LoopMap,
+    ProbeView,
+    TrainingView,
+    settings_form,
+)
 
 pd.options.display.max_colwidth = 110
 PRESET = "cpu-quick"  # or "cpu"
@@ -41,7 +48,10 @@ samples = lt.seed(run)
 samples
 
 # %%
-pd.DataFrame({"kind": s.kind, "tools": len(s.tools), "request": s.request, "label": lt.render_answer(s.label)} for s in samples[:8])
+pd.DataFrame(
+    {"kind": s.kind, "tools": len(s.tools), "request": s.request, "label": lt.render_answer(s.label)}
+    for s in samples[:8]
+)
 
 # %% [markdown]
 # ## 2 Train
@@ -110,7 +120,9 @@ verdicts = lt.verify(run, probes)
 pd.Series([v.verdict or "unjudged" for v in verdicts]).value_counts()
 
 # %%
-review = DisagreementView(run)  # your verdict goes before the judge's; review.decisions holds what you decided
+review = DisagreementView(
+    run
+)  # your verdict goes before the judge's; review.decisions holds what you decided
 review
 
 # %% [markdown]
@@ -154,7 +166,9 @@ composed
 # %%
 
 members = run.table(lt.Members, "members", 2)
-rows = pd.DataFrame({"part": m.part, "why": m.why, "request": s.request} for m, s in zip(members, composed, strict=True))
+rows = pd.DataFrame(
+    {"part": m.part, "why": m.why, "request": s.request} for m, s in zip(members, composed, strict=True)
+)
 display(pd.DataFrame(lt.composition(run)), rows.groupby("part").head(2))  # noqa: F821
 LoopMap(run)  # press a band: the samples behind it
 
@@ -179,4 +193,6 @@ f"{sum(s.correct for s in scores)} of {len(scores)} held-out samples right"
 # %%
 
 lt.print_scoreboard(run)
-pd.DataFrame({"split": s.split, "kind": s.kind, "right": s.correct, "error": s.error, "said": s.text} for s in scores).sort_values("right").tail(8)
+pd.DataFrame(
+    {"split": s.split, "kind": s.kind, "right": s.correct, "error": s.error, "said": s.text} for s in scores
+).sort_values("right").tail(8)

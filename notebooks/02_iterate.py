@@ -93,7 +93,16 @@ for before, after in zip(names, names[1:], strict=False):
     for change, ids in (("fixed", fixed), ("broken", broken)):
         for i in ids:
             texts = {"said before": said[before][i], "said after": said[after][i]}
-            rows.append({"from": before, "to": after, "change": change, "split": held_out[i].split, "request": held_out[i].request, **texts})
+            rows.append(
+                {
+                    "from": before,
+                    "to": after,
+                    "change": change,
+                    "split": held_out[i].split,
+                    "request": held_out[i].request,
+                    **texts,
+                }
+            )
 pd.DataFrame(rows, columns=["from", "to", "change", "split", "request", "said before", "said after"])
 
 # %% [markdown]
@@ -104,7 +113,8 @@ pd.DataFrame(rows, columns=["from", "to", "change", "split", "request", "said be
 first, second = ({p.sample_id: p.state for p in run.table(lt.Probes, "probes", j)} for j in (1, 2))
 stayed = [i for i in first if i in second]
 pd.crosstab(
-    pd.Series([first[i] for i in stayed], name="iteration 1", dtype=str), pd.Series([second[i] for i in stayed], name="iteration 2", dtype=str)
+    pd.Series([first[i] for i in stayed], name="iteration 1", dtype=str),
+    pd.Series([second[i] for i in stayed], name="iteration 2", dtype=str),
 )
 
 # %% [markdown]
@@ -122,8 +132,14 @@ lt.print_scoreboard(run)
 _, a, b = aligned(found[names[-2]], found[names[-1]])
 change = lt.paired(a, b)
 interval = f"[{100 * change.lo:+.0f}, {100 * change.hi:+.0f}]"
-print(f"{names[-2]} -> {names[-1]}: {100 * change.difference:+.0f} points {interval}, {change.fixed} fixed, {change.broken} broken")
-print("Fixed more than broken: another round may pay." if change.fixed > change.broken else "Not more fixed than broken: look at the errors first.")
+print(
+    f"{names[-2]} -> {names[-1]}: {100 * change.difference:+.0f} points {interval}, {change.fixed} fixed, {change.broken} broken"
+)
+print(
+    "Fixed more than broken: another round may pay."
+    if change.fixed > change.broken
+    else "Not more fixed than broken: look at the errors first."
+)
 
 # %%
 GO_ON = False  # True: one more round

@@ -33,7 +33,15 @@ HERE = start.ROOT / "notebooks" / "your_tools"
 tools = tuple(lt.load_tools(HERE / "tools.py"))
 from_openapi = lt.load_tools(HERE / "openapi.json")
 print("the OpenAPI file gives:", ", ".join(t.name for t in from_openapi))
-pd.DataFrame({"tool": t.name, "description": t.description, "parameters": ", ".join(t.properties), "required": ", ".join(t.required)} for t in tools)
+pd.DataFrame(
+    {
+        "tool": t.name,
+        "description": t.description,
+        "parameters": ", ".join(t.properties),
+        "required": ", ".join(t.required),
+    }
+    for t in tools
+)
 
 # %% [markdown]
 # ## Requests
@@ -46,13 +54,25 @@ pd.DataFrame({"tool": t.name, "description": t.description, "parameters": ", ".j
 # %%
 def sample(row: dict) -> lt.Sample:
     """A request of yours as a sample over all your tools."""
-    messages = (lt.Message(role="system", content=f"Today is {row['today']}."), lt.Message(role="user", content=row["request"]))
+    messages = (
+        lt.Message(role="system", content=f"Today is {row['today']}."),
+        lt.Message(role="user", content=row["request"]),
+    )
     label = lt.Label(**{k: row[k] for k in ("calls", "reply", "mentions", "asks") if k in row})
     split = "held_out" if row.get("held_out") else "train"
-    return lt.Sample(tools=tools, messages=messages, label=label, split=split, kind="call" if label.calls else "reply", source="file:requests.jsonl")
+    return lt.Sample(
+        tools=tools,
+        messages=messages,
+        label=label,
+        split=split,
+        kind="call" if label.calls else "reply",
+        source="file:requests.jsonl",
+    )
 
 
-own = lt.Samples(sample(json.loads(line)) for line in (HERE / "requests.jsonl").read_text(encoding="utf-8").splitlines())
+own = lt.Samples(
+    sample(json.loads(line)) for line in (HERE / "requests.jsonl").read_text(encoding="utf-8").splitlines()
+)
 pd.DataFrame({"split": s.split, "request": s.request, "label": lt.render_answer(s.label)} for s in own[::4])
 
 # %% [markdown]
@@ -85,7 +105,10 @@ for split in ("train", "held_out"):
             if seen.duplicate_of(child) is None:
                 seen.add(child)
                 grown.append(child)
-pd.DataFrame({"split": s.split, "request": s.request, "label": lt.render_answer(s.label)} for s in grown[len(own) :: 12])
+pd.DataFrame(
+    {"split": s.split, "request": s.request, "label": lt.render_answer(s.label)}
+    for s in grown[len(own) :: 12]
+)
 
 # %% [markdown]
 # Templates read the tools alone: names, descriptions, types. They are correct by construction and dull, and fill in what you did not think
@@ -153,7 +176,9 @@ print("adapter:", policy.adapter)
 def ask(request: str, today: str = "Monday, 2026-11-23") -> None:
     """Let the policy answer a request, and execute what it calls."""
     chat = sample({"today": today, "request": request, "reply": "?"})
-    [[completion]] = lt.open_engine(policy, run.settings.probe.batch).generate([chat], lt.Sampling(run.settings.probe.max_new_tokens))
+    [[completion]] = lt.open_engine(policy, run.settings.probe.batch).generate(
+        [chat], lt.Sampling(run.settings.probe.max_new_tokens)
+    )
     answer = lt.parse(completion.text, completion.finish_reason)
     print(f"> {request}")
     if answer.error:
@@ -162,7 +187,9 @@ def ask(request: str, today: str = "Monday, 2026-11-23") -> None:
         print(f"  says: {answer.text}")
     for call in answer.calls:
         wrong = lt.call_errors(call, tools)
-        result = f"not executed: {'; '.join(wrong)}" if wrong else getattr(workshop, call.name)(**call.arguments)
+        result = (
+            f"not executed: {'; '.join(wrong)}" if wrong else getattr(workshop, call.name)(**call.arguments)
+        )
         print(f"  {call.name}({', '.join(f'{k}={v!r}' for k, v in call.arguments.items())})\n    -> {result}")
 
 

@@ -23,13 +23,21 @@ from looptool_kit.stages.train.unsloth import why_not
 from looptool_kit.widgets import DisagreementView, LoopMap, ProbeView, TrainingView, settings_form
 
 found = {row.name: row for row in diagnose_machine()}
-pd.DataFrame([found[name] for name in ("processor", "memory", "GPU", "torch", "engine vllm", "trainer unsloth") if name in found])
+pd.DataFrame(
+    [
+        found[name]
+        for name in ("processor", "memory", "GPU", "torch", "engine vllm", "trainer unsloth")
+        if name in found
+    ]
+)
 
 # %%
 reason = why_not()
 GPU = not reason
 if reason:
-    print(f"On this machine {reason}\n\nThe cells below that need a GPU do nothing. 01_one_iteration is the same loop on the CPU.")
+    print(
+        f"On this machine {reason}\n\nThe cells below that need a GPU do nothing. 01_one_iteration is the same loop on the CPU."
+    )
 
 # %% [markdown]
 # ## What will it take?
@@ -42,7 +50,9 @@ some = world.generate(60, seed=0)
 for name in PRESETS:
     wanted = lt.load_preset(name)
     of_size = [some[i % len(some)] for i in range(wanted.seeds.first)]
-    print(f"{name}: {wanted.model}\n{estimate(wanted, of_size, wanted.sft.epochs, wanted.grpo.steps_first).words()}\n")
+    print(
+        f"{name}: {wanted.model}\n{estimate(wanted, of_size, wanted.sft.epochs, wanted.grpo.steps_first).words()}\n"
+    )
 
 # %% [markdown]
 # ## Settings
@@ -69,7 +79,6 @@ if GPU:
 
 # %%
 if GPU:
-
     lt.print_scoreboard(run)
     display(LoopMap(run), ProbeView(run), DisagreementView(run))  # noqa: F821
 
@@ -80,7 +89,6 @@ if GPU:
 
 # %%
 if GPU:
-
     out = lt.save_merged(lt.policy_of(run, run.iteration), run.path / "merged")
     print(f"the merged model is in {out}")
 

@@ -54,7 +54,12 @@ right = lesson.check_perplexity(my_perplexity, probe)
 
 # %%
 print("perplexity of the correct answers:", sorted(round(p.perplexity, 4) for p in probes if p.correct))
-print("threshold:", (run.manifest("probes", j) or {})["threshold"], " BOTH_CORRECT:", sum(v.verdict == "BOTH_CORRECT" for v in verdicts))
+print(
+    "threshold:",
+    (run.manifest("probes", j) or {})["threshold"],
+    " BOTH_CORRECT:",
+    sum(v.verdict == "BOTH_CORRECT" for v in verdicts),
+)
 print("at the most:", run.settings.compose.hppl, "samples in HPPL")
 now = lesson.compose_at(run, None)
 pd.DataFrame([now])
@@ -80,7 +85,9 @@ right = lesson.check_composition(run, my_threshold, my_prediction)
 # %%
 samples = lesson.noisy_samples()[0]
 for i, s in enumerate(samples):
-    print(f"{i:2}  {' / '.join(m.content for m in s.messages)}\n    {', '.join(f'{c.name} {c.arguments}' for c in s.label.calls)}\n")
+    print(
+        f"{i:2}  {' / '.join(m.content for m in s.messages)}\n    {', '.join(f'{c.name} {c.arguments}' for c in s.label.calls)}\n"
+    )
 
 # %%
 my_rows = None  # a set of row numbers
@@ -153,7 +160,12 @@ move = lt.Tool(
 )
 drive = lt.Sample(
     tools=(move,),
-    messages=(lt.Message(role="user", content="Go from A to B by stops 2 and 3, fast. Then from B to A the same way back, fast."),),
+    messages=(
+        lt.Message(
+            role="user",
+            content="Go from A to B by stops 2 and 3, fast. Then from B to A the same way back, fast.",
+        ),
+    ),
     label=lt.Label(
         calls=(
             lt.ToolCall(name="move", arguments={"start": "A", "end": "B", "stops": [2, 3], "fast": True}),
@@ -175,7 +187,11 @@ right = lesson.check_naive(my_completion, drive)
 # **Write a useless reply, one that speaks of bananas, that still earns 1.**
 
 # %%
-reply = lt.Label(reply="For which date, and for how many people?", mentions=(("date", "day", "when"), ("how many", "people", "guests")), asks=True)
+reply = lt.Label(
+    reply="For which date, and for how many people?",
+    mentions=(("date", "day", "when"), ("how many", "people", "guests")),
+    asks=True,
+)
 reply
 
 # %%

@@ -23,9 +23,14 @@ from looptool_kit.studies.arms import ARMS, Outcomes, comparisons, summarise, te
 from looptool_kit.widgets import drawing
 
 pd.options.display.max_colwidth = 110
-own, recorded = start.RUNS / "ablation" / "ablation.parquet", start.ROOT / "sample_data" / "ablation" / "ablation.parquet"
+own, recorded = (
+    start.RUNS / "ablation" / "ablation.parquet",
+    start.ROOT / "sample_data" / "ablation" / "ablation.parquet",
+)
 outcomes = Outcomes.read(own if own.exists() else recorded)
-print(f"{'your own arms' if own.exists() else 'recorded arms'}: one row for each policy, {len(outcomes)} in all")
+print(
+    f"{'your own arms' if own.exists() else 'recorded arms'}: one row for each policy, {len(outcomes)} in all"
+)
 outcomes.frame()[["arm", "seed", "iteration", "samples", "sft_tokens", "grpo_tokens"]]
 
 # %% [markdown]
@@ -41,7 +46,11 @@ outcomes.frame()[["arm", "seed", "iteration", "samples", "sft_tokens", "grpo_tok
 there = {o.arm for o in outcomes}
 pd.DataFrame(
     [
-        {"arm": name, "what it is": arm.words, "settings changed": ", ".join(f"{k.replace('__', '.')} = {v!r}" for k, v in arm.changes.items())}
+        {
+            "arm": name,
+            "what it is": arm.words,
+            "settings changed": ", ".join(f"{k.replace('__', '.')} = {v!r}" for k, v in arm.changes.items()),
+        }
         | {"run": "yes" if name in there else "not yet"}
         for name, arm in ARMS.items()
     ]
@@ -65,7 +74,13 @@ Markdown(text(outcomes))
 
 # %%
 found = comparisons(summarise(outcomes))
-HTML(drawing.picture(drawing.forest(found, "Policies against the full loop's of the same iteration", "difference in exact match")))
+HTML(
+    drawing.picture(
+        drawing.forest(
+            found, "Policies against the full loop's of the same iteration", "difference in exact match"
+        )
+    )
+)
 
 # %% [markdown]
 # ## Could these runs have shown it?
@@ -75,8 +90,16 @@ HTML(drawing.picture(drawing.forest(found, "Policies against the full loop's of 
 
 # %%
 for words, d in comparisons(summarise(outcomes)):
-    told = "worse than the full loop" if d.hi < 0 else "better than the full loop" if d.lo > 0 else "not told apart from the full loop"
-    print(f"{words}: {told}; {d.seeds} random seeds, {d.n} held-out samples in all; shows differences above {100 * (d.hi - d.lo) / 2:.0f} points")
+    told = (
+        "worse than the full loop"
+        if d.hi < 0
+        else "better than the full loop"
+        if d.lo > 0
+        else "not told apart from the full loop"
+    )
+    print(
+        f"{words}: {told}; {d.seeds} random seeds, {d.n} held-out samples in all; shows differences above {100 * (d.hi - d.lo) / 2:.0f} points"
+    )
 
 # %% [markdown]
 # ## Where do they differ?
@@ -87,7 +110,13 @@ for words, d in comparisons(summarise(outcomes)):
 # %%
 splits = dict.fromkeys(s for o in outcomes for s in o.splits)
 pd.DataFrame(
-    {"split": split.replace("_", " "), "arm": words, "difference": f"{d.difference:+.3f}", "95%": f"{d.lo:+.3f} to {d.hi:+.3f}", "n": d.n}
+    {
+        "split": split.replace("_", " "),
+        "arm": words,
+        "difference": f"{d.difference:+.3f}",
+        "95%": f"{d.lo:+.3f} to {d.hi:+.3f}",
+        "n": d.n,
+    }
     for split in splits
     for words, d in comparisons(summarise(outcomes, split))
 )

@@ -1,10 +1,12 @@
-"""Make the notebooks from their sources: NN_name.py (jupytext, percent format) becomes NN_name.ipynb, executed.
+"""Make the notebooks from their sources: NN_name.py (jupytext, percent format) becomes NN_name.ipynb,
+executed.
 
     python notebooks/build.py                    all of them; the loop runs for real, so this takes a while
     python notebooks/build.py 00_tour 05_teach   these
     python notebooks/build.py --keep-outputs     new cells, but outputs of unchanged cells stay as they are (nothing is executed)
 
-What is saved shows without a kernel: tables and pictures, no widget state, no progress bars, no path of the machine that ran it.
+What is saved shows without a kernel: tables and pictures, no widget state, no progress bars, no path of the
+machine that ran it.
 """
 
 from __future__ import annotations
@@ -38,7 +40,9 @@ def names() -> list[str]:
 
 
 def convert(name: str) -> Any:
-    """The notebook that a source describes, without outputs; cell ids depend on the place alone, so that a rebuild changes nothing else."""
+    """The notebook that a source describes, without outputs; cell ids depend on the place alone, so that a
+    rebuild changes nothing else.
+    """
     notebook = jupytext.read(HERE / f"{name}.py", fmt="py:percent")
     notebook.metadata = nbformat.from_dict(KERNEL)
     for at, cell in enumerate(notebook.cells):
@@ -47,19 +51,36 @@ def convert(name: str) -> Any:
 
 
 def execute(notebook: Any, runs: Path, seconds: int = 3600, **environment: str) -> None:
-    """Run all cells in a fresh kernel, with its run folders in `runs`. Raises `nbclient.exceptions.CellExecutionError` at the first error."""
+    """Run all cells in a fresh kernel, with its run folders in `runs`. Raises
+    `nbclient.exceptions.CellExecutionError` at the first error.
+    """
     from nbclient import NotebookClient
 
     # What a person's decisions are signed with must not depend on who builds.
-    own = {"LOOPTOOL_RUNS": str(runs), "LOGNAME": "reader", "PYDEVD_DISABLE_FILE_VALIDATION": "1", **environment}
-    client = NotebookClient(notebook, timeout=seconds, kernel_name="python3", resources={"metadata": {"path": str(HERE)}}, store_widget_state=False)
+    own = {
+        "LOOPTOOL_RUNS": str(runs),
+        "LOGNAME": "reader",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        **environment,
+    }
+    client = NotebookClient(
+        notebook,
+        timeout=seconds,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(HERE)}},
+        store_widget_state=False,
+    )
     client.execute(env={**os.environ, **own})
 
 
 def clean(notebook: Any, runs: Path) -> None:
     """Leave only what a reader without a kernel can see."""
     notebook.metadata.pop("widgets", None)
-    places = [(str(p), to) for p, to in ((runs, "runs"), (ROOT / "runs", "runs"), (ROOT, "."), (Path.home(), "~")) if len(str(p)) > 1]
+    places = [
+        (str(p), to)
+        for p, to in ((runs, "runs"), (ROOT / "runs", "runs"), (ROOT, "."), (Path.home(), "~"))
+        if len(str(p)) > 1
+    ]
     for cell in notebook.cells:
         if cell.cell_type != "code":
             continue
@@ -94,12 +115,16 @@ def _without(output: Any, places: list[tuple[str, str]]) -> Any:
         output.data.pop(WIDGET, None)
         if "text/plain" in output.data:
             # Addresses differ from run to run, colours mean nothing here.
-            output.data["text/plain"] = re.sub(r" at 0x[0-9a-f]+>", ">", _COLOUR.sub("", output.data["text/plain"]))
+            output.data["text/plain"] = re.sub(
+                r" at 0x[0-9a-f]+>", ">", _COLOUR.sub("", output.data["text/plain"])
+            )
     return _replaced(output, places)
 
 
 def _last_states(text: str) -> str:
-    """Text as a terminal would be left with it: of a line that was written over and over the last state, without bars and colours."""
+    """Text as a terminal would be left with it: of a line that was written over and over the last state,
+    without bars and colours.
+    """
     lines = [_COLOUR.sub("", line).split("\r")[-1] for line in text.replace("\r\n", "\n").split("\n")]
     return "\n".join(line for line in lines if not re.search(r"\d+%\|.*\|", line))
 
@@ -123,7 +148,10 @@ def with_outputs_of(notebook: Any, old: Path) -> None:
         known = {c.source: c for c in nbformat.read(old, 4).cells if c.cell_type == "code"}
         for cell in notebook.cells:
             if cell.cell_type == "code" and cell.source in known:
-                cell.outputs, cell.execution_count = known[cell.source].outputs, known[cell.source].execution_count
+                cell.outputs, cell.execution_count = (
+                    known[cell.source].outputs,
+                    known[cell.source].execution_count,
+                )
 
 
 def main() -> None:
@@ -145,7 +173,10 @@ def main() -> None:
             clean(notebook, Path(runs))
         text = nbformat.writes(notebook) + "\n"
         if len(text.encode()) > LIMIT:
-            sys.exit(f"{path.name} would be {len(text.encode()):,} bytes; the limit is {LIMIT:,}. Show less in its cells.")
+            sys.exit(
+                f"{path.name} would be {len(text.encode()):,} bytes; the limit is {LIMIT:,}. Show less in its"
+                " cells."
+            )
         path.write_text(text, encoding="utf-8")
         print(f"{path.name}: {len(text.encode()) / 1000:.0f} kB, {time.monotonic() - started:.0f} s")
 

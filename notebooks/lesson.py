@@ -1,7 +1,9 @@
-"""What `05_teach` checks its answers with. Every check says how an answer stands, and returns whether it is right.
+"""What `05_teach` checks its answers with. Every check says how an answer stands, and returns whether it is
+right.
 
-None of them shows a right answer: `solution(3)` does, when it is called. The solutions stand at the end, in base64, so
-that nobody reads one by chance. To write one: `python notebooks/lesson.py < solution.py` prints it so.
+None of them shows a right answer: `solution(3)` does, when it is called. The solutions stand at the end, in
+base64, so that nobody reads one by chance. To write one: `python notebooks/lesson.py < solution.py` prints it
+so.
 """
 
 from __future__ import annotations
@@ -22,7 +24,10 @@ from looptool_kit.stages.verify.evidence import judge
 
 def _open(exercise: str, answer: Any, task: str) -> bool:
     if answer is None:
-        print(f"Exercise {exercise} waits for your answer. {task} Write it in the cell above and run both. Take your time.")
+        print(
+            f"Exercise {exercise} waits for your answer. {task} Write it in the cell above and run both. Take"
+            " your time."
+        )
     return answer is None
 
 
@@ -43,8 +48,14 @@ def check_perplexity(answer: float | None, probe: records.Probe) -> bool:
     if math.isclose(answer, probe.perplexity, rel_tol=2e-3):
         return _say(True, f"PPL = {probe.perplexity:.4f}.")
     mean = sum(probe.logprobs) / len(probe.logprobs)
-    hint = "That is the mean log-probability: it still has to be negated and put into exp." if math.isclose(answer, mean, rel_tol=2e-3) else ""
-    return _say(False, hint or "Sum the log-probabilities, divide by how many there are, change the sign, take exp.")
+    hint = (
+        "That is the mean log-probability: it still has to be negated and put into exp."
+        if math.isclose(answer, mean, rel_tol=2e-3)
+        else ""
+    )
+    return _say(
+        False, hint or "Sum the log-probabilities, divide by how many there are, change the sign, take exp."
+    )
 
 
 # ------------------------------------------------- 2: threshold, composition
@@ -56,7 +67,9 @@ def last_judged(run: lt.Run) -> int:
 
 
 def compose_at(run: lt.Run, threshold: float | None) -> dict[str, int]:
-    """The composition of D_{j+1} with the threshold decided so, and the decision taken back (None: without a decision)."""
+    """The composition of D_{j+1} with the threshold decided so, and the decision taken back (None: without a
+    decision).
+    """
     j = last_judged(run)
     if threshold is not None:
         run.decide("threshold", "", threshold, reason="exercise", author="lesson", iteration=j)
@@ -76,12 +89,17 @@ def check_composition(run: lt.Run, threshold: float, predicted: Mapping[str, int
         return False
     if not isinstance(threshold, Real) or not math.isfinite(threshold):
         return _say(False, "The threshold is a number, as 1.0.")
-    if not isinstance(predicted, Mapping) or not all(isinstance(predicted.get(part), Real) for part in ("HPPL", "total")):
+    if not isinstance(predicted, Mapping) or not all(
+        isinstance(predicted.get(part), Real) for part in ("HPPL", "total")
+    ):
         return _say(False, 'Give a dictionary with two numbers: {"HPPL": ..., "total": ...}.')
     found = compose_at(run, threshold)
     wrong = [f"{part} is {'more' if found[part] > predicted[part] else 'fewer'} than {predicted[part]}" for part in ("HPPL", "total")
              if predicted[part] != found[part]]  # fmt: skip
-    hints = "Count the correct answers above the threshold. What the threshold moves is HPPL alone; the other parts stay."
+    hints = (
+        "Count the correct answers above the threshold. What the threshold moves is HPPL alone; the other"
+        " parts stay."
+    )
     return _say(not wrong, f"{'; '.join(wrong)}. {hints}" if wrong else f"D_(j+1) is then {found}.")
 
 
@@ -89,14 +107,20 @@ def check_composition(run: lt.Run, threshold: float, predicted: Mapping[str, int
 
 
 def noisy_samples() -> tuple[lt.Samples, dict[str, Any]]:
-    """Sixteen samples of the world, four of them with a planted annotator's error; sample id -> the right label of those."""
-    clean = world.generate(16, seed=12, kinds=("single", "choice"), domains=("restaurants", "calendar", "smart_home"))
+    """Sixteen samples of the world, four of them with a planted annotator's error; sample id -> the right
+    label of those.
+    """
+    clean = world.generate(
+        16, seed=12, kinds=("single", "choice"), domains=("restaurants", "calendar", "smart_home")
+    )
     return world.plant_noise(clean, 0.25, seed=12)
 
 
 def right_samples() -> lt.Samples:
     """Sixteen other samples of the same kinds, whose labels are all right."""
-    return world.generate(16, seed=13, kinds=("single", "choice"), domains=("restaurants", "calendar", "smart_home"))
+    return world.generate(
+        16, seed=13, kinds=("single", "choice"), domains=("restaurants", "calendar", "smart_home")
+    )
 
 
 def check_planted(rows: Collection[int] | None) -> bool:
@@ -104,11 +128,18 @@ def check_planted(rows: Collection[int] | None) -> bool:
     if _open("3", rows, "Give a set of row numbers."):
         return False
     samples, truth = noisy_samples()
-    if not isinstance(rows, Collection) or isinstance(rows, str) or not all(i in range(len(samples)) for i in rows):
+    if (
+        not isinstance(rows, Collection)
+        or isinstance(rows, str)
+        or not all(i in range(len(samples)) for i in rows)
+    ):
         return _say(False, f"Give a set of row numbers from 0 to {len(samples) - 1}, as {{0, 1}}.")
     planted = {i for i, s in enumerate(samples) if s.id in truth}
     hits = planted & set(rows)
-    words = f"Of {len(set(rows))} rows that you named {len(hits)} are planted (precision); of {len(planted)} planted you found {len(hits)} (recall)."
+    words = (
+        f"Of {len(set(rows))} rows that you named {len(hits)} are planted (precision); of {len(planted)}"
+        f" planted you found {len(hits)} (recall)."
+    )
     return _say(set(rows) == planted, words)
 
 
@@ -138,21 +169,34 @@ TOOLS = (
     lt.Tool(
         name="set_timer",
         description="Set a kitchen timer.",
-        parameters={"type": "object", "properties": {"minutes": {"type": "integer"}, "label": _TEXT}, "required": ["minutes"]},
+        parameters={
+            "type": "object",
+            "properties": {"minutes": {"type": "integer"}, "label": _TEXT},
+            "required": ["minutes"],
+        },
     ),
 )
 
 
 def _situation(request: str, *calls: lt.ToolCall, reply: str = "") -> lt.Sample:
-    messages = (lt.Message(role="system", content="Today is Monday, 2026-11-23."), lt.Message(role="user", content=request))
+    messages = (
+        lt.Message(role="system", content="Today is Monday, 2026-11-23."),
+        lt.Message(role="user", content=request),
+    )
     return lt.Sample(tools=TOOLS, messages=messages, label=lt.Label(calls=calls, reply=reply))
 
 
 SITUATIONS = (
-    _situation("Set a timer for ten minutes. No, make that a quarter of an hour.", lt.ToolCall(name="set_timer", arguments={"minutes": 15})),
+    _situation(
+        "Set a timer for ten minutes. No, make that a quarter of an hour.",
+        lt.ToolCall(name="set_timer", arguments={"minutes": 15}),
+    ),
     _situation(
         "Book Osteria on 2026-11-27 at 19:00 for the two of us and my parents.",
-        lt.ToolCall(name="book_table", arguments={"restaurant": "Osteria", "day": "2026-11-27", "time": "19:00", "guests": 4}),
+        lt.ToolCall(
+            name="book_table",
+            arguments={"restaurant": "Osteria", "day": "2026-11-27", "time": "19:00", "guests": 4},
+        ),
     ),
     _situation("Whatever happens, do not cancel my booking R-1204.", reply="All right, your booking stays."),
 )
@@ -163,7 +207,11 @@ def check_fooled(situation: int | None, *calls: lt.ToolCall) -> bool:
     if _open("4", situation, "Choose a situation and write the calls of a wrong answer."):
         return False
     if situation not in range(len(SITUATIONS)) or not all(isinstance(c, lt.ToolCall) for c in calls):
-        return _say(False, f"Give a situation from 0 to {len(SITUATIONS) - 1}, and a list of lt.ToolCall(name=..., arguments={{...}}).")
+        return _say(
+            False,
+            f"Give a situation from 0 to {len(SITUATIONS) - 1}, and a list of lt.ToolCall(name=...,"
+            " arguments={...}).",
+        )
     sample = SITUATIONS[situation]
     answer = lt.Answer(calls=calls)
     if lt.grade(answer, sample.label, sample.tools).correct:
@@ -171,7 +219,14 @@ def check_fooled(situation: int | None, *calls: lt.ToolCall) -> bool:
     verdict = judge(sample, answer)
     fooled = verdict.verdict in ("LABEL_WRONG", "BOTH_CORRECT")
     print(f"The judge: {verdict.verdict or 'abstains'}. {verdict.rationale}")
-    return _say(fooled, "A wrong answer would enter the training data as a label." if fooled else "The judge was not fooled: try another situation.")
+    return _say(
+        fooled,
+        (
+            "A wrong answer would enter the training data as a label."
+            if fooled
+            else "The judge was not fooled: try another situation."
+        ),
+    )
 
 
 # --------------------------------------------------------- 5: the reward
@@ -195,10 +250,15 @@ def check_naive(completion: str | None, sample: lt.Sample) -> bool:
         return False
     if not isinstance(completion, str):
         return _say(False, "Give a text: what a model would write, as '<tool_call>...</tool_call>'.")
-    paid, ours = naive_reward(completion, sample.label), lt.grade(lt.parse(completion), sample.label, sample.tools)
+    paid, ours = (
+        naive_reward(completion, sample.label),
+        lt.grade(lt.parse(completion), sample.label, sample.tools),
+    )
     if ours.correct:
         return _say(False, "That completion is right and deserves its reward.")
-    return _say(paid == 1, f"The naive reward pays {paid:.0f}, ToolMatch 0 ({'; '.join(map(str, ours.faults))}).")
+    return _say(
+        paid == 1, f"The naive reward pays {paid:.0f}, ToolMatch 0 ({'; '.join(map(str, ours.faults))})."
+    )
 
 
 def check_bananas(reply: str | None, label: lt.Label) -> bool:
@@ -210,7 +270,10 @@ def check_bananas(reply: str | None, label: lt.Label) -> bool:
     if "banana" not in reply.lower():
         return _say(False, "The reply has to be useless: it must speak of bananas.")
     graded = lt.grade(lt.parse(reply), label)
-    return _say(graded.correct, "Reward 1, for nonsense." if graded.correct else f"Reward 0: {'; '.join(map(str, graded.faults))}.")
+    return _say(
+        graded.correct,
+        "Reward 1, for nonsense." if graded.correct else f"Reward 0: {'; '.join(map(str, graded.faults))}.",
+    )
 
 
 # ---------------------------------------------------------- the solutions
@@ -221,7 +284,10 @@ def solution(exercise: int | str) -> None:
     if str(exercise) not in SOLUTIONS:
         print(f"There is no exercise {exercise!r}. There are: {', '.join(SOLUTIONS)}.")
         return
-    print(f"# A solution of exercise {exercise}. To try it, paste it into the cell of your answer.\n{decoded(str(exercise))}")
+    print(
+        f"# A solution of exercise {exercise}. To try it, paste it into the cell of your"
+        f" answer.\n{decoded(str(exercise))}"
+    )
 
 
 def decoded(exercise: str) -> str:
@@ -235,19 +301,24 @@ def encoded(code: str) -> str:
 
 
 SOLUTIONS = {
-    "1": """
+    "1": (
+        """
 IyBQUEwgPSBleHAgb2YgbWludXMgdGhlIG1lYW4gbG9nLXByb2JhYmlsaXR5LgpteV9wZXJwbGV4aXR5ID0gbWF0aC5leHAoLXN1bShsb2dwcm9i
 cykgLyBsZW4obG9ncHJvYnMpKQo=
-""",
-    "2": """
+"""
+    ),
+    "2": (
+        """
 IyBFdmVyeSBwZXJwbGV4aXR5IGlzIGFib3ZlIDEsIHNvIGV2ZXJ5IGNvcnJlY3QgYW5zd2VyIGJlY29tZXMgYm9yZGVybGluZSBhbmQgc3RheXM7
 IHNvIGRvIHJvd3Mgd2hlcmUgYm90aCB3ZXJlIGNvcnJlY3QuCiMgSFBQTCBoYXMgYW4gdXBwZXIgbGltaXQuCm15X3RocmVzaG9sZCA9IDEuMApi
 b3RoX2NvcnJlY3QgPSB7di5zYW1wbGVfaWQgZm9yIHYgaW4gdmVyZGljdHMgaWYgdi52ZXJkaWN0ID09ICJCT1RIX0NPUlJFQ1QifQpoaWdoID0g
 c3VtKChwLmNvcnJlY3Qgb3IgcC5zYW1wbGVfaWQgaW4gYm90aF9jb3JyZWN0KSBhbmQgcC5wZXJwbGV4aXR5ID4gbXlfdGhyZXNob2xkIGZvciBw
 IGluIHByb2JlcykKaGlnaCA9IG1pbihoaWdoLCBydW4uc2V0dGluZ3MuY29tcG9zZS5ocHBsKQpteV9wcmVkaWN0aW9uID0geyJIUFBMIjogaGln
 aCwgInRvdGFsIjogbm93WyJ0b3RhbCJdIC0gbm93WyJIUFBMIl0gKyBoaWdofQo=
-""",
-    "3": """
+"""
+    ),
+    "3": (
+        """
 IyBUaGUgcnVsZSB0aWVyIGZpbmRzIHdoYXQgY29udHJhZGljdHMgYSBzY2hlbWEgb3IgaXMgc2FpZCBub3doZXJlIC4uLgpmcm9tIGxvb3B0b29s
 X2tpdC5qdWRnZXMuZXZpZGVuY2UgaW1wb3J0IGp1ZGdlCmZyb20gbG9vcHRvb2xfa2l0LnJ1bGVzIGltcG9ydCBjaGVja19zYW1wbGUKCnRydXRo
 ID0gbGVzc29uLm5vaXN5X3NhbXBsZXMoKVsxXQpieV9ydWxlcyA9IHtpIGZvciBpLCBzIGluIGVudW1lcmF0ZShzYW1wbGVzKSBpZiBub3QgYWxs
@@ -259,8 +330,10 @@ bnQoInRoZSBqdWRnZSBmaW5kcywgZ2l2ZW4gYSBtb2RlbCB0aGF0IGlzIGFsd2F5cyByaWdodDoiLCBz
 ID0ge2kgZm9yIGksIHMgaW4gZW51bWVyYXRlKHNhbXBsZXMpIGlmIHMuaWQgaW4gdHJ1dGh9CmZvciBpIGluIHNvcnRlZChteV9yb3dzKToKICAg
 IHByaW50KGksICJsYWJlbDoiLCBsdC5yZW5kZXJfYW5zd2VyKHNhbXBsZXNbaV0ubGFiZWwpLCAidHJ1dGg6IiwgbHQucmVuZGVyX2Fuc3dlcih0
 cnV0aFtzYW1wbGVzW2ldLmlkXSkpCg==
-""",
-    "4": """
+"""
+    ),
+    "4": (
+        """
 IyAwOiBhIGNvcnJlY3Rpb24gaXMgdW5kZXJzdG9vZCwgc28gdGVuIG1pbnV0ZXMgZm9vbCBub2JvZHkuCiMgMTogYSBzdW0gaXMgbm90IGRvbmU6
 ICJ0d28iIGlzIHNhaWQsICJmb3VyIiBpcyBub3QuIFNvIGEgdGFibGUgZm9yIHR3byBwYXNzZXM6Cm15X3NpdHVhdGlvbiA9IDEKbXlfY2FsbHMg
 PSBbCiAgICBUb29sQ2FsbChuYW1lPSJib29rX3RhYmxlIiwgYXJndW1lbnRzPXsicmVzdGF1cmFudCI6ICJPc3RlcmlhIiwgImRheSI6ICIyMDI2
@@ -268,8 +341,10 @@ LTExLTI3IiwgInRpbWUiOiAiMTk6MDAiLCAiZ3Vlc3RzIjogMn0pCl0KcHJpbnQoInNpdHVhdGlvbiAx
 bXlfc2l0dWF0aW9uLCAqbXlfY2FsbHMpKQojIDI6IG5vciBpcyBhIHByb2hpYml0aW9uIHVuZGVyc3Rvb2Q6IHRoZSBib29raW5nJ3MgbnVtYmVy
 IGFuZCAiY2FuY2VsIiBzdGFuZCB0aGVyZS4KbXlfc2l0dWF0aW9uID0gMgpteV9jYWxscyA9IFtUb29sQ2FsbChuYW1lPSJjYW5jZWxfYm9va2lu
 ZyIsIGFyZ3VtZW50cz17ImJvb2tpbmdfaWQiOiAiUi0xMjA0In0pXQo=
-""",
-    "5a": """
+"""
+    ),
+    "5a": (
+        """
 IyBBIHNldCBmb3JnZXRzIGhvdyBvZnRlbjogb25lIGNhbGwgaW5zdGVhZCBvZiB0d28uIFZhbHVlcyBzdGFuZCB3aXRob3V0IHRoZWlyIG5hbWVz
 LCBhbmQgaW4gbm8gb3JkZXIuCmZpcnN0LCBzZWNvbmQgPSBkcml2ZS5sYWJlbC5jYWxscwp3YXlzID0gewogICAgIm9uZSBjYWxsIGluc3RlYWQg
 b2YgdHdvIChhIHNldCBmb3JnZXRzIGhvdyBvZnRlbikiOiAoZmlyc3QsKSwKICAgICJ0aGUgc2FtZSBzdG9wcyBpbiBhbm90aGVyIG9yZGVyIChh
@@ -281,11 +356,14 @@ cXVhbCBpbiBQeXRob24pIjogKGZpcnN0Lm1vZGVsX2NvcHkodXBkYXRlPXsiYXJndW1lbnRzIjogeyoq
 IDF9fSksIHNlY29uZCksCn0KZm9yIHdvcmRzLCBjYWxscyBpbiB3YXlzLml0ZW1zKCk6CiAgICBteV9jb21wbGV0aW9uID0gbHQucmVuZGVyX2Fu
 c3dlcihsdC5MYWJlbChjYWxscz1jYWxscykpCiAgICBwcmludCh3b3JkcykKICAgIGFzc2VydCBsZXNzb24uY2hlY2tfbmFpdmUobXlfY29tcGxl
 dGlvbiwgZHJpdmUpCg==
-""",
-    "5b": """
+"""
+    ),
+    "5b": (
+        """
 IyBBIHF1ZXN0aW9uIChzbyBpdCBhc2tzKSB3aXRoIGEgd29yZCBvZiBlYWNoIGdyb3VwIHRoYXQgdGhlIGxhYmVsIG5hbWVzOiAiaG93IG1hbnki
 IGFuZCAiZGF5Ii4KbXlfcmVwbHkgPSAiSG93IG1hbnkgYmFuYW5hcyBhIGRheT8iCg==
-""",
+"""
+    ),
 }
 
 

@@ -1,4 +1,6 @@
-"""Where the notebooks keep their runs, and the two ways to open one. Delete a folder under `runs/` to start it afresh."""
+"""Where the notebooks keep their runs, and the two ways to open one. Delete a folder under `runs/` to start
+it afresh.
+"""
 
 from __future__ import annotations
 
@@ -16,23 +18,29 @@ RUNS = Path(os.environ.get("LOOPTOOL_RUNS", ROOT / "runs"))
 
 def _place(name: str) -> Path:
     if not name or Path(name).name != name or name.startswith("."):
-        raise ValueError(f"{name!r} is no name for a folder in {RUNS}: give a plain one, without a separator or a dot in front")
+        raise ValueError(
+            f"{name!r} is no name for a folder in {RUNS}: give a plain one, without a separator or a dot in"
+            " front"
+        )
     return RUNS / name
 
 
 def recorded(name: str) -> lt.Run:
-    """The recorded run of `sample_data/` as a copy of your own in `runs/<name>`, made on the first call: what you decide is kept there."""
+    """The recorded run of `sample_data/` as a copy of your own in `runs/<name>`, made on the first call: what
+    you decide is kept there.
+    """
     folder = _place(name)
     if not folder.exists():
         unfinished = RUNS / f".{name}"
         shutil.rmtree(unfinished, ignore_errors=True)
         shutil.copytree(ROOT / "sample_data" / "run", unfinished)
         for path in unfinished.glob("iterations/*/probes.parquet"):
-            # The recording leaves the decoded answers out, because the probes hold them too; without them a new threshold would decode again.
+            # The recording leaves the decoded answers out, because the probes hold them too; without them a
+            # new threshold would decode again.
             probes = lt.Probes.read(path)
-            lt.Probes(p.model_copy(update={"state": "mastered" if p.correct else "failed"}) for p in probes).write(
-                path.with_name("probes_raw.parquet")
-            )
+            lt.Probes(
+                p.model_copy(update={"state": "mastered" if p.correct else "failed"}) for p in probes
+            ).write(path.with_name("probes_raw.parquet"))
         unfinished.rename(folder)
     return lt.Run.open(folder)
 
@@ -40,14 +48,18 @@ def recorded(name: str) -> lt.Run:
 def open_run(name: str, preset: str, **settings: Any) -> lt.Run:
     """The run in `runs/<name>` as it stands, or a new one with the preset's settings and these.
 
-    The environment variable LOOPTOOL_OVERRIDES, a JSON object as `{"grpo__steps": 1}`, changes settings of new runs: the tests shrink them with it.
+    The environment variable LOOPTOOL_OVERRIDES, a JSON object as `{"grpo__steps": 1}`, changes settings of
+    new runs: the tests shrink them with it.
     """
     folder = _place(name)
     if (folder / "run.toml").exists():
         run = lt.Run.open(folder)
         if run.settings.preset != preset:
             print(
-                f"{folder} holds a run of preset {run.settings.preset!r}, and goes on with it. For {preset!r} delete the folder or give another name."
+                f"{folder} holds a run of preset {run.settings.preset!r}, and goes on with it. For {preset!r}"
+                " delete the folder or give another name."
             )
         return run
-    return lt.Run.create(folder, preset, **{**settings, **json.loads(os.environ.get("LOOPTOOL_OVERRIDES", "{}"))})
+    return lt.Run.create(
+        folder, preset, **{**settings, **json.loads(os.environ.get("LOOPTOOL_OVERRIDES", "{}"))}
+    )

@@ -1,4 +1,6 @@
-"""Tiny random models, so that whole trainings and loops run in seconds; the embedded model for what needs a real one."""
+"""Tiny random models, so that whole trainings and loops run in seconds; the embedded model for what needs a
+real one.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ settings.load_profile("any machine")
 
 @pytest.fixture(scope="session", autouse=True)
 def own_configuration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What runs are confirmed to do is kept in a folder of the tests, in the processes that they start as well."""
+    """What runs are confirmed to do is kept in a folder of the tests, in the processes that they start as
+    well.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("configuration")))
         yield

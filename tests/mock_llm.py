@@ -1,8 +1,10 @@
-"""A local OpenAI-compatible server with scripted answers: for tests (`with MockLLM(answer) as server`) and by hand:
+"""A local OpenAI-compatible server with scripted answers: for tests (`with MockLLM(answer) as server`) and by
+hand:
 
     python tests/mock_llm.py --port 8001 --latency 0.05 --fail 0.3 --log calls.jsonl
 
-By hand it answers every question with `--say`, or, where a JSON schema is asked for, with an object of that form.
+By hand it answers every question with `--say`, or, where a JSON schema is asked for, with an object of that
+form.
 """
 
 from __future__ import annotations
@@ -35,14 +37,26 @@ Answer = Callable[[dict[str, Any]], str | Scripted]
 class MockLLM:
     """The server, in a thread of its own while the `with` block runs.
 
-    `answer` scripts the model; `latency` in seconds before each answer; a share `fail` of the calls gets status 503, with `retry_after` as its
-    Retry-After where given. `log` holds one record a request: its body, Authorization header, status and time; `in_flight` the most at once.
+    `answer` scripts the model; `latency` in seconds before each answer; a share `fail` of the calls gets
+    status 503, with `retry_after` as its Retry-After where given. `log` holds one record a request: its body,
+    Authorization header, status and time; `in_flight` the most at once.
     """
 
     def __init__(
-        self, answer: Answer | None = None, latency: float = 0.0, fail: float = 0.0, retry_after: str | None = None, seed: int = 0, port: int = 0
+        self,
+        answer: Answer | None = None,
+        latency: float = 0.0,
+        fail: float = 0.0,
+        retry_after: str | None = None,
+        seed: int = 0,
+        port: int = 0,
     ) -> None:
-        self.answer, self.latency, self.fail, self.retry_after = answer or some_answer, latency, fail, retry_after
+        self.answer, self.latency, self.fail, self.retry_after = (
+            answer or some_answer,
+            latency,
+            fail,
+            retry_after,
+        )
         self.random, self.port = random.Random(seed), port
         self.log: list[dict[str, Any]] = []
         self.now, self.in_flight = 0, 0
@@ -76,18 +90,29 @@ class MockLLM:
         body = await request.json()
         self.now += 1
         self.in_flight = max(self.in_flight, self.now)
-        record = {"body": body, "authorization": request.headers.get("Authorization"), "time": time.time(), "status": 0}
+        record = {
+            "body": body,
+            "authorization": request.headers.get("Authorization"),
+            "time": time.time(),
+            "status": 0,
+        }
         self.log.append(record)
         try:
             await asyncio.sleep(self.latency)
             if self.random.random() < self.fail:
-                said = Scripted('{"error": {"message": "overloaded"}}', 503, {"Retry-After": self.retry_after} if self.retry_after else {})
+                said = Scripted(
+                    '{"error": {"message": "overloaded"}}',
+                    503,
+                    {"Retry-After": self.retry_after} if self.retry_after else {},
+                )
             else:
                 answer = self.answer(body)
                 said = answer if isinstance(answer, Scripted) else Scripted(completion(answer, body))
             record["status"] = said.status
             self.on_call(record)
-            return web.Response(text=said.body, status=said.status, headers=said.headers, content_type="application/json")
+            return web.Response(
+                text=said.body, status=said.status, headers=said.headers, content_type="application/json"
+            )
         finally:
             self.now -= 1
 
@@ -119,7 +144,13 @@ def completion(text: str | None, body: dict[str, Any], finish: str = "stop", **m
             "id": "chatcmpl-mock",
             "object": "chat.completion",
             "model": body.get("model", "mock"),
-            "choices": [{"index": 0, "message": {"role": "assistant", "content": text, **message}, "finish_reason": finish}],
+            "choices": [
+                {
+                    "index": 0,
+                    "message": {"role": "assistant", "content": text, **message},
+                    "finish_reason": finish,
+                }
+            ],
             "usage": {"prompt_tokens": read, "completion_tokens": len((text or "").split())},
         }
     )
@@ -153,10 +184,14 @@ def main() -> None:
     ask.add_argument("--say", help="what the model says")
     ask.add_argument("--log", help="a .jsonl file that gets one record a request (without keys)")
     args = ask.parse_args()
-    server = MockLLM((lambda _: args.say) if args.say else None, args.latency, args.fail, args.retry_after, port=args.port)
+    server = MockLLM(
+        (lambda _: args.say) if args.say else None, args.latency, args.fail, args.retry_after, port=args.port
+    )
     if args.log:
         out = open(args.log, "a", encoding="utf-8", buffering=1)  # noqa: SIM115 - open as long as the server is
-        server.on_call = lambda r: print(json.dumps(r | {"authorization": bool(r["authorization"])}, ensure_ascii=False), file=out)
+        server.on_call = lambda r: print(
+            json.dumps(r | {"authorization": bool(r["authorization"])}, ensure_ascii=False), file=out
+        )
     else:
         server.on_call = lambda r: server.log.clear()
     try:

@@ -1,4 +1,6 @@
-"""Cases whose right verdict is known, and scripted judges of known accuracy and position bias that a mock server plays."""
+"""Cases whose right verdict is known, and scripted judges of known accuracy and position bias that a mock
+server plays.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,12 @@ from looptool_kit.core.samples import Sample
 from looptool_kit.core.toolcalls import Answer
 from looptool_kit.stages.verify.llm import VERDICTS, prompt
 
-SHARES: dict[VerdictName, float] = {"PRED_WRONG": 0.6, "LABEL_WRONG": 0.25, "BOTH_CORRECT": 0.05, "BOTH_WRONG": 0.1}
+SHARES: dict[VerdictName, float] = {
+    "PRED_WRONG": 0.6,
+    "LABEL_WRONG": 0.25,
+    "BOTH_CORRECT": 0.05,
+    "BOTH_WRONG": 0.1,
+}
 EVEN: dict[VerdictName, float] = {"PRED_WRONG": 0.5, "LABEL_WRONG": 0.5}
 
 
@@ -26,7 +33,9 @@ class Case(NamedTuple):
 
 
 def cases(count: int, seed: int = 0, shares: Mapping[VerdictName, float] = SHARES) -> list[Case]:
-    """Samples of the world under their true labels or a planted annotator's error, with a right or another wrong prediction."""
+    """Samples of the world under their true labels or a planted annotator's error, with a right or another
+    wrong prediction.
+    """
     rng = Random(seed)
     clean = world.generate(count, seed=seed, kinds=("single", "choice", "parallel"))
     wrongs = [world.plant_noise(clean, 1.0, seed=f"{seed}/{i}")[0] for i in range(2)]
@@ -43,7 +52,9 @@ class Judge(NamedTuple):
     """How a scripted judge errs."""
 
     accuracy: float = 1.0
-    """Share of the cases on which it holds the right verdict, whatever the order; on the others it holds another one."""
+    """Share of the cases on which it holds the right verdict, whatever the order; on the others it holds
+    another one.
+    """
     bias: float = 0.0
     """Share of the cases on which it names the first answer, whatever it holds."""
 
@@ -57,7 +68,10 @@ class Judges:
         for i, (sample, prediction, _) in enumerate(known):
             label = Answer.of(sample.label)
             self.asked[prompt(sample, prediction, label)] = i, True
-            self.asked[prompt(sample, label, prediction)] = i, False  # equal answers: the order does not matter
+            self.asked[prompt(sample, label, prediction)] = (
+                i,
+                False,
+            )  # equal answers: the order does not matter
 
     def __call__(self, body: dict[str, Any]) -> str:
         name = body["model"]
@@ -66,10 +80,16 @@ class Judges:
         held = self.known[case].verdict
         if rng.random() >= judge.accuracy:
             held = rng.choice([v for v in VERDICTS if v != held])
-        said = {"BOTH_CORRECT": "both", "BOTH_WRONG": "neither"}.get(held) or "AB"[(held == "LABEL_WRONG") != swapped]
+        said = {"BOTH_CORRECT": "both", "BOTH_WRONG": "neither"}.get(held) or "AB"[
+            (held == "LABEL_WRONG") != swapped
+        ]
         return opinion("A" if rng.random() < judge.bias else said)
 
 
-def opinion(verdict: str, analysis: str = "One of them leaves a value out.", approach: str = "Call the tool with what was said.") -> str:
+def opinion(
+    verdict: str,
+    analysis: str = "One of them leaves a value out.",
+    approach: str = "Call the tool with what was said.",
+) -> str:
     """A judge's answer in its form."""
     return json.dumps({"correct_approach": approach, "error_analysis": analysis, "verdict": verdict})

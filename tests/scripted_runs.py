@@ -1,4 +1,6 @@
-"""Whole loops in a second: a policy that answers by a rule and trains by writing a line, on the world's samples."""
+"""Whole loops in a second: a policy that answers by a rule and trains by writing a line, on the world's
+samples.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,13 @@ from looptool_kit.run.folder import Run
 _made: dict[str, tempfile.TemporaryDirectory[str]] = {}
 
 SMALL: dict[str, Any] = {
-    **{"seeds__first": 12, "seeds__fresh": [4, 2], "seeds__held_out": 2, "seeds__noise": 0.2, "seeds__development": 3},
+    **{
+        "seeds__first": 12,
+        "seeds__fresh": [4, 2],
+        "seeds__held_out": 2,
+        "seeds__noise": 0.2,
+        "seeds__development": 3,
+    },
     **{"expand__children": 1, "expand__most": 6, "compose__hppl": 3, "probe__quantile": 0.3},
 }
 
@@ -39,17 +47,27 @@ class Scripted:
         number = int(sample.id[:6], 16) % 3
         wrong = Label(reply="I am not sure what you want.") if sample.label.calls else Label(calls=())
         logprob = -0.9 if number else -0.01
-        return Completion(render_answer(wrong if number == 2 else sample.label), (1, 2), (logprob, logprob), ("a", "b"), "stop")
+        return Completion(
+            render_answer(wrong if number == 2 else sample.label),
+            (1, 2),
+            (logprob, logprob),
+            ("a", "b"),
+            "stop",
+        )
 
     def score(self, chats: list[Sample], answers: list[str]) -> list[tuple[float, ...]]:
         return [(-0.5, -0.5) for _ in answers]
 
 
 def scripted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Put the scripted policy in the place of the model; returns the list to which each training adds its iteration."""
+    """Put the scripted policy in the place of the model; returns the list to which each training adds its
+    iteration.
+    """
     trained: list[int] = []
 
-    def train(run: Run, samples: Samples, before: Policy, place: Path, seed: int, first: bool) -> list[dict[str, Any]]:
+    def train(
+        run: Run, samples: Samples, before: Policy, place: Path, seed: int, first: bool
+    ) -> list[dict[str, Any]]:
         trained.append(before.iteration + 1)
         (place / "sft" / "adapter").mkdir(parents=True)
         (place / "sft" / "adapter" / "weights").write_text(f"{len(trained)} of {run.path}")
@@ -58,12 +76,16 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(import_module("looptool_kit.train"), "_train", train)
     for stage in ("probe", "verify", "evaluate"):
-        monkeypatch.setattr(import_module(f"looptool_kit.{stage}"), "open_engine", lambda policy, batch: Scripted())
+        monkeypatch.setattr(
+            import_module(f"looptool_kit.{stage}"), "open_engine", lambda policy, batch: Scripted()
+        )
     return trained
 
 
 def finished_loop(path: Path, **settings: Any) -> Run:
-    """A run that has gone round to its end; the scripted policy must be in place. It is made once, and then copied."""
+    """A run that has gone round to its end; the scripted policy must be in place. It is made once, and then
+    copied.
+    """
     wanted = json.dumps(settings, sort_keys=True)
     if wanted not in _made:
         _made[wanted] = tempfile.TemporaryDirectory()
@@ -80,5 +102,9 @@ def go(run: Run) -> None:
 
 def files(path: Path) -> dict[str, bytes]:
     """Everything that the stages keep in a run: path -> content."""
-    kept = (p for p in path.rglob("*") if p.is_file() and p.name not in (".lock", "run.toml", "report.html", "rejected.jsonl"))
+    kept = (
+        p
+        for p in path.rglob("*")
+        if p.is_file() and p.name not in (".lock", "run.toml", "report.html", "rejected.jsonl")
+    )
     return {str(p.relative_to(path)): p.read_bytes() for p in sorted(kept)}

@@ -64,7 +64,9 @@ def test_relative_links_point_at_something(page: Path) -> None:
         path, _, anchor = target.partition("#")
         file = (page.parent / path).resolve() if path else page
         assert file.exists(), f"{page.name}: there is no {target}"
-        assert page.parent != DOCS or file.is_relative_to(DOCS), f"{page.name}: the site does not hold {target}"
+        assert page.parent != DOCS or file.is_relative_to(DOCS), (
+            f"{page.name}: the site does not hold {target}"
+        )
         assert not anchor or anchor in anchors(file), f"{page.name}: {file.name} has no heading #{anchor}"
 
 

@@ -42,7 +42,12 @@ def test_it_sees_this_machine(monkeypatch, tmp_path):
 
 def test_a_missing_model_is_a_reason_to_fail_and_names_every_source(offline, capsys):
     found = by_name()["embedded model"]
-    assert found.ok is False and "huggingface.co" in found.remedy and models.PACKAGE in found.remedy and "FOLDER" in found.remedy
+    assert (
+        found.ok is False
+        and "huggingface.co" in found.remedy
+        and models.PACKAGE in found.remedy
+        and "FOLDER" in found.remedy
+    )
     assert doctor.print_doctor() == 1
     assert "Missing: embedded model" in " ".join(capsys.readouterr().out.split())
 
@@ -68,7 +73,9 @@ def test_a_merged_model_needs_no_base_and_an_older_one_does_not_count(offline, t
     assert found["embedded model"].ok and found["embedded-base"].ok is None
 
 
-@pytest.mark.parametrize(("content", "said"), [(b"other weights", "has been changed"), (None, "is not there")])
+@pytest.mark.parametrize(
+    ("content", "said"), [(b"other weights", "has been changed"), (None, "is not there")]
+)
 def test_a_broken_adapter_is_a_reason_to_fail_with_its_remedy(offline, monkeypatch, tmp_path, content, said):
     monkeypatch.setattr(doctor, "_cached_model", lambda: "in the cache")
     monkeypatch.setattr(models, "ADAPTER", tmp_path)
@@ -102,8 +109,14 @@ def test_a_full_disk_and_a_locked_folder_have_remedies(offline, monkeypatch):
 
     monkeypatch.setattr(doctor.tempfile, "TemporaryFile", locked)
     found = by_name()
-    assert found["disk, working folder"].ok is False and "Free some space" in found["disk, working folder"].remedy
-    assert found["may write, cache"].value == "no (Permission denied)" and "LOOPTOOL_CACHE" in found["may write, cache"].remedy
+    assert (
+        found["disk, working folder"].ok is False
+        and "Free some space" in found["disk, working folder"].remedy
+    )
+    assert (
+        found["may write, cache"].value == "no (Permission denied)"
+        and "LOOPTOOL_CACHE" in found["may write, cache"].remedy
+    )
 
 
 def test_a_gpu_that_torch_does_not_see_is_a_fault(offline, monkeypatch):

@@ -23,8 +23,24 @@ from looptool_kit.stages.evaluate.stage import scores
 from looptool_kit.stages.expand.stage import expand
 
 TINY = [
-    *("seeds.first=12", "seeds.fresh=[4]", "seeds.held_out=2", "seeds.noise=0.2", "iterations=1", "sft.epochs=1", "sft.batch=4", "sft.micro_batch=4"),
-    *("grpo.steps=1", "grpo.prompts=2", "grpo.group=2", "grpo.max_new_tokens=8", "probe.max_new_tokens=12", "probe.batch=4"),
+    *(
+        "seeds.first=12",
+        "seeds.fresh=[4]",
+        "seeds.held_out=2",
+        "seeds.noise=0.2",
+        "iterations=1",
+        "sft.epochs=1",
+        "sft.batch=4",
+        "sft.micro_batch=4",
+    ),
+    *(
+        "grpo.steps=1",
+        "grpo.prompts=2",
+        "grpo.group=2",
+        "grpo.max_new_tokens=8",
+        "probe.max_new_tokens=12",
+        "probe.batch=4",
+    ),
     *("evaluate.max_new_tokens=8", "expand.children=1", "expand.most=8"),
 ]
 
@@ -44,13 +60,21 @@ def undisturbed(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory)
     done = subprocess.run(command(folder, tiny_checkpoint), env=environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "held-out exact match" in done.stdout and (folder / "report.html").exists()
-    peaks = [json.loads(path.read_text())["peak_mb"] for path in folder.rglob("*.json") if "peak_mb" in path.read_text()]
+    peaks = [
+        json.loads(path.read_text())["peak_mb"]
+        for path in folder.rglob("*.json")
+        if "peak_mb" in path.read_text()
+    ]
     assert re.search(rf"stages: (\d+ min )?[\d.]+ s, peak memory {max(peaks):,} MiB", done.stdout)
     return folder
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*.parquet")) if "rollouts" not in str(p)}
+    return {
+        str(p.relative_to(folder)): p.read_bytes()
+        for p in sorted(folder.rglob("*.parquet"))
+        if "rollouts" not in str(p)
+    }
 
 
 MOMENTS = (
@@ -65,12 +89,19 @@ MOMENTS = (
 
 
 @pytest.mark.timeout(900)
-def test_a_loop_killed_at_any_moment_ends_with_the_same_tables(undisturbed: Path, tiny_checkpoint: Path, tmp_path: Path) -> None:
+def test_a_loop_killed_at_any_moment_ends_with_the_same_tables(
+    undisturbed: Path, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
     folder = tmp_path / "run"
     rng = random.Random(0)
     kills = 0
     for moment in MOMENTS:
-        process = subprocess.Popen(command(folder, tiny_checkpoint), env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            command(folder, tiny_checkpoint),
+            env=environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         while process.poll() is None and not any(folder.glob(moment)):
             time.sleep(0.005)
         time.sleep(rng.uniform(0, 0.3))
@@ -86,17 +117,27 @@ def test_a_loop_killed_at_any_moment_ends_with_the_same_tables(undisturbed: Path
 
 
 def test_a_finished_loop_does_nothing_the_second_time(undisturbed: Path, tiny_checkpoint: Path) -> None:
-    before = {p: p.stat().st_mtime_ns for p in undisturbed.rglob("*") if p.is_file() and p.name not in (".lock", "report.html")}
+    before = {
+        p: p.stat().st_mtime_ns
+        for p in undisturbed.rglob("*")
+        if p.is_file() and p.name not in (".lock", "report.html")
+    }
     started = time.monotonic()
-    done = subprocess.run(command(undisturbed, tiny_checkpoint), env=environment(), capture_output=True, text=True)
+    done = subprocess.run(
+        command(undisturbed, tiny_checkpoint), env=environment(), capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     assert {p: p.stat().st_mtime_ns for p in before} == before, time.monotonic() - started
 
 
 def test_ctrl_c_says_that_nothing_is_lost(tiny_checkpoint: Path, tmp_path: Path) -> None:
     start = command(tmp_path / "run", tiny_checkpoint)
-    process = subprocess.Popen(start, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while not (tmp_path / "run" / "iterations" / "01" / "samples.parquet").exists() and process.poll() is None:
+    process = subprocess.Popen(
+        start, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    while (
+        not (tmp_path / "run" / "iterations" / "01" / "samples.parquet").exists() and process.poll() is None
+    ):
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=120)
@@ -105,9 +146,20 @@ def test_ctrl_c_says_that_nothing_is_lost(tiny_checkpoint: Path, tmp_path: Path)
 
 def test_a_missing_model_is_one_paragraph(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    sets = ["--set", f"model={tmp_path / 'no' / 'such' / 'model'}", "--set", "seeds.first=8", "--set", "evaluate.base=false"]
-    done = subprocess.run([sys.executable, "-m", "looptool_kit.cli", "loop", str(folder), *sets], capture_output=True, text=True)
-    assert done.returncode == 1 and "no/such/model" in done.stderr and "Traceback" not in done.stderr, done.stderr[-2000:]
+    sets = [
+        "--set",
+        f"model={tmp_path / 'no' / 'such' / 'model'}",
+        "--set",
+        "seeds.first=8",
+        "--set",
+        "evaluate.base=false",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "looptool_kit.cli", "loop", str(folder), *sets], capture_output=True, text=True
+    )
+    assert done.returncode == 1 and "no/such/model" in done.stderr and "Traceback" not in done.stderr, (
+        done.stderr[-2000:]
+    )
 
 
 def test_every_stage_left_its_table_and_rows_can_be_traced(undisturbed: Path) -> None:
@@ -117,7 +169,11 @@ def test_every_stage_left_its_table_and_rows_can_be_traced(undisturbed: Path) ->
     failed = [p for p in probes if p.state == "failed"]
     assert [v.sample_id for v in run.table(Verdicts, "verdicts", 1)] == [p.sample_id for p in failed]
     for row in run.table(Expansions, "expansions", 1):
-        assert row.sample.parent == row.seed_id and row.checks and (not row.accepted or all(c.passed for c in row.checks))
+        assert (
+            row.sample.parent == row.seed_id
+            and row.checks
+            and (not row.accepted or all(c.passed for c in row.checks))
+        )
     members, second = run.table(Members, "members", 2), run.table(Samples, "samples", 2)
     assert [m.sample_id for m in members] == [s.id for s in second]
     pool = {s.id for s in run.table(Samples, "pool", 0)}
@@ -132,10 +188,14 @@ def test_every_stage_left_its_table_and_rows_can_be_traced(undisturbed: Path) ->
     assert not held_out & {s.id for s in second}
     assert {s.sample_id for s in run.table(Scores, "scores", 2)} == held_out
     for probe in probes:
-        assert len(probe.tokens) == len(probe.logprobs) == len(probe.token_ids) and probe.perplexity >= 1 - 1e-6
+        assert (
+            len(probe.tokens) == len(probe.logprobs) == len(probe.token_ids) and probe.perplexity >= 1 - 1e-6
+        )
 
 
-def test_the_same_lines_again_mean_the_same_iteration_and_do_nothing(undisturbed: Path, tmp_path: Path) -> None:
+def test_the_same_lines_again_mean_the_same_iteration_and_do_nothing(
+    undisturbed: Path, tmp_path: Path
+) -> None:
     import shutil
 
     folder = tmp_path / "copy"
@@ -153,7 +213,9 @@ def test_the_same_lines_again_mean_the_same_iteration_and_do_nothing(undisturbed
     assert {p: p.stat().st_mtime_ns for p in folder.rglob("*.json")} == before
 
 
-def test_a_persons_verdict_takes_effect_at_the_next_compose_and_can_be_undone(undisturbed: Path, tmp_path: Path) -> None:
+def test_a_persons_verdict_takes_effect_at_the_next_compose_and_can_be_undone(
+    undisturbed: Path, tmp_path: Path
+) -> None:
     import shutil
 
     folder = tmp_path / "copy"
@@ -166,8 +228,17 @@ def test_a_persons_verdict_takes_effect_at_the_next_compose_and_can_be_undone(un
     after = lt.compose(run, iteration=1)
     assert verdict.sample_id in {s.id for s in before} and verdict.sample_id not in {s.id for s in after}
     assert not any(s.parent == verdict.sample_id for s in after)
-    truth = run.table(Samples, "samples", 1).by_id()[verdict.sample_id].label.model_copy(update={"reply": "Changed by hand.", "calls": ()})
-    run.decide("verdict", verdict.sample_id, {"verdict": "LABEL_WRONG", "label": truth.model_dump(mode="json")}, author="ana")
+    truth = (
+        run.table(Samples, "samples", 1)
+        .by_id()[verdict.sample_id]
+        .label.model_copy(update={"reply": "Changed by hand.", "calls": ()})
+    )
+    run.decide(
+        "verdict",
+        verdict.sample_id,
+        {"verdict": "LABEL_WRONG", "label": truth.model_dump(mode="json")},
+        author="ana",
+    )
     expand(run, iteration=1)
     changed = [s for s in lt.compose(run, iteration=1) if s.parent == verdict.sample_id and s.label == truth]
     assert len(changed) == 1 and changed[0].strategy == "judges.person:ana"
@@ -195,7 +266,11 @@ def test_rejected_and_accepted_expansions_are_obeyed(undisturbed: Path, tmp_path
 def test_the_quick_loop_on_the_embedded_model(tmp_path: Path) -> None:
     """What `make loop QUICK=1` runs, for real: from a policy that calls tools to one that does so no worse."""
     folder = tmp_path / "quick"
-    done = subprocess.run([sys.executable, "-m", "looptool_kit.cli", "loop", str(folder), "--preset", "cpu-quick"], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "looptool_kit.cli", "loop", str(folder), "--preset", "cpu-quick"],
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     run = Run.open(folder, read_only=True)
     assert run.iterations == [1, 2, 3]

@@ -58,7 +58,10 @@ def test_there_are_seven() -> None:
 def test_cells_are_those_of_the_source(name: str) -> None:
     saved, source = nbformat.read(NOTEBOOKS / f"{name}.ipynb", 4), build.convert(name)
     nbformat.validate(saved)
-    cells = [[(c.id, c.cell_type, c.source, dict(c.metadata)) for c in notebook.cells] for notebook in (saved, source)]
+    cells = [
+        [(c.id, c.cell_type, c.source, dict(c.metadata)) for c in notebook.cells]
+        for notebook in (saved, source)
+    ]
     assert cells[0] == cells[1], "run `python notebooks/build.py`"
 
 
@@ -68,11 +71,18 @@ def test_what_is_saved_shows_without_a_kernel(name: str) -> None:
     text = path.read_text(encoding="utf-8")
     notebook = nbformat.reads(text, 4)
     code = [c for c in notebook.cells if c.cell_type == "code"]
-    assert len(text.encode()) < build.LIMIT and "widgets" not in notebook.metadata and build.WIDGET not in text
-    assert not any(place in text for place in (str(NOTEBOOKS.parent), tempfile.gettempdir() + "/", str(Path.home()) + "/"))
+    assert (
+        len(text.encode()) < build.LIMIT and "widgets" not in notebook.metadata and build.WIDGET not in text
+    )
+    assert not any(
+        place in text
+        for place in (str(NOTEBOOKS.parent), tempfile.gettempdir() + "/", str(Path.home()) + "/")
+    )
     assert [c.id for c in code if c.execution_count is None] == [], "run `python notebooks/build.py`"
     assert not [o for c in code for o in c.outputs if o.output_type == "error"]
-    views = [c for c in code if "View(run" in c.source or "LoopMap(run" in c.source or "settings_form(" in c.source]
+    views = [
+        c for c in code if "View(run" in c.source or "LoopMap(run" in c.source or "settings_form(" in c.source
+    ]
     if name != "04_single_gpu":  # without a GPU it has nothing to show
         assert [c.id for c in views if not any("text/html" in o.get("data", {}) for o in c.outputs)] == []
 
@@ -89,7 +99,11 @@ def said(notebook: Any) -> str:
     """All that the cells' outputs say, pictures decoded."""
     out = []
     for output in (o for c in notebook.cells if c.cell_type == "code" for o in c.outputs):
-        shown = [output.text] if output.output_type == "stream" else [str(v) for v in output.get("data", {}).values()]
+        shown = (
+            [output.text]
+            if output.output_type == "stream"
+            else [str(v) for v in output.get("data", {}).values()]
+        )
         for text in shown:
             out += [text, *(b64decode(data).decode() for data in re.findall('svg.xml;base64,([^"]+)', text))]
     return "\n".join(out)
@@ -115,12 +129,21 @@ def test_the_lesson_run_untouched_shows_no_solution(tmp_path: Path, monkeypatch:
             assert lt.render_answer(truth[s.id]) not in seen, "a planted error's right label"
     # Nor do the figures that exercises 1 and 2 ask for.
     run = Run.open(tmp_path / "teach")
-    probe = max((p for p in run.table(Probes, "probes", lesson.last_judged(run)) if p.correct), key=lambda p: p.perplexity)
-    assert not re.search(rf"(PPL|perplexity) = {probe.perplexity:.3f}", seen) and "D_(j+1) is then" not in seen
-    assert not [c for c in notebook.cells if "solution" in c.metadata.get("tags", ())], "Run All unfolds what was folded"
+    probe = max(
+        (p for p in run.table(Probes, "probes", lesson.last_judged(run)) if p.correct),
+        key=lambda p: p.perplexity,
+    )
+    assert (
+        not re.search(rf"(PPL|perplexity) = {probe.perplexity:.3f}", seen) and "D_(j+1) is then" not in seen
+    )
+    assert not [c for c in notebook.cells if "solution" in c.metadata.get("tags", ())], (
+        "Run All unfolds what was folded"
+    )
 
 
-def test_the_lesson_with_its_solutions_filled_in_is_all_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_lesson_with_its_solutions_filled_in_is_all_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.syspath_prepend(str(NOTEBOOKS))
     lesson = module("lesson")
     notebook = build.convert("05_teach")
@@ -128,15 +151,23 @@ def test_the_lesson_with_its_solutions_filled_in_is_all_right(tmp_path: Path, mo
     for cell in notebook.cells:
         if asked := re.search(r'^# lesson\.solution\("?(\w+)"?\)', cell.source, re.MULTILINE):
             filled.append(asked[1])
-            cell.source = f"{lesson.decoded(asked[1])}\n{cell.source.replace('# lesson.', 'lesson.')}\nassert right"
+            cell.source = (
+                f"{lesson.decoded(asked[1])}\n{cell.source.replace('# lesson.', 'lesson.')}\nassert right"
+            )
     assert tuple(filled) == EXERCISES
     build.execute(notebook, tmp_path, seconds=300)
     seen = said(notebook)
     assert "waits for your answer" not in seen and "Not yet. The judge was not fooled" not in seen
-    assert [e for e in EXERCISES if f"A solution of exercise {e}." not in seen or lesson.decoded(e).strip() not in seen] == []
+    assert [
+        e
+        for e in EXERCISES
+        if f"A solution of exercise {e}." not in seen or lesson.decoded(e).strip() not in seen
+    ] == []
 
 
-def test_the_lesson_answers_anything_in_words(start: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_lesson_answers_anything_in_words(
+    start: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.syspath_prepend(str(NOTEBOOKS))
     lesson = module("lesson")
     run: Run = start.recorded("teach")
@@ -144,23 +175,49 @@ def test_the_lesson_answers_anything_in_words(start: Any, monkeypatch: pytest.Mo
     sample = lesson.SITUATIONS[1]
     for odd in ("abc", 7.5, -3, [], {}, {"HPPL": "many"}, object(), float("nan"), [[1]]):
         assert not lesson.check_perplexity(odd, probe) and not lesson.check_composition(run, 1.0, odd)
-        assert not lesson.check_composition(run, odd if isinstance(odd, str | dict) else "1", {"HPPL": 1, "total": 1})
-        assert not lesson.check_planted(odd) and not lesson.check_fooled(odd) and not lesson.check_fooled(9, odd)
-        assert not lesson.check_fooled(1, odd) and not lesson.check_naive(odd, sample) and not lesson.check_bananas(odd, sample.label)
+        assert not lesson.check_composition(
+            run, odd if isinstance(odd, str | dict) else "1", {"HPPL": 1, "total": 1}
+        )
+        assert (
+            not lesson.check_planted(odd) and not lesson.check_fooled(odd) and not lesson.check_fooled(9, odd)
+        )
+        assert (
+            not lesson.check_fooled(1, odd)
+            and not lesson.check_naive(odd, sample)
+            and not lesson.check_bananas(odd, sample.label)
+        )
     told = capsys.readouterr().out
     assert told.count("Not yet.") == len(told.splitlines()) > 60 and "Right." not in told
     found = lesson.compose_at(run, 1.0)
     assert not lesson.check_composition(run, 1.0, {"HPPL": found["HPPL"] + 1000, "total": 1})
     told = capsys.readouterr().out
-    assert "HPPL is fewer than" in told and "total is more than 1" in told and not re.search(rf"\b{found['total']}\b", told)
+    assert (
+        "HPPL is fewer than" in told
+        and "total is more than 1" in told
+        and not re.search(rf"\b{found['total']}\b", told)
+    )
     lesson.solution("9")
     assert "There is no exercise '9'" in capsys.readouterr().out
     assert lesson.encoded(lesson.decoded("3")) == lesson.SOLUTIONS["3"].strip()
 
 
 TINY = {
-    **{"seeds__held_out": 2, "sft__epochs": 1, "sft__batch": 4, "sft__micro_batch": 4, "lora__upper": 1.0, "compose__hppl": 4},
-    **{"grpo__steps": 1, "grpo__prompts": 2, "grpo__group": 2, "grpo__max_new_tokens": 8, "probe__max_new_tokens": 12, "probe__batch": 4},
+    **{
+        "seeds__held_out": 2,
+        "sft__epochs": 1,
+        "sft__batch": 4,
+        "sft__micro_batch": 4,
+        "lora__upper": 1.0,
+        "compose__hppl": 4,
+    },
+    **{
+        "grpo__steps": 1,
+        "grpo__prompts": 2,
+        "grpo__group": 2,
+        "grpo__max_new_tokens": 8,
+        "probe__max_new_tokens": 12,
+        "probe__batch": 4,
+    },
     **{"evaluate__max_new_tokens": 8, "expand__children": 1, "expand__most": 8},
 }
 
@@ -168,9 +225,13 @@ TINY = {
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", [n for n in NAMES if n not in FAST])
-def test_trains_top_to_bottom_and_again_from_where_it_was(name: str, tiny_checkpoint: Path, tmp_path: Path) -> None:
+def test_trains_top_to_bottom_and_again_from_where_it_was(
+    name: str, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
     small = {"seeds__first": 12, "seeds__fresh": [4]} | TINY | {"model": str(tiny_checkpoint)}
-    build.execute(build.convert(name), tmp_path, seconds=600, LOOPTOOL_OVERRIDES=json.dumps(small), OMP_NUM_THREADS="1")
+    build.execute(
+        build.convert(name), tmp_path, seconds=600, LOOPTOOL_OVERRIDES=json.dumps(small), OMP_NUM_THREADS="1"
+    )
     [folder] = [p.parent for p in tmp_path.glob("*/run.toml")]
     policies = {p: p.stat().st_mtime_ns for p in folder.glob("iterations/*/policy.json")}
     assert policies
@@ -201,7 +262,9 @@ policy = policy_of(run, 0)
 
 
 @pytest.mark.timeout(300)
-def test_a_run_cell_stopped_with_the_stop_button_goes_on_where_it_stopped(tiny_checkpoint: Path, tmp_path: Path) -> None:
+def test_a_run_cell_stopped_with_the_stop_button_goes_on_where_it_stopped(
+    tiny_checkpoint: Path, tmp_path: Path
+) -> None:
     from jupyter_client.manager import start_new_kernel
 
     manager, client = start_new_kernel(cwd=str(tmp_path))
@@ -226,7 +289,9 @@ def test_a_run_cell_stopped_with_the_stop_button_goes_on_where_it_stopped(tiny_c
         assert client.get_shell_msg(timeout=60)["content"]["ename"] == "KeyboardInterrupt"
         assert 3 <= len(asked()) < 6
         run("probes = lt.probe(run, samples, policy, iteration=1)\nassert len(probes) == len(samples) == 12")
-        assert len(set(asked())) == 6 and len(asked()) <= 7, "at most the batch that was stopped is asked again"
+        assert len(set(asked())) == 6 and len(asked()) <= 7, (
+            "at most the batch that was stopped is asked again"
+        )
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
@@ -245,7 +310,9 @@ def test_the_recorded_run_is_copied_once_and_keeps_decisions(start: Any) -> None
     assert not (start.ROOT / "sample_data" / "run" / "decisions.jsonl").exists()
 
 
-def test_a_run_is_opened_as_it_stands(start: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_is_opened_as_it_stands(
+    start: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("LOOPTOOL_OVERRIDES", '{"grpo__steps": 3}')
     run = start.open_run("mine", "cpu-quick", iterations=1)
     assert (run.settings.iterations, run.settings.grpo.steps) == (1, 3)
@@ -264,7 +331,9 @@ def test_cleaning_leaves_the_last_state_and_no_paths(tmp_path: Path) -> None:
         out("display_data", data=dict(widget)),
         out("display_data", data={**widget, "text/html": "<table></table>"}),
     ]
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x", outputs=outputs)], metadata={"widgets": {"state": {}}})
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell("x", outputs=outputs)], metadata={"widgets": {"state": {}}}
+    )
     build.clean(notebook, tmp_path)
     assert "widgets" not in notebook.metadata
     stream, view = notebook.cells[0].outputs
@@ -280,14 +349,29 @@ def test_the_workshop_example_is_sound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(NOTEBOOKS))
     from your_tools import tools as workshop  # type: ignore[import-not-found]
 
-    tools, api = load_tools(NOTEBOOKS / "your_tools" / "tools.py"), load_tools(NOTEBOOKS / "your_tools" / "openapi.json")
-    assert [(t.name, list(t.properties), t.required) for t in tools] == [(t.name, list(t.properties), t.required) for t in api]
-    rows = [json.loads(line) for line in (NOTEBOOKS / "your_tools" / "requests.jsonl").read_text(encoding="utf-8").splitlines()]
+    tools, api = (
+        load_tools(NOTEBOOKS / "your_tools" / "tools.py"),
+        load_tools(NOTEBOOKS / "your_tools" / "openapi.json"),
+    )
+    assert [(t.name, list(t.properties), t.required) for t in tools] == [
+        (t.name, list(t.properties), t.required) for t in api
+    ]
+    rows = [
+        json.loads(line)
+        for line in (NOTEBOOKS / "your_tools" / "requests.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     assert len(rows) >= 24 and any(r.get("held_out") for r in rows)
     for row in rows:
-        messages = (Message(role="system", content=f"Today is {row['today']}."), Message(role="user", content=row["request"]))
+        messages = (
+            Message(role="system", content=f"Today is {row['today']}."),
+            Message(role="user", content=row["request"]),
+        )
         label = Label(**{k: row[k] for k in ("calls", "reply", "mentions", "asks") if k in row})
-        assert [c.detail for c in check_sample(Sample(tools=tuple(tools), messages=messages, label=label)) if not c.passed] == []
+        assert [
+            c.detail
+            for c in check_sample(Sample(tools=tuple(tools), messages=messages, label=label))
+            if not c.passed
+        ] == []
         for call in label.calls:
             assert call_errors(call, api) == []
             json.dumps(getattr(workshop, call.name)(**call.arguments))
@@ -299,13 +383,22 @@ def test_lessons_know_wrong_from_right(start: Any, monkeypatch: pytest.MonkeyPat
     run: Run = start.recorded("teach")
     j = lesson.last_judged(run)
     path = run.folder(j + 1) / "samples.parquet"
-    Samples.read(path).write(path)  # the recording may be older than this writer, and the bytes are compared below
+    Samples.read(path).write(
+        path
+    )  # the recording may be older than this writer, and the bytes are compared below
     before = path.read_bytes()
-    assert not lesson.check_composition(run, 1.0, {"HPPL": -1, "total": 0}) and not lesson.check_composition(run, 1.0, None)
+    assert not lesson.check_composition(run, 1.0, {"HPPL": -1, "total": 0}) and not lesson.check_composition(
+        run, 1.0, None
+    )
     assert run.decisions("threshold") == {} and path.read_bytes() == before
     samples, truth = lesson.noisy_samples()
     planted = {i for i, s in enumerate(samples) if s.id in truth}
-    assert len(planted) == 4 and lesson.check_planted(planted) and not lesson.check_planted(planted | {1}) and not lesson.check_planted(())
+    assert (
+        len(planted) == 4
+        and lesson.check_planted(planted)
+        and not lesson.check_planted(planted | {1})
+        and not lesson.check_planted(())
+    )
     sample = lesson.SITUATIONS[1]
     assert not lesson.check_fooled(1, *sample.label.calls), "a right answer fools nobody"
 
@@ -320,7 +413,14 @@ def test_looptool_lab_opens_the_tour(tmp_path: Path) -> None:
     own |= {"BROWSER": f"{browser} %s", "JUPYTER_PORT": "0", "JUPYTER_TOKEN": "test-token"}
     command = [sys.executable, "-c", "from looptool_kit.cli import main; main()", "lab"]
     with open(tmp_path / "log", "w") as log:
-        server = subprocess.Popen(command, cwd=NOTEBOOKS.parent, env={**os.environ, **own}, stdout=log, stderr=log, start_new_session=True)
+        server = subprocess.Popen(
+            command,
+            cwd=NOTEBOOKS.parent,
+            env={**os.environ, **own},
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
     try:
         for _ in range(600):
             if opened.exists() or server.poll() is not None:

@@ -16,7 +16,21 @@ import looptool_kit
 
 ROOT = Path(__file__).parent.parent
 KIT = ROOT / "looptool_kit"
-HEAVY = ("torch", "transformers", "trl", "peft", "datasets", "vllm", "unsloth", "pandas", "scipy", "plotly", "jupyterlab", "aiohttp", "openai")
+HEAVY = (
+    "torch",
+    "transformers",
+    "trl",
+    "peft",
+    "datasets",
+    "vllm",
+    "unsloth",
+    "pandas",
+    "scipy",
+    "plotly",
+    "jupyterlab",
+    "aiohttp",
+    "openai",
+)
 LEVELS = (
     ("cli",),
     ("doctor", "studies"),
@@ -41,13 +55,21 @@ LEVEL = {name: i for i, names in enumerate(LEVELS) for name in names}
 
 def imports(file: Path) -> set[str]:
     """Dotted names under looptool_kit that a file imports anywhere, in functions and for types alike."""
-    package = ("looptool_kit", *file.relative_to(KIT).parent.parts) if file.is_relative_to(KIT) else ("looptool_kit", "widgets")
+    package = (
+        ("looptool_kit", *file.relative_to(KIT).parent.parts)
+        if file.is_relative_to(KIT)
+        else ("looptool_kit", "widgets")
+    )
     found = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            base = ".".join([*package[: len(package) - node.level + 1], *([node.module] if node.module else [])]) if node.level else node.module or ""
+            base = (
+                ".".join([*package[: len(package) - node.level + 1], *([node.module] if node.module else [])])
+                if node.level
+                else node.module or ""
+            )
             found |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
     return {name.removeprefix("looptool_kit.") for name in found if name.startswith("looptool_kit.")}
 
@@ -64,10 +86,14 @@ def test_imports_point_down(file):
     for name in imports(file):
         head = name.split(".")[0]
         if head not in (parts[0], *dir(looptool_kit)):
-            assert head in LEVEL and LEVEL[head] > LEVEL[parts[0]], f"{parts[0]} imports {name}, which is not below it"
+            assert head in LEVEL and LEVEL[head] > LEVEL[parts[0]], (
+                f"{parts[0]} imports {name}, which is not below it"
+            )
 
 
-@pytest.mark.parametrize("file", [f for f in SOURCES if "stages" in f.parts], ids=lambda f: str(f.relative_to(KIT)))
+@pytest.mark.parametrize(
+    "file", [f for f in SOURCES if "stages" in f.parts], ids=lambda f: str(f.relative_to(KIT))
+)
 def test_stages_never_import_each_other(file):
     own = file.relative_to(KIT).with_suffix("").parts[1]
     others = {n.split(".")[1] for n in imports(file) if n.startswith("stages.")}
@@ -80,24 +106,38 @@ def test_no_import_goes_in_a_circle():
     def modules(found: set[str]) -> set[str]:
         """Those of the names that are modules; a package alone where nothing in it is meant."""
         known = found & names.keys()
-        return {n for n in known if names[n].name != "__init__.py" or not any(k.startswith(f"{n}.") for k in known)}
+        return {
+            n
+            for n in known
+            if names[n].name != "__init__.py" or not any(k.startswith(f"{n}.") for k in known)
+        }
 
     graph = {name: modules(imports(file)) - {name} for name, file in names.items() if name != "__init__"}
     list(graphlib.TopologicalSorter(graph).static_order())
 
 
 def test_the_levels_and_the_folders_are_the_same():
-    there = {p.stem if p.suffix == ".py" else p.name for p in KIT.iterdir() if p.suffix == ".py" or list(p.glob("*.py"))}
+    there = {
+        p.stem if p.suffix == ".py" else p.name
+        for p in KIT.iterdir()
+        if p.suffix == ".py" or list(p.glob("*.py"))
+    }
     assert there - {"__init__"} == set(LEVEL)
 
 
-@pytest.mark.parametrize("code", ["import looptool_kit", "import looptool_kit, looptool_kit.core.records, looptool_kit.report.html"])
+@pytest.mark.parametrize(
+    "code",
+    ["import looptool_kit", "import looptool_kit, looptool_kit.core.records, looptool_kit.report.html"],
+)
 def test_importing_loads_nothing_heavy(code):
     assert loaded(code) == []
 
 
 def test_help_loads_nothing_heavy():
-    code = "import sys; sys.argv = ['looptool', '--help']\nfrom looptool_kit.cli import app\ntry: app()\nexcept SystemExit as e: assert not e.code"
+    code = (
+        "import sys; sys.argv = ['looptool', '--help']\nfrom looptool_kit.cli import app\ntry: app()\nexcept"
+        " SystemExit as e: assert not e.code"
+    )
     assert loaded(code) == []
 
 
@@ -108,7 +148,14 @@ def test_the_check_itself_sees_what_is_loaded():
 def loaded(code: str) -> list[str]:
     """Which heavy packages are in sys.modules after running `code` in a process of its own."""
     tail = f"\nimport sys; print('LOADED', *[m for m in {HEAVY!r} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code + tail], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code + tail],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout.split("LOADED")[1].split()
 
@@ -140,15 +187,33 @@ def test_every_package_and_data_file_is_installed(tmp_path):
     command = [sys.executable, "-c", "import setuptools.build_meta"]
     if subprocess.run(command, capture_output=True, check=False).returncode:
         pytest.skip("setuptools is not installed")
-    build = [sys.executable, "setup.py", "-q", "build", "--build-base", str(tmp_path), "egg_info", "--egg-base", str(tmp_path)]
+    build = [
+        sys.executable,
+        "setup.py",
+        "-q",
+        "build",
+        "--build-base",
+        str(tmp_path),
+        "egg_info",
+        "--egg-base",
+        str(tmp_path),
+    ]
     done = subprocess.run(build, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     built = {str(p.relative_to(tmp_path / "lib")) for p in (tmp_path / "lib").rglob("*") if p.is_file()}
-    wanted = {f"looptool_kit/{p.relative_to(KIT)}" for p in KIT.rglob("*") if p.is_file() and "__pycache__" not in p.parts}
+    wanted = {
+        f"looptool_kit/{p.relative_to(KIT)}"
+        for p in KIT.rglob("*")
+        if p.is_file() and "__pycache__" not in p.parts
+    }
     widgets = [p for p in (ROOT / "widgets").rglob("*") if p.suffix in (".py", ".js", ".css")]
     wanted |= {f"looptool_kit/widgets/{p.relative_to(ROOT / 'widgets')}" for p in widgets}
     assert wanted - built == set()
-    assert {"looptool_kit/widgets/__init__.py", "looptool_kit/report/report.html.jinja", "looptool_kit/presets/cpu.toml"} <= built
+    assert {
+        "looptool_kit/widgets/__init__.py",
+        "looptool_kit/report/report.html.jinja",
+        "looptool_kit/presets/cpu.toml",
+    } <= built
 
 
 def test_the_core_needs_no_torch_and_the_cpu_constraints_no_cuda():
@@ -156,10 +221,18 @@ def test_the_core_needs_no_torch_and_the_cpu_constraints_no_cuda():
     name = re.compile(r"[A-Za-z0-9_-]+")
     core = {name.match(d)[0].lower() for d in project["dependencies"]}
     assert not core & {"torch", "transformers", "trl", "peft", "datasets", "vllm", "accelerate"}
-    pins = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if line and not line.startswith("#"))
-    assert not [p for p in pins if p.lower().startswith(("nvidia", "cuda", "triton"))] and "+" not in "".join(pins.values())
+    pins = dict(
+        line.split("==")
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+        if line and not line.startswith("#")
+    )
+    assert not [p for p in pins if p.lower().startswith(("nvidia", "cuda", "triton"))] and "+" not in "".join(
+        pins.values()
+    )
     from packaging.requirements import Requirement
 
     for requirement in map(Requirement, project["dependencies"] + project["optional-dependencies"]["train"]):
-        pinned = {k.lower().replace("_", "-"): v for k, v in pins.items()}.get(requirement.name.lower().replace("_", "-"))
+        pinned = {k.lower().replace("_", "-"): v for k, v in pins.items()}.get(
+            requirement.name.lower().replace("_", "-")
+        )
         assert pinned and requirement.specifier.contains(pinned), requirement

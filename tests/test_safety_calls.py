@@ -1,4 +1,6 @@
-"""Paid calls against hostile and broken servers, keys and stores: bounded, with a reason, and nothing that was paid is lost."""
+"""Paid calls against hostile and broken servers, keys and stores: bounded, with a reason, and nothing that
+was paid is lost.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,16 @@ from looptool_kit.core.samples import Samples, Tool
 from looptool_kit.core.tables import write_json
 from looptool_kit.core.toolcalls import Answer, tool_schemas
 from looptool_kit.lineage.error_seeds import ErrorSeed
-from looptool_kit.llm.client import LARGEST, Endpoint, EndpointError, Request, StoreError, complete, spent, totals
+from looptool_kit.llm.client import (
+    LARGEST,
+    Endpoint,
+    EndpointError,
+    Request,
+    StoreError,
+    complete,
+    spent,
+    totals,
+)
 from looptool_kit.run.folder import Run, RunError
 from looptool_kit.stages.expand import llm as expander
 from looptool_kit.stages.seed.trees.dialogue import Agents, jobs, simulate
@@ -132,13 +143,20 @@ SECRET = 'sk-very/secret+"\\0123'
     ],
 )
 def test_a_key_is_hidden_in_every_form_that_a_server_may_write(form: str) -> None:
-    assert "secret" not in hide_key(f"a {form} b", SECRET) and hide_key(f"a {form} b", SECRET).startswith("a ")
+    assert "secret" not in hide_key(f"a {form} b", SECRET) and hide_key(f"a {form} b", SECRET).startswith(
+        "a "
+    )
     assert hide_key("sk-very plain", SECRET) == "sk-very plain"
     assert hide_key("none of it", "none") == "none of it" and hide_key("a", "") == "a"
 
 
-@pytest.mark.parametrize("escape", [lambda text: text, lambda text: text.replace("/", "\\/"), lambda text: text.replace("s", "\\u0073")])
-def test_a_key_that_the_server_repeats_lands_nowhere(store: Path, escape: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "escape",
+    [lambda text: text, lambda text: text.replace("/", "\\/"), lambda text: text.replace("s", "\\u0073")],
+)
+def test_a_key_that_the_server_repeats_lands_nowhere(
+    store: Path, escape: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     secret = "sk-very/secret-0123"
     monkeypatch.setenv("MY_KEY", secret)
     where = {"answer": "", "beside": "", "error": "", "nonsense": ""}
@@ -154,7 +172,9 @@ def test_a_key_that_the_server_repeats_lands_nowhere(store: Path, escape: Any, m
         return Scripted(escape(json.dumps({"said": f"{'x' * 190} {secret}"})))
 
     with MockLLM(echo) as server:
-        replies = complete([question(kind) for kind in where], at(server.url, key_env="MY_KEY", retries=0), store)
+        replies = complete(
+            [question(kind) for kind in where], at(server.url, key_env="MY_KEY", retries=0), store
+        )
     assert replies[0].text is None and "repeats the API key of MY_KEY" in replies[0].error
     assert replies[1].text == "fine"
     assert replies[2].error == "status 400: bad key [key]"
@@ -204,7 +224,20 @@ def test_what_cannot_be_unpacked_is_a_reason(raw: Raw, store: Path, packing: str
     assert reply.text is None and why in reply.error
 
 
-STRANGE = ["1e999", "-1e999", "-5", '"many"', '"1e999"', "null", "[]", "{}", "true", "1e300", "9" * 4000, "0.5"]
+STRANGE = [
+    "1e999",
+    "-1e999",
+    "-5",
+    '"many"',
+    '"1e999"',
+    "null",
+    "[]",
+    "{}",
+    "true",
+    "1e300",
+    "9" * 4000,
+    "0.5",
+]
 
 
 @pytest.mark.parametrize("number", STRANGE)
@@ -214,7 +247,9 @@ def test_a_strange_bill_costs_no_answer_and_ends_no_batch(store: Path, number: s
         if body["messages"][0]["content"] != "0":
             return Scripted(text)
         start = text.index('"usage"')
-        return Scripted(text[:start] + f'"usage": {{"prompt_tokens": {number}, "completion_tokens": {number}}}}}')
+        return Scripted(
+            text[:start] + f'"usage": {{"prompt_tokens": {number}, "completion_tokens": {number}}}}}'
+        )
 
     with MockLLM(strange) as server:
         endpoint = at(server.url, price_in=2.0, price_out=3.0)
@@ -255,7 +290,11 @@ def test_a_damaged_store_is_moved_aside_and_the_next_call_goes_on(store: Path, h
         with pytest.raises(StoreError) as error:
             complete(requests, at(server.url), store)
         aside = store.with_name("calls.sqlite.damaged")
-        assert str(aside) in str(error.value) and "same command again" in str(error.value) and "\n" not in str(error.value)
+        assert (
+            str(aside) in str(error.value)
+            and "same command again" in str(error.value)
+            and "\n" not in str(error.value)
+        )
         assert aside.read_bytes() == damaged and not store.exists()
         assert [r.text for r in complete(requests, at(server.url), store)] == ["there"] * 60
         broken(store, how)
@@ -264,7 +303,9 @@ def test_a_damaged_store_is_moved_aside_and_the_next_call_goes_on(store: Path, h
     assert aside.read_bytes() == damaged
 
 
-def test_the_command_says_so_in_a_paragraph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_says_so_in_a_paragraph(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     with MockLLM() as server:
         run = run_with(tmp_path / "run", server.url)
         run.close()
@@ -318,7 +359,11 @@ def test_a_folder_in_the_place_of_the_store_is_a_paragraph(store: Path) -> None:
 # ---------------------------------------------------------------------- budget
 
 TOOLS = [
-    Tool(name=f"reserve_{noun}", description=f"Reserve a {noun}.", parameters={"type": "object", "properties": {"place": {"type": "string"}}})
+    Tool(
+        name=f"reserve_{noun}",
+        description=f"Reserve a {noun}.",
+        parameters={"type": "object", "properties": {"place": {"type": "string"}}},
+    )
     for noun in ("desk", "boat", "kiln", "studio", "tractor", "costume")
 ]
 
@@ -329,10 +374,19 @@ def test_the_budget_is_kept_before_anything_is_asked(store: Path) -> None:
         complete([question(i) for i in range(6)], endpoint, store, most=6)
         with pytest.raises(EndpointError) as error:
             complete([question(i) for i in range(9)], endpoint, store, "judge", most=8)
-        for words in ("judge: 3 more calls to mock", "6 calls (", "spent)", "calls.most = 8", "None of them was made", "to 9 or more"):
+        for words in (
+            "judge: 3 more calls to mock",
+            "6 calls (",
+            "spent)",
+            "calls.most = 8",
+            "None of them was made",
+            "to 9 or more",
+        ):
             assert words in str(error.value)
         assert len(server.log) == 6
-        assert len(complete([question(i) for i in range(6)], endpoint, store, most=0)) == 6  # what is there costs nothing
+        assert (
+            len(complete([question(i) for i in range(6)], endpoint, store, most=0)) == 6
+        )  # what is there costs nothing
         complete([question(i) for i in range(9)], endpoint, store, most=9)
         complete([question(7)], at(server.url, model="other"), store, most=1)  # each model has its own
 
@@ -349,7 +403,9 @@ def test_every_paid_role_keeps_the_budget(tmp_path: Path) -> None:
         sample_id=samples[0].id, iteration=1, text="?", finish_reason="stop", perplexity=1.0, match=False, correct=False,
         state="failed", answer=answer,
     )  # fmt: skip
-    verdict = Verdict(sample_id=samples[0].id, iteration=1, status="judged", verdict="PRED_WRONG", confidence=1.0)
+    verdict = Verdict(
+        sample_id=samples[0].id, iteration=1, status="judged", verdict="PRED_WRONG", confidence=1.0
+    )
     seed = ErrorSeed(samples[0], probe, verdict)
     with MockLLM() as server:
         run = run_with(tmp_path / "run", server.url, calls__most=1)
@@ -377,7 +433,12 @@ def own_tools(folder: Path, url: str, **changes: Any) -> Run:
     """The default run of somebody's own tools, whose dialogues a model writes."""
     write_json(folder.with_suffix(".json"), tool_schemas(TOOLS))
     model = {"base_url": url, "model": "mock", "key_env": "NO_SUCH_KEY", "price_in": 1000.0, "retries": 0}
-    return init(folder, folder.with_suffix(".json"), "cpu", **{"generator_llm": model, "seeds__source": "trees"} | changes)
+    return init(
+        folder,
+        folder.with_suffix(".json"),
+        "cpu",
+        **{"generator_llm": model, "seeds__source": "trees"} | changes,
+    )
 
 
 def planned(body: dict[str, Any]) -> str:
@@ -390,14 +451,21 @@ def planned(body: dict[str, Any]) -> str:
     return json.dumps({"calls": [{"name": "reserve_desk", "arguments": {"place": 5}}], "reply": ""})
 
 
-@pytest.mark.parametrize("answer", [None, lambda _: "no JSON at all", planned], ids=["empty", "unreadable", "against the rules"])
+@pytest.mark.parametrize(
+    "answer", [None, lambda _: "no JSON at all", planned], ids=["empty", "unreadable", "against the rules"]
+)
 def test_dialogues_that_give_nothing_stop_after_a_few(tmp_path: Path, answer: Any) -> None:
     with MockLLM(answer) as server:
         run = own_tools(tmp_path / "run", server.url)
         with pytest.raises(RunError) as error:
             lt.seed(run)
         assert len(server.log) <= 120
-        for words in ("gave 0 usable samples", f"{len(server.log)} calls (", " spent) of mock", "generator_llm"):
+        for words in (
+            "gave 0 usable samples",
+            f"{len(server.log)} calls (",
+            " spent) of mock",
+            "generator_llm",
+        ):
             assert words in str(error.value)
 
 
@@ -407,5 +475,10 @@ def test_tools_that_are_none_stop_after_one_round(tmp_path: Path) -> None:
         with pytest.raises(RunError) as error:
             lt.seed(run)
         assert len(server.log) == run.settings.synthesis.count
-        for words in ("written tools 0 passed", f"{len(server.log)} calls (", " spent) of mock", "written_tools.parquet"):
+        for words in (
+            "written tools 0 passed",
+            f"{len(server.log)} calls (",
+            " spent) of mock",
+            "written_tools.parquet",
+        ):
             assert words in str(error.value)

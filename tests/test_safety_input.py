@@ -1,4 +1,6 @@
-"""Broken and hostile input: it costs time by its length, is named where it cannot be used, overwrites nothing, and is never obeyed by a terminal."""
+"""Broken and hostile input: it costs time by its length, is named where it cannot be used, overwrites
+nothing, and is never obeyed by a terminal.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,11 @@ def sample(text: str, arguments: dict[str, Any] | None = None, **more: Any) -> S
         "text": {"type": "string"},
     }
     tool = Tool(name="find", parameters={"type": "object", "properties": properties})
-    values = {"day": "2026-01-08", "time": "09:00", "n": 7, "text": text[: len(text) // 2]} if arguments is None else arguments
+    values = (
+        {"day": "2026-01-08", "time": "09:00", "n": 7, "text": text[: len(text) // 2]}
+        if arguments is None
+        else arguments
+    )
     return Sample(
         tools=(tool,),
         messages=(Message(role="user", content=text),),
@@ -62,10 +68,13 @@ HOSTILE = (
 
 
 def test_a_long_text_costs_time_by_its_length() -> None:
-    """100 KB of each, through the recogniser and the rules: seconds. What grows with the square takes many minutes."""
+    """100 KB of each, through the recogniser and the rules: seconds. What grows with the square takes many
+    minutes.
+    """
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); from test_safety_input import HOSTILE, sample; from looptool_kit.checks.rules import check_sample\n"
-        "for unit in HOSTILE: check_sample(sample((unit * 100_000)[:100_000]))"
+        "import sys; sys.path.insert(0, sys.argv[1]); from test_safety_input import HOSTILE, sample; from"
+        " looptool_kit.checks.rules import check_sample\nfor unit in HOSTILE: check_sample(sample((unit *"
+        " 100_000)[:100_000]))"
     )
     subprocess.run([sys.executable, "-c", code, str(Path(__file__).parent)], check=True, timeout=240)
 
@@ -87,10 +96,13 @@ def test_no_text_breaks_the_rules(text: str) -> None:
 
 WORDS = re.findall(
     r"\S+",
-    "type properties required items allOf anyOf oneOf $ref enum const default description nullable example a if "
-    "additionalProperties exclusiveMinimum minimum title format not prefixItems patternProperties $defs readOnly",
+    "type properties required items allOf anyOf oneOf $ref enum const default description nullable example a"
+    " if additionalProperties exclusiveMinimum minimum title format not prefixItems patternProperties $defs"
+    " readOnly",
 )
-LEAF = st.sampled_from([None, True, 0, 2.5, 10**400, "object", "string", "#", "#/properties/a", "a", "(", [], {}])
+LEAF = st.sampled_from(
+    [None, True, 0, 2.5, 10**400, "object", "string", "#", "#/properties/a", "a", "(", [], {}]
+)
 ANY = st.recursive(
     LEAF,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(WORDS), inner, max_size=4),
@@ -136,16 +148,26 @@ def test_a_broken_schema_is_one_rejected_tool_among_good_ones(schema: dict[str, 
     path, rejected = tmp_path / "tools.json", list[int]()
     good = {"name": "good", "parameters": {"type": "object", "properties": {}}}
     path.write_text(json.dumps([{"name": "bad", "parameters": schema}, good]))
-    assert [t.name for t in load_tools(path, lambda row, *_: rejected.append(row))] == ["good"] and rejected == [1]
+    assert [t.name for t in load_tools(path, lambda row, *_: rejected.append(row))] == [
+        "good"
+    ] and rejected == [1]
 
 
 @given(ANY, st.sampled_from(["schema", "content", "requestBody", "parameters", "operation", "paths"]))
-def test_a_broken_openapi_file_is_named(tmp_path_factory: pytest.TempPathFactory, value: Any, at: str) -> None:
+def test_a_broken_openapi_file_is_named(
+    tmp_path_factory: pytest.TempPathFactory, value: Any, at: str
+) -> None:
     media = {"application/json": {"schema": value if at == "schema" else {"type": "object"}}}
     body = value if at == "requestBody" else {"content": value if at == "content" else media}
-    operation = value if at == "operation" else {"operationId": "o", "requestBody": body, "parameters": value if at == "parameters" else []}
+    operation = (
+        value
+        if at == "operation"
+        else {"operationId": "o", "requestBody": body, "parameters": value if at == "parameters" else []}
+    )
     path = tmp_path_factory.mktemp("api") / "api.json"
-    path.write_text(json.dumps({"openapi": "3.0.0", "paths": value if at == "paths" else {"/x": {"post": operation}}}))
+    path.write_text(
+        json.dumps({"openapi": "3.0.0", "paths": value if at == "paths" else {"/x": {"post": operation}}})
+    )
     try:
         load_tools(path, lambda *_: None)
     except ValueError as error:
@@ -164,7 +186,9 @@ def test_what_an_import_says_is_not_obeyed_by_the_terminal(tmp_path: Path) -> No
     rows = [to_row(sample("find 7", {"n": 7}), "openai"), {CODES: 1}, {"messages": [{"role": CODES}]}]
     path.write_text("".join(json.dumps(r) + "\n" for r in rows))
     said = CliRunner().invoke(app, ["import", str(path), str(out)])
-    assert said.exit_code == 0 and clean(said.output) and "␛]0;owned␇␛[31mred⟨U+009B⟩2J⟨U+202E⟩" in said.output
+    assert (
+        said.exit_code == 0 and clean(said.output) and "␛]0;owned␇␛[31mred⟨U+009B⟩2J⟨U+202E⟩" in said.output
+    )
     assert json.loads((tmp_path / "out.rejected.jsonl").read_text().splitlines()[0])["row"] == 2
 
 
@@ -225,7 +249,9 @@ def test_neither_import_nor_export_writes_over_anything(tmp_path: Path) -> None:
             text=True,
             timeout=120,
         )
-        assert done.returncode == 1 and "is there already" in done.stderr and "Traceback" not in done.stderr, (command, done.stderr)
+        assert (
+            done.returncode == 1 and "is there already" in done.stderr and "Traceback" not in done.stderr
+        ), (command, done.stderr)
     assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == there
 
 
@@ -251,19 +277,33 @@ print(peak() - before)
 """
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process's own memory is known on Linux only")
+@pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="the peak of a process's own memory is known on Linux only"
+)
 @pytest.mark.parametrize(("work", "most"), [("import", 350), ("compose", 250), ("report", 400)])
 def test_memory_does_not_grow_with_what_is_not_needed(tmp_path: Path, work: str, most: int) -> None:
-    """Import holds no row, compose and report no token; a report only the samples that it shows. MiB; holding all takes twice as much."""
+    """Import holds no row, compose and report no token; a report only the samples that it shows. MiB; holding
+    all takes twice as much.
+    """
     if work == "import":
-        row = {"messages": [{"role": "user", "content": "x " * 10_000}, {"role": "assistant", "content": "No."}]}
+        row = {
+            "messages": [{"role": "user", "content": "x " * 10_000}, {"role": "assistant", "content": "No."}]
+        }
         with open(tmp_path / "data.jsonl", "w") as file:
             for number in range(8000):
-                file.write(json.dumps({"messages": [{"role": "system", "content": str(number)}, *row["messages"]]}) + "\n")
+                file.write(
+                    json.dumps({"messages": [{"role": "system", "content": str(number)}, *row["messages"]]})
+                    + "\n"
+                )
     else:
         run = Run.create(tmp_path / "run", "cpu-quick", seeds__first=9000)
         long = "x" * (100 if work == "compose" else 20_000)
-        rows = Samples(Sample(tools=(), messages=(Message(role="user", content=f"{n} {long}"),), label=Label(reply="No.")) for n in range(9000))
+        rows = Samples(
+            Sample(
+                tools=(), messages=(Message(role="user", content=f"{n} {long}"),), label=Label(reply="No.")
+            )
+            for n in range(9000)
+        )
         size = 400 if work == "compose" else 1
         tokens = {
             "tokens": ("ab",) * size,
@@ -283,7 +323,9 @@ def test_memory_does_not_grow_with_what_is_not_needed(tmp_path: Path, work: str,
             table.write(run.folder(1) / f"{name}.parquet")
         run.finish("probes", 1, "", 0.0, threshold=None)
         run.close()
-    done = subprocess.run([sys.executable, "-c", GROWN, work, str(tmp_path)], capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "-c", GROWN, work, str(tmp_path)], capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout.split()[-1]) < most
 
@@ -324,7 +366,9 @@ def recorded(tmp_path: Path) -> Run:
         ("threshold", "ROW", 1.5, "names no row"),
     ],
 )
-def test_a_decision_on_nothing_is_refused_and_says_what_is_possible(recorded: Run, subject: str, row: str, value: Any, possible: str) -> None:
+def test_a_decision_on_nothing_is_refused_and_says_what_is_possible(
+    recorded: Run, subject: str, row: str, value: Any, possible: str
+) -> None:
     rows = {
         "ROW": recorded.table(Verdicts, "verdicts", 1)[0].sample_id,
         "CHILD": recorded.table(Expansions, "expansions", 1)[0].sample.id,
@@ -350,14 +394,22 @@ def test_a_decision_on_nothing_is_refused_and_says_what_is_possible(recorded: Ru
         '{"time": "", "author": "", "subject": "expansion", "row": "a", "value": {"edit": {"tools": 1}}}',
     ],
 )
-def test_a_bad_line_of_the_decisions_is_reported_by_its_number_and_left_out(tmp_path: Path, line: str) -> None:
+def test_a_bad_line_of_the_decisions_is_reported_by_its_number_and_left_out(
+    tmp_path: Path, line: str
+) -> None:
     run = Run.create(tmp_path / "run", "cpu-quick")
     run.decide("threshold", "", 1.5)
     with open(run.path / "decisions.jsonl", "a") as file:
         file.write(line + "\n")
     run.decide("verdict", "a", "PRED_WRONG")
-    with pytest.warns(UserWarning, match=r"decisions\.jsonl, line 2 is no decision and is left out: ") as said:
-        assert run.decisions("threshold")[""].value == 1.5 and list(run.decisions("verdict")) == ["a"] and not run.decisions("expansion")
+    with pytest.warns(
+        UserWarning, match=r"decisions\.jsonl, line 2 is no decision and is left out: "
+    ) as said:
+        assert (
+            run.decisions("threshold")[""].value == 1.5
+            and list(run.decisions("verdict")) == ["a"]
+            and not run.decisions("expansion")
+        )
     assert len(said) == 1 and "\x1b" not in str(said[0].message)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -368,21 +420,34 @@ def test_a_bad_line_of_the_decisions_is_reported_by_its_number_and_left_out(tmp_
 # ------------------------------------------------------------------ length
 
 
-def test_a_sample_that_is_longer_than_the_context_is_set_aside_at_seed_time(tmp_path: Path, tiny_checkpoint: Path) -> None:
+def test_a_sample_that_is_longer_than_the_context_is_set_aside_at_seed_time(
+    tmp_path: Path, tiny_checkpoint: Path
+) -> None:
     context = json.loads((tiny_checkpoint / "config.json").read_text())["max_position_embeddings"]
-    rows = [sample(f"find {n}", {"n": n}, split=split) for n, split in ((1, "train"), (2, "train"), (3, "train"), (4, "mine"), (5, "development"))]
-    long = [sample("find 7" + " x" * context, {"n": 7}, split=split) for split in ("train", "mine", "development")]
+    rows = [
+        sample(f"find {n}", {"n": n}, split=split)
+        for n, split in ((1, "train"), (2, "train"), (3, "train"), (4, "mine"), (5, "development"))
+    ]
+    long = [
+        sample("find 7" + " x" * context, {"n": 7}, split=split) for split in ("train", "mine", "development")
+    ]
     source = tmp_path / "data.jsonl"
     Samples([*rows[:1], *long, *rows[1:]]).write(source)
-    run = Run.create(tmp_path / "run", "cpu-quick", seeds__source=str(source), model=str(tiny_checkpoint), seeds__first=3)
+    run = Run.create(
+        tmp_path / "run", "cpu-quick", seeds__source=str(source), model=str(tiny_checkpoint), seeds__first=3
+    )
     assert lt.seed(run).by_id().keys() == {s.id for s in rows[:3]}
-    assert run.table(Samples, "held_out", 0).rows == (rows[3],) and run.table(Samples, "development", 0).rows == (rows[4],)
+    assert run.table(Samples, "held_out", 0).rows == (rows[3],) and run.table(
+        Samples, "development", 0
+    ).rows == (rows[4],)
     aside = [json.loads(line) for line in (run.path / "rejected.jsonl").read_text().splitlines()]
     assert [(r["file"], r["row"]) for r in aside] == [(str(source), n) for n in (2, 3, 4)]
     for row in aside:
         length, limit = map(
             int,
-            re.search(r"length: it has (\d+) tokens, and the context of .* has (\d+)", row["reason"]).groups(),
+            re.search(
+                r"length: it has (\d+) tokens, and the context of .* has (\d+)", row["reason"]
+            ).groups(),
         )  # type: ignore[union-attr]
         assert limit == context < length
 
@@ -411,7 +476,13 @@ def test_the_longest_sample_that_passes_can_be_probed(tmp_path: Path, tiny_check
 
 def test_a_path_is_a_file_whatever_it_is_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    tools = [{"name": "find", "description": "Find.", "parameters": {"type": "object", "properties": {"q": {"type": "string"}}}}]
+    tools = [
+        {
+            "name": "find",
+            "description": "Find.",
+            "parameters": {"type": "object", "properties": {"q": {"type": "string"}}},
+        }
+    ]
     Path("tools.json").write_text(json.dumps(tools))
     folder = Path("mcp:touch owned #")
     run = init(folder, "tools.json", "cpu-quick")
@@ -423,9 +494,16 @@ def test_a_path_is_a_file_whatever_it_is_called(tmp_path: Path, monkeypatch: pyt
 
 
 def test_no_module_of_the_working_directory_is_run() -> None:
-    """Every call of an interpreter with -m says -P, or it takes modules from the folder that it is started in."""
+    """Every call of an interpreter with -m says -P, or it takes modules from the folder that it is started
+    in.
+    """
     package = Path(lt.__file__).parent
-    calls = [(p.name, line.strip()) for p in package.rglob("*.py") for line in p.read_text().splitlines() if '"-m", "' in line]
+    calls = [
+        (p.name, line.strip())
+        for p in package.rglob("*.py")
+        for line in p.read_text().splitlines()
+        if '"-m", "' in line
+    ]
     assert len(calls) >= 4 and [c for c in calls if '"-P", "-m"' not in c[1]] == []
 
 
@@ -437,8 +515,31 @@ def test_pip_is_not_taken_from_the_working_directory(tmp_path: Path, monkeypatch
     assert not (tmp_path / "owned").exists()
 
 
-@pytest.mark.parametrize("odd", ["\n", "\r", "\t", " ", "\x00", "\x1b", "\x7f", "\x85", "\xa0", "\u200b", "\u2028", "\u202e", "\u3000", "\ufeff"])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "\n",
+        "\r",
+        "\t",
+        " ",
+        "\x00",
+        "\x1b",
+        "\x7f",
+        "\x85",
+        "\xa0",
+        "\u200b",
+        "\u2028",
+        "\u202e",
+        "\u3000",
+        "\ufeff",
+    ],
+)
 def test_an_address_holds_nothing_that_does_not_show(odd: str) -> None:
-    for address in (f"http://api.example.com{odd}.evil.example/v1", f"{odd}http://h/v1", f"http://h/v1{odd}", f"http://h/{odd}/v1"):
+    for address in (
+        f"http://api.example.com{odd}.evil.example/v1",
+        f"{odd}http://h/v1",
+        f"http://h/v1{odd}",
+        f"http://h/{odd}/v1",
+    ):
         with pytest.raises(ValueError, match="white space"):
             Endpoint(base_url=address, model="m")

@@ -1,4 +1,6 @@
-"""What a command writes never takes the place of something that is there, and a stage never that of another run's."""
+"""What a command writes never takes the place of something that is there, and a stage never that of another
+run's.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ from looptool_kit.tools.of_run import init
 def test_commands_write_neither_over_a_file_nor_into_a_run(run: Run, tmp_path: Path) -> None:
     data = tmp_path / "bench"
     data.mkdir()
-    (data / "a.json").write_text(json.dumps([{"question": "Where can I rent a bicycle near the lake on Sunday?"}]))
+    (data / "a.json").write_text(
+        json.dumps([{"question": "Where can I rent a bicycle near the lake on Sunday?"}])
+    )
     first = run.folder(1) / "samples.parquet"
     before = first.read_bytes()
     build = ["contamination", "build", "--from", str(data)]

@@ -27,7 +27,9 @@ def test_catalogue_is_the_worlds() -> None:
 @pytest.mark.parametrize("split", ["train", "unseen_values", "unseen_phrasings", "unseen_tools"])
 def test_splits_are_what_the_world_makes(split: str) -> None:
     kept = Samples.read(HERE / f"{split}.jsonl")
-    assert kept == world.generate(len(kept), seed="sample_data", split=split), "run `python sample_data/make.py`"
+    assert kept == world.generate(len(kept), seed="sample_data", split=split), (
+        "run `python sample_data/make.py`"
+    )
     assert all(check.passed for sample in kept for check in check_sample(sample))
 
 
@@ -36,9 +38,15 @@ def test_the_recorded_run_opens_reads_and_reports(tmp_path: Path) -> None:
     assert run.iterations == [1, 2, 3]
     for j in (1, 2):
         assert len(run.table(Probes, "probes", j)) == len(run.table(Samples, "samples", j))
-        assert len(run.table(Verdicts, "verdicts", j)) and len(run.table(Expansions, "expansions", j)) and len(run.table(Scores, "scores", j))
+        assert (
+            len(run.table(Verdicts, "verdicts", j))
+            and len(run.table(Expansions, "expansions", j))
+            and len(run.table(Scores, "scores", j))
+        )
     judged = judge_against_truth(run)
-    assert judged is not None and judged["judged"] + judged["unjudged"] == sum(len(run.table(Verdicts, "verdicts", j)) for j in (1, 2))
+    assert judged is not None and judged["judged"] + judged["unjudged"] == sum(
+        len(run.table(Verdicts, "verdicts", j)) for j in (1, 2)
+    )
     copy = Run(tmp_path, run.settings)
     (tmp_path / "seed").symlink_to(HERE / "run" / "seed")
     (tmp_path / "iterations").symlink_to(HERE / "run" / "iterations")

@@ -1,4 +1,6 @@
-"""A run folder from somebody else runs nothing and sends nothing before a person has confirmed it for that folder."""
+"""A run folder from somebody else runs nothing and sends nothing before a person has confirmed it for that
+folder.
+"""
 
 from __future__ import annotations
 
@@ -39,13 +41,18 @@ def configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def foreign(folder: Path, **overrides: Any) -> Path:
     """A run folder that another person has made: its settings were given in no process of ours."""
     folder.mkdir()
-    (folder / "run.toml").write_text(dump_settings(load_preset("cpu-quick", **overrides), FORMAT), encoding="utf-8")
+    (folder / "run.toml").write_text(
+        dump_settings(load_preset("cpu-quick", **overrides), FORMAT), encoding="utf-8"
+    )
     return folder
 
 
 def script(folder: Path, ran: Path) -> Path:
     file = folder / "tools.py"
-    file.write_text(f"open({str(ran)!r}, 'w').close()\ndef find(q: str) -> str:\n    'Find.'\n\ndef keep(q: str) -> str:\n    'Keep.'\n")
+    file.write_text(
+        f"open({str(ran)!r}, 'w').close()\ndef find(q: str) -> str:\n    'Find.'\n\ndef keep(q: str) ->"
+        " str:\n    'Keep.'\n"
+    )
     return file
 
 
@@ -65,7 +72,11 @@ def test_tools_that_run_are_not_run_before_they_are_confirmed(tmp_path: Path, ki
         lt.seed(Run.open(folder))
     assert not ran.exists()
     said = CliRunner().invoke(app, ["trust", str(folder), "--yes"])
-    assert said.exit_code == 0 and "synthesis.tools runs the" in said.output and f"sends samples to {LLM['base_url']}" in said.output
+    assert (
+        said.exit_code == 0
+        and "synthesis.tools runs the" in said.output
+        and f"sends samples to {LLM['base_url']}" in said.output
+    )
     with pytest.raises(Exception) as error:  # noqa: PT011 - whatever comes of a server that is not there
         lt.seed(Run.open(folder))
     assert "looptool trust" not in str(error.value) and ran.exists()
@@ -91,7 +102,9 @@ def test_what_is_confirmed_is_this_very_content_for_this_very_folder(tmp_path: P
 
 
 @pytest.mark.parametrize("spec", ["{}/", "{}/.", "{}//", "./{}/"])
-def test_a_file_that_is_run_is_known_in_every_spelling(tmp_path: Path, spec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_run_is_known_in_every_spelling(
+    tmp_path: Path, spec: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     ran = tmp_path / "ran"
     script(tmp_path, ran)
@@ -111,7 +124,9 @@ def test_a_file_that_is_run_is_known_in_every_spelling(tmp_path: Path, spec: str
 )  # fmt: skip
 def test_what_is_not_plainly_a_data_file_is_asked_about(tmp_path: Path, spec: str, asks: bool) -> None:
     folder = foreign(tmp_path / "run", synthesis__tools=spec)
-    assert [a.setting for a in trust.unconfirmed(folder, Run.open(folder, read_only=True).settings)] == ["synthesis.tools"] * asks
+    assert [a.setting for a in trust.unconfirmed(folder, Run.open(folder, read_only=True).settings)] == [
+        "synthesis.tools"
+    ] * asks
 
 
 def test_a_long_script_is_watched_to_its_end_and_what_is_not_watched_is_said(tmp_path: Path) -> None:
@@ -128,16 +143,24 @@ def test_a_long_script_is_watched_to_its_end_and_what_is_not_watched_is_said(tmp
 
 
 def test_each_act_stands_on_one_line(tmp_path: Path) -> None:
-    for number, spec in enumerate(("mcp:x|sh\nnothing\r\v\f\u2028\x85\there", "mcp:http://h/\nnothing", "a\nnothing.py", "a\nnothing")):
+    for number, spec in enumerate(
+        ("mcp:x|sh\nnothing\r\v\f\u2028\x85\there", "mcp:http://h/\nnothing", "a\nnothing.py", "a\nnothing")
+    ):
         folder = foreign(tmp_path / str(number), synthesis__tools=spec)
         said = CliRunner().invoke(app, ["trust", str(folder)], input="n\n").output.splitlines()
-        assert said[0].startswith("synthesis.tools ") and r"\nnothing" in said[0] and not any(line.startswith("nothing") for line in said[:-1])
+        assert (
+            said[0].startswith("synthesis.tools ")
+            and r"\nnothing" in said[0]
+            and not any(line.startswith("nothing") for line in said[:-1])
+        )
         assert "\t" not in said[0] and len(said) <= 3
 
 
 @pytest.mark.parametrize("inner", ["same settings", "no settings", "not TOML"])
 @pytest.mark.parametrize("place", ["judge_check/llm-policy/calls.sqlite", "iterations/01/policy/sft/adapter"])
-def test_a_run_toml_inside_the_run_does_not_hide_the_one_that_counts(tmp_path: Path, place: str, inner: str) -> None:
+def test_a_run_toml_inside_the_run_does_not_hide_the_one_that_counts(
+    tmp_path: Path, place: str, inner: str
+) -> None:
     folder, endpoint = foreign(tmp_path / "run", judge_llm=SECRET), Endpoint.model_validate(SECRET)
     settings = load_preset("cpu", judge_llm=SECRET) if inner == "same settings" else load_preset("cpu")
     (folder / place).parent.mkdir(parents=True)
@@ -166,7 +189,9 @@ def test_a_trained_policy_is_that_of_its_run_wherever_its_adapter_lies(tmp_path:
         trust.require_endpoint(link / "calls.sqlite", Endpoint.model_validate(LLM))
 
 
-def test_judge_check_sends_no_key_that_only_the_folder_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_judge_check_sends_no_key_that_only_the_folder_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-secret-of-some-length")
     run = Run.create(tmp_path / "run", "cpu-quick", seeds__first=8, seeds__held_out=2)
     lt.seed(run)
@@ -174,7 +199,18 @@ def test_judge_check_sends_no_key_that_only_the_folder_names(tmp_path: Path, mon
     settings = load_preset("cpu-quick", seeds__first=8, seeds__held_out=2, judge_llm=SECRET)
     (run.path / "run.toml").write_text(dump_settings(settings, FORMAT))  # somebody else's edit
     with MockLLM(lambda body: "{}") as server:
-        args = ["judge-check", str(run.path), "--judge", "llm", "--samples", "1", "--repeats", "1", "--set", f"judge_llm.base_url={server.url}"]
+        args = [
+            "judge-check",
+            str(run.path),
+            "--judge",
+            "llm",
+            "--samples",
+            "1",
+            "--repeats",
+            "1",
+            "--set",
+            f"judge_llm.base_url={server.url}",
+        ]
         said = CliRunner().invoke(app, args)
         assert said.exit_code and server.log == [] and "AWS_SECRET_ACCESS_KEY" in str(said.exception)
         said = CliRunner().invoke(app, [*args, "--set", "judge_llm.key_env=MY_KEY"])
@@ -204,7 +240,9 @@ def test_a_file_from_outside_of_the_run_is_not_sent_on_unasked(tmp_path: Path) -
     assert set(trust._SEEDERS) == set(_SOURCES), "all else is a file"
 
 
-@pytest.mark.parametrize("name", ["../../../../outside", "..", ".", "", "sft/../../../../../outside", "/{}", "link"])
+@pytest.mark.parametrize(
+    "name", ["../../../../outside", "..", ".", "", "sft/../../../../../outside", "/{}", "link"]
+)
 def test_no_adapter_is_taken_from_outside_of_the_policy(tmp_path: Path, name: Any) -> None:
     (tmp_path / "outside" / "adapter").mkdir(parents=True)
     (tmp_path / "outside" / "adapter" / "private").touch()
@@ -217,16 +255,24 @@ def test_no_adapter_is_taken_from_outside_of_the_policy(tmp_path: Path, name: An
     facts["trainings"][-1]["folder"] = f"{tmp_path}/outside" if name == "/{}" else name
     manifest.write_text(json.dumps(facts))
     run = Run.open(folder, read_only=True)
-    for use in (lambda: policy_of(run, 1), lambda: history(run, 1), lambda: stage(run, run.table(Samples, "samples", 1), 1)):
+    for use in (
+        lambda: policy_of(run, 1),
+        lambda: history(run, 1),
+        lambda: stage(run, run.table(Samples, "samples", 1), 1),
+    ):
         with pytest.raises(RunError, match=r"policy\.json says that a training lies in"):
             use()
-    said = CliRunner().invoke(app, ["export", str(folder), str(tmp_path / "out"), "--form", "adapter", "--iteration", "1"])
+    said = CliRunner().invoke(
+        app, ["export", str(folder), str(tmp_path / "out"), "--form", "adapter", "--iteration", "1"]
+    )
     assert said.exit_code and not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("place", ["calls.sqlite", "judge_check/llm/calls.sqlite"])
 @pytest.mark.parametrize("setting", ["generator_llm", "judge_llm", "jury__others"])
-def test_nothing_is_sent_to_an_endpoint_that_only_the_folder_names(tmp_path: Path, setting: str, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_sent_to_an_endpoint_that_only_the_folder_names(
+    tmp_path: Path, setting: str, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-secret-of-some-length")
     with MockLLM(lambda body: json.dumps({"ok": True})) as server:
         wanted = SECRET | {"base_url": server.url}
@@ -250,18 +296,25 @@ def test_a_policy_server_is_not_asked_either(tmp_path: Path) -> None:
 
 
 def test_who_gives_a_setting_in_this_process_confirms_it_by_that(tmp_path: Path, configuration: Path) -> None:
-    run = Run.create(tmp_path / "a", "cpu-quick", judge_llm=SECRET, jury__others=[LLM], synthesis__tools="mcp:x")
+    run = Run.create(
+        tmp_path / "a", "cpu-quick", judge_llm=SECRET, jury__others=[LLM], synthesis__tools="mcp:x"
+    )
     assert given(run) == [] and list(configuration.rglob("*.json"))
     assert all(str(tmp_path / "a") not in str(p) for p in configuration.rglob("*.json")), "named by hash"
     run.set(generator_llm__base_url="http://127.0.0.1:8/v1", generator_llm__model="g")
     assert given(run) == []
     trust._here.clear()  # another process
     assert given(Run.open(run.path, read_only=True)) == []
-    assert given(Run.create(tmp_path / "a", "cpu-quick", **{k: v for k, v in run_settings(run).items()})) == []
+    assert (
+        given(Run.create(tmp_path / "a", "cpu-quick", **{k: v for k, v in run_settings(run).items()})) == []
+    )
 
 
 def run_settings(run: Run) -> dict[str, Any]:
-    return {name: run.settings.model_dump(exclude_none=True)[name] for name in ("judge_llm", "jury", "synthesis", "generator_llm")}
+    return {
+        name: run.settings.model_dump(exclude_none=True)[name]
+        for name in ("judge_llm", "jury", "synthesis", "generator_llm")
+    }
 
 
 @pytest.mark.parametrize(
@@ -280,7 +333,9 @@ def run_settings(run: Run) -> dict[str, Any]:
         ({"synthesis__tools": "mcp:mine", "judge_llm": None}, []),
     ],
 )
-def test_a_setting_confirms_itself_and_nothing_that_stood_in_the_file(tmp_path: Path, changes: dict[str, Any], left: list[str]) -> None:
+def test_a_setting_confirms_itself_and_nothing_that_stood_in_the_file(
+    tmp_path: Path, changes: dict[str, Any], left: list[str]
+) -> None:
     run = Run.open(foreign(tmp_path / "run", synthesis__tools="mcp:theirs", judge_llm=SECRET))
     run.set(**changes)
     assert given(run) == left
@@ -297,18 +352,27 @@ def test_the_command_asks_and_shows_what_it_asks_about_without_obeying_it(tmp_pa
     folder = foreign(tmp_path / "run", synthesis__tools="mcp:run \x1b]0;owned\x07\x1b[2J")
     for answer, code in (("n\n", 1), ("y\n", 0)):
         said = CliRunner().invoke(app, ["trust", str(folder)], input=answer)
-        assert said.exit_code == code and "\x1b" not in said.output and "\x07" not in said.output and "␛]0;owned" in said.output
+        assert (
+            said.exit_code == code
+            and "\x1b" not in said.output
+            and "\x07" not in said.output
+            and "␛]0;owned" in said.output
+        )
         assert bool(given(Run.open(folder, read_only=True))) == bool(code)
     assert "confirmed before" in CliRunner().invoke(app, ["trust", str(folder)]).output
     assert "runs a command" in CliRunner().invoke(app, ["trust", str(foreign(tmp_path / "plain"))]).output
 
 
 def test_looking_at_a_run_needs_no_confirmation(tmp_path: Path) -> None:
-    folder = foreign(tmp_path / "run", synthesis__tools="mcp:theirs", judge_llm=SECRET, engine="served", policy_server=LLM)
+    folder = foreign(
+        tmp_path / "run", synthesis__tools="mcp:theirs", judge_llm=SECRET, engine="served", policy_server=LLM
+    )
     assert CliRunner().invoke(app, ["report", str(folder)]).exit_code == 0
 
 
-def test_where_the_configuration_cannot_be_written_it_holds_for_this_process(tmp_path: Path, configuration: Path) -> None:
+def test_where_the_configuration_cannot_be_written_it_holds_for_this_process(
+    tmp_path: Path, configuration: Path
+) -> None:
     configuration.write_text("a file where the folder would be")
     run = Run.create(tmp_path / "run", "cpu-quick", judge_llm=LLM)
     assert given(run) == []
@@ -346,4 +410,6 @@ def test_every_setting_that_runs_or_sends_is_known() -> None:
         jury__others=[LLM, SECRET],
         synthesis__tools="mcp:x",
     )
-    assert {a.setting for a in trust.acts(filled)} == endpoints(Settings) | {"synthesis.tools"} and len(trust.acts(filled)) == 6
+    assert {a.setting for a in trust.acts(filled)} == endpoints(Settings) | {"synthesis.tools"} and len(
+        trust.acts(filled)
+    ) == 6

@@ -17,7 +17,9 @@ def tiny_tokenizer() -> Any:
     inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     inner.decoder = decoders.ByteLevel()
     inner.add_special_tokens([AddedToken(t, special=True) for t in ("<|im_start|>", "<|im_end|>")])
-    return PreTrainedTokenizerFast(tokenizer_object=inner, eos_token="<|im_end|>", pad_token="<|im_end|>", chat_template=chat_template())
+    return PreTrainedTokenizerFast(
+        tokenizer_object=inner, eos_token="<|im_end|>", pad_token="<|im_end|>", chat_template=chat_template()
+    )
 
 
 KINDS = ("llama", "qwen2", "qwen3", "gemma3", "qwen2 sliding", "mistral sliding")
@@ -26,7 +28,9 @@ WINDOW = 16
 
 
 def tiny_model(kind: str, context: int = 4096) -> Any:
-    """Random weights, large enough that greedy answers have no ties; several end tokens, so that some answers end."""
+    """Random weights, large enough that greedy answers have no ties; several end tokens, so that some answers
+    end.
+    """
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -36,9 +40,15 @@ def tiny_model(kind: str, context: int = 4096) -> Any:
         vocab_size=258, max_position_embeddings=context, initializer_range=0.5, eos_token_id=257, pad_token_id=257, bos_token_id=None,
     )  # fmt: skip
     if kind in ("gemma3", "qwen2 sliding"):
-        sizes |= {"sliding_window": WINDOW, "layer_types": ["sliding_attention", "full_attention", "sliding_attention"]}
+        sizes |= {
+            "sliding_window": WINDOW,
+            "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
+        }
     extra: dict[str, dict[str, Any]] = {
-        "gemma3": {"query_pre_attn_scalar": 8, "tie_word_embeddings": False},  # tied, it would repeat one token for ever
+        "gemma3": {
+            "query_pre_attn_scalar": 8,
+            "tie_word_embeddings": False,
+        },  # tied, it would repeat one token for ever
         "qwen2 sliding": {"use_sliding_window": True},
         "mistral sliding": {"sliding_window": WINDOW},
     }

@@ -1,4 +1,6 @@
-"""The review desk for JGLV (LoopTool, section 3.4): a person goes through the judge's verdicts and has the last word."""
+"""The review desk for JGLV (LoopTool, section 3.4): a person goes through the judge's verdicts and has the
+last word.
+"""
 
 from __future__ import annotations
 
@@ -27,10 +29,12 @@ _STATIC_ROWS = 40
 
 
 class DisagreementView(TableView):
-    """The queue of an iteration's verdicts, thinnest first, one sample at a time with all that the judge weighed.
+    """The queue of an iteration's verdicts, thinnest first, one sample at a time with all that the judge
+    weighed.
 
-    What a person decides is in `decisions.jsonl` at once and takes effect at the next expand and compose. Python values: `decisions`, `kappa`,
-    `progress`, `selection`. Raises `RunError` where no iteration (or not this one) has verdicts.
+    What a person decides is in `decisions.jsonl` at once and takes effect at the next expand and compose.
+    Python values: `decisions`, `kappa`, `progress`, `selection`. Raises `RunError` where no iteration (or not
+    this one) has verdicts.
     """
 
     _esm = script("sample", "table", "disagreement")
@@ -40,7 +44,9 @@ class DisagreementView(TableView):
     """Sample id -> text of a label that is being edited."""
     notes = traitlets.Dict().tag(sync=True)
     """Sample id -> note that no verdict has taken up yet."""
-    progress = traitlets.Dict(help="reviewed, left, and how person and judge agree: n, observed, kappa").tag(sync=True)
+    progress = traitlets.Dict(help="reviewed, left, and how person and judge agree: n, observed, kappa").tag(
+        sync=True
+    )
     iteration = traitlets.Int(help="of the verdicts").tag(sync=True)
     blocked = traitlets.Unicode(help="why nothing can be decided, empty where it can").tag(sync=True)
 
@@ -48,10 +54,18 @@ class DisagreementView(TableView):
         """`only`: ids of the samples to show."""
         judged = [j for j in run.iterations if (run.folder(j) / "verdicts.parquet").exists()]
         if iteration is None and not judged:
-            raise RunError(f"no iteration of {run.path} has verdicts yet: run the stage verify first (`looptool verify {run.path}`).")
+            raise RunError(
+                f"no iteration of {run.path} has verdicts yet: run the stage verify first (`looptool verify"
+                f" {run.path}`)."
+            )
         self.run, j = run, iteration or judged[-1]
-        self.verdicts = run.table(Verdicts, "verdicts", j).where(lambda v: only is None or v.sample_id in only)
-        by_id, probed = run.table(Samples, "samples", j).by_id(), {p.sample_id: p for p in run.table(Probes, "probes", j)}
+        self.verdicts = run.table(Verdicts, "verdicts", j).where(
+            lambda v: only is None or v.sample_id in only
+        )
+        by_id, probed = (
+            run.table(Samples, "samples", j).by_id(),
+            {p.sample_id: p for p in run.table(Probes, "probes", j)},
+        )
         self.samples = [by_id[v.sample_id] for v in self.verdicts]
         self.probes = [probed[v.sample_id] for v in self.verdicts]
         self._decisions: dict[str, Decision] = {}
@@ -73,8 +87,14 @@ class DisagreementView(TableView):
         )
         rows.recode("decided", self._codes, _DECIDED)
         widths = {"confidence": 0.7, "kind": 0.7, "request": 3.0}
-        blocked = f"This run was opened to look at only. To decide, open it with Run.open({str(run.path)!r})." if run.read_only else ""
-        super().__init__(rows, widths, uncounted=("decided",), sort="confidence", iteration=j, blocked=blocked)
+        blocked = (
+            f"This run was opened to look at only. To decide, open it with Run.open({str(run.path)!r})."
+            if run.read_only
+            else ""
+        )
+        super().__init__(
+            rows, widths, uncounted=("decided",), sort="confidence", iteration=j, blocked=blocked
+        )
         self._reread()
         self.cursor = 0
 
@@ -90,7 +110,11 @@ class DisagreementView(TableView):
     def kappa(self) -> Kappa:
         """Cohen's kappa between the person's verdicts and the judge's, over the rows that both have judged."""
         self._reread()
-        both = [(_DECIDED[code], v.verdict) for code, v in zip(self._codes.tolist(), self.verdicts, strict=True) if code and v.verdict]
+        both = [
+            (_DECIDED[code], v.verdict)
+            for code, v in zip(self._codes.tolist(), self.verdicts, strict=True)
+            if code and v.verdict
+        ]
         return cohen_kappa([person for person, _ in both], [judge for _, judge in both])
 
     @property
@@ -119,7 +143,9 @@ class DisagreementView(TableView):
         }  # fmt: skip
 
     def on_decide(self, id: str, verdict: str, note: str = "") -> dict[str, Any]:
-        """Decide on a row, and go on to the next one that is not reviewed. LABEL_WRONG puts the prediction in the label's place."""
+        """Decide on a row, and go on to the next one that is not reviewed. LABEL_WRONG puts the prediction in
+        the label's place.
+        """
         i = self._at(id)
         if verdict not in VERDICTS:
             raise ValueError(f"there is no verdict {verdict!r}; there are: {', '.join(VERDICTS)}")
@@ -154,10 +180,20 @@ class DisagreementView(TableView):
             return {"said": "Nothing is decided, so there is nothing to undo."}
         last = next(reversed(decisions.values()))
         together = last.value.get("together") if isinstance(last.value, dict) else None
-        rows = [row for row, d in decisions.items() if together and isinstance(d.value, dict) and d.value.get("together") == together]
+        rows = [
+            row
+            for row, d in decisions.items()
+            if together and isinstance(d.value, dict) and d.value.get("together") == together
+        ]
         self.run.decide_all("verdict", dict.fromkeys(rows or [last.row], "undo"), iteration=last.iteration)
         self._reread(go_to=None if rows else self._at(last.row))
-        return {"said": f"Undone: {len(rows):,} rows accepted together." if rows else f"Undone: {_verdict(last)} on {last.row} (by {last.author})."}
+        return {
+            "said": (
+                f"Undone: {len(rows):,} rows accepted together."
+                if rows
+                else f"Undone: {_verdict(last)} on {last.row} (by {last.author})."
+            )
+        }
 
     def on_skip(self) -> dict[str, Any]:
         """Go on to the next row that is not reviewed."""
@@ -169,36 +205,59 @@ class DisagreementView(TableView):
         return {}
 
     def on_bulk(self) -> dict[str, Any]:
-        """What accepting the judge's verdicts would decide: `count` rows, `of` each verdict; `rest`: rows not reviewed that it leaves as they are."""
+        """What accepting the judge's verdicts would decide: `count` rows, `of` each verdict; `rest`: rows not
+        reviewed that it leaves as they are.
+        """
         rows = self._acceptable()
         verdicts = [self.verdicts[i].verdict for i in rows]
         rest = int(np.count_nonzero(self._codes[self.order] == 0)) - len(rows)
-        return {"count": len(rows), "of": {v: verdicts.count(v) for v in VERDICTS if v in verdicts}, "rest": rest}
+        return {
+            "count": len(rows),
+            "of": {v: verdicts.count(v) for v in VERDICTS if v in verdicts},
+            "rest": rest,
+        }
 
     def on_accept(self, count: int) -> dict[str, Any]:
-        """Accept the judge's verdict for every row of the filter that is judged and not reviewed; `count` is what the person confirmed."""
+        """Accept the judge's verdict for every row of the filter that is judged and not reviewed; `count` is
+        what the person confirmed.
+        """
         rows = self._acceptable()
         if len(rows) != count:
-            raise ValueError(f"there are {len(rows):,} such rows now, not {count:,}: look again and confirm anew")
+            raise ValueError(
+                f"there are {len(rows):,} such rows now, not {count:,}: look again and confirm anew"
+            )
         together = uuid.uuid4().hex[:12]
         values: dict[str, Any] = {}
         for i in rows:
             verdict = self.verdicts[i]
-            values[verdict.sample_id] = _value(verdict.verdict or "", self._standing(i) if verdict.verdict == "LABEL_WRONG" else None, together)
+            values[verdict.sample_id] = _value(
+                verdict.verdict or "",
+                self._standing(i) if verdict.verdict == "LABEL_WRONG" else None,
+                together,
+            )
         if values:
             self.run.decide_all("verdict", values, iteration=self.iteration)
         self._reread()
-        return {"said": f"Accepted the judge's verdict for {len(rows):,} rows. Undo takes them back together."}
+        return {
+            "said": f"Accepted the judge's verdict for {len(rows):,} rows. Undo takes them back together."
+        }
 
     # -------------------------------------------------------------- within
 
     def _decide(self, i: int, verdict: str, label: Label | None, note: str) -> dict[str, Any]:
         self._in_force()
         id, onwards = self.samples[i].id, self._next(i)
-        decision = self.run.decide("verdict", id, _value(verdict, label), note.strip(), iteration=self.iteration)
+        decision = self.run.decide(
+            "verdict", id, _value(verdict, label), note.strip(), iteration=self.iteration
+        )
         self.notes, self.drafts = _without(self.notes, id), _without(self.drafts, id)
         self._record(decision, go_to=i if onwards is None else onwards)
-        return {"said": f"{verdict} on {id}.{' That was the last row of this filter to review.' if onwards is None else ''}"}
+        return {
+            "said": (
+                f"{verdict} on"
+                f" {id}.{' That was the last row of this filter to review.' if onwards is None else ''}"
+            )
+        }
 
     def _record(self, decision: Decision, go_to: int | None = None) -> None:
         # Reading all decisions again would cost more with each one made.
@@ -241,9 +300,15 @@ class DisagreementView(TableView):
         return out
 
     def _standing(self, i: int) -> Label:
-        """The label after LABEL_WRONG: the judge's where it said so, else the prediction. Raises `ValueError` where that cannot be a label."""
+        """The label after LABEL_WRONG: the judge's where it said so, else the prediction. Raises `ValueError`
+        where that cannot be a label.
+        """
         verdict = self.verdicts[i]
-        label = verdict.label if verdict.verdict == "LABEL_WRONG" and verdict.label else predicted_label(self.probes[i].answer)
+        label = (
+            verdict.label
+            if verdict.verdict == "LABEL_WRONG" and verdict.label
+            else predicted_label(self.probes[i].answer)
+        )
         return checked(label, self.samples[i])
 
     def _on_disk(self) -> tuple[int, int]:
@@ -257,7 +322,9 @@ class DisagreementView(TableView):
             return
         self._stamp = stamp
         found = self.run.decisions("verdict", self.iteration)
-        self._decisions = {row: d for row, d in found.items() if row in self._place and _verdict(d) in VERDICTS}
+        self._decisions = {
+            row: d for row, d in found.items() if row in self._place and _verdict(d) in VERDICTS
+        }
         self._codes = np.zeros(len(self.verdicts), np.int64)
         for row, decision in self._decisions.items():
             self._codes[self._place[row]] = _DECIDED.index(_verdict(decision))
@@ -281,7 +348,13 @@ class DisagreementView(TableView):
 
     def _text(self, i: int) -> str:
         return "\n".join(
-            [self.samples[i].id, self.samples[i].request, render_answer(self.samples[i].label), self.probes[i].text, self.verdicts[i].rationale]
+            [
+                self.samples[i].id,
+                self.samples[i].request,
+                render_answer(self.samples[i].label),
+                self.probes[i].text,
+                self.verdicts[i].rationale,
+            ]
         )
 
     def static_html(self) -> str:
@@ -291,7 +364,10 @@ class DisagreementView(TableView):
             [self.rows.cell(name, i)[:100] for name in self.rows.names] + [self.verdicts[i].rationale[:300]] for i in shown
         ]  # fmt: skip
         p = self.progress
-        caption = f"Disagreements of iteration {self.iteration}: {len(shown)} of {self.total:,} rows; reviewed {p['reviewed']:,}, left {p['left']:,}"
+        caption = (
+            f"Disagreements of iteration {self.iteration}: {len(shown)} of {self.total:,} rows; reviewed"
+            f" {p['reviewed']:,}, left {p['left']:,}"
+        )
         return html_table([*self.rows.names, "rationale"], rows, caption)
 
 

@@ -1,4 +1,6 @@
-"""Error seeds and their children (EDDE, LoopTool section 3.5): what stayed, what changed, and what a person makes of them."""
+"""Error seeds and their children (EDDE, LoopTool section 3.5): what stayed, what changed, and what a person
+makes of them.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,8 @@ from looptool_kit.widgets.view import html_table, script, style
 
 _STATIC_ROWS = 40
 _MOST_WORDS = 400
-"""Beyond this many words a difference is not looked for word by word: the time for it grows with the square."""
+"""Beyond this many words a difference is not looked for word by word: the time for it grows with the square.
+"""
 _ALIKE = 0.5
 """Share of the words in common below which a difference word by word would be confetti."""
 
@@ -33,15 +36,18 @@ _ALIKE = 0.5
 class ExpansionView(TableView):
     """The error seeds of an iteration, each with the candidates that were made of it.
 
-    What a person decides is in `decisions.jsonl` at once (subject `expansion`, row: the child's id) and takes effect at the next compose. Python
-    values: `decisions`, `selection`. Raises `RunError` where no iteration (or not this one) has expansions.
+    What a person decides is in `decisions.jsonl` at once (subject `expansion`, row: the child's id) and takes
+    effect at the next compose. Python values: `decisions`, `selection`. Raises `RunError` where no iteration
+    (or not this one) has expansions.
     """
 
     _esm = script("sample", "table", "expansion")
     _css = style()
 
     child = traitlets.Unicode("").tag(sync=True)
-    """Id of the current child; where it is none of the seed under the cursor, that seed's first child is current."""
+    """Id of the current child; where it is none of the seed under the cursor, that seed's first child is
+    current.
+    """
     editing = traitlets.Unicode("").tag(sync=True)
     """Id of the child whose editor is open; empty: none."""
     drafts = traitlets.Dict().tag(sync=True)
@@ -50,13 +56,21 @@ class ExpansionView(TableView):
     blocked = traitlets.Unicode(help="why nothing can be decided, empty where it can").tag(sync=True)
 
     def __init__(self, run: Run, iteration: int | None = None, only: Collection[str] | None = None) -> None:
-        """`only`: ids of the error seeds to show, as probed or as relabelled, or of children, whose seeds are then shown."""
+        """`only`: ids of the error seeds to show, as probed or as relabelled, or of children, whose seeds are
+        then shown.
+        """
         made = [j for j in run.iterations if (run.folder(j) / "expansions.parquet").exists()]
         if iteration is None and not made:
-            raise RunError(f"no iteration of {run.path} has expansions yet: run the stage expand first (`looptool expand {run.path}`).")
+            raise RunError(
+                f"no iteration of {run.path} has expansions yet: run the stage expand first (`looptool expand"
+                f" {run.path}`)."
+            )
         self.run, self._j = run, iteration or made[-1]
         self.expansions = run.table(Expansions, "expansions", self._j)
-        self.samples, self._probes = run.table(Samples, "samples", self._j), run.table(Probes, "probes", self._j)
+        self.samples, self._probes = (
+            run.table(Samples, "samples", self._j),
+            run.table(Probes, "probes", self._j),
+        )
         self._verdicts = run.table(Verdicts, "verdicts", self._j)
         self._children: dict[str, list[Expansion]] = {}
         for child in self.expansions:
@@ -71,7 +85,10 @@ class ExpansionView(TableView):
         judged = {s.sample.id: s for s in error_seeds(self.samples, self._probes, self._verdicts)}
         self._standing = set(judged)
         self._reread()
-        with_person = {s.sample.id: s for s in error_seeds(self.samples, self._probes, with_decisions(self._verdicts, self._overruled))}
+        with_person = {
+            s.sample.id: s
+            for s in error_seeds(self.samples, self._probes, with_decisions(self._verdicts, self._overruled))
+        }
         self.seeds = list({**judged, **with_person}.values())
         if only is not None:
             wanted = {*only, *(child.seed_id for child in self.expansions if child.sample.id in only)}
@@ -87,7 +104,11 @@ class ExpansionView(TableView):
             facets=("error",),
             text=lambda i: f"{self.seeds[i].sample.request} {self.pattern(self.seeds[i])}",
         )
-        blocked = f"This run was opened to look at only. To decide, open it with Run.open({str(run.path)!r})." if run.read_only else ""
+        blocked = (
+            f"This run was opened to look at only. To decide, open it with Run.open({str(run.path)!r})."
+            if run.read_only
+            else ""
+        )
         super().__init__(rows, {"error": 1.7, "at": 2.0, "accepted": 1.1}, iteration=self._j, blocked=blocked)
         self._recount()
 
@@ -95,7 +116,9 @@ class ExpansionView(TableView):
 
     @property
     def decisions(self) -> dict[str, Decision]:
-        """The decisions in force on this iteration's candidates, by child id, in the order in which they were made."""
+        """The decisions in force on this iteration's candidates, by child id, in the order in which they were
+        made.
+        """
         self._reread()
         return dict(self._decisions)
 
@@ -103,7 +126,11 @@ class ExpansionView(TableView):
     def selection(self) -> Samples:
         """D_EE as it stands: the children that compose would take now, edited ones as edited."""
         self._reread()
-        rows = {e.sample.id: e.sample for e in chosen(self.expansions, self._decisions) if e.seed_id in self._standing}
+        rows = {
+            e.sample.id: e.sample
+            for e in chosen(self.expansions, self._decisions)
+            if e.seed_id in self._standing
+        }
         return Samples(rows.values())
 
     def pattern(self, seed: ErrorSeed) -> str:
@@ -129,12 +156,20 @@ class ExpansionView(TableView):
         }
 
     def on_novelty(self, seed: str) -> dict[str, Any]:
-        """The novelty of a seed's children against D_j: [1 - similarity, nearest id, its request] of each; `left` > 0: not ready, ask again."""
+        """The novelty of a seed's children against D_j: [1 - similarity, nearest id, its request] of each;
+        `left` > 0: not ready, ask again.
+        """
         self._dataset.grow(0.1)
         if self._dataset.left:
             return {"left": self._dataset.left}
         found = [self._dataset.novelty(self._shown(c)) for c in self._children.get(seed, ())]
-        return {"left": 0, "rows": [[n.value, n.nearest.id if n.nearest else "", n.nearest.request if n.nearest else ""] for n in found]}
+        return {
+            "left": 0,
+            "rows": [
+                [n.value, n.nearest.id if n.nearest else "", n.nearest.request if n.nearest else ""]
+                for n in found
+            ],
+        }
 
     def on_sample(self, id: str) -> dict[str, Any]:
         """All of a child."""
@@ -152,13 +187,19 @@ class ExpansionView(TableView):
         return {"said": f"{'Accepted' if value == 'accept' else 'Rejected'} {self._place(child)}; on disk."}
 
     def on_edit(self, id: str, request: str, label: str) -> dict[str, Any]:
-        """Put a changed request and label (see `labels.read_label`) in a child's place. Raises `ValueError` where they fail a check."""
+        """Put a changed request and label (see `labels.read_label`) in a child's place. Raises `ValueError`
+        where they fail a check.
+        """
         child = self._find(id).sample
         if not request.strip():
             raise ValueError("the request is empty")
         request.encode()  # a lone surrogate could not be written
         last = max(i for i, m in enumerate(child.messages) if m.role == "user")
-        messages = (*child.messages[:last], child.messages[last].model_copy(update={"content": request}), *child.messages[last + 1 :])
+        messages = (
+            *child.messages[:last],
+            child.messages[last].model_copy(update={"content": request}),
+            *child.messages[last + 1 :],
+        )
         origin = {"source": "person", "strategy": "person", "iteration": self._j}
         blank = child.model_copy(update={"messages": messages, "label": Label(), **origin})
         sample = blank.model_copy(update={"label": read_label(label, blank)})
@@ -184,7 +225,9 @@ class ExpansionView(TableView):
         self.run.decide("expansion", id, "undo", iteration=decision.iteration)
         self._recount()
         what = "edit" if _is_edit(decision) else decision.value
-        return {"said": f"Taken back: {what} of {self._place(child)}, which is now {self._state(child)['words']}."}
+        return {
+            "said": f"Taken back: {what} of {self._place(child)}, which is now {self._state(child)['words']}."
+        }
 
     def static_html(self) -> str:
         rows: list[list[str]] = []
@@ -192,9 +235,18 @@ class ExpansionView(TableView):
             for child in self._children.get(seed.sample.id, ()):
                 if len(rows) < _STATIC_ROWS:
                     failed = "; ".join(f"{c.name} {c.detail}" for c in child.checks if not c.passed)
-                    cells = (self.pattern(seed), seed.sample.request, self._shown(child).request, self._state(child)["words"], failed)
+                    cells = (
+                        self.pattern(seed),
+                        seed.sample.request,
+                        self._shown(child).request,
+                        self._state(child)["words"],
+                        failed,
+                    )
                     rows.append([c[:300] for c in cells])
-        caption = f"Iteration {self._j}: {len(self.seeds)} error seeds, {len(self.expansions)} candidates, {len(self.selection)} accepted"
+        caption = (
+            f"Iteration {self._j}: {len(self.seeds)} error seeds, {len(self.expansions)} candidates,"
+            f" {len(self.selection)} accepted"
+        )
         caption += f"; the first {len(rows)}" if len(rows) < len(self.expansions) else ""
         return html_table(("error pattern", "seed", "child", "state", "failed checks"), rows, caption)
 
@@ -210,7 +262,11 @@ class ExpansionView(TableView):
             "checks": [[c.name, c.passed, c.detail] for c in child.checks],
             "request": word_diff(parent.request, sample.request),
             "calls": aligned(parent.label, sample.label),
-            "reply": None if parent.label.calls and sample.label.calls else word_diff(parent.label.reply, sample.label.reply),
+            "reply": (
+                None
+                if parent.label.calls and sample.label.calls
+                else word_diff(parent.label.reply, sample.label.reply)
+            ),
             "tools": [sorted(theirs - mine), sorted(mine - theirs)],
             "turns": len(sample.messages),
             "text": {"request": sample.request, "label": label_text(sample.label)},
@@ -220,7 +276,12 @@ class ExpansionView(TableView):
         decision = self._decisions.get(child.sample.id)
         if decision is not None:
             name = "edited" if _is_edit(decision) else f"{decision.value}ed"
-            return {"name": name, "words": f"{name} by {decision.author}", "time": decision.time, "decided": True}
+            return {
+                "name": name,
+                "words": f"{name} by {decision.author}",
+                "time": decision.time,
+                "decided": True,
+            }
         if child.accepted:
             return {"name": "accepted", "words": "accepted by the rules", "decided": False}
         if all(c.passed for c in child.checks):
@@ -234,7 +295,11 @@ class ExpansionView(TableView):
 
     def _shown(self, child: Expansion) -> Sample:
         decision = self._decisions.get(child.sample.id)
-        return chosen([child], {child.sample.id: decision})[0].sample if decision and _is_edit(decision) else child.sample
+        return (
+            chosen([child], {child.sample.id: decision})[0].sample
+            if decision and _is_edit(decision)
+            else child.sample
+        )
 
     def _find(self, id: str) -> Expansion:
         if id not in self._by_id:
@@ -251,7 +316,10 @@ class ExpansionView(TableView):
 
     def _keep_out_of_training(self, sample: Sample) -> None:
         if (twin := self._held_out.duplicate_of(sample)) is not None:
-            raise ValueError(f"this repeats held-out sample {twin}: trained on it, the policy would be measured on what it has seen. Edit it (e).")
+            raise ValueError(
+                f"this repeats held-out sample {twin}: trained on it, the policy would be measured on what it"
+                " has seen. Edit it (e)."
+            )
 
     def _reread(self) -> None:
         try:
@@ -263,11 +331,18 @@ class ExpansionView(TableView):
             return
         self._stamp = stamp
         decided = self.run.decisions("expansion", self._j)
-        self._decisions = {row: d for row, d in decided.items() if row in self._by_id and (d.value in ("accept", "reject") or _is_edit(d))}
+        self._decisions = {
+            row: d
+            for row, d in decided.items()
+            if row in self._by_id and (d.value in ("accept", "reject") or _is_edit(d))
+        }
         overruled = self.run.decisions("verdict", self._j)
         if overruled != self._overruled:
             self._overruled = overruled
-            self._standing = {s.sample.id for s in error_seeds(self.samples, self._probes, with_decisions(self._verdicts, overruled))}
+            self._standing = {
+                s.sample.id
+                for s in error_seeds(self.samples, self._probes, with_decisions(self._verdicts, overruled))
+            }
 
     def _recount(self) -> None:
         self._reread()
@@ -275,11 +350,16 @@ class ExpansionView(TableView):
         for seed in self.seeds:
             children = self._children.get(seed.sample.id, [])
             decided = (self._decisions.get(c.sample.id) for c in children)
-            taken = sum(c.accepted if d is None else d.value != "reject" for c, d in zip(children, decided, strict=True))
+            taken = sum(
+                c.accepted if d is None else d.value != "reject"
+                for c, d in zip(children, decided, strict=True)
+            )
             counts.append((taken, len(children)))
         names = sorted(set(counts))
         at = {pair: i for i, pair in enumerate(names)}
-        self.rows.recode("accepted", np.array([at[c] for c in counts], np.int64), [f"{a} of {n}" for a, n in names])
+        self.rows.recode(
+            "accepted", np.array([at[c] for c in counts], np.int64), [f"{a} of {n}" for a, n in names]
+        )
         self.version += 1
 
 
@@ -288,7 +368,8 @@ def word_diff(before: str, after: str) -> list[list[str]]:
 
     Each comes with its text's white space.
 
-    Of texts with less than half of their words in common, and of very long ones, the pieces are the whole texts.
+    Of texts with less than half of their words in common, and of very long ones, the pieces are the whole
+    texts.
     """
     old, new = (re.findall(r"\s*\S+", t) for t in (before, after))
     if max(len(old), len(new)) > _MOST_WORDS:
@@ -298,7 +379,11 @@ def word_diff(before: str, after: str) -> list[list[str]]:
     if old and new and compared.ratio() < _ALIKE:
         return [["-", before], ["+", after]]
     for op, a, b, c, d in compared.get_opcodes():
-        pieces = [["=", "".join(new[c:d])]] if op == "equal" else [["-", "".join(old[a:b])], ["+", "".join(new[c:d])]]
+        pieces = (
+            [["=", "".join(new[c:d])]]
+            if op == "equal"
+            else [["-", "".join(old[a:b])], ["+", "".join(new[c:d])]]
+        )
         out += [p for p in pieces if p[1]]
     return out
 

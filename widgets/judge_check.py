@@ -1,4 +1,6 @@
-"""A judge's report card to look into: precision, recall, abstention for each kind of planted error, and every question behind them."""
+"""A judge's report card to look into: precision, recall, abstention for each kind of planted error, and every
+question behind them.
+"""
 
 from __future__ import annotations
 
@@ -35,22 +37,27 @@ class JudgeCheckView(TableView):
     """The report card of a judge and its trials: `JudgeCheckView(run)` or `JudgeCheckView(trials, samples)`.
 
     Of a run, the card that `looptool judge-check` wrote last is shown. Of a checked file, give
-    `Trials.read("FILE.judge_check/JUDGE/trials.parquet")` and `Samples.read("FILE")`. Read back: `selection`, `filters`, `search`, `sort`.
+    `Trials.read("FILE.judge_check/JUDGE/trials.parquet")` and `Samples.read("FILE")`. Read back: `selection`,
+    `filters`, `search`, `sort`.
     """
 
     _esm = script("sample", "table", "judge_check")
     _css = style()
 
-    card: traitlets.List[Any] = traitlets.List(help="for each kind of error: kind, trials, and a text for each measure").tag(sync=True)
-    measures: traitlets.List[Any] = traitlets.List(help="name and meaning of the card's columns").tag(sync=True)
+    card: traitlets.List[Any] = traitlets.List(
+        help="for each kind of error: kind, trials, and a text for each measure"
+    ).tag(sync=True)
+    measures: traitlets.List[Any] = traitlets.List(help="name and meaning of the card's columns").tag(
+        sync=True
+    )
     about: traitlets.List[Any] = traitlets.List(help="lines about the whole card").tag(sync=True)
     chart = traitlets.Unicode(help="the card's intervals as SVG").tag(sync=True)
 
     def __init__(self, run: Run | Trials, samples: Sequence[Sample] | None = None) -> None:
         """`samples`: those that were checked, under their true labels; only without a run.
 
-        Raises `RunError` where the run has no card, or was seeded anew since; `ValueError` for trials that were not answered, or whose sample is not
-        among the samples.
+        Raises `RunError` where the run has no card, or was seeded anew since; `ValueError` for trials that
+        were not answered, or whose sample is not among the samples.
         """
         facts: dict[str, Any] = {}
         if isinstance(run, Run):
@@ -58,20 +65,34 @@ class JudgeCheckView(TableView):
         else:
             self._trials = run
         if unanswered := sum(not t.verdicts for t in self._trials):
-            raise ValueError(f"{unanswered} of {len(self._trials)} trials carry no verdict: ask the judge first (judge_check.ask)")
+            raise ValueError(
+                f"{unanswered} of {len(self._trials)} trials carry no verdict: ask the judge first"
+                " (judge_check.ask)"
+            )
         self._samples = {s.id: s for s in samples or ()}
         if strangers := [t.sample_id for t in self._trials if t.sample_id not in self._samples]:
-            what = f"{len(strangers)} of {len(self._trials)} trials are about samples that are not among the {len(self._samples)} given"
+            what = (
+                f"{len(strangers)} of {len(self._trials)} trials are about samples that are not among the"
+                f" {len(self._samples)} given"
+            )
             if isinstance(run, Run):
-                raise RunError(f"{what} by the run's seed pool, which was made anew since the check: run `looptool judge-check {run.path}` again.")
-            raise ValueError(f"{what} (the first: {strangers[0]}): give those that were checked, under their true labels")
+                raise RunError(
+                    f"{what} by the run's seed pool, which was made anew since the check: run `looptool"
+                    f" judge-check {run.path}` again."
+                )
+            raise ValueError(
+                f"{what} (the first: {strangers[0]}): give those that were checked, under their true labels"
+            )
         self._card = card(self._trials)
         super().__init__(
             self._rows(),
             widths={"kind": "13em", "expected": "9em", "verdict": "9em", "right": "4.5em", "request": 2},
             card=[[r.kind, r.trials, *(str(getattr(r, m)) for m in MEASURES)] for r in self._card],
             measures=[list(pair) for pair in MEASURES.items()],
-            about=[*_asked(facts), *(summary(self._trials, facts) if len(self._trials) else ["There are no trials."])],
+            about=[
+                *_asked(facts),
+                *(summary(self._trials, facts) if len(self._trials) else ["There are no trials."]),
+            ],
             chart=self._chart(),
         )
 
@@ -81,20 +102,37 @@ class JudgeCheckView(TableView):
         return Trials(self._trials[i] for i in self.order)
 
     def on_sample(self, at: int) -> dict[str, Any]:
-        """The trial at place `at` in full: the sample under the label that the judge saw, the prediction, and what it should and did say."""
+        """The trial at place `at` in full: the sample under the label that the judge saw, the prediction, and
+        what it should and did say.
+        """
         if not 0 <= int(at) < len(self.order):
             return {"sample": None, "trial": None}
         trial = self._trials[self.order[int(at)]]
         seen = detail(self._samples[trial.sample_id].model_copy(update={"label": trial.label}))
-        said = answer(trial.prediction) | {"error": trial.prediction.error or "", "detail": trial.prediction.detail}
+        said = answer(trial.prediction) | {
+            "error": trial.prediction.error or "",
+            "detail": trial.prediction.detail,
+        }
         pairs = aligned(trial.label, trial.prediction)
-        told = {"kind": trial.kind, "expected": trial.expected, "verdicts": list(trial.verdicts), "rationale": trial.rationale}
-        return {"sample": {**seen, "id": trial.sample_id, "prediction": said, "aligned": pairs, "faults": []}, "trial": told}
+        told = {
+            "kind": trial.kind,
+            "expected": trial.expected,
+            "verdicts": list(trial.verdicts),
+            "rationale": trial.rationale,
+        }
+        return {
+            "sample": {**seen, "id": trial.sample_id, "prediction": said, "aligned": pairs, "faults": []},
+            "trial": told,
+        }
 
     def static_html(self) -> str:
         table = html_table(("kind", "trials", *MEASURES), self.card, " ".join(self.about))
         rows = [[self.rows.cell(c, i) for c in self.rows.names] for i in self.order[:STATIC_ROWS]]
-        return table + picture(self.chart) + html_table(self.rows.names, rows, f"{len(rows)} of {len(self.order):,} trials")
+        return (
+            table
+            + picture(self.chart)
+            + html_table(self.rows.names, rows, f"{len(rows)} of {len(self.order):,} trials")
+        )
 
     def _rows(self) -> Rows:
         trials = self._trials
@@ -109,7 +147,9 @@ class JudgeCheckView(TableView):
 
         def text(i: int) -> str:
             t: Trial = trials[i]
-            return "\n".join((t.sample_id, requests[i], render_answer(t.label), render_answer(t.prediction), t.rationale))
+            return "\n".join(
+                (t.sample_id, requests[i], render_answer(t.label), render_answer(t.prediction), t.rationale)
+            )
 
         return Rows(columns, FACETS, text)
 
@@ -125,12 +165,21 @@ def _newest(run: Run) -> tuple[Trials, Samples, dict[str, Any]]:
     """The trials of the run's newest card, the run's pool under its true labels, and the card's facts."""
     cards = sorted((run.path / "judge_check").glob("*/card.json"), key=lambda p: p.stat().st_mtime_ns)
     if not cards:
-        raise RunError(f"no judge was checked on the data of {run.path} yet: run `looptool judge-check {run.path}` first.")
+        raise RunError(
+            f"no judge was checked on the data of {run.path} yet: run `looptool judge-check {run.path}`"
+            " first."
+        )
     path: Path = cards[-1].with_name("trials.parquet")
     if not path.exists():
-        raise RunError(f"{path} is missing, the trials behind {cards[-1]}: run `looptool judge-check {run.path}` again.")
+        raise RunError(
+            f"{path} is missing, the trials behind {cards[-1]}: run `looptool judge-check {run.path}` again."
+        )
     truth = {t.sample_id: t.label for t in run.table(Truths, "truth", 0)}
-    return Trials.read(path), right_samples(run.table(Samples, "pool", 0), truth), json.loads(cards[-1].read_text(encoding="utf-8"))
+    return (
+        Trials.read(path),
+        right_samples(run.table(Samples, "pool", 0), truth),
+        json.loads(cards[-1].read_text(encoding="utf-8")),
+    )
 
 
 def _asked(facts: dict[str, Any]) -> list[str]:

@@ -15,7 +15,9 @@ _CALLS = TypeAdapter(tuple[ToolCall, ...])
 
 
 def label_text(label: Label) -> str:
-    """The label for editing: its calls as a JSON list, its reply as it is, or (where a right reply has demands) the whole label as JSON."""
+    """The label for editing: its calls as a JSON list, its reply as it is, or (where a right reply has
+    demands) the whole label as JSON.
+    """
     if label.calls:
         return _show([c.model_dump() for c in label.calls])
     if label.mentions or label.asks:
@@ -24,10 +26,12 @@ def label_text(label: Label) -> str:
 
 
 def read_label(text: str, sample: Sample) -> Label:
-    """The label that `text` says: a JSON list of calls (or one call), a JSON object with a label's fields, anything else is a plain reply.
+    """The label that `text` says: a JSON list of calls (or one call), a JSON object with a label's fields,
+    anything else is a plain reply.
 
-    Raises `ValueError` naming what is wrong: JSON that does not parse, with its place; fields that are missing, unknown or of the wrong type; calls
-    that the sample's tools do not allow; a reply that says nothing or not what it demands itself.
+    Raises `ValueError` naming what is wrong: JSON that does not parse, with its place; fields that are
+    missing, unknown or of the wrong type; calls that the sample's tools do not allow; a reply that says
+    nothing or not what it demands itself.
     """
     text = text.strip()
     if text[:1] not in ("[", "{"):
@@ -35,13 +39,21 @@ def read_label(text: str, sample: Sample) -> Label:
     try:
         value = strict_json(text)
     except json.JSONDecodeError as error:
-        raise ValueError(f"not valid JSON at line {error.lineno}, column {error.colno}: {error.msg}") from None
+        raise ValueError(
+            f"not valid JSON at line {error.lineno}, column {error.colno}: {error.msg}"
+        ) from None
     if isinstance(value, dict) and "name" in value:
         value = [value]
     try:
-        label = Label(calls=_CALLS.validate_python(value)) if isinstance(value, list) else Label.model_validate(value)
+        label = (
+            Label(calls=_CALLS.validate_python(value))
+            if isinstance(value, list)
+            else Label.model_validate(value)
+        )
     except ValidationError as error:
-        raise ValueError("; ".join(f"{_place(e['loc'], value)}: {e['msg']}" for e in error.errors()[:5])) from None
+        raise ValueError(
+            "; ".join(f"{_place(e['loc'], value)}: {e['msg']}" for e in error.errors()[:5])
+        ) from None
     return checked(label, sample)
 
 
@@ -58,16 +70,24 @@ def checked(label: Label, sample: Sample) -> Label:
     if label.calls and (label.reply or label.mentions or label.asks):
         errors.append("a label is calls or a plain reply, not both")
     if not label.calls and (fault := reply_fault(label.reply, label)):
-        errors.append(f"the reply must be or hold: {' or '.join(map(str, fault.expected)) if isinstance(fault.expected, list) else fault.expected}")
+        errors.append(
+            "the reply must be or hold:"
+            f" {' or '.join(map(str, fault.expected)) if isinstance(fault.expected, list) else fault.expected}"
+        )
     if not errors and _content(label) == _content(sample.label):
-        errors.append("this is the label as it is: where it stands, the verdict is PRED_WRONG or BOTH_CORRECT")
+        errors.append(
+            "this is the label as it is: where it stands, the verdict is PRED_WRONG or BOTH_CORRECT"
+        )
     if errors:
         raise ValueError("; ".join(errors))
     return label
 
 
 def _place(path: tuple[int | str, ...], value: Any) -> str:
-    words = [f"call {p + 1}" if isinstance(p, int) and at == 0 and isinstance(value, list) else str(p) for at, p in enumerate(path)]
+    words = [
+        f"call {p + 1}" if isinstance(p, int) and at == 0 and isinstance(value, list) else str(p)
+        for at, p in enumerate(path)
+    ]
     return ".".join(words) or "the label"
 
 

@@ -1,4 +1,6 @@
-"""The whole loop as a map: where the samples of every dataset went, which errors at which tool came and went, and what training fixed and broke."""
+"""The whole loop as a map: where the samples of every dataset went, which errors at which tool came and went,
+and what training fixed and broke.
+"""
 
 from __future__ import annotations
 
@@ -61,17 +63,21 @@ _COLUMNS: tuple[tuple[int, tuple[Stage, tuple[str, ...]]], ...] = (
 
 
 class LoopMap(TableView):
-    """The flow of samples D_j -> mastered, borderline, failed -> verdict -> fate -> D_{j+1} over all iterations of a run.
+    """The flow of samples D_j -> mastered, borderline, failed -> verdict -> fate -> D_{j+1} over all
+    iterations of a run.
 
-    Python values: `selection` (the samples behind what was clicked, and the table's filters), `selected`, `heat`; `open_in()` gives a view of them.
-    The map shows the run as it was when this was made; `refresh()`, a button on the page too, reads it again.
+    Python values: `selection` (the samples behind what was clicked, and the table's filters), `selected`,
+    `heat`; `open_in()` gives a view of them. The map shows the run as it was when this was made; `refresh()`,
+    a button on the page too, reads it again.
     """
 
     _esm = script("sample", "table", "loopmap")
     _css = style()
 
     selected: traitlets.List[Any] = traitlets.List().tag(sync=True)
-    """What was clicked: [] (everything), ["node", name], ["flow", source, target] or ["errors", iteration, tool, kind]; nodes as in `flows.node`."""
+    """What was clicked: [] (everything), ["node", name], ["flow", source, target] or ["errors", iteration,
+    tool, kind]; nodes as in `flows.node`.
+    """
     heat = traitlets.Int(0).tag(sync=True)
     """The iteration whose errors the heat map shows; 0 where none was probed."""
     against = traitlets.Bool(False).tag(sync=True)
@@ -86,7 +92,15 @@ class LoopMap(TableView):
         heats = sorted(self._probes)
         super().__init__(
             self._rows(),
-            widths={"iteration": "5.6em", "part": "5.2em", "state": "6.2em", "verdict": "8.2em", "fate": "7em", "kind": 0.7, "request": 2.0},
+            widths={
+                "iteration": "5.6em",
+                "part": "5.2em",
+                "state": "6.2em",
+                "verdict": "8.2em",
+                "fate": "7em",
+                "kind": 0.7,
+                "request": 2.0,
+            },
             heats=heats,
             heat=max(heats, default=0),
         )
@@ -121,21 +135,36 @@ class LoopMap(TableView):
         fits = self.fits
         name = view or (fits[0] if fits else "")
         if name not in fits:
-            raise ValueError(f"{name or 'no view'} can show this selection; these can: {', '.join(fits) or 'none, the samples were not probed yet'}")
+            raise ValueError(
+                f"{name or 'no view'} can show this selection; these can:"
+                f" {', '.join(fits) or 'none, the samples were not probed yet'}"
+            )
         iteration, ids = self._ids(name)
         return cast(View, getattr(widgets, name)(self.run, iteration=iteration, only=ids))
 
     def flips(self) -> list[dict[str, Any]]:
-        """What each policy fixed and broke of the held-out samples against the one before it: before, after, samples (in both), fixed, regressed."""
+        """What each policy fixed and broke of the held-out samples against the one before it: before, after,
+        samples (in both), fixed, regressed.
+        """
         out = []
         for (before, a), (after, b) in pairwise(scores(self.run).items()):
             if both := len(aligned(a, b)[0]):
                 fixed, broken = flips(a, b)
-                out.append({"before": before, "after": after, "samples": both, "fixed": len(fixed), "regressed": len(broken)})
+                out.append(
+                    {
+                        "before": before,
+                        "after": after,
+                        "samples": both,
+                        "fixed": len(fixed),
+                        "regressed": len(broken),
+                    }
+                )
         return out
 
     def errors(self, iteration: int, against: bool = False) -> tuple[list[str], list[str], list[list[int]]]:
-        """Tools, kinds of error, and how many samples of D_j have that fault at that tool; `against`: minus those of the iteration before."""
+        """Tools, kinds of error, and how many samples of D_j have that fault at that tool; `against`: minus
+        those of the iteration before.
+        """
         now, before = self._errors_of(iteration), self._errors_of(iteration - 1)
         both = now + before if against else now
         by_tool, by_kind = Counter[str](), Counter[str]()
@@ -151,7 +180,9 @@ class LoopMap(TableView):
         return self._errors[iteration]
 
     def refresh(self) -> None:
-        """Read the run again, and show what it has done since. What was clicked stays selected; the heat map goes on to a newer iteration."""
+        """Read the run again, and show what it has done since. What was clicked stays selected; the heat map
+        goes on to a newer iteration.
+        """
         newest = max(self.heats, default=0)
         self._read()
         with self.hold_sync():
@@ -173,13 +204,23 @@ class LoopMap(TableView):
         return {"svg": self._map(), "note": self.note, "flips": [list(f.values()) for f in self.flips()]}
 
     def on_heat(self, iteration: int, against: bool) -> dict[str, Any]:
-        """The heat map of an iteration, with the names of its rows and columns; `first`: there is none before to compare with."""
+        """The heat map of an iteration, with the names of its rows and columns; `first`: there is none before
+        to compare with.
+        """
         first = iteration - 1 not in self._probes
         tools, kinds, values = self.errors(iteration, against and not first)
-        return {"svg": self._heat(iteration, against), "tools": tools, "kinds": kinds, "empty": not values, "first": first}
+        return {
+            "svg": self._heat(iteration, against),
+            "tools": tools,
+            "kinds": kinds,
+            "empty": not values,
+            "first": first,
+        }
 
     def on_sample(self, at: int | None = None) -> dict[str, Any]:
-        """The row at place `at` (None: the cursor's) in full, and what can be opened. What the page asks can arrive before the cursor that it set."""
+        """The row at place `at` (None: the cursor's) in full, and what can be opened. What the page asks can
+        arrive before the cursor that it set.
+        """
         place = self.cursor if at is None else int(at)
         if not 0 <= place < len(self.order):
             return {"sample": None, "fits": []}
@@ -194,7 +235,11 @@ class LoopMap(TableView):
         before, self.opened = self.opened, self.open_in(view)
         if before is not None:
             before.close()
-        return {"said": f"{type(self.opened).__name__} of {len(self.selection):,} samples of D{self.iteration}, below"}
+        return {
+            "said": (
+                f"{type(self.opened).__name__} of {len(self.selection):,} samples of D{self.iteration}, below"
+            )
+        }
 
     def on_close(self) -> dict[str, Any]:
         """Close the view that was opened."""
@@ -206,7 +251,11 @@ class LoopMap(TableView):
     def static_html(self) -> str:
         rest = picture(self._heat(self.heat, self.against)) if self.heat else ""
         if held_out := self.flips():
-            rest += html_table(list(held_out[0]), [list(f.values()) for f in held_out], "held-out samples from policy to policy")
+            rest += html_table(
+                list(held_out[0]),
+                [list(f.values()) for f in held_out],
+                "held-out samples from policy to policy",
+            )
         tries = (picture(self._map(j)) + self._flow_table(j) + rest for j in self.run.iterations or [1])
         return next((text for text in tries if len(text) < STATIC_CHARACTERS), rest)
 
@@ -234,17 +283,25 @@ class LoopMap(TableView):
             self._parts.setdefault(node(fate.iteration, "part", fate.part), []).append(i)
         self._behind: dict[tuple[str, str], list[int]] = {}
         for step in flows(run, known):
-            self._behind.setdefault((step.source, step.target), []).append(place[step.iteration, step.sample_id])
+            self._behind.setdefault((step.source, step.target), []).append(
+                place[step.iteration, step.sample_id]
+            )
         self._counts = {flow: len(rows) for flow, rows in self._behind.items()}
         stale = sum(f.outdated for f in known) + sum(outdated_children(run, j) for j in datasets)
-        decided = f"decided after the next dataset had been composed: {stale:,}. Compose again to see what it changes."
+        decided = (
+            f"decided after the next dataset had been composed: {stale:,}. Compose again to see what it"
+            " changes."
+        )
         self.note = decided if stale else ""
 
     def _rows(self) -> Rows:
         columns: dict[str, Any] = {"iteration": np.array([f.iteration for f in self._fates], int)}
         for name in ("part", "state", "verdict", "fate"):
             columns[name] = [getattr(f, name) or "–" for f in self._fates]
-        columns |= {"kind": [s.kind or "–" for s in self._samples], "request": [s.request for s in self._samples]}
+        columns |= {
+            "kind": [s.kind or "–" for s in self._samples],
+            "request": [s.request for s in self._samples],
+        }
         return Rows(columns, FACETS, lambda i: f"{self._samples[i].id}\n{self._samples[i].request}")
 
     @property
@@ -256,14 +313,19 @@ class LoopMap(TableView):
         if what[0] == "flow":
             mask[self._behind.get((what[1], what[2]), [])] = True
         elif what[0] == "node":
-            # What flows in under the ids that it has there; a node into which nothing flows is known by what flows out.
+            # What flows in under the ids that it has there; a node into which nothing flows is known by what
+            # flows out.
             into = [rows for (_, target), rows in self._behind.items() if target == what[1]]
             for rows in into or [rows for (source, _), rows in self._behind.items() if source == what[1]]:
                 mask[rows] = True
             mask[self._parts.get(what[1], [])] = True
         elif what[0] == "errors":
             _, j, tool, kind = what
-            having = [p for p in self._probes.get(j, {}).values() if any((f.tool or "(no tool)", f.kind) == (tool, kind) for f in p.faults)]
+            having = [
+                p
+                for p in self._probes.get(j, {}).values()
+                if any((f.tool or "(no tool)", f.kind) == (tool, kind) for f in p.faults)
+            ]
             mask[[self._place[j, p.sample_id] for p in having if (j, p.sample_id) in self._place]] = True
         return mask
 
@@ -272,7 +334,10 @@ class LoopMap(TableView):
         value = list(proposal["value"])
         shapes = {"node": (str, str), "flow": (str, str, str), "errors": (str, int, str, str)}
         if value and (value[0] not in shapes or tuple(map(type, value)) != shapes[value[0]]):
-            raise traitlets.TraitError(f'not {value}: [], ["node", name], ["flow", source, target] or ["errors", iteration, tool, kind]')
+            raise traitlets.TraitError(
+                f'not {value}: [], ["node", name], ["flow", source, target] or ["errors", iteration, tool,'
+                " kind]"
+            )
         return value
 
     @traitlets.observe("selected")
@@ -286,10 +351,16 @@ class LoopMap(TableView):
             return "ProbeView"
         if ends[-1].endswith(("/part/EE", "/new/children")):
             return "ExpansionView"
-        return "DisagreementView" if any("/verdict/" in end or end.endswith("/state/failed") for end in ends) else "ProbeView"
+        return (
+            "DisagreementView"
+            if any("/verdict/" in end or end.endswith("/state/failed") for end in ends)
+            else "ProbeView"
+        )
 
     def _ways(self, view: str) -> list[Iterator[tuple[int, str]]]:
-        """Iteration and id of the samples selected that a view can show; where there are several such lists, the first that is not empty counts."""
+        """Iteration and id of the samples selected that a view can show; where there are several such lists,
+        the first that is not empty counts.
+        """
 
         rows = self.order.tolist()
 
@@ -299,9 +370,12 @@ class LoopMap(TableView):
         if view != "ExpansionView":
             held = self._probes if view == "ProbeView" else self._verdicts
             return [those(lambda f: f.sample_id in held.get(f.iteration, ()))]
-        # A child is a candidate of the iteration before the one in whose dataset it stands, and may be an error seed there.
+        # A child is a candidate of the iteration before the one in whose dataset it stands, and may be an
+        # error seed there.
         born = those(lambda f: f.part == "EE" and f.iteration - 1 in self._expanded, 1)
-        seeds = those(lambda f: f.fate in ("error seed", "relabelled", "merged") and f.iteration in self._expanded)
+        seeds = those(
+            lambda f: f.fate in ("error seed", "relabelled", "merged") and f.iteration in self._expanded
+        )
         return [born, seeds] if self._first() == view else [seeds, born]
 
     def _ids(self, view: str) -> tuple[int, set[str]]:
@@ -329,16 +403,44 @@ class LoopMap(TableView):
                     label = f"D{j} {name}" if stage == "part" else name
                     place = node(j, stage, name)
                     nodes.append(
-                        Node(place, label, 4 * (j - shown[0]) + column, _COLOURS.get(name, _GREY), sizes.get(place, 0), _ABOUT.get(name, ""))
+                        Node(
+                            place,
+                            label,
+                            4 * (j - shown[0]) + column,
+                            _COLOURS.get(name, _GREY),
+                            sizes.get(place, 0),
+                            _ABOUT.get(name, ""),
+                        )
                     )
         for (source, target), n in self._counts.items():
-            # A part's samples in the colour of their state, what joins a dataset in that of its part, all else in the colour of where it comes from.
+            # A part's samples in the colour of their state, what joins a dataset in that of its part, all
+            # else in the colour of where it comes from.
             ends = source.split("/"), target.split("/")
-            links.append(Link(source, target, n, _COLOURS.get(ends[ends[0][1] == "part" or ends[1][1] == "part"][2], _GREY)))
-        return sankey(nodes, links, f"the flow of samples through the loop, D{shown[0]} to D{shown[-1]}" if shown else "no dataset yet")
+            links.append(
+                Link(
+                    source,
+                    target,
+                    n,
+                    _COLOURS.get(ends[ends[0][1] == "part" or ends[1][1] == "part"][2], _GREY),
+                )
+            )
+        return sankey(
+            nodes,
+            links,
+            (
+                f"the flow of samples through the loop, D{shown[0]} to D{shown[-1]}"
+                if shown
+                else "no dataset yet"
+            ),
+        )
 
     def _heat(self, iteration: int, against: bool) -> str:
         compared = against and iteration - 1 in self._probes
         tools, kinds, values = self.errors(iteration, compared)
-        title = f"errors of D{iteration}{f' against D{iteration - 1}' if compared else ''}: samples by tool and kind"
-        return heatmap(tools, [k.replace("_", " ") for k in kinds], values, title, diverging=compared, width=900)
+        title = (
+            f"errors of D{iteration}{f' against D{iteration - 1}' if compared else ''}: samples by tool and"
+            " kind"
+        )
+        return heatmap(
+            tools, [k.replace("_", " ") for k in kinds], values, title, diverging=compared, width=900
+        )

@@ -21,7 +21,9 @@ class Novelty(NamedTuple):
 
 
 class Dataset:
-    """The samples to compare with. They are taken in by `grow`, so that a caller who must answer soon can do it bit by bit."""
+    """The samples to compare with. They are taken in by `grow`, so that a caller who must answer soon can do
+    it bit by bit.
+    """
 
     def __init__(self, samples: Sequence[Sample]) -> None:
         self.samples = samples
@@ -44,7 +46,9 @@ class Dataset:
             self._sizes.append(len(words))
 
     def novelty(self, sample: Sample) -> Novelty:
-        """How new a sample is to the samples taken in; the sample itself, should it be among them, does not count."""
+        """How new a sample is to the samples taken in; the sample itself, should it be among them, does not
+        count.
+        """
         words = said(sample)
         shared: Counter[int] = Counter()
         for word in words:

@@ -1,4 +1,6 @@
-"""What the policy can do: a perplexity histogram with a threshold to drag and a range to brush, the probes behind it, and any of them in full."""
+"""What the policy can do: a perplexity histogram with a threshold to drag and a range to brush, the probes
+behind it, and any of them in full.
+"""
 
 from __future__ import annotations
 
@@ -25,11 +27,13 @@ STATIC_ROWS = 30
 
 
 class ProbeView(TableView):
-    """Probes under greedy decoding (GCP, LoopTool section 3.3): `ProbeView(run)`, `ProbeView(run, iteration=2)` or `ProbeView(probes, samples)`.
+    """Probes under greedy decoding (GCP, LoopTool section 3.3): `ProbeView(run)`, `ProbeView(run,
+    iteration=2)` or `ProbeView(probes, samples)`.
 
-    Of a run, all probed iterations are there and the newest (or the one asked for) is shown; the filter `iteration` shows others. Read back what a
-    person chose: `threshold`, `brush`, `filters`, `search`, `sort`, and `selection`, the samples behind the rows shown. A threshold that the person
-    lets go of on the page is a decision on the iteration shown, if the run is open for writing; one set from Python is none.
+    Of a run, all probed iterations are there and the newest (or the one asked for) is shown; the filter
+    `iteration` shows others. Read back what a person chose: `threshold`, `brush`, `filters`, `search`,
+    `sort`, and `selection`, the samples behind the rows shown. A threshold that the person lets go of on the
+    page is a decision on the iteration shown, if the run is open for writing; one set from Python is none.
     """
 
     _esm = script("sample", "table", "probe")
@@ -39,20 +43,36 @@ class ProbeView(TableView):
     """Perplexity above which a correct answer is borderline."""
     brush: traitlets.List[Any] = traitlets.List().tag(sync=True)
     """Lowest and highest perplexity shown, both included; empty: all."""
-    can_undo = traitlets.Bool(False, help="whether a threshold that a person chose is in force").tag(sync=True)
+    can_undo = traitlets.Bool(False, help="whether a threshold that a person chose is in force").tag(
+        sync=True
+    )
 
-    def __init__(self, run: Run | Probes, samples: Samples | None = None, iteration: int | None = None, only: Collection[str] | None = None) -> None:
+    def __init__(
+        self,
+        run: Run | Probes,
+        samples: Samples | None = None,
+        iteration: int | None = None,
+        only: Collection[str] | None = None,
+    ) -> None:
         """`only`: ids of the samples to show.
 
-        Raises `RunError` where the run has no probes yet (in that iteration), `ValueError` for probes whose sample is not among the samples.
+        Raises `RunError` where the run has no probes yet (in that iteration), `ValueError` for probes whose
+        sample is not among the samples.
         """
         self._run = run if isinstance(run, Run) else None
-        tables = _tables(run, iteration) if isinstance(run, Run) else [(run, samples or Samples(), Verdicts())]
+        tables = (
+            _tables(run, iteration) if isinstance(run, Run) else [(run, samples or Samples(), Verdicts())]
+        )
         if only is not None:
-            tables = [(probes.where(lambda p: p.sample_id in only), its, verdicts) for probes, its, verdicts in tables]
+            tables = [
+                (probes.where(lambda p: p.sample_id in only), its, verdicts)
+                for probes, its, verdicts in tables
+            ]
         self._probes: list[Probe] = [p for probes, _, _ in tables for p in probes]
         self._samples = [s for probes, its, _ in tables for s in _matched(probes, its)]
-        self._verdicts: dict[tuple[int, str], Verdict] = {(v.iteration, v.sample_id): v for _, _, verdicts in tables for v in verdicts}
+        self._verdicts: dict[tuple[int, str], Verdict] = {
+            (v.iteration, v.sample_id): v for _, _, verdicts in tables for v in verdicts
+        }
         n = len(self._probes)
         self._perplexity = np.fromiter(map(attrgetter("perplexity"), self._probes), float, n)
         self._correct = np.fromiter(map(attrgetter("correct"), self._probes), bool, n)
@@ -66,7 +86,15 @@ class ProbeView(TableView):
         several = len(np.unique(self._iterations)) > 1
         super().__init__(
             self._rows(),
-            widths={"state": "6.5em", "perplexity": "6.5em", "iteration": "5.5em", "kind": 0.8, "tool": 1.2, "error": 1.2, "request": 2},
+            widths={
+                "state": "6.5em",
+                "perplexity": "6.5em",
+                "iteration": "5.5em",
+                "kind": 0.8,
+                "tool": 1.2,
+                "error": 1.2,
+                "request": 2,
+            },
             uncounted=("state",),
             threshold=threshold,
             filters={"iteration": str(shown)} if several and self._run else {},
@@ -81,8 +109,12 @@ class ProbeView(TableView):
 
     @property
     def states(self) -> dict[str, int]:
-        """How many of the rows that pass filters and search, whatever the brush, are mastered, borderline and failed at the threshold."""
-        return dict(zip(STATES, map(int, np.bincount(self._states[self._filtered()], minlength=3)), strict=True))
+        """How many of the rows that pass filters and search, whatever the brush, are mastered, borderline and
+        failed at the threshold.
+        """
+        return dict(
+            zip(STATES, map(int, np.bincount(self._states[self._filtered()], minlength=3)), strict=True)
+        )
 
     # ------------------------------------------------------- asked by the page
 
@@ -91,7 +123,9 @@ class ProbeView(TableView):
         return {"svg": self._chart(), "states": self.states, "version": self.version}
 
     def on_sample(self, at: int) -> dict[str, Any]:
-        """The row at place `at` in full. The page names the place: what it asks can arrive before the cursor that it set."""
+        """The row at place `at` in full. The page names the place: what it asks can arrive before the cursor
+        that it set.
+        """
         if not 0 <= int(at) < len(self.order):
             return {"sample": None}
         row = self.order[int(at)]
@@ -105,11 +139,21 @@ class ProbeView(TableView):
         if not keep:
             return {}
         if self._run is None or self._run.read_only:
-            return {"said": f"threshold {self.threshold:.4f}, in this view only{': the run is open to look at' if self._run else ''}"}
+            return {
+                "said": (
+                    f"threshold {self.threshold:.4f}, in this view"
+                    f" only{': the run is open to look at' if self._run else ''}"
+                )
+            }
         if self._chosen() != self.threshold:
             self._run.decide("threshold", "", self.threshold, iteration=self._iteration)
         self.can_undo = True
-        return {"said": f"threshold {self.threshold:.4f} is written down for iteration {self._iteration}; the next probe or loop step obeys"}
+        return {
+            "said": (
+                f"threshold {self.threshold:.4f} is written down for iteration {self._iteration}; the next"
+                " probe or loop step obeys"
+            )
+        }
 
     def on_undo(self) -> dict[str, Any]:
         """Take back the person's last threshold."""
@@ -142,19 +186,28 @@ class ProbeView(TableView):
     def _rows(self) -> Rows:
         probes, samples = self._probes, self._samples
         # The short ways first: 100,000 rows are read here before anything is seen.
-        requests = [m[-1].content if (m := s.messages) and m[-1].role == "user" else s.request for s in samples]
+        requests = [
+            m[-1].content if (m := s.messages) and m[-1].role == "user" else s.request for s in samples
+        ]
         columns: dict[str, Any] = {
             "state": self._states,
             "perplexity": self._perplexity,
             "iteration": self._iterations,
             "kind": [s.kind or "(none)" for s in samples],
-            "tool": [(c[0].name if len(c) == 1 else _tools(c)) if (c := s.label.calls) else "(plain reply)" for s in samples],
+            "tool": [
+                (c[0].name if len(c) == 1 else _tools(c)) if (c := s.label.calls) else "(plain reply)"
+                for s in samples
+            ],
             "error": [p.faults[0].kind.replace("_", " ") if p.faults else "(none)" for p in probes],
             "request": requests,
         }
         if len(np.unique(self._iterations)) < 2:
             del columns["iteration"]
-        rows = Rows(columns, [f for f in FACETS if f in columns], lambda i: f"{probes[i].sample_id}\n{requests[i]}\n{probes[i].text}")
+        rows = Rows(
+            columns,
+            [f for f in FACETS if f in columns],
+            lambda i: f"{probes[i].sample_id}\n{requests[i]}\n{probes[i].text}",
+        )
         rows.recode("state", self._states, STATES)
         return rows
 
@@ -184,7 +237,8 @@ class ProbeView(TableView):
             return []
         low, high = sorted(float(v) for v in proposal["value"])
         if len(self._perplexity):
-            # What lies beyond the outermost answer is nothing; a page that means "and above" sends a huge number.
+            # What lies beyond the outermost answer is nothing; a page that means "and above" sends a huge
+            # number.
             low, high = max(low, float(self._perplexity.min())), min(high, float(self._perplexity.max()))
         return [low, high]
 
@@ -201,7 +255,9 @@ class ProbeView(TableView):
     # ------------------------------------------------------------- chart
 
     def _bins(self) -> None:
-        """Bins of equal width in log-perplexity; one far-off answer must not squeeze all others into a bin, so the last holds what lies beyond."""
+        """Bins of equal width in log-perplexity; one far-off answer must not squeeze all others into a bin,
+        so the last holds what lies beyond.
+        """
         logs = np.nan_to_num(np.log(np.maximum(self._perplexity, 1.0)), nan=0.0, posinf=700.0)
         low, high = (float(logs.min()), float(logs.max())) if len(logs) else (0.0, 1.0)
         if len(logs) and high - low > 2 * (far := float(np.quantile(logs, 0.995)) - low) > 0:
@@ -226,7 +282,13 @@ def _tables(run: Run, iteration: int | None) -> list[tuple[Probes, Samples, Verd
     out = []
     for j in probed:
         verdicts = run.table(Verdicts, "verdicts", j) if run.manifest("verdicts", j) else Verdicts()
-        out.append((run.table(Probes, "probes", j), run.table(Samples, "samples", j), with_decisions(verdicts, run.decisions("verdict", j))))
+        out.append(
+            (
+                run.table(Probes, "probes", j),
+                run.table(Samples, "samples", j),
+                with_decisions(verdicts, run.decisions("verdict", j)),
+            )
+        )
     return out
 
 
@@ -237,7 +299,9 @@ def _matched(probes: Sequence[Probe], samples: Samples) -> list[Sample]:
     try:
         return [rows[p.sample_id] for p in probes]
     except KeyError as missing:
-        raise ValueError(f"there is a probe of sample {missing}, which is not among the samples given") from None
+        raise ValueError(
+            f"there is a probe of sample {missing}, which is not among the samples given"
+        ) from None
 
 
 def _tools(calls: Sequence[ToolCall]) -> tuple[str, ...]:

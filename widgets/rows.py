@@ -1,4 +1,6 @@
-"""A table of many rows for a page: Python keeps the columns and the order, `js/table.js` asks for the rows in sight."""
+"""A table of many rows for a page: Python keeps the columns and the order, `js/table.js` asks for the rows in
+sight.
+"""
 
 from __future__ import annotations
 
@@ -25,13 +27,16 @@ HEAD = 40
 class Rows:
     """Columns of equal length, each sortable; facets filter by value, `text` is what a search looks through.
 
-    A column is an array of numbers, or a sequence of strings or of tuples of strings (shown with commas, filtered by membership). `text(i)` gives the
-    text of row i; it is read for all rows at the first search.
+    A column is an array of numbers, or a sequence of strings or of tuples of strings (shown with commas,
+    filtered by membership). `text(i)` gives the text of row i; it is read for all rows at the first search.
     """
 
-    def __init__(self, columns: Mapping[str, Any], facets: Sequence[str] = (), text: Callable[[int], str] | None = None) -> None:
+    def __init__(
+        self, columns: Mapping[str, Any], facets: Sequence[str] = (), text: Callable[[int], str] | None = None
+    ) -> None:
         self._columns: dict[str, _Numbers | _Words] = {
-            name: _Numbers(v) if isinstance(v, np.ndarray) and v.dtype.kind in "biuf" else _Words(v) for name, v in columns.items()
+            name: _Numbers(v) if isinstance(v, np.ndarray) and v.dtype.kind in "biuf" else _Words(v)
+            for name, v in columns.items()
         }
         lengths = {name: len(c.values) for name, c in self._columns.items()}
         if len(set(lengths.values())) > 1:
@@ -71,8 +76,16 @@ class Rows:
         keys = dict(zip(most, _sortable(most), strict=True))
         return [(v, counts[v]) for v in sorted(most, key=keys.__getitem__)]
 
-    def order(self, sort: str = "", filters: Mapping[str, Any] | None = None, search: str = "", keep: np.ndarray | None = None) -> np.ndarray:
-        """Row numbers in the order shown. `sort`: a column's name, with "-" in front for descending; `keep`: one boolean for each row."""
+    def order(
+        self,
+        sort: str = "",
+        filters: Mapping[str, Any] | None = None,
+        search: str = "",
+        keep: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Row numbers in the order shown. `sort`: a column's name, with "-" in front for descending; `keep`:
+        one boolean for each row.
+        """
         mask = np.ones(len(self), bool) if keep is None else keep.copy()
         for name, value in (filters or {}).items():
             if value not in ("", None):
@@ -124,7 +137,9 @@ class _Numbers:
 
 
 class _Words:
-    """A column of strings or tuples of strings; codes into the distinct ones are made when a sort or a facet first needs them."""
+    """A column of strings or tuples of strings; codes into the distinct ones are made when a sort or a facet
+    first needs them.
+    """
 
     def __init__(self, values: Sequence[Any] | np.ndarray) -> None:
         self.values = values
@@ -175,7 +190,9 @@ def _members(value: Any) -> tuple[str, ...]:
 
 
 def _sortable(texts: list[str]) -> list[Any]:
-    """Keys to sort texts by: numbers by size where all are numbers, else without regard to upper and lower case."""
+    """Keys to sort texts by: numbers by size where all are numbers, else without regard to upper and lower
+    case.
+    """
     return [int(t) for t in texts] if all(t.isdecimal() for t in texts) else [t.casefold() for t in texts]
 
 
@@ -185,11 +202,15 @@ def _arrow(keys: list[Any]) -> pa.Array:
         return pa.Array.from_buffers(pa.int64(), len(keys), [None, pa.py_buffer(np.array(keys, np.int64))])
     texts = [k.encode("utf-8", "surrogatepass") for k in keys]
     ends = np.cumsum([0, *map(len, texts)], dtype=np.int64)
-    return pa.Array.from_buffers(pa.large_binary(), len(keys), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(texts))])
+    return pa.Array.from_buffers(
+        pa.large_binary(), len(keys), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(texts))]
+    )
 
 
 class TableView(View):
-    """A view with a table (`rowTable` in `js/table.js`). What a person sets there are the traits `sort`, `filters`, `search` and `cursor`."""
+    """A view with a table (`rowTable` in `js/table.js`). What a person sets there are the traits `sort`,
+    `filters`, `search` and `cursor`.
+    """
 
     sort = traitlets.Unicode("").tag(sync=True)
     """The column that the rows are sorted by, with "-" in front for descending; empty: as they came."""
@@ -198,16 +219,32 @@ class TableView(View):
     search = traitlets.Unicode("").tag(sync=True)
     """Text that the rows must hold, upper and lower case alike."""
     cursor = traitlets.Int(0).tag(sync=True)
-    """The selected row's place in the order shown, from 0. Another order keeps the same row selected where it is still shown."""
+    """The selected row's place in the order shown, from 0. Another order keeps the same row selected where it
+    is still shown.
+    """
     count = traitlets.Int(0, help="rows that pass the filters").tag(sync=True)
     total = traitlets.Int(0, help="all rows").tag(sync=True)
-    version = traitlets.Int(0, help="changes whenever other rows, or other text in them, are to be shown").tag(sync=True)
-    drawn = traitlets.Int(0, help="changes whenever the page is to be built anew, with other facets").tag(sync=True)
+    version = traitlets.Int(
+        0, help="changes whenever other rows, or other text in them, are to be shown"
+    ).tag(sync=True)
+    drawn = traitlets.Int(0, help="changes whenever the page is to be built anew, with other facets").tag(
+        sync=True
+    )
     head = traitlets.Dict(help="the first rows, as `on_page` answers").tag(sync=True)
-    columns: traitlets.List[Any] = traitlets.List(help="name, width, numeric, and the facet's values with their counts").tag(sync=True)
+    columns: traitlets.List[Any] = traitlets.List(
+        help="name, width, numeric, and the facet's values with their counts"
+    ).tag(sync=True)
 
-    def __init__(self, rows: Rows, widths: Mapping[str, float | str] | None = None, uncounted: Sequence[str] = (), **traits: Any) -> None:
-        """`widths`: a column's share of the width (1 where absent) or its width in CSS; `uncounted`: facets shown without counts."""
+    def __init__(
+        self,
+        rows: Rows,
+        widths: Mapping[str, float | str] | None = None,
+        uncounted: Sequence[str] = (),
+        **traits: Any,
+    ) -> None:
+        """`widths`: a column's share of the width (1 where absent) or its width in CSS; `uncounted`: facets
+        shown without counts.
+        """
         self.rows = rows
         self.order = np.arange(len(rows))
         self._widths, self._uncounted = dict(widths or {}), set(uncounted)
@@ -221,13 +258,19 @@ class TableView(View):
                 "name": name,
                 "width": self._widths.get(name, 1),
                 "numeric": rows.numeric(name),
-                "values": [[v, None if name in self._uncounted else n] for v, n in rows.values(name)] if name in rows.facets else None,
+                "values": (
+                    [[v, None if name in self._uncounted else n] for v, n in rows.values(name)]
+                    if name in rows.facets
+                    else None
+                ),
             }
             for name in rows.names
         ]
 
     def replace(self, rows: Rows) -> None:
-        """Show these rows instead, of the same columns and facets; sort, filters and search stay, the page draws the table anew (`drawn`)."""
+        """Show these rows instead, of the same columns and facets; sort, filters and search stay, the page
+        draws the table anew (`drawn`).
+        """
         self.rows = rows
         with self.hold_sync():
             self.columns, self.total = self._heads(), len(rows)
@@ -259,20 +302,29 @@ class TableView(View):
         """The rows from place `start` on, as shown."""
         start = max(0, int(start))
         shown = self.order[start : start + min(int(count), LARGEST_PAGE)]
-        return {"start": start, "version": self.version, "rows": [[self.rows.cell(name, i) for name in self.rows.names] for i in shown]}
+        return {
+            "start": start,
+            "version": self.version,
+            "rows": [[self.rows.cell(name, i) for name in self.rows.names] for i in shown],
+        }
 
     @traitlets.validate("sort")
     def _known(self, proposal: Any) -> str:
         name = proposal["value"]
         if name and name.removeprefix("-") not in self.rows.names:
-            raise traitlets.TraitError(f"cannot sort by {name!r}: the columns are {', '.join(self.rows.names)} (with - in front: descending)")
+            raise traitlets.TraitError(
+                f"cannot sort by {name!r}: the columns are {', '.join(self.rows.names)} (with - in front:"
+                " descending)"
+            )
         return name
 
     @traitlets.validate("filters")
     def _facets(self, proposal: Any) -> dict[str, Any]:
         unknown = set(proposal["value"]) - set(self.rows.facets)
         if unknown:
-            raise traitlets.TraitError(f"cannot filter by {', '.join(sorted(unknown))}: the facets are {', '.join(self.rows.facets)}")
+            raise traitlets.TraitError(
+                f"cannot filter by {', '.join(sorted(unknown))}: the facets are {', '.join(self.rows.facets)}"
+            )
         return proposal["value"]
 
     @traitlets.observe("sort", "filters", "search")

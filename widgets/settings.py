@@ -20,34 +20,52 @@ class SettingsForm(ipywidgets.VBox):
     def __init__(self, run: Run, room: str) -> None:
         settings = getattr(run.settings, room, None)
         if not isinstance(settings, BaseModel):
-            rooms = [name for name in type(run.settings).model_fields if isinstance(getattr(run.settings, name), BaseModel)]
+            rooms = [
+                name
+                for name in type(run.settings).model_fields
+                if isinstance(getattr(run.settings, name), BaseModel)
+            ]
             raise ValueError(f"there is no room {room!r} among the settings; there are: {', '.join(rooms)}")
         self.run, self.room = run, room
         self.fields = type(settings).model_fields
-        self.inputs = {name: _input(name, field, getattr(settings, name)) for name, field in self.fields.items()}
+        self.inputs = {
+            name: _input(name, field, getattr(settings, name)) for name, field in self.fields.items()
+        }
         self.python = ipywidgets.HTML()
         self.button = ipywidgets.Button(
-            description="Save", tooltip="Write these settings to run.toml; stages that depend on them are redone when called"
+            description="Save",
+            tooltip="Write these settings to run.toml; stages that depend on them are redone when called",
         )
         self.status = ipywidgets.Label()
         self.button.on_click(lambda _: self.save())
         for each in self.inputs.values():
             each.observe(lambda _: self._show(), "value")
         super().__init__(
-            [ipywidgets.HTML(f"<b>{room}</b>"), *self.inputs.values(), ipywidgets.HBox([self.button, self.status]), self.python],
-            layout=ipywidgets.Layout(border="1px solid var(--jp-border-color2, #ccc)", padding="6px", max_width="720px"),
+            [
+                ipywidgets.HTML(f"<b>{room}</b>"),
+                *self.inputs.values(),
+                ipywidgets.HBox([self.button, self.status]),
+                self.python,
+            ],
+            layout=ipywidgets.Layout(
+                border="1px solid var(--jp-border-color2, #ccc)", padding="6px", max_width="720px"
+            ),
         )
         self._show()
 
     @property
     def changes(self) -> dict[str, Any]:
-        """What the form says differently from the run, as arguments of `run.set`; raises `ValueError` for text that is no value."""
+        """What the form says differently from the run, as arguments of `run.set`; raises `ValueError` for
+        text that is no value.
+        """
         now = getattr(self.run.settings, self.room)
         said = {name: _value(name, self.fields[name], each.value) for name, each in self.inputs.items()}
         return {f"{self.room}__{name}": value for name, value in said.items() if value != getattr(now, name)}
 
     def save(self) -> None:
-        """Check the form and write the run's settings; what is wrong stands beside the button, and then nothing is written."""
+        """Check the form and write the run's settings; what is wrong stands beside the button, and then
+        nothing is written.
+        """
         try:
             changes = self.changes
             self.run.set(**changes)
@@ -55,7 +73,9 @@ class SettingsForm(ipywidgets.VBox):
             self.status.value = f"Not saved. {error}"
             return
         self._show()
-        self.status.value = f"Saved {', '.join(changes).replace('__', '.')} to run.toml." if changes else "Nothing to save."
+        self.status.value = (
+            f"Saved {', '.join(changes).replace('__', '.')} to run.toml." if changes else "Nothing to save."
+        )
 
     def _show(self) -> None:
         import html
@@ -72,11 +92,15 @@ class SettingsForm(ipywidgets.VBox):
         bundle = super()._repr_mimebundle_(**kwargs)
         now = getattr(self.run.settings, self.room)
         rows = [(name, getattr(now, name), field.description or "") for name, field in self.fields.items()]
-        return {**(bundle or {}), "text/html": html_table(("setting", "value", "meaning"), rows, f"settings: {self.room}")}
+        return {
+            **(bundle or {}),
+            "text/html": html_table(("setting", "value", "meaning"), rows, f"settings: {self.room}"),
+        }
 
 
 def settings_form(run: Run, room: str) -> SettingsForm:
-    """A form for one room of a run's settings: seeds, lora, sft, grpo, probe, verify, expand, compose, evaluate, ...
+    """A form for one room of a run's settings: seeds, lora, sft, grpo, probe, verify, expand, compose,
+    evaluate, ...
 
     Save checks the values as `run.set` does and writes `run.toml`. Raises `ValueError` for an unknown room.
     """
@@ -99,7 +123,9 @@ def _input(name: str, field: FieldInfo, value: Any) -> Any:
         text = json.dumps(_plain(value), ensure_ascii=False) if value else ""
     else:
         text = "" if value is None else ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-    return ipywidgets.Text(value=text, continuous_update=True, placeholder="not set" if value is None else "", **look)
+    return ipywidgets.Text(
+        value=text, continuous_update=True, placeholder="not set" if value is None else "", **look
+    )
 
 
 def _value(name: str, field: FieldInfo, said: Any) -> Any:
@@ -116,20 +142,33 @@ def _value(name: str, field: FieldInfo, said: Any) -> Any:
         except ValueError as error:
             problems = error.errors(include_input=False) if isinstance(error, ValidationError) else []
             why = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in problems) or str(error)
-            raise ValueError(f'{name}: {why}. Give a JSON list, e.g. [{{"base_url": "http://localhost:8000/v1", "model": "name"}}]') from None
+            raise ValueError(
+                f'{name}: {why}. Give a JSON list, e.g. [{{"base_url": "http://localhost:8000/v1", "model":'
+                ' "name"}]'
+            ) from None
     if get_origin(kind) is tuple:
-        return tuple(_scalar(name, get_args(kind)[0], part.strip()) for part in said.split(",") if part.strip())
+        return tuple(
+            _scalar(name, get_args(kind)[0], part.strip()) for part in said.split(",") if part.strip()
+        )
     return _scalar(name, kind, said)
 
 
 def _tables(kind: Any) -> bool:
     """Whether a setting is a list of tables, as `jury.others` is: these are written as JSON."""
-    return get_origin(kind) is tuple and isinstance(get_args(kind)[0], type) and issubclass(get_args(kind)[0], BaseModel)
+    return (
+        get_origin(kind) is tuple
+        and isinstance(get_args(kind)[0], type)
+        and issubclass(get_args(kind)[0], BaseModel)
+    )
 
 
 def _plain(value: Any) -> Any:
     """A setting's value in plain Python, tables as what they say beyond their defaults."""
-    return [v.model_dump(exclude_defaults=True) if isinstance(v, BaseModel) else v for v in value] if isinstance(value, tuple) else value
+    return (
+        [v.model_dump(exclude_defaults=True) if isinstance(v, BaseModel) else v for v in value]
+        if isinstance(value, tuple)
+        else value
+    )
 
 
 def _scalar(name: str, kind: Any, said: str) -> Any:
@@ -138,7 +177,9 @@ def _scalar(name: str, kind: Any, said: str) -> Any:
     try:
         return kind(said)
     except ValueError:
-        raise ValueError(f"{name}: {said!r} is not {'a whole number' if kind is int else 'a number'}") from None
+        raise ValueError(
+            f"{name}: {said!r} is not {'a whole number' if kind is int else 'a number'}"
+        ) from None
 
 
 def _kind(field: FieldInfo) -> tuple[Any, bool]:

@@ -1,4 +1,6 @@
-"""Training as it goes: what the trainers log, drawn while a cell trains, and the completions of the last GRPO step."""
+"""Training as it goes: what the trainers log, drawn while a cell trains, and the completions of the last GRPO
+step.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ MOST_POINTS = 500
 EVERY = 1.0
 """Seconds between two looks at the files."""
 QUIET = 30.0
-"""So long after the last news of a finished training the view stops looking: a cell that trains anew may come right after the one that shows it."""
+"""So long after the last news of a finished training the view stops looking: a cell that trains anew may come
+right after the one that shows it.
+"""
 _ROLLOUTS, _LONGEST = 48, 600
 _STATIC_POINTS = 60
 
@@ -49,21 +53,28 @@ CHARTS: dict[str, tuple[str, tuple[float, float] | None, Callable[[Row, Row | No
     "loss": ("loss", None, _value("loss")),
     "speed": ("tokens / s", None, _speed),
 }
-"""Title -> what the y axis says, its range (None: from the data), and the value in a log row, given the row before it."""
+"""Title -> what the y axis says, its range (None: from the data), and the value in a log row, given the row
+before it.
+"""
 
 
 class TrainingView(View):
     """The training of a run, live: shown in one cell, it goes on while another cell trains.
 
-    Reads only what the trainers leave in the run folder (`policy/*/history.jsonl`, `rollouts/`), from a thread of its own, about once a second, until
-    it is closed or the training has finished. `iteration` None: all iterations, also those that begin later. Python value: `history`.
+    Reads only what the trainers leave in the run folder (`policy/*/history.jsonl`, `rollouts/`), from a
+    thread of its own, about once a second, until it is closed or the training has finished. `iteration` None:
+    all iterations, also those that begin later. Python value: `history`.
     """
 
     _esm = script("training")
     _css = style()
 
-    charts: traitlets.List[Any] = traitlets.List(help="one SVG text for each of CHARTS that has points").tag(sync=True)
-    rollouts = traitlets.Dict(help="iteration, step and rows (request, completion, reward, error) of the latest GRPO step").tag(sync=True)
+    charts: traitlets.List[Any] = traitlets.List(help="one SVG text for each of CHARTS that has points").tag(
+        sync=True
+    )
+    rollouts = traitlets.Dict(
+        help="iteration, step and rows (request, completion, reward, error) of the latest GRPO step"
+    ).tag(sync=True)
     progress = traitlets.Unicode(help="how far each training is").tag(sync=True)
     fault = traitlets.Unicode(help="why the files could not be read, empty where they could").tag(sync=True)
     watching = traitlets.Bool(False, help="whether new points will come").tag(sync=True)
@@ -84,7 +95,11 @@ class TrainingView(View):
     @property
     def history(self) -> list[Row]:
         """The log rows so far, oldest first, each with its `iteration` and `trainer` (sft or grpo)."""
-        return [{"iteration": j, "trainer": trainer, **row} for j, trainer, rows in self._trainings() for row in rows]
+        return [
+            {"iteration": j, "trainer": trainer, **row}
+            for j, trainer, rows in self._trainings()
+            for row in rows
+        ]
 
     def close(self) -> None:
         """Stop looking, and remove the view."""
@@ -115,8 +130,14 @@ class TrainingView(View):
     def static_html(self) -> str:
         trainings = self._trainings()
         columns = ("step", "loss", "reward", "frac_reward_zero_std", "completions/mean_length", "entropy")
-        rows = [(f"{j} {trainer}", *(_short(log[-1].get(c)) for c in columns)) for j, trainer, log in trainings if log]
-        table = html_table(("iteration, trainer", *columns), rows, f"Training of {self.run.path.name}: the last row of each")
+        rows = [
+            (f"{j} {trainer}", *(_short(log[-1].get(c)) for c in columns))
+            for j, trainer, log in trainings
+            if log
+        ]
+        table = html_table(
+            ("iteration, trainer", *columns), rows, f"Training of {self.run.path.name}: the last row of each"
+        )
         return table + "".join(map(picture, draw(trainings, _STATIC_POINTS)))
 
     def _watch(self) -> None:
@@ -149,11 +170,17 @@ class TrainingView(View):
         manifest = self.run.manifest("policy", last)
         # The manifest of an earlier training stands until a new one has finished; its results do not.
         folder = self.run.folder(last) / "policy"
-        return manifest is not None and all((folder / t["folder"] / "result.json").exists() for t in manifest["trainings"])
+        return manifest is not None and all(
+            (folder / t["folder"] / "result.json").exists() for t in manifest["trainings"]
+        )
 
     def _latest_rollouts(self) -> dict[str, Any] | None:
         logged = {j: rows[-1]["step"] for j, trainer, rows in self._trainings() if trainer == "grpo"}
-        steps = [(j, int(p.stem.partition("-")[2]), p) for j in self._iterations() for p in self._folder(j, "grpo").glob("rollouts/step-*.parquet")]
+        steps = [
+            (j, int(p.stem.partition("-")[2]), p)
+            for j in self._iterations()
+            for p in self._folder(j, "grpo").glob("rollouts/step-*.parquet")
+        ]
         # A resumed training has files of steps that come again.
         steps = [s for s in steps if s[1] <= logged.get(s[0], 0) + 1]
         if not steps:
@@ -167,9 +194,19 @@ class TrainingView(View):
         folder = self.run.folder(j)
         rows = pq.read_table(path, columns=["sample_id", "text", "reward", "error"]).to_pylist()
         wanted = list({r["sample_id"] for r in rows})
-        samples = pq.read_table(folder / "samples.parquet", columns=["id", "messages"], filters=[("id", "in", wanted)]).to_pylist()
-        said = {s["id"]: next((m["content"] for m in reversed(json.loads(s["messages"])) if m["role"] == "user"), "") for s in samples}
-        shown = [[_cut(said.get(r["sample_id"], r["sample_id"])), _cut(r["text"]), r["reward"], r["error"]] for r in rows[:_ROLLOUTS]]
+        samples = pq.read_table(
+            folder / "samples.parquet", columns=["id", "messages"], filters=[("id", "in", wanted)]
+        ).to_pylist()
+        said = {
+            s["id"]: next(
+                (m["content"] for m in reversed(json.loads(s["messages"])) if m["role"] == "user"), ""
+            )
+            for s in samples
+        }
+        shown = [
+            [_cut(said.get(r["sample_id"], r["sample_id"])), _cut(r["text"]), r["reward"], r["error"]]
+            for r in rows[:_ROLLOUTS]
+        ]
         self._rollouts_seen = seen
         return {"iteration": j, "step": step, "total": len(rows), "rows": shown}
 
@@ -208,14 +245,21 @@ def _stat(file: Any) -> tuple[int, int]:
 
 
 def draw(trainings: Sequence[tuple[int, str, list[Row]]], most: int) -> list[str]:
-    """The charts that have points, as SVG text, at most `most` points each: for each trainer one, in it a line for each iteration over its steps."""
+    """The charts that have points, as SVG text, at most `most` points each: for each trainer one, in it a
+    line for each iteration over its steps.
+    """
     out = []
     for title, (y_label, y_range, value) in CHARTS.items():
         for trainer in ("grpo", "sft"):
             series: dict[str, Points] = {}
             for j, _, rows in (t for t in trainings if t[1] == trainer):
-                found = ((row["step"], value(row, before)) for before, row in zip([None, *rows], rows, strict=False))
-                points = [(float(x), float(y)) for x, y in found if isinstance(y, int | float) and math.isfinite(y)]
+                found = (
+                    (row["step"], value(row, before))
+                    for before, row in zip([None, *rows], rows, strict=False)
+                )
+                points = [
+                    (float(x), float(y)) for x, y in found if isinstance(y, int | float) and math.isfinite(y)
+                ]
                 if points:
                     series[f"iteration {j}"] = points
             if series:

@@ -1,7 +1,9 @@
-"""What all views share: the link between a view's Python and its page, the scripts and the style, and what is shown without a kernel.
+"""What all views share: the link between a view's Python and its page, the scripts and the style, and what is
+shown without a kernel.
 
-Python holds the data; the page asks for what it shows and tells what the person did. All that a person sets (sort, filter, threshold, cursor) is a
-synced trait, so that a reloaded page finds it as it was. Text of samples and models reaches the page as text only.
+Python holds the data; the page asks for what it shows and tells what the person did. All that a person sets
+(sort, filter, threshold, cursor) is a synced trait, so that a reloaded page finds it as it was. Text of
+samples and models reaches the page as text only.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ from looptool_kit.core.terminal import sign
 
 @lru_cache
 def script(*names: str) -> str:
-    """The module that JupyterLab loads: `common.js`, then the named files of `js/`, the last of which ends with `export default { render }`."""
+    """The module that JupyterLab loads: `common.js`, then the named files of `js/`, the last of which ends
+    with `export default { render }`.
+    """
     return "\n".join(_read(f"{name}.js") for name in ("common", *names))
 
 
@@ -35,7 +39,9 @@ def _read(name: str) -> str:
 
 
 class View(anywidget.AnyWidget):
-    """A view. The page's `ask(model, "page", {...})` calls `on_page(...)` of the subclass, whose dict comes back as the answer."""
+    """A view. The page's `ask(model, "page", {...})` calls `on_page(...)` of the subclass, whose dict comes
+    back as the answer.
+    """
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
@@ -63,12 +69,16 @@ class View(anywidget.AnyWidget):
 def html_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], caption: str = "") -> str:
     """A plain HTML table, every cell escaped."""
     head = "".join(f"<th>{html.escape(c)}</th>" for c in columns)
-    body = "".join("<tr>" + "".join(f"<td>{html.escape(plain(str(v)))}</td>" for v in row) + "</tr>" for row in rows)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(plain(str(v)))}</td>" for v in row) + "</tr>" for row in rows
+    )
     return f"<table><caption>{html.escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def plain(text: str) -> str:
-    """Text with its control characters made visible, so that no escape sequence and no change of writing direction takes effect."""
+    """Text with its control characters made visible, so that no escape sequence and no change of writing
+    direction takes effect.
+    """
     return _UNSEEN.sub(sign, text)
 
 

@@ -1,1 +1,3 @@
-"""Exact edits of a sample: other values with the label edited alike, changes that must not matter, planted label errors."""
+"""Exact edits of a sample: other values with the label edited alike, changes that must not matter, planted
+label errors.
+"""

@@ -1,10 +1,11 @@
-"""Perturbations: the same task in a harder or merely different coat, with a label that is still exact (RUIE-Bench's idea, arXiv 2503.03201, on tool
-calls).
+"""Perturbations: the same task in a harder or merely different coat, with a label that is still exact
+(RUIE-Bench's idea, arXiv 2503.03201, on tool calls).
 
     other = perturb("typos", sample, Random(1), pool)          # None where the perturbation does not apply
 
-Each is a pure function of (sample, random stream, pool); the pool lends values and tools. The label stays, or follows where values, tools or
-parameters are renamed. Whoever takes perturbed samples runs the rule tier over them.
+Each is a pure function of (sample, random stream, pool); the pool lends values and tools. The label stays, or
+follows where values, tools or parameters are renamed. Whoever takes perturbed samples runs the rule tier over
+them.
 """
 
 from __future__ import annotations
@@ -31,16 +32,26 @@ Span = tuple[int, int]
 
 
 def perturb(name: str, sample: Sample, rng: Random, pool: Samples) -> Sample | None:
-    """A perturbed copy with a new id, `parent` the sample's, the perturbation's name as `split` and in `strategy`; None where it does not apply.
+    """A perturbed copy with a new id, `parent` the sample's, the perturbation's name as `split` and in
+    `strategy`; None where it does not apply.
 
-    `meta` keeps the sample's `split` and, where names changed, `renamed` (old name -> new). Raises `ValueError` for an unknown name.
+    `meta` keeps the sample's `split` and, where names changed, `renamed` (old name -> new). Raises
+    `ValueError` for an unknown name.
     """
     (name,) = names([name])
     made = PERTURBATIONS[name](sample, rng, pool)
     if made is None or made.id == sample.id:
         return None
     meta = {"split": sample.split, **({"renamed": made.meta["renamed"]} if "renamed" in made.meta else {})}
-    return made.model_copy(update={"split": name, "source": "perturb", "strategy": f"perturb.{name}", "parent": sample.id, "meta": meta})
+    return made.model_copy(
+        update={
+            "split": name,
+            "source": "perturb",
+            "strategy": f"perturb.{name}",
+            "parent": sample.id,
+            "meta": meta,
+        }
+    )
 
 
 def names(wanted: Sequence[str] | None = None) -> list[str]:
@@ -56,7 +67,12 @@ def _with(sample: Sample, **update: Any) -> Sample:
 
 def _saying(sample: Sample, texts: Mapping[int, str]) -> Sample:
     """The sample with other words in some messages."""
-    return _with(sample, messages=tuple(m.model_copy(update={"content": texts.get(at, m.content)}) for at, m in enumerate(sample.messages)))
+    return _with(
+        sample,
+        messages=tuple(
+            m.model_copy(update={"content": texts.get(at, m.content)}) for at, m in enumerate(sample.messages)
+        ),
+    )
 
 
 def _request(sample: Sample) -> int:
@@ -74,13 +90,26 @@ def _calls(sample: Sample) -> Iterator[ToolCall]:
 
 def _texts(sample: Sample) -> set[str]:
     """Every string that a call of the label or of the context holds."""
-    return {leaf for call in _calls(sample) for v in call.arguments.values() for leaf, _ in leaves(v, None) if isinstance(leaf, str)}
+    return {
+        leaf
+        for call in _calls(sample)
+        for v in call.arguments.values()
+        for leaf, _ in leaves(v, None)
+        if isinstance(leaf, str)
+    }
 
 
 def _literal(sample: Sample, text: str) -> list[Span]:
     """Where values of calls stand to the letter, and what is quoted or a code."""
-    spans = [f.span() for value in _texts(sample) for v in {value, value.replace("_", " ")} for f in re.finditer(bounded(v), text)]
-    return spans + [(m.start, m.end) for m in recognise(text) if m.kind in ("email", "url", "phone", "code", "quote")]
+    spans = [
+        f.span()
+        for value in _texts(sample)
+        for v in {value, value.replace("_", " ")}
+        for f in re.finditer(bounded(v), text)
+    ]
+    return spans + [
+        (m.start, m.end) for m in recognise(text) if m.kind in ("email", "url", "phone", "code", "quote")
+    ]
 
 
 def _carrying(sample: Sample, at: int) -> list[Span]:
@@ -100,40 +129,65 @@ def _free(span: Span, taken: Sequence[Span]) -> bool:
 
 
 def typos(sample: Sample, rng: Random, pool: Samples) -> Sample | None:
-    """One to three slips of the keys (two letters swapped, one doubled) in the last request, never in a word that carries a value."""
+    """One to three slips of the keys (two letters swapped, one doubled) in the last request, never in a word
+    that carries a value.
+    """
     at = _request(sample)
     if at < 0:
         return None
     text, taken = sample.messages[at].content, _carrying(sample, at)
     known = {w.lower() for m in sample.messages for w in re.findall(r"\w+", m.content)}
-    found = [f for f in re.finditer(r"(?<![\w'’@/.-])[a-z]{5,}(?![\w'’@/-])", text) if f[0] not in NEGATIONS and _free(f.span(), taken)]
+    found = [
+        f
+        for f in re.finditer(r"(?<![\w'’@/.-])[a-z]{5,}(?![\w'’@/-])", text)
+        if f[0] not in NEGATIONS and _free(f.span(), taken)
+    ]
     for f in sorted(rng.sample(found, min(len(found), 3, 1 + len(found) // 3)), key=lambda f: -f.start()):
         text = text[: f.start()] + _slip(f[0], rng, known) + text[f.end() :]
     return _saying(sample, {at: text})
 
 
 def _slip(word: str, rng: Random, known: set[str]) -> str:
-    """The word with one slip inside it, its first and last letters in place; the word itself where any slip makes another word of it."""
-    swapped = [word[:i] + word[i + 1] + word[i] + word[i + 2 :] for i in range(1, len(word) - 2) if word[i] != word[i + 1]]
-    doubled = [word[: i + 1] + word[i:] for i in range(2, len(word) - 1) if word[i] not in "aeiou" and word[i] not in (word[i - 1], word[i + 1])]
+    """The word with one slip inside it, its first and last letters in place; the word itself where any slip
+    makes another word of it.
+    """
+    swapped = [
+        word[:i] + word[i + 1] + word[i] + word[i + 2 :]
+        for i in range(1, len(word) - 2)
+        if word[i] != word[i + 1]
+    ]
+    doubled = [
+        word[: i + 1] + word[i:]
+        for i in range(2, len(word) - 1)
+        if word[i] not in "aeiou" and word[i] not in (word[i - 1], word[i + 1])
+    ]
     slips = [w for w in (*swapped, *swapped, *doubled) if w not in known and w not in REAL_WORDS]
     return rng.choice(slips) if slips else word
 
 
 def lower_case(sample: Sample, rng: Random, pool: Samples) -> Sample | None:
-    """All that the user says in lower case, except what a call takes to the letter, quotes, codes and addresses."""
+    """All that the user says in lower case, except what a call takes to the letter, quotes, codes and
+    addresses.
+    """
     texts = {}
     for at, m in enumerate(sample.messages):
         if m.role == "user":
             kept = _literal(sample, m.content)
-            texts[at] = "".join(c if not _free((i, i + 1), kept) or len(c.lower()) > 1 else c.lower() for i, c in enumerate(m.content))
+            texts[at] = "".join(
+                c if not _free((i, i + 1), kept) or len(c.lower()) > 1 else c.lower()
+                for i, c in enumerate(m.content)
+            )
     return _saying(sample, texts)
 
 
 def longer_context(sample: Sample, rng: Random, pool: Samples) -> Sample | None:
-    """Two or three exchanges of small talk before the dialogue, and two asides before the last request; none shares a word with tools or dialogue."""
+    """Two or three exchanges of small talk before the dialogue, and two asides before the last request; none
+    shares a word with tools or dialogue.
+    """
     at = _request(sample)
-    about = {w for t in sample.tools for w in stems(t.model_dump_json())} | {w for m in sample.messages for w in stems(m.content)}
+    about = {w for t in sample.tools for w in stems(t.model_dump_json())} | {
+        w for m in sample.messages for w in stems(m.content)
+    }
     about -= STOP
     talk = [pair for pair in SMALL_TALK if not about & set(stems(" ".join(pair)))]
     asides = [a for a in ASIDES if not about & set(stems(a))]
@@ -142,22 +196,35 @@ def longer_context(sample: Sample, rng: Random, pool: Samples) -> Sample | None:
     request = sample.messages[at].content
     longer = _saying(sample, {at: f"{' '.join(rng.sample(asides, 2))} {request}"})
     pairs = rng.sample(talk, min(len(talk), rng.randint(2, 3)))
-    before = [Message(role=role, content=text) for pair in pairs for role, text in zip(("user", "assistant"), pair, strict=True)]
+    before = [
+        Message(role=role, content=text)
+        for pair in pairs
+        for role, text in zip(("user", "assistant"), pair, strict=True)
+    ]
     start = sum(m.role == "system" for m in sample.messages)
     return _with(longer, messages=(*longer.messages[:start], *before, *longer.messages[start:]))
 
 
 def entities(sample: Sample, rng: Random, pool: Samples) -> Sample | None:
-    """Other names, places, texts and codes, wherever they stand; label, earlier calls and results follow. Numbers, dates and choices stay."""
+    """Other names, places, texts and codes, wherever they stand; label, earlier calls and results follow.
+    Numbers, dates and choices stay.
+    """
     values, made = values_in(pool), None
     for slot in slots_of(sample):
-        named = isinstance(slot.value, str) and "enum" not in slot.schema and "const" not in slot.schema and moment(slot.value) is None
+        named = (
+            isinstance(slot.value, str)
+            and "enum" not in slot.schema
+            and "const" not in slot.schema
+            and moment(slot.value) is None
+        )
         made = (named and swap(made or sample, slot, rng, values)) or made
     return made
 
 
 def paraphrase(sample: Sample, rng: Random, pool: Samples) -> Sample | None:
-    """The same values in another wording of the world's grammar; None for samples that the world did not make."""
+    """The same values in another wording of the world's grammar; None for samples that the world did not
+    make.
+    """
     try:
         return world.paraphrase(sample, rng)
     except ValueError:
@@ -165,11 +232,17 @@ def paraphrase(sample: Sample, rng: Random, pool: Samples) -> Sample | None:
 
 
 def formats(sample: Sample, rng: Random, pool: Samples) -> Sample | None:
-    """Dates, times, durations, amounts and numbers of the last request that the label takes, written in another way; the label stays."""
+    """Dates, times, durations, amounts and numbers of the last request that the label takes, written in
+    another way; the label stays.
+    """
     at, today = _request(sample), dialogue(sample).today
     if at < 0 or today_in(sample.messages[at].content):
         return None
-    text, kept, wanted = sample.messages[at].content, _literal(sample, sample.messages[at].content), _readings(sample)
+    text, kept, wanted = (
+        sample.messages[at].content,
+        _literal(sample, sample.messages[at].content),
+        _readings(sample),
+    )
     for m in reversed(recognise(text, today)):
         if (start := m.start + 3 * m.text.lower().startswith("on ")) != m.start:
             m = m._replace(start=start, text=m.text[3:])
@@ -187,7 +260,9 @@ def formats(sample: Sample, rng: Random, pool: Samples) -> Sample | None:
 def _readings(sample: Sample) -> set[str | float]:
     """The numbers, days and times that the label's calls hold."""
     held: set[str | float] = set()
-    for leaf, _ in (pair for c in sample.label.calls for v in c.arguments.values() for pair in leaves(v, None)):
+    for leaf, _ in (
+        pair for c in sample.label.calls for v in c.arguments.values() for pair in leaves(v, None)
+    ):
         if not isinstance(leaf, str):
             held.add(float(leaf))
         elif when := moment(leaf):
@@ -213,7 +288,9 @@ def _same_values(a: str, b: str, today: date | None) -> bool:
     def values(text: str) -> Counter[tuple[str, str | float]]:
         return Counter((m.kind, m.readings[0]) for m in recognise(text, today))
 
-    doubtful = [sum(m.kind == "time" and len(m.readings) > 1 for m in recognise(text, today)) for text in (a, b)]
+    doubtful = [
+        sum(m.kind == "time" and len(m.readings) > 1 for m in recognise(text, today)) for text in (a, b)
+    ]
     return values(a) == values(b) and doubtful[1] <= doubtful[0]
 
 
@@ -221,9 +298,11 @@ def _same_values(a: str, b: str, today: date | None) -> bool:
 
 
 def distractors(sample: Sample, rng: Random, pool: Samples) -> Sample | None:
-    """Up to three tools more, from samples of the same split, whose names and descriptions share no word with the request or the label's tools.
+    """Up to three tools more, from samples of the same split, whose names and descriptions share no word with
+    the request or the label's tools.
 
-    Where no call is expected, only for samples of the world, whose plan tells which tool would do: of its domain none is added.
+    Where no call is expected, only for samples of the world, whose plan tells which tool would do: of its
+    domain none is added.
     """
     planned = sample.meta.get("targets")
     targets = {str(t) for t in planned} if isinstance(planned, list) else set()
@@ -232,10 +311,16 @@ def distractors(sample: Sample, rng: Random, pool: Samples) -> Sample | None:
         return None
     near = {homes[t] for t in targets if t in homes}
     wanted = [t for t in sample.tools if t.name in {c.name for c in sample.label.calls}]
-    about = _words(m.content for m in sample.messages if m.role == "user") | _words(f"{t.name} {t.description}" for t in wanted)
+    about = _words(m.content for m in sample.messages if m.role == "user") | _words(
+        f"{t.name} {t.description}" for t in wanted
+    )
     taken = {t.name for t in sample.tools}
     others = {t.name: t for s in pool for t in s.tools if s.split == sample.split and t.name not in taken}
-    free = [t for n, t in sorted(others.items()) if homes.get(n) not in near and not about & _words([f"{t.name} {t.description}"])]
+    free = [
+        t
+        for n, t in sorted(others.items())
+        if homes.get(n) not in near and not about & _words([f"{t.name} {t.description}"])
+    ]
     tools = list(sample.tools)
     for tool in rng.sample(free, min(3, len(free))):
         tools.insert(rng.randint(0, len(tools)), tool)
@@ -279,11 +364,15 @@ def _all_new(renamed: Mapping[str, str]) -> bool:
 
 
 def renamed_tools(sample: Sample, rng: Random, pool: Samples) -> Sample | None:
-    """Every tool under another name of the same meaning (other verb, other style); label, earlier calls and their results follow."""
+    """Every tool under another name of the same meaning (other verb, other style); label, earlier calls and
+    their results follow.
+    """
     olds = list(dict.fromkeys(t.name for t in sample.tools))
     style, prefix = rng.choice(_STYLES), rng.choice(("", "", "api", "app"))
     words = {n: _parts(n) for n in olds}
-    renamed = {n: style([w for w in (prefix, VERBS.get(ws[0], ws[0]), *ws[1:]) if w]) for n, ws in words.items()}
+    renamed = {
+        n: style([w for w in (prefix, VERBS.get(ws[0], ws[0]), *ws[1:]) if w]) for n, ws in words.items()
+    }
     if not _all_new(renamed):
         renamed = {n: style([*ws, "tool"]) for n, ws in words.items()}
     if not _all_new(renamed) or any(re.search(bounded(n), text) for n in olds for text in _texts(sample)):
@@ -293,12 +382,30 @@ def renamed_tools(sample: Sample, rng: Random, pool: Samples) -> Sample | None:
         return c.model_copy(update={"name": renamed.get(c.name, c.name)})
 
     tools = [_redescribed(t, renamed).model_copy(update={"name": renamed[t.name]}) for t in sample.tools]
-    return _renamed(sample, tools, call, renamed, {at: _replaced(m.content, renamed) for at, m in enumerate(sample.messages)})
+    return _renamed(
+        sample,
+        tools,
+        call,
+        renamed,
+        {at: _replaced(m.content, renamed) for at, m in enumerate(sample.messages)},
+    )
 
 
 def renamed_parameters(sample: Sample, rng: Random, pool: Samples) -> Sample | None:
-    """Every parameter under another name of the same meaning (a word added, other style); label and earlier calls follow."""
-    known = {"type", "properties", "required", "additionalProperties", "description", "title", "$schema", "$defs", "definitions"}
+    """Every parameter under another name of the same meaning (a word added, other style); label and earlier
+    calls follow.
+    """
+    known = {
+        "type",
+        "properties",
+        "required",
+        "additionalProperties",
+        "description",
+        "title",
+        "$schema",
+        "$defs",
+        "definitions",
+    }
     if any(set(t.parameters) - known for t in sample.tools):
         return None
     olds = list(dict.fromkeys(p for t in sample.tools for p in t.properties))
@@ -320,14 +427,29 @@ def renamed_parameters(sample: Sample, rng: Random, pool: Samples) -> Sample | N
 
 
 def _renamed(
-    sample: Sample, tools: Sequence[Tool], call: Callable[[ToolCall], ToolCall], renamed: Mapping[str, str], texts: Mapping[int, str]
+    sample: Sample,
+    tools: Sequence[Tool],
+    call: Callable[[ToolCall], ToolCall],
+    renamed: Mapping[str, str],
+    texts: Mapping[int, str],
 ) -> Sample:
     messages = tuple(
-        m.model_copy(update={"tool_calls": tuple(map(call, m.tool_calls)), "name": renamed.get(m.name, m.name) if m.name and texts else m.name})
+        m.model_copy(
+            update={
+                "tool_calls": tuple(map(call, m.tool_calls)),
+                "name": renamed.get(m.name, m.name) if m.name and texts else m.name,
+            }
+        )
         for m in _saying(sample, texts).messages
     )
     label = sample.label.model_copy(update={"calls": tuple(map(call, sample.label.calls))})
-    return _with(sample, tools=tuple(tools), messages=messages, label=label, meta={**sample.meta, "renamed": dict(renamed)})
+    return _with(
+        sample,
+        tools=tuple(tools),
+        messages=messages,
+        label=label,
+        meta={**sample.meta, "renamed": dict(renamed)},
+    )
 
 
 def _replaced(text: str, renamed: Mapping[str, str]) -> str:
@@ -343,9 +465,14 @@ def _redescribed(tool: Tool, renamed: Mapping[str, str]) -> Tool:
             return [walk(s) for s in schema]
         if not isinstance(schema, dict):
             return schema
-        return {k: _replaced(v, renamed) if k == "description" and isinstance(v, str) else walk(v) for k, v in schema.items()}
+        return {
+            k: _replaced(v, renamed) if k == "description" and isinstance(v, str) else walk(v)
+            for k, v in schema.items()
+        }
 
-    return tool.model_copy(update={"description": _replaced(tool.description, renamed), "parameters": walk(tool.parameters)})
+    return tool.model_copy(
+        update={"description": _replaced(tool.description, renamed), "parameters": walk(tool.parameters)}
+    )
 
 
 PERTURBATIONS: dict[str, Perturbation] = {

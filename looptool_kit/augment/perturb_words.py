@@ -1,4 +1,6 @@
-"""What perturbations draw from: small talk, names' synonyms, and the other ways of writing a date, a time, a duration or a number."""
+"""What perturbations draw from: small talk, names' synonyms, and the other ways of writing a date, a time, a
+duration or a number.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,10 @@ from looptool_kit.text.wording import CLOCK_FORMS, DAY_FORMS
 
 SMALL_TALK = (
     ("Do penguins have knees?", "They do; their feathers hide them."),
-    ("Why is the sea salty?", "Rivers carry minerals into it, and those stay behind when the water evaporates."),
+    (
+        "Why is the sea salty?",
+        "Rivers carry minerals into it, and those stay behind when the water evaporates.",
+    ),
     ("I never know whether to say octopuses or octopi.", "Octopuses is fine in English."),
     ("Is a tomato a fruit?", "To a botanist it is; to a cook it is a vegetable."),
     ("What makes bread rise?", "Yeast gives off gas, and the dough traps it."),
@@ -47,16 +52,18 @@ VERBS = {
 REAL_WORDS = frozenset(
     re.findall(
         r"\w+",
-        "board broad field filed tired tried trial trail diary dairy beard bread casual causal united untied unite untie silver sliver marital "
-        "martial sacred scared angel angle stain satin prefect perfect carve crave latter supper dinner dessert hopping planned ratted starring "
-        "filling tilling tapping cutter hatter litter bitter ripper rudder barring mopped",
+        "board broad field filed tired tried trial trail diary dairy beard bread casual causal united untied"
+        " unite untie silver sliver marital martial sacred scared angel angle stain satin prefect perfect"
+        " carve crave latter supper dinner dessert hopping planned ratted starring filling tilling tapping"
+        " cutter hatter litter bitter ripper rudder barring mopped",
     )
 )
 """What a slip of the keys must not turn another word into."""
 
 
 def other_forms(mention: Mention, today: date | None, following: str) -> Iterator[str]:
-    """Other ways to write what a mention says, the same to any reader; none where its own form is not known. `following`: the text behind it.
+    """Other ways to write what a mention says, the same to any reader; none where its own form is not known.
+    `following`: the text behind it.
 
     The caller makes sure that each reads back as the same value where it is put.
     """
@@ -88,7 +95,11 @@ def _clocks(said: str, clock: str, following: str) -> Iterator[str]:
         return
     for form in forms:
         bare = form == clock and clock[:2] in ("10", "11")
-        odd = form.startswith("quarter to") and clock[:2] in ("11", "17", "21")  # "quarter to six in the afternoon"
+        odd = form.startswith("quarter to") and clock[:2] in (
+            "11",
+            "17",
+            "21",
+        )  # "quarter to six in the afternoon"
         if form and not bare and not odd and not (form.endswith(".") and following[:1] in ".?!"):
             yield form
 

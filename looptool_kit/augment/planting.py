@@ -1,7 +1,9 @@
-"""Known errors planted in any sample's label, by kind, so that a judge can be asked about them (the report card, `judge_check.py`).
+"""Known errors planted in any sample's label, by kind, so that a judge can be asked about them (the report
+card, `judge_check.py`).
 
-Where the world's own planter (`world/noise.py`) knows the tool it makes the error; else the schema and the other labels of the dataset do. A
-planter never reads what the judge reads: it is no judge of its own. Every planted label differs from the truth under ToolMatch.
+Where the world's own planter (`world/noise.py`) knows the tool it makes the error; else the schema and the
+other labels of the dataset do. A planter never reads what the judge reads: it is no judge of its own. Every
+planted label differs from the truth under ToolMatch.
 """
 
 from __future__ import annotations
@@ -31,19 +33,30 @@ def values_of(samples: Iterable[Sample]) -> Values:
 
 
 def plant(sample: Sample, kind: str, rng: Random, values: Values) -> Label | None:
-    """A label with one error of that kind, None where this sample has no place for it. Raises KeyError for an unknown kind."""
-    if sample.label.asks != (kind == "call_instead_of_asking") or not (sample.label.calls or sample.label.asks):
+    """A label with one error of that kind, None where this sample has no place for it. Raises KeyError for an
+    unknown kind.
+    """
+    if sample.label.asks != (kind == "call_instead_of_asking") or not (
+        sample.label.calls or sample.label.asks
+    ):
         return None
     wrong = KINDS[kind](sample, rng, values)
     return None if wrong is None or match(wrong, sample.label) else wrong
 
 
 def in_other_words(sample: Sample) -> Label | None:
-    """The same calls, with a schema's default said where it was left out (or left out where it was said); None where no schema has one."""
+    """The same calls, with a schema's default said where it was left out (or left out where it was said);
+    None where no schema has one.
+    """
     for at, call in enumerate(sample.label.calls):
         tool = sample.tool(call.name)
         for name, schema in (tool.properties if tool else {}).items():
-            if not isinstance(schema, dict) or "default" not in schema or tool is None or name in tool.required:
+            if (
+                not isinstance(schema, dict)
+                or "default" not in schema
+                or tool is None
+                or name in tool.required
+            ):
                 continue
             if name not in call.arguments:
                 return _with(sample, at, {**call.arguments, name: schema["default"]})
@@ -59,11 +72,15 @@ def _with(sample: Sample, at: int, arguments: dict[str, Any], name: str = "") ->
 
 
 def _other(schema: Any, value: Any, known: list[Any], rng: Random) -> Any:
-    """Another value for a parameter: of the enum, of other labels, or near a number; the same one where there is none."""
+    """Another value for a parameter: of the enum, of other labels, or near a number; the same one where there
+    is none.
+    """
     schema = schema if isinstance(schema, dict) else {}
     if isinstance(value, bool):
         return not value
-    choices = [v for v in (schema.get("enum") or known) if type(v) is type(value) and canonical(v) != canonical(value)]
+    choices = [
+        v for v in schema.get("enum") or known if type(v) is type(value) and canonical(v) != canonical(value)
+    ]
     if choices:
         return rng.choice(choices)
     return value + rng.choice((-1, 1, 10)) if isinstance(value, int | float) else value
@@ -73,7 +90,9 @@ def _wrong_value(sample: Sample, rng: Random, values: Values) -> Label | None:
     places = [(i, c, k, v) for i, c in enumerate(sample.label.calls) for k, v in c.arguments.items()]
     for at, call, name, value in rng.sample(places, len(places)):
         tool = sample.tool(call.name)
-        other = _other(tool.properties.get(name) if tool else None, value, values.get((call.name, name), []), rng)
+        other = _other(
+            tool.properties.get(name) if tool else None, value, values.get((call.name, name), []), rng
+        )
         if canonical(other) != canonical(value):
             return _with(sample, at, {**call.arguments, name: other})
     return None
@@ -90,7 +109,9 @@ def _extra_parameter(sample: Sample, rng: Random, values: Values) -> Label | Non
     for at, call, name, schema in rng.sample(places, len(places)):
         schema = schema if isinstance(schema, dict) else {}
         default = canonical(schema["default"]) if "default" in schema else None
-        choices = [v for v in (schema.get("enum") or values.get((call.name, name)) or []) if canonical(v) != default]
+        choices = [
+            v for v in schema.get("enum") or values.get((call.name, name)) or [] if canonical(v) != default
+        ]
         if choices:
             return _with(sample, at, {**call.arguments, name: rng.choice(choices)})
     return None
@@ -102,7 +123,11 @@ def _wrong_tool(sample: Sample, rng: Random, values: Values) -> Label | None:
     others = [t for t in sample.tools if t.name not in {c.name for c in sample.label.calls}]
     for tool in rng.sample(others, len(others)):
         shared = {k: v for k, v in call.arguments.items() if k in tool.properties}
-        made = {k: rng.choice(values[tool.name, k]) for k in tool.required if k not in shared and values.get((tool.name, k))}
+        made = {
+            k: rng.choice(values[tool.name, k])
+            for k in tool.required
+            if k not in shared and values.get((tool.name, k))
+        }
         if all(k in shared or k in made for k in tool.required):
             return _with(sample, at, shared | made, tool.name)
     return None

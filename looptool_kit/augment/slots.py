@@ -1,8 +1,10 @@
-"""Swap values of a label's arguments that stand literally in the dialogue, consistently in dialogue and label.
+"""Swap values of a label's arguments that stand literally in the dialogue, consistently in dialogue and
+label.
 
-A slot is one value with every place where it stands: in the label's calls, in earlier calls, in what was said, in tool results. A value is
-replaced by another of the same type and shape and said in the same way ("half past six" stays spoken, "Dec 4" stays short), so the label
-stays exact. A value that stands in two roles is left alone.
+A slot is one value with every place where it stands: in the label's calls, in earlier calls, in what was
+said, in tool results. A value is replaced by another of the same type and shape and said in the same way
+("half past six" stays spoken, "Dec 4" stays short), so the label stays exact. A value that stands in two
+roles is left alone.
 """
 
 from __future__ import annotations
@@ -41,7 +43,9 @@ class Edit(NamedTuple):
 
 
 def slots_of(sample: Sample) -> Iterator[Slot]:
-    """Every string or number in the label's arguments that plays one role only: the same value under two parameters is no slot."""
+    """Every string or number in the label's arguments that plays one role only: the same value under two
+    parameters is no slot.
+    """
     roles: dict[str, dict[str, Slot]] = defaultdict(dict)
     for call in sample.label.calls:
         tool = sample.tool(call.name)
@@ -50,7 +54,11 @@ def slots_of(sample: Sample) -> Iterator[Slot]:
                 roles[canonical(leaf)].setdefault(name, Slot(name, leaf, schema, call.name))
     texts = [k for k in roles if k.startswith('"')]
     for key, slots in roles.items():
-        inside = any(other != key and re.search(bounded(json.loads(key)), json.loads(other)) for other in texts) if key in texts else False
+        inside = (
+            any(other != key and re.search(bounded(json.loads(key)), json.loads(other)) for other in texts)
+            if key in texts
+            else False
+        )
         if len(slots) == 1 and not inside:
             yield from slots.values()
 
@@ -73,11 +81,18 @@ _cache: list[tuple[Samples, Values]] = []
 
 
 def values_in(pool: Samples) -> Values:
-    """What labels of the pool hold: (tool, parameter) and ("", parameter) -> distinct values. The last pool's is kept."""
+    """What labels of the pool hold: (tool, parameter) and ("", parameter) -> distinct values. The last pool's
+    is kept.
+    """
     if not _cache or _cache[0][0] is not pool:
         found: dict[tuple[str, str], dict[str, Any]] = defaultdict(dict)
         for sample in pool:
-            for slot in (s for call in sample.label.calls for n, v in call.arguments.items() for s in _pairs(call.name, n, v)):
+            for slot in (
+                s
+                for call in sample.label.calls
+                for n, v in call.arguments.items()
+                for s in _pairs(call.name, n, v)
+            ):
                 found[slot[0]][canonical(slot[1])] = slot[1]
         _cache[:] = [(pool, {k: [v[c] for c in sorted(v)] for k, v in found.items()})]
     return _cache[0][1]
@@ -90,13 +105,20 @@ def _pairs(tool: str, name: str, value: Any) -> Iterator[tuple[tuple[str, str], 
 
 
 def swap(sample: Sample, slot: Slot, rng: Random, values: Values) -> Sample | None:
-    """The sample with one slot swapped everywhere, None where it does not stand literally or stands ambiguously."""
+    """The sample with one slot swapped everywhere, None where it does not stand literally or stands
+    ambiguously.
+    """
     today = dialogue(sample).today
     places = _places(sample, slot, today)
     if not places:
         return None
     heard = " ".join(m.content for m in sample.messages).casefold()
-    taken = {canonical(leaf) for call in sample.label.calls for v in call.arguments.values() for leaf, _ in leaves(v, None)}
+    taken = {
+        canonical(leaf)
+        for call in sample.label.calls
+        for v in call.arguments.values()
+        for leaf, _ in leaves(v, None)
+    }
     for new in _others(slot, rng, values, today):
         if canonical(new) in taken or (isinstance(new, str) and re.search(bounded(new.casefold()), heard)):
             continue
@@ -130,9 +152,12 @@ def _places(sample: Sample, slot: Slot, today: date | None) -> list[_Place]:
     kinds = _kinds(slot.value)
     for at, m in enumerate(sample.messages):
         if m.role == "tool":
-            # The request may rest on how numbers and dates of a result compare ("the cheapest"), so those are left alone.
+            # The request may rest on how numbers and dates of a result compare ("the cheapest"), so those are
+            # left alone.
             if not kinds and text and re.search(bounded(text), m.content):
-                places += [_Place(at, f.start(), f.end(), None) for f in re.finditer(bounded(text), m.content)]
+                places += [
+                    _Place(at, f.start(), f.end(), None) for f in re.finditer(bounded(text), m.content)
+                ]
             elif kinds and _equal_leaves(m.content, slot.value):
                 return []
             continue
@@ -142,14 +167,22 @@ def _places(sample: Sample, slot: Slot, today: date | None) -> list[_Place]:
             continue
         stated = today_in(m.content)
         found = [
-            x for x in recognise(m.content, today) if x.kind in kinds and _means(x, slot.value) and not (stated and stated[1] <= x.start < stated[2])
+            x
+            for x in recognise(m.content, today)
+            if x.kind in kinds and _means(x, slot.value) and not (stated and stated[1] <= x.start < stated[2])
         ]
         if len(found) > 1:
             return []
         places += [_Place(at, x.start, x.end, x) for x in found]
-    # A place that says the value in other letters (case, JSON escapes) would stay as it is and contradict the rest.
+    # A place that says the value in other letters (case, JSON escapes) would stay as it is and contradict the
+    # rest.
     heard = (
-        sum(len(re.findall(bounded(_spoken(text).casefold()), _spoken(_plain(m)).casefold())) for m in sample.messages) if text and not kinds else 0
+        sum(
+            len(re.findall(bounded(_spoken(text).casefold()), _spoken(_plain(m)).casefold()))
+            for m in sample.messages
+        )
+        if text and not kinds
+        else 0
     )
     return places if heard <= len(places) else []
 
@@ -157,7 +190,11 @@ def _places(sample: Sample, slot: Slot, today: date | None) -> list[_Place]:
 def _plain(message: Message) -> str:
     """What a message says; the strings of a JSON result without escapes."""
     try:
-        return "\n".join(str(leaf) for leaf, _ in leaves(json.loads(message.content), None)) if message.role == "tool" else message.content
+        return (
+            "\n".join(str(leaf) for leaf, _ in leaves(json.loads(message.content), None))
+            if message.role == "tool"
+            else message.content
+        )
     except ValueError:
         return message.content
 
@@ -195,7 +232,9 @@ def _edit(sample: Sample, place: _Place, old: Any, new: Any, today: date | None)
     else:
         wording = say_like(place.mention, old, new, today) or ""
         if not wording or not any(
-            _means(x, new) for x in recognise(text[: place.start] + wording + text[place.end :], today) if x.start >= place.start - 12
+            _means(x, new)
+            for x in recognise(text[: place.start] + wording + text[place.end :], today)
+            if x.start >= place.start - 12
         ):
             return None
     start = place.start
@@ -219,7 +258,10 @@ def _apply(sample: Sample, slot: Slot, new: Any, edits: list[Edit]) -> Sample:
         return swapped(value) if name == slot.parameter or isinstance(value, str | list | dict) else value
 
     def in_calls(calls: Sequence[ToolCall]) -> tuple[ToolCall, ...]:
-        return tuple(c.model_copy(update={"arguments": {k: argument(k, v) for k, v in c.arguments.items()}}) for c in calls)
+        return tuple(
+            c.model_copy(update={"arguments": {k: argument(k, v) for k, v in c.arguments.items()}})
+            for c in calls
+        )
 
     messages: list[Message] = []
     for at, m in enumerate(sample.messages):
@@ -228,7 +270,9 @@ def _apply(sample: Sample, slot: Slot, new: Any, edits: list[Edit]) -> Sample:
             content = content[: e.start] + e.text + content[e.end :]
         messages.append(m.model_copy(update={"content": content, "tool_calls": in_calls(m.tool_calls)}))
     label = sample.label.model_copy(update={"calls": in_calls(sample.label.calls)})
-    return Sample(**{n: getattr(sample, n) for n in Sample.model_fields} | {"messages": tuple(messages), "label": label})
+    return Sample(
+        **{n: getattr(sample, n) for n in Sample.model_fields} | {"messages": tuple(messages), "label": label}
+    )
 
 
 def _others(slot: Slot, rng: Random, values: Values, today: date | None) -> list[Any]:
@@ -241,10 +285,15 @@ def _others(slot: Slot, rng: Random, values: Values, today: date | None) -> list
     if _kinds(value) == ("date",):
         return _days(value, rng, today)
     if _kinds(value) == ("time",):
-        return [f"{h:02d}:{value[3:]}" for h in _shuffled([h for h in range(7, 22) if h != int(value[:2])], rng)]
+        return [
+            f"{h:02d}:{value[3:]}" for h in _shuffled([h for h in range(7, 22) if h != int(value[:2])], rng)
+        ]
     if re.search(r"\d", value) and " " not in value or re.fullmatch(r"[+()\d -]{7,}", value):
         return [_pattern(value, rng) for _ in range(4)]
-    same = [*_shuffled(values.get((slot.tool, slot.parameter), []), rng), *_shuffled(values.get(("", slot.parameter), []), rng)]
+    same = [
+        *_shuffled(values.get((slot.tool, slot.parameter), []), rng),
+        *_shuffled(values.get(("", slot.parameter), []), rng),
+    ]
     return [v for v in same if isinstance(v, str) and v != value and _shape(v) == _shape(value)][:12]
 
 
@@ -260,15 +309,25 @@ def _pattern(value: str, rng: Random) -> str:
     """Digits by other digits; a country prefix and a leading digit's being zero or not stay."""
     fixed = re.match(r"\+\d{1,3}(?=[ -])", value)
     start = fixed.end() if fixed else 0
-    return value[:start] + re.sub(r"\d", lambda m: "0" if m[0] == "0" and m.start() == 0 else str(rng.randint(1, 9)), value[start:])
+    return value[:start] + re.sub(
+        r"\d", lambda m: "0" if m[0] == "0" and m.start() == 0 else str(rng.randint(1, 9)), value[start:]
+    )
 
 
 def _numbers(slot: Slot, rng: Random, values: Values) -> list[Any]:
     value = slot.value
-    known = [v for v in values.get((slot.tool, slot.parameter), []) if type(v) is type(value) and v != value and (v > 1 or value <= 1)]
+    known = [
+        v
+        for v in values.get((slot.tool, slot.parameter), [])
+        if type(v) is type(value) and v != value and (v > 1 or value <= 1)
+    ]
     if isinstance(value, int):
         step = 10 ** max(0, len(str(abs(value))) - 2) if value % 10 == 0 else 1
-        near: list[Any] = [n for n in range(value - 8 * step, value + 9 * step, step) if n != value and (n > 1 if value > 0 else n < 0)]
+        near: list[Any] = [
+            n
+            for n in range(value - 8 * step, value + 9 * step, step)
+            if n != value and (n > 1 if value > 0 else n < 0)
+        ]
     else:
         digits = len(repr(value).split(".")[-1])
         near = [round(value * rng.uniform(0.5, 1.8), digits) for _ in range(6)]

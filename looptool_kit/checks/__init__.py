@@ -1,1 +1,3 @@
-"""What a written sample must pass: rules, near-duplicates, contamination with benchmarks, the label check by a judge."""
+"""What a written sample must pass: rules, near-duplicates, contamination with benchmarks, the label check by
+a judge.
+"""

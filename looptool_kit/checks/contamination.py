@@ -1,8 +1,10 @@
-"""Keep benchmarks out of training data: fingerprints of their tool names and texts, and the check of what a generator wrote.
+"""Keep benchmarks out of training data: fingerprints of their tool names and texts, and the check of what a
+generator wrote.
 
-The user builds the list from a benchmark that is installed (`looptool contamination build --from FOLDER OUT`). It holds hashes only: tool names
-without case and punctuation, every run of `WORDS` words of every text (the n-gram overlap by which GPT-3's appendix C and later reports decide), and
-of every text as short as most requests the word 3-shingles, by whose Jaccard similarity near-duplicates are found (as in `dedup`).
+The user builds the list from a benchmark that is installed (`looptool contamination build --from FOLDER
+OUT`). It holds hashes only: tool names without case and punctuation, every run of `WORDS` words of every text
+(the n-gram overlap by which GPT-3's appendix C and later reports decide), and of every text as short as most
+requests the word 3-shingles, by whose Jaccard similarity near-duplicates are found (as in `dedup`).
 """
 
 from __future__ import annotations
@@ -22,11 +24,15 @@ from looptool_kit.core.samples import Frozen, Sample, Tool
 from looptool_kit.core.tables import write_text
 
 WORDS = 8
-"""Words of a run. Eight in a row are shared by texts that know each other, and requests to tools are often no longer than twice that."""
+"""Words of a run. Eight in a row are shared by texts that know each other, and requests to tools are often no
+longer than twice that.
+"""
 SHORT = 5
 """A text of fewer than `WORDS` words counts as one run where it has at least this many."""
 LONG = 16
-"""Texts of more words are compared by their runs alone: a near-duplicate that differs in single words shares a run with them."""
+"""Texts of more words are compared by their runs alone: a near-duplicate that differs in single words shares
+a run with them.
+"""
 
 
 class Fingerprints(Frozen):
@@ -53,7 +59,10 @@ class Fingerprints(Frozen):
         return out
 
     def __repr__(self) -> str:
-        return f"Fingerprints({len(self.names)} tool names, {len(self.runs)} runs of {self.words} words from {', '.join(self.built_from)})"
+        return (
+            f"Fingerprints({len(self.names)} tool names, {len(self.runs)} runs of {self.words} words from"
+            f" {', '.join(self.built_from)})"
+        )
 
     __str__ = __repr__
 
@@ -64,8 +73,9 @@ class Fingerprints(Frozen):
 def build(folders: Sequence[str | Path]) -> Fingerprints:
     """The fingerprints of every .json and .jsonl file below the folders.
 
-    An object with a name and a description or parameters is a tool: its name and description count, its parameters do not, because "The name of the
-    city" is nobody's. Every other text counts. Raises `ValueError` where a folder holds nothing that can be read.
+    An object with a name and a description or parameters is a tool: its name and description count, its
+    parameters do not, because "The name of the city" is nobody's. Every other text counts. Raises
+    `ValueError` where a folder holds nothing that can be read.
     """
     names: set[str] = set()
     runs: set[str] = set()
@@ -84,7 +94,10 @@ def build(folders: Sequence[str | Path]) -> Fingerprints:
                     if sketch := _sketch(text):
                         requests.add(sketch)
         if files == before:
-            raise ValueError(f"{folder} holds no readable .json or .jsonl file: give the folder of an installed benchmark's data")
+            raise ValueError(
+                f"{folder} holds no readable .json or .jsonl file: give the folder of an installed"
+                " benchmark's data"
+            )
     return Fingerprints(
         built_from=tuple("/".join(Path(f).resolve().parts[-2:]) for f in folders),
         files=files,
@@ -122,7 +135,11 @@ def _texts(value: Any) -> Iterator[tuple[bool, str]]:
             yield from ((False, turn) for turn in _TURN.split(value))
         elif isinstance(value, list):
             waiting.extend(value)
-        elif isinstance(value, dict) and isinstance(value.get("name"), str) and {"description", "parameters"} & set(value):
+        elif (
+            isinstance(value, dict)
+            and isinstance(value.get("name"), str)
+            and {"description", "parameters"} & set(value)
+        ):
             yield True, value["name"]
             waiting.append(value.get("description"))
         elif isinstance(value, dict):
@@ -131,7 +148,9 @@ def _texts(value: Any) -> Iterator[tuple[bool, str]]:
 
 def write(fingerprints: Fingerprints, path: str | Path) -> None:
     """Write the list as JSON, sorted, atomically."""
-    content = fingerprints.model_dump() | {k: sorted(getattr(fingerprints, k)) for k in ("names", "runs", "requests")}
+    content = fingerprints.model_dump() | {
+        k: sorted(getattr(fingerprints, k)) for k in ("names", "runs", "requests")
+    }
     write_text(path, json.dumps(content, indent=0) + "\n")
 
 
@@ -139,7 +158,9 @@ def read(path: str | Path) -> Fingerprints:
     """Read a list; `ValueError` where the file is none, `FileNotFoundError` where it is not there."""
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist: make it with `looptool contamination build --from FOLDER {path}`")
+        raise FileNotFoundError(
+            f"{path} does not exist: make it with `looptool contamination build --from FOLDER {path}`"
+        )
     return _read(path, path.stat().st_mtime_ns)
 
 
@@ -150,7 +171,9 @@ def _read(path: Path, _changed: int) -> Fingerprints:
     except ValueError as error:
         raise ValueError(f"{path} is not a list of fingerprints: {str(error).splitlines()[0]}") from None
     if found.words != WORDS:
-        raise ValueError(f"{path} holds runs of {found.words} words, this version compares {WORDS}: build it anew")
+        raise ValueError(
+            f"{path} holds runs of {found.words} words, this version compares {WORDS}: build it anew"
+        )
     return found
 
 
@@ -159,13 +182,18 @@ def _read(path: Path, _changed: int) -> Fingerprints:
 
 def check_tool(tool: Tool, known: Fingerprints) -> Check:
     """The check `contamination` of a generated tool: its name and its description."""
-    wrong = [f"the tool name {tool.name} is one of {', '.join(known.built_from)}"] if _name(tool.name) in known.names else []
+    wrong = (
+        [f"the tool name {tool.name} is one of {', '.join(known.built_from)}"]
+        if _name(tool.name) in known.names
+        else []
+    )
     return _check([*wrong, *_shared([(f"the description of {tool.name}", tool.description)], known)])
 
 
 def check_sample(sample: Sample, known: Fingerprints) -> Check:
-    """The check `contamination` of a generated sample: everything that is said in it. The tools' names are `check_tool`'s business: a user's own
-    tools may bear names that a benchmark uses too."""
+    """The check `contamination` of a generated sample: everything that is said in it. The tools' names are
+    `check_tool`'s business: a user's own tools may bear names that a benchmark uses too.
+    """
     said = [(f"turn {at} ({m.role})", m.content) for at, m in enumerate(sample.messages, 1)]
     return _check(list(_shared([*said, ("the label", sample.label.reply)], known)))
 
@@ -186,9 +214,15 @@ def _shared(texts: Iterable[tuple[str, str]], known: Fingerprints) -> Iterator[s
         runs = list(_runs(text))
         hits = [r for r in runs if _hash(r) in known.runs]
         if hits:
-            yield f"{where} shares {len(hits)} of {len(runs)} runs of words with {', '.join(known.built_from)}, e.g. {hits[0]!r}"
+            yield (
+                f"{where} shares {len(hits)} of {len(runs)} runs of words with {', '.join(known.built_from)},"
+                f" e.g. {hits[0]!r}"
+            )
         elif (likeness := _nearest(text, known)) >= ALIKE:
-            yield f"{where} is a near-duplicate of a text of {', '.join(known.built_from)}: {likeness:.2f} of their word triples are common"
+            yield (
+                f"{where} is a near-duplicate of a text of {', '.join(known.built_from)}: {likeness:.2f} of"
+                " their word triples are common"
+            )
 
 
 def _check(wrong: list[str]) -> Check:
@@ -199,7 +233,9 @@ _CHARACTER = re.compile("([\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]
 
 
 def _words(text: str) -> list[str]:
-    """The words of a text; of Chinese and Japanese, which put no spaces between them, the characters: two count as one word."""
+    """The words of a text; of Chinese and Japanese, which put no spaces between them, the characters: two
+    count as one word.
+    """
     return _CHARACTER.sub(r" \1 ", normalised(text)).split()
 
 

@@ -1,7 +1,9 @@
-"""Deduplication: exact by calls and words, near by MinHash candidates whose real Jaccard similarity is then computed. Cost is linear in the samples.
+"""Deduplication: exact by calls and words, near by MinHash candidates whose real Jaccard similarity is then
+computed. Cost is linear in the samples.
 
-Two samples are near-duplicates where the word 3-shingles of what user and tools say in them have a Jaccard similarity of at least `ALIKE` and their
-answers are equal, or of at least `SAME` whatever the answers are. (ReverseGen, section 3.2, deduplicates proposals by MinHash as well.)
+Two samples are near-duplicates where the word 3-shingles of what user and tools say in them have a Jaccard
+similarity of at least `ALIKE` and their answers are equal, or of at least `SAME` whatever the answers are.
+(ReverseGen, section 3.2, deduplicates proposals by MinHash as well.)
 """
 
 from __future__ import annotations
@@ -17,12 +19,15 @@ from looptool_kit.core.toolcalls import match
 
 ALIKE = 0.6
 SAME = 0.9
-# 40 bands of 5: of pairs at Jaccard 0.6 96% become candidates, at 0.7 99.9%, at 0.2 1.3%: that is what keeps the cost near linear.
+# 40 bands of 5: of pairs at Jaccard 0.6 96% become candidates, at 0.7 99.9%, at 0.2 1.3%: that is what keeps
+# the cost near linear.
 _PERMUTATIONS, _BANDS, _SEED = 200, 40, 1
 
 
 class _Letters(dict[int, str]):
-    """Letters and digits as they are, anything else as a space, filled as characters are met; `str.translate` takes half the time of a regex."""
+    """Letters and digits as they are, anything else as a space, filled as characters are met; `str.translate`
+    takes half the time of a regex.
+    """
 
     def __missing__(self, code: int) -> str:
         self[code] = letter = re.sub(r"[\W_]", " ", chr(code))
@@ -44,7 +49,9 @@ def normalised(text: str) -> str:
 def shingles(text: str) -> frozenset[str]:
     """The word 3-shingles of a text; a shorter text is one shingle."""
     words = _words(text)
-    return frozenset(map(" ".join, zip(words, words[1:], words[2:], strict=False) if len(words) > 3 else [words]))
+    return frozenset(
+        map(" ".join, zip(words, words[1:], words[2:], strict=False) if len(words) > 3 else [words])
+    )
 
 
 def jaccard(a: frozenset[str], b: frozenset[str]) -> float:
@@ -91,7 +98,11 @@ class Deduplicator:
         for at in sorted(self._near.query(minhash)):
             other, its_words = self._rows[at]
             similarity = jaccard(words, its_words)
-            if similarity >= ALIKE and similarity > most and (similarity >= SAME or _same_answer(sample.label, other.label)):
+            if (
+                similarity >= ALIKE
+                and similarity > most
+                and (similarity >= SAME or _same_answer(sample.label, other.label))
+            ):
                 best, most = other.id, similarity
         return best
 
@@ -105,7 +116,8 @@ class Deduplicator:
 
 
 def deduplicate(samples: Iterable[Sample]) -> tuple[Samples, dict[str, str]]:
-    """The samples of which no earlier one is a duplicate, in order, and for each other one's id the id that it repeats.
+    """The samples of which no earlier one is a duplicate, in order, and for each other one's id the id that
+    it repeats.
 
     The outcome is that of asking a `Deduplicator` about each sample in turn and adding what is new.
     """
@@ -114,7 +126,8 @@ def deduplicate(samples: Iterable[Sample]) -> tuple[Samples, dict[str, str]]:
     kept: list[Sample] = []
     dropped: dict[str, str] = {}
     with no_collection():
-        # Most rows share no band with any other: they neither repeat one nor are repeated, and nothing more is asked of them or kept.
+        # Most rows share no band with any other: they neither repeat one nor are repeated, and nothing more
+        # is asked of them or kept.
         sketches = RMinHash.digest_matrix_from_token_sets((said(s) for s in rows), _PERMUTATIONS, _SEED)
         for sample, alike in zip(rows, _index().query_duplicate_flags_matrix_one_shot(sketches), strict=True):
             if alike and (duplicate := seen.duplicate_of(sample)) is not None:

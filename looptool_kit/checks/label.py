@@ -1,4 +1,6 @@
-"""The judge tier for written samples (EDDE, LoopTool section 3.5; seed dialogues, section 3.1): does the label answer the dialogue rightly?"""
+"""The judge tier for written samples (EDDE, LoopTool section 3.5; seed dialogues, section 3.1): does the
+label answer the dialogue rightly?
+"""
 
 from __future__ import annotations
 
@@ -36,8 +38,18 @@ class Opinion(Frozen):
 def check_labels(
     samples: Sequence[Sample], endpoint: Endpoint, store: Path, desc: str = "judge labels", most: int | None = None
 ) -> list[Check]:  # fmt: skip
-    """One check `judge` for each sample, passed where the judge finds the label right; "unjudged", which is not passed, where it gave no answer."""
-    prompts = [Prompt(_SYSTEM, "\n".join((tools_part(s.tools), dialogue_part(s.messages), answer_part("Answer to check", s.label)))) for s in samples]
+    """One check `judge` for each sample, passed where the judge finds the label right; "unjudged", which is
+    not passed, where it gave no answer.
+    """
+    prompts = [
+        Prompt(
+            _SYSTEM,
+            "\n".join(
+                (tools_part(s.tools), dialogue_part(s.messages), answer_part("Answer to check", s.label))
+            ),
+        )
+        for s in samples
+    ]
     checks = []
     for opinion in ask(Opinion, prompts, endpoint, store, desc, most=most):
         if isinstance(opinion, Failed):
@@ -45,6 +57,10 @@ def check_labels(
         else:
             said = opinion.reasoning.strip()
             checks.append(
-                Check(name="judge", passed=opinion.verdict == "right", detail=said if opinion.verdict == "right" else f"{opinion.verdict}: {said}")
+                Check(
+                    name="judge",
+                    passed=opinion.verdict == "right",
+                    detail=said if opinion.verdict == "right" else f"{opinion.verdict}: {said}",
+                )
             )
     return checks

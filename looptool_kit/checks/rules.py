@@ -1,7 +1,8 @@
 """The rule tier (EDDE, LoopTool section 3.5): what every sample must satisfy before anyone looks at it.
 
-Tools with valid JSON Schemas and unique names, a dialogue in a legal order, calls that exist on offer and satisfy their schema, arguments that
-the dialogue supports. Works on anybody's data: nothing here knows where a sample came from.
+Tools with valid JSON Schemas and unique names, a dialogue in a legal order, calls that exist on offer and
+satisfy their schema, arguments that the dialogue supports. Works on anybody's data: nothing here knows where
+a sample came from.
 """
 
 from __future__ import annotations
@@ -21,23 +22,45 @@ from looptool_kit.text.grounding import Grounding, ground
 from looptool_kit.text.passages import Dialogue, dialogue
 
 GROUNDED = 0.5
-"""Least support of an argument that passes: what nothing speaks against passes, what nothing supports although it could be said does not."""
+"""Least support of an argument that passes: what nothing speaks against passes, what nothing supports
+although it could be said does not.
+"""
 
 # ------------------------------------------------------------------- schemas
 
-# RFC 3339 wants seconds and an offset; tool schemas use both formats for the local "18:30" and "2026-12-04T18:30" as well.
+# RFC 3339 wants seconds and an offset; tool schemas use both formats for the local "18:30" and
+# "2026-12-04T18:30" as well.
 _CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?"
 _DATE = jsonschema_rs.Draft202012Validator({"type": "string", "format": "date"}, validate_formats=True)
 _FORMATS: dict[str, Callable[[str], bool]] = {
     "time": lambda text: re.fullmatch(_CLOCK, text) is not None,
-    "date-time": lambda text: len(text) > 10 and text[10] in "T " and _DATE.is_valid(text[:10]) and re.fullmatch(_CLOCK, text[11:]) is not None,
+    "date-time": (
+        lambda text: (
+            len(text) > 10
+            and text[10] in "T "
+            and _DATE.is_valid(text[:10])
+            and re.fullmatch(_CLOCK, text[11:]) is not None
+        )
+    ),
 }
-_COMPOSED = {"additionalProperties", "unevaluatedProperties", "patternProperties", "allOf", "anyOf", "oneOf", "$ref", "if", "propertyNames"}
+_COMPOSED = {
+    "additionalProperties",
+    "unevaluatedProperties",
+    "patternProperties",
+    "allOf",
+    "anyOf",
+    "oneOf",
+    "$ref",
+    "if",
+    "propertyNames",
+}
 _validators: dict[int, tuple[dict[str, Any], jsonschema_rs.Validator | None, str]] = {}
 
 
 def _closed(schema: Any, top: bool = False) -> Any:
-    """The schema with `additionalProperties: false` wherever an object lists its properties and says nothing of others."""
+    """The schema with `additionalProperties: false` wherever an object lists its properties and says nothing
+    of others.
+    """
     if isinstance(schema, list):
         return [_closed(s) for s in schema]
     if not isinstance(schema, dict):
@@ -55,13 +78,24 @@ def _compiled(text: str) -> tuple[jsonschema_rs.Validator | None, str]:
     schema = json.loads(text)
     kind = schema.get("type", "object" if "properties" in schema else None)
     if kind != "object":
-        return None, f"parameters must be a JSON Schema of type object, not {kind!r}; wrap them as {{'type': 'object', 'properties': ...}}"
+        return (
+            None,
+            (
+                f"parameters must be a JSON Schema of type object, not {kind!r}; wrap them as {{'type':"
+                " 'object', 'properties': ...}"
+            ),
+        )
     try:
         jsonschema_rs.meta.validate(schema)
         unknown = [r for r in schema.get("required", ()) if r not in schema.get("properties", {})]
         if unknown and not _COMPOSED & set(schema):
             return None, f"required names {unknown[0]!r}, which is not among the properties"
-        return jsonschema_rs.validator_for(_closed(schema, top=True), formats=_FORMATS, validate_formats=True, offline=True), ""
+        return (
+            jsonschema_rs.validator_for(
+                _closed(schema, top=True), formats=_FORMATS, validate_formats=True, offline=True
+            ),
+            "",
+        )
     except jsonschema_rs.ValidationError as error:
         return None, f"not a valid JSON Schema at {_where(error.instance_path)}: {error.message}"
     except (ValueError, jsonschema_rs.ReferencingError) as error:
@@ -69,8 +103,8 @@ def _compiled(text: str) -> tuple[jsonschema_rs.Validator | None, str]:
 
 
 def _validator(tool: Tool) -> tuple[jsonschema_rs.Validator | None, str]:
-    # By identity first: samples share their tools, and hashing a schema costs more than validating a call. The schema is kept alive, so that its
-    # id stays its own.
+    # By identity first: samples share their tools, and hashing a schema costs more than validating a call.
+    # The schema is kept alive, so that its id stays its own.
     schema = tool.parameters
     known = _validators.get(id(schema))
     if known is None or known[0] is not schema:
@@ -95,7 +129,9 @@ def check_tool(tool: Tool) -> tuple[Check, ...]:
 
 
 def call_errors(call: ToolCall, tools: Sequence[Tool]) -> list[str]:
-    """What is wrong with a call against the tools on offer: unknown tool, missing, unknown or ill-typed arguments. Empty where it is valid."""
+    """What is wrong with a call against the tools on offer: unknown tool, missing, unknown or ill-typed
+    arguments. Empty where it is valid.
+    """
     tool = next((t for t in tools if t.name == call.name), None)
     if tool is None:
         return [f"{call.name} is not on offer"]
@@ -105,7 +141,11 @@ def call_errors(call: ToolCall, tools: Sequence[Tool]) -> list[str]:
     if validator.is_valid(call.arguments):
         return []
     return [
-        f"{call.name}.{_where(e.instance_path)}: {e.message}" if e.instance_path else f"{call.name}: {e.message}"
+        (
+            f"{call.name}.{_where(e.instance_path)}: {e.message}"
+            if e.instance_path
+            else f"{call.name}: {e.message}"
+        )
         for e in validator.iter_errors(call.arguments)
     ]
 
@@ -114,7 +154,9 @@ def call_errors(call: ToolCall, tools: Sequence[Tool]) -> list[str]:
 
 
 def dialogue_errors(messages: Sequence[Message]) -> Iterator[str]:
-    """What is wrong with the form of a context: order of roles, empty turns, tool results without a call, an end that is not the assistant's turn."""
+    """What is wrong with the form of a context: order of roles, empty turns, tool results without a call, an
+    end that is not the assistant's turn.
+    """
     if not messages:
         yield "the dialogue is empty"
         return
@@ -157,9 +199,13 @@ def dialogue_errors(messages: Sequence[Message]) -> Iterator[str]:
 
 
 def markup_errors(label: Label) -> list[str]:
-    """Where a label holds markup of a chat template (`toolcalls.SPECIAL`), which a policy would learn to write as text."""
+    """Where a label holds markup of a chat template (`toolcalls.SPECIAL`), which a policy would learn to
+    write as text.
+    """
     texts = [("the reply", label.reply)]
-    texts += [(f"a call of {c.name}", json.dumps([c.name, c.arguments], ensure_ascii=False)) for c in label.calls]
+    texts += [
+        (f"a call of {c.name}", json.dumps([c.name, c.arguments], ensure_ascii=False)) for c in label.calls
+    ]
     return [f"{where} in the label holds {mark}" for where, text in texts for mark in SPECIAL if mark in text]
 
 
@@ -174,15 +220,34 @@ def _of_another_call(sample: Sample, call: ToolCall, name: str, said: Dialogue) 
     """True where a choice only loses to other choices whose words another call of the label uses."""
     tool = next((t for t in sample.tools if t.name == call.name), None)
     schema = tool.properties.get(name) if tool else None
-    if len(sample.label.calls) < 2 or not isinstance(schema, dict) or call.arguments[name] not in schema.get("enum", ()):
+    if (
+        len(sample.label.calls) < 2
+        or not isinstance(schema, dict)
+        or call.arguments[name] not in schema.get("enum", ())
+    ):
         return False
-    used = [s for c in sample.label.calls if c is not call for g in groundings(c, sample.tools, said).values() if g.supported >= 0.7 for s in g.spans]
-    rivals = [g for o in schema["enum"] if o != call.arguments[name] and (g := ground(o, schema, said, name)).supported >= 0.7]
-    return bool(rivals) and all(any(u[0] == s[0] and u[1] < s[2] and s[1] < u[2] for u in used) for g in rivals for s in g.spans)
+    used = [
+        s
+        for c in sample.label.calls
+        if c is not call
+        for g in groundings(c, sample.tools, said).values()
+        if g.supported >= 0.7
+        for s in g.spans
+    ]
+    rivals = [
+        g
+        for o in schema["enum"]
+        if o != call.arguments[name] and (g := ground(o, schema, said, name)).supported >= 0.7
+    ]
+    return bool(rivals) and all(
+        any(u[0] == s[0] and u[1] < s[2] and s[1] < u[2] for u in used) for g in rivals for s in g.spans
+    )
 
 
 def check_sample(sample: Sample) -> tuple[Check, ...]:
-    """The rule tier's checks, in order: tools, dialogue, calls, grounding; `detail` names the first thing wrong with its remedy or reason."""
+    """The rule tier's checks, in order: tools, dialogue, calls, grounding; `detail` names the first thing
+    wrong with its remedy or reason.
+    """
     names = [t.name for t in sample.tools]
     tools = [c.detail for t in sample.tools for c in check_tool(t) if not c.passed]
     tools += [f"{n} stands twice among the tools" for n in dict.fromkeys(names) if names.count(n) > 1]
@@ -199,9 +264,14 @@ def check_sample(sample: Sample) -> tuple[Check, ...]:
         for call in sample.label.calls:
             for name, g in groundings(call, sample.tools, said).items():
                 if g.supported < GROUNDED and not _of_another_call(sample, call, name, said):
-                    grounding.append(f"{call.name}.{name} = {json.dumps(call.arguments[name], ensure_ascii=False)}: {g.words}")
+                    grounding.append(
+                        f"{call.name}.{name} = {json.dumps(call.arguments[name], ensure_ascii=False)}:"
+                        f" {g.words}"
+                    )
     results = {"tools": tools, "dialogue": form, "calls": calls, "grounding": grounding}
-    return tuple(Check(name=name, passed=not wrong, detail="; ".join(wrong[:3])) for name, wrong in results.items())
+    return tuple(
+        Check(name=name, passed=not wrong, detail="; ".join(wrong[:3])) for name, wrong in results.items()
+    )
 
 
 def passes(sample: Sample) -> bool:

@@ -1,1 +1,3 @@
-"""What everything else speaks of: samples, typed tables, the rows of a run folder, tool calls and their match, statistics."""
+"""What everything else speaks of: samples, typed tables, the rows of a run folder, tool calls and their
+match, statistics.
+"""

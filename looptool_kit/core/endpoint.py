@@ -1,4 +1,6 @@
-"""Where a model answers: a setting of a run. Apart from `llm/client.py`, so that reading settings loads no network."""
+"""Where a model answers: a setting of a run. Apart from `llm/client.py`, so that reading settings loads no
+network.
+"""
 
 from __future__ import annotations
 
@@ -14,23 +16,32 @@ from looptool_kit.core.samples import Frozen
 class Endpoint(Frozen):
     """A model behind an OpenAI-compatible server (`/chat/completions`): vLLM, llama.cpp, a hosted service."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True, hide_input_in_errors=True)  # what was given by mistake may be a key
-    machine: ClassVar[frozenset[str]] = frozenset({"key_env", "concurrency", "timeout", "retries", "price_in", "price_out"})
+    model_config = ConfigDict(
+        use_attribute_docstrings=True, hide_input_in_errors=True
+    )  # what was given by mistake may be a key
+    machine: ClassVar[frozenset[str]] = frozenset(
+        {"key_env", "concurrency", "timeout", "retries", "price_in", "price_out"}
+    )
     """What decides no answer, so that no stage's key holds it."""
 
     base_url: str
-    """Address up to and with the version, e.g. http://localhost:8000/v1. Part of what a stored answer is found by, as is the model."""
+    """Address up to and with the version, e.g. http://localhost:8000/v1. Part of what a stored answer is
+    found by, as is the model.
+    """
     model: str = Field(min_length=1)
     """The model's name on that server."""
     key_env: str = Field("OPENAI_API_KEY", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
-    """The environment variable that holds the API key. A local server mostly wants none: leave the variable unset and
-    none is sent. A text of under 8 characters (`none`, `EMPTY`) is sent too, but it is no secret: nothing hides it."""
+    """The environment variable that holds the API key. A local server mostly wants none: leave the variable
+    unset and none is sent. A text of under 8 characters (`none`, `EMPTY`) is sent too, but it is no secret:
+    nothing hides it.
+    """
     concurrency: int = Field(64, ge=1)
     """Calls in flight at once."""
     timeout: float = Field(120.0, gt=0)
     """Seconds until a call without answer is tried again."""
     retries: int = Field(8, ge=0)
-    """Further tries after a time-out, a broken connection, a malformed answer or status 408, 409, 429, 5xx."""
+    """Further tries after a time-out, a broken connection, a malformed answer or status 408, 409, 429, 5xx.
+    """
     price_in: float = Field(0.0, ge=0)
     """Money for a million tokens read, for the totals."""
     price_out: float = Field(0.0, ge=0)
@@ -45,7 +56,10 @@ class Endpoint(Frozen):
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("give an address like http://localhost:8000/v1")
         if parts.username or parts.password or parts.query:
-            raise ValueError("an address holds no user, password or query; the key belongs in the environment variable that key_env names")
+            raise ValueError(
+                "an address holds no user, password or query; the key belongs in the environment variable"
+                " that key_env names"
+            )
         return url.rstrip("/")
 
 

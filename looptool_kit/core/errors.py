@@ -17,7 +17,9 @@ class RunError(Exception):
 
 @contextmanager
 def full_disk_explained(path: Path) -> Iterator[None]:
-    """Turn the errors of a full or locked disk into a message with the remedy; what was written before stays whole."""
+    """Turn the errors of a full or locked disk into a message with the remedy; what was written before stays
+    whole.
+    """
     try:
         yield
     except RunError:
@@ -29,8 +31,9 @@ def full_disk_explained(path: Path) -> Iterator[None]:
         if not _is_full(error, free):
             raise
         raise RunError(
-            f"The disk of {path} is full ({free / 2**20:.0f} MiB free; {error}). Nothing already written is harmed: free some space (a loop needs "
-            f"about 1 GiB) and start the same command again; it goes on where it stopped."
+            f"The disk of {path} is full ({free / 2**20:.0f} MiB free; {error}). Nothing already written is"
+            " harmed: free some space (a loop needs about 1 GiB) and start the same command again; it goes"
+            " on where it stopped."
         ) from error
 
 
@@ -38,13 +41,15 @@ def no_writing(error: OSError, path: Path) -> str:
     """What to do about a disk or folder that may not be written to; empty where the error is another one."""
     if error.errno == errno.EROFS:
         return (
-            f"The disk of {path} is read-only ({error}). Nothing was changed. To look at the run: Run.open(..., read_only=True). "
-            "To go on with it: copy the folder to a disk that can be written to."
+            f"The disk of {path} is read-only ({error}). Nothing was changed. To look at the run:"
+            " Run.open(..., read_only=True). To go on with it: copy the folder to a disk that can be"
+            " written to."
         )
     if error.errno in (errno.EACCES, errno.EPERM):
         return (
-            f"{path} may not be written to by you ({error}). Nothing was changed. To look at the run: Run.open(..., read_only=True). "
-            "To go on with it: get the permission (`ls -l` names the owner), or copy the folder to a place of your own."
+            f"{path} may not be written to by you ({error}). Nothing was changed. To look at the run:"
+            " Run.open(..., read_only=True). To go on with it: get the permission (`ls -l` names the owner),"
+            " or copy the folder to a place of your own."
         )
     return ""
 
@@ -57,6 +62,9 @@ def _inside(error: OSError, path: Path) -> bool:
 def _is_full(error: Exception, free: int) -> bool:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return True
-    # safetensors, Arrow and SQLite raise errors of their own kind; torch names no reason at all, so there the disk itself is asked.
-    said = re.search(r"no space left on device|database or disk is full|disk quota exceeded", str(error), re.IGNORECASE)
+    # safetensors, Arrow and SQLite raise errors of their own kind; torch names no reason at all, so there the
+    # disk itself is asked.
+    said = re.search(
+        r"no space left on device|database or disk is full|disk quota exceeded", str(error), re.IGNORECASE
+    )
     return bool(said) or (isinstance(error, RuntimeError) and free < 2**20)

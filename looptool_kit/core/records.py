@@ -82,7 +82,8 @@ class Verdict(Frozen):
     evidence: tuple[Evidence, ...] = ()
     votes: dict[str, int] = {}
     judge: str = ""
-    """Who decided: a judge's name, or `person:<author>`; empty where judging failed and may be tried again."""
+    """Who decided: a judge's name, or `person:<author>`; empty where judging failed and may be tried again.
+    """
     label: Label | None = None
     """The label that stands after the verdict; the prediction where LABEL_WRONG."""
 
@@ -149,13 +150,15 @@ Part = Literal["ES", "EE", "HPPL", "seed", "unjudged"]
 
 PARTS: tuple[Part, ...] = ("ES", "EE", "HPPL", "seed", "unjudged")
 
+
 class Member(Frozen):
     """Why a row is in a dataset."""
 
     sample_id: str
     part: Part
-    """ES: error seed; EE: error-driven expansion; HPPL: correct (or both correct) at high perplexity; seed: new from the pool;
-    unjudged: failed, but the judge abstained."""
+    """ES: error seed; EE: error-driven expansion; HPPL: correct (or both correct) at high perplexity; seed:
+    new from the pool; unjudged: failed, but the judge abstained.
+    """
     came_from: str
     """Id of the row of D_j that it is or was made from; for seed rows its own id."""
     why: str

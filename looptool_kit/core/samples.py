@@ -1,7 +1,8 @@
 """The words of the method: tools, calls, messages, labels and samples, and how they are kept on disk.
 
-A `Sample` is (tools, context, label): a dialogue up to one assistant turn and what is expected there (LoopTool, section 3).
-Samples are frozen; a sample's id is the hash of exactly those three, so a changed label is a new sample whose `parent` is the old one.
+A `Sample` is (tools, context, label): a dialogue up to one assistant turn and what is expected there
+(LoopTool, section 3). Samples are frozen; a sample's id is the hash of exactly those three, so a changed
+label is a new sample whose `parent` is the old one.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """As pydantic's, but the copy works out anew what was worked out from the original's fields, such as its id."""
+        """As pydantic's, but the copy works out anew what was worked out from the original's fields, such as
+        its id.
+        """
         copy = super().model_copy(update=update, deep=deep)
         for name in copy.__dict__.keys() - type(copy).model_fields.keys():
             del copy.__dict__[name]
@@ -45,7 +48,9 @@ class Tool(Frozen):
 
     @cached_property
     def canonical(self) -> str:
-        """The tool as JSON text with sorted keys. Samples of one tool list share their tools, so it is made once for all of them."""
+        """The tool as JSON text with sorted keys. Samples of one tool list share their tools, so it is made
+        once for all of them.
+        """
         return _canonical(self.model_dump())
 
     @property
@@ -82,7 +87,9 @@ class Label(Frozen):
     reply: str = ""
     """The plain reply; empty when there are calls."""
     mentions: tuple[tuple[str, ...], ...] = ()
-    """What any right plain reply has to say: of each group at least one wording must occur (case-insensitive). Empty: anything said counts."""
+    """What any right plain reply has to say: of each group at least one wording must occur
+    (case-insensitive). Empty: anything said counts.
+    """
     asks: bool = False
     """True where the plain reply must be a question to the user (missing information)."""
 
@@ -94,7 +101,9 @@ class Sample(Frozen):
     messages: tuple[Message, ...]
     label: Label
     kind: str = ""
-    """Task kind: single, choice, parallel, multi_step, multi_turn, ask, decline, finish; free for imported data."""
+    """Task kind: single, choice, parallel, multi_step, multi_turn, ask, decline, finish; free for imported
+    data.
+    """
     split: str = "train"
     """train, unseen_values, unseen_phrasings or unseen_tools; free for imported data."""
     source: str = ""
@@ -148,7 +157,9 @@ class Samples(Table[Sample]):
     row_type = Sample
 
     def to_dataset(self) -> Any:
-        """A `datasets.Dataset` with columns id, prompt (messages), completion (one assistant message), tools (JSON)."""
+        """A `datasets.Dataset` with columns id, prompt (messages), completion (one assistant message), tools
+        (JSON).
+        """
         from datasets import Dataset
 
         return Dataset.from_list(
@@ -156,7 +167,9 @@ class Samples(Table[Sample]):
                 {
                     "id": s.id,
                     "kind": s.kind,
-                    "messages": json.dumps([m.model_dump(exclude_none=True) for m in s.messages], ensure_ascii=False),
+                    "messages": json.dumps(
+                        [m.model_dump(exclude_none=True) for m in s.messages], ensure_ascii=False
+                    ),
                     "tools": json.dumps([t.model_dump() for t in s.tools], ensure_ascii=False),
                     "label": json.dumps(s.label.model_dump(), ensure_ascii=False),
                 }

@@ -89,13 +89,17 @@ class Kappa(NamedTuple):
     expected: float
     """Share on which two raters with these habits would agree by chance, in [0, 1]; nan for no rows."""
     kappa: float
-    """(observed - expected) / (1 - expected), in [-1, 1]: 1 is full agreement, 0 is chance. nan where undefined: no rows, or only one category."""
+    """(observed - expected) / (1 - expected), in [-1, 1]: 1 is full agreement, 0 is chance. nan where
+    undefined: no rows, or only one category.
+    """
 
 
 def cohen_kappa(a: Sequence[str], b: Sequence[str]) -> Kappa:
-    """Cohen's kappa of two raters' categories; `a[i]` and `b[i]` are about row i (Cohen 1960). Raises `ValueError` for unequal lengths.
+    """Cohen's kappa of two raters' categories; `a[i]` and `b[i]` are about row i (Cohen 1960). Raises
+    `ValueError` for unequal lengths.
 
-    kappa = (p_o - p_e) / (1 - p_e), with p_o the share of rows rated alike and p_e = sum over categories c of share_a(c) * share_b(c).
+    kappa = (p_o - p_e) / (1 - p_e), with p_o the share of rows rated alike and p_e = sum over categories c of
+    share_a(c) * share_b(c).
     """
     if len(a) != len(b):
         raise ValueError(f"two raters must rate the same rows, not {len(a)} and {len(b)}")
@@ -110,7 +114,9 @@ def cohen_kappa(a: Sequence[str], b: Sequence[str]) -> Kappa:
 
 
 def wilson(k: int, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval of a share of `k` among `n` (Wilson 1927); (0, 1) for n = 0. Raises `ValueError` unless 0 <= k <= n."""
+    """Wilson's score interval of a share of `k` among `n` (Wilson 1927); (0, 1) for n = 0. Raises
+    `ValueError` unless 0 <= k <= n.
+    """
     if not 0 <= k <= n:
         raise ValueError(f"{k} of {n} is no share: it takes 0 <= k <= n")
     if n == 0:
@@ -139,9 +145,10 @@ def weighted(parts: Iterable[tuple[float, int, int]]) -> Share:
 def paired(a: Sequence[bool], b: Sequence[bool], level: float = 0.95) -> Paired:
     """Compare b with a; `a[i]` and `b[i]` are the two policies' results on item i.
 
-    p is McNemar's exact test (binomial over the flipped items, McNemar 1947). The interval is the BCa bootstrap over the items (Efron 1987) with
-    a fixed seed. Where all items changed alike (for example none flipped) a bootstrap has nothing to resample; the interval then is Wilson's bound
-    on the share of items that could have behaved otherwise. Raises `ValueError` for unequal lengths or no items.
+    p is McNemar's exact test (binomial over the flipped items, McNemar 1947). The interval is the BCa
+    bootstrap over the items (Efron 1987) with a fixed seed. Where all items changed alike (for example none
+    flipped) a bootstrap has nothing to resample; the interval then is Wilson's bound on the share of items
+    that could have behaved otherwise. Raises `ValueError` for unequal lengths or no items.
     """
     if len(a) != len(b):
         raise ValueError(f"paired results must have equal length, not {len(a)} and {len(b)}")
@@ -154,16 +161,23 @@ def paired(a: Sequence[bool], b: Sequence[bool], level: float = 0.95) -> Paired:
     p = float(binomtest(fixed, fixed + broken).pvalue) if fixed + broken else 1.0
     lo, hi = _interval(changes, level)
     n = len(a)
-    return Paired(n, sum(map(bool, a)) / n, sum(map(bool, b)) / n, (fixed - broken) / n, lo, hi, p, fixed, broken)
+    return Paired(
+        n, sum(map(bool, a)) / n, sum(map(bool, b)) / n, (fixed - broken) / n, lo, hi, p, fixed, broken
+    )
 
 
-def clustered_difference(by_seed: Sequence[tuple[Sequence[bool], Sequence[bool]]], level: float = 0.95) -> Clustered:
-    """The mean paired difference over several random seeds; `by_seed[s]` is (a, b) as for `paired`, each seed counts alike.
+def clustered_difference(
+    by_seed: Sequence[tuple[Sequence[bool], Sequence[bool]]], level: float = 0.95
+) -> Clustered:
+    """The mean paired difference over several random seeds; `by_seed[s]` is (a, b) as for `paired`, each seed
+    counts alike.
 
-    Two-stage bootstrap, percentile interval (Davison and Hinkley 1997, section 3.8): draw seeds with replacement, then each drawn seed's items.
-    With two or three seeds the spread between seeds is itself poorly known: in simulation (three seeds, 180 items) the 95% interval covers 97% where
-    the seeds' true differences spread by 3 points, but 79% where they spread by 8. Read `by_seed` beside it. Items are taken as independent
-    between seeds. One seed falls back on `paired`'s interval. Raises `ValueError` as `paired` does, and for no seeds.
+    Two-stage bootstrap, percentile interval (Davison and Hinkley 1997, section 3.8): draw seeds with
+    replacement, then each drawn seed's items. With two or three seeds the spread between seeds is itself
+    poorly known: in simulation (three seeds, 180 items) the 95% interval covers 97% where the seeds' true
+    differences spread by 3 points, but 79% where they spread by 8. Read `by_seed` beside it. Items are taken
+    as independent between seeds. One seed falls back on `paired`'s interval. Raises `ValueError` as `paired`
+    does, and for no seeds.
     """
     if not by_seed:
         raise ValueError("no random seeds to compare")
@@ -188,13 +202,18 @@ def clustered_difference(by_seed: Sequence[tuple[Sequence[bool], Sequence[bool]]
 
 
 def scoreboard(scores: Iterable[Score]) -> list[ScoreRow]:
-    """Exact match of each policy and suite: over all samples, for each split and for each kind, with Wilson's 95% interval.
+    """Exact match of each policy and suite: over all samples, for each split and for each kind, with Wilson's
+    95% interval.
 
     Policies, suites and values come in the order in which they first occur.
     """
     tally: dict[tuple[str, str, Literal["all", "split", "kind"], str], list[int]] = {}
     for score in scores:
-        cells: tuple[tuple[Literal["all", "split", "kind"], str], ...] = (("all", "all"), ("split", score.split), ("kind", score.kind))
+        cells: tuple[tuple[Literal["all", "split", "kind"], str], ...] = (
+            ("all", "all"),
+            ("split", score.split),
+            ("kind", score.kind),
+        )
         for group, value in cells:
             cell = tally.setdefault((score.policy, score.suite, group, value), [0, 0])
             cell[0] += 1
@@ -208,7 +227,9 @@ def scoreboard(scores: Iterable[Score]) -> list[ScoreRow]:
 
 
 def aligned(scores_a: Iterable[Score], scores_b: Iterable[Score]) -> tuple[list[str], list[bool], list[bool]]:
-    """The samples that both policies were evaluated on (same suite, same id): ids, a's results, b's results, in a's order."""
+    """The samples that both policies were evaluated on (same suite, same id): ids, a's results, b's results,
+    in a's order.
+    """
     b = {(s.suite, s.sample_id): s.correct for s in scores_b}
     a = {(s.suite, s.sample_id): s.correct for s in scores_a}
     both = [key for key in a if key in b]
@@ -216,7 +237,9 @@ def aligned(scores_a: Iterable[Score], scores_b: Iterable[Score]) -> tuple[list[
 
 
 def flips(scores_a: Iterable[Score], scores_b: Iterable[Score]) -> Flips:
-    """Ids of the samples that policy b fixed and broke against policy a, among those that both were evaluated on."""
+    """Ids of the samples that policy b fixed and broke against policy a, among those that both were evaluated
+    on.
+    """
     ids, a, b = aligned(scores_a, scores_b)
     rows = list(zip(ids, a, b, strict=True))
     return Flips(tuple(i for i, x, y in rows if y and not x), tuple(i for i, x, y in rows if x and not y))
@@ -224,7 +247,11 @@ def flips(scores_a: Iterable[Score], scores_b: Iterable[Score]) -> Flips:
 
 def _constant(result: Paired) -> int | None:
     """The one change that all items share, or None."""
-    for value, count in ((1, result.fixed), (-1, result.broken), (0, result.n - result.fixed - result.broken)):
+    for value, count in (
+        (1, result.fixed),
+        (-1, result.broken),
+        (0, result.n - result.fixed - result.broken),
+    ):
         if count == result.n:
             return value
     return None
@@ -242,7 +269,13 @@ def _interval(changes: Sequence[int], level: float) -> tuple[float, float]:
     data: np.ndarray = np.array(changes, dtype=float)
     for method in ("BCa", "percentile"):
         interval = bootstrap(
-            (data,), np.mean, n_resamples=RESAMPLES, confidence_level=level, method=method, batch=500, rng=np.random.default_rng(0)
+            (data,),
+            np.mean,
+            n_resamples=RESAMPLES,
+            confidence_level=level,
+            method=method,
+            batch=500,
+            rng=np.random.default_rng(0),
         ).confidence_interval
         if math.isfinite(interval.low) and math.isfinite(interval.high):
             break

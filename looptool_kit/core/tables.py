@@ -1,7 +1,8 @@
 """Typed tables: a sequence of frozen rows, kept as Parquet or JSONL, readable without this package.
 
-Scalars and lists of scalars are ordinary Parquet columns; nested values are JSON text in a string column of the same name.
-Every write goes to a temporary file beside the target and is renamed over it, so a table is whole or absent.
+Scalars and lists of scalars are ordinary Parquet columns; nested values are JSON text in a string column of
+the same name. Every write goes to a temporary file beside the target and is renamed over it, so a table is
+whole or absent.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import types
 import typing
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar, overload
@@ -86,7 +87,9 @@ class Table(Sequence[Row], Generic[Row]):
 
     @classmethod
     def write_rows(cls, path: str | Path, rows: Iterable[Row]) -> Path:
-        """Write rows as they come, some thousands at a time, so that a file can hold more than memory does; otherwise as `write`."""
+        """Write rows as they come, some thousands at a time, so that a file can hold more than memory does;
+        otherwise as `write`.
+        """
         path, source = Path(path), iter(rows)
         if path.suffix == ".jsonl":
             with atomic(path) as tmp, open(tmp, "w", encoding="utf-8") as out:
@@ -114,7 +117,9 @@ class Table(Sequence[Row], Generic[Row]):
             values = (getattr(row, name) for row in rows)
             if kind is None:
                 text = TypeAdapter[Any](typing.cast(Any, field.annotation)).dump_json
-                columns[name] = pa.array([None if v is None else text(v).decode("utf-8") for v in values], pa.string())
+                columns[name] = pa.array(
+                    [None if v is None else text(v).decode("utf-8") for v in values], pa.string()
+                )
             else:
                 columns[name] = pa.array(list(values), kind)
         return pa.table(columns)
@@ -129,8 +134,9 @@ class Table(Sequence[Row], Generic[Row]):
     ) -> Self:
         """Read a Parquet or JSON-lines file; with `rows`, which count from 0, only those of a Parquet file.
 
-        `on_reject(row_number, raw, reason)` is called for each row that is malformed, or in which `fault(row)` finds something wrong (it says what,
-        or nothing), and the good rows are returned; without it the first bad row raises `ValueError` naming file, row and reason. Rows count from 1.
+        `on_reject(row_number, raw, reason)` is called for each row that is malformed, or in which
+        `fault(row)` finds something wrong (it says what, or nothing), and the good rows are returned; without
+        it the first bad row raises `ValueError` naming file, row and reason. Rows count from 1.
         """
         with no_collection():
             return cls(cls._read(Path(path), on_reject, fault, rows))
@@ -147,7 +153,9 @@ class Table(Sequence[Row], Generic[Row]):
     ) -> Iterator[Row]:
         if not path.exists():
             raise FileNotFoundError(f"{path} does not exist")
-        for number, raw, load in _jsonl(path) if path.suffix == ".jsonl" else _parquet(path, cls.row_type, rows, without, keep):
+        for number, raw, load in (
+            _jsonl(path) if path.suffix == ".jsonl" else _parquet(path, cls.row_type, rows, without, keep)
+        ):
             try:
                 row = typing.cast(Row, cls.row_type.model_validate(load()))
                 if fault is not None and (wrong := fault(row)):
@@ -163,12 +171,20 @@ class Table(Sequence[Row], Generic[Row]):
 
 
 class Stored(Generic[Row]):
-    """A table in a Parquet file, read anew each time it is gone through: a hundred thousand rows are never held at once."""
+    """A table in a Parquet file, read anew each time it is gone through: a hundred thousand rows are never
+    held at once.
+    """
 
     def __init__(
-        self, kind: type[Table[Row]], path: Path, without: Collection[str] = (), keep: Callable[[dict[str, Any]], bool] | None = None
+        self,
+        kind: type[Table[Row]],
+        path: Path,
+        without: Collection[str] = (),
+        keep: Callable[[dict[str, Any]], bool] | None = None,
     ) -> None:
-        """`without`: columns that are left at their defaults. `keep` says of a row as it is in the file whether it is read."""
+        """`without`: columns that are left at their defaults. `keep` says of a row as it is in the file
+        whether it is read.
+        """
         self.kind, self.path, self.without, self.keep = kind, path, without, keep
 
     def __iter__(self) -> Iterator[Row]:
@@ -181,7 +197,9 @@ class Stored(Generic[Row]):
 
 
 def column(path: Path, name: str) -> list[Any]:
-    """The values of one column of a Parquet file, in row order. A table of samples has their ids in the column `id`."""
+    """The values of one column of a Parquet file, in row order. A table of samples has their ids in the
+    column `id`.
+    """
     import pyarrow.parquet as pq
 
     values: list[Any] = pq.ParquetFile(path).read(columns=[name]).column(0).to_pylist()
@@ -192,7 +210,9 @@ _sets: dict[frozenset[str], set[str]] = {}
 
 
 def _share_sets(value: Any) -> None:
-    """Let all frozen rows with the same fields given share the set that names them: a third of the memory of a table."""
+    """Let all frozen rows with the same fields given share the set that names them: a third of the memory of
+    a table.
+    """
     if isinstance(value, BaseModel):
         given = value.__pydantic_fields_set__
         shared = _sets.setdefault(frozenset(given), given)
@@ -210,7 +230,8 @@ def _share_sets(value: Any) -> None:
 def no_collection() -> Iterator[None]:
     """Suspends the collector of cycles for work that makes many rows and no cycles.
 
-    It would go through all rows there are, again and again as they become more: two thirds of the time of reading 100,000 samples.
+    It would go through all rows there are, again and again as they become more: two thirds of the time of
+    reading 100,000 samples.
     """
     enabled = gc.isenabled()
     gc.disable()
@@ -257,7 +278,8 @@ def write_json(path: str | Path, value: Any) -> None:
 def open_own(path: Path) -> int:
     """A handle on a run's own file, to read and to append to it; the file is made where there is none.
 
-    Raises `RunError` for a link, which may lead to any file of the person who opens the folder, and for what is no file.
+    Raises `RunError` for a link, which may lead to any file of the person who opens the folder, and for what
+    is no file.
     """
     try:
         handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
@@ -270,13 +292,14 @@ def open_own(path: Path) -> int:
     if handle >= 0:
         os.close(handle)
     raise RunError(
-        f"{path} is a link, a folder or something else that is no plain file, so nothing is written to it. Move it away, "
-        "and do the same again; if the run folder is not your own, look through it first."
+        f"{path} is a link, a folder or something else that is no plain file, so nothing is written to it."
+        " Move it away, and do the same again; if the run folder is not your own, look through it first."
     )
 
 
 def append_lines(path: Path, records: Iterable[dict[str, Any]]) -> None:
-    """Append records as JSON lines, on disk when this returns; a line that was cut short before is ended first.
+    """Append records as JSON lines, on disk when this returns; a line that was cut short before is ended
+    first.
 
     Raises `RunError` where the path is no plain file.
     """
@@ -306,15 +329,25 @@ def _arrow(annotation: Any) -> Any:
     return scalars.get(annotation)
 
 
+def _decoded(line: bytes) -> str:
+    return line.decode("utf-8", "replace").rstrip("\n")
+
+
+def _loads_bytes(line: bytes) -> Any:
+    return _loads(line.decode("utf-8-sig"))
+
+
 def _jsonl(path: Path) -> Iterator[tuple[int, Callable[[], str], Callable[[], Any]]]:
     with open(path, "rb") as lines:
         for number, line in enumerate(lines, 1):
             if line.strip():
-                yield number, (lambda t=line: t.decode("utf-8", "replace").rstrip("\n")), (lambda t=line: _loads(t.decode("utf-8-sig")))  # type: ignore[misc]
+                yield number, partial(_decoded, line), partial(_loads_bytes, line)
 
 
 def _loads(text: str) -> Any:
-    """JSON, strictly: what could not be written again (NaN, infinities, lone surrogates) or is nested beyond reason raises `ValueError`."""
+    """JSON, strictly: what could not be written again (NaN, infinities, lone surrogates) or is nested beyond
+    reason raises `ValueError`.
+    """
     try:
         return from_json(text, allow_inf_nan=False)
     except ValueError:
@@ -333,7 +366,11 @@ def _constant(text: str) -> Any:
 
 
 def _parquet(
-    path: Path, row_type: type[BaseModel], rows: range | None, without: Collection[str], keep_row: Callable[[dict[str, Any]], bool] | None
+    path: Path,
+    row_type: type[BaseModel],
+    rows: range | None,
+    without: Collection[str],
+    keep_row: Callable[[dict[str, Any]], bool] | None,
 ) -> Iterator[tuple[int, Callable[[], str], Callable[[], Any]]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -341,22 +378,39 @@ def _parquet(
     try:
         file = pq.ParquetFile(path)
     except (pa.ArrowInvalid, OSError) as error:
-        raise ValueError(f"{path} is not a readable Parquet file ({error}); delete it and run the stage again") from None
-    nested = {name: _nested(field.annotation) for name, field in row_type.model_fields.items() if _arrow(field.annotation) is None}
+        raise ValueError(
+            f"{path} is not a readable Parquet file ({error}); delete it and run the stage again"
+        ) from None
+    nested = {
+        name: _nested(field.annotation)
+        for name, field in row_type.model_fields.items()
+        if _arrow(field.annotation) is None
+    }
     keep = set(row_type.model_fields) - set(without)
     known: dict[str, dict[str, str]] = {k: {} for k in keep}
     first = 0
-    for batch in file.iter_batches(batch_size=1024, columns=[c for c in file.schema_arrow.names if c not in without]):
+    for batch in file.iter_batches(
+        batch_size=1024, columns=[c for c in file.schema_arrow.names if c not in without]
+    ):
         here = range(first, first + len(batch))
         wanted = here if rows is None else range(max(here.start, rows.start), min(here.stop, rows.stop))
         first = here.stop
-        for number, record in enumerate(batch.slice(wanted.start - here.start, len(wanted)).to_pylist() if wanted else (), wanted.start + 1):
+        for number, record in enumerate(
+            batch.slice(wanted.start - here.start, len(wanted)).to_pylist() if wanted else (),
+            wanted.start + 1,
+        ):
             if keep_row is not None and not keep_row(record):
                 continue
 
             def load(record: dict[str, Any] = record) -> dict[str, Any]:
                 return {
-                    k: nested[k](v) if k in nested and v is not None else _one_of(known[k], v) if isinstance(v, str) else v
+                    k: (
+                        nested[k](v)
+                        if k in nested and v is not None
+                        else _one_of(known[k], v)
+                        if isinstance(v, str)
+                        else v
+                    )
                     for k, v in record.items()
                     if k in keep
                 }
@@ -370,9 +424,13 @@ def _one_of(known: dict[str, str], text: str) -> str:
 
 
 def _nested(annotation: Any) -> Callable[[str], Any]:
-    """What reads a nested value from its JSON text. Rows that hold the same models, as samples do their tools, share them: half the memory."""
+    """What reads a nested value from its JSON text. Rows that hold the same models, as samples do their
+    tools, share them: half the memory.
+    """
     args = typing.get_args(annotation)
-    if typing.get_origin(annotation) is not tuple or not (isinstance(args[0], type) and issubclass(args[0], BaseModel)):
+    if typing.get_origin(annotation) is not tuple or not (
+        isinstance(args[0], type) and issubclass(args[0], BaseModel)
+    ):
         return _loads
     validate = TypeAdapter[Any](annotation).validate_python
 

@@ -1,7 +1,8 @@
 """Parse, render, match and diagnose tool calls: the one parser and the one matcher of the project.
 
-The wire form is Hermes': each call is `<tool_call>` + a JSON object with exactly `name` and `arguments` + `</tool_call>`.
-Data, reward, probe and evaluation all go through `parse` and `match`; nothing here ever evaluates what a model wrote.
+The wire form is Hermes': each call is `<tool_call>` + a JSON object with exactly `name` and `arguments` +
+`</tool_call>`. Data, reward, probe and evaluation all go through `parse` and `match`; nothing here ever
+evaluates what a model wrote.
 """
 
 from __future__ import annotations
@@ -62,7 +63,10 @@ class Fault(Frozen):
         where = f"{self.tool}.{self.parameter}" if self.parameter else self.tool
         words = self.kind.replace("_", " ") + (f" at {where}" if where else "")
         if self.kind in ("wrong_value", "wrong_type"):
-            words += f": {json.dumps(self.got, ensure_ascii=False)} instead of {json.dumps(self.expected, ensure_ascii=False)}"
+            words += (
+                f": {json.dumps(self.got, ensure_ascii=False)} instead of"
+                f" {json.dumps(self.expected, ensure_ascii=False)}"
+            )
         elif self.kind in ("wrong_tool", "unknown_tool"):
             words += f": {self.got}"
         return words
@@ -98,9 +102,10 @@ _DEPTH = 100
 def parse(text: str, finish_reason: str = "stop") -> Answer:
     """Parse a completion into an `Answer`; never raises.
 
-    White space, several calls, text around the calls and `<think>` blocks are accepted. JSON is strict: duplicate keys, NaN, infinities, lone
-    surrogates and anything but one object with exactly `name` (string) and `arguments` (object) make the answer "unparsable". A completion cut at
-    the length limit (`finish_reason="length"`) is "truncated", whatever it holds.
+    White space, several calls, text around the calls and `<think>` blocks are accepted. JSON is strict:
+    duplicate keys, NaN, infinities, lone surrogates and anything but one object with exactly `name` (string)
+    and `arguments` (object) make the answer "unparsable". A completion cut at the length limit
+    (`finish_reason="length"`) is "truncated", whatever it holds.
     """
     if finish_reason == "length":
         return Answer(text=text.strip(), error="truncated", detail="cut at the length limit")
@@ -124,7 +129,11 @@ def parse(text: str, finish_reason: str = "stop") -> Answer:
             raise ValueError(f"a {CLOSE} without {OPEN}")
         return Answer(calls=tuple(calls), text=said)
     except (ValueError, RecursionError) as error:
-        return Answer(text=text.strip(), error="unparsable", detail=str(error).split("\n")[0][:300] or type(error).__name__)
+        return Answer(
+            text=text.strip(),
+            error="unparsable",
+            detail=str(error).split("\n")[0][:300] or type(error).__name__,
+        )
 
 
 def _end_of_leading_thought(text: str) -> int:
@@ -149,7 +158,9 @@ def _call(text: str, at: int) -> tuple[ToolCall, int]:
 
 
 def strict_json(text: str) -> Any:
-    """A JSON value by the rules of `parse`: no key twice, no NaN or infinity, no lone surrogates, at most 100 deep. Raises `ValueError`."""
+    """A JSON value by the rules of `parse`: no key twice, no NaN or infinity, no lone surrogates, at most 100
+    deep. Raises `ValueError`.
+    """
     try:
         value = _DECODER.decode(text)
         if _depth(value) > _DEPTH:
@@ -170,7 +181,10 @@ def _depth(value: Any) -> int:
 
 def render_calls(calls: Iterable[ToolCall]) -> str:
     """Calls in the wire form, arguments in the order given: what a policy is trained to write."""
-    return "\n".join(f"{OPEN}\n{json.dumps({'name': c.name, 'arguments': c.arguments}, ensure_ascii=False)}\n{CLOSE}" for c in calls)
+    return "\n".join(
+        f"{OPEN}\n{json.dumps({'name': c.name, 'arguments': c.arguments}, ensure_ascii=False)}\n{CLOSE}"
+        for c in calls
+    )
 
 
 def render_answer(answer: Label | Answer) -> str:
@@ -202,7 +216,10 @@ def chat(messages: Sequence[Message]) -> list[dict[str, Any]]:
         if m.name:
             turn["name"] = m.name
         if m.tool_calls:
-            turn["tool_calls"] = [{"type": "function", "function": {"name": c.name, "arguments": c.arguments}} for c in m.tool_calls]
+            turn["tool_calls"] = [
+                {"type": "function", "function": {"name": c.name, "arguments": c.arguments}}
+                for c in m.tool_calls
+            ]
         out.append(turn)
     return out
 
@@ -223,7 +240,8 @@ def render_turns(turns: Sequence[dict[str, Any]], schemas: Sequence[dict[str, An
 
 
 def marker_places(text: str) -> dict[int, str]:
-    """Place -> `<tool_call>` or `</tool_call>`, where these mark up a call; those in its arguments are left out.
+    """Place -> `<tool_call>` or `</tool_call>`, where these mark up a call; those in its arguments are left
+    out.
 
     From a call on that cannot be read every one counts as markup.
     """
@@ -246,7 +264,9 @@ def marker_places(text: str) -> dict[int, str]:
 
 
 def canonical(value: Any) -> str:
-    """A text that is equal for equal JSON values: key order ignored, array order kept, booleans apart from integers, 1 equal to 1.0."""
+    """A text that is equal for equal JSON values: key order ignored, array order kept, booleans apart from
+    integers, 1 equal to 1.0.
+    """
     return json.dumps(_integral(value), sort_keys=True, separators=(",", ":"))
 
 
@@ -271,16 +291,22 @@ class MatchOptions(NamedTuple):
     ignore_defaults: bool = False
     """An argument that equals its schema's default counts as not given."""
     loose_strings: bool = False
-    """Strings compare after lower-casing and dropping the characters ` ,./-_*^` and quotes, as BFCL's checker does."""
+    """Strings compare after lower-casing and dropping the characters ` ,./-_*^` and quotes, as BFCL's checker
+    does.
+    """
 
 
 STRICT = MatchOptions()
 
 
-def match(a: Answer | Label, b: Answer | Label, options: MatchOptions = STRICT, tools: Sequence[Tool] = ()) -> bool:
-    """ToolMatch: the two answers hold the same multiset of calls. An answer that did not parse matches nothing, not even itself.
+def match(
+    a: Answer | Label, b: Answer | Label, options: MatchOptions = STRICT, tools: Sequence[Tool] = ()
+) -> bool:
+    """ToolMatch: the two answers hold the same multiset of calls. An answer that did not parse matches
+    nothing, not even itself.
 
-    Symmetric. `tools` is needed for `ignore_defaults`. Plain replies match each other here; what a reply must say is `grade`'s business.
+    Symmetric. `tools` is needed for `ignore_defaults`. Plain replies match each other here; what a reply must
+    say is `grade`'s business.
     """
     if (isinstance(a, Answer) and a.error) or (isinstance(b, Answer) and b.error):
         return False
@@ -364,13 +390,17 @@ class Grade(NamedTuple):
     """How a prediction stands against a label."""
 
     correct: bool
-    """Matched, and a plain reply says what it must. This is the reward, the probe's `mastered` and the evaluation's hit."""
+    """Matched, and a plain reply says what it must. This is the reward, the probe's `mastered` and the
+    evaluation's hit.
+    """
     match: bool
     faults: tuple[Fault, ...]
 
 
 def grade(prediction: Answer, label: Label, tools: Sequence[Tool] = ()) -> Grade:
-    """Match and diagnose in one; never raises. Reward r in {0, 1} is `float(grade(...).correct)` (LoopTool, section 3.2)."""
+    """Match and diagnose in one; never raises. Reward r in {0, 1} is `float(grade(...).correct)` (LoopTool,
+    section 3.2).
+    """
     matched = match(prediction, label)
     if not matched:
         return Grade(False, False, diagnose(prediction, label, tools))
@@ -379,7 +409,9 @@ def grade(prediction: Answer, label: Label, tools: Sequence[Tool] = ()) -> Grade
 
 
 def reply_fault(text: str, label: Label) -> Fault | None:
-    """Why a plain reply does not do: empty, a call in disguise, not a question where one is due, or not saying what it must; None if it does."""
+    """Why a plain reply does not do: empty, a call in disguise, not a question where one is due, or not
+    saying what it must; None if it does.
+    """
     said = text.lower()
     if not said.strip():
         return Fault(kind="wrong_reply", expected="something said", got="")
@@ -393,8 +425,12 @@ def reply_fault(text: str, label: Label) -> Fault | None:
     return None
 
 
-def diagnose(prediction: Answer | Label, label: Answer | Label, tools: Sequence[Tool] = ()) -> tuple[Fault, ...]:
-    """Every difference between prediction and label, most telling first; empty exactly where they match. Never raises."""
+def diagnose(
+    prediction: Answer | Label, label: Answer | Label, tools: Sequence[Tool] = ()
+) -> tuple[Fault, ...]:
+    """Every difference between prediction and label, most telling first; empty exactly where they match.
+    Never raises.
+    """
     if isinstance(prediction, Answer) and prediction.error:
         return (Fault(kind=prediction.error, got=prediction.detail),)
     if isinstance(label, Answer) and label.error:
@@ -402,15 +438,31 @@ def diagnose(prediction: Answer | Label, label: Answer | Label, tools: Sequence[
     if match(prediction, label):
         return ()
     if not prediction.calls:
-        return (Fault(kind="should_have_called", tool=label.calls[0].name, expected=[c.name for c in label.calls]),)
+        return (
+            Fault(
+                kind="should_have_called", tool=label.calls[0].name, expected=[c.name for c in label.calls]
+            ),
+        )
     if not label.calls:
-        return (Fault(kind="should_have_declined", tool=prediction.calls[0].name, got=[c.name for c in prediction.calls]),)
+        return (
+            Fault(
+                kind="should_have_declined",
+                tool=prediction.calls[0].name,
+                got=[c.name for c in prediction.calls],
+            ),
+        )
     known = {t.name: t for t in tools}
     faults: list[Fault] = []
     for want, got in align(label.calls, prediction.calls):
         if want is None and got is not None:
             unknown = bool(known) and got.name not in known
-            faults.append(Fault(kind="unknown_tool" if unknown else "extra_call", tool=got.name, got=got.name if unknown else dict(got.arguments)))
+            faults.append(
+                Fault(
+                    kind="unknown_tool" if unknown else "extra_call",
+                    tool=got.name,
+                    got=got.name if unknown else dict(got.arguments),
+                )
+            )
         elif got is None and want is not None:
             faults.append(Fault(kind="missing_call", tool=want.name, expected=dict(want.arguments)))
         elif want is not None and got is not None:
@@ -422,20 +474,30 @@ def diagnose(prediction: Answer | Label, label: Answer | Label, tools: Sequence[
     return tuple(faults)
 
 
-def align(label: Sequence[ToolCall], prediction: Sequence[ToolCall]) -> list[tuple[ToolCall | None, ToolCall | None]]:
-    """Pair the label's calls with the prediction's: equal ones first, then the same tool with most arguments in common, then what is left in order.
+def align(
+    label: Sequence[ToolCall], prediction: Sequence[ToolCall]
+) -> list[tuple[ToolCall | None, ToolCall | None]]:
+    """Pair the label's calls with the prediction's: equal ones first, then the same tool with most arguments
+    in common, then what is left in order.
 
     Pairs come in the label's order; a side without partner is None.
     """
     free = dict.fromkeys(range(len(prediction)))
     partner: dict[int, int] = {}
-    wants, gots = ([{k: canonical(v) for k, v in c.arguments.items()} for c in calls] for calls in (label, prediction))
+    wants, gots = (
+        [{k: canonical(v) for k, v in c.arguments.items()} for c in calls] for calls in (label, prediction)
+    )
 
     def unlike(i: int, j: int) -> float:
         w, g = wants[i], gots[j]
         return -len(w.items() & g.items()) / len(w.keys() | g.keys()) if w or g else -1.0
 
-    same_tool = [(unlike(i, j), i, j) for i, w in enumerate(label) for j, g in enumerate(prediction) if w.name == g.name]
+    same_tool = [
+        (unlike(i, j), i, j)
+        for i, w in enumerate(label)
+        for j, g in enumerate(prediction)
+        if w.name == g.name
+    ]
     for _, i, j in sorted(same_tool):
         if i not in partner and j in free:
             partner[i] = j

@@ -9,7 +9,8 @@
 | `verl` | `data_source`, `prompt`, `ability`, `reward_model`, `extra_info`: `docs/verl.md` |
 | `looptool` | our own rows |
 
-`read` finds the form out. A dialogue gives one sample for each assistant turn; a row that cannot be used is reported with its number and set aside.
+`read` finds the form out. A dialogue gives one sample for each assistant turn; a row that cannot be used is
+reported with its number and set aside.
 """
 
 from __future__ import annotations
@@ -39,27 +40,37 @@ Turn = tuple[str, str, tuple[ToolCall, ...], str | None]
 
 
 def read(path: str | Path, on_reject: OnReject | None = None, form: Form | None = None) -> Samples:
-    """The samples of a file (.jsonl, .json, .parquet) or of a folder that `datasets` has saved, in any of the forms.
+    """The samples of a file (.jsonl, .json, .parquet) or of a folder that `datasets` has saved, in any of the
+    forms.
 
-    `on_reject(row, raw, reason)` is called for each row that cannot be used, and the good ones are returned; without it the first such row raises
-    `ValueError` naming file, row and reason. Rows count from 1. What no row says is left open: a plain reply counts as right whatever it says.
+    `on_reject(row, raw, reason)` is called for each row that cannot be used, and the good ones are returned;
+    without it the first such row raises `ValueError` naming file, row and reason. Rows count from 1. What no
+    row says is left open: a plain reply counts as right whatever it says.
     """
     return Samples(_read(Path(path), on_reject, form))
 
 
 def convert(path: Path, out: Path, aside: Path, form: Form | None = None) -> tuple[int, int, str]:
-    """Write the samples of a file to `out` (.jsonl, .parquet) row by row, holding none, and the rows that cannot be used to `aside`.
+    """Write the samples of a file to `out` (.jsonl, .parquet) row by row, holding none, and the rows that
+    cannot be used to `aside`.
 
-    Returns how many samples and rejected rows there are, and the first of these in words; `aside` is not made where there are none.
+    Returns how many samples and rejected rows there are, and the first of these in words; `aside` is not made
+    where there are none.
     """
     count, bad, first = 0, 0, ""
-    with atomic(aside) as unfinished, open(unfinished, "w", encoding="utf-8", errors="backslashreplace") as lines:
+    with (
+        atomic(aside) as unfinished,
+        open(unfinished, "w", encoding="utf-8", errors="backslashreplace") as lines,
+    ):
 
         def set_aside(row: int, raw: str, reason: str) -> None:
             nonlocal bad, first
             first = first or f"row {row}: {reason}"
             bad += 1
-            lines.write(json.dumps({"file": str(path), "row": row, "reason": reason, "raw": raw}, ensure_ascii=False) + "\n")
+            lines.write(
+                json.dumps({"file": str(path), "row": row, "reason": reason, "raw": raw}, ensure_ascii=False)
+                + "\n"
+            )
 
         def counted() -> Iterator[Sample]:
             nonlocal count
@@ -80,11 +91,20 @@ def _read(path: Path, on_reject: OnReject | None, form: Form | None) -> Iterator
             if isinstance(row, Exception):
                 raise ValueError(str(row))
             samples = list(_samples(row, form or form_of(row), f"file:{path.name}"))
-            wrong = [f"{c.name}: {c.detail}" for s in samples for c in check_sample(s) if not c.passed and c.name != "grounding"]
+            wrong = [
+                f"{c.name}: {c.detail}"
+                for s in samples
+                for c in check_sample(s)
+                if not c.passed and c.name != "grounding"
+            ]
             if wrong or not samples:
                 raise ValueError(wrong[0] if wrong else "it holds no assistant turn to learn from")
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            reason = f"{type(error).__name__}: {error}" if isinstance(error, KeyError | AttributeError) else str(error)
+            reason = (
+                f"{type(error).__name__}: {error}"
+                if isinstance(error, KeyError | AttributeError)
+                else str(error)
+            )
             if on_reject is None:
                 raise ValueError(f"{path}, row {number}: {reason}") from None
             on_reject(number, raw, reason)
@@ -127,7 +147,9 @@ def _rows(path: Path) -> Iterator[tuple[int, str, Any]]:
     if path.is_dir():
         files = sorted(f for f in path.glob("**/*.arrow") if not f.name.startswith("cache-"))
         if not files:
-            raise ValueError(f"{path} holds no .arrow file: give a folder written by `datasets` (save_to_disk), or a file")
+            raise ValueError(
+                f"{path} holds no .arrow file: give a folder written by `datasets` (save_to_disk), or a file"
+            )
         yield from _table_rows(_arrow_tables(files))
     elif path.suffix == ".parquet":
         import pyarrow.parquet as pq
@@ -137,11 +159,17 @@ def _rows(path: Path) -> Iterator[tuple[int, str, Any]]:
         with open(path, "rb") as lines:
             for number, line in enumerate(lines, 1):
                 if line.strip():
-                    yield number, line.decode("utf-8", "replace").strip(), _loaded(line.decode("utf-8-sig", "replace"))
+                    yield (
+                        number,
+                        line.decode("utf-8", "replace").strip(),
+                        _loaded(line.decode("utf-8-sig", "replace")),
+                    )
     else:
         document = _loaded(path.read_text(encoding="utf-8-sig"))
         if not isinstance(document, list):
-            raise ValueError(f"{path} is no JSON list ({document}); a file with one row a line is to end in .jsonl")
+            raise ValueError(
+                f"{path} is no JSON list ({document}); a file with one row a line is to end in .jsonl"
+            )
         for number, row in enumerate(document, 1):
             yield number, json.dumps(row, ensure_ascii=False), row
 
@@ -177,7 +205,11 @@ def _json(value: Any) -> Any:
 def _samples(row: Mapping[str, Any], form: Form, source: str) -> Iterator[Sample]:
     if form == "looptool":
         names = set(Sample.model_fields)
-        nested = {k: _json(v) if k in ("tools", "messages", "label", "meta") else v for k, v in row.items() if k in names and v is not None}
+        nested = {
+            k: _json(v) if k in ("tools", "messages", "label", "meta") else v
+            for k, v in row.items()
+            if k in names and v is not None
+        }
         yield Sample.model_validate(nested)
     elif form == "verl":
         yield _from_verl(row, source)
@@ -188,7 +220,9 @@ def _samples(row: Mapping[str, Any], form: Form, source: str) -> Iterator[Sample
             raise ValueError("`query` must be text and `answers` a list with at least one call")
         yield _sample(tools, [("user", row["query"], (), None)], Label(calls=calls), source)
     else:
-        tools, turns = {"openai": _from_openai, "sharegpt": _from_sharegpt, "hermes": _from_sharegpt}[form](row)
+        tools, turns = {"openai": _from_openai, "sharegpt": _from_sharegpt, "hermes": _from_sharegpt}[form](
+            row
+        )
         yield from _each_turn(tools, turns, source)
 
 
@@ -200,7 +234,9 @@ def _each_turn(tools: tuple[Tool, ...], turns: list[Turn], source: str) -> Itera
 
 def _sample(tools: tuple[Tool, ...], turns: Iterable[Turn], label: Label, source: str) -> Sample:
     messages = tuple(Message(role=r, content=c, tool_calls=calls, name=n) for r, c, calls, n in turns)  # type: ignore[arg-type]
-    return Sample(tools=tools, messages=messages, label=label, kind="call" if label.calls else "reply", source=source)
+    return Sample(
+        tools=tools, messages=messages, label=label, kind="call" if label.calls else "reply", source=source
+    )
 
 
 def _tools(value: Any) -> tuple[Tool, ...]:
@@ -210,15 +246,26 @@ def _tools(value: Any) -> tuple[Tool, ...]:
 
 @lru_cache(4096)
 def _tool(text: str) -> Tool:
-    """A tool given as JSON text. Rows share their tools, and checking a schema takes longer than all else of a row."""
+    """A tool given as JSON text. Rows share their tools, and checking a schema takes longer than all else of
+    a row.
+    """
     item = json.loads(text)
     function = item.get("function", item) if isinstance(item, Mapping) else None
     if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
         raise ValueError(f"a tool is an object with a name, not {str(item)[:60]!r}")
     parameters = _json(function.get("parameters"))
-    if isinstance(parameters, Mapping) and parameters and "properties" not in parameters and parameters.get("type") != "object":
+    if (
+        isinstance(parameters, Mapping)
+        and parameters
+        and "properties" not in parameters
+        and parameters.get("type") != "object"
+    ):
         parameters = _flat(parameters)
-    return Tool(name=function["name"], description=function.get("description") or "", parameters=plain_parameters(_without_none(parameters)))
+    return Tool(
+        name=function["name"],
+        description=function.get("description") or "",
+        parameters=plain_parameters(_without_none(parameters)),
+    )
 
 
 _PYTHON_TYPES = {
@@ -227,18 +274,25 @@ _PYTHON_TYPES = {
 
 
 def _flat(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """xLAM's parameters (name -> type in Python's words, description, default) as JSON Schema; those with a default are optional."""
+    """xLAM's parameters (name -> type in Python's words, description, default) as JSON Schema; those with a
+    default are optional.
+    """
     properties, required = {}, []
     for name, p in parameters.items():
         p = p if isinstance(p, Mapping) else {"type": str(p)}
         kind, _, more = str(p.get("type") or "").partition(",")
         base, _, inner = kind.strip().rstrip("]").partition("[")
         schema: dict[str, Any] = {}
-        if known := _PYTHON_TYPES.get(base.strip().lower(), base.strip().lower() if base.strip().lower() in _PYTHON_TYPES.values() else ""):
+        if known := _PYTHON_TYPES.get(
+            base.strip().lower(),
+            base.strip().lower() if base.strip().lower() in _PYTHON_TYPES.values() else "",
+        ):
             schema["type"] = known
         if known == "array" and (each := _PYTHON_TYPES.get(inner.strip().lower())):
             schema["items"] = {"type": each}
-        schema |= {k: p[k] for k in ("description", "enum") if p.get(k)} | ({"default": p["default"]} if p.get("default") not in (None, "") else {})
+        schema |= {k: p[k] for k in ("description", "enum") if p.get(k)} | (
+            {"default": p["default"]} if p.get("default") not in (None, "") else {}
+        )
         properties[name] = schema
         if "optional" not in more and "default" not in p:
             required.append(name)
@@ -286,9 +340,14 @@ def _from_sharegpt(row: Mapping[str, Any]) -> tuple[tuple[Tool, ...], list[Turn]
     tools = _tools(row.get("tools"))
     turns: list[Turn] = [("system", str(row["system"]), (), None)] if row.get("system") else []
     for turn in _json(row["conversations"]):
-        role, text = _ROLES.get(str(turn.get("from") or turn.get("role"))), turn.get("value", turn.get("content"))
+        role, text = (
+            _ROLES.get(str(turn.get("from") or turn.get("role"))),
+            turn.get("value", turn.get("content")),
+        )
         if role is None or not isinstance(text, str):
-            raise ValueError(f"a turn has `from` ({', '.join(_ROLES)}) and a text `value`, not {str(turn)[:80]!r}")
+            raise ValueError(
+                f"a turn has `from` ({', '.join(_ROLES)}) and a text `value`, not {str(turn)[:80]!r}"
+            )
         calls: tuple[ToolCall, ...] = ()
         if turn.get("from") == "function_call":
             value = _json(text)
@@ -315,12 +374,18 @@ _OWN_LEAD = "You can call these functions."
 
 
 def _listed_tools(text: str) -> tuple[tuple[Tool, ...], str]:
-    """The tools of a `<tools>` block, and what our own system turns say after it; what others say around it explains the form of calls."""
+    """The tools of a `<tools>` block, and what our own system turns say after it; what others say around it
+    explains the form of calls.
+    """
     start, end = text.rfind("<tools>"), text.rfind("</tools>")
     if not 0 <= start < end:
         return (), text
     body = text[start + 7 : end].strip()
-    items = strict_json(body) if body.startswith("[") else [strict_json(line) for line in body.splitlines() if line.strip()]
+    items = (
+        strict_json(body)
+        if body.startswith("[")
+        else [strict_json(line) for line in body.splitlines() if line.strip()]
+    )
     return _tools(items), text[end + 8 :].strip() if text.startswith(_OWN_LEAD) else ""
 
 
@@ -333,7 +398,8 @@ def _from_verl(row: Mapping[str, Any], source: str) -> Sample:
     extra = row.get("extra_info") or {}
     if not extra.get("sample"):
         raise ValueError(
-            "`extra_info.sample` is missing: only files that this package wrote can be read back, for a prompt alone does not tell its tools"
+            "`extra_info.sample` is missing: only files that this package wrote can be read back, for a"
+            " prompt alone does not tell its tools"
         )
     sample = Sample.model_validate(strict_json(extra["sample"]))
     label = Label.model_validate(strict_json(row["reward_model"]["ground_truth"]))
@@ -344,10 +410,12 @@ def _from_verl(row: Mapping[str, Any], source: str) -> Sample:
 
 
 def write(samples: Iterable[Sample], path: str | Path, form: Form) -> Path:
-    """Write samples in one of the forms; the file's ending chooses JSON lines (.jsonl), a JSON list (.json) or Parquet. Returns the path.
+    """Write samples in one of the forms; the file's ending chooses JSON lines (.jsonl), a JSON list (.json)
+    or Parquet. Returns the path.
 
-    A folder (no ending) is written by `datasets` (`save_to_disk`). What other forms have no place for is lost: split, origin, and what a plain reply
-    must say; `looptool` and `verl` keep all. Raises `ValueError` where a sample does not fit the form, naming it.
+    A folder (no ending) is written by `datasets` (`save_to_disk`). What other forms have no place for is
+    lost: split, origin, and what a plain reply must say; `looptool` and `verl` keep all. Raises `ValueError`
+    where a sample does not fit the form, naming it.
     """
     path, samples = Path(path), Samples(samples)
     if form == "looptool" and path.suffix in (".jsonl", ".parquet"):
@@ -356,7 +424,14 @@ def write(samples: Iterable[Sample], path: str | Path, form: Form) -> Path:
     if path.suffix in (".jsonl", ".json"):
         with atomic(path) as tmp:
             lines = [json.dumps(r, ensure_ascii=False) for r in rows]
-            tmp.write_text("\n".join(lines) + "\n" if path.suffix == ".jsonl" else json.dumps(rows, ensure_ascii=False, indent=1), encoding="utf-8")
+            tmp.write_text(
+                (
+                    "\n".join(lines) + "\n"
+                    if path.suffix == ".jsonl"
+                    else json.dumps(rows, ensure_ascii=False, indent=1)
+                ),
+                encoding="utf-8",
+            )
         return path
     import pyarrow as pa
 
@@ -389,4 +464,7 @@ def fitting(samples: Iterable[Sample], form: Form) -> tuple[Samples, list[str]]:
 
 def _as_text(row: Mapping[str, Any]) -> dict[str, Any]:
     """Nested values as JSON text: the columns of a table have one type each, and arguments have any."""
-    return {k: v if isinstance(v, str | int | float | None) else json.dumps(v, ensure_ascii=False) for k, v in row.items()}
+    return {
+        k: v if isinstance(v, str | int | float | None) else json.dumps(v, ensure_ascii=False)
+        for k, v in row.items()
+    }

@@ -1,4 +1,6 @@
-"""Samples as rows of the forms in which others keep tool-calling data; `formats` describes the forms and reads them."""
+"""Samples as rows of the forms in which others keep tool-calling data; `formats` describes the forms and
+reads them.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +14,23 @@ from looptool_kit.core.toolcalls import render_calls, render_prompt, tool_schema
 
 def to_row(sample: Sample, form: str, index: int = 0) -> dict[str, Any]:
     """One sample as a row of that form."""
-    makers: dict[str, Callable[[Sample], dict[str, Any]]] = {"openai": _to_openai, "sharegpt": _to_sharegpt, "hermes": _to_hermes, "xlam": _to_xlam}
+    makers: dict[str, Callable[[Sample], dict[str, Any]]] = {
+        "openai": _to_openai,
+        "sharegpt": _to_sharegpt,
+        "hermes": _to_hermes,
+        "xlam": _to_xlam,
+    }
     if form == "looptool":
         return sample.model_dump(mode="json")
     return _to_verl(sample, index) if form == "verl" else makers[form](sample)
 
 
 def _turns(sample: Sample) -> list[Message]:
-    answer = Message(role="assistant", content="" if sample.label.calls else sample.label.reply, tool_calls=sample.label.calls)
+    answer = Message(
+        role="assistant",
+        content="" if sample.label.calls else sample.label.reply,
+        tool_calls=sample.label.calls,
+    )
     return [*sample.messages, answer]
 
 
@@ -32,11 +43,17 @@ def _to_openai(sample: Sample) -> dict[str, Any]:
             waiting = [(f"call_{count + i}", c.name) for i, c in enumerate(m.tool_calls)]
             count += len(waiting)
             turn["tool_calls"] = [
-                {"id": i, "type": "function", "function": {"name": c.name, "arguments": json.dumps(c.arguments, ensure_ascii=False)}}
+                {
+                    "id": i,
+                    "type": "function",
+                    "function": {"name": c.name, "arguments": json.dumps(c.arguments, ensure_ascii=False)},
+                }
                 for (i, _), c in zip(waiting, m.tool_calls, strict=True)
             ]
         elif m.role == "tool":
-            own = next((w for w in waiting if w[1] == m.name), waiting[0] if waiting else (f"call_{count}", ""))
+            own = next(
+                (w for w in waiting if w[1] == m.name), waiting[0] if waiting else (f"call_{count}", "")
+            )
             waiting = [w for w in waiting if w != own]
             turn |= {"tool_call_id": own[0]} | ({"name": m.name} if m.name else {})
         messages.append(turn)
@@ -50,9 +67,17 @@ def _to_sharegpt(sample: Sample) -> dict[str, Any]:
             system = m.content
         elif m.tool_calls:
             if m.content:
-                raise ValueError(f"sample {sample.id}: a turn with words and calls has no place in sharegpt; take openai or hermes")
+                raise ValueError(
+                    f"sample {sample.id}: a turn with words and calls has no place in sharegpt; take openai"
+                    " or hermes"
+                )
             calls = [c.model_dump() for c in m.tool_calls]
-            turns.append({"from": "function_call", "value": json.dumps(calls if len(calls) > 1 else calls[0], ensure_ascii=False)})
+            turns.append(
+                {
+                    "from": "function_call",
+                    "value": json.dumps(calls if len(calls) > 1 else calls[0], ensure_ascii=False),
+                }
+            )
         elif m.role == "tool" and turns and turns[-1]["from"] == "observation":
             turns[-1]["value"] += _response(m.content)
         else:
@@ -82,9 +107,15 @@ def _to_hermes(sample: Sample) -> dict[str, Any]:
 
 def _to_xlam(sample: Sample) -> dict[str, Any]:
     if [m.role for m in sample.messages if m.role != "system"] != ["user"] or not sample.label.calls:
-        raise ValueError(f"sample {sample.id} ({sample.kind or 'unnamed'}) is no single request answered by calls, and xlam holds nothing else")
+        raise ValueError(
+            f"sample {sample.id} ({sample.kind or 'unnamed'}) is no single request answered by calls, and"
+            " xlam holds nothing else"
+        )
     if sample.messages[0].role == "system":
-        raise ValueError(f"sample {sample.id} has a system message, for which xlam has no place; take openai, sharegpt or hermes")
+        raise ValueError(
+            f"sample {sample.id} has a system message, for which xlam has no place; take openai, sharegpt or"
+            " hermes"
+        )
     answers = [c.model_dump() for c in sample.label.calls]
     return {
         "query": sample.request,
@@ -94,24 +125,39 @@ def _to_xlam(sample: Sample) -> dict[str, Any]:
 
 
 def _to_verl(sample: Sample, index: int) -> dict[str, Any]:
-    """A row for verl's RL trainers: tools and earlier calls are written into the turns' text, for verl hands every row the same tools or none."""
+    """A row for verl's RL trainers: tools and earlier calls are written into the turns' text, for verl hands
+    every row the same tools or none.
+    """
     return {
         "data_source": "looptool",
         "prompt": plain_turns(sample),
         "ability": "tool_calling",
         "reward_model": {"style": "rule", "ground_truth": sample.label.model_dump_json()},
-        "extra_info": {"split": sample.split, "index": index, "sample_id": sample.id, "kind": sample.kind, "sample": sample.model_dump_json()},
+        "extra_info": {
+            "split": sample.split,
+            "index": index,
+            "sample_id": sample.id,
+            "kind": sample.kind,
+            "sample": sample.model_dump_json(),
+        },
     }
 
 
 def plain_turns(sample: Sample) -> list[dict[str, str]]:
-    """The context as role / content turns only: a plain ChatML template renders them to the very bytes of `toolcalls.render_prompt`."""
+    """The context as role / content turns only: a plain ChatML template renders them to the very bytes of
+    `toolcalls.render_prompt`.
+    """
     turns = [{"role": "system", "content": system}] if (system := _system_text(sample)) else []
     for m in sample.messages[_has_system(sample) :]:
         if m.role == "tool":
             turns.append({"role": "user", "content": _response(m.content)})
         else:
-            turns.append({"role": m.role, "content": "\n".join(p for p in (m.content, render_calls(m.tool_calls)) if p)})
+            turns.append(
+                {
+                    "role": m.role,
+                    "content": "\n".join(p for p in (m.content, render_calls(m.tool_calls)) if p),
+                }
+            )
     return turns
 
 

@@ -15,13 +15,17 @@ class ErrorSeed(NamedTuple):
     """A row of D_ES = D_PW + D_LR (LoopTool, section 3.5)."""
 
     sample: Sample
-    """The sample under the label that stands: for LABEL_WRONG a new sample whose parent is the one that was probed."""
+    """The sample under the label that stands: for LABEL_WRONG a new sample whose parent is the one that was
+    probed.
+    """
     probe: Probe
     verdict: Verdict
 
 
 def with_decisions(verdicts: Verdicts, decisions: dict[str, Decision]) -> Verdicts:
-    """The verdicts with a person's in place of the judge's. A decision's value is a verdict name, or {"verdict": ..., "label": {...}}."""
+    """The verdicts with a person's in place of the judge's. A decision's value is a verdict name, or
+    {"verdict": ..., "label": {...}}.
+    """
     out = []
     for verdict in verdicts:
         decision = decisions.get(verdict.sample_id)
@@ -39,15 +43,19 @@ def with_decisions(verdicts: Verdicts, decisions: dict[str, Decision]) -> Verdic
         if "label" in value:
             changes["label"] = Label.model_validate(value["label"])
         elif changes["verdict"] != verdict.verdict:
-            changes["label"] = None  # what stood after the judge's verdict; after LABEL_WRONG the prediction stands
+            changes["label"] = (
+                None  # what stood after the judge's verdict; after LABEL_WRONG the prediction stands
+            )
         out.append(Verdict.model_validate(verdict.model_dump() | changes))
     return Verdicts(out)
 
 
 def error_seeds(samples: Samples, probes: Probes, verdicts: Verdicts) -> list[ErrorSeed]:
-    """D_ES in the dataset's order: PRED_WRONG rows as they are, LABEL_WRONG rows under the prediction (or under the label a person gave).
+    """D_ES in the dataset's order: PRED_WRONG rows as they are, LABEL_WRONG rows under the prediction (or
+    under the label a person gave).
 
-    A seed's probe says what went wrong in it. Where the prediction became the label, that is the old label, so it stands in the prediction's place.
+    A seed's probe says what went wrong in it. Where the prediction became the label, that is the old label,
+    so it stands in the prediction's place.
     """
     rows, probed = samples.by_id(), {p.sample_id: p for p in probes}
     seeds = []
@@ -56,8 +64,12 @@ def error_seeds(samples: Samples, probes: Probes, verdicts: Verdicts) -> list[Er
         if verdict.verdict == "PRED_WRONG":
             seeds.append(ErrorSeed(sample, probe, verdict))
         elif verdict.verdict == "LABEL_WRONG":
-            label = verdict.label or Label(calls=probe.answer.calls, reply="" if probe.answer.calls else probe.answer.text)
-            changed = sample.relabelled(label, iteration=verdict.iteration, strategy=f"judges.{verdict.judge}")
+            label = verdict.label or Label(
+                calls=probe.answer.calls, reply="" if probe.answer.calls else probe.answer.text
+            )
+            changed = sample.relabelled(
+                label, iteration=verdict.iteration, strategy=f"judges.{verdict.judge}"
+            )
             wrong, graded = probe.answer, grade(probe.answer, label, sample.tools)
             if graded.correct:
                 wrong = Answer.of(sample.label)
@@ -68,16 +80,22 @@ def error_seeds(samples: Samples, probes: Probes, verdicts: Verdicts) -> list[Er
 
 
 def chosen(expanded: Iterable[Expansion], decisions: Mapping[str, Decision]) -> list[Expansion]:
-    """The candidates that a dataset takes: the accepted ones, unless a person (decisions by child id) accepted, rejected or edited them.
+    """The candidates that a dataset takes: the accepted ones, unless a person (decisions by child id)
+    accepted, rejected or edited them.
 
-    An edited sample stands in its candidate's place: new id, the candidate's parent, strategy `person`. Raises `RunError` where it is no sample.
+    An edited sample stands in its candidate's place: new id, the candidate's parent, strategy `person`.
+    Raises `RunError` where it is no sample.
     """
     out = []
     for child in expanded:
         decision = decisions.get(child.sample.id)
         value = decision.value if decision else None
         if isinstance(value, dict) and "edit" in value:
-            out.append(child.model_copy(update={"sample": _edited(child, value["edit"]), "strategy": "person", "accepted": True}))
+            out.append(
+                child.model_copy(
+                    update={"sample": _edited(child, value["edit"]), "strategy": "person", "accepted": True}
+                )
+            )
         elif value == "accept" or (child.accepted and value != "reject"):
             out.append(child.model_copy(update={"accepted": True}))
     return out
@@ -88,7 +106,14 @@ def _edited(child: Expansion, edit: Any) -> Sample:
         sample = Sample.model_validate(edit)
     except ValueError as error:
         raise RunError(
-            f"the edit of expansion {child.sample.id} in decisions.jsonl is not a sample ({error}). Take it back with "
-            f"run.decide('expansion', '{child.sample.id}', 'undo')."
+            f"the edit of expansion {child.sample.id} in decisions.jsonl is not a sample ({error}). Take it"
+            f" back with run.decide('expansion', '{child.sample.id}', 'undo')."
         ) from None
-    return sample.model_copy(update={"parent": child.sample.parent, "iteration": child.iteration, "source": "person", "strategy": "person"})
+    return sample.model_copy(
+        update={
+            "parent": child.sample.parent,
+            "iteration": child.iteration,
+            "source": "person",
+            "strategy": "person",
+        }
+    )

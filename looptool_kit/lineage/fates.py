@@ -1,4 +1,6 @@
-"""Where every sample of every dataset went: part of D_j, state, verdict, fate, part of D_{j+1} (LoopTool, section 3; method, section 2)."""
+"""Where every sample of every dataset went: part of D_j, state, verdict, fate, part of D_{j+1} (LoopTool,
+section 3; method, section 2).
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,10 @@ NAMES: dict[Stage, tuple[str, ...]] = {
     "fate": ("error seed", "relabelled", "HPPL", "kept unjudged", "discarded", "merged", "left out"),
     "new": ("children", "fresh seed", "from an earlier dataset"),
 }
-"""The names that occur in each stage. `merged`: goes on in a row that another sample had already become. `left out`: correct, and not taken for its
-perplexity. `new`: where rows of a dataset come from that were no samples of the one before."""
+"""The names that occur in each stage. `merged`: goes on in a row that another sample had already become.
+`left out`: correct, and not taken for its perplexity. `new`: where rows of a dataset come from that were no
+samples of the one before.
+"""
 T = TypeVar("T", bound=Table[Any])
 _KEPT = {"HPPL": "HPPL", "unjudged": "kept unjudged"}
 
@@ -49,17 +53,23 @@ class Fates(Table[Fate]):
 
 
 class Step(Frozen):
-    """A sample on its way from one node to the next. A node is named `D<j>/<stage>/<name>`, e.g. `D1/verdict/PRED_WRONG`; see `NAMES`."""
+    """A sample on its way from one node to the next. A node is named `D<j>/<stage>/<name>`, e.g.
+    `D1/verdict/PRED_WRONG`; see `NAMES`.
+    """
 
     iteration: int
-    """Of the dataset that has a row `sample_id`: a step into D_{j+1} is a row of D_{j+1}, where a relabelled sample has another id."""
+    """Of the dataset that has a row `sample_id`: a step into D_{j+1} is a row of D_{j+1}, where a relabelled
+    sample has another id.
+    """
     sample_id: str
     source: str
     target: str
 
 
 class Flows(Table[Step]):
-    """One row for each sample and step. Nodes of the stages state and verdict, and parts of datasets that were probed, let out what goes in."""
+    """One row for each sample and step. Nodes of the stages state and verdict, and parts of datasets that
+    were probed, let out what goes in.
+    """
 
     row_type = Step
 
@@ -72,7 +82,9 @@ def fates(run: Run) -> Fates:
 def flows(run: Run, known: Fates | None = None) -> Flows:
     """Every sample's steps from part to part; `known`: the run's fates, where they have been read already."""
     rows = known if known is not None else fates(run)
-    return Flows(step for j in run.iterations for step in _steps(run, j, [r for r in rows if r.iteration == j]))
+    return Flows(
+        step for j in run.iterations for step in _steps(run, j, [r for r in rows if r.iteration == j])
+    )
 
 
 def node(iteration: int, stage: Stage, name: str) -> str:
@@ -81,7 +93,9 @@ def node(iteration: int, stage: Stage, name: str) -> str:
 
 
 def outdated_children(run: Run, iteration: int) -> int:
-    """How many children a person has accepted, rejected or edited since D_{j+1} was composed without regard to it."""
+    """How many children a person has accepted, rejected or edited since D_{j+1} was composed without regard
+    to it.
+    """
     decided = run.decisions("expansion", iteration)
     if not decided or run.manifest("composition", iteration) is None:
         return 0
@@ -89,7 +103,10 @@ def outdated_children(run: Run, iteration: int) -> int:
     kept = {m.sample_id for m in _table(run, Members, "members", iteration + 1)}
     wanted = {child.sample.id for child in chosen(table, decided)}
     mine = [child for child in table if child.sample.id in decided]
-    return sum(now[0].sample.id not in kept if (now := chosen([c], decided)) else c.sample.id in kept - wanted for c in mine)
+    return sum(
+        now[0].sample.id not in kept if (now := chosen([c], decided)) else c.sample.id in kept - wanted
+        for c in mine
+    )
 
 
 def _fates(run: Run, j: int) -> Iterator[Fate]:
@@ -97,12 +114,18 @@ def _fates(run: Run, j: int) -> Iterator[Fate]:
     samples = run.table(Samples, "samples", j)
     ids = {s.id for s in samples}
     probed = run.manifest("probes", j) is not None
-    probes = {p.sample_id: p for p in _table(run, Probes, "probes", j) if p.sample_id in ids} if probed else {}
+    probes = (
+        {p.sample_id: p for p in _table(run, Probes, "probes", j) if p.sample_id in ids} if probed else {}
+    )
     judged = probed and run.manifest("verdicts", j) is not None
     verdicts = with_decisions(
-        _table(run, Verdicts, "verdicts", j).where(lambda v: v.sample_id in probes and probes[v.sample_id].state == "failed")
-        if judged
-        else Verdicts(),
+        (
+            _table(run, Verdicts, "verdicts", j).where(
+                lambda v: v.sample_id in probes and probes[v.sample_id].state == "failed"
+            )
+            if judged
+            else Verdicts()
+        ),
         run.decisions("verdict", j),
     )
     names = {v.sample_id: v.verdict or "unjudged" for v in verdicts}
@@ -111,7 +134,14 @@ def _fates(run: Run, j: int) -> Iterator[Fate]:
     next_ids = {m.sample_id for m in next_rows}
     went = {m.came_from: m for m in next_rows if m.part in ("ES", *_KEPT)}
     # The id under which a failed sample has to go on.
-    due = {seed.probe.sample_id: seed.sample.id for seed in error_seeds(samples, Probes(probes.values()), verdicts)} if composed else {}
+    due = (
+        {
+            seed.probe.sample_id: seed.sample.id
+            for seed in error_seeds(samples, Probes(probes.values()), verdicts)
+        }
+        if composed
+        else {}
+    )
     if run.settings.compose.unjudged == "keep":
         due |= {id: id for id, name in names.items() if name == "unjudged"}
     for id in samples.by_id():
@@ -127,7 +157,9 @@ def _fates(run: Run, j: int) -> Iterator[Fate]:
         if want is not None:
             outdated = want not in next_ids
         else:
-            outdated = bool(verdict) and member is not None and (member.part, verdict) != ("HPPL", "BOTH_CORRECT")
+            outdated = (
+                bool(verdict) and member is not None and (member.part, verdict) != ("HPPL", "BOTH_CORRECT")
+            )
         yield Fate(
             iteration=j,
             sample_id=id,
@@ -142,7 +174,11 @@ def _fates(run: Run, j: int) -> Iterator[Fate]:
 
 def _steps(run: Run, j: int, rows: list[Fate]) -> Iterator[Step]:
     for row in rows:
-        way = [node(j, stage, name) for stage in ("part", "state", "verdict", "fate") if (name := getattr(row, stage))]  # type: ignore[arg-type]
+        way = [
+            node(j, stage, name)
+            for stage in ("part", "state", "verdict", "fate")
+            if (name := getattr(row, stage))
+        ]  # type: ignore[arg-type]
         for source, target in zip(way, way[1:], strict=False):
             yield Step(iteration=j, sample_id=row.sample_id, source=source, target=target)
     if not any(row.fate for row in rows):
@@ -151,8 +187,17 @@ def _steps(run: Run, j: int, rows: list[Fate]) -> Iterator[Step]:
     born = {"EE": "children", "seed": "fresh seed"}
     for member in {m.sample_id: m for m in _table(run, Members, "members", j + 1)}.values():
         known = member.part not in born and member.sample_id in fate
-        source = node(j, "fate", fate[member.sample_id]) if known else node(j, "new", born.get(member.part, "from an earlier dataset"))
-        yield Step(iteration=j + 1, sample_id=member.sample_id, source=source, target=node(j + 1, "part", member.part))
+        source = (
+            node(j, "fate", fate[member.sample_id])
+            if known
+            else node(j, "new", born.get(member.part, "from an earlier dataset"))
+        )
+        yield Step(
+            iteration=j + 1,
+            sample_id=member.sample_id,
+            source=source,
+            target=node(j + 1, "part", member.part),
+        )
 
 
 def _table(run: Run, kind: type[T], name: str, j: int) -> T:

@@ -1,14 +1,15 @@
-"""Every paid model call: OpenAI-compatible chat completions behind a keyed store, with retries, bounded concurrency and progress.
+"""Every paid model call: OpenAI-compatible chat completions behind a keyed store, with retries, bounded
+concurrency and progress.
 
-The store is one SQLite file (in a run: `calls.sqlite`) that maps the hash of a request to the server's raw answer. An answer is kept the moment it
-arrives, so a killed run repeats at most the calls in flight, and whoever changes only how answers are read never pays twice. What failed is not
-kept: the next call of `complete` asks again. API keys come from the environment, go into the Authorization header
-and nowhere else: they are hidden in what a server says of an error, and an answer that repeats one is refused,
-never rewritten.
+The store is one SQLite file (in a run: `calls.sqlite`) that maps the hash of a request to the server's raw
+answer. An answer is kept the moment it arrives, so a killed run repeats at most the calls in flight, and
+whoever changes only how answers are read never pays twice. What failed is not kept: the next call of
+`complete` asks again. API keys come from the environment, go into the Authorization header and nowhere else:
+they are hidden in what a server says of an error, and an answer that repeats one is refused, never rewritten.
 
-A server of this kind renders prompts by itself, so the name of a special token in the data (`<|im_end|>`) is sent
-as it stands, and what the server makes of it is not decided here. The policy's engines send token ids instead
-(`policy/engines/prompts.py`).
+A server of this kind renders prompts by itself, so the name of a special token in the data (`<|im_end|>`) is
+sent as it stands, and what the server makes of it is not decided here. The policy's engines send token ids
+instead (`policy/engines/prompts.py`).
 """
 
 from __future__ import annotations
@@ -60,9 +61,13 @@ class Request(NamedTuple):
     temperature: float = 0.0
     max_tokens: int = 1024
     seed: int = 0
-    """Tells repeated askings of one question apart in the store (votes). Not sent: some servers break on it, and the store repeats answers anyway."""
+    """Tells repeated askings of one question apart in the store (votes). Not sent: some servers break on it,
+    and the store repeats answers anyway.
+    """
     schema: dict[str, Any] | None = None
-    """JSON Schema that the answer shall have. Servers enforce it or do not: read answers with `json_object` and check."""
+    """JSON Schema that the answer shall have. Servers enforce it or do not: read answers with `json_object`
+    and check.
+    """
 
 
 class Reply(NamedTuple):
@@ -90,7 +95,9 @@ class Totals(NamedTuple):
 
 
 class EndpointError(ValueError):
-    """No call to this endpoint can succeed (wrong key, address or model); the message says which and what to do."""
+    """No call to this endpoint can succeed (wrong key, address or model); the message says which and what to
+    do.
+    """
 
 
 class StoreError(ValueError):
@@ -100,14 +107,16 @@ class StoreError(ValueError):
 def complete(
     requests: Sequence[Request], endpoint: Endpoint, store: Path, desc: str = "calls", most: int | None = None
 ) -> list[Reply]:  # fmt: skip
-    """The replies to `requests`, in order; what `store` holds is not asked again, equal requests are asked once.
+    """The replies to `requests`, in order; what `store` holds is not asked again, equal requests are asked
+    once.
 
     `most` is the budget: answers of this model that the store may hold (setting `calls.most`).
 
-    Works in a script and inside a running event loop alike. A request that fails for good is a reply with `error`, and is asked again by the next
-    call; after many such in a row the rest is not tried. Interrupting (Ctrl-C) keeps every answer that had arrived. Raises `EndpointError` where the
-    server knows neither key, address nor model and where the budget is too small, `StoreError` where the store
-    cannot be used, `OSError` where the disk is full.
+    Works in a script and inside a running event loop alike. A request that fails for good is a reply with
+    `error`, and is asked again by the next call; after many such in a row the rest is not tried. Interrupting
+    (Ctrl-C) keeps every answer that had arrived. Raises `EndpointError` where the server knows neither key,
+    address nor model and where the budget is too small, `StoreError` where the store cannot be used,
+    `OSError` where the disk is full.
     """
     from tqdm.auto import tqdm
 
@@ -131,11 +140,16 @@ def complete(
         _afford(len(todo), most, endpoint, store, desc)
     if todo:
         calls = _Calls(endpoint, store, todo)
-        # A thread of its own, with or without a running loop here: the interrupt then reaches this thread, which can stop the other in order.
+        # A thread of its own, with or without a running loop here: the interrupt then reaches this thread,
+        # which can stop the other in order.
         thread = Thread(target=calls.run, name="calls", daemon=True)
         try:
             thread.start()
-            with tqdm(total=len(todo), desc=f"{desc} ({len(replies)} from the store)" if replies else desc, unit="call") as bar:
+            with tqdm(
+                total=len(todo),
+                desc=f"{desc} ({len(replies)} from the store)" if replies else desc,
+                unit="call",
+            ) as bar:
                 while thread.is_alive():
                     thread.join(0.2)
                     bar.set_postfix_str(calls.news(), refresh=False)
@@ -155,9 +169,9 @@ def _afford(count: int, most: int, endpoint: Endpoint, store: Path, desc: str) -
         (paid,) = db.execute("SELECT COUNT(*) FROM calls WHERE model = ?", (endpoint.model,)).fetchone()
     if paid + count > most:
         raise EndpointError(
-            f"{desc}: {count:,} more calls to {endpoint.model}, after {spent_words(store, endpoint)}, exceed the budget "
-            f"of calls.most = {most:,}. None of them was made, and all answers are kept. Set calls.most to "
-            f"{paid + count} or more, or ask for less."
+            f"{desc}: {count:,} more calls to {endpoint.model}, after {spent_words(store, endpoint)}, exceed"
+            f" the budget of calls.most = {most:,}. None of them was made, and all answers are kept. Set"
+            f" calls.most to {paid + count} or more, or ask for less."
         )
 
 
@@ -170,7 +184,9 @@ def totals(replies: Sequence[Reply], endpoint: Endpoint) -> Totals:
 
 
 def spent(store: Path, endpoints: Sequence[Endpoint] = ()) -> dict[str, Totals]:
-    """Model -> what all its answers in a store amount to, whoever asked; money at the prices of the endpoint of that model, 0 where none is given."""
+    """Model -> what all its answers in a store amount to, whoever asked; money at the prices of the endpoint
+    of that model, 0 where none is given.
+    """
     if not store.exists():
         return {}
     answers: dict[str, list[Reply]] = {}
@@ -183,11 +199,17 @@ def spent(store: Path, endpoints: Sequence[Endpoint] = ()) -> dict[str, Totals]:
                     reply = _read(raw)._replace(text="")
                 answers.setdefault(model, []).append(reply)
     except sqlite3.DatabaseError as error:
-        said = f"{store} cannot be read ({error}), so what was paid is not counted. The next paid call says what to do."
+        said = (
+            f"{store} cannot be read ({error}), so what was paid is not counted. The next paid call says what"
+            " to do."
+        )
         warnings.warn(said, stacklevel=2)
         return {}
     priced = {e.model: e for e in endpoints}
-    return {m: totals(replies, priced.get(m) or Endpoint(base_url="http://localhost", model=m)) for m, replies in sorted(answers.items())}
+    return {
+        m: totals(replies, priced.get(m) or Endpoint(base_url="http://localhost", model=m))
+        for m, replies in sorted(answers.items())
+    }
 
 
 def spent_words(store: Path, endpoint: Endpoint) -> str:
@@ -198,7 +220,8 @@ def spent_words(store: Path, endpoint: Endpoint) -> str:
 
 
 def json_object(text: str) -> dict[str, Any]:
-    """The one JSON object that an answer consists of, strictly (`toolcalls.strict_json`); leading thoughts and a code fence around it are dropped.
+    """The one JSON object that an answer consists of, strictly (`toolcalls.strict_json`); leading thoughts
+    and a code fence around it are dropped.
 
     Raises `ValueError` for anything else.
     """
@@ -226,22 +249,28 @@ def _body(request: Request, endpoint: Endpoint) -> bytes:
     if request.schema is not None:
         form = {"name": "answer", "schema": request.schema, "strict": _closed(request.schema)}
         body["response_format"] = {"type": "json_schema", "json_schema": form}
-    # Not sorted: servers have a schema's properties written in its order, and a verdict must come after its reasons.
+    # Not sorted: servers have a schema's properties written in its order, and a verdict must come after its
+    # reasons.
     return json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def _key(request: Request, body: bytes, endpoint: Endpoint) -> str:
-    return hashlib.sha256(b"\0".join((endpoint.base_url.encode(), str(request.seed).encode(), body))).hexdigest()
+    return hashlib.sha256(
+        b"\0".join((endpoint.base_url.encode(), str(request.seed).encode(), body))
+    ).hexdigest()
 
 
 def _closed(schema: Any) -> bool:
-    """Whether OpenAI's strict mode takes the schema: every object closed, with all of its properties required."""
+    """Whether OpenAI's strict mode takes the schema: every object closed, with all of its properties
+    required.
+    """
     if isinstance(schema, list):
         return all(map(_closed, schema))
     if not isinstance(schema, dict):
         return True
     if schema.get("type") == "object" and (
-        schema.get("additionalProperties") is not False or set(schema.get("required", ())) != set(schema.get("properties", {}))
+        schema.get("additionalProperties") is not False
+        or set(schema.get("required", ())) != set(schema.get("properties", {}))
     ):
         return False
     return all(map(_closed, schema.values()))
@@ -264,11 +293,15 @@ def _read(raw: str) -> Reply:
         return Reply(None, f"the server refused: {refusal or finish}", *tokens)
     if not isinstance(said, str) or not said.strip():
         raise ValueError("an answer without text")
-    return Reply(said.encode("utf-8", "replace").decode(), "", *tokens)  # a lone surrogate could not be written to any table
+    return Reply(
+        said.encode("utf-8", "replace").decode(), "", *tokens
+    )  # a lone surrogate could not be written to any table
 
 
 def _tokens(count: Any) -> int:
-    """A number of tokens as a server reports it; 0 for what cannot be one, so that a strange count costs no answer."""
+    """A number of tokens as a server reports it; 0 for what cannot be one, so that a strange count costs no
+    answer.
+    """
     return int(count) if type(count) in (int, float) and 0 <= count < 1e9 else 0
 
 
@@ -278,8 +311,13 @@ def _open(store: Path) -> sqlite3.Connection:
         db = sqlite3.connect(store, timeout=60, isolation_level=None)
         try:
             db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = NORMAL")  # with WAL a killed process loses nothing; a power cut may lose the last answers
-            db.execute("CREATE TABLE IF NOT EXISTS calls (key TEXT PRIMARY KEY, model TEXT, answer TEXT, time TEXT) WITHOUT ROWID")
+            db.execute(
+                "PRAGMA synchronous = NORMAL"
+            )  # with WAL a killed process loses nothing; a power cut may lose the last answers
+            db.execute(
+                "CREATE TABLE IF NOT EXISTS calls (key TEXT PRIMARY KEY, model TEXT, answer TEXT, time TEXT)"
+                " WITHOUT ROWID"
+            )
         except BaseException:
             db.close()
             raise
@@ -298,13 +336,14 @@ def _explained(store: Path) -> Iterator[None]:
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             aside = _move_aside(store)
             raise StoreError(
-                f"{store}, which holds the answers of paid model calls, is damaged ({error}). It was moved to {aside}; "
-                f"nothing was deleted. If you have a copy from before, put it back as {store}. Then start the same "
-                "command again: what no copy holds is asked, and paid, once more."
+                f"{store}, which holds the answers of paid model calls, is damaged ({error}). It was moved to"
+                f" {aside}; nothing was deleted. If you have a copy from before, put it back as {store}. Then"
+                " start the same command again: what no copy holds is asked, and paid, once more."
             ) from None
         raise StoreError(
-            f"{store}, which holds the answers of paid model calls, cannot be used: {error}. Look whether another "
-            "program holds it and whether you may write to its folder, then start the same command again."
+            f"{store}, which holds the answers of paid model calls, cannot be used: {error}. Look whether"
+            " another program holds it and whether you may write to its folder, then start the same command"
+            " again."
         ) from None
 
 
@@ -322,7 +361,9 @@ def _move_aside(store: Path) -> Path:
 
 _AGAIN = {408, 409, 429}
 _OTHER_NAME = {"max_tokens": "max_completion_tokens", "temperature": None, "response_format": None}
-"""Parameters that some models refuse with status 400: under which other name they take them, or None where they want to go without."""
+"""Parameters that some models refuse with status 400: under which other name they take them, or None where
+they want to go without.
+"""
 
 
 class _Failed(Exception):
@@ -337,14 +378,19 @@ class _Failed(Exception):
 
 
 class _Calls:
-    """The calls of one `complete`, made by a thread of their own. Other threads only look at `replies` and say `stop`."""
+    """The calls of one `complete`, made by a thread of their own. Other threads only look at `replies` and
+    say `stop`.
+    """
 
     def __init__(self, endpoint: Endpoint, store: Path, todo: Mapping[str, bytes]) -> None:
         self.endpoint, self.store, self.todo = endpoint, store, deque(todo.items())
         self.replies: dict[str, Reply] = {}
         self.error: BaseException | None = None
         self.renamed: dict[str, str | None] = {}
-        self.lost, self.why = 0, ""  # calls that failed for good since the last answer, and why the last of them did
+        self.lost, self.why = (
+            0,
+            "",
+        )  # calls that failed for good since the last answer, and why the last of them did
         self.answered = False
         self.spent = Totals(0, 0, 0, 0, 0, 0.0)
         self.stopping = False
@@ -362,8 +408,12 @@ class _Calls:
 
     def news(self) -> str:
         total = self.spent
-        words = f"{total.tokens_in + total.tokens_out:,} tokens" + (f", {total.failed} failed" if total.failed else "")
-        return words + (f", {total.money:.2f} spent" if self.endpoint.price_in or self.endpoint.price_out else "")
+        words = f"{total.tokens_in + total.tokens_out:,} tokens" + (
+            f", {total.failed} failed" if total.failed else ""
+        )
+        return words + (
+            f", {total.money:.2f} spent" if self.endpoint.price_in or self.endpoint.price_out else ""
+        )
 
     def stop(self) -> None:
         self.stopping = True
@@ -407,7 +457,9 @@ class _Calls:
                 self._keep(db, key, raw)
                 reply = _read(raw)
             self.replies[key] = reply
-            self.spent = Totals._make(a + b for a, b in zip(self.spent, totals([reply], self.endpoint), strict=True))
+            self.spent = Totals._make(
+                a + b for a, b in zip(self.spent, totals([reply], self.endpoint), strict=True)
+            )
 
     def _keep(self, db: sqlite3.Connection, key: str, raw: str) -> None:
         values = (key, self.endpoint.model, raw, datetime.now(UTC).isoformat(timespec="seconds"))
@@ -429,7 +481,9 @@ class _Calls:
             if wait is None or wait > LONGEST_WAIT or tried == self.endpoint.retries:
                 break
             pause = min(8.0, 0.5 * 2**tried)
-            await asyncio.sleep(wait * (1 + random.random() / 2) if wait else pause * (0.5 + random.random() / 2))
+            await asyncio.sleep(
+                wait * (1 + random.random() / 2) if wait else pause * (0.5 + random.random() / 2)
+            )
         if wait is not None:
             self.lost, self.why = self.lost + 1, why
         raise _Failed(why)
@@ -440,9 +494,13 @@ class _Calls:
         sent = dict(self.renamed)
         if sent:
             values = json.loads(body)
-            body = json.dumps({sent.get(k, k): v for k, v in values.items() if sent.get(k, k)}, ensure_ascii=False).encode("utf-8")
+            body = json.dumps(
+                {sent.get(k, k): v for k, v in values.items() if sent.get(k, k)}, ensure_ascii=False
+            ).encode("utf-8")
         try:
-            async with session.post(f"{self.endpoint.base_url}/chat/completions", data=body, allow_redirects=False) as response:
+            async with session.post(
+                f"{self.endpoint.base_url}/chat/completions", data=body, allow_redirects=False
+            ) as response:
                 status, headers, raw = response.status, response.headers, await _body_of(response)
         except TimeoutError:
             raise _Failed(f"no answer within {self.endpoint.timeout:g} s") from None
@@ -459,7 +517,9 @@ class _Calls:
                 raise _Failed(why, math.inf)
             return said
         why = f"status {status}: {_complaint(said)}"
-        if status == 400 and (refused := next((n for n in _OTHER_NAME if n not in sent and _about(said, n)), None)):
+        if status == 400 and (
+            refused := next((n for n in _OTHER_NAME if n not in sent and _about(said, n)), None)
+        ):
             self.renamed[refused] = _OTHER_NAME[refused]
             return await self._once(session, body, secret)
         if status in (401, 404) and not self.answered:
@@ -473,9 +533,15 @@ class _Calls:
     def _remedy(self, status: int, why: str, sent_key: bool) -> str:
         at = self.endpoint
         if status == 404:
-            return f"{at.base_url} knows no model {at.model!r}, or no /chat/completions ({why}). Mend base_url or model in the settings."
+            return (
+                f"{at.base_url} knows no model {at.model!r}, or no /chat/completions ({why}). Mend base_url"
+                " or model in the settings."
+            )
         state = "holds a key that it refuses" if sent_key else "is not set"
-        return f"{at.base_url} wants an API key, and the environment variable {at.key_env} {state} ({why}). Export the key under that name."
+        return (
+            f"{at.base_url} wants an API key, and the environment variable {at.key_env} {state} ({why})."
+            " Export the key under that name."
+        )
 
 
 async def _body_of(response: Any) -> str:
@@ -490,7 +556,9 @@ async def _body_of(response: Any) -> str:
             packed += len(chunk)
             text += unpack.decompress(chunk, LARGEST + 1 - len(text)) if unpack else chunk
             if max(packed, len(text)) > LARGEST:
-                raise _Failed(f"the answer has more than {LARGEST // 2**20} MB, and was read no further", math.inf)
+                raise _Failed(
+                    f"the answer has more than {LARGEST // 2**20} MB, and was read no further", math.inf
+                )
     except zlib.error as error:
         raise _Failed(f"the answer is packed wrongly: {error}") from None
     return text.decode("utf-8", "replace")
@@ -511,7 +579,11 @@ def _about(said: str, name: str) -> bool:
     """Whether an error body complains about that parameter."""
     try:
         error = json.loads(said).get("error", {})
-        return error.get("param") == name or f"'{name}'" in str(error.get("message", "")) and "nsupported" in error["message"]
+        return (
+            error.get("param") == name
+            or f"'{name}'" in str(error.get("message", ""))
+            and "nsupported" in error["message"]
+        )
     except (ValueError, AttributeError, TypeError, RecursionError):
         return False
 

@@ -1,6 +1,7 @@
 """Ask a language model for an answer in a form: a JSON object of a given type, read strictly.
 
-What a prompt shows of samples is JSON, so that every text in it keeps its bytes, line ends included; what comes back is data and never evaluated.
+What a prompt shows of samples is JSON, so that every text in it keeps its bytes, line ends included; what
+comes back is data and never evaluated.
 """
 
 from __future__ import annotations
@@ -59,7 +60,8 @@ def ask(
 ) -> list[F | Failed]:  # fmt: skip
     """The answers in order, each of type `form` or `Failed`; `most` is the budget, as `complete` takes it.
 
-    Raises `EndpointError` where the endpoint answers nothing at all; whoever starts again then goes on where it stopped.
+    Raises `EndpointError` where the endpoint answers nothing at all; whoever starts again then goes on where
+    it stopped.
     """
     requests = [
         Request(
@@ -74,8 +76,8 @@ def ask(
     replies = complete(requests, endpoint, store, desc, most) if requests else []
     if len(replies) >= FEW and all(r.text is None for r in replies):
         raise EndpointError(
-            f"{desc}: {endpoint.base_url} answered none of {len(replies)} calls ({replies[0].error}). Nothing that was answered before is lost: "
-            "mend the endpoint and start the same command again."
+            f"{desc}: {endpoint.base_url} answered none of {len(replies)} calls ({replies[0].error}). Nothing"
+            " that was answered before is lost: mend the endpoint and start the same command again."
         )
     return [read(form, r.text) if r.text is not None else Failed(f"not answered: {r.error}") for r in replies]
 
@@ -86,7 +88,10 @@ def read(form: type[F], text: str) -> F | Failed:
         return form.model_validate(json_object(text))
     except ValidationError as error:
         first = error.errors()[0]
-        return Failed(f"not in the form asked for: {'.'.join(map(str, first['loc'])) or 'the object'}: {first['msg']}", text)
+        return Failed(
+            f"not in the form asked for: {'.'.join(map(str, first['loc'])) or 'the object'}: {first['msg']}",
+            text,
+        )
     except ValueError as error:
         return Failed(f"not JSON as asked for: {error}", text)
 

@@ -12,10 +12,12 @@ from looptool_kit.policy.policy import Policy
 
 
 def save_adapter(policy: Policy, out: str | Path) -> Path:
-    """Copy the policy's adapter (a PEFT folder) to `out`. Raises `ValueError` for the base model, `FileExistsError` where `out` is there.
+    """Copy the policy's adapter (a PEFT folder) to `out`. Raises `ValueError` for the base model,
+    `FileExistsError` where `out` is there.
 
-    The model `embedded` is itself a base model and an adapter, so its policies' adapters are joined with that one: what is written stands on
-    SmolLM2-135M-Instruct as others have it, up to the rounding of the weights that the embedded one comes with (Q4_1).
+    The model `embedded` is itself a base model and an adapter, so its policies' adapters are joined with that
+    one: what is written stands on SmolLM2-135M-Instruct as others have it, up to the rounding of the weights
+    that the embedded one comes with (Q4_1).
     """
     from looptool_kit.policy.models import ADAPTER, EMBEDDED, HUB_ID
 
@@ -29,28 +31,46 @@ def save_adapter(policy: Policy, out: str | Path) -> Path:
         made = Path(shutil.copytree(policy.adapter, Path(beside) / "adapter"))
         if policy.model == EMBEDDED:
             _join(ADAPTER, Path(policy.adapter), made, HUB_ID)
-            (made / "README.md").unlink(missing_ok=True)  # PEFT's, which names the merged checkpoint in this user's cache as the base
+            (made / "README.md").unlink(
+                missing_ok=True
+            )  # PEFT's, which names the merged checkpoint in this user's cache as the base
         made.replace(out)
     return out
 
 
 def _join(first: Path, second: Path, out: Path, base: str) -> None:
-    """Write into `out` the one adapter that does what `first` and, on top of it, `second` do: their factors side by side, with scaling 1."""
+    """Write into `out` the one adapter that does what `first` and, on top of it, `second` do: their factors
+    side by side, with scaling 1.
+    """
     import torch
     from safetensors.torch import load_file, save_file
 
-    settings = [json.loads((folder / "adapter_config.json").read_text(encoding="utf-8")) for folder in (first, second)]
+    settings = [
+        json.loads((folder / "adapter_config.json").read_text(encoding="utf-8")) for folder in (first, second)
+    ]
     weights = [load_file(folder / "adapter_model.safetensors") for folder in (first, second)]
-    modules = sorted({key.removesuffix(".lora_A.weight") for found in weights for key in found if key.endswith(".lora_A.weight")})
+    modules = sorted(
+        {
+            key.removesuffix(".lora_A.weight")
+            for found in weights
+            for key in found
+            if key.endswith(".lora_A.weight")
+        }
+    )
     joined: dict[str, Any] = {}
     for module in modules:
         factors = []
         for own, found in zip(settings, weights, strict=True):
             a, b = (found.get(f"{module}.lora_{side}.weight") for side in "AB")
-            factors.append(None if a is None or b is None else (a.float(), b.float() * own["lora_alpha"] / own["r"]))
+            factors.append(
+                None if a is None or b is None else (a.float(), b.float() * own["lora_alpha"] / own["r"])
+            )
         known_a, known_b = next(pair for pair in factors if pair)
         for at, own in enumerate(settings):  # a layer that one of the two leaves alone
-            factors[at] = factors[at] or (known_a.new_zeros(own["r"], known_a.shape[1]), known_b.new_zeros(known_b.shape[0], own["r"]))
+            factors[at] = factors[at] or (
+                known_a.new_zeros(own["r"], known_a.shape[1]),
+                known_b.new_zeros(known_b.shape[0], own["r"]),
+            )
         joined[f"{module}.lora_A.weight"] = torch.cat([a for a, _ in filter(None, factors)])
         joined[f"{module}.lora_B.weight"] = torch.cat([b for _, b in filter(None, factors)], dim=1)
     rank = sum(own["r"] for own in settings)
@@ -60,11 +80,12 @@ def _join(first: Path, second: Path, out: Path, base: str) -> None:
 
 
 def save_merged(policy: Policy, out: str | Path) -> Path:
-    """Write the base weights plus the adapter to `out` as an ordinary checkpoint in bfloat16, with tokenizer and chat template.
+    """Write the base weights plus the adapter to `out` as an ordinary checkpoint in bfloat16, with tokenizer
+    and chat template.
 
-    Works in main memory, beside an engine that holds the GPU, and for the adapters of every trainer, also for one that was trained over 4-bit
-    weights (the adapter then joins the full ones).
-    Merges in float32: 4 bytes of memory a parameter.
+    Works in main memory, beside an engine that holds the GPU, and for the adapters of every trainer, also for
+    one that was trained over 4-bit weights (the adapter then joins the full ones). Merges in float32: 4 bytes
+    of memory a parameter.
     """
     import torch
     from peft import PeftModel

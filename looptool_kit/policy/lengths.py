@@ -12,7 +12,14 @@ from typing import Any
 from looptool_kit.core.samples import Sample
 from looptool_kit.core.terminal import visible
 from looptool_kit.core.toolcalls import render_answer, render_prompt
-from looptool_kit.policy.models import EMBEDDED, EMBEDDED_BASE, HUB_ID, ModelNotFound, find_model, load_tokenizer
+from looptool_kit.policy.models import (
+    EMBEDDED,
+    EMBEDDED_BASE,
+    HUB_ID,
+    ModelNotFound,
+    find_model,
+    load_tokenizer,
+)
 
 EMBEDDED_CONTEXT = 8192
 SHORT = 1024
@@ -34,7 +41,9 @@ def too_long(model: str) -> Callable[[Sample], str]:
             return None, None
         return load_tokenizer(path), context_of(path)
 
-    known = EMBEDDED_CONTEXT if model in (EMBEDDED, EMBEDDED_BASE, HUB_ID) else context_of(Path(model)) or SHORT
+    known = (
+        EMBEDDED_CONTEXT if model in (EMBEDDED, EMBEDDED_BASE, HUB_ID) else context_of(Path(model)) or SHORT
+    )
 
     def fault(sample: Sample) -> str:
         answer = render_answer(sample.label)
@@ -49,7 +58,11 @@ def too_long(model: str) -> Callable[[Sample], str]:
 
         # The end token of the answer, and the one that vLLM writes after what it scores.
         length = len(encode_prompts(tokenizer, [sample])[0]) + len(encode_answer(tokenizer, answer)) + 2
-        return f"length: it has {length} tokens, and the context of {model} has {limit}" if length > limit else ""
+        return (
+            f"length: it has {length} tokens, and the context of {model} has {limit}"
+            if length > limit
+            else ""
+        )
 
     return fault
 
@@ -60,5 +73,7 @@ def context_of(folder: Path) -> int | None:
         config = json.loads((folder.expanduser() / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    found = config.get("max_position_embeddings") or (config.get("text_config") or {}).get("max_position_embeddings")
+    found = config.get("max_position_embeddings") or (config.get("text_config") or {}).get(
+        "max_position_embeddings"
+    )
     return found if isinstance(found, int) else None

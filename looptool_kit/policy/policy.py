@@ -55,12 +55,15 @@ def policy_of(run: Run, iteration: int) -> Policy:
         return untrained(run.settings).model_copy(update={"folder": str(run.path)})
     manifest = run.manifest("policy", iteration)
     if manifest is None or not manifest.get("trainings") or "key" not in manifest:
-        raise RunError(f"iteration {iteration} of {run.path} has no trained policy yet: run `looptool train {run.path}`.")
+        raise RunError(
+            f"iteration {iteration} of {run.path} has no trained policy yet: run `looptool train {run.path}`."
+        )
     if (base := manifest.get("base", weights_id(run.settings.model))) != weights_id(run.settings.model):
         raise RunError(
-            f"the policy of iteration {iteration} of {run.path} was trained from {base}, and {run.settings.model!r} now is "
-            f"{weights_id(run.settings.model)}: its adapter does not fit. Train again (looptool train {run.path} --iteration {iteration}), or use "
-            "the version of looptool_kit that trained it."
+            f"the policy of iteration {iteration} of {run.path} was trained from {base}, and"
+            f" {run.settings.model!r} now is {weights_id(run.settings.model)}: its adapter does not fit."
+            f" Train again (looptool train {run.path} --iteration {iteration}), or use the version of"
+            " looptool_kit that trained it."
         )
     adapter = training_folder(run, iteration, manifest["trainings"][-1]) / "adapter"
     made = {"name": f"D{iteration}", "iteration": iteration, "adapter": str(adapter), "key": manifest["key"]}
@@ -68,13 +71,16 @@ def policy_of(run: Run, iteration: int) -> Policy:
 
 
 def training_folder(run: Run, iteration: int, facts: Mapping[str, Any]) -> Path:
-    """The folder of one training of an iteration's policy. Raises `RunError` where its manifest names one outside of `policy/`."""
+    """The folder of one training of an iteration's policy. Raises `RunError` where its manifest names one
+    outside of `policy/`.
+    """
     place, name = run.folder(iteration) / "policy", str(facts.get("folder"))
     plain = name not in ("", "..") and Path(name).name == name
     if not plain or not (place / name / "adapter").resolve().is_relative_to(place.resolve()):
         raise RunError(
-            f"{place}.json says that a training lies in {name!r}, which is no folder inside {place}. This package writes no such "
-            f"name: look who changed it. Without that file, `looptool train {run.path} --iteration {iteration}` trains again."
+            f"{place}.json says that a training lies in {name!r}, which is no folder inside {place}. This"
+            " package writes no such name: look who changed it. Without that file, `looptool train"
+            f" {run.path} --iteration {iteration}` trains again."
         )
     return place / name
 
@@ -89,8 +95,8 @@ def load_base(model: str) -> tuple[Any, Any]:
 def open_engine(policy: Policy, batch: int) -> Engine:
     """The engine of a policy; the last one is kept open, so that probe, verify and evaluate load it once.
 
-    vLLM's serve all policies of one base model, by swapping adapters. Raises ValueError where the policy's engine is not installed or not named,
-    ConnectionError where its server does not answer.
+    vLLM's serve all policies of one base model, by swapping adapters. Raises ValueError where the policy's
+    engine is not installed or not named, ConnectionError where its server does not answer.
     """
     return {"vllm": _vllm, "served": _served, "transformers": _transformers}[policy.engine](policy, batch)
 
@@ -139,7 +145,10 @@ def _served(policy: Policy, batch: int) -> Engine:
     from looptool_kit.policy.models import find_model
 
     if policy.server is None:
-        raise ValueError('engine = "served" needs a vLLM server: give base_url and model under [policy_server] in run.toml (docs/engines.md).')
+        raise ValueError(
+            'engine = "served" needs a vLLM server: give base_url and model under [policy_server] in run.toml'
+            " (docs/engines.md)."
+        )
     if place := policy.folder or policy.adapter:
         require_endpoint(Path(place), policy.server)
     at = ("served", policy.model, str(batch), policy.server.model_dump_json())

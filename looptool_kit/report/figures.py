@@ -1,4 +1,5 @@
-"""The report's figures, as plain plotly dictionaries without colours of the page: the page adds its light or dark theme.
+"""The report's figures, as plain plotly dictionaries without colours of the page: the page adds its light or
+dark theme.
 
 Every text that a model or a dataset wrote passes `label`, because plotly reads a little HTML in its texts.
 """
@@ -58,12 +59,25 @@ def scoreboard_figure(rows: Sequence[ScoreRow], policies: Sequence[str]) -> Figu
                     "symbol": "diamond" if group == "all" else "circle",
                 },
                 "customdata": [[label(r.policy), r.correct, r.n, r.lo, r.hi] for r in mine],
-                "hovertemplate": "%{customdata[0]}: %{y:.1%} (%{customdata[1]} of %{customdata[2]})"
-                "<br>95%: %{customdata[3]:.1%} to %{customdata[4]:.1%}",
+                "hovertemplate": (
+                    "%{customdata[0]}: %{y:.1%} (%{customdata[1]} of %{customdata[2]})"
+                    "<br>95%: %{customdata[3]:.1%} to %{customdata[4]:.1%}"
+                ),
             }
         )
-    axis = {"tickvals": list(place.values()), "ticktext": [label(p, 24) for p in policies], "range": [-0.5, len(policies) - 0.5], "zeroline": False}
-    return _figure(traces, 360, xaxis=axis, yaxis={"range": [0, 1.02], "tickformat": ".0%", "title": {"text": "exact match"}}, legend=_LEGEND)
+    axis = {
+        "tickvals": list(place.values()),
+        "ticktext": [label(p, 24) for p in policies],
+        "range": [-0.5, len(policies) - 0.5],
+        "zeroline": False,
+    }
+    return _figure(
+        traces,
+        360,
+        xaxis=axis,
+        yaxis={"range": [0, 1.02], "tickformat": ".0%", "title": {"text": "exact match"}},
+        legend=_LEGEND,
+    )
 
 
 def differences_figure(rows: Sequence[tuple[str, Paired | Clustered]]) -> Figure:
@@ -82,7 +96,13 @@ def differences_figure(rows: Sequence[tuple[str, Paired | Clustered]]) -> Figure
             "width": 5,
             "color": PALETTE[7],
         },
-        "marker": {"size": 10, "color": [PALETTE[7] if d.lo <= 0 <= d.hi else STATES["mastered"] if d.lo > 0 else STATES["failed"] for _, d in rows]},
+        "marker": {
+            "size": 10,
+            "color": [
+                PALETTE[7] if d.lo <= 0 <= d.hi else STATES["mastered"] if d.lo > 0 else STATES["failed"]
+                for _, d in rows
+            ],
+        },
         "hovertemplate": "%{x:+.1%}<extra></extra>",
     }
     reach = max([0.05, *(abs(v) for _, d in rows for v in (d.lo, d.hi))]) * 1.08
@@ -101,7 +121,9 @@ def differences_figure(rows: Sequence[tuple[str, Paired | Clustered]]) -> Figure
 
 
 def forest_figure(rows: Sequence[tuple[str, Clustered]]) -> Figure:
-    """A forest plot: `differences_figure` of differences over several random seeds, each seed's own as a small ring beside it."""
+    """A forest plot: `differences_figure` of differences over several random seeds, each seed's own as a
+    small ring beside it.
+    """
     figure = differences_figure(rows)
     own = [(d, i) for i, (_, c) in enumerate(rows) for d in c.by_seed]
     rings = {
@@ -122,7 +144,12 @@ def perplexity_figure(probes: Iterable[Probe], threshold: float | None) -> Figur
     """Stacked histogram of the probes' perplexity (logarithmic) by state, with the threshold of D_HPPL."""
     import numpy as np
 
-    values = {s: [math.log10(max(p.perplexity, 1.0)) for p in probes if p.state == s and math.isfinite(p.perplexity)] for s in STATES}
+    values = {
+        s: [
+            math.log10(max(p.perplexity, 1.0)) for p in probes if p.state == s and math.isfinite(p.perplexity)
+        ]
+        for s in STATES
+    }
     everything = [v for vs in values.values() for v in vs]
     edge = [math.log10(max(threshold, 1.0))] if threshold is not None and math.isfinite(threshold) else []
     top = max([0.05, *everything, *edge]) * 1.02
@@ -136,7 +163,9 @@ def perplexity_figure(probes: Iterable[Probe], threshold: float | None) -> Figur
             "y": np.histogram(vs, edges)[0].tolist(),
             "width": width * 0.94,
             "marker": {"color": STATES[state]},
-            "customdata": [[10**a, 10**b] for a, b in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)],
+            "customdata": [
+                [10**a, 10**b] for a, b in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
+            ],
             "hovertemplate": "%{customdata[0]:.3f} to %{customdata[1]:.3f}: %{y}",
         }
         for state, vs in values.items()
@@ -147,9 +176,19 @@ def perplexity_figure(probes: Iterable[Probe], threshold: float | None) -> Figur
         if not ticks or math.log10(step) - math.log10(ticks[-1]) >= top / 8:
             ticks.append(step)
     dashed = {"dash": "dash", "width": 2, "color": PALETTE[0]}
-    line = [{"type": "line", "x0": x, "x1": x, "y0": 0, "y1": 1, "yref": "paper", "line": dashed} for x in edge]
+    line = [
+        {"type": "line", "x0": x, "x1": x, "y0": 0, "y1": 1, "yref": "paper", "line": dashed} for x in edge
+    ]
     note = [
-        {"x": x, "y": 1, "yref": "paper", "yanchor": "top", "xanchor": "left", "showarrow": False, "text": f" threshold {threshold:.4g}"}
+        {
+            "x": x,
+            "y": 1,
+            "yref": "paper",
+            "yanchor": "top",
+            "xanchor": "left",
+            "showarrow": False,
+            "text": f" threshold {threshold:.4g}",
+        }
         for x in edge
     ]
     return _figure(
@@ -157,7 +196,12 @@ def perplexity_figure(probes: Iterable[Probe], threshold: float | None) -> Figur
         300,
         barmode="stack",
         bargap=0,
-        xaxis={"tickvals": [math.log10(t) for t in ticks], "ticktext": [f"{t:g}" for t in ticks], "range": [0, top], "title": {"text": "perplexity"}},
+        xaxis={
+            "tickvals": [math.log10(t) for t in ticks],
+            "ticktext": [f"{t:g}" for t in ticks],
+            "range": [0, top],
+            "title": {"text": "perplexity"},
+        },
         yaxis={"title": {"text": "samples"}, "rangemode": "tozero"},
         shapes=line,
         annotations=note,
@@ -171,7 +215,9 @@ def error_counts(probes: Iterable[Probe]) -> Counter[tuple[str, str]]:
 
 
 def errors_figure(counts: Counter[tuple[str, str]], most: int = 20) -> Figure:
-    """Heat map: tools with most errors (y, worst on top; the rest together) by kind of error (x, commonest first)."""
+    """Heat map: tools with most errors (y, worst on top; the rest together) by kind of error (x, commonest
+    first).
+    """
     by_tool, by_kind = Counter[str](), Counter[str]()
     for (tool, kind), n in counts.items():
         by_tool[tool] += n
@@ -212,7 +258,13 @@ def errors_figure(counts: Counter[tuple[str, str]], most: int = 20) -> Figure:
             "showgrid": False,
             "zeroline": False,
         },
-        yaxis={"tickvals": list(range(len(names))), "ticktext": names, "range": [len(names) - 0.5, -0.5], "showgrid": False, "zeroline": False},
+        yaxis={
+            "tickvals": list(range(len(names))),
+            "ticktext": names,
+            "range": [len(names) - 0.5, -0.5],
+            "showgrid": False,
+            "zeroline": False,
+        },
         showlegend=False,
     )
 
@@ -226,7 +278,9 @@ HISTORY = (
 
 
 def history_figures(histories: Sequence[Sequence[dict[str, Any]]]) -> list[tuple[str, Figure]]:
-    """Training history over steps: (title, figure) for each quantity that was logged; one line for each iteration and trainer, steps run on."""
+    """Training history over steps: (title, figure) for each quantity that was logged; one line for each
+    iteration and trainer, steps run on.
+    """
     out = []
     for _, title, keys in HISTORY:
         panels: dict[str, list[dict[str, Any]]] = {}
@@ -255,9 +309,22 @@ def history_figures(histories: Sequence[Sequence[dict[str, Any]]]) -> list[tuple
         for trainer, traces in panels.items():
             y: dict[str, Any] = {"rangemode": "tozero"}
             if title.startswith(("Mean reward", "Share")):
-                y = {"range": [-0.03, 1.03], "tickformat": ".0%"} if title.startswith("Share") else {"range": [-0.03, 1.03]}
+                y = (
+                    {"range": [-0.03, 1.03], "tickformat": ".0%"}
+                    if title.startswith("Share")
+                    else {"range": [-0.03, 1.03]}
+                )
             out.append(
-                (f"{title} ({trainer})", _figure(traces, 250, xaxis={"title": {"text": "logged step"}, "zeroline": False}, yaxis=y, legend=_LEGEND))
+                (
+                    f"{title} ({trainer})",
+                    _figure(
+                        traces,
+                        250,
+                        xaxis={"title": {"text": "logged step"}, "zeroline": False},
+                        yaxis=y,
+                        legend=_LEGEND,
+                    ),
+                )
             )
     return out
 
@@ -276,5 +343,10 @@ def _number(value: object) -> bool:
 
 
 def _figure(traces: list[dict[str, Any]], height: int, **layout: Any) -> Figure:
-    axes = {k: {"automargin": True, "fixedrange": True, **v} for k, v in layout.items() if k in ("xaxis", "yaxis")}
-    return {"data": traces, "layout": {"height": height, "margin": {"l": 10, "r": 12, "t": 24, "b": 10}, **layout, **axes}}
+    axes = {
+        k: {"automargin": True, "fixedrange": True, **v} for k, v in layout.items() if k in ("xaxis", "yaxis")
+    }
+    return {
+        "data": traces,
+        "layout": {"height": height, "margin": {"l": 10, "r": 12, "t": 24, "b": 10}, **layout, **axes},
+    }

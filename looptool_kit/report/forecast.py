@@ -1,7 +1,7 @@
 """What a loop on the embedded model will take: time on this machine, memory and disk, said before it starts.
 
-The counts come from the settings; the seconds behind each are rough figures of two cores, scaled by how fast this machine multiplies. They hold for
-the embedded model alone: about any other nothing is said.
+The counts come from the settings; the seconds behind each are rough figures of two cores, scaled by how fast
+this machine multiplies. They hold for the embedded model alone: about any other nothing is said.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from looptool_kit.config import Settings
 GFLOPS = 370.0
 """Products that the machine of the measurements did: `_gflops()` there."""
 ANSWER, SFT_ROW, COMPLETION, STAGE = 0.28, 0.55, 0.45, 6.0
-"""Seconds there: for a greedy answer (probe, evaluate), for a row that SFT passes over, for a sampled completion with GRPO's step on it, and for
-loading the model in a stage."""
+"""Seconds there: for a greedy answer (probe, evaluate), for a row that SFT passes over, for a sampled
+completion with GRPO's step on it, and for loading the model in a stage.
+"""
 FAILING = 0.4
 """Share of a dataset that its policy gets wrong, or that is borderline: what the next dataset grows from."""
 
@@ -29,11 +30,19 @@ class Forecast(NamedTuple):
 
 
 def forecast(settings: Settings) -> Forecast | None:
-    """What a loop with these settings takes on this machine; None unless it runs the embedded model alone, with the kit's own engine, on a CPU."""
+    """What a loop with these settings takes on this machine; None unless it runs the embedded model alone,
+    with the kit's own engine, on a CPU.
+    """
     import torch
 
     asks = settings.judge_llm or settings.generator_llm or settings.jury.others
-    if settings.model != "embedded" or settings.trainer != "trl" or settings.engine != "transformers" or asks or torch.cuda.is_available():
+    if (
+        settings.model != "embedded"
+        or settings.trainer != "trl"
+        or settings.engine != "transformers"
+        or asks
+        or torch.cuda.is_available()
+    ):
         return None
     sft, grpo, expand = settings.sft, settings.grpo, settings.expand
     seconds, rows = 0.0, float(settings.seeds.first)
@@ -45,13 +54,24 @@ def forecast(settings: Settings) -> Forecast | None:
         if j < policies:
             seconds += ANSWER * rows
             failed = FAILING * rows
-            rows = failed + min(expand.most, failed * expand.children) + min(settings.compose.hppl, rows - failed) + fresh
+            rows = (
+                failed
+                + min(expand.most, failed * expand.children)
+                + min(settings.compose.hppl, rows - failed)
+                + fresh
+            )
     seconds += (policies + settings.evaluate.base) * (3 * settings.seeds.held_out * ANSWER + STAGE)
-    return Forecast(seconds * GFLOPS / _gflops(), 2.0 + 0.034 * min(settings.probe.batch, 3 * settings.seeds.held_out), 0.1 * policies + 1.1)
+    return Forecast(
+        seconds * GFLOPS / _gflops(),
+        2.0 + 0.034 * min(settings.probe.batch, 3 * settings.seeds.held_out),
+        0.1 * policies + 1.1,
+    )
 
 
 def _gflops() -> float:
-    """Billions of multiplications and additions a second on all threads, in the type that the engine computes in."""
+    """Billions of multiplications and additions a second on all threads, in the type that the engine computes
+    in.
+    """
     import torch
 
     from looptool_kit.policy.models import default_dtype

@@ -1,4 +1,6 @@
-"""`write_report`: one self-contained HTML page about a run. It asks no host for anything, and what a model wrote stays text."""
+"""`write_report`: one self-contained HTML page about a run. It asks no host for anything, and what a model
+wrote stays text.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +35,9 @@ class IterationData:
     verdicts: Verdicts = field(default_factory=Verdicts)
     expansions: Expansions = field(default_factory=Expansions)
     history: list[dict[str, Any]] = field(default_factory=list)
-    """The trainers' log rows in order, keys as TRL writes them (`loss`, `reward`, `frac_reward_zero_std`, `completions/mean_length`);
-    `trainer` (sft or grpo) where known."""
+    """The trainers' log rows in order, keys as TRL writes them (`loss`, `reward`, `frac_reward_zero_std`,
+    `completions/mean_length`); `trainer` (sft or grpo) where known.
+    """
     threshold: float | None = None
     """The perplexity above which mastered samples are borderline."""
 
@@ -51,14 +54,19 @@ class ReportData:
     scores: list[Score] = field(default_factory=list)
     """Of all policies and suites."""
     policies: list[str] = field(default_factory=list)
-    """Names in the order to show; policies with scores that are missing here follow. Those named `control...` are no steps of the
-    loop: they are shown like the others, and the loop's last policy is compared with them."""
+    """Names in the order to show; policies with scores that are missing here follow. Those named `control...`
+    are no steps of the loop: they are shown like the others, and the loop's last policy is compared with
+    them.
+    """
     compositions: list[dict[str, Any]] = field(default_factory=list)
-    """One row a dataset: `dataset` (D1, ...), then a count for each part (ES, EE, HPPL, seed, ...) and `total`."""
+    """One row a dataset: `dataset` (D1, ...), then a count for each part (ES, EE, HPPL, seed, ...) and
+    `total`.
+    """
     noise: dict[str, Any] | None = None
-    """How the judge did on planted label errors, counted in failed samples: `planted`, `flagged` (LABEL_WRONG), `right` (flagged and planted),
-    `correctable` (planted, and the prediction is the true answer), `right_of_correctable`, `judged`, `unjudged`. Other keys are listed as they
-    are."""
+    """How the judge did on planted label errors, counted in failed samples: `planted`, `flagged`
+    (LABEL_WRONG), `right` (flagged and planted), `correctable` (planted, and the prediction is the true
+    answer), `right_of_correctable`, `judged`, `unjudged`. Other keys are listed as they are.
+    """
     timings: list[dict[str, Any]] = field(default_factory=list)
     """Rows of `stage`, `iteration` and `seconds`."""
     robustness: list[Score] = field(default_factory=list)
@@ -95,17 +103,24 @@ def render(data: ReportData) -> str:
         verdicts=_verdicts(data),
         noise=_noise(data.noise),
         expansions=_expansions(data),
-        history=[(title, chart(f"history-{i}", f)) for i, (title, f) in enumerate(figures.history_figures([i.history for i in data.iterations]))],
+        history=[
+            (title, chart(f"history-{i}", f))
+            for i, (title, f) in enumerate(figures.history_figures([i.history for i in data.iterations]))
+        ],
         worst=_worst(data),
         timings=_timings(data.timings),
     )
 
 
 def page(template: str, charts: Mapping[str, figures.Figure], **values: Any) -> str:
-    """One of the package's pages as text, filled with `values`; `charts` maps an element's id to the figure that is drawn in it."""
+    """One of the package's pages as text, filled with `values`; `charts` maps an element's id to the figure
+    that is drawn in it.
+    """
     import plotly.offline
 
-    return _template(template).render(charts=_script_json(charts), plotly=plotly.offline.get_plotlyjs(), **values)
+    return _template(template).render(
+        charts=_script_json(charts), plotly=plotly.offline.get_plotlyjs(), **values
+    )
 
 
 # --------------------------------------------------------------- sections
@@ -120,7 +135,12 @@ def _suites(data: ReportData, chart: Any) -> list[dict[str, Any]]:
         names = [p for p in order if any(s.policy == p for s in scores)]
         rows = sorted(scoreboard(scores), key=lambda r: names.index(r.policy))
         differences = _differences(scores, names)
-        groups = list(dict.fromkeys((r.group, r.value) for r in sorted(rows, key=lambda r: ("all", "split", "kind").index(r.group))))
+        groups = list(
+            dict.fromkeys(
+                (r.group, r.value)
+                for r in sorted(rows, key=lambda r: ("all", "split", "kind").index(r.group))
+            )
+        )
         cells: dict[tuple[str, str, str], ScoreRow] = {(r.policy, r.group, r.value): r for r in rows}
         overall = [(name, splits[0][1]) for name, splits in differences]
         out.append(
@@ -132,7 +152,9 @@ def _suites(data: ReportData, chart: Any) -> list[dict[str, Any]]:
                 "cells": cells,
                 "figure": chart(f"scores-{number}", figures.scoreboard_figure(rows, names)),
                 "differences": differences,
-                "difference_figure": chart(f"differences-{number}", figures.differences_figure(overall)) if overall else None,
+                "difference_figure": (
+                    chart(f"differences-{number}", figures.differences_figure(overall)) if overall else None
+                ),
             }
         )
     return out
@@ -144,7 +166,9 @@ def _steps(names: Sequence[str]) -> list[str]:
 
 
 def _differences(scores: Sequence[Score], names: Sequence[str]) -> list[tuple[str, list[tuple[str, Paired]]]]:
-    """(comparison, [(all or split, result)]): each step of the loop against the one before it, the last one against the first and the controls."""
+    """(comparison, [(all or split, result)]): each step of the loop against the one before it, the last one
+    against the first and the controls.
+    """
     steps = _steps(names)
     pairs = list(zip(steps, steps[1:], strict=False)) + ([(steps[0], steps[-1])] if len(steps) > 2 else [])
     pairs += [(control, steps[-1]) for control in names if control not in steps]
@@ -154,7 +178,9 @@ def _differences(scores: Sequence[Score], names: Sequence[str]) -> list[tuple[st
     for a, b in pairs:
         rows = []
         for split in ("", *(splits if len(splits) > 1 else ())):
-            ids, before, after = aligned(*([s for s in by_policy[n] if not split or s.split == split] for n in (a, b)))
+            ids, before, after = aligned(
+                *([s for s in by_policy[n] if not split or s.split == split] for n in (a, b))
+            )
             if ids:
                 rows.append((split or "all", paired(before, after)))
         if rows:
@@ -164,13 +190,17 @@ def _differences(scores: Sequence[Score], names: Sequence[str]) -> list[tuple[st
 
 def _robustness(data: ReportData, chart: Any) -> dict[str, Any] | None:
     """The first and the last step of the loop under each perturbation."""
-    known = [p for p in data.policies if any(s.policy == p for s in data.robustness)] or list(dict.fromkeys(s.policy for s in data.robustness))
+    known = [p for p in data.policies if any(s.policy == p for s in data.robustness)] or list(
+        dict.fromkeys(s.policy for s in data.robustness)
+    )
     if not known:
         return None
     steps = _steps(known)
     rows = changes(data.robustness, [steps[0], steps[-1]])
     cells = {(c.perturbation, c.policy): c.result for c in rows}
-    figure = figures.differences_figure([(f"{c.perturbation.replace('_', ' ')}, {c.policy}", c.result) for c in rows])
+    figure = figures.differences_figure(
+        [(f"{c.perturbation.replace('_', ' ')}, {c.policy}", c.result) for c in rows]
+    )
     return {
         "names": {c.perturbation: c.result.n for c in rows},
         "policies": list(dict.fromkeys((steps[0], steps[-1]))),
@@ -182,12 +212,24 @@ def _robustness(data: ReportData, chart: Any) -> dict[str, Any] | None:
 def _composition(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     if not rows:
         return None
-    parts = [k for k in dict.fromkeys(k for row in rows for k in row) if k not in ("dataset", "total", "iteration")]
-    parts = [p for p in parts if p in ("ES", "EE", "HPPL", "seed", "seed_new", "seed-new") or any(row.get(p) for row in rows)]
+    parts = [
+        k for k in dict.fromkeys(k for row in rows for k in row) if k not in ("dataset", "total", "iteration")
+    ]
+    parts = [
+        p
+        for p in parts
+        if p in ("ES", "EE", "HPPL", "seed", "seed_new", "seed-new") or any(row.get(p) for row in rows)
+    ]
     lines = []
     for number, row in enumerate(rows, 1):
         counts = [int(row.get(p) or 0) for p in parts]
-        lines.append((row.get("dataset") or f"D{row.get('iteration', number)}", counts, int(row.get("total") or sum(counts))))
+        lines.append(
+            (
+                row.get("dataset") or f"D{row.get('iteration', number)}",
+                counts,
+                int(row.get("total") or sum(counts)),
+            )
+        )
     heads = ["seed-new" if p in ("seed", "seed_new") else p for p in parts]
     return {"heads": heads, "lines": lines, "most": max([1, *(total for _, _, total in lines)])}
 
@@ -199,7 +241,16 @@ def _probed(data: ReportData, chart: Any) -> list[dict[str, Any]]:
             states = Counter(p.state for p in it.probes)
             medians = {s: statistics.median(p.perplexity for p in it.probes if p.state == s) for s in states}
             figure = chart(f"perplexity-{number}", figures.perplexity_figure(it.probes, it.threshold))
-            out.append({"number": number, "n": len(it.probes), "states": states, "medians": medians, "threshold": it.threshold, "figure": figure})
+            out.append(
+                {
+                    "number": number,
+                    "n": len(it.probes),
+                    "states": states,
+                    "medians": medians,
+                    "threshold": it.threshold,
+                    "figure": figure,
+                }
+            )
     return out
 
 
@@ -224,13 +275,18 @@ def _verdicts(data: ReportData) -> dict[str, Any] | None:
     judged = [(j, it.verdicts) for j, it in enumerate(data.iterations, 1) if it.verdicts]
     if not judged:
         return None
-    counts = {j: Counter(v.verdict if v.status == "judged" and v.verdict else "unjudged" for v in rows) for j, rows in judged}
+    counts = {
+        j: Counter(v.verdict if v.status == "judged" and v.verdict else "unjudged" for v in rows)
+        for j, rows in judged
+    }
     lines = [(name, [counts[j][name] for j, _ in judged]) for name in (*get_args(VerdictName), "unjudged")]
     return {"numbers": [j for j, _ in judged], "lines": lines, "totals": [len(rows) for _, rows in judged]}
 
 
 def _noise(noise: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Precision and recall of LABEL_WRONG and the share abstained, with Wilson's intervals, from the counts of `ReportData.noise`."""
+    """Precision and recall of LABEL_WRONG and the share abstained, with Wilson's intervals, from the counts
+    of `ReportData.noise`.
+    """
     if not noise:
         return None
     rows = []
@@ -241,10 +297,20 @@ def _noise(noise: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
     share("Precision: flagged labels that really were wrong", noise.get("right"), noise.get("flagged"))
     share("Recall: wrong labels that were flagged", noise.get("right"), noise.get("planted"))
-    share("Recall among those where the prediction was the true answer", noise.get("right_of_correctable"), noise.get("correctable"))
+    share(
+        "Recall among those where the prediction was the true answer",
+        noise.get("right_of_correctable"),
+        noise.get("correctable"),
+    )
     if isinstance(noise.get("judged"), int) and isinstance(noise.get("unjudged"), int):
-        share("Abstained: failed samples left unjudged", noise["unjudged"], noise["judged"] + noise["unjudged"])
-    known = {"right", "flagged", "planted", "right_of_correctable", "correctable", "judged", "unjudged"} if rows else set()
+        share(
+            "Abstained: failed samples left unjudged", noise["unjudged"], noise["judged"] + noise["unjudged"]
+        )
+    known = (
+        {"right", "flagged", "planted", "right_of_correctable", "correctable", "judged", "unjudged"}
+        if rows
+        else set()
+    )
     return {"rows": rows, "others": [(k, v) for k, v in noise.items() if k not in known]}
 
 
@@ -254,9 +320,19 @@ def _expansions(data: ReportData) -> list[dict[str, Any]]:
     for number, it in enumerate(data.iterations, 1):
         for strategy in dict.fromkeys(e.strategy for e in it.expansions):
             mine = [e for e in it.expansions if e.strategy == strategy]
-            failed = Counter(next((c.name for c in e.checks if not c.passed), "other") for e in mine if not e.accepted)
+            failed = Counter(
+                next((c.name for c in e.checks if not c.passed), "other") for e in mine if not e.accepted
+            )
             accepted = sum(e.accepted for e in mine)
-            out.append({"number": number, "strategy": strategy, "n": len(mine), "accepted": accepted, "failed": failed.most_common(4)})
+            out.append(
+                {
+                    "number": number,
+                    "strategy": strategy,
+                    "n": len(mine),
+                    "accepted": accepted,
+                    "failed": failed.most_common(4),
+                }
+            )
     return out
 
 
@@ -265,12 +341,18 @@ def _worst(data: ReportData) -> list[dict[str, Any]]:
     if it is None:
         return []
     samples, verdicts = it.samples.by_id(), {v.sample_id: v for v in it.verdicts}
-    return [_item(samples[p.sample_id], p, verdicts.get(p.sample_id)) for p in worst(it.probes, samples.keys())]
+    return [
+        _item(samples[p.sample_id], p, verdicts.get(p.sample_id)) for p in worst(it.probes, samples.keys())
+    ]
 
 
 def worst(probes: Sequence[Probe], ids: Set[str]) -> list[Probe]:
-    """Of the failed probes of samples with these ids those that the policy was surest of (lowest perplexity), a new tool and kind of error first."""
-    failed = sorted((p for p in probes if p.state == "failed" and p.sample_id in ids), key=lambda p: p.perplexity)
+    """Of the failed probes of samples with these ids those that the policy was surest of (lowest perplexity),
+    a new tool and kind of error first.
+    """
+    failed = sorted(
+        (p for p in probes if p.state == "failed" and p.sample_id in ids), key=lambda p: p.perplexity
+    )
     seen: set[tuple[str, str]] = set()
     first: list[Probe] = []
     again: list[Probe] = []
@@ -288,14 +370,22 @@ def _item(sample: Sample, probe: Probe, verdict: Verdict | None) -> dict[str, An
         "probe": probe,
         "verdict": verdict,
         "label": label,
-        "prediction": _calls(probe.answer.calls) if probe.answer.calls and not probe.answer.error else probe.text,
-        "tools": [(t.name, t.description, json.dumps(t.parameters, indent=2, ensure_ascii=False)) for t in sample.tools],
+        "prediction": (
+            _calls(probe.answer.calls) if probe.answer.calls and not probe.answer.error else probe.text
+        ),
+        "tools": [
+            (t.name, t.description, json.dumps(t.parameters, indent=2, ensure_ascii=False))
+            for t in sample.tools
+        ],
         "context": [(m.role, m.content or _calls(m.tool_calls)) for m in sample.messages],
     }
 
 
 def _calls(calls: Sequence[ToolCall]) -> str:
-    return "\n".join(f"{c.name}({', '.join(f'{k}={json.dumps(v, ensure_ascii=False)}' for k, v in c.arguments.items())})" for c in calls)
+    return "\n".join(
+        f"{c.name}({', '.join(f'{k}={json.dumps(v, ensure_ascii=False)}' for k, v in c.arguments.items())})"
+        for c in calls
+    )
 
 
 def _timings(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
@@ -308,7 +398,13 @@ def _timings(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
         seconds[str(r["stage"]), int(r["iteration"])] += r["seconds"]
     lines = [(s, [seconds.get((s, j)) for j in numbers], sum(seconds[s, j] for j in numbers)) for s in stages]
     totals = [sum(seconds[s, j] for s in stages) for j in numbers]
-    return {"numbers": numbers, "lines": lines, "totals": totals, "total": sum(totals), "most": max([1e-9, *(t for _, _, t in lines)])}
+    return {
+        "numbers": numbers,
+        "lines": lines,
+        "totals": totals,
+        "total": sum(totals),
+        "most": max([1e-9, *(t for _, _, t in lines)]),
+    }
 
 
 # ------------------------------------------------------------------- page
@@ -326,7 +422,13 @@ def _template(name: str) -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    env.filters.update(percent=_percent, signed=_signed, duration=duration, p=_p, words=lambda text: str(text).replace("_", " "))
+    env.filters.update(
+        percent=_percent,
+        signed=_signed,
+        duration=duration,
+        p=_p,
+        words=lambda text: str(text).replace("_", " "),
+    )
     return env.get_template(name)
 
 

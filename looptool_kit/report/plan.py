@@ -1,4 +1,6 @@
-"""What the loop would do on a run as it stands: which stages are done, which would be made again and why, which are missing."""
+"""What the loop would do on a run as it stands: which stages are done, which would be made again and why,
+which are missing.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ class Step(NamedTuple):
     """The name of its manifest."""
     iteration: int
     state: Literal["done", "again", "follows", "missing"]
-    """`again`: what decides it has changed. `follows`: an earlier stage comes first, which may change what decides it."""
+    """`again`: what decides it has changed. `follows`: an earlier stage comes first, which may change what
+    decides it.
+    """
     why: str
     seconds: float
     """What it had taken; 0 for one that has not finished."""
@@ -54,10 +58,14 @@ def plan(run: Run) -> list[Step]:
         except RunError:  # it needs what an earlier stage makes: the seed pool has to be longer first
             now, first = None, "seed"
         if now is None:
-            steps.append(Step(name, j, "follows" if old else "missing", f"after {first}" if old else "", seconds))
+            steps.append(
+                Step(name, j, "follows" if old else "missing", f"after {first}" if old else "", seconds)
+            )
             continue
         why = "; ".join(now.why())
-        state: Literal["done", "again", "missing"] = "done" if now.done else "again" if old or why else "missing"
+        state: Literal["done", "again", "missing"] = (
+            "done" if now.done else "again" if old or why else "missing"
+        )
         if name == "seed" and state == "done" and longer:
             why = "the pool is made longer; what was drawn before stays"
         steps.append(Step(name, j, state, why, seconds))
@@ -73,8 +81,9 @@ def summary(run: Run, steps: list[Step]) -> str:
         return "Nothing that has finished would be made again."
     took = cost(run, [(s.name, s.iteration) for s in again])
     return (
-        f"Of what has finished {len(again)} stage{'s' * (len(again) != 1)} would or may be made again. They had taken {duration(took)}; expect "
-        f"about as long. What they take the place of goes to {run.path / SUPERSEDED}; nothing is deleted."
+        f"Of what has finished {len(again)} stage{'s' * (len(again) != 1)} would or may be made again. They"
+        f" had taken {duration(took)}; expect about as long. What they take the place of goes to"
+        f" {run.path / SUPERSEDED}; nothing is deleted."
     )
 
 

@@ -26,9 +26,11 @@ STAGES = ("seed", "policy", "scores", "probes_raw", "verdicts", "expansions", "c
 
 
 def views(splits: Iterable[str]) -> dict[str, frozenset[str]]:
-    """How held-out scores are read: name -> splits. Tools that the policy trained on and others apart, since a policy may adapt and forget.
+    """How held-out scores are read: name -> splits. Tools that the policy trained on and others apart, since
+    a policy may adapt and forget.
 
-    `own tools` are all splits but `unseen_tools`, which is `other tools`; each own split stands for itself where there are several.
+    `own tools` are all splits but `unseen_tools`, which is `other tools`; each own split stands for itself
+    where there are several.
     """
     known = list(dict.fromkeys(splits))
     own = [s for s in known if s != "unseen_tools"]
@@ -40,7 +42,9 @@ def views(splits: Iterable[str]) -> dict[str, frozenset[str]]:
 
 
 def print_scoreboard(run: Run) -> None:
-    """Exact match of every policy in percent with 95% Wilson intervals, the composition of its datasets, and what came of the run in words."""
+    """Exact match of every policy in percent with 95% Wilson intervals, the composition of its datasets, and
+    what came of the run in words.
+    """
     from rich.console import Console
     from rich.table import Table as Grid
 
@@ -54,7 +58,13 @@ def print_scoreboard(run: Run) -> None:
         grid.add_column(cell(f"{name}\nn = {count}"), justify="right")
     for policy, table in found.items():
         cells = [[s.correct for s in table if s.split in splits] for splits in columns.values()]
-        grid.add_row(cell(policy), *(f"{percent(sum(c) / len(c))} ({'–'.join(map(percent, wilson(sum(c), len(c))))})" if c else "" for c in cells))
+        grid.add_row(
+            cell(policy),
+            *(
+                f"{percent(sum(c) / len(c))} ({'–'.join(map(percent, wilson(sum(c), len(c))))})" if c else ""
+                for c in cells
+            ),
+        )
     console.print(grid)
     grid = Grid(title="rows of each dataset")
     rows_of = composition(run)
@@ -68,7 +78,9 @@ def print_scoreboard(run: Run) -> None:
 
 
 def headline(run: Run) -> list[str]:
-    """What came of a run, in sentences: exact match before and after, own tools and others apart, and the labels that were planted wrong."""
+    """What came of a run, in sentences: exact match before and after, own tools and others apart, and the
+    labels that were planted wrong.
+    """
     found = scores(run)
     if len(found) < 2:
         return []
@@ -76,29 +88,45 @@ def headline(run: Run) -> list[str]:
     after = kept if kept in found else list(found)[-1]
     lines = [f"By the development samples {after} is the best policy."] if kept else []
     if after == before:
-        return [*lines, f"So nothing was gained on {len(found[before])} unseen requests: the run keeps the model it started from."]
+        return [
+            *lines,
+            (
+                f"So nothing was gained on {len(found[before])} unseen requests: the run keeps the model it"
+                " started from."
+            ),
+        ]
     for name, splits in views(s.split for s in found[after]).items():
         _, a, b = aligned(*([s for s in found[policy] if s.split in splits] for policy in (before, after)))
         if not a or name not in ("all", "own tools", "other tools"):
             continue
         change = paired(a, b)
-        points = f"{signed_points(change.difference)} points [{signed_points(change.lo)}, {signed_points(change.hi)}]"
+        points = (
+            f"{signed_points(change.difference)} points [{signed_points(change.lo)},"
+            f" {signed_points(change.hi)}]"
+        )
         start = "the model it started from" if before == "base" else before
         what = f"{percent(change.mean_a)}% before, {percent(change.mean_b)}% after"
         if name == "all":
-            lines.append(f"Exact match on {change.n} unseen requests: {what}{in_words(after)} ({start} against {after}), {points}{doubt(change)}.")
+            lines.append(
+                f"Exact match on {change.n} unseen requests: {what}{in_words(after)} ({start} against"
+                f" {after}), {points}{doubt(change)}."
+            )
         else:
             lines.append(f"  {name}: {what}, {points}{doubt(change)}.")
     if judged := planted_labels(run):
         more = [f"{judged['mistaken']} replaced by another wrong one"] if judged["mistaken"] else []
-        more += [f"of the right labels {judged['wrongly']} replaced by a wrong one"] if judged["wrongly"] else []
+        more += (
+            [f"of the right labels {judged['wrongly']} replaced by a wrong one"] if judged["wrongly"] else []
+        )
         repaired = f"{judged['found']} of {judged['planted']} found and replaced by the right one"
         lines.append(f"Labels planted wrong: {'; '.join([repaired, *more])}.")
     return lines
 
 
 def in_words(policy: str) -> str:
-    """How many iterations of the loop are behind a policy, as the sentence says it; nothing for one that stands for none."""
+    """How many iterations of the loop are behind a policy, as the sentence says it; nothing for one that
+    stands for none.
+    """
     from num2words import num2words
 
     count = int(policy[1:]) - 1 if policy[1:].isdigit() else 0
@@ -121,10 +149,11 @@ def signed_points(share: float) -> str:
 
 
 def planted_labels(run: Run) -> dict[str, int] | None:
-    """Of the planted label errors in the datasets that were judged: how many there were, and what became of them, people's decisions included.
+    """Of the planted label errors in the datasets that were judged: how many there were, and what became of
+    them, people's decisions included.
 
-    `found`: replaced by the right label in some iteration; `mistaken`: replaced, but by another wrong one; `wrongly`: right labels of seed samples
-    that were replaced. None where none were planted.
+    `found`: replaced by the right label in some iteration; `mistaken`: replaced, but by another wrong one;
+    `wrongly`: right labels of seed samples that were replaced. None where none were planted.
     """
     truth = {t.sample_id: t.label for t in _table(run, Truths, "truth", 0)}
     pool = _ids(run, "pool", 0)
@@ -139,7 +168,9 @@ def planted_labels(run: Run) -> dict[str, int] | None:
         for seed in error_seeds(*_of(run, {v.sample_id for v in flagged}, j), flagged):
             at = seed.verdict.sample_id
             if at in pool:
-                right = at in truth and grade(Answer.of(seed.sample.label), truth[at], seed.sample.tools).correct
+                right = (
+                    at in truth and grade(Answer.of(seed.sample.label), truth[at], seed.sample.tools).correct
+                )
                 replaced[at] = replaced.get(at, False) or right
     if not planted:
         return None
@@ -153,7 +184,9 @@ def planted_labels(run: Run) -> dict[str, int] | None:
 
 
 def paid(run: Run) -> list[str]:
-    """A line for each model that was called for this run: answers, tokens, and money where the settings say prices."""
+    """A line for each model that was called for this run: answers, tokens, and money where the settings say
+    prices.
+    """
     settings = run.settings
     endpoints = [e for e in (settings.generator_llm, settings.judge_llm, *settings.jury.others) if e]
     return [
@@ -164,15 +197,19 @@ def paid(run: Run) -> list[str]:
 
 
 def judge_against_truth(run: Run) -> dict[str, Any] | None:
-    """How LABEL_WRONG stands against planted errors, over all iterations' failed samples; None where none were planted.
+    """How LABEL_WRONG stands against planted errors, over all iterations' failed samples; None where none
+    were planted.
 
-    `flagged`: LABEL_WRONG verdicts; `right`: those on a planted error; `correctable`: planted errors among the failed where the prediction equals the
-    truth; `right_of_correctable`: those flagged; `planted`, `judged`, `unjudged`: counts of failed samples.
+    `flagged`: LABEL_WRONG verdicts; `right`: those on a planted error; `correctable`: planted errors among
+    the failed where the prediction equals the truth; `right_of_correctable`: those flagged; `planted`,
+    `judged`, `unjudged`: counts of failed samples.
     """
     truth = {t.sample_id: t.label for t in _table(run, Truths, "truth", 0)}
     if not truth:
         return None
-    out = dict.fromkeys(("planted", "flagged", "right", "correctable", "right_of_correctable", "judged", "unjudged"), 0)
+    out = dict.fromkeys(
+        ("planted", "flagged", "right", "correctable", "right_of_correctable", "judged", "unjudged"), 0
+    )
     for j in run.iterations:
         there = _ids(run, "samples", j)
         some, probed = _of(run, truth.keys() & there, j)
@@ -182,7 +219,14 @@ def judge_against_truth(run: Run) -> dict[str, Any] | None:
                 continue
             planted = verdict.sample_id in truth
             flagged = verdict.verdict == "LABEL_WRONG"
-            right = planted and grade(probes[verdict.sample_id].answer, truth[verdict.sample_id], samples[verdict.sample_id].tools).correct
+            right = (
+                planted
+                and grade(
+                    probes[verdict.sample_id].answer,
+                    truth[verdict.sample_id],
+                    samples[verdict.sample_id].tools,
+                ).correct
+            )
             out["planted"] += planted
             out["flagged"] += flagged
             out["right"] += flagged and planted
@@ -215,7 +259,10 @@ def report_run(run: Run) -> Path:
 def took(run: Run) -> str:
     """Wall time of all finished stages together, and the most memory that the process of one of them held."""
     manifests = [m for j in (0, *run.iterations) for stage in STAGES if (m := run.manifest(stage, j))]
-    return f"stages: {duration(sum(m['seconds'] for m in manifests))}, peak memory {max((m.get('peak_mb', 0) for m in manifests), default=0):,} MiB"
+    return (
+        f"stages: {duration(sum(m['seconds'] for m in manifests))}, peak memory"
+        f" {max((m.get('peak_mb', 0) for m in manifests), default=0):,} MiB"
+    )
 
 
 def timings(run: Run) -> list[dict[str, Any]]:
@@ -225,7 +272,13 @@ def timings(run: Run) -> list[dict[str, Any]]:
         for stage in STAGES:
             manifest = run.manifest(stage, j)
             if manifest:
-                out.append({"stage": stage.replace("_raw", "").replace("policy", "train"), "iteration": j, "seconds": manifest["seconds"]})
+                out.append(
+                    {
+                        "stage": stage.replace("_raw", "").replace("policy", "train"),
+                        "iteration": j,
+                        "seconds": manifest["seconds"],
+                    }
+                )
     return out
 
 
@@ -236,12 +289,19 @@ def history(run: Run, iteration: int) -> list[dict[str, Any]]:
     rows = []
     for facts in (run.manifest("policy", iteration) or {}).get("trainings", []):
         path = training_folder(run, iteration, facts) / "history.jsonl"
-        rows += [{"trainer": facts["trainer"], **json.loads(line)} for line in path.read_text(encoding="utf-8").splitlines()]
+        rows += [
+            {"trainer": facts["trainer"], **json.loads(line)}
+            for line in path.read_text(encoding="utf-8").splitlines()
+        ]
     return rows
 
 
 def _iteration(run: Run, j: int) -> IterationData:
-    probes = Probes(run.stored(Probes, "probes", j, without=TOKENS)) if (run.folder(j) / "probes.parquet").exists() else Probes()
+    probes = (
+        Probes(run.stored(Probes, "probes", j, without=TOKENS))
+        if (run.folder(j) / "probes.parquet").exists()
+        else Probes()
+    )
     shown = {p.sample_id for p in worst(probes, _ids(run, "samples", j))}
     return IterationData(
         samples=_of(run, shown, j)[0],

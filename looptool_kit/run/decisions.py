@@ -31,7 +31,9 @@ class Decision(Frozen):
     """Sample id (for an expansion: the child's); empty for the threshold."""
     value: JsonValue
     """verdict: a verdict's name, or {"verdict": ..., "label": {...}}. expansion: "accept", "reject" or
-    {"edit": a sample}, which joins in the child's place. threshold: the perplexity. "undo" takes the last one back."""
+    {"edit": a sample}, which joins in the child's place. threshold: the perplexity. "undo" takes the last one
+    back.
+    """
     reason: str = ""
     iteration: int | None = None
     """The iteration whose row was decided on; None: that row in any iteration."""
@@ -42,7 +44,10 @@ def check(subject: str, row: str, value: JsonValue) -> None:
     if subject not in SUBJECTS:
         raise ValueError(f"nothing is decided on {subject!r}; the subjects are {', '.join(SUBJECTS)}")
     if (subject == "threshold") != (row == ""):
-        raise ValueError(f"a decision on a threshold names no row (row=''), one on a verdict or an expansion does, not {row!r}")
+        raise ValueError(
+            "a decision on a threshold names no row (row=''), one on a verdict or an expansion does, not"
+            f" {row!r}"
+        )
     if value == "undo":
         return
     {"verdict": _verdict, "expansion": _expansion, "threshold": _threshold}[subject](value)
@@ -51,7 +56,10 @@ def check(subject: str, row: str, value: JsonValue) -> None:
 def _verdict(value: Any) -> None:
     told = value if isinstance(value, dict) else {"verdict": value}
     if told.get("verdict") not in VERDICTS:
-        raise ValueError(f"{_short(value)} is not a verdict: give {', '.join(VERDICTS)}, or {{'verdict': ..., 'label': ...}}, or 'undo'")
+        raise ValueError(
+            f"{_short(value)} is not a verdict: give {', '.join(VERDICTS)}, or {{'verdict': ..., 'label':"
+            " ...}, or 'undo'"
+        )
     if "label" in told:
         _read(Label, told["label"], "a label")
 
@@ -60,12 +68,22 @@ def _expansion(value: Any) -> None:
     if isinstance(value, dict) and value.keys() == {"edit"}:
         _read(Sample, value["edit"], "a sample")
     elif value not in ("accept", "reject"):
-        raise ValueError(f"{_short(value)} decides nothing on an expansion: give 'accept', 'reject', {{'edit': a sample}} or 'undo'")
+        raise ValueError(
+            f"{_short(value)} decides nothing on an expansion: give 'accept', 'reject', {{'edit': a sample}}"
+            " or 'undo'"
+        )
 
 
 def _threshold(value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
-        raise ValueError(f"{_short(value)} is not a threshold: give a perplexity, a number above 0, or 'undo'")
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not math.isfinite(value)
+        or value <= 0
+    ):
+        raise ValueError(
+            f"{_short(value)} is not a threshold: give a perplexity, a number above 0, or 'undo'"
+        )
 
 
 def _read(kind: type[Frozen], value: Any, named: str) -> None:
@@ -98,7 +116,9 @@ def rows_of(table: Iterable[Any]) -> frozenset[str]:
     return frozenset(row.sample.id if isinstance(row, Expansion) else row.sample_id for row in table)
 
 
-def check_rows(subject: str, rows: Iterable[str], known: Mapping[int, frozenset[str] | None], iteration: int | None) -> None:
+def check_rows(
+    subject: str, rows: Iterable[str], known: Mapping[int, frozenset[str] | None], iteration: int | None
+) -> None:
     """Raise `ValueError` where no dataset has the iteration or a row.
 
     `known`: iteration -> its rows; None where they are not made yet, so that nothing can be said of them.
@@ -114,7 +134,10 @@ def check_rows(subject: str, rows: Iterable[str], known: Mapping[int, frozenset[
                 f"iteration {iteration}" if iteration else "this run",
                 ", ".join(sorted(made[-1] or ())[:3]),
             )
-            raise ValueError(f"{row!r} is no row of the {TABLES[subject][0]} of {where}; there are {sum(len(i or ()) for i in made)}: {some}, ...")
+            raise ValueError(
+                f"{row!r} is no row of the {TABLES[subject][0]} of {where}; there are"
+                f" {sum(len(i or ()) for i in made)}: {some}, ..."
+            )
 
 
 # ---------------------------------------------------------------------- file
@@ -127,7 +150,10 @@ def read_file(file: Path) -> bytes:
     except FileNotFoundError:
         return b""
     except OSError as error:
-        raise RunError(f"{file} cannot be read ({error.strerror}), so what people decided is not known. Move it away or mend it.") from None
+        raise RunError(
+            f"{file} cannot be read ({error.strerror}), so what people decided is not known. Move it away or"
+            " mend it."
+        ) from None
 
 
 def read_line(line: bytes, file: Path, number: int, whole: bool = True) -> Decision | None:
@@ -141,5 +167,7 @@ def read_line(line: bytes, file: Path, number: int, whole: bool = True) -> Decis
     except ValueError as error:
         reason = _reason(error) if isinstance(error, ValidationError) else str(error)
     if whole:
-        warnings.warn(f"{visible(file)}, line {number} is no decision and is left out: {visible(reason)}", stacklevel=2)
+        warnings.warn(
+            f"{visible(file)}, line {number} is no decision and is left out: {visible(reason)}", stacklevel=2
+        )
     return None

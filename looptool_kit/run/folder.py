@@ -8,8 +8,9 @@
     rejected.jsonl                  rows that could not be used, with file, row and reason
     report.html
 
-A stage's table is finished when its manifest (`<stage>.json`, written last) stands beside it and names the same inputs; anything else is redone. Long
-stages keep each finished batch in `<stage>.parts/`, so that a killed stage repeats at most one batch.
+A stage's table is finished when its manifest (`<stage>.json`, written last) stands beside it and names the
+same inputs; anything else is redone. Long stages keep each finished batch in `<stage>.parts/`, so that a
+killed stage repeats at most one batch.
 """
 
 from __future__ import annotations
@@ -58,7 +59,8 @@ class Run:
 
     @classmethod
     def create(cls, path: str | Path, preset: str = "cpu", **overrides: Any) -> Run:
-        """Make a run folder from a preset (see `config.load_preset` for overrides), or open the one that is there.
+        """Make a run folder from a preset (see `config.load_preset` for overrides), or open the one that is
+        there.
 
         Raises `RunError` if the folder holds a run with other settings, or something else.
         """
@@ -68,8 +70,8 @@ class Run:
             run = cls.open(path)
             if run.settings != settings:
                 raise RunError(
-                    f"{path} holds a run with other settings (see {path / 'run.toml'}). Open it as it is with Run.open or `looptool loop {path}`, "
-                    "or give another folder."
+                    f"{path} holds a run with other settings (see {path / 'run.toml'}). Open it as it is with"
+                    f" Run.open or `looptool loop {path}`, or give another folder."
                 )
             trust.confirm(path, trust.acts(settings))  # whoever calls this has given them
             return run
@@ -78,7 +80,9 @@ class Run:
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise RunError(no_writing(error, path) or f"{path} cannot be made: {error}. Give another folder.") from None
+            raise RunError(
+                no_writing(error, path) or f"{path} cannot be made: {error}. Give another folder."
+            ) from None
         run = cls(path, settings)
         with full_disk_explained(path):
             write_text(path / "run.toml", dump_settings(settings, FORMAT))
@@ -110,25 +114,33 @@ class Run:
         self.close()
 
     def writable(self) -> None:
-        """Raise `RunError` where the run was opened to look at, or closed: every stage asks before it makes anything."""
+        """Raise `RunError` where the run was opened to look at, or closed: every stage asks before it makes
+        anything.
+        """
         if self.read_only:
             raise RunError(
-                f"{self.path} was opened to look at only (or closed), so nothing in it is made or changed. Open it with Run.open({str(self.path)!r})."
+                f"{self.path} was opened to look at only (or closed), so nothing in it is made or changed."
+                f" Open it with Run.open({str(self.path)!r})."
             )
         if self._lock and not self._lock.stands():
             raise RunError(
-                f"{self.path} is not locked by this run any more (its .lock or the whole folder was replaced, or this is a forked process), so "
-                f"nothing in it is made or changed. Open it anew with Run.open({str(self.path)!r})."
+                f"{self.path} is not locked by this run any more (its .lock or the whole folder was replaced,"
+                " or this is a forked process), so nothing in it is made or changed. Open it anew with"
+                f" Run.open({str(self.path)!r})."
             )
 
     def set(self, **overrides: Any) -> Settings:
-        """Change settings, e.g. `run.set(probe__quantile=0.8)`, here and in `run.toml`; the next call of a stage that depends on them redoes it.
+        """Change settings, e.g. `run.set(probe__quantile=0.8)`, here and in `run.toml`; the next call of a
+        stage that depends on them redoes it.
 
-        What else was changed in the file since the run was opened stays. Raises `ValueError` for an unknown setting or value, `RunError` for a
-        run opened to look at or a file that cannot be read; then nothing is changed.
+        What else was changed in the file since the run was opened stays. Raises `ValueError` for an unknown
+        setting or value, `RunError` for a run opened to look at or a file that cannot be read; then nothing
+        is changed.
         """
         self.writable()
-        before = _settings(self.path)  # which may have been changed by hand, or by another Run, since this one was opened
+        before = _settings(
+            self.path
+        )  # which may have been changed by hand, or by another Run, since this one was opened
         settings = with_overrides(before, **overrides)
         with full_disk_explained(self.path):
             write_text(self.path / "run.toml", dump_settings(settings, FORMAT))
@@ -144,9 +156,15 @@ class Run:
 
     @property
     def iterations(self) -> list[int]:
-        """The iterations that have a dataset, in order, as far as the settings go: what lies beyond a lowered `iterations` is kept, and no part."""
+        """The iterations that have a dataset, in order, as far as the settings go: what lies beyond a lowered
+        `iterations` is kept, and no part.
+        """
         found = lock.numbered(self.path / "iterations", 2)
-        return [j for j, folder in found.items() if 1 <= j <= self.settings.iterations + 1 and (folder / "samples.parquet").exists()]
+        return [
+            j
+            for j, folder in found.items()
+            if 1 <= j <= self.settings.iterations + 1 and (folder / "samples.parquet").exists()
+        ]
 
     @property
     def iteration(self) -> int:
@@ -154,25 +172,38 @@ class Run:
         return max(self.iterations, default=0)
 
     def iteration_of(self, *given: Sequence[Any] | None, said: int | None = None) -> int:
-        """The iteration that is `said`, or that tables given to a stage belong to: a dataset's by its rows, any other's by what its rows say; without
-        either, the newest.
+        """The iteration that is `said`, or that tables given to a stage belong to: a dataset's by its rows,
+        any other's by what its rows say; without either, the newest.
 
-        Raises `ValueError` where that cannot be known: a part of a dataset or another one, an empty table, tables of several iterations.
+        Raises `ValueError` where that cannot be known: a part of a dataset or another one, an empty table,
+        tables of several iterations.
         """
         if said is not None:
             if said < 1:
-                raise ValueError(f"iteration={said}: iterations count from 1. Leave it out for the newest one.")
+                raise ValueError(
+                    f"iteration={said}: iterations count from 1. Leave it out for the newest one."
+                )
             return said
         tables = [table for table in given if table is not None]
         if not tables:
             return self.iteration
         found: set[int] = set()
         for table in tables:
-            found |= {self._dataset(table)} if isinstance(table, Samples) else {int(row.iteration) for row in table}
+            found |= (
+                {self._dataset(table)}
+                if isinstance(table, Samples)
+                else {int(row.iteration) for row in table}
+            )
         if len(found) == 1:
             return found.pop()
-        what = f"rows of the iterations {', '.join(map(str, sorted(found)))}" if found else "no rows, so nothing that tells their iteration"
-        raise ValueError(f"the tables given hold {what}. Give whole tables of one iteration, or say which with iteration=.")
+        what = (
+            f"rows of the iterations {', '.join(map(str, sorted(found)))}"
+            if found
+            else "no rows, so nothing that tells their iteration"
+        )
+        raise ValueError(
+            f"the tables given hold {what}. Give whole tables of one iteration, or say which with iteration=."
+        )
 
     def _dataset(self, samples: Samples) -> int:
         there: dict[int, set[str]] = {}
@@ -184,15 +215,21 @@ class Run:
         for j, ids in there.items():
             whole({s.id for s in samples}, ids, f"D{j}", self)
         raise ValueError(
-            f"these {len(samples)} samples are no dataset of {self.path} (it has {', '.join(f'D{j}' for j in self.iterations) or 'none'}). "
-            f"Give a D_j as it is, say which it stands for with iteration=, or make {OWN_RUN}."
+            f"these {len(samples)} samples are no dataset of {self.path} (it has"
+            f" {', '.join(f'D{j}' for j in self.iterations) or 'none'}). Give a D_j as it is, say which it"
+            f" stands for with iteration=, or make {OWN_RUN}."
         )
 
     def table(self, kind: type[T], name: str, iteration: int, rows: range | None = None) -> T:
-        """A finished table of the run, or some of its rows; raises `RunError` where the stage has not finished."""
+        """A finished table of the run, or some of its rows; raises `RunError` where the stage has not
+        finished.
+        """
         path = self.folder(iteration) / f"{name}.parquet"
         if not path.exists():
-            raise RunError(f"{path} does not exist yet: run the stage that makes {name} first (`looptool loop {self.path}` runs all).")
+            raise RunError(
+                f"{path} does not exist yet: run the stage that makes {name} first (`looptool loop"
+                f" {self.path}` runs all)."
+            )
         try:
             return kind.read(path, rows=rows)
         except ValueError as error:
@@ -202,16 +239,24 @@ class Run:
         """As `table`, to be gone through row by row without holding it; `less` as for `Stored`."""
         path = self.folder(iteration) / f"{name}.parquet"
         if not path.exists():
-            raise RunError(f"{path} does not exist yet: run the stage that makes {name} first (`looptool loop {self.path}` runs all).")
+            raise RunError(
+                f"{path} does not exist yet: run the stage that makes {name} first (`looptool loop"
+                f" {self.path}` runs all)."
+            )
         return Stored(kind, path, **less)
 
     def manifest(self, name: str, iteration: int) -> dict[str, Any] | None:
-        """The manifest of a finished stage, None where it has not finished, or where the file holds no manifest."""
+        """The manifest of a finished stage, None where it has not finished, or where the file holds no
+        manifest.
+        """
         return lock.read_manifest(self.folder(iteration) / f"{name}.json")
 
     def has(self, name: str, iteration: int) -> bool:
         """Whether a stage has finished and its table is there."""
-        return self.manifest(name, iteration) is not None and (self.folder(iteration) / f"{name}.parquet").exists()
+        return (
+            self.manifest(name, iteration) is not None
+            and (self.folder(iteration) / f"{name}.parquet").exists()
+        )
 
     # ------------------------------------------------------------- stages
 
@@ -232,14 +277,19 @@ class Run:
                 "key": key,
                 "finished": datetime.now(UTC).isoformat(timespec="seconds"),
                 "seconds": round(time.monotonic() - started, 2),
-                "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1024**2 if sys.platform == "darwin" else 1024),
+                "peak_mb": (
+                    resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+                    // (1024**2 if sys.platform == "darwin" else 1024)
+                ),
                 **facts,
             },
         )
         shutil.rmtree(parts, ignore_errors=True)
 
     def supersede(self, *paths: Path) -> None:
-        """Move what a new result takes the place of to `superseded/<number>/`, under its path in the run; nothing is deleted."""
+        """Move what a new result takes the place of to `superseded/<number>/`, under its path in the run;
+        nothing is deleted.
+        """
         self.writable()
         lock.refuse_links(self.path)
         old = self.path / SUPERSEDED
@@ -250,10 +300,20 @@ class Run:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 os.replace(path, target)
 
-    def batches(self, name: str, iteration: int, key: str, plan: Sequence[Sequence[int]], kind: type[T], work: Callable[[Sequence[int]], T]) -> T:
-        """Do the planned batches of row numbers that have not been done, keeping each at once; all rows in row order.
+    def batches(
+        self,
+        name: str,
+        iteration: int,
+        key: str,
+        plan: Sequence[Sequence[int]],
+        kind: type[T],
+        work: Callable[[Sequence[int]], T],
+    ) -> T:
+        """Do the planned batches of row numbers that have not been done, keeping each at once; all rows in
+        row order.
 
-        `plan` must depend on the inputs and the machine's settings alone, so that a resumed stage finds the batches of the stopped one.
+        `plan` must depend on the inputs and the machine's settings alone, so that a resumed stage finds the
+        batches of the stopped one.
         """
         from tqdm.auto import tqdm
 
@@ -276,18 +336,35 @@ class Run:
 
     # ---------------------------------------------------------- decisions
 
-    def decide(self, subject: str, row: str, value: JsonValue, reason: str = "", author: str | None = None, iteration: int | None = None) -> Decision:
-        """Append a person's decision; on disk when this returns, in force at the next compose. `value="undo"` takes back the last one.
+    def decide(
+        self,
+        subject: str,
+        row: str,
+        value: JsonValue,
+        reason: str = "",
+        author: str | None = None,
+        iteration: int | None = None,
+    ) -> Decision:
+        """Append a person's decision; on disk when this returns, in force at the next compose. `value="undo"`
+        takes back the last one.
 
-        The same row can stand in several datasets: with `iteration` a decision or undo holds there only. Raises `ValueError`, naming what is
-        possible, for an unknown subject, row, iteration or value; `RunError` on a read-only run.
+        The same row can stand in several datasets: with `iteration` a decision or undo holds there only.
+        Raises `ValueError`, naming what is possible, for an unknown subject, row, iteration or value;
+        `RunError` on a read-only run.
         """
         return self.decide_all(subject, {row: value}, reason, author, iteration)[0]
 
     def decide_all(
-        self, subject: str, values: Mapping[str, JsonValue], reason: str = "", author: str | None = None, iteration: int | None = None
+        self,
+        subject: str,
+        values: Mapping[str, JsonValue],
+        reason: str = "",
+        author: str | None = None,
+        iteration: int | None = None,
     ) -> list[Decision]:
-        """Append one decision for each row of `values` (row -> value) in a single write; otherwise as `decide`."""
+        """Append one decision for each row of `values` (row -> value) in a single write; otherwise as
+        `decide`.
+        """
         import getpass
 
         self.writable()
@@ -296,14 +373,24 @@ class Run:
         check_rows(subject, values, {j: self._rows_of(subject, j) for j in self.iterations}, iteration)
         time, author = datetime.now(UTC).isoformat(timespec="milliseconds"), author or getpass.getuser()
         made = [
-            Decision(time=time, author=author, subject=subject, row=row, value=value, reason=reason, iteration=iteration)
+            Decision(
+                time=time,
+                author=author,
+                subject=subject,
+                row=row,
+                value=value,
+                reason=reason,
+                iteration=iteration,
+            )
             for row, value in values.items()
         ]
         append_lines(self.path / "decisions.jsonl", (d.model_dump(mode="json") for d in made))
         return made
 
     def _rows_of(self, subject: str, iteration: int) -> frozenset[str] | None:
-        """The rows of an iteration that can be decided on, read once for each state of the file; None where there is no such table."""
+        """The rows of an iteration that can be decided on, read once for each state of the file; None where
+        there is no such table.
+        """
         name, kind = TABLES.get(subject, ("", Samples))
         file = self.folder(iteration) / f"{name}.parquet"
         if not name or not file.exists():
@@ -314,22 +401,32 @@ class Run:
         return self._rows[at]
 
     def decisions(self, subject: str, iteration: int | None = None) -> dict[str, Decision]:
-        """The decisions in force on a subject, by row, in the order in which they were made; with `iteration`, those that hold there."""
+        """The decisions in force on a subject, by row, in the order in which they were made; with
+        `iteration`, those that hold there.
+        """
         stacks: dict[str, list[tuple[int, Decision]]] = {}
         for number, decision in enumerate(self._all_decisions()):
-            if decision and decision.subject == subject and (iteration is None or decision.iteration in (None, iteration)):
+            if (
+                decision
+                and decision.subject == subject
+                and (iteration is None or decision.iteration in (None, iteration))
+            ):
                 stack = stacks.setdefault(decision.row, [])
                 if decision.value != "undo":
                     stack.append((number, decision))
                 elif alike := [k for k, (_, d) in enumerate(stack) if d.iteration == decision.iteration]:
                     del stack[alike[-1]]
-        return {d.row: d for _, d in sorted((stack[-1] for stack in stacks.values() if stack), key=lambda pair: pair[0])}
+        return {
+            d.row: d
+            for _, d in sorted((stack[-1] for stack in stacks.values() if stack), key=lambda pair: pair[0])
+        }
 
     def _all_decisions(self) -> list[Decision | None]:
         """Every line of the decisions file, None for one that is none; of these a whole line is reported."""
         file = self.path / "decisions.jsonl"
         text = read_file(file)
-        # Views ask after every decision: only lines that were added since are parsed, or deciding would cost more with each one made.
+        # Views ask after every decision: only lines that were added since are parsed, or deciding would cost
+        # more with each one made.
         known, decisions = self._decided if text.startswith(self._decided[0]) else (b"", [])
         whole = text[len(known) : text.rfind(b"\n") + 1]
         lines = enumerate(whole.split(b"\n")[:-1], len(decisions) + 1)
@@ -354,11 +451,13 @@ def _settings(path: Path) -> Settings:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RunError(f"{file} is not valid TOML: {error}. Mend that line.") from None
     except OSError as error:
-        raise RunError(f"{file} cannot be read ({error.strerror}). Put it back, or make a new run in another folder.") from None
+        raise RunError(
+            f"{file} cannot be read ({error.strerror}). Put it back, or make a new run in another folder."
+        ) from None
     if found != FORMAT:
         raise RunError(
-            f"{path} was written in run format {found}, this version of looptool_kit reads format {FORMAT}. Nothing in it was touched. "
-            f"Use the version that made it, or start a new run in another folder."
+            f"{path} was written in run format {found}, this version of looptool_kit reads format {FORMAT}."
+            " Nothing in it was touched. Use the version that made it, or start a new run in another folder."
         )
     try:
         return load_settings(file)
@@ -367,7 +466,9 @@ def _settings(path: Path) -> Settings:
 
 
 def key(*parts: Any) -> str:
-    """A short hash of what a stage depends on: settings, tables (by content), text. What is at its default in rows and settings adds nothing."""
+    """A short hash of what a stage depends on: settings, tables (by content), text. What is at its default in
+    rows and settings adds nothing.
+    """
     digest = hashlib.sha256()
     for part in parts:
         if isinstance(part, Table | Stored):
@@ -385,14 +486,18 @@ OWN_RUN = "a run of its own (write them to a file and Run.create(FOLDER, seeds__
 
 
 def whole(given: Set[str], there: Set[str], name: str, run: Run) -> None:
-    """Raise `ValueError` where only a part of a stage's input was given: its result would take the place of the whole one's."""
+    """Raise `ValueError` where only a part of a stage's input was given: its result would take the place of
+    the whole one's.
+    """
     if given < there:
         raise ValueError(
-            f"{len(given)} rows of {name} of {run.path}, which has {len(there)}, were given: what is made of a part would take the place of what "
-            f"was made of the whole. Give all of it, or make {OWN_RUN}."
+            f"{len(given)} rows of {name} of {run.path}, which has {len(there)}, were given: what is made of"
+            f" a part would take the place of what was made of the whole. Give all of it, or make {OWN_RUN}."
         )
 
 
 def _numbers(batch: Sequence[int]) -> str:
-    """A batch's file is named by its rows, so that it is found again in a plan that cuts the rest in another way."""
+    """A batch's file is named by its rows, so that it is found again in a plan that cuts the rest in another
+    way.
+    """
     return f"{min(batch, default=0):05d}-{key(list(batch))[:8]}"

@@ -43,7 +43,8 @@ class Lock:
 def take(path: Path) -> Lock:
     """The lock on a folder, for this process; the first to take it sweeps the folder.
 
-    Raises `RunError` where another process holds it, and where the folder cannot be written to or locked, or leads out of itself.
+    Raises `RunError` where another process holds it, and where the folder cannot be written to or locked, or
+    leads out of itself.
     """
     path = path.resolve()
     refuse_links(path)
@@ -63,12 +64,15 @@ def take(path: Path) -> Lock:
         owner = os.read(handle, 32).decode(errors="replace").strip() or "unknown"
         os.close(handle)
         raise RunError(
-            f"Another process (pid {owner}) works on {path}. Wait for it or stop it; to look only, use Run.open(..., read_only=True) "
-            "or `looptool report`."
+            f"Another process (pid {owner}) works on {path}. Wait for it or stop it; to look only, use"
+            " Run.open(..., read_only=True) or `looptool report`."
         ) from None
     except OSError as error:
         os.close(handle)
-        raise RunError(f"The file system of {path} has no locks ({error}). Put the run on a local disk; to look only, use read_only=True.") from None
+        raise RunError(
+            f"The file system of {path} has no locks ({error}). Put the run on a local disk; to look only,"
+            " use read_only=True."
+        ) from None
     os.ftruncate(handle, 0)
     os.write(handle, str(os.getpid()).encode())
     lock = _held[path] = Lock(path, handle)
@@ -101,24 +105,39 @@ os.register_at_fork(after_in_child=_forget)
 
 
 def refuse_links(path: Path) -> None:
-    """Raise `RunError` where folders of a run are links, which may lead into another run, or no folders at all."""
+    """Raise `RunError` where folders of a run are links, which may lead into another run, or no folders at
+    all.
+    """
     top = [path / name for name in ("seed", "iterations", "superseded")]
-    inner = (p for pattern in ("seed/*", "iterations/*", "iterations/*/*", "iterations/*/policy/*") for p in path.glob(pattern))
+    inner = (
+        p
+        for pattern in ("seed/*", "iterations/*", "iterations/*/*", "iterations/*/policy/*")
+        for p in path.glob(pattern)
+    )
     for place in (*top, *inner):
         if place.is_symlink() and not place.is_file():
             raise RunError(
-                f"{place} is a link to {os.readlink(place)}: what is written to this run would land there. Put a folder in its "
-                "place (to keep a run on another disk, move the whole run folder there); to look only, use read_only=True."
+                f"{place} is a link to {os.readlink(place)}: what is written to this run would land there."
+                " Put a folder in its place (to keep a run on another disk, move the whole run folder"
+                " there); to look only, use read_only=True."
             )
     for place in top:
         if place.exists() and not place.is_dir():
-            raise RunError(f"{place} is no folder, and a run keeps its results in one of that name. Move it away.")
+            raise RunError(
+                f"{place} is no folder, and a run keeps its results in one of that name. Move it away."
+            )
 
 
 def numbered(folder: Path, digits: int) -> dict[int, Path]:
-    """Number -> entry of a folder, for the names alone that a run gives: `digits` digits, more where a number needs them."""
+    """Number -> entry of a folder, for the names alone that a run gives: `digits` digits, more where a number
+    needs them.
+    """
     found = {int(p.name): p for p in folder.glob("*") if re.fullmatch("[0-9]{1,9}", p.name)}
-    return {number: folder / f"{number:0{digits}d}" for number in sorted(found) if (folder / f"{number:0{digits}d}").exists()}
+    return {
+        number: folder / f"{number:0{digits}d}"
+        for number in sorted(found)
+        if (folder / f"{number:0{digits}d}").exists()
+    }
 
 
 COMPLETE = "complete"
@@ -126,13 +145,19 @@ COMPLETE = "complete"
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """What a trainer saved in its folder to go on from, oldest first. Links and what a person put beside it are no part of it."""
+    """What a trainer saved in its folder to go on from, oldest first. Links and what a person put beside it
+    are no part of it.
+    """
     named = (p for p in folder.glob("checkpoint-*") if re.fullmatch("checkpoint-[0-9]+", p.name))
-    return sorted((p for p in named if p.is_dir() and not p.is_symlink()), key=lambda p: int(p.name.split("-")[1]))
+    return sorted(
+        (p for p in named if p.is_dir() and not p.is_symlink()), key=lambda p: int(p.name.split("-")[1])
+    )
 
 
 def sweep(path: Path) -> None:
-    """Remove what a kill in the middle of a write or of a deletion left: no result is among it. No link is followed."""
+    """Remove what a kill in the middle of a write or of a deletion left: no result is among it. No link is
+    followed.
+    """
     for parent, folders, names in os.walk(path):
         here = Path(parent)
         for name in names:
@@ -156,12 +181,20 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
-    if not isinstance(found, dict) or not _number(found.get("seconds")) or not _number(found.get("peak_mb", 0)):
+    if (
+        not isinstance(found, dict)
+        or not _number(found.get("seconds"))
+        or not _number(found.get("peak_mb", 0))
+    ):
         return None
     trainings = found.get("trainings", [])
-    named = isinstance(trainings, list) and all(isinstance(t, dict) and isinstance(t.get("folder"), str) for t in trainings)
+    named = isinstance(trainings, list) and all(
+        isinstance(t, dict) and isinstance(t.get("folder"), str) for t in trainings
+    )
     return found if named else None
 
 
 def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+    return (
+        isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+    )

@@ -1,7 +1,9 @@
-"""One stage of one iteration: what decides its result, whether that stands, and how a new result takes its place.
+"""One stage of one iteration: what decides its result, whether that stands, and how a new result takes its
+place.
 
-A key is made of the stage's inputs, by content, and of the settings that it names as deciding; the manifest keeps both, so
-that it can be said what changed. What a new result takes the place of is moved to `superseded/`.
+A key is made of the stage's inputs, by content, and of the settings that it names as deciding; the manifest
+keeps both, so that it can be said what changed. What a new result takes the place of is moved to
+`superseded/`.
 """
 
 from __future__ import annotations
@@ -56,15 +58,29 @@ _INPUTS = {
 class Stage:
     """A stage of a run in one iteration, with its inputs and settings as they are now."""
 
-    def __init__(self, run: Run, name: str, iteration: int, files: Iterable[str | Path], settings: Iterable[str] = (), **inputs: Any) -> None:
-        """`files`: the tables that it makes, by name in the iteration's folder or as whole paths. `settings`: names of the
-        settings that decide its result. `inputs` count by content; an empty one that is no table adds nothing."""
+    def __init__(
+        self,
+        run: Run,
+        name: str,
+        iteration: int,
+        files: Iterable[str | Path],
+        settings: Iterable[str] = (),
+        **inputs: Any,
+    ) -> None:
+        """`files`: the tables that it makes, by name in the iteration's folder or as whole paths. `settings`:
+        names of the settings that decide its result. `inputs` count by content; an empty one that is no table
+        adds nothing.
+        """
         self.run, self.name, self.iteration = run, name, iteration
         self.files = [self._place(file) for file in files]
         self.manifest_path = run.folder(iteration) / f"{name}.json"
-        self.made_from: dict[str, JsonValue] = {n: key(v) for n, v in inputs.items() if isinstance(v, Table) or v}
+        self.made_from: dict[str, JsonValue] = {
+            n: key(v) for n, v in inputs.items() if isinstance(v, Table) or v
+        }
         self.made_from |= deciding(run.settings, settings)
-        self.key = key(name, iteration, self.made_from)  # what is drawn by chance depends on the iteration too
+        self.key = key(
+            name, iteration, self.made_from
+        )  # what is drawn by chance depends on the iteration too
         self.started = time.monotonic()
 
     def _place(self, file: str | Path) -> Path:
@@ -77,24 +93,34 @@ class Stage:
     @property
     def done(self) -> bool:
         """Whether it has finished on these very inputs, and its tables are there."""
-        return self.run.done(self.name, self.iteration, self.key) and all(file.exists() for file in self.files)
+        return self.run.done(self.name, self.iteration, self.key) and all(
+            file.exists() for file in self.files
+        )
 
     def why(self) -> list[str]:
-        """Why a finished result does not stand: what it depends on and has changed; empty where there is none, or where it stands."""
+        """Why a finished result does not stand: what it depends on and has changed; empty where there is
+        none, or where it stands.
+        """
         manifest = self.run.manifest(self.name, self.iteration)
         if manifest is None:
             return [UNREADABLE] if self.manifest_path.exists() else []
         if manifest.get("key") == self.key:
-            return [f"{file.relative_to(self.run.path)} is missing" for file in self.files if not file.exists()]
+            return [
+                f"{file.relative_to(self.run.path)} is missing" for file in self.files if not file.exists()
+            ]
         before = manifest.get("made_from")
         if not isinstance(before, dict):
             return ["it was recorded without what it depends on, by another version of looptool_kit"]
-        names = sorted(n for n in before.keys() | self.made_from.keys() if before.get(n) != self.made_from.get(n))
+        names = sorted(
+            n for n in before.keys() | self.made_from.keys() if before.get(n) != self.made_from.get(n)
+        )
         return [_change(n, before.get(n), self.made_from.get(n), self.run.settings) for n in names]
 
     @contextmanager
     def making(self) -> Iterator[None]:
-        """Around the work: raises where the run may not be written to, says what is made again and why, and explains the disk's errors."""
+        """Around the work: raises where the run may not be written to, says what is made again and why, and
+        explains the disk's errors.
+        """
         self.run.writable()
         refuse_links(self.run.path)
         self._announce()
@@ -103,14 +129,18 @@ class Stage:
             yield
 
     def finish(self, tables: Mapping[str | Path, Table[Any]], **facts: Any) -> None:
-        """Put these tables in the place of a finished result, which is moved to `superseded/`, and then the manifest."""
+        """Put these tables in the place of a finished result, which is moved to `superseded/`, and then the
+        manifest.
+        """
         self.supersede()
         for path, table in tables.items():
             table.write(self._place(path))
         self.run.finish(self.name, self.iteration, self.key, self.started, made_from=self.made_from, **facts)
 
     def supersede(self, *also: Path) -> None:
-        """Move what there is of a result aside, the manifest last; a table whose manifest is lost may be a finished one."""
+        """Move what there is of a result aside, the manifest last; a table whose manifest is lost may be a
+        finished one.
+        """
         self.run.supersede(*self.files, *also, self.manifest_path)
 
     def _announce(self) -> None:
@@ -119,8 +149,13 @@ class Stage:
             return
         from looptool_kit.core.terminal import duration, visible
 
-        own, later = cost(self.run, [(self.name, self.iteration)]), cost(self.run, after(self.run, self.name, self.iteration))
-        started_here = not all(reason.startswith("the ") for reason in reasons)  # else an earlier stage has said it
+        own, later = (
+            cost(self.run, [(self.name, self.iteration)]),
+            cost(self.run, after(self.run, self.name, self.iteration)),
+        )
+        started_here = not all(
+            reason.startswith("the ") for reason in reasons
+        )  # else an earlier stage has said it
         unknown = UNREADABLE in reasons
         if own + (later if started_here else 0) < EXPENSIVE and not unknown:
             return
@@ -131,7 +166,9 @@ class Stage:
 
 
 def given(run: Run, kind: type[T], table: T | None, name: str, iteration: int) -> T:
-    """The table that a stage was given, or that of the run; raises `ValueError` where only a part of the latter was given."""
+    """The table that a stage was given, or that of the run; raises `ValueError` where only a part of the
+    latter was given.
+    """
     if table is None:
         return run.table(kind, name, iteration)
     if run.has(name, iteration):
@@ -142,7 +179,11 @@ def given(run: Run, kind: type[T], table: T | None, name: str, iteration: int) -
 
 def title(name: str, iteration: int) -> str:
     """A stage as people know it: `train 1`, `seed`."""
-    return f"{TITLES.get(name, name)} {iteration}" if iteration else TITLES.get(name, name) + (" base" if name in SCORES else "")
+    return (
+        f"{TITLES.get(name, name)} {iteration}"
+        if iteration
+        else TITLES.get(name, name) + (" base" if name in SCORES else "")
+    )
 
 
 def after(run: Run, name: str, iteration: int) -> list[tuple[str, int]]:

@@ -1,1 +1,3 @@
-"""The loop: one module or folder a stage. In a folder `stage.py` is the stage, every other public module is one strategy."""
+"""The loop: one module or folder a stage. In a folder `stage.py` is the stage, every other public module is
+one strategy.
+"""

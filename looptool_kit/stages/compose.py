@@ -1,11 +1,24 @@
-"""Stage compose: D_{j+1} = D_ES + D_EE + D_HPPL + D_seed-new (LoopTool, section 3.6), every row with its origin."""
+"""Stage compose: D_{j+1} = D_ES + D_EE + D_HPPL + D_seed-new (LoopTool, section 3.6), every row with its
+origin.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from looptool_kit.core.records import PARTS, TOKENS, Expansion, Expansions, Member, Members, Part, Probe, Probes, Verdicts
+from looptool_kit.core.records import (
+    PARTS,
+    TOKENS,
+    Expansion,
+    Expansions,
+    Member,
+    Members,
+    Part,
+    Probe,
+    Probes,
+    Verdicts,
+)
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.tables import Stored, Table, column
 from looptool_kit.lineage.error_seeds import ErrorSeed, chosen, error_seeds, with_decisions
@@ -23,15 +36,31 @@ PART_WORDS: dict[str, str] = {
 
 
 def stage(
-    run: Run, probes: Probes | Stored[Probe], verdicts: Verdicts, expanded: Expansions, decided: Mapping[str, Decision], new: Samples, j: int
+    run: Run,
+    probes: Probes | Stored[Probe],
+    verdicts: Verdicts,
+    expanded: Expansions,
+    decided: Mapping[str, Decision],
+    new: Samples,
+    j: int,
 ) -> Stage:
-    """The stage as it stands and what decides its result; `verdicts`: with people's decisions, `new`: the fresh seed samples."""
+    """The stage as it stands and what decides its result; `verdicts`: with people's decisions, `new`: the
+    fresh seed samples.
+    """
     inputs: dict[str, Any] = {"decisions": {row: d.value for row, d in decided.items()}}
-    if run.settings.compose.both_correct == "high_perplexity" and any(v.verdict == "BOTH_CORRECT" for v in verdicts):
+    if run.settings.compose.both_correct == "high_perplexity" and any(
+        v.verdict == "BOTH_CORRECT" for v in verdicts
+    ):
         inputs["threshold"] = [_limit(run, j)]
     next_one = run.folder(j + 1)
     files = [next_one / "members.parquet", next_one / "samples.parquet"]
-    tables = {"samples": run.stored(Samples, "samples", j), "probes": probes, "verdicts": verdicts, "expansions": expanded, "fresh": new}
+    tables = {
+        "samples": run.stored(Samples, "samples", j),
+        "probes": probes,
+        "verdicts": verdicts,
+        "expansions": expanded,
+        "fresh": new,
+    }
     return Stage(run, "composition", j, files, ("compose", "ablation"), **inputs, **tables)
 
 
@@ -41,12 +70,19 @@ def fresh(run: Run, j: int) -> Samples:
     used = run.settings.seeds.first + sum(before)
     drawn = (run.manifest("seed", 0) or {}).get("wanted", used + count)
     if drawn < used + count:
-        raise RunError(f"the seed pool of {run.path} ends before the new samples of D{j + 1}: `looptool seed {run.path}` or lt.seed(run) draws them.")
+        raise RunError(
+            f"the seed pool of {run.path} ends before the new samples of D{j + 1}: `looptool seed {run.path}`"
+            " or lt.seed(run) draws them."
+        )
     return run.table(Samples, "pool", 0, range(used, used + count))
 
 
 def compose(
-    run: Run, probes: Probes | None = None, verdicts: Verdicts | None = None, expanded: Expansions | None = None, iteration: int | None = None
+    run: Run,
+    probes: Probes | None = None,
+    verdicts: Verdicts | None = None,
+    expanded: Expansions | None = None,
+    iteration: int | None = None,
 ) -> Samples:
     """The next iteration's dataset, with `members.parquet` beside it; a person's decisions are obeyed here.
 
@@ -55,12 +91,17 @@ def compose(
     j = run.iteration_of(probes, verdicts, expanded, said=iteration)
     if j > run.settings.iterations:
         raise ValueError(
-            f"D{run.settings.iterations + 1} is the last dataset of {run.path} (iterations = {run.settings.iterations}). To go on: "
-            f"run.set(iterations={j}), and lt.seed(run) for its new samples."
+            f"D{run.settings.iterations + 1} is the last dataset of {run.path} (iterations ="
+            f" {run.settings.iterations}). To go on: run.set(iterations={j}), and lt.seed(run) for its new"
+            " samples."
         )
     # All of a probe counts in the key, but what is composed needs no token of it: the half of its memory.
     counted: Probes | Stored[Probe] = probes if probes is not None else run.stored(Probes, "probes", j)
-    probes = Probes(run.stored(Probes, "probes", j, without=TOKENS)) if probes is None else given(run, Probes, probes, "probes", j)
+    probes = (
+        Probes(run.stored(Probes, "probes", j, without=TOKENS))
+        if probes is None
+        else given(run, Probes, probes, "probes", j)
+    )
     verdicts = with_decisions(given(run, Verdicts, verdicts, "verdicts", j), run.decisions("verdict", j))
     expanded = given(run, Expansions, expanded, "expansions", j)
     decided, new = run.decisions("expansion", j), fresh(run, j)
@@ -68,7 +109,9 @@ def compose(
     if now.done:
         return run.table(Samples, "samples", j + 1)
     with now.making():
-        rows, members = _compose(run, j, run.table(Samples, "samples", j), probes, verdicts, chosen(expanded, decided), new)
+        rows, members = _compose(
+            run, j, run.table(Samples, "samples", j), probes, verdicts, chosen(expanded, decided), new
+        )
         counts = {part: sum(m.part == part for m in members) for part in PARTS}
         made: dict[Any, Table[Any]] = dict(zip(now.files, (members, rows), strict=True))
         now.finish(made, dataset=f"D{j + 1}", **counts, total=len(rows))
@@ -76,20 +119,38 @@ def compose(
 
 
 def composition(run: Run) -> list[dict[str, object]]:
-    """The composition of every dataset so far, as the paper's table: dataset, ES, EE, HPPL, seed, unjudged, total."""
+    """The composition of every dataset so far, as the paper's table: dataset, ES, EE, HPPL, seed, unjudged,
+    total.
+    """
     out: list[dict[str, object]] = []
     for j in run.iterations:
         manifest = run.manifest("composition", j - 1) if j > 1 else None
         if manifest is None:
             count = len(column(run.folder(j) / "samples.parquet", "id"))
-            out.append({"dataset": f"D{j}", "ES": 0, "EE": 0, "HPPL": 0, "seed": count, "unjudged": 0, "total": count})
+            out.append(
+                {
+                    "dataset": f"D{j}",
+                    "ES": 0,
+                    "EE": 0,
+                    "HPPL": 0,
+                    "seed": count,
+                    "unjudged": 0,
+                    "total": count,
+                }
+            )
         else:
             out.append({k: manifest[k] for k in ("dataset", *PARTS, "total")})
     return out
 
 
 def _compose(
-    run: Run, j: int, samples: Samples, probes: Probes, verdicts: Verdicts, children: Sequence[Expansion], new: Samples
+    run: Run,
+    j: int,
+    samples: Samples,
+    probes: Probes,
+    verdicts: Verdicts,
+    children: Sequence[Expansion],
+    new: Samples,
 ) -> tuple[Samples, Members]:
     settings = run.settings
     by_id, probed = samples.by_id(), {p.sample_id: p for p in probes}
@@ -107,7 +168,12 @@ def _compose(
     if settings.compose.unjudged == "keep":
         for verdict in verdicts:
             if verdict.status == "unjudged":
-                join(by_id[verdict.sample_id], "unjudged", verdict.sample_id, f"kept as it was: {verdict.rationale}")
+                join(
+                    by_id[verdict.sample_id],
+                    "unjudged",
+                    verdict.sample_id,
+                    f"kept as it was: {verdict.rationale}",
+                )
     standing = {seed.sample.id: seed for seed in seeds}
     repeated: list[ErrorSeed] = []
     for child in children:
@@ -120,13 +186,24 @@ def _compose(
     limit = _limit(run, j)
     high = [p for p in probes if p.state == "borderline"]
     if settings.compose.both_correct == "high_perplexity":
-        high += [probed[v.sample_id] for v in verdicts if v.verdict == "BOTH_CORRECT" and probed[v.sample_id].perplexity > limit]
+        high += [
+            probed[v.sample_id]
+            for v in verdicts
+            if v.verdict == "BOTH_CORRECT" and probed[v.sample_id].perplexity > limit
+        ]
     for p in sorted(high, key=lambda p: -p.perplexity)[: settings.compose.hppl]:
         join(by_id[p.sample_id], "HPPL", p.sample_id, f"perplexity {p.perplexity:.3f}")
     for sample in new:
         join(sample, "seed", sample.id, "new from the pool")
     for seed in repeated:
-        members.append(Member(sample_id=seed.sample.id, part="ES", came_from=seed.probe.sample_id, why="repeated in place of a child"))
+        members.append(
+            Member(
+                sample_id=seed.sample.id,
+                part="ES",
+                came_from=seed.probe.sample_id,
+                why="repeated in place of a child",
+            )
+        )
     return Samples([*rows.values(), *(seed.sample for seed in repeated)]), Members(members)
 
 

@@ -1,4 +1,6 @@
-"""Stage probe: greedy decoding of every sample of D_j by the new policy, with perplexity and match (GCP, LoopTool section 3.3)."""
+"""Stage probe: greedy decoding of every sample of D_j by the new policy, with perplexity and match (GCP,
+LoopTool section 3.3).
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,16 @@ def stages(run: Run, samples: Samples, policy: Policy, j: int) -> tuple[Stage, S
     raw = Stage(run, "probes_raw", j, ["probes_raw.parquet"], settings, samples=samples, policy=policy.key)
     if not decided:
         settings.append("probe.quantile" if run.settings.probe.threshold is None else "probe.threshold")
-    made = Stage(run, "probes", j, ["probes.parquet"], settings, samples=samples, policy=policy.key, threshold=decided and [decided.value])
+    made = Stage(
+        run,
+        "probes",
+        j,
+        ["probes.parquet"],
+        settings,
+        samples=samples,
+        policy=policy.key,
+        threshold=decided and [decided.value],
+    )
     return raw, made
 
 
@@ -30,18 +41,22 @@ def threshold_of(run: Run, j: int) -> float | None:
     return float(str(chosen.value)) if chosen else run.settings.probe.threshold
 
 
-def probe(run: Run, samples: Samples | None = None, policy: Policy | None = None, iteration: int | None = None) -> Probes:
-    """Probe D_j with its policy: prediction, token log-probs, perplexity, match, faults, and mastered / borderline / failed for each sample.
+def probe(
+    run: Run, samples: Samples | None = None, policy: Policy | None = None, iteration: int | None = None
+) -> Probes:
+    """Probe D_j with its policy: prediction, token log-probs, perplexity, match, faults, and mastered /
+    borderline / failed for each sample.
 
-    Raises `ValueError` where the samples are only a part of D_j, or no dataset of the run, or the policy is another iteration's, unless
-    `iteration` names the one that is meant.
+    Raises `ValueError` where the samples are only a part of D_j, or no dataset of the run, or the policy is
+    another iteration's, unless `iteration` names the one that is meant.
     """
     by_policy = policy is not None and samples is None and iteration is None
     j = policy.iteration if policy and by_policy else run.iteration_of(samples, said=iteration)
     if policy and not iteration and policy.iteration != j:
         raise ValueError(
-            f"the policy {policy.name} was trained on D{policy.iteration}, and these are the samples of D{j}: what it does to them would take the "
-            f"place of the probes of iteration {j}. Give the policy D{j}, or say iteration={j} if that is wanted."
+            f"the policy {policy.name} was trained on D{policy.iteration}, and these are the samples of D{j}:"
+            f" what it does to them would take the place of the probes of iteration {j}. Give the policy"
+            f" D{j}, or say iteration={j} if that is wanted."
         )
     if samples is None:
         samples = run.table(Samples, "samples", j)
@@ -54,8 +69,13 @@ def probe(run: Run, samples: Samples | None = None, policy: Policy | None = None
         with now.making():
             raw = _decode(run, samples, policy, raw_now)
             limit = threshold(list(raw), run.settings.probe.quantile, threshold_of(run, j))
-            probes = Probes(p.model_copy(update={"state": "borderline"}) if p.correct and p.perplexity > limit else p for p in raw)
-            counts = {state: sum(p.state == state for p in probes) for state in ("mastered", "borderline", "failed")}
+            probes = Probes(
+                p.model_copy(update={"state": "borderline"}) if p.correct and p.perplexity > limit else p
+                for p in raw
+            )
+            counts = {
+                state: sum(p.state == state for p in probes) for state in ("mastered", "borderline", "failed")
+            }
             facts = counts | {"threshold": None if math.isinf(limit) else limit, "policy": policy.name}
             now.finish({"probes.parquet": probes}, **facts)
     return run.table(Probes, "probes", j)
@@ -70,7 +90,9 @@ def _decode(run: Run, samples: Samples, policy: Policy, now: Stage) -> Probes:
             def work(batch: Sequence[int]) -> Probes:
                 rows = [samples[i] for i in batch]
                 done = engine.generate(rows, Sampling(run.settings.probe.max_new_tokens))
-                return Probes(judge_completion(s, c[0], now.iteration) for s, c in zip(rows, done, strict=True))
+                return Probes(
+                    judge_completion(s, c[0], now.iteration) for s, c in zip(rows, done, strict=True)
+                )
 
             probes = run.batches("probes_raw", now.iteration, now.key, plan, Probes, work)
             now.finish({"probes_raw.parquet": probes}, rows=len(probes))
@@ -78,7 +100,9 @@ def _decode(run: Run, samples: Samples, policy: Policy, now: Stage) -> Probes:
 
 
 def judge_completion(sample: Sample, completion: Completion, iteration: int) -> Probe:
-    """A completion measured against its sample's label. Perplexity = exp(-(1/L) sum log p) over its own L tokens (LoopTool, section 3.3)."""
+    """A completion measured against its sample's label. Perplexity = exp(-(1/L) sum log p) over its own L
+    tokens (LoopTool, section 3.3).
+    """
     answer = parse(completion.text, completion.finish_reason)
     graded = grade(answer, sample.label, sample.tools)
     mean = sum(completion.logprobs) / max(1, len(completion.logprobs))
@@ -100,7 +124,9 @@ def judge_completion(sample: Sample, completion: Completion, iteration: int) -> 
 
 
 def threshold(probes: Sequence[Probe], quantile: float, value: float | None = None) -> float:
-    """The perplexity above which a correct answer is borderline: `value`, or that quantile of the correct answers' (infinity if there are none)."""
+    """The perplexity above which a correct answer is borderline: `value`, or that quantile of the correct
+    answers' (infinity if there are none).
+    """
     if value is not None:
         return value
     import numpy as np

@@ -1,7 +1,9 @@
-"""Does the loop help, and which part of it? The full loop beside itself without one part, and beside as much training on seed data alone.
+"""Does the loop help, and which part of it? The full loop beside itself without one part, and beside as much
+training on seed data alone.
 
-Every random seed has one policy D1: the arms take the full loop's and its probes, and part at the first composed dataset. What an arm
-leaves out is a setting, so an arm is an ordinary run that can be opened and looked at. `looptool ablate FOLDER` runs what is missing and writes
+Every random seed has one policy D1: the arms take the full loop's and its probes, and part at the first
+composed dataset. What an arm leaves out is a setting, so an arm is an ordinary run that can be opened and
+looked at. `looptool ablate FOLDER` runs what is missing and writes
 
     FOLDER/<preset>-<seed>            the full loop
     FOLDER/<preset>-<seed>-<arm>      the others
@@ -38,11 +40,12 @@ def ablate(
     say: Callable[[str], None] = print,
     **overrides: Any,
 ) -> Outcomes:
-    """Run the arms for each random seed, the full loop always; `overrides` are settings of all of them. What has finished is not run again.
+    """Run the arms for each random seed, the full loop always; `overrides` are settings of all of them. What
+    has finished is not run again.
 
-    The full loops come first, then all arms' D2, then all arms' D3 and so on, so that what is there whenever it is stopped can be compared.
-    `ablation.parquet` and `ablation.html` are written anew after each arm. Raises `ValueError` for an unknown arm, `RunError` where a folder holds
-    another run.
+    The full loops come first, then all arms' D2, then all arms' D3 and so on, so that what is there whenever
+    it is stopped can be compared. `ablation.parquet` and `ablation.html` are written anew after each arm.
+    Raises `ValueError` for an unknown arm, `RunError` where a folder holds another run.
     """
     if unknown := [a for a in arms if a not in ARMS]:
         raise ValueError(f"there is no arm {', '.join(unknown)}; choose from {', '.join(ARMS)}")
@@ -51,10 +54,17 @@ def ablate(
     chosen = [FULL, *(a for a in ARMS if a in arms and a != FULL)]
     places = {(seed, arm): folder(root, preset, seed, arm) for arm in chosen for seed in dict.fromkeys(seeds)}
     say(forecast(places))
-    loops = {seed: Run.create(path, preset, seed=seed, **overrides) for (seed, arm), path in places.items() if arm == FULL}
+    loops = {
+        seed: Run.create(path, preset, seed=seed, **overrides)
+        for (seed, arm), path in places.items()
+        if arm == FULL
+    }
     for full in loops.values():
         if full.decisions("verdict") or full.decisions("expansion") or full.decisions("threshold"):
-            raise RunError(f"{full.path} holds a person's decisions, which no other arm would have: give a folder of its own to the ablation.")
+            raise RunError(
+                f"{full.path} holds a person's decisions, which no other arm would have: give a folder of its"
+                " own to the ablation."
+            )
     end = next(iter(loops.values())).settings.iterations + 1
     turns = [(place, end) for place in places if place[1] == FULL]
     turns += [(place, last) for last in range(2, end + 1) for place in places if place[1] != FULL]
@@ -78,7 +88,9 @@ def ablate(
 
 
 def collect(root: Path, preset: str, seeds: Sequence[int]) -> Outcomes:
-    """What there is in a folder for these random seeds: each evaluated policy of every arm that starts where its full loop does."""
+    """What there is in a folder for these random seeds: each evaluated policy of every arm that starts where
+    its full loop does.
+    """
     rows: list[Outcome] = []
     for seed in dict.fromkeys(seeds):
         full = _look(folder(root, preset, seed, FULL))
@@ -96,7 +108,9 @@ def outcomes(run: Run, arm: str) -> Iterator[Outcome]:
     for j in run.iterations:
         rows = found.get(f"D{j}")
         if rows is not None:
-            tokens = {t["trainer"]: t["tokens"] for t in (run.manifest("policy", j) or {}).get("trainings", [])}
+            tokens = {
+                t["trainer"]: t["tokens"] for t in (run.manifest("policy", j) or {}).get("trainings", [])
+            }
             yield Outcome(
                 arm=arm,
                 seed=run.settings.seed,
@@ -115,8 +129,12 @@ def folder(root: Path, preset: str, seed: int, arm: str) -> Path:
     return root / f"{preset}-{seed}{'' if arm == FULL else f'-{arm}'}"
 
 
-def run_arm(full: Run, path: Path, arm: str, say: Callable[[str], None] = print, last: int | None = None) -> Run:
-    """Run an arm (not the full one) in `path` from the policy D1 of a finished full loop, or go on with it, until D_last (None: to its end)."""
+def run_arm(
+    full: Run, path: Path, arm: str, say: Callable[[str], None] = print, last: int | None = None
+) -> Run:
+    """Run an arm (not the full one) in `path` from the policy D1 of a finished full loop, or go on with it,
+    until D_last (None: to its end).
+    """
     run = _fork(full, path, arm)
     if arm == CONTROL:
         seed_only(run, full)
@@ -127,20 +145,27 @@ def run_arm(full: Run, path: Path, arm: str, say: Callable[[str], None] = print,
 
 
 def _fork(full: Run, path: Path, arm: str) -> Run:
-    """A run that shares another's seed data, policy D1 and all that was found out about D1; stages whose settings differ do their part again."""
+    """A run that shares another's seed data, policy D1 and all that was found out about D1; stages whose
+    settings differ do their part again.
+    """
     if not (path / "run.toml").exists():
         if path.exists() and any(path.iterdir()):
             raise RunError(f"{path} is not empty and holds no run.toml. Move it away.")
         unfinished = path.with_name(f".{path.name}")
         shutil.rmtree(unfinished, ignore_errors=True)
-        # D2 is not there yet, so it must not count as composed. The rest is redone where its key does not fit.
-        ignore = shutil.ignore_patterns("composition.json", "*.parts", "checkpoint-*", "label_logprobs-*.json")
+        # D2 is not there yet, so it must not count as composed. The rest is redone where its key does not
+        # fit.
+        ignore = shutil.ignore_patterns(
+            "composition.json", "*.parts", "checkpoint-*", "label_logprobs-*.json"
+        )
         for j in (0, 1):
             shutil.copytree(full.folder(j), unfinished / full.folder(j).relative_to(full.path), ignore=ignore)
         for name in ("calls.sqlite", "tools.json"):  # paid answers are not paid twice
             if (full.path / name).exists():
                 shutil.copy(full.path / name, unfinished / name)
-        write_text(unfinished / "run.toml", dump_settings(with_overrides(full.settings, **ARMS[arm].changes), FORMAT))
+        write_text(
+            unfinished / "run.toml", dump_settings(with_overrides(full.settings, **ARMS[arm].changes), FORMAT)
+        )
         unfinished.replace(path)
         trust.inherit(path, full.settings, full.path)
     run = Run.open(path)
@@ -153,14 +178,18 @@ def _stranger(run: Run, full: Run, arm: str) -> str:
     """Why a run is not this arm of that full loop; empty where it is."""
     if run.settings != with_overrides(full.settings, **ARMS[arm].changes):
         return f"holds a run with other settings than {full.path} with {ARMS[arm].changes or 'none changed'}"
-    return "" if run.manifest("policy", 1) == full.manifest("policy", 1) else f"does not start from the policy D1 of {full.path}"
+    return (
+        ""
+        if run.manifest("policy", 1) == full.manifest("policy", 1)
+        else f"does not start from the policy D1 of {full.path}"
+    )
 
 
 def seed_only(run: Run, loop: Run) -> None:
     """Write the control's datasets D_2, D_3, ...: the seed samples that the loop had seen by then, repeated.
 
-    Shuffled pass by pass, until their tokens (prompt and label) reach those of the loop's dataset; so SFT, which passes over either as often, trains
-    on as many.
+    Shuffled pass by pass, until their tokens (prompt and label) reach those of the loop's dataset; so SFT,
+    which passes over either as often, trains on as many.
     """
     wanted = run.settings.seeds
     pool = run.table(Samples, "pool", 0)
@@ -199,9 +228,11 @@ def finished(path: Path) -> bool:
 
 
 def seconds_to_go(places: Mapping[tuple[int, str], Path]) -> float | None:
-    """Seconds that the arms still need, as the manifests of what has finished let expect; None before the first full loop has finished.
+    """Seconds that the arms still need, as the manifests of what has finished let expect; None before the
+    first full loop has finished.
 
-    `places`: (random seed, arm) -> folder. An arm of which no seed has finished is taken to need what the full loop needed after D1.
+    `places`: (random seed, arm) -> folder. An arm of which no seed has finished is taken to need what the
+    full loop needed after D1.
     """
     measured: dict[str, list[float]] = {}
     later: dict[str, list[float]] = {}
@@ -227,17 +258,28 @@ def forecast(places: Mapping[tuple[int, str], Path]) -> str:
     """One line: how many arms there are, how many have finished, and about how long the others will take."""
     done = sum(map(finished, places.values()))
     seeds = len({seed for seed, _ in places})
-    line = f"{len(places)} runs ({len(places) // seeds} arms, {seeds} random seed{'s' * (seeds > 1)}), {done} finished"
+    line = (
+        f"{len(places)} runs ({len(places) // seeds} arms, {seeds} random seed{'s' * (seeds > 1)}), {done}"
+        " finished"
+    )
     if done == len(places):
         return line
     left = seconds_to_go(places)
-    return f"{line}; " + ("the first one measures how long the others will take" if left is None else f"about {_duration(left)} to go")
+    return f"{line}; " + (
+        "the first one measures how long the others will take"
+        if left is None
+        else f"about {_duration(left)} to go"
+    )
 
 
 def _spent(run: Run, arm: str) -> float:
     """Seconds of an arm's own stages: D1 is the full loop's, and the control neither probes nor composes."""
     stages = ("train", "scores") if arm == CONTROL else None
-    return sum(r["seconds"] for r in timings(run) if (arm == FULL or r["iteration"] > 1) and (stages is None or r["stage"] in stages))
+    return sum(
+        r["seconds"]
+        for r in timings(run)
+        if (arm == FULL or r["iteration"] > 1) and (stages is None or r["stage"] in stages)
+    )
 
 
 def _duration(seconds: float) -> str:

@@ -1,4 +1,6 @@
-"""The arms of an ablation and what they came to: scores with intervals, paired differences, table and forest plot (`ablate.py` runs them)."""
+"""The arms of an ablation and what they came to: scores with intervals, paired differences, table and forest
+plot (`ablate.py` runs them).
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ ARMS: dict[str, Arm] = {
     "repeat": Arm("error seeds repeated, not expanded", {"ablation__repeat_error_seeds": True}),
     CONTROL: Arm("seed data alone, as many tokens", {}),
 }
-"""LoopTool's ablations, and its seed-only training; `control` differs by its datasets (see `ablate.seed_only`)."""
+"""LoopTool's ablations, and its seed-only training; `control` differs by its datasets (see
+`ablate.seed_only`).
+"""
 
 
 class Outcome(Frozen):
@@ -45,7 +49,9 @@ class Outcome(Frozen):
     sft_tokens: int
     """Tokens of prompts and labels that SFT trained on in this iteration, each pass counted."""
     grpo_tokens: int
-    """Tokens of prompts and completions that GRPO trained on in this iteration: it has as many steps in every arm, but answers differ in length."""
+    """Tokens of prompts and completions that GRPO trained on in this iteration: it has as many steps in every
+    arm, but answers differ in length.
+    """
     ids: tuple[str, ...]
     """The held-out samples."""
     splits: tuple[str, ...]
@@ -72,8 +78,9 @@ class ArmRow(NamedTuple):
     hi: float
     """Wilson's 95% interval."""
     difference: Clustered | None
-    """To the full loop after the same iteration, on the same held-out samples, over the seeds that both have. None for the full loop itself, for D1,
-    and where no seed has both."""
+    """To the full loop after the same iteration, on the same held-out samples, over the seeds that both have.
+    None for the full loop itself, for D1, and where no seed has both.
+    """
     sft_tokens: float
     """Since D1, mean over the seeds."""
     grpo_tokens: float
@@ -83,7 +90,9 @@ class ArmRow(NamedTuple):
 
 
 def summarise(table: Iterable[Outcome], split: str = "") -> list[ArmRow]:
-    """One row for each arm and iteration, arms in the order of `ARMS`; with `split`, of that split's held-out samples alone."""
+    """One row for each arm and iteration, arms in the order of `ARMS`; with `split`, of that split's held-out
+    samples alone.
+    """
     by = {(o.arm, o.seed, o.iteration): o for o in table}
     rows = []
     for arm in ARMS:
@@ -91,8 +100,13 @@ def summarise(table: Iterable[Outcome], split: str = "") -> list[ArmRow]:
             seeds = tuple(sorted(seed for a, seed, i in by if (a, i) == (arm, j)))
             mine = {seed: by[arm, seed, j] for seed in seeds}
             hits = [right for o in mine.values() for right in _hits(o, split).values()]
-            pairs = [(_hits(by[FULL, s, j], split), _hits(o, split)) for s, o in mine.items() if (FULL, s, j) in by]
-            matched = [([full[i] for i in full if i in own], [own[i] for i in full if i in own]) for full, own in pairs]
+            pairs = [
+                (_hits(by[FULL, s, j], split), _hits(o, split)) for s, o in mine.items() if (FULL, s, j) in by
+            ]
+            matched = [
+                ([full[i] for i in full if i in own], [own[i] for i in full if i in own])
+                for full, own in pairs
+            ]
             since = [o for (a, s, i), o in by.items() if a == arm and s in seeds and 1 < i <= j]
             count = len(seeds)
             rows.append(
@@ -104,7 +118,11 @@ def summarise(table: Iterable[Outcome], split: str = "") -> list[ArmRow]:
                     sum(hits),
                     sum(hits) / max(1, len(hits)),
                     *wilson(sum(hits), len(hits)),
-                    clustered_difference(matched) if arm != FULL and j > 1 and matched and all(a for a, _ in matched) else None,
+                    (
+                        clustered_difference(matched)
+                        if arm != FULL and j > 1 and matched and all(a for a, _ in matched)
+                        else None
+                    ),
                     sum(o.sft_tokens for o in since) / count,
                     sum(o.grpo_tokens for o in since) / count,
                     sum(o.samples for o in mine.values()) / count,
@@ -114,7 +132,11 @@ def summarise(table: Iterable[Outcome], split: str = "") -> list[ArmRow]:
 
 
 def _hits(outcome: Outcome, split: str) -> dict[str, bool]:
-    return {i: right for i, s, right in zip(outcome.ids, outcome.splits, outcome.correct, strict=True) if not split or s == split}
+    return {
+        i: right
+        for i, s, right in zip(outcome.ids, outcome.splits, outcome.correct, strict=True)
+        if not split or s == split
+    }
 
 
 def interval(value: float, lo: float, hi: float) -> str:
@@ -124,7 +146,10 @@ def interval(value: float, lo: float, hi: float) -> str:
 
 def signed(d: Clustered) -> str:
     """A difference with its interval in percentage points, and each seed's own in brackets."""
-    return f"{100 * d.difference:+.1f} [{100 * d.lo:+.1f}, {100 * d.hi:+.1f}] ({', '.join(f'{100 * x:+.1f}' for x in d.by_seed)})"
+    return (
+        f"{100 * d.difference:+.1f} [{100 * d.lo:+.1f}, {100 * d.hi:+.1f}]"
+        f" ({', '.join(f'{100 * x:+.1f}' for x in d.by_seed)})"
+    )
 
 
 class Grid(NamedTuple):
@@ -146,22 +171,60 @@ def grid(rows: Sequence[ArmRow]) -> Grid:
             against = signed(r.difference) if r.difference else "-"
             tokens = f"{r.sft_tokens:,.0f} + {r.grpo_tokens:,.0f}"
             score = interval(r.accuracy, r.lo, r.hi)
-            lines.append([ARMS[r.arm].words, f"D{r.iteration}", score, against, f"{r.samples:.0f}", tokens, " ".join(map(str, r.seeds))])
+            lines.append(
+                [
+                    ARMS[r.arm].words,
+                    f"D{r.iteration}",
+                    score,
+                    against,
+                    f"{r.samples:.0f}",
+                    tokens,
+                    " ".join(map(str, r.seeds)),
+                ]
+            )
     notes = []
     if first := by.get((FULL, 1)):
         start = interval(first.accuracy, first.lo, first.hi)
-        notes.append(f"Exact match on {first.n} held-out samples. The policy D1, which the arms of a seed share, has {start}.")
+        notes.append(
+            f"Exact match on {first.n} held-out samples. The policy D1, which the arms of a seed share, has"
+            f" {start}."
+        )
     notes += [
-        "Intervals are 95%: Wilson's over all seeds' samples; differences, in percentage points, are paired on the same held-out samples, by a "
-        "bootstrap over seeds and samples, with each seed's own in brackets.",
-        "Tokens are a seed's mean, of prompts and answers, SFT + GRPO. Seed data alone gets the full loop's in SFT; the other arms train on what "
-        "they compose. GRPO has as many steps in each, but answers differ in length.",
+        (
+            "Intervals are 95%: Wilson's over all seeds' samples; differences, in percentage points, are"
+            " paired on the same held-out samples, by a bootstrap over seeds and samples, with each seed's"
+            " own in brackets."
+        ),
+        (
+            "Tokens are a seed's mean, of prompts and answers, SFT + GRPO. Seed data alone gets the full"
+            " loop's in SFT; the other arms train on what they compose. GRPO has as many steps in each, but"
+            " answers differ in length."
+        ),
     ]
     missing = [ARMS[a].words for a in ARMS if (a, last) not in by]
     notes += [f"Not run to D{last}: {'; '.join(missing)}."] if missing else []
     few = min(len(r.seeds) for r in rows)
-    notes += [f"With {few} random seed{'s' * (few > 1)} the spread between seeds is hardly known: take three or more."] if few < 3 else []
-    return Grid(["arm", "policy", "exact match", "against the full loop", "rows trained on", "tokens after D1 (SFT + GRPO)", "seeds"], lines, notes)
+    notes += (
+        [
+            f"With {few} random seed{'s' * (few > 1)} the spread between seeds is hardly known: take three or"
+            " more."
+        ]
+        if few < 3
+        else []
+    )
+    return Grid(
+        [
+            "arm",
+            "policy",
+            "exact match",
+            "against the full loop",
+            "rows trained on",
+            "tokens after D1 (SFT + GRPO)",
+            "seeds",
+        ],
+        lines,
+        notes,
+    )
 
 
 def text(table: Iterable[Outcome]) -> str:
@@ -172,7 +235,9 @@ def text(table: Iterable[Outcome]) -> str:
 
 
 def comparisons(rows: Sequence[ArmRow]) -> list[tuple[str, Clustered]]:
-    """What a forest plot shows: each arm's policies against the full loop's of the same iteration, by the arm's words."""
+    """What a forest plot shows: each arm's policies against the full loop's of the same iteration, by the
+    arm's words.
+    """
     return [(f"{ARMS[r.arm].words}, D{r.iteration}", r.difference) for r in rows if r.difference is not None]
 
 
@@ -180,4 +245,9 @@ def page(table: Outcomes) -> str:
     """The results as one self-contained HTML page: forest plot and table."""
     rows = summarise(table)
     found = comparisons(rows)
-    return report.page("ablation.html.jinja", {"forest": forest_figure(found)} if found else {}, forest=bool(found), **grid(rows)._asdict())
+    return report.page(
+        "ablation.html.jinja",
+        {"forest": forest_figure(found)} if found else {},
+        forest=bool(found),
+        **grid(rows)._asdict(),
+    )

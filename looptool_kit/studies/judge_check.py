@@ -1,7 +1,9 @@
-"""A judge's report card: known errors are planted in labels, the judge is asked, and its verdicts are held against what is known.
+"""A judge's report card: known errors are planted in labels, the judge is asked, and its verdicts are held
+against what is known.
 
-For each sample and kind of error four questions (trials): the label is wrong and the prediction right, the reverse, both right in other words, both
-wrong in different ways. Nothing of the answer key reaches the judge. `looptool judge-check` prints the card and keeps every trial as a table.
+For each sample and kind of error four questions (trials): the label is wrong and the prediction right, the
+reverse, both right in other words, both wrong in different ways. Nothing of the answer key reaches the judge.
+`looptool judge-check` prints the card and keeps every trial as a table.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ from looptool_kit.run.folder import Run
 from looptool_kit.stages.verify import find_batch_judge, find_judge
 
 SHARE = 0.1
-"""Share of wrong labels for which the card says what LABEL_WRONG is worth; the trials themselves hold far more."""
+"""Share of wrong labels for which the card says what LABEL_WRONG is worth; the trials themselves hold far
+more.
+"""
 FLOOR = 0.9
 """Least precision of LABEL_WRONG at `SHARE` wrong labels below which a run is warned of its judge."""
 CHUNK = 32
@@ -89,7 +93,9 @@ class CardRow(NamedTuple):
 
 
 def trials(samples: Sequence[Sample], seed: int = 0) -> Trials:
-    """The questions: for each sample and kind of error that it has a place for, each pairing that can be made; repeatable."""
+    """The questions: for each sample and kind of error that it has a place for, each pairing that can be
+    made; repeatable.
+    """
     values = values_of(samples)
     rows: list[Trial] = []
     for sample in samples:
@@ -98,12 +104,21 @@ def trials(samples: Sequence[Sample], seed: int = 0) -> Trials:
         right = sample.label
 
         def ask(kind: str, expected: VerdictName, label: Label, other: Label, of: str = sample.id) -> None:
-            rows.append(Trial(sample_id=of, kind=kind, expected=expected, label=label, prediction=Answer.of(other)))
+            rows.append(
+                Trial(sample_id=of, kind=kind, expected=expected, label=label, prediction=Answer.of(other))
+            )
 
         for kind, label in wrong.items():
             ask(kind, "LABEL_WRONG", label, right)
             ask(kind, "PRED_WRONG", right, label)
-            second = next((w for k, w in rng.sample(list(wrong.items()), len(wrong)) if k != kind and not match(w, label)), None)
+            second = next(
+                (
+                    w
+                    for k, w in rng.sample(list(wrong.items()), len(wrong))
+                    if k != kind and not match(w, label)
+                ),
+                None,
+            )
             if second is not None:
                 ask(kind, "BOTH_WRONG", label, second)
         if (same := in_other_words(sample)) is not None:
@@ -112,23 +127,46 @@ def trials(samples: Sequence[Sample], seed: int = 0) -> Trials:
     return Trials(rows)
 
 
-def check(path: Path, samples: Sequence[Sample], settings: Settings, engine: Engine | None = None, repeats: int = 2) -> str:
-    """Ask the judge about the samples (true labels), keep `trials.parquet` and `card.json` in the folder `path`, and return the card as text."""
+def check(
+    path: Path, samples: Sequence[Sample], settings: Settings, engine: Engine | None = None, repeats: int = 2
+) -> str:
+    """Ask the judge about the samples (true labels), keep `trials.parquet` and `card.json` in the folder
+    `path`, and return the card as text.
+    """
     answered, facts = ask(samples, trials(samples, settings.seed), settings, path, engine, repeats)
     answered.write(path / "trials.parquet")
-    rows = [{k: v._asdict() if isinstance(v, Share) else v for k, v in r._asdict().items()} for r in card(answered)]
+    rows = [
+        {k: v._asdict() if isinstance(v, Share) else v for k, v in r._asdict().items()}
+        for r in card(answered)
+    ]
     told = {k: v._asdict() for k, v in trusted(answered).items()}
-    write_json(path / "card.json", {**facts, "samples": len(samples), "precision": precision_at(answered), "rows": rows, "trusted": told})
+    write_json(
+        path / "card.json",
+        {
+            **facts,
+            "samples": len(samples),
+            "precision": precision_at(answered),
+            "rows": rows,
+            "trusted": told,
+        },
+    )
     return text(answered, facts)
 
 
 def ask(
-    samples: Sequence[Sample], questions: Trials, settings: Settings, store: Path, engine: Engine | None = None, repeats: int = 2
+    samples: Sequence[Sample],
+    questions: Trials,
+    settings: Settings,
+    store: Path,
+    engine: Engine | None = None,
+    repeats: int = 2,
 ) -> tuple[Trials, dict[str, Any]]:
-    """The trials with the judge's verdicts (`settings.verify.judge`), and facts: seconds, and what a model's calls cost.
+    """The trials with the judge's verdicts (`settings.verify.judge`), and facts: seconds, and what a model's
+    calls cost.
 
-    `engine` lends a judge that wants them the policy's log-probabilities of both answers. Each repeat of a model has a store of paid calls of its own
-    under the folder `store`, so that a repeat is a new question and an interrupted check goes on.
+    `engine` lends a judge that wants them the policy's log-probabilities of both answers. Each repeat of a
+    model has a store of paid calls of its own under the folder `store`, so that a repeat is a new question
+    and an interrupted check goes on.
     """
     by_id = {s.id: s for s in samples}
     rows = [by_id[t.sample_id].model_copy(update={"label": t.label}) for t in questions]
@@ -138,20 +176,33 @@ def ask(
     if batch:
         store.mkdir(parents=True, exist_ok=True)
         for r in range(repeats):
-            verdicts, cost = batch(rows, [t.prediction for t in questions], settings, store / f"calls-{r + 1}.sqlite")
+            verdicts, cost = batch(
+                rows, [t.prediction for t in questions], settings, store / f"calls-{r + 1}.sqlite"
+            )
             said.append(verdicts)
             facts[f"repeat_{r + 1}"] = cost
     else:
         said = _one_by_one(find_judge(settings.verify.judge), rows, questions, engine, repeats)
     facts["seconds"] = round(time.monotonic() - started, 2)
     answered = [
-        t.model_copy(update={"verdicts": tuple(v[i].verdict or "unjudged" for v in said), "rationale": said[0][i].rationale})
+        t.model_copy(
+            update={
+                "verdicts": tuple(v[i].verdict or "unjudged" for v in said),
+                "rationale": said[0][i].rationale,
+            }
+        )
         for i, t in enumerate(questions)
     ]
     return Trials(answered), facts
 
 
-def _one_by_one(judge: Callable[..., Verdict], rows: Sequence[Sample], questions: Trials, engine: Engine | None, repeats: int) -> list[list[Verdict]]:
+def _one_by_one(
+    judge: Callable[..., Verdict],
+    rows: Sequence[Sample],
+    questions: Trials,
+    engine: Engine | None,
+    repeats: int,
+) -> list[list[Verdict]]:
     from tqdm.auto import tqdm
 
     said: list[list[Verdict]] = [[] for _ in range(repeats)]
@@ -160,11 +211,16 @@ def _one_by_one(judge: Callable[..., Verdict], rows: Sequence[Sample], questions
             some, asked = rows[at : at + CHUNK], questions[at : at + CHUNK]
             likely: list[tuple[Any, Any]] = [(None, None)] * len(some)
             if engine is not None:
-                scored = engine.score([*some, *some], [render_answer(s.label) for s in some] + [render_answer(t.prediction) for t in asked])
+                scored = engine.score(
+                    [*some, *some],
+                    [render_answer(s.label) for s in some] + [render_answer(t.prediction) for t in asked],
+                )
                 likely = list(zip(scored[: len(some)], scored[len(some) :], strict=True))
             for verdicts in said:
                 for sample, trial, (label, prediction) in zip(some, asked, likely, strict=True):
-                    verdicts.append(judge(sample, trial.prediction, label_logprobs=label, prediction_logprobs=prediction))
+                    verdicts.append(
+                        judge(sample, trial.prediction, label_logprobs=label, prediction_logprobs=prediction)
+                    )
             bar.update(len(some))
     return said
 
@@ -195,14 +251,18 @@ def _row(kind: str, rows: Sequence[Trial]) -> CardRow:
 
 
 def trusted(answered: Sequence[Trial]) -> dict[str, Share]:
-    """Labels right before, and among those kept after the judge's word is taken: LABEL_WRONG relabels, BOTH_WRONG and unjudged drop, the rest stays.
+    """Labels right before, and among those kept after the judge's word is taken: LABEL_WRONG relabels,
+    BOTH_WRONG and unjudged drop, the rest stays.
 
-    `mirrored`: of the pairs of one error on either side, those judged as mirror images (a judge that leans to a side does not).
+    `mirrored`: of the pairs of one error on either side, those judged as mirror images (a judge that leans to
+    a side does not).
     """
     kept = [t for t in answered if t.verdict in ("PRED_WRONG", "LABEL_WRONG", "BOTH_CORRECT")]
 
     def right_after(t: Trial) -> bool:
-        return t.expected == "BOTH_CORRECT" or t.expected == ("LABEL_WRONG" if t.verdict == "LABEL_WRONG" else "PRED_WRONG")
+        return t.expected == "BOTH_CORRECT" or t.expected == (
+            "LABEL_WRONG" if t.verdict == "LABEL_WRONG" else "PRED_WRONG"
+        )
 
     sides: dict[tuple[str, str], dict[str, Trial]] = {}
     for t in answered:
@@ -213,12 +273,16 @@ def trusted(answered: Sequence[Trial]) -> dict[str, Share]:
     return {
         "before": _share(answered, lambda t: t.expected in ("PRED_WRONG", "BOTH_CORRECT")),
         "after": _share(kept, right_after),
-        "mirrored": _share(pairs, lambda t: swap.get(t.verdict, t.verdict) == sides[t.sample_id, t.kind]["PRED_WRONG"].verdict),
+        "mirrored": _share(
+            pairs,
+            lambda t: swap.get(t.verdict, t.verdict) == sides[t.sample_id, t.kind]["PRED_WRONG"].verdict,
+        ),
     }
 
 
 def precision_at(answered: Sequence[Trial], share: float = SHARE) -> float:
-    """Precision of LABEL_WRONG where a share s of labels is wrong and one answer is always right; 1 where it never says LABEL_WRONG.
+    """Precision of LABEL_WRONG where a share s of labels is wrong and one answer is always right; 1 where it
+    never says LABEL_WRONG.
 
     s a / (s a + (1 - s) b), with a and b the rates of LABEL_WRONG on wrong and on right labels.
     """
@@ -232,22 +296,44 @@ def precision_at(answered: Sequence[Trial], share: float = SHARE) -> float:
 
 def text(answered: Sequence[Trial], facts: dict[str, Any]) -> str:
     """The card as a Markdown table with the lines below it."""
-    lines = ["| kind | trials | precision | recall | abstains | right verdict | same in repeats |", "|---|---|---|---|---|---|---|"]
-    lines += [f"| {r.kind} | {r.trials} | {r.precision} | {r.recall} | {r.abstention} | {r.right} | {r.consistent} |" for r in card(answered)]
+    lines = [
+        "| kind | trials | precision | recall | abstains | right verdict | same in repeats |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {r.kind} | {r.trials} | {r.precision} | {r.recall} | {r.abstention} | {r.right} |"
+        f" {r.consistent} |"
+        for r in card(answered)
+    ]
     return "\n".join([*lines, "", *summary(answered, facts)])
 
 
 def summary(answered: Sequence[Trial], facts: dict[str, Any]) -> list[str]:
-    """Lines about all trials: what trusting the judge would do, and, as far as `facts` (of `ask`) tell, what asking cost."""
+    """Lines about all trials: what trusting the judge would do, and, as far as `facts` (of `ask`) tell, what
+    asking cost.
+    """
     told = trusted(answered)
     kept, n = told["after"].n, told["before"].n
-    costs = [j for r in range(facts.get("repeats", 0)) for j in facts.get(f"repeat_{r + 1}", {}).get("judges", [])]
-    lines = [f"Labels right: {told['before']} before; {told['after']} of the {kept} of {n} that are kept where the judge is trusted."]
-    lines += [f"Precision of LABEL_WRONG where {SHARE:.0%} of labels are wrong: {precision_at(answered):.2f}."]
-    lines += [f"The same error on either side judged as a mirror image: {told['mirrored']} of {told['mirrored'].n} pairs."]
+    costs = [
+        j for r in range(facts.get("repeats", 0)) for j in facts.get(f"repeat_{r + 1}", {}).get("judges", [])
+    ]
+    lines = [
+        f"Labels right: {told['before']} before; {told['after']} of the {kept} of {n} that are kept where the"
+        " judge is trusted."
+    ]
+    lines += [
+        f"Precision of LABEL_WRONG where {SHARE:.0%} of labels are wrong: {precision_at(answered):.2f}."
+    ]
+    lines += [
+        f"The same error on either side judged as a mirror image: {told['mirrored']} of {told['mirrored'].n}"
+        " pairs."
+    ]
     for c in costs:
         calls, tokens = c["answered"] + c["failed"], c["tokens_in"] + c["tokens_out"]
-        lines += [f"{c['model']}: {calls} calls, {tokens} tokens; {c['votes_without_verdict']} of {c['votes']} votes fell (order or form)."]
+        lines += [
+            f"{c['model']}: {calls} calls, {tokens} tokens; {c['votes_without_verdict']} of {c['votes']}"
+            " votes fell (order or form)."
+        ]
     if "seconds" in facts:
         lines += [f"{facts['seconds']:.1f} s for {facts['repeats']} x {n} questions."]
     return lines
@@ -260,16 +346,25 @@ def right_samples(pool: Iterable[Sample], truth: dict[str, Label]) -> Samples:
 
 
 def warning(run: Run) -> str:
-    """One line where the run's judge was never checked or fell below `FLOOR`, naming the command; empty where all is well.
+    """One line where the run's judge was never checked or fell below `FLOOR`, naming the command; empty where
+    all is well.
 
-    The evidence judge on the world's samples has a published card (docs/judge-report.md) and is not warned of for want of one.
+    The evidence judge on the world's samples has a published card (docs/judge-report.md) and is not warned of
+    for want of one.
     """
     judge = run.settings.verify.judge
     cards = sorted((run.path / "judge_check").glob(f"{judge}*/card.json"))
     if not cards:
         known = judge == "evidence" and run.settings.seeds.source == "world"
-        return "" if known else f"The judge {judge!r} was never checked on this run's data: looptool judge-check {run.path}"
+        return (
+            ""
+            if known
+            else f"The judge {judge!r} was never checked on this run's data: looptool judge-check {run.path}"
+        )
     precision = json.loads(cards[-1].read_text(encoding="utf-8"))["precision"]
     if precision >= FLOOR:
         return ""
-    return f"Where {SHARE:.0%} of labels are wrong, {precision:.0%} of what the judge {judge!r} calls LABEL_WRONG is: {cards[-1]}"
+    return (
+        f"Where {SHARE:.0%} of labels are wrong, {precision:.0%} of what the judge {judge!r} calls"
+        f" LABEL_WRONG is: {cards[-1]}"
+    )

@@ -1,7 +1,8 @@
 """Grounding: is a value of a tool call supported by the dialogue, or by the schema?
 
-Support comes from the passages of a dialogue (`passages`) or from the schema. `ground` dispatches on the value's type to small functions, each of
-which returns how far a value is supported, in words, and where it stands.
+Support comes from the passages of a dialogue (`passages`) or from the schema. `ground` dispatches on the
+value's type to small functions, each of which returns how far a value is supported, in words, and where it
+stands.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ class Grounding(NamedTuple):
 
 
 def ground(value: Any, schema: Any, source: Sample | Sequence[str] | Dialogue, name: str = "") -> Grounding:
-    """How far `value`, an argument called `name` under JSON Schema `schema`, is supported by the dialogue or the schema."""
+    """How far `value`, an argument called `name` under JSON Schema `schema`, is supported by the dialogue or
+    the schema.
+    """
     d = dialogue(source)
     schema = schema if isinstance(schema, dict) else {}
     said = _said(value, schema, d, name)
@@ -52,7 +55,11 @@ def ground(value: Any, schema: Any, source: Sample | Sequence[str] | Dialogue, n
 def _by_schema(value: Any, schema: dict[str, Any]) -> Grounding | None:
     if "const" in schema and canonical(schema["const"]) == canonical(value):
         return Grounding(1.0, "the schema allows nothing else", by_schema=True)
-    if isinstance(schema.get("enum"), list) and len(schema["enum"]) == 1 and canonical(schema["enum"][0]) == canonical(value):
+    if (
+        isinstance(schema.get("enum"), list)
+        and len(schema["enum"]) == 1
+        and canonical(schema["enum"][0]) == canonical(value)
+    ):
         return Grounding(1.0, "the schema allows nothing else", by_schema=True)
     if "default" in schema and canonical(schema["default"]) == canonical(value):
         return Grounding(0.75, "the schema's default", by_schema=True)
@@ -77,14 +84,20 @@ def _said(value: Any, schema: dict[str, Any], d: Dialogue, name: str) -> Groundi
     if isinstance(value, dict):
         properties = schema.get("properties") or {}
         return _parts([(k, ground(v, properties.get(k), d, k)) for k, v in value.items()], d, name)
-    return _parts([(json.dumps(v, ensure_ascii=False), ground(v, schema.get("items"), d, name)) for v in value], d, name)
+    return _parts(
+        [(json.dumps(v, ensure_ascii=False), ground(v, schema.get("items"), d, name)) for v in value], d, name
+    )
 
 
 def _parts(parts: list[tuple[str, Grounding]], d: Dialogue, name: str) -> Grounding:
     if not parts:
         return _null(d, name)
     worst = min(parts, key=lambda p: p[1].supported)
-    return Grounding(worst[1].supported, f"{worst[0]}: {worst[1].words}", tuple(dict.fromkeys(s for _, g in parts for s in g.spans)))
+    return Grounding(
+        worst[1].supported,
+        f"{worst[0]}: {worst[1].words}",
+        tuple(dict.fromkeys(s for _, g in parts for s in g.spans)),
+    )
 
 
 def _users(d: Dialogue) -> Iterator[tuple[int, Passage]]:
@@ -118,11 +131,17 @@ _CALENDAR = {"hour", "day", "month", "year", "minute", "week"}
 
 def _number(value: float, schema: dict[str, Any], d: Dialogue, name: str) -> Grounding:
     hints = set(stems(name)) or set()
-    units = [u for u in _UNITS if u in hints] or [u for u in _UNITS if u in stems(str(schema.get("description", "")))]
-    return _best(_number_found(value, units, "percent" in hints or "percentage" in hints, bool(hints & _CALENDAR), d))
+    units = [u for u in _UNITS if u in hints] or [
+        u for u in _UNITS if u in stems(str(schema.get("description", "")))
+    ]
+    return _best(
+        _number_found(value, units, "percent" in hints or "percentage" in hints, bool(hints & _CALENDAR), d)
+    )
 
 
-def _number_found(value: float, units: list[str], percent: bool, calendar: bool, d: Dialogue) -> Iterator[tuple[float, str, Span]]:
+def _number_found(
+    value: float, units: list[str], percent: bool, calendar: bool, d: Dialogue
+) -> Iterator[tuple[float, str, Span]]:
     for n, m in _mentions(d, "number", "duration", "date", "time", "code"):
         span = (n, m.start, m.end)
         if m.kind == "number":
@@ -131,15 +150,30 @@ def _number_found(value: float, units: list[str], percent: bool, calendar: bool,
             for at, reading in enumerate(m.readings):
                 if _same(reading, value):
                     yield 1.0 if at == 0 else 0.9, f"“{m.text}”", span
-            if percent and m.unit != "%" and _same(float(m.readings[0]) * 100, value) and 0 < float(m.readings[0]) < 1:
+            if (
+                percent
+                and m.unit != "%"
+                and _same(float(m.readings[0]) * 100, value)
+                and 0 < float(m.readings[0]) < 1
+            ):
                 yield 0.9, f"“{m.text}”", span
         elif m.kind == "duration":
             seconds = float(m.readings[0])
             said = {"mn": 60, "h": 3600, "sec": 1, "fortnight": 1209600}.get(m.unit) or _UNITS.get(m.unit, 60)
-            for unit, score in [(u, 1.0) for u in units] or [(m.unit, 1.0), ("minute", 0.8), ("hour", 0.7), ("day", 0.6)]:
+            for unit, score in [(u, 1.0) for u in units] or [
+                (m.unit, 1.0),
+                ("minute", 0.8),
+                ("hour", 0.7),
+                ("day", 0.6),
+            ]:
                 if _same(seconds / _UNITS.get(unit, said), value):
                     yield score, f"“{m.text}”", span
-        elif calendar and m.kind in ("date", "time") and value.is_integer() and re.search(rf"(?<!\d){int(value)}(?!\d)", m.text):
+        elif (
+            calendar
+            and m.kind in ("date", "time")
+            and value.is_integer()
+            and re.search(rf"(?<!\d){int(value)}(?!\d)", m.text)
+        ):
             yield 0.6, f"part of “{m.text}”", span
     if value == 1:
         for n, p in _users(d):
@@ -162,7 +196,9 @@ def _same(a: str | float, b: float) -> bool:
 
 # ----------------------------------------------------------- dates and times
 
-_ISO = re.compile(r"(?P<date>\d{4}-\d\d-\d\d)(?:[T ](?P<time>\d\d:\d\d)(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?")
+_ISO = re.compile(
+    r"(?P<date>\d{4}-\d\d-\d\d)(?:[T ](?P<time>\d\d:\d\d)(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?"
+)
 _CLOCK = re.compile(r"(?P<time>\d\d:\d\d)(?::\d\d)?(?:Z|[+-]\d\d:?\d\d)?")
 
 
@@ -172,7 +208,11 @@ def moment(value: str) -> tuple[str | None, str | None] | None:
     if found := _ISO.fullmatch(value) or _CLOCK.fullmatch(value):
         return found.groupdict().get("date"), found["time"]
     mentions = recognise(value)
-    if mentions and sum(m.end - m.start for m in mentions) >= len(value.strip()) - 4 and {m.kind for m in mentions} <= {"date", "time"}:
+    if (
+        mentions
+        and sum(m.end - m.start for m in mentions) >= len(value.strip()) - 4
+        and {m.kind for m in mentions} <= {"date", "time"}
+    ):
         days = [str(m.readings[0]) for m in mentions if m.kind == "date"]
         times = [str(m.readings[0]) for m in mentions if m.kind == "time"]
         if len(days) <= 1 and len(times) <= 1 and not (days and len(days[0]) < 10):
@@ -228,7 +268,9 @@ def _days(first: str, last: str) -> int:
 
 
 def _durations(p: Passage, measure: Callable[[float], int]) -> dict[int, list[Mention]]:
-    """The durations of a passage by what `measure` makes of their seconds, so that none is compared with every date or time."""
+    """The durations of a passage by what `measure` makes of their seconds, so that none is compared with
+    every date or time.
+    """
     found: dict[int, list[Mention]] = {}
     for m in p.mentions:
         if m.kind == "duration":
@@ -243,7 +285,11 @@ def _clock_found(clock: str, d: Dialogue) -> Iterator[tuple[float, str, Span]]:
             readings = [str(r) for r in m.readings]
             if m.kind == "time":
                 if clock in readings:
-                    yield _half_day(clock, p.text) if len(readings) > 1 else 1.0, f"“{m.text}”", (n, m.start, m.end)
+                    yield (
+                        _half_day(clock, p.text) if len(readings) > 1 else 1.0,
+                        f"“{m.text}”",
+                        (n, m.start, m.end),
+                    )
                 for reading in readings:
                     if durations and reading != clock and reading not in begun:
                         begun.add(reading)
@@ -280,8 +326,11 @@ def _find(phrase: Sequence[str], passage: Passage) -> list[tuple[int, int]]:
     if not phrase or wanted not in passage.line:
         return []
     words = passage.tokens
-    # Place in the line -> word, so that finding is left to the string's own search, which does not compare word by word.
-    places = dict(zip(accumulate((len(t.stem) + 1 for t in words), initial=0), range(len(words)), strict=False))
+    # Place in the line -> word, so that finding is left to the string's own search, which does not compare
+    # word by word.
+    places = dict(
+        zip(accumulate((len(t.stem) + 1 for t in words), initial=0), range(len(words)), strict=False)
+    )
     found, place = [], passage.line.find(wanted)
     while place >= 0:
         if (at := places.get(place)) is not None and at + len(phrase) <= len(words):
@@ -316,7 +365,11 @@ def _phrase_found(words: Sequence[str], d: Dialogue, score: float) -> Iterator[t
 
 
 _NEVER_WHEN = {"id", "name", "city", "country", "email", "phone", "address", "person", "title"}
-_SHAPES = (("YYYY-MM-DDTHH:MM", r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*"), ("YYYY-MM-DD", r"\d{4}-\d\d-\d\d.*"), ("HH:MM", r"(?:.*[T ])?\d\d:\d\d.*"))
+_SHAPES = (
+    ("YYYY-MM-DDTHH:MM", r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*"),
+    ("YYYY-MM-DD", r"\d{4}-\d\d-\d\d.*"),
+    ("HH:MM", r"(?:.*[T ])?\d\d:\d\d.*"),
+)
 
 
 def _string(value: str, schema: dict[str, Any], d: Dialogue, name: str) -> Grounding:
@@ -326,7 +379,11 @@ def _string(value: str, schema: dict[str, Any], d: Dialogue, name: str) -> Groun
     told = {*stems(name), *stems(str(schema.get("description", ""))), str(schema.get("format", ""))}
     if told & _NEVER_WHEN and (_ISO.fullmatch(value) or _CLOCK.fullmatch(value)) and not schema.get("format"):
         return Grounding(0.3, f"a date or time, where {name or 'the parameter'} speaks of none")
-    if "id" in told and not re.search(r"\d", value) and not any(p.role == "tool" and value in p.text for p in d.passages):
+    if (
+        "id" in told
+        and not re.search(r"\d", value)
+        and not any(p.role == "tool" and value in p.text for p in d.passages)
+    ):
         return Grounding(0.3, "is no identifier")
     shape = next((s for s in _SHAPES if s[0] in str(schema.get("description", ""))), None)
     if shape and not re.fullmatch(shape[1], value):
@@ -338,7 +395,9 @@ def _string(value: str, schema: dict[str, Any], d: Dialogue, name: str) -> Groun
             return by_moment
     if "@" in value or "://" in value:
         return _best(
-            (1.0, f"“{value}”", (n, at, at + len(value))) for n, p in enumerate(d.passages) if (at := p.text.lower().find(value.lower())) >= 0
+            (1.0, f"“{value}”", (n, at, at + len(value)))
+            for n, p in enumerate(d.passages)
+            if (at := p.text.lower().find(value.lower())) >= 0
         )
     exact = _best(_string_found(value, d))
     if exact.supported >= 0.5 or when:
@@ -353,7 +412,12 @@ def _string_found(value: str, d: Dialogue) -> Iterator[tuple[float, str, Span]]:
         yield from _phrase_found(words[1:], d, 0.95)
     for other in SYNONYMS.get(" ".join(words), ()):
         yield from _phrase_found(stems(other), d, 0.9)
-    digits, value_number, currency, together = re.sub(r"\D", "", value), number(value), value.upper(), "".join(words)
+    digits, value_number, currency, together = (
+        re.sub(r"\D", "", value),
+        number(value),
+        value.upper(),
+        "".join(words),
+    )
     for n, m in _mentions(d, "number", "phone", "code"):
         if m.kind == "number" and m.unit == currency:
             yield 0.95, f"“{m.text}”", (n, *_money_parts(m)[1])
@@ -367,7 +431,11 @@ def _string_found(value: str, d: Dialogue) -> Iterator[tuple[float, str, Span]]:
         if exact:
             yield exact, f"“{m.text}”", (n, m.start, m.end)
     if not words and value.strip():  # symbols alone
-        yield from ((1.0, f"“{value}”", (n, at, at + len(value))) for n, p in enumerate(d.passages) if (at := p.text.find(value.strip())) >= 0)
+        yield from (
+            (1.0, f"“{value}”", (n, at, at + len(value)))
+            for n, p in enumerate(d.passages)
+            if (at := p.text.find(value.strip())) >= 0
+        )
 
 
 def _overlap(value: str, d: Dialogue) -> Grounding:
@@ -379,16 +447,33 @@ def _overlap(value: str, d: Dialogue) -> Grounding:
         known |= {t.stem for t in p.tokens if not _part_of_code(t, codes, words)}
     share = sum(w in known for w in words) / max(1, len(words))
     if len(words) < 2:
-        initials = len(value) > 2 and value.isupper() and any(value.lower() in "".join(t.stem[0] for t in p.tokens) for p in d.passages)
-        return Grounding(0.6, "initials of what is said") if initials else Grounding(0.0, "nothing in the dialogue says so")
-    spans = tuple((n, t.start, t.end) for n, p in enumerate(d.passages) for t in p.tokens if t.stem in words and n == d.last)
+        initials = (
+            len(value) > 2
+            and value.isupper()
+            and any(value.lower() in "".join(t.stem[0] for t in p.tokens) for p in d.passages)
+        )
+        return (
+            Grounding(0.6, "initials of what is said")
+            if initials
+            else Grounding(0.0, "nothing in the dialogue says so")
+        )
+    spans = tuple(
+        (n, t.start, t.end)
+        for n, p in enumerate(d.passages)
+        for t in p.tokens
+        if t.stem in words and n == d.last
+    )
     if share == 1:
         return Grounding(0.85, "all its words are said", spans)
-    return Grounding(0.7 * share if len(words) > 4 else 0.4 * share, f"{share:.0%} of its words are said", spans)
+    return Grounding(
+        0.7 * share if len(words) > 4 else 0.4 * share, f"{share:.0%} of its words are said", spans
+    )
 
 
 def _part_of_code(token: Token, codes: _Holding, words: Sequence[str]) -> bool:
-    """True for a piece of a code of which `words` lack another piece: the 32615 of PL-32615 says nothing of "Song 32615"."""
+    """True for a piece of a code of which `words` lack another piece: the 32615 of PL-32615 says nothing of
+    "Song 32615".
+    """
     code = codes.at(token.start, token.end)
     return code is not None and any(w not in words for w in stems(code.text))
 
@@ -397,18 +482,26 @@ def _choice(value: str, enum: list[Any], d: Dialogue, name: str) -> Grounding:
     own = _best(_choice_found(value, d))
     if own.supported < 0.85 and any(
         # "every two weeks" speaks of "biweekly", although "weekly" is of the same family as "weeks".
-        o != value and isinstance(o, str) and (g := _best(_string_found(o, d))).supported > own.supported and _inside(own.spans, g.spans)
+        o != value
+        and isinstance(o, str)
+        and (g := _best(_string_found(o, d))).supported > own.supported
+        and _inside(own.spans, g.spans)
         for o in enum
     ):
         own = Grounding(0.3, f"{own.words} is part of what names another choice")
-    if value.lower() in ("none", "no", "off", "never") and (said_no := _null(d, name)).supported > max(0.7, own.supported):
+    if value.lower() in ("none", "no", "off", "never") and (said_no := _null(d, name)).supported > max(
+        0.7, own.supported
+    ):
         return said_no
     if own.supported >= 0.7:
         return own
     others = [
         (o, g)
         for o in enum
-        if isinstance(o, str) and o != value and (g := _best(_choice_found(o, d))).supported >= 0.85 and any(s[0] == d.last for s in g.spans)
+        if isinstance(o, str)
+        and o != value
+        and (g := _best(_choice_found(o, d))).supported >= 0.85
+        and any(s[0] == d.last for s in g.spans)
     ]
     if others:
         return Grounding(0.2, f"what is said names {others[0][0]!r}: {others[0][1].words}")
@@ -416,7 +509,9 @@ def _choice(value: str, enum: list[Any], d: Dialogue, name: str) -> Grounding:
 
 
 def _inside(spans: Sequence[Span], wider: Sequence[Span]) -> bool:
-    return bool(spans) and all(any(w[0] == s[0] and w[1] <= s[1] and s[2] <= w[2] for w in wider) for s in spans)
+    return bool(spans) and all(
+        any(w[0] == s[0] and w[1] <= s[1] and s[2] <= w[2] for w in wider) for s in spans
+    )
 
 
 def _choice_found(value: str, d: Dialogue) -> Iterator[tuple[float, str, Span]]:
@@ -452,7 +547,18 @@ NEGATIONS = {
     "excluding",
     "except",
 }
-_ANY = {"any", "whatever", "whichever", "matter", "care", "preference", "either", "anywhere", "anytime", "open"}
+_ANY = {
+    "any",
+    "whatever",
+    "whichever",
+    "matter",
+    "care",
+    "preference",
+    "either",
+    "anywhere",
+    "anytime",
+    "open",
+}
 _OBJECTS = {"everyone", "everybody", "all", "them", "me", "him", "her", "us", "the", "my", "every"}
 _LEFT_OUT = re.compile(r"\b(?:leav(?:e|ing)|left) (?:[\w']+ ){0,3}out\b", re.IGNORECASE)
 _NEGATIVE_NAME = {"no", "skip", "exclude", "disable", "without", "not"}
@@ -480,16 +586,26 @@ _EMPTY_NAME = {
 
 def _boolean(value: bool, schema: dict[str, Any], d: Dialogue, name: str) -> Grounding:
     own = [w for w in stems(name) if w not in STOP and w not in _EMPTY_NAME and w not in _NEGATIVE_NAME]
-    told = [w for w in stems(str(schema.get("description", ""))) if len(w) > 3 and w not in STOP and w not in _EMPTY_NAME]
+    told = [
+        w
+        for w in stems(str(schema.get("description", "")))
+        if len(w) > 3 and w not in STOP and w not in _EMPTY_NAME
+    ]
     flip = bool(_NEGATIVE_NAME & set(stems(name)))
     for words, strength in ((own, 0.4), (told, 0.25)):
         for n, p in _users(d):
             for at, token in enumerate(p.tokens):
                 if any(alike(w, token.stem) for w in words):
                     after = {t.stem for t in p.tokens[at + 1 : at + 3]} & {"off", "free"}
-                    said = bool(_clause(p, at) & NEGATIONS or after or _LEFT_OUT.search(_around(p, at))) == flip
+                    said = (
+                        bool(_clause(p, at) & NEGATIONS or after or _LEFT_OUT.search(_around(p, at))) == flip
+                    )
                     where = f"“{p.text[p.tokens[max(0, at - 3)].start : token.end]}”"
-                    return Grounding(0.5 + strength if said == value else 0.5 - strength, where, ((n, token.start, token.end),))
+                    return Grounding(
+                        0.5 + strength if said == value else 0.5 - strength,
+                        where,
+                        ((n, token.start, token.end),),
+                    )
     return Grounding(0.5, f"nothing is said about {name.replace('_', ' ') or 'it'}")
 
 
@@ -514,9 +630,16 @@ def _null(d: Dialogue, name: str) -> Grounding:
         for at, token in enumerate(p.tokens):
             around = {t.stem for t in p.tokens[max(0, at - 4) : at + 5]}
             if around & (NEGATIONS | _ANY) and any(alike(w, token.stem) for w in stems(name)):
-                return Grounding(0.85, f"“{p.text[p.tokens[max(0, at - 4)].start : token.end]}”", ((n, token.start, token.end),))
+                return Grounding(
+                    0.85,
+                    f"“{p.text[p.tokens[max(0, at - 4)].start : token.end]}”",
+                    ((n, token.start, token.end),),
+                )
         if found := re.search(
-            r"\b(?:none|no|without|nothing|not|n't|any|anything|skip|leave (?:it|that) (?:out|empty)|one way|don'?t)\b", p.text, re.IGNORECASE
+            r"\b(?:none|no|without|nothing|not|n't|any|anything|skip|leave (?:it|that) (?:out|empty)|one"
+            r" way|don'?t)\b",
+            p.text,
+            re.IGNORECASE,
         ):
             return Grounding(0.6, f"“{found[0]}”", ((n, *found.span()),))
     return Grounding(0.5, "nothing is said")

@@ -1,7 +1,8 @@
 """Read the values that a text mentions: numbers, durations, dates, times, addresses, codes, quotes.
 
-`recognise` is a list of small recognisers, run from the most specific to the least; what one has read is hidden from the next. A mention holds
-every reading that a person could mean, the likeliest first ("next Friday" has two), so that whoever asks can weigh them.
+`recognise` is a list of small recognisers, run from the most specific to the least; what one has read is
+hidden from the next. A mention holds every reading that a person could mean, the likeliest first ("next
+Friday" has two), so that whoever asks can weigh them.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ class Mention(NamedTuple):
     """Character offset after the last character."""
     text: str
     readings: tuple[str | float, ...]
-    """What it can mean, likeliest first. number: float. duration: seconds. date: ISO date, or `-MM-DD` (any year), `YYYY-MM` (a month), `?` (relative
-    to a day that nobody named). time: `HH:MM`. Others: the text."""
+    """What it can mean, likeliest first. number: float. duration: seconds. date: ISO date, or `-MM-DD` (any
+    year), `YYYY-MM` (a month), `?` (relative to a day that nobody named). time: `HH:MM`. Others: the text.
+    """
     unit: str = ""
     """number: `%`, a currency code or nothing; duration: the unit as said, singular."""
 
@@ -48,9 +50,12 @@ _PHRASES = {
     "a single": 1.0, "half": 0.5,
 }  # fmt: skip
 _ANY_SMALL = "|".join(sorted((*_SMALL, *_TENS), key=len, reverse=True))
-# Every repetition that a pattern may try anew at each place of a text has a bound, or a run of such words costs the square of its length.
-# No number has more than 24 words; a longer run is read as several.
-_MORE_SMALL = rf"(?:[ -](?:{_ANY_SMALL}|{'|'.join(_SCALES)})(?![a-z])|,? and (?:{_ANY_SMALL}|a half|a quarter)(?![a-z]))"
+# Every repetition that a pattern may try anew at each place of a text has a bound, or a run of such words
+# costs the square of its length. No number has more than 24 words; a longer run is read as several.
+_MORE_SMALL = (
+    rf"(?:[ -](?:{_ANY_SMALL}|{'|'.join(_SCALES)})(?![a-z])|,? and (?:{_ANY_SMALL}|a half|a"
+    r" quarter)(?![a-z]))"
+)
 _WORD_NUMBER = rf"(?:{_ANY_SMALL}){_MORE_SMALL}{{0,24}}"
 _PHRASE_NUMBER = "|".join(sorted(map(re.escape, _PHRASES), key=len, reverse=True))
 _SCALED = rf"(?:a )?(?:hundred|thousand)(?:,? (?:and )?(?:{_ANY_SMALL})(?:[ -](?:{_ANY_SMALL})){{0,24}})?"
@@ -61,10 +66,14 @@ _CURRENCY = {
     "pound": "GBP", "yen": "JPY", "jpy": "JPY", "franc": "CHF", "chf": "CHF", "rupee": "INR", "inr": "INR", "cad": "CAD", "aud": "AUD",
 }  # fmt: skip
 _AMOUNT = re.compile(
-    rf"(?<![\w.,])(?P<sign>[-−]|minus )?(?P<money>[$€£¥₹] ?)?(?:(?P<digits>{_DIGITS})(?P<mixed> and a half| and a quarter| ?[½¼¾])?"
-    rf"(?P<ord>st|nd|rd|th)?(?P<scale>(?: ?(?:k|m|bn)|[ -](?:hundred|thousand|million|billion|dozen))(?![a-z]))?"
+    rf"(?<![\w.,])(?P<sign>[-−]|minus )?(?P<money>[$€£¥₹] ?)?(?:(?P<digits>{_DIGITS})(?P<mixed> and a half|"
+    r" and a quarter| ?[½¼¾])?"
+    rf"(?P<ord>st|nd|rd|th)?(?P<scale>(?: ?(?:k|m|bn)|["
+    rf" -](?:hundred|thousand|million|billion|dozen))(?![a-z]))?"
     rf"|(?P<phrase>{_SCALED}(?![a-z])|(?:{_PHRASE_NUMBER})(?![a-z]))|(?P<words>{_WORD_NUMBER})(?![a-z]))"
-    r"(?P<unit> ?%| per ?cent| (?:us )?(?:dollars?|bucks?|euros?|pounds?|yen|francs?|rupees?|usd|eur|gbp|jpy|chf|inr|cad|aud)(?![a-z])| ?[€£])?"
+    r"(?P<unit> ?%| per ?cent| (?:us"
+    r" )?(?:dollars?|bucks?|euros?|pounds?|yen|francs?|rupees?|usd|eur|gbp|jpy|chf|inr|cad|aud)(?![a-z])|"
+    r" ?[€£])?"
 )
 _FRACTIONS = {"½": 0.5, "¼": 0.25, "¾": 0.75, "and a half": 0.5, "and a quarter": 0.25}
 _SUFFIX = {"k": 1e3, "m": 1e6, "bn": 1e9} | _SCALES
@@ -72,7 +81,9 @@ _SUFFIX = {"k": 1e3, "m": 1e6, "bn": 1e9} | _SCALES
 
 @lru_cache(4096)
 def number(words: str) -> float | None:
-    """The value of a number in digits or English words ("1.5k", "two and a half", "a hundred and fifty"), None where it is none."""
+    """The value of a number in digits or English words ("1.5k", "two and a half", "a hundred and fifty"),
+    None where it is none.
+    """
     found = _AMOUNT.fullmatch(words.lower().strip())
     return _amounts(found)[0] if found else None
 
@@ -105,7 +116,11 @@ def _sum_words(words: list[str]) -> list[float]:
                 current = (current or 1.0) * scale
             else:
                 total, current = total + (current or 1.0) * scale, 0.0
-        elif at and not (last in _TENS and word in _SMALL and 0 < _SMALL[word] < 10 and not joined) and last not in _SCALES:
+        elif (
+            at
+            and not (last in _TENS and word in _SMALL and 0 < _SMALL[word] < 10 and not joined)
+            and last not in _SCALES
+        ):
             values.append(total + current)
             total, current = 0.0, _SMALL.get(word, _TENS.get(word, 0.0))
         else:
@@ -119,7 +134,11 @@ def _numbers(text: str, today: date | None) -> Iterator[Found]:
         if text.startswith((" things", " favour", " favor", " more thing"), found.end()):
             continue
         unit = (found["unit"] or "").strip()
-        unit = "%" if unit.startswith(("%", "per")) else _CURRENCY.get(re.sub(r"^us ", "", unit).rstrip("s") or (found["money"] or "").strip(), "")
+        unit = (
+            "%"
+            if unit.startswith(("%", "per"))
+            else _CURRENCY.get(re.sub(r"^us ", "", unit).rstrip("s") or (found["money"] or "").strip(), "")
+        )
         for value in _amounts(found):
             yield "number", found, (value, value / 100) if unit == "%" else (value,), unit
 
@@ -134,7 +153,8 @@ _UNIT = "|".join(sorted(_SECONDS, key=len, reverse=True))
 _COUNT = rf"(?:{_DIGITS})(?: and a half)?|{_WORD_NUMBER}|{_PHRASE_NUMBER}|an?|one and a half"
 _DURATION = re.compile(
     rf"(?<![\w.,])(?:(?P<hm>\d+) ?h(?:ours?|rs?)?(?: and)? ?(?P<mm>\d+) ?(?:m|mins?|minutes?)?(?![a-z])"
-    rf"|(?P<count>{_COUNT})(?: of)?(?: an?)?[ -]?(?P<unit>{_UNIT})s?(?![a-z])(?P<half> and (?:a )?(?:half|quarter|three quarters)(?![a-z]))?"
+    rf"|(?P<count>{_COUNT})(?: of)?(?: an?)?[ -]?(?P<unit>{_UNIT})s?(?![a-z])(?P<half> and (?:a"
+    r" )?(?:half|quarter|three quarters)(?![a-z]))?"
     rf"(?: and (?P<more>{_COUNT}) (?P<munit>min(?:ute)?|sec(?:ond)?)s?(?![a-z]))?)"
 )
 
@@ -151,23 +171,36 @@ def _durations(text: str, today: date | None) -> Iterator[Found]:
         count += 0.0 if not half else 0.75 if "three" in half else 0.25 if "quarter" in half else 0.5
         seconds = count * _SECONDS[found["unit"]]
         if found["more"]:
-            seconds += (1.0 if found["more"] in ("a", "an") else number(found["more"]) or 0.0) * _SECONDS[found["munit"]]
+            seconds += (1.0 if found["more"] in ("a", "an") else number(found["more"]) or 0.0) * _SECONDS[
+                found["munit"]
+            ]
         yield "duration", found, (seconds,), found["unit"]
 
 
 # -------------------------------------------------------------------- times
 
 _HOUR = r"(?:\d{1,2}|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
-_MINUTE = r"(?:oh[ -](?:five)|five|ten|fifteen|twenty|thirty|forty|forty[ -]five|fifty|fifty[ -]five|twenty[ -]five|thirty[ -]five)"
+_MINUTE = (
+    r"(?:oh[ -](?:five)|five|ten|fifteen|twenty|thirty|forty|forty[ -]five|fifty|fifty[ -]five|twenty["
+    r" -]five|thirty[ -]five)"
+)
 _PART = "(?:morning|afternoon|evening)"
-_HALF = rf"(?P<half>[ap]\.m\.|[ap]m\b|in the (?:early )?{_PART}|at night|tonight|this {_PART}|o'?clock(?: in the {_PART}| at night)?)"
+_HALF = (
+    rf"(?P<half>[ap]\.m\.|[ap]m\b|in the (?:early )?{_PART}|at night|tonight|this {_PART}|o'?clock(?: in the"
+    rf" {_PART}| at night)?)"
+)
 _TIMES = (
     re.compile(
         rf"(?<!from )\b(?P<past>half|(?:a )?quarter|\d{{1,2}}(?= min| past| after)|{_MINUTE})(?: minutes?)? "
         rf"(?P<to>past|after|to|before|till|of) (?P<h>{_HOUR})\b(?: ?{_HALF})?"
     ),
-    re.compile(rf"(?:\b|(?<=\x00t))(?P<h>[01]?\d|2[0-4]):(?P<m>[0-5]\d)(?::[0-5]\d)?(?!\d|\.\d)(?: ?{_HALF})?"),
-    re.compile(rf"\b(?P<h>{_HOUR})\.(?P<m>[0-5]\d) ?{_HALF}|(?<=\bat )(?P<h2>[01]?\d|2[0-4])\.(?P<m2>[0-5]\d)(?!\d| ?%| per)"),
+    re.compile(
+        rf"(?:\b|(?<=\x00t))(?P<h>[01]?\d|2[0-4]):(?P<m>[0-5]\d)(?::[0-5]\d)?(?!\d|\.\d)(?: ?{_HALF})?"
+    ),
+    re.compile(
+        rf"\b(?P<h>{_HOUR})\.(?P<m>[0-5]\d) ?{_HALF}|(?<=\bat )(?P<h2>[01]?\d|2[0-4])\.(?P<m2>[0-5]\d)(?!\d|"
+        r" ?%| per)"
+    ),
     re.compile(rf"\b(?P<h>{_HOUR})(?: (?P<m>{_MINUTE}))? ?{_HALF}"),
     re.compile(rf"(?<=\bat )(?P<h>{_HOUR}) (?P<m>{_MINUTE})\b"),
     re.compile(r"\b(?P<word>noon|midday|midnight)\b"),
@@ -207,9 +240,26 @@ def _clock(part: dict[str, str]) -> tuple[str, ...]:
 
 # -------------------------------------------------------------------- dates
 
-_MONTHS = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december")
+_MONTHS = (
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+)
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_MONTH = "(?:" + "|".join(f"{m[:3]}(?:{m[3:]})?" if m != "september" else "sept?(?:ember)?" for m in _MONTHS) + r")\b(?:\.(?= \d))?"
+_MONTH = (
+    "(?:"
+    + "|".join(f"{m[:3]}(?:{m[3:]})?" if m != "september" else "sept?(?:ember)?" for m in _MONTHS)
+    + r")\b(?:\.(?= \d))?"
+)
 _ORDINALS = {num2words(n, to="ordinal"): n for n in range(1, 32)}
 _ORDINAL = "|".join(sorted(_ORDINALS, key=len, reverse=True)).replace("-", "[- ]")
 _DAY = rf"(?:\d{{1,2}}(?:st|nd|rd|th)?|{_ORDINAL})(?![\w:]|\.\d)"
@@ -226,18 +276,36 @@ _DATES: tuple[re.Pattern[str], ...] = (
         rf"\b(?P<n>{_N})(?P<unit> days?| weeks?| months?|) (?P<way>from|after|before|on) "
         rf"(?P<anchor>today|now|tomorrow|(?:this |next )?(?P<wd>{_WEEKDAY}))"
     ),
-    re.compile(rf"\b(?:(?:on )?(?:{_WEEKDAY}),? )?(?P<mon>{_MONTH}) (?:the )?(?P<d>{_DAY})(?:,? (?P<y>\d{{4}})(?!\d))?"),
-    re.compile(rf"\b(?:(?:on )?(?:{_WEEKDAY}),? )?(?:the )?(?P<d>{_DAY})(?: of)? (?P<mon>{_MONTH})(?:,? (?P<y>\d{{4}})(?!\d))?"),
-    re.compile(r"(?<![\w/.-])(?P<a>\d{1,2})(?P<sep>[/.-])(?P<b>\d{1,2})(?P=sep)(?P<y>\d{4}|\d{2})(?![\w/]|\.\d)"),
+    re.compile(
+        rf"\b(?:(?:on )?(?:{_WEEKDAY}),? )?(?P<mon>{_MONTH}) (?:the )?(?P<d>{_DAY})(?:,?"
+        r" (?P<y>\d{4})(?!\d))?"
+    ),
+    re.compile(
+        rf"\b(?:(?:on )?(?:{_WEEKDAY}),? )?(?:the )?(?P<d>{_DAY})(?: of)? (?P<mon>{_MONTH})(?:,?"
+        r" (?P<y>\d{4})(?!\d))?"
+    ),
+    re.compile(
+        r"(?<![\w/.-])(?P<a>\d{1,2})(?P<sep>[/.-])(?P<b>\d{1,2})(?P=sep)(?P<y>\d{4}|\d{2})(?![\w/]|\.\d)"
+    ),
     re.compile(r"(?<![\w/.-])(?P<a>\d{1,2})/(?P<b>\d{1,2})(?![\w/])"),
     re.compile(rf"\b(?P<holiday>{'|'.join(_HOLIDAYS)})\b"),
-    re.compile(rf"\b(?P<word>(?:the )?day after tomorrow|tomorrow|today|tonight|right now|this {_PART}|(?:the )?day before yesterday|yesterday)\b"),
-    re.compile(rf"\b(?:in|within) {_AHEAD}(?:'s? time)?(?![a-z])"),
-    re.compile(r"\b(?P<n>\d+|an?|one|two|three|four|five|six|seven|ten)(?P<unit> days?| weeks?| months?) (?P<way>ago)\b"),
-    re.compile(rf"\b(?P<wd>{_WEEKDAY}),? (?:the )?(?P<d>\d{{1,2}}(?:st|nd|rd|th)|{_ORDINAL})\b"),
-    re.compile(rf"\b(?P<wd>{_WEEKDAY}) (?:of )?(?P<which>next|this) week\b|\b(?P<which2>next|this) week'?s? (?:on )?(?P<wd2>{_WEEKDAY})"),
     re.compile(
-        rf"\b(?P<which>this coming|this upcoming|this|the coming|coming|upcoming|next|last|past|a week on|a week from)? ?"
+        rf"\b(?P<word>(?:the )?day after tomorrow|tomorrow|today|tonight|right now|this {_PART}|(?:the )?day"
+        r" before yesterday|yesterday)\b"
+    ),
+    re.compile(rf"\b(?:in|within) {_AHEAD}(?:'s? time)?(?![a-z])"),
+    re.compile(
+        r"\b(?P<n>\d+|an?|one|two|three|four|five|six|seven|ten)(?P<unit> days?| weeks?| months?)"
+        r" (?P<way>ago)\b"
+    ),
+    re.compile(rf"\b(?P<wd>{_WEEKDAY}),? (?:the )?(?P<d>\d{{1,2}}(?:st|nd|rd|th)|{_ORDINAL})\b"),
+    re.compile(
+        rf"\b(?P<wd>{_WEEKDAY}) (?:of )?(?P<which>next|this) week\b|\b(?P<which2>next|this) week'?s? (?:on"
+        rf" )?(?P<wd2>{_WEEKDAY})"
+    ),
+    re.compile(
+        rf"\b(?P<which>this coming|this upcoming|this|the coming|coming|upcoming|next|last|past|a week on|a"
+        rf" week from)? ?"
         rf"(?P<wd>{_WEEKDAY})(?P<week> week\b)?"
     ),
     re.compile(
@@ -248,7 +316,9 @@ _DATES: tuple[re.Pattern[str], ...] = (
         rf"(?<=\bthe )(?P<d>\d{{1,2}}(?:st|nd|rd|th)|{_ORDINAL})"
         r"(?! (?:floor|time|one|option|item|edition|street|avenue|grade|place|row|person)\b)(?![a-z])"
     ),
-    re.compile(rf"\b(?P<mon>(?!may\b|march\b|mar\b|sep\b|sun\b)(?:{_MONTH}))(?:,? (?:of )?(?P<y>\d{{4}}))?(?! \d)"),
+    re.compile(
+        rf"\b(?P<mon>(?!may\b|march\b|mar\b|sep\b|sun\b)(?:{_MONTH}))(?:,? (?:of )?(?P<y>\d{{4}}))?(?! \d)"
+    ),
 )
 
 
@@ -273,7 +343,13 @@ def _calendar(part: dict[str, str], today: date | None) -> tuple[str, ...]:
         return _yearless(_month(part["mon"]), _day(part["d"]), part.get("y"), today)
     if "mon" in part:
         month = _month(part["mon"])
-        years = [int(part["y"])] if "y" in part else [today.year + (month < today.month), today.year] if today else []
+        years = (
+            [int(part["y"])]
+            if "y" in part
+            else [today.year + (month < today.month), today.year]
+            if today
+            else []
+        )
         return tuple(dict.fromkeys(f"{y}-{month:02d}" for y in years))
     if "holiday" in part:
         return _yearless(*_HOLIDAYS[part["holiday"]], None, today)
@@ -285,7 +361,9 @@ def _calendar(part: dict[str, str], today: date | None) -> tuple[str, ...]:
         return _iso(_weekday(part, today))
     if "word" in part:
         word = part["word"].removeprefix("the ")
-        ahead = {"day after tomorrow": 2, "tomorrow": 1, "yesterday": -1, "day before yesterday": -2}.get(word, 0)
+        ahead = {"day after tomorrow": 2, "tomorrow": 1, "yesterday": -1, "day before yesterday": -2}.get(
+            word, 0
+        )
         return _iso([today + timedelta(ahead)])
     if "n" in part:
         step = _step(part["n"], part.get("unit", "").strip().rstrip("s"))
@@ -336,14 +414,26 @@ def _numeric(a: int, b: int, year: str | None, sep: str, today: date | None) -> 
     readings: list[str] = []
     for month, day in orders:
         try:
-            readings += [r for r in _yearless(month, day, full, today)[: 1 if today or full else None] if r not in readings]
+            readings += [
+                r
+                for r in _yearless(month, day, full, today)[: 1 if today or full else None]
+                if r not in readings
+            ]
         except ValueError:
             continue
     return tuple(readings)
 
 
 def _step(count: str, unit: str) -> relativedelta:
-    n = 1 if count in ("a", "an") else 2 if count.startswith("a couple") else 14 if count == "a fortnight" else int(number(count) or 0)
+    n = (
+        1
+        if count in ("a", "an")
+        else 2
+        if count.startswith("a couple")
+        else 14
+        if count == "a fortnight"
+        else int(number(count) or 0)
+    )
     return relativedelta(**{f"{unit or 'day'}s": n})  # type: ignore[arg-type]
 
 
@@ -354,7 +444,13 @@ def _weekday(part: dict[str, str], today: date) -> list[date]:
     of_next_week = today + timedelta(7 - today.weekday() + index)
     if "d" in part:
         day = _day(part["d"])
-        return [d for n in range(13) if (d := today + relativedelta(months=n, day=day)) >= today and d.day == day and d.weekday() == index][:1]
+        return [
+            d
+            for n in range(13)
+            if (d := today + relativedelta(months=n, day=day)) >= today
+            and d.day == day
+            and d.weekday() == index
+        ][:1]
     which = part.get("which") or part.get("which2") or ""
     if "way" in part:
         step = _step(part["n"], part.get("unit", "").strip().rstrip("s"))
@@ -381,9 +477,15 @@ def _span(words: str, today: date) -> tuple[str, ...]:
     if "weekend" in words:
         return _iso([monday + timedelta(5), monday + timedelta(6)])
     if "week" in words:
-        return _iso([today + timedelta(7), *(monday + timedelta(n) for n in range(7))] if ahead else [monday + timedelta(n) for n in range(7)])
+        return _iso(
+            [today + timedelta(7), *(monday + timedelta(n) for n in range(7))]
+            if ahead
+            else [monday + timedelta(n) for n in range(7)]
+        )
     if "month" in words:
-        return f"{today + relativedelta(months=ahead):%Y-%m}", *_iso([today + relativedelta(months=ahead, day=1)])
+        return f"{today + relativedelta(months=ahead):%Y-%m}", *_iso(
+            [today + relativedelta(months=ahead, day=1)]
+        )
     return _iso([date(today.year + ahead, 1, 1)])
 
 
@@ -407,13 +509,21 @@ def _exact(text: str, today: date | None) -> Iterator[Found]:
             yield kind, found, (found[0],), ""
 
 
-_RECOGNISERS: tuple[Callable[[str, date | None], Iterator[Found]], ...] = (_exact, _dates, _times, _durations, _numbers)
+_RECOGNISERS: tuple[Callable[[str, date | None], Iterator[Found]], ...] = (
+    _exact,
+    _dates,
+    _times,
+    _durations,
+    _numbers,
+)
 
 
 def recognise(text: str, today: date | None = None) -> tuple[Mention, ...]:
-    """All mentions of a text in the order they stand; they do not overlap, except that "two and three" gives two numbers on one span.
+    """All mentions of a text in the order they stand; they do not overlap, except that "two and three" gives
+    two numbers on one span.
 
-    Relative dates are read from `today`; without it their only reading is `?`. Takes time by the text's length.
+    Relative dates are read from `today`; without it their only reading is `?`. Takes time by the text's
+    length.
     """
     # Of a long text the mentions take a hundred times its memory: too much to keep.
     return (_recognise if len(text) <= 5_000 else _recognise.__wrapped__)(text, today)
@@ -435,11 +545,21 @@ def _recognise(text: str, today: date | None) -> tuple[Mention, ...]:
                 continue
             spans.add((start, end))
             taken[start:end] = b"\1" * (end - start)
-            exact = (text[start:end],) if kind in ("email", "url", "phone", "code") else (found["a"] or found["b"],) if kind == "quote" else readings
+            exact = (
+                (text[start:end],)
+                if kind in ("email", "url", "phone", "code")
+                else (found["a"] or found["b"],)
+                if kind == "quote"
+                else readings
+            )
             mentions.append(Mention(kind, start, end, text[start:end], exact, unit))
             hidden[start:end] = "\x00" * (end - start)
         # A quote is a mention of its own, and what stands in it may be values too.
-        low = "".join(hidden) if recogniser is not _exact else _hide(low, [m for m in mentions if m.kind != "quote"])
+        low = (
+            "".join(hidden)
+            if recogniser is not _exact
+            else _hide(low, [m for m in mentions if m.kind != "quote"])
+        )
     return tuple(sorted(mentions, key=lambda m: (m.start, m.end)))
 
 
@@ -450,14 +570,23 @@ def _hide(text: str, mentions: list[Mention]) -> str:
     return "".join(hidden)
 
 
-_TODAY = re.compile(r"\b(?:today(?:'s date)?(?: is)?|current (?:date|time|day)(?: is)?|date(?: is)?|now(?: is)?|it is)[ :]+", re.IGNORECASE)
+_TODAY = re.compile(
+    r"\b(?:today(?:'s date)?(?: is)?|current (?:date|time|day)(?: is)?|date(?: is)?|now(?: is)?|it is)[ :]+",
+    re.IGNORECASE,
+)
 
 
 @lru_cache(16384)
 def today_in(text: str) -> tuple[date, int, int] | None:
-    """The day that a text says it is ("Today is Monday, 2026-11-23."), with the span of that statement; None where it does not say."""
+    """The day that a text says it is ("Today is Monday, 2026-11-23."), with the span of that statement; None
+    where it does not say.
+    """
     for lead in _TODAY.finditer(text):
         for mention in recognise(text[lead.end() : lead.end() + 48]):
-            if mention.kind == "date" and mention.start <= 12 and re.fullmatch(r"\d{4}-\d\d-\d\d", str(mention.readings[0])):
+            if (
+                mention.kind == "date"
+                and mention.start <= 12
+                and re.fullmatch(r"\d{4}-\d\d-\d\d", str(mention.readings[0]))
+            ):
                 return date.fromisoformat(str(mention.readings[0])), lead.start(), lead.end() + mention.end
     return None

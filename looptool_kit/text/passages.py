@@ -1,7 +1,7 @@
 """Read a dialogue once into passages: what can support a value, and what it mentions.
 
-What counts is what the user said, the system message, tool results, and an assistant turn that the user then confirmed; never the assistant's
-own claims.
+What counts is what the user said, the system message, tool results, and an assistant turn that the user then
+confirmed; never the assistant's own claims.
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ class Dialogue(NamedTuple):
 
 
 _CONFIRMS = re.compile(
-    r"\s*(?:yes|yeah|yep|sure|ok|okay|sounds|perfect|great|go ahead|please do|correct|right|exactly|that works|do it)\b", re.IGNORECASE
+    r"\s*(?:yes|yeah|yep|sure|ok|okay|sounds|perfect|great|go ahead|please do|correct|right|exactly|that"
+    r" works|do it)\b",
+    re.IGNORECASE,
 )
 
 
@@ -69,11 +71,15 @@ def _lines(content: str) -> str:
 
 
 def dialogue(source: Sample | Sequence[str] | Dialogue) -> Dialogue:
-    """Read a sample's context, or plain texts (each taken as something the user said, the last one as the request)."""
+    """Read a sample's context, or plain texts (each taken as something the user said, the last one as the
+    request).
+    """
     if isinstance(source, Dialogue):
         return source
     if isinstance(source, Sample):
-        turns = tuple((source.messages[at].role, source.messages[at].content) for at in supporting(source.messages))
+        turns = tuple(
+            (source.messages[at].role, source.messages[at].content) for at in supporting(source.messages)
+        )
     else:
         turns = tuple(("user", text) for text in source)
     # What is read takes fifty times the memory of its text, so few are kept, and long ones not at all.
@@ -108,5 +114,9 @@ def _read(turns: tuple[tuple[str, str], ...]) -> Dialogue:
     passages = []
     for role, text in texts:
         words = tuple(tokens(text))
-        passages.append(Passage(role, text, words, f" {' '.join(t.stem for t in words)} ", recognise(text, today)))
-    return Dialogue(tuple(passages), today, max((n for n, p in enumerate(passages) if p.role == "user"), default=-1))
+        passages.append(
+            Passage(role, text, words, f" {' '.join(t.stem for t in words)} ", recognise(text, today))
+        )
+    return Dialogue(
+        tuple(passages), today, max((n for n, p in enumerate(passages) if p.role == "user"), default=-1)
+    )

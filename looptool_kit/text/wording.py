@@ -22,7 +22,9 @@ def say_like(mention: Mention, old: Any, new: Any, today: date | None) -> str | 
         return mention.text[: found.start()] + said + mention.text[found.end() :] if found and said else None
     forms: Sequence[Callable[[Any], str]] = DAY_FORMS if mention.kind == "date" else CLOCK_FORMS
     try:
-        known_old, known_new = (date.fromisoformat(old), date.fromisoformat(new)) if mention.kind == "date" else (old, new)
+        known_old, known_new = (
+            (date.fromisoformat(old), date.fromisoformat(new)) if mention.kind == "date" else (old, new)
+        )
         if today and mention.kind == "date":
             forms = [*forms, *_near_forms(today)]
         form = next((f for f in forms if f(known_old) == mention.text), None)
@@ -66,11 +68,18 @@ def _near_forms(today: date) -> list[Callable[[date], str]]:
         return lambda d: text if ahead(d) == n else ""
 
     plain = [when(0, "today"), when(1, "tomorrow"), when(2, "the day after tomorrow")]
-    weekday = [lambda d, p=p: f"{p}{d:%A}" if 2 <= ahead(d) <= 6 else "" for p in ("", "this ", "this coming ", "coming ")]  # type: ignore[misc]
-    counted = [lambda d, w=w: f"in {w(ahead(d))} days" if 2 <= ahead(d) <= 20 else "" for w in (str, num2words)]  # type: ignore[misc]
+    weekday = [
+        lambda d, p=p: f"{p}{d:%A}" if 2 <= ahead(d) <= 6 else ""
+        for p in ("", "this ", "this coming ", "coming ")
+    ]  # type: ignore[misc]
+    counted = [
+        lambda d, w=w: f"in {w(ahead(d))} days" if 2 <= ahead(d) <= 20 else "" for w in (str, num2words)
+    ]  # type: ignore[misc]
 
     def near(d: date) -> str:
-        return {1: "tomorrow", 2: "the day after tomorrow"}.get(ahead(d)) or (f"this coming {d:%A}" if 2 <= ahead(d) <= 6 else "")
+        return {1: "tomorrow", 2: "the day after tomorrow"}.get(ahead(d)) or (
+            f"this coming {d:%A}" if 2 <= ahead(d) <= 6 else ""
+        )
 
     # The first three fit one day each, so what is said so is swapped to any near day.
     loosened: list[Callable[[date], str]] = [lambda d, f=f: f(d) or near(d) for f in plain]  # type: ignore[misc]
@@ -84,14 +93,24 @@ def _clock_parts(clock: str) -> tuple[int, int, int, str]:
 
 def _spoken_clock(clock: str) -> str:
     hour, twelve, minute, _ = _clock_parts(clock)
-    part = "in the morning" if hour < 12 else "in the afternoon" if hour < 18 else "in the evening" if hour < 22 else "at night"
+    part = (
+        "in the morning"
+        if hour < 12
+        else "in the afternoon"
+        if hour < 18
+        else "in the evening"
+        if hour < 22
+        else "at night"
+    )
     lead = {0: "", 15: "quarter past ", 30: "half past ", 45: "quarter to "}.get(minute)
     return "" if lead is None else f"{lead}{num2words(twelve if minute != 45 else twelve % 12 + 1)} {part}"
 
 
 def _twelve(clock: str, pattern: str) -> str:
     _, twelve, minute, half = _clock_parts(clock)
-    return pattern.format(h=f"{twelve}:{minute:02d}" if minute else twelve, a=half, A=half.upper(), p=f"{half[0]}.m.")
+    return pattern.format(
+        h=f"{twelve}:{minute:02d}" if minute else twelve, a=half, A=half.upper(), p=f"{half[0]}.m."
+    )
 
 
 CLOCK_FORMS: tuple[Callable[[str], str], ...] = (

@@ -12,16 +12,19 @@ _TOKEN = re.compile(r"[^\W_]+")
 STOP = frozenset(
     re.findall(
         r"\w+",
-        "a an the of to in on at for from with by and or is are was be been it its this that these those my your our me i you we us please "
-        "can could would will do does need want like get have has any some as if so just about there here what which who when where how up "
-        "out also then than hi hello hey okay ok yes let lets use thanks thank sure well whether",
+        "a an the of to in on at for from with by and or is are was be been it its this that these those my"
+        " your our me i you we us please can could would will do does need want like get have has any some as"
+        " if so just about there here what which who when where how up out also then than hi hello hey okay"
+        " ok yes let lets use thanks thank sure well whether",
     )
 )
 
 
 COMMANDS = frozenset(
     re.findall(
-        r"\w+", "find get set book make add show check look cancel change list give tell help move create update send order search reserve put see"
+        r"\w+",
+        "find get set book make add show check look cancel change list give tell help move create update send"
+        " order search reserve put see",
     )
 )
 
@@ -42,7 +45,9 @@ def stem(word: str) -> str:
         return word[:-3] + "y"
     if len(word) > 4 and word.endswith(("ches", "shes", "xes", "sses", "oes")):
         return word[:-2]
-    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
+    return (
+        word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
+    )
 
 
 @lru_cache(65536)
@@ -60,7 +65,9 @@ def tokens(text: str) -> Iterator[Token]:
 
 
 def alike(a: str, b: str) -> bool:
-    """Two stems of one word family ("notify", "notification"): a common beginning of at least four letters and 60% of the longer."""
+    """Two stems of one word family ("notify", "notification"): a common beginning of at least four letters
+    and 60% of the longer.
+    """
     if a == b:
         return True
     common = next((n for n, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))

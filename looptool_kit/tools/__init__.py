@@ -1,1 +1,3 @@
-"""Tools as people have them: Python functions, OpenAI and OpenAPI files, MCP servers; their schemas; the tools of a run."""
+"""Tools as people have them: Python functions, OpenAI and OpenAPI files, MCP servers; their schemas; the
+tools of a run.
+"""

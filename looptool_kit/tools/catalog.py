@@ -1,8 +1,8 @@
 """Tools from anywhere: Python functions, OpenAI tool lists, OpenAPI files, MCP servers.
 
-`load_tools("my_tools.py")`, `load_tools("tools.json")`, `load_tools("api.yaml")`, `load_tools("mcp:python server.py")`,
-`load_tools("mcp:https://host/mcp")` and `load_tools([function, ...])` all give checked tools with legal, unique names.
-`catalog_schema` says what is simplified in their schemas.
+`load_tools("my_tools.py")`, `load_tools("tools.json")`, `load_tools("api.yaml")`, `load_tools("mcp:python
+server.py")`, `load_tools("mcp:https://host/mcp")` and `load_tools([function, ...])` all give checked tools
+with legal, unique names. `catalog_schema` says what is simplified in their schemas.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import typing
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Optional
 
@@ -33,15 +34,19 @@ _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _MCP_TIMEOUT = timedelta(seconds=60)
 
 
-def load_tools(spec: str | Path | Sequence[Callable[..., Any]], on_reject: OnReject | None = None) -> list[Tool]:
-    """Tools from a Python file, an OpenAI tools file (JSON or JSON lines), an OpenAPI 3 file (JSON or YAML), an MCP server, or functions.
+def load_tools(
+    spec: str | Path | Sequence[Callable[..., Any]], on_reject: OnReject | None = None
+) -> list[Tool]:
+    """Tools from a Python file, an OpenAI tools file (JSON or JSON lines), an OpenAPI 3 file (JSON or YAML),
+    an MCP server, or functions.
 
-    Names are made legal ([A-Za-z0-9_-], at most 64) and unique; every schema is checked against JSON Schema 2020-12. `on_reject(row, raw, reason)`
-    is called for each tool that cannot be used, and the others are returned; without it the first such tool raises `ValueError` naming source, row
-    and reason. A `Path` is always a file; only a text can name an MCP server.
+    Names are made legal ([A-Za-z0-9_-], at most 64) and unique; every schema is checked against JSON Schema
+    2020-12. `on_reject(row, raw, reason)` is called for each tool that cannot be used, and the others are
+    returned; without it the first such tool raises `ValueError` naming source, row and reason. A `Path` is
+    always a file; only a text can name an MCP server.
 
-    Rows count from 1: lines, list items, operations or functions in order. Raises `FileNotFoundError`, `ValueError` (unreadable source,
-    or one without tools), `ImportError` (MCP without the `mcp` package).
+    Rows count from 1: lines, list items, operations or functions in order. Raises `FileNotFoundError`,
+    `ValueError` (unreadable source, or one without tools), `ImportError` (MCP without the `mcp` package).
     """
     if not isinstance(spec, str | Path):
         source, rows = "the list of functions", _function_rows(spec)
@@ -51,7 +56,10 @@ def load_tools(spec: str | Path | Sequence[Callable[..., Any]], on_reject: OnRej
         path = Path(spec)
         source = str(path)
         if not path.is_file():
-            raise FileNotFoundError(f"{path} does not exist: give a .py, .json, .jsonl, .yaml or .yml file, or `mcp:` and a command line or URL")
+            raise FileNotFoundError(
+                f"{path} does not exist: give a .py, .json, .jsonl, .yaml or .yml file, or `mcp:` and a"
+                " command line or URL"
+            )
         rows = _function_rows(_public_functions(path)) if kind == "python" else _file_rows(path)
     tools: list[Tool] = []
     taken: set[str] = set()
@@ -68,7 +76,10 @@ def load_tools(spec: str | Path | Sequence[Callable[..., Any]], on_reject: OnRej
             continue
         tools.append(tool.model_copy(update={"name": legal_name(tool.name, taken)}))
     if not tools and not rejected:
-        raise ValueError(f"{source} holds no tools: expected public functions, function objects with a name, or OpenAPI operations")
+        raise ValueError(
+            f"{source} holds no tools: expected public functions, function objects with a name, or OpenAPI"
+            " operations"
+        )
     return tools
 
 
@@ -86,9 +97,10 @@ def _one_line(error: BaseException) -> str:
 def python_function_to_tool(fn: Callable[..., Any]) -> Tool:
     """A function with type hints and a docstring as a tool; it is never called.
 
-    Texts come from the docstring (Google, NumPy, Sphinx and Epydoc styles), types from the hints by way of pydantic: Literal and Enum -> enum,
-    Optional -> null allowed, date / datetime / time -> string with format, dataclass, BaseModel and TypedDict -> nested object, no hint -> any type.
-    `*args` and `**kwargs` are left out. Raises `ValueError` where a hint has no JSON form, naming the parameter.
+    Texts come from the docstring (Google, NumPy, Sphinx and Epydoc styles), types from the hints by way of
+    pydantic: Literal and Enum -> enum, Optional -> null allowed, date / datetime / time -> string with
+    format, dataclass, BaseModel and TypedDict -> nested object, no hint -> any type. `*args` and `**kwargs`
+    are left out. Raises `ValueError` where a hint has no JSON form, naming the parameter.
     """
     from docstring_parser import parse
 
@@ -101,7 +113,9 @@ def python_function_to_tool(fn: Callable[..., Any]) -> Tool:
         hints = {name: _portable(hint) for name, hint in hints.items()}
         parameters = inspect.signature(fn).parameters.values()
     except Exception as error:  # hints are evaluated, so they may raise anything
-        raise ValueError(f"the type hints of {name} cannot be read: {type(error).__name__}: {error}") from None
+        raise ValueError(
+            f"the type hints of {name} cannot be read: {type(error).__name__}: {error}"
+        ) from None
     fields: dict[str, Any] = {}
     for p in parameters:
         if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
@@ -120,7 +134,11 @@ def _portable(hint: Any) -> Any:
     if typing.is_typeddict(hint):
         fields = {}
         for key, inner in typing.get_type_hints(hint, include_extras=True).items():
-            bare = typing.get_args(inner)[0] if typing.get_origin(inner) in (typing.Required, typing.NotRequired) else inner
+            bare = (
+                typing.get_args(inner)[0]
+                if typing.get_origin(inner) in (typing.Required, typing.NotRequired)
+                else inner
+            )
             wrap = typing.Required if key in hint.__required_keys__ else typing.NotRequired
             fields[key] = wrap[_portable(bare)]
         return typing_extensions.TypedDict(hint.__name__, fields)  # type: ignore[operator]
@@ -131,7 +149,8 @@ def _portable(hint: Any) -> Any:
 
 
 def _json_schema(function: str, fields: dict[str, Any]) -> dict[str, Any]:
-    # Numbered fields with aliases, because pydantic reserves some names ("json", "_x") that functions may use.
+    # Numbered fields with aliases, because pydantic reserves some names ("json", "_x") that functions may
+    # use.
     numbered = {f"p{i}": field for i, field in enumerate(fields.values())}
     try:
         with warnings.catch_warnings():
@@ -143,7 +162,10 @@ def _json_schema(function: str, fields: dict[str, Any]) -> dict[str, Any]:
             for name, field in fields.items():
                 _json_schema(function, {name: field})
         reason = str(error).split(". ")[0].split("\n")[0][:200]
-        raise ValueError(f"{function}: {', '.join(fields)} has a type without a JSON form ({reason}); use JSON types or leave it out") from None
+        raise ValueError(
+            f"{function}: {', '.join(fields)} has a type without a JSON form ({reason}); use JSON types or"
+            " leave it out"
+        ) from None
 
 
 def _function_rows(functions: Sequence[Callable[..., Any]]) -> Rows:
@@ -169,15 +191,23 @@ def _public_functions(path: Path) -> list[Callable[..., Any]]:
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         said = error.msg if isinstance(error, SyntaxError) else _one_line(error)
-        raise ValueError(f"{path}, line {_line(error, path)}: {type(error).__name__}: {said}; the file must import cleanly") from None
+        raise ValueError(
+            f"{path}, line {_line(error, path)}: {type(error).__name__}: {said}; the file must import cleanly"
+        ) from None
     finally:
         sys.path.remove(folder)
     if hasattr(module, "__all__"):
         missing = [n for n in module.__all__ if not hasattr(module, n)]
         if missing:
-            raise ValueError(f"{path}: __all__ names {', '.join(map(repr, missing))}, which the file does not define")
+            raise ValueError(
+                f"{path}: __all__ names {', '.join(map(repr, missing))}, which the file does not define"
+            )
         return [getattr(module, n) for n in module.__all__ if inspect.isroutine(getattr(module, n))]
-    return [f for n, f in vars(module).items() if inspect.isfunction(f) and not n.startswith("_") and f.__module__ == name]
+    return [
+        f
+        for n, f in vars(module).items()
+        if inspect.isfunction(f) and not n.startswith("_") and f.__module__ == name
+    ]
 
 
 def _line(error: BaseException, path: Path) -> int:
@@ -219,10 +249,16 @@ def _document(path: Path, text: str) -> Any:
             """JSON's types only, as in YAML 1.2: dates, yes, no, on and off stay text."""
 
         Loader.yaml_implicit_resolvers = {
-            first: [(tag, pattern) for tag, pattern in known if tag.rpartition(":")[2] not in ("timestamp", "bool")]
+            first: [
+                (tag, pattern)
+                for tag, pattern in known
+                if tag.rpartition(":")[2] not in ("timestamp", "bool")
+            ]
             for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
         }
-        Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(true|false|True|False|TRUE|FALSE)$"), list("tfTF"))
+        Loader.add_implicit_resolver(
+            "tag:yaml.org,2002:bool", re.compile("^(true|false|True|False|TRUE|FALSE)$"), list("tfTF")
+        )
         try:
             return yaml.load(text, Loader)  # noqa: S506 (a SafeLoader)
         except (yaml.YAMLError, RecursionError) as error:
@@ -230,13 +266,17 @@ def _document(path: Path, text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not JSON: {error}; a file with one tool a line is to end in .jsonl") from None
+        raise ValueError(
+            f"{path} is not JSON: {error}; a file with one tool a line is to end in .jsonl"
+        ) from None
 
 
 def _openai_tool(item: Any) -> Tool:
     function = item.get("function", item) if isinstance(item, Mapping) else None
     if not isinstance(function, Mapping):
-        raise ValueError("a tool is an object with name, description and parameters, bare or under `function`")
+        raise ValueError(
+            "a tool is an object with name, description and parameters, bare or under `function`"
+        )
     name, description = function.get("name"), function.get("description") or ""
     if not isinstance(name, str) or not name.strip():
         raise ValueError("the tool has no name")
@@ -261,7 +301,8 @@ def _openapi_rows(path: Path, document: Mapping[str, Any]) -> Rows:
             if method in _METHODS:
                 number += 1
                 shared = item.get("parameters")
-                yield number, f"{method.upper()} {route}", lambda a=(document, str(route), method, operation, shared): _operation(*a)  # type: ignore[misc]
+                read = partial(_operation, document, str(route), method, operation, shared)
+                yield number, f"{method.upper()} {route}", read
 
 
 _JSON_LIKE = re.compile(r"\*/\*|application/(.+\+)?json|application/x-www-form-urlencoded")
@@ -277,8 +318,9 @@ def _media(node: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 def _operation(document: Mapping[str, Any], route: str, method: str, operation: Any, shared: Any) -> Tool:
     """One operation as a tool: path, query and header parameters beside the fields of its JSON body.
 
-    A body that is no object is the parameter `body`; a field whose name a parameter has already is called `body_<name>`. Cookies, and the headers
-    Accept, Content-Type and Authorization (which OpenAPI describes elsewhere), are left out.
+    A body that is no object is the parameter `body`; a field whose name a parameter has already is called
+    `body_<name>`. Cookies, and the headers Accept, Content-Type and Authorization (which OpenAPI describes
+    elsewhere), are left out.
     """
 
     def follow(node: Any) -> Mapping[str, Any]:
@@ -293,13 +335,20 @@ def _operation(document: Mapping[str, Any], route: str, method: str, operation: 
     operation = follow(operation)
     properties: dict[str, Any] = {}
     required: list[str] = []
-    given = {(p.get("name"), p.get("in")): p for p in map(follow, [*(shared or []), *(operation.get("parameters") or [])])}
+    given = {
+        (p.get("name"), p.get("in")): p
+        for p in map(follow, [*(shared or []), *(operation.get("parameters") or [])])
+    }
     for (name, place), parameter in given.items():
-        if place not in ("path", "query", "header") or (place == "header" and str(name).lower() in ("accept", "content-type", "authorization")):
+        if place not in ("path", "query", "header") or (
+            place == "header" and str(name).lower() in ("accept", "content-type", "authorization")
+        ):
             continue
         if not isinstance(name, str):
             raise ValueError("a parameter has no name")
-        schema = parameter.get("schema") or next((c.get("schema") for c in _media(parameter).values()), None) or {}
+        schema = (
+            parameter.get("schema") or next((c.get("schema") for c in _media(parameter).values()), None) or {}
+        )
         texts = {k: parameter[k] for k in ("description", "example") if k in parameter}
         properties[name] = {**schema, **texts} if "$ref" not in schema else {"allOf": [schema], **texts}
         if place == "path" or parameter.get("required") is True:
@@ -310,35 +359,55 @@ def _operation(document: Mapping[str, Any], route: str, method: str, operation: 
         if media is None and body.get("required") is True:
             raise ValueError(f"its body is {', '.join(_media(body)) or 'not described'}, not JSON")
         if media is not None:
-            whole = plain_parameters({"properties": {"body": media.get("schema") or {}}}, document)["properties"].get("body", {})
+            whole = plain_parameters({"properties": {"body": media.get("schema") or {}}}, document)[
+                "properties"
+            ].get("body", {})
             whole = whole if isinstance(whole, dict) else {}  # true: any body will do
-            plain = whole.get("type") in ("object", None, ["object", "null"]) and not {"anyOf", "oneOf", "allOf"} & set(whole)
+            plain = whole.get("type") in ("object", None, ["object", "null"]) and not {
+                "anyOf",
+                "oneOf",
+                "allOf",
+            } & set(whole)
             fields = whole.get("properties") if plain else None
             for field, schema in (fields or {"body": whole}).items():
                 name = field if field not in properties else f"body_{field}"
                 properties[name] = schema
                 if body.get("required") is True and (not fields or field in (whole.get("required") or [])):
                     required.append(name)
-    text = "\n".join(dict.fromkeys(str(operation[k]).strip() for k in ("summary", "description") if operation.get(k)))
+    text = "\n".join(
+        dict.fromkeys(str(operation[k]).strip() for k in ("summary", "description") if operation.get(k))
+    )
     name = operation.get("operationId") or f"{method}_{route.strip('/')}"
     schema = {"type": "object", "properties": properties} | ({"required": required} if required else {})
-    return Tool(name=re.sub(r"[{}]", "", str(name)), description=text, parameters=plain_parameters(schema, document))
+    return Tool(
+        name=re.sub(r"[{}]", "", str(name)), description=text, parameters=plain_parameters(schema, document)
+    )
 
 
 # ------------------------------------------------------------------ MCP
 
 
+def _mcp_tool(tool: Any) -> Tool:
+    parameters = plain_parameters(tool.input_schema)
+    return Tool(name=tool.name, description=tool.description or "", parameters=parameters)
+
+
 def _mcp_rows(target: str) -> Rows:
     for number, tool in enumerate(_mcp_tools(target), 1):
-        yield number, tool.name, lambda t=tool: Tool(name=t.name, description=t.description or "", parameters=plain_parameters(t.input_schema))  # type: ignore[misc]
+        yield number, tool.name, partial(_mcp_tool, tool)
 
 
 def _mcp_tools(target: str) -> list[Any]:
-    """The tools that an MCP server lists; `target` is its URL (streamable HTTP) or the command line that starts it (stdio)."""
+    """The tools that an MCP server lists; `target` is its URL (streamable HTTP) or the command line that
+    starts it (stdio).
+    """
     try:
         from mcp import Client, StdioServerParameters
     except ImportError:
-        raise ImportError("tools from an MCP server need the official `mcp` package, version 2 or later: pip install 'looptool-kit[mcp]'") from None
+        raise ImportError(
+            "tools from an MCP server need the official `mcp` package, version 2 or later: pip install"
+            " 'looptool-kit[mcp]'"
+        ) from None
     import asyncio
     import shlex
     from concurrent.futures import ThreadPoolExecutor
@@ -346,7 +415,9 @@ def _mcp_tools(target: str) -> list[Any]:
     words = shlex.split(target)
     if not words:
         raise ValueError("`mcp:` must be followed by a command line or a URL, as in `mcp:python server.py`")
-    server: Any = target if re.match(r"https?://", target) else StdioServerParameters(command=words[0], args=words[1:])
+    server: Any = (
+        target if re.match(r"https?://", target) else StdioServerParameters(command=words[0], args=words[1:])
+    )
 
     async def ask() -> list[Any]:
         tools: list[Any] = []
@@ -364,7 +435,10 @@ def _mcp_tools(target: str) -> list[Any]:
         try:
             return pool.submit(asyncio.run, ask()).result()
         except Exception as error:  # transports raise whatever their libraries raise, often in groups
-            raise ValueError(f"mcp:{target} gave no tools: {_root(error)}; run the command (or open the URL) by itself to see why") from None
+            raise ValueError(
+                f"mcp:{target} gave no tools: {_root(error)}; run the command (or open the URL) by itself to"
+                " see why"
+            ) from None
 
 
 def _root(error: BaseException) -> str:

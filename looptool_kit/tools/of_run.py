@@ -1,4 +1,6 @@
-"""Runs on a person's own tools: the catalogue is kept in the run folder (`tools.json`, OpenAI form), and seed data is made from it."""
+"""Runs on a person's own tools: the catalogue is kept in the run folder (`tools.json`, OpenAI form), and seed
+data is made from it.
+"""
 
 from __future__ import annotations
 
@@ -16,18 +18,25 @@ from looptool_kit.trust import tools_kind
 CATALOGUE = "tools.json"
 
 
-def init(path: str | Path, tools: str | Path | Sequence[Callable[..., Any]], preset: str = "cpu", **overrides: Any) -> Run:
-    """Make a run on the tools of a Python file, an OpenAI tools file, an OpenAPI file, `mcp:<command or URL>`, or a list of functions.
+def init(
+    path: str | Path, tools: str | Path | Sequence[Callable[..., Any]], preset: str = "cpu", **overrides: Any
+) -> Run:
+    """Make a run on the tools of a Python file, an OpenAI tools file, an OpenAPI file, `mcp:<command or
+    URL>`, or a list of functions.
 
-    Tools that cannot be used go to the run's `rejected.jsonl` with their reasons. Seed data comes from templates (`seeds.source = "templates"`),
-    without planted noise, and the `slots` expander grows it, where `overrides` (as for `Run.create`) say nothing else. Raises `ValueError` where no
-    tool can be used, `RunError` where the run has results of other tools; otherwise as `load_tools` and `Run.create` do.
+    Tools that cannot be used go to the run's `rejected.jsonl` with their reasons. Seed data comes from
+    templates (`seeds.source = "templates"`), without planted noise, and the `slots` expander grows it, where
+    `overrides` (as for `Run.create`) say nothing else. Raises `ValueError` where no tool can be used,
+    `RunError` where the run has results of other tools; otherwise as `load_tools` and `Run.create` do.
     """
     rejected: list[tuple[int, str, str]] = []
     good = load_tools(tools, lambda *row: rejected.append(row))
     source = str(tools) if isinstance(tools, str | Path) else "functions"
     if not good:
-        raise ValueError(f"none of the {len(rejected)} tools of {source} can be used: " + "; ".join(f"row {n}: {why}" for n, _, why in rejected[:3]))
+        raise ValueError(
+            f"none of the {len(rejected)} tools of {source} can be used: "
+            + "; ".join(f"row {n}: {why}" for n, _, why in rejected[:3])
+        )
     kept = Path(path) / CATALOGUE
     usual: dict[str, Any] = {
         "seeds__source": "templates",
@@ -42,8 +51,9 @@ def init(path: str | Path, tools: str | Path | Sequence[Callable[..., Any]], pre
             return run
         if run.iterations:
             raise RunError(
-                f"{run.path} holds results that were made with other tools ({CATALOGUE}): with these all of it, from the seed data on, would be made "
-                f"again. Give a new folder. To change the tools of this run, edit {kept}; `looptool plan {run.path}` then says what is made again."
+                f"{run.path} holds results that were made with other tools ({CATALOGUE}): with these all of"
+                " it, from the seed data on, would be made again. Give a new folder. To change the tools of"
+                f" this run, edit {kept}; `looptool plan {run.path}` then says what is made again."
             )
         run.supersede(kept)
     write_json(kept, tool_schemas(good))
@@ -56,5 +66,8 @@ def tools_of(run: Run) -> list[Tool]:
     """The run's own catalogue. Raises `RunError` where it has none."""
     path = run.path / CATALOGUE
     if not path.exists():
-        raise RunError(f"{path} does not exist, but seeds.source is `templates`. Make the run with `looptool init {run.path} --tools ...`.")
+        raise RunError(
+            f"{path} does not exist, but seeds.source is `templates`. Make the run with `looptool init"
+            f" {run.path} --tools ...`."
+        )
     return load_tools(path)

@@ -1,9 +1,12 @@
-"""Make foreign JSON Schemas plain, so that a small model can read them and one JSON Schema dialect (2020-12) describes every tool.
+"""Make foreign JSON Schemas plain, so that a small model can read them and one JSON Schema dialect (2020-12)
+describes every tool.
 
-What is simplified, everywhere: `$ref`s are written out where they stand; a reference back into itself, or nested more than `DEPTH` references
-deep, or in a schema that has grown beyond `NODES` nodes, ends as a bare type with a note; `allOf` of objects becomes one object; "this or null"
-becomes `"type": [..., "null"]`; titles, `$defs` and OpenAPI's own words (`discriminator`, `xml`, `externalDocs`) go; OpenAPI 3.0's `nullable`,
-boolean `exclusiveMinimum` / `exclusiveMaximum` and `example` take their 2020-12 form; read-only properties are left out, for no request sets them.
+What is simplified, everywhere: `$ref`s are written out where they stand; a reference back into itself, or
+nested more than `DEPTH` references deep, or in a schema that has grown beyond `NODES` nodes, ends as a bare
+type with a note; `allOf` of objects becomes one object; "this or null" becomes `"type": [..., "null"]`;
+titles, `$defs` and OpenAPI's own words (`discriminator`, `xml`, `externalDocs`) go; OpenAPI 3.0's `nullable`,
+boolean `exclusiveMinimum` / `exclusiveMaximum` and `example` take their 2020-12 form; read-only properties
+are left out, for no request sets them.
 """
 
 from __future__ import annotations
@@ -19,21 +22,47 @@ from jsonschema.exceptions import SchemaError
 DEPTH = 8
 NODES = 2_000
 _LIMIT = 50_000
-_DROPPED = {"title", "$defs", "definitions", "$schema", "$id", "discriminator", "xml", "externalDocs", "nullable", "readOnly", "writeOnly", "example"}
+_DROPPED = {
+    "title",
+    "$defs",
+    "definitions",
+    "$schema",
+    "$id",
+    "discriminator",
+    "xml",
+    "externalDocs",
+    "nullable",
+    "readOnly",
+    "writeOnly",
+    "example",
+}
 _MAPS = ("properties", "patternProperties", "dependentSchemas")
 _LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
-_SINGLE = ("items", "additionalProperties", "not", "contains", "propertyNames", "if", "then", "else", "unevaluatedProperties", "unevaluatedItems")
+_SINGLE = (
+    "items",
+    "additionalProperties",
+    "not",
+    "contains",
+    "propertyNames",
+    "if",
+    "then",
+    "else",
+    "unevaluatedProperties",
+    "unevaluatedItems",
+)
 
 
 def plain_parameters(schema: Any, root: Any = None) -> dict[str, Any]:
     """The arguments schema of a tool, plain and checked: always an object with `properties`.
 
-    `$ref`s resolve in `root` (default: the schema itself). Raises `ValueError` saying what is wrong with the schema.
+    `$ref`s resolve in `root` (default: the schema itself). Raises `ValueError` saying what is wrong with the
+    schema.
     """
     out = plain_schema(schema if schema is not None else {}, schema if root is None else root)
     if out.get("type", "object") != "object":
         raise ValueError(f"the parameters must be a JSON Schema of type object, not {out['type']!r}")
-    # Tools may only be called with an object, so a combination at the top keeps its alternatives and gains the type.
+    # Tools may only be called with an object, so a combination at the top keeps its alternatives and gains
+    # the type.
     out = {"type": "object", "properties": {}} | out
     check_schema(out)
     return out
@@ -48,11 +77,15 @@ def check_schema(schema: Mapping[str, Any]) -> None:
     properties, required = schema.get("properties", {}), schema.get("required", [])
     missing = [name for name in required if name not in properties]
     if properties and missing:
-        raise ValueError(f"`required` names {', '.join(map(repr, missing))}, which `properties` does not describe")
+        raise ValueError(
+            f"`required` names {', '.join(map(repr, missing))}, which `properties` does not describe"
+        )
 
 
 def resolve(root: Any, ref: str) -> Any:
-    """What a local reference (`#/a/b`) points to in `root`. Raises `ValueError` where it points nowhere or outside of the document."""
+    """What a local reference (`#/a/b`) points to in `root`. Raises `ValueError` where it points nowhere or
+    outside of the document.
+    """
     if not isinstance(ref, str) or not ref.startswith("#"):
         raise ValueError(f"$ref {ref!r} points outside of the file; bundle the files into one first")
     node = root
@@ -91,11 +124,17 @@ def plain_schema(schema: Any, root: Any) -> dict[str, Any]:
     def part(key: str, value: Any, refs: tuple[str, ...]) -> Any:
         if key in _MAPS:
             _require(key, value, Mapping, "an object")
-            return {str(k): walk(v, refs) for k, v in value.items() if not (isinstance(v, Mapping) and v.get("readOnly") is True)}
+            return {
+                str(k): walk(v, refs)
+                for k, v in value.items()
+                if not (isinstance(v, Mapping) and v.get("readOnly") is True)
+            }
         if key in _LISTS:
             _require(key, value, list, "a list")
             return [walk(v, refs) for v in value]
-        if key == "required" and not isinstance(value, bool):  # draft 3 and some OpenAPI files say true or false of a property
+        if key == "required" and not isinstance(
+            value, bool
+        ):  # draft 3 and some OpenAPI files say true or false of a property
             _require(key, value, list, "a list")
             for name in value:
                 _require(key, name, str, "a list of names")
@@ -118,7 +157,11 @@ def _require(word: str, value: Any, kind: type, named: str) -> None:
 
 
 def _cut(target: Any, beside: Mapping[str, Any], name: str) -> dict[str, Any]:
-    kind = target.get("type", "object" if {"properties", "allOf"} & set(target) else None) if isinstance(target, Mapping) else None
+    kind = (
+        target.get("type", "object" if {"properties", "allOf"} & set(target) else None)
+        if isinstance(target, Mapping)
+        else None
+    )
     out: dict[str, Any] = {"type": kind} if kind else {}
     out["description"] = beside.get("description") or f"A {name}, not described further here."
     return out
@@ -185,12 +228,17 @@ def _merge_all(out: dict[str, Any]) -> dict[str, Any]:
     for p in objects:
         merged.update({k: v for k, v in p.items() if k not in ("properties", "required")})
     required = list(dict.fromkeys(name for p in objects for name in p.get("required", [])))
-    merged |= {"type": "object", "properties": {k: v for p in objects for k, v in p.get("properties", {}).items()}}
+    merged |= {
+        "type": "object",
+        "properties": {k: v for p in objects for k, v in p.get("properties", {}).items()},
+    }
     return merged | ({"required": required} if required else {})
 
 
 def legal_name(name: str, taken: set[str]) -> str:
-    """`name` in at most 64 characters of [A-Za-z0-9_-], others as underscores, told apart from those `taken` by a number; adds itself to `taken`."""
+    """`name` in at most 64 characters of [A-Za-z0-9_-], others as underscores, told apart from those `taken`
+    by a number; adds itself to `taken`.
+    """
     base = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:64] or "tool"
     legal, count = base, 1
     while legal in taken:

@@ -1,12 +1,13 @@
-"""The procedural world: executable tools over everyday domains, and tasks whose labels are right by construction (RandomWorld, arXiv 2506.11045,
-made into readable data).
+"""The procedural world: executable tools over everyday domains, and tasks whose labels are right by
+construction (RandomWorld, arXiv 2506.11045, made into readable data).
 
     samples = generate(2000, seed=1)                      # split "train"
     held    = generate(300, seed=1, split="unseen_tools")
     child   = variant(samples[0], Random(2))              # same tools, same parameters, other values and wording
     again   = paraphrase(samples[0], Random(3))           # same tools, same values, same label, other wording
 
-Everything is drawn from one seed, byte for byte repeatable. Domains are files in `domains/`; its docstring tells how to write one.
+Everything is drawn from one seed, byte for byte repeatable. Domains are files in `domains/`; its docstring
+tells how to write one.
 """
 
 from __future__ import annotations
@@ -29,11 +30,24 @@ from looptool_kit.world.plans import WEIGHTS, Dealer, askable, draw_plan, kind_d
 from looptool_kit.world.spec import Spec, all_domains, domain_of, is_held, specs
 from looptool_kit.world.tasks import KINDS, Call, Impossible, Plan, sample_of
 
-__all__ = ["KINDS", "SPLITS", "catalogue", "domains", "execute", "generate", "new_state", "paraphrase", "plant_noise", "variant"]
+__all__ = [
+    "KINDS",
+    "SPLITS",
+    "catalogue",
+    "domains",
+    "execute",
+    "generate",
+    "new_state",
+    "paraphrase",
+    "plant_noise",
+    "variant",
+]
 
 SPLITS = ("train", *HELD_OUT_SPLITS)
 PER_LIST = 11
-"""Samples that hang on one tool list, so that its tokens are paid once; a few of them need another one, which makes ten on average."""
+"""Samples that hang on one tool list, so that its tokens are paid once; a few of them need another one, which
+makes ten on average.
+"""
 _NEAR, _FAR = {"choice", "multi_step", "multi_turn"}, {"single"}
 
 
@@ -45,7 +59,9 @@ def _check(split: str, kinds: Sequence[str] | None) -> None:
 
 
 def catalogue(split: str | None = None) -> list[Tool]:
-    """The tools of the world in a fixed order; of one split: those of `unseen_tools`, or those that every other split uses."""
+    """The tools of the world in a fixed order; of one split: those of `unseen_tools`, or those that every
+    other split uses.
+    """
     _check(split or "train", None)
     return [s.tool for s in (pool(split) if split else specs().values())]
 
@@ -56,17 +72,26 @@ def domains() -> dict[str, list[str]]:
 
 
 def generate(
-    n: int, seed: int | str, split: str = "train", kinds: Sequence[str] | None = None, domains: Sequence[str] = (), per_list: int = PER_LIST
+    n: int,
+    seed: int | str,
+    split: str = "train",
+    kinds: Sequence[str] | None = None,
+    domains: Sequence[str] = (),
+    per_list: int = PER_LIST,
 ) -> Samples:
-    """`n` samples of a split, no two alike, of all task kinds or of `kinds`, in the proportions of `plans.WEIGHTS`.
+    """`n` samples of a split, no two alike, of all task kinds or of `kinds`, in the proportions of
+    `plans.WEIGHTS`.
 
-    `domains` names those whose tools are offered; none: all. Up to `per_list` samples in a row share one tool list: many are cheap to train on, few
-    make a better test, since what a policy gets wrong about a tool it gets wrong in every sample that offers it. Raises ValueError for an unknown
-    split, kind or domain, and where too few tools are left for the kinds.
+    `domains` names those whose tools are offered; none: all. Up to `per_list` samples in a row share one tool
+    list: many are cheap to train on, few make a better test, since what a policy gets wrong about a tool it
+    gets wrong in every sample that offers it. Raises ValueError for an unknown split, kind or domain, and
+    where too few tools are left for the kinds.
     """
     _check(split, kinds)
     if unknown := sorted(set(domains) - {d.name for d in all_domains()}):
-        raise ValueError(f"unknown domain {unknown[0]!r}; the domains are {', '.join(d.name for d in all_domains())}")
+        raise ValueError(
+            f"unknown domain {unknown[0]!r}; the domains are {', '.join(d.name for d in all_domains())}"
+        )
     rng = Random(f"{seed}/{split}")
     deck = kind_deck(n, kinds, rng)
     near = [k for k in deck if k in _NEAR or (k not in _FAR and rng.random() < 0.5)]
@@ -79,7 +104,10 @@ def generate(
     dealer, targets, seen = Dealer(split, rng, domains), Counter[str](), set[str]()
     if not dealer.pool:
         open_to = sorted({domain_of()[s.name].name for s in pool(split)})
-        raise ValueError(f"the tools of {', '.join(domains)} are not in split {split!r}; domains with tools in it: {', '.join(open_to)}")
+        raise ValueError(
+            f"the tools of {', '.join(domains)} are not in split {split!r}; domains with tools in it:"
+            f" {', '.join(open_to)}"
+        )
     rows: list[Sample] = []
     for is_near, chunk in chunks:
         linked = is_near and bool({"multi_step", "multi_turn"} & set(chunk))
@@ -90,11 +118,23 @@ def generate(
     return Samples(rows)
 
 
-def _fresh(kind: str, tools: list[Spec], split: str, rng: Random, targets: Counter[str], seen: set[str], dealer: Dealer) -> Sample:
+def _fresh(
+    kind: str,
+    tools: list[Spec],
+    split: str,
+    rng: Random,
+    targets: Counter[str],
+    seen: set[str],
+    dealer: Dealer,
+) -> Sample:
     for tries in range(300):
         if tries and tries % 10 == 0:
             # This list does not allow the kind: one that was dealt before, in the end one of its own.
-            tools = dealer.again(kind in _NEAR) if tries <= 80 else dealer.deal(kind in _NEAR, kind in ("multi_step", "multi_turn"))
+            tools = (
+                dealer.again(kind in _NEAR)
+                if tries <= 80
+                else dealer.deal(kind in _NEAR, kind in ("multi_step", "multi_turn"))
+            )
         try:
             plan = draw_plan(kind, tools, split, rng, targets)
             sample = sample_of(plan, tools, _scene(rng, split), split)
@@ -104,7 +144,8 @@ def _fresh(kind: str, tools: list[Spec], split: str, rng: Random, targets: Count
             continue
         return sample
     raise ValueError(
-        f"no new sample of kind {kind!r} for split {split!r} after 300 tries; ask for fewer samples or give the domains more tools and wordings"
+        f"no new sample of kind {kind!r} for split {split!r} after 300 tries; ask for fewer samples or give"
+        " the domains more tools and wordings"
     )
 
 
@@ -121,23 +162,36 @@ def _known(sample: Sample, seen: set[str]) -> bool:
     return False
 
 
-def variant(sample: Sample, rng: Random, tools: Sequence[str] | None = None, kind: str | None = None, mention: Sequence[str] | None = None) -> Sample:
-    """A new train sample on the same ground as `sample`: kind, target tools, mentioned parameters and implicitness stay; values, wording and date
-    are new; the label is exact.
+def variant(
+    sample: Sample,
+    rng: Random,
+    tools: Sequence[str] | None = None,
+    kind: str | None = None,
+    mention: Sequence[str] | None = None,
+) -> Sample:
+    """A new train sample on the same ground as `sample`: kind, target tools, mentioned parameters and
+    implicitness stay; values, wording and date are new; the label is exact.
 
-    `tools`: names that the tool list must hold beside the targets (the tool it was confused with); otherwise the parent's list is kept half of the
-    time and other distractors are drawn else. `kind` changes the kind (with the label's first tool as target), `mention` the optional parameters
-    mentioned in the label's last call.
-    The child's `parent` is `sample.id`. Raises ValueError where `sample` is not of this world's train tools or the wish cannot be met.
+    `tools`: names that the tool list must hold beside the targets (the tool it was confused with); otherwise
+    the parent's list is kept half of the time and other distractors are drawn else. `kind` changes the kind
+    (with the label's first tool as target), `mention` the optional parameters mentioned in the label's last
+    call. The child's `parent` is `sample.id`. Raises ValueError where `sample` is not of this world's train
+    tools or the wish cannot be met.
     """
     if sample.source != "world" and "calls" not in sample.meta:
-        raise ValueError(f"sample {sample.id} was not made by the world, so it has no plan; expand it with another strategy")
+        raise ValueError(
+            f"sample {sample.id} was not made by the world, so it has no plan; expand it with another"
+            " strategy"
+        )
     plan = _plan_of(sample)
     known = specs()
     named = [*(c["tool"] for c in plan["calls"]), *(tools or ())]
     for name in named:
         if name not in known or is_held(name):
-            raise ValueError(f"sample {sample.id}: {name!r} is not a train tool of the world; variants are made of train tools only")
+            raise ValueError(
+                f"sample {sample.id}: {name!r} is not a train tool of the world; variants are made of train"
+                " tools only"
+            )
     if mention is not None:
         last = plan["calls"][-1]
         spec = known[last["tool"]]
@@ -153,7 +207,11 @@ def variant(sample: Sample, rng: Random, tools: Sequence[str] | None = None, kin
         except Impossible:
             continue
         # A tool with hardly any arguments has only its wording to vary.
-        same = bool(child.label.calls) and tries < 30 and canonical_calls(child.label.calls) == canonical_calls(sample.label.calls)
+        same = (
+            bool(child.label.calls)
+            and tries < 30
+            and canonical_calls(child.label.calls) == canonical_calls(sample.label.calls)
+        )
         if same or child.request == sample.request:
             continue
         best = child.model_copy(update={"parent": sample.id})
@@ -161,16 +219,20 @@ def variant(sample: Sample, rng: Random, tools: Sequence[str] | None = None, kin
         if tries > 20 or all(set(d) == set(c["implicit"]) for d, c in zip(done, plan["calls"], strict=True)):
             return best
     if best is None:
-        raise ValueError(f"sample {sample.id}: no variant with these wishes (kind {kind or sample.kind}) was found")
+        raise ValueError(
+            f"sample {sample.id}: no variant with these wishes (kind {kind or sample.kind}) was found"
+        )
     return best
 
 
 def paraphrase(sample: Sample, rng: Random) -> Sample:
-    """The same task in other words of the same split: tools, date, calls, results and label stay, what the user says is put anew.
+    """The same task in other words of the same split: tools, date, calls, results and label stay, what the
+    user says is put anew.
 
-    How implicitly each value is said stays as well. The label is taken to be right: what it holds is what is said. Raises ValueError where `sample`
-    is not of this world, where some value that its user says stands in no call (declines, requests of which only the first step is asked), and where
-    the tools have no other wording.
+    How implicitly each value is said stays as well. The label is taken to be right: what it holds is what is
+    said. Raises ValueError where `sample` is not of this world, where some value that its user says stands in
+    no call (declines, requests of which only the first step is asked), and where the tools have no other
+    wording.
     """
     known, planned = specs(), {"kind", "calls", "mode", "part", "link"} <= sample.meta.keys()
     stated = today_in(sample.messages[0].content) if planned and sample.messages else None
@@ -179,19 +241,29 @@ def paraphrase(sample: Sample, rng: Random) -> Sample:
     plan = _plan_of(sample)
     if plan["kind"] == "decline" or plan["mode"] == "first":
         raise ValueError(f"sample {sample.id}: its user says values that stand in no call")
-    values = [dict(c.arguments) for m in sample.messages for c in m.tool_calls] + [dict(c.arguments) for c in sample.label.calls]
+    values = [dict(c.arguments) for m in sample.messages for c in m.tool_calls] + [
+        dict(c.arguments) for c in sample.label.calls
+    ]
     if plan["kind"] == "ask":
         values = [{**cast(dict[str, Any], sample.meta["given"]), plan["part"]: None}]
     results = [json.loads(m.content) for m in sample.messages if m.role == "tool"]
     offered = [known[t.name] for t in sample.tools]
     for _ in range(60):
-        scene = Scene(rng, stated[0], unseen=sample.split == "unseen_phrasings", values=[dict(v) for v in values], results=list(results))
+        scene = Scene(
+            rng,
+            stated[0],
+            unseen=sample.split == "unseen_phrasings",
+            values=[dict(v) for v in values],
+            results=list(results),
+        )
         try:
             child = sample_of(plan, offered, scene, sample.split)
         except (Impossible, ValueError):
             continue
         done = [set(c["implicit"]) for c in cast(list[Call], child.meta["calls"])]
-        if _letters(child.request) != _letters(sample.request) and done == [set(c["implicit"]) for c in plan["calls"]]:
+        if _letters(child.request) != _letters(sample.request) and done == [
+            set(c["implicit"]) for c in plan["calls"]
+        ]:
             return child.model_copy(update={"label": sample.label, "parent": sample.id})
     raise ValueError(f"sample {sample.id}: no other wording was found")
 
@@ -202,7 +274,9 @@ def _letters(text: str) -> str:
 
 def _plan_of(sample: Sample) -> Plan:
     m = cast(dict[str, Any], sample.meta)
-    calls = [Call(tool=c["tool"], mention=list(c["mention"]), implicit=list(c["implicit"])) for c in m["calls"]]
+    calls = [
+        Call(tool=c["tool"], mention=list(c["mention"]), implicit=list(c["implicit"])) for c in m["calls"]
+    ]
     return Plan(kind=m["kind"], calls=calls, mode=m["mode"], part=m["part"], link=list(m["link"]))
 
 
@@ -217,7 +291,11 @@ def _offer(sample: Sample, plan: Plan, extra: list[str], rng: Random) -> list[Sp
     known = specs()
     own = list(dict.fromkeys(c["tool"] for c in plan["calls"])) if plan["kind"] != "decline" else []
     parent = [t.name for t in sample.tools if t.name in known and not is_held(t.name)]
-    must = list(dict.fromkeys([*own, *(e for e in extra if plan["kind"] != "decline" or e != plan["calls"][0]["tool"])]))
+    must = list(
+        dict.fromkeys(
+            [*own, *(e for e in extra if plan["kind"] != "decline" or e != plan["calls"][0]["tool"])]
+        )
+    )
     if len(parent) == len(sample.tools) and set(must) <= set(parent) and rng.random() < 0.5:
         return [known[name] for name in parent]
     homes = {domain_of()[c["tool"]].name for c in plan["calls"]}

@@ -1,7 +1,8 @@
-"""What a base type is (RandomWorld, section 3.1): a schema, a generator, a recogniser and the ways in which a person says a value.
+"""What a base type is (RandomWorld, section 3.1): a schema, a generator, a recogniser and the ways in which a
+person says a value.
 
-Types form a tree (`is_a`); tool outputs feed tool inputs along it. Values are split by a hash: about a quarter is held out for the split
-`unseen_values` and never drawn for training.
+Types form a tree (`is_a`); tool outputs feed tool inputs along it. Values are split by a hash: about a
+quarter is held out for the split `unseen_values` and never drawn for training.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ class Surface(NamedTuple):
     adverb: str = ""
     """With its own preposition: "on December 4", "tomorrow"; empty where there is none."""
     implicit: bool = False
-    """True where understanding it takes a step of reasoning ("half a dozen", "tomorrow", "an hour and a half")."""
+    """True where understanding it takes a step of reasoning ("half a dozen", "tomorrow", "an hour and a
+    half").
+    """
 
 
 Draw = Callable[[Random, date], Any]
@@ -35,7 +38,9 @@ Say = Callable[[Any, date], list[Surface]]
 
 @dataclass(frozen=True, eq=False)
 class Type:
-    """A type of values. `draw(rng, today)` makes one, `accepts(value)` recognises one, `say(value, today)` lists its surfaces."""
+    """A type of values. `draw(rng, today)` makes one, `accepts(value)` recognises one, `say(value, today)`
+    lists its surfaces.
+    """
 
     name: str
     description: str
@@ -47,7 +52,9 @@ class Type:
     splits: bool = True
     """Whether a quarter of the values is held out."""
     hints: float = 0.0
-    """How often it is said implicitly, relative to other types: 0 where no value has an implicit surface, less than 1 where only few have."""
+    """How often it is said implicitly, relative to other types: 0 where no value has an implicit surface,
+    less than 1 where only few have.
+    """
     clauses: tuple[str, ...] = ("{}",)
     """How a request mentions it where the parameter gives no wording of its own."""
     question: str = ""
@@ -55,7 +62,9 @@ class Type:
     words: tuple[str, ...] = ()
     """Of these at least one occurs in any question for it."""
     noun: str = ""
-    """What an earlier result of this type is called: "booking" in "that booking"; empty where results of it are not referred to."""
+    """What an earlier result of this type is called: "booking" in "that booking"; empty where results of it
+    are not referred to.
+    """
     item: Type | None = None
     fields: Mapping[str, Type] = field(default_factory=dict)
     record_id: bool = False
@@ -87,8 +96,9 @@ def held_out(value: Any) -> bool:
 
 
 def draw(t: Type, rng: Random, today: date, held: bool = False, hinted: bool = False) -> Any:
-    """A value of type `t` from the train values or, with `held`, from the held-out ones; with `hinted`, one that has an implicit surface if there is
-    any."""
+    """A value of type `t` from the train values or, with `held`, from the held-out ones; with `hinted`, one
+    that has an implicit surface if there is any.
+    """
     if t.item is not None:
         out: list[Any] = []
         for _ in range(rng.randint(*t.sizes) * 8):
@@ -109,7 +119,9 @@ def draw(t: Type, rng: Random, today: date, held: bool = False, hinted: bool = F
         if hinted and t.hints and tries < 200 and not any(s.implicit for s in t.say(value, today)):
             continue
         return value
-    raise ValueError(f"type {t.name!r} has no {'held-out' if held else 'train'} values; set splits=False on it")
+    raise ValueError(
+        f"type {t.name!r} has no {'held-out' if held else 'train'} values; set splits=False on it"
+    )
 
 
 def _named(value: Any) -> Any:
@@ -151,19 +163,40 @@ def text(
     schema: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> Type:
-    """A type of strings made by `make(rng)`; the recogniser is `pattern` (full match), by default any non-empty text."""
+    """A type of strings made by `make(rng)`; the recogniser is `pattern` (full match), by default any
+    non-empty text.
+    """
     shape = re.compile(pattern or r"\S(.*\S)?", re.DOTALL)
 
     def accepts(value: Any) -> bool:
         return isinstance(value, str) and shape.fullmatch(value) is not None
 
-    return Type(name, description, schema or {"type": "string"}, lambda rng, _: make(rng), accepts, say, parent or TEXT, **more)
+    return Type(
+        name,
+        description,
+        schema or {"type": "string"},
+        lambda rng, _: make(rng),
+        accepts,
+        say,
+        parent or TEXT,
+        **more,
+    )
 
 
 def pool(name: str, description: str, values: tuple[str, ...], **more: Any) -> Type:
     """A type of strings out of a fixed pool."""
     known = frozenset(values)
-    return replace(text(name, description, lambda rng: one(rng, values), **more), accepts=lambda v: isinstance(v, str) and v in known)
+    return replace(
+        text(name, description, lambda rng: one(rng, values), **more),
+        accepts=lambda v: isinstance(v, str) and v in known,
+    )
 
 
-TEXT = Type("text", "any text", {"type": "string"}, lambda r, _: one(r, NEWS), lambda v: isinstance(v, str) and bool(v.strip()), quoted)
+TEXT = Type(
+    "text",
+    "any text",
+    {"type": "string"},
+    lambda r, _: one(r, NEWS),
+    lambda v: isinstance(v, str) and bool(v.strip()),
+    quoted,
+)

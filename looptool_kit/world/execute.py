@@ -1,5 +1,6 @@
-"""Tools that run: outputs are drawn from their types and memoised per (tool, arguments) (RandomWorld, section 3.2); makers and changers act on the
-dialogue's state."""
+"""Tools that run: outputs are drawn from their types and memoised per (tool, arguments) (RandomWorld, section
+3.2); makers and changers act on the dialogue's state.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +17,9 @@ from looptool_kit.world.types import Type, draw
 
 
 def new_state(today: date, held: bool = False) -> dict[str, Any]:
-    """The state of one dialogue: today's date (ISO), whether results take held-out values, results so far, and the records that tools keep (by noun
-    and id)."""
+    """The state of one dialogue: today's date (ISO), whether results take held-out values, results so far,
+    and the records that tools keep (by noun and id).
+    """
     return {"today": today.isoformat(), "held": held, "memo": {}, "records": {}}
 
 
@@ -25,7 +27,9 @@ _VALIDATORS: dict[str, Draft202012Validator] = {}
 
 
 def problem(call: ToolCall) -> str | None:
-    """Why a call cannot be executed (unknown tool, arguments against the schema, values that no recogniser accepts), or None."""
+    """Why a call cannot be executed (unknown tool, arguments against the schema, values that no recogniser
+    accepts), or None.
+    """
     spec = specs().get(call.name)
     if spec is None:
         return f"unknown tool {call.name!r}"
@@ -40,8 +44,9 @@ def problem(call: ToolCall) -> str | None:
 
 
 def execute(call: ToolCall, state: dict[str, Any], rng: Random) -> dict[str, Any]:
-    """The JSON result of a call, or `{"error": ...}` when its arguments are not valid or what it refers to does not exist. `state` (from
-    `new_state`) is changed."""
+    """The JSON result of a call, or `{"error": ...}` when its arguments are not valid or what it refers to
+    does not exist. `state` (from `new_state`) is changed.
+    """
     wrong = problem(call)
     return {"error": wrong} if wrong else run(specs()[call.name], call.arguments, state, rng)
 
@@ -78,7 +83,9 @@ def remember(spec: Spec, arguments: dict[str, Any], state: dict[str, Any]) -> No
     kind = spec.cancels or spec.changes
     for p in spec.params:
         if kind is not None and p.type is kind and p.name in arguments:
-            state["records"].setdefault(kind.noun, {}).setdefault(arguments[p.name], {p.name: arguments[p.name]})
+            state["records"].setdefault(kind.noun, {}).setdefault(
+                arguments[p.name], {p.name: arguments[p.name]}
+            )
 
 
 def _output(spec: Spec, arguments: dict[str, Any], state: dict[str, Any], rng: Random) -> dict[str, Any]:
@@ -98,7 +105,9 @@ def _output(spec: Spec, arguments: dict[str, Any], state: dict[str, Any], rng: R
 
 
 def _bounded(t: Type, arguments: dict[str, Any], rng: Random, state: dict[str, Any]) -> Any:
-    """A result that keeps to the bounds of the call: an argument `max_price` or `min_rating` bounds the field `price` or `rating` of every entry."""
+    """A result that keeps to the bounds of the call: an argument `max_price` or `min_rating` bounds the field
+    `price` or `rating` of every entry.
+    """
     value = draw(t, rng, date.fromisoformat(state["today"]), state["held"])
     for key, bound in arguments.items():
         side, _, name = key.partition("_")
@@ -107,7 +116,9 @@ def _bounded(t: Type, arguments: dict[str, Any], rng: Random, state: dict[str, A
                 for _ in range(60):
                     if row[name] <= bound if side == "max" else row[name] >= bound:
                         break
-                    row[name] = draw(t.item.fields[name], rng, date.fromisoformat(state["today"]), state["held"])
+                    row[name] = draw(
+                        t.item.fields[name], rng, date.fromisoformat(state["today"]), state["held"]
+                    )
                 else:
                     row[name] = bound
     return value

@@ -41,13 +41,34 @@ BOTH = (
     "{a} and {b}", "{a}, and {b}", "{a} and also {b}", "{a}. Also, {b}", "{a}. Then {b}", "two things: {a}, and {b}", "{a}, and on top of that {b}",
     "{a}. While you're at it, {b}",
 )  # fmt: skip
-ALL = ("{a}, {b}, and {c}", "{a}, {b} and also {c}", "three things: {a}, {b}, and {c}", "{a}. Also, {b}, and {c}", "{a}; {b}; and {c}")
-SAME = ("{a}, and do the same {b}", "{a}, then do the same {b}", "{a}. Also do the same {b}", "{a}, and likewise {b}", "{a}, and once more {b}")
+ALL = (
+    "{a}, {b}, and {c}",
+    "{a}, {b} and also {c}",
+    "three things: {a}, {b}, and {c}",
+    "{a}. Also, {b}, and {c}",
+    "{a}; {b}; and {c}",
+)
+SAME = (
+    "{a}, and do the same {b}",
+    "{a}, then do the same {b}",
+    "{a}. Also do the same {b}",
+    "{a}, and likewise {b}",
+    "{a}, and once more {b}",
+)
 STEPS = (
     "{a}, then {b}", "{a} and then {b}", "{a}. Then {b}", "first {a}, then {b}", "{a}; after that, {b}", "{a}, and once that's done {b}",
     "{a} and after that {b}",
 )  # fmt: skip
-HELLO = ("Hi there!", "Hey!", "Good evening.", "Hello again.", "Hi, it's me again.", "Good afternoon!", "Morning!", "Hello!")
+HELLO = (
+    "Hi there!",
+    "Hey!",
+    "Good evening.",
+    "Hello again.",
+    "Hi, it's me again.",
+    "Good afternoon!",
+    "Morning!",
+    "Hello!",
+)
 BYE = (
     "Thanks!", "Thank you.", "Many thanks.", "That would help a lot.", "I appreciate it.", "Cheers.", "That's all for now.", "Thanks in advance.",
     "No rush.",
@@ -113,13 +134,23 @@ class Said(NamedTuple):
 
 
 def surface(t: Type, value: Any, scene: Scene, how: str | None, implicit: bool) -> Surface:
-    """One marked way of saying a value that suits the slot (`how`: None, "@" or "#noun"), implicit if wanted and possible, plain otherwise."""
+    """One marked way of saying a value that suits the slot (`how`: None, "@" or "#noun"), implicit if wanted
+    and possible, plain otherwise.
+    """
     if t.item is not None:
         return Surface(listed([surface(t.item, v, scene, None, False).text for v in value]))
     if t.fields:
-        return Surface(SLOT.sub(lambda m: f"{OPEN}{t.fields[m[1]].say(value[m[1]], scene.today)[0].text}{CLOSE}", t.template))
+        return Surface(
+            SLOT.sub(
+                lambda m: f"{OPEN}{t.fields[m[1]].say(value[m[1]], scene.today)[0].text}{CLOSE}", t.template
+            )
+        )
     every = t.say(value, scene.today)
-    fit = [Surface(s.adverb or s.text, "", s.implicit) for s in every] if how == "@" else [s for s in every if s.text]
+    fit = (
+        [Surface(s.adverb or s.text, "", s.implicit) for s in every]
+        if how == "@"
+        else [s for s in every if s.text]
+    )
     if not fit:
         fit = [Surface(s.adverb, "", s.implicit) for s in every]
     some = [s for s in fit if s.implicit == implicit] or [s for s in fit if not s.implicit] or fit
@@ -140,8 +171,9 @@ _BEFORE_SLOT = re.compile(r"\b(?:the|an?|my) (?:\w+ )?(?=\{(\w*)[@#}])")
 
 
 def _once(template: str, spec: Spec, own: str, refs: dict[str, str]) -> str:
-    """The wording with no noun beside a slot that `refs` fills: "the last song on the list" brings its own into
-    "play the song {title}"."""
+    """The wording with no noun beside a slot that `refs` fills: "the last song on the list" brings its own
+    into "play the song {title}".
+    """
 
     def before(m: re.Match[str]) -> str:
         return "" if (m[1] or own) in refs else m[0]
@@ -163,8 +195,9 @@ def render(
     refs: dict[str, str] | None = None,
     implicit: tuple[str, ...] = (),
 ) -> tuple[str, list[str]]:
-    """A wording with its slots filled (`own` names the parameter behind `{}`; `refs` gives words instead of values), and the parameters said
-    implicitly."""
+    """A wording with its slots filled (`own` names the parameter behind `{}`; `refs` gives words instead of
+    values), and the parameters said implicitly.
+    """
     hints: list[str] = []
     if refs:
         template = _once(template, spec, own, refs)
@@ -182,7 +215,12 @@ def render(
 
 
 def clause(
-    p: Param, spec: Spec, arguments: dict[str, Any], scene: Scene, implicit: tuple[str, ...] = (), refs: dict[str, str] | None = None
+    p: Param,
+    spec: Spec,
+    arguments: dict[str, Any],
+    scene: Scene,
+    implicit: tuple[str, ...] = (),
+    refs: dict[str, str] | None = None,
 ) -> tuple[str, list[str]]:
     """One mention of a parameter."""
     if p.name in arguments and arguments[p.name] is None:
@@ -200,11 +238,17 @@ def say(
     only_do: bool = False,
     skip: str = "",
 ) -> Said:
-    """A request for a call with these arguments, every one of them mentioned once (but `skip`); `refs` words what comes from an earlier result."""
+    """A request for a call with these arguments, every one of them mentioned once (but `skip`); `refs` words
+    what comes from an earlier result.
+    """
     known = set(arguments) | set(refs or ())
     # What has no clause of its own belongs into the phrase.
     inside = {n for n in known if spec.by_name[n].bare and n != skip}
-    forms = [("do", spec.do)] * 3 if only_do else [("do", spec.do)] * 3 + [("ask", spec.ask)] * 3 + [("need", spec.need)]
+    forms = (
+        [("do", spec.do)] * 3
+        if only_do
+        else [("do", spec.do)] * 3 + [("ask", spec.ask)] * 3 + [("need", spec.need)]
+    )
     usable = [
         (form, p)
         for form, options in forms
@@ -213,7 +257,10 @@ def say(
     ]
     usable = usable or [("do", p) for p in spec.do if inside <= slots(p) <= known and skip not in slots(p)]
     if not usable:
-        raise ValueError(f"tool {spec.name!r} has no `do` phrase that can be said with {sorted(known)} and holds {sorted(inside)}; give it one")
+        raise ValueError(
+            f"tool {spec.name!r} has no `do` phrase that can be said with {sorted(known)} and holds"
+            f" {sorted(inside)}; give it one"
+        )
     form, phrase = usable[int(scene.rng.random() * len(usable))]
     scene.used.append(phrase)
     body, hints = render(phrase, spec, arguments, scene, refs=refs, implicit=implicit)
@@ -222,9 +269,22 @@ def say(
         scene.rng.shuffle(rest)
     parts, tails = [], []
     for p in rest:
-        if p.also and not only_do and not (refs and p.name in refs) and arguments.get(p.name) is not None and scene.rng.random() < 0.3:
+        if (
+            p.also
+            and not only_do
+            and not (refs and p.name in refs)
+            and arguments.get(p.name) is not None
+            and scene.rng.random() < 0.3
+        ):
             alone = scene.choose(p.also)
-            said, more = render(alone if alone[-1] in ".!?" else alone + ".", spec, arguments, scene, own=p.name, implicit=implicit)
+            said, more = render(
+                alone if alone[-1] in ".!?" else alone + ".",
+                spec,
+                arguments,
+                scene,
+                own=p.name,
+                implicit=implicit,
+            )
             tails.append(capital(said))
         else:
             said, more = clause(p, spec, arguments, scene, implicit, refs)
@@ -242,7 +302,11 @@ def say(
 
 def frame(said: Said, scene: Scene, why: tuple[str, ...] = ()) -> str:
     """A whole request: opener, frame, the sentences that follow, noise; marks removed."""
-    options = LISTED if said.body.startswith(("two things:", "three things:", "first ")) else {"do": DO, "ask": ASK, "need": NEED}[said.form]
+    options = (
+        LISTED
+        if said.body.startswith(("two things:", "three things:", "first "))
+        else {"do": DO, "ask": ASK, "need": NEED}[said.form]
+    )
     opener = bool(why) and scene.rng.random() < 0.25
 
     bare = re.sub(f"{OPEN}[^{CLOSE}]*{CLOSE}", "", said.body)
@@ -250,7 +314,8 @@ def frame(said: Said, scene: Scene, why: tuple[str, ...] = ()) -> str:
     several = ". " in bare
 
     def suits(template: str) -> bool:
-        # "Help me send me ...", "I have to show ..."; "Could you do this. Also, do that?"; "I'm hungry. Hello, ...".
+        # "Help me send me ...", "I have to show ..."; "Could you do this. Also, do that?"; "I'm hungry.
+        # Hello, ...".
         return not (
             (to_me and _SELF.search(template))
             or (several and "?" in template)
@@ -294,16 +359,26 @@ _WORD = re.compile(r"\b[a-z]{5,}\b")
 
 
 def noise(text: str, rng: Random) -> str:
-    """Light noise outside values (now and then lower case, no final punctuation, one typo), and the marks removed."""
+    """Light noise outside values (now and then lower case, no final punctuation, one typo), and the marks
+    removed.
+    """
     roll = rng.random()
     if roll < 0.1:
-        text = "".join(part if part[0] == OPEN else part.lower() for part in re.split(f"({OPEN}[^{CLOSE}]*{CLOSE})", text) if part)
+        text = "".join(
+            part if part[0] == OPEN else part.lower()
+            for part in re.split(f"({OPEN}[^{CLOSE}]*{CLOSE})", text)
+            if part
+        )
     elif roll < 0.15:
         outside = re.sub(f"{OPEN}[^{CLOSE}]*{CLOSE}", lambda m: "0" * len(m[0]), text)
         if found := list(_WORD.finditer(outside)):
             at = rng.choice(found)
             i = at.start() + rng.randint(1, len(at[0]) - 3)
-            text = text[:i] + text[i + 1] + text[i] + text[i + 2 :] if rng.random() < 0.5 else text[:i] + text[i + 1 :]
+            text = (
+                text[:i] + text[i + 1] + text[i] + text[i + 2 :]
+                if rng.random() < 0.5
+                else text[:i] + text[i + 1 :]
+            )
     if rng.random() < 0.12:
         text = text.rstrip(".?")
     return plain(text)

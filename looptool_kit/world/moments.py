@@ -58,7 +58,10 @@ def _say_date(value: str, today: date) -> list[Surface]:
     }
     out += [Surface(p, p, True) for p in near.get(off, [])]
     if 2 <= off <= 6:
-        out += [Surface(f"this coming {day:%A}", f"this coming {day:%A}", True), Surface(f"{day:%A}", f"on {day:%A}", True)]
+        out += [
+            Surface(f"this coming {day:%A}", f"this coming {day:%A}", True),
+            Surface(f"{day:%A}", f"on {day:%A}", True),
+        ]
     if off in (3, 4, 5, 10):
         out.append(Surface("", f"in {in_words(off)} days", True))
     if off in (14, 21):
@@ -115,8 +118,20 @@ def _say_time(value: str, _: date) -> list[Surface]:
     hour, minute = int(value[:2]), int(value[3:])
     half, twelve = ("am" if hour < 12 else "pm"), hour % 12 or 12
     short = f"{twelve}:{minute:02d}" if minute else f"{twelve}"
-    out = [Surface(value, f"at {value}"), Surface(f"{short} {half}", f"at {short} {half}"), Surface(f"{short}{half}", f"at {short}{half}")]
-    part = "in the morning" if hour < 12 else "in the afternoon" if hour < 18 else "in the evening" if hour < 22 else "at night"
+    out = [
+        Surface(value, f"at {value}"),
+        Surface(f"{short} {half}", f"at {short} {half}"),
+        Surface(f"{short}{half}", f"at {short}{half}"),
+    ]
+    part = (
+        "in the morning"
+        if hour < 12
+        else "in the afternoon"
+        if hour < 18
+        else "in the evening"
+        if hour < 22
+        else "at night"
+    )
     if value == "12:00":
         out.append(Surface("noon", "at noon", True))
     elif minute in (0, 15, 30, 45) and (minute != 45 or hour not in (11, 17, 21)):
@@ -127,10 +142,14 @@ def _say_time(value: str, _: date) -> list[Surface]:
 
 
 def clock(low: int = 7, high: int = 21, **more: Any) -> Type:
-    """Times of day as HH:MM, by the quarter of an hour mostly: "18:30", "6:30 pm", "half past six in the evening"."""
+    """Times of day as HH:MM, by the quarter of an hour mostly: "18:30", "6:30 pm", "half past six in the
+    evening".
+    """
 
     def make(r: Random, _: date) -> str:
-        return f"{r.randint(low, high):02d}:{r.choice((0, 0, 0, 15, 30, 30, 45, 45, r.randrange(0, 60, 5))):02d}"
+        return (
+            f"{r.randint(low, high):02d}:{r.choice((0, 0, 0, 15, 30, 30, 45, 45, r.randrange(0, 60, 5))):02d}"
+        )
 
     more = {"clauses": ("{@}",), "question": "At what time?", "words": ("time", "when", "hour"), **more}
     return Type(
@@ -151,7 +170,12 @@ TIME = clock()
 
 def _say_moment(value: str, today: date) -> list[Surface]:
     days, times = _say_date(value[:10], today), _say_time(value[11:], today)
-    return [Surface(f"{d.text} {t.adverb}" if d.text else "", f"{d.adverb} {t.adverb}", d.implicit) for d in days for t in times if not t.implicit]
+    return [
+        Surface(f"{d.text} {t.adverb}" if d.text else "", f"{d.adverb} {t.adverb}", d.implicit)
+        for d in days
+        for t in times
+        if not t.implicit
+    ]
 
 
 DATETIME = Type(
@@ -159,7 +183,9 @@ DATETIME = Type(
     "a moment, YYYY-MM-DDTHH:MM",
     {"type": "string", "description": "YYYY-MM-DDTHH:MM"},
     lambda r, today: f"{_make_date(r, today)}T{TIME.draw(r, today)}",
-    lambda v: isinstance(v, str) and is_date(v[:10]) and v[10:11] == "T" and _CLOCK.fullmatch(v[11:]) is not None,
+    lambda v: (
+        isinstance(v, str) and is_date(v[:10]) and v[10:11] == "T" and _CLOCK.fullmatch(v[11:]) is not None
+    ),
     _say_moment,
     TEXT,
     hints=1.0,

@@ -1,4 +1,6 @@
-"""Label errors of the kinds that annotators make, planted on purpose, so that verification can be measured against the truth."""
+"""Label errors of the kinds that annotators make, planted on purpose, so that verification can be measured
+against the truth.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +23,13 @@ Spoil = Callable[[Sample, Random], Label | None]
 
 
 def plant_noise(samples: Samples, share: float, seed: int | str) -> tuple[Samples, dict[str, Label]]:
-    """Give a `share` (in [0, 1]) of the samples that have calls, or ask, a wrong label; repeatable from `seed`.
+    """Give a `share` (in [0, 1]) of the samples that have calls, or ask, a wrong label; repeatable from
+    `seed`.
 
-    Returns the samples in their order, and for each noised one its new id -> the true label. The rows themselves do not tell: a noised sample keeps
-    source, parent and meta. Every wrong label differs from the truth under ToolMatch. Samples whose label is a refusal or a summary stay as they are.
-    Raises ValueError for a share outside [0, 1].
+    Returns the samples in their order, and for each noised one its new id -> the true label. The rows
+    themselves do not tell: a noised sample keeps source, parent and meta. Every wrong label differs from the
+    truth under ToolMatch. Samples whose label is a refusal or a summary stay as they are. Raises ValueError
+    for a share outside [0, 1].
     """
     if not 0 <= share <= 1:
         raise ValueError(f"share of noise is {share}; give a number between 0 and 1")
@@ -48,7 +52,11 @@ def plant_noise(samples: Samples, share: float, seed: int | str) -> tuple[Sample
 
 
 def _spoil(sample: Sample, rng: Random) -> Label | None:
-    kinds: list[Spoil] = [call_instead_of_asking] if sample.label.asks else rng.choices(list(SPOILS), list(SPOILS.values()), k=12) + list(SPOILS)
+    kinds: list[Spoil] = (
+        [call_instead_of_asking]
+        if sample.label.asks
+        else rng.choices(list(SPOILS), list(SPOILS.values()), k=12) + list(SPOILS)
+    )
     for kind in kinds:
         wrong = kind(sample, rng)
         if wrong is not None and not match(wrong, sample.label):
@@ -62,7 +70,9 @@ def _with(sample: Sample, at: int, arguments: dict[str, JsonValue], name: str = 
     return Label(calls=tuple(calls))
 
 
-def _any(sample: Sample, rng: Random, fits: Callable[[Any, Tool, str], bool]) -> tuple[int, ToolCall, str] | None:
+def _any(
+    sample: Sample, rng: Random, fits: Callable[[Any, Tool, str], bool]
+) -> tuple[int, ToolCall, str] | None:
     """A random argument of the label that fits."""
     found = [
         (i, c, k)
@@ -79,7 +89,16 @@ def _param(tool: str, name: str) -> Param | None:
 
 
 def _today(sample: Sample) -> date:
-    found = next((w.strip(".,") for m in sample.messages if m.role == "system" for w in m.content.split() if is_date(w.strip(".,"))), None)
+    found = next(
+        (
+            w.strip(".,")
+            for m in sample.messages
+            if m.role == "system"
+            for w in m.content.split()
+            if is_date(w.strip(".,"))
+        ),
+        None,
+    )
     return date.fromisoformat(found) if found else date(2026, 1, 1)
 
 
@@ -109,7 +128,9 @@ def wrong_value(sample: Sample, rng: Random) -> Label | None:
 
 def wrong_slot(sample: Sample, rng: Random) -> Label | None:
     """The value of another argument of the same sort."""
-    picked = _any(sample, rng, lambda v, tool, k: isinstance(v, str | int | float) and "enum" not in tool.properties[k])
+    picked = _any(
+        sample, rng, lambda v, tool, k: isinstance(v, str | int | float) and "enum" not in tool.properties[k]
+    )
     if picked is None:
         return None
     at, call, key = picked
@@ -125,8 +146,9 @@ def wrong_slot(sample: Sample, rng: Random) -> Label | None:
 
 
 def _same_sort(a: Param | None, b: Param | None) -> bool:
-    """Whether two texts may be mixed up: of one type, or both in the speaker's own words. A note's ID is not taken for
-    what to write into it."""
+    """Whether two texts may be mixed up: of one type, or both in the speaker's own words. A note's ID is not
+    taken for what to write into it.
+    """
     if a is None or b is None:
         return a is b
     s, t = a.type, b.type
@@ -143,12 +165,22 @@ def missing_parameter(sample: Sample, rng: Random) -> Label | None:
     """One argument left out, an optional one where there is any."""
     optional = _any(sample, rng, lambda v, tool, k: k not in tool.required)
     picked = optional if optional and rng.random() < 0.8 else _any(sample, rng, lambda v, tool, k: True)
-    return _with(sample, picked[0], {k: v for k, v in picked[1].arguments.items() if k != picked[2]}) if picked else None
+    return (
+        _with(sample, picked[0], {k: v for k, v in picked[1].arguments.items() if k != picked[2]})
+        if picked
+        else None
+    )
 
 
 def extra_parameter(sample: Sample, rng: Random) -> Label | None:
     """An optional argument that nobody asked for."""
-    places = [(i, c, k) for i, c in enumerate(sample.label.calls) if c.name in specs() for k in specs()[c.name].by_name if k not in c.arguments]
+    places = [
+        (i, c, k)
+        for i, c in enumerate(sample.label.calls)
+        if c.name in specs()
+        for k in specs()[c.name].by_name
+        if k not in c.arguments
+    ]
     if not places:
         return None
     at, call, key = rng.choice(places)
@@ -158,8 +190,9 @@ def extra_parameter(sample: Sample, rng: Random) -> Label | None:
 
 
 def wrong_tool(sample: Sample, rng: Random) -> Label | None:
-    """Another tool on offer that may be taken for the right one: about the same thing, and the dialogue holds all that
-    it needs; or once more the call that the request's first step was answered by."""
+    """Another tool on offer that may be taken for the right one: about the same thing, and the dialogue holds
+    all that it needs; or once more the call that the request's first step was answered by.
+    """
     at = rng.randrange(len(sample.label.calls))
     call = sample.label.calls[at]
     if call.name not in specs():
@@ -171,7 +204,12 @@ def wrong_tool(sample: Sample, rng: Random) -> Label | None:
         if (filled := _filled(specs()[t.name], call)) is not None
     ]
     asked = max((i for i, m in enumerate(sample.messages) if m.role == "user"), default=0)
-    ways += [(c.name, dict(c.arguments)) for m in sample.messages[asked:] for c in m.tool_calls if c.name != call.name]
+    ways += [
+        (c.name, dict(c.arguments))
+        for m in sample.messages[asked:]
+        for c in m.tool_calls
+        if c.name != call.name
+    ]
     if not ways:
         return None
     name, arguments = rng.choice(ways)
@@ -189,8 +227,9 @@ def _topic(spec: Spec) -> frozenset[str]:
 
 
 def _filled(other: Spec, call: ToolCall) -> dict[str, JsonValue] | None:
-    """Arguments of another tool out of those of a call, each used once; None where a required one is left open, or
-    where much of what was said would be lost: nobody takes a transfer for a list of standing orders."""
+    """Arguments of another tool out of those of a call, each used once; None where a required one is left
+    open, or where much of what was said would be lost: nobody takes a transfer for a list of standing orders.
+    """
     mine = specs()[call.name].by_name
     held = [(mine[k], v) for k, v in call.arguments.items() if k in mine]
     out: dict[str, JsonValue] = {}
@@ -209,13 +248,20 @@ def _read_as(given: Param, wanted: Param, value: JsonValue) -> JsonValue:
     a, b = given.type, wanted.type
     if a.name == DATETIME.name and isinstance(value, str) and b.name in (DATE.name, TIME.name):
         value = value[:10] if b.name == DATE.name else value[11:]
-    elif not (a.is_a(b) or b.is_a(a) or _family(a) == _family(b) or (given.name, a.schema) == (wanted.name, b.schema)):
+    elif not (
+        a.is_a(b)
+        or b.is_a(a)
+        or _family(a) == _family(b)
+        or (given.name, a.schema) == (wanted.name, b.schema)
+    ):
         return None
     return value if b.accepts(value) else None
 
 
 def _family(t: Type) -> str | int:
-    """Kinds of numbers and times whatever their range: a duration, an amount of money. All else stands by itself."""
+    """Kinds of numbers and times whatever their range: a duration, an amount of money. All else stands by
+    itself.
+    """
     return t.name.split()[0] if t.is_a(NUMBER) or t.name == TIME.name else id(t)
 
 
@@ -226,7 +272,9 @@ def wrong_type(sample: Sample, rng: Random) -> Label | None:
         return None
     at, call, key = picked
     value = call.arguments[key]
-    return _with(sample, at, {**call.arguments, key: str(value).lower() if isinstance(value, bool) else str(value)})
+    return _with(
+        sample, at, {**call.arguments, key: str(value).lower() if isinstance(value, bool) else str(value)}
+    )
 
 
 def missing_call(sample: Sample, rng: Random) -> Label | None:
@@ -259,7 +307,9 @@ def call_instead_of_asking(sample: Sample, rng: Random) -> Label | None:
     known = given if isinstance(given, dict) else {}
     today = _today(sample)
     arguments = {
-        p.name: known[p.name] if p.name in known else draw(p.type, rng, today) for p in specs()[name].params if p.name in known or not p.optional
+        p.name: known[p.name] if p.name in known else draw(p.type, rng, today)
+        for p in specs()[name].params
+        if p.name in known or not p.optional
     }
     return Label(calls=(ToolCall(name=name, arguments=arguments),))
 

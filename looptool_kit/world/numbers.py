@@ -29,8 +29,12 @@ def in_words(number: int) -> str:
     return str(num2words(number)).replace(",", "")
 
 
-NUMBER = Type("number", "a number", {"type": "number"}, lambda r, _: round(r.uniform(1, 100), 1), is_number, verbatim)
-INTEGER = Type("integer", "a whole number", {"type": "integer"}, lambda r, _: r.randint(1, 100), is_int, verbatim, NUMBER)
+NUMBER = Type(
+    "number", "a number", {"type": "number"}, lambda r, _: round(r.uniform(1, 100), 1), is_number, verbatim
+)
+INTEGER = Type(
+    "integer", "a whole number", {"type": "integer"}, lambda r, _: r.randint(1, 100), is_int, verbatim, NUMBER
+)
 _DOZENS = {6: "half a dozen", 12: "a dozen", 24: "two dozen", 36: "three dozen"}
 
 
@@ -40,10 +44,14 @@ def _splits(values: list[Any]) -> bool:
 
 
 def count(low: int, high: int, **more: Any) -> Type:
-    """How many of something: said "6", "six" or "half a dozen". In wordings `{#guest}` gives "6 guests", `{#person/people}` "six people"."""
+    """How many of something: said "6", "six" or "half a dozen". In wordings `{#guest}` gives "6 guests",
+    `{#person/people}` "six people".
+    """
 
     def say(v: int, _: date) -> list[Surface]:
-        return [Surface(str(v)), Surface(in_words(v))] + ([Surface(_DOZENS[v], implicit=True)] if v in _DOZENS else [])
+        return [Surface(str(v)), Surface(in_words(v))] + (
+            [Surface(_DOZENS[v], implicit=True)] if v in _DOZENS else []
+        )
 
     hints = 0.35 * any(low <= v <= high for v in _DOZENS)
     return Type(
@@ -100,7 +108,9 @@ def number(low: float, high: float, digits: int = 1, **more: Any) -> Type:
 
 
 def money(low: int, high: int, cents: bool = False, **more: Any) -> Type:
-    """Amounts of dollars: "$45", "45 dollars", "$340,000", "forty-five dollars"; with `cents` often not round: "$45.50"."""
+    """Amounts of dollars: "$45", "45 dollars", "$340,000", "forty-five dollars"; with `cents` often not
+    round: "$45.50".
+    """
 
     def make(r: Random, _: date) -> float | int:
         if cents and r.random() < 0.7:
@@ -114,11 +124,22 @@ def money(low: int, high: int, cents: bool = False, **more: Any) -> Type:
             return [Surface(f"${v:,.2f}"), Surface(f"{v:.2f} dollars")]
         n = int(v)
         digits = [f"{n:,}"] if n >= 10_000 else [f"{n}"] if n < 1000 else [f"{n:,}", f"{n}"]
-        return [Surface(f"${d}") for d in digits] + [Surface(f"{digits[-1]} dollars"), Surface(f"{in_words(n)} dollars", implicit=True)]
+        return [Surface(f"${d}") for d in digits] + [
+            Surface(f"{digits[-1]} dollars"),
+            Surface(f"{in_words(n)} dollars", implicit=True),
+        ]
 
     more = {"question": "How much?", "words": ("how much", "amount", "price", "budget"), **more}
     return Type(
-        f"money {low}-{high}", "an amount of money", {"type": "number"}, make, lambda v: is_number(v) and v >= 0, say, NUMBER, hints=1.0, **more
+        f"money {low}-{high}",
+        "an amount of money",
+        {"type": "number"},
+        make,
+        lambda v: is_number(v) and v >= 0,
+        say,
+        NUMBER,
+        hints=1.0,
+        **more,
     )
 
 
@@ -153,16 +174,31 @@ def duration(low: int = 10, high: int = 180, step: int = 5, **more: Any) -> Type
         hours, rest = divmod(v, 60)
         whole = "an hour" if hours == 1 else f"{in_words(hours)} hours"
         if v in (15, 30, 45):
-            out.append(Surface({15: "a quarter of an hour", 30: "half an hour", 45: "three quarters of an hour"}[v], implicit=True))
+            out.append(
+                Surface(
+                    {15: "a quarter of an hour", 30: "half an hour", 45: "three quarters of an hour"}[v],
+                    implicit=True,
+                )
+            )
         elif hours and rest == 0:
             out.append(Surface(whole, implicit=True))
         elif hours and rest == 30:
-            out.append(Surface("an hour and a half" if hours == 1 else f"{in_words(hours)} and a half hours", implicit=True))
+            out.append(
+                Surface(
+                    "an hour and a half" if hours == 1 else f"{in_words(hours)} and a half hours",
+                    implicit=True,
+                )
+            )
         elif hours:
             out.append(Surface(f"{whole} and {rest} minutes", implicit=True))
         return out
 
-    more = {"clauses": ("for {}",), "question": "For how long?", "words": ("how long", "minutes", "duration"), **more}
+    more = {
+        "clauses": ("for {}",),
+        "question": "For how long?",
+        "words": ("how long", "minutes", "duration"),
+        **more,
+    }
     return Type(
         f"duration {low}-{high}",
         "minutes",

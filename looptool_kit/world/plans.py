@@ -9,7 +9,16 @@ from random import Random
 from looptool_kit.world.spec import Param, Spec, domain_of, is_held, links, slots, specs
 from looptool_kit.world.tasks import Call, Impossible, Plan
 
-WEIGHTS = {"single": 0.25, "choice": 0.2, "parallel": 0.12, "multi_step": 0.12, "multi_turn": 0.11, "ask": 0.08, "decline": 0.06, "finish": 0.06}
+WEIGHTS = {
+    "single": 0.25,
+    "choice": 0.2,
+    "parallel": 0.12,
+    "multi_step": 0.12,
+    "multi_turn": 0.11,
+    "ask": 0.08,
+    "decline": 0.06,
+    "finish": 0.06,
+}
 KINDS_ON_ONE = ("single", "single", "finish", "single", "ask", "single", "parallel", "multi_turn")
 """Kinds that one tool alone allows, as `show` cycles through them."""
 MENTIONED = 0.4
@@ -40,7 +49,10 @@ class Dealer:
     """Deals tool lists so that all tools of a split get used about equally often."""
 
     def __init__(self, split: str, rng: Random, domains: Sequence[str] = ()) -> None:
-        self.rng, self.pool = rng, [s for s in pool(split) if not domains or domain_of()[s.name].name in domains]
+        self.rng, self.pool = (
+            rng,
+            [s for s in pool(split) if not domains or domain_of()[s.name].name in domains],
+        )
         self.used: Counter[str] = Counter()
         self.dealt: dict[bool, list[list[Spec]]] = {True: [], False: []}
         names = {s.name for s in self.pool}
@@ -52,12 +64,16 @@ class Dealer:
         return self.rng.choice([s for s in options if self.used[s.name] == least])
 
     def deal(self, near: bool, linked: bool) -> list[Spec]:
-        """Two or three tools: `near`, most of one domain; `linked`, two of them linked by type; otherwise each of another domain."""
+        """Two or three tools: `near`, most of one domain; `linked`, two of them linked by type; otherwise
+        each of another domain.
+        """
         chosen: list[Spec] = []
         size = self.rng.choice((2, 3) if near else (2, 2, 3))
         if linked and self.pairs:
             least = min(self.used[a] + self.used[b] for a, _, b, _ in self.pairs)
-            a, _, b, _ = self.rng.choice([k for k in self.pairs if self.used[k[0]] + self.used[k[2]] <= least + 8])
+            a, _, b, _ = self.rng.choice(
+                [k for k in self.pairs if self.used[k[0]] + self.used[k[2]] <= least + 8]
+            )
             chosen = [specs()[a], specs()[b]]
         else:
             chosen = [self.rarest(self.pool)]
@@ -67,7 +83,9 @@ class Dealer:
             taken = {domain_of()[s.name].name for s in chosen}
             far = [s for s in self.pool if domain_of()[s.name].name not in taken]
             options = (
-                kin if near and kin and (len(chosen) < size - 1 or self.rng.random() < 0.5) else far or [s for s in self.pool if s not in chosen]
+                kin
+                if near and kin and (len(chosen) < size - 1 or self.rng.random() < 0.5)
+                else far or [s for s in self.pool if s not in chosen]
             )
             if not options:
                 break
@@ -82,7 +100,9 @@ class Dealer:
 
 
 def draw_plan(kind: str, tools: Sequence[Spec], split: str, rng: Random, used: Counter[str]) -> Plan:
-    """A plan of that kind for a tool list, its target among the least used; raises `Impossible` where the list does not allow it."""
+    """A plan of that kind for a tool list, its target among the least used; raises `Impossible` where the
+    list does not allow it.
+    """
     order = sorted(tools, key=lambda s: (used[s.name], rng.random()))
     plan = Plan(kind=kind, calls=[], mode="", part="", link=[])
     if kind in ("single", "choice", "finish"):
@@ -100,7 +120,11 @@ def draw_plan(kind: str, tools: Sequence[Spec], split: str, rng: Random, used: C
         if ways and (rng.random() < 0.4 or len(tools) < 2):
             spec, part = rng.choice([w for w in ways if w[0] is ways[0][0]])
             call = _call(spec, rng)
-            plan["calls"], plan["mode"], plan["part"] = [call, _again(spec, part, call, rng)], "same", part.name
+            plan["calls"], plan["mode"], plan["part"] = (
+                [call, _again(spec, part, call, rng)],
+                "same",
+                part.name,
+            )
         elif len(order) < 2:
             raise Impossible("only one tool")
         else:
@@ -121,7 +145,9 @@ def _chain(plan: Plan, order: Sequence[Spec], rng: Random) -> None:
     pairs = [k for k in links() if k[0] in names and k[2] in names]
     if plan["kind"] == "multi_step":
         # "Book a table and cancel that reservation" is not a thing to say in one breath.
-        pairs = [k for k in pairs if not (specs()[k[0]].makes and (specs()[k[2]].cancels or specs()[k[2]].changes))]
+        pairs = [
+            k for k in pairs if not (specs()[k[0]].makes and (specs()[k[2]].cancels or specs()[k[2]].changes))
+        ]
         plan["mode"] = "first" if rng.random() < 0.3 else "second"
     again = [(s, p) for s in order for p in s.params if varies(s, p) and not p.optional]
     if plan["kind"] == "multi_turn" and again and (not pairs or rng.random() < 0.4):
@@ -130,7 +156,13 @@ def _chain(plan: Plan, order: Sequence[Spec], rng: Random) -> None:
         plan["calls"], plan["mode"], plan["part"] = [call, _again(spec, part, call, rng)], "again", part.name
     elif pairs:
         first, field, second, parameter = rng.choice(pairs)
-        plan["calls"], plan["link"] = [_call(specs()[first], rng), _call(specs()[second], rng, given=parameter)], [field, parameter]
+        plan["calls"], plan["link"] = (
+            [
+                _call(specs()[first], rng),
+                _call(specs()[second], rng, given=parameter),
+            ],
+            [field, parameter],
+        )
         plan["mode"] = plan["mode"] or "build"
     else:
         raise Impossible("no two of these tools are linked")
@@ -142,12 +174,18 @@ def _call(spec: Spec, rng: Random, without: str = "", given: str = "") -> Call:
         # A change has to change something.
         chosen = rng.choice([p.name for p in spec.params if p.optional] or [""])
         mention = [p.name for p in spec.params if p.name in mention or p.name == chosen]
-    hinted = [m for m in mention if m not in (without, given) and rng.random() < HINT * spec.by_name[m].type.hints]
+    hinted = [
+        m for m in mention if m not in (without, given) and rng.random() < HINT * spec.by_name[m].type.hints
+    ]
     return Call(tool=spec.name, mention=mention, implicit=hinted)
 
 
 def _again(spec: Spec, part: Param, call: Call, rng: Random) -> Call:
-    return Call(tool=spec.name, mention=list(call["mention"]), implicit=[part.name] if rng.random() < HINT * part.type.hints else [])
+    return Call(
+        tool=spec.name,
+        mention=list(call["mention"]),
+        implicit=[part.name] if rng.random() < HINT * part.type.hints else [],
+    )
 
 
 def varies(spec: Spec, p: Param) -> bool:
@@ -165,12 +203,16 @@ def varies(spec: Spec, p: Param) -> bool:
     # What is done to a record is done once: the same ticket order is not transferred to two people.
     if any(not q.optional and q is not p and q.type.record_id for q in spec.params) and not p.type.record_id:
         return False
-    return all(c == "{@}" or (c[0] not in '{,"' and c.split()[0] not in ("called", "titled", "named")) for c in p.clauses)
+    return all(
+        c == "{@}" or (c[0] not in '{,"' and c.split()[0] not in ("called", "titled", "named"))
+        for c in p.clauses
+    )
 
 
 def askable(spec: Spec, p: Param, tools: Sequence[Spec]) -> bool:
-    """True where a request can leave this parameter out and nothing but asking helps: it is required, sayable without it, and no tool on offer would
-    find it out."""
+    """True where a request can leave this parameter out and nothing but asking helps: it is required, sayable
+    without it, and no tool on offer would find it out.
+    """
     names = {s.name for s in tools}
     known = {q.name for q in spec.params if not q.optional and q is not p}
     if p.optional or not p.question or not any(slots(phrase) <= known for phrase in spec.do):
@@ -182,7 +224,8 @@ def _absent(tools: Sequence[Spec], split: str, rng: Random, used: Counter[str]) 
     names, homes = {s.name for s in tools}, {domain_of()[s.name].name for s in tools}
     near = rng.random() < 0.3
     options = [s for s in pool(split) if s.name not in names and (domain_of()[s.name].name in homes) == near]
-    # A record that a listing would find can still be dealt with in two steps; only far requests are beyond doubt for such lists.
+    # A record that a listing would find can still be dealt with in two steps; only far requests are beyond
+    # doubt for such lists.
     options = [s for s in options if not any(t.lists or t.changes for t in tools)] if near else options
     options = options or [s for s in pool(split) if domain_of()[s.name].name not in homes]
     if not options:

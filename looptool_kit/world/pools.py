@@ -1,4 +1,6 @@
-"""Word lists from which the base types compose their values. Data only; every pool is far larger than what one run draws."""
+"""Word lists from which the base types compose their values. Data only; every pool is far larger than what
+one run draws.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,9 @@ COLOURS = words(
     """black|white|grey|navy|red|green|blue|yellow|orange|purple|brown|beige|olive|teal|burgundy|turquoise|pink|silver|ivory|coral|lavender|
     mustard|charcoal|khaki"""
 )
-CURRENCIES = words("USD|EUR|GBP|JPY|CHF|CAD|AUD|SEK|NOK|DKK|PLN|CZK|HUF|TRY|INR|CNY|KRW|BRL|MXN|ZAR|SGD|HKD|NZD|THB")
+CURRENCIES = words(
+    "USD|EUR|GBP|JPY|CHF|CAD|AUD|SEK|NOK|DKK|PLN|CZK|HUF|TRY|INR|CNY|KRW|BRL|MXN|ZAR|SGD|HKD|NZD|THB"
+)
 TICKERS = words(
     """AAPL|MSFT|NVDA|AMZN|TSLA|META|NFLX|ORCL|INTC|CSCO|ADBE|QCOM|SAP|SONY|SHEL|TTE|NKE|SBUX|DIS|KO|PEP|MCD|BA|GE|IBM|PFE|MRK|V|MA|JPM|GS|UBS|
     HSBC|T|VZ|F|GM|TM|HMC"""
@@ -142,7 +146,9 @@ NEWS_TAILS = words(
 GENRES = words(
     """jazz|rock|folk|classical|hip hop|reggae|blues|soul|techno|ambient|country|funk|disco|salsa|punk|metal|opera|indie|gospel|flamenco"""
 )
-MAIL_HOSTS = words("example.com|example.org|example.net|mail.example|post.example|inbox.example|team.example|studio.example")
+MAIL_HOSTS = words(
+    "example.com|example.org|example.net|mail.example|post.example|inbox.example|team.example|studio.example"
+)
 FILE_STEMS = words(
     """report|invoice|notes|budget|slides|contract|summary|photos|minutes|draft|agenda|survey|checklist|timeline|receipt|forecast|inventory|
     brochure|handbook|poster"""

@@ -1,5 +1,6 @@
-"""Read what the world writes: `python -m looptool_kit.world.show DOMAIN [n]` checks a domain's file and prints n requests with their labels
-for each of its tools."""
+"""Read what the world writes: `python -m looptool_kit.world.show DOMAIN [n]` checks a domain's file and
+prints n requests with their labels for each of its tools.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +34,10 @@ def faults(domain: Domain) -> list[str]:
             if unknown := slots(phrase) - {p.name for p in s.params}:
                 out.append(f"{s.name}: {phrase!r} names {unknown}")
             elif slots(phrase) - required:
-                out.append(f"{s.name}: {phrase!r} has the optional {slots(phrase) - required}; mention optional ones by clauses only")
+                out.append(
+                    f"{s.name}: {phrase!r} has the optional {slots(phrase) - required}; mention optional ones"
+                    " by clauses only"
+                )
             if phrase[0].isupper() or phrase[-1] in ".?!":
                 out.append(f"{s.name}: {phrase!r} must be lower case without final punctuation")
         if len(s.do) < 4:
@@ -52,7 +56,9 @@ def text_of(sample: Sample) -> str:
     """A sample for reading, without its tool list."""
     lines = []
     for m in sample.messages:
-        said = m.content or " ".join(f"{c.name}({json.dumps(c.arguments, ensure_ascii=False)})" for c in m.tool_calls)
+        said = m.content or " ".join(
+            f"{c.name}({json.dumps(c.arguments, ensure_ascii=False)})" for c in m.tool_calls
+        )
         lines.append(f"  {m.role:9} {said}")
     calls = " + ".join(f"{c.name}({json.dumps(c.arguments, ensure_ascii=False)})" for c in sample.label.calls)
     return "\n".join(
@@ -76,19 +82,30 @@ def main(argv: list[str]) -> int:
         problems = faults(domain)
         bad += len(problems)
         print(
-            f"== {domain.name}: {len(domain.tools)} tools, links: {[k for k in links() if k[0] in {s.name for s in domain.tools}]}",
+            f"== {domain.name}: {len(domain.tools)} tools, links:"
+            f" {[k for k in links() if k[0] in {s.name for s in domain.tools}]}",
             *problems,
             sep="\n! " if problems else "\n",
         )
         for s in domain.tools:
             size = len(json.dumps(s.tool.model_dump()))
-            asks, turns = [p.name for p in s.params if askable(s, p, [s])], [p.name for p in s.params if varies(s, p)]
-            print(f"\n-- {s.name}: {size} characters ({size // 4} tokens or so); asks for {asks}, varies {turns}")
+            asks, turns = (
+                [p.name for p in s.params if askable(s, p, [s])],
+                [p.name for p in s.params if varies(s, p)],
+            )
+            print(
+                f"\n-- {s.name}: {size} characters ({size // 4} tokens or so); asks for {asks}, varies"
+                f" {turns}"
+            )
             for i in range(n):
                 bad += _try(KINDS_ON_ONE[i % len(KINDS_ON_ONE)], [s], rng)
         print()
         for _ in range(2 * n):
-            bad += _try(rng.choice(["multi_step", "multi_turn", "parallel"]), rng.sample(domain.tools, min(4, len(domain.tools))), rng)
+            bad += _try(
+                rng.choice(["multi_step", "multi_turn", "parallel"]),
+                rng.sample(domain.tools, min(4, len(domain.tools))),
+                rng,
+            )
     return 1 if bad else 0
 
 
@@ -99,10 +116,15 @@ def _try(kind: str, tools: list, rng: Random) -> int:  # type: ignore[type-arg]
     except Impossible:
         return 0
     print(text_of(sample))
-    wrong = [w for c in (*sample.label.calls, *(c for m in sample.messages for c in m.tool_calls)) if (w := problem(c))]
+    wrong = [
+        w
+        for c in (*sample.label.calls, *(c for m in sample.messages for c in m.tool_calls))
+        if (w := problem(c))
+    ]
     wrong += (
         ["a slot is left in the text"]
-        if any("{" in m.content for m in sample.messages if m.role == "user") or "{" in render_answer(sample.label).split("<tool_call>")[0]
+        if any("{" in m.content for m in sample.messages if m.role == "user")
+        or "{" in render_answer(sample.label).split("<tool_call>")[0]
         else []
     )
     for w in wrong:

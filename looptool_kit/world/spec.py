@@ -18,11 +18,14 @@ from typing import Any
 from looptool_kit.core.samples import Tool
 from looptool_kit.world.types import Type
 
-# Now, not on first use: importing a subpackage binds its name in the package, where the function `domains` stands later.
+# Now, not on first use: importing a subpackage binds its name in the package, where the function `domains`
+# stands later.
 _DOMAINS = import_module("looptool_kit.world.domains")
 NOTHING: Any = object()
 SLOT = re.compile(r"\{(\w*)(@|#[^}]*)?\}")
-"""`{}` or `{name}`: the value; `{name@}`: with its own preposition; `{name#guest}`, `{name#person/people}`: with a counted noun."""
+"""`{}` or `{name}`: the value; `{name@}`: with its own preposition; `{name#guest}`, `{name#person/people}`:
+with a counted noun.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +45,11 @@ class Param:
     @cached_property
     def bare(self) -> bool:
         """True where it has no clause of its own and so belongs into a phrase."""
-        return self.clauses == ("{}",) and "enum" not in self.type.schema and self.type.schema.get("type") != "boolean"
+        return (
+            self.clauses == ("{}",)
+            and "enum" not in self.type.schema
+            and self.type.schema.get("type") != "boolean"
+        )
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -66,11 +73,21 @@ def P(
     ask: str = "",
     words: Sequence[str] = (),
 ) -> Param:
-    """A parameter. `clauses` mention it inside a sentence ("for {#person/people}"), `also` in one of its own ("There will be {} of us"); `ask` asks
-    for it when it is missing, and one of `words` occurs in any such question. `opt` or a `default` makes it optional."""
+    """A parameter. `clauses` mention it inside a sentence ("for {#person/people}"), `also` in one of its own
+    ("There will be {} of us"); `ask` asks for it when it is missing, and one of `words` occurs in any such
+    question. `opt` or a `default` makes it optional.
+    """
     alone = (also,) if isinstance(also, str) else tuple(also)
     return Param(
-        name, type, clauses or type.clauses, alone, desc, opt or default is not NOTHING, default, ask or type.question, tuple(words) or type.words
+        name,
+        type,
+        clauses or type.clauses,
+        alone,
+        desc,
+        opt or default is not NOTHING,
+        default,
+        ask or type.question,
+        tuple(words) or type.words,
     )
 
 
@@ -141,7 +158,9 @@ def T(
     """A tool; see the docstring of `looptool_kit.world.domains`."""
     said = tuple(do), tuple(ask), tuple(need), out, reply
     records = makes, changes, cancels, lists
-    return Spec(name, description, tuple(params), *said, *records, where, tuple(why), held, picks, fits, later)
+    return Spec(
+        name, description, tuple(params), *said, *records, where, tuple(why), held, picks, fits, later
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +191,10 @@ def specs() -> dict[str, Spec]:
     for domain in all_domains():
         for spec in domain.tools:
             if spec.name in out:
-                raise ValueError(f"domain {domain.name!r}: the tool name {spec.name!r} is taken by another domain; give it another name")
+                raise ValueError(
+                    f"domain {domain.name!r}: the tool name {spec.name!r} is taken by another domain; give it"
+                    " another name"
+                )
             out[spec.name] = spec
     return out
 
@@ -197,7 +219,8 @@ def slots(template: str) -> frozenset[str]:
 
 @lru_cache(maxsize=4096)
 def reserved(options: tuple[str, ...]) -> frozenset[str]:
-    """The wordings of a list that are kept for the split `unseen_phrasings`: a quarter of three or more, at least one, chosen by hash.
+    """The wordings of a list that are kept for the split `unseen_phrasings`: a quarter of three or more, at
+    least one, chosen by hash.
 
     Whatever can be said at all can be said without them: of wordings with the same slots, one stays.
     """
@@ -214,8 +237,9 @@ def reserved(options: tuple[str, ...]) -> frozenset[str]:
 
 @lru_cache
 def links() -> tuple[tuple[str, str, str, str], ...]:
-    """(tool, output field, tool, parameter) wherever an output's type is an input's type or a subtype of it (RandomWorld's type matching). Of lists,
-    the field of the items."""
+    """(tool, output field, tool, parameter) wherever an output's type is an input's type or a subtype of it
+    (RandomWorld's type matching). Of lists, the field of the items.
+    """
     out = []
     for first in specs().values():
         for name, t in first.out.items():

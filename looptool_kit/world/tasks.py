@@ -1,7 +1,9 @@
-"""From a plan to a sample: each kind of task is one function from (plan, tool list, scene) to messages and a label that is right by construction.
+"""From a plan to a sample: each kind of task is one function from (plan, tool list, scene) to messages and a
+label that is right by construction.
 
-A plan is JSON: which tools are called with which parameters mentioned, which of them implicitly, and how the turns hang together. It is kept in
-`Sample.meta`, so that a variant (same plan, new values and wording) can be made at any time.
+A plan is JSON: which tools are called with which parameters mentioned, which of them implicitly, and how the
+turns hang together. It is kept in `Sample.meta`, so that a variant (same plan, new values and wording) can be
+made at any time.
 """
 
 from __future__ import annotations
@@ -43,7 +45,9 @@ class Plan(TypedDict):
     part: str
     """ask: the missing parameter; parallel same, multi_turn again: the parameter that changes."""
     link: list[str]
-    """multi_step, multi_turn build: output field of the first call and the parameter of the second that it fills."""
+    """multi_step, multi_turn build: output field of the first call and the parameter of the second that it
+    fills.
+    """
 
 
 class Impossible(Exception):
@@ -68,8 +72,10 @@ def arguments(
     unlike: dict[str, Any] | None = None,
     known: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Values for the mentioned parameters, in schema order: legal together, none equal to its default, none of a type twice. `unlike`: parameter ->
-    a value that it must not take; `known`: the result that the call builds on and that they have to fit."""
+    """Values for the mentioned parameters, in schema order: legal together, none equal to its default, none
+    of a type twice. `unlike`: parameter -> a value that it must not take; `known`: the result that the call
+    builds on and that they have to fit.
+    """
     fixed = fixed or {}
     if scene.values:
         told = scene.values.pop(0)
@@ -82,16 +88,24 @@ def arguments(
             if p.name in fixed:
                 out[p.name] = fixed[p.name]
             elif p.name in call["mention"]:
-                taken = [v for k, v in out.items() if spec.by_name[k].type is p.type and not isinstance(v, bool)]
+                taken = [
+                    v for k, v in out.items() if spec.by_name[k].type is p.type and not isinstance(v, bool)
+                ]
                 for _ in range(40):
                     value = draw(p.type, scene.rng, scene.today, scene.held, p.name in call["implicit"])
                     bare = p.default is NOTHING or value != p.default
-                    if bare and value not in taken and not (unlike and p.name in unlike and value == unlike[p.name]):
+                    if (
+                        bare
+                        and value not in taken
+                        and not (unlike and p.name in unlike and value == unlike[p.name])
+                    ):
                         break
                 else:
                     raise Impossible(f"{spec.name}.{p.name} has too few values")
                 out[p.name] = value
-        if (spec.where is None or spec.where(out)) and (spec.fits is None or not known or spec.fits(out, known)):
+        if (spec.where is None or spec.where(out)) and (
+            spec.fits is None or not known or spec.fits(out, known)
+        ):
             return out
     raise Impossible(f"`where` or `fits` of {spec.name} is too narrow")
 
@@ -122,7 +136,11 @@ def _single(plan: Plan, scene: Scene) -> tuple[list[Message], Label, list[list[s
     spec = specs()[call["tool"]]
     args = arguments(spec, call, scene)
     said = g.say(spec, args, scene, implicit=tuple(call["implicit"]))
-    return [_system(scene), _user(g.frame(said, scene, spec.why))], Label(calls=(_called(spec, args),)), [list(said.implicit)]
+    return (
+        [_system(scene), _user(g.frame(said, scene, spec.why))],
+        Label(calls=(_called(spec, args),)),
+        [list(said.implicit)],
+    )
 
 
 def _parallel(plan: Plan, scene: Scene) -> tuple[list[Message], Label, list[list[str]]]:
@@ -141,7 +159,12 @@ def _parallel(plan: Plan, scene: Scene) -> tuple[list[Message], Label, list[list
         for call in plan["calls"]:
             spec = specs()[call["tool"]]
             args = arguments(spec, call, scene)
-            drawn.append((_called(spec, args), g.say(spec, args, scene, implicit=tuple(call["implicit"]), only_do=True)))
+            drawn.append(
+                (
+                    _called(spec, args),
+                    g.say(spec, args, scene, implicit=tuple(call["implicit"]), only_do=True),
+                )
+            )
         bodies = dict(zip("abc", (s.body for _, s in drawn), strict=False))
         body = _join(scene.choose(g.BOTH if len(drawn) == 2 else g.ALL), bodies)
         calls, done = tuple(c for c, _ in drawn), [list(s.implicit) for _, s in drawn]
@@ -152,11 +175,15 @@ def _parallel(plan: Plan, scene: Scene) -> tuple[list[Message], Label, list[list
 
 def _join(template: str, bodies: dict[str, str]) -> str:
     # After a full stop inside the frame a sentence begins.
-    return re.sub(r"(\. )?\{(\w)\}", lambda m: f". {g.capital(bodies[m[2]])}" if m[1] else bodies[m[2]], template)
+    return re.sub(
+        r"(\. )?\{(\w)\}", lambda m: f". {g.capital(bodies[m[2]])}" if m[1] else bodies[m[2]], template
+    )
 
 
 def _linked(plan: Plan, scene: Scene) -> tuple[ToolCall, g.Said, dict[str, Any], ToolCall, str]:
-    """The first call with its request and result, the call that builds on it, and the words for what that takes from the result."""
+    """The first call with its request and result, the call that builds on it, and the words for what that
+    takes from the result.
+    """
     one, two = plan["calls"]
     first, second = specs()[one["tool"]], specs()[two["tool"]]
     args = arguments(first, one, scene)
@@ -175,14 +202,23 @@ def _linked(plan: Plan, scene: Scene) -> tuple[ToolCall, g.Said, dict[str, Any],
     fixed = {parameter: value, **_shared(first, second, args, two)}
     known = next((r for r in result[name] if r[sub] == value), {}) if sub else result
     more = arguments(second, two, scene, fixed, {**known, **args} if second.changes else None, known)
-    limits = [v for k, v in args.items() if k.startswith("max_") and first.by_name[k].type.name.startswith("money")]
-    if any(v > limit for k, v in more.items() if second.by_name[k].type.name.startswith("money") for limit in limits):
+    limits = [
+        v for k, v in args.items() if k.startswith("max_") and first.by_name[k].type.name.startswith("money")
+    ]
+    if any(
+        v > limit
+        for k, v in more.items()
+        if second.by_name[k].type.name.startswith("money")
+        for limit in limits
+    ):
         raise Impossible("an amount above the limit just named")
     return _called(first, args), said, result, _called(second, more), ref
 
 
 def _shared(first: Spec, second: Spec, args: dict[str, Any], call: Call) -> dict[str, Any]:
-    """Arguments of the first call that the second one takes as well; not texts of one's own, which are meant for one call."""
+    """Arguments of the first call that the second one takes as well; not texts of one's own, which are meant
+    for one call.
+    """
     if second.changes:
         return {}
     same = [m for m in call["mention"] if m in args and second.by_name[m].type is first.by_name[m].type]
@@ -196,7 +232,9 @@ def _unsaid(plan: Plan, call: ToolCall, more: ToolCall) -> dict[str, Any]:
     return {k: v for k, v in more.arguments.items() if k not in said}
 
 
-def _pick(rows: list[dict[str, Any]], sub: str, fields: dict[str, Type], noun: str, scene: Scene) -> tuple[Any, str]:
+def _pick(
+    rows: list[dict[str, Any]], sub: str, fields: dict[str, Type], noun: str, scene: Scene
+) -> tuple[Any, str]:
     """One of several results and the words that single it out."""
     if len({str(r[sub]) for r in rows}) < len(rows):
         raise Impossible("two results of the same name")
@@ -204,21 +242,46 @@ def _pick(rows: list[dict[str, Any]], sub: str, fields: dict[str, Type], noun: s
     for low, high, names in (
         ("cheapest", "most expensive", [n for n, t in fields.items() if t.name.startswith("money")]),
         ("shortest", "longest", [n for n, t in fields.items() if t.name.startswith("duration")]),
-        ("earliest", "latest", sorted(n for n in fields if n in ("start", "departs") or (n in ("date", "time") and {"date", "time"} <= set(fields)))),
+        (
+            "earliest",
+            "latest",
+            sorted(
+                n
+                for n in fields
+                if n in ("start", "departs") or (n in ("date", "time") and {"date", "time"} <= set(fields))
+            ),
+        ),
         ("lowest-rated", "best-rated", [n for n in fields if n == "rating"]),
     ):
         # Of a date and a time the date counts first; of two prices nobody knows which is meant.
-        keys = [tuple(str(r[n]) if isinstance(r[n], str) else r[n] for n in names) for r in rows if all(n in r for n in names)]
+        keys = [
+            tuple(str(r[n]) if isinstance(r[n], str) else r[n] for n in names)
+            for r in rows
+            if all(n in r for n in names)
+        ]
         if (len(names) == 1 or names == ["date", "time"]) and len({k[0] for k in keys}) == len(rows):
-            ways += [(low, rows[keys.index(min(keys))])] * (low != "lowest-rated") + [(high, rows[keys.index(max(keys))])]
+            ways += [(low, rows[keys.index(min(keys))])] * (low != "lowest-rated") + [
+                (high, rows[keys.index(max(keys))])
+            ]
     if ways and scene.rng.random() < 0.7:
         word, row = scene.rng.choice(ways)
         return row[sub], f"the {word} {noun}"
-    naming = {"title": "called", "task": "called", "work": "called", "product": "called", "city": "for", "company": "from"}
+    naming = {
+        "title": "called",
+        "task": "called",
+        "work": "called",
+        "product": "called",
+        "city": "for",
+        "company": "from",
+    }
     # What ties a person to a thing only the field's name tells.
     of_person = {"recipient": "to", "author": "by", "owner": "of", "name": "called"}
     ties = {n: naming.get(t.name) or of_person.get(n) for n, t in fields.items()}
-    named = [(n, word) for n, word in ties.items() if word and n != sub and len({str(r[n]) for r in rows}) == len(rows)]
+    named = [
+        (n, word)
+        for n, word in ties.items()
+        if word and n != sub and len({str(r[n]) for r in rows}) == len(rows)
+    ]
     if named and scene.rng.random() < 0.8:
         name, word = scene.rng.choice(named)
         row = scene.rng.choice(rows)
@@ -232,18 +295,27 @@ def _multi_step(plan: Plan, scene: Scene) -> tuple[list[Message], Label, list[li
     call, said, result, more, ref = _linked(plan, scene)
     second, parameter = specs()[more.name], plan["link"][1]
     rest = _unsaid(plan, call, more)
-    then = g.say(second, rest, scene, implicit=tuple(plan["calls"][1]["implicit"]), refs={parameter: ref}, only_do=True)
+    then = g.say(
+        second, rest, scene, implicit=tuple(plan["calls"][1]["implicit"]), refs={parameter: ref}, only_do=True
+    )
     body = _join(scene.choose(g.STEPS), {"a": said.body, "b": then.body})
     messages = [_system(scene), _user(g.frame(g.Said("do", body, "", ()), scene))]
     if plan["mode"] == "first":
         return messages, Label(calls=(call,)), [list(said.implicit), list(then.implicit)]
-    return messages + _exchange(call, result), Label(calls=(more,)), [list(said.implicit), list(then.implicit)]
+    return (
+        messages + _exchange(call, result),
+        Label(calls=(more,)),
+        [list(said.implicit), list(then.implicit)],
+    )
 
 
 def _exchange(call: ToolCall, result: dict[str, Any]) -> list[Message]:
     import json
 
-    return [Message(role="assistant", tool_calls=(call,)), Message(role="tool", name=call.name, content=json.dumps(result, ensure_ascii=False))]
+    return [
+        Message(role="assistant", tool_calls=(call,)),
+        Message(role="tool", name=call.name, content=json.dumps(result, ensure_ascii=False)),
+    ]
 
 
 def _multi_turn(plan: Plan, scene: Scene) -> tuple[list[Message], Label, list[list[str]]]:
@@ -252,7 +324,9 @@ def _multi_turn(plan: Plan, scene: Scene) -> tuple[list[Message], Label, list[li
     call, said, result, more, ref = _linked(plan, scene)
     first, second, parameter = specs()[call.name], specs()[more.name], plan["link"][1]
     rest = _unsaid(plan, call, more)
-    then = g.say(second, rest, scene, implicit=tuple(plan["calls"][1]["implicit"]), refs={parameter: ref}, only_do=True)
+    then = g.say(
+        second, rest, scene, implicit=tuple(plan["calls"][1]["implicit"]), refs={parameter: ref}, only_do=True
+    )
     undone = (second.cancels or second.changes) is not None and first.makes is not None
     messages = [
         _system(scene),
@@ -318,14 +392,20 @@ def _finish(plan: Plan, scene: Scene) -> tuple[list[Message], Label, list[list[s
     remember(spec, args, state)
     result = _result(spec, args, state, scene)
     reply, mentions = _summary(spec, _called(spec, args), result, scene)
-    messages = [_system(scene), _user(g.frame(said, scene, spec.why)), *_exchange(_called(spec, args), result)]
+    messages = [
+        _system(scene),
+        _user(g.frame(said, scene, spec.why)),
+        *_exchange(_called(spec, args), result),
+    ]
     return messages, Label(reply=reply, mentions=mentions), [list(said.implicit)]
 
 
 _PATH = re.compile(r"\{([\w.]+)\}")
 
 
-def _summary(spec: Spec, call: ToolCall, result: dict[str, Any], scene: Scene) -> tuple[str, tuple[tuple[str, ...], ...]]:
+def _summary(
+    spec: Spec, call: ToolCall, result: dict[str, Any], scene: Scene
+) -> tuple[str, tuple[tuple[str, ...], ...]]:
     """One sentence about a result, and of each result value in it the wordings that count."""
     mentions: list[tuple[str, ...]] = []
     echoed: list[tuple[str, ...]] = []
@@ -342,14 +422,23 @@ def _summary(spec: Spec, call: ToolCall, result: dict[str, Any], scene: Scene) -
         own = isinstance(t, Type)
         kind = t if own else spec.by_name[t[1:] if isinstance(t, str) else name].type
         said = _spoken(kind, value, scene)
-        counts = _wordings(kind.say(value, scene.today) if kind.item is None and not kind.fields and value is not None else [Surface(said)], value)
+        counts = _wordings(
+            (
+                kind.say(value, scene.today)
+                if kind.item is None and not kind.fields and value is not None
+                else [Surface(said)]
+            ),
+            value,
+        )
         if "enum" not in kind.schema:
             (mentions if own else echoed).append(counts)
         return said
 
     template = spec.reply
     if spec.picks:
-        template = template.replace("{*}", g.listed([w for name, w in spec.picks[1].items() if name in result]))
+        template = template.replace(
+            "{*}", g.listed([w for name, w in spec.picks[1].items() if name in result])
+        )
     text = _PATH.sub(fill, template)
     return text[0].upper() + text[1:], tuple(mentions or echoed)
 
@@ -361,11 +450,16 @@ def _spoken(t: Type, value: Any, scene: Scene) -> str:
         return g.plain(g.surface(t, value, scene, None, False).text)
     if isinstance(value, str) and not t.hints and not is_date(value):
         return value.replace("_", " ") if "enum" in t.schema else value
-    return next((s.text for s in t.say(value, scene.today) if s.text and not s.implicit and s.text != value), str(value))
+    return next(
+        (s.text for s in t.say(value, scene.today) if s.text and not s.implicit and s.text != value),
+        str(value),
+    )
 
 
 def _wordings(said: Sequence[Surface], value: JsonValue) -> tuple[str, ...]:
-    """Raw value first, then its surfaces, each once; bare words of an identifier's surface do not count on their own."""
+    """Raw value first, then its surfaces, each once; bare words of an identifier's surface do not count on
+    their own.
+    """
     raw = str(value)
     out = [raw, *(s.text for s in said if s.text), *(s.adverb for s in said if s.adverb and not s.text)]
     if isinstance(value, str) and is_date(value):
@@ -386,10 +480,13 @@ _KINDS = {
 
 
 def sample_of(plan: Plan, tools: Sequence[Spec], scene: Scene, split: str) -> Sample:
-    """The sample of a plan; `meta` keeps the plan with what was really said implicitly, and the wordings used."""
+    """The sample of a plan; `meta` keeps the plan with what was really said implicitly, and the wordings
+    used.
+    """
     messages, label, implicit = realise(plan, tools, scene)
     calls: list[JsonValue] = [
-        {"tool": c["tool"], "mention": list(c["mention"]), "implicit": list(dict.fromkeys(i))} for c, i in zip(plan["calls"], implicit, strict=True)
+        {"tool": c["tool"], "mention": list(c["mention"]), "implicit": list(dict.fromkeys(i))}
+        for c, i in zip(plan["calls"], implicit, strict=True)
     ]
     targets: list[JsonValue] = [c["tool"] for c in plan["calls"]]
     meta: dict[str, JsonValue] = {

@@ -25,7 +25,11 @@ def _name(rng: Random) -> str:
 
 
 def _email(rng: Random) -> str:
-    first, last, host = one(rng, pools.FIRST).lower(), one(rng, pools.LAST).lower(), one(rng, pools.MAIL_HOSTS)
+    first, last, host = (
+        one(rng, pools.FIRST).lower(),
+        one(rng, pools.LAST).lower(),
+        one(rng, pools.MAIL_HOSTS),
+    )
     return f"{rng.choice((f'{first}.{last}', f'{first[0]}{last}', f'{first}{rng.randint(2, 99)}', f'{last}.{first}'))}@{host}"
 
 
@@ -41,7 +45,16 @@ def _place(rng: Random, kinds: tuple[str, ...]) -> str:
 
 def _title(rng: Random) -> str:
     a, b, c = one(rng, pools.ADJECTIVES), *rng.sample(pools.NOUNS, 2)
-    return rng.choice((f"The {a} {b}", f"{a} {b}", f"The {b} and the {c}", f"{b} of the {c}", f"The {b} in the {c}", f"{a} {b} {c}"))
+    return rng.choice(
+        (
+            f"The {a} {b}",
+            f"{a} {b}",
+            f"The {b} and the {c}",
+            f"{b} of the {c}",
+            f"The {b} in the {c}",
+            f"{a} {b} {c}",
+        )
+    )
 
 
 MESSAGE = text(
@@ -62,7 +75,9 @@ TITLE = text(
     question="What should the title be?",
     words=("title", "called", "name"),
 )
-TASK = text("task", "something to do", _chore, say=quoted, question="What is the task?", words=("task", "what"))
+TASK = text(
+    "task", "something to do", _chore, say=quoted, question="What is the task?", words=("task", "what")
+)
 PERSON = text(
     "person",
     "full name of a person",
@@ -72,7 +87,14 @@ PERSON = text(
     question="What is the person's full name?",
     words=("name", "who"),
 )
-FIRST_NAME = pool("first name", "first name of a person", pools.FIRST, clauses=("for {}",), question="Who is it for?", words=("name", "who"))
+FIRST_NAME = pool(
+    "first name",
+    "first name of a person",
+    pools.FIRST,
+    clauses=("for {}",),
+    question="Who is it for?",
+    words=("name", "who"),
+)
 EMAIL = text(
     "e-mail",
     "e-mail address",
@@ -94,7 +116,14 @@ PHONE = text(
     question="Which phone number should I use?",
     words=("phone", "number"),
 )
-CITY = pool("city", "name of a city", pools.CITIES, clauses=("in {}",), question="Which city?", words=("city", "where", "which place", "location"))
+CITY = pool(
+    "city",
+    "name of a city",
+    pools.CITIES,
+    clauses=("in {}",),
+    question="Which city?",
+    words=("city", "where", "which place", "location"),
+)
 AIRPORT = pool(
     "airport",
     "IATA airport code",
@@ -103,9 +132,30 @@ AIRPORT = pool(
     question="Which airport?",
     words=("airport", "where"),
 )
-COUNTRY = pool("country", "name of a country", pools.COUNTRIES, clauses=("in {}",), question="Which country?", words=("country", "where"))
-LANGUAGE = pool("language", "name of a language", pools.LANGUAGES, clauses=("in {}",), question="Which language?", words=("language",))
-COLOUR = pool("colour", "a colour", pools.COLOURS, clauses=("in {}",), question="Which colour?", words=("colour", "color"))
+COUNTRY = pool(
+    "country",
+    "name of a country",
+    pools.COUNTRIES,
+    clauses=("in {}",),
+    question="Which country?",
+    words=("country", "where"),
+)
+LANGUAGE = pool(
+    "language",
+    "name of a language",
+    pools.LANGUAGES,
+    clauses=("in {}",),
+    question="Which language?",
+    words=("language",),
+)
+COLOUR = pool(
+    "colour",
+    "a colour",
+    pools.COLOURS,
+    clauses=("in {}",),
+    question="Which colour?",
+    words=("colour", "color"),
+)
 CURRENCY = pool(
     "currency",
     "ISO 4217 currency code",
@@ -115,10 +165,22 @@ CURRENCY = pool(
     question="Which currency?",
     words=("currency",),
 )
-TICKER = pool("ticker", "stock ticker symbol", pools.TICKERS, question="Which stock?", words=("stock", "ticker", "symbol"))
+TICKER = pool(
+    "ticker",
+    "stock ticker symbol",
+    pools.TICKERS,
+    question="Which stock?",
+    words=("stock", "ticker", "symbol"),
+)
 GENRE = pool("genre", "a music genre", pools.GENRES, question="Which genre?", words=("genre", "music"))
 DISH = pool("dish", "name of a dish", pools.DISHES, question="Which dish?", words=("dish", "what"))
-INGREDIENT = pool("ingredient", "something to cook with", pools.INGREDIENTS, question="Which ingredient?", words=("ingredient", "what"))
+INGREDIENT = pool(
+    "ingredient",
+    "something to cook with",
+    pools.INGREDIENTS,
+    question="Which ingredient?",
+    words=("ingredient", "what"),
+)
 PRODUCT = text(
     "product",
     "something sold in a shop",
@@ -145,7 +207,9 @@ RESTAURANT = text(
 HOTEL = text(
     "hotel",
     "name of a hotel",
-    lambda r: r.choice(("Hotel {}", "{} Inn", "The {} Hotel", "{} Suites")).format(f"{one(r, pools.ADJECTIVES)} {one(r, pools.NOUNS)}"),
+    lambda r: r.choice(("Hotel {}", "{} Inn", "The {} Hotel", "{} Suites")).format(
+        f"{one(r, pools.ADJECTIVES)} {one(r, pools.NOUNS)}"
+    ),
     clauses=("at {}",),
     noun="hotel",
     question="Which hotel?",
@@ -173,7 +237,9 @@ ADDRESS = text(
 FILE = text(
     "file",
     "name of a file",
-    lambda r: f"{one(r, pools.TOPICS)}_{one(r, pools.FILE_STEMS)}{r.choice(('', '', '_v2', '_final', '_old'))}.{one(r, pools.FILE_KINDS)}",
+    lambda r: (
+        f"{one(r, pools.TOPICS)}_{one(r, pools.FILE_STEMS)}{r.choice(('', '', '_v2', '_final', '_old'))}.{one(r, pools.FILE_KINDS)}"
+    ),
     pattern=r"\w+\.\w+",
     noun="file",
     question="Which file?",
@@ -182,7 +248,9 @@ FILE = text(
 URL = text(
     "url",
     "web address",
-    lambda r: f"https://{one(r, pools.COMPANIES).lower()}.example/{one(r, pools.TOPICS)}/{one(r, pools.FILE_STEMS)}-{r.randint(2, 99)}",
+    lambda r: (
+        f"https://{one(r, pools.COMPANIES).lower()}.example/{one(r, pools.TOPICS)}/{one(r, pools.FILE_STEMS)}-{r.randint(2, 99)}"
+    ),
     pattern=r"https://\S+",
     noun="link",
     question="Which link?",
@@ -201,8 +269,9 @@ TIME_ZONE = pool(
 
 
 def identifier(prefix: str, noun: str, digits: int = 4) -> Type:
-    """Reference codes such as "RES-4821", said "booking RES-4821" or referred to as "that booking". Keep one object and use it wherever the same
-    thing is meant."""
+    """Reference codes such as "RES-4821", said "booking RES-4821" or referred to as "that booking". Keep one
+    object and use it wherever the same thing is meant.
+    """
     low = 10 ** (digits - 1)
     return text(
         f"{noun} id",
@@ -211,7 +280,12 @@ def identifier(prefix: str, noun: str, digits: int = 4) -> Type:
         pattern=rf"{prefix}-\d{{{digits}}}",
         noun=noun,
         record_id=True,
-        say=lambda v, _: [Surface(f"{noun} {v}"), Surface(f"{noun} {v}"), Surface(f"the {noun} {v}"), Surface(v)],
+        say=lambda v, _: [
+            Surface(f"{noun} {v}"),
+            Surface(f"{noun} {v}"),
+            Surface(f"the {noun} {v}"),
+            Surface(v),
+        ],
         question=f"What is the {noun} ID?",
         words=(noun, "id", "reference", "number"),
     )

@@ -1,4 +1,6 @@
-"""All base types by name, for domain files: choices and constructors are made here, the others in `texts`, `numbers` and `moments`."""
+"""All base types by name, for domain files: choices and constructors are made here, the others in `texts`,
+`numbers` and `moments`.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +10,33 @@ from random import Random
 from typing import Any
 
 from looptool_kit.world import pools
-from looptool_kit.world.core import TEXT, Surface, Type, draw, held_out, pool, quoted, seen_values, text, verbatim
+from looptool_kit.world.core import (
+    TEXT,
+    Surface,
+    Type,
+    draw,
+    held_out,
+    pool,
+    quoted,
+    seen_values,
+    text,
+    verbatim,
+)
 from looptool_kit.world.moments import BIRTH_DATE, DATE, DATETIME, PAST_DATE, TIME, clock, is_date
-from looptool_kit.world.numbers import INTEGER, NUMBER, RATING, count, duration, in_words, integer, is_int, is_number, money, number, percent
+from looptool_kit.world.numbers import (
+    INTEGER,
+    NUMBER,
+    RATING,
+    count,
+    duration,
+    in_words,
+    integer,
+    is_int,
+    is_number,
+    money,
+    number,
+    percent,
+)
 from looptool_kit.world.pools import one
 from looptool_kit.world.texts import (
     ADDRESS,
@@ -53,8 +79,16 @@ __all__ = [
 # fmt: on
 
 
-def enum(*values: str, question: str = "", words: tuple[str, ...] = (), clauses: tuple[str, ...] = ("{}",), **wordings: str) -> Type:
-    """One of a few values. Each is said as itself (`_` as a space), or give wordings: `enum("low", "high", metric="in Celsius|in metric units")`."""
+def enum(
+    *values: str,
+    question: str = "",
+    words: tuple[str, ...] = (),
+    clauses: tuple[str, ...] = ("{}",),
+    **wordings: str,
+) -> Type:
+    """One of a few values. Each is said as itself (`_` as a space), or give wordings: `enum("low", "high",
+    metric="in Celsius|in metric units")`.
+    """
     ways = {v: (v.replace("_", " "),) for v in values} | {v: pools.words(w) for v, w in wordings.items()}
     known = tuple(ways)
 
@@ -80,8 +114,9 @@ def enum(*values: str, question: str = "", words: tuple[str, ...] = (), clauses:
 
 
 def boolean(yes: str, no: str = "") -> Type:
-    """True or false, each said in its own words: `boolean("with gift wrapping|gift-wrapped", "without gift wrapping")`. Without `no` it is only ever
-    said when true."""
+    """True or false, each said in its own words: `boolean("with gift wrapping|gift-wrapped", "without gift
+    wrapping")`. Without `no` it is only ever said when true.
+    """
     ways = {True: pools.words(yes), False: pools.words(no)}
     values = (True, False) if no else (True,)
     return Type(
@@ -112,8 +147,9 @@ def constant(value: str) -> Type:
 
 
 def list_of(item: Type, low: int = 1, high: int = 3, **more: Any) -> Type:
-    """A list of different values, said "a, b and c". With `ordered=True`, choices stand in the order of their enum: the
-    days of a week."""
+    """A list of different values, said "a, b and c". With `ordered=True`, choices stand in the order of their
+    enum: the days of a week.
+    """
     schema = {"type": "array", "items": dict(item.schema)}
     more = {"question": item.question, "words": item.words, "clauses": item.clauses, **more}
     return Type(
@@ -131,14 +167,30 @@ def list_of(item: Type, low: int = 1, high: int = 3, **more: Any) -> Type:
 
 
 def record(template: str = "", **fields: Type) -> Type:
-    """An object; `template` says it in a request: `record("{quantity} x {dish}", dish=DISH, quantity=count(1, 4))`. All fields are required."""
-    schema = {"type": "object", "properties": {k: dict(t.schema) for k, t in fields.items()}, "required": list(fields)}
+    """An object; `template` says it in a request: `record("{quantity} x {dish}", dish=DISH, quantity=count(1,
+    4))`. All fields are required.
+    """
+    schema = {
+        "type": "object",
+        "properties": {k: dict(t.schema) for k, t in fields.items()},
+        "required": list(fields),
+    }
 
     def accepts(v: Any) -> bool:
-        return isinstance(v, dict) and set(v) == set(fields) and all(t.accepts(v[k]) for k, t in fields.items())
+        return (
+            isinstance(v, dict) and set(v) == set(fields) and all(t.accepts(v[k]) for k, t in fields.items())
+        )
 
     return Type(
-        f"record of {', '.join(fields)}", "an object", schema, lambda r, d: {}, accepts, verbatim, splits=False, fields=fields, template=template
+        f"record of {', '.join(fields)}",
+        "an object",
+        schema,
+        lambda r, d: {},
+        accepts,
+        verbatim,
+        splits=False,
+        fields=fields,
+        template=template,
     )
 
 
@@ -154,5 +206,12 @@ def nullable(t: Type, none: str) -> Type:
         return None if r.random() < 0.25 else t.draw(r, today)
 
     return replace(
-        t, name=f"{t.name} or null", schema=schema, parent=t, draw=make, accepts=lambda v: v is None or t.accepts(v), say=say, splits=t.splits
+        t,
+        name=f"{t.name} or null",
+        schema=schema,
+        parent=t,
+        draw=make,
+        accepts=lambda v: v is None or t.accepts(v),
+        say=say,
+        splits=t.splits,
     )

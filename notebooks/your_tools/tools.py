@@ -1,4 +1,6 @@
-"""A bicycle workshop's own functions: an example of what a person brings. Type hints and docstrings are all that the tools are made of."""
+"""A bicycle workshop's own functions: an example of what a person brings. Type hints and docstrings are all
+that the tools are made of.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,11 @@ def find_parts(part: str, max_price: float | None = None) -> list[Part]:
         part: What the part is called, e.g. inner tube
         max_price: Highest price in euros
     """
-    return [p for p in _PARTS.values() if part.lower() in p["name"] and (max_price is None or p["price"] <= max_price)]
+    return [
+        p
+        for p in _PARTS.values()
+        if part.lower() in p["name"] and (max_price is None or p["price"] <= max_price)
+    ]
 
 
 def reserve_part(part_id: str, quantity: int = 1) -> dict[str, object]:
@@ -51,7 +57,10 @@ def reserve_part(part_id: str, quantity: int = 1) -> dict[str, object]:
     """
     part = _PARTS.get(part_id)
     if part is None or part["in_stock"] < quantity:
-        return {"reserved": False, "reason": "no such part" if part is None else f"only {part['in_stock']} in stock"}
+        return {
+            "reserved": False,
+            "reason": "no such part" if part is None else f"only {part['in_stock']} in stock",
+        }
     part["in_stock"] -= quantity
     return {"reserved": True, "part_id": part_id, "quantity": quantity}
 
@@ -80,4 +89,9 @@ def cancel_repair(repair_id: str) -> dict[str, object]:
 
 def get_opening_hours(weekday: Weekday) -> dict[str, str]:
     """Get the opening hours of the workshop on a day of the week."""
-    return {"weekday": weekday, "open": "closed" if weekday == "Sunday" else "09:00-14:00" if weekday == "Saturday" else "09:00-18:30"}
+    return {
+        "weekday": weekday,
+        "open": (
+            "closed" if weekday == "Sunday" else "09:00-14:00" if weekday == "Saturday" else "09:00-18:30"
+        ),
+    }

@@ -1,4 +1,6 @@
-"""The quick forms of the benchmarks run to the end and their checks of sameness hold. Nothing about time is asserted."""
+"""The quick forms of the benchmarks run to the end and their checks of sameness hold. Nothing about time is
+asserted.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,11 @@ ROOT = Path(__file__).parents[2]
 def quick(name: str, *more: str) -> str:
     script = ROOT / "benchmarks" / f"bench_{name}.py"
     done = subprocess.run(
-        [sys.executable, str(script), "--quick", *more], capture_output=True, text=True, timeout=500, env={**os.environ, "OMP_NUM_THREADS": "1"}
+        [sys.executable, str(script), "--quick", *more],
+        capture_output=True,
+        text=True,
+        timeout=500,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.startswith("| ")
@@ -37,7 +43,12 @@ def test_rules() -> None:
 
 def test_dedup() -> None:
     pytest.importorskip("datasketch")
-    found, others = (float(x) for x in re.search(r"- ours: ([\d.]+)% of the planted found, ([\d.]+)% of the others", quick("dedup")).groups())  # type: ignore[union-attr]
+    found, others = (
+        float(x)
+        for x in re.search(
+            r"- ours: ([\d.]+)% of the planted found, ([\d.]+)% of the others", quick("dedup")
+        ).groups()
+    )  # type: ignore[union-attr]
     assert found >= 95 and others <= 1
 
 
@@ -71,11 +82,18 @@ def test_probe() -> None:
     assert ", 0 of them by more than a tie" in quick("probe")
 
 
-def test_a_failed_benchmark_fails_the_command_and_is_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_benchmark_fails_the_command_and_is_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     import run
 
-    for name, value in {"HERE": tmp_path, "ROOT": tmp_path, "KEPT": tmp_path / "kept", "PAGE": tmp_path / "page.md"}.items():
+    for name, value in {
+        "HERE": tmp_path,
+        "ROOT": tmp_path,
+        "KEPT": tmp_path / "kept",
+        "PAGE": tmp_path / "page.md",
+    }.items():
         monkeypatch.setattr(run, name, value)
     monkeypatch.setattr(sys, "argv", ["run.py"])
     script = tmp_path / "bench_some.py"
@@ -85,4 +103,7 @@ def test_a_failed_benchmark_fails_the_command_and_is_run_again(tmp_path: Path, m
     assert "**Failed** with exit code 3" in (tmp_path / "page.md").read_text()
     script.write_text('"""What it is."""\nprint("| done |")\n')
     run.main()
-    assert "| done |" in (tmp_path / "page.md").read_text() and "Failed" not in (tmp_path / "page.md").read_text()
+    assert (
+        "| done |" in (tmp_path / "page.md").read_text()
+        and "Failed" not in (tmp_path / "page.md").read_text()
+    )

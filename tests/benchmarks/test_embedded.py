@@ -1,4 +1,6 @@
-"""The shipped adapter and how it is made: what its data may hold, its file, and a tiny training from end to end."""
+"""The shipped adapter and how it is made: what its data may hold, its file, and a tiny training from end to
+end.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,9 @@ def test_no_held_out_tool_and_no_domain_of_the_loop_is_in_the_data() -> None:
     assert not set(DATA["domains"]) & (loop | wholly_held)
     assert set(DATA["domains"]) <= set(world.domains())
     assert all(weight >= 0 for weight in DATA["kinds"].values()) and set(DATA["kinds"]) == set(world.KINDS)
-    made = world.generate(60, DATA["seeds"][0], DATA["split"], domains=DATA["domains"], per_list=DATA["per_list"])
+    made = world.generate(
+        60, DATA["seeds"][0], DATA["split"], domains=DATA["domains"], per_list=DATA["per_list"]
+    )
     offered = {t.name for s in made for t in s.tools}
     assert not offered & (held | {tool for d in loop for tool in world.domains()[d]})
     assert {s.split for s in made} == {"train"}
@@ -91,7 +95,9 @@ def test_an_update_of_rank_r_loses_nothing_at_rank_r(script: Any) -> None:
     a, b = torch.linalg.pinv(mixed) @ wide, low @ mixed  # five rows, but the product has rank 3
     cut, kept = script.truncated({"x.lora_A.weight": a, "x.lora_B.weight": b}, 3)
     assert cut["x.lora_A.weight"].shape == (3, 7) and cut["x.lora_B.weight"].shape == (9, 3)
-    assert torch.allclose(cut["x.lora_B.weight"] @ cut["x.lora_A.weight"], low @ wide) and kept == pytest.approx(1)
+    assert torch.allclose(
+        cut["x.lora_B.weight"] @ cut["x.lora_A.weight"], low @ wide
+    ) and kept == pytest.approx(1)
     less, share = script.truncated({"x.lora_A.weight": a, "x.lora_B.weight": b}, 2)
     s = torch.linalg.svdvals(low @ wide)
     assert share == pytest.approx(float((s[:2] ** 2).sum() / (s**2).sum()))
@@ -181,10 +187,14 @@ def test_a_training_that_is_killed_goes_on_to_the_same_adapter(
     script.main(command(tiny_checkpoint, tmp_path / "killed"))
     file = "adapter_model.safetensors"
     assert (whole / file).read_bytes() == (tmp_path / "killed" / "adapter" / file).read_bytes()
-    ours, theirs = (json.loads((tmp_path / f / "adapter" / "data.json").read_text()) for f in ("whole", "killed"))
+    ours, theirs = (
+        json.loads((tmp_path / f / "adapter" / "data.json").read_text()) for f in ("whole", "killed")
+    )
     assert {n for n in ours if ours[n] != theirs[n]} <= {"seconds"}
     assert ours.keys() == DATA.keys()
-    assert ours["steps"] >= 5 and ours["tokens_seen"] >= 22_000 and ours["tokens_computed"] < ours["tokens_seen"]
+    assert (
+        ours["steps"] >= 5 and ours["tokens_seen"] >= 22_000 and ours["tokens_computed"] < ours["tokens_seen"]
+    )
     rows = [json.loads(line) for line in (tmp_path / "killed" / "history.jsonl").read_text().splitlines()]
     assert [r["step"] for r in rows] == list(range(1, ours["steps"] + 1))
 
@@ -196,7 +206,9 @@ def test_a_training_that_is_killed_goes_on_to_the_same_adapter(
     for name, module in policy.named_modules():
         if f"{name}.lora_A.weight" in state["adapter"]:
             full = 2 * state["adapter"][f"{name}.lora_B.weight"] @ state["adapter"][f"{name}.lora_A.weight"]
-            assert torch.allclose(module.get_delta_weight("default"), full, atol=0.02 * float(full.abs().max()))
+            assert torch.allclose(
+                module.get_delta_weight("default"), full, atol=0.02 * float(full.abs().max())
+            )
             compared += 1
     assert compared == 21
 
@@ -219,17 +231,28 @@ def test_without_a_gpu_it_says_how_long_it_takes_and_asks(
 
 
 def test_check_keeps_what_is_finished_and_fills_the_card(
-    script: Any, tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    script: Any,
+    tiny_checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     card = tmp_path / "card.md"
-    card.write_text("before\n<!-- held-out -->\nold\n<!-- end held-out -->\nafter\n<!-- bfcl -->\n<!-- end bfcl -->\n")
+    card.write_text(
+        "before\n<!-- held-out -->\nold\n<!-- end held-out -->\nafter\n<!-- bfcl -->\n<!-- end bfcl -->\n"
+    )
     told: list[tuple[str, int]] = []
     real = script.base_policy
-    monkeypatch.setattr(script, "base_policy", lambda name: real(str(tiny_checkpoint)).model_copy(update={"key": name}))
+    monkeypatch.setattr(
+        script, "base_policy", lambda name: real(str(tiny_checkpoint)).model_copy(update={"key": name})
+    )
 
     def score(engine: Any, samples: Any, policy: str, most: int) -> Any:
         told.append((policy, len(samples)))
-        kept = [{"sample_id": s.id, "suite": "held_out", "split": s.split, "kind": s.kind, "policy": policy} for s in samples]
+        kept = [
+            {"sample_id": s.id, "suite": "held_out", "split": s.split, "kind": s.kind, "policy": policy}
+            for s in samples
+        ]
         rows = [script.Score(**row, correct=policy == "embedded", text="", error="") for row in kept]
         return script.Scores(rows)
 
@@ -247,7 +270,14 @@ def test_check_keeps_what_is_finished_and_fills_the_card(
 
     def entries(run: Any, policy: Any, categories: list[str], n: int) -> Any:
         assert categories == ["single_turn"] and n == (3 if policy.name == "embedded-base" else 4)
-        row = {"suite": "bfcl", "split": "parallel", "kind": "non_live", "policy": policy.name, "text": "", "error": ""}
+        row = {
+            "suite": "bfcl",
+            "split": "parallel",
+            "kind": "non_live",
+            "policy": policy.name,
+            "text": "",
+            "error": "",
+        }
         return script.Scores([script.Score(sample_id=str(i), correct=i == 0, **row) for i in range(n)])
 
     monkeypatch.setattr(script.bfcl, "evaluate", entries)
@@ -286,17 +316,28 @@ def test_an_exported_adapter_stands_on_the_model_that_others_have(tmp_path: Path
     from looptool_kit.policy.policy import Policy
     from looptool_kit.stages.train.common import lora_policy
 
-    trained = lora_policy(load("embedded", "float32", device="cpu")[0], LoraSettings(rank=4, alpha=12, upper=upper), None, seed=0)
+    trained = lora_policy(
+        load("embedded", "float32", device="cpu")[0],
+        LoraSettings(rank=4, alpha=12, upper=upper),
+        None,
+        seed=0,
+    )
     with torch.no_grad():
         for name, weight in trained.named_parameters():
             if "lora_B" in name:
                 weight.normal_(std=0.02)
     trained.save_pretrained(tmp_path / "adapter")
-    out = save_adapter(Policy(name="D1", iteration=1, model="embedded", adapter=str(tmp_path / "adapter")), tmp_path / "out")
+    out = save_adapter(
+        Policy(name="D1", iteration=1, model="embedded", adapter=str(tmp_path / "adapter")), tmp_path / "out"
+    )
     config = json.loads((out / "adapter_config.json").read_text())
     assert config["base_model_name_or_path"] == HUB_ID and config["r"] == 12
     ids = torch.arange(1000, 1040)[None]
     with torch.no_grad():
         expected = trained.eval()(ids).logits
-        found = PeftModel.from_pretrained(load("embedded-base", "float32", device="cpu")[0], str(out)).eval()(ids).logits
+        found = (
+            PeftModel.from_pretrained(load("embedded-base", "float32", device="cpu")[0], str(out))
+            .eval()(ids)
+            .logits
+        )
     torch.testing.assert_close(found, expected, atol=2e-3, rtol=1e-3)

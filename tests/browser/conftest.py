@@ -1,4 +1,6 @@
-"""One JupyterLab for all browser tests. Where Chromium, Playwright or JupyterLab is missing they are skipped, and pytest says so."""
+"""One JupyterLab for all browser tests. Where Chromium, Playwright or JupyterLab is missing they are skipped,
+and pytest says so.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     from lab import CHROMIUM, lab_server
 
     if MISSING or CHROMIUM is None:
-        lacking = " and ".join([*MISSING, *([] if CHROMIUM else ["a Chromium browser (Debian: apt-get install chromium)"])])
+        lacking = " and ".join(
+            [*MISSING, *([] if CHROMIUM else ["a Chromium browser (Debian: apt-get install chromium)"])]
+        )
         pytest.skip(f"browser tests left out: this machine has no {lacking}")
     root = tmp_path_factory.mktemp("lab")
     with lab_server(root) as url:
@@ -27,7 +31,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
 
 @pytest.fixture(scope="module")
 def chromium(lab: tuple[str, Path]) -> Iterator[Any]:
-    """The browser; closed after each file, because Playwright keeps an event loop running in this thread, which other tests cannot have."""
+    """The browser; closed after each file, because Playwright keeps an event loop running in this thread,
+    which other tests cannot have.
+    """
     from lab import browser
 
     with browser() as found:

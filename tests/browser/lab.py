@@ -45,7 +45,9 @@ def lab_server(root: Path, **environment: str) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     own = {f"JUPYTER_{k.upper()}_DIR": str(home / k) for k in ("config", "data", "runtime")}
-    own |= {f"JUPYTERLAB_{k.upper()}_DIR": str(home / k) for k in ("settings", "workspaces")} | {"IPYTHONDIR": str(home / "ipython")}
+    own |= {f"JUPYTERLAB_{k.upper()}_DIR": str(home / k) for k in ("settings", "workspaces")} | {
+        "IPYTHONDIR": str(home / "ipython")
+    }
     # The kernel is the one of this environment, and prints no warnings of its own about frozen modules.
     own |= {"JUPYTER_PLATFORM_DIRS": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
     command = [
@@ -54,7 +56,9 @@ def lab_server(root: Path, **environment: str) -> Iterator[str]:
         "--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate", "--LabApp.expose_app_in_browser=True",
     ]  # fmt: skip
     with open(home / "lab.log", "w") as log:
-        server = subprocess.Popen(command, env={**os.environ, **own, **environment}, stdout=log, stderr=subprocess.STDOUT)
+        server = subprocess.Popen(
+            command, env={**os.environ, **own, **environment}, stdout=log, stderr=subprocess.STDOUT
+        )
     url = f"http://127.0.0.1:{port}"
     try:
         _wait(lambda: _answers(f"{url}/api/status?token={TOKEN}", server, home / "lab.log"), 120)
@@ -100,13 +104,17 @@ def browser() -> Iterator[Any]:
 
 
 def new_page(chromium: Any, **options: Any) -> Any:
-    """A page that remembers errors (`page.faults`) and requests to hosts other than this one (`page.outside`)."""
+    """A page that remembers errors (`page.faults`) and requests to hosts other than this one
+    (`page.outside`).
+    """
     page = chromium.new_context(viewport={"width": 1400, "height": 1000}, **options).new_page()
     page.faults, page.outside = [], []
     page.on("pageerror", lambda error: page.faults.append(str(error)))
     page.on("console", lambda message: page.faults.append(message.text) if message.type == "error" else None)
     outside = re.compile(r"https?://(?!127\.0\.0\.1)")
-    page.on("request", lambda request: page.outside.append(request.url) if outside.match(request.url) else None)
+    page.on(
+        "request", lambda request: page.outside.append(request.url) if outside.match(request.url) else None
+    )
     return page
 
 
@@ -130,7 +138,9 @@ def save_and_reload(page: Any) -> None:
 
 
 def nameless(page: Any) -> list[str]:
-    """Buttons, fields and choices of the views on the page that have no accessible name or no tooltip, their own or their label's."""
+    """Buttons, fields and choices of the views on the page that have no accessible name or no tooltip, their
+    own or their label's.
+    """
     return page.evaluate(
         """() => [...document.querySelectorAll('.lt-view :is(button, input, select, textarea)')].filter((e) =>
              !(e.getAttribute('aria-label') || e.closest('label')?.textContent.trim() || (e.tagName === 'BUTTON' && e.textContent.trim()))
@@ -141,12 +151,16 @@ def nameless(page: Any) -> list[str]:
 def write_notebook(path: Path, *cells: str) -> Path:
     """A notebook of these code cells."""
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    nbformat.write(nbformat.v4.new_notebook(metadata=kernel, cells=[nbformat.v4.new_code_cell(c) for c in cells]), path)
+    nbformat.write(
+        nbformat.v4.new_notebook(metadata=kernel, cells=[nbformat.v4.new_code_cell(c) for c in cells]), path
+    )
     return path
 
 
 def drag(page: Any, area: Any, start: float, end: float, height: float = 0.5) -> None:
-    """Press the mouse inside `area` at the share `start` of its width and let go at `end`, once the page has come to rest."""
+    """Press the mouse inside `area` at the share `start` of its width and let go at `end`, once the page has
+    come to rest.
+    """
     area.scroll_into_view_if_needed()
     box, still = None, 0
     for _ in range(100):

@@ -1,4 +1,6 @@
-"""Pictures of the views over the recorded run, for `docs/screenshots/`: `python tests/browser/screenshots.py`."""
+"""Pictures of the views over the recorded run, for `docs/screenshots/`: `python
+tests/browser/screenshots.py`.
+"""
 
 from __future__ import annotations
 
@@ -36,10 +38,15 @@ def main() -> None:
         page.set_viewport_size({"width": 1500, "height": 2600})
         open_notebook(page, url, "views.ipynb")
         for theme in ("Light", "Dark"):
-            page.evaluate(f"() => window.jupyterapp.commands.execute('apputils:change-theme', {{theme: 'JupyterLab {theme}'}})")
+            page.evaluate(
+                "() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab"
+                f" {theme}'}})"
+            )
             page.wait_for_timeout(2000)
             for name, call in VIEWS.items():
-                cell = page.locator(".jp-CodeCell").filter(has=page.locator(".jp-InputArea", has_text=call)).last
+                cell = (
+                    page.locator(".jp-CodeCell").filter(has=page.locator(".jp-InputArea", has_text=call)).last
+                )
                 cell.scroll_into_view_if_needed()
                 view = cell.locator(".lt-view").first
                 view.wait_for(timeout=60_000)

@@ -1,4 +1,6 @@
-"""The review desk as a person uses it: verdict by key, label edited, undone, accepted in bulk, noted, found again; and text that would be markup."""
+"""The review desk as a person uses it: verdict by key, label edited, undone, accepted in bulk, noted, found
+again; and text that would be markup.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +76,8 @@ def test_disagreement_view(lab: tuple[str, Path], page: Any) -> None:
     said = lambda: desk.locator(".lt-status[role=status]").first.inner_text()  # noqa: E731
     progress = lambda: desk.locator(".lt-progress").inner_text()  # noqa: E731
     written = lambda: [  # noqa: E731
-        Decision.model_validate_json(line) for line in (folder / "run" / "decisions.jsonl").read_text().splitlines()
+        Decision.model_validate_json(line)
+        for line in (folder / "run" / "decisions.jsonl").read_text().splitlines()
     ]
 
     verdicts = Run.open(RECORDED, read_only=True).table(Verdicts, "verdicts", 2)
@@ -96,13 +99,20 @@ def test_disagreement_view(lab: tuple[str, Path], page: Any) -> None:
     page.keyboard.press("Enter")
     page.keyboard.press("4")
     until(page, lambda: shown() != second)
-    assert (written()[-1].row, written()[-1].value, written()[-1].reason) == (second, {"verdict": "BOTH_WRONG"}, "4 both are off")
+    assert (written()[-1].row, written()[-1].value, written()[-1].reason) == (
+        second,
+        {"verdict": "BOTH_WRONG"},
+        "4 both are off",
+    )
 
     # A bad label says what is wrong and is not saved; a good one is.
     third = shown()
     page.keyboard.press("e")
     area = desk.locator("textarea")
-    for text, fault in (('[{"name": "a",]', "line 1"), ('[{"name": "no_such_tool", "arguments": {}}]', "no_such_tool is not on offer")):
+    for text, fault in (
+        ('[{"name": "a",]', "line 1"),
+        ('[{"name": "no_such_tool", "arguments": {}}]', "no_such_tool is not on offer"),
+    ):
         area.fill(text)
         page.keyboard.press("Control+Enter")
         until(page, lambda fault=fault: fault in desk.locator("[role=alert]").inner_text())
@@ -141,7 +151,10 @@ def test_disagreement_view(lab: tuple[str, Path], page: Any) -> None:
     many = len(written()) - before
     assert many in range(wrong - 2, wrong + 1) and "Cohen's kappa" in progress()
     page.keyboard.press("u")
-    until(page, lambda: f"reviewed 2 / left {rows - 2}" in progress() and desk.locator(".lt-decided").count() == 0)
+    until(
+        page,
+        lambda: f"reviewed 2 / left {rows - 2}" in progress() and desk.locator(".lt-decided").count() == 0,
+    )
     assert len(written()) == before + 2 * many
 
     # A note and a label under way, the filter and the row are found again after a reload.
@@ -155,14 +168,24 @@ def test_disagreement_view(lab: tuple[str, Path], page: Any) -> None:
     desk.scroll_into_view_if_needed()
     page.screenshot(path=Path(__file__).parent / "shots" / "disagreement_light.png")
     assert page.locator(".lt-view").count() == 3 and not page.evaluate("() => window.bad")
-    assert "<img src=x" in hostile.inner_text() and "␛[31m⟨U+202E⟩" in hostile.locator(".lt-judge").inner_text()
+    assert (
+        "<img src=x" in hostile.inner_text() and "␛[31m⟨U+202E⟩" in hostile.locator(".lt-judge").inner_text()
+    )
     assert "look at only" in looking.locator(".lt-blocked").text_content()
-    assert looking.get_by_role("button", name="1 prediction wrong").is_disabled() and looking.get_by_role("button", name="j next").is_enabled()
+    assert (
+        looking.get_by_role("button", name="1 prediction wrong").is_disabled()
+        and looking.get_by_role("button", name="j next").is_enabled()
+    )
     save_and_reload(page)
     desk.locator("textarea").wait_for(timeout=60_000)
     assert shown() == here and desk.locator("textarea").input_value() == "half a label"
-    assert desk.get_by_label("note").input_value() == "half a tho" and f"reviewed 2 / left {rows - 2}" in progress()
-    page.evaluate("() => window.jupyterapp.commands.execute('apputils:change-theme', { theme: 'JupyterLab Dark' })")
+    assert (
+        desk.get_by_label("note").input_value() == "half a tho"
+        and f"reviewed 2 / left {rows - 2}" in progress()
+    )
+    page.evaluate(
+        "() => window.jupyterapp.commands.execute('apputils:change-theme', { theme: 'JupyterLab Dark' })"
+    )
     page.wait_for_timeout(1500)
     desk.scroll_into_view_if_needed()
     page.screenshot(path=Path(__file__).parent / "shots" / "disagreement_dark.png")

@@ -1,4 +1,6 @@
-"""ExpansionView in the browser: everything by keyboard, decisions on disk at once, a reload finds all as left, text stays text."""
+"""ExpansionView in the browser: everything by keyboard, decisions on disk at once, a reload finds all as
+left, text stays text.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,12 @@ def poisoned(root: Path) -> Path:
     rows = list(Run.open(folder, read_only=True).table(Expansions, "expansions", 2))
     first = rows[0].sample
     spoken = first.messages[-1].model_copy(update={"content": f"{first.request} {EVIL}"})
-    rows[0] = rows[0].model_copy(update={"sample": first.model_copy(update={"messages": (*first.messages[:-1], spoken)}), "pattern": EVIL})
+    rows[0] = rows[0].model_copy(
+        update={
+            "sample": first.model_copy(update={"messages": (*first.messages[:-1], spoken)}),
+            "pattern": EVIL,
+        }
+    )
     Expansions(rows).write(folder / "iterations" / "02" / "expansions.parquet")
     return folder
 
@@ -43,7 +50,9 @@ view
 
 
 def test_every_button_decides_on_its_own_card(lab: tuple[str, Path], page: Any) -> None:
-    """With a real mouse: the button goes down, time passes, it comes up, and whatever lies under the pointer then is what was meant."""
+    """With a real mouse: the button goes down, time passes, it comes up, and whatever lies under the pointer
+    then is what was meant.
+    """
     url, root = lab
     folder = root / "expansion-mouse"
     shutil.copytree(RECORDED, folder)
@@ -63,13 +72,17 @@ def test_every_button_decides_on_its_own_card(lab: tuple[str, Path], page: Any) 
         page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
         page.mouse.down()
         page.wait_for_timeout(150)
-        assert page.evaluate(top) == before and button.bounding_box() == box, "the card stays under the pointer"
+        assert page.evaluate(top) == before and button.bounding_box() == box, (
+            "the card stays under the pointer"
+        )
         page.mouse.up()
         page.wait_for_selector(f".lt-child[data-at='{at}'][aria-current='true']", timeout=5000)
 
     def decided(at: int, value: str) -> None:
         expected.append((cards.nth(at).locator("code").first.inner_text(), value))
-        page.wait_for_selector(f".lt-child[data-at='{at}'] .lt-state:not([title^='not decided']):has-text('{value}ed by ')")
+        page.wait_for_selector(
+            f".lt-child[data-at='{at}'] .lt-state:not([title^='not decided']):has-text('{value}ed by ')"
+        )
 
     def on_disk() -> list[tuple[str, str]]:
         return [(d["row"], d["value"]) for d in map(json.loads, file.read_text().splitlines())]
@@ -80,12 +93,16 @@ def test_every_button_decides_on_its_own_card(lab: tuple[str, Path], page: Any) 
     decided(2, "reject")
     press(last, "reject (r)")
     decided(last, "reject")
-    assert page.locator(".lt-status").first.inner_text() == f"Rejected child {last + 1} of {last + 1}; on disk."
+    assert (
+        page.locator(".lt-status").first.inner_text() == f"Rejected child {last + 1} of {last + 1}; on disk."
+    )
     press(1, "accept (a)")
     decided(1, "accept")
     assert on_disk() == expected and cards.nth(0).locator("details").first.get_attribute("open") is not None
     press(last, "undo (u)")
-    page.wait_for_selector(f".lt-status:has-text('Taken back: reject of child {last + 1} of {last + 1}, which is now ')")
+    page.wait_for_selector(
+        f".lt-status:has-text('Taken back: reject of child {last + 1} of {last + 1}, which is now ')"
+    )
     expected.append((cards.nth(last).locator("code").first.inner_text(), "undo"))
     press(2, "edit (e)")
     page.wait_for_selector(".lt-child[data-at='2'] textarea:focus")
@@ -104,7 +121,8 @@ def test_every_button_decides_on_its_own_card(lab: tuple[str, Path], page: Any) 
         decided(at, value)
     assert on_disk() == expected
 
-    # By keyboard: a button that has the focus decides on its card and keeps the focus; j and k take the focus along.
+    # By keyboard: a button that has the focus decides on its card and keeps the focus; j and k take the focus
+    # along.
     cards.nth(0).get_by_role("button", name="accept (a)").focus()
     page.keyboard.press("Enter")
     decided(0, "accept")
@@ -133,7 +151,10 @@ def test_expansion(lab: tuple[str, Path], page: Any) -> None:
     page.wait_for_selector("[data-novelty='ready'] .lt-child[aria-current='true']")
     first = page.locator(".lt-child").first
     assert "<img src=x" in first.locator(".lt-diff").first.inner_text() and "␛[31m" in first.inner_text()
-    assert page.locator(".lt-child[data-at='1'] .lt-was").count() and page.locator(".lt-child[data-at='1'] .lt-novelty").inner_text() != "novelty …"
+    assert (
+        page.locator(".lt-child[data-at='1'] .lt-was").count()
+        and page.locator(".lt-child[data-at='1'] .lt-novelty").inner_text() != "novelty …"
+    )
 
     cells = page.locator(".jp-Cell").count()
     page.locator(".lt-panel").focus()
@@ -166,10 +187,15 @@ def test_expansion(lab: tuple[str, Path], page: Any) -> None:
     label.fill(good)
     page.wait_for_timeout(500)  # a draft is kept when the typing rests
     save_and_reload(page)
-    page.wait_for_selector("[data-novelty='ready'] .lt-child[data-at='2'][aria-current='true'] textarea", timeout=60_000)
+    page.wait_for_selector(
+        "[data-novelty='ready'] .lt-child[data-at='2'][aria-current='true'] textarea", timeout=60_000
+    )
     request = page.locator(".lt-editor textarea").first
     state(1, "accepted by ")
-    assert request.input_value().startswith("Dear me! ") and page.locator(".lt-editor textarea").last.input_value() == good
+    assert (
+        request.input_value().startswith("Dear me! ")
+        and page.locator(".lt-editor textarea").last.input_value() == good
+    )
     request.focus()
     page.keyboard.press("Control+Enter")
     state(2, "edited by ")

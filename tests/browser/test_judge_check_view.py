@@ -1,4 +1,6 @@
-"""The judge's report card as a person uses it: press a kind, walk the trials, reload; and text that would like to be markup."""
+"""The judge's report card as a person uses it: press a kind, walk the trials, reload; and text that would
+like to be markup.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,10 @@ def test_judge_check_view(lab: tuple[str, Path], page: Any) -> None:
     row.get_by_role("cell").nth(2).click()
     counted.get_by_text(f"{trials} of {total} rows").wait_for()
     kind, right = view.get_by_role("combobox", name="kind"), view.get_by_role("combobox", name="right")
-    assert row.get_by_role("button").get_attribute("aria-pressed") == "true" and kind.input_value() == "wrong_value"
+    assert (
+        row.get_by_role("button").get_attribute("aria-pressed") == "true"
+        and kind.input_value() == "wrong_value"
+    )
     row.get_by_role("button").press("Enter")
     counted.get_by_text(f"{total} of {total} rows").wait_for()
     row.get_by_role("button").press("Space")
@@ -65,7 +70,9 @@ def test_judge_check_view(lab: tuple[str, Path], page: Any) -> None:
 
     save_and_reload(page)
     counted.get_by_text(f"{trials} of {total} rows").wait_for(timeout=60_000)
-    page.evaluate("() => { const nb = window.jupyterapp.shell.currentWidget.content; nb.activeCellIndex = 1 }")
+    page.evaluate(
+        "() => { const nb = window.jupyterapp.shell.currentWidget.content; nb.activeCellIndex = 1 }"
+    )
     page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-cell')")
     page.get_by_text(f"read back: {trials} {{'wrong_value'}}").wait_for(timeout=60_000)
     assert page.faults == [] and page.outside == []

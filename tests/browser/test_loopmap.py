@@ -1,4 +1,6 @@
-"""LoopMap in the browser: a click selects samples, Python reads them back, views open below, all by keyboard, a reload finds all as left."""
+"""LoopMap in the browser: a click selects samples, Python reads them back, views open below, all by keyboard,
+a reload finds all as left.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,9 @@ def test_loopmap(lab: tuple[str, Path], page: Any) -> None:
     def read(selected: list[Any], count: int) -> None:
         """Wait until Python holds this selection of so many samples."""
         for _ in range(200):
-            if (root / "loopmap.json").exists() and json.loads((root / "loopmap.json").read_text() or "null") == [selected, count]:
+            if (root / "loopmap.json").exists() and json.loads(
+                (root / "loopmap.json").read_text() or "null"
+            ) == [selected, count]:
                 return
             page.wait_for_timeout(50)
         raise AssertionError((root / "loopmap.json").read_text())
@@ -61,7 +65,10 @@ def test_loopmap(lab: tuple[str, Path], page: Any) -> None:
     open_notebook(page, url, "loopmap.ipynb")
     page.wait_for_selector(".lt-map .lt-flow")
     failed = page.locator(".lt-flow[data-source='D2/part/EE'][data-target='D2/state/failed']")
-    assert failed.get_attribute("aria-label") == f"D2 EE to failed: {missed} samples" and failed.get_attribute("role") == "button"
+    assert (
+        failed.get_attribute("aria-label") == f"D2 EE to failed: {missed} samples"
+        and failed.get_attribute("role") == "button"
+    )
     assert "<img src=x" in page.locator(".lt-heat").text_content()
 
     failed.click()
@@ -120,7 +127,9 @@ def test_loopmap(lab: tuple[str, Path], page: Any) -> None:
     save_and_reload(page)
     page.wait_for_selector(".lt-cell[aria-pressed='true']", timeout=60_000)
     page.wait_for_selector(".lt-opened .lt-chart svg")
-    page.evaluate("() => window.jupyterapp.commands.execute('apputils:change-theme', { theme: 'JupyterLab Dark' })")
+    page.evaluate(
+        "() => window.jupyterapp.commands.execute('apputils:change-theme', { theme: 'JupyterLab Dark' })"
+    )
     page.wait_for_selector("body[data-jp-theme-light='false']", state="attached")
     page.wait_for_timeout(500)
     page.locator(".lt-map").scroll_into_view_if_needed()

@@ -64,14 +64,20 @@ def middle(node: Any) -> tuple[float, float]:
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
-def use(page: Any, view: Any, noted: Callable[[], dict[str, Any]], decisions: Callable[[], list[Any]]) -> list[str]:
-    """Sort, brush, drag, filter, search, walk; returns the ids of the samples that are shown before the last brush."""
+def use(
+    page: Any, view: Any, noted: Callable[[], dict[str, Any]], decisions: Callable[[], list[Any]]
+) -> list[str]:
+    """Sort, brush, drag, filter, search, walk; returns the ids of the samples that are shown before the last
+    brush.
+    """
     grid, chart = view.get_by_role("grid"), view.locator(".lt-chart")
     slider = view.get_by_role("slider", name="perplexity threshold")
     first = grid.locator("[data-at='0']")
 
     def top() -> float:
-        """Perplexity in the first row; the table scrolls with its selected row, so it has to be brought into view."""
+        """Perplexity in the first row; the table scrolls with its selected row, so it has to be brought into
+        view.
+        """
         grid.locator(".lt-scroll").evaluate("e => { e.scrollTop = 0 }")
         return float(first.locator("[data-column=perplexity]").inner_text())
 
@@ -124,7 +130,9 @@ def use(page: Any, view: Any, noted: Callable[[], dict[str, Any]], decisions: Ca
     view.get_by_role("button", name="undo threshold").click()
     until(page, lambda: decisions()[2:] == ["undo"] and noted()["threshold"] == dragged)
     number = view.get_by_label("threshold", exact=True)
-    until(page, lambda: number.input_value() == f"{dragged:.4f}")  # the page has the undo too, and will not write over what is typed
+    until(
+        page, lambda: number.input_value() == f"{dragged:.4f}"
+    )  # the page has the undo too, and will not write over what is typed
     number.fill("0.2")
     number.press("Enter")
     view.locator(".lt-bad").wait_for()
@@ -188,7 +196,10 @@ def test_probe_view(lab: tuple[str, Path], page: Any) -> None:
     other = page.locator(".jp-OutputArea section[aria-label=probes]").nth(1)
     other.scroll_into_view_if_needed()
     other.locator("article").wait_for()
-    assert "<img src=x" in other.locator("article").inner_text() and "<img src=x" in other.get_by_role("grid").inner_text()
+    assert (
+        "<img src=x" in other.locator("article").inner_text()
+        and "<img src=x" in other.get_by_role("grid").inner_text()
+    )
     assert page.locator(".jp-OutputArea img").count() == 0 and not page.evaluate("() => window.bad")
     assert "\u202e" not in other.inner_text() and "\x1b" not in other.inner_text()
 
@@ -199,7 +210,12 @@ def test_probe_view(lab: tuple[str, Path], page: Any) -> None:
     slider = view.get_by_role("slider", name="perplexity threshold")
     until(page, lambda: slider.get_attribute("aria-valuenow") == "1.02")
     grid, search = view.get_by_role("grid"), view.get_by_label("search the rows")
-    assert grid.get_attribute("aria-rowcount") == str(kept["rows"] + 1) and search.input_value() == "THERMOSTAT"
-    assert view.get_by_label("tool", exact=True).input_value() == "set_thermostat" and view.locator(".lt-veil").first.is_visible()
+    assert (
+        grid.get_attribute("aria-rowcount") == str(kept["rows"] + 1) and search.input_value() == "THERMOSTAT"
+    )
+    assert (
+        view.get_by_label("tool", exact=True).input_value() == "set_thermostat"
+        and view.locator(".lt-veil").first.is_visible()
+    )
     assert grid.get_by_role("columnheader", name="perplexity").get_attribute("aria-sort") == "descending"
     assert page.faults == [] and page.outside == []

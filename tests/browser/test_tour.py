@@ -1,4 +1,6 @@
-"""What `make lab` opens: the tour runs in JupyterLab with its views alive, and a decision made there is on disk."""
+"""What `make lab` opens: the tour runs in JupyterLab with its views alive, and a decision made there is on
+disk.
+"""
 
 from __future__ import annotations
 
@@ -24,14 +26,21 @@ def test_tour(lab: tuple[str, Path], page: Any) -> None:
     )
     assert len(code) > 10 and not any("error" in outputs for outputs in code)
     decisions = root / "tour" / "runs" / "tour" / "decisions.jsonl"
-    assert [json.loads(line)["value"] for line in decisions.read_text().splitlines()] == ["BOTH_WRONG", "undo"]
+    assert [json.loads(line)["value"] for line in decisions.read_text().splitlines()] == [
+        "BOTH_WRONG",
+        "undo",
+    ]
     # Cells out of sight are not drawn: bring each into view in turn.
     names: set[str] = set()
     bare: list[str] = []
     for at in range(page.locator(".jp-Cell").count()):
         page.evaluate("(at) => window.jupyterapp.shell.currentWidget.content.scrollToItem(at)", at)
         page.wait_for_timeout(150)
-        names |= set(page.locator("section.lt-view").evaluate_all("(all) => all.map((view) => view.getAttribute('aria-label'))"))
+        names |= set(
+            page.locator("section.lt-view").evaluate_all(
+                "(all) => all.map((view) => view.getAttribute('aria-label'))"
+            )
+        )
         bare += nameless(page)
     assert bare == []
     assert len(names) >= 5, names

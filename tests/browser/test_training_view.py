@@ -1,4 +1,6 @@
-"""TrainingView in the browser: shown in one cell, its charts grow while another cell still runs; a reload finds them again."""
+"""TrainingView in the browser: shown in one cell, its charts grow while another cell still runs; a reload
+finds them again.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,9 @@ def test_training(lab: tuple[str, Path], page: Any) -> None:
     page.wait_for_selector(".jp-OutputArea pre:has-text('trained')", timeout=120_000)
     page.wait_for_selector(".lt-status:has-text('GRPO: step 25')", timeout=30_000)
     assert page.locator(".lt-charts svg").count() == 3
-    assert page.locator(".lt-rollouts td").nth(1).inner_text().startswith("<img src=x") and not page.evaluate("() => window.bad")
+    assert page.locator(".lt-rollouts td").nth(1).inner_text().startswith("<img src=x") and not page.evaluate(
+        "() => window.bad"
+    )
     save_and_reload(page)
     page.wait_for_selector(".lt-status:has-text('GRPO: step 25')", timeout=120_000)
     assert page.locator(".lt-charts svg").count() == 3 and page.locator(".lt-rollouts tbody tr").count() == 1

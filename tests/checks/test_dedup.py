@@ -14,12 +14,17 @@ from looptool_kit.checks import dedup
 from looptool_kit.checks.dedup import Deduplicator, deduplicate, jaccard, normalised, shingles
 from looptool_kit.core.samples import Label, Message, Sample, Samples, ToolCall
 
-LONG = "Could you please book a table for six people at Chez Louis this coming Friday at half past six in the evening"
+LONG = (
+    "Could you please book a table for six people at Chez Louis this coming Friday at half past six in the"
+    " evening"
+)
 
 
 def sample(request: str, place: str = "Chez Louis", context: tuple[Message, ...] = ()) -> Sample:
     call = ToolCall(name="book", arguments={"place": place})
-    return Sample(tools=(), messages=(*context, Message(role="user", content=request)), label=Label(calls=(call,)))
+    return Sample(
+        tools=(), messages=(*context, Message(role="user", content=request)), label=Label(calls=(call,))
+    )
 
 
 def test_shingles_and_similarity() -> None:
@@ -45,15 +50,26 @@ def test_near_with_the_same_answer_but_not_with_another() -> None:
 
 
 def test_the_same_words_after_another_context_are_new() -> None:
-    one = (Message(role="user", content="Find restaurants in Oslo that serve Greek food"), Message(role="assistant", content="Two."))
-    two = (Message(role="user", content="Which bakeries around Porto are open on Sundays?"), Message(role="assistant", content="Two."))
+    one = (
+        Message(role="user", content="Find restaurants in Oslo that serve Greek food"),
+        Message(role="assistant", content="Two."),
+    )
+    two = (
+        Message(role="user", content="Which bakeries around Porto are open on Sundays?"),
+        Message(role="assistant", content="Two."),
+    )
     seen = Deduplicator([sample("The first one, please", context=one)])
     assert seen.duplicate_of(sample("The first one, please", context=two)) is None
     assert seen.duplicate_of(sample("the first one please", context=one)) is not None
 
 
 def test_deduplicate_keeps_the_first_of_each() -> None:
-    rows = [sample(LONG), sample("Something else entirely, with other words"), sample(LONG + "!"), sample(LONG + " please")]
+    rows = [
+        sample(LONG),
+        sample("Something else entirely, with other words"),
+        sample(LONG + "!"),
+        sample(LONG + " please"),
+    ]
     kept, dropped = deduplicate(rows)
     assert [s.id for s in kept] == [rows[0].id, rows[1].id]
     assert dropped == {rows[2].id: rows[0].id, rows[3].id: rows[0].id}
@@ -61,7 +77,14 @@ def test_deduplicate_keeps_the_first_of_each() -> None:
 
 def test_a_whole_table_comes_out_as_row_by_row() -> None:
     originals = list(world.generate(300, seed=7))
-    rows = [*originals, *(s.model_copy(update={"messages": (*s.messages[:-1], _louder(s.messages[-1]))}) for s in originals[::7]), originals[3]]
+    rows = [
+        *originals,
+        *(
+            s.model_copy(update={"messages": (*s.messages[:-1], _louder(s.messages[-1]))})
+            for s in originals[::7]
+        ),
+        originals[3],
+    ]
     random.Random(0).shuffle(rows)
     seen, kept, dropped = Deduplicator(), [], {}
     for row in rows:
@@ -79,13 +102,21 @@ def _louder(message: Message) -> Message:
     return message.model_copy(update={"content": message.content.upper() + " PLEASE"})
 
 
-def test_near_duplicates_are_found_among_many_without_comparing_with_many(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_near_duplicates_are_found_among_many_without_comparing_with_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     compared = []
     monkeypatch.setattr(dedup, "jaccard", lambda a, b: compared.append(1) or jaccard(a, b))
-    rows = [sample(" ".join(f"w{(i * 7919 + k * 104729) % 5003}" for k in range(14)), place=str(i)) for i in range(4000)]
+    rows = [
+        sample(" ".join(f"w{(i * 7919 + k * 104729) % 5003}" for k in range(14)), place=str(i))
+        for i in range(4000)
+    ]
     seen = Deduplicator(rows)
     for s in rows[::20]:
-        assert seen.duplicate_of(sample(s.request + " indeed", place=s.label.calls[0].arguments["place"])) == s.id  # type: ignore[arg-type]
+        assert (
+            seen.duplicate_of(sample(s.request + " indeed", place=s.label.calls[0].arguments["place"]))
+            == s.id
+        )  # type: ignore[arg-type]
     assert 200 <= len(compared) < 0.01 * 200 * len(rows)
 
 

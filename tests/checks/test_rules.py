@@ -28,7 +28,13 @@ BOOK = Tool(
             "at": {"type": "string", "format": "time"},
             "mail": {"type": "string", "format": "email"},
             "seat": {"type": "string", "enum": ["indoor", "outdoor"]},
-            "dishes": {"type": "array", "items": {"type": "object", "properties": {"name": {"type": "string"}, "count": {"type": "integer"}}}},
+            "dishes": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {"name": {"type": "string"}, "count": {"type": "integer"}},
+                },
+            },
         },
         "required": ["place"],
     },
@@ -61,7 +67,9 @@ def test_bad_tools_are_refused(parameters: dict[str, Any]) -> None:
 def test_good_tools_pass() -> None:
     assert check_tool(BOOK)[0].passed
     assert check_tool(Tool(name="t"))[0].passed
-    assert check_tool(Tool(name="t", parameters={"properties": {"a": {"anyOf": [{"type": "string"}, {"type": "null"}]}}}))[0].passed
+    assert check_tool(
+        Tool(name="t", parameters={"properties": {"a": {"anyOf": [{"type": "string"}, {"type": "null"}]}}})
+    )[0].passed
 
 
 @pytest.mark.parametrize(
@@ -99,7 +107,11 @@ def test_unknown_arguments_stay_allowed_where_the_schema_says_so() -> None:
 
 def test_unknown_tools_and_twins() -> None:
     assert call_errors(ToolCall(name="cancel"), (BOOK,)) == ["cancel is not on offer"]
-    tools, *_ = check_sample(sample("Book Chez Louis", ToolCall(name="book", arguments={"place": "Chez Louis"}), tools=(BOOK, BOOK)))
+    tools, *_ = check_sample(
+        sample(
+            "Book Chez Louis", ToolCall(name="book", arguments={"place": "Chez Louis"}), tools=(BOOK, BOOK)
+        )
+    )
     assert not tools.passed and "twice" in tools.detail
 
 
@@ -252,19 +264,36 @@ def test_a_bare_clock_is_read_as_it_stands() -> None:
 
 
 def test_a_choice_named_for_another_call_is_no_objection() -> None:
-    schema = {"type": "object", "properties": {"who": {"type": "string"}, "pace": {"enum": ["slow", "quick"]}}}
+    schema = {
+        "type": "object",
+        "properties": {"who": {"type": "string"}, "pace": {"enum": ["slow", "quick"]}},
+    }
     tools = tuple(Tool(name=n, description="Do it.", parameters=schema) for n in ("walk", "ride"))
     said = (Message(role="user", content="Walk Rex at a slow pace and ride Silver like the wind"),)
-    walk, ride = ToolCall(name="walk", arguments={"who": "Rex", "pace": "slow"}), ToolCall(name="ride", arguments={"who": "Silver", "pace": "quick"})
+    walk, ride = (
+        ToolCall(name="walk", arguments={"who": "Rex", "pace": "slow"}),
+        ToolCall(name="ride", arguments={"who": "Silver", "pace": "quick"}),
+    )
     assert passes(Sample(tools=tools, messages=said, label=Label(calls=(walk, ride))))
     assert not passes(Sample(tools=tools, messages=said, label=Label(calls=(ride,))))
 
 
 def test_who_said_it_counts() -> None:
-    user, told = Message(role="user", content="Book something"), Message(role="assistant", content="Shall I book Chez Louis?")
+    user, told = (
+        Message(role="user", content="Book something"),
+        Message(role="assistant", content="Shall I book Chez Louis?"),
+    )
     place = ToolCall(name="book", arguments={"place": "Chez Louis"})
-    claimed = Sample(tools=(BOOK,), messages=(user, told, Message(role="user", content="Hm, what else?")), label=Label(calls=(place,)))
-    confirmed = Sample(tools=(BOOK,), messages=(user, told, Message(role="user", content="Yes, please")), label=Label(calls=(place,)))
+    claimed = Sample(
+        tools=(BOOK,),
+        messages=(user, told, Message(role="user", content="Hm, what else?")),
+        label=Label(calls=(place,)),
+    )
+    confirmed = Sample(
+        tools=(BOOK,),
+        messages=(user, told, Message(role="user", content="Yes, please")),
+        label=Label(calls=(place,)),
+    )
     result = Message(role="tool", content='{"best": "Chez Louis"}', name="book")
     found = Sample(tools=(BOOK,), messages=(user, CALLING, result), label=Label(calls=(place,)))
     assert [passes(s) for s in (claimed, confirmed, found)] == [False, True, True]
@@ -279,7 +308,9 @@ def test_today_supports_no_date_that_nobody_asked_for() -> None:
 @pytest.mark.parametrize("split", ["train", "unseen_values", "unseen_phrasings", "unseen_tools"])
 def test_right_labels_pass(split: str) -> None:
     samples = generate(200, 31, split)
-    failed = [(s.request, [c.detail for c in check_sample(s) if not c.passed]) for s in samples if not passes(s)]
+    failed = [
+        (s.request, [c.detail for c in check_sample(s) if not c.passed]) for s in samples if not passes(s)
+    ]
     assert len(failed) <= 4, failed
 
 
@@ -295,7 +326,12 @@ def test_never_raises_and_stays_in_range(text: str, value: Any) -> None:
 @settings(max_examples=200)
 @given(st.dates(date(2026, 11, 24), date(2027, 9, 1)))
 def test_written_dates_are_read_back(day: date) -> None:
-    for said in (f"{day:%B} {day.day}", f"{day.day} {day:%b}", f"{day:%A}, {day:%B} {day.day}", day.isoformat()):
+    for said in (
+        f"{day:%B} {day.day}",
+        f"{day.day} {day:%b}",
+        f"{day:%A}, {day:%B} {day.day}",
+        day.isoformat(),
+    ):
         (mention,) = recognise(f"on {said} please", date(2026, 11, 23))
         assert mention.readings[0] == day.isoformat()
 

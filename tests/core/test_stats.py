@@ -10,10 +10,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from looptool_kit.core.records import Score
-from looptool_kit.core.stats import aligned, clustered_difference, cohen_kappa, flips, paired, scoreboard, wilson
+from looptool_kit.core.stats import (
+    aligned,
+    clustered_difference,
+    cohen_kappa,
+    flips,
+    paired,
+    scoreboard,
+    wilson,
+)
 
 
-def score(i: int, policy: str, correct: bool, split: str = "unseen_values", kind: str = "single", suite: str = "held-out") -> Score:
+def score(
+    i: int,
+    policy: str,
+    correct: bool,
+    split: str = "unseen_values",
+    kind: str = "single",
+    suite: str = "held-out",
+) -> Score:
     return Score(sample_id=f"s{i}", suite=suite, split=split, kind=kind, policy=policy, correct=correct)
 
 
@@ -93,7 +108,10 @@ def test_several_seeds_against_a_plain_hierarchical_bootstrap():
     result = clustered_difference(by_seed)
     changes = [[y - x for x, y in zip(a, b, strict=True)] for a, b in by_seed]
     assert result.by_seed == pytest.approx([sum(c) / len(c) for c in changes])
-    assert result.difference == pytest.approx(sum(result.by_seed) / 3) and (result.seeds, result.n) == (3, 150)
+    assert result.difference == pytest.approx(sum(result.by_seed) / 3) and (result.seeds, result.n) == (
+        3,
+        150,
+    )
     means = []
     for _ in range(4000):
         drawn = [rng.choice(changes) for _ in changes]
@@ -116,7 +134,9 @@ def test_one_seed_is_the_paired_interval_and_disagreement_between_seeds_widens()
 
 def test_scoreboard_counts_each_sample_once_in_each_group():
     scores = [
-        score(i, p, i % 3 == 0, ("unseen_values", "unseen_tools")[i % 2], ("single", "ask")[i // 5 % 2]) for p in ("base", "one") for i in range(20)
+        score(i, p, i % 3 == 0, ("unseen_values", "unseen_tools")[i % 2], ("single", "ask")[i // 5 % 2])
+        for p in ("base", "one")
+        for i in range(20)
     ]
     scores += [score(0, "one", True, "simple", "single", suite="bfcl")]
     rows = scoreboard(scores)
@@ -137,8 +157,21 @@ def test_scoreboard_counts_each_sample_once_in_each_group():
 
 
 def test_flips_pair_by_suite_and_id():
-    a = [score(0, "a", False), score(1, "a", True), score(2, "a", True), score(3, "a", False), score(4, "a", False, suite="bfcl")]
-    b = [score(3, "b", False), score(2, "b", True), score(1, "b", False), score(0, "b", True), score(4, "b", True), score(9, "b", True)]
+    a = [
+        score(0, "a", False),
+        score(1, "a", True),
+        score(2, "a", True),
+        score(3, "a", False),
+        score(4, "a", False, suite="bfcl"),
+    ]
+    b = [
+        score(3, "b", False),
+        score(2, "b", True),
+        score(1, "b", False),
+        score(0, "b", True),
+        score(4, "b", True),
+        score(9, "b", True),
+    ]
     assert flips(a, b) == (("s0",), ("s1",))
     assert aligned(a, b) == (["s0", "s1", "s2", "s3"], [False, True, True, False], [True, False, True, False])
 

@@ -1,4 +1,6 @@
-"""ToolMatch, the parser, the diagnosis and the template: properties, and one test for each fault of the reference implementation."""
+"""ToolMatch, the parser, the diagnosis and the template: properties, and one test for each fault of the
+reference implementation.
+"""
 
 from __future__ import annotations
 
@@ -31,14 +33,30 @@ from looptool_kit.core.toolcalls import (
 words = st.text(st.characters(codec="utf-8"), max_size=12)
 names = st.sampled_from(["find", "book", "pay", "größe", "get.weather"])
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | words
-values = st.recursive(scalars, lambda v: st.lists(v, max_size=3) | st.dictionaries(words, v, max_size=3), max_leaves=8)
+values = st.recursive(
+    scalars, lambda v: st.lists(v, max_size=3) | st.dictionaries(words, v, max_size=3), max_leaves=8
+)
 calls = st.builds(ToolCall, name=names, arguments=st.dictionaries(words, values, max_size=4))
 call_lists = st.lists(calls, max_size=4).map(tuple)
 full_lists = st.lists(calls, min_size=1, max_size=4).map(tuple)
 said = st.text(st.characters(codec="utf-8", exclude_characters="<"), max_size=30).map(str.strip)
 answers = st.builds(Answer, calls=call_lists, text=said)
 tags = st.sampled_from(
-    ["<tool_call>", "</tool_call>", "<think>", "</think>", '{"name":', '"f"', ',"arguments":{', '"a":1', "}}", "\n", "[", "\\ud800", " x "]
+    [
+        "<tool_call>",
+        "</tool_call>",
+        "<think>",
+        "</think>",
+        '{"name":',
+        '"f"',
+        ',"arguments":{',
+        '"a":1',
+        "}}",
+        "\n",
+        "[",
+        "\\ud800",
+        " x ",
+    ]
 )
 wild = st.text(max_size=60) | st.lists(tags, max_size=14).map("".join)
 
@@ -47,7 +65,11 @@ WEATHER = Tool(
     description="Weather",
     parameters={
         "type": "object",
-        "properties": {"city": {"type": "string"}, "unit": {"type": "string", "default": "c"}, "days": {"type": "integer"}},
+        "properties": {
+            "city": {"type": "string"},
+            "unit": {"type": "string", "default": "c"},
+            "days": {"type": "integer"},
+        },
         "required": ["city"],
     },
 )
@@ -109,13 +131,21 @@ def test_render_then_parse_gives_the_answer_back(answer: Answer) -> None:
         ('<tool_call>{"name":"f","arguments":{"a":"\x00"}}</tool_call>', "control character"),
         ('<tool_call>{"name":"f","arguments":{"a":' + "9" * 5000 + "}}</tool_call>", "4300"),
         ('<tool_call>{"name":"f","arguments":{"a":' + "[" * 120 + "]" * 120 + "}}</tool_call>", "nested"),
-        ('<tool_call>{"name":"f","arguments":{"a":' + "[" * 90_000 + "]" * 90_000 + "}}</tool_call>", "recursion"),
+        (
+            '<tool_call>{"name":"f","arguments":{"a":' + "[" * 90_000 + "]" * 90_000 + "}}</tool_call>",
+            "recursion",
+        ),
         ("<think>hm", "not closed"),
     ],
 )
 def test_json_is_strict(text: str, error: str) -> None:
     answer = parse(text)
-    assert answer.error == "unparsable" and answer.calls == () and error in answer.detail and len(answer.detail) <= 300
+    assert (
+        answer.error == "unparsable"
+        and answer.calls == ()
+        and error in answer.detail
+        and len(answer.detail) <= 300
+    )
 
 
 def test_white_space_several_calls_text_around_and_thoughts_are_fine() -> None:
@@ -123,13 +153,25 @@ def test_white_space_several_calls_text_around_and_thoughts_are_fine() -> None:
     answer = parse(f"<think>or <tool_call> maybe?</think>\nSure:{one}and<think>{one}</think>\n{one}bye")
     assert answer == Answer(calls=(call(city="Bern"), call(city="Bern")), text="Sure: and bye")
     assert parse(f"what was asked?</think>{one}").calls == (call(city="Bern"),)
-    assert parse(render_calls([call(city="</tool_call></think>")])).calls == (call(city="</tool_call></think>"),)
+    assert parse(render_calls([call(city="</tool_call></think>")])).calls == (
+        call(city="</tool_call></think>"),
+    )
 
 
 def test_a_very_long_text_takes_linear_time() -> None:
     size = 2_000_000
-    texts = ["<think></think>" * (size // 15), "<think>" * (size // 7), "<tool_call>" * (size // 11), "</think>" * (size // 8), " " * size]
-    texts += ["<tool_call>" + " " * size, render_calls([call(city="x" * size)]), render_calls([call(city="Bern")] * (size // 80))]
+    texts = [
+        "<think></think>" * (size // 15),
+        "<think>" * (size // 7),
+        "<tool_call>" * (size // 11),
+        "</think>" * (size // 8),
+        " " * size,
+    ]
+    texts += [
+        "<tool_call>" + " " * size,
+        render_calls([call(city="x" * size)]),
+        render_calls([call(city="Bern")] * (size // 80)),
+    ]
     start = time.process_time()
     for text in texts:
         parse(text)
@@ -165,11 +207,20 @@ few = st.recursive(
     lambda v: st.lists(v, max_size=2) | st.dictionaries(st.sampled_from("ab"), v, max_size=2),
     max_leaves=3,
 )
-like_calls = st.lists(st.builds(ToolCall, name=st.sampled_from("fg"), arguments=st.dictionaries(st.sampled_from("xy"), few, max_size=1)), max_size=10)
+like_calls = st.lists(
+    st.builds(
+        ToolCall,
+        name=st.sampled_from("fg"),
+        arguments=st.dictionaries(st.sampled_from("xy"), few, max_size=1),
+    ),
+    max_size=10,
+)
 
 
 @given(like_calls, like_calls, st.booleans(), st.randoms(use_true_random=False))
-def test_match_is_equality_of_the_canonical_multisets(a: list[ToolCall], b: list[ToolCall], mixed: bool, random: object) -> None:
+def test_match_is_equality_of_the_canonical_multisets(
+    a: list[ToolCall], b: list[ToolCall], mixed: bool, random: object
+) -> None:
     if mixed:
         b = [*a[1:], *b[:1]]
         random.shuffle(b)  # type: ignore[attr-defined]
@@ -205,7 +256,11 @@ def corrupt(kind: str, made: tuple[ToolCall, ...], pick: int) -> Answer | None:
         return reply(*made[:which], *made[which + 1 :])
     if kind == "repeat_another":
         other = made[(which + 1) % len(made)]
-        return None if canonical(other.model_dump()) == canonical(made[which].model_dump()) else reply(*made[:which], other, *made[which + 1 :])
+        return (
+            None
+            if canonical(other.model_dump()) == canonical(made[which].model_dump())
+            else reply(*made[:which], other, *made[which + 1 :])
+        )
     if kind == "rename_tool":
         name += "_"
     elif kind == "add_parameter":
@@ -223,7 +278,9 @@ def corrupt(kind: str, made: tuple[ToolCall, ...], pick: int) -> Answer | None:
             "text_of_value": lambda: None if isinstance(old, str) else json.dumps(old),
             "null": lambda: None,
             "in_list": lambda: [old],
-            "boolean_of_number": lambda: bool(old) if type(old) in (int, float) else not old if type(old) is bool else old,
+            "boolean_of_number": lambda: (
+                bool(old) if type(old) in (int, float) else not old if type(old) is bool else old
+            ),
             "reverse_list": lambda: old[::-1] if isinstance(old, list) else old,
             "shorter_list": lambda: old[1:] if isinstance(old, list) else old,
         }[kind]()
@@ -310,15 +367,34 @@ def test_two_empty_call_lists_match() -> None:
 
 
 def test_fault_prompts_truncated_from_the_left_lose_the_tools() -> None:
-    talk = [Message(role="system", content="Be brief."), *[Message(role="user", content=f"line {i} " * 50) for i in range(200)]]
+    talk = [
+        Message(role="system", content="Be brief."),
+        *[Message(role="user", content=f"line {i} " * 50) for i in range(200)],
+    ]
     prompt = render_prompt([WEATHER, TIME], talk)
     assert prompt.startswith("<|im_start|>system\n") and prompt.endswith("<|im_start|>assistant\n")
     before = prompt.split("Be brief.")[0]
-    assert json.dumps({"name": "get_weather"})[1:-1] in before and json.dumps({"name": "get_time"})[1:-1] in before
-    assert before.index("<tools>") < before.index("get_weather") < before.index("</tools>") and prompt.count("<tools>") == 1
+    assert (
+        json.dumps({"name": "get_weather"})[1:-1] in before
+        and json.dumps({"name": "get_time"})[1:-1] in before
+    )
+    assert (
+        before.index("<tools>") < before.index("get_weather") < before.index("</tools>")
+        and prompt.count("<tools>") == 1
+    )
 
 
-@given(st.lists(st.builds(Message, role=st.sampled_from(["system", "user", "assistant", "tool"]), content=said, tool_calls=call_lists), max_size=6))
+@given(
+    st.lists(
+        st.builds(
+            Message,
+            role=st.sampled_from(["system", "user", "assistant", "tool"]),
+            content=said,
+            tool_calls=call_lists,
+        ),
+        max_size=6,
+    )
+)
 def test_the_template_keeps_all_tools_first_and_shows_calls_as_they_are_written(talk: list[Message]) -> None:
     prompt = render_prompt([WEATHER, TIME], talk)
     assert prompt.index("get_weather") < prompt.index("get_time") < prompt.index("</tools>")
@@ -330,7 +406,10 @@ def test_the_template_keeps_all_tools_first_and_shows_calls_as_they_are_written(
 
 
 def test_without_tools_there_is_no_tools_block() -> None:
-    assert render_prompt([], [Message(role="user", content="Hi")]) == "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
+    assert (
+        render_prompt([], [Message(role="user", content="Hi")])
+        == "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
+    )
 
 
 # -------------------------------------------------------------- options
@@ -339,7 +418,9 @@ def test_without_tools_there_is_no_tools_block() -> None:
 def test_options_are_off_unless_asked_for() -> None:
     a, b = reply(call(city="New York", unit="c")), reply(call(city="new-york"))
     assert not match(a, b)
-    assert not match(a, b, MatchOptions(loose_strings=True), [WEATHER]) and not match(a, b, MatchOptions(ignore_defaults=True), [WEATHER])
+    assert not match(a, b, MatchOptions(loose_strings=True), [WEATHER]) and not match(
+        a, b, MatchOptions(ignore_defaults=True), [WEATHER]
+    )
     both = MatchOptions(ignore_defaults=True, loose_strings=True)
     assert match(a, b, both, [WEATHER]) and match(b, a, both, [WEATHER])
     assert not match(reply(call(city="A", unit="f")), reply(call(city="A")), both, [WEATHER])
@@ -368,7 +449,9 @@ def test_options_are_off_unless_asked_for() -> None:
         ([call(town="A")], [call(city="A")], ["missing_parameter", "hallucinated_parameter"]),
     ],
 )
-def test_diagnose_names_the_kind_of_error(predicted: list[ToolCall], label: list[ToolCall], kinds: list[str]) -> None:
+def test_diagnose_names_the_kind_of_error(
+    predicted: list[ToolCall], label: list[ToolCall], kinds: list[str]
+) -> None:
     faults = diagnose(reply(*predicted), Label(calls=tuple(label)), [WEATHER, TIME])
     assert [f.kind for f in faults] == kinds
     assert all(str(f) for f in faults)
@@ -384,11 +467,24 @@ def test_calls_are_compared_with_their_likeliest_counterpart() -> None:
 def test_align_uses_each_call_once(a: tuple[ToolCall, ...], b: tuple[ToolCall, ...]) -> None:
     pairs = align(a, b)
     assert [p[0] for p in pairs if p[0] is not None] == list(a)
-    assert sorted(map(canonical, (p[1].model_dump() for p in pairs if p[1] is not None))) == sorted(map(canonical, (c.model_dump() for c in b)))
+    assert sorted(map(canonical, (p[1].model_dump() for p in pairs if p[1] is not None))) == sorted(
+        map(canonical, (c.model_dump() for c in b))
+    )
 
 
 def test_strict_json_is_as_strict_as_the_parser() -> None:
-    assert strict_json(' [{"name": "a", "arguments": {"x": 1.5}}] ') == [{"name": "a", "arguments": {"x": 1.5}}]
-    for text in ('{"a": 1, "a": 2}', "[NaN]", "[1e999]", '["\\ud800"]', "[" * 200 + "]" * 200, "[" * 100_000, "[1] 2", ""):
+    assert strict_json(' [{"name": "a", "arguments": {"x": 1.5}}] ') == [
+        {"name": "a", "arguments": {"x": 1.5}}
+    ]
+    for text in (
+        '{"a": 1, "a": 2}',
+        "[NaN]",
+        "[1e999]",
+        '["\\ud800"]',
+        "[" * 200 + "]" * 200,
+        "[" * 100_000,
+        "[1] 2",
+        "",
+    ):
         with pytest.raises(ValueError):
             strict_json(text)

@@ -28,7 +28,10 @@ from looptool_kit.formats.read import FORMS, form_of, plain_turns, to_row
 from looptool_kit.stages.train.verl_reward import compute_score
 
 VERL = "0.9.1"
-CHATML = "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endfor %}{{ '<|im_start|>assistant\n' }}"
+CHATML = (
+    "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endfor %}{{"
+    " '<|im_start|>assistant\n' }}"
+)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +49,11 @@ def kept(sample: Sample) -> tuple[Any, ...]:
 def test_what_is_written_is_read_back(form: formats.Form, ending: str, rows: Samples, tmp_path: Path) -> None:
     fit, unfit = formats.fitting(rows, form)
     if form == "xlam":  # single requests answered by calls, without a system message
-        fit = Samples(s.model_copy(update={"messages": s.messages[1:]}) for s in rows if s.kind in ("single", "choice", "parallel"))
+        fit = Samples(
+            s.model_copy(update={"messages": s.messages[1:]})
+            for s in rows
+            if s.kind in ("single", "choice", "parallel")
+        )
         assert len(unfit) == len(rows)
     assert len(fit) > 20
     path = formats.write(fit, tmp_path / f"data{ending}", form)
@@ -54,7 +61,11 @@ def test_what_is_written_is_read_back(form: formats.Form, ending: str, rows: Sam
     whole = {kept(s) for s in map(_hashable, again)}
     assert {kept(s) for s in map(_hashable, fit)} <= whole
     if form in ("verl", "looptool"):
-        assert [s.id for s in again] == [s.id for s in fit] and again[0].label == fit[0].label and again[0].split == fit[0].split
+        assert (
+            [s.id for s in again] == [s.id for s in fit]
+            and again[0].label == fit[0].label
+            and again[0].split == fit[0].split
+        )
 
 
 def _hashable(sample: Sample) -> Any:
@@ -72,16 +83,28 @@ def _hashable(sample: Sample) -> Any:
 
 
 WORDS = (
-    st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"], exclude_characters="<>[]{}"), min_size=1, max_size=30)
+    st.text(
+        st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"], exclude_characters="<>[]{}"),
+        min_size=1,
+        max_size=30,
+    )
     .map(str.strip)
     .filter(bool)
 )
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(10**12), 10**12) | st.floats(allow_nan=False, allow_infinity=False) | WORDS,
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**12), 10**12)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | WORDS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
     max_leaves=5,
 )
-CALLS = st.builds(lambda n, a: ToolCall(name=n, arguments=a), st.sampled_from(["f", "g.h", "list-all"]), st.dictionaries(WORDS, VALUES, max_size=3))
+CALLS = st.builds(
+    lambda n, a: ToolCall(name=n, arguments=a),
+    st.sampled_from(["f", "g.h", "list-all"]),
+    st.dictionaries(WORDS, VALUES, max_size=3),
+)
 ANY = {"type": "object", "properties": {}, "additionalProperties": True}
 TOOLS = tuple(Tool(name=n, description="Does it.", parameters=ANY) for n in ("f", "g.h", "list-all"))
 
@@ -95,7 +118,11 @@ def dialogues(draw: Any) -> Sample:
         messages += [Message(role="tool", name=c.name, content=json.dumps(draw(VALUES))) for c in calls]
         messages.append(Message(role="assistant", content=draw(WORDS)))
     messages.append(Message(role="user", content=draw(WORDS)))
-    label = Label(calls=tuple(draw(st.lists(CALLS, min_size=1, max_size=2)))) if draw(st.booleans()) else Label(reply=draw(WORDS))
+    label = (
+        Label(calls=tuple(draw(st.lists(CALLS, min_size=1, max_size=2))))
+        if draw(st.booleans())
+        else Label(reply=draw(WORDS))
+    )
     return Sample(tools=TOOLS, messages=tuple(messages), label=label)
 
 
@@ -105,8 +132,12 @@ def test_any_dialogue_survives_the_round_trip(sample: Sample, form: formats.Form
     row = json.loads(json.dumps(to_row(sample, form)))
     assert form_of(row) == form
     *_, again = formats._samples(row, form, "x")
-    assert json.dumps([m.model_dump() for m in again.messages]) == json.dumps([m.model_dump() for m in sample.messages])
-    assert json.dumps([t.model_dump() for t in again.tools]) == json.dumps([t.model_dump() for t in sample.tools])
+    assert json.dumps([m.model_dump() for m in again.messages]) == json.dumps(
+        [m.model_dump() for m in sample.messages]
+    )
+    assert json.dumps([t.model_dump() for t in again.tools]) == json.dumps(
+        [t.model_dump() for t in sample.tools]
+    )
     assert json.dumps(again.label.model_dump()) == json.dumps(sample.label.model_dump())
 
 
@@ -116,7 +147,11 @@ def test_rows_of_others_are_read(tmp_path: Path) -> None:
         "description": "Weather of a city.",
         "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
     }
-    called = {"id": "a1", "type": "function", "function": {"name": "get_weather", "arguments": '{"city": "Oslo"}'}}
+    called = {
+        "id": "a1",
+        "type": "function",
+        "function": {"name": "get_weather", "arguments": '{"city": "Oslo"}'},
+    }
     block = f"<tools> {json.dumps([{'type': 'function', 'function': weather}])} </tools>"
     openai = {"messages": [
         {"role": "user", "content": "Weather in Oslo?"},
@@ -135,15 +170,24 @@ def test_rows_of_others_are_read(tmp_path: Path) -> None:
     for row in (openai, sharegpt, hermes):
         path.write_text(json.dumps(row) + "\n")
         call, reply = formats.read(path)
-        assert call.label.calls == (ToolCall(name="get_weather", arguments={"city": "Oslo"}),) and call.tools[0].required == ("city",)
-        assert reply.label.reply == "It is clear." and reply.messages[-1] == Message(role="tool", name="get_weather", content='{"sky": "clear"}')
+        assert call.label.calls == (ToolCall(name="get_weather", arguments={"city": "Oslo"}),) and call.tools[
+            0
+        ].required == ("city",)
+        assert reply.label.reply == "It is clear." and reply.messages[-1] == Message(
+            role="tool", name="get_weather", content='{"sky": "clear"}'
+        )
     parameters = {
         "q": {"type": "str", "description": "What."},
         "top": {"type": "int, optional", "default": 5},
         "tags": {"type": "List[str], optional"},
     }
     flat = {"name": "find", "description": "Find.", "parameters": parameters}
-    xlam = {"id": 3, "query": "Find cats", "answers": '[{"name": "find", "arguments": {"q": "cats"}}]', "tools": json.dumps([flat])}
+    xlam = {
+        "id": 3,
+        "query": "Find cats",
+        "answers": '[{"name": "find", "arguments": {"q": "cats"}}]',
+        "tools": json.dumps([flat]),
+    }
     path.write_text(json.dumps(xlam) + "\n")
     (row,) = formats.read(path)
     assert row.tools[0].parameters == {
@@ -161,7 +205,18 @@ def test_bad_rows_are_set_aside_with_row_and_reason(tmp_path: Path, rows: Sample
     good = json.dumps(to_row(rows[0], "openai"))
     broken = json.dumps({**to_row(rows[0], "openai"), "tools": []})
     path, out = tmp_path / "data.jsonl", tmp_path / "samples.jsonl"
-    path.write_text("\n".join([good, "{not json", broken, '{"text": "hello"}', '{"conversations": [{"from": "gpt", "value": 3}]}']) + "\n")
+    path.write_text(
+        "\n".join(
+            [
+                good,
+                "{not json",
+                broken,
+                '{"text": "hello"}',
+                '{"conversations": [{"from": "gpt", "value": 3}]}',
+            ]
+        )
+        + "\n"
+    )
     set_aside: list[tuple[int, str]] = []
     assert len(formats.read(path, lambda row, raw, why: set_aside.append((row, why)))) >= 1
     assert [row for row, _ in set_aside] == [2, 3, 4, 5] and "belong to none of the forms" in set_aside[2][1]
@@ -169,7 +224,9 @@ def test_bad_rows_are_set_aside_with_row_and_reason(tmp_path: Path, rows: Sample
         formats.read(path)
     said = CliRunner().invoke(app, ["import", str(path), str(out)])
     assert said.exit_code == 0 and "4 rows set aside" in said.output and len(Samples.read(out)) >= 1
-    assert [json.loads(line)["row"] for line in (tmp_path / "samples.rejected.jsonl").read_text().splitlines()] == [2, 3, 4, 5]
+    assert [
+        json.loads(line)["row"] for line in (tmp_path / "samples.rejected.jsonl").read_text().splitlines()
+    ] == [2, 3, 4, 5]
     with pytest.raises(ValueError, match="choose one of openai"):
         formats.form_named("opnai")
 
@@ -186,7 +243,9 @@ def test_a_folder_of_datasets(tmp_path: Path, rows: Samples) -> None:
 
 
 def test_verl_files_have_verls_columns_and_train_on_our_prompt(tmp_path: Path, rows: Samples) -> None:
-    """verl 0.9.1: RLHFDataset reads `prompt` and `extra_info`, the reward manager `data_source` and `reward_model.ground_truth`."""
+    """verl 0.9.1: RLHFDataset reads `prompt` and `extra_info`, the reward manager `data_source` and
+    `reward_model.ground_truth`.
+    """
     import pyarrow.parquet as pq
 
     env = ImmutableSandboxedEnvironment()
@@ -195,20 +254,36 @@ def test_verl_files_have_verls_columns_and_train_on_our_prompt(tmp_path: Path, r
         assert set(row) == {"data_source", "prompt", "ability", "reward_model", "extra_info"}
         assert isinstance(row["data_source"], str) and isinstance(row["reward_model"]["ground_truth"], str)
         assert row["extra_info"]["index"] == at and all(set(m) == {"role", "content"} for m in row["prompt"])
-        assert env.from_string(CHATML).render(messages=row["prompt"]) == render_prompt(sample.tools, sample.messages)
+        assert env.from_string(CHATML).render(messages=row["prompt"]) == render_prompt(
+            sample.tools, sample.messages
+        )
 
 
 @pytest.fixture(scope="module")
 def verl() -> zipfile.ZipFile:
-    """verl's wheel, downloaded once without its dependencies (2 MB) and never imported: that takes Ray and a GPU."""
+    """verl's wheel, downloaded once without its dependencies (2 MB) and never imported: that takes Ray and a
+    GPU.
+    """
     from platformdirs import user_cache_dir
 
     folder = Path(user_cache_dir("looptool_kit")) / "wheels"
     if not list(folder.glob(f"verl-{VERL}-*.whl")):
-        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--dest", str(folder), f"verl=={VERL}"]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "-q",
+            "--no-deps",
+            "--dest",
+            str(folder),
+            f"verl=={VERL}",
+        ]
         done = subprocess.run(command, capture_output=True, text=True, timeout=300)
         if done.returncode:
-            pytest.skip(f"the package index does not give verl {VERL}: {done.stderr.strip().splitlines()[-1][:150]}")
+            pytest.skip(
+                f"the package index does not give verl {VERL}: {done.stderr.strip().splitlines()[-1][:150]}"
+            )
     return zipfile.ZipFile(next(folder.glob(f"verl-{VERL}-*.whl")))
 
 
@@ -220,19 +295,32 @@ def test_verls_source_reads_what_we_write(verl: zipfile.ZipFile, rows: Samples) 
         """Keys that the source takes out of a variable, as `name["key"]` or `name.get("key", ...)`."""
         found = set()
         for node in ast.walk(where):
-            if isinstance(node, ast.Subscript) and ast.unparse(node.value).endswith(name) and isinstance(node.slice, ast.Constant):
+            if (
+                isinstance(node, ast.Subscript)
+                and ast.unparse(node.value).endswith(name)
+                and isinstance(node.slice, ast.Constant)
+            ):
                 found.add(node.slice.value)
             elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(f"{name}.get"):
                 found.add(ast.literal_eval(node.args[0]))
         return found
 
     row = to_row(rows[0], "verl")
-    data, manager = tree("verl/utils/dataset/rl_dataset.py"), tree("verl/experimental/reward_loop/reward_manager/naive.py")
+    data, manager = (
+        tree("verl/utils/dataset/rl_dataset.py"),
+        tree("verl/experimental/reward_loop/reward_manager/naive.py"),
+    )
     assert "config.get('prompt_key', 'prompt')" in ast.unparse(data)
-    assert {"extra_info", "data_source"} <= looked_up(data, "row_dict") and "index" in looked_up(data, "row_dict.get('extra_info', {})")
+    assert {"extra_info", "data_source"} <= looked_up(data, "row_dict") and "index" in looked_up(
+        data, "row_dict.get('extra_info', {})"
+    )
     assert {"data_source", "reward_model", "extra_info"} <= looked_up(manager, "non_tensor_batch") & set(row)
     assert looked_up(manager, "['reward_model']") == {"ground_truth"} <= set(row["reward_model"])
-    calls = [n for n in ast.walk(manager) if isinstance(n, ast.Call) and ast.unparse(n.func) == "self.compute_score"]
+    calls = [
+        n
+        for n in ast.walk(manager)
+        if isinstance(n, ast.Call) and ast.unparse(n.func) == "self.compute_score"
+    ]
     for call in calls:
         inspect.signature(compute_score).bind(**{k.arg: None for k in call.keywords if k.arg})
     assert calls and "score" in looked_up(manager, "result")
@@ -260,7 +348,9 @@ def test_plain_turns_of_a_context_without_system_message(rows: Samples) -> None:
 
 
 def test_the_reward_is_the_one_matchers(rows: Samples) -> None:
-    assert {"data_source", "solution_str", "ground_truth", "extra_info"} <= set(inspect.signature(compute_score).parameters)
+    assert {"data_source", "solution_str", "ground_truth", "extra_info"} <= set(
+        inspect.signature(compute_score).parameters
+    )
     for sample in rows:
         row = to_row(sample, "verl")
 

@@ -1,4 +1,6 @@
-"""What verdicts and probes make of rows: thresholds, error seeds, and the composition of the next dataset (method, section 2)."""
+"""What verdicts and probes make of rows: thresholds, error seeds, and the composition of the next dataset
+(method, section 2).
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ def samples() -> Samples:
 
 
 def test_perplexity_is_that_of_the_outputs_own_tokens(samples: Samples) -> None:
-    probe = judge_completion(samples[0], Completion("x", (1, 2, 3), (-0.1, -0.5, -1.2), ("a", "b", "c"), "stop"), 1)
+    probe = judge_completion(
+        samples[0], Completion("x", (1, 2, 3), (-0.1, -0.5, -1.2), ("a", "b", "c"), "stop"), 1
+    )
     assert probe.perplexity == pytest.approx(math.exp(1.8 / 3))
 
 
@@ -58,7 +62,11 @@ def test_error_seeds_take_the_prediction_where_the_label_was_wrong(samples: Samp
     assert [s.verdict.verdict for s in seeds] == ["PRED_WRONG", "LABEL_WRONG"]
     assert seeds[0].sample == samples[0]
     changed = seeds[1].sample
-    assert changed.label.calls == samples[7].label.calls and changed.parent == samples[1].id and changed.id != samples[1].id
+    assert (
+        changed.label.calls == samples[7].label.calls
+        and changed.parent == samples[1].id
+        and changed.id != samples[1].id
+    )
     assert changed.messages == samples[1].messages and changed.strategy == "judges.evidence"
     # What the model said is right now; what went wrong in this seed is the label that it had.
     assert seeds[1].probe.answer.calls == samples[1].label.calls
@@ -72,9 +80,20 @@ def test_a_persons_label_says_anew_what_the_prediction_has_wrong(samples: Sample
     name = next(iter(call.arguments))
     unknown = call.model_copy(update={"name": "no_such_tool"})
     wrong = call.model_copy(update={"arguments": {**call.arguments, name: "something else"}})
-    probe = answered(sample.model_copy(update={"label": Label(calls=(unknown,))}), render_answer(Label(calls=(wrong,))), -0.5)
+    probe = answered(
+        sample.model_copy(update={"label": Label(calls=(unknown,))}),
+        render_answer(Label(calls=(wrong,))),
+        -0.5,
+    )
     probe = probe.model_copy(update={"sample_id": sample.id})
-    verdict = Verdict(sample_id=sample.id, iteration=1, status="judged", verdict="LABEL_WRONG", judge="person:me", label=Label(calls=(call,)))
+    verdict = Verdict(
+        sample_id=sample.id,
+        iteration=1,
+        status="judged",
+        verdict="LABEL_WRONG",
+        judge="person:me",
+        label=Label(calls=(call,)),
+    )
     (seed,) = error_seeds(Samples([sample]), Probes([probe]), Verdicts([verdict]))
     assert [f.parameter for f in seed.probe.faults] == [name] != [f.parameter for f in probe.faults]
 
@@ -86,14 +105,26 @@ def test_composition_follows_the_method(tmp_path: Path) -> None:
     rows = lt.seed(run)
     calls = [s for s in rows if s.label.calls]
     spare = world.generate(4, seed=99, kinds=["single"])
-    verdict_of = dict(zip((s.id for s in calls), ("PRED_WRONG", "LABEL_WRONG", "BOTH_CORRECT", "BOTH_WRONG", None), strict=False))
+    verdict_of = dict(
+        zip(
+            (s.id for s in calls),
+            ("PRED_WRONG", "LABEL_WRONG", "BOTH_CORRECT", "BOTH_WRONG", None),
+            strict=False,
+        )
+    )
     probes, verdicts = [], []
     for i, sample in enumerate(rows):
         if sample.id in verdict_of:
             probe = answered(sample, render_answer(Label(calls=spare[0].label.calls)), -0.9)
             name = verdict_of[sample.id]
             verdicts.append(
-                Verdict(sample_id=sample.id, iteration=1, status="judged" if name else "unjudged", verdict=name, judge="evidence")  # type: ignore[arg-type]
+                Verdict(
+                    sample_id=sample.id,
+                    iteration=1,
+                    status="judged" if name else "unjudged",
+                    verdict=name,
+                    judge="evidence",
+                )  # type: ignore[arg-type]
             )
         else:
             probe = answered(sample, render_answer(sample.label), -0.01 * i)
@@ -110,15 +141,24 @@ def test_composition_follows_the_method(tmp_path: Path) -> None:
             checks=(Check(name="tools", passed=True),),
             accepted=ok,
         )  # fmt: skip
-        for parent, child, ok in ((seed_id, spare[1], True), (seed_id, spare[2], False), (calls[3].id, spare[3], True))
+        for parent, child, ok in (
+            (seed_id, spare[1], True),
+            (seed_id, spare[2], False),
+            (calls[3].id, spare[3], True),
+        )
     )
     Probes(probes).write(run.folder(1) / "probes.parquet")
     second = lt.compose(run, Probes(probes), Verdicts(verdicts), children, iteration=1)
     members = {m.sample_id: m for m in run.table(Members, "members", 2)}
-    parts = {part: [m for m in members.values() if m.part == part] for part in ("ES", "EE", "HPPL", "seed", "unjudged")}
+    parts = {
+        part: [m for m in members.values() if m.part == part]
+        for part in ("ES", "EE", "HPPL", "seed", "unjudged")
+    }
     assert len(second) == len(members) == sum(map(len, parts.values()))
     assert {m.came_from for m in parts["ES"]} == {calls[0].id, calls[1].id}
-    assert [m.sample_id for m in parts["EE"]] == [spare[1].id]  # not the rejected one, nor the child of a row whose verdict is BOTH_WRONG
+    assert [m.sample_id for m in parts["EE"]] == [
+        spare[1].id
+    ]  # not the rejected one, nor the child of a row whose verdict is BOTH_WRONG
     assert len(parts["HPPL"]) == 2 and all(
         p.perplexity >= q.perplexity
         for p in probes

@@ -23,7 +23,15 @@ pytest.importorskip("aiohttp")
 from mock_llm import MockLLM, Scripted, completion
 
 from looptool_kit.core.samples import Frozen
-from looptool_kit.llm.client import LONGEST_WAIT, Endpoint, EndpointError, Request, complete, json_object, totals
+from looptool_kit.llm.client import (
+    LONGEST_WAIT,
+    Endpoint,
+    EndpointError,
+    Request,
+    complete,
+    json_object,
+    totals,
+)
 from looptool_kit.llm.structured import Prompt, ask
 
 TESTS = Path(__file__).parents[1]
@@ -58,7 +66,9 @@ def at(server: MockLLM, **changes: Any) -> Endpoint:
 def test_replies_come_in_order_and_are_asked_once(server: MockLLM, store: Path) -> None:
     requests = [question(i % 30) for i in range(40)]
     first = complete(requests, at(server), store)
-    assert [r.text for r in first] == [f"said {i % 30}" for i in range(40)] and not any(r.cached for r in first)
+    assert [r.text for r in first] == [f"said {i % 30}" for i in range(40)] and not any(
+        r.cached for r in first
+    )
     assert len(server.log) == 30
     again = complete(requests, at(server), store)
     assert len(server.log) == 30 and all(r.cached for r in again)
@@ -66,21 +76,54 @@ def test_replies_come_in_order_and_are_asked_once(server: MockLLM, store: Path) 
     assert complete([], at(server), store) == []
 
 
-def test_whatever_changes_the_question_is_another_one_and_what_does_not_is_not(server: MockLLM, store: Path) -> None:
+def test_whatever_changes_the_question_is_another_one_and_what_does_not_is_not(
+    server: MockLLM, store: Path
+) -> None:
     schema = {"type": "object", "properties": {}}
-    variants = [question("a"), question("b"), question("a", seed=1), question("a", temperature=0.5), question("a", max_tokens=9)]
-    variants += [question("a", schema=schema), Request([{"role": "system", "content": ""}, {"role": "user", "content": "a"}])]
+    variants = [
+        question("a"),
+        question("b"),
+        question("a", seed=1),
+        question("a", temperature=0.5),
+        question("a", max_tokens=9),
+    ]
+    variants += [
+        question("a", schema=schema),
+        Request([{"role": "system", "content": ""}, {"role": "user", "content": "a"}]),
+    ]
     complete(variants, at(server), store)
     complete(variants[:1], at(server, model="other"), store)
     assert len(server.log) == len(variants) + 1
-    complete(variants, at(server, base_url=server.url + "/", concurrency=1, timeout=5, retries=0, price_in=3, key_env="OTHER"), store)
+    complete(
+        variants,
+        at(
+            server,
+            base_url=server.url + "/",
+            concurrency=1,
+            timeout=5,
+            retries=0,
+            price_in=3,
+            key_env="OTHER",
+        ),
+        store,
+    )
     assert len(server.log) == len(variants) + 1
     assert all("seed" not in r["body"] for r in server.log)
 
 
 def test_the_schema_is_sent_strictly_where_it_can_be(server: MockLLM, store: Path) -> None:
-    inner = {"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"], "additionalProperties": False}
-    closed = {"type": "object", "properties": {"inner": inner}, "required": ["inner"], "additionalProperties": False}
+    inner = {
+        "type": "object",
+        "properties": {"x": {"type": "integer"}},
+        "required": ["x"],
+        "additionalProperties": False,
+    }
+    closed = {
+        "type": "object",
+        "properties": {"inner": inner},
+        "required": ["inner"],
+        "additionalProperties": False,
+    }
     opened = closed | {"properties": {"inner": {"type": "object"}}}
     complete([question(1, schema=closed), question(2, schema=opened)], at(server, concurrency=1), store)
     sent = [r["body"]["response_format"]["json_schema"] for r in server.log]
@@ -88,7 +131,9 @@ def test_the_schema_is_sent_strictly_where_it_can_be(server: MockLLM, store: Pat
 
 
 def test_a_form_is_sent_in_its_own_order(server: MockLLM, store: Path) -> None:
-    """Servers have the properties written in the schema's order: reasons must come before what they are reasons for."""
+    """Servers have the properties written in the schema's order: reasons must come before what they are
+    reasons for.
+    """
 
     class Plan(Frozen):
         why: str
@@ -139,7 +184,9 @@ except KeyboardInterrupt:
 
 def worker(server: MockLLM, store: Path, count: int) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", WORKER, server.url, str(store), str(count)]
-    return subprocess.Popen(command, cwd=TESTS.parent, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    return subprocess.Popen(
+        command, cwd=TESTS.parent, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
 
 
 def stop_at_half(server: MockLLM, store: Path, count: int, with_signal: int) -> str:
@@ -147,7 +194,9 @@ def stop_at_half(server: MockLLM, store: Path, count: int, with_signal: int) -> 
 
     def slow_down(record: dict[str, Any]) -> None:
         if not half.is_set() and sum(r["status"] == 200 for r in server.log) >= count // 2:
-            server.latency = 2.0  # the other half takes ten seconds: the signal comes in the middle on a busy machine too
+            server.latency = (
+                2.0  # the other half takes ten seconds: the signal comes in the middle on a busy machine too
+            )
             half.set()
 
     server.on_call = slow_down
@@ -208,12 +257,24 @@ def test_a_server_that_asks_to_wait_too_long_is_not_waited_for(store: Path) -> N
 
 
 MALFORMED = {
-    "not a chat completion": ["", "<html>", "[]", "null", "{}", '{"choices": []}', '{"choices": [{}]}', '{"error": {"message": "no"}}', "[" * 5000],
+    "not a chat completion": [
+        "",
+        "<html>",
+        "[]",
+        "null",
+        "{}",
+        '{"choices": []}',
+        '{"choices": [{}]}',
+        '{"error": {"message": "no"}}',
+        "[" * 5000,
+    ],
     "without text": [completion(None, {}), completion("  ", {}), completion(None, {}, tool_calls=[])],
 }
 
 
-@pytest.mark.parametrize(("why", "body"), [(why, body) for why, bodies in MALFORMED.items() for body in bodies])
+@pytest.mark.parametrize(
+    ("why", "body"), [(why, body) for why, bodies in MALFORMED.items() for body in bodies]
+)
 def test_a_malformed_answer_is_tried_again_and_never_kept(store: Path, why: str, body: str) -> None:
     with MockLLM(lambda _: Scripted(body)) as server:
         reply = complete([question("a")], at(server, retries=1), store)[0]
@@ -242,15 +303,25 @@ def test_a_time_out_is_a_failure_with_its_reason(store: Path) -> None:
 
 def test_a_bad_request_fails_alone_and_at_once(store: Path) -> None:
     def picky(body: dict[str, Any]) -> str | Scripted:
-        return Scripted('{"error": {"message": "too long"}}', 400) if body["messages"][0]["content"] == "3" else echo(body)
+        return (
+            Scripted('{"error": {"message": "too long"}}', 400)
+            if body["messages"][0]["content"] == "3"
+            else echo(body)
+        )
 
     with MockLLM(picky) as server:
         replies = complete([question(i) for i in range(6)], at(server), store)
-        assert [r.error for r in replies] == ["", "", "", "status 400: too long", "", ""] and len(server.log) == 6
+        assert [r.error for r in replies] == ["", "", "", "status 400: too long", "", ""] and len(
+            server.log
+        ) == 6
 
 
-@pytest.mark.parametrize(("status", "words"), [(401, ["NO_SUCH_KEY", "is not set"]), (404, ["no model 'mock'"])])
-def test_what_can_never_succeed_stops_everything_with_the_remedy(store: Path, status: int, words: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("status", "words"), [(401, ["NO_SUCH_KEY", "is not set"]), (404, ["no model 'mock'"])]
+)
+def test_what_can_never_succeed_stops_everything_with_the_remedy(
+    store: Path, status: int, words: list[str]
+) -> None:
     with MockLLM(lambda _: Scripted('{"error": {"message": "no"}}', status)) as server:
         with pytest.raises(EndpointError) as error:
             complete([question(i) for i in range(500)], at(server, concurrency=4), store)
@@ -269,10 +340,16 @@ def test_a_dead_server_is_not_asked_for_ever(store: Path) -> None:
 def test_models_that_want_another_parameter_get_it(store: Path, refused: str) -> None:
     def modern(body: dict[str, Any]) -> str | Scripted:
         message = f"Unsupported parameter: '{refused}' is not supported with this model."
-        return Scripted(json.dumps({"error": {"message": message, "param": refused}}), 400) if refused in body else echo(body)
+        return (
+            Scripted(json.dumps({"error": {"message": message, "param": refused}}), 400)
+            if refused in body
+            else echo(body)
+        )
 
     with MockLLM(modern) as server:
-        replies = complete([question(i, schema={"type": "object"}) for i in range(4)], at(server, concurrency=1), store)
+        replies = complete(
+            [question(i, schema={"type": "object"}) for i in range(4)], at(server, concurrency=1), store
+        )
         assert [r.error for r in replies] == [""] * 4 and len(server.log) == 5
         assert ("max_completion_tokens" in server.log[-1]["body"]) == (refused == "max_tokens")
 
@@ -280,7 +357,9 @@ def test_models_that_want_another_parameter_get_it(store: Path, refused: str) ->
 # ------------------------------------------------------------------------ keys
 
 
-def test_the_key_is_sent_and_never_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_key_is_sent_and_never_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     secret = "sk-very-secret-0123456789"
     monkeypatch.setenv("MY_KEY", secret)
 
@@ -298,20 +377,38 @@ def test_the_key_is_sent_and_never_written(tmp_path: Path, monkeypatch: pytest.M
         replies = complete([question("a"), question("fail")], endpoint, run.path / "calls.sqlite")
         assert {r["authorization"] for r in server.log} == {f"Bearer {secret}"}
     monkeypatch.setenv("MY_KEY", "sk-other")
-    with MockLLM(lambda _: Scripted("{}", 401)) as server, pytest.raises(EndpointError, match="MY_KEY holds a key that it refuses") as error:
+    with (
+        MockLLM(lambda _: Scripted("{}", 401)) as server,
+        pytest.raises(EndpointError, match="MY_KEY holds a key that it refuses") as error,
+    ):
         run.set(judge_llm=at(server, key_env="MY_KEY").model_dump())
         complete([question("a")], at(server, key_env="MY_KEY"), run.path / "calls.sqlite")
-    assert replies[0].text is None and "repeats the API key of MY_KEY" in replies[0].error and replies[1].error == "status 400: your key is [key]"
+    assert (
+        replies[0].text is None
+        and "repeats the API key of MY_KEY" in replies[0].error
+        and replies[1].error == "status 400: your key is [key]"
+    )
     seen = capfd.readouterr()
     files = [p for p in tmp_path.rglob("*") if p.is_file()]
     assert run.path / "calls.sqlite" in files
-    for text in (*(p.read_bytes() for p in files), str(error.value).encode(), seen.out.encode(), seen.err.encode(), repr(replies).encode()):
+    for text in (
+        *(p.read_bytes() for p in files),
+        str(error.value).encode(),
+        seen.out.encode(),
+        seen.err.encode(),
+        repr(replies).encode(),
+    ):
         assert secret.encode() not in text and b"sk-other" not in text
 
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"base_url": "http://me:hunter2@there/v1"}, {"base_url": "http://there/v1?key=hunter2"}, {"key_env": "sk-hunter2"}, {"base_url": "x"}],
+    [
+        {"base_url": "http://me:hunter2@there/v1"},
+        {"base_url": "http://there/v1?key=hunter2"},
+        {"key_env": "sk-hunter2"},
+        {"base_url": "x"},
+    ],
 )
 def test_settings_that_would_hold_a_key_are_refused_without_repeating_it(wrong: dict[str, str]) -> None:
     with pytest.raises(ValueError) as error:
@@ -321,8 +418,12 @@ def test_settings_that_would_hold_a_key_are_refused_without_repeating_it(wrong: 
 
 # --------------------------------------------------------------------- answers
 
-unicode = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.sampled_from(["</think>", "```", "}"])
-scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | unicode
+unicode = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.sampled_from(
+    ["</think>", "```", "}"]
+)
+scalars = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | unicode
+)
 values = scalars | st.lists(scalars, max_size=3) | st.dictionaries(unicode, scalars, max_size=3)
 frames = ["{}", "\n {} \n", "<think>a</think>\n{}", "```json\n{}\n```", "well</think>```\n{}\n```"]
 
@@ -338,7 +439,19 @@ def test_anything_else_is_a_value_error(text: str) -> None:
         assert isinstance(json_object(text), dict)
 
 
-@pytest.mark.parametrize("text", ["[1]", '{"a": 1, "a": 2}', '{"a": NaN}', '{"a": 1} and more', 'see {"a": 1}', "", '{"a": "\\ud800"}', "[" * 9999])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[1]",
+        '{"a": 1, "a": 2}',
+        '{"a": NaN}',
+        '{"a": 1} and more',
+        'see {"a": 1}',
+        "",
+        '{"a": "\\ud800"}',
+        "[" * 9999,
+    ],
+)
 def test_what_is_not_exactly_one_object_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
         json_object(text)
@@ -347,9 +460,20 @@ def test_what_is_not_exactly_one_object_is_refused(text: str) -> None:
 # ------------------------------------------------------------ server and store
 
 
-def test_the_mock_server_runs_by_hand_and_logs_without_keys(tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_mock_server_runs_by_hand_and_logs_without_keys(
+    tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MY_KEY", "sk-very-secret")
-    command = [sys.executable, str(TESTS / "mock_llm.py"), "--port", "0", "--log", str(tmp_path / "log.jsonl"), "--fail", "0.3"]
+    command = [
+        sys.executable,
+        str(TESTS / "mock_llm.py"),
+        "--port",
+        "0",
+        "--log",
+        str(tmp_path / "log.jsonl"),
+        "--fail",
+        "0.3",
+    ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
@@ -361,7 +485,9 @@ def test_the_mock_server_runs_by_hand_and_logs_without_keys(tmp_path: Path, stor
         process.terminate()
         process.wait(30)
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert {r["body"]["messages"][0]["content"] for r in log} == {"a", "b"} and "sk-very" not in (tmp_path / "log.jsonl").read_text()
+    assert {r["body"]["messages"][0]["content"] for r in log} == {"a", "b"} and "sk-very" not in (
+        tmp_path / "log.jsonl"
+    ).read_text()
 
 
 def test_the_store_is_an_ordinary_database(server: MockLLM, store: Path) -> None:

@@ -1,4 +1,6 @@
-"""The transformers engine against transformers' own `generate` and plain forward passes, on tiny random models and on the embedded one."""
+"""The transformers engine against transformers' own `generate` and plain forward passes, on tiny random
+models and on the embedded one.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ from looptool_kit.policy.engines.prefix_tree import group, plant, shared_length,
 from looptool_kit.policy.engines.transformers import TransformersEngine  # noqa: E402
 
 ROUNDING = 2e-4
-"""Between two float32 log-probabilities of unlikely tokens, which sampling draws: transformers' own are up to 1.1e-4 away from float64's."""
+"""Between two float32 log-probabilities of unlikely tokens, which sampling draws: transformers' own are up to
+1.1e-4 away from float64's.
+"""
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -31,14 +35,28 @@ def engine(request: pytest.FixtureRequest) -> TransformersEngine:
 
 
 def some_chats(count: int = 23, seed: int = 0) -> list[Sample]:
-    """Chats over three tool lists, of very different lengths, some with dialogue, one without tools, one twice."""
+    """Chats over three tool lists, of very different lengths, some with dialogue, one without tools, one
+    twice.
+    """
     rng = random.Random(seed)
-    lists = [tuple(Tool(name=f"{w}_{i}", description=w * rng.randint(1, 30)) for i in range(rng.randint(1, 3))) for w in ("book", "find", "send")]
+    lists = [
+        tuple(Tool(name=f"{w}_{i}", description=w * rng.randint(1, 30)) for i in range(rng.randint(1, 3)))
+        for w in ("book", "find", "send")
+    ]
     chats = []
     for i in range(count - 2):
-        messages = [Message(role="user", content="x" * rng.randint(0, 5) + " ".join(str(rng.random()) for _ in range(rng.choice([0, 1, 2, 9]))))]
+        messages = [
+            Message(
+                role="user",
+                content="x" * rng.randint(0, 5)
+                + " ".join(str(rng.random()) for _ in range(rng.choice([0, 1, 2, 9]))),
+            )
+        ]
         if rng.random() < 0.3:
-            messages += [Message(role="assistant", content="Yes?"), Message(role="user", content=f"Take {i}.")]
+            messages += [
+                Message(role="assistant", content="Yes?"),
+                Message(role="user", content=f"Take {i}."),
+            ]
         chats.append(Sample(tools=rng.choice(lists), messages=tuple(messages), label=Label()))
     bare = Sample(tools=(), messages=(Message(role="user", content="hello"),), label=Label())
     return [*chats, bare, chats[0]]
@@ -50,9 +68,13 @@ def plain_generate(engine: TransformersEngine, chats: list[Sample], new: int) ->
 
     out = []
     for item in chats:
-        ids = torch.tensor([engine.tokenizer(render_prompt(item.tools, item.messages), add_special_tokens=False).input_ids])
+        ids = torch.tensor(
+            [engine.tokenizer(render_prompt(item.tools, item.messages), add_special_tokens=False).input_ids]
+        )
         with torch.no_grad():
-            made = engine.model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=new, do_sample=False)
+            made = engine.model.generate(
+                ids, attention_mask=torch.ones_like(ids), max_new_tokens=new, do_sample=False
+            )
         out.append(made[0, ids.shape[1] :].tolist())
     return out
 
@@ -80,7 +102,9 @@ def check_greedy(engine: TransformersEngine, chats: list[Sample], new: int) -> l
 
 def test_greedy_is_that_of_plain_generate(engine: TransformersEngine) -> None:
     got = check_greedy(engine, some_chats(), 40)
-    assert len({len(one.token_ids) for [one] in got}) > 2, "the test wants rows that retire at different times"
+    assert len({len(one.token_ids) for [one] in got}) > 2, (
+        "the test wants rows that retire at different times"
+    )
 
 
 def test_decoding_beyond_one_growth_of_the_buffers(engine: TransformersEngine) -> None:
@@ -89,8 +113,14 @@ def test_decoding_beyond_one_growth_of_the_buffers(engine: TransformersEngine) -
 
 def test_long_prompts_in_several_chunks(engine: TransformersEngine) -> None:
     chats = some_chats(4)
-    long = Sample(tools=chats[0].tools, messages=(Message(role="user", content="again and " * 130),), label=Label())
-    longer = Sample(tools=chats[0].tools, messages=(Message(role="user", content="again and " * 130 + "more"),), label=Label())
+    long = Sample(
+        tools=chats[0].tools, messages=(Message(role="user", content="again and " * 130),), label=Label()
+    )
+    longer = Sample(
+        tools=chats[0].tools,
+        messages=(Message(role="user", content="again and " * 130 + "more"),),
+        label=Label(),
+    )
     check_greedy(engine, [*chats, longer, long], 12)
 
 
@@ -100,7 +130,9 @@ def test_planned_batches_give_what_all_together_gives(engine: TransformersEngine
         seen: list[tuple[list[int], list[list[Completion]]]] = []
         together = engine.generate(chats, sampling, lambda batch, made, seen=seen: seen.append((batch, made)))  # type: ignore[misc]
         plan = engine.plan(chats, sampling.n)
-        assert [batch for batch, _ in seen] == plan and sorted(i for batch in plan for i in batch) == list(range(len(chats)))
+        assert [batch for batch, _ in seen] == plan and sorted(i for batch in plan for i in batch) == list(
+            range(len(chats))
+        )
         sizes = [len(batch) for batch in plan]
         assert max(sizes) - min(sizes) <= 1
         for batch, made in seen:
@@ -116,9 +148,13 @@ def test_samples_do_not_depend_on_company(engine: TransformersEngine) -> None:
         [alone] = engine.generate([chats[i]], sampling)
         assert [c.token_ids for c in alone] == [c.token_ids for c in together[i]]
         assert len({c.token_ids for c in alone}) > 1
-    assert [c.token_ids for c in engine.generate([chats[0]], sampling._replace(seed=2))[0]] != [c.token_ids for c in together[0]]
+    assert [c.token_ids for c in engine.generate([chats[0]], sampling._replace(seed=2))[0]] != [
+        c.token_ids for c in together[0]
+    ]
     for completion in together[0]:
-        assert completion.logprobs == pytest.approx(plain_logprobs(engine, chats[0], list(completion.token_ids)), abs=ROUNDING)
+        assert completion.logprobs == pytest.approx(
+            plain_logprobs(engine, chats[0], list(completion.token_ids)), abs=ROUNDING
+        )
 
 
 def test_samples_follow_the_distribution(engine: TransformersEngine) -> None:
@@ -132,7 +168,9 @@ def test_samples_follow_the_distribution(engine: TransformersEngine) -> None:
             want = (engine.model(torch.tensor([prompt])).logits[0, -1] / temperature).softmax(-1)
         [made] = engine.generate([item], Sampling(max_new_tokens=1, temperature=temperature, n=2000))
         counts = torch.bincount(torch.tensor([c.token_ids[0] for c in made]), minlength=258) / len(made)
-        assert (counts - want).abs().sum().item() / 2 < 0.12  # total variation; about 0.05 by chance here, 0.2 at the wrong temperature
+        assert (
+            (counts - want).abs().sum().item() / 2 < 0.12
+        )  # total variation; about 0.05 by chance here, 0.2 at the wrong temperature
 
 
 def test_score_equals_a_plain_forward_pass(engine: TransformersEngine) -> None:
@@ -172,7 +210,10 @@ def test_out_of_memory_halves_the_batch_with_one_warning(monkeypatch: pytest.Mon
     def tight(rows: Any, sampling: Sampling) -> list[Completion]:
         sizes.append(len(rows))
         if len(rows) > 5:
-            raise RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")
+            raise RuntimeError(
+                "[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory: you tried to"
+                " allocate 9 bytes."
+            )
         return real(rows, sampling)
 
     monkeypatch.setattr(engine, "_decode", tight)
@@ -195,7 +236,10 @@ def test_a_live_training_model_is_used_and_left_as_it_was() -> None:
     import torch
     from peft import LoraConfig, get_peft_model
 
-    model = get_peft_model(tiny_model("llama"), LoraConfig(r=4, target_modules=["q_proj", "v_proj"], lora_dropout=0.5, init_lora_weights=False))
+    model = get_peft_model(
+        tiny_model("llama"),
+        LoraConfig(r=4, target_modules=["q_proj", "v_proj"], lora_dropout=0.5, init_lora_weights=False),
+    )
     model.train()
     engine = TransformersEngine(model, tiny_tokenizer())
     chats = some_chats(6)
@@ -206,7 +250,9 @@ def test_a_live_training_model_is_used_and_left_as_it_was() -> None:
     assert [c.token_ids for [c] in merged] == [c.token_ids for [c] in unmerged]
     assert all(module.training for module in model.modules())
     ids = torch.tensor([[1, 2, 3]])
-    model(input_ids=ids, labels=ids).loss.backward()  # weights are no inference tensors, attention is the model's own again
+    model(
+        input_ids=ids, labels=ids
+    ).loss.backward()  # weights are no inference tensors, attention is the model's own again
     assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
 
 
@@ -220,22 +266,31 @@ def test_a_live_training_model_is_used_and_left_as_it_was() -> None:
         ("recurrent_gemma", None, "carry a state"),
     ],
 )
-def test_a_model_whose_prompts_cannot_share_beginnings_is_refused_at_once(kind: str, layers: list[str] | None, reason: str) -> None:
+def test_a_model_whose_prompts_cannot_share_beginnings_is_refused_at_once(
+    kind: str, layers: list[str] | None, reason: str
+) -> None:
     """An engine that ran it would answer, and answer wrongly."""
     from transformers import AutoConfig, AutoModelForCausalLM
 
     sizes: dict[str, Any] = dict(vocab_size=258, hidden_size=32, intermediate_size=32, num_hidden_layers=2, num_attention_heads=4,
                                  num_key_value_heads=2)  # fmt: skip
-    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, **sizes, **({"layer_types": layers} if layers else {})))
+    model = AutoModelForCausalLM.from_config(
+        AutoConfig.for_model(kind, **sizes, **({"layer_types": layers} if layers else {}))
+    )
     with pytest.raises(ValueError, match=reason):
         TransformersEngine(model, tiny_tokenizer())
 
 
 def test_prompts_that_share_nothing_at_all() -> None:
     tokenizer = tiny_tokenizer()
-    tokenizer.chat_template = "{{ messages[0].content }}"  # of the user's, so that not even the first token is common
+    tokenizer.chat_template = (  # of the user's, so that not even the first token is common
+        "{{ messages[0].content }}"
+    )
     engine = TransformersEngine(tiny_model("llama"), tokenizer)
-    chats = [Sample(tools=(), messages=(Message(role="user", content=text),), label=Label()) for text in ("abc", "xyz", "hello")]
+    chats = [
+        Sample(tools=(), messages=(Message(role="user", content=text),), label=Label())
+        for text in ("abc", "xyz", "hello")
+    ]
     alone = [engine.generate([item], Sampling(max_new_tokens=6))[0][0].token_ids for item in chats]
     assert [one.token_ids for [one] in engine.generate(chats, Sampling(max_new_tokens=6))] == alone
 
@@ -249,7 +304,9 @@ def test_nothing_in_nothing_out(engine: TransformersEngine) -> None:
 def test_the_tree_holds_each_distinct_token_once() -> None:
     rng = random.Random(1)
     for _ in range(50):
-        sequences = sorted(tuple(rng.choice((0, 1)) for _ in range(rng.randint(1, 12))) for _ in range(rng.randint(1, 20)))
+        sequences = sorted(
+            tuple(rng.choice((0, 1)) for _ in range(rng.randint(1, 12))) for _ in range(rng.randint(1, 20))
+        )
         tree = plant(sequences)
         assert [tuple(tree.tokens[p] for p in path) for path in tree.paths] == sequences
         assert all([tree.depths[p] for p in path] == list(range(len(path))) for path in tree.paths)
@@ -283,8 +340,22 @@ def test_embedded_model_greedy_and_logprobs() -> None:
     from looptool_kit.policy.models import find_model
 
     engine = TransformersEngine.load(find_model().path, dtype="float32", batch_size=4)
-    tools = (Tool(name="add", description="Adds two integers", parameters={"type": "object", "properties": {"a": {"type": "integer"}}}),)
-    asks = ("What is 17 plus 25?", "Say hello.", "Tell me a very short story about a cat called Mia who lives in Rome.", "And 3 plus 4?")
-    chats = [Sample(tools=tools if i % 2 else (), messages=(Message(role="user", content=ask),), label=Label()) for i, ask in enumerate(asks)]
+    tools = (
+        Tool(
+            name="add",
+            description="Adds two integers",
+            parameters={"type": "object", "properties": {"a": {"type": "integer"}}},
+        ),
+    )
+    asks = (
+        "What is 17 plus 25?",
+        "Say hello.",
+        "Tell me a very short story about a cat called Mia who lives in Rome.",
+        "And 3 plus 4?",
+    )
+    chats = [
+        Sample(tools=tools if i % 2 else (), messages=(Message(role="user", content=ask),), label=Label())
+        for i, ask in enumerate(asks)
+    ]
     for [one] in check_greedy(engine, chats, 10):
         assert one.text and math.exp(-sum(one.logprobs) / len(one.logprobs)) >= 1

@@ -12,12 +12,16 @@ import looptool_kit as lt
 from looptool_kit.policy.policy import base_policy, open_engine, policy_of
 
 RECORDED = Path(__file__).parents[2] / "sample_data" / "run"
-without_vllm = pytest.mark.skipif(importlib.util.find_spec("vllm") is not None, reason="vLLM is installed here")
+without_vllm = pytest.mark.skipif(
+    importlib.util.find_spec("vllm") is not None, reason="vLLM is installed here"
+)
 
 
 @without_vllm
 def test_without_vllm_there_is_one_sentence_with_the_remedy() -> None:
-    with pytest.raises(ValueError, match=r'engine vllm is not installed here: .*`make setup`.*engine = "transformers"'):
+    with pytest.raises(
+        ValueError, match=r'engine vllm is not installed here: .*`make setup`.*engine = "transformers"'
+    ):
         open_engine(base_policy("embedded", "vllm"), 4)
 
 

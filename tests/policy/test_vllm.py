@@ -1,4 +1,6 @@
-"""The engine `vllm`, really run: `make test-vllm` builds the environment that it needs. Everything in float32, where exact comparison makes sense."""
+"""The engine `vllm`, really run: `make test-vllm` builds the environment that it needs. Everything in
+float32, where exact comparison makes sense.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,10 @@ from typing import Any
 import pytest
 
 if importlib.util.find_spec("vllm") is None:
-    pytest.skip("vLLM is not installed here; make test-vllm builds an environment for these tests", allow_module_level=True)
+    pytest.skip(
+        "vLLM is not installed here; make test-vllm builds an environment for these tests",
+        allow_module_level=True,
+    )
 
 import torch  # noqa: E402
 
@@ -45,7 +50,9 @@ from looptool_kit.stages.train.stage import grpo_order  # noqa: E402
 
 BATCH, NEW = 8, 16
 TIE = 2e-3
-"""Natural-log probability by which two tokens may differ and still be a tie between two ways of computing in float32."""
+"""Natural-log probability by which two tokens may differ and still be a tie between two ways of computing in
+float32.
+"""
 
 
 class Choice(Frozen):
@@ -58,7 +65,10 @@ class Choice(Frozen):
 @pytest.fixture(scope="module")
 def samples() -> Samples:
     """Twelve samples, cut to two tools each; some share these."""
-    whole = [*world.generate(9, seed=3, domains=["music"]), *world.generate(3, seed=4, domains=["smart_home"])]
+    whole = [
+        *world.generate(9, seed=3, domains=["music"]),
+        *world.generate(3, seed=4, domains=["smart_home"]),
+    ]
     return Samples(Sample(tools=s.tools[:2], messages=s.messages, label=s.label) for s in whole)
 
 
@@ -69,7 +79,9 @@ def plain() -> TransformersEngine:
 
 @pytest.fixture(scope="module")
 def adapters(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Two adapters as the trainers make and save them, with random weights large enough to change what is likely; one on the upper layers only."""
+    """Two adapters as the trainers make and save them, with random weights large enough to change what is
+    likely; one on the upper layers only.
+    """
     from looptool_kit.policy.policy import load_base
     from looptool_kit.stages.train.common import lora_policy
 
@@ -100,11 +112,15 @@ def engine(float32: None) -> VllmEngine:
 
 
 def policy(adapter: Path) -> Policy:
-    return Policy(name="D1", iteration=1, model="embedded", adapter=str(adapter), key="made here", engine="vllm")
+    return Policy(
+        name="D1", iteration=1, model="embedded", adapter=str(adapter), key="made here", engine="vllm"
+    )
 
 
 def logprobs(plain: TransformersEngine, item: Sample, ids: tuple[int, ...]) -> torch.Tensor:
-    """Log-probabilities [len(ids), vocabulary] after the prompt and after each token but the last, by a plain forward pass."""
+    """Log-probabilities [len(ids), vocabulary] after the prompt and after each token but the last, by a plain
+    forward pass.
+    """
     prompt = plain.tokenizer(plain.render(item), add_special_tokens=False).input_ids
     with torch.no_grad():
         logits = plain.model(torch.tensor([[*prompt, *ids]])).logits[0]
@@ -115,14 +131,20 @@ def perplexity(one: Completion) -> float:
     return math.exp(-sum(one.logprobs) / len(one.logprobs))
 
 
-def check_same(plain: TransformersEngine, samples: Samples, ours: list[list[Completion]], theirs: list[list[Completion]]) -> None:
-    """Equal answers with equal perplexities, but for ties: there, the token that vLLM took is as likely as the likeliest."""
+def check_same(
+    plain: TransformersEngine, samples: Samples, ours: list[list[Completion]], theirs: list[list[Completion]]
+) -> None:
+    """Equal answers with equal perplexities, but for ties: there, the token that vLLM took is as likely as
+    the likeliest.
+    """
     equal = 0
     for item, [a], [b] in zip(samples, ours, theirs, strict=True):
         if a.token_ids == b.token_ids:
             equal += 1
             assert (a.text, a.tokens, a.finish_reason) == (b.text, b.tokens, b.finish_reason)
-            assert perplexity(a) == pytest.approx(perplexity(b), rel=0.01) and a.logprobs == pytest.approx(b.logprobs, abs=TIE)
+            assert perplexity(a) == pytest.approx(perplexity(b), rel=0.01) and a.logprobs == pytest.approx(
+                b.logprobs, abs=TIE
+            )
         else:
             line = logprobs(plain, item, a.token_ids)
             at = next(k for k, (x, y) in enumerate(zip(a.token_ids, b.token_ids, strict=False)) if x != y)
@@ -133,37 +155,56 @@ def check_same(plain: TransformersEngine, samples: Samples, ours: list[list[Comp
 # -------------------------------------------------------------------- answers
 
 
-def test_greedy_answers_and_perplexities_are_those_of_transformers(engine: VllmEngine, plain: TransformersEngine, samples: Samples) -> None:
+def test_greedy_answers_and_perplexities_are_those_of_transformers(
+    engine: VllmEngine, plain: TransformersEngine, samples: Samples
+) -> None:
     assert [engine.render(s) for s in samples] == [plain.render(s) for s in samples]
-    assert engine.plan(samples) == plain.plan(samples) and (engine.context, engine.ends) == (plain.context, plain.ends)
+    assert engine.plan(samples) == plain.plan(samples) and (engine.context, engine.ends) == (
+        plain.context,
+        plain.ends,
+    )
     kept: list[list[int]] = []
     ours = engine.generate(samples, Sampling(NEW), lambda batch, _: kept.append(batch))
     assert kept == engine.plan(samples)
     check_same(plain, samples, ours, plain.generate(samples, Sampling(NEW)))
     once, again = engine.generate(samples, Sampling(NEW, n=2))[0]
     assert once == again and once.token_ids == ours[0][0].token_ids
-    assert once.logprobs == pytest.approx(ours[0][0].logprobs, abs=TIE)  # the prompt's beginning came from the cache this time
+    assert once.logprobs == pytest.approx(
+        ours[0][0].logprobs, abs=TIE
+    )  # the prompt's beginning came from the cache this time
 
 
 def test_short_answers_end_with_the_end_token(engine: VllmEngine, plain: TransformersEngine) -> None:
-    item = Sample(tools=(), messages=(Message(role="user", content="Answer with one word: the capital of France?"),), label=Label())
+    item = Sample(
+        tools=(),
+        messages=(Message(role="user", content="Answer with one word: the capital of France?"),),
+        label=Label(),
+    )
     [[one]], [[other]] = engine.generate([item], Sampling(40)), plain.generate([item], Sampling(40))
     assert one.finish_reason == other.finish_reason == "stop" and one.token_ids[-1] in engine.ends
     assert one.text == other.text and "<|im_end|>" not in one.text and len(one.logprobs) == len(one.token_ids)
 
 
-def test_scores_are_those_of_transformers(engine: VllmEngine, plain: TransformersEngine, samples: Samples) -> None:
+def test_scores_are_those_of_transformers(
+    engine: VllmEngine, plain: TransformersEngine, samples: Samples
+) -> None:
     answers = [render_answer(s.label) for s in samples]
     for a, b in zip(engine.score(samples, answers), plain.score(samples, answers), strict=True):
         assert a == pytest.approx(b, abs=TIE)
 
 
-def test_samples_differ_and_carry_the_models_own_logprobs(engine: VllmEngine, plain: TransformersEngine, samples: Samples) -> None:
-    [made] = engine.generate(samples[:1], Sampling(12, temperature=2.0, n=4))  # the embedded model is sure of itself
+def test_samples_differ_and_carry_the_models_own_logprobs(
+    engine: VllmEngine, plain: TransformersEngine, samples: Samples
+) -> None:
+    [made] = engine.generate(
+        samples[:1], Sampling(12, temperature=2.0, n=4)
+    )  # the embedded model is sure of itself
     assert len(made) == 4 and len({one.token_ids for one in made}) > 1
     for one in made:
         line = logprobs(plain, samples[0], one.token_ids)
-        assert one.logprobs == pytest.approx([float(line[k, token]) for k, token in enumerate(one.token_ids)], abs=TIE)
+        assert one.logprobs == pytest.approx(
+            [float(line[k, token]) for k, token in enumerate(one.token_ids)], abs=TIE
+        )
 
 
 def test_shared_beginnings_come_from_the_cache(engine: VllmEngine, samples: Samples) -> None:
@@ -171,13 +212,18 @@ def test_shared_beginnings_come_from_the_cache(engine: VllmEngine, samples: Samp
 
     engine.generate(samples[:1], Sampling(2))
     ids = engine.tokenizer(engine.render(samples[0]), add_special_tokens=False).input_ids
-    [again] = engine.llm.generate(TokensPrompt(prompt_token_ids=ids), SamplingParams(max_tokens=1), use_tqdm=False)
+    [again] = engine.llm.generate(
+        TokensPrompt(prompt_token_ids=ids), SamplingParams(max_tokens=1), use_tqdm=False
+    )
     assert again.num_cached_tokens >= len(ids) - 64  # all whole blocks but the last
 
 
 def test_what_does_not_fit_is_said_before_work_starts(engine: VllmEngine, samples: Samples) -> None:
     long = Sample(tools=(), messages=(Message(role="user", content="word " * engine.context),), label=Label())
-    for call in (lambda: engine.plan([samples[0], long]), lambda: engine.generate([samples[0], long], Sampling(2))):
+    for call in (
+        lambda: engine.plan([samples[0], long]),
+        lambda: engine.generate([samples[0], long], Sampling(2)),
+    ):
         with pytest.raises(ValueError, match=rf"{long.id} \(row 1\) has \d+ tokens and leaves no room"):
             call()
     with pytest.raises(ValueError, match=r"The answer to .*this engine scores \d+ of it"):
@@ -188,10 +234,14 @@ def test_what_does_not_fit_is_said_before_work_starts(engine: VllmEngine, sample
 # ------------------------------------------------------------------- adapters
 
 
-def test_adapters_are_swapped_without_a_restart(engine: VllmEngine, plain: TransformersEngine, adapters: list[Path]) -> None:
+def test_adapters_are_swapped_without_a_restart(
+    engine: VllmEngine, plain: TransformersEngine, adapters: list[Path]
+) -> None:
     # Short ones: the CPU build's LoRA copies the adapter's weights for each token.
     asks = ("Say hello.", "What is 17 plus 25?", "Name three colours.", "Who wrote Hamlet?")
-    few = Samples(Sample(tools=(), messages=(Message(role="user", content=ask),), label=Label()) for ask in asks)
+    few = Samples(
+        Sample(tools=(), messages=(Message(role="user", content=ask),), label=Label()) for ask in asks
+    )
     base = engine.generate(few, Sampling(NEW))
     for adapter in adapters:
         assert open_engine(policy(adapter), BATCH) is engine
@@ -207,7 +257,9 @@ def test_adapters_are_swapped_without_a_restart(engine: VllmEngine, plain: Trans
     check_same(plain, few, engine.generate(few, Sampling(NEW)), base)
 
 
-def test_new_weights_in_the_same_folder_are_seen(engine: VllmEngine, adapters: list[Path], tmp_path: Path) -> None:
+def test_new_weights_in_the_same_folder_are_seen(
+    engine: VllmEngine, adapters: list[Path], tmp_path: Path
+) -> None:
     import os
     import shutil
 
@@ -237,16 +289,32 @@ def test_grpo_takes_its_completions_from_vllm_with_the_adapter_of_each_step(
     generate = VllmEngine.generate
     monkeypatch.setattr(VllmEngine, "generate", lambda *args: made.append(generate(*args)) or made[-1])
     rewards = iter([True, False] * 4)
-    monkeypatch.setattr(grpo, "grade", lambda *_: SimpleNamespace(correct=next(rewards), faults=()))  # so that there is something to learn
-    asks = [Sample(tools=(), messages=(Message(role="user", content=ask),), label=Label()) for ask in ("Say hello.", "Name three colours.")]
-    settings = {"engine": "vllm", "sft__epochs": 0, "grpo__steps_first": 2, "grpo__prompts": 2, "grpo__group": 2, "grpo__max_new_tokens": 6}
+    monkeypatch.setattr(
+        grpo, "grade", lambda *_: SimpleNamespace(correct=next(rewards), faults=())
+    )  # so that there is something to learn
+    asks = [
+        Sample(tools=(), messages=(Message(role="user", content=ask),), label=Label())
+        for ask in ("Say hello.", "Name three colours.")
+    ]
+    settings = {
+        "engine": "vllm",
+        "sft__epochs": 0,
+        "grpo__steps_first": 2,
+        "grpo__prompts": 2,
+        "grpo__group": 2,
+        "grpo__max_new_tokens": 6,
+    }
     assert load_preset("cpu-quick").trainer == "trl"
-    run = Run.create(tmp_path / "run", preset="cpu-quick", probe__batch=BATCH, grpo__learning_rate=1e-2, **settings)
+    run = Run.create(
+        tmp_path / "run", preset="cpu-quick", probe__batch=BATCH, grpo__learning_rate=1e-2, **settings
+    )
     Samples(asks).write(run.folder(1) / "samples.parquet")
     train(run, Samples(asks), iteration=1)
     assert len(made) == 2 and all(len(group) == 2 for step in made for group in step)
     # What the second step was written with: the adapter as the first step left it.
-    second = TransformersEngine.load(models.find_model().path, run.folder(1) / "policy" / "rollout-adapter", "float32", BATCH)
+    second = TransformersEngine.load(
+        models.find_model().path, run.folder(1) / "policy" / "rollout-adapter", "float32", BATCH
+    )
     base = TransformersEngine(load_base("embedded")[0], second.tokenizer)
     off = 0.0
     for item, group in zip(grpo_order(Samples(asks), run.settings.seed * 1000 + 1), made[1], strict=True):
@@ -259,7 +327,9 @@ def test_grpo_takes_its_completions_from_vllm_with_the_adapter_of_each_step(
     open_engine(base_policy("embedded", "vllm"), BATCH)
 
 
-def test_what_is_no_adapter_or_too_large_is_refused(engine: VllmEngine, adapters: list[Path], tmp_path: Path) -> None:
+def test_what_is_no_adapter_or_too_large_is_refused(
+    engine: VllmEngine, adapters: list[Path], tmp_path: Path
+) -> None:
     with pytest.raises(ValueError, match=r"not a LoRA adapter.*adapter_config\.json"):
         engine.use(tmp_path)
     config = (adapters[0] / "adapter_config.json").read_text().replace('"r": 8', '"r": 64')
@@ -293,7 +363,9 @@ def test_ranks_are_those_that_vllm_can_be_opened_for() -> None:
     assert set(typing.get_args(MaxLoRARanks)) == set(RANKS)
 
 
-def test_what_a_server_is_asked_fits_the_installed_protocol(monkeypatch: pytest.MonkeyPatch, samples: Samples) -> None:
+def test_what_a_server_is_asked_fits_the_installed_protocol(
+    monkeypatch: pytest.MonkeyPatch, samples: Samples
+) -> None:
     from vllm.entrypoints.openai.completion.protocol import CompletionRequest, CompletionResponseChoice
 
     from looptool_kit.core.endpoint import Endpoint
@@ -343,12 +415,21 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
              "--lora-target-modules", *MODULES, "--chat-template", Path(looptool_kit.__file__).parent / "core" / "chat_template.jinja",
              "--structured-outputs-config", '{"backend": "xgrammar", "disable_any_whitespace": true}']  # fmt: skip
     cores = ",".join(map(str, sorted(os.sched_getaffinity(0))))
-    environment = {"VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1", "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": cores}
-    environment |= {"VLLM_NO_USAGE_STATS": "1", "VLLM_ENABLE_V1_MULTIPROCESSING": "1"}  # the engine in this process has set the latter to 0
+    environment = {
+        "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1",
+        "VLLM_CPU_KVCACHE_SPACE": "1",
+        "VLLM_CPU_OMP_THREADS_BIND": cores,
+    }
+    environment |= {
+        "VLLM_NO_USAGE_STATS": "1",
+        "VLLM_ENABLE_V1_MULTIPROCESSING": "1",
+    }  # the engine in this process has set the latter to 0
     log = tmp_path_factory.mktemp("server") / "log"
     with log.open("w") as out:
         command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", *map(str, words)]
-        process = subprocess.Popen(command, env=os.environ | environment, stdout=out, stderr=out, start_new_session=True)
+        process = subprocess.Popen(
+            command, env=os.environ | environment, stdout=out, stderr=out, start_new_session=True
+        )
     try:
         until = time.monotonic() + 400
         while True:
@@ -369,12 +450,18 @@ def test_a_server_answers_scores_and_swaps_adapters_as_transformers(
     server: Endpoint, plain: TransformersEngine, samples: Samples, adapters: list[Path]
 ) -> None:
     # Short prompts for adapters: the CPU build's LoRA takes long over each token of a prompt.
-    short = Samples(Sample(tools=(), messages=(Message(role="user", content=ask),), label=Label()) for ask in ("Hello", "How are you?"))
+    short = Samples(
+        Sample(tools=(), messages=(Message(role="user", content=ask),), label=Label())
+        for ask in ("Hello", "How are you?")
+    )
     few = [samples[0], *short]
 
     def served(adapter: Path | None) -> Any:
         folder = str(adapter) if adapter else None
-        return open_engine(Policy(name="D1", iteration=1, model="embedded", adapter=folder, engine="served", server=server), BATCH)
+        return open_engine(
+            Policy(name="D1", iteration=1, model="embedded", adapter=folder, engine="served", server=server),
+            BATCH,
+        )
 
     engine = served(None)
     base = engine.generate(few, Sampling(8))
@@ -382,7 +469,9 @@ def test_a_server_answers_scores_and_swaps_adapters_as_transformers(
     for a, b in zip(engine.score(few, ["Yes."] * 3), plain.score(few, ["Yes."] * 3), strict=True):
         assert a == pytest.approx(b, abs=TIE)
     for adapter in adapters:
-        with_adapter = TransformersEngine.load(models.find_model().path, adapter=adapter, dtype="float32", batch_size=BATCH)
+        with_adapter = TransformersEngine.load(
+            models.find_model().path, adapter=adapter, dtype="float32", batch_size=BATCH
+        )
         assert served(adapter) is engine
         answers = engine.generate(short, Sampling(4))
         assert [c[0].token_ids for c in answers] != [c[0].token_ids[:4] for c in base[1:]]
@@ -392,13 +481,22 @@ def test_a_server_answers_scores_and_swaps_adapters_as_transformers(
 
 def test_a_server_keeps_a_generator_to_its_form(server: Endpoint, tmp_path: Path) -> None:
     """The embedded model never writes JSON of this form by itself; the server makes it."""
-    prompts = [Prompt("You are a careful judge.", f"Is {n} even? Answer right or wrong.", tools=()) for n in range(4)]
+    prompts = [
+        Prompt("You are a careful judge.", f"Is {n} even? Answer right or wrong.", tools=()) for n in range(4)
+    ]
     answers = ask(Choice, prompts, server, tmp_path / "calls.sqlite", "ask", max_tokens=64)
     assert all(isinstance(a, Choice) for a in answers), answers
     with closing(sqlite3.connect(tmp_path / "calls.sqlite")) as db:
-        said = [json.loads(raw)["choices"][0]["message"]["content"] for (raw,) in db.execute("SELECT answer FROM calls")]
+        said = [
+            json.loads(raw)["choices"][0]["message"]["content"]
+            for (raw,) in db.execute("SELECT answer FROM calls")
+        ]
     assert len(said) == 4 and all(list(json.loads(s)) == list(Choice.model_fields) for s in said)
-    [free] = complete([Request([{"role": "user", "content": "Is 3 even? Answer right or wrong."}], max_tokens=24)], server, tmp_path / "free.sqlite")
+    [free] = complete(
+        [Request([{"role": "user", "content": "Is 3 even? Answer right or wrong."}], max_tokens=24)],
+        server,
+        tmp_path / "free.sqlite",
+    )
     assert free.text is None or not free.text.lstrip().startswith("{")
 
 
@@ -413,5 +511,7 @@ def test_an_engine_closed_for_training_is_opened_again(engine: VllmEngine, sampl
     assert torch.set_num_threads.__module__ != "vllm.v1.worker.cpu_worker"
     again = open_engine(base_policy("embedded", "vllm"), BATCH)
     assert (again is engine) == engine.sleeps
-    assert [c[0].token_ids for c in again.generate(samples[:2], Sampling(8))] == [c[0].token_ids for c in before]
+    assert [c[0].token_ids for c in again.generate(samples[:2], Sampling(8))] == [
+        c[0].token_ids for c in before
+    ]
     close_engines()

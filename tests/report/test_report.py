@@ -15,18 +15,51 @@ from looptool_kit.core.toolcalls import Answer, Fault, grade, render_answer
 from looptool_kit.report import figures
 from looptool_kit.report.html import IterationData, ReportData, render, write_report
 
-EVIL = "<script>alert('pwned-1')</script><img src=x onerror=alert(2)>\x1b[31mred\x1b[0m \u202egnp.exe \ud800 </pre>&amp;<!--"
+EVIL = (
+    "<script>alert('pwned-1')</script><img src=x onerror=alert(2)>\x1b[31mred\x1b[0m \u202egnp.exe \ud800"
+    " </pre>&amp;<!--"
+)
 TOOLS = [
-    ("book_table", "Book a table at a restaurant.", {"restaurant": "string", "people": "integer", "date": "string"}),
+    (
+        "book_table",
+        "Book a table at a restaurant.",
+        {"restaurant": "string", "people": "integer", "date": "string"},
+    ),
     ("get_weather", "Current weather in a city.", {"city": "string", "unit": "string"}),
-    ("convert_currency", "Convert an amount of money.", {"amount": "number", "from_currency": "string", "to_currency": "string"}),
+    (
+        "convert_currency",
+        "Convert an amount of money.",
+        {"amount": "number", "from_currency": "string", "to_currency": "string"},
+    ),
     ("set_alarm", "Set an alarm.", {"time": "string", "label": "string"}),
-    ("search_flights", "Find flights between two airports.", {"origin": "string", "destination": "string", "date": "string"}),
+    (
+        "search_flights",
+        "Find flights between two airports.",
+        {"origin": "string", "destination": "string", "date": "string"},
+    ),
     ("send_message", "Send a message to a contact.", {"recipient": "string", "text": "string"}),
-    ("create_calendar_event", "Add an event to the calendar.", {"title": "string", "start": "string", "minutes": "integer"}),
+    (
+        "create_calendar_event",
+        "Add an event to the calendar.",
+        {"title": "string", "start": "string", "minutes": "integer"},
+    ),
     ("play_music", "Play a song, an album or an artist.", {"query": "string", "shuffle": "boolean"}),
 ]
-WORDS = ["Lucia's", "Oslo", "Lisbon", "2026-03-14", "07:30", "standup", "Marta", "EUR", "USD", "blue note", "metric", "ARN", "JFK"]
+WORDS = [
+    "Lucia's",
+    "Oslo",
+    "Lisbon",
+    "2026-03-14",
+    "07:30",
+    "standup",
+    "Marta",
+    "EUR",
+    "USD",
+    "blue note",
+    "metric",
+    "ARN",
+    "JFK",
+]
 
 
 POLICIES = ("base", "warm start", "iteration 1", "iteration 2", "control")
@@ -41,21 +74,48 @@ def made_up_report(evil: str = "", samples: int = 240) -> ReportData:
         for i in range(samples):
             name, words, parameters = rng.choice(TOOLS)
             tools = tuple(
-                Tool(name=n, description=d, parameters={"type": "object", "properties": {k: {"type": t} for k, t in p.items()}, "required": list(p)})
+                Tool(
+                    name=n,
+                    description=d,
+                    parameters={
+                        "type": "object",
+                        "properties": {k: {"type": t} for k, t in p.items()},
+                        "required": list(p),
+                    },
+                )
                 for n, d, p in {t[0]: t for t in [(name, words, parameters), *rng.sample(TOOLS, 3)]}.values()
             )
-            values = {"integer": lambda: rng.randint(1, 9), "number": lambda: rng.choice([12.5, 40, 99]), "boolean": lambda: rng.random() < 0.5}
+            values = {
+                "integer": lambda: rng.randint(1, 9),
+                "number": lambda: rng.choice([12.5, 40, 99]),
+                "boolean": lambda: rng.random() < 0.5,
+            }
             arguments = {k: values.get(t, lambda: rng.choice(WORDS))() for k, t in parameters.items()}
             call = ToolCall(name=name, arguments=arguments)
-            request = f"{words[:-1]} please, with {', '.join(f'{k} {v}' for k, v in arguments.items())} (number {i}). {evil}"
-            sample = Sample(tools=tools, messages=(Message(role="user", content=request),), label=Label(calls=(call,)), kind="single", iteration=j)
+            request = (
+                f"{words[:-1]} please, with {', '.join(f'{k} {v}' for k, v in arguments.items())} (number"
+                f" {i}). {evil}"
+            )
+            sample = Sample(
+                tools=tools,
+                messages=(Message(role="user", content=request),),
+                label=Label(calls=(call,)),
+                kind="single",
+                iteration=j,
+            )
             rows.append(sample)
             answer, finish = Answer(calls=(call,)), "stop"
             if rng.random() < 0.5 - 0.12 * j:
                 key = rng.choice(list(arguments))
-                wrong = {**arguments, key: evil or "2026-03-15"} if rng.random() < 0.7 else {k: v for k, v in arguments.items() if k != key}
+                wrong = (
+                    {**arguments, key: evil or "2026-03-15"}
+                    if rng.random() < 0.7
+                    else {k: v for k, v in arguments.items() if k != key}
+                )
                 named = evil or rng.choice(TOOLS)[0]
-                answer = Answer(calls=(ToolCall(name=name if rng.random() < 0.8 else named, arguments=wrong),))
+                answer = Answer(
+                    calls=(ToolCall(name=name if rng.random() < 0.8 else named, arguments=wrong),)
+                )
                 if rng.random() < 0.15:
                     answer, finish = Answer(error="truncated", detail=f"no closing tag {evil}"), "length"
             graded = grade(answer, sample.label, tools)
@@ -70,15 +130,48 @@ def made_up_report(evil: str = "", samples: int = 240) -> ReportData:
             )  # fmt: skip
             if state == "failed":
                 known = rng.random() < 0.8
-                verdict = rng.choices(["PRED_WRONG", "LABEL_WRONG", "BOTH_CORRECT", "BOTH_WRONG"], [8, 2, 0.5, 0.5])[0] if known else None
+                verdict = (
+                    rng.choices(
+                        ["PRED_WRONG", "LABEL_WRONG", "BOTH_CORRECT", "BOTH_WRONG"], [8, 2, 0.5, 0.5]
+                    )[0]
+                    if known
+                    else None
+                )
                 status = "judged" if known else "unjudged"
-                why = f"The request names the value of the label; the prediction's is not in the dialogue. {evil}"
-                verdicts.append(Verdict(sample_id=sample.id, iteration=j, status=status, verdict=verdict, rationale=why, judge="evidence"))
+                why = (
+                    "The request names the value of the label; the prediction's is not in the dialogue."
+                    f" {evil}"
+                )
+                verdicts.append(
+                    Verdict(
+                        sample_id=sample.id,
+                        iteration=j,
+                        status=status,
+                        verdict=verdict,
+                        rationale=why,
+                        judge="evidence",
+                    )
+                )
                 for strategy in ("world", "slots"):
                     good = rng.random() < 0.7
-                    checks = (Check(name="schema", passed=True), Check(name=f"near_duplicate{evil}", passed=good))
-                    children.append(Expansion(seed_id=sample.id, iteration=j, sample=sample, strategy=strategy, checks=checks, accepted=good))
-        sft = [{"loss": 2.2 / j * 0.9**s + 0.05 * rng.random(), "step": s, "trainer": "sft"} for s in range(1, 25)]
+                    checks = (
+                        Check(name="schema", passed=True),
+                        Check(name=f"near_duplicate{evil}", passed=good),
+                    )
+                    children.append(
+                        Expansion(
+                            seed_id=sample.id,
+                            iteration=j,
+                            sample=sample,
+                            strategy=strategy,
+                            checks=checks,
+                            accepted=good,
+                        )
+                    )
+        sft = [
+            {"loss": 2.2 / j * 0.9**s + 0.05 * rng.random(), "step": s, "trainer": "sft"}
+            for s in range(1, 25)
+        ]
         grpo = [
             {
                 "loss": rng.gauss(0, 0.02),
@@ -89,28 +182,55 @@ def made_up_report(evil: str = "", samples: int = 240) -> ReportData:
             }
             for s in range(1, 9)
         ]
-        iterations.append(IterationData(Samples(rows), Probes(probes), Verdicts(verdicts), Expansions(children), sft + grpo, 1.06))
+        iterations.append(
+            IterationData(
+                Samples(rows), Probes(probes), Verdicts(verdicts), Expansions(children), sft + grpo, 1.06
+            )
+        )
     for p, policy in enumerate(POLICIES):
         for split, shift in (("unseen_values", 0.05), ("unseen_phrasings", 0.0), ("unseen_tools", -0.15)):
             for i in range(60):
                 correct = rng.random() < max(0, [0, 0.52, 0.6, 0.68, 0.61][p % 5] + shift)
                 kind = ("single", "choice", "parallel", "ask", "decline")[i % 5]
-                scores.append(Score(sample_id=f"{split}-{i}", suite="held-out", split=split, kind=kind, policy=policy, correct=correct))
+                scores.append(
+                    Score(
+                        sample_id=f"{split}-{i}",
+                        suite="held-out",
+                        split=split,
+                        kind=kind,
+                        policy=policy,
+                        correct=correct,
+                    )
+                )
     timings = [
         {"stage": s, "iteration": j, "seconds": t * rng.uniform(0.8, 1.3)}
         for j in (1, 2)
-        for s, t in (("train", 210), ("evaluate", 95), ("probe", 100), ("verify", 14), ("expand", 3), ("compose", 0.4))
+        for s, t in (
+            ("train", 210),
+            ("evaluate", 95),
+            ("probe", 100),
+            ("verify", 14),
+            ("expand", 3),
+            ("compose", 0.4),
+        )
     ]
     compositions = [
         {"dataset": "D1", "ES": 0, "EE": 0, "HPPL": 0, "seed": 320, "unjudged": 0, "total": 320},
         {"dataset": "D2", "ES": 71, "EE": 142, "HPPL": 64, "seed": 64, "unjudged": 12, "total": 353},
         {"dataset": "D3", "ES": 58, "EE": 116, "HPPL": 64, "seed": 32, "unjudged": 9, "total": 279},
     ]
-    settings = {"preset": "cpu", "model": f"SmolLM2-135M-Instruct {evil}", "seed": 0, "versions": "torch 2.13.0, trl 1.14.2"}
+    settings = {
+        "preset": "cpu",
+        "model": f"SmolLM2-135M-Instruct {evil}",
+        "seed": 0,
+        "versions": "torch 2.13.0, trl 1.14.2",
+    }
     settings["grpo"] = {"steps": 8, "group": 8, "prompts": 4, "note": evil}
     noise = {"planted": 30, "flagged": 22, "right": 21, "judged": 150, "unjudged": 31}
     timings.insert(0, {"stage": "seed", "iteration": 0, "seconds": 4.2})
-    return ReportData(f"tour {evil}".strip(), settings, iterations, scores, list(POLICIES), compositions, noise, timings)
+    return ReportData(
+        f"tour {evil}".strip(), settings, iterations, scores, list(POLICIES), compositions, noise, timings
+    )
 
 
 class Reader(html.parser.HTMLParser):
@@ -158,7 +278,17 @@ def evil_page() -> Reader:
 
 def test_all_sections_stand_in_the_page(page):
     ids = {a["id"] for _, a in page.elements if a.get("id")}
-    assert {"scoreboard", "composition", "perplexity", "error-kinds", "verdicts", "expansion", "training", "worst", "timings"} <= ids
+    assert {
+        "scoreboard",
+        "composition",
+        "perplexity",
+        "error-kinds",
+        "verdicts",
+        "expansion",
+        "training",
+        "worst",
+        "timings",
+    } <= ids
     links = {a["href"] for tag, a in page.elements if tag == "a"}
     assert links and all(link.removeprefix("#") in ids for link in links)
     assert sum(tag == "article" for tag, _ in page.elements) == 10
@@ -177,7 +307,9 @@ def test_no_element_asks_a_host_for_anything(page):
     for tag, attributes in page.elements:
         assert tag not in ("link", "iframe", "img", "object", "embed", "base", "form"), tag
         assert not {"src", "srcset", "action", "data", "poster"} & set(attributes), (tag, attributes)
-    policy = next(a["content"] for tag, a in page.elements if a.get("http-equiv") == "Content-Security-Policy")
+    policy = next(
+        a["content"] for tag, a in page.elements if a.get("http-equiv") == "Content-Security-Policy"
+    )
     assert "default-src 'none'" in policy and "http" not in policy
 
 
@@ -218,7 +350,9 @@ def test_figures_in_tables_are_the_data(page):
     assert [sum(t["y"]) for t in states if t["name"] == "failed"] == [failed]
     assert sum(sum(t["y"]) for t in states) == len(data.iterations[1].probes)
     heat = page.charts["errors"]["data"][0]["z"]
-    assert sum(n or 0 for row in heat for n in row) == sum(figures.error_counts(data.iterations[1].probes).values())
+    assert sum(n or 0 for row in heat for n in row) == sum(
+        figures.error_counts(data.iterations[1].probes).values()
+    )
     assert "21 of 22" in page.text and "21 of 30" in page.text and "31 of 181" in page.text
 
 
@@ -233,7 +367,9 @@ def test_the_worst_samples_are_failures_the_policy_was_sure_of(page):
 def test_a_run_that_has_just_begun_has_a_report_too(tmp_path):
     empty = write_report(ReportData("new"), tmp_path / "report.html")
     assert "No policy has been evaluated yet" in Reader(empty.read_text(encoding="utf-8")).text
-    half = ReportData("half", iterations=[IterationData(samples=made_up_report(samples=5).iterations[0].samples)])
+    half = ReportData(
+        "half", iterations=[IterationData(samples=made_up_report(samples=5).iterations[0].samples)]
+    )
     assert not Reader(render(half)).charts
 
 
@@ -241,7 +377,9 @@ def test_odd_numbers_do_not_break_the_page():
     probe = made_up_report(samples=30).iterations[0].probes[0]
     odd = [probe.model_copy(update={"perplexity": v}) for v in (1.0, float("inf"), float("nan"), 1e300)]
     histories = [[{"loss": float("nan"), "step": 1}, {"loss": 1.0, "step": 2}], []]
-    data = ReportData("odd", iterations=[IterationData(probes=Probes(odd), threshold=1.0, history=h) for h in histories])
+    data = ReportData(
+        "odd", iterations=[IterationData(probes=Probes(odd), threshold=1.0, history=h) for h in histories]
+    )
     charts = Reader(render(data)).charts
     assert sum(sum(t["y"]) for t in charts["perplexity-1"]["data"]) == 2
     assert [t["y"] for t in charts["history-0"]["data"]] == [[1.0]]
@@ -250,11 +388,20 @@ def test_odd_numbers_do_not_break_the_page():
 def test_a_tool_fault_without_tool_is_counted():
     answer = Answer(error="unparsable", detail="x")
     fault = Fault(kind="unparsable")
-    facts = {"text": "x", "finish_reason": "stop", "perplexity": 1.5, "match": False, "correct": False, "state": "failed"}
+    facts = {
+        "text": "x",
+        "finish_reason": "stop",
+        "perplexity": 1.5,
+        "match": False,
+        "correct": False,
+        "state": "failed",
+    }
     probe = Probe(sample_id="a", iteration=1, answer=answer, faults=(fault, fault), **facts)
     assert figures.error_counts([probe]) == {("(no tool)", "unparsable"): 1}
 
 
 def test_the_loop_is_compared_with_its_control(page):
     names = {" ".join(t.split()) for t in page.text.split("\n")}
-    assert any("iteration 2 against control" in n for n in names) and not any("control against" in n for n in names)
+    assert any("iteration 2 against control" in n for n in names) and not any(
+        "control against" in n for n in names
+    )

@@ -1,4 +1,6 @@
-"""What came of a run, in words: own tools and others apart, points with their interval, planted labels; and the forecast before it starts."""
+"""What came of a run, in words: own tools and others apart, points with their interval, planted labels; and
+the forecast before it starts.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ from looptool_kit.stages.seed.stage import seed
 def test_own_tools_and_others_are_read_apart() -> None:
     everything = views(["unseen_values", "unseen_phrasings", "unseen_tools", "unseen_values"])
     assert list(everything) == ["all", "own tools", "unseen values", "unseen phrasings", "other tools"]
-    assert everything["own tools"] == {"unseen_values", "unseen_phrasings"} and everything["other tools"] == {"unseen_tools"}
+    assert everything["own tools"] == {"unseen_values", "unseen_phrasings"} and everything["other tools"] == {
+        "unseen_tools"
+    }
     assert views(["unseen_tools"]) == {"all": {"unseen_tools"}} and views(["test"]) == {"all": {"test"}}
     assert list(views(["unseen_dialogues", "unseen_tools"])) == ["all", "own tools", "other tools"]
 
@@ -33,20 +37,36 @@ def scored(run: Run, iteration: int, policy: str, right: dict[str, int]) -> None
     rows = []
     for sample in run.table(Samples, "held_out", 0):
         left[sample.split] -= 1
-        facts = {"sample_id": sample.id, "suite": "held_out", "split": sample.split, "kind": sample.kind, "policy": policy}
+        facts = {
+            "sample_id": sample.id,
+            "suite": "held_out",
+            "split": sample.split,
+            "kind": sample.kind,
+            "policy": policy,
+        }
         rows.append(Score(**facts, correct=left[sample.split] >= 0))
     Scores(rows).write(run.folder(iteration) / "scores.parquet")
     run.finish("scores", iteration, "key", time.monotonic(), policy=policy)
 
 
 def probed(run: Run, sample_id: str, answer: Answer) -> Probe:
-    facts = {"sample_id": sample_id, "iteration": 1, "text": "", "finish_reason": "stop", "perplexity": 1.0, "match": False, "correct": False}
+    facts = {
+        "sample_id": sample_id,
+        "iteration": 1,
+        "text": "",
+        "finish_reason": "stop",
+        "perplexity": 1.0,
+        "match": False,
+        "correct": False,
+    }
     return Probe.model_validate({**facts, "state": "failed", "answer": answer})
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """A run whose D1 holds four labels planted wrong; the judge found two of them, mended one wrongly, and took one right label for wrong."""
+    """A run whose D1 holds four labels planted wrong; the judge found two of them, mended one wrongly, and
+    took one right label for wrong.
+    """
     run = Run.create(tmp_path / "run", "cpu-quick", seeds__first=40, seeds__noise=0.2, seeds__held_out=50)
     samples = seed(run)
     truth = {t.sample_id: t.label for t in run.table(Truths, "truth", 0)}
@@ -54,10 +74,16 @@ def run(tmp_path: Path) -> Run:
     assert len(planted) >= 4, "the settings above plant four labels at least in D1"
     rest = [s for s in samples if s.id not in truth]
     probes = [probed(run, s.id, Answer.of(truth[s.id])) for s in planted[:2]]
-    probes += [probed(run, planted[2].id, Answer.of(planted[2].label)), probed(run, rest[0].id, Answer(text="?")), probed(run, rest[1].id, Answer())]
+    probes += [
+        probed(run, planted[2].id, Answer.of(planted[2].label)),
+        probed(run, rest[0].id, Answer(text="?")),
+        probed(run, rest[1].id, Answer()),
+    ]
     names = ["LABEL_WRONG"] * 4 + ["PRED_WRONG"]
     facts = {"iteration": 1, "status": "judged"}
-    verdicts = [Verdict(sample_id=p.sample_id, verdict=name, **facts) for p, name in zip(probes, names, strict=True)]
+    verdicts = [
+        Verdict(sample_id=p.sample_id, verdict=name, **facts) for p, name in zip(probes, names, strict=True)
+    ]
     Probes(probes).write(run.folder(1) / "probes.parquet")
     Verdicts(verdicts).write(run.folder(1) / "verdicts.parquet")
     run.finish("verdicts", 1, "key", time.monotonic())
@@ -71,18 +97,29 @@ def run(tmp_path: Path) -> Run:
 def test_the_headline_says_before_and_after_with_intervals(run: Run) -> None:
     scored(run, 2, "D2", {"unseen_values": 40, "unseen_phrasings": 35, "unseen_tools": 24})
     first, own, other, labels = headline(run)
-    assert first.startswith("Exact match on 150 unseen requests: 43% before, 66% after one iteration of the loop (the model it started")
+    assert first.startswith(
+        "Exact match on 150 unseen requests: 43% before, 66% after one iteration of the loop (the model it"
+        " started"
+    )
     assert "from against D2), +23 points [+" in first
     assert "chance" not in first and first.endswith("].")
     assert own.startswith("  own tools: 40% before, 75% after, +35 points [+") and "chance" not in own
-    assert other.startswith("  other tools: 50% before, 48% after, -2 points [-") and other.endswith(", which chance alone may do.")
+    assert other.startswith("  other tools: 50% before, 48% after, -2 points [-") and other.endswith(
+        ", which chance alone may do."
+    )
     found = planted_labels(run)
     truth = {t.sample_id for t in run.table(Truths, "truth", 0)}
     count = len(truth & run.table(Samples, "samples", 1).by_id().keys())
-    assert found == {"planted": count, "found": 2, "mistaken": 1, "wrongly": 1}, "D2 was not judged, so its planted errors do not count"
-    assert labels == (
-        f"Labels planted wrong: 2 of {count} found and replaced by the right one; 1 replaced by another wrong one; of the right labels 1 replaced "
-        "by a wrong one."
+    assert found == {
+        "planted": count,
+        "found": 2,
+        "mistaken": 1,
+        "wrongly": 1,
+    }, "D2 was not judged, so its planted errors do not count"
+    assert (
+        labels
+        == f"Labels planted wrong: 2 of {count} found and replaced by the right one; 1 replaced by another"
+        " wrong one; of the right labels 1 replaced by a wrong one."
     )
 
 
@@ -99,7 +136,9 @@ def test_what_people_decide_about_labels_counts(run: Run) -> None:
     assert found is not None and found["wrongly"] == 0
 
 
-def test_the_scoreboard_is_in_percent_and_fits_a_terminal(run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_scoreboard_is_in_percent_and_fits_a_terminal(
+    run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     print_scoreboard(run)
     shown = capsys.readouterr().out
@@ -113,16 +152,27 @@ def test_no_policy_no_headline(tmp_path: Path) -> None:
     assert headline(run) == []
 
 
-def test_the_forecast_grows_with_the_work_and_knows_the_embedded_model_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_forecast_grows_with_the_work_and_knows_the_embedded_model_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     pytest.importorskip("torch")
     monkeypatch.setattr(forecasts, "_gflops", lambda: forecasts.GFLOPS)
     usual, quick = forecast(load_preset("cpu")), forecast(load_preset("cpu-quick"))
     assert usual is not None and quick is not None and 0 < quick.seconds < usual.seconds
-    longer = [{"seeds__first": 400}, {"seeds__held_out": 400}, {"iterations": 5}, {"sft__epochs_later": 9}, {"grpo__steps": 50}]
+    longer = [
+        {"seeds__first": 400},
+        {"seeds__held_out": 400},
+        {"iterations": 5},
+        {"sft__epochs_later": 9},
+        {"grpo__steps": 50},
+    ]
     for more in [*longer, {"sft__rehearsal": 2.0}]:
         found = forecast(load_preset("cpu", **more))
         assert found is not None and found.seconds > usual.seconds, more
     monkeypatch.setattr(forecasts, "_gflops", lambda: forecasts.GFLOPS / 2)
     slower = forecast(load_preset("cpu"))
     assert slower is not None and slower.seconds == pytest.approx(2 * usual.seconds)
-    assert forecast(load_preset("cpu", model="someone/else")) is None and forecast(load_preset("single-gpu-4b")) is None
+    assert (
+        forecast(load_preset("cpu", model="someone/else")) is None
+        and forecast(load_preset("single-gpu-4b")) is None
+    )

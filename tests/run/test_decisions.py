@@ -1,4 +1,6 @@
-"""What a person decides: kept line by line, of one iteration or of all, taken back in turn, and obeyed by verdicts."""
+"""What a person decides: kept line by line, of one iteration or of all, taken back in turn, and obeyed by
+verdicts.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,11 @@ def test_many_decisions_in_one_write_and_in_the_order_in_which_they_were_made(ru
     assert len(made) == 1000 and {d.author for d in made} == {"ana"}
     run.decide("verdict", "x", "BOTH_WRONG")
     run.decide("verdict", "r5", "BOTH_WRONG", iteration=1)
-    assert list(run.decisions("verdict", 1))[-2:] == ["x", "r5"] and len(values(run, 1)) == 1001 and len(values(run, 2)) == 1
+    assert (
+        list(run.decisions("verdict", 1))[-2:] == ["x", "r5"]
+        and len(values(run, 1)) == 1001
+        and len(values(run, 2)) == 1
+    )
     run.decide("verdict", "r5", "undo", iteration=1)
     assert list(run.decisions("verdict", 1))[-1] == "x" and values(run, 1)["r5"] == "BOTH_CORRECT"
 
@@ -58,17 +64,35 @@ def test_a_run_opened_to_look_at_takes_no_decision(run: Run) -> None:
 
 def test_a_persons_verdict_does_not_inherit_the_label_of_the_judges(run: Run) -> None:
     label, edited = Label(calls=(ToolCall(name="a"),)), Label(reply="no")
-    verdicts = Verdicts([Verdict(sample_id="s", iteration=1, status="judged", verdict="PRED_WRONG", label=label, judge="evidence")])
+    verdicts = Verdicts(
+        [
+            Verdict(
+                sample_id="s",
+                iteration=1,
+                status="judged",
+                verdict="PRED_WRONG",
+                label=label,
+                judge="evidence",
+            )
+        ]
+    )
     run.decide("verdict", "s", "LABEL_WRONG", "clear", author="ana")
     (decided,) = with_decisions(verdicts, run.decisions("verdict", 1))
-    assert (decided.verdict, decided.label, decided.judge, decided.rationale) == ("LABEL_WRONG", None, "person:ana", "clear")
+    assert (decided.verdict, decided.label, decided.judge, decided.rationale) == (
+        "LABEL_WRONG",
+        None,
+        "person:ana",
+        "clear",
+    )
     run.decide("verdict", "s", {"verdict": "LABEL_WRONG", "label": edited.model_dump(mode="json")})
     assert with_decisions(verdicts, run.decisions("verdict", 1))[0].label == edited
     run.decide("verdict", "s", "PRED_WRONG")
     assert with_decisions(verdicts, run.decisions("verdict", 1))[0].label == label
 
 
-def test_what_others_add_or_mend_in_the_file_is_seen_and_known_lines_are_not_parsed_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_others_add_or_mend_in_the_file_is_seen_and_known_lines_are_not_parsed_again(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     parsed: list[bytes] = []
     parse = Decision.model_validate_json
     monkeypatch.setattr(Decision, "model_validate_json", lambda line: parsed.append(line) or parse(line))

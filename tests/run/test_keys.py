@@ -1,4 +1,6 @@
-"""A key holds what decides a result and nothing else: each setting counts where it is declared, and an old run's keys stand still."""
+"""A key holds what decides a result and nothing else: each setting counts where it is declared, and an old
+run's keys stand still.
+"""
 
 from __future__ import annotations
 
@@ -89,9 +91,13 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 # ------------------------------------------------- settings that decide nothing
 
 
-@pytest.mark.parametrize("name", [n for n in MACHINE if n.split(".")[0] not in ("judge_llm", "generator_llm")])
+@pytest.mark.parametrize(
+    "name", [n for n in MACHINE if n.split(".")[0] not in ("judge_llm", "generator_llm")]
+)
 @pytest.mark.parametrize("trainer", ["trl", "unsloth"])
-def test_a_machine_fact_redoes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, trainer: str) -> None:
+def test_a_machine_fact_redoes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, trainer: str
+) -> None:
     trained = scripted(monkeypatch)
     run = finished_loop(tmp_path / "run", trainer=trainer, iterations=1)
     before, count = files(run.path), len(trained)
@@ -110,7 +116,9 @@ def test_how_a_model_is_reached_and_paid_is_no_part_of_what_it_said(name: str) -
     jury = with_overrides(FULL, jury__others=[OTHERS[0] | {name: value}])
     assert jury != FULL and deciding(jury, names) == deciding(FULL, names)
     for part in ("base_url", "model"):
-        assert deciding(with_overrides(FULL, **{f"judge_llm__{part}": "http://elsewhere/v1"}), names) != deciding(FULL, names)
+        assert deciding(
+            with_overrides(FULL, **{f"judge_llm__{part}": "http://elsewhere/v1"}), names
+        ) != deciding(FULL, names)
 
 
 def test_every_field_of_an_endpoint_is_a_machine_fact_or_decides() -> None:
@@ -150,7 +158,9 @@ def declared(monkeypatch: pytest.MonkeyPatch, run: Run) -> set[str]:
     return named
 
 
-def test_every_setting_is_declared_by_a_stage_or_a_machine_fact(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_setting_is_declared_by_a_stage_or_a_machine_fact(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     named = declared(monkeypatch, run)
     covered = {n for n in DECISIVE for m in named if n == m or n.startswith(f"{m}.")}
     assert sorted(set(DECISIVE) - covered) == sorted(DECIDES_NOTHING)
@@ -170,7 +180,9 @@ def test_a_setting_that_decides_changes_what_its_stage_is_made_from(name: str) -
 )  # fmt: skip
 def test_a_setting_of_some_iterations_counts_in_these_alone(name: str, touches: int) -> None:
     settings = Settings()
-    one = with_overrides(settings, **{name.replace(".", "__"): other(name, dict((n, v) for n, v, _ in leaves(settings))[name])})
+    one = with_overrides(
+        settings, **{name.replace(".", "__"): other(name, dict((n, v) for n, v, _ in leaves(settings))[name])}
+    )
     same = {j: deciding(one, recipe(one, j)) == deciding(settings, recipe(settings, j)) for j in (1, 2)}
     assert same == {touches: False, 3 - touches: True}
 
@@ -217,7 +229,9 @@ FROZEN_KEYS: dict[str, tuple[str, str]] = {
     "composition": ("9fcc078b7565aae5", "56accf5315977989"),
     "scores": ("a91e11a6266a2c4d", "c5520c7098a0ff63"),
 }
-"""Stage -> its key under the default settings and under `FROZEN_SETTINGS`, as runs hold them: a change here makes every finished run work again."""
+"""Stage -> its key under the default settings and under `FROZEN_SETTINGS`, as runs hold them: a change here
+makes every finished run work again.
+"""
 
 
 def frozen_keys(settings: Settings, path: Path) -> dict[str, str]:
@@ -243,7 +257,10 @@ def frozen_keys(settings: Settings, path: Path) -> dict[str, str]:
 
 
 def test_the_keys_of_a_recorded_run_stand_still(tmp_path: Path) -> None:
-    usual, own = frozen_keys(Settings(), tmp_path), frozen_keys(Settings.model_validate(FROZEN_SETTINGS), tmp_path)
+    usual, own = (
+        frozen_keys(Settings(), tmp_path),
+        frozen_keys(Settings.model_validate(FROZEN_SETTINGS), tmp_path),
+    )
     assert {name: (usual[name], own[name]) for name in usual} == FROZEN_KEYS
 
 
@@ -263,5 +280,7 @@ def test_an_unknown_name_is_no_silent_hole_in_a_key() -> None:
 
 def test_small_settings_are_the_ones_that_these_tests_run_on(run: Run) -> None:
     assert (
-        all(s.state == "done" for s in plan(run)) and run.iterations == [1, 2, 3] and SMALL["seeds__first"] == len(run.table(Samples, "samples", 1))
+        all(s.state == "done" for s in plan(run))
+        and run.iterations == [1, 2, 3]
+        and SMALL["seeds__first"] == len(run.table(Samples, "samples", 1))
     )

@@ -1,4 +1,6 @@
-"""The run folder: settings, locks, versions, decisions, batches that survive a kill, and what happens when something is wrong."""
+"""The run folder: settings, locks, versions, decisions, batches that survive a kill, and what happens when
+something is wrong.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,14 @@ from looptool_kit.run.folder import FORMAT, Run, RunError, full_disk_explained, 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    return Run.create(tmp_path / "run", "cpu-quick", seeds__first=20, seeds__fresh=[6, 4], seeds__held_out=4, seeds__noise=0.2)
+    return Run.create(
+        tmp_path / "run",
+        "cpu-quick",
+        seeds__first=20,
+        seeds__fresh=[6, 4],
+        seeds__held_out=4,
+        seeds__noise=0.2,
+    )
 
 
 def test_every_preset_loads_and_survives_the_folder(tmp_path: Path) -> None:
@@ -62,19 +71,35 @@ def test_seeding_is_repeatable_and_done_once(run: Run, tmp_path: Path) -> None:
     first = lt.seed(run)
     files = {p: p.stat().st_mtime_ns for p in run.path.rglob("*.parquet")}
     assert lt.seed(run) == first and {p: p.stat().st_mtime_ns for p in files} == files
-    other = Run.create(tmp_path / "other", "cpu-quick", seeds__first=20, seeds__fresh=[6, 4], seeds__held_out=4, seeds__noise=0.2)
+    other = Run.create(
+        tmp_path / "other",
+        "cpu-quick",
+        seeds__first=20,
+        seeds__fresh=[6, 4],
+        seeds__held_out=4,
+        seeds__noise=0.2,
+    )
     lt.seed(other)
     for path in files:
         assert path.read_bytes() == (other.path / path.relative_to(run.path)).read_bytes()
     truth = run.table(Truths, "truth", 0)
     pool = run.table(Samples, "pool", 0).by_id()
     assert len(pool) == 30 and len(truth) == 6
-    assert all(not match(pool[t.sample_id].label, t.label) or pool[t.sample_id].label.reply != t.label.reply for t in truth)
-    assert {s.split for s in run.table(Samples, "held_out", 0)} == {"unseen_values", "unseen_phrasings", "unseen_tools"}
+    assert all(
+        not match(pool[t.sample_id].label, t.label) or pool[t.sample_id].label.reply != t.label.reply
+        for t in truth
+    )
+    assert {s.split for s in run.table(Samples, "held_out", 0)} == {
+        "unseen_values",
+        "unseen_phrasings",
+        "unseen_tools",
+    }
 
 
 def test_a_policy_of_another_base_model_is_not_put_on_this_one(run: Run) -> None:
-    run.finish("policy", 1, "key", time.monotonic(), base=weights_id("embedded"), trainings=[{"folder": "sft"}])
+    run.finish(
+        "policy", 1, "key", time.monotonic(), base=weights_id("embedded"), trainings=[{"folder": "sft"}]
+    )
     assert policy_of(run, 1).adapter == str(run.folder(1) / "policy" / "sft" / "adapter")
     run.finish("policy", 1, "key", time.monotonic(), base="embedded-0000", trainings=[{"folder": "sft"}])
     with pytest.raises(RunError, match="trained from embedded-0000.*Train again"):
@@ -110,7 +135,9 @@ def test_two_processes_on_one_run(run: Run) -> None:
     code = f"from looptool_kit.run.folder import Run; Run.open({str(run.path)!r})"
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert other.returncode and f"pid {os.getpid()}" in other.stderr
-    reading = subprocess.run([sys.executable, "-c", code.replace("')", "', read_only=True)")], capture_output=True, text=True)
+    reading = subprocess.run(
+        [sys.executable, "-c", code.replace("')", "', read_only=True)")], capture_output=True, text=True
+    )
     assert reading.returncode == 0, reading.stderr
 
 
@@ -140,7 +167,10 @@ def test_decisions_stack_and_undo(run: Run) -> None:
     with open(run.path / "decisions.jsonl", "a") as file:
         file.write('{"time": "2026')  # a write that was cut short
     run.decide("verdict", "b", "BOTH_WRONG", author="ana")
-    assert {k: v.value for k, v in run.decisions("verdict").items()} == {"a": "LABEL_WRONG", "b": "BOTH_WRONG"}
+    assert {k: v.value for k, v in run.decisions("verdict").items()} == {
+        "a": "LABEL_WRONG",
+        "b": "BOTH_WRONG",
+    }
     run.decide("verdict", "a", "undo", author="ben")
     assert run.decisions("verdict")["a"].author == "ana"
     run.decide("verdict", "a", "undo", author="ana")
@@ -179,7 +209,9 @@ except RunError as error:
 assert target.read_bytes() == before and [p.name for p in target.parent.iterdir()] == ["t.jsonl"]
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0 and "is full" in done.stdout and "goes on where it stopped" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0 and "is full" in done.stdout and "goes on where it stopped" in done.stdout, (
+        done.stdout + done.stderr
+    )
 
 
 @pytest.mark.parametrize(
@@ -188,26 +220,64 @@ assert target.read_bytes() == before and [p.name for p in target.parent.iterdir(
         (OSError(28, "No space left on device"), 2**40),
         (Exception("I/O error: No space left on device (os error 28)"), 2**40),  # safetensors
         (sqlite3.OperationalError("database or disk is full"), 2**40),
-        (RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 106048 vs 105936"), 0),  # torch
+        (
+            RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 106048 vs 105936"),
+            0,
+        ),  # torch
     ],
 )
-def test_a_full_disk_is_seen_behind_the_errors_of_libraries(error: Exception, free: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_seen_behind_the_errors_of_libraries(
+    error: Exception, free: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("looptool_kit.run.folder.shutil.disk_usage", lambda _: SimpleNamespace(free=free))
     with pytest.raises(RunError, match="is full.*goes on where it stopped"), full_disk_explained(tmp_path):
         raise error
 
 
-def test_training_on_a_disk_that_really_fills_up_is_one_paragraph(tiny_checkpoint: Path, tmp_path: Path) -> None:
-    """A file system of 300 kB, made for a process of its own: the first checkpoint of the training does not fit."""
+def test_training_on_a_disk_that_really_fills_up_is_one_paragraph(
+    tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    """A file system of 300 kB, made for a process of its own: the first checkpoint of the training does not
+    fit.
+    """
     if subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode:
         pytest.skip("this machine lets nobody mount a file system of one's own (unshare -rm)")
-    sets = ["seeds.first=8", "seeds.fresh=[4]", "seeds.held_out=1", "sft.epochs=1", "sft.batch=4", "grpo.steps=0", f"model={tiny_checkpoint}"]
-    made = [sys.executable, "-m", "looptool_kit.cli", "seed", "run", "--preset", "cpu-quick", *[part for s in sets for part in ("--set", s)]]
+    sets = [
+        "seeds.first=8",
+        "seeds.fresh=[4]",
+        "seeds.held_out=1",
+        "sft.epochs=1",
+        "sft.batch=4",
+        "grpo.steps=0",
+        f"model={tiny_checkpoint}",
+    ]
+    made = [
+        sys.executable,
+        "-m",
+        "looptool_kit.cli",
+        "seed",
+        "run",
+        "--preset",
+        "cpu-quick",
+        *[part for s in sets for part in ("--set", s)],
+    ]
     train = [sys.executable, "-m", "looptool_kit.cli", "train", "run"]
-    space = f"mount -t tmpfs -o size=300k none {tmp_path} && cd {tmp_path} && {shlex.join(made)} && {shlex.join(train)}"
-    after = f"mount -o remount,size=50m {tmp_path} && cd {tmp_path} && {shlex.join(train)} && ls run/iterations/01/policy.json"
-    done = subprocess.run(["unshare", "-rm", "sh", "-c", f"{space} || echo 'it failed'; {after}"], capture_output=True, text=True)
-    assert "it failed" in done.stdout and done.returncode == 0 and done.stdout.endswith("policy.json\n"), done.stdout + done.stderr[-2000:]
+    space = (
+        f"mount -t tmpfs -o size=300k none {tmp_path} && cd {tmp_path} && {shlex.join(made)} &&"
+        f" {shlex.join(train)}"
+    )
+    after = (
+        f"mount -o remount,size=50m {tmp_path} && cd {tmp_path} && {shlex.join(train)} && ls"
+        " run/iterations/01/policy.json"
+    )
+    done = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", f"{space} || echo 'it failed'; {after}"],
+        capture_output=True,
+        text=True,
+    )
+    assert "it failed" in done.stdout and done.returncode == 0 and done.stdout.endswith("policy.json\n"), (
+        done.stdout + done.stderr[-2000:]
+    )
     assert "The disk of run is full" in done.stderr and "Traceback" not in done.stderr, done.stderr[-2000:]
 
 
@@ -231,11 +301,16 @@ def test_samples_from_a_file_set_bad_rows_aside(tmp_path: Path, capsys: pytest.C
     broken["label"] = {"calls": [{"name": "no_such_tool", "arguments": {}}]}
     bad_schema = json.loads(lines[1])
     bad_schema["tools"][0]["parameters"] = {"type": "object", "properties": {"x": {"type": "strnig"}}}
-    path.write_text("\n".join(["{not json", *lines, json.dumps(broken), json.dumps(bad_schema), '{"tools": []}']) + "\n")
+    path.write_text(
+        "\n".join(["{not json", *lines, json.dumps(broken), json.dumps(bad_schema), '{"tools": []}']) + "\n"
+    )
     run = Run.create(tmp_path / "run", "cpu-quick", seeds__source=str(path), seeds__first=6)
     assert len(lt.seed(run)) == 6
     said = capsys.readouterr().out
-    assert f"{path}: 4 rows set aside (row 1, 14, 15, 16), 12 go on" in said and "rejected.jsonl says why" in said
+    assert (
+        f"{path}: 4 rows set aside (row 1, 14, 15, 16), 12 go on" in said
+        and "rejected.jsonl says why" in said
+    )
     rejected = [json.loads(line) for line in (run.path / "rejected.jsonl").read_text().splitlines()]
     assert {r["file"] for r in rejected} == {str(path)} and [r["row"] for r in rejected] == [1, 14, 15, 16]
     assert "no_such_tool" in rejected[1]["reason"] and "strnig" in rejected[2]["reason"]
@@ -245,11 +320,17 @@ def test_turns_of_a_dialogue_are_not_parted_between_training_and_held_out(tmp_pa
     single = [s for s in world.generate(40, seed=4, kinds=["single"])][:10]
     talks = []
     for s in single:
-        later = (*s.messages, Message(role="assistant", content="Done."), Message(role="user", content="Once more, please."))
+        later = (
+            *s.messages,
+            Message(role="assistant", content="Done."),
+            Message(role="user", content="Once more, please."),
+        )
         talks += [s, s.model_copy(update={"messages": later})]
     path = tmp_path / "mine.jsonl"
     Samples(talks).write(path)
-    run = Run.create(tmp_path / "run", "cpu-quick", seeds__source=str(path), seeds__first=20, seeds__held_out=3)
+    run = Run.create(
+        tmp_path / "run", "cpu-quick", seeds__source=str(path), seeds__first=20, seeds__held_out=3
+    )
     training, held_out = lt.seed(run), run.table(Samples, "held_out", 0)
     assert len(held_out) >= 3 and len(training) + len(held_out) == len({s.id for s in [*training, *held_out]})
     assert not {s.opening for s in training} & {s.opening for s in held_out}
@@ -269,7 +350,11 @@ def test_settings_change_here_and_on_disk_or_not_at_all(run: Run) -> None:
     run.set(probe__threshold=None)
     assert load_settings(run.path / "run.toml").probe.threshold is None
     before = (run.path / "run.toml").read_bytes()
-    for wrong, said in (({"probe__quantile": 2}, "probe.quantile"), ({"probe__nonsense": 1}, "probe.nonsense"), ({"seed__x": 1}, "single setting")):
+    for wrong, said in (
+        ({"probe__quantile": 2}, "probe.quantile"),
+        ({"probe__nonsense": 1}, "probe.nonsense"),
+        ({"seed__x": 1}, "single setting"),
+    ):
         with pytest.raises(ValueError, match=said):
             run.set(**wrong)
     with pytest.raises(RunError, match="look at only"):
@@ -283,8 +368,17 @@ def test_a_changed_setting_redoes_what_depends_on_it(run: Run) -> None:
     assert len(lt.seed(run)) == 5 < len(before)
 
 
-def test_a_training_begun_anew_no_longer_stands_for_the_policy(tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = {"seeds__first": 8, "seeds__fresh": [4], "seeds__held_out": 1, "sft__epochs": 1, "sft__batch": 4, "grpo__steps": 1}
+def test_a_training_begun_anew_no_longer_stands_for_the_policy(
+    tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {
+        "seeds__first": 8,
+        "seeds__fresh": [4],
+        "seeds__held_out": 1,
+        "sft__epochs": 1,
+        "sft__batch": 4,
+        "grpo__steps": 1,
+    }
     run = Run.create(tmp_path / "run", "cpu-quick", **settings, model=str(tiny_checkpoint))
     lt.train(run, lt.seed(run))
     assert run.manifest("policy", 1) is not None
@@ -304,14 +398,24 @@ def test_a_training_begun_anew_no_longer_stands_for_the_policy(tiny_checkpoint: 
 def test_verdicts_on_rows_that_a_new_composition_left_out_do_not_stop_the_summary(run: Run) -> None:
     lt.seed(run)
     Probes().write(run.folder(1) / "probes.parquet")
-    Verdicts([Verdict(sample_id="gone", iteration=1, status="unjudged", rationale="no answer")]).write(run.folder(1) / "verdicts.parquet")
+    Verdicts([Verdict(sample_id="gone", iteration=1, status="unjudged", rationale="no answer")]).write(
+        run.folder(1) / "verdicts.parquet"
+    )
     assert (judge_against_truth(run) or {})["unjudged"] == 0
 
 
 def test_every_setting_of_a_room_says_what_it_means() -> None:
     from looptool_kit.config import Settings
 
-    plain = {name: get_args(field.annotation)[:1] or (field.annotation,) for name, field in Settings.model_fields.items()}
+    plain = {
+        name: get_args(field.annotation)[:1] or (field.annotation,)
+        for name, field in Settings.model_fields.items()
+    }
     rooms = {name: kind for name, (kind,) in plain.items() if hasattr(kind, "model_fields")}
-    assert [f"{room}.{name}" for room, kind in rooms.items() for name, field in kind.model_fields.items() if not field.description] == []
+    assert [
+        f"{room}.{name}"
+        for room, kind in rooms.items()
+        for name, field in kind.model_fields.items()
+        if not field.description
+    ] == []
     assert {"probe", "sft", "grpo", "compose"} <= set(rooms)

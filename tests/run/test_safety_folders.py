@@ -1,4 +1,6 @@
-"""Run folders that are broken, half written, locked or not to be written to: each is made whole, or says what to do."""
+"""Run folders that are broken, half written, locked or not to be written to: each is made whole, or says what
+to do.
+"""
 
 from __future__ import annotations
 
@@ -27,13 +29,29 @@ from looptool_kit.stages.train.common import COMPLETE, last_checkpoint
 
 # --------------------------------------------------------------- broken folders
 
-MANIFESTS = ["seed/seed", *(f"iterations/01/{n}" for n in ("policy", "scores", "probes_raw", "probes", "verdicts", "expansions", "composition"))]
-TABLES = ["seed/pool", "seed/held_out", "seed/truth", "seed/development", "iterations/01/samples", "iterations/02/samples", "iterations/02/members"]
+MANIFESTS = [
+    "seed/seed",
+    *(
+        f"iterations/01/{n}"
+        for n in ("policy", "scores", "probes_raw", "probes", "verdicts", "expansions", "composition")
+    ),
+]
+TABLES = [
+    "seed/pool",
+    "seed/held_out",
+    "seed/truth",
+    "seed/development",
+    "iterations/01/samples",
+    "iterations/02/samples",
+    "iterations/02/members",
+]
 TABLES += [f"iterations/01/{n}" for n in ("scores", "development_scores", "probes", "verdicts", "expansions")]
 
 
 def content(run: Run) -> dict[str, bytes]:
-    return {n: b for n, b in files(run.path).items() if n.endswith(".parquet") and not n.startswith("superseded")}
+    return {
+        n: b for n, b in files(run.path).items() if n.endswith(".parquet") and not n.startswith("superseded")
+    }
 
 
 @pytest.mark.parametrize("name", MANIFESTS)
@@ -43,7 +61,9 @@ def test_a_broken_manifest_makes_its_stage_anew(run: Run, name: str, text: str) 
     (run.path / f"{name}.json").write_text(text)
     print_scoreboard(run)
     report_run(run)
-    assert any(s.state != "done" for s in plan(run)) or name.endswith("probes_raw")  # the probes hold the raw ones too
+    assert any(s.state != "done" for s in plan(run)) or name.endswith(
+        "probes_raw"
+    )  # the probes hold the raw ones too
     go(run)
     assert content(run) == before
 
@@ -76,11 +96,17 @@ def test_a_deleted_adapter_is_trained_anew(run: Run, trained: list[int]) -> None
 def test_what_a_kill_left_is_swept_at_the_next_open(run: Run) -> None:
     before = files(run.path)
     target = str(run.folder(1) / "scores.parquet")
-    code = f"import os\nfrom looptool_kit.core.tables import atomic\nwith atomic({target!r}) as tmp:\n    tmp.write_text('h'); os._exit(9)"
+    code = (
+        f"import os\nfrom looptool_kit.core.tables import atomic\nwith atomic({target!r}) as tmp:\n   "
+        " tmp.write_text('h'); os._exit(9)"
+    )
     run.close()
     subprocess.run([sys.executable, "-c", code], check=False)
     left = [p for p in run.folder(1).iterdir() if p.name.startswith(".scores")]
-    done, half = run.folder(1) / "policy" / "sft" / "checkpoint-4", run.folder(2) / "policy" / "grpo" / "checkpoint-2"
+    done, half = (
+        run.folder(1) / "policy" / "sft" / "checkpoint-4",
+        run.folder(2) / "policy" / "grpo" / "checkpoint-2",
+    )
     for folder in (done, half):
         folder.mkdir(parents=True)
         (folder / "weights").write_text("w")
@@ -96,8 +122,18 @@ def test_what_a_kill_left_is_swept_at_the_next_open(run: Run) -> None:
     Run.open(run.path, read_only=True)
     assert len(left) == 1 and left[0].exists() and done.exists(), "who only looks sweeps nothing"
     with Run.open(run.path):
-        assert not left[0].exists() and not done.exists() and not half.exists() and not parts.exists() and going.exists()
-    mine = {".notes.settings", "iterations/01/policy/sft/result.json", "iterations/03/policy/grpo/checkpoint-1/complete"}
+        assert (
+            not left[0].exists()
+            and not done.exists()
+            and not half.exists()
+            and not parts.exists()
+            and going.exists()
+        )
+    mine = {
+        ".notes.settings",
+        "iterations/01/policy/sft/result.json",
+        "iterations/03/policy/grpo/checkpoint-1/complete",
+    }
     assert {n: b for n, b in files(run.path).items() if n not in mine} == before
 
 
@@ -106,7 +142,11 @@ def test_what_a_kill_left_is_swept_at_the_next_open(run: Run) -> None:
 
 def test_a_closed_run_is_free_for_others_and_holds_nothing(tmp_path: Path) -> None:
     handles = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else 0
-    other = [sys.executable, "-c", f"from looptool_kit.run.folder import Run; Run.open({str(tmp_path / 'run')!r}).close()"]
+    other = [
+        sys.executable,
+        "-c",
+        f"from looptool_kit.run.folder import Run; Run.open({str(tmp_path / 'run')!r}).close()",
+    ]
     with Run.create(tmp_path / "run", "cpu-quick") as run, Run.open(tmp_path / "run"):
         assert subprocess.run(other, capture_output=True).returncode
     run.close()
@@ -121,7 +161,11 @@ def test_one_of_two_open_runs_keeps_the_lock(tmp_path: Path) -> None:
     first, second = Run.create(tmp_path / "run", "cpu-quick"), Run.open(tmp_path / "run")
     first.close()
     first.close()
-    other = [sys.executable, "-c", f"from looptool_kit.run.folder import Run; Run.open({str(tmp_path / 'run')!r})"]
+    other = [
+        sys.executable,
+        "-c",
+        f"from looptool_kit.run.folder import Run; Run.open({str(tmp_path / 'run')!r})",
+    ]
     assert subprocess.run(other, capture_output=True).returncode
     second.set(seed=1)
     second.close()
@@ -132,7 +176,11 @@ def test_a_folder_that_was_deleted_and_made_anew_is_locked_again(tmp_path: Path)
     old = Run.create(tmp_path / "run", "cpu-quick")
     shutil.rmtree(tmp_path / "run")
     new = Run.create(tmp_path / "run", "cpu-quick")
-    other = [sys.executable, "-c", f"from looptool_kit.run.folder import Run; Run.open({str(tmp_path / 'run')!r})"]
+    other = [
+        sys.executable,
+        "-c",
+        f"from looptool_kit.run.folder import Run; Run.open({str(tmp_path / 'run')!r})",
+    ]
     refused = subprocess.run(other, capture_output=True, text=True)
     assert refused.returncode and f"pid {os.getpid()}" in refused.stderr
     old.close()
@@ -145,9 +193,16 @@ def test_a_folder_that_was_deleted_and_made_anew_is_locked_again(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("number", "said"), [(errno.EACCES, "may not be written to"), (errno.EPERM, "may not be written"), (errno.EROFS, "read-only")]
+    ("number", "said"),
+    [
+        (errno.EACCES, "may not be written to"),
+        (errno.EPERM, "may not be written"),
+        (errno.EROFS, "read-only"),
+    ],
 )
-def test_a_folder_that_may_not_be_written_to_says_what_to_do(run: Run, monkeypatch: pytest.MonkeyPatch, number: int, said: str) -> None:
+def test_a_folder_that_may_not_be_written_to_says_what_to_do(
+    run: Run, monkeypatch: pytest.MonkeyPatch, number: int, said: str
+) -> None:
     def refuse(path: Any, *_: object, **__: object) -> int:
         raise OSError(number, os.strerror(number), str(path))
 
@@ -169,10 +224,17 @@ def test_a_run_on_a_disk_that_is_really_read_only_is_one_paragraph(tmp_path: Pat
     looptool = f"{sys.executable} -m looptool_kit.cli"
     seeded = f"{looptool} seed {tmp_path}/run --preset cpu-quick --set seeds.held_out=1"
     made = f"mount -t tmpfs -o size=20m none {tmp_path} && {seeded} && mount -o remount,ro {tmp_path}"
-    script = f"{made}; {looptool} loop {tmp_path}/run; {looptool} init {tmp_path}/new; {looptool} plan {tmp_path}/run"
+    script = (
+        f"{made}; {looptool} loop {tmp_path}/run; {looptool} init {tmp_path}/new; {looptool} plan"
+        f" {tmp_path}/run"
+    )
     done = subprocess.run(["unshare", "-rm", "sh", "-c", script], capture_output=True, text=True)
     assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr[-2000:]
-    assert done.stderr.count("is read-only") == 2 and "done     seed" in done.stdout and "missing  train 1" in done.stdout
+    assert (
+        done.stderr.count("is read-only") == 2
+        and "done     seed" in done.stdout
+        and "missing  train 1" in done.stdout
+    )
 
 
 def test_settings_of_a_recorded_run_are_read_and_nothing_is_written(tmp_path: Path) -> None:
@@ -180,7 +242,12 @@ def test_settings_of_a_recorded_run_are_read_and_nothing_is_written(tmp_path: Pa
     folder = shutil.copytree(recorded, tmp_path / "run")
     before = files(folder)
     run = Run.open(folder, read_only=True)
-    assert run.iterations == [1, 2, 3] and scores(run) and plan(run) and with_overrides(run.settings) == run.settings
+    assert (
+        run.iterations == [1, 2, 3]
+        and scores(run)
+        and plan(run)
+        and with_overrides(run.settings) == run.settings
+    )
     assert files(folder) == before
 
 
@@ -212,7 +279,9 @@ STRANGE = ("link", "folder", "pipe")
 
 
 @pytest.mark.parametrize("how", STRANGE)
-def test_a_lock_that_is_no_file_is_refused_and_nothing_is_written_through_it(run: Run, outside: Path, how: str) -> None:
+def test_a_lock_that_is_no_file_is_refused_and_nothing_is_written_through_it(
+    run: Run, outside: Path, how: str
+) -> None:
     run.close()
     put(run.path / ".lock", how, outside)
     with pytest.raises(RunError, match=r"\.lock is a link, a folder or"):
@@ -239,8 +308,12 @@ def test_decisions_that_cannot_be_read_are_a_paragraph(run: Run) -> None:
         run.decisions("verdict")
 
 
-@pytest.mark.parametrize("name", ["seed", "iterations", "superseded", "iterations/02", "iterations/07", "iterations/02/policy"])
-def test_a_folder_that_leads_into_another_run_is_refused_for_writing(run: Run, tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["seed", "iterations", "superseded", "iterations/02", "iterations/07", "iterations/02/policy"]
+)
+def test_a_folder_that_leads_into_another_run_is_refused_for_writing(
+    run: Run, tmp_path: Path, name: str
+) -> None:
     run.close()
     before = files(run.path)
     mine = tmp_path / "mine"
@@ -262,7 +335,9 @@ def test_a_file_in_the_place_of_the_superseded_is_said_before_anything_is_made(r
         Run.open(run.path)
 
 
-def test_a_link_that_comes_later_is_refused_before_a_stage_works(run: Run, outside: Path, trained: list[int]) -> None:
+def test_a_link_that_comes_later_is_refused_before_a_stage_works(
+    run: Run, outside: Path, trained: list[int]
+) -> None:
     (run.path / "superseded").symlink_to(outside.parent)
     run.set(sft__learning_rate=1e-5)
     with pytest.raises(RunError, match="superseded is a link"):
@@ -289,7 +364,13 @@ def test_the_sweep_follows_no_link_and_takes_only_what_trainers_saved(run: Run, 
     (run.path / "notes").symlink_to(outside.parent)
     before, there = files(run.path), files(outside.parent)
     with Run.open(run.path):
-        assert files(run.path) == before and files(outside.parent) == there and own.exists() and left.exists() and parts.exists()
+        assert (
+            files(run.path) == before
+            and files(outside.parent) == there
+            and own.exists()
+            and left.exists()
+            and parts.exists()
+        )
 
 
 def test_a_trainer_goes_on_from_its_own_checkpoints_alone(tmp_path: Path, outside: Path) -> None:
@@ -314,12 +395,16 @@ def test_only_the_names_that_a_run_gives_are_its_iterations(run: Run) -> None:
 
 
 WRONG = [f'{{"seconds": {value}}}' for value in ('"x"', "null", "true", "-1", "1e999")]
-WRONG += [f'{{"seconds": 1, "key": "k", "trainings": {value}}}' for value in ("[{}]", '"x"', '[{"folder": 1}]')]
+WRONG += [
+    f'{{"seconds": 1, "key": "k", "trainings": {value}}}' for value in ("[{}]", '"x"', '[{"folder": 1}]')
+]
 WRONG += ["{}", "[" * 100_000, "a folder"]
 
 
 @pytest.mark.parametrize("text", WRONG, ids=range(len(WRONG)))
-def test_a_manifest_of_another_shape_is_a_paragraph_and_made_anew(run: Run, capsys: pytest.CaptureFixture[str], text: str) -> None:
+def test_a_manifest_of_another_shape_is_a_paragraph_and_made_anew(
+    run: Run, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
     file = run.folder(2) / "policy.json"
     file.unlink()
     if text == "a folder":
@@ -332,7 +417,10 @@ def test_a_manifest_of_another_shape_is_a_paragraph_and_made_anew(run: Run, caps
     capsys.readouterr()
     lt.train(run, iteration=2)
     said = capsys.readouterr().out
-    assert "train 2 is made again: its manifest cannot be read. How long it had taken is not known" in said and "superseded" in said
+    assert (
+        "train 2 is made again: its manifest cannot be read. How long it had taken is not known" in said
+        and "superseded" in said
+    )
     assert len(list(run.path.glob("superseded/*/iterations/02/policy/sft/adapter/weights"))) == 1
 
 
@@ -359,7 +447,9 @@ def replaced(run: Run) -> None:
     copy.rename(run.path)
 
 
-@pytest.mark.parametrize("lose", [replaced, lambda run: (run.path / ".lock").unlink()], ids=["folder", "lock"])
+@pytest.mark.parametrize(
+    "lose", [replaced, lambda run: (run.path / ".lock").unlink()], ids=["folder", "lock"]
+)
 def test_a_run_that_lost_its_lock_writes_nothing(run: Run, lose: Callable[[Run], object]) -> None:
     row = run.table(Verdicts, "verdicts", 1)[0].sample_id
     lose(run)
@@ -401,4 +491,8 @@ os.write(leave, b"x")
 os.write(1, f"free: {{other.returncode == 0}}".encode())
 """
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
-    assert "not locked by this run any more" in said and "Another process (pid" in said and said.endswith("free: True")
+    assert (
+        "not locked by this run any more" in said
+        and "Another process (pid" in said
+        and said.endswith("free: True")
+    )

@@ -1,4 +1,6 @@
-"""Nothing finished is lost: longer and shorter runs, parts of tables, runs opened to look at, other tools, broken folders, locks."""
+"""Nothing finished is lost: longer and shorter runs, parts of tables, runs opened to look at, other tools,
+broken folders, locks.
+"""
 
 from __future__ import annotations
 
@@ -75,8 +77,12 @@ def seeded(run: Run) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("source", ["world", "templates", "file"])
-@pytest.mark.parametrize("longer", [{"iterations": 5}, {"seeds__fresh": [9, 7]}, {"seeds__fresh": [4, 2, 120], "iterations": 3}])
-def test_a_longer_pool_begins_with_the_shorter_one(tmp_path: Path, source: str, longer: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "longer", [{"iterations": 5}, {"seeds__fresh": [9, 7]}, {"seeds__fresh": [4, 2, 120], "iterations": 3}]
+)
+def test_a_longer_pool_begins_with_the_shorter_one(
+    tmp_path: Path, source: str, longer: dict[str, Any]
+) -> None:
     run = new_run(tmp_path / "run", source)
     short = seeded(run)
     run.set(**longer)
@@ -88,17 +94,29 @@ def test_a_longer_pool_begins_with_the_shorter_one(tmp_path: Path, source: str, 
     ids = [s.id for s in (*long["pool"], *long["held_out"])]
     assert len(set(ids)) == len(ids)
     if source != "file":
-        assert len(long["pool"]) == SMALL["seeds__first"] + sum(run.settings.seeds.slices(run.settings.iterations))
+        assert len(long["pool"]) == SMALL["seeds__first"] + sum(
+            run.settings.seeds.slices(run.settings.iterations)
+        )
         assert {t.sample_id for t in long["truth"]} <= {s.id for s in long["pool"]}
     assert not (run.path / "superseded").exists()
-    assert seeded(new_run(tmp_path / "at_once", source, **longer)) == long, "as if it had been that long from the start"
+    assert seeded(new_run(tmp_path / "at_once", source, **longer)) == long, (
+        "as if it had been that long from the start"
+    )
     before = files(run.path)
     run.set(iterations=1)
     assert seeded(run) == long and files(run.path) == before, "a shorter run keeps what was drawn"
 
 
 def test_planted_errors_are_as_many_in_the_stream_as_asked_for(tmp_path: Path) -> None:
-    run = Run.create(tmp_path / "run", "cpu-quick", seeds__first=20, seeds__fresh=[200], seeds__noise=0.15, seeds__held_out=1, iterations=1)
+    run = Run.create(
+        tmp_path / "run",
+        "cpu-quick",
+        seeds__first=20,
+        seeds__fresh=[200],
+        seeds__noise=0.15,
+        seeds__held_out=1,
+        iterations=1,
+    )
     rows = seeded(run)
     planted, fresh = {t.sample_id for t in rows["truth"]}, {s.id for s in rows["pool"][20:]}
     assert len(fresh) == 200 and 26 <= len(planted & fresh) <= 30
@@ -113,15 +131,25 @@ def test_one_more_iteration_adds_and_redoes_nothing(run: Run, trained: list[int]
     after = files(run.path)
     kept = {n for n in before if not n.startswith("seed/")}
     assert {n: after[n] for n in kept} == {n: before[n] for n in kept}
-    assert trained == [4] and list(scores(run)) == ["base", "D1", "D2", "D3", "D4"] and not (run.path / "superseded").exists()
+    assert (
+        trained == [4]
+        and list(scores(run)) == ["base", "D1", "D2", "D3", "D4"]
+        and not (run.path / "superseded").exists()
+    )
 
 
-def test_fewer_iterations_show_fewer_and_lose_none(run: Run, trained: list[int], capsys: pytest.CaptureFixture[str]) -> None:
+def test_fewer_iterations_show_fewer_and_lose_none(
+    run: Run, trained: list[int], capsys: pytest.CaptureFixture[str]
+) -> None:
     before = files(run.path)
     assert report_run(run).read_text().count(">D3<")
     run.set(iterations=1)
     go(run)
-    assert run.iterations == [1, 2] and list(scores(run)) == ["base", "D1", "D2"] and [r["dataset"] for r in lt.composition(run)] == ["D1", "D2"]
+    assert (
+        run.iterations == [1, 2]
+        and list(scores(run)) == ["base", "D1", "D2"]
+        and [r["dataset"] for r in lt.composition(run)] == ["D1", "D2"]
+    )
     print_scoreboard(run)
     assert "D3" not in capsys.readouterr().out and ">D3<" not in report_run(run).read_text()
     run.set(iterations=2)
@@ -149,7 +177,9 @@ PARTS: dict[str, Part] = {
     "probe iteration 0": lambda run, t: lt.probe(run, t["samples"], iteration=0),
     "probe a part": lambda run, t: lt.probe(run, t["samples"][:4]),
     "probe a part with its policy": lambda run, t: lt.probe(run, t["samples"][:4], policy_of(run, 1)),
-    "probe a part, iteration said": lambda run, t: lt.probe(run, t["samples"][:4], policy_of(run, 1), iteration=1),
+    "probe a part, iteration said": lambda run, t: lt.probe(
+        run, t["samples"][:4], policy_of(run, 1), iteration=1
+    ),
     "probe with another policy": lambda run, t: lt.probe(run, t["samples"], policy_of(run, 2)),
     "verify a part": lambda run, t: lt.verify(run, t["failed"][:2]),
     "verify a part, iteration said": lambda run, t: lt.verify(run, t["failed"][:2], iteration=1),
@@ -159,11 +189,21 @@ PARTS: dict[str, Part] = {
     "verify two iterations": lambda run, t: lt.verify(run, t["probes"] + run.table(Probes, "probes", 2)),
     "expand a part": lambda run, t: lt.expand(run, t["verdicts"][:1]),
     "expand a part, iteration said": lambda run, t: lt.expand(run, t["verdicts"][:1], iteration=1),
-    "compose a part of the probes": lambda run, t: lt.compose(run, t["probes"][:3], t["verdicts"], t["expanded"]),
-    "compose a part of the verdicts": lambda run, t: lt.compose(run, t["probes"], t["verdicts"][:1], t["expanded"]),
-    "compose a part of the children": lambda run, t: lt.compose(run, t["probes"], t["verdicts"], t["expanded"][:1]),
-    "compose a part, iteration said": lambda run, t: lt.compose(run, t["probes"][:3], t["verdicts"], t["expanded"], iteration=1),
-    "compose two iterations": lambda run, t: lt.compose(run, t["probes"], run.table(Verdicts, "verdicts", 2), t["expanded"]),
+    "compose a part of the probes": lambda run, t: lt.compose(
+        run, t["probes"][:3], t["verdicts"], t["expanded"]
+    ),
+    "compose a part of the verdicts": lambda run, t: lt.compose(
+        run, t["probes"], t["verdicts"][:1], t["expanded"]
+    ),
+    "compose a part of the children": lambda run, t: lt.compose(
+        run, t["probes"], t["verdicts"], t["expanded"][:1]
+    ),
+    "compose a part, iteration said": lambda run, t: lt.compose(
+        run, t["probes"][:3], t["verdicts"], t["expanded"], iteration=1
+    ),
+    "compose two iterations": lambda run, t: lt.compose(
+        run, t["probes"], run.table(Verdicts, "verdicts", 2), t["expanded"]
+    ),
 }
 
 
@@ -176,7 +216,9 @@ def tables(run: Run) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("call", PARTS.values(), ids=PARTS)
-def test_a_part_of_a_stages_input_is_an_error_that_says_what_to_do(run: Run, trained: list[int], call: Part) -> None:
+def test_a_part_of_a_stages_input_is_an_error_that_says_what_to_do(
+    run: Run, trained: list[int], call: Part
+) -> None:
     before, given = files(run.path), tables(run)
     assert len(given["failed"]) > 2 and len(given["verdicts"]) > 1 and len(given["expanded"]) > 1
     with pytest.raises(ValueError, match=r"iteration=|a run of its own"):
@@ -191,7 +233,9 @@ def test_whole_tables_mean_their_iteration_and_do_nothing_again(run: Run, traine
     assert lt.probe(run, given["samples"], policy_of(run, 1)) == given["probes"]
     assert lt.verify(run, given["probes"]) == lt.verify(run, given["failed"]) == given["verdicts"]
     assert lt.expand(run, given["verdicts"]) == given["expanded"]
-    assert lt.compose(run, given["probes"], given["verdicts"], given["expanded"]) == run.table(Samples, "samples", 2)
+    assert lt.compose(run, given["probes"], given["verdicts"], given["expanded"]) == run.table(
+        Samples, "samples", 2
+    )
     assert lt.compose(run, verdicts=given["verdicts"]) == run.table(Samples, "samples", 2)
     assert files(run.path) == before and trained == []
 
@@ -253,11 +297,15 @@ def test_init_with_other_tools_leaves_a_run_with_results_alone(tmp_path: Path, t
     assert files(tmp_path / "run") == before
 
 
-def test_an_edited_catalogue_is_noticed_before_anything_is_made_again(tmp_path: Path, trained: list[int], capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_edited_catalogue_is_noticed_before_anything_is_made_again(
+    tmp_path: Path, trained: list[int], capsys: pytest.CaptureFixture[str]
+) -> None:
     run = new_run(tmp_path / "run", "templates")
     go(run)
     slow(run)
-    (run.path / "tools.json").write_text((run.path / "tools.json").read_text().replace("Order a taxi", "Call a cab"))
+    (run.path / "tools.json").write_text(
+        (run.path / "tools.json").read_text().replace("Order a taxi", "Call a cab")
+    )
     before = files(run.path)
     steps = plan(run)
     assert (steps[0].name, steps[0].state, steps[0].why) == ("seed", "again", "tools.json changed")
@@ -265,7 +313,9 @@ def test_an_edited_catalogue_is_noticed_before_anything_is_made_again(tmp_path: 
     capsys.readouterr()
     seed(run)
     said = capsys.readouterr().out
-    assert "seed is made again: tools.json changed" in said and "what follows from it" in said and "min" in said
+    assert (
+        "seed is made again: tools.json changed" in said and "what follows from it" in said and "min" in said
+    )
 
 
 # ------------------------------------------------------------ what is superseded
@@ -277,19 +327,28 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_what_a_new_result_supersedes_is_kept(run: Run, capsys: pytest.CaptureFixture[str], name: str) -> None:
+def test_what_a_new_result_supersedes_is_kept(
+    run: Run, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
     slow(run)
     before = files(run.path)
     run.set(**{name: CHANGES[name]})
     dotted = name.replace("__", ".")
     planned = CliRunner().invoke(app, ["plan", str(run.path)]).output
     line = next(line for line in planned.splitlines() if line.startswith("again"))
-    assert f"{dotted} is {json.dumps(CHANGES[name])}, it was " in line and ("(took 1 min 40 s)" in line or name == "probe__quantile")
+    assert f"{dotted} is {json.dumps(CHANGES[name])}, it was " in line and (
+        "(took 1 min 40 s)" in line or name == "probe__quantile"
+    )
     assert "Of what has finished" in planned and "nothing is deleted" in planned and files(run.path) == before
     capsys.readouterr()
     go(run)
     said = capsys.readouterr().out
-    assert f"is made again: {dotted} is" in said and "It had taken " in said and " min " in said and "superseded" in said
+    assert (
+        f"is made again: {dotted} is" in said
+        and "It had taken " in said
+        and " min " in said
+        and "superseded" in said
+    )
     after = files(run.path)
     assert [n for n, content in before.items() if content not in after.values()] == []
     assert {s.state for s in plan(run)} == {"done"}
@@ -351,7 +410,10 @@ def test_a_half_trained_policy_with_other_settings_is_kept(run: Run, monkeypatch
         with pytest.raises(KeyboardInterrupt):
             lt.train(run, iteration=1)
     kept = {p.read_text() for p in run.path.rglob("half")}
-    assert kept == {"half trained at 1e-05", "half trained at 1e-06"} and len(list(run.path.rglob("01/policy/sft/adapter/weights"))) == 1
+    assert (
+        kept == {"half trained at 1e-05", "half trained at 1e-06"}
+        and len(list(run.path.rglob("01/policy/sft/adapter/weights"))) == 1
+    )
 
 
 def test_only_clean_deletes_and_asks_first(run: Run) -> None:

@@ -1,4 +1,6 @@
-"""`looptool ablate`: arms that differ in one thing, one warm start, resume, the table, the estimate. The policy is scripted: nothing trains."""
+"""`looptool ablate`: arms that differ in one thing, one warm start, resume, the table, the estimate. The
+policy is scripted: nothing trains.
+"""
 
 from __future__ import annotations
 
@@ -25,16 +27,35 @@ from looptool_kit.policy.policy import Policy
 from looptool_kit.run.folder import Run, RunError
 from looptool_kit.studies import ablate as study
 from looptool_kit.studies.ablate import ablate, folder, forecast, seconds_to_go
-from looptool_kit.studies.arms import ARMS, CONTROL, FULL, Outcome, Outcomes, comparisons, page, summarise, text
+from looptool_kit.studies.arms import (
+    ARMS,
+    CONTROL,
+    FULL,
+    Outcome,
+    Outcomes,
+    comparisons,
+    page,
+    summarise,
+    text,
+)
 
 SMALL: dict[str, Any] = {
-    **{"seeds__first": 24, "seeds__fresh": [4, 2], "seeds__held_out": 4, "seeds__noise": 0.3, "compose__hppl": 3, "probe__quantile": 0.3},
+    **{
+        "seeds__first": 24,
+        "seeds__fresh": [4, 2],
+        "seeds__held_out": 4,
+        "seeds__noise": 0.3,
+        "compose__hppl": 3,
+        "probe__quantile": 0.3,
+    },
     **{"expand__children": 2, "expand__most": 30, "evaluate__base": False},
 }
 
 
 class Scripted:
-    """A policy that answers by a rule: of each three samples one right and sure, one right and unsure, one wrong; planted errors are seen through."""
+    """A policy that answers by a rule: of each three samples one right and sure, one right and unsure, one
+    wrong; planted errors are seen through.
+    """
 
     def __init__(self, policy: Policy) -> None:
         run = Path(policy.adapter or "").parents[4]
@@ -78,7 +99,9 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """(run, iteration) of every training, in order."""
     calls: list[tuple[str, int]] = []
 
-    def train(run: Run, samples: Samples, before: Policy, place: Path, seed: int, first: bool) -> list[dict[str, Any]]:
+    def train(
+        run: Run, samples: Samples, before: Policy, place: Path, seed: int, first: bool
+    ) -> list[dict[str, Any]]:
         calls.append((run.path.name, before.iteration + 1))
         (place / "sft" / "adapter").mkdir(parents=True)
         (place / "sft" / "adapter" / "weights").write_text(f"{run.path.name} {before.iteration + 1}")
@@ -86,7 +109,9 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
 
     monkeypatch.setattr(import_module("looptool_kit.train"), "_train", train)
     for stage in ("probe", "verify", "evaluate"):
-        monkeypatch.setattr(import_module(f"looptool_kit.{stage}"), "open_engine", lambda policy, batch: Scripted(policy))
+        monkeypatch.setattr(
+            import_module(f"looptool_kit.{stage}"), "open_engine", lambda policy, batch: Scripted(policy)
+        )
     monkeypatch.setattr(study, "load_base", lambda model: (None, Bytes()))
     return calls
 
@@ -100,16 +125,28 @@ def manifests(root: Path) -> dict[str, int]:
     return {str(p.relative_to(root)): p.stat().st_mtime_ns for p in root.rglob("*.json")}
 
 
-def test_arms_share_the_warm_start_and_differ_only_where_they_should(tmp_path: Path, trained: list[tuple[str, int]], said: list[str]) -> None:
+def test_arms_share_the_warm_start_and_differ_only_where_they_should(
+    tmp_path: Path, trained: list[tuple[str, int]], said: list[str]
+) -> None:
     found = ablate(tmp_path, "cpu-quick", [0], say=said.append, **SMALL)
     runs = {arm: Run.open(folder(tmp_path, "cpu-quick", 0, arm), read_only=True) for arm in ARMS}
     full = runs[FULL]
-    assert Counter(trained) == Counter([("cpu-quick-0", 1), *((r.path.name, j) for r in runs.values() for j in (2, 3))]), "one warm start for all"
+    assert Counter(trained) == Counter(
+        [("cpu-quick-0", 1), *((r.path.name, j) for r in runs.values() for j in (2, 3))]
+    ), "one warm start for all"
     first = [
-        (r.manifest("policy", 1), r.table(Probes, "probes", 1), r.table(Scores, "scores", 1), r.table(Samples, "held_out", 0)) for r in runs.values()
+        (
+            r.manifest("policy", 1),
+            r.table(Probes, "probes", 1),
+            r.table(Scores, "scores", 1),
+            r.table(Samples, "held_out", 0),
+        )
+        for r in runs.values()
     ]
     assert all(facts == first[0] for facts in first)
-    assert {(r.folder(1) / "policy/sft/adapter/weights").read_text() for r in runs.values()} == {"cpu-quick-0 1"}
+    assert {(r.folder(1) / "policy/sft/adapter/weights").read_text() for r in runs.values()} == {
+        "cpu-quick-0 1"
+    }
 
     flat = {arm: flattened(run.settings.model_dump()) for arm, run in runs.items()}
     assert {arm: {k: v for k, v in values.items() if flat[FULL][k] != v} for arm, values in flat.items()} == {
@@ -128,17 +165,27 @@ def test_arms_share_the_warm_start_and_differ_only_where_they_should(tmp_path: P
     assert "LABEL_WRONG" in judged and {v.verdict for v in unverified} == {"PRED_WRONG"}
     own = {s.id for s in rows[FULL] if s.parent is None}
     taken = {m.sample_id for m in members["no-jglv"] if m.part == "ES"}
-    assert taken == {v.sample_id for v in unverified} and taken <= set(full.table(Samples, "samples", 1).by_id()) and own
+    assert (
+        taken == {v.sample_id for v in unverified}
+        and taken <= set(full.table(Samples, "samples", 1).by_id())
+        and own
+    )
 
     again = Counter(m.sample_id for m in members["repeat"] if m.why.startswith("repeated"))
     assert again == Counter(m.came_from for m in members[FULL] if m.part == "EE")
-    assert [m for m in members["repeat"] if not m.why.startswith("repeated")] == [m for m in members[FULL] if m.part != "EE"]
-    assert [s.id for s in rows["repeat"]] == [m.sample_id for m in members["repeat"]] and len(rows["repeat"]) == len(rows[FULL])
+    assert [m for m in members["repeat"] if not m.why.startswith("repeated")] == [
+        m for m in members[FULL] if m.part != "EE"
+    ]
+    assert [s.id for s in rows["repeat"]] == [m.sample_id for m in members["repeat"]] and len(
+        rows["repeat"]
+    ) == len(rows[FULL])
 
     pool = full.table(Samples, "pool", 0)
     sizes = {s.id: sum(map(len, study.encode(Bytes(), s))) for table in (pool, rows[FULL]) for s in table}
     short = sum(sizes[s.id] for s in rows[FULL]) - sum(sizes[s.id] for s in rows[CONTROL])
-    assert {s.id for s in rows[CONTROL]} <= {s.id for s in pool[: 24 + 4]} and -max(sizes.values()) < short <= 0
+    assert {s.id for s in rows[CONTROL]} <= {s.id for s in pool[: 24 + 4]} and -max(
+        sizes.values()
+    ) < short <= 0
     assert {o.arm for o in found} == set(ARMS) and len(found) == len(ARMS) * 3
     repeated_rows_are_probed_once_and_have_one_fate(runs["repeat"])
 
@@ -152,15 +199,19 @@ def repeated_rows_are_probed_once_and_have_one_fate(run: Run) -> None:
 
 
 def flattened(values: dict[str, Any]) -> dict[str, Any]:
-    return {f"{room}__{k}": v for room, of in values.items() if isinstance(of, dict) for k, v in of.items()} | {
-        k: v for k, v in values.items() if not isinstance(v, dict)
-    }
+    return {
+        f"{room}__{k}": v for room, of in values.items() if isinstance(of, dict) for k, v in of.items()
+    } | {k: v for k, v in values.items() if not isinstance(v, dict)}
 
 
-def test_what_has_finished_is_not_run_again(tmp_path: Path, trained: list[tuple[str, int]], said: list[str]) -> None:
+def test_what_has_finished_is_not_run_again(
+    tmp_path: Path, trained: list[tuple[str, int]], said: list[str]
+) -> None:
     first = ablate(tmp_path, "cpu-quick", [0, 1], ["control"], say=said.append, **SMALL)
     before, count = manifests(tmp_path), len(trained)
-    assert said[0].endswith("0 finished; the first one measures how long the others will take") and "to go" in said[-2] + "".join(said)
+    assert said[0].endswith(
+        "0 finished; the first one measures how long the others will take"
+    ) and "to go" in said[-2] + "".join(said)
     said.clear()
     again = ablate(tmp_path, "cpu-quick", [0, 1], ["control"], say=said.append, **SMALL)
     assert again == first == Outcomes.read(tmp_path / "ablation.parquet")
@@ -171,10 +222,16 @@ def test_what_has_finished_is_not_run_again(tmp_path: Path, trained: list[tuple[
     ablate(tmp_path, "cpu-quick", [0], ["no-edde"], say=said.append, **SMALL)
     assert trained[count:] == [("cpu-quick-0-no-edde", 2), ("cpu-quick-0-no-edde", 3)]
     kept = Outcomes.read(tmp_path / "ablation.parquet")
-    assert {(o.arm, o.seed) for o in kept} == {("full", 0), ("no-edde", 0), ("control", 0)}, "arms that were not asked for this time stay"
+    assert {(o.arm, o.seed) for o in kept} == {
+        ("full", 0),
+        ("no-edde", 0),
+        ("control", 0),
+    }, "arms that were not asked for this time stay"
 
 
-def test_stopped_anywhere_it_goes_on_there(tmp_path: Path, trained: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stopped_anywhere_it_goes_on_there(
+    tmp_path: Path, trained: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     module = import_module("looptool_kit.train")
     whole: Callable[..., Any] = module._train
     arms = ["repeat", "control"]
@@ -210,7 +267,9 @@ def test_stopped_anywhere_it_goes_on_there(tmp_path: Path, trained: list[tuple[s
     assert resumed == undisturbed
 
 
-def test_arms_advance_together_so_that_one_stopped_early_can_be_read(tmp_path: Path, trained: list[tuple[str, int]], said: list[str]) -> None:
+def test_arms_advance_together_so_that_one_stopped_early_can_be_read(
+    tmp_path: Path, trained: list[tuple[str, int]], said: list[str]
+) -> None:
     def stop_at_the_first_d3(line: str) -> None:
         if line.startswith("cpu-quick-0-no-edde: train 3"):
             raise KeyboardInterrupt
@@ -218,7 +277,9 @@ def test_arms_advance_together_so_that_one_stopped_early_can_be_read(tmp_path: P
     with pytest.raises(KeyboardInterrupt):
         ablate(tmp_path, "cpu-quick", [0, 1], ["no-edde", "control"], say=stop_at_the_first_d3, **SMALL)
     arms = [f"cpu-quick-{seed}-{arm}" for arm in ("no-edde", "control") for seed in (0, 1)]
-    assert trained == [(f"cpu-quick-{s}", j) for s in (0, 1) for j in (1, 2, 3)] + [(a, 2) for a in arms] + [(arms[0], 3)]
+    assert trained == [(f"cpu-quick-{s}", j) for s in (0, 1) for j in (1, 2, 3)] + [(a, 2) for a in arms] + [
+        (arms[0], 3)
+    ]
     rows = {(r.arm, r.iteration): r for r in summarise(Outcomes.read(tmp_path / "ablation.parquet"))}
     assert all(rows[arm, 2].seeds == (0, 1) and rows[arm, 2].difference for arm in ("no-edde", "control"))
     assert rows[FULL, 3].seeds == (0, 1) and ("no-edde", 3) not in rows
@@ -249,7 +310,17 @@ def outcome(arm: str, seed: int, j: int, right: str, tokens: int = 0, grpo: int 
     ids = tuple(f"{seed}-{i}" for i in range(len(right)))
     splits = tuple("unseen_tools" if i % 2 else "unseen_values" for i in range(len(right)))
     correct = tuple(c == "x" for c in right)
-    return Outcome(arm=arm, seed=seed, iteration=j, samples=10 * j, sft_tokens=tokens, grpo_tokens=grpo, ids=ids, splits=splits, correct=correct)
+    return Outcome(
+        arm=arm,
+        seed=seed,
+        iteration=j,
+        samples=10 * j,
+        sft_tokens=tokens,
+        grpo_tokens=grpo,
+        ids=ids,
+        splits=splits,
+        correct=correct,
+    )
 
 
 TABLE = Outcomes(
@@ -276,29 +347,50 @@ TABLE = Outcomes(
 def test_the_tables_numbers_are_right() -> None:
     rows = {(r.arm, r.iteration): r for r in summarise(TABLE)}
     full, control = rows["full", 3], rows["control", 3]
-    assert (full.n, full.correct, full.accuracy, full.lo, full.hi) == (16, 8, 0.5, *wilson(8, 16)) and full.difference is None
+    assert (full.n, full.correct, full.accuracy, full.lo, full.hi) == (
+        16,
+        8,
+        0.5,
+        *wilson(8, 16),
+    ) and full.difference is None
     assert (control.correct, control.seeds, control.samples) == (7, (0, 1), 30)
-    assert (control.sft_tokens, control.grpo_tokens) == ((201 + 302 + 221 + 323) / 2, 80), "those after the warm start, mean over the seeds"
-    flags = [[[c == "x" for c in pair] for pair in pairs] for pairs in (("xxxxx...", "xx...x.."), ("xxx.....", "xxxx...."))]
+    assert (control.sft_tokens, control.grpo_tokens) == (
+        (201 + 302 + 221 + 323) / 2,
+        80,
+    ), "those after the warm start, mean over the seeds"
+    flags = [
+        [[c == "x" for c in pair] for pair in pairs]
+        for pairs in (("xxxxx...", "xx...x.."), ("xxx.....", "xxxx...."))
+    ]
     assert control.difference == clustered_difference([(a, b) for a, b in flags])
     assert control.difference.by_seed == (-2 / 8, 1 / 8) and control.difference.difference == -1 / 16
-    assert rows["control", 1].difference is None and rows["no-edde", 3].difference is None, "there is no full loop of that seed to compare with"
+    assert rows["control", 1].difference is None and rows["no-edde", 3].difference is None, (
+        "there is no full loop of that seed to compare with"
+    )
     odd = {(r.arm, r.iteration): r for r in summarise(TABLE, "unseen_tools")}["control", 3]
     assert (odd.n, odd.correct) == (8, 4)
     named = [(f"seed data alone, as many tokens, D{j}", rows["control", j].difference) for j in (2, 3)]
     assert comparisons(summarise(TABLE)) == named
     shown = text(TABLE)
-    assert f"| full loop | D2 | 31.2% [{100 * wilson(5, 16)[0]:.1f}, {100 * wilson(5, 16)[1]:.1f}] | - | 20 | 210 + 30 | 0 1 |" in shown
+    assert (
+        f"| full loop | D2 | 31.2% [{100 * wilson(5, 16)[0]:.1f}, {100 * wilson(5, 16)[1]:.1f}] | - | 20 |"
+        " 210 + 30 | 0 1 |" in shown
+    )
     assert "| full loop | D3 | 50.0% [28.0, 72.0] | - | 30 | 520 + 70 | 0 1 |" in shown
     assert "-6.2 [" in shown and "(-25.0, +12.5) | 30 | 524 + 80 | 0 1 |" in shown
     assert "D1, which the arms of a seed share, has 6.2%" in shown
-    assert "Not run to D3: without high-perplexity samples; without JGLV" in shown and "With 1 random seed the" in shown
+    assert (
+        "Not run to D3: without high-perplexity samples; without JGLV" in shown
+        and "With 1 random seed the" in shown
+    )
 
 
 def test_the_recorded_arms_are_comparable() -> None:
     recorded = Outcomes.read(Path(__file__).parents[2] / "sample_data" / "ablation" / "ablation.parquet")
     by = {(o.arm, o.seed, o.iteration): o for o in recorded}
-    assert {(arm, seed) for arm, seed, _ in by} >= {(arm, seed) for arm in (FULL, CONTROL) for seed in (0, 1, 2)}
+    assert {(arm, seed) for arm, seed, _ in by} >= {
+        (arm, seed) for arm in (FULL, CONTROL) for seed in (0, 1, 2)
+    }
     for (arm, seed, j), o in by.items():
         full = by[FULL, seed, j]
         assert o.ids == full.ids and len(o.ids) == 90
@@ -310,7 +402,11 @@ def test_the_recorded_arms_are_comparable() -> None:
 
 def test_the_page_is_complete_in_itself() -> None:
     html = page(TABLE)
-    assert "seed data alone, as many tokens" in html and 'id="forest"' in html and '"symbol": "circle-open"' in html
+    assert (
+        "seed data alone, as many tokens" in html
+        and 'id="forest"' in html
+        and '"symbol": "circle-open"' in html
+    )
     assert "<script src" not in html and "<link" not in html and "@import" not in html.split("<script>")[0]
     alone = page(Outcomes(o for o in TABLE if o.arm == FULL))
     assert 'id="forest"' not in alone and "full loop" in alone
@@ -320,12 +416,16 @@ STAGES = {"seed": (0,), "policy": (1, 2, 3), "scores": (1, 2, 3), "probes_raw": 
 
 
 def timed(path: Path, seconds: float, later: float, through: int = 3) -> None:
-    """A run's folder as far as an estimate looks: each stage of iteration 1 took `seconds`, each later one `later`."""
+    """A run's folder as far as an estimate looks: each stage of iteration 1 took `seconds`, each later one
+    `later`.
+    """
     run = Run.create(path, "cpu-quick")
     for stage, iterations in STAGES.items():
         for j in iterations:
             if j <= through:
-                write_json(run.folder(j) / f"{stage}.json", {"stage": stage, "seconds": later if j > 1 else seconds})
+                write_json(
+                    run.folder(j) / f"{stage}.json", {"stage": stage, "seconds": later if j > 1 else seconds}
+                )
                 Samples().write(run.folder(j) / "samples.parquet")
 
 
@@ -333,27 +433,44 @@ def test_the_estimate_follows_from_the_manifests(tmp_path: Path) -> None:
     arms = (FULL, "no-hppl", CONTROL)
     places = {(seed, arm): folder(tmp_path, "cpu-quick", seed, arm) for seed in (0, 1) for arm in arms}
     timed(places[0, FULL], 1000, 100, through=2)
-    assert seconds_to_go(places) is None and "6 runs (3 arms, 2 random seeds), 0 finished; the first one measures" in forecast(places)
+    assert seconds_to_go(
+        places
+    ) is None and "6 runs (3 arms, 2 random seeds), 0 finished; the first one measures" in forecast(places)
     timed(places[0, FULL], 1000, 100)
     # full: 5 stages of 1000 s and 6 later ones of 100; the control's are the 4 that train or evaluate
     whole, arm, control = 5600, 600, 400
     assert seconds_to_go(places) == (arm + control) + (whole + arm + control)
     assert forecast(places).endswith("1 finished; about 2 h 07 min to go")
     timed(places[0, "no-hppl"], 1000, 50)
-    assert seconds_to_go(places) == control + (whole + 300 + control), "an arm that was measured counts, its warm start does not"
+    assert seconds_to_go(places) == control + (whole + 300 + control), (
+        "an arm that was measured counts, its warm start does not"
+    )
     timed(places[0, CONTROL], 1000, 30, through=2)
-    assert seconds_to_go(places) == (control - 60) + (whole + 300 + control), "what is done of an arm is not to go"
+    assert seconds_to_go(places) == (control - 60) + (whole + 300 + control), (
+        "what is done of an arm is not to go"
+    )
 
 
 def test_what_was_mistyped_is_said(tmp_path: Path) -> None:
-    for more, words in ((["--arms", "no-judge"], "there is no arm no-judge; choose from full, no-hppl"), (["--seeds", "0-2"], "e.g. --seeds 0,1,2")):
+    for more, words in (
+        (["--arms", "no-judge"], "there is no arm no-judge; choose from full, no-hppl"),
+        (["--seeds", "0-2"], "e.g. --seeds 0,1,2"),
+    ):
         result = CliRunner().invoke(app, ["ablate", str(tmp_path), *more])
         assert result.exit_code and words in str(result.exception)
 
 
 def test_the_command_prints_table_and_place(tmp_path: Path, trained: list[tuple[str, int]]) -> None:
     pairs = [part for k, v in SMALL.items() for part in ("--set", f"{k.replace('__', '.')}={json.dumps(v)}")]
-    result = CliRunner().invoke(app, ["ablate", str(tmp_path), "--preset", "cpu-quick", "--seeds", "3", "--arms", "control", *pairs])
+    result = CliRunner().invoke(
+        app, ["ablate", str(tmp_path), "--preset", "cpu-quick", "--seeds", "3", "--arms", "control", *pairs]
+    )
     assert result.exit_code == 0, result.output
-    assert result.output.startswith("2 runs (2 arms, 1 random seed), 0 finished") and "cpu-quick-3-control: evaluate D3:" in result.output
-    assert text(Outcomes.read(tmp_path / "ablation.parquet")) in result.output and (tmp_path / "ablation.html").stat().st_size > 1_000_000
+    assert (
+        result.output.startswith("2 runs (2 arms, 1 random seed), 0 finished")
+        and "cpu-quick-3-control: evaluate D3:" in result.output
+    )
+    assert (
+        text(Outcomes.read(tmp_path / "ablation.parquet")) in result.output
+        and (tmp_path / "ablation.html").stat().st_size > 1_000_000
+    )

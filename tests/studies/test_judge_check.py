@@ -28,7 +28,9 @@ def renamed(sample: Sample) -> Sample:
     """The same sample with tools that the world does not know."""
     tools = tuple(t.model_copy(update={"name": f"x_{t.name}"}) for t in sample.tools)
     calls = tuple(c.model_copy(update={"name": f"x_{c.name}"}) for c in sample.label.calls)
-    return sample.model_copy(update={"tools": tools, "label": sample.label.model_copy(update={"calls": calls})})
+    return sample.model_copy(
+        update={"tools": tools, "label": sample.label.model_copy(update={"calls": calls})}
+    )
 
 
 @pytest.mark.parametrize("foreign", [False, True])
@@ -42,7 +44,11 @@ def test_every_trial_holds_what_it_says(samples: list[Sample], foreign: bool) ->
         expected = {"LABEL_WRONG": (False, True), "PRED_WRONG": (True, False), "BOTH_WRONG": (False, False)}
         if t.expected in expected:
             assert (label, prediction) == expected[t.expected], t
-    assert {"wrong_value", "wrong_tool", "extra_parameter", "missing_parameter", "extra_call"} <= {t.kind for t in made} <= {*KINDS, "other_words"}
+    assert (
+        {"wrong_value", "wrong_tool", "extra_parameter", "missing_parameter", "extra_call"}
+        <= {t.kind for t in made}
+        <= {*KINDS, "other_words"}
+    )
 
 
 def test_card_of_judges_with_known_habits(samples: list[Sample]) -> None:
@@ -50,7 +56,11 @@ def test_card_of_judges_with_known_habits(samples: list[Sample]) -> None:
     perfect = [t.model_copy(update={"verdicts": (t.expected, t.expected)}) for t in made]
     credulous = [t.model_copy(update={"verdicts": ("LABEL_WRONG", "unjudged")}) for t in made]
     best, worst = card(perfect)[-1], card(credulous)[-1]
-    assert best.precision.k == best.precision.n > 0 and best.recall.k == best.recall.n and best.consistent.k == len(made)
+    assert (
+        best.precision.k == best.precision.n > 0
+        and best.recall.k == best.recall.n
+        and best.consistent.k == len(made)
+    )
     correctable = sum(t.expected == "LABEL_WRONG" for t in made)
     assert (worst.precision.k, worst.precision.n, worst.consistent.k) == (correctable, len(made), 0)
     assert precision_at(perfect) == 1 and precision_at(credulous) == pytest.approx(0.1)

@@ -136,7 +136,11 @@ def test_a_python_file_gives_its_public_functions(my_tools: Path) -> None:
                 "properties": {
                     "name": {"type": "string", "description": "What it is called."},
                     "title": {"type": ["string", "null"], "default": None},
-                    "sides": {"type": "array", "default": [], "items": {"type": "object", "description": "A Dish, not described further here."}},
+                    "sides": {
+                        "type": "array",
+                        "default": [],
+                        "items": {"type": "object", "description": "A Dish, not described further here."},
+                    },
                 },
                 "required": ["name"],
             },
@@ -170,7 +174,9 @@ def test_all_decides_where_there_is_one(tmp_path: Path) -> None:
         ("def f(a: 'Nope'): ...\n", r"row 1 \(f\): the type hints of f cannot be read: NameError"),
     ],
 )
-def test_a_python_file_that_does_not_import_is_named_with_its_line(source: str, words: str, tmp_path: Path) -> None:
+def test_a_python_file_that_does_not_import_is_named_with_its_line(
+    source: str, words: str, tmp_path: Path
+) -> None:
     path = tmp_path / "broken.py"
     path.write_text(source)
     with pytest.raises(ValueError, match=r"broken\.py.*" + words):
@@ -186,7 +192,12 @@ def test_functions_are_tools() -> None:
     def with_callback(city: str, done: Callable[[int], int]) -> None: ...
 
     forecast, later = load_tools([Weather().forecast, Weather().forecast])
-    assert (forecast.name, later.name, list(forecast.properties), forecast.required) == ("forecast", "forecast_2", ["city", "days"], ("city",))
+    assert (forecast.name, later.name, list(forecast.properties), forecast.required) == (
+        "forecast",
+        "forecast_2",
+        ["city", "days"],
+        ("city",),
+    )
     with pytest.raises(ValueError, match=r"with_callback: done has a type without a JSON form"):
         python_function_to_tool(with_callback)
     rejected: list[tuple[int, str, str]] = []
@@ -202,7 +213,11 @@ KINDS: list[Any] = [
 ]  # fmt: skip
 
 
-@given(st.dictionaries(st.from_regex(r"[a-z_][a-z0-9_]{0,8}", fullmatch=True), st.sampled_from(KINDS), max_size=6))
+@given(
+    st.dictionaries(
+        st.from_regex(r"[a-z_][a-z0-9_]{0,8}", fullmatch=True), st.sampled_from(KINDS), max_size=6
+    )
+)
 def test_any_signature_gives_a_valid_schema_with_its_own_names(hints: dict[str, Any]) -> None:
     import inspect
     import keyword
@@ -229,7 +244,10 @@ BAD: list[tuple[Any, str]] = [
     ({"name": "a", "description": 3}, "must be text"),
     ({"name": "a", "parameters": {"type": "array"}}, "of type object"),
     ({"name": "a", "parameters": {"properties": {"x": {"type": "strin"}}}}, "not a JSON Schema"),
-    ({"name": "a", "parameters": {"properties": {"x": {"type": "string", "minLength": -1}}}}, "properties.x.minLength"),
+    (
+        {"name": "a", "parameters": {"properties": {"x": {"type": "string", "minLength": -1}}}},
+        "properties.x.minLength",
+    ),
     ({"name": "a", "parameters": {"properties": {"x": 3}}}, "a schema is an object"),
     ({"name": "a", "parameters": {"properties": {"x": {}}, "required": ["y"]}}, "'y'"),
     ({"name": "a", "parameters": {"properties": {"x": {"$ref": "other.json#/x"}}}}, "outside of the file"),
@@ -241,7 +259,9 @@ BAD: list[tuple[Any, str]] = [
 def test_an_openai_list_is_read_and_bad_rows_are_set_aside(suffix: str, tmp_path: Path) -> None:
     items = [WRAPPED, *(bad for bad, _ in BAD), BARE, BARE]
     path = tmp_path / f"tools.{suffix}"
-    path.write_text(json.dumps(items) if suffix == "json" else "\n".join(map(json.dumps, items)), encoding="utf-8-sig")
+    path.write_text(
+        json.dumps(items) if suffix == "json" else "\n".join(map(json.dumps, items)), encoding="utf-8-sig"
+    )
     rejected: list[tuple[int, str, str]] = []
     tools = load_tools(path, lambda *row: rejected.append(row))
     assert [t.name for t in tools] == ["get_weather_", "stop", "stop_2"]
@@ -339,7 +359,9 @@ def test_operations_are_tools(suffix: str, tmp_path: Path) -> None:
     import yaml
 
     path = tmp_path / f"api.{suffix}"
-    quoted = API.replace("[on, off]", "['on', 'off']")  # YAML 1.1, which PyYAML speaks, reads on and off as booleans
+    quoted = API.replace(
+        "[on, off]", "['on', 'off']"
+    )  # YAML 1.1, which PyYAML speaks, reads on and off as booleans
     path.write_text(API if suffix == "yaml" else json.dumps(yaml.safe_load(quoted), default=str))
     rejected: list[tuple[int, str, str]] = []
     tools = load_tools(path, lambda *row: rejected.append(row))
@@ -367,7 +389,11 @@ def test_operations_are_tools(suffix: str, tmp_path: Path) -> None:
         "friend": {**BASE, "type": ["object", "null"]},
     }
     assert patch.required == ("petId", "trace") and patch.properties["name"] == {"type": "string"}
-    assert bulk.parameters == {"type": "object", "properties": {"body": {"type": "array", "items": BASE}}, "required": ["body"]}
+    assert bulk.parameters == {
+        "type": "object",
+        "properties": {"body": {"type": "array", "items": BASE}},
+        "required": ["body"],
+    }
     assert [(row, raw) for row, raw, _ in rejected] == [(4, "POST /pets/{petId}"), (6, "GET /bulk")]
     assert "image/png, not JSON" in rejected[0][2] and "points to nothing" in rejected[1][2]
 
@@ -380,12 +406,21 @@ def test_references_end_however_they_are_knotted() -> None:
         inner = schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ()
         return 1 + sum(map(nested, inner))
 
-    loop = {"properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": {"$ref": "#/$defs/B"}, "B": {"$ref": "#/$defs/A"}}}
+    loop = {
+        "properties": {"a": {"$ref": "#/$defs/A"}},
+        "$defs": {"A": {"$ref": "#/$defs/B"}, "B": {"$ref": "#/$defs/A"}},
+    }
     assert plain_parameters(loop)["properties"]["a"] == {"description": "A A, not described further here."}
     itself = {"type": "object", "properties": {"next": {"$ref": "#"}, "value": {"type": "integer"}}}
     out = plain_parameters(itself)
-    assert out["properties"]["next"]["properties"]["next"] == {"type": "object", "description": "A #, not described further here."}
-    wide = {f"L{i}": {"type": "object", "properties": {f"p{j}": {"$ref": f"#/$defs/L{i + 1}"} for j in range(20)}} for i in range(30)}
+    assert out["properties"]["next"]["properties"]["next"] == {
+        "type": "object",
+        "description": "A #, not described further here.",
+    }
+    wide = {
+        f"L{i}": {"type": "object", "properties": {f"p{j}": {"$ref": f"#/$defs/L{i + 1}"} for j in range(20)}}
+        for i in range(30)
+    }
     wide["L30"] = {"type": "string"}
     start = time.process_time()
     assert nested(plain_parameters({"properties": {"x": {"$ref": "#/$defs/L0"}}, "$defs": wide})) < 60_000
@@ -398,7 +433,12 @@ def test_references_end_however_they_are_knotted() -> None:
 
 
 def test_all_of_stays_where_merging_would_change_its_meaning() -> None:
-    apart = {"allOf": [{"type": "object", "properties": {"a": {}}, "additionalProperties": False}, {"properties": {"b": {}}}]}
+    apart = {
+        "allOf": [
+            {"type": "object", "properties": {"a": {}}, "additionalProperties": False},
+            {"properties": {"b": {}}},
+        ]
+    }
     assert plain_parameters({"properties": {"x": apart}})["properties"]["x"]["allOf"]
     both = {"allOf": [{"properties": {"a": {"type": "string"}}}, {"properties": {"a": {"minLength": 1}}}]}
     assert plain_parameters({"properties": {"x": both}})["properties"]["x"]["allOf"]
@@ -407,7 +447,12 @@ def test_all_of_stays_where_merging_would_change_its_meaning() -> None:
 
 
 def test_a_property_may_be_called_like_a_keyword() -> None:
-    names = {"title": {"type": "string"}, "$defs": {"type": "string"}, "example": {"type": "integer"}, "nullable": {"type": "boolean"}}
+    names = {
+        "title": {"type": "string"},
+        "$defs": {"type": "string"},
+        "example": {"type": "integer"},
+        "nullable": {"type": "boolean"},
+    }
     assert plain_parameters({"properties": names})["properties"] == names
 
 
@@ -476,7 +521,10 @@ def server(tmp_path: Path) -> Path:
 
 
 def assert_demo(tools: list[Tool]) -> None:
-    assert [(t.name, t.description) for t in tools] == [("add", "Add two numbers."), ("get_time", "The time.")]
+    assert [(t.name, t.description) for t in tools] == [
+        ("add", "Add two numbers."),
+        ("get_time", "The time."),
+    ]
     assert tools[0].parameters == {
         "type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "integer", "default": 2}}, "required": ["a"],
     }  # fmt: skip
@@ -499,7 +547,9 @@ def url(server: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    process = subprocess.Popen([sys.executable, str(server), str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, str(server), str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         for _ in range(300):
             with socket.socket() as probe:
@@ -518,7 +568,9 @@ def test_an_mcp_server_over_http(url: str) -> None:
 
 
 @needs_mcp
-@pytest.mark.parametrize("target", ["no-such-command-at-all --x", f"{sys.executable} -c 1", "http://127.0.0.1:9/mcp"])
+@pytest.mark.parametrize(
+    "target", ["no-such-command-at-all --x", f"{sys.executable} -c 1", "http://127.0.0.1:9/mcp"]
+)
 def test_an_mcp_server_that_does_not_answer_is_named(target: str) -> None:
     with pytest.raises(ValueError, match="gave no tools: .*see why"):
         load_tools(f"mcp:{target}")

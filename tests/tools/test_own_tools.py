@@ -1,4 +1,6 @@
-"""Your own tools: from a Python file, an OpenAPI file and an MCP server to a composed dataset, without a language model."""
+"""Your own tools: from a Python file, an OpenAPI file and an MCP server to a composed dataset, without a
+language model.
+"""
 
 from __future__ import annotations
 
@@ -145,10 +147,16 @@ def test_from_tools_to_a_composed_dataset(name: str, tmp_path: Path) -> None:
     path = tmp_path / "run"
     small = ["seeds.first=24", "seeds.fresh=[6, 4]", "seeds.held_out=4", "expand.children=2"]
     sets = [part for s in small for part in ("--set", s)]
-    made = CliRunner().invoke(app, ["init", str(path), "--tools", source(name, tmp_path), "--preset", "cpu-quick", *sets])
+    made = CliRunner().invoke(
+        app, ["init", str(path), "--tools", source(name, tmp_path), "--preset", "cpu-quick", *sets]
+    )
     assert made.exit_code == 0, made.output
     run = lt.Run.open(path)
-    assert {t.name for t in tools_of(run)} and run.settings.seeds.source == "templates" and run.settings.seeds.noise == 0
+    assert (
+        {t.name for t in tools_of(run)}
+        and run.settings.seeds.source == "templates"
+        and run.settings.seeds.noise == 0
+    )
     first = lt.seed(run)
     assert len(first) == 24 and all(all(c.passed for c in check_sample(s)) for s in first)
     assert {t.name for s in first for t in s.tools} <= {t.name for t in tools_of(run)}
@@ -160,7 +168,9 @@ def test_from_tools_to_a_composed_dataset(name: str, tmp_path: Path) -> None:
     wrong = {s.id for s in calls[: len(calls) // 2]}
     probes = Probes(answered(s, "no idea" if s.id in wrong else render_answer(s.label), -0.3) for s in first)
     verdicts = Verdicts(
-        Verdict(sample_id=p.sample_id, iteration=1, status="judged", verdict="PRED_WRONG", judge="evidence") for p in probes if p.sample_id in wrong
+        Verdict(sample_id=p.sample_id, iteration=1, status="judged", verdict="PRED_WRONG", judge="evidence")
+        for p in probes
+        if p.sample_id in wrong
     )
     probes.write(run.folder(1) / "probes.parquet")
     verdicts.write(run.folder(1) / "verdicts.parquet")
@@ -168,7 +178,9 @@ def test_from_tools_to_a_composed_dataset(name: str, tmp_path: Path) -> None:
     children = [e.sample for e in expanded if e.accepted]
     assert children and {e.strategy for e in expanded} == {"expanders.slots"}
     second = lt.compose(run, probes, verdicts, expanded, 1)
-    assert {s.id for s in children} | wrong <= {s.id for s in second} and all(s.split == "train" for s in second)
+    assert {s.id for s in children} | wrong <= {s.id for s in second} and all(
+        s.split == "train" for s in second
+    )
 
 
 def tools_from(text: str, tmp_path: Path) -> list[Tool]:
@@ -180,7 +192,16 @@ def test_one_seed_gives_the_same_samples_and_no_two_alike(tmp_path: Path) -> Non
     tools = tools_from(PYTHON, tmp_path)
     rows = generate(tools, 80, seed=4)
     assert rows == generate(tools, 80, seed=4) and rows != generate(tools, 80, seed=5)
-    assert len({(s.request.lower(), canonical_calls(s.label.calls), *sorted(t.name for t in s.tools)) for s in rows}) == len(rows) == 80
+    assert (
+        len(
+            {
+                (s.request.lower(), canonical_calls(s.label.calls), *sorted(t.name for t in s.tools))
+                for s in rows
+            }
+        )
+        == len(rows)
+        == 80
+    )
     assert {s.kind for s in rows} == {"single", "choice", "parallel", "ask", "decline"}
     for s in rows:
         assert [c.detail for c in check_sample(s) if not c.passed] == []
@@ -191,7 +212,13 @@ def test_one_seed_gives_the_same_samples_and_no_two_alike(tmp_path: Path) -> Non
 def test_held_out_values_and_wordings_are_never_trained_on(tmp_path: Path) -> None:
     tools = tools_from(PYTHON, tmp_path)
     train = generate(tools, 80, seed=1, kinds=["single"])
-    values = {json.dumps(v) for s in train for c in s.label.calls for v in c.arguments.values() if isinstance(v, str) and len(v) > 8}
+    values = {
+        json.dumps(v)
+        for s in train
+        for c in s.label.calls
+        for v in c.arguments.values()
+        if isinstance(v, str) and len(v) > 8
+    }
     phrases = {p for s in train for p in s.meta["phrases"]}  # type: ignore[union-attr]
     for s in generate(tools, 20, seed=1, split="unseen_values", kinds=["single"], avoid=train):
         assert any(json.dumps(v) not in values for c in s.label.calls for v in c.arguments.values())
@@ -211,10 +238,16 @@ def test_some_tools_of_a_large_catalogue_are_kept_for_evaluation() -> None:
 
 def test_what_the_tools_do_not_allow_is_said(tmp_path: Path) -> None:
     one = [Tool(name="ping", description="Ping the server.")]
-    with pytest.warns(UserWarning, match="made 0 of 3 different samples of split train from 1 tools; there are no more"):
+    with pytest.warns(
+        UserWarning, match="made 0 of 3 different samples of split train from 1 tools; there are no more"
+    ):
         assert generate(one, 3, seed=0, kinds=["parallel"]) == Samples()
     assert {c.name for s in generate(one, 6, seed=0) for c in s.label.calls} == {"ping"}
-    nothing = Tool(name="odd", description="Do it.", parameters={"type": "object", "properties": {"x": {"type": "null"}}, "required": ["x"]})
+    nothing = Tool(
+        name="odd",
+        description="Do it.",
+        parameters={"type": "object", "properties": {"x": {"type": "null"}}, "required": ["x"]},
+    )
     assert usable([nothing])[1] == {"odd": "x can only be null"}
     with pytest.raises(ValueError, match="none of the 1 tools"):
         generate([nothing], 3, seed=0)
@@ -255,17 +288,43 @@ def test_booleans_units_and_names_are_read() -> None:
     assert boolean_clauses("notify", "Whether to notify the guests.")[1][0] == "and do not notify the guests"
     assert boolean_clauses("virtual", "True if the meeting is online")[0] == (", and the meeting is online",)
     assert boolean_clauses("include_tax", "")[1][0] == "without tax"
-    assert unit_of("timeout seconds", "") == "second" and unit_of("amount", "Amount in euros") == "€" and unit_of("count", "") == ""
+    assert (
+        unit_of("timeout seconds", "") == "second"
+        and unit_of("amount", "Amount in euros") == "€"
+        and unit_of("count", "") == ""
+    )
     assert words_of("maxPrice_USD") == "max price usd"
 
 
 NAMES = st.sampled_from(
-    ["city", "start_date", "email", "count", "x", "userId", "note", "tags", "mode", "lat", "price_usd", "is_on", "from", "to", "when"]
+    [
+        "city",
+        "start_date",
+        "email",
+        "count",
+        "x",
+        "userId",
+        "note",
+        "tags",
+        "mode",
+        "lat",
+        "price_usd",
+        "is_on",
+        "from",
+        "to",
+        "when",
+    ]
 )
 LEAVES = st.one_of(
     st.just({"type": "string"}),
-    st.sampled_from([{"type": "string", "format": f} for f in ("date", "date-time", "time", "email", "uuid", "uri")]),
-    st.builds(lambda a, n: {"type": "integer", "minimum": a, "maximum": a + n}, st.integers(-50, 500), st.integers(0, 400)),
+    st.sampled_from(
+        [{"type": "string", "format": f} for f in ("date", "date-time", "time", "email", "uuid", "uri")]
+    ),
+    st.builds(
+        lambda a, n: {"type": "integer", "minimum": a, "maximum": a + n},
+        st.integers(-50, 500),
+        st.integers(0, 400),
+    ),
     st.builds(lambda a: {"type": "number", "minimum": a}, st.integers(0, 50)),
     st.just({"type": "boolean", "description": "Whether to do it twice."}),
     st.just({"enum": ["low", "in_progress", "High"]}),
@@ -278,7 +337,10 @@ SCHEMAS = st.recursive(
     LEAVES,
     lambda inner: st.one_of(
         st.builds(lambda i: {"type": "array", "items": i}, inner),
-        st.builds(lambda p: {"type": "object", "properties": p, "required": sorted(p)}, st.dictionaries(NAMES, inner, min_size=1, max_size=2)),
+        st.builds(
+            lambda p: {"type": "object", "properties": p, "required": sorted(p)},
+            st.dictionaries(NAMES, inner, min_size=1, max_size=2),
+        ),
     ),
     max_leaves=4,
 )
@@ -286,14 +348,29 @@ SCHEMAS = st.recursive(
 
 @settings(max_examples=40)
 @given(st.dictionaries(NAMES, SCHEMAS, min_size=1, max_size=4), st.randoms(use_true_random=False))
-@example({"city": {"type": "object", "properties": {"userId": {"type": "integer", "minimum": 0, "maximum": 0}}, "required": ["userId"]}}, Random(0))
+@example(
+    {
+        "city": {
+            "type": "object",
+            "properties": {"userId": {"type": "integer", "minimum": 0, "maximum": 0}},
+            "required": ["userId"],
+        }
+    },
+    Random(0),
+)
 def test_any_schema_gives_samples_that_pass_the_rules(properties: dict[str, Any], rng: Random) -> None:
     import warnings
 
     required = [n for n in properties if rng.random() < 0.6]
-    tool = Tool(name="do_thing", description="Book a thing.", parameters={"type": "object", "properties": properties, "required": required})
+    tool = Tool(
+        name="do_thing",
+        description="Book a thing.",
+        parameters={"type": "object", "properties": properties, "required": required},
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        rows = generate([tool], 4, seed=rng.randrange(1000), split=rng.choice(SPLITS[:3]), kinds=["single", "ask"])
+        rows = generate(
+            [tool], 4, seed=rng.randrange(1000), split=rng.choice(SPLITS[:3]), kinds=["single", "ask"]
+        )
     for s in rows:
         assert [c.detail for c in check_sample(s) if not c.passed] == []

@@ -54,14 +54,20 @@ def with_verdict(view: DisagreementView, verdict: str | None) -> list[str]:
     return [v.sample_id for v in view.verdicts if v.verdict == verdict]
 
 
-def test_the_queue_starts_with_the_thinnest_and_shows_all_that_the_judge_weighed(view: DisagreementView) -> None:
+def test_the_queue_starts_with_the_thinnest_and_shows_all_that_the_judge_weighed(
+    view: DisagreementView,
+) -> None:
     judged = view.run.table(Verdicts, "verdicts", ITERATION)
     assert view.iteration == ITERATION and view.count == len(judged) and view.cursor == 0
     confidences = [view.verdicts[i].confidence for i in view.order]
-    assert confidences == sorted(confidences) and {s.id for s in view.selection} == {v.sample_id for v in judged}
+    assert confidences == sorted(confidences) and {s.id for s in view.selection} == {
+        v.sample_id for v in judged
+    }
     row = shown(view)
     verdict = next(v for v in judged if v.sample_id == row["id"])
-    assert row["detail"]["verdict"]["rationale"] == verdict.rationale and len(row["detail"]["verdict"]["evidence"]) == len(verdict.evidence)
+    assert row["detail"]["verdict"]["rationale"] == verdict.rationale and len(
+        row["detail"]["verdict"]["evidence"]
+    ) == len(verdict.evidence)
     assert row["decision"] is None and view.progress["left"] == len(judged)
     view.filters = {"judge": "unjudged"}
     assert {s.id for s in view.selection} == set(with_verdict(view, None)) and 0 < view.count < len(judged)
@@ -69,7 +75,9 @@ def test_the_queue_starts_with_the_thinnest_and_shows_all_that_the_judge_weighed
 
 def test_a_decision_is_on_disk_at_once_and_found_again(view: DisagreementView) -> None:
     first = shown(view)["id"]
-    assert "PRED_WRONG" in asked(view, "decide", id=first, verdict="PRED_WRONG", note=" plain as day ")["said"]
+    assert (
+        "PRED_WRONG" in asked(view, "decide", id=first, verdict="PRED_WRONG", note=" plain as day ")["said"]
+    )
     second = shown(view)["id"]
     assert second != first and view.progress["reviewed"] == 1
     written = json.loads((view.run.path / "decisions.jsonl").read_text())
@@ -101,23 +109,36 @@ def test_deciding_goes_on_to_what_is_left_and_skip_passes_what_is_decided(view: 
     assert shown(view)["id"] == order[2]
     asked(view, "skip")
     assert shown(view)["id"] == order[3]
-    rare = min((n for n in VERDICTS if len(with_verdict(view, n)) >= 2), key=lambda n: len(with_verdict(view, n)))
+    rare = min(
+        (n for n in VERDICTS if len(with_verdict(view, n)) >= 2), key=lambda n: len(with_verdict(view, n))
+    )
     view.filters = {"judge": rare}
     first, *others = [s.id for s in view.selection]
     for id in reversed(others):
-        assert "last row" not in asked(view, "decide", id=id, verdict=rare)["said"] and shown(view)["id"] == first
+        assert (
+            "last row" not in asked(view, "decide", id=id, verdict=rare)["said"]
+            and shown(view)["id"] == first
+        )
     assert "last row" in asked(view, "decide", id=first, verdict=rare)["said"] and shown(view)["id"] == first
     assert "No other row" in asked(view, "skip")["said"]
 
 
 def test_label_wrong_records_the_label_that_the_person_saw(view: DisagreementView) -> None:
     probes = {p.sample_id: p for p in view.probes}
-    whole = next(i for i in with_verdict(view, "PRED_WRONG") if not probes[i].answer.error and "redundant" in str(probes[i].faults))
+    whole = next(
+        i
+        for i in with_verdict(view, "PRED_WRONG")
+        if not probes[i].answer.error and "redundant" in str(probes[i].faults)
+    )
     asked(view, "decide", id=whole, verdict="LABEL_WRONG")
     assert Label.model_validate(view.decisions[whole].value["label"]).calls == probes[whole].answer.calls  # type: ignore[index,call-overload]
     cut = next(i for i, p in probes.items() if p.answer.error)
     answer = asked(view, "decide", id=cut, verdict="LABEL_WRONG")
-    assert "cannot be a label" in answer["error"] and "Edit the label" in answer["error"] and cut not in view.decisions
+    assert (
+        "cannot be a label" in answer["error"]
+        and "Edit the label" in answer["error"]
+        and cut not in view.decisions
+    )
     assert "there is no verdict" in asked(view, "decide", id=cut, verdict="MAYBE")["error"]
     assert "no row" in asked(view, "decide", id="nobody", verdict="PRED_WRONG")["error"]
 
@@ -126,10 +147,18 @@ def test_bulk_accepts_what_was_confirmed_and_goes_back_as_one(view: Disagreement
     mine = with_verdict(view, "PRED_WRONG")[0]
     asked(view, "decide", id=mine, verdict="BOTH_WRONG", note="mine")
     found = asked(view, "bulk")
-    rare = min((n for n in VERDICTS if n != "PRED_WRONG" and with_verdict(view, n)), key=lambda n: len(with_verdict(view, n)))
+    rare = min(
+        (n for n in VERDICTS if n != "PRED_WRONG" and with_verdict(view, n)),
+        key=lambda n: len(with_verdict(view, n)),
+    )
     unjudged, wrong = len(with_verdict(view, None)), with_verdict(view, rare)
     many = len(view.verdicts) - unjudged - 1
-    assert unjudged and wrong and (found["count"], found["rest"]) == (many, unjudged) and sum(found["of"].values()) == many
+    assert (
+        unjudged
+        and wrong
+        and (found["count"], found["rest"]) == (many, unjudged)
+        and sum(found["of"].values()) == many
+    )
     assert f"there are {many} such rows now, not 5" in asked(view, "accept", count=5)["error"]
     view.filters = {"judge": rare}
     asked(view, "accept", count=len(wrong))
@@ -139,7 +168,9 @@ def test_bulk_accepts_what_was_confirmed_and_goes_back_as_one(view: Disagreement
     assert view.progress["left"] == unjudged and view.decisions[mine].reason == "mine"
     assert view.kappa.n == many + 1 and view.kappa.observed == many / (many + 1) and 0 < view.kappa.kappa < 1
     assert view.progress["kappa"] == view.kappa.kappa
-    assert f"{many - len(wrong)} rows" in asked(view, "undo")["said"] and view.progress["reviewed"] == 1 + len(wrong)
+    assert f"{many - len(wrong)} rows" in asked(view, "undo")["said"] and view.progress[
+        "reviewed"
+    ] == 1 + len(wrong)
     assert f"{len(wrong)} rows" in asked(view, "undo")["said"] and list(view.decisions) == [mine]
 
 
@@ -150,7 +181,10 @@ def test_notes(view: DisagreementView) -> None:
     asked(view, "decide", id=row, verdict="BOTH_CORRECT", note="look again")
     assert view.notes == {} and view.decisions[row].reason == "look again"
     asked(view, "note", id=row, note="seen twice")
-    assert (view.decisions[row].reason, view.decisions[row].value) == ("seen twice", {"verdict": "BOTH_CORRECT"})
+    assert (view.decisions[row].reason, view.decisions[row].value) == (
+        "seen twice",
+        {"verdict": "BOTH_CORRECT"},
+    )
 
 
 def test_what_other_cells_decide_is_seen(view: DisagreementView) -> None:
@@ -176,7 +210,11 @@ def test_a_run_opened_to_look_at_says_so_and_decides_nothing(view: DisagreementV
     }
     for kind, values in {"decide": {"id": row, "verdict": "PRED_WRONG"}, **kinds}.items():
         assert "look at only" in asked(looking, kind, **values)["error"]
-    assert "Run.open(" in looking.blocked and not view.blocked and not (view.run.path / "decisions.jsonl").exists()
+    assert (
+        "Run.open(" in looking.blocked
+        and not view.blocked
+        and not (view.run.path / "decisions.jsonl").exists()
+    )
 
 
 def test_where_nothing_is_judged_the_view_says_which_stage_is_missing(tmp_path: Path) -> None:
@@ -246,11 +284,20 @@ def test_decisions_made_at_the_desk_change_the_next_dataset(run: Run) -> None:
     in_es = [m.sample_id for m in members if m.part == "ES" and m.sample_id == m.came_from]
     gone, edited, swapped, spared = (i for i in in_es[:12:3])
     probes = {p.sample_id: p for p in view.probes}
-    swapped = next(i for i in in_es if i not in (gone, edited, spared) and not probes[i].answer.error and "redundant" in str(probes[i].faults))
+    swapped = next(
+        i
+        for i in in_es
+        if i not in (gone, edited, spared)
+        and not probes[i].answer.error
+        and "redundant" in str(probes[i].faults)
+    )
     abstained = next(m.sample_id for m in members if m.part == "unjudged")
 
     asked(view, "decide", id=gone, verdict="BOTH_WRONG", note="both are off")
-    assert "not on offer" in asked(view, "label", id=edited, text='[{"name": "no_such_tool", "arguments": {}}]')["error"]
+    assert (
+        "not on offer"
+        in asked(view, "label", id=edited, text='[{"name": "no_such_tool", "arguments": {}}]')["error"]
+    )
     asked(view, "label", id=edited, text="I cannot do that here.", note="no tool for it")
     asked(view, "decide", id=swapped, verdict="LABEL_WRONG")
     asked(view, "decide", id=abstained, verdict="PRED_WRONG")
@@ -266,22 +313,40 @@ def test_decisions_made_at_the_desk_change_the_next_dataset(run: Run) -> None:
     assert edited not in rows
     (relabelled,) = (s for s in after if s.parent == edited and s.source == "judge")
     person = run.decisions("verdict", ITERATION)[edited].author
-    assert relabelled.label == Label(reply="I cannot do that here.") and relabelled.strategy == f"judges.person:{person}"
-    assert (why[relabelled.id].part, why[relabelled.id].came_from) == ("ES", edited) and f"LABEL_WRONG by person:{person}" == why[relabelled.id].why
-    assert all(e.sample.parent == relabelled.id for e in run.table(Expansions, "expansions", ITERATION) if e.seed_id == relabelled.id)
+    assert (
+        relabelled.label == Label(reply="I cannot do that here.")
+        and relabelled.strategy == f"judges.person:{person}"
+    )
+    assert (why[relabelled.id].part, why[relabelled.id].came_from) == (
+        "ES",
+        edited,
+    ) and f"LABEL_WRONG by person:{person}" == why[relabelled.id].why
+    assert all(
+        e.sample.parent == relabelled.id
+        for e in run.table(Expansions, "expansions", ITERATION)
+        if e.seed_id == relabelled.id
+    )
 
     (taken,) = (s for s in after if s.parent == swapped and s.source == "judge")
-    assert taken.label.calls == probes[swapped].answer.calls and taken.messages == before.by_id()[swapped].messages
+    assert (
+        taken.label.calls == probes[swapped].answer.calls
+        and taken.messages == before.by_id()[swapped].messages
+    )
     assert why[abstained].part == "ES" and why[spared] == next(m for m in members if m.sample_id == spared)
 
     while view.decisions:
         asked(view, "undo")
     expand(run, iteration=ITERATION)
-    assert lt.compose(run, iteration=ITERATION) == before and run.table(Members, "members", ITERATION + 1).rows == members
+    assert (
+        lt.compose(run, iteration=ITERATION) == before
+        and run.table(Members, "members", ITERATION + 1).rows == members
+    )
 
 
 def test_a_decision_of_a_later_iteration_leaves_the_earlier_dataset_alone(run: Run) -> None:
-    both = {v.sample_id for v in run.table(Verdicts, "verdicts", 1)} & {v.sample_id for v in run.table(Verdicts, "verdicts", 2)}
+    both = {v.sample_id for v in run.table(Verdicts, "verdicts", 1)} & {
+        v.sample_id for v in run.table(Verdicts, "verdicts", 2)
+    }
     second = lt.compose(run, iteration=1)
     manifest = run.manifest("composition", 1)
     view = DisagreementView(run)
@@ -295,8 +360,13 @@ def test_a_decision_of_a_later_iteration_leaves_the_earlier_dataset_alone(run: R
 
 
 def many(run: Run, count: int) -> Run:
-    """The run with `count` verdict rows in iteration 2, in memory only: writing and reading them takes longer than all that is tested here."""
-    samples, probes = run.table(Samples, "samples", ITERATION), {p.sample_id: p for p in run.table(Probes, "probes", ITERATION)}
+    """The run with `count` verdict rows in iteration 2, in memory only: writing and reading them takes longer
+    than all that is tested here.
+    """
+    samples, probes = (
+        run.table(Samples, "samples", ITERATION),
+        {p.sample_id: p for p in run.table(Probes, "probes", ITERATION)},
+    )
     verdicts = run.table(Verdicts, "verdicts", ITERATION)
     by_id = samples.by_id()
     rows, probed, judged = [], [], []
@@ -306,7 +376,11 @@ def many(run: Run, count: int) -> Run:
         message = sample.messages[-1].model_copy(update={"content": f"{sample.request} ({i})"})
         sample = sample.model_copy(update={"tools": sample.tools[:1], "messages": (message,)})
         rows.append(sample)
-        probed.append(probes[verdict.sample_id].model_copy(update={"sample_id": sample.id, "tokens": (), "token_ids": (), "logprobs": ()}))
+        probed.append(
+            probes[verdict.sample_id].model_copy(
+                update={"sample_id": sample.id, "tokens": (), "token_ids": (), "logprobs": ()}
+            )
+        )
         judged.append(verdict.model_copy(update={"sample_id": sample.id, "confidence": i / count}))
     tables = {"samples": Samples(rows), "probes": Probes(probed), "verdicts": Verdicts(judged)}
     run.table = lambda kind, name, iteration: tables[name]  # type: ignore[assignment, method-assign]
@@ -317,8 +391,21 @@ def test_ten_thousand_rows_travel_by_page(run: Run) -> None:
     view = DisagreementView(many(run, 10_000))
     assert view.count == 10_000 and len(view.static_html()) < 60_000
     assert len(json.dumps(asked(view, "page", start=5000, count=50))) < 40_000
-    assert len(json.dumps({name: view.get_state()[name] for name in view.keys if name not in ("_esm", "_css")}, default=str)) < 20_000
-    for kind, values in (("detail", {"at": 7}), ("decide", {"id": view.samples[7].id, "verdict": "PRED_WRONG"}), ("undo", {}), ("bulk", {})):
+    assert (
+        len(
+            json.dumps(
+                {name: view.get_state()[name] for name in view.keys if name not in ("_esm", "_css")},
+                default=str,
+            )
+        )
+        < 20_000
+    )
+    for kind, values in (
+        ("detail", {"at": 7}),
+        ("decide", {"id": view.samples[7].id, "verdict": "PRED_WRONG"}),
+        ("undo", {}),
+        ("bulk", {}),
+    ):
         answer = asked(view, kind, **values)
         assert "error" not in answer and len(json.dumps(answer)) < 30_000
     asked(view, "accept", count=answer["count"])
@@ -333,7 +420,14 @@ def test_ten_thousand_rows_travel_by_page(run: Run) -> None:
 def test_the_fallback_without_a_kernel_is_text(run: Run) -> None:
     bad = "<script>window.bad=1</script><img src=x onerror=window.bad=1>\x1b[31m"
     verdicts = run.table(Verdicts, "verdicts", ITERATION)
-    Verdicts(v.model_copy(update={"rationale": bad}) for v in verdicts).write(run.folder(ITERATION) / "verdicts.parquet")
+    Verdicts(v.model_copy(update={"rationale": bad}) for v in verdicts).write(
+        run.folder(ITERATION) / "verdicts.parquet"
+    )
     text = DisagreementView(run).static_html()
-    assert "<script" not in text and "<img" not in text and "\x1b" not in text and html.escape("<script>") in text
+    assert (
+        "<script" not in text
+        and "<img" not in text
+        and "\x1b" not in text
+        and html.escape("<script>") in text
+    )
     assert "Disagreements of iteration 2" in text and f"left {len(verdicts)}" in text

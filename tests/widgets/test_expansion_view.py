@@ -39,12 +39,23 @@ def asked(view: ExpansionView, kind: str, **values: Any) -> dict[str, Any]:
 
 
 def child(view: ExpansionView, state: str, calls: bool = False) -> str:
-    """Moves to the first child in that state, with `calls` to the first that has a text among its arguments, and returns its id."""
+    """Moves to the first child in that state, with `calls` to the first that has a text among its arguments,
+    and returns its id.
+    """
     for place in range(view.count):
         view.cursor = place
         for card in view.on_seed(view.cursor)["children"]:
-            arguments = [v for c in (json.loads(card["text"]["label"]) if calls else []) if "arguments" in c for v in c["arguments"].values()]
-            if card["state"]["name"] == state and card["id"] not in view.decisions and (not calls or any(isinstance(v, str) for v in arguments)):
+            arguments = [
+                v
+                for c in (json.loads(card["text"]["label"]) if calls else [])
+                if "arguments" in c
+                for v in c["arguments"].values()
+            ]
+            if (
+                card["state"]["name"] == state
+                and card["id"] not in view.decisions
+                and (not calls or any(isinstance(v, str) for v in arguments))
+            ):
                 return str(card["id"])
     raise AssertionError(f"no child is {state}")
 
@@ -61,7 +72,10 @@ def test_word_differences_put_together_give_both_texts() -> None:
     assert "".join(t for op, t in pieces if op != "+").split() == before.split()
     assert word_diff("a b", "a  b") == [["=", "a  b"]] and word_diff("", "") == []
     unlike = word_diff("Book a table for two at noon", "Is a table still free tonight")
-    assert unlike == [["-", "Book a table for two at noon"], ["+", "Is a table still free tonight"]], "confetti says nothing"
+    assert unlike == [
+        ["-", "Book a table for two at noon"],
+        ["+", "Is a table still free tonight"],
+    ], "confetti says nothing"
     long = "word " * 5000
     assert word_diff(long, long + "x") == [["-", long], ["+", long + "x"]]
 
@@ -70,7 +84,11 @@ def test_novelty_is_one_minus_the_similarity_that_deduplication_uses() -> None:
     def sample(text: str) -> Sample:
         return Sample(tools=(), messages=(Message(role="user", content=text),), label=Label(reply="ok"))
 
-    rows = [sample("book a table for two at noon"), sample("book a table for six at noon please"), sample("weather in Oslo now")]
+    rows = [
+        sample("book a table for two at noon"),
+        sample("book a table for six at noon please"),
+        sample("weather in Oslo now"),
+    ]
     data = Dataset(rows)
     data.grow(0.0)
     assert data.left == 3
@@ -96,12 +114,27 @@ def test_a_seed_with_its_children(run: Run) -> None:
     assert first["pattern"] == first["children"][0]["request"] or first["pattern"].startswith(named)
     children = [e for e in view.expansions if e.seed_id == first["id"]]
     assert [c["id"] for c in first["children"]] == [e.sample.id for e in children]
-    assert sum(c["state"]["name"] == "accepted" for c in first["children"]) == sum(e.accepted for e in children)
-    assert view.on_page(view.cursor, 1)["rows"][0][2] == f"{sum(e.accepted for e in children)} of {len(children)}"
-    assert any(row[3] == "differs" for c in first["children"] for p in c["calls"] for row in p["rows"]) and same["checks"][0] == ["tools", True, ""]
+    assert sum(c["state"]["name"] == "accepted" for c in first["children"]) == sum(
+        e.accepted for e in children
+    )
+    assert (
+        view.on_page(view.cursor, 1)["rows"][0][2]
+        == f"{sum(e.accepted for e in children)} of {len(children)}"
+    )
+    assert any(
+        row[3] == "differs" for c in first["children"] for p in c["calls"] for row in p["rows"]
+    ) and same["checks"][0] == ["tools", True, ""]
     novelty = asked(view, "novelty", seed=first["id"])
-    assert novelty["left"] == 0 and len(novelty["rows"]) == len(children) and all(0 <= n[0] <= 1 for n in novelty["rows"])
-    assert len(json.dumps(first)) < 40_000 and len(view.static_html()) < 60_000 and "<script" not in view.static_html()
+    assert (
+        novelty["left"] == 0
+        and len(novelty["rows"]) == len(children)
+        and all(0 <= n[0] <= 1 for n in novelty["rows"])
+    )
+    assert (
+        len(json.dumps(first)) < 40_000
+        and len(view.static_html()) < 60_000
+        and "<script" not in view.static_html()
+    )
 
 
 def test_decisions_are_on_disk_at_once_and_in_another_view(run: Run) -> None:
@@ -111,12 +144,20 @@ def test_decisions_are_on_disk_at_once_and_in_another_view(run: Run) -> None:
     asked(view, "decide", id=id, value="reject")
     asked(view, "decide", id=id, value="reject")  # once is enough
     lines = [json.loads(line) for line in (run.path / "decisions.jsonl").read_text().splitlines()]
-    assert [(d["subject"], d["row"], d["value"], d["iteration"]) for d in lines] == [("expansion", id, "reject", 1)]
+    assert [(d["subject"], d["row"], d["value"], d["iteration"]) for d in lines] == [
+        ("expansion", id, "reject", 1)
+    ]
     assert list(other.decisions) == [id] and card(view, id)["state"]["words"].startswith("rejected by ")
     assert view.on_page(view.cursor, 1)["rows"][0][2] != before and id not in view.selection.by_id()
     undone = asked(view, "undo", id=id)["said"]
-    assert undone.startswith("Taken back: reject of child ") and undone.endswith(", which is now accepted by the rules.")
-    assert view.decisions == {} and view.on_page(view.cursor, 1)["rows"][0][2] == before and id in view.selection.by_id()
+    assert undone.startswith("Taken back: reject of child ") and undone.endswith(
+        ", which is now accepted by the rules."
+    )
+    assert (
+        view.decisions == {}
+        and view.on_page(view.cursor, 1)["rows"][0][2] == before
+        and id in view.selection.by_id()
+    )
     assert "no decision" in asked(view, "undo", id=id)["said"]
 
 
@@ -132,11 +173,17 @@ def test_a_decision_is_on_the_child_it_names_whichever_is_current(run: Run) -> N
     now = card(view, last["id"])["state"]["words"]
     undone = asked(view, "undo", id=last["id"])["said"]
     before = card(view, last["id"])["state"]["words"]
-    assert now.startswith("accepted by ") and undone == f"Taken back: accept of {place}, which is now {before}."
+    assert (
+        now.startswith("accepted by ") and undone == f"Taken back: accept of {place}, which is now {before}."
+    )
     text = card(view, last["id"])["text"]
-    edited = asked(view, "edit", id=last["id"], request=f"Good morning. {text['request']}", label=text["label"])
+    edited = asked(
+        view, "edit", id=last["id"], request=f"Good morning. {text['request']}", label=text["label"]
+    )
     assert edited["said"] == f"Edited and accepted {place}; on disk." and list(view.decisions) == [last["id"]]
-    assert asked(view, "undo", id=last["id"])["said"].startswith(f"Taken back: edit of {place}, which is now ")
+    assert asked(view, "undo", id=last["id"])["said"].startswith(
+        f"Taken back: edit of {place}, which is now "
+    )
     assert f"no decision on child 1 of {len(cards)} " in asked(view, "undo", id=first["id"])["said"]
 
 
@@ -153,7 +200,10 @@ def test_a_question_about_a_place_is_answered_for_that_place(run: Run) -> None:
 def test_a_read_only_run_takes_no_decision() -> None:
     view = ExpansionView(Run.open(RECORDED, read_only=True))
     id = view.on_seed(view.cursor)["children"][0]["id"]
-    assert "look at only" in view.blocked and "look at only" in asked(view, "decide", id=id, value="accept")["error"]
+    assert (
+        "look at only" in view.blocked
+        and "look at only" in asked(view, "decide", id=id, value="accept")["error"]
+    )
 
 
 def test_what_is_wrong_with_an_edit_is_said(run: Run) -> None:
@@ -161,7 +211,15 @@ def test_what_is_wrong_with_an_edit_is_said(run: Run) -> None:
     id = child(view, "accepted", calls=True)
     text = card(view, id)["text"]
     call = json.loads(text["label"])[0]
-    unsaid = [{**call, "arguments": {**call["arguments"], next(k for k, v in call["arguments"].items() if isinstance(v, str)): "Zanzibar"}}]
+    unsaid = [
+        {
+            **call,
+            "arguments": {
+                **call["arguments"],
+                next(k for k, v in call["arguments"].items() if isinstance(v, str)): "Zanzibar",
+            },
+        }
+    ]
     for request, label, error in (
         (" ", text["label"], "the request is empty"),
         (text["request"], text["label"], "nothing was changed"),
@@ -190,18 +248,37 @@ def test_decisions_change_the_composed_dataset(run: Run) -> None:
     text, parent = card(view, changed)["text"], view.on_seed(view.cursor)["id"]
     view.drafts = {changed: text}
     answer = asked(view, "edit", id=changed, request=f"Hello there! {text['request']}", label=text["label"])
-    assert re.fullmatch(r"Edited and accepted child \d+ of \d+; on disk\.", answer["said"]) and view.drafts == {} and view.editing == ""
+    assert (
+        re.fullmatch(r"Edited and accepted child \d+ of \d+; on disk\.", answer["said"])
+        and view.drafts == {}
+        and view.editing == ""
+    )
     shown = card(view, changed)
     assert shown["state"]["name"] == "edited" and shown["text"]["request"].startswith("Hello there!")
     edited = next(s for s in view.selection if s.request.startswith("Hello there!"))
 
     after = lt.compose(Run.open(run.path), iteration=2)
     rows, members = after.by_id(), {m.sample_id: m for m in run.table(Members, "members", 3)}
-    assert set(rows) - set(before.by_id()) == {taken, edited.id} and set(before.by_id()) - set(rows) == {dropped, changed}
+    assert set(rows) - set(before.by_id()) == {taken, edited.id} and set(before.by_id()) - set(rows) == {
+        dropped,
+        changed,
+    }
     joined = rows[edited.id]
-    assert (joined.parent, joined.strategy, joined.source, joined.iteration) == (parent, "person", "person", 2)
-    assert joined.label == view._by_id[changed].sample.label and joined.tools == view._by_id[changed].sample.tools
-    assert members[edited.id].part == members[taken].part == "EE" and members[edited.id].why == "person" and members[edited.id].came_from == parent
+    assert (joined.parent, joined.strategy, joined.source, joined.iteration) == (
+        parent,
+        "person",
+        "person",
+        2,
+    )
+    assert (
+        joined.label == view._by_id[changed].sample.label
+        and joined.tools == view._by_id[changed].sample.tools
+    )
+    assert (
+        members[edited.id].part == members[taken].part == "EE"
+        and members[edited.id].why == "person"
+        and members[edited.id].came_from == parent
+    )
     assert {m for m, row in members.items() if row.part == "EE"} == set(view.selection.by_id())
     for id in (taken, dropped, changed):
         asked(view, "undo", id=id)

@@ -46,14 +46,22 @@ def answers(view: JudgeCheckView, kind: str, **values: Any) -> dict[str, Any]:
 def test_card_and_trials_of_a_judge(samples: list[Sample], answered: Trials) -> None:
     view = JudgeCheckView(answered, samples)
     whole = card(answered)[-1]
-    assert view.card[-1] == ["all", len(answered), *map(str, (whole.precision, whole.recall, whole.abstention, whole.right, whole.consistent))]
+    assert view.card[-1] == [
+        "all",
+        len(answered),
+        *map(str, (whole.precision, whole.recall, whole.abstention, whole.right, whole.consistent)),
+    ]
     assert view.selection == answered and view.count == len(answered)
-    assert view.chart.count("<circle") == sum(share.n > 0 for row in card(answered) for share in row if isinstance(share, tuple))
+    assert view.chart.count("<circle") == sum(
+        share.n > 0 for row in card(answered) for share in row if isinstance(share, tuple)
+    )
     view.filters = {"kind": "wrong_value", "right": "no"}
     wrong = answered.where(lambda t: t.kind == "wrong_value" and t.verdict != t.expected)
     assert view.selection == wrong and len(wrong) > 0
     view.filters, view.search = {}, samples[0].request[:25].upper()
-    assert {t.sample_id for t in view.selection} == {s.id for s in samples if samples[0].request[:25].upper() in s.request.upper()}
+    assert {t.sample_id for t in view.selection} == {
+        s.id for s in samples if samples[0].request[:25].upper() in s.request.upper()
+    }
 
 
 def test_a_trial_in_full_shows_the_label_that_the_judge_saw(samples: list[Sample], answered: Trials) -> None:
@@ -62,9 +70,19 @@ def test_a_trial_in_full_shows_the_label_that_the_judge_saw(samples: list[Sample
     trial, shown = view.selection[0], answers(view, "sample", at=0)
     right = {s.id: s.label for s in samples}[trial.sample_id]
     assert trial.label != right and shown["sample"]["id"] == trial.sample_id
-    assert shown["trial"] == {"kind": "wrong_value", "expected": "LABEL_WRONG", "verdicts": list(trial.verdicts), "rationale": trial.rationale}
+    assert shown["trial"] == {
+        "kind": "wrong_value",
+        "expected": "LABEL_WRONG",
+        "verdicts": list(trial.verdicts),
+        "rationale": trial.rationale,
+    }
     differing = [row for pair in shown["sample"]["aligned"] for row in pair["rows"] if row[3] != "same"]
-    planted = [a for seen, true in zip(trial.label.calls, right.calls, strict=True) for a in seen.arguments if seen.arguments[a] != true.arguments[a]]
+    planted = [
+        a
+        for seen, true in zip(trial.label.calls, right.calls, strict=True)
+        for a in seen.arguments
+        if seen.arguments[a] != true.arguments[a]
+    ]
     assert [row[0] for row in differing] == planted != []
     assert answers(view, "sample", at=view.count)["sample"] is None
 
@@ -95,7 +113,10 @@ def test_a_run_shows_its_newest_card(tmp_path: Path) -> None:
 
 def test_what_is_missing_is_said(samples: list[Sample], answered: Trials) -> None:
     missing = sum(t.sample_id != samples[0].id for t in answered)
-    with pytest.raises(ValueError, match=f"{missing} of {len(answered)} trials are about samples that are not among the 1 given"):
+    with pytest.raises(
+        ValueError,
+        match=f"{missing} of {len(answered)} trials are about samples that are not among the 1 given",
+    ):
         JudgeCheckView(answered, samples[:1])
     with pytest.raises(ValueError, match="carry no verdict"):
         JudgeCheckView(trials(samples), samples)
@@ -105,9 +126,17 @@ def test_what_is_missing_is_said(samples: list[Sample], answered: Trials) -> Non
 
 def test_without_a_kernel_text_stays_text(samples: list[Sample], answered: Trials) -> None:
     bad = '<script>alert(1)</script><img src=x onerror="alert(1)">\x1b[31m\u202e'
-    sample = samples[0].model_copy(update={"messages": (samples[0].messages[-1].model_copy(update={"content": bad}),)})
+    sample = samples[0].model_copy(
+        update={"messages": (samples[0].messages[-1].model_copy(update={"content": bad}),)}
+    )
     trial = answered[0].model_copy(update={"sample_id": sample.id, "verdicts": (bad,), "rationale": bad})
     still = JudgeCheckView(Trials([trial]), [sample])._repr_mimebundle_()[0]["text/html"]
-    assert "<script" not in still and "<img src=x" not in still and "\x1b" not in still and "\u202e" not in still and "&lt;script" in still
+    assert (
+        "<script" not in still
+        and "<img src=x" not in still
+        and "\x1b" not in still
+        and "\u202e" not in still
+        and "&lt;script" in still
+    )
     whole = JudgeCheckView(answered, samples).static_html()
     assert "data:image/svg+xml" in whole and "precision" in whole and len(whole.encode()) < 60_000

@@ -41,26 +41,40 @@ def run(tmp_path: Path) -> Run:
 
 
 def made_up(run: Run, j: int, rng: random.Random) -> None:
-    """Probes, verdicts and children of D_j by chance, then D_{j+1}; some predictions are alike, so that relabelled samples meet."""
+    """Probes, verdicts and children of D_j by chance, then D_{j+1}; some predictions are alike, so that
+    relabelled samples meet.
+    """
     samples = run.table(Samples, "samples", j)
     spare = world.generate(6, seed=rng.randrange(10**6), kinds=["single"])
     probes, verdicts = [], []
     for sample in samples:
         right = rng.random() < 0.4
         label = sample.label if right else Label(calls=spare[rng.randrange(2)].label.calls)
-        completion = Completion(render_answer(label), (1, 2), (-rng.random(), -rng.random()), ("a", "b"), "stop")
+        completion = Completion(
+            render_answer(label), (1, 2), (-rng.random(), -rng.random()), ("a", "b"), "stop"
+        )
         probe = judge_completion(sample, completion, j)
         if probe.correct and rng.random() < 0.5:
             probe = probe.model_copy(update={"state": "borderline"})
         probes.append(probe)
         if probe.state == "failed":
             name: Any = rng.choice(VERDICTS)
-            verdicts.append(Verdict(sample_id=sample.id, iteration=j, status="judged" if name else "unjudged", verdict=name, judge="evidence"))
+            verdicts.append(
+                Verdict(
+                    sample_id=sample.id,
+                    iteration=j,
+                    status="judged" if name else "unjudged",
+                    verdict=name,
+                    judge="evidence",
+                )
+            )
     write(run, j, "probes", Probes(probes), threshold=1.5)
     write(run, j, "verdicts", Verdicts(verdicts))
     for verdict in rng.sample(verdicts, min(3, len(verdicts))):
         run.decide("verdict", verdict.sample_id, rng.choice(VERDICTS[:4]), iteration=j)
-    seeds = error_seeds(samples, Probes(probes), with_decisions(Verdicts(verdicts), run.decisions("verdict", j)))
+    seeds = error_seeds(
+        samples, Probes(probes), with_decisions(Verdicts(verdicts), run.decisions("verdict", j))
+    )
     children = [
         Expansion(seed_id=seed.sample.id, iteration=j, strategy="expanders.world", accepted=rng.random() < 0.5,
                   sample=world.generate(1, seed=rng.randrange(10**6))[0].model_copy(update={"parent": seed.sample.id}))
@@ -76,7 +90,9 @@ def write(run: Run, j: int, name: str, table: Any, **facts: Any) -> None:
 
 
 def conserved(run: Run, known: Fates) -> None:
-    """Every sample has one fate, every node lets out what goes in, and every part holds what the composition counted."""
+    """Every sample has one fate, every node lets out what goes in, and every part holds what the composition
+    counted.
+    """
     for j in run.iterations:
         mine = [f for f in known if f.iteration == j]
         assert [f.sample_id for f in mine] == [s.id for s in run.table(Samples, "samples", j)]
@@ -101,7 +117,10 @@ def test_flows_of_the_recorded_run_add_up(run: Run) -> None:
     conserved(run, known)
     counts = Counter((f.iteration, f.fate) for f in known)
     second_rows = composition(run)[1]
-    assert counts[1, "error seed"] + counts[1, "relabelled"] == second_rows["ES"] > 0 and counts[1, "kept unjudged"] == second_rows["unjudged"] > 0
+    assert (
+        counts[1, "error seed"] + counts[1, "relabelled"] == second_rows["ES"] > 0
+        and counts[1, "kept unjudged"] == second_rows["unjudged"] > 0
+    )
     assert not any(f.outdated for f in known)
     relabelled = [f for f in known if f.fate == "relabelled"]
     later = {j: run.table(Samples, "samples", j).by_id() for j in (2, 3)}
@@ -126,7 +145,9 @@ def test_flows_add_up_whatever_happens(tmp_path: Path, seed: int, keep: str) -> 
 
 
 def test_two_samples_that_become_one_row_are_merged(tmp_path: Path) -> None:
-    run = Run.create(tmp_path / "run", "cpu-quick", seeds__first=6, seeds__fresh=[2], seeds__held_out=2, seeds__noise=0)
+    run = Run.create(
+        tmp_path / "run", "cpu-quick", seeds__first=6, seeds__fresh=[2], seeds__held_out=2, seeds__noise=0
+    )
     first = [s for s in lt.seed(run) if s.label.calls][0]
     other = world.generate(1, seed=5, kinds=["single"])[0].label
     twin = first.model_copy(update={"label": other})
@@ -136,10 +157,18 @@ def test_two_samples_that_become_one_row_are_merged(tmp_path: Path) -> None:
     write(run, 1, "probes", Probes(probes), threshold=None)
     names: tuple[Any, ...] = ("LABEL_WRONG", "PRED_WRONG")
     rows = zip((first, twin), names, strict=True)
-    write(run, 1, "verdicts", Verdicts(Verdict(sample_id=s.id, iteration=1, status="judged", verdict=v) for s, v in rows))
+    write(
+        run,
+        1,
+        "verdicts",
+        Verdicts(Verdict(sample_id=s.id, iteration=1, status="judged", verdict=v) for s, v in rows),
+    )
     write(run, 1, "expansions", Expansions())
     lt.compose(run, iteration=1)
-    assert [(f.fate, f.becomes) for f in fates(run) if f.iteration == 1] == [("relabelled", twin.id), ("merged", "")]
+    assert [(f.fate, f.becomes) for f in fates(run) if f.iteration == 1] == [
+        ("relabelled", twin.id),
+        ("merged", ""),
+    ]
     conserved(run, fates(run))
 
 
@@ -154,7 +183,10 @@ def test_a_decision_after_composing_is_told_until_composed_again(run: Run) -> No
     lt.compose(run, iteration=2)
     known = fates(run)
     conserved(run, known)
-    assert next(f for f in known if (f.iteration, f.sample_id) == (2, failed.sample_id)).fate == "discarded" and LoopMap(run).note == ""
+    assert (
+        next(f for f in known if (f.iteration, f.sample_id) == (2, failed.sample_id)).fate == "discarded"
+        and LoopMap(run).note == ""
+    )
 
 
 def test_a_selected_flow_is_a_dataset_and_opens_in_the_views(run: Run) -> None:
@@ -163,18 +195,32 @@ def test_a_selected_flow_is_a_dataset_and_opens_in_the_views(run: Run) -> None:
     view.selected = ["flow", "D2/part/EE", "D2/state/failed"]
     made = {s.id for s in run.table(Samples, "samples", 2) if s.parent}
     failed = {p.sample_id for p in run.table(Probes, "probes", 2) if p.state == "failed"}
-    assert {s.id for s in view.selection} == made & failed != set() and all(s.parent for s in view.selection) and view.iteration == 2
-    assert view.fits[0] == "DisagreementView" and set(view.fits) == {"ProbeView", "DisagreementView", "ExpansionView"}
+    assert (
+        {s.id for s in view.selection} == made & failed != set()
+        and all(s.parent for s in view.selection)
+        and view.iteration == 2
+    )
+    assert view.fits[0] == "DisagreementView" and set(view.fits) == {
+        "ProbeView",
+        "DisagreementView",
+        "ExpansionView",
+    }
     desk = view.open_in()
-    assert isinstance(desk, DisagreementView) and {s.id for s in desk.selection} == {s.id for s in view.selection}
+    assert isinstance(desk, DisagreementView) and {s.id for s in desk.selection} == {
+        s.id for s in view.selection
+    }
     probes = view.open_in("ProbeView")
-    assert isinstance(probes, ProbeView) and {s.id for s in probes.selection} == {s.id for s in view.selection}
+    assert isinstance(probes, ProbeView) and {s.id for s in probes.selection} == {
+        s.id for s in view.selection
+    }
     view.selected = ["flow", "D2/fate/relabelled", "D3/part/ES"]
     relabelled = sum(f.fate == "relabelled" and f.iteration == 2 for f in fates(run))
     assert all(s.source == "judge" for s in view.selection) and len(view.selection) == relabelled > 0
     view.selected = ["node", "D1/new/children"]
     children = view.open_in()
-    assert isinstance(children, ExpansionView) and {s.id for s in view.selection} <= {c.sample.id for c in children.expansions}
+    assert isinstance(children, ExpansionView) and {s.id for s in view.selection} <= {
+        c.sample.id for c in children.expansions
+    }
     assert {s.parent for s in view.selection} == {s.sample.id for s in children.seeds}
     view.selected = ["node", "D3/part/seed"]
     assert len(view.selection) == composition(run)[2]["seed"] > 0 and view.fits == []
@@ -204,7 +250,9 @@ def test_errors_of_an_iteration_and_against_the_one_before(run: Run) -> None:
     tools, kinds, values = view.errors(2)
     cell = view.on_heat(2, False)
     assert cell["tools"] == tools and not cell["first"]
-    tool, kind, n = next((t, k, values[r][c]) for r, t in enumerate(tools) for c, k in enumerate(kinds) if values[r][c])
+    tool, kind, n = next(
+        (t, k, values[r][c]) for r, t in enumerate(tools) for c, k in enumerate(kinds) if values[r][c]
+    )
     view.selected = ["errors", 2, tool, kind]
     assert len(view.selection) == n and n > 0
     faults = [{(f.tool or "(no tool)", f.kind) for f in p.faults} for p in run.table(Probes, "probes", 1)]
@@ -245,7 +293,12 @@ def test_a_run_without_probes_has_a_map(tmp_path: Path) -> None:
     assert LoopMap(run).static_html()
     lt.seed(run)
     view = LoopMap(run)
-    assert view.on_map()["flips"] == [] and 'data-count="5"' in view.on_map()["svg"] and view.on_heat(1, False)["empty"] and view.static_html()
+    assert (
+        view.on_map()["flips"] == []
+        and 'data-count="5"' in view.on_map()["svg"]
+        and view.on_heat(1, False)["empty"]
+        and view.static_html()
+    )
 
 
 def test_a_map_read_again_shows_what_the_run_has_done_since(tmp_path: Path) -> None:
@@ -259,8 +312,15 @@ def test_a_map_read_again_shows_what_the_run_has_done_since(tmp_path: Path) -> N
     view.refresh()
     fresh = LoopMap(run)
     assert view.total == fresh.total > 8 and view.drawn == drawn + 1
-    assert (view.columns, view.heats, view.heat, view.on_map()) == (fresh.columns, fresh.heats, fresh.heat, fresh.on_map()) and view.heat == 1
-    assert view.filters == {"part": "seed"} and {s.id for s in view.selection} == {s.id for s in run.table(Samples, "samples", 1)}
+    assert (view.columns, view.heats, view.heat, view.on_map()) == (
+        fresh.columns,
+        fresh.heats,
+        fresh.heat,
+        fresh.on_map(),
+    ) and view.heat == 1
+    assert view.filters == {"part": "seed"} and {s.id for s in view.selection} == {
+        s.id for s in run.table(Samples, "samples", 1)
+    }
     assert "ProbeView" in view.fits
     fresh.filters = {"part": "EE"}
     view.filters, view.selected = {"part": "EE"}, []
@@ -271,7 +331,11 @@ def test_a_map_read_again_shows_what_the_run_has_done_since(tmp_path: Path) -> N
 def test_drawings_escape_text_and_leave_gaps_out() -> None:
     nan = float("nan")
     chart = lines({EVIL: [(1, 0.5), (2, nan), (3, 0.7), (4, 0.9)], "b": []}, EVIL, EVIL)
-    flow = sankey([Node("a", EVIL, 0), Node("b", "b", 1), Node("c", "c", 2)], [Link("a", "c", 3), Link("a", "b", 1)], EVIL)
+    flow = sankey(
+        [Node("a", EVIL, 0), Node("b", "b", 1), Node("c", "c", 2)],
+        [Link("a", "c", 3), Link("a", "b", 1)],
+        EVIL,
+    )
     heat = heatmap([EVIL], [EVIL], [[-2]], EVIL, diverging=True)
     for svg in (chart, flow, heat):
         root = ElementTree.fromstring(svg)

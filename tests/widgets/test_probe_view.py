@@ -50,17 +50,28 @@ def answers(view: ProbeView, kind: str, **values: Any) -> dict[str, Any]:
 
 def test_rows_sort_filter_search() -> None:
     rows = Rows(
-        {"n": np.array([3, 1, 2]), "p": np.array([1.5, float("nan"), 0.5]), "word": ["b", "A", "c"], "tags": [("x", "y"), (), ("y",)]},
+        {
+            "n": np.array([3, 1, 2]),
+            "p": np.array([1.5, float("nan"), 0.5]),
+            "word": ["b", "A", "c"],
+            "tags": [("x", "y"), (), ("y",)],
+        },
         facets=["n", "word", "tags"],
         text=lambda i: ["Straße one", "two", "STRASSE three"][i],
     )
     assert rows.order("n").tolist() == [1, 2, 0] and rows.order("-n").tolist() == [0, 2, 1]
     assert rows.order("p").tolist() == [2, 0, 1] and rows.order("-p").tolist()[-1] == 1
     assert rows.order("word").tolist() == [1, 0, 2] and rows.order("-word").tolist() == [2, 0, 1]
-    assert rows.order(filters={"tags": "y"}).tolist() == [0, 2] and rows.order(filters={"n": "2"}).tolist() == [2]
+    assert rows.order(filters={"tags": "y"}).tolist() == [0, 2] and rows.order(
+        filters={"n": "2"}
+    ).tolist() == [2]
     assert rows.order(filters={"n": "many"}).tolist() == []
-    assert rows.order(filters={"word": "no such"}).tolist() == [] and rows.order(filters={"word": ""}).tolist() == [0, 1, 2]
-    assert rows.order(search="strasse").tolist() == [0, 2] and rows.order("-n", {"tags": "x"}, "one").tolist() == [0]
+    assert rows.order(filters={"word": "no such"}).tolist() == [] and rows.order(
+        filters={"word": ""}
+    ).tolist() == [0, 1, 2]
+    assert rows.order(search="strasse").tolist() == [0, 2] and rows.order(
+        "-n", {"tags": "x"}, "one"
+    ).tolist() == [0]
     assert rows.order(keep=np.array([False, True, True])).tolist() == [1, 2]
     assert rows.values("tags") == [("x", 1), ("y", 2)] and rows.values("n") == [("1", 1), ("2", 1), ("3", 1)]
     assert rows.cell("tags", 0) == "x, y" and rows.cell("p", 0) == "1.5000"
@@ -74,7 +85,9 @@ def test_numbers_in_words_sort_by_size() -> None:
     assert rows.order("n").tolist() == [1, 0, 2] and [v for v, _ in rows.values("n")] == ["9", "10", "100"]
 
 
-def test_shows_the_newest_iteration_with_its_recorded_states(run: Run, probed: tuple[Probes, Samples]) -> None:
+def test_shows_the_newest_iteration_with_its_recorded_states(
+    run: Run, probed: tuple[Probes, Samples]
+) -> None:
     probes, samples = probed
     view = ProbeView(run)
     assert view.filters == {"iteration": "2"} and len(view.selection) == len(probes) < view.total
@@ -115,10 +128,15 @@ def test_a_chosen_threshold_holds_in_the_next_probe(run: Run) -> None:
     view = ProbeView(run)
     answers(view, "threshold", value=1.01, keep=True)
     chosen = run.decisions("threshold", 2)[""]
-    assert run.decisions("threshold", 1) == {}, "an earlier iteration keeps its threshold, or else it and all after it would be redone"
+    assert run.decisions("threshold", 1) == {}, (
+        "an earlier iteration keeps its threshold, or else it and all after it would be redone"
+    )
     # What stage probe makes of the decision: correct answers above it are borderline.
     probes = run.table(Probes, "probes", 2)
-    assert sum(p.correct and p.perplexity > float(str(chosen.value)) for p in probes) == view.states["borderline"]
+    assert (
+        sum(p.correct and p.perplexity > float(str(chosen.value)) for p in probes)
+        == view.states["borderline"]
+    )
 
 
 def test_a_run_open_to_look_at_is_left_alone(run: Run) -> None:
@@ -137,9 +155,15 @@ def test_brush_filters_and_search_make_the_selection(run: Run) -> None:
     view.filters = {**view.filters, "error": "wrong value"}
     assert {s.id for s in view.selection} == {i for i in inside if probes[i].error == "wrong_value"} != set()
     view.brush, view.filters = [], {"tool": "listPlaylists", "iteration": "2"}
-    assert all("listPlaylists" in [c.name for c in s.label.calls] for s in view.selection) and len(view.selection)
+    assert all("listPlaylists" in [c.name for c in s.label.calls] for s in view.selection) and len(
+        view.selection
+    )
     view.filters, view.search = {}, view.selection[0].request[:20].upper()
-    assert view.selection and all(view.search.lower() in (s.request + probes[s.id].text).lower() for s in view.selection if s.id in probes)
+    assert view.selection and all(
+        view.search.lower() in (s.request + probes[s.id].text).lower()
+        for s in view.selection
+        if s.id in probes
+    )
     view.search = ""
     # A sample that was probed in both iterations is selected once.
     assert len(view.selection) == len({s.id for s in view.selection}) < view.count == view.total
@@ -160,11 +184,20 @@ def test_the_cursor_follows_its_row(run: Run) -> None:
     head = view.head
     view.sort = "-perplexity"
     assert view.head == view.on_page(0, HEAD) != head, "the first rows travel with the order"
-    assert view.row == chosen and view.cursor != 5 and answers(view, "sample", at=view.cursor)["sample"]["id"] == before
+    assert (
+        view.row == chosen
+        and view.cursor != 5
+        and answers(view, "sample", at=view.cursor)["sample"]["id"] == before
+    )
     values = [float(r["perplexity"]) for r in page(view)]
     assert values == sorted(values, reverse=True)
     view.brush = [1.0, 1.0]
-    assert view.count == 0 and view.row is None and answers(view, "sample", at=view.cursor)["sample"] is None and len(view.selection) == 0
+    assert (
+        view.count == 0
+        and view.row is None
+        and answers(view, "sample", at=view.cursor)["sample"] is None
+        and len(view.selection) == 0
+    )
     view.brush = []
     view.cursor = 10_000
     assert view.row == view.order[-1]
@@ -189,12 +222,24 @@ def test_hostile_text_and_odd_perplexities(probed: tuple[Probes, Samples]) -> No
     sample, probe = probed[1][0], probed[0][0]
     message = sample.messages[-1].model_copy(update={"content": bad})
     rows = [sample.model_copy(update={"messages": (message,), "kind": f"{bad}{i}"}) for i in range(4)]
-    rows = [s.model_copy(update={"label": s.label.model_copy(update={"reply": str(i)})}) for i, s in enumerate(rows)]
+    rows = [
+        s.model_copy(update={"label": s.label.model_copy(update={"reply": str(i)})})
+        for i, s in enumerate(rows)
+    ]
     odd = [1.0, 1.5, float("inf"), float("nan")]
-    probes = Probes(probe.model_copy(update={"sample_id": s.id, "perplexity": p, "text": bad}) for s, p in zip(rows, odd, strict=True))
+    probes = Probes(
+        probe.model_copy(update={"sample_id": s.id, "perplexity": p, "text": bad})
+        for s, p in zip(rows, odd, strict=True)
+    )
     view = ProbeView(probes, Samples(rows))
     still = view.static_html()
-    assert "<script" not in still and "<img src=x" not in still and "\x1b" not in still and "\u202e" not in still and "&lt;script" in still
+    assert (
+        "<script" not in still
+        and "<img src=x" not in still
+        and "\x1b" not in still
+        and "\u202e" not in still
+        and "&lt;script" in still
+    )
     assert "<script" not in view.on_chart()["svg"] and sum(view.states.values()) == 4
     assert view.threshold >= 1
 

@@ -14,7 +14,11 @@ from looptool_kit.config import Settings, load_settings
 from looptool_kit.run.folder import Run
 from looptool_kit.widgets import settings_form
 
-ROOMS = [name for name, field in Settings.model_fields.items() if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)]
+ROOMS = [
+    name
+    for name, field in Settings.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+]
 
 
 @pytest.fixture
@@ -57,14 +61,19 @@ def test_lists_choices_and_switches(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("room", "name", "said", "why"), [("probe", "quantile", "2", "less than or equal"), ("grpo", "steps", "two", "whole number")]
+    ("room", "name", "said", "why"),
+    [("probe", "quantile", "2", "less than or equal"), ("grpo", "steps", "two", "whole number")],
 )
-def test_what_is_wrong_is_said_and_nothing_is_written(run: Run, room: str, name: str, said: str, why: str) -> None:
+def test_what_is_wrong_is_said_and_nothing_is_written(
+    run: Run, room: str, name: str, said: str, why: str
+) -> None:
     before = (run.path / "run.toml").read_bytes()
     form = settings_form(run, room)
     form.inputs[name].value = said
     form.save()
-    assert form.status.value.startswith("Not saved") and why in form.status.value and name in form.status.value
+    assert (
+        form.status.value.startswith("Not saved") and why in form.status.value and name in form.status.value
+    )
     assert (run.path / "run.toml").read_bytes() == before
 
 
@@ -79,18 +88,29 @@ def test_text_from_the_run_stays_text_and_unknown_rooms_are_named(run: Run) -> N
 
 
 def test_judges_are_written_as_json_and_shown_as_they_are(run: Run) -> None:
-    judges = [{"base_url": "http://localhost:8000/v1", "model": "one"}, {"base_url": "http://localhost:8001/v1", "model": "two", "concurrency": 8}]
+    judges = [
+        {"base_url": "http://localhost:8000/v1", "model": "one"},
+        {"base_url": "http://localhost:8001/v1", "model": "two", "concurrency": 8},
+    ]
     run.set(jury__others=judges)
     form = settings_form(run, "jury")
     assert form.changes == {} and json.loads(form.inputs["others"].value) == judges
     form.inputs["others"].value = json.dumps(judges[1:])
     assert "run.set(jury__others=[{" in form.python.value and "two" in form.python.value
     form.button.click()
-    assert [j.model for j in load_settings(run.path / "run.toml").jury.others] == ["two"] == [j.model for j in run.settings.jury.others]
+    assert (
+        [j.model for j in load_settings(run.path / "run.toml").jury.others]
+        == ["two"]
+        == [j.model for j in run.settings.jury.others]
+    )
     for wrong in ("[{", '[{"model": "x"}]', '[{"base_url": "not an address", "model": "x"}]'):
         form.inputs["others"].value = wrong
         form.button.click()
-        assert "Not saved" in form.status.value and "others" in form.status.value and len(run.settings.jury.others) == 1
+        assert (
+            "Not saved" in form.status.value
+            and "others" in form.status.value
+            and len(run.settings.jury.others) == 1
+        )
     form.inputs["others"].value = ""
     form.button.click()
     assert run.settings.jury.others == ()

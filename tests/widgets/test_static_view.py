@@ -1,4 +1,6 @@
-"""What stands in a notebook without kernel: JupyterLab takes inline SVG out of an untrusted one, so that pictures have to be images."""
+"""What stands in a notebook without kernel: JupyterLab takes inline SVG out of an untrusted one, so that
+pictures have to be images.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,15 @@ from looptool_kit.run.folder import Run
 from looptool_kit.studies.judge_check import ask, trials
 
 pytest.importorskip("anywidget")
-from looptool_kit.widgets import DisagreementView, ExpansionView, JudgeCheckView, LoopMap, ProbeView, TrainingView, settings_form
+from looptool_kit.widgets import (
+    DisagreementView,
+    ExpansionView,
+    JudgeCheckView,
+    LoopMap,
+    ProbeView,
+    TrainingView,
+    settings_form,
+)
 from looptool_kit.widgets.drawing import heatmap, intervals, lines, picture, sankey  # noqa: E402
 
 RECORDED = Path(__file__).parents[2] / "sample_data" / "run"
@@ -42,14 +52,20 @@ class Images(HTMLParser):
 
 
 def drawn(image: dict[str, str | None]) -> ElementTree.Element:
-    """The drawing in an image, which is well-formed and holds nothing but shapes and text, in colours of its own."""
+    """The drawing in an image, which is well-formed and holds nothing but shapes and text, in colours of its
+    own.
+    """
     head, _, data = (image["src"] or "").partition(",")
     assert head == "data:image/svg+xml;base64" and image["alt"]
     root = ElementTree.fromstring(b64decode(data, validate=True))
     assert {n.tag.removeprefix("{http://www.w3.org/2000/svg}") for n in root.iter()} <= SHAPES
     values = [(k, v) for n in root.iter() for k, v in n.attrib.items()]
-    assert not [k for k, _ in values if k.startswith(("on", "data-")) or "href" in k] and not [v for _, v in values if "var(" in v or "url(" in v]
-    assert root[0].tag.endswith("rect") and root[0].get("style") == "fill:#fff", "a ground of its own, for dark themes"
+    assert not [k for k, _ in values if k.startswith(("on", "data-")) or "href" in k] and not [
+        v for _, v in values if "var(" in v or "url(" in v
+    ]
+    assert root[0].tag.endswith("rect") and root[0].get("style") == "fill:#fff", (
+        "a ground of its own, for dark themes"
+    )
     return root
 
 
@@ -78,7 +94,17 @@ def test_pictures_of_the_recorded_run_are_images(name: str, tmp_path: Path) -> N
     text = (bundle[0] if isinstance(bundle, tuple) else bundle)["text/html"]
     view.close()
     page = Images(text)
-    assert "<svg" not in text and page.tags <= {"table", "caption", "thead", "tbody", "tr", "th", "td", "div", "img"}
+    assert "<svg" not in text and page.tags <= {
+        "table",
+        "caption",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+        "div",
+        "img",
+    }
     assert len(page.found) >= least and (least or not page.found) and len(text.encode()) < 60_000
     for image in page.found:
         root = drawn(image)
@@ -102,7 +128,9 @@ def test_text_in_a_picture_stays_text() -> None:
         assert page.tags == {"div", "img"} and set(image) == {"alt", "width", "style", "src"}
         assert "<script>" in (image["alt"] or "") and html.escape(EVIL[:8]) in picture(chart)
         words = "".join(drawn(image).itertext())
-        assert not re.search("[\x1b\u202e\uffff]", words + (image["alt"] or "")) and ("<script>" in words or "lt-sankey" in chart)
+        assert not re.search("[\x1b\u202e\uffff]", words + (image["alt"] or "")) and (
+            "<script>" in words or "lt-sankey" in chart
+        )
 
 
 def test_a_picture_keeps_its_drawing_and_the_page_its_own() -> None:

@@ -1,4 +1,6 @@
-"""TrainingView on a run folder that grows: new rows arrive, resumed trainings go back, and nothing that goes wrong reaches the trainer."""
+"""TrainingView on a run folder that grows: new rows arrive, resumed trainings go back, and nothing that goes
+wrong reaches the trainer.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,15 @@ from looptool_kit.core.samples import Frozen  # noqa: E402
 from looptool_kit.widgets import TrainingView, training  # noqa: E402
 
 RECORDED = Path(__file__).parents[2] / "sample_data" / "run"
-DRAWN = ("reward", "groups without variance", "completion length", "clip fraction", "entropy", "loss", "speed")
+DRAWN = (
+    "reward",
+    "groups without variance",
+    "completion length",
+    "clip fraction",
+    "entropy",
+    "loss",
+    "speed",
+)
 
 
 class Rollout(Frozen):
@@ -91,7 +101,11 @@ def test_points_come_as_they_are_logged(run: Run, monkeypatch: pytest.MonkeyPatc
     until(lambda: len(view.history) == 3)
     append(grpo, row(3))
     until(lambda: view.progress == "iteration 1, SFT: step 2; iteration 1, GRPO: step 3" or view.fault)
-    assert [(r["trainer"], r["step"]) for r in view.history] == [("sft", 1), ("sft", 2), ("grpo", 1)] and "JSONDecodeError" in view.fault
+    assert [(r["trainer"], r["step"]) for r in view.history] == [
+        ("sft", 1),
+        ("sft", 2),
+        ("grpo", 1),
+    ] and "JSONDecodeError" in view.fault
     view.close()
 
 
@@ -99,8 +113,13 @@ def test_all_quantities_and_all_iterations(view: TrainingView, run: Run) -> None
     append(run.folder(1) / "policy" / "sft" / "history.jsonl", {"loss": 2.0, "step": 1})
     append(run.folder(1) / "policy" / "grpo" / "history.jsonl", row(1), row(2), row(3, reward=float("nan")))
     view.update()
-    assert titles(view) == [f"{t}, GRPO of iteration 1" for t in DRAWN[:6]] + ["loss, SFT of iteration 1", "speed, GRPO of iteration 1"]
-    speed = next(svg for svg, title in zip(view.charts, titles(view), strict=True) if title.startswith("speed"))
+    assert titles(view) == [f"{t}, GRPO of iteration 1" for t in DRAWN[:6]] + [
+        "loss, SFT of iteration 1",
+        "speed, GRPO of iteration 1",
+    ]
+    speed = next(
+        svg for svg, title in zip(view.charts, titles(view), strict=True) if title.startswith("speed")
+    )
     assert ">250<" in speed  # 1,000 tokens in 4 seconds
     shutil.copytree(run.folder(1) / "policy", run.folder(2) / "policy")
     shutil.copy(run.folder(1) / "samples.parquet", run.folder(2) / "samples.parquet")
@@ -127,8 +146,16 @@ def test_a_resumed_training_goes_back_and_no_step_stands_twice(view: TrainingVie
 
 
 def test_charts_hold_a_limited_number_of_points(view: TrainingView, run: Run) -> None:
-    assert training.thinned([(float(i), 0.0) for i in range(1000)], 5) == [(0, 0), (250, 0), (500, 0), (749, 0), (999, 0)]
-    append(run.folder(1) / "policy" / "grpo" / "history.jsonl", *(row(i, loss=i % 7) for i in range(1, 20_001)))
+    assert training.thinned([(float(i), 0.0) for i in range(1000)], 5) == [
+        (0, 0),
+        (250, 0),
+        (500, 0),
+        (749, 0),
+        (999, 0),
+    ]
+    append(
+        run.folder(1) / "policy" / "grpo" / "history.jsonl", *(row(i, loss=i % 7) for i in range(1, 20_001))
+    )
     view.update()
     loss = next(svg for svg, title in zip(view.charts, titles(view), strict=True) if title.startswith("loss"))
     assert loss.count("L") <= training.MOST_POINTS and sum(map(len, view.charts)) < 60_000
@@ -139,18 +166,31 @@ def test_the_latest_completions(view: TrainingView, run: Run) -> None:
     samples = run.table(Samples, "samples", 1)
     folder = run.folder(1) / "policy" / "grpo" / "rollouts"
     evil = "<script>alert(1)</script>" * 100
-    Rollouts([Rollout(step=1, sample_id=samples[0].id, text=evil, reward=1.0), Rollout(step=1, sample_id="gone", text="x")]).write(
-        folder / "step-0001.parquet"
-    )
+    Rollouts(
+        [
+            Rollout(step=1, sample_id=samples[0].id, text=evil, reward=1.0),
+            Rollout(step=1, sample_id="gone", text="x"),
+        ]
+    ).write(folder / "step-0001.parquet")
     assert view.update()
     assert (view.rollouts["iteration"], view.rollouts["step"], view.rollouts["total"]) == (1, 1, 2)
     first, second = view.rollouts["rows"]
-    assert first[0] == samples[0].request and first[1] == evil[:600] + "…" and first[2] == 1.0 and second[0] == "gone"
+    assert (
+        first[0] == samples[0].request
+        and first[1] == evil[:600] + "…"
+        and first[2] == 1.0
+        and second[0] == "gone"
+    )
     assert not view.update()
     Rollouts([Rollout(step=2, sample_id=samples[1].id, text="y")] * 200).write(folder / "step-0002.parquet")
     assert not view.update()  # a step that was done before the training was resumed at an earlier one
     append(run.folder(1) / "policy" / "grpo" / "history.jsonl", row(1))
-    assert view.update() and view.rollouts["step"] == 2 and view.rollouts["total"] == 200 and len(view.rollouts["rows"]) == 48
+    assert (
+        view.update()
+        and view.rollouts["step"] == 2
+        and view.rollouts["total"] == 200
+        and len(view.rollouts["rows"]) == 48
+    )
     assert view.rollouts["rows"][0][0] == samples[1].request
 
 
@@ -166,7 +206,9 @@ def test_errors_are_shown_and_not_raised(view: TrainingView, run: Run) -> None:
     assert view.fault == ""
 
 
-def test_it_stops_when_closed_and_when_the_training_has_been_read(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_stops_when_closed_and_when_the_training_has_been_read(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(training, "EVERY", 0.02)
     monkeypatch.setattr(training, "QUIET", 0.2)
     view = TrainingView(run, 1)
@@ -174,7 +216,9 @@ def test_it_stops_when_closed_and_when_the_training_has_been_read(run: Run, monk
     assert view.watching and view._thread.daemon  # nothing has been trained yet
     append(run.folder(1) / "policy" / "sft" / "history.jsonl", {"loss": 2.0, "step": 1})
     (run.folder(1) / "policy" / "sft" / "result.json").write_text("{}")
-    (run.folder(1) / "policy.json").write_text(json.dumps({"key": "k", "seconds": 1.0, "trainings": [{"folder": "sft", "trainer": "sft"}]}))
+    (run.folder(1) / "policy.json").write_text(
+        json.dumps({"key": "k", "seconds": 1.0, "trainings": [{"folder": "sft", "trainer": "sft"}]})
+    )
     until(lambda: not view.watching)
     view._thread.join(5)
     assert not view._thread.is_alive() and len(view.history) == 1
@@ -189,5 +233,9 @@ def test_it_stops_when_closed_and_when_the_training_has_been_read(run: Run, monk
 def test_the_recorded_run() -> None:
     view = TrainingView(Run.open(RECORDED, read_only=True))
     view.close()
-    assert view.fault == "" and {r["iteration"] for r in view.history} == {1, 2, 3} and view.rollouts["iteration"] == 3
+    assert (
+        view.fault == ""
+        and {r["iteration"] for r in view.history} == {1, 2, 3}
+        and view.rollouts["iteration"] == 3
+    )
     assert "<script" not in view.static_html() and len(view.static_html()) < 60_000

@@ -48,12 +48,13 @@ def test_catalogue_is_large_enough_and_valid() -> None:
     assert not {t.name for t in world.catalogue("train")} & {t.name for t in world.catalogue("unseen_tools")}
 
 
-# Functions in the data of the Berkeley Function-Calling Leaderboard with names that a tool of these domains might have.
+# Functions in the data of the Berkeley Function-Calling Leaderboard with names that a tool of these domains
+# might have.
 BFCL = (
-    "convert_currency list_events set_alarm bookFlight playSong setVolume order_food search_products lock_doors "
-    "get_air_quality currency_conversion get_weather_forecast calculate_mortgage_payment find_restaurant "
-    "concert_availability edit_ticket create_ticket book_flight lockDoors "
-    "Homes_2_ScheduleVisit Alarm_1_AddAlarm Services_4_BookAppointment get_current_weather"
+    "convert_currency list_events set_alarm bookFlight playSong setVolume order_food search_products"
+    " lock_doors get_air_quality currency_conversion get_weather_forecast calculate_mortgage_payment"
+    " find_restaurant concert_availability edit_ticket create_ticket book_flight lockDoors"
+    " Homes_2_ScheduleVisit Alarm_1_AddAlarm Services_4_BookAppointment get_current_weather"
 )
 
 
@@ -90,18 +91,26 @@ def _all_types() -> dict[int, tuple[str, types.Type]]:
 
 @settings(max_examples=25)
 @given(st.integers(0, 2**32), st.booleans(), st.dates(date(2025, 1, 1), date(2027, 12, 31)))
-def test_every_drawn_value_is_recognised_valid_and_of_its_side_of_the_split(seed: int, held: bool, today: date) -> None:
+def test_every_drawn_value_is_recognised_valid_and_of_its_side_of_the_split(
+    seed: int, held: bool, today: date
+) -> None:
     rng = Random(seed)
     for where, t in _all_types().values():
         value = core.draw(t, rng, today, held)
         assert t.accepts(value), (where, value)
-        assert not list(Draft202012Validator(dict(t.schema), format_checker=FormatChecker()).iter_errors(value)), (where, value)
+        assert not list(
+            Draft202012Validator(dict(t.schema), format_checker=FormatChecker()).iter_errors(value)
+        ), (where, value)
         assert all(side == held for _, side in core.seen_values(t, value)), (where, value)
 
 
 def test_recognisers_refuse_other_kinds() -> None:
     assert not types.count(1, 9).accepts(True) and not types.count(1, 9).accepts("3")
-    assert not types.DATE.accepts("2026-02-30") and not types.TIME.accepts("24:00") and not types.EMAIL.accepts("nobody")
+    assert (
+        not types.DATE.accepts("2026-02-30")
+        and not types.TIME.accepts("24:00")
+        and not types.EMAIL.accepts("nobody")
+    )
     assert types.EMAIL.is_a(types.TEXT) and not types.TEXT.is_a(types.EMAIL)
 
 
@@ -154,10 +163,14 @@ def test_labels_satisfy_their_tools_and_recognisers(splits: dict[str, Samples]) 
             for call in _calls(s):
                 tool = s.tool(call.name)
                 assert tool is not None, (s.id, call.name)
-                validator = Draft202012Validator({**tool.parameters, "additionalProperties": False}, format_checker=FormatChecker())
+                validator = Draft202012Validator(
+                    {**tool.parameters, "additionalProperties": False}, format_checker=FormatChecker()
+                )
                 assert not list(validator.iter_errors(call.arguments)), call
                 assert problem(call) is None
-                assert list(call.arguments) == [k for k in tool.properties if k in call.arguments], "arguments in schema order"
+                assert list(call.arguments) == [k for k in tool.properties if k in call.arguments], (
+                    "arguments in schema order"
+                )
                 for key, value in call.arguments.items():
                     assert "default" not in tool.properties[key] or tool.properties[key]["default"] != value
             assert bool(s.label.calls) != bool(s.label.reply)
@@ -167,7 +180,9 @@ def test_labels_satisfy_their_tools_and_recognisers(splits: dict[str, Samples]) 
 def test_calls_hold_exactly_what_is_mentioned(splits: dict[str, Samples]) -> None:
     for s in splits["train"].where(lambda s: s.kind in ("single", "choice")):
         (call,) = s.meta["calls"]  # type: ignore[misc]
-        assert list(s.label.calls[0].arguments) == [p.name for p in SPECS[call["tool"]].params if p.name in call["mention"]]  # type: ignore[index,call-overload]
+        assert list(s.label.calls[0].arguments) == [
+            p.name for p in SPECS[call["tool"]].params if p.name in call["mention"]
+        ]  # type: ignore[index,call-overload]
         for key, value in s.label.calls[0].arguments.items():
             t = SPECS[s.label.calls[0].name].by_name[key].type
             if (
@@ -192,7 +207,9 @@ def test_texts_are_whole(splits: dict[str, Samples]) -> None:
 def test_no_two_samples_are_alike_and_lists_are_shared(splits: dict[str, Samples]) -> None:
     for split, samples in splits.items():
         assert len({s.id for s in samples}) == len(samples)
-        assert len({(s.request.lower(), canonical_calls(s.label.calls), len(s.messages)) for s in samples}) == len(samples)
+        assert len(
+            {(s.request.lower(), canonical_calls(s.label.calls), len(s.messages)) for s in samples}
+        ) == len(samples)
         assert all(s.split == split and s.source == "world" and 2 <= len(s.tools) <= 3 for s in samples)
     lists = Counter(tuple(t.name for t in s.tools) for s in splits["train"])
     assert len(lists) < len(splits["train"]) / 7
@@ -213,7 +230,11 @@ def test_each_kind_has_its_form(splits: dict[str, Samples]) -> None:
         elif s.kind == "parallel":
             assert len(label.calls) in (2, 3)
         elif s.kind == "ask":
-            assert label.asks and label.mentions and s.meta["part"] in SPECS[str(s.meta["targets"][0])].tool.required  # type: ignore[index]
+            assert (
+                label.asks
+                and label.mentions
+                and s.meta["part"] in SPECS[str(s.meta["targets"][0])].tool.required
+            )  # type: ignore[index]
         elif s.kind == "decline":
             assert s.tool(str(s.meta["targets"][0])) is None and label.mentions  # type: ignore[index]
         elif s.kind == "finish":
@@ -222,7 +243,14 @@ def test_each_kind_has_its_form(splits: dict[str, Samples]) -> None:
             parameter = s.meta["link"][1]  # type: ignore[index]
             assert json.dumps(label.calls[0].arguments[parameter]) in s.messages[-1].content  # type: ignore[index]
         elif s.kind == "multi_turn":
-            assert [m.role for m in s.messages] == ["system", "user", "assistant", "tool", "assistant", "user"]
+            assert [m.role for m in s.messages] == [
+                "system",
+                "user",
+                "assistant",
+                "tool",
+                "assistant",
+                "user",
+            ]
 
 
 def test_implicit_share(splits: dict[str, Samples]) -> None:
@@ -236,11 +264,18 @@ def test_implicit_share(splits: dict[str, Samples]) -> None:
 
 def _values(sample: Sample) -> list[tuple[str, bool]]:
     # What was drawn: the label's and the context's arguments.
-    return [pair for c in _calls(sample) for k, v in c.arguments.items() for pair in core.seen_values(SPECS[c.name].by_name[k].type, v)]
+    return [
+        pair
+        for c in _calls(sample)
+        for k, v in c.arguments.items()
+        for pair in core.seen_values(SPECS[c.name].by_name[k].type, v)
+    ]
 
 
 def test_values_are_held_out(splits: dict[str, Samples]) -> None:
-    assert not any(held for split in ("train", "unseen_phrasings") for s in splits[split] for _, held in _values(s))
+    assert not any(
+        held for split in ("train", "unseen_phrasings") for s in splits[split] for _, held in _values(s)
+    )
     assert all(held for s in splits["unseen_values"] for _, held in _values(s))
     assert any(_values(s) for s in splits["unseen_values"])
 
@@ -248,7 +283,12 @@ def test_values_are_held_out(splits: dict[str, Samples]) -> None:
 def test_phrasings_are_held_out(splits: dict[str, Samples]) -> None:
     used = {split: {p for s in splits[split] for p in s.meta["phrases"]} for split in world.SPLITS}  # type: ignore[union-attr]
     kept = {p for s in SPECS.values() for options in (s.do, s.ask, s.need) for p in spec.reserved(options)}
-    shared_by_tools = {p for s in SPECS.values() for options in (s.do, s.ask, s.need) for p in set(options) - spec.reserved(options)}
+    shared_by_tools = {
+        p
+        for s in SPECS.values()
+        for options in (s.do, s.ask, s.need)
+        for p in set(options) - spec.reserved(options)
+    }
     assert not (used["train"] & kept) - shared_by_tools
     for s in splits["unseen_phrasings"]:
         assert set(s.meta["phrases"]) - used["train"], s.request  # type: ignore[arg-type]
@@ -272,7 +312,11 @@ def test_repeatable_across_processes() -> None:
     got = set()
     for hash_seed in ("0", "123"):
         env = {**os.environ, "PYTHONHASHSEED": hash_seed}
-        got.add(subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout)
+        got.add(
+            subprocess.run(
+                [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+            ).stdout
+        )
     s = world.generate(150, 4)
     n, _ = world.plant_noise(s, 0.2, 4)
     got.add(hashlib.sha256("".join(r.model_dump_json() for r in (*s, *n)).encode()).hexdigest() + "\n")
@@ -292,17 +336,26 @@ def test_bad_wishes_are_named() -> None:
 
 def test_state_is_seen_by_later_calls() -> None:
     state, rng = new_state(date(2026, 5, 4)), Random(1)
-    call = ToolCall(name="book_table", arguments={"restaurant": "The Copper Fig", "date": "2026-05-08", "time": "19:00", "guests": 4})
+    call = ToolCall(
+        name="book_table",
+        arguments={"restaurant": "The Copper Fig", "date": "2026-05-08", "time": "19:00", "guests": 4},
+    )
     made = execute(call, state, rng)
     key = made["reservation_id"]
     assert made["restaurant"] == "The Copper Fig"
     listed = execute(ToolCall(name="list_reservations", arguments={"name": "Ada Novak"}), state, rng)
     assert [r["reservation_id"] for r in listed["reservations"]] == [key]
-    assert "error" not in execute(ToolCall(name="update_reservation", arguments={"reservation_id": key, "time": "20:30"}), state, rng)
+    assert "error" not in execute(
+        ToolCall(name="update_reservation", arguments={"reservation_id": key, "time": "20:30"}), state, rng
+    )
     listed = execute(ToolCall(name="list_reservations", arguments={"name": "Ada Novak"}), state, rng)
     assert listed["reservations"][0]["time"] == "20:30"
-    assert "error" not in execute(ToolCall(name="cancel_reservation", arguments={"reservation_id": key}), state, rng)
-    assert execute(ToolCall(name="cancel_reservation", arguments={"reservation_id": key}), state, rng) == {"error": f"no reservation {key}"}
+    assert "error" not in execute(
+        ToolCall(name="cancel_reservation", arguments={"reservation_id": key}), state, rng
+    )
+    assert execute(ToolCall(name="cancel_reservation", arguments={"reservation_id": key}), state, rng) == {
+        "error": f"no reservation {key}"
+    }
 
 
 def test_results_are_memoised_and_arguments_checked() -> None:
@@ -310,8 +363,12 @@ def test_results_are_memoised_and_arguments_checked() -> None:
     call = ToolCall(name="get_forecast", arguments={"city": "Lisbon", "date": "2026-05-08"})
     assert execute(call, state, rng) == execute(call, state, rng)
     assert "error" in execute(ToolCall(name="get_forecast", arguments={"city": "Lisbon"}), state, rng)
-    assert "error" in execute(ToolCall(name="get_forecast", arguments={"city": "Lisbon", "date": "2026-02-30"}), state, rng)
-    assert "error" in execute(ToolCall(name="get_forecast", arguments={"city": "Lisbon", "date": "2026-05-08", "x": 1}), state, rng)
+    assert "error" in execute(
+        ToolCall(name="get_forecast", arguments={"city": "Lisbon", "date": "2026-02-30"}), state, rng
+    )
+    assert "error" in execute(
+        ToolCall(name="get_forecast", arguments={"city": "Lisbon", "date": "2026-05-08", "x": 1}), state, rng
+    )
     assert "error" in execute(ToolCall(name="nothing", arguments={}), state, rng)
 
 
@@ -320,7 +377,9 @@ def test_results_are_memoised_and_arguments_checked() -> None:
 def test_every_tool_runs_on_what_it_is_asked(seed: int) -> None:
     rng, today = Random(seed), date(2026, 5, 4)
     for s in SPECS.values():
-        args = {p.name: core.draw(p.type, rng, today) for p in s.params if not p.optional or rng.random() < 0.5}
+        args = {
+            p.name: core.draw(p.type, rng, today) for p in s.params if not p.optional or rng.random() < 0.5
+        }
         state = new_state(today)
         from looptool_kit.world.execute import remember
 
@@ -341,7 +400,11 @@ def test_every_tool_runs_on_what_it_is_asked(seed: int) -> None:
 def test_titles_and_lists_name_nothing_twice() -> None:
     rng, today = Random(1), date(2026, 11, 23)
     for _ in range(300):
-        nouns = [w for w in core.draw(types.WORK, rng, today).replace("&", " ").split() if w not in ("The", "the", "and", "of", "in")]
+        nouns = [
+            w
+            for w in core.draw(types.WORK, rng, today).replace("&", " ").split()
+            if w not in ("The", "the", "and", "of", "in")
+        ]
         assert len(set(nouns)) == len(nouns), nouns
         foods = core.draw(SPECS["logMeal"].by_name["foods"].type, rng, today)
         assert len({f["food"] for f in foods}) == len(foods), foods
@@ -367,13 +430,26 @@ def test_frames_suit_what_they_hold() -> None:
 
 
 def test_a_follow_up_says_about_once() -> None:
-    said = [m.content for s in world.generate(300, 3, kinds=["multi_turn"]) for m in s.messages if m.role == "user"]
+    said = [
+        m.content
+        for s in world.generate(300, 3, kinds=["multi_turn"])
+        for m in s.messages
+        if m.role == "user"
+    ]
     assert not [t for t in said if "about about" in t.lower()]
 
 
 def test_a_change_without_options_can_be_planned() -> None:
     ticket = types.identifier("ZZ", "token")
-    bare = spec.T("touch_token", "Touch a token.", [spec.P("token_id", ticket)], do=["touch {token_id}"], out={}, reply="Done.", changes=ticket)
+    bare = spec.T(
+        "touch_token",
+        "Touch a token.",
+        [spec.P("token_id", ticket)],
+        do=["touch {token_id}"],
+        out={},
+        reply="Done.",
+        changes=ticket,
+    )
     assert plans._call(bare, Random(1))["mention"] == ["token_id"]
     more = spec.T("move_token", "Move a token.", [spec.P("token_id", ticket), spec.P("city", types.CITY, opt=True)],
                   do=["move {token_id}"], out={}, reply="Done.", changes=ticket)  # fmt: skip
@@ -391,7 +467,10 @@ def test_listings_keep_to_the_bounds_of_the_call() -> None:
 
 def test_linked_calls_share_facts_but_not_texts() -> None:
     facts = [spec.P("city", types.CITY), spec.P("note", types.MESSAGE)]
-    one, two = (spec.T(n, "Do it.", facts, do=["do it"], out={}, reply="Done.") for n in ("first_of_two", "second_of_two"))
+    one, two = (
+        spec.T(n, "Do it.", facts, do=["do it"], out={}, reply="Done.")
+        for n in ("first_of_two", "second_of_two")
+    )
     call = {"tool": "second_of_two", "mention": ["city", "note"], "implicit": []}
     assert tasks._shared(one, two, {"city": "Rome", "note": "Hello"}, call) == {"city": "Rome"}  # type: ignore[arg-type]
 
@@ -405,7 +484,10 @@ def test_changes_change_what_was_listed() -> None:
         key = {p.name for p in SPECS[call.name].params if p.type is SPECS[call.name].changes}
         for row in rows:
             if key and any(row.get(k) == call.arguments.get(k) for k in key):
-                assert not [k for k in call.arguments if k not in key and row.get(k) == call.arguments[k]], (row, call)
+                assert not [k for k in call.arguments if k not in key and row.get(k) == call.arguments[k]], (
+                    row,
+                    call,
+                )
 
 
 def test_results_hold_what_was_asked_for_and_replies_say_it() -> None:
@@ -434,7 +516,9 @@ def test_a_result_keeps_what_was_asked_for_by_the_same_name() -> None:
 
 def test_days_of_the_week_stand_in_their_order() -> None:
     week = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
-    choices = [(s, p, p.type.item.schema.get("enum", [""])) for s in SPECS.values() for p in s.params if p.type.item]
+    choices = [
+        (s, p, p.type.item.schema.get("enum", [""])) for s in SPECS.values() for p in s.params if p.type.item
+    ]
     lists = [(s, p) for s, p, values in choices if str(values[0]).startswith("mon")]
     assert {s.name for s, _ in lists} == {"create_device_timer", "set_alarm_clock"}
     for s, p in lists:
@@ -444,7 +528,10 @@ def test_days_of_the_week_stand_in_their_order() -> None:
             assert places == sorted(places), days
             scene = grammar.Scene(Random(seed), date(2026, 11, 23))
             said = grammar.surface(p.type, days, scene, None, False).text.lower()
-            assert [said.index(week[i]) for i in places] == sorted(said.index(week[i]) for i in places), (s.name, said)
+            assert [said.index(week[i]) for i in places] == sorted(said.index(week[i]) for i in places), (
+                s.name,
+                said,
+            )
 
 
 def test_offers_are_near_the_price_that_was_found() -> None:
@@ -476,7 +563,9 @@ def test_openers_do_not_place_in_time_what_has_a_date() -> None:
 
 
 def test_a_record_is_dealt_with_once() -> None:
-    assert [p.name for p in SPECS["transfer_tickets"].params if plans.varies(SPECS["transfer_tickets"], p)] == []
+    assert [
+        p.name for p in SPECS["transfer_tickets"].params if plans.varies(SPECS["transfer_tickets"], p)
+    ] == []
     for s in SPECS.values():
         for p in s.params:
             if plans.varies(s, p) and not p.type.record_id:
@@ -489,7 +578,9 @@ def test_a_record_is_dealt_with_once() -> None:
 
 
 def test_nobody_has_to_show_things_themselves() -> None:
-    own = re.compile(r"(?i)\b(have to|need to|want to|like to|help me|helping me|let's) (show|list|tell|read)\b")
+    own = re.compile(
+        r"(?i)\b(have to|need to|want to|like to|help me|helping me|let's) (show|list|tell|read)\b"
+    )
     said = [m.content for s in world.generate(1500, 5) for m in s.messages if m.role == "user"]
     assert not [t for t in said if own.search(t)]
     show = grammar.Said("do", "look up the weather, and once that's done show the timers", "", ())
@@ -506,7 +597,9 @@ def test_a_reference_brings_its_own_noun() -> None:
         args = {p.name: core.draw(p.type, rng, today) for p in s.params}
         for ref in (f"the last {noun} on the list", f"that {noun}"):
             for wording in (*s.do, *s.by_name[part].clauses):
-                text, _ = grammar.render(wording, s, args, grammar.Scene(Random(1), today), own=part, refs={part: ref})
+                text, _ = grammar.render(
+                    wording, s, args, grammar.Scene(Random(1), today), own=part, refs={part: ref}
+                )
                 text = text.replace(ref, "REF")
                 assert not re.search(r"\b(the|an?|my) (\w+ )?REF\b", text) and f"REF {noun}" not in text, text
     refs, scene = {"title": "the last song on the list"}, grammar.Scene(rng, today)
@@ -532,7 +625,9 @@ def test_variants_keep_the_ground_and_change_the_rest(splits: dict[str, Samples]
         assert [c["mention"] for c in child.meta["calls"]] == [c["mention"] for c in s.meta["calls"]]  # type: ignore[index,call-overload,union-attr]
         assert [c.name for c in child.label.calls] == [c.name for c in s.label.calls]
         assert all(problem(c) is None and child.tool(c.name) for c in _calls(child))
-        assert not any(held for _, held in _values(child)) and not any(spec.is_held(t.name) for t in child.tools)
+        assert not any(held for _, held in _values(child)) and not any(
+            spec.is_held(t.name) for t in child.tools
+        )
         kept_list += child.tools == s.tools
     assert 0.35 < kept_list / 240 < 0.7
 
@@ -565,7 +660,13 @@ def test_noise_is_wrong_hidden_and_recorded(splits: dict[str, Samples]) -> None:
     assert len(changed) == len(truth) and 45 <= len(truth) <= 50
     for a, b in changed:
         assert truth[b.id] == a.label and not match(b.label, a.label)
-        assert (b.tools, b.messages, b.meta, b.parent, b.source) == (a.tools, a.messages, a.meta, None, a.source)
+        assert (b.tools, b.messages, b.meta, b.parent, b.source) == (
+            a.tools,
+            a.messages,
+            a.meta,
+            None,
+            a.source,
+        )
         assert b == b.model_copy() and Samples([b]).by_id()[b.id] is b
         assert not match(Answer.of(b.label), Answer.of(truth[b.id]))
     with pytest.raises(ValueError, match="between 0 and 1"):
@@ -578,7 +679,15 @@ def test_noise_comes_in_many_kinds(splits: dict[str, Samples]) -> None:
 
     noised, truth = world.plant_noise(splits["train"], 0.5, 2)
     kinds = Counter(diagnose(s.label, truth[s.id], s.tools)[0].kind for s in noised if s.id in truth)
-    wanted = {"wrong_value", "missing_parameter", "redundant_parameter", "wrong_tool", "wrong_type", "missing_call", "should_have_declined"}
+    wanted = {
+        "wrong_value",
+        "missing_parameter",
+        "redundant_parameter",
+        "wrong_tool",
+        "wrong_type",
+        "missing_call",
+        "should_have_declined",
+    }
     assert wanted <= set(kinds), kinds
 
 
@@ -594,7 +703,9 @@ def test_a_wrong_tool_is_one_that_might_be_meant(splits: dict[str, Samples]) -> 
             if a == b:
                 continue
             said = [v for c in _calls(sample) for v in c.arguments.values()]
-            pieces = [str(v) for v in said] + [part for v in said if isinstance(v, str) for part in v.split("T")]
+            pieces = [str(v) for v in said] + [
+                part for v in said if isinstance(v, str) for part in v.split("T")
+            ]
             assert noise._akin(SPECS[a.name], SPECS[b.name]) and b.arguments and problem(b) is None, (a, b)
             assert all(str(v) in pieces for v in b.arguments.values()), (a, b)
     assert found > 20
@@ -613,7 +724,10 @@ def test_texts_are_only_mixed_up_with_their_like(splits: dict[str, Samples]) -> 
                     if b.arguments[key] != value and isinstance(value, str):
                         p = SPECS[a.name].by_name[key]
                         other = str(b.arguments[key])
-                        assert p.type.accepts(other) and (not p.type.record_id or other[:2] == value[:2]), (a, b)
+                        assert p.type.accepts(other) and (not p.type.record_id or other[:2] == value[:2]), (
+                            a,
+                            b,
+                        )
 
 
 def test_phrases_hold_their_slots() -> None:

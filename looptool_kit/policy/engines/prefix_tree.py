@@ -1,11 +1,13 @@
 """Attention over prompts that share beginnings: each distinct token is computed and kept once.
 
-Token sequences in sorted order form a tree. `plant` lays its distinct tokens out in one row ("packed"), `Prefill` runs the model over them in
-chunks with each token seeing exactly its ancestors, and `Decode` then attends from all rows at once: to a beginning that a group of rows shares
-with one matrix product for the group (Hydragen, arXiv 2402.05099, section 3), to what is a row's own through its own buffer.
+Token sequences in sorted order form a tree. `plant` lays its distinct tokens out in one row ("packed"),
+`Prefill` runs the model over them in chunks with each token seeing exactly its ancestors, and `Decode` then
+attends from all rows at once: to a beginning that a group of rows shares with one matrix product for the
+group (Hydragen, arXiv 2402.05099, section 3), to what is a row's own through its own buffer.
 
-Both take the place of the model's attention by transformers' `AttentionInterface` (`installed`), so any decoder that supports it can be run. In
-layers with a sliding window a token sees the last `window` tokens of its own sequence, itself among them, as in transformers.
+Both take the place of the model's attention by transformers' `AttentionInterface` (`installed`), so any
+decoder that supports it can be run. In layers with a sliding window a token sees the last `window` tokens of
+its own sequence, itself among them, as in transformers.
 """
 
 from __future__ import annotations
@@ -17,11 +19,15 @@ from typing import Any, NamedTuple
 
 IMPLEMENTATION = "looptool_prefix_tree"
 CHUNK = 256
-"""Packed tokens of one prefill forward: enough to keep the matrix products busy, few enough that little attention goes to masked tokens."""
+"""Packed tokens of one prefill forward: enough to keep the matrix products busy, few enough that little
+attention goes to masked tokens.
+"""
 GROW = 64
 """Steps by which the decode buffers grow."""
 GROUP_COST = 128
-"""What a group's extra kernel calls cost in a decode step, in tokens of one row's keys and values that could be read meanwhile."""
+"""What a group's extra kernel calls cost in a decode step, in tokens of one row's keys and values that could
+be read meanwhile.
+"""
 
 
 class Tree(NamedTuple):
@@ -43,13 +49,17 @@ def shared_length(a: Sequence[int], b: Sequence[int]) -> int:
 
 
 def plant(sequences: Sequence[Sequence[int]]) -> Tree:
-    """The tree of `sequences`, which must be sorted: then what a sequence shares with any earlier one, it shares with the one before."""
+    """The tree of `sequences`, which must be sorted: then what a sequence shares with any earlier one, it
+    shares with the one before.
+    """
     tokens: list[int] = []
     depths: list[int] = []
     paths: list[list[int]] = []
     for i, sequence in enumerate(sequences):
         common = shared_length(sequences[i - 1], sequence) if i else 0
-        paths.append((paths[-1][:common] if i else []) + list(range(len(tokens), len(tokens) + len(sequence) - common)))
+        paths.append(
+            (paths[-1][:common] if i else []) + list(range(len(tokens), len(tokens) + len(sequence) - common))
+        )
         tokens.extend(sequence[common:])
         depths.extend(range(common, len(sequence)))
     return Tree(tokens, depths, paths)
@@ -59,7 +69,9 @@ def plant(sequences: Sequence[Sequence[int]]) -> Tree:
 
 
 class Prefill:
-    """Keys and values of a whole tree, [layers] of [kv heads, packed tokens, head dim], filled chunk by chunk."""
+    """Keys and values of a whole tree, [layers] of [kv heads, packed tokens, head dim], filled chunk by
+    chunk.
+    """
 
     def __init__(self, tree: Tree, device: Any):
         self.tree, self.device = tree, device
@@ -74,7 +86,9 @@ class Prefill:
                 done = path[-1] + 1
 
     def run(self, model: Any, wanted: set[int]) -> Iterator[tuple[list[int], Any]]:
-        """Run the model over the tree; yields (packed indices, their logits [indices, vocabulary]) for the `wanted` ones, chunk by chunk."""
+        """Run the model over the tree; yields (packed indices, their logits [indices, vocabulary]) for the
+        `wanted` ones, chunk by chunk.
+        """
         import torch
 
         total = len(self.tree.tokens)
@@ -104,7 +118,9 @@ class Prefill:
                 runs[-1] = (runs[-1][0], p + 1)
         ancestors = [self.tree.paths[self._owner[a]][: self.tree.depths[a]] for a, _ in runs]
         earlier = sorted({p for path in ancestors for p in path if p < start})
-        column = {p: i for i, p in enumerate(earlier)} | {p: len(earlier) + p - start for p in range(start, end)}
+        column = {p: i for i, p in enumerate(earlier)} | {
+            p: len(earlier) + p - start for p in range(start, end)
+        }
         mask = torch.zeros(end - start, len(column), dtype=torch.bool)
         for (a, b), path in zip(runs, ancestors, strict=True):
             mask[a - start : b - start, torch.tensor([column[p] for p in path], dtype=torch.long)] = True
@@ -118,7 +134,9 @@ class Prefill:
         self._depths = here[:, None], torch.cat([depths[self._earlier], here])
 
     def attend(self, layer: int, query: Any, key: Any, value: Any, scaling: float, window: int | None) -> Any:
-        """query [1, heads, chunk, d], key and value [1, kv heads, chunk, d] -> [1, heads, chunk, d]; keeps key and value."""
+        """query [1, heads, chunk, d], key and value [1, kv heads, chunk, d] -> [1, heads, chunk, d]; keeps
+        key and value.
+        """
         import torch
 
         if window is not None and window not in self._masks:
@@ -136,7 +154,9 @@ class Prefill:
             value = torch.cat([self.values[layer][None].index_select(2, self._earlier), value], 2)
         repeats = query.shape[1] // key.shape[1]
         key, value = key.repeat_interleave(repeats, 1), value.repeat_interleave(repeats, 1)
-        return torch.nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=self._masks[window], scale=scaling)
+        return torch.nn.functional.scaled_dot_product_attention(
+            query, key, value, attn_mask=self._masks[window], scale=scaling
+        )
 
 
 # --------------------------------------------------------------- decode
@@ -153,7 +173,8 @@ class Group(NamedTuple):
 def group(paths: Sequence[Sequence[int]]) -> list[Group]:
     """Split consecutive rows into groups that share beginnings, so that a decode step reads least.
 
-    A step reads each group's shared beginning once and every row's remainder. The best split is found exactly (dynamic programming over rows).
+    A step reads each group's shared beginning once and every row's remainder. The best split is found exactly
+    (dynamic programming over rows).
     """
     common = [0, *(shared_length(a, b) for a, b in itertools.pairwise(paths))]
     # Rows with one path (samples of one prompt) always stay together.
@@ -180,13 +201,17 @@ def group(paths: Sequence[Sequence[int]]) -> list[Group]:
 
 
 class Own:
-    """What is only a row's own: keys and values behind its group's shared beginning, of rows whose remainders are of similar length."""
+    """What is only a row's own: keys and values behind its group's shared beginning, of rows whose remainders
+    are of similar length.
+    """
 
     def __init__(self, rows: Any, blank: Any, layers: list[tuple[Any, Any]]):
         self.rows = rows
         """[n] long: the rows of the batch that stand here."""
         self.blank = blank
-        """[n, width] bool: the remainders stand at the right of the first `width` columns; True where there is none."""
+        """[n, width] bool: the remainders stand at the right of the first `width` columns; True where there
+        is none.
+        """
         self.layers = layers
         """A layer's keys and values, [kv heads, n, columns, head dim] each."""
         self.used = blank.shape[1]
@@ -200,11 +225,17 @@ class Own:
         """One more column in use."""
         self.used += 1
         if self.used > self.columns:
-            self.layers = [(_grown(k, self.used + GROW - 1), _grown(v, self.used + GROW - 1)) for k, v in self.layers]
+            self.layers = [
+                (_grown(k, self.used + GROW - 1), _grown(v, self.used + GROW - 1)) for k, v in self.layers
+            ]
 
     def keep(self, places: Any, rows: Any) -> Own:
         """Those at `places`, which are now `rows` of the batch."""
-        kept = Own(rows, self.blank[places], [(k.index_select(1, places), v.index_select(1, places)) for k, v in self.layers])
+        kept = Own(
+            rows,
+            self.blank[places],
+            [(k.index_select(1, places), v.index_select(1, places)) for k, v in self.layers],
+        )
         kept.used = self.used
         return kept
 
@@ -229,12 +260,16 @@ class Decode:
         self.groups = group(paths)
         rests = [paths[row][g.shared :] for g in self.groups for row in range(g.first, g.last)]
         device = prefill.device
-        picks = [torch.tensor(paths[g.first][: g.shared], dtype=torch.long, device=device) for g in self.groups]
+        picks = [
+            torch.tensor(paths[g.first][: g.shared], dtype=torch.long, device=device) for g in self.groups
+        ]
         self.own, sources = [], []
         for rows in similar([len(rest) for rest in rests]):
             width = max(len(rests[row]) for row in rows)
             blank = torch.zeros(len(rows), width, dtype=torch.bool)
-            source = torch.zeros(len(rows), width + GROW, dtype=torch.long)  # what stands in blank and future columns is never seen
+            source = torch.zeros(
+                len(rows), width + GROW, dtype=torch.long
+            )  # what stands in blank and future columns is never seen
             for i, row in enumerate(rows):
                 blank[i, : width - len(rests[row])] = True
                 source[i, width - len(rests[row]) : width] = torch.tensor(rests[row], dtype=torch.long)
@@ -244,31 +279,50 @@ class Decode:
         for layer, (keys, values) in enumerate(zip(prefill.keys, prefill.values, strict=True)):
             self.shared.append([(keys.index_select(1, pick), values.index_select(1, pick)) for pick in picks])
             for own, source in zip(self.own, sources, strict=True):
-                k, v = (x.index_select(1, source.flatten()).view(x.shape[0], *source.shape, x.shape[2]) for x in (keys, values))
+                k, v = (
+                    x.index_select(1, source.flatten()).view(x.shape[0], *source.shape, x.shape[2])
+                    for x in (keys, values)
+                )
                 own.layers.append((k, v))
             prefill.keys[layer] = prefill.values[layer] = None
         self._scores: Any = None
         self._positions: Any = None
         self._gone: dict[int, Any] = {}
-        """For each width of a sliding window [rows, columns of the scores] bool: what the step's tokens no longer see."""
+        """For each width of a sliding window [rows, columns of the scores] bool: what the step's tokens no
+        longer see.
+        """
 
     def step(self, model: Any, tokens: Any, positions: Any) -> Any:
         """Logits [rows, vocabulary] after one more token a row; `tokens` and `positions` are [rows]."""
         for own in self.own:
             own.add()
         self._positions, self._gone = positions, {}
-        return model(input_ids=tokens[:, None], position_ids=positions[:, None], use_cache=False, logits_to_keep=1, prefix_tree=self).logits[:, -1]
+        return model(
+            input_ids=tokens[:, None],
+            position_ids=positions[:, None],
+            use_cache=False,
+            logits_to_keep=1,
+            prefix_tree=self,
+        ).logits[:, -1]
 
     def attend(self, layer: int, query: Any, key: Any, value: Any, scaling: float, window: int | None) -> Any:
-        """query [rows, heads, 1, d], key and value [rows, kv heads, 1, d] -> [rows, heads, 1, d]; keeps key and value."""
+        """query [rows, heads, 1, d], key and value [rows, kv heads, 1, d] -> [rows, heads, 1, d]; keeps key
+        and value.
+        """
         import torch
 
         rows, heads, _, size = query.shape
         kv_heads, each = key.shape[1], heads // key.shape[1]
         wide, columns = max(g.shared for g in self.groups), max(own.columns for own in self.own)
         if self._scores is None or self._scores.shape[1:] != (rows, each, wide + columns):
-            # Columns beyond a group's beginning and beyond a row's own are never written and stay out of the softmax.
-            self._scores = torch.full((kv_heads, rows, each, wide + columns), float("-inf"), dtype=torch.float32, device=query.device)
+            # Columns beyond a group's beginning and beyond a row's own are never written and stay out of the
+            # softmax.
+            self._scores = torch.full(
+                (kv_heads, rows, each, wide + columns),
+                float("-inf"),
+                dtype=torch.float32,
+                device=query.device,
+            )
         scores = self._scores[..., : wide + max(own.used for own in self.own)]
         asked = (query.view(rows, kv_heads, each, size) * scaling).transpose(0, 1).contiguous()
         for g, (k, _) in zip(self.groups, self.shared[layer], strict=True):
@@ -290,7 +344,9 @@ class Decode:
         weights = scores.softmax(-1).to(query.dtype)
         out = asked.new_empty(kv_heads, rows, each, value.shape[3])
         for own in self.own:
-            out[:, own.rows] = torch.matmul(weights[:, own.rows, :, wide : wide + own.used], own.layers[layer][1][:, :, : own.used])
+            out[:, own.rows] = torch.matmul(
+                weights[:, own.rows, :, wide : wide + own.used], own.layers[layer][1][:, :, : own.used]
+            )
         for g, (_, v) in zip(self.groups, self.shared[layer], strict=True):
             if not g.shared:
                 continue
@@ -299,7 +355,9 @@ class Decode:
         return out.transpose(0, 1).reshape(rows, heads, 1, value.shape[3])
 
     def _depths(self, wide: int, columns: int) -> Any:
-        """[rows, columns] long: the position in its row's sequence of what stands in each column of the scores."""
+        """[rows, columns] long: the position in its row's sequence of what stands in each column of the
+        scores.
+        """
         import torch
 
         device = self._positions.device
@@ -342,15 +400,21 @@ def _grown(buffer: Any, width: int) -> Any:
 # -------------------------------------------------------------- install
 
 
-def _attention(module: Any, query: Any, key: Any, value: Any, attention_mask: Any, **settings: Any) -> tuple[Any, None]:
+def _attention(
+    module: Any, query: Any, key: Any, value: Any, attention_mask: Any, **settings: Any
+) -> tuple[Any, None]:
     tree = settings.pop("prefix_tree", None)
     if tree is None:
         raise ValueError(
-            f"{type(module).__name__} gets no keyword arguments from its model, so the transformers engine cannot run it; use the vllm engine."
+            f"{type(module).__name__} gets no keyword arguments from its model, so the transformers engine"
+            " cannot run it; use the vllm engine."
         )
     for name in ("softcap", "s_aux", "position_bias"):
         if settings.get(name) is not None:
-            raise ValueError(f"The transformers engine runs plain attention only and this model's wants {name}. Use the vllm engine for it.")
+            raise ValueError(
+                f"The transformers engine runs plain attention only and this model's wants {name}. Use the"
+                " vllm engine for it."
+            )
     scaling = settings.get("scaling") or query.shape[-1] ** -0.5
     out = tree.attend(module.layer_idx, query, key, value, scaling, settings.get("sliding_window"))
     return out.transpose(1, 2).contiguous(), None
@@ -358,7 +422,9 @@ def _attention(module: Any, query: Any, key: Any, value: Any, attention_mask: An
 
 @contextlib.contextmanager
 def installed(model: Any) -> Iterator[Any]:
-    """The causal language model (of a PEFT model, the one inside) with this attention and in evaluation mode; both are as before afterwards."""
+    """The causal language model (of a PEFT model, the one inside) with this attention and in evaluation mode;
+    both are as before afterwards.
+    """
     import torch
     from transformers import AttentionInterface
 

@@ -1,7 +1,9 @@
-"""Chats as token ids, token ids as completions: what every engine does alike, so that a policy sees the same prompt wherever it runs.
+"""Chats as token ids, token ids as completions: what every engine does alike, so that a policy sees the same
+prompt wherever it runs.
 
-Text is text: what stands in a message, a tool or a label is never read as a special token, whatever it spells. Only
-the chat template writes those. The engines `vllm` and `served` send these token ids, not the text.
+Text is text: what stands in a message, a tool or a label is never read as a special token, whatever it
+spells. Only the chat template writes those. The engines `vllm` and `served` send these token ids, not the
+text.
 """
 
 from __future__ import annotations
@@ -28,10 +30,12 @@ MAX_BATCH_TOKENS = 24_576
 
 
 def render(tokenizer: Any, item: Chat) -> str:
-    """A prompt's text, for training and for every engine: by the project's template where the tokenizer carries it, else by the tokenizer's own.
+    """A prompt's text, for training and for every engine: by the project's template where the tokenizer
+    carries it, else by the tokenizer's own.
 
-    Templates that let a model think first (Qwen3) are told not to: labels hold no thoughts, and are scored right behind the prompt.
-    For the ids take `encode_prompts`: in this text nothing tells the template's special tokens from what a user typed.
+    Templates that let a model think first (Qwen3) are told not to: labels hold no thoughts, and are scored
+    right behind the prompt. For the ids take `encode_prompts`: in this text nothing tells the template's
+    special tokens from what a user typed.
     """
     return _render(tokenizer, item.messages, item.tools)
 
@@ -40,7 +44,11 @@ def _render(tokenizer: Any, messages: Sequence[Message], tools: Sequence[Tool]) 
     if tokenizer.chat_template == chat_template():
         return render_turns(chat(messages), tool_schemas(tools))
     return tokenizer.apply_chat_template(
-        chat(messages), tools=tool_schemas(tools) or None, add_generation_prompt=True, tokenize=False, enable_thinking=False
+        chat(messages),
+        tools=tool_schemas(tools) or None,
+        add_generation_prompt=True,
+        tokenize=False,
+        enable_thinking=False,
     )
 
 
@@ -88,7 +96,9 @@ def encode_answer(tokenizer: Any, answer: str) -> list[int]:
 
 
 class _Special(NamedTuple):
-    """The tokens of a tokenizer that mark something up: special ones, and added ones such as Qwen3's <tool_call>."""
+    """The tokens of a tokenizer that mark something up: special ones, and added ones such as Qwen3's
+    <tool_call>.
+    """
 
     names: dict[str, int]
     """Name -> id."""
@@ -166,7 +176,9 @@ def _encode_careful(tokenizer: Any, special: _Special, item: Chat) -> list[int]:
     """A prompt whose data may spell special tokens: hidden while the template works, then encoded as text."""
 
     def hidden(item: Any, *fields: str) -> Any:
-        return item.model_copy(update={field: _mapped(getattr(item, field), special.hide) for field in fields})
+        return item.model_copy(
+            update={field: _mapped(getattr(item, field), special.hide) for field in fields}
+        )
 
     messages = []
     for message in item.messages:
@@ -190,7 +202,9 @@ def _encode_plain(tokenizer: Any, special: _Special, text: str) -> list[int]:
     names = {number: name for name, number in special.names.items()}
     ids: list[int] = []
     for number in encoder.encode(text, add_special_tokens=False).ids:
-        if number in names:  # a vocabulary that has the name as a word (WordLevel, Unigram): two pieces are none
+        if (
+            number in names
+        ):  # a vocabulary that has the name as a word (WordLevel, Unigram): two pieces are none
             for piece in (names[number][:1], names[number][1:]):
                 ids += encoder.encode(piece, add_special_tokens=False).ids if piece else []
         else:
@@ -205,8 +219,8 @@ def _plain_encoder(tokenizer: Any, special: _Special) -> tuple[Any, dict[int, in
         backend = getattr(tokenizer, "backend_tokenizer", None)
         if backend is None:
             raise ValueError(
-                f"The data spells a special token of {type(tokenizer).__name__}, which cannot keep it as text. "
-                "Leave the sample out, or take a model that has a tokenizer.json."
+                f"The data spells a special token of {type(tokenizer).__name__}, which cannot keep it as"
+                " text. Leave the sample out, or take a model that has a tokenizer.json."
             )
         from tokenizers import AddedToken
 
@@ -225,20 +239,29 @@ def _plain_encoder(tokenizer: Any, special: _Special) -> tuple[Any, dict[int, in
 
 
 def end_token(tokenizer: Any) -> int:
-    """The token that ends an answer, in training and in every engine. Raises ValueError where the tokenizer has none."""
+    """The token that ends an answer, in training and in every engine. Raises ValueError where the tokenizer
+    has none.
+    """
     end = _special(tokenizer).names.get("<|im_end|>")
     if end is None:  # the whole vocabulary takes a while to list
         end = tokenizer.get_vocab().get("<|im_end|>", tokenizer.eos_token_id)
     if end is None:
-        raise ValueError("The tokenizer has neither <|im_end|> nor an end-of-sequence token, so answers would never end. Use an instruct model.")
+        raise ValueError(
+            "The tokenizer has neither <|im_end|> nor an end-of-sequence token, so answers would never end."
+            " Use an instruct model."
+        )
     return end
 
 
 class TokenEngine:
-    """An engine's tokenizer, context and end tokens, and its batches: a function of these and of the batch size alone, whatever the engine."""
+    """An engine's tokenizer, context and end tokens, and its batches: a function of these and of the batch
+    size alone, whatever the engine.
+    """
 
     def __init__(self, tokenizer: Any, context: int, ends: Iterable[int] = (), batch_size: int = 64):
-        """`context` is the most tokens of prompt and answer together; `ends` are tokens that end an answer, beside the chat template's own."""
+        """`context` is the most tokens of prompt and answer together; `ends` are tokens that end an answer,
+        beside the chat template's own.
+        """
         self.tokenizer, self.context, self.batch_size = tokenizer, context, batch_size
         self.end = end_token(tokenizer)
         self.ends = {self.end, *ends}
@@ -248,9 +271,11 @@ class TokenEngine:
         return render(self.tokenizer, item)
 
     def plan(self, chats: Sequence[Chat], n: int = 1) -> list[list[int]]:
-        """The batches that `generate` runs: indices into `chats`, all of them once. A function of the chats and n alone.
+        """The batches that `generate` runs: indices into `chats`, all of them once. A function of the chats
+        and n alone.
 
-        Generating one planned batch by itself gives what generating everything gives. Raises ValueError for a prompt that fills the context.
+        Generating one planned batch by itself gives what generating everything gives. Raises ValueError for a
+        prompt that fills the context.
         """
         return self._plan(self._prompts(chats), n)
 
@@ -261,21 +286,27 @@ class TokenEngine:
         for i, (item, prompt) in enumerate(zip(chats, prompts, strict=True)):
             if len(prompt) >= self.context:
                 raise ValueError(
-                    f"The prompt of {_name(item, i)} has {len(prompt)} tokens and leaves no room in the model's context of {self.context}. "
-                    "Leave the sample out, give it fewer tools or a shorter dialogue, or take a model with a longer context."
+                    f"The prompt of {_name(item, i)} has {len(prompt)} tokens and leaves no room in the"
+                    f" model's context of {self.context}. Leave the sample out, give it fewer tools or a"
+                    " shorter dialogue, or take a model with a longer context."
                 )
         return prompts
 
-    def _pairs(self, chats: Sequence[Chat], answers: Sequence[str], most: int) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    def _pairs(
+        self, chats: Sequence[Chat], answers: Sequence[str], most: int
+    ) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
         """(prompt, answer and end token) of each row. Raises ValueError where the two exceed `most` tokens."""
         if len(chats) != len(answers):
-            raise ValueError(f"There are {len(chats)} chats and {len(answers)} answers; each answer wants its chat.")
+            raise ValueError(
+                f"There are {len(chats)} chats and {len(answers)} answers; each answer wants its chat."
+            )
         tails = [(*encode_answer(self.tokenizer, answer), self.end) for answer in answers]
         pairs = list(zip(self._prompts(chats), tails, strict=True))
         for i, (item, (prompt, tail)) in enumerate(zip(chats, pairs, strict=True)):
             if len(prompt) + len(tail) > most:
                 raise ValueError(
-                    f"The answer to {_name(item, i)} ends at token {len(prompt) + len(tail)}; the model's context is {self.context}"
+                    f"The answer to {_name(item, i)} ends at token {len(prompt) + len(tail)}; the model's"
+                    f" context is {self.context}"
                     + (f", and this engine scores {most} of it." if most < self.context else ".")
                 )
         return pairs
@@ -298,7 +329,9 @@ class TokenEngine:
 
     def _completion(self, ids: Sequence[int], logprobs: Sequence[float]) -> Completion:
         stopped = ids[-1] in self.ends
-        text = self.tokenizer.decode(list(ids[:-1] if stopped else ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        text = self.tokenizer.decode(
+            list(ids[:-1] if stopped else ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
         tokens = tuple(self.tokenizer.decode([i], clean_up_tokenization_spaces=False) for i in ids)
         return Completion(text, tuple(ids), tuple(logprobs), tokens, "stop" if stopped else "length")
 

@@ -3,9 +3,10 @@
     python -m vllm.entrypoints.openai.api_server --model CHECKPOINT --block-size 32 --enable-lora --max-lora-rank 32 \\
            --lora-target-modules q_proj k_proj v_proj o_proj gate_proj up_proj down_proj
 
-With VLLM_ALLOW_RUNTIME_LORA_UPDATING=1 in its environment it takes the adapters that `use` names; it reads them from disk, so it must see the folder.
-Without --lora-target-modules scoring ends a CPU server that has --enable-lora. Prompts go to /v1/completions as token ids, so that they are those of
-every other engine, and token ids and log-probabilities come back. These are vLLM's own additions to the protocol (`return_token_ids`,
+With VLLM_ALLOW_RUNTIME_LORA_UPDATING=1 in its environment it takes the adapters that `use` names; it reads
+them from disk, so it must see the folder. Without --lora-target-modules scoring ends a CPU server that has
+--enable-lora. Prompts go to /v1/completions as token ids, so that they are those of every other engine, and
+token ids and log-probabilities come back. These are vLLM's own additions to the protocol (`return_token_ids`,
 `prompt_logprobs`); another server is refused with a sentence.
 """
 
@@ -36,7 +37,8 @@ class ServedEngine(TokenEngine):
     """Generates and scores through a vLLM server."""
 
     def __init__(self, endpoint: Endpoint, path: str | Path, batch_size: int = 64):
-        """`endpoint.model` is a name that the server knows: its base model, or an adapter of `--lora-modules`. `path`: the base model's folder here.
+        """`endpoint.model` is a name that the server knows: its base model, or an adapter of
+        `--lora-modules`. `path`: the base model's folder here.
 
         Raises ConnectionError where no vLLM server answers, ValueError where it does not know the model.
         """
@@ -49,13 +51,18 @@ class ServedEngine(TokenEngine):
         known = {m["id"]: m for m in models}
         if endpoint.model not in known:
             raise ValueError(f"{endpoint.base_url} serves {', '.join(known)}, not {endpoint.model}.")
-        context = next((m["max_model_len"] for m in (known[endpoint.model], *models) if m.get("max_model_len")), None)
+        context = next(
+            (m["max_model_len"] for m in (known[endpoint.model], *models) if m.get("max_model_len")), None
+        )
         if context is None:
-            raise ConnectionError(f"{endpoint.base_url} is no vLLM server: it does not say how long a prompt may be. {REMEDY}")
+            raise ConnectionError(
+                f"{endpoint.base_url} is no vLLM server: it does not say how long a prompt may be. {REMEDY}"
+            )
         super().__init__(load_tokenizer(path), context, end_tokens(path), batch_size)
 
     def use(self, adapter: str | Path | None) -> None:
-        """Answer with this LoRA adapter from now on, with the endpoint's model for None; the server loads it without a restart.
+        """Answer with this LoRA adapter from now on, with the endpoint's model for None; the server loads it
+        without a restart.
 
         Raises ValueError for a folder that is no adapter, ConnectionError where the server does not take it.
         """
@@ -66,14 +73,20 @@ class ServedEngine(TokenEngine):
         # A name of its own for other weights in the same folder: the server keeps cached prompts by name.
         name = "adapter-" + hashlib.sha256(f"{folder} {written(folder)}".encode()).hexdigest()[:16]
         if name not in self._loaded:
-            self._ask("/load_lora_adapter", {"lora_name": name, "lora_path": str(folder), "load_inplace": True})
+            self._ask(
+                "/load_lora_adapter", {"lora_name": name, "lora_path": str(folder), "load_inplace": True}
+            )
             self._loaded.add(name)
         self._model = name
 
-    def generate(self, chats: Sequence[Chat], sampling: Sampling, on_batch: OnBatch | None = None) -> list[list[Completion]]:
-        """`sampling.n` completions for each chat, in order; log-probabilities at temperature 1. The server draws samples as it likes.
+    def generate(
+        self, chats: Sequence[Chat], sampling: Sampling, on_batch: OnBatch | None = None
+    ) -> list[list[Completion]]:
+        """`sampling.n` completions for each chat, in order; log-probabilities at temperature 1. The server
+        draws samples as it likes.
 
-        Raises ValueError for a prompt that fills the context, ConnectionError where the server stops answering.
+        Raises ValueError for a prompt that fills the context, ConnectionError where the server stops
+        answering.
         """
         prompts = self._prompts(chats)
         done: list[list[Completion]] = [[] for _ in chats]
@@ -88,18 +101,25 @@ class ServedEngine(TokenEngine):
                     max_tokens=limit, temperature=sampling.temperature, n=n, logprobs=0, stop_token_ids=sorted(self.ends), ignore_eos=True,
                 )  # fmt: skip
                 for at, i in enumerate(rows):
-                    mine = [self._completion(c["token_ids"], c["logprobs"]["token_logprobs"]) for c in choices[at * n : (at + 1) * n]]
+                    mine = [
+                        self._completion(c["token_ids"], c["logprobs"]["token_logprobs"])
+                        for c in choices[at * n : (at + 1) * n]
+                    ]
                     done[i] = mine * (sampling.n // n)
             if on_batch:
                 on_batch(batch, [done[i] for i in batch])
         return done
 
     def score(self, chats: Sequence[Chat], answers: Sequence[str]) -> list[tuple[float, ...]]:
-        """Log-probability of each token of `answers[i]` and of the end token after `chats[i]`. Raises as `generate` does."""
+        """Log-probability of each token of `answers[i]` and of the end token after `chats[i]`. Raises as
+        `generate` does.
+        """
         rows = self._pairs(chats, answers, self.context - 1)
         scores: list[tuple[float, ...]] = [()] * len(rows)
         for batch in self._plan([prompt + tail for prompt, tail in rows], 1):
-            choices = self._complete([rows[i][0] + rows[i][1] for i in batch], max_tokens=1, temperature=0, prompt_logprobs=0)
+            choices = self._complete(
+                [rows[i][0] + rows[i][1] for i in batch], max_tokens=1, temperature=0, prompt_logprobs=0
+            )
             for i, choice in zip(batch, choices, strict=True):
                 prompt, tail = rows[i]
                 said = choice["prompt_logprobs"][len(prompt) :]
@@ -110,13 +130,17 @@ class ServedEngine(TokenEngine):
         body = {"model": self._model, "prompt": prompts, "return_token_ids": True} | PLAIN | wanted
         choices = sorted(self._ask("/completions", body)["choices"], key=lambda c: c["index"])
         if len(choices) != len(prompts) * wanted.get("n", 1) or any(not c.get("token_ids") for c in choices):
-            raise ConnectionError(f"{self.endpoint.base_url} gave no token ids, so it is no vLLM server. {REMEDY}")
+            raise ConnectionError(
+                f"{self.endpoint.base_url} gave no token ids, so it is no vLLM server. {REMEDY}"
+            )
         return choices
 
     def _ask(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         key = os.environ.get(self.endpoint.key_env, "").strip()
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.endpoint.base_url + path, data, {"Content-Type": "application/json"})
+        request = urllib.request.Request(
+            self.endpoint.base_url + path, data, {"Content-Type": "application/json"}
+        )
         if key:
             request.add_unredirected_header("Authorization", f"Bearer {key}")  # only this server gets it
         try:
@@ -132,8 +156,13 @@ class ServedEngine(TokenEngine):
         except (OSError, ValueError) as error:
             reason = getattr(error, "reason", None) or error
             words = hide_key(str(reason), key)
-            raise ConnectionError(f"{self.endpoint.base_url}{path} gave no answer ({words}). {REMEDY}") from None
+            raise ConnectionError(
+                f"{self.endpoint.base_url}{path} gave no answer ({words}). {REMEDY}"
+            ) from None
 
 
 REMEDY = "Start one: python -m vllm.entrypoints.openai.api_server --model CHECKPOINT"
-LORA_REMEDY = "A server takes adapters with VLLM_ALLOW_RUNTIME_LORA_UPDATING=1, --enable-lora and --max-lora-rank, where it can read their folder."
+LORA_REMEDY = (
+    "A server takes adapters with VLLM_ALLOW_RUNTIME_LORA_UPDATING=1, --enable-lora and --max-lora-rank,"
+    " where it can read their folder."
+)

@@ -1,8 +1,9 @@
 """The engine `transformers`: batched generation and scoring by a model in this process.
 
-Prompts that begin alike (the same tool list, the same dialogue, several samples of one prompt) are computed and held once (`prefix_tree`).
-Rows leave the batch when they finish. Works on the model that it is given, also a live training model; merge a LoRA adapter around generation
-(`model.merge_adapter()` ... `model.unmerge_adapter()`), since unmerged adapters slow every step.
+Prompts that begin alike (the same tool list, the same dialogue, several samples of one prompt) are computed
+and held once (`prefix_tree`). Rows leave the batch when they finish. Works on the model that it is given,
+also a live training model; merge a LoRA adapter around generation (`model.merge_adapter()` ...
+`model.unmerge_adapter()`), since unmerged adapters slow every step.
 """
 
 from __future__ import annotations
@@ -31,40 +32,64 @@ class Row(NamedTuple):
 
 
 class TransformersEngine(TokenEngine):
-    """Generates and scores with a causal language model of transformers whose layers are attention, over all tokens or a sliding window of them."""
+    """Generates and scores with a causal language model of transformers whose layers are attention, over all
+    tokens or a sliding window of them.
+    """
 
     def __init__(self, model: Any, tokenizer: Any, batch_size: int = 64):
-        """`model` may be a PEFT model; it is used as it is, not copied. `batch_size` is the number of completions that decode at once.
+        """`model` may be a PEFT model; it is used as it is, not copied. `batch_size` is the number of
+        completions that decode at once.
 
         Raises ValueError for a model that this engine cannot run, with the reason.
         """
         inner = model.get_base_model() if hasattr(model, "get_base_model") else model
         if reason := _why_not(inner):
-            raise ValueError(f"The transformers engine cannot run {type(inner).__name__}: {reason}. Use a Llama-like model or the vllm engine.")
+            raise ValueError(
+                f"The transformers engine cannot run {type(inner).__name__}: {reason}. Use a Llama-like model"
+                " or the vllm engine."
+            )
         extra = inner.generation_config.eos_token_id if inner.generation_config else None
-        super().__init__(tokenizer, inner.config.max_position_embeddings, [extra] if isinstance(extra, int) else extra or [], batch_size)
+        super().__init__(
+            tokenizer,
+            inner.config.max_position_embeddings,
+            [extra] if isinstance(extra, int) else extra or [],
+            batch_size,
+        )
         self.model = model
         self._most = batch_size
-        self._score([((self.end,), (self.end,))])  # attention of a kind that only a forward pass shows is refused here, not after planning
+        self._score(
+            [((self.end,), (self.end,))]
+        )  # attention of a kind that only a forward pass shows is refused here, not after planning
 
     @classmethod
-    def load(cls, path: str | Path, adapter: str | Path | None = None, dtype: Any = None, batch_size: int = 64) -> TransformersEngine:
-        """The engine of a folder, a hub id or `embedded`, with a LoRA adapter merged in where one is given (see `models.load`)."""
+    def load(
+        cls, path: str | Path, adapter: str | Path | None = None, dtype: Any = None, batch_size: int = 64
+    ) -> TransformersEngine:
+        """The engine of a folder, a hub id or `embedded`, with a LoRA adapter merged in where one is given
+        (see `models.load`).
+        """
         from looptool_kit.policy.models import load
 
         return cls(*load(str(path), dtype, adapter), batch_size=batch_size)
 
-    def generate(self, chats: Sequence[Chat], sampling: Sampling, on_batch: OnBatch | None = None) -> list[list[Completion]]:
+    def generate(
+        self, chats: Sequence[Chat], sampling: Sampling, on_batch: OnBatch | None = None
+    ) -> list[list[Completion]]:
         """`sampling.n` completions for each chat, in order.
 
-        Log-probabilities are natural logs of the model's own distribution, at temperature 1 whatever the sampling's temperature. Samples are drawn
-        by a random stream of (seed, prompt, number of the sample), whatever else is in the batch: the same prompt twice gets the same samples.
-        Raises ValueError for a prompt that fills the context.
+        Log-probabilities are natural logs of the model's own distribution, at temperature 1 whatever the
+        sampling's temperature. Samples are drawn by a random stream of (seed, prompt, number of the sample),
+        whatever else is in the batch: the same prompt twice gets the same samples. Raises ValueError for a
+        prompt that fills the context.
         """
         prompts = self._prompts(chats)
         done: list[list[Completion]] = [[] for _ in chats]
         for batch in self._plan(prompts, sampling.n):
-            rows = [Row(prompts[i], k, min(sampling.max_new_tokens, self.context - len(prompts[i]))) for i in batch for k in range(sampling.n)]
+            rows = [
+                Row(prompts[i], k, min(sampling.max_new_tokens, self.context - len(prompts[i])))
+                for i in batch
+                for k in range(sampling.n)
+            ]
             written = self._halving(rows, lambda part: self._decode(part, sampling))
             for at, i in enumerate(batch):
                 done[i] = written[at * sampling.n : (at + 1) * sampling.n]
@@ -73,7 +98,9 @@ class TransformersEngine(TokenEngine):
         return done
 
     def score(self, chats: Sequence[Chat], answers: Sequence[str]) -> list[tuple[float, ...]]:
-        """Log-probability of each token of `answers[i]` and of the end token after `chats[i]`. Raises ValueError where the two exceed the context."""
+        """Log-probability of each token of `answers[i]` and of the end token after `chats[i]`. Raises
+        ValueError where the two exceed the context.
+        """
         rows = self._pairs(chats, answers, self.context)
         scores: list[tuple[float, ...]] = [()] * len(chats)
         for batch in self._plan([prompt + tail for prompt, tail in rows], 1):
@@ -96,7 +123,11 @@ class TransformersEngine(TokenEngine):
         # Outside the handler: the error's traceback would keep the failed batch's tensors alive.
         _free()
         if self._most >= self.batch_size:
-            warnings.warn(f"Out of memory with {len(rows)} rows: going on with smaller batches.", RuntimeWarning, stacklevel=4)
+            warnings.warn(
+                f"Out of memory with {len(rows)} rows: going on with smaller batches.",
+                RuntimeWarning,
+                stacklevel=4,
+            )
         self._most = (len(rows) + 1) // 2
         return self._halving(rows, run)
 
@@ -109,7 +140,11 @@ class TransformersEngine(TokenEngine):
             tree = plant([row.prompt for row in rows])
             prefill = Prefill(tree, device)
             last = [path[-1] for path in tree.paths]
-            seen = {p: line for at, logits in prefill.run(model, set(last)) for p, line in zip(at, logits, strict=True)}
+            seen = {
+                p: line
+                for at, logits in prefill.run(model, set(last))
+                for p, line in zip(at, logits, strict=True)
+            }
             logits = torch.stack([seen[p] for p in last])
             del seen
             decode = Decode(prefill, tree.paths)
@@ -120,7 +155,9 @@ class TransformersEngine(TokenEngine):
             running = set(live)
             while True:
                 step = max(len(ids[row]) for row in running)
-                tokens, chosen = _choose(logits, None if chance is None else chance[live, step], sampling.temperature)
+                tokens, chosen = _choose(
+                    logits, None if chance is None else chance[live, step], sampling.temperature
+                )
                 for row, token, logprob in zip(live, tokens.tolist(), chosen.tolist(), strict=True):
                     if row in running:
                         ids[row].append(token)
@@ -140,7 +177,9 @@ class TransformersEngine(TokenEngine):
     def _score(self, pairs: Sequence[tuple[tuple[int, ...], tuple[int, ...]]]) -> list[tuple[float, ...]]:
         """Log-probabilities of each tail after its prompt, for (prompt, tail) pairs sorted by prompt + tail."""
         tree = plant([prompt + tail for prompt, tail in pairs])
-        asked: dict[int, list[tuple[int, int, int]]] = {}  # packed token -> (pair, place in the tail, token that follows)
+        asked: dict[
+            int, list[tuple[int, int, int]]
+        ] = {}  # packed token -> (pair, place in the tail, token that follows)
         for i, ((prompt, tail), path) in enumerate(zip(pairs, tree.paths, strict=True)):
             for k, token in enumerate(tail):
                 asked.setdefault(path[len(prompt) - 1 + k], []).append((i, k, token))
@@ -151,7 +190,10 @@ class TransformersEngine(TokenEngine):
                 logits = logits.float()
                 normaliser = logits.logsumexp(-1)
                 lines = [(line, *what) for line, p in enumerate(at) for what in asked[p]]
-                picked = logits[[line for line, *_ in lines], [token for *_, token in lines]] - normaliser[[line for line, *_ in lines]]
+                picked = (
+                    logits[[line for line, *_ in lines], [token for *_, token in lines]]
+                    - normaliser[[line for line, *_ in lines]]
+                )
                 for (_, i, k, _), logprob in zip(lines, picked.tolist(), strict=True):
                     scores[i][k] = logprob
 
@@ -159,17 +201,24 @@ class TransformersEngine(TokenEngine):
 
 
 def _why_not(model: Any) -> str | None:
-    """Why a token's state hangs on more than keys and values of its own sequence, so that prompts cannot share beginnings; None where not."""
+    """Why a token's state hangs on more than keys and values of its own sequence, so that prompts cannot
+    share beginnings; None where not.
+    """
     if not getattr(model, "_supports_attention_backend", False):
         return "its attention cannot be replaced"
     if getattr(model, "_is_stateful", False):
         return "its layers carry a state from token to token"
-    kinds = set(getattr(model.config.get_text_config(), "layer_types", None) or ()) - {"full_attention", "sliding_attention"}
+    kinds = set(getattr(model.config.get_text_config(), "layer_types", None) or ()) - {
+        "full_attention",
+        "sliding_attention",
+    }
     return f"it has layers of {min(kinds)}" if kinds else None
 
 
 def _choose(logits: Any, chance: Any, temperature: float) -> tuple[Any, Any]:
-    """Next tokens [rows] and their log-probabilities at temperature 1; greedy where `chance` is None, else by inverting the distribution at it."""
+    """Next tokens [rows] and their log-probabilities at temperature 1; greedy where `chance` is None, else by
+    inverting the distribution at it.
+    """
     import torch
 
     logits = logits.float()
@@ -177,8 +226,11 @@ def _choose(logits: Any, chance: Any, temperature: float) -> tuple[Any, Any]:
         tokens = logits.argmax(-1)
     else:
         heights = (logits / temperature).softmax(-1).double().cumsum(-1)
-        # `right`: the first token whose cumulative probability exceeds the draw, so never one of probability 0.
-        tokens = torch.searchsorted(heights, chance[:, None] * heights[:, -1:], right=True)[:, 0].clamp_(max=logits.shape[-1] - 1)
+        # `right`: the first token whose cumulative probability exceeds the draw, so never one of probability
+        # 0.
+        tokens = torch.searchsorted(heights, chance[:, None] * heights[:, -1:], right=True)[:, 0].clamp_(
+            max=logits.shape[-1] - 1
+        )
     return tokens, logits.gather(-1, tokens[:, None])[:, 0] - logits.logsumexp(-1)
 
 
@@ -198,7 +250,11 @@ def _out_of_memory(error: BaseException) -> bool:
     import torch
 
     text = str(error).lower()
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in text or "out of memory" in text
+    return (
+        isinstance(error, MemoryError | torch.OutOfMemoryError)
+        or "can't allocate memory" in text
+        or "out of memory" in text
+    )
 
 
 def _free() -> None:

@@ -1,7 +1,9 @@
-"""The engine `vllm`: continuous batching by vLLM in this process, on a GPU or by its CPU build (docs/engines.md).
+"""The engine `vllm`: continuous batching by vLLM in this process, on a GPU or by its CPU build
+(docs/engines.md).
 
-Prompts go in as token ids, so that they are those of every other engine. Prompt beginnings that were computed stay in vLLM's prefix cache, LoRA
-adapters are swapped without a restart, and on a GPU a sleeping engine leaves its memory to a trainer.
+Prompts go in as token ids, so that they are those of every other engine. Prompt beginnings that were computed
+stay in vLLM's prefix cache, LoRA adapters are swapped without a restart, and on a GPU a sleeping engine
+leaves its memory to a trainer.
 """
 
 from __future__ import annotations
@@ -18,15 +20,20 @@ from looptool_kit.policy.engines import Chat, Completion, OnBatch, Sampling
 from looptool_kit.policy.engines.prompts import TokenEngine
 
 BLOCK = 32
-"""Tokens of a block of the KV cache on the CPU. Only whole blocks are shared, and the CPU build's own 128 are more than most prompts differ by."""
+"""Tokens of a block of the KV cache on the CPU. Only whole blocks are shared, and the CPU build's own 128 are
+more than most prompts differ by.
+"""
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """Greatest LoRA ranks that vLLM can be opened for (`vllm.config.lora.MaxLoRARanks`)."""
 MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-"""What adapters may change: the linear layers that the trainers adapt. Without this bound vLLM also prepares the output layer for adapters, and on
-the CPU `prompt_logprobs` then end the engine."""
+"""What adapters may change: the linear layers that the trainers adapt. Without this bound vLLM also prepares
+the output layer for adapters, and on the CPU `prompt_logprobs` then end the engine.
+"""
 CPU_ENVIRONMENT = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # in this process: starts in seconds
-    "VLLM_CPU_KVCACHE_SPACE": "2",  # GiB; by itself it asks for nearly all memory, and stops where that is not free
+    "VLLM_CPU_KVCACHE_SPACE": (
+        "2"
+    ),  # GiB; by itself it asks for nearly all memory, and stops where that is not free
 }
 
 
@@ -35,18 +42,23 @@ def why_not() -> str:
     if importlib.util.find_spec("vllm") is not None:
         return ""
     return (
-        "the engine vllm is not installed here: on a machine with a GPU `make setup` installs it, without one `make test-vllm` builds an environment "
-        'that has its CPU build, and engine = "transformers" needs neither.'
+        "the engine vllm is not installed here: on a machine with a GPU `make setup` installs it, without one"
+        ' `make test-vllm` builds an environment that has its CPU build, and engine = "transformers" needs'
+        " neither."
     )
 
 
 class VllmEngine(TokenEngine):
-    """Generates and scores with a model in vLLM. Greedy answers are those of the `transformers` engine up to numerical ties."""
+    """Generates and scores with a model in vLLM. Greedy answers are those of the `transformers` engine up to
+    numerical ties.
+    """
 
     def __init__(self, path: str | Path, dtype: Any = None, batch_size: int = 64, rank: int = 32):
-        """`path` is a checkpoint folder; `batch_size` completions decode at once; adapters have at most LoRA rank `rank`.
+        """`path` is a checkpoint folder; `batch_size` completions decode at once; adapters have at most LoRA
+        rank `rank`.
 
-        `dtype` is a torch dtype or its name, None takes `models.default_dtype()`. Raises ValueError where vLLM is not installed.
+        `dtype` is a torch dtype or its name, None takes `models.default_dtype()`. Raises ValueError where
+        vLLM is not installed.
         """
         if reason := why_not():
             raise ValueError(reason)
@@ -58,8 +70,12 @@ class VllmEngine(TokenEngine):
         os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
         if not gpu:
-            cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
-            threads = {"VLLM_CPU_OMP_THREADS_BIND": ",".join(map(str, sorted(cores)))}  # in a process of its own it would leave one idle
+            cores = (
+                os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+            )
+            threads = {
+                "VLLM_CPU_OMP_THREADS_BIND": ",".join(map(str, sorted(cores)))
+            }  # in a process of its own it would leave one idle
             for name, value in (CPU_ENVIRONMENT | threads).items():
                 os.environ.setdefault(name, value)
         from transformers import AutoConfig
@@ -94,23 +110,34 @@ class VllmEngine(TokenEngine):
     # ---------------------------------------------------------------- state
 
     def use(self, adapter: str | Path | None) -> None:
-        """Answer with this LoRA adapter from now on, with the base model for None. Raises ValueError for an adapter that this engine cannot hold."""
+        """Answer with this LoRA adapter from now on, with the base model for None. Raises ValueError for an
+        adapter that this engine cannot hold.
+        """
         from vllm.lora.request import LoRARequest
 
         if adapter is None:
             self._adapter = None
             return
         if (rank := rank_of(adapter)) > self.rank:
-            raise ValueError(f"{adapter} has LoRA rank {rank}; this engine was opened for {self.rank} at the most. Open it with rank={rank}.")
+            raise ValueError(
+                f"{adapter} has LoRA rank {rank}; this engine was opened for {self.rank} at the most. Open it"
+                f" with rank={rank}."
+            )
         if other := sorted(set(_config(adapter)["target_modules"]) - set(MODULES)):
-            raise ValueError(f'{adapter} also changes {", ".join(other)}, which this engine leaves as they are. Take engine = "transformers".')
+            raise ValueError(
+                f"{adapter} also changes {', '.join(other)}, which this engine leaves as they are. Take"
+                ' engine = "transformers".'
+            )
         folder = Path(adapter).absolute()
-        # vLLM keeps adapters and cached prompts by name and number, and the folder may hold new weights by now.
+        # vLLM keeps adapters and cached prompts by name and number, and the folder may hold new weights by
+        # now.
         known = self._adapters.setdefault((str(folder), written(folder)), len(self._adapters) + 1)
         self._adapter = LoRARequest(f"adapter-{known}", known, str(folder))
 
     def sleep(self) -> None:
-        """Leave the GPU to somebody else: weights go to main memory, cached prompts are forgotten. Does nothing where the platform cannot."""
+        """Leave the GPU to somebody else: weights go to main memory, cached prompts are forgotten. Does
+        nothing where the platform cannot.
+        """
         if self.sleeps and not self._asleep:
             self.llm.sleep(level=1)
             self._asleep = True
@@ -131,12 +158,15 @@ class VllmEngine(TokenEngine):
 
     # ----------------------------------------------------------------- work
 
-    def generate(self, chats: Sequence[Chat], sampling: Sampling, on_batch: OnBatch | None = None) -> list[list[Completion]]:
+    def generate(
+        self, chats: Sequence[Chat], sampling: Sampling, on_batch: OnBatch | None = None
+    ) -> list[list[Completion]]:
         """`sampling.n` completions for each chat, in order.
 
-        Log-probabilities are natural logs of the model's own distribution, at temperature 1 whatever the sampling's temperature. On a GPU samples are
-        drawn by a random stream of (seed, prompt); the CPU build has one stream for all, so there `sampling.seed` decides nothing and two calls
-        differ. Raises ValueError for a prompt that fills the context.
+        Log-probabilities are natural logs of the model's own distribution, at temperature 1 whatever the
+        sampling's temperature. On a GPU samples are drawn by a random stream of (seed, prompt); the CPU build
+        has one stream for all, so there `sampling.seed` decides nothing and two calls differ. Raises
+        ValueError for a prompt that fills the context.
         """
         prompts = self._prompts(chats)
         done: list[list[Completion]] = [[] for _ in chats]
@@ -162,7 +192,9 @@ class VllmEngine(TokenEngine):
         order = [i for batch in self._plan([prompt + tail for prompt, tail in rows], 1) for i in batch]
         params = SamplingParams(max_tokens=1, temperature=0.0, prompt_logprobs=0, detokenize=False)
         scores: list[tuple[float, ...]] = [()] * len(rows)
-        for i, output in zip(order, self._run([rows[i][0] + rows[i][1] for i in order], [params] * len(order)), strict=True):
+        for i, output in zip(
+            order, self._run([rows[i][0] + rows[i][1] for i in order], [params] * len(order)), strict=True
+        ):
             prompt, tail = rows[i]
             said = output.prompt_logprobs[len(prompt) :]
             scores[i] = tuple(at[token].logprob for at, token in zip(said, tail, strict=True))
@@ -177,7 +209,9 @@ class VllmEngine(TokenEngine):
         return SamplingParams(
             n=1 if greedy else sampling.n,  # vLLM refuses several greedy completions
             temperature=sampling.temperature,
-            seed=own if torch.cuda.is_available() and not greedy else None,  # a seed of its own kills the CPU engine
+            seed=(
+                own if torch.cuda.is_available() and not greedy else None
+            ),  # a seed of its own kills the CPU engine
             max_tokens=min(sampling.max_new_tokens, self.context - len(prompt)),
             logprobs=0,
             stop_token_ids=sorted(self.ends),
@@ -196,11 +230,15 @@ class VllmEngine(TokenEngine):
 
     def _read(self, output: Any) -> Completion:
         ids = list(output.token_ids)
-        return self._completion(ids, [at[token].logprob for at, token in zip(output.logprobs, ids, strict=True)])
+        return self._completion(
+            ids, [at[token].logprob for at, token in zip(output.logprobs, ids, strict=True)]
+        )
 
 
 def end_tokens(path: str | Path) -> list[int]:
-    """The tokens that end an answer by a checkpoint's generation settings, or by its configuration where it has no such settings."""
+    """The tokens that end an answer by a checkpoint's generation settings, or by its configuration where it
+    has no such settings.
+    """
     from transformers import AutoConfig, GenerationConfig
 
     own = (Path(path) / "generation_config.json").is_file()
@@ -214,10 +252,15 @@ def rank_of(adapter: str | Path) -> int:
 
 
 def written(adapter: Path) -> int:
-    """When a PEFT adapter's weights were written, in nanoseconds. Raises ValueError for a folder that has none."""
+    """When a PEFT adapter's weights were written, in nanoseconds. Raises ValueError for a folder that has
+    none.
+    """
     times = [file.stat().st_mtime_ns for file in adapter.glob("adapter_model.*")]
     if not times:
-        raise ValueError(f"{adapter} is not a LoRA adapter: it has no adapter_model file. Give the folder that training wrote.")
+        raise ValueError(
+            f"{adapter} is not a LoRA adapter: it has no adapter_model file. Give the folder that training"
+            " wrote."
+        )
     return max(times)
 
 
@@ -225,6 +268,12 @@ def _config(adapter: str | Path) -> dict[str, Any]:
     try:
         config = json.loads((Path(adapter) / "adapter_config.json").read_text(encoding="utf-8"))
         modules = config["target_modules"]  # a pattern, or names
-        return {"r": int(config["r"]), "target_modules": [modules] if isinstance(modules, str) else list(modules)}
+        return {
+            "r": int(config["r"]),
+            "target_modules": [modules] if isinstance(modules, str) else list(modules),
+        }
     except (OSError, ValueError, KeyError, TypeError):
-        raise ValueError(f"{adapter} is not a LoRA adapter: it has no readable adapter_config.json. Give the folder that training wrote.") from None
+        raise ValueError(
+            f"{adapter} is not a LoRA adapter: it has no readable adapter_config.json. Give the folder that"
+            " training wrote."
+        ) from None

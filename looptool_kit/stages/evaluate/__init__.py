@@ -1,4 +1,5 @@
-"""Suites: what a policy is evaluated on. `held_out.py` holds the run's own held-out splits; the others are benchmarks, found by name.
+"""Suites: what a policy is evaluated on. `held_out.py` holds the run's own held-out splits; the others are
+benchmarks, found by name.
 
 A benchmark is a module of this package, named in `NAMES`, with
 
@@ -6,8 +7,9 @@ A benchmark is a module of this package, named in `NAMES`, with
     print_scores(scores, policy)                                            figures with intervals, on the terminal
     failures(run, policy) -> (Probes, Samples)                              what failed, for the views: ProbeView(*failures(run, policy))
 
-and, where it needs something that is not installed with this package, `setup() -> Path`, which fetches it once. A benchmark whose figures are best
-read beside those of the run's other policies has `print_run(run, policy)`, which `looptool evaluate` then calls instead of `print_scores`.
+and, where it needs something that is not installed with this package, `setup() -> Path`, which fetches it
+once. A benchmark whose figures are best read beside those of the run's other policies has `print_run(run,
+policy)`, which `looptool evaluate` then calls instead of `print_scores`.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ NAMES = ("bfcl", "acebench", "robustness")
 class Suite(Protocol):
     """A benchmark that a policy is scored on."""
 
-    def evaluate(self, run: Run, policy: Policy, categories: list[str] | None = None, per_category: int | None = None) -> Scores: ...
+    def evaluate(
+        self, run: Run, policy: Policy, categories: list[str] | None = None, per_category: int | None = None
+    ) -> Scores: ...
 
     def print_scores(self, scores: Scores, policy: str) -> None: ...
 

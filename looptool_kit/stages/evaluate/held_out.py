@@ -1,4 +1,6 @@
-"""The run's own held-out samples: unseen values, unseen phrasings, unseen tools; exact match by the one matcher."""
+"""The run's own held-out samples: unseen values, unseen phrasings, unseen tools; exact match by the one
+matcher.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +17,23 @@ from looptool_kit.run.stage import Stage
 
 def stage(run: Run, policy: Policy, name: str, samples: Samples) -> Stage:
     """A policy's scores on these samples as they stand, and what decides them."""
-    return Stage(run, name, policy.iteration, [f"{name}.parquet"], ["evaluate.max_new_tokens"], samples=samples, policy=policy.key)
+    return Stage(
+        run,
+        name,
+        policy.iteration,
+        [f"{name}.parquet"],
+        ["evaluate.max_new_tokens"],
+        samples=samples,
+        policy=policy.key,
+    )
 
 
 def score(engine: Engine, samples: Sequence[Sample], policy: str, max_new_tokens: int) -> Scores:
     """Greedy answers of a policy, graded."""
     rows = []
-    for sample, (completion,) in zip(samples, engine.generate(samples, Sampling(max_new_tokens)), strict=True):
+    for sample, (completion,) in zip(
+        samples, engine.generate(samples, Sampling(max_new_tokens)), strict=True
+    ):
         graded = grade(parse(completion.text, completion.finish_reason), sample.label, sample.tools)
         rows.append(
             Score(

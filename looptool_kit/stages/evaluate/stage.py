@@ -1,4 +1,6 @@
-"""Stage evaluate: a policy on the held-out splits and on the development samples, and which policy is the best."""
+"""Stage evaluate: a policy on the held-out splits and on the development samples, and which policy is the
+best.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ def evaluate(run: Run, policy: Policy) -> Scores:
 
 
 def develop(run: Run, policy: Policy) -> Scores:
-    """The policy's scores on the run's development samples (setting `seeds.development`), by which `best_policy` chooses."""
+    """The policy's scores on the run's development samples (setting `seeds.development`), by which
+    `best_policy` chooses.
+    """
     return _scored(run, policy, "development_scores", run.table(Samples, "development", 0))
 
 
@@ -28,8 +32,8 @@ def _scored(run: Run, policy: Policy, name: Name, samples: Samples) -> Scores:
     known = policy.iteration == 0 or run.manifest("policy", policy.iteration)
     if known and policy.key != policy_of(run, policy.iteration).key:
         raise ValueError(
-            f"the policy {policy.name!r} is not that of {run.path}: its scores would take the place of the run's own. "
-            "Evaluate it in a run of its own."
+            f"the policy {policy.name!r} is not that of {run.path}: its scores would take the place of the"
+            " run's own. Evaluate it in a run of its own."
         )
     now = held_out.stage(run, policy, name, samples)
     if not now.done:
@@ -37,7 +41,9 @@ def _scored(run: Run, policy: Policy, name: Name, samples: Samples) -> Scores:
             engine = open_engine(policy, run.settings.probe.batch)
 
             def work(batch: Sequence[int]) -> Scores:
-                return held_out.score(engine, [samples[i] for i in batch], policy.name, run.settings.evaluate.max_new_tokens)
+                return held_out.score(
+                    engine, [samples[i] for i in batch], policy.name, run.settings.evaluate.max_new_tokens
+                )
 
             scores = run.batches(name, now.iteration, now.key, engine.plan(samples), Scores, work)
             facts = {"correct": sum(s.correct for s in scores), "rows": len(scores)}
@@ -46,7 +52,9 @@ def _scored(run: Run, policy: Policy, name: Name, samples: Samples) -> Scores:
 
 
 def scores(run: Run, name: Name = "scores") -> dict[str, Scores]:
-    """All finished scores of a run, held-out ones or those on development samples, by policy, in training order."""
+    """All finished scores of a run, held-out ones or those on development samples, by policy, in training
+    order.
+    """
     found = {}
     for j in (0, *run.iterations):
         manifest = run.manifest(name, j)
@@ -56,14 +64,21 @@ def scores(run: Run, name: Name = "scores") -> dict[str, Scores]:
 
 
 def best(run: Run) -> str | None:
-    """Name of the policy with the most development samples right, the earliest of equals, the one that training starts from among them; None where
-    none was scored on development samples."""
-    found = {name: sum(s.correct for s in table) for name, table in scores(run, "development_scores").items() if table}
+    """Name of the policy with the most development samples right, the earliest of equals, the one that
+    training starts from among them; None where none was scored on development samples.
+    """
+    found = {
+        name: sum(s.correct for s in table)
+        for name, table in scores(run, "development_scores").items()
+        if table
+    }
     return max(found, key=lambda name: found[name]) if found else None
 
 
 def best_policy(run: Run) -> Policy:
-    """The best policy by the development samples, without such samples the last one. Raises `RunError` where nothing has been trained."""
+    """The best policy by the development samples, without such samples the last one. Raises `RunError` where
+    nothing has been trained.
+    """
     name = best(run)
     trained = [j for j in run.iterations if run.manifest("policy", j)]
     return policy_of(run, max(trained, default=1) if name is None else 0 if name == "base" else int(name[1:]))

@@ -1,20 +1,22 @@
-"""Expanders: new samples that keep the error pattern of a failed one and change the scenario (EDDE, LoopTool section 3.5).
+"""Expanders: new samples that keep the error pattern of a failed one and change the scenario (EDDE, LoopTool
+section 3.5).
 
 An expander is a module of this package with one function
 
     candidates(seed, faults, k, rng, pool) -> list[Sample]
 
-`seed` is the error seed with its right label, `faults` what the policy got wrong on it, `k` how many children are wanted (LoopTool: 4), `rng` a
-`random.Random` that decides everything random, `pool` the dataset to draw values and tools from. It returns at most `k` samples, fewer (or none)
-where the seed does not allow more; each has `parent=seed.id`, `source="expander"`, `strategy="expanders.<name>"` and an exact label. The caller
+`seed` is the error seed with its right label, `faults` what the policy got wrong on it, `k` how many children
+are wanted (LoopTool: 4), `rng` a `random.Random` that decides everything random, `pool` the dataset to draw
+values and tools from. It returns at most `k` samples, fewer (or none) where the seed does not allow more;
+each has `parent=seed.id`, `source="expander"`, `strategy="expanders.<name>"` and an exact label. The caller
 runs the rule tier and deduplication over them.
 
 An expander that asks a model works on many seeds at once, so that many calls are in flight. It has instead
 
     candidates_batch(seeds, k, rngs, pool, run) -> list[list[Candidate]]
 
-with one list for each of `seeds` (`flow.ErrorSeed`: sample, probe and verdict), at most `k[i]` long. Its labels are not exact: the caller has
-them judged.
+with one list for each of `seeds` (`flow.ErrorSeed`: sample, probe and verdict), at most `k[i]` long. Its
+labels are not exact: the caller has them judged.
 """
 
 from __future__ import annotations
@@ -39,7 +41,9 @@ WRITERS = ("generator_llm", "judge_llm")
 class Expander(Protocol):
     """Writes candidates from one error seed."""
 
-    def __call__(self, seed: Sample, faults: Sequence[Fault], k: int, rng: Random, pool: Samples) -> list[Sample]: ...
+    def __call__(
+        self, seed: Sample, faults: Sequence[Fault], k: int, rng: Random, pool: Samples
+    ) -> list[Sample]: ...
 
 
 class Candidate(NamedTuple):
@@ -56,7 +60,9 @@ class Candidate(NamedTuple):
 class BatchExpander(Protocol):
     """Writes candidates from many error seeds at once."""
 
-    def __call__(self, seeds: Sequence[ErrorSeed], k: Sequence[int], rngs: Sequence[Random], pool: Samples, run: Run) -> list[list[Candidate]]: ...
+    def __call__(
+        self, seeds: Sequence[ErrorSeed], k: Sequence[int], rngs: Sequence[Random], pool: Samples, run: Run
+    ) -> list[list[Candidate]]: ...
 
 
 def names() -> list[str]:
@@ -65,15 +71,21 @@ def names() -> list[str]:
 
 
 def find_expander(name: str) -> Expander:
-    """The `candidates` function of the expander of that name; ValueError naming those there are, or where it works in batches."""
+    """The `candidates` function of the expander of that name; ValueError naming those there are, or where it
+    works in batches.
+    """
     module = _module(name)
     if not hasattr(module, "candidates"):
-        raise ValueError(f"the expander {name!r} works on many seeds at once: take find_batch_expander({name!r})")
+        raise ValueError(
+            f"the expander {name!r} works on many seeds at once: take find_batch_expander({name!r})"
+        )
     return cast(Expander, module.candidates)
 
 
 def find_batch_expander(name: str) -> BatchExpander | None:
-    """The `candidates_batch` function of the expander of that name, None where it works seed by seed; ValueError naming those there are."""
+    """The `candidates_batch` function of the expander of that name, None where it works seed by seed;
+    ValueError naming those there are.
+    """
     return cast("BatchExpander | None", getattr(_module(name), "candidates_batch", None))
 
 

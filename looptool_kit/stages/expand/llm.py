@@ -1,8 +1,9 @@
 """Expander `llm`: a language model writes children of an error seed (EDDE, LoopTool section 3.5).
 
-The generator sees tools, context, the right and the wrong answer, the error analysis, and a scenario: one line of each axis (complexity, persona,
-interaction style, data; `scenarios.toml`). One call writes one child, so that an unusable answer costs one child only, and the calls of a seed share
-all of their prompt but its end. The tools stay those of the seed; every text of the answer is kept as it came.
+The generator sees tools, context, the right and the wrong answer, the error analysis, and a scenario: one
+line of each axis (complexity, persona, interaction style, data; `scenarios.toml`). One call writes one child,
+so that an unusable answer costs one child only, and the calls of a seed share all of their prompt but its
+end. The tools stay those of the seed; every text of the answer is kept as it came.
 """
 
 from __future__ import annotations
@@ -18,7 +19,16 @@ from looptool_kit.core.records import Check
 from looptool_kit.core.samples import Frozen, Label, Message, Sample, Samples
 from looptool_kit.core.toolcalls import reply_fault
 from looptool_kit.lineage.error_seeds import ErrorSeed
-from looptool_kit.llm.structured import Call, Failed, Prompt, answer_part, ask, dialogue_part, part, tools_part
+from looptool_kit.llm.structured import (
+    Call,
+    Failed,
+    Prompt,
+    answer_part,
+    ask,
+    dialogue_part,
+    part,
+    tools_part,
+)
 from looptool_kit.run.folder import Run, RunError
 from looptool_kit.stages.expand import Candidate
 
@@ -65,23 +75,34 @@ class Child(Frozen):
 @lru_cache
 def scenarios() -> dict[str, list[str]]:
     """Axis -> its lines."""
-    values: dict[str, list[str]] = tomllib.loads(files("looptool_kit.stages.expand").joinpath("scenarios.toml").read_text(encoding="utf-8"))
+    values: dict[str, list[str]] = tomllib.loads(
+        files("looptool_kit.stages.expand").joinpath("scenarios.toml").read_text(encoding="utf-8")
+    )
     return values
 
 
-def candidates_batch(seeds: Sequence[ErrorSeed], k: Sequence[int], rngs: Sequence[Random], pool: Samples, run: Run) -> list[list[Candidate]]:
-    """`k[i]` candidates for `seeds[i]`, all asked at once; raises `RunError` without a generator among the run's settings."""
+def candidates_batch(
+    seeds: Sequence[ErrorSeed], k: Sequence[int], rngs: Sequence[Random], pool: Samples, run: Run
+) -> list[list[Candidate]]:
+    """`k[i]` candidates for `seeds[i]`, all asked at once; raises `RunError` without a generator among the
+    run's settings.
+    """
     endpoint = run.settings.generator_llm
     if endpoint is None:
         raise RunError(
-            f"the expander `llm` needs a model that writes: give base_url and model under [generator_llm] in {run.path / 'run.toml'}, or take `llm` "
-            "out of expand.expanders."
+            "the expander `llm` needs a model that writes: give base_url and model under [generator_llm] in"
+            f" {run.path / 'run.toml'}, or take `llm` out of expand.expanders."
         )
-    asked = [(at, scenario) for at, (n, rng) in enumerate(zip(k, rngs, strict=True)) for scenario in draw(n, rng)]
-    # Of a seed's own generator, so that a request does not depend on which other seeds are asked for at the same time.
+    asked = [
+        (at, scenario) for at, (n, rng) in enumerate(zip(k, rngs, strict=True)) for scenario in draw(n, rng)
+    ]
+    # Of a seed's own generator, so that a request does not depend on which other seeds are asked for at the
+    # same time.
     prompts = [prompt(seeds[at], scenario)._replace(seed=rngs[at].getrandbits(31)) for at, scenario in asked]
     store, most = run.path / "calls.sqlite", run.settings.calls.most
-    answers = ask(Child, prompts, endpoint, store, f"expand {run.iteration}", temperature=TEMPERATURE, most=most)
+    answers = ask(
+        Child, prompts, endpoint, store, f"expand {run.iteration}", temperature=TEMPERATURE, most=most
+    )
     out: list[list[Candidate]] = [[] for _ in seeds]
     for (at, scenario), answer in zip(asked, answers, strict=True):
         out[at].append(child(seeds[at], scenario, answer))
@@ -102,7 +123,9 @@ def _shuffled_often(lines: Sequence[str], count: int, rng: Random) -> list[str]:
 
 
 def prompt(seed: ErrorSeed, scenario: dict[str, str]) -> Prompt:
-    """What the generator is asked for one child; the scenario comes last, so that a server can reuse the rest."""
+    """What the generator is asked for one child; the scenario comes last, so that a server can reuse the
+    rest.
+    """
     sample, probe = seed.sample, seed.probe
     parts = [
         tools_part(sample.tools),
@@ -121,9 +144,16 @@ def child(seed: ErrorSeed, scenario: dict[str, str], answer: Child | Failed) -> 
     if isinstance(answer, Failed):
         return Candidate(None, (Check(name="form", passed=False, detail=answer.reason),), answer.raw)
     sample = seed.sample
-    label = Label(calls=tuple(c.as_call() for c in answer.calls), reply=answer.reply, asks=sample.label.asks and not answer.calls)
+    label = Label(
+        calls=tuple(c.as_call() for c in answer.calls),
+        reply=answer.reply,
+        asks=sample.label.asks and not answer.calls,
+    )
     messages = tuple(
-        Message(role=t.role, content=t.content, tool_calls=tuple(c.as_call() for c in t.tool_calls), name=t.name) for t in answer.messages
+        Message(
+            role=t.role, content=t.content, tool_calls=tuple(c.as_call() for c in t.tool_calls), name=t.name
+        )
+        for t in answer.messages
     )
     made = Sample(
         tools=sample.tools, messages=messages, label=label, kind=sample.kind, split=sample.split, source="expander", strategy=STRATEGY,

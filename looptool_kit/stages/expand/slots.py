@@ -1,4 +1,5 @@
-"""The `slots` expander: children of an error seed that hold other values, edited alike in dialogue and label (`augment/slots.py`).
+"""The `slots` expander: children of an error seed that hold other values, edited alike in dialogue and label
+(`augment/slots.py`).
 
 Works on any sample.
 """
@@ -17,7 +18,9 @@ STRATEGY = "expanders.slots"
 
 
 def candidates(seed: Sample, faults: Sequence[Fault], k: int, rng: Random, pool: Samples) -> list[Sample]:
-    """Up to `k` different children of `seed`; the slots of faulty parameters are swapped wherever they can be, the others mostly."""
+    """Up to `k` different children of `seed`; the slots of faulty parameters are swapped wherever they can
+    be, the others mostly.
+    """
     wrong = {f.parameter for f in faults if f.parameter}
     values = values_in(pool)
     children: dict[str, Sample] = {}
@@ -41,4 +44,6 @@ def _child(seed: Sample, wrong: set[str], rng: Random, values: Values) -> Sample
             child, swapped = new, swapped + 1
     if not swapped:
         return None
-    return child.model_copy(update={"parent": seed.id, "strategy": STRATEGY, "source": "expander", "meta": {}})
+    return child.model_copy(
+        update={"parent": seed.id, "strategy": STRATEGY, "source": "expander", "meta": {}}
+    )

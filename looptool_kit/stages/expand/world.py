@@ -1,10 +1,12 @@
-"""Expander `world`: children of a sample that the procedural world made: the same error pattern in a new scenario, an exact label by execution.
+"""Expander `world`: children of a sample that the procedural world made: the same error pattern in a new
+scenario, an exact label by execution.
 
-Half of the children keep kind, target tools, mentioned parameters and how implicitly values are said. The others are contrasts on the same ground:
-other optional parameters are mentioned, a question becomes a request that says all and the other way round, or what is asked is nothing that the
-tools do. Without them a policy that once filled a parameter that nobody had mentioned learns to fill none at all, and one that learns to call
-forgets to decline (contrast sets, arXiv 2004.02709). Where the error was a wrong tool, the tool
-that was confused with the right one stays on offer.
+Half of the children keep kind, target tools, mentioned parameters and how implicitly values are said. The
+others are contrasts on the same ground: other optional parameters are mentioned, a question becomes a request
+that says all and the other way round, or what is asked is nothing that the tools do. Without them a policy
+that once filled a parameter that nobody had mentioned learns to fill none at all, and one that learns to call
+forgets to decline (contrast sets, arXiv 2004.02709). Where the error was a wrong tool, the tool that was
+confused with the right one stays on offer.
 """
 
 from __future__ import annotations
@@ -19,15 +21,25 @@ from looptool_kit.core.toolcalls import Fault
 from looptool_kit.world.plans import MENTIONED
 from looptool_kit.world.spec import specs
 
-CONTRASTS = {"ask": ("single",), "single": ("ask", "decline"), "choice": ("ask", "decline"), "parallel": ("decline",)}
-"""Kinds that a policy mistakes for each other: whether the request says all that the tool needs, whether a tool does what is asked."""
+CONTRASTS = {
+    "ask": ("single",),
+    "single": ("ask", "decline"),
+    "choice": ("ask", "decline"),
+    "parallel": ("decline",),
+}
+"""Kinds that a policy mistakes for each other: whether the request says all that the tool needs, whether a
+tool does what is asked.
+"""
 
 
 def candidates(seed: Sample, faults: Sequence[Fault], k: int, rng: Random, pool: Samples) -> list[Sample]:
     """At most k children; none for samples that the world did not make."""
     if "calls" not in seed.meta:
         return []
-    confused = tuple(f.got for f in faults if f.kind == "wrong_tool" and isinstance(f.got, str) and seed.tool(f.got)) or None
+    confused = (
+        tuple(f.got for f in faults if f.kind == "wrong_tool" and isinstance(f.got, str) and seed.tool(f.got))
+        or None
+    )
     out = []
     for number in range(k):
         try:
@@ -35,12 +47,16 @@ def candidates(seed: Sample, faults: Sequence[Fault], k: int, rng: Random, pool:
             child = child or world.variant(seed, rng, tools=confused)
         except ValueError:  # no scene fits this ground: fewer children, never a wrong one
             break
-        out.append(child.model_copy(update={"parent": seed.id, "source": "expander", "strategy": "expanders.world"}))
+        out.append(
+            child.model_copy(update={"parent": seed.id, "source": "expander", "strategy": "expanders.world"})
+        )
     return out
 
 
 def _contrast(seed: Sample, number: int, tools: Sequence[str] | None, rng: Random) -> Sample | None:
-    """A child that differs where the seed's policy may overdo what it learns from the others; None where this ground has none."""
+    """A child that differs where the seed's policy may overdo what it learns from the others; None where this
+    ground has none.
+    """
     last: dict[str, Any] = seed.meta["calls"][-1]  # type: ignore[index,call-overload,assignment]
     optional = [p.name for p in specs()[last["tool"]].params if p.optional]
     ways = [*([None] if optional else []), *CONTRASTS.get(seed.kind, ())]
@@ -51,7 +67,9 @@ def _contrast(seed: Sample, number: int, tools: Sequence[str] | None, rng: Rando
     if kind is None:
         others = {name for name in optional if rng.random() < MENTIONED}
         # At least one that the seed mentions is left out, or one that it does not is said.
-        mention = sorted(others ^ {rng.choice(optional)} if others == {*optional} & {*last["mention"]} else others)
+        mention = sorted(
+            others ^ {rng.choice(optional)} if others == {*optional} & {*last["mention"]} else others
+        )
     try:
         child = world.variant(seed, rng, tools=tools, kind=kind, mention=mention)
     except ValueError:

@@ -15,21 +15,29 @@ from looptool_kit.world.noise import plant_noise
 DEVELOPMENT_SEED = 3_000_000
 """Added to the run's seed for the development samples."""
 HELD_OUT_SEED = 7_000_000
-"""Added to the run's seed for the held-out splits: runs of one seed are scored on the same samples, runs of different seeds on independent ones."""
+"""Added to the run's seed for the held-out splits: runs of one seed are scored on the same samples, runs of
+different seeds on independent ones.
+"""
 BLOCK = 100
 """Fresh seed samples that are drawn at a time: a longer pool begins with a shorter one."""
 TEN = 10
 """Fresh seed samples among which a share of planted errors is kept to."""
 Seeded = tuple[Samples, Samples, Samples, Truths]
-"""What a source makes: the pool, the held-out samples, the development samples, the truth behind planted errors."""
+"""What a source makes: the pool, the held-out samples, the development samples, the truth behind planted
+errors.
+"""
 Reject = Callable[[str, int, str, str], None]
 """As `Run.reject`."""
 
 
-def stream(block: Callable[[int, list[Sample]], Samples], before: Sequence[Sample], count: int, run: Run) -> tuple[list[Sample], dict[str, Label]]:
-    """The first `count` seed samples after D_1, with planted errors, and the truth behind them; fewer where there are no more.
+def stream(
+    block: Callable[[int, list[Sample]], Samples], before: Sequence[Sample], count: int, run: Run
+) -> tuple[list[Sample], dict[str, Label]]:
+    """The first `count` seed samples after D_1, with planted errors, and the truth behind them; fewer where
+    there are no more.
 
-    `block(number, clean rows so far)` draws `BLOCK` samples. A row depends on those before it alone, never on `count`.
+    `block(number, clean rows so far)` draws `BLOCK` samples. A row depends on those before it alone, never on
+    `count`.
     """
     settings = run.settings
     clean: list[Sample] = []
@@ -44,7 +52,9 @@ def stream(block: Callable[[int, list[Sample]], Samples], before: Sequence[Sampl
         clean += new
         for at in range(0, len(new), TEN):
             few = Samples(new[at : at + TEN])
-            errors = round(settings.seeds.noise * (len(rows) + len(few))) - round(settings.seeds.noise * len(rows))
+            errors = round(settings.seeds.noise * (len(rows) + len(few))) - round(
+                settings.seeds.noise * len(rows)
+            )
             noised, labels = plant_noise(few, errors / len(few), seed=f"{settings.seed}/{len(rows)}")
             rows += noised
             truth |= labels

@@ -17,14 +17,16 @@ SETTINGS: tuple[str, ...] = ()
 
 
 def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
-    """The file's samples that pass the rules and fit the model; those without a held-out split give some away by chance."""
+    """The file's samples that pass the rules and fit the model; those without a held-out split give some away
+    by chance.
+    """
     if have is not None:  # a file's samples are all in the pool
         return have, Samples(), Samples(), Truths()
     path = Path(run.settings.seeds.source)
     if not path.exists():
         raise RunError(
-            f"{path} does not exist (seeds.source in {run.path / 'run.toml'}). Give `world`, `templates`, `trees` or a .jsonl or .parquet file of "
-            "samples."
+            f"{path} does not exist (seeds.source in {run.path / 'run.toml'}). Give `world`, `templates`,"
+            " `trees` or a .jsonl or .parquet file of samples."
         )
     require_source(run.path, run.settings)
     rejected: list[int] = []
@@ -36,23 +38,34 @@ def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
     too_long = too_long_for(run)
 
     def fault(sample: Sample) -> str:
-        wrong = "; ".join(f"{c.name}: {c.detail}" for c in check_sample(sample) if not c.passed and c.name != "grounding")
+        wrong = "; ".join(
+            f"{c.name}: {c.detail}" for c in check_sample(sample) if not c.passed and c.name != "grounding"
+        )
         return wrong or too_long(sample)
 
     good = Samples.read(path, set_aside, fault)
     if rejected and len(good) >= 2:
         first = ", ".join(map(str, rejected[:5])) + (", ..." if len(rejected) > 5 else "")
         aside = run.path / "rejected.jsonl"
-        print(visible(f"{path}: {len(rejected)} rows set aside (row {first}), {len(good)} go on. {aside} says why; mended, they join a new run."))
+        print(
+            visible(
+                f"{path}: {len(rejected)} rows set aside (row {first}), {len(good)} go on. {aside} says why;"
+                " mended, they join a new run."
+            )
+        )
     if len(good) < 2:
         raise RunError(
-            f"{path} holds {len(good)} usable samples; {len(rejected)} were set aside in {run.path / 'rejected.jsonl'}, each with its reason."
+            f"{path} holds {len(good)} usable samples; {len(rejected)} were set aside in"
+            f" {run.path / 'rejected.jsonl'}, each with its reason."
         )
     unique = list({s.id: s for s in good}.values())
     development = [s for s in unique if s.split == "development"]
     marked = [s for s in unique if s.split not in ("train", "development")]
     if not marked:
-        marked = _set_apart([s for s in unique if s.split == "train"], max(1, min(run.settings.seeds.held_out, len(unique) // 5)))
+        marked = _set_apart(
+            [s for s in unique if s.split == "train"],
+            max(1, min(run.settings.seeds.held_out, len(unique) // 5)),
+        )
     apart = {s.id for s in (*marked, *development)}
     rest = [s for s in unique if s.id not in apart]
     if not development and (count := min(run.settings.seeds.development, len(rest) // 5)):
@@ -62,7 +75,9 @@ def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
 
 
 def _set_apart(samples: Sequence[Sample], count: int) -> list[Sample]:
-    """About `count` samples in the order of their ids, as by chance. Turns of one dialogue stay together: later ones hold earlier ones' answers."""
+    """About `count` samples in the order of their ids, as by chance. Turns of one dialogue stay together:
+    later ones hold earlier ones' answers.
+    """
     by_id = sorted(samples, key=lambda s: s.id)
     talks: dict[str, list[Sample]] = {}
     for sample in by_id:

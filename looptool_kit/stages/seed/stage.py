@@ -1,4 +1,6 @@
-"""Stage seed: where samples come from. Writes the pool (D_1 and later slices), the held-out splits, and the truth behind planted noise."""
+"""Stage seed: where samples come from. Writes the pool (D_1 and later slices), the held-out splits, and the
+truth behind planted noise.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,14 @@ def stage(run: Run) -> Stage:
     """The stage as it stands and what decides its result."""
     common = ("seed", "seeds.source", "seeds.first", "seeds.held_out", "seeds.development", "contamination")
     first = run.folder(1) / "samples.parquet"
-    return Stage(run, "seed", 0, [*TABLES, first], common + _source(run).SETTINGS, tools=[t.canonical for t in _tools(run)])
+    return Stage(
+        run,
+        "seed",
+        0,
+        [*TABLES, first],
+        common + _source(run).SETTINGS,
+        tools=[t.canonical for t in _tools(run)],
+    )
 
 
 def wanted(run: Run) -> int:
@@ -58,12 +67,19 @@ def seed(run: Run) -> Samples:
             pool, held_out, development, truth = _source(run).draw(run, count, None, run.reject)
             pool, drawn_rows = _guarded(run, pool, run.reject), len(pool)
             if drawn_rows and not pool:
-                raise RunError(f"not one of the {drawn_rows} seed samples can be used: {run.path / 'rejected.jsonl'} says of each why not")
+                raise RunError(
+                    f"not one of the {drawn_rows} seed samples can be used: {run.path / 'rejected.jsonl'}"
+                    " says of each why not"
+                )
             held_out, development = (_fitting(run, table, run.reject) for table in (held_out, development))
             first = run.folder(1) / "samples.parquet"
-            tables: dict[str | Path, Table] = dict(zip(TABLES, (pool, held_out, development, truth), strict=True))
+            tables: dict[str | Path, Table] = dict(
+                zip(TABLES, (pool, held_out, development, truth), strict=True)
+            )
             facts = {"held_out": len(held_out), "development": len(development), "planted_errors": len(truth)}
-            now.finish(tables | {first: pool[: run.settings.seeds.first]}, rows=len(pool), wanted=count, **facts)
+            now.finish(
+                tables | {first: pool[: run.settings.seeds.first]}, rows=len(pool), wanted=count, **facts
+            )
     elif drawn < count:
         _lengthen(run, now, count)
     return run.table(Samples, "samples", 1)
@@ -81,13 +97,25 @@ def _lengthen(run: Run, now: Stage, count: int) -> None:
     with full_disk_explained(run.path):
         drawn, _, _, more = _source(run).draw(run, count, have, known_already)
         ids = {s.id for s in have}
-        pool = Samples([*have, *(s for s in _guarded(run, drawn[len(have) :], run.reject) if s.id not in ids)])
+        pool = Samples(
+            [*have, *(s for s in _guarded(run, drawn[len(have) :], run.reject) if s.id not in ids)]
+        )
         labels = {t.sample_id: t for t in (*more, *truth)}  # those of rows that were drawn before stay
         errors = Truths(labels[s.id] for s in pool if s.id in labels)
         errors.write(run.folder(0) / "truth.parquet")
         pool.write(run.folder(0) / "pool.parquet")
         kept = {n: facts[n] for n in ("held_out", "development") if n in facts}
-        run.finish("seed", 0, now.key, started, made_from=now.made_from, rows=len(pool), wanted=count, planted_errors=len(errors), **kept)
+        run.finish(
+            "seed",
+            0,
+            now.key,
+            started,
+            made_from=now.made_from,
+            rows=len(pool),
+            wanted=count,
+            planted_errors=len(errors),
+            **kept,
+        )
 
 
 def _source(run: Run) -> Source:
@@ -97,20 +125,28 @@ def _source(run: Run) -> Source:
 
 
 def _guarded(run: Run, pool: Samples, reject: Reject) -> Samples:
-    """The pool without what it shares with a benchmark (setting `contamination`), and what is too long; that goes to `rejected.jsonl`."""
+    """The pool without what it shares with a benchmark (setting `contamination`), and what is too long; that
+    goes to `rejected.jsonl`.
+    """
     from looptool_kit.checks import contamination
 
     if not run.settings.contamination:
         return _fitting(run, pool, reject)
     known = contamination.read(run.settings.contamination)
-    hits = {row: check.detail for row, sample in enumerate(pool, 1) if not (check := contamination.check_sample(sample, known)).passed}
+    hits = {
+        row: check.detail
+        for row, sample in enumerate(pool, 1)
+        if not (check := contamination.check_sample(sample, known)).passed
+    }
     for row, why in hits.items():
         reject(run.settings.seeds.source, row, pool[row - 1].model_dump_json(), f"contamination: {why}")
     return _fitting(run, Samples(s for row, s in enumerate(pool, 1) if row not in hits), reject)
 
 
 def _fitting(run: Run, samples: Samples, reject: Reject) -> Samples:
-    """The samples that fit the model's context; others would end a probe after the training is paid for, and go to `rejected.jsonl`."""
+    """The samples that fit the model's context; others would end a probe after the training is paid for, and
+    go to `rejected.jsonl`.
+    """
     too_long = too_long_for(run)
     faults = {row: why for row, sample in enumerate(samples, 1) if (why := too_long(sample))}
     for row, why in faults.items():
@@ -122,4 +158,8 @@ def _tools(run: Run) -> list[Tool]:
     from looptool_kit.tools.of_run import CATALOGUE, tools_of
 
     source = run.settings.seeds.source
-    return tools_of(run) if source == "templates" or (source == "trees" and (run.path / CATALOGUE).exists()) else []
+    return (
+        tools_of(run)
+        if source == "templates" or (source == "trees" and (run.path / CATALOGUE).exists())
+        else []
+    )

@@ -1,4 +1,6 @@
-"""The source `world`: samples of the procedural world, whose labels are right by construction, with planted errors."""
+"""The source `world`: samples of the procedural world, whose labels are right by construction, with planted
+errors.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,15 @@ from looptool_kit import world
 from looptool_kit.core.records import HELD_OUT_SPLITS
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.run.folder import Run
-from looptool_kit.stages.seed._draw import BLOCK, DEVELOPMENT_SEED, HELD_OUT_SEED, Reject, Seeded, stream, truths
+from looptool_kit.stages.seed._draw import (
+    BLOCK,
+    DEVELOPMENT_SEED,
+    HELD_OUT_SEED,
+    Reject,
+    Seeded,
+    stream,
+    truths,
+)
 
 SETTINGS = ("seeds.domains", "seeds.noise")
 
@@ -32,11 +42,15 @@ def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
     development = Samples()
     if wanted.development:
         known = {s.id for s in clean}
-        like = world.generate(wanted.development, seed=DEVELOPMENT_SEED + settings.seed, domains=wanted.domains, per_list=3)
+        like = world.generate(
+            wanted.development, seed=DEVELOPMENT_SEED + settings.seed, domains=wanted.domains, per_list=3
+        )
         development = Samples(s for s in like if s.id not in known)
 
     def block(number: int, _: list[Sample]) -> Samples:
-        return world.generate(BLOCK, seed=f"{settings.seed}/fresh/{number}", domains=wanted.domains, per_list=4)
+        return world.generate(
+            BLOCK, seed=f"{settings.seed}/fresh/{number}", domains=wanted.domains, per_list=4
+        )
 
     fresh, more = stream(block, [*clean, *development], count - len(first), run)
     return Samples([*first, *fresh]), held_out, development, truths(truth | more)

@@ -17,7 +17,9 @@ from looptool_kit.run.lock import COMPLETE, checkpoints
 
 
 def encode(tokenizer: Any, sample: Sample) -> tuple[list[int], list[int]]:
-    """(prompt ids, completion ids) of a sample: the prompt as engines encode it; the label as it is to be written, then the end."""
+    """(prompt ids, completion ids) of a sample: the prompt as engines encode it; the label as it is to be
+    written, then the end.
+    """
     completion = encode_answer(tokenizer, render_answer(sample.label))
     return encode_prompt(tokenizer, sample), [*completion, end_token(tokenizer)]
 
@@ -36,7 +38,9 @@ def lora_policy(model: Any, lora: LoraSettings, adapter: Path | None, seed: int)
     config = LoraConfig(
         r=lora.rank,
         lora_alpha=lora.alpha,
-        target_modules=sorted({name.rpartition(".")[2] for name, m in layers.named_modules() if isinstance(m, torch.nn.Linear)}),
+        target_modules=sorted(
+            {name.rpartition(".")[2] for name, m in layers.named_modules() if isinstance(m, torch.nn.Linear)}
+        ),
         layers_to_transform=list(range(count - max(1, round(count * lora.upper)), count)),
         task_type="CAUSAL_LM",
     )
@@ -44,8 +48,9 @@ def lora_policy(model: Any, lora: LoraSettings, adapter: Path | None, seed: int)
 
 
 def arguments(settings: SftSettings | GrpoSettings, folder: Path, seed: int) -> dict[str, Any]:
-    """What TRL's SFTConfig and GRPOConfig are given alike: AdamW, a checkpoint every few steps, our own rows and progress bar; float32 weights, with
-    products in bfloat16 where the machine computes those faster."""
+    """What TRL's SFTConfig and GRPOConfig are given alike: AdamW, a checkpoint every few steps, our own rows
+    and progress bar; float32 weights, with products in bfloat16 where the machine computes those faster.
+    """
     import torch
 
     from looptool_kit.policy.models import default_dtype
@@ -71,9 +76,11 @@ def arguments(settings: SftSettings | GrpoSettings, folder: Path, seed: int) -> 
 
 
 def merged_copy(policy: Any, into: Any) -> Any:
-    """Write the policy's base weights plus its adapter into `into`, a plain model of the same architecture, and return that.
+    """Write the policy's base weights plus its adapter into `into`, a plain model of the same architecture,
+    and return that.
 
-    Generating from merged weights is much faster than through LoRA layers, and a copy leaves the trained weights without rounding drift.
+    Generating from merged weights is much faster than through LoRA layers, and a copy leaves the trained
+    weights without rounding drift.
     """
     import torch
 
@@ -89,24 +96,36 @@ def merged_copy(policy: Any, into: Any) -> Any:
 
 
 HISTORY = "history.jsonl"
-"""What the trainer logged, one JSON object a line: grows while it trains, and a resumed training goes on from its checkpoint's row."""
+"""What the trainer logged, one JSON object a line: grows while it trains, and a resumed training goes on from
+its checkpoint's row.
+"""
 
 
 def progress(description: str) -> Any:
-    """A trainer callback that shows one bar over the optimiser steps with the last loss or reward, and writes what is logged to `HISTORY` at once."""
+    """A trainer callback that shows one bar over the optimiser steps with the last loss or reward, and writes
+    what is logged to `HISTORY` at once.
+    """
     from tqdm.auto import tqdm
     from transformers import TrainerCallback
 
     class Bar(TrainerCallback):
         def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            _write_history(state, Path(args.output_dir))  # rows beyond the checkpoint are dropped: their steps come again
+            _write_history(
+                state, Path(args.output_dir)
+            )  # rows beyond the checkpoint are dropped: their steps come again
             self.bar = tqdm(total=state.max_steps, initial=state.global_step, desc=description, unit="step")
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             self.bar.update(state.global_step - self.bar.n)
 
-        def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
-            keep = {k: f"{v:.3g}" for k, v in (logs or {}).items() if k in ("loss", "reward", "frac_reward_zero_std")}
+        def on_log(
+            self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any
+        ) -> None:
+            keep = {
+                k: f"{v:.3g}"
+                for k, v in (logs or {}).items()
+                if k in ("loss", "reward", "frac_reward_zero_std")
+            }
             self.bar.set_postfix(keep)
             with open(Path(args.output_dir) / HISTORY, "a", encoding="utf-8") as out:
                 out.writelines(_lines(state.log_history[-1:]))
@@ -130,7 +149,9 @@ def last_checkpoint(folder: Path) -> str | None:
 
 
 def keep_result(trainer: Any, folder: Path, facts: dict[str, Any]) -> None:
-    """Save the adapter, the history and `result.json` (last, so that it stands for a finished training); drop the checkpoints."""
+    """Save the adapter, the history and `result.json` (last, so that it stands for a finished training); drop
+    the checkpoints.
+    """
     trainer.model.save_pretrained(folder / "adapter")
     _write_history(trainer.state, folder)
     with atomic(folder / "result.json") as tmp:
@@ -148,10 +169,11 @@ def _lines(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def by_tool_list(samples: Sequence[Sample], run: int, seed: int) -> list[int]:
-    """Indices of one epoch, each once: samples of one tool list stand together in runs of `run`, the runs are shuffled.
+    """Indices of one epoch, each once: samples of one tool list stand together in runs of `run`, the runs are
+    shuffled.
 
-    Within a tool list the turns of one dialogue follow each other, in no particular order. A run shares its prompts' prefix, and over an epoch each
-    sample is still seen exactly once.
+    Within a tool list the turns of one dialogue follow each other, in no particular order. A run shares its
+    prompts' prefix, and over an epoch each sample is still seen exactly once.
     """
     import random
 

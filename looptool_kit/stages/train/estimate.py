@@ -1,14 +1,20 @@
-"""What a training on one GPU will need, before it starts: memory and time by arithmetic, from the model's shape, the settings and the data.
+"""What a training on one GPU will need, before it starts: memory and time by arithmetic, from the model's
+shape, the settings and the data.
 
-Formulas, all in bytes or floating-point operations; nothing here was measured (`docs/gpu.md` explains each and says which assumptions it makes):
+Formulas, all in bytes or floating-point operations; nothing here was measured (`docs/gpu.md` explains each
+and says which assumptions it makes):
 
-- weights: 2 a parameter in bfloat16. In 4 bits: the linear layers at 4.127 bits (NF4 with double quantisation: QLoRA, arXiv 2305.14314, section 3),
-  embeddings at 2 bytes. Trainer and vLLM share them.
+- weights: 2 a parameter in bfloat16. In 4 bits: the linear layers at 4.127 bits (NF4 with double
+  quantisation: QLoRA, arXiv 2305.14314, section 3), embeddings at 2 bytes. Trainer and vLLM share them.
 - adapter: 12 a LoRA parameter (float32 weight and gradient, two 8-bit moments, vLLM's 16-bit copy).
-- activations: with checkpointing, one layer's inputs and intermediates of a micro-batch in 16 bits; logits of its completions in 16 and 32 bits.
-- KV cache: 2 (key, value) x layers x KV heads x head dimension x 2 for each token; vLLM takes what its share of the GPU leaves beside the weights.
-- training: 6 operations a parameter and token: forward, forward again for checkpointing, backward through frozen weights (2 each).
-- generation: 2 operations a parameter and token, and each decoding step reads the weights and the running sequences' KV cache once.
+- activations: with checkpointing, one layer's inputs and intermediates of a micro-batch in 16 bits; logits of
+  its completions in 16 and 32 bits.
+- KV cache: 2 (key, value) x layers x KV heads x head dimension x 2 for each token; vLLM takes what its share
+  of the GPU leaves beside the weights.
+- training: 6 operations a parameter and token: forward, forward again for checkpointing, backward through
+  frozen weights (2 each).
+- generation: 2 operations a parameter and token, and each decoding step reads the weights and the running
+  sequences' KV cache once.
 """
 
 from __future__ import annotations
@@ -22,7 +28,9 @@ from looptool_kit.core.samples import Sample
 from looptool_kit.core.toolcalls import render_answer, render_prompt
 
 USE = 0.35
-"""Share of the GPU's peak arithmetic that is assumed to be reached, in training and in prefill; an assumption, not a measurement."""
+"""Share of the GPU's peak arithmetic that is assumed to be reached, in training and in prefill; an
+assumption, not a measurement.
+"""
 LETTERS = 4
 """Characters a token, assumed before the tokenizer is loaded."""
 CONTEXT_GB = 1.5
@@ -79,7 +87,16 @@ def shape_of(model: str) -> Shape:
     head = getattr(c, "head_dim", None) or c.hidden_size // c.num_attention_heads
     kv = getattr(c, "num_key_value_heads", None) or c.num_attention_heads
     tied = bool(getattr(c, "tie_word_embeddings", False))
-    return Shape(c.num_hidden_layers, c.hidden_size, c.num_attention_heads, kv, head, c.intermediate_size, c.vocab_size, tied)
+    return Shape(
+        c.num_hidden_layers,
+        c.hidden_size,
+        c.num_attention_heads,
+        kv,
+        head,
+        c.intermediate_size,
+        c.vocab_size,
+        tied,
+    )
 
 
 class Estimate(NamedTuple):
@@ -108,19 +125,32 @@ class Estimate(NamedTuple):
         """Two lines for a person, and a remedy where it does not fit."""
         hours = (self.sft_seconds + self.steps * self.step_seconds) / 3600
         lines = [
-            f"memory, by formula: weights {self.weights:.1f} GB, adapter and optimiser {self.adapter:.1f}, "
-            f"activations and logits {self.activations:.1f}, KV cache {max(0.0, self.cache):.1f} ({self.sequences} full-length sequences at once): "
-            f"{self.total:.1f} of {self.gpu:.0f} GB",
-            f"time, by formula at {USE:.0%} of the GPU's peak (an assumption): warm start {self.sft_seconds / 60:.0f} min, "
-            f"{self.steps} GRPO steps of {self.step_seconds / 60:.1f} min, {hours:.1f} hours in all",
+            (
+                f"memory, by formula: weights {self.weights:.1f} GB, adapter and optimiser"
+                f" {self.adapter:.1f}, activations and logits {self.activations:.1f}, KV cache"
+                f" {max(0.0, self.cache):.1f} ({self.sequences} full-length sequences at once):"
+                f" {self.total:.1f} of {self.gpu:.0f} GB"
+            ),
+            (
+                f"time, by formula at {USE:.0%} of the GPU's peak (an assumption): warm start"
+                f" {self.sft_seconds / 60:.0f} min, {self.steps} GRPO steps of {self.step_seconds / 60:.1f}"
+                f" min, {hours:.1f} hours in all"
+            ),
         ]
         if not self.fits:
-            lines.append("It does not fit: take unsloth.four_bit = true, a smaller unsloth.micro_batch or max_seq_length, or another share for vLLM.")
+            lines.append(
+                "It does not fit: take unsloth.four_bit = true, a smaller unsloth.micro_batch or"
+                " max_seq_length, or another share for vLLM."
+            )
         return "\n".join(lines)
 
 
-def estimate(settings: Settings, samples: Sequence[Sample], epochs: int, steps: int, gpu_gb: float | None = None) -> Estimate:
-    """What one iteration's training will need. `gpu_gb` is the memory of the GPU at hand; by default the one that the settings name."""
+def estimate(
+    settings: Settings, samples: Sequence[Sample], epochs: int, steps: int, gpu_gb: float | None = None
+) -> Estimate:
+    """What one iteration's training will need. `gpu_gb` is the memory of the GPU at hand; by default the one
+    that the settings name.
+    """
     own, grpo = settings.unsloth, settings.grpo
     shape, gpu = shape_of(settings.model), gpu_gb or own.gpu_gb
     prompt = _mean(len(render_prompt(s.tools, s.messages)) / LETTERS for s in samples)
@@ -131,7 +161,11 @@ def estimate(settings: Settings, samples: Sequence[Sample], epochs: int, steps: 
     adapter = shape.lora(settings.lora.rank) * 12
     rows = own.micro_batch
     tokens = rows * own.max_seq_length
-    layer = tokens * (4 * shape.hidden + 2 * (shape.heads + shape.kv_heads) * shape.head_dim + 3 * shape.inner) * 2
+    layer = (
+        tokens
+        * (4 * shape.hidden + 2 * (shape.heads + shape.kv_heads) * shape.head_dim + 3 * shape.inner)
+        * 2
+    )
     logits = rows * grpo.max_new_tokens * shape.vocab * 6 if steps else tokens * 0.25 * shape.vocab * 6
     each = 2 * shape.layers * shape.kv_heads * shape.head_dim * 2
     cache = own.gpu_memory_utilization * gpu * 1e9 - weights if steps else 0.0
@@ -144,7 +178,11 @@ def estimate(settings: Settings, samples: Sequence[Sample], epochs: int, steps: 
     waves = math.ceil(count / max(1, min(at_once, count)))
     running = min(max(1, at_once), count)
     prefill = grpo.prompts * prompt * 2 * shape.parameters / peak
-    decode = waves * answer * max((weights + running * (prompt + answer) * each) / band, running * 2 * shape.parameters / peak)
+    decode = (
+        waves
+        * answer
+        * max((weights + running * (prompt + answer) * each) / band, running * 2 * shape.parameters / peak)
+    )
     train = count * (prompt + answer) * 6 * shape.parameters / peak
     return Estimate(
         weights / 1e9, adapter / 1e9, (layer + logits) / 1e9, cache / 1e9, total / 1e9, gpu, at_once if steps else count, sft,

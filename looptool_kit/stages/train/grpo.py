@@ -1,8 +1,10 @@
-"""Group relative policy optimisation (GRPO) with TRL, as LoopTool section 3.2 uses it: binary ToolMatch reward, clip-higher, no KL, no entropy bonus.
+"""Group relative policy optimisation (GRPO) with TRL, as LoopTool section 3.2 uses it: binary ToolMatch
+reward, clip-higher, no KL, no entropy bonus.
 
-On top of TRL's trainer: completions come from our own engine on merged weights, a group's prompt is computed once (`shared_prefix.py`), groups
-without variance (all right or all wrong: advantage zero) are counted and cost no forward pass, and memory is that of one group, or of a few small
-ones that share a tool list, at a time.
+On top of TRL's trainer: completions come from our own engine on merged weights, a group's prompt is computed
+once (`shared_prefix.py`), groups without variance (all right or all wrong: advantage zero) are counted and
+cost no forward pass, and memory is that of one group, or of a few small ones that share a tool list, at a
+time.
 """
 
 from __future__ import annotations
@@ -25,14 +27,25 @@ from looptool_kit.policy.engines import Engine, Sampling
 from looptool_kit.policy.engines.prefix_tree import shared_length
 from looptool_kit.policy.engines.prompts import encode_prompts
 from looptool_kit.policy.engines.transformers import TransformersEngine
-from looptool_kit.stages.train.common import arguments, keep_result, last_checkpoint, lora_policy, merged_copy, progress
+from looptool_kit.stages.train.common import (
+    arguments,
+    keep_result,
+    last_checkpoint,
+    lora_policy,
+    merged_copy,
+    progress,
+)
 from looptool_kit.stages.train.shared_prefix import LEAST, pack, packed_logps, why_not
 
 MOST = 1500
-"""Tokens (shared ones counted once) up to which several prompts are computed in one pass: that is what decides the memory."""
+"""Tokens (shared ones counted once) up to which several prompts are computed in one pass: that is what
+decides the memory.
+"""
 
 EngineFor = Callable[[Any, Any], Engine | None]
-"""(policy as it is now, tokenizer) -> the engine that answers as that policy does; None: TRL shall generate by itself."""
+"""(policy as it is now, tokenizer) -> the engine that answers as that policy does; None: TRL shall generate
+by itself.
+"""
 
 
 class Rollout(Frozen):
@@ -62,11 +75,13 @@ def train(
     folder: Path,
     seed: int,
 ) -> dict[str, Any]:
-    """Train the policy by GRPO on `samples` for `settings.steps`; resumes from the last checkpoint in `folder`.
+    """Train the policy by GRPO on `samples` for `settings.steps`; resumes from the last checkpoint in
+    `folder`.
 
-    `load()` gives (base model, tokenizer); `engine_for` is asked before each step who writes its completions. Each step takes `settings.prompts`
-    samples in order (around again when they run out) and `settings.group` completions of each. Leaves `adapter/`, `history.jsonl`, `rollouts/` and
-    `result.json` in `folder` and returns the result's facts.
+    `load()` gives (base model, tokenizer); `engine_for` is asked before each step who writes its completions.
+    Each step takes `settings.prompts` samples in order (around again when they run out) and `settings.group`
+    completions of each. Leaves `adapter/`, `history.jsonl`, `rollouts/` and `result.json` in `folder` and
+    returns the result's facts.
     """
     result = folder / "result.json"
     if result.exists():
@@ -89,7 +104,9 @@ def train(
             finish = ["stop" if ids[-1] in trainer.eos_token_ids else "length" for ids in written]
             return {"prompt_ids": prompt_ids, "completion_ids": written, "logprobs": None, "finish": finish}
         step = trainer.state.global_step
-        sampling = Sampling(settings.max_new_tokens, settings.temperature, settings.group, seed * 100_003 + step)
+        sampling = Sampling(
+            settings.max_new_tokens, settings.temperature, settings.group, seed * 100_003 + step
+        )
         done = [c for group in engine.generate(unique, sampling) for c in group]
         if getattr(engine, "sleeps", False):
             engine.sleep()  # type: ignore[attr-defined]
@@ -100,7 +117,9 @@ def train(
             "finish": [c.finish_reason for c in done],
         }
 
-    def tool_match(completions: Sequence[str], finish: Sequence[str], row: Sequence[int], trainer_state: Any, **_: Any) -> list[float]:
+    def tool_match(
+        completions: Sequence[str], finish: Sequence[str], row: Sequence[int], trainer_state: Any, **_: Any
+    ) -> list[float]:
         rows = []
         for at, text, how in zip(row, completions, finish, strict=True):
             sample = samples[at]  # not by the prompt: two samples may have the same one and different labels
@@ -166,7 +185,9 @@ def train(
 
 
 def merged_engine(batch: int = 64) -> EngineFor:
-    """Our own engine, on a copy of the weights with the adapter merged in; None for a model that it cannot run, with a warning that says why."""
+    """Our own engine, on a copy of the weights with the adapter merged in; None for a model that it cannot
+    run, with a warning that says why.
+    """
     made: list[TransformersEngine | None] = []
 
     def engine_for(policy: Any, tokenizer: Any) -> Engine | None:
@@ -174,7 +195,9 @@ def merged_engine(batch: int = 64) -> EngineFor:
             try:
                 made.append(TransformersEngine(copy.deepcopy(policy).unload(), tokenizer, batch))
             except ValueError as reason:
-                warnings.warn(f"GRPO generates without sharing prompts (TRL's own path): {reason}", stacklevel=2)
+                warnings.warn(
+                    f"GRPO generates without sharing prompts (TRL's own path): {reason}", stacklevel=2
+                )
                 made.append(None)
         if made[0] is not None:
             merged_copy(policy, made[0].model)
@@ -184,7 +207,8 @@ def merged_engine(batch: int = 64) -> EngineFor:
 
 
 def together(prompts: Mapping[int, tuple[int, ...]], lengths: Sequence[int]) -> list[list[int]]:
-    """Which rows to compute in one pass: all of a prompt, and prompts of one tool list as long as they stay under `MOST` tokens.
+    """Which rows to compute in one pass: all of a prompt, and prompts of one tool list as long as they stay
+    under `MOST` tokens.
 
     `prompts` gives the rows' prompts as token ids, `lengths` the tokens of each row's completion.
     """
@@ -205,7 +229,9 @@ def together(prompts: Mapping[int, tuple[int, ...]], lengths: Sequence[int]) -> 
 
 
 def shared_prefix_trainer() -> Any:
-    """TRL's `GRPOTrainer` with each group's prompt computed once; a function, so that trl is imported only when training."""
+    """TRL's `GRPOTrainer` with each group's prompt computed once; a function, so that trl is imported only
+    when training.
+    """
     import torch
     from trl import GRPOTrainer
 
@@ -214,7 +240,10 @@ def shared_prefix_trainer() -> Any:
             super().__init__(*args, **kwargs)
             self.not_shared = why_not(self.model)
             if self.not_shared:
-                warnings.warn(f"GRPO computes each completion's prompt anew (TRL's own path): {self.not_shared}", stacklevel=2)
+                warnings.warn(
+                    f"GRPO computes each completion's prompt anew (TRL's own path): {self.not_shared}",
+                    stacklevel=2,
+                )
 
         def _get_per_token_logps_and_entropies(  # type: ignore[override]
             self,
@@ -228,23 +257,39 @@ def shared_prefix_trainer() -> Any:
         ) -> Any:
             if self.not_shared:
                 return super()._get_per_token_logps_and_entropies(
-                    model, input_ids, attention_mask, logits_to_keep, *args, compute_entropy=compute_entropy, **kwargs
+                    model,
+                    input_ids,
+                    attention_mask,
+                    logits_to_keep,
+                    *args,
+                    compute_entropy=compute_entropy,
+                    **kwargs,
                 )
             width = input_ids.shape[1] - logits_to_keep
             seen = attention_mask.bool()
             prompts = [ids[:width][m[:width]].tolist() for ids, m in zip(input_ids, seen, strict=True)]
             answers = [ids[width:][m[width:]].tolist() for ids, m in zip(input_ids, seen, strict=True)]
-            flat, entropy = packed_logps(model, pack(prompts, answers), self.temperature, compute_entropy, self.args.bf16)
+            flat, entropy = packed_logps(
+                model, pack(prompts, answers), self.temperature, compute_entropy, self.args.bf16
+            )
             where = seen[:, width:]
             logps = flat.new_zeros(where.shape).masked_scatter(where, flat)
-            return logps, None if entropy is None else entropy.new_zeros(where.shape).masked_scatter(where, entropy), None
+            return (
+                logps,
+                None if entropy is None else entropy.new_zeros(where.shape).masked_scatter(where, entropy),
+                None,
+            )
 
         def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> Any:
-            # The token-mean loss is a sum over rows by one normaliser, so rows of advantage zero may be left out and the rest taken in parts.
+            # The token-mean loss is a sum over rows by one normaliser, so rows of advantage zero may be left
+            # out and the rest taken in parts.
             if self.not_shared or self.beta != 0.0 or self.loss_type != "dapo" or not model.training:
                 return super()._compute_loss(model, inputs)
             rows = (inputs["advantages"] != 0).nonzero().flatten().tolist()
-            prompts = {row: tuple(inputs["prompt_ids"][row][inputs["prompt_mask"][row].bool()].tolist()) for row in rows or [0]}
+            prompts = {
+                row: tuple(inputs["prompt_ids"][row][inputs["prompt_mask"][row].bool()].tolist())
+                for row in rows or [0]
+            }
             groups = together(prompts, inputs["completion_mask"].sum(1).tolist())
             count = len(inputs["advantages"])
             logged = self._metrics["train"]
@@ -252,7 +297,10 @@ def shared_prefix_trainer() -> Any:
             tokens: list[float] = []
             total = None
             for at, members in enumerate(groups, 1):
-                part = {k: v[members] if isinstance(v, torch.Tensor) and v.dim() and len(v) == count else v for k, v in inputs.items()}
+                part = {
+                    k: v[members] if isinstance(v, torch.Tensor) and v.dim() and len(v) == count else v
+                    for k, v in inputs.items()
+                }
                 loss = super()._compute_loss(model, part)
                 tokens.append(float(part["completion_mask"].sum()))
                 if at < len(groups):

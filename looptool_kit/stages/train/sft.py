@@ -10,18 +10,34 @@ from typing import Any
 
 from looptool_kit.config import LoraSettings, SftSettings
 from looptool_kit.core.samples import Samples
-from looptool_kit.stages.train.common import arguments, by_tool_list, encode, keep_result, last_checkpoint, lora_policy, progress
+from looptool_kit.stages.train.common import (
+    arguments,
+    by_tool_list,
+    encode,
+    keep_result,
+    last_checkpoint,
+    lora_policy,
+    progress,
+)
 from looptool_kit.stages.train.shared_prefix import Packed, pack, packed_logps, why_not
 
 
 def train(
-    load: Callable[[], tuple[Any, Any]], adapter: Path | None, samples: Samples, settings: SftSettings, lora: LoraSettings, folder: Path, seed: int
+    load: Callable[[], tuple[Any, Any]],
+    adapter: Path | None,
+    samples: Samples,
+    settings: SftSettings,
+    lora: LoraSettings,
+    folder: Path,
+    seed: int,
 ) -> dict[str, Any]:
-    """Train an adapter on the labels of `samples` for `settings.epochs`; resumes from the last checkpoint in `folder`.
+    """Train an adapter on the labels of `samples` for `settings.epochs`; resumes from the last checkpoint in
+    `folder`.
 
-    `load()` gives (base model, tokenizer); `adapter` is the policy to start from. The loss is the mean negative log-likelihood of the completion
-    tokens of an optimiser batch. Leaves `adapter/`, `history.jsonl` and `result.json` in `folder` and returns the result's facts
-    (`tokens`: the prompt and completion tokens trained on, as if no prefix were shared).
+    `load()` gives (base model, tokenizer); `adapter` is the policy to start from. The loss is the mean
+    negative log-likelihood of the completion tokens of an optimiser batch. Leaves `adapter/`, `history.jsonl`
+    and `result.json` in `folder` and returns the result's facts (`tokens`: the prompt and completion tokens
+    trained on, as if no prefix were shared).
     """
     result = folder / "result.json"
     if result.exists():
@@ -45,12 +61,19 @@ def train(
 
     def collate(batch: list[dict[str, list[int]]]) -> dict[str, Any]:
         parts = packs(batch, settings.micro_tokens)
-        # One label more than targets: the Trainer counts labels[..., 1:] to scale the loss over gradient accumulation.
+        # One label more than targets: the Trainer counts labels[..., 1:] to scale the loss over gradient
+        # accumulation.
         labels = torch.cat([torch.tensor([-100]), *(p.target for p in parts)]).unsqueeze(0)
         return {"parts": parts, "labels": labels}
 
     class Trainer(SFTTrainer):
-        def compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
+        def compute_loss(
+            self,
+            model: Any,
+            inputs: dict[str, Any],
+            return_outputs: bool = False,
+            num_items_in_batch: Any = None,
+        ) -> Any:
             if reason is not None:
                 return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
             count = inputs["labels"].numel() - 1 if num_items_in_batch is None else num_items_in_batch
@@ -87,7 +110,11 @@ def train(
     )
     trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=last_checkpoint(folder))
-    facts = {"trainer": "sft", "samples": len(samples), "tokens": sum(len(p) + len(c) for p, c in (encoded[i] for i in order))}
+    facts = {
+        "trainer": "sft",
+        "samples": len(samples),
+        "tokens": sum(len(p) + len(c) for p, c in (encoded[i] for i in order)),
+    }
     keep_result(trainer, folder, facts)
     return json.loads(result.read_text())
 

@@ -1,10 +1,12 @@
 """Log-probabilities of many sequences that share prefixes, each shared token computed once.
 
-Tool-calling prompts are mostly tool list: the G completions of a GRPO group share a whole prompt, the samples of one tool list most of theirs, those
-of one dialogue its turns as well. `pack` lays such sequences out flat, as a tree: a prefix that is shared, what goes on from it, and so on; every
-layer computes each token once, a token attends to its own sequence alone and keeps its position there. Log-probs and gradients equal those of the
-sequences run one by one. Works for causal models of transformers whose attention goes through its attention interface (Llama, Qwen2, Qwen3, Gemma 3,
-...), also in layers with a sliding window: there a token sees the last `window` tokens of its own sequence, itself among them, as in transformers.
+Tool-calling prompts are mostly tool list: the G completions of a GRPO group share a whole prompt, the samples
+of one tool list most of theirs, those of one dialogue its turns as well. `pack` lays such sequences out flat,
+as a tree: a prefix that is shared, what goes on from it, and so on; every layer computes each token once, a
+token attends to its own sequence alone and keeps its position there. Log-probs and gradients equal those of
+the sequences run one by one. Works for causal models of transformers whose attention goes through its
+attention interface (Llama, Qwen2, Qwen3, Gemma 3, ...), also in layers with a sliding window: there a token
+sees the last `window` tokens of its own sequence, itself among them, as in transformers.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ LEAST = 48
 
 @dataclass(frozen=True, eq=False)
 class Bucket:
-    """Branches of one prefix and of similar length, as attention sees them: B of up to L tokens behind a prefix of P."""
+    """Branches of one prefix and of similar length, as attention sees them: B of up to L tokens behind a
+    prefix of P.
+    """
 
     prefix: int
     """Which prefix of the layout they stand behind."""
@@ -49,12 +53,16 @@ class Layout:
     """How attention treats a packed row."""
 
     sizes: tuple[int, ...]
-    """Tokens of the row's segments: what the first prefix adds to its parent, its branches, what the second prefix adds, its branches, ..."""
+    """Tokens of the row's segments: what the first prefix adds to its parent, its branches, what the second
+    prefix adds, its branches, ...
+    """
     parents: tuple[int | None, ...]
     """For each prefix the one that it goes on from; None: it begins the sequence."""
     buckets: tuple[Bucket, ...]
     order: torch.Tensor
-    """(T,) long: where each flat token stands among the outputs: of the prefixes without a parent, then of the buckets."""
+    """(T,) long: where each flat token stands among the outputs: of the prefixes without a parent, then of
+    the buckets.
+    """
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,8 +74,9 @@ class Packed:
     position_ids: torch.Tensor
     """(1, T) long."""
     until: torch.Tensor
-    """(T,) long: the place behind the last token that sees this one. The row stands in preorder, so those that see it
-    are all from itself on up to there."""
+    """(T,) long: the place behind the last token that sees this one. The row stands in preorder, so those
+    that see it are all from itself on up to there.
+    """
     layout: Layout
     predictor: torch.Tensor
     """(N,) long: the place of the token whose hidden state predicts each completion token."""
@@ -93,7 +102,9 @@ def pack(prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]])
 
     if not all(prompts):
         index = next(i for i, prompt in enumerate(prompts) if not prompt)
-        raise ValueError(f"sequence {index} has an empty prompt: its first token has nothing to be predicted from")
+        raise ValueError(
+            f"sequence {index} has an empty prompt: its first token has nothing to be predicted from"
+        )
     # A sequence's last token predicts nothing, so it needs no place.
     sequences = [(*prompt, *completion[:-1]) for prompt, completion in zip(prompts, completions, strict=True)]
     prefixes: list[_Prefix] = []
@@ -132,7 +143,9 @@ def pack(prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]])
         ends_at.append(len(tokens))
         sizes += (len(own), len(tokens) - behind)
         for members in similar([len(branch) for branch in prefix.branches]):
-            bucket = _bucket(n, 2 * n + 1, length, [(starts[n][i] - behind, len(prefix.branches[i])) for i in members])
+            bucket = _bucket(
+                n, 2 * n + 1, length, [(starts[n][i] - behind, len(prefix.branches[i])) for i in members]
+            )
             buckets.append(bucket)
             produced.append(behind + bucket.tokens[bucket.real])
 
@@ -153,18 +166,30 @@ def pack(prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]])
         torch.tensor([tokens]),
         torch.tensor([positions]),
         torch.tensor(until),
-        Layout(tuple(sizes), tuple(p.parent for p in prefixes), tuple(buckets), torch.argsort(torch.cat(roots + produced))),
+        Layout(
+            tuple(sizes),
+            tuple(p.parent for p in prefixes),
+            tuple(buckets),
+            torch.argsort(torch.cat(roots + produced)),
+        ),
         torch.tensor(predictor, dtype=torch.long),
         torch.tensor([t for ids in completions for t in ids], dtype=torch.long),
     )
 
 
 def _hang(
-    members: Sequence[tuple[int, ...]], parent: int | None, base: int, at: int, prefixes: list[_Prefix], ends: dict[tuple[int, ...], tuple[int, int]]
+    members: Sequence[tuple[int, ...]],
+    parent: int | None,
+    base: int,
+    at: int,
+    prefixes: list[_Prefix],
+    ends: dict[tuple[int, ...], tuple[int, int]],
 ) -> None:
-    """Hang sequences on the tree: sorted, each once, alike in their first `at` tokens, of which the prefixes up to `parent` hold `base`.
+    """Hang sequences on the tree: sorted, each once, alike in their first `at` tokens, of which the prefixes
+    up to `parent` hold `base`.
 
-    Fills `ends`: for each sequence its last prefix, and which of that one's branches it goes on by (-1: none).
+    Fills `ends`: for each sequence its last prefix, and which of that one's branches it goes on by (-1:
+    none).
     """
     for _, group in groupby(members, key=lambda sequence: sequence[at : at + 1]):
         alike = list(group)
@@ -188,7 +213,13 @@ def _bucket(prefix: int, segment: int, length: int, branches: list[tuple[int, in
 
     starts, sizes = torch.tensor(branches).unbind(1)
     step = torch.arange(int(sizes.max()))
-    mask = torch.cat([torch.ones(len(step), length, dtype=torch.bool), torch.ones(len(step), len(step), dtype=torch.bool).tril()], dim=1)
+    mask = torch.cat(
+        [
+            torch.ones(len(step), length, dtype=torch.bool),
+            torch.ones(len(step), len(step), dtype=torch.bool).tril(),
+        ],
+        dim=1,
+    )
     tokens = starts[:, None] + torch.minimum(step[None, :], sizes[:, None] - 1)
     return Bucket(prefix, segment, tokens, step[None, :] < sizes[:, None], mask)
 
@@ -201,11 +232,12 @@ def packed_logps(
     bf16: bool = False,
     fused: int | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Log-probability (and, if wanted, the distribution's entropy, without gradient) of each completion token: two (N,) float32 tensors.
+    """Log-probability (and, if wanted, the distribution's entropy, without gradient) of each completion
+    token: two (N,) float32 tensors.
 
-    With `bf16` the model's products are computed in bfloat16 (autocast over its float32 weights); the softmax over the vocabulary never is.
-    `fused` takes the fused kernel of `tree_attention`, the row filled up to that many tokens (a multiple of its `BLOCK`);
-    on a CPU it has no gradient.
+    With `bf16` the model's products are computed in bfloat16 (autocast over its float32 weights); the softmax
+    over the vocabulary never is. `fused` takes the fused kernel of `tree_attention`, the row filled up to
+    that many tokens (a multiple of its `BLOCK`); on a CPU it has no gradient.
     """
     import torch
 
@@ -219,38 +251,50 @@ def packed_logps(
     if fused is not None:
         ids, positions, layout = filled_up(ids, positions, packed.until, fused, device)
     elif device.type != "cpu":
-        buckets = tuple(replace(b, tokens=b.tokens.to(device), real=b.real.to(device), mask=b.mask.to(device)) for b in layout.buckets)
+        buckets = tuple(
+            replace(b, tokens=b.tokens.to(device), real=b.real.to(device), mask=b.mask.to(device))
+            for b in layout.buckets
+        )
         layout = replace(layout, buckets=buckets, order=layout.order.to(device))
     nodes, which = torch.unique(packed.predictor.to(device), return_inverse=True)
     with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
         hidden = backbone(
             input_ids=ids.to(device),
             position_ids=positions.to(device),
-            attention_mask=torch.ones((1, 1, 1, 1), dtype=torch.bool, device=device),  # four axes: taken as it is; the layout says who sees whom
+            attention_mask=torch.ones(
+                (1, 1, 1, 1), dtype=torch.bool, device=device
+            ),  # four axes: taken as it is; the layout says who sees whom
             use_cache=False,
             shared_prefix=layout,
         ).last_hidden_state[0]
         logits = causal.get_output_embeddings()(hidden[nodes])
     logits = logits.float()
-    logps, entropy = _token_logps().apply(logits if temperature == 1.0 else logits / temperature, which, packed.target.to(device))
+    logps, entropy = _token_logps().apply(
+        logits if temperature == 1.0 else logits / temperature, which, packed.target.to(device)
+    )
     return logps, entropy[which] if want_entropy else None
 
 
 @cache
 def _token_logps() -> Any:
-    """Autograd's function (nodes, V) logits -> (N,) log-probabilities of `target` at node `which`, and (nodes,) entropies without gradient.
+    """Autograd's function (nodes, V) logits -> (N,) log-probabilities of `target` at node `which`, and
+    (nodes,) entropies without gradient.
 
-    The vocabulary is most of a short completion's work outside the layers, so each pass over the logits counts: one softmax serves log-probability,
-    entropy and gradient.
+    The vocabulary is most of a short completion's work outside the layers, so each pass over the logits
+    counts: one softmax serves log-probability, entropy and gradient.
     """
     import torch
 
     class TokenLogps(torch.autograd.Function):
         @staticmethod
-        def forward(ctx: Any, logits: torch.Tensor, which: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        def forward(
+            ctx: Any, logits: torch.Tensor, which: torch.Tensor, target: torch.Tensor
+        ) -> tuple[torch.Tensor, torch.Tensor]:
             p = torch.softmax(logits, dim=-1)
             norm = logits.amax(-1) - p.amax(-1).log()
-            entropy = norm - torch.bmm(p[:, None, :], logits[:, :, None])[:, 0, 0]  # (p * logits).sum(-1) without the product in memory
+            entropy = (
+                norm - torch.bmm(p[:, None, :], logits[:, :, None])[:, 0, 0]
+            )  # (p * logits).sum(-1) without the product in memory
             ctx.save_for_backward(p, which, target)
             ctx.mark_non_differentiable(entropy)
             return logits[which, target] - norm[which], entropy
@@ -258,7 +302,9 @@ def _token_logps() -> Any:
         @staticmethod
         def backward(ctx: Any, grad: torch.Tensor, _: Any) -> tuple[torch.Tensor, None, None]:  # type: ignore[override]
             p, which, target = ctx.saved_tensors
-            out = p.mul_(-grad.new_zeros(len(p)).index_add_(0, which, grad)[:, None])  # in p's place: a second backward would raise
+            out = p.mul_(
+                -grad.new_zeros(len(p)).index_add_(0, which, grad)[:, None]
+            )  # in p's place: a second backward would raise
             return out.index_put_((which, target), grad, accumulate=True), None, None
 
     return TokenLogps
@@ -291,7 +337,12 @@ def _attention(
     prefixes: list[tuple[torch.Tensor, ...]] = []
     for (q, k, v), parent in zip(segments[::2], shared_prefix.parents, strict=True):
         if parent is not None:
-            prefixes.append(tuple(torch.cat([before, own], dim=2) for before, own in zip(prefixes[parent], (k, v), strict=True)))
+            prefixes.append(
+                tuple(
+                    torch.cat([before, own], dim=2)
+                    for before, own in zip(prefixes[parent], (k, v), strict=True)
+                )
+            )
             continue
         prefixes.append((k, v))
         length = q.shape[2]
@@ -306,10 +357,14 @@ def _attention(
         mask = bucket.mask
         sees_all = window is None or mask.shape[1] <= window
         if sees_all and q.device.type == "cpu" and q.shape[2] <= 2 * q.shape[3]:
-            out.append(_branches(q, k, v, before_k[0], before_v[0], mask, scale).permute(1, 2, 0, 3)[bucket.real])
+            out.append(
+                _branches(q, k, v, before_k[0], before_v[0], mask, scale).permute(1, 2, 0, 3)[bucket.real]
+            )
             continue
         if window is not None and not sees_all:
-            gone = max(0, before_k.shape[2] - window + 1)  # so much of the prefix not even the branch's first token sees
+            gone = max(
+                0, before_k.shape[2] - window + 1
+            )  # so much of the prefix not even the branch's first token sees
             mask = (mask & _near(mask.shape[0], mask.shape[1], window, query.device))[:, gone:]
             before_k, before_v = before_k[:, :, gone:], before_v[:, :, gone:]
         every = (len(bucket.tokens), -1, -1, -1)
@@ -320,12 +375,18 @@ def _attention(
 
 
 def _branches(
-    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, before_k: torch.Tensor, before_v: torch.Tensor, mask: torch.Tensor, scale: float | None
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    before_k: torch.Tensor,
+    before_v: torch.Tensor,
+    mask: torch.Tensor,
+    scale: float | None,
 ) -> torch.Tensor:
     """Attention of (H, B, L, d) branches that see their prefix, (H, P, d), and their own past, written out.
 
-    All branches' queries meet the prefix in one product, so it is not copied for each of them. Takes L * (P + L) scores a branch and head; the fused
-    kernel takes the copies, 2 * (P + L) * d, and on a CPU more time.
+    All branches' queries meet the prefix in one product, so it is not copied for each of them. Takes L * (P +
+    L) scores a branch and head; the fused kernel takes the copies, 2 * (P + L) * d, and on a CPU more time.
     """
     import torch
 
@@ -340,7 +401,9 @@ def _branches(
 
 
 def _near(rows: int, columns: int, window: int, device: Any) -> torch.Tensor:
-    """(rows, columns) bool: the column is less than `window` before the row; rows are the last ones of the columns."""
+    """(rows, columns) bool: the column is less than `window` before the row; rows are the last ones of the
+    columns.
+    """
     import torch
 
     at = torch.arange(columns, device=device)
@@ -367,7 +430,9 @@ def why_not(model: Any) -> str | None:
     config = causal.config.get_text_config()
     if config.model_type not in SUPPORTED:
         return f"model type {config.model_type!r} is not one of {', '.join(SUPPORTED)}"
-    if kinds := sorted(set(getattr(config, "layer_types", None) or ()) - {"full_attention", "sliding_attention"}):
+    if kinds := sorted(
+        set(getattr(config, "layer_types", None) or ()) - {"full_attention", "sliding_attention"}
+    ):
         return f"the model has layers of {kinds[0]}"
     if getattr(config, "final_logit_softcapping", None) or getattr(config, "attn_logit_softcapping", None):
         return "the model caps its logits"

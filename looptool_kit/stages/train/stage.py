@@ -1,4 +1,6 @@
-"""Stage train: from policy pi_{j-1} and dataset D_j to pi_j, by supervised fine-tuning and GRPO, as the settings say."""
+"""Stage train: from policy pi_{j-1} and dataset D_j to pi_j, by supervised fine-tuning and GRPO, as the
+settings say.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,15 @@ from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.tables import write_text
 from looptool_kit.policy.engines import Engine
 from looptool_kit.policy.models import weights_id
-from looptool_kit.policy.policy import Policy, close_engines, load_base, open_engine, policy_of, training_folder, untrained
+from looptool_kit.policy.policy import (
+    Policy,
+    close_engines,
+    load_base,
+    open_engine,
+    policy_of,
+    training_folder,
+    untrained,
+)
 from looptool_kit.run.folder import Run, RunError, whole
 from looptool_kit.run.stage import Stage
 
@@ -20,7 +30,11 @@ from looptool_kit.run.stage import Stage
 def recipe(settings: Settings, iteration: int) -> list[str]:
     """The settings that decide the policy of an iteration: its own epochs and steps, and what these use."""
     first, sft, grpo = iteration == 1, settings.sft, settings.grpo
-    epochs, steps, rate = ("epochs", "steps_first", "learning_rate") if first else ("epochs_later", "steps", "learning_rate_later")
+    epochs, steps, rate = (
+        ("epochs", "steps_first", "learning_rate")
+        if first
+        else ("epochs_later", "steps", "learning_rate_later")
+    )
     names = ["seed", "lora", f"sft.{epochs}", f"grpo.{steps}"]
     if getattr(sft, epochs):
         names += [f"sft.{rate}", "sft.batch", "sft.warmup_steps"]
@@ -37,13 +51,17 @@ def stage(run: Run, samples: Samples, j: int) -> Stage:
     """The stage as it stands and what decides its result."""
     done = (run.manifest("policy", j) or {}).get("trainings") or []
     files = [f"policy/{training_folder(run, j, done[-1]).name}/adapter"] if done else []
-    return Stage(run, "policy", j, files, recipe(run.settings, j), samples=samples, policy=policy_of(run, j - 1).key)
+    return Stage(
+        run, "policy", j, files, recipe(run.settings, j), samples=samples, policy=policy_of(run, j - 1).key
+    )
 
 
 def train(run: Run, samples: Samples | None = None, iteration: int | None = None) -> Policy:
-    """The policy trained on D_j (LoopTool, section 3.2), from the policy of iteration j - 1. A stopped training goes on from its last step.
+    """The policy trained on D_j (LoopTool, section 3.2), from the policy of iteration j - 1. A stopped
+    training goes on from its last step.
 
-    Raises `ValueError` where the samples are only a part of D_j, or no dataset of the run and no iteration is named.
+    Raises `ValueError` where the samples are only a part of D_j, or no dataset of the run and no iteration is
+    named.
     """
     j = run.iteration_of(samples, said=iteration)
     if samples is None:
@@ -57,11 +75,21 @@ def train(run: Run, samples: Samples | None = None, iteration: int | None = None
             folder = run.folder(j) / "policy"
             _restart_if_other_inputs(now, folder)
             facts = _train(run, samples, policy_of(run, j - 1), folder, settings.seed * 1000 + j, j == 1)
-            run.finish("policy", j, now.key, now.started, made_from=now.made_from, base=weights_id(settings.model), trainings=facts)
+            run.finish(
+                "policy",
+                j,
+                now.key,
+                now.started,
+                made_from=now.made_from,
+                base=weights_id(settings.model),
+                trainings=facts,
+            )
     return policy_of(run, j)
 
 
-def _train(run: Run, samples: Samples, before: Policy, folder: Path, seed: int, first: bool) -> list[dict[str, Any]]:
+def _train(
+    run: Run, samples: Samples, before: Policy, folder: Path, seed: int, first: bool
+) -> list[dict[str, Any]]:
     settings = run.settings
     adapter = Path(before.adapter) if before.adapter else None
     facts: list[dict[str, Any]] = []
@@ -71,15 +99,21 @@ def _train(run: Run, samples: Samples, before: Policy, folder: Path, seed: int, 
         from looptool_kit.stages.train import unsloth
 
         rate = settings.sft.learning_rate if first else settings.sft.learning_rate_later
-        recipe_of_now = settings.model_copy(update={"sft": settings.sft.model_copy(update={"learning_rate": rate})})
-        return unsloth.train(recipe_of_now, adapter, samples, grpo_order(samples, seed), epochs, steps, folder, seed)
+        recipe_of_now = settings.model_copy(
+            update={"sft": settings.sft.model_copy(update={"learning_rate": rate})}
+        )
+        return unsloth.train(
+            recipe_of_now, adapter, samples, grpo_order(samples, seed), epochs, steps, folder, seed
+        )
     if epochs:
         from looptool_kit.stages.train import sft
 
         rate = settings.sft.learning_rate if first else settings.sft.learning_rate_later
         recipe = settings.sft.model_copy(update={"epochs": epochs, "learning_rate": rate})
         rows = Samples([*samples, *rehearsal(settings, len(samples), seed)])
-        result = sft.train(lambda: load_base(settings.model), adapter, rows, recipe, settings.lora, folder / "sft", seed)
+        result = sft.train(
+            lambda: load_base(settings.model), adapter, rows, recipe, settings.lora, folder / "sft", seed
+        )
         facts.append(result | {"folder": "sft"})
         adapter = folder / "sft" / "adapter"
     if steps:
@@ -87,11 +121,27 @@ def _train(run: Run, samples: Samples, before: Policy, folder: Path, seed: int, 
 
         recipe_rl = settings.grpo.model_copy(update={"steps": steps})
         chosen = grpo_order(samples, seed)
-        writer = grpo.merged_engine() if settings.engine == "transformers" else _swapping(settings, folder / "rollout-adapter")
-        result = grpo.train(lambda: load_base(settings.model), writer, adapter, chosen, recipe_rl, settings.lora, folder / "grpo", seed)
+        writer = (
+            grpo.merged_engine()
+            if settings.engine == "transformers"
+            else _swapping(settings, folder / "rollout-adapter")
+        )
+        result = grpo.train(
+            lambda: load_base(settings.model),
+            writer,
+            adapter,
+            chosen,
+            recipe_rl,
+            settings.lora,
+            folder / "grpo",
+            seed,
+        )
         facts.append(result | {"folder": "grpo"})
     if not facts:
-        raise RunError(f"{run.path / 'run.toml'} leaves both SFT and GRPO out of iteration {before.iteration + 1}: give sft.epochs or grpo.steps.")
+        raise RunError(
+            f"{run.path / 'run.toml'} leaves both SFT and GRPO out of iteration {before.iteration + 1}: give"
+            " sft.epochs or grpo.steps."
+        )
     return facts
 
 
@@ -100,9 +150,11 @@ REHEARSED = 100
 
 
 def rehearsal(settings: Settings, count: int, seed: int) -> Samples:
-    """Samples of other tools than the run's own, which SFT trains on beside a dataset of `count` rows (setting `sft.rehearsal`).
+    """Samples of other tools than the run's own, which SFT trains on beside a dataset of `count` rows
+    (setting `sft.rehearsal`).
 
-    Datasets of different sizes rehearse the same ones, as far as they go. Raises `RunError` where no domain is left.
+    Datasets of different sizes rehearse the same ones, as far as they go. Raises `RunError` where no domain
+    is left.
     """
     from looptool_kit import world
     from looptool_kit.checks import contamination
@@ -114,7 +166,10 @@ def rehearsal(settings: Settings, count: int, seed: int) -> Samples:
     held = {t.name for t in world.catalogue("unseen_tools")}
     others = [name for name, tools in world.domains().items() if name not in own and not set(tools) <= held]
     if not others:
-        raise RunError("sft.rehearsal takes samples of the world's other domains, and the seed data come from all: set it to 0 or name domains.")
+        raise RunError(
+            "sft.rehearsal takes samples of the world's other domains, and the seed data come from all: set"
+            " it to 0 or name domains."
+        )
     rows: list[Sample] = []
     known = contamination.read(settings.contamination) if settings.contamination else None
     for number in range(-(-wanted // REHEARSED)):
@@ -132,11 +187,15 @@ def grpo_order(samples: Samples, seed: int) -> Samples:
 
 
 def _swapping(settings: Settings, folder: Path) -> Callable[[Any, Any], Engine]:
-    """Rollouts by the engine of the settings, which takes the policy's adapter from `folder` before each step."""
+    """Rollouts by the engine of the settings, which takes the policy's adapter from `folder` before each
+    step.
+    """
 
     def engine_for(policy: Any, _: Any) -> Engine:
         policy.save_pretrained(folder)
-        return open_engine(untrained(settings).model_copy(update={"adapter": str(folder)}), settings.probe.batch)
+        return open_engine(
+            untrained(settings).model_copy(update={"adapter": str(folder)}), settings.probe.batch
+        )
 
     return engine_for
 
@@ -144,5 +203,7 @@ def _swapping(settings: Settings, folder: Path) -> Callable[[Any, Any], Engine]:
 def _restart_if_other_inputs(now: Stage, folder: Path) -> None:
     mark = folder / "key"
     if now.manifest_path.exists() or (folder.exists() and (not mark.exists() or mark.read_text() != now.key)):
-        now.run.supersede(folder, now.manifest_path)  # or what is half trained would stand for the policy that it describes
+        now.run.supersede(
+            folder, now.manifest_path
+        )  # or what is half trained would stand for the policy that it describes
     write_text(mark, now.key)

@@ -1,8 +1,9 @@
-"""Attention over a packed row in one fused kernel, for GPUs: torch's `flex_attention` under a block mask of the tree.
+"""Attention over a packed row in one fused kernel, for GPUs: torch's `flex_attention` under a block mask of
+the tree.
 
-`shared_prefix.pack` lays sequences out in preorder, so the tokens that see a token are those from itself on up to
-one place, `until`. That one integer a token is the whole mask; blocks of it that nobody sees are left out, blocks
-that are seen whole are computed without a mask (FlexAttention, arXiv 2412.05496).
+`shared_prefix.pack` lays sequences out in preorder, so the tokens that see a token are those from itself on
+up to one place, `until`. That one integer a token is the whole mask; blocks of it that nobody sees are left
+out, blocks that are seen whole are computed without a mask (FlexAttention, arXiv 2412.05496).
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ def filled_up(
 ) -> tuple[torch.Tensor, torch.Tensor, Tree]:
     """A row of T tokens filled up to `length` on the device: (1, length) ids and positions, and the tree.
 
-    What is filled in sees itself alone and is seen by nobody else. Equal lengths spare the kernel's compilation.
+    What is filled in sees itself alone and is seen by nobody else. Equal lengths spare the kernel's
+    compilation.
     """
     import torch
     from torch.nn.functional import pad
@@ -53,9 +55,16 @@ def filled_up(
 
 
 def attention(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, tree: Tree, scale: float | None, window: int | None
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    tree: Tree,
+    scale: float | None,
+    window: int | None,
 ) -> torch.Tensor:
-    """Attention of queries (1, H, T, d) over keys and values (1, H', T, d), H a multiple of H'; gives (1, T, H, d)."""
+    """Attention of queries (1, H, T, d) over keys and values (1, H', T, d), H a multiple of H'; gives (1, T,
+    H, d).
+    """
     flex = _flex(query.device.type)
     # Under autocast the rotary embedding leaves queries and keys in float32.
     query, key = query.to(value.dtype), key.to(value.dtype)
@@ -99,7 +108,9 @@ def _block_mask(until: torch.Tensor, position: torch.Tensor, window: int | None)
 
 
 def _listed(blocks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """(1, 1, Q) how many key blocks each row of a (Q, K) bool matrix has, and (1, 1, Q, K) which, those first."""
+    """(1, 1, Q) how many key blocks each row of a (Q, K) bool matrix has, and (1, 1, Q, K) which, those
+    first.
+    """
     import torch
 
     order = torch.argsort(blocks.int(), dim=1, descending=True, stable=True)

@@ -1,7 +1,9 @@
-"""Trainer `unsloth`: SFT warm start and GRPO of a LoRA adapter on one GPU with Unsloth, completions by vLLM on the same GPU and weights.
+"""Trainer `unsloth`: SFT warm start and GRPO of a LoRA adapter on one GPU with Unsloth, completions by vLLM
+on the same GPU and weights.
 
-The recipe is LoopTool's (section 3.2): binary ToolMatch reward, clip 0.2 / 0.28, no KL, no entropy bonus, optimiser reset each iteration. The work
-is done in a process of its own, because Unsloth has to be imported before transformers, and so that the GPU is free again afterwards.
+The recipe is LoopTool's (section 3.2): binary ToolMatch reward, clip 0.2 / 0.28, no KL, no entropy bonus,
+optimiser reset each iteration. The work is done in a process of its own, because Unsloth has to be imported
+before transformers, and so that the GPU is free again afterwards.
 
     python -m looptool_kit.stages.train.unsloth JOB.json      # what `train` starts; JOB.json says everything
 """
@@ -31,22 +33,30 @@ def why_not() -> str:
 
     if not torch.cuda.is_available():
         return (
-            'the unsloth trainer needs a GPU, and torch finds none here. On the CPU take trainer = "trl" with a cpu preset '
-            "(`looptool loop runs/mine --preset cpu`); on a machine with a GPU `make setup` installs what it needs."
+            'the unsloth trainer needs a GPU, and torch finds none here. On the CPU take trainer = "trl" with'
+            " a cpu preset (`looptool loop runs/mine --preset cpu`); on a machine with a GPU `make setup`"
+            " installs what it needs."
         )
     missing = [name for name in ("unsloth", "vllm") if importlib.util.find_spec(name) is None]
-    return f"the unsloth trainer needs {' and '.join(missing)}: pip install 'looptool-kit[gpu]', or take trainer = \"trl\"." if missing else ""
+    return (
+        f"the unsloth trainer needs {' and '.join(missing)}: pip install 'looptool-kit[gpu]', or take trainer"
+        ' = "trl".'
+        if missing
+        else ""
+    )
 
 
 def train(
     settings: Settings, adapter: Path | None, samples: Samples, chosen: Samples, epochs: int, steps: int, folder: Path, seed: int,
     say: Callable[[str], None] = print,
 ) -> list[dict[str, Any]]:  # fmt: skip
-    """SFT on `samples` for `epochs` passes, then GRPO on `chosen`, in order, for `steps`, from `adapter` or from a new one.
+    """SFT on `samples` for `epochs` passes, then GRPO on `chosen`, in order, for `steps`, from `adapter` or
+    from a new one.
 
-    `settings.sft` and `settings.grpo` are the recipe of this iteration. Leaves `sft/` and `grpo/` in `folder`, each with `adapter/`,
-    `history.jsonl` and `result.json`, and returns the facts of both; finished phases are not repeated, a stopped one goes on where it was saved last.
-    Says what it will need first. Raises `ValueError` where this machine cannot do it, `RuntimeError` where the training failed.
+    `settings.sft` and `settings.grpo` are the recipe of this iteration. Leaves `sft/` and `grpo/` in
+    `folder`, each with `adapter/`, `history.jsonl` and `result.json`, and returns the facts of both; finished
+    phases are not repeated, a stopped one goes on where it was saved last. Says what it will need first.
+    Raises `ValueError` where this machine cannot do it, `RuntimeError` where the training failed.
     """
     phases = [p for p, wanted in zip(PHASES, (epochs, steps), strict=True) if wanted]
     if not all((folder / p / "result.json").exists() for p in phases):
@@ -54,7 +64,11 @@ def train(
             raise ValueError(reason)
         import torch
 
-        say(estimate(settings, samples, epochs, steps, torch.cuda.get_device_properties(0).total_memory / 1e9).words())
+        say(
+            estimate(
+                settings, samples, epochs, steps, torch.cuda.get_device_properties(0).total_memory / 1e9
+            ).words()
+        )
         folder.mkdir(parents=True, exist_ok=True)
         job = {
             "settings": settings.model_dump(mode="json"),
@@ -67,9 +81,14 @@ def train(
             "seed": seed,
         }
         write_json(folder / "job.json", job)
-        code = subprocess.call([sys.executable, "-P", "-m", "looptool_kit.stages.train.unsloth", str(folder / "job.json")])
+        code = subprocess.call(
+            [sys.executable, "-P", "-m", "looptool_kit.stages.train.unsloth", str(folder / "job.json")]
+        )
         if code:
-            raise RuntimeError(f"the training ended with code {code}; what it said stands above. The same command goes on from the last checkpoint.")
+            raise RuntimeError(
+                f"the training ended with code {code}; what it said stands above. The same command goes on"
+                " from the last checkpoint."
+            )
     return [json.loads((folder / p / "result.json").read_text()) | {"folder": p} for p in phases]
 
 
@@ -78,7 +97,9 @@ def train(
 
 def main(path: str) -> None:
     """Do a job."""
-    os.environ.setdefault("UNSLOTH_VLLM_STANDBY", "0")  # weights are shared; sleeping would move the KV cache out and in at every step
+    os.environ.setdefault(
+        "UNSLOTH_VLLM_STANDBY", "0"
+    )  # weights are shared; sleeping would move the KV cache out and in at every step
     os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
     job = json.loads(Path(path).read_text(encoding="utf-8"))
     settings = Settings.model_validate(job["settings"])
@@ -88,10 +109,26 @@ def main(path: str) -> None:
     start = Path(job["adapter"]) if job["adapter"] else None
     if job["epochs"] and not (folder / "sft" / "result.json").exists():
         read_adapter(policy, start)
-        run_sft(policy, tokenizer, Samples.read(job["samples"]), settings, job["epochs"], folder / "sft", job["seed"])
+        run_sft(
+            policy,
+            tokenizer,
+            Samples.read(job["samples"]),
+            settings,
+            job["epochs"],
+            folder / "sft",
+            job["seed"],
+        )
     if job["steps"]:
         read_adapter(policy, folder / "sft" / "adapter" if job["epochs"] else start)
-        run_grpo(policy, tokenizer, Samples.read(job["chosen"]), settings, job["steps"], folder / "grpo", job["seed"])
+        run_grpo(
+            policy,
+            tokenizer,
+            Samples.read(job["chosen"]),
+            settings,
+            job["steps"],
+            folder / "grpo",
+            job["seed"],
+        )
 
 
 def load(settings: Settings, fast: bool) -> tuple[Any, Any]:
@@ -143,16 +180,24 @@ def short_enough(samples: Sequence[Sample], lengths: Sequence[int], most: int) -
     """The samples that fit; a prompt is never cut, for it would lose its tools."""
     kept = [s for s, n in zip(samples, lengths, strict=True) if n <= most]
     if len(kept) < len(samples):
-        print(f"{len(samples) - len(kept)} of {len(samples)} samples are longer than {most} tokens and are left out of this training", flush=True)
+        print(
+            f"{len(samples) - len(kept)} of {len(samples)} samples are longer than {most} tokens and are left"
+            " out of this training",
+            flush=True,
+        )
     if not kept:
-        raise ValueError(f"no sample is short enough for unsloth.max_seq_length: {most} tokens are left for a prompt")
+        raise ValueError(
+            f"no sample is short enough for unsloth.max_seq_length: {most} tokens are left for a prompt"
+        )
     return kept
 
 
 def read_as_text(tokenizer: Any, samples: Sequence[Sample]) -> list[Sample]:
-    """The samples whose prompts become the right ids from their text, which is all that Unsloth's GRPO is given.
+    """The samples whose prompts become the right ids from their text, which is all that Unsloth's GRPO is
+    given.
 
-    A special token's name in a message or a tool would be read as that token. Raises ValueError where none is left.
+    A special token's name in a message or a tool would be read as that token. Raises ValueError where none is
+    left.
     """
     from looptool_kit.policy.engines.prompts import encode_prompts, render
 
@@ -161,9 +206,14 @@ def read_as_text(tokenizer: Any, samples: Sequence[Sample]) -> list[Sample]:
     kept = [s for s, a, b in zip(samples, right, read, strict=True) if a == b]
     if len(kept) < len(samples):
         lost = len(samples) - len(kept)
-        print(f"{lost} of {len(samples)} samples spell a special token of the model and are left out of GRPO", flush=True)
+        print(
+            f"{lost} of {len(samples)} samples spell a special token of the model and are left out of GRPO",
+            flush=True,
+        )
     if not kept:
-        raise ValueError('every sample for GRPO spells a special token of the model; trainer = "trl" keeps that as text')
+        raise ValueError(
+            'every sample for GRPO spells a special token of the model; trainer = "trl" keeps that as text'
+        )
     return kept
 
 
@@ -181,7 +231,9 @@ def half_precision() -> dict[str, Any]:
     return {"bf16": default_dtype() is torch.bfloat16, "fp16": default_dtype() is torch.float16}
 
 
-def run_sft(policy: Any, tokenizer: Any, samples: Samples, settings: Settings, epochs: int, folder: Path, seed: int) -> None:
+def run_sft(
+    policy: Any, tokenizer: Any, samples: Samples, settings: Settings, epochs: int, folder: Path, seed: int
+) -> None:
     """Supervised fine-tuning on the labels, the loss on the answer's tokens only."""
     from datasets import Dataset
     from transformers import DataCollatorForSeq2Seq
@@ -193,7 +245,10 @@ def run_sft(policy: Any, tokenizer: Any, samples: Samples, settings: Settings, e
     pairs = [encode(tokenizer, s) for s in samples]
     kept = short_enough(samples, [len(p) + len(c) for p, c in pairs], own.max_seq_length)
     pairs = [encode(tokenizer, s) for s in kept]
-    rows = [{"input_ids": p + c, "attention_mask": [1] * len(p + c), "labels": [-100] * len(p) + c} for p, c in pairs]
+    rows = [
+        {"input_ids": p + c, "attention_mask": [1] * len(p + c), "labels": [-100] * len(p) + c}
+        for p, c in pairs
+    ]
     per_device = pass_size(recipe.batch, own.micro_batch)
     config = SFTConfig(
         output_dir=str(folder),
@@ -228,11 +283,19 @@ def run_sft(policy: Any, tokenizer: Any, samples: Samples, settings: Settings, e
         callbacks=[progress(f"train: SFT on {len(rows)} samples")],
     )
     trainer.train(resume_from_checkpoint=last_checkpoint(folder))
-    keep_result(trainer, folder, {"trainer": "sft", "samples": len(rows), "tokens": epochs * sum(len(r["input_ids"]) for r in rows)})
+    keep_result(
+        trainer,
+        folder,
+        {"trainer": "sft", "samples": len(rows), "tokens": epochs * sum(len(r["input_ids"]) for r in rows)},
+    )
 
 
-def run_grpo(policy: Any, tokenizer: Any, chosen: Samples, settings: Settings, steps: int, folder: Path, seed: int) -> None:
-    """GRPO: each step takes `grpo.prompts` samples in order (around again when they run out) and `grpo.group` completions of each."""
+def run_grpo(
+    policy: Any, tokenizer: Any, chosen: Samples, settings: Settings, steps: int, folder: Path, seed: int
+) -> None:
+    """GRPO: each step takes `grpo.prompts` samples in order (around again when they run out) and `grpo.group`
+    completions of each.
+    """
     from datasets import Dataset
     from trl import GRPOConfig, GRPOTrainer
 
@@ -270,7 +333,9 @@ def run_grpo(policy: Any, tokenizer: Any, chosen: Samples, settings: Settings, s
         scale_rewards="group",
         shuffle_dataset=False,
         mask_truncated_completions=False,  # Unsloth would set it for this loss; what was cut earns nothing and is to be unlearned
-        generation_kwargs={"stop_token_ids": sorted(ends)},  # a base model's own end need not be that of a turn
+        generation_kwargs={
+            "stop_token_ids": sorted(ends)
+        },  # a base model's own end need not be that of a turn
         use_vllm=True,
         vllm_mode="colocate",
         logging_steps=1,
@@ -298,7 +363,9 @@ def run_grpo(policy: Any, tokenizer: Any, chosen: Samples, settings: Settings, s
         "samples": min(len(texts), len(rows)),
         "tokens": int(trainer.state.num_input_tokens_seen),
         "groups": len(history) * recipe.prompts,
-        "groups_without_variance": sum(round(row.get("frac_reward_zero_std", 0.0) * recipe.prompts) for row in history),
+        "groups_without_variance": sum(
+            round(row.get("frac_reward_zero_std", 0.0) * recipe.prompts) for row in history
+        ),
         "reward_first": history[0]["reward"] if history else None,
         "reward_last": history[-1]["reward"] if history else None,
     }
@@ -306,14 +373,21 @@ def run_grpo(policy: Any, tokenizer: Any, chosen: Samples, settings: Settings, s
 
 
 def tool_match(samples: Sequence[Sample], ends: Collection[int], folder: Path) -> Callable[..., list[float]]:
-    """TRL's reward function: 1.0 where a completion matches the label of the sample at its `row`. Keeps the rollouts.
+    """TRL's reward function: 1.0 where a completion matches the label of the sample at its `row`. Keeps the
+    rollouts.
 
     A completion that does not end in one of `ends` was cut and earns nothing.
     """
     from looptool_kit.core.toolcalls import grade, parse
     from looptool_kit.stages.train.grpo import Rollout, Rollouts
 
-    def reward(completions: Sequence[str], completion_ids: Sequence[Sequence[int]], row: Sequence[int], trainer_state: Any, **_: Any) -> list[float]:
+    def reward(
+        completions: Sequence[str],
+        completion_ids: Sequence[Sequence[int]],
+        row: Sequence[int],
+        trainer_state: Any,
+        **_: Any,
+    ) -> list[float]:
         rows = []
         for at, text, ids in zip(row, completions, completion_ids, strict=True):
             sample = samples[at]
@@ -321,7 +395,16 @@ def tool_match(samples: Sequence[Sample], ends: Collection[int], folder: Path) -
             graded = grade(parse(text, how), sample.label, sample.tools)
             kind = graded.faults[0].kind if graded.faults else ""
             step = trainer_state.global_step + 1
-            rows.append(Rollout(step=step, sample_id=sample.id, text=text, finish_reason=how, reward=float(graded.correct), error=kind))
+            rows.append(
+                Rollout(
+                    step=step,
+                    sample_id=sample.id,
+                    text=text,
+                    finish_reason=how,
+                    reward=float(graded.correct),
+                    error=kind,
+                )
+            )
         Rollouts(rows).write(folder / "rollouts" / f"step-{rows[0].step:04d}.parquet")
         return [r.reward for r in rows]
 

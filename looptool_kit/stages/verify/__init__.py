@@ -4,18 +4,21 @@ A judge is a module of this package with one function
 
     judge(sample, prediction, *, label_logprobs=None, prediction_logprobs=None) -> Verdict
 
-`sample` holds tools, context and label; `prediction` is the policy's parsed answer; the log-probabilities are the policy's own, one for each token of
-either answer, where the caller has them. It returns a `Verdict`: one of the four verdicts with its reasons, or status "unjudged" where it cannot
-tell. A judge that failed raises, and the row stays unjudged: a failure is never a verdict.
+`sample` holds tools, context and label; `prediction` is the policy's parsed answer; the log-probabilities are
+the policy's own, one for each token of either answer, where the caller has them. It returns a `Verdict`: one
+of the four verdicts with its reasons, or status "unjudged" where it cannot tell. A judge that failed raises,
+and the row stays unjudged: a failure is never a verdict.
 
-A judge that wants many samples at once (a language model, of which 64 answers are awaited at a time) has instead
+A judge that wants many samples at once (a language model, of which 64 answers are awaited at a time) has
+instead
 
     judge_batch(samples, predictions, settings, store) -> (verdicts, facts)
 
-with one prediction and one verdict a sample, the run's settings, the store of its paid calls, and facts to be kept with the verdicts. A row on which
-it failed is unjudged and names no judge.
+with one prediction and one verdict a sample, the run's settings, the store of its paid calls, and facts to be
+kept with the verdicts. A row on which it failed is unjudged and names no judge.
 
-Where settings of the run decide what it says, it has `decided_by(settings)`, their names: when one of them changes, the verdicts are made again.
+Where settings of the run decide what it says, it has `decided_by(settings)`, their names: when one of them
+changes, the verdicts are made again.
 """
 
 from __future__ import annotations
@@ -36,7 +39,12 @@ class Judge(Protocol):
     """Compares a prediction with the label of a sample."""
 
     def __call__(
-        self, sample: Sample, prediction: Answer, *, label_logprobs: Sequence[float] | None = None, prediction_logprobs: Sequence[float] | None = None
+        self,
+        sample: Sample,
+        prediction: Answer,
+        *,
+        label_logprobs: Sequence[float] | None = None,
+        prediction_logprobs: Sequence[float] | None = None,
     ) -> Verdict: ...
 
 

@@ -1,4 +1,6 @@
-"""Which of two records of a tool's result the request means: by what else it says of them, or by their place in the list."""
+"""Which of two records of a tool's result the request means: by what else it says of them, or by their place
+in the list.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +11,24 @@ from typing import Any
 
 from looptool_kit.core.samples import Sample
 
-_PLACE = re.compile(r"\b(?:the|that|my) (first|last) (?:\w+ )?(?:\w+ )?(?:on|in|of) (?:the|that|my) list\b", re.IGNORECASE)
+_PLACE = re.compile(
+    r"\b(?:the|that|my) (first|last) (?:\w+ )?(?:\w+ )?(?:on|in|of) (?:the|that|my) list\b", re.IGNORECASE
+)
 
 
 def meant(sample: Sample, values: tuple[Any, Any]) -> tuple[bool, bool] | None:
-    """For two values of different records of one list: whether the request means each; None where it does not tell."""
+    """For two values of different records of one list: whether the request means each; None where it does not
+    tell.
+    """
     request = sample.request
     for records in _lists(sample):
         places = [[at for at, r in enumerate(records) if value in r.values()] for value in values]
         if not all(places) or set(places[0]) & set(places[1]):
             continue
-        told = [max(_told(records[at], value, request) for at in found) for found, value in zip(places, values, strict=True)]
+        told = [
+            max(_told(records[at], value, request) for at in found)
+            for found, value in zip(places, values, strict=True)
+        ]
         if told[0] != told[1]:
             return told[0] > told[1], told[1] > told[0]
         if place := _PLACE.search(request):
@@ -45,5 +54,10 @@ def _lists(sample: Sample) -> Iterator[list[dict[str, Any]]]:
 
 def _told(record: dict[str, Any], value: Any, request: str) -> int:
     """How many of a record's other values the request says."""
-    others = (str(v) for v in record.values() if v != value and isinstance(v, str | int) and not isinstance(v, bool))
-    return sum(len(o) > 1 and bool(re.search(rf"(?<!\w){re.escape(o)}(?!\w)", request, re.IGNORECASE)) for o in others)
+    others = (
+        str(v) for v in record.values() if v != value and isinstance(v, str | int) and not isinstance(v, bool)
+    )
+    return sum(
+        len(o) > 1 and bool(re.search(rf"(?<!\w){re.escape(o)}(?!\w)", request, re.IGNORECASE))
+        for o in others
+    )

@@ -1,9 +1,12 @@
-"""The `evidence` judge: decides between label and prediction without a language model (in place of JGLV's judge, LoopTool section 3.4).
+"""The `evidence` judge: decides between label and prediction without a language model (in place of JGLV's
+judge, LoopTool section 3.4).
 
-Each difference between the two answers becomes one piece of evidence with support for either side: does the answer satisfy the schemas, is a value
-supported by the dialogue, does a call use what the user asked for, is the tool the one that the request speaks of, which answer does the policy
-itself find likelier. An answer is broken where it does not parse, breaks a schema or holds a value that nothing supports; a broken answer never
-wins. Both sides are treated alike, so swapping them swaps PRED_WRONG and LABEL_WRONG. Where the evidence is thin the judge abstains.
+Each difference between the two answers becomes one piece of evidence with support for either side: does the
+answer satisfy the schemas, is a value supported by the dialogue, does a call use what the user asked for, is
+the tool the one that the request speaks of, which answer does the policy itself find likelier. An answer is
+broken where it does not parse, breaks a schema or holds a value that nothing supports; a broken answer never
+wins. Both sides are treated alike, so swapping them swaps PRED_WRONG and LABEL_WRONG. Where the evidence is
+thin the judge abstains.
 """
 
 from __future__ import annotations
@@ -23,12 +26,17 @@ DECISIVE = 0.4
 
 
 def judge(
-    sample: Sample, prediction: Answer, *, label_logprobs: Sequence[float] | None = None, prediction_logprobs: Sequence[float] | None = None
+    sample: Sample,
+    prediction: Answer,
+    *,
+    label_logprobs: Sequence[float] | None = None,
+    prediction_logprobs: Sequence[float] | None = None,
 ) -> Verdict:
     """Weigh the prediction against the label of `sample`.
 
-    `label_logprobs` and `prediction_logprobs` are natural-log probabilities, one a token, of either answer under the policy. The verdict's `label`
-    is the label that stands: the prediction where LABEL_WRONG. `confidence` is 0 to 1, 0 where unjudged.
+    `label_logprobs` and `prediction_logprobs` are natural-log probabilities, one a token, of either answer
+    under the policy. The verdict's `label` is the label that stands: the prediction where LABEL_WRONG.
+    `confidence` is 0 to 1, 0 where unjudged.
     """
     said = dialogue(sample)
     sides = [_side(a, sample, said) for a in (Answer.of(sample.label), prediction)]
@@ -36,7 +44,11 @@ def judge(
     if (odds := likelihood(label_logprobs, prediction_logprobs)) is not None:
         evidence.append(odds)
     verdict, why, confidence = _decide(sample, evidence, sides[0], sides[1])
-    stands = Label(calls=prediction.calls, reply="" if prediction.calls else prediction.text) if verdict == "LABEL_WRONG" else sample.label
+    stands = (
+        Label(calls=prediction.calls, reply="" if prediction.calls else prediction.text)
+        if verdict == "LABEL_WRONG"
+        else sample.label
+    )
     return Verdict(
         sample_id=sample.id, iteration=sample.iteration, status="judged" if verdict else "unjudged", verdict=verdict, rationale=why,
         confidence=confidence, evidence=tuple(evidence), judge="evidence", label=stands if verdict else None,
@@ -44,30 +56,50 @@ def judge(
 
 
 def _side(answer: Answer, sample: Sample, said: Dialogue) -> Side:
-    errors = [f"{answer.error}: {answer.detail}"] if answer.error else [e for c in answer.calls for e in call_errors(c, sample.tools)]
+    errors = (
+        [f"{answer.error}: {answer.detail}"]
+        if answer.error
+        else [e for c in answer.calls for e in call_errors(c, sample.tools)]
+    )
     return Side(answer, errors, [groundings(c, sample.tools, said) for c in answer.calls])
 
 
 # -------------------------------------------------------------------- decide
 
 
-def _decide(sample: Sample, evidence: list[Evidence], label: Side, prediction: Side) -> tuple[VerdictName | None, str, float]:
+def _decide(
+    sample: Sample, evidence: list[Evidence], label: Side, prediction: Side
+) -> tuple[VerdictName | None, str, float]:
     broken = [_broken(s) for s in (label, prediction)]
     total = sum(e.for_prediction - e.for_label for e in evidence)
-    telling = sorted((e for e in evidence if e.name != "likelihood"), key=lambda e: -abs(e.for_prediction - e.for_label))
+    telling = sorted(
+        (e for e in evidence if e.name != "likelihood"), key=lambda e: -abs(e.for_prediction - e.for_label)
+    )
     words = "; ".join(e.words for e in telling[:2] if abs(e.for_prediction - e.for_label) >= 0.1)
     sure = min(1.0, abs(total))
     if all(broken):
         return "BOTH_WRONG", f"Neither answer stands. Label: {broken[0]}. Prediction: {broken[1]}.", 0.7
     if not telling or all(abs(e.for_prediction - e.for_label) < 0.05 for e in telling) and not any(broken):
         if _same_in_substance(sample, label.answer, prediction.answer):
-            return "BOTH_CORRECT", "The answers differ in wording or in saying a default, not in substance.", 0.8
+            return (
+                "BOTH_CORRECT",
+                "The answers differ in wording or in saying a default, not in substance.",
+                0.8,
+            )
         return None, "Nothing tells the answers apart.", 0.0
-    against = [e for e in telling if (e.for_prediction - e.for_label) * total < 0 and abs(e.for_prediction - e.for_label) >= 0.3]
+    against = [
+        e
+        for e in telling
+        if (e.for_prediction - e.for_label) * total < 0 and abs(e.for_prediction - e.for_label) >= 0.3
+    ]
     if abs(total) < DECISIVE or against and abs(total) < 2 * DECISIVE:
         return None, f"The evidence is thin: {words}." if words else "The evidence is thin.", 0.0
     if broken[1 if total > 0 else 0]:
-        return None, f"The better answer does not pass the rules either: {broken[1 if total > 0 else 0]}.", 0.0
+        return (
+            None,
+            f"The better answer does not pass the rules either: {broken[1 if total > 0 else 0]}.",
+            0.0,
+        )
     if total > 0:
         return "LABEL_WRONG", f"The prediction is right. {words}.", sure
     return "PRED_WRONG", f"The label is right. {words}.", sure

@@ -1,9 +1,12 @@
-"""The `llm` judge: language models compare label and prediction (JGLV, LoopTool section 3.4), without being told which is which.
+"""The `llm` judge: language models compare label and prediction (JGLV, LoopTool section 3.4), without being
+told which is which.
 
-A vote is two calls: the answers are named A and B, once in either order, and the vote counts only where both calls say the same of the same answer;
-a model that prefers a place, not an answer, so has no vote. One or two judges (models) decide by the share of all votes; three or more, each with
-the opinion of most of its votes, are weighed by Dawid and Skene's model (`_consensus.py`). Below `jury.confidence` the sample is unjudged.
-LABEL_WRONG needs a prediction that passes the rule tier. Answers that cannot be read are no votes; they are never repaired.
+A vote is two calls: the answers are named A and B, once in either order, and the vote counts only where both
+calls say the same of the same answer; a model that prefers a place, not an answer, so has no vote. One or two
+judges (models) decide by the share of all votes; three or more, each with the opinion of most of its votes,
+are weighed by Dawid and Skene's model (`_consensus.py`). Below `jury.confidence` the sample is unjudged.
+LABEL_WRONG needs a prediction that passes the rule tier. Answers that cannot be read are no votes; they are
+never repaired.
 """
 
 from __future__ import annotations
@@ -51,10 +54,17 @@ class Opinion(Frozen):
 
 
 VERDICTS: tuple[VerdictName, ...] = get_args(VerdictName)
-_IF_A_IS_LABEL: dict[str, VerdictName] = {"A": "PRED_WRONG", "B": "LABEL_WRONG", "both": "BOTH_CORRECT", "neither": "BOTH_WRONG"}
+_IF_A_IS_LABEL: dict[str, VerdictName] = {
+    "A": "PRED_WRONG",
+    "B": "LABEL_WRONG",
+    "both": "BOTH_CORRECT",
+    "neither": "BOTH_WRONG",
+}
 _IF_B_IS_LABEL: dict[str, VerdictName] = _IF_A_IS_LABEL | {"A": "LABEL_WRONG", "B": "PRED_WRONG"}
 FEW = 3
-"""From this many calls on, none answered means that the judge is down or unfit, not that the samples are hard."""
+"""From this many calls on, none answered means that the judge is down or unfit, not that the samples are
+hard.
+"""
 
 
 class Vote(NamedTuple):
@@ -68,34 +78,49 @@ class Vote(NamedTuple):
 
 
 def decided_by(settings: Settings) -> list[str]:
-    """The settings that decide what it says: who judges (the generator, where no judge is given) and how the votes count."""
+    """The settings that decide what it says: who judges (the generator, where no judge is given) and how the
+    votes count.
+    """
     return ["judge_llm" if settings.judge_llm else "generator_llm", "jury"]
 
 
-def judge_batch(samples: Sequence[Sample], predictions: Sequence[Answer], settings: Settings, store: Path) -> tuple[list[Verdict], dict[str, Any]]:
-    """One verdict for each sample and its prediction, and facts for the record: calls, tokens, money, and how each judge did.
+def judge_batch(
+    samples: Sequence[Sample], predictions: Sequence[Answer], settings: Settings, store: Path
+) -> tuple[list[Verdict], dict[str, Any]]:
+    """One verdict for each sample and its prediction, and facts for the record: calls, tokens, money, and how
+    each judge did.
 
-    Answers are kept in `store`, so a repeated call asks only what has not been answered. Raises `EndpointError` where no judge is set or one cannot
-    be used at all.
+    Answers are kept in `store`, so a repeated call asks only what has not been answered. Raises
+    `EndpointError` where no judge is set or one cannot be used at all.
     """
     first = settings.judge_llm or settings.generator_llm
     if first is None:
-        raise EndpointError("the judge `llm` needs a model: give base_url and model under [judge_llm] in run.toml, or set verify.judge to another")
+        raise EndpointError(
+            "the judge `llm` needs a model: give base_url and model under [judge_llm] in run.toml, or set"
+            " verify.judge to another"
+        )
     judges = [first, *settings.jury.others]
     votes, facts = [], []
     for number, endpoint in enumerate(judges, 1):
-        requests = [q for s, p in zip(samples, predictions, strict=True) for v in range(settings.jury.votes) for q in _requests(s, p, settings, v)]
+        requests = [
+            q
+            for s, p in zip(samples, predictions, strict=True)
+            for v in range(settings.jury.votes)
+            for q in _requests(s, p, settings, v)
+        ]
         desc = f"judge {number} of {len(judges)}" if len(judges) > 1 else "judge"
         replies = complete(requests, endpoint, store, desc, settings.calls.most)
         if len(replies) >= FEW and all(r.text is None for r in replies):
             raise EndpointError(
-                f"the judge {endpoint.model} at {endpoint.base_url} answered none of {len(replies)} calls ({replies[0].error}). "
-                "Mend the endpoint and start the same command again; what was answered before is kept."
+                f"the judge {endpoint.model} at {endpoint.base_url} answered none of {len(replies)} calls"
+                f" ({replies[0].error}). Mend the endpoint and start the same command again; what was"
+                " answered before is kept."
             )
         if lost := sum(r.text is None and r.error.startswith(NOT_TRIED) for r in replies):
             raise EndpointError(
-                f"the judge {endpoint.model} at {endpoint.base_url} stopped answering: {lost} of {len(replies)} calls were not tried. "
-                "Mend the endpoint and start the same command again; what was answered before is kept."
+                f"the judge {endpoint.model} at {endpoint.base_url} stopped answering: {lost} of"
+                f" {len(replies)} calls were not tried. Mend the endpoint and start the same command again;"
+                " what was answered before is kept."
             )
         each = [_vote(replies[i], replies[i + 1]) for i in range(0, len(replies), 2)]
         votes.append([each[i : i + settings.jury.votes] for i in range(0, len(each), settings.jury.votes)])
@@ -107,13 +132,20 @@ def judge_batch(samples: Sequence[Sample], predictions: Sequence[Answer], settin
         for fact, accuracy in zip(facts, consensus.accuracy, strict=True):
             fact["accuracy"] = round(float(accuracy), 3)
     else:
-        probability = majority([[_number(v.verdict) for votes in row for v in votes] for row in rows], len(VERDICTS))
+        probability = majority(
+            [[_number(v.verdict) for votes in row for v in votes] for row in rows], len(VERDICTS)
+        )
     verdicts = []
     for i, (sample, prediction) in enumerate(zip(samples, predictions, strict=True)):
         named = [(endpoint.model, v) for endpoint, each in zip(judges, rows[i], strict=True) for v in each]
         best = int(probability[i].argmax())
         # Judges that err in known ways can make a verdict likely that none of them gave; that is no verdict.
-        chosen = VERDICTS[best] if probability[i][best] >= settings.jury.confidence and any(v.verdict == VERDICTS[best] for _, v in named) else None
+        chosen = (
+            VERDICTS[best]
+            if probability[i][best] >= settings.jury.confidence
+            and any(v.verdict == VERDICTS[best] for _, v in named)
+            else None
+        )
         verdicts.append(_verdict(sample, prediction, chosen, float(probability[i][best]), named))
     return verdicts, {"judges": facts}
 
@@ -130,7 +162,14 @@ def _requests(sample: Sample, prediction: Answer, settings: Settings, vote: int)
 
 def prompt(sample: Sample, a: Answer, b: Answer) -> str:
     """What a judge is shown of a sample; nothing in it tells label and prediction apart."""
-    return "\n".join((tools_part(sample.tools), dialogue_part(sample.messages), part("Answer A", _shown(a)), part("Answer B", _shown(b))))
+    return "\n".join(
+        (
+            tools_part(sample.tools),
+            dialogue_part(sample.messages),
+            part("Answer A", _shown(a)),
+            part("Answer B", _shown(b)),
+        )
+    )
 
 
 def _shown(answer: Answer) -> Any:
@@ -167,14 +206,25 @@ def _number(verdict: VerdictName | None) -> int | None:
     return None if verdict is None else VERDICTS.index(verdict)
 
 
-def _verdict(sample: Sample, prediction: Answer, chosen: VerdictName | None, probability: float, votes: Sequence[tuple[str, Vote]]) -> Verdict:
+def _verdict(
+    sample: Sample,
+    prediction: Answer,
+    chosen: VerdictName | None,
+    probability: float,
+    votes: Sequence[tuple[str, Vote]],
+) -> Verdict:
     counts = Counter(v.verdict or "none" for _, v in votes)
     known = {"sample_id": sample.id, "iteration": sample.iteration, "votes": dict(counts), "judge": "llm"}
     if chosen is None:
         said = "; ".join(dict.fromkeys(f"{name}: {v.verdict or v.words}" for name, v in votes))
         # Without a judge's name the row is one where judging failed, not one where judges could not agree.
         return Verdict.model_validate(
-            known | {"status": "unjudged", "rationale": f"No agreement. {said}", "judge": "" if any(v.failed for _, v in votes) else "llm"}
+            known
+            | {
+                "status": "unjudged",
+                "rationale": f"No agreement. {said}",
+                "judge": "" if any(v.failed for _, v in votes) else "llm",
+            }
         )
     words = "A is the label, B the prediction. " + next(v.words for _, v in votes if v.verdict == chosen)
     label = sample.label
@@ -182,10 +232,21 @@ def _verdict(sample: Sample, prediction: Answer, chosen: VerdictName | None, pro
         label = Label(calls=prediction.calls, reply="" if prediction.calls else prediction.text)
         if broken := _broken(sample, prediction, label):
             return Verdict.model_validate(
-                known | {"status": "unjudged", "rationale": f"Found right, but it does not pass the rules: {broken}. {words}"}
+                known
+                | {
+                    "status": "unjudged",
+                    "rationale": f"Found right, but it does not pass the rules: {broken}. {words}",
+                }
             )
     return Verdict.model_validate(
-        known | {"status": "judged", "verdict": chosen, "rationale": words, "confidence": round(probability, 4), "label": label}
+        known
+        | {
+            "status": "judged",
+            "verdict": chosen,
+            "rationale": words,
+            "confidence": round(probability, 4),
+            "label": label,
+        }
     )
 
 
@@ -193,9 +254,16 @@ def _broken(sample: Sample, prediction: Answer, label: Label) -> str:
     """Why the prediction may not become the label, empty where it may."""
     if prediction.error:
         return f"{prediction.error}: {prediction.detail}"
-    return "; ".join(c.detail for c in check_sample(sample.model_copy(update={"label": label})) if not c.passed)
+    return "; ".join(
+        c.detail for c in check_sample(sample.model_copy(update={"label": label})) if not c.passed
+    )
 
 
 def _facts(endpoint: Endpoint, replies: Sequence[Reply], votes: Sequence[Vote]) -> dict[str, Any]:
     none = sum(v.verdict is None for v in votes)
-    return {"model": endpoint.model, **totals(replies, endpoint)._asdict(), "votes": len(votes), "votes_without_verdict": none}
+    return {
+        "model": endpoint.model,
+        **totals(replies, endpoint)._asdict(),
+        "votes": len(votes),
+        "votes_without_verdict": none,
+    }

@@ -21,12 +21,22 @@ from looptool_kit.world.types import (
     text,
 )
 
-ACCOUNT = enum("checking", "savings", "business", "joint", question="Which account: checking, savings, business or joint?", words=("account",))
+ACCOUNT = enum(
+    "checking",
+    "savings",
+    "business",
+    "joint",
+    question="Which account: checking, savings, business or joint?",
+    words=("account",),
+)
 STANDING_ORDER = identifier("STO", "standing order", 5)
 REFERENCE = text(
     "payment reference",
     "a line on the statement",
-    lambda r: f"{r.choice(('Rent', 'Invoice', 'Tickets', 'Dinner', 'Groceries', 'Deposit', 'Membership', 'Gift', 'Lessons'))} {r.randint(100, 9999)}",
+    lambda r: (
+        f"{r.choice(('Rent', 'Invoice', 'Tickets', 'Dinner', 'Groceries', 'Deposit', 'Membership', 'Gift', 'Lessons'))}"
+        f" {r.randint(100, 9999)}"
+    ),
     say=quoted,
     clauses=("with the reference {}", "with the note {}"),
     question="Which reference should I add?",
@@ -43,14 +53,20 @@ RHYTHM = enum(
 
 FOREIGN = replace(
     number(5, 900, 2),
-    draw=lambda r, _: min(900, r.randint(5, 900) + r.choice((0, 0, 0, r.randint(1, 9) / 10, r.randint(1, 19) * 5 / 100))),
+    draw=lambda r, _: min(
+        900, r.randint(5, 900) + r.choice((0, 0, 0, r.randint(1, 9) / 10, r.randint(1, 19) * 5 / 100))
+    ),
 )
 
 
 def _lasts(a: dict[str, str]) -> bool:
     """A standing order that ends runs for a month at least."""
     end = a.get("end_date")
-    return not end or "start_date" not in a or (date.fromisoformat(end) - date.fromisoformat(a["start_date"])).days >= 30
+    return (
+        not end
+        or "start_date" not in a
+        or (date.fromisoformat(end) - date.fromisoformat(a["start_date"])).days >= 30
+    )
 
 
 DOMAIN = Domain.of(
@@ -59,7 +75,13 @@ DOMAIN = Domain.of(
         "transfer_money",
         "Transfer money to another person once.",
         [
-            P("recipient", PERSON, "to {}", ask="Who should receive the money?", words=("who", "recipient", "name")),
+            P(
+                "recipient",
+                PERSON,
+                "to {}",
+                ask="Who should receive the money?",
+                words=("who", "recipient", "name"),
+            ),
             P("amount", money(20, 2000), ask="How much should I transfer?", words=("how much", "amount")),
             P("account", ACCOUNT, "from my {} account", "out of my {} account", default="checking"),
             P("reference", REFERENCE, opt=True),
@@ -81,7 +103,10 @@ DOMAIN = Domain.of(
     T(
         "get_account_balance",
         "Get the balance of a bank account.",
-        [P("account", ACCOUNT, "of my {} account", "for my {} account"), P("currency", CURRENCY, "in {}", opt=True)],
+        [
+            P("account", ACCOUNT, "of my {} account", "for my {} account"),
+            P("currency", CURRENCY, "in {}", opt=True),
+        ],
         do=[
             "check the balance",
             "look up the balance",
@@ -105,10 +130,23 @@ DOMAIN = Domain.of(
         "create_standing_order",
         "Set up a recurring payment to a person.",
         [
-            P("recipient", PERSON, "to {}", ask="Who should receive the payments?", words=("who", "recipient", "name")),
+            P(
+                "recipient",
+                PERSON,
+                "to {}",
+                ask="Who should receive the payments?",
+                words=("who", "recipient", "name"),
+            ),
             P("amount", money(20, 900), ask="How much should each payment be?", words=("how much", "amount")),
             P("frequency", RHYTHM),
-            P("start_date", DATE, "starting {@}", "beginning {@}", ask="On which date should it start?", words=("date", "when", "start")),
+            P(
+                "start_date",
+                DATE,
+                "starting {@}",
+                "beginning {@}",
+                ask="On which date should it start?",
+                words=("date", "when", "start"),
+            ),
             P("end_date", nullable(DATE, "with no end date|until further notice"), "until {}", opt=True),
         ],
         do=[
@@ -139,7 +177,11 @@ DOMAIN = Domain.of(
             "check the standing orders",
             "get an overview of the standing orders",
         ],
-        ask=["which standing orders are there", "what standing orders are active", "which standing orders are set up"],
+        ask=[
+            "which standing orders are there",
+            "what standing orders are active",
+            "which standing orders are set up",
+        ],
         need=["a list of the standing orders", "an overview of the standing orders", "the standing orders"],
         out={"orders": list_of(record(order_id=STANDING_ORDER, recipient=PERSON, frequency=RHYTHM), 2, 3)},
         lists=STANDING_ORDER,
@@ -152,7 +194,10 @@ DOMAIN = Domain.of(
             P("order_id", STANDING_ORDER),
             P(
                 "notify_recipient",
-                boolean("and notify the recipient|and let the recipient know", "without notifying the recipient|without telling the recipient"),
+                boolean(
+                    "and notify the recipient|and let the recipient know",
+                    "without notifying the recipient|without telling the recipient",
+                ),
                 opt=True,
             ),
         ],
@@ -176,7 +221,13 @@ DOMAIN = Domain.of(
         [
             P("amount", FOREIGN, "{}", ask="How much should I convert?", words=("how much", "amount")),
             P("from_currency", CURRENCY, "{}", ask="Which currency is the amount in?", words=("currency",)),
-            P("to_currency", CURRENCY, "{}", ask="Which currency should I convert it to?", words=("currency",)),
+            P(
+                "to_currency",
+                CURRENCY,
+                "{}",
+                ask="Which currency should I convert it to?",
+                words=("currency",),
+            ),
         ],
         do=[
             "convert {amount} {from_currency} to {to_currency}",

@@ -2,7 +2,21 @@
 
 from looptool_kit.world.pools import words
 from looptool_kit.world.spec import Domain, P, T
-from looptool_kit.world.types import CITY, DATE, Surface, boolean, clock, constant, count, enum, identifier, list_of, money, pool, record
+from looptool_kit.world.types import (
+    CITY,
+    DATE,
+    Surface,
+    boolean,
+    clock,
+    constant,
+    count,
+    enum,
+    identifier,
+    list_of,
+    money,
+    pool,
+    record,
+)
 
 RENTAL = identifier("CR", "rental", 5)
 REPORT = identifier("DMG", "damage report")
@@ -37,7 +51,14 @@ DOMAIN = Domain.of(
             P("days", DAYS, "for {#day}", ask="For how many days?", words=("how many", "days", "how long")),
             P(
                 "car_class",
-                enum(compact="compact cars", luxury="luxury cars", electric="electric cars", convertible="convertibles", suv="SUVs", van="vans"),
+                enum(
+                    compact="compact cars",
+                    luxury="luxury cars",
+                    electric="electric cars",
+                    convertible="convertibles",
+                    suv="SUVs",
+                    van="vans",
+                ),
                 ", only {}",
                 ", namely {}",
                 ask="What kind of car would you like?",
@@ -105,7 +126,13 @@ DOMAIN = Domain.of(
             P("days", DAYS, "to last {#day}", opt=True),
             P("return_city", CITY, "to end in {}", opt=True),
         ],
-        do=["change {rental_id}", "update {rental_id}", "modify {rental_id}", "adjust {rental_id}", "edit {rental_id}"],
+        do=[
+            "change {rental_id}",
+            "update {rental_id}",
+            "modify {rental_id}",
+            "adjust {rental_id}",
+            "edit {rental_id}",
+        ],
         why=["Our travel plans have changed.", "The trip looks different now."],
         out={"rental_id": "=rental_id", "new_total": money(120, 900, cents=True)},
         changes=RENTAL,
@@ -118,7 +145,10 @@ DOMAIN = Domain.of(
             P("rental_id", RENTAL),
             P(
                 "refund",
-                enum(card="and refund my card|with a refund to my card", voucher="and give me a voucher|in exchange for a voucher"),
+                enum(
+                    card="and refund my card|with a refund to my card",
+                    voucher="and give me a voucher|in exchange for a voucher",
+                ),
                 opt=True,
                 desc="How to refund",
             ),
@@ -185,7 +215,10 @@ DOMAIN = Domain.of(
             ),
             P(
                 "drivable",
-                boolean("can still be driven|is still safe to drive", "can no longer be driven|is no longer safe to drive"),
+                boolean(
+                    "can still be driven|is still safe to drive",
+                    "can no longer be driven|is no longer safe to drive",
+                ),
                 ", which {}",
                 also="The car {}.",
                 ask="Can the car still be driven?",

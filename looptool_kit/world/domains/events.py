@@ -5,7 +5,22 @@ from random import Random
 from looptool_kit.world import pools
 from looptool_kit.world.pools import one
 from looptool_kit.world.spec import Domain, P, T
-from looptool_kit.world.types import CITY, DATE, EMAIL, MESSAGE, clock, constant, count, enum, identifier, list_of, money, nullable, record, text
+from looptool_kit.world.types import (
+    CITY,
+    DATE,
+    EMAIL,
+    MESSAGE,
+    clock,
+    constant,
+    count,
+    enum,
+    identifier,
+    list_of,
+    money,
+    nullable,
+    record,
+    text,
+)
 
 ORDER = identifier("TKT", "ticket order", 5)
 ALERT = identifier("ALT", "ticket alert")
@@ -28,11 +43,21 @@ def _show(rng: Random) -> str:
     )
 
 
-SHOW = text("show", "name of a concert, play or match", _show, noun="show", question="Which show?", words=("show", "event", "which"))
+SHOW = text(
+    "show",
+    "name of a concert, play or match",
+    _show,
+    noun="show",
+    question="Which show?",
+    words=("show", "event", "which"),
+)
 ARTIST = text(
     "artist",
     "name of a band",
-    lambda r: f"The {one(r, pools.ADJECTIVES)} {one(r, pools.NOUNS)} {r.choice(('Band', 'Orchestra', 'Trio', 'Choir'))}",
+    lambda r: (
+        f"The {one(r, pools.ADJECTIVES)} {one(r, pools.NOUNS)}"
+        f" {r.choice(('Band', 'Orchestra', 'Trio', 'Choir'))}"
+    ),
     question="Which band or artist?",
     words=("band", "artist", "who"),
 )
@@ -60,7 +85,14 @@ DOMAIN = Domain.of(
                 words=("kind", "what", "category"),
             ),
             P("date", DATE),
-            P("max_price", money(15, 120), "with tickets for at most {}", "with tickets up to {}", opt=True, desc="USD per ticket"),
+            P(
+                "max_price",
+                money(15, 120),
+                "with tickets for at most {}",
+                "with tickets up to {}",
+                opt=True,
+                desc="USD per ticket",
+            ),
         ],
         do=[
             "find {category}",
@@ -71,7 +103,12 @@ DOMAIN = Domain.of(
             "find live events",
             "search for live events in {city}",
         ],
-        ask=["which {category} are on", "are there any {category}", "what {category} could we go to", "which {category} are there in {city}"],
+        ask=[
+            "which {category} are on",
+            "are there any {category}",
+            "what {category} could we go to",
+            "which {category} are there in {city}",
+        ],
         why=["We want to go out.", "It has been a long week.", "We could do with a night out."],
         out={"events": list_of(record(show=SHOW, venue=VENUE, price=money(12, 110, cents=True)), 2, 3)},
         reply="I found {events.n} events, for example {events.0.show} at {events.0.venue}.",
@@ -92,7 +129,12 @@ DOMAIN = Domain.of(
             ),
             P(
                 "section",
-                enum(balcony="up on the balcony", stalls="down in the stalls", front_row="right in the front row", standing="in the standing area"),
+                enum(
+                    balcony="up on the balcony",
+                    stalls="down in the stalls",
+                    front_row="right in the front row",
+                    standing="in the standing area",
+                ),
                 opt=True,
             ),
         ],
@@ -142,7 +184,10 @@ DOMAIN = Domain.of(
             P(
                 "reason",
                 enum(
-                    "illness", schedule="a schedule conflict|a clash in my schedule", travel="travel problems", clauses=("because of {}", "due to {}")
+                    "illness",
+                    schedule="a schedule conflict|a clash in my schedule",
+                    travel="travel problems",
+                    clauses=("because of {}", "due to {}"),
                 ),
                 opt=True,
             ),
@@ -186,7 +231,13 @@ DOMAIN = Domain.of(
         "Get an alert when a band announces a concert.",
         [
             P("artist", ARTIST),
-            P("cities", list_of(CITY, 1, 3), "in {}", ask="In which cities?", words=("cities", "city", "where")),
+            P(
+                "cities",
+                list_of(CITY, 1, 3),
+                "in {}",
+                ask="In which cities?",
+                words=("cities", "city", "where"),
+            ),
             P(
                 "until",
                 nullable(DATE, "with no end date|without an end date"),
@@ -204,7 +255,11 @@ DOMAIN = Domain.of(
             "set up a concert alert",
             "set a ticket alert",
         ],
-        need=["a ticket alert for {artist}", "a concert alert for {artist}", "alerts for concerts by {artist}"],
+        need=[
+            "a ticket alert for {artist}",
+            "a concert alert for {artist}",
+            "alerts for concerts by {artist}",
+        ],
         why=["They never seem to tour.", "I missed them last time."],
         out={"alert_id": ALERT, "followers": count(40, 900)},
         reply="The alert {alert_id} is set; {followers} people follow this band.",

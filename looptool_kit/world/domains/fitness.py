@@ -5,7 +5,21 @@ from datetime import date, timedelta
 
 from looptool_kit.world.pools import words
 from looptool_kit.world.spec import Domain, P, T
-from looptool_kit.world.types import PAST_DATE, Surface, Type, boolean, constant, duration, enum, identifier, in_words, integer, list_of, pool, record
+from looptool_kit.world.types import (
+    PAST_DATE,
+    Surface,
+    Type,
+    boolean,
+    constant,
+    duration,
+    enum,
+    identifier,
+    in_words,
+    integer,
+    list_of,
+    pool,
+    record,
+)
 
 
 def _recent(value: str, today: date) -> list[Surface]:
@@ -24,7 +38,10 @@ LATELY = replace(
     PAST_DATE,
     name="recent date",
     draw=lambda r, today: (
-        today - timedelta(days=r.choice((1, 1, 2, 3, 4, 5, 6, 7, 14, r.randint(8, 90), r.randint(8, 90), r.randint(8, 90))))
+        today
+        - timedelta(
+            days=r.choice((1, 1, 2, 3, 4, 5, 6, 7, 14, r.randint(8, 90), r.randint(8, 90), r.randint(8, 90)))
+        )
     ).isoformat(),
     say=_recent,
     parent=PAST_DATE,
@@ -42,7 +59,14 @@ ACTIVITY = pool(
     words=("activity", "sport", "what"),
 )
 WORKOUT = identifier("WO", "workout", 5)
-MEAL = enum("breakfast", "brunch", "lunch", "dinner", question="Which meal was it: breakfast, brunch, lunch or dinner?", words=("meal", "breakfast"))
+MEAL = enum(
+    "breakfast",
+    "brunch",
+    "lunch",
+    "dinner",
+    question="Which meal was it: breakfast, brunch, lunch or dinner?",
+    words=("meal", "breakfast"),
+)
 FOOD_NAME = pool(
     "food",
     "something to eat",
@@ -63,7 +87,13 @@ def _large(low: int, high: int) -> Type:
 
 
 FIGURE = enum(
-    "steps", "calories", heart_rate="heart rate", sleep="sleep", active_minutes="active minutes", question="Which figures?", words=("which", "figure")
+    "steps",
+    "calories",
+    heart_rate="heart rate",
+    sleep="sleep",
+    active_minutes="active minutes",
+    question="Which figures?",
+    words=("which", "figure"),
 )
 
 DOMAIN = Domain.of(
@@ -74,7 +104,11 @@ DOMAIN = Domain.of(
         [
             P("activity", ACTIVITY),
             P("minutes", duration(10, 180), "{}"),
-            P("intensity", enum("low", "moderate", "high", clauses=("at {} intensity", "with {} intensity")), opt=True),
+            P(
+                "intensity",
+                enum("low", "moderate", "high", clauses=("at {} intensity", "with {} intensity")),
+                opt=True,
+            ),
             P("date", LATELY, "from {}", opt=True),
         ],
         do=[
@@ -102,10 +136,24 @@ DOMAIN = Domain.of(
             P("since", LATELY, "since {}", ask="Since which date?", words=("since", "date", "when")),
             P("activity", ACTIVITY, "limited to {}", "restricted to {}", opt=True),
         ],
-        do=["list my workouts", "show my workouts", "look up the logged workouts", "show the training log", "pull up my workouts"],
-        ask=["which workouts have been logged", "what workouts are in my log", "which workouts are there in the log"],
+        do=[
+            "list my workouts",
+            "show my workouts",
+            "look up the logged workouts",
+            "show the training log",
+            "pull up my workouts",
+        ],
+        ask=[
+            "which workouts have been logged",
+            "what workouts are in my log",
+            "which workouts are there in the log",
+        ],
         need=["a list of my workouts", "the training log", "an overview of my workouts"],
-        out={"workouts": list_of(record(workout_id=WORKOUT, activity=ACTIVITY, minutes=duration(10, 180)), 2, 3)},
+        out={
+            "workouts": list_of(
+                record(workout_id=WORKOUT, activity=ACTIVITY, minutes=duration(10, 180)), 2, 3
+            )
+        },
         lists=WORKOUT,
         reply="There are {workouts.n} workouts; the first one is {workouts.0.workout_id}.",
     ),
@@ -131,7 +179,14 @@ DOMAIN = Domain.of(
         "Log what was eaten at a meal.",
         [
             P("meal", MEAL, "for {}"),
-            P("foods", list_of(FOOD, 1, 3), "with {}", "consisting of {}", ask="Which foods, and how many grams of each?", words=("food", "grams")),
+            P(
+                "foods",
+                list_of(FOOD, 1, 3),
+                "with {}",
+                "consisting of {}",
+                ask="Which foods, and how many grams of each?",
+                words=("food", "grams"),
+            ),
             P("date", LATELY, "from {}", opt=True),
         ],
         do=[
@@ -159,8 +214,19 @@ DOMAIN = Domain.of(
                 words=("activity", "sport"),
             ),
             P("kilometres", integer(5, 95), "{}", ask="How many kilometres?", words=("how many", "kilomet")),
-            P("period", enum(month="per month|each month", year="per year|each year", week="per week|each week"), default="week"),
-            P("reminders", boolean("with reminders|with reminders switched on", "without reminders|with reminders switched off"), opt=True),
+            P(
+                "period",
+                enum(month="per month|each month", year="per year|each year", week="per week|each week"),
+                default="week",
+            ),
+            P(
+                "reminders",
+                boolean(
+                    "with reminders|with reminders switched on",
+                    "without reminders|with reminders switched off",
+                ),
+                opt=True,
+            ),
         ],
         do=[
             "set a goal of {kilometres} kilometres of {activity}",

@@ -25,7 +25,9 @@ from looptool_kit.world.types import (
 FLIGHT = text(
     "flight number",
     "airline code and number",
-    lambda r: f"{r.choice(('LH', 'BA', 'AF', 'TP', 'KL', 'SK', 'UA', 'DL', 'IB', 'LX'))}{r.randint(100, 1999)}",
+    lambda r: (
+        f"{r.choice(('LH', 'BA', 'AF', 'TP', 'KL', 'SK', 'UA', 'DL', 'IB', 'LX'))}{r.randint(100, 1999)}"
+    ),
     pattern=r"[A-Z]{2}\d{3,4}",
     noun="flight",
     say=lambda v, _: [Surface(f"flight {v}"), Surface(f"flight {v}"), Surface(v)],
@@ -49,8 +51,20 @@ DOMAIN = Domain.of(
         "searchFlights",
         "Search for flights between two airports.",
         [
-            P("origin", AIRPORT, "from {}", ask="From which airport will you leave?", words=("from", "airport", "where")),
-            P("destination", AIRPORT, "to {}", ask="To which airport?", words=("to which", "destination", "where")),
+            P(
+                "origin",
+                AIRPORT,
+                "from {}",
+                ask="From which airport will you leave?",
+                words=("from", "airport", "where"),
+            ),
+            P(
+                "destination",
+                AIRPORT,
+                "to {}",
+                ask="To which airport?",
+                words=("to which", "destination", "where"),
+            ),
             P("date", DATE, "{@}", "leaving {@}", ask="On which day do you want to fly?"),
             P("nonstop", boolean("nonstop only|without layovers|with no stops"), opt=True),
             P("max_price", money(100, 900), "for at most {}", "under {}", desc="USD", opt=True),
@@ -80,7 +94,14 @@ DOMAIN = Domain.of(
         "Book a seat on a flight for one passenger.",
         [
             P("flight", FLIGHT),
-            P("passenger", PERSON, "for {}", also="The passenger is {}.", ask="What is the passenger's full name?", words=("name", "passenger")),
+            P(
+                "passenger",
+                PERSON,
+                "for {}",
+                also="The passenger is {}.",
+                ask="What is the passenger's full name?",
+                words=("name", "passenger"),
+            ),
             P("cabin", CABIN, opt=True),
             P("checked_bags", count(1, 3), "with {#checked bag}", opt=True),
         ],
@@ -169,7 +190,12 @@ DOMAIN = Domain.of(
             "check on a flight",
             "see whether a flight is on time",
         ],
-        ask=["is {flight} on time", "is {flight} delayed", "what's the status of {flight}", "does {flight} leave on time"],
+        ask=[
+            "is {flight} on time",
+            "is {flight} delayed",
+            "what's the status of {flight}",
+            "does {flight} leave on time",
+        ],
         why=["I'm picking someone up.", "I don't want to wait at the airport."],
         out={"status": enum("delayed", "boarding"), "delay": duration(10, 180)},
         reply="The flight is {status} with a delay of {delay}.",
@@ -186,7 +212,10 @@ DOMAIN = Domain.of(
             "send a boarding pass",
             "email a boarding pass",
         ],
-        out={"sent": constant("yes"), "gate": text("gate", "an airport gate", lambda r: f"{r.choice('ABCD')}{r.randint(1, 48)}")},
+        out={
+            "sent": constant("yes"),
+            "gate": text("gate", "an airport gate", lambda r: f"{r.choice('ABCD')}{r.randint(1, 48)}"),
+        },
         reply="The boarding pass is on its way; the gate is {gate}.",
         held=True,
     ),

@@ -53,7 +53,16 @@ def _say(title: str, _: date) -> list[Surface]:
 
 
 TITLE = text("book title", "title of a book", _title, say=_say)
-BOOK = text("book", "title of a book", _title, parent=TITLE, say=_say, noun="book", question="Which book?", words=("book", "title"))
+BOOK = text(
+    "book",
+    "title of a book",
+    _title,
+    parent=TITLE,
+    say=_say,
+    noun="book",
+    question="Which book?",
+    words=("book", "title"),
+)
 SUBJECT = pool(
     "subject",
     "what a book is about",
@@ -87,7 +96,12 @@ DOMAIN = Domain.of(
         [
             P("subject", SUBJECT),
             P("language", LANGUAGE, "in {}", "written in {}", opt=True),
-            P("available_only", boolean("on the shelf now|available right now"), "that are {}", default=False),
+            P(
+                "available_only",
+                boolean("on the shelf now|available right now"),
+                "that are {}",
+                default=False,
+            ),
         ],
         do=[
             "find library books",
@@ -103,7 +117,11 @@ DOMAIN = Domain.of(
             "does the library have any books",
             "are there any library books",
         ],
-        why=["I want to learn something new.", "It's for a school project.", "I've run out of things to read."],
+        why=[
+            "I want to learn something new.",
+            "It's for a school project.",
+            "I've run out of things to read.",
+        ],
         out={"books": list_of(record(book=BOOK, author=AUTHOR, rating=RATING), 2, 3)},
         reply="There are {books.n} books, for example {books.0.book} by {books.0.author}.",
     ),
@@ -113,7 +131,11 @@ DOMAIN = Domain.of(
         [
             P("book", BOOK),
             P("branch", BRANCH),
-            P("format", enum(large_print="in large print", audiobook="as an audiobook", paperback="as a paperback"), opt=True),
+            P(
+                "format",
+                enum(large_print="in large print", audiobook="as an audiobook", paperback="as a paperback"),
+                opt=True,
+            ),
         ],
         do=[
             "reserve {book}",
@@ -133,7 +155,11 @@ DOMAIN = Domain.of(
         "List the books borrowed on a library card.",
         [
             P("card_id", CARD, "on {}"),
-            P("order", enum(due_date="sorted by due date", title="sorted by title|in order of title"), opt=True),
+            P(
+                "order",
+                enum(due_date="sorted by due date", title="sorted by title|in order of title"),
+                opt=True,
+            ),
         ],
         do=[
             "list the books borrowed on {card_id}",
@@ -142,7 +168,11 @@ DOMAIN = Domain.of(
             "look up the loans on {card_id}",
             "check the library loans",
         ],
-        ask=["which books are borrowed on {card_id}", "what is out on {card_id}", "which loans are there on {card_id}"],
+        ask=[
+            "which books are borrowed on {card_id}",
+            "what is out on {card_id}",
+            "which loans are there on {card_id}",
+        ],
         out={"loans": list_of(record(loan_id=LOAN, title=TITLE, days_left=count(1, 20)), 2, 3)},
         lists=LOAN,
         reply="There are {loans.n} loans; {loans.0.title} has {loans.0.days_left} days left.",
@@ -151,7 +181,14 @@ DOMAIN = Domain.of(
         "renew_loan",
         "Renew a library loan.",
         [P("loan_id", LOAN), P("weeks", count(1, 8), "for {#week}", "by {#week}", default=2)],
-        do=["renew {loan_id}", "extend {loan_id}", "prolong {loan_id}", "renew a library loan", "extend a library loan", "get {loan_id} extended"],
+        do=[
+            "renew {loan_id}",
+            "extend {loan_id}",
+            "prolong {loan_id}",
+            "renew a library loan",
+            "extend a library loan",
+            "get {loan_id} extended",
+        ],
         why=["I haven't finished it.", "I'm a slow reader."],
         out={"loan_id": "=loan_id", "due": DATE},
         reply="The loan is renewed and now due on {due}.",
@@ -186,7 +223,9 @@ DOMAIN = Domain.of(
             P("duration", duration(30, 240, 30), desc="minutes", opt=True),
             P(
                 "equipment",
-                list_of(enum(projector="a projector", whiteboard="a whiteboard", screen="a large screen"), 1, 2),
+                list_of(
+                    enum(projector="a projector", whiteboard="a whiteboard", screen="a large screen"), 1, 2
+                ),
                 "with {}",
                 opt=True,
             ),

@@ -6,9 +6,31 @@ from random import Random
 from looptool_kit.world import pools
 from looptool_kit.world.pools import one, words
 from looptool_kit.world.spec import Domain, P, T
-from looptool_kit.world.types import GENRE, WORK, boolean, constant, duration, enum, identifier, integer, list_of, percent, quoted, record, text
+from looptool_kit.world.types import (
+    GENRE,
+    WORK,
+    boolean,
+    constant,
+    duration,
+    enum,
+    identifier,
+    integer,
+    list_of,
+    percent,
+    quoted,
+    record,
+    text,
+)
 
-SONG = replace(WORK, name="song", say=quoted, clauses=("{}",), noun="song", question="Which song?", words=("song", "title"))
+SONG = replace(
+    WORK,
+    name="song",
+    say=quoted,
+    clauses=("{}",),
+    noun="song",
+    question="Which song?",
+    words=("song", "title"),
+)
 SPEAKER = enum(
     "kitchen",
     "bedroom",
@@ -19,13 +41,23 @@ SPEAKER = enum(
     question="Which speaker?",
     words=("speaker",),
 )
-VERSION = enum("live", "acoustic", "remixed", "original", clauses=("in the {} version",), question="Which version?", words=("version",))
+VERSION = enum(
+    "live",
+    "acoustic",
+    "remixed",
+    "original",
+    clauses=("in the {} version",),
+    question="Which version?",
+    words=("version",),
+)
 PLAYLIST = identifier("PL", "playlist", 5)
 _MOODS = words(
     """Slow|Happy|Rainy|Summer|Late Night|Sunny|Lazy|Deep|Golden|Road Trip|Old School|Cosy|Winter|Weekend|Focus|
         Dreamy|Coffee|Kitchen|Sunday|Holiday|Dinner|Gym|Bedtime|Party|Campfire|Commute|Garden|Rooftop|Beach|Study"""
 )
-_SETS = words("Mix|Hits|Tunes|Vibes|Classics|Songs|Favourites|Sounds|Grooves|Beats|Anthems|Moods|Session|Selection|Melodies")
+_SETS = words(
+    "Mix|Hits|Tunes|Vibes|Classics|Songs|Favourites|Sounds|Grooves|Beats|Anthems|Moods|Session|Selection|Melodies"
+)
 
 
 def _artist(r: Random) -> str:
@@ -38,7 +70,14 @@ def _artist(r: Random) -> str:
     )
 
 
-ARTIST = text("artist", "a singer or band", _artist, clauses=("by {}",), question="Which artist?", words=("artist", "who"))
+ARTIST = text(
+    "artist",
+    "a singer or band",
+    _artist,
+    clauses=("by {}",),
+    question="Which artist?",
+    words=("artist", "who"),
+)
 PLAYLIST_NAME = text(
     "title",
     "name of a playlist",
@@ -52,14 +91,31 @@ PLAYLIST_NAME = text(
 
 def _line(r: Random) -> str:
     who = r.choice(("I", "you", "we", "they"))
-    did = r.choice(("walked", "waited", "danced", "cried", "sang", "drove", "stood", "slept", "wandered", "ran"))
+    did = r.choice(
+        ("walked", "waited", "danced", "cried", "sang", "drove", "stood", "slept", "wandered", "ran")
+    )
     where = r.choice(("under", "across", "beside", "through", "beyond", "along"))
-    end = r.choice(("", " all night long", " once again", " in the rain", " without you", " until the dawn", " one last time"))
+    end = r.choice(
+        (
+            "",
+            " all night long",
+            " once again",
+            " in the rain",
+            " without you",
+            " until the dawn",
+            " one last time",
+        )
+    )
     return f"{who} {did} {where} the {one(r, pools.ADJECTIVES).lower()} {one(r, pools.NOUNS).lower()}{end}"
 
 
 LYRICS = text(
-    "lyrics", "a line of a song", _line, say=quoted, question="Which words do you remember from the lyrics?", words=("lyrics", "words", "line")
+    "lyrics",
+    "a line of a song",
+    _line,
+    say=quoted,
+    question="Which words do you remember from the lyrics?",
+    words=("lyrics", "words", "line"),
 )
 
 DOMAIN = Domain.of(
@@ -92,7 +148,13 @@ DOMAIN = Domain.of(
         "Set the volume of a speaker.",
         [
             P("speaker", SPEAKER),
-            P("level", percent(5, 100), "{}", ask="To what percentage should I set the volume?", words=("percent", "volume")),
+            P(
+                "level",
+                percent(5, 100),
+                "{}",
+                ask="To what percentage should I set the volume?",
+                words=("percent", "volume"),
+            ),
             P("fade", boolean("with a slow fade|fading slowly"), opt=True),
         ],
         do=[
@@ -141,7 +203,13 @@ DOMAIN = Domain.of(
         "Create an empty playlist.",
         [
             P("name", PLAYLIST_NAME),
-            P("visibility", enum(public="that is public|visible to everyone", private="that is private|visible only to me"), opt=True),
+            P(
+                "visibility",
+                enum(
+                    public="that is public|visible to everyone", private="that is private|visible only to me"
+                ),
+                opt=True,
+            ),
             P("genres", list_of(GENRE, 1, 3), "for {} music", "for {}", opt=True),
         ],
         do=[
@@ -186,14 +254,27 @@ DOMAIN = Domain.of(
             P("genre", GENRE, "with {} music", opt=True),
             P(
                 "include_shared",
-                boolean("including the shared ones|along with the shared ones", "without the shared ones|excluding the shared ones"),
+                boolean(
+                    "including the shared ones|along with the shared ones",
+                    "without the shared ones|excluding the shared ones",
+                ),
                 opt=True,
             ),
         ],
-        do=["list my playlists", "show my playlists", "look up my playlists", "show me the saved playlists", "pull up my playlists"],
+        do=[
+            "list my playlists",
+            "show my playlists",
+            "look up my playlists",
+            "show me the saved playlists",
+            "pull up my playlists",
+        ],
         ask=["which playlists are there", "what playlists are saved", "which playlists are in my library"],
         need=["a list of my playlists", "an overview of my playlists", "the saved playlists"],
-        out={"playlists": list_of(record(playlist_id=PLAYLIST, name=PLAYLIST_NAME, songs=integer(10, 120)), 2, 3)},
+        out={
+            "playlists": list_of(
+                record(playlist_id=PLAYLIST, name=PLAYLIST_NAME, songs=integer(10, 120)), 2, 3
+            )
+        },
         lists=PLAYLIST,
         reply="There are {playlists.n} playlists; the first one is {playlists.0.playlist_id}.",
     ),

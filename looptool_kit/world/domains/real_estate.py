@@ -27,7 +27,11 @@ from looptool_kit.world.types import (
 LISTING = identifier("HM", "listing", 5)
 VIEWING = identifier("VW", "viewing")
 START = replace(DATETIME, draw=lambda r, today: f"{DATE.draw(r, today)}T{clock(9, 18).draw(r, today)}")
-PLACE = replace(ADDRESS, draw=lambda r, today: f"{ADDRESS.draw(r, today)}, {CITY.draw(r, today)}", accepts=lambda v: isinstance(v, str) and ", " in v)
+PLACE = replace(
+    ADDRESS,
+    draw=lambda r, today: f"{ADDRESS.draw(r, today)}, {CITY.draw(r, today)}",
+    accepts=lambda v: isinstance(v, str) and ", " in v,
+)
 OFFER = identifier("OFR", "offer")
 PRICE = replace(money(150_000, 900_000), draw=lambda r, _: r.randrange(150, 901, 5) * 1000)
 
@@ -110,7 +114,11 @@ DOMAIN = Domain.of(
             "reschedule a home viewing",
         ],
         why=["Something came up at work.", "I can't make it."],
-        out={"viewing_id": "=viewing_id", "status": constant("rescheduled"), "duration": duration(20, 60, 10)},
+        out={
+            "viewing_id": "=viewing_id",
+            "status": constant("rescheduled"),
+            "duration": duration(20, 60, 10),
+        },
         changes=VIEWING,
         reply="Your viewing is rescheduled and takes {duration}.",
     ),
@@ -134,8 +142,22 @@ DOMAIN = Domain.of(
                 desc="Percent of the price",
                 ask="What percentage would you pay down?",
             ),
-            P("years", integer(8, 40), "over {} years", "paid back over {} years", ask="Over how many years?", words=("how many", "years")),
-            P("rate", number(1.5, 7.5, 2), "at {}% interest", "at an interest rate of {}%", desc="Annual rate in percent", opt=True),
+            P(
+                "years",
+                integer(8, 40),
+                "over {} years",
+                "paid back over {} years",
+                ask="Over how many years?",
+                words=("how many", "years"),
+            ),
+            P(
+                "rate",
+                number(1.5, 7.5, 2),
+                "at {}% interest",
+                "at an interest rate of {}%",
+                desc="Annual rate in percent",
+                opt=True,
+            ),
         ],
         do=[
             "estimate the mortgage payments",
@@ -144,7 +166,11 @@ DOMAIN = Domain.of(
             "run the numbers on a mortgage",
             "calculate the payments on a mortgage",
         ],
-        ask=["what would a mortgage cost a month", "how much would I pay a month on a mortgage", "what would the monthly mortgage payment be"],
+        ask=[
+            "what would a mortgage cost a month",
+            "how much would I pay a month on a mortgage",
+            "what would the monthly mortgage payment be",
+        ],
         need=["a mortgage estimate", "a mortgage calculation", "the monthly mortgage payment"],
         why=["I want to know what we can afford.", "We're comparing our options."],
         out={"monthly_payment": money(600, 3900, cents=True), "total_interest": PRICE},
@@ -176,7 +202,11 @@ DOMAIN = Domain.of(
             "get a valuation of the house",
             "work out the market value of the home",
         ],
-        ask=["how much is the house worth", "what is the market value of the home", "what could I get for the house"],
+        ask=[
+            "how much is the house worth",
+            "what is the market value of the home",
+            "what could I get for the house",
+        ],
         need=["a valuation of the house", "a price estimate for the home", "an appraisal of the house"],
         why=["I might sell.", "The bank has asked about it."],
         out={"value": PRICE, "confidence": percent(50, 95)},
@@ -191,7 +221,9 @@ DOMAIN = Domain.of(
             P("amount", PRICE, ask="How much do you want to offer?"),
             P(
                 "conditions",
-                list_of(enum(inspection="an inspection", financing="financing", appraisal="an appraisal"), 1, 2),
+                list_of(
+                    enum(inspection="an inspection", financing="financing", appraisal="an appraisal"), 1, 2
+                ),
                 "subject to {}",
                 "conditional on {}",
                 opt=True,

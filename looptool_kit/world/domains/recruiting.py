@@ -74,9 +74,21 @@ DOMAIN = Domain.of(
                 ask="What is the salary range?",
                 words=("salary", "pay"),
             ),
-            P("remote", boolean("with remote work allowed|open to remote work", "with no remote work|without remote work"), opt=True),
+            P(
+                "remote",
+                boolean(
+                    "with remote work allowed|open to remote work", "with no remote work|without remote work"
+                ),
+                opt=True,
+            ),
         ],
-        do=["publish a job posting", "post a job opening", "put up a job ad", "advertise a vacancy", "create a job posting"],
+        do=[
+            "publish a job posting",
+            "post a job opening",
+            "put up a job ad",
+            "advertise a vacancy",
+            "create a job posting",
+        ],
         need=["a job posting", "a new job ad", "a job ad"],
         why=["We're growing.", "Somebody has just resigned.", "The budget has been approved."],
         out={"job_id": JOB, "closes_on": DATE},
@@ -89,7 +101,13 @@ DOMAIN = Domain.of(
         [
             P("skills", list_of(SKILL, 1, 3), "skilled in {}", "with skills in {}"),
             P("city", CITY, "based in {}", "living in {}", opt=True),
-            P("min_years", count(2, 15), "with at least {#year} of experience", "who have {} or more years of experience", opt=True),
+            P(
+                "min_years",
+                count(2, 15),
+                "with at least {#year} of experience",
+                "who have {} or more years of experience",
+                opt=True,
+            ),
         ],
         do=[
             "find candidates",
@@ -99,7 +117,12 @@ DOMAIN = Domain.of(
             "search the talent pool for people",
             "list the applicants",
         ],
-        ask=["which candidates do we have", "do we have any applicants", "are there any candidates", "who is there in our talent pool"],
+        ask=[
+            "which candidates do we have",
+            "do we have any applicants",
+            "are there any candidates",
+            "who is there in our talent pool",
+        ],
         need=["candidates", "a list of applicants", "some candidates"],
         why=["The team needs help.", "We have to fill a gap quickly."],
         out={"candidates": list_of(record(candidate_id=CANDIDATE, name=NAME, rating=RATING), 2, 3)},
@@ -111,7 +134,11 @@ DOMAIN = Domain.of(
         [
             P("candidate_id", CANDIDATE, "with {}"),
             P("start", START, ask="When should the interview take place?", words=("when", "date", "time")),
-            P("format", enum(video="by video|over video", phone="by phone|over the phone", onsite="onsite"), opt=True),
+            P(
+                "format",
+                enum(video="by video|over video", phone="by phone|over the phone", onsite="onsite"),
+                opt=True,
+            ),
         ],
         do=[
             "schedule an interview",
@@ -132,8 +159,24 @@ DOMAIN = Domain.of(
         "Cancel a job interview.",
         [
             P("interview_id", INTERVIEW),
-            P("reason", enum("illness", "travel", withdrawn="a withdrawn application", clauses=("because of {}", "due to {}")), opt=True),
-            P("notify", boolean("with a notice to everyone|with a message to everyone", "without notifying anyone|without telling anyone"), opt=True),
+            P(
+                "reason",
+                enum(
+                    "illness",
+                    "travel",
+                    withdrawn="a withdrawn application",
+                    clauses=("because of {}", "due to {}"),
+                ),
+                opt=True,
+            ),
+            P(
+                "notify",
+                boolean(
+                    "with a notice to everyone|with a message to everyone",
+                    "without notifying anyone|without telling anyone",
+                ),
+                opt=True,
+            ),
         ],
         do=[
             "cancel {interview_id}",
@@ -154,7 +197,14 @@ DOMAIN = Domain.of(
             P("candidate_id", CANDIDATE),
             P(
                 "stage",
-                enum("screening", "interview", "assessment", "final", "rejected", clauses=("to the {} stage", "into the {} stage")),
+                enum(
+                    "screening",
+                    "interview",
+                    "assessment",
+                    "final",
+                    "rejected",
+                    clauses=("to the {} stage", "into the {} stage"),
+                ),
                 ask="To which stage?",
             ),
         ],

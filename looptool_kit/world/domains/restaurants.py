@@ -52,7 +52,14 @@ DOMAIN = Domain.of(
         [
             P("city", CITY),
             P("cuisine", CUISINE, "serving {} food", "with {} cuisine", "that do {} food"),
-            P("max_price", money(15, 90), "for at most {} a person", "under {} per head", opt=True, desc="USD per person"),
+            P(
+                "max_price",
+                money(15, 90),
+                "for at most {} a person",
+                "under {} per head",
+                opt=True,
+                desc="USD per person",
+            ),
         ],
         do=[
             "find restaurants",
@@ -71,7 +78,11 @@ DOMAIN = Domain.of(
         ],
         need=["a restaurant", "a place to eat", "restaurant ideas", "a good {cuisine} place"],
         why=["I'm getting hungry.", "We want to go out tonight.", "I'm tired of cooking."],
-        out={"restaurants": list_of(record(restaurant=RESTAURANT, rating=RATING, price=money(10, 80, cents=True)), 2, 3)},
+        out={
+            "restaurants": list_of(
+                record(restaurant=RESTAURANT, rating=RATING, price=money(10, 80, cents=True)), 2, 3
+            )
+        },
         reply="I found {restaurants.n} restaurants, for example {restaurants.0.restaurant}.",
     ),
     T(
@@ -140,7 +151,12 @@ DOMAIN = Domain.of(
             P("reservation_id", BOOKING),
             P(
                 "reason",
-                enum("illness", "weather", change_of_plans="a change of plans|other plans", clauses=("because of {}", "due to {}")),
+                enum(
+                    "illness",
+                    "weather",
+                    change_of_plans="a change of plans|other plans",
+                    clauses=("because of {}", "due to {}"),
+                ),
                 opt=True,
             ),
         ],
@@ -160,8 +176,17 @@ DOMAIN = Domain.of(
         "list_reservations",
         "List the table reservations made under a name.",
         [P("name", PERSON, "for {}", "under the name {}", ask="Under which name?", words=("name",))],
-        do=["list the table reservations", "show the restaurant reservations", "look up the table bookings", "check the restaurant bookings"],
-        ask=["which tables are reserved", "what restaurant bookings are there", "are there any table reservations"],
+        do=[
+            "list the table reservations",
+            "show the restaurant reservations",
+            "look up the table bookings",
+            "check the restaurant bookings",
+        ],
+        ask=[
+            "which tables are reserved",
+            "what restaurant bookings are there",
+            "are there any table reservations",
+        ],
         out={"reservations": list_of(record(reservation_id=BOOKING, date=DATE, time=EVENING), 2, 3)},
         lists=BOOKING,
         reply="There are {reservations.n} reservations; the first is {reservations.0.reservation_id}.",

@@ -53,7 +53,11 @@ DOMAIN = Domain.of(
         [
             P("query", GOODS),
             P("max_price", BUDGET, "for under {}", "for at most {}", opt=True, desc="USD"),
-            P("condition", enum(new="in new condition|in brand-new condition", used="in used condition"), opt=True),
+            P(
+                "condition",
+                enum(new="in new condition|in brand-new condition", used="in used condition"),
+                opt=True,
+            ),
         ],
         do=[
             "find {query}",
@@ -74,7 +78,14 @@ DOMAIN = Domain.of(
         "Put an item into the shopping cart.",
         [
             P("item_id", ITEM),
-            P("quantity", count(2, 12), "in a quantity of {}", "with a quantity of {}", also="I need {} of them", default=1),
+            P(
+                "quantity",
+                count(2, 12),
+                "in a quantity of {}",
+                "with a quantity of {}",
+                also="I need {} of them",
+                default=1,
+            ),
             P("gift_wrap", boolean("gift-wrapped|with gift wrapping", "without gift wrapping"), opt=True),
         ],
         do=[
@@ -93,14 +104,32 @@ DOMAIN = Domain.of(
         "checkout",
         "Order what is in the shopping cart.",
         [
-            P("address", PLACE, "with delivery to {}", "to be delivered to {}", ask="What is the delivery address?", words=("address", "where")),
+            P(
+                "address",
+                PLACE,
+                "with delivery to {}",
+                "to be delivered to {}",
+                ask="What is the delivery address?",
+                words=("address", "where"),
+            ),
             P(
                 "payment",
-                enum(card="by card|with my card", paypal="with PayPal|through PayPal", invoice="on invoice|by invoice"),
+                enum(
+                    card="by card|with my card",
+                    paypal="with PayPal|through PayPal",
+                    invoice="on invoice|by invoice",
+                ),
                 ask="How would you like to pay?",
                 words=("pay",),
             ),
-            P("express", boolean("by express shipping|with express shipping", "by standard shipping|without express shipping"), opt=True),
+            P(
+                "express",
+                boolean(
+                    "by express shipping|with express shipping",
+                    "by standard shipping|without express shipping",
+                ),
+                opt=True,
+            ),
         ],
         do=[
             "check out",
@@ -118,10 +147,24 @@ DOMAIN = Domain.of(
         "list_orders",
         "List the orders since a date.",
         [P("since", PAST_DATE, "since {}", ask="Since which date?", words=("since", "date", "when"))],
-        do=["list my orders", "show my orders", "look up my orders", "show the order history", "check my past orders"],
-        ask=["which orders have been placed", "what orders have been placed", "which orders have been made from my account"],
+        do=[
+            "list my orders",
+            "show my orders",
+            "look up my orders",
+            "show the order history",
+            "check my past orders",
+        ],
+        ask=[
+            "which orders have been placed",
+            "what orders have been placed",
+            "which orders have been made from my account",
+        ],
         need=["a list of my orders", "an overview of my orders", "the order history"],
-        out={"orders": list_of(record(order_id=ORDER, price=money(12, 600, cents=True), items=count(1, 6)), 2, 3)},
+        out={
+            "orders": list_of(
+                record(order_id=ORDER, price=money(12, 600, cents=True), items=count(1, 6)), 2, 3
+            )
+        },
         lists=ORDER,
         reply="There are {orders.n} orders; the first one is {orders.0.order_id}.",
     ),
@@ -138,7 +181,12 @@ DOMAIN = Domain.of(
             "track a parcel",
             "check on a delivery",
         ],
-        ask=["where is {order_id}", "when will {order_id} arrive", "what's the status of {order_id}", "has {order_id} been shipped"],
+        ask=[
+            "where is {order_id}",
+            "when will {order_id} arrive",
+            "what's the status of {order_id}",
+            "has {order_id} been shipped",
+        ],
         why=["I've been waiting for ages.", "I won't be at home much."],
         out={"location": CITY, "arrives": DATE},
         reply="Your order is in {location} and arrives on {arrives}.",

@@ -57,7 +57,10 @@ DEVICE = pool(
 _MOODS = words(
     "Cosy|Bright|Quiet|Busy|Early|Late|Summer|Winter|Rainy|Sunday|Weekend|Family|Romantic|Festive|Lazy|Calm|Holiday|Candlelight|Golden|Autumn"
 )
-_TIMES = words("Evening|Morning|Dinner|Movie|Reading|Breakfast|Nap|Game Night|Workout|Party|Brunch|Bedtime|Homework|Concert|Bath|Welcome")
+_TIMES = words(
+    "Evening|Morning|Dinner|Movie|Reading|Breakfast|Nap|Game"
+    " Night|Workout|Party|Brunch|Bedtime|Homework|Concert|Bath|Welcome"
+)
 SCENE = text(
     "scene",
     "name of a scene",
@@ -68,7 +71,9 @@ SCENE = text(
 )
 TIMER = identifier("TMR", "timer")
 SWITCH = enum("on", "off", question="Should it turn on or off?", words=("on or off", "turn on"))
-DAY = enum(mon="Monday", tue="Tuesday", wed="Wednesday", thu="Thursday", fri="Friday", sat="Saturday", sun="Sunday")
+DAY = enum(
+    mon="Monday", tue="Tuesday", wed="Wednesday", thu="Thursday", fri="Friday", sat="Saturday", sun="Sunday"
+)
 DAYS = list_of(DAY, 1, 3, ordered=True)
 
 DOMAIN = Domain.of(
@@ -78,7 +83,13 @@ DOMAIN = Domain.of(
         "Set the brightness of the lights in a room.",
         [
             P("room", ROOM),
-            P("brightness", percent(5, 100), "{}", ask="To what percentage should I set the brightness?", words=("percent", "bright")),
+            P(
+                "brightness",
+                percent(5, 100),
+                "{}",
+                ask="To what percentage should I set the brightness?",
+                words=("percent", "bright"),
+            ),
             P("tone", enum("warm", "neutral", "cool", clauses=("with a {} tone", "with {} light")), opt=True),
             P("fade_seconds", integer(2, 30), "over {} seconds", opt=True),
         ],
@@ -101,16 +112,30 @@ DOMAIN = Domain.of(
         "set_thermostat",
         "Set the thermostat to a temperature.",
         [
-            P("temperature", integer(14, 28), "{}", desc="Celsius", ask="To what temperature?", words=("temperature", "degrees", "warm")),
+            P(
+                "temperature",
+                integer(14, 28),
+                "{}",
+                desc="Celsius",
+                ask="To what temperature?",
+                words=("temperature", "degrees", "warm"),
+            ),
             P("room", ROOM),
             P(
                 "mode",
                 enum(
-                    heat="using heating mode|using heat mode", cool="using cooling mode|using cool mode", auto="using automatic mode|using auto mode"
+                    heat="using heating mode|using heat mode",
+                    cool="using cooling mode|using cool mode",
+                    auto="using automatic mode|using auto mode",
                 ),
                 opt=True,
             ),
-            P("until", nullable(clock(17, 23), "until further notice|with no end time"), "until {}", opt=True),
+            P(
+                "until",
+                nullable(clock(17, 23), "until further notice|with no end time"),
+                "until {}",
+                opt=True,
+            ),
         ],
         do=[
             "set the thermostat to {temperature} degrees",
@@ -131,7 +156,13 @@ DOMAIN = Domain.of(
         "Lock doors of the house.",
         [
             P("doors", list_of(DOOR, 1, 3)),
-            P("arm_alarm", boolean("and arm the alarm|and switch on the alarm", "without arming the alarm|without the alarm"), opt=True),
+            P(
+                "arm_alarm",
+                boolean(
+                    "and arm the alarm|and switch on the alarm", "without arming the alarm|without the alarm"
+                ),
+                opt=True,
+            ),
         ],
         do=[
             "lock {doors}",
@@ -185,7 +216,11 @@ DOMAIN = Domain.of(
             "set a timer for a device",
             "program a device",
         ],
-        need=["a timer for the {device}", "a new timer for the {device}", "an automatic timer for the {device}"],
+        need=[
+            "a timer for the {device}",
+            "a new timer for the {device}",
+            "an automatic timer for the {device}",
+        ],
         why=["I always forget to do it by hand.", "I want to save energy."],
         out={"timer_id": TIMER, "status": constant("active")},
         makes=TIMER,
@@ -195,7 +230,13 @@ DOMAIN = Domain.of(
         "list_device_timers",
         "List the timers of a device.",
         [P("device", DEVICE, "for the {}")],
-        do=["list the timers", "show the timers", "look up the timers", "check the timers", "see which timers are set"],
+        do=[
+            "list the timers",
+            "show the timers",
+            "look up the timers",
+            "check the timers",
+            "see which timers are set",
+        ],
         ask=["which timers are there", "what timers are set", "which timers are active"],
         out={"timers": list_of(record(timer_id=TIMER, time=clock(5, 23), action=SWITCH), 2, 3)},
         lists=TIMER,
@@ -205,7 +246,14 @@ DOMAIN = Domain.of(
         "delete_device_timer",
         "Delete a timer of a device.",
         [P("timer_id", TIMER)],
-        do=["delete {timer_id}", "remove {timer_id}", "cancel {timer_id}", "get rid of {timer_id}", "delete a timer", "remove a device timer"],
+        do=[
+            "delete {timer_id}",
+            "remove {timer_id}",
+            "cancel {timer_id}",
+            "get rid of {timer_id}",
+            "delete a timer",
+            "remove a device timer",
+        ],
         out={"timer_id": "=timer_id", "left": integer(2, 9)},
         cancels=TIMER,
         reply="The timer is deleted; there are {left} left.",

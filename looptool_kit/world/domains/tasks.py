@@ -21,8 +21,17 @@ from looptool_kit.world.types import (
 
 TODO = identifier("TD", "task")
 NOTE = identifier("NT", "note")
-TAG = pool("tag", "a label", TOPICS, clauses=("tagged {}", "with the tag {}"), question="Which tag?", words=("tag", "label"))
-LIST = enum("home", "weekend", "errands", "family", "someday", question="Which to-do list?", words=("list", "which"))
+TAG = pool(
+    "tag",
+    "a label",
+    TOPICS,
+    clauses=("tagged {}", "with the tag {}"),
+    question="Which tag?",
+    words=("tag", "label"),
+)
+LIST = enum(
+    "home", "weekend", "errands", "family", "someday", question="Which to-do list?", words=("list", "which")
+)
 PRIORITY = enum("low", "medium", "high", "urgent", question="Which priority?", words=("priority",))
 
 DOMAIN = Domain.of(
@@ -86,8 +95,17 @@ DOMAIN = Domain.of(
     T(
         "list_tasks",
         "List the open tasks of a to-do list.",
-        [P("list", LIST, "on my {} list", "on the {} list"), P("sort", enum(priority="sorted by priority", due="sorted by due date"), opt=True)],
-        do=["list the open tasks", "show me the open tasks", "read me the tasks", "go through the tasks", "list the tasks on my {list} to-do list"],
+        [
+            P("list", LIST, "on my {} list", "on the {} list"),
+            P("sort", enum(priority="sorted by priority", due="sorted by due date"), opt=True),
+        ],
+        do=[
+            "list the open tasks",
+            "show me the open tasks",
+            "read me the tasks",
+            "go through the tasks",
+            "list the tasks on my {list} to-do list",
+        ],
         ask=[
             "which tasks are open on my {list} list",
             "what is left to do on my {list} list",
@@ -119,7 +137,13 @@ DOMAIN = Domain.of(
         "search_notes",
         "Search for notes by tag.",
         [P("tag", TAG), P("after", PAST_DATE, "written after {}", "from after {}", opt=True)],
-        do=["find notes", "search for notes", "look up notes", "show me the notes", "search my notes for ones"],
+        do=[
+            "find notes",
+            "search for notes",
+            "look up notes",
+            "show me the notes",
+            "search my notes for ones",
+        ],
         ask=["which notes do I have", "do I have any notes", "are there any notes", "what notes are there"],
         need=["the notes", "my notes", "all notes"],
         why=["I wrote it down somewhere.", "I can't remember the details."],
@@ -129,7 +153,10 @@ DOMAIN = Domain.of(
     T(
         "append_to_note",
         "Add text to the end of a note.",
-        [P("note_id", NOTE, "to {}"), P("line", MESSAGE, ask="What should I add?", words=("add", "text", "what"))],
+        [
+            P("note_id", NOTE, "to {}"),
+            P("line", MESSAGE, ask="What should I add?", words=("add", "text", "what")),
+        ],
         do=[
             "add the text {line} to {note_id}",
             "append {line} to {note_id}",

@@ -58,7 +58,13 @@ MEDICINE = pool(
     words=("medicine", "medication", "which"),
 )
 VACCINE = enum(
-    "rabies", "distemper", "parvovirus", "leptospirosis", "bordetella", question="Which vaccine was it?", words=("vaccine", "vaccination", "which")
+    "rabies",
+    "distemper",
+    "parvovirus",
+    "leptospirosis",
+    "bordetella",
+    question="Which vaccine was it?",
+    words=("vaccine", "vaccination", "which"),
 )
 
 DOMAIN = Domain.of(
@@ -118,7 +124,12 @@ DOMAIN = Domain.of(
             P("pet", PET, ask="Which pet was vaccinated?"),
             P("vaccine", VACCINE, "against {}"),
             P("given_on", PAST_DATE, "given {@}", "that was given {@}", ask="On which date was it given?"),
-            P("booster_on", nullable(DATE, "with no booster due|without a booster"), "with a booster due {@}", opt=True),
+            P(
+                "booster_on",
+                nullable(DATE, "with no booster due|without a booster"),
+                "with a booster due {@}",
+                opt=True,
+            ),
         ],
         do=[
             "record a {vaccine} vaccination",
@@ -135,7 +146,10 @@ DOMAIN = Domain.of(
     T(
         "list_prescriptions",
         "List the prescriptions of a pet.",
-        [P("pet", PET), P("active_only", boolean("except expired ones|without the expired ones"), default=False)],
+        [
+            P("pet", PET),
+            P("active_only", boolean("except expired ones|without the expired ones"), default=False),
+        ],
         do=[
             "list the prescriptions",
             "show the pet prescriptions",
@@ -143,8 +157,17 @@ DOMAIN = Domain.of(
             "check the prescriptions on file",
             "pull up the prescriptions",
         ],
-        ask=["which prescriptions are on file", "what prescriptions are there", "are there any prescriptions", "what has the vet prescribed"],
-        out={"prescriptions": list_of(record(prescription_id=PRESCRIPTION, medicine=MEDICINE, price=money(8, 90, cents=True)), 2, 3)},
+        ask=[
+            "which prescriptions are on file",
+            "what prescriptions are there",
+            "are there any prescriptions",
+            "what has the vet prescribed",
+        ],
+        out={
+            "prescriptions": list_of(
+                record(prescription_id=PRESCRIPTION, medicine=MEDICINE, price=money(8, 90, cents=True)), 2, 3
+            )
+        },
         lists=PRESCRIPTION,
         reply="There are {prescriptions.n} prescriptions; the first one is for {prescriptions.0.medicine}.",
     ),
@@ -153,8 +176,19 @@ DOMAIN = Domain.of(
         "Order a refill of a pet prescription.",
         [
             P("prescription_id", PRESCRIPTION, "for {}"),
-            P("packs", count(1, 6), "with {#pack}", also="We need {#pack}.", ask="How many packs do you need?", words=("how many", "packs")),
-            P("delivery", enum(pickup="for pickup|to be picked up", mail="by mail|delivered by mail"), opt=True),
+            P(
+                "packs",
+                count(1, 6),
+                "with {#pack}",
+                also="We need {#pack}.",
+                ask="How many packs do you need?",
+                words=("how many", "packs"),
+            ),
+            P(
+                "delivery",
+                enum(pickup="for pickup|to be picked up", mail="by mail|delivered by mail"),
+                opt=True,
+            ),
         ],
         do=[
             "refill {prescription_id}",

@@ -1,10 +1,26 @@
 """Weather, air, sun and sea."""
 
 from looptool_kit.world.spec import Domain, P, T
-from looptool_kit.world.types import CITY, DATE, EMAIL, clock, constant, count, enum, identifier, integer, list_of, percent, record
+from looptool_kit.world.types import (
+    CITY,
+    DATE,
+    EMAIL,
+    clock,
+    constant,
+    count,
+    enum,
+    identifier,
+    integer,
+    list_of,
+    percent,
+    record,
+)
 
 ALERT = identifier("WA", "weather alert")
-UNITS = enum(metric="in Celsius|in metric units|in degrees Celsius", imperial="in Fahrenheit|in imperial units|in degrees Fahrenheit")
+UNITS = enum(
+    metric="in Celsius|in metric units|in degrees Celsius",
+    imperial="in Fahrenheit|in imperial units|in degrees Fahrenheit",
+)
 SKY = enum("sunny", "cloudy", "rainy", "windy", "foggy")
 
 DOMAIN = Domain.of(
@@ -61,7 +77,13 @@ DOMAIN = Domain.of(
         "Get the current air quality of a city.",
         [
             P("city", CITY, "in {}"),
-            P("pollutants", list_of(enum("pm10", "ozone", "no2", "so2"), 1, 3), "including {}", "with values for {}", opt=True),
+            P(
+                "pollutants",
+                list_of(enum("pm10", "ozone", "no2", "so2"), 1, 3),
+                "including {}",
+                "with values for {}",
+                opt=True,
+            ),
         ],
         do=[
             "check the air quality",
@@ -70,7 +92,12 @@ DOMAIN = Domain.of(
             "find out how clean the air is",
             "check how polluted the air is",
         ],
-        ask=["how's the air quality in {city}", "how clean is the air in {city}", "how polluted is the air", "what's the air quality like in {city}"],
+        ask=[
+            "how's the air quality in {city}",
+            "how clean is the air in {city}",
+            "how polluted is the air",
+            "what's the air quality like in {city}",
+        ],
         why=["My asthma is acting up.", "It smells of smoke outside."],
         out={"index": integer(10, 180), "level": enum("good", "moderate", "poor")},
         reply="The air quality in {city} is {level} with an index of {index}.",
@@ -111,7 +138,13 @@ DOMAIN = Domain.of(
             P("email", EMAIL, "sent to {}", "going to {}"),
             P("days_ahead", count(2, 7), "at least {#day} ahead", opt=True),
         ],
-        do=["set up a weather alert", "create a weather alert", "add a weather alert", "start a weather alert", "turn on a weather alert"],
+        do=[
+            "set up a weather alert",
+            "create a weather alert",
+            "add a weather alert",
+            "start a weather alert",
+            "turn on a weather alert",
+        ],
         need=["a weather alert", "a weather warning", "weather alerts"],
         why=["I have plants outside.", "I drive to work."],
         out={"alert_id": ALERT, "status": constant("active")},
@@ -122,8 +155,17 @@ DOMAIN = Domain.of(
         "list_weather_alerts",
         "List the weather alerts of an e-mail address.",
         [P("email", EMAIL, "for {}")],
-        do=["list the weather alerts", "show the weather alerts", "look up the weather alerts", "check which weather alerts are active"],
-        ask=["which weather alerts are active", "what weather alerts are there", "which weather alerts are set up"],
+        do=[
+            "list the weather alerts",
+            "show the weather alerts",
+            "look up the weather alerts",
+            "check which weather alerts are active",
+        ],
+        ask=[
+            "which weather alerts are active",
+            "what weather alerts are there",
+            "which weather alerts are set up",
+        ],
         out={"alerts": list_of(record(alert_id=ALERT, city=CITY), 2, 3)},
         lists=ALERT,
         reply="There are {alerts.n} alerts; the first is {alerts.0.alert_id}.",
@@ -132,7 +174,14 @@ DOMAIN = Domain.of(
         "delete_weather_alert",
         "Delete a weather alert.",
         [P("alert_id", ALERT)],
-        do=["delete {alert_id}", "remove {alert_id}", "turn off {alert_id}", "stop {alert_id}", "delete a weather alert", "turn off a weather alert"],
+        do=[
+            "delete {alert_id}",
+            "remove {alert_id}",
+            "turn off {alert_id}",
+            "stop {alert_id}",
+            "delete a weather alert",
+            "turn off a weather alert",
+        ],
         out={"alert_id": "=alert_id", "remaining": count(2, 6)},
         cancels=ALERT,
         reply="The alert is gone; there are {remaining} left.",

@@ -1,7 +1,9 @@
-"""Acceptable values: verdicts of the official checker on tools of our own, recorded, and on BFCL itself where its package is installed.
+"""Acceptable values: verdicts of the official checker on tools of our own, recorded, and on BFCL itself where
+its package is installed.
 
-The recorded verdicts come from bfcl-eval 2026.3.23. To compare on BFCL's own data: `pip install --no-deps --target DIR bfcl-eval==2026.3.23`, then
-run the tests with `LOOPTOOL_BFCL=DIR`. Nothing of BFCL's data is kept here.
+The recorded verdicts come from bfcl-eval 2026.3.23. To compare on BFCL's own data: `pip install --no-deps
+--target DIR bfcl-eval==2026.3.23`, then run the tests with `LOOPTOOL_BFCL=DIR`. Nothing of BFCL's data is
+kept here.
 """
 
 from __future__ import annotations
@@ -147,21 +149,31 @@ RECORDED_CALLS: list[tuple[str, list[tuple[str, dict[str, Any]]], str]] = [
     ("parallel_multiple", [A1, A1, ROME], ""),
     ("parallel_multiple", [ROME, A1], "parallel_function_checker_no_order:wrong_count"),
     ("parallel_multiple", [], "parallel_function_checker_no_order:wrong_count"),
-    ("live_parallel", [ROME, ("room_cancel", {"id": "a1"}), B2, ROME], "parallel_function_checker_no_order:wrong_count"),
+    (
+        "live_parallel",
+        [ROME, ("room_cancel", {"id": "a1"}), B2, ROME],
+        "parallel_function_checker_no_order:wrong_count",
+    ),
     ("multiple", [ROME], ""),
     ("multiple", [A1], "simple_function_checker:wrong_func_name"),
     ("multiple", [], "multiple_function_checker:wrong_count"),
     ("multiple", [ROME, ROME], "multiple_function_checker:wrong_count"),
     ("simple_python", [ROME, ROME], "simple_function_checker:wrong_count"),
     ("live_simple", [], "simple_function_checker:wrong_count"),
-    ("simple_python", [("room.book", {"city": "Rome", "nights": 1})], "simple_function_checker:wrong_func_name"),
+    (
+        "simple_python",
+        [("room.book", {"city": "Rome", "nights": 1})],
+        "simple_function_checker:wrong_func_name",
+    ),
     ("live_multiple", [("room_book", {"nights": 1})], "simple_function_checker:missing_required"),
     ("simple_python", [("room_book", {})], "simple_function_checker:missing_required"),
 ]
 
 
 @pytest.mark.parametrize(("category", "prediction", "error"), RECORDED_CALLS)
-def test_calls_are_assigned_as_recorded(category: str, prediction: list[tuple[str, dict[str, Any]]], error: str) -> None:
+def test_calls_are_assigned_as_recorded(
+    category: str, prediction: list[tuple[str, dict[str, Any]]], error: str
+) -> None:
     label = THREE if "parallel" in category else THREE[:1]
     for said in (as_calls(prediction), Answer(calls=tuple(as_calls(prediction)))):
         result = match_acceptable(said, label, DOCS, category=category)
@@ -176,10 +188,20 @@ def source_doc(kinds: dict[str, str], items: tuple[str, str]) -> dict[str, Any]:
 
 SOURCE = {
     "java": source_doc(
-        {"n": "long", "f": "float", "b": "boolean", "l": "ArrayList", "m": "HashMap", "s": "String", "a": "Array"}, ("String", "integer")
+        {
+            "n": "long",
+            "f": "float",
+            "b": "boolean",
+            "l": "ArrayList",
+            "m": "HashMap",
+            "s": "String",
+            "a": "Array",
+        },
+        ("String", "integer"),
     ),
     "javascript": source_doc(
-        {"n": "Bigint", "f": "float", "b": "Boolean", "l": "array", "m": "dict", "s": "String", "a": "array"}, ("String", "integer")
+        {"n": "Bigint", "f": "float", "b": "Boolean", "l": "array", "m": "dict", "s": "String", "a": "array"},
+        ("String", "integer"),
     ),
 }
 SOURCE_LABEL: list[dict[str, Any]] = [
@@ -233,7 +255,9 @@ RECORDED_SOURCE: list[tuple[str, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("language", "arguments", "error"), RECORDED_SOURCE)
-def test_java_and_javascript_are_judged_as_recorded(language: Any, arguments: dict[str, Any], error: str) -> None:
+def test_java_and_javascript_are_judged_as_recorded(
+    language: Any, arguments: dict[str, Any], error: str
+) -> None:
     prediction = as_calls([("g", {"n": "5L" if language == "java" else "5n", **arguments})])
     result = match_acceptable(prediction, SOURCE_LABEL, [SOURCE[language]], language, f"simple_{language}")
     assert (result.valid, result.error_type) == (not error, error)
@@ -257,7 +281,11 @@ def test_relevance_asks_only_whether_there_is_a_call() -> None:
         ([{"room_cancel": {"id": "A1"}}], DOCS, "list of acceptable values"),
         ([[]], DOCS, "object"),
         (LABEL, [{"name": "room.book"}], "parameters"),
-        ([{"f": {"a": [1]}}], [{"name": "f", "parameters": {"properties": {"a": {"type": "matrix"}}}}], "matrix"),
+        (
+            [{"f": {"a": [1]}}],
+            [{"name": "f", "parameters": {"properties": {"a": {"type": "matrix"}}}}],
+            "matrix",
+        ),
     ],
 )
 def test_a_malformed_label_is_named(label: Any, tools: Any, words: str) -> None:
@@ -267,7 +295,10 @@ def test_a_malformed_label_is_named(label: Any, tools: Any, words: str) -> None:
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda v: st.lists(v, max_size=3) | st.dictionaries(st.sampled_from(["name", "age", "kind", "n"]), v, max_size=3),
+    lambda v: (
+        st.lists(v, max_size=3)
+        | st.dictionaries(st.sampled_from(["name", "age", "kind", "n"]), v, max_size=3)
+    ),
     max_leaves=6,
 )
 
@@ -285,18 +316,38 @@ def test_no_prediction_makes_it_raise(arguments: dict[str, Any]) -> None:
 
 def test_function_documents_become_json_schema() -> None:
     room, cancel = bfcl_tools(DOCS)
-    assert (room.name, cancel.name, room.required, room.description) == ("room_book", "room_cancel", ("city", "nights"), "Book a room.")
+    assert (room.name, cancel.name, room.required, room.description) == (
+        "room_book",
+        "room_cancel",
+        ("city", "nights"),
+        "Book a room.",
+    )
     assert {k: v.get("type") for k, v in room.properties.items()} == {
         "city": "string", "nights": "integer", "price": "number", "smoking": "boolean", "tags": "array", "at": "array", "guest": "object",
         "extras": "array", "note": None,
     }  # fmt: skip
-    assert room.properties["at"]["items"] == {"type": "number"} and room.properties["extras"]["items"] == {"type": "object"}
+    assert room.properties["at"]["items"] == {"type": "number"} and room.properties["extras"]["items"] == {
+        "type": "object"
+    }
     assert room.properties["price"]["default"] == 99.5 and room.parameters["type"] == "object"
-    named = bfcl_tools([{"name": "a.b.c", "parameters": {"type": "dict", "properties": {"type": {"type": "float", "required": True}}}}])[0]
-    assert (named.name, named.parameters) == ("a_b_c", {"type": "object", "properties": {"type": {"type": "number"}}})
+    named = bfcl_tools(
+        [
+            {
+                "name": "a.b.c",
+                "parameters": {"type": "dict", "properties": {"type": {"type": "float", "required": True}}},
+            }
+        ]
+    )[0]
+    assert (named.name, named.parameters) == (
+        "a_b_c",
+        {"type": "object", "properties": {"type": {"type": "number"}}},
+    )
     java = bfcl_tools([SOURCE["java"]], "java")[0]
     assert all(p["type"] == "string" and "Java source" in p["description"] for p in java.properties.values())
-    assert "Its elements are of type String." in java.properties["l"]["description"] and "items" not in java.properties["l"]
+    assert (
+        "Its elements are of type String." in java.properties["l"]["description"]
+        and "items" not in java.properties["l"]
+    )
     for tool in (room, cancel, named, java):
         Draft202012Validator.check_schema(tool.parameters)
 
@@ -304,12 +355,25 @@ def test_function_documents_become_json_schema() -> None:
 # ------------------------------------------------- against BFCL itself
 
 SITE = os.environ.get("LOOPTOOL_BFCL", "")
-CATEGORIES = ("simple_python", "multiple", "parallel", "parallel_multiple", "live_simple", "live_multiple", "live_parallel", "live_parallel_multiple")
+CATEGORIES = (
+    "simple_python",
+    "multiple",
+    "parallel",
+    "parallel_multiple",
+    "live_simple",
+    "live_multiple",
+    "live_parallel",
+    "live_parallel_multiple",
+)
 
 
 @pytest.fixture
-def official(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[list[ToolCall], Any, Any, str], dict[str, Any]]]:
-    """The official checker; its table of models (which imports every vendor's SDK) is replaced by "dots become underscores"."""
+def official(
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Callable[[list[ToolCall], Any, Any, str], dict[str, Any]]]:
+    """The official checker; its table of models (which imports every vendor's SDK) is replaced by "dots
+    become underscores".
+    """
     monkeypatch.syspath_prepend(SITE)
     models = types.ModuleType("bfcl_eval.constants.model_config")
     models.MODEL_CONFIG_MAPPING = {"any": types.SimpleNamespace(underscore_to_dot=True)}  # type: ignore[attr-defined]
@@ -318,7 +382,12 @@ def official(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[list[ToolCal
     from bfcl_eval.eval_checker.ast_eval.ast_checker import ast_checker
 
     yield lambda made, label, docs, category: ast_checker(
-        docs, [{c.name: dict(c.arguments)} for c in made], copy.deepcopy(label), Language.PYTHON, category, "any"
+        docs,
+        [{c.name: dict(c.arguments)} for c in made],
+        copy.deepcopy(label),
+        Language.PYTHON,
+        category,
+        "any",
     )
 
 
@@ -330,13 +399,19 @@ def truth(label: list[dict[str, Any]]) -> list[ToolCall]:
 
     def value(chosen: Any) -> Any:
         if isinstance(chosen, dict):
-            return {k: first(v) if isinstance(v, list) else v for k, v in chosen.items() if not isinstance(v, list) or first(v) != ""}
+            return {
+                k: first(v) if isinstance(v, list) else v
+                for k, v in chosen.items()
+                if not isinstance(v, list) or first(v) != ""
+            }
         return [value(v) for v in chosen] if isinstance(chosen, list) else chosen
 
     made = []
     for entry in label:
         name, parameters = next(iter(entry.items()))
-        made.append((name.replace(".", "_"), {k: value(first(v)) for k, v in parameters.items() if first(v) != ""}))
+        made.append(
+            (name.replace(".", "_"), {k: value(first(v)) for k, v in parameters.items() if first(v) != ""})
+        )
     return as_calls(made)
 
 
@@ -350,7 +425,16 @@ def changed(value: Any, rng: random.Random) -> Any:
         return [*value[:at], changed(value[at], rng), *value[at + 1 :]]
     ways: list[Any] = [None, [value], {"value": value}, str(value), "", True, 0, [], {}]
     if isinstance(value, str):
-        ways += [value.upper(), value.lower(), value + ".", value + "!", f" {value}", value + "'", value + "x", value.replace(" ", "-")] * 2
+        ways += [
+            value.upper(),
+            value.lower(),
+            value + ".",
+            value + "!",
+            f" {value}",
+            value + "'",
+            value + "x",
+            value.replace(" ", "-"),
+        ] * 2
     elif isinstance(value, list):
         ways += [value[::-1], value[1:], value + value[:1], [*value, None]] * 4
     elif isinstance(value, dict):
@@ -360,7 +444,9 @@ def changed(value: Any, rng: random.Random) -> Any:
     return rng.choice(ways)
 
 
-def variants(made: list[ToolCall], docs: list[dict[str, Any]], rng: random.Random) -> Iterator[list[ToolCall]]:
+def variants(
+    made: list[ToolCall], docs: list[dict[str, Any]], rng: random.Random
+) -> Iterator[list[ToolCall]]:
     yield made
     yield []
     yield made[1:]
@@ -369,24 +455,39 @@ def variants(made: list[ToolCall], docs: list[dict[str, Any]], rng: random.Rando
     yield [made[0]] * len(made)
     at = rng.randrange(len(made))
     name, arguments = made[at].name, dict(made[at].arguments)
-    others: list[tuple[str, dict[str, Any]]] = [(name, {}), (name + "_", arguments), (rng.choice(docs)["name"].replace(".", "_"), arguments)]
+    others: list[tuple[str, dict[str, Any]]] = [
+        (name, {}),
+        (name + "_", arguments),
+        (rng.choice(docs)["name"].replace(".", "_"), arguments),
+    ]
     others.append((name, {**arguments, "bogus": 1}))
     for key in arguments:
         rest = {k: v for k, v in arguments.items() if k != key}
         others += [(name, rest), (name, {**rest, key + "_x": arguments[key]})]
         others += [(name, {**arguments, key: changed(arguments[key], rng)}) for _ in range(5)]
     doc = next((d for d in docs if d["name"].replace(".", "_") == name), docs[0])
-    others += [(name, {**arguments, k: p["default"]}) for k, p in doc["parameters"]["properties"].items() if k not in arguments and "default" in p]
+    others += [
+        (name, {**arguments, k: p["default"]})
+        for k, p in doc["parameters"]["properties"].items()
+        if k not in arguments and "default" in p
+    ]
     for other in others:
         yield [*made[:at], *as_calls([other]), *made[at + 1 :]]
 
 
-@pytest.mark.skipif(not SITE, reason="set LOOPTOOL_BFCL to a folder with bfcl-eval 2026.3.23 (pip install --no-deps --target)")
+@pytest.mark.skipif(
+    not SITE, reason="set LOOPTOOL_BFCL to a folder with bfcl-eval 2026.3.23 (pip install --no-deps --target)"
+)
 @pytest.mark.parametrize("category", CATEGORIES)
-def test_agreement_with_the_official_checker_on_bfcl(category: str, official: Callable[..., dict[str, Any]]) -> None:
+def test_agreement_with_the_official_checker_on_bfcl(
+    category: str, official: Callable[..., dict[str, Any]]
+) -> None:
     folder, rng = Path(SITE) / "bfcl_eval" / "data", random.Random(category)
     prompts = [json.loads(line) for line in (folder / f"BFCL_v4_{category}.json").open(encoding="utf-8")]
-    labels = [json.loads(line) for line in (folder / "possible_answer" / f"BFCL_v4_{category}.json").open(encoding="utf-8")]
+    labels = [
+        json.loads(line)
+        for line in (folder / "possible_answer" / f"BFCL_v4_{category}.json").open(encoding="utf-8")
+    ]
     same = seen = 0
     for prompt, row in zip(prompts, labels, strict=True):
         assert prompt["id"] == row["id"]
@@ -398,7 +499,10 @@ def test_agreement_with_the_official_checker_on_bfcl(category: str, official: Ca
             verdict = official(prediction, label, docs, category)
             ours = match_acceptable(prediction, label, tools, category=category)
             assert ours == match_acceptable(prediction, label, docs, category=category)
-            same += (verdict["valid"], "" if verdict["valid"] else verdict["error_type"]) == (ours.valid, ours.error_type)
+            same += (verdict["valid"], "" if verdict["valid"] else verdict["error_type"]) == (
+                ours.valid,
+                ours.error_type,
+            )
             seen += 1
     print(f"{category}: {same} of {seen} verdicts agree")
     assert seen > 200 and same / seen >= 0.995

@@ -1,6 +1,8 @@
-"""The suite `bfcl`: conversion, weights, the driving of dialogues and the run folder on entries of our own; the official package where it is set up.
+"""The suite `bfcl`: conversion, weights, the driving of dialogues and the run folder on entries of our own;
+the official package where it is set up.
 
-The package's own tests run with `LOOPTOOL_BFCL_WORKER=1` after `looptool evaluate --suite bfcl --setup`. Nothing of BFCL's data is kept here.
+The package's own tests run with `LOOPTOOL_BFCL_WORKER=1` after `looptool evaluate --suite bfcl --setup`.
+Nothing of BFCL's data is kept here.
 """
 
 from __future__ import annotations
@@ -57,26 +59,55 @@ LABEL: list[dict[str, Any]] = [
 
 
 def entry(**update: Any) -> dict[str, Any]:
-    turns = [[{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Two seats to Lundey for Ann."}]]
-    return {"id": "live_simple_0-0-0", "turns": turns, "tools": [FERRY], "later": {}, "docs": [FERRY], "truth": LABEL} | update
+    turns = [
+        [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": "Two seats to Lundey for Ann."},
+        ]
+    ]
+    return {
+        "id": "live_simple_0-0-0",
+        "turns": turns,
+        "tools": [FERRY],
+        "later": {},
+        "docs": [FERRY],
+        "truth": LABEL,
+    } | update
 
 
 def test_a_label_gives_an_answer_that_it_accepts() -> None:
     (call,) = bfcl_labels.first_acceptable(LABEL, [FERRY])
-    # Of what may be left out, only what has another value first is given; a parameter that the function lacks never is.
-    assert call == ToolCall(name="ferry_book", arguments={"port": "Lundey", "seats": 2, "price": 9.5, "guest": {"name": "Ann", "age": 30}})
+    # Of what may be left out, only what has another value first is given; a parameter that the function lacks
+    # never is.
+    assert call == ToolCall(
+        name="ferry_book",
+        arguments={"port": "Lundey", "seats": 2, "price": 9.5, "guest": {"name": "Ann", "age": 30}},
+    )
     assert match_acceptable([call], LABEL, [FERRY], category="live_simple").valid
 
 
-values = st.one_of(st.text("abc ", min_size=1).filter(str.strip), st.integers(-99, 99), st.booleans(), st.floats(-9, 9, allow_nan=False))
+values = st.one_of(
+    st.text("abc ", min_size=1).filter(str.strip),
+    st.integers(-99, 99),
+    st.booleans(),
+    st.floats(-9, 9, allow_nan=False),
+)
 KINDS = {str: "string", int: "integer", bool: "boolean", float: "float"}
 
 
 @given(st.dictionaries(st.sampled_from("pqrstu"), st.tuples(values, st.booleans()), min_size=1))
 def test_any_label_of_plain_values_is_met_by_its_answer(made: dict[str, tuple[Any, bool]]) -> None:
-    doc = {"name": "f", "parameters": {"required": [], "properties": {k: {"type": KINDS[type(v)]} for k, (v, _) in made.items()}}}
+    doc = {
+        "name": "f",
+        "parameters": {
+            "required": [],
+            "properties": {k: {"type": KINDS[type(v)]} for k, (v, _) in made.items()},
+        },
+    }
     label = [{"f": {k: [v, ""] if optional else [v] for k, (v, optional) in made.items()}}]
-    assert match_acceptable(bfcl_labels.first_acceptable(label, [doc]), label, [doc], category="simple_python").valid
+    assert match_acceptable(
+        bfcl_labels.first_acceptable(label, [doc]), label, [doc], category="simple_python"
+    ).valid
 
 
 @pytest.mark.parametrize(
@@ -86,17 +117,29 @@ def test_any_label_of_plain_values_is_met_by_its_answer(made: dict[str, tuple[An
         ("java", {"type": "float"}, 1.5, "1.5f"),
         ("java", {"type": "boolean"}, True, "true"),
         ("java", {"type": "String"}, "user.name", "user.name"),
-        ("java", {"type": "ArrayList", "items": {"type": "String"}}, ["a", "b"], 'new ArrayList<>(Arrays.asList("a", "b"))'),
+        (
+            "java",
+            {"type": "ArrayList", "items": {"type": "String"}},
+            ["a", "b"],
+            'new ArrayList<>(Arrays.asList("a", "b"))',
+        ),
         ("java", {"type": "ArrayList", "items": {"type": "String"}}, [], "new ArrayList<>()"),
         ("java", {"type": "Array", "items": {"type": "integer"}}, [1, 2], "new integer[]{1, 2}"),
-        ("java", {"type": "HashMap"}, {"k": "v", "n": 1}, 'new HashMap<>() {{ put("k", "v"); put("n", 1); }}'),
+        (
+            "java",
+            {"type": "HashMap"},
+            {"k": "v", "n": 1},
+            'new HashMap<>() {{ put("k", "v"); put("n", 1); }}',
+        ),
         ("javascript", {"type": "Bigint"}, 5, "5n"),
         ("javascript", {"type": "Boolean"}, False, "false"),
         ("javascript", {"type": "array", "items": {"type": "String"}}, ["a"], '["a"]'),
         ("javascript", {"type": "dict"}, {"k": 1}, '{"k": 1}'),
     ],
 )
-def test_values_are_written_as_source_that_reads_back(language: Any, schema: dict[str, Any], value: Any, text: str) -> None:
+def test_values_are_written_as_source_that_reads_back(
+    language: Any, schema: dict[str, Any], value: Any, text: str
+) -> None:
     assert bfcl_labels.source_text(value, schema, language) == text
     doc = {"name": "f", "parameters": {"required": ["p"], "properties": {"p": schema}}}
     label = [{"f": {"p": [{k: [v] for k, v in value.items()} if isinstance(value, dict) else value]}}]
@@ -109,7 +152,11 @@ def test_an_entry_becomes_a_sample() -> None:
     sample = bfcl_labels.sample_of(entry(), "live_simple")
     assert [m.role for m in sample.messages] == ["system", "user"] and sample.tools[0].name == "ferry_book"
     assert sample.tools[0].parameters["properties"]["price"] == {"type": "number"}
-    assert (sample.split, sample.source, sample.meta) == ("live_simple", "bfcl", {"bfcl": "live_simple_0-0-0"})
+    assert (sample.split, sample.source, sample.meta) == (
+        "live_simple",
+        "bfcl",
+        {"bfcl": "live_simple_0-0-0"},
+    )
     assert not bfcl_labels.sample_of(entry(truth=[]), "irrelevance").label.calls
 
 
@@ -119,10 +166,12 @@ def test_an_entry_becomes_a_sample() -> None:
 def test_shares_add_up_and_groups_are_whole() -> None:
     assert sum(weights.weights("v3").values()) == pytest.approx(1) == sum(weights.weights("v4").values())
     assert sum(weights.CATEGORIES.values()) == 3641 + 800 and len(weights.SINGLE_TURN) == 13
-    assert weights.weights("v3")["simple_java"] == pytest.approx(1 / 45) and weights.weights("v4")["simple_java"] == pytest.approx(0.1 / 12)
-    assert weights.weights("v3")["live_simple"] == pytest.approx(258 / 2251 / 3) and weights.weights("v4")["live_simple"] == pytest.approx(
-        25.8 / 1351
-    )
+    assert weights.weights("v3")["simple_java"] == pytest.approx(1 / 45) and weights.weights("v4")[
+        "simple_java"
+    ] == pytest.approx(0.1 / 12)
+    assert weights.weights("v3")["live_simple"] == pytest.approx(258 / 2251 / 3) and weights.weights("v4")[
+        "live_simple"
+    ] == pytest.approx(25.8 / 1351)
     assert weights.weights("v4")["memory_kv"] == pytest.approx(0.4 / 6)
 
 
@@ -138,13 +187,19 @@ def test_overall_counts_what_was_not_evaluated_as_nothing() -> None:
         "memory_rec_sum",
     }
     half = weights.overall({"multiple": (5, 10)}, "v3")
-    assert half.value == pytest.approx(1 / 30) and half.lo < half.value < half.hi < 1 / 15 and len(half.missing) == 16
+    assert (
+        half.value == pytest.approx(1 / 30)
+        and half.lo < half.value < half.hi < 1 / 15
+        and len(half.missing) == 16
+    )
     assert weights.overall({}, "v4").value == 0
 
 
 def test_categories_are_named_singly_or_by_group() -> None:
     assert weights.categories(["multiple", "simple_python"]) == ["simple_python", "multiple"]
-    assert weights.categories(["multi_turn"]) == list(weights.MULTI_TURN) and weights.categories(None) == list(weights.SINGLE_TURN)
+    assert weights.categories(["multi_turn"]) == list(weights.MULTI_TURN) and weights.categories(
+        None
+    ) == list(weights.SINGLE_TURN)
     with pytest.raises(ValueError, match="no category 'memory_kv'"):
         weights.categories(["memory_kv"])
 
@@ -171,7 +226,9 @@ class Scripted:
             raise ValueError("too long")
         return [[i] for i in range(len(chats))]
 
-    def generate(self, chats: Sequence[Any], sampling: Sampling, on_batch: Any = None) -> list[list[Completion]]:
+    def generate(
+        self, chats: Sequence[Any], sampling: Sampling, on_batch: Any = None
+    ) -> list[list[Completion]]:
         self.asked += len(chats)
         return [[Completion(self.say(c), (1, 2), (-0.5, -0.5), ("a", "b"), "stop")] for c in chats]
 
@@ -206,7 +263,10 @@ class Recorded:
         return {"valid": True, "error_type": "", "error": []} if op == "check_turns" else None
 
 
-RIGHT = '<tool_call>{"name": "ferry_book", "arguments": {"port": "lundey", "seats": 2, "guest": {"name": "Ann"}}}</tool_call>'
+RIGHT = (
+    '<tool_call>{"name": "ferry_book", "arguments": {"port": "lundey", "seats": 2, "guest": {"name":'
+    ' "Ann"}}}</tool_call>'
+)
 
 
 @pytest.fixture
@@ -220,7 +280,9 @@ def evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Run, Scr
     return Run.create(tmp_path / "run"), engine
 
 
-def test_scores_and_failures_stand_in_the_run_folder(evaluated: tuple[Run, Scripted], capsys: pytest.CaptureFixture[str]) -> None:
+def test_scores_and_failures_stand_in_the_run_folder(
+    evaluated: tuple[Run, Scripted], capsys: pytest.CaptureFixture[str]
+) -> None:
     run, engine = evaluated
     policy = base_policy("embedded")
     scores = bfcl.evaluate(run, policy, ["multiple"])
@@ -230,7 +292,9 @@ def test_scores_and_failures_stand_in_the_run_folder(evaluated: tuple[Run, Scrip
     assert engine.asked == 2
     assert bfcl.evaluate(run, policy, ["multiple"]) == scores and engine.asked == 2
     probes, samples = bfcl.failures(run, policy)
-    assert [p.text for p in probes] == ["No idea.", ""] and {p.sample_id for p in probes} == set(samples.by_id())
+    assert [p.text for p in probes] == ["No idea.", ""] and {p.sample_id for p in probes} == set(
+        samples.by_id()
+    )
     from looptool_kit.widgets import ProbeView
 
     assert len(ProbeView(probes, samples).selection) == 2
@@ -241,10 +305,19 @@ def test_scores_and_failures_stand_in_the_run_folder(evaluated: tuple[Run, Scrip
 
 def test_categories_have_their_intervals() -> None:
     def row(i: int, category: str) -> Score:
-        return Score(sample_id=str(i), suite="bfcl", split=category, kind="live", policy="D1", correct=i % 2 == 0)
+        return Score(
+            sample_id=str(i), suite="bfcl", split=category, kind="live", policy="D1", correct=i % 2 == 0
+        )
 
-    (a, b) = bfcl.by_category(Scores([*(row(i, "live_simple") for i in range(10)), row(0, "simple_python")]))
-    assert (a.category, a.n, a.correct, b.category, b.n, b.accuracy) == ("simple_python", 1, 1, "live_simple", 10, 0.5)
+    a, b = bfcl.by_category(Scores([*(row(i, "live_simple") for i in range(10)), row(0, "simple_python")]))
+    assert (a.category, a.n, a.correct, b.category, b.n, b.accuracy) == (
+        "simple_python",
+        1,
+        1,
+        "live_simple",
+        10,
+        0.5,
+    )
     assert b.lo < 0.5 < b.hi
 
 
@@ -253,7 +326,12 @@ def user(text: str) -> list[dict[str, str]]:
 
 
 def test_a_dialogue_is_played_turn_by_turn() -> None:
-    given = entry(id="multi_turn_miss_func_0", turns=[user("One."), user("And now?")], tools=[FERRY], later={"1": [FERRY | {"name": "ferry.cancel"}]})
+    given = entry(
+        id="multi_turn_miss_func_0",
+        turns=[user("One."), user("And now?")],
+        tools=[FERRY],
+        later={"1": [FERRY | {"name": "ferry.cancel"}]},
+    )
 
     def say(chat: Any) -> str:
         if chat.messages[-1].role == "tool":
@@ -263,8 +341,18 @@ def test_a_dialogue_is_played_turn_by_turn() -> None:
     worker = Recorded()
     (played,) = bfcl_multi_turn.play(worker, Scripted(say), [given], 10)  # type: ignore[arg-type]
     assert [[len(step) for step in turn] for turn in played.turns] == [[1, 0], [1, 0]] and played.ended == ""
-    assert [m.role for m in played.messages] == ["user", "assistant", "tool", "assistant", "user", "assistant", "tool"]
-    assert [t.name for t in played.tools] == ["ferry_book", "ferry_cancel"] and played.messages[2].content == "done ferry_book"
+    assert [m.role for m in played.messages] == [
+        "user",
+        "assistant",
+        "tool",
+        "assistant",
+        "user",
+        "assistant",
+        "tool",
+    ]
+    assert [t.name for t in played.tools] == ["ferry_book", "ferry_cancel"] and played.messages[
+        2
+    ].content == "done ferry_book"
     assert [calls[0][0] for calls in worker.executed] == ["ferry_book", "ferry_cancel"]
     assert played.perplexity == pytest.approx(2.718281828**0.5)
 
@@ -273,12 +361,20 @@ def test_a_dialogue_that_goes_round_in_circles_is_ended() -> None:
     worker = Recorded()
     given = entry(turns=[user("One."), user("Two.")])
     (played,) = bfcl_multi_turn.play(worker, Scripted(lambda c: RIGHT), [given], 10)  # type: ignore[arg-type]
-    assert played.ended == "steps" and len(played.turns) == 1 and len(worker.executed) == bfcl_multi_turn.STEPS + 1
-    (played,) = bfcl_multi_turn.play(worker, Scripted(lambda c: "Well."), [entry(turns=[user("One."), user("long")])], 10)  # type: ignore[arg-type]
+    assert (
+        played.ended == "steps"
+        and len(played.turns) == 1
+        and len(worker.executed) == bfcl_multi_turn.STEPS + 1
+    )
+    (played,) = bfcl_multi_turn.play(
+        worker, Scripted(lambda c: "Well."), [entry(turns=[user("One."), user("long")])], 10
+    )  # type: ignore[arg-type]
     assert played.ended == "context" and played.last is not None
 
 
-def test_without_the_environment_the_command_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_environment_the_command_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("LOOPTOOL_CACHE", str(tmp_path))
     with pytest.raises(FileNotFoundError, match="looptool evaluate --suite bfcl --setup"):
         bfcl_env.python()
@@ -287,7 +383,8 @@ def test_without_the_environment_the_command_is_named(tmp_path: Path, monkeypatc
 # ------------------------------------------------------ the official package
 
 official = pytest.mark.skipif(
-    not os.environ.get("LOOPTOOL_BFCL_WORKER"), reason="set LOOPTOOL_BFCL_WORKER=1 after `looptool evaluate --suite bfcl --setup`"
+    not os.environ.get("LOOPTOOL_BFCL_WORKER"),
+    reason="set LOOPTOOL_BFCL_WORKER=1 after `looptool evaluate --suite bfcl --setup`",
 )
 
 
@@ -299,14 +396,22 @@ def test_ground_truth_and_silence_through_the_official_checkers() -> None:
                 sample: Sample = bfcl_labels.sample_of(row, category)
                 language = bfcl_labels.language_of(category)
                 calls = bfcl_labels.first_acceptable(row["truth"], row["docs"], language)
-                assert worker.ask("check", id=row["id"], calls=[[c.name, c.arguments] for c in calls])["valid"]
-                assert not worker.ask("check", id=row["id"], calls=[])["valid"] and not worker.ask("check", id=row["id"], calls=None)["valid"]
+                assert worker.ask("check", id=row["id"], calls=[[c.name, c.arguments] for c in calls])[
+                    "valid"
+                ]
+                assert (
+                    not worker.ask("check", id=row["id"], calls=[])["valid"]
+                    and not worker.ask("check", id=row["id"], calls=None)["valid"]
+                )
                 assert sample.tools
         for row in worker.ask("entries", category="multi_turn_base")[:5]:
             truth = [[turn] if turn else [] for turn in row["truth"]]
             assert worker.ask("check_turns", id=row["id"], turns=truth, source=True)["valid"]
             assert not worker.ask("check_turns", id=row["id"], turns=[[] for _ in truth])["valid"]
-            assert worker.ask("check_turns", id=row["id"], turns=[])["error_type"] == "multi_turn:force_terminated"
+            assert (
+                worker.ask("check_turns", id=row["id"], turns=[])["error_type"]
+                == "multi_turn:force_terminated"
+            )
 
 
 @official

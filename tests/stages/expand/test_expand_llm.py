@@ -32,19 +32,31 @@ TOOL = Tool(
     description="Reserve a study desk at a library branch.",
     parameters={
         "type": "object",
-        "properties": {"branch": {"type": "string", "description": "The branch."}, "desk": {"type": "integer", "description": "Number of the desk."}},
+        "properties": {
+            "branch": {"type": "string", "description": "The branch."},
+            "desk": {"type": "integer", "description": "Number of the desk."},
+        },
         "required": ["branch", "desk"],
     },
 )
-OTHER = Tool(name="open_locker", description="Open a locker.", parameters={"type": "object", "properties": {"number": {"type": "integer"}}})
-PARAGRAPHS = 'Two things.\n\nFirst, my card\tis "lost" \\ stolen.\n\n  Second: please reserve desk {} at the {} branch.  \n'
+OTHER = Tool(
+    name="open_locker",
+    description="Open a locker.",
+    parameters={"type": "object", "properties": {"number": {"type": "integer"}}},
+)
+PARAGRAPHS = (
+    'Two things.\n\nFirst, my card\tis "lost" \\ stolen.\n\n  Second: please reserve desk {} at the {}'
+    " branch.  \n"
+)
 PLACES = ("Elmfield", "Norrgatan", "Põltsamaa", "Kilimani", "Saint-Roch", "Vinohrady", "Takapuna", "Ollantay")
 
 
 def sample(n: int) -> Sample:
     said = PARAGRAPHS.format(n, f"Quay {n} Street")
     label = Label(calls=(ToolCall(name="reserve_desk", arguments={"branch": f"Quay {n} Street", "desk": n}),))
-    return Sample(tools=(TOOL, OTHER), messages=(Message(role="user", content=said),), label=label, kind="single")
+    return Sample(
+        tools=(TOOL, OTHER), messages=(Message(role="user", content=said),), label=label, kind="single"
+    )
 
 
 def make_run(folder: Path, url: str, count: int = 4, **overrides: Any) -> Run:
@@ -61,7 +73,15 @@ def make_run(folder: Path, url: str, count: int = 4, **overrides: Any) -> Run:
               faults=diagnose(wrong, s.label, s.tools)) for s in rows
     ]  # fmt: skip
     verdicts = [
-        Verdict(sample_id=s.id, iteration=1, status="judged", verdict="PRED_WRONG", judge="evidence", rationale="The desk was made up.") for s in rows
+        Verdict(
+            sample_id=s.id,
+            iteration=1,
+            status="judged",
+            verdict="PRED_WRONG",
+            judge="evidence",
+            rationale="The desk was made up.",
+        )
+        for s in rows
     ]
     run.folder(1).mkdir(parents=True, exist_ok=True)
     run.folder(0).mkdir(parents=True, exist_ok=True)
@@ -92,7 +112,13 @@ def new_child(body: dict[str, Any], **changes: Any) -> dict[str, Any]:
         "messages": [
             {"role": "user", "content": f"Do you know whether it rains?\r\n\r\n{number} friends ask."},
             {"role": "assistant", "content": "I cannot see the weather,\n\nsorry."},
-            {"role": "user", "content": f"Never mind.\n\nNumber {desk} over in {place} is what I want to sit at, {scenario['persona']} that I am. "},
+            {
+                "role": "user",
+                "content": (
+                    f"Never mind.\n\nNumber {desk} over in {place} is what I want to sit at,"
+                    f" {scenario['persona']} that I am. "
+                ),
+            },
         ],
         "calls": [{"name": "reserve_desk", "arguments": {"branch": place, "desk": desk}}],
         "reply": "",
@@ -115,8 +141,20 @@ def test_children_are_written_checked_judged_and_accepted(tmp_path: Path) -> Non
     seeds = run.table(Samples, "samples", 1).by_id()
     assert [r.accepted for r in rows] == [True] * 8
     for row in rows:
-        assert [c.name for c in row.checks] == ["pattern", "tools", "dialogue", "calls", "grounding", "judge", "novelty"]
-        assert row.sample.parent == row.seed_id and row.sample.strategy == "expanders.llm" and row.sample.tools == seeds[row.seed_id].tools
+        assert [c.name for c in row.checks] == [
+            "pattern",
+            "tools",
+            "dialogue",
+            "calls",
+            "grounding",
+            "judge",
+            "novelty",
+        ]
+        assert (
+            row.sample.parent == row.seed_id
+            and row.sample.strategy == "expanders.llm"
+            and row.sample.tools == seeds[row.seed_id].tools
+        )
         assert set(row.sample.meta["scenario"]) == {"complexity", "persona", "style", "data"}  # type: ignore[arg-type]
     # Every text byte for byte, both ways.
     shown = [part(b, "Original dialogue")[0]["content"] for b in asked if "calls" in wants(b)]
@@ -149,7 +187,10 @@ def test_an_answer_that_is_no_sample_is_kept_aside_with_its_reason(bad: str, tmp
         assert len(lt.expand(run, iteration=1)) == 0
         assert len(server.log) == 2 * 2 * 2  # two children of two seeds, two tries
     aside = [json.loads(line) for line in (run.path / "rejected.jsonl").read_text().splitlines()]
-    assert len(aside) == 8 and all(row["raw"] == bad and row["reason"].startswith("not ") and "expander llm" in row["file"] for row in aside)
+    assert len(aside) == 8 and all(
+        row["raw"] == bad and row["reason"].startswith("not ") and "expander llm" in row["file"]
+        for row in aside
+    )
     assert run.manifest("expansions", 1)["unusable_answers"] == 8  # type: ignore[index]
 
 
@@ -190,10 +231,23 @@ def test_children_of_a_question_are_questions() -> None:
         sample_id=asks.id, iteration=1, text="", finish_reason="stop", perplexity=1.5, match=False, correct=False, state="failed", answer=wrong,
         faults=diagnose(wrong, asks.label, asks.tools),
     )  # fmt: skip
-    seed = ErrorSeed(asks, probe, Verdict(sample_id=asks.id, iteration=1, status="judged", verdict="PRED_WRONG"))
+    seed = ErrorSeed(
+        asks, probe, Verdict(sample_id=asks.id, iteration=1, status="judged", verdict="PRED_WRONG")
+    )
     call = Call(name="open_locker", arguments={})
-    for calls, reply, fault in (((), "Which one?", ""), ((), "Done.", "a question"), ((call,), "", "plain reply"), ((), "", "something said")):
-        made = child(seed, {}, Child(messages=(Turn(role="user", content="A desk, please."),), calls=calls, reply=reply, changed=""))
+    for calls, reply, fault in (
+        ((), "Which one?", ""),
+        ((), "Done.", "a question"),
+        ((call,), "", "plain reply"),
+        ((), "", "something said"),
+    ):
+        made = child(
+            seed,
+            {},
+            Child(
+                messages=(Turn(role="user", content="A desk, please."),), calls=calls, reply=reply, changed=""
+            ),
+        )
         assert made.sample and made.sample.label.asks == (not calls) and made.checks[0].passed == (not fault)
         assert fault in made.checks[0].detail
 
@@ -205,7 +259,11 @@ def test_the_judge_rejects_and_a_judge_that_fails_gives_no_verdict(tmp_path: Pat
         desk = part(body, "Answer to check")["calls"][0]["arguments"]["desk"] % 100
         if desk == 11:
             return '{"reasoning": "Nobody asked for it.", "verdict": "wrong"}'
-        return Scripted('{"error": "overloaded"}', 503) if desk == 12 and busy[0] else '{"reasoning": "", "verdict": "right"}'
+        return (
+            Scripted('{"error": "overloaded"}', 503)
+            if desk == 12 and busy[0]
+            else '{"reasoning": "", "verdict": "right"}'
+        )
 
     busy = [True]
     with MockLLM(answer) as server:
@@ -214,15 +272,21 @@ def test_the_judge_rejects_and_a_judge_that_fails_gives_no_verdict(tmp_path: Pat
         said = {r.sample.label.calls[0].arguments["desk"] % 100: r for r in rows}  # type: ignore[operator]
         assert [said[n].accepted for n in (11, 12, 13)] == [False, False, True]
         judge = {n: next(c for c in r.checks if c.name == "judge") for n, r in said.items()}
-        assert judge[11].detail == "wrong: Nobody asked for it." and judge[12].detail.startswith("unjudged: not answered: status 503")
+        assert judge[11].detail == "wrong: Nobody asked for it." and judge[12].detail.startswith(
+            "unjudged: not answered: status 503"
+        )
         busy[0], asked, failed = False, len(server.log), sum(r["status"] == 503 for r in server.log)
         assert lt.expand(run, iteration=1) == rows and len(server.log) == asked
         healed = lt.expand(run, iteration=1, again=True)
-        assert len(server.log) == asked + failed and sum(r.accepted for r in healed) > sum(r.accepted for r in rows)
+        assert len(server.log) == asked + failed and sum(r.accepted for r in healed) > sum(
+            r.accepted for r in rows
+        )
         assert not any(c.detail.startswith("unjudged") for r in healed for c in r.checks)
     run.set(generator_llm__price_in=1e6)
     [line] = paid(run)
-    read = sum(len(m["content"].split()) for r in server.log if r["status"] == 200 for m in r["body"]["messages"])
+    read = sum(
+        len(m["content"].split()) for r in server.log if r["status"] == 200 for m in r["body"]["messages"]
+    )
     assert f"{asked} answers, {read:,} tokens read" in line and line.endswith(f", {read:,.2f} spent")
 
 
@@ -238,7 +302,13 @@ def test_an_endpoint_that_answers_nothing_stops_the_stage_and_the_rerun_finishes
 
 def test_free_expanders_come_first_and_the_budget_holds(tmp_path: Path) -> None:
     with MockLLM(generator) as server:
-        run = make_run(tmp_path / "run", server.url, expand__expanders=["llm", "slots"], expand__children=2, expand__most=5)
+        run = make_run(
+            tmp_path / "run",
+            server.url,
+            expand__expanders=["llm", "slots"],
+            expand__children=2,
+            expand__most=5,
+        )
         rows = lt.expand(run, iteration=1)
         # One child a seed (5 // 4): the model is asked only where none of slots' is new to the others.
         accepted = [r for r in rows if r.accepted]
@@ -246,7 +316,13 @@ def test_free_expanders_come_first_and_the_budget_holds(tmp_path: Path) -> None:
         paid = [r for r in accepted if r.strategy == "expanders.llm"]
         assert len(accepted) == 4 == len({r.seed_id for r in accepted}) and free and paid
         assert not free & {r.seed_id for r in rows if r.strategy == "expanders.llm"}
-        assert any(not c.passed for r in rows if r.seed_id == paid[0].seed_id for c in r.checks if c.name == "novelty")
+        assert any(
+            not c.passed
+            for r in rows
+            if r.seed_id == paid[0].seed_id
+            for c in r.checks
+            if c.name == "novelty"
+        )
     with pytest.raises(ValueError, match="find_batch_expander"):
         find_expander("llm")
     assert find_batch_expander("slots") is None
@@ -255,7 +331,9 @@ def test_free_expanders_come_first_and_the_budget_holds(tmp_path: Path) -> None:
 def test_contaminated_children_are_rejected_with_what_they_share(tmp_path: Path) -> None:
     benchmark = tmp_path / "benchmark"
     benchmark.mkdir()
-    (benchmark / "items.json").write_text(json.dumps({"question": "zero one two Never mind. Number 111 over in Elmfield is what I want! three"}))
+    (benchmark / "items.json").write_text(
+        json.dumps({"question": "zero one two Never mind. Number 111 over in Elmfield is what I want! three"})
+    )
     contamination.write(contamination.build([benchmark]), tmp_path / "list.json")
 
     def answer(body: dict[str, Any]) -> str:
@@ -268,13 +346,21 @@ def test_contaminated_children_are_rejected_with_what_they_share(tmp_path: Path)
         return json.dumps(child)
 
     with MockLLM(answer) as server:
-        run = make_run(tmp_path / "run", server.url, count=2, expand__tries=1, contamination=str(tmp_path / "list.json"))
+        run = make_run(
+            tmp_path / "run", server.url, count=2, expand__tries=1, contamination=str(tmp_path / "list.json")
+        )
         rows = lt.expand(run, iteration=1)
-    copied, own = [r for r in rows if "111, over" in r.sample.request], [r for r in rows if "111, over" not in r.sample.request]
-    assert len(copied) == len(own) == 2 and all(r.accepted for r in own) and not any(r.accepted for r in copied)
+    copied, own = (
+        [r for r in rows if "111, over" in r.sample.request],
+        [r for r in rows if "111, over" not in r.sample.request],
+    )
+    assert (
+        len(copied) == len(own) == 2 and all(r.accepted for r in own) and not any(r.accepted for r in copied)
+    )
     check = next(c for c in copied[0].checks if c.name == "contamination")
     assert not check.passed and re.search(
-        r"turn 3 \(user\) shares 4 of 4 runs of words with .*benchmark, e\.g\. 'never mind number 111", check.detail
+        r"turn 3 \(user\) shares 4 of 4 runs of words with .*benchmark, e\.g\. 'never mind number 111",
+        check.detail,
     )
 
 

@@ -23,9 +23,15 @@ def tool(**properties: Any) -> Tool:
     return Tool(name="act", parameters={"type": "object", "properties": properties})
 
 
-def seed(request: str, schemas: dict[str, Any], *, before: tuple[Message, ...] = (), **arguments: Any) -> Sample:
+def seed(
+    request: str, schemas: dict[str, Any], *, before: tuple[Message, ...] = (), **arguments: Any
+) -> Sample:
     call = ToolCall(name="act", arguments=arguments)
-    return Sample(tools=(tool(**schemas),), messages=(TODAY, *before, Message(role="user", content=request)), label=Label(calls=(call,)))
+    return Sample(
+        tools=(tool(**schemas),),
+        messages=(TODAY, *before, Message(role="user", content=request)),
+        label=Label(calls=(call,)),
+    )
 
 
 def children(s: Sample, pool: Samples | None = None, faults: tuple[Fault, ...] = ()) -> list[Sample]:
@@ -53,7 +59,9 @@ S, N = {"type": "string"}, {"type": "integer"}
         ("Please set one way.", {"trip": {**S, "enum": ["one_way", "round_trip"]}}, {"trip": "one_way"}),
     ],
 )
-def test_values_of_every_shape_are_swapped_and_said_alike(request_: str, schemas: dict[str, Any], arguments: dict[str, Any]) -> None:
+def test_values_of_every_shape_are_swapped_and_said_alike(
+    request_: str, schemas: dict[str, Any], arguments: dict[str, Any]
+) -> None:
     s = seed(request_, schemas, **arguments)
     made = children(s)
     assert made
@@ -68,18 +76,28 @@ def test_names_come_from_the_dataset_and_articles_follow() -> None:
     pool = Samples([seed(f"Find {n} food", schemas, food=n) for n in ("Italian", "Thai", "Greek")])
     s = seed("Find an Ethiopian restaurant.", schemas, food="Ethiopian")
     requests = {c.request for c in children(s, pool)}
-    assert requests and requests <= {"Find an Italian restaurant.", "Find a Thai restaurant.", "Find a Greek restaurant."}
+    assert requests and requests <= {
+        "Find an Italian restaurant.",
+        "Find a Thai restaurant.",
+        "Find a Greek restaurant.",
+    }
     assert children(s, Samples([s])) == []
 
 
 def test_a_value_in_two_roles_is_left_alone() -> None:
     schemas = {"origin": S, "destination": S, "day": {**S, "format": "date"}}
     pool = Samples([seed("x", schemas, origin="Oslo", destination="Rome")])
-    s = seed("From Paris to Paris on December 4.", schemas, origin="Paris", destination="Paris", day="2026-12-04")
+    s = seed(
+        "From Paris to Paris on December 4.", schemas, origin="Paris", destination="Paris", day="2026-12-04"
+    )
     made = children(s, pool)
     assert made and all("From Paris to Paris" in c.request for c in made)
     inside = seed(
-        "Book Paris Bistro in Paris on December 4.", {"place": S, "city": S, "day": S}, place="Paris Bistro", city="Paris", day="2026-12-04"
+        "Book Paris Bistro in Paris on December 4.",
+        {"place": S, "city": S, "day": S},
+        place="Paris Bistro",
+        city="Paris",
+        day="2026-12-04",
     )
     cities = Samples([seed("x", {"city": S}, city="Oslo")])
     assert all("in Paris" in c.request for c in children(inside, cities))
@@ -98,11 +116,17 @@ def test_swaps_reach_results_and_earlier_calls() -> None:
     )
     s = seed("Book the first in Oslo.", {"id": S, "city": S}, before=before, id="RES-4821", city="Oslo")
     pool = Samples([seed("x", {"city": S}, city='Bad "Ems"')])
-    for child in children(s, pool, (Fault(kind="wrong_value", parameter="city"), Fault(kind="wrong_value", parameter="id"))):
+    for child in children(
+        s, pool, (Fault(kind="wrong_value", parameter="city"), Fault(kind="wrong_value", parameter="id"))
+    ):
         arguments = child.label.calls[0].arguments
         assert arguments["city"] == 'Bad "Ems"' and arguments["id"] != "RES-4821"
         told = json.loads(child.messages[3].content)
-        assert told == {"id": arguments["id"], "city": arguments["city"], "note": f"{arguments['city']} has 2 halls"}
+        assert told == {
+            "id": arguments["id"],
+            "city": arguments["city"],
+            "note": f"{arguments['city']} has 2 halls",
+        }
         assert child.messages[2].tool_calls[0].arguments == {"city": arguments["city"]}
         assert "Oslo" not in str(child.messages) and "RES-4821" not in str(child.messages)
         break
@@ -138,7 +162,9 @@ def test_plain_replies_have_no_slots() -> None:
 def test_repeatable_and_found_by_name() -> None:
     samples = generate(40, 3)
     for s in samples:
-        assert [c.id for c in candidates(s, (), 3, Random(5), samples)] == [c.id for c in candidates(s, (), 3, Random(5), samples)]
+        assert [c.id for c in candidates(s, (), 3, Random(5), samples)] == [
+            c.id for c in candidates(s, (), 3, Random(5), samples)
+        ]
     assert "slots" in names() and find_expander("slots") is candidates
     with pytest.raises(ValueError, match="slots"):
         find_expander("none")

@@ -1,4 +1,6 @@
-"""The `world` expander: children keep an error's ground, and every other one is a contrast to it; and the samples that SFT rehearses."""
+"""The `world` expander: children keep an error's ground, and every other one is a contrast to it; and the
+samples that SFT rehearses.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,11 @@ def last(sample: Sample) -> dict[str, Any]:
 
 
 def mentioned(sample: Sample) -> set[str]:
-    return {p.name for p in specs()[last(sample)["tool"]].params if p.optional and p.name in last(sample)["mention"]}
+    return {
+        p.name
+        for p in specs()[last(sample)["tool"]].params
+        if p.optional and p.name in last(sample)["mention"]
+    }
 
 
 def test_children_are_exact_and_about_the_tool_of_their_seed() -> None:
@@ -46,7 +52,13 @@ def test_children_are_exact_and_about_the_tool_of_their_seed() -> None:
 
 def test_a_seed_that_mentions_nothing_has_children_that_do() -> None:
     """Or a policy learns from them that nothing is ever filled."""
-    seeds = [s for s in ROWS if s.kind in ("single", "choice") and not mentioned(s) and any(p.optional for p in specs()[last(s)["tool"]].params)]
+    seeds = [
+        s
+        for s in ROWS
+        if s.kind in ("single", "choice")
+        and not mentioned(s)
+        and any(p.optional for p in specs()[last(s)["tool"]].params)
+    ]
     assert len(seeds) >= 5
     varied = [any(mentioned(child) for child in children(seed)) for seed in seeds]
     kept = [sum(not mentioned(child) for child in children(seed)) for seed in seeds]
@@ -67,8 +79,12 @@ def test_every_other_child_is_a_contrast() -> None:
 def test_a_question_has_children_that_say_all_and_the_other_way_round() -> None:
     asked = [s for s in ROWS if s.kind == "ask"]
     assert len(asked) >= 5
-    assert all(any(child.kind == "single" and child.label.calls for child in children(seed)) for seed in asked)
-    said = [s for s in ROWS if s.kind == "single" and any(not p.optional for p in specs()[last(s)["tool"]].params)]
+    assert all(
+        any(child.kind == "single" and child.label.calls for child in children(seed)) for seed in asked
+    )
+    said = [
+        s for s in ROWS if s.kind == "single" and any(not p.optional for p in specs()[last(s)["tool"]].params)
+    ]
     turned = [any(child.kind == "ask" and not child.label.calls for child in children(seed)) for seed in said]
     assert sum(turned) >= len(said) / 2
 
@@ -76,7 +92,10 @@ def test_a_question_has_children_that_say_all_and_the_other_way_round() -> None:
 def test_a_call_has_a_child_to_decline() -> None:
     """Or a policy that learns to call forgets to decline."""
     called = [s for s in ROWS if s.kind in ("single", "choice", "parallel")]
-    declined = [any(c.kind == "decline" and not c.label.calls and c.label.reply for c in children(s, 6)) for s in called]
+    declined = [
+        any(c.kind == "decline" and not c.label.calls and c.label.reply for c in children(s, 6))
+        for s in called
+    ]
     assert len(called) >= 50 and sum(declined) >= 0.8 * len(called)
 
 
@@ -85,9 +104,13 @@ def test_what_is_rehearsed_is_about_other_tools() -> None:
     rows = rehearsal(settings, 80, seed=1)
     names = {t.name for s in rows for t in s.tools}
     own = {name for domain in settings.seeds.domains for name in world.domains()[domain]}
-    assert len(rows) == 20 and not names & own and not names & {t.name for t in world.catalogue("unseen_tools")}
+    assert (
+        len(rows) == 20 and not names & own and not names & {t.name for t in world.catalogue("unseen_tools")}
+    )
     assert rows == rehearsal(settings, 80, seed=1) != rehearsal(settings, 80, seed=2)
-    assert rehearsal(settings, 500, seed=1)[:20] == rows and len(rehearsal(settings, 500, seed=1)) == 125, "more rows, the same ones"
+    assert rehearsal(settings, 500, seed=1)[:20] == rows and len(rehearsal(settings, 500, seed=1)) == 125, (
+        "more rows, the same ones"
+    )
     assert len({tuple(t.name for t in s.tools) for s in rows}) >= 8, "many tool lists"
     assert rehearsal(load_preset("cpu", sft__rehearsal=0.0), 80, seed=1) == Samples()
     for domains in (list(world.domains()), []):

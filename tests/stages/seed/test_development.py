@@ -26,7 +26,9 @@ def parts(run: Run) -> list[Samples]:
 
 
 def test_worlds_development_samples_stand_apart_and_change_nothing_else(tmp_path: Path) -> None:
-    pool, held_out, development = parts(Run.create(tmp_path / "a", "cpu-quick", seeds__development=12, **SMALL))
+    pool, held_out, development = parts(
+        Run.create(tmp_path / "a", "cpu-quick", seeds__development=12, **SMALL)
+    )
     assert 10 <= len(development) <= 12 and {s.split for s in development} == {"train"}
     ids = [s.id for part in (pool, held_out, development) for s in part]
     assert len(set(ids)) == len(ids)
@@ -37,20 +39,37 @@ def test_worlds_development_samples_stand_apart_and_change_nothing_else(tmp_path
 
 def test_a_files_development_rows_are_taken_first(tmp_path: Path) -> None:
     rows = world.generate(40, seed=1)
-    marked = Samples(s.model_copy(update={"split": "development"}) if n < 3 else s for n, s in enumerate(rows))
+    marked = Samples(
+        s.model_copy(update={"split": "development"}) if n < 3 else s for n, s in enumerate(rows)
+    )
     for name, table, count in (("marked", marked, 3), ("plain", rows, 5)):
         path = table.write(tmp_path / f"{name}.jsonl")
-        run = Run.create(tmp_path / name, "cpu-quick", seeds__source=str(path), seeds__development=5, **SMALL | {"seeds__first": 10})
+        run = Run.create(
+            tmp_path / name,
+            "cpu-quick",
+            seeds__source=str(path),
+            seeds__development=5,
+            **SMALL | {"seeds__first": 10},
+        )
         pool, held_out, development = parts(run)
         assert count <= len(development) <= 8 and len(held_out) >= 1
-        assert sorted(s.id for part in (pool, held_out, development) for s in part) == sorted(s.id for s in table)
+        assert sorted(s.id for part in (pool, held_out, development) for s in part) == sorted(
+            s.id for s in table
+        )
         if name == "marked":
             assert [s.id for s in development] == [s.id for s in marked[:3]]
 
 
 def test_tools_of_ones_own_have_development_samples(tmp_path: Path) -> None:
     tools = tmp_path / "tools.py"
-    doc = ["Book a hotel room.", "", "Args:", "    hotel: Name of the hotel.", "    nights: How many nights.", "    breakfast: With breakfast."]
+    doc = [
+        "Book a hotel room.",
+        "",
+        "Args:",
+        "    hotel: Name of the hotel.",
+        "    nights: How many nights.",
+        "    breakfast: With breakfast.",
+    ]
     body = "\n".join(f"    {line}" for line in (f'"""{doc[0]}', *doc[1:], '"""'))
     tools.write_text(f"def book_room(hotel: str, nights: int, breakfast: bool = False):\n{body}\n")
     run = init(tmp_path / "run", str(tools), "cpu-quick", seeds__development=6, **SMALL)
@@ -61,14 +80,19 @@ def test_tools_of_ones_own_have_development_samples(tmp_path: Path) -> None:
 def record(run: Run, iteration: int, policy: str, name: str, right: int) -> None:
     samples = run.table(Samples, "held_out" if name == "scores" else "development", 0)
     rows = [
-        Score(sample_id=s.id, suite="held_out", split=s.split, kind=s.kind, policy=policy, correct=n < right) for n, s in enumerate(samples)
+        Score(sample_id=s.id, suite="held_out", split=s.split, kind=s.kind, policy=policy, correct=n < right)
+        for n, s in enumerate(samples)
     ]
     Scores(rows).write(run.folder(iteration) / f"{name}.parquet")
     run.finish(name, iteration, "key", time.monotonic(), policy=policy)
 
 
-@pytest.mark.parametrize(("right", "kept"), [((3, 4, 8, 5), "D2"), ((3, 7, 7, 7), "D1"), ((6, 5, 2, 6), "base")])
-def test_the_policy_with_most_development_samples_right_is_kept(tmp_path: Path, right: tuple[int, ...], kept: str) -> None:
+@pytest.mark.parametrize(
+    ("right", "kept"), [((3, 4, 8, 5), "D2"), ((3, 7, 7, 7), "D1"), ((6, 5, 2, 6), "base")]
+)
+def test_the_policy_with_most_development_samples_right_is_kept(
+    tmp_path: Path, right: tuple[int, ...], kept: str
+) -> None:
     run = Run.create(tmp_path / "run", "cpu-quick", seeds__development=12, **SMALL)
     first = seed(run)
     for j, count in enumerate(right):
@@ -81,7 +105,9 @@ def test_the_policy_with_most_development_samples_right_is_kept(tmp_path: Path, 
     assert best_policy(run).name == kept
     said = "\n".join(headline(run))
     assert f"By the development samples {kept} is the best policy." in said
-    assert ("So nothing was gained" in said) == (kept == "base") and (f"against {kept})" in said) == (kept != "base")
+    assert ("So nothing was gained" in said) == (kept == "base") and (f"against {kept})" in said) == (
+        kept != "base"
+    )
 
 
 def test_without_development_samples_the_last_policy_is_taken(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
-"""Shared-prefix GRPO against stock TRL: log-probs, loss and gradients on several architectures, ragged groups, LoRA, checkpointing; the fall-back."""
+"""Shared-prefix GRPO against stock TRL: log-probs, loss and gradients on several architectures, ragged
+groups, LoRA, checkpointing; the fall-back.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,10 @@ def with_lora(model: Any) -> Any:
     from peft import LoraConfig, get_peft_model
 
     torch.manual_seed(1)
-    policy = get_peft_model(model, LoraConfig(r=4, lora_alpha=8, target_modules=["q_proj", "v_proj", "up_proj"], task_type="CAUSAL_LM"))
+    policy = get_peft_model(
+        model,
+        LoraConfig(r=4, lora_alpha=8, target_modules=["q_proj", "v_proj", "up_proj"], task_type="CAUSAL_LM"),
+    )
     for name, parameter in policy.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.05, generator=torch.Generator().manual_seed(len(name)))
@@ -30,7 +35,8 @@ def with_lora(model: Any) -> Any:
 
 
 def batch(tools: int = 0) -> dict[str, Any]:
-    """Seven rows of three groups (of four, two and one), prompts left-padded as TRL does, completions ragged, two cut at the length limit.
+    """Seven rows of three groups (of four, two and one), prompts left-padded as TRL does, completions ragged,
+    two cut at the length limit.
 
     The first two groups' prompts begin with the same `tools` tokens.
     """
@@ -54,8 +60,12 @@ def batch(tools: int = 0) -> dict[str, Any]:
     }
 
 
-def run(cls: Any, model: Any, folder: Path, inputs: dict[str, Any], **config: Any) -> tuple[Any, Any, dict[str, Any]]:
-    """(per-token log-probs where there are tokens, loss, gradients by parameter) of one training step's forward and backward."""
+def run(
+    cls: Any, model: Any, folder: Path, inputs: dict[str, Any], **config: Any
+) -> tuple[Any, Any, dict[str, Any]]:
+    """(per-token log-probs where there are tokens, loss, gradients by parameter) of one training step's
+    forward and backward.
+    """
     from datasets import Dataset
     from trl import GRPOConfig
 
@@ -72,7 +82,9 @@ def run(cls: Any, model: Any, folder: Path, inputs: dict[str, Any], **config: An
     seen = torch.cat([inputs["prompt_mask"], inputs["completion_mask"]], 1)
     model.eval()
     with torch.no_grad():
-        logps, *_ = trainer._get_per_token_logps_and_entropies(model, ids, seen, inputs["completion_ids"].shape[1])
+        logps, *_ = trainer._get_per_token_logps_and_entropies(
+            model, ids, seen, inputs["completion_ids"].shape[1]
+        )
     model.train()
     loss = trainer._compute_loss(model, inputs)
     loss.backward()
@@ -105,7 +117,9 @@ def test_log_probs_loss_and_gradients_equal_stock_trl(kind: str, tmp_path: Path)
 
 
 @pytest.mark.parametrize("kind", ["llama", "gemma3"])
-def test_groups_of_one_tool_list_are_computed_together(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_groups_of_one_tool_list_are_computed_together(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rows: list[int] = []
 
     def counting(prompts: list[list[int]], completions: list[list[int]]) -> Any:
@@ -115,17 +129,23 @@ def test_groups_of_one_tool_list_are_computed_together(kind: str, tmp_path: Path
 
     monkeypatch.setattr(grpo, "pack", counting)
     check(tmp_path, kind, False, batch(tools=60))
-    # All rows once (log-probs; the second prompt's own 22 tokens twice, too few to be a prefix of their own), then the five with an advantage: those
-    # of the tool list in one pass, the third prompt in another.
+    # All rows once (log-probs; the second prompt's own 22 tokens twice, too few to be a prefix of their own),
+    # then the five with an advantage: those of the tool list in one pass, the third prompt in another.
     assert rows == [60 + 40 + 23 + 8 + 23 + 6 + 2 * 22 + 4 + 6 + 2, 60 + 40 + 23 + 8 + 6 + 22 + 4, 6 + 2]
 
 
 @settings(max_examples=200)
 @given(
-    st.lists(st.tuples(st.integers(0, 3), st.integers(1, 900), st.integers(0, 9), st.integers(1, 4)), min_size=1, max_size=12),
+    st.lists(
+        st.tuples(st.integers(0, 3), st.integers(1, 900), st.integers(0, 9), st.integers(1, 4)),
+        min_size=1,
+        max_size=12,
+    ),
     st.integers(0, 80),
 )
-def test_parts_hold_each_row_once_and_whole_prompts(groups: list[tuple[int, int, int, int]], tools: int) -> None:
+def test_parts_hold_each_row_once_and_whole_prompts(
+    groups: list[tuple[int, int, int, int]], tools: int
+) -> None:
     """Groups: (tool list, length of the prompt's own part, tokens of each completion, completions)."""
     prompts: dict[int, tuple[int, ...]] = {}
     for which, own, _, count in groups:
@@ -135,14 +155,23 @@ def test_parts_hold_each_row_once_and_whole_prompts(groups: list[tuple[int, int,
     parts = grpo.together(prompts, lengths)
     assert sorted(row for part in parts for row in part) == sorted(prompts)
     for part in parts:
-        held = pack([prompts[row] for row in part], [(0,) * lengths[row] + (1,) for row in part]).input_ids.shape[1]
+        held = pack(
+            [prompts[row] for row in part], [(0,) * lengths[row] + (1,) for row in part]
+        ).input_ids.shape[1]
         assert len({prompts[row] for row in part}) == 1 or held <= grpo.MOST
         assert all(row in part for row in prompts if prompts[row] in {prompts[r] for r in part})
 
 
 @pytest.mark.parametrize("kind", ["llama", "gemma3"])
 def test_with_lora_and_gradient_checkpointing(kind: str, tmp_path: Path) -> None:
-    check(tmp_path, kind, True, batch(), gradient_checkpointing=True, gradient_checkpointing_kwargs={"use_reentrant": False})
+    check(
+        tmp_path,
+        kind,
+        True,
+        batch(),
+        gradient_checkpointing=True,
+        gradient_checkpointing_kwargs={"use_reentrant": False},
+    )
 
 
 @pytest.mark.parametrize("config", [{}, {"beta": 0.04}, {"loss_type": "grpo"}], ids=str)
@@ -156,13 +185,18 @@ def test_old_and_reference_log_probs_enter_as_in_trl(config: dict[str, Any], tmp
 
 @pytest.mark.parametrize("kind", ["qwen3", "gemma3"])
 def test_a_training_over_given_completions_ends_where_trls_does(kind: str, tmp_path: Path) -> None:
-    """TRL's own loop, two optimiser steps a rollout: old log-probs are computed too, and the reference's, which is the policy at the start."""
+    """TRL's own loop, two optimiser steps a rollout: old log-probs are computed too, and the reference's,
+    which is the policy at the start.
+    """
     from datasets import Dataset
     from trl import GRPOConfig, GRPOTrainer
 
     rng = torch.Generator().manual_seed(2)
     tools = torch.randint(5, 250, (60,), generator=rng).tolist()
-    prompts = {text: [*tools, *torch.randint(5, 250, (n,), generator=rng).tolist()] for text, n in (("a", 30), ("b", 5), ("c", 17))}
+    prompts = {
+        text: [*tools, *torch.randint(5, 250, (n,), generator=rng).tolist()]
+        for text, n in (("a", 30), ("b", 5), ("c", 17))
+    }
     written = [torch.randint(5, 250, (n,), generator=rng).tolist() for n in (3, 12, 7, 12, 1, 9)]
 
     def rollout(batch: list[str], trainer: Any) -> dict[str, Any]:
@@ -185,10 +219,23 @@ def test_a_training_over_given_completions_ends_where_trls_does(kind: str, tmp_p
         )  # fmt: skip
         trainer.train()
         ends.append({n: p.detach() - first[n] for n, p in policy.named_parameters() if p.requires_grad})
-        logged.append([(row["loss"], row["kl"], row["clip_ratio/region_mean"]) for row in trainer.state.log_history if "loss" in row])
+        logged.append(
+            [
+                (row["loss"], row["kl"], row["clip_ratio/region_mean"])
+                for row in trainer.state.log_history
+                if "loss" in row
+            ]
+        )
     torch.testing.assert_close(torch.tensor(logged[1]), torch.tensor(logged[0]), rtol=1e-3, atol=1e-5)
-    assert len(logged[0]) == 4 and all(kl > 0 for _, kl, _ in logged[0][1:]) and max(clipped for _, _, clipped in logged[0]) > 0
-    moved, off = (torch.cat([e[n].flatten() for n in e]) for e in (ends[0], {n: ends[1][n] - ends[0][n] for n in ends[0]}))
+    assert (
+        len(logged[0]) == 4
+        and all(kl > 0 for _, kl, _ in logged[0][1:])
+        and max(clipped for _, _, clipped in logged[0]) > 0
+    )
+    moved, off = (
+        torch.cat([e[n].flatten() for n in e])
+        for e in (ends[0], {n: ends[1][n] - ends[0][n] for n in ends[0]})
+    )
     assert off.norm() <= 1e-3 * moved.norm() and moved.norm() > 0
 
 
@@ -196,8 +243,13 @@ def test_a_training_over_given_completions_ends_where_trls_does(kind: str, tmp_p
 def test_bfloat16_is_near_float32(kind: str) -> None:
     model = tiny_model(kind).eval()
     inputs = batch()
-    prompts = [ids[m.bool()].tolist() for ids, m in zip(inputs["prompt_ids"], inputs["prompt_mask"], strict=True)]
-    answers = [ids[m.bool()].tolist() for ids, m in zip(inputs["completion_ids"], inputs["completion_mask"], strict=True)]
+    prompts = [
+        ids[m.bool()].tolist() for ids, m in zip(inputs["prompt_ids"], inputs["prompt_mask"], strict=True)
+    ]
+    answers = [
+        ids[m.bool()].tolist()
+        for ids, m in zip(inputs["completion_ids"], inputs["completion_mask"], strict=True)
+    ]
     with torch.no_grad():
         exact, _ = packed_logps(model, pack(prompts, answers))
         model.to(torch.bfloat16)
@@ -236,7 +288,9 @@ def test_an_unknown_model_takes_trls_own_path_and_says_why(tmp_path: Path) -> No
 
     def gpt2() -> Any:
         torch.manual_seed(0)
-        config = AutoConfig.for_model("gpt2", vocab_size=258, n_embd=32, n_layer=2, n_head=2, attn_pdrop=0, embd_pdrop=0, resid_pdrop=0)
+        config = AutoConfig.for_model(
+            "gpt2", vocab_size=258, n_embd=32, n_layer=2, n_head=2, attn_pdrop=0, embd_pdrop=0, resid_pdrop=0
+        )
         return AutoModelForCausalLM.from_config(config)
 
     inputs = batch()

@@ -1,4 +1,6 @@
-"""Training over shared prefixes equals training row by row; checkpoints resume exactly; GRPO counts groups without variance."""
+"""Training over shared prefixes equals training row by row; checkpoints resume exactly; GRPO counts groups
+without variance.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,14 @@ def tiny(kind: str):
     import transformers as t
 
     torch.manual_seed(0)
-    sizes = dict(vocab_size=200, hidden_size=32, intermediate_size=64, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2)
+    sizes = dict(
+        vocab_size=200,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+    )
     extra = {"head_dim": 16} if kind == "Qwen3" else {}
     return getattr(t, f"{kind}ForCausalLM")(getattr(t, f"{kind}Config")(**sizes, **extra)).eval()
 
@@ -41,9 +50,18 @@ def tiny_sliding():
     import transformers as t
 
     torch.manual_seed(0)
-    sizes = dict(vocab_size=200, hidden_size=32, intermediate_size=64, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2)
+    sizes = dict(
+        vocab_size=200,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+    )
     layers = ["sliding_attention", "full_attention", "sliding_attention"]
-    return t.Qwen2ForCausalLM(t.Qwen2Config(**sizes, use_sliding_window=True, sliding_window=20, layer_types=layers)).eval()
+    return t.Qwen2ForCausalLM(
+        t.Qwen2Config(**sizes, use_sliding_window=True, sliding_window=20, layer_types=layers)
+    ).eval()
 
 
 def ragged(seed: int) -> tuple[list[list[int]], list[list[int]]]:
@@ -84,7 +102,9 @@ def test_packed_log_probs_and_gradients_equal_those_of_single_rows(kind: str) ->
 
 @st.composite
 def trees(draw: st.DrawFn) -> tuple[list[list[int]], list[list[int]]]:
-    """(prompts, completions), most of which go on from somewhere within another: tool list, dialogue, request, answer."""
+    """(prompts, completions), most of which go on from somewhere within another: tool list, dialogue,
+    request, answer.
+    """
     rng = torch.Generator().manual_seed(draw(st.integers(0, 2**20)))
     prompts: list[list[int]] = []
     completions: list[list[int]] = []
@@ -101,18 +121,29 @@ def trees(draw: st.DrawFn) -> tuple[list[list[int]], list[list[int]]]:
 @pytest.mark.parametrize("kind", ["Llama", "sliding"])
 @settings(max_examples=40)
 @given(trees())
-def test_any_tree_of_sequences_gives_the_log_probs_of_single_rows(kind: str, made: tuple[list[list[int]], list[list[int]]]) -> None:
+def test_any_tree_of_sequences_gives_the_log_probs_of_single_rows(
+    kind: str, made: tuple[list[list[int]], list[list[int]]]
+) -> None:
     model = tiny_sliding() if kind == "sliding" else tiny(kind)
     prompts, completions = made
     packed = pack(prompts, completions)
     distinct = len(plant(sorted({(*p, *c[:-1]) for p, c in zip(prompts, completions, strict=True)})).tokens)
-    # A prefix that is not worth its kernels is written out for each of its sequences: LEAST tokens at the most.
+    # A prefix that is not worth its kernels is written out for each of its sequences: LEAST tokens at the
+    # most.
     assert distinct <= packed.input_ids.shape[1] <= distinct + LEAST * (len(prompts) - 1)
     with torch.no_grad():
         rows = []
         for prompt, completion in zip(prompts, completions, strict=True):
-            logits = model(torch.tensor([prompt + completion])).logits[0, len(prompt) - 1 : -1] if completion else torch.zeros(0, 200)
-            rows.append(torch.log_softmax(logits, -1).gather(1, torch.tensor(completion, dtype=torch.long)[:, None])[:, 0])
+            logits = (
+                model(torch.tensor([prompt + completion])).logits[0, len(prompt) - 1 : -1]
+                if completion
+                else torch.zeros(0, 200)
+            )
+            rows.append(
+                torch.log_softmax(logits, -1).gather(1, torch.tensor(completion, dtype=torch.long)[:, None])[
+                    :, 0
+                ]
+            )
         logps, _ = packed_logps(model, packed)
     torch.testing.assert_close(logps, torch.cat(rows), rtol=1e-4, atol=1e-5)
 
@@ -141,7 +172,9 @@ def test_unknown_models_fall_back() -> None:
 
 @pytest.fixture(autouse=True)
 def float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Training is compared to the last digits here, so not with the products in bfloat16 that some machines train with."""
+    """Training is compared to the last digits here, so not with the products in bfloat16 that some machines
+    train with.
+    """
     monkeypatch.setattr("looptool_kit.policy.models.default_dtype", lambda: torch.float32)
 
 
@@ -172,7 +205,10 @@ def test_an_epoch_sees_each_sample_once_and_lists_stand_together() -> None:
     assert sorted(order) == list(range(60))
     runs = [order[i : i + 4] for i in range(0, 60, 4)]
     together = sum(len({str(rows[i].tools) for i in run}) == 1 for run in runs)
-    assert together > sum(len({str(rows[i].tools) for i in range(k, k + 4)}) == 1 for k in range(0, 60, 4)) // 2 and together >= 4
+    assert (
+        together > sum(len({str(rows[i].tools) for i in range(k, k + 4)}) == 1 for k in range(0, 60, 4)) // 2
+        and together >= 4
+    )
     assert order != common.by_tool_list(rows, 4, seed=1)
 
 
@@ -194,9 +230,16 @@ def sft_settings(**changes: object) -> SftSettings:
     return SftSettings(epochs=1, batch=4, micro_batch=2, learning_rate=1e-3, **changes)  # type: ignore[arg-type]
 
 
-def test_a_batch_smaller_than_a_pass_is_one_pass_and_a_ragged_one_is_refused(tiny_loader, samples: Samples, tmp_path: Path) -> None:
+def test_a_batch_smaller_than_a_pass_is_one_pass_and_a_ragged_one_is_refused(
+    tiny_loader, samples: Samples, tmp_path: Path
+) -> None:
     small = SftSettings(epochs=1, batch=2, micro_batch=4)
-    assert sft.train(tiny_loader, None, samples[:4], small, LoraSettings(rank=4, alpha=8), tmp_path, seed=0)["steps"] == 2
+    assert (
+        sft.train(tiny_loader, None, samples[:4], small, LoraSettings(rank=4, alpha=8), tmp_path, seed=0)[
+            "steps"
+        ]
+        == 2
+    )
     with pytest.raises(ValueError, match="a batch of 6 cannot be cut into passes of micro_batch = 4"):
         SftSettings(batch=6, micro_batch=4)
 
@@ -208,8 +251,12 @@ OTHER_TEMPLATE = (
 )
 
 
-def test_training_sees_the_prompts_and_the_end_that_the_engines_use(tiny_loader, samples: Samples, tmp_path: Path) -> None:
-    """Also of a tokenizer that brings a template of its own, and whose end of sequence is not the end of a turn."""
+def test_training_sees_the_prompts_and_the_end_that_the_engines_use(
+    tiny_loader, samples: Samples, tmp_path: Path
+) -> None:
+    """Also of a tokenizer that brings a template of its own, and whose end of sequence is not the end of a
+    turn.
+    """
     model, tokenizer = tiny_loader()
     tokenizer.chat_template, tokenizer.eos_token = OTHER_TEMPLATE, "<|im_start|>"
     engine = TransformersEngine(model, tokenizer)
@@ -240,13 +287,32 @@ def test_training_sees_the_prompts_and_the_end_that_the_engines_use(tiny_loader,
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(grpo, "shared_prefix_trainer", lambda: Trainer)
         watched = Watched(tiny_loader()[0], tokenizer)
-        grpo.train(lambda: (model, tokenizer), lambda *_: watched, None, samples[:2], settings, LoraSettings(rank=4, alpha=8), tmp_path, seed=0)
+        grpo.train(
+            lambda: (model, tokenizer),
+            lambda *_: watched,
+            None,
+            samples[:2],
+            settings,
+            LoraSettings(rank=4, alpha=8),
+            tmp_path,
+            seed=0,
+        )
     assert set(seen) == trained == set(texts[:2])
 
 
 @pytest.mark.parametrize("most", [1, 100_000])
-def test_sft_loss_equals_the_mean_over_the_labels_tokens(tiny_loader, samples: Samples, tmp_path: Path, most: int) -> None:
-    facts = sft.train(tiny_loader, None, samples[:4], sft_settings(micro_tokens=most), LoraSettings(rank=4, alpha=8), tmp_path, seed=0)
+def test_sft_loss_equals_the_mean_over_the_labels_tokens(
+    tiny_loader, samples: Samples, tmp_path: Path, most: int
+) -> None:
+    facts = sft.train(
+        tiny_loader,
+        None,
+        samples[:4],
+        sft_settings(micro_tokens=most),
+        LoraSettings(rank=4, alpha=8),
+        tmp_path,
+        seed=0,
+    )
     model, tokenizer = tiny_loader()
     total = count = 0.0
     tokens = 0
@@ -262,11 +328,23 @@ def test_sft_loss_equals_the_mean_over_the_labels_tokens(tiny_loader, samples: S
     assert facts["tokens"] == tokens
 
 
-def test_long_batches_are_cut_without_changing_the_gradients(tiny_loader, samples: Samples, tmp_path: Path) -> None:
+def test_long_batches_are_cut_without_changing_the_gradients(
+    tiny_loader, samples: Samples, tmp_path: Path
+) -> None:
     norms = []
     for most in (1, 100_000):
-        sft.train(tiny_loader, None, samples[:4], sft_settings(micro_tokens=most), LoraSettings(rank=4, alpha=8), tmp_path / str(most), seed=0)
-        norms.append(json.loads((tmp_path / str(most) / "history.jsonl").read_text().splitlines()[0])["grad_norm"])
+        sft.train(
+            tiny_loader,
+            None,
+            samples[:4],
+            sft_settings(micro_tokens=most),
+            LoraSettings(rank=4, alpha=8),
+            tmp_path / str(most),
+            seed=0,
+        )
+        norms.append(
+            json.loads((tmp_path / str(most) / "history.jsonl").read_text().splitlines()[0])["grad_norm"]
+        )
     assert norms[0] == pytest.approx(norms[1], rel=1e-3)
 
 
@@ -304,7 +382,9 @@ def test_a_killed_sft_resumes_to_the_same_weights(tiny_loader, samples: Samples,
     kept = real(broken)
     assert kept is not None and kept.endswith("checkpoint-1")
     history = broken / common.HISTORY
-    assert [json.loads(line)["step"] for line in history.read_text().splitlines()] == [1]  # written while it trained
+    assert [json.loads(line)["step"] for line in history.read_text().splitlines()] == [
+        1
+    ]  # written while it trained
     with open(history, "a") as out:
         out.write('{"loss": 9.0, "step": 2}\n{"loss": 9')  # a step beyond the checkpoint, and a row cut short
     (broken / "checkpoint-9").mkdir()  # a checkpoint that was cut short is thrown away
@@ -312,18 +392,27 @@ def test_a_killed_sft_resumes_to_the_same_weights(tiny_loader, samples: Samples,
     a, b = (load_file(tmp_path / d / "adapter" / "adapter_model.safetensors") for d in ("whole", "cut"))
     assert a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
     assert not list(broken.glob("checkpoint-*"))
-    rows = [[json.loads(line) for line in (tmp_path / d / common.HISTORY).read_text().splitlines()] for d in ("whole", "cut")]
-    assert [r["step"] for r in rows[1]] == [1, 2, 3] and [r["loss"] for r in rows[0]] == [r["loss"] for r in rows[1]]
+    rows = [
+        [json.loads(line) for line in (tmp_path / d / common.HISTORY).read_text().splitlines()]
+        for d in ("whole", "cut")
+    ]
+    assert [r["step"] for r in rows[1]] == [1, 2, 3] and [r["loss"] for r in rows[0]] == [
+        r["loss"] for r in rows[1]
+    ]
 
 
 def test_grpo_advantages_and_counts(tiny_loader, tiny_engine, samples: Samples, tmp_path: Path) -> None:
     settings = GrpoSettings(steps=2, prompts=2, group=3, max_new_tokens=8, learning_rate=1e-3)
-    facts = grpo.train(tiny_loader, tiny_engine, None, samples, settings, LoraSettings(rank=4, alpha=8), tmp_path, seed=0)
+    facts = grpo.train(
+        tiny_loader, tiny_engine, None, samples, settings, LoraSettings(rank=4, alpha=8), tmp_path, seed=0
+    )
     # A random model never matches: every group is without variance, and nothing is learned from it.
     assert facts["groups"] == facts["groups_without_variance"] == 4
     rows = grpo.Rollouts.read(tmp_path / "rollouts" / "step-0001.parquet")
     assert len(rows) == 6 and {r.reward for r in rows} == {0.0} and all(r.error for r in rows)
-    again = grpo.train(tiny_loader, tiny_engine, None, samples, settings, LoraSettings(rank=4, alpha=8), tmp_path, seed=0)
+    again = grpo.train(
+        tiny_loader, tiny_engine, None, samples, settings, LoraSettings(rank=4, alpha=8), tmp_path, seed=0
+    )
     assert again == facts
 
 
@@ -331,8 +420,18 @@ def test_a_model_that_no_part_of_ours_knows_is_trained_by_trl_alone(samples: Sam
     """Gemma 2 caps its attention scores: no shared prefixes in training, and none in generation."""
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    sizes = dict(vocab_size=258, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, head_dim=8)
-    config = AutoConfig.for_model("gemma2", **sizes, eos_token_id=257, pad_token_id=257, bos_token_id=None, query_pre_attn_scalar=8)
+    sizes = dict(
+        vocab_size=258,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=8,
+    )
+    config = AutoConfig.for_model(
+        "gemma2", **sizes, eos_token_id=257, pad_token_id=257, bos_token_id=None, query_pre_attn_scalar=8
+    )
 
     def load() -> tuple[object, object]:
         torch.manual_seed(0)
@@ -340,7 +439,16 @@ def test_a_model_that_no_part_of_ours_knows_is_trained_by_trl_alone(samples: Sam
 
     settings = GrpoSettings(steps=2, prompts=2, group=3, max_new_tokens=8, learning_rate=1e-3)
     with pytest.warns(UserWarning) as said:
-        facts = grpo.train(load, grpo.merged_engine(), None, samples, settings, LoraSettings(rank=4, alpha=8), tmp_path, seed=0)
+        facts = grpo.train(
+            load,
+            grpo.merged_engine(),
+            None,
+            samples,
+            settings,
+            LoraSettings(rank=4, alpha=8),
+            tmp_path,
+            seed=0,
+        )
     own = [str(w.message) for w in said if "TRL's own path" in str(w.message)]
     assert len(own) == 2 and "softcap" in own[1] and "'gemma2'" in own[0]
     assert facts["groups"] == 4 and facts["steps"] == 2
@@ -348,15 +456,37 @@ def test_a_model_that_no_part_of_ours_knows_is_trained_by_trl_alone(samples: Sam
     assert len(rows) == 6 and {r.finish_reason for r in rows} <= {"stop", "length"}
 
 
-def test_gradient_checkpointing_changes_no_step(tiny_loader, samples: Samples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gradient_checkpointing_changes_no_step(
+    tiny_loader, samples: Samples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     norms = []
     for checkpointing in (False, True):
         rewards = itertools.cycle([True, False])
-        monkeypatch.setattr(grpo, "grade", lambda *_, rewards=rewards: SimpleNamespace(correct=next(rewards), faults=()))
-        settings = GrpoSettings(steps=2, prompts=2, group=2, max_new_tokens=6, learning_rate=1e-3, gradient_checkpointing=checkpointing)
+        monkeypatch.setattr(
+            grpo, "grade", lambda *_, rewards=rewards: SimpleNamespace(correct=next(rewards), faults=())
+        )
+        settings = GrpoSettings(
+            steps=2,
+            prompts=2,
+            group=2,
+            max_new_tokens=6,
+            learning_rate=1e-3,
+            gradient_checkpointing=checkpointing,
+        )
         folder = tmp_path / str(checkpointing)
-        grpo.train(tiny_loader, grpo.merged_engine(), None, samples[:4], settings, LoraSettings(rank=4, alpha=8), folder, seed=0)
-        norms.append([json.loads(line)["grad_norm"] for line in (folder / common.HISTORY).read_text().splitlines()])
+        grpo.train(
+            tiny_loader,
+            grpo.merged_engine(),
+            None,
+            samples[:4],
+            settings,
+            LoraSettings(rank=4, alpha=8),
+            folder,
+            seed=0,
+        )
+        norms.append(
+            [json.loads(line)["grad_norm"] for line in (folder / common.HISTORY).read_text().splitlines()]
+        )
     assert norms[1] == pytest.approx(norms[0], rel=1e-4) and len(norms[0]) == 2 and min(norms[0]) > 0
 
 
@@ -366,11 +496,18 @@ def test_a_completion_is_rewarded_by_its_own_samples_label_whatever_the_prompts_
     """Fault of the reference: completions find their labels by the prompt's text, newline for newline."""
     spoken = samples[0].messages[-1].model_copy(update={"content": " one\r\n\n two\u2028three \n"})
     first = samples[0].model_copy(update={"messages": (*samples[0].messages[:-1], spoken)})
-    second = first.model_copy(update={"label": Label(calls=(ToolCall(name=first.tools[0].name, arguments={"twin": True}),))})
+    second = first.model_copy(
+        update={"label": Label(calls=(ToolCall(name=first.tools[0].name, arguments={"twin": True}),))}
+    )
     pair = Samples([first, second])
     asked: list[Label] = []
-    monkeypatch.setattr(grpo, "grade", lambda answer, label, tools: asked.append(label) or grade(answer, label, tools))
-    settings, lora = GrpoSettings(steps=1, prompts=2, group=2, max_new_tokens=4), LoraSettings(rank=4, alpha=8)
+    monkeypatch.setattr(
+        grpo, "grade", lambda answer, label, tools: asked.append(label) or grade(answer, label, tools)
+    )
+    settings, lora = (
+        GrpoSettings(steps=1, prompts=2, group=2, max_new_tokens=4),
+        LoraSettings(rank=4, alpha=8),
+    )
     grpo.train(tiny_loader, tiny_engine, None, pair, settings, lora, tmp_path, seed=0)
     assert asked == [pair[0].label] * 2 + [pair[1].label] * 2
     rows = grpo.Rollouts.read(tmp_path / "rollouts" / "step-0001.parquet")
@@ -385,11 +522,15 @@ def test_merged_copy_equals_the_policy(tiny_loader) -> None:
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.01)
     ids = torch.arange(1, 30)[None]
-    torch.testing.assert_close(common.merged_copy(policy, other)(ids).logits, policy(ids).logits, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(
+        common.merged_copy(policy, other)(ids).logits, policy(ids).logits, rtol=1e-3, atol=1e-3
+    )
 
 
 @pytest.mark.parametrize("trainer", ["sft", "grpo"])
-def test_training_with_products_in_bfloat16_runs_as_a_whole(trainer: str, tiny_loader, samples: Samples, tmp_path: Path, monkeypatch) -> None:
+def test_training_with_products_in_bfloat16_runs_as_a_whole(
+    trainer: str, tiny_loader, samples: Samples, tmp_path: Path, monkeypatch
+) -> None:
     """As on a CPU with bfloat16 instructions: the same losses but for rounding, float32 adapters."""
     from safetensors.torch import load_file
 
@@ -397,11 +538,30 @@ def test_training_with_products_in_bfloat16_runs_as_a_whole(trainer: str, tiny_l
     for name, dtype in (("exact", torch.float32), ("rounded", torch.bfloat16)):
         monkeypatch.setattr("looptool_kit.policy.models.default_dtype", lambda dtype=dtype: dtype)
         if trainer == "sft":
-            sft.train(tiny_loader, None, samples[:8], sft_settings(), LoraSettings(rank=4, alpha=8), tmp_path / name, seed=0)
+            sft.train(
+                tiny_loader,
+                None,
+                samples[:8],
+                sft_settings(),
+                LoraSettings(rank=4, alpha=8),
+                tmp_path / name,
+                seed=0,
+            )
         else:
             settings = GrpoSettings(steps=1, prompts=2, group=2, max_new_tokens=6)
-            grpo.train(tiny_loader, grpo.merged_engine(), None, samples[:2], settings, LoraSettings(rank=4, alpha=8), tmp_path / name, seed=0)
-        logged.append([json.loads(line) for line in (tmp_path / name / "history.jsonl").read_text().splitlines()])
+            grpo.train(
+                tiny_loader,
+                grpo.merged_engine(),
+                None,
+                samples[:2],
+                settings,
+                LoraSettings(rank=4, alpha=8),
+                tmp_path / name,
+                seed=0,
+            )
+        logged.append(
+            [json.loads(line) for line in (tmp_path / name / "history.jsonl").read_text().splitlines()]
+        )
         weights = load_file(tmp_path / name / "adapter" / "adapter_model.safetensors")
         assert {w.dtype for w in weights.values()} == {torch.float32}
     exact, rounded = logged

@@ -49,7 +49,9 @@ def test_log_probs_are_those_without_the_kernel(kind: str, shared: int) -> None:
 
 @given(st.integers(0, 10_000), st.sampled_from([1, 50, 200]))
 def test_until_says_who_sees_whom(seed: int, shared: int) -> None:
-    """By the definition: each completion token's predictor sees just its own sequence's tokens, each position once."""
+    """By the definition: each completion token's predictor sees just its own sequence's tokens, each position
+    once.
+    """
     prompts, completions = sequences(seed, shared)
     packed = pack(prompts, completions)
     ids, positions, tree = filled_up(

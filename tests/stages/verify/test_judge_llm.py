@@ -1,4 +1,6 @@
-"""The LLM judge through a mock server: both orders, votes, several judges, what is unjudged, and what it costs to judge again."""
+"""The LLM judge through a mock server: both orders, votes, several judges, what is unjudged, and what it
+costs to judge again.
+"""
 
 from __future__ import annotations
 
@@ -38,12 +40,22 @@ import judge_consensus
 
 
 def settings(server: MockLLM, *models: str, **jury: Any) -> Settings:
-    first, *others = ({"base_url": server.url, "model": m, "key_env": "NO_KEY", "retries": 0} for m in models or ("judge",))
-    return load_preset("cpu-quick", verify__judge="llm", judge_llm=first, jury__others=others, **{f"jury__{k}": v for k, v in jury.items()})
+    first, *others = (
+        {"base_url": server.url, "model": m, "key_env": "NO_KEY", "retries": 0} for m in models or ("judge",)
+    )
+    return load_preset(
+        "cpu-quick",
+        verify__judge="llm",
+        judge_llm=first,
+        jury__others=others,
+        **{f"jury__{k}": v for k, v in jury.items()},
+    )
 
 
 def judged(known: list[Case], asked: Settings, folder: Path) -> list[Verdict]:
-    return judge_batch([c.sample for c in known], [c.prediction for c in known], asked, folder / "calls.sqlite")[0]
+    return judge_batch(
+        [c.sample for c in known], [c.prediction for c in known], asked, folder / "calls.sqlite"
+    )[0]
 
 
 # -------------------------------------------------------------------- one judge
@@ -54,20 +66,36 @@ def test_a_perfect_judge_gives_the_right_one_of_four_verdicts(tmp_path: Path) ->
     with MockLLM(Judges(known, {"judge": Judge()})) as server:
         verdicts = judged(known, settings(server), tmp_path)
         assert {r["body"]["response_format"]["json_schema"]["strict"] for r in server.log} == {True}
-    assert [v.verdict for v in verdicts] == [c.verdict for c in known] and len({c.verdict for c in known}) == 4
+    assert [v.verdict for v in verdicts] == [c.verdict for c in known] and len(
+        {c.verdict for c in known}
+    ) == 4
     for v, c in zip(verdicts, known, strict=True):
-        assert (v.status, v.sample_id, v.votes, v.confidence, v.judge) == ("judged", c.sample.id, {c.verdict: 1}, 1.0, "llm")
-        assert v.label == (
-            Label(calls=c.prediction.calls, reply="" if c.prediction.calls else c.prediction.text) if v.verdict == "LABEL_WRONG" else c.sample.label
+        assert (v.status, v.sample_id, v.votes, v.confidence, v.judge) == (
+            "judged",
+            c.sample.id,
+            {c.verdict: 1},
+            1.0,
+            "llm",
         )
-        assert "A is the label" in v.rationale and "One of them leaves a value out." in v.rationale and "Call the tool" in v.rationale
+        assert v.label == (
+            Label(calls=c.prediction.calls, reply="" if c.prediction.calls else c.prediction.text)
+            if v.verdict == "LABEL_WRONG"
+            else c.sample.label
+        )
+        assert (
+            "A is the label" in v.rationale
+            and "One of them leaves a value out." in v.rationale
+            and "Call the tool" in v.rationale
+        )
         if v.verdict == "LABEL_WRONG":
             assert passes(c.sample.model_copy(update={"label": v.label}))
 
 
 def test_nothing_in_the_prompt_tells_label_from_prediction() -> None:
     for sample, prediction, _ in cases(30, 2):
-        talkative = prediction.model_copy(update={"text": "I will do that."}) if prediction.calls else prediction
+        talkative = (
+            prediction.model_copy(update={"text": "I will do that."}) if prediction.calls else prediction
+        )
         label = Answer.of(sample.label)
         one, other = prompt(sample, label, talkative), prompt(sample, talkative, label)
         head, a, b = one.partition("## Answer A")[0], *one.partition("## Answer A")[2].split("## Answer B")
@@ -86,7 +114,10 @@ def test_a_judge_that_sees_only_places_judges_nothing(tmp_path: Path, place: str
     known = cases(10, 3, EVEN)
     with MockLLM(lambda _: opinion(place)) as server:
         verdicts = judged(known, settings(server), tmp_path)
-    assert all(v.status == "unjudged" and v.verdict is None and v.label is None and v.votes == {"none": 1} for v in verdicts)
+    assert all(
+        v.status == "unjudged" and v.verdict is None and v.label is None and v.votes == {"none": 1}
+        for v in verdicts
+    )
     assert all("with the label first" in v.rationale and v.judge == "llm" for v in verdicts)
 
 
@@ -94,12 +125,26 @@ def test_asking_in_both_orders_removes_the_position_bias(tmp_path: Path) -> None
     found = judge_consensus.position(240, tmp_path, Judge(accuracy=0.9, bias=0.3))
     assert found["label first"].lean > 0.2 and found["prediction first"].lean < -0.2
     assert abs(found["both orders"].lean) < 0.1
-    assert found["both orders"].right > max(found["label first"].right, found["prediction first"].right) + 0.05
+    assert (
+        found["both orders"].right > max(found["label first"].right, found["prediction first"].right) + 0.05
+    )
 
 
 UNREADABLE = [
-    *("A", "The verdict is A.", '{"verdict": "A"}', opinion("LABEL_WRONG"), opinion("a"), opinion("A") + " done", opinion("A")[:-1]),
-    *(f"[{opinion('A')}]", opinion("A").replace("{", '{"more": 1, '), '{"correct_approach": 1, "error_analysis": "", "verdict": "A"}'),
+    *(
+        "A",
+        "The verdict is A.",
+        '{"verdict": "A"}',
+        opinion("LABEL_WRONG"),
+        opinion("a"),
+        opinion("A") + " done",
+        opinion("A")[:-1],
+    ),
+    *(
+        f"[{opinion('A')}]",
+        opinion("A").replace("{", '{"more": 1, '),
+        '{"correct_approach": 1, "error_analysis": "", "verdict": "A"}',
+    ),
 ]
 
 
@@ -132,7 +177,10 @@ def test_a_prediction_that_breaks_the_rules_never_becomes_the_label(tmp_path: Pa
     known = [Case(sample, p, "LABEL_WRONG") for p in broken]
     with MockLLM(Judges(known, {"judge": Judge()})) as server:
         verdicts = judged(known, settings(server), tmp_path)
-    assert all(v.status == "unjudged" and v.label is None and "does not pass the rules" in v.rationale for v in verdicts), verdicts
+    assert all(
+        v.status == "unjudged" and v.label is None and "does not pass the rules" in v.rationale
+        for v in verdicts
+    ), verdicts
     assert all(v.votes == {"LABEL_WRONG": 1} for v in verdicts)
 
 
@@ -155,10 +203,12 @@ def test_several_votes_of_one_judge_decide_by_their_share(tmp_path: Path) -> Non
         assert len(server.log) == 12 * 3 * 2 and {r["body"]["temperature"] for r in server.log} == {0.7}
     for i, v in enumerate(verdicts):
         for_label = 3 - i % 4
-        if sum(v.votes.get(name, 0) for name in ("PRED_WRONG", "BOTH_WRONG")) == 3:  # the votes of a case run side by side
-            assert v.verdict == ("PRED_WRONG" if for_label >= 2 else "BOTH_WRONG") and v.confidence == pytest.approx(
-                max(for_label, 3 - for_label) / 3, abs=1e-4
-            )
+        if (
+            sum(v.votes.get(name, 0) for name in ("PRED_WRONG", "BOTH_WRONG")) == 3
+        ):  # the votes of a case run side by side
+            assert v.verdict == (
+                "PRED_WRONG" if for_label >= 2 else "BOTH_WRONG"
+            ) and v.confidence == pytest.approx(max(for_label, 3 - for_label) / 3, abs=1e-4)
     assert [v.votes for v in verdicts[::4]] == [{"PRED_WRONG": 3}] * 3
 
 
@@ -173,7 +223,9 @@ def test_two_judges_that_disagree_leave_a_sample_unjudged(tmp_path: Path) -> Non
 
 
 def test_dawid_skene_beats_the_majority(tmp_path: Path) -> None:
-    found, believed = judge_consensus.consensus(300, tmp_path, {"j90": Judge(0.9), "j75": Judge(0.75), "j60": Judge(0.6)})
+    found, believed = judge_consensus.consensus(
+        300, tmp_path, {"j90": Judge(0.9), "j75": Judge(0.75), "j60": Judge(0.6)}
+    )
     assert found["Dawid-Skene"].right > found["majority"].right > found["j75 alone"].right
     assert found["the llm judge"].right >= found["Dawid-Skene"].right and found["the llm judge"].judged > 0.8
     assert believed == sorted(believed, reverse=True) and believed == pytest.approx([0.9, 0.75, 0.6], abs=0.1)
@@ -182,11 +234,23 @@ def test_dawid_skene_beats_the_majority(tmp_path: Path) -> None:
 # ------------------------------------------------------------------ consensus
 
 
-def rated(count: int, accuracies: list[float], seed: int, silent: float = 0.0) -> tuple[list[int], list[list[int | None]]]:
+def rated(
+    count: int, accuracies: list[float], seed: int, silent: float = 0.0
+) -> tuple[list[int], list[list[int | None]]]:
     rng = Random(seed)
     truth = rng.choices(range(4), [0.6, 0.25, 0.05, 0.1], k=count)
     return truth, [
-        [None if rng.random() < silent else t if rng.random() < a else rng.choice([k for k in range(4) if k != t]) for a in accuracies] for t in truth
+        [
+            (
+                None
+                if rng.random() < silent
+                else t
+                if rng.random() < a
+                else rng.choice([k for k in range(4) if k != t])
+            )
+            for a in accuracies
+        ]
+        for t in truth
     ]
 
 
@@ -198,7 +262,10 @@ def accuracy(truth: list[int], probability: np.ndarray) -> float:
 def test_dawid_skene_is_no_worse_than_the_majority_with_few_items_and_better_with_many() -> None:
     for items, runs, least in ((20, 40, 0.0), (60, 20, 0.0), (400, 8, 0.03)):
         made = [rated(items, [0.9, 0.75, 0.6], seed, silent=0.1) for seed in range(runs)]
-        gains = [accuracy(truth, dawid_skene(r, 4).probability) - accuracy(truth, majority(r, 4)) for truth, r in made]
+        gains = [
+            accuracy(truth, dawid_skene(r, 4).probability) - accuracy(truth, majority(r, 4))
+            for truth, r in made
+        ]
         assert np.mean(gains) > least, items
 
 
@@ -212,7 +279,9 @@ def test_dawid_skene_learns_whom_to_believe_even_against_two() -> None:
 def test_consensus_is_a_probability_and_knows_nothing_of_unrated_items() -> None:
     truth, ratings = rated(30, [0.8, 0.8, 0.8], 3)
     weighed = dawid_skene([*ratings, [None, None, None]], 4)
-    assert weighed.probability.sum(1) == pytest.approx(np.ones(31)) and weighed.confusion.sum(2) == pytest.approx(np.ones((3, 4)))
+    assert weighed.probability.sum(1) == pytest.approx(np.ones(31)) and weighed.confusion.sum(
+        2
+    ) == pytest.approx(np.ones((3, 4)))
     assert weighed.probability[-1] == pytest.approx([0.25] * 4)
     assert majority([[0, None, 0, 1]], 2).tolist() == [[0.5, 0.25]]
 
@@ -232,12 +301,23 @@ def run(tmp_path: Path, known: list[Case]) -> Iterator[Run]:
     samples = Samples(c.sample for c in known)
     samples.write(run.folder(1) / "samples.parquet")
     done = (Completion(render_answer(c.prediction), (1,), (-0.1,), ("x",), "stop") for c in known)
-    Probes(judge_completion(c.sample, d, 1) for c, d in zip(known, done, strict=True)).write(run.folder(1) / "probes.parquet")
+    Probes(judge_completion(c.sample, d, 1) for c, d in zip(known, done, strict=True)).write(
+        run.folder(1) / "probes.parquet"
+    )
     yield run
 
 
 def use(run: Run, server: MockLLM, **changes: Any) -> None:
-    run.set(judge_llm={"base_url": server.url, "model": "judge", "key_env": "NO_KEY", "retries": 0, "price_in": 1.0, **changes})
+    run.set(
+        judge_llm={
+            "base_url": server.url,
+            "model": "judge",
+            "key_env": "NO_KEY",
+            "retries": 0,
+            "price_in": 1.0,
+            **changes,
+        }
+    )
 
 
 def test_verify_judges_in_batches_without_a_policy_and_keeps_the_cost(run: Run, known: list[Case]) -> None:
@@ -245,7 +325,9 @@ def test_verify_judges_in_batches_without_a_policy_and_keeps_the_cost(run: Run, 
         use(run, server)
         verdicts = verify(run)
         assert server.in_flight > 20
-        assert [v.verdict for v in verdicts] == [c.verdict for c in known] and {v.iteration for v in verdicts} == {1}
+        assert [v.verdict for v in verdicts] == [c.verdict for c in known] and {
+            v.iteration for v in verdicts
+        } == {1}
         asked = len(server.log)
         assert verify(run) == verdicts and len(server.log) == asked
         run.set(jury__confidence=0.9)
@@ -253,11 +335,15 @@ def test_verify_judges_in_batches_without_a_policy_and_keeps_the_cost(run: Run, 
     facts = run.manifest("verdicts", 1)
     assert facts is not None
     (judge,) = facts["judges"]
-    assert (judge["model"], judge["answered"], judge["failed"]) == ("judge", 48, 0) and judge["money"] == pytest.approx(judge["tokens_in"] / 1e6)
+    assert (judge["model"], judge["answered"], judge["failed"]) == ("judge", 48, 0) and judge[
+        "money"
+    ] == pytest.approx(judge["tokens_in"] / 1e6)
     assert facts["unjudged"] == facts["judge_failed"] == 0
 
 
-def test_calls_that_failed_leave_rows_unjudged_and_are_made_again_on_demand(run: Run, known: list[Case]) -> None:
+def test_calls_that_failed_leave_rows_unjudged_and_are_made_again_on_demand(
+    run: Run, known: list[Case]
+) -> None:
     with MockLLM(Judges(known, {"judge": Judge()}), fail=0.3) as server:
         use(run, server)
         first = verify(run)
@@ -267,7 +353,9 @@ def test_calls_that_failed_leave_rows_unjudged_and_are_made_again_on_demand(run:
         failed = sum(r["status"] == 503 for r in server.log)
         server.fail = 0
         assert verify(run) == first and len(server.log) == 48
-        assert [v.verdict for v in verify(run, again=True)] == [c.verdict for c in known] and len(server.log) == 48 + failed
+        assert [v.verdict for v in verify(run, again=True)] == [c.verdict for c in known] and len(
+            server.log
+        ) == 48 + failed
 
 
 def test_a_judge_that_is_down_stops_the_stage_with_the_remedy(run: Run, known: list[Case]) -> None:
@@ -280,7 +368,9 @@ def test_a_judge_that_is_down_stops_the_stage_with_the_remedy(run: Run, known: l
         assert [v.verdict for v in verify(run)] == [c.verdict for c in known]
 
 
-def test_a_judge_that_goes_down_on_the_way_stops_the_stage_and_nothing_is_asked_twice(run: Run, known: list[Case]) -> None:
+def test_a_judge_that_goes_down_on_the_way_stops_the_stage_and_nothing_is_asked_twice(
+    run: Run, known: list[Case]
+) -> None:
     judges = Judges(known, {"judge": Judge()})
     with MockLLM(lambda body: judges(body) if len(server.log) <= 12 else Scripted("{}", 503)) as server:
         use(run, server, concurrency=4)
@@ -304,7 +394,9 @@ def test_without_a_model_it_says_where_to_name_one(run: Run) -> None:
 # ----------------------------------------------------------------- benchmark
 
 
-def test_the_benchmark_of_calls_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_benchmark_of_calls_runs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(sys, "argv", ["bench", "--calls", "100", "--rounds", "1", "--latency", "0.01"])
     bench_judge_calls.main()
     out = capsys.readouterr().out

@@ -1,18 +1,25 @@
-"""How ACEBench scores an answer, stated anew from its own script (`eval_main.py`, `model_eval/checker.py`), and a strict reading beside it.
+"""How ACEBench scores an answer, stated anew from its own script (`eval_main.py`, `model_eval/checker.py`),
+and a strict reading beside it.
 
-`official` gives the script's verdict, with the leniencies that were observed in it: **for evaluation only, never a reward or a label.**
+`official` gives the script's verdict, with the leniencies that were observed in it: **for evaluation only,
+never a reward or a label.**
 
-- A truth value and an integer are never compared, only their type is; a fraction passes where the label is one, whatever it is (`number` means an
-  integer to the script, and a label of another type than the declared one is not compared at all).
-- A string passes where it contains the label's, both without case, spaces and ` ,./-_*^`. Inside an object every value is compared so, as printed:
-  15 passes for 5, and the printed list of the label must stand in the printed list of the answer.
-- A parameter of the label that is not required may be missing. Calls are not assigned: two expected calls of one function may be met by one.
+- A truth value and an integer are never compared, only their type is; a fraction passes where the label is
+  one, whatever it is (`number` means an integer to the script, and a label of another type than the declared
+  one is not compared at all).
+- A string passes where it contains the label's, both without case, spaces and ` ,./-_*^`. Inside an object
+  every value is compared so, as printed: 15 passes for 5, and the printed list of the label must stand in the
+  printed list of the answer.
+- A parameter of the label that is not required may be missing. Calls are not assigned: two expected calls of
+  one function may be met by one.
 - "true" and "false" as text pass for truth values.
-- Special categories look for phrases in the raw text, whatever else it says or calls, and for names inside longer names.
+- Special categories look for phrases in the raw text, whatever else it says or calls, and for names inside
+  longer names.
 
-And the other way: no right answer passes an empty list or object, a list of texts with spaces inside an object (the script drops the spaces of the
-answer only), a function whose own name ends in `_` and a number, or a text labelled "true". What stops the script with an error is wrong here
-(`checker:exception`). The script reads `[Name(key='value')]`, a policy's answers are tool calls: they are compared as if written in that form.
+And the other way: no right answer passes an empty list or object, a list of texts with spaces inside an
+object (the script drops the spaces of the answer only), a function whose own name ends in `_` and a number,
+or a text labelled "true". What stops the script with an error is wrong here (`checker:exception`). The script
+reads `[Name(key='value')]`, a policy's answers are tool calls: they are compared as if written in that form.
 """
 
 from __future__ import annotations
@@ -27,7 +34,16 @@ from looptool_kit.core.toolcalls import Answer, loose, match, parse
 from looptool_kit.stages.evaluate.acebench.labels import PHRASES, Entry, answers, named, phrase
 from looptool_kit.stages.evaluate.bfcl.acceptable import Result
 
-_TYPES: dict[str, type] = {"string": str, "integer": int, "number": int, "float": float, "boolean": bool, "array": list, "object": dict, "dict": dict}
+_TYPES: dict[str, type] = {
+    "string": str,
+    "integer": int,
+    "number": int,
+    "float": float,
+    "boolean": bool,
+    "array": list,
+    "object": dict,
+    "dict": dict,
+}
 _NESTED = ("array", "object")
 _VALID = Result(True)
 
@@ -43,8 +59,10 @@ def official(entry: Entry, text: str, finish_reason: str = "stop") -> Result:
 
 
 def strict(entry: Entry, text: str, finish_reason: str = "stop") -> bool:
-    """Without leniency. normal: ToolMatch with one of the label's alternatives. special: no call, and the sentence that was asked for naming the very
-    function, parameters and values of the label, no others, and without another of the three sentences."""
+    """Without leniency. normal: ToolMatch with one of the label's alternatives. special: no call, and the
+    sentence that was asked for naming the very function, parameters and values of the label, no others, and
+    without another of the three sentences.
+    """
     answer = parse(text, finish_reason)
     if "special" not in entry.category:
         return any(match(answer, Label(calls=calls)) for calls in answers(entry))
@@ -52,15 +70,23 @@ def strict(entry: Entry, text: str, finish_reason: str = "stop") -> bool:
         return False
     if isinstance(entry.truth, str):
         return "Due to the limitations of the function, I cannot solve this problem" in answer.text
-    pattern = r"parameters \((.+?)\) for the api \((.+?)\)" if "incomplete" in entry.category else r"value \((.+?)\) for the parameters \((.+?)\)"
+    pattern = (
+        r"parameters \((.+?)\) for the api \((.+?)\)"
+        if "incomplete" in entry.category
+        else r"value \((.+?)\) for the parameters \((.+?)\)"
+    )
     said: dict[str, set[str]] = {}
     for first, second in re.findall(pattern, answer.text):
         said.setdefault(second.strip(), set()).update(_parts(first))
-    return said == {name: {part for value in values for part in _parts(value)} for name, values in entry.truth.items()}
+    return said == {
+        name: {part for value in values for part in _parts(value)} for name, values in entry.truth.items()
+    }
 
 
 def no_call(answer: Answer) -> bool:
-    """Whether it says something and calls nothing: all that can be told of a policy that asks or declines in its own words."""
+    """Whether it says something and calls nothing: all that can be told of a policy that asks or declines in
+    its own words.
+    """
     return not answer.error and not answer.calls and bool(answer.text)
 
 
@@ -75,28 +101,39 @@ def _phrases(entry: Entry, text: str) -> Result:
     if phrase(entry) not in text:
         return Result(False, "error_detection", (f"The answer does not say {phrase(entry)!r}.",))
     left = [word for word in named(entry) if word not in text]
-    return Result(False, "error_correction", (f"The answer does not name {', '.join(left)}.",)) if left else _VALID
+    return (
+        Result(False, "error_correction", (f"The answer does not name {', '.join(left)}.",))
+        if left
+        else _VALID
+    )
 
 
 # ------------------------------------------------------------------ normal
 
 
 def official_calls(entry: Entry, calls: Sequence[ToolCall]) -> Result:
-    """The script's verdict on the calls of a normal entry: right where one alternative accepts them; else the first one's objection."""
+    """The script's verdict on the calls of a normal entry: right where one alternative accepts them; else the
+    first one's objection.
+    """
     spaceless = [(c.name.replace(" ", ""), _spaceless(c.arguments)) for c in calls]
     results = []
     for expected in entry.truth if isinstance(entry.truth, list) else [entry.truth]:
         try:
             results.append(_all_calls(entry.functions, spaceless, expected))
         except (KeyError, TypeError, AttributeError) as error:
-            return Result(False, "checker:exception", (f"The benchmark's script would stop here with {type(error).__name__}.",))
+            return Result(
+                False,
+                "checker:exception",
+                (f"The benchmark's script would stop here with {type(error).__name__}.",),
+            )
         if results[-1].valid:
             return _VALID
     return results[0]
 
 
 def _spaceless(value: Any) -> Any:
-    # The script takes all white space out of the answer's text before it reads it, that in strings and keys too.
+    # The script takes all white space out of the answer's text before it reads it, that in strings and keys
+    # too.
     if isinstance(value, str):
         return value.replace(" ", "")
     if isinstance(value, dict):
@@ -104,12 +141,18 @@ def _spaceless(value: Any) -> Any:
     return [_spaceless(v) for v in value] if isinstance(value, list) else value
 
 
-def _all_calls(functions: Sequence[Mapping[str, Any]], calls: Sequence[tuple[str, Any]], expected: Mapping[str, Any]) -> Result:
+def _all_calls(
+    functions: Sequence[Mapping[str, Any]], calls: Sequence[tuple[str, Any]], expected: Mapping[str, Any]
+) -> Result:
     if len(calls) != len(expected):
         return Result(False, "wrong functions number", (f"{len(calls)} calls instead of {len(expected)}.",))
     wanted = [(key, re.sub(r"_\d+$", "", key), arguments) for key, arguments in expected.items()]
     if Counter(name for name, _ in calls) != Counter(name for _, name, _ in wanted):
-        return Result(False, "function_mismatch", (f"calls of {', '.join(n for n, _ in calls)} instead of {', '.join(n for _, n, _ in wanted)}",))
+        return Result(
+            False,
+            "function_mismatch",
+            (f"calls of {', '.join(n for n, _ in calls)} instead of {', '.join(n for _, n, _ in wanted)}",),
+        )
     for key, name, arguments in wanted:
         function = next((f for f in functions if f["name"] in key), None)
         result = _VALID
@@ -125,7 +168,11 @@ def _all_calls(functions: Sequence[Mapping[str, Any]], calls: Sequence[tuple[str
 def _call(function: Any, name: str, given: Mapping[str, Any], expected: Mapping[str, Any]) -> Result:
     parameters = function["parameters"]
     if given == {} or parameters == {}:
-        return _VALID if given == {} and parameters == {} else Result(False, "wrong_param", (f"arguments of {name} missing",))
+        return (
+            _VALID
+            if given == {} and parameters == {}
+            else Result(False, "wrong_param", (f"arguments of {name} missing",))
+        )
     properties = parameters["properties"]
     if expected == properties:
         return _VALID
@@ -140,7 +187,9 @@ def _call(function: Any, name: str, given: Mapping[str, Any], expected: Mapping[
             return Result(False, "addition_args", (f"{name} has no {parameter} in the label",))
         error = _argument(properties[parameter], value, expected[parameter])
         if error:
-            return Result(False, error, (f"{name}.{parameter}: {value!r} instead of {expected[parameter]!r}",))
+            return Result(
+                False, error, (f"{name}.{parameter}: {value!r} instead of {expected[parameter]!r}",)
+            )
     return _VALID
 
 
@@ -169,7 +218,9 @@ def _typed(value: Any, label: Any, kind: Any, inner: Any) -> tuple[bool, bool]:
     if type(value) is kind:
         if inner is None:
             return True, label != "" and type(label) is not kind
-        passes = any(type(item) is not list or all(_typed(v, item, inner, None)[0] for v in value) for item in label)
+        passes = any(
+            type(item) is not list or all(_typed(v, item, inner, None)[0] for v in value) for item in label
+        )
         return passes, label != "" and type(label) is not kind
     return label != "" and (type(value) is type(label) or label == value), True
 

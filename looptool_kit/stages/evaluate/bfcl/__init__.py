@@ -1,7 +1,9 @@
-"""The suite `bfcl`: greedy answers of a policy to BFCL's entries, judged by the official checkers in their own environment (`env.py`).
+"""The suite `bfcl`: greedy answers of a policy to BFCL's entries, judged by the official checkers in their
+own environment (`env.py`).
 
-For each category a table in the run folder, `bfcl/<category>.parquet`, one row an entry (`sample_id` is BFCL's id, the same for every policy), and
-beside it what failed, as probes and samples that the views open: `ProbeView(*bfcl.failures(run, policy))`. The data is for evaluation only.
+For each category a table in the run folder, `bfcl/<category>.parquet`, one row an entry (`sample_id` is
+BFCL's id, the same for every policy), and beside it what failed, as probes and samples that the views open:
+`ProbeView(*bfcl.failures(run, policy))`. The data is for evaluation only.
 """
 
 from __future__ import annotations
@@ -48,11 +50,15 @@ class CategoryScore(NamedTuple):
     hi: float
 
 
-def evaluate(run: Run, policy: Policy, categories: list[str] | None = None, per_category: int | None = None) -> Scores:
-    """The policy's scores in the named categories or groups (default: single-turn), one row an entry; done once for each policy and choice.
+def evaluate(
+    run: Run, policy: Policy, categories: list[str] | None = None, per_category: int | None = None
+) -> Scores:
+    """The policy's scores in the named categories or groups (default: single-turn), one row an entry; done
+    once for each policy and choice.
 
-    With `per_category`, that many entries of each category, the same ones for every policy and run. Stopped, it goes on with the next batch.
-    Raises `ValueError` for an unknown category, `FileNotFoundError` where the environment is not set up.
+    With `per_category`, that many entries of each category, the same ones for every policy and run. Stopped,
+    it goes on with the next batch. Raises `ValueError` for an unknown category, `FileNotFoundError` where the
+    environment is not set up.
     """
     rows: list[Score] = []
     with Worker() as worker, full_disk_explained(run.path):
@@ -62,7 +68,8 @@ def evaluate(run: Run, policy: Policy, categories: list[str] | None = None, per_
 
 
 def chosen(n: int, category: str, per_category: int | None) -> list[int]:
-    """The rows of a category's n entries that are evaluated: all, or a random choice that depends on the category alone; ascending.
+    """The rows of a category's n entries that are evaluated: all, or a random choice that depends on the
+    category alone; ascending.
 
     A smaller choice is contained in every larger one.
     """
@@ -84,7 +91,11 @@ def _category(run: Run, policy: Policy, worker: Worker, category: str, per_categ
         engine = open_engine(policy, run.settings.probe.batch)
         multi = category in bfcl_weights.MULTI_TURN
         samples = [] if multi else [sample_of(e, category) for e in entries]
-        plan = [list(range(at, min(at + DIALOGUES, len(entries)))) for at in range(0, len(entries), DIALOGUES)] if multi else _plan(engine, samples)
+        plan = (
+            [list(range(at, min(at + DIALOGUES, len(entries)))) for at in range(0, len(entries), DIALOGUES)]
+            if multi
+            else _plan(engine, samples)
+        )
 
         def work(batch: Sequence[int]) -> Scores:
             if multi:
@@ -95,7 +106,12 @@ def _category(run: Run, policy: Policy, worker: Worker, category: str, per_categ
         failed = [(e, s) for e, s in zip(entries, scores, strict=True) if not s.correct]
         probes, their = _as_probes(failed, category, j)
         facts = {"policy": policy.name, "correct": sum(s.correct for s in scores), "rows": len(scores)}
-        now.finish(dict(zip(files, (their, probes, scores), strict=True)), bfcl=VERSION, per_category=per_category, **facts)
+        now.finish(
+            dict(zip(files, (their, probes, scores), strict=True)),
+            bfcl=VERSION,
+            per_category=per_category,
+            **facts,
+        )
     return run.table(Scores, name, j)
 
 
@@ -103,17 +119,29 @@ def _plan(engine: Engine, samples: Sequence[Sample]) -> list[list[int]]:
     """The engine's batches of what fits its context, and one batch of the rest."""
     fitting = [i for i, s in enumerate(samples) if fits(engine, s)]
     too_long = sorted(set(range(len(samples))) - set(fitting))
-    return [[fitting[i] for i in batch] for batch in engine.plan([samples[i] for i in fitting])] + ([too_long] if too_long else [])
+    return [[fitting[i] for i in batch] for batch in engine.plan([samples[i] for i in fitting])] + (
+        [too_long] if too_long else []
+    )
 
 
-def _answers(worker: Worker, engine: Engine, rows: Sequence[tuple[Mapping[str, Any], Sample]], policy: str) -> Scores:
+def _answers(
+    worker: Worker, engine: Engine, rows: Sequence[tuple[Mapping[str, Any], Sample]], policy: str
+) -> Scores:
     fitting = [fits(engine, sample) for _, sample in rows]
     asked = [sample for (_, sample), room in zip(rows, fitting, strict=True) if room]
     completions = iter(engine.generate(asked, Sampling(MAX_NEW_TOKENS)) if asked else [])
     out = []
     for (entry, sample), room in zip(rows, fitting, strict=True):
         if not room:
-            out.append(_score(entry["id"], sample.split, policy, None, {"error_type": "context", "error": ["The prompt fills the model's context."]}))
+            out.append(
+                _score(
+                    entry["id"],
+                    sample.split,
+                    policy,
+                    None,
+                    {"error_type": "context", "error": ["The prompt fills the model's context."]},
+                )
+            )
             continue
         (completion,) = next(completions)
         answer = parse(completion.text, completion.finish_reason)
@@ -123,14 +151,19 @@ def _answers(worker: Worker, engine: Engine, rows: Sequence[tuple[Mapping[str, A
     return Scores(out)
 
 
-def _dialogues(worker: Worker, engine: Engine, entries: Sequence[Mapping[str, Any]], category: str, policy: str) -> Scores:
+def _dialogues(
+    worker: Worker, engine: Engine, entries: Sequence[Mapping[str, Any]], category: str, policy: str
+) -> Scores:
     out = []
     for entry, played in zip(entries, play(worker, engine, entries, MAX_NEW_TOKENS), strict=True):
         if played.ended in ("", "steps"):
             turns = [[[[c.name, c.arguments] for c in step] for step in turn] for turn in played.turns]
             verdict = _ask(worker, "check_turns", id=entry["id"], turns=turns)
         else:
-            verdict = {"error_type": "context" if played.ended == "context" else "environment", "error": [played.ended]}
+            verdict = {
+                "error_type": "context" if played.ended == "context" else "environment",
+                "error": [played.ended],
+            }
         out.append(_score(entry["id"], category, policy, played.last, verdict, played))
     return Scores(out)
 
@@ -142,8 +175,17 @@ def _ask(worker: Worker, op: str, **arguments: Any) -> dict[str, Any]:
         return {"error_type": "environment", "error": [str(error)]}
 
 
-def _score(id: str, category: str, policy: str, said: Completion | None, verdict: Mapping[str, Any], played: Dialogue | None = None) -> Score:
-    extra: dict[str, Any] = {"checker": [e if isinstance(e, str) else json.dumps(e, default=str) for e in verdict["error"]]}
+def _score(
+    id: str,
+    category: str,
+    policy: str,
+    said: Completion | None,
+    verdict: Mapping[str, Any],
+    played: Dialogue | None = None,
+) -> Score:
+    extra: dict[str, Any] = {
+        "checker": [e if isinstance(e, str) else json.dumps(e, default=str) for e in verdict["error"]]
+    }
     if said is not None:
         extra["finish_reason"] = said.finish_reason
         extra["perplexity"] = math.exp(-sum(said.logprobs) / max(1, len(said.logprobs)))
@@ -167,13 +209,17 @@ def _score(id: str, category: str, policy: str, said: Completion | None, verdict
 # ---------------------------------------------------------------- views
 
 
-def _as_probes(failed: Iterable[tuple[Mapping[str, Any], Score]], category: str, iteration: int) -> tuple[Probes, Samples]:
+def _as_probes(
+    failed: Iterable[tuple[Mapping[str, Any], Score]], category: str, iteration: int
+) -> tuple[Probes, Samples]:
     """What failed, as the views take it. A dialogue's label is the ground truth of its turns, in words."""
     probes, samples = [], []
     for entry, score in failed:
         extra: Any = score.extra
         if category in bfcl_weights.MULTI_TURN:
-            expected = "; ".join(f"turn {at}: {', '.join(turn) or 'no call'}" for at, turn in enumerate(entry["truth"], 1))
+            expected = "; ".join(
+                f"turn {at}: {', '.join(turn) or 'no call'}" for at, turn in enumerate(entry["truth"], 1)
+            )
             sample = Sample.model_validate(
                 {"tools": extra["tools"], "messages": extra["messages"], "label": Label(reply=f"BFCL's ground truth: {expected}"),
                  "kind": category, "split": category, "source": SUITE, "meta": {"bfcl": entry["id"]}}
@@ -193,7 +239,11 @@ def _as_probes(failed: Iterable[tuple[Mapping[str, Any], Score]], category: str,
                 correct=False,
                 state="failed",
                 answer=answer,
-                faults=() if category in bfcl_weights.MULTI_TURN else grade(answer, sample.label, sample.tools).faults,
+                faults=(
+                    ()
+                    if category in bfcl_weights.MULTI_TURN
+                    else grade(answer, sample.label, sample.tools).faults
+                ),
             )
         )
         samples.append(sample)
@@ -201,13 +251,24 @@ def _as_probes(failed: Iterable[tuple[Mapping[str, Any], Score]], category: str,
 
 
 def failures(run: Run, policy: Policy, category: str | None = None) -> tuple[Probes, Samples]:
-    """(probes, samples) of the entries that a policy failed, of one category or of all that were evaluated: `ProbeView(*failures(run, policy))`."""
-    names = [c for c in bfcl_weights.CATEGORIES if category in (None, c) and run.manifest(f"{SUITE}/{c}", policy.iteration)]
+    """(probes, samples) of the entries that a policy failed, of one category or of all that were evaluated:
+    `ProbeView(*failures(run, policy))`.
+    """
+    names = [
+        c
+        for c in bfcl_weights.CATEGORIES
+        if category in (None, c) and run.manifest(f"{SUITE}/{c}", policy.iteration)
+    ]
     tables = [
-        (run.table(Probes, f"{SUITE}/{c}.failed.probes", policy.iteration), run.table(Samples, f"{SUITE}/{c}.failed.samples", policy.iteration))
+        (
+            run.table(Probes, f"{SUITE}/{c}.failed.probes", policy.iteration),
+            run.table(Samples, f"{SUITE}/{c}.failed.samples", policy.iteration),
+        )
         for c in names
     ]
-    return Probes(p for probes, _ in tables for p in probes), Samples({s.id: s for _, samples in tables for s in samples}.values())
+    return Probes(p for probes, _ in tables for p in probes), Samples(
+        {s.id: s for _, samples in tables for s in samples}.values()
+    )
 
 
 # --------------------------------------------------------------- figures
@@ -219,7 +280,11 @@ def by_category(scores: Scores) -> list[CategoryScore]:
     for category in bfcl_weights.CATEGORIES:
         rows = [s.correct for s in scores if s.suite == SUITE and s.split == category]
         if rows:
-            out.append(CategoryScore(category, len(rows), sum(rows), sum(rows) / len(rows), *wilson(sum(rows), len(rows))))
+            out.append(
+                CategoryScore(
+                    category, len(rows), sum(rows), sum(rows) / len(rows), *wilson(sum(rows), len(rows))
+                )
+            )
     return out
 
 
@@ -234,7 +299,9 @@ def print_scores(scores: Scores, policy: str) -> None:
         grid.add_column(column, justify="left" if column == "category" else "right")
     for r in rows:
         of = bfcl_weights.CATEGORIES[r.category]
-        grid.add_row(cell(r.category), str(r.n), str(of), str(r.correct), f"{r.accuracy:.3f} [{r.lo:.3f}, {r.hi:.3f}]")
+        grid.add_row(
+            cell(r.category), str(r.n), str(of), str(r.correct), f"{r.accuracy:.3f} [{r.lo:.3f}, {r.hi:.3f}]"
+        )
     console = Console()
     console.print(grid)
     results = {r.category: (r.correct, r.n) for r in rows}
@@ -242,7 +309,16 @@ def print_scores(scores: Scores, policy: str) -> None:
     for version in versions:
         total = bfcl_weights.overall(results, version)
         if left := [c for c in total.missing if c in bfcl_weights.CATEGORIES]:
-            console.print(f"no overall by {version}'s weights, not evaluated: {', '.join(left)}", highlight=False)
+            console.print(
+                f"no overall by {version}'s weights, not evaluated: {', '.join(left)}", highlight=False
+            )
             continue
-        agentic = f" (agentic, not run here, counts 0 as officially: {', '.join(total.missing)})" if total.missing else ""
-        console.print(f"overall by {version}'s weights: {total.value:.4f} [{total.lo:.4f}, {total.hi:.4f}]{agentic}", highlight=False)
+        agentic = (
+            f" (agentic, not run here, counts 0 as officially: {', '.join(total.missing)})"
+            if total.missing
+            else ""
+        )
+        console.print(
+            f"overall by {version}'s weights: {total.value:.4f} [{total.lo:.4f}, {total.hi:.4f}]{agentic}",
+            highlight=False,
+        )

@@ -1,11 +1,13 @@
 """Match predictions against lists of acceptable values, as BFCL's AST categories label them.
 
-A label is a list of `{function: {parameter: [value, value, ...]}}`; an empty string among the values means that the parameter may be left out.
-The verdicts, and the names of the errors, agree with those of the official checker (bfcl-eval 2026.3.23, `ast_checker`), its leniencies included:
-they are for evaluation and for labels in that format, never a training reward (that is `toolcalls.grade`).
+A label is a list of `{function: {parameter: [value, value, ...]}}`; an empty string among the values means
+that the parameter may be left out. The verdicts, and the names of the errors, agree with those of the
+official checker (bfcl-eval 2026.3.23, `ast_checker`), its leniencies included: they are for evaluation and
+for labels in that format, never a training reward (that is `toolcalls.grade`).
 
-Known leniencies that come with the agreement: strings compare by `toolcalls.loose`; Python equality holds inside lists and dictionaries, so that True
-equals 1 there; an empty array passes for an optional parameter; calls are assigned greedily, without backtracking.
+Known leniencies that come with the agreement: strings compare by `toolcalls.loose`; Python equality holds
+inside lists and dictionaries, so that True equals 1 there; an empty array passes for an optional parameter;
+calls are assigned greedily, without backtracking.
 """
 
 from __future__ import annotations
@@ -61,28 +63,42 @@ def match_acceptable(
     language: Language = "python",
     category: str = "parallel_multiple",
 ) -> Result:
-    """Whether the prediction is one of the answers that `ground_truth` accepts, as BFCL's official AST checker decides it.
+    """Whether the prediction is one of the answers that `ground_truth` accepts, as BFCL's official AST
+    checker decides it.
 
-    `tools` are BFCL function documents or, for Python, what `bfcl_tools` made of them; Java and JavaScript need the documents, whose types say how
-    to read the arguments (strings in those languages' syntax). Names in the prediction have underscores for dots. `category` is BFCL's (with or
-    without `live_`) and decides how calls are assigned: `simple*` and `multiple` take one call, `parallel*` any number in any order, `irrelevance`
-    no call, `relevance` at least one. As officially, a prediction that did not parse counts as holding no call: right for irrelevance, wrong
-    elsewhere. Raises `ValueError` where the label or its tools are malformed, never because of the prediction.
+    `tools` are BFCL function documents or, for Python, what `bfcl_tools` made of them; Java and JavaScript
+    need the documents, whose types say how to read the arguments (strings in those languages' syntax). Names
+    in the prediction have underscores for dots. `category` is BFCL's (with or without `live_`) and decides
+    how calls are assigned: `simple*` and `multiple` take one call, `parallel*` any number in any order,
+    `irrelevance` no call, `relevance` at least one. As officially, a prediction that did not parse counts as
+    holding no call: right for irrelevance, wrong elsewhere. Raises `ValueError` where the label or its tools
+    are malformed, never because of the prediction.
     """
     if isinstance(prediction, Answer):
         failed, calls = prediction.error is not None, list(prediction.calls)
     else:
         failed, calls = False, list(prediction)
     if "irrelevance" in category:
-        return Result(False, "irrelevance_error:decoder_success", ("A call where none of the tools fits.",)) if calls and not failed else _VALID
+        return (
+            Result(False, "irrelevance_error:decoder_success", ("A call where none of the tools fits.",))
+            if calls and not failed
+            else _VALID
+        )
     if "relevance" in category:
-        return _VALID if calls and not failed else Result(False, "relevance_error:decoder_failed", ("No call where one is due.",))
+        return (
+            _VALID
+            if calls and not failed
+            else Result(False, "relevance_error:decoder_failed", ("No call where one is due.",))
+        )
     if failed:
         return Result(False, "ast_decoder:decoder_failed", ("The prediction could not be read as calls.",))
     functions = [_function(t) for t in tools]
     label = [_label(entry) for entry in ground_truth]
     if not label or not functions:
-        raise ValueError("a label needs at least one call and one tool: check the row's `ground_truth` and `function` lists")
+        raise ValueError(
+            "a label needs at least one call and one tool: check the row's `ground_truth` and `function`"
+            " lists"
+        )
     if "parallel" in category:
         return _parallel(calls, label, functions, language)
     checker = "multiple_function_checker" if "multiple" in category else "simple_function_checker"
@@ -96,13 +112,16 @@ def match_acceptable(
 def bfcl_tools(function_docs: Sequence[Mapping[str, Any]], language: Language = "python") -> list[Tool]:
     """BFCL function documents as tools with JSON Schema parameters.
 
-    dict -> object, float -> number, tuple -> array, any -> no type; dots in names -> underscores. For Java and JavaScript every parameter is a
-    string in that language's syntax, and its description says so.
+    dict -> object, float -> number, tuple -> array, any -> no type; dots in names -> underscores. For Java
+    and JavaScript every parameter is a string in that language's syntax, and its description says so.
     """
     out = []
     for doc in function_docs:
         parameters = dict(doc.get("parameters") or {})
-        properties = {k: _schema(v) if language == "python" else _as_text(v, language) for k, v in (parameters.get("properties") or {}).items()}
+        properties = {
+            k: _schema(v) if language == "python" else _as_text(v, language)
+            for k, v in (parameters.get("properties") or {}).items()
+        }
         schema: dict[str, Any] = {"type": "object", "properties": properties}
         if parameters.get("required"):
             schema["required"] = list(parameters["required"])
@@ -129,13 +148,18 @@ def _schema(node: Any) -> Any:
         else:
             out[key] = value
     if "required" in out and not isinstance(out["required"], list):
-        del out["required"]  # some documents say `"required": true` at a parameter, which JSON Schema does not know
+        del out[
+            "required"
+        ]  # some documents say `"required": true` at a parameter, which JSON Schema does not know
     return out
 
 
 def _as_text(node: Mapping[str, Any], language: Language) -> dict[str, Any]:
     kind = node.get("type", "any")
-    words = [str(node.get("description", "")).strip(), f"Written as {'Java' if language == 'java' else 'JavaScript'} source"]
+    words = [
+        str(node.get("description", "")).strip(),
+        f"Written as {'Java' if language == 'java' else 'JavaScript'} source",
+    ]
     words[1] += "." if kind == "any" else f" of type {kind}."
     if isinstance(node.get("items"), Mapping):
         words.append(f"Its elements are of type {node['items'].get('type', 'any')}.")
@@ -158,7 +182,9 @@ def _label(entry: Mapping[str, Mapping[str, Sequence[Any]]]) -> tuple[str, Mappi
     if not isinstance(entry, Mapping) or not entry:
         raise ValueError("a call of the label is an object {function: {parameter: [acceptable values]}}")
     name, acceptable = next(iter(entry.items()))
-    if not isinstance(acceptable, Mapping) or not all(isinstance(v, list | tuple) for v in acceptable.values()):
+    if not isinstance(acceptable, Mapping) or not all(
+        isinstance(v, list | tuple) for v in acceptable.values()
+    ):
         raise ValueError(f"the label of {name} must give each parameter a list of acceptable values")
     return name, acceptable
 
@@ -171,7 +197,10 @@ def _by_name(functions: Sequence[_Function], name: str) -> _Function:
 
 
 def _parallel(
-    calls: list[ToolCall], label: list[tuple[str, Mapping[str, Sequence[Any]]]], functions: Sequence[_Function], language: Language
+    calls: list[ToolCall],
+    label: list[tuple[str, Mapping[str, Sequence[Any]]]],
+    functions: Sequence[_Function],
+    language: Language,
 ) -> Result:
     checker = "parallel_function_checker_no_order"
     if len(calls) != len(label):
@@ -191,23 +220,41 @@ def _parallel(
     return _VALID
 
 
-def _call(call: ToolCall, function: _Function, acceptable: Mapping[str, Sequence[Any]], language: Language) -> Result:
+def _call(
+    call: ToolCall, function: _Function, acceptable: Mapping[str, Sequence[Any]], language: Language
+) -> Result:
     checker = "simple_function_checker"
     if call.name != _legal(function.name):
-        return Result(False, f"{checker}:wrong_func_name", (f"{call.name} is called instead of {_legal(function.name)}.",))
+        return Result(
+            False,
+            f"{checker}:wrong_func_name",
+            (f"{call.name} is called instead of {_legal(function.name)}.",),
+        )
     for parameter in function.required:
         if parameter not in call.arguments:
-            return Result(False, f"{checker}:missing_required", (f"Required parameter {parameter!r} is missing.",))
+            return Result(
+                False, f"{checker}:missing_required", (f"Required parameter {parameter!r} is missing.",)
+            )
     for parameter, value in call.arguments.items():
         if parameter not in function.properties or parameter not in acceptable:
-            return Result(False, f"{checker}:unexpected_param", (f"Parameter {parameter!r} is not expected.",))
+            return Result(
+                False, f"{checker}:unexpected_param", (f"Parameter {parameter!r} is not expected.",)
+            )
         error = _value_error(value, list(acceptable[parameter]), function.properties[parameter], language)
         if error:
             said = json.dumps(value, ensure_ascii=False, default=str)
-            return Result(False, error, (f"Parameter {parameter!r} is {said}, expected one of {list(acceptable[parameter])}.",))
+            return Result(
+                False,
+                error,
+                (f"Parameter {parameter!r} is {said}, expected one of {list(acceptable[parameter])}.",),
+            )
     for parameter, values in acceptable.items():
         if parameter not in call.arguments and "" not in values:
-            return Result(False, f"{checker}:missing_optional", (f"Parameter {parameter!r} is missing and not marked as optional.",))
+            return Result(
+                False,
+                f"{checker}:missing_optional",
+                (f"Parameter {parameter!r} is missing and not marked as optional.",),
+            )
     return _VALID
 
 
@@ -223,7 +270,9 @@ def _value_error(value: Any, acceptable: list[Any], schema: Mapping[str, Any], l
     if language != "python":
         if not isinstance(value, str):
             return "type_error:java" if language == "java" else "type_error:js"
-        value = (read_java if language == "java" else read_javascript)(value, kind, inner_kind if has_inner else "")
+        value = (read_java if language == "java" else read_javascript)(
+            value, kind, inner_kind if has_inner else ""
+        )
     elif expected is float and type(value) is int:
         value = _as_float(value)
 
@@ -237,9 +286,15 @@ def _value_error(value: Any, acceptable: list[Any], schema: Mapping[str, Any], l
     if expected is list and inner is dict:
         return _dicts_error(value, acceptable)
     if expected is str:
-        return "" if loose(value) in [loose(a) for a in acceptable if isinstance(a, str)] else "value_error:string"
+        return (
+            ""
+            if loose(value) in [loose(a) for a in acceptable if isinstance(a, str)]
+            else "value_error:string"
+        )
     if expected is list:
-        return "" if _loose_items(value) in [_loose_items(a) for a in acceptable] else "value_error:list/tuple"
+        return (
+            "" if _loose_items(value) in [_loose_items(a) for a in acceptable] else "value_error:list/tuple"
+        )
     return "" if value in acceptable else "value_error:others"
 
 
@@ -258,11 +313,16 @@ def _kind(schema: Any) -> str:
 
 
 def _type_error(value: Any, acceptable: list[Any], expected: type, inner: type | None) -> tuple[str, bool]:
-    """The name of a type error (empty if none), and whether the label's values are of another type than the declared one."""
+    """The name of a type error (empty if none), and whether the label's values are of another type than the
+    declared one.
+    """
     given = _label_type(acceptable)
     items: Any = value
     if type(value) is expected:
-        if inner is None or any(not isinstance(a, list) or all(type(v) in (inner, _label_type(a)) for v in items) for a in acceptable):
+        if inner is None or any(
+            not isinstance(a, list) or all(type(v) in (inner, _label_type(a)) for v in items)
+            for a in acceptable
+        ):
             return "", given is not None and given is not expected
         return ("type_error:nested" if given is expected else "type_error:simple"), False
     return ("", True) if type(value) is given else ("type_error:simple", False)
@@ -273,8 +333,13 @@ def _label_type(acceptable: Sequence[Any]) -> type | None:
 
 
 def _loose_items(values: Any) -> Any:
-    # A variable's name among lists is read letter by letter, as officially; only its empty form (optional) ever equals a list.
-    return [loose(v) if isinstance(v, str) else v for v in values] if isinstance(values, list | tuple | str) else values
+    # A variable's name among lists is read letter by letter, as officially; only its empty form (optional)
+    # ever equals a list.
+    return (
+        [loose(v) if isinstance(v, str) else v for v in values]
+        if isinstance(values, list | tuple | str)
+        else values
+    )
 
 
 def _dict_error(value: dict[str, Any], acceptable: Sequence[Any]) -> str:
@@ -294,7 +359,9 @@ def _entries_error(value: dict[str, Any], candidate: Mapping[str, Any]) -> str:
     for key, given in value.items():
         if key not in candidate:
             return "value_error:dict_key"
-        if (loose(given) if isinstance(given, str) else given) not in [loose(a) if isinstance(a, str) else a for a in candidate[key]]:
+        if (loose(given) if isinstance(given, str) else given) not in [
+            loose(a) if isinstance(a, str) else a for a in candidate[key]
+        ]:
             return "value_error:dict_value"
     return ""
 

@@ -1,7 +1,9 @@
-"""BFCL's own environment: the package `bfcl-eval` without its 150 pinned dependencies, and the process that speaks for it.
+"""BFCL's own environment: the package `bfcl-eval` without its 150 pinned dependencies, and the process that
+speaks for it.
 
-Nothing of it is ever imported here: its pins never touch ours, its checker runs a model's calls with `eval`, and its simulators keep their state in
-module globals. It runs as a subprocess (`worker.py`), in a scratch folder, with an empty environment and a limit on time and memory.
+Nothing of it is ever imported here: its pins never touch ours, its checker runs a model's calls with `eval`,
+and its simulators keep their state in module globals. It runs as a subprocess (`worker.py`), in a scratch
+folder, with an empty environment and a limit on time and memory.
 """
 
 from __future__ import annotations
@@ -40,12 +42,16 @@ def home() -> Path:
 def python() -> Path:
     """The environment's interpreter. Raises `FileNotFoundError` saying how to make it where it is not there."""
     if not (home() / "ready").exists():
-        raise FileNotFoundError(f"BFCL's environment is not there ({home()}): make it with `looptool evaluate --suite bfcl --setup`")
+        raise FileNotFoundError(
+            f"BFCL's environment is not there ({home()}): make it with `looptool evaluate --suite bfcl"
+            " --setup`"
+        )
     return home() / "bin" / "python"
 
 
 def setup() -> Path:
-    """Make the environment unless it stands: a venv with `PACKAGES`, without their dependencies. About 60 MB. Returns its folder.
+    """Make the environment unless it stands: a venv with `PACKAGES`, without their dependencies. About 60 MB.
+    Returns its folder.
 
     Raises `RuntimeError` with pip's own words where the package index does not give them.
     """
@@ -57,11 +63,23 @@ def setup() -> Path:
         if (target / "ready").exists():
             return target
         shutil.rmtree(target, ignore_errors=True)
-        pip = [str(target / "bin" / "python"), "-P", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", *PACKAGES]
+        pip = [
+            str(target / "bin" / "python"),
+            "-P",
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-deps",
+            *PACKAGES,
+        ]
         for command in ([sys.executable, "-P", "-m", "venv", str(target)], pip):
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
-                said = [line for line in done.stderr.splitlines() if "error" in line.lower()] or done.stderr.splitlines()[-1:]
+                said = [
+                    line for line in done.stderr.splitlines() if "error" in line.lower()
+                ] or done.stderr.splitlines()[-1:]
                 raise RuntimeError(f"{' '.join(command)} failed: {' '.join(said)}")
         with Worker(target / "bin" / "python") as worker:
             worker.ask("entries", category="live_relevance")
@@ -70,7 +88,9 @@ def setup() -> Path:
 
 
 class Worker:
-    """The process; a context manager. A request that fails or overruns raises `WorkerError`; after an overrun the next one starts a new process."""
+    """The process; a context manager. A request that fails or overruns raises `WorkerError`; after an overrun
+    the next one starts a new process.
+    """
 
     def __init__(self, interpreter: Path | None = None, seconds: float = SECONDS) -> None:
         self._interpreter, self._seconds = interpreter or python(), seconds
@@ -81,7 +101,9 @@ class Worker:
     def __enter__(self) -> Worker:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._stop()
         self._scratch.cleanup()
 
@@ -98,7 +120,9 @@ class Worker:
         if not line.endswith(b"\n"):
             last = self._last_words()
             self._stop()
-            raise WorkerError(f"BFCL's code gave no answer to {op} within {self._seconds:.0f} s or ended. {last}".strip())
+            raise WorkerError(
+                f"BFCL's code gave no answer to {op} within {self._seconds:.0f} s or ended. {last}".strip()
+            )
         answer = json.loads(line)
         if "error" in answer:
             raise WorkerError(f"{op}: {answer['error']}")

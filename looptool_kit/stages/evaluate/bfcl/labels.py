@@ -1,4 +1,6 @@
-"""BFCL's entries as samples: tools, dialogue, and of each label of acceptable values one answer, for views and for the check of the checker."""
+"""BFCL's entries as samples: tools, dialogue, and of each label of acceptable values one answer, for views
+and for the check of the checker.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,8 @@ def messages_of(turn: Sequence[Mapping[str, str]]) -> tuple[Message, ...]:
 def sample_of(entry: Mapping[str, Any], category: str) -> Sample:
     """A single-turn entry of BFCL; its label is `first_acceptable`, its BFCL id stands in `meta`.
 
-    For irrelevance the label is a plain reply, whatever it says. For relevance BFCL has no label beyond "some call", so it is empty too.
+    For irrelevance the label is a plain reply, whatever it says. For relevance BFCL has no label beyond "some
+    call", so it is empty too.
     """
     calls = first_acceptable(entry["truth"], entry["docs"], language_of(category))
     return Sample(
@@ -44,8 +47,11 @@ def sample_of(entry: Mapping[str, Any], category: str) -> Sample:
     )
 
 
-def first_acceptable(truth: Sequence[Mapping[str, Any]], docs: Sequence[Mapping[str, Any]], language: Language = "python") -> tuple[ToolCall, ...]:
-    """An answer that the label accepts: the first acceptable value of every parameter, those left out that may be.
+def first_acceptable(
+    truth: Sequence[Mapping[str, Any]], docs: Sequence[Mapping[str, Any]], language: Language = "python"
+) -> tuple[ToolCall, ...]:
+    """An answer that the label accepts: the first acceptable value of every parameter, those left out that
+    may be.
 
     Names get underscores for dots. Java and JavaScript arguments become source text in that language.
     """
@@ -58,7 +64,9 @@ def first_acceptable(truth: Sequence[Mapping[str, Any]], docs: Sequence[Mapping[
         for key, values in parameters.items():
             given = [v for v in values if v != ""]
             described = (schema.get("properties") or {}).get(key)
-            if key not in (schema.get("required") or ()) and (not given or (described is None and "" in values)):
+            if key not in (schema.get("required") or ()) and (
+                not given or (described is None and "" in values)
+            ):
                 continue
             value = _plain(given[0]) if given else ""
             arguments[key] = value if language == "python" else source_text(value, described or {}, language)
@@ -78,19 +86,29 @@ def _plain(value: Any) -> Any:
 
 
 def source_text(value: Any, schema: Mapping[str, Any], language: Language) -> str:
-    """A label's value as Java or JavaScript source of the declared type; text is taken as it stands (a name or an expression)."""
+    """A label's value as Java or JavaScript source of the declared type; text is taken as it stands (a name
+    or an expression).
+    """
     kind, inner = schema.get("type", "any"), (schema.get("items") or {}).get("type", "any")
     if isinstance(value, str):
         return value
     if language == "javascript":
         return json.dumps(value, ensure_ascii=False) + ("n" if kind == "Bigint" else "")
     if isinstance(value, list):
-        if kind == "Array":  # the official reader leaves quotes around an array's strings, so that only text without them can be right
-            return f"new {inner}[]{{{', '.join(v if isinstance(v, str) else _java(v, inner) for v in value)}}}"
+        if (
+            kind == "Array"
+        ):  # the official reader leaves quotes around an array's strings, so that only text without them can be right
+            return (
+                f"new {inner}[]{{{', '.join(v if isinstance(v, str) else _java(v, inner) for v in value)}}}"
+            )
         parts = ", ".join(_java(v, inner) for v in value)
         return f"new ArrayList<>(Arrays.asList({parts}))" if value else "new ArrayList<>()"
     if isinstance(value, dict):
-        return "new HashMap<>() {{ " + " ".join(f'put("{k}", {_java(v, "any")});' for k, v in value.items()) + " }}"
+        return (
+            "new HashMap<>() {{ "
+            + " ".join(f'put("{k}", {_java(v, "any")});' for k, v in value.items())
+            + " }}"
+        )
     return _java(value, kind)
 
 

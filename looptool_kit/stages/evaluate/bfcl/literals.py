@@ -1,6 +1,8 @@
-"""Read Java and JavaScript literals, in which BFCL's Java and JavaScript categories want their arguments written.
+"""Read Java and JavaScript literals, in which BFCL's Java and JavaScript categories want their arguments
+written.
 
-Text that is not a literal of the declared type stays a string (the label may name a variable or an expression). Nothing is ever evaluated.
+Text that is not a literal of the declared type stays a string (the label may name a variable or an
+expression). Nothing is ever evaluated.
 """
 
 from __future__ import annotations
@@ -14,7 +16,11 @@ _JAVA_NUMBERS = {
     "byte": (_INTEGER, int, ""), "short": (_INTEGER, int, ""), "integer": (_INTEGER, int, ""), "long": (_INTEGER + "[lL]", int, "lL"),
     "float": (_DECIMAL + _EXPONENT + "[fF]", float, "fF"), "double": (_DECIMAL + _EXPONENT, float, ""),
 }  # fmt: skip
-_JAVASCRIPT_NUMBERS = {"integer": (_INTEGER, int, ""), "float": (_DECIMAL, float, ""), "Bigint": (_INTEGER + "n", int, "n")}
+_JAVASCRIPT_NUMBERS = {
+    "integer": (_INTEGER, int, ""),
+    "float": (_DECIMAL, float, ""),
+    "Bigint": (_INTEGER + "n", int, "n"),
+}
 _LIST_OF = re.compile(r"new\s+ArrayList<\w*>\(Arrays\.asList\((.+?)\)\)")
 _LIST_ADDS = re.compile(r"new\s+ArrayList<\w*>\(\)\s*\{\{\s*(.+?)\s*\}\}", re.DOTALL)
 _LIST_EMPTY = re.compile(r"new\s+ArrayList<\w*>\(\)")
@@ -24,7 +30,9 @@ _PUT = re.compile(r'put\("(.*?)",\s*(.*?)\)')
 
 
 def read_java(text: str, kind: str, inner: str = "") -> Any:
-    """The value of a Java literal of type `kind` (BFCL's name; `inner` is the element type of a list), or the text itself."""
+    """The value of a Java literal of type `kind` (BFCL's name; `inner` is the element type of a list), or the
+    text itself.
+    """
     if kind in _JAVA_NUMBERS:
         return _number(text, *_JAVA_NUMBERS[kind])
     if kind == "boolean":
@@ -36,7 +44,11 @@ def read_java(text: str, kind: str, inner: str = "") -> Any:
         return [_java_element(e, inner, unquote=False) for e in _split(found[1])] if found else text
     if kind == "HashMap":
         entries = _MAP.search(text)
-        return {k: _plain(v.strip(), java=True) for k, v in _PUT.findall(entries["body"] or "")} if entries else text
+        return (
+            {k: _plain(v.strip(), java=True) for k, v in _PUT.findall(entries["body"] or "")}
+            if entries
+            else text
+        )
     return text
 
 
@@ -55,7 +67,9 @@ def _java_element(text: str, inner: str, unquote: bool = True) -> Any:
 
 
 def read_javascript(text: str, kind: str, inner: str = "") -> Any:
-    """The value of a JavaScript literal of type `kind` (BFCL's name; `inner` is the element type of an array), or the text itself."""
+    """The value of a JavaScript literal of type `kind` (BFCL's name; `inner` is the element type of an
+    array), or the text itself.
+    """
     if kind in _JAVASCRIPT_NUMBERS:
         return _number(text, *_JAVASCRIPT_NUMBERS[kind])
     if kind == "Boolean":
@@ -70,7 +84,9 @@ def read_javascript(text: str, kind: str, inner: str = "") -> Any:
 
 
 def _javascript_array(text: str, inner: str) -> Any:
-    found = re.match(r"\[(.*)\]|new\s+Array\((.*)\)", text, re.DOTALL)  # what follows is ignored, as officially
+    found = re.match(
+        r"\[(.*)\]|new\s+Array\((.*)\)", text, re.DOTALL
+    )  # what follows is ignored, as officially
     if not found:
         return text
     parts = _split(found[1] if found[1] is not None else found[2])
@@ -130,7 +146,9 @@ def _quoted(text: str) -> bool:
 
 
 def _split(text: str) -> list[str]:
-    """The parts between top-level commas, stripped; commas in quotes and brackets do not count. No parts in blank text."""
+    """The parts between top-level commas, stripped; commas in quotes and brackets do not count. No parts in
+    blank text.
+    """
     parts, start, depth, quote = [], 0, 0, ""
     for at, char in enumerate(text):
         if quote:

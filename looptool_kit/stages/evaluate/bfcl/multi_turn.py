@@ -1,4 +1,6 @@
-"""BFCL's multi-turn dialogues: the policy calls, the official environments answer, turn by turn, many dialogues at once."""
+"""BFCL's multi-turn dialogues: the policy calls, the official environments answer, turn by turn, many
+dialogues at once.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ class Dialogue(NamedTuple):
     turns: tuple[tuple[tuple[ToolCall, ...], ...], ...]
     """The calls of each step of each turn."""
     ended: str
-    """Empty where it came to its end; else `steps` (too many in a turn), `context` (no room left) or what failed in the environment."""
+    """Empty where it came to its end; else `steps` (too many in a turn), `context` (no room left) or what
+    failed in the environment.
+    """
     perplexity: float
     """Over all tokens that the policy wrote; at least 1."""
 
@@ -78,29 +82,41 @@ class _Playing:
             return
         self.messages.append(Message(role="assistant", content=answer.text, tool_calls=calls))
         try:
-            results = worker.ask("execute", session=session, id=self.entry["id"], calls=[[c.name, c.arguments] for c in calls])
+            results = worker.ask(
+                "execute", session=session, id=self.entry["id"], calls=[[c.name, c.arguments] for c in calls]
+            )
         except WorkerError as error:
             self.ended = str(error)
             return
-        self.messages += [Message(role="tool", name=c.name, content=r) for c, r in zip(calls, results, strict=True)]
+        self.messages += [
+            Message(role="tool", name=c.name, content=r) for c, r in zip(calls, results, strict=True)
+        ]
         if sum(map(bool, self.turns[-1])) > STEPS:
             self.ended = "steps"
 
     def done(self) -> Dialogue:
         mean = self.logprob / max(1, self.tokens)
         said = self.said if self.last is not None else tuple(self.messages)
-        return Dialogue(self.tools, said, self.last, tuple(map(tuple, self.turns)), self.ended or "", math.exp(-mean))
+        return Dialogue(
+            self.tools, said, self.last, tuple(map(tuple, self.turns)), self.ended or "", math.exp(-mean)
+        )
 
 
-def play(worker: Worker, engine: Engine, entries: Sequence[Mapping[str, Any]], max_new_tokens: int) -> list[Dialogue]:
-    """Play the dialogues with greedy answers, one step of all of them at a time. Entries are `worker.Official.entries`' rows."""
+def play(
+    worker: Worker, engine: Engine, entries: Sequence[Mapping[str, Any]], max_new_tokens: int
+) -> list[Dialogue]:
+    """Play the dialogues with greedy answers, one step of all of them at a time. Entries are
+    `worker.Official.entries`' rows.
+    """
     playing = [_Playing(entry) for entry in entries]
     while running := [d for d in playing if d.ended is None]:
         for d in running:
             if not fits(engine, d.chat):
                 d.ended = "context"
         running = [d for d in running if d.ended is None]
-        for d, (completion,) in zip(running, engine.generate([d.chat for d in running], Sampling(max_new_tokens)), strict=True):
+        for d, (completion,) in zip(
+            running, engine.generate([d.chat for d in running], Sampling(max_new_tokens)), strict=True
+        ):
             d.heard(completion, worker, "play")
     for d in playing:
         worker.ask("forget", session="play", id=d.entry["id"])

@@ -1,6 +1,8 @@
-"""Run inside BFCL's own environment, never imported by this project: answers JSON lines with what the official data, checkers and environments say.
+"""Run inside BFCL's own environment, never imported by this project: answers JSON lines with what the
+official data, checkers and environments say.
 
-Started by `bfcl_env.Worker`. Every request is an object with `op` and its arguments, every answer `{"ok": ...}` or `{"error": ...}`.
+Started by `bfcl_env.Worker`. Every request is an object with `op` and its arguments, every answer `{"ok":
+...}` or `{"error": ...}`.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ MODEL = "policy"
 
 
 def _stub() -> None:
-    # The real table of models imports the client library of every vendor; the checker asks it only whether dots in names become underscores.
+    # The real table of models imports the client library of every vendor; the checker asks it only whether
+    # dots in names become underscores.
     models = types.ModuleType("bfcl_eval.constants.model_config")
     models.MODEL_CONFIG_MAPPING = {MODEL: types.SimpleNamespace(underscore_to_dot=True)}  # type: ignore[attr-defined]
     sys.modules[models.__name__] = models
@@ -42,14 +45,25 @@ class Official:
         self.truths: dict[str, list[Any]] = {}
 
     def entries(self, category: str) -> list[dict[str, Any]]:
-        """id, turns (messages of each), tools as they are shown to a model, tools that a later turn adds, tools as the checker reads them, truth."""
+        """id, turns (messages of each), tools as they are shown to a model, tools that a later turn adds,
+        tools as the checker reads them, truth.
+        """
         raw = self._raw(category)
         shown = self.utils.load_dataset_entry(category)
         out = []
         for entry in shown:
             later = entry.get("missed_function") or {}
             turns = [
-                turn if str(at) not in later else [{"role": "user", "content": self.prompts.DEFAULT_USER_PROMPT_FOR_ADDITIONAL_FUNCTION_FC}]
+                (
+                    turn
+                    if str(at) not in later
+                    else [
+                        {
+                            "role": "user",
+                            "content": self.prompts.DEFAULT_USER_PROMPT_FOR_ADDITIONAL_FUNCTION_FC,
+                        }
+                    ]
+                )
                 for at, turn in enumerate(entry["question"])
             ]
             out.append(
@@ -71,42 +85,84 @@ class Official:
         if "relevance" in category:
             called = decoded is not None and not self.utils.is_empty_output(decoded)
             if "irrelevance" in category:
-                return {"valid": not called, "error_type": "irrelevance_error:decoder_success" if called else "", "error": []}
-            return {"valid": called, "error_type": "" if called else "relevance_error:decoder_failed", "error": []}
+                return {
+                    "valid": not called,
+                    "error_type": "irrelevance_error:decoder_success" if called else "",
+                    "error": [],
+                }
+            return {
+                "valid": called,
+                "error_type": "" if called else "relevance_error:decoder_failed",
+                "error": [],
+            }
         if decoded is None:
             return {"valid": False, "error_type": "ast_decoder:decoder_failed", "error": ["Invalid syntax."]}
         entry = copy.deepcopy(self._raw(category)[id])
         language = self.languages.get(category, self.python)
         try:
-            said = self.ast_checker(entry["function"], decoded, copy.deepcopy(self.truths[id]), language, category, MODEL)
+            said = self.ast_checker(
+                entry["function"], decoded, copy.deepcopy(self.truths[id]), language, category, MODEL
+            )
         except Exception as error:
-            # A value of a shape that the official code does not expect stops its whole evaluation; here it is a wrong answer.
-            return {"valid": False, "error_type": "checker:exception", "error": [f"{type(error).__name__}: {error}"]}
+            # A value of a shape that the official code does not expect stops its whole evaluation; here it is
+            # a wrong answer.
+            return {
+                "valid": False,
+                "error_type": "checker:exception",
+                "error": [f"{type(error).__name__}: {error}"],
+            }
         valid = bool(said["valid"])
-        return {"valid": valid, "error_type": "" if valid else said["error_type"], "error": [] if valid else said["error"]}
+        return {
+            "valid": valid,
+            "error_type": "" if valid else said["error_type"],
+            "error": [] if valid else said["error"],
+        }
 
     def execute(self, session: str, id: str, calls: list[list[Any]]) -> list[str]:
         """Run one step's calls in a dialogue's environment, which lasts until `forget`; their results."""
         entry = self._raw(id.rsplit("_", 1)[0])[id]
         results, _ = self.executor.execute_multi_turn_func_call(
-            [self._source(entry, *call) for call in calls], entry["initial_config"], entry["involved_classes"], session, id, "long_context" in id
+            [self._source(entry, *call) for call in calls],
+            entry["initial_config"],
+            entry["involved_classes"],
+            session,
+            id,
+            "long_context" in id,
         )
         return results
 
     def check_turns(self, id: str, turns: list[Any], source: bool = False) -> dict[str, Any]:
-        """The verdict on a dialogue: turns of steps of calls. With `source`, calls are source text, as the benchmark's own labels are."""
+        """The verdict on a dialogue: turns of steps of calls. With `source`, calls are source text, as the
+        benchmark's own labels are.
+        """
         entry, truth = self._raw(id.rsplit("_", 1)[0])[id], self.truths[id]
         if len(turns) != len(truth):
-            return {"valid": False, "error_type": "multi_turn:force_terminated", "error": [f"{len(turns)} turns instead of {len(truth)}."]}
-        steps = turns if source else [[[self._source(entry, *call) for call in step] for step in turn if step] for turn in turns]
+            return {
+                "valid": False,
+                "error_type": "multi_turn:force_terminated",
+                "error": [f"{len(turns)} turns instead of {len(truth)}."],
+            }
+        steps = (
+            turns
+            if source
+            else [[[self._source(entry, *call) for call in step] for step in turn if step] for turn in turns]
+        )
         try:
             said = self.multi_turn(steps, copy.deepcopy(truth), entry, id.rsplit("_", 1)[0], "check")
         except Exception as error:
-            said = {"valid": False, "error_type": "checker:exception", "error_message": f"{type(error).__name__}: {error}"}
+            said = {
+                "valid": False,
+                "error_type": "checker:exception",
+                "error_message": f"{type(error).__name__}: {error}",
+            }
         finally:
             self.forget("check", id)
         valid = bool(said["valid"])
-        return {"valid": valid, "error_type": "" if valid else said["error_type"], "error": [] if valid else [str(said["error_message"])]}
+        return {
+            "valid": valid,
+            "error_type": "" if valid else said["error_type"],
+            "error": [] if valid else [str(said["error_message"])],
+        }
 
     def forget(self, session: str, id: str) -> None:
         """Drop a dialogue's environments, which the official code keeps in its module's globals."""
@@ -117,16 +173,22 @@ class Official:
     def _raw(self, category: str) -> dict[str, dict[str, Any]]:
         if category not in self.loaded:
             # Without the hints that are added for a model: what the official runner hands to its checkers.
-            self.loaded[category] = {e["id"]: e for e in self.utils.load_dataset_entry(category, include_language_specific_hint=False)}
+            self.loaded[category] = {
+                e["id"]: e
+                for e in self.utils.load_dataset_entry(category, include_language_specific_hint=False)
+            }
             if "relevance" not in category:
                 pairs = zip(self.loaded[category], self.utils.load_ground_truth_entry(category), strict=True)
                 self.truths |= {id: row["ground_truth"] for id, row in pairs}
         return self.loaded[category]
 
     def _source(self, entry: dict[str, Any], name: str, arguments: dict[str, Any]) -> str:
-        # The official environments run a call's text with `eval`. Names are only let through where the dialogue has such a function, so that
-        # nothing but literals can stand in the text; any other fails there as an unknown name would.
-        known = {doc["name"] for doc in entry["function"]} | {d["name"] for docs in (entry.get("missed_function") or {}).values() for d in docs}
+        # The official environments run a call's text with `eval`. Names are only let through where the
+        # dialogue has such a function, so that nothing but literals can stand in the text; any other fails
+        # there as an unknown name would.
+        known = {doc["name"] for doc in entry["function"]} | {
+            d["name"] for docs in (entry.get("missed_function") or {}).values() for d in docs
+        }
         if name not in known or not all(key.isidentifier() for key in arguments):
             return "no_such_function()"
         return f"{name}({','.join(f'{k}={v!r}' for k, v in arguments.items())})"

@@ -1,10 +1,11 @@
-"""Seed samples for anybody's tools without a language model: templates written from names, descriptions and schemas.
+"""Seed samples for anybody's tools without a language model: templates written from names, descriptions and
+schemas.
 
     samples = generate(load_tools("my_tools.py"), 200, seed=1)
     held    = generate(tools, 30, seed=1, split="unseen_values")
 
-Values are drawn from the schemas, requests are composed from the descriptions by the world's grammar, and every sample has passed the rule tier.
-One seed gives the same samples byte for byte.
+Values are drawn from the schemas, requests are composed from the descriptions by the world's grammar, and
+every sample has passed the rule tier. One seed gives the same samples byte for byte.
 """
 
 from __future__ import annotations
@@ -22,7 +23,15 @@ from looptool_kit.core.records import HELD_OUT_SPLITS
 from looptool_kit.core.samples import Sample, Samples, Tool
 from looptool_kit.core.toolcalls import canonical_calls
 from looptool_kit.run.folder import Run
-from looptool_kit.stages.seed._draw import BLOCK, DEVELOPMENT_SEED, HELD_OUT_SEED, Reject, Seeded, stream, truths
+from looptool_kit.stages.seed._draw import (
+    BLOCK,
+    DEVELOPMENT_SEED,
+    HELD_OUT_SEED,
+    Reject,
+    Seeded,
+    stream,
+    truths,
+)
 from looptool_kit.stages.seed.templates.tasks import Impossible, Need, realise
 from looptool_kit.stages.seed.templates.values import Unusable
 from looptool_kit.stages.seed.templates.wording import Able, able
@@ -42,7 +51,9 @@ ENOUGH = 8
 
 
 def usable(tools: Sequence[Tool]) -> tuple[list[Able], dict[str, str]]:
-    """The tools that can be asked for, and for each other one's name why not (a required parameter without values that can be said)."""
+    """The tools that can be asked for, and for each other one's name why not (a required parameter without
+    values that can be said).
+    """
     good: list[Able] = []
     why: dict[str, str] = {}
     for tool in tools:
@@ -57,17 +68,26 @@ def held_tools(tools: Sequence[Tool]) -> frozenset[str]:
     """Names of the tools kept for `unseen_tools`, chosen by hash; none where the catalogue is small."""
     if len(tools) < ENOUGH:
         return frozenset()
-    by_hash = sorted((t.name for t in tools), key=lambda n: hashlib.blake2b(n.encode(), digest_size=8).digest())
+    by_hash = sorted(
+        (t.name for t in tools), key=lambda n: hashlib.blake2b(n.encode(), digest_size=8).digest()
+    )
     return frozenset(by_hash[: max(2, len(tools) // 5)])
 
 
 def generate(
-    tools: Sequence[Tool], n: int, seed: int | str, split: str = "train", kinds: Sequence[str] = (), avoid: Iterable[Sample] = ()
+    tools: Sequence[Tool],
+    n: int,
+    seed: int | str,
+    split: str = "train",
+    kinds: Sequence[str] = (),
+    avoid: Iterable[Sample] = (),
 ) -> Samples:
-    """At most `n` samples of a split, no two alike and none like one of `avoid`, of all kinds or of `kinds`, in the proportions of `WEIGHTS`.
+    """At most `n` samples of a split, no two alike and none like one of `avoid`, of all kinds or of `kinds`,
+    in the proportions of `WEIGHTS`.
 
-    Fewer come where the tools allow no more different ones (a warning says so); none for `unseen_tools` where the catalogue has fewer than `ENOUGH`
-    tools. Raises `ValueError` for an unknown split or kind, and where no tool can be asked for, with the reasons.
+    Fewer come where the tools allow no more different ones (a warning says so); none for `unseen_tools` where
+    the catalogue has fewer than `ENOUGH` tools. Raises `ValueError` for an unknown split or kind, and where
+    no tool can be asked for, with the reasons.
     """
     if split not in SPLITS:
         raise ValueError(f"unknown split {split!r}; the splits are {', '.join(SPLITS)}")
@@ -76,7 +96,10 @@ def generate(
     every, why = usable(tools)
     if not every:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in list(why.items())[:5])
-        raise ValueError(f"none of the {len(tools)} tools can be asked for by templates ({reasons}); give samples from a file instead")
+        raise ValueError(
+            f"none of the {len(tools)} tools can be asked for by templates ({reasons}); give samples from a"
+            " file instead"
+        )
     held = held_tools([a.tool for a in every])
     pool = [a for a in every if (a.tool.name in held) == (split == "unseen_tools")]
     if not pool:
@@ -85,7 +108,7 @@ def generate(
     seen = {_sense(s) for s in avoid}
     rows: list[Sample] = []
     targets: Counter[str] = Counter()
-    deck = _deck(n, [k for k in (kinds or WEIGHTS) if k != "choice" or len(pool) > 1] or ["single"], rng)
+    deck = _deck(n, [k for k in kinds or WEIGHTS if k != "choice" or len(pool) > 1] or ["single"], rng)
     fruitless = 0
     while deck and fruitless < 12:
         if fruitless == 4:  # kinds that these tools do not allow give way
@@ -101,7 +124,11 @@ def generate(
                 rows.append(sample)
         fruitless = 0 if len(rows) > before else fruitless + 1
     if len(rows) < n:
-        warnings.warn(f"templates made {len(rows)} of {n} different samples of split {split} from {len(pool)} tools; there are no more", stacklevel=2)
+        warnings.warn(
+            f"templates made {len(rows)} of {n} different samples of split {split} from {len(pool)} tools;"
+            " there are no more",
+            stacklevel=2,
+        )
     return Samples(rows)
 
 
@@ -122,13 +149,24 @@ def _offer(pool: Sequence[Able], targets: Counter[str], rng: Random, near: bool)
     least = min(targets[a.tool.name] for a in pool)
     first = rng.choice([a for a in pool if targets[a.tool.name] == least])
     shared = {a.tool.name: len(a.subject & first.subject) if near else 0 for a in pool}
-    rest = sorted((a for a in pool if a is not first), key=lambda a: (-shared[a.tool.name], targets[a.tool.name], rng.random()))
+    rest = sorted(
+        (a for a in pool if a is not first),
+        key=lambda a: (-shared[a.tool.name], targets[a.tool.name], rng.random()),
+    )
     chosen = [first, *rest[: size - 1]]
     rng.shuffle(chosen)
     return chosen
 
 
-def _fresh(kind: str, offered: Sequence[Able], pool: Sequence[Able], targets: Counter[str], seen: set[str], split: str, rng: Random) -> Sample | None:
+def _fresh(
+    kind: str,
+    offered: Sequence[Able],
+    pool: Sequence[Able],
+    targets: Counter[str],
+    seen: set[str],
+    split: str,
+    rng: Random,
+) -> Sample | None:
     for tries in range(40):
         today = date(2025, 1, 1) + timedelta(days=rng.randrange(1095))
         scene = Scene(rng, today, held=split == "unseen_values", unseen=split == "unseen_phrasings")
@@ -150,30 +188,46 @@ def _fresh(kind: str, offered: Sequence[Able], pool: Sequence[Able], targets: Co
 
 
 def _sense(sample: Sample) -> str:
-    """What makes two samples the same: the words of the request and the calls; for a plain reply also the tools on offer."""
+    """What makes two samples the same: the words of the request and the calls; for a plain reply also the
+    tools on offer.
+    """
     names = [] if sample.label.calls else sorted(t.name for t in sample.tools)
     return f"{normalised(sample.request)} {canonical_calls(sample.label.calls)} {names}"
 
 
 def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
-    """Seed data of the run's own tools, as `_draw` says; tools that cannot be asked for are rejected with the reason."""
+    """Seed data of the run's own tools, as `_draw` says; tools that cannot be asked for are rejected with the
+    reason.
+    """
     settings, wanted, tools = run.settings, run.settings.seeds, tools_of(run)
     for number, (name, why) in enumerate(usable(tools)[1].items(), 1):
         reject("tools.json", number, name, f"templates leave it out: {why}")
     clean = generate(tools, wanted.first, seed=settings.seed)
     held_out = Samples()
     for split in HELD_OUT_SPLITS:
-        held_out += generate(tools, wanted.held_out, seed=HELD_OUT_SEED + settings.seed, split=split, avoid=[*clean, *held_out])
+        held_out += generate(
+            tools, wanted.held_out, seed=HELD_OUT_SEED + settings.seed, split=split, avoid=[*clean, *held_out]
+        )
     first, truth = plant_noise(clean, wanted.noise, seed=settings.seed)
     avoid = [*clean, *held_out]
-    like = generate(tools, wanted.development, seed=DEVELOPMENT_SEED + settings.seed, avoid=avoid) if wanted.development else Samples()
+    like = (
+        generate(tools, wanted.development, seed=DEVELOPMENT_SEED + settings.seed, avoid=avoid)
+        if wanted.development
+        else Samples()
+    )
 
     def block(number: int, before: list[Sample]) -> Samples:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # a block that is cut short is no news, a pool is
-            return generate(tools, BLOCK, seed=f"{settings.seed}/fresh/{number}", avoid=[*avoid, *like, *before])
+            return generate(
+                tools, BLOCK, seed=f"{settings.seed}/fresh/{number}", avoid=[*avoid, *like, *before]
+            )
 
     fresh, more = stream(block, [*avoid, *like], count - len(first), run)
     if len(first) + len(fresh) < count:
-        warnings.warn(f"templates made a pool of {len(first) + len(fresh)} of {count} different samples from {len(tools)} tools", stacklevel=2)
+        warnings.warn(
+            f"templates made a pool of {len(first) + len(fresh)} of {count} different samples from"
+            f" {len(tools)} tools",
+            stacklevel=2,
+        )
     return Samples([*first, *fresh]), held_out, like, truths(truth | more)

@@ -7,10 +7,27 @@ import re
 from looptool_kit.stages.seed.templates import lexicon as lex
 from looptool_kit.stages.seed.templates.values import Group, Many, Type, unit_of
 from looptool_kit.text.words import stems
-from looptool_kit.world.types import AIRPORT, CITY, COUNTRY, CURRENCY, DATE, DATETIME, EMAIL, LANGUAGE, MESSAGE, PERSON, PHONE, TIME, TITLE, WORK
+from looptool_kit.world.types import (
+    AIRPORT,
+    CITY,
+    COUNTRY,
+    CURRENCY,
+    DATE,
+    DATETIME,
+    EMAIL,
+    LANGUAGE,
+    MESSAGE,
+    PERSON,
+    PHONE,
+    TIME,
+    TITLE,
+    WORK,
+)
 
 _FROM = re.compile(r"^(from|origin|source|departure|pickup|sender|start)\b|\b(origin|source|sender)$")
-_TO = re.compile(r"^(to|destination|target|dest|dropoff|recipients?|receiver|arrival|payee|beneficiary|end)\b|\b(destination|recipients?|receiver)$")
+_TO = re.compile(
+    r"^(to|destination|target|dest|dropoff|recipients?|receiver|arrival|payee|beneficiary|end)\b|\b(destination|recipients?|receiver)$"
+)
 _DAYS = (DATE.question, DATETIME.question)
 _WEEKDAYS = {"mon", "tue", "wed", "thu", "fri", "sat", "sun"}
 _PLACES = (CITY.question, COUNTRY.question, AIRPORT.question)
@@ -19,9 +36,15 @@ Wordings = tuple[tuple[str, ...], tuple[str, ...], str, tuple[str, ...]]
 
 
 def wordings(words: str, told: str, kind: Type, owner: str) -> Wordings:
-    """(clauses, sentences of its own, question, words of which one occurs in any question) for a parameter whose name has these words."""
+    """(clauses, sentences of its own, question, words of which one occurs in any question) for a parameter
+    whose name has these words.
+    """
     noun = noun_of(words, kind, owner)
-    if kind.name == "number" and noun not in lex.UNITS and _UNIT_WORDS.sub("", noun) not in ("maximum", "minimum"):
+    if (
+        kind.name == "number"
+        and noun not in lex.UNITS
+        and _UNIT_WORDS.sub("", noun) not in ("maximum", "minimum")
+    ):
         noun = _UNIT_WORDS.sub("", noun)
     clauses = _clauses(words, told, kind, noun)
     also = (
@@ -32,9 +55,19 @@ def wordings(words: str, told: str, kind: Type, owner: str) -> Wordings:
     question = kind.question
     if "enum" in kind.schema:
         question = question.replace(f"Which {words}", f"Which {noun}")
-    elif kind not in (MESSAGE, lex.QUERY) and not (question and set(stems(question)) & set(stems(f"{words} {told}"))):
-        question = f"How many {noun}?" if noun in lex.KEEP_COUNT else f"Which {noun}?" if plural(noun) else f"What is the {noun}?"
-    heard = [w for w in (noun, *noun.split()) if len(w) > 2 and w not in ("the", "for")] + [w for w in kind.words if w in question.lower()]
+    elif kind not in (MESSAGE, lex.QUERY) and not (
+        question and set(stems(question)) & set(stems(f"{words} {told}"))
+    ):
+        question = (
+            f"How many {noun}?"
+            if noun in lex.KEEP_COUNT
+            else f"Which {noun}?"
+            if plural(noun)
+            else f"What is the {noun}?"
+        )
+    heard = [w for w in (noun, *noun.split()) if len(w) > 2 and w not in ("the", "for")] + [
+        w for w in kind.words if w in question.lower()
+    ]
     if kind.name in ("id", "uuid", "code"):
         heard.insert(0, re.sub(r" (?:ID|number|code|reference)$", "", noun))
     return clauses, also, question, tuple(dict.fromkeys(heard))
@@ -63,11 +96,19 @@ _UNIT_WORDS = re.compile(rf" (?:in )?(?:{'|'.join(lex.UNITS)})$")
 
 
 def noun_of(words: str, kind: Type, owner: str = "") -> str:
-    """A parameter's name as a noun: "order_id" -> "order ID", "num_guests" -> "guests", "id" of an order -> "order ID"."""
+    """A parameter's name as a noun: "order_id" -> "order ID", "num_guests" -> "guests", "id" of an order ->
+    "order ID".
+    """
     if words in ("id", "identifier", "uuid", "guid"):
         return f"{owner} ID".strip()
     words = re.sub(r"^(?:the|new|is|user defined) (?=\w)", "", words)
-    sort = "day" if kind.question in (*_DAYS, TIME.question) else "place" if kind.question in _PLACES else "other"
+    sort = (
+        "day"
+        if kind.question in (*_DAYS, TIME.question)
+        else "place"
+        if kind.question in _PLACES
+        else "other"
+    )
     if words in _LONE[sort]:
         noun = _LONE[sort][words]
         return noun.replace("date", "time") if kind.question in (DATETIME.question, TIME.question) else noun
@@ -149,14 +190,28 @@ def _special(words: str, kind: Type, noun: str) -> tuple[str, ...]:
     if kind is MESSAGE:
         return ("saying {}", f"with the {noun} {{}}", "that says {}")
     if kind in (TITLE, lex.NAME, WORK) and re.fullmatch(r"(?:\w+ )?(?:title|name)", words):
-        return ("called {}", f"with the {noun} {{}}", "named {}") if "name" in words else ("titled {}", f"with the {noun} {{}}", "called {}")
+        return (
+            ("called {}", f"with the {noun} {{}}", "named {}")
+            if "name" in words
+            else ("titled {}", f"with the {noun} {{}}", "called {}")
+        )
     return ()
 
 
 def _generic(noun: str, kind: Type) -> tuple[str, ...]:
     if isinstance(kind, Many) or plural(noun):
-        return (f"with the {noun} {{}}", f"with {{}} as the {noun}", f"with {noun} {{}}", f"with {noun} set to {{}}")
-    return (f"with {noun} {{}}", f"with {{}} as the {noun}", f"with the {noun} {{}}", f"with the {noun} set to {{}}")
+        return (
+            f"with the {noun} {{}}",
+            f"with {{}} as the {noun}",
+            f"with {noun} {{}}",
+            f"with {noun} set to {{}}",
+        )
+    return (
+        f"with {noun} {{}}",
+        f"with {{}} as the {noun}",
+        f"with the {noun} {{}}",
+        f"with the {noun} set to {{}}",
+    )
 
 
 _WHEN: tuple[tuple[str, str], ...] = (
@@ -182,14 +237,20 @@ def _when(words: str, noun: str) -> tuple[str, ...]:
         if re.search(pattern, words):
             more = {"starting {@}": ("from {}",), "until {}": ("ending {@}",)}.get(clause, (clause,))
             return (clause, *more, f"with {{}} as the {noun}")
-    if " " not in words or re.fullmatch(r"date time|(?:event|reservation|booking|appointment|travel|meeting|delivery|visit) date", words):
+    if " " not in words or re.fullmatch(
+        r"date time|(?:event|reservation|booking|appointment|travel|meeting|delivery|visit) date", words
+    ):
         return ("{@}", "{@}", "{@}")
     return (f"with {noun} {{}}", f"with {{}} as the {noun}")
 
 
 def _amount(words: str, told: str, noun: str) -> tuple[str, ...]:
     unit = unit_of(words, told)
-    if re.search(r"^(limit|top k|k|n|count|page size|per page|size)$|^(max|num|number of|limit) ?(results?|items|rows|records|entries)$", words):
+    if re.search(
+        r"^(limit|top k|k|n|count|page size|per page|size)$|^(max|num|number of|limit)"
+        r" ?(results?|items|rows|records|entries)$",
+        words,
+    ):
         return ("limited to {} results", "and give me at most {} results", "with at most {} results")
     if unit == "" and noun in lex.KEEP_COUNT:
         return (f"for {{}} {noun}", f"with {{}} {noun}", f"for {{}} {noun}")
@@ -202,12 +263,27 @@ def _amount(words: str, told: str, noun: str) -> tuple[str, ...]:
     bound = re.match(r"(maximum|minimum) (.+)", noun)
     if bound:
         most = "at most" if bound[1] == "maximum" else "at least"
-        return (f"with a {noun} of {{}}", f"with {{}} as the {noun}", f"with {'an' if bound[2][0] in 'aeiou' else 'a'} {bound[2]} of {most} {{}}")
-    if noun in ("page", "year", "floor", "level"):
-        return {"year": ("for {}", "for year {}"), "page": ("on page {}", "with page {}"), "floor": ("on floor {}", "for floor {}")}.get(
-            noun, (f"with {noun} {{}}",)
+        return (
+            f"with a {noun} of {{}}",
+            f"with {{}} as the {noun}",
+            f"with {'an' if bound[2][0] in 'aeiou' else 'a'} {bound[2]} of {most} {{}}",
         )
+    if noun in ("page", "year", "floor", "level"):
+        return {
+            "year": ("for {}", "for year {}"),
+            "page": ("on page {}", "with page {}"),
+            "floor": ("on floor {}", "for floor {}"),
+        }.get(noun, (f"with {noun} {{}}",))
     if plural(noun):
-        return (f"with {{}} {noun}", f"with {noun} set to {{}}", f"with {{}} {noun}") if not unit else (f"with {noun} {{}}", f"with {{}} as {noun}")
+        return (
+            (f"with {{}} {noun}", f"with {noun} set to {{}}", f"with {{}} {noun}")
+            if not unit
+            else (f"with {noun} {{}}", f"with {{}} as {noun}")
+        )
     a = "an" if noun[:1] in "aeiou" else "a"
-    return (f"with {a} {noun} of {{}}", f"with {noun} {{}}", f"with the {noun} set to {{}}", f"with {{}} as the {noun}")
+    return (
+        f"with {a} {noun} of {{}}",
+        f"with {noun} {{}}",
+        f"with the {noun} set to {{}}",
+        f"with {{}} as the {noun}",
+    )

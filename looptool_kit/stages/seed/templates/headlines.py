@@ -10,13 +10,11 @@ from looptool_kit.stages.seed.templates.clauses import plural
 from looptool_kit.stages.seed.templates.values import words_of
 from looptool_kit.text.words import STOP, stem
 
-_EMPTY = lex.word_set(
-    """
+_EMPTY = lex.word_set("""
     about across after against all along another api around before between data default detail during format function given id info information
     into list matching more name near new number one optional other over result return specified string tool two under until value via whose
     within
-    """
-)
+    """)
 _SAID_AS = {
     "return": "get",
     "retrieve": "get",
@@ -31,8 +29,14 @@ _SAID_AS = {
 
 
 def headline(tool: Tool) -> tuple[str, str]:
-    """Verb and rest of what a tool does: ("get", "the current weather for a city"). From the description, or else from the name."""
-    verb, rest = _from_description(tool.description) or from_name(tool.name) or ("run", words_of(tool.name) or tool.name)
+    """Verb and rest of what a tool does: ("get", "the current weather for a city"). From the description, or
+    else from the name.
+    """
+    verb, rest = (
+        _from_description(tool.description)
+        or from_name(tool.name)
+        or ("run", words_of(tool.name) or tool.name)
+    )
     if verb == "return" and re.search(r"return|refund|back", words_of(tool.name)):
         return verb, rest  # something is given back
     return _SAID_AS.get(verb, verb), rest
@@ -74,7 +78,9 @@ def _from_description(text: str) -> tuple[str, str] | None:
     low = head.lower().rstrip(",")
     if low in forms and (rest or low == forms[low]):
         verb = forms[low]
-        if (found := re.match(r"(?:or|and|/) (\w+) ", rest)) and found[1].lower() in forms:  # "Create or update a task"
+        if (found := re.match(r"(?:or|and|/) (\w+) ", rest)) and found[
+            1
+        ].lower() in forms:  # "Create or update a task"
             rest = rest[found.end() :]
         if verb in ("look", "log", "sign", "turn") and (found := re.match(r"(up|in|out|on|off) ", rest)):
             return f"{verb} {found[1]}", _cut(rest[found.end() :])
@@ -85,13 +91,17 @@ def _from_description(text: str) -> tuple[str, str] | None:
         return verb, _cut(rest)
     if len(first.split()) <= 12 and not re.search(r"\b(is|are|can|must|will|should|you)\b", first):
         noun = first if head.isupper() or head[1:] != head[1:].lower() else first[0].lower() + first[1:]
-        return "get", _cut(noun if re.match(r"(the|a|an|all|my|your)\b", noun) or plural(noun) else f"the {noun}")
+        return "get", _cut(
+            noun if re.match(r"(the|a|an|all|my|your)\b", noun) or plural(noun) else f"the {noun}"
+        )
     return None
 
 
 _TAIL = re.compile(
-    r"(?:[,;:]| - | – |(?<!\ba)(?<!\ban)(?<!\bthe) given | based on | according to | so that | which | whose | that (?!day|are \w+\b|is \w+\b)"
-    r"| if | when | where | returning | and (?:then )?(?:return|get|give|provide|show)s? | along with | including | as well as"
+    r"(?:[,;:]| - | – |(?<!\ba)(?<!\ban)(?<!\bthe) given | based on | according to | so that | which | whose"
+    r" | that (?!day|are \w+\b|is \w+\b)"
+    r"| if | when | where | returning | and (?:then )?(?:return|get|give|provide|show)s? | along with |"
+    r" including | as well as"
     r"| using (?:the|a|an|its|their) | by (?:its|their|the|name|id|providing|specifying|\w+ing)\b"
     r"| with (?:the )?(?:given|specified|provided|optional|following|its|various)\b"
     r"| (?:from|in|to) (?:the|a) (?:database|system|server|api|store|catalog(?:ue)?)\b| via | through ).*$",
@@ -106,7 +116,9 @@ def _cut(text: str) -> str:
 
 
 def from_name(name: str) -> tuple[str, str] | None:
-    """Verb and rest from a name: "github_create_issue" -> ("create", "an issue"); None where it holds no verb."""
+    """Verb and rest from a name: "github_create_issue" -> ("create", "an issue"); None where it holds no
+    verb.
+    """
     words = words_of(name).split()
     forms = lex.verb_forms()
     at = next((i for i, w in enumerate(words) if w in forms), None)
@@ -121,16 +133,12 @@ def from_name(name: str) -> tuple[str, str] | None:
     return verb, _with_article(verb, " ".join(rest))
 
 
-_MASS = lex.word_set(
-    """
+_MASS = lex.word_set("""
     balance code content data feedback help history info information inventory mail money music news stock text traffic weather
-    """
-)
-_ONE = lex.word_set(
-    """
+    """)
+_ONE = lex.word_set("""
     add book buy create generate insert issue make open place post register rent request reserve schedule send start submit write
-    """
-)
+    """)
 
 
 def _with_article(verb: str, noun: str) -> str:

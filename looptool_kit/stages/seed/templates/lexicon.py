@@ -1,4 +1,6 @@
-"""What words in names and descriptions tell: which are verbs and how else people say them, and what kind of value a parameter wants. Data only."""
+"""What words in names and descriptions tell: which are verbs and how else people say them, and what kind of
+value a parameter wants. Data only.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,19 @@ import re
 from datetime import date
 from functools import lru_cache
 
-from looptool_kit.world.pools import ADJECTIVES, CHORES, COLOURS, COMPANIES, FILE_STEMS, FIRST, LAST, NOUNS, PRODUCT_KINDS, TOPICS, one
+from looptool_kit.world.pools import (
+    ADJECTIVES,
+    CHORES,
+    COLOURS,
+    COMPANIES,
+    FILE_STEMS,
+    FIRST,
+    LAST,
+    NOUNS,
+    PRODUCT_KINDS,
+    TOPICS,
+    one,
+)
 from looptool_kit.world.pools import words as listed
 from looptool_kit.world.types import (
     ADDRESS,
@@ -103,16 +117,13 @@ notify: alert | let know
 }
 """Verb -> other ways of saying it. A way that is the verb of another tool of the catalogue is not used."""
 SAME["notify"] = ("alert",)
-ASKABLE = word_set(
-    """
+ASKABLE = word_set("""
     calculate check compute determine estimate fetch get lookup read show view
-    """
-)
+    """)
 """Verbs whose object can be asked for: "what is the ..."."""
 NEEDABLE = ASKABLE - {"check", "read"} | {"list", "search", "find"}
 
-_VERBS = word_set(
-    """
+_VERBS = word_set("""
     accept activate add adjust allocate analyse analyze announce answer append apply approve archive arrange ask assign attach authenticate
     authorise authorize autocomplete backup ban block book borrow broadcast browse build buy calculate call cancel capture change charge check
     checkout choose classify clean clear clone close collect combine commit compare compile complete compose compress compute configure confirm
@@ -129,8 +140,7 @@ _VERBS = word_set(
     solve sort split stack star start stop store stream submit subscribe subtract suggest sum summarise summarize suspend swap switch sync
     synchronise synchronize tag take terminate test toggle track train transcribe transfer transform translate trigger trim turn unblock undo
     unfollow uninstall unlock unmute unsubscribe update upgrade upload validate verify view visit vote watch water withdraw write zip
-    """
-)
+    """)
 
 
 @lru_cache
@@ -138,7 +148,11 @@ def verb_forms() -> dict[str, str]:
     """ "creates", "creating" and "create" -> "create"."""
     forms: dict[str, str] = {}
     for verb in _VERBS:
-        third = verb[:-1] + "ies" if re.search(r"[^aeiou]y$", verb) else verb + ("es" if re.search(r"(?:s|sh|ch|x|z|o)$", verb) else "s")
+        third = (
+            verb[:-1] + "ies"
+            if re.search(r"[^aeiou]y$", verb)
+            else verb + ("es" if re.search(r"(?:s|sh|ch|x|z|o)$", verb) else "s")
+        )
         stem = verb[:-1] if re.search(r"[^eo]e$", verb) else verb
         gerunds = [stem + "ing"]
         if re.fullmatch(r"\w*[^aeiou][aeiou][bdgklmnprt]", verb):
@@ -149,13 +163,15 @@ def verb_forms() -> dict[str, str]:
 
 LEADS = re.compile(
     r"(?:(?:this|the) (?:\w+ )?(?:tool|function|endpoint|method|api|operation|action|command)(?: call)?"
-    r"(?: (?:is used to|can be used to|is used for|allows (?:you|users?|the user) to|allows for|allows|lets (?:you|users?)|will"
+    r"(?: (?:is used to|can be used to|is used for|allows (?:you|users?|the user) to|allows for|allows|lets"
+    r" (?:you|users?)|will"
     r"|helps (?:you )?(?:to )?|is for))?"
     r"|(?:use|call|invoke) (?:this|it|the \w+ tool)(?: (?:tool|function|endpoint|method|api))?"
     r" (?:to|for|when(?:ever)? (?:you|the user) (?:need|want|wish|ask)s? (?:to|for))"
     r"|(?:an? |the )?(?:tool|function|utility|endpoint|method|helper|api)(?: (?:to|for|that|which))"
     r"(?: (?:allows (?:you|users?) to|lets (?:you|users?)|can))?"
-    r"|(?:used|allows (?:you|users?|the user)|enables (?:you|users?)|helps (?:you|users?)?|useful|handy) (?:to|for)|lets (?:you|users?|the user)"
+    r"|(?:used|allows (?:you|users?|the user)|enables (?:you|users?)|helps (?:you|users?)?|useful|handy)"
+    r" (?:to|for)|lets (?:you|users?|the user)"
     r"|(?:asynchronously|synchronously|quickly|safely|simply|automatically|instantly|securely)) ",
     re.IGNORECASE,
 )
@@ -167,39 +183,82 @@ LEADS = re.compile(
 NAME = text("name", "a name of something", lambda r: f"{one(r, ADJECTIVES)} {one(r, NOUNS)}", say=quoted)
 LAST_NAME = pool("last name", "family name", LAST)
 USER_NAME = text(
-    "user name", "name of an account", lambda r: f"{one(r, FIRST).lower()}{r.choice(('_', '.', ''))}{one(r, LAST).lower()}{r.randint(1, 99)}"
+    "user name",
+    "name of an account",
+    lambda r: f"{one(r, FIRST).lower()}{r.choice(('_', '.', ''))}{one(r, LAST).lower()}{r.randint(1, 99)}",
 )
 QUERY = text(
     "query",
     "what to search for",
-    lambda r: r.choice((f"{one(r, COLOURS)} {one(r, PRODUCT_KINDS)}", f"{one(r, TOPICS)} {one(r, FILE_STEMS)}")),
+    lambda r: r.choice(
+        (f"{one(r, COLOURS)} {one(r, PRODUCT_KINDS)}", f"{one(r, TOPICS)} {one(r, FILE_STEMS)}")
+    ),
     say=quoted,
     question="What should I search for?",
     words=("search", "query", "look for"),
 )
-KEYWORD = text("keyword", "one or two words", lambda r: one(r, (*TOPICS, *(n.lower() for n in NOUNS))), say=quoted)
-TAG = text("tag", "a label", lambda r: r.choice((one(r, TOPICS), f"{one(r, TOPICS)}-{one(r, FILE_STEMS)}")), say=quoted)
+KEYWORD = text(
+    "keyword", "one or two words", lambda r: one(r, (*TOPICS, *(n.lower() for n in NOUNS))), say=quoted
+)
+TAG = text(
+    "tag",
+    "a label",
+    lambda r: r.choice((one(r, TOPICS), f"{one(r, TOPICS)}-{one(r, FILE_STEMS)}")),
+    say=quoted,
+)
 POSTCODE = text("postcode", "postal code", lambda r: f"{r.randint(10000, 99899)}")
-PATH = text("path", "path of a file", lambda r: f"/{one(r, TOPICS)}/{one(r, FILE_STEMS)}/{FILE.draw(r, date.min)}")
-FOLDER = text("folder", "path of a folder", lambda r: f"/{one(r, TOPICS)}/{one(r, FILE_STEMS)}{r.randint(2, 99)}")
-HOST = text("host", "name of a host", lambda r: f"{one(r, TOPICS)}{r.randint(2, 40)}.{one(r, COMPANIES).lower()}.example")
+PATH = text(
+    "path", "path of a file", lambda r: f"/{one(r, TOPICS)}/{one(r, FILE_STEMS)}/{FILE.draw(r, date.min)}"
+)
+FOLDER = text(
+    "folder", "path of a folder", lambda r: f"/{one(r, TOPICS)}/{one(r, FILE_STEMS)}{r.randint(2, 99)}"
+)
+HOST = text(
+    "host",
+    "name of a host",
+    lambda r: f"{one(r, TOPICS)}{r.randint(2, 40)}.{one(r, COMPANIES).lower()}.example",
+)
 IP = text("ip", "IPv4 address", lambda r: f"10.{r.randint(1, 250)}.{r.randint(1, 250)}.{r.randint(2, 250)}")
 UUID = text(
     "uuid",
     "UUID",
     lambda r: (
-        "-".join(f"{r.getrandbits(4 * n):0{n}x}" for n in (8, 4)) + f"-4{r.getrandbits(12):03x}-a{r.getrandbits(12):03x}-{r.getrandbits(48):012x}"
+        "-".join(f"{r.getrandbits(4 * n):0{n}x}" for n in (8, 4))
+        + f"-4{r.getrandbits(12):03x}-a{r.getrandbits(12):03x}-{r.getrandbits(48):012x}"
     ),
 )
 NOTE = text("note", "a remark", lambda r: one(r, CHORES).capitalize(), say=quoted)
 SENTENCE = text("sentence", "a sentence", lambda r: MESSAGE.draw(r, date.min) + ".", say=quoted)
-TEAM = text("team", "name of a group", lambda r: one(r, TOPICS).capitalize() + r.choice((" team", " group", " crew")), say=lambda v, _: quoted(v, _))
-PASSWORD = text("password", "a secret", lambda r: f"{one(r, NOUNS)}-{r.randint(100, 999)}-{one(r, COLOURS)}", say=quoted)
+TEAM = text(
+    "team",
+    "name of a group",
+    lambda r: one(r, TOPICS).capitalize() + r.choice((" team", " group", " crew")),
+    say=lambda v, _: quoted(v, _),
+)
+PASSWORD = text(
+    "password", "a secret", lambda r: f"{one(r, NOUNS)}-{r.randint(100, 999)}-{one(r, COLOURS)}", say=quoted
+)
 CHANNEL = text("channel", "name of a channel", lambda r: f"#{one(r, TOPICS)}-{one(r, FILE_STEMS)}")
-SPECIES = pool("animal", "kind of animal", listed("dog|cat|rabbit|hamster|parrot|canary|goldfish|turtle|guinea pig|ferret|pony|goat"))
-SPORT = pool("sport", "a sport", listed("tennis|football|basketball|volleyball|badminton|hockey|rugby|cricket|golf|handball|squash|swimming"))
-REPOSITORY = text("repository", "owner/name", lambda r: f"{one(r, COMPANIES).lower()}/{one(r, TOPICS)}-{one(r, FILE_STEMS)}")
-LANDMARK = text("place", "name of a place", lambda r: f"{one(r, NOUNS)} {r.choice(('Park', 'Museum', 'Station', 'Square', 'Market', 'Tower'))}")
+SPECIES = pool(
+    "animal",
+    "kind of animal",
+    listed("dog|cat|rabbit|hamster|parrot|canary|goldfish|turtle|guinea pig|ferret|pony|goat"),
+)
+SPORT = pool(
+    "sport",
+    "a sport",
+    listed(
+        "tennis|football|basketball|volleyball|badminton|hockey|rugby|cricket|golf|handball|squash|swimming"
+    ),
+)
+REPOSITORY = text(
+    "repository", "owner/name", lambda r: f"{one(r, COMPANIES).lower()}/{one(r, TOPICS)}-{one(r, FILE_STEMS)}"
+)
+LANDMARK = text(
+    "place",
+    "name of a place",
+    lambda r: f"{one(r, NOUNS)} {r.choice(('Park', 'Museum', 'Station', 'Square', 'Market', 'Tower'))}",
+)
 
 BY_NAME: tuple[tuple[str, Type], ...] = (
     (r"e ?mails?( address(es)?)?$|^mail$", EMAIL),
@@ -276,7 +335,13 @@ BY_DESCRIPTION: tuple[tuple[str, Type], ...] = (
     (r"\bcountry\b", COUNTRY),
     (r"\bstreet address|\baddress\b", ADDRESS),
     (r"\blanguage\b", LANGUAGE),
-    (r"\b(?:full )?name of (?:the |a |an )?(?:person|user|customer|client|guest|patient|passenger|recipient|owner|author|member|employee)", PERSON),
+    (
+        (
+            r"\b(?:full )?name of (?:the |a |an"
+            r" )?(?:person|user|customer|client|guest|patient|passenger|recipient|owner|author|member|employee)"
+        ),
+        PERSON,
+    ),
     (r"\b(message|text) to (?:send|post|write)", MESSAGE),
     (r"\b(?:search )?(?:query|keywords?)\b|search (?:for|term)", QUERY),
     (r"\b(?:who|whom|person|people)\b.*\b(?:invite|call|notify|contact)\b", PERSON),

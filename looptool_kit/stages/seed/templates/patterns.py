@@ -13,7 +13,9 @@ _ANY = "abcdefghijkmnopqrstuvwxyz"
 
 
 def sampler(pattern: str) -> Callable[[Random], str] | None:
-    """A function that draws strings matching `pattern`, or None where the pattern holds something that cannot be drawn (look-arounds)."""
+    """A function that draws strings matching `pattern`, or None where the pattern holds something that cannot
+    be drawn (look-arounds).
+    """
     try:
         tree = list(_parser.parse(pattern))
         _draw(tree, Random(0), {})
@@ -39,7 +41,9 @@ def _one(op: str, value: Any, rng: Random, groups: dict[int, str]) -> str:
         return rng.choice(_class(value))
     if op in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"):
         low, high, inner = value
-        return "".join(_draw(inner, rng, groups) for _ in range(rng.randint(int(low), min(int(high), int(low) + 5))))
+        return "".join(
+            _draw(inner, rng, groups) for _ in range(rng.randint(int(low), min(int(high), int(low) + 5)))
+        )
     if op == "SUBPATTERN":
         number, _, _, inner = value
         text = _draw(inner, rng, groups)

@@ -49,7 +49,11 @@ def choice(values: list[Any], name: str) -> Type:
     """One of some values."""
     if not values:
         raise Unusable(f"{name} has no value to choose")
-    listed = ", ".join(said(v) for v in values[:-1]) + f" or {said(values[-1])}" if len(values) > 1 else said(values[0])
+    listed = (
+        ", ".join(said(v) for v in values[:-1]) + f" or {said(values[-1])}"
+        if len(values) > 1
+        else said(values[0])
+    )
     noun = words_of(name)
     unit = unit_of(noun, "")
 
@@ -64,8 +68,10 @@ def choice(values: list[Any], name: str) -> Type:
 
 
 _WHETHER = re.compile(
-    r"(?:(?:boolean )?(?:flag )?(?:indicat(?:es|ing) |to indicate |that indicates |specif(?:ies|ying) |determines |controls )?"
-    r"(?:whether|if)(?: or not)?|(?:set (?:this )?to |when |if )?(?:true|set|enabled|yes)(?: to| if| when|,)|(?:set (?:this )?(?:to true )?to))[, ]+",
+    r"(?:(?:boolean )?(?:flag )?(?:indicat(?:es|ing) |to indicate |that indicates |specif(?:ies|ying)"
+    r" |determines |controls )?"
+    r"(?:whether|if)(?: or not)?|(?:set (?:this )?to |when |if )?(?:true|set|enabled|yes)(?: to| if|"
+    r" when|,)|(?:set (?:this )?(?:to true )?to))[, ]+",
     re.IGNORECASE,
 )
 _PLAIN = frozenset(["include", "exclude", "allow", "ignore", "keep", "only", "require"])
@@ -86,24 +92,42 @@ def boolean_clauses(name: str, told: str) -> tuple[tuple[str, ...], tuple[str, .
     forms = lex.verb_forms()
     what = re.sub(r"\([^)]*\)|\.$", "", told.split(". ")[0].split("\n")[0]).strip()
     lead = _WHETHER.match(what)
-    clause = re.sub(r"^(?:or not |to |we should |the \w+ should |should )", "", what[lead.end() :] if lead else what).split(",")[0].strip()
+    clause = (
+        re.sub(
+            r"^(?:or not |to |we should |the \w+ should |should )", "", what[lead.end() :] if lead else what
+        )
+        .split(",")[0]
+        .strip()
+    )
     clause = re.split(r" (?:until|unless|when|if|because|so that|instead) ", clause)[0]
     first = re.split(r"\W", clause.lower(), maxsplit=1)[0]
     if len(clause.split()) <= 9:
         if first in _PLAIN or forms.get(first) == first:
             rest = clause[len(first) :]
-            return (f"and {first}{rest}", f"and please {first}{rest}"), (f"and do not {first}{rest}", f"and don't {first}{rest}")
-        found = re.match(r"((?:the|a|an|this|these|all)\b.+?) (is|are|was|can be|should be|must be|has|have)\b(.+)", clause, re.IGNORECASE)
+            return (f"and {first}{rest}", f"and please {first}{rest}"), (
+                f"and do not {first}{rest}",
+                f"and don't {first}{rest}",
+            )
+        found = re.match(
+            r"((?:the|a|an|this|these|all)\b.+?) (is|are|was|can be|should be|must be|has|have)\b(.+)",
+            clause,
+            re.IGNORECASE,
+        )
         if lead and found:
             subject, link, rest = found.groups()
             subject = re.sub(r"^(an?|this) ", "the ", subject)
-            negative = {"has": "does not have", "have": "do not have"}.get(link, re.sub(r"^(\w+)", r"\1 not", link))
+            negative = {"has": "does not have", "have": "do not have"}.get(
+                link, re.sub(r"^(\w+)", r"\1 not", link)
+            )
             return (f", and {subject} {link}{rest}",), (f", and {subject} {negative}{rest}",)
     head, _, tail = noun.partition(" ")
     if head in ("include", "with", "return", "show") and tail:
         return (f"including {tail}", f"with {tail}"), (f"without {tail}", f"not including {tail}")
     if head in forms and tail:
-        return (f"and {forms[head]} {tail}",), (f"and do not {forms[head]} {tail}", f"and don't {forms[head]} {tail}")
+        return (f"and {forms[head]} {tail}",), (
+            f"and do not {forms[head]} {tail}",
+            f"and don't {forms[head]} {tail}",
+        )
     return (f"with {noun} turned on", f"with {noun} on"), (f"with {noun} turned off", f"with {noun} off")
 
 
@@ -114,7 +138,10 @@ _RANGES: tuple[tuple[str, tuple[float, float]], ...] = (
     (r"\byear\b", (1985, 2035)),
     (r"\bmonth$", (1, 12)),
     (r"\bage\b", (18, 80)),
-    (r"\b(limit|count|size|top k|top n|max results|num results|k|n)$|\bmax (results|items|rows|records)", (3, 50)),
+    (
+        r"\b(limit|count|size|top k|top n|max results|num results|k|n)$|\bmax (results|items|rows|records)",
+        (3, 50),
+    ),
     (r"\b(lat|latitude)$", (-60, 70)),
     (r"\b(lon|lng|long|longitude)$", (-170, 170)),
     (r"\b(temperature|temp|degrees)\b", (12, 28)),
@@ -126,7 +153,10 @@ _RANGES: tuple[tuple[str, tuple[float, float]], ...] = (
     (r"\b(duration|minutes|mins)\b", (10, 180)),
     (r"\b(seconds|secs|timeout)\b", (5, 90)),
     (r"\b(hours|days|nights|weeks|months|years)\b", (2, 14)),
-    (r"\b(guests|people|persons|adults|passengers|quantity|qty|tickets|rooms|seats|copies|children|kids|items|party)\b", (2, 12)),
+    (
+        r"\b(guests|people|persons|adults|passengers|quantity|qty|tickets|rooms|seats|copies|children|kids|items|party)\b",
+        (2, 12),
+    ),
 )
 
 
@@ -137,17 +167,41 @@ def number(name: str, schema: Mapping[str, Any], told: str, whole: bool) -> Type
     if _is_id(words):
         bottom = int(low) if low is not None and low > 100 else 100
         top = int(min(high, 99_999)) if high is not None and high > bottom else bottom + 98_000
-        return Type("id", "names something", {"type": "integer"}, lambda r, _: r.randint(bottom, top), is_int, verbatim, **_asked(words))
+        return Type(
+            "id",
+            "names something",
+            {"type": "integer"},
+            lambda r, _: r.randint(bottom, top),
+            is_int,
+            verbatim,
+            **_asked(words),
+        )
     a, b = _range(words, told, schema, low, high)
     step = schema.get("multipleOf")
     if whole:
-        by = int(step) if isinstance(step, int | float) and step >= 1 else 50 if b - a > 400 else 5 if b - a >= 90 and "year" not in words else 1
+        by = (
+            int(step)
+            if isinstance(step, int | float) and step >= 1
+            else 50
+            if b - a > 400
+            else 5
+            if b - a >= 90 and "year" not in words
+            else 1
+        )
         values = list(range(int(-(-a // by) * by), int(b) + 1, by)) or [int(a)]
         return _spoken(lambda r: values[int(r.random() * len(values))], len(values), words, told, True)
     if isinstance(step, int | float) and step > 0:
         steps = max(1, int((b - a) / step))
-        return _spoken(lambda r: _plain((-(-a // step) + r.randint(0, steps)) * step, 6), steps, words, told, False)
-    digits = 4 if re.search(r"\b(lat|latitude|lon|lng|longitude)$", words) else 2 if b <= 2 or _unit_is_money(words, told) else 1
+        return _spoken(
+            lambda r: _plain((-(-a // step) + r.randint(0, steps)) * step, 6), steps, words, told, False
+        )
+    digits = (
+        4
+        if re.search(r"\b(lat|latitude|lon|lng|longitude)$", words)
+        else 2
+        if b <= 2 or _unit_is_money(words, told)
+        else 1
+    )
 
     def make(r: Random) -> float | int:
         value = _plain(r.uniform(a, b), digits)
@@ -166,8 +220,12 @@ def _bounds(schema: Mapping[str, Any], whole: bool) -> tuple[float | None, float
     return low, high
 
 
-def _range(words: str, told: str, schema: Mapping[str, Any], low: float | None, high: float | None) -> tuple[float, float]:
-    usual = next((r for p, r in _RANGES if re.search(p, words)), None) or next((r for p, r in _RANGES if re.search(p, told.lower())), None)
+def _range(
+    words: str, told: str, schema: Mapping[str, Any], low: float | None, high: float | None
+) -> tuple[float, float]:
+    usual = next((r for p, r in _RANGES if re.search(p, words)), None) or next(
+        (r for p, r in _RANGES if re.search(p, told.lower())), None
+    )
     if usual is None:
         known = [v for v in (*examples_of(schema), schema.get("default")) if is_number(v)]
         top = max((abs(v) for v in known), default=20)
@@ -195,7 +253,13 @@ def _spoken(make: Callable[[Random], Any], many: int, words: str, told: str, who
     unit = unit_of(words, told)
 
     def say(v: float | int, _: date) -> list[Surface]:
-        plain = f"{v:,}" if isinstance(v, int) and v >= 10_000 else f"{v:.2f}" if unit in lex.MONEY and isinstance(v, float) else str(v)
+        plain = (
+            f"{v:,}"
+            if isinstance(v, int) and v >= 10_000
+            else f"{v:.2f}"
+            if unit in lex.MONEY and isinstance(v, float)
+            else str(v)
+        )
         spoken = [in_words(v)] if isinstance(v, int) and 2 <= v <= 12 else []
         if unit in lex.MONEY:
             return [Surface(f"{unit}{plain}"), Surface(f"{plain} {lex.MONEY[unit]}")]
@@ -207,11 +271,22 @@ def _spoken(make: Callable[[Random], Any], many: int, words: str, told: str, who
         return [Surface(plain), *(Surface(s) for s in spoken)]
 
     kind, accepts = ("integer", is_int) if whole else ("number", is_number)
-    return Type("number", "a number", {"type": kind}, lambda r, _: make(r), accepts, say, splits=many >= 12, **_asked(words))
+    return Type(
+        "number",
+        "a number",
+        {"type": kind},
+        lambda r, _: make(r),
+        accepts,
+        say,
+        splits=many >= 12,
+        **_asked(words),
+    )
 
 
 def unit_of(words: str, told: str) -> str:
-    """The unit that a number is said with, empty where neither name nor description tells: "timeout_seconds" -> "second"."""
+    """The unit that a number is said with, empty where neither name nor description tells: "timeout_seconds"
+    -> "second".
+    """
     for word in reversed(words.split()):
         if word in lex.UNITS:
             return lex.UNITS[word]
@@ -228,17 +303,33 @@ def short_noun(words: str) -> str:
     kept = words.split()
     if len(kept) > 1 and kept[-1] in lex.UNITS:
         kept = kept[:-1]
-    return " ".join({"lat": "latitude", "lon": "longitude", "lng": "longitude", "qty": "quantity", "id": "ID"}.get(w, w) for w in kept)
+    return " ".join(
+        {"lat": "latitude", "lon": "longitude", "lng": "longitude", "qty": "quantity", "id": "ID"}.get(w, w)
+        for w in kept
+    )
 
 
 # ------------------------------------------------------------------- strings
 
 _IDS = re.compile(
     r"(?:^| )(?:id|ids|identifier|uuid|guid)$"
-    r"|(?:order|account|invoice|booking|ticket|reservation|tracking|confirmation|card|issue|case|part|policy|serial) (?:number|no|code|reference)$"
+    r"|(?:order|account|invoice|booking|ticket|reservation|tracking|confirmation|card|issue|case|part|policy|serial)"
+    r" (?:number|no|code|reference)$"
 )
 _CODES = re.compile(r"(?:^| )(?:ref|reference|code|sku|isbn|token|no|key|number)$")
-_FREE = (None, lex.NAME, lex.KEYWORD, lex.TITLE, lex.TASK, lex.NOTE, lex.QUERY, lex.TEAM, lex.TAG, lex.PRODUCT, lex.MESSAGE)
+_FREE = (
+    None,
+    lex.NAME,
+    lex.KEYWORD,
+    lex.TITLE,
+    lex.TASK,
+    lex.NOTE,
+    lex.QUERY,
+    lex.TEAM,
+    lex.TAG,
+    lex.PRODUCT,
+    lex.MESSAGE,
+)
 """Types so wide that examples say more."""
 _VAGUE = (lex.NAME, lex.KEYWORD, lex.TITLE, lex.TASK, lex.CITY, lex.TIME)
 """Types that a description may correct, unless the name is exact."""
@@ -249,7 +340,9 @@ def _is_id(words: str) -> bool:
 
 
 def string(name: str, schema: Mapping[str, Any], told: str, owner: str, context: str) -> Type:
-    """A string: of a format, one of the choices or like the examples that a description gives, by the words of name and description."""
+    """A string: of a format, one of the choices or like the examples that a description gives, by the words
+    of name and description.
+    """
     words = words_of(name)
     by_format = _FORMATS.get(str(schema.get("format") or ""))
     if by_format is not None:
@@ -268,7 +361,13 @@ def string(name: str, schema: Mapping[str, Any], told: str, owner: str, context:
         return _identifier(words, owner)
     if meant in _FREE and len(set(examples)) >= 2:
         values = tuple(dict.fromkeys(examples))
-        return text("example", "as in the examples", lambda r: values[int(r.random() * len(values))], say=_quoted_if_long, splits=len(values) >= 12)
+        return text(
+            "example",
+            "as in the examples",
+            lambda r: values[int(r.random() * len(values))],
+            say=_quoted_if_long,
+            splits=len(values) >= 12,
+        )
     if meant is DATE and re.search(r"\b(past|history|historical|since)\b", f"{words} {told.lower()}"):
         return PAST_DATE
     return meant or lex.NAME
@@ -283,14 +382,20 @@ def _ends(words: str, context: str) -> Type | None:
     if re.search(r"\b(?:sms|phone|whatsapp|dial|text message)\b", context):
         return lex.PHONE
     if words in ("from", "to") and re.search(
-        r"\b(?:flights?|trains?|rides?|routes?|travel|trips?|bus|buses|taxi|distance|directions?|journey)\b", context
+        r"\b(?:flights?|trains?|rides?|routes?|travel|trips?|bus|buses|taxi|distance|directions?|journey)\b",
+        context,
     ):
         return lex.CITY
     if words in ("from", "to") and re.search(r"\b(?:currency|currencies)\b", context):
         return lex.CURRENCY
     if words in ("from", "to") and re.search(r"\b(?:translate|translation)\b", context):
         return lex.LANGUAGE
-    return lex.PERSON if words not in ("from", "to") or re.search(r"\b(?:send|transfer|pay|message|share|forward|invite)\b", context) else None
+    return (
+        lex.PERSON
+        if words not in ("from", "to")
+        or re.search(r"\b(?:send|transfer|pay|message|share|forward|invite)\b", context)
+        else None
+    )
 
 
 def _with_seconds(t: Type) -> Type:
@@ -307,10 +412,14 @@ _FORMATS: dict[str, Type] = {
     "url": lex.URL, "uri-reference": lex.URL, "uuid": lex.UUID, "ipv4": lex.IP, "hostname": lex.HOST, "phone": lex.PHONE, "password": lex.PASSWORD,
 }  # fmt: skip
 _QUOTE = r"""['"`‘“]([^'"`’”\n]{1,40})['"`’”]"""
-_OFFERS = re.compile(r"\b(?:one of|either|options?|allowed|must be|can be|choices?|possible values|valid values|supported)\b", re.IGNORECASE)
+_OFFERS = re.compile(
+    r"\b(?:one of|either|options?|allowed|must be|can be|choices?|possible values|valid values|supported)\b",
+    re.IGNORECASE,
+)
 _INSTANCES = re.compile(r"\be\.?g\b|for example|such as|\blike\b", re.IGNORECASE)
 _LISTED = re.compile(
-    r"\b(?:one of|(?:allowed|possible|valid) values(?: are)?|options(?: are)?|either):? ((?:[\w-]+, )+(?:or |and )?[\w-]+|[\w-]+ or [\w-]+)",
+    r"\b(?:one of|(?:allowed|possible|valid) values(?: are)?|options(?: are)?|either):? ((?:[\w-]+, )+(?:or"
+    r" |and )?[\w-]+|[\w-]+ or [\w-]+)",
     re.IGNORECASE,
 )
 
@@ -318,7 +427,11 @@ _LISTED = re.compile(
 def _told_choices(told: str) -> list[str]:
     """Choices that a description lists: "'asc' or 'desc'", "one of: low, medium, high"."""
     words = re.findall(_QUOTE, told)
-    if len(words) >= 2 and not _INSTANCES.search(told) and (_OFFERS.search(told) or re.search(rf"{_QUOTE},? or {_QUOTE}", told)):
+    if (
+        len(words) >= 2
+        and not _INSTANCES.search(told)
+        and (_OFFERS.search(told) or re.search(rf"{_QUOTE},? or {_QUOTE}", told))
+    ):
         return list(dict.fromkeys(words))
     found = _LISTED.search(told)
     return [w for w in re.split(r", (?:or |and )?| or | and ", found[1]) if w] if found else []
@@ -326,7 +439,9 @@ def _told_choices(told: str) -> list[str]:
 
 def _told_examples(told: str) -> list[str]:
     """Examples that a description gives: "(e.g. 'Paris')", "such as AAPL or MSFT"."""
-    found = re.search(r"(?:\be\.?g\.?,?|\bfor example,?|\bsuch as|\bexamples?:|\blike)[: ]+(.+)", told, re.IGNORECASE)
+    found = re.search(
+        r"(?:\be\.?g\.?,?|\bfor example,?|\bsuch as|\bexamples?:|\blike)[: ]+(.+)", told, re.IGNORECASE
+    )
     if not found:
         return []
     if inside := re.findall(_QUOTE, found[1]):
@@ -345,7 +460,9 @@ _SHAPES: tuple[tuple[str, Type], ...] = (
 
 
 def _like(examples: list[str]) -> Type | None:
-    """Values shaped as the examples are: dates, times, e-mail addresses, codes with digits; None where the shape tells nothing."""
+    """Values shaped as the examples are: dates, times, e-mail addresses, codes with digits; None where the
+    shape tells nothing.
+    """
     if not examples:
         return None
     for pattern, t in reversed(_SHAPES):
@@ -359,14 +476,27 @@ def _like(examples: list[str]) -> Type | None:
             say=lambda v, today: DATETIME.say(v[:16].replace(" ", "T"), today),
             accepts=lambda v: isinstance(v, str),
         )
-    coded = [e for e in examples if re.fullmatch(r"[A-Za-z#_:/.-]*\d[\w#:/.-]*", e) and sum(c.isdigit() for c in e) >= 2]
+    coded = [
+        e
+        for e in examples
+        if re.fullmatch(r"[A-Za-z#_:/.-]*\d[\w#:/.-]*", e) and sum(c.isdigit() for c in e) >= 2
+    ]
     if len(coded) == len(examples):
-        return text("code", "as in the examples", lambda r: _other_digits(coded[int(r.random() * len(coded))], r), question="")
+        return text(
+            "code",
+            "as in the examples",
+            lambda r: _other_digits(coded[int(r.random() * len(coded))], r),
+            question="",
+        )
     return None
 
 
 def _other_digits(code: str, r: Random) -> str:
-    return re.sub(r"\d", lambda m: str(r.randint(1 if m.start() == 0 or not code[m.start() - 1].isdigit() else 0, 9)), code)
+    return re.sub(
+        r"\d",
+        lambda m: str(r.randint(1 if m.start() == 0 or not code[m.start() - 1].isdigit() else 0, 9)),
+        code,
+    )
 
 
 def _quoted_if_long(value: Any, today: date) -> list[Surface]:
@@ -374,6 +504,18 @@ def _quoted_if_long(value: Any, today: date) -> list[Surface]:
 
 
 def _identifier(words: str, owner: str) -> Type:
-    noun = re.sub(r"\s*\b(?:id|ids|identifier|uuid|guid|ref|reference|code|no|key|number|sku|token)$", "", words).strip() or owner or "item"
+    noun = (
+        re.sub(
+            r"\s*\b(?:id|ids|identifier|uuid|guid|ref|reference|code|no|key|number|sku|token)$", "", words
+        ).strip()
+        or owner
+        or "item"
+    )
     prefix = ("".join(t.stem[0] for t in tokens(noun)) if " " in noun else noun[:3]).upper()
-    return text("id", f"names one {noun}", lambda r: f"{prefix}-{r.randint(1000, 99999)}", say=verbatim, **_asked(words))
+    return text(
+        "id",
+        f"names one {noun}",
+        lambda r: f"{prefix}-{r.randint(1000, 99999)}",
+        say=verbatim,
+        **_asked(words),
+    )

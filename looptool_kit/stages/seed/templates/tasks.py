@@ -32,7 +32,13 @@ Need = ValueError
 def say(spec: Spec, args: dict[str, Any], scene: Scene, *, only_do: bool = False, skip: str = "") -> Said:
     """The grammar's request; what is true or false comes last."""
     flags = [p for p in spec.params if p.name in args and p.type.name == "boolean"]
-    said = g.say(spec, {k: v for k, v in args.items() if k not in {p.name for p in flags}}, scene, only_do=only_do, skip=skip)
+    said = g.say(
+        spec,
+        {k: v for k, v in args.items() if k not in {p.name for p in flags}},
+        scene,
+        only_do=only_do,
+        skip=skip,
+    )
     body = said.body
     for p in flags:
         clause = scene.choose(tuple(s.adverb for s in p.type.say(args[p.name], scene.today)))
@@ -56,7 +62,10 @@ class Made(NamedTuple):
         phrases: list[JsonValue] = list(self.scene.used)
         return Sample(
             tools=tuple(a.tool for a in offered),
-            messages=(Message(role="system", content=f"Today is {today:%A}, {today.isoformat()}."), Message(role="user", content=self.text)),
+            messages=(
+                Message(role="system", content=f"Today is {today:%A}, {today.isoformat()}."),
+                Message(role="user", content=self.text),
+            ),
             label=self.label,
             kind=kind,
             split=split,
@@ -66,8 +75,12 @@ class Made(NamedTuple):
         )
 
 
-def realise(kind: str, usual: Sequence[Able], offered: Sequence[Able], pool: Sequence[Able], scene: Scene) -> Made:
-    """A task of that kind whose calls go to tools of `usual`; `offered` are on offer, `pool` is the whole catalogue of the split."""
+def realise(
+    kind: str, usual: Sequence[Able], offered: Sequence[Able], pool: Sequence[Able], scene: Scene
+) -> Made:
+    """A task of that kind whose calls go to tools of `usual`; `offered` are on offer, `pool` is the whole
+    catalogue of the split.
+    """
     if kind == "parallel":
         return _parallel(usual, scene)
     if kind == "ask":
@@ -83,7 +96,9 @@ def realise(kind: str, usual: Sequence[Able], offered: Sequence[Able], pool: Seq
 
 
 def arguments(target: Able, scene: Scene, without: str = "") -> dict[str, Any]:
-    """A draw of arguments: the required ones and some of the others, in the schema's order. In a scene with held-out values, at least one is held."""
+    """A draw of arguments: the required ones and some of the others, in the schema's order. In a scene with
+    held-out values, at least one is held.
+    """
     params = [p for p in target.spec.params if p.name != without]
     optional = [p for p in params if p.optional]
     wanted = min(len(optional), scene.rng.choice((0, 0, 1, 1, 1, 2, 2, 3)))
@@ -101,19 +116,30 @@ def arguments(target: Able, scene: Scene, without: str = "") -> dict[str, Any]:
 
 
 def _value(p: Param, scene: Scene, known: dict[str, Any]) -> Any:
-    """A value unlike the ones that other parameters have, in order where two bound a range, and not the default where there is a choice."""
+    """A value unlike the ones that other parameters have, in order where two bound a range, and not the
+    default where there is a choice.
+    """
     for _ in range(30):
         value = draw(p.type, scene.rng, scene.today, scene.held)
         same = any(type(v) is type(value) and v == value for v in known.values() if not isinstance(v, bool))
-        if same or (p.name in known) or (value == p.default and "enum" not in p.type.schema and p.type.name != "boolean"):
+        if (
+            same
+            or (p.name in known)
+            or (value == p.default and "enum" not in p.type.schema and p.type.name != "boolean")
+        ):
             continue
         if all(_ordered(name, v, p.name, value) for name, v in known.items()):
             return value
     raise Impossible
 
 
-_EARLIER = re.compile(r"(^|_|(?<=[a-z]))(min|start|from|since|begin|departure|check_?in|depart|lower|low|after|pickup)", re.IGNORECASE)
-_LATER = re.compile(r"(^|_|(?<=[a-z]))(max|end|to|until|return|check_?out|upper|high|before|dropoff|finish)", re.IGNORECASE)
+_EARLIER = re.compile(
+    r"(^|_|(?<=[a-z]))(min|start|from|since|begin|departure|check_?in|depart|lower|low|after|pickup)",
+    re.IGNORECASE,
+)
+_LATER = re.compile(
+    r"(^|_|(?<=[a-z]))(max|end|to|until|return|check_?out|upper|high|before|dropoff|finish)", re.IGNORECASE
+)
 
 
 def _ordered(a: str, x: Any, b: str, y: Any) -> bool:
@@ -147,7 +173,12 @@ def _parallel(usual: Sequence[Able], scene: Scene) -> Made:
         bodies.append(_body(target, args, scene))
         calls.append(_call(target, args))
     body = _join(scene.choose(g.BOTH), bodies[0], bodies[1])
-    return Made(g.frame(Said("do", body, "", ()), scene), Label(calls=tuple(calls)), (first.tool.name, second.tool.name), scene)
+    return Made(
+        g.frame(Said("do", body, "", ()), scene),
+        Label(calls=tuple(calls)),
+        (first.tool.name, second.tool.name),
+        scene,
+    )
 
 
 def _body(target: Able, args: dict[str, Any], scene: Scene) -> str:
@@ -158,7 +189,11 @@ def _body(target: Able, args: dict[str, Any], scene: Scene) -> str:
 
 
 def _join(template: str, a: str, b: str) -> str:
-    return re.sub(r"(\. )?\{([ab])\}", lambda m: (m[1] or "") + (g.capital(x) if m[1] else x) if (x := {"a": a, "b": b}[m[2]]) else "", template)
+    return re.sub(
+        r"(\. )?\{([ab])\}",
+        lambda m: (m[1] or "") + (g.capital(x) if m[1] else x) if (x := {"a": a, "b": b}[m[2]]) else "",
+        template,
+    )
 
 
 def _same_again(target: Able, scene: Scene) -> Made:
@@ -167,7 +202,9 @@ def _same_again(target: Able, scene: Scene) -> Made:
     fit = [
         p
         for p in target.spec.params
-        if p.name in args and p.type.name != "boolean" and re.match(r"(in|at|for|to|from|on|with|by|of)\b|\{@\}", p.clauses[0])
+        if p.name in args
+        and p.type.name != "boolean"
+        and re.match(r"(in|at|for|to|from|on|with|by|of)\b|\{@\}", p.clauses[0])
     ]
     if not fit:
         raise Impossible
@@ -189,34 +226,69 @@ def _same_again(target: Able, scene: Scene) -> Made:
 def _ask(usual: Sequence[Able], offered: Sequence[Able], scene: Scene) -> Made:
     """A request that leaves a required parameter out; the label asks for it."""
     target = scene.rng.choice(usual)
-    missing = [p for p in target.spec.params if not p.optional and p.type.name != "boolean" and p.words and "const" not in p.type.schema]
-    if not missing or any(len(a.subject & target.subject) * 2 > len(target.subject) for a in offered if a is not target):
+    missing = [
+        p
+        for p in target.spec.params
+        if not p.optional and p.type.name != "boolean" and p.words and "const" not in p.type.schema
+    ]
+    if not missing or any(
+        len(a.subject & target.subject) * 2 > len(target.subject) for a in offered if a is not target
+    ):
         raise Impossible
     gone = scene.rng.choice(missing)
     held, scene.held = scene.held, False
     args = arguments(target, scene, gone.name)
-    if held and args and not any(m for p in target.spec.params if p.name in args for m in atoms(p.type, args[p.name])):
+    if (
+        held
+        and args
+        and not any(m for p in target.spec.params if p.name in args for m in atoms(p.type, args[p.name]))
+    ):
         scene.held = True
         args = arguments(target, scene, gone.name)
     said = say(target.leaving_out(gone.name), args, scene, skip=gone.name)
     reply = scene.rng.choice(ASKED).format(x=gone.question)
-    return Made(g.frame(said, scene), Label(reply=reply, mentions=(gone.words,), asks=True), (target.tool.name,), scene)
+    return Made(
+        g.frame(said, scene),
+        Label(reply=reply, mentions=(gone.words,), asks=True),
+        (target.tool.name,),
+        scene,
+    )
 
 
 def _decline(offered: Sequence[Able], pool: Sequence[Able], scene: Scene) -> Made:
-    """A request that no tool on offer can serve: another tool of the catalogue, or something from everyday life."""
+    """A request that no tool on offer can serve: another tool of the catalogue, or something from everyday
+    life.
+    """
     own = [a for a in pool if all(a is not o and not _related(a.subject, o.subject) for o in offered)]
     if own and scene.rng.random() < 0.6:
         other = scene.rng.choice(own)
         args = arguments(other, scene)
-        return Made(g.frame(say(other.spec, args, scene), scene), _refusal(other.spec.description, scene.rng), (), scene, offered)
+        return Made(
+            g.frame(say(other.spec, args, scene), scene),
+            _refusal(other.spec.description, scene.rng),
+            (),
+            scene,
+            offered,
+        )
     known = frozenset[str]().union(*(a.subject for a in pool))
-    far = [s for s in specs().values() if not _related(_subject(s.name, s.description, domain_of()[s.name].name), known)]
+    far = [
+        s
+        for s in specs().values()
+        if not _related(_subject(s.name, s.description, domain_of()[s.name].name), known)
+    ]
     if not far:
         raise Impossible
     spec = scene.rng.choice(far)
-    given = {p.name: draw_world(p.type, scene.rng, scene.today, scene.held) for p in spec.params if not p.optional}
-    return Made(g.frame(g.say(spec, given, scene), scene, spec.why), _refusal(spec.gist, scene.rng), (), scene, offered)
+    given = {
+        p.name: draw_world(p.type, scene.rng, scene.today, scene.held) for p in spec.params if not p.optional
+    }
+    return Made(
+        g.frame(g.say(spec, given, scene), scene, spec.why),
+        _refusal(spec.gist, scene.rng),
+        (),
+        scene,
+        offered,
+    )
 
 
 def _refusal(gist: str, rng: Random) -> Label:

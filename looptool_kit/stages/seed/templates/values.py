@@ -1,7 +1,8 @@
-"""From a parameter's schema, name and description to the type of its values: how to draw one, and how a person says it.
+"""From a parameter's schema, name and description to the type of its values: how to draw one, and how a
+person says it.
 
-What tells the type, in this order: const, enum, choices or a format in the schema, examples (also those that a description gives), words of the name,
-words of the description, the JSON type.
+What tells the type, in this order: const, enum, choices or a format in the schema, examples (also those that
+a description gives), words of the name, words of the description, the JSON type.
 """
 
 from __future__ import annotations
@@ -18,7 +19,17 @@ import jsonschema_rs
 
 from looptool_kit.stages.seed.templates import lexicon as lex
 from looptool_kit.stages.seed.templates.patterns import sampler
-from looptool_kit.stages.seed.templates.scalars import Unusable, boolean, choice, examples_of, number, short_noun, string, unit_of, words_of
+from looptool_kit.stages.seed.templates.scalars import (
+    Unusable,
+    boolean,
+    choice,
+    examples_of,
+    number,
+    short_noun,
+    string,
+    unit_of,
+    words_of,
+)
 from looptool_kit.text.words import stem
 from looptool_kit.world import core
 from looptool_kit.world.core import Surface, Type, held_out, verbatim
@@ -42,7 +53,9 @@ class Many(Type):
 
 
 def draw(t: Type, rng: Random, today: date, held: bool = False) -> Any:
-    """A value of type `t`, of the train values or (`held`) of the held-out ones where the type splits. Raises `ValueError` where there are none."""
+    """A value of type `t`, of the train values or (`held`) of the held-out ones where the type splits. Raises
+    `ValueError` where there are none.
+    """
     if isinstance(t, Group):
         optional = [n for n in t.parts if n not in t.needed]
         chosen = t.needed | {n for n in optional if rng.random() < 0.4} or frozenset(optional[:1])
@@ -72,7 +85,9 @@ def atoms(t: Type, value: Any) -> list[bool]:
 
 
 def type_of(name: str, schema: Any, owner: str = "", context: str = "") -> Type:
-    """The type of a parameter. `owner` names what the tool acts on ("order"), `context` is what is said of the tool. Raises `Unusable`."""
+    """The type of a parameter. `owner` names what the tool acts on ("order"), `context` is what is said of
+    the tool. Raises `Unusable`.
+    """
     schema = _alternative(schema)
     told = str(schema.get("description") or "")
     if "const" in schema:
@@ -94,7 +109,9 @@ def type_of(name: str, schema: Any, owner: str = "", context: str = "") -> Type:
 
 
 def _alternative(schema: Any) -> dict[str, Any]:
-    """The first alternative of `anyOf` / `oneOf` that is not null, under the words that stand beside it; `allOf` as one."""
+    """The first alternative of `anyOf` / `oneOf` that is not null, under the words that stand beside it;
+    `allOf` as one.
+    """
     schema = dict(schema) if isinstance(schema, Mapping) else {}
     for word in ("anyOf", "oneOf"):
         options = [o for o in schema.pop(word, ()) if isinstance(o, Mapping) and o.get("type") != "null"]
@@ -120,7 +137,16 @@ def _json_kind(schema: Mapping[str, Any]) -> str:
     return names.get(type(known[0]), "string") if known else "string"
 
 
-_LIMITS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength", "pattern")
+_LIMITS = (
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "multipleOf",
+    "minLength",
+    "maxLength",
+    "pattern",
+)
 
 
 def _within(t: Type, schema: Mapping[str, Any]) -> Type:
@@ -156,8 +182,12 @@ def _from_pattern(pattern: str, fits: Callable[[Any], bool]) -> Callable[[Random
     return lambda rng, _: next(v for v in (make(rng) for _ in range(10_000)) if fits(v))
 
 
-def _whole_number(schema: Mapping[str, Any], fits: Callable[[Any], bool]) -> Callable[[Random, date], int] | None:
-    """Whole numbers within the limits, for those that the type itself hardly ever draws; None for no number, or where there are none."""
+def _whole_number(
+    schema: Mapping[str, Any], fits: Callable[[Any], bool]
+) -> Callable[[Random, date], int] | None:
+    """Whole numbers within the limits, for those that the type itself hardly ever draws; None for no number,
+    or where there are none.
+    """
     if _json_kind(schema) not in ("integer", "number"):
         return None
     ends = [schema.get(k) for k in ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")]
@@ -170,7 +200,9 @@ def _of_length(schema: Mapping[str, Any]) -> Callable[[Random, date], str]:
     low = max(1, int(schema.get("minLength") or 1))
     high = max(low, min(int(schema.get("maxLength") or low + 7), low + 7))
     letters = "ABCDEFGHJKLMNPRSTUVWXYZ"
-    return lambda rng, _: "".join(rng.choice(letters if i % 4 < 2 else "23456789") for i in range(rng.randint(low, high)))
+    return lambda rng, _: "".join(
+        rng.choice(letters if i % 4 < 2 else "23456789") for i in range(rng.randint(low, high))
+    )
 
 
 # -------------------------------------------------------- objects and arrays
@@ -192,17 +224,42 @@ def _group(name: str, schema: Mapping[str, Any], context: str) -> Type:
             raise Unusable(f"{name} is an object without properties")
         each = type_of("value", extra) if isinstance(extra, Mapping) and extra else lex.KEYWORD
         each = replace(each, say=verbatim) if each is lex.KEYWORD or each is lex.NAME else each
-        parts, needed = dict.fromkeys(("colour", "size", "owner", "priority", "source", "level"), each), frozenset()
+        parts, needed = (
+            dict.fromkeys(("colour", "size", "owner", "priority", "source", "level"), each),
+            frozenset(),
+        )
     nouns = {key: short_noun(words_of(key)) for key in parts}
-    title = next((k for k in parts if k in needed and re.search(r"(^|_)(name|title|item|product|dish)$", k)), None)
+    title = next(
+        (k for k in parts if k in needed and re.search(r"(^|_)(name|title|item|product|dish)$", k)), None
+    )
 
     def say(value: Any, today: date) -> list[Surface]:
-        return [Surface(t) for t in dict.fromkeys(_record(value, parts, nouns, title, today, at) for at in range(3))]
+        return [
+            Surface(t)
+            for t in dict.fromkeys(_record(value, parts, nouns, title, today, at) for at in range(3))
+        ]
 
-    return Group(name, "an object", {"type": "object"}, lambda r, _: {}, lambda v: isinstance(v, dict), say, splits=False, parts=parts, needed=needed)
+    return Group(
+        name,
+        "an object",
+        {"type": "object"},
+        lambda r, _: {},
+        lambda v: isinstance(v, dict),
+        say,
+        splits=False,
+        parts=parts,
+        needed=needed,
+    )
 
 
-def _record(value: Mapping[str, Any], parts: Mapping[str, Type], nouns: Mapping[str, str], title: str | None, today: date, at: int) -> str:
+def _record(
+    value: Mapping[str, Any],
+    parts: Mapping[str, Type],
+    nouns: Mapping[str, str],
+    title: str | None,
+    today: date,
+    at: int,
+) -> str:
     """An object in words: "omeprazole with dose 10 mg", "phone +44 207 555 1234 and floor 3"."""
     bits = []
     for key, v in value.items():
@@ -210,7 +267,11 @@ def _record(value: Mapping[str, Any], parts: Mapping[str, Type], nouns: Mapping[
             ways = parts[key].say(v, today)
             way = ways[min(at, len(ways) - 1)]
             noun = "" if nouns[key] in lex.UNITS else f"{nouns[key]} "
-            bits.append(f"{noun}{way.text}" if way.text else re.sub(r"^(?:,? ?and (?:please )?|with )", "", way.adverb))
+            bits.append(
+                f"{noun}{way.text}"
+                if way.text
+                else re.sub(r"^(?:,? ?and (?:please )?|with )", "", way.adverb)
+            )
     if title is None:
         return joined(bits)
     said = parts[title].say(value[title], today)[0].text
@@ -253,5 +314,7 @@ def _listed(value: Sequence[Any], each: Type, today: date, at: int) -> str:
     if len(bits) == 1 or not isinstance(each, Group | Many):
         return joined(bits)
     if any(" and " in b for b in bits):
-        bits = [f"{mark}: {b}" for mark, b in zip(("first", "second", "third", *["next"] * 8), bits, strict=False)]
+        bits = [
+            f"{mark}: {b}" for mark, b in zip(("first", "second", "third", *["next"] * 8), bits, strict=False)
+        ]
     return "; ".join(bits[:-1]) + f"; and {bits[-1]}"

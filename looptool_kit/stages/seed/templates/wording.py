@@ -1,7 +1,9 @@
-"""From a tool's name, description and parameters to what people say to get it called: a `Spec` as the world's grammar takes it.
+"""From a tool's name, description and parameters to what people say to get it called: a `Spec` as the world's
+grammar takes it.
 
-Phrases are written from the description's first sentence and from the name (`headlines.py`). Where a phrase speaks of a parameter ("the weather for
-a city"), its value takes that place; what else a call needs is said in clauses of its own.
+Phrases are written from the description's first sentence and from the name (`headlines.py`). Where a phrase
+speaks of a parameter ("the weather for a city"), its value takes that place; what else a call needs is said
+in clauses of its own.
 """
 
 from __future__ import annotations
@@ -40,8 +42,9 @@ class Able(NamedTuple):
 
 
 def able(tool: Tool, others: Iterable[Tool] = ()) -> Able:
-    """The tool with its wordings. `others` are the tools of the catalogue, whose verbs stay theirs. Raises `Unusable` where a required parameter has
-    no values."""
+    """The tool with its wordings. `others` are the tools of the catalogue, whose verbs stay theirs. Raises
+    `Unusable` where a required parameter has no values.
+    """
     verb, said = headline(tool)
     context = f"{words_of(tool.name)} {tool.description.lower()}"
     params: list[Param] = []
@@ -53,41 +56,61 @@ def able(tool: Tool, others: Iterable[Tool] = ()) -> Able:
                 raise
             continue
         schema = schema if isinstance(schema, dict) else {}
-        clauses, also, question, words = wordings(words_of(name), str(schema.get("description") or ""), kind, owner_of(tool))
+        clauses, also, question, words = wordings(
+            words_of(name), str(schema.get("description") or ""), kind, owner_of(tool)
+        )
         settable = kind.name == "number" or "enum" in kind.schema
-        if verb in ("set", "change", "adjust") and settable and name in tool.required and set(stems(name)) - STOP <= set(stems(said)):
+        if (
+            verb in ("set", "change", "adjust")
+            and settable
+            and name in tool.required
+            and set(stems(name)) - STOP <= set(stems(said))
+        ):
             clauses = ("to {}",)
         optional = name not in tool.required
         default = schema["default"] if schema.get("default") is not None else NOTHING
-        params.append(Param(name, kind, clauses, also, str(schema.get("description") or ""), optional, default, question, words))
+        params.append(
+            Param(
+                name,
+                kind,
+                clauses,
+                also,
+                str(schema.get("description") or ""),
+                optional,
+                default,
+                question,
+                words,
+            )
+        )
     verbs = frozenset(headline(o)[0] for o in others if o.name != tool.name)
     do, ask, need = phrases(verb, said, tool, params, verbs)
-    return Able(tool, Spec(tool.name, f"{verb} {_plain(said)}".strip(), tuple(params), do, ask, need, {}, ""), subject_of(tool), verbs)
+    return Able(
+        tool,
+        Spec(tool.name, f"{verb} {_plain(said)}".strip(), tuple(params), do, ask, need, {}, ""),
+        subject_of(tool),
+        verbs,
+    )
 
 
 # ------------------------------------------------------------------- phrases
 
 _DETERMINER = r"(?:an?|the|your|my|their|its|his|her|any|one|each|some|another)"
 _VAGUE = r"(?:given|specified|specific|particular|provided|certain|single|selected|chosen|existing|desired|requested|named)"
-_PREPOSITION = (
-    r"(?:for|in|at|from|to|on|by|with|between|into|near|within|during|about|of|as|under|against|over|after|before|until|along|across|around|matching)"
-)
-_EMPTY_PART = lex.word_set(
-    """
+_PREPOSITION = r"(?:for|in|at|from|to|on|by|with|between|into|near|within|during|about|of|as|under|against|over|after|before|until|along|across|around|matching)"
+_EMPTY_PART = lex.word_set("""
     all another date different more multiple new one other place several time two
-    """
-)
-_MAKING = lex.word_set(
-    """
+    """)
+_MAKING = lex.word_set("""
     add book buy create generate insert issue make open order post register rent request reserve schedule send start submit write
-    """
-)
+    """)
 
 Phrases = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 
 
 def phrases(verb: str, said: str, tool: Tool, params: Sequence[Param], verbs: Iterable[str]) -> Phrases:
-    """(commands, questions, needs) of a tool; slots are written `{name}`. `verbs` are those of the other tools."""
+    """(commands, questions, needs) of a tool; slots are written `{name}`. `verbs` are those of the other
+    tools.
+    """
     owner = owner_of(tool)
     bodies = _bodies(verb, said, params, owner)
     named = from_name(tool.name)
@@ -97,13 +120,19 @@ def phrases(verb: str, said: str, tool: Tool, params: Sequence[Param], verbs: It
     taken = set(verbs)
     ways = [w for w in lex.SAME.get(verb, ()) if w.split()[0] not in taken]
     first = {"search": "search for", "show": "show me", "tell": "tell me", "give": "give me"}.get(verb, verb)
-    do = [f"{w} {body}".strip() for body in bodies for w in (first, *(ways if body and not (verb == "get" and body.startswith("a")) else ()))]
+    do = [
+        f"{w} {body}".strip()
+        for body in bodies
+        for w in (first, *(ways if body and not (verb == "get" and body.startswith("a")) else ()))
+    ]
     ask: list[str] = []
     need: list[str] = []
     for body in bodies:
         if not body or body.startswith(("whether", "if ", "how ", "up ", "out ", "{", "that ", "me ")):
             continue
-        if verb in lex.ASKABLE and not re.match(r"(?:a|an|all|my|details|information|info|every|detailed|one|multiple)\b", body):
+        if verb in lex.ASKABLE and not re.match(
+            r"(?:a|an|all|my|details|information|info|every|detailed|one|multiple)\b", body
+        ):
             noun = body if re.match(rf"{_DETERMINER}\b", body) else f"the {body}"
             ask += [f"what are {noun}"] if plural(noun) else [f"what is {noun}", f"what's {noun}"]
         if verb in lex.NEEDABLE:
@@ -112,7 +141,9 @@ def phrases(verb: str, said: str, tool: Tool, params: Sequence[Param], verbs: It
 
 
 def _bodies(verb: str, said: str, params: Sequence[Param], owner: str) -> list[str]:
-    """The rest of a phrase in several forms: with the values of parameters in their places, and without what clauses will say."""
+    """The rest of a phrase in several forms: with the values of parameters in their places, and without what
+    clauses will say.
+    """
     slotted, used = said, list[Param]()
     for p in sorted(params, key=lambda p: (p.optional, -len(p.name))):
         if (new := _slotted(verb, slotted, p, params, owner)) is not None:
@@ -124,7 +155,9 @@ def _bodies(verb: str, said: str, params: Sequence[Param], owner: str) -> list[s
         out.append(_without_hints(text, [p for p in params if p.name not in inside]))
     for p in used:  # the same with fewer slots, for calls that leave some out
         if p.optional or len(used) > 1:
-            out += [_without_hints(b, [p]) for b in _bodies(verb, said, [q for q in params if q is not p], owner)]
+            out += [
+                _without_hints(b, [p]) for b in _bodies(verb, said, [q for q in params if q is not p], owner)
+            ]
     return [o for o in dict.fromkeys(out) if o or not said]
 
 
@@ -136,7 +169,8 @@ def _slotted(verb: str, text: str, p: Param, params: Sequence[Param], owner: str
     by = rf"(?: (?:by|with) (?:{_DETERMINER} )?(?:unique )?(?:id|identifier|name|number|path))?"
     for noun in _nouns(p, params, owner):
         pattern = (
-            rf"\b(?:{_DETERMINER} )?(?:{_VAGUE} )?{re.escape(noun)}(?: of money)?(?:'s)?{by}(?= (?:{_PREPOSITION}|aside|back|away|up|down)\b| and |$)"
+            rf"\b(?:{_DETERMINER} )?(?:{_VAGUE} )?{re.escape(noun)}(?: of money)?(?:'s)?{by}(?="
+            rf" (?:{_PREPOSITION}|aside|back|away|up|down)\b| and |$)"
         )
         found = re.search(pattern, outside, re.IGNORECASE)
         if not found:
@@ -148,7 +182,12 @@ def _slotted(verb: str, text: str, p: Param, params: Sequence[Param], owner: str
             continue
         if p.type.name == "number" and (before or noun != "amount"):
             continue
-        if not before and not _thing(p) and p.type not in (lex.QUERY, lex.KEYWORD) and p.type.name != "number":
+        if (
+            not before
+            and not _thing(p)
+            and p.type not in (lex.QUERY, lex.KEYWORD)
+            and p.type.name != "number"
+        ):
             continue
         lead = f"{noun} " if p.type.name in ("id", "uuid", "code") else f"the {noun} " if _thing(p) else ""
         return text[: found.start()] + f"{lead}{{{p.name}}}" + text[found.end() :]
@@ -180,15 +219,27 @@ def _nouns(p: Param, params: Sequence[Param], owner: str) -> list[str]:
 
 def _without_hints(text: str, params: Sequence[Param]) -> str:
     """The text without prepositional phrases about parameters: a clause will say them."""
-    about = {w for p in params for w in (*stems(p.name), *stems(p.description)) if w not in STOP | {"id", "name"}}
+    about = {
+        w for p in params for w in (*stems(p.name), *stems(p.description)) if w not in STOP | {"id", "name"}
+    }
     if about & {"day", "date", "weekday", "when"}:
         about |= {"day", "date", "week"}
-    ties = {p.clauses[0].split(" ")[0] for p in params if p.clauses[0].startswith(("to ", "from "))} | {words_of(p.name) for p in params}
+    ties = {p.clauses[0].split(" ")[0] for p in params if p.clauses[0].startswith(("to ", "from "))} | {
+        words_of(p.name) for p in params
+    }
     kept: list[str] = []
     for at, part in enumerate(re.split(rf"\s+(?={_PREPOSITION}\b)", text)):
         words = [w for w in stems(re.sub(r"\{[^}]*\}", "", part)) if w not in STOP and w not in _EMPTY_PART]
-        vague = bool(re.search(rf"\b{_VAGUE}\b", part)) or (at and not words) or (words == ["name"] and any("name" in p.name for p in params))
-        spoken_of = any(w in about or any(alike(w, a) for a in about) for w in words) or part.split(" ")[0] in ties or part.startswith("between two")
+        vague = (
+            bool(re.search(rf"\b{_VAGUE}\b", part))
+            or (at and not words)
+            or (words == ["name"] and any("name" in p.name for p in params))
+        )
+        spoken_of = (
+            any(w in about or any(alike(w, a) for a in about) for w in words)
+            or part.split(" ")[0] in ties
+            or part.startswith("between two")
+        )
         if at == 0 or "{" in part or not (vague or spoken_of):
             kept.append(part)
     joined = re.sub(rf"\b(?:{_VAGUE}) ", "", " ".join(kept).strip())

@@ -1,4 +1,6 @@
-"""The source `trees`: tools and dialogues that a language model writes along two trees (LoopTool, section 3.1)."""
+"""The source `trees`: tools and dialogues that a language model writes along two trees (LoopTool, section
+3.1).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Complexity of a sample: the loss of its label under the policy to be tuned, and the band in which data teaches (ToolACE, section 2.2).
+"""Complexity of a sample: the loss of its label under the policy to be tuned, and the band in which data
+teaches (ToolACE, section 2.2).
 
 Below the band the policy answers rightly already, above it the policy stays wrong even after tuning.
 """
@@ -25,7 +26,9 @@ class Band(NamedTuple):
 
 
 def loss(logprobs: Sequence[float]) -> float:
-    """Mean negative log-likelihood of a label in nats a token: -(1/T) sum log p(t_i | t_1 .. t_{i-1}) (ToolACE, section 2.2). 0 for no token."""
+    """Mean negative log-likelihood of a label in nats a token: -(1/T) sum log p(t_i | t_1 .. t_{i-1})
+    (ToolACE, section 2.2). 0 for no token.
+    """
     return -sum(logprobs) / max(1, len(logprobs))
 
 
@@ -35,16 +38,23 @@ def losses(samples: Sequence[Sample], engine: Engine) -> list[float]:
 
 
 def estimate_band(right_before: Sequence[float], wrong_after: Sequence[float]) -> Band:
-    """The band from measured losses: from the median of the samples that the policy answers rightly before tuning to the median of those that it
-    still answers wrongly afterwards (the bounds are ToolACE's, the medians ours).
+    """The band from measured losses: from the median of the samples that the policy answers rightly before
+    tuning to the median of those that it still answers wrongly afterwards (the bounds are ToolACE's, the
+    medians ours).
 
     Raises `ValueError` where either is missing or they are in the wrong order.
     """
     import numpy as np
 
     if not right_before or not wrong_after:
-        raise ValueError("a band needs losses of samples answered rightly before tuning, and of samples answered wrongly after it")
+        raise ValueError(
+            "a band needs losses of samples answered rightly before tuning, and of samples answered wrongly"
+            " after it"
+        )
     band = Band(float(np.median(right_before)), float(np.median(wrong_after)))
     if band.low > band.high:
-        raise ValueError(f"rightly answered samples have a higher loss ({band.low:.3f}) than wrongly answered ones ({band.high:.3f}): no band")
+        raise ValueError(
+            f"rightly answered samples have a higher loss ({band.low:.3f}) than wrongly answered ones"
+            f" ({band.high:.3f}): no band"
+        )
     return band

@@ -1,8 +1,11 @@
-"""Dialogues over a set of tools, simulated by four agents: planner, user, assistant and tool (LoopTool, section 3.1).
+"""Dialogues over a set of tools, simulated by four agents: planner, user, assistant and tool (LoopTool,
+section 3.1).
 
-Every assistant turn is sampled twice, and a third time where the two differ; it is accepted where two agree (ToolMatch) and masked where none do: the
-dialogue goes on, but the turn is no sample. Then two tiers: the rules as each turn is made, the judge on every turn at the end. A turn that fails
-takes those after it along. All dialogues advance together, so that every step is one batch of calls; with the call store a rerun is the same.
+Every assistant turn is sampled twice, and a third time where the two differ; it is accepted where two agree
+(ToolMatch) and masked where none do: the dialogue goes on, but the turn is no sample. Then two tiers: the
+rules as each turn is made, the judge on every turn at the end. A turn that fails takes those after it along.
+All dialogues advance together, so that every step is one batch of calls; with the call store a rerun is the
+same.
 """
 
 from __future__ import annotations
@@ -39,7 +42,10 @@ KINDS = {
 }
 LEVELS = {
     "": "",
-    "harder": "Make it demanding: values said indirectly or in passing, remarks that do not matter, tools that look alike.",
+    "harder": (
+        "Make it demanding: values said indirectly or in passing, remarks that do not matter, tools that look"
+        " alike."
+    ),
     "simpler": "Make it plain: short sentences, exact values, no distractions.",
 }
 
@@ -109,7 +115,9 @@ class Job(NamedTuple):
 
 
 class Turn(Frozen):
-    """An assistant turn of a simulated dialogue, and what became of it; `kind` "" for a dialogue that ended before or between such turns."""
+    """An assistant turn of a simulated dialogue, and what became of it; `kind` "" for a dialogue that ended
+    before or between such turns.
+    """
 
     dialogue: int
     turn: int
@@ -151,7 +159,15 @@ class _Dialogue:
     def waits_for(self) -> str:
         """Whose turn it is: user, assistant or tool; empty where the dialogue is over."""
         last = self.messages[-1]
-        return "" if self.over else "tool" if last.tool_calls else "assistant" if last.role in ("user", "tool") else "user"
+        return (
+            ""
+            if self.over
+            else "tool"
+            if last.tool_calls
+            else "assistant"
+            if last.role in ("user", "tool")
+            else "user"
+        )
 
 
 class Agents(NamedTuple):
@@ -167,7 +183,9 @@ class Agents(NamedTuple):
         return ask(form, prompts, self.endpoint, self.store, who, temperature=temperature, most=self.most)
 
 
-def jobs(tools: Sequence[Tool], count: int, first: int, split: str, rng: Random, level: str = "") -> list[Job]:
+def jobs(
+    tools: Sequence[Tool], count: int, first: int, split: str, rng: Random, level: str = ""
+) -> list[Job]:
     """Dialogues to simulate: each over two to six of the tools, kinds in turn, days over three years."""
     out = []
     for number in range(first, first + count):
@@ -177,11 +195,19 @@ def jobs(tools: Sequence[Tool], count: int, first: int, split: str, rng: Random,
     return out
 
 
-def simulate(work: Sequence[Job], agents: Agents, turns: int, known: contamination.Fingerprints | None = None) -> tuple[list[Sample], Turns]:
-    """Simulate and verify; returns the samples that passed both tiers, and a row for every assistant turn. `turns`: user turns at the most."""
+def simulate(
+    work: Sequence[Job], agents: Agents, turns: int, known: contamination.Fingerprints | None = None
+) -> tuple[list[Sample], Turns]:
+    """Simulate and verify; returns the samples that passed both tiers, and a row for every assistant turn.
+    `turns`: user turns at the most.
+    """
     dialogues = [_Dialogue(job) for job in work]
     _plan(dialogues, agents, turns)
-    acts: dict[str, Callable[[list[_Dialogue], Agents], None]] = {"user": _user, "assistant": _assistant, "tool": _tool}
+    acts: dict[str, Callable[[list[_Dialogue], Agents], None]] = {
+        "user": _user,
+        "assistant": _assistant,
+        "tool": _tool,
+    }
     while any(d.waits_for for d in dialogues):
         for who, act in acts.items():
             if now := [d for d in dialogues if d.waits_for == who]:
@@ -195,8 +221,17 @@ def simulate(work: Sequence[Job], agents: Agents, turns: int, known: contaminati
 def _plan(dialogues: Sequence[_Dialogue], agents: Agents, turns: int) -> None:
     prompts = []
     for d in dialogues:
-        wanted = f"{KINDS[d.job.kind]}; {'one user turn' if turns == 1 else f'one to {turns} user turns'}. {LEVELS[d.job.level]}".strip()
-        prompts.append(Prompt(_PLANNER, f"{tools_part(d.job.tools)}\n{dialogue_part(d.messages)}\n{part('Kind of dialogue', wanted)}", d.job.number))
+        wanted = (
+            f"{KINDS[d.job.kind]}; {'one user turn' if turns == 1 else f'one to {turns} user turns'}."
+            f" {LEVELS[d.job.level]}".strip()
+        )
+        prompts.append(
+            Prompt(
+                _PLANNER,
+                f"{tools_part(d.job.tools)}\n{dialogue_part(d.messages)}\n{part('Kind of dialogue', wanted)}",
+                d.job.number,
+            )
+        )
     for d, plan in zip(dialogues, agents.ask(Plan, prompts, "plan dialogues", 1.0), strict=True):
         if isinstance(plan, Failed):
             d.over = f"no plan: {plan.reason}"
@@ -236,7 +271,11 @@ def _assistant(dialogues: Sequence[_Dialogue], agents: Agents) -> None:
     votes: dict[int, list[AssistantTurn | Failed]] = {d.job.number: [] for d in dialogues}
     for asked in ((0, 1), (2,)):
         short = [d for d in dialogues if _agreed(votes[d.job.number]) is None]
-        prompts = [Prompt(_ASSISTANT, f"{tools_part(d.job.tools)}\n{dialogue_part(d.messages)}", n, d.job.tools) for d in short for n in asked]
+        prompts = [
+            Prompt(_ASSISTANT, f"{tools_part(d.job.tools)}\n{dialogue_part(d.messages)}", n, d.job.tools)
+            for d in short
+            for n in asked
+        ]
         answers = iter(agents.ask(AssistantTurn, prompts, "assistant turns") if prompts else ())
         for d in short:
             votes[d.job.number] += [next(answers) for _ in asked]
@@ -261,17 +300,35 @@ def _agreed(votes: Sequence[AssistantTurn | Failed]) -> list[Answer] | None:
 
 
 def _step(d: _Dialogue, votes: Sequence[AssistantTurn | Failed]) -> None:
-    """Take an assistant turn into the dialogue: what was agreed on, or else the first answer that keeps the rules, which is then no sample."""
+    """Take an assistant turn into the dialogue: what was agreed on, or else the first answer that keeps the
+    rules, which is then no sample.
+    """
     same = _agreed(votes)
-    texts = tuple(render_answer(a) if (a := _answer(v)) else v.reason if isinstance(v, Failed) else "says nothing" for v in votes)
+    texts = tuple(
+        render_answer(a) if (a := _answer(v)) else v.reason if isinstance(v, Failed) else "says nothing"
+        for v in votes
+    )
     answers = same[:1] if same else [a for a in map(_answer, votes) if a]
     made = [_sample(d, a, same or [a]) for a in answers]
     faults = ["; ".join(f"{c.name}: {c.detail}" for c in check_sample(s) if not c.passed) for s in made]
     chosen = next((n for n, fault in enumerate(faults) if not fault), None)
     if chosen is None:
-        d.over = "no answer could be used" if not made else "the answer breaks a rule" if same else "no answer keeps the rules"
+        d.over = (
+            "no answer could be used"
+            if not made
+            else "the answer breaks a rule"
+            if same
+            else "no answer keeps the rules"
+        )
         empty = Sample(tools=d.job.tools, messages=tuple(d.messages), label=Label(), kind="unusable")
-        d.steps.append(_Step(made[0] if made else empty, texts, bool(same), faults[0] if faults else "no answer could be used"))
+        d.steps.append(
+            _Step(
+                made[0] if made else empty,
+                texts,
+                bool(same),
+                faults[0] if faults else "no answer could be used",
+            )
+        )
         return
     sample = made[chosen]
     d.steps.append(_Step(sample, texts, bool(same), ""))
@@ -286,7 +343,13 @@ def _tool(dialogues: Sequence[_Dialogue], agents: Agents) -> None:
     prompts = []
     for d, call in calls:
         tools = [t for t in d.job.tools if t.name == call.name]
-        prompts.append(Prompt(_TOOL, "\n".join((tools_part(tools), dialogue_part(d.messages), part("Call", call.model_dump()))), d.job.number))
+        prompts.append(
+            Prompt(
+                _TOOL,
+                "\n".join((tools_part(tools), dialogue_part(d.messages), part("Call", call.model_dump()))),
+                d.job.number,
+            )
+        )
     answers = agents.ask(ToolResult, prompts, "tool results", 0.5)
     results: dict[int, list[tuple[ToolCall, ToolResult | Failed]]] = {}
     for (d, call), answer in zip(calls, answers, strict=True):
@@ -296,7 +359,9 @@ def _tool(dialogues: Sequence[_Dialogue], agents: Agents) -> None:
             if isinstance(answer, Failed):
                 d.over = f"the result of {call.name} failed: {answer.reason}"
                 break
-            d.messages.append(Message(role="tool", name=call.name, content=json.dumps(answer.result, ensure_ascii=False)))
+            d.messages.append(
+                Message(role="tool", name=call.name, content=json.dumps(answer.result, ensure_ascii=False))
+            )
 
 
 # --------------------------------------------------------------------- samples
@@ -309,9 +374,25 @@ def _sample(d: _Dialogue, answer: Answer, same: Sequence[Answer]) -> Sample:
     label = Label(calls=answer.calls, reply=answer.text, asks=question, mentions=mentions)
     after_result = d.messages[-1].role == "tool"
     if answer.calls:
-        kind = "multi_step" if after_result else "multi_turn" if d.user_turns > 1 else "parallel" if len(answer.calls) > 1 else "single"
+        kind = (
+            "multi_step"
+            if after_result
+            else "multi_turn"
+            if d.user_turns > 1
+            else "parallel"
+            if len(answer.calls) > 1
+            else "single"
+        )
     else:
-        kind = "ask" if question else "finish" if after_result else "decline" if d.job.kind == "decline" else "reply"
+        kind = (
+            "ask"
+            if question
+            else "finish"
+            if after_result
+            else "decline"
+            if d.job.kind == "decline"
+            else "reply"
+        )
     return Sample(
         tools=d.job.tools, messages=tuple(d.messages), label=label, kind=kind, split=d.job.split, source="trees", strategy=STRATEGY,
         meta={"dialogue": d.job.number, "turn": len(d.messages), "planned": d.job.kind},
@@ -319,7 +400,9 @@ def _sample(d: _Dialogue, answer: Answer, same: Sequence[Answer]) -> Sample:
 
 
 def _told(messages: Sequence[Message], same: Sequence[Answer]) -> tuple[tuple[str, ...], ...]:
-    """The values of the newest tool results that all agreeing replies mention: what a right reply has to say (at most four)."""
+    """The values of the newest tool results that all agreeing replies mention: what a right reply has to say
+    (at most four).
+    """
     newest: list[str] = []
     for m in reversed(messages):
         if m.role != "tool":
@@ -341,7 +424,9 @@ def _leaves(value: Any) -> list[str]:
 # ---------------------------------------------------------------------- verify
 
 
-def _verify(dialogues: Sequence[_Dialogue], agents: Agents, known: contamination.Fingerprints | None) -> tuple[list[Sample], Turns]:
+def _verify(
+    dialogues: Sequence[_Dialogue], agents: Agents, known: contamination.Fingerprints | None
+) -> tuple[list[Sample], Turns]:
     """The judge tier over every turn that kept the rules; a turn that fails takes those after it along."""
     asked = [step.sample for d in dialogues for step in d.steps if not step.fault]
     verdicts = iter(check_labels(asked, agents.judge, agents.store, "judge turns", agents.most))
@@ -370,7 +455,9 @@ def _verify(dialogues: Sequence[_Dialogue], agents: Agents, known: contamination
             )
             if not fault and not masked:
                 samples.append(step.sample)
-        rows.append(Turn(dialogue=d.job.number, turn=len(d.messages), kind="", outcome="ended", reason=d.over))
+        rows.append(
+            Turn(dialogue=d.job.number, turn=len(d.messages), kind="", outcome="ended", reason=d.over)
+        )
     return samples, Turns(rows)
 
 

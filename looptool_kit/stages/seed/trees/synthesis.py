@@ -1,6 +1,8 @@
-"""Seed data from trees and dialogues (`seeds.source = "trees"`): the pool and the held-out splits of a run (LoopTool, section 3.1).
+"""Seed data from trees and dialogues (`seeds.source = "trees"`): the pool and the held-out splits of a run
+(LoopTool, section 3.1).
 
-Everything asked for is kept with what became of it: `seed/written_tools.parquet`, `seed/turns.parquet`, and their sums in `seed/synthesis.json`.
+Everything asked for is kept with what became of it: `seed/written_tools.parquet`, `seed/turns.parquet`, and
+their sums in `seed/synthesis.json`.
 """
 
 from __future__ import annotations
@@ -34,11 +36,12 @@ Score = Callable[[Sequence[Sample]], list[float]]
 
 
 def synthesise(run: Run, score: Score | None = None, pool: Samples | None = None) -> tuple[Samples, Samples]:
-    """The pool and the held-out samples, two splits: other dialogues over the tools of the pool, and dialogues over tools that are nowhere in it.
+    """The pool and the held-out samples, two splits: other dialogues over the tools of the pool, and
+    dialogues over tools that are nowhere in it.
 
-    `pool`: one to be made longer; then its samples come first, and no held-out ones are made.
-    `score` measures complexity where `synthesis.band` is set (default: the untrained policy of the run). Raises `RunError` without a generator, and
-    where hardly anything passed, with what was spent.
+    `pool`: one to be made longer; then its samples come first, and no held-out ones are made. `score`
+    measures complexity where `synthesis.band` is set (default: the untrained policy of the run). Raises
+    `RunError` without a generator, and where hardly anything passed, with what was spent.
     """
     settings, folder = run.settings, run.folder(0)
     agents = _agents(run)
@@ -48,8 +51,14 @@ def synthesise(run: Run, score: Score | None = None, pool: Samples | None = None
     kept = [t for t in tools if t.name not in apart]
     offered = {"train": kept, "unseen_dialogues": kept, "unseen_tools": [t for t in tools if t.name in apart]}
     total = settings.seeds.first + sum(settings.seeds.slices(settings.iterations))
-    wanted = {"train": total - len(pool or ())} | dict.fromkeys(SPLITS, settings.seeds.held_out if pool is None else 0)
-    earlier = Turns.read(folder / "turns.parquet") if pool is not None and (folder / "turns.parquet").exists() else Turns()
+    wanted = {"train": total - len(pool or ())} | dict.fromkeys(
+        SPLITS, settings.seeds.held_out if pool is None else 0
+    )
+    earlier = (
+        Turns.read(folder / "turns.parquet")
+        if pool is not None and (folder / "turns.parquet").exists()
+        else Turns()
+    )
     first = max((t.dialogue for t in earlier), default=-1) + 1
     have: dict[str, list[Sample]] = {split: [] for split in wanted}
     seen, rows, level, number, passed, failing = Deduplicator(pool or ()), list[Turn](), "", 0, 0, False
@@ -77,12 +86,14 @@ def synthesise(run: Run, score: Score | None = None, pool: Samples | None = None
     Turns([*earlier, *rows]).write(folder / "turns.parquet")
     write_json(folder / "synthesis.json", _sums(rows, number, have, wanted, len(tools)))
     if failing or (pool is None and len(have["train"]) < 2):
-        reasons = Counter(t.reason.split(":")[0] for t in rows if t.reason and t.outcome != "accepted").most_common(4)
+        reasons = Counter(
+            t.reason.split(":")[0] for t in rows if t.reason and t.outcome != "accepted"
+        ).most_common(4)
         said = "; ".join(f"{reason} ({count})" for reason, count in reasons)
         raise RunError(
-            f"{number} simulated dialogues gave {len(have['train'])} usable samples: {said}. "
-            f"Every turn stands in {folder / 'turns.parquet'}. "
-            f"{_spent(agents)} Set another model under [generator_llm] or [judge_llm], or another seeds.source."
+            f"{number} simulated dialogues gave {len(have['train'])} usable samples: {said}. Every turn"
+            f" stands in {folder / 'turns.parquet'}. {_spent(agents)} Set another model under [generator_llm]"
+            " or [judge_llm], or another seeds.source."
         )
     Random(f"{settings.seed}/order").shuffle(have["train"])
     return Samples([*(pool or ()), *have["train"]]), Samples(s for split in SPLITS for s in have[split])
@@ -91,17 +102,23 @@ def synthesise(run: Run, score: Score | None = None, pool: Samples | None = None
 def _spent(agents: Agents) -> str:
     """What was paid before the end, in a sentence."""
     paid = {e.model: spent_words(agents.store, e) for e in (agents.endpoint, agents.judge)}
-    return "It stopped there, after " + " and ".join(f"{words} of {model}" for model, words in paid.items()) + "."
+    return (
+        "It stopped there, after "
+        + " and ".join(f"{words} of {model}" for model, words in paid.items())
+        + "."
+    )
 
 
 def _agents(run: Run) -> Agents:
     writer = run.settings.generator_llm
     if writer is None:
         raise RunError(
-            f"seeds.source is `trees`, which needs a model that writes: give base_url and model under [generator_llm] in {run.path / 'run.toml'}, "
-            "or take another source (`world`, `templates`)."
+            "seeds.source is `trees`, which needs a model that writes: give base_url and model under"
+            f" [generator_llm] in {run.path / 'run.toml'}, or take another source (`world`, `templates`)."
         )
-    return Agents(writer, run.settings.judge_llm or writer, run.path / "calls.sqlite", run.settings.calls.most)
+    return Agents(
+        writer, run.settings.judge_llm or writer, run.path / "calls.sqlite", run.settings.calls.most
+    )
 
 
 def _tools(run: Run, agents: Agents, known: contamination.Fingerprints | None) -> list[Tool]:
@@ -111,24 +128,34 @@ def _tools(run: Run, agents: Agents, known: contamination.Fingerprints | None) -
         if not own.exists():
             require_tools(run.path, settings.tools)
         return load_tools(own if own.exists() else settings.tools)
-    written = write_tools(settings.count, agents.endpoint, agents.store, run.settings.seed, known, agents.most)
+    written = write_tools(
+        settings.count, agents.endpoint, agents.store, run.settings.seed, known, agents.most
+    )
     written.write(run.folder(0) / "written_tools.parquet")
     tools = [w.tool for w in written if w.accepted and w.tool]
     if len(tools) < 2:
         raise RunError(
-            f"of {len(written)} written tools {len(tools)} passed the checks; each stands in "
-            f"{run.folder(0) / 'written_tools.parquet'}. "
-            f"{_spent(agents)} Set another model under [generator_llm], or give tools of your own (synthesis.tools)."
+            f"of {len(written)} written tools {len(tools)} passed the checks; each stands in"
+            f" {run.folder(0) / 'written_tools.parquet'}. {_spent(agents)} Set another model under"
+            " [generator_llm], or give tools of your own (synthesis.tools)."
         )
     return tools
 
 
-def _refuse(run: Run, made: Sequence[Sample], seen: Deduplicator, room: dict[str, int], score: Score | None) -> tuple[dict[str, str], str]:
-    """Sample id -> why it does not join (repeats another dialogue, outside of the band, more than a held-out split wants); what to ask for next."""
+def _refuse(
+    run: Run, made: Sequence[Sample], seen: Deduplicator, room: dict[str, int], score: Score | None
+) -> tuple[dict[str, str], str]:
+    """Sample id -> why it does not join (repeats another dialogue, outside of the band, more than a held-out
+    split wants); what to ask for next.
+    """
     refused: dict[str, str] = {}
     placed: Counter[str] = Counter()
     band = Band(*run.settings.synthesis.band) if run.settings.synthesis.band else None
-    measured = dict(zip((s.id for s in made), (score or _base_policy(run))(made), strict=True)) if band and made else {}
+    measured = (
+        dict(zip((s.id for s in made), (score or _base_policy(run))(made), strict=True))
+        if band and made
+        else {}
+    )
     # Turns of one dialogue share most of their words, so each dialogue is compared with the others only.
     twins: dict[str, str | None] = {}
     for _, group in groupby(made, key=lambda s: s.meta["dialogue"]):
@@ -145,7 +172,9 @@ def _refuse(run: Run, made: Sequence[Sample], seen: Deduplicator, room: dict[str
                 refused[sample.id] = "more than the split wants"
         elif band and (place := band.place(measured[sample.id])) != "inside":
             placed[place] += 1
-            refused[sample.id] = f"too {place}: loss {measured[sample.id]:.3f} is outside of {band.low:g} to {band.high:g}"
+            refused[sample.id] = (
+                f"too {place}: loss {measured[sample.id]:.3f} is outside of {band.low:g} to {band.high:g}"
+            )
     return refused, "harder" if placed["simple"] > placed["hard"] else "simpler" if placed["hard"] else ""
 
 
@@ -162,7 +191,9 @@ def _outcome(turn: Turn, refused: dict[str, str]) -> Turn:
     return turn.model_copy(update={"outcome": "rejected", "reason": refused[turn.sample_id]})
 
 
-def _sums(rows: Sequence[Turn], dialogues: int, have: dict[str, list[Sample]], wanted: dict[str, int], tools: int) -> dict[str, object]:
+def _sums(
+    rows: Sequence[Turn], dialogues: int, have: dict[str, list[Sample]], wanted: dict[str, int], tools: int
+) -> dict[str, object]:
     outcomes = Counter(t.outcome for t in rows)
     return {
         "tools": tools,

@@ -1,5 +1,6 @@
-"""Tools along two trees (LoopTool, section 3.1; ToolACE, section 2.1): a leaf of the context tree says what for, one leaf of every branch of the
-constraint tree says in which form; the generator writes the tool, rules check it. The trees are `context_tree.toml` and `constraint_tree.toml`.
+"""Tools along two trees (LoopTool, section 3.1; ToolACE, section 2.1): a leaf of the context tree says what
+for, one leaf of every branch of the constraint tree says in which form; the generator writes the tool, rules
+check it. The trees are `context_tree.toml` and `constraint_tree.toml`.
 """
 
 from __future__ import annotations
@@ -29,11 +30,13 @@ from looptool_kit.text.words import alike as same_family
 from looptool_kit.tools.schema import check_schema
 
 ALIKE = 0.6
-"""Tools about one thing whose words (name, description, parameter names) are this similar (Jaccard) are one tool; the
-first one stays."""
+"""Tools about one thing whose words (name, description, parameter names) are this similar (Jaccard) are one
+tool; the first one stays.
+"""
 ROUNDS = 5
 ENOUGH, LEAST = 20, 0.05
-"""Once so many tools were asked for, no more are where fewer than this share passed: the model will not do."""
+"""Once so many tools were asked for, no more are where fewer than this share passed: the model will not do.
+"""
 TEMPERATURE = 0.9
 BRANCHES = ("naming", "count", "types", "output", "description")
 
@@ -86,12 +89,19 @@ def _tree(name: str) -> dict[str, Any]:
 
 def specs(rng: Random) -> Iterator[ToolSpec]:
     """Specifications without end; no leaf of the context tree twice before all have had their turn."""
-    paths = [(domain, area, f) for domain, areas in _tree("context").items() for area, functions in areas.items() for f in functions]
+    paths = [
+        (domain, area, f)
+        for domain, areas in _tree("context").items()
+        for area, functions in areas.items()
+        for f in functions
+    ]
     constraints = _tree("constraint")
     while True:
         for domain, area, function in rng.sample(paths, len(paths)):
             leaves = {branch: rng.choice(constraints[branch]) for branch in BRANCHES}
-            yield ToolSpec(domain=domain.replace("_", " "), area=area.replace("_", " "), function=function, leaves=leaves)
+            yield ToolSpec(
+                domain=domain.replace("_", " "), area=area.replace("_", " "), function=function, leaves=leaves
+            )
 
 
 def write_tools(
@@ -99,7 +109,8 @@ def write_tools(
 ) -> WrittenTools:  # fmt: skip
     """Ask until `count` tools have passed, at most `ROUNDS` times; every tool asked for is a row.
 
-    Stops where hardly any passes. `known` guards against benchmarks; `most` is the budget, as `calls.complete` takes it.
+    Stops where hardly any passes. `known` guards against benchmarks; `most` is the budget, as
+    `calls.complete` takes it.
     """
     rows: list[WrittenTool] = []
     taken: list[Tool] = []
@@ -122,21 +133,47 @@ def prompt(spec: ToolSpec) -> Prompt:
     """What the generator is asked for one tool."""
     none = spec.leaves["count"]["most"] == 0
     form = {branch: leaf["words"] for branch, leaf in spec.leaves.items() if not (none and branch == "types")}
-    titles = {"naming": "name", "count": "number of parameters", "types": "at least one parameter is", "output": "what comes back"}
+    titles = {
+        "naming": "name",
+        "count": "number of parameters",
+        "types": "at least one parameter is",
+        "output": "what comes back",
+    }
     purpose = {"domain": spec.domain, "area": spec.area, "purpose": spec.function}
-    return Prompt(_SYSTEM, part("Purpose", purpose) + "\n" + part("Form", {titles.get(k, k): v for k, v in form.items()}))
+    return Prompt(
+        _SYSTEM,
+        part("Purpose", purpose) + "\n" + part("Form", {titles.get(k, k): v for k, v in form.items()}),
+    )
 
 
-def check(spec: ToolSpec, answer: ToolForm | Failed, taken: Sequence[Tool], known: Fingerprints | None) -> WrittenTool:
-    """An answer as a row: form, schema, name, constraints, contamination, and novelty against the tools taken so far."""
+def check(
+    spec: ToolSpec, answer: ToolForm | Failed, taken: Sequence[Tool], known: Fingerprints | None
+) -> WrittenTool:
+    """An answer as a row: form, schema, name, constraints, contamination, and novelty against the tools taken
+    so far.
+    """
     if isinstance(answer, Failed):
-        return WrittenTool(spec=spec, tool=None, checks=(Check(name="form", passed=False, detail=answer.reason),), accepted=False, raw=answer.raw)
+        return WrittenTool(
+            spec=spec,
+            tool=None,
+            checks=(Check(name="form", passed=False, detail=answer.reason),),
+            accepted=False,
+            raw=answer.raw,
+        )
     if not answer.name:
-        return WrittenTool(spec=spec, tool=None, checks=(Check(name="name", passed=False, detail="the tool has no name"),), accepted=False)
+        return WrittenTool(
+            spec=spec,
+            tool=None,
+            checks=(Check(name="name", passed=False, detail="the tool has no name"),),
+            accepted=False,
+        )
     tool = Tool(name=answer.name, description=answer.description, parameters=answer.parameters)
     schema = _schema_fault(tool)
     checks = [Check(name="schema", passed=not schema, detail=schema)]
-    for name, fault in (("name", _name_fault(tool, spec)), ("constraints", "" if schema else _constraint_fault(tool, spec))):
+    for name, fault in (
+        ("name", _name_fault(tool, spec)),
+        ("constraints", "" if schema else _constraint_fault(tool, spec)),
+    ):
         checks.append(Check(name=name, passed=not fault, detail=fault))
     if known:
         checks.append(check_contamination(tool, known))
@@ -146,8 +183,10 @@ def check(spec: ToolSpec, answer: ToolForm | Failed, taken: Sequence[Tool], know
 
 
 def alike(a: Tool, b: Tool) -> bool:
-    """Whether two tools are one: the same name but for case and punctuation, or nearly the same words, unless each is
-    about something that the other never mentions: moving a viewing and moving a vet appointment share the rest."""
+    """Whether two tools are one: the same name but for case and punctuation, or nearly the same words, unless
+    each is about something that the other never mentions: moving a viewing and moving a vet appointment share
+    the rest.
+    """
     names = [re.sub(r"[\W_]+", "", t.name.casefold()) for t in (a, b)]
     if names[0] == names[1]:
         return True
@@ -155,7 +194,9 @@ def alike(a: Tool, b: Tool) -> bool:
 
 
 def _about(tool: Tool, other: Tool) -> bool:
-    """Whether a tool's name and its description agree on a thing (no verb) that the other tool does not mention."""
+    """Whether a tool's name and its description agree on a thing (no verb) that the other tool does not
+    mention.
+    """
     name, description = stems(tool.name), stems(tool.description)
     # Both begin with what is done ("fetch_order", "Fetch an order."); a synonym of it makes no other tool.
     verbs = COMMANDS | STOP | ({name[0]} if name and description[:1] == name[:1] else set())
