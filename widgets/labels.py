@@ -61,7 +61,7 @@ def predicted_label(answer: Answer) -> Label:
     """The prediction as a label. Raises `ValueError` where it did not parse."""
     if answer.error:
         raise ValueError(f"the prediction is {answer.error} ({answer.detail}), so it cannot be a label")
-    return Label(calls=answer.calls, reply="" if answer.calls else answer.text)
+    return answer.label
 
 
 def checked(label: Label, sample: Sample) -> Label:

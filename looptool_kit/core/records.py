@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import JsonValue
 
@@ -14,6 +14,8 @@ HELD_OUT_SPLITS = ("unseen_values", "unseen_phrasings", "unseen_tools")
 """What a held-out sample has that no seed sample has: values, wordings, or tools."""
 State = Literal["mastered", "borderline", "failed"]
 VerdictName = Literal["PRED_WRONG", "LABEL_WRONG", "BOTH_CORRECT", "BOTH_WRONG"]
+STATES: tuple[State, ...] = get_args(State)
+VERDICTS: tuple[VerdictName, ...] = get_args(VerdictName)
 
 
 class Probe(Frozen):
@@ -148,7 +150,7 @@ class Scores(Table[Score]):
 
 Part = Literal["ES", "EE", "HPPL", "seed", "unjudged"]
 
-PARTS: tuple[Part, ...] = ("ES", "EE", "HPPL", "seed", "unjudged")
+PARTS: tuple[Part, ...] = get_args(Part)
 
 
 class Member(Frozen):

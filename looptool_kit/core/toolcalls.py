@@ -43,6 +43,11 @@ class Answer(Frozen):
     detail: str = ""
     """Where and why parsing failed."""
 
+    @property
+    def label(self) -> Label:
+        """The label that says the same: the calls, or the text where there are none."""
+        return Label(calls=self.calls, reply="" if self.calls else self.text)
+
     @classmethod
     def of(cls, label: Label) -> Answer:
         """The answer that a label describes."""
@@ -395,6 +400,11 @@ class Grade(NamedTuple):
     """
     match: bool
     faults: tuple[Fault, ...]
+
+    @property
+    def error(self) -> str:
+        """The first fault's kind, empty when correct."""
+        return self.faults[0].kind if self.faults else ""
 
 
 def grade(prediction: Answer, label: Label, tools: Sequence[Tool] = ()) -> Grade:

@@ -64,9 +64,7 @@ def error_seeds(samples: Samples, probes: Probes, verdicts: Verdicts) -> list[Er
         if verdict.verdict == "PRED_WRONG":
             seeds.append(ErrorSeed(sample, probe, verdict))
         elif verdict.verdict == "LABEL_WRONG":
-            label = verdict.label or Label(
-                calls=probe.answer.calls, reply="" if probe.answer.calls else probe.answer.text
-            )
+            label = verdict.label or probe.answer.label
             changed = sample.relabelled(
                 label, iteration=verdict.iteration, strategy=f"judges.{verdict.judge}"
             )

@@ -44,7 +44,7 @@ def score(engine: Engine, samples: Sequence[Sample], policy: str, max_new_tokens
                 policy=policy,
                 correct=graded.correct,
                 text=completion.text,
-                error=graded.faults[0].kind if graded.faults else "",
+                error=graded.error,
                 faults=graded.faults,
             )
         )

@@ -124,7 +124,7 @@ def train(
         for at, text, how in zip(row, completions, finish, strict=True):
             sample = samples[at]  # not by the prompt: two samples may have the same one and different labels
             graded = grade(parse(text, how), sample.label, sample.tools)
-            kind = graded.faults[0].kind if graded.faults else ""
+            kind = graded.error
             rows.append(
                 Rollout(
                     step=trainer_state.global_step + 1,

@@ -393,7 +393,7 @@ def tool_match(samples: Sequence[Sample], ends: Collection[int], folder: Path) -
             sample = samples[at]
             how = "stop" if len(ids) and ids[-1] in ends else "length"
             graded = grade(parse(text, how), sample.label, sample.tools)
-            kind = graded.faults[0].kind if graded.faults else ""
+            kind = graded.error
             step = trainer_state.global_step + 1
             rows.append(
                 Rollout(

@@ -16,7 +16,7 @@ from typing import Any
 
 from looptool_kit.checks.rules import GROUNDED, call_errors, groundings
 from looptool_kit.core.records import Evidence, Verdict, VerdictName
-from looptool_kit.core.samples import Label, Sample, ToolCall
+from looptool_kit.core.samples import Sample, ToolCall
 from looptool_kit.core.toolcalls import Answer, align, canonical
 from looptool_kit.stages.verify._weighing import Side, equivalent, likelihood, schema_of, show, weigh
 from looptool_kit.text.passages import Dialogue, dialogue
@@ -44,11 +44,7 @@ def judge(
     if (odds := likelihood(label_logprobs, prediction_logprobs)) is not None:
         evidence.append(odds)
     verdict, why, confidence = _decide(sample, evidence, sides[0], sides[1])
-    stands = (
-        Label(calls=prediction.calls, reply="" if prediction.calls else prediction.text)
-        if verdict == "LABEL_WRONG"
-        else sample.label
-    )
+    stands = prediction.label if verdict == "LABEL_WRONG" else sample.label
     return Verdict(
         sample_id=sample.id, iteration=sample.iteration, status="judged" if verdict else "unjudged", verdict=verdict, rationale=why,
         confidence=confidence, evidence=tuple(evidence), judge="evidence", label=stands if verdict else None,

@@ -229,7 +229,7 @@ def _verdict(
     words = "A is the label, B the prediction. " + next(v.words for _, v in votes if v.verdict == chosen)
     label = sample.label
     if chosen == "LABEL_WRONG":
-        label = Label(calls=prediction.calls, reply="" if prediction.calls else prediction.text)
+        label = prediction.label
         if broken := _broken(sample, prediction, label):
             return Verdict.model_validate(
                 known

@@ -516,9 +516,7 @@ def test_swapping_the_sides_swaps_the_verdict() -> None:
             continue
         odds = [rng.uniform(-2, 0) for _ in range(3)], [rng.uniform(-2, 0) for _ in range(4)]
         plain = s.model_copy(update={"label": Label(calls=second.calls, reply=second.text)})
-        other = s.model_copy(
-            update={"label": Label(calls=first.calls, reply="" if first.calls else first.text)}
-        )
+        other = s.model_copy(update={"label": first.label})
         here = judge(plain, first, label_logprobs=odds[0], prediction_logprobs=odds[1])
         there = judge(other, second, label_logprobs=odds[1], prediction_logprobs=odds[0])
         assert there.verdict == SWAPPED[here.verdict], (here, there)
@@ -549,9 +547,7 @@ def test_the_prediction_never_replaces_a_label_with_something_that_breaks_the_ru
         noisy, clean = corrupted(s, rng), Answer.of(s.label)
         if noisy is None or noisy.error:
             continue
-        spoiled = s.model_copy(
-            update={"label": Label(calls=noisy.calls, reply="" if noisy.calls else noisy.text)}
-        )
+        spoiled = s.model_copy(update={"label": noisy.label})
         other = corrupted(s, rng)
         for prediction in filter(None, (clean, other)):
             verdict = judge(spoiled, prediction)

@@ -22,7 +22,7 @@ from scripted_judges import EVEN, Case, Judge, Judges, cases, opinion
 from looptool_kit.checks.rules import passes
 from looptool_kit.config import Settings, load_preset
 from looptool_kit.core.records import Probes, Verdict
-from looptool_kit.core.samples import Label, Samples, ToolCall
+from looptool_kit.core.samples import Samples, ToolCall
 from looptool_kit.core.toolcalls import Answer, render_answer
 from looptool_kit.llm.client import EndpointError
 from looptool_kit.policy.engines import Completion
@@ -77,11 +77,7 @@ def test_a_perfect_judge_gives_the_right_one_of_four_verdicts(tmp_path: Path) ->
             1.0,
             "llm",
         )
-        assert v.label == (
-            Label(calls=c.prediction.calls, reply="" if c.prediction.calls else c.prediction.text)
-            if v.verdict == "LABEL_WRONG"
-            else c.sample.label
-        )
+        assert v.label == (c.prediction.label if v.verdict == "LABEL_WRONG" else c.sample.label)
         assert (
             "A is the label" in v.rationale
             and "One of them leaves a value out." in v.rationale
