@@ -4,7 +4,8 @@
 #   make loop QUICK=1  the same in a few minutes
 #   make lab           the notebooks in JupyterLab: the same loop, stage by stage
 #   make notebooks     run the notebooks' sources anew, on their quick settings, and keep the outputs
-#   make test          the test suite         make check   what CI runs: ruff, mypy, tests
+#   make test          the test suite         make check   what CI runs: ruff, mypy, the check of the pages, tests
+#   make lint-js       tsc, eslint and prettier over widgets/js; says so and checks nothing where there is no node
 #   make test-vllm     the tests of the engine `vllm`, in an environment of its own (.venv-vllm, 4 GB); commit tests/vllm-tested.sha256 with the engines
 #   make embedded      the embedded model's adapter anew, on one GPU (ARGS="--minutes 10"); CHECK=1: the figures of its card
 #   make docs          the documentation site into site/, without network
@@ -26,7 +27,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do command 
 GPU    := $(shell nvidia-smi -L 2>/dev/null | grep -q GPU && echo 1)
 PRESET ?= $(if $(QUICK),cpu-quick,cpu)
 
-.PHONY: loop lab notebooks test test-vllm vllm-sources embedded docs bench check clean setup
+.PHONY: loop lab notebooks test test-vllm vllm-sources embedded docs bench lint-js check clean setup
 .DEFAULT_GOAL := loop
 
 loop: setup
@@ -62,7 +63,11 @@ bench: $(VENV)/.dev
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(MAKE) lint-js
 	$(MAKE) test
+
+lint-js: $(VENV)/.dev
+	$(BIN)/python .ci/lint_js.py
 
 clean:
 	rm -rf build dist site *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -5,6 +5,10 @@ packages plus one from elsewhere".
 from setuptools import find_packages, setup
 
 setup(
-    packages=[*find_packages(include=["looptool_kit", "looptool_kit.*"]), "looptool_kit.widgets"],
+    packages=[
+        *find_packages(include=["looptool_kit", "looptool_kit.*"]),
+        "looptool_kit.widgets",
+        "looptool_kit.widgets.drawing",
+    ],
     package_dir={"looptool_kit": "looptool_kit", "looptool_kit.widgets": "widgets"},
 )

@@ -130,7 +130,7 @@ def measure(work: Work, collect: bool = True) -> tuple[float, float, float, Any]
 
 
 def reset_peak() -> None:
-    """Let the peak of resident memory start anew from what is resident now (Linux; elsewhere it stays the
+    """Let the peak of resident memory start again from what is resident now (Linux; elsewhere it stays the
     peak of the process's life).
     """
     with contextlib.suppress(OSError):

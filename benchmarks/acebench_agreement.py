@@ -1,13 +1,12 @@
-"""Does the suite `acebench` score what the benchmark's own script scores? Labels and changed answers through
-both.
+"""Does the suite `acebench` score as the benchmark's script does?
 
     git clone https://github.com/ACEBench/ACEBench
-    python benchmarks/acebench_agreement.py ACEBench             # less than a minute
+    python benchmarks/acebench_agreement.py ACEBench  # less than a minute
 
 Every label, and answers changed in 26 ways (the 20 of `bfcl_agreement.py` and 6 more; for special categories
 8 changes of the sentence), go through the evaluation functions of the checkout's `eval_main.py`, in a process
-of their own, and through `stages/evaluate/acebench/check.py`. Prints for each category what becomes of the
-labels, in how many cases the verdicts are the same, and for each kind of change how many are let through.
+of their own, and through `stages/evaluate/acebench/check.py`. Prints for each category how its labels are
+scored and in how many cases the verdicts are the same, and for each kind of change how many are let through.
 """
 
 from __future__ import annotations
@@ -57,7 +56,8 @@ for line in sys.stdin:
     results = [{"id": id, "result": text} for id, _, _, text in rows]
     prompts = [{"id": id, "question": "", "function": functions} for id, functions, _, _ in rows]
     truths = [{"id": id, "ground_truth": truth} for id, _, truth, _ in rows]
-    kind = "special" if "special" in category else "normal_multi_turn" if "normal_multi_turn" in category else "normal_single_turn"
+    kinds = ("special", "normal_multi_turn")
+    kind = next((kind for kind in kinds if kind in category), "normal_single_turn")
     try:
         said = getattr(eval_main, kind + "_eval")(results, prompts, truths, category, "policy", {})
     except Exception as error:
@@ -77,8 +77,9 @@ class Script:
         )
 
     def accuracy(self, rows: Sequence[tuple[Entry, str]]) -> float | str:
-        """What the script makes of a category's answers: its accuracy (rounded as it rounds), or the error
-        that stops it.
+        """The script's accuracy for a category, rounded as it rounds.
+
+        It is a text where an error stops the script.
         """
         assert self.process.stdin and self.process.stdout
         category = rows[0][0].category[3:]
@@ -141,8 +142,10 @@ SPECIAL: dict[str, Callable[[str, Entry], str | None]] = {
 
 
 def changed(entry: Entry, kind: str, rng: random.Random) -> tuple[str, bool, bool, str] | None:
-    """The official form of an answer so changed, our two verdicts (official rule, strict) on it; None where
-    it cannot be changed so.
+    """An answer so changed, in official form, with our two verdicts.
+
+    They are by the official rule and strict; the last value is the type of error. None where it cannot be
+    changed so.
     """
     if "special" in entry.category:
         text = sentence(entry) if kind == "label" else SPECIAL[kind](sentence(entry), entry)
@@ -191,9 +194,13 @@ def conversion(loaded: dict[str, list[Entry]]) -> None:
 
 
 def labels(script: Script, loaded: dict[str, list[Entry]]) -> None:
-    """The benchmark's own labels: its script's accuracy for each category, and ours from single verdicts."""
+    """The benchmark's own labels, scored by its script and by us.
+
+    Its accuracy is for a category, ours is made of single verdicts.
+    """
     print(
-        f"{'labels as answers':45}{'entries':>8}{'counted':>8}{'official':>9}{'ours':>8}{'strict':>8}{'same verdict':>14}"
+        f"{'labels as answers':45}{'entries':>8}{'counted':>8}{'official':>9}{'ours':>8}{'strict':>8}"
+        f"{'same verdict':>14}"
     )
     sums: Counter[str] = Counter()
     scored = []
@@ -216,7 +223,8 @@ def labels(script: Script, loaded: dict[str, list[Entry]]) -> None:
             equal=isinstance(whole, float) and abs(whole - ours) < 0.0006,
         )
         print(
-            f"{category:45}{len(rows):8}{len(units):8}{whole if isinstance(whole, str) else f'{whole:.3f}':>9}{ours:8.3f}{sharp:8.3f}{same:14}"
+            f"{category:45}{len(rows):8}{len(units):8}"
+            f"{whole if isinstance(whole, str) else f'{whole:.3f}':>9}{ours:8.3f}{sharp:8.3f}{same:14}"
         )
     print(
         f"labels: officially right {sums['valid']}/{sums['entries']}, same verdict"
@@ -231,7 +239,7 @@ def labels(script: Script, loaded: dict[str, list[Entry]]) -> None:
 
 
 def changes(script: Script, loaded: dict[str, list[Entry]], per: int) -> None:
-    """Both verdicts on `per` changed answers of each kind in each category."""
+    """Both verdicts on `per` changed answers of each kind and category."""
     by_category: dict[str, Counter[str]] = {category: Counter() for category in loaded}
     by_kind: dict[str, Counter[str]] = {}
     differing = []
@@ -251,7 +259,8 @@ def changes(script: Script, loaded: dict[str, list[Entry]], per: int) -> None:
                     )
     for title, table in (("category", by_category), ("kind of change", by_kind)):
         print(
-            f"\n{title:45}{'cases':>7}{'officially accepted':>21}{'strictly accepted':>19}{'same verdict':>14}"
+            f"\n{title:45}{'cases':>7}{'officially accepted':>21}{'strictly accepted':>19}"
+            f"{'same verdict':>14}"
         )
         for name, n in table.items():
             print(f"{name:45}{n['n']:7}{n['accepted']:21}{n['strict']:19}{n['same']:14}")

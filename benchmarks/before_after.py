@@ -1,7 +1,8 @@
 """The embedded model before and after the loop, where it was not trained: BFCL by its official checkers, and
 perturbed held-out samples.
 
-    python benchmarks/before_after.py [--runs runs/results] [--preset cpu] [--seeds 0] [--per-category 10] [--perturbed 20]
+    python benchmarks/before_after.py [--runs runs/results] [--preset cpu] [--seeds 0]
+                                      [--per-category 10] [--perturbed 20]
 
 Takes the finished loops of `benchmarks/results.py` (or of `looptool ablate`) and evaluates three policies of
 each: the one it starts from, D1, and the last one. The same entries for all; what has been evaluated is not
@@ -18,7 +19,7 @@ from looptool_kit.core.stats import clustered_difference, wilson
 from looptool_kit.core.tables import write_text
 from looptool_kit.policy.policy import policy_of
 from looptool_kit.run.folder import Run
-from looptool_kit.stages.evaluate import bfcl, robustness
+from looptool_kit.stages.evaluate.stage import evaluate
 from looptool_kit.studies.ablate import folder
 from looptool_kit.studies.arms import FULL, interval, signed
 
@@ -41,8 +42,9 @@ def main() -> None:
     for seed in args.seeds:
         run = Run.open(folder(args.runs, args.preset, seed, FULL))
         for policy in (policy_of(run, j) for j in (0, 1, run.settings.iterations + 1)):
-            official += bfcl.evaluate(run, policy, list(CATEGORIES), args.per_category)
-            moved.setdefault(seed, []).extend(robustness.evaluate(run, policy, None, args.perturbed))
+            official += evaluate(run, policy, "bfcl", CATEGORIES, args.per_category)
+            perturbed = evaluate(run, policy, "robustness", per_category=args.perturbed)
+            moved.setdefault(seed, []).extend(perturbed)
     write_text(args.out, page(official, moved, args))
     print(f"wrote {args.out}")
 
@@ -68,30 +70,7 @@ def page(official: list[Score], moved: dict[int, list[Score]], args: argparse.Na
         "",
         "Nothing of BFCL was trained on: its tools, and the way its users speak, are new to the policy.",
         "",
-        "| category | n | " + " | ".join(policies) + " |",
-        "|" + " --- |" * (2 + len(policies)),
-    ]
-    for category in (*CATEGORIES, "all"):
-        cells, n = [], 0
-        for policy in policies:
-            right = [s.correct for s in official if s.policy == policy and category in (s.split, "all")]
-            n = len(right)
-            cells.append(interval(sum(right) / n, *wilson(sum(right), n)))
-        lines.append(f"| {category} | {n} | {' | '.join(cells)} |")
-    names = {p: [s for s in official if s.policy == p] for p in policies}
-    first, last = names[policies[0]], names[policies[-1]]
-    seeds = len(args.seeds)
-    size = len(last) // seeds
-    pairs = [
-        (
-            [s.correct for s in first[i * size : (i + 1) * size]],
-            [s.correct for s in last[i * size : (i + 1) * size]],
-        )
-        for i in range(seeds)
-    ]
-    change = clustered_difference(pairs)
-    lines += ["", f"{policies[-1]} - {policies[0]}, paired: {signed(change)} points."]
-    lines += [
+        *official_lines(official, policies, len(args.seeds)),
         "",
         f"## Perturbed held-out samples, {args.perturbed} of each kind",
         "",
@@ -100,12 +79,37 @@ def page(official: list[Score], moved: dict[int, list[Score]], args: argparse.Na
             " samples under the perturbation."
         ),
         "",
+        *perturbed_lines(moved, policies),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def official_lines(official: list[Score], policies: list[str], seeds: int) -> list[str]:
+    """Every policy in each category, and the last one against the first."""
+    lines = ["| category | n | " + " | ".join(policies) + " |", "|" + " --- |" * (2 + len(policies))]
+    for category in (*CATEGORIES, "all"):
+        cells, n = [], 0
+        for policy in policies:
+            right = [s.correct for s in official if s.policy == policy and category in (s.split, "all")]
+            n = len(right)
+            cells.append(interval(sum(right) / n, *wilson(sum(right), n)))
+        lines.append(f"| {category} | {n} | {' | '.join(cells)} |")
+    first, last = ([s.correct for s in official if s.policy == p] for p in (policies[0], policies[-1]))
+    size = len(last) // seeds
+    parts = [slice(i * size, (i + 1) * size) for i in range(seeds)]
+    change = clustered_difference([(first[part], last[part]) for part in parts])
+    return [*lines, "", f"{policies[-1]} - {policies[0]}, paired: {signed(change)} points."]
+
+
+def perturbed_lines(moved: dict[int, list[Score]], policies: list[str]) -> list[str]:
+    """Every policy under each perturbation, before and after."""
+    lines = [
         "| perturbation | n | " + " | ".join(f"{p} before | {p} after | {p} drop" for p in policies) + " |",
         "|" + " --- |" * (2 + 3 * len(policies)),
     ]
     kinds = list(dict.fromkeys(s.split for rows in moved.values() for s in rows))
     for kind in kinds:
-        cells = []
+        cells, n = [], 0
         for policy in policies:
             of = [[s for s in rows if s.split == kind and s.policy == policy] for rows in moved.values()]
             pairs = [([bool(s.extra["before"]) for s in rows], [s.correct for s in rows]) for rows in of]
@@ -114,7 +118,7 @@ def page(official: list[Score], moved: dict[int, list[Score]], args: argparse.Na
             cells.append(f"{100 * before:.0f}% | {100 * after:.0f}% | {signed(drop)}")
             n = drop.n
         lines.append(f"| {kind} | {n} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Deduplication: 5,500 samples with 500 planted near-duplicates, against datasketch's MinHash and LSH index.
+"""Deduplication with planted near-duplicates, against datasketch's MinHash and LSH index.
 
     python benchmarks/bench_dedup.py [--samples 5000] [--planted 500] [--rounds 3] [--quick]
 
 A planted row is an earlier sample's request with one or two words changed, dropped or added, under the same
 label. Found: the row is flagged; others flagged: rows that were not planted. datasketch (`pip install
-datasketch`) gets the same word 3-shingles, 128 permutations and threshold: once as the first example of its
-documentation goes (`update` a shingle at a time, what the index returns is taken), once with `update_batch`,
+datasketch`) gets the same word 3-shingles, 128 permutations and threshold: once as in the first example of
+its documentation (`update` a shingle at a time, what the index returns is taken), once with `update_batch`,
 the estimated similarity checked and answers compared.
 """
 
@@ -18,7 +18,7 @@ from functools import partial
 from _measure import HEAD, Work, compare, rows, verdict
 
 from looptool_kit import world
-from looptool_kit.checks.dedup import ALIKE, SAME, deduplicate, said
+from looptool_kit.checks.dedup import NEAR_THRESHOLD, REPEAT_THRESHOLD, deduplicate, said
 from looptool_kit.core.samples import Sample
 from looptool_kit.core.toolcalls import canonical_calls
 
@@ -76,7 +76,7 @@ def theirs(count: int, planted: int, checked: bool) -> Work:
     samples, _ = data(count, planted)
 
     def work() -> list[int]:
-        index, kept, flagged = MinHashLSH(threshold=ALIKE, num_perm=128), {}, []
+        index, kept, flagged = MinHashLSH(threshold=NEAR_THRESHOLD, num_perm=128), {}, []
         for i, sample in enumerate(samples):
             minhash = MinHash(num_perm=128)
             if checked:
@@ -87,11 +87,8 @@ def theirs(count: int, planted: int, checked: bool) -> Work:
             calls = canonical_calls(sample.label.calls)
             found = index.query(minhash)
             if checked:
-                found = [
-                    f
-                    for f in found
-                    if kept[f][0].jaccard(minhash) >= (ALIKE if kept[f][1] == calls else SAME)
-                ]
+                needed = {f: NEAR_THRESHOLD if kept[f][1] == calls else REPEAT_THRESHOLD for f in found}
+                found = [f for f in found if kept[f][0].jaccard(minhash) >= needed[f]]
             if found:
                 flagged.append(i)
             else:

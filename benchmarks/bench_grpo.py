@@ -66,14 +66,17 @@ QUICK = {
 
 
 def side(ours: bool, shape: Shape, quick: bool) -> Work:
-    """A trainer that is ready; the work is one optimiser step and returns (loss, norm of the gradient)."""
+    """A trainer that is ready; the work is one optimiser step.
+
+    It returns (loss, norm of the gradient).
+    """
     os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
     as_imported(ours)
     import torch
     from datasets import Dataset
     from transformers import set_seed
     from transformers.trainer_callback import PrinterCallback
-    from trl import GRPOConfig, GRPOTrainer
+    from trl import GRPOTrainer
 
     from looptool_kit.stages.train.common import lora_policy
     from looptool_kit.stages.train.grpo import shared_prefix_trainer
@@ -85,7 +88,6 @@ def side(ours: bool, shape: Shape, quick: bool) -> Work:
     generator = copy.deepcopy(model) if ours and not shape.prompt else None
     policy = lora_policy(model, LoraSettings(), None, seed=0)
     size = shape.groups * shape.group
-    micro = size if ours else min(shape.micro, size)
     samples = on_lists(shape.groups, 1) if not shape.prompt else []
     prompts = [render_prompt(s.tools, s.messages) for s in samples] or ["x"]
     rollout: Callable[..., Any] | None = None
@@ -96,22 +98,19 @@ def side(ours: bool, shape: Shape, quick: bool) -> Work:
         rollout = partial(_given, prompt, given)
     elif ours:
         rollout = _generating(generator, tokenizer, policy, dict(zip(prompts, samples, strict=True)), shape)
-    config = GRPOConfig(
-        output_dir=tempfile.mkdtemp(), max_steps=1, per_device_train_batch_size=micro, gradient_accumulation_steps=size // micro,
-        steps_per_generation=size // micro,
-        num_generations=shape.group, max_completion_length=shape.new, learning_rate=1e-5, temperature=1.0, epsilon=0.2, epsilon_high=0.28, beta=0.0,
-        loss_type="dapo", scale_rewards="group", shuffle_dataset=False, disable_dropout=True, use_cpu=True, bf16=False, gradient_checkpointing=False,
-        report_to=[], save_strategy="no", logging_steps=1, disable_tqdm=True, seed=0, dataloader_pin_memory=False,
-        generation_kwargs={} if shape.prompt or ours else {"min_new_tokens": shape.new},
-    )  # fmt: skip
+    config = _config(ours, shape)
 
     def alternate(completions: list[Any], **_: Any) -> list[float]:
         return [float(i % 2) for i in range(len(completions))]
 
     trainer = (shared_prefix_trainer() if ours else GRPOTrainer)(
-        model=policy, args=config, reward_funcs=[alternate], processing_class=tokenizer, rollout_func=rollout,
+        model=policy,
+        args=config,
+        reward_funcs=[alternate],
+        processing_class=tokenizer,
+        rollout_func=rollout,
         train_dataset=Dataset.from_list([{"prompt": p} for p in prompts]),
-    )  # fmt: skip
+    )
     trainer.remove_callback(PrinterCallback)
 
     def work() -> tuple[float, float]:
@@ -121,6 +120,42 @@ def side(ours: bool, shape: Shape, quick: bool) -> Work:
         return last["loss"], last["grad_norm"]
 
     return work
+
+
+def _config(ours: bool, shape: Shape) -> Any:
+    """TRL's configuration of one step."""
+    from trl import GRPOConfig
+
+    size = shape.groups * shape.group
+    micro = size if ours else min(shape.micro, size)
+    return GRPOConfig(
+        output_dir=tempfile.mkdtemp(),
+        max_steps=1,
+        per_device_train_batch_size=micro,
+        gradient_accumulation_steps=size // micro,
+        steps_per_generation=size // micro,
+        num_generations=shape.group,
+        max_completion_length=shape.new,
+        learning_rate=1e-5,
+        temperature=1.0,
+        epsilon=0.2,
+        epsilon_high=0.28,
+        beta=0.0,
+        loss_type="dapo",
+        scale_rewards="group",
+        shuffle_dataset=False,
+        disable_dropout=True,
+        use_cpu=True,
+        bf16=False,
+        gradient_checkpointing=False,
+        report_to=[],
+        save_strategy="no",
+        logging_steps=1,
+        disable_tqdm=True,
+        seed=0,
+        dataloader_pin_memory=False,
+        generation_kwargs={} if shape.prompt or ours else {"min_new_tokens": shape.new},
+    )
 
 
 def _given(

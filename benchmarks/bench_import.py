@@ -1,9 +1,9 @@
-"""`import looptool_kit`: how long it takes and what it loads, in fresh interpreters.
+"""How long `import looptool_kit` takes and what it loads.
 
     python benchmarks/bench_import.py [--rounds 15] [--quick]
 
-Every round starts three interpreters: one that imports nothing, one that imports the package, one that shows
-the command's help. The target is held against the difference to the interpreter alone.
+Every round starts three fresh interpreters: one that imports nothing, one that imports the package, one that
+shows the command's help. The target is compared with the difference to the interpreter alone.
 """
 
 from __future__ import annotations

@@ -21,8 +21,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from looptool_kit import world
+from looptool_kit.core.endpoint import Endpoint
 from looptool_kit.core.toolcalls import Answer
-from looptool_kit.llm.client import Endpoint, Request, complete
+from looptool_kit.llm.client import complete
+from looptool_kit.llm.messages import Request
 from looptool_kit.stages.verify.llm import SYSTEM, prompt
 
 ROOT = Path(__file__).parent.parent

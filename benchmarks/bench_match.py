@@ -1,11 +1,10 @@
-"""Matching: ToolMatch against the comparer of LoopTool's published code, on 5,000 pairs whose right answer is
-known by construction.
+"""ToolMatch against the comparer of LoopTool's published code.
 
     python benchmarks/bench_match.py [--reference PATH] [--pairs 5000] [--rounds 5] [--quick]
 
-PATH is a checkout of LoopTool's public repository: `git clone
-https://github.com/Rednote-DeepExperience/LoopTool`. One function is taken from it, `compare_parsed_content`.
-Without a checkout ours is measured alone.
+Both match 5,000 pairs whose right answer is known by construction. PATH is a checkout of LoopTool's public
+repository: `git clone https://github.com/Rednote-DeepExperience/LoopTool`. One function is taken from it,
+`compare_parsed_content`. Without a checkout ours is measured alone.
 """
 
 from __future__ import annotations
@@ -32,8 +31,9 @@ Pair = tuple[list[Call], list[Call], bool]
 
 
 def pairs(count: int, seed: int = 0) -> list[Pair]:
-    """(prediction, label, whether they match) with calls as {name, arguments}, half of them matching; what is
-    done to a label decides which.
+    """Pairs of prediction and label, half of them matching.
+
+    The third value is whether they match; what is done to a label decides it. Calls are {name, arguments}.
     """
     rng = random.Random(seed)
     labels = [
@@ -44,9 +44,8 @@ def pairs(count: int, seed: int = 0) -> list[Pair]:
     out: list[Pair] = []
     while len(out) < count:
         label = copy.deepcopy(rng.choice(labels))
-        for call in rng.sample(
-            label, rng.randint(0, len(label))
-        ):  # nested values, which the world has few of
+        # Nested values, of which the world has few.
+        for call in rng.sample(label, rng.randint(0, len(label))):
             call["arguments"]["options"] = {
                 "tags": rng.sample(["a", "b", "c", "d"], 3),
                 "limit": rng.randint(2, 9),
@@ -170,7 +169,10 @@ def _answer(calls: list[Call]) -> Answer:
 
 
 def theirs(count: int, checkout: str) -> Work:
-    """The published comparer on calls in the form that its own parser gives: {name: arguments}."""
+    """The published comparer on calls in its own parser's form.
+
+    That is {name: arguments}.
+    """
     compare_parsed = _function(Path(checkout) / SOURCE, "compare_parsed_content")
     given = [
         ([{c["name"]: c["arguments"]} for c in a], [{c["name"]: c["arguments"]} for c in b])
@@ -187,7 +189,10 @@ def _compared(function: Any, a: Any, b: Any) -> bool | None:
 
 
 def _function(path: Path, name: str) -> Any:
-    """One function of a file whose other parts want packages that are not installed."""
+    """One function of a file.
+
+    Its other parts want packages that are not installed.
+    """
     tree = ast.parse(path.read_text(encoding="utf-8"))
     tree.body = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name]
     space: dict[str, Any] = {"Counter": Counter}
@@ -208,7 +213,7 @@ def main() -> None:
     if args.reference:
         if not (Path(args.reference) / SOURCE).exists():
             ask.error(
-                f"{args.reference} holds no {SOURCE}: it is no checkout of"
+                f"{args.reference} holds no {SOURCE}: it is not a checkout of"
                 " https://github.com/Rednote-DeepExperience/LoopTool"
             )
         sides["LoopTool's comparer"] = partial(theirs, count, args.reference)
@@ -222,7 +227,7 @@ def main() -> None:
         print(verdict("CPU", costs["LoopTool's comparer"].best[0] / costs["ours"].best[0], 2))
     else:
         print(
-            "- compared with nothing: `--reference PATH` wants a checkout of"
+            "- compared with nothing: `--reference PATH` takes a checkout of"
             " https://github.com/Rednote-DeepExperience/LoopTool"
         )
 

@@ -94,7 +94,7 @@ def gaps(lists: int, each: int, quick: bool, a: list[list[int]], b: list[list[in
     for i in unlike:
         same = next((k for k, (x, y) in enumerate(zip(a[i], b[i], strict=False)) if x != y), None)
         if same is None:
-            found.append(float("inf"))  # one ends where the other goes on
+            found.append(float("inf"))  # one ends where the other continues
             continue
         ids = tokenizer(engine.render(samples[i]), add_special_tokens=False).input_ids + a[i][:same]
         with torch.no_grad():

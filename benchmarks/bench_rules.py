@@ -1,11 +1,10 @@
-"""The rule tier's schema check against jsonschema: every call held against its tool's JSON Schema, every
-error of it in words.
+"""The rule tier's schema check against jsonschema's: every error of every call, in words.
 
     python benchmarks/bench_rules.py [--calls 5000] [--rounds 5] [--quick]
 
-Both get the same schemas, closed (`additionalProperties: false`) as the rule tier closes them; jsonschema
-gets one validator a tool, built before the clock starts, as a careful user would. Ours finds the tool by name
-and its validator itself, each time.
+Both get the same schemas, closed (`additionalProperties: false`) as the rule tier closes them. jsonschema
+gets one validator a tool, built before the clock starts, as a careful user would do it. Ours finds the tool
+by name and its validator itself, each time.
 """
 
 from __future__ import annotations
@@ -45,8 +44,9 @@ def items(count: int, seed: int = 0) -> list[Item]:
 
 
 def _wrongs(arguments: dict[str, Any], tool: Tool) -> Iterator[dict[str, Any]]:
-    """The ways to spoil a call's arguments: a required one is left out, one nobody asked for, another type, a
-    value outside the enum.
+    """The ways to spoil a call's arguments.
+
+    A required one is left out, one is added, or a value has another type or is outside the enum.
     """
     for name in tool.required:
         yield {k: v for k, v in arguments.items() if k != name}

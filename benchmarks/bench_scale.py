@@ -1,14 +1,14 @@
-"""What is no model call, at 1,000, 10,000 and 100,000 samples: seconds and peak memory of each stage, and how
-they grow.
+"""All that is not a model call, at growing sizes.
 
     python benchmarks/bench_scale.py [--sizes 1000 10000 100000] [--quick]
 
-Each size runs in a process of its own, on samples of the world that were written to disk and read back, as a
-run has them. Probes and verdicts are made up (a third of the samples failed, most of those PRED_WRONG);
-everything that reads them is the real thing. The exponent is that of cost = size ^ exponent between the first
-and the last size: 1 is linear. What is above it at the last size is memory that no longer fits the
-processor's caches, Python's collector, which passes over all rows that are held, and a world whose samples
-come to resemble each other, so that more pairs are compared.
+It measures seconds and peak memory of each stage, and how they grow. Each size runs in a process of its own,
+on samples of the world that were written to disk and read back, as a run has them. Probes and verdicts are
+made up (a third of the samples failed, most of those PRED_WRONG); everything that reads them is the real
+thing. The exponent is that of cost = size ^ exponent between the first and the last size: 1 is linear. What
+is above it at the last size is memory that no longer fits the processor's caches, Python's collector, which
+passes over all rows that are held, and a world whose samples come to resemble each other, so that more pairs
+are compared.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ from _measure import Work, compare, measure, verdict
 from looptool_kit import world
 from looptool_kit.checks.dedup import deduplicate
 from looptool_kit.checks.rules import call_errors, check_sample
+from looptool_kit.core.grading import grade
 from looptool_kit.core.records import Expansions, Probe, Probes, Score, Verdict, Verdicts
 from looptool_kit.core.samples import Samples
-from looptool_kit.core.toolcalls import Answer, grade, match, parse, render_answer
+from looptool_kit.core.toolcalls import Answer, match, parse, render_answer
 
 STAGES = (
     "store: write",
@@ -46,8 +47,9 @@ STAGES = (
 
 
 def probes_of(samples: Samples) -> Probes:
-    """A probe for each sample: every third failed (a plain reply or another sample's answer), the rest as the
-    label, at growing perplexity.
+    """A probe for each sample, at growing perplexity.
+
+    Every third failed (a plain reply or another sample's answer), the rest answer as the label.
     """
     rows = []
     for i, sample in enumerate(samples):
@@ -61,11 +63,21 @@ def probes_of(samples: Samples) -> Probes:
         state = "failed" if not graded.correct else "borderline" if i % 10 == 1 else "mastered"
         rows.append(
             Probe(
-                sample_id=sample.id, iteration=1, text=text, finish_reason="stop", tokens=("a",) * 30, token_ids=(1,) * 30,
-                logprobs=(-0.01 * (i % 90),) * 30, perplexity=math.exp(0.01 * (i % 90)), match=graded.match, correct=graded.correct,
-                state=state, answer=answer, faults=graded.faults,
+                sample_id=sample.id,
+                iteration=1,
+                text=text,
+                finish_reason="stop",
+                tokens=("a",) * 30,
+                token_ids=(1,) * 30,
+                logprobs=(-0.01 * (i % 90),) * 30,
+                perplexity=math.exp(0.01 * (i % 90)),
+                match=graded.match,
+                correct=graded.correct,
+                state=state,
+                answer=answer,
+                faults=graded.faults,
             )
-        )  # fmt: skip
+        )
     return Probes(rows)
 
 
@@ -87,8 +99,9 @@ def verdicts_of(probes: Probes) -> Verdicts:
 
 
 def size(count: int) -> Work:
-    """All stages at one size; the work returns stage -> (CPU seconds, wall seconds, peak MiB), and the bytes
-    on disk.
+    """All stages at one size.
+
+    The work returns stage -> (CPU seconds, wall seconds, peak MiB), and the bytes on disk.
     """
     return partial(_stages, count)
 

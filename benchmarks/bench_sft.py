@@ -34,7 +34,7 @@ def side(ours: bool, lists: int, each: int, quick: bool) -> Work:
     as_imported(ours)
     from looptool_kit.stages.train import sft
     from looptool_kit.stages.train.common import encode
-    from looptool_kit.stages.train.shared_prefix import pack
+    from looptool_kit.stages.train.packing import pack
 
     model, tokenizer = load(quick)
     samples = Samples(on_lists(lists, each))

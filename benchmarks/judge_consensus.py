@@ -1,5 +1,6 @@
-"""What both orders and Dawid-Skene are worth: scripted judges of known accuracy and position bias, through a
-local mock server and the `llm` judge.
+"""What both orders and Dawid-Skene add, by scripted judges of known accuracy and bias.
+
+The judges answer through a local mock server and the `llm` judge.
 
     python benchmarks/judge_consensus.py [--cases 400]
 
@@ -22,14 +23,15 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from mock_llm import MockLLM
-from scripted_judges import EVEN, Case, Judge, Judges, cases
+from scripted_judges import EVEN, Judge, Judges, Known, cases, judged
 
 from looptool_kit.config import Settings, load_preset
-from looptool_kit.core.records import Verdict
+from looptool_kit.core.records import VERDICTS
 from looptool_kit.core.toolcalls import Answer
-from looptool_kit.llm.client import Request, complete, json_object
+from looptool_kit.llm.client import complete
+from looptool_kit.llm.messages import Request, json_object
 from looptool_kit.stages.verify._consensus import dawid_skene, majority
-from looptool_kit.stages.verify.llm import SYSTEM, VERDICTS, judge_batch, prompt
+from looptool_kit.stages.verify.llm import SYSTEM, prompt
 
 
 class Counted(NamedTuple):
@@ -43,8 +45,8 @@ class Counted(NamedTuple):
     """Share of verdicts for the label minus share for the prediction; 0 is even, where the truth is."""
 
 
-def count(known: Sequence[Case], said: Sequence[str | None]) -> Counted:
-    """Compare."""
+def count(known: Sequence[Known], said: Sequence[str | None]) -> Counted:
+    """Compare verdicts with those that the cases were made for; None is no verdict."""
     given = [(c.verdict, v) for c, v in zip(known, said, strict=True) if v is not None]
     share = {v: sum(g == v for _, g in given) / max(1, len(given)) for v in VERDICTS}
     return Counted(
@@ -62,16 +64,10 @@ def settings(server: MockLLM, models: Sequence[str], **jury: object) -> Settings
     )
 
 
-def verdicts(known: Sequence[Case], asked: Settings, folder: Path) -> list[Verdict]:
-    """What the `llm` judge makes of the cases."""
-    return judge_batch(
-        [c.sample for c in known], [c.prediction for c in known], asked, folder / "calls.sqlite"
-    )[0]
-
-
 def position(count_: int, folder: Path, judge: Judge, seed: int = 0) -> dict[str, Counted]:
-    """One biased judge on cases that are evenly PRED_WRONG and LABEL_WRONG: asked in either order alone, and
-    in both.
+    """One biased judge, asked in either order alone and in both.
+
+    The cases are evenly PRED_WRONG and LABEL_WRONG.
     """
     known = cases(count_, seed, EVEN)
     out = {}
@@ -93,15 +89,19 @@ def position(count_: int, folder: Path, judge: Judge, seed: int = 0) -> dict[str
             out[name] = count(
                 known, [meaning.get(v, {"both": "BOTH_CORRECT"}.get(v, "BOTH_WRONG")) for v in said]
             )
-        out["both orders"] = count(known, [v.verdict for v in verdicts(known, asked, folder)])
+        out["both orders"] = count(known, [v.verdict for v in judged(known, asked, folder)])
     return out
 
 
 def consensus(
     count_: int, folder: Path, judges: Mapping[str, Judge], seed: int = 0
 ) -> tuple[dict[str, Counted], list[float]]:
-    """Judges alone, by majority (chance where all differ), by Dawid-Skene, and the `llm` judge; and their
-    estimated accuracies.
+    """Judges alone, by majority, by Dawid-Skene, and by the `llm` judge.
+
+    Where the majority is tied, chance decides.
+
+    Returns:
+        The counts of each way, and the accuracies that Dawid-Skene estimates.
     """
     known = cases(count_, seed)
     names = list(judges)
@@ -109,7 +109,7 @@ def consensus(
     with MockLLM(Judges(known, judges)) as server:
         columns = []
         for name in names:
-            said = verdicts(known, settings(server, [name]), folder)
+            said = judged(known, settings(server, [name]), folder)
             columns.append([next((v for v in VERDICTS if s.votes.get(v)), None) for s in said])
             out[f"{name} alone"] = count(known, columns[-1])
         rows = [[None if v is None else VERDICTS.index(v) for v in row] for row in zip(*columns, strict=True)]
@@ -123,13 +123,13 @@ def consensus(
         ):
             out[name] = count(known, [VERDICTS[p.argmax()] for p in probability + noise])
         out["the llm judge"] = count(
-            known, [v.verdict for v in verdicts(known, settings(server, names), folder)]
+            known, [v.verdict for v in judged(known, settings(server, names), folder)]
         )
     return out, [float(a) for a in weighed.accuracy]
 
 
 def main() -> None:
-    """Print both."""
+    """Ask the judges and print both tables."""
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("--cases", type=int, default=400)
     ask.add_argument("--seed", type=int, default=0)

@@ -25,7 +25,7 @@ DOC = Path(__file__).parent.parent / "docs" / "judge-report.md"
 
 def bfcl(each: int) -> Samples:
     """`each` entries of every category, labels as BFCL has them (of several acceptable values the first)."""
-    from looptool_kit.stages.evaluate.bfcl import chosen
+    from looptool_kit.stages.evaluate import chosen
     from looptool_kit.stages.evaluate.bfcl.env import Worker
     from looptool_kit.stages.evaluate.bfcl.labels import sample_of
 
@@ -67,12 +67,14 @@ def main() -> None:
                 f"## On {len(entries)} entries of BFCL, without a"
                 f" policy\n\n{check(Path(folder), entries, Settings())}"
             )
-    head = f"""# Report card of the evidence judge
-
-Made by `{command}`: {len(samples)} samples of the procedural world, each with every kind of error that it has a place for. For each error the judge
-is asked with the wrong answer as label, with it as prediction, and with another wrong answer beside it. Intervals are Wilson's at 95%; trials of one
-sample are not independent, so read them as somewhat too narrow. Precision counts a LABEL_WRONG on two wrong answers as false.
-"""
+    head = (
+        "# Report card of the evidence judge\n\n"
+        f"Made by `{command}`: {len(samples)} samples of the procedural world, each with every kind of error"
+        " that it has a place for. For each error the judge\nis asked with the wrong answer as label, with it"
+        " as prediction, and with another wrong answer beside it. Intervals are Wilson's at 95%; trials of"
+        " one\nsample are not independent, so read them as somewhat too narrow. Precision counts a"
+        " LABEL_WRONG on two wrong answers as false.\n"
+    )
     if not given.run:
         head += (
             "\nNot run here: the same with a trained policy's log-probabilities (`--run`), which the judge"

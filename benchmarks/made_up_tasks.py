@@ -127,6 +127,12 @@ def _lines(name: str) -> Iterator[list[str]]:
 def tasks() -> dict[str, list[Task]]:
     """All tasks of the bank by family."""
     out: dict[str, list[Task]] = {family: [] for family in FAMILIES}
+    for task in (*_facts(), *_calculations(), *_records(), *_actions()):
+        out[task.family].append(task)
+    return out
+
+
+def _facts() -> Iterator[Task]:
     extra = _params(BANK["fact_options"])
     measured = set(split("geography|astronomy|chemistry|materials|biology|automotive|agriculture|nutrition"))
     for area, thing, prep, facts in _lines("facts"):
@@ -144,19 +150,20 @@ def tasks() -> dict[str, list[Task]]:
             verbs = split("get|find|lookup|fetch")
             say = f"the {words} {prep} {{{name}}}"
             params = (Param(name, thing, "", (), "", True), *options)
-            task = Task("fact", area, thing, words, verbs, words, (say,), gist, params, "+" in fact)
-            out["fact"].append(task)
+            yield Task("fact", area, thing, words, verbs, words, (say,), gist, params, "+" in fact)
+
+
+def _calculations() -> Iterator[Task]:
     extra = _params(BANK["calculation_options"])
+    verbs = split("calculate|compute|calc|estimate|determine|find")
     for area, phrase, *texts in _lines("calculations"):
-        words, own = phrase.strip("+"), _params(";".join(texts))
-        verbs, say, ps = (
-            split("calculate|compute|calc|estimate|determine|find"),
-            f"the {words}",
-            (*own, *extra),
-        )
-        gist = f"calculate the {words}"
-        task = Task("calculation", area, words, "calculate", verbs, words, (say,), gist, ps, "+" in phrase)
-        out["calculation"].append(task)
+        words, params = phrase.strip("+"), (*_params(";".join(texts)), *extra)
+        say, gist, plural = (f"the {words}",), f"calculate the {words}", "+" in phrase
+        yield Task("calculation", area, words, "calculate", verbs, words, say, gist, params, plural)
+
+
+def _records() -> Iterator[Task]:
+    """What can be done with a record, then the change of each of its attributes."""
     known = {p.name: p for p in _params(BANK["attributes"])}
     acts = list(_lines("verbs"))
     for area, group, record, prefix, attributes in _lines("records"):
@@ -176,21 +183,25 @@ def tasks() -> dict[str, list[Task]]:
             ps = (*named, *taken, *(own if "!" in texts else ()))
             noun, pick = plural if act in ("list", "count") else record, "!" in texts and not named
             gist = gist.format(**fill)
-            task = Task("record", area, record, act, split(names), noun, ways, gist, ps, pick=pick)
-            out["record"].append(task)
-        for p in own if not code else ():
-            if not p.kind.startswith(("bool", "obj", "list")):
-                change = tuple(f"{v} the {p.name} of {{e}} {{id}} to {{{p.name}}}" for v in ("change", "set"))
-                gist = f"change the {p.name} of {an(record)}"
-                ps = (identity, p._replace(required=True))
-                verbs, noun = split("update|change|set"), f"{record} {p.name}"
-                task = Task("record", area, record, f"update {p.name}", verbs, noun, change, gist, ps)
-                out["record"].append(task)
+            yield Task("record", area, record, act, split(names), noun, ways, gist, ps, pick=pick)
+        yield from _changes(area, record, identity, () if code else own)
+
+
+def _changes(area: str, record: str, identity: Param, attributes: Sequence[Param]) -> Iterator[Task]:
+    verbs = split("update|change|set")
+    for p in attributes:
+        if not p.kind.startswith(("bool", "obj", "list")):
+            says = tuple(f"{v} the {p.name} of {{e}} {{id}} to {{{p.name}}}" for v in ("change", "set"))
+            gist, noun = f"change the {p.name} of {an(record)}", f"{record} {p.name}"
+            params = (identity, p._replace(required=True))
+            yield Task("record", area, record, f"update {p.name}", verbs, noun, says, gist, params)
+
+
+def _actions() -> Iterator[Task]:
     for area, name, says, gist, *texts in _lines("actions"):
         verb, _, noun = name.partition("_")
         noun, ways, ps = noun.replace("_", " "), tuple(says.split("/")), _params(";".join(texts))
-        out["action"].append(Task("action", area, name, verb, (verb,), noun, ways, gist, ps))
-    return out
+        yield Task("action", area, name, verb, (verb,), noun, ways, gist, ps)
 
 
 # ------------------------------------------------------------------ tools

@@ -95,13 +95,17 @@ def _path(rng: Random) -> str:
 
 
 TEXTS: dict[str, Callable[[Random], str]] = {
-    "person": _person, "email": _email, "company": _company, "file": _file, "path": _path,
+    "person": _person,
+    "email": _email,
+    "company": _company,
+    "file": _file,
+    "path": _path,
     "postcode": lambda rng: f"{rng.randint(10000, 99999)}",
     "folder": lambda rng: f"/{rng.choice(('docs', 'media', 'work', 'team'))}/{rng.choice(STEMS)}",
     "phone": lambda rng: f"+{rng.randint(1, 98)} {rng.randint(200, 999)} 555 {rng.randint(1000, 9999)}",
     "hex": lambda rng: f"#{rng.randrange(0x100000, 0xFFFFFF):06X}",
     "word": lambda rng: rng.choice(NOUNS).lower() + rng.choice(NOUNS).lower(),
-}  # fmt: skip
+}
 
 
 @lru_cache(4096)
@@ -226,16 +230,26 @@ def _list(item: Kind) -> Callable[[Random], Said]:
 
 
 OBJECTS: dict[str, tuple[tuple[tuple[str, str, str], ...], str]] = {
-    "size": ((("length", "int:5:90", "Length in cm"), ("width", "int:5:60", "Width in cm"),
-              ("height", "int:2:50", "Height in cm")), "{} cm long, {} cm wide and {} cm high"),
+    "size": (
+        (
+            ("length", "int:5:90", "Length in cm"),
+            ("width", "int:5:60", "Width in cm"),
+            ("height", "int:2:50", "Height in cm"),
+        ),
+        "{} cm long, {} cm wide and {} cm high",
+    ),
     "address": ((("street", "street", "Street and number"), ("city", "city", "City")), "{} in {}"),
     "contact": ((("name", "person", "Full name"), ("email", "email", "E-mail address")), "{} ({})"),
-    "period": ((("start", "date", "First day, YYYY-MM-DD"), ("end", "date2", "Last day, YYYY-MM-DD")),
-               "{} to {}"),
-    "location": ((("latitude", "coord:60", "Latitude"), ("longitude", "coord:170", "Longitude")),
-                 "latitude {} and longitude {}"),
+    "period": (
+        (("start", "date", "First day, YYYY-MM-DD"), ("end", "date2", "Last day, YYYY-MM-DD")),
+        "{} to {}",
+    ),
+    "location": (
+        (("latitude", "coord:60", "Latitude"), ("longitude", "coord:170", "Longitude")),
+        "latitude {} and longitude {}",
+    ),
     "range": ((("min", "int:1:40", "Lower bound"), ("max", "int:41:99", "Upper bound")), "{} to {}"),
-}  # fmt: skip
+}
 """Objects: (property, kind, description) of each, and how a user says them."""
 
 
@@ -279,84 +293,106 @@ def _enum(text: str, rng: Random) -> Kind:
 
 
 def kind(text: str, rng: Random) -> Kind:
-    """One way to specify the kind `text`; the random choices are those of whoever writes the schema."""
+    """One way to specify the kind `text`, as whoever writes the schema chooses."""
     name, _, rest = text.partition(":")
-    at = rest.split(":")
-    string = {"type": "string"}
-    if name in ("int", "big"):
-        return Kind({"type": "integer"}, (_count if name == "int" else _large)(int(at[0]), int(at[1])))
-    if name in ("num", "money"):
-        draw = _decimal(float(at[0]), float(at[1])) if name == "num" else _money(int(at[0]), int(at[1]))
-        return Kind({"type": "number"}, draw)
-    if name == "pct":
-        fraction = rng.random() < 0.4
-        note = "As a decimal, e.g. 0.25 for 25%" if fraction else "In percent, e.g. 25 for 25%"
-        return Kind({"type": "number"}, _percent(float(at[0]), float(at[1]), fraction), note)
-    if name == "coord":
-        bound = float(at[0])
+    return KINDS[name](rest, rng) if name in KINDS else _entry(name)
 
-        def degrees(rng: Random) -> Said:
-            value = round(rng.uniform(-bound, bound), 4)
-            return value, str(value)
 
-        return Kind({"type": "number"}, degrees, scalar=False)
-    if name == "point":
-        pair = {"type": "array", "items": {"type": "number"}}
-        return Kind(
-            pair,
-            lambda rng: (p := [rng.randint(-9, 20), rng.randint(-9, 20)], f"({p[0]}, {p[1]})"),
-            "As [x, y]",
-            False,
-        )
-    if name == "year":
-        return Kind({"type": "integer"}, lambda rng: (y := rng.randint(1960, 2024), str(y)))
-    if name in ("date", "date2"):
-        return Kind(string, _date, rng.choice(("Format YYYY-MM-DD", "In the format YYYY-MM-DD")))
-    if name == "time":
-        return Kind(string, _time, "24-hour clock, HH:MM")
-    if name == "bool":
-        return Kind({"type": "boolean"}, lambda rng: (b := rng.random() < 0.6, str(b)), scalar=False)
-    if name == "enum":
-        return _enum(rest, rng)
-    if name == "list":
-        item = kind(rest, rng)
-        return Kind({"type": "array", "items": item.schema}, _list(item), item.note, scalar=False)
-    if name == "obj":
-        return _object(rest, rng)
-    if name == "id":
-        digits, shape = rng.choice((3, 4, 5, 6)), rng.choice(("{}-{}", "{}-{}", "{}{}", "{}_{}"))
-        prefix = rest if rng.random() < 0.7 else rest.lower()
+def _string(make: Callable[[Random], str], note: str = "") -> Kind:
+    """A string that is said as it is written."""
+    return Kind({"type": "string"}, lambda rng: (value := make(rng), value), note)
 
-        def identifier(rng: Random) -> Said:
-            value = shape.format(prefix, rng.randrange(10 ** (digits - 1), 10**digits))
-            return value, value
 
-        return Kind(string, identifier)
-    if name in ("title", "note"):
-        quote = rng.choice(('"', '"', "'"))
-
-        def quoted(rng: Random) -> Said:
-            value = _title(rng) if name == "title" else rng.choice(NOTES)
-            return value, f"{quote}{value}{quote}"
-
-        return Kind(string, quoted)
-    if name == "street":
-        return Kind(
-            string,
-            lambda rng: (
-                s := f"{rng.randint(1, 240)} {rng.choice(NOUNS)} {rng.choice(('Street', 'Road', 'Lane'))}",
-                s,
-            ),
-        )
-    if name == "place":
-        return Kind(string, lambda rng: (p := rng.choice(POOLS["place"]), p), "In the form 'City, ST'")
+def _entry(name: str) -> Kind:
+    """A value of the pool `name`."""
     if name in TEXTS:
-        make = TEXTS[name]
-        return Kind(string, lambda rng: (t := make(rng), t))
+        return _string(TEXTS[name])
     entries = POOLS[name]
 
     def entry(rng: Random) -> Said:
         value = rng.choice(entries)
         return value, f"`{value}`" if name == "ident" and rng.random() < 0.5 else value
 
-    return Kind(string, entry)
+    return Kind({"type": "string"}, entry)
+
+
+def _share(rest: str, rng: Random) -> Kind:
+    fraction = rng.random() < 0.4
+    low, high = rest.split(":")
+    note = "As a decimal, e.g. 0.25 for 25%" if fraction else "In percent, e.g. 25 for 25%"
+    return Kind({"type": "number"}, _percent(float(low), float(high), fraction), note)
+
+
+def _coordinate(rest: str, rng: Random) -> Kind:
+    bound = float(rest)
+
+    def degrees(rng: Random) -> Said:
+        value = round(rng.uniform(-bound, bound), 4)
+        return value, str(value)
+
+    return Kind({"type": "number"}, degrees, scalar=False)
+
+
+def _point(rest: str, rng: Random) -> Kind:
+    def point(rng: Random) -> Said:
+        pair = [rng.randint(-9, 20), rng.randint(-9, 20)]
+        return pair, f"({pair[0]}, {pair[1]})"
+
+    return Kind({"type": "array", "items": {"type": "number"}}, point, "As [x, y]", False)
+
+
+def _year(rng: Random) -> Said:
+    return (year := rng.randint(1960, 2024), str(year))
+
+
+def _day(rest: str, rng: Random) -> Kind:
+    return Kind({"type": "string"}, _date, rng.choice(("Format YYYY-MM-DD", "In the format YYYY-MM-DD")))
+
+
+def _yes_or_no(rest: str, rng: Random) -> Kind:
+    return Kind({"type": "boolean"}, lambda rng: (yes := rng.random() < 0.6, str(yes)), scalar=False)
+
+
+def _array(rest: str, rng: Random) -> Kind:
+    item = kind(rest, rng)
+    return Kind({"type": "array", "items": item.schema}, _list(item), item.note, scalar=False)
+
+
+def _identifier(rest: str, rng: Random) -> Kind:
+    digits, shape = rng.choice((3, 4, 5, 6)), rng.choice(("{}-{}", "{}-{}", "{}{}", "{}_{}"))
+    prefix = rest if rng.random() < 0.7 else rest.lower()
+    return _string(lambda rng: shape.format(prefix, rng.randrange(10 ** (digits - 1), 10**digits)))
+
+
+def _quoted(make: Callable[[Random], str], rng: Random) -> Kind:
+    quote = rng.choice(('"', '"', "'"))
+    return Kind({"type": "string"}, lambda rng: (value := make(rng), f"{quote}{value}{quote}"))
+
+
+def _street(rng: Random) -> str:
+    return f"{rng.randint(1, 240)} {rng.choice(NOUNS)} {rng.choice(('Street', 'Road', 'Lane'))}"
+
+
+KINDS: dict[str, Callable[[str, Random], Kind]] = {
+    "int": lambda rest, rng: Kind({"type": "integer"}, _count(*map(int, rest.split(":")))),
+    "big": lambda rest, rng: Kind({"type": "integer"}, _large(*map(int, rest.split(":")))),
+    "num": lambda rest, rng: Kind({"type": "number"}, _decimal(*map(float, rest.split(":")))),
+    "money": lambda rest, rng: Kind({"type": "number"}, _money(*map(int, rest.split(":")))),
+    "pct": _share,
+    "coord": _coordinate,
+    "point": _point,
+    "year": lambda rest, rng: Kind({"type": "integer"}, _year),
+    "date": _day,
+    "date2": _day,
+    "time": lambda rest, rng: Kind({"type": "string"}, _time, "24-hour clock, HH:MM"),
+    "bool": _yes_or_no,
+    "enum": _enum,
+    "list": _array,
+    "obj": _object,
+    "id": _identifier,
+    "title": lambda rest, rng: _quoted(_title, rng),
+    "note": lambda rest, rng: _quoted(lambda rng: rng.choice(NOTES), rng),
+    "street": lambda rest, rng: _string(_street),
+    "place": lambda rest, rng: _string(lambda rng: rng.choice(POOLS["place"]), "In the form 'City, ST'"),
+}
+"""What makes the kinds that no pool gives, from the text behind the name."""

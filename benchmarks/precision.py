@@ -1,4 +1,4 @@
-"""Greedy answers of trained weights in lower precision, held against float32: bfloat16 where the processor
+"""Greedy answers of trained weights in lower precision, compared with float32: bfloat16 where the processor
 has it, and ctranslate2's int8.
 
     looptool loop RUN                                            # a trained policy
@@ -27,15 +27,17 @@ from typing import Any
 from _models import on_lists
 from run import machine
 
+from looptool_kit.core.grading import grade
 from looptool_kit.core.samples import Sample
 from looptool_kit.core.tables import write_text
-from looptool_kit.core.toolcalls import grade, parse
+from looptool_kit.core.toolcalls import parse
 from looptool_kit.policy.engines import Sampling
 from looptool_kit.policy.models import default_dtype, find_model, load
 from looptool_kit.policy.policy import policy_of
 from looptool_kit.run.folder import Run
 
-LEAST = 0.98
+MIN_EQUAL = 0.98
+"""Share of int8's answers that must be those of float32."""
 PAGE = Path(__file__).parent.parent / "docs" / "precision.md"
 
 
@@ -74,9 +76,14 @@ def by_ctranslate2(
 
     def work() -> list[list[int]]:
         answers = generator.generate_batch(
-            [prompts[i] for i in order], max_batch_size=16, max_length=new, sampling_topk=1, end_token=ends,
-            include_prompt_in_result=False, return_end_token=True,
-        )  # fmt: skip
+            [prompts[i] for i in order],
+            max_batch_size=16,
+            max_length=new,
+            sampling_topk=1,
+            end_token=ends,
+            include_prompt_in_result=False,
+            return_end_token=True,
+        )
         out: list[list[int]] = [[] for _ in prompts]
         for i, answer in zip(order, answers, strict=True):
             out[i] = list(answer.sequences_ids[0])
@@ -93,6 +100,15 @@ def right(tokenizer: Any, samples: list[Sample], answers: list[list[int]]) -> fl
     ) / len(samples)
 
 
+def timed(side: Callable[[str], Callable[[], list[list[int]]]]) -> tuple[list[list[int]], float, float]:
+    """A side's answers, and the CPU and wall seconds that they took when it was ready."""
+    with tempfile.TemporaryDirectory() as folder:
+        work = side(folder)
+        cpu, wall = time.process_time(), time.perf_counter()
+        answers = work()
+        return answers, time.process_time() - cpu, time.perf_counter() - wall
+
+
 def main() -> None:
     """Measure, print and write."""
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -107,43 +123,31 @@ def main() -> None:
     samples = on_lists(-(-args.samples // 20), 20, seed=991)[: args.samples]
     source = find_model(policy.model)
     model, tokenizer = load(source, "float32", policy.adapter)
-    sides = [("float32", lambda _: by_transformers(model, tokenizer, samples, args.new))]
-    if str(default_dtype()) == "torch.bfloat16":
-        sides.append(
-            (
-                "bfloat16",
-                lambda _: by_transformers(
-                    load(source, "bfloat16", policy.adapter)[0], tokenizer, samples, args.new
-                ),
-            )
-        )
-    sides.append(
-        ("int8, ctranslate2", lambda folder: by_ctranslate2(model, tokenizer, samples, args.new, folder))
-    )
+
+    def rounded(_: str) -> Callable[[], list[list[int]]]:
+        other, _tokenizer = load(source, "bfloat16", policy.adapter)
+        return by_transformers(other, tokenizer, samples, args.new)
+
+    sides: dict[str, Callable[[str], Callable[[], list[list[int]]]]] = {
+        "float32": lambda _: by_transformers(model, tokenizer, samples, args.new),
+        **({"bfloat16": rounded} if str(default_dtype()) == "torch.bfloat16" else {}),
+        "int8, ctranslate2": lambda folder: by_ctranslate2(model, tokenizer, samples, args.new, folder),
+    }
     lines = [
         "| weights | CPU s | wall s | tokens | answers equal to float32's | right |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    base = None
-    for name, side in sides:
-        with tempfile.TemporaryDirectory() as folder:
-            work = side(folder)
-            cpu, wall = time.process_time(), time.perf_counter()
-            answers = work()
-            cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    base: list[list[int]] = []
+    for name, side in sides.items():
+        answers, cpu, wall = timed(side)
         base = base or answers
         same = sum(a == b for a, b in zip(answers, base, strict=True)) / len(samples)
-        cells = (
-            name,
-            f"{cpu:.1f}",
-            f"{wall:.1f}",
-            f"{sum(map(len, answers)):,}",
-            f"{same:.1%}",
-            f"{right(tokenizer, samples, answers):.1%}",
-        )
-        lines.append("| " + " | ".join(cells) + " |")
+        cells = [name, f"{cpu:.1f}", f"{wall:.1f}", f"{sum(map(len, answers)):,}", f"{same:.1%}"]
+        lines.append(f"| {' | '.join(cells)} | {right(tokenizer, samples, answers):.1%} |")
         print(lines[-1], flush=True)
-    verdict = f"int8: {same:.1%} equal, wanted {LEAST:.0%}: {'met' if same >= LEAST else '**missed**'}."
+    verdict = (
+        f"int8: {same:.1%} equal, wanted {MIN_EQUAL:.0%}: {'met' if same >= MIN_EQUAL else '**missed**'}."
+    )
     about = (__doc__ or "").strip().split("\n\n")
     versions = ", ".join(f"{p} {metadata.version(p)}" for p in ("torch", "transformers", "ctranslate2"))
     what = (

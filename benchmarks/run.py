@@ -5,7 +5,7 @@ run.
 
 NAMES are those of the scripts without `bench_` (match, rules, dedup, import, scale, grpo, sft, probe,
 judge_calls, widgets); none: all. What is there already is not run again unless --again is given, so a run
-that was stopped goes on. Results lie in runs/bench, one file a script, each with the machine's other work
+that was stopped resumes. Results lie in runs/bench, one file a script, each with the machine's other work
 before it started; the page says which scripts have not been run, and how long all of them took: they are
 sized for half an hour on two quick, quiet cores.
 """
@@ -65,7 +65,7 @@ def versions() -> str:
 
 
 def others() -> float:
-    """Percent of all processors' time that goes to other work, over two seconds in which this does nothing."""
+    """Percent of all processors' time that other work takes, over two seconds in which this idles."""
     import psutil
 
     return psutil.cpu_percent(interval=2)
@@ -150,7 +150,7 @@ def main() -> None:
     for name in args.names or names:
         file = KEPT / f"{name}.json"
         if file.exists() and not args.again and json.loads(file.read_text(encoding="utf-8"))["code"] == 0:
-            print(f"== {name}: there already (--again runs it anew)", flush=True)
+            print(f"== {name}: there already (--again runs it again)", flush=True)
             continue
         print(f"== {name}", flush=True)
         kept = run(name, ["--reference", args.reference] if name == "match" and args.reference else [])

@@ -39,6 +39,7 @@ _HOME = {
     "composition": "stages.compose",
     "evaluate": "stages.evaluate.stage",
     "scores": "stages.evaluate.stage",
+    "failures": "stages.evaluate.stage",
     "Policy": "policy.policy",
     "base_policy": "policy.policy",
     "policy_of": "policy.policy",
@@ -61,8 +62,8 @@ _HOME = {
     "render_answer": "core.toolcalls",
     "render_prompt": "core.toolcalls",
     "match": "core.toolcalls",
-    "diagnose": "core.toolcalls",
-    "grade": "core.toolcalls",
+    "diagnose": "core.grading",
+    "grade": "core.grading",
     "load_tools": "tools.catalog",
     "init": "tools.of_run",
     "check_sample": "checks.rules",
@@ -83,18 +84,11 @@ if TYPE_CHECKING:
     from looptool_kit.checks.rules import call_errors, check_sample
     from looptool_kit.config import load_preset
     from looptool_kit.core.errors import RunError
+    from looptool_kit.core.grading import diagnose, grade
     from looptool_kit.core.records import Expansions, Members, Probes, Scores, Verdicts
     from looptool_kit.core.samples import Label, Message, Sample, Samples, Tool, ToolCall
     from looptool_kit.core.stats import flips, paired, scoreboard
-    from looptool_kit.core.toolcalls import (
-        Answer,
-        diagnose,
-        grade,
-        match,
-        parse,
-        render_answer,
-        render_prompt,
-    )
+    from looptool_kit.core.toolcalls import Answer, match, parse, render_answer, render_prompt
     from looptool_kit.loop import Loop
     from looptool_kit.policy.engines import Sampling
     from looptool_kit.policy.export import save_merged
@@ -102,7 +96,7 @@ if TYPE_CHECKING:
     from looptool_kit.report.summary import judge_against_truth, print_scoreboard, report_run
     from looptool_kit.run.folder import Run
     from looptool_kit.stages.compose import compose, composition
-    from looptool_kit.stages.evaluate.stage import evaluate, scores
+    from looptool_kit.stages.evaluate.stage import evaluate, failures, scores
     from looptool_kit.stages.expand.stage import expand
     from looptool_kit.stages.probe import probe
     from looptool_kit.stages.seed.stage import seed

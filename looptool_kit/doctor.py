@@ -1,5 +1,6 @@
-"""What this machine can do, what is missing, and the remedy: `looptool doctor`. Changes nothing and never
-raises.
+"""What this machine can do, what is missing, and the remedy: `looptool doctor`.
+
+It changes nothing and never raises.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ MEMORY_GB = 6.0
 
 
 class Finding(NamedTuple):
-    """One thing looked at."""
+    """The result of one check."""
 
     name: str
     ok: bool | None
@@ -42,9 +43,7 @@ class Finding(NamedTuple):
 
 
 def diagnose_machine() -> list[Finding]:
-    """Look at Python, processor, memory, GPU, engines, trainers, model sources, disk and write permission.
-    Takes seconds; never raises.
-    """
+    """Check Python, processor, memory, GPU, packages, model sources and disks; never raises."""
     checks: list[tuple[str, Callable[[], Iterable[Finding]]]] = [
         ("Python", _python),
         ("processor", _processor),
@@ -54,36 +53,34 @@ def diagnose_machine() -> list[Finding]:
         ("model", _model),
         ("disk", _disk),
     ]
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for name, check in checks:
         try:
-            found += check()
+            findings += check()
         except Exception as error:
-            found.append(Finding(name, None, f"could not be looked at: {type(error).__name__}: {error}"))
-    return found
+            findings.append(Finding(name, None, f"could not be checked: {type(error).__name__}: {error}"))
+    return findings
 
 
 def print_doctor() -> int:
-    """Print the findings as a table and the verdict under it. Returns 0 where the default loop can run, else
-    1.
-    """
+    """Print the findings as a table; returns 0 where the default loop can run, else 1."""
     from rich.console import Console
     from rich.table import Table as Grid
     from rich.text import Text
 
-    found = diagnose_machine()
+    findings = diagnose_machine()
     console = Console()
     grid = Grid(title="looptool doctor", show_lines=False)
     for column in ("", "what", "found", "remedy"):
         grid.add_column(column, overflow="fold")
     marks = {True: Text("ok", "green"), False: Text("missing", "bold red"), None: Text("–", "dim")}
-    for row in found:
+    for row in findings:
         grid.add_row(marks[row.ok], Text(row.name), Text(row.value), Text(row.remedy))
     console.print(grid)
-    missing = [row.name for row in found if row.ok is False]
+    missing = [row.name for row in findings if row.ok is False]
     console.print(
         Text(
-            f"Missing: {', '.join(missing)}. The remedies stand above."
+            f"Missing: {', '.join(missing)}. The remedies are in the table."
             if missing
             else "This machine can run the loop: looptool loop"
         )
@@ -108,14 +105,8 @@ def _processor() -> Iterable[Finding]:
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     flags = ""
     with contextlib.suppress(OSError):
-        flags = next(
-            (
-                line
-                for line in Path("/proc/cpuinfo").read_text().splitlines()
-                if line.startswith(("flags", "Features"))
-            ),
-            "",
-        )
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        flags = next((line for line in lines if line.startswith(("flags", "Features"))), "")
     units = [name for flag, name in _UNITS if re.search(rf"\b{flag}\b", flags)]
     yield Finding(
         "processor",
@@ -231,10 +222,10 @@ PACKAGES = (
 
 def _packages() -> Iterable[Finding]:
     for name, packages, needed, remedy in PACKAGES:
-        there = [found for package in packages.split(" or ") if (found := _version(package))]
+        versions = [version for package in packages.split(" or ") if (version := _version(package))]
         yield (
-            Finding(name, True, there[0])
-            if there
+            Finding(name, True, versions[0])
+            if versions
             else Finding(name, False if needed else None, f"{packages} is not installed", remedy)
         )
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
@@ -250,14 +241,15 @@ def _version(package: str) -> str:
 
 
 def _model() -> Iterable[Finding]:
-    """The embedded model: whole in our cache, or the base that it is made from in a cache, on the hub or in
-    the package index, and the adapter. One source of the base is enough.
+    """The embedded model: whole in our cache, or the adapter and a source of its base.
+
+    The base may be in a cache, on the hub or in the package index.
     """
-    from looptool_kit.policy import models
+    from looptool_kit.policy import downloads
 
     merged, base = _merged_model(), _cached_model()
     hub = None if merged or base else _hub()
-    index = None if merged or base or hub is True else _index(models.PACKAGE)
+    index = None if merged or base or hub is True else _index(downloads.PACKAGE)
     enough = bool(merged or base) or hub is True or index is True
     fault = "" if merged else _adapter_fault()
     if merged:
@@ -265,9 +257,9 @@ def _model() -> Iterable[Finding]:
     elif base:
         value = f"its base is {base}; the first loop merges the adapter in, about a minute"
     else:
-        there = "not in the cache yet; the first loop fetches and makes it"
-        value = there if enough else "in no cache, and no source answers"
-    sources = f"Let this machine reach {HUB} or a package index with {models.PACKAGE}"
+        pending = "not in the cache yet; the first loop fetches and makes it"
+        value = pending if enough else "in no cache, and no source answers"
+    sources = f"Let this machine reach {HUB} or a package index with {downloads.PACKAGE}"
     remedy = "" if enough else f"{sources}, or name a folder: looptool loop --set model=FOLDER"
     if fault:
         value = f"{fault}; {value}"
@@ -284,12 +276,12 @@ def _model() -> Iterable[Finding]:
             "model hub", True if hub is True else None, "reachable" if hub is True else str(hub), ""
         )
         if hub is not True:
-            words = f"offers {models.PACKAGE}" if index is True else str(index)
+            words = f"offers {downloads.PACKAGE}" if index is True else str(index)
             yield Finding("package index", True if index is True else None, words, "")
 
 
 def _merged_model() -> str:
-    """The folder of our cache that holds the embedded model, adapter merged in; empty where none does."""
+    """The folder of our cache that holds the merged embedded model; empty where none does."""
     from looptool_kit.policy import models
 
     made = models.cache_dir().glob(f"{models.EMBEDDED}-{models.ADAPTER_SHA256[:8]}-*")
@@ -297,26 +289,26 @@ def _merged_model() -> str:
 
 
 def _adapter_fault() -> str:
-    """What is wrong with the adapter that this package ships, in words; empty where it is whole."""
-    from looptool_kit.policy import models
+    """What is wrong with the adapter in this package, in words; empty where it is whole."""
+    from looptool_kit.policy import downloads, models
 
     file = models.ADAPTER / "adapter_model.safetensors"
     if not file.is_file():
-        return "the package's adapter is not there"
-    return "" if models._sha256(file) == models.ADAPTER_SHA256 else "the package's adapter has been changed"
+        return "the package's adapter is missing"
+    return "" if downloads.sha256(file) == models.ADAPTER_SHA256 else "the package's adapter has been changed"
 
 
 def _cached_model() -> str:
-    """Where the embedded model's base lies already, in words; empty where it does not."""
-    from looptool_kit.policy import models
+    """Where the embedded model's base is stored, in words; empty where it is not."""
+    from looptool_kit.policy import downloads, models
 
-    if (models.cache_dir() / models.FOLDER).is_dir():
+    if (models.cache_dir() / downloads.FOLDER).is_dir():
         return "in the cache"
     with contextlib.suppress(Exception):
         from huggingface_hub import try_to_load_from_cache
 
         if all(
-            isinstance(try_to_load_from_cache(models.HUB_ID, file), str)
+            isinstance(try_to_load_from_cache(downloads.HUB_ID, file), str)
             for file in ("config.json", "model.safetensors")
         ):
             return "in the hub's cache"
@@ -348,24 +340,15 @@ def _hub() -> bool | str:
 
 
 def _index(requirement: str) -> bool | str:
-    """True where pip's configured index offers exactly `requirement`, else why not. Downloads nothing."""
+    """True where pip's configured index offers exactly `requirement`, else why not.
+
+    Nothing is downloaded.
+    """
     if importlib.util.find_spec("pip") is None:
         return "pip is not installed in this environment"
     name, _, version = requirement.partition("==")
-    command = [
-        sys.executable,
-        "-P",
-        "-m",
-        "pip",
-        "index",
-        "versions",
-        name,
-        "--disable-pip-version-check",
-        "--retries",
-        "0",
-        "--timeout",
-        "5",
-    ]
+    options = ("--disable-pip-version-check", "--retries=0", "--timeout=5")
+    command = [sys.executable, "-P", "-m", "pip", "index", "versions", name, *options]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=INDEX_SECONDS, check=False)
     except subprocess.TimeoutExpired:
@@ -401,7 +384,7 @@ def _disk() -> Iterable[Finding]:
             "" if good else f"Free some space, or {move}.",
         )
     for name, folder, remedy in (
-        ("may write, working folder", here, "Change to a folder that you own, or mend its permissions."),
+        ("may write, working folder", here, "Change to a folder that you own, or fix its permissions."),
         ("may write, cache", cache, "Set LOOPTOOL_CACHE to a folder that you own."),
     ):
         try:

@@ -2,7 +2,7 @@
 
 Iteration j: train on D_j, evaluate, probe, verify, expand, compose D_{j+1}. After the last iteration the
 policy is trained on the last dataset and evaluated. Every stage does nothing where it has finished, so a
-killed loop started again goes on where it stopped.
+killed loop that is started again resumes where it stopped.
 """
 
 from __future__ import annotations
@@ -33,66 +33,77 @@ COUNTS: dict[str, dict[str, str]] = {
     "expansions": {"seeds": "error seeds", "candidates": "candidates", "accepted": "accepted as new samples"},
     "composition": {"total": "rows", **PART_WORDS},
 }
-"""What is said of a stage: a count of its manifest and its words."""
+"""Manifest -> its counts that are printed -> their names."""
 ALWAYS = ("total", "mastered", "failed", "seeds", "accepted")
-"""Counts that are said also where they are zero."""
+"""Counts that are printed also where they are zero."""
 
 
 class Loop:
-    """A run going round; `say` receives one line of news after each stage."""
+    """The loop on a run."""
 
     def __init__(self, run: Run, say: Callable[[str], None] = say) -> None:
-        self.run_, self.say = run, say
+        """Name the run.
+
+        Args:
+            say: Called with one line after each stage.
+        """
+        self._run, self.say = run, say
 
     def run(self, last: int | None = None) -> None:
-        """Seed, go round until D_last (None: as often as the settings say) is composed, train on it and
-        evaluate.
+        """Seed, iterate until D_last is composed, train on it and evaluate.
+
+        Args:
+            last: None: as the settings say.
         """
-        samples = seed(self.run_)
+        samples = seed(self._run)
         self.say(f"D1: {len(samples)} seed samples")
-        if self.run_.settings.evaluate.base:
+        if self._run.settings.evaluate.base:
             self._evaluate(0)
-        last = last or self.run_.settings.iterations + 1
+        last = last or self._run.settings.iterations + 1
         for j in range(1, last):
             self.step(j)
         self._train(last)
-        if found := scores(self.run_, "development_scores"):
-            count = max(len(table) for table in found.values())
-            right = ", ".join(f"{name} {sum(s.correct for s in table)}" for name, table in found.items())
-            self.say(f"best: {best(self.run_)}, by {count} development samples (right: {right})")
+        if tables := scores(self._run, "development_scores"):
+            count = max(len(table) for table in tables.values())
+            right = ", ".join(f"{name} {sum(s.correct for s in table)}" for name, table in tables.items())
+            self.say(f"best: {best(self._run)}, by {count} development samples (right: {right})")
 
     def step(self, j: int) -> Samples:
-        """One iteration; returns D_{j+1}. One more than the settings say makes the run longer by it."""
-        if j > self.run_.settings.iterations:
-            if j not in self.run_.iterations:
+        """Run iteration j and return D_{j+1}.
+
+        One more iteration than the settings say makes the run longer by it.
+
+        Raises:
+            RunError: D_j does not exist.
+        """
+        if j > self._run.settings.iterations:
+            if j not in self._run.iterations:
                 raise RunError(
-                    f"D{j} of {self.run_.path} does not exist: the next iteration is {self.run_.iteration}."
+                    f"D{j} of {self._run.path} does not exist: the next iteration is {self._run.iteration}."
                 )
-            self.run_.set(iterations=j)
-            seed(self.run_)
+            self._run.set(iterations=j)
+            seed(self._run)
         self._train(j)
-        probes = probe(self.run_, iteration=j)
-        self._news(f"probe {j}", "probes", j)
-        verdicts = verify(self.run_, probes, iteration=j)
-        self._news(f"verify {j}", "verdicts", j)
-        expanded = expand(self.run_, verdicts, iteration=j)
-        self._news(f"expand {j}", "expansions", j)
-        samples = compose(self.run_, probes, verdicts, expanded, iteration=j)
-        self._news(f"compose D{j + 1}", "composition", j)
+        probes = probe(self._run, iteration=j)
+        self._print_counts(f"probe {j}", "probes", j)
+        verdicts = verify(self._run, probes, iteration=j)
+        self._print_counts(f"verify {j}", "verdicts", j)
+        expanded = expand(self._run, verdicts, iteration=j)
+        self._print_counts(f"expand {j}", "expansions", j)
+        samples = compose(self._run, probes, verdicts, expanded, iteration=j)
+        self._print_counts(f"compose D{j + 1}", "composition", j)
         return samples
 
     def train_only(self, last: int | None = None) -> None:
-        """Train and evaluate on the datasets that the run holds (until D_last), without probing or composing:
-        what a control on given data does.
-        """
-        for j in self.run_.iterations:
+        """Train and evaluate on the datasets that the run holds, until D_last, as a control does."""
+        for j in self._run.iterations:
             if last is None or j <= last:
                 self._train(j)
 
     def _train(self, j: int) -> None:
-        samples = self.run_.table(Samples, "samples", j)
-        train(self.run_, samples, j)
-        facts = (self.run_.manifest("policy", j) or {}).get("trainings", [])
+        samples = self._run.table(Samples, "samples", j)
+        train(self._run, samples, j)
+        facts = (self._run.manifest("policy", j) or {}).get("trainings", [])
         parts = [f"{f['trainer'].upper()} {f['steps']} steps, {f['tokens']:,} tokens" for f in facts]
         parts += [
             f"{f['groups_without_variance']} of {f['groups']} groups all right or all wrong"
@@ -103,18 +114,18 @@ class Loop:
         self._evaluate(j)
 
     def _evaluate(self, j: int) -> None:
-        policy = policy_of(self.run_, j)
-        table = evaluate(self.run_, policy)
+        policy = policy_of(self._run, j)
+        table = evaluate(self._run, policy)
         right = sum(s.correct for s in table)
         self.say(
             f"evaluate {policy.name}: {right} of {len(table)} held-out samples right"
             f" ({right / max(1, len(table)):.0%})"
         )
-        if (self.run_.manifest("seed", 0) or {}).get("development"):
-            develop(self.run_, policy)
+        if (self._run.manifest("seed", 0) or {}).get("development"):
+            develop(self._run, policy)
 
-    def _news(self, title: str, table: str, j: int) -> None:
-        manifest = self.run_.manifest(table, j) or {}
+    def _print_counts(self, title: str, table: str, j: int) -> None:
+        manifest = self._run.manifest(table, j) or {}
         counts = [
             f"{manifest[key]} {words}"
             for key, words in COUNTS[table].items()

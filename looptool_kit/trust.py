@@ -1,10 +1,9 @@
-"""Settings that run a command or a file or send data: obeyed only after a person has confirmed them for a run
-folder.
+"""Settings that run a command or a file or send data are obeyed only after a person has confirmed them.
 
-A run folder can come from anybody. Whoever gives such a setting in this very process (`Run.create`,
-`run.set`, the options of `looptool`) confirms it by that; a setting that is only found in a `run.toml` waits
-for `looptool trust RUN`. What is confirmed is kept outside of the folder, in the user's configuration, as
-hashes of exactly what is run or where data goes.
+A run folder can come from anybody. Whoever gives such a setting in this process (`Run.create`, `run.set`, the
+options of `looptool`) confirms it by that; a setting that is only found in a `run.toml` waits for `looptool
+trust RUN`. A confirmation is for one folder. It is kept outside of it, in the user's configuration, as hashes
+of exactly what is run or where data goes.
 """
 
 from __future__ import annotations
@@ -25,11 +24,13 @@ if TYPE_CHECKING:
     from looptool_kit.config import Settings
 
 _SEEDERS = ("world", "templates", "trees")
-"""What `seeds.source` names that is no file."""
+"""Values of `seeds.source` that are not files."""
 _DATA = (".json", ".jsonl", ".yaml", ".yml")
 _UNWATCHED = "and whatever it loads, which is not watched"
 _here: dict[Path, set[str]] = {}
-"""What was confirmed in this process, by folder: all there is where the configuration cannot be written."""
+"""What was confirmed in this process, by folder. It is all there is where the configuration cannot be
+written.
+"""
 
 
 class Act(NamedTuple):
@@ -46,8 +47,10 @@ class Act(NamedTuple):
 
 
 def acts(settings: Settings, folder: Path | None = None) -> list[Act]:
-    """What these settings run or send; for a run's `folder` without the file of samples that lies in it or is
-    sent nowhere.
+    """What these settings run or send.
+
+    Args:
+        folder: The run's folder. With it, a file of samples that lies inside or is sent nowhere is left out.
     """
     tools = _tools(settings.synthesis.tools)
     source = _source(settings.seeds.source)
@@ -68,8 +71,8 @@ def _source(spec: str) -> Act | None:
 
 
 def tools_kind(spec: str | Path) -> str:
-    """`mcp` (a command line or an address), `python` (a file that is run), `data`, or `other` for a file of
-    any other name.
+    """The kind of a source of tools: `mcp`, `python` (a file that is run), `data` or `other` (any other
+    file).
 
     All that reads tools asks this, so that what is confirmed is what is done. A `Path` is always a file.
     """
@@ -89,7 +92,7 @@ def _tools(spec: str) -> Act | None:
         try:
             words = shlex.split(target)
         except ValueError:
-            words = []  # no command line, which is said where it would be started
+            words = []  # not a command line, which is reported where it would be started
         return Act(
             name,
             _line(f"runs the command `{target}` {_UNWATCHED}"),
@@ -102,7 +105,7 @@ def _tools(spec: str) -> Act | None:
 
 
 def _content(path: Path) -> str:
-    """The hash of a file's whole content; empty where it is none."""
+    """The hash of a file's whole content; empty where it is not a file."""
     try:
         if not path.is_file():
             return ""
@@ -138,7 +141,8 @@ def _hash(*parts: str) -> str:
 def confirm(folder: Path, given: Iterable[Act]) -> bool:
     """Remember that a person wants these for this folder.
 
-    False where that holds for this process alone, because the user's configuration cannot be written.
+    Returns:
+        False where that is for this process alone, because the user's configuration cannot be written.
     """
     folder, given = folder.resolve(), list(given)
     if not given:
@@ -153,22 +157,25 @@ def confirm(folder: Path, given: Iterable[Act]) -> bool:
 
 
 def confirm_given(folder: Path, settings: Settings, overrides: Mapping[str, Any], before: Settings) -> None:
-    """Confirm what `overrides` (as for `run.set`) say of `settings`; the rest of an act must be confirmed
-    already.
+    """Confirm the acts that `overrides` (as for `run.set`) decide in `settings`.
+
+    What else decides such an act must be confirmed already.
     """
     given = [name.replace("__", ".") for name in overrides]
-    known = {
+    confirmed_parts = {
         part for a in acts(before) if confirmed(folder, a) for part in (*a.parts, f"{a.setting}.key_env")
     }
     old = {a.mark for a in acts(before)}
 
-    def said(part: str) -> bool:
+    def is_given(part: str) -> bool:
         return any(part == name or part.startswith(f"{name}.") for name in given)
 
-    confirm(
-        folder,
-        [a for a in acts(settings) if all(said(p) or (p in known and a.mark not in old) for p in a.parts)],
-    )
+    decided = [
+        a
+        for a in acts(settings)
+        if all(is_given(p) or (p in confirmed_parts and a.mark not in old) for p in a.parts)
+    ]
+    confirm(folder, decided)
 
 
 def confirmed(folder: Path, act: Act) -> bool:
@@ -178,7 +185,7 @@ def confirmed(folder: Path, act: Act) -> bool:
 
 
 def unconfirmed(folder: Path, settings: Settings) -> list[Act]:
-    """What the settings of a run would run or send, and nobody has confirmed for its folder."""
+    """What the settings of a run would run or send that nobody has confirmed for its folder."""
     return [a for a in acts(settings, folder) if not confirmed(folder, a)]
 
 
@@ -189,10 +196,10 @@ def inherit(folder: Path, settings: Settings, source: Path) -> None:
 
 def _marks(folder: Path) -> set[str]:
     try:
-        found = json.loads(_file(folder).read_text(encoding="utf-8"))
-        return (
-            {m for m in found["confirmed"] if isinstance(m, str)} if found["folder"] == str(folder) else set()
-        )
+        record = json.loads(_file(folder).read_text(encoding="utf-8"))
+        if record["folder"] != str(folder):
+            return set()
+        return {mark for mark in record["confirmed"] if isinstance(mark, str)}
     except (OSError, ValueError, KeyError, TypeError):
         return set()
 
@@ -212,16 +219,19 @@ def require_tools(folder: Path, spec: str) -> None:
 
 
 def require_source(folder: Path, settings: Settings) -> None:
-    """Raise `RunError` where a file outside of the run would be read and sent on, and nobody has confirmed."""
+    """Raise `RunError` where a file outside of the run would be read and sent on unconfirmed."""
     _require(folder, next((a for a in acts(settings, folder) if a.setting == "seeds.source"), None))
 
 
 def require_endpoint(place: Path, endpoint: Endpoint) -> None:
     """Raise `RunError` where data would go to an endpoint that nobody has confirmed for the run.
 
-    `place`: the run's folder, or a file or folder in it. Each run.toml on the way up counts, because a run
-    from elsewhere may hold more than one: none may name the endpoint unconfirmed, and for one folder at least
-    it must be confirmed. Outside of a run the endpoint was given by who calls.
+    Each run.toml on the way up counts, because a run from elsewhere may hold more than one: none may name the
+    endpoint unconfirmed, and for one folder at least it must be confirmed. Outside of a run the caller gave
+    the endpoint.
+
+    Args:
+        place: The run's folder, or a file or folder in it.
     """
     ways = [Path(os.path.abspath(place)), place.resolve()]  # a link may lead out of the run, or into one
     folders = dict.fromkeys(p for way in ways for p in (way, *way.parents) if (p / "run.toml").is_file())
@@ -240,7 +250,7 @@ def _acts_in(folder: Path) -> list[Act]:
 
     try:
         return acts(load_settings(folder / "run.toml"))
-    except (OSError, ValueError):  # no run's: it names nothing, and confirms nothing
+    except (OSError, ValueError):  # not a run's file: it names nothing and confirms nothing
         return []
 
 

@@ -1,14 +1,17 @@
 # %% [markdown]
 # # The tour
 #
-# LoopTool ([arXiv 2511.09148](https://arxiv.org/abs/2511.09148)) trains a small language model to call tools, and lets the model's own errors
-# write the next training set. One iteration $j$ is
+# LoopTool ([arXiv 2511.09148](https://arxiv.org/abs/2511.09148)) trains a small language model to call tools,
+# and lets the model's own errors write the next training set. One iteration $j$ is
 #
-# $$D_j \;\xrightarrow{\text{train}}\; \pi_j \;\xrightarrow{\text{probe}}\; \text{mastered, borderline, failed}
-# \;\xrightarrow{\text{verify}}\; \text{verdicts} \;\xrightarrow{\text{expand}}\; \text{children} \;\xrightarrow{\text{compose}}\; D_{j+1}$$
+# $$D_j \;\xrightarrow{\text{train}}\; \pi_j \;\xrightarrow{\text{probe}}\;
+# \text{mastered, borderline, failed}
+# \;\xrightarrow{\text{verify}}\; \text{verdicts} \;\xrightarrow{\text{expand}}\; \text{children}
+# \;\xrightarrow{\text{compose}}\; D_{j+1}$$
 #
-# This notebook walks through a **recorded run**: nothing is trained here, and it takes five minutes. It is a run of `make loop` on two CPU cores:
-# the embedded 135M model, which calls tools already, adapts to a dozen tools that it has never seen.
+# This notebook walks through a **recorded run**: nothing is trained here, and it takes five minutes. It is a
+# run of `make loop` on two CPU cores: the embedded 135M model, which calls tools already, adapts to a dozen
+# tools that it has never seen.
 #
 # Run all cells, then play. `01_one_iteration` does the same for real.
 
@@ -27,8 +30,8 @@ run
 # %% [markdown]
 # ## The whole loop in one picture
 #
-# Each band is a flow of samples: from a dataset, by what the policy could do, by the judge's verdict, to the next dataset. Click a flow:
-# its samples are in `loop_map.selection`, and every view below opens them.
+# Each band is a flow of samples: from a dataset, by what the policy could do, by the judge's verdict, to the
+# next dataset. Click a flow: its samples are in `loop_map.selection`, and every view below opens them.
 
 # %%
 loop_map = LoopMap(run)
@@ -40,9 +43,10 @@ loop_map.selection  # empty until you click
 # %% [markdown]
 # ## Seed: samples (section 3.1)
 #
-# A sample is (tools, context, label): a dialogue up to one assistant turn, and the calls expected there. The seed data here come from a procedural
-# world of executable tools. One label in ten is wrong **on purpose**, as annotators' labels are; the truth is kept aside, so that we can
-# measure how many of them the judge finds.
+# A sample is (tools, context, label): a dialogue up to one assistant turn, and the calls expected there. The
+# seed data here come from a procedural world of executable tools. One label in ten is wrong **on purpose**,
+# as annotators' labels are; the truth is stored apart, so that we can measure how many of them the judge
+# finds.
 
 # %%
 seeds = run.table(lt.Samples, "samples", 1)
@@ -51,13 +55,14 @@ pd.DataFrame({"kind": s.kind, "request": s.request, "label": lt.render_answer(s.
 # %% [markdown]
 # ## Train: a policy (section 3.2)
 #
-# On the CPU each iteration begins with a pass or two of supervised training over $D_j$; then comes GRPO. For each prompt the policy writes a
-# group of $G$ completions; each earns $r_i = 1$ if its calls match the label and 0 otherwise; its advantage is
+# On the CPU each iteration begins with a pass or two of supervised training over $D_j$; then comes GRPO. For
+# each prompt the policy writes a group of $G$ completions; each earns $r_i = 1$ if its calls match the label
+# and 0 otherwise; its advantage is
 #
 # $$A_i = \frac{r_i - \mathrm{mean}(r)}{\mathrm{std}(r)}$$
 #
-# A group in which all do equally well teaches nothing: watch the share of groups without variance. There is no KL term, and the clip is asymmetric
-# (0.2 down, 0.28 up).
+# A group in which all do equally well teaches nothing: watch the share of groups without variance. There is
+# no KL term, and the clip is asymmetric (0.2 down, 0.28 up).
 
 # %%
 TrainingView(run)
@@ -69,8 +74,9 @@ TrainingView(run)
 #
 # $$\mathrm{PPL} = \exp\Big(-\frac{1}{L}\sum_{t=1}^{L} \log \pi(y_t \mid x, y_{<t})\Big)$$
 #
-# says how sure it was. Right and sure: mastered, and dropped from the next dataset. Right but unsure: borderline, kept. Wrong: failed. The line
-# between sure and unsure is the threshold: **drag it**. Letting go writes your decision to `decisions.jsonl`, and the next compose obeys.
+# says how sure it was. Right and sure: mastered, and dropped from the next dataset. Right but unsure:
+# borderline, kept. Wrong: failed. The line between sure and unsure is the threshold: **drag it**. Letting go
+# writes your decision to `decisions.jsonl`, and the next compose obeys.
 
 # %%
 probe_view = ProbeView(run)
@@ -79,15 +85,17 @@ probe_view
 # %% [markdown]
 # ## Verify: who is wrong, model or label? (Judgement-Guided Label Verification, section 3.4)
 #
-# The judge compares label and prediction of every *failed* sample and returns `PRED_WRONG`, `LABEL_WRONG`, `BOTH_CORRECT` or `BOTH_WRONG`, with its
-# reasons. This one needs no language model: it weighs evidence. Where the evidence is thin it abstains, and says so. Overrule it with a key.
+# The judge compares label and prediction of every *failed* sample and returns `PRED_WRONG`, `LABEL_WRONG`,
+# `BOTH_CORRECT` or `BOTH_WRONG`, with its reasons. This one needs no language model: it weighs evidence.
+# Where the evidence is thin it abstains, and says so. Overrule it with a key.
 
 # %%
 review = DisagreementView(run)
 review
 
 # %% [markdown]
-# Because the errors were planted, the judge can be graded. `flagged` are its `LABEL_WRONG` verdicts, `right` those of them on a planted error.
+# Because the errors were planted, the judge can be graded. `flagged` are its `LABEL_WRONG` verdicts, `right`
+# those of them on a planted error.
 
 # %%
 
@@ -96,8 +104,8 @@ lt.judge_against_truth(run)
 # %% [markdown]
 # ## Expand: errors write new data (Error-Driven Data Expansion, section 3.5)
 #
-# Every error seed gets children that keep the error's pattern and change the scenario. A child must pass the rules (schema, dialogue form,
-# every value supported by what was said) and be new to the dataset.
+# Every error seed gets children that keep the error's pattern and change the scenario. A child must pass the
+# rules (schema, dialogue form, every value supported by what was said) and be new to the dataset.
 
 # %%
 expansions = ExpansionView(run)
@@ -108,15 +116,16 @@ expansions
 #
 # $$D_{j+1} = D_{ES} \cup D_{EE} \cup D_{HPPL} \cup D_{\text{seed-new}}$$
 #
-# Error seeds under their verified labels, their accepted children, correct answers at high perplexity, and a fresh slice of seed data.
+# Error seeds under their verified labels, their accepted children, correct answers at high perplexity, and a
+# fresh slice of seed data.
 
 # %%
 pd.DataFrame(lt.composition(run))
 
 # %% [markdown]
-# Your decisions count here. Below, one verdict is overruled and the next dataset composed again: the sample is gone, its children too, and
-# the children of other errors may take their places. Then the decision is undone, and all is as before. Stages do only what is missing, so
-# nothing is trained or decoded for that.
+# Your decisions count here. Below, one verdict is overruled and the next dataset composed again: the sample
+# is gone, its children too, and the children of other errors may take their places. Then the decision is
+# undone, and all is as before. Stages do only what is missing, so nothing is trained or decoded for that.
 
 # %%
 j = max(i for i in run.iterations if run.manifest("verdicts", i))
@@ -141,7 +150,8 @@ run.decide("verdict", chosen.sample_id, "undo", author="tour", iteration=j)
 again = next_dataset()
 
 print(
-    f"D{j + 1}: {len(before)} samples, {len(after)} under the decision, {len(again)} after undo; as before: {again == before}"
+    f"D{j + 1}: {len(before)} samples, {len(after)} under the decision, {len(again)} after undo;"
+    f" as before: {again == before}"
 )
 pd.DataFrame(
     {"sample": i, "dataset": "without the decision" if i in before else "under the decision", "request": text}
@@ -152,9 +162,9 @@ pd.DataFrame(
 # %% [markdown]
 # ## Evaluate: did it help?
 #
-# Exact match on samples that no dataset held: unseen values, unseen phrasings, unseen tools. `own tools` are those of the seed data, which the
-# policy adapts to; `other tools` it never trains on: they show what it forgets. Every figure has its 95% interval, and policies are compared on the
-# same samples, pair by pair.
+# Exact match on samples that no dataset held: unseen values, unseen phrasings, unseen tools. `own tools` are
+# those of the seed data, which the policy adapts to; `other tools` it never trains on: they show what it
+# forgets. Every figure has its 95% interval, and policies are compared on the same samples, pair by pair.
 
 # %%
 
@@ -169,8 +179,8 @@ print(f"The report is {report}")
 #
 # | notebook | what it is |
 # | --- | --- |
-# | `01_one_iteration` | the same, for real: every stage with its settings, a run that you can stop and resume, and a view to inspect it |
-# | `02_iterate` | several iterations; what got fixed, what regressed; stop or go on |
+# | `01_one_iteration` | the same for real: stages and their settings, a run to stop and resume, views |
+# | `02_iterate` | several iterations; what got fixed, what regressed; stop or continue |
 # | `03_your_tools` | from your own Python functions to a trained adapter that calls them |
 # | `04_single_gpu` | a larger model |
 # | `05_teach` | the method as a lesson with exercises |

@@ -1,16 +1,18 @@
 # %% [markdown]
 # # One iteration, for real
 #
-# The heart of LoopTool, one stage after the other: **Seed, Train, Probe, Verify, Expand, Compose, Evaluate**. Each stage is four cells:
-# *why* (the idea, the formula, the paper's section), *settings* (a form that is also plain Python), *run* (with a progress bar), *inspect*
-# (a view).
+# The heart of LoopTool, one stage after the other: **Seed, Train, Probe, Verify, Expand, Compose, Evaluate**.
+# Each stage is four cells: *why* (the idea, the formula, the paper's section), *settings* (a form that is
+# also plain Python), *run* (with a progress bar), *inspect* (a view).
 #
 # - A stage called twice does nothing the second time; after a changed setting it redoes what depends on it.
-# - Any run cell may be stopped with the Stop button. Run it again, or the whole notebook tomorrow, and it goes on where it stopped.
-# - The run is the folder `runs/one-iteration`: Parquet tables, TOML settings, JSON manifests. Delete it to start afresh.
+# - Any run cell may be stopped with the Stop button. Run it again, or the whole notebook tomorrow, and it
+#   resumes where it stopped.
+# - The run is the folder `runs/one-iteration`: Parquet tables, TOML settings, JSON manifests. Delete it to
+#   start from scratch.
 #
-# The settings below are the shortest that show everything, ten minutes or so on two cores. `PRESET = "cpu"` is what `make loop` runs, with
-# more samples and more training.
+# The settings below are the shortest that show everything, ten minutes or so on two cores. `PRESET = "cpu"`
+# is what `make loop` runs, with more samples and more training.
 
 # %%
 import pandas as pd
@@ -35,10 +37,11 @@ run
 # %% [markdown]
 # ## 1 Seed
 #
-# **Why.** A sample is (tools, context, label): the dialogue up to one assistant turn and the calls expected there (section 3.1). $D_1$ is the
-# first slice of a seed pool, $D_1 = \{(T_i, c_i, y_i)\}_{i=1}^{n}$; later iterations get ever smaller fresh slices. The pool
-# here comes from a procedural world: tools with executable bodies and a grammar of requests, so labels are right by
-# construction, and a share of them (`noise`) is then made wrong on purpose.
+# **Why.** A sample is (tools, context, label): the dialogue up to one assistant turn and the calls expected
+# there (section 3.1). $D_1$ is the first slice of a seed pool, $D_1 = \{(T_i, c_i, y_i)\}_{i=1}^{n}$; later
+# iterations get ever smaller fresh slices. The pool here comes from a procedural world: tools with executable
+# bodies and a grammar of requests, so labels are right by construction, and a share of them (`noise`) is then
+# made wrong on purpose.
 
 # %%
 settings_form(run, "seeds")  # the same in Python: run.set(seeds__noise=0.1)
@@ -56,15 +59,17 @@ pd.DataFrame(
 # %% [markdown]
 # ## 2 Train
 #
-# **Why.** $\pi_j$ comes from $\pi_{j-1}$ by GRPO on $D_j$ (section 3.2). With $r_i \in \{0, 1\}$ for completion $y_i$ of a group of $G$, and
-# $\rho_t = \pi(y_t)/\pi_{\text{old}}(y_t)$,
+# **Why.** $\pi_j$ comes from $\pi_{j-1}$ by GRPO on $D_j$ (section 3.2). With $r_i \in \{0, 1\}$ for
+# completion $y_i$ of a group of $G$, and $\rho_t = \pi(y_t)/\pi_{\text{old}}(y_t)$,
 #
 # $$A_i = \frac{r_i - \mathrm{mean}(r)}{\mathrm{std}(r)}, \qquad
-# \mathcal{L} = -\,\mathbb{E}\Big[\min\big(\rho_t A_i,\; \mathrm{clip}(\rho_t,\, 1 - 0.2,\, 1 + 0.28)\, A_i\big)\Big]$$
+# \mathcal{L} = -\,\mathbb{E}\Big[\min\big(\rho_t A_i,\; \mathrm{clip}(\rho_t,\, 1 - 0.2,\, 1 + 0.28)\,
+# A_i\big)\Big]$$
 #
-# without KL term. A group of which all completions are right, or none, has no advantage and teaches nothing. On the CPU presets an iteration
-# starts with a pass of supervised training over $D_j$ (`sft`), which brings more for the same minutes there; GRPO joins from the second iteration on
-# (`grpo.steps`; `grpo.steps_first` for the first).
+# without KL term. A group of which all completions are right, or none, has no advantage and teaches nothing.
+# On the CPU presets an iteration starts with a pass of supervised training over $D_j$ (`sft`), which brings
+# more for the same minutes there; GRPO joins from the second iteration on (`grpo.steps`; `grpo.steps_first`
+# for the first).
 
 # %%
 for room in ("lora", "sft", "grpo"):
@@ -82,12 +87,13 @@ training  # training.history holds the rows
 # %% [markdown]
 # ## 3 Probe
 #
-# **Why.** Greedy Capability Probing (section 3.3): decode every sample of $D_j$ greedily and measure how sure the policy was,
+# **Why.** Greedy Capability Probing (section 3.3): decode every sample of $D_j$ greedily and measure how sure
+# the policy was,
 #
 # $$\mathrm{PPL} = \exp\Big(-\frac{1}{L}\sum_{t=1}^{L} \log \pi(y_t \mid x, y_{<t})\Big).$$
 #
-# Matched: mastered; matched above the threshold: borderline; not matched: failed. The threshold is a quantile of the matched ones until you say
-# otherwise.
+# Matched: mastered; matched above the threshold: borderline; not matched: failed. The threshold is a quantile
+# of the matched ones until you say otherwise.
 
 # %%
 settings_form(run, "probe")  # the same in Python: run.set(probe__quantile=0.7)
@@ -103,14 +109,14 @@ probe_view
 # %% [markdown]
 # ## 4 Verify
 #
-# **Why.** Judgement-Guided Label Verification (section 3.4): for failed samples only, a judge compares label and prediction. `PRED_WRONG`:
-# the label stands, the sample is an error seed. `LABEL_WRONG`: the prediction becomes the label, and the sample is an error seed.
-# `BOTH_CORRECT`: kept if its perplexity is high. `BOTH_WRONG`: dropped. With $y$ the label and $\hat{y}$ the prediction,
+# **Why.** Judgement-Guided Label Verification (section 3.4): for failed samples only, a judge compares label
+# and prediction. `PRED_WRONG`: the label stands, the sample is an error seed. `LABEL_WRONG`: the prediction
+# becomes the label, and the sample is an error seed. `BOTH_CORRECT`: kept if its perplexity is high.
+# `BOTH_WRONG`: dropped. With $y$ the label and $\hat{y}$ the prediction,
 #
 # $$D_{PW} = \{(T, c, y) : \text{PRED\_WRONG}\}, \qquad D_{LR} = \{(T, c, \hat{y}) : \text{LABEL\_WRONG}\}.$$
 #
-# The `evidence` judge needs no language model, and abstains where
-# the evidence is thin.
+# The `evidence` judge needs no language model, and abstains where the evidence is thin.
 
 # %%
 settings_form(run, "verify")
@@ -128,9 +134,10 @@ review
 # %% [markdown]
 # ## 5 Expand
 #
-# **Why.** Error-Driven Data Expansion (section 3.5): for each error seed of $D_{ES} = D_{PW} \cup D_{LR}$, $k$ children that keep the
-# error's pattern and change the scenario. Repeating the seeds instead teaches less (the paper's ablation: 73.43 against 74.34). A child
-# passes the rules (schema, dialogue form, grounding of every value) and must be new.
+# **Why.** Error-Driven Data Expansion (section 3.5): for each error seed of $D_{ES} = D_{PW} \cup D_{LR}$,
+# $k$ children that keep the error's pattern and change the scenario. Repeating the seeds instead teaches less
+# (the paper's ablation: 73.43 against 74.34). A child passes the rules (schema, dialogue form, grounding of
+# every value) and must be new.
 
 # %%
 settings_form(run, "expand")  # the same in Python: run.set(expand__children=2)
@@ -146,12 +153,13 @@ expansions
 # %% [markdown]
 # ## 6 Compose
 #
-# **Why.** What the policy has mastered is dropped; what it fails, nearly fails, or has not seen makes the next dataset (section 3.6):
+# **Why.** What the policy has mastered is dropped; what it fails, nearly fails, or has not seen makes the
+# next dataset (section 3.6):
 #
 # $$D_{j+1} = D_{ES} \cup D_{EE} \cup D_{HPPL} \cup D_{\text{seed-new}}$$
 #
-# Every row keeps its origin (`members.parquet`). Your decisions from the views above take effect here: change one, run this cell again, and
-# compare.
+# Every row keeps its origin (`members.parquet`). Your decisions from the views above take effect here: change
+# one, run this cell again, and compare.
 
 # %%
 settings_form(run, "compose")  # the same in Python: run.set(compose__hppl=16)
@@ -175,13 +183,13 @@ LoopMap(run)  # press a band: the samples behind it
 # %% [markdown]
 # ## 7 Evaluate
 #
-# **Why.** Greedy exact match (ToolMatch, the reward of section 3.2: equal calls as multisets, equal arguments as JSON) on samples that no dataset
-# held: unseen values, unseen phrasings, unseen tools. With $k$ of $n$ right, $\hat{p} = k/n$ and $z = 1.96$, Wilson's interval goes with every share:
+# **Why.** Greedy exact match (ToolMatch, the reward of section 3.2: equal calls as multisets, equal arguments
+# as JSON) on samples that no dataset held: unseen values, unseen phrasings, unseen tools. With $k$ of $n$
+# right, $\hat{p} = k/n$ and $z = 1.96$, Wilson's interval goes with every share:
 #
 # $$\frac{\hat{p} + z^2/2n \;\pm\; z\sqrt{\hat{p}(1 - \hat{p})/n + z^2/4n^2}}{1 + z^2/n}.$$
 #
-# This is $\pi_1$, trained on seed data alone: the policy to beat.
-# `02_iterate` goes on from there.
+# This is $\pi_1$, trained on seed data alone: the policy to beat. `02_iterate` continues from there.
 
 # %%
 settings_form(run, "evaluate")

@@ -1,12 +1,12 @@
 # %% [markdown]
-# # Round and round
+# # Several iterations
 #
-# Several iterations of the loop, the flow of samples through them, what got fixed and what regressed, and whether another round is worth
-# its minutes.
+# The flow of samples through several iterations of the loop, what got fixed and what regressed, and whether
+# another iteration is worth its minutes.
 #
-# On the quick settings each round takes some minutes on two cores. Stop at any time; it goes on where it stopped. For figures that mean
-# something take `PRESET = "cpu"`, and several random seeds: `python benchmarks/results.py` runs the loop against a control that trains on
-# seed data alone.
+# On the quick settings each iteration takes some minutes on two cores. Stop at any time; it resumes where it
+# stopped. For figures that mean something take `PRESET = "cpu"`, and several random seeds:
+# `python benchmarks/results.py` runs the loop against a control that trains on seed data alone.
 
 # %%
 import pandas as pd
@@ -25,9 +25,10 @@ samples = lt.seed(run)
 samples
 
 # %% [markdown]
-# ## The first round
+# ## The first iteration
 #
-# `loop.step(j)` is train, evaluate, probe, verify, expand, compose, in the paper's order. It returns $D_{j+1}$.
+# `loop.step(j)` is train, evaluate, probe, verify, expand, compose, in the paper's order. It returns
+# $D_{j+1}$.
 
 # %%
 loop.step(1)
@@ -36,7 +37,8 @@ loop.step(1)
 pd.DataFrame(lt.composition(run))
 
 # %% [markdown]
-# Before the next round is the moment to look: overrule verdicts, move the threshold. What you decide is in force from here on.
+# Before the next iteration is the moment to look: overrule verdicts, move the threshold. What you decide is
+# in force from here on.
 
 # %%
 DisagreementView(run, iteration=1)
@@ -45,10 +47,10 @@ DisagreementView(run, iteration=1)
 ProbeView(run, iteration=1)
 
 # %% [markdown]
-# ## The second round
+# ## The second iteration
 #
-# It starts from what you decided: `lt.expand` and `lt.compose` do again what your decisions touch, and nothing else. From now on GRPO joins
-# the training.
+# It starts from what you decided: `lt.expand` and `lt.compose` do again what your decisions touch, and
+# nothing else. From now on GRPO joins the training.
 
 # %%
 lt.compose(run, lt.probe(run, iteration=1), expanded=lt.expand(run, iteration=1), iteration=1)
@@ -70,8 +72,8 @@ training  # of all iterations; training.history holds the rows
 # %% [markdown]
 # ## The flow of samples
 #
-# From each dataset, by what the policy could do, by verdict, to the next dataset or out. Click a flow and its samples are in
-# `loop_map.selection`. Under it the kinds of error by tool, against the iteration before.
+# From each dataset, by what the policy could do, by verdict, to the next dataset or out. Click a flow and its
+# samples are in `loop_map.selection`. Under it the kinds of error by tool, against the iteration before.
 
 # %%
 loop_map = LoopMap(run)
@@ -80,7 +82,8 @@ loop_map
 # %% [markdown]
 # ## What got fixed, what regressed
 #
-# Two policies on the same held-out samples: *fixed* were wrong and are right, *broken* were right and are wrong. A mean hides both.
+# Two policies on the same held-out samples: *fixed* were wrong and are right, *broken* were right and are
+# wrong. A mean hides both.
 
 # %%
 found = lt.scores(run)
@@ -118,12 +121,13 @@ pd.crosstab(
 )
 
 # %% [markdown]
-# ## Stop or go on?
+# ## Stop or continue?
 #
-# The paired difference between the last two policies, with its 95% interval and McNemar's exact test. **An interval that holds 0 is no gain
-# yet, and no proof of none**: with a few dozen held-out samples only large effects show. A sensible rule: go on while samples are being
-# fixed and fewer are broken; stop when two rounds in a row broke as many as they fixed, or when `PRED_WRONG` dries up and there is nothing
-# left to expand.
+# The paired difference between the last two policies, with its 95% interval and McNemar's exact test. **An
+# interval that holds 0 is no gain yet, and no proof of none**: with a few dozen held-out samples only large
+# effects show. A sensible rule: continue while samples are being fixed and fewer are broken; stop when two
+# iterations in a row broke as many as they fixed, or when `PRED_WRONG` dries up and there is nothing left to
+# expand.
 
 # %%
 from looptool_kit.core.stats import aligned
@@ -133,7 +137,8 @@ _, a, b = aligned(found[names[-2]], found[names[-1]])
 change = lt.paired(a, b)
 interval = f"[{100 * change.lo:+.0f}, {100 * change.hi:+.0f}]"
 print(
-    f"{names[-2]} -> {names[-1]}: {100 * change.difference:+.0f} points {interval}, {change.fixed} fixed, {change.broken} broken"
+    f"{names[-2]} -> {names[-1]}: {100 * change.difference:+.0f} points {interval},"
+    f" {change.fixed} fixed, {change.broken} broken"
 )
 print(
     "Fixed more than broken: another round may pay."

@@ -1,14 +1,15 @@
 # %% [markdown]
 # # Your own tools
 #
-# From Python functions (or an OpenAPI file) to a trained adapter that calls them. The example is a bicycle workshop: five functions in
-# `your_tools/tools.py` and some forty requests in `your_tools/requests.jsonl`, written by hand as you would write yours.
+# From Python functions (or an OpenAPI file) to a trained adapter that calls them. The example is a bicycle
+# workshop: five functions in `your_tools/tools.py` and some forty requests in `your_tools/requests.jsonl`,
+# written by hand as you would write yours.
 #
-# **What you bring.** Functions with type hints and docstrings, and two or three dozen requests with the calls you expect. No language model
-# writes data here: your requests are multiplied by swapping values (dates, names, numbers, choices), so their *wordings* remain yours.
-# Write many different ones.
+# **What you bring.** Functions with type hints and docstrings, and two or three dozen requests with the calls
+# you expect. No language model writes data here: your requests are multiplied by swapping values (dates,
+# names, numbers, choices), so their *wordings* remain yours. Write many different ones.
 #
-# On the settings below this takes seven minutes on two cores. Stop at any time; it goes on where it stopped.
+# On the settings below this takes seven minutes on two cores. Stop at any time; it resumes where it stopped.
 
 # %%
 import json
@@ -26,8 +27,8 @@ HERE = start.ROOT / "notebooks" / "your_tools"
 # %% [markdown]
 # ## Tools
 #
-# From functions: names, types and texts come from the signature and the docstring; nothing is called. `openapi.json`, an OpenAI tools list or
-# `mcp:<command or URL>` do as well.
+# From functions: names, types and texts come from the signature and the docstring; nothing is called.
+# `openapi.json`, an OpenAI tools list or `mcp:<command or URL>` do as well.
 
 # %%
 tools = tuple(lt.load_tools(HERE / "tools.py"))
@@ -46,9 +47,9 @@ pd.DataFrame(
 # %% [markdown]
 # ## Requests
 #
-# One JSON object a line: what the user says, and the calls expected. Where something is missing or no tool helps, the label is a plain
-# reply: `mentions` are words of which a right reply must have at least one, `asks` says that it must be a question. Rows with `held_out`
-# are never trained on.
+# One JSON object a line: what the user says, and the calls expected. Where something is missing or no tool
+# helps, the label is a plain reply: `mentions` are words of which a right reply must have at least one,
+# `asks` says that it must be a question. Rows with `held_out` are never trained on.
 
 
 # %%
@@ -76,8 +77,8 @@ own = lt.Samples(
 pd.DataFrame({"split": s.split, "request": s.request, "label": lt.render_answer(s.label)} for s in own[::4])
 
 # %% [markdown]
-# The rule tier checks each: schema, dialogue form, and whether every value of the call is supported by what was said. What it finds is
-# nearly always a slip of the pen, and cheaper to mend here than to train on.
+# The rule tier checks each: schema, dialogue form, and whether every value of the call is supported by what
+# was said. What it finds is nearly always a slip of the pen, and cheaper to fix here than to train on.
 
 # %%
 
@@ -90,18 +91,19 @@ print(f"{len(own)} requests checked")
 # %% [markdown]
 # ## Multiply
 #
-# The `slots` expander swaps values consistently in request and label, so the labels stay exact. Held-out requests are multiplied apart from
-# the others, with values of their own, and near-duplicates of anything already there are left out.
+# The `slots` expander swaps values consistently in request and label, so the labels stay exact. Held-out
+# requests are multiplied apart from the others, with values of their own, and near-duplicates of anything
+# already there are left out.
 
 # %%
-from looptool_kit.stages.expand import find_expander
+from looptool_kit.stages.expand.slots import children
 
-slots, CHILDREN = find_expander("slots"), 5
+CHILDREN = 5
 seen, grown = lt.Deduplicator(own), list(own)
 for split in ("train", "held_out"):
     rows = own.where(lambda s, split=split: s.split == split)
     for s in rows:
-        for child in slots(s, (), CHILDREN if split == "train" else 3, Random(s.id), rows):
+        for child in children(s, (), CHILDREN if split == "train" else 3, Random(s.id), rows):
             if seen.duplicate_of(child) is None:
                 seen.add(child)
                 grown.append(child)
@@ -111,9 +113,10 @@ pd.DataFrame(
 )
 
 # %% [markdown]
-# Templates read the tools alone: names, descriptions, types. They are correct by construction and dull, and fill in what you did not think
-# of: questions back where something is missing, two calls in one request, requests that no tool serves. (With no requests of your own at
-# all, `lt.init("runs/mine", tools="tools.py")` makes a whole run from them.)
+# Templates read the tools alone: names, descriptions, types. They are correct by construction and dull, and
+# fill in what you did not think of: questions back where something is missing, two calls in one request,
+# requests that no tool serves. (With no requests of your own at all, `lt.init("runs/mine", tools="tools.py")`
+# makes a whole run from them.)
 
 # %%
 from looptool_kit.stages.seed import templates
@@ -144,8 +147,8 @@ lt.Loop(run).run()
 LoopMap(run)
 
 # %% [markdown]
-# Look through the failures: with a file of your own there are no planted errors, so a `LABEL_WRONG` here means that one of *your* labels
-# may be wrong.
+# Look through the failures: with a file of your own there are no planted errors, so a `LABEL_WRONG` here
+# means that one of *your* labels may be wrong.
 
 # %%
 DisagreementView(run)
@@ -163,8 +166,9 @@ lt.print_scoreboard(run)
 # %% [markdown]
 # ## Use it
 #
-# The adapter is an ordinary PEFT folder. A new request goes in; what comes out is parsed by the same parser that trained it, checked against the
-# schema, and only then does your function run. A call that does not pass is shown, never executed.
+# The adapter is an ordinary PEFT folder. A new request goes in; what comes out is parsed by the same parser
+# that trained it, checked against the schema, and only then does your function run. A call that does not pass
+# is shown, never executed.
 
 # %%
 from your_tools import tools as workshop
@@ -206,6 +210,7 @@ for request in (
 # %% [markdown]
 # ## With your own
 #
-# Put your functions and requests beside these, change `HERE` and the names above, and delete `runs/your-tools`. What helps most, in this
-# order: more different wordings for each tool; requests that leave something out, with the question you expect; requests that no tool
-# serves; and a look at every `LABEL_WRONG`.
+# Put your functions and requests beside these, change `HERE` and the names above, and delete
+# `runs/your-tools`. What helps most, in this order: more different wordings for each tool; requests that
+# leave something out, with the question you expect; requests that no tool serves; and a look at every
+# `LABEL_WRONG`.

@@ -1,15 +1,17 @@
 # %% [markdown]
 # # A larger model on one GPU
 #
-# The same loop, the same run folder and the same views, with an instruct model of 0.6B to 8B parameters in place of the embedded one:
-# Unsloth trains an adapter, and vLLM writes GRPO's completions on the same GPU and the same frozen weights.
+# The same loop, the same run folder and the same views, with an instruct model of 0.6B to 8B parameters in
+# place of the embedded one: Unsloth trains an adapter, and vLLM writes GRPO's completions on the same GPU and
+# the same frozen weights.
 #
-# **Read this first.** No GPU was at hand when this was written: the presets and the trainer below **have never run on one**. Their calls
-# are held against the libraries' sources, the reward and the data are tested on the CPU, and the figures are arithmetic (`docs/gpu.md`).
-# Probing and evaluation run on vLLM too, by the setting `engine`; `docs/engines.md` says what of it was tried.
+# **Read this first.** No GPU was at hand when this was written: the presets and the trainer below **have
+# never run on one**. Their calls are compared with the libraries' sources, the reward and the data are tested
+# on the CPU, and the figures are arithmetic (`docs/gpu.md`). Probing and evaluation run on vLLM too, by the
+# setting `engine`; `docs/engines.md` says which parts were tried.
 #
-# **What it needs.** An NVIDIA GPU with CUDA, of the size in the table below; `make setup` on that machine, which installs the `gpu` extra;
-# the model, from the hub or a folder; some GB of disk.
+# **What it needs.** An NVIDIA GPU with CUDA, of the size in the table below; `make setup` on that machine,
+# which installs the `gpu` extra; the model, from the hub or a folder; some GB of disk.
 
 # %%
 import pandas as pd
@@ -36,13 +38,15 @@ reason = why_not()
 GPU = not reason
 if reason:
     print(
-        f"On this machine {reason}\n\nThe cells below that need a GPU do nothing. 01_one_iteration is the same loop on the CPU."
+        f"On this machine {reason}\n\nThe cells below that need a GPU do nothing."
+        " 01_one_iteration is the same loop on the CPU."
     )
 
 # %% [markdown]
 # ## What will it take?
 #
-# Memory and time of one iteration's training by formula, before anything is downloaded, for the GPU that the preset has in mind.
+# Memory and time of one iteration's training by formula, before anything is downloaded, for the GPU that the
+# preset has in mind.
 
 # %%
 PRESETS = ("single-gpu-0.6b", "single-gpu-4b", "single-gpu-8b")
@@ -51,14 +55,16 @@ for name in PRESETS:
     wanted = lt.load_preset(name)
     of_size = [some[i % len(some)] for i in range(wanted.seeds.first)]
     print(
-        f"{name}: {wanted.model}\n{estimate(wanted, of_size, wanted.sft.epochs, wanted.grpo.steps_first).words()}\n"
+        f"{name}: {wanted.model}\n"
+        f"{estimate(wanted, of_size, wanted.sft.epochs, wanted.grpo.steps_first).words()}\n"
     )
 
 # %% [markdown]
 # ## Settings
 #
-# The paper's recipe: 16 completions of each prompt at temperature 1, batches of 128 prompts, clip 0.2 and 0.28, no KL. What differs: an
-# adapter in place of all weights, and a ninth of the data. `unsloth.four_bit` makes a model fit a smaller GPU.
+# The paper's recipe: 16 completions of each prompt at temperature 1, batches of 128 prompts, clip 0.2 and
+# 0.28, no KL. What differs: an adapter in place of all weights, and a ninth of the data. `unsloth.four_bit`
+# makes a model fit a smaller GPU.
 
 # %%
 PRESET = PRESETS[0]
@@ -67,7 +73,8 @@ if GPU:
     display(settings_form(run, "unsloth"), settings_form(run, "grpo"))  # noqa: F821 - IPython's
 
 # %% [markdown]
-# Your own tools instead of the world's: `run = lt.init("runs/mine", tools="my_tools.py", preset=PRESET)`, or the requests of `03_your_tools`.
+# Your own tools instead of the world's: `run = lt.init("runs/mine", tools="my_tools.py", preset=PRESET)`, or
+# the requests of `03_your_tools`.
 #
 # ## The loop
 
@@ -95,6 +102,8 @@ if GPU:
 # %% [markdown]
 # ## When it stops
 #
-# - *Out of memory*: `unsloth.four_bit = true`, a smaller `unsloth.micro_batch` or `max_seq_length`, a smaller model.
+# - *Out of memory*: `unsloth.four_bit = true`, a smaller `unsloth.micro_batch` or `max_seq_length`, a smaller
+#   model.
 # - *The hub does not answer*: give a folder as `model`.
-# - Anything else: run the cell again, it goes on where it stopped. `looptool doctor` in a terminal says what is missing, and the remedy.
+# - Anything else: run the cell again, it resumes where it stopped. `looptool doctor` in a terminal says what
+#   is missing, and the remedy.

@@ -1,18 +1,20 @@
 # %% [markdown]
 # # Does it help?
 #
-# A loop that improves a model proves little: the same model trained for as long on the seed data alone improves too. The questions are what the
-# loop adds to that, and which of its parts adds it. `looptool ablate` answers with controls:
+# A loop that improves a model proves little: the same model trained for as long on the seed data alone
+# improves too. The questions are what the loop adds to that, and which of its parts adds it.
+# `looptool ablate` answers with controls:
 #
-# - every **arm** starts from the *same* policy $\pi_1$, trained on $D_1$, and is scored on the *same* held-out samples, so that arms
-#   are compared pair by pair;
+# - every **arm** starts from the *same* policy $\pi_1$, trained on $D_1$, and is scored on the *same*
+#   held-out samples, so that arms are compared pair by pair;
 # - an arm leaves out **one thing**, and that is a setting;
 # - one arm trains on seed data alone, repeated until it has had **as many tokens** as the full loop;
 # - all of it for several **random seeds**, because a second run of the very same recipe differs as well.
 #
-# Nothing is trained here. The cells open a folder of `looptool ablate` where you have one (`runs/ablation`), else what was recorded on two
-# CPU cores; the table says which arms that is. The recorded arms are of an earlier version, whose embedded model could not call tools yet
-# (now `embedded-base`): read them as an example of how to look, and `docs/results.md` for what the loop does today.
+# Nothing is trained here. The cells open a folder of `looptool ablate` where you have one (`runs/ablation`),
+# else what was recorded on two CPU cores; the table says which arms that is. The recorded arms are of an
+# earlier version, whose embedded model could not call tools yet (now `embedded-base`): read them as an
+# example of how to look, and `docs/results.md` for what the loop does today.
 
 # %%
 import pandas as pd
@@ -36,11 +38,12 @@ outcomes.frame()[["arm", "seed", "iteration", "samples", "sft_tokens", "grpo_tok
 # %% [markdown]
 # ## The arms
 #
-# What each changes against the full loop. The last one differs not by a setting but by its datasets: those seed samples that the loop had
-# seen by then, shuffled and repeated.
+# What each changes against the full loop. The last one differs not by a setting but by its datasets: those
+# seed samples that the loop had seen by then, shuffled and repeated.
 #
-# One thing favours the loop in this world: its expander executes the tools anew, so that children have exact labels even where their error
-# seed's is one of those that were made wrong on purpose. Seed data alone keep those errors.
+# One thing favours the loop in this world: its expander executes the tools again, so that children have exact
+# labels even where their error seed's is one of those that were made wrong on purpose. Seed data alone keep
+# those errors.
 
 # %%
 there = {o.arm for o in outcomes}
@@ -57,10 +60,10 @@ pd.DataFrame(
 )
 
 # %% [markdown]
-# ## What came of them
+# ## Results
 #
-# Read the interval before the figure. The difference counts: two arms whose own intervals overlap may still differ clearly, because they are
-# scored on the same samples.
+# Read the interval before the figure. The difference counts: two arms whose own intervals overlap may still
+# differ clearly, because they are scored on the same samples.
 
 # %%
 Markdown(text(outcomes))
@@ -68,9 +71,9 @@ Markdown(text(outcomes))
 # %% [markdown]
 # ## The forest plot
 #
-# Each arm's policies against the full loop's of the same iteration. Left of zero: the arm is worse, so what it leaves out helped. An interval
-# that holds zero (grey) means that these runs cannot tell the two apart; **it does not mean that they are alike**. The rings are the single
-# random seeds.
+# Each arm's policies against the full loop's of the same iteration. Left of zero: the arm is worse, so what
+# it leaves out helped. An interval that holds zero (grey) means that these runs cannot tell the two apart;
+# **it does not mean that they are alike**. The rings are the single random seeds.
 
 # %%
 found = comparisons(summarise(outcomes))
@@ -85,8 +88,9 @@ HTML(
 # %% [markdown]
 # ## Could these runs have shown it?
 #
-# The half-width of an interval says how large a difference has to be before it shows. Between the full loop and its ablations LoopTool
-# reports 0.8 to 1.7 points (74.34 against 73.50 to 72.61 on BFCL-v3 at the third iteration, arXiv 2511.09148), without a variance.
+# The half-width of an interval says how large a difference has to be before it shows. Between the full loop
+# and its ablations LoopTool reports 0.8 to 1.7 points (74.34 against 73.50 to 72.61 on BFCL-v3 at the third
+# iteration, arXiv 2511.09148), without a variance.
 
 # %%
 for words, d in comparisons(summarise(outcomes)):
@@ -98,14 +102,15 @@ for words, d in comparisons(summarise(outcomes)):
         else "not told apart from the full loop"
     )
     print(
-        f"{words}: {told}; {d.seeds} random seeds, {d.n} held-out samples in all; shows differences above {100 * (d.hi - d.lo) / 2:.0f} points"
+        f"{words}: {told}; {d.seeds} random seeds, {d.n} held-out samples in all;"
+        f" shows differences above {100 * (d.hi - d.lo) / 2:.0f} points"
     )
 
 # %% [markdown]
 # ## Where do they differ?
 #
-# By held-out split: values that training did not have, phrasings that it did not have, tools that it did not have. Three looks instead of
-# one: each is more uncertain, and one of three may stand out by chance.
+# By held-out split: values that training did not have, phrasings that it did not have, tools that it did not
+# have. Three looks instead of one: each is more uncertain, and one of three may stand out by chance.
 
 # %%
 splits = dict.fromkeys(s for o in outcomes for s in o.splits)
@@ -122,10 +127,10 @@ pd.DataFrame(
 )
 
 # %% [markdown]
-# ## Turn by turn, seed by seed
+# ## Iteration by iteration, seed by seed
 #
-# Exact match of each policy, one row for each random seed and arm. If the rows of one arm differ more among each other than the arms do, more
-# held-out samples will not help: only more random seeds will.
+# Exact match of each policy, one row for each random seed and arm. If the rows of one arm differ more among
+# each other than the arms do, more held-out samples will not help: only more random seeds will.
 
 # %%
 pd.DataFrame(
@@ -143,9 +148,11 @@ pd.DataFrame(
 # looptool ablate runs/ablation --preset cpu --seeds 0,1,2 --set seeds.held_out=150
 # ```
 #
-# It first says how long it will take, from the timings of what has finished; before the first arm has, it cannot know, and says so. Stop it at any
-# time: what has finished is kept, and the same command goes on. `--arms control` runs only that arm beside the full loop. Runs of
-# `python benchmarks/results.py` count: `looptool ablate runs/results --set seeds.held_out=150` adds the other arms to them. Every arm is an ordinary
-# run folder: open one in `LoopMap`, read its report, look at the rows that it trained on.
+# It first says how long it will take, from the timings of what has finished; before the first arm has, it
+# cannot know, and says so. Stop it at any time: what has finished is kept, and the same command resumes.
+# `--arms control` runs only that arm beside the full loop. Runs of `python benchmarks/results.py` count:
+# `looptool ablate runs/results --set seeds.held_out=150` adds the other arms to them. Every arm is an
+# ordinary run folder: open one in `LoopMap`, read its report, look at the rows that it trained on.
 #
-# `ablation.html` in the folder is the table and the plot as one page. Run this notebook again to see your own arms here.
+# `ablation.html` in the folder is the table and the plot as one page. Run this notebook again to see your own
+# arms here.

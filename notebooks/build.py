@@ -1,9 +1,8 @@
-"""Make the notebooks from their sources: NN_name.py (jupytext, percent format) becomes NN_name.ipynb,
-executed.
+"""Make the notebooks: each source NN_name.py (jupytext, percent format) becomes NN_name.ipynb, executed.
 
     python notebooks/build.py                    all of them; the loop runs for real, so this takes a while
     python notebooks/build.py 00_tour 05_teach   these
-    python notebooks/build.py --keep-outputs     new cells, but outputs of unchanged cells stay as they are (nothing is executed)
+    python notebooks/build.py --keep-outputs     new cells; unchanged ones keep their outputs, nothing is run
 
 What is saved shows without a kernel: tables and pictures, no widget state, no progress bars, no path of the
 machine that ran it.

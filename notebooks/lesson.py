@@ -1,9 +1,7 @@
-"""What `05_teach` checks its answers with. Every check says how an answer stands, and returns whether it is
-right.
+"""The checks of `05_teach`: each prints whether an answer is right, and returns it.
 
-None of them shows a right answer: `solution(3)` does, when it is called. The solutions stand at the end, in
-base64, so that nobody reads one by chance. To write one: `python notebooks/lesson.py < solution.py` prints it
-so.
+No check shows a right answer; `solution(3)` does, when it is called. The solutions are at the end, in base64,
+so that nobody reads one by chance. `python notebooks/lesson.py < solution.py` encodes one.
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ from typing import Any
 import looptool_kit as lt
 from looptool_kit import world
 from looptool_kit.core import records
-from looptool_kit.stages.verify.evidence import judge
+from looptool_kit.stages.verify.evidence import judge_one
 
 
 def _open(exercise: str, answer: Any, task: str) -> bool:
@@ -67,8 +65,9 @@ def last_judged(run: lt.Run) -> int:
 
 
 def compose_at(run: lt.Run, threshold: float | None) -> dict[str, int]:
-    """The composition of D_{j+1} with the threshold decided so, and the decision taken back (None: without a
-    decision).
+    """The composition of D_{j+1} at a threshold.
+
+    The threshold is decided on the run, and taken back afterwards; None: without a decision.
     """
     j = last_judged(run)
     if threshold is not None:
@@ -80,7 +79,7 @@ def compose_at(run: lt.Run, threshold: float | None) -> dict[str, int]:
         if threshold is not None:
             run.decide("threshold", "", "undo", author="lesson", iteration=j)
             lt.compose(run, lt.probe(run, iteration=j), iteration=j)
-    return {part: facts[part] for part in ("ES", "EE", "HPPL", "seed", "unjudged", "total")}
+    return {part: facts[part] for part in (*records.PARTS, "total")}
 
 
 def check_composition(run: lt.Run, threshold: float, predicted: Mapping[str, int] | None) -> bool:
@@ -93,23 +92,24 @@ def check_composition(run: lt.Run, threshold: float, predicted: Mapping[str, int
         isinstance(predicted.get(part), Real) for part in ("HPPL", "total")
     ):
         return _say(False, 'Give a dictionary with two numbers: {"HPPL": ..., "total": ...}.')
-    found = compose_at(run, threshold)
-    wrong = [f"{part} is {'more' if found[part] > predicted[part] else 'fewer'} than {predicted[part]}" for part in ("HPPL", "total")
-             if predicted[part] != found[part]]  # fmt: skip
+    actual = compose_at(run, threshold)
+    wrong = [
+        f"{part} is {'more' if actual[part] > predicted[part] else 'fewer'} than {predicted[part]}"
+        for part in ("HPPL", "total")
+        if predicted[part] != actual[part]
+    ]
     hints = (
         "Count the correct answers above the threshold. What the threshold moves is HPPL alone; the other"
         " parts stay."
     )
-    return _say(not wrong, f"{'; '.join(wrong)}. {hints}" if wrong else f"D_(j+1) is then {found}.")
+    return _say(not wrong, f"{'; '.join(wrong)}. {hints}" if wrong else f"D_(j+1) is then {actual}.")
 
 
 # ------------------------------------------------------- 3: planted errors
 
 
 def noisy_samples() -> tuple[lt.Samples, dict[str, Any]]:
-    """Sixteen samples of the world, four of them with a planted annotator's error; sample id -> the right
-    label of those.
-    """
+    """Sixteen samples of the world, four with a planted error, and the right labels of those, by id."""
     clean = world.generate(
         16, seed=12, kinds=("single", "choice"), domains=("restaurants", "calendar", "smart_home")
     )
@@ -216,7 +216,7 @@ def check_fooled(situation: int | None, *calls: lt.ToolCall) -> bool:
     answer = lt.Answer(calls=calls)
     if lt.grade(answer, sample.label, sample.tools).correct:
         return _say(False, "That answer is right, so there is nothing to be fooled about. Write a wrong one.")
-    verdict = judge(sample, answer)
+    verdict = judge_one(sample, answer)
     fooled = verdict.verdict in ("LABEL_WRONG", "BOTH_CORRECT")
     print(f"The judge: {verdict.verdict or 'abstains'}. {verdict.rationale}")
     return _say(
@@ -234,8 +234,8 @@ def check_fooled(situation: int | None, *calls: lt.ToolCall) -> bool:
 
 def naive_reward(completion: str, label: lt.Label) -> float:
     """A reward as people write it in a hurry: both sides as a set of (name, set of values)."""
-    said = {(c.name, frozenset(_flat(c.arguments))) for c in lt.parse(completion).calls}
-    return float(said == {(c.name, frozenset(_flat(c.arguments))) for c in label.calls})
+    calls = {(c.name, frozenset(_flat(c.arguments))) for c in lt.parse(completion).calls}
+    return float(calls == {(c.name, frozenset(_flat(c.arguments))) for c in label.calls})
 
 
 def _flat(value: Any) -> list[Any]:
@@ -297,71 +297,73 @@ def decoded(exercise: str) -> str:
 
 def encoded(code: str) -> str:
     """Code as it stands in `SOLUTIONS`."""
-    return "\n".join(textwrap.wrap(base64.b64encode(code.encode()).decode(), 112))
+    return "\n".join(textwrap.wrap(base64.b64encode(code.encode()).decode(), 108))
 
 
 SOLUTIONS = {
     "1": (
         """
-IyBQUEwgPSBleHAgb2YgbWludXMgdGhlIG1lYW4gbG9nLXByb2JhYmlsaXR5LgpteV9wZXJwbGV4aXR5ID0gbWF0aC5leHAoLXN1bShsb2dwcm9i
-cykgLyBsZW4obG9ncHJvYnMpKQo=
+IyBQUEwgPSBleHAgb2YgbWludXMgdGhlIG1lYW4gbG9nLXByb2JhYmlsaXR5LgpteV9wZXJwbGV4aXR5ID0gbWF0aC5leHAoLXN1bShsb2dw
+cm9icykgLyBsZW4obG9ncHJvYnMpKQo=
 """
     ),
     "2": (
         """
-IyBFdmVyeSBwZXJwbGV4aXR5IGlzIGFib3ZlIDEsIHNvIGV2ZXJ5IGNvcnJlY3QgYW5zd2VyIGJlY29tZXMgYm9yZGVybGluZSBhbmQgc3RheXM7
-IHNvIGRvIHJvd3Mgd2hlcmUgYm90aCB3ZXJlIGNvcnJlY3QuCiMgSFBQTCBoYXMgYW4gdXBwZXIgbGltaXQuCm15X3RocmVzaG9sZCA9IDEuMApi
-b3RoX2NvcnJlY3QgPSB7di5zYW1wbGVfaWQgZm9yIHYgaW4gdmVyZGljdHMgaWYgdi52ZXJkaWN0ID09ICJCT1RIX0NPUlJFQ1QifQpoaWdoID0g
-c3VtKChwLmNvcnJlY3Qgb3IgcC5zYW1wbGVfaWQgaW4gYm90aF9jb3JyZWN0KSBhbmQgcC5wZXJwbGV4aXR5ID4gbXlfdGhyZXNob2xkIGZvciBw
-IGluIHByb2JlcykKaGlnaCA9IG1pbihoaWdoLCBydW4uc2V0dGluZ3MuY29tcG9zZS5ocHBsKQpteV9wcmVkaWN0aW9uID0geyJIUFBMIjogaGln
-aCwgInRvdGFsIjogbm93WyJ0b3RhbCJdIC0gbm93WyJIUFBMIl0gKyBoaWdofQo=
+IyBFdmVyeSBwZXJwbGV4aXR5IGlzIGFib3ZlIDEsIHNvIGV2ZXJ5IGNvcnJlY3QgYW5zd2VyIGJlY29tZXMgYm9yZGVybGluZSBhbmQgc3Rh
+eXMuIFNvIGRvIHJvd3Mgd2hlcmUgYm90aAojIHdlcmUgY29ycmVjdC4gSFBQTCBoYXMgYW4gdXBwZXIgbGltaXQuCm15X3RocmVzaG9sZCA9
+IDEuMApib3RoX2NvcnJlY3QgPSB7di5zYW1wbGVfaWQgZm9yIHYgaW4gdmVyZGljdHMgaWYgdi52ZXJkaWN0ID09ICJCT1RIX0NPUlJFQ1Qi
+fQpoaWdoID0gc3VtKChwLmNvcnJlY3Qgb3IgcC5zYW1wbGVfaWQgaW4gYm90aF9jb3JyZWN0KSBhbmQgcC5wZXJwbGV4aXR5ID4gbXlfdGhy
+ZXNob2xkIGZvciBwIGluIHByb2JlcykKaGlnaCA9IG1pbihoaWdoLCBydW4uc2V0dGluZ3MuY29tcG9zZS5ocHBsKQpteV9wcmVkaWN0aW9u
+ID0geyJIUFBMIjogaGlnaCwgInRvdGFsIjogbm93WyJ0b3RhbCJdIC0gbm93WyJIUFBMIl0gKyBoaWdofQo=
 """
     ),
     "3": (
         """
-IyBUaGUgcnVsZSB0aWVyIGZpbmRzIHdoYXQgY29udHJhZGljdHMgYSBzY2hlbWEgb3IgaXMgc2FpZCBub3doZXJlIC4uLgpmcm9tIGxvb3B0b29s
-X2tpdC5qdWRnZXMuZXZpZGVuY2UgaW1wb3J0IGp1ZGdlCmZyb20gbG9vcHRvb2xfa2l0LnJ1bGVzIGltcG9ydCBjaGVja19zYW1wbGUKCnRydXRo
-ID0gbGVzc29uLm5vaXN5X3NhbXBsZXMoKVsxXQpieV9ydWxlcyA9IHtpIGZvciBpLCBzIGluIGVudW1lcmF0ZShzYW1wbGVzKSBpZiBub3QgYWxs
-KGMucGFzc2VkIGZvciBjIGluIGNoZWNrX3NhbXBsZShzKSl9CnByaW50KCJ0aGUgcnVsZXMgZmluZDoiLCBzb3J0ZWQoYnlfcnVsZXMpKQojIC4u
-LiBhbmQgdGhlIGp1ZGdlIGFsc28gd2hhdCB3YXMgbGVmdCBvdXQsIGJ1dCBvbmx5IHdoZXJlIHRoZSBtb2RlbCdzIGFuc3dlciBpcyByaWdodDog
-aGVyZSBpdCBnZXRzIHRoZSByaWdodCBvbmUgZm9yIGV2ZXJ5IHJvdy4KYnlfanVkZ2UgPSB7aSBmb3IgaSwgcyBpbiBlbnVtZXJhdGUoc2FtcGxl
-cykgaWYganVkZ2UocywgbHQuQW5zd2VyLm9mKHRydXRoLmdldChzLmlkLCBzLmxhYmVsKSkpLnZlcmRpY3QgPT0gIkxBQkVMX1dST05HIn0KcHJp
-bnQoInRoZSBqdWRnZSBmaW5kcywgZ2l2ZW4gYSBtb2RlbCB0aGF0IGlzIGFsd2F5cyByaWdodDoiLCBzb3J0ZWQoYnlfanVkZ2UpKQpteV9yb3dz
-ID0ge2kgZm9yIGksIHMgaW4gZW51bWVyYXRlKHNhbXBsZXMpIGlmIHMuaWQgaW4gdHJ1dGh9CmZvciBpIGluIHNvcnRlZChteV9yb3dzKToKICAg
-IHByaW50KGksICJsYWJlbDoiLCBsdC5yZW5kZXJfYW5zd2VyKHNhbXBsZXNbaV0ubGFiZWwpLCAidHJ1dGg6IiwgbHQucmVuZGVyX2Fuc3dlcih0
-cnV0aFtzYW1wbGVzW2ldLmlkXSkpCg==
+IyBUaGUgcnVsZSB0aWVyIGZpbmRzIHdoYXQgY29udHJhZGljdHMgYSBzY2hlbWEgb3IgaXMgc2FpZCBub3doZXJlIC4uLgpmcm9tIGxvb3B0
+b29sX2tpdC5jaGVja3MucnVsZXMgaW1wb3J0IGNoZWNrX3NhbXBsZQpmcm9tIGxvb3B0b29sX2tpdC5zdGFnZXMudmVyaWZ5LmV2aWRlbmNl
+IGltcG9ydCBqdWRnZV9vbmUKCnRydXRoID0gbGVzc29uLm5vaXN5X3NhbXBsZXMoKVsxXQpieV9ydWxlcyA9IHtpIGZvciBpLCBzIGluIGVu
+dW1lcmF0ZShzYW1wbGVzKSBpZiBub3QgYWxsKGMucGFzc2VkIGZvciBjIGluIGNoZWNrX3NhbXBsZShzKSl9CnByaW50KCJ0aGUgcnVsZXMg
+ZmluZDoiLCBzb3J0ZWQoYnlfcnVsZXMpKQojIC4uLiBhbmQgdGhlIGp1ZGdlIGFsc28gd2hhdCB3YXMgbGVmdCBvdXQsIGJ1dCBvbmx5IHdo
+ZXJlIHRoZSBtb2RlbCdzIGFuc3dlciBpcyByaWdodDogaGVyZSBpdCBnZXRzIHRoZSByaWdodAojIG9uZSBmb3IgZXZlcnkgcm93Lgpmb3Vu
+ZCA9IFtqdWRnZV9vbmUocywgbHQuQW5zd2VyLm9mKHRydXRoLmdldChzLmlkLCBzLmxhYmVsKSkpLnZlcmRpY3QgZm9yIHMgaW4gc2FtcGxl
+c10KYnlfanVkZ2UgPSB7aSBmb3IgaSwgdmVyZGljdCBpbiBlbnVtZXJhdGUoZm91bmQpIGlmIHZlcmRpY3QgPT0gIkxBQkVMX1dST05HIn0K
+cHJpbnQoInRoZSBqdWRnZSBmaW5kcywgZ2l2ZW4gYSBtb2RlbCB0aGF0IGlzIGFsd2F5cyByaWdodDoiLCBzb3J0ZWQoYnlfanVkZ2UpKQpt
+eV9yb3dzID0ge2kgZm9yIGksIHMgaW4gZW51bWVyYXRlKHNhbXBsZXMpIGlmIHMuaWQgaW4gdHJ1dGh9CmZvciBpIGluIHNvcnRlZChteV9y
+b3dzKToKICAgIHByaW50KGksICJsYWJlbDoiLCBsdC5yZW5kZXJfYW5zd2VyKHNhbXBsZXNbaV0ubGFiZWwpLCAidHJ1dGg6IiwgbHQucmVu
+ZGVyX2Fuc3dlcih0cnV0aFtzYW1wbGVzW2ldLmlkXSkpCg==
 """
     ),
     "4": (
         """
-IyAwOiBhIGNvcnJlY3Rpb24gaXMgdW5kZXJzdG9vZCwgc28gdGVuIG1pbnV0ZXMgZm9vbCBub2JvZHkuCiMgMTogYSBzdW0gaXMgbm90IGRvbmU6
-ICJ0d28iIGlzIHNhaWQsICJmb3VyIiBpcyBub3QuIFNvIGEgdGFibGUgZm9yIHR3byBwYXNzZXM6Cm15X3NpdHVhdGlvbiA9IDEKbXlfY2FsbHMg
-PSBbCiAgICBUb29sQ2FsbChuYW1lPSJib29rX3RhYmxlIiwgYXJndW1lbnRzPXsicmVzdGF1cmFudCI6ICJPc3RlcmlhIiwgImRheSI6ICIyMDI2
-LTExLTI3IiwgInRpbWUiOiAiMTk6MDAiLCAiZ3Vlc3RzIjogMn0pCl0KcHJpbnQoInNpdHVhdGlvbiAxOiIsIGxlc3Nvbi5jaGVja19mb29sZWQo
-bXlfc2l0dWF0aW9uLCAqbXlfY2FsbHMpKQojIDI6IG5vciBpcyBhIHByb2hpYml0aW9uIHVuZGVyc3Rvb2Q6IHRoZSBib29raW5nJ3MgbnVtYmVy
-IGFuZCAiY2FuY2VsIiBzdGFuZCB0aGVyZS4KbXlfc2l0dWF0aW9uID0gMgpteV9jYWxscyA9IFtUb29sQ2FsbChuYW1lPSJjYW5jZWxfYm9va2lu
-ZyIsIGFyZ3VtZW50cz17ImJvb2tpbmdfaWQiOiAiUi0xMjA0In0pXQo=
+IyAwOiBhIGNvcnJlY3Rpb24gaXMgdW5kZXJzdG9vZCwgc28gdGVuIG1pbnV0ZXMgZm9vbCBub2JvZHkuCiMgMTogYSBzdW0gaXMgbm90IGRv
+bmU6ICJ0d28iIGlzIHNhaWQsICJmb3VyIiBpcyBub3QuIFNvIGEgdGFibGUgZm9yIHR3byBwYXNzZXM6Cm15X3NpdHVhdGlvbiA9IDEKbXlf
+Y2FsbHMgPSBbCiAgICBsdC5Ub29sQ2FsbCgKICAgICAgICBuYW1lPSJib29rX3RhYmxlIiwKICAgICAgICBhcmd1bWVudHM9eyJyZXN0YXVy
+YW50IjogIk9zdGVyaWEiLCAiZGF5IjogIjIwMjYtMTEtMjciLCAidGltZSI6ICIxOTowMCIsICJndWVzdHMiOiAyfSwKICAgICkKXQpwcmlu
+dCgic2l0dWF0aW9uIDE6IiwgbGVzc29uLmNoZWNrX2Zvb2xlZChteV9zaXR1YXRpb24sICpteV9jYWxscykpCiMgMjogbm9yIGlzIGEgcHJv
+aGliaXRpb24gdW5kZXJzdG9vZDogdGhlIGJvb2tpbmcncyBudW1iZXIgYW5kICJjYW5jZWwiIHN0YW5kIHRoZXJlLgpteV9zaXR1YXRpb24g
+PSAyCm15X2NhbGxzID0gW2x0LlRvb2xDYWxsKG5hbWU9ImNhbmNlbF9ib29raW5nIiwgYXJndW1lbnRzPXsiYm9va2luZ19pZCI6ICJSLTEy
+MDQifSldCg==
 """
     ),
     "5a": (
         """
-IyBBIHNldCBmb3JnZXRzIGhvdyBvZnRlbjogb25lIGNhbGwgaW5zdGVhZCBvZiB0d28uIFZhbHVlcyBzdGFuZCB3aXRob3V0IHRoZWlyIG5hbWVz
-LCBhbmQgaW4gbm8gb3JkZXIuCmZpcnN0LCBzZWNvbmQgPSBkcml2ZS5sYWJlbC5jYWxscwp3YXlzID0gewogICAgIm9uZSBjYWxsIGluc3RlYWQg
-b2YgdHdvIChhIHNldCBmb3JnZXRzIGhvdyBvZnRlbikiOiAoZmlyc3QsKSwKICAgICJ0aGUgc2FtZSBzdG9wcyBpbiBhbm90aGVyIG9yZGVyIChh
-IHNldCBmb3JnZXRzIG9yZGVyKSI6ICgKICAgICAgICBmaXJzdC5tb2RlbF9jb3B5KHVwZGF0ZT17ImFyZ3VtZW50cyI6IHsqKmZpcnN0LmFyZ3Vt
-ZW50cywgInN0b3BzIjogWzMsIDJdfX0pLAogICAgICAgIHNlY29uZCwKICAgICksCiAgICAic3RhcnQgYW5kIGVuZCBzd2FwcGVkICh2YWx1ZXMg
-d2l0aG91dCB0aGVpciBuYW1lcykiOiAoCiAgICAgICAgZmlyc3QubW9kZWxfY29weSh1cGRhdGU9eyJhcmd1bWVudHMiOiB7KipmaXJzdC5hcmd1
-bWVudHMsICJzdGFydCI6ICJCIiwgImVuZCI6ICJBIn19KSwKICAgICAgICBzZWNvbmQsCiAgICApLAogICAgIjEgaW5zdGVhZCBvZiB0cnVlIChl
-cXVhbCBpbiBQeXRob24pIjogKGZpcnN0Lm1vZGVsX2NvcHkodXBkYXRlPXsiYXJndW1lbnRzIjogeyoqZmlyc3QuYXJndW1lbnRzLCAiZmFzdCI6
-IDF9fSksIHNlY29uZCksCn0KZm9yIHdvcmRzLCBjYWxscyBpbiB3YXlzLml0ZW1zKCk6CiAgICBteV9jb21wbGV0aW9uID0gbHQucmVuZGVyX2Fu
-c3dlcihsdC5MYWJlbChjYWxscz1jYWxscykpCiAgICBwcmludCh3b3JkcykKICAgIGFzc2VydCBsZXNzb24uY2hlY2tfbmFpdmUobXlfY29tcGxl
-dGlvbiwgZHJpdmUpCg==
+IyBBIHNldCBmb3JnZXRzIGhvdyBvZnRlbjogb25lIGNhbGwgaW5zdGVhZCBvZiB0d28uIFZhbHVlcyBzdGFuZCB3aXRob3V0IHRoZWlyIG5h
+bWVzLCBhbmQgaW4gbm8gb3JkZXIuCmZpcnN0LCBzZWNvbmQgPSBkcml2ZS5sYWJlbC5jYWxscwp3YXlzID0gewogICAgIm9uZSBjYWxsIGlu
+c3RlYWQgb2YgdHdvIChhIHNldCBmb3JnZXRzIGhvdyBvZnRlbikiOiAoZmlyc3QsKSwKICAgICJ0aGUgc2FtZSBzdG9wcyBpbiBhbm90aGVy
+IG9yZGVyIChhIHNldCBmb3JnZXRzIG9yZGVyKSI6ICgKICAgICAgICBmaXJzdC5tb2RlbF9jb3B5KHVwZGF0ZT17ImFyZ3VtZW50cyI6IHsq
+KmZpcnN0LmFyZ3VtZW50cywgInN0b3BzIjogWzMsIDJdfX0pLAogICAgICAgIHNlY29uZCwKICAgICksCiAgICAic3RhcnQgYW5kIGVuZCBz
+d2FwcGVkICh2YWx1ZXMgd2l0aG91dCB0aGVpciBuYW1lcykiOiAoCiAgICAgICAgZmlyc3QubW9kZWxfY29weSh1cGRhdGU9eyJhcmd1bWVu
+dHMiOiB7KipmaXJzdC5hcmd1bWVudHMsICJzdGFydCI6ICJCIiwgImVuZCI6ICJBIn19KSwKICAgICAgICBzZWNvbmQsCiAgICApLAogICAg
+IjEgaW5zdGVhZCBvZiB0cnVlIChlcXVhbCBpbiBQeXRob24pIjogKAogICAgICAgIGZpcnN0Lm1vZGVsX2NvcHkodXBkYXRlPXsiYXJndW1l
+bnRzIjogeyoqZmlyc3QuYXJndW1lbnRzLCAiZmFzdCI6IDF9fSksCiAgICAgICAgc2Vjb25kLAogICAgKSwKfQpmb3Igd29yZHMsIGNhbGxz
+IGluIHdheXMuaXRlbXMoKToKICAgIG15X2NvbXBsZXRpb24gPSBsdC5yZW5kZXJfYW5zd2VyKGx0LkxhYmVsKGNhbGxzPWNhbGxzKSkKICAg
+IHByaW50KHdvcmRzKQogICAgYXNzZXJ0IGxlc3Nvbi5jaGVja19uYWl2ZShteV9jb21wbGV0aW9uLCBkcml2ZSkK
 """
     ),
     "5b": (
         """
-IyBBIHF1ZXN0aW9uIChzbyBpdCBhc2tzKSB3aXRoIGEgd29yZCBvZiBlYWNoIGdyb3VwIHRoYXQgdGhlIGxhYmVsIG5hbWVzOiAiaG93IG1hbnki
-IGFuZCAiZGF5Ii4KbXlfcmVwbHkgPSAiSG93IG1hbnkgYmFuYW5hcyBhIGRheT8iCg==
+IyBBIHF1ZXN0aW9uIChzbyBpdCBhc2tzKSB3aXRoIGEgd29yZCBvZiBlYWNoIGdyb3VwIHRoYXQgdGhlIGxhYmVsIG5hbWVzOiAiaG93IG1h
+bnkiIGFuZCAiZGF5Ii4KbXlfcmVwbHkgPSAiSG93IG1hbnkgYmFuYW5hcyBhIGRheT8iCg==
 """
     ),
 }

@@ -1,5 +1,6 @@
-"""Where the notebooks keep their runs, and the two ways to open one. Delete a folder under `runs/` to start
-it afresh.
+"""The notebooks' runs, and the two ways to open one.
+
+Delete a folder under `runs/` to start its run from the beginning.
 """
 
 from __future__ import annotations
@@ -19,15 +20,16 @@ RUNS = Path(os.environ.get("LOOPTOOL_RUNS", ROOT / "runs"))
 def _place(name: str) -> Path:
     if not name or Path(name).name != name or name.startswith("."):
         raise ValueError(
-            f"{name!r} is no name for a folder in {RUNS}: give a plain one, without a separator or a dot in"
-            " front"
+            f"{name!r} cannot name a folder in {RUNS}: give a plain name, without a separator or a leading"
+            " dot"
         )
     return RUNS / name
 
 
 def recorded(name: str) -> lt.Run:
-    """The recorded run of `sample_data/` as a copy of your own in `runs/<name>`, made on the first call: what
-    you decide is kept there.
+    """Your own copy of the recorded run of `sample_data/`, in `runs/<name>`.
+
+    The first call makes it. Your decisions are kept there.
     """
     folder = _place(name)
     if not folder.exists():
@@ -35,7 +37,7 @@ def recorded(name: str) -> lt.Run:
         shutil.rmtree(unfinished, ignore_errors=True)
         shutil.copytree(ROOT / "sample_data" / "run", unfinished)
         for path in unfinished.glob("iterations/*/probes.parquet"):
-            # The recording leaves the decoded answers out, because the probes hold them too; without them a
+            # The recording leaves out the decoded answers, because the probes hold them too; without them a
             # new threshold would decode again.
             probes = lt.Probes.read(path)
             lt.Probes(
@@ -46,7 +48,7 @@ def recorded(name: str) -> lt.Run:
 
 
 def open_run(name: str, preset: str, **settings: Any) -> lt.Run:
-    """The run in `runs/<name>` as it stands, or a new one with the preset's settings and these.
+    """The run in `runs/<name>` if there is one, or a new one with the preset's settings and these.
 
     The environment variable LOOPTOOL_OVERRIDES, a JSON object as `{"grpo__steps": 1}`, changes settings of
     new runs: the tests shrink them with it.
@@ -56,7 +58,7 @@ def open_run(name: str, preset: str, **settings: Any) -> lt.Run:
         run = lt.Run.open(folder)
         if run.settings.preset != preset:
             print(
-                f"{folder} holds a run of preset {run.settings.preset!r}, and goes on with it. For {preset!r}"
+                f"{folder} holds a run of preset {run.settings.preset!r}, which is resumed. For {preset!r}"
                 " delete the folder or give another name."
             )
         return run

@@ -14,11 +14,11 @@ import json
 import shutil
 from pathlib import Path
 
-from looptool_kit.arms import Outcomes
-from looptool_kit.run import Run
-from looptool_kit.seeders import world
-from looptool_kit.tables import write_text
-from looptool_kit.toolcalls import tool_schemas
+from looptool_kit import world
+from looptool_kit.core.tables import write_text
+from looptool_kit.core.toolcalls import tool_schemas
+from looptool_kit.run.folder import Run
+from looptool_kit.studies.arms import Outcomes
 
 HERE = Path(__file__).parent
 LEFT_OUT = shutil.ignore_patterns(

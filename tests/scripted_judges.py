@@ -5,15 +5,18 @@ server plays.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
 from looptool_kit import world
-from looptool_kit.core.records import VerdictName
+from looptool_kit.config import Settings
+from looptool_kit.core.records import VERDICTS, Verdict, VerdictName
 from looptool_kit.core.samples import Sample
 from looptool_kit.core.toolcalls import Answer
-from looptool_kit.stages.verify.llm import VERDICTS, prompt
+from looptool_kit.stages.verify import Case, Context
+from looptool_kit.stages.verify.llm import judge, prompt
 
 SHARES: dict[VerdictName, float] = {
     "PRED_WRONG": 0.6,
@@ -24,7 +27,7 @@ SHARES: dict[VerdictName, float] = {
 EVEN: dict[VerdictName, float] = {"PRED_WRONG": 0.5, "LABEL_WRONG": 0.5}
 
 
-class Case(NamedTuple):
+class Known(NamedTuple):
     """A failed sample with the verdict that is right."""
 
     sample: Sample
@@ -32,7 +35,7 @@ class Case(NamedTuple):
     verdict: VerdictName
 
 
-def cases(count: int, seed: int = 0, shares: Mapping[VerdictName, float] = SHARES) -> list[Case]:
+def cases(count: int, seed: int = 0, shares: Mapping[VerdictName, float] = SHARES) -> list[Known]:
     """Samples of the world under their true labels or a planted annotator's error, with a right or another
     wrong prediction.
     """
@@ -44,8 +47,14 @@ def cases(count: int, seed: int = 0, shares: Mapping[VerdictName, float] = SHARE
         verdict = rng.choices(list(shares), list(shares.values()))[0]
         label = right if verdict in ("PRED_WRONG", "BOTH_CORRECT") else first
         said = right if verdict in ("LABEL_WRONG", "BOTH_CORRECT") else second
-        out.append(Case(label, Answer.of(said.label), verdict))
+        out.append(Known(label, Answer.of(said.label), verdict))
     return out
+
+
+def judged(known: Sequence[Known], settings: Settings, folder: Path) -> list[Verdict]:
+    """The verdicts of the `llm` judge, its paid answers kept in the folder."""
+    context = Context(settings, folder / "calls.sqlite", lambda: [None] * len(known), {})
+    return judge([Case(k.sample, k.prediction) for k in known], context)
 
 
 class Judge(NamedTuple):
@@ -62,28 +71,26 @@ class Judge(NamedTuple):
 class Judges:
     """The answers of scripted judges, by model name, as `MockLLM` takes them."""
 
-    def __init__(self, known: list[Case], judges: Mapping[str, Judge]) -> None:
+    def __init__(self, known: list[Known], judges: Mapping[str, Judge]) -> None:
         self.known, self.judges = known, judges
         self.asked: dict[str, tuple[int, bool]] = {}
         for i, (sample, prediction, _) in enumerate(known):
             label = Answer.of(sample.label)
             self.asked[prompt(sample, prediction, label)] = i, True
-            self.asked[prompt(sample, label, prediction)] = (
-                i,
-                False,
-            )  # equal answers: the order does not matter
+            # Where the answers are equal, the order does not matter.
+            self.asked[prompt(sample, label, prediction)] = i, False
 
     def __call__(self, body: dict[str, Any]) -> str:
         name = body["model"]
         case, swapped = self.asked[body["messages"][-1]["content"]]
-        judge, rng = self.judges[name], Random(f"{name}/{case}/{self.known[case].sample.id}")
+        scripted, rng = self.judges[name], Random(f"{name}/{case}/{self.known[case].sample.id}")
         held = self.known[case].verdict
-        if rng.random() >= judge.accuracy:
+        if rng.random() >= scripted.accuracy:
             held = rng.choice([v for v in VERDICTS if v != held])
         said = {"BOTH_CORRECT": "both", "BOTH_WRONG": "neither"}.get(held) or "AB"[
             (held == "LABEL_WRONG") != swapped
         ]
-        return opinion("A" if rng.random() < judge.bias else said)
+        return opinion("A" if rng.random() < scripted.bias else said)
 
 
 def opinion(

@@ -74,10 +74,10 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         (place / "sft" / "history.jsonl").write_text("")
         return [{"trainer": "sft", "folder": "sft", "steps": 1, "tokens": 100 * len(samples)}]
 
-    monkeypatch.setattr(import_module("looptool_kit.train"), "_train", train)
-    for stage in ("probe", "verify", "evaluate"):
+    monkeypatch.setattr(import_module("looptool_kit.stages.train.stage"), "_train", train)
+    for stage in ("probe", "verify.stage", "evaluate.stage"):
         monkeypatch.setattr(
-            import_module(f"looptool_kit.{stage}"), "open_engine", lambda policy, batch: Scripted()
+            import_module(f"looptool_kit.stages.{stage}"), "open_engine", lambda policy, batch: Scripted()
         )
     return trained
 

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from looptool_kit import doctor
-from looptool_kit.policy import models
+from looptool_kit.policy import downloads, models
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def by_name() -> dict[str, doctor.Finding]:
 
 def test_it_sees_this_machine(monkeypatch, tmp_path):
     monkeypatch.setenv("LOOPTOOL_CACHE", str(tmp_path))
-    (tmp_path / models.FOLDER).mkdir()
+    (tmp_path / downloads.FOLDER).mkdir()
     (tmp_path / f"embedded-{models.ADAPTER_SHA256[:8]}-package").mkdir()
     found = by_name()
     assert found["Python"].value == ".".join(map(str, sys.version_info[:3])) and found["Python"].ok
@@ -45,7 +45,7 @@ def test_a_missing_model_is_a_reason_to_fail_and_names_every_source(offline, cap
     assert (
         found.ok is False
         and "huggingface.co" in found.remedy
-        and models.PACKAGE in found.remedy
+        and downloads.PACKAGE in found.remedy
         and "FOLDER" in found.remedy
     )
     assert doctor.print_doctor() == 1
@@ -73,9 +73,7 @@ def test_a_merged_model_needs_no_base_and_an_older_one_does_not_count(offline, t
     assert found["embedded model"].ok and found["embedded-base"].ok is None
 
 
-@pytest.mark.parametrize(
-    ("content", "said"), [(b"other weights", "has been changed"), (None, "is not there")]
-)
+@pytest.mark.parametrize(("content", "said"), [(b"other weights", "has been changed"), (None, "is missing")])
 def test_a_broken_adapter_is_a_reason_to_fail_with_its_remedy(offline, monkeypatch, tmp_path, content, said):
     monkeypatch.setattr(doctor, "_cached_model", lambda: "in the cache")
     monkeypatch.setattr(models, "ADAPTER", tmp_path)

@@ -23,6 +23,7 @@ from looptool_kit.policy.policy import Policy, policy_of
 from looptool_kit.stages import evaluate as suites
 from looptool_kit.stages import expand as expanders
 from looptool_kit.stages import verify as judges
+from looptool_kit.stages.evaluate.stage import evaluate, failures
 
 PAGE = Path(__file__).parent.parent / "docs" / "extending.md"
 FILES = dict(re.findall(r'```python title="([^"]+)"\n(.*?)```', PAGE.read_text(encoding="utf-8"), re.DOTALL))
@@ -42,7 +43,6 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
         file.write_text(text, encoding="utf-8")
         names[f"looptool_kit.stages.{kind}.{file.stem}"] = PACKAGES[kind]
         monkeypatch.setattr(PACKAGES[kind], "__path__", [*PACKAGES[kind].__path__, str(file.parent)])
-    monkeypatch.setattr(suites, "NAMES", (*suites.NAMES, NAMES["evaluate"]))
     importlib.invalidate_caches()
     yield
     for name, package in names.items():
@@ -55,6 +55,7 @@ def test_the_page_shows_one_of_each_at_a_path_that_is_free() -> None:
     root = PAGE.parent.parent
     assert sorted(Path(path).parent.name for path in FILES) == sorted(PACKAGES)
     assert all((root / path).parent.is_dir() and not (root / path).exists() for path in FILES)
+    assert max(text.count("\n") for text in FILES.values()) <= 150
     assert max(len(line) for text in FILES.values() for line in text.splitlines()) <= 110
 
 
@@ -82,7 +83,7 @@ def test_the_judge_names_the_side_that_breaks_the_rules() -> None:
     sample = next(s for s in world.generate(8, seed=1, kinds=("single",)) if passes(s))
     call = sample.label.calls[0]
     broken = sample.label.model_copy(update={"calls": (call.model_copy(update={"name": "no_such_tool"}),)})
-    judge = judges.find_judge(NAMES["verify"])
+    judge = import_module(f"looptool_kit.stages.verify.{NAMES['verify']}").judge_one
     assert judge(sample, Answer.of(broken)).verdict == "PRED_WRONG"
     wrong: Sample = sample.model_copy(update={"label": broken})
     repaired = judge(wrong, Answer.of(sample.label))
@@ -94,7 +95,7 @@ def test_the_judge_names_the_side_that_breaks_the_rules() -> None:
 @pytest.mark.usefixtures("installed")
 def test_the_expander_keeps_to_its_contract() -> None:
     pool = world.generate(24, seed=2, kinds=("single", "choice"))
-    expander = expanders.find_expander(NAMES["expand"])
+    expander = import_module(f"looptool_kit.stages.expand.{NAMES['expand']}").children
     families = [(seed, expander(seed, (), 2, Random(3), pool)) for seed in pool]
     children = [(seed, child) for seed, family in families for child in family]
     assert children and all(len(family) <= 2 for _, family in families)
@@ -117,16 +118,15 @@ def test_the_suite_scores_once_and_shows_what_failed(
         return Scripted()
 
     name = NAMES["evaluate"]
-    module = import_module(f"looptool_kit.stages.evaluate.{name}")
-    monkeypatch.setattr(module, "open_engine", open_engine)
+    monkeypatch.setattr(import_module("looptool_kit.stages.evaluate.stage"), "open_engine", open_engine)
     run.table(Samples, "held_out", 0).write(run.path / f"{name}.jsonl")
-    suite, policy = suites.find_suite(name), policy_of(run, run.iteration)
-    scores = suite.evaluate(run, policy)
+    policy = policy_of(run, run.iteration)
+    scores = evaluate(run, policy, name)
     assert len(scores) == len(run.table(Samples, "held_out", 0)) and {s.suite for s in scores} == {name}
-    assert suite.evaluate(run, policy) == scores and len(opened) == 1
-    suite.print_scores(scores, policy.name)
+    assert evaluate(run, policy, name) == scores and len(opened) == 1
+    suites.find_suite(name).print_scores(run, policy, scores)
     right = sum(s.correct for s in scores)
     assert f"{right} of {len(scores)} right" in capsys.readouterr().out
-    probes, samples = suite.failures(run, policy)
+    probes, samples = failures(run, policy, name)
     assert [p.sample_id for p in probes] == [s.id for s in samples]
     assert len(samples) == len(scores) - right > 0

@@ -141,7 +141,7 @@ def test_ctrl_c_says_that_nothing_is_lost(tiny_checkpoint: Path, tmp_path: Path)
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=120)
-    assert process.returncode == 130 and "goes on where it stopped" in said, said[-2000:]
+    assert process.returncode == 130 and "resumes where it stopped" in said, said[-2000:]
 
 
 def test_a_missing_model_is_one_paragraph(tmp_path: Path) -> None:
@@ -264,7 +264,7 @@ def test_rejected_and_accepted_expansions_are_obeyed(undisturbed: Path, tmp_path
 
 @pytest.mark.timeout(1500)
 def test_the_quick_loop_on_the_embedded_model(tmp_path: Path) -> None:
-    """What `make loop QUICK=1` runs, for real: from a policy that calls tools to one that does so no worse."""
+    """What `make loop QUICK=1` runs, for real: the policy calls tools no worse than before."""
     folder = tmp_path / "quick"
     done = subprocess.run(
         [sys.executable, "-m", "looptool_kit.cli", "loop", str(folder), "--preset", "cpu-quick"],

@@ -255,7 +255,8 @@ def slowly(self, rows, sampling):
     return generate(self, rows, sampling)
 
 TransformersEngine.generate = slowly
-run = lt.Run.create("run", "cpu-quick", model={model!r}, seeds__first=12, seeds__held_out=1, probe__max_new_tokens=4, probe__batch=2)
+run = lt.Run.create("run", "cpu-quick", model={model!r}, seeds__first=12, seeds__held_out=1,
+    probe__max_new_tokens=4, probe__batch=2)
 samples = lt.seed(run)
 policy = policy_of(run, 0)
 """

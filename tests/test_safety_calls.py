@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
-import sqlite3
 import sys
 import zlib
 from collections.abc import Callable, Iterator
@@ -22,37 +20,30 @@ import pytest
 pytest.importorskip("aiohttp")
 
 from mock_llm import MockLLM, Scripted, completion
+from paid_calls import question
 
 import looptool_kit as lt
 from looptool_kit import world
 from looptool_kit.checks.label import check_labels
 from looptool_kit.cli import main
-from looptool_kit.core.endpoint import hide_key
+from looptool_kit.core.endpoint import Endpoint
 from looptool_kit.core.records import Probe, Verdict
 from looptool_kit.core.samples import Samples, Tool
 from looptool_kit.core.tables import write_json
 from looptool_kit.core.toolcalls import Answer, tool_schemas
 from looptool_kit.lineage.error_seeds import ErrorSeed
-from looptool_kit.llm.client import (
-    LARGEST,
-    Endpoint,
-    EndpointError,
-    Request,
-    StoreError,
-    complete,
-    spent,
-    totals,
-)
+from looptool_kit.llm.calls import MAX_ANSWER_BYTES, EndpointError
+from looptool_kit.llm.client import complete
+from looptool_kit.llm.messages import totals
+from looptool_kit.llm.store import spent
 from looptool_kit.run.folder import Run, RunError
 from looptool_kit.stages.expand import llm as expander
-from looptool_kit.stages.seed.trees.dialogue import Agents, jobs, simulate
+from looptool_kit.stages.seed.trees.agents import Agents
+from looptool_kit.stages.seed.trees.dialogue import jobs, simulate
 from looptool_kit.stages.seed.trees.tools import write_tools
+from looptool_kit.stages.verify import Case, Context
 from looptool_kit.stages.verify import llm as judge
 from looptool_kit.tools.of_run import init
-
-
-def question(text: object, **changes: Any) -> Request:
-    return Request([{"role": "user", "content": str(text)}], **changes)
 
 
 def at(url: str, **changes: Any) -> Endpoint:
@@ -109,81 +100,6 @@ def raw() -> Iterator[Raw]:
     server.server_close()
 
 
-# ------------------------------------------------------------------------ keys
-
-WORDS = ("none", "EMPTY", "x", "ollama", "name", "1", "", "password", "lm-studio", "sk-no-key-required")
-
-
-@pytest.mark.parametrize("key", WORDS)
-def test_no_key_changes_an_answer(store: Path, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keys of local servers are words, and words stand in answers."""
-    monkeypatch.setenv("MY_KEY", key)
-    said = json.dumps({"unit": "none", "name": "x1 EMPTY ollama", "1": [1, "none"]})
-    with MockLLM(lambda _: said) as server:
-        replies = complete([question("a")], at(server.url, key_env="MY_KEY"), store)
-        again = complete([question("a")], at(server.url, key_env="MY_KEY"), store)
-        assert server.log[0]["authorization"] == (f"Bearer {key}" if key else None)
-    assert replies[0].text == again[0].text == said and len(server.log) == 1
-
-
-SECRET = 'sk-very/secret+"\\0123'
-
-
-@pytest.mark.parametrize(
-    "form",
-    [
-        SECRET,
-        SECRET.replace("\\", "\\\\").replace('"', '\\"'),
-        json.dumps(SECRET)[1:-1].replace("/", "\\/"),
-        "".join(f"\\u{ord(c):04x}" for c in SECRET),
-        "".join(f"\\u{ord(c):04X}" for c in SECRET),
-        json.dumps(json.dumps(SECRET)),
-        "sk-very%2Fsecret%2B%22%5C0123",
-        "sk-very%2fsecret%2b%22%5c0123",
-    ],
-)
-def test_a_key_is_hidden_in_every_form_that_a_server_may_write(form: str) -> None:
-    assert "secret" not in hide_key(f"a {form} b", SECRET) and hide_key(f"a {form} b", SECRET).startswith(
-        "a "
-    )
-    assert hide_key("sk-very plain", SECRET) == "sk-very plain"
-    assert hide_key("none of it", "none") == "none of it" and hide_key("a", "") == "a"
-
-
-@pytest.mark.parametrize(
-    "escape",
-    [lambda text: text, lambda text: text.replace("/", "\\/"), lambda text: text.replace("s", "\\u0073")],
-)
-def test_a_key_that_the_server_repeats_lands_nowhere(
-    store: Path, escape: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    secret = "sk-very/secret-0123"
-    monkeypatch.setenv("MY_KEY", secret)
-    where = {"answer": "", "beside": "", "error": "", "nonsense": ""}
-
-    def echo(body: dict[str, Any]) -> Scripted:
-        kind = body["messages"][0]["content"]
-        if kind == "answer":
-            return Scripted(escape(completion(f"your key is {secret}", {})))
-        if kind == "beside":
-            return Scripted(escape(json.dumps({"user": secret} | json.loads(completion("fine", {})))))
-        if kind == "error":
-            return Scripted(escape(json.dumps({"error": {"message": f"bad key {secret}"}})), 400)
-        return Scripted(escape(json.dumps({"said": f"{'x' * 190} {secret}"})))
-
-    with MockLLM(echo) as server:
-        replies = complete(
-            [question(kind) for kind in where], at(server.url, key_env="MY_KEY", retries=0), store
-        )
-    assert replies[0].text is None and "repeats the API key of MY_KEY" in replies[0].error
-    assert replies[1].text == "fine"
-    assert replies[2].error == "status 400: bad key [key]"
-    assert replies[3].text is None and "not a chat completion" in replies[3].error
-    kept = b"".join(p.read_bytes() for p in store.parent.iterdir())
-    for text in (repr(replies), kept.decode("utf-8", "replace")):
-        assert "secret" not in text and "sk-very" not in text and "\\u0073ecret" not in text
-
-
 # ---------------------------------------------------------------------- bounds
 
 
@@ -193,7 +109,7 @@ def test_a_bomb_is_not_unpacked(raw: Raw, store: Path, packing: str) -> None:
     raw.body, raw.headers = pack(completion("a" * 2**28, {}).encode()), {"Content-Encoding": packing}
     before = peak()
     reply = complete([question("a")], at(raw.url), store)[0]
-    assert reply.text is None and f"more than {LARGEST // 2**20} MB" in reply.error
+    assert reply.text is None and f"more than {MAX_ANSWER_BYTES // 2**20} MB" in reply.error
     assert raw.asked == 1 and peak() - before < 2**27  # not tried again, and never in memory
 
 
@@ -206,12 +122,15 @@ def peak() -> int:
 def test_an_endless_answer_ends_at_the_bound(raw: Raw, store: Path) -> None:
     raw.body, raw.times = b"a" * 2**20, 1000
     replies = complete([question(i) for i in range(30)], at(raw.url, concurrency=2), store)
-    assert all(r.text is None for r in replies) and f"more than {LARGEST // 2**20} MB" in replies[0].error
+    assert (
+        all(r.text is None for r in replies)
+        and f"more than {MAX_ANSWER_BYTES // 2**20} MB" in replies[0].error
+    )
     assert "not tried" in replies[-1].error and raw.asked < 20  # such a server is not asked thirty times
-    assert raw.sent < raw.asked * 8 * LARGEST and store.stat().st_size < 10**5
+    assert raw.sent < raw.asked * 8 * MAX_ANSWER_BYTES and store.stat().st_size < 10**5
 
 
-@pytest.mark.parametrize("size", [LARGEST // 2, LARGEST - 400])
+@pytest.mark.parametrize("size", [MAX_ANSWER_BYTES // 2, MAX_ANSWER_BYTES - 400])
 def test_an_answer_under_the_bound_is_kept(raw: Raw, store: Path, size: int) -> None:
     raw.body, raw.headers = gzip.compress(completion("a" * size, {}).encode()), {"Content-Encoding": "gzip"}
     assert complete([question("a")], at(raw.url), store)[0].text == "a" * size
@@ -266,43 +185,6 @@ def test_a_bill_of_another_form_costs_no_answer(store: Path, usage: str) -> None
         assert complete([question("a")], at(server.url), store)[0].text == "fine"
 
 
-# ----------------------------------------------------------------------- store
-
-
-def broken(store: Path, how: str) -> None:
-    """Damage a store as disks and people do."""
-    if how == "text":
-        store.write_text("this is no database\n" * 100)
-    else:
-        data = bytearray(store.read_bytes())
-        start = 4096 if how == "pages" else 100
-        data[start:] = os.urandom(len(data) - start) if how == "pages" else b"\xff" * (len(data) - start)
-        store.write_bytes(data)
-
-
-@pytest.mark.parametrize("how", ["text", "pages", "head"])
-def test_a_damaged_store_is_moved_aside_and_the_next_call_goes_on(store: Path, how: str) -> None:
-    requests = [question(f"{i} {'word ' * 200}") for i in range(60)]
-    with MockLLM(lambda _: "there") as server:
-        complete(requests, at(server.url), store)
-        broken(store, how)
-        damaged = store.read_bytes()
-        with pytest.raises(StoreError) as error:
-            complete(requests, at(server.url), store)
-        aside = store.with_name("calls.sqlite.damaged")
-        assert (
-            str(aside) in str(error.value)
-            and "same command again" in str(error.value)
-            and "\n" not in str(error.value)
-        )
-        assert aside.read_bytes() == damaged and not store.exists()
-        assert [r.text for r in complete(requests, at(server.url), store)] == ["there"] * 60
-        broken(store, how)
-        with pytest.raises(StoreError, match="damaged-1"):
-            complete(requests, at(server.url), store)
-    assert aside.read_bytes() == damaged
-
-
 def test_the_command_says_so_in_a_paragraph(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -317,43 +199,6 @@ def test_the_command_says_so_in_a_paragraph(
     said = capsys.readouterr().err
     assert "looptool: " in said and "is damaged" in said and "Traceback" not in said
     assert (run.path / "calls.sqlite.damaged").exists()
-
-
-def test_a_row_that_cannot_be_read_is_asked_again(store: Path) -> None:
-    with MockLLM(lambda _: "there") as server:
-        complete([question("a"), question("b")], at(server.url), store)
-        with sqlite3.connect(store) as db:
-            db.execute("UPDATE calls SET answer = '{'")
-        assert spent(store)["mock"].failed == 2
-        replies = complete([question("a"), question("b")], at(server.url), store)
-    assert [r.text for r in replies] == ["there"] * 2 and len(server.log) == 4
-
-
-def test_looking_at_what_was_spent_changes_nothing(store: Path) -> None:
-    store.parent.mkdir()
-    store.write_text("this is no database\n" * 100)
-    with pytest.warns(UserWarning, match="cannot be read"):
-        assert spent(store) == {}
-    assert store.read_text() == "this is no database\n" * 100 and list(store.parent.iterdir()) == [store]
-
-
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
-def test_a_store_that_may_not_be_written_is_a_paragraph(store: Path) -> None:
-    with MockLLM(lambda _: "there") as server:
-        complete([question("a")], at(server.url), store)
-        store.chmod(0o400)
-        store.parent.chmod(0o500)
-        try:
-            with pytest.raises(StoreError, match="cannot be used: .*write to its folder"):
-                complete([question("b")], at(server.url), store)
-        finally:
-            store.parent.chmod(0o700)
-
-
-def test_a_folder_in_the_place_of_the_store_is_a_paragraph(store: Path) -> None:
-    store.mkdir(parents=True)
-    with MockLLM(lambda _: "there") as server, pytest.raises(StoreError, match="cannot be used"):
-        complete([question("a")], at(server.url), store)
 
 
 # ---------------------------------------------------------------------- budget
@@ -400,9 +245,16 @@ def test_every_paid_role_keeps_the_budget(tmp_path: Path) -> None:
     samples = list(world.generate(5, 1, "train"))
     answer = Answer(text="?")
     probe = Probe(
-        sample_id=samples[0].id, iteration=1, text="?", finish_reason="stop", perplexity=1.0, match=False, correct=False,
-        state="failed", answer=answer,
-    )  # fmt: skip
+        sample_id=samples[0].id,
+        iteration=1,
+        text="?",
+        finish_reason="stop",
+        perplexity=1.0,
+        match=False,
+        correct=False,
+        state="failed",
+        answer=answer,
+    )
     verdict = Verdict(
         sample_id=samples[0].id, iteration=1, status="judged", verdict="PRED_WRONG", confidence=1.0
     )
@@ -412,12 +264,13 @@ def test_every_paid_role_keeps_the_budget(tmp_path: Path) -> None:
         endpoint, store = run.settings.generator_llm, run.path / "calls.sqlite"
         assert endpoint is not None
         agents = Agents(endpoint, endpoint, store, 1)
+        cases = [Case(s, answer) for s in samples]
         roles: dict[str, Callable[[], Any]] = {
-            "judge": lambda: judge.judge_batch(samples, [answer] * 5, run.settings, store),
+            "judge": lambda: judge.judge(cases, Context(run.settings, store, list, {})),
             "judge labels": lambda: check_labels(samples, endpoint, store, most=1),
             "write tools": lambda: write_tools(3, endpoint, store, 0, most=1),
             "plan dialogues": lambda: simulate(jobs(TOOLS, 3, 0, "train", Random(0)), agents, 1),
-            "expand": lambda: expander.candidates_batch([seed], [2], [Random(0)], Samples(samples), run),
+            "expand": lambda: expander.candidates([seed], [2], [Random(0)], Samples(samples), run),
             "seed": lambda: lt.seed(run),
         }
         for role, paid in roles.items():

@@ -38,7 +38,7 @@ def test_commands_write_neither_over_a_file_nor_into_a_run(run: Run, tmp_path: P
     ):
         result = CliRunner().invoke(app, command)
         said = f"{result.output}{result.exception or ''}"
-        assert result.exit_code != 0 and ("is there already" in said or "is inside the run" in said), command
+        assert result.exit_code != 0 and ("exists already" in said or "is inside the run" in said), command
     assert first.read_bytes() == before
     assert not list(run.path.glob("*.jsonl")) and not (run.path / "list.json").exists()
 

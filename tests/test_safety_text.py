@@ -345,7 +345,7 @@ def test_grpo_trains_on_the_same_ids(
 
 def grpo_grade(reward: float) -> Any:
     """A grade of that reward, so that each group has something to learn from."""
-    from looptool_kit.core.toolcalls import Grade
+    from looptool_kit.core.grading import Grade
 
     return Grade(bool(reward), bool(reward), ())
 

@@ -1,4 +1,4 @@
-"""What `sample_data/` holds is what `sample_data/make.py` makes today, and the recorded run can be looked at."""
+"""`sample_data/` holds what `sample_data/make.py` makes today; the recorded run can be looked at."""
 
 from __future__ import annotations
 

@@ -36,9 +36,19 @@ def tiny_model(kind: str, context: int = 4096) -> Any:
 
     torch.manual_seed(5)
     sizes: dict[str, Any] = dict(
-        hidden_size=48, intermediate_size=64, num_hidden_layers=3, num_attention_heads=6, num_key_value_heads=2, head_dim=8,
-        vocab_size=258, max_position_embeddings=context, initializer_range=0.5, eos_token_id=257, pad_token_id=257, bos_token_id=None,
-    )  # fmt: skip
+        hidden_size=48,
+        intermediate_size=64,
+        num_hidden_layers=3,
+        num_attention_heads=6,
+        num_key_value_heads=2,
+        head_dim=8,
+        vocab_size=258,
+        max_position_embeddings=context,
+        initializer_range=0.5,
+        eos_token_id=257,
+        pad_token_id=257,
+        bos_token_id=None,
+    )
     if kind in ("gemma3", "qwen2 sliding"):
         sizes |= {
             "sliding_window": WINDOW,

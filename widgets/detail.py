@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from looptool_kit.core.grading import align
 from looptool_kit.core.records import Probe, Verdict
 from looptool_kit.core.samples import Label, Sample, ToolCall
-from looptool_kit.core.toolcalls import Answer, align, canonical
+from looptool_kit.core.toolcalls import Answer, canonical
 
 
 def detail(sample: Sample, probe: Probe | None = None, verdict: Verdict | None = None) -> dict[str, Any]:
-    """Everything that `sampleCard` in `js/sample.js` draws, as JSON; `probe` and `verdict` where there are
-    any.
-    """
+    """A sample as `sampleCard` in `js/sample.js` draws it: a `SampleDetail` of `js/types.d.ts`."""
     out: dict[str, Any] = {
         "id": sample.id,
         "facts": [
@@ -30,7 +29,7 @@ def detail(sample: Sample, probe: Probe | None = None, verdict: Verdict | None =
             {
                 "name": t.name,
                 "description": t.description,
-                "parameters": json.dumps(t.parameters, indent=1, ensure_ascii=False),
+                "parameters": as_json(t.parameters, indent=1),
             }
             for t in sample.tools
         ],
@@ -79,8 +78,9 @@ def answer(given: Label | Answer) -> dict[str, Any]:
 
 
 def aligned(label: Label | Answer, prediction: Label | Answer) -> list[dict[str, Any]]:
-    """Pairs of calls, each with rows (parameter, in the label, in the prediction, how they compare: same,
-    differs, label only, prediction only).
+    """The calls of both in pairs: names, and rows (parameter, in the label, in the prediction, comparison).
+
+    The comparison is "same", "differs", "label only" or "prediction only".
     """
     out = []
     for want, got in align(label.calls, prediction.calls):
@@ -90,14 +90,8 @@ def aligned(label: Label | Answer, prediction: Label | Answer) -> list[dict[str,
             how = "prediction only" if name not in mine else "label only" if name not in theirs else "differs"
             if name in mine and name in theirs and canonical(mine[name]) == canonical(theirs[name]):
                 how = "same"
-            rows.append(
-                [
-                    name,
-                    _show(mine[name]) if name in mine else "",
-                    _show(theirs[name]) if name in theirs else "",
-                    how,
-                ]
-            )
+            ours, other = (as_json(side[name]) if name in side else "" for side in (mine, theirs))
+            rows.append([name, ours, other, how])
         out.append(
             {"label": want.name if want else None, "prediction": got.name if got else None, "rows": rows}
         )
@@ -105,8 +99,9 @@ def aligned(label: Label | Answer, prediction: Label | Answer) -> list[dict[str,
 
 
 def _call(call: ToolCall) -> dict[str, Any]:
-    return {"name": call.name, "arguments": [[k, _show(v)] for k, v in call.arguments.items()]}
+    return {"name": call.name, "arguments": [[k, as_json(v)] for k, v in call.arguments.items()]}
 
 
-def _show(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+def as_json(value: Any, indent: int | None = None) -> str:
+    """A value as JSON that a person reads: letters of all languages as they are."""
+    return json.dumps(value, indent=indent, ensure_ascii=False)

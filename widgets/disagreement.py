@@ -1,10 +1,7 @@
-"""The review desk for JGLV (LoopTool, section 3.4): a person goes through the judge's verdicts and has the
-last word.
-"""
+"""The review desk for JGLV (LoopTool, section 3.4): a person confirms or changes the judge's verdicts."""
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Collection
 from typing import Any
@@ -12,32 +9,37 @@ from typing import Any
 import numpy as np
 import traitlets
 
-from looptool_kit.core.records import Probes, Verdicts
+from looptool_kit.core.records import VERDICTS, Probes, VerdictName, Verdicts
 from looptool_kit.core.samples import Label, Samples
 from looptool_kit.core.stats import Kappa, cohen_kappa
 from looptool_kit.core.toolcalls import render_answer
 from looptool_kit.run.folder import Decision, Run, RunError
-from looptool_kit.widgets.detail import answer, detail
+from looptool_kit.widgets.decision import as_shown, as_value, label_of, verdict_of
+from looptool_kit.widgets.detail import detail
 from looptool_kit.widgets.labels import checked, label_text, predicted_label, read_label
 from looptool_kit.widgets.rows import Rows, TableView
-from looptool_kit.widgets.view import html_table, script, style
+from looptool_kit.widgets.view import html_table, read_only_note, script, style
 
-VERDICTS = ("PRED_WRONG", "LABEL_WRONG", "BOTH_CORRECT", "BOTH_WRONG")
+MEANINGS: dict[VerdictName, tuple[str, str]] = {
+    "PRED_WRONG": ("prediction wrong", "the label stands, the sample is an error seed"),
+    "LABEL_WRONG": ("label wrong", "the prediction takes the label's place"),
+    "BOTH_CORRECT": ("both correct", "kept only at high perplexity"),
+    "BOTH_WRONG": ("both wrong", "the sample is discarded"),
+}
+"""Each verdict in words, and what becomes of the sample."""
 NOT_REVIEWED = "not reviewed"
 _DECIDED = (NOT_REVIEWED, *VERDICTS)
 _STATIC_ROWS = 40
 
 
 class DisagreementView(TableView):
-    """The queue of an iteration's verdicts, thinnest first, one sample at a time with all that the judge
-    weighed.
+    """An iteration's verdicts, least confident first, one sample at a time with the judge's evidence.
 
-    What a person decides is in `decisions.jsonl` at once and takes effect at the next expand and compose.
-    Python values: `decisions`, `kappa`, `progress`, `selection`. Raises `RunError` where no iteration (or not
-    this one) has verdicts.
+    A decision is in `decisions.jsonl` at once and takes effect at the next expand and compose. Python values:
+    `decisions`, `kappa`, `progress`, `selection`.
     """
 
-    _esm = script("sample", "table", "disagreement")
+    _esm = script("sample", "table", "judgement", "label_editor", "disagreement")
     _css = style()
 
     drafts = traitlets.Dict().tag(sync=True)
@@ -47,11 +49,23 @@ class DisagreementView(TableView):
     progress = traitlets.Dict(help="reviewed, left, and how person and judge agree: n, observed, kappa").tag(
         sync=True
     )
+    choices: traitlets.List[Any] = traitlets.List(help="name, words and effect of each verdict").tag(
+        sync=True
+    )
     iteration = traitlets.Int(help="of the verdicts").tag(sync=True)
     blocked = traitlets.Unicode(help="why nothing can be decided, empty where it can").tag(sync=True)
 
     def __init__(self, run: Run, iteration: int | None = None, only: Collection[str] | None = None) -> None:
-        """`only`: ids of the samples to show."""
+        """Show the verdicts of an iteration.
+
+        Args:
+            run: its run.
+            iteration: None: the newest that has verdicts.
+            only: ids of the samples to show; None: all.
+
+        Raises:
+            RunError: no iteration has verdicts, or this one has none.
+        """
         judged = [j for j in run.iterations if (run.folder(j) / "verdicts.parquet").exists()]
         if iteration is None and not judged:
             raise RunError(
@@ -87,13 +101,14 @@ class DisagreementView(TableView):
         )
         rows.recode("decided", self._codes, _DECIDED)
         widths = {"confidence": 0.7, "kind": 0.7, "request": 3.0}
-        blocked = (
-            f"This run was opened to look at only. To decide, open it with Run.open({str(run.path)!r})."
-            if run.read_only
-            else ""
-        )
         super().__init__(
-            rows, widths, uncounted=("decided",), sort="confidence", iteration=j, blocked=blocked
+            rows,
+            widths,
+            uncounted=("decided",),
+            sort="confidence",
+            choices=[[name, *MEANINGS[name]] for name in VERDICTS],
+            iteration=j,
+            blocked=read_only_note(run),
         )
         self._reread()
         self.cursor = 0
@@ -102,13 +117,13 @@ class DisagreementView(TableView):
 
     @property
     def decisions(self) -> dict[str, Decision]:
-        """The decisions in force on rows of this queue, by sample id, in the order in which they were made."""
+        """The decisions in force on these rows, by sample id, oldest first."""
         self._reread()
         return dict(self._decisions)
 
     @property
     def kappa(self) -> Kappa:
-        """Cohen's kappa between the person's verdicts and the judge's, over the rows that both have judged."""
+        """Cohen's kappa between person and judge, over the rows that both have judged."""
         self._reread()
         both = [
             (_DECIDED[code], v.verdict)
@@ -119,7 +134,7 @@ class DisagreementView(TableView):
 
     @property
     def selection(self) -> Samples:
-        """The samples of the rows shown, in their order, as they stand in the dataset."""
+        """The samples of the rows shown, in that order, as they are in the dataset."""
         return Samples(self.samples[i] for i in self.order)
 
     # --------------------------------------------------- what the page asks
@@ -135,16 +150,14 @@ class DisagreementView(TableView):
         return {
             "id": sample.id,
             "detail": detail(sample, probe, verdict),
-            "text": label_text(_label(decision) or sample.label),
-            "decision": decision and {
-                "verdict": _verdict(decision), "author": decision.author, "time": decision.time, "reason": decision.reason,
-                "label": answer(label) if (label := _label(decision)) else None,
-            },
-        }  # fmt: skip
+            "text": label_text(label_of(decision) or sample.label),
+            "decision": as_shown(decision) if decision else None,
+        }
 
     def on_decide(self, id: str, verdict: str, note: str = "") -> dict[str, Any]:
-        """Decide on a row, and go on to the next one that is not reviewed. LABEL_WRONG puts the prediction in
-        the label's place.
+        """Decide on a row, and select the next one that is not reviewed.
+
+        LABEL_WRONG replaces the label with the prediction.
         """
         i = self._at(id)
         if verdict not in VERDICTS:
@@ -158,26 +171,26 @@ class DisagreementView(TableView):
         return self._decide(i, verdict, label, note)
 
     def on_label(self, id: str, text: str, note: str = "") -> dict[str, Any]:
-        """Decide LABEL_WRONG with the label that the person wrote (see `labels.read_label`)."""
+        """Decide LABEL_WRONG with a label that the person wrote (see `labels.read_label`)."""
         i = self._at(id)
         return self._decide(i, "LABEL_WRONG", read_label(text, self.samples[i]), note)
 
     def on_note(self, id: str, note: str) -> dict[str, Any]:
-        """Give the decision on a row another reason; on a row not decided yet the note waits for the verdict."""
+        """Change the reason of the decision on a row, or keep the note for its verdict."""
         decision = self._in_force().get(self.samples[self._at(id)].id)
         if decision is None:
             self.notes = {**self.notes, id: note}
-            return {"said": "The note goes with the verdict on this row."}
+            return {"message": "The note goes with the verdict on this row."}
         if note != decision.reason:
             self._record(self.run.decide("verdict", id, decision.value, note, iteration=decision.iteration))
             self.notes = _without(self.notes, id)
-        return {"said": "Note saved with the decision."}
+        return {"message": "Note saved with the decision."}
 
     def on_undo(self) -> dict[str, Any]:
-        """Take back the last decision in force in this queue; rows accepted together go back together."""
+        """Take back the last decision, or all rows that were accepted together with it."""
         decisions = self._in_force()
         if not decisions:
-            return {"said": "Nothing is decided, so there is nothing to undo."}
+            return {"message": "Nothing is decided, so there is nothing to undo."}
         last = next(reversed(decisions.values()))
         together = last.value.get("together") if isinstance(last.value, dict) else None
         rows = [
@@ -188,25 +201,27 @@ class DisagreementView(TableView):
         self.run.decide_all("verdict", dict.fromkeys(rows or [last.row], "undo"), iteration=last.iteration)
         self._reread(go_to=None if rows else self._at(last.row))
         return {
-            "said": (
+            "message": (
                 f"Undone: {len(rows):,} rows accepted together."
                 if rows
-                else f"Undone: {_verdict(last)} on {last.row} (by {last.author})."
+                else f"Undone: {verdict_of(last)} on {last.row} (by {last.author})."
             )
         }
 
     def on_skip(self) -> dict[str, Any]:
-        """Go on to the next row that is not reviewed."""
+        """Select the next row that is not reviewed."""
         self._reread()
-        found = self._next(self.row)
-        if found is None or found == self.row:
-            return {"said": "No other row of this filter is left to review."}
-        self.cursor = int(np.flatnonzero(self.order == found)[0])
+        following = self._next(self.row)
+        if following is None or following == self.row:
+            return {"message": "No other row of this filter is left to review."}
+        self.cursor = int(np.flatnonzero(self.order == following)[0])
         return {}
 
     def on_bulk(self) -> dict[str, Any]:
-        """What accepting the judge's verdicts would decide: `count` rows, `of` each verdict; `rest`: rows not
-        reviewed that it leaves as they are.
+        """What accepting the judge's verdicts would decide.
+
+        Returns:
+            `count` rows, `of` each verdict so many, and `rest`: rows that stay without a review.
         """
         rows = self._acceptable()
         verdicts = [self.verdicts[i].verdict for i in rows]
@@ -218,19 +233,21 @@ class DisagreementView(TableView):
         }
 
     def on_accept(self, count: int) -> dict[str, Any]:
-        """Accept the judge's verdict for every row of the filter that is judged and not reviewed; `count` is
-        what the person confirmed.
+        """Accept the judge's verdict for every row of the filter that is judged and not reviewed.
+
+        Args:
+            count: the number of rows that the person confirmed.
         """
         rows = self._acceptable()
         if len(rows) != count:
             raise ValueError(
-                f"there are {len(rows):,} such rows now, not {count:,}: look again and confirm anew"
+                f"there are {len(rows):,} such rows now, not {count:,}: check the rows and confirm again"
             )
         together = uuid.uuid4().hex[:12]
         values: dict[str, Any] = {}
         for i in rows:
             verdict = self.verdicts[i]
-            values[verdict.sample_id] = _value(
+            values[verdict.sample_id] = as_value(
                 verdict.verdict or "",
                 self._standing(i) if verdict.verdict == "LABEL_WRONG" else None,
                 together,
@@ -239,7 +256,7 @@ class DisagreementView(TableView):
             self.run.decide_all("verdict", values, iteration=self.iteration)
         self._reread()
         return {
-            "said": f"Accepted the judge's verdict for {len(rows):,} rows. Undo takes them back together."
+            "message": f"Accepted the judge's verdict for {len(rows):,} rows. Undo takes them back together."
         }
 
     # -------------------------------------------------------------- within
@@ -248,12 +265,12 @@ class DisagreementView(TableView):
         self._in_force()
         id, onwards = self.samples[i].id, self._next(i)
         decision = self.run.decide(
-            "verdict", id, _value(verdict, label), note.strip(), iteration=self.iteration
+            "verdict", id, as_value(verdict, label), note.strip(), iteration=self.iteration
         )
         self.notes, self.drafts = _without(self.notes, id), _without(self.drafts, id)
         self._record(decision, go_to=i if onwards is None else onwards)
         return {
-            "said": (
+            "message": (
                 f"{verdict} on"
                 f" {id}.{' That was the last row of this filter to review.' if onwards is None else ''}"
             )
@@ -263,7 +280,7 @@ class DisagreementView(TableView):
         # Reading all decisions again would cost more with each one made.
         self._decisions.pop(decision.row, None)
         self._decisions[decision.row] = decision
-        self._codes[self._place[decision.row]] = _DECIDED.index(_verdict(decision))
+        self._codes[self._place[decision.row]] = _DECIDED.index(verdict_of(decision))
         self._stamp = self._on_disk()
         self._refresh(go_to)
 
@@ -279,10 +296,10 @@ class DisagreementView(TableView):
         return self._place[id]
 
     def _next(self, i: int | None) -> int | None:
-        """The first row after row i, in the order shown and round again, that is not reviewed."""
+        """The next row after row i that is not reviewed; after the last row the first one follows."""
         at = np.flatnonzero(self.order == i)
-        turned = np.roll(self.order, -int(at[0]) - 1) if len(at) else self.order
-        left = turned[self._codes[turned] == 0]
+        rolled = np.roll(self.order, -int(at[0]) - 1) if len(at) else self.order
+        left = rolled[self._codes[rolled] == 0]
         left = left[left != i]
         return int(left[0]) if len(left) else None
 
@@ -300,8 +317,10 @@ class DisagreementView(TableView):
         return out
 
     def _standing(self, i: int) -> Label:
-        """The label after LABEL_WRONG: the judge's where it said so, else the prediction. Raises `ValueError`
-        where that cannot be a label.
+        """The label after LABEL_WRONG: the judge's if it gave one, else the prediction.
+
+        Raises:
+            ValueError: the sample cannot have that label.
         """
         verdict = self.verdicts[i]
         label = (
@@ -316,18 +335,18 @@ class DisagreementView(TableView):
         return (path.stat().st_mtime_ns, path.stat().st_size) if path.exists() else (0, 0)
 
     def _reread(self, go_to: int | None = None) -> None:
-        """Take over what is on disk, if it has changed: other views and cells decide as well."""
+        """Read the decisions again if the file has changed: other views and cells decide as well."""
         stamp = self._on_disk()
         if stamp == self._stamp:
             return
         self._stamp = stamp
-        found = self.run.decisions("verdict", self.iteration)
+        decisions = self.run.decisions("verdict", self.iteration)
         self._decisions = {
-            row: d for row, d in found.items() if row in self._place and _verdict(d) in VERDICTS
+            row: d for row, d in decisions.items() if row in self._place and verdict_of(d) in VERDICTS
         }
         self._codes = np.zeros(len(self.verdicts), np.int64)
         for row, decision in self._decisions.items():
-            self._codes[self._place[row]] = _DECIDED.index(_verdict(decision))
+            self._codes[self._place[row]] = _DECIDED.index(verdict_of(decision))
         self._refresh(go_to)
 
     def _refresh(self, go_to: int | None) -> None:
@@ -358,35 +377,19 @@ class DisagreementView(TableView):
         )
 
     def static_html(self) -> str:
-        """The first rows of the queue."""
         shown = [int(i) for i in self.order[:_STATIC_ROWS]]
+        names = self.rows.names
         rows = [
-            [self.rows.cell(name, i)[:100] for name in self.rows.names] + [self.verdicts[i].rationale[:300]] for i in shown
-        ]  # fmt: skip
+            [*(self.rows.cell(name, i)[:100] for name in names), self.verdicts[i].rationale[:300]]
+            for i in shown
+        ]
         p = self.progress
         caption = (
             f"Disagreements of iteration {self.iteration}: {len(shown)} of {self.total:,} rows; reviewed"
             f" {p['reviewed']:,}, left {p['left']:,}"
         )
-        return html_table([*self.rows.names, "rationale"], rows, caption)
+        return html_table([*names, "rationale"], rows, caption)
 
 
 def _without(texts: dict[str, str], id: str) -> dict[str, str]:
     return {k: v for k, v in texts.items() if k != id}
-
-
-def _verdict(decision: Decision) -> str:
-    return str(decision.value.get("verdict") if isinstance(decision.value, dict) else decision.value)
-
-
-def _label(decision: Decision | None) -> Label | None:
-    if decision is None or not isinstance(decision.value, dict) or "label" not in decision.value:
-        return None
-    return Label.model_validate(decision.value["label"])
-
-
-def _value(verdict: str, label: Label | None, together: str = "") -> dict[str, Any]:
-    value: dict[str, Any] = {"verdict": verdict}
-    if label is not None:
-        value["label"] = json.loads(label.model_dump_json())
-    return value | ({"together": together} if together else {})

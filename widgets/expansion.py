@@ -1,12 +1,8 @@
-"""Error seeds and their children (EDDE, LoopTool section 3.5): what stayed, what changed, and what a person
-makes of them.
-"""
+"""Error seeds and their children (EDDE, LoopTool section 3.5): what changed, and what a person decides."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
-from difflib import SequenceMatcher
 from functools import cached_property
 from typing import Any
 
@@ -23,31 +19,24 @@ from looptool_kit.widgets.detail import aligned, detail
 from looptool_kit.widgets.labels import label_text, read_label
 from looptool_kit.widgets.novelty import Dataset
 from looptool_kit.widgets.rows import Rows, TableView
-from looptool_kit.widgets.view import html_table, script, style
+from looptool_kit.widgets.text_diff import word_diff
+from looptool_kit.widgets.view import html_table, read_only_note, script, style
 
 _STATIC_ROWS = 40
-_MOST_WORDS = 400
-"""Beyond this many words a difference is not looked for word by word: the time for it grows with the square.
-"""
-_ALIKE = 0.5
-"""Share of the words in common below which a difference word by word would be confetti."""
 
 
 class ExpansionView(TableView):
-    """The error seeds of an iteration, each with the candidates that were made of it.
+    """The error seeds of an iteration, each with its candidates.
 
-    What a person decides is in `decisions.jsonl` at once (subject `expansion`, row: the child's id) and takes
-    effect at the next compose. Python values: `decisions`, `selection`. Raises `RunError` where no iteration
-    (or not this one) has expansions.
+    A decision is in `decisions.jsonl` at once (subject `expansion`, row: the child's id) and takes effect at
+    the next compose. Python values: `decisions`, `selection`.
     """
 
-    _esm = script("sample", "table", "expansion")
+    _esm = script("sample", "table", "child_card", "expansion")
     _css = style()
 
     child = traitlets.Unicode("").tag(sync=True)
-    """Id of the current child; where it is none of the seed under the cursor, that seed's first child is
-    current.
-    """
+    """Id of the current child; if the selected seed has no such child, its first one is current."""
     editing = traitlets.Unicode("").tag(sync=True)
     """Id of the child whose editor is open; empty: none."""
     drafts = traitlets.Dict().tag(sync=True)
@@ -56,8 +45,16 @@ class ExpansionView(TableView):
     blocked = traitlets.Unicode(help="why nothing can be decided, empty where it can").tag(sync=True)
 
     def __init__(self, run: Run, iteration: int | None = None, only: Collection[str] | None = None) -> None:
-        """`only`: ids of the error seeds to show, as probed or as relabelled, or of children, whose seeds are
-        then shown.
+        """Show the expansions of an iteration.
+
+        Args:
+            run: its run.
+            iteration: None: the newest that has expansions.
+            only: ids of the error seeds to show, as probed or as relabelled, or of children, whose seeds are
+                then shown; None: all.
+
+        Raises:
+            RunError: no iteration has expansions, or this one has none.
         """
         made = [j for j in run.iterations if (run.folder(j) / "expansions.parquet").exists()]
         if iteration is None and not made:
@@ -67,16 +64,10 @@ class ExpansionView(TableView):
             )
         self.run, self._j = run, iteration or made[-1]
         self.expansions = run.table(Expansions, "expansions", self._j)
-        self.samples, self._probes = (
-            run.table(Samples, "samples", self._j),
-            run.table(Probes, "probes", self._j),
-        )
+        self.samples = run.table(Samples, "samples", self._j)
+        self._probes = run.table(Probes, "probes", self._j)
         self._verdicts = run.table(Verdicts, "verdicts", self._j)
-        self._children: dict[str, list[Expansion]] = {}
-        for child in self.expansions:
-            siblings = self._children.setdefault(child.seed_id, [])
-            if all(child.sample.id != s.sample.id for s in siblings):
-                siblings.append(child)
+        self._children = _by_seed(self.expansions)
         self._by_id = {child.sample.id: child for child in self.expansions}
         self._dataset = Dataset(self.samples)
         self._decisions: dict[str, Decision] = {}
@@ -104,27 +95,21 @@ class ExpansionView(TableView):
             facets=("error",),
             text=lambda i: f"{self.seeds[i].sample.request} {self.pattern(self.seeds[i])}",
         )
-        blocked = (
-            f"This run was opened to look at only. To decide, open it with Run.open({str(run.path)!r})."
-            if run.read_only
-            else ""
-        )
-        super().__init__(rows, {"error": 1.7, "at": 2.0, "accepted": 1.1}, iteration=self._j, blocked=blocked)
+        widths = {"error": 1.7, "at": 2.0, "accepted": 1.1}
+        super().__init__(rows, widths, iteration=self._j, blocked=read_only_note(run))
         self._recount()
 
     # ------------------------------------------------------------- values
 
     @property
     def decisions(self) -> dict[str, Decision]:
-        """The decisions in force on this iteration's candidates, by child id, in the order in which they were
-        made.
-        """
+        """The decisions in force on this iteration's candidates, by child id, oldest first."""
         self._reread()
         return dict(self._decisions)
 
     @property
     def selection(self) -> Samples:
-        """D_EE as it stands: the children that compose would take now, edited ones as edited."""
+        """The children that compose would take now (D_EE), edited ones as edited."""
         self._reread()
         rows = {
             e.sample.id: e.sample
@@ -156,23 +141,26 @@ class ExpansionView(TableView):
         }
 
     def on_novelty(self, seed: str) -> dict[str, Any]:
-        """The novelty of a seed's children against D_j: [1 - similarity, nearest id, its request] of each;
-        `left` > 0: not ready, ask again.
+        """The novelty of a seed's children against D_j.
+
+        Returns:
+            `rows`: [1 - similarity, nearest id, its request] of each child. While `left` is above 0 they are
+            not ready: ask again.
         """
         self._dataset.grow(0.1)
         if self._dataset.left:
             return {"left": self._dataset.left}
-        found = [self._dataset.novelty(self._shown(c)) for c in self._children.get(seed, ())]
+        novelties = [self._dataset.novelty(self._shown(c)) for c in self._children.get(seed, ())]
         return {
             "left": 0,
             "rows": [
                 [n.value, n.nearest.id if n.nearest else "", n.nearest.request if n.nearest else ""]
-                for n in found
+                for n in novelties
             ],
         }
 
     def on_sample(self, id: str) -> dict[str, Any]:
-        """All of a child."""
+        """A child in full."""
         return {"detail": detail(self._shown(self._find(id)))}
 
     def on_decide(self, id: str, value: str) -> dict[str, Any]:
@@ -184,11 +172,15 @@ class ExpansionView(TableView):
             self._keep_out_of_training(child.sample)
         if (before := self._decisions.get(id)) is None or before.value != value:
             self._record(id, value)
-        return {"said": f"{'Accepted' if value == 'accept' else 'Rejected'} {self._place(child)}; on disk."}
+        return {
+            "message": f"{'Accepted' if value == 'accept' else 'Rejected'} {self._place(child)}; on disk."
+        }
 
     def on_edit(self, id: str, request: str, label: str) -> dict[str, Any]:
-        """Put a changed request and label (see `labels.read_label`) in a child's place. Raises `ValueError`
-        where they fail a check.
+        """Replace a child's request and label (see `labels.read_label`).
+
+        Raises:
+            ValueError: nothing was changed, or a check fails.
         """
         child = self._find(id).sample
         if not request.strip():
@@ -213,7 +205,7 @@ class ExpansionView(TableView):
         with self.hold_sync():
             self.editing = "" if self.editing == id else self.editing
             self.drafts = {k: v for k, v in self.drafts.items() if k != id}
-        return {"said": f"Edited and accepted {self._place(self._find(id))}; on disk."}
+        return {"message": f"Edited and accepted {self._place(self._find(id))}; on disk."}
 
     def on_undo(self, id: str) -> dict[str, Any]:
         """Take back the decision in force on a child."""
@@ -221,13 +213,12 @@ class ExpansionView(TableView):
         child = self._find(id)
         decision = self._decisions.get(id)
         if decision is None:
-            return {"said": f"There is no decision on {self._place(child)} to take back."}
+            return {"message": f"There is no decision on {self._place(child)} to take back."}
         self.run.decide("expansion", id, "undo", iteration=decision.iteration)
         self._recount()
         what = "edit" if _is_edit(decision) else decision.value
-        return {
-            "said": f"Taken back: {what} of {self._place(child)}, which is now {self._state(child)['words']}."
-        }
+        now = self._state(child)["words"]
+        return {"message": f"Taken back: {what} of {self._place(child)}, which is now {now}."}
 
     def static_html(self) -> str:
         rows: list[list[str]] = []
@@ -363,29 +354,14 @@ class ExpansionView(TableView):
         self.version += 1
 
 
-def word_diff(before: str, after: str) -> list[list[str]]:
-    """The pieces of two texts compared word by word: ["=", text] stayed, ["-", text] went, ["+", text] came.
-
-    Each comes with its text's white space.
-
-    Of texts with less than half of their words in common, and of very long ones, the pieces are the whole
-    texts.
-    """
-    old, new = (re.findall(r"\s*\S+", t) for t in (before, after))
-    if max(len(old), len(new)) > _MOST_WORDS:
-        return [["-", before], ["+", after]] if before != after else [["=", after]]
-    out: list[list[str]] = []
-    compared = SequenceMatcher(None, [w.strip() for w in old], [w.strip() for w in new], autojunk=False)
-    if old and new and compared.ratio() < _ALIKE:
-        return [["-", before], ["+", after]]
-    for op, a, b, c, d in compared.get_opcodes():
-        pieces = (
-            [["=", "".join(new[c:d])]]
-            if op == "equal"
-            else [["-", "".join(old[a:b])], ["+", "".join(new[c:d])]]
-        )
-        out += [p for p in pieces if p[1]]
-    return out
+def _by_seed(expansions: Expansions) -> dict[str, list[Expansion]]:
+    """The candidates of each error seed, each sample once."""
+    children: dict[str, list[Expansion]] = {}
+    for child in expansions:
+        siblings = children.setdefault(child.seed_id, [])
+        if all(child.sample.id != s.sample.id for s in siblings):
+            siblings.append(child)
+    return children
 
 
 def _is_edit(decision: Decision) -> bool:

@@ -1,6 +1,4 @@
-"""A judge's report card to look into: precision, recall, abstention for each kind of planted error, and every
-question behind them.
-"""
+"""A judge's report card: precision, recall and abstention by kind of planted error, and every trial."""
 
 from __future__ import annotations
 
@@ -56,7 +54,7 @@ class JudgeCheckView(TableView):
     def __init__(self, run: Run | Trials, samples: Sequence[Sample] | None = None) -> None:
         """`samples`: those that were checked, under their true labels; only without a run.
 
-        Raises `RunError` where the run has no card, or was seeded anew since; `ValueError` for trials that
+        Raises `RunError` where the run has no card, or was seeded again since; `ValueError` for trials that
         were not answered, or whose sample is not among the samples.
         """
         facts: dict[str, Any] = {}
@@ -77,7 +75,7 @@ class JudgeCheckView(TableView):
             )
             if isinstance(run, Run):
                 raise RunError(
-                    f"{what} by the run's seed pool, which was made anew since the check: run `looptool"
+                    f"{what} by the run's seed pool, which was made again after the check: run `looptool"
                     f" judge-check {run.path}` again."
                 )
             raise ValueError(
@@ -102,28 +100,28 @@ class JudgeCheckView(TableView):
         return Trials(self._trials[i] for i in self.order)
 
     def on_sample(self, at: int) -> dict[str, Any]:
-        """The trial at place `at` in full: the sample under the label that the judge saw, the prediction, and
-        what it should and did say.
-        """
+        """The trial at place `at` of the order shown: sample, label that the judge saw, and verdicts."""
         if not 0 <= int(at) < len(self.order):
             return {"sample": None, "trial": None}
         trial = self._trials[self.order[int(at)]]
-        seen = detail(self._samples[trial.sample_id].model_copy(update={"label": trial.label}))
-        said = answer(trial.prediction) | {
+        sample = detail(self._samples[trial.sample_id].model_copy(update={"label": trial.label}))
+        prediction = answer(trial.prediction) | {
             "error": trial.prediction.error or "",
             "detail": trial.prediction.detail,
         }
-        pairs = aligned(trial.label, trial.prediction)
-        told = {
+        sample |= {
+            "id": trial.sample_id,
+            "prediction": prediction,
+            "aligned": aligned(trial.label, trial.prediction),
+            "faults": [],
+        }
+        about = {
             "kind": trial.kind,
             "expected": trial.expected,
             "verdicts": list(trial.verdicts),
             "rationale": trial.rationale,
         }
-        return {
-            "sample": {**seen, "id": trial.sample_id, "prediction": said, "aligned": pairs, "faults": []},
-            "trial": told,
-        }
+        return {"sample": sample, "trial": about}
 
     def static_html(self) -> str:
         table = html_table(("kind", "trials", *MEASURES), self.card, " ".join(self.about))
@@ -185,5 +183,5 @@ def _newest(run: Run) -> tuple[Trials, Samples, dict[str, Any]]:
 def _asked(facts: dict[str, Any]) -> list[str]:
     if not facts:
         return []
-    lent = ", with the log-probabilities of a policy" if facts.get("policy") else ""
-    return [f"Judge {facts['judge']}{lent}: {facts['samples']} samples."]
+    policy = ", with the log-probabilities of a policy" if facts.get("policy") else ""
+    return [f"Judge {facts['judge']}{policy}: {facts['samples']} samples."]

@@ -1,4 +1,4 @@
-"""A label as text that a person edits, and back: JSON calls, a plain reply, or a whole label in JSON."""
+"""A label as text for editing, and back."""
 
 from __future__ import annotations
 
@@ -8,30 +8,38 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from looptool_kit.checks.rules import call_errors
+from looptool_kit.core.grading import reply_fault
 from looptool_kit.core.samples import Label, Sample, ToolCall
-from looptool_kit.core.toolcalls import Answer, reply_fault, strict_json
+from looptool_kit.core.toolcalls import Answer, strict_json
+from looptool_kit.widgets.detail import as_json
 
 _CALLS = TypeAdapter(tuple[ToolCall, ...])
 
 
 def label_text(label: Label) -> str:
-    """The label for editing: its calls as a JSON list, its reply as it is, or (where a right reply has
-    demands) the whole label as JSON.
+    """The label as text for editing.
+
+    Calls become a JSON list, a plain reply stays as it is. A reply with demands becomes the whole label as
+    JSON.
     """
     if label.calls:
-        return _show([c.model_dump() for c in label.calls])
+        return as_json([c.model_dump() for c in label.calls], indent=1)
     if label.mentions or label.asks:
-        return _show(label.model_dump(exclude={"calls"}))
+        return as_json(label.model_dump(exclude={"calls"}), indent=1)
     return label.reply
 
 
 def read_label(text: str, sample: Sample) -> Label:
-    """The label that `text` says: a JSON list of calls (or one call), a JSON object with a label's fields,
-    anything else is a plain reply.
+    """The label that a text stands for.
 
-    Raises `ValueError` naming what is wrong: JSON that does not parse, with its place; fields that are
-    missing, unknown or of the wrong type; calls that the sample's tools do not allow; a reply that says
-    nothing or not what it demands itself.
+    Args:
+        text: a JSON list of calls (or one call), a JSON object with a label's fields, or a plain reply.
+        sample: whose label it becomes.
+
+    Raises:
+        ValueError: names what is wrong. JSON that does not parse, with its place; a field that is missing,
+            unknown or of the wrong type; a call that the sample's tools do not allow; a reply that is empty
+            or does not meet its own demands.
     """
     text = text.strip()
     if text[:1] not in ("[", "{"):
@@ -58,25 +66,27 @@ def read_label(text: str, sample: Sample) -> Label:
 
 
 def predicted_label(answer: Answer) -> Label:
-    """The prediction as a label. Raises `ValueError` where it did not parse."""
+    """The prediction as a label; raises `ValueError` where it did not parse."""
     if answer.error:
         raise ValueError(f"the prediction is {answer.error} ({answer.detail}), so it cannot be a label")
     return answer.label
 
 
 def checked(label: Label, sample: Sample) -> Label:
-    """The label, if it can stand for this sample and is not its label already; otherwise `ValueError`."""
+    """The label, if this sample can have it and does not have it already.
+
+    Raises:
+        ValueError: names what is wrong.
+    """
     errors = [error for call in label.calls for error in call_errors(call, sample.tools)]
     if label.calls and (label.reply or label.mentions or label.asks):
         errors.append("a label is calls or a plain reply, not both")
     if not label.calls and (fault := reply_fault(label.reply, label)):
-        errors.append(
-            "the reply must be or hold:"
-            f" {' or '.join(map(str, fault.expected)) if isinstance(fault.expected, list) else fault.expected}"
-        )
+        expected = fault.expected if isinstance(fault.expected, list) else [fault.expected]
+        errors.append(f"the reply must be or hold: {' or '.join(map(str, expected))}")
     if not errors and _content(label) == _content(sample.label):
         errors.append(
-            "this is the label as it is: where it stands, the verdict is PRED_WRONG or BOTH_CORRECT"
+            "the sample has this label already: if it is right, the verdict is PRED_WRONG or BOTH_CORRECT"
         )
     if errors:
         raise ValueError("; ".join(errors))
@@ -94,7 +104,3 @@ def _place(path: tuple[int | str, ...], value: Any) -> str:
 def _content(label: Label) -> str:
     # As a sample's id sees it: by value, but true apart from 1.
     return json.dumps(label.model_dump(), sort_keys=True)
-
-
-def _show(value: Any) -> str:
-    return json.dumps(value, indent=1, ensure_ascii=False)

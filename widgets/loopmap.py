@@ -1,6 +1,4 @@
-"""The whole loop as a map: where the samples of every dataset went, which errors at which tool came and went,
-and what training fixed and broke.
-"""
+"""The whole loop as a map: flows of samples, errors by tool and kind, and what training fixed and broke."""
 
 from __future__ import annotations
 
@@ -17,58 +15,27 @@ from looptool_kit.core.records import Probe, Probes, Verdict, Verdicts
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.stats import aligned, flips
 from looptool_kit.lineage.error_seeds import with_decisions
-from looptool_kit.lineage.fates import NAMES, Fate, Stage, fates, flows, node, outdated_children
+from looptool_kit.lineage.fates import Fate, fates, flows, node, outdated_children
 from looptool_kit.report.figures import error_counts
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.evaluate.stage import scores
 from looptool_kit.widgets.detail import detail
-from looptool_kit.widgets.drawing import SERIES, STATES, Link, Node, heatmap, picture, sankey
+from looptool_kit.widgets.drawing import picture
+from looptool_kit.widgets.loop_charts import error_map, flow_map, flow_table
 from looptool_kit.widgets.rows import Rows, TableView
 from looptool_kit.widgets.view import View, html_table, script, style
 
 VIEWS = ("ProbeView", "DisagreementView", "ExpansionView")
 FACETS = ("iteration", "part", "state", "verdict", "fate", "kind")
 STATIC_CHARACTERS = 58_000
-STATIC_FLOWS = 10
-_BLUE, _RED, _AMBER, _GREEN, _PURPLE, _GREY = SERIES
-_COLOURS = {
-    **STATES,
-    **{"ES": _RED, "EE": _PURPLE, "HPPL": _AMBER, "unjudged": _GREY, "seed": _GREEN},
-    **{"PRED_WRONG": _RED, "LABEL_WRONG": _BLUE, "BOTH_CORRECT": _AMBER, "BOTH_WRONG": _GREY},
-    **{"error seed": _RED, "relabelled": _BLUE, "left out": _BLUE, "children": _PURPLE, "fresh seed": _GREEN},
-}
-_ABOUT = {
-    "ES": "error seeds of the iteration before",
-    "EE": "error-driven expansion: children of error seeds",
-    "HPPL": "right, but at high perplexity",
-    "seed": "new from the pool",
-    "failed": "the answer does not match the label",
-    "borderline": "right, at a perplexity above the threshold",
-    "mastered": "right, at a perplexity up to the threshold",
-    "relabelled": "error seed under a new label",
-    "merged": "goes on in a row that another sample had already become",
-    "left out": "right, and not taken for its perplexity",
-    "children": "written for error seeds, passed all checks",
-}
-_COLUMNS: tuple[tuple[int, tuple[Stage, tuple[str, ...]]], ...] = (
-    (0, ("part", NAMES["part"])),
-    (1, ("state", NAMES["state"])),
-    (2, ("verdict", NAMES["verdict"])),
-    (3, ("fate", ("error seed", "relabelled"))),
-    (3, ("new", ("children",))),
-    (3, ("fate", ("HPPL", "kept unjudged"))),
-    (3, ("new", ("fresh seed", "from an earlier dataset"))),
-    (3, ("fate", ("discarded", "merged", "left out"))),
-)
 
 
 class LoopMap(TableView):
-    """The flow of samples D_j -> mastered, borderline, failed -> verdict -> fate -> D_{j+1} over all
-    iterations of a run.
+    """The flow of samples D_j -> state -> verdict -> fate -> D_{j+1} over all iterations of a run.
 
     Python values: `selection` (the samples behind what was clicked, and the table's filters), `selected`,
-    `heat`; `open_in()` gives a view of them. The map shows the run as it was when this was made; `refresh()`,
-    a button on the page too, reads it again.
+    `heat`. `open_in()` gives a view of the selection. The map shows the run as it was when the view was made;
+    `refresh()`, a button on the page too, reads it again.
     """
 
     _esm = script("sample", "table", "loopmap")
@@ -83,6 +50,7 @@ class LoopMap(TableView):
     against = traitlets.Bool(False).tag(sync=True)
     """Show the difference to the iteration before in the heat map."""
     heats: traitlets.List[Any] = traitlets.List(help="iterations that were probed").tag(sync=True)
+    views: traitlets.List[Any] = traitlets.List(help="names of the views that can be opened").tag(sync=True)
     opened: Any = WidgetTrait().tag(sync=True)
     """The view opened on the page, None where there is none."""
 
@@ -102,6 +70,7 @@ class LoopMap(TableView):
                 "request": 2.0,
             },
             heats=heats,
+            views=list(VIEWS),
             heat=max(heats, default=0),
         )
 
@@ -120,15 +89,19 @@ class LoopMap(TableView):
 
     @property
     def fits(self) -> list[str]:
-        """The names of the views that can show the selection, the most fitting one first."""
+        """Names of the views that can show the selection, the best one first."""
         out = [name for name in VIEWS if any(True for way in self._ways(name) for _ in way)]
         first = self._first()
         return sorted(out, key=lambda name: name != first)
 
     def open_in(self, view: str = "") -> View:
-        """A view of the selection: "ProbeView", "DisagreementView", "ExpansionView", or the most fitting one.
+        """A view of the selection.
 
-        Raises `ValueError` where that view cannot show the selection.
+        Args:
+            view: its name, one of `VIEWS`; empty: the best one.
+
+        Raises:
+            ValueError: that view cannot show the selection.
         """
         from looptool_kit import widgets
 
@@ -143,8 +116,10 @@ class LoopMap(TableView):
         return cast(View, getattr(widgets, name)(self.run, iteration=iteration, only=ids))
 
     def flips(self) -> list[dict[str, Any]]:
-        """What each policy fixed and broke of the held-out samples against the one before it: before, after,
-        samples (in both), fixed, regressed.
+        """What each policy fixed and broke of the held-out samples, compared with the one before it.
+
+        Returns:
+            Rows of before, after, samples (in both), fixed, regressed.
         """
         out = []
         for (before, a), (after, b) in pairwise(scores(self.run).items()):
@@ -162,8 +137,9 @@ class LoopMap(TableView):
         return out
 
     def errors(self, iteration: int, against: bool = False) -> tuple[list[str], list[str], list[list[int]]]:
-        """Tools, kinds of error, and how many samples of D_j have that fault at that tool; `against`: minus
-        those of the iteration before.
+        """Tools, kinds of error, and how many samples of D_j have that fault at that tool.
+
+        With `against`, minus those of the iteration before.
         """
         now, before = self._errors_of(iteration), self._errors_of(iteration - 1)
         both = now + before if against else now
@@ -180,8 +156,9 @@ class LoopMap(TableView):
         return self._errors[iteration]
 
     def refresh(self) -> None:
-        """Read the run again, and show what it has done since. What was clicked stays selected; the heat map
-        goes on to a newer iteration.
+        """Read the run again and show what is new.
+
+        What was clicked stays selected. The heat map moves to a newer iteration if there is one.
         """
         newest = max(self.heats, default=0)
         self._read()
@@ -197,16 +174,14 @@ class LoopMap(TableView):
         """Read the run again."""
         before = len(self._fates)
         self.refresh()
-        return {"said": f"read again: {len(self._fates):,} samples, {len(self._fates) - before:+,}"}
+        return {"message": f"read again: {len(self._fates):,} samples, {len(self._fates) - before:+,}"}
 
     def on_map(self) -> dict[str, Any]:
-        """The map, what it does not show yet, and the held-out samples that flipped."""
+        """The map, a note on what it does not show yet, and the held-out samples that flipped."""
         return {"svg": self._map(), "note": self.note, "flips": [list(f.values()) for f in self.flips()]}
 
     def on_heat(self, iteration: int, against: bool) -> dict[str, Any]:
-        """The heat map of an iteration, with the names of its rows and columns; `first`: there is none before
-        to compare with.
-        """
+        """The heat map of an iteration; `first`: there is no iteration before to compare with."""
         first = iteration - 1 not in self._probes
         tools, kinds, values = self.errors(iteration, against and not first)
         return {
@@ -218,9 +193,8 @@ class LoopMap(TableView):
         }
 
     def on_sample(self, at: int | None = None) -> dict[str, Any]:
-        """The row at place `at` (None: the cursor's) in full, and what can be opened. What the page asks can
-        arrive before the cursor that it set.
-        """
+        """The row at place `at` (None: the cursor's) in full, and the views that can be opened."""
+        # The page names the place: its question can arrive before the cursor that it set.
         place = self.cursor if at is None else int(at)
         if not 0 <= place < len(self.order):
             return {"sample": None, "fits": []}
@@ -236,7 +210,7 @@ class LoopMap(TableView):
         if before is not None:
             before.close()
         return {
-            "said": (
+            "message": (
                 f"{type(self.opened).__name__} of {len(self.selection):,} samples of D{self.iteration}, below"
             )
         }
@@ -256,7 +230,9 @@ class LoopMap(TableView):
                 [list(f.values()) for f in held_out],
                 "held-out samples from policy to policy",
             )
-        tries = (picture(self._map(j)) + self._flow_table(j) + rest for j in self.run.iterations or [1])
+        tries = (
+            picture(self._map(j)) + flow_table(self._counts, j) + rest for j in self.run.iterations or [1]
+        )
         return next((text for text in tries if len(text) < STATIC_CHARACTERS), rest)
 
     # ------------------------------------------------------------- within
@@ -313,8 +289,7 @@ class LoopMap(TableView):
         if what[0] == "flow":
             mask[self._behind.get((what[1], what[2]), [])] = True
         elif what[0] == "node":
-            # What flows in under the ids that it has there; a node into which nothing flows is known by what
-            # flows out.
+            # Rows that flow in, under the ids that they have there; if nothing flows in, rows that flow out.
             into = [rows for (_, target), rows in self._behind.items() if target == what[1]]
             for rows in into or [rows for (source, _), rows in self._behind.items() if source == what[1]]:
                 mask[rows] = True
@@ -345,7 +320,7 @@ class LoopMap(TableView):
         self.arrange()
 
     def _first(self) -> str:
-        """The view that fits best what was clicked."""
+        """The best view for what was clicked."""
         ends = [str(end) for end in self.selected[1:]]
         if not ends or self.selected[0] == "errors":
             return "ProbeView"
@@ -358,18 +333,15 @@ class LoopMap(TableView):
         )
 
     def _ways(self, view: str) -> list[Iterator[tuple[int, str]]]:
-        """Iteration and id of the samples selected that a view can show; where there are several such lists,
-        the first that is not empty counts.
-        """
-
+        """Iteration and id of the selected samples that a view can show; the first list with any counts."""
         rows = self.order.tolist()
 
         def those(keep: Callable[[Fate], bool], back: int = 0) -> Iterator[tuple[int, str]]:
             return ((f.iteration - back, f.sample_id) for i in rows if keep(f := self._fates[i]))
 
         if view != "ExpansionView":
-            held = self._probes if view == "ProbeView" else self._verdicts
-            return [those(lambda f: f.sample_id in held.get(f.iteration, ()))]
+            shown = self._probes if view == "ProbeView" else self._verdicts
+            return [those(lambda f: f.sample_id in shown.get(f.iteration, ()))]
         # A child is a candidate of the iteration before the one in whose dataset it stands, and may be an
         # error seed there.
         born = those(lambda f: f.part == "EE" and f.iteration - 1 in self._expanded, 1)
@@ -380,67 +352,14 @@ class LoopMap(TableView):
 
     def _ids(self, view: str) -> tuple[int, set[str]]:
         """The newest iteration, and the ids of the samples selected in it, that a view can show."""
-        found: set[tuple[int, str]] = next((kept for way in self._ways(view) if (kept := set(way))), set())
-        newest = max((j for j, _ in found), default=0)
-        return newest, {id for j, id in found if j == newest}
-
-    # ----------------------------------------------------------- drawings
-
-    def _flow_table(self, first: int) -> str:
-        named = [(source.split("/"), target.split("/"), n) for (source, target), n in self._counts.items()]
-        named = sorted((flow for flow in named if int(flow[0][0][1:]) >= first), key=lambda flow: -flow[2])
-        rows = [[f"{s[0]} {s[2]}", f"{t[0]} {t[2]}", n] for s, t, n in named[:STATIC_FLOWS]]
-        words = f"the {STATIC_FLOWS} largest of {len(named)} flows" if len(named) > STATIC_FLOWS else "flows"
-        return html_table(("from", "to", "samples"), rows, words)
+        rows: set[tuple[int, str]] = next((some for way in self._ways(view) if (some := set(way))), set())
+        newest = max((j for j, _ in rows), default=0)
+        return newest, {id for j, id in rows if j == newest}
 
     def _map(self, first: int = 1) -> str:
-        shown = [j for j in self.run.iterations if j >= first]
-        nodes, links = [], []
         sizes = {place: len(rows) for place, rows in self._parts.items()}
-        for j in shown:
-            for column, (stage, names) in _COLUMNS:
-                for name in names:
-                    label = f"D{j} {name}" if stage == "part" else name
-                    place = node(j, stage, name)
-                    nodes.append(
-                        Node(
-                            place,
-                            label,
-                            4 * (j - shown[0]) + column,
-                            _COLOURS.get(name, _GREY),
-                            sizes.get(place, 0),
-                            _ABOUT.get(name, ""),
-                        )
-                    )
-        for (source, target), n in self._counts.items():
-            # A part's samples in the colour of their state, what joins a dataset in that of its part, all
-            # else in the colour of where it comes from.
-            ends = source.split("/"), target.split("/")
-            links.append(
-                Link(
-                    source,
-                    target,
-                    n,
-                    _COLOURS.get(ends[ends[0][1] == "part" or ends[1][1] == "part"][2], _GREY),
-                )
-            )
-        return sankey(
-            nodes,
-            links,
-            (
-                f"the flow of samples through the loop, D{shown[0]} to D{shown[-1]}"
-                if shown
-                else "no dataset yet"
-            ),
-        )
+        return flow_map(self._counts, sizes, [j for j in self.run.iterations if j >= first])
 
     def _heat(self, iteration: int, against: bool) -> str:
-        compared = against and iteration - 1 in self._probes
-        tools, kinds, values = self.errors(iteration, compared)
-        title = (
-            f"errors of D{iteration}{f' against D{iteration - 1}' if compared else ''}: samples by tool and"
-            " kind"
-        )
-        return heatmap(
-            tools, [k.replace("_", " ") for k in kinds], values, title, diverging=compared, width=900
-        )
+        before = iteration - 1 if against and iteration - 1 in self._probes else 0
+        return error_map(*self.errors(iteration, bool(before)), iteration, before)

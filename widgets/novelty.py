@@ -1,4 +1,4 @@
-"""How new a sample is to a dataset, by the similarity that deduplication uses (`looptool_kit.checks.dedup`)."""
+"""How new a sample is to a dataset, by the similarity of `looptool_kit.checks.dedup`."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ class Novelty(NamedTuple):
 
 
 class Dataset:
-    """The samples to compare with. They are taken in by `grow`, so that a caller who must answer soon can do
-    it bit by bit.
+    """The samples to compare with.
+
+    `grow` indexes some of them at a time, so that a caller who must answer soon can do so in between.
     """
 
     def __init__(self, samples: Sequence[Sample]) -> None:
@@ -32,11 +33,11 @@ class Dataset:
 
     @property
     def left(self) -> int:
-        """Samples not taken in yet."""
+        """Samples that are not indexed yet."""
         return len(self.samples) - len(self._sizes)
 
     def grow(self, seconds: float) -> None:
-        """Take in samples for about so long."""
+        """Index samples for about so long."""
         end = time.perf_counter() + seconds
         while self.left and time.perf_counter() < end:
             row = len(self._sizes)
@@ -46,9 +47,7 @@ class Dataset:
             self._sizes.append(len(words))
 
     def novelty(self, sample: Sample) -> Novelty:
-        """How new a sample is to the samples taken in; the sample itself, should it be among them, does not
-        count.
-        """
+        """How new a sample is to the other samples indexed so far."""
         words = said(sample)
         shared: Counter[int] = Counter()
         for word in words:

@@ -1,6 +1,4 @@
-"""What the policy can do: a perplexity histogram with a threshold to drag and a range to brush, the probes
-behind it, and any of them in full.
-"""
+"""The probes of a policy: perplexity histogram with threshold and range, table, and sample."""
 
 from __future__ import annotations
 
@@ -12,7 +10,7 @@ from typing import Any
 import numpy as np
 import traitlets
 
-from looptool_kit.core.records import Probe, Probes, Verdict, Verdicts
+from looptool_kit.core.records import STATES, Probe, Probes, Verdict, Verdicts
 from looptool_kit.core.samples import Sample, Samples, ToolCall
 from looptool_kit.lineage.error_seeds import with_decisions
 from looptool_kit.run.folder import Run
@@ -21,7 +19,6 @@ from looptool_kit.widgets.drawing import histogram, picture
 from looptool_kit.widgets.rows import Rows, TableView
 from looptool_kit.widgets.view import html_table, script, style
 
-STATES = ("mastered", "borderline", "failed")
 FACETS = ("state", "iteration", "kind", "tool", "error")
 STATIC_ROWS = 30
 
@@ -32,8 +29,8 @@ class ProbeView(TableView):
 
     Of a run, all probed iterations are there and the newest (or the one asked for) is shown; the filter
     `iteration` shows others. Read back what a person chose: `threshold`, `brush`, `filters`, `search`,
-    `sort`, and `selection`, the samples behind the rows shown. A threshold that the person lets go of on the
-    page is a decision on the iteration shown, if the run is open for writing; one set from Python is none.
+    `sort`, and `selection`, the samples behind the rows shown. If the run is open for writing, a threshold
+    that the person sets on the page is a decision on the iteration shown. One set from Python is not.
     """
 
     _esm = script("sample", "table", "probe")
@@ -54,10 +51,17 @@ class ProbeView(TableView):
         iteration: int | None = None,
         only: Collection[str] | None = None,
     ) -> None:
-        """`only`: ids of the samples to show.
+        """Show probes.
 
-        Raises `RunError` where the run has no probes yet (in that iteration), `ValueError` for probes whose
-        sample is not among the samples.
+        Args:
+            run: a run, or a table of probes.
+            samples: those that were probed; only without a run.
+            iteration: the one to show first; None: the newest.
+            only: ids of the samples to show; None: all.
+
+        Raises:
+            RunError: the run has no probes yet, or none in that iteration.
+            ValueError: the sample of a probe is not among the samples.
         """
         self._run = run if isinstance(run, Run) else None
         tables = (
@@ -109,9 +113,7 @@ class ProbeView(TableView):
 
     @property
     def states(self) -> dict[str, int]:
-        """How many of the rows that pass filters and search, whatever the brush, are mastered, borderline and
-        failed at the threshold.
-        """
+        """The count of each state at the threshold, of the rows that pass filters and search."""
         return dict(
             zip(STATES, map(int, np.bincount(self._states[self._filtered()], minlength=3)), strict=True)
         )
@@ -123,9 +125,8 @@ class ProbeView(TableView):
         return {"svg": self._chart(), "states": self.states, "version": self.version}
 
     def on_sample(self, at: int) -> dict[str, Any]:
-        """The row at place `at` in full. The page names the place: what it asks can arrive before the cursor
-        that it set.
-        """
+        """The row at place `at` of the order shown, in full."""
+        # The page names the place: its question can arrive before the cursor that it set.
         if not 0 <= int(at) < len(self.order):
             return {"sample": None}
         row = self.order[int(at)]
@@ -134,35 +135,35 @@ class ProbeView(TableView):
         return {"sample": detail(self._samples[row], probe, verdict) | {"state": STATES[self._states[row]]}}
 
     def on_threshold(self, value: float, keep: bool = False) -> dict[str, Any]:
-        """Take another threshold; with `keep`, as the person's decision on the run."""
+        """Set the threshold; with `keep`, record it as the person's decision."""
         self.threshold = float(value)
         if not keep:
             return {}
         if self._run is None or self._run.read_only:
             return {
-                "said": (
-                    f"threshold {self.threshold:.4f}, in this view"
-                    f" only{': the run is open to look at' if self._run else ''}"
+                "message": (
+                    f"threshold {self.threshold:.4f}, in this view only"
+                    f"{': the run is open read-only' if self._run else ''}"
                 )
             }
         if self._chosen() != self.threshold:
             self._run.decide("threshold", "", self.threshold, iteration=self._iteration)
         self.can_undo = True
         return {
-            "said": (
-                f"threshold {self.threshold:.4f} is written down for iteration {self._iteration}; the next"
-                " probe or loop step obeys"
+            "message": (
+                f"threshold {self.threshold:.4f} is saved for iteration {self._iteration}; the next probe or"
+                " loop step uses it"
             )
         }
 
     def on_undo(self) -> dict[str, Any]:
         """Take back the person's last threshold."""
         if self._run is None or self._run.read_only or self._chosen() is None:
-            return {"said": "there is nothing to undo"}
+            return {"message": "there is nothing to undo"}
         self._run.decide("threshold", "", "undo", iteration=self._iteration)
         chosen = self._chosen()
         self.threshold, self.can_undo = self._recorded if chosen is None else chosen, chosen is not None
-        return {"said": f"back to the threshold {self.threshold:.4f}"}
+        return {"message": f"back to the threshold {self.threshold:.4f}"}
 
     def static_html(self) -> str:
         columns = [c for c in self.rows.names if c != "iteration"]
@@ -185,7 +186,7 @@ class ProbeView(TableView):
 
     def _rows(self) -> Rows:
         probes, samples = self._probes, self._samples
-        # The short ways first: 100,000 rows are read here before anything is seen.
+        # The fast ways first: 100,000 rows are read here before anything is shown.
         requests = [
             m[-1].content if (m := s.messages) and m[-1].role == "user" else s.request for s in samples
         ]
@@ -237,8 +238,7 @@ class ProbeView(TableView):
             return []
         low, high = sorted(float(v) for v in proposal["value"])
         if len(self._perplexity):
-            # What lies beyond the outermost answer is nothing; a page that means "and above" sends a huge
-            # number.
+            # Nothing lies beyond the outermost answers; for "and above" the page sends a huge number.
             low, high = max(low, float(self._perplexity.min())), min(high, float(self._perplexity.max()))
         return [low, high]
 
@@ -255,8 +255,9 @@ class ProbeView(TableView):
     # ------------------------------------------------------------- chart
 
     def _bins(self) -> None:
-        """Bins of equal width in log-perplexity; one far-off answer must not squeeze all others into a bin,
-        so the last holds what lies beyond.
+        """Compute bins of equal width in log-perplexity.
+
+        The last bin holds whatever lies beyond: one extreme answer must not push all others into one bin.
         """
         logs = np.nan_to_num(np.log(np.maximum(self._perplexity, 1.0)), nan=0.0, posinf=700.0)
         low, high = (float(logs.min()), float(logs.max())) if len(logs) else (0.0, 1.0)

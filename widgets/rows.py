@@ -1,6 +1,4 @@
-"""A table of many rows for a page: Python keeps the columns and the order, `js/table.js` asks for the rows in
-sight.
-"""
+"""A table of many rows: Python keeps columns and order, `js/table.js` asks for the rows in sight."""
 
 from __future__ import annotations
 
@@ -15,20 +13,20 @@ import traitlets
 
 from looptool_kit.widgets.view import View
 
-LONGEST = 200
-"""Characters of a cell that travel to the page."""
-MOST_VALUES = 500
+MAX_CELL_CHARACTERS = 200
+"""Characters of a cell that are sent to the page."""
+MAX_FACET_VALUES = 500
 """Values of a facet that the page offers; rarer ones are reached by searching."""
-LARGEST_PAGE = 200
-HEAD = 40
-"""Rows that travel with every new order, so that a page which shows the first ones need not ask for them."""
+MAX_PAGE_ROWS = 200
+HEAD_ROWS = 40
+"""Rows that are sent with every new order, so that a page which shows the first ones need not ask."""
 
 
 class Rows:
     """Columns of equal length, each sortable; facets filter by value, `text` is what a search looks through.
 
-    A column is an array of numbers, or a sequence of strings or of tuples of strings (shown with commas,
-    filtered by membership). `text(i)` gives the text of row i; it is read for all rows at the first search.
+    A column is an array of numbers, or a sequence of strings or of tuples of strings. Tuples are shown with
+    commas and filtered by membership. `text(i)` gives the text of row i; the first search reads all of them.
     """
 
     def __init__(
@@ -70,9 +68,9 @@ class Rows:
         self._sorted.pop(name, None)
 
     def values(self, facet: str) -> list[tuple[str, int]]:
-        """A facet's values and how many rows have each, by name; of very many only the commonest."""
+        """A facet's most common values with their counts, by name."""
         counts = self._columns[facet].counts()
-        most = sorted(counts, key=lambda v: -counts[v])[:MOST_VALUES]
+        most = sorted(counts, key=lambda v: -counts[v])[:MAX_FACET_VALUES]
         keys = dict(zip(most, _sortable(most), strict=True))
         return [(v, counts[v]) for v in sorted(most, key=keys.__getitem__)]
 
@@ -83,15 +81,20 @@ class Rows:
         search: str = "",
         keep: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Row numbers in the order shown. `sort`: a column's name, with "-" in front for descending; `keep`:
-        one boolean for each row.
+        """Row numbers in the order shown.
+
+        Args:
+            sort: a column's name, with "-" in front for descending; empty: the rows' own order.
+            filters: facet -> value; an empty value lets all rows through.
+            search: text that a row must contain, whatever the case.
+            keep: one boolean for each row; None: all rows.
         """
         mask = np.ones(len(self), bool) if keep is None else keep.copy()
         for name, value in (filters or {}).items():
             if value not in ("", None):
                 mask &= self._columns[name].holds(str(value))
         if search.strip():
-            mask &= self._found(search.strip().casefold())
+            mask &= self._containing(search.strip().casefold())
         if not sort:
             return np.flatnonzero(mask)
         by = self._sorted_by(sort)
@@ -104,7 +107,7 @@ class Rows:
             self._sorted = {sort: np.argsort(-ranks if sort.startswith("-") else ranks, kind="stable")}
         return self._sorted[sort]
 
-    def _found(self, needle: str) -> np.ndarray:
+    def _containing(self, needle: str) -> np.ndarray:
         if self._texts is None:
             self._texts = [self._text(i).casefold() if self._text else "" for i in range(len(self))]
         if self._search is None or self._search[0] != needle:
@@ -137,8 +140,9 @@ class _Numbers:
 
 
 class _Words:
-    """A column of strings or tuples of strings; codes into the distinct ones are made when a sort or a facet
-    first needs them.
+    """A column of strings or tuples of strings.
+
+    Codes into the distinct values are made when a sort or a facet first needs them.
     """
 
     def __init__(self, values: Sequence[Any] | np.ndarray) -> None:
@@ -146,7 +150,7 @@ class _Words:
 
     def show(self, row: int) -> str:
         text = ", ".join(_members(self.values[row]))
-        return text if len(text) <= LONGEST else text[:LONGEST] + "…"
+        return text if len(text) <= MAX_CELL_CHARACTERS else text[:MAX_CELL_CHARACTERS] + "…"
 
     @cached_property
     def coded(self) -> tuple[np.ndarray, list[Any]]:
@@ -175,7 +179,7 @@ class _Words:
 
 
 class _Coded(_Words):
-    """As `_Words`, from codes into names that are in order."""
+    """A column of words, given as codes into names that are in order."""
 
     def __init__(self, codes: np.ndarray, names: Sequence[str]) -> None:
         super().__init__(codes)
@@ -190,14 +194,12 @@ def _members(value: Any) -> tuple[str, ...]:
 
 
 def _sortable(texts: list[str]) -> list[Any]:
-    """Keys to sort texts by: numbers by size where all are numbers, else without regard to upper and lower
-    case.
-    """
+    """Keys to sort texts by: by value if all are whole numbers, else by text without regard to case."""
     return [int(t) for t in texts] if all(t.isdecimal() for t in texts) else [t.casefold() for t in texts]
 
 
 def _arrow(keys: list[Any]) -> pa.Array:
-    """The keys as Arrow; `pa.array` of a list would first import pandas, for longer than sorting takes."""
+    """The keys as Arrow; `pa.array` of a list first imports pandas, which takes longer than sorting."""
     if keys and isinstance(keys[0], int):
         return pa.Array.from_buffers(pa.int64(), len(keys), [None, pa.py_buffer(np.array(keys, np.int64))])
     texts = [k.encode("utf-8", "surrogatepass") for k in keys]
@@ -208,26 +210,28 @@ def _arrow(keys: list[Any]) -> pa.Array:
 
 
 class TableView(View):
-    """A view with a table (`rowTable` in `js/table.js`). What a person sets there are the traits `sort`,
-    `filters`, `search` and `cursor`.
+    """A view with a table (`rowTable` in `js/table.js`).
+
+    What a person sets there are the traits `sort`, `filters`, `search` and `cursor`.
     """
 
     sort = traitlets.Unicode("").tag(sync=True)
-    """The column that the rows are sorted by, with "-" in front for descending; empty: as they came."""
+    """The column that the rows are sorted by, with "-" in front for descending; empty: their own order."""
     filters = traitlets.Dict().tag(sync=True)
     """Facet -> value that the rows must have; a facet that is absent or empty lets all through."""
     search = traitlets.Unicode("").tag(sync=True)
-    """Text that the rows must hold, upper and lower case alike."""
+    """Text that the rows must contain, whatever the case."""
     cursor = traitlets.Int(0).tag(sync=True)
-    """The selected row's place in the order shown, from 0. Another order keeps the same row selected where it
-    is still shown.
+    """The selected row's place in the order shown, from 0.
+
+    Another order keeps the same row selected if it is still shown.
     """
     count = traitlets.Int(0, help="rows that pass the filters").tag(sync=True)
     total = traitlets.Int(0, help="all rows").tag(sync=True)
     version = traitlets.Int(
         0, help="changes whenever other rows, or other text in them, are to be shown"
     ).tag(sync=True)
-    drawn = traitlets.Int(0, help="changes whenever the page is to be built anew, with other facets").tag(
+    drawn = traitlets.Int(0, help="changes whenever the page is to be built again, with other facets").tag(
         sync=True
     )
     head = traitlets.Dict(help="the first rows, as `on_page` answers").tag(sync=True)
@@ -242,14 +246,19 @@ class TableView(View):
         uncounted: Sequence[str] = (),
         **traits: Any,
     ) -> None:
-        """`widths`: a column's share of the width (1 where absent) or its width in CSS; `uncounted`: facets
-        shown without counts.
+        """Show rows.
+
+        Args:
+            rows: all rows.
+            widths: column -> its share of the width (1 by default), or its width in CSS.
+            uncounted: facets shown without counts.
+            traits: values of the view's traits.
         """
         self.rows = rows
         self.order = np.arange(len(rows))
         self._widths, self._uncounted = dict(widths or {}), set(uncounted)
         super().__init__(columns=self._heads(), count=len(rows), total=len(rows), **traits)
-        self.head = self.on_page(0, HEAD)
+        self.head = self.on_page(0, HEAD_ROWS)
 
     def _heads(self) -> list[dict[str, Any]]:
         rows = self.rows
@@ -268,9 +277,7 @@ class TableView(View):
         ]
 
     def replace(self, rows: Rows) -> None:
-        """Show these rows instead, of the same columns and facets; sort, filters and search stay, the page
-        draws the table anew (`drawn`).
-        """
+        """Show other rows of the same columns and facets; sort, filters and search stay."""
         self.rows = rows
         with self.hold_sync():
             self.columns, self.total = self._heads(), len(rows)
@@ -279,16 +286,16 @@ class TableView(View):
 
     @property
     def row(self) -> int | None:
-        """The number of the selected row among all rows, None where no row is shown."""
+        """The number of the selected row among all rows; None: no row is shown."""
         return int(self.order[min(self.cursor, len(self.order) - 1)]) if len(self.order) else None
 
     @property
     def kept(self) -> np.ndarray | None:
-        """One boolean for each row: which the rest of the view lets through (None: all). For subclasses."""
+        """One boolean for each row: whether the rest of the view shows it (None: all). For subclasses."""
         return None
 
     def arrange(self) -> None:
-        """Order the rows anew; the page then asks for those in sight."""
+        """Order the rows again; the page then asks for those in sight."""
         before = self.row
         self.order = self.rows.order(self.sort, self.filters, self.search, self.kept)
         at = np.flatnonzero(self.order == before) if before is not None else self.order[:0]
@@ -296,12 +303,12 @@ class TableView(View):
             self.count = len(self.order)
             self.cursor = int(at[0]) if len(at) else 0
             self.version += 1
-            self.head = self.on_page(0, HEAD)
+            self.head = self.on_page(0, HEAD_ROWS)
 
     def on_page(self, start: int, count: int) -> dict[str, Any]:
-        """The rows from place `start` on, as shown."""
+        """Rows in the order shown, from place `start` on."""
         start = max(0, int(start))
-        shown = self.order[start : start + min(int(count), LARGEST_PAGE)]
+        shown = self.order[start : start + min(int(count), MAX_PAGE_ROWS)]
         return {
             "start": start,
             "version": self.version,

@@ -1,4 +1,4 @@
-"""One room of a run's settings as a small form: the same as `run.set(...)`, which it also writes out."""
+"""One section of a run's settings as a small form, which also shows the same as `run.set(...)`."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ from looptool_kit.widgets.view import html_table
 
 
 class SettingsForm(ipywidgets.VBox):
-    """A form over `run.settings.<room>`, made from the settings' own types and docstrings."""
+    """A form over `run.settings.<section>`, made from the settings' own types and docstrings."""
 
-    def __init__(self, run: Run, room: str) -> None:
-        settings = getattr(run.settings, room, None)
+    def __init__(self, run: Run, section: str) -> None:
+        settings = getattr(run.settings, section, None)
         if not isinstance(settings, BaseModel):
-            rooms = [
+            sections = [
                 name
                 for name in type(run.settings).model_fields
                 if isinstance(getattr(run.settings, name), BaseModel)
             ]
-            raise ValueError(f"there is no room {room!r} among the settings; there are: {', '.join(rooms)}")
-        self.run, self.room = run, room
+            raise ValueError(
+                f"there is no section {section!r} in the settings; there are: {', '.join(sections)}"
+            )
+        self.run, self.section = run, section
         self.fields = type(settings).model_fields
         self.inputs = {
             name: _input(name, field, getattr(settings, name)) for name, field in self.fields.items()
@@ -42,7 +44,7 @@ class SettingsForm(ipywidgets.VBox):
             each.observe(lambda _: self._show(), "value")
         super().__init__(
             [
-                ipywidgets.HTML(f"<b>{room}</b>"),
+                ipywidgets.HTML(f"<b>{section}</b>"),
                 *self.inputs.values(),
                 ipywidgets.HBox([self.button, self.status]),
                 self.python,
@@ -55,16 +57,21 @@ class SettingsForm(ipywidgets.VBox):
 
     @property
     def changes(self) -> dict[str, Any]:
-        """What the form says differently from the run, as arguments of `run.set`; raises `ValueError` for
-        text that is no value.
+        """Values that differ from the run's, as arguments of `run.set`.
+
+        Raises:
+            ValueError: a text is not a value of its setting.
         """
-        now = getattr(self.run.settings, self.room)
-        said = {name: _value(name, self.fields[name], each.value) for name, each in self.inputs.items()}
-        return {f"{self.room}__{name}": value for name, value in said.items() if value != getattr(now, name)}
+        now = getattr(self.run.settings, self.section)
+        given = {name: _value(name, self.fields[name], each.value) for name, each in self.inputs.items()}
+        return {
+            f"{self.section}__{name}": value for name, value in given.items() if value != getattr(now, name)
+        }
 
     def save(self) -> None:
-        """Check the form and write the run's settings; what is wrong stands beside the button, and then
-        nothing is written.
+        """Check the values and write them to the run's settings.
+
+        An error is shown beside the button, and nothing is written.
         """
         try:
             changes = self.changes
@@ -90,21 +97,23 @@ class SettingsForm(ipywidgets.VBox):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         bundle = super()._repr_mimebundle_(**kwargs)
-        now = getattr(self.run.settings, self.room)
+        now = getattr(self.run.settings, self.section)
         rows = [(name, getattr(now, name), field.description or "") for name, field in self.fields.items()]
         return {
             **(bundle or {}),
-            "text/html": html_table(("setting", "value", "meaning"), rows, f"settings: {self.room}"),
+            "text/html": html_table(("setting", "value", "meaning"), rows, f"settings: {self.section}"),
         }
 
 
-def settings_form(run: Run, room: str) -> SettingsForm:
-    """A form for one room of a run's settings: seeds, lora, sft, grpo, probe, verify, expand, compose,
-    evaluate, ...
+def settings_form(run: Run, section: str) -> SettingsForm:
+    """A form for one section of a run's settings: seeds, lora, sft, grpo, probe, verify and so on.
 
-    Save checks the values as `run.set` does and writes `run.toml`. Raises `ValueError` for an unknown room.
+    Save checks the values as `run.set` does and writes `run.toml`.
+
+    Raises:
+        ValueError: the settings have no such section; names those that they have.
     """
-    return SettingsForm(run, room)
+    return SettingsForm(run, section)
 
 
 def _input(name: str, field: FieldInfo, value: Any) -> Any:
@@ -128,17 +137,17 @@ def _input(name: str, field: FieldInfo, value: Any) -> Any:
     )
 
 
-def _value(name: str, field: FieldInfo, said: Any) -> Any:
-    """The typed value of what stands in an input; bounds are the settings' own business."""
+def _value(name: str, field: FieldInfo, given: Any) -> Any:
+    """The typed value of an input; `run.set` checks the bounds."""
     kind, optional = _kind(field)
-    if not isinstance(said, str) or get_origin(kind) is Literal:
-        return said
-    said = said.strip()
-    if optional and not said:
+    if not isinstance(given, str) or get_origin(kind) is Literal:
+        return given
+    given = given.strip()
+    if optional and not given:
         return None
     if _tables(kind):
         try:
-            return TypeAdapter(kind).validate_python(json.loads(said or "[]"))
+            return TypeAdapter(kind).validate_python(json.loads(given or "[]"))
         except ValueError as error:
             problems = error.errors(include_input=False) if isinstance(error, ValidationError) else []
             why = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in problems) or str(error)
@@ -148,9 +157,9 @@ def _value(name: str, field: FieldInfo, said: Any) -> Any:
             ) from None
     if get_origin(kind) is tuple:
         return tuple(
-            _scalar(name, get_args(kind)[0], part.strip()) for part in said.split(",") if part.strip()
+            _scalar(name, get_args(kind)[0], part.strip()) for part in given.split(",") if part.strip()
         )
-    return _scalar(name, kind, said)
+    return _scalar(name, kind, given)
 
 
 def _tables(kind: Any) -> bool:
@@ -163,7 +172,7 @@ def _tables(kind: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """A setting's value in plain Python, tables as what they say beyond their defaults."""
+    """A setting's value in plain Python; of tables only what differs from their defaults."""
     return (
         [v.model_dump(exclude_defaults=True) if isinstance(v, BaseModel) else v for v in value]
         if isinstance(value, tuple)
@@ -171,14 +180,14 @@ def _plain(value: Any) -> Any:
     )
 
 
-def _scalar(name: str, kind: Any, said: str) -> Any:
+def _scalar(name: str, kind: Any, given: str) -> Any:
     if kind is str:
-        return said
+        return given
     try:
-        return kind(said)
+        return kind(given)
     except ValueError:
         raise ValueError(
-            f"{name}: {said!r} is not {'a whole number' if kind is int else 'a number'}"
+            f"{name}: {given!r} is not {'a whole number' if kind is int else 'a number'}"
         ) from None
 
 

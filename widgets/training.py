@@ -1,6 +1,4 @@
-"""Training as it goes: what the trainers log, drawn while a cell trains, and the completions of the last GRPO
-step.
-"""
+"""Training, live: charts of what the trainers log, and the completions of the last GRPO step."""
 
 from __future__ import annotations
 
@@ -19,15 +17,16 @@ from looptool_kit.run.folder import Run
 from looptool_kit.widgets.drawing import lines, picture
 from looptool_kit.widgets.view import View, html_table, script, style
 
-MOST_POINTS = 500
+MAX_POINTS = 500
 """Points of a chart, all its lines together."""
-EVERY = 1.0
-"""Seconds between two looks at the files."""
-QUIET = 30.0
-"""So long after the last news of a finished training the view stops looking: a cell that trains anew may come
-right after the one that shows it.
+POLL_SECONDS = 1.0
+"""Time between two reads of the files."""
+IDLE_SECONDS = 30.0
+"""Time without a change after which the view of a finished training stops reading.
+
+The cell that shows a training may stand right before one that trains again.
 """
-_ROLLOUTS, _LONGEST = 48, 600
+_ROLLOUTS, _MAX_CHARACTERS = 48, 600
 _STATIC_POINTS = 60
 
 Row = dict[str, Any]
@@ -53,17 +52,18 @@ CHARTS: dict[str, tuple[str, tuple[float, float] | None, Callable[[Row, Row | No
     "loss": ("loss", None, _value("loss")),
     "speed": ("tokens / s", None, _speed),
 }
-"""Title -> what the y axis says, its range (None: from the data), and the value in a log row, given the row
-before it.
+"""Title -> name of the y axis, its range (None: from the data), and value of a log row.
+
+The value is computed from a log row and the row before it.
 """
 
 
 class TrainingView(View):
-    """The training of a run, live: shown in one cell, it goes on while another cell trains.
+    """The training of a run, live: shown in one cell, it is updated while another cell trains.
 
-    Reads only what the trainers leave in the run folder (`policy/*/history.jsonl`, `rollouts/`), from a
-    thread of its own, about once a second, until it is closed or the training has finished. `iteration` None:
-    all iterations, also those that begin later. Python value: `history`.
+    A thread reads what the trainers write into the run folder (`policy/*/history.jsonl`, `rollouts/`), about
+    once a second, until the view is closed or the training has finished. `iteration` None: all iterations,
+    also later ones. Python value: `history`.
     """
 
     _esm = script("training")
@@ -102,27 +102,33 @@ class TrainingView(View):
         ]
 
     def close(self) -> None:
-        """Stop looking, and remove the view."""
+        """Stop reading, and remove the view."""
         self._over.set()
         super().close()
 
     def update(self) -> bool:
-        """Read what is new and show it; whether there was anything. Errors are shown (`fault`), not raised."""
+        """Read and show what is new.
+
+        Errors are shown (`fault`), not raised.
+
+        Returns:
+            Whether there was anything new.
+        """
         with self._lock:
             try:
-                news = any([log.read() for log in self._find()])
-                self._drawn = self._drawn and not news
+                changed = any([log.read() for log in self._find()])
+                self._drawn = self._drawn and not changed
                 if not self._drawn:
                     trainings = self._trainings()
                     with self.hold_sync():
-                        self.charts = draw(trainings, MOST_POINTS)
+                        self.charts = draw(trainings, MAX_POINTS)
                         self.progress = "; ".join(_words(*t) for t in trainings)
                     self._drawn = True
                 completions = self._latest_rollouts()
                 if completions is not None:
                     self.rollouts = completions
                 self.fault = ""
-                return news or completions is not None
+                return changed or completions is not None
             except Exception as error:  # noqa: BLE001 - training must not stop because it cannot be shown
                 self.fault = f"{type(error).__name__}: {error}"
                 return False
@@ -141,11 +147,11 @@ class TrainingView(View):
         return table + "".join(map(picture, draw(trainings, _STATIC_POINTS)))
 
     def _watch(self) -> None:
-        news = time.monotonic()
-        while not self._over.wait(EVERY):
+        last_change = time.monotonic()
+        while not self._over.wait(POLL_SECONDS):
             if self.update():
-                news = time.monotonic()
-            elif time.monotonic() - news > QUIET and self._finished():
+                last_change = time.monotonic()
+            elif time.monotonic() - last_change > IDLE_SECONDS and self._finished():
                 break
         self.watching = False
 
@@ -197,14 +203,14 @@ class TrainingView(View):
         samples = pq.read_table(
             folder / "samples.parquet", columns=["id", "messages"], filters=[("id", "in", wanted)]
         ).to_pylist()
-        said = {
+        requests = {
             s["id"]: next(
                 (m["content"] for m in reversed(json.loads(s["messages"])) if m["role"] == "user"), ""
             )
             for s in samples
         }
         shown = [
-            [_cut(said.get(r["sample_id"], r["sample_id"])), _cut(r["text"]), r["reward"], r["error"]]
+            [_cut(requests.get(r["sample_id"], r["sample_id"])), _cut(r["text"]), r["reward"], r["error"]]
             for r in rows[:_ROLLOUTS]
         ]
         self._rollouts_seen = seen
@@ -212,7 +218,7 @@ class TrainingView(View):
 
 
 class _Log:
-    """A file of log rows that grows, or is replaced by another."""
+    """A file of log rows that grows, or is replaced by another one."""
 
     def __init__(self, path: Path, iteration: int, trainer: str) -> None:
         self.path, self.iteration, self.trainer = path, iteration, trainer
@@ -220,7 +226,7 @@ class _Log:
         self._at: tuple[int, int] = (0, 0)
 
     def read(self) -> bool:
-        """Read the rows that are new; whether any are. A row that is not finished yet waits."""
+        """Read the new rows that are complete; whether there were any."""
         try:
             with open(self.path, "rb") as file:
                 inode, offset = self._at
@@ -240,25 +246,28 @@ class _Log:
 
 
 def _stat(file: Any) -> tuple[int, int]:
-    found = os.fstat(file.fileno())
-    return found.st_ino, found.st_size
+    stat = os.fstat(file.fileno())
+    return stat.st_ino, stat.st_size
 
 
 def draw(trainings: Sequence[tuple[int, str, list[Row]]], most: int) -> list[str]:
-    """The charts that have points, as SVG text, at most `most` points each: for each trainer one, in it a
-    line for each iteration over its steps.
+    """The charts of each trainer that have points, as SVG, a line for each iteration.
+
+    Args:
+        trainings: iteration, trainer and log rows of each training.
+        most: points of a chart.
     """
     out = []
     for title, (y_label, y_range, value) in CHARTS.items():
         for trainer in ("grpo", "sft"):
             series: dict[str, Points] = {}
             for j, _, rows in (t for t in trainings if t[1] == trainer):
-                found = (
+                values = (
                     (row["step"], value(row, before))
                     for before, row in zip([None, *rows], rows, strict=False)
                 )
                 points = [
-                    (float(x), float(y)) for x, y in found if isinstance(y, int | float) and math.isfinite(y)
+                    (float(x), float(y)) for x, y in values if isinstance(y, int | float) and math.isfinite(y)
                 ]
                 if points:
                     series[f"iteration {j}"] = points
@@ -271,7 +280,7 @@ def draw(trainings: Sequence[tuple[int, str, list[Row]]], most: int) -> list[str
 
 
 def thinned(points: Points, most: int) -> Points:
-    """At most `most` (2 or more) of the points, evenly spaced by number, the first and the last among them."""
+    """At most `most` (2 or more) of the points, evenly spaced, with the first and the last."""
     if len(points) <= most:
         return points
     return [points[round(i * (len(points) - 1) / (most - 1))] for i in range(most)]
@@ -282,7 +291,7 @@ def _words(iteration: int, trainer: str, rows: list[Row]) -> str:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+    return text if len(text) <= _MAX_CHARACTERS else text[:_MAX_CHARACTERS] + "…"
 
 
 def _short(value: Any) -> str:

@@ -1,9 +1,9 @@
-"""What all views share: the link between a view's Python and its page, the scripts and the style, and what is
-shown without a kernel.
+"""What all views share: messages between Python and page, scripts, style, and static HTML.
 
-Python holds the data; the page asks for what it shows and tells what the person did. All that a person sets
-(sort, filter, threshold, cursor) is a synced trait, so that a reloaded page finds it as it was. Text of
-samples and models reaches the page as text only.
+Python holds the data. The page asks for what it shows, and tells what the person did. All that a person sets
+(sort, filter, threshold, cursor) is a synced trait, so that a reloaded page finds it unchanged. Text of
+samples and models reaches the page as text only. `js/types.d.ts` declares the traits and messages of each
+view; `make lint-js` checks the pages with them.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 import anywidget
 
 from looptool_kit.core.terminal import sign
+from looptool_kit.run.folder import Run
 
 
 @lru_cache
@@ -39,9 +40,7 @@ def _read(name: str) -> str:
 
 
 class View(anywidget.AnyWidget):
-    """A view. The page's `ask(model, "page", {...})` calls `on_page(...)` of the subclass, whose dict comes
-    back as the answer.
-    """
+    """A view; the page's `ask(model, "page", {...})` is answered by the method `on_page(...)`."""
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
@@ -57,7 +56,7 @@ class View(anywidget.AnyWidget):
         self.send({"req": request, **(answer or {})})
 
     def static_html(self) -> str:
-        """What stands in the view's place where no kernel runs: HTML without scripts."""
+        """The view as HTML without scripts, for pages without a kernel."""
         raise NotImplementedError
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
@@ -72,7 +71,15 @@ def html_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], caption: s
     body = "".join(
         "<tr>" + "".join(f"<td>{html.escape(plain(str(v)))}</td>" for v in row) + "</tr>" for row in rows
     )
-    return f"<table><caption>{html.escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    caption = f"<caption>{html.escape(caption)}</caption>"
+    return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def read_only_note(run: Run) -> str:
+    """Why nothing can be decided on a run, empty where it can."""
+    if not run.read_only:
+        return ""
+    return f"This run was opened read-only. To decide, open it with Run.open({str(run.path)!r})."
 
 
 def plain(text: str) -> str:

@@ -1,5 +1,6 @@
-"""What perturbations draw from: small talk, names' synonyms, and the other ways of writing a date, a time, a
-duration or a number.
+"""What perturbations draw from.
+
+This is small talk, names' synonyms, and the other ways to write a date, a time, a duration or a number.
 """
 
 from __future__ import annotations
@@ -37,15 +38,18 @@ SMALL_TALK = (
 """(user, assistant): questions that no tool is for, without numbers, dates or names."""
 
 ASIDES = (
-    "My neighbour has taken up the bagpipes.", "The pigeons on the balcony are very loud.", "My knee still hurts a little.",
-    "I have just finished a crossword.", "There is glitter everywhere and nobody admits to it.", "My handwriting gets worse and worse.",
+    "My neighbour has taken up the bagpipes.", "The pigeons on the balcony are very loud.",
+    "My knee still hurts a little.", "I have just finished a crossword.",
+    "There is glitter everywhere and nobody admits to it.", "My handwriting gets worse and worse.",
     "I still cannot whistle.", "The old armchair squeaks again.", "My shoelaces keep coming undone.",
-    "It took me ages to untangle the earphones.", "The squirrels have eaten the bulbs.", "I spilled ink on my sleeve.",
+    "It took me ages to untangle the earphones.", "The squirrels have eaten the bulbs.",
+    "I spilled ink on my sleeve.",
 )  # fmt: skip
 
 VERBS = {
-    "find": "search", "search": "find", "get": "fetch", "book": "reserve", "update": "modify", "delete": "remove", "remove": "delete",
-    "list": "show", "show": "display", "check": "inspect", "look": "search", "create": "make", "start": "begin", "stop": "end", "buy": "purchase",
+    "find": "search", "search": "find", "get": "fetch", "book": "reserve", "update": "modify",
+    "delete": "remove", "remove": "delete", "list": "show", "show": "display", "check": "inspect",
+    "look": "search", "create": "make", "start": "begin", "stop": "end", "buy": "purchase",
 }  # fmt: skip
 """Verb of a tool's name -> another that means the same."""
 
@@ -62,10 +66,10 @@ REAL_WORDS = frozenset(
 
 
 def other_forms(mention: Mention, today: date | None, following: str) -> Iterator[str]:
-    """Other ways to write what a mention says, the same to any reader; none where its own form is not known.
-    `following`: the text behind it.
+    """Other ways to write what a mention says beyond doubt.
 
-    The caller makes sure that each reads back as the same value where it is put.
+    None where its own form is not known. `following` is the text behind it. The caller makes sure that each
+    reads back as the same value where it is put.
     """
     said, reading = mention.text, mention.readings[0]
     if mention.kind == "date":

@@ -1,9 +1,9 @@
-"""Known errors planted in any sample's label, by kind, so that a judge can be asked about them (the report
-card, `judge_check.py`).
+"""Known errors planted in any sample's label, by kind.
 
-Where the world's own planter (`world/noise.py`) knows the tool it makes the error; else the schema and the
-other labels of the dataset do. A planter never reads what the judge reads: it is no judge of its own. Every
-planted label differs from the truth under ToolMatch.
+A judge can be asked about them (the report card, `studies/judge_check.py`). Where the world's own planter
+(`world/noise.py`) knows the tool it makes the error; else the schema and the other labels of the dataset do.
+A planter never reads what the judge reads: otherwise the judge would be checked against itself. Every planted
+label differs from the truth under ToolMatch.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ def values_of(samples: Iterable[Sample]) -> Values:
 
 
 def plant(sample: Sample, kind: str, rng: Random, values: Values) -> Label | None:
-    """A label with one error of that kind, None where this sample has no place for it. Raises KeyError for an
-    unknown kind.
+    """A label with one error of that kind.
+
+    None where this sample has no place for it. Raises `KeyError` for an unknown kind.
     """
     if sample.label.asks != (kind == "call_instead_of_asking") or not (
         sample.label.calls or sample.label.asks
@@ -45,7 +46,8 @@ def plant(sample: Sample, kind: str, rng: Random, values: Values) -> Label | Non
 
 
 def in_other_words(sample: Sample) -> Label | None:
-    """The same calls, with a schema's default said where it was left out (or left out where it was said);
+    """The same calls with a default said, or left out.
+
     None where no schema has one.
     """
     for at, call in enumerate(sample.label.calls):
@@ -72,8 +74,9 @@ def _with(sample: Sample, at: int, arguments: dict[str, Any], name: str = "") ->
 
 
 def _other(schema: Any, value: Any, known: list[Any], rng: Random) -> Any:
-    """Another value for a parameter: of the enum, of other labels, or near a number; the same one where there
-    is none.
+    """Another value for a parameter, or the same without a choice.
+
+    It is of the enum, of other labels, or near a number.
     """
     schema = schema if isinstance(schema, dict) else {}
     if isinstance(value, bool):

@@ -1,9 +1,8 @@
-"""Swap values of a label's arguments that stand literally in the dialogue, consistently in dialogue and
-label.
+"""Swap values of a label, consistently in dialogue and label.
 
-A slot is one value with every place where it stands: in the label's calls, in earlier calls, in what was
-said, in tool results. A value is replaced by another of the same type and shape and said in the same way
-("half past six" stays spoken, "Dec 4" stays short), so the label stays exact. A value that stands in two
+A slot is one value with every place where it stands literally: in the label's calls, in earlier calls, in
+what was said, in tool results. A value is replaced by another of the same type and shape and said in the same
+way ("half past six" stays spoken, "Dec 4" stays short), so the label stays exact. A value that stands in two
 roles is left alone.
 """
 
@@ -19,8 +18,10 @@ from typing import Any, NamedTuple
 
 from looptool_kit.core.samples import Message, Sample, Samples, ToolCall
 from looptool_kit.core.toolcalls import canonical
-from looptool_kit.text.mentions import Mention, number, recognise, today_in
+from looptool_kit.text.mentions import Mention
+from looptool_kit.text.numbers import number
 from looptool_kit.text.passages import dialogue
+from looptool_kit.text.recognise import recognise, today_in
 from looptool_kit.text.wording import NUMERAL, say_like
 
 
@@ -34,7 +35,7 @@ class Slot(NamedTuple):
 
 
 class Edit(NamedTuple):
-    """Replace the characters from `start` to `end` of a message by `text`."""
+    """Replace the characters from `start` to `end` of a message."""
 
     message: int
     start: int
@@ -43,8 +44,9 @@ class Edit(NamedTuple):
 
 
 def slots_of(sample: Sample) -> Iterator[Slot]:
-    """Every string or number in the label's arguments that plays one role only: the same value under two
-    parameters is no slot.
+    """Every string or number of the label that plays one role.
+
+    The same value under two parameters is not a slot.
     """
     roles: dict[str, dict[str, Slot]] = defaultdict(dict)
     for call in sample.label.calls:
@@ -81,8 +83,9 @@ _cache: list[tuple[Samples, Values]] = []
 
 
 def values_in(pool: Samples) -> Values:
-    """What labels of the pool hold: (tool, parameter) and ("", parameter) -> distinct values. The last pool's
-    is kept.
+    """What labels of the pool hold, by parameter.
+
+    (Tool, parameter) and ("", parameter) -> distinct values. The last pool's result is kept.
     """
     if not _cache or _cache[0][0] is not pool:
         found: dict[tuple[str, str], dict[str, Any]] = defaultdict(dict)
@@ -105,8 +108,9 @@ def _pairs(tool: str, name: str, value: Any) -> Iterator[tuple[tuple[str, str], 
 
 
 def swap(sample: Sample, slot: Slot, rng: Random, values: Values) -> Sample | None:
-    """The sample with one slot swapped everywhere, None where it does not stand literally or stands
-    ambiguously.
+    """The sample with one slot swapped everywhere.
+
+    None where it does not stand literally or stands ambiguously.
     """
     today = dialogue(sample).today
     places = _places(sample, slot, today)
@@ -145,8 +149,10 @@ def _spoken(value: str) -> str:
 
 
 def _places(sample: Sample, slot: Slot, today: date | None) -> list[_Place]:
-    """Everywhere the value stands in the messages; empty where nowhere, or where a number, date or time
-    stands twice in a message or in a tool result."""
+    """Everywhere that a value stands in the messages.
+
+    Empty where nowhere, or where a number, date or time stands twice in a message or in a tool result.
+    """
     places: list[_Place] = []
     text = slot.value if isinstance(slot.value, str) else None
     kinds = _kinds(slot.value)
@@ -188,7 +194,7 @@ def _places(sample: Sample, slot: Slot, today: date | None) -> list[_Place]:
 
 
 def _plain(message: Message) -> str:
-    """What a message says; the strings of a JSON result without escapes."""
+    """What a message says, strings of JSON results without escapes."""
     try:
         return (
             "\n".join(str(leaf) for leaf, _ in leaves(json.loads(message.content), None))
@@ -222,7 +228,10 @@ def _equal_leaves(content: str, value: Any) -> list[Any]:
 
 
 def _edit(sample: Sample, place: _Place, old: Any, new: Any, today: date | None) -> Edit | None:
-    """The replacement at one place, None where the new value cannot be said in the way the old one is."""
+    """The replacement at one place.
+
+    None where the new value cannot be said in the way the old one is.
+    """
     text = sample.messages[place.message].content
     said = text[place.start : place.end]
     if place.mention is None:
@@ -276,7 +285,10 @@ def _apply(sample: Sample, slot: Slot, new: Any, edits: list[Edit]) -> Sample:
 
 
 def _others(slot: Slot, rng: Random, values: Values, today: date | None) -> list[Any]:
-    """Other values of the same type and shape, in random order, likeliest kinds first."""
+    """Other values of the same type and shape, likeliest kinds first.
+
+    Those of one kind are in random order.
+    """
     value, enum = slot.value, slot.schema.get("enum")
     if isinstance(enum, list):
         return _shuffled([e for e in enum if type(e) is type(value) and e != value], rng)
@@ -306,7 +318,10 @@ def _shape(text: str) -> tuple[bool, bool, bool, bool, bool]:
 
 
 def _pattern(value: str, rng: Random) -> str:
-    """Digits by other digits; a country prefix and a leading digit's being zero or not stay."""
+    """Other digits for the digits of a code.
+
+    A country prefix stays, and so does whether it begins with a zero.
+    """
     fixed = re.match(r"\+\d{1,3}(?=[ -])", value)
     start = fixed.end() if fixed else 0
     return value[:start] + re.sub(

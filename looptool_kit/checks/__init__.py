@@ -1,3 +1,1 @@
-"""What a written sample must pass: rules, near-duplicates, contamination with benchmarks, the label check by
-a judge.
-"""
+"""Checks of written samples: rules, duplicates, contamination, a judge."""

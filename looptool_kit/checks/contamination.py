@@ -1,10 +1,9 @@
-"""Keep benchmarks out of training data: fingerprints of their tool names and texts, and the check of what a
-generator wrote.
+"""Keep benchmarks out of training data, by fingerprints of their texts.
 
 The user builds the list from a benchmark that is installed (`looptool contamination build --from FOLDER
-OUT`). It holds hashes only: tool names without case and punctuation, every run of `WORDS` words of every text
-(the n-gram overlap by which GPT-3's appendix C and later reports decide), and of every text as short as most
-requests the word 3-shingles, by whose Jaccard similarity near-duplicates are found (as in `dedup`).
+OUT`). It holds hashes only: tool names without case and punctuation, every run of `RUN_WORDS` words of every
+text (the n-gram overlap by which GPT-3's appendix C and later reports decide), and of every text as short as
+most requests the word 3-shingles, by whose Jaccard similarity near-duplicates are found (as in `dedup`).
 """
 
 from __future__ import annotations
@@ -18,27 +17,25 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from looptool_kit.checks.dedup import ALIKE, normalised, shingles
+from looptool_kit.checks.dedup import NEAR_THRESHOLD, normalised, shingles
 from looptool_kit.core.records import Check
 from looptool_kit.core.samples import Frozen, Sample, Tool
 from looptool_kit.core.tables import write_text
 
-WORDS = 8
-"""Words of a run. Eight in a row are shared by texts that know each other, and requests to tools are often no
-longer than twice that.
+RUN_WORDS = 8
+"""Words of a run. Texts that share eight in a row know each other; a request to a tool is seldom longer than
+twice that.
 """
-SHORT = 5
-"""A text of fewer than `WORDS` words counts as one run where it has at least this many."""
-LONG = 16
-"""Texts of more words are compared by their runs alone: a near-duplicate that differs in single words shares
-a run with them.
-"""
+MIN_RUN_WORDS = 5
+"""A text of fewer than `RUN_WORDS` words counts as one run from here on; shorter ones are anybody's."""
+MAX_REQUEST_WORDS = 16
+"""Longer texts are compared by their runs alone: a near-duplicate in which single words differ shares one."""
 
 
 class Fingerprints(Frozen):
     """Hashes of one or several benchmarks, 16 hex digits of SHA-256 each."""
 
-    words: int = WORDS
+    words: int = RUN_WORDS
     built_from: tuple[str, ...] = ()
     """The folders, by the last two parts of their paths."""
     files: int = 0
@@ -47,7 +44,7 @@ class Fingerprints(Frozen):
     runs: frozenset[str] = frozenset()
     """Of runs of words."""
     requests: frozenset[tuple[str, ...]] = frozenset()
-    """Of each text of `WORDS` to `LONG` words its shingles, sorted; 8 digits each."""
+    """Of each text of `RUN_WORDS` to `MAX_REQUEST_WORDS` words its shingles, sorted; 8 digits each."""
 
     @cached_property
     def _holding(self) -> dict[str, list[tuple[str, ...]]]:
@@ -108,7 +105,7 @@ def build(folders: Sequence[str | Path]) -> Fingerprints:
 
 
 def _values(path: Path) -> Iterator[Any]:
-    """The JSON values of a file: its lines, or the whole; nothing where it is not JSON."""
+    """The JSON values of a file, or of its lines; else nothing."""
     text = path.read_bytes().decode("utf-8-sig", "replace")
     try:
         yield json.loads(text)
@@ -127,7 +124,7 @@ _TURN = re.compile(r"^(?:user|system|assistant): ", re.MULTILINE)
 
 
 def _texts(value: Any) -> Iterator[tuple[bool, str]]:
-    """(whether it is a tool's name, text) for everything said in a JSON value."""
+    """Everything said in a JSON value: whether a tool's name, text."""
     waiting = [value]
     while waiting:
         value = waiting.pop()
@@ -155,7 +152,12 @@ def write(fingerprints: Fingerprints, path: str | Path) -> None:
 
 
 def read(path: str | Path) -> Fingerprints:
-    """Read a list; `ValueError` where the file is none, `FileNotFoundError` where it is not there."""
+    """Read a list of fingerprints.
+
+    Raises:
+        ValueError: The file is not such a list, or of another version.
+        FileNotFoundError: There is no file.
+    """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(
@@ -164,15 +166,20 @@ def read(path: str | Path) -> Fingerprints:
     return _read(path, path.stat().st_mtime_ns)
 
 
+def read_if_set(path: str) -> Fingerprints | None:
+    """Read the list that the setting `contamination` names; None where it is empty."""
+    return read(path) if path else None
+
+
 @lru_cache(4)
 def _read(path: Path, _changed: int) -> Fingerprints:
     try:
         found = Fingerprints.model_validate_json(path.read_bytes())
     except ValueError as error:
         raise ValueError(f"{path} is not a list of fingerprints: {str(error).splitlines()[0]}") from None
-    if found.words != WORDS:
+    if found.words != RUN_WORDS:
         raise ValueError(
-            f"{path} holds runs of {found.words} words, this version compares {WORDS}: build it anew"
+            f"{path} holds runs of {found.words} words, this version compares {RUN_WORDS}: build it again"
         )
     return found
 
@@ -191,22 +198,28 @@ def check_tool(tool: Tool, known: Fingerprints) -> Check:
 
 
 def check_sample(sample: Sample, known: Fingerprints) -> Check:
-    """The check `contamination` of a generated sample: everything that is said in it. The tools' names are
-    `check_tool`'s business: a user's own tools may bear names that a benchmark uses too.
+    """The check `contamination` of a generated sample: everything that is said in it.
+
+    The tools' names are left to `check_tool`: a user's own tools may bear names that a benchmark uses too.
     """
     said = [(f"turn {at} ({m.role})", m.content) for at, m in enumerate(sample.messages, 1)]
     return _check(list(_shared([*said, ("the label", sample.label.reply)], known)))
 
 
 def report(samples: Iterable[Sample], known: Fingerprints) -> list[tuple[str, str]]:
-    """(sample id or tool name, what it shares with a benchmark) of a dataset; tools are named once."""
-    found: list[tuple[str, str]] = []
+    """What a dataset shares with a benchmark.
+
+    Returns:
+        Tool name or sample id, and what it shares; tools first, each once.
+    """
     tools: dict[str, Tool] = {}
+    found: list[tuple[str, str]] = []
     for sample in samples:
         tools |= {t.name: t for t in sample.tools}
         if not (check := check_sample(sample, known)).passed:
             found.append((sample.id, check.detail))
-    return [(t.name, c.detail) for t in tools.values() if not (c := check_tool(t, known)).passed] + found
+    of_tools = ((t.name, check_tool(t, known)) for t in tools.values())
+    return [(name, check.detail) for name, check in of_tools if not check.passed] + found
 
 
 def _shared(texts: Iterable[tuple[str, str]], known: Fingerprints) -> Iterator[str]:
@@ -218,7 +231,7 @@ def _shared(texts: Iterable[tuple[str, str]], known: Fingerprints) -> Iterator[s
                 f"{where} shares {len(hits)} of {len(runs)} runs of words with {', '.join(known.built_from)},"
                 f" e.g. {hits[0]!r}"
             )
-        elif (likeness := _nearest(text, known)) >= ALIKE:
+        elif (likeness := _nearest(text, known)) >= NEAR_THRESHOLD:
             yield (
                 f"{where} is a near-duplicate of a text of {', '.join(known.built_from)}: {likeness:.2f} of"
                 " their word triples are common"
@@ -233,40 +246,42 @@ _CHARACTER = re.compile("([\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]
 
 
 def _words(text: str) -> list[str]:
-    """The words of a text; of Chinese and Japanese, which put no spaces between them, the characters: two
-    count as one word.
-    """
+    """The words of a text; of Chinese and Japanese the characters."""
     return _CHARACTER.sub(r" \1 ", normalised(text)).split()
 
 
 def _length(words: Iterable[str]) -> float:
+    """How many words these are; two characters count as one."""
     return sum(0.5 if _CHARACTER.match(w) else 1.0 for w in words)
 
 
 def _runs(text: str) -> Iterator[str]:
     words = _words(text)
-    if SHORT <= _length(words) < WORDS:
+    if MIN_RUN_WORDS <= _length(words) < RUN_WORDS:
         yield " ".join(words)
     end, length = 0, 0.0
     for at, word in enumerate(words):
-        while length < WORDS and end < len(words):
+        while length < RUN_WORDS and end < len(words):
             length, end = length + _length([words[end]]), end + 1
-        if length < WORDS:
+        if length < RUN_WORDS:
             return
         yield " ".join(words[at:end])
         length -= _length([word])
 
 
 def _sketch(text: str) -> tuple[str, ...]:
-    """The shingles of a text of `WORDS` to `LONG` words, hashed; empty for others."""
+    """The hashed shingles of a text of a request's length.
+
+    That is `RUN_WORDS` to `MAX_REQUEST_WORDS` words; empty for others.
+    """
     words = _words(text)
-    if not WORDS <= _length(words) <= LONG:
+    if not RUN_WORDS <= _length(words) <= MAX_REQUEST_WORDS:
         return ()
     return tuple(sorted({_hash(s)[:8] for s in shingles(" ".join(words))}))
 
 
 def _nearest(text: str, known: Fingerprints) -> float:
-    """The Jaccard similarity of a text to the nearest one of the benchmark, in [0, 1]."""
+    """The greatest Jaccard similarity to a text of the benchmark."""
     mine = _sketch(text)
     common = Counter(request for shingle in mine for request in known._holding.get(shingle, ()))
     return max((n / (len(mine) + len(request) - n) for request, n in common.items()), default=0.0)

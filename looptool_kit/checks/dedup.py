@@ -1,9 +1,9 @@
-"""Deduplication: exact by calls and words, near by MinHash candidates whose real Jaccard similarity is then
-computed. Cost is linear in the samples.
+"""Deduplication: exact, and near by the Jaccard similarity of word 3-shingles.
 
-Two samples are near-duplicates where the word 3-shingles of what user and tools say in them have a Jaccard
-similarity of at least `ALIKE` and their answers are equal, or of at least `SAME` whatever the answers are.
-(ReverseGen, section 3.2, deduplicates proposals by MinHash as well.)
+Two samples are near-duplicates where what user and tools say in them is similar by `NEAR_THRESHOLD` and their
+answers are equal, or by `REPEAT_THRESHOLD` whatever the answers are. MinHash finds the candidates, of which
+the real similarity is then computed, so the cost is nearly linear in the samples. (ReverseGen, section 3.2,
+deduplicates proposals by MinHash as well.)
 """
 
 from __future__ import annotations
@@ -17,16 +17,19 @@ from looptool_kit.core.samples import Label, Sample, Samples
 from looptool_kit.core.tables import no_collection
 from looptool_kit.core.toolcalls import match
 
-ALIKE = 0.6
-SAME = 0.9
-# 40 bands of 5: of pairs at Jaccard 0.6 96% become candidates, at 0.7 99.9%, at 0.2 1.3%: that is what keeps
+NEAR_THRESHOLD = 0.6
+"""Jaccard similarity of near-duplicates with one answer: one or two words of a usual request differ."""
+REPEAT_THRESHOLD = 0.9
+"""The same whatever the answers are. Higher: a request with another value rightly has another answer."""
+# 40 bands of 5: of pairs at Jaccard 0.6 96% become candidates, at 0.7 99.9%, at 0.2 1.3%. Few candidates keep
 # the cost near linear.
 _PERMUTATIONS, _BANDS, _SEED = 200, 40, 1
 
 
 class _Letters(dict[int, str]):
-    """Letters and digits as they are, anything else as a space, filled as characters are met; `str.translate`
-    takes half the time of a regex.
+    """Table for `str.translate`: letters and digits as they are, anything else a space.
+
+    Filled as characters are met; translating takes half the time of a regex.
     """
 
     def __missing__(self, code: int) -> str:
@@ -49,20 +52,19 @@ def normalised(text: str) -> str:
 def shingles(text: str) -> frozenset[str]:
     """The word 3-shingles of a text; a shorter text is one shingle."""
     words = _words(text)
-    return frozenset(
-        map(" ".join, zip(words, words[1:], words[2:], strict=False) if len(words) > 3 else [words])
-    )
+    runs = zip(words, words[1:], words[2:], strict=False) if len(words) > 3 else [words]
+    return frozenset(map(" ".join, runs))
 
 
 def jaccard(a: frozenset[str], b: frozenset[str]) -> float:
-    """Share of the shingles of either set that are in both, in [0, 1]."""
+    """Share of the shingles that are in both sets, in [0, 1]."""
     both = len(a & b)
     return both / (len(a) + len(b) - both) if a or b else 1.0
 
 
 def said(sample: Sample) -> frozenset[str]:
-    """What deduplication compares of a sample: the shingles of what user and tools say in it."""
-    # Of all turns: "The first one, please" says nothing without those before it.
+    """The shingles of what user and tools say: what is compared."""
+    # All turns count: "The first one, please" says nothing without those before it.
     return shingles("\n".join([m.content for m in sample.messages if m.role in ("user", "tool")]))
 
 
@@ -71,7 +73,7 @@ def _same_answer(a: Label, b: Label) -> bool:
 
 
 class Deduplicator:
-    """Holds the samples that are there; asks of each new one whether it repeats one of them."""
+    """The samples so far; tells of a new one whether it repeats one."""
 
     def __init__(self, samples: Iterable[Sample] = ()) -> None:
         self._rows: list[tuple[Sample, frozenset[str]]] = []
@@ -99,9 +101,9 @@ class Deduplicator:
             other, its_words = self._rows[at]
             similarity = jaccard(words, its_words)
             if (
-                similarity >= ALIKE
+                similarity >= NEAR_THRESHOLD
                 and similarity > most
-                and (similarity >= SAME or _same_answer(sample.label, other.label))
+                and (similarity >= REPEAT_THRESHOLD or _same_answer(sample.label, other.label))
             ):
                 best, most = other.id, similarity
         return best
@@ -116,12 +118,14 @@ class Deduplicator:
 
 
 def deduplicate(samples: Iterable[Sample]) -> tuple[Samples, dict[str, str]]:
-    """The samples of which no earlier one is a duplicate, in order, and for each other one's id the id that
-    it repeats.
+    """Drop the samples that repeat an earlier one.
 
-    The outcome is that of asking a `Deduplicator` about each sample in turn and adding what is new.
+    The result is that of asking a `Deduplicator` about each sample in turn and adding what is new.
+
+    Returns:
+        The samples that are kept, in order, and id of a dropped sample -> id of the one it repeats.
     """
-    rows = list(samples)  # what makes them may well make cycles
+    rows = list(samples)  # before collection stops: what makes the samples may well make cycles
     seen = Deduplicator()
     kept: list[Sample] = []
     dropped: dict[str, str] = {}
@@ -140,4 +144,4 @@ def deduplicate(samples: Iterable[Sample]) -> tuple[Samples, dict[str, str]]:
 
 
 def _index() -> RMinHashLSH:
-    return RMinHashLSH(threshold=ALIKE, num_perm=_PERMUTATIONS, num_bands=_BANDS)
+    return RMinHashLSH(threshold=NEAR_THRESHOLD, num_perm=_PERMUTATIONS, num_bands=_BANDS)

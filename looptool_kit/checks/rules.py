@@ -1,4 +1,6 @@
-"""The rule tier (EDDE, LoopTool section 3.5): what every sample must satisfy before anyone looks at it.
+"""The rule tier: checks by rules that every written sample passes.
+
+Part of EDDE (LoopTool section 3.5).
 
 Tools with valid JSON Schemas and unique names, a dialogue in a legal order, calls that exist on offer and
 satisfy their schema, arguments that the dialogue supports. Works on anybody's data: nothing here knows where
@@ -9,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -18,13 +20,18 @@ import jsonschema_rs
 from looptool_kit.core.records import Check
 from looptool_kit.core.samples import Label, Message, Sample, Tool, ToolCall
 from looptool_kit.core.toolcalls import SPECIAL
-from looptool_kit.text.grounding import Grounding, ground
-from looptool_kit.text.passages import Dialogue, dialogue
+from looptool_kit.text.grounding import ground
+from looptool_kit.text.grounding.scores import CANNOT_TELL, SAID_THRESHOLD
+from looptool_kit.text.grounding.support import Grounding
+from looptool_kit.text.passages import Dialogue, Span, dialogue, overlap
 
-GROUNDED = 0.5
-"""Least support of an argument that passes: what nothing speaks against passes, what nothing supports
-although it could be said does not.
+GROUNDED = CANNOT_TELL
+"""Least support of an argument that passes.
+
+What nothing speaks against passes; what nothing supports, although it could be said, does not.
 """
+MAX_NAMED = 3
+"""Faults of one kind that a check's detail names."""
 
 # ------------------------------------------------------------------- schemas
 
@@ -43,6 +50,8 @@ _FORMATS: dict[str, Callable[[str], bool]] = {
         )
     ),
 }
+MAX_VALIDATORS = 50_000
+"""Schemas whose validators are kept; with more all are forgotten, so that memory stays bounded."""
 _COMPOSED = {
     "additionalProperties",
     "unevaluatedProperties",
@@ -54,19 +63,27 @@ _COMPOSED = {
     "if",
     "propertyNames",
 }
+"""Keywords that may allow properties which are not listed; such a schema is left as it is."""
 _validators: dict[int, tuple[dict[str, Any], jsonschema_rs.Validator | None, str]] = {}
 
 
 def _closed(schema: Any, top: bool = False) -> Any:
-    """The schema with `additionalProperties: false` wherever an object lists its properties and says nothing
-    of others.
+    """The schema, closed: no properties beside those that an object lists.
+
+    By JSON Schema anything else would be allowed, and a made-up argument would pass.
     """
     if isinstance(schema, list):
         return [_closed(s) for s in schema]
     if not isinstance(schema, dict):
         return schema
-    out = {k: {n: _closed(s) for n, s in v.items()} if k in ("properties", "$defs", "definitions") and isinstance(v, dict) else
-           _closed(v) if k in ("items", "anyOf", "oneOf", "prefixItems") else v for k, v in schema.items()}  # fmt: skip
+    out: dict[str, Any] = {}
+    for key, value in schema.items():
+        if key in ("properties", "$defs", "definitions") and isinstance(value, dict):
+            out[key] = {name: _closed(s) for name, s in value.items()}
+        elif key in ("items", "anyOf", "oneOf", "prefixItems"):
+            out[key] = _closed(value)
+        else:
+            out[key] = value
     if (top or "properties" in schema) and not _COMPOSED & set(schema):
         out["additionalProperties"] = False
     return out
@@ -74,28 +91,24 @@ def _closed(schema: Any, top: bool = False) -> Any:
 
 @lru_cache(4096)
 def _compiled(text: str) -> tuple[jsonschema_rs.Validator | None, str]:
-    """The validator of a schema given as JSON text, or None and why it is not a valid schema of type object."""
+    """The validator of a schema in JSON, or None and why."""
     schema = json.loads(text)
     kind = schema.get("type", "object" if "properties" in schema else None)
     if kind != "object":
-        return (
-            None,
-            (
-                f"parameters must be a JSON Schema of type object, not {kind!r}; wrap them as {{'type':"
-                " 'object', 'properties': ...}"
-            ),
+        return None, (
+            f"parameters must be a JSON Schema of type object, not {kind!r}; wrap them as {{'type':"
+            " 'object', 'properties': ...}"
         )
     try:
         jsonschema_rs.meta.validate(schema)
         unknown = [r for r in schema.get("required", ()) if r not in schema.get("properties", {})]
         if unknown and not _COMPOSED & set(schema):
             return None, f"required names {unknown[0]!r}, which is not among the properties"
-        return (
-            jsonschema_rs.validator_for(
-                _closed(schema, top=True), formats=_FORMATS, validate_formats=True, offline=True
-            ),
-            "",
+        # Offline: a reference must not make the check fetch anything.
+        validator = jsonschema_rs.validator_for(
+            _closed(schema, top=True), formats=_FORMATS, validate_formats=True, offline=True
         )
+        return validator, ""
     except jsonschema_rs.ValidationError as error:
         return None, f"not a valid JSON Schema at {_where(error.instance_path)}: {error.message}"
     except (ValueError, jsonschema_rs.ReferencingError) as error:
@@ -108,7 +121,7 @@ def _validator(tool: Tool) -> tuple[jsonschema_rs.Validator | None, str]:
     schema = tool.parameters
     known = _validators.get(id(schema))
     if known is None or known[0] is not schema:
-        if len(_validators) > 50_000:
+        if len(_validators) > MAX_VALIDATORS:
             _validators.clear()
         try:
             text = json.dumps(schema, sort_keys=True)
@@ -129,8 +142,9 @@ def check_tool(tool: Tool) -> tuple[Check, ...]:
 
 
 def call_errors(call: ToolCall, tools: Sequence[Tool]) -> list[str]:
-    """What is wrong with a call against the tools on offer: unknown tool, missing, unknown or ill-typed
-    arguments. Empty where it is valid.
+    """What is wrong with a call; empty where it is valid.
+
+    A tool that is not on offer, or missing, unknown or ill-typed arguments.
     """
     tool = next((t for t in tools if t.name == call.name), None)
     if tool is None:
@@ -140,22 +154,17 @@ def call_errors(call: ToolCall, tools: Sequence[Tool]) -> list[str]:
         return [f"{call.name}: {why}"]
     if validator.is_valid(call.arguments):
         return []
-    return [
-        (
-            f"{call.name}.{_where(e.instance_path)}: {e.message}"
-            if e.instance_path
-            else f"{call.name}: {e.message}"
-        )
-        for e in validator.iter_errors(call.arguments)
-    ]
+    errors = validator.iter_errors(call.arguments)
+    return [f"{'.'.join(map(str, (call.name, *e.instance_path)))}: {e.message}" for e in errors]
 
 
 # ------------------------------------------------------------------ dialogue
 
 
 def dialogue_errors(messages: Sequence[Message]) -> Iterator[str]:
-    """What is wrong with the form of a context: order of roles, empty turns, tool results without a call, an
-    end that is not the assistant's turn.
+    """What is wrong with the form of a context.
+
+    The order of roles, empty turns, tool results without a call, an end that is not the assistant's turn.
     """
     if not messages:
         yield "the dialogue is empty"
@@ -199,8 +208,9 @@ def dialogue_errors(messages: Sequence[Message]) -> Iterator[str]:
 
 
 def markup_errors(label: Label) -> list[str]:
-    """Where a label holds markup of a chat template (`toolcalls.SPECIAL`), which a policy would learn to
-    write as text.
+    """Where a label holds markup of a chat template (`toolcalls.SPECIAL`).
+
+    A policy would learn to write it as text.
     """
     texts = [("the reply", label.reply)]
     texts += [
@@ -210,14 +220,20 @@ def markup_errors(label: Label) -> list[str]:
 
 
 def groundings(call: ToolCall, tools: Sequence[Tool], said: Dialogue) -> dict[str, Grounding]:
-    """Argument name -> how far it is supported. A tool that is not on offer lends no schema."""
+    """How far each argument of a call is supported, by name.
+
+    A tool that is not on offer lends no schema.
+    """
     tool = next((t for t in tools if t.name == call.name), None)
     properties = tool.properties if tool else {}
     return {name: ground(value, properties.get(name), said, name) for name, value in call.arguments.items()}
 
 
 def _of_another_call(sample: Sample, call: ToolCall, name: str, said: Dialogue) -> bool:
-    """True where a choice only loses to other choices whose words another call of the label uses."""
+    """True where another call of the label uses the choice that is named.
+
+    "Heat the hall and cool the office" names both, each for its call.
+    """
     tool = next((t for t in sample.tools if t.name == call.name), None)
     schema = tool.properties.get(name) if tool else None
     if (
@@ -226,27 +242,23 @@ def _of_another_call(sample: Sample, call: ToolCall, name: str, said: Dialogue) 
         or call.arguments[name] not in schema.get("enum", ())
     ):
         return False
-    used = [
-        s
-        for c in sample.label.calls
-        if c is not call
-        for g in groundings(c, sample.tools, said).values()
-        if g.supported >= 0.7
-        for s in g.spans
-    ]
-    rivals = [
-        g
-        for o in schema["enum"]
-        if o != call.arguments[name] and (g := ground(o, schema, said, name)).supported >= 0.7
-    ]
-    return bool(rivals) and all(
-        any(u[0] == s[0] and u[1] < s[2] and s[1] < u[2] for u in used) for g in rivals for s in g.spans
+    others = [c for c in sample.label.calls if c is not call]
+    used = _said_places(g for c in others for g in groundings(c, sample.tools, said).values())
+    rivals = [ground(o, schema, said, name) for o in schema["enum"] if o != call.arguments[name]]
+    places = _said_places(rivals)
+    return any(g.supported >= SAID_THRESHOLD for g in rivals) and all(
+        any(overlap(u, s) for u in used) for s in places
     )
 
 
+def _said_places(found: Iterable[Grounding]) -> list[Span]:
+    return [s for g in found if g.supported >= SAID_THRESHOLD for s in g.spans]
+
+
 def check_sample(sample: Sample) -> tuple[Check, ...]:
-    """The rule tier's checks, in order: tools, dialogue, calls, grounding; `detail` names the first thing
-    wrong with its remedy or reason.
+    """The rule tier's checks of a sample, in order: tools, dialogue, calls, grounding.
+
+    `detail` says what is wrong, with the remedy or the reason; of many things the first three.
     """
     names = [t.name for t in sample.tools]
     tools = [c.detail for t in sample.tools for c in check_tool(t) if not c.passed]
@@ -258,20 +270,22 @@ def check_sample(sample: Sample) -> tuple[Check, ...]:
         form.append("the label has calls, and says what a plain reply must contain")
     form += markup_errors(sample.label)
     calls = [e for c in sample.label.calls for e in call_errors(c, sample.tools)]
-    grounding: list[str] = []
-    if sample.label.calls and not calls:
-        said = dialogue(sample)
-        for call in sample.label.calls:
-            for name, g in groundings(call, sample.tools, said).items():
-                if g.supported < GROUNDED and not _of_another_call(sample, call, name, said):
-                    grounding.append(
-                        f"{call.name}.{name} = {json.dumps(call.arguments[name], ensure_ascii=False)}:"
-                        f" {g.words}"
-                    )
+    # Arguments that break the schema are wrong already.
+    grounding = list(_grounding_errors(sample)) if sample.label.calls and not calls else []
     results = {"tools": tools, "dialogue": form, "calls": calls, "grounding": grounding}
     return tuple(
-        Check(name=name, passed=not wrong, detail="; ".join(wrong[:3])) for name, wrong in results.items()
+        Check(name=name, passed=not wrong, detail="; ".join(wrong[:MAX_NAMED]))
+        for name, wrong in results.items()
     )
+
+
+def _grounding_errors(sample: Sample) -> Iterator[str]:
+    said = dialogue(sample)
+    for call in sample.label.calls:
+        for name, g in groundings(call, sample.tools, said).items():
+            if g.supported < GROUNDED and not _of_another_call(sample, call, name, said):
+                value = json.dumps(call.arguments[name], ensure_ascii=False)
+                yield f"{call.name}.{name} = {value}: {g.words}"
 
 
 def passes(sample: Sample) -> bool:

@@ -1,5 +1,6 @@
-"""Where a model answers: a setting of a run. Apart from `llm/client.py`, so that reading settings loads no
-network.
+"""Where a model answers: a setting of a run.
+
+It stands apart from `llm/`, so that reading settings loads no network code.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ class Endpoint(Frozen):
     machine: ClassVar[frozenset[str]] = frozenset(
         {"key_env", "concurrency", "timeout", "retries", "price_in", "price_out"}
     )
-    """What decides no answer, so that no stage's key holds it."""
+    """Settings that decide no answer, so that no stage's key holds them."""
 
     base_url: str
-    """Address up to and with the version, e.g. http://localhost:8000/v1. Part of what a stored answer is
-    found by, as is the model.
+    """Address up to and with the version, e.g. http://localhost:8000/v1. Stored answers are found by it and
+    by the model.
     """
     model: str = Field(min_length=1)
     """The model's name on that server."""
@@ -63,16 +64,17 @@ class Endpoint(Frozen):
         return url.rstrip("/")
 
 
-SHORTEST_KEY = 8
+MIN_KEY_LENGTH = 8
 """Characters. A shorter key is an ordinary word, and hiding that would make errors unreadable."""
 
 
 def hide_key(text: str, key: str) -> str:
-    """The text with [key] in the place of an API key, also where JSON or an address has it escaped.
+    """The text with [key] in the place of an API key.
 
-    A key of under `SHORTEST_KEY` characters stays.
+    It is found also where JSON or an address has it escaped. A key of under `MIN_KEY_LENGTH` characters
+    stays.
     """
-    if len(key) < SHORTEST_KEY:
+    if len(key) < MIN_KEY_LENGTH:
         return text
     forms = (rf"(?:\\*{re.escape(c)}|\\+u(?i:{ord(c):04x})|(?i:{re.escape(quote(c, safe=''))}))" for c in key)
     return re.sub("".join(forms), "[key]", text)

@@ -1,4 +1,4 @@
-"""Errors that a person can mend, and the disk's errors turned into them."""
+"""Errors that a person can fix, and the disk's errors turned into them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ class RunError(Exception):
 
 @contextmanager
 def full_disk_explained(path: Path) -> Iterator[None]:
-    """Turn the errors of a full or locked disk into a message with the remedy; what was written before stays
-    whole.
+    """Turn the errors of a full or locked disk into a message with the remedy.
+
+    What was written before stays whole.
     """
     try:
         yield
@@ -32,23 +33,26 @@ def full_disk_explained(path: Path) -> Iterator[None]:
             raise
         raise RunError(
             f"The disk of {path} is full ({free / 2**20:.0f} MiB free; {error}). Nothing already written is"
-            " harmed: free some space (a loop needs about 1 GiB) and start the same command again; it goes"
-            " on where it stopped."
+            " harmed: free some space (a loop needs about 1 GiB) and start the same command again; it resumes"
+            " where it stopped."
         ) from error
 
 
 def no_writing(error: OSError, path: Path) -> str:
-    """What to do about a disk or folder that may not be written to; empty where the error is another one."""
+    """The remedy for a disk or folder that may not be written to.
+
+    Empty where the error is another one.
+    """
     if error.errno == errno.EROFS:
         return (
             f"The disk of {path} is read-only ({error}). Nothing was changed. To look at the run:"
-            " Run.open(..., read_only=True). To go on with it: copy the folder to a disk that can be"
+            " Run.open(..., read_only=True). To continue it: copy the folder to a disk that can be"
             " written to."
         )
     if error.errno in (errno.EACCES, errno.EPERM):
         return (
             f"{path} may not be written to by you ({error}). Nothing was changed. To look at the run:"
-            " Run.open(..., read_only=True). To go on with it: get the permission (`ls -l` names the owner),"
+            " Run.open(..., read_only=True). To continue it: get the permission (`ls -l` names the owner),"
             " or copy the folder to a place of your own."
         )
     return ""
@@ -64,7 +68,7 @@ def _is_full(error: Exception, free: int) -> bool:
         return True
     # safetensors, Arrow and SQLite raise errors of their own kind; torch names no reason at all, so there the
     # disk itself is asked.
-    said = re.search(
+    reason = re.search(
         r"no space left on device|database or disk is full|disk quota exceeded", str(error), re.IGNORECASE
     )
-    return bool(said) or (isinstance(error, RuntimeError) and free < 2**20)
+    return bool(reason) or (isinstance(error, RuntimeError) and free < 2**20)

@@ -6,9 +6,10 @@ from typing import Literal, get_args
 
 from pydantic import JsonValue
 
+from looptool_kit.core.grading import Fault
 from looptool_kit.core.samples import Frozen, Label, Sample
 from looptool_kit.core.tables import Table
-from looptool_kit.core.toolcalls import Answer, Fault
+from looptool_kit.core.toolcalls import Answer
 
 HELD_OUT_SPLITS = ("unseen_values", "unseen_phrasings", "unseen_tools")
 """What a held-out sample has that no seed sample has: values, wordings, or tools."""
@@ -183,3 +184,21 @@ class Truths(Table[Truth]):
     """The planted errors' right labels."""
 
     row_type = Truth
+
+
+class Rollout(Frozen):
+    """One sampled completion of a GRPO step."""
+
+    step: int
+    sample_id: str
+    text: str
+    finish_reason: str
+    reward: float
+    error: str = ""
+    """The kind of the first fault; empty where the completion is right."""
+
+
+class Rollouts(Table[Rollout]):
+    """The completions of one step; `policy/grpo/rollouts/step-NNNN.parquet`."""
+
+    row_type = Rollout

@@ -26,9 +26,7 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """As pydantic's, but the copy works out anew what was worked out from the original's fields, such as
-        its id.
-        """
+        """Copy as pydantic does, without values that were computed from the fields, such as the id."""
         copy = super().model_copy(update=update, deep=deep)
         for name in copy.__dict__.keys() - type(copy).model_fields.keys():
             del copy.__dict__[name]
@@ -48,8 +46,9 @@ class Tool(Frozen):
 
     @cached_property
     def canonical(self) -> str:
-        """The tool as JSON text with sorted keys. Samples of one tool list share their tools, so it is made
-        once for all of them.
+        """The tool as JSON text with sorted keys.
+
+        Samples of one tool list share their tools, so it is made once for all of them.
         """
         return _canonical(self.model_dump())
 
@@ -87,8 +86,8 @@ class Label(Frozen):
     reply: str = ""
     """The plain reply; empty when there are calls."""
     mentions: tuple[tuple[str, ...], ...] = ()
-    """What any right plain reply has to say: of each group at least one wording must occur
-    (case-insensitive). Empty: anything said counts.
+    """What a right plain reply has to say: of each group at least one wording, in upper or lower case.
+    Empty: any text counts.
     """
     asks: bool = False
     """True where the plain reply must be a question to the user (missing information)."""
@@ -119,8 +118,8 @@ class Sample(Frozen):
     @cached_property
     def id(self) -> str:
         """Sixteen hex digits of SHA-256 over (tools, messages, label)."""
-        said = _canonical([[m.model_dump() for m in self.messages], self.label.model_dump()])
-        text = f"[[{','.join(t.canonical for t in self.tools)}],{said[1:]}"
+        rest = _canonical([[m.model_dump() for m in self.messages], self.label.model_dump()])
+        text = f"[[{','.join(t.canonical for t in self.tools)}],{rest[1:]}"
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
     @property
@@ -157,9 +156,7 @@ class Samples(Table[Sample]):
     row_type = Sample
 
     def to_dataset(self) -> Any:
-        """A `datasets.Dataset` with columns id, prompt (messages), completion (one assistant message), tools
-        (JSON).
-        """
+        """A `datasets.Dataset` with columns id, kind, and messages, tools and label as JSON text."""
         from datasets import Dataset
 
         return Dataset.from_list(

@@ -118,7 +118,7 @@ def wilson(k: int, n: int, level: float = 0.95) -> tuple[float, float]:
     `ValueError` unless 0 <= k <= n.
     """
     if not 0 <= k <= n:
-        raise ValueError(f"{k} of {n} is no share: it takes 0 <= k <= n")
+        raise ValueError(f"{k} of {n} is not a share: it takes 0 <= k <= n")
     if n == 0:
         return 0.0, 1.0
     from scipy.stats import binomtest

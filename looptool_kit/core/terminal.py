@@ -1,4 +1,4 @@
-"""Text for a terminal: what models, datasets and other people's files hold is shown, and never obeyed."""
+"""Text for a terminal: shown, never obeyed, whoever wrote it."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ _INVISIBLE = re.compile(
 
 
 def visible(text: object) -> str:
-    """The text with control characters, terminal codes, direction marks and lone surrogates made visible.
+    """The text with everything that a terminal would obey made visible.
 
-    New lines and tabs stay.
+    That is control characters, terminal codes, direction marks and lone surrogates. New lines and tabs stay.
     """
     return _INVISIBLE.sub(sign, str(text))
 
 
-def sign(found: re.Match[str]) -> str:
+def sign(match: re.Match[str]) -> str:
     """What is shown in the place of one invisible character."""
-    code = ord(found[0])
+    code = ord(match[0])
     return chr(0x2400 + code) if code < 32 else f"⟨U+{code:04X}⟩"
 
 

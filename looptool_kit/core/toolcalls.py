@@ -1,4 +1,4 @@
-"""Parse, render, match and diagnose tool calls: the one parser and the one matcher of the project.
+"""Parse, render and match tool calls: the one parser and the one matcher of the project.
 
 The wire form is Hermes': each call is `<tool_call>` + a JSON object with exactly `name` and `arguments` +
 `</tool_call>`. Data, reward, probe and evaluation all go through `parse` and `match`; nothing here ever
@@ -16,20 +16,21 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Literal, NamedTuple
 
-from pydantic import JsonValue
-
 from looptool_kit.core.samples import Frozen, Label, Message, Tool, ToolCall
 
 ParseError = Literal["unparsable", "truncated"]
-FaultKind = Literal[
-    "unparsable", "truncated", "unknown_tool", "wrong_tool", "missing_parameter", "hallucinated_parameter", "redundant_parameter",
-    "wrong_value", "wrong_type", "missing_call", "extra_call", "should_have_declined", "should_have_called", "wrong_reply",
-]  # fmt: skip
-
 OPEN, CLOSE = "<tool_call>", "</tool_call>"
 SPECIAL = (
-    "<|im_start|>", "<|im_end|>", "<|endoftext|>", OPEN, CLOSE, "<tool_response>", "</tool_response>", "<think>", "</think>",
-)  # fmt: skip
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|endoftext|>",
+    OPEN,
+    CLOSE,
+    "<tool_response>",
+    "</tool_response>",
+    "<think>",
+    "</think>",
+)
 """What chat templates mark up with. No label may hold one as text (`rules.markup_errors`)."""
 
 
@@ -52,29 +53,6 @@ class Answer(Frozen):
     def of(cls, label: Label) -> Answer:
         """The answer that a label describes."""
         return cls(calls=label.calls, text=label.reply)
-
-
-class Fault(Frozen):
-    """One difference between a prediction and a label."""
-
-    kind: FaultKind
-    tool: str = ""
-    """The label's tool where there is one, else the prediction's."""
-    parameter: str = ""
-    expected: JsonValue = None
-    got: JsonValue = None
-
-    def __str__(self) -> str:
-        where = f"{self.tool}.{self.parameter}" if self.parameter else self.tool
-        words = self.kind.replace("_", " ") + (f" at {where}" if where else "")
-        if self.kind in ("wrong_value", "wrong_type"):
-            words += (
-                f": {json.dumps(self.got, ensure_ascii=False)} instead of"
-                f" {json.dumps(self.expected, ensure_ascii=False)}"
-            )
-        elif self.kind in ("wrong_tool", "unknown_tool"):
-            words += f": {self.got}"
-        return words
 
 
 # ---------------------------------------------------------------- parse
@@ -101,16 +79,17 @@ def _float(text: str) -> float:
 _DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant, parse_float=_float)
 _TAG = re.compile(f"{OPEN}|<think>")
 _SPACE = re.compile(r"\s*")
-_DEPTH = 100
+_MAX_DEPTH = 100
+"""Levels of nesting. Pydantic and other readers of the tables stop at about 250."""
 
 
 def parse(text: str, finish_reason: str = "stop") -> Answer:
     """Parse a completion into an `Answer`; never raises.
 
-    White space, several calls, text around the calls and `<think>` blocks are accepted. JSON is strict:
-    duplicate keys, NaN, infinities, lone surrogates and anything but one object with exactly `name` (string)
-    and `arguments` (object) make the answer "unparsable". A completion cut at the length limit
-    (`finish_reason="length"`) is "truncated", whatever it holds.
+    White space, several calls, text around the calls and `<think>` blocks are accepted. JSON is strict. An
+    answer is "unparsable" where a key stands twice, where there is a NaN, an infinity or a lone surrogate,
+    and where a call is not one object with exactly `name` (string) and `arguments` (object). A completion cut
+    at the length limit (`finish_reason="length"`) is "truncated", whatever it holds.
     """
     if finish_reason == "length":
         return Answer(text=text.strip(), error="truncated", detail="cut at the length limit")
@@ -129,10 +108,10 @@ def parse(text: str, finish_reason: str = "stop") -> Answer:
                     raise ValueError("a <think> block is not closed")
                 at = end + len("</think>")
         outside.append(text[at:])
-        said = " ".join(part.strip() for part in outside if part.strip())
-        if CLOSE in said:
+        spoken = " ".join(part.strip() for part in outside if part.strip())
+        if CLOSE in spoken:
             raise ValueError(f"a {CLOSE} without {OPEN}")
-        return Answer(calls=tuple(calls), text=said)
+        return Answer(calls=tuple(calls), text=spoken)
     except (ValueError, RecursionError) as error:
         return Answer(
             text=text.strip(),
@@ -156,24 +135,27 @@ def _call(text: str, at: int) -> tuple[ToolCall, int]:
         raise ValueError("a call is an object with exactly name and arguments")
     if not isinstance(value["name"], str) or not value["name"] or not isinstance(value["arguments"], dict):
         raise ValueError("name must be a non-empty string and arguments an object")
-    if _depth(value) > _DEPTH:  # pydantic and other readers of the tables stop at about 250
-        raise ValueError(f"nested more than {_DEPTH} deep")
+    if _depth(value) > _MAX_DEPTH:
+        raise ValueError(f"nested more than {_MAX_DEPTH} deep")
     json.dumps(value, ensure_ascii=False).encode("utf-8")  # UnicodeEncodeError on lone surrogates
     return ToolCall(name=value["name"], arguments=value["arguments"]), at + len(CLOSE)
 
 
 def strict_json(text: str) -> Any:
-    """A JSON value by the rules of `parse`: no key twice, no NaN or infinity, no lone surrogates, at most 100
-    deep. Raises `ValueError`.
+    """A JSON value by the rules of `parse`.
+
+    Raises:
+        ValueError: A key stands twice, there is a NaN, an infinity or a lone surrogate, or it is nested more
+            than 100 deep.
     """
     try:
         value = _DECODER.decode(text)
-        if _depth(value) > _DEPTH:
-            raise ValueError(f"nested more than {_DEPTH} deep")
+        if _depth(value) > _MAX_DEPTH:
+            raise ValueError(f"nested more than {_MAX_DEPTH} deep")
         json.dumps(value, ensure_ascii=False).encode("utf-8")
         return value
     except RecursionError:
-        raise ValueError(f"nested more than {_DEPTH} deep") from None
+        raise ValueError(f"nested more than {_MAX_DEPTH} deep") from None
 
 
 def _depth(value: Any) -> int:
@@ -185,7 +167,7 @@ def _depth(value: Any) -> int:
 
 
 def render_calls(calls: Iterable[ToolCall]) -> str:
-    """Calls in the wire form, arguments in the order given: what a policy is trained to write."""
+    """Calls in the wire form that a policy is trained to write; arguments keep their order."""
     return "\n".join(
         f"{OPEN}\n{json.dumps({'name': c.name, 'arguments': c.arguments}, ensure_ascii=False)}\n{CLOSE}"
         for c in calls
@@ -193,14 +175,20 @@ def render_calls(calls: Iterable[ToolCall]) -> str:
 
 
 def render_answer(answer: Label | Answer) -> str:
-    """A label (or a parsed answer) as the assistant's text; `parse` of it gives the same calls and text back."""
+    """A label or an answer as the assistant's text.
+
+    `parse` of it gives the same calls and text back.
+    """
     text = answer.reply if isinstance(answer, Label) else answer.text
     return "\n".join(part for part in (text, render_calls(answer.calls)) if part)
 
 
 @lru_cache
 def chat_template() -> str:
-    """The project's chat template (Jinja, ChatML with a tools branch), set on tokenizers whose own has none."""
+    """The project's chat template: Jinja, ChatML with a tools branch.
+
+    It is set on tokenizers whose own template has no tools branch.
+    """
     return files(__package__).joinpath("chat_template.jinja").read_text(encoding="utf-8")
 
 
@@ -241,14 +229,14 @@ def render_prompt(tools: Sequence[Tool], messages: Sequence[Message]) -> str:
 
 def render_turns(turns: Sequence[dict[str, Any]], schemas: Sequence[dict[str, Any]]) -> str:
     """`render_prompt` of what `chat` and `tool_schemas` give."""
-    return _template().render(messages=turns, tools=schemas or None, add_generation_prompt=True)
+    text: str = _template().render(messages=turns, tools=schemas or None, add_generation_prompt=True)
+    return text
 
 
 def marker_places(text: str) -> dict[int, str]:
-    """Place -> `<tool_call>` or `</tool_call>`, where these mark up a call; those in its arguments are left
-    out.
+    """Place -> `<tool_call>` or `</tool_call>`, where these mark up a call.
 
-    From a call on that cannot be read every one counts as markup.
+    Those inside arguments are left out. From a call on that cannot be read, every one counts as markup.
     """
     places: dict[int, str] = {}
     at = 0
@@ -269,8 +257,9 @@ def marker_places(text: str) -> dict[int, str]:
 
 
 def canonical(value: Any) -> str:
-    """A text that is equal for equal JSON values: key order ignored, array order kept, booleans apart from
-    integers, 1 equal to 1.0.
+    """A text that is equal for equal JSON values.
+
+    The order of keys is ignored, that of arrays kept; booleans are not integers; 1 equals 1.0.
     """
     return json.dumps(_integral(value), sort_keys=True, separators=(",", ":"))
 
@@ -291,13 +280,12 @@ def canonical_calls(calls: Iterable[ToolCall]) -> tuple[str, ...]:
 
 
 class MatchOptions(NamedTuple):
-    """Departures from strict ToolMatch (method, section 3); all off in training. Recorded wherever used."""
+    """Departures from strict ToolMatch (method, section 3); all are off in training."""
 
     ignore_defaults: bool = False
     """An argument that equals its schema's default counts as not given."""
     loose_strings: bool = False
-    """Strings compare after lower-casing and dropping the characters ` ,./-_*^` and quotes, as BFCL's checker
-    does.
+    """Strings compare as BFCL's checker has it: in lower case, without the characters ` ,./-_*^` and quotes.
     """
 
 
@@ -307,11 +295,13 @@ STRICT = MatchOptions()
 def match(
     a: Answer | Label, b: Answer | Label, options: MatchOptions = STRICT, tools: Sequence[Tool] = ()
 ) -> bool:
-    """ToolMatch: the two answers hold the same multiset of calls. An answer that did not parse matches
-    nothing, not even itself.
+    """ToolMatch: whether two answers hold the same multiset of calls.
 
-    Symmetric. `tools` is needed for `ignore_defaults`. Plain replies match each other here; what a reply must
-    say is `grade`'s business.
+    An answer that did not parse matches nothing, not even itself. Plain replies match each other; what a
+    reply must say is the business of `grading.grade`.
+
+    Args:
+        tools: Needed for `ignore_defaults`.
     """
     if (isinstance(a, Answer) and a.error) or (isinstance(b, Answer) and b.error):
         return False
@@ -386,163 +376,3 @@ def _loose(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_loose(v) for v in value]
     return value
-
-
-# ------------------------------------------------------------- diagnose
-
-
-class Grade(NamedTuple):
-    """How a prediction stands against a label."""
-
-    correct: bool
-    """Matched, and a plain reply says what it must. This is the reward, the probe's `mastered` and the
-    evaluation's hit.
-    """
-    match: bool
-    faults: tuple[Fault, ...]
-
-    @property
-    def error(self) -> str:
-        """The first fault's kind, empty when correct."""
-        return self.faults[0].kind if self.faults else ""
-
-
-def grade(prediction: Answer, label: Label, tools: Sequence[Tool] = ()) -> Grade:
-    """Match and diagnose in one; never raises. Reward r in {0, 1} is `float(grade(...).correct)` (LoopTool,
-    section 3.2).
-    """
-    matched = match(prediction, label)
-    if not matched:
-        return Grade(False, False, diagnose(prediction, label, tools))
-    wrong = None if label.calls else reply_fault(prediction.text, label)
-    return Grade(wrong is None, True, (wrong,) if wrong else ())
-
-
-def reply_fault(text: str, label: Label) -> Fault | None:
-    """Why a plain reply does not do: empty, a call in disguise, not a question where one is due, or not
-    saying what it must; None if it does.
-    """
-    said = text.lower()
-    if not said.strip():
-        return Fault(kind="wrong_reply", expected="something said", got="")
-    if re.search(r"""["'](name|arguments)["']\s*:|</?tool_call""", text):
-        return Fault(kind="wrong_reply", expected="a plain reply", got="a call outside <tool_call>")
-    if label.asks and "?" not in said:
-        return Fault(kind="wrong_reply", expected="a question", got=text)
-    for group in label.mentions:
-        if not any(wording.lower() in said for wording in group):
-            return Fault(kind="wrong_reply", expected=list(group), got=text)
-    return None
-
-
-def diagnose(
-    prediction: Answer | Label, label: Answer | Label, tools: Sequence[Tool] = ()
-) -> tuple[Fault, ...]:
-    """Every difference between prediction and label, most telling first; empty exactly where they match.
-    Never raises.
-    """
-    if isinstance(prediction, Answer) and prediction.error:
-        return (Fault(kind=prediction.error, got=prediction.detail),)
-    if isinstance(label, Answer) and label.error:
-        return (Fault(kind="wrong_reply", expected="a label that parses", got=label.detail),)
-    if match(prediction, label):
-        return ()
-    if not prediction.calls:
-        return (
-            Fault(
-                kind="should_have_called", tool=label.calls[0].name, expected=[c.name for c in label.calls]
-            ),
-        )
-    if not label.calls:
-        return (
-            Fault(
-                kind="should_have_declined",
-                tool=prediction.calls[0].name,
-                got=[c.name for c in prediction.calls],
-            ),
-        )
-    known = {t.name: t for t in tools}
-    faults: list[Fault] = []
-    for want, got in align(label.calls, prediction.calls):
-        if want is None and got is not None:
-            unknown = bool(known) and got.name not in known
-            faults.append(
-                Fault(
-                    kind="unknown_tool" if unknown else "extra_call",
-                    tool=got.name,
-                    got=got.name if unknown else dict(got.arguments),
-                )
-            )
-        elif got is None and want is not None:
-            faults.append(Fault(kind="missing_call", tool=want.name, expected=dict(want.arguments)))
-        elif want is not None and got is not None:
-            if want.name != got.name:
-                kind: FaultKind = "unknown_tool" if known and got.name not in known else "wrong_tool"
-                faults.append(Fault(kind=kind, tool=want.name, expected=want.name, got=got.name))
-            else:
-                faults.extend(_argument_faults(want, got, known.get(want.name)))
-    return tuple(faults)
-
-
-def align(
-    label: Sequence[ToolCall], prediction: Sequence[ToolCall]
-) -> list[tuple[ToolCall | None, ToolCall | None]]:
-    """Pair the label's calls with the prediction's: equal ones first, then the same tool with most arguments
-    in common, then what is left in order.
-
-    Pairs come in the label's order; a side without partner is None.
-    """
-    free = dict.fromkeys(range(len(prediction)))
-    partner: dict[int, int] = {}
-    wants, gots = (
-        [{k: canonical(v) for k, v in c.arguments.items()} for c in calls] for calls in (label, prediction)
-    )
-
-    def unlike(i: int, j: int) -> float:
-        w, g = wants[i], gots[j]
-        return -len(w.items() & g.items()) / len(w.keys() | g.keys()) if w or g else -1.0
-
-    same_tool = [
-        (unlike(i, j), i, j)
-        for i, w in enumerate(label)
-        for j, g in enumerate(prediction)
-        if w.name == g.name
-    ]
-    for _, i, j in sorted(same_tool):
-        if i not in partner and j in free:
-            partner[i] = j
-            del free[j]
-    for i in range(len(label)):
-        if i not in partner and free:
-            partner[i] = next(iter(free))
-            del free[partner[i]]
-    pairs = [(want, prediction[partner[i]] if i in partner else None) for i, want in enumerate(label)]
-    return [*pairs, *((None, prediction[j]) for j in free)]
-
-
-def _argument_faults(want: ToolCall, got: ToolCall, tool: Tool | None) -> list[Fault]:
-    faults: list[Fault] = []
-    for key, value in want.arguments.items():
-        if key not in got.arguments:
-            faults.append(Fault(kind="missing_parameter", tool=want.name, parameter=key, expected=value))
-        elif canonical(value) != canonical(got.arguments[key]):
-            other = got.arguments[key]
-            kind: FaultKind = "wrong_value" if json_type(value) == json_type(other) else "wrong_type"
-            faults.append(Fault(kind=kind, tool=want.name, parameter=key, expected=value, got=other))
-    for key, value in got.arguments.items():
-        if key not in want.arguments:
-            known = tool is None or key in tool.properties
-            kind = "redundant_parameter" if known else "hallucinated_parameter"
-            faults.append(Fault(kind=kind, tool=want.name, parameter=key, got=value))
-    return faults
-
-
-def json_type(value: Any) -> str:
-    """JSON Schema's name of a value's type; integers and floats are both `number`."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, int | float):
-        return "number"
-    return "string" if isinstance(value, str) else "object" if isinstance(value, dict) else "array"

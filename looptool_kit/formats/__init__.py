@@ -1,1 +1,229 @@
-"""Datasets of other projects, read (`read.py`) and written (`write.py`)."""
+"""Datasets in and out, in the forms that others use.
+
+Each form is one file.
+
+| form | a row |
+| --- | --- |
+| `openai` | `messages` (with `tool_calls`, arguments as JSON text) and `tools`, as for OpenAI's fine-tuning |
+| `sharegpt` | `conversations` of `from` / `value` with `function_call` and `observation` turns, `system`, \
+`tools` (JSON text), as for LLaMA-Factory |
+| `hermes` | `conversations` of `from` / `value`, calls as `<tool_call>` text, tools in a `<tools>` block of \
+the system turn |
+| `xlam` | `query`, `tools`, `answers` (the latter two JSON text), as in xLAM's and APIGen's data |
+| `verl` | `data_source`, `prompt`, `ability`, `reward_model`, `extra_info`: `docs/verl.md` |
+| `looptool` | our own rows |
+
+`read` detects the form. A dialogue gives one sample for each assistant turn. A row that cannot be used is
+rejected with its number and a reason.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal, Protocol, cast, get_args
+
+from looptool_kit.checks.rules import check_sample
+from looptool_kit.core.samples import Sample, Samples
+from looptool_kit.core.tables import atomic
+from looptool_kit.formats._files import rows_of, write_rows
+
+__all__ = [
+    "FORMS", "Form", "convert", "detect", "fitting", "form_named", "read", "samples_of", "to_row", "write",
+]  # fmt: skip
+
+Form = Literal["openai", "sharegpt", "hermes", "xlam", "verl", "looptool"]
+FORMS: tuple[Form, ...] = get_args(Form)
+"""The forms; each is the module of that name."""
+_DETECTION: tuple[Form, ...] = ("verl", "looptool", "openai", "xlam", "sharegpt", "hermes")
+"""The order in which `detect` tries them: of forms that share a key, the one that asks for more first."""
+OnReject = Callable[[int, str, str], None]
+"""Called with row number, raw text and reason."""
+
+
+class FormModule(Protocol):
+    """What the file of a form holds."""
+
+    def detect(self, row: Mapping[str, Any]) -> bool:
+        """Tell whether a row has this form's keys.
+
+        Forms before it in `_DETECTION` were asked first.
+        """
+
+    def read(self, row: Mapping[str, Any], source: str) -> Iterator[Sample]:
+        """Yield a row's samples.
+
+        `ValueError`, `TypeError`, `KeyError` or `AttributeError` reject it.
+        """
+
+    def write(self, sample: Sample, index: int) -> dict[str, Any]:
+        """Make a sample the `index`-th row of its file.
+
+        `ValueError` says that it does not fit.
+        """
+
+
+def _module(form: Form) -> FormModule:
+    return cast(FormModule, import_module(f"{__name__}.{form}"))
+
+
+def form_named(name: str) -> Form:
+    """Look a form up by its name.
+
+    Raises `ValueError` that lists those there are.
+    """
+    for form in FORMS:
+        if form == name:
+            return form
+    raise ValueError(f"there is no form {name!r}; choose one of {', '.join(FORMS)}")
+
+
+def detect(row: Any) -> Form:
+    """Tell the form of a row.
+
+    Raises `ValueError` where it is none of them.
+    """
+    if not isinstance(row, Mapping):
+        raise ValueError(f"a row is an object, not {str(row)[:40]!r}")
+    for form in _DETECTION:
+        if _module(form).detect(row):
+            return form
+    raise ValueError(f"the keys {', '.join(list(row)[:6])} belong to none of the forms {', '.join(FORMS)}")
+
+
+# ---------------------------------------------------------------------- read
+
+
+def read(path: str | Path, on_reject: OnReject | None = None, form: Form | None = None) -> Samples:
+    """Read the samples of a file or folder in any form.
+
+    A file ends in .jsonl, .json or .parquet; a folder is one that `datasets` has saved. What no row says is
+    left open: a plain reply counts as right whatever it says.
+
+    Args:
+        path: The file or folder.
+        on_reject: Called with row number (from 1), raw text and reason for each row that cannot be used.
+            The good ones are returned.
+        form: The rows' form; by default each row's is detected.
+
+    Raises:
+        ValueError: A row cannot be used and there is no `on_reject`; it names file, row and reason.
+    """
+    return Samples(_read(Path(path), on_reject, form))
+
+
+def convert(path: Path, out: Path, rejected: Path, form: Form | None = None) -> tuple[int, int, str]:
+    """Write a file's samples to another one, row by row.
+
+    Only one row is held at a time.
+
+    Args:
+        path: The file to read.
+        out: The .jsonl or .parquet file to write.
+        rejected: The file for the rows that cannot be used; not made where there are none.
+        form: The rows' form; by default each row's is detected.
+
+    Returns:
+        The number of samples, the number of rejected rows, and the first of these in words.
+    """
+    count, bad, first = 0, 0, ""
+    with (
+        atomic(rejected) as unfinished,
+        open(unfinished, "w", encoding="utf-8", errors="backslashreplace") as lines,
+    ):
+
+        def reject(row: int, raw: str, reason: str) -> None:
+            nonlocal bad, first
+            first = first or f"row {row}: {reason}"
+            bad += 1
+            record = {"file": str(path), "row": row, "reason": reason, "raw": raw}
+            lines.write(json.dumps(record, ensure_ascii=False) + "\n")
+
+        def counted() -> Iterator[Sample]:
+            nonlocal count
+            for sample in _read(path, reject, form):
+                count += 1
+                yield sample
+
+        Samples.write_rows(out, counted())
+    if not bad:
+        rejected.unlink()
+    return count, bad, first
+
+
+def samples_of(row: Mapping[str, Any], form: Form, source: str) -> list[Sample]:
+    """The samples of one row, unchecked."""
+    return list(_module(form).read(row, source))
+
+
+def _read(path: Path, on_reject: OnReject | None, form: Form | None) -> Iterator[Sample]:
+    seen: set[str] = set()
+    for number, raw, row in rows_of(path):
+        try:
+            if isinstance(row, Exception):
+                raise ValueError(str(row))
+            samples = _checked(samples_of(row, form or detect(row), f"file:{path.name}"))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            named = isinstance(error, KeyError | AttributeError)  # their messages are bare names
+            reason = f"{type(error).__name__}: {error}" if named else str(error)
+            if on_reject is None:
+                raise ValueError(f"{path}, row {number}: {reason}") from None
+            on_reject(number, raw, reason)
+            continue
+        for sample in samples:
+            if sample.id not in seen:
+                seen.add(sample.id)
+                yield sample
+
+
+def _checked(samples: list[Sample]) -> list[Sample]:
+    """The samples, if there are any and all keep the rules.
+
+    Grounding does not count: that is for judges.
+    """
+    if not samples:
+        raise ValueError("it holds no assistant turn to learn from")
+    for check in (c for s in samples for c in check_sample(s)):
+        if not check.passed and check.name != "grounding":
+            raise ValueError(f"{check.name}: {check.detail}")
+    return samples
+
+
+# --------------------------------------------------------------------- write
+
+
+def to_row(sample: Sample, form: Form, index: int = 0) -> dict[str, Any]:
+    """Make one sample a row of that form.
+
+    Raises `ValueError` where it does not fit, naming it.
+    """
+    return _module(form).write(sample, index)
+
+
+def write(samples: Iterable[Sample], path: str | Path, form: Form) -> Path:
+    """Write samples in one of the forms and return the path.
+
+    The ending chooses JSON lines (.jsonl), a JSON list (.json) or Parquet; a folder (no ending) is written by
+    `datasets` (`save_to_disk`). What a form has no place for is lost: split, origin, and what a plain reply
+    must say. `looptool` and `verl` keep all. Raises `ValueError` where a sample does not fit, naming it.
+    """
+    path, samples = Path(path), Samples(samples)
+    if form == "looptool" and path.suffix in (".jsonl", ".parquet"):
+        return samples.write(path)
+    # verl reads its nested columns as they are; in the other forms arguments have any type.
+    write_rows([to_row(s, form, at) for at, s in enumerate(samples)], path, nested=form == "verl")
+    return path
+
+
+def fitting(samples: Iterable[Sample], form: Form) -> tuple[Samples, list[str]]:
+    """The samples that fit a form, and why others do not."""
+    fit, why = list[Sample](), list[str]()
+    for sample in samples:
+        try:
+            to_row(sample, form)
+            fit.append(sample)
+        except ValueError as error:
+            why.append(str(error))
+    return Samples(fit), why

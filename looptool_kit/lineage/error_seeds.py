@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from looptool_kit.core.grading import grade
 from looptool_kit.core.records import Expansion, Probe, Probes, Verdict, Verdicts
 from looptool_kit.core.samples import Label, Sample, Samples
-from looptool_kit.core.toolcalls import Answer, grade
+from looptool_kit.core.toolcalls import Answer
 from looptool_kit.run.folder import Decision, RunError
 
 
@@ -82,7 +83,7 @@ def chosen(expanded: Iterable[Expansion], decisions: Mapping[str, Decision]) -> 
     accepted, rejected or edited them.
 
     An edited sample stands in its candidate's place: new id, the candidate's parent, strategy `person`.
-    Raises `RunError` where it is no sample.
+    Raises `RunError` where it is not a sample.
     """
     out = []
     for child in expanded:

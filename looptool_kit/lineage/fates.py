@@ -4,10 +4,20 @@ section 3; method, section 2).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Literal, TypeVar
+from collections.abc import Iterator, Mapping, Set
+from typing import Literal
 
-from looptool_kit.core.records import Expansions, Members, Probes, Verdicts
+from looptool_kit.core.records import (
+    PARTS,
+    STATES,
+    VERDICTS,
+    Expansions,
+    Member,
+    Members,
+    Probe,
+    Probes,
+    Verdicts,
+)
 from looptool_kit.core.samples import Frozen, Samples
 from looptool_kit.core.tables import Table
 from looptool_kit.lineage.error_seeds import chosen, error_seeds, with_decisions
@@ -15,17 +25,16 @@ from looptool_kit.run.folder import Run
 
 Stage = Literal["part", "state", "verdict", "fate", "new"]
 NAMES: dict[Stage, tuple[str, ...]] = {
-    "part": ("ES", "EE", "HPPL", "unjudged", "seed"),
-    "state": ("failed", "borderline", "mastered", "not probed"),
-    "verdict": ("PRED_WRONG", "LABEL_WRONG", "BOTH_CORRECT", "BOTH_WRONG", "unjudged", "no verdict"),
+    "part": (*(part for part in PARTS if part != "seed"), "seed"),
+    "state": (*reversed(STATES), "not probed"),
+    "verdict": (*VERDICTS, "unjudged", "no verdict"),
     "fate": ("error seed", "relabelled", "HPPL", "kept unjudged", "discarded", "merged", "left out"),
     "new": ("children", "fresh seed", "from an earlier dataset"),
 }
-"""The names that occur in each stage. `merged`: goes on in a row that another sample had already become.
+"""The names that occur in each stage. `merged`: stands there in a row that another sample had already become.
 `left out`: correct, and not taken for its perplexity. `new`: where rows of a dataset come from that were no
 samples of the one before.
 """
-T = TypeVar("T", bound=Table[Any])
 _KEPT = {"HPPL": "HPPL", "unjudged": "kept unjudged"}
 
 
@@ -99,8 +108,8 @@ def outdated_children(run: Run, iteration: int) -> int:
     decided = run.decisions("expansion", iteration)
     if not decided or run.manifest("composition", iteration) is None:
         return 0
-    table = _table(run, Expansions, "expansions", iteration)
-    kept = {m.sample_id for m in _table(run, Members, "members", iteration + 1)}
+    table = run.table(Expansions, "expansions", iteration, missing_ok=True)
+    kept = {m.sample_id for m in run.table(Members, "members", iteration + 1, missing_ok=True)}
     wanted = {child.sample.id for child in chosen(table, decided)}
     mine = [child for child in table if child.sample.id in decided]
     return sum(
@@ -110,66 +119,61 @@ def outdated_children(run: Run, iteration: int) -> int:
 
 
 def _fates(run: Run, j: int) -> Iterator[Fate]:
-    parts = {m.sample_id: m.part for m in _table(run, Members, "members", j)}
+    parts = {m.sample_id: m.part for m in run.table(Members, "members", j, missing_ok=True)}
     samples = run.table(Samples, "samples", j)
-    ids = {s.id for s in samples}
     probed = run.manifest("probes", j) is not None
-    probes = (
-        {p.sample_id: p for p in _table(run, Probes, "probes", j) if p.sample_id in ids} if probed else {}
-    )
     judged = probed and run.manifest("verdicts", j) is not None
-    verdicts = with_decisions(
-        (
-            _table(run, Verdicts, "verdicts", j).where(
-                lambda v: v.sample_id in probes and probes[v.sample_id].state == "failed"
-            )
-            if judged
-            else Verdicts()
-        ),
-        run.decisions("verdict", j),
-    )
-    names = {v.sample_id: v.verdict or "unjudged" for v in verdicts}
     composed = judged and run.manifest("composition", j) is not None
-    next_rows = _table(run, Members, "members", j + 1) if composed else Members()
+    probes = _probes(run, j, {s.id for s in samples}) if probed else {}
+    verdicts = _verdicts(run, j, probes) if judged else Verdicts()
+    names = {v.sample_id: v.verdict or "unjudged" for v in verdicts}
+    next_rows = run.table(Members, "members", j + 1, missing_ok=True) if composed else Members()
     next_ids = {m.sample_id for m in next_rows}
-    went = {m.came_from: m for m in next_rows if m.part in ("ES", *_KEPT)}
-    # The id under which a failed sample has to go on.
-    due = (
-        {
-            seed.probe.sample_id: seed.sample.id
-            for seed in error_seeds(samples, Probes(probes.values()), verdicts)
-        }
-        if composed
-        else {}
-    )
+    members = {m.came_from: m for m in next_rows if m.part in ("ES", *_KEPT)}
+    # The id under which a failed sample has to stand in the next dataset.
+    seeds = error_seeds(samples, Probes(probes.values()), verdicts) if composed else []
+    due = {seed.probe.sample_id: seed.sample.id for seed in seeds}
     if run.settings.compose.unjudged == "keep":
         due |= {id: id for id, name in names.items() if name == "unjudged"}
     for id in samples.by_id():
         state = probes[id].state if id in probes else "not probed"
         verdict = names.get(id, "no verdict") if state == "failed" else ""
-        member, want = went.get(id), due.get(id)
-        if member is not None:
-            fate = _KEPT.get(member.part) or ("error seed" if member.sample_id == id else "relabelled")
-        elif (want or id) in next_ids:
-            fate = "merged"
-        else:
-            fate = "discarded" if verdict else "left out"
-        if want is not None:
-            outdated = want not in next_ids
-        else:
-            outdated = (
-                bool(verdict) and member is not None and (member.part, verdict) != ("HPPL", "BOTH_CORRECT")
-            )
+        member, wanted = members.get(id), due.get(id)
         yield Fate(
             iteration=j,
             sample_id=id,
             part=parts.get(id, "seed"),
             state=state if probed else "",
             verdict=verdict if judged else "",
-            fate=fate if composed else "",
+            fate=_fate(id, verdict, member, (wanted or id) in next_ids) if composed else "",
             becomes=member.sample_id if member is not None else "",
-            outdated=outdated and composed,
+            outdated=composed and _outdated(verdict, member, wanted, next_ids),
         )
+
+
+def _probes(run: Run, j: int, ids: Set[str]) -> dict[str, Probe]:
+    table = run.table(Probes, "probes", j, missing_ok=True)
+    return {p.sample_id: p for p in table if p.sample_id in ids}
+
+
+def _verdicts(run: Run, j: int, probes: Mapping[str, Probe]) -> Verdicts:
+    """Those on probes that failed, a person's decisions included."""
+    failed = {id for id, p in probes.items() if p.state == "failed"}
+    table = run.table(Verdicts, "verdicts", j, missing_ok=True)
+    return with_decisions(table.where(lambda v: v.sample_id in failed), run.decisions("verdict", j))
+
+
+def _fate(id: str, verdict: str, member: Member | None, in_next: bool) -> str:
+    if member is not None:
+        return _KEPT.get(member.part) or ("error seed" if member.sample_id == id else "relabelled")
+    return "merged" if in_next else "discarded" if verdict else "left out"
+
+
+def _outdated(verdict: str, member: Member | None, wanted: str | None, next_ids: Set[str]) -> bool:
+    """Whether the next dataset lacks what the verdict wants there, or has what no verdict wants any more."""
+    if wanted is not None:
+        return wanted not in next_ids
+    return bool(verdict) and member is not None and (member.part, verdict) != ("HPPL", "BOTH_CORRECT")
 
 
 def _steps(run: Run, j: int, rows: list[Fate]) -> Iterator[Step]:
@@ -185,7 +189,7 @@ def _steps(run: Run, j: int, rows: list[Fate]) -> Iterator[Step]:
         return
     fate = {row.becomes: row.fate for row in rows if row.becomes}
     born = {"EE": "children", "seed": "fresh seed"}
-    for member in {m.sample_id: m for m in _table(run, Members, "members", j + 1)}.values():
+    for member in {m.sample_id: m for m in run.table(Members, "members", j + 1, missing_ok=True)}.values():
         known = member.part not in born and member.sample_id in fate
         source = (
             node(j, "fate", fate[member.sample_id])
@@ -198,8 +202,3 @@ def _steps(run: Run, j: int, rows: list[Fate]) -> Iterator[Step]:
             source=source,
             target=node(j + 1, "part", member.part),
         )
-
-
-def _table(run: Run, kind: type[T], name: str, j: int) -> T:
-    path = run.folder(j) / f"{name}.parquet"
-    return kind.read(path) if path.exists() else kind()

@@ -1,7 +1,7 @@
 """Ask a language model for an answer in a form: a JSON object of a given type, read strictly.
 
-What a prompt shows of samples is JSON, so that every text in it keeps its bytes, line ends included; what
-comes back is data and never evaluated.
+A prompt shows samples as JSON, so that every text in it keeps its bytes, line ends included. An answer is
+data and never evaluated.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ from typing import Any, NamedTuple, TypeVar
 
 from pydantic import Field, JsonValue, ValidationError
 
+from looptool_kit.core.endpoint import Endpoint
 from looptool_kit.core.samples import Frozen, Label, Message, Tool, ToolCall
 from looptool_kit.core.toolcalls import Answer
-from looptool_kit.llm.client import Endpoint, EndpointError, Request, complete, json_object
+from looptool_kit.llm.calls import EndpointError
+from looptool_kit.llm.client import complete
+from looptool_kit.llm.messages import Request, json_object
 
 F = TypeVar("F", bound=Frozen)
-FEW = 3
+MIN_CALLS_DOWN = 3
 """From this many calls on, none answered means that the endpoint is down, not that the questions are bad."""
 
 
@@ -43,7 +46,7 @@ class Prompt(NamedTuple):
     seed: int = 0
     """Tells repeated askings apart."""
     tools: Sequence[Tool] = ()
-    """The only tools whose names calls in the answer may bear."""
+    """The only tools that calls in the answer may name."""
 
 
 class Failed(NamedTuple):
@@ -55,13 +58,23 @@ class Failed(NamedTuple):
 
 
 def ask(
-    form: type[F], prompts: Sequence[Prompt], endpoint: Endpoint, store: Path, desc: str, *, temperature: float = 0.0, max_tokens: int = 2048,
+    form: type[F],
+    prompts: Sequence[Prompt],
+    endpoint: Endpoint,
+    store: Path,
+    desc: str,
+    *,
+    temperature: float = 0.0,
+    max_tokens: int = 2048,
     most: int | None = None,
-) -> list[F | Failed]:  # fmt: skip
-    """The answers in order, each of type `form` or `Failed`; `most` is the budget, as `complete` takes it.
+) -> list[F | Failed]:
+    """The answers in order, each of type `form` or `Failed`.
 
-    Raises `EndpointError` where the endpoint answers nothing at all; whoever starts again then goes on where
-    it stopped.
+    Args:
+        most: The budget, as `complete` takes it.
+
+    Raises:
+        EndpointError: The endpoint answers nothing at all. What was answered before is kept.
     """
     requests = [
         Request(
@@ -74,10 +87,10 @@ def ask(
         for p in prompts
     ]
     replies = complete(requests, endpoint, store, desc, most) if requests else []
-    if len(replies) >= FEW and all(r.text is None for r in replies):
+    if len(replies) >= MIN_CALLS_DOWN and all(r.text is None for r in replies):
         raise EndpointError(
             f"{desc}: {endpoint.base_url} answered none of {len(replies)} calls ({replies[0].error}). Nothing"
-            " that was answered before is lost: mend the endpoint and start the same command again."
+            " that was answered before is lost: fix the endpoint and start the same command again."
         )
     return [read(form, r.text) if r.text is not None else Failed(f"not answered: {r.error}") for r in replies]
 
@@ -97,7 +110,7 @@ def read(form: type[F], text: str) -> F | Failed:
 
 
 def schema_of(form: type[Frozen], tools: Sequence[Tool] = ()) -> dict[str, Any]:
-    """The JSON Schema of a form, without our own descriptions; calls in it bear the names of `tools`."""
+    """The JSON Schema of a form, without our own descriptions; calls in it name `tools` alone."""
     schema = _schema(form)
     if not tools or "Call" not in schema.get("$defs", {}):
         return schema
@@ -113,7 +126,10 @@ def _schema(form: type[Frozen]) -> dict[str, Any]:
 
 
 def _bare(schema: Any, names: bool = False) -> Any:
-    """Without titles and descriptions: a changed docstring must not change a request that has been paid for."""
+    """The schema without titles and descriptions.
+
+    A changed docstring must not change a request that has been paid for.
+    """
     if isinstance(schema, list):
         return [_bare(s) for s in schema]
     if not isinstance(schema, dict):
@@ -127,7 +143,8 @@ def _bare(schema: Any, names: bool = False) -> Any:
 
 def part(title: str, value: Any) -> str:
     """One part of a prompt: a heading and a value as JSON (a text as it is)."""
-    return f"## {title}\n{value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1)}\n"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1)
+    return f"## {title}\n{text}\n"
 
 
 def tools_part(tools: Sequence[Tool]) -> str:

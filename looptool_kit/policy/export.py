@@ -1,4 +1,4 @@
-"""A trained policy as a folder for others: the LoRA adapter, or merged into the base weights."""
+"""A trained policy as a folder for others: an adapter, or merged weights."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from looptool_kit.policy.policy import Policy
 
 
 def save_adapter(policy: Policy, out: str | Path) -> Path:
-    """Copy the policy's adapter (a PEFT folder) to `out`. Raises `ValueError` for the base model,
-    `FileExistsError` where `out` is there.
+    """Copy the policy's adapter (a PEFT folder) to `out`.
 
-    The model `embedded` is itself a base model and an adapter, so its policies' adapters are joined with that
-    one: what is written stands on SmolLM2-135M-Instruct as others have it, up to the rounding of the weights
-    that the embedded one comes with (Q4_1).
+    Raises `ValueError` for the base model, `FileExistsError` where `out` is there. The model `embedded` is
+    itself a base model and an adapter, so its policies' adapters are joined with that one: what is written
+    stands on SmolLM2-135M-Instruct as others have it, up to the rounding of the weights that the embedded one
+    comes with (Q4_1).
     """
     from looptool_kit.policy.models import ADAPTER, EMBEDDED, HUB_ID
 
@@ -31,16 +31,16 @@ def save_adapter(policy: Policy, out: str | Path) -> Path:
         made = Path(shutil.copytree(policy.adapter, Path(beside) / "adapter"))
         if policy.model == EMBEDDED:
             _join(ADAPTER, Path(policy.adapter), made, HUB_ID)
-            (made / "README.md").unlink(
-                missing_ok=True
-            )  # PEFT's, which names the merged checkpoint in this user's cache as the base
+            # PEFT's names the merged checkpoint in this user's cache as the base.
+            (made / "README.md").unlink(missing_ok=True)
         made.replace(out)
     return out
 
 
 def _join(first: Path, second: Path, out: Path, base: str) -> None:
-    """Write into `out` the one adapter that does what `first` and, on top of it, `second` do: their factors
-    side by side, with scaling 1.
+    """Write into `out` the one adapter that does what `first` and then `second` do.
+
+    Their factors side by side, with scaling 1.
     """
     import torch
     from safetensors.torch import load_file, save_file
@@ -80,12 +80,11 @@ def _join(first: Path, second: Path, out: Path, base: str) -> None:
 
 
 def save_merged(policy: Policy, out: str | Path) -> Path:
-    """Write the base weights plus the adapter to `out` as an ordinary checkpoint in bfloat16, with tokenizer
-    and chat template.
+    """Write base weights plus adapter to `out`, an ordinary checkpoint in bfloat16.
 
-    Works in main memory, beside an engine that holds the GPU, and for the adapters of every trainer, also for
-    one that was trained over 4-bit weights (the adapter then joins the full ones). Merges in float32: 4 bytes
-    of memory a parameter.
+    Tokenizer and chat template are in it. Works in main memory, beside an engine that holds the GPU, and for
+    the adapters of every trainer, also for one that was trained over 4-bit weights (the adapter then joins
+    the full ones). Merges in float32: 4 bytes of memory a parameter.
     """
     import torch
     from peft import PeftModel

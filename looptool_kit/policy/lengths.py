@@ -22,14 +22,15 @@ from looptool_kit.policy.models import (
 )
 
 EMBEDDED_CONTEXT = 8192
-SHORT = 1024
+MIN_CONTEXT = 1024
 """Tokens that any model takes: for samples that surely have no more, no model is looked for."""
 
 
 def too_long(model: str) -> Callable[[Sample], str]:
-    """What says of a sample why it does not fit the context of `model` (as `find_model` takes it).
+    """A function that says why a sample does not fit the context of `model`.
 
-    Empty where it fits, or where that cannot be known because the model is not to be had.
+    `model` is as `find_model` takes it. Empty where it fits, or where that cannot be known because the model
+    is not to be had.
     """
 
     @lru_cache(1)
@@ -42,7 +43,9 @@ def too_long(model: str) -> Callable[[Sample], str]:
         return load_tokenizer(path), context_of(path)
 
     known = (
-        EMBEDDED_CONTEXT if model in (EMBEDDED, EMBEDDED_BASE, HUB_ID) else context_of(Path(model)) or SHORT
+        EMBEDDED_CONTEXT
+        if model in (EMBEDDED, EMBEDDED_BASE, HUB_ID)
+        else context_of(Path(model)) or MIN_CONTEXT
     )
 
     def fault(sample: Sample) -> str:
@@ -68,7 +71,7 @@ def too_long(model: str) -> Callable[[Sample], str]:
 
 
 def context_of(folder: Path) -> int | None:
-    """The tokens that the model of a checkpoint takes, as its config.json says; None where it does not."""
+    """The tokens that a checkpoint's model takes by its config.json; None where it does not say."""
     try:
         config = json.loads((folder.expanduser() / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,8 +1,8 @@
-"""The policy in its states: which weights, which adapter, and the engine that runs it."""
+"""The policy in its states: weights, adapter, and the engine that runs it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,8 @@ from looptool_kit.policy.models import weights_id
 from looptool_kit.run.folder import Run, RunError
 from looptool_kit.trust import require_endpoint
 
-_open: dict[tuple[str, ...], Any] = {}
-"""The one engine that is open, by what it was opened for."""
+_open: dict[tuple[str, ...], Engine] = {}
+"""The one engine that is open, by what it was opened for: loading takes long, and memory holds one."""
 
 
 class Policy(Frozen):
@@ -71,45 +71,47 @@ def policy_of(run: Run, iteration: int) -> Policy:
 
 
 def training_folder(run: Run, iteration: int, facts: Mapping[str, Any]) -> Path:
-    """The folder of one training of an iteration's policy. Raises `RunError` where its manifest names one
-    outside of `policy/`.
+    """The folder of one training of an iteration's policy.
+
+    Raises `RunError` where its manifest names one outside of `policy/`.
     """
     place, name = run.folder(iteration) / "policy", str(facts.get("folder"))
     plain = name not in ("", "..") and Path(name).name == name
     if not plain or not (place / name / "adapter").resolve().is_relative_to(place.resolve()):
         raise RunError(
-            f"{place}.json says that a training lies in {name!r}, which is no folder inside {place}. This"
-            " package writes no such name: look who changed it. Without that file, `looptool train"
+            f"{place}.json says that a training lies in {name!r}, which is not a folder inside {place}. This"
+            " package writes no such name: find out who changed it. Without that file, `looptool train"
             f" {run.path} --iteration {iteration}` trains again."
         )
     return place / name
 
 
 def load_base(model: str) -> tuple[Any, Any]:
-    """(model, tokenizer) of the base weights, for training: float32, the project's chat template set."""
+    """(model, tokenizer) of the base weights in float32, for training."""
     from looptool_kit.policy.models import find_model, load
 
     return load(find_model(model), dtype="float32")
 
 
 def open_engine(policy: Policy, batch: int) -> Engine:
-    """The engine of a policy; the last one is kept open, so that probe, verify and evaluate load it once.
+    """The engine of a policy; the last one stays open.
 
-    vLLM's serve all policies of one base model, by swapping adapters. Raises ValueError where the policy's
-    engine is not installed or not named, ConnectionError where its server does not answer.
+    So probe, verify and evaluate load it once. vLLM's serve all policies of one base model, by swapping
+    adapters. Raises ValueError where the policy's engine is not installed or not named, ConnectionError where
+    its server does not answer.
     """
-    return {"vllm": _vllm, "served": _served, "transformers": _transformers}[policy.engine](policy, batch)
+    opening = {"vllm": _vllm, "served": _served, "transformers": _transformers}[policy.engine]
+    engine = opening(policy, batch)
+    engine.use(policy.adapter)
+    return engine
 
 
 def close_engines() -> None:
-    """Let go of the open engine's memory (before training): vLLM's sleeps on a GPU, any other is freed."""
+    """Free the open engine's memory: it sleeps where it can, else it is closed."""
     import gc
 
-    for at, engine in list(_open.items()):
-        if getattr(engine, "sleeps", False):
-            engine.sleep()
-        else:
-            _free(at)
+    if not all(engine.sleep() for engine in _open.values()):
+        _close()
     gc.collect()
 
 
@@ -117,12 +119,11 @@ def _transformers(policy: Policy, batch: int) -> Engine:
     from looptool_kit.policy.engines.transformers import TransformersEngine
     from looptool_kit.policy.models import find_model
 
-    at = ("transformers", policy.model, str(batch), policy.adapter or "")
-    if at not in _open:
-        _free(*_open)
+    def load() -> Engine:
         adapter = Path(policy.adapter) if policy.adapter else None
-        _open[at] = TransformersEngine.load(find_model(policy.model).path, adapter=adapter, batch_size=batch)
-    return _open[at]
+        return TransformersEngine.load(find_model(policy.model).path, adapter=adapter, batch_size=batch)
+
+    return _opened(("transformers", policy.model, str(batch), policy.adapter or ""), load)
 
 
 def _vllm(policy: Policy, batch: int) -> Engine:
@@ -131,36 +132,40 @@ def _vllm(policy: Policy, batch: int) -> Engine:
 
     if reason := why_not():
         raise ValueError(reason)
-    at = ("vllm", policy.model, str(batch))
+    key = ("vllm", policy.model, str(batch))
     rank = rank_of(policy.adapter) if policy.adapter else 1
-    if at not in _open or _open[at].rank < rank:
-        _free(*_open)
-        _open[at] = VllmEngine(find_model(policy.model).path, batch_size=batch, rank=max(32, rank))
-    _open[at].use(policy.adapter)
-    return _open[at]
+    kept = _open.get(key)
+    if isinstance(kept, VllmEngine) and kept.rank < rank:
+        _close()
+    return _opened(
+        key, lambda: VllmEngine(find_model(policy.model).path, batch_size=batch, rank=max(32, rank))
+    )
 
 
 def _served(policy: Policy, batch: int) -> Engine:
     from looptool_kit.policy.engines.served import ServedEngine
     from looptool_kit.policy.models import find_model
 
-    if policy.server is None:
+    server = policy.server
+    if server is None:
         raise ValueError(
             'engine = "served" needs a vLLM server: give base_url and model under [policy_server] in run.toml'
             " (docs/engines.md)."
         )
     if place := policy.folder or policy.adapter:
-        require_endpoint(Path(place), policy.server)
-    at = ("served", policy.model, str(batch), policy.server.model_dump_json())
-    if at not in _open:
-        _free(*_open)
-        _open[at] = ServedEngine(policy.server, find_model(policy.model).path, batch_size=batch)
-    _open[at].use(policy.adapter)
-    return _open[at]
+        require_endpoint(Path(place), server)
+    key = ("served", policy.model, str(batch), server.model_dump_json())
+    return _opened(key, lambda: ServedEngine(server, find_model(policy.model).path, batch_size=batch))
 
 
-def _free(*which: tuple[str, ...]) -> None:
-    for at in which:
-        engine = _open.pop(at)
-        if hasattr(engine, "close"):
-            engine.close()
+def _opened(key: tuple[str, ...], load: Callable[[], Engine]) -> Engine:
+    """The engine that is open under `key`, or loaded after any other is closed."""
+    if key not in _open:
+        _close()
+        _open[key] = load()
+    return _open[key]
+
+
+def _close() -> None:
+    while _open:
+        _open.popitem()[1].close()

@@ -18,7 +18,7 @@ from looptool_kit.core.terminal import visible
 
 Figure = dict[str, Any]
 PALETTE = ("#3b7dd8", "#e0802b", "#2a9d78", "#b05cc6", "#c9a20c", "#d2516f", "#5aa9c9", "#8a8f98")
-STATES = {"mastered": "#2484c6", "borderline": "#c48a00", "failed": "#d0405a"}
+STATE_COLORS = {"mastered": "#2484c6", "borderline": "#c48a00", "failed": "#d0405a"}
 _STEPS = (1, 1.01, 1.02, 1.05, 1.1, 1.2, 1.3, 1.5, 2, 3, 5, 10, 20, 50, 100, 300, 1000, 10_000, 100_000)
 
 
@@ -81,7 +81,7 @@ def scoreboard_figure(rows: Sequence[ScoreRow], policies: Sequence[str]) -> Figu
 
 
 def differences_figure(rows: Sequence[tuple[str, Paired | Clustered]]) -> Figure:
-    """Paired differences (x) of named comparisons (y, first on top), with 95% intervals and a line at zero."""
+    """Paired differences (x) of named comparisons (y, first on top), 95% intervals, a line at zero."""
     trace = {
         "type": "scatter",
         "mode": "markers",
@@ -99,7 +99,11 @@ def differences_figure(rows: Sequence[tuple[str, Paired | Clustered]]) -> Figure
         "marker": {
             "size": 10,
             "color": [
-                PALETTE[7] if d.lo <= 0 <= d.hi else STATES["mastered"] if d.lo > 0 else STATES["failed"]
+                PALETTE[7]
+                if d.lo <= 0 <= d.hi
+                else STATE_COLORS["mastered"]
+                if d.lo > 0
+                else STATE_COLORS["failed"]
                 for _, d in rows
             ],
         },
@@ -142,34 +146,16 @@ def forest_figure(rows: Sequence[tuple[str, Clustered]]) -> Figure:
 
 def perplexity_figure(probes: Iterable[Probe], threshold: float | None) -> Figure:
     """Stacked histogram of the probes' perplexity (logarithmic) by state, with the threshold of D_HPPL."""
-    import numpy as np
-
     values = {
         s: [
             math.log10(max(p.perplexity, 1.0)) for p in probes if p.state == s and math.isfinite(p.perplexity)
         ]
-        for s in STATES
+        for s in STATE_COLORS
     }
     everything = [v for vs in values.values() for v in vs]
     edge = [math.log10(max(threshold, 1.0))] if threshold is not None and math.isfinite(threshold) else []
     top = max([0.05, *everything, *edge]) * 1.02
-    edges = np.linspace(0.0, top, 36)
-    middle, width = ((edges[1:] + edges[:-1]) / 2).tolist(), float(edges[1] - edges[0])
-    traces = [
-        {
-            "type": "bar",
-            "name": state,
-            "x": middle,
-            "y": np.histogram(vs, edges)[0].tolist(),
-            "width": width * 0.94,
-            "marker": {"color": STATES[state]},
-            "customdata": [
-                [10**a, 10**b] for a, b in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
-            ],
-            "hovertemplate": "%{customdata[0]:.3f} to %{customdata[1]:.3f}: %{y}",
-        }
-        for state, vs in values.items()
-    ]
+    traces = _bars(values, top)
     nice = [s for s in _STEPS if math.log10(s) <= top]
     ticks: list[float] = []
     for step in nice:  # the smallest steps crowd at the left end of a long axis
@@ -207,6 +193,28 @@ def perplexity_figure(probes: Iterable[Probe], threshold: float | None) -> Figur
         annotations=note,
         legend=_LEGEND,
     )
+
+
+def _bars(values: dict[str, list[float]], top: float) -> list[Figure]:
+    """The bars of each state's perplexities, given as their logarithms, from 1 to 10 to the power `top`."""
+    import numpy as np
+
+    edges = np.linspace(0.0, top, 36)
+    middle, width = ((edges[1:] + edges[:-1]) / 2).tolist(), float(edges[1] - edges[0])
+    bounds = [[10**a, 10**b] for a, b in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)]
+    return [
+        {
+            "type": "bar",
+            "name": state,
+            "x": middle,
+            "y": np.histogram(logs, edges)[0].tolist(),
+            "width": width * 0.94,
+            "marker": {"color": STATE_COLORS[state]},
+            "customdata": bounds,
+            "hovertemplate": "%{customdata[0]:.3f} to %{customdata[1]:.3f}: %{y}",
+        }
+        for state, logs in values.items()
+    ]
 
 
 def error_counts(probes: Iterable[Probe]) -> Counter[tuple[str, str]]:
@@ -330,7 +338,7 @@ def history_figures(histories: Sequence[Sequence[dict[str, Any]]]) -> list[tuple
 
 
 def trainer_of(row: dict[str, Any]) -> str:
-    """Which trainer logged a history row: its `trainer` where it says so, else GRPO where it knows a reward."""
+    """Which trainer logged a history row: its `trainer` where named, else GRPO where there is a reward."""
     named = str(row.get("trainer", "")).upper()
     return named if named in ("SFT", "GRPO") else "GRPO" if "reward" in row else "SFT"
 

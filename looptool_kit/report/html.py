@@ -1,6 +1,4 @@
-"""`write_report`: one self-contained HTML page about a run. It asks no host for anything, and what a model
-wrote stays text.
-"""
+"""`write_report`: one self-contained HTML page about a run."""
 
 from __future__ import annotations
 
@@ -10,17 +8,25 @@ from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from looptool_kit.core.records import Expansions, Probe, Probes, Score, Verdict, VerdictName, Verdicts
+from looptool_kit.core.records import (
+    PARTS,
+    STATES,
+    VERDICTS,
+    Expansions,
+    Probe,
+    Probes,
+    Score,
+    Verdict,
+    Verdicts,
+)
 from looptool_kit.core.samples import Sample, Samples, ToolCall
 from looptool_kit.core.stats import Paired, ScoreRow, aligned, paired, scoreboard, wilson
 from looptool_kit.core.tables import write_text
-from looptool_kit.core.terminal import duration
 from looptool_kit.report import figures
-from looptool_kit.report.figures import visible
+from looptool_kit.report.page import render_template
 from looptool_kit.stages.evaluate.robustness import changes
 
 WORST = 10
@@ -55,7 +61,7 @@ class ReportData:
     """Of all policies and suites."""
     policies: list[str] = field(default_factory=list)
     """Names in the order to show; policies with scores that are missing here follow. Those named `control...`
-    are no steps of the loop: they are shown like the others, and the loop's last policy is compared with
+    are not steps of the loop: they are shown like the others, and the loop's last policy is compared with
     them.
     """
     compositions: list[dict[str, Any]] = field(default_factory=list)
@@ -88,7 +94,7 @@ def render(data: ReportData) -> str:
         charts[name] = figure
         return name
 
-    return page(
+    return render_template(
         "report.html.jinja",
         charts,
         data=data,
@@ -98,6 +104,7 @@ def render(data: ReportData) -> str:
         suites=_suites(data, chart),
         robustness=_robustness(data, chart),
         composition=_composition(data.compositions),
+        state_names=STATES,
         probed=_probed(data, chart),
         errors=_errors(data, chart),
         verdicts=_verdicts(data),
@@ -109,17 +116,6 @@ def render(data: ReportData) -> str:
         ],
         worst=_worst(data),
         timings=_timings(data.timings),
-    )
-
-
-def page(template: str, charts: Mapping[str, figures.Figure], **values: Any) -> str:
-    """One of the package's pages as text, filled with `values`; `charts` maps an element's id to the figure
-    that is drawn in it.
-    """
-    import plotly.offline
-
-    return _template(template).render(
-        charts=_script_json(charts), plotly=plotly.offline.get_plotlyjs(), **values
     )
 
 
@@ -215,11 +211,8 @@ def _composition(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     parts = [
         k for k in dict.fromkeys(k for row in rows for k in row) if k not in ("dataset", "total", "iteration")
     ]
-    parts = [
-        p
-        for p in parts
-        if p in ("ES", "EE", "HPPL", "seed", "seed_new", "seed-new") or any(row.get(p) for row in rows)
-    ]
+    usual = set(PARTS) - {"unjudged"}  # the paper's parts stand there also where they are empty
+    parts = [p for p in parts if p in usual or any(row.get(p) for row in rows)]
     lines = []
     for number, row in enumerate(rows, 1):
         counts = [int(row.get(p) or 0) for p in parts]
@@ -230,7 +223,7 @@ def _composition(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
                 int(row.get("total") or sum(counts)),
             )
         )
-    heads = ["seed-new" if p in ("seed", "seed_new") else p for p in parts]
+    heads = ["seed-new" if p == "seed" else p for p in parts]
     return {"heads": heads, "lines": lines, "most": max([1, *(total for _, _, total in lines)])}
 
 
@@ -279,7 +272,7 @@ def _verdicts(data: ReportData) -> dict[str, Any] | None:
         j: Counter(v.verdict if v.status == "judged" and v.verdict else "unjudged" for v in rows)
         for j, rows in judged
     }
-    lines = [(name, [counts[j][name] for j, _ in judged]) for name in (*get_args(VerdictName), "unjudged")]
+    lines = [(name, [counts[j][name] for j, _ in judged]) for name in (*VERDICTS, "unjudged")]
     return {"numbers": [j for j, _ in judged], "lines": lines, "totals": [len(rows) for _, rows in judged]}
 
 
@@ -405,48 +398,3 @@ def _timings(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
         "total": sum(totals),
         "most": max([1e-9, *(t for _, _, t in lines)]),
     }
-
-
-# ------------------------------------------------------------------- page
-
-
-@lru_cache
-def _template(name: str) -> Any:
-    import jinja2
-
-    env = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=lambda v: visible(v) if isinstance(v, str) and not hasattr(v, "__html__") else v,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    env.filters.update(
-        percent=_percent,
-        signed=_signed,
-        duration=duration,
-        p=_p,
-        words=lambda text: str(text).replace("_", " "),
-    )
-    return env.get_template(name)
-
-
-def _script_json(value: Any) -> Any:
-    """JSON that may stand inside a <script>: no character of it can end the element or open a comment."""
-    import markupsafe
-
-    text = json.dumps(value, ensure_ascii=True, allow_nan=False)
-    return markupsafe.Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
-
-
-def _percent(share: float | None) -> str:
-    return "–" if share is None else f"{100 * share:.1f} %"
-
-
-def _signed(share: float) -> str:
-    return f"{100 * share:+.1f}".replace("-", "−")
-
-
-def _p(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"

@@ -18,6 +18,7 @@ from looptool_kit.run.stage import SCORES, Stage, cost, title
 from looptool_kit.stages.compose import fresh
 from looptool_kit.stages.compose import stage as compose_stage
 from looptool_kit.stages.evaluate import held_out
+from looptool_kit.stages.evaluate.stage import stage as evaluate_stage
 from looptool_kit.stages.expand.stage import seeds_of
 from looptool_kit.stages.expand.stage import stage as expand_stage
 from looptool_kit.stages.probe import stages as probe_stages
@@ -88,15 +89,15 @@ def summary(run: Run, steps: list[Step]) -> str:
 
 
 def _stages(run: Run) -> Iterator[tuple[str, int, Callable[[], Stage]]]:
-    """(manifest, iteration, what builds the stage from the tables that there are), in the order of the loop."""
+    """(manifest, iteration, what builds the stage from the tables there), in the order of the loop."""
     settings, last = run.settings, run.settings.iterations + 1
     yield "seed", 0, partial(seed_stage, run)
     for j in range(0 if settings.evaluate.base else 1, last + 1):
         if j:
             yield "policy", j, partial(_policy, run, j)
-        yield "scores", j, partial(_scores, run, "scores", "held_out", j)
+        yield "scores", j, partial(_scores, run, "held_out", j)
         if settings.seeds.development:
-            yield "development_scores", j, partial(_scores, run, "development_scores", "development", j)
+            yield "development_scores", j, partial(_scores, run, "development", j)
         if 0 < j < last:
             yield "probes_raw", j, partial(_raw, run, j)
             yield "probes", j, partial(_probes, run, j)
@@ -109,8 +110,8 @@ def _policy(run: Run, j: int) -> Stage:
     return train_stage(run, run.table(Samples, "samples", j), j)
 
 
-def _scores(run: Run, name: str, samples: str, j: int) -> Stage:
-    return held_out.stage(run, policy_of(run, j), name, run.table(Samples, samples, 0))
+def _scores(run: Run, category: str, j: int) -> Stage:
+    return evaluate_stage(run, policy_of(run, j), held_out.category(run, category))
 
 
 def _probes(run: Run, j: int) -> Stage:

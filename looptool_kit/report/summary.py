@@ -1,27 +1,26 @@
-"""What a run came to: the scoreboard on the terminal, the judge against planted errors, the report on disk."""
+"""Results of a run: scoreboard on the terminal, judge against planted errors, report on disk."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Set
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+from looptool_kit.core.grading import grade
 from looptool_kit.core.records import TOKENS, Expansions, Probes, Truths, Verdicts
 from looptool_kit.core.samples import Samples
 from looptool_kit.core.stats import Paired, aligned, paired, wilson
-from looptool_kit.core.tables import Stored, Table, column
+from looptool_kit.core.tables import Stored, column
 from looptool_kit.core.terminal import cell, duration
-from looptool_kit.core.toolcalls import Answer, grade
+from looptool_kit.core.toolcalls import Answer
 from looptool_kit.lineage.error_seeds import error_seeds, with_decisions
-from looptool_kit.llm.client import spent
+from looptool_kit.llm.store import spent
 from looptool_kit.report.html import IterationData, ReportData, worst, write_report
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.compose import PART_WORDS, composition
-from looptool_kit.stages.evaluate import robustness
-from looptool_kit.stages.evaluate.stage import best, scores
+from looptool_kit.stages.evaluate.stage import best, finished, scores
 
-T = TypeVar("T", bound=Table[Any])
 STAGES = ("seed", "policy", "scores", "probes_raw", "verdicts", "expansions", "composition")
 
 
@@ -155,14 +154,16 @@ def planted_labels(run: Run) -> dict[str, int] | None:
     `found`: replaced by the right label in some iteration; `mistaken`: replaced, but by another wrong one;
     `wrongly`: right labels of seed samples that were replaced. None where none were planted.
     """
-    truth = {t.sample_id: t.label for t in _table(run, Truths, "truth", 0)}
+    truth = {t.sample_id: t.label for t in run.table(Truths, "truth", 0, missing_ok=True)}
     pool = _ids(run, "pool", 0)
     planted: set[str] = set()
     replaced: dict[str, bool] = {}
     for j in (j for j in run.iterations if run.manifest("verdicts", j)):
         there = _ids(run, "samples", j)
-        decided = with_decisions(_table(run, Verdicts, "verdicts", j), run.decisions("verdict", j))
-        # What is not there was left behind by a dataset that was composed anew.
+        decided = with_decisions(
+            run.table(Verdicts, "verdicts", j, missing_ok=True), run.decisions("verdict", j)
+        )
+        # What is not there comes from a dataset that was composed again.
         flagged = decided.where(lambda v, there=there: v.verdict == "LABEL_WRONG" and v.sample_id in there)  # type: ignore[misc]
         planted |= truth.keys() & there
         for seed in error_seeds(*_of(run, {v.sample_id for v in flagged}, j), flagged):
@@ -204,7 +205,7 @@ def judge_against_truth(run: Run) -> dict[str, Any] | None:
     the failed where the prediction equals the truth; `right_of_correctable`: those flagged; `planted`,
     `judged`, `unjudged`: counts of failed samples.
     """
-    truth = {t.sample_id: t.label for t in _table(run, Truths, "truth", 0)}
+    truth = {t.sample_id: t.label for t in run.table(Truths, "truth", 0, missing_ok=True)}
     if not truth:
         return None
     out = dict.fromkeys(
@@ -214,8 +215,8 @@ def judge_against_truth(run: Run) -> dict[str, Any] | None:
         there = _ids(run, "samples", j)
         some, probed = _of(run, truth.keys() & there, j)
         samples, probes = some.by_id(), {p.sample_id: p for p in probed}
-        for verdict in _table(run, Verdicts, "verdicts", j):
-            if verdict.sample_id not in there:  # left behind by a dataset that was composed anew
+        for verdict in run.table(Verdicts, "verdicts", j, missing_ok=True):
+            if verdict.sample_id not in there:  # of a dataset that was composed again
                 continue
             planted = verdict.sample_id in truth
             flagged = verdict.verdict == "LABEL_WRONG"
@@ -247,7 +248,7 @@ def report_run(run: Run) -> Path:
             iterations=[_iteration(run, j) for j in run.iterations],
             scores=[s for table in found.values() for s in table],
             policies=list(found),
-            robustness=list(robustness.finished(run)),
+            robustness=list(finished(run, "robustness")),
             compositions=composition(run),
             noise=judge_against_truth(run),
             timings=timings(run),
@@ -306,8 +307,8 @@ def _iteration(run: Run, j: int) -> IterationData:
     return IterationData(
         samples=_of(run, shown, j)[0],
         probes=probes,
-        verdicts=_table(run, Verdicts, "verdicts", j),
-        expansions=_table(run, Expansions, "expansions", j),
+        verdicts=run.table(Verdicts, "verdicts", j, missing_ok=True),
+        expansions=run.table(Expansions, "expansions", j, missing_ok=True),
         history=history(run, j),
         threshold=(run.manifest("probes", j) or {}).get("threshold"),
     )
@@ -325,8 +326,3 @@ def _of(run: Run, ids: Set[str], j: int) -> tuple[Samples, Probes]:
     samples = Stored(Samples, folder / "samples.parquet", keep=lambda row: row["id"] in ids)
     probes = Stored(Probes, folder / "probes.parquet", TOKENS, keep=lambda row: row["sample_id"] in ids)
     return Samples(samples if ids else ()), Probes(probes if ids and probes.path.exists() else ())
-
-
-def _table(run: Run, kind: type[T], name: str, j: int) -> T:
-    path = run.folder(j) / f"{name}.parquet"
-    return kind.read(path) if path.exists() else kind()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,7 +14,7 @@ from pydantic import JsonValue, ValidationError
 from looptool_kit.core.errors import RunError
 from looptool_kit.core.records import Expansion, Expansions, VerdictName, Verdicts
 from looptool_kit.core.samples import Frozen, Label, Sample
-from looptool_kit.core.tables import Table
+from looptool_kit.core.tables import Table, append_lines
 from looptool_kit.core.terminal import visible
 
 SUBJECTS = ("verdict", "expansion", "threshold")
@@ -31,8 +32,8 @@ class Decision(Frozen):
     """Sample id (for an expansion: the child's); empty for the threshold."""
     value: JsonValue
     """verdict: a verdict's name, or {"verdict": ..., "label": {...}}. expansion: "accept", "reject" or
-    {"edit": a sample}, which joins in the child's place. threshold: the perplexity. "undo" takes the last one
-    back.
+    {"edit": a sample}, which joins in the child's place. threshold: the perplexity. "undo" takes back the
+    last one.
     """
     reason: str = ""
     iteration: int | None = None
@@ -40,9 +41,11 @@ class Decision(Frozen):
 
 
 def check(subject: str, row: str, value: JsonValue) -> None:
-    """Raise `ValueError`, naming what is possible, where nobody can decide that of anything."""
+    """Raise `ValueError`, naming what is possible, where that is not a decision."""
     if subject not in SUBJECTS:
-        raise ValueError(f"nothing is decided on {subject!r}; the subjects are {', '.join(SUBJECTS)}")
+        raise ValueError(
+            f"there is no subject {subject!r} to decide on; the subjects are {', '.join(SUBJECTS)}"
+        )
     if (subject == "threshold") != (row == ""):
         raise ValueError(
             "a decision on a threshold names no row (row=''), one on a verdict or an expansion does, not"
@@ -54,14 +57,14 @@ def check(subject: str, row: str, value: JsonValue) -> None:
 
 
 def _verdict(value: Any) -> None:
-    told = value if isinstance(value, dict) else {"verdict": value}
-    if told.get("verdict") not in VERDICTS:
+    decided = value if isinstance(value, dict) else {"verdict": value}
+    if decided.get("verdict") not in VERDICTS:
         raise ValueError(
             f"{_short(value)} is not a verdict: give {', '.join(VERDICTS)}, or {{'verdict': ..., 'label':"
             " ...}, or 'undo'"
         )
-    if "label" in told:
-        _read(Label, told["label"], "a label")
+    if "label" in decided:
+        _read(Label, decided["label"], "a label")
 
 
 def _expansion(value: Any) -> None:
@@ -69,8 +72,8 @@ def _expansion(value: Any) -> None:
         _read(Sample, value["edit"], "a sample")
     elif value not in ("accept", "reject"):
         raise ValueError(
-            f"{_short(value)} decides nothing on an expansion: give 'accept', 'reject', {{'edit': a sample}}"
-            " or 'undo'"
+            f"{_short(value)} is not a decision on an expansion: give 'accept', 'reject',"
+            " {'edit': a sample} or 'undo'"
         )
 
 
@@ -121,7 +124,8 @@ def check_rows(
 ) -> None:
     """Raise `ValueError` where no dataset has the iteration or a row.
 
-    `known`: iteration -> its rows; None where they are not made yet, so that nothing can be said of them.
+    Args:
+        known: Iteration -> its rows; None where they are not made yet, so that any row is taken.
     """
     if iteration is not None and known and iteration not in known:
         raise ValueError(f"there is no iteration {iteration}; there are {', '.join(map(str, known))}")
@@ -130,21 +134,99 @@ def check_rows(
         return
     for row in rows:
         if not any(row in (ids or ()) for ids in made):
-            where, some = (
-                f"iteration {iteration}" if iteration else "this run",
-                ", ".join(sorted(made[-1] or ())[:3]),
-            )
+            where = f"iteration {iteration}" if iteration else "this run"
+            examples = ", ".join(sorted(made[-1] or ())[:3])
             raise ValueError(
-                f"{row!r} is no row of the {TABLES[subject][0]} of {where}; there are"
-                f" {sum(len(i or ()) for i in made)}: {some}, ..."
+                f"{row!r} is not a row of the {TABLES[subject][0]} of {where}; there are"
+                f" {sum(len(i or ()) for i in made)}: {examples}, ..."
             )
 
 
 # ---------------------------------------------------------------------- file
 
 
-def read_file(file: Path) -> bytes:
-    """The whole file, nothing where there is none; raises `RunError` where it is no file that can be read."""
+class DecisionLog:
+    """The file `decisions.jsonl` of a run, which only grows."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._text = b""
+        self._parsed: list[Decision | None] = []
+
+    def append(
+        self,
+        subject: str,
+        values: Mapping[str, JsonValue],
+        reason: str,
+        author: str | None,
+        iteration: int | None,
+    ) -> list[Decision]:
+        """Append one decision for each row of `values` (row -> value) in one write, on disk when it returns.
+
+        Without `author` it is the user of the machine.
+        """
+        import getpass
+
+        time, author = datetime.now(UTC).isoformat(timespec="milliseconds"), author or getpass.getuser()
+        made = [
+            Decision(
+                time=time,
+                author=author,
+                subject=subject,
+                row=row,
+                value=value,
+                reason=reason,
+                iteration=iteration,
+            )
+            for row, value in values.items()
+        ]
+        append_lines(self.file, (d.model_dump(mode="json") for d in made))
+        return made
+
+    def in_force(self, subject: str, iteration: int | None = None) -> dict[str, Decision]:
+        """The decisions in force on a subject, by row, in the order in which they were made.
+
+        With `iteration`, those that hold there.
+        """
+        stacks: dict[str, list[tuple[int, Decision]]] = {}
+        for number, decision in enumerate(self._read()):
+            if (
+                decision
+                and decision.subject == subject
+                and (iteration is None or decision.iteration in (None, iteration))
+            ):
+                stack = stacks.setdefault(decision.row, [])
+                if decision.value != "undo":
+                    stack.append((number, decision))
+                elif alike := [k for k, (_, d) in enumerate(stack) if d.iteration == decision.iteration]:
+                    del stack[alike[-1]]
+        last = sorted((stack[-1] for stack in stacks.values() if stack), key=lambda pair: pair[0])
+        return {decision.row: decision for _, decision in last}
+
+    def _read(self) -> list[Decision | None]:
+        """Every line of the file; None for one that is not a decision.
+
+        A warning names such a line, if it is whole.
+        """
+        text = _content(self.file)
+        # Views ask after every decision: only lines that were added since are parsed, or each decision would
+        # cost more than the one before.
+        if not text.startswith(self._text):
+            self._text, self._parsed = b"", []
+        added = text[len(self._text) : text.rfind(b"\n") + 1]
+        lines = enumerate(added.split(b"\n")[:-1], len(self._parsed) + 1)
+        self._parsed = self._parsed + [_decision(line, self.file, number) for number, line in lines]
+        self._text += added
+        rest = text[len(self._text) :]  # of a write that was cut short, or is still going on
+        return [*self._parsed, _decision(rest, self.file, len(self._parsed) + 1, whole=False)]
+
+
+def _content(file: Path) -> bytes:
+    """The whole file, empty where there is none.
+
+    Raises:
+        RunError: It is not a file that can be read.
+    """
     try:
         return file.read_bytes()
     except FileNotFoundError:
@@ -152,12 +234,12 @@ def read_file(file: Path) -> bytes:
     except OSError as error:
         raise RunError(
             f"{file} cannot be read ({error.strerror}), so what people decided is not known. Move it away or"
-            " mend it."
+            " repair it."
         ) from None
 
 
-def read_line(line: bytes, file: Path, number: int, whole: bool = True) -> Decision | None:
-    """A line of the file; None where it is no decision, of which a warning names the line if that is `whole`."""
+def _decision(line: bytes, file: Path, number: int, whole: bool = True) -> Decision | None:
+    """A line of the file; None where it is not a decision, which a warning names if the line is `whole`."""
     if not line.strip():
         return None
     try:
@@ -168,6 +250,7 @@ def read_line(line: bytes, file: Path, number: int, whole: bool = True) -> Decis
         reason = _reason(error) if isinstance(error, ValidationError) else str(error)
     if whole:
         warnings.warn(
-            f"{visible(file)}, line {number} is no decision and is left out: {visible(reason)}", stacklevel=2
+            f"{visible(file)}, line {number} is not a decision and is left out: {visible(reason)}",
+            stacklevel=2,
         )
     return None

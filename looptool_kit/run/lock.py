@@ -1,4 +1,10 @@
-"""The lock on a run folder, and the sweep of what a killed process has left in it."""
+"""The lock on a run folder, and the removal of what a killed process left in it.
+
+`filelock`, which this package uses elsewhere, does not do here. On a file system without locks it falls back
+to a file whose presence is the lock, which a killed process leaves behind; a run folder is refused there. A
+run also needs the process id of the owner in the lock file, one lock shared by the runs of a process, none in
+a forked child, and a check before each write that the locked file is still the one in the folder.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +22,7 @@ from looptool_kit.core.errors import RunError, no_writing
 from looptool_kit.core.tables import LEFTOVER, open_own
 
 _held: dict[Path, Lock] = {}
-"""The locks of this process: several runs opened on one folder share one."""
+"""The locks of this process. Several runs opened on one folder share one."""
 
 
 @dataclass
@@ -29,31 +35,32 @@ class Lock:
     """How many open runs share it."""
 
     def stands(self) -> bool:
-        """Whether the locked file is still the one in the folder, which may have been deleted and made anew.
+        """Whether the locked file is still the one in the folder.
 
-        A forked child holds no lock.
+        The folder may have been deleted and made again. A forked child holds no lock.
         """
         try:
-            there, held = os.stat(self.path / ".lock"), os.fstat(self.handle)
+            current, locked = os.stat(self.path / ".lock"), os.fstat(self.handle)
         except OSError:
             return False
-        return (there.st_dev, there.st_ino) == (held.st_dev, held.st_ino)
+        return (current.st_dev, current.st_ino) == (locked.st_dev, locked.st_ino)
 
 
 def take(path: Path) -> Lock:
-    """The lock on a folder, for this process; the first to take it sweeps the folder.
+    """Take the lock on a folder for this process; the first to take it sweeps the folder.
 
-    Raises `RunError` where another process holds it, and where the folder cannot be written to or locked, or
-    leads out of itself.
+    Raises:
+        RunError: Another process holds it, the folder cannot be written to or locked, or a link in it leads
+            outside.
     """
     path = path.resolve()
     refuse_links(path)
-    known = _held.get(path)
-    if known and known.stands():
-        known.runs += 1
-        return known
-    if known:
-        _let_go(known)
+    shared = _held.get(path)
+    if shared and shared.stands():
+        shared.runs += 1
+        return shared
+    if shared:
+        _close(shared)
     try:
         handle = open_own(path / ".lock")
     except OSError as error:
@@ -81,13 +88,13 @@ def take(path: Path) -> Lock:
 
 
 def release(lock: Lock) -> None:
-    """Give a lock back; the last of the runs that share it frees the folder."""
+    """Release a lock; the last of the runs that share it frees the folder."""
     lock.runs -= 1
     if lock.runs == 0:
-        _let_go(lock)
+        _close(lock)
 
 
-def _let_go(lock: Lock) -> None:
+def _close(lock: Lock) -> None:
     if _held.get(lock.path) is lock:
         del _held[lock.path]
     if lock.handle >= 0:
@@ -96,17 +103,18 @@ def _let_go(lock: Lock) -> None:
 
 
 def _forget() -> None:
-    """Let go of every lock in a forked child, which would else write beside its parent."""
+    """Release every lock in a forked child, which would else write beside its parent."""
     for lock in list(_held.values()):
-        _let_go(lock)
+        _close(lock)
 
 
 os.register_at_fork(after_in_child=_forget)
 
 
 def refuse_links(path: Path) -> None:
-    """Raise `RunError` where folders of a run are links, which may lead into another run, or no folders at
-    all.
+    """Raise `RunError` where folders of a run are links or not folders.
+
+    A link may lead into another run.
     """
     top = [path / name for name in ("seed", "iterations", "superseded")]
     inner = (
@@ -124,29 +132,31 @@ def refuse_links(path: Path) -> None:
     for place in top:
         if place.exists() and not place.is_dir():
             raise RunError(
-                f"{place} is no folder, and a run keeps its results in one of that name. Move it away."
+                f"{place} is not a folder, and a run keeps its results in one of that name. Move it away."
             )
 
 
 def numbered(folder: Path, digits: int) -> dict[int, Path]:
-    """Number -> entry of a folder, for the names alone that a run gives: `digits` digits, more where a number
-    needs them.
+    """Number -> entry of a folder, for names as a run gives them.
+
+    They have `digits` digits, more where a number needs them.
     """
-    found = {int(p.name): p for p in folder.glob("*") if re.fullmatch("[0-9]{1,9}", p.name)}
+    numbers = {int(p.name) for p in folder.glob("*") if re.fullmatch("[0-9]{1,9}", p.name)}
     return {
         number: folder / f"{number:0{digits}d}"
-        for number in sorted(found)
+        for number in sorted(numbers)
         if (folder / f"{number:0{digits}d}").exists()
     }
 
 
 COMPLETE = "complete"
-"""Written into a checkpoint after all of its files: one without it was cut short and is thrown away."""
+"""A file written into a checkpoint after all others: a checkpoint without it was cut short and is removed."""
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """What a trainer saved in its folder to go on from, oldest first. Links and what a person put beside it
-    are no part of it.
+    """The checkpoints in a trainer's folder, oldest first.
+
+    Links and what a person put there are left out.
     """
     named = (p for p in folder.glob("checkpoint-*") if re.fullmatch("checkpoint-[0-9]+", p.name))
     return sorted(
@@ -155,8 +165,9 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def sweep(path: Path) -> None:
-    """Remove what a kill in the middle of a write or of a deletion left: no result is among it. No link is
-    followed.
+    """Remove what a kill in the middle of a write or of a deletion left.
+
+    No result is among it. No link is followed.
     """
     for parent, folders, names in os.walk(path):
         here = Path(parent)
@@ -165,8 +176,8 @@ def sweep(path: Path) -> None:
                 (here / name).unlink(missing_ok=True)
         for parts in (here / name for name in folders if name.endswith(".parts")):
             manifest, mark = read_manifest(parts.with_suffix(".json")), parts / "key"
-            aside = "superseded" in parts.relative_to(path).parts or parts.is_symlink()
-            if manifest and mark.is_file() and not aside and manifest.get("key") == mark.read_text():
+            kept = "superseded" in parts.relative_to(path).parts or parts.is_symlink()
+            if manifest and mark.is_file() and not kept and manifest.get("key") == mark.read_text():
                 shutil.rmtree(parts, ignore_errors=True)
     for iteration in numbered(path / "iterations", 2).values():
         for trainer in ("sft", "grpo"):
@@ -176,22 +187,22 @@ def sweep(path: Path) -> None:
 
 
 def read_manifest(path: Path) -> dict[str, Any] | None:
-    """What a stage wrote when it had finished; None where there is no file, or where it holds no such thing."""
+    """What a stage wrote when it finished; None where there is no file, or none with that content."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        manifest = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
     if (
-        not isinstance(found, dict)
-        or not _number(found.get("seconds"))
-        or not _number(found.get("peak_mb", 0))
+        not isinstance(manifest, dict)
+        or not _number(manifest.get("seconds"))
+        or not _number(manifest.get("peak_mb", 0))
     ):
         return None
-    trainings = found.get("trainings", [])
+    trainings = manifest.get("trainings", [])
     named = isinstance(trainings, list) and all(
         isinstance(t, dict) and isinstance(t.get("folder"), str) for t in trainings
     )
-    return found if named else None
+    return manifest if named else None
 
 
 def _number(value: object) -> bool:

@@ -1,9 +1,7 @@
-"""One stage of one iteration: what decides its result, whether that stands, and how a new result takes its
-place.
+"""One stage of one iteration: what decides its result, and whether a finished result is still valid.
 
-A key is made of the stage's inputs, by content, and of the settings that it names as deciding; the manifest
-keeps both, so that it can be said what changed. What a new result takes the place of is moved to
-`superseded/`.
+A key is made of the stage's inputs, by content, and of the settings that it names as deciding. The manifest
+keeps both, so that it can be said what changed. What a new result replaces is moved to `superseded/`.
 """
 
 from __future__ import annotations
@@ -13,17 +11,16 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import JsonValue
 
 from looptool_kit.config import Settings, deciding
 from looptool_kit.core.tables import Table
-from looptool_kit.run.decisions import rows_of
-from looptool_kit.run.folder import SUPERSEDED, Run, full_disk_explained, key, whole
+from looptool_kit.run.folder import SUPERSEDED, Run, full_disk_explained
+from looptool_kit.run.keys import key
 from looptool_kit.run.lock import refuse_links
 
-T = TypeVar("T", bound=Table[Any])
 CHAIN = ("policy", "probes_raw", "probes", "verdicts", "expansions", "composition")
 """The manifests of an iteration, each made from the one before."""
 SCORES = ("scores", "development_scores")
@@ -37,11 +34,11 @@ TITLES = {
     "expansions": "expand",
     "composition": "compose",
 }
-"""Manifest -> the stage as people know it."""
-EXPENSIVE = 5.0
-"""Seconds: what had cost less is made again without a word."""
+"""Manifest -> the name of the stage in messages."""
+MIN_ANNOUNCED_SECONDS = 5.0
+"""What took less is made again without a message."""
 UNREADABLE = "its manifest cannot be read"
-"""Why a result is made again that may well be whole."""
+"""Why a result is made again that may be whole."""
 _INPUTS = {
     "samples": "the samples",
     "policy": "the policy",
@@ -67,9 +64,12 @@ class Stage:
         settings: Iterable[str] = (),
         **inputs: Any,
     ) -> None:
-        """`files`: the tables that it makes, by name in the iteration's folder or as whole paths. `settings`:
-        names of the settings that decide its result. `inputs` count by content; an empty one that is no table
-        adds nothing.
+        """Say what the stage makes, and from what.
+
+        Args:
+            files: The tables that it makes, by name in the iteration's folder or as whole paths.
+            settings: Names of the settings that decide its result.
+            inputs: They count by content; an empty one that is not a table adds nothing.
         """
         self.run, self.name, self.iteration = run, name, iteration
         self.files = [self._place(file) for file in files]
@@ -78,9 +78,8 @@ class Stage:
             n: key(v) for n, v in inputs.items() if isinstance(v, Table) or v
         }
         self.made_from |= deciding(run.settings, settings)
-        self.key = key(
-            name, iteration, self.made_from
-        )  # what is drawn by chance depends on the iteration too
+        # What is drawn by chance depends on the iteration too.
+        self.key = key(name, iteration, self.made_from)
         self.started = time.monotonic()
 
     def _place(self, file: str | Path) -> Path:
@@ -88,18 +87,20 @@ class Stage:
 
     @property
     def title(self) -> str:
+        """The stage's name in messages."""
         return title(self.name, self.iteration)
 
     @property
     def done(self) -> bool:
-        """Whether it has finished on these very inputs, and its tables are there."""
+        """Whether it has finished on the same inputs, and its tables are there."""
         return self.run.done(self.name, self.iteration, self.key) and all(
             file.exists() for file in self.files
         )
 
     def why(self) -> list[str]:
-        """Why a finished result does not stand: what it depends on and has changed; empty where there is
-        none, or where it stands.
+        """What has changed since a result was finished, so that it is made again.
+
+        Empty where there is no result, or where it is still valid.
         """
         manifest = self.run.manifest(self.name, self.iteration)
         if manifest is None:
@@ -118,8 +119,10 @@ class Stage:
 
     @contextmanager
     def making(self) -> Iterator[None]:
-        """Around the work: raises where the run may not be written to, says what is made again and why, and
-        explains the disk's errors.
+        """Surround the work: say what is made again and why, and explain the disk's errors.
+
+        Raises:
+            RunError: The run may not be written to, or the disk is full.
         """
         self.run.writable()
         refuse_links(self.run.path)
@@ -129,8 +132,9 @@ class Stage:
             yield
 
     def finish(self, tables: Mapping[str | Path, Table[Any]], **facts: Any) -> None:
-        """Put these tables in the place of a finished result, which is moved to `superseded/`, and then the
-        manifest.
+        """Write these tables and then the manifest, in place of an earlier result.
+
+        That one is moved to `superseded/`.
         """
         self.supersede()
         for path, table in tables.items():
@@ -138,8 +142,9 @@ class Stage:
         self.run.finish(self.name, self.iteration, self.key, self.started, made_from=self.made_from, **facts)
 
     def supersede(self, *also: Path) -> None:
-        """Move what there is of a result aside, the manifest last; a table whose manifest is lost may be a
-        finished one.
+        """Move what there is of an earlier result to `superseded/`, the manifest last.
+
+        A table whose manifest is lost may be a finished one.
         """
         self.run.supersede(*self.files, *also, self.manifest_path)
 
@@ -149,36 +154,21 @@ class Stage:
             return
         from looptool_kit.core.terminal import duration, visible
 
-        own, later = (
-            cost(self.run, [(self.name, self.iteration)]),
-            cost(self.run, after(self.run, self.name, self.iteration)),
-        )
-        started_here = not all(
-            reason.startswith("the ") for reason in reasons
-        )  # else an earlier stage has said it
+        own = cost(self.run, [(self.name, self.iteration)])
+        later = cost(self.run, after(self.run, self.name, self.iteration))
+        # Where only inputs changed, an earlier stage has announced it.
+        started_here = not all(reason.startswith("the ") for reason in reasons)
         unknown = UNREADABLE in reasons
-        if own + (later if started_here else 0) < EXPENSIVE and not unknown:
+        if own + (later if started_here else 0) < MIN_ANNOUNCED_SECONDS and not unknown:
             return
         follows = f", what follows from it {duration(later)}" if later and started_here else ""
         time = "How long it had taken is not known" if unknown else f"It had taken {duration(own)}"
-        said = f"{self.title} is made again: {'; '.join(reasons)}. {time}{follows}; expect about as long."
-        print(visible(f"{said} What it takes the place of goes to {self.run.path / SUPERSEDED}."), flush=True)
-
-
-def given(run: Run, kind: type[T], table: T | None, name: str, iteration: int) -> T:
-    """The table that a stage was given, or that of the run; raises `ValueError` where only a part of the
-    latter was given.
-    """
-    if table is None:
-        return run.table(kind, name, iteration)
-    if run.has(name, iteration):
-        there = rows_of(run.stored(kind, name, iteration))
-        whole(rows_of(table), there, f"the {name} of iteration {iteration}", run)
-    return table
+        text = f"{self.title} is made again: {'; '.join(reasons)}. {time}{follows}; expect about as long."
+        print(visible(f"{text} What it replaces goes to {self.run.path / SUPERSEDED}."), flush=True)
 
 
 def title(name: str, iteration: int) -> str:
-    """A stage as people know it: `train 1`, `seed`."""
+    """A stage's name in messages: `train 1`, `seed`."""
     return (
         f"{TITLES.get(name, name)} {iteration}"
         if iteration
@@ -198,17 +188,17 @@ def after(run: Run, name: str, iteration: int) -> list[tuple[str, int]]:
 
 
 def cost(run: Run, stages: Sequence[tuple[str, int]]) -> float:
-    """Seconds that finished stages had taken (the states of probes come with the probes)."""
-    found = [run.manifest(name, j) for name, j in stages if name != "probes"]
-    return float(sum(m["seconds"] for m in found if m))
+    """Seconds that finished stages took (the states of probes come with the probes)."""
+    manifests = [run.manifest(name, j) for name, j in stages if name != "probes"]
+    return float(sum(m["seconds"] for m in manifests if m))
 
 
 def _change(name: str, before: JsonValue, now: JsonValue, settings: Settings) -> str:
     if "." not in name and name not in Settings.model_fields:
         return f"{_INPUTS.get(name, f'the {name}')} changed"
-    usual: Any = Settings()
+    default: Any = Settings()
     for part in name.split("."):
-        usual = getattr(usual, part, None)
+        default = getattr(default, part, None)
     # As JSON, which escapes what a terminal would obey.
-    old, new = (json.dumps(usual if value is None else value, default=str) for value in (before, now))
+    old, new = (json.dumps(default if value is None else value, default=str) for value in (before, now))
     return f"{name} is {new}, it was {old}"

@@ -1,5 +1,6 @@
-"""Stage compose: D_{j+1} = D_ES + D_EE + D_HPPL + D_seed-new (LoopTool, section 3.6), every row with its
-origin.
+"""Stage compose: D_{j+1} = D_ES + D_EE + D_HPPL + D_seed-new, every row with its origin.
+
+LoopTool, section 3.6.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ from looptool_kit.core.records import (
 )
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.tables import Stored, Table, column
-from looptool_kit.lineage.error_seeds import ErrorSeed, chosen, error_seeds, with_decisions
+from looptool_kit.lineage.error_seeds import chosen, error_seeds, with_decisions
 from looptool_kit.run.folder import Decision, Run, RunError
-from looptool_kit.run.stage import Stage, given
+from looptool_kit.run.inputs import given, iteration_of
+from looptool_kit.run.stage import Stage
 
 PART_WORDS: dict[str, str] = {
     "ES": "error seeds (ES)",
@@ -44,8 +46,9 @@ def stage(
     new: Samples,
     j: int,
 ) -> Stage:
-    """The stage as it stands and what decides its result; `verdicts`: with people's decisions, `new`: the
-    fresh seed samples.
+    """The stage as it stands and what decides its result.
+
+    `verdicts` are those with people's decisions, `new` the fresh seed samples.
     """
     inputs: dict[str, Any] = {"decisions": {row: d.value for row, d in decided.items()}}
     if run.settings.compose.both_correct == "high_perplexity" and any(
@@ -61,11 +64,15 @@ def stage(
         "expansions": expanded,
         "fresh": new,
     }
-    return Stage(run, "composition", j, files, ("compose", "ablation"), **inputs, **tables)
+    return Stage(run, "composition", j, files, ("compose",), **inputs, **tables)
 
 
 def fresh(run: Run, j: int) -> Samples:
-    """The seed samples that are new in D_{j+1}; raises `RunError` where the pool was not drawn that far."""
+    """The seed samples that are new in D_{j+1}.
+
+    Raises:
+        RunError: The pool was not drawn that far.
+    """
     *before, count = run.settings.seeds.slices(j)
     used = run.settings.seeds.first + sum(before)
     drawn = (run.manifest("seed", 0) or {}).get("wanted", used + count)
@@ -84,15 +91,18 @@ def compose(
     expanded: Expansions | None = None,
     iteration: int | None = None,
 ) -> Samples:
-    """The next iteration's dataset, with `members.parquet` beside it; a person's decisions are obeyed here.
+    """Compose D_{j+1}, with `members.parquet` beside it; people's decisions are obeyed here.
 
-    Raises `ValueError` where only a part of a table is given, and past the last iteration of the settings.
+    Tables that are not given are the run's.
+
+    Raises:
+        ValueError: Only a part of a table is given, or j is past the last iteration of the settings.
     """
-    j = run.iteration_of(probes, verdicts, expanded, said=iteration)
+    j = iteration_of(run, probes, verdicts, expanded, iteration=iteration)
     if j > run.settings.iterations:
         raise ValueError(
             f"D{run.settings.iterations + 1} is the last dataset of {run.path} (iterations ="
-            f" {run.settings.iterations}). To go on: run.set(iterations={j}), and lt.seed(run) for its new"
+            f" {run.settings.iterations}). To continue: run.set(iterations={j}), and lt.seed(run) for its new"
             " samples."
         )
     # All of a probe counts in the key, but what is composed needs no token of it: the half of its memory.
@@ -119,8 +129,9 @@ def compose(
 
 
 def composition(run: Run) -> list[dict[str, object]]:
-    """The composition of every dataset so far, as the paper's table: dataset, ES, EE, HPPL, seed, unjudged,
-    total.
+    """The composition of every dataset so far, as the paper's table.
+
+    Columns: dataset, ES, EE, HPPL, seed, unjudged, total.
     """
     out: list[dict[str, object]] = []
     for j in run.iterations:
@@ -153,7 +164,7 @@ def _compose(
     new: Samples,
 ) -> tuple[Samples, Members]:
     settings = run.settings
-    by_id, probed = samples.by_id(), {p.sample_id: p for p in probes}
+    by_id = samples.by_id()
     rows: dict[str, Sample] = {}
     members: list[Member] = []
 
@@ -175,36 +186,31 @@ def _compose(
                     f"kept as it was: {verdict.rationale}",
                 )
     standing = {seed.sample.id: seed for seed in seeds}
-    repeated: list[ErrorSeed] = []
+    # Of the expander `repeat`: the child is its seed, which is in the dataset once already.
+    repeated = [standing[c.seed_id] for c in children if c.seed_id in standing and c.sample.id == c.seed_id]
     for child in children:
-        if child.seed_id not in standing:
-            continue
-        if settings.ablation.repeat_error_seeds:
-            repeated.append(standing[child.seed_id])
-        else:
+        if child.seed_id in standing:
             join(child.sample, "EE", child.seed_id, child.strategy)
-    limit = _limit(run, j)
-    high = [p for p in probes if p.state == "borderline"]
-    if settings.compose.both_correct == "high_perplexity":
-        high += [
-            probed[v.sample_id]
-            for v in verdicts
-            if v.verdict == "BOTH_CORRECT" and probed[v.sample_id].perplexity > limit
-        ]
-    for p in sorted(high, key=lambda p: -p.perplexity)[: settings.compose.hppl]:
+    for p in _high_perplexity(run, j, probes, verdicts)[: settings.compose.hppl]:
         join(by_id[p.sample_id], "HPPL", p.sample_id, f"perplexity {p.perplexity:.3f}")
     for sample in new:
         join(sample, "seed", sample.id, "new from the pool")
-    for seed in repeated:
-        members.append(
-            Member(
-                sample_id=seed.sample.id,
-                part="ES",
-                came_from=seed.probe.sample_id,
-                why="repeated in place of a child",
-            )
-        )
+    why = "repeated in place of a child"
+    members += [
+        Member(sample_id=seed.sample.id, part="ES", came_from=seed.probe.sample_id, why=why)
+        for seed in repeated
+    ]
     return Samples([*rows.values(), *(seed.sample for seed in repeated)]), Members(members)
+
+
+def _high_perplexity(run: Run, j: int, probes: Probes, verdicts: Verdicts) -> list[Probe]:
+    """The probes that may be kept for their perplexity, highest first."""
+    limit, probed = _limit(run, j), {p.sample_id: p for p in probes}
+    high = [p for p in probes if p.state == "borderline"]
+    if run.settings.compose.both_correct == "high_perplexity":
+        correct = [probed[v.sample_id] for v in verdicts if v.verdict == "BOTH_CORRECT"]
+        high += [p for p in correct if p.perplexity > limit]
+    return sorted(high, key=lambda p: -p.perplexity)
 
 
 def _limit(run: Run, j: int) -> float:

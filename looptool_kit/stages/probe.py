@@ -7,12 +7,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from looptool_kit.core.records import Probe, Probes
+from looptool_kit.core.grading import grade
+from looptool_kit.core.records import STATES, Probe, Probes
 from looptool_kit.core.samples import Sample, Samples
-from looptool_kit.core.toolcalls import grade, parse
+from looptool_kit.core.toolcalls import parse
 from looptool_kit.policy.engines import Completion, Sampling
 from looptool_kit.policy.policy import Policy, open_engine, policy_of
-from looptool_kit.run.folder import Run, whole
+from looptool_kit.run.folder import Run
+from looptool_kit.run.inputs import iteration_of, whole
 from looptool_kit.run.stage import Stage
 
 
@@ -51,7 +53,7 @@ def probe(
     another iteration's, unless `iteration` names the one that is meant.
     """
     by_policy = policy is not None and samples is None and iteration is None
-    j = policy.iteration if policy and by_policy else run.iteration_of(samples, said=iteration)
+    j = policy.iteration if policy and by_policy else iteration_of(run, samples, iteration=iteration)
     if policy and not iteration and policy.iteration != j:
         raise ValueError(
             f"the policy {policy.name} was trained on D{policy.iteration}, and these are the samples of D{j}:"
@@ -73,9 +75,7 @@ def probe(
                 p.model_copy(update={"state": "borderline"}) if p.correct and p.perplexity > limit else p
                 for p in raw
             )
-            counts = {
-                state: sum(p.state == state for p in probes) for state in ("mastered", "borderline", "failed")
-            }
+            counts = {state: sum(p.state == state for p in probes) for state in STATES}
             facts = counts | {"threshold": None if math.isinf(limit) else limit, "policy": policy.name}
             now.finish({"probes.parquet": probes}, **facts)
     return run.table(Probes, "probes", j)
@@ -100,12 +100,9 @@ def _decode(run: Run, samples: Samples, policy: Policy, now: Stage) -> Probes:
 
 
 def judge_completion(sample: Sample, completion: Completion, iteration: int) -> Probe:
-    """A completion measured against its sample's label. Perplexity = exp(-(1/L) sum log p) over its own L
-    tokens (LoopTool, section 3.3).
-    """
+    """A completion measured against its sample's label."""
     answer = parse(completion.text, completion.finish_reason)
     graded = grade(answer, sample.label, sample.tools)
-    mean = sum(completion.logprobs) / max(1, len(completion.logprobs))
     return Probe(
         sample_id=sample.id,
         iteration=iteration,
@@ -114,7 +111,7 @@ def judge_completion(sample: Sample, completion: Completion, iteration: int) -> 
         tokens=completion.tokens,
         token_ids=completion.token_ids,
         logprobs=completion.logprobs,
-        perplexity=math.exp(-mean),
+        perplexity=completion.perplexity,
         match=graded.match,
         correct=graded.correct,
         state="mastered" if graded.correct else "failed",

@@ -1,13 +1,12 @@
-"""Does the loop help, and which part of it? The full loop beside itself without one part, and beside as much
-training on seed data alone.
+"""The full loop beside itself without one part, and beside training on seed data alone.
 
-Every random seed has one policy D1: the arms take the full loop's and its probes, and part at the first
-composed dataset. What an arm leaves out is a setting, so an arm is an ordinary run that can be opened and
-looked at. `looptool ablate FOLDER` runs what is missing and writes
+Does the loop help, and which part of it? Every random seed has one policy D1: the arms take the full loop's
+and its probes, and part at the first composed dataset. What an arm leaves out is a setting, so an arm is an
+ordinary run that can be opened and looked at. `looptool ablate FOLDER` runs what is missing and writes
 
     FOLDER/<preset>-<seed>            the full loop
     FOLDER/<preset>-<seed>-<arm>      the others
-    FOLDER/ablation.parquet           one row a policy: which held-out samples it had right, and what it was trained on
+    FOLDER/ablation.parquet           one row a policy: its right held-out samples, what it was trained on
     FOLDER/ablation.html              table and forest plot
 """
 
@@ -40,12 +39,17 @@ def ablate(
     say: Callable[[str], None] = print,
     **overrides: Any,
 ) -> Outcomes:
-    """Run the arms for each random seed, the full loop always; `overrides` are settings of all of them. What
-    has finished is not run again.
+    """Run the arms for each random seed, the full loop always; finished ones are kept.
 
     The full loops come first, then all arms' D2, then all arms' D3 and so on, so that what is there whenever
-    it is stopped can be compared. `ablation.parquet` and `ablation.html` are written anew after each arm.
-    Raises `ValueError` for an unknown arm, `RunError` where a folder holds another run.
+    it is stopped can be compared. `ablation.parquet` and `ablation.html` are written again after each arm.
+
+    Args:
+        overrides: Settings of all arms, named as for `config.load_preset`.
+
+    Raises:
+        ValueError: An arm is unknown, or there is no random seed.
+        RunError: A folder holds another run.
     """
     if unknown := [a for a in arms if a not in ARMS]:
         raise ValueError(f"there is no arm {', '.join(unknown)}; choose from {', '.join(ARMS)}")
@@ -88,9 +92,7 @@ def ablate(
 
 
 def collect(root: Path, preset: str, seeds: Sequence[int]) -> Outcomes:
-    """What there is in a folder for these random seeds: each evaluated policy of every arm that starts where
-    its full loop does.
-    """
+    """Each evaluated policy in a folder, of arms that start where their full loop does."""
     rows: list[Outcome] = []
     for seed in dict.fromkeys(seeds):
         full = _look(folder(root, preset, seed, FULL))
@@ -103,7 +105,7 @@ def collect(root: Path, preset: str, seeds: Sequence[int]) -> Outcomes:
 
 
 def outcomes(run: Run, arm: str) -> Iterator[Outcome]:
-    """One row for each evaluated policy of a run but the base model."""
+    """One row for each evaluated policy of a run but the base."""
     found = scores(run)
     for j in run.iterations:
         rows = found.get(f"D{j}")
@@ -132,8 +134,9 @@ def folder(root: Path, preset: str, seed: int, arm: str) -> Path:
 def run_arm(
     full: Run, path: Path, arm: str, say: Callable[[str], None] = print, last: int | None = None
 ) -> Run:
-    """Run an arm (not the full one) in `path` from the policy D1 of a finished full loop, or go on with it,
-    until D_last (None: to its end).
+    """Run an arm in `path` from the policy D1 of a finished full loop, or resume it.
+
+    It runs until D_last (None: to its end). `arm` is not the full one.
     """
     run = _fork(full, path, arm)
     if arm == CONTROL:
@@ -145,8 +148,9 @@ def run_arm(
 
 
 def _fork(full: Run, path: Path, arm: str) -> Run:
-    """A run that shares another's seed data, policy D1 and all that was found out about D1; stages whose
-    settings differ do their part again.
+    """A run that shares another's seed data, policy D1 and all results about D1.
+
+    Stages whose settings differ are made again.
     """
     if not (path / "run.toml").exists():
         if path.exists() and any(path.iterdir()):
@@ -186,7 +190,7 @@ def _stranger(run: Run, full: Run, arm: str) -> str:
 
 
 def seed_only(run: Run, loop: Run) -> None:
-    """Write the control's datasets D_2, D_3, ...: the seed samples that the loop had seen by then, repeated.
+    """Write the control's datasets D_2, D_3, ...: the loop's seed samples so far, repeated.
 
     Shuffled pass by pass, until their tokens (prompt and label) reach those of the loop's dataset; so SFT,
     which passes over either as often, trains on as many.
@@ -228,11 +232,10 @@ def finished(path: Path) -> bool:
 
 
 def seconds_to_go(places: Mapping[tuple[int, str], Path]) -> float | None:
-    """Seconds that the arms still need, as the manifests of what has finished let expect; None before the
-    first full loop has finished.
+    """Seconds that the arms still need, estimated from finished ones.
 
-    `places`: (random seed, arm) -> folder. An arm of which no seed has finished is taken to need what the
-    full loop needed after D1.
+    None before the first full loop has finished. `places`: (random seed, arm) -> folder. An arm of which no
+    seed has finished is taken to need what the full loop needed after D1.
     """
     measured: dict[str, list[float]] = {}
     later: dict[str, list[float]] = {}
@@ -255,7 +258,7 @@ def seconds_to_go(places: Mapping[tuple[int, str], Path]) -> float | None:
 
 
 def forecast(places: Mapping[tuple[int, str], Path]) -> str:
-    """One line: how many arms there are, how many have finished, and about how long the others will take."""
+    """How many arms there are and have finished, and the time to go, in one line."""
     done = sum(map(finished, places.values()))
     seeds = len({seed for seed, _ in places})
     line = (

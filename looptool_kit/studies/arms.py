@@ -1,5 +1,6 @@
-"""The arms of an ablation and what they came to: scores with intervals, paired differences, table and forest
-plot (`ablate.py` runs them).
+"""The arms of an ablation, and their results as table and forest plot.
+
+Scores come with intervals, differences are paired. `ablate.py` runs the arms.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from typing import Any, NamedTuple
 from looptool_kit.core.samples import Frozen
 from looptool_kit.core.stats import Clustered, clustered_difference, wilson
 from looptool_kit.core.tables import Table
-from looptool_kit.report import html as report
 from looptool_kit.report.figures import forest_figure
+from looptool_kit.report.page import render_template
 
 FULL, CONTROL = "full", "control"
 
@@ -29,7 +30,7 @@ ARMS: dict[str, Arm] = {
     "no-hppl": Arm("without high-perplexity samples", {"compose__hppl": 0}),
     "no-jglv": Arm("without JGLV: labels taken as they are", {"verify__judge": "labels"}),
     "no-edde": Arm("without EDDE: errors not expanded", {"expand__children": 0}),
-    "repeat": Arm("error seeds repeated, not expanded", {"ablation__repeat_error_seeds": True}),
+    "repeat": Arm("error seeds repeated, not expanded", {"expand__expanders": ("repeat",)}),
     CONTROL: Arm("seed data alone, as many tokens", {}),
 }
 """LoopTool's ablations, and its seed-only training; `control` differs by its datasets (see
@@ -90,8 +91,9 @@ class ArmRow(NamedTuple):
 
 
 def summarise(table: Iterable[Outcome], split: str = "") -> list[ArmRow]:
-    """One row for each arm and iteration, arms in the order of `ARMS`; with `split`, of that split's held-out
-    samples alone.
+    """One row for each arm and iteration, arms in the order of `ARMS`.
+
+    With `split`, of that split's held-out samples alone.
     """
     by = {(o.arm, o.seed, o.iteration): o for o in table}
     rows = []
@@ -161,27 +163,39 @@ class Grid(NamedTuple):
     """What one has to know to read them."""
 
 
+HEAD = (
+    "arm",
+    "policy",
+    "exact match",
+    "against the full loop",
+    "rows trained on",
+    "tokens after D1 (SFT + GRPO)",
+    "seeds",
+)
+"""The columns of the results."""
+
+
 def grid(rows: Sequence[ArmRow]) -> Grid:
     """The results, one row for each arm and iteration."""
+    lines = [
+        [
+            ARMS[r.arm].words,
+            f"D{r.iteration}",
+            interval(r.accuracy, r.lo, r.hi),
+            signed(r.difference) if r.difference else "-",
+            f"{r.samples:.0f}",
+            f"{r.sft_tokens:,.0f} + {r.grpo_tokens:,.0f}",
+            " ".join(map(str, r.seeds)),
+        ]
+        for r in rows
+        if r.iteration > 1
+    ]
+    return Grid(list(HEAD), lines, _notes(rows))
+
+
+def _notes(rows: Sequence[ArmRow]) -> list[str]:
     last = max(r.iteration for r in rows)
     by = {(r.arm, r.iteration): r for r in rows}
-    lines = []
-    for r in rows:
-        if r.iteration > 1:
-            against = signed(r.difference) if r.difference else "-"
-            tokens = f"{r.sft_tokens:,.0f} + {r.grpo_tokens:,.0f}"
-            score = interval(r.accuracy, r.lo, r.hi)
-            lines.append(
-                [
-                    ARMS[r.arm].words,
-                    f"D{r.iteration}",
-                    score,
-                    against,
-                    f"{r.samples:.0f}",
-                    tokens,
-                    " ".join(map(str, r.seeds)),
-                ]
-            )
     notes = []
     if first := by.get((FULL, 1)):
         start = interval(first.accuracy, first.lo, first.hi)
@@ -201,30 +215,15 @@ def grid(rows: Sequence[ArmRow]) -> Grid:
             " answers differ in length."
         ),
     ]
-    missing = [ARMS[a].words for a in ARMS if (a, last) not in by]
-    notes += [f"Not run to D{last}: {'; '.join(missing)}."] if missing else []
+    if missing := [ARMS[a].words for a in ARMS if (a, last) not in by]:
+        notes.append(f"Not run to D{last}: {'; '.join(missing)}.")
     few = min(len(r.seeds) for r in rows)
-    notes += (
-        [
+    if few < 3:
+        notes.append(
             f"With {few} random seed{'s' * (few > 1)} the spread between seeds is hardly known: take three or"
             " more."
-        ]
-        if few < 3
-        else []
-    )
-    return Grid(
-        [
-            "arm",
-            "policy",
-            "exact match",
-            "against the full loop",
-            "rows trained on",
-            "tokens after D1 (SFT + GRPO)",
-            "seeds",
-        ],
-        lines,
-        notes,
-    )
+        )
+    return notes
 
 
 def text(table: Iterable[Outcome]) -> str:
@@ -235,9 +234,7 @@ def text(table: Iterable[Outcome]) -> str:
 
 
 def comparisons(rows: Sequence[ArmRow]) -> list[tuple[str, Clustered]]:
-    """What a forest plot shows: each arm's policies against the full loop's of the same iteration, by the
-    arm's words.
-    """
+    """Each arm's policies against the full loop's of the same iteration, for a forest plot."""
     return [(f"{ARMS[r.arm].words}, D{r.iteration}", r.difference) for r in rows if r.difference is not None]
 
 
@@ -245,7 +242,7 @@ def page(table: Outcomes) -> str:
     """The results as one self-contained HTML page: forest plot and table."""
     rows = summarise(table)
     found = comparisons(rows)
-    return report.page(
+    return render_template(
         "ablation.html.jinja",
         {"forest": forest_figure(found)} if found else {},
         forest=bool(found),

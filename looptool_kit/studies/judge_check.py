@@ -1,5 +1,4 @@
-"""A judge's report card: known errors are planted in labels, the judge is asked, and its verdicts are held
-against what is known.
+"""A judge's report card: errors are planted in labels, and the judge is asked.
 
 For each sample and kind of error four questions (trials): the label is wrong and the prediction right, the
 reverse, both right in other words, both wrong in different ways. Nothing of the answer key reaches the judge.
@@ -24,7 +23,7 @@ from looptool_kit.core.tables import Table, write_json
 from looptool_kit.core.toolcalls import Answer, match, render_answer
 from looptool_kit.policy.engines import Engine
 from looptool_kit.run.folder import Run
-from looptool_kit.stages.verify import find_batch_judge, find_judge
+from looptool_kit.stages.verify import Case, Context, Logprobs, find_judge
 
 SHARE = 0.1
 """Share of wrong labels for which the card says what LABEL_WRONG is worth; the trials themselves hold far
@@ -33,6 +32,7 @@ more.
 FLOOR = 0.9
 """Least precision of LABEL_WRONG at `SHARE` wrong labels below which a run is warned of its judge."""
 CHUNK = 32
+"""Trials that the policy scores in one call."""
 
 
 class Trial(Frozen):
@@ -93,8 +93,9 @@ class CardRow(NamedTuple):
 
 
 def trials(samples: Sequence[Sample], seed: int = 0) -> Trials:
-    """The questions: for each sample and kind of error that it has a place for, each pairing that can be
-    made; repeatable.
+    """The questions: for each sample and kind of error each pairing that can be made.
+
+    The same for the same samples and seed.
     """
     values = values_of(samples)
     rows: list[Trial] = []
@@ -130,8 +131,9 @@ def trials(samples: Sequence[Sample], seed: int = 0) -> Trials:
 def check(
     path: Path, samples: Sequence[Sample], settings: Settings, engine: Engine | None = None, repeats: int = 2
 ) -> str:
-    """Ask the judge about the samples (true labels), keep `trials.parquet` and `card.json` in the folder
-    `path`, and return the card as text.
+    """Ask the judge about the samples (true labels); the card as text.
+
+    The folder `path` then holds `trials.parquet` and `card.json`.
     """
     answered, facts = ask(samples, trials(samples, settings.seed), settings, path, engine, repeats)
     answered.write(path / "trials.parquet")
@@ -161,34 +163,34 @@ def ask(
     engine: Engine | None = None,
     repeats: int = 2,
 ) -> tuple[Trials, dict[str, Any]]:
-    """The trials with the judge's verdicts (`settings.verify.judge`), and facts: seconds, and what a model's
-    calls cost.
+    """Ask the judge (`settings.verify.judge`) each question `repeats` times.
 
-    `engine` lends a judge that wants them the policy's log-probabilities of both answers. Each repeat of a
-    model has a store of paid calls of its own under the folder `store`, so that a repeat is a new question
-    and an interrupted check goes on.
+    Args:
+        engine: Computes the policy's log-probabilities of both answers; without it there are none.
+        store: Folder of the paid answers. Each repeat has a file of its own there, so that a repeat is a new
+            question and an interrupted check resumes.
+
+    Returns:
+        The trials with their verdicts, and facts: seconds, and what a model's calls cost.
     """
     by_id = {s.id: s for s in samples}
     rows = [by_id[t.sample_id].model_copy(update={"label": t.label}) for t in questions]
-    batch, started = find_batch_judge(settings.verify.judge), time.monotonic()
-    said: list[list[Verdict]] = []
+    judge, started = find_judge(settings.verify.judge), time.monotonic()
+    labels, predictions = _logprobs(rows, questions, engine)
+    cases = [Case(row, t.prediction, p) for row, t, p in zip(rows, questions, predictions, strict=True)]
     facts: dict[str, Any] = {"judge": settings.verify.judge, "policy": engine is not None, "repeats": repeats}
-    if batch:
-        store.mkdir(parents=True, exist_ok=True)
-        for r in range(repeats):
-            verdicts, cost = batch(
-                rows, [t.prediction for t in questions], settings, store / f"calls-{r + 1}.sqlite"
-            )
-            said.append(verdicts)
-            facts[f"repeat_{r + 1}"] = cost
-    else:
-        said = _one_by_one(find_judge(settings.verify.judge), rows, questions, engine, repeats)
+    answers: list[list[Verdict]] = []
+    for r in range(1, repeats + 1):
+        context = Context(settings, store / f"calls-{r}.sqlite", lambda: labels, {})
+        answers.append(judge(cases, context))
+        if context.facts:
+            facts[f"repeat_{r}"] = context.facts
     facts["seconds"] = round(time.monotonic() - started, 2)
     answered = [
         t.model_copy(
             update={
-                "verdicts": tuple(v[i].verdict or "unjudged" for v in said),
-                "rationale": said[0][i].rationale,
+                "verdicts": tuple(verdicts[i].verdict or "unjudged" for verdicts in answers),
+                "rationale": answers[0][i].rationale,
             }
         )
         for i, t in enumerate(questions)
@@ -196,33 +198,24 @@ def ask(
     return Trials(answered), facts
 
 
-def _one_by_one(
-    judge: Callable[..., Verdict],
-    rows: Sequence[Sample],
-    questions: Trials,
-    engine: Engine | None,
-    repeats: int,
-) -> list[list[Verdict]]:
+def _logprobs(
+    rows: Sequence[Sample], questions: Trials, engine: Engine | None
+) -> tuple[list[Logprobs], list[Logprobs]]:
+    """The policy's log-probabilities of labels and predictions; all None without a policy."""
+    labels: list[Logprobs] = []
+    predictions: list[Logprobs] = []
+    if engine is None:
+        return [None] * len(rows), [None] * len(rows)
     from tqdm.auto import tqdm
 
-    said: list[list[Verdict]] = [[] for _ in range(repeats)]
-    with tqdm(total=len(rows), desc="judge-check", unit="trial") as bar:
-        for at in range(0, len(rows), CHUNK):
-            some, asked = rows[at : at + CHUNK], questions[at : at + CHUNK]
-            likely: list[tuple[Any, Any]] = [(None, None)] * len(some)
-            if engine is not None:
-                scored = engine.score(
-                    [*some, *some],
-                    [render_answer(s.label) for s in some] + [render_answer(t.prediction) for t in asked],
-                )
-                likely = list(zip(scored[: len(some)], scored[len(some) :], strict=True))
-            for verdicts in said:
-                for sample, trial, (label, prediction) in zip(some, asked, likely, strict=True):
-                    verdicts.append(
-                        judge(sample, trial.prediction, label_logprobs=label, prediction_logprobs=prediction)
-                    )
-            bar.update(len(some))
-    return said
+    for at in tqdm(range(0, len(rows), CHUNK), desc="judge-check", unit="batch"):
+        batch, asked = rows[at : at + CHUNK], questions[at : at + CHUNK]
+        # Both answers of a trial in one call: an engine computes their common prompt once.
+        texts = [render_answer(s.label) for s in batch] + [render_answer(t.prediction) for t in asked]
+        scores = engine.score([*batch, *batch], texts)
+        labels += scores[: len(batch)]
+        predictions += scores[len(batch) :]
+    return labels, predictions
 
 
 def card(answered: Iterable[Trial]) -> list[CardRow]:
@@ -244,18 +237,21 @@ def _row(kind: str, rows: Sequence[Trial]) -> CardRow:
     flagged = [t for t in rows if t.verdict == "LABEL_WRONG"]
     correctable = [t for t in rows if t.expected == "LABEL_WRONG"]
     return CardRow(
-        kind, len(rows), _share(flagged, lambda t: t.expected == "LABEL_WRONG"), _share(correctable, lambda t: t.verdict == "LABEL_WRONG"),
-        _share(rows, lambda t: t.verdict == "unjudged"), _share(rows, lambda t: t.verdict == t.expected),
-        _share(rows, lambda t: len(set(t.verdicts)) == 1),
-    )  # fmt: skip
+        kind=kind,
+        trials=len(rows),
+        precision=_share(flagged, lambda t: t.expected == "LABEL_WRONG"),
+        recall=_share(correctable, lambda t: t.verdict == "LABEL_WRONG"),
+        abstention=_share(rows, lambda t: t.verdict == "unjudged"),
+        right=_share(rows, lambda t: t.verdict == t.expected),
+        consistent=_share(rows, lambda t: len(set(t.verdicts)) == 1),
+    )
 
 
 def trusted(answered: Sequence[Trial]) -> dict[str, Share]:
-    """Labels right before, and among those kept after the judge's word is taken: LABEL_WRONG relabels,
-    BOTH_WRONG and unjudged drop, the rest stays.
+    """Labels right before, and among those kept after, where the judge is trusted.
 
-    `mirrored`: of the pairs of one error on either side, those judged as mirror images (a judge that leans to
-    a side does not).
+    LABEL_WRONG relabels, BOTH_WRONG and unjudged drop, the rest stays. `mirrored`: of the pairs of one error
+    on either side, those judged as mirror images (a judge that leans to a side does not).
     """
     kept = [t for t in answered if t.verdict in ("PRED_WRONG", "LABEL_WRONG", "BOTH_CORRECT")]
 
@@ -281,10 +277,10 @@ def trusted(answered: Sequence[Trial]) -> dict[str, Share]:
 
 
 def precision_at(answered: Sequence[Trial], share: float = SHARE) -> float:
-    """Precision of LABEL_WRONG where a share s of labels is wrong and one answer is always right; 1 where it
-    never says LABEL_WRONG.
+    """Precision of LABEL_WRONG where a share s of labels is wrong.
 
-    s a / (s a + (1 - s) b), with a and b the rates of LABEL_WRONG on wrong and on right labels.
+    One answer is always right. 1 where no verdict is LABEL_WRONG. s a / (s a + (1 - s) b), with a and b the
+    rates of LABEL_WRONG on wrong and on right labels.
     """
     rates = []
     for expected in ("LABEL_WRONG", "PRED_WRONG"):
@@ -309,8 +305,9 @@ def text(answered: Sequence[Trial], facts: dict[str, Any]) -> str:
 
 
 def summary(answered: Sequence[Trial], facts: dict[str, Any]) -> list[str]:
-    """Lines about all trials: what trusting the judge would do, and, as far as `facts` (of `ask`) tell, what
-    asking cost.
+    """Lines about all trials: what trusting the judge would do, and what asking cost.
+
+    `facts` are those of `ask`.
     """
     told = trusted(answered)
     kept, n = told["after"].n, told["before"].n
@@ -340,7 +337,10 @@ def summary(answered: Sequence[Trial], facts: dict[str, Any]) -> list[str]:
 
 
 def right_samples(pool: Iterable[Sample], truth: dict[str, Label]) -> Samples:
-    """The pool under its true labels, calls and questions only (other replies have no error of these kinds)."""
+    """The pool's calls and questions under their true labels.
+
+    Other replies have no error of these kinds.
+    """
     rows = (s.model_copy(update={"label": truth[s.id]}) if s.id in truth else s for s in pool)
     return Samples(s for s in rows if s.label.calls or s.label.asks)
 

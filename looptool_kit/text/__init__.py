@@ -1,1 +1,1 @@
-"""What a dialogue says: words and their forms, dates and numbers in text, passages, grounding of values."""
+"""What a dialogue says: words, dates, numbers, and the values they support."""

@@ -1,7 +1,7 @@
-"""Read a dialogue once into passages: what can support a value, and what it mentions.
+"""The passages of a dialogue: what can support a value.
 
-What counts is what the user said, the system message, tool results, and an assistant turn that the user then
-confirmed; never the assistant's own claims.
+A dialogue is read once. What counts is what the user said, the system message, tool results, and an assistant
+turn that the user then confirmed. The assistant's own claims never count.
 """
 
 from __future__ import annotations
@@ -14,15 +14,29 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from looptool_kit.core.samples import Message, Sample
-from looptool_kit.text.mentions import Mention, recognise, today_in
+from looptool_kit.text.mentions import Mention
+from looptool_kit.text.recognise import recognise, today_in
 from looptool_kit.text.words import Token, tokens
 
 Span = tuple[int, int, int]
 """Passage index, first character, character after the last."""
 
 
+def holds(outer: Span, inner: Span) -> bool:
+    """True where a span holds another one whole."""
+    return outer[0] == inner[0] and outer[1] <= inner[1] and inner[2] <= outer[2]
+
+
+def overlap(a: Span, b: Span) -> bool:
+    """True where two spans have a character in common."""
+    return a[0] == b[0] and a[1] < b[2] and b[1] < a[2]
+
+
 class Passage(NamedTuple):
-    """One turn that can support a value; a tool's JSON result is laid out as `key: value` lines."""
+    """One turn that can support a value.
+
+    A tool's JSON result is laid out as `key: value` lines.
+    """
 
     role: str
     text: str
@@ -41,6 +55,8 @@ class Dialogue(NamedTuple):
     """Index of the passage that holds the user's last request, -1 without one."""
 
 
+MAX_KEPT_CHARACTERS = 20_000
+"""Longer dialogues are read again each time: what is read takes fifty times the memory of its text."""
 _CONFIRMS = re.compile(
     r"\s*(?:yes|yeah|yep|sure|ok|okay|sounds|perfect|great|go ahead|please do|correct|right|exactly|that"
     r" works|do it)\b",
@@ -48,6 +64,7 @@ _CONFIRMS = re.compile(
 )
 
 
+# Keys and values stand in one line each, so that the words around a value include its key.
 def _lines(content: str) -> str:
     """A JSON result as `key: value` lines; other text as it is."""
     try:
@@ -71,8 +88,10 @@ def _lines(content: str) -> str:
 
 
 def dialogue(source: Sample | Sequence[str] | Dialogue) -> Dialogue:
-    """Read a sample's context, or plain texts (each taken as something the user said, the last one as the
-    request).
+    """Read a sample's context, or plain texts.
+
+    Each plain text is taken as something the user said, the last one as the request. A dialogue that is
+    already read is returned as it is.
     """
     if isinstance(source, Dialogue):
         return source
@@ -82,8 +101,8 @@ def dialogue(source: Sample | Sequence[str] | Dialogue) -> Dialogue:
         )
     else:
         turns = tuple(("user", text) for text in source)
-    # What is read takes fifty times the memory of its text, so few are kept, and long ones not at all.
-    return (_read if sum(len(text) for _, text in turns) <= 20_000 else _read.__wrapped__)(turns)
+    kept = sum(len(text) for _, text in turns) <= MAX_KEPT_CHARACTERS
+    return (_read if kept else _read.__wrapped__)(turns)
 
 
 def supporting(messages: Sequence[Message]) -> list[int]:

@@ -1,21 +1,26 @@
-"""Say a value in the form in which another was said: numerals, days, times of day."""
+"""Say a value in the form in which another was said."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
 from datetime import date
+from functools import partial
 from typing import Any
 
 from num2words import num2words
 
-from looptool_kit.text.mentions import Mention, number
+from looptool_kit.text.mentions import Mention
+from looptool_kit.text.numbers import number
 
 NUMERAL = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|[A-Za-z]+(?:-[a-z]+)?")
 
 
 def say_like(mention: Mention, old: Any, new: Any, today: date | None) -> str | None:
-    """The new value in the form in which the mention says the old one, None where the form is not known."""
+    """Say the new value as the mention says the old one.
+
+    None where the form is not known, or the new value cannot be said in it.
+    """
     if mention.kind in ("number", "duration"):
         found = next((f for f in NUMERAL.finditer(mention.text) if number(f[0]) == old), None)
         said = _numeral(found[0], new) if found else None
@@ -45,45 +50,54 @@ def _nth(n: int) -> str:
     return str(num2words(n, to="ordinal_num"))
 
 
-DAY_FORMS: tuple[Callable[[date], str], ...] = (
-    lambda d: d.isoformat(),
-    *(
-        (lambda d, p=pattern: p.format(w=f"{d:%A}", m=f"{d:%B}", s=f"{d:%b}", d=d.day, n=_nth(d.day), y=d.year))  # type: ignore[misc]
-        for pattern in (
-            "{m} {d}", "{m} {n}", "{s} {d}", "{s} {n}", "{d} {m}", "{d} {s}", "{n} of {m}", "the {n} of {m}", "{n} {m}", "{w}, {m} {d}",
-            "{w}, {m} {n}", "{w}, {d} {m}", "{m} {d}, {y}", "{m} {n}, {y}", "{s} {d}, {y}", "{d} {m} {y}", "{d} {s} {y}", "the {n} of {m} {y}",
-            "the {n} of {m}, {y}", "{w}, {m} {d}, {y}", "{w} {m} {d}", "{w} the {n}", "the {n}",
-        )
-    ),
+_DAY_PATTERNS = (
+    "{m} {d}", "{m} {n}", "{s} {d}", "{s} {n}", "{d} {m}", "{d} {s}", "{n} of {m}", "the {n} of {m}",
+    "{n} {m}", "{w}, {m} {d}", "{w}, {m} {n}", "{w}, {d} {m}", "{m} {d}, {y}", "{m} {n}, {y}",
+    "{s} {d}, {y}", "{d} {m} {y}", "{d} {s} {y}", "the {n} of {m} {y}", "the {n} of {m}, {y}",
+    "{w}, {m} {d}, {y}", "{w} {m} {d}", "{w} the {n}", "the {n}",
 )  # fmt: skip
+"""With w the weekday, m the month, s the month's first letters, d the day, n the day as "4th", y the year."""
+
+
+def _day_form(pattern: str, d: date) -> str:
+    return pattern.format(w=f"{d:%A}", m=f"{d:%B}", s=f"{d:%b}", d=d.day, n=_nth(d.day), y=d.year)
+
+
+DAY_FORMS: tuple[Callable[[date], str], ...] = (
+    date.isoformat,
+    *(partial(_day_form, pattern) for pattern in _DAY_PATTERNS),
+)
+"""The ways to say a day, whatever day today is."""
+
+
+_MAX_WEEKDAY = 6
+"""Days ahead up to which "Friday" means that day; a week ahead it is today's weekday."""
+_MAX_COUNTED = 20
+"""Days ahead up to which people count them: "in ten days"."""
+_NAMED = ((0, "today"), (1, "tomorrow"), (2, "the day after tomorrow"))
 
 
 def _near_forms(today: date) -> list[Callable[[date], str]]:
     """Forms relative to today; empty text where a day cannot be said so."""
 
-    def ahead(d: date) -> int:
-        return (d - today).days
+    def named(n: int, text: str, d: date) -> str:
+        if (d - today).days == n:
+            return text
+        # A name fits one day only, so what is said so is swapped to any near day.
+        return dict(_NAMED[1:]).get((d - today).days) or weekday("this coming ", d)
 
-    def when(n: int, text: str) -> Callable[[date], str]:
-        return lambda d: text if ahead(d) == n else ""
+    def weekday(lead: str, d: date) -> str:
+        return f"{lead}{d:%A}" if 2 <= (d - today).days <= _MAX_WEEKDAY else ""
 
-    plain = [when(0, "today"), when(1, "tomorrow"), when(2, "the day after tomorrow")]
-    weekday = [
-        lambda d, p=p: f"{p}{d:%A}" if 2 <= ahead(d) <= 6 else ""
-        for p in ("", "this ", "this coming ", "coming ")
-    ]  # type: ignore[misc]
-    counted = [
-        lambda d, w=w: f"in {w(ahead(d))} days" if 2 <= ahead(d) <= 20 else "" for w in (str, num2words)
-    ]  # type: ignore[misc]
+    def counted(say: Callable[[int], str], d: date) -> str:
+        ahead = (d - today).days
+        return f"in {say(ahead)} days" if 2 <= ahead <= _MAX_COUNTED else ""
 
-    def near(d: date) -> str:
-        return {1: "tomorrow", 2: "the day after tomorrow"}.get(ahead(d)) or (
-            f"this coming {d:%A}" if 2 <= ahead(d) <= 6 else ""
-        )
-
-    # The first three fit one day each, so what is said so is swapped to any near day.
-    loosened: list[Callable[[date], str]] = [lambda d, f=f: f(d) or near(d) for f in plain]  # type: ignore[misc]
-    return [*loosened, *weekday, *counted]
+    return [
+        *(partial(named, n, text) for n, text in _NAMED),
+        *(partial(weekday, lead) for lead in ("", "this ", "this coming ", "coming ")),
+        *(partial(counted, say) for say in (str, num2words)),
+    ]
 
 
 def _clock_parts(clock: str) -> tuple[int, int, int, str]:
@@ -92,29 +106,27 @@ def _clock_parts(clock: str) -> tuple[int, int, int, str]:
 
 
 def _spoken_clock(clock: str) -> str:
+    """A time in words; empty where not at a quarter of an hour."""
     hour, twelve, minute, _ = _clock_parts(clock)
-    part = (
-        "in the morning"
-        if hour < 12
-        else "in the afternoon"
-        if hour < 18
-        else "in the evening"
-        if hour < 22
-        else "at night"
-    )
+    if hour < 12:
+        part = "in the morning"
+    elif hour < 18:
+        part = "in the afternoon"
+    else:
+        part = "in the evening" if hour < 22 else "at night"
     lead = {0: "", 15: "quarter past ", 30: "half past ", 45: "quarter to "}.get(minute)
     return "" if lead is None else f"{lead}{num2words(twelve if minute != 45 else twelve % 12 + 1)} {part}"
 
 
-def _twelve(clock: str, pattern: str) -> str:
+def _twelve(pattern: str, clock: str) -> str:
     _, twelve, minute, half = _clock_parts(clock)
-    return pattern.format(
-        h=f"{twelve}:{minute:02d}" if minute else twelve, a=half, A=half.upper(), p=f"{half[0]}.m."
-    )
+    hour = f"{twelve}:{minute:02d}" if minute else twelve
+    return pattern.format(h=hour, a=half, A=half.upper(), p=f"{half[0]}.m.")
 
 
 CLOCK_FORMS: tuple[Callable[[str], str], ...] = (
-    lambda c: c,
-    *((lambda c, p=p: _twelve(c, p)) for p in ("{h} {a}", "{h}{a}", "{h} {A}", "{h}{A}", "{h} {p}", "{h}")),  # type: ignore[misc]
+    str,
+    *(partial(_twelve, p) for p in ("{h} {a}", "{h}{a}", "{h} {A}", "{h}{A}", "{h} {p}", "{h}")),
     _spoken_clock,
 )
+"""The ways to say a time of day; the last but one leaves the half of the day open."""

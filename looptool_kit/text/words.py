@@ -1,4 +1,4 @@
-"""Words as the rule tier and the judge compare them: stems, word families, synonyms, stop words."""
+"""How words are compared: stems, word families, synonyms, stop words."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ STOP = frozenset(
         " ok yes let lets use thanks thank sure well whether",
     )
 )
-
-
+"""Stems that say nothing of a value or a tool."""
 COMMANDS = frozenset(
     re.findall(
         r"\w+",
@@ -27,6 +26,7 @@ COMMANDS = frozenset(
         " order search reserve put see",
     )
 )
+"""Verbs of requests that many tools share."""
 
 
 class Token(NamedTuple):
@@ -57,50 +57,131 @@ def stems(text: str) -> tuple[str, ...]:
 
 
 def tokens(text: str) -> Iterator[Token]:
-    """The words of a text with their places; a possessive `s` is none."""
+    """The words of a text with their places, without a possessive `s`."""
     for m in _TOKEN.finditer(text):
         if m[0].lower() == "s" and m.start() and text[m.start() - 1] in "'’":
             continue
         yield Token(stem(m[0]), m.start(), m.end())
 
 
+MIN_COMMON = 4
+"""Letters that words of one family begin with at least. Three join "book" and "boot"."""
+FAMILY_SHARE = 0.6
+"""Share of the longer word that a family begins with, by judgement: less joins words of other meanings."""
+LONG_COMMON = 5
+"""From so many common letters on one fewer will do: "reserve" and "reservation" have 6 of 11."""
+
+
 def alike(a: str, b: str) -> bool:
-    """Two stems of one word family ("notify", "notification"): a common beginning of at least four letters
-    and 60% of the longer.
-    """
+    """True for two stems of one word family, as "reserve" and "reservation"."""
     if a == b:
         return True
-    common = next((n for n, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
-    return common >= 4 and common >= 0.6 * max(len(a), len(b)) - (1 if common >= 5 else 0)
+    letters = zip(a, b, strict=False)
+    common = next((n for n, (x, y) in enumerate(letters) if x != y), min(len(a), len(b)))
+    needed = FAMILY_SHARE * max(len(a), len(b)) - (common >= LONG_COMMON)
+    return common >= MIN_COMMON and common >= needed
 
 
-# What people say for the values that schemas like to use.
 _SYNONYMS = """
-celsius: °c, c, centigrade, metric | fahrenheit: °f, f, imperial | metric: celsius, kilometers, km | imperial: fahrenheit, miles
-usd: dollars, bucks, $ | eur: euros, € | gbp: pounds, £, sterling | jpy: yen, ¥ | chf: francs | inr: rupees, ₹ | km: kilometers, kilometres
-mi: miles | kg: kilos, kilograms | lb: pounds, lbs | g: grams | l: liters, litres | en: english | fr: french | de: german | es: spanish
-it: italian | pt: portuguese | nl: dutch | ja: japanese | zh: chinese, mandarin | ko: korean | ru: russian | pl: polish | sv: swedish
-ar: arabic | tr: turkish | hi: hindi | one way: single, no return | round trip: return, there and back, both ways
-economy: coach, cheapest seats | high: urgent, asap, important, top priority, critical | urgent: asap, right away, high priority, critical
-low: no rush, whenever, not urgent, minor | medium: normal, mid, average, regular | standard: normal, regular, ordinary
-express: fast, quick, rush, fastest | daily: every day, each day, per day, a day | weekly: every week, each week, once a week, per week
-monthly: every month, each month, once a month, per month | yearly: every year, each year, annually, annual, per year, once a year
-annual: every year, yearly | hourly: every hour, each hour | small: little, s | large: big, l | asc: ascending, lowest first, cheapest first
-desc: descending, highest first | price: cheapest, cheap, cost, least expensive | date: newest, latest, recent
-rating: best rated, top rated, highest rated | distance: nearest, closest | male: man, he, his | female: woman, she, her
-vegetarian: veggie, no meat, meat free | vegan: plant based | gluten free: no gluten, celiac, without gluten | driving: car, drive, by car
-walking: foot, walk, on foot | cycling: bike, bicycle, cycle | transit: bus, train, public transport, metro
-mon: monday, mondays | tue: tuesday, tuesdays | wed: wednesday, wednesdays | thu: thursday, thursdays | fri: friday, fridays
-sat: saturday, saturdays | sun: sunday, sundays | jan: january | feb: february | mar: march | apr: april | jun: june | jul: july
-aug: august | sep: september | oct: october | nov: november | dec: december
-biweekly: every two weeks, every other week, every second week, every fortnight, fortnightly, once a fortnight, every 2 weeks
-quarterly: every three months, every quarter, each quarter, once a quarter, every 3 months | apartment: flat
-repeat: over and over, on a loop, again and again | start: beginning | outdoor: outside, outdoors | indoor: inside, indoors
-public: visible to everyone, open to everyone | private: only me, just me, only to me, just to me | cool: cooling | heat: heating
-on: turn on, switch on, start, enable | off: turn off, switch off, shut off, disable
+celsius: °c, c, centigrade, metric
+fahrenheit: °f, f, imperial
+metric: celsius, kilometers, km
+imperial: fahrenheit, miles
+usd: dollars, bucks, $
+eur: euros, €
+gbp: pounds, £, sterling
+jpy: yen, ¥
+chf: francs
+inr: rupees, ₹
+km: kilometers, kilometres
+mi: miles
+kg: kilos, kilograms
+lb: pounds, lbs
+g: grams
+l: liters, litres
+en: english
+fr: french
+de: german
+es: spanish
+it: italian
+pt: portuguese
+nl: dutch
+ja: japanese
+zh: chinese, mandarin
+ko: korean
+ru: russian
+pl: polish
+sv: swedish
+ar: arabic
+tr: turkish
+hi: hindi
+one way: single, no return
+round trip: return, there and back, both ways
+economy: coach, cheapest seats
+high: urgent, asap, important, top priority, critical
+urgent: asap, right away, high priority, critical
+low: no rush, whenever, not urgent, minor
+medium: normal, mid, average, regular
+standard: normal, regular, ordinary
+express: fast, quick, rush, fastest
+daily: every day, each day, per day, a day
+weekly: every week, each week, once a week, per week
+monthly: every month, each month, once a month, per month
+yearly: every year, each year, annually, annual, per year, once a year
+annual: every year, yearly
+hourly: every hour, each hour
+small: little, s
+large: big, l
+asc: ascending, lowest first, cheapest first
+desc: descending, highest first
+price: cheapest, cheap, cost, least expensive
+date: newest, latest, recent
+rating: best rated, top rated, highest rated
+distance: nearest, closest
+male: man, he, his
+female: woman, she, her
+vegetarian: veggie, no meat, meat free
+vegan: plant based
+gluten free: no gluten, celiac, without gluten
+driving: car, drive, by car
+walking: foot, walk, on foot
+cycling: bike, bicycle, cycle
+transit: bus, train, public transport, metro
+mon: monday, mondays
+tue: tuesday, tuesdays
+wed: wednesday, wednesdays
+thu: thursday, thursdays
+fri: friday, fridays
+sat: saturday, saturdays
+sun: sunday, sundays
+jan: january
+feb: february
+mar: march
+apr: april
+jun: june
+jul: july
+aug: august
+sep: september
+oct: october
+nov: november
+dec: december
+biweekly: every two weeks, every other week, every second week, every fortnight,
+  fortnightly, once a fortnight, every 2 weeks
+quarterly: every three months, every quarter, each quarter, once a quarter, every 3 months
+apartment: flat
+repeat: over and over, on a loop, again and again
+start: beginning
+outdoor: outside, outdoors
+indoor: inside, indoors
+public: visible to everyone, open to everyone
+private: only me, just me, only to me, just to me
+cool: cooling
+heat: heating
+on: turn on, switch on, start, enable
+off: turn off, switch off, shut off, disable
 """
 SYNONYMS: dict[str, tuple[str, ...]] = {
-    key.strip(): tuple(w.strip() for w in said.split(","))
-    for line in _SYNONYMS.strip().splitlines()
-    for key, said in (entry.split(":") for entry in line.split("|"))
+    key: tuple(words.split(", "))
+    for key, words in (line.split(": ") for line in _SYNONYMS.replace("\n  ", " ").strip().splitlines())
 }
+"""What people say for the values that schemas like to use: value -> other words for it."""

@@ -1,3 +1,4 @@
-"""Tools as people have them: Python functions, OpenAI and OpenAPI files, MCP servers; their schemas; the
-tools of a run.
+"""Tools as people have them, their schemas, a run's own tools.
+
+They come from Python functions, OpenAI and OpenAPI files, and MCP servers.
 """

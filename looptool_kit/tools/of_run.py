@@ -1,5 +1,6 @@
-"""Runs on a person's own tools: the catalogue is kept in the run folder (`tools.json`, OpenAI form), and seed
-data is made from it.
+"""Runs on a person's own tools.
+
+The catalogue is kept in the run folder (`tools.json`, OpenAI form), and seed data is made from it.
 """
 
 from __future__ import annotations
@@ -21,13 +22,21 @@ CATALOGUE = "tools.json"
 def init(
     path: str | Path, tools: str | Path | Sequence[Callable[..., Any]], preset: str = "cpu", **overrides: Any
 ) -> Run:
-    """Make a run on the tools of a Python file, an OpenAI tools file, an OpenAPI file, `mcp:<command or
-    URL>`, or a list of functions.
+    """Make a run on a person's own tools.
 
     Tools that cannot be used go to the run's `rejected.jsonl` with their reasons. Seed data comes from
     templates (`seeds.source = "templates"`), without planted noise, and the `slots` expander grows it, where
-    `overrides` (as for `Run.create`) say nothing else. Raises `ValueError` where no tool can be used,
-    `RunError` where the run has results of other tools; otherwise as `load_tools` and `Run.create` do.
+    `overrides` say nothing else.
+
+    Args:
+        path: The run folder.
+        tools: What `load_tools` takes.
+        preset: The preset of settings.
+        overrides: Settings, as for `Run.create`.
+
+    Raises:
+        ValueError: No tool can be used.
+        RunError: The run has results of other tools.
     """
     rejected: list[tuple[int, str, str]] = []
     good = load_tools(tools, lambda *row: rejected.append(row))
@@ -63,7 +72,7 @@ def init(
 
 
 def tools_of(run: Run) -> list[Tool]:
-    """The run's own catalogue. Raises `RunError` where it has none."""
+    """The run's own catalogue; `RunError` where it has none."""
     path = run.path / CATALOGUE
     if not path.exists():
         raise RunError(

@@ -1,12 +1,15 @@
-"""Make foreign JSON Schemas plain, so that a small model can read them and one JSON Schema dialect (2020-12)
-describes every tool.
+"""Make foreign JSON Schemas plain.
 
-What is simplified, everywhere: `$ref`s are written out where they stand; a reference back into itself, or
-nested more than `DEPTH` references deep, or in a schema that has grown beyond `NODES` nodes, ends as a bare
-type with a note; `allOf` of objects becomes one object; "this or null" becomes `"type": [..., "null"]`;
-titles, `$defs` and OpenAPI's own words (`discriminator`, `xml`, `externalDocs`) go; OpenAPI 3.0's `nullable`,
-boolean `exclusiveMinimum` / `exclusiveMaximum` and `example` take their 2020-12 form; read-only properties
-are left out, for no request sets them.
+Then a small model can read them, and one JSON Schema dialect (2020-12) describes every tool. What is
+simplified, everywhere:
+
+- `$ref`s are written out where they stand. A reference back into itself, or nested more than `MAX_DEPTH`
+  references deep, or in a schema that has grown beyond `MAX_NODES` nodes, ends as a bare type with a note.
+- `allOf` of objects becomes one object; "this or null" becomes `"type": [..., "null"]`.
+- Titles, `$defs` and OpenAPI's own words (`discriminator`, `xml`, `externalDocs`) are left out.
+- OpenAPI 3.0's `nullable`, boolean `exclusiveMinimum` / `exclusiveMaximum` and `example` take their 2020-12
+  form.
+- Read-only properties are left out, for no request sets them.
 """
 
 from __future__ import annotations
@@ -19,9 +22,12 @@ from urllib.parse import unquote
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 
-DEPTH = 8
-NODES = 2_000
-_LIMIT = 50_000
+MAX_DEPTH = 8
+"""References that are written out inside each other; deeper ones end as a bare type."""
+MAX_NODES = 2_000
+"""Nodes of a schema; once it has more, references end as a bare type: no small model reads a longer one."""
+MAX_WALK = 50_000
+"""Nodes of a schema at all, so that a hostile one cannot run on."""
 _DROPPED = {
     "title",
     "$defs",
@@ -53,10 +59,10 @@ _SINGLE = (
 
 
 def plain_parameters(schema: Any, root: Any = None) -> dict[str, Any]:
-    """The arguments schema of a tool, plain and checked: always an object with `properties`.
+    """The arguments schema of a tool, plain and checked.
 
-    `$ref`s resolve in `root` (default: the schema itself). Raises `ValueError` saying what is wrong with the
-    schema.
+    It is always an object with `properties`. `$ref`s resolve in `root`, by default the schema itself. Raises
+    `ValueError` that says what is wrong with the schema.
     """
     out = plain_schema(schema if schema is not None else {}, schema if root is None else root)
     if out.get("type", "object") != "object":
@@ -69,7 +75,10 @@ def plain_parameters(schema: Any, root: Any = None) -> dict[str, Any]:
 
 
 def check_schema(schema: Mapping[str, Any]) -> None:
-    """Raise `ValueError` in one line where `schema` breaks the meta-schema of JSON Schema 2020-12."""
+    """Raise `ValueError` where `schema` breaks JSON Schema 2020-12.
+
+    It is one line.
+    """
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
@@ -83,8 +92,9 @@ def check_schema(schema: Mapping[str, Any]) -> None:
 
 
 def resolve(root: Any, ref: str) -> Any:
-    """What a local reference (`#/a/b`) points to in `root`. Raises `ValueError` where it points nowhere or
-    outside of the document.
+    """What a local reference (`#/a/b`) points to in `root`.
+
+    Raises `ValueError` where it points nowhere or outside of the document.
     """
     if not isinstance(ref, str) or not ref.startswith("#"):
         raise ValueError(f"$ref {ref!r} points outside of the file; bundle the files into one first")
@@ -99,14 +109,17 @@ def resolve(root: Any, ref: str) -> Any:
 
 
 def plain_schema(schema: Any, root: Any) -> dict[str, Any]:
-    """One schema made plain (see the module); `root` is the document that its references point into."""
+    """Make one schema plain, as the module says.
+
+    `root` is the document that its references point into.
+    """
     seen = 0
 
     def walk(node: Any, refs: tuple[str, ...]) -> Any:
         nonlocal seen
         seen += 1
-        if seen > _LIMIT:
-            raise ValueError(f"the schema holds more than {_LIMIT} nodes; give the tool a smaller one")
+        if seen > MAX_WALK:
+            raise ValueError(f"the schema holds more than {MAX_WALK} nodes; give the tool a smaller one")
         if isinstance(node, bool):
             return node
         if not isinstance(node, Mapping):
@@ -114,7 +127,7 @@ def plain_schema(schema: Any, root: Any) -> dict[str, Any]:
         if "$ref" in node:
             ref, beside = node["$ref"], {k: v for k, v in node.items() if k != "$ref"}
             target = resolve(root, ref)
-            if ref in refs or len(refs) >= DEPTH or seen > NODES:
+            if ref in refs or len(refs) >= MAX_DEPTH or seen > MAX_NODES:
                 return _cut(target, beside, str(ref).rpartition("/")[2])
             inner = walk(target, (*refs, ref))
             outer = walk(beside, refs) if beside else {}
@@ -132,9 +145,8 @@ def plain_schema(schema: Any, root: Any) -> dict[str, Any]:
         if key in _LISTS:
             _require(key, value, list, "a list")
             return [walk(v, refs) for v in value]
-        if key == "required" and not isinstance(
-            value, bool
-        ):  # draft 3 and some OpenAPI files say true or false of a property
+        # Draft 3 and some OpenAPI files say true or false of a property.
+        if key == "required" and not isinstance(value, bool):
             _require(key, value, list, "a list")
             for name in value:
                 _require(key, name, str, "a list of names")
@@ -168,7 +180,10 @@ def _cut(target: Any, beside: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _modern(out: dict[str, Any], node: Mapping[str, Any]) -> dict[str, Any]:
-    """2020-12 words for those of OpenAPI 3.0, one object for `allOf`, a type list for "or null"."""
+    """Put a schema into the words of JSON Schema 2020-12.
+
+    Those of OpenAPI 3.0 are translated, `allOf` becomes one object, "or null" a type list.
+    """
     if "example" in node and "examples" not in out:
         out["examples"] = [node["example"]]
     if isinstance(out.get("examples"), Mapping):  # OpenAPI's named examples
@@ -236,8 +251,9 @@ def _merge_all(out: dict[str, Any]) -> dict[str, Any]:
 
 
 def legal_name(name: str, taken: set[str]) -> str:
-    """`name` in at most 64 characters of [A-Za-z0-9_-], others as underscores, told apart from those `taken`
-    by a number; adds itself to `taken`.
+    """Make a name legal and unlike those `taken`; add it there.
+
+    It has at most 64 characters of [A-Za-z0-9_-]; others become underscores. A number tells it from others.
     """
     base = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:64] or "tool"
     legal, count = base, 1

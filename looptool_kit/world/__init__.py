@@ -1,10 +1,12 @@
-"""The procedural world: executable tools over everyday domains, and tasks whose labels are right by
-construction (RandomWorld, arXiv 2506.11045, made into readable data).
+"""The procedural world: executable tools, and tasks with exact labels.
 
-    samples = generate(2000, seed=1)                      # split "train"
-    held    = generate(300, seed=1, split="unseen_tools")
-    child   = variant(samples[0], Random(2))              # same tools, same parameters, other values and wording
-    again   = paraphrase(samples[0], Random(3))           # same tools, same values, same label, other wording
+It covers everyday domains, and its labels are right by construction (RandomWorld, arXiv 2506.11045, made into
+readable data).
+
+    samples = generate(2000, seed=1)  # split "train"
+    held = generate(300, seed=1, split="unseen_tools")
+    child = variant(samples[0], Random(2))  # the same tools and parameters, other values and wording
+    again = paraphrase(samples[0], Random(3))  # the same tools, values and label, other wording
 
 Everything is drawn from one seed, byte for byte repeatable. Domains are files in `domains/`; its docstring
 tells how to write one.
@@ -22,13 +24,14 @@ from typing import Any, cast
 from looptool_kit.core.records import HELD_OUT_SPLITS
 from looptool_kit.core.samples import Sample, Samples, Tool
 from looptool_kit.core.toolcalls import canonical_calls
-from looptool_kit.text.mentions import today_in
+from looptool_kit.text.recognise import today_in
+from looptool_kit.world.calls import Call, Impossible, Plan
 from looptool_kit.world.execute import execute, new_state
 from looptool_kit.world.grammar import Scene
 from looptool_kit.world.noise import plant_noise
 from looptool_kit.world.plans import WEIGHTS, Dealer, askable, draw_plan, kind_deck, pool
 from looptool_kit.world.spec import Spec, all_domains, domain_of, is_held, specs
-from looptool_kit.world.tasks import KINDS, Call, Impossible, Plan, sample_of
+from looptool_kit.world.tasks import KINDS, sample_of
 
 __all__ = [
     "KINDS",
@@ -49,6 +52,12 @@ PER_LIST = 11
 makes ten on average.
 """
 _NEAR, _FAR = {"choice", "multi_step", "multi_turn"}, {"single"}
+MAX_TRIES = 60
+"""Scenes that are drawn for a variant or a paraphrase before it counts as impossible."""
+SAME_CALLS_AFTER, ANY_HINTS_AFTER = 30, 20
+"""Tries after which a variant may repeat the calls, or say values more or less implicitly than its plan."""
+MAX_FRESH_TRIES, RELIST_EVERY, RELIST_TRIES = 300, 10, 80
+"""Tries for a fresh sample; after so many its tool list is replaced, up to there by one dealt before."""
 
 
 def _check(split: str, kinds: Sequence[str] | None) -> None:
@@ -59,8 +68,9 @@ def _check(split: str, kinds: Sequence[str] | None) -> None:
 
 
 def catalogue(split: str | None = None) -> list[Tool]:
-    """The tools of the world in a fixed order; of one split: those of `unseen_tools`, or those that every
-    other split uses.
+    """The tools of the world, or of one split, in order.
+
+    A split is `unseen_tools`, or any other: the others share their tools.
     """
     _check(split or "train", None)
     return [s.tool for s in (pool(split) if split else specs().values())]
@@ -79,13 +89,19 @@ def generate(
     domains: Sequence[str] = (),
     per_list: int = PER_LIST,
 ) -> Samples:
-    """`n` samples of a split, no two alike, of all task kinds or of `kinds`, in the proportions of
-    `plans.WEIGHTS`.
+    """Draw `n` samples of a split, no two alike.
 
-    `domains` names those whose tools are offered; none: all. Up to `per_list` samples in a row share one tool
-    list: many are cheap to train on, few make a better test, since what a policy gets wrong about a tool it
-    gets wrong in every sample that offers it. Raises ValueError for an unknown split, kind or domain, and
-    where too few tools are left for the kinds.
+    Args:
+        n: The number of samples.
+        seed: What everything is drawn from.
+        split: One of `SPLITS`.
+        kinds: The task kinds, in the proportions of `plans.WEIGHTS`; by default all.
+        domains: The domains whose tools are offered; empty for all.
+        per_list: The most samples in a row that share one tool list. Many are cheap to train on. Few make a
+            better test: what a policy gets wrong about a tool it gets wrong in every sample that offers it.
+
+    Raises:
+        ValueError: A split, kind or domain is unknown, or too few tools are left for the kinds.
     """
     _check(split, kinds)
     if unknown := sorted(set(domains) - {d.name for d in all_domains()}):
@@ -127,25 +143,23 @@ def _fresh(
     seen: set[str],
     dealer: Dealer,
 ) -> Sample:
-    for tries in range(300):
-        if tries and tries % 10 == 0:
+    for tries in range(MAX_FRESH_TRIES):
+        if tries and tries % RELIST_EVERY == 0:
             # This list does not allow the kind: one that was dealt before, in the end one of its own.
-            tools = (
-                dealer.again(kind in _NEAR)
-                if tries <= 80
-                else dealer.deal(kind in _NEAR, kind in ("multi_step", "multi_turn"))
-            )
+            if tries <= RELIST_TRIES:
+                tools = dealer.again(kind in _NEAR)
+            else:
+                tools = dealer.deal(kind in _NEAR, kind in ("multi_step", "multi_turn"))
         try:
             plan = draw_plan(kind, tools, split, rng, targets)
             sample = sample_of(plan, tools, _scene(rng, split), split)
         except Impossible:
             continue
-        if _known(sample, seen):
-            continue
-        return sample
+        if not _known(sample, seen):
+            return sample
     raise ValueError(
-        f"no new sample of kind {kind!r} for split {split!r} after 300 tries; ask for fewer samples or give"
-        " the domains more tools and wordings"
+        f"no new sample of kind {kind!r} for split {split!r} after {MAX_FRESH_TRIES} tries; ask for fewer"
+        " samples or give the domains more tools and wordings"
     )
 
 
@@ -169,36 +183,25 @@ def variant(
     kind: str | None = None,
     mention: Sequence[str] | None = None,
 ) -> Sample:
-    """A new train sample on the same ground as `sample`: kind, target tools, mentioned parameters and
-    implicitness stay; values, wording and date are new; the label is exact.
+    """Draw a new train sample with the plan of `sample`.
 
-    `tools`: names that the tool list must hold beside the targets (the tool it was confused with); otherwise
-    the parent's list is kept half of the time and other distractors are drawn else. `kind` changes the kind
-    (with the label's first tool as target), `mention` the optional parameters mentioned in the label's last
-    call. The child's `parent` is `sample.id`. Raises ValueError where `sample` is not of this world's train
-    tools or the wish cannot be met.
+    Kind, target tools, mentioned parameters and implicitness stay; values, wording and date are new. The
+    label is exact. The child's `parent` is `sample.id`.
+
+    Args:
+        sample: A sample of the world's train tools.
+        rng: The random stream.
+        tools: Names that the tool list must hold beside the targets, such as the tool it was confused with.
+            The parent's list is kept half of the time; otherwise other distractors are drawn.
+        kind: Another kind, with the label's first tool as its target.
+        mention: The optional parameters that the label's last call mentions.
+
+    Raises:
+        ValueError: The sample is not of the world's train tools, or the wish cannot be met.
     """
-    if sample.source != "world" and "calls" not in sample.meta:
-        raise ValueError(
-            f"sample {sample.id} was not made by the world, so it has no plan; expand it with another"
-            " strategy"
-        )
-    plan = _plan_of(sample)
-    known = specs()
-    named = [*(c["tool"] for c in plan["calls"]), *(tools or ())]
-    for name in named:
-        if name not in known or is_held(name):
-            raise ValueError(
-                f"sample {sample.id}: {name!r} is not a train tool of the world; variants are made of train"
-                " tools only"
-            )
-    if mention is not None:
-        last = plan["calls"][-1]
-        spec = known[last["tool"]]
-        last["mention"] = [p.name for p in spec.params if not p.optional or p.name in mention]
-        last["implicit"] = [m for m in last["implicit"] if m in last["mention"]]
+    plan = _train_plan(sample, tools or (), mention)
     best: Sample | None = None
-    for tries in range(60):
+    for tries in range(MAX_TRIES):
         try:
             offered = _offer(sample, plan, list(tools or ()), rng)
             if kind is not None and kind != plan["kind"]:
@@ -206,17 +209,12 @@ def variant(
             child = sample_of(plan, offered, _scene(rng, "train"), "train")
         except Impossible:
             continue
-        # A tool with hardly any arguments has only its wording to vary.
-        same = (
-            bool(child.label.calls)
-            and tries < 30
-            and canonical_calls(child.label.calls) == canonical_calls(sample.label.calls)
-        )
-        if same or child.request == sample.request:
+        # A tool with hardly any arguments has only its wording to vary: late tries may keep the calls.
+        same_calls = canonical_calls(child.label.calls) == canonical_calls(sample.label.calls)
+        if child.request == sample.request or (child.label.calls and tries < SAME_CALLS_AFTER and same_calls):
             continue
         best = child.model_copy(update={"parent": sample.id})
-        done = [c["implicit"] for c in cast(list[Call], child.meta["calls"])]
-        if tries > 20 or all(set(d) == set(c["implicit"]) for d, c in zip(done, plan["calls"], strict=True)):
+        if tries > ANY_HINTS_AFTER or _implicit(child.meta["calls"]) == _implicit(plan["calls"]):
             return best
     if best is None:
         raise ValueError(
@@ -226,13 +224,12 @@ def variant(
 
 
 def paraphrase(sample: Sample, rng: Random) -> Sample:
-    """The same task in other words of the same split: tools, date, calls, results and label stay, what the
-    user says is put anew.
+    """Say the same task in other words of the same split.
 
-    How implicitly each value is said stays as well. The label is taken to be right: what it holds is what is
-    said. Raises ValueError where `sample` is not of this world, where some value that its user says stands in
-    no call (declines, requests of which only the first step is asked), and where the tools have no other
-    wording.
+    Tools, date, calls, results and label stay, and how implicitly each value is said. The label is taken to
+    be right: what it holds is what is said. Raises `ValueError` where `sample` is not of this world, where
+    some value that its user says stands in no call (declines, requests of which only the first step is
+    asked), and where the tools have no other wording.
     """
     known, planned = specs(), {"kind", "calls", "mode", "part", "link"} <= sample.meta.keys()
     stated = today_in(sample.messages[0].content) if planned and sample.messages else None
@@ -248,7 +245,7 @@ def paraphrase(sample: Sample, rng: Random) -> Sample:
         values = [{**cast(dict[str, Any], sample.meta["given"]), plan["part"]: None}]
     results = [json.loads(m.content) for m in sample.messages if m.role == "tool"]
     offered = [known[t.name] for t in sample.tools]
-    for _ in range(60):
+    for _ in range(MAX_TRIES):
         scene = Scene(
             rng,
             stated[0],
@@ -260,16 +257,41 @@ def paraphrase(sample: Sample, rng: Random) -> Sample:
             child = sample_of(plan, offered, scene, sample.split)
         except (Impossible, ValueError):
             continue
-        done = [set(c["implicit"]) for c in cast(list[Call], child.meta["calls"])]
-        if _letters(child.request) != _letters(sample.request) and done == [
-            set(c["implicit"]) for c in plan["calls"]
-        ]:
+        as_implicit = _implicit(child.meta["calls"]) == _implicit(plan["calls"])
+        if as_implicit and _letters(child.request) != _letters(sample.request):
             return child.model_copy(update={"label": sample.label, "parent": sample.id})
     raise ValueError(f"sample {sample.id}: no other wording was found")
 
 
 def _letters(text: str) -> str:
     return "".join(c for c in text.lower() if c.isalnum())
+
+
+def _train_plan(sample: Sample, tools: Sequence[str], mention: Sequence[str] | None) -> Plan:
+    """The plan of a variant; `mention` as for `variant`."""
+    if sample.source != "world" and "calls" not in sample.meta:
+        raise ValueError(
+            f"sample {sample.id} was not made by the world, so it has no plan; expand it with another"
+            " strategy"
+        )
+    plan, known = _plan_of(sample), specs()
+    for name in (*(c["tool"] for c in plan["calls"]), *tools):
+        if name not in known or is_held(name):
+            raise ValueError(
+                f"sample {sample.id}: {name!r} is not a train tool of the world; variants are made of train"
+                " tools only"
+            )
+    if mention is not None:
+        last = plan["calls"][-1]
+        params = known[last["tool"]].params
+        last["mention"] = [p.name for p in params if not p.optional or p.name in mention]
+        last["implicit"] = [m for m in last["implicit"] if m in last["mention"]]
+    return plan
+
+
+def _implicit(calls: Any) -> list[set[str]]:
+    """The parameters of each call that are said implicitly."""
+    return [set(c["implicit"]) for c in calls]
 
 
 def _plan_of(sample: Sample) -> Plan:

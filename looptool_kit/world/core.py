@@ -1,8 +1,8 @@
-"""What a base type is (RandomWorld, section 3.1): a schema, a generator, a recogniser and the ways in which a
-person says a value.
+"""Base types: schema, generator, recogniser, and ways to say values.
 
-Types form a tree (`is_a`); tool outputs feed tool inputs along it. Values are split by a hash: about a
-quarter is held out for the split `unseen_values` and never drawn for training.
+They are those of RandomWorld, section 3.1. Types form a tree (`is_a`); tool outputs feed tool inputs along
+it. Values are split by a hash: about a quarter is held out for the split `unseen_values` and never drawn for
+training.
 """
 
 from __future__ import annotations
@@ -38,8 +38,9 @@ Say = Callable[[Any, date], list[Surface]]
 
 @dataclass(frozen=True, eq=False)
 class Type:
-    """A type of values. `draw(rng, today)` makes one, `accepts(value)` recognises one, `say(value, today)`
-    lists its surfaces.
+    """A type of values.
+
+    `draw(rng, today)` makes one, `accepts(value)` recognises one, `say(value, today)` lists its surfaces.
     """
 
     name: str
@@ -91,13 +92,17 @@ def _held(text: str) -> bool:
 
 
 def held_out(value: Any) -> bool:
-    """True for the quarter of all values that is kept for the split `unseen_values`."""
+    """Tell whether a value is kept for the split `unseen_values`.
+
+    A quarter of all values is.
+    """
     return _held(str(value))
 
 
 def draw(t: Type, rng: Random, today: date, held: bool = False, hinted: bool = False) -> Any:
-    """A value of type `t` from the train values or, with `held`, from the held-out ones; with `hinted`, one
-    that has an implicit surface if there is any.
+    """Draw a train value of a type, or a held-out one.
+
+    With `hinted` it has an implicit surface, if any value has.
     """
     if t.item is not None:
         out: list[Any] = []
@@ -131,7 +136,10 @@ def _named(value: Any) -> Any:
 
 
 def seen_values(t: Type, value: Any) -> list[tuple[str, bool]]:
-    """The atomic values inside `value` that are split, as (text, held out)."""
+    """The atomic values inside `value` that split, with their side.
+
+    Returns pairs of text and whether it is held out.
+    """
     if t.item is not None:
         return [pair for v in value for pair in seen_values(t.item, v)]
     if t.fields:
@@ -163,8 +171,9 @@ def text(
     schema: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> Type:
-    """A type of strings made by `make(rng)`; the recogniser is `pattern` (full match), by default any
-    non-empty text.
+    """A type of strings made by `make(rng)`.
+
+    The recogniser is `pattern` (full match), by default any non-empty text.
     """
     shape = re.compile(pattern or r"\S(.*\S)?", re.DOTALL)
 

@@ -1,5 +1,7 @@
-"""Tools that run: outputs are drawn from their types and memoised per (tool, arguments) (RandomWorld, section
-3.2); makers and changers act on the dialogue's state.
+"""Tools that run, with results drawn from their output types.
+
+Results are memoised per (tool, arguments), as in RandomWorld, section 3.2. Makers and changers act on the
+dialogue's state.
 """
 
 from __future__ import annotations
@@ -17,8 +19,10 @@ from looptool_kit.world.types import Type, draw
 
 
 def new_state(today: date, held: bool = False) -> dict[str, Any]:
-    """The state of one dialogue: today's date (ISO), whether results take held-out values, results so far,
-    and the records that tools keep (by noun and id).
+    """The state of one dialogue at its beginning.
+
+    It holds today's date (ISO), whether results take held-out values, results so far, and the records that
+    tools keep (by noun and id).
     """
     return {"today": today.isoformat(), "held": held, "memo": {}, "records": {}}
 
@@ -27,8 +31,10 @@ _VALIDATORS: dict[str, Draft202012Validator] = {}
 
 
 def problem(call: ToolCall) -> str | None:
-    """Why a call cannot be executed (unknown tool, arguments against the schema, values that no recogniser
-    accepts), or None.
+    """Say why a call cannot be executed, or return None.
+
+    The tool may be unknown, the arguments may break the schema, or a value may be one that no recogniser
+    accepts.
     """
     spec = specs().get(call.name)
     if spec is None:
@@ -44,8 +50,9 @@ def problem(call: ToolCall) -> str | None:
 
 
 def execute(call: ToolCall, state: dict[str, Any], rng: Random) -> dict[str, Any]:
-    """The JSON result of a call, or `{"error": ...}` when its arguments are not valid or what it refers to
-    does not exist. `state` (from `new_state`) is changed.
+    """Execute a call and return its JSON result; `state` is changed.
+
+    The result is `{"error": ...}` where its arguments are not valid or what it refers to does not exist.
     """
     wrong = problem(call)
     return {"error": wrong} if wrong else run(specs()[call.name], call.arguments, state, rng)
@@ -79,7 +86,10 @@ def run(spec: Spec, arguments: dict[str, Any], state: dict[str, Any], rng: Rando
 
 
 def remember(spec: Spec, arguments: dict[str, Any], state: dict[str, Any]) -> None:
-    """Put the record that a call refers to into the state: something made before the dialogue began."""
+    """Put the record that a call refers to into the state.
+
+    It was made before the dialogue began.
+    """
     kind = spec.cancels or spec.changes
     for p in spec.params:
         if kind is not None and p.type is kind and p.name in arguments:
@@ -105,8 +115,9 @@ def _output(spec: Spec, arguments: dict[str, Any], state: dict[str, Any], rng: R
 
 
 def _bounded(t: Type, arguments: dict[str, Any], rng: Random, state: dict[str, Any]) -> Any:
-    """A result that keeps to the bounds of the call: an argument `max_price` or `min_rating` bounds the field
-    `price` or `rating` of every entry.
+    """Draw a result that keeps to the bounds of the call.
+
+    An argument `max_price` or `min_rating` bounds the field `price` or `rating` of every entry.
     """
     value = draw(t, rng, date.fromisoformat(state["today"]), state["held"])
     for key, bound in arguments.items():

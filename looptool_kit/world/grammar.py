@@ -1,6 +1,7 @@
-"""How people ask: phrases of a tool, clauses of its parameters, and the frames that put them together.
+"""How people ask: phrases, clauses, and frames put together.
 
-A rendered value stands between two marks until the end, so that noise and capitals never touch it.
+A tool has phrases, its parameters have clauses. A rendered value stands between two marks until the end, so
+that noise and capitals never touch it.
 """
 
 from __future__ import annotations
@@ -12,89 +13,26 @@ from datetime import date
 from random import Random
 from typing import Any, NamedTuple
 
+from looptool_kit.world import frames
 from looptool_kit.world.spec import SLOT, Param, Spec, reserved, slots
 from looptool_kit.world.types import Surface, Type
 
 OPEN, CLOSE = "\ue000", "\ue001"
+"""The marks: characters of Unicode's private use area, which no text holds."""
+SHUFFLED, IN_OWN_SENTENCE = 0.5, 0.3
+"""Shares of the requests whose clauses stand in another order, and of the clauses said as a sentence."""
+WITH_REASON, WITH_GREETING, WITH_THANKS = 0.25, 0.08, 0.1
+"""Shares of the requests that begin with a reason or a greeting, or end with thanks."""
+LOWER_CASE_BELOW, TYPO_BELOW, NO_STOP = 0.1, 0.15, 0.12
+"""A tenth of the requests are in lower case, half as many have a typo, some no full stop: as in chats."""
+LONG = 45
+"""Clauses of more characters come late."""
 _MARKS = str.maketrans("", "", OPEN + CLOSE)
-
-DO = (
-    "{X}.", "{X}.", "{X}, please.", "Please {x}.", "Can you {x}?", "Could you {x}?", "Could you please {x}?", "Would you please {x}?",
-    "I need you to {x}.", "I'd like you to {x}.", "Hey, can you {x}?", "Hi! Could you {x}? Thanks!", "I was wondering if you could {x}.",
-    "It would be great if you could {x}.", "I want you to {x}.", "When you get a chance, {x}.", "Go ahead and {x}.", "Do me a favour and {x}.",
-    "Would you be able to {x}?", "Any chance you could {x}?", "Quick one: {x}.", "{X} — thanks.", "{X}. Thank you!", "Hello, please {x}.",
-    "Can you help me? I need to {x}.", "I have to {x}.", "I'd like to {x}.", "I want to {x}.", "Help me {x}.", "Good morning! Please {x}.",
-    "ok, {x}", "Now {x}.", "Next, {x}.", "So, {x}.", "Would you mind helping me {x}?", "Let's {x}.", "My next request: {x}.",
-    "Are you able to {x}?", "For me, please {x}.", "Here's what I need: {x}.",
-)  # fmt: skip
-ASK = (
-    "{X}?", "{X}?", "Hey, {x}?", "Hi, {x}?", "Quick question: {x}?", "Tell me, {x}?", "Just curious: {x}?", "One question: {x}?",
-    "Sorry to bother you, but {x}?", "Hello! {X}?", "{X}? Thanks!", "I have a question: {x}?", "So, {x}?", "I keep wondering: {x}?",
-    "Could you check for me: {x}?", "Please tell me: {x}?",
-)  # fmt: skip
-NEED = (
-    "I need {x}.", "I'd like {x}.", "{X}, please.", "Can I get {x}?", "Could I have {x}?", "I want {x}.", "Can you get me {x}?", "Get me {x}.",
-    "I could use {x}.", "Hi, I need {x}.", "Could you get me {x}, please?", "I would like {x}, please.", "What I need is {x}.",
-    "Please get me {x}.", "May I have {x}?", "{X}. Thanks!",
-)  # fmt: skip
-BOTH = (
-    "{a} and {b}", "{a}, and {b}", "{a} and also {b}", "{a}. Also, {b}", "{a}. Then {b}", "two things: {a}, and {b}", "{a}, and on top of that {b}",
-    "{a}. While you're at it, {b}",
-)  # fmt: skip
-ALL = (
-    "{a}, {b}, and {c}",
-    "{a}, {b} and also {c}",
-    "three things: {a}, {b}, and {c}",
-    "{a}. Also, {b}, and {c}",
-    "{a}; {b}; and {c}",
-)
-SAME = (
-    "{a}, and do the same {b}",
-    "{a}, then do the same {b}",
-    "{a}. Also do the same {b}",
-    "{a}, and likewise {b}",
-    "{a}, and once more {b}",
-)
-STEPS = (
-    "{a}, then {b}", "{a} and then {b}", "{a}. Then {b}", "first {a}, then {b}", "{a}; after that, {b}", "{a}, and once that's done {b}",
-    "{a} and after that {b}",
-)  # fmt: skip
-HELLO = (
-    "Hi there!",
-    "Hey!",
-    "Good evening.",
-    "Hello again.",
-    "Hi, it's me again.",
-    "Good afternoon!",
-    "Morning!",
-    "Hello!",
-)
-BYE = (
-    "Thanks!", "Thank you.", "Many thanks.", "That would help a lot.", "I appreciate it.", "Cheers.", "That's all for now.", "Thanks in advance.",
-    "No rush.",
-)  # fmt: skip
-LISTED = ("{X}.", "{X}.", "{X}, please.", "Hi! {X}.", "{X}. Thanks!", "Hey, {x}.", "Good morning! {X}.")
-NEXT = (
-    "{X}.", "Great, {x}.", "Thanks! Now {x}.", "Perfect, please {x}.", "OK, {x}.", "Now {x}, please.", "Good. Can you {x}?", "Nice. Could you {x}?",
-    "Thank you. Next, {x}.", "Alright, {x}.", "That works. Please {x}.", "Okay great, now {x}.",
-)  # fmt: skip
-BACK = (
-    "Actually, {x}.", "Hmm, something came up. Please {x}.", "Wait, {x}.", "Sorry, change of plans: {x}.", "On second thought, {x}.",
-    "Oh, could you {x}?", "My plans changed, so please {x}.",
-)  # fmt: skip
-AGAIN = (
-    "Now do the same {x}.", "And the same {x}, please.", "Can you do that again {x}?", "Thanks! Same thing {x}.", "Great. Please do the same {x}.",
-    "Could you repeat that {x}?", "Okay, and now the same {x}.", "I also need the same {x}.",
-)  # fmt: skip
-AND_WHAT = (
-    "What about {x}?", "And {x}?", "How about {x}?", "Thanks. And {x}?", "OK, and {x}?", "Good to know. What about {x}?", "And what about {x}?",
-    "Okay. How about {x}?",
-)  # fmt: skip
 
 
 @dataclass
 class Scene:
-    """What one sample is drawn with: the random stream, today's date, and which parts are allowed."""
+    """What one sample is drawn with."""
 
     rng: Random
     today: date
@@ -112,7 +50,7 @@ class Scene:
     """Results of its first calls, to be taken likewise instead of executing them."""
 
     def choose(self, options: tuple[str, ...], suits: Callable[[str], bool] = lambda _: True) -> str:
-        """One of the wordings that this split may use and that suit."""
+        """Choose a wording that suits and that this split may use."""
         kept = reserved(options)
         fit = [o for o in options if suits(o)]
         free = [o for o in fit if (o in kept) == self.unseen] or fit
@@ -134,8 +72,9 @@ class Said(NamedTuple):
 
 
 def surface(t: Type, value: Any, scene: Scene, how: str | None, implicit: bool) -> Surface:
-    """One marked way of saying a value that suits the slot (`how`: None, "@" or "#noun"), implicit if wanted
-    and possible, plain otherwise.
+    """Choose one way to say a value and mark it.
+
+    It suits the slot (`how`: None, "@" or "#noun"), and is implicit if wanted and possible, plain otherwise.
     """
     if t.item is not None:
         return Surface(listed([surface(t.item, v, scene, None, False).text for v in value]))
@@ -171,8 +110,9 @@ _BEFORE_SLOT = re.compile(r"\b(?:the|an?|my) (?:\w+ )?(?=\{(\w*)[@#}])")
 
 
 def _once(template: str, spec: Spec, own: str, refs: dict[str, str]) -> str:
-    """The wording with no noun beside a slot that `refs` fills: "the last song on the list" brings its own
-    into "play the song {title}".
+    """Remove a noun beside a slot that `refs` fills.
+
+    "The last song on the list" brings its own into "play the song {title}".
     """
 
     def before(m: re.Match[str]) -> str:
@@ -195,8 +135,9 @@ def render(
     refs: dict[str, str] | None = None,
     implicit: tuple[str, ...] = (),
 ) -> tuple[str, list[str]]:
-    """A wording with its slots filled (`own` names the parameter behind `{}`; `refs` gives words instead of
-    values), and the parameters said implicitly.
+    """Fill a wording's slots; also return the parameters said implicitly.
+
+    `own` names the parameter behind `{}`; `refs` gives words in place of values.
     """
     hints: list[str] = []
     if refs:
@@ -238,24 +179,49 @@ def say(
     only_do: bool = False,
     skip: str = "",
 ) -> Said:
-    """A request for a call with these arguments, every one of them mentioned once (but `skip`); `refs` words
-    what comes from an earlier result.
+    """Word a request for a call, with every argument mentioned once.
+
+    `refs` holds the words for what comes from an earlier result. The parameter `skip` is not mentioned.
     """
     known = set(arguments) | set(refs or ())
+    form, phrase = _phrase(spec, known, scene, only_do, skip)
+    body, hints = render(phrase, spec, arguments, scene, refs=refs, implicit=implicit)
+    rest = [p for p in spec.params if p.name in known and p.name not in slots(phrase) and p.name != skip]
+    if scene.rng.random() < SHUFFLED:
+        scene.rng.shuffle(rest)
+    parts, tails = [], []
+    for p in rest:
+        can_stand_alone = p.also and not only_do and not (refs and p.name in refs)
+        if can_stand_alone and arguments.get(p.name) is not None and scene.rng.random() < IN_OWN_SENTENCE:
+            alone = scene.choose(p.also)
+            alone = alone if alone[-1] in ".!?" else alone + "."
+            said, more = render(alone, spec, arguments, scene, own=p.name, implicit=implicit)
+            tails.append(capital(said))
+        else:
+            said, more = clause(p, spec, arguments, scene, implicit, refs)
+            parts.append(said)
+        hints += more
+    return Said(form, body + _in_order(parts), " ".join(tails), tuple(hints))
+
+
+def _phrase(spec: Spec, known: set[str], scene: Scene, only_do: bool, skip: str) -> tuple[str, str]:
+    """Choose a phrase that the parameters `known` allow, with its form."""
     # What has no clause of its own belongs into the phrase.
     inside = {n for n in known if spec.by_name[n].bare and n != skip}
-    forms = (
-        [("do", spec.do)] * 3
-        if only_do
-        else [("do", spec.do)] * 3 + [("ask", spec.ask)] * 3 + [("need", spec.need)]
-    )
+
+    def sayable(phrase: str) -> bool:
+        return inside <= slots(phrase) <= known and skip not in slots(phrase)
+
+    forms = [("do", spec.do)] * 3
+    if not only_do:
+        forms += [("ask", spec.ask)] * 3 + [("need", spec.need)]
     usable = [
-        (form, p)
+        (form, phrase)
         for form, options in forms
-        for p in options
-        if (p in reserved(options)) == scene.unseen and inside <= slots(p) <= known and skip not in slots(p)
+        for phrase in options
+        if (phrase in reserved(options)) == scene.unseen and sayable(phrase)
     ]
-    usable = usable or [("do", p) for p in spec.do if inside <= slots(p) <= known and skip not in slots(p)]
+    usable = usable or [("do", phrase) for phrase in spec.do if sayable(phrase)]
     if not usable:
         raise ValueError(
             f"tool {spec.name!r} has no `do` phrase that can be said with {sorted(known)} and holds"
@@ -263,51 +229,32 @@ def say(
         )
     form, phrase = usable[int(scene.rng.random() * len(usable))]
     scene.used.append(phrase)
-    body, hints = render(phrase, spec, arguments, scene, refs=refs, implicit=implicit)
-    rest = [p for p in spec.params if p.name in known and p.name not in slots(phrase) and p.name != skip]
-    if scene.rng.random() < 0.5:
-        scene.rng.shuffle(rest)
-    parts, tails = [], []
-    for p in rest:
-        if (
-            p.also
-            and not only_do
-            and not (refs and p.name in refs)
-            and arguments.get(p.name) is not None
-            and scene.rng.random() < 0.3
-        ):
-            alone = scene.choose(p.also)
-            said, more = render(
-                alone if alone[-1] in ".!?" else alone + ".",
-                spec,
-                arguments,
-                scene,
-                own=p.name,
-                implicit=implicit,
-            )
-            tails.append(capital(said))
-        else:
-            said, more = clause(p, spec, arguments, scene, implicit, refs)
-            parts.append(said)
-        hints += more
-    # Long and quoted parts read best near the end, afterthoughts at the very end.
-    parts.sort(key=lambda c: ('"' in c or len(c) > 45) + 2 * c.startswith(("and ", ",", ":")))
-    before = ""
-    for part in parts:
+    return form, phrase
+
+
+def _in_order(clauses: list[str]) -> str:
+    """The clauses behind a phrase."""
+    # Long and quoted ones read best near the end, afterthoughts at the very end.
+    late = sorted(clauses, key=lambda c: ('"' in c or len(c) > LONG) + 2 * c.startswith(("and ", ",", ":")))
+    text, before = "", ""
+    for part in late:
         first = part.split(" ", 1)[0]
-        body += part if part[0] in ",:" else f" and {part}" if first == before else f" {part}"
+        text += part if part[0] in ",:" else f" and {part}" if first == before else f" {part}"
         before = first
-    return Said(form, body, " ".join(tails), tuple(hints))
+    return text
 
 
 def frame(said: Said, scene: Scene, why: tuple[str, ...] = ()) -> str:
-    """A whole request: opener, frame, the sentences that follow, noise; marks removed."""
+    """Make a whole request of what is said, without marks.
+
+    `why` are sentences that may stand before it.
+    """
     options = (
-        LISTED
+        frames.LISTED
         if said.body.startswith(("two things:", "three things:", "first "))
-        else {"do": DO, "ask": ASK, "need": NEED}[said.form]
+        else {"do": frames.DO, "ask": frames.ASK, "need": frames.NEED}[said.form]
     )
-    opener = bool(why) and scene.rng.random() < 0.25
+    opener = bool(why) and scene.rng.random() < WITH_REASON
 
     bare = re.sub(f"{OPEN}[^{CLOSE}]*{CLOSE}", "", said.body)
     to_me = said.form == "do" and (_ME.search(said.body) or _FOR_ME.search(bare))
@@ -328,10 +275,10 @@ def frame(said: Said, scene: Scene, why: tuple[str, ...] = ()) -> str:
     if opener:
         text = f"{scene.choose(why)} {capital(text)}"
     roll = scene.rng.random()
-    if roll < 0.08 and not _GREETING.match(text):
-        text = f"{scene.choose(HELLO)} {capital(text)}"
-    elif roll > 0.9 and "hank" not in text:
-        text += (" " if text[-1] in ".?!" else ". ") + scene.choose(BYE)
+    if roll < WITH_GREETING and not _GREETING.match(text):
+        text = f"{scene.choose(frames.HELLO)} {capital(text)}"
+    elif roll > 1 - WITH_THANKS and "hank" not in text:
+        text += (" " if text[-1] in ".?!" else ". ") + scene.choose(frames.BYE)
     return noise(text, scene.rng)
 
 
@@ -359,27 +306,25 @@ _WORD = re.compile(r"\b[a-z]{5,}\b")
 
 
 def noise(text: str, rng: Random) -> str:
-    """Light noise outside values (now and then lower case, no final punctuation, one typo), and the marks
-    removed.
+    """Add light noise outside values, and remove the marks.
+
+    Now and then a request is in lower case, has no final punctuation, or one typo.
     """
     roll = rng.random()
-    if roll < 0.1:
+    if roll < LOWER_CASE_BELOW:
         text = "".join(
             part if part[0] == OPEN else part.lower()
             for part in re.split(f"({OPEN}[^{CLOSE}]*{CLOSE})", text)
             if part
         )
-    elif roll < 0.15:
+    elif roll < TYPO_BELOW:
         outside = re.sub(f"{OPEN}[^{CLOSE}]*{CLOSE}", lambda m: "0" * len(m[0]), text)
         if found := list(_WORD.finditer(outside)):
             at = rng.choice(found)
             i = at.start() + rng.randint(1, len(at[0]) - 3)
-            text = (
-                text[:i] + text[i + 1] + text[i] + text[i + 2 :]
-                if rng.random() < 0.5
-                else text[:i] + text[i + 1 :]
-            )
-    if rng.random() < 0.12:
+            swapped = rng.random() < 0.5
+            text = text[:i] + (text[i + 1] + text[i] + text[i + 2 :] if swapped else text[i + 1 :])
+    if rng.random() < NO_STOP:
         text = text.rstrip(".?")
     return plain(text)
 

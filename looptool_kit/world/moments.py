@@ -1,4 +1,4 @@
-"""Base types for dates and times, and how people say them relative to today."""
+"""Base types for dates and times, and how people say them."""
 
 from __future__ import annotations
 
@@ -142,8 +142,9 @@ def _say_time(value: str, _: date) -> list[Surface]:
 
 
 def clock(low: int = 7, high: int = 21, **more: Any) -> Type:
-    """Times of day as HH:MM, by the quarter of an hour mostly: "18:30", "6:30 pm", "half past six in the
-    evening".
+    """Times of day as HH:MM, mostly by the quarter.
+
+    "18:30" is also said "6:30 pm" or "half past six in the evening".
     """
 
     def make(r: Random, _: date) -> str:

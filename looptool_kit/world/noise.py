@@ -1,5 +1,6 @@
-"""Label errors of the kinds that annotators make, planted on purpose, so that verification can be measured
-against the truth.
+"""Label errors as annotators make them, planted on purpose.
+
+They let verification be measured against the truth.
 """
 
 from __future__ import annotations
@@ -23,13 +24,22 @@ Spoil = Callable[[Sample, Random], Label | None]
 
 
 def plant_noise(samples: Samples, share: float, seed: int | str) -> tuple[Samples, dict[str, Label]]:
-    """Give a `share` (in [0, 1]) of the samples that have calls, or ask, a wrong label; repeatable from
-    `seed`.
+    """Give a share of the samples a wrong label.
 
-    Returns the samples in their order, and for each noised one its new id -> the true label. The rows
-    themselves do not tell: a noised sample keeps source, parent and meta. Every wrong label differs from the
-    truth under ToolMatch. Samples whose label is a refusal or a summary stay as they are. Raises ValueError
-    for a share outside [0, 1].
+    Only samples that have calls, or ask, get one; refusals and summaries stay as they are. Every wrong label
+    differs from the truth under ToolMatch. The rows themselves do not tell: a noised sample keeps source,
+    parent and meta.
+
+    Args:
+        samples: The samples.
+        share: The share of all samples, in [0, 1].
+        seed: What the errors are drawn from.
+
+    Returns:
+        The samples in their order, and for each noised one its new id -> the true label.
+
+    Raises:
+        ValueError: The share is outside of [0, 1].
     """
     if not 0 <= share <= 1:
         raise ValueError(f"share of noise is {share}; give a number between 0 and 1")
@@ -103,7 +113,7 @@ def _today(sample: Sample) -> date:
 
 
 def _near(t: Type, value: Any, rng: Random, today: date) -> Any:
-    """Another value of the type, near the right one where that has a meaning."""
+    """Draw another value, if possible near the right one."""
     if isinstance(value, bool):
         return not value
     if isinstance(value, int | float) and rng.random() < 0.6:
@@ -146,8 +156,10 @@ def wrong_slot(sample: Sample, rng: Random) -> Label | None:
 
 
 def _same_sort(a: Param | None, b: Param | None) -> bool:
-    """Whether two texts may be mixed up: of one type, or both in the speaker's own words. A note's ID is not
-    taken for what to write into it.
+    """Tell whether two texts may be mixed up.
+
+    They are of one type, or both in the speaker's own words. A note's ID is not taken for what to write into
+    it.
     """
     if a is None or b is None:
         return a is b
@@ -190,8 +202,10 @@ def extra_parameter(sample: Sample, rng: Random) -> Label | None:
 
 
 def wrong_tool(sample: Sample, rng: Random) -> Label | None:
-    """Another tool on offer that may be taken for the right one: about the same thing, and the dialogue holds
-    all that it needs; or once more the call that the request's first step was answered by.
+    """Another tool on offer, taken for the right one.
+
+    It is about the same thing, and the dialogue holds all that it needs. Or the call that answered the
+    request's first step is made again.
     """
     at = rng.randrange(len(sample.label.calls))
     call = sample.label.calls[at]
@@ -217,7 +231,10 @@ def wrong_tool(sample: Sample, rng: Random) -> Label | None:
 
 
 def _akin(a: Spec, b: Spec) -> bool:
-    """Two tools that somebody might take for each other: of one domain, or with a telling word in common."""
+    """Tell whether somebody might take two tools for each other.
+
+    They are of one domain, or have a telling word in common.
+    """
     return domain_of()[a.name] is domain_of()[b.name] or bool(_topic(a) & _topic(b))
 
 
@@ -227,8 +244,10 @@ def _topic(spec: Spec) -> frozenset[str]:
 
 
 def _filled(other: Spec, call: ToolCall) -> dict[str, JsonValue] | None:
-    """Arguments of another tool out of those of a call, each used once; None where a required one is left
-    open, or where much of what was said would be lost: nobody takes a transfer for a list of standing orders.
+    """Another tool's arguments out of a call's, each used once.
+
+    None where a required one is left open, or where much of what was said would be lost: nobody takes a
+    transfer for a list of standing orders.
     """
     mine = specs()[call.name].by_name
     held = [(mine[k], v) for k, v in call.arguments.items() if k in mine]
@@ -244,7 +263,10 @@ def _filled(other: Spec, call: ToolCall) -> dict[str, JsonValue] | None:
 
 
 def _read_as(given: Param, wanted: Param, value: JsonValue) -> JsonValue:
-    """What stands for one parameter, as it would be put into another; None where nobody would put it there."""
+    """A parameter's value as it would be put into another one.
+
+    None where nobody would put it there.
+    """
     a, b = given.type, wanted.type
     if a.name == DATETIME.name and isinstance(value, str) and b.name in (DATE.name, TIME.name):
         value = value[:10] if b.name == DATE.name else value[11:]
@@ -259,8 +281,9 @@ def _read_as(given: Param, wanted: Param, value: JsonValue) -> JsonValue:
 
 
 def _family(t: Type) -> str | int:
-    """Kinds of numbers and times whatever their range: a duration, an amount of money. All else stands by
-    itself.
+    """Kinds of numbers and times, whatever their range.
+
+    A duration is one, an amount of money another. All else stands by itself.
     """
     return t.name.split()[0] if t.is_a(NUMBER) or t.name == TIME.name else id(t)
 
@@ -315,7 +338,7 @@ def call_instead_of_asking(sample: Sample, rng: Random) -> Label | None:
 
 
 SPOILS: dict[Spoil, int] = {
-    wrong_value: 20, wrong_slot: 24, missing_parameter: 16, extra_parameter: 12, wrong_tool: 60, wrong_type: 8,
-    missing_call: 10, off_by_one_date: 10,
+    wrong_value: 20, wrong_slot: 24, missing_parameter: 16, extra_parameter: 12, wrong_tool: 60,
+    wrong_type: 8, missing_call: 10, off_by_one_date: 10,
 }  # fmt: skip
 """How often each kind is tried: most often those that few samples have a place for."""

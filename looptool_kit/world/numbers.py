@@ -44,8 +44,9 @@ def _splits(values: list[Any]) -> bool:
 
 
 def count(low: int, high: int, **more: Any) -> Type:
-    """How many of something: said "6", "six" or "half a dozen". In wordings `{#guest}` gives "6 guests",
-    `{#person/people}` "six people".
+    """How many of something: said "6", "six" or "half a dozen".
+
+    In wordings `{#guest}` gives "6 guests", `{#person/people}` "six people".
     """
 
     def say(v: int, _: date) -> list[Surface]:
@@ -71,7 +72,10 @@ def count(low: int, high: int, **more: Any) -> Type:
 
 
 def integer(low: int, high: int, step: int = 1, **more: Any) -> Type:
-    """Whole numbers said in digits or, up to a hundred, in words: a level, a temperature, a page."""
+    """Whole numbers in digits or, up to a hundred, in words.
+
+    They serve for a level, a temperature, a page.
+    """
     values = list(range(low, high + 1, step))
 
     def say(v: int, _: date) -> list[Surface]:
@@ -108,8 +112,9 @@ def number(low: float, high: float, digits: int = 1, **more: Any) -> Type:
 
 
 def money(low: int, high: int, cents: bool = False, **more: Any) -> Type:
-    """Amounts of dollars: "$45", "45 dollars", "$340,000", "forty-five dollars"; with `cents` often not
-    round: "$45.50".
+    """Amounts of dollars: "$45", "45 dollars", "$340,000", "forty-five dollars".
+
+    With `cents` they are often not round: "$45.50".
     """
 
     def make(r: Random, _: date) -> float | int:

@@ -1,4 +1,4 @@
-"""Which task to set: tool lists, and plans that are possible with them."""
+"""Which task to set: tool lists and plans that they allow."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from random import Random
 
+from looptool_kit.world.calls import Call, Impossible, Plan
 from looptool_kit.world.spec import Param, Spec, domain_of, is_held, links, slots, specs
-from looptool_kit.world.tasks import Call, Impossible, Plan
 
 WEIGHTS = {
     "single": 0.25,
@@ -23,12 +23,15 @@ KINDS_ON_ONE = ("single", "single", "finish", "single", "ask", "single", "parall
 """Kinds that one tool alone allows, as `show` cycles through them."""
 MENTIONED = 0.4
 """Share of the optional parameters that a request mentions."""
-HINT = 0.55
+HINTED = 0.55
 """Share of the mentions that are implicit, among those of types with implicit surfaces."""
 
 
 def pool(split: str) -> list[Spec]:
-    """The tools of a split: the held ones for unseen_tools, the others for every other split."""
+    """The tools of a split.
+
+    Those held are for `unseen_tools`, the others for every other split.
+    """
     return [s for s in specs().values() if is_held(s.name) == (split == "unseen_tools")]
 
 
@@ -46,7 +49,7 @@ def kind_deck(n: int, kinds: Sequence[str] | None, rng: Random) -> list[str]:
 
 
 class Dealer:
-    """Deals tool lists so that all tools of a split get used about equally often."""
+    """Deals tool lists so that all tools get used equally often."""
 
     def __init__(self, split: str, rng: Random, domains: Sequence[str] = ()) -> None:
         self.rng, self.pool = (
@@ -64,8 +67,10 @@ class Dealer:
         return self.rng.choice([s for s in options if self.used[s.name] == least])
 
     def deal(self, near: bool, linked: bool) -> list[Spec]:
-        """Two or three tools: `near`, most of one domain; `linked`, two of them linked by type; otherwise
-        each of another domain.
+        """Deal two or three tools.
+
+        With `near`, most are of one domain; with `linked`, two are linked by type. Otherwise each is of
+        another domain.
         """
         chosen: list[Spec] = []
         size = self.rng.choice((2, 3) if near else (2, 2, 3))
@@ -95,13 +100,14 @@ class Dealer:
         return chosen
 
     def again(self, near: bool) -> list[Spec]:
-        """A list that was dealt before, so that its tokens serve more samples."""
+        """Deal a list again, so that its tokens serve more samples."""
         return self.rng.choice(self.dealt[near] or [self.deal(near, False)])
 
 
 def draw_plan(kind: str, tools: Sequence[Spec], split: str, rng: Random, used: Counter[str]) -> Plan:
-    """A plan of that kind for a tool list, its target among the least used; raises `Impossible` where the
-    list does not allow it.
+    """Draw a plan of that kind for a tool list.
+
+    Its target is among the least used. Raises `Impossible` where the list does not allow it.
     """
     order = sorted(tools, key=lambda s: (used[s.name], rng.random()))
     plan = Plan(kind=kind, calls=[], mode="", part="", link=[])
@@ -175,7 +181,7 @@ def _call(spec: Spec, rng: Random, without: str = "", given: str = "") -> Call:
         chosen = rng.choice([p.name for p in spec.params if p.optional] or [""])
         mention = [p.name for p in spec.params if p.name in mention or p.name == chosen]
     hinted = [
-        m for m in mention if m not in (without, given) and rng.random() < HINT * spec.by_name[m].type.hints
+        m for m in mention if m not in (without, given) and rng.random() < HINTED * spec.by_name[m].type.hints
     ]
     return Call(tool=spec.name, mention=mention, implicit=hinted)
 
@@ -184,7 +190,7 @@ def _again(spec: Spec, part: Param, call: Call, rng: Random) -> Call:
     return Call(
         tool=spec.name,
         mention=list(call["mention"]),
-        implicit=[part.name] if rng.random() < HINT * part.type.hints else [],
+        implicit=[part.name] if rng.random() < HINTED * part.type.hints else [],
     )
 
 
@@ -210,8 +216,9 @@ def varies(spec: Spec, p: Param) -> bool:
 
 
 def askable(spec: Spec, p: Param, tools: Sequence[Spec]) -> bool:
-    """True where a request can leave this parameter out and nothing but asking helps: it is required, sayable
-    without it, and no tool on offer would find it out.
+    """Tell whether leaving a parameter out leaves nothing but asking.
+
+    It is required, the request can be said without it, and no tool on offer would find it out.
     """
     names = {s.name for s in tools}
     known = {q.name for q in spec.params if not q.optional and q is not p}

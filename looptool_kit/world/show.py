@@ -1,5 +1,7 @@
-"""Read what the world writes: `python -m looptool_kit.world.show DOMAIN [n]` checks a domain's file and
-prints n requests with their labels for each of its tools.
+"""Read what the world writes.
+
+`python -m looptool_kit.world.show DOMAIN [n]` checks a domain's file and prints n requests with their labels
+for each of its tools.
 """
 
 from __future__ import annotations
@@ -12,11 +14,12 @@ from random import Random
 
 from looptool_kit.core.samples import Sample
 from looptool_kit.core.toolcalls import render_answer
+from looptool_kit.world.calls import Impossible
 from looptool_kit.world.execute import problem
 from looptool_kit.world.grammar import Scene
 from looptool_kit.world.plans import KINDS_ON_ONE, askable, draw_plan, varies
 from looptool_kit.world.spec import Domain, all_domains, links, reserved, slots
-from looptool_kit.world.tasks import Impossible, sample_of
+from looptool_kit.world.tasks import sample_of
 from looptool_kit.world.types import Type
 
 

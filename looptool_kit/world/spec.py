@@ -1,6 +1,6 @@
-"""What a domain file is made of: parameters, tools, domains; and the catalogue that all of them make.
+"""What a domain file is made of: parameters, tools, domains.
 
-The how-to for authors of domains is the docstring of `looptool_kit.world.domains`.
+All files make the catalogue. How to write one is the docstring of `looptool_kit.world.domains`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,10 @@ class Param:
 
     @cached_property
     def bare(self) -> bool:
-        """True where it has no clause of its own and so belongs into a phrase."""
+        """Whether it has no clause of its own.
+
+        Then it belongs into a phrase.
+        """
         return (
             self.clauses == ("{}",)
             and "enum" not in self.type.schema
@@ -73,9 +76,11 @@ def P(
     ask: str = "",
     words: Sequence[str] = (),
 ) -> Param:
-    """A parameter. `clauses` mention it inside a sentence ("for {#person/people}"), `also` in one of its own
-    ("There will be {} of us"); `ask` asks for it when it is missing, and one of `words` occurs in any such
-    question. `opt` or a `default` makes it optional.
+    """Make a parameter.
+
+    `clauses` mention it inside a sentence ("for {#person/people}"), `also` in one of its own ("There will be
+    {} of us"). `ask` asks for it when it is missing, and one of `words` occurs in any such question. `opt` or
+    a `default` makes it optional.
     """
     alone = (also,) if isinstance(also, str) else tuple(also)
     return Param(
@@ -93,7 +98,7 @@ def P(
 
 @dataclass(frozen=True, eq=False)
 class Spec:
-    """One tool of the world: what a model sees, what people say to get it called, and what it does."""
+    """One tool of the world: schema, wordings, and what it does."""
 
     name: str
     description: str
@@ -165,7 +170,10 @@ def T(
 
 @dataclass(frozen=True, eq=False)
 class Domain:
-    """Tools about one thing. A `held` domain is kept whole for the split `unseen_tools`."""
+    """Tools about one thing.
+
+    A `held` domain is kept whole for the split `unseen_tools`.
+    """
 
     name: str
     tools: tuple[Spec, ...] = field(default=())
@@ -219,10 +227,10 @@ def slots(template: str) -> frozenset[str]:
 
 @lru_cache(maxsize=4096)
 def reserved(options: tuple[str, ...]) -> frozenset[str]:
-    """The wordings of a list that are kept for the split `unseen_phrasings`: a quarter of three or more, at
-    least one, chosen by hash.
+    """The wordings of a list that are kept for `unseen_phrasings`.
 
-    Whatever can be said at all can be said without them: of wordings with the same slots, one stays.
+    They are a quarter of three or more, at least one, chosen by a hash. Whatever can be said at all can be
+    said without them: of wordings with the same slots, one stays.
     """
     if len(options) < 3:
         return frozenset()
@@ -237,8 +245,10 @@ def reserved(options: tuple[str, ...]) -> frozenset[str]:
 
 @lru_cache
 def links() -> tuple[tuple[str, str, str, str], ...]:
-    """(tool, output field, tool, parameter) wherever an output's type is an input's type or a subtype of it
-    (RandomWorld's type matching). Of lists, the field of the items.
+    """(Tool, output field, tool, parameter) wherever their types match.
+
+    The output's type is the input's or a subtype of it (RandomWorld's type matching). Of lists, the field is
+    one of the items.
     """
     out = []
     for first in specs().values():

@@ -1,4 +1,4 @@
-"""Base types that are strings: names, titles, messages, places, addresses, reference codes."""
+"""Base types that are strings: names, titles, messages, places, addresses, codes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def _email(rng: Random) -> str:
         one(rng, pools.LAST).lower(),
         one(rng, pools.MAIL_HOSTS),
     )
-    return f"{rng.choice((f'{first}.{last}', f'{first[0]}{last}', f'{first}{rng.randint(2, 99)}', f'{last}.{first}'))}@{host}"
+    numbered = f"{first}{rng.randint(2, 99)}"
+    return f"{rng.choice((f'{first}.{last}', f'{first[0]}{last}', numbered, f'{last}.{first}'))}@{host}"
 
 
 def _place(rng: Random, kinds: tuple[str, ...]) -> str:
@@ -238,7 +239,8 @@ FILE = text(
     "file",
     "name of a file",
     lambda r: (
-        f"{one(r, pools.TOPICS)}_{one(r, pools.FILE_STEMS)}{r.choice(('', '', '_v2', '_final', '_old'))}.{one(r, pools.FILE_KINDS)}"
+        f"{one(r, pools.TOPICS)}_{one(r, pools.FILE_STEMS)}{r.choice(('', '', '_v2', '_final', '_old'))}"
+        f".{one(r, pools.FILE_KINDS)}"
     ),
     pattern=r"\w+\.\w+",
     noun="file",
@@ -249,7 +251,8 @@ URL = text(
     "url",
     "web address",
     lambda r: (
-        f"https://{one(r, pools.COMPANIES).lower()}.example/{one(r, pools.TOPICS)}/{one(r, pools.FILE_STEMS)}-{r.randint(2, 99)}"
+        f"https://{one(r, pools.COMPANIES).lower()}.example/{one(r, pools.TOPICS)}"
+        f"/{one(r, pools.FILE_STEMS)}-{r.randint(2, 99)}"
     ),
     pattern=r"https://\S+",
     noun="link",
@@ -260,8 +263,9 @@ TIME_ZONE = pool(
     "time zone",
     "IANA time zone",
     pools.words(
-        "Europe/Lisbon|Europe/Berlin|Europe/Paris|Europe/London|America/New_York|America/Chicago|America/Sao_Paulo|Asia/Tokyo|Asia/Seoul|"
-        "Asia/Kolkata|Asia/Dubai|Australia/Sydney|Africa/Nairobi|Africa/Lagos|Pacific/Auckland|America/Lima"
+        """Europe/Lisbon|Europe/Berlin|Europe/Paris|Europe/London|America/New_York|America/Chicago|
+        America/Sao_Paulo|Asia/Tokyo|Asia/Seoul|Asia/Kolkata|Asia/Dubai|Australia/Sydney|Africa/Nairobi|
+        Africa/Lagos|Pacific/Auckland|America/Lima"""
     ),
     question="Which time zone?",
     words=("time zone", "zone"),
@@ -269,8 +273,10 @@ TIME_ZONE = pool(
 
 
 def identifier(prefix: str, noun: str, digits: int = 4) -> Type:
-    """Reference codes such as "RES-4821", said "booking RES-4821" or referred to as "that booking". Keep one
-    object and use it wherever the same thing is meant.
+    """Reference codes such as "RES-4821".
+
+    They are said "booking RES-4821" or referred to as "that booking". Keep one object and use it wherever the
+    same thing is meant.
     """
     low = 10 ** (digits - 1)
     return text(

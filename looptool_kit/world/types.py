@@ -1,5 +1,6 @@
-"""All base types by name, for domain files: choices and constructors are made here, the others in `texts`,
-`numbers` and `moments`.
+"""All base types by name, for domain files.
+
+Choices and constructors are made here, the others in `texts`, `numbers` and `moments`.
 """
 
 from __future__ import annotations
@@ -70,11 +71,13 @@ from looptool_kit.world.texts import (
 
 # fmt: off
 __all__ = [
-    "ADDRESS", "AIRPORT", "BIRTH_DATE", "CITY", "COLOUR", "COMPANY", "COUNTRY", "CURRENCY", "DATE", "DATETIME", "DISH", "EMAIL", "FILE",
-    "FIRST_NAME", "GENRE", "HOTEL", "INGREDIENT", "INTEGER", "LANGUAGE", "MESSAGE", "NUMBER", "PAST_DATE", "PERSON", "PHONE", "PRODUCT",
-    "RATING", "RESTAURANT", "Surface", "TASK", "TEXT", "TICKER", "TIME", "TIME_ZONE", "TITLE", "Type", "URL", "WORK", "boolean", "clock",
-    "constant", "count", "draw", "duration", "enum", "held_out", "identifier", "in_words", "integer", "is_date", "is_int", "is_number",
-    "list_of", "money", "nullable", "number", "percent", "pool", "quoted", "record", "seen_values", "text", "verbatim",
+    "ADDRESS", "AIRPORT", "BIRTH_DATE", "CITY", "COLOUR", "COMPANY", "COUNTRY", "CURRENCY", "DATE",
+    "DATETIME", "DISH", "EMAIL", "FILE", "FIRST_NAME", "GENRE", "HOTEL", "INGREDIENT", "INTEGER", "LANGUAGE",
+    "MESSAGE", "NUMBER", "PAST_DATE", "PERSON", "PHONE", "PRODUCT", "RATING", "RESTAURANT", "Surface", "TASK",
+    "TEXT", "TICKER", "TIME", "TIME_ZONE", "TITLE", "Type", "URL", "WORK", "boolean", "clock", "constant",
+    "count", "draw", "duration", "enum", "held_out", "identifier", "in_words", "integer", "is_date", "is_int",
+    "is_number", "list_of", "money", "nullable", "number", "percent", "pool", "quoted", "record",
+    "seen_values", "text", "verbatim",
 ]
 # fmt: on
 
@@ -86,8 +89,10 @@ def enum(
     clauses: tuple[str, ...] = ("{}",),
     **wordings: str,
 ) -> Type:
-    """One of a few values. Each is said as itself (`_` as a space), or give wordings: `enum("low", "high",
-    metric="in Celsius|in metric units")`.
+    """One of a few values.
+
+    Each is said as itself (`_` as a space), or give wordings: `enum("low", "high", metric="in Celsius|in
+    metric units")`.
     """
     ways = {v: (v.replace("_", " "),) for v in values} | {v: pools.words(w) for v, w in wordings.items()}
     known = tuple(ways)
@@ -114,8 +119,10 @@ def enum(
 
 
 def boolean(yes: str, no: str = "") -> Type:
-    """True or false, each said in its own words: `boolean("with gift wrapping|gift-wrapped", "without gift
-    wrapping")`. Without `no` it is only ever said when true.
+    """True or false, each said in its own words.
+
+    As in `boolean("with gift wrapping|gift-wrapped", "without gift wrapping")`. Without `no` it is only ever
+    said when true.
     """
     ways = {True: pools.words(yes), False: pools.words(no)}
     values = (True, False) if no else (True,)
@@ -147,8 +154,9 @@ def constant(value: str) -> Type:
 
 
 def list_of(item: Type, low: int = 1, high: int = 3, **more: Any) -> Type:
-    """A list of different values, said "a, b and c". With `ordered=True`, choices stand in the order of their
-    enum: the days of a week.
+    """A list of different values, said "a, b and c".
+
+    With `ordered=True`, choices stand in the order of their enum: the days of a week.
     """
     schema = {"type": "array", "items": dict(item.schema)}
     more = {"question": item.question, "words": item.words, "clauses": item.clauses, **more}
@@ -167,8 +175,9 @@ def list_of(item: Type, low: int = 1, high: int = 3, **more: Any) -> Type:
 
 
 def record(template: str = "", **fields: Type) -> Type:
-    """An object; `template` says it in a request: `record("{quantity} x {dish}", dish=DISH, quantity=count(1,
-    4))`. All fields are required.
+    """An object of which all fields are required.
+
+    `template` says it in a request: `record("{quantity} x {dish}", dish=DISH, quantity=count(1, 4))`.
     """
     schema = {
         "type": "object",
@@ -195,7 +204,10 @@ def record(template: str = "", **fields: Type) -> Type:
 
 
 def nullable(t: Type, none: str) -> Type:
-    """A type or null; `none` words the null: `nullable(DATE, "open-ended|with no end date")`."""
+    """A type or null; `none` words the null.
+
+    As in `nullable(DATE, "open-ended|with no end date")`.
+    """
     ways = pools.words(none)
     schema = {**t.schema, "type": [t.schema["type"], "null"]}
 

@@ -1,14 +1,9 @@
-"""Perturbations keep or move labels exactly, and the suite `robustness` reports what a policy loses under
-them.
-"""
+"""Perturbations keep or move labels exactly."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
-from importlib import import_module
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -19,35 +14,10 @@ from hypothesis import strategies as st
 from looptool_kit import world
 from looptool_kit.augment import perturb as p
 from looptool_kit.checks.rules import check_sample, passes
-from looptool_kit.core.records import Score, Scores
 from looptool_kit.core.samples import Label, Message, Sample, Samples, Tool, ToolCall
-from looptool_kit.core.toolcalls import match, parse, render_answer
-from looptool_kit.policy.engines import Completion, Sampling
-from looptool_kit.policy.policy import Policy, base_policy
-from looptool_kit.report.html import ReportData, render
-from looptool_kit.run.folder import Run
-from looptool_kit.stages.evaluate import find_suite, robustness
 from looptool_kit.stages.seed import templates
-from looptool_kit.text.mentions import recognise
 from looptool_kit.text.passages import dialogue
-
-
-@pytest.fixture(scope="module")
-def pool() -> Samples:
-    return Samples(s for split in world.SPLITS for s in world.generate(24, 11, split, per_list=3))
-
-
-@pytest.fixture(scope="module")
-def made(pool: Samples) -> dict[str, list[tuple[Sample, Sample]]]:
-    """Perturbation -> (original, perturbed)."""
-    out: dict[str, list[tuple[Sample, Sample]]] = {}
-    for name in p.PERTURBATIONS:
-        both = [(s, p.perturb(name, s, Random(s.id), pool)) for s in pool]
-        out[name] = [(s, other) for s, other in both if other is not None]
-    return out
-
-
-# ----------------------------------------------------------- all of them
+from looptool_kit.text.recognise import recognise
 
 
 def test_all_apply_to_a_fair_share_and_nearly_all_pass_the_rule_tier(
@@ -104,17 +74,24 @@ _tools = st.builds(
     Tool,
     name=_texts.filter(bool),
     description=_texts,
-    parameters=st.builds(lambda p, r: {"type": "object", "properties": p, "required": r}, st.dictionaries(_texts, st.just({}), max_size=3),
-                         st.lists(_texts, max_size=2)),
-)  # fmt: skip
+    parameters=st.builds(
+        lambda p, r: {"type": "object", "properties": p, "required": r},
+        st.dictionaries(_texts, st.just({}), max_size=3),
+        st.lists(_texts, max_size=2),
+    ),
+)
 _messages = st.builds(
     Message,
     role=st.sampled_from(["user", "user", "assistant", "tool", "system"]),
     content=_texts,
     tool_calls=_calls,
 )
-_samples = st.builds(Sample, tools=st.lists(_tools, max_size=3).map(tuple), messages=st.lists(_messages, max_size=4).map(tuple),
-                     label=st.builds(Label, calls=_calls, reply=_texts))  # fmt: skip
+_samples = st.builds(
+    Sample,
+    tools=st.lists(_tools, max_size=3).map(tuple),
+    messages=st.lists(_messages, max_size=4).map(tuple),
+    label=st.builds(Label, calls=_calls, reply=_texts),
+)
 
 
 @settings(max_examples=40)
@@ -357,76 +334,10 @@ def test_order_of_tools_changes_and_nothing_else(made: dict[str, list[tuple[Samp
         assert s.tools != other.tools and sorted(t.name for t in s.tools) == sorted(
             t.name for t in other.tools
         )
-    assert p.perturb("tool_order", _ask("Do it.", {}), Random(1), Samples()) is None
-
-
-# ---------------------------------------------------- the label follows
-
-
-def test_labels_follow_names(made: dict[str, list[tuple[Sample, Sample]]]) -> None:
-    for name in ("renamed_tools", "renamed_parameters"):
-        for s, other in made[name]:
-            new: dict[str, str] = other.meta["renamed"]  # type: ignore[assignment]
-            assert not set(new) & set(new.values())
-
-            def follow(
-                calls: Sequence[ToolCall], new: dict[str, str] = new, tools: bool = name == "renamed_tools"
-            ) -> tuple[ToolCall, ...]:
-                return tuple(
-                    (
-                        ToolCall(name=new[c.name], arguments=c.arguments)
-                        if tools
-                        else ToolCall(name=c.name, arguments={new[k]: v for k, v in c.arguments.items()})
-                    )
-                    for c in calls
-                )
-
-            answer = parse(render_answer(s.label.model_copy(update={"calls": follow(s.label.calls)})))
-            assert match(answer, other.label) and (
-                not s.label.calls or not match(parse(render_answer(s.label)), other.label)
-            )
-            for a, b in zip(s.messages, other.messages, strict=True):
-                assert b.tool_calls == follow(a.tool_calls) and a.content == b.content
-                assert b.name == (new[a.name] if a.name and name == "renamed_tools" else a.name)
-            assert (
-                not {t.name for t in other.tools} & {t.name for t in s.tools} or name == "renamed_parameters"
-            )
-            if name == "renamed_parameters":
-                for t, u in zip(s.tools, other.tools, strict=True):
-                    assert list(u.properties) == [new[k] for k in t.properties] and set(u.required) == {
-                        new[k] for k in t.required
-                    }
-                    assert list(u.properties.values()) == list(t.properties.values())
-
-
-def test_names_in_descriptions_and_texts_follow() -> None:
-    one = Tool(
-        name="find_boat",
-        description="Find a boat; then call book_boat.",
-        parameters={"type": "object", "properties": {"date": {}}},
-    )
-    boat = {"type": "string", "description": "The boat_id of find_boat, a date"}
-    two = Tool(name="book_boat", parameters={"type": "object", "properties": {"boat_id": boat}})
-    sample = Sample(tools=(one, two), messages=(Message(role="user", content="Use find_boat, find a boat."),),
-                    label=Label(calls=(ToolCall(name="find_boat"),)))  # fmt: skip
-    other = p.perturb("renamed_tools", sample, Random(3), Samples())
-    assert other is not None
-    new: dict[str, str] = other.meta["renamed"]  # type: ignore[assignment]
-    assert other.tools[0].description == f"Find a boat; then call {new['book_boat']}."
-    assert other.request == f"Use {new['find_boat']}, find a boat."
-    assert other.tools[1].properties["boat_id"]["description"] == f"The boat_id of {new['find_boat']}, a date"
-    other = p.perturb("renamed_parameters", sample, Random(3), Samples())
-    assert other is not None
-    new = other.meta["renamed"]  # type: ignore[assignment]
-    assert (
-        other.tools[1].properties[new["boat_id"]]["description"]
-        == f"The {new['boat_id']} of find_boat, a date"
-    )
-    odd = two.model_copy(update={"parameters": {**two.parameters, "anyOf": [{"required": ["boat_id"]}]}})
-    assert (
-        p.perturb("renamed_parameters", sample.model_copy(update={"tools": (one, odd)}), Random(3), Samples())
-        is None
-    )
+    one = _ask("Do it.", {})
+    assert p.perturb("tool_order", one, Random(1), Samples()) is None
+    twice = one.model_copy(update={"tools": one.tools * 2})
+    assert p.perturb("tool_order", twice, Random(1), Samples()) is None
 
 
 def test_labels_follow_entities(made: dict[str, list[tuple[Sample, Sample]]]) -> None:
@@ -447,264 +358,31 @@ def test_labels_follow_entities(made: dict[str, list[tuple[Sample, Sample]]]) ->
             assert a in new or not re.search(rf"(?<!\w){re.escape(a)}(?!\w)", said)
 
 
+def own_tool(name: str, description: str, required: list[str], **properties: Any) -> Tool:
+    needed: dict[str, Any] = {"required": required} if required else {}
+    return Tool(
+        name=name,
+        description=description,
+        parameters={"type": "object"} | needed | {"properties": properties},
+    )
+
+
 def test_tools_of_ones_own_are_perturbed_too() -> None:
+    part = {"type": "string", "description": "Identifier of the part, like PAR-1234"}
+    city, day = {"type": "string"}, {"type": "string", "format": "date"}
     tools = [
-        Tool(name="reserve_part", description="Put a spare part aside.", parameters={"type": "object", "required": ["part_id"], "properties": {
-            "part_id": {"type": "string", "description": "Identifier of the part, like PAR-1234"}, "quantity": {"type": "integer", "minimum": 1}}}),
-        Tool(name="find_mechanic", description="Find a mechanic in a city.", parameters={"type": "object", "required": ["city"], "properties": {
-            "city": {"type": "string"}, "day": {"type": "string", "format": "date"}}}),
-        *(Tool(name=f"open_{n}", description=f"Open the {n}.", parameters={"type": "object", "properties": {}}) for n in ("gate", "hangar", "silo")),
-    ]  # fmt: skip
+        own_tool(
+            "reserve_part",
+            "Put a spare part aside.",
+            ["part_id"],
+            part_id=part,
+            quantity={"type": "integer", "minimum": 1},
+        ),
+        own_tool("find_mechanic", "Find a mechanic in a city.", ["city"], city=city, day=day),
+        *(own_tool(f"open_{n}", f"Open the {n}.", []) for n in ("gate", "hangar", "silo")),
+    ]
     pool = templates.generate(tools, 24, seed=3)
     for name in p.PERTURBATIONS:
         others = [other for s in pool if (other := p.perturb(name, s, Random(1), pool))]
         assert bool(others) == (name != "paraphrase"), name
         assert sum(map(passes, others)) >= 0.9 * len(others), name
-
-
-# --------------------------------------------------------------- suite
-
-
-class Scripted:
-    """Answers as it is told, and counts what it was asked; prompts of `too_long` do not fit."""
-
-    def __init__(self, say: Callable[[Sample], str], too_long: str = "") -> None:
-        self.say, self.too_long, self.asked = say, too_long, 0
-
-    def plan(self, chats: Sequence[Any]) -> list[list[int]]:
-        if any(c.split == self.too_long for c in chats):
-            raise ValueError("too long")
-        return [list(range(i, min(i + 3, len(chats)))) for i in range(0, len(chats), 3)]
-
-    def generate(
-        self, chats: Sequence[Any], sampling: Sampling, on_batch: Any = None
-    ) -> list[list[Completion]]:
-        self.asked += len(chats)
-        return [[Completion(self.say(c), (1, 2), (-0.5, -0.5), ("a", "b"), "stop")] for c in chats]
-
-    def score(self, chats: Any, answers: Any) -> Any:
-        raise NotImplementedError
-
-
-def _fragile(sample: Sample) -> str:
-    """Right on everything, except under typos, and where the tools stand in another order on every second
-    sample.
-    """
-    wrong = sample.split == "typos" or (sample.split == "tool_order" and int(sample.id, 16) % 2)
-    return "I do not know." if wrong and sample.label.calls else render_answer(sample.label)
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Run:
-    run = Run.create(tmp_path / "run", "cpu-quick", seeds__held_out=8)
-    held = Samples(s for split in world.SPLITS[1:] for s in world.generate(8, 1, split))
-    held.write(run.folder(0) / "held_out.parquet")
-    held[:2].write(run.folder(1) / "samples.parquet")
-    return run
-
-
-def _use(engine: Scripted, monkeypatch: pytest.MonkeyPatch) -> Scripted:
-    monkeypatch.setattr(robustness, "open_engine", lambda policy, batch: engine)
-    return engine
-
-
-def test_the_drop_is_measured_on_the_same_samples(
-    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    engine = _use(Scripted(_fragile), monkeypatch)
-    policy = base_policy("embedded")
-    scores = robustness.evaluate(run, policy, ["typos", "tool_order", "lower_case"], 6)
-    assert Counter(s.split for s in scores) == {"typos": 6, "lower_case": 6, "tool_order": 6}
-    found = {c.perturbation: c.result for c in robustness.changes(scores)}
-    calls = {
-        s.id: bool(s.label.calls)
-        for name in found
-        for s in run.table(Samples, f"robustness/{name}.samples", 0)
-    }
-    hit = sum(calls[s.sample_id] for s in scores if s.split == "typos")
-    assert (
-        found["typos"].mean_a == 1
-        and found["typos"].broken == hit > 0
-        and found["typos"].difference == pytest.approx(-hit / 6)
-    )
-    assert found["lower_case"].difference == 0 and -1 < found["tool_order"].difference <= 0
-    held = run.table(Samples, "held_out", 0).by_id()
-    assert all(s.extra["of"] in held and s.extra["before"] is True for s in scores)
-    asked = engine.asked
-    assert (
-        robustness.evaluate(run, policy, ["typos", "tool_order", "lower_case"], 6) == scores
-        and engine.asked == asked
-    )
-    probes, samples = robustness.failures(run, policy)
-    assert (
-        {x.sample_id for x in probes}
-        == {s.sample_id for s in scores if not s.correct}
-        == set(samples.by_id())
-    )
-    assert {x.error for x in probes} == {"should_have_called"}
-    robustness.print_scores(scores, "base")
-    robustness.print_run(run, "base")
-    said = capsys.readouterr().out
-    assert said.count(f"{found['typos'].difference:+.2f}") >= 2 and said.count("tool_order") >= 2
-    with pytest.raises(ValueError, match="no perturbation 'rain'"):
-        robustness.evaluate(run, policy, ["rain"])
-
-
-def test_held_out_scores_are_the_reference_where_they_exist(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    engine = _use(Scripted(_fragile), monkeypatch)
-    policy = Policy(name="D1", iteration=1, model="embedded", adapter="a", key="k")
-    stage = import_module("looptool_kit.evaluate")
-    monkeypatch.setattr(stage, "open_engine", lambda policy, batch: Scripted(lambda s: "Well?"))
-    stage.evaluate(run, policy)
-    scores = robustness.evaluate(run, policy, ["tool_order"])
-    assert engine.asked == len(scores) and run.manifest("robustness/none", 1) is None
-    known = {s.sample_id: s.correct for s in run.table(Scores, "scores", 1)}
-    assert [s.extra["before"] for s in scores] == [known[str(s.extra["of"])] for s in scores] and not all(
-        known.values()
-    )
-
-
-def test_a_smaller_choice_is_part_of_a_larger_one_and_all_follows_from_the_seed(run: Run) -> None:
-    for name in ("entities", "formats"):
-        small, large = ([b.id for _, b in robustness.perturbed(run, name, n)[0]] for n in (3, None))
-        pairs, left_out = robustness.perturbed(run, name)
-        assert (
-            small == large[:3] and len(pairs) + sum(left_out.values()) == 24 and left_out.get("do not apply")
-        )
-        assert all(passes(b) and b.parent == a.id for a, b in pairs)
-
-
-def test_what_was_answered_is_kept_when_stopped(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    policy, told = base_policy("embedded"), []
-
-    def until_the_fifth(sample: Sample) -> str:
-        told.append(sample.id)
-        if len(told) > 4:
-            raise KeyboardInterrupt
-        return render_answer(sample.label)
-
-    _use(Scripted(until_the_fifth), monkeypatch)
-    with pytest.raises(KeyboardInterrupt):
-        robustness.evaluate(run, policy, ["renamed_tools"], 6)
-    engine = _use(Scripted(lambda s: render_answer(s.label)), monkeypatch)
-    scores = robustness.evaluate(run, policy, ["renamed_tools"], 6)
-    assert engine.asked == 12 - 3 and all(s.correct for s in scores)
-
-
-def test_prompts_that_fill_the_context_count_as_failed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    _use(Scripted(lambda s: render_answer(s.label), too_long="longer_context"), monkeypatch)
-    scores = robustness.evaluate(run, base_policy("embedded"), ["longer_context"], 4)
-    assert [s.error for s in scores] == ["context"] * 4 and robustness.changes(scores)[
-        0
-    ].result.difference == -1
-    assert len(robustness.failures(run, base_policy("embedded"))[0]) == 4
-
-
-def test_policies_are_compared_on_what_both_were_given(
-    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def row(i: int, policy: str, before: bool, after: bool) -> Score:
-        return Score(
-            sample_id=str(i),
-            suite="robustness",
-            split="typos",
-            kind="single",
-            policy=policy,
-            correct=after,
-            extra={"before": before},
-        )
-
-    rows = Scores(
-        [
-            *(row(i, "base", True, i < 4) for i in range(10)),
-            *(row(i, "D2", True, i < 8) for i in range(5, 15)),
-        ]
-    )
-    first, last = robustness.changes(rows)
-    assert (first.policy, first.result.n, first.result.difference) == ("base", 5, -1.0)
-    assert (last.policy, last.result.n, last.result.difference) == ("D2", 5, pytest.approx(-0.4))
-    assert robustness.changes(rows, ["base"])[0].result.n == 10
-    engine = _use(Scripted(_fragile), monkeypatch)
-    robustness.evaluate(run, base_policy("embedded"), ["typos"], 5)
-    engine.say = lambda s: render_answer(s.label)
-    robustness.evaluate(
-        run, Policy(name="D1", iteration=1, model="embedded", adapter="a", key="k"), ["typos"], 5
-    )
-    assert [c.policy for c in robustness.changes(robustness.finished(run))] == ["base", "D1"]
-    robustness.print_run(run, "D1")
-    said = capsys.readouterr().out
-    assert "base" in said and "D1" in said and "+0.00" in said
-
-
-def test_the_command_prints_figures_and_what_was_left_out(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    from typer.testing import CliRunner
-
-    from looptool_kit.cli import app
-
-    assert find_suite("robustness") is robustness  # type: ignore[comparison-overlap]
-    _use(Scripted(_fragile), monkeypatch)
-    command = [
-        "evaluate",
-        str(run.path),
-        "--iteration",
-        "0",
-        "--suite",
-        "robustness",
-        "--categories",
-        "typos,formats",
-        "--per-category",
-        "20",
-    ]
-    done = CliRunner().invoke(app, command)
-    assert done.exit_code == 0, done.output
-    said = " ".join(done.output.split())
-    left = run.manifest("robustness/formats", 0)["left_out"]["do not apply"]  # type: ignore[index]
-    assert (
-        "typos" in said
-        and f"formats: {left} do not apply" in said
-        and "ProbeView(*robustness.failures(run, policy))" in said
-    )
-
-
-def test_the_report_shows_the_first_and_the_last_policy() -> None:
-    rows = [
-        Score(
-            sample_id=str(i),
-            suite="robustness",
-            split=name,
-            kind="single",
-            policy=policy,
-            correct=i < right,
-            extra={"before": i < 20},
-        )
-        for name, policy, right in (
-            ("lower_case", "base", 8),
-            ("lower_case", "D1", 14),
-            ("lower_case", "D2", 18),
-            ("typos", "D2", 20),
-        )
-        for i in range(30)
-    ]
-    page = render(ReportData(name="r", policies=["base", "D1", "D2"], robustness=rows))
-    section = page[
-        page.index('<section id="robustness">') : page.index(
-            "</section>", page.index('<section id="robustness">')
-        )
-    ]
-    assert [t for t in re.findall(r"<th scope=\"(?:col|row)\">([^<]*)", section)] == [
-        "perturbation", "n", "base, before", "after", "change", "D2, before", "after", "change", "typos", "lower case",
-    ]  # fmt: skip
-    assert re.findall(r'<span class="([a-z]*)">([^<]*)</span><span', section) == [
-        ("", "+0.0"),
-        ("bad", "−40.0"),
-        ("", "−6.7"),
-    ]
-    assert (
-        section.count("66.7 %") == 4
-        and "26.7 %" in section
-        and "60.0 %" in section
-        and section.count("<td>–</td>") == 3
-    )
-    assert '"robustness-changes"' in page and '<section id="robustness">' not in render(ReportData(name="r"))

@@ -1,15 +1,13 @@
-"""The shipped adapter and how it is made: what its data may hold, its file, and a tiny training from end to
-end.
-"""
+"""The shipped adapter: what its data may hold, its file, and a tiny training from end to end."""
 
 from __future__ import annotations
 
+import argparse
 import hashlib
-import importlib.util
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -28,17 +26,11 @@ ROOT = Path(__file__).parents[2]
 DATA = json.loads((models.ADAPTER / "data.json").read_text(encoding="utf-8"))
 
 
-@pytest.fixture(scope="module")
-def script() -> Any:
-    """benchmarks/embedded.py as a module."""
-    sys.path.insert(0, str(ROOT / "benchmarks"))  # as for a script, whose neighbours can be imported
-    spec = importlib.util.spec_from_file_location("embedded_script", ROOT / "benchmarks" / "embedded.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
+sys.path.insert(0, str(ROOT / "benchmarks"))  # as for a script, whose neighbours can be imported
+import embedded  # noqa: E402
+import embedded_card  # noqa: E402
+import embedded_data  # noqa: E402
+import embedded_train  # noqa: E402
 
 # ------------------------------------------------------- the shipped adapter
 
@@ -75,73 +67,83 @@ def test_the_shipped_file_is_the_pinned_one_small_and_in_bfloat16() -> None:
 # --------------------------------------------------------------- the script
 
 
-def test_the_script_takes_no_domain_that_is_held_out(script: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_script_takes_no_domain_that_is_held_out(capsys: pytest.CaptureFixture[str]) -> None:
     for domain in ("music", "recruiting", "nowhere"):
         with pytest.raises(SystemExit):
-            script.arguments(["--domains", "banking", domain])
+            embedded.arguments(["--domains", "banking", domain])
         assert f"{domain}: held out" in capsys.readouterr().err
-    assert set(DATA["domains"]) <= set(script.domains())
-    assert script.weights_of("parallel=2,decline=0") == {"parallel": 2.0, "decline": 0.0}
+    assert set(DATA["domains"]) <= set(embedded_data.domains())
+    assert embedded.weights_of("parallel=2,decline=0") == {"parallel": 2.0, "decline": 0.0}
     for wrong in ("paralel=2", "parallel", "parallel=-1"):
-        with pytest.raises(script.argparse.ArgumentTypeError):
-            script.weights_of(wrong)
+        with pytest.raises(argparse.ArgumentTypeError):
+            embedded.weights_of(wrong)
 
 
-def test_an_update_of_rank_r_loses_nothing_at_rank_r(script: Any) -> None:
+def test_an_update_of_rank_r_loses_nothing_at_rank_r() -> None:
     torch.manual_seed(0)
     low = torch.randn(9, 3, dtype=torch.float64)
     wide = torch.randn(3, 7, dtype=torch.float64)
     mixed = torch.randn(3, 5, dtype=torch.float64)
     a, b = torch.linalg.pinv(mixed) @ wide, low @ mixed  # five rows, but the product has rank 3
-    cut, kept = script.truncated({"x.lora_A.weight": a, "x.lora_B.weight": b}, 3)
+    cut, kept = embedded_train.truncated({"x.lora_A.weight": a, "x.lora_B.weight": b}, 3)
     assert cut["x.lora_A.weight"].shape == (3, 7) and cut["x.lora_B.weight"].shape == (9, 3)
     assert torch.allclose(
         cut["x.lora_B.weight"] @ cut["x.lora_A.weight"], low @ wide
     ) and kept == pytest.approx(1)
-    less, share = script.truncated({"x.lora_A.weight": a, "x.lora_B.weight": b}, 2)
+    less, share = embedded_train.truncated({"x.lora_A.weight": a, "x.lora_B.weight": b}, 2)
     s = torch.linalg.svdvals(low @ wide)
     assert share == pytest.approx(float((s[:2] ** 2).sum() / (s**2).sum()))
     gap = torch.linalg.matrix_norm(low @ wide - less["x.lora_B.weight"] @ less["x.lora_A.weight"])
     assert float(gap) == pytest.approx(float(s[2]))
 
 
-def settings(script: Any, **changes: Any) -> dict[str, Any]:
-    base = {"domains": script.domains(), "split": "train", "seed": "base", "samples_each": 60, "per_list": 4,
-            "kinds": dict.fromkeys(world.KINDS, 1.0), "words": 1.0, "wide": 0.0, "made_up": 0.0, "contamination": None}  # fmt: skip
+def settings(**changes: Any) -> dict[str, Any]:
+    base = {
+        "domains": embedded_data.domains(),
+        "split": "train",
+        "seed": "base",
+        "samples_each": 60,
+        "per_list": 4,
+        "kinds": dict.fromkeys(world.KINDS, 1.0),
+        "words": 1.0,
+        "wide": 0.0,
+        "made_up": 0.0,
+        "contamination": None,
+    }
     return base | changes
 
 
-def test_the_passes_hold_the_samples_as_training_encodes_them(script: Any, tiny_checkpoint: Path) -> None:
+def test_the_passes_hold_the_samples_as_training_encodes_them(tiny_checkpoint: Path) -> None:
     from looptool_kit.stages.train.common import encode
-    from looptool_kit.stages.train.shared_prefix import pack
+    from looptool_kit.stages.train.packing import pack
 
-    spec = settings(script)
+    spec = settings()
     made = world.generate(60, "base-60", domains=spec["domains"], per_list=4)
     tokenizer = models.load_tokenizer(tiny_checkpoint)
     want = {(tuple(p), tuple(c)) for p, c in (encode(tokenizer, s) for s in made)}
-    chunk = script.prepare(spec, 1, str(tiny_checkpoint), 9_000)
+    chunk = embedded_data.prepare(spec, 1, str(tiny_checkpoint), 9_000)
     rows = [r for p in chunk.passes for r in p]
     assert len({(tuple(r.prompt), tuple(r.completion)) for r in rows} & want) == len(rows) > 40
     for rows in chunk.passes:
         size = pack([r.prompt for r in rows], [r.completion for r in rows]).input_ids.shape[1]
         assert size <= 9_000 or len(rows) == 1
-    assert script.prepare(spec, 1, str(tiny_checkpoint), 9_000).passes == chunk.passes
+    assert embedded_data.prepare(spec, 1, str(tiny_checkpoint), 9_000).passes == chunk.passes
 
 
-def test_weights_of_kinds_and_words(script: Any, tiny_checkpoint: Path) -> None:
+def test_weights_of_kinds_and_words(tiny_checkpoint: Path) -> None:
     kinds = dict.fromkeys(world.KINDS, 0.0) | {"single": 1.0, "parallel": 4.0}
-    chunk = script.prepare(settings(script, samples_each=200, kinds=kinds), 0, str(tiny_checkpoint), 10**6)
+    chunk = embedded_data.prepare(settings(samples_each=200, kinds=kinds), 0, str(tiny_checkpoint), 10**6)
     said = [r.kind for p in chunk.passes for r in p]
     assert set(said) == {"single", "parallel"} and said.count("parallel") > said.count("single")
-    made = world.generate(60, "base-0", domains=script.domains(), per_list=4)
-    implicit = sum(map(script.in_words, made))
+    made = world.generate(60, "base-0", domains=embedded_data.domains(), per_list=4)
+    implicit = sum(map(embedded_data.in_words, made))
     assert 0 < implicit < 60
-    only = script.prepare(settings(script, words=10**9), 0, str(tiny_checkpoint), 10**6)
+    only = embedded_data.prepare(settings(words=10**9), 0, str(tiny_checkpoint), 10**6)
     assert sum(map(len, only.passes)) == implicit
 
 
-def test_what_a_benchmark_has_is_left_out(script: Any, tiny_checkpoint: Path, tmp_path: Path) -> None:
-    spec = settings(script)
+def test_what_a_benchmark_has_is_left_out(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    spec = settings()
     made = world.generate(60, "base-0", domains=spec["domains"], per_list=4)
     tool, said = made[0].tools[0], next(s for s in made if len(s.request.split()) > 10).request
     (tmp_path / "bench").mkdir()
@@ -149,7 +151,7 @@ def test_what_a_benchmark_has_is_left_out(script: Any, tiny_checkpoint: Path, tm
     (tmp_path / "bench" / "a.json").write_text(json.dumps([row, {"question": said}]))
     contamination.write(contamination.build([tmp_path / "bench"]), tmp_path / "list.json")
     spec["contamination"] = str(tmp_path / "list.json")
-    chunk = script.prepare(spec, 0, str(tiny_checkpoint), 10**6)
+    chunk = embedded_data.prepare(spec, 0, str(tiny_checkpoint), 10**6)
     left = [s for s in made if tool.name not in {t.name for t in s.tools} and s.request != said]
     assert chunk.bad_tools == [tool.name]
     assert sum(map(len, chunk.passes)) == 60 - chunk.left_out <= len(left) < 60
@@ -160,18 +162,18 @@ def command(tiny_checkpoint: Path, out: Path) -> list[str]:
     return ["--model", str(tiny_checkpoint), "--out", str(out), *sizes.split(), "--rank", "4", "--keep", "2"]
 
 
-def test_a_training_that_is_killed_goes_on_to_the_same_adapter(
-    script: Any, tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_training_that_is_killed_resumes_to_the_same_adapter(
+    tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from peft import PeftModel
 
     from looptool_kit.policy.policy import load_base
 
-    script.main(command(tiny_checkpoint, tmp_path / "whole"))
+    embedded.main(command(tiny_checkpoint, tmp_path / "whole"))
     whole = tmp_path / "whole" / "adapter"
 
     # Killed in the middle of the fourth step: what counts on disk is the checkpoint of the second.
-    real, calls = script.packed_logps, []
+    real, calls = embedded_train.packed_logps, []
 
     def dying(*given: Any, **how: Any) -> Any:
         calls.append(given)
@@ -179,12 +181,12 @@ def test_a_training_that_is_killed_goes_on_to_the_same_adapter(
             raise KeyboardInterrupt
         return real(*given, **how)
 
-    monkeypatch.setattr(script, "packed_logps", dying)
+    monkeypatch.setattr(embedded_train, "packed_logps", dying)
     with pytest.raises(KeyboardInterrupt):
-        script.main(command(tiny_checkpoint, tmp_path / "killed"))
+        embedded.main(command(tiny_checkpoint, tmp_path / "killed"))
     assert len((tmp_path / "killed" / "history.jsonl").read_text().splitlines()) == 3
-    monkeypatch.setattr(script, "packed_logps", real)
-    script.main(command(tiny_checkpoint, tmp_path / "killed"))
+    monkeypatch.setattr(embedded_train, "packed_logps", real)
+    embedded.main(command(tiny_checkpoint, tmp_path / "killed"))
     file = "adapter_model.safetensors"
     assert (whole / file).read_bytes() == (tmp_path / "killed" / "adapter" / file).read_bytes()
     ours, theirs = (
@@ -212,96 +214,109 @@ def test_a_training_that_is_killed_goes_on_to_the_same_adapter(
             compared += 1
     assert compared == 21
 
-    # Finished, it does not train again; other settings do not go on from these.
-    monkeypatch.setattr(script, "packed_logps", None)
-    script.main(command(tiny_checkpoint, tmp_path / "whole"))
+    # Finished, it does not train again; other settings do not resume it.
+    monkeypatch.setattr(embedded_train, "packed_logps", None)
+    embedded.main(command(tiny_checkpoint, tmp_path / "whole"))
     with pytest.raises(SystemExit, match="other settings"):
-        script.main([*command(tiny_checkpoint, tmp_path / "whole"), "--words", "2"])
+        embedded.main([*command(tiny_checkpoint, tmp_path / "whole"), "--words", "2"])
 
 
 def test_without_a_gpu_it_says_how_long_it_takes_and_asks(
-    script: Any, tiny_checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny_checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
     with pytest.raises(SystemExit, match="--yes"):
-        script.main([*command(tiny_checkpoint, tmp_path), "--tokens-total", str(10**12)])
+        embedded.main([*command(tiny_checkpoint, tmp_path), "--tokens-total", str(10**12)])
     assert "hours for 1,000,000,000,000 tokens" in capsys.readouterr().out
     assert not (tmp_path / "state.pt").exists()
 
 
-def test_check_keeps_what_is_finished_and_fills_the_card(
-    script: Any,
-    tiny_checkpoint: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+class Checks(NamedTuple):
+    """Checks with a scripted policy, which is always right as `embedded` and always wrong as its base."""
+
+    card: Path
+    asked: list[str]
+    """The command line."""
+    told: list[tuple[str, int]]
+    """(policy, samples) of each part that was scored."""
+
+
+@pytest.fixture
+def checks(tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checks:
     card = tmp_path / "card.md"
     card.write_text(
         "before\n<!-- held-out -->\nold\n<!-- end held-out -->\nafter\n<!-- bfcl -->\n<!-- end bfcl -->\n"
     )
     told: list[tuple[str, int]] = []
-    real = script.base_policy
+    real = embedded_card.base_policy
     monkeypatch.setattr(
-        script, "base_policy", lambda name: real(str(tiny_checkpoint)).model_copy(update={"key": name})
+        embedded_card, "base_policy", lambda name: real(str(tiny_checkpoint)).model_copy(update={"key": name})
     )
 
-    def score(engine: Any, samples: Any, policy: str, most: int) -> Any:
+    def score(engine: Any, category: Any, asked: Any, policy: str) -> Any:
+        samples = [entry.sample for entry in asked]
         told.append((policy, len(samples)))
         kept = [
             {"sample_id": s.id, "suite": "held_out", "split": s.split, "kind": s.kind, "policy": policy}
             for s in samples
         ]
-        rows = [script.Score(**row, correct=policy == "embedded", text="", error="") for row in kept]
-        return script.Scores(rows)
+        rows = [embedded_card.Score(**row, correct=policy == "embedded", text="", error="") for row in kept]
+        return embedded_card.Scores(rows)
 
-    monkeypatch.setattr(script.held_out, "score", score)
-    monkeypatch.setattr(script, "open_engine", lambda policy, batch: None)
+    monkeypatch.setattr(embedded_card, "score", score)
+    monkeypatch.setattr(embedded_card, "open_engine", lambda policy, batch: None)
     asked = ["--check", "--samples", "30", "--base-samples", "3", "--out", str(tmp_path), "--card", str(card)]
-    script.main(asked)
-    assert told == [("embedded-base", 3)] * 3 + [("embedded", 25), ("embedded", 5)] * 3
-    text = card.read_text()
+    return Checks(card, asked, told)
+
+
+def test_check_keeps_what_is_finished_and_fills_the_card(checks: Checks) -> None:
+    embedded.main(checks.asked)
+    assert checks.told == [("embedded-base", 3)] * 3 + [("embedded", 25), ("embedded", 5)] * 3
+    text = checks.card.read_text()
     assert text.startswith("before\n<!-- held-out -->\nPrinted by `python benchmarks/embedded.py --check")
     assert "| all | 0.0% [0.0, 29.9] | 9 | 100.0% [95.9, 100.0] | 90 |" in text and "old" not in text
     assert "| unseen tools | 0.0% [0.0, 56.1] | 3 | 100.0% [88.6, 100.0] | 30 |" in text
-    script.main(asked)
-    assert len(told) == 9 and card.read_text() == text
+    embedded.main(checks.asked)
+    assert len(checks.told) == 9 and checks.card.read_text() == text
 
-    def entries(run: Any, policy: Any, categories: list[str], n: int) -> Any:
-        assert categories == ["single_turn"] and n == (3 if policy.name == "embedded-base" else 4)
-        row = {
-            "suite": "bfcl",
-            "split": "parallel",
-            "kind": "non_live",
-            "policy": policy.name,
-            "text": "",
-            "error": "",
-        }
-        return script.Scores([script.Score(sample_id=str(i), correct=i == 0, **row) for i in range(n)])
 
-    monkeypatch.setattr(script.bfcl, "evaluate", entries)
-    script.main([*asked, "--bfcl", "4"])
-    assert "| parallel | 33.3% [6.1, 79.2] | 3 | 25.0% [4.6, 69.9] | 4 |" in card.read_text()
+def test_check_puts_bfcl_into_the_card(
+    checks: Checks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def evaluate(run: Any, policy: Any, suite: str, categories: list[str], n: int) -> Any:
+        assert (suite, categories) == ("bfcl", ["single_turn"])
+        assert n == (3 if policy.name == "embedded-base" else 4)
+        row = {"suite": "bfcl", "split": "parallel", "kind": "non_live", "policy": policy.name}
+        rows = [embedded_card.Score(sample_id=str(i), correct=i == 0, **row) for i in range(n)]
+        return embedded_card.Scores(rows)
+
+    monkeypatch.setattr(embedded_card, "evaluate", evaluate)
+    embedded.main([*checks.asked, "--bfcl", "4"])
+    assert "| parallel | 33.3% [6.1, 79.2] | 3 | 25.0% [4.6, 69.9] | 4 |" in checks.card.read_text()
     assert len(list((tmp_path / "check").glob("bfcl-*"))) == 2
 
+
+def test_check_of_another_adapter_leaves_the_card_alone(
+    checks: Checks, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     adapter = tmp_path / "adapter"
     adapter.mkdir()
     (adapter / "adapter_model.safetensors").write_bytes(b"weights")
-    before = card.read_text()
-    script.main([*asked, "--adapter", str(adapter)])
-    assert card.read_text() == before and told[-1] == ("new adapter", 5)
+    before = checks.card.read_text()
+    embedded.main([*checks.asked, "--adapter", str(adapter)])
+    assert checks.card.read_text() == before and checks.told[-1] == ("new adapter", 5)
     assert "new adapter" in capsys.readouterr().out
-    card.write_text("no marks")
+    checks.card.write_text("no marks")
     with pytest.raises(SystemExit, match="held-out"):
-        script.main(asked)
+        embedded.main(checks.asked)
 
 
-def test_the_card_has_its_marks(script: Any, tmp_path: Path) -> None:
+def test_the_card_has_its_marks(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text((ROOT / "docs" / "embedded.md").read_text(encoding="utf-8"))
     for mark in ("held-out", "bfcl"):
-        script.fill(page, mark, f"table of {mark} \\1")
+        embedded_card.fill(page, mark, f"table of {mark} \\1")
     assert page.read_text().count("table of") == 2 and "table of bfcl \\1" in page.read_text()
 
 

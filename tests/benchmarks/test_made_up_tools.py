@@ -16,7 +16,7 @@ from num2words import num2words
 from looptool_kit import world
 from looptool_kit.checks import rules
 from looptool_kit.core.samples import Samples
-from looptool_kit.text.mentions import recognise
+from looptool_kit.text.recognise import recognise
 
 PER_LIST = 6
 IDENTIFIER = re.compile("[A-Za-z]+[a-z][A-Z][A-Za-z]*")

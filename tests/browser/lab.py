@@ -29,8 +29,10 @@ FLAGS = [
 _READY = """() => { const panel = window.jupyterapp?.shell.currentWidget;
     return panel?.sessionContext?.isReady && panel.sessionContext.session?.kernel?.status === 'idle' }"""
 _RUN = """() => { const panel = window.jupyterapp.shell.currentWidget;
-    return panel.sessionContext.session.kernel.status === 'idle' && panel.content.widgets.every(
-      (cell) => cell.model.type !== 'code' || !cell.model.sharedModel.getSource().trim() || cell.model.executionCount !== null) }"""
+    const ran = ({ type, sharedModel, executionCount }) =>
+      type !== 'code' || !sharedModel.getSource().trim() || executionCount !== null;
+    return panel.sessionContext.session.kernel.status === 'idle'
+      && panel.content.widgets.every((cell) => ran(cell.model)) }"""
 
 
 @contextmanager
@@ -50,11 +52,14 @@ def lab_server(root: Path, **environment: str) -> Iterator[str]:
     }
     # The kernel is the one of this environment, and prints no warnings of its own about frozen modules.
     own |= {"JUPYTER_PLATFORM_DIRS": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+    never = "jupyterlab.handlers.announcements.NeverCheckForUpdate"
     command = [
-        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0",
-        f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={root}", "--LabApp.news_url=None", "--LabApp.extension_manager=readonly",
-        "--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate", "--LabApp.expose_app_in_browser=True",
-    ]  # fmt: skip
+        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
+        *("--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"),
+        *(f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={root}"),
+        *("--LabApp.news_url=None", "--LabApp.extension_manager=readonly"),
+        *(f"--LabApp.check_for_updates_class={never}", "--LabApp.expose_app_in_browser=True"),
+    ]
     with open(home / "lab.log", "w") as log:
         server = subprocess.Popen(
             command, env={**os.environ, **own, **environment}, stdout=log, stderr=subprocess.STDOUT
@@ -129,7 +134,7 @@ def open_notebook(page: Any, url: str, path: str, run: bool = True, seconds: flo
 
 
 def save_and_reload(page: Any) -> None:
-    """Save the notebook and load the page anew, as a person does who comes back; the kernel goes on."""
+    """Save the notebook and reload the page, as a person does who comes back; the kernel keeps running."""
     page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
     page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty", timeout=30_000)
     page.reload()
@@ -142,9 +147,12 @@ def nameless(page: Any) -> list[str]:
     own or their label's.
     """
     return page.evaluate(
-        """() => [...document.querySelectorAll('.lt-view :is(button, input, select, textarea)')].filter((e) =>
-             !(e.getAttribute('aria-label') || e.closest('label')?.textContent.trim() || (e.tagName === 'BUTTON' && e.textContent.trim()))
-             || !(e.title || e.closest('label')?.title)).map((e) => e.outerHTML.slice(0, 200))"""
+        """() => {
+             const named = (e) => e.getAttribute('aria-label') || e.closest('label')?.textContent.trim()
+               || (e.tagName === 'BUTTON' && e.textContent.trim());
+             const told = (e) => e.title || e.closest('label')?.title;
+             const all = document.querySelectorAll('.lt-view :is(button, input, select, textarea)');
+             return [...all].filter((e) => !named(e) || !told(e)).map((e) => e.outerHTML.slice(0, 200)) }"""
     )
 
 

@@ -14,7 +14,7 @@ HERE = Path(__file__).resolve().parents[2]
 OUT = HERE / "docs" / "screenshots"
 START = """
 import shutil
-from looptool_kit.run import Run
+from looptool_kit.run.folder import Run
 from looptool_kit.widgets import *
 run = Run.open("run")
 """

@@ -17,10 +17,11 @@ from looptool_kit.core.records import Verdicts
 from looptool_kit.run.folder import Decision, Run
 
 RECORDED = Path(__file__).parents[2] / "sample_data" / "run"
+SHOTS = Path(__file__).parent / "shots"
 
 CELL = f"""
 import shutil
-from looptool_kit.run import Run
+from looptool_kit.run.folder import Run
 from looptool_kit.widgets import DisagreementView
 
 shutil.copytree({str(RECORDED)!r}, "run", dirs_exist_ok=True)
@@ -30,8 +31,8 @@ view
 """
 
 HOSTILE = """
-from looptool_kit.records import Probes, Verdicts
-from looptool_kit.samples import Samples
+from looptool_kit.core.records import Probes, Verdicts
+from looptool_kit.core.samples import Samples
 
 bad = "<img src=x onerror=window.bad=1><script>window.bad=1</script>\\x1b[31m\\u202e"
 shutil.copytree("run", "bad", dirs_exist_ok=True)
@@ -40,7 +41,8 @@ sample, probe, verdict = view.samples[0], view.probes[0], view.verdicts[0]
 message = sample.messages[-1].model_copy(update={"content": bad})
 sample = sample.model_copy(update={"messages": (message,), "kind": bad, "source": bad})
 evidence = verdict.evidence[0].model_copy(update={"name": bad, "words": bad})
-verdict = verdict.model_copy(update={"sample_id": sample.id, "rationale": bad, "judge": bad, "votes": {bad: 1}, "evidence": (evidence,)})
+change = {"rationale": bad, "judge": bad, "votes": {bad: 1}, "evidence": (evidence,)}
+verdict = verdict.model_copy(update={"sample_id": sample.id, **change})
 Samples([sample]).write(hostile.folder(2) / "samples.parquet")
 probe = probe.model_copy(update={"sample_id": sample.id, "text": bad, "tokens": (bad,) * len(probe.tokens)})
 Probes([probe]).write(hostile.folder(2) / "probes.parquet")
@@ -62,6 +64,131 @@ def until(page: Any, check: Callable[[], Any], seconds: float = 60) -> None:
         page.wait_for_timeout(40)
 
 
+class Desk:
+    """The review desk on the page, and what is on disk."""
+
+    def __init__(self, page: Any, view: Any, run: Path) -> None:
+        self.page, self.view, self.run = page, view, run
+        verdicts = Run.open(RECORDED, read_only=True).table(Verdicts, "verdicts", 2)
+        self.rows, self.wrong = len(verdicts), sum(v.verdict == "PRED_WRONG" for v in verdicts)
+        self.area = view.locator("textarea")
+
+    def shown(self) -> str:
+        """The id of the row that is drawn."""
+        return self.view.locator(".lt-card").get_attribute("data-row")
+
+    def status(self) -> str:
+        """The status line."""
+        return self.view.locator(".lt-status[role=status]").first.inner_text()
+
+    def progress(self) -> str:
+        """How far the review is."""
+        return self.view.locator(".lt-progress").inner_text()
+
+    def written(self) -> list[Decision]:
+        """The decisions on disk."""
+        lines = (self.run / "decisions.jsonl").read_text().splitlines()
+        return [Decision.model_validate_json(line) for line in lines]
+
+    def press(self, *keys: str) -> None:
+        """Press keys one after the other."""
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def until(self, check: Callable[[], Any]) -> None:
+        """Wait for something."""
+        until(self.page, check)
+
+
+def decide_by_key(desk: Desk) -> tuple[str, str]:
+    """A verdict by key, on disk at once, and a note that becomes the reason of the next one."""
+    first = desk.shown()
+    assert f"reviewed 0 / left {desk.rows}" in desk.progress()
+    desk.view.locator(".lt-judge h4").click()
+    desk.press("1")
+    desk.until(lambda: desk.shown() != first)
+    last = desk.written()[-1]
+    assert (last.row, last.value) == (first, {"verdict": "PRED_WRONG"})
+    second = desk.shown()
+    assert f"reviewed 1 / left {desk.rows - 1}" in desk.progress()
+
+    desk.press("n")
+    desk.page.keyboard.type("4 both are off")
+    desk.press("Enter", "4")
+    desk.until(lambda: desk.shown() != second)
+    last = desk.written()[-1]
+    assert (last.row, last.value, last.reason) == (second, {"verdict": "BOTH_WRONG"}, "4 both are off")
+    return second, desk.shown()
+
+
+def edit_a_label(desk: Desk, row: str) -> None:
+    """A bad label says what is wrong and is not saved; a good one is."""
+    desk.press("e")
+    for text, fault in (
+        ('[{"name": "a",]', "line 1"),
+        ('[{"name": "no_such_tool", "arguments": {}}]', "no_such_tool is not on offer"),
+    ):
+        desk.area.fill(text)
+        desk.press("Control+Enter")
+        desk.until(lambda fault=fault: fault in desk.view.locator("[role=alert]").inner_text())
+    assert len(desk.written()) == 2 and desk.shown() == row
+    desk.area.fill("I cannot do that here.")
+    desk.press("Control+Enter")
+    desk.until(lambda: desk.shown() != row)
+    last = desk.written()[-1]
+    assert last.row == row and last.value["label"]["reply"] == "I cannot do that here."
+    assert desk.area.count() == 0
+
+
+def undo_and_move(desk: Desk, before: str, row: str) -> None:
+    """Undo takes the last decision back and returns to its row; skip and j / k move."""
+    desk.press("u")
+    desk.until(lambda: desk.shown() == row)
+    assert f"reviewed 2 / left {desk.rows - 2}" in desk.progress() and "Undone" in desk.status()
+    desk.press("k")
+    desk.until(lambda: desk.shown() == before)
+    assert "4 both are off" in desk.view.locator(".lt-decided").inner_text()
+    desk.press("s")
+    desk.until(lambda: desk.shown() == row)
+    desk.press("j")
+    desk.until(lambda: desk.shown() not in (before, row))
+
+
+def accept_in_bulk(desk: Desk) -> None:
+    """It asks with the count, Escape leaves, accepting is one write that goes back as one."""
+    before, rows, wrong = len(desk.written()), desk.rows, desk.wrong
+    accept = desk.view.get_by_role("button", name="accept the judge's verdicts")
+    accept.click()
+    dialog = desk.view.get_by_role("alertdialog")
+    dialog.get_by_text("rows in this filter that are not reviewed").wait_for()
+    desk.press("Escape")
+    assert not dialog.is_visible() and len(desk.written()) == before
+    desk.view.get_by_label("judge", exact=True).select_option(label=f"PRED_WRONG ({wrong})")
+    desk.until(lambda: f"{wrong} of {rows} rows" in desk.view.locator(".lt-table").inner_text())
+    accept.click()
+    assert nameless(desk.page) == []
+    dialog.get_by_role("button", name=re.compile(r"^accept \d+$")).click()
+    desk.until(lambda: "Accepted" in desk.status())
+    many = len(desk.written()) - before
+    assert many in range(wrong - 2, wrong + 1) and "Cohen's kappa" in desk.progress()
+    desk.press("u")
+    left, decided = f"reviewed 2 / left {rows - 2}", desk.view.locator(".lt-decided")
+    desk.until(lambda: left in desk.progress() and decided.count() == 0)
+    assert len(desk.written()) == before + 2 * many
+
+
+def leave_half_done(desk: Desk) -> str:
+    """A note and a label that nothing has taken up; the row that they are on."""
+    desk.press("n")
+    desk.page.keyboard.type("half a tho")
+    desk.press("Escape", "e")
+    desk.area.fill("half a label")
+    desk.page.wait_for_timeout(600)
+    desk.view.scroll_into_view_if_needed()
+    desk.page.screenshot(path=SHOTS / "disagreement_light.png")
+    return desk.shown()
+
+
 def test_disagreement_view(lab: tuple[str, Path], page: Any) -> None:
     url, root = lab
     folder = root / "desk"
@@ -69,124 +196,32 @@ def test_disagreement_view(lab: tuple[str, Path], page: Any) -> None:
     write_notebook(folder / "desk.ipynb", CELL, HOSTILE, LOOK)
     open_notebook(page, url, "desk/desk.ipynb")
     views = page.locator(".lt-view")
-    desk, hostile, looking = views.nth(0), views.nth(1), views.nth(2)
-    desk.locator(".lt-card[data-row]:not([data-row=''])").wait_for()
+    desk, hostile, looking = Desk(page, views.nth(0), folder / "run"), views.nth(1), views.nth(2)
+    desk.view.locator(".lt-card[data-row]:not([data-row=''])").wait_for()
     cells = page.locator(".jp-Cell").count()
-    shown = lambda: desk.locator(".lt-card").get_attribute("data-row")  # noqa: E731
-    said = lambda: desk.locator(".lt-status[role=status]").first.inner_text()  # noqa: E731
-    progress = lambda: desk.locator(".lt-progress").inner_text()  # noqa: E731
-    written = lambda: [  # noqa: E731
-        Decision.model_validate_json(line)
-        for line in (folder / "run" / "decisions.jsonl").read_text().splitlines()
-    ]
+    second, third = decide_by_key(desk)
+    edit_a_label(desk, third)
+    undo_and_move(desk, second, third)
+    accept_in_bulk(desk)
+    here = leave_half_done(desk)
+    assert page.locator(".jp-Cell").count() == cells
+    assert views.count() == 3 and not page.evaluate("() => window.bad")
+    assert "<img src=x" in hostile.inner_text()
+    assert "␛[31m⟨U+202E⟩" in hostile.locator(".lt-judge").inner_text()
+    assert "opened read-only" in looking.locator(".lt-blocked").text_content()
+    assert looking.get_by_role("button", name="1 prediction wrong").is_disabled()
+    assert looking.get_by_role("button", name="j next").is_enabled()
 
-    verdicts = Run.open(RECORDED, read_only=True).table(Verdicts, "verdicts", 2)
-    rows, wrong = len(verdicts), sum(v.verdict == "PRED_WRONG" for v in verdicts)
-
-    # A verdict by key: on disk at once, and on to the next row.
-    first = shown()
-    assert f"reviewed 0 / left {rows}" in progress()
-    desk.locator(".lt-judge h4").click()
-    page.keyboard.press("1")
-    until(page, lambda: shown() != first)
-    assert (written()[-1].row, written()[-1].value) == (first, {"verdict": "PRED_WRONG"})
-    second = shown()
-    assert f"reviewed 1 / left {rows - 1}" in progress() and page.locator(".jp-Cell").count() == cells
-
-    # A note becomes the decision's reason.
-    page.keyboard.press("n")
-    page.keyboard.type("4 both are off")
-    page.keyboard.press("Enter")
-    page.keyboard.press("4")
-    until(page, lambda: shown() != second)
-    assert (written()[-1].row, written()[-1].value, written()[-1].reason) == (
-        second,
-        {"verdict": "BOTH_WRONG"},
-        "4 both are off",
-    )
-
-    # A bad label says what is wrong and is not saved; a good one is.
-    third = shown()
-    page.keyboard.press("e")
-    area = desk.locator("textarea")
-    for text, fault in (
-        ('[{"name": "a",]', "line 1"),
-        ('[{"name": "no_such_tool", "arguments": {}}]', "no_such_tool is not on offer"),
-    ):
-        area.fill(text)
-        page.keyboard.press("Control+Enter")
-        until(page, lambda fault=fault: fault in desk.locator("[role=alert]").inner_text())
-    assert len(written()) == 2 and shown() == third
-    area.fill("I cannot do that here.")
-    page.keyboard.press("Control+Enter")
-    until(page, lambda: shown() != third)
-    assert written()[-1].row == third and written()[-1].value["label"]["reply"] == "I cannot do that here."
-    assert area.count() == 0
-
-    # Undo takes the last one back and returns to its row; skip and j / k move.
-    page.keyboard.press("u")
-    until(page, lambda: shown() == third)
-    assert f"reviewed 2 / left {rows - 2}" in progress() and "Undone" in said()
-    page.keyboard.press("k")
-    until(page, lambda: shown() == second)
-    assert "4 both are off" in desk.locator(".lt-decided").inner_text()
-    page.keyboard.press("s")
-    until(page, lambda: shown() == third)
-    page.keyboard.press("j")
-    until(page, lambda: shown() not in (second, third))
-
-    # Bulk: it asks with the count, Escape leaves, accepting is one write that goes back as one.
-    before = len(written())
-    desk.get_by_role("button", name="accept the judge's verdicts").click()
-    dialog = desk.get_by_role("alertdialog")
-    dialog.get_by_text("rows in this filter that are not reviewed").wait_for()
-    page.keyboard.press("Escape")
-    assert not dialog.is_visible() and len(written()) == before
-    desk.get_by_label("judge", exact=True).select_option(label=f"PRED_WRONG ({wrong})")
-    until(page, lambda: f"{wrong} of {rows} rows" in desk.locator(".lt-table").inner_text())
-    desk.get_by_role("button", name="accept the judge's verdicts").click()
-    assert nameless(page) == []
-    dialog.get_by_role("button", name=re.compile(r"^accept \d+$")).click()
-    until(page, lambda: "Accepted" in said())
-    many = len(written()) - before
-    assert many in range(wrong - 2, wrong + 1) and "Cohen's kappa" in progress()
-    page.keyboard.press("u")
-    until(
-        page,
-        lambda: f"reviewed 2 / left {rows - 2}" in progress() and desk.locator(".lt-decided").count() == 0,
-    )
-    assert len(written()) == before + 2 * many
-
-    # A note and a label under way, the filter and the row are found again after a reload.
-    page.keyboard.press("n")
-    page.keyboard.type("half a tho")
-    page.keyboard.press("Escape")
-    page.keyboard.press("e")
-    area.fill("half a label")
-    page.wait_for_timeout(600)
-    here = shown()
-    desk.scroll_into_view_if_needed()
-    page.screenshot(path=Path(__file__).parent / "shots" / "disagreement_light.png")
-    assert page.locator(".lt-view").count() == 3 and not page.evaluate("() => window.bad")
-    assert (
-        "<img src=x" in hostile.inner_text() and "␛[31m⟨U+202E⟩" in hostile.locator(".lt-judge").inner_text()
-    )
-    assert "look at only" in looking.locator(".lt-blocked").text_content()
-    assert (
-        looking.get_by_role("button", name="1 prediction wrong").is_disabled()
-        and looking.get_by_role("button", name="j next").is_enabled()
-    )
+    # What was half done, the filter and the row are found again after a reload.
     save_and_reload(page)
-    desk.locator("textarea").wait_for(timeout=60_000)
-    assert shown() == here and desk.locator("textarea").input_value() == "half a label"
-    assert (
-        desk.get_by_label("note").input_value() == "half a tho"
-        and f"reviewed 2 / left {rows - 2}" in progress()
-    )
+    desk.area.wait_for(timeout=60_000)
+    assert desk.shown() == here and desk.area.input_value() == "half a label"
+    assert desk.view.get_by_label("note").input_value() == "half a tho"
+    assert f"reviewed 2 / left {desk.rows - 2}" in desk.progress()
     page.evaluate(
         "() => window.jupyterapp.commands.execute('apputils:change-theme', { theme: 'JupyterLab Dark' })"
     )
     page.wait_for_timeout(1500)
-    desk.scroll_into_view_if_needed()
-    page.screenshot(path=Path(__file__).parent / "shots" / "disagreement_dark.png")
+    desk.view.scroll_into_view_if_needed()
+    page.screenshot(path=SHOTS / "disagreement_dark.png")
     assert json.dumps(page.faults) == "[]" and page.outside == []

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from looptool_kit.run.folder import Run
 
 RECORDED = Path(__file__).parent.parent.parent / "sample_data" / "run"
 CELL = """
-from looptool_kit.run import Run
+from looptool_kit.run.folder import Run
 from looptool_kit.widgets import ExpansionView
 view = ExpansionView(Run.open("expansion-run"))
 view
@@ -42,131 +43,140 @@ def poisoned(root: Path) -> Path:
 
 
 MOUSE = """
-from looptool_kit.run import Run
+from looptool_kit.run.folder import Run
 from looptool_kit.widgets import ExpansionView
 view = ExpansionView(Run.open("expansion-mouse"))
 view
 """
 
 
+class Cards:
+    """The children of a seed on the page, the decisions expected, and those on disk."""
+
+    def __init__(self, page: Any, file: Path) -> None:
+        self.page, self.file = page, file
+        self.cards = page.locator(".lt-child")
+        self.expected: list[tuple[str, str]] = []
+
+    def id_of(self, at: int) -> str:
+        """The id of a child."""
+        return self.cards.nth(at).locator("code").first.inner_text()
+
+    def place(self, at: int, name: str) -> tuple[Any, dict[str, float]]:
+        """A button, scrolled into view, and where it is."""
+        button = self.cards.nth(at).get_by_role("button", name=name)
+        button.scroll_into_view_if_needed()
+        return button, button.bounding_box()
+
+    def press(self, at: int, name: str) -> None:
+        """Press a button slowly; its card stays under the pointer."""
+        top = "() => document.querySelector('.lt-panel').scrollTop"
+        button, box = self.place(at, name)
+        before = self.page.evaluate(top)
+        self.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        self.page.mouse.down()
+        self.page.wait_for_timeout(150)
+        assert self.page.evaluate(top) == before and button.bounding_box() == box
+        self.page.mouse.up()
+        self.page.wait_for_selector(f".lt-child[data-at='{at}'][aria-current='true']", timeout=5000)
+
+    def tap(self, at: int, name: str) -> None:
+        """Press a button quickly."""
+        _, box = self.place(at, name)
+        self.page.mouse.move(box["x"] + 4, box["y"] + 4)
+        self.page.mouse.down()
+        self.page.wait_for_timeout(40)
+        self.page.mouse.up()
+
+    def decided(self, at: int, value: str) -> None:
+        """Wait until a child is decided on."""
+        self.expected.append((self.id_of(at), value))
+        state = f".lt-state:not([title^='not decided']):has-text('{value}ed by ')"
+        self.page.wait_for_selector(f".lt-child[data-at='{at}'] {state}")
+
+    def check(self) -> None:
+        """The decisions on disk are those expected."""
+        lines = map(json.loads, self.file.read_text().splitlines())
+        assert [(d["row"], d["value"]) for d in lines] == self.expected
+
+
+def decide_by_mouse(cards: Cards) -> None:
+    """The button goes down, time passes, it comes up: what lies under the pointer is what was meant."""
+    page, last = cards.page, cards.cards.count() - 1
+    unfolded = cards.cards.nth(0).locator("details").first
+    cards.cards.nth(0).locator("summary").click()
+    cards.press(2, "reject (r)")
+    cards.decided(2, "reject")
+    cards.press(last, "reject (r)")
+    cards.decided(last, "reject")
+    status = page.locator(".lt-status").first.inner_text()
+    assert status == f"Rejected child {last + 1} of {last + 1}; on disk."
+    cards.press(1, "accept (a)")
+    cards.decided(1, "accept")
+    cards.check()
+    assert unfolded.get_attribute("open") is not None, "another card was decided on, this one stays as it is"
+    cards.press(last, "undo (u)")
+    words = f"Taken back: reject of child {last + 1} of {last + 1}, which is now "
+    page.wait_for_selector(f".lt-status:has-text('{words}')")
+    cards.expected.append((cards.id_of(last), "undo"))
+    cards.press(2, "edit (e)")
+    page.wait_for_selector(".lt-child[data-at='2'] textarea:focus")
+    page.keyboard.press("Escape")
+
+    # One press closely after the other, the second while the first one's answer may just be drawn.
+    values = ((1, "reject"), (2, "accept"), (3, "reject"))
+    for at, value in values:
+        cards.tap(at, f"{value} ({value[0]})")
+    for at, value in values:
+        cards.decided(at, value)
+    cards.check()
+
+
+def decide_by_focused_button(cards: Cards) -> None:
+    """A button that has the focus decides on its card and keeps the focus; j and k take the focus along."""
+    page = cards.page
+    cards.cards.nth(0).get_by_role("button", name="accept (a)").focus()
+    page.keyboard.press("Enter")
+    cards.decided(0, "accept")
+    page.wait_for_selector(".lt-child[data-at='0'][aria-current='true'] [data-act='accept']:focus")
+    page.keyboard.press("j")
+    page.wait_for_selector(".lt-child[data-at='1'][aria-current='true'] [data-act='accept']:focus")
+    page.keyboard.press(" ")
+    cards.decided(1, "accept")
+    cards.check()
+
+
 def test_every_button_decides_on_its_own_card(lab: tuple[str, Path], page: Any) -> None:
-    """With a real mouse: the button goes down, time passes, it comes up, and whatever lies under the pointer
-    then is what was meant.
-    """
     url, root = lab
     folder = root / "expansion-mouse"
     shutil.copytree(RECORDED, folder)
     write_notebook(root / "expansion-mouse.ipynb", MOUSE)
     open_notebook(page, url, "expansion-mouse.ipynb")
     page.wait_for_selector("[data-novelty='ready'] .lt-child[aria-current='true']")
-    cards = page.locator(".lt-child")
-    assert cards.count() > 3
-    file = folder / "decisions.jsonl"
-    expected: list[tuple[str, str]] = []
-    top = "() => document.querySelector('.lt-panel').scrollTop"
-
-    def press(at: int, name: str) -> None:
-        button = cards.nth(at).get_by_role("button", name=name)
-        button.scroll_into_view_if_needed()
-        box, before = button.bounding_box(), page.evaluate(top)
-        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-        page.mouse.down()
-        page.wait_for_timeout(150)
-        assert page.evaluate(top) == before and button.bounding_box() == box, (
-            "the card stays under the pointer"
-        )
-        page.mouse.up()
-        page.wait_for_selector(f".lt-child[data-at='{at}'][aria-current='true']", timeout=5000)
-
-    def decided(at: int, value: str) -> None:
-        expected.append((cards.nth(at).locator("code").first.inner_text(), value))
-        page.wait_for_selector(
-            f".lt-child[data-at='{at}'] .lt-state:not([title^='not decided']):has-text('{value}ed by ')"
-        )
-
-    def on_disk() -> list[tuple[str, str]]:
-        return [(d["row"], d["value"]) for d in map(json.loads, file.read_text().splitlines())]
-
-    last = cards.count() - 1
-    cards.nth(0).locator("summary").click()  # what is unfolded stays so when another card is decided on
-    press(2, "reject (r)")
-    decided(2, "reject")
-    press(last, "reject (r)")
-    decided(last, "reject")
-    assert (
-        page.locator(".lt-status").first.inner_text() == f"Rejected child {last + 1} of {last + 1}; on disk."
-    )
-    press(1, "accept (a)")
-    decided(1, "accept")
-    assert on_disk() == expected and cards.nth(0).locator("details").first.get_attribute("open") is not None
-    press(last, "undo (u)")
-    page.wait_for_selector(
-        f".lt-status:has-text('Taken back: reject of child {last + 1} of {last + 1}, which is now ')"
-    )
-    expected.append((cards.nth(last).locator("code").first.inner_text(), "undo"))
-    press(2, "edit (e)")
-    page.wait_for_selector(".lt-child[data-at='2'] textarea:focus")
-    page.keyboard.press("Escape")
-
-    # One press closely after the other, the second while the first one's answer may just be drawn.
-    for at, name in ((1, "reject (r)"), (2, "accept (a)"), (3, "reject (r)")):
-        button = cards.nth(at).get_by_role("button", name=name)
-        button.scroll_into_view_if_needed()
-        box = button.bounding_box()
-        page.mouse.move(box["x"] + 4, box["y"] + 4)
-        page.mouse.down()
-        page.wait_for_timeout(40)
-        page.mouse.up()
-    for at, value in ((1, "reject"), (2, "accept"), (3, "reject")):
-        decided(at, value)
-    assert on_disk() == expected
-
-    # By keyboard: a button that has the focus decides on its card and keeps the focus; j and k take the focus
-    # along.
-    cards.nth(0).get_by_role("button", name="accept (a)").focus()
-    page.keyboard.press("Enter")
-    decided(0, "accept")
-    page.wait_for_selector(".lt-child[data-at='0'][aria-current='true'] [data-act='accept']:focus")
-    page.keyboard.press("j")
-    page.wait_for_selector(".lt-child[data-at='1'][aria-current='true'] [data-act='accept']:focus")
-    page.keyboard.press(" ")
-    decided(1, "accept")
-    assert on_disk() == expected
+    cards = Cards(page, folder / "decisions.jsonl")
+    assert cards.cards.count() > 3
+    decide_by_mouse(cards)
+    decide_by_focused_button(cards)
     assert page.faults == [] and page.outside == []
 
 
-def test_expansion(lab: tuple[str, Path], page: Any) -> None:
-    url, root = lab
-    folder = poisoned(root)
+def state(page: Any, at: int, words: str) -> None:
+    """Wait until a child's state says this."""
+    page.wait_for_selector(f".lt-child[data-at='{at}'] .lt-state:has-text('{words}')", timeout=60_000)
 
-    def decided() -> list[Any]:
-        file = folder / "decisions.jsonl"
-        return [json.loads(line)["value"] for line in file.read_text().splitlines()] if file.exists() else []
 
-    def state(at: int, words: str) -> None:
-        page.wait_for_selector(f".lt-child[data-at='{at}'] .lt-state:has-text('{words}')", timeout=60_000)
-
-    write_notebook(root / "expansion.ipynb", CELL)
-    open_notebook(page, url, "expansion.ipynb")
-    page.wait_for_selector("[data-novelty='ready'] .lt-child[aria-current='true']")
-    first = page.locator(".lt-child").first
-    assert "<img src=x" in first.locator(".lt-diff").first.inner_text() and "␛[31m" in first.inner_text()
-    assert (
-        page.locator(".lt-child[data-at='1'] .lt-was").count()
-        and page.locator(".lt-child[data-at='1'] .lt-novelty").inner_text() != "novelty …"
-    )
-
-    cells = page.locator(".jp-Cell").count()
+def decide_by_key(page: Any, decided: Callable[[], list[Any]]) -> None:
+    """Children and seeds by keyboard, however fast the keys come."""
     page.locator(".lt-panel").focus()
     page.keyboard.press("j")
     page.wait_for_selector(".lt-child[data-at='1'][aria-current='true']")
     page.keyboard.press("a")
-    state(1, "accepted by ")
+    state(page, 1, "accepted by ")
     page.keyboard.press("r")
-    state(1, "rejected by ")
+    state(page, 1, "rejected by ")
     assert decided() == ["accept", "reject"]
     page.keyboard.press("u")
-    state(1, "accepted by ")
+    state(page, 1, "accepted by ")
     page.keyboard.press("J")
     page.wait_for_selector(".lt-scroll [data-at='1'][aria-selected='true']")
     page.wait_for_selector(".lt-child[data-at='0'][aria-current='true']")
@@ -174,12 +184,15 @@ def test_expansion(lab: tuple[str, Path], page: Any) -> None:
         page.keyboard.press(key)
     page.wait_for_selector(".lt-child[data-at='2'][aria-current='true']")
 
+
+def edit_across_a_reload(page: Any) -> None:
+    """A bad edit says what is wrong; a draft is found again after a reload, and recorded."""
     page.keyboard.press("e")
     page.wait_for_selector(".lt-child[data-at='2'] textarea:focus")
     assert nameless(page) == []
     page.keyboard.press("Control+Home")
     page.keyboard.type("Dear me! ")
-    label = page.locator(".lt-editor textarea").last
+    request, label = page.locator(".lt-editor textarea").first, page.locator(".lt-editor textarea").last
     good = label.input_value()
     label.fill("[{")
     page.keyboard.press("Control+Enter")
@@ -187,20 +200,36 @@ def test_expansion(lab: tuple[str, Path], page: Any) -> None:
     label.fill(good)
     page.wait_for_timeout(500)  # a draft is kept when the typing rests
     save_and_reload(page)
-    page.wait_for_selector(
-        "[data-novelty='ready'] .lt-child[data-at='2'][aria-current='true'] textarea", timeout=60_000
-    )
-    request = page.locator(".lt-editor textarea").first
-    state(1, "accepted by ")
-    assert (
-        request.input_value().startswith("Dear me! ")
-        and page.locator(".lt-editor textarea").last.input_value() == good
-    )
+    card = "[data-novelty='ready'] .lt-child[data-at='2'][aria-current='true']"
+    page.wait_for_selector(f"{card} textarea", timeout=60_000)
+    state(page, 1, "accepted by ")
+    assert request.input_value().startswith("Dear me! ") and label.input_value() == good
     request.focus()
     page.keyboard.press("Control+Enter")
-    state(2, "edited by ")
-    assert decided()[-1]["edit"]["messages"][-1]["content"].startswith("Dear me! ")
+    state(page, 2, "edited by ")
     page.wait_for_selector(".lt-child[data-at='2'] .lt-diff:has-text('Dear me!')")
+
+
+def test_expansion(lab: tuple[str, Path], page: Any) -> None:
+    url, root = lab
+    file = poisoned(root) / "decisions.jsonl"
+
+    def decided() -> list[Any]:
+        return [json.loads(line)["value"] for line in file.read_text().splitlines()] if file.exists() else []
+
+    write_notebook(root / "expansion.ipynb", CELL)
+    open_notebook(page, url, "expansion.ipynb")
+    page.wait_for_selector("[data-novelty='ready'] .lt-child[aria-current='true']")
+    first = page.locator(".lt-child").first
+    assert "<img src=x" in first.locator(".lt-diff").first.inner_text() and "␛[31m" in first.inner_text()
+    second = page.locator(".lt-child[data-at='1']")
+    assert second.locator(".lt-was").count()
+    assert second.locator(".lt-novelty").inner_text() != "novelty …"
+
+    cells = page.locator(".jp-Cell").count()
+    decide_by_key(page, decided)
+    edit_across_a_reload(page)
+    assert decided()[-1]["edit"]["messages"][-1]["content"].startswith("Dear me! ")
     page.keyboard.press("?")
     assert page.locator(".jp-Cell").count() == cells and not page.evaluate("() => window.bad")
     assert page.faults == [] and page.outside == []

@@ -1,4 +1,4 @@
-"""The frame that all views stand on: text stays text, errors in Python reach the page, keys stay in the view."""
+"""What all views share: text stays text, errors in Python reach the page, keys stay in the view."""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@ from lab import open_notebook, save_and_reload, write_notebook
 CELL = """
 from pathlib import Path
 from looptool_kit.config import Settings
-from looptool_kit.judge_check import ask, trials
-from looptool_kit.seeders.world import generate
+from looptool_kit.studies.judge_check import ask, trials
+from looptool_kit.world import generate
 from looptool_kit.widgets import JudgeCheckView
 
 samples = [s for s in generate(12, seed=5) if s.label.calls][:4]

@@ -15,17 +15,21 @@ from looptool_kit.core.records import Expansions, Probes
 from looptool_kit.core.samples import Samples
 from looptool_kit.run.folder import Run
 
-RECORDED = Path(__file__).parent.parent.parent / "sample_data" / "run"
+RECORDED = Path(__file__).parents[2] / "sample_data" / "run"
+SHOTS = Path(__file__).parent / "shots"
 CELL = """
-from looptool_kit.run import Run
-from looptool_kit.samples import Samples
+from looptool_kit.run.folder import Run
+from looptool_kit.core.samples import Samples
 from looptool_kit.widgets import LoopMap
 view = LoopMap(Run.open("loopmap-run"))
 view
 """
 READ = """
 import json, pathlib
-_ = view.observe(lambda _: pathlib.Path("loopmap.json").write_text(json.dumps([view.selected, len(view.selection)])), "version")
+def note(_):
+    pathlib.Path("loopmap.json").write_text(json.dumps([view.selected, len(view.selection)]))
+
+view.observe(note, "version")
 """
 EVIL = "<img src=x onerror='window.bad=1'><script>window.bad=1</script>\x1b[31m"
 
@@ -42,47 +46,35 @@ def poisoned(root: Path) -> Path:
     return folder
 
 
-def test_loopmap(lab: tuple[str, Path], page: Any) -> None:
-    url, root = lab
-    folder = poisoned(root)
+def read(page: Any, root: Path, selected: list[Any], count: int) -> None:
+    """Wait until Python holds this selection of so many samples."""
+    file = root / "loopmap.json"
+    for _ in range(200):
+        if file.exists() and json.loads(file.read_text() or "null") == [selected, count]:
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(file.read_text())
 
-    def read(selected: list[Any], count: int) -> None:
-        """Wait until Python holds this selection of so many samples."""
-        for _ in range(200):
-            if (root / "loopmap.json").exists() and json.loads(
-                (root / "loopmap.json").read_text() or "null"
-            ) == [selected, count]:
-                return
-            page.wait_for_timeout(50)
-        raise AssertionError((root / "loopmap.json").read_text())
 
-    before = Run.open(folder, read_only=True)
+def select_by_mouse_and_keyboard(page: Any, root: Path, before: Run) -> None:
+    """A ribbon by a click; by keyboard a bar, its neighbour in the order of Tab, and all again."""
     made = {s.id for s in before.table(Samples, "samples", 2) if s.parent}
     missed = sum(p.state == "failed" and p.sample_id in made for p in before.table(Probes, "probes", 2))
     accepted = sum(e.accepted for e in before.table(Expansions, "expansions", 1))
-
-    write_notebook(root / "loopmap.ipynb", CELL, READ)
-    open_notebook(page, url, "loopmap.ipynb")
-    page.wait_for_selector(".lt-map .lt-flow")
     failed = page.locator(".lt-flow[data-source='D2/part/EE'][data-target='D2/state/failed']")
-    assert (
-        failed.get_attribute("aria-label") == f"D2 EE to failed: {missed} samples"
-        and failed.get_attribute("role") == "button"
-    )
-    assert "<img src=x" in page.locator(".lt-heat").text_content()
-
+    assert failed.get_attribute("aria-label") == f"D2 EE to failed: {missed} samples"
+    assert failed.get_attribute("role") == "button"
     failed.click()
-    read(["flow", "D2/part/EE", "D2/state/failed"], missed)
+    read(page, root, ["flow", "D2/part/EE", "D2/state/failed"], missed)
     page.wait_for_selector(".lt-flow[aria-pressed='true'][data-source='D2/part/EE']")
+    page.wait_for_selector("h4:has-text('D2 EE → D2 failed')")
     page.wait_for_selector(".lt-sample")
     assert f"{missed} of" in page.locator(".lt-find").inner_text()
 
-    # By keyboard: a bar, then its neighbour in the order of Tab, then all again.
     cells = page.locator(".jp-Cell").count()
-    children = page.locator(".lt-node[data-node='D1/new/children']")
-    children.focus()
+    page.locator(".lt-node[data-node='D1/new/children']").focus()
     page.keyboard.press("Enter")
-    read(["node", "D1/new/children"], accepted)
+    read(page, root, ["node", "D1/new/children"], accepted)
     page.keyboard.press("Tab")
     other = page.evaluate("() => document.activeElement.dataset.node")
     assert other and other != "D1/new/children"
@@ -92,19 +84,25 @@ def test_loopmap(lab: tuple[str, Path], page: Any) -> None:
     page.wait_for_selector("h4:has-text('all samples of all datasets')")
     assert page.locator(".jp-Cell").count() == cells
 
-    children.focus()
+
+def open_and_close_a_view(page: Any) -> None:
+    """The children in an ExpansionView below the map."""
+    page.locator(".lt-node[data-node='D1/new/children']").focus()
     page.keyboard.press("Enter")
     page.wait_for_selector("button[data-view='ExpansionView']:not([disabled])")
     page.locator("button[data-view='ExpansionView']").click()
     page.wait_for_selector(".lt-opened .lt-expansion .lt-child")
-    page.screenshot(path=Path(__file__).parent / "shots" / "loopmap-opened.png")
+    page.screenshot(path=SHOTS / "loopmap-opened.png")
     page.locator(".lt-opened button:has-text('close')").first.click()
     page.wait_for_selector(".lt-expansion", state="detached")
 
-    # The errors: minus the iteration before, and the samples behind a cell.
-    page.locator("label:has-text('minus the iteration before') input").check()
+
+def select_errors(page: Any, root: Path) -> None:
+    """The errors minus those of the iteration before, and the samples behind a cell in a ProbeView."""
+    against = page.locator("label:has-text('minus the iteration before') input")
+    against.check()
     page.wait_for_selector(".lt-heat text:has-text('against D1')")
-    page.locator("label:has-text('minus the iteration before') input").uncheck()
+    against.uncheck()
     page.wait_for_selector(".lt-heat text:text-is('errors of D2: samples by tool and kind')")
     cell = page.locator(".lt-cell").first
     count = int(cell.get_attribute("data-value"))
@@ -115,7 +113,9 @@ def test_loopmap(lab: tuple[str, Path], page: Any) -> None:
     page.locator("button[data-view='ProbeView']").click()
     page.wait_for_selector(".lt-opened .lt-chart svg")
 
-    # Read again: all is built anew, and the focus stays where it was.
+
+def refresh(page: Any) -> None:
+    """All is built again, and the focus stays where it was."""
     page.evaluate("() => { document.querySelector('.lt-map svg').dataset.old = '1' }")
     page.locator(".lt-again").focus()
     page.keyboard.press("Enter")
@@ -123,6 +123,19 @@ def test_loopmap(lab: tuple[str, Path], page: Any) -> None:
     page.wait_for_selector(".lt-status:has-text('samples, +0')")
     assert page.evaluate("() => document.activeElement.className") == "lt-again"
     page.wait_for_selector(".lt-cell[aria-pressed='true']")
+
+
+def test_loopmap(lab: tuple[str, Path], page: Any) -> None:
+    url, root = lab
+    folder = poisoned(root)
+    write_notebook(root / "loopmap.ipynb", CELL, READ)
+    open_notebook(page, url, "loopmap.ipynb")
+    page.wait_for_selector(".lt-map .lt-flow")
+    assert "<img src=x" in page.locator(".lt-heat").text_content()
+    select_by_mouse_and_keyboard(page, root, Run.open(folder, read_only=True))
+    open_and_close_a_view(page)
+    select_errors(page, root)
+    refresh(page)
 
     save_and_reload(page)
     page.wait_for_selector(".lt-cell[aria-pressed='true']", timeout=60_000)
@@ -133,8 +146,8 @@ def test_loopmap(lab: tuple[str, Path], page: Any) -> None:
     page.wait_for_selector("body[data-jp-theme-light='false']", state="attached")
     page.wait_for_timeout(500)
     page.locator(".lt-map").scroll_into_view_if_needed()
-    page.screenshot(path=Path(__file__).parent / "shots" / "loopmap-dark.png")
+    page.screenshot(path=SHOTS / "loopmap-dark.png")
     page.locator(".lt-heat").scroll_into_view_if_needed()
-    page.screenshot(path=Path(__file__).parent / "shots" / "loopmap-dark-errors.png")
+    page.screenshot(path=SHOTS / "loopmap-dark-errors.png")
     assert not page.evaluate("() => window.bad") and not (folder / "decisions.jsonl").exists()
     assert page.faults == [] and page.outside == []

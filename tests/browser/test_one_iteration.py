@@ -62,8 +62,9 @@ def test_run_all(lab: tuple[str, Path], page: Any, tiny_checkpoint: Path) -> Non
     nbformat.write(notebook, path)
     open_notebook(page, url, "one/notebooks/01_one_iteration.ipynb", seconds=600)
     outputs = page.evaluate(
-        """() => window.jupyterapp.shell.currentWidget.content.widgets.filter((c) => c.model.type === 'code')
-             .flatMap((c) => [...Array(c.model.outputs.length).keys()].map((i) => c.model.outputs.get(i).type))"""
+        """() => window.jupyterapp.shell.currentWidget.content.widgets.map((c) => c.model)
+             .filter((m) => m.type === 'code')
+             .flatMap((m) => [...Array(m.outputs.length).keys()].map((i) => m.outputs.get(i).type))"""
     )
     assert outputs and "error" not in outputs
     [folder] = [p.parent for p in (root / "one" / "runs").glob("*/run.toml")]

@@ -13,7 +13,8 @@ from looptool_kit.widgets import LoopMap, ProbeView, TrainingView
 
 RECORDED = Path(__file__).parent.parent.parent / "sample_data" / "run"
 LOADED = """() => { const all = [...document.querySelectorAll('.jp-RenderedHTML img')];
-    return all.length > 0 && all.every((i) => i.complete && i.naturalWidth > 100 && i.alt && i.getBoundingClientRect().width > 100) && all.length }"""
+    const shown = (i) => i.complete && i.naturalWidth > 100 && i.alt && i.getBoundingClientRect().width > 100;
+    return all.length > 0 && all.every(shown) && all.length }"""
 
 
 def test_pictures_of_an_untrusted_notebook(lab: tuple[str, Path], page: Any) -> None:

@@ -12,7 +12,7 @@ from lab import open_notebook, save_and_reload, write_notebook
 
 RECORDED = Path(__file__).parent.parent.parent / "sample_data" / "run"
 SHOW = """
-from looptool_kit.run import Run
+from looptool_kit.run.folder import Run
 from looptool_kit.widgets import TrainingView
 run = Run.open("training-run", read_only=True)
 view = TrainingView(run)
@@ -25,7 +25,8 @@ folder = run.folder(1) / "policy" / "grpo"
 (folder / "rollouts").mkdir(parents=True)
 evil = "<img src=x onerror='window.bad=1'><script>window.bad=1</script>"
 for step in range(1, 26):
-    table = pa.table({"step": [step], "sample_id": ["unknown"], "text": [evil], "reward": [1.0], "error": [""]})
+    columns = {"step": [step], "sample_id": ["unknown"], "text": [evil], "reward": [1.0], "error": [""]}
+    table = pa.table(columns)
     pq.write_table(table, folder / "rollouts" / f"step-{step:04d}.parquet")
     row = {"loss": 1 / step, "reward": step / 30, "num_tokens": 100 * step, "step_time": 1.0, "step": step}
     with open(folder / "history.jsonl", "a") as out:

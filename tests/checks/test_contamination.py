@@ -102,7 +102,7 @@ def test_the_list_holds_hashes_only_and_survives_the_disk(benchmark: Path, tmp_p
     assert contamination.read(tmp_path / "list.json") == known and known.files == 2 and len(known.names) == 1
     assert not any(word in text.lower() for word in ("lundey", "sail", "harbour"))
     (tmp_path / "list.json").write_text(text.replace('"words": 8', '"words": 5'))
-    with pytest.raises(ValueError, match="build it anew"):
+    with pytest.raises(ValueError, match="build it again"):
         contamination.read(tmp_path / "list.json")
     (tmp_path / "other.json").write_text("[]")
     with pytest.raises(ValueError, match="is not a list of fingerprints"):
@@ -123,7 +123,7 @@ def test_a_short_request_with_a_word_changed_is_a_near_duplicate(benchmark: Path
     ).passed
 
 
-def test_seeds_that_a_benchmark_holds_are_set_aside(benchmark: Path, tmp_path: Path) -> None:
+def test_seeds_that_a_benchmark_holds_are_rejected(benchmark: Path, tmp_path: Path) -> None:
     contamination.write(contamination.build([benchmark]), tmp_path / "list.json")
     own = [
         sample(f"Tell me number {i} of your {word} stories, please.")

@@ -39,7 +39,7 @@ def test_wilson_against_published_values():
     assert wilson(0, 0) == (0.0, 1.0)
     assert wilson(5, 10, 0.99)[0] < wilson(5, 10)[0]
     for k, n in ((3, 2), (-1, 2)):
-        with pytest.raises(ValueError, match="no share"):
+        with pytest.raises(ValueError, match="not a share"):
             wilson(k, n)
 
 

@@ -1,6 +1,4 @@
-"""ToolMatch, the parser, the diagnosis and the template: properties, and one test for each fault of the
-reference implementation.
-"""
+"""ToolMatch and the parser: their properties, on any calls and any text."""
 
 from __future__ import annotations
 
@@ -11,78 +9,30 @@ import time
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
+from tool_calls import (
+    WEATHER,
+    answers,
+    call,
+    call_lists,
+    full_lists,
+    reply,
+    said,
+    wild,
+)
 
-from looptool_kit.core.samples import Label, Message, Tool, ToolCall
+from looptool_kit.core.grading import diagnose, grade
+from looptool_kit.core.samples import Label, ToolCall
 from looptool_kit.core.toolcalls import (
     Answer,
     MatchOptions,
-    align,
     canonical,
     canonical_calls,
-    diagnose,
-    grade,
     match,
     parse,
     render_answer,
     render_calls,
-    render_prompt,
-    reply_fault,
     strict_json,
 )
-
-words = st.text(st.characters(codec="utf-8"), max_size=12)
-names = st.sampled_from(["find", "book", "pay", "größe", "get.weather"])
-scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | words
-values = st.recursive(
-    scalars, lambda v: st.lists(v, max_size=3) | st.dictionaries(words, v, max_size=3), max_leaves=8
-)
-calls = st.builds(ToolCall, name=names, arguments=st.dictionaries(words, values, max_size=4))
-call_lists = st.lists(calls, max_size=4).map(tuple)
-full_lists = st.lists(calls, min_size=1, max_size=4).map(tuple)
-said = st.text(st.characters(codec="utf-8", exclude_characters="<"), max_size=30).map(str.strip)
-answers = st.builds(Answer, calls=call_lists, text=said)
-tags = st.sampled_from(
-    [
-        "<tool_call>",
-        "</tool_call>",
-        "<think>",
-        "</think>",
-        '{"name":',
-        '"f"',
-        ',"arguments":{',
-        '"a":1',
-        "}}",
-        "\n",
-        "[",
-        "\\ud800",
-        " x ",
-    ]
-)
-wild = st.text(max_size=60) | st.lists(tags, max_size=14).map("".join)
-
-WEATHER = Tool(
-    name="get_weather",
-    description="Weather",
-    parameters={
-        "type": "object",
-        "properties": {
-            "city": {"type": "string"},
-            "unit": {"type": "string", "default": "c"},
-            "days": {"type": "integer"},
-        },
-        "required": ["city"],
-    },
-)
-TIME = Tool(name="get_time", parameters={"type": "object", "properties": {"city": {"type": "string"}}})
-
-
-def call(name: str = "get_weather", **arguments: object) -> ToolCall:
-    return ToolCall(name=name, arguments=arguments)  # type: ignore[arg-type]
-
-
-def reply(*said: ToolCall, text: str = "") -> Answer:
-    return Answer(calls=said, text=text)
-
 
 # --------------------------------------------------------------- parser
 
@@ -235,9 +185,23 @@ def test_order_of_keys_and_of_calls_does_not_count(made: tuple[ToolCall, ...], r
 
 
 CORRUPTIONS = (
-    "drop_parameter", "add_parameter", "rename_parameter", "other_value", "text_of_value", "null", "in_list", "boolean_of_number", "reverse_list",
-    "shorter_list", "rename_tool", "extra_call", "missing_call", "repeat_another", "cut", "no_answer",
-)  # fmt: skip
+    "drop_parameter",
+    "add_parameter",
+    "rename_parameter",
+    "other_value",
+    "text_of_value",
+    "null",
+    "in_list",
+    "boolean_of_number",
+    "reverse_list",
+    "shorter_list",
+    "rename_tool",
+    "extra_call",
+    "missing_call",
+    "repeat_another",
+    "cut",
+    "no_answer",
+)
 
 
 def corrupt(kind: str, made: tuple[ToolCall, ...], pick: int) -> Answer | None:
@@ -308,110 +272,6 @@ def test_a_corrupted_answer_never_matches(kind: str, made: tuple[ToolCall, ...],
     assert not result.correct and result.faults
 
 
-# ------------------------------ faults of the reference implementation
-
-
-def test_fault_sets_instead_of_multisets() -> None:
-    a, b = call(city="A"), call(city="B")
-    assert not match(reply(a, a, b), reply(a, b, b))
-    assert not match(reply(a, a), reply(a))
-    assert match(reply(a, b, a), reply(a, a, b))
-
-
-def test_fault_array_order_ignored() -> None:
-    assert not match(reply(call(days=[1, 2])), reply(call(days=[2, 1])))
-    assert not match(reply(call(x={"deep": [[1, 2], [3]]})), reply(call(x={"deep": [[3], [1, 2]]})))
-
-
-def test_fault_true_equals_one() -> None:
-    assert not match(reply(call(days=True)), reply(call(days=1)))
-    assert not match(reply(call(days=[False])), reply(call(days=[0])))
-    assert not match(reply(call(days=True)), reply(call(days=1.0)))
-    assert match(reply(call(days=1)), reply(call(days=1.0)))
-    assert match(reply(call(days=-0.0)), reply(call(days=0)))
-    assert not match(reply(call(days=2**53 + 1)), reply(call(days=float(2**53))))
-    assert not match(reply(call(days="1")), reply(call(days=1)))
-    assert not match(reply(call(days=None)), reply(call()))
-
-
-def test_fault_two_unparsable_answers_match() -> None:
-    broken = parse("<tool_call>oops</tool_call>")
-    assert broken.error == "unparsable" and not match(broken, broken) and not match(broken, Answer())
-    assert grade(broken, Label()).correct is False
-    assert [f.kind for f in diagnose(broken, Label(calls=(call(city="A"),)))] == ["unparsable"]
-
-
-def test_fault_an_answer_cut_at_the_length_limit_is_a_plain_reply() -> None:
-    for text in ("It is sunny in", render_calls([call(city="A")])):
-        cut = parse(text, "length")
-        assert cut.error == "truncated" and cut.calls == ()
-        for label in (Label(reply="It is sunny."), Label(), Label(calls=(call(city="A"),))):
-            assert not match(cut, label) and not grade(cut, label).correct
-            assert [f.kind for f in diagnose(cut, label)] == ["truncated"]
-
-
-def test_fault_any_reply_without_a_tag_earns_reward() -> None:
-    ask = Label(reply="Which city?", asks=True, mentions=(("city", "town", "where"),))
-    for text in ("", "  \n", "The weather is fine.", "Which day?", "The city is nice.", '{"name": "get_weather", "arguments": {}} city?',
-                 "{'name': 'get_weather', 'arguments': {}} city?", "<think>which city?</think>"):  # fmt: skip
-        result = grade(parse(text), ask)
-        assert result.match and not result.correct and result.faults[0].kind == "wrong_reply", text
-    assert grade(parse("Sure! For which TOWN?"), ask).correct
-    assert not grade(reply(call(city="A"), text="Which city?"), ask).correct
-    assert reply_fault("anything said", Label()) is None
-
-
-def test_two_empty_call_lists_match() -> None:
-    assert match(Answer(text="a"), Answer(text="b")) and match(Label(), Answer())
-    assert not match(Label(), reply(call()))
-
-
-def test_fault_prompts_truncated_from_the_left_lose_the_tools() -> None:
-    talk = [
-        Message(role="system", content="Be brief."),
-        *[Message(role="user", content=f"line {i} " * 50) for i in range(200)],
-    ]
-    prompt = render_prompt([WEATHER, TIME], talk)
-    assert prompt.startswith("<|im_start|>system\n") and prompt.endswith("<|im_start|>assistant\n")
-    before = prompt.split("Be brief.")[0]
-    assert (
-        json.dumps({"name": "get_weather"})[1:-1] in before
-        and json.dumps({"name": "get_time"})[1:-1] in before
-    )
-    assert (
-        before.index("<tools>") < before.index("get_weather") < before.index("</tools>")
-        and prompt.count("<tools>") == 1
-    )
-
-
-@given(
-    st.lists(
-        st.builds(
-            Message,
-            role=st.sampled_from(["system", "user", "assistant", "tool"]),
-            content=said,
-            tool_calls=call_lists,
-        ),
-        max_size=6,
-    )
-)
-def test_the_template_keeps_all_tools_first_and_shows_calls_as_they_are_written(talk: list[Message]) -> None:
-    prompt = render_prompt([WEATHER, TIME], talk)
-    assert prompt.index("get_weather") < prompt.index("get_time") < prompt.index("</tools>")
-    later = prompt[prompt.index("</tools>") :]
-    for m in talk:
-        assert m.content in later
-        if m.role in ("user", "assistant"):
-            assert render_calls(m.tool_calls) in later
-
-
-def test_without_tools_there_is_no_tools_block() -> None:
-    assert (
-        render_prompt([], [Message(role="user", content="Hi")])
-        == "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
-    )
-
-
 # -------------------------------------------------------------- options
 
 
@@ -424,52 +284,6 @@ def test_options_are_off_unless_asked_for() -> None:
     both = MatchOptions(ignore_defaults=True, loose_strings=True)
     assert match(a, b, both, [WEATHER]) and match(b, a, both, [WEATHER])
     assert not match(reply(call(city="A", unit="f")), reply(call(city="A")), both, [WEATHER])
-
-
-# ------------------------------------------------------------- diagnose
-
-
-@pytest.mark.parametrize(
-    ("predicted", "label", "kinds"),
-    [
-        ([call("get_time", city="A")], [call(city="A")], ["wrong_tool"]),
-        ([call("get_wether", city="A")], [call(city="A")], ["unknown_tool"]),
-        ([call()], [call(city="A")], ["missing_parameter"]),
-        ([call(city="A", town="B")], [call(city="A")], ["hallucinated_parameter"]),
-        ([call(city="A", unit="f")], [call(city="A")], ["redundant_parameter"]),
-        ([call(city="B")], [call(city="A")], ["wrong_value"]),
-        ([call(city="A", days="3")], [call(city="A", days=3)], ["wrong_type"]),
-        ([call(city="A", days=True)], [call(city="A", days=1)], ["wrong_type"]),
-        ([call(city="A", days=3.5)], [call(city="A", days=3)], ["wrong_value"]),
-        ([call(city="A")], [call(city="A"), call(city="B")], ["missing_call"]),
-        ([call(city="A"), call(city="A")], [call(city="A")], ["extra_call"]),
-        ([call(city="A"), call("nope")], [call(city="A")], ["unknown_tool"]),
-        ([call(city="A")], [], ["should_have_declined"]),
-        ([], [call(city="A")], ["should_have_called"]),
-        ([call(town="A")], [call(city="A")], ["missing_parameter", "hallucinated_parameter"]),
-    ],
-)
-def test_diagnose_names_the_kind_of_error(
-    predicted: list[ToolCall], label: list[ToolCall], kinds: list[str]
-) -> None:
-    faults = diagnose(reply(*predicted), Label(calls=tuple(label)), [WEATHER, TIME])
-    assert [f.kind for f in faults] == kinds
-    assert all(str(f) for f in faults)
-
-
-def test_calls_are_compared_with_their_likeliest_counterpart() -> None:
-    a, b = call(city="A", days=1), call(city="B", days=2)
-    assert align([a, b], [call(city="B", days=3), a]) == [(a, a), (b, call(city="B", days=3))]
-    assert align([call("get_time")], [call("get_time"), call("get_time", city="A")])[0][1] == call("get_time")
-
-
-@given(full_lists, full_lists)
-def test_align_uses_each_call_once(a: tuple[ToolCall, ...], b: tuple[ToolCall, ...]) -> None:
-    pairs = align(a, b)
-    assert [p[0] for p in pairs if p[0] is not None] == list(a)
-    assert sorted(map(canonical, (p[1].model_dump() for p in pairs if p[1] is not None))) == sorted(
-        map(canonical, (c.model_dump() for c in b))
-    )
 
 
 def test_strict_json_is_as_strict_as_the_parser() -> None:

@@ -19,13 +19,13 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from typer.testing import CliRunner
 
 import looptool_kit as lt
-from looptool_kit import world
+from looptool_kit import formats, world
 from looptool_kit.cli import app
 from looptool_kit.core.samples import Label, Message, Sample, Samples, Tool, ToolCall
 from looptool_kit.core.toolcalls import render_answer, render_prompt
-from looptool_kit.formats import read as formats
-from looptool_kit.formats.read import FORMS, form_of, plain_turns, to_row
-from looptool_kit.stages.train.verl_reward import compute_score
+from looptool_kit.formats import FORMS, detect, to_row
+from looptool_kit.formats.verl import plain_turns
+from looptool_kit.stages.train.reward import compute_score
 
 VERL = "0.9.1"
 CHATML = (
@@ -130,8 +130,8 @@ def dialogues(draw: Any) -> Sample:
 @given(dialogues(), st.sampled_from(["openai", "sharegpt", "hermes", "verl", "looptool"]))
 def test_any_dialogue_survives_the_round_trip(sample: Sample, form: formats.Form) -> None:
     row = json.loads(json.dumps(to_row(sample, form)))
-    assert form_of(row) == form
-    *_, again = formats._samples(row, form, "x")
+    assert detect(row) == form
+    *_, again = formats.samples_of(row, form, "x")
     assert json.dumps([m.model_dump() for m in again.messages]) == json.dumps(
         [m.model_dump() for m in sample.messages]
     )
@@ -152,30 +152,39 @@ def test_rows_of_others_are_read(tmp_path: Path) -> None:
         "type": "function",
         "function": {"name": "get_weather", "arguments": '{"city": "Oslo"}'},
     }
+    call = '{"arguments": {"city": "Oslo"}, "name": "get_weather"}'
     block = f"<tools> {json.dumps([{'type': 'function', 'function': weather}])} </tools>"
     openai = {"messages": [
         {"role": "user", "content": "Weather in Oslo?"},
         {"role": "assistant", "content": None, "tool_calls": [called]},
         {"role": "tool", "tool_call_id": "a1", "content": '{"sky": "clear"}'},
-        {"role": "assistant", "content": "It is clear."}], "tools": [{"type": "function", "function": weather}]}  # fmt: skip
+        {"role": "assistant", "content": "It is clear."},
+    ], "tools": [{"type": "function", "function": weather}]}  # fmt: skip
     sharegpt = {"conversations": [
-        {"from": "human", "value": "Weather in Oslo?"}, {"from": "function_call", "value": '{"name": "get_weather", "arguments": {"city": "Oslo"}}'},
-        {"from": "observation", "value": '{"sky": "clear"}'}, {"from": "gpt", "value": "It is clear."}], "tools": json.dumps([weather])}  # fmt: skip
+        {"from": "human", "value": "Weather in Oslo?"},
+        {"from": "function_call", "value": '{"name": "get_weather", "arguments": {"city": "Oslo"}}'},
+        {"from": "observation", "value": '{"sky": "clear"}'}, {"from": "gpt", "value": "It is clear."},
+    ], "tools": json.dumps([weather])}  # fmt: skip
     hermes = {"conversations": [
         {"from": "system", "value": f"Functions stand in <tools></tools>. {block} Answer so: ..."},
         {"from": "human", "value": "Weather in Oslo?"},
-        {"from": "gpt", "value": '<tool_call>\n{"arguments": {"city": "Oslo"}, "name": "get_weather"}\n</tool_call>'},
-        {"from": "tool", "value": '<tool_response>\n{"sky": "clear"}\n</tool_response>'}, {"from": "gpt", "value": "It is clear."}]}  # fmt: skip
+        {"from": "gpt", "value": f"<tool_call>\n{call}\n</tool_call>"},
+        {"from": "tool", "value": '<tool_response>\n{"sky": "clear"}\n</tool_response>'},
+        {"from": "gpt", "value": "It is clear."},
+    ]}  # fmt: skip
     path = tmp_path / "data.jsonl"
     for row in (openai, sharegpt, hermes):
         path.write_text(json.dumps(row) + "\n")
-        call, reply = formats.read(path)
-        assert call.label.calls == (ToolCall(name="get_weather", arguments={"city": "Oslo"}),) and call.tools[
-            0
-        ].required == ("city",)
+        first, reply = formats.read(path)
+        assert first.label.calls == (ToolCall(name="get_weather", arguments={"city": "Oslo"}),)
+        assert first.tools[0].required == ("city",)
         assert reply.label.reply == "It is clear." and reply.messages[-1] == Message(
             role="tool", name="get_weather", content='{"sky": "clear"}'
         )
+
+
+def test_flat_parameters_of_xlam_become_a_schema(tmp_path: Path) -> None:
+    path = tmp_path / "data.jsonl"
     parameters = {
         "q": {"type": "str", "description": "What."},
         "top": {"type": "int, optional", "default": 5},
@@ -223,7 +232,7 @@ def test_bad_rows_are_set_aside_with_row_and_reason(tmp_path: Path, rows: Sample
     with pytest.raises(ValueError, match=r"data.jsonl, row 2"):
         formats.read(path)
     said = CliRunner().invoke(app, ["import", str(path), str(out)])
-    assert said.exit_code == 0 and "4 rows set aside" in said.output and len(Samples.read(out)) >= 1
+    assert said.exit_code == 0 and "4 rows rejected" in said.output and len(Samples.read(out)) >= 1
     assert [
         json.loads(line)["row"] for line in (tmp_path / "samples.rejected.jsonl").read_text().splitlines()
     ] == [2, 3, 4, 5]
@@ -356,9 +365,13 @@ def test_the_reward_is_the_one_matchers(rows: Samples) -> None:
 
         def score(text: str, row: dict[str, Any] = row) -> dict[str, float]:
             return compute_score(
-                data_source=row["data_source"], solution_str=text, ground_truth=row["reward_model"]["ground_truth"], extra_info=row["extra_info"],
-                reward_router_address=None, reward_model_tokenizer=None,
-            )  # fmt: skip
+                data_source=row["data_source"],
+                solution_str=text,
+                ground_truth=row["reward_model"]["ground_truth"],
+                extra_info=row["extra_info"],
+                reward_router_address=None,
+                reward_model_tokenizer=None,
+            )
 
         assert score(render_answer(sample.label)) == {"score": 1.0, "acc": 1.0, "parsed": 1.0}
         assert score('<tool_call>{"name": "x"')["parsed"] == 0.0

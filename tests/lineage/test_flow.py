@@ -6,14 +6,28 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 import looptool_kit as lt
 from looptool_kit import world
-from looptool_kit.core.records import Check, Expansion, Expansions, Members, Probe, Probes, Verdict, Verdicts
+from looptool_kit.core.grading import grade
+from looptool_kit.core.records import (
+    PARTS,
+    VERDICTS,
+    Check,
+    Expansion,
+    Expansions,
+    Members,
+    Probe,
+    Probes,
+    Verdict,
+    VerdictName,
+    Verdicts,
+)
 from looptool_kit.core.samples import Label, Sample, Samples
-from looptool_kit.core.toolcalls import grade, render_answer
+from looptool_kit.core.toolcalls import render_answer
 from looptool_kit.lineage.error_seeds import error_seeds
 from looptool_kit.policy.engines import Completion
 from looptool_kit.run.folder import Run
@@ -74,7 +88,7 @@ def test_error_seeds_take_the_prediction_where_the_label_was_wrong(samples: Samp
     assert seeds[0].probe == right[0]
 
 
-def test_a_persons_label_says_anew_what_the_prediction_has_wrong(samples: Samples) -> None:
+def test_a_persons_label_says_again_what_the_prediction_has_wrong(samples: Samples) -> None:
     sample = next(s for s in samples if len(s.label.calls) == 1 and s.label.calls[0].arguments)
     call = sample.label.calls[0]
     name = next(iter(call.arguments))
@@ -98,34 +112,42 @@ def test_a_persons_label_says_anew_what_the_prediction_has_wrong(samples: Sample
     assert [f.parameter for f in seed.probe.faults] == [name] != [f.parameter for f in probe.faults]
 
 
+def judged(sample: Sample, name: VerdictName | None) -> Verdict:
+    status: Literal["judged", "unjudged"] = "judged" if name else "unjudged"
+    return Verdict(sample_id=sample.id, iteration=1, status=status, verdict=name, judge="evidence")
+
+
+def child(parent: str, sample: Sample, accepted: bool) -> Expansion:
+    return Expansion(
+        seed_id=parent,
+        iteration=1,
+        sample=sample.model_copy(update={"parent": parent}),
+        strategy="expanders.world",
+        checks=(Check(name="tools", passed=True),),
+        accepted=accepted,
+    )
+
+
 def test_composition_follows_the_method(tmp_path: Path) -> None:
     run = Run.create(
-        tmp_path / "run", "cpu-quick", seeds__first=12, seeds__fresh=[3, 2], seeds__held_out=2, seeds__noise=0, compose__hppl=2, probe__quantile=0.5,
-    )  # fmt: skip
+        tmp_path / "run",
+        "cpu-quick",
+        seeds__first=12,
+        seeds__fresh=[3, 2],
+        seeds__held_out=2,
+        seeds__noise=0,
+        compose__hppl=2,
+        probe__quantile=0.5,
+    )
     rows = lt.seed(run)
     calls = [s for s in rows if s.label.calls]
     spare = world.generate(4, seed=99, kinds=["single"])
-    verdict_of = dict(
-        zip(
-            (s.id for s in calls),
-            ("PRED_WRONG", "LABEL_WRONG", "BOTH_CORRECT", "BOTH_WRONG", None),
-            strict=False,
-        )
-    )
+    verdict_of = dict(zip((s.id for s in calls), (*VERDICTS, None), strict=False))
     probes, verdicts = [], []
     for i, sample in enumerate(rows):
         if sample.id in verdict_of:
             probe = answered(sample, render_answer(Label(calls=spare[0].label.calls)), -0.9)
-            name = verdict_of[sample.id]
-            verdicts.append(
-                Verdict(
-                    sample_id=sample.id,
-                    iteration=1,
-                    status="judged" if name else "unjudged",
-                    verdict=name,
-                    judge="evidence",
-                )  # type: ignore[arg-type]
-            )
+            verdicts.append(judged(sample, verdict_of[sample.id]))
         else:
             probe = answered(sample, render_answer(sample.label), -0.01 * i)
             if probe.correct and i > 6:
@@ -133,32 +155,20 @@ def test_composition_follows_the_method(tmp_path: Path) -> None:
         probes.append(probe)
     seed_id = calls[0].id
     children = Expansions(
-        Expansion(
-            seed_id=parent,
-            iteration=1,
-            sample=child.model_copy(update={"parent": parent}),
-            strategy="expanders.world",
-            checks=(Check(name="tools", passed=True),),
-            accepted=ok,
-        )  # fmt: skip
-        for parent, child, ok in (
-            (seed_id, spare[1], True),
-            (seed_id, spare[2], False),
-            (calls[3].id, spare[3], True),
-        )
+        [
+            child(seed_id, spare[1], True),
+            child(seed_id, spare[2], False),
+            child(calls[3].id, spare[3], True),
+        ]
     )
     Probes(probes).write(run.folder(1) / "probes.parquet")
     second = lt.compose(run, Probes(probes), Verdicts(verdicts), children, iteration=1)
     members = {m.sample_id: m for m in run.table(Members, "members", 2)}
-    parts = {
-        part: [m for m in members.values() if m.part == part]
-        for part in ("ES", "EE", "HPPL", "seed", "unjudged")
-    }
+    parts = {part: [m for m in members.values() if m.part == part] for part in PARTS}
     assert len(second) == len(members) == sum(map(len, parts.values()))
     assert {m.came_from for m in parts["ES"]} == {calls[0].id, calls[1].id}
-    assert [m.sample_id for m in parts["EE"]] == [
-        spare[1].id
-    ]  # not the rejected one, nor the child of a row whose verdict is BOTH_WRONG
+    # Not the rejected one, nor the child of a row whose verdict is BOTH_WRONG.
+    assert [m.sample_id for m in parts["EE"]] == [spare[1].id]
     assert len(parts["HPPL"]) == 2 and all(
         p.perplexity >= q.perplexity
         for p in probes

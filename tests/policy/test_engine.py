@@ -272,8 +272,14 @@ def test_a_model_whose_prompts_cannot_share_beginnings_is_refused_at_once(
     """An engine that ran it would answer, and answer wrongly."""
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    sizes: dict[str, Any] = dict(vocab_size=258, hidden_size=32, intermediate_size=32, num_hidden_layers=2, num_attention_heads=4,
-                                 num_key_value_heads=2)  # fmt: skip
+    sizes: dict[str, Any] = dict(
+        vocab_size=258,
+        hidden_size=32,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+    )
     model = AutoModelForCausalLM.from_config(
         AutoConfig.for_model(kind, **sizes, **({"layer_types": layers} if layers else {}))
     )

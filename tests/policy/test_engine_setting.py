@@ -1,4 +1,4 @@
-"""The setting `engine`: what a missing vLLM says, and that what is finished stays finished when it changes."""
+"""The setting `engine`: the error without vLLM, and that its change repeats nothing finished."""
 
 from __future__ import annotations
 

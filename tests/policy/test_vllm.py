@@ -39,7 +39,8 @@ from looptool_kit.config import LoraSettings  # noqa: E402
 from looptool_kit.core.endpoint import Endpoint  # noqa: E402
 from looptool_kit.core.samples import Frozen, Label, Message, Sample, Samples  # noqa: E402
 from looptool_kit.core.toolcalls import render_answer  # noqa: E402
-from looptool_kit.llm.client import Request, complete  # noqa: E402
+from looptool_kit.llm.client import complete  # noqa: E402
+from looptool_kit.llm.messages import Request  # noqa: E402
 from looptool_kit.llm.structured import Prompt, ask  # noqa: E402
 from looptool_kit.policy import models  # noqa: E402
 from looptool_kit.policy.engines import Completion, Sampling  # noqa: E402
@@ -282,16 +283,15 @@ def test_grpo_takes_its_completions_from_vllm_with_the_adapter_of_each_step(
     from looptool_kit.config import load_preset
     from looptool_kit.policy.policy import load_base
     from looptool_kit.run.folder import Run
-    from looptool_kit.stages.train import grpo
+    from looptool_kit.stages.train import reward
     from looptool_kit.stages.train.stage import train
 
     made: list[list[Completion]] = []
     generate = VllmEngine.generate
     monkeypatch.setattr(VllmEngine, "generate", lambda *args: made.append(generate(*args)) or made[-1])
     rewards = iter([True, False] * 4)
-    monkeypatch.setattr(
-        grpo, "grade", lambda *_: SimpleNamespace(correct=next(rewards), faults=())
-    )  # so that there is something to learn
+    # So that there is something to learn.
+    monkeypatch.setattr(reward, "grade", lambda *_: SimpleNamespace(correct=next(rewards), error=""))
     asks = [
         Sample(tools=(), messages=(Message(role="user", content=ask),), label=Label())
         for ask in ("Say hello.", "Name three colours.")
@@ -395,9 +395,8 @@ def test_what_a_server_is_asked_fits_the_installed_protocol(
 def test_where_the_platform_cannot_sleep_the_engine_goes_on(engine: VllmEngine, samples: Samples) -> None:
     from vllm.platforms import current_platform
 
-    assert engine.sleeps == current_platform.is_sleep_mode_available()
     before = engine.generate(samples[:1], Sampling(8))
-    engine.sleep()
+    assert engine.sleep() == current_platform.is_sleep_mode_available()
     assert engine.generate(samples[:1], Sampling(8))[0][0].token_ids == before[0][0].token_ids
 
 
@@ -410,10 +409,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    words = ["--model", models.find_model().path, "--served-model-name", "policy", "--host", "127.0.0.1", "--port", port, "--dtype", "float32",
-             "--block-size", 32, "--enforce-eager", "--max-model-len", 2048, "--max-num-seqs", BATCH, "--enable-lora", "--max-lora-rank", 32,
-             "--lora-target-modules", *MODULES, "--chat-template", Path(looptool_kit.__file__).parent / "core" / "chat_template.jinja",
-             "--structured-outputs-config", '{"backend": "xgrammar", "disable_any_whitespace": true}']  # fmt: skip
+    template = Path(looptool_kit.__file__).parent / "core" / "chat_template.jinja"
+    words = [
+        *("--model", models.find_model().path, "--served-model-name", "policy"),
+        *("--host", "127.0.0.1", "--port", port, "--dtype", "float32", "--block-size", 32),
+        *("--enforce-eager", "--max-model-len", 2048, "--max-num-seqs", BATCH),
+        *("--enable-lora", "--max-lora-rank", 32, "--lora-target-modules", *MODULES),
+        *("--chat-template", template),
+        *("--structured-outputs-config", '{"backend": "xgrammar", "disable_any_whitespace": true}'),
+    ]
     cores = ",".join(map(str, sorted(os.sched_getaffinity(0))))
     environment = {
         "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1",
@@ -504,13 +508,15 @@ def test_a_server_keeps_a_generator_to_its_form(server: Endpoint, tmp_path: Path
 
 
 def test_an_engine_closed_for_training_is_opened_again(engine: VllmEngine, samples: Samples) -> None:
+    from vllm.platforms import current_platform
+
     before = engine.generate(samples[:2], Sampling(8))
     close_engines()
     threads = torch.get_num_threads()
-    torch.set_num_threads(threads)  # vLLM's CPU build leaves a dummy in its place unless it is mended
+    torch.set_num_threads(threads)  # vLLM's CPU build leaves a dummy in its place unless it is put back
     assert torch.set_num_threads.__module__ != "vllm.v1.worker.cpu_worker"
     again = open_engine(base_policy("embedded", "vllm"), BATCH)
-    assert (again is engine) == engine.sleeps
+    assert (again is engine) == current_platform.is_sleep_mode_available()
     assert [c[0].token_ids for c in again.generate(samples[:2], Sampling(8))] == [
         c[0].token_ids for c in before
     ]

@@ -32,7 +32,7 @@ def test_own_tools_and_others_are_read_apart() -> None:
 
 
 def scored(run: Run, iteration: int, policy: str, right: dict[str, int]) -> None:
-    """Write scores of `policy` in which the first `right[split]` of each split's held-out samples are right."""
+    """Write scores of `policy`: the first `right[split]` of each split's held-out samples are right."""
     left = dict(right)
     rows = []
     for sample in run.table(Samples, "held_out", 0):
@@ -64,7 +64,7 @@ def probed(run: Run, sample_id: str, answer: Answer) -> Probe:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """A run whose D1 holds four labels planted wrong; the judge found two of them, mended one wrongly, and
+    """A run whose D1 holds four labels planted wrong; the judge found two of them, replaced one wrongly, and
     took one right label for wrong.
     """
     run = Run.create(tmp_path / "run", "cpu-quick", seeds__first=40, seeds__noise=0.2, seeds__held_out=50)

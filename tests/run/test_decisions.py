@@ -57,7 +57,7 @@ def test_a_reason_may_hold_any_line_separator(run: Run) -> None:
 
 def test_a_run_opened_to_look_at_takes_no_decision(run: Run) -> None:
     looking = Run.open(run.path, read_only=True)
-    with pytest.raises(RunError, match=r"look at only.*Run\.open\("):
+    with pytest.raises(RunError, match=r"read-only.*Run\.open\("):
         looking.decide("verdict", "a", "PRED_WRONG")
     assert looking.read_only and not run.read_only and not (run.path / "decisions.jsonl").exists()
 

@@ -21,10 +21,12 @@ from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.loop import Loop
 from looptool_kit.policy.policy import Policy, untrained
 from looptool_kit.report.plan import plan
-from looptool_kit.run.folder import Run, key
+from looptool_kit.run.folder import Run
+from looptool_kit.run.keys import key
 from looptool_kit.run.stage import Stage
 from looptool_kit.stages.compose import stage as compose_stage
 from looptool_kit.stages.evaluate import held_out
+from looptool_kit.stages.evaluate.stage import stage as evaluate_stage
 from looptool_kit.stages.expand.stage import seeds_of
 from looptool_kit.stages.expand.stage import stage as expand_stage
 from looptool_kit.stages.probe import stages as probe_stages
@@ -58,11 +60,25 @@ FULL = with_overrides(Settings(), judge_llm=JUDGE, generator_llm=JUDGE, jury__ot
 MACHINE = sorted(name for name, _, machine in leaves(FULL) if machine)
 DECISIVE = sorted(name for name, _, machine in leaves(FULL) if not machine)
 CHOICES = {
-    "trainer": "unsloth", "engine": "vllm", "policy_server": JUDGE, "compose.both_correct": "discard", "compose.unjudged": "discard",
-    "seeds.source": "templates", "seeds.domains": ["calendar"], "expand.expanders": ["slots"], "synthesis.band": [0.1, 2.0],
-    "probe.threshold": 1.5, "jury.confidence": 0.9, "sft.batch": 16, "sft.micro_batch": 2, "synthesis.turns": 5,
-    "verify.judge": "labels", "jury.others": [JUDGE], "seeds.fresh": [9, 9], "calls.most": 100,
-}  # fmt: skip
+    "trainer": "unsloth",
+    "engine": "vllm",
+    "policy_server": JUDGE,
+    "compose.both_correct": "discard",
+    "compose.unjudged": "discard",
+    "seeds.source": "templates",
+    "seeds.domains": ["calendar"],
+    "expand.expanders": ["slots"],
+    "synthesis.band": [0.1, 2.0],
+    "probe.threshold": 1.5,
+    "jury.confidence": 0.9,
+    "sft.batch": 16,
+    "sft.micro_batch": 2,
+    "synthesis.turns": 5,
+    "verify.judge": "labels",
+    "jury.others": [JUDGE],
+    "seeds.fresh": [9, 9],
+    "calls.most": 100,
+}
 
 
 def other(name: str, value: Any) -> Any:
@@ -138,10 +154,15 @@ def declared(monkeypatch: pytest.MonkeyPatch, run: Run) -> set[str]:
 
     monkeypatch.setattr(import_module("looptool_kit.run.stage"), "deciding", spy)
     variants: list[dict[str, Any]] = [
-        {}, {"trainer": "unsloth"}, {"grpo__steps_first": 1}, {"sft__epochs": 1, "sft__epochs_later": 1, "sft__rehearsal": 0.5},
-        {"verify__judge": "llm", "judge_llm": JUDGE}, {"verify__judge": "llm", "generator_llm": JUDGE}, {"probe__threshold": 1.0},
+        {},
+        {"trainer": "unsloth"},
+        {"grpo__steps_first": 1},
+        {"sft__epochs": 1, "sft__epochs_later": 1, "sft__rehearsal": 0.5},
+        {"verify__judge": "llm", "judge_llm": JUDGE},
+        {"verify__judge": "llm", "generator_llm": JUDGE},
+        {"probe__threshold": 1.0},
         {"expand__expanders": ["llm"]},
-    ]  # fmt: skip
+    ]
     plan(run)
     original = run.settings
     for variant in variants:
@@ -174,10 +195,14 @@ def test_a_setting_that_decides_changes_what_its_stage_is_made_from(name: str) -
 @pytest.mark.parametrize(
     ("name", "touches"),
     [
-        ("sft.epochs", 1), ("sft.learning_rate", 1), ("grpo.steps_first", 1),
-        ("sft.epochs_later", 2), ("sft.learning_rate_later", 2), ("grpo.steps", 2),
+        ("sft.epochs", 1),
+        ("sft.learning_rate", 1),
+        ("grpo.steps_first", 1),
+        ("sft.epochs_later", 2),
+        ("sft.learning_rate_later", 2),
+        ("grpo.steps", 2),
     ],
-)  # fmt: skip
+)
 def test_a_setting_of_some_iterations_counts_in_these_alone(name: str, touches: int) -> None:
     settings = Settings()
     one = with_overrides(
@@ -214,7 +239,8 @@ FROZEN_SETTINGS = json.loads("""{
   "expand": {"most": 50}, "compose": {"hppl": 9}, "evaluate": {"max_new_tokens": 64}
 }""")
 FROZEN_SAMPLE = json.loads("""{
-  "tools": [{"name": "set_timer", "description": "Set a timer.", "parameters": {"type": "object", "properties": {"minutes": {"type": "integer"}}}}],
+  "tools": [{"name": "set_timer", "description": "Set a timer.",
+             "parameters": {"type": "object", "properties": {"minutes": {"type": "integer"}}}}],
   "messages": [{"role": "user", "content": "Wake me in ten minutes."}],
   "label": {"calls": [{"name": "set_timer", "arguments": {"minutes": 10}}]}
 }""")
@@ -251,7 +277,7 @@ def frozen_keys(settings: Settings, path: Path) -> dict[str, str]:
         "verdicts": verify_stage(run, Probes(), 1),
         "expansions": expand_stage(run, [], 1),
         "composition": compose_stage(run, Probes(), Verdicts(), Expansions(), {}, Samples(), 1),
-        "scores": held_out.stage(run, policy, "scores", samples),
+        "scores": evaluate_stage(run, policy, held_out.category(run)),
     }
     return {name: stage.key for name, stage in stages.items()}
 

@@ -6,13 +6,10 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
-import sqlite3
 import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 from typing import get_args
 
 import pytest
@@ -26,7 +23,8 @@ from looptool_kit.core.toolcalls import match
 from looptool_kit.policy.models import weights_id
 from looptool_kit.policy.policy import policy_of
 from looptool_kit.report.summary import judge_against_truth
-from looptool_kit.run.folder import FORMAT, Run, RunError, full_disk_explained, key
+from looptool_kit.run.folder import FORMAT, Run, RunError
+from looptool_kit.run.keys import key
 
 
 @pytest.fixture
@@ -120,6 +118,15 @@ def test_broken_settings_name_file_and_line(run: Run) -> None:
         Run.open(run.path)
 
 
+def test_settings_of_earlier_runs_with_an_ablation_are_read(run: Run) -> None:
+    file = run.path / "run.toml"
+    text = file.read_text()
+    assert "[ablation]" not in text
+    for repeat, expanders in (("false", run.settings.expand.expanders), ("true", ("repeat",))):
+        file.write_text(f"{text}\n[ablation]\nrepeat_error_seeds = {repeat}\n")
+        assert load_settings(file).expand.expanders == expanders
+
+
 def test_other_settings_or_a_foreign_folder_are_refused(run: Run, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="other settings"):
         Run.create(run.path, "cpu")
@@ -189,104 +196,6 @@ def test_a_damaged_table_names_the_file(run: Run) -> None:
         run.table(Samples, "pool", 0)
 
 
-def test_a_full_disk_harms_nothing_and_says_what_to_do(tmp_path: Path) -> None:
-    """A real write past the process's file size limit: the old table stays, no half file is left."""
-    code = f"""
-import resource, signal
-from pathlib import Path
-from looptool_kit.run import full_disk_explained, RunError
-from looptool_kit.seeders import world
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-target = Path({str(tmp_path)!r}) / "t.jsonl"
-world.generate(3, seed=0).write(target)
-before = target.read_bytes()
-resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-try:
-    with full_disk_explained(target.parent):
-        world.generate(200, seed=0).write(target)
-except RunError as error:
-    print(error)
-assert target.read_bytes() == before and [p.name for p in target.parent.iterdir()] == ["t.jsonl"]
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0 and "is full" in done.stdout and "goes on where it stopped" in done.stdout, (
-        done.stdout + done.stderr
-    )
-
-
-@pytest.mark.parametrize(
-    ("error", "free"),
-    [
-        (OSError(28, "No space left on device"), 2**40),
-        (Exception("I/O error: No space left on device (os error 28)"), 2**40),  # safetensors
-        (sqlite3.OperationalError("database or disk is full"), 2**40),
-        (
-            RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 106048 vs 105936"),
-            0,
-        ),  # torch
-    ],
-)
-def test_a_full_disk_is_seen_behind_the_errors_of_libraries(
-    error: Exception, free: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("looptool_kit.run.folder.shutil.disk_usage", lambda _: SimpleNamespace(free=free))
-    with pytest.raises(RunError, match="is full.*goes on where it stopped"), full_disk_explained(tmp_path):
-        raise error
-
-
-def test_training_on_a_disk_that_really_fills_up_is_one_paragraph(
-    tiny_checkpoint: Path, tmp_path: Path
-) -> None:
-    """A file system of 300 kB, made for a process of its own: the first checkpoint of the training does not
-    fit.
-    """
-    if subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode:
-        pytest.skip("this machine lets nobody mount a file system of one's own (unshare -rm)")
-    sets = [
-        "seeds.first=8",
-        "seeds.fresh=[4]",
-        "seeds.held_out=1",
-        "sft.epochs=1",
-        "sft.batch=4",
-        "grpo.steps=0",
-        f"model={tiny_checkpoint}",
-    ]
-    made = [
-        sys.executable,
-        "-m",
-        "looptool_kit.cli",
-        "seed",
-        "run",
-        "--preset",
-        "cpu-quick",
-        *[part for s in sets for part in ("--set", s)],
-    ]
-    train = [sys.executable, "-m", "looptool_kit.cli", "train", "run"]
-    space = (
-        f"mount -t tmpfs -o size=300k none {tmp_path} && cd {tmp_path} && {shlex.join(made)} &&"
-        f" {shlex.join(train)}"
-    )
-    after = (
-        f"mount -o remount,size=50m {tmp_path} && cd {tmp_path} && {shlex.join(train)} && ls"
-        " run/iterations/01/policy.json"
-    )
-    done = subprocess.run(
-        ["unshare", "-rm", "sh", "-c", f"{space} || echo 'it failed'; {after}"],
-        capture_output=True,
-        text=True,
-    )
-    assert "it failed" in done.stdout and done.returncode == 0 and done.stdout.endswith("policy.json\n"), (
-        done.stdout + done.stderr[-2000:]
-    )
-    assert "The disk of run is full" in done.stderr and "Traceback" not in done.stderr, done.stderr[-2000:]
-
-
-def test_other_errors_are_not_called_a_full_disk(tmp_path: Path) -> None:
-    for error in (PermissionError(13, "no"), RuntimeError("shapes differ"), RunError("mend it")):
-        with pytest.raises(type(error), match=str(error.args[-1])), full_disk_explained(tmp_path):
-            raise error
-
-
 def test_keys_follow_content() -> None:
     a, b = world.generate(5, seed=1), world.generate(5, seed=2)
     assert key(a, 1) == key(Samples(list(a)), 1) != key(b, 1) and key(a, 1) != key(a, 2)
@@ -308,8 +217,7 @@ def test_samples_from_a_file_set_bad_rows_aside(tmp_path: Path, capsys: pytest.C
     assert len(lt.seed(run)) == 6
     said = capsys.readouterr().out
     assert (
-        f"{path}: 4 rows set aside (row 1, 14, 15, 16), 12 go on" in said
-        and "rejected.jsonl says why" in said
+        f"{path}: 4 rows rejected (row 1, 14, 15, 16), 12 kept" in said and "rejected.jsonl says why" in said
     )
     rejected = [json.loads(line) for line in (run.path / "rejected.jsonl").read_text().splitlines()]
     assert {r["file"] for r in rejected} == {str(path)} and [r["row"] for r in rejected] == [1, 14, 15, 16]
@@ -357,7 +265,7 @@ def test_settings_change_here_and_on_disk_or_not_at_all(run: Run) -> None:
     ):
         with pytest.raises(ValueError, match=said):
             run.set(**wrong)
-    with pytest.raises(RunError, match="look at only"):
+    with pytest.raises(RunError, match="read-only"):
         Run.open(run.path, read_only=True).set(seed=1)
     assert (run.path / "run.toml").read_bytes() == before
 

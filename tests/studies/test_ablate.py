@@ -18,7 +18,6 @@ from typer.testing import CliRunner
 from looptool_kit.cli import app
 from looptool_kit.core.records import Members, Probes, Scores, Truths, Verdicts
 from looptool_kit.core.samples import Label, Sample, Samples
-from looptool_kit.core.stats import clustered_difference, wilson
 from looptool_kit.core.tables import write_json
 from looptool_kit.core.toolcalls import chat_template, render_answer
 from looptool_kit.lineage.fates import fates, flows
@@ -27,17 +26,7 @@ from looptool_kit.policy.policy import Policy
 from looptool_kit.run.folder import Run, RunError
 from looptool_kit.studies import ablate as study
 from looptool_kit.studies.ablate import ablate, folder, forecast, seconds_to_go
-from looptool_kit.studies.arms import (
-    ARMS,
-    CONTROL,
-    FULL,
-    Outcome,
-    Outcomes,
-    comparisons,
-    page,
-    summarise,
-    text,
-)
+from looptool_kit.studies.arms import ARMS, CONTROL, FULL, Outcomes, summarise, text
 
 SMALL: dict[str, Any] = {
     **{
@@ -107,11 +96,10 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
         (place / "sft" / "adapter" / "weights").write_text(f"{run.path.name} {before.iteration + 1}")
         return [{"trainer": "sft", "folder": "sft", "steps": 1, "tokens": 100 * len(samples)}]
 
-    monkeypatch.setattr(import_module("looptool_kit.train"), "_train", train)
-    for stage in ("probe", "verify", "evaluate"):
-        monkeypatch.setattr(
-            import_module(f"looptool_kit.{stage}"), "open_engine", lambda policy, batch: Scripted(policy)
-        )
+    monkeypatch.setattr(import_module("looptool_kit.stages.train.stage"), "_train", train)
+    for stage in ("probe", "verify.stage", "evaluate.stage"):
+        module = import_module(f"looptool_kit.stages.{stage}")
+        monkeypatch.setattr(module, "open_engine", lambda policy, batch: Scripted(policy))
     monkeypatch.setattr(study, "load_base", lambda model: (None, Bytes()))
     return calls
 
@@ -134,19 +122,9 @@ def test_arms_share_the_warm_start_and_differ_only_where_they_should(
     assert Counter(trained) == Counter(
         [("cpu-quick-0", 1), *((r.path.name, j) for r in runs.values() for j in (2, 3))]
     ), "one warm start for all"
-    first = [
-        (
-            r.manifest("policy", 1),
-            r.table(Probes, "probes", 1),
-            r.table(Scores, "scores", 1),
-            r.table(Samples, "held_out", 0),
-        )
-        for r in runs.values()
-    ]
-    assert all(facts == first[0] for facts in first)
-    assert {(r.folder(1) / "policy/sft/adapter/weights").read_text() for r in runs.values()} == {
-        "cpu-quick-0 1"
-    }
+    assert all(start(run) == start(full) for run in runs.values())
+    weights = {(r.folder(1) / "policy/sft/adapter/weights").read_text() for r in runs.values()}
+    assert weights == {"cpu-quick-0 1"}
 
     flat = {arm: flattened(run.settings.model_dump()) for arm, run in runs.items()}
     assert {arm: {k: v for k, v in values.items() if flat[FULL][k] != v} for arm, values in flat.items()} == {
@@ -188,6 +166,12 @@ def test_arms_share_the_warm_start_and_differ_only_where_they_should(
     ) < short <= 0
     assert {o.arm for o in found} == set(ARMS) and len(found) == len(ARMS) * 3
     repeated_rows_are_probed_once_and_have_one_fate(runs["repeat"])
+
+
+def start(run: Run) -> list[Any]:
+    """What all arms of a random seed share."""
+    tables = run.table(Probes, "probes", 1), run.table(Scores, "scores", 1), run.table(Samples, "held_out", 0)
+    return [run.manifest("policy", 1), *tables]
 
 
 def repeated_rows_are_probed_once_and_have_one_fate(run: Run) -> None:
@@ -232,7 +216,7 @@ def test_what_has_finished_is_not_run_again(
 def test_stopped_anywhere_it_goes_on_there(
     tmp_path: Path, trained: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = import_module("looptool_kit.train")
+    module = import_module("looptool_kit.stages.train.stage")
     whole: Callable[..., Any] = module._train
     arms = ["repeat", "control"]
     undisturbed = ablate(tmp_path / "a", "cpu-quick", [0], arms, say=lambda line: None, **SMALL)
@@ -303,113 +287,6 @@ def test_strangers_are_refused(tmp_path: Path, trained: list[tuple[str, int]]) -
     Run.open(folder(tmp_path, "cpu-quick", 0, FULL)).decide("threshold", "", 1.5)
     with pytest.raises(RunError, match="a person's decisions"):
         ablate(tmp_path, "cpu-quick", [0], ["no-edde"], say=lambda line: None, **SMALL)
-
-
-def outcome(arm: str, seed: int, j: int, right: str, tokens: int = 0, grpo: int = 0) -> Outcome:
-    """`right`: one letter a held-out sample, x where it was right."""
-    ids = tuple(f"{seed}-{i}" for i in range(len(right)))
-    splits = tuple("unseen_tools" if i % 2 else "unseen_values" for i in range(len(right)))
-    correct = tuple(c == "x" for c in right)
-    return Outcome(
-        arm=arm,
-        seed=seed,
-        iteration=j,
-        samples=10 * j,
-        sft_tokens=tokens,
-        grpo_tokens=grpo,
-        ids=ids,
-        splits=splits,
-        correct=correct,
-    )
-
-
-TABLE = Outcomes(
-    [
-        outcome("full", 0, 1, "x.......", 1000),
-        outcome("full", 0, 2, "xx.x....", 200, 30),
-        outcome("full", 0, 3, "xxxxx...", 300, 40),
-        outcome("full", 1, 1, "........", 1000),
-        outcome("full", 1, 2, "xx......", 220, 30),
-        outcome("full", 1, 3, "xxx.....", 320, 40),
-        outcome("control", 0, 1, "x.......", 1000),
-        outcome("control", 0, 2, "x.......", 201, 35),
-        outcome("control", 0, 3, "xx...x..", 302, 45),
-        outcome("control", 1, 1, "........", 1000),
-        outcome("control", 1, 2, "xxx.....", 221, 35),
-        outcome("control", 1, 3, "xxxx....", 323, 45),
-        outcome("no-edde", 2, 1, "x.......", 1000),
-        outcome("no-edde", 2, 2, "xx......", 100, 35),
-        outcome("no-edde", 2, 3, "xx......", 150, 45),
-    ]
-)
-
-
-def test_the_tables_numbers_are_right() -> None:
-    rows = {(r.arm, r.iteration): r for r in summarise(TABLE)}
-    full, control = rows["full", 3], rows["control", 3]
-    assert (full.n, full.correct, full.accuracy, full.lo, full.hi) == (
-        16,
-        8,
-        0.5,
-        *wilson(8, 16),
-    ) and full.difference is None
-    assert (control.correct, control.seeds, control.samples) == (7, (0, 1), 30)
-    assert (control.sft_tokens, control.grpo_tokens) == (
-        (201 + 302 + 221 + 323) / 2,
-        80,
-    ), "those after the warm start, mean over the seeds"
-    flags = [
-        [[c == "x" for c in pair] for pair in pairs]
-        for pairs in (("xxxxx...", "xx...x.."), ("xxx.....", "xxxx...."))
-    ]
-    assert control.difference == clustered_difference([(a, b) for a, b in flags])
-    assert control.difference.by_seed == (-2 / 8, 1 / 8) and control.difference.difference == -1 / 16
-    assert rows["control", 1].difference is None and rows["no-edde", 3].difference is None, (
-        "there is no full loop of that seed to compare with"
-    )
-    odd = {(r.arm, r.iteration): r for r in summarise(TABLE, "unseen_tools")}["control", 3]
-    assert (odd.n, odd.correct) == (8, 4)
-    named = [(f"seed data alone, as many tokens, D{j}", rows["control", j].difference) for j in (2, 3)]
-    assert comparisons(summarise(TABLE)) == named
-    shown = text(TABLE)
-    assert (
-        f"| full loop | D2 | 31.2% [{100 * wilson(5, 16)[0]:.1f}, {100 * wilson(5, 16)[1]:.1f}] | - | 20 |"
-        " 210 + 30 | 0 1 |" in shown
-    )
-    assert "| full loop | D3 | 50.0% [28.0, 72.0] | - | 30 | 520 + 70 | 0 1 |" in shown
-    assert "-6.2 [" in shown and "(-25.0, +12.5) | 30 | 524 + 80 | 0 1 |" in shown
-    assert "D1, which the arms of a seed share, has 6.2%" in shown
-    assert (
-        "Not run to D3: without high-perplexity samples; without JGLV" in shown
-        and "With 1 random seed the" in shown
-    )
-
-
-def test_the_recorded_arms_are_comparable() -> None:
-    recorded = Outcomes.read(Path(__file__).parents[2] / "sample_data" / "ablation" / "ablation.parquet")
-    by = {(o.arm, o.seed, o.iteration): o for o in recorded}
-    assert {(arm, seed) for arm, seed, _ in by} >= {
-        (arm, seed) for arm in (FULL, CONTROL) for seed in (0, 1, 2)
-    }
-    for (arm, seed, j), o in by.items():
-        full = by[FULL, seed, j]
-        assert o.ids == full.ids and len(o.ids) == 90
-        if j == 1:
-            assert o.model_dump(exclude={"arm"}) == full.model_dump(exclude={"arm"}), "one warm start"
-        elif arm == CONTROL:
-            assert 0 <= o.sft_tokens - full.sft_tokens < 1000, "as many tokens, to within the last sample"
-
-
-def test_the_page_is_complete_in_itself() -> None:
-    html = page(TABLE)
-    assert (
-        "seed data alone, as many tokens" in html
-        and 'id="forest"' in html
-        and '"symbol": "circle-open"' in html
-    )
-    assert "<script src" not in html and "<link" not in html and "@import" not in html.split("<script>")[0]
-    alone = page(Outcomes(o for o in TABLE if o.arm == FULL))
-    assert 'id="forest"' not in alone and "full loop" in alone
 
 
 STAGES = {"seed": (0,), "policy": (1, 2, 3), "scores": (1, 2, 3), "probes_raw": (1, 2), "composition": (1, 2)}

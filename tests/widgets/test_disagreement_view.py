@@ -9,18 +9,15 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from widget_pages import asked
 
-import looptool_kit as lt
-from looptool_kit import world
-from looptool_kit.core.records import Expansions, Members, Probes, VerdictName, Verdicts
-from looptool_kit.core.samples import Label, Sample, Samples
+from looptool_kit.core.records import Probes, VerdictName, Verdicts
+from looptool_kit.core.samples import Label, Samples
 from looptool_kit.run.folder import Run, RunError
-from looptool_kit.stages.expand.stage import expand
 
 pytest.importorskip("anywidget")
 
 from looptool_kit.widgets import DisagreementView  # noqa: E402
-from looptool_kit.widgets.labels import label_text, read_label  # noqa: E402
 
 VERDICTS = get_args(VerdictName)
 RECORDED = Path(__file__).parents[2] / "sample_data" / "run"
@@ -36,14 +33,6 @@ def run(tmp_path: Path) -> Run:
 @pytest.fixture
 def view(run: Run) -> DisagreementView:
     return DisagreementView(run)
-
-
-def asked(view: DisagreementView, kind: str, **values: Any) -> dict[str, Any]:
-    """What the page hears when it asks."""
-    heard: list[dict[str, Any]] = []
-    view.send = heard.append  # type: ignore[method-assign]
-    view._received(view, {"type": kind, "req": 1, **values}, [])
-    return json.loads(json.dumps(heard[-1], allow_nan=False))
 
 
 def shown(view: DisagreementView) -> dict[str, Any]:
@@ -76,7 +65,8 @@ def test_the_queue_starts_with_the_thinnest_and_shows_all_that_the_judge_weighed
 def test_a_decision_is_on_disk_at_once_and_found_again(view: DisagreementView) -> None:
     first = shown(view)["id"]
     assert (
-        "PRED_WRONG" in asked(view, "decide", id=first, verdict="PRED_WRONG", note=" plain as day ")["said"]
+        "PRED_WRONG"
+        in asked(view, "decide", id=first, verdict="PRED_WRONG", note=" plain as day ")["message"]
     )
     second = shown(view)["id"]
     assert second != first and view.progress["reviewed"] == 1
@@ -94,12 +84,12 @@ def test_a_decision_is_on_disk_at_once_and_found_again(view: DisagreementView) -
     assert [view.decisions[first].value, len(view.decisions)] == [{"verdict": "BOTH_WRONG"}, 2]
     view.filters = {"decided": "not reviewed"}
     assert view.count == len(view.verdicts) - 2 and first not in {s.id for s in view.selection}
-    assert asked(view, "undo")["said"].startswith("Undone: BOTH_WRONG on " + first)
+    assert asked(view, "undo")["message"].startswith("Undone: BOTH_WRONG on " + first)
     assert view.decisions[first].reason == "plain as day"
     asked(view, "undo")
     asked(view, "undo")
     assert view.decisions == {} and view.count == len(view.verdicts) and shown(view)["id"] == first
-    assert "nothing to undo" in asked(view, "undo")["said"]
+    assert "nothing to undo" in asked(view, "undo")["message"]
 
 
 def test_deciding_goes_on_to_what_is_left_and_skip_passes_what_is_decided(view: DisagreementView) -> None:
@@ -116,11 +106,13 @@ def test_deciding_goes_on_to_what_is_left_and_skip_passes_what_is_decided(view: 
     first, *others = [s.id for s in view.selection]
     for id in reversed(others):
         assert (
-            "last row" not in asked(view, "decide", id=id, verdict=rare)["said"]
+            "last row" not in asked(view, "decide", id=id, verdict=rare)["message"]
             and shown(view)["id"] == first
         )
-    assert "last row" in asked(view, "decide", id=first, verdict=rare)["said"] and shown(view)["id"] == first
-    assert "No other row" in asked(view, "skip")["said"]
+    assert (
+        "last row" in asked(view, "decide", id=first, verdict=rare)["message"] and shown(view)["id"] == first
+    )
+    assert "No other row" in asked(view, "skip")["message"]
 
 
 def test_label_wrong_records_the_label_that_the_person_saw(view: DisagreementView) -> None:
@@ -168,10 +160,10 @@ def test_bulk_accepts_what_was_confirmed_and_goes_back_as_one(view: Disagreement
     assert view.progress["left"] == unjudged and view.decisions[mine].reason == "mine"
     assert view.kappa.n == many + 1 and view.kappa.observed == many / (many + 1) and 0 < view.kappa.kappa < 1
     assert view.progress["kappa"] == view.kappa.kappa
-    assert f"{many - len(wrong)} rows" in asked(view, "undo")["said"] and view.progress[
+    assert f"{many - len(wrong)} rows" in asked(view, "undo")["message"] and view.progress[
         "reviewed"
     ] == 1 + len(wrong)
-    assert f"{len(wrong)} rows" in asked(view, "undo")["said"] and list(view.decisions) == [mine]
+    assert f"{len(wrong)} rows" in asked(view, "undo")["message"] and list(view.decisions) == [mine]
 
 
 def test_notes(view: DisagreementView) -> None:
@@ -209,7 +201,7 @@ def test_a_run_opened_to_look_at_says_so_and_decides_nothing(view: DisagreementV
         "accept": {"count": 0},
     }
     for kind, values in {"decide": {"id": row, "verdict": "PRED_WRONG"}, **kinds}.items():
-        assert "look at only" in asked(looking, kind, **values)["error"]
+        assert "opened read-only" in asked(looking, kind, **values)["error"]
     assert (
         "Run.open(" in looking.blocked
         and not view.blocked
@@ -220,140 +212,6 @@ def test_a_run_opened_to_look_at_says_so_and_decides_nothing(view: DisagreementV
 def test_where_nothing_is_judged_the_view_says_which_stage_is_missing(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="stage verify"):
         DisagreementView(Run.create(tmp_path / "new", "cpu-quick"))
-
-
-# -------------------------------------------------------------------- labels
-
-
-@pytest.fixture(scope="module")
-def sample() -> Sample:
-    return next(s for s in world.generate(8, seed=3, kinds=["single"]) if s.label.calls[0].arguments)
-
-
-@pytest.fixture(scope="module")
-def question() -> Sample:
-    return world.generate(4, seed=3, kinds=["ask"])[0]
-
-
-def test_a_label_reads_back_as_it_is_shown(sample: Sample, question: Sample) -> None:
-    for s, other in ((sample, question), (question, sample)):
-        changed = s.model_copy(update={"label": Label(reply="something else")})
-        assert read_label(label_text(s.label), changed) == s.label
-        with pytest.raises(ValueError, match="label as it is"):
-            read_label(label_text(s.label), s)
-        assert read_label("Sorry, no.", s) == Label(reply="Sorry, no.") and other.label != s.label
-
-
-@pytest.mark.parametrize(
-    ("text", "wrong"),
-    [
-        ('[{"name": "a",\n "arguments": }]', "line 2, column 15"),
-        ('[{"name": "a", "name": "b", "arguments": {}}]', "'name' stands twice"),
-        ('{"name": "no_such_tool", "arguments": {}}', "no_such_tool is not on offer"),
-        ('[{"arguments": {}}]', "call 1.name: Field required"),
-        ('[{"name": "a", "arguments": []}]', "call 1.arguments: "),
-        ('[{"name": "a", "args": {}}]', "call 1.args: "),
-        ('{"reply": "Which day?", "mentions": [["city"]], "asks": true}', "must be or hold: city"),
-        ('{"answer": "x"}', "answer: "),
-        ("", "something said"),
-        ("[]", "something said"),
-        ('{"calls": [{"name": "no_such_tool"}], "reply": "both"}', "not both"),
-        ('"name": "a", "arguments": {}', "a plain reply"),
-    ],
-)
-def test_a_bad_label_is_named(sample: Sample, text: str, wrong: str) -> None:
-    with pytest.raises(ValueError) as caught:
-        read_label(text, sample)
-    assert wrong in str(caught.value)
-
-
-def test_a_calls_arguments_are_checked_against_the_tool(sample: Sample) -> None:
-    call = sample.label.calls[0]
-    with pytest.raises(ValueError, match=f"{call.name}: .*nonsense"):
-        read_label(json.dumps({"name": call.name, "arguments": {**call.arguments, "nonsense": 1}}), sample)
-
-
-# ------------------------------------------------------------- consequences
-
-
-def test_decisions_made_at_the_desk_change_the_next_dataset(run: Run) -> None:
-    (run.folder(ITERATION) / "expansions.json").unlink()  # so that all children are this version's
-    expand(run, iteration=ITERATION)
-    before, members = lt.compose(run, iteration=ITERATION), run.table(Members, "members", ITERATION + 1).rows
-    view = DisagreementView(run)
-    in_es = [m.sample_id for m in members if m.part == "ES" and m.sample_id == m.came_from]
-    gone, edited, swapped, spared = (i for i in in_es[:12:3])
-    probes = {p.sample_id: p for p in view.probes}
-    swapped = next(
-        i
-        for i in in_es
-        if i not in (gone, edited, spared)
-        and not probes[i].answer.error
-        and "redundant" in str(probes[i].faults)
-    )
-    abstained = next(m.sample_id for m in members if m.part == "unjudged")
-
-    asked(view, "decide", id=gone, verdict="BOTH_WRONG", note="both are off")
-    assert (
-        "not on offer"
-        in asked(view, "label", id=edited, text='[{"name": "no_such_tool", "arguments": {}}]')["error"]
-    )
-    asked(view, "label", id=edited, text="I cannot do that here.", note="no tool for it")
-    asked(view, "decide", id=swapped, verdict="LABEL_WRONG")
-    asked(view, "decide", id=abstained, verdict="PRED_WRONG")
-    asked(view, "decide", id=spared, verdict="BOTH_WRONG")
-    asked(view, "undo")
-
-    expand(run, iteration=ITERATION)
-    after = lt.compose(run, iteration=ITERATION)
-    rows, why = after.by_id(), {m.sample_id: m for m in run.table(Members, "members", ITERATION + 1)}
-    assert before != after and gone in before.by_id() and gone not in rows
-    assert not any(m.came_from == gone for m in why.values())
-
-    assert edited not in rows
-    (relabelled,) = (s for s in after if s.parent == edited and s.source == "judge")
-    person = run.decisions("verdict", ITERATION)[edited].author
-    assert (
-        relabelled.label == Label(reply="I cannot do that here.")
-        and relabelled.strategy == f"judges.person:{person}"
-    )
-    assert (why[relabelled.id].part, why[relabelled.id].came_from) == (
-        "ES",
-        edited,
-    ) and f"LABEL_WRONG by person:{person}" == why[relabelled.id].why
-    assert all(
-        e.sample.parent == relabelled.id
-        for e in run.table(Expansions, "expansions", ITERATION)
-        if e.seed_id == relabelled.id
-    )
-
-    (taken,) = (s for s in after if s.parent == swapped and s.source == "judge")
-    assert (
-        taken.label.calls == probes[swapped].answer.calls
-        and taken.messages == before.by_id()[swapped].messages
-    )
-    assert why[abstained].part == "ES" and why[spared] == next(m for m in members if m.sample_id == spared)
-
-    while view.decisions:
-        asked(view, "undo")
-    expand(run, iteration=ITERATION)
-    assert (
-        lt.compose(run, iteration=ITERATION) == before
-        and run.table(Members, "members", ITERATION + 1).rows == members
-    )
-
-
-def test_a_decision_of_a_later_iteration_leaves_the_earlier_dataset_alone(run: Run) -> None:
-    both = {v.sample_id for v in run.table(Verdicts, "verdicts", 1)} & {
-        v.sample_id for v in run.table(Verdicts, "verdicts", 2)
-    }
-    second = lt.compose(run, iteration=1)
-    manifest = run.manifest("composition", 1)
-    view = DisagreementView(run)
-    for row in both:
-        asked(view, "decide", id=row, verdict="BOTH_WRONG")
-    expand(run, iteration=1)
-    assert both and lt.compose(run, iteration=1) == second and run.manifest("composition", 1) == manifest
 
 
 # --------------------------------------------------------------- many, hostile

@@ -1,4 +1,4 @@
-"""ExpansionView: what stayed and what changed, decisions on disk at once, and the dataset that comes of them."""
+"""ExpansionView: what changed, decisions on disk at once, and the dataset that follows from them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from widget_pages import asked
 
 import looptool_kit as lt
 from looptool_kit.checks.dedup import jaccard, said
@@ -18,8 +19,8 @@ from looptool_kit.run.folder import Run, RunError
 
 pytest.importorskip("anywidget")
 from looptool_kit.widgets import ExpansionView  # noqa: E402
-from looptool_kit.widgets.expansion import word_diff  # noqa: E402
 from looptool_kit.widgets.novelty import Dataset  # noqa: E402
+from looptool_kit.widgets.text_diff import word_diff  # noqa: E402
 
 RECORDED = Path(__file__).parents[2] / "sample_data" / "run"
 
@@ -28,14 +29,6 @@ RECORDED = Path(__file__).parents[2] / "sample_data" / "run"
 def run(tmp_path: Path) -> Run:
     shutil.copytree(RECORDED, tmp_path / "run")
     return Run.open(tmp_path / "run")
-
-
-def asked(view: ExpansionView, kind: str, **values: Any) -> dict[str, Any]:
-    """What the page hears when it asks."""
-    heard: list[dict[str, Any]] = []
-    view.send = heard.append  # type: ignore[method-assign]
-    view._received(view, {"type": kind, "req": 1, **values}, [])
-    return heard[-1]
 
 
 def child(view: ExpansionView, state: str, calls: bool = False) -> str:
@@ -149,7 +142,7 @@ def test_decisions_are_on_disk_at_once_and_in_another_view(run: Run) -> None:
     ]
     assert list(other.decisions) == [id] and card(view, id)["state"]["words"].startswith("rejected by ")
     assert view.on_page(view.cursor, 1)["rows"][0][2] != before and id not in view.selection.by_id()
-    undone = asked(view, "undo", id=id)["said"]
+    undone = asked(view, "undo", id=id)["message"]
     assert undone.startswith("Taken back: reject of child ") and undone.endswith(
         ", which is now accepted by the rules."
     )
@@ -158,7 +151,7 @@ def test_decisions_are_on_disk_at_once_and_in_another_view(run: Run) -> None:
         and view.on_page(view.cursor, 1)["rows"][0][2] == before
         and id in view.selection.by_id()
     )
-    assert "no decision" in asked(view, "undo", id=id)["said"]
+    assert "no decision" in asked(view, "undo", id=id)["message"]
 
 
 def test_a_decision_is_on_the_child_it_names_whichever_is_current(run: Run) -> None:
@@ -167,11 +160,11 @@ def test_a_decision_is_on_the_child_it_names_whichever_is_current(run: Run) -> N
     first, last = cards[0], cards[-1]
     view.child, place = first["id"], f"child {len(cards)} of {len(cards)}"
     assert len(cards) > 2
-    assert asked(view, "decide", id=last["id"], value="reject")["said"] == f"Rejected {place}; on disk."
-    assert asked(view, "decide", id=last["id"], value="accept")["said"] == f"Accepted {place}; on disk."
+    assert asked(view, "decide", id=last["id"], value="reject")["message"] == f"Rejected {place}; on disk."
+    assert asked(view, "decide", id=last["id"], value="accept")["message"] == f"Accepted {place}; on disk."
     assert {row: d.value for row, d in view.decisions.items()} == {last["id"]: "accept"}
     now = card(view, last["id"])["state"]["words"]
-    undone = asked(view, "undo", id=last["id"])["said"]
+    undone = asked(view, "undo", id=last["id"])["message"]
     before = card(view, last["id"])["state"]["words"]
     assert (
         now.startswith("accepted by ") and undone == f"Taken back: accept of {place}, which is now {before}."
@@ -180,11 +173,13 @@ def test_a_decision_is_on_the_child_it_names_whichever_is_current(run: Run) -> N
     edited = asked(
         view, "edit", id=last["id"], request=f"Good morning. {text['request']}", label=text["label"]
     )
-    assert edited["said"] == f"Edited and accepted {place}; on disk." and list(view.decisions) == [last["id"]]
-    assert asked(view, "undo", id=last["id"])["said"].startswith(
+    assert edited["message"] == f"Edited and accepted {place}; on disk." and list(view.decisions) == [
+        last["id"]
+    ]
+    assert asked(view, "undo", id=last["id"])["message"].startswith(
         f"Taken back: edit of {place}, which is now "
     )
-    assert f"no decision on child 1 of {len(cards)} " in asked(view, "undo", id=first["id"])["said"]
+    assert f"no decision on child 1 of {len(cards)} " in asked(view, "undo", id=first["id"])["message"]
 
 
 def test_a_question_about_a_place_is_answered_for_that_place(run: Run) -> None:
@@ -201,8 +196,8 @@ def test_a_read_only_run_takes_no_decision() -> None:
     view = ExpansionView(Run.open(RECORDED, read_only=True))
     id = view.on_seed(view.cursor)["children"][0]["id"]
     assert (
-        "look at only" in view.blocked
-        and "look at only" in asked(view, "decide", id=id, value="accept")["error"]
+        "opened read-only" in view.blocked
+        and "opened read-only" in asked(view, "decide", id=id, value="accept")["error"]
     )
 
 
@@ -249,7 +244,7 @@ def test_decisions_change_the_composed_dataset(run: Run) -> None:
     view.drafts = {changed: text}
     answer = asked(view, "edit", id=changed, request=f"Hello there! {text['request']}", label=text["label"])
     assert (
-        re.fullmatch(r"Edited and accepted child \d+ of \d+; on disk\.", answer["said"])
+        re.fullmatch(r"Edited and accepted child \d+ of \d+; on disk\.", answer["message"])
         and view.drafts == {}
         and view.editing == ""
     )
@@ -291,7 +286,7 @@ def test_an_edit_that_is_no_sample_is_named(run: Run) -> None:
         run.decide("expansion", id, {"edit": {"tools": "none"}})
     line = {"time": "", "author": "", "subject": "expansion", "row": id, "value": {"edit": {"tools": "none"}}}
     (run.path / "decisions.jsonl").write_text(json.dumps(line) + "\n", encoding="utf-8")
-    with pytest.warns(UserWarning, match="decisions.jsonl, line 1 is no decision"):
+    with pytest.warns(UserWarning, match="decisions.jsonl, line 1 is not a decision"):
         assert lt.compose(run, iteration=2) == before
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 from typer.testing import CliRunner
+from widget_pages import asked
 
 pytest.importorskip("anywidget")
 
@@ -35,14 +35,6 @@ def answered(samples: list[Sample], tmp_path_factory: pytest.TempPathFactory) ->
     return ask(samples, trials(samples), Settings(), tmp_path_factory.mktemp("store"))[0]
 
 
-def answers(view: JudgeCheckView, kind: str, **values: Any) -> dict[str, Any]:
-    """What the page hears when it asks."""
-    heard: list[dict[str, Any]] = []
-    view.send = lambda content, buffers=None: heard.append(content)  # type: ignore[method-assign]
-    view._received(view, {"type": kind, "req": "1", **values}, [])
-    return heard[0]
-
-
 def test_card_and_trials_of_a_judge(samples: list[Sample], answered: Trials) -> None:
     view = JudgeCheckView(answered, samples)
     whole = card(answered)[-1]
@@ -67,7 +59,7 @@ def test_card_and_trials_of_a_judge(samples: list[Sample], answered: Trials) -> 
 def test_a_trial_in_full_shows_the_label_that_the_judge_saw(samples: list[Sample], answered: Trials) -> None:
     view = JudgeCheckView(answered, samples)
     view.filters = {"kind": "wrong_value", "expected": "LABEL_WRONG"}
-    trial, shown = view.selection[0], answers(view, "sample", at=0)
+    trial, shown = view.selection[0], asked(view, "sample", at=0)
     right = {s.id: s.label for s in samples}[trial.sample_id]
     assert trial.label != right and shown["sample"]["id"] == trial.sample_id
     assert shown["trial"] == {
@@ -84,7 +76,7 @@ def test_a_trial_in_full_shows_the_label_that_the_judge_saw(samples: list[Sample
         if seen.arguments[a] != true.arguments[a]
     ]
     assert [row[0] for row in differing] == planted != []
-    assert answers(view, "sample", at=view.count)["sample"] is None
+    assert asked(view, "sample", at=view.count)["sample"] is None
 
 
 def test_a_run_shows_its_newest_card(tmp_path: Path) -> None:
@@ -104,7 +96,7 @@ def test_a_run_shows_its_newest_card(tmp_path: Path) -> None:
     assert all(line in done.output for line in view.about[1:]) and len(view.about) == 5
     assert f"| {' | '.join(map(str, view.card[-1]))} |" in done.output
     Samples.read(path / "seed" / "pool.parquet")[:1].write(path / "seed" / "pool.parquet")
-    with pytest.raises(RunError, match="made anew since the check"):
+    with pytest.raises(RunError, match="made again after the check"):
         JudgeCheckView(run)
     (path / "judge_check" / "evidence" / "trials.parquet").unlink()
     with pytest.raises(RunError, match=r"trials\.parquet is missing"):

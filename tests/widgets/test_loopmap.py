@@ -75,11 +75,7 @@ def made_up(run: Run, j: int, rng: random.Random) -> None:
     seeds = error_seeds(
         samples, Probes(probes), with_decisions(Verdicts(verdicts), run.decisions("verdict", j))
     )
-    children = [
-        Expansion(seed_id=seed.sample.id, iteration=j, strategy="expanders.world", accepted=rng.random() < 0.5,
-                  sample=world.generate(1, seed=rng.randrange(10**6))[0].model_copy(update={"parent": seed.sample.id}))
-        for seed in seeds
-    ]  # fmt: skip
+    children = [a_child(rng, j, seed.sample.id) for seed in seeds]
     write(run, j, "expansions", Expansions(children))
     lt.compose(run, iteration=j)
 
@@ -127,14 +123,33 @@ def test_flows_of_the_recorded_run_add_up(run: Run) -> None:
     assert relabelled and all(later[f.iteration + 1][f.becomes].parent == f.sample_id for f in relabelled)
 
 
+def a_child(rng: random.Random, iteration: int, seed_id: str) -> Expansion:
+    """A candidate of an error seed, accepted or not."""
+    accepted, made = rng.random() < 0.5, world.generate(1, seed=rng.randrange(10**6))[0]
+    return Expansion(
+        seed_id=seed_id,
+        iteration=iteration,
+        strategy="expanders.world",
+        accepted=accepted,
+        sample=made.model_copy(update={"parent": seed_id}),
+    )
+
+
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("keep", ["keep", "discard"])
 def test_flows_add_up_whatever_happens(tmp_path: Path, seed: int, keep: str) -> None:
     rng = random.Random(f"{seed}/{keep}")
     run = Run.create(
-        tmp_path / "run", "cpu-quick", seeds__first=30, seeds__fresh=[6, 4], seeds__held_out=2, seeds__noise=0, compose__hppl=3,
-        compose__unjudged=keep, seed=seed,
-    )  # fmt: skip
+        tmp_path / "run",
+        "cpu-quick",
+        seeds__first=30,
+        seeds__fresh=[6, 4],
+        seeds__held_out=2,
+        seeds__noise=0,
+        compose__hppl=3,
+        compose__unjudged=keep,
+        seed=seed,
+    )
     lt.seed(run)
     conserved(run, fates(run))
     for j in (1, 2):
@@ -325,7 +340,7 @@ def test_a_map_read_again_shows_what_the_run_has_done_since(tmp_path: Path) -> N
     fresh.filters = {"part": "EE"}
     view.filters, view.selected = {"part": "EE"}, []
     assert [s.id for s in view.selection] == [s.id for s in fresh.selection]
-    assert view.on_refresh()["said"].endswith("samples, +0")
+    assert view.on_refresh()["message"].endswith("samples, +0")
 
 
 def test_drawings_escape_text_and_leave_gaps_out() -> None:

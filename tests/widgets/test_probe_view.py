@@ -6,10 +6,10 @@ import importlib.util
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from widget_pages import asked
 
 pytest.importorskip("anywidget")
 
@@ -17,7 +17,7 @@ from looptool_kit.core.records import Probes
 from looptool_kit.core.samples import Samples
 from looptool_kit.run.folder import Run, RunError
 from looptool_kit.widgets import ProbeView
-from looptool_kit.widgets.rows import HEAD, LARGEST_PAGE, Rows
+from looptool_kit.widgets.rows import HEAD_ROWS, MAX_PAGE_ROWS, Rows
 
 RECORDED = Path(__file__).parents[2] / "sample_data" / "run"
 
@@ -37,15 +37,6 @@ def probed(run: Run) -> tuple[Probes, Samples]:
 def page(view: ProbeView, start: int = 0, count: int = 100) -> list[dict[str, str]]:
     """Rows as the page shows them."""
     return [dict(zip(view.rows.names, row, strict=True)) for row in view.on_page(start, count)["rows"]]
-
-
-def answers(view: ProbeView, kind: str, **values: Any) -> dict[str, Any]:
-    """What the page hears when it asks."""
-    heard: list[dict[str, Any]] = []
-    view.send = lambda content, buffers=None: heard.append(content)  # type: ignore[method-assign]
-    view._received(view, {"type": kind, "req": "1", **values}, [])
-    assert heard[0]["req"] == "1"
-    return heard[0]
 
 
 def test_rows_sort_filter_search() -> None:
@@ -108,25 +99,25 @@ def test_shows_the_newest_iteration_with_its_recorded_states(
 def test_threshold_recolours_and_is_decided_when_let_go(run: Run) -> None:
     view = ProbeView(run)
     recorded, correct = view.threshold, view.states["mastered"] + view.states["borderline"]
-    assert answers(view, "threshold", value=1.0) == {"req": "1"}
+    assert asked(view, "threshold", value=1.0) == {"req": "1"}
     assert view.states["borderline"] == correct and not (run.path / "decisions.jsonl").exists()
-    assert "written down" in answers(view, "threshold", value=9.0, keep=True)["said"]
+    assert "is saved for iteration 2" in asked(view, "threshold", value=9.0, keep=True)["message"]
     assert view.states["borderline"] == 0 and run.decisions("threshold")[""].value == 9.0
-    answers(view, "threshold", value=1.03, keep=True)
+    asked(view, "threshold", value=1.03, keep=True)
     again = ProbeView(run)
     assert again.threshold == 1.03 and again.can_undo
-    answers(again, "undo")
+    asked(again, "undo")
     assert again.threshold == 9.0 and again.can_undo
-    answers(again, "undo")
+    asked(again, "undo")
     assert again.threshold == recorded and not again.can_undo and run.decisions("threshold") == {}
-    assert "from 1 up" in answers(again, "threshold", value=0.5, keep=True)["error"]
-    assert "from 1 up" in answers(again, "threshold", value=float("nan"))["error"]
+    assert "from 1 up" in asked(again, "threshold", value=0.5, keep=True)["error"]
+    assert "from 1 up" in asked(again, "threshold", value=float("nan"))["error"]
     assert again.threshold == recorded
 
 
 def test_a_chosen_threshold_holds_in_the_next_probe(run: Run) -> None:
     view = ProbeView(run)
-    answers(view, "threshold", value=1.01, keep=True)
+    asked(view, "threshold", value=1.01, keep=True)
     chosen = run.decisions("threshold", 2)[""]
     assert run.decisions("threshold", 1) == {}, (
         "an earlier iteration keeps its threshold, or else it and all after it would be redone"
@@ -141,9 +132,9 @@ def test_a_chosen_threshold_holds_in_the_next_probe(run: Run) -> None:
 
 def test_a_run_open_to_look_at_is_left_alone(run: Run) -> None:
     view = ProbeView(Run.open(run.path, read_only=True))
-    assert "open to look at" in answers(view, "threshold", value=1.2, keep=True)["said"]
+    assert "open read-only" in asked(view, "threshold", value=1.2, keep=True)["message"]
     assert view.threshold == 1.2 and not (run.path / "decisions.jsonl").exists()
-    assert answers(view, "undo")["said"] == "there is nothing to undo"
+    assert asked(view, "undo")["message"] == "there is nothing to undo"
 
 
 def test_brush_filters_and_search_make_the_selection(run: Run) -> None:
@@ -180,14 +171,14 @@ def test_the_cursor_follows_its_row(run: Run) -> None:
     view = ProbeView(run)
     view.cursor = 5
     chosen = view.row
-    before = answers(view, "sample", at=view.cursor)["sample"]["id"]
+    before = asked(view, "sample", at=view.cursor)["sample"]["id"]
     head = view.head
     view.sort = "-perplexity"
-    assert view.head == view.on_page(0, HEAD) != head, "the first rows travel with the order"
+    assert view.head == view.on_page(0, HEAD_ROWS) != head, "the first rows travel with the order"
     assert (
         view.row == chosen
         and view.cursor != 5
-        and answers(view, "sample", at=view.cursor)["sample"]["id"] == before
+        and asked(view, "sample", at=view.cursor)["sample"]["id"] == before
     )
     values = [float(r["perplexity"]) for r in page(view)]
     assert values == sorted(values, reverse=True)
@@ -195,7 +186,7 @@ def test_the_cursor_follows_its_row(run: Run) -> None:
     assert (
         view.count == 0
         and view.row is None
-        and answers(view, "sample", at=view.cursor)["sample"] is None
+        and asked(view, "sample", at=view.cursor)["sample"] is None
         and len(view.selection) == 0
     )
     view.brush = []
@@ -205,9 +196,9 @@ def test_the_cursor_follows_its_row(run: Run) -> None:
 
 def test_pages_are_bounded(probed: tuple[Probes, Samples]) -> None:
     view = ProbeView(*probed)
-    assert len(answers(view, "page", start=-5, count=10**9)["rows"]) <= LARGEST_PAGE
-    assert answers(view, "page", start=10**9, count=5)["rows"] == []
-    assert "error" in answers(view, "page", start="x", count=1)
+    assert len(asked(view, "page", start=-5, count=10**9)["rows"]) <= MAX_PAGE_ROWS
+    assert asked(view, "page", start=10**9, count=5)["rows"] == []
+    assert "error" in asked(view, "page", start="x", count=1)
 
 
 def test_no_probes() -> None:
@@ -259,5 +250,5 @@ def test_few_bytes_whatever_the_number_of_probes() -> None:
     view = ProbeView(*bench.synthetic(2_000))
     assert len(json.dumps(view.get_state(), default=str)) < 200_000
     view.sort, view.brush = "request", [1.0, 1.5]
-    assert view.count > 1_500 and len(json.dumps(answers(view, "page", start=1_000, count=60))) < 50_000
-    assert len(json.dumps(answers(view, "chart"))) < 50_000 and len(view.static_html().encode()) < 60_000
+    assert view.count > 1_500 and len(json.dumps(asked(view, "page", start=1_000, count=60))) < 50_000
+    assert len(json.dumps(asked(view, "chart"))) < 50_000 and len(view.static_html().encode()) < 60_000

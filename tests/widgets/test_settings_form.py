@@ -1,4 +1,4 @@
-"""The settings form: made from the settings' types and docstrings, checked, and written as `run.set` writes."""
+"""The settings form: made from the settings' types, checked and written as `run.set` does it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from looptool_kit.config import Settings, load_settings
 from looptool_kit.run.folder import Run
 from looptool_kit.widgets import settings_form
 
-ROOMS = [
+SECTIONS = [
     name
     for name, field in Settings.model_fields.items()
     if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
@@ -26,10 +26,10 @@ def run(tmp_path: Path) -> Run:
     return Run.create(tmp_path / "run", "cpu-quick")
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_a_form_says_what_the_run_says(run: Run, room: str) -> None:
-    form = settings_form(run, room)
-    settings = getattr(run.settings, room)
+@pytest.mark.parametrize("section", SECTIONS)
+def test_a_form_says_what_the_run_says(run: Run, section: str) -> None:
+    form = settings_form(run, section)
+    settings = getattr(run.settings, section)
     assert list(form.inputs) == list(type(settings).model_fields) and form.changes == {}
     for name, each in form.inputs.items():
         assert each.description == name and len(each.tooltip) > 10
@@ -50,7 +50,7 @@ def test_saving_writes_the_run_and_shows_the_line_of_python(run: Run) -> None:
 
 
 def test_lists_choices_and_switches(run: Run) -> None:
-    seeds, compose, sft = (settings_form(run, room) for room in ("seeds", "compose", "sft"))
+    seeds, compose, sft = (settings_form(run, section) for section in ("seeds", "compose", "sft"))
     seeds.inputs["fresh"].value, seeds.inputs["domains"].value = "8, 4,2", "calendar"
     compose.inputs["unjudged"].value = "discard"
     sft.inputs["gradient_checkpointing"].value = True
@@ -61,14 +61,14 @@ def test_lists_choices_and_switches(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("room", "name", "said", "why"),
+    ("section", "name", "said", "why"),
     [("probe", "quantile", "2", "less than or equal"), ("grpo", "steps", "two", "whole number")],
 )
 def test_what_is_wrong_is_said_and_nothing_is_written(
-    run: Run, room: str, name: str, said: str, why: str
+    run: Run, section: str, name: str, said: str, why: str
 ) -> None:
     before = (run.path / "run.toml").read_bytes()
-    form = settings_form(run, room)
+    form = settings_form(run, section)
     form.inputs[name].value = said
     form.save()
     assert (

@@ -50,9 +50,17 @@ class Rollouts(Table[Rollout]):
 
 def row(step: int, **changes: Any) -> dict[str, Any]:
     return {
-        "loss": 0.1 * step, "reward": 0.5, "frac_reward_zero_std": 0.25, "completions/mean_length": 40.0, "clip_ratio/region_mean": 0.01,
-        "entropy": 0.3, "num_tokens": 1000.0 * step, "step_time": 4.0, "step": step,
-    } | changes  # fmt: skip
+        "loss": 0.1 * step,
+        "reward": 0.5,
+        "frac_reward_zero_std": 0.25,
+        "completions/mean_length": 40.0,
+        "clip_ratio/region_mean": 0.01,
+        "entropy": 0.3,
+        "num_tokens": 1000.0 * step,
+        "step_time": 4.0,
+        "step": step,
+        **changes,
+    }
 
 
 def append(path: Path, *rows: dict[str, Any], end: str = "\n") -> None:
@@ -71,7 +79,7 @@ def run(tmp_path: Path) -> Run:
 @pytest.fixture
 def view(run: Run, monkeypatch: pytest.MonkeyPatch) -> Iterator[TrainingView]:
     """A view that looks when it is told to."""
-    monkeypatch.setattr(training, "EVERY", 1000)
+    monkeypatch.setattr(training, "POLL_SECONDS", 1000)
     made = TrainingView(run)
     yield made
     made.close()
@@ -89,7 +97,7 @@ def titles(view: TrainingView) -> list[str]:
 
 
 def test_points_come_as_they_are_logged(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "EVERY", 0.05)
+    monkeypatch.setattr(training, "POLL_SECONDS", 0.05)
     view = TrainingView(run)
     assert view.history == [] and view.charts == [] and view.watching
     sft, grpo = (run.folder(1) / "policy" / t / "history.jsonl" for t in ("sft", "grpo"))
@@ -158,7 +166,7 @@ def test_charts_hold_a_limited_number_of_points(view: TrainingView, run: Run) ->
     )
     view.update()
     loss = next(svg for svg, title in zip(view.charts, titles(view), strict=True) if title.startswith("loss"))
-    assert loss.count("L") <= training.MOST_POINTS and sum(map(len, view.charts)) < 60_000
+    assert loss.count("L") <= training.MAX_POINTS and sum(map(len, view.charts)) < 60_000
     assert len(view.history) == 20_000 and len(view.static_html()) < 60_000
 
 
@@ -209,8 +217,8 @@ def test_errors_are_shown_and_not_raised(view: TrainingView, run: Run) -> None:
 def test_it_stops_when_closed_and_when_the_training_has_been_read(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "EVERY", 0.02)
-    monkeypatch.setattr(training, "QUIET", 0.2)
+    monkeypatch.setattr(training, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(training, "IDLE_SECONDS", 0.2)
     view = TrainingView(run, 1)
     time.sleep(0.5)
     assert view.watching and view._thread.daemon  # nothing has been trained yet

@@ -1,84 +1,206 @@
-// What all views share. Text from samples and models enters the page through `h` and `plain` only: as text nodes, never as markup.
+// What all views share. Text from samples and models enters the page through `h` and `plain` only: as text
+// nodes, never as markup.
 
-/** Control characters and changes of writing direction made visible. */
+/**
+ * Text with its control characters and changes of writing direction made visible.
+ * @param {unknown} text
+ */
 const plain = (text) =>
-  String(text ?? "").replace(/[\u0000-\u0008\u000b-\u001f]/g, (c) => String.fromCharCode(0x2400 + c.charCodeAt(0)))
-    .replace(/[\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, (c) => `⟨U+${c.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
+  String(text ?? "")
+    .replace(/[\u0000-\u0008\u000b-\u001f]/g, (c) => String.fromCharCode(0x2400 + c.charCodeAt(0)))
+    .replace(
+      /[\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
+      (c) => `⟨U+${c.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`,
+    );
 
-/** An element. `props`: `class`, `on<event>` functions, `data-*`, `aria-*` and other attributes; children: nodes, texts, null, arrays. */
+/**
+ * An element with attributes, listeners (`on<event>`) and children.
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} tag
+ * @param {Props} [props]
+ * @param {Child[]} children
+ */
 function h(tag, props = {}, ...children) {
   const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(props ?? {})) {
+  for (const [name, value] of Object.entries(props)) {
     if (value === null || value === undefined || value === false) continue;
-    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-    else if (name === "value" || name === "checked" || name === "disabled") node[name] = value;
-    else node.setAttribute(name, value === true ? "" : value);
+    if (typeof value === "function")
+      node.addEventListener(name.slice(2), /** @type {EventListener} */ (value));
+    else if (name === "value" || name === "checked" || name === "disabled")
+      Object.assign(node, { [name]: value });
+    else node.setAttribute(name, value === true ? "" : String(value));
   }
-  node.append(...children.flat(9).filter((c) => c !== null && c !== undefined && c !== false).map((c) => (c instanceof Node ? c : plain(c))));
+  for (const child of /** @type {Child[]} */ (/** @type {unknown[]} */ (children).flat(Infinity))) {
+    if (child !== null && child !== undefined && child !== false) {
+      node.append(child instanceof Node ? child : plain(child));
+    }
+  }
   return node;
 }
 
-/** A drawing made by `drawing.py`, which escapes all text in it. */
-const drawing = (svg) => document.importNode(new DOMParser().parseFromString(svg, "image/svg+xml").documentElement, true);
+/**
+ * The head of a table: one row of column names.
+ * @param {string[]} names
+ */
+const headRow = (names) =>
+  h(
+    "thead",
+    {},
+    h(
+      "tr",
+      {},
+      names.map((name) => h("th", { scope: "col" }, name)),
+    ),
+  );
 
-/** Ask the view's Python (`on_<type>`); resolves with its answer, rejects with its error. */
-function ask(model, type, values = {}) {
+/**
+ * A drawing of `widgets/drawing`, which escapes all text in it.
+ * @param {string} svg
+ */
+const drawing = (svg) =>
+  document.importNode(
+    /** @type {SVGSVGElement} */ (
+      /** @type {unknown} */ (new DOMParser().parseFromString(svg, "image/svg+xml").documentElement)
+    ),
+    true,
+  );
+
+/**
+ * Ask the view's Python (`on_<type>`); resolves with its answer, rejects with its error.
+ * @template T
+ * @template {Questions<Q>} Q
+ * @template {keyof Q & string} K
+ * @param {Model<T, Q>} model
+ * @param {K} type
+ * @param {Parameters<Q[K]>} values
+ * @returns {Promise<ReturnType<Q[K]>>}
+ */
+function ask(model, type, ...values) {
   const req = crypto.randomUUID?.() ?? String(Math.random());
   return new Promise((resolve, reject) => {
+    /** @param {Reply} message */
     const heard = (message) => {
       if (message?.req !== req) return;
       model.off("msg:custom", heard);
       if (message.error) reject(new Error(message.error));
-      else resolve(message);
+      else resolve(/** @type {ReturnType<Q[K]>} */ (message));
     };
     model.on("msg:custom", heard);
-    model.send({ ...values, type, req });
+    model.send({ .../** @type {object | undefined} */ (values[0]), type, req });
   });
 }
 
-/** A function that starts `work` (a promise); asked again meanwhile, it starts once more when the answer is there, with what holds then. */
+/**
+ * The words of an error.
+ * @param {unknown} error
+ */
+const wordsOf = (error) => (error instanceof Error ? error.message : String(error));
+
+/**
+ * A function that starts `work`. Called while that runs, it starts `work` once more afterwards.
+ * @param {() => Promise<unknown>} work
+ */
 function oneAtATime(work) {
-  let busy = false, stale = false;
+  let busy = false;
+  let stale = false;
   return function start() {
     stale = true;
     if (busy) return;
     busy = true;
     stale = false;
-    work().finally(() => { busy = false; if (stale) start(); });
+    work().finally(() => {
+      busy = false;
+      if (stale) start();
+    });
   };
 }
 
-/** Set synced traits and send them at once. */
+/**
+ * Keep what is typed: `keep` is called a moment after the last key, or `now`, or not at all (`drop`).
+ * @param {() => void} keep
+ */
+function keeper(keep) {
+  let timer = 0;
+  const drop = () => {
+    clearTimeout(timer);
+    timer = 0;
+  };
+  const now = () => {
+    if (!timer) return;
+    drop();
+    keep();
+  };
+  const later = () => {
+    drop();
+    timer = setTimeout(now, 250);
+  };
+  return { now, later, drop };
+}
+
+/**
+ * Set synced traits and send them at once.
+ * @template T, Q
+ * @param {Model<T, Q>} model
+ * @param {Partial<T>} values
+ */
 function put(model, values) {
-  for (const [name, value] of Object.entries(values)) model.set(name, value);
+  for (const name of /** @type {(keyof T)[]} */ (Object.keys(values))) {
+    model.set(name, /** @type {T[typeof name]} */ (values[name]));
+  }
   model.save_changes();
 }
 
-/** Call `redraw` now and whenever one of the traits changes; the returned function stops that. */
+/**
+ * Call `redraw` now and whenever one of the traits changes; the returned function stops that.
+ * @template T, Q
+ * @param {Model<T, Q>} model
+ * @param {(keyof T & string)[]} names
+ * @param {() => unknown} redraw
+ */
 function follow(model, names, redraw) {
   for (const name of names) model.on(`change:${name}`, redraw);
   redraw();
   return () => names.forEach((name) => model.off(`change:${name}`, redraw));
 }
 
-/** A line that screen readers speak and everybody sees: progress, outcomes, errors. */
+/**
+ * A line that screen readers speak and everybody sees: progress, outcomes, errors.
+ * @returns {{ node: HTMLElement, say: Say }}
+ */
 function statusLine() {
   const node = h("div", { class: "lt-status", role: "status", "aria-live": "polite" });
-  return { node, say: (text, bad = false) => { node.textContent = plain(text); node.classList.toggle("lt-bad", bad); } };
+  return {
+    node,
+    say: (text, bad = false) => {
+      node.textContent = plain(text);
+      node.classList.toggle("lt-bad", bad);
+    },
+  };
 }
 
-/** The outermost element of a view: it takes the keys itself, so that the notebook's shortcuts stay away. */
+/**
+ * The outermost element of a view. It takes the keys itself, so that the notebook's shortcuts do not.
+ * @param {string} name
+ * @param {Child[]} children
+ */
 function frame(name, ...children) {
-  return h("section", { class: "lt-view", "aria-label": name, "data-lm-suppress-shortcuts": "true" }, ...children);
+  const props = { class: "lt-view", "aria-label": name, "data-lm-suppress-shortcuts": "true" };
+  return h("section", props, ...children);
 }
 
-/** Keys of a view that work wherever the focus is in it, except while typing; `keys` maps `event.key` to a function. */
+/**
+ * Keys that work wherever the focus is inside `node`, except while a person types.
+ * @param {HTMLElement} node
+ * @param {Record<string, (event: KeyboardEvent) => unknown>} keys `event.key` -> function
+ */
 function onKeys(node, keys) {
   node.addEventListener("keydown", (event) => {
-    const typing = event.target.closest("input:not([type=checkbox]):not([type=radio]), textarea, select");
-    if (event.ctrlKey || event.metaKey || event.altKey || (typing && event.key !== "Escape") || !(event.key in keys)) return;
+    const field = "input:not([type=checkbox]):not([type=radio]), textarea, select";
+    const typing = event.target instanceof Element && event.target.closest(field);
+    if (event.ctrlKey || event.metaKey || event.altKey || (typing && event.key !== "Escape")) return;
+    if (!(event.key in keys)) return;
     event.preventDefault();
     event.stopPropagation();
-    keys[event.key](event);
+    keys[event.key]?.(event);
   });
 }

@@ -1,238 +1,342 @@
-// ExpansionView: error seeds on the left, on the right the seed and its children with what stayed and what changed.
+// ExpansionView: error seeds on the left, on the right the seed and its children with what stayed and what
+// changed.
 
-const KEYS = "j k: next, previous child · J K: next, previous seed · a: accept · r: reject · e: edit · "
-  + "u: take the decision on this child back · ?: this help";
+const KEYS =
+  "j k: next, previous child · J K: next, previous seed · a: accept · r: reject · e: edit · " +
+  "u: take the decision on this child back · ?: this help";
 
-const BUTTONS = [["accept", "this child joins the next dataset"], ["reject", "this child stays out of the next dataset"],
-  ["edit", "write another request or label for this child"], ["undo", "take the decision on this child back"]];
-
-const MARKS = { "=": "span", "-": "del", "+": "ins" };
-
-/** A text with what went struck through and what came marked; screen readers hear `del` and `ins`. */
-const diffOf = (pieces) => (pieces.map(([op]) => op).join("") === "-+" ? bothOf(pieces[0][1], pieces[1][1])
-  : h("div", { class: "lt-text lt-diff" }, pieces.map(([op, text], at) => {
-    const words = text.trimStart();
-    return [text.slice(0, text.length - words.length) || (at ? " " : ""), h(MARKS[op] ?? "span", {}, words)];
-  })));
-
-/** Two texts with little in common, one above the other. */
-const bothOf = (before, after) => h("div", { class: "lt-text lt-diff" },
-  h("div", {}, h("span", { class: "lt-role" }, "seed "), h("span", { class: "lt-was" }, before.trim())),
-  h("div", {}, h("span", { class: "lt-role" }, "child "), h("span", {}, after.trim())));
-
-/** How many calls and arguments of a child's label are as in the seed's, in words. */
-function stayed(calls) {
-  const rows = calls.flatMap((p) => p.rows);
-  const same = rows.filter(([, , , how]) => how === "same").length;
-  const tools = calls.filter((p) => p.label === p.prediction).length;
-  return `tool${calls.length > 1 ? "s" : ""}: ${tools} of ${calls.length} as in the seed; arguments: ${same} of ${rows.length}`;
+/**
+ * The seed above its children.
+ * @param {SeedCard} seed
+ * @returns {Node[]}
+ */
+function seedHead(seed) {
+  if (seed.id === null) return [h("p", {}, "No error seeds to show.")];
+  const d = seed.detail;
+  const overruled =
+    "Its verdict was changed: it is not an error seed any more, and none of its children joins the dataset.";
+  const relabelled = seed.relabelled ? ": the label was wrong, what is shown is the new one" : "";
+  const request = d.messages.filter((m) => m.role === "user").at(-1)?.content ?? "";
+  const whole = "the whole seed: dialogue, tools, label against prediction";
+  return [
+    h("h4", {}, `seed: ${seed.pattern || "no fault recorded"}`),
+    ...(seed.standing ? [] : [h("div", { class: "lt-small lt-fail" }, overruled)]),
+    h("div", { class: "lt-text" }, h("span", { class: "lt-role" }, "request "), request),
+    h(
+      "div",
+      { class: "lt-small" },
+      `${d.verdict.name} by ${d.verdict.judge}${relabelled}. ${d.verdict.rationale}`,
+    ),
+    h("details", {}, h("summary", {}, whole), sampleCard(d)),
+  ];
 }
 
+/**
+ * Keep cards where they are while a mouse button is down: one that moves or is drawn again loses its click.
+ * @param {HTMLElement} cards
+ * @param {() => void} redraw called when a drawing was put off and the button is up
+ */
+function steadyWhilePressed(cards, redraw) {
+  let pressed = false;
+  let late = false;
+  const press = () => {
+    pressed = true;
+  };
+  /** @param {Event} event */
+  const release = (event) => {
+    // Pressing a button takes the focus from another element; only the window's own blur ends the press.
+    if (event.type === "blur" && event.target !== window) return;
+    pressed = false;
+    // The click comes between the release and what is timed.
+    setTimeout(() => {
+      if (late) redraw();
+    });
+  };
+  const events = ["pointerup", "pointercancel", "blur"];
+  cards.addEventListener("pointerdown", press);
+  for (const name of events) window.addEventListener(name, release, true);
+  return {
+    /** Whether a drawing has to wait; it is then done later. */
+    putOff: () => {
+      late = pressed;
+      return late;
+    },
+    stop: () => events.forEach((name) => window.removeEventListener(name, release, true)),
+  };
+}
+
+/** @param {Place<ExpansionTraits, ExpansionQuestions>} place */
 function render({ model, el }) {
   const line = statusLine();
   const blocked = () => model.get("blocked");
+  /** @type {SeedCard} */
   let shown = { id: null, children: [] };
+  /** @type {Novelty[]} */
   let novelty = [];
+  /** The seed that was asked for last, under way or shown. @type {Promise<void>} */
   let loaded = Promise.resolve();
-  // A card under a mouse button that is down must not move or be drawn anew: the click would be lost.
-  let quiet = false, pressed = false, late = false;
+  /** Whether a card is made current without scrolling to it. */
+  let quiet = false;
 
-  const here = () => Math.max(0, shown.children.findIndex((c) => c.id === model.get("child")));
-  const current = () => shown.children[here()];
-  // A key that follows another closely waits until what it is about is shown.
-  const soon = (act) => { const now = loaded; return now.then(() => (now === loaded ? act() : soon(act))); };
+  /** @returns {ChildCard[]} */
+  const children = () => shown.children;
+  const here = () =>
+    Math.max(
+      0,
+      children().findIndex((c) => c.id === model.get("child")),
+    );
+  const current = () => children()[here()];
+  /**
+   * A key that follows another one closely waits until its seed is shown.
+   * @param {() => unknown} action
+   * @returns {Promise<unknown>}
+   */
+  const soon = (action) => {
+    const now = loaded;
+    return now.then(() => (now === loaded ? action() : soon(action)));
+  };
+  /** @param {number} by */
   const go = (by) => {
-    const card = shown.children[here() + by];
-    const { act } = cards.contains(document.activeElement) ? document.activeElement.dataset : {};
-    if (card) put(model, { child: card.id });
-    if (card && act) cards.querySelector(`[aria-current='true'] [data-act='${act}']`)?.focus({ preventScroll: true });
+    const card = children()[here() + by];
+    if (!card) return;
+    const focused = document.activeElement;
+    const name = focused instanceof HTMLElement && cards.contains(focused) ? focused.dataset.act : undefined;
+    put(model, { child: card.id });
+    if (name) focusOn(cards.querySelector(`[aria-current='true'] [data-act='${name}']`));
   };
-  /** Make a card current where it stands, without scrolling to it. */
-  const choose = (card) => { quiet = true; put(model, { child: card.id }); quiet = false; };
-  const seed = (by) => put(model, { cursor: Math.max(0, Math.min(model.get("count") - 1, model.get("cursor") + by)) });
-  const tell = (promise) => promise.then((a) => line.say(a.said), (e) => line.say(e.message, true));
+  /** @param {Element | null} node */
+  const focusOn = (node) => {
+    if (node instanceof HTMLElement) node.focus({ preventScroll: true });
+  };
+  /** Make a card current where it stands, without scrolling to it. @param {ChildCard} card */
+  const choose = (card) => {
+    quiet = true;
+    put(model, { child: card.id });
+    quiet = false;
+  };
+  /** @param {number} by */
+  const seed = (by) => {
+    put(model, { cursor: Math.max(0, Math.min(model.get("count") - 1, model.get("cursor") + by)) });
+  };
+  /** @param {unknown} error */
+  const failed = (error) => line.say(wordsOf(error), true);
+  /** @param {Promise<Outcome>} outcome */
+  const tell = (outcome) => outcome.then((answer) => line.say(answer.message ?? ""), failed);
 
-  // What the keys do to the current card and the buttons to their own.
+  /**
+   * What the keys do to the current card, and the buttons to their own.
+   * @type {Record<Act, (card: ChildCard) => unknown>}
+   */
   const acts = {
-    accept: (card) => tell(ask(model, "decide", { id: card.id, value: "accept" })),
-    reject: (card) => tell(ask(model, "decide", { id: card.id, value: "reject" })),
-    undo: (card) => tell(ask(model, "undo", { id: card.id })),
-    edit: (card) => { put(model, { editing: card.id }); panel.querySelector("textarea")?.focus(); },
+    accept: ({ id }) => tell(ask(model, "decide", { id, value: "accept" })),
+    reject: ({ id }) => tell(ask(model, "decide", { id, value: "reject" })),
+    undo: ({ id }) => tell(ask(model, "undo", { id })),
+    edit: ({ id }) => {
+      put(model, { editing: id });
+      panel.querySelector("textarea")?.focus();
+    },
   };
+  /** @param {Act} name */
   function act(name, card = current()) {
-    if (!card) return line.say("This seed has no children.");
-    if (blocked()) return line.say(blocked(), true);
-    return acts[name](card);
+    if (!card) line.say("This seed has no children.");
+    else if (blocked()) line.say(blocked(), true);
+    else acts[name](card);
   }
   function close() {
     const { [model.get("editing")]: _, ...drafts } = model.get("drafts");
     put(model, { editing: "", drafts });
-    panel.focus({ preventScroll: true });
+    focusOn(panel);
   }
 
   const help = h("div", { class: "lt-small", hidden: true }, KEYS);
-  const table = rowTable(model, { label: "error seeds", lines: 20, onopen: () => panel.focus({ preventScroll: true }) });
+  const toggleHelp = () => {
+    help.hidden = !help.hidden;
+  };
+  const table = rowTable(model, { label: "error seeds", lines: 20, onopen: () => focusOn(panel) });
   const top = h("div");
   const cards = h("div", { class: "lt-children" });
-  const panel = h("div", { class: "lt-panel", role: "group", tabindex: "0", "aria-label": "the seed and its children" }, top, cards);
-  const root = frame("expansion of error seeds",
-    h("div", { class: "lt-row" },
-      h("strong", {}, `Iteration ${model.get("iteration")}: error seeds and their children`),
-      h("button", { title: "the keys of this view (?)", "aria-label": "keys", onclick: () => { help.hidden = !help.hidden; } }, "?"),
-      blocked() ? h("span", { class: "lt-small" }, blocked()) : null),
-    help, h("div", { class: "lt-expansion" }, table.node, panel), line.node);
+  const panel = h(
+    "div",
+    { class: "lt-panel", role: "group", tabindex: "0", "aria-label": "the seed and its children" },
+    top,
+    cards,
+  );
+  const title = `Iteration ${model.get("iteration")}: error seeds and their children`;
+  const helpButton = { title: "the keys of this view (?)", "aria-label": "keys", onclick: toggleHelp };
+  const root = frame(
+    "expansion of error seeds",
+    h(
+      "div",
+      { class: "lt-row" },
+      h("strong", {}, title),
+      h("button", helpButton, "?"),
+      blocked() ? h("span", { class: "lt-small" }, blocked()) : null,
+    ),
+    help,
+    h("div", { class: "lt-expansion" }, table.node, panel),
+    line.node,
+  );
   onKeys(root, {
-    j: () => soon(() => go(1)), k: () => soon(() => go(-1)), J: () => seed(1), K: () => seed(-1),
-    a: () => soon(() => act("accept")), r: () => soon(() => act("reject")), e: () => soon(() => act("edit")), u: () => soon(() => act("undo")),
-    "?": () => { help.hidden = !help.hidden; }, Escape: () => { if (model.get("editing")) close(); },
+    j: () => soon(() => go(1)),
+    k: () => soon(() => go(-1)),
+    J: () => seed(1),
+    K: () => seed(-1),
+    a: () => soon(() => act("accept")),
+    r: () => soon(() => act("reject")),
+    e: () => soon(() => act("edit")),
+    u: () => soon(() => act("undo")),
+    "?": toggleHelp,
+    Escape: () => {
+      if (model.get("editing")) close();
+    },
   });
   el.append(root);
 
-  function editor(card) {
-    const draft = model.get("drafts")[card.id] ?? card.text;
-    const request = h("textarea", { rows: 3, "aria-label": "request: the last user message", value: draft.request,
-      title: "what the user says last" });
-    const label = h("textarea", { rows: Math.min(14, draft.label.split("\n").length + 1), spellcheck: "false", value: draft.label,
-      "aria-label": "label: calls as JSON, or the plain reply", title: "a JSON list of calls, or a plain reply" });
-    let wait;
-    const keep = () => put(model, { drafts: { ...model.get("drafts"), [card.id]: { request: request.value, label: label.value } } });
-    const typed = () => { clearTimeout(wait); wait = setTimeout(keep, 250); };
-    const save = () => { clearTimeout(wait); tell(ask(model, "edit", { id: card.id, request: request.value, label: label.value }).then((a) => {
-      panel.focus({ preventScroll: true });
-      return a;
-    })); };
-    const form = h("form", { class: "lt-editor", "aria-label": "edit this child", onsubmit: (e) => { e.preventDefault(); save(); }, oninput: typed },
-      h("label", {}, "request (the last user message)", request), h("label", {}, "label (calls as JSON, or the plain reply)", label),
-      h("div", { class: "lt-row" }, h("button", { type: "submit", title: "check and record (Ctrl+Enter)" }, "record the edit"),
-        h("button", { type: "button", title: "leave the child as it was (Esc)", onclick: () => { clearTimeout(wait); close(); } }, "cancel")));
-    form.addEventListener("keydown", (e) => { if (e.key === "Enter" && (e.ctrlKey || e.metaKey)) { e.preventDefault(); e.stopPropagation(); save(); } });
-    return form;
+  /** @param {ChildCard} card */
+  function editorOf({ id, text }) {
+    return childEditor(model.get("drafts")[id] ?? text, {
+      typed: (draft) => put(model, { drafts: { ...model.get("drafts"), [id]: draft } }),
+      save: (draft) => {
+        const saved = ask(model, "edit", { id, ...draft });
+        tell(saved);
+        saved.then(
+          () => focusOn(panel),
+          () => {},
+        );
+      },
+      leave: close,
+    });
   }
 
-  function childCard(card, at) {
-    const n = novelty[at];
-    const failed = card.checks.filter(([, passed]) => !passed);
-    const [gone, came] = card.tools;
-    const whole = h("details", { ontoggle: (e) => {
-      if (e.target.open && e.target.children.length === 1) {
-        ask(model, "sample", { id: card.id }).then((a) => e.target.append(sampleCard(a.detail)), (error) => line.say(error.message, true));
-      }
-    } }, h("summary", {}, `the whole sample (${card.turns} turn${card.turns > 1 ? "s" : ""} before the answer)`));
-    const node = h("article", { class: "lt-child", "data-at": at, "data-state": card.state.name, "aria-label": `child ${at + 1} of ${shown.children.length}, ${card.state.words}` },
-      h("div", { class: "lt-row" },
-        h("strong", { class: "lt-state", title: card.state.time ?? "not decided by a person" }, card.state.words),
-        h("span", { class: "lt-small", title: "the strategy that wrote it" }, card.strategy),
-        h("span", { class: "lt-small lt-novelty", title: n ? (n[1] ? `most like ${n[1]}: ${n[2]}` : "shares no three words in a row with any row") : "1 - similarity to the most similar row of the dataset" },
-          n ? `novelty ${n[0].toFixed(2)}` : "novelty …"),
-        h("code", { class: "lt-small" }, card.id)),
-      diffOf(card.request),
-      card.calls.length ? h("div", { class: "lt-small" }, stayed(card.calls)) : null,
-      card.calls.map((p) => pairTable(p, "seed", "child")),
-      card.reply ? h("div", {}, h("span", { class: "lt-small" }, "reply"), diffOf(card.reply)) : null,
-      gone.length || came.length ? h("div", { class: "lt-small" }, [gone.length ? `no longer on offer: ${gone.join(", ")}` : "", came.length ? `new on offer: ${came.join(", ")}` : ""].filter(Boolean).join(" · ")) : null,
-      h("ul", { class: "lt-checks", "aria-label": "checks" }, card.checks.map(([name, passed, words]) =>
-        h("li", { class: passed ? "lt-passed" : "lt-fail", title: words || (passed ? "passed" : "failed") }, `${passed ? "✓" : "✗"} ${name}`))),
-      failed.filter(([, , words]) => words).map(([name, , words]) => h("div", { class: "lt-small lt-fail" }, `${name}: ${name === "novelty" ? "repeats " : ""}${words}`)),
-      whole,
-      model.get("editing") === card.id ? editor(card) : null,
-      h("div", { class: "lt-row" }, BUTTONS.map(([name, title]) =>
-        h("button", { title, "data-act": name, disabled: Boolean(blocked()), tabindex: at === here() ? "0" : "-1",
-          onclick: () => { choose(card); act(name, card); } }, `${name} (${name[0]})`))));
-    node.addEventListener("mousedown", () => { if (here() !== at) choose(card); });
+  /** @param {ChildCard} card @param {number} at */
+  function cardOf(card, at) {
+    const state = {
+      at,
+      of: children().length,
+      current: at === here(),
+      blocked: Boolean(blocked()),
+      novelty: novelty[at],
+      editor: model.get("editing") === card.id ? editorOf(card) : null,
+    };
+    const node = childCard(card, state, {
+      press: (name) => {
+        choose(card);
+        act(name, card);
+      },
+      unfold: () =>
+        ask(model, "sample", { id: card.id }).then(
+          (answer) => answer.detail,
+          (error) => {
+            failed(error);
+            return null;
+          },
+        ),
+    });
+    node.addEventListener("mousedown", () => {
+      if (here() !== at) choose(card);
+    });
     return node;
   }
 
-  // What is drawn anew loses the focus: the same button or the panel keeps it, so that the keys go on working.
+  /**
+   * Redraw cards and keep the focus: on the same button, else on the panel, so that the keys still work.
+   * @param {() => void} redraw
+   */
   function keepFocus(redraw) {
     const before = document.activeElement;
     const inside = panel.contains(before) && before !== panel;
-    const at = before?.closest(".lt-child")?.dataset.at;
+    const card = before?.closest(".lt-child");
+    const at = card instanceof HTMLElement ? card.dataset.at : undefined;
+    const name = before instanceof HTMLElement ? before.dataset.act : undefined;
     redraw();
     if (!inside || panel.contains(document.activeElement)) return;
-    const same = before.dataset.act && cards.querySelector(`[data-at='${at}'] [data-act='${before.dataset.act}']`);
-    (panel.querySelector("textarea") ?? (same || panel)).focus({ preventScroll: true });
+    const same = name ? cards.querySelector(`[data-at='${at}'] [data-act='${name}']`) : null;
+    focusOn(panel.querySelector("textarea") ?? same ?? panel);
   }
 
+  /** @param {boolean} scroll whether to scroll to the current card */
   function mark(scroll) {
-    for (const node of cards.children) {
-      const is = Number(node.dataset.at) === here() && shown.children.length > 0;
+    for (const node of /** @type {Iterable<HTMLElement>} */ (cards.children)) {
+      const is = Number(node.dataset.at) === here() && children().length > 0;
       node.setAttribute("aria-current", String(is));
-      for (const button of node.querySelectorAll(":scope > .lt-row > button")) button.tabIndex = is ? 0 : -1;
+      const buttons = /** @type {NodeListOf<HTMLElement>} */ (
+        node.querySelectorAll(":scope > .lt-row > button")
+      );
+      for (const button of buttons) button.tabIndex = is ? 0 : -1;
       if (is && scroll) panel.scrollTop = Math.max(0, node.offsetTop - 40);
     }
-    const at = `Now at child ${here() + 1} of ${shown.children.length}, which stands as`;
-    if (scroll && current()) line.say(`${at} ${current().state.words}.`);
+    const card = current();
+    const place = `child ${here() + 1} of ${children().length}`;
+    if (scroll && card) line.say(`Now at ${place}, which is ${card.state.words}.`);
   }
 
-  // Cards that stayed as they are stay where they are, with what is unfolded in them.
+  /** What each card was drawn from. @type {WeakMap<Element, string>} */
+  const sources = new WeakMap();
+  // Cards that did not change stay as they are, with what is unfolded in them.
   const drawCards = () => {
-    late = pressed;
-    if (pressed) return;
+    if (steady.putOff()) return;
     keepFocus(() => {
-      const all = [shown.id, shown.children.length];
-      const keys = shown.children.map((card) => JSON.stringify([all, card, model.get("editing") === card.id]));
       const old = [...cards.children];
-      const fresh = shown.children.map((card, at) => {
-        if (old[at]?.key === keys[at]) return old[at];
-        return Object.assign(childCard(card, at), { key: keys[at] });
+      const fresh = children().map((card, at) => {
+        const editing = model.get("editing") === card.id;
+        const source = JSON.stringify([shown.id, children().length, card, editing]);
+        const before = old[at];
+        if (before && sources.get(before) === source) return before;
+        const node = cardOf(card, at);
+        sources.set(node, source);
+        return node;
       });
-      if (!fresh.length) cards.replaceChildren(h("p", { class: "lt-small" }, "No candidates were made of this seed."));
+      const none = "No candidates were made of this seed.";
+      if (!fresh.length) cards.replaceChildren(h("p", { class: "lt-small" }, none));
       else if (fresh.length !== old.length) cards.replaceChildren(...fresh);
-      else fresh.forEach((node, at) => { if (node !== old[at]) old[at].replaceWith(node); });
+      else fresh.forEach((node, at) => node !== old[at] && old[at]?.replaceWith(node));
       mark(false);
     });
   };
-  const press = () => { pressed = true; };
-  // The click comes between letting go and what is timed.
-  const release = (e) => {
-    if (e.type === "blur" && e.target !== window) return; // an element's: pressing a button takes the focus from another
-    pressed = false;
-    setTimeout(() => { if (late) drawCards(); });
-  };
-  cards.addEventListener("pointerdown", press);
-  for (const name of ["pointerup", "pointercancel", "blur"]) window.addEventListener(name, release, true);
+  const steady = steadyWhilePressed(cards, drawCards);
 
-  let seedKey;
+  let seedSource = "";
   function drawSeed() {
     const { children: _, ...above } = shown;
-    if (seedKey === JSON.stringify(above)) return;
-    seedKey = JSON.stringify(above);
-    const d = shown.detail;
-    top.replaceChildren(...(shown.id === null ? [h("p", {}, "No error seeds to show.")] : [
-      h("h4", {}, `seed: ${shown.pattern || "no fault recorded"}`),
-      shown.standing ? "" : h("div", { class: "lt-small lt-fail" }, "Its verdict was changed: it is no error seed any more, and none of its children joins the dataset."),
-      h("div", { class: "lt-text" }, h("span", { class: "lt-role" }, "request "), d.messages.filter((m) => m.role === "user").at(-1)?.content ?? ""),
-      h("div", { class: "lt-small" }, `${d.verdict.name} by ${d.verdict.judge}${shown.relabelled ? ": the label was wrong, what is shown is the new one" : ""}. ${d.verdict.rationale}`),
-      h("details", {}, h("summary", {}, "the whole seed: dialogue, tools, label against prediction"), sampleCard(d))]));
+    const source = JSON.stringify(above);
+    if (seedSource === source) return;
+    seedSource = source;
+    top.replaceChildren(...seedHead(shown));
   }
 
+  /** @param {Promise<void>} mine the loading that the question belongs to */
   function askNovelty(mine) {
-    ask(model, "novelty", { seed: shown.id }).then((a) => {
+    if (shown.id === null) return;
+    ask(model, "novelty", { seed: shown.id }).then((answer) => {
       if (mine !== loaded) return;
-      if (a.left) return askNovelty(mine);
-      novelty = a.rows;
+      if (!answer.rows) {
+        askNovelty(mine);
+        return;
+      }
+      novelty = answer.rows;
       cards.querySelectorAll(":scope > article").forEach((node, at) => {
-        if (!shown.children[at]) return; // a redraw is waiting until the pointer is up
-        const fresh = childCard(shown.children[at], at).querySelector(".lt-novelty");
-        node.querySelector(".lt-novelty").replaceWith(fresh);
+        node.querySelector(".lt-novelty")?.replaceWith(noveltyNote(novelty[at]));
       });
       root.dataset.novelty = "ready";
-    }, (error) => line.say(error.message, true));
+    }, failed);
   }
 
   function load() {
     // With its place: a question may overtake a trait that is on its way.
-    const mine = ask(model, "seed", { place: model.get("cursor") }).then((a) => {
+    const mine = ask(model, "seed", { place: model.get("cursor") }).then((answer) => {
       if (mine !== loaded) return;
-      const other = a.id !== shown.id;
-      if (other) { novelty = []; panel.scrollTop = 0; }
-      shown = a;
+      const other = answer.id !== shown.id;
+      if (other) {
+        novelty = [];
+        panel.scrollTop = 0;
+      }
+      shown = answer;
       root.dataset.novelty = "";
       drawSeed();
       drawCards();
       if (other && here() > 0) mark(true);
-      if (shown.children.length) askNovelty(mine);
-    }, (error) => line.say(error.message, true));
+      if (children().length) askNovelty(mine);
+    }, failed);
     loaded = mine;
   }
 
@@ -240,12 +344,10 @@ function render({ model, el }) {
     follow(model, ["cursor", "version"], load),
     follow(model, ["child"], () => mark(!quiet && shown.id !== null)),
     follow(model, ["editing"], drawCards),
+    steady.stop,
+    table.stop,
   ];
-  return () => {
-    stops.forEach((stop) => stop());
-    table.stop();
-    for (const name of ["pointerup", "pointercancel", "blur"]) window.removeEventListener(name, release, true);
-  };
+  return () => stops.forEach((stop) => stop());
 }
 
 export default { render };

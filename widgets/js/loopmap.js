@@ -1,79 +1,220 @@
-// The loop as a map: every ribbon and bar is a button that selects the samples behind it; the errors as a heat map, cells likewise.
+// LoopMap: every ribbon and bar is a button that selects the samples behind it. The errors are a heat map
+// whose cells are buttons.
 
-/** Make buttons of the parts of a drawing: `what(node)` is what a part selects, null where it selects nothing. */
+/**
+ * Make buttons of the parts of a drawing; the returned function marks the selected one.
+ * @param {SVGSVGElement} svg
+ * @param {string} parts a CSS selector
+ * @param {(part: DOMStringMap) => MapSelection} what what a part selects
+ * @param {(selection: MapSelection) => void} choose
+ */
 function pressable(svg, parts, what, choose) {
-  const buttons = [...svg.querySelectorAll(parts)];
+  const buttons = /** @type {NodeListOf<SVGElement>} */ (svg.querySelectorAll(parts));
   for (const node of buttons) {
-    for (const [name, value] of Object.entries({ tabindex: "0", role: "button", "aria-label": node.querySelector("title").textContent })) node.setAttribute(name, value);
-    node.addEventListener("click", () => choose(what(node)));
-    node.addEventListener("keydown", (e) => {
-      if (e.key !== "Enter" && e.key !== " ") return;
-      e.preventDefault();
-      e.stopPropagation();
-      choose(what(node));
+    node.setAttribute("tabindex", "0");
+    node.setAttribute("role", "button");
+    node.setAttribute("aria-label", node.querySelector("title")?.textContent ?? "");
+    node.addEventListener("click", () => choose(what(node.dataset)));
+    node.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      event.stopPropagation();
+      choose(what(node.dataset));
     });
   }
-  return (selected) => buttons.forEach((node) => node.setAttribute("aria-pressed", String(JSON.stringify(what(node)) === JSON.stringify(selected))));
+  /** @param {MapSelection} selected */
+  const mark = (selected) => {
+    for (const node of buttons) {
+      const same = JSON.stringify(what(node.dataset)) === JSON.stringify(selected);
+      node.setAttribute("aria-pressed", String(same));
+    }
+  };
+  return mark;
 }
 
-/** What was selected, in words. */
+/**
+ * What was selected, in words.
+ * @param {MapSelection} selected
+ */
 function inWords(selected) {
-  const name = (node) => node.replace(/^(D\d+)\/(part|state|verdict|fate|new)\//, "$1 ");
+  /** @param {string} node */
+  const name = (node) => node.replace(/^(D\d+)\/\w+\//, "$1 ");
   if (selected[0] === "node") return name(selected[1]);
   if (selected[0] === "flow") return `${name(selected[1])} → ${name(selected[2])}`;
-  if (selected[0] === "errors") return `D${selected[1]}: ${selected[3].replaceAll("_", " ")} at ${selected[2]}`;
+  if (selected[0] === "errors")
+    return `D${selected[1]}: ${selected[3].replaceAll("_", " ")} at ${selected[2]}`;
   return "all samples of all datasets";
 }
 
-function errorMap(model, choose, say) {
+/**
+ * The heat map of errors with its controls.
+ * @param {Model<LoopMapTraits, LoopMapQuestions>} model
+ * @param {(selection: MapSelection) => void} choose
+ * @param {(error: unknown) => void} failed
+ */
+function errorMap(model, choose, failed) {
   const box = h("div", { class: "lt-wide" });
+  /** @type {(selected: MapSelection) => void} */
   let mark = () => {};
-  const which = h("select", { "aria-label": "iteration of the errors", title: "iteration whose errors are shown",
-    onchange: () => put(model, { heat: Number(which.value) }) }, model.get("heats").map((j) => h("option", { value: j }, `iteration ${j}`)));
-  const against = h("input", { type: "checkbox", onchange: () => put(model, { against: against.checked }) });
+  /** @type {HTMLSelectElement} */
+  const which = h(
+    "select",
+    {
+      "aria-label": "iteration of the errors",
+      title: "iteration whose errors are shown",
+      onchange: () => put(model, { heat: Number(which.value) }),
+    },
+    model.get("heats").map((j) => h("option", { value: j }, `iteration ${j}`)),
+  );
+  /** @type {HTMLInputElement} */
+  const against = h("input", {
+    type: "checkbox",
+    onchange: () => put(model, { against: against.checked }),
+  });
   const draw = () => {
-    which.value = model.get("heat");
+    const heat = model.get("heat");
+    which.value = String(heat);
     against.checked = model.get("against");
-    if (!model.get("heat")) return;
-    ask(model, "heat", { iteration: model.get("heat"), against: model.get("against") }).then(({ svg, tools, kinds, empty, first }) => {
+    if (!heat) return;
+    ask(model, "heat", { iteration: heat, against: model.get("against") }).then((answer) => {
+      const { svg, tools, kinds, empty, first } = answer;
       const image = drawing(svg);
       against.disabled = first;
-      mark = pressable(image, ".lt-cell", (n) => ["errors", model.get("heat"), tools[n.dataset.row], kinds[n.dataset.column]], choose);
+      /** @type {(part: DOMStringMap) => MapSelection} */
+      const cell = (part) => [
+        "errors",
+        heat,
+        tools[Number(part.row)] ?? "",
+        kinds[Number(part.column)] ?? "",
+      ];
+      mark = pressable(image, ".lt-cell", cell, choose);
       mark(model.get("selected"));
       box.replaceChildren(empty ? h("p", { class: "lt-small" }, "no errors in this iteration") : image);
-    }, (e) => say(e.message, true));
+    }, failed);
   };
-  const stops = [follow(model, ["heat", "against"], draw), follow(model, ["selected"], () => mark(model.get("selected")))];
-  const node = h("details", { open: true }, h("summary", {}, "errors by tool and kind"),
-    h("div", { class: "lt-row" }, which, h("label", { title: "numbers of this iteration minus those of the one before" }, against, " minus the iteration before"),
-      h("span", { class: "lt-small" }, "A sample counts once at each tool and kind of its faults. Click a cell for its samples.")), box);
-  return { node, stop: () => stops.forEach((s) => s()) };
+  const stops = [
+    follow(model, ["heat", "against"], draw),
+    follow(model, ["selected"], () => mark(model.get("selected"))),
+  ];
+  const note = "A sample counts once at each tool and kind of its faults. Click a cell for its samples.";
+  const compare = "numbers of this iteration minus those of the one before";
+  const node = h(
+    "details",
+    { open: true },
+    h("summary", {}, "errors by tool and kind"),
+    h(
+      "div",
+      { class: "lt-row" },
+      which,
+      h("label", { title: compare }, against, " minus the iteration before"),
+      h("span", { class: "lt-small" }, note),
+    ),
+    box,
+  );
+  return { node, stop: () => stops.forEach((stop) => stop()) };
 }
 
+/** @param {Flip[]} flips */
 const flipTable = (flips) =>
-  h("details", { class: "lt-flips", open: true }, h("summary", {}, "held-out samples from policy to policy"),
-    h("table", { class: "lt-pair" }, h("thead", {}, h("tr", {}, ["before", "after", "samples", "fixed", "regressed"].map((c) => h("th", { scope: "col" }, c)))),
-      h("tbody", {}, flips.map(([before, after, n, fixed, regressed]) =>
-        h("tr", {}, h("td", {}, before), h("td", {}, after), h("td", {}, n), h("td", {}, `+${fixed}`), h("td", {}, `−${regressed}`))))));
+  h(
+    "details",
+    { class: "lt-flips", open: true },
+    h("summary", {}, "held-out samples from policy to policy"),
+    h(
+      "table",
+      { class: "lt-pair" },
+      headRow(["before", "after", "samples", "fixed", "regressed"]),
+      h(
+        "tbody",
+        {},
+        flips.map(([before, after, n, fixed, regressed]) =>
+          h(
+            "tr",
+            {},
+            [before, after, n, `+${fixed}`, `−${regressed}`].map((cell) => h("td", {}, cell)),
+          ),
+        ),
+      ),
+    ),
+  );
 
-function loopMap({ model, el, host }, line) {
+/**
+ * The view that is open below the map.
+ * @param {Place<LoopMapTraits, LoopMapQuestions>} place
+ * @param {Say} say
+ * @param {(error: unknown) => void} failed
+ */
+function openedView({ model, host }, say, failed) {
+  const node = h("div", { class: "lt-opened" });
+  /** @type {AbortController | null} */
+  let shown = null;
+  const title = "close the view below";
+  const close = h(
+    "button",
+    { title, onclick: () => ask(model, "close").then(() => say("closed"), failed) },
+    title,
+  );
+  const draw = () => {
+    shown?.abort();
+    node.replaceChildren();
+    const reference = model.get("opened");
+    if (!reference) return;
+    const mine = new AbortController();
+    shown = mine;
+    const el = h("div", {});
+    host.getWidget(reference).then((widget) => {
+      if (!mine.signal.aborted) widget.render({ el, signal: mine.signal });
+    }, failed);
+    node.replaceChildren(h("div", { class: "lt-row" }, close), el);
+  };
+  const unfollow = follow(model, ["opened"], draw);
+  const stop = () => {
+    unfollow();
+    shown?.abort();
+  };
+  return { node, stop };
+}
+
+/**
+ * @param {Place<LoopMapTraits, LoopMapQuestions>} place
+ * @param {{ node: HTMLElement, say: Say }} line
+ */
+function loopMap(place, line) {
+  const { model, el } = place;
   const map = h("div", { class: "lt-wide lt-map" });
   const note = h("p", { class: "lt-blocked", hidden: true });
   const heading = h("h4", { "aria-live": "polite" });
   const flips = h("div", {});
+  /** @param {MapSelection} selected */
   const choose = (selected) => put(model, { selected });
-  const all = h("button", { title: "select all samples again (Escape)", onclick: () => choose([]) }, "all samples");
-  const failed = (e) => line.say(e.message, true);
-  const again = h("button", { class: "lt-again", title: "read the run again: show what it has done since",
-    onclick: () => { line.say("reading the run …"); ask(model, "refresh").then((a) => line.say(a.said), failed); } }, "refresh");
-  const views = ["ProbeView", "DisagreementView", "ExpansionView"].map((name) => h("button", { "data-view": name, disabled: true, title: `show these samples in ${name}, below`,
-    onclick: () => { line.say(`opening ${name} …`); ask(model, "open", { view: name }).then((a) => line.say(a.said), failed); } }, `open in ${name}`));
+  /** @param {unknown} error */
+  const failed = (error) => line.say(wordsOf(error), true);
+  /** @param {Outcome} outcome */
+  const tell = (outcome) => line.say(outcome.message ?? "");
+  const allTitle = "select all samples again (Escape)";
+  const all = h("button", { title: allTitle, onclick: () => choose([]) }, "all samples");
+  const refresh = () => {
+    line.say("reading the run …");
+    ask(model, "refresh").then(tell, failed);
+  };
+  const againTitle = "read the run again and show what is new";
+  const again = h("button", { class: "lt-again", title: againTitle, onclick: refresh }, "refresh");
+  const views = model.get("views").map((name) => {
+    const open = () => {
+      line.say(`opening ${name} …`);
+      ask(model, "open", { view: name }).then(tell, failed);
+    };
+    const props = { "data-view": name, disabled: true, title: `show these samples in ${name}, below` };
+    return h("button", { ...props, onclick: open }, `open in ${name}`);
+  });
 
+  /** @type {(selected: MapSelection) => void} */
   let mark = () => {};
   ask(model, "map").then((answer) => {
     const svg = drawing(answer.svg);
-    // One list: a bar is a node, a ribbon a flow.
-    mark = pressable(svg, ".lt-node, .lt-flow", (n) => (n.dataset.node ? ["node", n.dataset.node] : ["flow", n.dataset.source, n.dataset.target]), choose);
+    /** @type {(part: DOMStringMap) => MapSelection} */
+    const what = ({ node, source, target }) => (node ? ["node", node] : ["flow", source ?? "", target ?? ""]);
+    mark = pressable(svg, ".lt-node, .lt-flow", what, choose);
     mark(model.get("selected"));
     map.replaceChildren(svg);
     note.hidden = !answer.note;
@@ -81,57 +222,76 @@ function loopMap({ model, el, host }, line) {
     if (answer.flips.length) flips.replaceChildren(flipTable(answer.flips));
   }, failed);
 
-  const card = h("div", { class: "lt-probe-card", role: "region", "aria-label": "selected sample", tabindex: "0" });
-  const table = rowTable(model, { label: "samples behind the selection", lines: 10, onopen: () => card.focus(), narrowed: ["selected"] });
-  const show = oneAtATime(() => ask(model, "sample", { at: model.get("cursor") }).then(({ sample, fits }) => {
-    card.replaceChildren(sample ? sampleCard(sample) : h("p", { class: "lt-small" }, "no sample is shown"));
-    card.scrollTop = 0;
-    for (const button of views) button.disabled = !fits.includes(button.dataset.view);
-  }, failed));
+  const card = h("div", {
+    class: "lt-probe-card",
+    role: "region",
+    "aria-label": "selected sample",
+    tabindex: "0",
+  });
+  const table = rowTable(model, {
+    label: "samples behind the selection",
+    lines: 10,
+    onopen: () => card.focus(),
+    narrowed: ["selected"],
+  });
+  const show = oneAtATime(() =>
+    ask(model, "sample", { at: model.get("cursor") }).then(({ sample, fits }) => {
+      card.replaceChildren(sample ? sampleCard(sample) : h("p", { class: "lt-small" }, "no sample is shown"));
+      card.scrollTop = 0;
+      for (const button of views) button.disabled = !fits.includes(button.dataset.view ?? "");
+    }, failed),
+  );
 
-  const below = h("div", { class: "lt-opened" });
-  let shown = null;
-  const child = () => {
-    shown?.abort();
-    below.replaceChildren();
-    if (!model.get("opened")) return;
-    const mine = (shown = new AbortController());
-    const place = h("div", {});
-    const close = h("button", { title: "close the view below", onclick: () => ask(model, "close").then(() => line.say("closed"), failed) }, "close the view below");
-    host.getWidget(model.get("opened")).then((widget) => { if (!mine.signal.aborted) widget.render({ el: place, signal: mine.signal }); }, failed);
-    below.replaceChildren(h("div", { class: "lt-row" }, close), place);
-  };
-
-  const errors = errorMap(model, choose, line.say);
-  const root = frame("loop map", note, map, h("div", { class: "lt-row" }, heading, all, again, views, line.node), table.tools,
-    h("div", { class: "lt-probe-box" }, h("div", { class: "lt-columns lt-probe" }, table.node, card)), below, errors.node, flips);
+  const opened = openedView(place, line.say, failed);
+  const errors = errorMap(model, choose, failed);
+  const root = frame(
+    "loop map",
+    note,
+    map,
+    h("div", { class: "lt-row" }, heading, all, again, views, line.node),
+    table.tools,
+    h("div", { class: "lt-probe-box" }, h("div", { class: "lt-columns lt-probe" }, table.node, card)),
+    opened.node,
+    errors.node,
+    flips,
+  );
   onKeys(root, { Escape: () => choose([]) });
   el.replaceChildren(root);
 
-  const stops = [table.stop, errors.stop, () => shown?.abort(),
+  const stops = [
+    table.stop,
+    errors.stop,
+    opened.stop,
     follow(model, ["version", "cursor"], show),
-    follow(model, ["opened"], child),
     follow(model, ["selected"], () => {
       const selected = model.get("selected");
       heading.textContent = plain(inWords(selected));
       all.disabled = !selected.length;
       mark(selected);
-    })];
-  return () => stops.forEach((s) => s());
+    }),
+  ];
+  return () => stops.forEach((stop) => stop());
 }
 
-/** The map, built anew when the run was read again: its facets and iterations are other ones then. */
+/**
+ * The map, built again whenever the run was read again: its facets and iterations are other ones then.
+ * @param {Place<LoopMapTraits, LoopMapQuestions>} place
+ */
 function render(place) {
   const { model, el } = place;
   const line = statusLine();
   let stop = () => {};
   const end = follow(model, ["drawn"], () => {
-    const held = el.contains(document.activeElement);
+    const focused = el.contains(document.activeElement);
     stop();
     stop = loopMap(place, line);
-    if (held) el.querySelector(".lt-again").focus();
+    const again = el.querySelector(".lt-again");
+    if (focused && again instanceof HTMLElement) again.focus();
   });
-  return () => { end(); stop(); };
+  return () => {
+    end();
+    stop();
+  };
 }
 
 export default { render };

@@ -1,101 +1,199 @@
-// A virtual table: Python keeps all rows (`rows.py`, class TableView), the page holds those in sight and some more.
+// A virtual table: Python keeps all rows (`rows.py`, class TableView), the page has those in sight and some
+// more.
 
+/** Height of a row. */
 const ROW = 24;
-// Browsers clip elements higher than some millions of pixels: a longer table scrolls proportionally.
-const TALLEST = 6e6;
+/** Browsers clip elements that are some millions of pixels high; a longer table scrolls proportionally. */
+const MAX_HEIGHT = 6e6;
+/** Rows that are fetched above and below those in sight. */
 const SPARE = 20;
 
 /**
- * The table with its search field and a select for each facet: `{ node, tools, grid, stop }`, tools and grid being the parts of node.
- * `lines`: rows in sight; `onopen(at)`: Enter or a double click on a row; `narrowed`: more traits whose change leads back to the first row.
+ * The search field, a select for each facet, and the count of rows.
+ * @param {Model<TableTraits, TableQuestions>} model
+ * @param {() => void} leave called when Enter ends the search
+ */
+function tableTools(model, leave) {
+  const find = h("input", {
+    type: "search",
+    placeholder: "search",
+    "aria-label": "search the rows",
+    title: "text that the rows contain",
+  });
+  let wait = 0;
+  find.addEventListener("input", () => {
+    clearTimeout(wait);
+    wait = setTimeout(() => put(model, { search: find.value }), 100);
+  });
+  find.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    leave();
+  });
+  const facets = model.get("columns").flatMap((column) => {
+    if (!column.values || column.values.length < 2) return [];
+    const select = h(
+      "select",
+      { "aria-label": column.name, title: `only rows with this ${column.name}` },
+      h("option", { value: "" }, `${column.name}: all`),
+      column.values.map(([value, n]) => {
+        const name = `${column.numeric ? `${column.name} ` : ""}${value}`;
+        return h("option", { value }, `${name}${n === null ? "" : ` (${n.toLocaleString()})`}`);
+      }),
+    );
+    select.addEventListener("change", () => {
+      const { [column.name]: _, ...others } = model.get("filters");
+      put(model, { filters: select.value ? { ...others, [column.name]: select.value } : others });
+    });
+    return [{ column, select }];
+  });
+  const showAll = () => put(model, { filters: {}, search: "" });
+  const clear = h("button", { title: "show all rows again", onclick: showAll }, "clear");
+  const counted = h("span", { class: "lt-small", role: "status" });
+  const stop = follow(model, ["filters", "search"], () => {
+    const filters = model.get("filters");
+    if (document.activeElement !== find) find.value = model.get("search");
+    for (const { column, select } of facets) select.value = filters[column.name] ?? "";
+    clear.disabled = !model.get("search") && !Object.keys(filters).length;
+  });
+  const selects = facets.map((facet) => facet.select);
+  const node = h("div", { class: "lt-row lt-find", role: "search" }, find, selects, clear, counted);
+  return { node, counted, stop };
+}
+
+/**
+ * The row of column heads: buttons that sort, ascending, descending, and not.
+ * @param {Model<TableTraits, TableQuestions>} model
+ * @param {string} template the columns' widths
+ */
+function tableHead(model, template) {
+  const columns = model.get("columns");
+  const heads = columns.map((column) => {
+    const { name } = column;
+    const sort = () =>
+      put(model, { sort: { [name]: `-${name}`, [`-${name}`]: "" }[model.get("sort")] ?? name });
+    return h(
+      "div",
+      { role: "columnheader", class: column.numeric ? "lt-number" : "" },
+      h("button", { tabindex: "0", title: `sort by ${name}`, onclick: sort }, name),
+    );
+  });
+  const node = h("div", { role: "row", class: "lt-head", "aria-rowindex": "1" }, heads);
+  node.style.gridTemplateColumns = template;
+  const stop = follow(model, ["sort"], () =>
+    columns.forEach(({ name }, k) => {
+      const way = { [name]: "ascending", [`-${name}`]: "descending" }[model.get("sort")] ?? "none";
+      heads[k]?.setAttribute("aria-sort", way);
+    }),
+  );
+  return { node, stop };
+}
+
+/**
+ * The table with its search field and facets; `tools` and `grid` are parts of `node`.
+ * @param {Model<TableTraits, TableQuestions>} model
+ * @param {object} options
+ * @param {string} options.label
+ * @param {number} [options.lines] rows in sight
+ * @param {(at: number) => void} [options.onopen] called at Enter or a double click on a row
+ * @param {string[]} [options.narrowed] more traits whose change leads back to the first row
  */
 function rowTable(model, { label, lines = 12, onopen = () => {}, narrowed = [] }) {
   const columns = model.get("columns");
-  const template = columns.map((c) => (typeof c.width === "number" ? `minmax(0, ${c.width}fr)` : c.width)).join(" ");
+  const template = columns
+    .map((c) => (typeof c.width === "number" ? `minmax(0, ${c.width}fr)` : c.width))
+    .join(" ");
   const prefix = `lt-${Math.random().toString(36).slice(2)}`;
-  let held = { start: 0, rows: [], version: -1 };
+  /** The rows that the page has. */
+  let page = /** @type {Page} */ ({ start: 0, rows: [], version: -1 });
   let asking = false;
-  // Rows that are sorted or filtered anew are shown from the first on; the selected one stays selected, in sight or not.
-  let anew = false;
+  // After another sort or filter the table starts at its first row; the selected row stays selected.
+  let fromTop = false;
 
-  const find = h("input", { type: "search", placeholder: "search", "aria-label": "search the rows", title: "text that the rows hold" });
-  let wait;
-  find.addEventListener("input", () => { clearTimeout(wait); wait = setTimeout(() => put(model, { search: find.value }), 100); });
-  find.addEventListener("keydown", (e) => { if (e.key === "Enter") { e.preventDefault(); grid.focus(); } });
-  const facets = columns.filter((c) => c.values?.length > 1).map((c) => {
-    const chosen = h("select", { "aria-label": c.name, title: `only rows with this ${c.name}` }, h("option", { value: "" }, `${c.name}: all`),
-      c.values.map(([v, n]) => h("option", { value: v }, `${c.numeric ? `${c.name} ` : ""}${v}${n === null ? "" : ` (${n.toLocaleString()})`}`)));
-    chosen.addEventListener("change", () => {
-      const filters = { ...model.get("filters") };
-      if (chosen.value) filters[c.name] = chosen.value;
-      else delete filters[c.name];
-      put(model, { filters });
-    });
-    return { c, chosen };
-  });
-  const clear = h("button", { title: "show all rows again", onclick: () => put(model, { filters: {}, search: "" }) }, "clear");
-  const counted = h("span", { class: "lt-small", role: "status" });
-
-  const heads = columns.map((c) => h("div", { role: "columnheader", class: c.numeric ? "lt-number" : "" },
-    h("button", { tabindex: "0", title: `sort by ${c.name}`, onclick: () => {
-      const next = { [c.name]: `-${c.name}`, [`-${c.name}`]: "" }[model.get("sort")] ?? c.name;
-      put(model, { sort: next });
-    } }, c.name)));
-  const head = h("div", { role: "row", class: "lt-head", "aria-rowindex": "1" }, heads);
-  head.style.gridTemplateColumns = template;
+  const tools = tableTools(model, () => grid.focus());
+  const head = tableHead(model, template);
   const body = h("div", { role: "rowgroup", class: "lt-body" });
   const spacer = h("div", { "aria-hidden": "true" });
   const scroller = h("div", { class: "lt-scroll", role: "presentation", tabindex: "-1" }, spacer, body);
   scroller.style.height = `${lines * ROW}px`;
-  const grid = h("div", { role: "grid", class: "lt-grid", tabindex: "0", "aria-label": label, "aria-colcount": columns.length }, head, scroller);
+  const grid = h(
+    "div",
+    { role: "grid", class: "lt-grid", tabindex: "0", "aria-label": label, "aria-colcount": columns.length },
+    head.node,
+    scroller,
+  );
 
   const count = () => model.get("count");
-  const height = () => Math.min(count() * ROW, TALLEST);
-  const scaled = () => count() * ROW > TALLEST;
-  const top = () => (scaled() ? (scroller.scrollTop / (height() - lines * ROW)) * (count() - lines) : scroller.scrollTop / ROW);
-  const scrollTo = (row) => { scroller.scrollTop = scaled() ? (row / (count() - lines)) * (height() - lines * ROW) : row * ROW; };
-  const place = () => { body.style.transform = `translateY(${scroller.scrollTop - (top() - held.start) * ROW}px)`; };
+  const height = () => Math.min(count() * ROW, MAX_HEIGHT);
+  const scaled = () => count() * ROW > MAX_HEIGHT;
+  /** Pixels that the table can scroll for each row, where it scrolls proportionally. */
+  const stretch = () => (height() - lines * ROW) / (count() - lines);
+  const top = () => scroller.scrollTop / (scaled() ? stretch() : ROW);
+  /** @param {number} row */
+  const scrollTo = (row) => {
+    scroller.scrollTop = row * (scaled() ? stretch() : ROW);
+  };
+  const place = () => {
+    body.style.transform = `translateY(${scroller.scrollTop - (top() - page.start) * ROW}px)`;
+  };
+  /** @param {string[]} cells @param {number} at */
+  const rowOf = (cells, at) => {
+    const row = h(
+      "div",
+      { role: "row", id: `${prefix}-${at}`, "data-at": at, "aria-rowindex": at + 2 },
+      cells.map((text, k) => {
+        const facts = { "data-column": columns[k]?.name, "data-value": text.slice(0, 40), title: text };
+        return h("div", { role: "gridcell", class: columns[k]?.numeric ? "lt-number" : "", ...facts }, text);
+      }),
+    );
+    row.style.gridTemplateColumns = template;
+    return row;
+  };
 
   function draw() {
     place();
-    const cursor = model.get("cursor");
-    body.replaceChildren(...held.rows.map((cells, i) => {
-      const at = held.start + i;
-      const row = h("div", { role: "row", id: `${prefix}-${at}`, "data-at": at, "aria-rowindex": at + 2, "aria-selected": String(at === cursor) },
-        cells.map((text, k) => h("div", { role: "gridcell", class: columns[k].numeric ? "lt-number" : "", "data-column": columns[k].name, "data-value": text.slice(0, 40), title: text }, text)));
-      row.style.gridTemplateColumns = template;
-      return row;
-    }));
+    body.replaceChildren(...page.rows.map((cells, i) => rowOf(cells, page.start + i)));
     mark();
   }
 
   function mark() {
     const cursor = model.get("cursor");
-    for (const row of body.children) row.setAttribute("aria-selected", String(Number(row.dataset.at) === cursor));
-    const there = cursor >= held.start && cursor < held.start + held.rows.length;
-    if (there) grid.setAttribute("aria-activedescendant", `${prefix}-${cursor}`);
+    for (const row of /** @type {Iterable<HTMLElement>} */ (body.children)) {
+      row.setAttribute("aria-selected", String(Number(row.dataset.at) === cursor));
+    }
+    const drawn = cursor >= page.start && cursor < page.start + page.rows.length;
+    if (drawn) grid.setAttribute("aria-activedescendant", `${prefix}-${cursor}`);
     else grid.removeAttribute("aria-activedescendant");
   }
 
-  // One question at a time: while it is under way, scrolling on only moves what is there.
+  // One question at a time: meanwhile scrolling only moves the rows that are there.
   function fill() {
     place();
     const first = Math.max(0, Math.floor(top()));
     const last = Math.min(count(), first + lines + 1);
     const sent = model.get("head");
-    if (held.version !== sent.version && sent.version === model.get("version") && last <= sent.rows.length) {
-      held = sent;
+    if (page.version !== sent.version && sent.version === model.get("version") && last <= sent.rows.length) {
+      page = sent;
       draw();
     }
-    const fresh = held.version === model.get("version");
-    if (asking || (fresh && first >= held.start && last <= held.start + held.rows.length)) return;
+    const fresh = page.version === model.get("version");
+    if (asking || (fresh && first >= page.start && last <= page.start + page.rows.length)) return;
     asking = true;
-    ask(model, "page", { start: Math.max(0, first - SPARE), count: lines + 1 + 2 * SPARE }).then((page) => {
-      // What was asked for before another order came is not shown over that order's rows.
-      if (page.version === model.get("version") || held.version !== model.get("version")) { held = page; draw(); }
-      asking = false;
-      fill();
-    }, (error) => { counted.textContent = plain(error.message); asking = false; });
+    ask(model, "page", { start: Math.max(0, first - SPARE), count: lines + 1 + 2 * SPARE }).then(
+      (answer) => {
+        // An answer of an earlier order is not shown over the rows of the present one.
+        if (answer.version === model.get("version") || page.version !== model.get("version")) {
+          page = answer;
+          draw();
+        }
+        asking = false;
+        fill();
+      },
+      (error) => {
+        tools.counted.textContent = plain(wordsOf(error));
+        asking = false;
+      },
+    );
   }
 
   function reveal() {
@@ -104,41 +202,72 @@ function rowTable(model, { label, lines = 12, onopen = () => {}, narrowed = [] }
     else if (cursor + 1 > top() + lines) scrollTo(cursor + 1 - lines);
   }
 
-  const move = (to) => { if (count()) put(model, { cursor: Math.max(0, Math.min(count() - 1, to)) }); };
+  /** @param {number} to */
+  const move = (to) => {
+    if (count()) put(model, { cursor: Math.max(0, Math.min(count() - 1, to)) });
+  };
+  /** @param {number} by */
   const step = (by) => () => move(model.get("cursor") + by);
-  onKeys(grid, { ArrowDown: step(1), ArrowUp: step(-1), PageDown: step(lines - 1), PageUp: step(1 - lines), Home: () => move(0), End: () => move(count() - 1),
-    Enter: (e) => (e.target === grid ? onopen(model.get("cursor")) : e.target.click()) });
-  body.addEventListener("click", (e) => { const row = e.target.closest("[data-at]"); if (row) { move(Number(row.dataset.at)); grid.focus({ preventScroll: true }); } });
-  body.addEventListener("dblclick", (e) => { const row = e.target.closest("[data-at]"); if (row) onopen(Number(row.dataset.at)); });
+  onKeys(grid, {
+    ArrowDown: step(1),
+    ArrowUp: step(-1),
+    PageDown: step(lines - 1),
+    PageUp: step(1 - lines),
+    Home: () => move(0),
+    End: () => move(count() - 1),
+    Enter: (event) => {
+      if (event.target === grid) onopen(model.get("cursor"));
+      else if (event.target instanceof HTMLElement) event.target.click();
+    },
+  });
+  /** @param {Event} event */
+  const rowAt = (event) => {
+    const row = event.target instanceof Element ? event.target.closest("[data-at]") : null;
+    return row instanceof HTMLElement ? Number(row.dataset.at) : null;
+  };
+  body.addEventListener("click", (event) => {
+    const at = rowAt(event);
+    if (at === null) return;
+    move(at);
+    grid.focus({ preventScroll: true });
+  });
+  body.addEventListener("dblclick", (event) => {
+    const at = rowAt(event);
+    if (at !== null) onopen(at);
+  });
   scroller.addEventListener("scroll", fill, { passive: true });
 
+  const atTop = () => {
+    fromTop = true;
+  };
+  for (const name of narrowed) model.on(`change:${name}`, atTop);
   const stops = [
+    tools.stop,
+    head.stop,
     follow(model, ["version"], () => {
       spacer.style.height = `${height()}px`;
       grid.setAttribute("aria-rowcount", String(count() + 1));
-      counted.textContent = `${count().toLocaleString()} of ${model.get("total").toLocaleString()} rows`;
-      if (anew) scrollTo(0);
+      const total = model.get("total").toLocaleString();
+      tools.counted.textContent = `${count().toLocaleString()} of ${total} rows`;
+      if (fromTop) scrollTo(0);
       else reveal();
-      anew = false;
+      fromTop = false;
       fill();
     }),
-    follow(model, ["cursor"], () => { if (!anew) reveal(); mark(); fill(); }),
-    follow(model, ["sort", "filters", "search", ...narrowed], () => { anew = true; }),
-    follow(model, ["sort"], () => columns.forEach((c, k) => {
-      const way = { [c.name]: "ascending", [`-${c.name}`]: "descending" }[model.get("sort")] ?? "none";
-      heads[k].setAttribute("aria-sort", way);
-    })),
-    follow(model, ["filters", "search"], () => {
-      const filters = model.get("filters");
-      if (document.activeElement !== find) find.value = model.get("search");
-      for (const { c, chosen } of facets) chosen.value = filters[c.name] ?? "";
-      clear.disabled = !model.get("search") && !Object.keys(filters).length;
+    follow(model, ["cursor"], () => {
+      if (!fromTop) reveal();
+      mark();
+      fill();
     }),
+    follow(model, ["sort", "filters", "search"], atTop),
+    () => narrowed.forEach((name) => model.off(`change:${name}`, atTop)),
   ];
+  fromTop = false;
   // A table that is drawn before it is on the page has no height to scroll in yet.
-  anew = false;
-  requestAnimationFrame(() => { reveal(); fill(); });
-
-  const tools = h("div", { class: "lt-row lt-find", role: "search" }, find, facets.map((f) => f.chosen), clear, counted);
-  return { node: h("div", { class: "lt-table" }, tools, grid), tools, grid, stop: () => stops.forEach((s) => s()) };
+  requestAnimationFrame(() => {
+    reveal();
+    fill();
+  });
+  const node = h("div", { class: "lt-table" }, tools.node, grid);
+  return { node, tools: tools.node, grid, stop: () => stops.forEach((stop) => stop()) };
 }

@@ -1,16 +1,17 @@
-"""Engines: who writes text and scores it. Whatever an engine runs on, greedy answers agree up to numerical
-ties.
+"""Engines: who writes text and scores it. Greedy answers of all agree up to numerical ties.
 
 An engine is an object with the methods of `Engine`: `transformers.py` and `vllm.py` run the policy in this
 process, `served.py` asks a vLLM server, which takes prompts as token ids and gives log-probabilities back.
 Other OpenAI-compatible servers will not do for a policy: their chat completions give no token ids, score no
 given text, and render prompts by a template of their own, where a policy must be probed with the very prompt
-that it was trained on. Judges and generators need none of that: they go through `calls.complete`.
+that it was trained on. Judges and generators need none of that: they go through `looptool_kit.llm`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
 from looptool_kit.core.samples import Message, Tool
@@ -37,8 +38,9 @@ class Sampling(NamedTuple):
 
 
 class Completion(NamedTuple):
-    """One completion; the three token sequences have equal length, the end token included where one was
-    written.
+    """One completion; the three token sequences have equal length.
+
+    They include the end token where one was written.
     """
 
     text: str
@@ -47,19 +49,30 @@ class Completion(NamedTuple):
     tokens: tuple[str, ...]
     finish_reason: Literal["stop", "length"]
 
+    @property
+    def perplexity(self) -> float:
+        """exp(-mean(logprobs)) over its own tokens (LoopTool, section 3.3); 1 where there are none."""
+        return math.exp(-sum(self.logprobs) / max(1, len(self.logprobs)))
+
 
 OnBatch = Callable[[list[int], list[list[Completion]]], None]
-"""Called as each batch is done with the indices of its chats and their completions, so that a stage can keep
-them.
-"""
+"""Called as each batch is done, with the indices of its chats and their completions: a stage keeps them."""
 
 
 class Engine(Protocol):
-    """Generates and scores for one policy."""
+    """Generates and scores for one policy.
+
+    `prompts.TokenEngine` is the base class of all: an engine without adapters to swap, or without memory to
+    give back, inherits methods that do nothing.
+    """
+
+    context: int
+    """The most tokens of prompt and answer together."""
 
     def plan(self, chats: Sequence[Chat]) -> list[list[int]]:
-        """The batches, as row numbers, in which `generate` works: a function of the chats alone, so that a
-        resumed stage repeats none.
+        """The batches, as row numbers, in which `generate` works.
+
+        A function of the chats alone, so that a resumed stage repeats none.
         """
         ...
 
@@ -70,7 +83,27 @@ class Engine(Protocol):
         ...
 
     def score(self, chats: Sequence[Chat], answers: Sequence[str]) -> list[tuple[float, ...]]:
-        """Log-probability of each token of `answers[i]` (end token included) after `chats[i]`; a chat may
-        stand several times.
+        """Log-probability of each token of `answers[i]`, end token included, after `chats[i]`.
+
+        A chat may stand several times.
         """
+        ...
+
+    def use(self, adapter: str | Path | None) -> None:
+        """Answer with this LoRA adapter from now on, with the base model for None.
+
+        An engine that cannot swap adapters keeps to the weights that it was opened with.
+        """
+        ...
+
+    def sleep(self) -> bool:
+        """Leave its memory to a trainer until it is used again; False where it cannot."""
+        ...
+
+    def wake(self) -> None:
+        """Take the memory back; generating and scoring do so by themselves."""
+        ...
+
+    def close(self) -> None:
+        """Free all memory; the engine cannot be used any more."""
         ...

@@ -1,9 +1,8 @@
-"""Chats as token ids, token ids as completions: what every engine does alike, so that a policy sees the same
-prompt wherever it runs.
+"""Chats as token ids, token ids as completions: what all engines share.
 
-Text is text: what stands in a message, a tool or a label is never read as a special token, whatever it
-spells. Only the chat template writes those. The engines `vllm` and `served` send these token ids, not the
-text.
+So a policy sees the same prompt wherever it runs. Text is text: what stands in a message, a tool or a label
+is never read as a special token, whatever it spells. Only the chat template writes those. The engines `vllm`
+and `served` send these token ids, not the text.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import ceil
+from pathlib import Path
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -30,12 +30,12 @@ MAX_BATCH_TOKENS = 24_576
 
 
 def render(tokenizer: Any, item: Chat) -> str:
-    """A prompt's text, for training and for every engine: by the project's template where the tokenizer
-    carries it, else by the tokenizer's own.
+    """A prompt's text, for training and for every engine.
 
-    Templates that let a model think first (Qwen3) are told not to: labels hold no thoughts, and are scored
-    right behind the prompt. For the ids take `encode_prompts`: in this text nothing tells the template's
-    special tokens from what a user typed.
+    By the project's template where the tokenizer carries it, else by the tokenizer's own. Templates that let
+    a model think first (Qwen3) are told not to: labels hold no thoughts, and are scored right behind the
+    prompt. For the ids take `encode_prompts`: in this text nothing tells the template's special tokens from
+    what a user typed.
     """
     return _render(tokenizer, item.messages, item.tools)
 
@@ -53,7 +53,10 @@ def _render(tokenizer: Any, messages: Sequence[Message], tools: Sequence[Tool]) 
 
 
 def encode_prompt(tokenizer: Any, item: Chat) -> list[int]:
-    """The prompt's token ids. Raises ValueError where a tokenizer cannot keep a special token's name as text."""
+    """The prompt's token ids.
+
+    Raises ValueError where a tokenizer cannot keep a special token's name as text.
+    """
     special = _special(tokenizer)
     if special.may_stand_in(_written(item), {}):
         return _encode_careful(tokenizer, special, item)
@@ -96,8 +99,9 @@ def encode_answer(tokenizer: Any, answer: str) -> list[int]:
 
 
 class _Special(NamedTuple):
-    """The tokens of a tokenizer that mark something up: special ones, and added ones such as Qwen3's
-    <tool_call>.
+    """The tokens of a tokenizer that mark something up.
+
+    Special ones, and added ones such as Qwen3's <tool_call>.
     """
 
     names: dict[str, int]
@@ -112,7 +116,7 @@ class _Special(NamedTuple):
     """Nobody who writes data can know it."""
 
     def may_stand_in(self, texts: Iterable[str], known: dict[str, bool]) -> bool:
-        """Whether a name stands in one of the texts; `known` remembers, since samples share their tools."""
+        """Whether a name stands in one of the texts; `known` remembers shared ones."""
         if self.pattern is None or self.always:
             return self.always
         for text in texts:
@@ -127,11 +131,11 @@ class _Special(NamedTuple):
         return f"{self.nonce}s{self.names[name]}e"
 
     def hide(self, text: str) -> str:
-        """The text with names that it spells hidden from the template, which `show` undoes."""
+        """The text with the names that it spells hidden from the template; `show` undoes it."""
         return re.sub(_any_of(self.names), lambda m: f"{self.nonce}t{self.names[m[0]]}e", text)
 
     def show(self, prompt: str) -> str:
-        """A rendered prompt with the template's special tokens as aliases and the data's names as they were."""
+        """A rendered prompt: the template's special tokens as aliases, the data's names as text."""
         by_id = {number: name for name, number in self.names.items()}
         prompt = re.sub(_any_of(self.names), lambda m: self.alias(m[0]), prompt)
         return re.sub(rf"{self.nonce}t(\d+)e", lambda m: by_id[int(m[1])], prompt)
@@ -173,7 +177,10 @@ def _written(item: Chat) -> Iterator[str]:
 
 
 def _encode_careful(tokenizer: Any, special: _Special, item: Chat) -> list[int]:
-    """A prompt whose data may spell special tokens: hidden while the template works, then encoded as text."""
+    """The ids of a prompt whose data may spell special tokens.
+
+    They are hidden while the template works, then encoded as text.
+    """
 
     def hidden(item: Any, *fields: str) -> Any:
         return item.model_copy(
@@ -202,9 +209,8 @@ def _encode_plain(tokenizer: Any, special: _Special, text: str) -> list[int]:
     names = {number: name for name, number in special.names.items()}
     ids: list[int] = []
     for number in encoder.encode(text, add_special_tokens=False).ids:
-        if (
-            number in names
-        ):  # a vocabulary that has the name as a word (WordLevel, Unigram): two pieces are none
+        # A vocabulary that has the name as a word (WordLevel, Unigram): two pieces of it are not one.
+        if number in names:
             for piece in (names[number][:1], names[number][1:]):
                 ids += encoder.encode(piece, add_special_tokens=False).ids if piece else []
         else:
@@ -213,7 +219,7 @@ def _encode_plain(tokenizer: Any, special: _Special, text: str) -> list[int]:
 
 
 def _plain_encoder(tokenizer: Any, special: _Special) -> tuple[Any, dict[int, int]]:
-    """The tokenizer's own encoder, which knows special tokens by their aliases alone, and alias id -> id."""
+    """The tokenizer's encoder that knows special tokens by aliases alone, and alias id -> id."""
     kept = _plain.get(tokenizer)
     if kept is None or kept[0] is not special:
         backend = getattr(tokenizer, "backend_tokenizer", None)
@@ -239,8 +245,9 @@ def _plain_encoder(tokenizer: Any, special: _Special) -> tuple[Any, dict[int, in
 
 
 def end_token(tokenizer: Any) -> int:
-    """The token that ends an answer, in training and in every engine. Raises ValueError where the tokenizer
-    has none.
+    """The token that ends an answer, in training and in every engine.
+
+    Raises ValueError where the tokenizer has none.
     """
     end = _special(tokenizer).names.get("<|im_end|>")
     if end is None:  # the whole vocabulary takes a while to list
@@ -254,28 +261,45 @@ def end_token(tokenizer: Any) -> int:
 
 
 class TokenEngine:
-    """An engine's tokenizer, context and end tokens, and its batches: a function of these and of the batch
-    size alone, whatever the engine.
+    """The base of all engines: tokenizer, context, end tokens, and the batches.
+
+    Batches are a function of these and of the batch size alone, whatever the engine.
     """
 
     def __init__(self, tokenizer: Any, context: int, ends: Iterable[int] = (), batch_size: int = 64):
-        """`context` is the most tokens of prompt and answer together; `ends` are tokens that end an answer,
+        """Set up an engine.
+
+        `context` is the most tokens of prompt and answer together; `ends` are tokens that end an answer,
         beside the chat template's own.
         """
         self.tokenizer, self.context, self.batch_size = tokenizer, context, batch_size
         self.end = end_token(tokenizer)
         self.ends = {self.end, *ends}
 
+    # What an engine may leave out of the protocol.
+
+    def use(self, adapter: str | Path | None) -> None:
+        """Nothing: this engine keeps to the weights that it was opened with."""
+
+    def sleep(self) -> bool:
+        """False: this engine has no memory that it could give back for a while."""
+        return False
+
+    def wake(self) -> None:
+        """Nothing: this engine does not sleep."""
+
+    def close(self) -> None:
+        """Nothing: its memory is free when nobody refers to it."""
+
     def render(self, item: Chat) -> str:
         """The prompt's text, as `render` gives it."""
         return render(self.tokenizer, item)
 
     def plan(self, chats: Sequence[Chat], n: int = 1) -> list[list[int]]:
-        """The batches that `generate` runs: indices into `chats`, all of them once. A function of the chats
-        and n alone.
+        """The batches that `generate` runs: indices into `chats`, all of them once.
 
-        Generating one planned batch by itself gives what generating everything gives. Raises ValueError for a
-        prompt that fills the context.
+        A function of the chats and n alone. Generating one planned batch by itself gives what generating
+        everything gives. Raises ValueError for a prompt that fills the context.
         """
         return self._plan(self._prompts(chats), n)
 
@@ -295,10 +319,13 @@ class TokenEngine:
     def _pairs(
         self, chats: Sequence[Chat], answers: Sequence[str], most: int
     ) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-        """(prompt, answer and end token) of each row. Raises ValueError where the two exceed `most` tokens."""
+        """(prompt, answer and end token) of each row.
+
+        Raises ValueError where the two exceed `most` tokens.
+        """
         if len(chats) != len(answers):
             raise ValueError(
-                f"There are {len(chats)} chats and {len(answers)} answers; each answer wants its chat."
+                f"There are {len(chats)} chats and {len(answers)} answers; each answer needs its chat."
             )
         tails = [(*encode_answer(self.tokenizer, answer), self.end) for answer in answers]
         pairs = list(zip(self._prompts(chats), tails, strict=True))

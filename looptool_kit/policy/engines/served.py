@@ -1,6 +1,7 @@
 """The engine of a vLLM server: the policy runs elsewhere, its tokenizer here.
 
-    python -m vllm.entrypoints.openai.api_server --model CHECKPOINT --block-size 32 --enable-lora --max-lora-rank 32 \\
+    python -m vllm.entrypoints.openai.api_server --model CHECKPOINT --block-size 32 \\
+           --enable-lora --max-lora-rank 32 \\
            --lora-target-modules q_proj k_proj v_proj o_proj gate_proj up_proj down_proj
 
 With VLLM_ALLOW_RUNTIME_LORA_UPDATING=1 in its environment it takes the adapters that `use` names; it reads
@@ -37,10 +38,11 @@ class ServedEngine(TokenEngine):
     """Generates and scores through a vLLM server."""
 
     def __init__(self, endpoint: Endpoint, path: str | Path, batch_size: int = 64):
-        """`endpoint.model` is a name that the server knows: its base model, or an adapter of
-        `--lora-modules`. `path`: the base model's folder here.
+        """Ask the server what it serves.
 
-        Raises ConnectionError where no vLLM server answers, ValueError where it does not know the model.
+        `endpoint.model` is a name that it knows: its base model, or an adapter of `--lora-modules`. `path` is
+        the base model's folder here. Raises ConnectionError where no vLLM server answers, ValueError where it
+        does not know the model.
         """
         from looptool_kit.policy.models import load_tokenizer
 
@@ -56,15 +58,16 @@ class ServedEngine(TokenEngine):
         )
         if context is None:
             raise ConnectionError(
-                f"{endpoint.base_url} is no vLLM server: it does not say how long a prompt may be. {REMEDY}"
+                f"{endpoint.base_url} is not a vLLM server: it does not say how long a prompt may be."
+                f" {REMEDY}"
             )
         super().__init__(load_tokenizer(path), context, end_tokens(path), batch_size)
 
     def use(self, adapter: str | Path | None) -> None:
-        """Answer with this LoRA adapter from now on, with the endpoint's model for None; the server loads it
-        without a restart.
+        """Answer with this LoRA adapter from now on, with the endpoint's model for None.
 
-        Raises ValueError for a folder that is no adapter, ConnectionError where the server does not take it.
+        The server loads it without a restart. Raises ValueError for a folder that is no adapter,
+        ConnectionError where the server does not take it.
         """
         if adapter is None:
             self._model = self.endpoint.model
@@ -82,11 +85,10 @@ class ServedEngine(TokenEngine):
     def generate(
         self, chats: Sequence[Chat], sampling: Sampling, on_batch: OnBatch | None = None
     ) -> list[list[Completion]]:
-        """`sampling.n` completions for each chat, in order; log-probabilities at temperature 1. The server
-        draws samples as it likes.
+        """`sampling.n` completions for each chat, in order.
 
-        Raises ValueError for a prompt that fills the context, ConnectionError where the server stops
-        answering.
+        Log-probabilities are those at temperature 1. The server draws samples as it likes. Raises ValueError
+        for a prompt that fills the context, ConnectionError where the server stops answering.
         """
         prompts = self._prompts(chats)
         done: list[list[Completion]] = [[] for _ in chats]
@@ -98,8 +100,13 @@ class ServedEngine(TokenEngine):
             for limit, rows in by_limit.items():
                 choices = self._complete(
                     [prompts[i] for i in rows],
-                    max_tokens=limit, temperature=sampling.temperature, n=n, logprobs=0, stop_token_ids=sorted(self.ends), ignore_eos=True,
-                )  # fmt: skip
+                    max_tokens=limit,
+                    temperature=sampling.temperature,
+                    n=n,
+                    logprobs=0,
+                    stop_token_ids=sorted(self.ends),
+                    ignore_eos=True,
+                )
                 for at, i in enumerate(rows):
                     mine = [
                         self._completion(c["token_ids"], c["logprobs"]["token_logprobs"])
@@ -111,8 +118,9 @@ class ServedEngine(TokenEngine):
         return done
 
     def score(self, chats: Sequence[Chat], answers: Sequence[str]) -> list[tuple[float, ...]]:
-        """Log-probability of each token of `answers[i]` and of the end token after `chats[i]`. Raises as
-        `generate` does.
+        """Log-probability of each token of `answers[i]`, end token included, after `chats[i]`.
+
+        Raises as `generate` does.
         """
         rows = self._pairs(chats, answers, self.context - 1)
         scores: list[tuple[float, ...]] = [()] * len(rows)
@@ -131,7 +139,7 @@ class ServedEngine(TokenEngine):
         choices = sorted(self._ask("/completions", body)["choices"], key=lambda c: c["index"])
         if len(choices) != len(prompts) * wanted.get("n", 1) or any(not c.get("token_ids") for c in choices):
             raise ConnectionError(
-                f"{self.endpoint.base_url} gave no token ids, so it is no vLLM server. {REMEDY}"
+                f"{self.endpoint.base_url} gave no token ids, so it is not a vLLM server. {REMEDY}"
             )
         return choices
 

@@ -1,8 +1,8 @@
-"""The engine `transformers`: batched generation and scoring by a model in this process.
+"""The engine `transformers`: generation and scoring by a model in this process.
 
 Prompts that begin alike (the same tool list, the same dialogue, several samples of one prompt) are computed
-and held once (`prefix_tree`). Rows leave the batch when they finish. Works on the model that it is given,
-also a live training model; merge a LoRA adapter around generation (`model.merge_adapter()` ...
+and held once (`prefix_attention`). Rows leave the batch when they finish. Works on the model that it is
+given, also a live training model; merge a LoRA adapter around generation (`model.merge_adapter()` ...
 `model.unmerge_adapter()`), since unmerged adapters slow every step.
 """
 
@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from looptool_kit.policy.engines import Chat, Completion, OnBatch, Sampling
-from looptool_kit.policy.engines.prefix_tree import Decode, Prefill, installed, plant
+from looptool_kit.policy.engines.prefix_attention import Decode, Prefill, installed
+from looptool_kit.policy.engines.prefix_tree import plant
 from looptool_kit.policy.engines.prompts import TokenEngine
 
 T = TypeVar("T")
@@ -32,15 +33,16 @@ class Row(NamedTuple):
 
 
 class TransformersEngine(TokenEngine):
-    """Generates and scores with a causal language model of transformers whose layers are attention, over all
-    tokens or a sliding window of them.
+    """Generates and scores with a causal language model of transformers.
+
+    Its layers must be attention, over all tokens or a sliding window of them.
     """
 
     def __init__(self, model: Any, tokenizer: Any, batch_size: int = 64):
-        """`model` may be a PEFT model; it is used as it is, not copied. `batch_size` is the number of
-        completions that decode at once.
+        """Take a model, which may be a PEFT model, as it is: it is not copied.
 
-        Raises ValueError for a model that this engine cannot run, with the reason.
+        `batch_size` is the number of completions that decode at once. Raises ValueError for a model that this
+        engine cannot run, with the reason.
         """
         inner = model.get_base_model() if hasattr(model, "get_base_model") else model
         if reason := _why_not(inner):
@@ -57,16 +59,16 @@ class TransformersEngine(TokenEngine):
         )
         self.model = model
         self._most = batch_size
-        self._score(
-            [((self.end,), (self.end,))]
-        )  # attention of a kind that only a forward pass shows is refused here, not after planning
+        # Attention of a kind that only a forward pass shows is refused here, not after planning.
+        self._score([((self.end,), (self.end,))])
 
     @classmethod
     def load(
         cls, path: str | Path, adapter: str | Path | None = None, dtype: Any = None, batch_size: int = 64
     ) -> TransformersEngine:
-        """The engine of a folder, a hub id or `embedded`, with a LoRA adapter merged in where one is given
-        (see `models.load`).
+        """The engine of a folder, a hub id or `embedded`.
+
+        A LoRA adapter is merged in where one is given (see `models.load`).
         """
         from looptool_kit.policy.models import load
 
@@ -98,8 +100,9 @@ class TransformersEngine(TokenEngine):
         return done
 
     def score(self, chats: Sequence[Chat], answers: Sequence[str]) -> list[tuple[float, ...]]:
-        """Log-probability of each token of `answers[i]` and of the end token after `chats[i]`. Raises
-        ValueError where the two exceed the context.
+        """Log-probability of each token of `answers[i]`, end token included, after `chats[i]`.
+
+        Raises ValueError where the two exceed the context.
         """
         rows = self._pairs(chats, answers, self.context)
         scores: list[tuple[float, ...]] = [()] * len(chats)
@@ -111,7 +114,7 @@ class TransformersEngine(TokenEngine):
     # ------------------------------------------------------------ batches
 
     def _halving(self, rows: Sequence[T], run: Callable[[Sequence[T]], list[Any]]) -> list[Any]:
-        """`run(rows)`, in halves where memory does not suffice; what was learnt holds for later batches."""
+        """`run(rows)`, in halves where memory does not suffice, then also for later batches."""
         if len(rows) > self._most:
             middle = (len(rows) + 1) // 2
             return self._halving(rows[:middle], run) + self._halving(rows[middle:], run)
@@ -124,7 +127,7 @@ class TransformersEngine(TokenEngine):
         _free()
         if self._most >= self.batch_size:
             warnings.warn(
-                f"Out of memory with {len(rows)} rows: going on with smaller batches.",
+                f"Out of memory with {len(rows)} rows: continuing with smaller batches.",
                 RuntimeWarning,
                 stacklevel=4,
             )
@@ -175,11 +178,13 @@ class TransformersEngine(TokenEngine):
         return [self._completion(i, p) for i, p in zip(ids, logprobs, strict=True)]
 
     def _score(self, pairs: Sequence[tuple[tuple[int, ...], tuple[int, ...]]]) -> list[tuple[float, ...]]:
-        """Log-probabilities of each tail after its prompt, for (prompt, tail) pairs sorted by prompt + tail."""
+        """Log-probabilities of each tail after its prompt.
+
+        The (prompt, tail) pairs are sorted by prompt + tail.
+        """
         tree = plant([prompt + tail for prompt, tail in pairs])
-        asked: dict[
-            int, list[tuple[int, int, int]]
-        ] = {}  # packed token -> (pair, place in the tail, token that follows)
+        # Packed token -> (pair, place in the tail, token that follows).
+        asked: dict[int, list[tuple[int, int, int]]] = {}
         for i, ((prompt, tail), path) in enumerate(zip(pairs, tree.paths, strict=True)):
             for k, token in enumerate(tail):
                 asked.setdefault(path[len(prompt) - 1 + k], []).append((i, k, token))
@@ -201,8 +206,9 @@ class TransformersEngine(TokenEngine):
 
 
 def _why_not(model: Any) -> str | None:
-    """Why a token's state hangs on more than keys and values of its own sequence, so that prompts cannot
-    share beginnings; None where not.
+    """Why prompts cannot share beginnings in this model; None where they can.
+
+    They can where a token's state depends on keys and values of its own sequence alone.
     """
     if not getattr(model, "_supports_attention_backend", False):
         return "its attention cannot be replaced"
@@ -216,8 +222,9 @@ def _why_not(model: Any) -> str | None:
 
 
 def _choose(logits: Any, chance: Any, temperature: float) -> tuple[Any, Any]:
-    """Next tokens [rows] and their log-probabilities at temperature 1; greedy where `chance` is None, else by
-    inverting the distribution at it.
+    """Next tokens [rows] and their log-probabilities at temperature 1.
+
+    Greedy where `chance` is None, else by inverting the distribution at it.
     """
     import torch
 
@@ -235,7 +242,7 @@ def _choose(logits: Any, chance: Any, temperature: float) -> tuple[Any, Any]:
 
 
 def _uniforms(rows: Sequence[Row], sampling: Sampling) -> Any:
-    """Draws in [0, 1), float64 [rows, max_new_tokens], each row's own by (seed, prompt, sample)."""
+    """Draws in [0, 1), float64 [rows, max_new_tokens], by (seed, prompt, sample)."""
     import torch
 
     out = torch.empty(len(rows), sampling.max_new_tokens, dtype=torch.float64)

@@ -1,5 +1,4 @@
-"""The engine `vllm`: continuous batching by vLLM in this process, on a GPU or by its CPU build
-(docs/engines.md).
+"""The engine `vllm`: vLLM in this process, on a GPU or by its CPU build (docs/engines.md).
 
 Prompts go in as token ids, so that they are those of every other engine. Prompt beginnings that were computed
 stay in vLLM's prefix cache, LoRA adapters are swapped without a restart, and on a GPU a sleeping engine
@@ -31,14 +30,13 @@ the output layer for adapters, and on the CPU `prompt_logprobs` then end the eng
 """
 CPU_ENVIRONMENT = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # in this process: starts in seconds
-    "VLLM_CPU_KVCACHE_SPACE": (
-        "2"
-    ),  # GiB; by itself it asks for nearly all memory, and stops where that is not free
+    # GiB; by itself it asks for nearly all memory, and stops where that is not free.
+    "VLLM_CPU_KVCACHE_SPACE": "2",
 }
 
 
 def why_not() -> str:
-    """Why this machine has no vLLM engine, with the remedy; empty where it has one."""
+    """Why this machine has no vLLM engine, and the remedy; empty where it has one."""
     if importlib.util.find_spec("vllm") is not None:
         return ""
     return (
@@ -49,16 +47,16 @@ def why_not() -> str:
 
 
 class VllmEngine(TokenEngine):
-    """Generates and scores with a model in vLLM. Greedy answers are those of the `transformers` engine up to
-    numerical ties.
+    """Generates and scores with a model in vLLM.
+
+    Greedy answers are those of the `transformers` engine up to numerical ties.
     """
 
     def __init__(self, path: str | Path, dtype: Any = None, batch_size: int = 64, rank: int = 32):
-        """`path` is a checkpoint folder; `batch_size` completions decode at once; adapters have at most LoRA
-        rank `rank`.
+        """Load the checkpoint folder `path`.
 
-        `dtype` is a torch dtype or its name, None takes `models.default_dtype()`. Raises ValueError where
-        vLLM is not installed.
+        `batch_size` completions decode at once; adapters have at most LoRA rank `rank`. `dtype` is a torch
+        dtype or its name, None takes `models.default_dtype()`. Raises ValueError where vLLM is not installed.
         """
         if reason := why_not():
             raise ValueError(reason)
@@ -73,9 +71,8 @@ class VllmEngine(TokenEngine):
             cores = (
                 os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
             )
-            threads = {
-                "VLLM_CPU_OMP_THREADS_BIND": ",".join(map(str, sorted(cores)))
-            }  # in a process of its own it would leave one idle
+            # In a process of its own it would leave one idle.
+            threads = {"VLLM_CPU_OMP_THREADS_BIND": ",".join(map(str, sorted(cores)))}
             for name, value in (CPU_ENVIRONMENT | threads).items():
                 os.environ.setdefault(name, value)
         from transformers import AutoConfig
@@ -102,7 +99,7 @@ class VllmEngine(TokenEngine):
         # On the CPU vLLM puts a function in its place that does nothing, for good and for the whole process.
         torch.set_num_threads = self._set_threads
         self.context = self.llm.model_config.max_model_len
-        self.sleeps = current_platform.is_sleep_mode_available()
+        self._can_sleep = current_platform.is_sleep_mode_available()
         self._asleep = False
         self._adapters: dict[tuple[str, int], int] = {}
         self._adapter: Any = None
@@ -110,8 +107,9 @@ class VllmEngine(TokenEngine):
     # ---------------------------------------------------------------- state
 
     def use(self, adapter: str | Path | None) -> None:
-        """Answer with this LoRA adapter from now on, with the base model for None. Raises ValueError for an
-        adapter that this engine cannot hold.
+        """Answer with this LoRA adapter from now on, with the base model for None.
+
+        Raises ValueError for an adapter that this engine cannot hold.
         """
         from vllm.lora.request import LoRARequest
 
@@ -129,21 +127,22 @@ class VllmEngine(TokenEngine):
                 ' engine = "transformers".'
             )
         folder = Path(adapter).absolute()
-        # vLLM keeps adapters and cached prompts by name and number, and the folder may hold new weights by
-        # now.
+        # vLLM keeps adapters and cached prompts by name and number, and the folder may hold new weights.
         known = self._adapters.setdefault((str(folder), written(folder)), len(self._adapters) + 1)
         self._adapter = LoRARequest(f"adapter-{known}", known, str(folder))
 
-    def sleep(self) -> None:
-        """Leave the GPU to somebody else: weights go to main memory, cached prompts are forgotten. Does
-        nothing where the platform cannot.
+    def sleep(self) -> bool:
+        """Leave the GPU to a trainer: weights go to main memory, cached prompts are dropped.
+
+        False where the platform cannot; nothing happens then.
         """
-        if self.sleeps and not self._asleep:
+        if self._can_sleep and not self._asleep:
             self.llm.sleep(level=1)
             self._asleep = True
+        return self._can_sleep
 
     def wake(self) -> None:
-        """Take the GPU back after `sleep`; generating and scoring do so by themselves."""
+        """Take the GPU back after `sleep`; generating and scoring do so themselves."""
         if self._asleep:
             self.llm.wake_up()
             self._asleep = False
@@ -182,7 +181,7 @@ class VllmEngine(TokenEngine):
         return done
 
     def score(self, chats: Sequence[Chat], answers: Sequence[str]) -> list[tuple[float, ...]]:
-        """Log-probability of each token of `answers[i]` and of the end token after `chats[i]`.
+        """Log-probability of each token of `answers[i]`, end token included, after `chats[i]`.
 
         Raises ValueError where the two fill the context: vLLM writes a token after them.
         """
@@ -209,9 +208,8 @@ class VllmEngine(TokenEngine):
         return SamplingParams(
             n=1 if greedy else sampling.n,  # vLLM refuses several greedy completions
             temperature=sampling.temperature,
-            seed=(
-                own if torch.cuda.is_available() and not greedy else None
-            ),  # a seed of its own kills the CPU engine
+            # A seed for each request ends the CPU engine.
+            seed=own if torch.cuda.is_available() and not greedy else None,
             max_tokens=min(sampling.max_new_tokens, self.context - len(prompt)),
             logprobs=0,
             stop_token_ids=sorted(self.ends),
@@ -236,8 +234,9 @@ class VllmEngine(TokenEngine):
 
 
 def end_tokens(path: str | Path) -> list[int]:
-    """The tokens that end an answer by a checkpoint's generation settings, or by its configuration where it
-    has no such settings.
+    """The tokens that end an answer, by a checkpoint's generation settings.
+
+    By its configuration where it has no such settings.
     """
     from transformers import AutoConfig, GenerationConfig
 
@@ -247,13 +246,17 @@ def end_tokens(path: str | Path) -> list[int]:
 
 
 def rank_of(adapter: str | Path) -> int:
-    """The LoRA rank of a PEFT adapter's folder. Raises ValueError for a folder that is none."""
+    """The LoRA rank of a PEFT adapter's folder.
+
+    Raises ValueError for a folder that is not one.
+    """
     return int(_config(adapter)["r"])
 
 
 def written(adapter: Path) -> int:
-    """When a PEFT adapter's weights were written, in nanoseconds. Raises ValueError for a folder that has
-    none.
+    """When a PEFT adapter's weights were written, in nanoseconds.
+
+    Raises ValueError for a folder that has none.
     """
     times = [file.stat().st_mtime_ns for file in adapter.glob("adapter_model.*")]
     if not times:

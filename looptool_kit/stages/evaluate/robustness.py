@@ -9,33 +9,28 @@ policy's table of held-out scores; originals that it lacks are evaluated into `r
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from random import Random
-from typing import NamedTuple
-
-from pydantic import JsonValue
+from typing import Any, NamedTuple
 
 from looptool_kit.augment.perturb import PERTURBATIONS, names, perturb
 from looptool_kit.checks.rules import passes
-from looptool_kit.core.records import Probe, Probes, Score, Scores
+from looptool_kit.core.records import Score, Scores
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.stats import Paired, paired
 from looptool_kit.core.terminal import cell
-from looptool_kit.core.toolcalls import Grade, grade, parse
-from looptool_kit.policy.engines import Completion, Sampling
-from looptool_kit.policy.engines.prompts import fits
-from looptool_kit.policy.policy import Policy, open_engine
-from looptool_kit.run.folder import Run, full_disk_explained
-from looptool_kit.run.stage import Stage
-from looptool_kit.stages.evaluate import held_out
-
-__all__ = ["Change", "changes", "evaluate", "failures", "finished", "perturbed", "print_run", "print_scores"]
+from looptool_kit.policy.engines import Completion
+from looptool_kit.policy.policy import Policy
+from looptool_kit.run.folder import Run
+from looptool_kit.stages.evaluate import Category, Entry, Judged, by_match, held_out, of_samples, written
+from looptool_kit.stages.evaluate.stage import evaluate_category, finished, stage
 
 SUITE = "robustness"
 NONE = "none"
 """The category of the samples as they are."""
+Pairs = Sequence[tuple[Sample, Sample]]
+"""Original and perturbed samples."""
 
 
 class Change(NamedTuple):
@@ -47,36 +42,28 @@ class Change(NamedTuple):
     """The same samples before (`mean_a`) and after (`mean_b`); a drop is a negative `difference`."""
 
 
-def evaluate(
-    run: Run, policy: Policy, categories: list[str] | None = None, per_category: int | None = None
-) -> Scores:
-    """The policy's scores under the named perturbations (default: all), one row a perturbed sample; done once
-    for each policy and choice.
+def categories(
+    run: Run, policy: Policy, wanted: Sequence[str] | None = None, per_category: int | None = None
+) -> Generator[Category]:
+    """The named perturbations (default: all) of the run's held-out samples, as `perturbed` gives them.
 
-    With `per_category`, that many held-out samples for each, the same ones for every policy of the run.
-    Stopped, it goes on with the next batch. Raises `ValueError` for an unknown perturbation, `RunError` for a
-    run without held-out samples.
+    Raises `ValueError` for an unknown perturbation, `RunError` for a run without held-out samples.
     """
     from tqdm.auto import tqdm
 
-    wanted = names(categories)
-    with full_disk_explained(run.path):
-        made = {
-            name: perturbed(run, name, per_category) for name in tqdm(wanted, desc="perturbing", unit="kind")
-        }
-        before = _before(
-            run, policy, {original.id: original for pairs, _ in made.values() for original, _ in pairs}
-        )
-        return Scores(
-            row
-            for name, (pairs, left_out) in made.items()
-            for row in _category(run, policy, name, pairs, before, left_out)
-        )
+    bar = tqdm(names(wanted), desc="perturbing", unit="kind")
+    made = {name: perturbed(run, name, per_category) for name in bar}
+    before = _before(run, policy, {o.id: o for pairs, _ in made.values() for o, _ in pairs})
+    for name, (pairs, left_out) in made.items():
+        yield _category(run, name, pairs, before, left_out)
 
 
-def perturbed(
-    run: Run, name: str, per_category: int | None = None
-) -> tuple[list[tuple[Sample, Sample]], dict[str, int]]:
+def tables(wanted: Sequence[str] | None = None) -> list[str]:
+    """The tables of the named perturbations, or of all."""
+    return [f"{SUITE}/{name}" for name in names(wanted)]
+
+
+def perturbed(run: Run, name: str, per_category: int | None = None) -> tuple[Pairs, dict[str, int]]:
     """(original, perturbed) held-out samples, the first `per_category` of one random order for all
     perturbations; and how many were left out, why.
 
@@ -101,146 +88,32 @@ def perturbed(
 
 def _before(run: Run, policy: Policy, originals: Mapping[str, Sample]) -> dict[str, bool]:
     """Whether the policy is right on each original: from its held-out scores, the rest evaluated."""
-    done = held_out.stage(run, policy, "scores", run.table(Samples, "held_out", 0)).done
-    known = {s.sample_id: s.correct for s in run.table(Scores, "scores", policy.iteration)} if done else {}
-    if rest := [s for i, s in originals.items() if i not in known]:
-        known |= {s.sample_id: s.correct for s in _answered(run, policy, NONE, Samples(rest), {}, {})}
-    return known
+    done = stage(run, policy, held_out.category(run)).done
+    scores = list(run.table(Scores, "scores", policy.iteration)) if done else []
+    known = {s.sample_id for s in scores}
+    if rest := [(sample, sample) for i, sample in originals.items() if i not in known]:
+        scores += evaluate_category(run, policy, _category(run, NONE, rest, {}, {}))
+    return {s.sample_id: s.correct for s in scores}
 
 
 def _category(
-    run: Run,
-    policy: Policy,
-    name: str,
-    pairs: Sequence[tuple[Sample, Sample]],
-    before: Mapping[str, bool],
-    left_out: Mapping[str, int],
-) -> Scores:
-    about: dict[str, dict[str, JsonValue]] = {
-        p.id: {"of": o.id, "split": o.split, "before": before[o.id]} for o, p in pairs
+    run: Run, name: str, pairs: Pairs, before: Mapping[str, bool], left_out: Mapping[str, int]
+) -> Category:
+    entries = [
+        Entry(p, split=name, extra={"of": o.id, "split": o.split, "before": before[o.id]} if before else {})
+        for o, p in pairs
+    ]
+    more: dict[str, Any] = {
+        "entries": lambda: entries,
+        "judge": _judge,
+        "facts": {"left_out": dict(left_out)},
     }
-    return _answered(run, policy, name, Samples(p for _, p in pairs), about, left_out)
+    samples, length = Samples(p for _, p in pairs), run.settings.evaluate.max_new_tokens
+    return of_samples(SUITE, f"{SUITE}/{name}", samples, length, keep="samples", **more)
 
 
-def _answered(
-    run: Run,
-    policy: Policy,
-    category: str,
-    samples: Samples,
-    about: Mapping[str, dict[str, JsonValue]],
-    left_out: Mapping[str, int],
-) -> Scores:
-    """The policy's graded answers, done once and kept; `about` is what each row shall remember of its sample."""
-    j, name, length = policy.iteration, f"{SUITE}/{category}", run.settings.evaluate.max_new_tokens
-    files = [f"{name}.samples.parquet", f"{name}.parquet"]
-    now = Stage(run, name, j, files, ["evaluate.max_new_tokens"], samples=samples, policy=policy.key)
-    if now.done:
-        return run.table(Scores, name, j)
-    with now.making():
-        engine = open_engine(policy, run.settings.probe.batch) if samples else None
-        fitting = [i for i, s in enumerate(samples) if engine and fits(engine, s)]
-        too_long = sorted(set(range(len(samples))) - set(fitting))
-        plan = (
-            [[fitting[i] for i in batch] for batch in engine.plan([samples[i] for i in fitting])]
-            if engine and fitting
-            else []
-        )
-
-        def work(batch: Sequence[int]) -> Scores:
-            said: Iterable[list[Completion] | list[None]] = [[None]] * len(batch)
-            if engine and list(batch) != too_long:
-                said = engine.generate([samples[i] for i in batch], Sampling(length))
-            return Scores(
-                _score(samples[i], category, policy.name, one, about)
-                for i, (one,) in zip(batch, said, strict=True)
-            )
-
-        scores = run.batches(name, j, now.key, plan + ([too_long] if too_long else []), Scores, work)
-        facts = {
-            "policy": policy.name,
-            "correct": sum(s.correct for s in scores),
-            "rows": len(scores),
-            "left_out": dict(left_out),
-        }
-        now.finish(dict(zip(files, (samples, scores), strict=True)), **facts)
-    return run.table(Scores, name, j)
-
-
-def _score(
-    sample: Sample,
-    category: str,
-    policy: str,
-    said: Completion | None,
-    about: Mapping[str, dict[str, JsonValue]],
-) -> Score:
-    """The row of one answer; None: the prompt fills the model's context."""
-    graded = (
-        grade(parse(said.text, said.finish_reason), sample.label, sample.tools)
-        if said
-        else Grade(False, False, ())
-    )
-    extra = dict(about.get(sample.id, {}))
-    if said:
-        extra |= {
-            "finish_reason": said.finish_reason,
-            "perplexity": math.exp(-sum(said.logprobs) / max(1, len(said.logprobs))),
-        }
-    return Score(
-        sample_id=sample.id,
-        suite=SUITE,
-        split=category,
-        kind=sample.kind,
-        policy=policy,
-        correct=graded.correct,
-        text=said.text if said else "",
-        error=graded.faults[0].kind if graded.faults else "" if said else "context",
-        faults=graded.faults,
-        extra=extra,
-    )
-
-
-# ----------------------------------------------------------------- views
-
-
-def finished(run: Run) -> Scores:
-    """The rows of every policy and perturbation that were evaluated, policies in training order."""
-    at = [(j, f"{SUITE}/{name}") for j in (0, *run.iterations) for name in PERTURBATIONS]
-    return Scores(row for j, name in at if run.manifest(name, j) for row in run.table(Scores, name, j))
-
-
-def failures(run: Run, policy: Policy, category: str | None = None) -> tuple[Probes, Samples]:
-    """(probes, samples) of the perturbed samples that a policy failed, under one perturbation or all:
-    `ProbeView(*failures(run, policy))`.
-    """
-    j = policy.iteration
-    samples = {
-        s.id: s
-        for name in PERTURBATIONS
-        if category in (None, name) and run.manifest(f"{SUITE}/{name}", j)
-        for s in run.table(Samples, f"{SUITE}/{name}.samples", j)
-    }
-    failed = {
-        s.sample_id: s
-        for s in finished(run)
-        if s.policy == policy.name and not s.correct and s.sample_id in samples
-    }
-    return Probes(_probe(score, j) for score in failed.values()), Samples(samples[i] for i in failed)
-
-
-def _probe(score: Score, iteration: int) -> Probe:
-    cut = score.extra.get("finish_reason") == "length"
-    return Probe(
-        sample_id=score.sample_id,
-        iteration=iteration,
-        text=score.text,
-        finish_reason="length" if cut else "stop",
-        perplexity=float(str(score.extra.get("perplexity", 1.0))),
-        match=score.error == "wrong_reply",
-        correct=False,
-        state="failed",
-        answer=parse(score.text, "length" if cut else "stop"),
-        faults=score.faults,
-    )
+def _judge(entry: Entry, completion: Completion) -> Judged:
+    return by_match(entry, completion)._replace(extra=written(completion))
 
 
 # --------------------------------------------------------------- figures
@@ -272,32 +145,23 @@ def changes(scores: Iterable[Score], policies: Sequence[str] | None = None) -> l
     return out
 
 
-def print_scores(scores: Scores, policy: str) -> None:
-    """Per perturbation the accuracy before and after it, for every policy that has rows in `scores`, on the
-    terminal.
-    """
-    _print(scores, [policy, *(s.policy for s in scores)])
-
-
-def print_run(run: Run, policy: str) -> None:
-    """The same for a policy beside the first and the last one of the run that were evaluated, and how many
-    samples were left out.
+def print_scores(run: Run, policy: Policy, scores: Scores) -> None:
+    """Per perturbation the accuracy before and after it, on the terminal: of this policy beside the first and
+    the last one of the run that were evaluated; and how many samples were left out.
     """
     from rich.console import Console
 
-    scores = finished(run)
-    known = list(dict.fromkeys(s.policy for s in scores))
-    _print(scores, [p for p in known if p in (known[0], policy, known[-1])])
-    manifests = [
-        (name, run.manifest(f"{SUITE}/{name}", j)) for j in (0, *run.iterations) for name in PERTURBATIONS
-    ]
-    left_out = {name: m["left_out"] for name, m in manifests if m and m["policy"] == policy and m["left_out"]}
+    rows = finished(run, SUITE)
+    known = list(dict.fromkeys(s.policy for s in rows))
+    _print(rows, [p for p in known if p in (known[0], policy.name, known[-1])])
+    manifests = {name: run.manifest(f"{SUITE}/{name}", policy.iteration) for name in PERTURBATIONS}
+    left_out = {name: m["left_out"] for name, m in manifests.items() if m and m["left_out"]}
     if left_out:
-        said = [
+        text = [
             f"{name}: {', '.join(f'{n} {why}' for why, n in reasons.items())}"
             for name, reasons in left_out.items()
         ]
-        Console().print(cell(f"held-out samples left out: {'; '.join(said)}"), highlight=False)
+        Console().print(cell(f"held-out samples left out: {'; '.join(text)}"), highlight=False)
 
 
 def _print(scores: Scores, policies: Sequence[str]) -> None:

@@ -1,54 +1,216 @@
-"""Stage evaluate: a policy on the held-out splits and on the development samples, and which policy is the
-best.
-"""
+"""Stage evaluate: a policy on a suite, by default the run's held-out splits; and which policy is the best."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from contextlib import closing
+from typing import Any, Literal
 
-from looptool_kit.core.records import Scores
-from looptool_kit.core.samples import Samples
+from looptool_kit.core.grading import grade
+from looptool_kit.core.records import Probe, Probes, Score, Scores
+from looptool_kit.core.samples import Sample, Samples
+from looptool_kit.core.tables import Table
+from looptool_kit.core.toolcalls import parse
+from looptool_kit.policy.engines import Engine, Sampling
+from looptool_kit.policy.engines.prompts import fits
 from looptool_kit.policy.policy import Policy, open_engine, policy_of
-from looptool_kit.run.folder import Run
-from looptool_kit.stages.evaluate import held_out
+from looptool_kit.run.folder import Run, full_disk_explained
+from looptool_kit.run.stage import Stage
+from looptool_kit.stages.evaluate import Category, Entry, Judged, find_suite, held_out
 
 Name = Literal["scores", "development_scores"]
+TOGETHER = 8
+"""Dialogues that are played at once, and kept at once."""
+CONTEXT = Judged(False, "context")
+"""Said of an entry whose prompt does not fit the model's context."""
+KEPT = {"failed": ("failed.probes", "failed.samples"), "samples": ("samples",), "nothing": ()}
+"""`Category.keep` -> the tables that stand beside the scores."""
 
 
-def evaluate(run: Run, policy: Policy) -> Scores:
-    """The policy's scores on the run's held-out samples, one row a sample; done once for each policy."""
-    return _scored(run, policy, "scores", run.table(Samples, "held_out", 0))
+def evaluate(
+    run: Run,
+    policy: Policy,
+    suite: str = "held_out",
+    categories: Sequence[str] | None = None,
+    per_category: int | None = None,
+) -> Scores:
+    """The policy's scores on a suite, one row an entry; done once for each policy and choice.
+
+    Stopped, it resumes with the next batch. An entry whose prompt does not fit the model's context is wrong,
+    with the error `context`.
+
+    Args:
+        run: Where the tables are kept, in the folder of the policy's iteration.
+        policy: Who answers, greedily.
+        suite: Name of a module or folder of `stages/evaluate`.
+        categories: Categories of the suite or groups of them; None: the suite's default.
+        per_category: That many entries of each category, the same ones for every policy; None: all.
+
+    Raises:
+        ValueError: An unknown suite or category, or a policy that is not the run's (suite `held_out`).
+        FileNotFoundError: The suite needs something that is not there (see its `setup`).
+    """
+    found = find_suite(suite).categories(run, policy, categories, per_category)
+    with full_disk_explained(run.path), closing(found):
+        return Scores(row for category in found for row in evaluate_category(run, policy, category))
 
 
 def develop(run: Run, policy: Policy) -> Scores:
     """The policy's scores on the run's development samples (setting `seeds.development`), by which
     `best_policy` chooses.
     """
-    return _scored(run, policy, "development_scores", run.table(Samples, "development", 0))
+    return evaluate(run, policy, categories=["development"])
 
 
-def _scored(run: Run, policy: Policy, name: Name, samples: Samples) -> Scores:
-    known = policy.iteration == 0 or run.manifest("policy", policy.iteration)
-    if known and policy.key != policy_of(run, policy.iteration).key:
-        raise ValueError(
-            f"the policy {policy.name!r} is not that of {run.path}: its scores would take the place of the"
-            " run's own. Evaluate it in a run of its own."
-        )
-    now = held_out.stage(run, policy, name, samples)
+def stage(run: Run, policy: Policy, category: Category) -> Stage:
+    """A policy's scores on a category as they stand, and what decides them."""
+    files = [f"{category.table}.{kind}.parquet" for kind in KEPT[category.keep]]
+    files.append(f"{category.table}.parquet")
+    inputs = {**category.inputs, "policy": policy.key}
+    return Stage(run, category.table, policy.iteration, files, category.settings, **inputs)
+
+
+def evaluate_category(run: Run, policy: Policy, category: Category) -> Scores:
+    """The policy's scores on one category of a suite."""
+    now = stage(run, policy, category)
     if not now.done:
         with now.making():
-            engine = open_engine(policy, run.settings.probe.batch)
+            entries = category.entries()
+            scores = _answered(run, policy, category, entries, now) if entries else Scores()
+            kept: list[Table[Any]] = []
+            if category.keep == "samples":
+                kept = [Samples(e.sample for e in entries)]
+            elif category.keep == "failed":
+                wrong = [(e.sample, s) for e, s in zip(entries, scores, strict=True) if not s.correct]
+                kept = list(_failed(wrong, now.iteration))
+            facts = {"policy": policy.name, "correct": sum(s.correct for s in scores), "rows": len(scores)}
+            now.finish(dict(zip(now.files, [*kept, scores], strict=True)), **facts, **category.facts)
+    return run.table(Scores, category.table, policy.iteration)
 
-            def work(batch: Sequence[int]) -> Scores:
-                return held_out.score(
-                    engine, [samples[i] for i in batch], policy.name, run.settings.evaluate.max_new_tokens
-                )
 
-            scores = run.batches(name, now.iteration, now.key, engine.plan(samples), Scores, work)
-            facts = {"correct": sum(s.correct for s in scores), "rows": len(scores)}
-            now.finish({f"{name}.parquet": scores}, policy=policy.name, **facts)
-    return run.table(Scores, name, now.iteration)
+def _answered(run: Run, policy: Policy, category: Category, entries: Sequence[Entry], now: Stage) -> Scores:
+    """The entries' scores, in batches that are kept."""
+    engine = open_engine(policy, run.settings.probe.batch)
+    too_long: list[int] = []
+    if category.play:
+        rows = range(len(entries))
+        plan = [list(rows[at : at + TOGETHER]) for at in range(0, len(entries), TOGETHER)]
+    else:
+        plan, too_long = _plan(engine, [e.sample for e in entries])
+
+    def work(batch: Sequence[int]) -> Scores:
+        some = [entries[i] for i in batch]
+        if list(batch) == too_long:
+            return Scores(_row(category, e, policy.name, "", CONTEXT) for e in some)
+        return score(engine, category, some, policy.name)
+
+    batches = plan + ([too_long] if too_long else [])
+    return run.batches(category.table, now.iteration, now.key, batches, Scores, work)
+
+
+def _plan(engine: Engine, samples: Sequence[Sample]) -> tuple[list[list[int]], list[int]]:
+    """The engine's batches of what fits its context, and the rows that do not fit."""
+    try:
+        return engine.plan(samples), []
+    except ValueError:  # one of them does not fit
+        fitting = [i for i, s in enumerate(samples) if fits(engine, s)]
+    batches = engine.plan([samples[i] for i in fitting]) if fitting else []
+    too_long = sorted(set(range(len(samples))) - set(fitting))
+    return [[fitting[i] for i in batch] for batch in batches], too_long
+
+
+def score(engine: Engine, category: Category, entries: Sequence[Entry], policy: str) -> Scores:
+    """Ask a policy and judge its answers; every prompt must fit the engine's context."""
+    answers: Sequence[Any]
+    if category.play:
+        answers = category.play(engine, entries)
+    else:
+        completions = engine.generate([e.sample for e in entries], Sampling(category.max_new_tokens))
+        answers = [one for (one,) in completions]
+    return Scores(
+        _row(category, entry, policy, answer.text, category.judge(entry, answer))
+        for entry, answer in zip(entries, answers, strict=True)
+    )
+
+
+def _row(category: Category, entry: Entry, policy: str, text: str, judged: Judged) -> Score:
+    return Score(
+        sample_id=entry.id or entry.sample.id,
+        suite=category.suite,
+        split=entry.split or entry.sample.split,
+        kind=entry.kind or entry.sample.kind,
+        policy=policy,
+        correct=judged.correct,
+        text=text,
+        error=judged.error,
+        faults=judged.faults,
+        extra={**entry.extra, **judged.extra},
+    )
+
+
+# ----------------------------------------------------------------- views
+
+
+def failures(
+    run: Run, policy: Policy, suite: str = "held_out", category: str | None = None
+) -> tuple[Probes, Samples]:
+    """(probes, samples) of what a policy failed, of a category, a group or all that was evaluated:
+    `ProbeView(*failures(run, policy, "bfcl"))`.
+    """
+    j, probes, samples = policy.iteration, list[Probe](), list[Sample]()
+    for table in find_suite(suite).tables([category] if category else None):
+        if run.manifest(table, j) is None:
+            continue
+        found = (
+            run.table(Probes, f"{table}.failed.probes", j, missing_ok=True),
+            run.table(Samples, f"{table}.failed.samples", j, missing_ok=True),
+        )
+        if wrong := [] if found[0] else [s for s in run.table(Scores, table, j) if not s.correct]:
+            kept = run.table(Samples, f"{table}.samples", j, missing_ok=True)
+            known = (kept or held_out.samples_of(run, table)).by_id()
+            found = _failed([(known[s.sample_id], s) for s in wrong], j)
+        probes += found[0]
+        samples += found[1]
+    return Probes(probes), Samples({s.id: s for s in samples}.values())
+
+
+def _failed(wrong: Sequence[tuple[Sample, Score]], iteration: int) -> tuple[Probes, Samples]:
+    """What failed, as the views take it. A dialogue's row holds it as it was played, and has no faults: its
+    label is words.
+    """
+    probes, samples = [], []
+    for sample, row in wrong:
+        played = {name: row.extra[name] for name in ("tools", "messages") if name in row.extra}
+        if played:
+            sample = Sample.model_validate(sample.model_dump() | played)
+        finish_reason: Any = row.extra.get("finish_reason", "stop")
+        answer = parse(row.text, finish_reason)
+        faults = () if played else row.faults or grade(answer, sample.label, sample.tools).faults
+        probes.append(
+            Probe(
+                sample_id=sample.id,
+                iteration=iteration,
+                text=row.text,
+                finish_reason=finish_reason,
+                perplexity=float(str(row.extra.get("perplexity", 1.0))),
+                match=row.error == "wrong_reply",
+                correct=False,
+                state="failed",
+                answer=answer,
+                faults=faults,
+            )
+        )
+        samples.append(sample)
+    return Probes(probes), Samples(samples)
+
+
+def finished(run: Run, suite: str) -> Scores:
+    """The rows of every policy and category of a suite that were evaluated, policies in training order."""
+    at = [(j, table) for j in (0, *run.iterations) for table in find_suite(suite).tables()]
+    return Scores(row for j, table in at if run.manifest(table, j) for row in run.table(Scores, table, j))
+
+
+# -------------------------------------------------------------- policies
 
 
 def scores(run: Run, name: Name = "scores") -> dict[str, Scores]:
@@ -67,12 +229,12 @@ def best(run: Run) -> str | None:
     """Name of the policy with the most development samples right, the earliest of equals, the one that
     training starts from among them; None where none was scored on development samples.
     """
-    found = {
+    right = {
         name: sum(s.correct for s in table)
         for name, table in scores(run, "development_scores").items()
         if table
     }
-    return max(found, key=lambda name: found[name]) if found else None
+    return max(right, key=lambda name: right[name]) if right else None
 
 
 def best_policy(run: Run) -> Policy:

@@ -1,95 +1,80 @@
-"""Expanders: new samples that keep the error pattern of a failed one and change the scenario (EDDE, LoopTool
-section 3.5).
+"""Expanders: new samples with the error pattern of a failed one in another scenario.
 
-An expander is a module of this package with one function
+EDDE (LoopTool, section 3.5). An expander is a module of this package with two names:
 
-    candidates(seed, faults, k, rng, pool) -> list[Sample]
+    EXACT_LABELS: bool
+    candidates(seeds, k, rngs, pool, run) -> list[list[Candidate]]
 
-`seed` is the error seed with its right label, `faults` what the policy got wrong on it, `k` how many children
-are wanted (LoopTool: 4), `rng` a `random.Random` that decides everything random, `pool` the dataset to draw
-values and tools from. It returns at most `k` samples, fewer (or none) where the seed does not allow more;
-each has `parent=seed.id`, `source="expander"`, `strategy="expanders.<name>"` and an exact label. The caller
-runs the rule tier and deduplication over them.
+`EXACT_LABELS` says whether the labels are right by construction. If so, all candidates are made at once, and
+of a seed only its sample and faults may be read: the stage's key holds nothing else of it. If not, a model
+wrote them: the expander is asked for the children that are still missing, up to `expand.tries` times, and a
+judge checks each label.
 
-An expander that asks a model works on many seeds at once, so that many calls are in flight. It has instead
+`candidates` returns one list for each of `seeds`, at most `k[i]` long. All chance comes from `rngs[i]`, and
+the children of a seed do not depend on which other seeds are given, so that a stopped stage gives the same
+rows when it resumes. `pool` is the dataset to draw values and tools from. Each child has `parent=seed.id`,
+`source="expander"` and `strategy="expanders.<name>"`. The stage runs the rule tier and the deduplication over
+them; an expander that adds a check named `novelty` itself is exempt from the latter.
 
-    candidates_batch(seeds, k, rngs, pool, run) -> list[list[Candidate]]
-
-with one list for each of `seeds` (`flow.ErrorSeed`: sample, probe and verdict), at most `k[i]` long. Its
-labels are not exact: the caller has them judged.
+An expander that works seed by seed is `candidates = each(children)`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from importlib import import_module
-from pkgutil import iter_modules
+from collections.abc import Callable, Sequence
 from random import Random
-from types import ModuleType
 from typing import NamedTuple, Protocol, cast
 
+from looptool_kit.core.grading import Fault
 from looptool_kit.core.records import Check
 from looptool_kit.core.samples import Sample, Samples
-from looptool_kit.core.toolcalls import Fault
 from looptool_kit.lineage.error_seeds import ErrorSeed
 from looptool_kit.run.folder import Run
+from looptool_kit.stages._find import find
 
-WRITERS = ("generator_llm", "judge_llm")
-"""The settings that decide what an expander that asks a model gives, and what the judge then accepts."""
-
-
-class Expander(Protocol):
-    """Writes candidates from one error seed."""
-
-    def __call__(
-        self, seed: Sample, faults: Sequence[Fault], k: int, rng: Random, pool: Samples
-    ) -> list[Sample]: ...
+Children = Callable[[Sample, Sequence[Fault], int, Random, Samples], list[Sample]]
+"""Seed with its right label, what the policy got wrong on it, how many children, chance, pool -> children."""
 
 
 class Candidate(NamedTuple):
-    """What a model wrote for a seed."""
+    """A child that an expander offers."""
 
     sample: Sample | None
-    """None where the answer could not be used; the failed check says why."""
-    checks: tuple[Check, ...]
+    """None where a model's answer could not be used; the failed check says why."""
+    checks: tuple[Check, ...] = ()
     """What the expander itself has checked."""
     raw: str = ""
     """The answer that could not be used."""
 
 
-class BatchExpander(Protocol):
-    """Writes candidates from many error seeds at once."""
+class Expander(Protocol):
+    """A module that writes candidates from error seeds."""
 
-    def __call__(
+    EXACT_LABELS: bool
+
+    def candidates(
         self, seeds: Sequence[ErrorSeed], k: Sequence[int], rngs: Sequence[Random], pool: Samples, run: Run
     ) -> list[list[Candidate]]: ...
 
 
-def names() -> list[str]:
-    """The expanders on offer."""
-    return sorted(m.name for m in iter_modules(__path__))
+def each(children: Children) -> Callable[..., list[list[Candidate]]]:
+    """Make `candidates` of a function that writes the children of one seed."""
+
+    def candidates(
+        seeds: Sequence[ErrorSeed], k: Sequence[int], rngs: Sequence[Random], pool: Samples, run: Run
+    ) -> list[list[Candidate]]:
+        return [
+            [Candidate(child) for child in children(seed.sample, seed.probe.faults, count, rng, pool)]
+            for seed, count, rng in zip(seeds, k, rngs, strict=True)
+        ]
+
+    return candidates
 
 
 def find_expander(name: str) -> Expander:
-    """The `candidates` function of the expander of that name; ValueError naming those there are, or where it
-    works in batches.
+    """Import the expander of that name.
+
+    Raises:
+        ValueError: There is none; the message lists those there are.
     """
-    module = _module(name)
-    if not hasattr(module, "candidates"):
-        raise ValueError(
-            f"the expander {name!r} works on many seeds at once: take find_batch_expander({name!r})"
-        )
-    return cast(Expander, module.candidates)
-
-
-def find_batch_expander(name: str) -> BatchExpander | None:
-    """The `candidates_batch` function of the expander of that name, None where it works seed by seed;
-    ValueError naming those there are.
-    """
-    return cast("BatchExpander | None", getattr(_module(name), "candidates_batch", None))
-
-
-def _module(name: str) -> ModuleType:
-    if name not in names():
-        raise ValueError(f"there is no expander {name!r}; choose one of {', '.join(names())}")
-    return import_module(f"{__name__}.{name}")
+    return cast(Expander, find(__name__, name))

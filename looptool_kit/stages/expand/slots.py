@@ -1,5 +1,4 @@
-"""The `slots` expander: children of an error seed that hold other values, edited alike in dialogue and label
-(`augment/slots.py`).
+"""The `slots` expander: other values, edited alike in dialogue and label (`augment/slots.py`).
 
 Works on any sample.
 """
@@ -11,26 +10,32 @@ from random import Random
 
 from looptool_kit.augment.slots import Values, slots_of, swap, values_in
 from looptool_kit.checks.rules import passes
+from looptool_kit.core.grading import Fault
 from looptool_kit.core.samples import Sample, Samples
-from looptool_kit.core.toolcalls import Fault
+from looptool_kit.stages.expand import each
 
 STRATEGY = "expanders.slots"
+EXACT_LABELS = True
 
 
-def candidates(seed: Sample, faults: Sequence[Fault], k: int, rng: Random, pool: Samples) -> list[Sample]:
-    """Up to `k` different children of `seed`; the slots of faulty parameters are swapped wherever they can
-    be, the others mostly.
+def children(seed: Sample, faults: Sequence[Fault], k: int, rng: Random, pool: Samples) -> list[Sample]:
+    """Up to `k` different children of `seed`.
+
+    The slots of faulty parameters are swapped wherever they can be, the others mostly.
     """
     wrong = {f.parameter for f in faults if f.parameter}
     values = values_in(pool)
-    children: dict[str, Sample] = {}
+    found: dict[str, Sample] = {}
     for _ in range(4 * k):
-        if len(children) == k:
+        if len(found) == k:
             break
         child = _child(seed, wrong, rng, values)
         if child is not None and child.id != seed.id and passes(child):
-            children[child.id] = child
-    return list(children.values())
+            found[child.id] = child
+    return list(found.values())
+
+
+candidates = each(children)
 
 
 def _child(seed: Sample, wrong: set[str], rng: Random, values: Values) -> Sample | None:

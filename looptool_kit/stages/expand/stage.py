@@ -1,5 +1,6 @@
-"""Stage expand: new samples that keep an error's pattern and change its scenario (EDDE, LoopTool section
-3.5).
+"""Stage expand: new samples that keep an error's pattern and change its scenario.
+
+EDDE (LoopTool, section 3.5).
 """
 
 from __future__ import annotations
@@ -16,8 +17,14 @@ from looptool_kit.core.samples import Frozen, Sample, Samples
 from looptool_kit.core.tables import Table
 from looptool_kit.lineage.error_seeds import ErrorSeed, error_seeds, with_decisions
 from looptool_kit.run.folder import Run
-from looptool_kit.run.stage import Stage, given
-from looptool_kit.stages.expand import WRITERS, Candidate, find_batch_expander, find_expander
+from looptool_kit.run.inputs import given, iteration_of
+from looptool_kit.run.stage import Stage
+from looptool_kit.stages.expand import Candidate, find_expander
+
+WRITERS = ("generator_llm", "judge_llm")
+"""The settings that decide what a model writes, and which of it the judge accepts."""
+BATCH = 16
+"""Error seeds whose children are kept at once."""
 
 
 class Candidates(Frozen):
@@ -35,7 +42,7 @@ class CandidateTable(Table[Candidates]):
 def stage(run: Run, seeds: Sequence[ErrorSeed], j: int) -> Stage:
     """The stage as it stands and what decides its result."""
     settings, told = ["expand", "seed", "contamination"], []
-    if any(map(find_batch_expander, run.settings.expand.expanders)):
+    if not all(find_expander(name).EXACT_LABELS for name in run.settings.expand.expanders):
         settings += WRITERS
         told = [[s.verdict.rationale, s.probe.answer.model_dump(mode="json")] for s in seeds]
     wrong = [[s.sample.id, *(str(f) for f in s.probe.faults)] for s in seeds]
@@ -58,38 +65,25 @@ def _development(run: Run) -> Samples:
 def expand(
     run: Run, verdicts: Verdicts | None = None, iteration: int | None = None, again: bool = False
 ) -> Expansions:
-    """Candidates for every error seed of D_j, each with the checks that it passed; `accepted` ones join
-    D_{j+1}.
+    """Candidates for every error seed of D_j, each with its checks.
 
-    `again` expands once more although the stage has finished: paid answers come from the store, so calls that
-    failed are made, and what follows. Raises `ValueError` where not all verdicts are given.
+    The accepted ones join D_{j+1}.
+
+    Args:
+        verdicts: All of iteration j; None takes the run's.
+        iteration: j, where the verdicts do not tell.
+        again: Expand once more although the stage has finished. Paid answers come from the store, so only
+            calls that failed are made, and what follows from them.
+
+    Raises:
+        ValueError: Not all verdicts are given, or an expander does not exist.
     """
-    j = run.iteration_of(verdicts, said=iteration)
-    seeds, settings = seeds_of(run, given(run, Verdicts, verdicts, "verdicts", j), j), run.settings.expand
+    j = iteration_of(run, verdicts, iteration=iteration)
+    seeds = seeds_of(run, given(run, Verdicts, verdicts, "verdicts", j), j)
     now = stage(run, seeds, j)
     if again or not now.done:
         with now.making():
-            samples, held_out = run.table(Samples, "samples", j), run.table(Samples, "held_out", 0)
-            wanted = (
-                min(settings.children, max(1, settings.most // max(1, len(seeds))))
-                if settings.children
-                else 0
-            )
-            plan = [range(i, min(i + 16, len(seeds))) for i in range(0, len(seeds), 16)] if wanted else []
-
-            def work(batch: Sequence[int]) -> CandidateTable:
-                return CandidateTable(
-                    Candidates(rows=tuple(_candidates(run, seeds[i], wanted, samples, j))) for i in batch
-                )
-
-            made = run.batches("expansions", j, now.key, plan, CandidateTable, work)
-            groups = [list(b.rows) for b in made] or [[] for _ in seeds]
-            others = [*samples, *held_out, *_development(run)]
-            in_batches = [name for name in settings.expanders if find_batch_expander(name)]
-            unusable = [
-                u for name in in_batches for u in _ask(run, name, seeds, groups, wanted, samples, others, j)
-            ]
-            rows = _accept(groups, others, wanted, settings.most)
+            rows, unusable = _expand(now, seeds)
             for name, seed_id, candidate in unusable:
                 run.reject(f"expander {name}, seed {seed_id}", 0, candidate.raw, candidate.checks[0].detail)
             facts = {"accepted": sum(r.accepted for r in rows), "unusable_answers": len(unusable)}
@@ -99,22 +93,55 @@ def expand(
     return run.table(Expansions, "expansions", j)
 
 
-def _candidates(run: Run, seed: ErrorSeed, wanted: int, pool: Samples, j: int) -> list[Expansion]:
-    out: list[Expansion] = []
-    known = contamination.read(run.settings.contamination) if run.settings.contamination else None
+def _expand(
+    now: Stage, seeds: Sequence[ErrorSeed]
+) -> tuple[list[Expansion], list[tuple[str, str, Candidate]]]:
+    """All rows, and the unusable answers of models (expander, seed id, answer)."""
+    run, j = now.run, now.iteration
+    settings = run.settings.expand
+    share = max(1, settings.most // max(1, len(seeds)))
+    wanted = min(settings.children, share) if settings.children else 0
+    samples, held_out = run.table(Samples, "samples", j), run.table(Samples, "held_out", 0)
+
+    def work(batch: Sequence[int]) -> CandidateTable:
+        made = _exact(run, [seeds[i] for i in batch], wanted, samples, j)
+        return CandidateTable(Candidates(rows=tuple(rows)) for rows in made)
+
+    plan = [range(i, min(i + BATCH, len(seeds))) for i in range(0, len(seeds), BATCH)] if wanted else []
+    made = run.batches("expansions", j, now.key, plan, CandidateTable, work)
+    groups = [list(candidates.rows) for candidates in made] or [[] for _ in seeds]
+    others = [*samples, *held_out, *_development(run)]
+    unusable = []
+    for name in settings.expanders:
+        if not find_expander(name).EXACT_LABELS:
+            unusable += _written(run, name, seeds, groups, wanted, samples, others, j)
+    return _accept(groups, others, wanted, settings.most), unusable
+
+
+def _exact(run: Run, seeds: Sequence[ErrorSeed], wanted: int, pool: Samples, j: int) -> list[list[Expansion]]:
+    """Each seed's candidates of all expanders whose labels are exact, checked."""
+    groups: list[list[Expansion]] = [[] for _ in seeds]
+    k = [wanted * run.settings.expand.tries] * len(seeds)
     for name in run.settings.expand.expanders:
-        if not find_batch_expander(name):
-            rng = random.Random(f"{run.settings.seed}/{j}/{seed.sample.id}/{name}")
-            children = find_expander(name)(
-                seed.sample, seed.probe.faults, wanted * run.settings.expand.tries, rng, pool
-            )
-            for child in children:
-                guard = (contamination.check_sample(child, known),) if known else ()
-                out.append(_expansion(seed, child, j, (*check_sample(child), *guard)))
-    return out
+        if (expander := find_expander(name)).EXACT_LABELS:
+            rngs = [random.Random(f"{run.settings.seed}/{j}/{seed.sample.id}/{name}") for seed in seeds]
+            made = expander.candidates(seeds, k, rngs, pool, run)
+            for group, seed, candidates in zip(groups, seeds, made, strict=True):
+                group += [row for c in candidates if (row := _expansion(run, seed, c, j))]
+    return groups
 
 
-def _expansion(seed: ErrorSeed, child: Sample, j: int, checks: tuple[Check, ...]) -> Expansion:
+def _expansion(run: Run, seed: ErrorSeed, candidate: Candidate, j: int) -> Expansion | None:
+    """The row of a candidate with all checks but the stage's own novelty and judge.
+
+    None where the expander could not read the model's answer.
+    """
+    if candidate.sample is None:
+        return None
+    child = candidate.sample
+    checks = (*candidate.checks, *check_sample(child))
+    if run.settings.contamination:
+        checks += (contamination.check_sample(child, contamination.read(run.settings.contamination)),)
     child = child.model_copy(update={"iteration": j, "parent": seed.sample.id})
     faults = seed.probe.faults
     return Expansion(
@@ -128,7 +155,7 @@ def _expansion(seed: ErrorSeed, child: Sample, j: int, checks: tuple[Check, ...]
     )
 
 
-def _ask(
+def _written(
     run: Run,
     name: str,
     seeds: Sequence[ErrorSeed],
@@ -138,41 +165,27 @@ def _ask(
     others: Sequence[Sample],
     j: int,
 ) -> list[tuple[str, str, Candidate]]:
-    """Ask an expander that works in batches for the children still missing, as many times as the settings
-    say, and add them to `groups`.
+    """Ask an expander for the children still missing, judged, and add them to `groups`.
 
-    Each child passes the expander's own checks, the rules, the contamination guard and then the judge.
-    Returns the answers that are no samples.
+    It is asked up to `expand.tries` times. Returns the answers that could not be used.
     """
-    write = find_batch_expander(name)
-    assert write is not None
-    known = contamination.read(run.settings.contamination) if run.settings.contamination else None
+    settings = run.settings.expand
     unusable: list[tuple[str, str, Candidate]] = []
-    for attempt in range(run.settings.expand.tries):
-        missing = _missing(groups, others, wanted, run.settings.expand.most)
+    for attempt in range(settings.tries):
+        missing = _missing(groups, others, wanted, settings.most)
         if not missing:
             break
-        rngs = [
-            random.Random(f"{run.settings.seed}/{j}/{seeds[i].sample.id}/{name}/{attempt}") for i in missing
-        ]
-        written = write([seeds[i] for i in missing], list(missing.values()), rngs, pool, run)
+        asked = [seeds[i] for i in missing]
+        rngs = [random.Random(f"{run.settings.seed}/{j}/{s.sample.id}/{name}/{attempt}") for s in asked]
+        made = find_expander(name).candidates(asked, list(missing.values()), rngs, pool, run)
         fresh: list[tuple[int, Expansion]] = []
-        for i, candidate in ((i, c) for i, made in zip(missing, written, strict=True) for c in made):
-            if candidate.sample is None:
-                unusable.append((name, seeds[i].sample.id, candidate))
-                continue
-            guard = (contamination.check_sample(candidate.sample, known),) if known else ()
-            fresh.append(
-                (
-                    i,
-                    _expansion(
-                        seeds[i],
-                        candidate.sample,
-                        j,
-                        (*candidate.checks, *check_sample(candidate.sample), *guard),
-                    ),
-                )
-            )
+        for i, candidates in zip(missing, made, strict=True):
+            for candidate in candidates:
+                row = _expansion(run, seeds[i], candidate, j)
+                if row is None:
+                    unusable.append((name, seeds[i].sample.id, candidate))
+                else:
+                    fresh.append((i, row))
         for i, row in _judged(run, fresh, j):
             groups[i].append(row)
     return unusable
@@ -181,9 +194,7 @@ def _ask(
 def _missing(
     groups: list[list[Expansion]], others: Sequence[Sample], wanted: int, most: int
 ) -> dict[int, int]:
-    """Seed number -> how many more children it should get beside those that would be accepted now, `most` in
-    all.
-    """
+    """Seed number -> how many children it lacks beside those accepted now, `most` in all."""
     accepted = iter(_accept(groups, others, wanted, most))
     have = [sum(next(accepted).accepted for _ in rows) for rows in groups]
     room = most - sum(have)
@@ -219,8 +230,9 @@ def _passed(row: Expansion) -> bool:
 def _accept(
     candidates: list[list[Expansion]], known: Sequence[Sample], wanted: int, most: int
 ) -> list[Expansion]:
-    """Accept the first `wanted` candidates of each seed that pass the rules and are new to seed, siblings,
-    dataset and held-out set.
+    """Accept the first `wanted` candidates of each seed that pass all checks.
+
+    They are new to seed, siblings, dataset and held-out set; an expander's own check `novelty` exempts a row.
     """
     seen = Deduplicator(known)
     rows: list[Expansion] = []
@@ -229,7 +241,7 @@ def _accept(
         taken = 0
         for row in group:
             passed = _passed(row)
-            if passed:
+            if passed and not any(c.name == "novelty" for c in row.checks):
                 twin = seen.duplicate_of(row.sample)
                 row = row.model_copy(
                     update={

@@ -1,5 +1,4 @@
-"""Expander `world`: children of a sample that the procedural world made: the same error pattern in a new
-scenario, an exact label by execution.
+"""The `world` expander: children of a sample of the procedural world, labels exact by execution.
 
 Half of the children keep kind, target tools, mentioned parameters and how implicitly values are said. The
 others are contrasts on the same ground: other optional parameters are mentioned, a question becomes a request
@@ -16,11 +15,13 @@ from random import Random
 from typing import Any
 
 from looptool_kit import world
+from looptool_kit.core.grading import Fault
 from looptool_kit.core.samples import Sample, Samples
-from looptool_kit.core.toolcalls import Fault
+from looptool_kit.stages.expand import each
 from looptool_kit.world.plans import MENTIONED
 from looptool_kit.world.spec import specs
 
+EXACT_LABELS = True
 CONTRASTS = {
     "ask": ("single",),
     "single": ("ask", "decline"),
@@ -32,7 +33,7 @@ tool does what is asked.
 """
 
 
-def candidates(seed: Sample, faults: Sequence[Fault], k: int, rng: Random, pool: Samples) -> list[Sample]:
+def children(seed: Sample, faults: Sequence[Fault], k: int, rng: Random, pool: Samples) -> list[Sample]:
     """At most k children; none for samples that the world did not make."""
     if "calls" not in seed.meta:
         return []
@@ -53,9 +54,13 @@ def candidates(seed: Sample, faults: Sequence[Fault], k: int, rng: Random, pool:
     return out
 
 
+candidates = each(children)
+
+
 def _contrast(seed: Sample, number: int, tools: Sequence[str] | None, rng: Random) -> Sample | None:
-    """A child that differs where the seed's policy may overdo what it learns from the others; None where this
-    ground has none.
+    """A child that differs where a policy may overdo what it learns from the others.
+
+    None where this ground has none.
     """
     last: dict[str, Any] = seed.meta["calls"][-1]  # type: ignore[index,call-overload,assignment]
     optional = [p.name for p in specs()[last["tool"]].params if p.optional]

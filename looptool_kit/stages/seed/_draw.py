@@ -1,4 +1,7 @@
-"""What the sources of seed samples share: the splits, the stream behind D_1, planted errors."""
+"""What the sources of seed samples share.
+
+These are the splits, the stream behind D_1, and planted errors.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,8 @@ different seeds on independent ones.
 """
 BLOCK = 100
 """Fresh seed samples that are drawn at a time: a longer pool begins with a shorter one."""
-TEN = 10
-"""Fresh seed samples among which a share of planted errors is kept to."""
+NOISE_BLOCK = 10
+"""Fresh seed samples among which the share of planted errors is kept."""
 Seeded = tuple[Samples, Samples, Samples, Truths]
 """What a source makes: the pool, the held-out samples, the development samples, the truth behind planted
 errors.
@@ -33,11 +36,10 @@ Reject = Callable[[str, int, str, str], None]
 def stream(
     block: Callable[[int, list[Sample]], Samples], before: Sequence[Sample], count: int, run: Run
 ) -> tuple[list[Sample], dict[str, Label]]:
-    """The first `count` seed samples after D_1, with planted errors, and the truth behind them; fewer where
-    there are no more.
+    """Draw the first `count` seed samples after D_1, with planted errors.
 
     `block(number, clean rows so far)` draws `BLOCK` samples. A row depends on those before it alone, never on
-    `count`.
+    `count`. Returns the samples, fewer where there are no more, and the truth behind the errors.
     """
     settings = run.settings
     clean: list[Sample] = []
@@ -50,8 +52,8 @@ def stream(
             break
         known |= {_sense(s) for s in new}
         clean += new
-        for at in range(0, len(new), TEN):
-            few = Samples(new[at : at + TEN])
+        for at in range(0, len(new), NOISE_BLOCK):
+            few = Samples(new[at : at + NOISE_BLOCK])
             errors = round(settings.seeds.noise * (len(rows) + len(few))) - round(
                 settings.seeds.noise * len(rows)
             )
@@ -66,10 +68,10 @@ def _sense(sample: Sample) -> tuple[str, tuple[str, ...], int]:
 
 
 def truths(labels: dict[str, Label]) -> Truths:
-    """The table of the right labels behind planted errors, by sample id."""
+    """The table of the right labels behind planted errors."""
     return Truths(Truth(sample_id=i, label=label) for i, label in labels.items())
 
 
 def too_long_for(run: Run) -> Callable[[Sample], str]:
-    """Sample -> why it does not fit the context of the run's model, empty where it does."""
+    """Sample -> why it does not fit the model, or empty."""
     return too_long(run.settings.model)

@@ -1,4 +1,7 @@
-"""The source `file`: a person's own samples in a .jsonl or .parquet file (`seeds.source` is its path)."""
+"""The source `file`: a person's own samples.
+
+`seeds.source` is the path of a .jsonl or .parquet file.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,9 @@ SETTINGS: tuple[str, ...] = ()
 
 
 def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
-    """The file's samples that pass the rules and fit the model; those without a held-out split give some away
-    by chance.
+    """Read the samples that pass the rules and fit the model.
+
+    A file without a held-out split gives some of its samples away by chance.
     """
     if have is not None:  # a file's samples are all in the pool
         return have, Samples(), Samples(), Truths()
@@ -31,7 +35,7 @@ def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
     require_source(run.path, run.settings)
     rejected: list[int] = []
 
-    def set_aside(row: int, raw: str, reason: str) -> None:
+    def on_reject(row: int, raw: str, reason: str) -> None:
         rejected.append(row)
         reject(str(path), row, raw, reason)
 
@@ -43,20 +47,20 @@ def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
         )
         return wrong or too_long(sample)
 
-    good = Samples.read(path, set_aside, fault)
+    good = Samples.read(path, on_reject, fault)
     if rejected and len(good) >= 2:
         first = ", ".join(map(str, rejected[:5])) + (", ..." if len(rejected) > 5 else "")
-        aside = run.path / "rejected.jsonl"
+        reasons = run.path / "rejected.jsonl"
         print(
             visible(
-                f"{path}: {len(rejected)} rows set aside (row {first}), {len(good)} go on. {aside} says why;"
-                " mended, they join a new run."
+                f"{path}: {len(rejected)} rows rejected (row {first}), {len(good)} kept. {reasons} says why;"
+                " fixed, they join a new run."
             )
         )
     if len(good) < 2:
         raise RunError(
-            f"{path} holds {len(good)} usable samples; {len(rejected)} were set aside in"
-            f" {run.path / 'rejected.jsonl'}, each with its reason."
+            f"{path} holds {len(good)} usable samples; {len(rejected)} were rejected:"
+            f" {run.path / 'rejected.jsonl'} gives each one's reason."
         )
     unique = list({s.id: s for s in good}.values())
     development = [s for s in unique if s.split == "development"]
@@ -75,8 +79,10 @@ def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
 
 
 def _set_apart(samples: Sequence[Sample], count: int) -> list[Sample]:
-    """About `count` samples in the order of their ids, as by chance. Turns of one dialogue stay together:
-    later ones hold earlier ones' answers.
+    """Take about `count` samples in the order of their ids.
+
+    That order is as good as chance. Turns of one dialogue stay together: later ones hold earlier ones'
+    answers.
     """
     by_id = sorted(samples, key=lambda s: s.id)
     talks: dict[str, list[Sample]] = {}

@@ -1,5 +1,6 @@
-"""Stage seed: where samples come from. Writes the pool (D_1 and later slices), the held-out splits, and the
-truth behind planted noise.
+"""Stage seed: where samples come from.
+
+It writes the pool (D_1 and later slices), the held-out splits, and the truth behind planted noise.
 """
 
 from __future__ import annotations
@@ -28,9 +29,15 @@ class Source(Protocol):
     """What decides its samples; how long the pool is (`iterations`, `seeds.fresh`) does not."""
 
     def draw(self, run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
-        """Seed data with a pool of `count` samples: D_1, then a stream of which fewer are the first of more.
+        """Draw seed data with a pool of `count` samples.
 
-        `have`: the pool that is to be made longer; None: there is none yet. `reject` is `Run.reject`.
+        The pool is D_1, then a stream: a shorter pool is the beginning of a longer one.
+
+        Args:
+            run: The run.
+            count: The number of samples in the pool.
+            have: The pool that is to be made longer; None where there is none yet.
+            reject: `Run.reject`.
         """
 
 
@@ -54,9 +61,12 @@ def wanted(run: Run) -> int:
 
 
 def seed(run: Run) -> Samples:
-    """D_1, made on the first call: the first slice of the seed pool (method, section 2).
+    """D_1, the first slice of the seed pool.
 
-    For more iterations or larger fresh slices the pool is made longer; what was drawn before stays.
+    It is made on the first call.
+
+    See LoopTool, section 2. For more iterations or larger fresh slices the pool is made longer; what was
+    drawn before stays.
     """
     now, count = stage(run), wanted(run)
     drawn = (run.manifest("seed", 0) or {}).get("wanted", count)
@@ -86,7 +96,7 @@ def seed(run: Run) -> Samples:
 
 
 def _lengthen(run: Run, now: Stage, count: int) -> None:
-    """Make the pool longer: the rows that there are, and those that follow."""
+    """Make the pool longer; its rows stay."""
     run.writable()
     started, facts = time.monotonic(), run.manifest("seed", 0) or {}
     have, truth = run.table(Samples, "pool", 0), run.table(Truths, "truth", 0)
@@ -125,14 +135,15 @@ def _source(run: Run) -> Source:
 
 
 def _guarded(run: Run, pool: Samples, reject: Reject) -> Samples:
-    """The pool without what it shares with a benchmark (setting `contamination`), and what is too long; that
-    goes to `rejected.jsonl`.
+    """The pool without what is a benchmark's or too long.
+
+    Both go to `rejected.jsonl`. The setting `contamination` names the benchmarks' fingerprints.
     """
     from looptool_kit.checks import contamination
 
-    if not run.settings.contamination:
+    known = contamination.read_if_set(run.settings.contamination)
+    if known is None:
         return _fitting(run, pool, reject)
-    known = contamination.read(run.settings.contamination)
     hits = {
         row: check.detail
         for row, sample in enumerate(pool, 1)
@@ -144,8 +155,9 @@ def _guarded(run: Run, pool: Samples, reject: Reject) -> Samples:
 
 
 def _fitting(run: Run, samples: Samples, reject: Reject) -> Samples:
-    """The samples that fit the model's context; others would end a probe after the training is paid for, and
-    go to `rejected.jsonl`.
+    """The samples that fit the model's context.
+
+    The others go to `rejected.jsonl`: they would end a probe after the training is paid for.
     """
     too_long = too_long_for(run)
     faults = {row: why for row, sample in enumerate(samples, 1) if (why := too_long(sample))}

@@ -1,5 +1,6 @@
-"""The source `world`: samples of the procedural world, whose labels are right by construction, with planted
-errors.
+"""The source `world`: samples of the procedural world.
+
+Their labels are right by construction; errors are planted.
 """
 
 from __future__ import annotations

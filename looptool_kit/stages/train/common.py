@@ -1,4 +1,4 @@
-"""What the TRL trainers share: the LoRA policy, resumable checkpoints, a progress bar, the recorded history."""
+"""What the trainers share: encoding, the LoRA policy, checkpoints, history."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from looptool_kit.run.lock import COMPLETE, checkpoints
 
 
 def encode(tokenizer: Any, sample: Sample) -> tuple[list[int], list[int]]:
-    """(prompt ids, completion ids) of a sample: the prompt as engines encode it; the label as it is to be
-    written, then the end.
+    """The token ids of a sample: (prompt, completion).
+
+    The prompt is as the engines encode it. The completion is the label as a policy is to write it, and the
+    end token.
     """
     completion = encode_answer(tokenizer, render_answer(sample.label))
     return encode_prompt(tokenizer, sample), [*completion, end_token(tokenizer)]
@@ -47,37 +49,25 @@ def lora_policy(model: Any, lora: LoraSettings, adapter: Path | None, seed: int)
     return get_peft_model(model, config)
 
 
-def arguments(settings: SftSettings | GrpoSettings, folder: Path, seed: int) -> dict[str, Any]:
-    """What TRL's SFTConfig and GRPOConfig are given alike: AdamW, a checkpoint every few steps, our own rows
-    and progress bar; float32 weights, with products in bfloat16 where the machine computes those faster.
+def own_arguments(settings: SftSettings | GrpoSettings) -> dict[str, Any]:
+    """What the trainer `trl` adds to the recipe: how this machine computes.
+
+    Weights are float32, products bfloat16 where the machine computes those faster.
     """
     import torch
 
     from looptool_kit.policy.models import default_dtype
 
     return {
-        "output_dir": str(folder),
-        "learning_rate": settings.learning_rate,
-        "max_grad_norm": 1.0,
-        "weight_decay": 0.0,
-        "logging_steps": 1,
-        "save_strategy": "steps",
-        "save_steps": settings.save_steps,
-        "save_total_limit": 2,
-        "report_to": [],
-        "disable_tqdm": True,
-        "seed": seed,
         "use_cpu": not torch.cuda.is_available(),
         "bf16": default_dtype() is torch.bfloat16,
         "gradient_checkpointing": settings.gradient_checkpointing,
-        "remove_unused_columns": False,
         "dataloader_pin_memory": False,
     }
 
 
 def merged_copy(policy: Any, into: Any) -> Any:
-    """Write the policy's base weights plus its adapter into `into`, a plain model of the same architecture,
-    and return that.
+    """Copy base weights plus adapter into the plain model `into`, and return that.
 
     Generating from merged weights is much faster than through LoRA layers, and a copy leaves the trained
     weights without rounding drift.
@@ -96,23 +86,21 @@ def merged_copy(policy: Any, into: Any) -> Any:
 
 
 HISTORY = "history.jsonl"
-"""What the trainer logged, one JSON object a line: grows while it trains, and a resumed training goes on from
-its checkpoint's row.
+"""What the trainer logged, one JSON object a line; it grows while it trains.
+
+A resumed training continues behind its checkpoint's row.
 """
 
 
 def progress(description: str) -> Any:
-    """A trainer callback that shows one bar over the optimiser steps with the last loss or reward, and writes
-    what is logged to `HISTORY` at once.
-    """
+    """A trainer callback: one bar over the steps, and each log row to `HISTORY` at once."""
     from tqdm.auto import tqdm
     from transformers import TrainerCallback
 
     class Bar(TrainerCallback):
         def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            _write_history(
-                state, Path(args.output_dir)
-            )  # rows beyond the checkpoint are dropped: their steps come again
+            # Rows beyond the checkpoint are dropped: their steps come again.
+            _write_history(state, Path(args.output_dir))
             self.bar = tqdm(total=state.max_steps, initial=state.global_step, desc=description, unit="step")
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -140,7 +128,7 @@ def progress(description: str) -> Any:
 
 
 def last_checkpoint(folder: Path) -> str | None:
-    """The newest whole checkpoint in a folder, as TRL wants it; broken ones are removed."""
+    """The newest whole checkpoint in a folder; broken ones are removed."""
     found = checkpoints(folder)
     for path in found:
         if not (path / COMPLETE).exists():
@@ -148,16 +136,33 @@ def last_checkpoint(folder: Path) -> str | None:
     return next((str(path) for path in reversed(found) if path.exists()), None)
 
 
-def keep_result(trainer: Any, folder: Path, facts: dict[str, Any]) -> None:
-    """Save the adapter, the history and `result.json` (last, so that it stands for a finished training); drop
-    the checkpoints.
+def run_to_end(trainer: Any, folder: Path) -> None:
+    """Train from the newest checkpoint in `folder`, with our own progress bar alone."""
+    from transformers.trainer_callback import PrinterCallback
+
+    trainer.remove_callback(PrinterCallback)
+    trainer.train(resume_from_checkpoint=last_checkpoint(folder))
+
+
+def finished(folder: Path) -> dict[str, Any] | None:
+    """The facts of a finished training; None where it is not finished."""
+    result = folder / "result.json"
+    return json.loads(result.read_text(encoding="utf-8")) if result.exists() else None
+
+
+def keep_result(trainer: Any, folder: Path, facts: dict[str, Any]) -> dict[str, Any]:
+    """Save adapter, history and `result.json`, and drop the checkpoints.
+
+    `result.json` is written last, so that it stands for a finished training. Returns its facts.
     """
     trainer.model.save_pretrained(folder / "adapter")
     _write_history(trainer.state, folder)
+    facts = {**facts, "steps": trainer.state.global_step}
     with atomic(folder / "result.json") as tmp:
-        tmp.write_text(json.dumps({**facts, "steps": trainer.state.global_step}, indent=2), encoding="utf-8")
+        tmp.write_text(json.dumps(facts, indent=2), encoding="utf-8")
     for path in checkpoints(folder):
         shutil.rmtree(path)
+    return facts
 
 
 def _write_history(state: Any, folder: Path) -> None:
@@ -169,11 +174,10 @@ def _lines(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def by_tool_list(samples: Sequence[Sample], run: int, seed: int) -> list[int]:
-    """Indices of one epoch, each once: samples of one tool list stand together in runs of `run`, the runs are
-    shuffled.
+    """Indices of one epoch, each once, in shuffled runs of `run` samples of one tool list.
 
-    Within a tool list the turns of one dialogue follow each other, in no particular order. A run shares its
-    prompts' prefix, and over an epoch each sample is still seen exactly once.
+    A run shares its prompts' prefix. Within a tool list the turns of one dialogue follow each other, in
+    random order.
     """
     import random
 

@@ -1,5 +1,4 @@
-"""What a training on one GPU will need, before it starts: memory and time by arithmetic, from the model's
-shape, the settings and the data.
+"""The memory and time that a training on one GPU will need, by arithmetic.
 
 Formulas, all in bytes or floating-point operations; nothing here was measured (`docs/gpu.md` explains each
 and says which assumptions it makes):
@@ -20,18 +19,18 @@ and says which assumptions it makes):
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from looptool_kit.config import Settings
 from looptool_kit.core.samples import Sample
 from looptool_kit.core.toolcalls import render_answer, render_prompt
 
-USE = 0.35
+PEAK_SHARE = 0.35
 """Share of the GPU's peak arithmetic that is assumed to be reached, in training and in prefill; an
 assumption, not a measurement.
 """
-LETTERS = 4
+TOKEN_CHARACTERS = 4
 """Characters a token, assumed before the tokenizer is loaded."""
 CONTEXT_GB = 1.5
 """What CUDA and the libraries take beside all that is counted, assumed."""
@@ -76,7 +75,7 @@ SHAPES = {
 
 
 def shape_of(model: str) -> Shape:
-    """The shape of a model: one of the presets', or what its configuration says (a folder or a hub name)."""
+    """The shape of a model: a preset's, or that of a folder or a hub name."""
     if model in SHAPES:
         return SHAPES[model]
     from transformers import AutoConfig
@@ -132,7 +131,7 @@ class Estimate(NamedTuple):
                 f" {self.total:.1f} of {self.gpu:.0f} GB"
             ),
             (
-                f"time, by formula at {USE:.0%} of the GPU's peak (an assumption): warm start"
+                f"time, by formula at {PEAK_SHARE:.0%} of the GPU's peak (an assumption): warm start"
                 f" {self.sft_seconds / 60:.0f} min, {self.steps} GRPO steps of {self.step_seconds / 60:.1f}"
                 f" min, {hours:.1f} hours in all"
             ),
@@ -148,13 +147,14 @@ class Estimate(NamedTuple):
 def estimate(
     settings: Settings, samples: Sequence[Sample], epochs: int, steps: int, gpu_gb: float | None = None
 ) -> Estimate:
-    """What one iteration's training will need. `gpu_gb` is the memory of the GPU at hand; by default the one
-    that the settings name.
+    """What one iteration's training will need.
+
+    `gpu_gb` is the memory of the GPU at hand; by default the one that the settings name.
     """
     own, grpo = settings.unsloth, settings.grpo
     shape, gpu = shape_of(settings.model), gpu_gb or own.gpu_gb
-    prompt = _mean(len(render_prompt(s.tools, s.messages)) / LETTERS for s in samples)
-    answer = _mean(len(render_answer(s.label)) / LETTERS for s in samples)
+    prompt = _mean(len(render_prompt(s.tools, s.messages)) / TOKEN_CHARACTERS for s in samples)
+    answer = _mean(len(render_answer(s.label)) / TOKEN_CHARACTERS for s in samples)
 
     linear_bytes = shape.linear * (4.127 / 8 if own.four_bit else 2)
     weights = linear_bytes + (shape.parameters - shape.linear) * 2
@@ -172,7 +172,7 @@ def estimate(
     at_once = max(0, int(cache / (each * own.max_seq_length)))
     total = max(weights + cache, weights) + adapter + layer + logits + CONTEXT_GB * 1e9
 
-    peak, band = own.tflops * 1e12 * USE, own.bandwidth_gb * 1e9
+    peak, band = own.tflops * 1e12 * PEAK_SHARE, own.bandwidth_gb * 1e9
     sft = epochs * len(samples) * (prompt + answer) * 6 * shape.parameters / peak
     count = grpo.prompts * grpo.group
     waves = math.ceil(count / max(1, min(at_once, count)))
@@ -185,11 +185,19 @@ def estimate(
     )
     train = count * (prompt + answer) * 6 * shape.parameters / peak
     return Estimate(
-        weights / 1e9, adapter / 1e9, (layer + logits) / 1e9, cache / 1e9, total / 1e9, gpu, at_once if steps else count, sft,
-        prefill + decode + train, steps,
-    )  # fmt: skip
+        weights=weights / 1e9,
+        adapter=adapter / 1e9,
+        activations=(layer + logits) / 1e9,
+        cache=cache / 1e9,
+        total=total / 1e9,
+        gpu=gpu,
+        sequences=at_once if steps else count,
+        sft_seconds=sft,
+        step_seconds=prefill + decode + train,
+        steps=steps,
+    )
 
 
-def _mean(values: object) -> float:
-    found = list(values)  # type: ignore[call-overload]
-    return sum(found) / max(1, len(found))
+def _mean(values: Iterable[float]) -> float:
+    listed = list(values)
+    return sum(listed) / max(1, len(listed))

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from looptool_kit.config import LoraSettings, SftSettings
 from looptool_kit.core.samples import Samples
 from looptool_kit.stages.train.common import (
-    arguments,
     by_tool_list,
     encode,
+    finished,
     keep_result,
-    last_checkpoint,
     lora_policy,
+    own_arguments,
     progress,
+    run_to_end,
 )
-from looptool_kit.stages.train.shared_prefix import Packed, pack, packed_logps, why_not
+from looptool_kit.stages.train.packing import Packed, pack
+from looptool_kit.stages.train.recipe import sft_arguments
+from looptool_kit.stages.train.shared_prefix import packed_logps, why_not
 
 
 def train(
@@ -31,42 +34,90 @@ def train(
     folder: Path,
     seed: int,
 ) -> dict[str, Any]:
-    """Train an adapter on the labels of `samples` for `settings.epochs`; resumes from the last checkpoint in
-    `folder`.
+    """Train an adapter on the labels of `samples` for `settings.epochs`.
 
-    `load()` gives (base model, tokenizer); `adapter` is the policy to start from. The loss is the mean
-    negative log-likelihood of the completion tokens of an optimiser batch. Leaves `adapter/`, `history.jsonl`
-    and `result.json` in `folder` and returns the result's facts (`tokens`: the prompt and completion tokens
-    trained on, as if no prefix were shared).
+    Resumes from the last checkpoint in `folder`. The loss is the mean negative log-likelihood of the
+    completion tokens of an optimiser batch.
+
+    Args:
+        load: Gives (base model, tokenizer).
+        adapter: The policy to start from; None for a new adapter.
+        samples: What to learn.
+        settings: The recipe of this iteration.
+        lora: The shape of a new adapter.
+        folder: Gets `adapter/`, `history.jsonl` and `result.json`.
+        seed: Decides the order of the samples and the new adapter's weights.
+
+    Returns:
+        The facts of `result.json`. `tokens` are those of prompts and completions, as if no prefix were
+        shared.
     """
-    result = folder / "result.json"
-    if result.exists():
-        return json.loads(result.read_text())
-    import torch
+    if (facts := finished(folder)) is not None:
+        return facts
     from datasets import Dataset
-    from transformers.trainer_callback import PrinterCallback
-    from trl import SFTConfig, SFTTrainer
+    from trl import SFTConfig
 
     model, tokenizer = load()
     encoded = [encode(tokenizer, s) for s in samples]
     micro = min(settings.micro_batch, settings.batch)
     order = [i for epoch in range(settings.epochs) for i in by_tool_list(list(samples), micro, seed + epoch)]
     policy = lora_policy(model, lora, adapter, seed)
-    reason = why_not(policy)
-    if reason is None:
-        rows = [{"prompt_ids": encoded[i][0], "completion_ids": encoded[i][1]} for i in order]
-    else:
-        warnings.warn(f"SFT computes each sample's prompt anew (TRL's own path): {reason}", stacklevel=2)
-        rows = [{"input_ids": p + c, "labels": [-100] * len(p) + c} for p, c in (encoded[i] for i in order)]
+    not_shared = why_not(policy)
+    if not_shared:
+        warnings.warn(f"SFT computes each sample's prompt again (TRL's own path): {not_shared}", stacklevel=2)
+    # One epoch: the rows hold all epochs, each in its own order.
+    arguments = sft_arguments(settings, micro, folder, seed) | own_arguments(settings)
+    config = SFTConfig(num_train_epochs=1, max_length=None, **arguments)
+    config._n_gpu = 1  # or the Trainer wraps the policy in DataParallel where more are visible
+    trainer = shared_prefix_trainer()(
+        model=policy,
+        args=config,
+        train_dataset=Dataset.from_list([_row(*encoded[i], shared=not not_shared) for i in order]),
+        data_collator=None if not_shared else partial(collate, most=settings.micro_tokens),
+        processing_class=tokenizer,
+        callbacks=[progress(f"train: SFT on {len(samples)} samples")],
+    )
+    run_to_end(trainer, folder)
+    tokens = sum(len(p) + len(c) for p, c in (encoded[i] for i in order))
+    return keep_result(trainer, folder, {"trainer": "sft", "samples": len(samples), "tokens": tokens})
 
-    def collate(batch: list[dict[str, list[int]]]) -> dict[str, Any]:
-        parts = packs(batch, settings.micro_tokens)
-        # One label more than targets: the Trainer counts labels[..., 1:] to scale the loss over gradient
-        # accumulation.
-        labels = torch.cat([torch.tensor([-100]), *(p.target for p in parts)]).unsqueeze(0)
-        return {"parts": parts, "labels": labels}
 
-    class Trainer(SFTTrainer):
+def _row(prompt: list[int], completion: list[int], shared: bool) -> dict[str, list[int]]:
+    """A sample as `collate` takes it; where nothing is shared, as TRL's own collator does."""
+    if shared:
+        return {"prompt_ids": prompt, "completion_ids": completion}
+    return {"input_ids": prompt + completion, "labels": [-100] * len(prompt) + completion}
+
+
+def collate(batch: list[dict[str, list[int]]], most: int) -> dict[str, Any]:
+    """A batch packed, in parts of at most `most` tokens (`packs`), and its labels."""
+    import torch
+
+    parts = packs(batch, most)
+    # One label more than targets: the Trainer counts labels[..., 1:] to scale the loss over gradient
+    # accumulation.
+    labels = torch.cat([torch.tensor([-100]), *(p.target for p in parts)]).unsqueeze(0)
+    return {"parts": parts, "labels": labels}
+
+
+def packs(batch: list[dict[str, list[int]]], most: int) -> list[Packed]:
+    """The batch packed, in halves until each part has `most` tokens or one sample."""
+    packed = pack([r["prompt_ids"] for r in batch], [r["completion_ids"] for r in batch])
+    if len(batch) == 1 or packed.input_ids.shape[1] <= most:
+        return [packed]
+    half = len(batch) // 2
+    return packs(batch[:half], most) + packs(batch[half:], most)
+
+
+def shared_prefix_trainer() -> Any:
+    """TRL's `SFTTrainer` over packed rows, in the order of the dataset.
+
+    A function, so that trl is imported only when training.
+    """
+    import torch
+    from trl import SFTTrainer
+
+    class SharedPrefixSFTTrainer(SFTTrainer):
         def compute_loss(
             self,
             model: Any,
@@ -74,7 +125,7 @@ def train(
             return_outputs: bool = False,
             num_items_in_batch: Any = None,
         ) -> Any:
-            if reason is not None:
+            if "parts" not in inputs:
                 return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
             count = inputs["labels"].numel() - 1 if num_items_in_batch is None else num_items_in_batch
             *first, last = inputs["parts"]
@@ -86,43 +137,7 @@ def train(
             return done - packed_logps(model, last, bf16=self.args.bf16)[0].sum() / count
 
         def _get_train_sampler(self, *_: Any) -> Any:
-            return torch.utils.data.SequentialSampler(rows)  # type: ignore[arg-type]
+            rows: Any = self.train_dataset
+            return torch.utils.data.SequentialSampler(rows)
 
-    config = SFTConfig(
-        num_train_epochs=1,  # the rows hold all epochs, each in its own order
-        per_device_train_batch_size=micro,
-        gradient_accumulation_steps=settings.batch // micro,
-        lr_scheduler_type="cosine",
-        warmup_steps=settings.warmup_steps,
-        max_length=None,
-        dataset_kwargs={"skip_prepare_dataset": True},
-        **arguments(settings, folder, seed),
-    )
-    config._n_gpu = 1  # or the Trainer wraps the policy in DataParallel where more are visible
-    bar = progress(f"train: SFT on {len(samples)} samples")
-    trainer = Trainer(
-        model=policy,
-        args=config,
-        train_dataset=Dataset.from_list(rows),
-        data_collator=collate if reason is None else None,
-        processing_class=tokenizer,
-        callbacks=[bar],
-    )
-    trainer.remove_callback(PrinterCallback)
-    trainer.train(resume_from_checkpoint=last_checkpoint(folder))
-    facts = {
-        "trainer": "sft",
-        "samples": len(samples),
-        "tokens": sum(len(p) + len(c) for p, c in (encoded[i] for i in order)),
-    }
-    keep_result(trainer, folder, facts)
-    return json.loads(result.read_text())
-
-
-def packs(batch: list[dict[str, list[int]]], most: int) -> list[Packed]:
-    """The batch packed, cut in halves until no part of more than one sample has more than `most` tokens."""
-    packed = pack([r["prompt_ids"] for r in batch], [r["completion_ids"] for r in batch])
-    if len(batch) == 1 or packed.input_ids.shape[1] <= most:
-        return [packed]
-    half = len(batch) // 2
-    return packs(batch[:half], most) + packs(batch[half:], most)
+    return SharedPrefixSFTTrainer

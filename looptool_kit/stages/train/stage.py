@@ -1,6 +1,4 @@
-"""Stage train: from policy pi_{j-1} and dataset D_j to pi_j, by supervised fine-tuning and GRPO, as the
-settings say.
-"""
+"""Stage train: from policy pi_{j-1} and dataset D_j to pi_j, by SFT and GRPO."""
 
 from __future__ import annotations
 
@@ -23,12 +21,13 @@ from looptool_kit.policy.policy import (
     training_folder,
     untrained,
 )
-from looptool_kit.run.folder import Run, RunError, whole
+from looptool_kit.run.folder import Run, RunError
+from looptool_kit.run.inputs import iteration_of, whole
 from looptool_kit.run.stage import Stage
 
 
 def recipe(settings: Settings, iteration: int) -> list[str]:
-    """The settings that decide the policy of an iteration: its own epochs and steps, and what these use."""
+    """The settings that decide the policy of an iteration: its epochs and steps, and what these use."""
     first, sft, grpo = iteration == 1, settings.sft, settings.grpo
     epochs, steps, rate = (
         ("epochs", "steps_first", "learning_rate")
@@ -57,13 +56,12 @@ def stage(run: Run, samples: Samples, j: int) -> Stage:
 
 
 def train(run: Run, samples: Samples | None = None, iteration: int | None = None) -> Policy:
-    """The policy trained on D_j (LoopTool, section 3.2), from the policy of iteration j - 1. A stopped
-    training goes on from its last step.
+    """Train the policy of iteration j - 1 on D_j (LoopTool, section 3.2).
 
-    Raises `ValueError` where the samples are only a part of D_j, or no dataset of the run and no iteration is
-    named.
+    A stopped training resumes from its last checkpoint. Raises `ValueError` where the samples are only a part
+    of D_j, or no dataset of the run and no iteration is named.
     """
-    j = run.iteration_of(samples, said=iteration)
+    j = iteration_of(run, samples, iteration=iteration)
     if samples is None:
         samples = run.table(Samples, "samples", j)
     elif iteration and iteration in run.iterations:
@@ -145,16 +143,15 @@ def _train(
     return facts
 
 
-REHEARSED = 100
+REHEARSAL_CHUNK = 100
 """Samples that are drawn at a time for rehearsal: a longer stream begins with a shorter one."""
 
 
 def rehearsal(settings: Settings, count: int, seed: int) -> Samples:
-    """Samples of other tools than the run's own, which SFT trains on beside a dataset of `count` rows
-    (setting `sft.rehearsal`).
+    """Samples of other tools than the run's own, for SFT on `count` rows.
 
-    Datasets of different sizes rehearse the same ones, as far as they go. Raises `RunError` where no domain
-    is left.
+    The setting `sft.rehearsal` is their share. Datasets of different sizes rehearse the same ones, as far as
+    they go. Raises `RunError` where no domain is left.
     """
     from looptool_kit import world
     from looptool_kit.checks import contamination
@@ -172,23 +169,24 @@ def rehearsal(settings: Settings, count: int, seed: int) -> Samples:
         )
     rows: list[Sample] = []
     known = contamination.read(settings.contamination) if settings.contamination else None
-    for number in range(-(-wanted // REHEARSED)):
+    for number in range(-(-wanted // REHEARSAL_CHUNK)):
         # Few samples a tool list: there are a hundred tools to remember.
-        drawn = world.generate(REHEARSED, seed=f"rehearsal/{seed}/{number}", domains=others, per_list=2)
+        drawn = world.generate(REHEARSAL_CHUNK, seed=f"rehearsal/{seed}/{number}", domains=others, per_list=2)
         rows += [s for s in drawn if not known or contamination.check_sample(s, known).passed]
     return Samples(rows[:wanted])
 
 
 def grpo_order(samples: Samples, seed: int) -> Samples:
-    """The dataset in the order in which GRPO takes its prompts: shuffled."""
+    """The dataset shuffled, in the order in which GRPO takes its prompts."""
     rows = list(samples)
     random.Random(seed).shuffle(rows)
     return Samples(rows)
 
 
 def _swapping(settings: Settings, folder: Path) -> Callable[[Any, Any], Engine]:
-    """Rollouts by the engine of the settings, which takes the policy's adapter from `folder` before each
-    step.
+    """Rollouts by the engine of the settings.
+
+    It takes the policy's adapter from `folder` before each step.
     """
 
     def engine_for(policy: Any, _: Any) -> Engine:
@@ -203,7 +201,6 @@ def _swapping(settings: Settings, folder: Path) -> Callable[[Any, Any], Engine]:
 def _restart_if_other_inputs(now: Stage, folder: Path) -> None:
     mark = folder / "key"
     if now.manifest_path.exists() or (folder.exists() and (not mark.exists() or mark.read_text() != now.key)):
-        now.run.supersede(
-            folder, now.manifest_path
-        )  # or what is half trained would stand for the policy that it describes
+        # Or what is half trained would stand for the policy that it describes.
+        now.run.supersede(folder, now.manifest_path)
     write_text(mark, now.key)

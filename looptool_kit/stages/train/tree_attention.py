@@ -1,9 +1,9 @@
-"""Attention over a packed row in one fused kernel, for GPUs: torch's `flex_attention` under a block mask of
-the tree.
+"""Attention over a packed row in one fused kernel, for GPUs.
 
-`shared_prefix.pack` lays sequences out in preorder, so the tokens that see a token are those from itself on
-up to one place, `until`. That one integer a token is the whole mask; blocks of it that nobody sees are left
-out, blocks that are seen whole are computed without a mask (FlexAttention, arXiv 2412.05496).
+It is torch's `flex_attention` under a block mask of the tree. `packing.pack` lays sequences out in preorder,
+so the tokens that see a token are those from itself on up to one place, `until`. That one integer a token is
+the whole mask; blocks of it that nobody sees are left out, blocks that are seen whole are computed without a
+mask (FlexAttention, arXiv 2412.05496).
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ class Tree:
 def filled_up(
     input_ids: torch.Tensor, position_ids: torch.Tensor, until: torch.Tensor, length: int, device: Any
 ) -> tuple[torch.Tensor, torch.Tensor, Tree]:
-    """A row of T tokens filled up to `length` on the device: (1, length) ids and positions, and the tree.
+    """A row of T tokens filled up to `length`: (1, length) ids and positions, and the tree.
 
-    What is filled in sees itself alone and is seen by nobody else. Equal lengths spare the kernel's
-    compilation.
+    All of it is on the device. What is filled in sees itself alone and is seen by nobody else. Equal lengths
+    spare the kernel's compilation.
     """
     import torch
     from torch.nn.functional import pad
@@ -62,8 +62,9 @@ def attention(
     scale: float | None,
     window: int | None,
 ) -> torch.Tensor:
-    """Attention of queries (1, H, T, d) over keys and values (1, H', T, d), H a multiple of H'; gives (1, T,
-    H, d).
+    """Attention over a packed row: (1, T, H, d).
+
+    Queries are (1, H, T, d), keys and values (1, H', T, d), H a multiple of H'.
     """
     flex = _flex(query.device.type)
     # Under autocast the rotary embedding leaves queries and keys in float32.
@@ -75,7 +76,10 @@ def attention(
 
 @cache
 def _flex(device: str) -> Any:
-    """The kernel: compiled for a GPU; on a CPU as it is (for tests of the mask; it has no gradient there)."""
+    """The kernel, compiled for a GPU.
+
+    On a CPU it is as it comes, for tests of the mask: it has no gradient there.
+    """
     import torch
     from torch.nn.attention.flex_attention import flex_attention
 
@@ -108,8 +112,9 @@ def _block_mask(until: torch.Tensor, position: torch.Tensor, window: int | None)
 
 
 def _listed(blocks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """(1, 1, Q) how many key blocks each row of a (Q, K) bool matrix has, and (1, 1, Q, K) which, those
-    first.
+    """How many key blocks each row of a (Q, K) bool matrix has, and which, those first.
+
+    (1, 1, Q) and (1, 1, Q, K).
     """
     import torch
 

@@ -1,9 +1,8 @@
-"""Trainer `unsloth`: SFT warm start and GRPO of a LoRA adapter on one GPU with Unsloth, completions by vLLM
-on the same GPU and weights.
+"""Trainer `unsloth`: SFT warm start and GRPO of a LoRA adapter on one GPU.
 
-The recipe is LoopTool's (section 3.2): binary ToolMatch reward, clip 0.2 / 0.28, no KL, no entropy bonus,
-optimiser reset each iteration. The work is done in a process of its own, because Unsloth has to be imported
-before transformers, and so that the GPU is free again afterwards.
+vLLM writes the completions. Trainer and vLLM share the GPU and the weights. Recipe and reward are those of
+the trainer `trl` (`recipe.py`, `reward.py`). The work is done in a process of its own, because Unsloth has to
+be imported before transformers, and so that the GPU is free again afterwards.
 
     python -m looptool_kit.stages.train.unsloth JOB.json      # what `train` starts; JOB.json says everything
 """
@@ -15,20 +14,23 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from looptool_kit.config import Settings
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.tables import write_json
+from looptool_kit.stages.train.common import encode, keep_result, progress, run_to_end
 from looptool_kit.stages.train.estimate import estimate
+from looptool_kit.stages.train.recipe import grpo_arguments, grpo_facts, sft_arguments
+from looptool_kit.stages.train.reward import tool_match
 
 PHASES = ("sft", "grpo")
 
 
 def why_not() -> str:
-    """Why this machine cannot train with Unsloth, with the way out; empty where it can."""
+    """Why this machine cannot train with Unsloth, and the remedy; empty where it can."""
     import torch
 
     if not torch.cuda.is_available():
@@ -47,16 +49,34 @@ def why_not() -> str:
 
 
 def train(
-    settings: Settings, adapter: Path | None, samples: Samples, chosen: Samples, epochs: int, steps: int, folder: Path, seed: int,
+    settings: Settings,
+    adapter: Path | None,
+    samples: Samples,
+    chosen: Samples,
+    epochs: int,
+    steps: int,
+    folder: Path,
+    seed: int,
     say: Callable[[str], None] = print,
-) -> list[dict[str, Any]]:  # fmt: skip
-    """SFT on `samples` for `epochs` passes, then GRPO on `chosen`, in order, for `steps`, from `adapter` or
-    from a new one.
+) -> list[dict[str, Any]]:
+    """SFT on `samples`, then GRPO on `chosen`, in order; gives the facts of each.
 
-    `settings.sft` and `settings.grpo` are the recipe of this iteration. Leaves `sft/` and `grpo/` in
-    `folder`, each with `adapter/`, `history.jsonl` and `result.json`, and returns the facts of both; finished
-    phases are not repeated, a stopped one goes on where it was saved last. Says what it will need first.
-    Raises `ValueError` where this machine cannot do it, `RuntimeError` where the training failed.
+    Finished phases are not repeated, a stopped one resumes where it was saved last.
+
+    Args:
+        settings: `sft` and `grpo` are the recipe of this iteration.
+        adapter: The policy to start from; None for a new adapter.
+        samples: What SFT learns.
+        chosen: The prompts of GRPO.
+        epochs: Passes of SFT over `samples`; 0 leaves SFT out.
+        steps: Steps of GRPO; 0 leaves GRPO out.
+        folder: Gets `sft/` and `grpo/`, each with `adapter/`, `history.jsonl` and `result.json`.
+        seed: Decides the order and the new adapter's weights.
+        say: Gets the estimate first.
+
+    Raises:
+        ValueError: This machine cannot train so.
+        RuntimeError: The training failed.
     """
     phases = [p for p, wanted in zip(PHASES, (epochs, steps), strict=True) if wanted]
     if not all((folder / p / "result.json").exists() for p in phases):
@@ -64,11 +84,8 @@ def train(
             raise ValueError(reason)
         import torch
 
-        say(
-            estimate(
-                settings, samples, epochs, steps, torch.cuda.get_device_properties(0).total_memory / 1e9
-            ).words()
-        )
+        memory = torch.cuda.get_device_properties(0).total_memory / 1e9
+        say(estimate(settings, samples, epochs, steps, memory).words())
         folder.mkdir(parents=True, exist_ok=True)
         job = {
             "settings": settings.model_dump(mode="json"),
@@ -86,8 +103,8 @@ def train(
         )
         if code:
             raise RuntimeError(
-                f"the training ended with code {code}; what it said stands above. The same command goes on"
-                " from the last checkpoint."
+                f"the training ended with code {code}; what it printed stands above. The same command"
+                " resumes from the last checkpoint."
             )
     return [json.loads((folder / p / "result.json").read_text()) | {"folder": p} for p in phases]
 
@@ -97,42 +114,29 @@ def train(
 
 def main(path: str) -> None:
     """Do a job."""
-    os.environ.setdefault(
-        "UNSLOTH_VLLM_STANDBY", "0"
-    )  # weights are shared; sleeping would move the KV cache out and in at every step
+    # Weights are shared: sleeping would move the KV cache out and in at every step.
+    os.environ.setdefault("UNSLOTH_VLLM_STANDBY", "0")
     os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
     job = json.loads(Path(path).read_text(encoding="utf-8"))
     settings = Settings.model_validate(job["settings"])
-    folder = Path(job["folder"])
+    folder, seed = Path(job["folder"]), job["seed"]
     model, tokenizer = load(settings, fast=bool(job["steps"]))
-    policy = with_adapter(model, settings, job["seed"])
+    policy = with_adapter(model, settings, seed)
     start = Path(job["adapter"]) if job["adapter"] else None
     if job["epochs"] and not (folder / "sft" / "result.json").exists():
         read_adapter(policy, start)
         run_sft(
-            policy,
-            tokenizer,
-            Samples.read(job["samples"]),
-            settings,
-            job["epochs"],
-            folder / "sft",
-            job["seed"],
+            policy, tokenizer, Samples.read(job["samples"]), settings, job["epochs"], folder / "sft", seed
         )
     if job["steps"]:
         read_adapter(policy, folder / "sft" / "adapter" if job["epochs"] else start)
         run_grpo(
-            policy,
-            tokenizer,
-            Samples.read(job["chosen"]),
-            settings,
-            job["steps"],
-            folder / "grpo",
-            job["seed"],
+            policy, tokenizer, Samples.read(job["chosen"]), settings, job["steps"], folder / "grpo", seed
         )
 
 
 def load(settings: Settings, fast: bool) -> tuple[Any, Any]:
-    """(base model, tokenizer); `fast`: with a vLLM engine on the same weights for generation."""
+    """Base model and tokenizer; `fast`: with a vLLM engine on the same weights."""
     from unsloth import FastLanguageModel
 
     from looptool_kit.policy.models import with_template
@@ -155,10 +159,12 @@ def with_adapter(model: Any, settings: Settings, seed: int) -> Any:
     """The model with a new trainable adapter on all linear layers."""
     from unsloth import FastLanguageModel
 
+    from looptool_kit.policy.engines.vllm import MODULES
+
     return FastLanguageModel.get_peft_model(
         model,
         r=settings.lora.rank,
-        target_modules=["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
+        target_modules=list(MODULES),
         lora_alpha=settings.lora.alpha,
         lora_dropout=0.0,
         use_gradient_checkpointing="unsloth",
@@ -193,11 +199,10 @@ def short_enough(samples: Sequence[Sample], lengths: Sequence[int], most: int) -
 
 
 def read_as_text(tokenizer: Any, samples: Sequence[Sample]) -> list[Sample]:
-    """The samples whose prompts become the right ids from their text, which is all that Unsloth's GRPO is
-    given.
+    """The samples whose prompts become the right ids when they are encoded from text.
 
-    A special token's name in a message or a tool would be read as that token. Raises ValueError where none is
-    left.
+    Unsloth's GRPO is given text alone, and a special token's name in a message or a tool would be read as
+    that token. Raises ValueError where no sample is left.
     """
     from looptool_kit.policy.engines.prompts import encode_prompts, render
 
@@ -218,17 +223,18 @@ def read_as_text(tokenizer: Any, samples: Sequence[Sample]) -> list[Sample]:
 
 
 def pass_size(batch: int, most: int) -> int:
-    """Rows of a forward pass: as many as `most` allows so that passes make up the batch exactly."""
+    """Rows of a forward pass, at most `most`, so that passes make up the batch exactly."""
     return next(n for n in range(min(most, batch), 0, -1) if batch % n == 0)
 
 
-def half_precision() -> dict[str, Any]:
-    """The 16 bits that this GPU computes in, as TRL's configurations take them."""
+def own_arguments() -> dict[str, Any]:
+    """What this trainer adds to the recipe: 8-bit AdamW, and the GPU's 16-bit type."""
     import torch
 
     from looptool_kit.policy.models import default_dtype
 
-    return {"bf16": default_dtype() is torch.bfloat16, "fp16": default_dtype() is torch.float16}
+    half = default_dtype()
+    return {"optim": "adamw_8bit", "bf16": half is torch.bfloat16, "fp16": half is torch.float16}
 
 
 def run_sft(
@@ -239,8 +245,6 @@ def run_sft(
     from transformers import DataCollatorForSeq2Seq
     from trl import SFTConfig, SFTTrainer
 
-    from looptool_kit.stages.train.common import encode, keep_result, last_checkpoint, progress
-
     recipe, own = settings.sft, settings.unsloth
     pairs = [encode(tokenizer, s) for s in samples]
     kept = short_enough(samples, [len(p) + len(c) for p, c in pairs], own.max_seq_length)
@@ -249,30 +253,13 @@ def run_sft(
         {"input_ids": p + c, "attention_mask": [1] * len(p + c), "labels": [-100] * len(p) + c}
         for p, c in pairs
     ]
-    per_device = pass_size(recipe.batch, own.micro_batch)
+    arguments = sft_arguments(recipe, pass_size(recipe.batch, own.micro_batch), folder, seed)
     config = SFTConfig(
-        output_dir=str(folder),
         num_train_epochs=epochs,
-        per_device_train_batch_size=per_device,
-        gradient_accumulation_steps=recipe.batch // per_device,
-        learning_rate=recipe.learning_rate,
-        lr_scheduler_type="cosine",
-        warmup_steps=recipe.warmup_steps,
-        optim="adamw_8bit",
-        weight_decay=0.0,
-        max_grad_norm=1.0,
-        logging_steps=1,
-        save_strategy="steps",
-        save_steps=recipe.save_steps,
-        save_total_limit=2,
-        report_to=[],
-        disable_tqdm=True,
-        seed=seed,
-        **half_precision(),
         max_length=own.max_seq_length,
         packing=False,
-        remove_unused_columns=False,
-        dataset_kwargs={"skip_prepare_dataset": True},
+        **arguments,
+        **own_arguments(),
     )
     trainer = SFTTrainer(
         model=policy,
@@ -282,133 +269,50 @@ def run_sft(
         processing_class=tokenizer,
         callbacks=[progress(f"train: SFT on {len(rows)} samples")],
     )
-    trainer.train(resume_from_checkpoint=last_checkpoint(folder))
-    keep_result(
-        trainer,
-        folder,
-        {"trainer": "sft", "samples": len(rows), "tokens": epochs * sum(len(r["input_ids"]) for r in rows)},
-    )
+    run_to_end(trainer, folder)
+    tokens = epochs * sum(len(r["input_ids"]) for r in rows)
+    keep_result(trainer, folder, {"trainer": "sft", "samples": len(rows), "tokens": tokens})
 
 
 def run_grpo(
     policy: Any, tokenizer: Any, chosen: Samples, settings: Settings, steps: int, folder: Path, seed: int
 ) -> None:
-    """GRPO: each step takes `grpo.prompts` samples in order (around again when they run out) and `grpo.group`
-    completions of each.
-    """
+    """GRPO on `chosen` in order, from the first again when they run out."""
     from datasets import Dataset
     from trl import GRPOConfig, GRPOTrainer
 
     from looptool_kit.policy.engines.prompts import encode_prompts, end_token, render
     from looptool_kit.policy.engines.vllm import end_tokens
     from looptool_kit.policy.models import find_model
-    from looptool_kit.stages.train.common import keep_result, last_checkpoint, progress
 
-    recipe, own = settings.grpo, settings.unsloth
+    recipe, own = settings.grpo.model_copy(update={"steps": steps}), settings.unsloth
     plain = read_as_text(tokenizer, chosen)
     lengths = [len(ids) for ids in encode_prompts(tokenizer, plain)]
     kept = short_enough(plain, lengths, own.max_seq_length - recipe.max_new_tokens)
     texts = [render(tokenizer, s) for s in kept]
     rows = [{"prompt": texts[i % len(texts)], "row": i % len(texts)} for i in range(steps * recipe.prompts)]
-    size = recipe.prompts * recipe.group
-    per_device = pass_size(size, own.micro_batch)
     ends = {end_token(tokenizer), *end_tokens(find_model(settings.model).path)}
+    passes = pass_size(recipe.prompts * recipe.group, own.micro_batch)
     config = GRPOConfig(
-        output_dir=str(folder),
-        max_steps=steps,
-        per_device_train_batch_size=per_device,
-        gradient_accumulation_steps=size // per_device,
-        num_generations=recipe.group,
-        max_completion_length=recipe.max_new_tokens,
-        temperature=recipe.temperature,
-        learning_rate=recipe.learning_rate,
-        lr_scheduler_type="constant",
-        optim="adamw_8bit",
-        weight_decay=0.0,
-        max_grad_norm=1.0,
-        epsilon=recipe.clip_low,
-        epsilon_high=recipe.clip_high,
-        beta=0.0,
-        loss_type="dapo",
-        scale_rewards="group",
-        shuffle_dataset=False,
-        mask_truncated_completions=False,  # Unsloth would set it for this loss; what was cut earns nothing and is to be unlearned
-        generation_kwargs={
-            "stop_token_ids": sorted(ends)
-        },  # a base model's own end need not be that of a turn
+        # Unsloth would set it for this loss; what was cut earns nothing and is to be unlearned.
+        mask_truncated_completions=False,
+        # A base model's own end need not be that of a turn.
+        generation_kwargs={"stop_token_ids": sorted(ends)},
         use_vllm=True,
         vllm_mode="colocate",
-        logging_steps=1,
-        save_strategy="steps",
-        save_steps=recipe.save_steps,
-        save_total_limit=2,
-        report_to=[],
-        disable_tqdm=True,
-        seed=seed,
-        **half_precision(),
-        remove_unused_columns=False,
+        **grpo_arguments(recipe, passes, folder, seed),
+        **own_arguments(),
     )
     trainer = GRPOTrainer(
         model=policy,
         args=config,
-        reward_funcs=[tool_match(kept, ends, folder)],  # type: ignore[list-item]
+        reward_funcs=[tool_match(kept, folder, ends)],
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
         callbacks=[progress(f"train: GRPO, {recipe.prompts} x {recipe.group}")],
     )
-    trainer.train(resume_from_checkpoint=last_checkpoint(folder))
-    history = [row for row in trainer.state.log_history if "reward" in row]
-    facts = {
-        "trainer": "grpo",
-        "samples": min(len(texts), len(rows)),
-        "tokens": int(trainer.state.num_input_tokens_seen),
-        "groups": len(history) * recipe.prompts,
-        "groups_without_variance": sum(
-            round(row.get("frac_reward_zero_std", 0.0) * recipe.prompts) for row in history
-        ),
-        "reward_first": history[0]["reward"] if history else None,
-        "reward_last": history[-1]["reward"] if history else None,
-    }
-    keep_result(trainer, folder, facts)
-
-
-def tool_match(samples: Sequence[Sample], ends: Collection[int], folder: Path) -> Callable[..., list[float]]:
-    """TRL's reward function: 1.0 where a completion matches the label of the sample at its `row`. Keeps the
-    rollouts.
-
-    A completion that does not end in one of `ends` was cut and earns nothing.
-    """
-    from looptool_kit.core.toolcalls import grade, parse
-    from looptool_kit.stages.train.grpo import Rollout, Rollouts
-
-    def reward(
-        completions: Sequence[str],
-        completion_ids: Sequence[Sequence[int]],
-        row: Sequence[int],
-        trainer_state: Any,
-        **_: Any,
-    ) -> list[float]:
-        rows = []
-        for at, text, ids in zip(row, completions, completion_ids, strict=True):
-            sample = samples[at]
-            how = "stop" if len(ids) and ids[-1] in ends else "length"
-            graded = grade(parse(text, how), sample.label, sample.tools)
-            kind = graded.error
-            step = trainer_state.global_step + 1
-            rows.append(
-                Rollout(
-                    step=step,
-                    sample_id=sample.id,
-                    text=text,
-                    finish_reason=how,
-                    reward=float(graded.correct),
-                    error=kind,
-                )
-            )
-        Rollouts(rows).write(folder / "rollouts" / f"step-{rows[0].step:04d}.parquet")
-        return [r.reward for r in rows]
-
-    return reward
+    run_to_end(trainer, folder)
+    keep_result(trainer, folder, grpo_facts(trainer, recipe, min(len(texts), len(rows))))
 
 
 if __name__ == "__main__":

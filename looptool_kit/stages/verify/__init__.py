@@ -2,84 +2,107 @@
 
 A judge is a module of this package with one function
 
-    judge(sample, prediction, *, label_logprobs=None, prediction_logprobs=None) -> Verdict
+    judge(cases, context) -> list[Verdict]
 
-`sample` holds tools, context and label; `prediction` is the policy's parsed answer; the log-probabilities are
-the policy's own, one for each token of either answer, where the caller has them. It returns a `Verdict`: one
-of the four verdicts with its reasons, or status "unjudged" where it cannot tell. A judge that failed raises,
-and the row stays unjudged: a failure is never a verdict.
+which returns one `Verdict` for each `Case`: one of the four verdicts with its reasons, or status "unjudged"
+where it cannot tell. Where judging itself failed, the row is unjudged and names no judge: a failure is never
+a verdict, and the row can be judged later. A judge that looks at one case at a time is
+`judge = each(judge_one)`.
 
-A judge that wants many samples at once (a language model, of which 64 answers are awaited at a time) has
-instead
-
-    judge_batch(samples, predictions, settings, store) -> (verdicts, facts)
-
-with one prediction and one verdict a sample, the run's settings, the store of its paid calls, and facts to be
-kept with the verdicts. A row on which it failed is unjudged and names no judge.
-
-Where settings of the run decide what it says, it has `decided_by(settings)`, their names: when one of them
-changes, the verdicts are made again.
+Where settings of the run decide the verdicts, the module has `decided_by(settings)`, which returns their
+names: when one of them changes, the verdicts are made again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from importlib import import_module
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from pkgutil import iter_modules
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 from looptool_kit.config import Settings
 from looptool_kit.core.records import Verdict
 from looptool_kit.core.samples import Sample
 from looptool_kit.core.toolcalls import Answer
+from looptool_kit.stages._find import find
+
+Logprobs = Sequence[float] | None
+"""Natural-log probabilities of an answer's tokens under the policy; None where there is no policy."""
+
+
+class Case(NamedTuple):
+    """A failed sample with what the policy answered."""
+
+    sample: Sample
+    """Tools, context and label."""
+    prediction: Answer
+    prediction_logprobs: Logprobs = None
+
+
+class Context(NamedTuple):
+    """What a judge is given beside its cases."""
+
+    settings: Settings
+    store: Path
+    """File of the paid answers, for `llm.client.complete`."""
+    label_logprobs: Callable[[], Sequence[Logprobs]]
+    """The log-probabilities of each case's label, in the order of the cases. The first call computes them,
+    which takes longer than most judges do: a judge that needs none does not call it.
+    """
+    facts: dict[str, Any]
+    """Filled by the judge; kept with the verdicts (calls, cost)."""
 
 
 class Judge(Protocol):
-    """Compares a prediction with the label of a sample."""
+    """Compares predictions with the labels of their samples."""
+
+    def __call__(self, cases: Sequence[Case], context: Context) -> list[Verdict]: ...
+
+
+class JudgeOne(Protocol):
+    """Compares one prediction with the label of its sample."""
 
     def __call__(
         self,
         sample: Sample,
         prediction: Answer,
         *,
-        label_logprobs: Sequence[float] | None = None,
-        prediction_logprobs: Sequence[float] | None = None,
+        label_logprobs: Logprobs = None,
+        prediction_logprobs: Logprobs = None,
     ) -> Verdict: ...
 
 
-class BatchJudge(Protocol):
-    """Compares many predictions with the labels of their samples."""
+def each(judge_one: JudgeOne) -> Judge:
+    """Make a judge of a function of one case.
 
-    def __call__(
-        self, samples: Sequence[Sample], predictions: Sequence[Answer], settings: Settings, store: Path
-    ) -> tuple[list[Verdict], dict[str, Any]]: ...
+    A case on which it raises stays unjudged, with the error.
+    """
+
+    def judge(cases: Sequence[Case], context: Context) -> list[Verdict]:
+        likely = context.label_logprobs()
+        return [_judged(judge_one, case, logprobs) for case, logprobs in zip(cases, likely, strict=True)]
+
+    return judge
 
 
-def names() -> list[str]:
-    """The judges on offer."""
-    return sorted(m.name for m in iter_modules(__path__) if not m.name.startswith("_"))
+def _judged(judge_one: JudgeOne, case: Case, label_logprobs: Logprobs) -> Verdict:
+    sample, prediction, logprobs = case
+    try:
+        return judge_one(sample, prediction, label_logprobs=label_logprobs, prediction_logprobs=logprobs)
+    except Exception as error:  # noqa: BLE001 - whatever a judge raises costs one row, not the stage
+        why = f"the judge failed: {type(error).__name__}: {error}"
+        return Verdict(sample_id=sample.id, iteration=sample.iteration, status="unjudged", rationale=why)
 
 
 def find_judge(name: str) -> Judge:
-    """The judge of that name; ValueError naming those there are, or where it judges in batches only."""
-    if find_batch_judge(name):
-        raise ValueError(f"the judge {name!r} judges many samples at once: see find_batch_judge")
-    return cast(Judge, _module(name).judge)
+    """Import the judge of that name.
 
-
-def find_batch_judge(name: str) -> BatchJudge | None:
-    """The judge of that name where it judges in batches, else None; ValueError naming those there are."""
-    return cast(BatchJudge | None, getattr(_module(name), "judge_batch", None))
+    Raises:
+        ValueError: There is none; the message lists those there are.
+    """
+    return cast(Judge, find(__name__, name).judge)
 
 
 def decided_by(settings: Settings) -> Sequence[str]:
-    """Names of the settings that decide the verdicts of the run's judge, beside its name."""
-    module = _module(settings.verify.judge)
+    """Settings that decide the verdicts of the run's judge, beside its name."""
+    module: Any = find(__name__, settings.verify.judge)
     return cast(Sequence[str], module.decided_by(settings)) if hasattr(module, "decided_by") else ()
-
-
-def _module(name: str) -> Any:
-    if name not in names():
-        raise ValueError(f"there is no judge {name!r}; choose one of {', '.join(names())}")
-    return import_module(f"{__name__}.{name}")

@@ -1,16 +1,17 @@
-"""From several judges' ratings to one: Dawid and Skene's model of observers that err each in their own way.
+"""From several judges' ratings to one, by Dawid and Skene's model of observers that err.
 
 A. P. Dawid, A. M. Skene: Maximum likelihood estimation of observer error-rates using the EM algorithm.
 Applied Statistics 28 (1979), 20-28. With T[i, k] the probability that item i is of class k, p[k] the share of
 class k, E[j, k, l] the probability that judge j says l of an item of class k, and R[i, j, l] = 1 where judge
 j said l of item i:
 
-    M step   E[j, k, l] ~ sum_i T[i, k] R[i, j, l] + prior[k, l]      p[k] ~ sum_i T[i, k] + 1        (each normalised to sum 1)
+    M step   E[j, k, l] ~ sum_i T[i, k] R[i, j, l] + prior[k, l]
+             p[k] ~ sum_i T[i, k] + 1
     E step   T[i, k] ~ p[k] prod_{j, l} E[j, k, l] ** R[i, j, l]
 
-from T = each item's share of votes. The prior is ours (theirs is 0): pretended ratings, mostly right ones, so
-that with few items a judge counts as decent until shown otherwise; without it the model does worse than the
-majority on some dozens of items.
+(each normalised to sum 1) from T = each item's share of votes. The prior is ours (theirs is 0): pretended
+ratings, mostly right ones, so that with few items a judge counts as decent until shown otherwise. Without it
+the model does worse than the majority on some dozens of items.
 """
 
 from __future__ import annotations
@@ -43,8 +44,9 @@ class Consensus(NamedTuple):
 def dawid_skene(
     ratings: Sequence[Sequence[int | None]], classes: int, steps: int = 200, tolerance: float = 1e-6
 ) -> Consensus:
-    """Consensus on `ratings[item][judge]`, each a class number below `classes`, or None where that judge has
-    no opinion.
+    """Find the consensus of `ratings[item][judge]`.
+
+    A rating is a class number below `classes`, or None where that judge has no opinion.
     """
     said = np.array([[[float(r == c) for c in range(classes)] for r in row] for row in ratings]).reshape(
         len(ratings), -1, classes
@@ -68,7 +70,7 @@ def dawid_skene(
 
 
 def majority(ratings: Sequence[Sequence[int | None]], classes: int) -> np.ndarray:
-    """(N, K): the share of an item's ratings that say each class; None counts as a rating that says none."""
+    """Share of each class among an item's ratings, (N, K); None counts as a rating."""
     return np.array(
         [[sum(r == c for r in row) / max(1, len(row)) for c in range(classes)] for row in ratings]
     ).reshape(len(ratings), classes)

@@ -1,5 +1,6 @@
-"""Which of two records of a tool's result the request means: by what else it says of them, or by their place
-in the list.
+"""Which of two records of a tool's result the request means.
+
+By what else it says of them, or by their place in the list.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ _PLACE = re.compile(
 
 
 def meant(sample: Sample, values: tuple[Any, Any]) -> tuple[bool, bool] | None:
-    """For two values of different records of one list: whether the request means each; None where it does not
-    tell.
+    """Whether the request means each of two values of a list.
+
+    They stand in different records of it. None where the request does not tell, or no list holds both.
     """
     request = sample.request
     for records in _lists(sample):

@@ -1,42 +1,47 @@
-"""The `evidence` judge: decides between label and prediction without a language model (in place of JGLV's
-judge, LoopTool section 3.4).
+"""The `evidence` judge: decides between label and prediction without a language model.
 
-Each difference between the two answers becomes one piece of evidence with support for either side: does the
-answer satisfy the schemas, is a value supported by the dialogue, does a call use what the user asked for, is
-the tool the one that the request speaks of, which answer does the policy itself find likelier. An answer is
-broken where it does not parse, breaks a schema or holds a value that nothing supports; a broken answer never
-wins. Both sides are treated alike, so swapping them swaps PRED_WRONG and LABEL_WRONG. Where the evidence is
-thin the judge abstains.
+It stands in the place of JGLV's judge (LoopTool, section 3.4). Each difference between the two answers
+becomes one piece of evidence with support for either side: does the answer satisfy the schemas, is a value
+supported by the dialogue, does a call use what the user asked for, is the tool the one that the request
+speaks of, which answer does the policy itself find likelier. An answer is broken where it does not parse,
+breaks a schema or holds a value that nothing supports; a broken answer never wins. Both sides are treated
+alike, so swapping them swaps PRED_WRONG and LABEL_WRONG. Where the evidence is thin the judge abstains.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from looptool_kit.checks.rules import GROUNDED, call_errors, groundings
+from looptool_kit.core.grading import align
 from looptool_kit.core.records import Evidence, Verdict, VerdictName
 from looptool_kit.core.samples import Sample, ToolCall
-from looptool_kit.core.toolcalls import Answer, align, canonical
-from looptool_kit.stages.verify._weighing import Side, equivalent, likelihood, schema_of, show, weigh
+from looptool_kit.core.toolcalls import Answer, canonical
+from looptool_kit.stages.verify import Logprobs, each
+from looptool_kit.stages.verify._answers import Side, equivalent, schema_of, show
+from looptool_kit.stages.verify._weighing import likelihood, weigh
 from looptool_kit.text.passages import Dialogue, dialogue
 
 DECISIVE = 0.4
 """Least difference of support, summed over the evidence, that decides where neither answer is broken."""
 
 
-def judge(
+def judge_one(
     sample: Sample,
     prediction: Answer,
     *,
-    label_logprobs: Sequence[float] | None = None,
-    prediction_logprobs: Sequence[float] | None = None,
+    label_logprobs: Logprobs = None,
+    prediction_logprobs: Logprobs = None,
 ) -> Verdict:
     """Weigh the prediction against the label of `sample`.
 
-    `label_logprobs` and `prediction_logprobs` are natural-log probabilities, one a token, of either answer
-    under the policy. The verdict's `label` is the label that stands: the prediction where LABEL_WRONG.
-    `confidence` is 0 to 1, 0 where unjudged.
+    Args:
+        label_logprobs: Natural-log probabilities of the label under the policy, one for each token.
+        prediction_logprobs: The same of the prediction.
+
+    Returns:
+        A verdict with its evidence. Its `label` is the one that stands: the prediction where LABEL_WRONG. Its
+        `confidence` is 0 to 1, 0 where unjudged.
     """
     said = dialogue(sample)
     sides = [_side(a, sample, said) for a in (Answer.of(sample.label), prediction)]
@@ -46,9 +51,19 @@ def judge(
     verdict, why, confidence = _decide(sample, evidence, sides[0], sides[1])
     stands = prediction.label if verdict == "LABEL_WRONG" else sample.label
     return Verdict(
-        sample_id=sample.id, iteration=sample.iteration, status="judged" if verdict else "unjudged", verdict=verdict, rationale=why,
-        confidence=confidence, evidence=tuple(evidence), judge="evidence", label=stands if verdict else None,
-    )  # fmt: skip
+        sample_id=sample.id,
+        iteration=sample.iteration,
+        status="judged" if verdict else "unjudged",
+        verdict=verdict,
+        rationale=why,
+        confidence=confidence,
+        evidence=tuple(evidence),
+        judge="evidence",
+        label=stands if verdict else None,
+    )
+
+
+judge = each(judge_one)
 
 
 def _side(answer: Answer, sample: Sample, said: Dialogue) -> Side:
@@ -117,10 +132,16 @@ def _broken(side: Side) -> str:
 def _same_in_substance(sample: Sample, a: Answer, b: Answer) -> bool:
     if a.error or b.error or bool(a.calls) != bool(b.calls):
         return False
-    return not a.calls or len(a.calls) == len(b.calls) and all(
-        x is not None and y is not None and x.name == y.name and all(_same(x, y, k, schema_of(sample, x, k)) for k in {*x.arguments, *y.arguments})
-        for x, y in align(a.calls, b.calls)
-    )  # fmt: skip
+    if len(a.calls) != len(b.calls):
+        return False
+    return all(
+        x is not None and y is not None and _same_call(sample, x, y) for x, y in align(a.calls, b.calls)
+    )
+
+
+def _same_call(sample: Sample, a: ToolCall, b: ToolCall) -> bool:
+    names = {*a.arguments, *b.arguments}
+    return a.name == b.name and all(_same(a, b, name, schema_of(sample, a, name)) for name in names)
 
 
 def _same(a: ToolCall, b: ToolCall, name: str, schema: dict[str, Any]) -> bool:

@@ -29,14 +29,12 @@ ACCOUNT = enum(
     question="Which account: checking, savings, business or joint?",
     words=("account",),
 )
+_PAID_FOR = ("Rent", "Invoice", "Tickets", "Dinner", "Groceries", "Deposit", "Membership", "Gift", "Lessons")
 STANDING_ORDER = identifier("STO", "standing order", 5)
 REFERENCE = text(
     "payment reference",
     "a line on the statement",
-    lambda r: (
-        f"{r.choice(('Rent', 'Invoice', 'Tickets', 'Dinner', 'Groceries', 'Deposit', 'Membership', 'Gift', 'Lessons'))}"
-        f" {r.randint(100, 9999)}"
-    ),
+    lambda r: f"{r.choice(_PAID_FOR)} {r.randint(100, 9999)}",
     say=quoted,
     clauses=("with the reference {}", "with the note {}"),
     question="Which reference should I add?",

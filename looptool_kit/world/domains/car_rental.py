@@ -1,4 +1,4 @@
-"""Car rental: find a car, rent it, change or cancel the rental, add extras, report damage."""
+"""Car rental: find, rent, change, cancel, add extras, report damage."""
 
 from looptool_kit.world.pools import words
 from looptool_kit.world.spec import Domain, P, T
@@ -21,12 +21,13 @@ from looptool_kit.world.types import (
 RENTAL = identifier("CR", "rental", 5)
 REPORT = identifier("DMG", "damage report")
 CARS = words(
-    """Toyota Corolla|Toyota Yaris|Toyota RAV4|Honda Civic|Honda Jazz|Honda CR-V|Ford Focus|Ford Fiesta|Ford Kuga|Ford Mustang|Volkswagen Golf|
-    Volkswagen Polo|Volkswagen Tiguan|Renault Clio|Renault Captur|Renault Megane|Peugeot 208|Peugeot 308|Peugeot 3008|Fiat Panda|Fiat Tipo|
-    Kia Picanto|Kia Sportage|Kia Niro|Hyundai Tucson|Hyundai Kona|Nissan Leaf|Nissan Qashqai|Nissan Juke|Mazda 3|Mazda MX-5|Mazda CX-5|
-    Skoda Octavia|Skoda Fabia|Skoda Kodiaq|Seat Ibiza|Seat Leon|Volvo XC40|Volvo V60|Tesla Model 3|Tesla Model Y|BMW X1|Mini Cooper|
-    Citroen Berlingo|Dacia Duster|Dacia Sandero|Suzuki Swift|Suzuki Jimny|Jeep Renegade|Jeep Compass|Subaru Forester|Chevrolet Malibu|
-    Mitsubishi Outlander|Lexus UX"""
+    """Toyota Corolla|Toyota Yaris|Toyota RAV4|Honda Civic|Honda Jazz|Honda CR-V|Ford Focus|Ford Fiesta|
+    Ford Kuga|Ford Mustang|Volkswagen Golf|Volkswagen Polo|Volkswagen Tiguan|Renault Clio|Renault Captur|
+    Renault Megane|Peugeot 208|Peugeot 308|Peugeot 3008|Fiat Panda|Fiat Tipo|Kia Picanto|Kia Sportage|
+    Kia Niro|Hyundai Tucson|Hyundai Kona|Nissan Leaf|Nissan Qashqai|Nissan Juke|Mazda 3|Mazda MX-5|Mazda CX-5|
+    Skoda Octavia|Skoda Fabia|Skoda Kodiaq|Seat Ibiza|Seat Leon|Volvo XC40|Volvo V60|Tesla Model 3|
+    Tesla Model Y|BMW X1|Mini Cooper|Citroen Berlingo|Dacia Duster|Dacia Sandero|Suzuki Swift|Suzuki Jimny|
+    Jeep Renegade|Jeep Compass|Subaru Forester|Chevrolet Malibu|Mitsubishi Outlander|Lexus UX"""
 )
 CAR = pool(
     "car",

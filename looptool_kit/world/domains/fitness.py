@@ -51,9 +51,9 @@ ACTIVITY = pool(
     "activity",
     "a kind of sport",
     words(
-        """running|swimming|cycling|rowing|yoga|pilates|hiking|tennis|badminton|bouldering|boxing|basketball|volleyball|
-        football|squash|skiing|skating|kayaking|dancing|spinning|stretching|golf|judo|karate|fencing|surfing|sailing|
-        handball|weightlifting|gymnastics|table tennis|horse riding"""
+        """running|swimming|cycling|rowing|yoga|pilates|hiking|tennis|badminton|bouldering|boxing|basketball|
+        volleyball|football|squash|skiing|skating|kayaking|dancing|spinning|stretching|golf|judo|karate|
+        fencing|surfing|sailing|handball|weightlifting|gymnastics|table tennis|horse riding"""
     ),
     question="Which activity was it?",
     words=("activity", "sport", "what"),
@@ -71,10 +71,10 @@ FOOD_NAME = pool(
     "food",
     "something to eat",
     words(
-        """oats|rice|lentils|chickpeas|black beans|tofu|salmon|tuna|chicken breast|turkey|cottage cheese|yoghurt|
-        blueberries|strawberries|grapes|pineapple|mango|muesli|pasta|noodles|couscous|quinoa|bread|broccoli|
-        cauliflower|spinach|carrots|potatoes|sweet potatoes|green salad|mushrooms|tomatoes|cucumber|peas|sweetcorn|
-        scrambled eggs|fruit salad"""
+        """oats|rice|lentils|chickpeas|black beans|tofu|salmon|tuna|chicken breast|turkey|cottage cheese|
+        yoghurt|blueberries|strawberries|grapes|pineapple|mango|muesli|pasta|noodles|couscous|quinoa|bread|
+        broccoli|cauliflower|spinach|carrots|potatoes|sweet potatoes|green salad|mushrooms|tomatoes|cucumber|
+        peas|sweetcorn|scrambled eggs|fruit salad"""
     ),
     question="Which food?",
     words=("food", "what"),

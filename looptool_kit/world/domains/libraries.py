@@ -67,11 +67,13 @@ SUBJECT = pool(
     "subject",
     "what a book is about",
     pools.words(
-        """astronomy|beekeeping|woodworking|chess|Roman history|medieval history|modern art|calligraphy|photography|gardening|bread baking|knitting|
-        sailing|climbing|marine biology|dinosaurs|volcanoes|climate change|nutrition|meditation|philosophy|linguistics|sign language|statistics|
-        robotics|electronics|architecture|urban planning|economics|personal finance|law|journalism|film history|music theory|opera|jazz|
-        folk tales|mythology|birdwatching|dog training|horses|butterflies|mushrooms|bridges|railways|aviation|space travel|cryptography|
-        game design|watercolour painting|pottery|origami|public speaking|leadership|parenting|sleep|memory|ancient Egypt|the Vikings"""
+        """astronomy|beekeeping|woodworking|chess|Roman history|medieval history|modern art|calligraphy|
+        photography|gardening|bread baking|knitting|sailing|climbing|marine biology|dinosaurs|volcanoes|
+        climate change|nutrition|meditation|philosophy|linguistics|sign language|statistics|robotics|
+        electronics|architecture|urban planning|economics|personal finance|law|journalism|film history|
+        music theory|opera|jazz|folk tales|mythology|birdwatching|dog training|horses|butterflies|mushrooms|
+        bridges|railways|aviation|space travel|cryptography|game design|watercolour painting|pottery|origami|
+        public speaking|leadership|parenting|sleep|memory|ancient Egypt|the Vikings"""
     ),
     clauses=("on {}", "on the subject of {}"),
     question="What should the books be about?",

@@ -52,11 +52,13 @@ VERSION = enum(
 )
 PLAYLIST = identifier("PL", "playlist", 5)
 _MOODS = words(
-    """Slow|Happy|Rainy|Summer|Late Night|Sunny|Lazy|Deep|Golden|Road Trip|Old School|Cosy|Winter|Weekend|Focus|
-        Dreamy|Coffee|Kitchen|Sunday|Holiday|Dinner|Gym|Bedtime|Party|Campfire|Commute|Garden|Rooftop|Beach|Study"""
+    """Slow|Happy|Rainy|Summer|Late Night|Sunny|Lazy|Deep|Golden|Road Trip|Old School|Cosy|Winter|Weekend|
+    Focus|Dreamy|Coffee|Kitchen|Sunday|Holiday|Dinner|Gym|Bedtime|Party|Campfire|Commute|Garden|Rooftop|Beach|
+    Study"""
 )
 _SETS = words(
-    "Mix|Hits|Tunes|Vibes|Classics|Songs|Favourites|Sounds|Grooves|Beats|Anthems|Moods|Session|Selection|Melodies"
+    """Mix|Hits|Tunes|Vibes|Classics|Songs|Favourites|Sounds|Grooves|Beats|Anthems|Moods|Session|Selection|
+    Melodies"""
 )
 
 

@@ -37,7 +37,7 @@ PRICE = replace(money(150_000, 900_000), draw=lambda r, _: r.randrange(150, 901,
 
 
 def _near_price(a: dict[str, Any], found: dict[str, Any]) -> bool:
-    """An offer that a seller might take and a buyer in their right mind makes."""
+    """Tell whether an offer makes sense to both sides."""
     price = found.get("price", a["amount"])
     return bool(0.8 * price <= a["amount"] <= 1.05 * price)
 

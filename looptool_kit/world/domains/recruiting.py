@@ -31,9 +31,10 @@ NAME = replace(PERSON, name="candidate name", parent=PERSON)
 INTERVIEW = identifier("INT", "interview")
 LEVELS = words("Junior|Senior|Lead|Assistant|Principal|Regional")
 ROLES = words(
-    """Data Analyst|Software Engineer|Accountant|Product Manager|Graphic Designer|Sales Manager|Nurse|Electrician|Chef|Architect|Copywriter|
-    Translator|Biologist|Warehouse Manager|Project Manager|Machine Operator|Security Officer|Social Worker|Tax Consultant|Web Developer|
-    Test Engineer|Office Manager|Recruiter|Buyer|Auditor|Laboratory Technician"""
+    """Data Analyst|Software Engineer|Accountant|Product Manager|Graphic Designer|Sales Manager|Nurse|
+    Electrician|Chef|Architect|Copywriter|Translator|Biologist|Warehouse Manager|Project Manager|
+    Machine Operator|Security Officer|Social Worker|Tax Consultant|Web Developer|Test Engineer|Office Manager|
+    Recruiter|Buyer|Auditor|Laboratory Technician"""
 )
 ROLE = text(
     "role",
@@ -47,9 +48,11 @@ SKILL = pool(
     "skill",
     "a professional skill",
     words(
-        """Python|SQL|Excel|Java|Kubernetes|bookkeeping|negotiation|copywriting|project management|public speaking|welding|first aid|photo editing|
-        machine learning|statistics|data visualisation|customer service|payroll|technical drawing|quality control|budgeting|event planning|
-        translation|legal research|supply chain planning|user research|web design|network security|video editing|contract law"""
+        """Python|SQL|Excel|Java|Kubernetes|bookkeeping|negotiation|copywriting|project management|
+        public speaking|welding|first aid|photo editing|machine learning|statistics|data visualisation|
+        customer service|payroll|technical drawing|quality control|budgeting|event planning|translation|
+        legal research|supply chain planning|user research|web design|network security|video editing|
+        contract law"""
     ),
     question="Which skills should they have?",
     words=("skills", "skill", "which"),

@@ -24,9 +24,10 @@ ROOM = pool(
     "room",
     "a room of the house",
     words(
-        """kitchen|living room|bedroom|guest room|hallway|study|bathroom|attic|nursery|dining room|basement|laundry room|
-        home office|conservatory|library|playroom|music room|pantry|workshop|entrance hall|guest bathroom|sewing room|
-        utility room|children's room|home gym|winter garden|dressing room|mudroom"""
+        """kitchen|living room|bedroom|guest room|hallway|study|bathroom|attic|nursery|dining room|basement|
+        laundry room|home office|conservatory|library|playroom|music room|pantry|workshop|entrance hall|
+        guest bathroom|sewing room|utility room|children's room|home gym|winter garden|dressing room|
+        mudroom"""
     ),
     clauses=("in the {}",),
     question="In which room?",
@@ -36,8 +37,8 @@ DOOR = pool(
     "door",
     "a door with a smart lock",
     words(
-        """front door|back door|garage door|cellar door|patio door|side door|balcony door|terrace door|shed door|
-        garden gate|kitchen door|basement door|porch door|main gate|office door|roof door"""
+        """front door|back door|garage door|cellar door|patio door|side door|balcony door|terrace door|
+        shed door|garden gate|kitchen door|basement door|porch door|main gate|office door|roof door"""
     ),
     say=lambda v, _: [Surface(f"the {v}")],
     question="Which doors?",
@@ -47,15 +48,17 @@ DEVICE = pool(
     "device",
     "something with a smart plug",
     words(
-        """coffee maker|fan|humidifier|air purifier|dehumidifier|robot vacuum|kettle|radio|television|aquarium light|
-        garden sprinkler|electric blanket|rice cooker|slow cooker|towel rail|floor lamp|fountain|pool pump|dishwasher|
-        washing machine|tumble dryer|fairy lights|bread maker|heat lamp|space heater|projector"""
+        """coffee maker|fan|humidifier|air purifier|dehumidifier|robot vacuum|kettle|radio|television|
+        aquarium light|garden sprinkler|electric blanket|rice cooker|slow cooker|towel rail|floor lamp|
+        fountain|pool pump|dishwasher|washing machine|tumble dryer|fairy lights|bread maker|heat lamp|
+        space heater|projector"""
     ),
     question="Which device?",
     words=("device", "which", "what"),
 )
 _MOODS = words(
-    "Cosy|Bright|Quiet|Busy|Early|Late|Summer|Winter|Rainy|Sunday|Weekend|Family|Romantic|Festive|Lazy|Calm|Holiday|Candlelight|Golden|Autumn"
+    """Cosy|Bright|Quiet|Busy|Early|Late|Summer|Winter|Rainy|Sunday|Weekend|Family|Romantic|Festive|Lazy|Calm|
+    Holiday|Candlelight|Golden|Autumn"""
 )
 _TIMES = words(
     "Evening|Morning|Dinner|Movie|Reading|Breakfast|Nap|Game"

@@ -31,9 +31,10 @@ PET = pool(
     "pet",
     "name of a pet",
     pools.words(
-        """Rex|Bella|Luna|Milo|Coco|Biscuit|Pepper|Shadow|Ziggy|Nala|Simba|Oreo|Waffles|Maple|Ginger|Smokey|Misty|Rocky|Buddy|Cleo|Gizmo|Hazel|
-        Jasper|Kiwi|Loki|Marley|Mocha|Noodle|Olive|Patches|Peanut|Pickles|Poppy|Pumpkin|Rusty|Sadie|Scout|Snowball|Socks|Sparky|Sushi|Taco|Teddy|
-        Thor|Tiger|Toffee|Truffle|Whiskers|Willow|Winnie|Yoshi|Zelda|Domino|Dumpling|Fudge|Moose|Nugget|Panda|Pixel|Sprout"""
+        """Rex|Bella|Luna|Milo|Coco|Biscuit|Pepper|Shadow|Ziggy|Nala|Simba|Oreo|Waffles|Maple|Ginger|Smokey|
+        Misty|Rocky|Buddy|Cleo|Gizmo|Hazel|Jasper|Kiwi|Loki|Marley|Mocha|Noodle|Olive|Patches|Peanut|Pickles|
+        Poppy|Pumpkin|Rusty|Sadie|Scout|Snowball|Socks|Sparky|Sushi|Taco|Teddy|Thor|Tiger|Toffee|Truffle|
+        Whiskers|Willow|Winnie|Yoshi|Zelda|Domino|Dumpling|Fudge|Moose|Nugget|Panda|Pixel|Sprout"""
     ),
     clauses=("for {}",),
     question="Which pet is it for?",
@@ -52,7 +53,8 @@ MEDICINE = pool(
     "medicine",
     "a medicine for animals",
     pools.words(
-        "amoxicillin|carprofen|meloxicam|prednisolone|gabapentin|doxycycline|metronidazole|furosemide|cetirizine|tramadol|omeprazole|famotidine|insulin|phenobarbital|enrofloxacin|ivermectin"
+        """amoxicillin|carprofen|meloxicam|prednisolone|gabapentin|doxycycline|metronidazole|furosemide|
+        cetirizine|tramadol|omeprazole|famotidine|insulin|phenobarbital|enrofloxacin|ivermectin"""
     ),
     question="Which medicine?",
     words=("medicine", "medication", "which"),

@@ -1,4 +1,4 @@
-"""The suite `bfcl`: conversion, weights, the driving of dialogues and the run folder on entries of our own;
+"""The suite `bfcl`: conversion, the driving of dialogues and the run folder on entries of our own;
 the official package where it is set up.
 
 The package's own tests run with `LOOPTOOL_BFCL_WORKER=1` after `looptool evaluate --suite bfcl --setup`.
@@ -22,7 +22,7 @@ from looptool_kit.core.samples import Sample, ToolCall
 from looptool_kit.policy.engines import Completion, Sampling
 from looptool_kit.policy.policy import base_policy
 from looptool_kit.run.folder import Run
-from looptool_kit.stages.evaluate import bfcl
+from looptool_kit.stages.evaluate import Entry, bfcl, stage
 from looptool_kit.stages.evaluate.bfcl import env as bfcl_env
 from looptool_kit.stages.evaluate.bfcl import labels as bfcl_labels
 from looptool_kit.stages.evaluate.bfcl import multi_turn as bfcl_multi_turn
@@ -160,58 +160,6 @@ def test_an_entry_becomes_a_sample() -> None:
     assert not bfcl_labels.sample_of(entry(truth=[]), "irrelevance").label.calls
 
 
-# --------------------------------------------------------------- weights
-
-
-def test_shares_add_up_and_groups_are_whole() -> None:
-    assert sum(weights.weights("v3").values()) == pytest.approx(1) == sum(weights.weights("v4").values())
-    assert sum(weights.CATEGORIES.values()) == 3641 + 800 and len(weights.SINGLE_TURN) == 13
-    assert weights.weights("v3")["simple_java"] == pytest.approx(1 / 45) and weights.weights("v4")[
-        "simple_java"
-    ] == pytest.approx(0.1 / 12)
-    assert weights.weights("v3")["live_simple"] == pytest.approx(258 / 2251 / 3) and weights.weights("v4")[
-        "live_simple"
-    ] == pytest.approx(25.8 / 1351)
-    assert weights.weights("v4")["memory_kv"] == pytest.approx(0.4 / 6)
-
-
-def test_overall_counts_what_was_not_evaluated_as_nothing() -> None:
-    full = {c: (n, n) for c, n in weights.CATEGORIES.items()}
-    assert weights.overall(full, "v3").value == pytest.approx(1) and weights.overall(full, "v3").missing == ()
-    v4 = weights.overall(full, "v4")
-    assert v4.value == pytest.approx(0.6) and set(v4.missing) == {
-        "web_search_base",
-        "web_search_no_snippet",
-        "memory_kv",
-        "memory_vector",
-        "memory_rec_sum",
-    }
-    half = weights.overall({"multiple": (5, 10)}, "v3")
-    assert (
-        half.value == pytest.approx(1 / 30)
-        and half.lo < half.value < half.hi < 1 / 15
-        and len(half.missing) == 16
-    )
-    assert weights.overall({}, "v4").value == 0
-
-
-def test_categories_are_named_singly_or_by_group() -> None:
-    assert weights.categories(["multiple", "simple_python"]) == ["simple_python", "multiple"]
-    assert weights.categories(["multi_turn"]) == list(weights.MULTI_TURN) and weights.categories(
-        None
-    ) == list(weights.SINGLE_TURN)
-    with pytest.raises(ValueError, match="no category 'memory_kv'"):
-        weights.categories(["memory_kv"])
-
-
-@given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 300))
-def test_a_smaller_choice_is_part_of_a_larger_one(n: int, few: int, more: int) -> None:
-    few, more = sorted((few, more))
-    small, large = (bfcl.chosen(n, "multiple", k) for k in (few, more))
-    assert set(small) <= set(large) <= set(range(n)) and len(small) == min(n, few) and small == sorted(small)
-    assert bfcl.chosen(n, "multiple", None) == list(range(n))
-
-
 # ------------------------------------------------------- a scripted policy
 
 
@@ -275,7 +223,7 @@ def evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Run, Scr
     Recorded.entries = [entry(), entry(turns=[[{"role": "user", "content": "Wrong."}]]), long]
     engine = Scripted(lambda c: RIGHT if c.messages[-1].content.startswith("Two") else "No idea.")
     monkeypatch.setattr(bfcl, "Worker", Recorded)
-    monkeypatch.setattr(bfcl, "open_engine", lambda policy, batch: engine)
+    monkeypatch.setattr(stage, "open_engine", lambda policy, batch: engine)
     monkeypatch.setitem(weights.CATEGORIES, "multiple", 3)
     return Run.create(tmp_path / "run"), engine
 
@@ -285,20 +233,22 @@ def test_scores_and_failures_stand_in_the_run_folder(
 ) -> None:
     run, engine = evaluated
     policy = base_policy("embedded")
-    scores = bfcl.evaluate(run, policy, ["multiple"])
+    scores = stage.evaluate(run, policy, "bfcl", ["multiple"])
     assert [(s.sample_id, s.correct, s.error) for s in scores] == [
-        ("multiple_0", True, ""), ("multiple_1", False, "multiple_function_checker:wrong_count"), ("multiple_2", False, "context"),
-    ]  # fmt: skip
+        ("multiple_0", True, ""),
+        ("multiple_1", False, "multiple_function_checker:wrong_count"),
+        ("multiple_2", False, "context"),
+    ]
     assert engine.asked == 2
-    assert bfcl.evaluate(run, policy, ["multiple"]) == scores and engine.asked == 2
-    probes, samples = bfcl.failures(run, policy)
+    assert stage.evaluate(run, policy, "bfcl", ["multiple"]) == scores and engine.asked == 2
+    probes, samples = stage.failures(run, policy, "bfcl")
     assert [p.text for p in probes] == ["No idea.", ""] and {p.sample_id for p in probes} == set(
         samples.by_id()
     )
     from looptool_kit.widgets import ProbeView
 
     assert len(ProbeView(probes, samples).selection) == 2
-    bfcl.print_scores(scores, policy.name)
+    bfcl.print_scores(run, policy, scores)
     said = capsys.readouterr().out
     assert "0.333" in said and "v3" in said and "v4" in said and "not evaluated" in said
 
@@ -325,6 +275,12 @@ def user(text: str) -> list[dict[str, str]]:
     return [{"role": "user", "content": text}]
 
 
+def play(worker: Any, say: Callable[[Any], str], row: dict[str, Any]) -> list[bfcl_multi_turn.Dialogue]:
+    asked = Entry(bfcl_labels.sample_of(row, "multiple"), row["id"], source=row)
+    engine: Any = Scripted(say)
+    return bfcl_multi_turn.play(worker, 10, engine, [asked])
+
+
 def test_a_dialogue_is_played_turn_by_turn() -> None:
     given = entry(
         id="multi_turn_miss_func_0",
@@ -339,7 +295,7 @@ def test_a_dialogue_is_played_turn_by_turn() -> None:
         return RIGHT if len(chat.tools) == 1 else RIGHT.replace("ferry_book", "ferry_cancel")
 
     worker = Recorded()
-    (played,) = bfcl_multi_turn.play(worker, Scripted(say), [given], 10)  # type: ignore[arg-type]
+    (played,) = play(worker, say, given)
     assert [[len(step) for step in turn] for turn in played.turns] == [[1, 0], [1, 0]] and played.ended == ""
     assert [m.role for m in played.messages] == [
         "user",
@@ -360,15 +316,13 @@ def test_a_dialogue_is_played_turn_by_turn() -> None:
 def test_a_dialogue_that_goes_round_in_circles_is_ended() -> None:
     worker = Recorded()
     given = entry(turns=[user("One."), user("Two.")])
-    (played,) = bfcl_multi_turn.play(worker, Scripted(lambda c: RIGHT), [given], 10)  # type: ignore[arg-type]
+    (played,) = play(worker, lambda c: RIGHT, given)
     assert (
         played.ended == "steps"
         and len(played.turns) == 1
         and len(worker.executed) == bfcl_multi_turn.STEPS + 1
     )
-    (played,) = bfcl_multi_turn.play(
-        worker, Scripted(lambda c: "Well."), [entry(turns=[user("One."), user("long")])], 10
-    )  # type: ignore[arg-type]
+    (played,) = play(worker, lambda c: "Well.", entry(turns=[user("One."), user("long")]))
     assert played.ended == "context" and played.last is not None
 
 
@@ -428,4 +382,4 @@ def test_a_models_words_are_never_evaluated(tmp_path: Path) -> None:
         assert json.loads(worker.ask("execute", session="s", id="multi_turn_base_0", calls=[["ls", {}]])[0])
         with pytest.raises(bfcl_env.WorkerError, match="entries"):
             worker.ask("entries", category="no_such_category")
-        assert worker.ask("entries", category="live_parallel")  # it goes on
+        assert worker.ask("entries", category="live_parallel")  # it still answers

@@ -17,14 +17,14 @@ from mock_llm import MockLLM, Scripted
 
 import looptool_kit as lt
 from looptool_kit.checks import contamination
+from looptool_kit.core.grading import diagnose
 from looptool_kit.core.records import Expansions, Probe, Probes, Verdict, Verdicts
 from looptool_kit.core.samples import Label, Message, Sample, Samples, Tool, ToolCall
-from looptool_kit.core.toolcalls import diagnose, parse, render_calls
+from looptool_kit.core.toolcalls import parse, render_calls
 from looptool_kit.lineage.error_seeds import ErrorSeed
 from looptool_kit.llm.structured import Call
 from looptool_kit.report.summary import paid
 from looptool_kit.run.folder import Run, RunError
-from looptool_kit.stages.expand import find_batch_expander, find_expander
 from looptool_kit.stages.expand.llm import Child, Turn, child, scenarios
 
 TOOL = Tool(
@@ -59,19 +59,37 @@ def sample(n: int) -> Sample:
     )
 
 
+def probe(asked: Sample) -> Probe:
+    """A probe that got the desk wrong."""
+    wrong = parse(render_calls([ToolCall(name="reserve_desk", arguments={"branch": "Main", "desk": 1})]))
+    return Probe(
+        sample_id=asked.id,
+        iteration=1,
+        text="",
+        finish_reason="stop",
+        perplexity=1.5,
+        match=False,
+        correct=False,
+        state="failed",
+        answer=wrong,
+        faults=diagnose(wrong, asked.label, asked.tools),
+    )
+
+
 def make_run(folder: Path, url: str, count: int = 4, **overrides: Any) -> Run:
     """A run whose policy got the desk wrong on every sample, ready to expand."""
     settings: dict[str, Any] = {
-        "expand__expanders": ["llm"], "expand__children": 2, "expand__tries": 2, "expand__most": 100, "seeds__noise": 0.0, "iterations": 1,
-        "generator_llm__base_url": url, "generator_llm__model": "mock", "generator_llm__retries": 0, "generator_llm__concurrency": 4,
-    }  # fmt: skip
+        "expand__expanders": ["llm"],
+        "expand__children": 2,
+        "expand__tries": 2,
+        "expand__most": 100,
+        "seeds__noise": 0.0,
+        "iterations": 1,
+        "generator_llm": {"base_url": url, "model": "mock", "retries": 0, "concurrency": 4},
+    }
     run = Run.create(folder, "cpu-quick", **settings | overrides)
     rows = [sample(n) for n in range(11, 11 + count)]
-    wrong = parse(render_calls([ToolCall(name="reserve_desk", arguments={"branch": "Main", "desk": 1})]))
-    probes = [
-        Probe(sample_id=s.id, iteration=1, text="", finish_reason="stop", perplexity=1.5, match=False, correct=False, state="failed", answer=wrong,
-              faults=diagnose(wrong, s.label, s.tools)) for s in rows
-    ]  # fmt: skip
+    probes = [probe(s) for s in rows]
     verdicts = [
         Verdict(
             sample_id=s.id,
@@ -202,13 +220,17 @@ def without_desk(body: dict[str, Any]) -> dict[str, Any]:
 
 WRONG = {
     "grounding": without_desk,
-    "calls": lambda body: new_child(body, calls=[{"name": "reserve_desk", "arguments": {"branch": PLACES[0], "desk": "eleven"}}]),
+    "calls": lambda body: new_child(
+        body, calls=[{"name": "reserve_desk", "arguments": {"branch": PLACES[0], "desk": "eleven"}}]
+    ),
     "pattern": lambda body: new_child(body, calls=[{"name": "open_locker", "arguments": {}}]),
     "dialogue": lambda body: new_child(body, messages=new_child(body)["messages"][:2]),
     "novelty": lambda body: new_child(
-        body, messages=[{"role": "user", "content": sample(11).messages[0].content}], calls=part(body, "Right answer")["calls"]
+        body,
+        messages=[{"role": "user", "content": sample(11).messages[0].content}],
+        calls=part(body, "Right answer")["calls"],
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("check", WRONG)
@@ -226,13 +248,8 @@ def test_a_child_that_breaks_a_rule_is_kept_as_a_rejected_row(check: str, tmp_pa
 
 def test_children_of_a_question_are_questions() -> None:
     asks = sample(1).model_copy(update={"label": Label(reply="Which desk would you like?", asks=True)})
-    wrong = parse(render_calls([ToolCall(name="reserve_desk", arguments={"branch": "Main", "desk": 1})]))
-    probe = Probe(
-        sample_id=asks.id, iteration=1, text="", finish_reason="stop", perplexity=1.5, match=False, correct=False, state="failed", answer=wrong,
-        faults=diagnose(wrong, asks.label, asks.tools),
-    )  # fmt: skip
     seed = ErrorSeed(
-        asks, probe, Verdict(sample_id=asks.id, iteration=1, status="judged", verdict="PRED_WRONG")
+        asks, probe(asks), Verdict(sample_id=asks.id, iteration=1, status="judged", verdict="PRED_WRONG")
     )
     call = Call(name="open_locker", arguments={})
     for calls, reply, fault in (
@@ -316,16 +333,8 @@ def test_free_expanders_come_first_and_the_budget_holds(tmp_path: Path) -> None:
         paid = [r for r in accepted if r.strategy == "expanders.llm"]
         assert len(accepted) == 4 == len({r.seed_id for r in accepted}) and free and paid
         assert not free & {r.seed_id for r in rows if r.strategy == "expanders.llm"}
-        assert any(
-            not c.passed
-            for r in rows
-            if r.seed_id == paid[0].seed_id
-            for c in r.checks
-            if c.name == "novelty"
-        )
-    with pytest.raises(ValueError, match="find_batch_expander"):
-        find_expander("llm")
-    assert find_batch_expander("slots") is None
+        failed = [c.name for r in rows if r.seed_id == paid[0].seed_id for c in r.checks if not c.passed]
+        assert "novelty" in failed
 
 
 def test_contaminated_children_are_rejected_with_what_they_share(tmp_path: Path) -> None:

@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 
 from looptool_kit.checks.rules import passes
+from looptool_kit.core.grading import Fault
 from looptool_kit.core.samples import Label, Message, Sample, Samples, Tool, ToolCall
-from looptool_kit.core.toolcalls import Fault, canonical_calls
-from looptool_kit.stages.expand import find_expander, names
-from looptool_kit.stages.expand.slots import candidates
-from looptool_kit.text.mentions import recognise
+from looptool_kit.core.toolcalls import canonical_calls
+from looptool_kit.stages import expand
+from looptool_kit.stages._find import names
+from looptool_kit.stages.expand import find_expander, slots
+from looptool_kit.stages.expand.slots import children
+from looptool_kit.text.recognise import recognise
 from looptool_kit.world import generate
 
 TODAY = Message(role="system", content="Today is Monday, 2026-11-23.")
@@ -34,8 +37,8 @@ def seed(
     )
 
 
-def children(s: Sample, pool: Samples | None = None, faults: tuple[Fault, ...] = ()) -> list[Sample]:
-    return candidates(s, faults, 4, Random(1), pool if pool is not None else Samples([s]))
+def four(s: Sample, pool: Samples | None = None, faults: tuple[Fault, ...] = ()) -> list[Sample]:
+    return children(s, faults, 4, Random(1), pool if pool is not None else Samples([s]))
 
 
 S, N = {"type": "string"}, {"type": "integer"}
@@ -63,7 +66,7 @@ def test_values_of_every_shape_are_swapped_and_said_alike(
     request_: str, schemas: dict[str, Any], arguments: dict[str, Any]
 ) -> None:
     s = seed(request_, schemas, **arguments)
-    made = children(s)
+    made = four(s)
     assert made
     for child in made:
         assert canonical_calls(child.label.calls) != canonical_calls(s.label.calls)
@@ -75,13 +78,13 @@ def test_names_come_from_the_dataset_and_articles_follow() -> None:
     schemas = {"food": S}
     pool = Samples([seed(f"Find {n} food", schemas, food=n) for n in ("Italian", "Thai", "Greek")])
     s = seed("Find an Ethiopian restaurant.", schemas, food="Ethiopian")
-    requests = {c.request for c in children(s, pool)}
+    requests = {c.request for c in four(s, pool)}
     assert requests and requests <= {
         "Find an Italian restaurant.",
         "Find a Thai restaurant.",
         "Find a Greek restaurant.",
     }
-    assert children(s, Samples([s])) == []
+    assert four(s, Samples([s])) == []
 
 
 def test_a_value_in_two_roles_is_left_alone() -> None:
@@ -90,7 +93,7 @@ def test_a_value_in_two_roles_is_left_alone() -> None:
     s = seed(
         "From Paris to Paris on December 4.", schemas, origin="Paris", destination="Paris", day="2026-12-04"
     )
-    made = children(s, pool)
+    made = four(s, pool)
     assert made and all("From Paris to Paris" in c.request for c in made)
     inside = seed(
         "Book Paris Bistro in Paris on December 4.",
@@ -100,9 +103,9 @@ def test_a_value_in_two_roles_is_left_alone() -> None:
         day="2026-12-04",
     )
     cities = Samples([seed("x", {"city": S}, city="Oslo")])
-    assert all("in Paris" in c.request for c in children(inside, cities))
+    assert all("in Paris" in c.request for c in four(inside, cities))
     twice = seed("Six guests, six chairs.", {"guests": N}, guests=6)
-    assert children(twice) == []
+    assert four(twice) == []
 
 
 def test_swaps_reach_results_and_earlier_calls() -> None:
@@ -116,7 +119,7 @@ def test_swaps_reach_results_and_earlier_calls() -> None:
     )
     s = seed("Book the first in Oslo.", {"id": S, "city": S}, before=before, id="RES-4821", city="Oslo")
     pool = Samples([seed("x", {"city": S}, city='Bad "Ems"')])
-    for child in children(
+    for child in four(
         s, pool, (Fault(kind="wrong_value", parameter="city"), Fault(kind="wrong_value", parameter="id"))
     ):
         arguments = child.label.calls[0].arguments
@@ -142,7 +145,7 @@ def test_numbers_that_results_are_compared_by_stay() -> None:
         Message(role="assistant", content="Two shows."),
     )
     s = seed("Take the cheapest at 20 dollars.", {"price": N}, before=before, price=20)
-    assert children(s) == []
+    assert four(s) == []
 
 
 def test_faulty_parameters_are_always_swapped() -> None:
@@ -150,23 +153,23 @@ def test_faulty_parameters_are_always_swapped() -> None:
     s = seed("For 5 people, 90 minutes, order AB-12345.", schemas, guests=5, minutes=90, id="AB-12345")
     fault = (Fault(kind="wrong_value", tool="act", parameter="minutes"),)
     for turn in range(5):
-        for child in candidates(s, fault, 4, Random(turn), Samples([s])):
+        for child in children(s, fault, 4, Random(turn), Samples([s])):
             assert child.label.calls[0].arguments["minutes"] != 90
 
 
 def test_plain_replies_have_no_slots() -> None:
     s = seed("Book it", {"id": S}).model_copy(update={"label": Label(reply="Which one?", asks=True)})
-    assert children(s) == []
+    assert four(s) == []
 
 
 def test_repeatable_and_found_by_name() -> None:
     samples = generate(40, 3)
     for s in samples:
-        assert [c.id for c in candidates(s, (), 3, Random(5), samples)] == [
-            c.id for c in candidates(s, (), 3, Random(5), samples)
+        assert [c.id for c in children(s, (), 3, Random(5), samples)] == [
+            c.id for c in children(s, (), 3, Random(5), samples)
         ]
-    assert "slots" in names() and find_expander("slots") is candidates
-    with pytest.raises(ValueError, match="slots"):
+    assert names(expand.__name__) == ["llm", "repeat", "slots", "world"] and find_expander("slots") is slots
+    with pytest.raises(ValueError, match="'none'; choose one of llm, repeat, slots, world"):
         find_expander("none")
 
 
@@ -175,7 +178,7 @@ def test_on_the_world_labels_stay_exact() -> None:
     with_calls = [s for s in samples if s.label.calls]
     got = 0
     for s in with_calls:
-        made = candidates(s, (), 2, Random(1), samples)
+        made = children(s, (), 2, Random(1), samples)
         got += bool(made)
         for child in made:
             assert passes(child) and canonical_calls(child.label.calls) != canonical_calls(s.label.calls)

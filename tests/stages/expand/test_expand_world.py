@@ -14,15 +14,15 @@ from looptool_kit.checks.rules import check_sample
 from looptool_kit.config import load_preset
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.run.folder import RunError
-from looptool_kit.stages.expand.world import candidates
+from looptool_kit.stages.expand.world import children
 from looptool_kit.stages.train.stage import rehearsal
 from looptool_kit.world.spec import specs
 
 ROWS = world.generate(120, seed="expand", domains=("music", "smart_home", "banking"))
 
 
-def children(seed: Sample, k: int = 8) -> list[Sample]:
-    return candidates(seed, (), k, Random(seed.id), Samples())
+def family(seed: Sample, k: int = 8) -> list[Sample]:
+    return children(seed, (), k, Random(seed.id), Samples())
 
 
 def last(sample: Sample) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def mentioned(sample: Sample) -> set[str]:
 
 def test_children_are_exact_and_about_the_tool_of_their_seed() -> None:
     for seed in ROWS[:60]:
-        made = children(seed)
+        made = family(seed)
         assert len(made) == 8
         for child in made:
             assert all(check.passed for check in check_sample(child)) and child.parent == seed.id
@@ -60,8 +60,8 @@ def test_a_seed_that_mentions_nothing_has_children_that_do() -> None:
         and any(p.optional for p in specs()[last(s)["tool"]].params)
     ]
     assert len(seeds) >= 5
-    varied = [any(mentioned(child) for child in children(seed)) for seed in seeds]
-    kept = [sum(not mentioned(child) for child in children(seed)) for seed in seeds]
+    varied = [any(mentioned(child) for child in family(seed)) for seed in seeds]
+    kept = [sum(not mentioned(child) for child in family(seed)) for seed in seeds]
     assert sum(varied) >= 0.9 * len(seeds) and min(kept) >= 3
 
 
@@ -71,7 +71,7 @@ def test_every_other_child_is_a_contrast() -> None:
         child.kind != seed.kind or mentioned(child) != mentioned(seed)
         for seed in ROWS
         if seed.kind in ("single", "choice", "ask", "parallel")
-        for child in children(seed)[1::2]
+        for child in family(seed)[1::2]
     ]
     assert len(differ) >= 100 and sum(differ) >= 0.85 * len(differ), sum(differ) / len(differ)
 
@@ -79,13 +79,11 @@ def test_every_other_child_is_a_contrast() -> None:
 def test_a_question_has_children_that_say_all_and_the_other_way_round() -> None:
     asked = [s for s in ROWS if s.kind == "ask"]
     assert len(asked) >= 5
-    assert all(
-        any(child.kind == "single" and child.label.calls for child in children(seed)) for seed in asked
-    )
+    assert all(any(child.kind == "single" and child.label.calls for child in family(seed)) for seed in asked)
     said = [
         s for s in ROWS if s.kind == "single" and any(not p.optional for p in specs()[last(s)["tool"]].params)
     ]
-    turned = [any(child.kind == "ask" and not child.label.calls for child in children(seed)) for seed in said]
+    turned = [any(child.kind == "ask" and not child.label.calls for child in family(seed)) for seed in said]
     assert sum(turned) >= len(said) / 2
 
 
@@ -93,8 +91,7 @@ def test_a_call_has_a_child_to_decline() -> None:
     """Or a policy that learns to call forgets to decline."""
     called = [s for s in ROWS if s.kind in ("single", "choice", "parallel")]
     declined = [
-        any(c.kind == "decline" and not c.label.calls and c.label.reply for c in children(s, 6))
-        for s in called
+        any(c.kind == "decline" and not c.label.calls and c.label.reply for c in family(s, 6)) for s in called
     ]
     assert len(called) >= 50 and sum(declined) >= 0.8 * len(called)
 

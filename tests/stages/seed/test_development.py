@@ -1,4 +1,4 @@
-"""Development samples: apart from all that is trained on and reported, and the policy that is kept by them."""
+"""Development samples stand apart, and choose the policy that is kept."""
 
 from __future__ import annotations
 

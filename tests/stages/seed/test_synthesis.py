@@ -1,6 +1,4 @@
-"""Tools along the trees and simulated dialogues, against the scripted mock server (LoopTool section 3.1;
-ToolACE section 2).
-"""
+"""Simulated dialogues become seed data (LoopTool, section 3.1; ToolACE, section 2)."""
 
 from __future__ import annotations
 
@@ -11,156 +9,22 @@ import signal
 import subprocess
 import sys
 import time
-import tomllib
 from collections import Counter
-from datetime import date
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mock_llm import MockLLM
+from scripted_agents import Agents, make_run, part, tool_as_asked, wants
 
 import looptool_kit as lt
-from looptool_kit.checks import contamination
 from looptool_kit.checks.rules import passes
-from looptool_kit.core.samples import Sample, Samples, Tool
-from looptool_kit.core.tables import write_json
-from looptool_kit.core.toolcalls import tool_schemas
-from looptool_kit.llm.client import Endpoint
+from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.run.folder import Run, RunError
 from looptool_kit.stages.seed.trees.complexity import Band, estimate_band, loss
-from looptool_kit.stages.seed.trees.dialogue import Turns
 from looptool_kit.stages.seed.trees.synthesis import synthesise
-from looptool_kit.stages.seed.trees.tools import WrittenTools, alike, write_tools
-from looptool_kit.tools.of_run import init
-
-NOUNS = ("desk", "boat", "kiln", "studio", "tractor", "costume", "telescope", "allotment", "trailer", "organ")
-TOOLS = [
-    Tool(
-        name=f"reserve_{noun}",
-        description=f"Reserve a {noun} at a place, for a party.",
-        parameters={
-            "type": "object",
-            "properties": {
-                "place": {"type": "string", "description": "Where."},
-                "party": {"type": "integer", "description": "How many people."},
-            },
-            "required": ["place", "party"],
-        },
-    )
-    for noun in NOUNS
-]
-MODES = ("fine", "third", "masked", "rule", "judge", "plan", "user", "result", "later", "talk")
-PLACES = (
-    "Elmfield",
-    "Norrgatan",
-    "Kilimani",
-    "Vinohrady",
-    "Takapuna",
-    "Ollantay",
-    "Quillota",
-    "Kerikeri",
-    "Sandefjord",
-    "Benidorm",
-)
-
-
-def wants(body: dict[str, Any]) -> set[str]:
-    return set(body["response_format"]["json_schema"]["schema"]["properties"])
-
-
-def part(body: dict[str, Any], title: str) -> Any:
-    text = body["messages"][-1]["content"]
-    return json.JSONDecoder().raw_decode(text, text.index(f"## {title}\n") + len(f"## {title}\n"))[0]
-
-
-class Agents:
-    """Plays planner, user, assistant, tool and judge. The day of a dialogue decides what goes wrong in it."""
-
-    def __init__(self) -> None:
-        self.asked: Counter[str] = Counter()
-
-    def __call__(self, body: dict[str, Any]) -> str:
-        form = wants(body)
-        said = part(body, "Dialogue so far")
-        day = date.fromisoformat(re.search(r"\d{4}-\d\d-\d\d", said[0]["content"])[0]).toordinal()  # type: ignore[index]
-        mode = MODES[day % len(MODES)]
-        if "turns" in form:
-            if mode == "plan":
-                return "{}"
-            tool = part(body, "Tools on offer")[0]["name"]
-            return json.dumps(
-                {
-                    "user": "a carpenter",
-                    "goal": tool,
-                    "values": [PLACES[day % 7], str(20 + day % 61)],
-                    "turns": ["one", "two"],
-                }
-            )
-        if "done" in form:
-            if mode == "user":
-                return "[]"
-            plan = part(body, "You")
-            noun, (place, party) = plan["goal"].removeprefix("reserve_"), plan["values"]
-            if any(m["role"] == "assistant" for m in said):
-                if mode != "later":
-                    return json.dumps({"message": "", "done": True})
-                return json.dumps(
-                    {"message": f"And another {noun}\n\nin Sandefjord for {int(party) + 100}.", "done": False}
-                )
-            return json.dumps(
-                {
-                    "message": f"Hello,\n\nI need the {noun} of {place}\nfor {party} of us (ref {day}).",
-                    "done": False,
-                }
-            )
-        if "verdict" in form:
-            wrong = mode == "judge" and part(body, "Answer to check")["calls"]
-            return json.dumps({"reasoning": "Checked.", "verdict": "wrong" if wrong else "right"})
-        if "result" in form:
-            return (
-                "nothing"
-                if mode == "result"
-                else json.dumps({"result": {"booking": f"BK-{day}", "note": "see\nyou"}})
-            )
-        return json.dumps(self.assistant(body, said, mode))
-
-    def assistant(self, body: dict[str, Any], said: list[dict[str, Any]], mode: str) -> dict[str, Any]:
-        vote = self.asked[json.dumps(body)]
-        self.asked[json.dumps(body)] += 1
-        last = said[-1]
-        if last["role"] == "tool":
-            return {
-                "calls": [],
-                "reply": (
-                    f"Reserved, {json.loads(last['content'])['booking']}.\n\nAnything else?" + "!" * vote
-                ),
-            }
-        if mode == "talk":
-            return {"calls": [], "reply": "For which day?"}
-        noun = re.search(r"(?:the|another) (\w+)", last["content"])[1]  # type: ignore[index]
-        place = re.search(r"(?:of|in) ([A-Z]\w+)", last["content"])[1]  # type: ignore[index]
-        party = int(re.search(r"for (\d+)", last["content"])[1])  # type: ignore[index]
-        wrong = {"third": vote == 1, "masked": vote > 0, "rule": True}.get(mode, False)
-        call = {
-            "name": f"reserve_{noun}",
-            "arguments": {
-                "place": place,
-                "party": party + wrong * (1000 + (vote if mode == "masked" else 0)),
-            },
-        }
-        return {"calls": [call], "reply": ""}
-
-
-def make_run(folder: Path, url: str, **overrides: Any) -> Run:
-    settings: dict[str, Any] = {
-        "seeds__source": "trees", "seeds__first": 20, "seeds__fresh": [4, 2], "seeds__held_out": 4, "iterations": 2, "synthesis__turns": 3,
-        "generator_llm__base_url": url, "generator_llm__model": "mock", "generator_llm__retries": 0, "generator_llm__concurrency": 8,
-    }  # fmt: skip
-    tools = folder.with_name(f"{folder.name}-tools.json")
-    write_json(tools, tool_schemas(TOOLS))
-    return init(folder, tools, "cpu-quick", **settings | overrides)
+from looptool_kit.stages.seed.trees.tools import WrittenTools
+from looptool_kit.stages.seed.trees.turns import Turns
 
 
 @pytest.fixture(scope="module")
@@ -224,7 +88,7 @@ def test_every_turn_is_recorded_with_what_became_of_it_and_why(seeded: tuple[Run
     assert all(len(t.votes) == 3 and len(set(t.votes)) == 3 and t.sample_id not in samples for t in masked)
     third = [t for t in turns if t.outcome == "accepted" and len(t.votes) == 3]
     assert third and all(len(set(t.votes)) == 2 for t in third)
-    # Dialogues go on behind a masked turn, and end with a rejected one.
+    # Dialogues continue behind a masked turn, and end with a rejected one.
     assert any(
         t.outcome == "accepted" and (t.dialogue, t.turn - 2) in {(m.dialogue, m.turn) for m in masked}
         for t in turns
@@ -318,149 +182,6 @@ def test_complexity_is_the_mean_loss_and_the_band_lies_between_right_before_and_
         estimate_band([2.0], [1.0])
     with pytest.raises(ValueError, match="needs losses"):
         estimate_band([], [1.0])
-
-
-# ----------------------------------------------------------------------- trees
-
-LEAVES = {
-    branch: {leaf["words"]: leaf for leaf in leaves}
-    for branch, leaves in tomllib.loads(
-        files("looptool_kit.stages.seed.trees").joinpath("constraint_tree.toml").read_text()
-    ).items()
-}
-VALUES: dict[str, dict[str, Any]] = {
-    "string": {"type": "string", "enum": ["wet", "dry"]}, "number": {"type": "integer", "minimum": 1}, "boolean": {"type": "boolean"},
-    "array": {"type": "array", "items": {"type": "string"}}, "object": {"type": "object", "properties": {"x": {"type": "string"}}},
-}  # fmt: skip
-
-
-def tool_as_asked(body: dict[str, Any]) -> dict[str, Any]:
-    """A tool that keeps to the form, its name and words made from the purpose."""
-    purpose, form = part(body, "Purpose"), part(body, "Form")
-    words = re.findall(r"[a-z]+", f"{purpose['purpose']} {purpose['area']}".lower())
-    naming = form["name"].split(",")[0]
-    name = {
-        "snake_case": "_".join(words),
-        "camelCase": words[0] + "".join(w.title() for w in words[1:]),
-        "PascalCase": "".join(map(str.title, words)),
-    }
-    count = LEAVES["count"][form["number of parameters"]]
-    needs = LEAVES["types"][form["at least one parameter is"]]["needs"] if count["most"] else []
-    kinds = [*needs, *["string"] * max(0, count["least"] - len(needs))]
-    properties = {f"{words[0]}_{n}": VALUES[k] | {"description": f"Value {n}."} for n, k in enumerate(kinds)}
-    required = list(properties)[1:] if count.get("optional") else list(properties)
-    parameters = {"type": "object", "properties": properties, "required": required}
-    return {
-        "name": name.get(naming, "-".join(words))[:64],
-        "description": f"{' '.join(words)} now",
-        "parameters": parameters,
-    }
-
-
-def test_tools_are_written_along_the_trees_and_checked(tmp_path: Path) -> None:
-    asked: list[dict[str, Any]] = []
-
-    def answer(body: dict[str, Any]) -> str:
-        asked.append(body)
-        return json.dumps(tool_as_asked(body))
-
-    with MockLLM(answer) as server:
-        endpoint = Endpoint(base_url=server.url, model="mock")
-        rows = write_tools(30, endpoint, tmp_path / "calls.sqlite", seed=1)
-        assert write_tools(30, endpoint, tmp_path / "calls.sqlite", seed=1) == rows and len(asked) == len(
-            rows
-        )
-    tools = [r.tool for r in rows if r.accepted and r.tool]
-    assert len(tools) == 30 and all(c.passed for r in rows if r.accepted for c in r.checks)
-    assert len({t.name for t in tools}) == 30 and len({r.spec.domain for r in rows}) >= 8
-    assert not any(alike(a, b) for i, a in enumerate(tools) for b in tools[:i])
-    assert {t for r in rows for t in LEAVES["types"] if r.spec.leaves["types"]["words"] == t} == set(
-        LEAVES["types"]
-    )
-
-
-DESCRIBED = {"type": "string", "description": "It."}
-BROKEN: dict[str, tuple[str, Any]] = {
-    "no JSON": ("form", lambda tool: None),
-    "no object": ("schema", lambda tool: tool | {"parameters": {"type": "array"}}),
-    "bad schema": ("schema", lambda tool: tool | {"parameters": {"type": "object", "properties": {"a": {"type": "text"}}}}),
-    "properties a list": ("schema", lambda tool: tool | {"parameters": {"type": "object", "properties": ["a"]}}),
-    "required unknown": ("schema", lambda tool: tool | {"parameters": tool["parameters"] | {"required": ["nothing"]}}),
-    "blank in the name": ("name", lambda tool: tool | {"name": "a tool"}),
-    "other style": ("name", lambda tool: tool | {"name": "x" if "_" in tool["name"] else "snake_cased_name"}),
-    "too many": ("constraints", lambda tool: tool | {"parameters": {"type": "object", "properties": dict.fromkeys("abcdefghi", DESCRIBED)}}),
-    "silent parameter": ("constraints", lambda tool: tool | {"parameters": {"type": "object", "properties": {"p": {"type": "string"}}}}),
-    "benchmark name": ("contamination", lambda tool: tool),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("case", BROKEN)
-def test_a_tool_that_breaks_a_rule_is_no_tool(case: str, tmp_path: Path) -> None:
-    check, change = BROKEN[case]
-    (tmp_path / "benchmark").mkdir()
-
-    def answer(body: dict[str, Any]) -> str:
-        changed = change(tool_as_asked(body))
-        return "no tool" if changed is None else json.dumps(changed)
-
-    with MockLLM(answer) as server:
-        endpoint = Endpoint(base_url=server.url, model="mock")
-        known = None
-        if case == "benchmark name":
-            clean = write_tools(2, endpoint, tmp_path / "first.sqlite", seed=3)
-            named = [
-                {"name": r.tool.name.upper(), "description": "", "parameters": {}} for r in clean if r.tool
-            ]
-            (tmp_path / "benchmark" / "functions.jsonl").write_text("\n".join(map(json.dumps, named)))
-            known = contamination.build([tmp_path / "benchmark"])
-        rows = write_tools(2, endpoint, tmp_path / "calls.sqlite", seed=3, known=known)
-    first = rows[0]
-    failed = [c.name for c in first.checks if not c.passed]
-    assert failed[0] == check and not first.accepted and all(c.detail for c in first.checks if not c.passed)
-
-
-def test_a_near_duplicate_is_merged_into_the_first(tmp_path: Path) -> None:
-    level = (
-        "Tell the water level of the old canal lock, in metres, right now or at noon. Returns a record:"
-        " level, trend, time of the reading, state of both gates, name of the keeper on duty, number of boats"
-        " waiting above and below, and a short warning while ice or flood close the passage."
-    )
-
-    def answer(body: dict[str, Any]) -> str:
-        return json.dumps(tool_as_asked(body) | {"description": level})
-
-    with MockLLM(answer) as server:
-        rows = write_tools(3, Endpoint(base_url=server.url, model="mock"), tmp_path / "calls.sqlite", seed=5)
-    taken = [r.tool.name for r in rows if r.accepted and r.tool]
-    merged = [r.checks[-1].detail for r in rows if not r.accepted and r.checks[-1].name == "novelty"]
-    assert merged and all(m.removeprefix("merged into ") in taken for m in merged)
-
-
-def twin(name: str, description: str, *properties: str) -> Tool:
-    parameters = {"type": "object", "properties": {p: {"type": "string"} for p in properties}}
-    return Tool(name=name, description=description, parameters=parameters)
-
-
-def test_tools_about_different_things_are_not_alike() -> None:
-    ids = "appointment_id", "new_start"
-    visit = twin("move_vet_appointment", "Move a vet appointment to another date and time.", *ids)
-    viewing = twin("move_viewing", "Move a home viewing to another date and time.", "viewing_id", "new_start")
-    haircut = twin("move_hair_appointment", "Move a hair appointment to another date and time.", *ids)
-    tools = [visit, viewing, haircut, *TOOLS]
-    assert not any(alike(a, b) for i, a in enumerate(tools) for b in tools[:i])
-    for other in (
-        visit,
-        twin("MoveVetAppointment", "Give a vet visit another time.", "visit"),
-        twin("reschedule_vet_appointment", "Reschedule a vet appointment to another date and time.", *ids),
-        twin(
-            "change_vet_appointment",
-            "Change a vet appointment to a new date and time.",
-            "appointment_id",
-            "start",
-        ),
-        twin("move_appointments", "Move a vet's appointment to another date and time.", *ids),
-    ):
-        assert alike(visit, other) and alike(other, visit), other.name
 
 
 def test_a_run_without_tools_writes_its_own(tmp_path: Path) -> None:

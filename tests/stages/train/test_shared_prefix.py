@@ -17,7 +17,8 @@ pytest.importorskip("trl")
 from tiny_models import KINDS, tiny_model, tiny_tokenizer  # noqa: E402
 
 from looptool_kit.stages.train import grpo  # noqa: E402
-from looptool_kit.stages.train.shared_prefix import pack, packed_logps, why_not  # noqa: E402
+from looptool_kit.stages.train.packing import pack  # noqa: E402
+from looptool_kit.stages.train.shared_prefix import packed_logps, why_not  # noqa: E402
 
 
 def with_lora(model: Any) -> Any:
@@ -70,13 +71,24 @@ def run(
     from trl import GRPOConfig
 
     arguments = GRPOConfig(
-        output_dir=str(folder / cls.__name__), per_device_train_batch_size=2, num_generations=2, max_completion_length=24, epsilon_high=0.28,
-        report_to=[], use_cpu=True, bf16=False, temperature=0.9, **{"gradient_checkpointing": False, "loss_type": "dapo", **config},
-    )  # fmt: skip
+        output_dir=str(folder / cls.__name__),
+        per_device_train_batch_size=2,
+        num_generations=2,
+        max_completion_length=24,
+        epsilon_high=0.28,
+        report_to=[],
+        use_cpu=True,
+        bf16=False,
+        temperature=0.9,
+        **{"gradient_checkpointing": False, "loss_type": "dapo", **config},
+    )
     trainer = cls(
-        model=model, args=arguments, reward_funcs=[lambda completions, **_: [0.0] * len(completions)], processing_class=tiny_tokenizer(),
+        model=model,
+        args=arguments,
+        reward_funcs=[lambda completions, **_: [0.0] * len(completions)],
+        processing_class=tiny_tokenizer(),
         train_dataset=Dataset.from_list([{"prompt": "x"}] * 2),
-    )  # fmt: skip
+    )
     trainer.current_gradient_accumulation_steps = 1
     ids = torch.cat([inputs["prompt_ids"], inputs["completion_ids"]], 1)
     seen = torch.cat([inputs["prompt_mask"], inputs["completion_mask"]], 1)
@@ -158,7 +170,7 @@ def test_parts_hold_each_row_once_and_whole_prompts(
         held = pack(
             [prompts[row] for row in part], [(0,) * lengths[row] + (1,) for row in part]
         ).input_ids.shape[1]
-        assert len({prompts[row] for row in part}) == 1 or held <= grpo.MOST
+        assert len({prompts[row] for row in part}) == 1 or held <= grpo.MAX_PASS_TOKENS
         assert all(row in part for row in prompts if prompts[row] in {prompts[r] for r in part})
 
 
@@ -183,13 +195,41 @@ def test_old_and_reference_log_probs_enter_as_in_trl(config: dict[str, Any], tmp
     check(tmp_path, "qwen3", True, inputs, **config)
 
 
+def two_steps_a_rollout(folder: Path) -> Any:
+    from trl import GRPOConfig
+
+    return GRPOConfig(
+        output_dir=str(folder),
+        max_steps=4,
+        per_device_train_batch_size=6,
+        num_generations=3,
+        num_iterations=2,
+        beta=0.04,
+        optim="sgd",
+        learning_rate=2.0,
+        max_grad_norm=0.0,
+        temperature=0.9,
+        epsilon_high=0.28,
+        max_completion_length=12,
+        loss_type="dapo",
+        shuffle_dataset=False,
+        use_cpu=True,
+        bf16=False,
+        gradient_checkpointing=False,
+        report_to=[],
+        save_strategy="no",
+        logging_steps=1,
+    )
+
+
 @pytest.mark.parametrize("kind", ["qwen3", "gemma3"])
 def test_a_training_over_given_completions_ends_where_trls_does(kind: str, tmp_path: Path) -> None:
-    """TRL's own loop, two optimiser steps a rollout: old log-probs are computed too, and the reference's,
-    which is the policy at the start.
+    """TRL's own loop, two optimiser steps a rollout.
+
+    Old log-probs are computed too, and the reference's, which is the policy at the start.
     """
     from datasets import Dataset
-    from trl import GRPOConfig, GRPOTrainer
+    from trl import GRPOTrainer
 
     rng = torch.Generator().manual_seed(2)
     tools = torch.randint(5, 250, (60,), generator=rng).tolist()
@@ -208,15 +248,13 @@ def test_a_training_over_given_completions_ends_where_trls_does(kind: str, tmp_p
         policy = with_lora(tiny_model(kind))
         first = {n: p.detach().clone() for n, p in policy.named_parameters() if p.requires_grad}
         trainer = cls(
-            model=policy, processing_class=tiny_tokenizer(), rollout_func=rollout,
+            model=policy,
+            processing_class=tiny_tokenizer(),
+            rollout_func=rollout,
             reward_funcs=[lambda completions, **_: [float(i % 2) for i in range(len(completions))]],
             train_dataset=Dataset.from_list([{"prompt": text} for text in "abca"]),
-            args=GRPOConfig(
-                output_dir=str(tmp_path / cls.__name__), max_steps=4, per_device_train_batch_size=6, num_generations=3, num_iterations=2, beta=0.04,
-                optim="sgd", learning_rate=2.0, max_grad_norm=0.0, temperature=0.9, epsilon_high=0.28, max_completion_length=12, loss_type="dapo",
-                shuffle_dataset=False, use_cpu=True, bf16=False, gradient_checkpointing=False, report_to=[], save_strategy="no", logging_steps=1,
-            ),
-        )  # fmt: skip
+            args=two_steps_a_rollout(tmp_path / cls.__name__),
+        )
         trainer.train()
         ends.append({n: p.detach() - first[n] for n, p in policy.named_parameters() if p.requires_grad})
         logged.append(

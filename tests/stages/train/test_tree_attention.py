@@ -1,4 +1,4 @@
-"""The fused kernel's mask: log-probs of a packed row equal those without it, over random trees and windows."""
+"""The fused kernel's mask: log-probs equal those without it, over random trees and windows."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ torch = pytest.importorskip("torch")
 
 from tiny_models import KINDS, tiny_model  # noqa: E402
 
-from looptool_kit.stages.train.shared_prefix import pack, packed_logps  # noqa: E402
+from looptool_kit.stages.train.packing import pack  # noqa: E402
+from looptool_kit.stages.train.shared_prefix import packed_logps  # noqa: E402
 from looptool_kit.stages.train.tree_attention import BLOCK, filled_up  # noqa: E402
 
 
 def sequences(seed: int, shared: int) -> tuple[list[list[int]], list[list[int]]]:
-    """Prompts of two tool lists, some with a dialogue that goes on, and completions of any length."""
+    """Prompts of two tool lists, some with a longer dialogue, and completions of any length."""
     rng = Random(seed)
 
     def ids(n: int) -> list[int]:

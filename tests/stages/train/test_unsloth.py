@@ -1,6 +1,4 @@
-"""The Unsloth trainer without a GPU: presets, estimates, the way out, and every call held against the real
-signatures.
-"""
+"""The Unsloth trainer without a GPU: presets, estimates, the way out, every call against real signatures."""
 
 from __future__ import annotations
 
@@ -123,8 +121,9 @@ def test_a_finished_training_is_not_repeated(tmp_path: Path) -> None:
 
 def test_the_reward_of_completions_and_what_is_kept_of_them(tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="torch is not installed")
-    from looptool_kit.stages.train.grpo import Rollouts
-    from looptool_kit.stages.train.unsloth import short_enough, tool_match
+    from looptool_kit.core.records import Rollouts
+    from looptool_kit.stages.train.reward import tool_match
+    from looptool_kit.stages.train.unsloth import short_enough
 
     samples = world.generate(3, seed=5, kinds=["single"])
     twin = samples[0].model_copy(
@@ -138,7 +137,7 @@ def test_the_reward_of_completions_and_what_is_kept_of_them(tmp_path: Path) -> N
         render_answer(samples[2].label),
         render_answer(samples[0].label),
     ]
-    reward = tool_match(rows, {2, 7}, tmp_path)
+    reward = tool_match(rows, tmp_path, {2, 7})
     state = SimpleNamespace(global_step=4)
     ids = [[5, 2], [5, 7], [5, 6], [5, 2]]  # the third one was cut
     given = {"prompts": prompts, "row": [0, 1, 2, 3], "trainer_state": state, "log_metric": None}
@@ -256,18 +255,24 @@ def test_versions_that_we_ask_for_are_ones_that_unsloth_takes(sources: dict[str,
         )
 
 
-def test_the_libraries_take_every_argument_that_we_give() -> None:
+def test_the_libraries_take_every_argument_that_we_give(tmp_path: Path) -> None:
     pytest.importorskip("trl", reason="trl is not installed")
     import peft
     import transformers
     import trl
     from datasets import Dataset
 
+    from looptool_kit.stages.train import common, recipe, unsloth
+
     real: dict[str, Any] = {
-        "SFTConfig": trl.SFTConfig, "GRPOConfig": trl.GRPOConfig, "SFTTrainer": trl.SFTTrainer, "GRPOTrainer": trl.GRPOTrainer,
-        "DataCollatorForSeq2Seq": transformers.DataCollatorForSeq2Seq, "Dataset.from_list": Dataset.from_list,
-        "set_peft_model_state_dict": peft.set_peft_model_state_dict, "trainer.train": transformers.Trainer.train,
-    }  # fmt: skip
+        "SFTConfig": trl.SFTConfig,
+        "GRPOConfig": trl.GRPOConfig,
+        "SFTTrainer": trl.SFTTrainer,
+        "GRPOTrainer": trl.GRPOTrainer,
+        "DataCollatorForSeq2Seq": transformers.DataCollatorForSeq2Seq,
+        "Dataset.from_list": Dataset.from_list,
+        "set_peft_model_state_dict": peft.set_peft_model_state_dict,
+    }
     seen = set()
     for name, positional, keywords in calls_of(SOURCE):
         if name in real:
@@ -276,6 +281,20 @@ def test_the_libraries_take_every_argument_that_we_give() -> None:
             assert positional <= len(parameters)
             seen.add(name)
     assert seen == set(real)
+    s = load_preset("single-gpu-0.6b")
+    for config, own, arguments in (
+        (trl.SFTConfig, common.own_arguments(s.sft), recipe.sft_arguments(s.sft, 4, tmp_path, 0)),
+        (trl.GRPOConfig, common.own_arguments(s.grpo), recipe.grpo_arguments(s.grpo, 4, tmp_path, 0)),
+    ):
+        given = {**own, **unsloth.own_arguments(), **arguments}
+        assert set(given) <= set(inspect.signature(config).parameters)
+        beside = {
+            keyword
+            for name, _, keywords in calls_of(SOURCE)
+            if name == config.__name__
+            for keyword in keywords
+        }
+        assert not beside & set(given), "said twice"
 
 
 # ------------------------------------------------------------- checkpoints

@@ -17,20 +17,19 @@ import pytest
 pytest.importorskip("aiohttp")
 
 from mock_llm import MockLLM, Scripted
-from scripted_judges import EVEN, Case, Judge, Judges, cases, opinion
+from scripted_judges import EVEN, Judge, Judges, Known, cases, judged, opinion
 
 from looptool_kit.checks.rules import passes
 from looptool_kit.config import Settings, load_preset
-from looptool_kit.core.records import Probes, Verdict
+from looptool_kit.core.records import VERDICTS, Probes
 from looptool_kit.core.samples import Samples, ToolCall
 from looptool_kit.core.toolcalls import Answer, render_answer
-from looptool_kit.llm.client import EndpointError
+from looptool_kit.llm.calls import EndpointError
 from looptool_kit.policy.engines import Completion
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.probe import judge_completion
-from looptool_kit.stages.verify import find_batch_judge, find_judge
 from looptool_kit.stages.verify._consensus import dawid_skene, majority
-from looptool_kit.stages.verify.llm import VERDICTS, judge_batch, prompt
+from looptool_kit.stages.verify.llm import prompt
 from looptool_kit.stages.verify.stage import verify
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks"))
@@ -50,12 +49,6 @@ def settings(server: MockLLM, *models: str, **jury: Any) -> Settings:
         jury__others=others,
         **{f"jury__{k}": v for k, v in jury.items()},
     )
-
-
-def judged(known: list[Case], asked: Settings, folder: Path) -> list[Verdict]:
-    return judge_batch(
-        [c.sample for c in known], [c.prediction for c in known], asked, folder / "calls.sqlite"
-    )[0]
 
 
 # -------------------------------------------------------------------- one judge
@@ -170,7 +163,7 @@ def test_a_prediction_that_breaks_the_rules_never_becomes_the_label(tmp_path: Pa
         Answer(text="", error="truncated", detail="cut"),
         Answer(),
     ]
-    known = [Case(sample, p, "LABEL_WRONG") for p in broken]
+    known = [Known(sample, p, "LABEL_WRONG") for p in broken]
     with MockLLM(Judges(known, {"judge": Judge()})) as server:
         verdicts = judged(known, settings(server), tmp_path)
     assert all(
@@ -286,12 +279,12 @@ def test_consensus_is_a_probability_and_knows_nothing_of_unrated_items() -> None
 
 
 @pytest.fixture
-def known() -> list[Case]:
+def known() -> list[Known]:
     return cases(24, 9, {"PRED_WRONG": 0.6, "LABEL_WRONG": 0.4})
 
 
 @pytest.fixture
-def run(tmp_path: Path, known: list[Case]) -> Iterator[Run]:
+def run(tmp_path: Path, known: list[Known]) -> Iterator[Run]:
     """A run whose first dataset is probed; its probes have failed."""
     run = Run.create(tmp_path / "run", "cpu-quick", verify__judge="llm")
     samples = Samples(c.sample for c in known)
@@ -316,7 +309,7 @@ def use(run: Run, server: MockLLM, **changes: Any) -> None:
     )
 
 
-def test_verify_judges_in_batches_without_a_policy_and_keeps_the_cost(run: Run, known: list[Case]) -> None:
+def test_verify_judges_in_batches_without_a_policy_and_keeps_the_cost(run: Run, known: list[Known]) -> None:
     with MockLLM(Judges(known, {"judge": Judge()}), latency=0.05) as server:
         use(run, server)
         verdicts = verify(run)
@@ -338,7 +331,7 @@ def test_verify_judges_in_batches_without_a_policy_and_keeps_the_cost(run: Run, 
 
 
 def test_calls_that_failed_leave_rows_unjudged_and_are_made_again_on_demand(
-    run: Run, known: list[Case]
+    run: Run, known: list[Known]
 ) -> None:
     with MockLLM(Judges(known, {"judge": Judge()}), fail=0.3) as server:
         use(run, server)
@@ -354,7 +347,7 @@ def test_calls_that_failed_leave_rows_unjudged_and_are_made_again_on_demand(
         ) == 48 + failed
 
 
-def test_a_judge_that_is_down_stops_the_stage_with_the_remedy(run: Run, known: list[Case]) -> None:
+def test_a_judge_that_is_down_stops_the_stage_with_the_remedy(run: Run, known: list[Known]) -> None:
     with MockLLM(lambda _: Scripted("{}", 503)) as server:
         use(run, server)
         with pytest.raises(EndpointError, match="answered none of 48 calls.*503"):
@@ -365,7 +358,7 @@ def test_a_judge_that_is_down_stops_the_stage_with_the_remedy(run: Run, known: l
 
 
 def test_a_judge_that_goes_down_on_the_way_stops_the_stage_and_nothing_is_asked_twice(
-    run: Run, known: list[Case]
+    run: Run, known: list[Known]
 ) -> None:
     judges = Judges(known, {"judge": Judge()})
     with MockLLM(lambda body: judges(body) if len(server.log) <= 12 else Scripted("{}", 503)) as server:
@@ -382,9 +375,6 @@ def test_a_judge_that_goes_down_on_the_way_stops_the_stage_and_nothing_is_asked_
 def test_without_a_model_it_says_where_to_name_one(run: Run) -> None:
     with pytest.raises(EndpointError, match=r"\[judge_llm\] in run.toml"):
         verify(run)
-    assert find_batch_judge("evidence") is None and find_batch_judge("llm") is not None
-    with pytest.raises(ValueError, match="many samples at once"):
-        find_judge("llm")
 
 
 # ----------------------------------------------------------------- benchmark

@@ -10,28 +10,24 @@ counts as one.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import JsonValue
 
-from looptool_kit.core.records import Probe, Probes, Score, Scores
-from looptool_kit.core.samples import Sample, Samples
+from looptool_kit.core.records import Score, Scores
+from looptool_kit.core.samples import Samples
 from looptool_kit.core.stats import Share, weighted
 from looptool_kit.core.terminal import cell
-from looptool_kit.core.toolcalls import grade, parse
-from looptool_kit.policy.engines import Completion, Sampling
-from looptool_kit.policy.engines.prompts import fits
-from looptool_kit.policy.policy import Policy, open_engine
-from looptool_kit.run.folder import Run, full_disk_explained
-from looptool_kit.run.stage import Stage
+from looptool_kit.core.toolcalls import parse
+from looptool_kit.policy.engines import Completion
+from looptool_kit.policy.policy import Policy
+from looptool_kit.run.folder import Run
+from looptool_kit.stages.evaluate import Category, Entry, Judged, chosen, written
 from looptool_kit.stages.evaluate.acebench import check, labels
-from looptool_kit.stages.evaluate.acebench.labels import Entry
-from looptool_kit.stages.evaluate.bfcl import chosen
 
-__all__ = ["evaluate", "failures", "print_scores", "setup"]
+__all__ = ["categories", "print_scores", "setup", "tables"]
 
 SUITE = "acebench"
 MAX_NEW_TOKENS = 1024
@@ -42,7 +38,7 @@ TOTALS = ("atom", "single_turn", "multi_turn", "normal", "special", "overall")
 
 
 class CategoryScore(NamedTuple):
-    """A policy in one category. What is counted is dialogues in the multi-turn categories, entries elsewhere."""
+    """A policy in one category; dialogues are counted in the multi-turn ones, entries elsewhere."""
 
     category: str
     n: int
@@ -74,138 +70,73 @@ def setup() -> Path:
     return labels.checkout()
 
 
-def evaluate(
-    run: Run, policy: Policy, categories: list[str] | None = None, per_category: int | None = None
-) -> Scores:
-    """The policy's scores in the named categories or groups (default: all), one row an entry; done once for
-    each policy and choice.
+def categories(
+    run: Run, policy: Policy, names: Sequence[str] | None = None, per_category: int | None = None
+) -> Generator[Category]:
+    """The named categories or groups (default: all); with `per_category`, that many dialogues of the
+    multi-turn ones.
 
-    With `per_category`, that many of each category (dialogues in the multi-turn ones), the same ones for
-    every policy and run. Stopped, it goes on with the next batch. Raises `ValueError` for an unknown category
-    or a malformed file, `FileNotFoundError` where there is no checkout.
+    Raises `ValueError` for an unknown category or a malformed file, `FileNotFoundError` where there is no
+    checkout.
     """
-    wanted, root = labels.categories(categories), labels.checkout()
-    rows: list[Score] = []
-    with full_disk_explained(run.path):
-        for category in wanted:
-            rows += _category(
-                run, policy, category, _choice(labels.entries(root, category), category, per_category)
-            )
-    return Scores(rows)
+    wanted, root = labels.categories(names), labels.checkout()
+    for name in wanted:
+        yield _category(name, _choice(labels.entries(root, name), name, per_category))
 
 
-def _choice(found: list[Entry], category: str, per_category: int | None) -> list[Entry]:
+def tables(names: Sequence[str] | None = None) -> list[str]:
+    """The tables of the named categories or groups, or of all."""
+    return [f"{SUITE}/{c}" for c in labels.categories(names)]
+
+
+def _choice(found: list[labels.Entry], category: str, per_category: int | None) -> list[labels.Entry]:
     units = list(dict.fromkeys(e.unit for e in found))
     kept = {units[i] for i in chosen(len(units), category, per_category)}
     return [e for e in found if e.unit in kept]
 
 
-def _category(run: Run, policy: Policy, category: str, found: Sequence[Entry]) -> Scores:
-    j, name = policy.iteration, f"{SUITE}/{category}"
-    samples = [labels.sample_of(e) for e in found]
-    files = [f"{name}.failed.samples.parquet", f"{name}.failed.probes.parquet", f"{name}.parquet"]
-    entries = [[e._asdict() for e in found], MAX_NEW_TOKENS]
-    now = Stage(run, name, j, files, samples=Samples(samples), entries=entries, policy=policy.key)
-    if now.done:
-        return run.table(Scores, name, j)
-    with now.making():
-        engine = open_engine(policy, run.settings.probe.batch)
-        fitting = [i for i, s in enumerate(samples) if fits(engine, s)]
-        too_long = sorted(set(range(len(samples))) - set(fitting))
-        plan = [[fitting[i] for i in batch] for batch in engine.plan([samples[i] for i in fitting])] + (
-            [too_long] if too_long else []
-        )
-
-        def work(batch: Sequence[int]) -> Scores:
-            if list(batch) == too_long:
-                return Scores(_score(found[i], None, policy.name) for i in batch)
-            said = engine.generate([samples[i] for i in batch], Sampling(MAX_NEW_TOKENS))
-            return Scores(
-                _score(found[i], completion, policy.name)
-                for i, (completion,) in zip(batch, said, strict=True)
-            )
-
-        scores = run.batches(name, j, now.key, plan, Scores, work)
-        failed = [(sample, score) for sample, score in zip(samples, scores, strict=True) if not score.correct]
-        tables = (
-            Samples(sample for sample, _ in failed),
-            Probes(_probe(sample, score, j) for sample, score in failed),
-            scores,
-        )
-        facts = {"policy": policy.name, "correct": sum(s.correct for s in scores), "rows": len(scores)}
-        now.finish(dict(zip(files, tables, strict=True)), **facts)
-    return run.table(Scores, name, j)
+def _category(name: str, found: Sequence[labels.Entry]) -> Category:
+    entries = [_entry(e) for e in found]
+    return Category(
+        SUITE,
+        f"{SUITE}/{name}",
+        lambda: entries,
+        inputs={
+            "samples": Samples(e.sample for e in entries),
+            "entries": [[e._asdict() for e in found], MAX_NEW_TOKENS],
+        },
+        max_new_tokens=MAX_NEW_TOKENS,
+        judge=_judge,
+    )
 
 
-def _score(entry: Entry, said: Completion | None, policy: str) -> Score:
-    """The row of one entry; None: the prompt fills the model's context."""
-    kind = "special" if "special" in entry.category else "normal"
+def _entry(row: labels.Entry) -> Entry:
+    kind = "special" if "special" in row.category else "normal"
+    extra = {"unit": row.unit, "strict": False} | ({"no_call": False} if kind == "special" else {})
+    return Entry(labels.sample_of(row), row.id, row.category, kind, row, extra)
+
+
+def _judge(entry: Entry, completion: Completion) -> Judged:
+    text, finish_reason = completion.text, completion.finish_reason
+    verdict = check.official(entry.source, text, finish_reason)
     extra: dict[str, JsonValue] = {
-        "unit": entry.unit,
-        "strict": False,
-        **({"no_call": False} if kind == "special" else {}),
+        "checker": list(verdict.errors),
+        "strict": check.strict(entry.source, text, finish_reason),
+        **written(completion),
     }
-    error = "context"
-    if said is not None:
-        verdict = check.official(entry, said.text, said.finish_reason)
-        error = verdict.error_type
-        extra["checker"] = list(verdict.errors)
-        extra["strict"] = check.strict(entry, said.text, said.finish_reason)
-        extra["finish_reason"] = said.finish_reason
-        extra["perplexity"] = math.exp(-sum(said.logprobs) / max(1, len(said.logprobs)))
-        if kind == "special":
-            extra["no_call"] = check.no_call(parse(said.text, said.finish_reason))
-    text, correct = said.text if said else "", not error
-    return Score(
-        sample_id=entry.id,
-        suite=SUITE,
-        split=entry.category,
-        kind=kind,
-        policy=policy,
-        correct=correct,
-        text=text,
-        error=error,
-        extra=extra,
-    )
-
-
-def _probe(sample: Sample, score: Score, iteration: int) -> Probe:
-    """What failed, as the views take it; the faults are those against the first alternative of the label."""
-    cut = score.extra.get("finish_reason") == "length"
-    answer = parse(score.text, "length" if cut else "stop")
-    return Probe(
-        sample_id=sample.id,
-        iteration=iteration,
-        text=score.text,
-        finish_reason="length" if cut else "stop",
-        perplexity=float(str(score.extra.get("perplexity", 1.0))),
-        match=False,
-        correct=False,
-        state="failed",
-        answer=answer,
-        faults=grade(answer, sample.label, sample.tools).faults,
-    )
-
-
-def failures(run: Run, policy: Policy, category: str | None = None) -> tuple[Probes, Samples]:
-    """(probes, samples) of the entries that a policy failed by the official rule, of a category or group or
-    of all that were evaluated: `ProbeView(*failures(run, policy))`.
-    """
-    j = policy.iteration
-    names = [
-        f"{SUITE}/{c}.failed"
-        for c in labels.categories([category] if category else None)
-        if run.manifest(f"{SUITE}/{c}", j)
-    ]
-    probes = Probes(p for n in names for p in run.table(Probes, f"{n}.probes", j))
-    return probes, Samples({s.id: s for n in names for s in run.table(Samples, f"{n}.samples", j)}.values())
+    if entry.kind == "special":
+        extra["no_call"] = check.no_call(parse(text, finish_reason))
+    return Judged(not verdict.error_type, verdict.error_type, extra=extra)
 
 
 # --------------------------------------------------------------- figures
 
 
 def by_category(scores: Scores) -> list[CategoryScore]:
-    """What was right in each category, in the benchmark's order; a dialogue is right where all its steps are."""
+    """What was right in each category, in the benchmark's order.
+
+    A dialogue is right where all its steps are.
+    """
     units: dict[str, dict[str, list[Score]]] = {}
     for s in scores:
         if s.suite == SUITE:
@@ -246,7 +177,7 @@ def totals(rows: Sequence[CategoryScore]) -> list[Total]:
     return out
 
 
-def print_scores(scores: Scores, policy: str) -> None:
+def print_scores(run: Run, policy: Policy, scores: Scores) -> None:
     """The categories and the languages' totals, on the terminal."""
     from rich.box import SIMPLE
     from rich.console import Console
@@ -254,7 +185,7 @@ def print_scores(scores: Scores, policy: str) -> None:
 
     rows = by_category(scores)
     grid = Grid(
-        title=f"ACEBench, policy {policy}: by its own script's rules, and strictly (95% intervals)",
+        title=f"ACEBench, policy {policy.name}: by its own script's rules, and strictly (95% intervals)",
         box=SIMPLE,
     )
     for column in ("category", "n", "official", "strict", "no call"):

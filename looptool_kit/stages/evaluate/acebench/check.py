@@ -1,4 +1,4 @@
-"""How ACEBench scores an answer, stated anew from its own script (`eval_main.py`, `model_eval/checker.py`),
+"""How ACEBench scores an answer, written again from its own script (`eval_main.py`, `model_eval/checker.py`),
 and a strict reading beside it.
 
 `official` gives the script's verdict, with the leniencies that were observed in it: **for evaluation only,

@@ -80,7 +80,7 @@ def checkout() -> Path:
     named = os.environ.get(VARIABLE, "")
     if not named or not (Path(named) / "data_all" / "data_en").is_dir():
         wrong = (
-            f"{VARIABLE}={named} is no checkout of ACEBench (no data_all/data_en)"
+            f"{VARIABLE}={named} is not a checkout of ACEBench (no data_all/data_en)"
             if named
             else f"{VARIABLE} is not set"
         )

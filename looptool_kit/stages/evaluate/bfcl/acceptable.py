@@ -23,15 +23,17 @@ from looptool_kit.stages.evaluate.bfcl.literals import read_java, read_javascrip
 Language = Literal["python", "java", "javascript"]
 
 _PYTHON: dict[str, type] = {
-    "string": str, "integer": int, "float": float, "boolean": bool, "array": list, "tuple": list, "dict": dict, "any": str,
-    "number": float, "object": dict,
+    "string": str, "integer": int, "float": float, "boolean": bool, "array": list, "tuple": list,
+    "dict": dict, "any": str, "number": float, "object": dict,
 }  # fmt: skip
 _JAVA: dict[str, type] = {
-    "byte": int, "short": int, "integer": int, "long": int, "float": float, "double": float, "boolean": bool, "char": str, "String": str,
-    "any": str, "Array": list, "ArrayList": list, "Queue": list, "Stack": list, "HashMap": dict, "Hashtable": dict, "Set": set,
+    "byte": int, "short": int, "integer": int, "long": int, "float": float, "double": float,
+    "boolean": bool, "char": str, "String": str, "any": str, "Array": list, "ArrayList": list,
+    "Queue": list, "Stack": list, "HashMap": dict, "Hashtable": dict, "Set": set,
 }  # fmt: skip
 _JAVASCRIPT: dict[str, type] = {
-    "String": str, "integer": int, "float": float, "Bigint": int, "Boolean": bool, "dict": dict, "array": list, "any": str,
+    "String": str, "integer": int, "float": float, "Bigint": int, "Boolean": bool, "dict": dict,
+    "array": list, "any": str,
 }  # fmt: skip
 _TYPES: dict[str, dict[str, type]] = {"python": _PYTHON, "java": _JAVA, "javascript": _JAVASCRIPT}
 _JSON_TYPES: dict[str, str] = {"dict": "object", "float": "number", "tuple": "array"}

@@ -40,7 +40,7 @@ def home() -> Path:
 
 
 def python() -> Path:
-    """The environment's interpreter. Raises `FileNotFoundError` saying how to make it where it is not there."""
+    """The environment's interpreter; `FileNotFoundError` says how to make it where it is missing."""
     if not (home() / "ready").exists():
         raise FileNotFoundError(
             f"BFCL's environment is not there ({home()}): make it with `looptool evaluate --suite bfcl"
@@ -146,9 +146,14 @@ class Worker:
         self._log = open(Path(folder) / "log", "wb")  # noqa: SIM115
         self._process = subprocess.Popen(
             [str(self._interpreter), "-I", "-X", "utf8", str(_WORKER)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, cwd=folder,
-            env={"BFCL_PROJECT_ROOT": folder, "HOME": folder, "PATH": os.defpath}, preexec_fn=_limits, start_new_session=True,
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            cwd=folder,
+            env={"BFCL_PROJECT_ROOT": folder, "HOME": folder, "PATH": os.defpath},
+            preexec_fn=_limits,
+            start_new_session=True,
+        )
         return self._process
 
     def _last_words(self) -> str:

@@ -95,12 +95,10 @@ def source_text(value: Any, schema: Mapping[str, Any], language: Language) -> st
     if language == "javascript":
         return json.dumps(value, ensure_ascii=False) + ("n" if kind == "Bigint" else "")
     if isinstance(value, list):
-        if (
-            kind == "Array"
-        ):  # the official reader leaves quotes around an array's strings, so that only text without them can be right
-            return (
-                f"new {inner}[]{{{', '.join(v if isinstance(v, str) else _java(v, inner) for v in value)}}}"
-            )
+        if kind == "Array":
+            # The official reader keeps quotes around an array's strings: only text without them is right.
+            items = ", ".join(v if isinstance(v, str) else _java(v, inner) for v in value)
+            return f"new {inner}[]{{{items}}}"
         parts = ", ".join(_java(v, inner) for v in value)
         return f"new ArrayList<>(Arrays.asList({parts}))" if value else "new ArrayList<>()"
     if isinstance(value, dict):

@@ -13,9 +13,13 @@ from typing import Any
 _INTEGER, _DECIMAL = r"-?\d+", r"-?\d+(?:\.\d+)?"
 _EXPONENT = r"(?:[eE][+-]?\d+)?"
 _JAVA_NUMBERS = {
-    "byte": (_INTEGER, int, ""), "short": (_INTEGER, int, ""), "integer": (_INTEGER, int, ""), "long": (_INTEGER + "[lL]", int, "lL"),
-    "float": (_DECIMAL + _EXPONENT + "[fF]", float, "fF"), "double": (_DECIMAL + _EXPONENT, float, ""),
-}  # fmt: skip
+    "byte": (_INTEGER, int, ""),
+    "short": (_INTEGER, int, ""),
+    "integer": (_INTEGER, int, ""),
+    "long": (_INTEGER + "[lL]", int, "lL"),
+    "float": (_DECIMAL + _EXPONENT + "[fF]", float, "fF"),
+    "double": (_DECIMAL + _EXPONENT, float, ""),
+}
 _JAVASCRIPT_NUMBERS = {
     "integer": (_INTEGER, int, ""),
     "float": (_DECIMAL, float, ""),

@@ -12,6 +12,7 @@ from looptool_kit.core.samples import Message, Tool, ToolCall
 from looptool_kit.core.toolcalls import parse
 from looptool_kit.policy.engines import Completion, Engine, Sampling
 from looptool_kit.policy.engines.prompts import fits
+from looptool_kit.stages.evaluate import Entry
 from looptool_kit.stages.evaluate.bfcl.env import Worker, WorkerError
 from looptool_kit.stages.evaluate.bfcl.labels import messages_of, tools_of
 
@@ -29,11 +30,16 @@ class Dialogue(NamedTuple):
     turns: tuple[tuple[tuple[ToolCall, ...], ...], ...]
     """The calls of each step of each turn."""
     ended: str
-    """Empty where it came to its end; else `steps` (too many in a turn), `context` (no room left) or what
+    """Empty where it ended as it should; else `steps` (too many in a turn), `context` (no room left) or what
     failed in the environment.
     """
     perplexity: float
     """Over all tokens that the policy wrote; at least 1."""
+
+    @property
+    def text(self) -> str:
+        """The last completion's; empty where there is none."""
+        return self.last.text if self.last else ""
 
 
 class _Chat(NamedTuple):
@@ -102,13 +108,11 @@ class _Playing:
         )
 
 
-def play(
-    worker: Worker, engine: Engine, entries: Sequence[Mapping[str, Any]], max_new_tokens: int
-) -> list[Dialogue]:
-    """Play the dialogues with greedy answers, one step of all of them at a time. Entries are
-    `worker.Official.entries`' rows.
+def play(worker: Worker, max_new_tokens: int, engine: Engine, entries: Sequence[Entry]) -> list[Dialogue]:
+    """Play the dialogues with greedy answers, one step of all of them at a time. The source of an entry is a
+    row of `worker.Official.entries`.
     """
-    playing = [_Playing(entry) for entry in entries]
+    playing = [_Playing(entry.source) for entry in entries]
     while running := [d for d in playing if d.ended is None]:
         for d in running:
             if not fits(engine, d.chat):

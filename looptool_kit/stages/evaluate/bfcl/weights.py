@@ -10,7 +10,7 @@ categories), 30% multi-turn, 40% agentic. As officially, what was not evaluated 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from looptool_kit.core.stats import weighted
@@ -18,10 +18,12 @@ from looptool_kit.core.stats import weighted
 Version = Literal["v3", "v4"]
 
 CATEGORIES: dict[str, int] = {
-    "simple_python": 400, "simple_java": 100, "simple_javascript": 50, "multiple": 200, "parallel": 200, "parallel_multiple": 200,
-    "irrelevance": 240, "live_simple": 258, "live_multiple": 1053, "live_parallel": 16, "live_parallel_multiple": 24,
+    "simple_python": 400, "simple_java": 100, "simple_javascript": 50,
+    "multiple": 200, "parallel": 200, "parallel_multiple": 200, "irrelevance": 240,
+    "live_simple": 258, "live_multiple": 1053, "live_parallel": 16, "live_parallel_multiple": 24,
     "live_irrelevance": 884, "live_relevance": 16,
-    "multi_turn_base": 200, "multi_turn_miss_func": 200, "multi_turn_miss_param": 200, "multi_turn_long_context": 200,
+    "multi_turn_base": 200, "multi_turn_miss_func": 200,
+    "multi_turn_miss_param": 200, "multi_turn_long_context": 200,
 }  # fmt: skip
 """The categories that can be run here, and their entries in bfcl-eval 2026.3.23. The agentic ones need the
 web and vendors' services.
@@ -54,7 +56,7 @@ class Overall(NamedTuple):
     """Categories that the version counts and that were not evaluated (they count 0)."""
 
 
-def categories(names: list[str] | None) -> list[str]:
+def categories(names: Sequence[str] | None) -> list[str]:
     """The categories named, singly or by group, in the benchmark's order; None: the single-turn ones. Raises
     `ValueError` for other names.
     """

@@ -1,11 +1,11 @@
-"""Seed samples for anybody's tools without a language model: templates written from names, descriptions and
-schemas.
+"""The source `templates`: samples for anybody's tools without a language model.
 
     samples = generate(load_tools("my_tools.py"), 200, seed=1)
-    held    = generate(tools, 30, seed=1, split="unseen_values")
+    held = generate(tools, 30, seed=1, split="unseen_values")
 
-Values are drawn from the schemas, requests are composed from the descriptions by the world's grammar, and
-every sample has passed the rule tier. One seed gives the same samples byte for byte.
+Templates are written from names, descriptions and schemas. Values are drawn from the schemas, and requests
+are composed from the descriptions by the world's grammar. Every sample has passed the rule tier. One seed
+gives the same samples byte for byte.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from looptool_kit.stages.seed._draw import (
     stream,
     truths,
 )
+from looptool_kit.stages.seed.templates.names import Unusable
 from looptool_kit.stages.seed.templates.tasks import Impossible, Need, realise
-from looptool_kit.stages.seed.templates.values import Unusable
 from looptool_kit.stages.seed.templates.wording import Able, able
 from looptool_kit.tools.of_run import tools_of
 from looptool_kit.world.grammar import Scene
@@ -46,13 +46,18 @@ SPLITS = ("train", *HELD_OUT_SPLITS)
 WEIGHTS = {"single": 0.34, "choice": 0.26, "parallel": 0.16, "ask": 0.14, "decline": 0.1}
 PER_LIST = 10
 """Samples that hang on one tool list, so that its tokens are paid once."""
-ENOUGH = 8
+MIN_TOOLS = 8
 """Catalogues of at least so many tools keep a fifth of them, at least two, for `unseen_tools`."""
+MAX_TRIES, ANY_TOOL_AFTER = 40, 8
+"""Draws for one sample; after so many of them any tool on offer may be its target, not only a rare one."""
+MAX_FRUITLESS, SINGLES_AFTER = 12, 4
+"""Tool lists in a row without a sample: then no more are drawn, or only single requests are tried."""
 
 
 def usable(tools: Sequence[Tool]) -> tuple[list[Able], dict[str, str]]:
-    """The tools that can be asked for, and for each other one's name why not (a required parameter without
-    values that can be said).
+    """The tools that can be asked for, and why others cannot.
+
+    The reasons are by name: a required parameter has no values that can be said.
     """
     good: list[Able] = []
     why: dict[str, str] = {}
@@ -65,8 +70,11 @@ def usable(tools: Sequence[Tool]) -> tuple[list[Able], dict[str, str]]:
 
 
 def held_tools(tools: Sequence[Tool]) -> frozenset[str]:
-    """Names of the tools kept for `unseen_tools`, chosen by hash; none where the catalogue is small."""
-    if len(tools) < ENOUGH:
+    """Names of the tools kept for `unseen_tools`.
+
+    They are chosen by a hash; there are none where the catalogue is small.
+    """
+    if len(tools) < MIN_TOOLS:
         return frozenset()
     by_hash = sorted(
         (t.name for t in tools), key=lambda n: hashlib.blake2b(n.encode(), digest_size=8).digest()
@@ -82,26 +90,24 @@ def generate(
     kinds: Sequence[str] = (),
     avoid: Iterable[Sample] = (),
 ) -> Samples:
-    """At most `n` samples of a split, no two alike and none like one of `avoid`, of all kinds or of `kinds`,
-    in the proportions of `WEIGHTS`.
+    """Draw at most `n` samples of a split, no two alike.
 
-    Fewer come where the tools allow no more different ones (a warning says so); none for `unseen_tools` where
-    the catalogue has fewer than `ENOUGH` tools. Raises `ValueError` for an unknown split or kind, and where
-    no tool can be asked for, with the reasons.
+    Fewer come where the tools allow no more different ones; a warning says so.
+
+    Args:
+        tools: The catalogue.
+        n: The number of samples.
+        seed: What everything is drawn from.
+        split: One of `SPLITS`; `unseen_tools` gives none where there are fewer than `MIN_TOOLS` tools.
+        kinds: The task kinds, in the proportions of `WEIGHTS`; by default all.
+        avoid: Samples that none of the new ones may be like.
+
+    Raises:
+        ValueError: The split or a kind is unknown, or no tool can be asked for; it gives the reasons.
     """
-    if split not in SPLITS:
-        raise ValueError(f"unknown split {split!r}; the splits are {', '.join(SPLITS)}")
     if unknown := [k for k in kinds if k not in WEIGHTS]:
         raise ValueError(f"unknown task kind {unknown[0]!r}; the kinds are {', '.join(WEIGHTS)}")
-    every, why = usable(tools)
-    if not every:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in list(why.items())[:5])
-        raise ValueError(
-            f"none of the {len(tools)} tools can be asked for by templates ({reasons}); give samples from a"
-            " file instead"
-        )
-    held = held_tools([a.tool for a in every])
-    pool = [a for a in every if (a.tool.name in held) == (split == "unseen_tools")]
+    pool = _pool(tools, split)
     if not pool:
         return Samples()
     rng = Random(f"templates/{seed}/{split}")
@@ -110,8 +116,8 @@ def generate(
     targets: Counter[str] = Counter()
     deck = _deck(n, [k for k in kinds or WEIGHTS if k != "choice" or len(pool) > 1] or ["single"], rng)
     fruitless = 0
-    while deck and fruitless < 12:
-        if fruitless == 4:  # kinds that these tools do not allow give way
+    while deck and fruitless < MAX_FRUITLESS:
+        if fruitless == SINGLES_AFTER:  # kinds that these tools do not allow give way
             deck = ["single"] * len(deck) if not kinds or "single" in kinds else deck
         chunk, deck = deck[:PER_LIST], deck[PER_LIST:]
         offered = _offer(pool, targets, rng, near="choice" in chunk)
@@ -132,6 +138,21 @@ def generate(
     return Samples(rows)
 
 
+def _pool(tools: Sequence[Tool], split: str) -> list[Able]:
+    """The tools of a split that can be asked for."""
+    if split not in SPLITS:
+        raise ValueError(f"unknown split {split!r}; the splits are {', '.join(SPLITS)}")
+    every, why = usable(tools)
+    if not every:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in list(why.items())[:5])
+        raise ValueError(
+            f"none of the {len(tools)} tools can be asked for by templates ({reasons}); give samples from a"
+            " file instead"
+        )
+    held = held_tools([a.tool for a in every])
+    return [a for a in every if (a.tool.name in held) == (split == "unseen_tools")]
+
+
 def _deck(n: int, kinds: Sequence[str], rng: Random) -> list[str]:
     total = sum(WEIGHTS[k] for k in kinds)
     exact = {k: n * WEIGHTS[k] / total for k in kinds}
@@ -144,7 +165,10 @@ def _deck(n: int, kinds: Sequence[str], rng: Random) -> list[str]:
 
 
 def _offer(pool: Sequence[Able], targets: Counter[str], rng: Random, near: bool) -> list[Able]:
-    """Up to four tools, the least used first; `near`: most of them about the same thing."""
+    """Choose up to four tools, the least used first.
+
+    With `near`, most of them are about the same thing.
+    """
     size = min(len(pool), rng.choice((2, 3, 3, 4)))
     least = min(targets[a.tool.name] for a in pool)
     first = rng.choice([a for a in pool if targets[a.tool.name] == least])
@@ -167,11 +191,11 @@ def _fresh(
     split: str,
     rng: Random,
 ) -> Sample | None:
-    for tries in range(40):
+    for tries in range(MAX_TRIES):
         today = date(2025, 1, 1) + timedelta(days=rng.randrange(1095))
         scene = Scene(rng, today, held=split == "unseen_values", unseen=split == "unseen_phrasings")
         least = min(targets[a.tool.name] for a in offered)
-        usual = [a for a in offered if tries > 8 or targets[a.tool.name] <= least + 1]
+        usual = [a for a in offered if tries > ANY_TOOL_AFTER or targets[a.tool.name] <= least + 1]
         try:
             made = realise(kind, usual, offered, pool, scene)
         except (Impossible, Need):
@@ -188,16 +212,18 @@ def _fresh(
 
 
 def _sense(sample: Sample) -> str:
-    """What makes two samples the same: the words of the request and the calls; for a plain reply also the
-    tools on offer.
+    """What makes two samples the same.
+
+    That is the words of the request and the calls; for a plain reply also the tools on offer.
     """
     names = [] if sample.label.calls else sorted(t.name for t in sample.tools)
     return f"{normalised(sample.request)} {canonical_calls(sample.label.calls)} {names}"
 
 
 def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
-    """Seed data of the run's own tools, as `_draw` says; tools that cannot be asked for are rejected with the
-    reason.
+    """Draw seed data of the run's own tools, as `_draw` says.
+
+    Tools that cannot be asked for are rejected with the reason.
     """
     settings, wanted, tools = run.settings, run.settings.seeds, tools_of(run)
     for number, (name, why) in enumerate(usable(tools)[1].items(), 1):
@@ -218,7 +244,7 @@ def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
 
     def block(number: int, before: list[Sample]) -> Samples:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # a block that is cut short is no news, a pool is
+            warnings.simplefilter("ignore", UserWarning)  # only a pool that is cut short is worth a word
             return generate(
                 tools, BLOCK, seed=f"{settings.seed}/fresh/{number}", avoid=[*avoid, *like, *before]
             )

@@ -1,11 +1,12 @@
-"""How a request mentions a parameter, and how one asks for it."""
+"""How a request mentions a parameter, and how one asks."""
 
 from __future__ import annotations
 
 import re
 
 from looptool_kit.stages.seed.templates import lexicon as lex
-from looptool_kit.stages.seed.templates.values import Group, Many, Type, unit_of
+from looptool_kit.stages.seed.templates.names import unit_of
+from looptool_kit.stages.seed.templates.values import Group, Many
 from looptool_kit.text.words import stems
 from looptool_kit.world.types import (
     AIRPORT,
@@ -22,11 +23,13 @@ from looptool_kit.world.types import (
     TIME,
     TITLE,
     WORK,
+    Type,
 )
 
 _FROM = re.compile(r"^(from|origin|source|departure|pickup|sender|start)\b|\b(origin|source|sender)$")
 _TO = re.compile(
-    r"^(to|destination|target|dest|dropoff|recipients?|receiver|arrival|payee|beneficiary|end)\b|\b(destination|recipients?|receiver)$"
+    r"^(to|destination|target|dest|dropoff|recipients?|receiver|arrival|payee|beneficiary|end)\b"
+    r"|\b(destination|recipients?|receiver)$"
 )
 _DAYS = (DATE.question, DATETIME.question)
 _WEEKDAYS = {"mon", "tue", "wed", "thu", "fri", "sat", "sun"}
@@ -36,8 +39,9 @@ Wordings = tuple[tuple[str, ...], tuple[str, ...], str, tuple[str, ...]]
 
 
 def wordings(words: str, told: str, kind: Type, owner: str) -> Wordings:
-    """(clauses, sentences of its own, question, words of which one occurs in any question) for a parameter
-    whose name has these words.
+    """The wordings of a parameter whose name has these words.
+
+    They are clauses, sentences of its own, a question, and words of which one occurs in any question.
     """
     noun = noun_of(words, kind, owner)
     if (
@@ -75,29 +79,33 @@ def wordings(words: str, told: str, kind: Type, owner: str) -> Wordings:
 
 _LONE: dict[str, dict[str, str]] = {
     "day": {
-        "from": "start date", "to": "end date", "start": "start date", "end": "end date", "due": "due date", "when": "date", "until": "end date",
-        "since": "start date", "at": "time", "on": "date", "begin": "start date", "before": "latest date", "after": "earliest date",
+        "from": "start date", "to": "end date", "start": "start date", "end": "end date", "due": "due date",
+        "when": "date", "until": "end date", "since": "start date", "at": "time", "on": "date",
+        "begin": "start date", "before": "latest date", "after": "earliest date",
     },
     "place": {
-        "from": "place of departure", "to": "destination", "start": "place of departure", "end": "destination", "where": "place", "at": "place",
+        "from": "place of departure", "to": "destination", "start": "place of departure",
+        "end": "destination", "where": "place", "at": "place",
     },
     "other": {
-        "from": "sender", "to": "recipient", "cc": "copy recipients", "bcc": "hidden copy recipients", "start": "starting point", "end": "end point",
+        "from": "sender", "to": "recipient", "cc": "copy recipients", "bcc": "hidden copy recipients",
+        "start": "starting point", "end": "end point",
     },
 }  # fmt: skip
 _SHORT = (
-    ("max", "maximum"), ("min", "minimum"), ("qty", "quantity"), ("lat", "latitude"), ("lng", "longitude"), ("lon", "longitude"),
-    ("lang", "language"),
-    ("desc", "description"), ("addr", "address"), ("msg", "message"), ("temp", "temperature"), ("dest", "destination"), ("src", "source"),
-    ("tz", "time zone"), ("timezone", "time zone"), ("q", "query"), ("url", "URL"), ("ids", "IDs"), ("dob", "date of birth"), ("ip", "IP"),
-    ("repo", "repository"),
+    ("max", "maximum"), ("min", "minimum"), ("qty", "quantity"), ("lat", "latitude"), ("lng", "longitude"),
+    ("lon", "longitude"), ("lang", "language"), ("desc", "description"), ("addr", "address"),
+    ("msg", "message"), ("temp", "temperature"), ("dest", "destination"), ("src", "source"),
+    ("tz", "time zone"), ("timezone", "time zone"), ("q", "query"), ("url", "URL"), ("ids", "IDs"),
+    ("dob", "date of birth"), ("ip", "IP"), ("repo", "repository"),
 )  # fmt: skip
 _UNIT_WORDS = re.compile(rf" (?:in )?(?:{'|'.join(lex.UNITS)})$")
 
 
 def noun_of(words: str, kind: Type, owner: str = "") -> str:
-    """A parameter's name as a noun: "order_id" -> "order ID", "num_guests" -> "guests", "id" of an order ->
-    "order ID".
+    """A parameter's name as a noun.
+
+    "order_id" -> "order ID", "num_guests" -> "guests", "id" of an order -> "order ID".
     """
     if words in ("id", "identifier", "uuid", "guid"):
         return f"{owner} ID".strip()

@@ -1,4 +1,7 @@
-"""What a tool does, in a verb and the rest of a sentence, from its description or its name."""
+"""What a tool does, from its description or its name.
+
+It is a verb and the rest of a sentence.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,13 @@ import re
 from looptool_kit.core.samples import Tool
 from looptool_kit.stages.seed.templates import lexicon as lex
 from looptool_kit.stages.seed.templates.clauses import plural
-from looptool_kit.stages.seed.templates.values import words_of
+from looptool_kit.stages.seed.templates.names import words_of
 from looptool_kit.text.words import STOP, stem
 
 _EMPTY = lex.word_set("""
-    about across after against all along another api around before between data default detail during format function given id info information
-    into list matching more name near new number one optional other over result return specified string tool two under until value via whose
-    within
+    about across after against all along another api around before between data default detail during format
+    function given id info information into list matching more name near new number one optional other over
+    result return specified string tool two under until value via whose within
     """)
 _SAID_AS = {
     "return": "get",
@@ -29,8 +32,9 @@ _SAID_AS = {
 
 
 def headline(tool: Tool) -> tuple[str, str]:
-    """Verb and rest of what a tool does: ("get", "the current weather for a city"). From the description, or
-    else from the name.
+    """Verb and rest of what a tool does.
+
+    As in ("get", "the current weather for a city"). It comes from the description, or else from the name.
     """
     verb, rest = (
         _from_description(tool.description)
@@ -43,7 +47,10 @@ def headline(tool: Tool) -> tuple[str, str]:
 
 
 def subject_of(tool: Tool) -> frozenset[str]:
-    """Stems of what a tool is about: the words of its headline and name without the verb."""
+    """Stems of what a tool is about.
+
+    They are the words of its headline and name without the verb.
+    """
     verb, rest = headline(tool)
     forms = lex.verb_forms()
     name = words_of(tool.name).split()
@@ -116,8 +123,9 @@ def _cut(text: str) -> str:
 
 
 def from_name(name: str) -> tuple[str, str] | None:
-    """Verb and rest from a name: "github_create_issue" -> ("create", "an issue"); None where it holds no
-    verb.
+    """Verb and rest from a name, None without a verb.
+
+    "github_create_issue" -> ("create", "an issue").
     """
     words = words_of(name).split()
     forms = lex.verb_forms()
@@ -134,10 +142,12 @@ def from_name(name: str) -> tuple[str, str] | None:
 
 
 _MASS = lex.word_set("""
-    balance code content data feedback help history info information inventory mail money music news stock text traffic weather
+    balance code content data feedback help history info information inventory mail money music news stock
+    text traffic weather
     """)
 _ONE = lex.word_set("""
-    add book buy create generate insert issue make open place post register rent request reserve schedule send start submit write
+    add book buy create generate insert issue make open place post register rent request reserve schedule send
+    start submit write
     """)
 
 

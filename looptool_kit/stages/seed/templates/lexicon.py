@@ -1,5 +1,6 @@
-"""What words in names and descriptions tell: which are verbs and how else people say them, and what kind of
-value a parameter wants. Data only.
+"""What words in names and descriptions tell. Data only.
+
+They tell verbs and how else people say them, and what kind of value a parameter wants.
 """
 
 from __future__ import annotations
@@ -124,22 +125,28 @@ ASKABLE = word_set("""
 NEEDABLE = ASKABLE - {"check", "read"} | {"list", "search", "find"}
 
 _VERBS = word_set("""
-    accept activate add adjust allocate analyse analyze announce answer append apply approve archive arrange ask assign attach authenticate
-    authorise authorize autocomplete backup ban block book borrow broadcast browse build buy calculate call cancel capture change charge check
-    checkout choose classify clean clear clone close collect combine commit compare compile complete compose compress compute configure confirm
-    connect contact control convert copy correct count create crop decline decode decrypt delay delete deliver deploy deposit describe detect
-    determine diagnose disable disconnect dismiss dispatch display divide download draft draw duplicate edit email enable encode encrypt end
-    enqueue enrol enroll estimate evaluate exchange execute expand explain export extend extract feed fetch file fill filter find finish fix
-    flag flip follow forecast format forward freeze generate geocode get give grant group hide identify import increase index insert inspect
-    install invite invoke issue join launch like link list load locate lock log login look lookup mail make mark match measure merge message
-    modify monitor mount move multiply mute navigate normalise normalize notify obtain open optimise optimize order organise organize parse
-    pause pay perform pick ping place plan play post predict prepare preview print process produce provide publish pull purchase push put query
-    quote raise rank rate read reboot recommend record redeem redirect reduce refresh refund register reject release reload remind remove rename
-    render renew rent reopen repeat replace reply report request reschedule reserve reset resize resolve restart restore resume retrieve retry
-    return reverse review revoke rotate route run save scale scan schedule scrape search select sell send set share ship show shut simulate skip
-    solve sort split stack star start stop store stream submit subscribe subtract suggest sum summarise summarize suspend swap switch sync
-    synchronise synchronize tag take terminate test toggle track train transcribe transfer transform translate trigger trim turn unblock undo
-    unfollow uninstall unlock unmute unsubscribe update upgrade upload validate verify view visit vote watch water withdraw write zip
+    accept activate add adjust allocate analyse analyze announce answer append apply approve archive arrange
+    ask assign attach authenticate authorise authorize autocomplete backup ban block book borrow broadcast
+    browse build buy calculate call cancel capture change charge check checkout choose classify clean clear
+    clone close collect combine commit compare compile complete compose compress compute configure confirm
+    connect contact control convert copy correct count create crop decline decode decrypt delay delete deliver
+    deploy deposit describe detect determine diagnose disable disconnect dismiss dispatch display divide
+    download draft draw duplicate edit email enable encode encrypt end enqueue enrol enroll estimate evaluate
+    exchange execute expand explain export extend extract feed fetch file fill filter find finish fix flag
+    flip follow forecast format forward freeze generate geocode get give grant group hide identify import
+    increase index insert inspect install invite invoke issue join launch like link list load locate lock log
+    login look lookup mail make mark match measure merge message modify monitor mount move multiply mute
+    navigate normalise normalize notify obtain open optimise optimize order organise organize parse pause pay
+    perform pick ping place plan play post predict prepare preview print process produce provide publish pull
+    purchase push put query quote raise rank rate read reboot recommend record redeem redirect reduce refresh
+    refund register reject release reload remind remove rename render renew rent reopen repeat replace reply
+    report request reschedule reserve reset resize resolve restart restore resume retrieve retry return
+    reverse review revoke rotate route run save scale scan schedule scrape search select sell send set share
+    ship show shut simulate skip solve sort split stack star start stop store stream submit subscribe subtract
+    suggest sum summarise summarize suspend swap switch sync synchronise synchronize tag take terminate test
+    toggle track train transcribe transfer transform translate trigger trim turn unblock undo unfollow
+    uninstall unlock unmute unsubscribe update upgrade upload validate verify view visit vote watch water
+    withdraw write zip
     """)
 
 
@@ -147,7 +154,7 @@ _VERBS = word_set("""
 def verb_forms() -> dict[str, str]:
     """ "creates", "creating" and "create" -> "create"."""
     forms: dict[str, str] = {}
-    for verb in _VERBS:
+    for verb in sorted(_VERBS):  # two verbs may share a form (enrol, enroll): always the same one wins
         third = (
             verb[:-1] + "ies"
             if re.search(r"[^aeiou]y$", verb)
@@ -308,10 +315,12 @@ BY_NAME: tuple[tuple[str, Type], ...] = (
     (r"\b(task|todo|to do|reminder|chore|description|summary)$", TASK),
     (r"\b(location|place|destination|origin|region|area|where|from|to)$", CITY),
     (
-        r"\b(person|user|customer|client|guest|patient|passenger|recipient|receiver|sender|contact|author|owner|assignee|employee|attendee|member|"
-        r"participant|student|teacher|doctor|driver|traveller|traveler|invitee|host|organi[sz]er|payee|beneficiary|friend|candidate|artist|mechanic|"
-        r"technician|nurse|dentist|plumber|lawyer|agent|manager|assistant|coach|trainer|instructor|tutor|therapist|tenant|landlord|buyer|seller|"
-        r"reviewer|speaker|player|reporter|approver|chef|waiter|stylist|vet|photographer|director|editor)"
+        r"\b(person|user|customer|client|guest|patient|passenger|recipient|receiver|sender|contact|author"
+        r"|owner|assignee|employee|attendee|member|participant|student|teacher|doctor|driver|traveller|traveler"
+        r"|invitee|host|organi[sz]er|payee|beneficiary|friend|candidate|artist|mechanic|technician|nurse"
+        r"|dentist|plumber|lawyer|agent|manager|assistant|coach|trainer|instructor|tutor|therapist|tenant"
+        r"|landlord|buyer|seller|reviewer|speaker|player|reporter|approver|chef|waiter|stylist|vet"
+        r"|photographer|director|editor)"
         r"s?( names?)?$|\bfull name$|\b(attendees|participants|people)$",
         PERSON,
     ),
@@ -336,10 +345,8 @@ BY_DESCRIPTION: tuple[tuple[str, Type], ...] = (
     (r"\bstreet address|\baddress\b", ADDRESS),
     (r"\blanguage\b", LANGUAGE),
     (
-        (
-            r"\b(?:full )?name of (?:the |a |an"
-            r" )?(?:person|user|customer|client|guest|patient|passenger|recipient|owner|author|member|employee)"
-        ),
+        r"\b(?:full )?name of (?:the |a |an )?"
+        r"(?:person|user|customer|client|guest|patient|passenger|recipient|owner|author|member|employee)",
         PERSON,
     ),
     (r"\b(message|text) to (?:send|post|write)", MESSAGE),
@@ -349,18 +356,21 @@ BY_DESCRIPTION: tuple[tuple[str, Type], ...] = (
 """The same for descriptions, where the name tells nothing."""
 
 KEEP_COUNT = listed(
-    """people|persons|guests|adults|children|kids|passengers|travellers|travelers|nights|days|weeks|months|years|hours|minutes|seconds|tickets|copies|
-    seats|rooms|items|units|pieces|players|attendees|participants|servings|portions|bags|results|records|rows|entries|pages|words|steps|bedrooms|beds|
-    questions|options|points|stars|miles|kilometers|kilometres"""
+    """people|persons|guests|adults|children|kids|passengers|travellers|travelers|nights|days|weeks|months|
+    years|hours|minutes|seconds|tickets|copies|seats|rooms|items|units|pieces|players|attendees|participants|
+    servings|portions|bags|results|records|rows|entries|pages|words|steps|bedrooms|beds|questions|options|
+    points|stars|miles|kilometers|kilometres"""
 )
 """Plural nouns that a count is said with: "for 3 nights"."""
 UNITS = {
-    "seconds": "second", "secs": "second", "sec": "second", "minutes": "minute", "mins": "minute", "min": "minute", "hours": "hour", "hrs": "hour",
-    "days": "day", "nights": "night", "weeks": "week", "months": "month", "years": "year", "kg": "kg", "kilograms": "kg", "grams": "g",
-    "km": "km", "kilometers": "km", "kilometres": "km", "miles": "mile", "meters": "m", "metres": "m", "cm": "cm", "centimeters": "cm",
-    "centimetres": "cm", "celsius": "degrees", "fahrenheit": "degrees", "degrees": "degrees", "percent": "%", "percentage": "%", "usd": "$",
-    "dollars": "$", "eur": "€", "euros": "€", "gbp": "£", "pounds": "£", "litres": "l", "liters": "l",
-    "mg": "mg", "milligrams": "mg", "ml": "ml", "gb": "gb", "mb": "mb", "mm": "mm",
+    "seconds": "second", "secs": "second", "sec": "second", "minutes": "minute", "mins": "minute",
+    "min": "minute", "hours": "hour", "hrs": "hour", "days": "day", "nights": "night", "weeks": "week",
+    "months": "month", "years": "year", "kg": "kg", "kilograms": "kg", "grams": "g", "km": "km",
+    "kilometers": "km", "kilometres": "km", "miles": "mile", "meters": "m", "metres": "m", "cm": "cm",
+    "centimeters": "cm", "centimetres": "cm", "celsius": "degrees", "fahrenheit": "degrees",
+    "degrees": "degrees", "percent": "%", "percentage": "%", "usd": "$", "dollars": "$", "eur": "€",
+    "euros": "€", "gbp": "£", "pounds": "£", "litres": "l", "liters": "l", "mg": "mg", "milligrams": "mg",
+    "ml": "ml", "gb": "gb", "mb": "mb", "mm": "mm",
 }  # fmt: skip
 """A word in a number's name or description -> the unit that it is said with."""
 MONEY = {"$": "dollars", "€": "euros", "£": "pounds"}

@@ -1,4 +1,4 @@
-"""Strings that match a regular expression, for parameters whose schema gives a `pattern`."""
+"""Strings that match the `pattern` of a parameter's schema."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ _ANY = "abcdefghijkmnopqrstuvwxyz"
 
 
 def sampler(pattern: str) -> Callable[[Random], str] | None:
-    """A function that draws strings matching `pattern`, or None where the pattern holds something that cannot
-    be drawn (look-arounds).
+    """A function that draws strings matching `pattern`.
+
+    None where the pattern holds something that cannot be drawn (look-arounds).
     """
     try:
         tree = list(_parser.parse(pattern))

@@ -1,4 +1,7 @@
-"""The kinds of task: each is a function from tools and a scene to one request with its exact label."""
+"""The kinds of task: requests with their exact labels.
+
+Each is a function from tools and a scene.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from looptool_kit.stages.seed.templates.headlines import subject_of
 from looptool_kit.stages.seed.templates.values import atoms, draw
 from looptool_kit.stages.seed.templates.wording import Able
 from looptool_kit.text.words import alike
+from looptool_kit.world import frames
 from looptool_kit.world import grammar as g
 from looptool_kit.world.core import draw as draw_world
 from looptool_kit.world.grammar import Said, Scene
@@ -22,7 +26,10 @@ from looptool_kit.world.tasks import ASKED, CANT, DECLINED
 
 
 class Impossible(Exception):
-    """These tools or this draw do not allow the kind; draw again."""
+    """These tools or this draw do not allow the kind.
+
+    Whoever catches it draws again.
+    """
 
 
 Need = ValueError
@@ -78,8 +85,9 @@ class Made(NamedTuple):
 def realise(
     kind: str, usual: Sequence[Able], offered: Sequence[Able], pool: Sequence[Able], scene: Scene
 ) -> Made:
-    """A task of that kind whose calls go to tools of `usual`; `offered` are on offer, `pool` is the whole
-    catalogue of the split.
+    """Make a task of that kind, with calls to `usual` tools.
+
+    `offered` are the tools on offer, `pool` is the whole catalogue of the split.
     """
     if kind == "parallel":
         return _parallel(usual, scene)
@@ -96,8 +104,9 @@ def realise(
 
 
 def arguments(target: Able, scene: Scene, without: str = "") -> dict[str, Any]:
-    """A draw of arguments: the required ones and some of the others, in the schema's order. In a scene with
-    held-out values, at least one is held.
+    """Draw arguments: the required ones and some others, in schema order.
+
+    In a scene with held-out values, at least one is held.
     """
     params = [p for p in target.spec.params if p.name != without]
     optional = [p for p in params if p.optional]
@@ -116,8 +125,9 @@ def arguments(target: Able, scene: Scene, without: str = "") -> dict[str, Any]:
 
 
 def _value(p: Param, scene: Scene, known: dict[str, Any]) -> Any:
-    """A value unlike the ones that other parameters have, in order where two bound a range, and not the
-    default where there is a choice.
+    """Draw a value unlike those of the other parameters.
+
+    Two that bound a range are in order, and it is not the default where there is a choice.
     """
     for _ in range(30):
         value = draw(p.type, scene.rng, scene.today, scene.held)
@@ -172,7 +182,7 @@ def _parallel(usual: Sequence[Able], scene: Scene) -> Made:
         args = arguments(target, scene)
         bodies.append(_body(target, args, scene))
         calls.append(_call(target, args))
-    body = _join(scene.choose(g.BOTH), bodies[0], bodies[1])
+    body = _join(scene.choose(frames.BOTH), bodies[0], bodies[1])
     return Made(
         g.frame(Said("do", body, "", ()), scene),
         Label(calls=tuple(calls)),
@@ -215,7 +225,7 @@ def _same_again(target: Able, scene: Scene) -> Made:
     body = _body(target, args, scene)
     words, _ = g.clause(p, target.spec, again, scene)
     return Made(
-        g.frame(Said("do", scene.choose(g.SAME).format(a=body, b=words), "", ()), scene),
+        g.frame(Said("do", scene.choose(frames.SAME).format(a=body, b=words), "", ()), scene),
         Label(calls=(_call(target, args), _call(target, again))), (target.tool.name,), scene,
     )  # fmt: skip
 
@@ -224,7 +234,7 @@ def _same_again(target: Able, scene: Scene) -> Made:
 
 
 def _ask(usual: Sequence[Able], offered: Sequence[Able], scene: Scene) -> Made:
-    """A request that leaves a required parameter out; the label asks for it."""
+    """Leave a required parameter out; the label asks for it."""
     target = scene.rng.choice(usual)
     missing = [
         p
@@ -256,8 +266,9 @@ def _ask(usual: Sequence[Able], offered: Sequence[Able], scene: Scene) -> Made:
 
 
 def _decline(offered: Sequence[Able], pool: Sequence[Able], scene: Scene) -> Made:
-    """A request that no tool on offer can serve: another tool of the catalogue, or something from everyday
-    life.
+    """Ask for something that no tool on offer can do.
+
+    Another tool of the catalogue does it, or it is something from everyday life.
     """
     own = [a for a in pool if all(a is not o and not _related(a.subject, o.subject) for o in offered)]
     if own and scene.rng.random() < 0.6:

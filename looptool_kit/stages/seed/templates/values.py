@@ -1,8 +1,8 @@
-"""From a parameter's schema, name and description to the type of its values: how to draw one, and how a
-person says it.
+"""From a parameter to the type of its values.
 
-What tells the type, in this order: const, enum, choices or a format in the schema, examples (also those that
-a description gives), words of the name, words of the description, the JSON type.
+The type says how to draw a value, and how a person says it. What tells the type, in this order: const, enum,
+choices or a format in the schema, examples (also those that a description gives), words of the name, words of
+the description, the JSON type.
 """
 
 from __future__ import annotations
@@ -18,23 +18,14 @@ from typing import Any
 import jsonschema_rs
 
 from looptool_kit.stages.seed.templates import lexicon as lex
+from looptool_kit.stages.seed.templates.choices import boolean, choice
+from looptool_kit.stages.seed.templates.names import Unusable, examples_of, short_noun, words_of
+from looptool_kit.stages.seed.templates.numbers import number
 from looptool_kit.stages.seed.templates.patterns import sampler
-from looptool_kit.stages.seed.templates.scalars import (
-    Unusable,
-    boolean,
-    choice,
-    examples_of,
-    number,
-    short_noun,
-    string,
-    unit_of,
-    words_of,
-)
+from looptool_kit.stages.seed.templates.strings import string
 from looptool_kit.text.words import stem
 from looptool_kit.world import core
 from looptool_kit.world.core import Surface, Type, held_out, verbatim
-
-__all__ = ["Group", "Many", "Type", "Unusable", "atoms", "draw", "type_of", "unit_of", "words_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,8 +44,9 @@ class Many(Type):
 
 
 def draw(t: Type, rng: Random, today: date, held: bool = False) -> Any:
-    """A value of type `t`, of the train values or (`held`) of the held-out ones where the type splits. Raises
-    `ValueError` where there are none.
+    """Draw a train value of a type, or a held-out one.
+
+    `held` applies where the type splits. Raises `ValueError` where there are none.
     """
     if isinstance(t, Group):
         optional = [n for n in t.parts if n not in t.needed]
@@ -85,8 +77,9 @@ def atoms(t: Type, value: Any) -> list[bool]:
 
 
 def type_of(name: str, schema: Any, owner: str = "", context: str = "") -> Type:
-    """The type of a parameter. `owner` names what the tool acts on ("order"), `context` is what is said of
-    the tool. Raises `Unusable`.
+    """The type of a parameter.
+
+    `owner` names what the tool acts on ("order"), `context` is what is said of the tool. Raises `Unusable`.
     """
     schema = _alternative(schema)
     told = str(schema.get("description") or "")
@@ -109,8 +102,9 @@ def type_of(name: str, schema: Any, owner: str = "", context: str = "") -> Type:
 
 
 def _alternative(schema: Any) -> dict[str, Any]:
-    """The first alternative of `anyOf` / `oneOf` that is not null, under the words that stand beside it;
-    `allOf` as one.
+    """The first alternative that is not null, with its siblings' words.
+
+    It is one of `anyOf` or `oneOf`; `allOf` is merged.
     """
     schema = dict(schema) if isinstance(schema, Mapping) else {}
     for word in ("anyOf", "oneOf"):
@@ -185,8 +179,9 @@ def _from_pattern(pattern: str, fits: Callable[[Any], bool]) -> Callable[[Random
 def _whole_number(
     schema: Mapping[str, Any], fits: Callable[[Any], bool]
 ) -> Callable[[Random, date], int] | None:
-    """Whole numbers within the limits, for those that the type itself hardly ever draws; None for no number,
-    or where there are none.
+    """Whole numbers within the limits; None where there are none.
+
+    They are for limits that the type itself hardly ever keeps.
     """
     if _json_kind(schema) not in ("integer", "number"):
         return None
@@ -260,7 +255,10 @@ def _record(
     today: date,
     at: int,
 ) -> str:
-    """An object in words: "omeprazole with dose 10 mg", "phone +44 207 555 1234 and floor 3"."""
+    """An object in words.
+
+    As in "omeprazole with dose 10 mg", "phone +44 207 555 1234 and floor 3".
+    """
     bits = []
     for key, v in value.items():
         if key != title:
@@ -301,9 +299,19 @@ def _many(name: str, schema: Mapping[str, Any], owner: str, context: str) -> Typ
         return [Surface(t) for t in dict.fromkeys(_listed(value, each, today, at) for at in range(3))]
 
     return Many(
-        f"list of {each.name}", "several", {"type": "array"}, lambda r, _: [], lambda v: isinstance(v, list), say, splits=False,
-        question="" if choices else each.question, words=each.words, clauses=each.clauses, sizes=(low, high), each=each,
-    )  # fmt: skip
+        f"list of {each.name}",
+        "several",
+        {"type": "array"},
+        lambda r, _: [],
+        lambda v: isinstance(v, list),
+        say,
+        splits=False,
+        question="" if choices else each.question,
+        words=each.words,
+        clauses=each.clauses,
+        sizes=(low, high),
+        each=each,
+    )
 
 
 def _listed(value: Sequence[Any], each: Type, today: date, at: int) -> str:

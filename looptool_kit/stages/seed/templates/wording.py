@@ -1,9 +1,8 @@
-"""From a tool's name, description and parameters to what people say to get it called: a `Spec` as the world's
-grammar takes it.
+"""From a tool to what people say to get it called.
 
-Phrases are written from the description's first sentence and from the name (`headlines.py`). Where a phrase
-speaks of a parameter ("the weather for a city"), its value takes that place; what else a call needs is said
-in clauses of its own.
+The result is a `Spec` as the world's grammar takes it. Phrases are written from the description's first
+sentence and from the name (`headlines.py`). Where a phrase speaks of a parameter ("the weather for a city"),
+its value takes that place; what else a call needs is said in clauses of its own.
 """
 
 from __future__ import annotations
@@ -17,7 +16,8 @@ from looptool_kit.core.samples import Tool
 from looptool_kit.stages.seed.templates import lexicon as lex
 from looptool_kit.stages.seed.templates.clauses import plural, wordings
 from looptool_kit.stages.seed.templates.headlines import from_name, headline, owner_of, subject_of
-from looptool_kit.stages.seed.templates.values import Group, Many, Unusable, type_of, words_of
+from looptool_kit.stages.seed.templates.names import Unusable, words_of
+from looptool_kit.stages.seed.templates.values import Group, Many, type_of
 from looptool_kit.text.words import STOP, alike, stems
 from looptool_kit.world.spec import NOTHING, SLOT, Param, Spec
 from looptool_kit.world.types import CITY, DATE, DATETIME, TIME, WORK
@@ -34,7 +34,7 @@ class Able(NamedTuple):
     """Verbs of the other tools of the catalogue."""
 
     def leaving_out(self, name: str) -> Spec:
-        """The spec with phrases that may speak of the parameter `name` without its value."""
+        """The spec with phrases that need no value of one parameter."""
         verb, said = headline(self.tool)
         others = [p for p in self.spec.params if p.name != name]
         do, ask, need = phrases(verb, said, self.tool, others, self.verbs)
@@ -42,8 +42,10 @@ class Able(NamedTuple):
 
 
 def able(tool: Tool, others: Iterable[Tool] = ()) -> Able:
-    """The tool with its wordings. `others` are the tools of the catalogue, whose verbs stay theirs. Raises
-    `Unusable` where a required parameter has no values.
+    """The tool with its wordings.
+
+    `others` are the tools of the catalogue, whose verbs stay theirs. Raises `Unusable` where a required
+    parameter has no values.
     """
     verb, said = headline(tool)
     context = f"{words_of(tool.name)} {tool.description.lower()}"
@@ -95,21 +97,29 @@ def able(tool: Tool, others: Iterable[Tool] = ()) -> Able:
 # ------------------------------------------------------------------- phrases
 
 _DETERMINER = r"(?:an?|the|your|my|their|its|his|her|any|one|each|some|another)"
-_VAGUE = r"(?:given|specified|specific|particular|provided|certain|single|selected|chosen|existing|desired|requested|named)"
-_PREPOSITION = r"(?:for|in|at|from|to|on|by|with|between|into|near|within|during|about|of|as|under|against|over|after|before|until|along|across|around|matching)"
+_VAGUE = (
+    r"(?:given|specified|specific|particular|provided|certain|single|selected|chosen|existing|desired"
+    r"|requested|named)"
+)
+_PREPOSITION = (
+    r"(?:for|in|at|from|to|on|by|with|between|into|near|within|during|about|of|as|under|against|over|after"
+    r"|before|until|along|across|around|matching)"
+)
 _EMPTY_PART = lex.word_set("""
     all another date different more multiple new one other place several time two
     """)
 _MAKING = lex.word_set("""
-    add book buy create generate insert issue make open order post register rent request reserve schedule send start submit write
+    add book buy create generate insert issue make open order post register rent request reserve schedule send
+    start submit write
     """)
 
 Phrases = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 
 
 def phrases(verb: str, said: str, tool: Tool, params: Sequence[Param], verbs: Iterable[str]) -> Phrases:
-    """(commands, questions, needs) of a tool; slots are written `{name}`. `verbs` are those of the other
-    tools.
+    """Commands, questions and needs of a tool, with slots as `{name}`.
+
+    `verbs` are those of the other tools.
     """
     owner = owner_of(tool)
     bodies = _bodies(verb, said, params, owner)
@@ -141,8 +151,9 @@ def phrases(verb: str, said: str, tool: Tool, params: Sequence[Param], verbs: It
 
 
 def _bodies(verb: str, said: str, params: Sequence[Param], owner: str) -> list[str]:
-    """The rest of a phrase in several forms: with the values of parameters in their places, and without what
-    clauses will say.
+    """The rest of a phrase in several forms.
+
+    Values of parameters stand in their places, and what clauses will say is left out.
     """
     slotted, used = said, list[Param]()
     for p in sorted(params, key=lambda p: (p.optional, -len(p.name))):
@@ -162,7 +173,10 @@ def _bodies(verb: str, said: str, params: Sequence[Param], owner: str) -> list[s
 
 
 def _slotted(verb: str, text: str, p: Param, params: Sequence[Param], owner: str) -> str | None:
-    """The text with the parameter's slot where it speaks of it, or None."""
+    """The text with a parameter's slot where it speaks of it.
+
+    None where it does not.
+    """
     if isinstance(p.type, Group | Many) or p.type.name == "boolean" or "enum" in p.type.schema:
         return None
     outside = re.sub(r"\{[^}]*\}", lambda m: "#" * len(m[0]), text)
@@ -198,7 +212,10 @@ _NAMING = (lex.PATH, lex.FILE, lex.FOLDER, lex.NAME, lex.USER_NAME, lex.TITLE, W
 
 
 def _thing(p: Param) -> bool:
-    """True where the value names the thing that a phrase speaks of: "order ORD-12", "the file notes.txt"."""
+    """Whether the value names the thing that a phrase is about.
+
+    As in "order ORD-12", "the file notes.txt".
+    """
     return p.type.name in ("id", "uuid", "code") or (p.type in _NAMING and not p.optional)
 
 
@@ -218,7 +235,7 @@ def _nouns(p: Param, params: Sequence[Param], owner: str) -> list[str]:
 
 
 def _without_hints(text: str, params: Sequence[Param]) -> str:
-    """The text without prepositional phrases about parameters: a clause will say them."""
+    """The text without phrases about parameters, which clauses will say."""
     about = {
         w for p in params for w in (*stems(p.name), *stems(p.description)) if w not in STOP | {"id", "name"}
     }

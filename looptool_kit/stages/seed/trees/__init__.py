@@ -1,5 +1,6 @@
-"""The source `trees`: tools and dialogues that a language model writes along two trees (LoopTool, section
-3.1).
+"""The source `trees`: tools and dialogues written by a language model.
+
+It writes them along two trees (LoopTool, section 3.1).
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ SETTINGS = ("synthesis", "generator_llm", "judge_llm")
 
 
 def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
-    """Seed data that `generator_llm` writes and `judge_llm` checks; no errors are planted."""
+    """Draw seed data that `generator_llm` writes and `judge_llm` checks.
+
+    No errors are planted.
+    """
     from looptool_kit.stages.seed.trees.synthesis import synthesise
 
     return *synthesise(run, pool=have), Samples(), Truths()

@@ -1,7 +1,7 @@
-"""Complexity of a sample: the loss of its label under the policy to be tuned, and the band in which data
-teaches (ToolACE, section 2.2).
+"""Complexity of a sample, and the band in which data teaches.
 
-Below the band the policy answers rightly already, above it the policy stays wrong even after tuning.
+It is the loss of a label under the policy to be tuned (ToolACE, section 2.2). Below the band the policy
+answers rightly already, above it the policy stays wrong even after tuning.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ class Band(NamedTuple):
 
 
 def loss(logprobs: Sequence[float]) -> float:
-    """Mean negative log-likelihood of a label in nats a token: -(1/T) sum log p(t_i | t_1 .. t_{i-1})
-    (ToolACE, section 2.2). 0 for no token.
+    """Mean negative log-likelihood of a label, in nats per token.
+
+    That is -(1/T) sum log p(t_i | t_1 .. t_{i-1}) (ToolACE, section 2.2), and 0 without tokens.
     """
     return -sum(logprobs) / max(1, len(logprobs))
 
@@ -38,11 +39,11 @@ def losses(samples: Sequence[Sample], engine: Engine) -> list[float]:
 
 
 def estimate_band(right_before: Sequence[float], wrong_after: Sequence[float]) -> Band:
-    """The band from measured losses: from the median of the samples that the policy answers rightly before
-    tuning to the median of those that it still answers wrongly afterwards (the bounds are ToolACE's, the
-    medians ours).
+    """Estimate the band from measured losses.
 
-    Raises `ValueError` where either is missing or they are in the wrong order.
+    It goes from the median of the samples that the policy answers rightly before tuning to the median of
+    those that it still answers wrongly afterwards. The bounds are ToolACE's, the medians ours. Raises
+    `ValueError` where either is missing or they are in the wrong order.
     """
     import numpy as np
 

@@ -1,8 +1,7 @@
-"""Seed data from trees and dialogues (`seeds.source = "trees"`): the pool and the held-out splits of a run
-(LoopTool, section 3.1).
+"""The pool and the held-out splits from trees and dialogues.
 
-Everything asked for is kept with what became of it: `seed/written_tools.parquet`, `seed/turns.parquet`, and
-their sums in `seed/synthesis.json`.
+See LoopTool, section 3.1. All that was asked for is kept with its result: `seed/written_tools.parquet`,
+`seed/turns.parquet`, and their sums in `seed/synthesis.json`.
 """
 
 from __future__ import annotations
@@ -17,53 +16,57 @@ from looptool_kit.checks import contamination
 from looptool_kit.checks.dedup import Deduplicator
 from looptool_kit.core.samples import Sample, Samples, Tool
 from looptool_kit.core.tables import write_json
-from looptool_kit.llm.client import spent_words
+from looptool_kit.llm.store import spent_words
 from looptool_kit.run.folder import Run, RunError
 from looptool_kit.stages.seed.templates import held_tools
+from looptool_kit.stages.seed.trees.agents import Agents
 from looptool_kit.stages.seed.trees.complexity import Band, losses
-from looptool_kit.stages.seed.trees.dialogue import Agents, Job, Turn, Turns, jobs, simulate
+from looptool_kit.stages.seed.trees.dialogue import jobs, simulate
 from looptool_kit.stages.seed.trees.tools import write_tools
+from looptool_kit.stages.seed.trees.turns import Job, Turn, Turns
 from looptool_kit.tools.catalog import load_tools
 from looptool_kit.trust import require_tools
 
 SPLITS = ("unseen_dialogues", "unseen_tools")
 PILOT = 20
 """Dialogues that are simulated before all others: what is paid to learn that a model does not do."""
-LEAST = 0.05
-"""Samples a dialogue, in the pilot and at any time after, below which no more is asked."""
+MIN_SHARE = 0.05
+"""Samples per dialogue, in the pilot and at any time after, below which no more is asked."""
+FIRST_YIELD, MIN_YIELD = 2.0, 0.25
+"""Samples per dialogue that the first round counts on, and the fewest that a later one does."""
 Score = Callable[[Sequence[Sample]], list[float]]
 """Samples -> the loss of each one's label under the untrained policy."""
 
 
 def synthesise(run: Run, score: Score | None = None, pool: Samples | None = None) -> tuple[Samples, Samples]:
-    """The pool and the held-out samples, two splits: other dialogues over the tools of the pool, and
-    dialogues over tools that are nowhere in it.
+    """Make the pool and the held-out samples.
 
-    `pool`: one to be made longer; then its samples come first, and no held-out ones are made. `score`
-    measures complexity where `synthesis.band` is set (default: the untrained policy of the run). Raises
-    `RunError` without a generator, and where hardly anything passed, with what was spent.
+    The latter are two splits: other dialogues over the tools of the pool, and dialogues over tools that are
+    nowhere in it.
+
+    Args:
+        run: The run.
+        score: Measures complexity where `synthesis.band` is set; by default the untrained policy of the run.
+        pool: A pool to be made longer. Its samples come first, and no held-out ones are made.
+
+    Raises:
+        RunError: There is no generator, or hardly anything passed; it tells what was spent.
     """
     settings, folder = run.settings, run.folder(0)
     agents = _agents(run)
-    known = contamination.read(settings.contamination) if settings.contamination else None
+    known = contamination.read_if_set(settings.contamination)
     tools = _tools(run, agents, known)
-    apart = held_tools(tools)
-    kept = [t for t in tools if t.name not in apart]
-    offered = {"train": kept, "unseen_dialogues": kept, "unseen_tools": [t for t in tools if t.name in apart]}
+    offered = _offered(tools)
     total = settings.seeds.first + sum(settings.seeds.slices(settings.iterations))
-    wanted = {"train": total - len(pool or ())} | dict.fromkeys(
-        SPLITS, settings.seeds.held_out if pool is None else 0
-    )
-    earlier = (
-        Turns.read(folder / "turns.parquet")
-        if pool is not None and (folder / "turns.parquet").exists()
-        else Turns()
-    )
+    held_out = settings.seeds.held_out if pool is None else 0
+    wanted = {"train": total - len(pool or ())} | dict.fromkeys(SPLITS, held_out)
+    turns_file = folder / "turns.parquet"
+    earlier = Turns.read(turns_file) if pool is not None and turns_file.exists() else Turns()
     first = max((t.dialogue for t in earlier), default=-1) + 1
     have: dict[str, list[Sample]] = {split: [] for split in wanted}
     seen, rows, level, number, passed, failing = Deduplicator(pool or ()), list[Turn](), "", 0, 0, False
     for attempt in range(settings.synthesis.rounds):
-        yielded = max(0.25, sum(map(len, have.values())) / number) if number else 2.0
+        yielded = max(MIN_YIELD, sum(map(len, have.values())) / number) if number else FIRST_YIELD
         work: list[Job] = []
         for split, few in offered.items():
             short = wanted[split] - len(have[split])
@@ -77,26 +80,35 @@ def synthesise(run: Run, score: Score | None = None, pool: Samples | None = None
                 continue
             made, turns = simulate(some, agents, settings.synthesis.turns, known)
             number, passed = number + len(some), passed + len(made)
-            failing = number >= PILOT and passed < LEAST * number
+            failing = number >= PILOT and passed < MIN_SHARE * number
             refused, level = _refuse(run, made, seen, {s: wanted[s] - len(have[s]) for s in SPLITS}, score)
             for sample in made:
                 if sample.id not in refused:
                     have[sample.split].append(sample)
             rows += [_outcome(t, refused) for t in turns]
-    Turns([*earlier, *rows]).write(folder / "turns.parquet")
+    Turns([*earlier, *rows]).write(turns_file)
     write_json(folder / "synthesis.json", _sums(rows, number, have, wanted, len(tools)))
     if failing or (pool is None and len(have["train"]) < 2):
-        reasons = Counter(
-            t.reason.split(":")[0] for t in rows if t.reason and t.outcome != "accepted"
-        ).most_common(4)
-        said = "; ".join(f"{reason} ({count})" for reason, count in reasons)
         raise RunError(
-            f"{number} simulated dialogues gave {len(have['train'])} usable samples: {said}. Every turn"
-            f" stands in {folder / 'turns.parquet'}. {_spent(agents)} Set another model under [generator_llm]"
+            f"{number} simulated dialogues gave {len(have['train'])} usable samples: {_reasons(rows)}. Every"
+            f" turn stands in {turns_file}. {_spent(agents)} Set another model under [generator_llm]"
             " or [judge_llm], or another seeds.source."
         )
     Random(f"{settings.seed}/order").shuffle(have["train"])
     return Samples([*(pool or ()), *have["train"]]), Samples(s for split in SPLITS for s in have[split])
+
+
+def _offered(tools: Sequence[Tool]) -> dict[str, list[Tool]]:
+    """Split -> the tools that its dialogues are over."""
+    apart = held_tools(tools)
+    kept = [t for t in tools if t.name not in apart]
+    return {"train": kept, "unseen_dialogues": kept, "unseen_tools": [t for t in tools if t.name in apart]}
+
+
+def _reasons(rows: Sequence[Turn]) -> str:
+    """The most frequent reasons why turns were not accepted."""
+    reasons = Counter(t.reason.split(":")[0] for t in rows if t.reason and t.outcome != "accepted")
+    return "; ".join(f"{reason} ({count})" for reason, count in reasons.most_common(4))
 
 
 def _spent(agents: Agents) -> str:
@@ -145,8 +157,9 @@ def _tools(run: Run, agents: Agents, known: contamination.Fingerprints | None) -
 def _refuse(
     run: Run, made: Sequence[Sample], seen: Deduplicator, room: dict[str, int], score: Score | None
 ) -> tuple[dict[str, str], str]:
-    """Sample id -> why it does not join (repeats another dialogue, outside of the band, more than a held-out
-    split wants); what to ask for next.
+    """Sample id -> why it does not join; also the next level.
+
+    It repeats another dialogue, is outside of the band, or is more than a held-out split wants.
     """
     refused: dict[str, str] = {}
     placed: Counter[str] = Counter()

@@ -1,6 +1,8 @@
-"""Tools along two trees (LoopTool, section 3.1; ToolACE, section 2.1): a leaf of the context tree says what
-for, one leaf of every branch of the constraint tree says in which form; the generator writes the tool, rules
-check it. The trees are `context_tree.toml` and `constraint_tree.toml`.
+"""Tools that a generator writes along two trees.
+
+A leaf of the context tree says what for, one leaf of every branch of the constraint tree says in which form
+(LoopTool, section 3.1; ToolACE, section 2.1). Rules check what was written. The trees are `context_tree.toml`
+and `constraint_tree.toml`.
 """
 
 from __future__ import annotations
@@ -20,31 +22,35 @@ from looptool_kit.checks.contamination import Fingerprints
 from looptool_kit.checks.contamination import check_tool as check_contamination
 from looptool_kit.checks.dedup import jaccard
 from looptool_kit.checks.rules import check_tool
+from looptool_kit.core.endpoint import Endpoint
 from looptool_kit.core.records import Check
 from looptool_kit.core.samples import Frozen, Tool
 from looptool_kit.core.tables import Table
-from looptool_kit.llm.client import Endpoint
 from looptool_kit.llm.structured import Failed, Prompt, ask, part
 from looptool_kit.text.words import COMMANDS, STOP, stems
 from looptool_kit.text.words import alike as same_family
 from looptool_kit.tools.schema import check_schema
 
-ALIKE = 0.6
+ALIKE_THRESHOLD = 0.6
 """Tools about one thing whose words (name, description, parameter names) are this similar (Jaccard) are one
 tool; the first one stays.
 """
-ROUNDS = 5
-ENOUGH, LEAST = 20, 0.05
-"""Once so many tools were asked for, no more are where fewer than this share passed: the model will not do.
-"""
+MAX_ROUNDS = 5
+MIN_ASKED, MIN_SHARE = 20, 0.05
+"""After so many tools, no more are asked for where fewer than this share passed: the model is not able to."""
 TEMPERATURE = 0.9
+"""High, because every tool of a leaf is to be another one."""
 BRANCHES = ("naming", "count", "types", "output", "description")
 
 _SYSTEM = """\
-You design one tool (a function) for an assistant that acts through tools. You get its purpose and the form it must have. Write it as a maintainer
-of that service would: a telling name, a description that says when to use it and what comes back, and a JSON Schema of type object for the
-parameters, in which every property has a type and a description of its own. List under "required" what a call cannot do without. Every argument
-must be something that a user can know and say. Do not copy a tool from a benchmark, a tutorial or another company's interface; this one is new."""
+You design one tool (a function) for an assistant that acts through tools. You get its purpose and the form \
+it must have. Write it as a maintainer
+of that service would: a telling name, a description that says when to use it and what comes back, and a \
+JSON Schema of type object for the
+parameters, in which every property has a type and a description of its own. List under "required" what a \
+call cannot do without. Every argument
+must be something that a user can know and say. Do not copy a tool from a benchmark, a tutorial or another \
+company's interface; this one is new."""
 
 
 class ToolForm(Frozen):
@@ -56,7 +62,7 @@ class ToolForm(Frozen):
 
 
 class ToolSpec(Frozen):
-    """A leaf path of the context tree and one leaf of every branch of the constraint tree."""
+    """What a tool is for, and a form for every branch."""
 
     domain: str
     area: str
@@ -66,7 +72,7 @@ class ToolSpec(Frozen):
 
 
 class WrittenTool(Frozen):
-    """A tool that the generator wrote, or was to write, and what became of it."""
+    """A tool that the generator was asked for, and its checks."""
 
     spec: ToolSpec
     tool: Tool | None
@@ -88,7 +94,10 @@ def _tree(name: str) -> dict[str, Any]:
 
 
 def specs(rng: Random) -> Iterator[ToolSpec]:
-    """Specifications without end; no leaf of the context tree twice before all have had their turn."""
+    """Specifications without end.
+
+    No leaf of the context tree comes twice before all have had their turn.
+    """
     paths = [
         (domain, area, f)
         for domain, areas in _tree("context").items()
@@ -105,18 +114,24 @@ def specs(rng: Random) -> Iterator[ToolSpec]:
 
 
 def write_tools(
-    count: int, endpoint: Endpoint, store: Path, seed: int, known: Fingerprints | None = None, most: int | None = None
-) -> WrittenTools:  # fmt: skip
-    """Ask until `count` tools have passed, at most `ROUNDS` times; every tool asked for is a row.
+    count: int,
+    endpoint: Endpoint,
+    store: Path,
+    seed: int,
+    known: Fingerprints | None = None,
+    most: int | None = None,
+) -> WrittenTools:
+    """Ask until `count` tools have passed; every one is a row.
 
-    Stops where hardly any passes. `known` guards against benchmarks; `most` is the budget, as
-    `calls.complete` takes it.
+    It asks at most `MAX_ROUNDS` times, and stops where hardly any passes. `known` guards against benchmarks;
+    `most` is the budget, as `calls.complete` takes it.
     """
     rows: list[WrittenTool] = []
     taken: list[Tool] = []
     wanted = specs(Random(f"{seed}/trees"))
-    for _ in range(ROUNDS):
-        if len(taken) >= count or len(rows) >= ENOUGH and len(taken) < LEAST * len(rows):
+    for _ in range(MAX_ROUNDS):
+        failing = len(rows) >= MIN_ASKED and len(taken) < MIN_SHARE * len(rows)
+        if len(taken) >= count or failing:
             break
         asked = [next(wanted) for _ in range(count - len(taken))]
         prompts = [prompt(s) for s in asked]
@@ -149,8 +164,9 @@ def prompt(spec: ToolSpec) -> Prompt:
 def check(
     spec: ToolSpec, answer: ToolForm | Failed, taken: Sequence[Tool], known: Fingerprints | None
 ) -> WrittenTool:
-    """An answer as a row: form, schema, name, constraints, contamination, and novelty against the tools taken
-    so far.
+    """Check an answer and make it a row.
+
+    The checks are form, schema, name, constraints, contamination, and novelty against the tools taken so far.
     """
     if isinstance(answer, Failed):
         return WrittenTool(
@@ -183,19 +199,22 @@ def check(
 
 
 def alike(a: Tool, b: Tool) -> bool:
-    """Whether two tools are one: the same name but for case and punctuation, or nearly the same words, unless
-    each is about something that the other never mentions: moving a viewing and moving a vet appointment share
+    """Tell whether two tools are one.
+
+    They have the same name but for case and punctuation, or nearly the same words. Tools of which each is
+    about something that the other never mentions are two: moving a viewing and moving a vet appointment share
     the rest.
     """
     names = [re.sub(r"[\W_]+", "", t.name.casefold()) for t in (a, b)]
     if names[0] == names[1]:
         return True
-    return jaccard(_words(a), _words(b)) >= ALIKE and not (_about(a, b) and _about(b, a))
+    return jaccard(_words(a), _words(b)) >= ALIKE_THRESHOLD and not (_about(a, b) and _about(b, a))
 
 
 def _about(tool: Tool, other: Tool) -> bool:
-    """Whether a tool's name and its description agree on a thing (no verb) that the other tool does not
-    mention.
+    """Whether a tool is about a thing that another never mentions.
+
+    Its name and its description agree on that thing, which is not a verb.
     """
     name, description = stems(tool.name), stems(tool.description)
     # Both begin with what is done ("fetch_order", "Fetch an order."); a synonym of it makes no other tool.
@@ -221,13 +240,13 @@ def _schema_fault(tool: Tool) -> str:
 
 def _name_fault(tool: Tool, spec: ToolSpec) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", tool.name):
-        return f"{tool.name!r} is no legal name (letters, digits, _ and -, at most 64)"
+        return f"{tool.name!r} is not a legal name (letters, digits, _ and -, at most 64)"
     naming = spec.leaves["naming"]
     return "" if re.fullmatch(str(naming["pattern"]), tool.name) else f"{tool.name} is not {naming['words']}"
 
 
 def _constraint_fault(tool: Tool, spec: ToolSpec) -> str:
-    """What of the constraint tree's leaves a tool does not keep, as far as rules can tell."""
+    """What of the constraint tree's leaves a tool does not keep."""
     count, types = spec.leaves["count"], spec.leaves["types"]
     properties = tool.properties
     if not tool.description.strip():

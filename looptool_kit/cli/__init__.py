@@ -1,0 +1,58 @@
+"""The `looptool` command: the loop and its stages on a run folder."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from looptool_kit.cli.common import app
+from looptool_kit.core.terminal import say
+
+# The order of the commands in the help.
+# isort: off
+from looptool_kit.cli import loop  # noqa: F401
+from looptool_kit.cli import stages  # noqa: F401
+from looptool_kit.cli import data  # noqa: F401
+from looptool_kit.cli import checks  # noqa: F401
+# isort: on
+
+
+def main() -> None:
+    """Run the command; an error that a user can fix is one paragraph, not a traceback.
+
+    With LOOPTOOL_DEBUG=1 the traceback is shown too.
+    """
+    from looptool_kit.core.errors import RunError, no_writing
+    from looptool_kit.policy.models import ModelNotFound
+
+    signal.signal(signal.SIGINT, _stop)
+    try:
+        app()
+    except (RunError, ModelNotFound, ValueError, FileNotFoundError, FileExistsError) as error:
+        if os.environ.get("LOOPTOOL_DEBUG"):
+            raise
+        say(f"looptool: {error}", fg="red", err=True)
+        sys.exit(1)
+    except OSError as error:
+        remedy = no_writing(error, Path(error.filename)) if isinstance(error.filename, str) else ""
+        if not remedy or os.environ.get("LOOPTOOL_DEBUG"):
+            raise
+        say(f"looptool: {remedy}", fg="red", err=True)
+        sys.exit(1)
+    except Stopped:
+        say(
+            "\nlooptool: stopped. Nothing finished is lost; the same command resumes where it stopped.",
+            fg="yellow",
+            err=True,
+        )
+        sys.exit(130)
+
+
+class Stopped(BaseException):
+    """Ctrl-C; not KeyboardInterrupt, which the command-line library would swallow."""
+
+
+def _stop(*_: object) -> None:
+    raise Stopped

@@ -1,0 +1,78 @@
+"""The app, and what its commands share: options, and how a run is opened."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from looptool_kit.run.folder import Run
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="The loop and its stages on a run folder.",
+)
+
+RunFolder = Annotated[Path, typer.Argument(help="The run folder.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="A setting, e.g. --set grpo.steps=2; may be given several times."),
+]
+Preset = Annotated[
+    str | None,
+    typer.Option(
+        help="Settings to start from: cpu (the default), cpu-quick, ...; the names in looptool_kit/presets."
+    ),
+]
+SeedOption = Annotated[int | None, typer.Option(help="Random seed of the run.")]
+Iteration = Annotated[int | None, typer.Option(help="Iteration; the newest one if left out.")]
+
+
+def overrides_of(pairs: list[str] | None, seed: int | None = None) -> dict[str, Any]:
+    """The options --set and --seed as overrides of `Run.create`.
+
+    Raises:
+        ValueError: A --set is not of the form name=value.
+    """
+    overrides: dict[str, Any] = {} if seed is None else {"seed": seed}
+    for pair in pairs or []:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise ValueError(f"--set {pair}: write name=value, e.g. --set grpo.steps=2")
+        try:
+            value = tomllib.loads(f"v = {text}")["v"]
+        except tomllib.TOMLDecodeError:
+            value = text
+        overrides[name.strip().replace(".", "__")] = value
+    return overrides
+
+
+def open_or_create(path: Path, preset: str | None, overrides: dict[str, Any]) -> Run:
+    """The run as it is where neither a preset nor settings are given; else `Run.create`."""
+    from looptool_kit.run.folder import Run
+
+    if (path / "run.toml").exists() and preset is None and not overrides:
+        return Run.open(path)
+    return Run.create(path, preset or "cpu", **overrides)
+
+
+def refuse_existing(out: Path) -> None:
+    """Raise where something exists that would be lost.
+
+    Raises:
+        FileExistsError: The path exists.
+        ValueError: It is inside a run.
+    """
+    if out.exists() or out.is_symlink():
+        raise FileExistsError(
+            f"{out} exists already, and nothing is written over it: give another name, or move it away first"
+        )
+    if run := next((p for p in out.absolute().resolve().parents if (p / "run.toml").exists()), None):
+        raise ValueError(
+            f"{out} is inside the run {run}, which keeps its own files there: give a place outside of it"
+        )

@@ -1,0 +1,139 @@
+"""Commands about data from and for others: export, import, contamination."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from looptool_kit.cli.common import Iteration, RunFolder, app, refuse_existing
+from looptool_kit.core.terminal import say
+
+FormOption = Annotated[
+    str | None,
+    typer.Option(
+        help="openai, sharegpt, hermes, xlam, verl or looptool; export also takes adapter and merged."
+    ),
+]
+
+
+@app.command()
+def export(
+    path: RunFolder,
+    out: Annotated[
+        Path, typer.Argument(help="A .jsonl, .json or .parquet file, or a folder for `datasets`.")
+    ],
+    form: FormOption = "looptool",
+    iteration: Iteration = None,
+    held_out: Annotated[
+        bool, typer.Option("--held-out", help="The held-out samples instead of a dataset D_j.")
+    ] = False,
+) -> None:
+    """Write a dataset D_j for others to train on; rows that do not fit a form are left out and counted.
+
+    With --form adapter or merged: the policy trained on D_j, by default the run's best, as a LoRA adapter or
+    as a whole checkpoint.
+    """
+    from looptool_kit import formats
+    from looptool_kit.core.samples import Samples
+    from looptool_kit.run.folder import Run
+
+    run = Run.open(path, read_only=True)
+    refuse_existing(out)
+    if form in ("adapter", "merged"):
+        from looptool_kit.policy.export import save_adapter, save_merged
+        from looptool_kit.policy.policy import policy_of
+        from looptool_kit.stages.evaluate.stage import best_policy
+
+        policy = policy_of(run, iteration) if iteration else best_policy(run)
+        say(f"policy {policy.name} in {(save_adapter if form == 'adapter' else save_merged)(policy, out)}")
+        return
+    table = (
+        run.table(Samples, "held_out", 0)
+        if held_out
+        else run.table(Samples, "samples", iteration or run.iteration)
+    )
+    form_of_rows = formats.form_named(form or "looptool")
+    fit, unfit = formats.fitting(table, form_of_rows)
+    say(f"{fit} in {formats.write(fit, out, form_of_rows)}")
+    if unfit:
+        say(f"{len(unfit)} rows left out, for example: {unfit[0]}")
+
+
+@app.command(name="import")
+def import_command(
+    file: Annotated[
+        Path, typer.Argument(help="A .jsonl, .json or .parquet file, or a folder written by `datasets`.")
+    ],
+    out: Annotated[Path, typer.Argument(help="The .jsonl or .parquet file of samples to write.")],
+    form: FormOption = None,
+) -> None:
+    """Turn somebody's dataset into samples (then: --set seeds.source=OUT).
+
+    Rows that cannot be used go to a file beside it, with row number and reason.
+    """
+    from looptool_kit import formats
+
+    rejected_file = out.with_name(out.stem + ".rejected.jsonl")
+    refuse_existing(out)
+    refuse_existing(rejected_file)
+    samples, rejected, first = formats.convert(
+        file, out, rejected_file, None if form is None else formats.form_named(form)
+    )
+    say(f"Samples({samples} rows) in {out}")
+    if rejected:
+        say(f"{rejected} rows rejected, in {rejected_file}, for example {first}")
+
+
+contamination_app = typer.Typer(
+    no_args_is_help=True,
+    help="Keep benchmarks out of training data: fingerprints of an installed one, and the check.",
+)
+app.add_typer(contamination_app, name="contamination")
+
+
+@contamination_app.command(name="build")
+def contamination_build(
+    out: Annotated[
+        Path, typer.Argument(help="The list to write (.json); name it in the setting `contamination`.")
+    ],
+    from_: Annotated[
+        list[Path],
+        typer.Option("--from", help="Folder of an installed benchmark's data; may be given several times."),
+    ],
+) -> None:
+    """Write the fingerprints of a benchmark: hashes of its tool names and of every eight words, no text."""
+    from looptool_kit.checks import contamination
+
+    refuse_existing(out)
+    for folder in from_:
+        if not folder.is_dir():
+            raise ValueError(f"{folder} is not a folder")
+    fingerprints = contamination.build(from_)
+    contamination.write(fingerprints, out)
+    say(f"{fingerprints} ({fingerprints.files} files) in {out}")
+
+
+@contamination_app.command(name="check")
+def contamination_check(
+    fingerprints: Annotated[Path, typer.Argument(help="A list that `build` has written.")],
+    data: Annotated[Path, typer.Argument(help="A .jsonl or .parquet file of samples.")],
+) -> None:
+    """Say which tools and samples of a dataset share a name or words with the benchmark.
+
+    The exit code is 1 where a sample does.
+    """
+    from looptool_kit.checks import contamination
+    from looptool_kit.core.samples import Samples
+
+    samples = Samples.read(data)
+    matches = contamination.report(samples, contamination.read(fingerprints))
+    for what, why in matches:
+        say(f"{what}: {why}")
+    ids = set(samples.by_id())
+    hits = sum(what in ids for what, _ in matches)
+    say(
+        f"{hits} of {len(samples)} samples and {len(matches) - hits} tools share something with the benchmark"
+    )
+    raise typer.Exit(int(hits > 0))

@@ -1,0 +1,221 @@
+"""Commands about a whole run: init, loop, ablate, plan, report, clean, lab."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from looptool_kit.cli.common import Preset, RunFolder, SeedOption, Set, app, open_or_create, overrides_of
+from looptool_kit.core.terminal import say
+
+if TYPE_CHECKING:
+    from looptool_kit.run.folder import Run
+
+
+@app.command()
+def init(
+    path: RunFolder,
+    tools: Annotated[
+        str | None,
+        typer.Option(help="Your own tools: a .py file, an OpenAI or OpenAPI file, or mcp:<command or URL>."),
+    ] = None,
+    preset: Preset = None,
+    seed: SeedOption = None,
+    set_: Set = None,
+) -> None:
+    """Make a run folder with the settings of a preset, to read and edit before the loop starts.
+
+    With --tools, for your own tools.
+    """
+    if tools is None:
+        run = open_or_create(path, preset, overrides_of(set_, seed))
+    else:
+        from looptool_kit.tools.of_run import init as make
+        from looptool_kit.tools.of_run import tools_of
+        from looptool_kit.trust import tools_kind
+
+        if act := {"python": "run", "mcp": "started or asked"}.get(tools_kind(tools)):
+            say(f"{tools.removeprefix('mcp:')} is {act} now, to learn its tools", err=True)
+        run = make(path, tools, preset or "cpu", **overrides_of(set_, seed))
+        names = [tool.name for tool in tools_of(run)]
+        say(f"{run.path / 'tools.json'} holds {len(names)} tools: {', '.join(names)}")
+        if (run.path / "rejected.jsonl").exists():
+            say(f"{run.path / 'rejected.jsonl'} says which tools were left out, and why")
+    say(f"{run.path / 'run.toml'} holds the settings. Next: looptool loop {path}")
+
+
+@app.command()
+def loop(
+    path: RunFolder = Path("runs/tour"), preset: Preset = None, seed: SeedOption = None, set_: Set = None
+) -> None:
+    """Close the loop: seed, train, evaluate, probe, verify, expand, compose, and again.
+
+    Then print the scoreboard and write the report. A loop that was stopped resumes where it stopped.
+    """
+    from looptool_kit.core.errors import full_disk_explained
+    from looptool_kit.loop import Loop
+
+    run = open_or_create(path, preset, overrides_of(set_, seed))
+    if not run.iterations and (forecast := _forecast(run)):
+        say(forecast)
+    with full_disk_explained(run.path):
+        Loop(run, say).run()
+    _report(run)
+    name = _command()
+    say(
+        f"next: open {run.path / 'report.html'} in a browser\n      {name} lab     the same stages and views"
+        f" in notebooks, starting with a tour\n      {name} init runs/mine --tools my_tools.py && {name} loop"
+        " runs/mine     the same for tools of your own"
+    )
+
+
+def _forecast(run: Run) -> str:
+    """Time, memory and disk that the loop will take, in words; empty where that cannot be known."""
+    from looptool_kit.core.terminal import duration
+    from looptool_kit.report.forecast import forecast
+
+    needs = forecast(run.settings)
+    if needs is None:
+        return ""
+    count = run.settings.iterations
+    return (
+        f"{count} iteration{'s' * (count != 1)} of the loop: about"
+        f" {duration(60 * max(1, round(needs.seconds / 60)))} on this machine, up to {needs.memory_gb:.0f} GB"
+        f" of memory, {needs.disk_gb:.1f} GB of disk. Ctrl-C stops at any time; the same command resumes"
+        " there."
+    )
+
+
+def _command() -> str:
+    """How the user calls this command: `looptool` where the shell finds it, else its path."""
+    import shutil
+
+    called, on_path = Path(sys.argv[0]), shutil.which("looptool")
+    if called.stem != "looptool" or (on_path and Path(on_path).resolve() == called.resolve()):
+        return "looptool"
+    return os.path.relpath(called) if called.is_absolute() else str(called)
+
+
+@app.command()
+def ablate(
+    path: Annotated[
+        Path, typer.Argument(help="The folder that holds the arms' runs, the table and the plot.")
+    ] = Path("runs/ablation"),
+    preset: Annotated[str, typer.Option(help="Settings that all arms start from.")] = "cpu",
+    seeds: Annotated[
+        str, typer.Option(help="Random seeds, by commas; three or more for intervals that mean something.")
+    ] = "0,1,2",
+    arms: Annotated[
+        str | None,
+        typer.Option(
+            help="Only these beside the full loop, by commas: no-hppl,no-jglv,no-edde,repeat,control."
+        ),
+    ] = None,
+    set_: Set = None,
+) -> None:
+    """Does the loop help? The full loop, without each of its parts, and seed data alone for as many tokens.
+
+    All start from one policy D1 a random seed. It says first how long it will take. What has finished is
+    kept, and a stopped one resumes where it stopped.
+    """
+    from looptool_kit.studies import ablate as study
+    from looptool_kit.studies.arms import ARMS, text
+
+    try:
+        numbers = [int(n) for n in seeds.split(",")]
+    except ValueError:
+        raise ValueError(
+            f"--seeds {seeds}: write whole numbers with commas between them, e.g. --seeds 0,1,2"
+        ) from None
+    names = [name.strip() for name in arms.split(",")] if arms else list(ARMS)
+    results = study.ablate(path, preset, numbers, names, say, **overrides_of(set_))
+    say(f"\n{text(results)}\n\nforest plot: {path / 'ablation.html'}")
+
+
+@app.command()
+def plan(path: RunFolder) -> None:
+    """Say what the loop would do on a run as it stands.
+
+    Which stages are done, which would be made again, why, and how long they took.
+    """
+    from looptool_kit.report import plan as account
+    from looptool_kit.run.folder import Run
+
+    run = Run.open(path, read_only=True)
+    steps = account.plan(run)
+    for step in steps:
+        say(step)
+    say(account.summary(run, steps))
+
+
+@app.command()
+def report(path: RunFolder) -> None:
+    """Print the scoreboard and write the run's report as one HTML file."""
+    from looptool_kit.run.folder import Run
+
+    _report(Run.open(path, read_only=True))
+
+
+def _report(run: Run) -> None:
+    from looptool_kit.core.errors import full_disk_explained
+    from looptool_kit.report.summary import print_scoreboard, report_run, took
+
+    print_scoreboard(run)
+    say(took(run))
+    with full_disk_explained(run.path):
+        say(f"report: {report_run(run)}")
+
+
+@app.command()
+def clean(
+    path: RunFolder, yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False
+) -> None:
+    """Delete for good what later results have replaced (the folder `superseded` of a run)."""
+    import shutil
+
+    from looptool_kit.run.folder import SUPERSEDED, Run
+
+    with Run.open(path) as run:
+        old = run.path / SUPERSEDED
+        files = [p for p in old.rglob("*") if p.is_file()]
+        if not files:
+            say(f"{old} holds nothing")
+            return
+        size = sum(p.stat().st_size for p in files) / 2**20
+        say(f"{old} holds {len(files)} files, {size:.1f} MiB, of results that others have replaced")
+        if not yes and not typer.confirm("Delete them for good?"):
+            raise ValueError("nothing was deleted")
+        shutil.rmtree(old)
+        say("deleted")
+
+
+@app.command()
+def lab(
+    target: Annotated[Path, typer.Argument(help="The notebook or folder to open.")] = Path(
+        "notebooks/00_tour.ipynb"
+    ),
+) -> None:
+    """Open the notebooks in JupyterLab, on the tour."""
+    import importlib.util
+    import subprocess
+
+    if importlib.util.find_spec("jupyterlab") is None or importlib.util.find_spec("anywidget") is None:
+        raise ValueError(
+            "JupyterLab is not installed here. Use `make lab`, which installs it, or `pip install -e"
+            " '.[lab]'`."
+        )
+    if not target.exists():
+        raise ValueError(
+            f"{target} does not exist. Call this in the repository's folder, or name a notebook or a folder."
+        )
+    command = [sys.executable, "-P", "-m", "jupyterlab", str(target)]
+    if target.is_file():
+        # The file browser then shows runs/ and the reports in it.
+        command += [f"--ServerApp.root_dir={Path.cwd()}"]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command += ["--allow-root"]  # as in most containers; the server asks for a token all the same
+    raise typer.Exit(subprocess.call(command))

@@ -1,0 +1,159 @@
+"""One command a stage: seed, train, probe, verify, expand, compose, evaluate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from looptool_kit.cli.common import (
+    Iteration,
+    Preset,
+    RunFolder,
+    SeedOption,
+    Set,
+    app,
+    open_or_create,
+    overrides_of,
+)
+from looptool_kit.core.terminal import say
+
+if TYPE_CHECKING:
+    from looptool_kit.run.folder import Run
+
+
+def _stage(path: Path, work: Callable[[Run], object]) -> Run:
+    """Run a stage and print its result; returns the run."""
+    from looptool_kit.core.errors import full_disk_explained
+    from looptool_kit.run.folder import Run
+
+    run = Run.open(path)
+    with full_disk_explained(run.path):
+        say(repr(work(run)))
+    return run
+
+
+@app.command()
+def seed(
+    path: RunFolder,
+    preset: Preset = None,
+    seed: SeedOption = None,
+    noise: Annotated[
+        float | None, typer.Option(help="Share of labels that get a planted annotator's error.")
+    ] = None,
+    set_: Set = None,
+) -> None:
+    """Make the seed data: the pool, D1, the held-out splits and the truth behind planted noise."""
+    from looptool_kit.stages.seed.stage import seed as stage
+
+    overrides = overrides_of(set_, seed) | ({} if noise is None else {"seeds__noise": noise})
+    run = open_or_create(path, preset, overrides)
+    say(f"{stage(run)} in {run.folder(1) / 'samples.parquet'}; held-out splits and truth in {run.folder(0)}")
+
+
+@app.command()
+def train(path: RunFolder, iteration: Iteration = None) -> None:
+    """Train the policy on D_j."""
+    from looptool_kit.stages.train.stage import train as stage
+
+    _stage(path, lambda run: stage(run, iteration=iteration))
+
+
+@app.command()
+def probe(path: RunFolder, iteration: Iteration = None) -> None:
+    """Greedy-decode D_j: predictions, perplexities, matches."""
+    from looptool_kit.stages.probe import probe as stage
+
+    _stage(path, lambda run: stage(run, iteration=iteration))
+
+
+@app.command()
+def verify(
+    path: RunFolder,
+    iteration: Iteration = None,
+    again: Annotated[
+        bool,
+        typer.Option(help="Judge again: only calls to a model that failed are made, the rest is kept."),
+    ] = False,
+) -> None:
+    """Judge the failed samples' labels."""
+    from looptool_kit.stages.verify.stage import verify as stage
+    from looptool_kit.studies.judge_check import warning
+
+    run = _stage(path, lambda run: stage(run, iteration=iteration, again=again))
+    if text := warning(run):
+        say(text, fg="yellow", err=True)
+
+
+@app.command()
+def expand(
+    path: RunFolder,
+    iteration: Iteration = None,
+    again: Annotated[
+        bool,
+        typer.Option(
+            help="Expand again: of calls to a model only those that failed are made, and what follows."
+        ),
+    ] = False,
+) -> None:
+    """Write new samples from the error seeds."""
+    from looptool_kit.stages.expand.stage import expand as stage
+
+    _stage(path, lambda run: stage(run, iteration=iteration, again=again))
+
+
+@app.command()
+def compose(path: RunFolder, iteration: Iteration = None) -> None:
+    """Compose D_{j+1}, obeying what people decided."""
+    from looptool_kit.stages.compose import compose as stage
+
+    _stage(path, lambda run: stage(run, iteration=iteration))
+
+
+@app.command()
+def evaluate(
+    path: Annotated[Path | None, typer.Argument(help="The run folder.")] = None,
+    iteration: Iteration = None,
+    suite: Annotated[
+        str,
+        typer.Option(
+            help="held_out (the run's own held-out splits), bfcl, ...: any other name lists those there are."
+        ),
+    ] = "held_out",
+    setup: Annotated[
+        bool,
+        typer.Option(
+            "--setup", help="Fetch what the benchmark needs first (bfcl: from the package index, once)."
+        ),
+    ] = False,
+    categories: Annotated[
+        str | None, typer.Option(help="Benchmarks: categories or groups, by commas.")
+    ] = None,
+    per_category: Annotated[
+        int | None,
+        typer.Option(min=1, help="Benchmarks: evaluate that many of each category, always the same ones."),
+    ] = None,
+) -> None:
+    """Score the policy of an iteration (0: the base model): on the held-out splits, or on another suite."""
+    from looptool_kit.policy.policy import policy_of
+    from looptool_kit.run.folder import Run
+    from looptool_kit.stages import evaluate as suites
+    from looptool_kit.stages.evaluate.stage import evaluate as stage
+
+    module = suites.find_suite(suite)
+    if setup and (where := suites.setup(suite)):
+        say(f"{suite} is set up in {where}")
+    if path is None:
+        if setup:
+            return
+        raise ValueError("name the run folder whose policy is to be evaluated")
+    run = Run.open(path)
+    policy = policy_of(run, run.iteration if iteration is None else iteration)
+    scores = stage(run, policy, suite, categories.split(",") if categories else None, per_category)
+    module.print_scores(run, policy, scores)
+    say(
+        f"rows in {run.folder(policy.iteration)}; what failed:"
+        f" ProbeView(*looptool_kit.failures(run, policy, {suite!r}))"
+    )

@@ -1,0 +1,142 @@
+"""Presets, and settings read from and written to TOML; which settings decide a result."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, JsonValue, ValidationError
+
+from looptool_kit.config.sections import Settings
+
+
+def deciding(settings: Settings, names: Iterable[str]) -> dict[str, JsonValue]:
+    """The settings among the named ones that decide a result, by dotted name.
+
+    Machine facts are left out, and what is at its default: a new setting changes no key of a run that does
+    not use it.
+
+    Args:
+        names: Sections and settings, e.g. `sft`, `sft.epochs`.
+
+    Raises:
+        ValueError: A name is not a setting.
+    """
+    defaults = dict(_decisive(Settings()))
+    wanted = tuple(names)
+    if unknown := [n for n in wanted if n not in Settings.model_fields and n not in defaults]:
+        raise ValueError(f"no setting decides a result by the name {', '.join(unknown)}")
+    return {
+        name: value
+        for name, value in _decisive(settings)
+        if any(name == n or name.startswith(f"{n}.") for n in wanted)
+        and (name not in defaults or defaults[name] != value)
+    }
+
+
+def _decisive(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, JsonValue]]:
+    """(dotted name, value) of every setting that is not a machine fact.
+
+    A model's address and name count as settings of their own.
+    """
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        if name in getattr(model, "machine", ()):
+            continue
+        if isinstance(value, BaseModel):
+            yield from _decisive(value, f"{prefix}{name}.")
+        elif isinstance(value, tuple):
+            yield f"{prefix}{name}", [dict(_decisive(v)) if isinstance(v, BaseModel) else v for v in value]
+        else:
+            yield f"{prefix}{name}", value
+
+
+def presets() -> list[str]:
+    """Names of the presets."""
+    return sorted(
+        p.name.removesuffix(".toml")
+        for p in files("looptool_kit").joinpath("presets").iterdir()
+        if p.name.endswith(".toml")
+    )
+
+
+def load_preset(name: str, **overrides: Any) -> Settings:
+    """The settings of a preset.
+
+    Args:
+        overrides: Dotted names with `__`, e.g. `grpo__steps=2`.
+
+    Raises:
+        ValueError: The preset, a name or a value is unknown.
+    """
+    if name not in presets():
+        raise ValueError(f"there is no preset {name!r}; there are: {', '.join(presets())}")
+    text = files("looptool_kit").joinpath("presets").joinpath(f"{name}.toml").read_text(encoding="utf-8")
+    return _overridden(tomllib.loads(text) | {"preset": name}, overrides, f"preset {name}")
+
+
+def with_overrides(settings: Settings, **overrides: Any) -> Settings:
+    """The settings with some changed, named as for `load_preset`.
+
+    None removes a setting that may be left out.
+
+    Raises:
+        ValueError: A name or a value is unknown.
+    """
+    return _overridden(settings.model_dump(), overrides, "settings")
+
+
+def _overridden(values: dict[str, Any], overrides: dict[str, Any], where: str) -> Settings:
+    for dotted, value in overrides.items():
+        *path, last = dotted.split("__")
+        table = values
+        for part in path:
+            if table.get(part) is None:  # not there, or a section that may be left out
+                table[part] = {}
+            table = table[part]
+            if not isinstance(table, dict):
+                raise ValueError(f"{where}: {part} is a single setting, not a section that holds {last}.")
+        table[last] = value
+    return _checked(values, where)
+
+
+def load_settings(path: Path) -> Settings:
+    """The settings in a `run.toml`.
+
+    Raises:
+        ValueError: It is not valid TOML, or a name or a value is unknown.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(
+            f"{path} is not valid TOML: {error}. Fix the line, or take the file of another run as a pattern."
+        ) from None
+    values.pop("format", None)
+    # Earlier runs have a section for one arm of the ablation, which is the expander `repeat` now.
+    ablation = values.pop("ablation", None)
+    if isinstance(ablation, dict) and ablation.get("repeat_error_seeds"):
+        values["expand"] = {**values.get("expand", {}), "expanders": ["repeat"]}
+    return _checked(values, str(path))
+
+
+def dump_settings(settings: Settings, run_format: int) -> str:
+    """Settings as TOML, with the run folder's format number on top."""
+    import tomli_w
+
+    values = settings.model_dump(mode="json", exclude_none=True)
+    return tomli_w.dumps({"format": run_format, **values})
+
+
+def _checked(values: dict[str, Any], where: str) -> Settings:
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise ValueError(
+            f"{where}: {problems}. The settings and their meaning are listed in"
+            " looptool_kit/config/sections.py."
+        ) from None

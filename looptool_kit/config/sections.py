@@ -1,0 +1,336 @@
+"""Every setting of a run with its default and meaning, one class a section of `run.toml`."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from looptool_kit.core.endpoint import Endpoint
+
+EngineName = Literal["transformers", "vllm", "served"]
+
+
+class _Settings(BaseModel):
+    # With their docstrings the fields describe themselves in forms.
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    machine: ClassVar[frozenset[str]] = frozenset()
+    """Settings that say how this machine works and decide no result, so that no stage's key holds them."""
+
+
+class SeedSettings(_Settings):
+    """Where samples come from (method, section 2)."""
+
+    source: str = "world"
+    """`world`, `templates` (the run's own tools, without a language model: `looptool init --tools`), `trees`
+    (tools and dialogues written by the generator, see `[synthesis]`), or the path of a .jsonl/.parquet file
+    of samples.
+    """
+    domains: tuple[str, ...] = ()
+    """Domains of the world to take tools from; empty: all. Held-out tools come from all of them in any case.
+    """
+    first: int = Field(320, ge=1)
+    """Samples of D_1."""
+    fresh: tuple[int, ...] = (64, 32)
+    """New seed samples that join D_2, D_3, ...: shrinking, as in the paper; the last number serves all later
+    iterations.
+    """
+    noise: float = Field(0.1, ge=0, le=0.9)
+    """Share of seed labels that get a planted annotator's error. The truth is kept apart, to measure
+    verification.
+    """
+    held_out: int = Field(60, ge=1)
+    """Evaluation samples of each split (unseen values, unseen phrasings, unseen tools)."""
+    development: int = Field(0, ge=0)
+    """Samples like those that are trained on, but none of them, on which the best of the run's policies is
+    chosen; 0: the last one is taken. No figure of the scoreboard is about them. In a file, rows of the split
+    `development` are taken first; source `trees` has none.
+    """
+
+    def slices(self, count: int) -> list[int]:
+        """How many fresh seed samples join D_2, D_3, ..., for `count` iterations."""
+        fresh = self.fresh or (0,)
+        return [fresh[min(i, len(fresh) - 1)] for i in range(count)]
+
+
+class SynthesisSettings(_Settings):
+    """Seed data written by the generator, where `seeds.source` is `trees` (LoopTool, section 3.1)."""
+
+    tools: str = ""
+    """Where tools come from: a Python, JSON or OpenAPI file or `mcp:` (see `looptool_kit/tools/catalog.py`).
+    Empty: the generator writes tools along the two trees.
+    """
+    count: int = Field(24, ge=1)
+    """Tools that the generator writes where there are none."""
+    turns: int = Field(3, ge=1, le=8)
+    """User turns of a dialogue at the most."""
+    rounds: int = Field(6, ge=1)
+    """How often more dialogues are simulated at the most, where samples are still missing."""
+    band: tuple[float, float] | None = None
+    """Least and greatest complexity of a seed sample: mean negative log-likelihood of its label under the
+    untrained policy (ToolACE, section 2.2). Left out: all are kept.
+    """
+
+
+class LoraSettings(_Settings):
+    """The adapter that is trained."""
+
+    rank: int = Field(16, ge=1)
+    """Rank of the low-rank update: more holds more, and costs more memory."""
+    alpha: int = Field(32, ge=1)
+    """The update is scaled by alpha / rank."""
+    upper: float = Field(1.0, gt=0, le=1)
+    """Share of the layers that get an adapter, counted from the top. The rest needs no gradients and no
+    memory for them.
+    """
+
+
+class SftSettings(_Settings):
+    """Supervised fine-tuning on labels.
+
+    On the CPU it is a part of every iteration, elsewhere at most the first step of the first.
+    """
+
+    machine = frozenset({"micro_tokens", "save_steps", "gradient_checkpointing"})
+
+    epochs: int = Field(2, ge=0)
+    """Passes over the dataset in the first iteration; 0 leaves SFT out."""
+    epochs_later: int = Field(1, ge=0)
+    """Passes in later iterations."""
+    rehearsal: float = Field(0.0, ge=0)
+    """Samples of other tools that SFT trains on beside D_j, as a share of its rows: from domains of the world
+    that `seeds.domains` does not name. They keep the policy from forgetting what it could do before
+    (experience replay, arXiv 1811.11682). They are no part of D_j: neither probed nor expanded. With the
+    trainer `trl` alone.
+    """
+    batch: int = Field(8, ge=1)
+    """Samples of an optimiser step."""
+    micro_batch: int = Field(4, ge=1)
+    """Samples of a forward pass; those of one tool list share its tokens."""
+    micro_tokens: int = Field(1500, ge=1)
+    """A forward pass of more tokens than this (shared ones counted once) is cut in two, again and again, so
+    that long samples do not cost memory.
+    """
+    learning_rate: float = 1e-3
+    """AdamW's step size in the first iteration."""
+    learning_rate_later: float = 5e-4
+    """AdamW's step size in later iterations."""
+    warmup_steps: int = 4
+    """Steps over which the learning rate rises from nothing."""
+    save_steps: int = 1
+    """Steps between two checkpoints: what a stopped training repeats at most."""
+    gradient_checkpointing: bool = False
+    """Compute activations a second time instead of keeping them: less memory, about a third more time."""
+
+    @model_validator(mode="after")
+    def _whole_passes(self) -> Self:
+        if self.batch > self.micro_batch and self.batch % self.micro_batch:
+            raise ValueError(
+                f"a batch of {self.batch} cannot be cut into passes of micro_batch = {self.micro_batch}; take"
+                " a multiple of that"
+            )
+        return self
+
+
+class GrpoSettings(_Settings):
+    """Group relative policy optimisation (LoopTool, section 3.2)."""
+
+    machine = frozenset({"save_steps", "gradient_checkpointing"})
+
+    steps: int = Field(4, ge=0)
+    """Optimiser steps an iteration; 0 leaves GRPO out. (Paper: 2 epochs.)"""
+    steps_first: int = Field(0, ge=0)
+    """Steps in the first iteration."""
+    prompts: int = Field(4, ge=1)
+    """Prompts of a step. (Paper: batch 128.)"""
+    group: int = Field(8, ge=2)
+    """Completions of each prompt. (Paper: 16.)"""
+    temperature: float = 1.0
+    """Sampling temperature of the completions. (Paper: 1.0.)"""
+    learning_rate: float = 5e-5
+    """Paper: 1e-6 on all weights; LoRA wants more."""
+    clip_low: float = 0.2
+    """How far the probability ratio may fall below 1 before the gradient stops. (Paper: 0.2.) Every step here
+    trains on completions of its own, whose ratio is 1, so that neither bound is reached."""
+    clip_high: float = 0.28
+    """How far it may rise above 1: "clip higher". (Paper: 0.28.)"""
+    max_new_tokens: int = 160
+    """Length limit of a completion; one that is cut there earns nothing. (Paper: 1024.)"""
+    save_steps: int = 1
+    """Steps between two checkpoints: what a stopped training repeats at most."""
+    gradient_checkpointing: bool = False
+    """Compute activations a second time instead of keeping them: less memory, about a third more time."""
+
+
+class UnslothSettings(_Settings):
+    """One GPU, where `trainer` is `unsloth`.
+
+    The last three describe the GPU, for the estimate that is printed before a training starts.
+    """
+
+    machine = frozenset({"micro_batch", "gpu_memory_utilization", "gpu_gb", "tflops", "bandwidth_gb"})
+
+    four_bit: bool = False
+    """Frozen weights in 4 bits (QLoRA) in place of bfloat16."""
+    max_seq_length: int = Field(5120, ge=256)
+    """Prompt and completion together; longer samples are left out, never cut. (Paper: 4096 + 1024.)"""
+    micro_batch: int = Field(8, ge=1)
+    """Sequences of a forward pass, in SFT and GRPO."""
+    gpu_memory_utilization: float = Field(0.5, gt=0, lt=1)
+    """Share of the GPU that vLLM may use: the weights, which it shares with the trainer, and the KV cache."""
+    gpu_gb: float = 24
+    """Memory of the GPU in gigabytes, where none is there to ask."""
+    tflops: float = 165
+    """Its peak of dense 16-bit arithmetic, from its data sheet."""
+    bandwidth_gb: float = 1008
+    """Its memory bandwidth in gigabytes a second, from its data sheet."""
+
+
+class ProbeSettings(_Settings):
+    """Greedy capability probing (LoopTool, section 3.3)."""
+
+    machine = frozenset({"batch"})
+
+    max_new_tokens: int = 160
+    """Length limit of a prediction; one that is cut there counts as failed."""
+    batch: int = 128
+    """Samples decoded together: more is faster and takes more memory."""
+    quantile: float = Field(0.7, ge=0, le=1)
+    """Mastered samples with a perplexity above this quantile (of the mastered ones) are borderline: D_HPPL.
+    """
+    threshold: float | None = None
+    """A perplexity to use instead of the quantile."""
+
+
+class VerifySettings(_Settings):
+    """Judgement-guided label verification (LoopTool, section 3.4)."""
+
+    judge: str = "evidence"
+    """Who compares label and prediction, by the name of its module in `looptool_kit/stages/verify`."""
+
+
+class JurySettings(_Settings):
+    """The `llm` judge: how often models are asked, and how far they must agree (LoopTool, section 3.4)."""
+
+    others: tuple[Endpoint, ...] = ()
+    """Judges beside `judge_llm`; in run.toml each is a table [[jury.others]] with base_url and model. Three
+    or more are weighed by their merits.
+    """
+    votes: int = Field(1, ge=1)
+    """How often each judge is asked about a sample. A vote is two calls, one for each order of the two
+    answers.
+    """
+    temperature: float = Field(0.0, ge=0)
+    """Sampling temperature; above 0 where a judge has several votes, or they would all be alike."""
+    max_tokens: int = Field(2048, ge=1)
+    """Length limit of a judge's answer, its thoughts included; an answer that is cut there is no vote."""
+    confidence: float = Field(0.6, ge=0.5, le=1)
+    """Least share of the votes, from three judges on least probability, of a verdict; below it the sample is
+    unjudged.
+    """
+
+    @model_validator(mode="after")
+    def _votes_differ(self) -> Self:
+        if self.votes > 1 and self.temperature == 0:
+            raise ValueError(
+                "several votes at temperature 0 would all be alike; set the temperature above 0, or votes"
+                " to 1"
+            )
+        return self
+
+
+class ExpandSettings(_Settings):
+    """Error-driven data expansion (LoopTool, section 3.5)."""
+
+    expanders: tuple[str, ...] = ("world", "slots")
+    """Tried in this order until the children are enough; `llm` last, and only for children that the others
+    could not give. `repeat` alone repeats the error seeds, as an ablation does.
+    """
+    children: int = Field(2, ge=0)
+    """Accepted children wanted for each error seed. (Paper: 4.)"""
+    tries: int = Field(3, ge=1)
+    """Candidates asked for each wanted child."""
+    most: int = Field(240, ge=0)
+    """Error seeds' children in all; above it every seed keeps its share."""
+
+
+class CallSettings(_Settings):
+    """Limits of paid model calls."""
+
+    machine = frozenset({"most"})
+
+    most: int | None = Field(None, ge=0)
+    """Answers that a run pays for of each model that judges or writes, in all. A stage that wants more stops
+    before it asks and says so. Left out: no limit.
+    """
+
+
+class ComposeSettings(_Settings):
+    """D_{j+1} = D_ES + D_EE + D_HPPL + D_seed-new (LoopTool, section 3.6)."""
+
+    hppl: int = Field(64, ge=0)
+    """High-perplexity samples kept at the most, highest first."""
+    both_correct: Literal["high_perplexity", "discard"] = "high_perplexity"
+    """BOTH_CORRECT rows: kept where perplexity is high (the paper's text) or discarded (its algorithm box).
+    """
+    unjudged: Literal["keep", "discard"] = "keep"
+    """Failed samples without a verdict: kept as they are, or left out."""
+
+
+class EvaluateSettings(_Settings):
+    """Held-out evaluation."""
+
+    base: bool = True
+    """Evaluate the model that training starts from too, on the same samples; a model that was never tuned for
+    calls answers at length, which costs several times as much.
+    """
+    max_new_tokens: int = 160
+    """Length limit of an answer; one that is cut there counts as wrong."""
+
+
+class Settings(_Settings):
+    """Everything that decides what a run does."""
+
+    machine = frozenset({"engine", "policy_server"})
+
+    preset: str = "cpu"
+    seed: int = 0
+    iterations: int = Field(2, ge=1)
+    """How many datasets are composed; each iteration trains, probes, verifies, expands and composes."""
+    model: str = "embedded"
+    """`embedded` (SmolLM2-135M-Instruct with this package's adapter, which calls tools), `embedded-base`
+    (without it), a path, or a hub name.
+    """
+    trainer: Literal["trl", "unsloth"] = "trl"
+    """`trl` trains on the CPU as well; `unsloth` needs a GPU and generates with vLLM."""
+    engine: EngineName = "transformers"
+    """Who runs the policy for probing, scoring and evaluation, and writes GRPO's completions where `trainer`
+    is `trl`: `transformers`, `vllm` (for a GPU; it has a CPU build), or `served`, a vLLM server (see
+    docs/engines.md). All give the same greedy answers up to numerical ties, so nothing that is finished is
+    redone when this changes.
+    """
+    policy_server: Endpoint | None = None
+    """The vLLM server of the engine `served`; `model` is its name for the base weights. It must see the run
+    folder, for adapters.
+    """
+    judge_llm: Endpoint | None = None
+    """The model that judges, where one does; the generator where only that is given."""
+    generator_llm: Endpoint | None = None
+    """The model that writes children and seed dialogues, where one does."""
+    contamination: str = ""
+    """List of benchmark fingerprints (`looptool contamination build`) that written tools and samples are
+    checked against; empty: not checked.
+    """
+    seeds: SeedSettings = SeedSettings()
+    synthesis: SynthesisSettings = SynthesisSettings()
+    lora: LoraSettings = LoraSettings()
+    sft: SftSettings = SftSettings()
+    grpo: GrpoSettings = GrpoSettings()
+    unsloth: UnslothSettings = UnslothSettings()
+    probe: ProbeSettings = ProbeSettings()
+    verify: VerifySettings = VerifySettings()
+    jury: JurySettings = JurySettings()
+    expand: ExpandSettings = ExpandSettings()
+    compose: ComposeSettings = ComposeSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
+    calls: CallSettings = CallSettings()

@@ -1,0 +1,192 @@
+"""Read the rows of Parquet and JSON-lines files one by one, and say how a column is stored."""
+
+from __future__ import annotations
+
+import json
+import types
+import typing
+from collections.abc import Callable, Collection, Iterator
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import from_json
+
+_SCALARS = (str, int, float, bool)
+GROUP_ROWS = 1024
+"""Rows of a Parquet file that are read or written at a time."""
+MAX_SHARED_TEXTS = 256
+"""Different texts of a column up to which equal ones become one object."""
+
+RowSource = Iterator[tuple[int, Callable[[], str], Callable[[], Any]]]
+"""Row number from 1, the row as text for a report, the row as a dictionary."""
+
+
+_field_sets: dict[frozenset[str], set[str]] = {}
+
+
+def share_field_sets(value: Any) -> None:
+    """Let rows with the same fields given share the set that names them.
+
+    That saves a third of the memory of a table.
+    """
+    if isinstance(value, BaseModel):
+        given = value.__pydantic_fields_set__
+        shared = _field_sets.setdefault(frozenset(given), given)
+        if shared is not given:
+            object.__setattr__(value, "__pydantic_fields_set__", shared)
+        for inner in value.__dict__.values():
+            if isinstance(inner, tuple | BaseModel):
+                share_field_sets(inner)
+    elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
+        for inner in value:
+            share_field_sets(inner)
+
+
+def arrow_type(annotation: Any) -> Any:
+    """The Arrow type of an annotation; None for what is kept as JSON text."""
+    import pyarrow as pa
+
+    scalars = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (typing.Union, types.UnionType):
+        rest = [a for a in args if a is not type(None)]
+        return arrow_type(rest[0]) if len(rest) == 1 else None
+    if origin is typing.Literal:
+        return pa.string() if all(isinstance(a, str) for a in args) else None
+    if origin in (tuple, list) and args and args[0] in _SCALARS:
+        return pa.list_(scalars[args[0]])
+    return scalars.get(annotation)
+
+
+def _decoded(line: bytes) -> str:
+    return line.decode("utf-8", "replace").rstrip("\n")
+
+
+def _loads_bytes(line: bytes) -> Any:
+    return _loads(line.decode("utf-8-sig"))
+
+
+def jsonl_rows(path: Path) -> RowSource:
+    """The rows of a JSON-lines file; empty lines are left out."""
+    with open(path, "rb") as lines:
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                yield number, partial(_decoded, line), partial(_loads_bytes, line)
+
+
+def _loads(text: str) -> Any:
+    """The value of a JSON text, read strictly.
+
+    Raises:
+        ValueError: It could not be written again (NaN, infinities, lone surrogates) or is nested too deeply.
+    """
+    try:
+        return from_json(text, allow_inf_nan=False)
+    except ValueError:
+        pass  # Python's own says it in the words that people know
+    try:
+        value = json.loads(text, parse_constant=_constant)
+        if "\\ud" in text.lower():
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+        return value
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _constant(text: str) -> Any:
+    raise ValueError(f"{text} is not JSON")
+
+
+def parquet_rows(
+    path: Path,
+    row_type: type[BaseModel],
+    rows: range | None,
+    without: Collection[str],
+    keep_row: Callable[[dict[str, Any]], bool] | None,
+) -> RowSource:
+    """The rows of a Parquet file, as `Table.read` and `Stored` choose them.
+
+    Raises:
+        ValueError: The file cannot be read.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ValueError(
+            f"{path} is not a readable Parquet file ({error}); delete it and run the stage again"
+        ) from None
+    nested = {
+        name: _nested(field.annotation)
+        for name, field in row_type.model_fields.items()
+        if arrow_type(field.annotation) is None
+    }
+    keep = set(row_type.model_fields) - set(without)
+    texts: dict[str, dict[str, str]] = {k: {} for k in keep}
+    first = 0
+    for batch in file.iter_batches(
+        batch_size=GROUP_ROWS, columns=[c for c in file.schema_arrow.names if c not in without]
+    ):
+        here = range(first, first + len(batch))
+        wanted = here if rows is None else range(max(here.start, rows.start), min(here.stop, rows.stop))
+        first = here.stop
+        for number, record in enumerate(
+            batch.slice(wanted.start - here.start, len(wanted)).to_pylist() if wanted else (),
+            wanted.start + 1,
+        ):
+            if keep_row is not None and not keep_row(record):
+                continue
+
+            def load(record: dict[str, Any] = record) -> dict[str, Any]:
+                return {
+                    k: (
+                        nested[k](v)
+                        if k in nested and v is not None
+                        else _one_of(texts[k], v)
+                        if isinstance(v, str)
+                        else v
+                    )
+                    for k, v in record.items()
+                    if k in keep
+                }
+
+            yield number, partial(json.dumps, record, default=str), load
+
+
+def _one_of(known: dict[str, str], text: str) -> str:
+    """The same object for the same text, where a column holds few different ones."""
+    return known.get(text) or (known.setdefault(text, text) if len(known) < MAX_SHARED_TEXTS else text)
+
+
+def _nested(annotation: Any) -> Callable[[str], Any]:
+    """The function that reads a nested value from its JSON text.
+
+    Rows that hold the same models, as samples do their tools, share them: half the memory.
+    """
+    args = typing.get_args(annotation)
+    if typing.get_origin(annotation) is not tuple or not (
+        isinstance(args[0], type) and issubclass(args[0], BaseModel)
+    ):
+        return _loads
+    validate = TypeAdapter[Any](annotation).validate_python
+
+    @lru_cache(maxsize=4096)
+    def load(text: str) -> Any:
+        value = _loads(text)
+        try:
+            return validate(value)
+        except ValidationError:
+            return value  # the row's own validation says where it is wrong
+
+    return load
+
+
+def reason_of(error: Exception) -> str:
+    """Why a row is malformed: its first three errors."""
+    if isinstance(error, ValidationError):
+        return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'row'}: {e['msg']}" for e in error.errors()[:3])
+    return str(error)

@@ -1,0 +1,41 @@
+"""The form `hermes`: `conversations` with calls as `<tool_call>` text.
+
+The tools stand in the system turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from looptool_kit.core.samples import Sample
+from looptool_kit.core.toolcalls import render_calls
+from looptool_kit.formats._conversations import read_conversation
+from looptool_kit.formats._parts import has_system, response, system_text, turns_of
+
+
+def detect(row: Mapping[str, Any]) -> bool:
+    """Tell whether a row has `conversations`."""
+    return "conversations" in row
+
+
+def read(row: Mapping[str, Any], source: str) -> Iterator[Sample]:
+    """Yield a sample for each assistant turn."""
+    yield from read_conversation(row, source)
+
+
+def write(sample: Sample, index: int) -> dict[str, Any]:
+    """Make the row of a sample.
+
+    Its system turn is what the project's template renders.
+    """
+    turns = [{"from": "system", "value": system}] if (system := system_text(sample)) else []
+    for m in turns_of(sample)[has_system(sample) :]:
+        if m.role == "tool" and turns[-1]["from"] == "tool":
+            turns[-1]["value"] += "\n" + response(m.content)
+        elif m.role == "tool":
+            turns.append({"from": "tool", "value": response(m.content)})
+        else:
+            text = "\n".join(p for p in (m.content, render_calls(m.tool_calls)) if p)
+            turns.append({"from": "human" if m.role == "user" else "gpt", "value": text})
+    return {"conversations": turns}

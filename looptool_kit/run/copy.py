@@ -1,0 +1,28 @@
+"""A copy of a run folder, to work on."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from looptool_kit.core.records import Probes
+
+
+def copy_run(source: Path, folder: Path) -> None:
+    """Copy a run folder, whole or not at all, with the tables that a recording leaves out.
+
+    A recording has no `probes_raw.parquet`, because its probes hold the decoded answers too. Without that
+    table a new threshold would decode again.
+    """
+    unfinished = folder.with_name(f".{folder.name}")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    shutil.copytree(source, unfinished)
+    for file in unfinished.glob("iterations/*/probes.parquet"):
+        raw = file.with_name("probes_raw.parquet")
+        if not raw.exists():
+            rows = (
+                p.model_copy(update={"state": "mastered" if p.correct else "failed"})
+                for p in Probes.read(file)
+            )
+            Probes(rows).write(raw)
+    unfinished.rename(folder)

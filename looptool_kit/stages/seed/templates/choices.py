@@ -1,0 +1,129 @@
+"""Types of choices and booleans."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import date
+from typing import Any
+
+from looptool_kit.stages.seed.templates import lexicon as lex
+from looptool_kit.stages.seed.templates.names import Unusable, unit_of, words_of
+from looptool_kit.world.core import TEXT, Surface, Type
+from looptool_kit.world.numbers import is_number
+
+
+def said(value: Any) -> str:
+    """A choice as a person says it.
+
+    "in_progress" and "inProgress" -> "in progress".
+    """
+    if not isinstance(value, str):
+        return json.dumps(value)
+    if value.isupper() or not re.search(r"[_a-z]", value):
+        return value.replace("_", " ").lower() if "_" in value else value
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", value).replace("_", " ").strip()
+
+
+def choice(values: list[Any], name: str) -> Type:
+    """One of some values."""
+    if not values:
+        raise Unusable(f"{name} has no value to choose")
+    listed = (
+        ", ".join(said(v) for v in values[:-1]) + f" or {said(values[-1])}"
+        if len(values) > 1
+        else said(values[0])
+    )
+    noun = words_of(name)
+    unit = unit_of(noun, "")
+
+    def say(v: Any, _: date) -> list[Surface]:
+        return [Surface(f"{said(v)} {unit}" if is_number(v) and unit in lex.UNCOUNTED else said(v))]
+
+    return Type(
+        f"one of {listed}",
+        "a choice",
+        {"enum": values},
+        lambda r, _: values[int(r.random() * len(values))],
+        lambda v: v in values,
+        say,
+        TEXT,
+        splits=len(values) > 40,
+        question=f"Which {noun}" + (f": {listed}?" if len(values) <= 6 else "?"),
+        words=("which", "what", noun),
+    )
+
+
+_WHETHER = re.compile(
+    r"(?:(?:boolean )?(?:flag )?(?:indicat(?:es|ing) |to indicate |that indicates |specif(?:ies|ying)"
+    r" |determines |controls )?"
+    r"(?:whether|if)(?: or not)?|(?:set (?:this )?to |when |if )?(?:true|set|enabled|yes)(?: to| if|"
+    r" when|,)|(?:set (?:this )?(?:to true )?to))[, ]+",
+    re.IGNORECASE,
+)
+
+
+_PLAIN = frozenset(["include", "exclude", "allow", "ignore", "keep", "only", "require"])
+
+
+def boolean(name: str, told: str) -> Type:
+    """True or false, said in clauses that the description gives."""
+    yes, no = boolean_clauses(name, told)
+    return Type(
+        "boolean",
+        "yes or no",
+        {"type": "boolean"},
+        lambda r, _: r.random() < 0.6,
+        lambda v: isinstance(v, bool),
+        lambda v, _: [Surface("", w) for w in (yes if v else no)],
+        splits=False,
+        clauses=("{@}",),
+    )
+
+
+def boolean_clauses(name: str, told: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Clauses for true and for false.
+
+    As in "and notify the guests", "and do not notify the guests".
+    """
+    noun = re.sub(r"^(is|has|should|do|does|flag|enable|use|are) |( flag| enabled)$", "", words_of(name))
+    forms = lex.verb_forms()
+    what = re.sub(r"\([^)]*\)|\.$", "", told.split(". ")[0].split("\n")[0]).strip()
+    lead = _WHETHER.match(what)
+    clause = (
+        re.sub(
+            r"^(?:or not |to |we should |the \w+ should |should )", "", what[lead.end() :] if lead else what
+        )
+        .split(",")[0]
+        .strip()
+    )
+    clause = re.split(r" (?:until|unless|when|if|because|so that|instead) ", clause)[0]
+    first = re.split(r"\W", clause.lower(), maxsplit=1)[0]
+    if len(clause.split()) <= 9:
+        if first in _PLAIN or forms.get(first) == first:
+            rest = clause[len(first) :]
+            return (f"and {first}{rest}", f"and please {first}{rest}"), (
+                f"and do not {first}{rest}",
+                f"and don't {first}{rest}",
+            )
+        found = re.match(
+            r"((?:the|a|an|this|these|all)\b.+?) (is|are|was|can be|should be|must be|has|have)\b(.+)",
+            clause,
+            re.IGNORECASE,
+        )
+        if lead and found:
+            subject, link, rest = found.groups()
+            subject = re.sub(r"^(an?|this) ", "the ", subject)
+            negative = {"has": "does not have", "have": "do not have"}.get(
+                link, re.sub(r"^(\w+)", r"\1 not", link)
+            )
+            return (f", and {subject} {link}{rest}",), (f", and {subject} {negative}{rest}",)
+    head, _, tail = noun.partition(" ")
+    if head in ("include", "with", "return", "show") and tail:
+        return (f"including {tail}", f"with {tail}"), (f"without {tail}", f"not including {tail}")
+    if head in forms and tail:
+        return (f"and {forms[head]} {tail}",), (
+            f"and do not {forms[head]} {tail}",
+            f"and don't {forms[head]} {tail}",
+        )
+    return (f"with {noun} turned on", f"with {noun} on"), (f"with {noun} turned off", f"with {noun} off")

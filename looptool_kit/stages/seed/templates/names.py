@@ -1,0 +1,74 @@
+"""What the name and description of a parameter tell."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from looptool_kit.stages.seed.templates import lexicon as lex
+
+
+class Unusable(Exception):
+    """No value can be drawn and said; the message says why."""
+
+
+def words_of(name: str) -> str:
+    """A name's words in lower case between single spaces.
+
+    "maxPrice_USD" -> "max price usd".
+    """
+    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
+    return " ".join(re.findall(r"[^\W_]+", parted)).lower()
+
+
+def examples_of(schema: Mapping[str, Any]) -> list[Any]:
+    """The schema's own examples."""
+    found = schema.get("examples")
+    return [v for v in found if v is not None and v != ""] if isinstance(found, list) else []
+
+
+def asked(words: str) -> dict[str, Any]:
+    return {"question": "", "words": tuple(w for w in words.split() if len(w) > 2)}
+
+
+def unit_of(words: str, told: str) -> str:
+    """The unit that a number is said with, empty if unknown.
+
+    Name or description tell it: "timeout_seconds" -> "second".
+    """
+    for word in reversed(words.split()):
+        if word in lex.UNITS:
+            return lex.UNITS[word]
+    found = re.search(r"\bin (?:us |degrees )?(\w+)|\((\w+)\)", told.lower())
+    return lex.UNITS.get((found[1] or found[2]) if found else "", "")
+
+
+def is_money(words: str, told: str) -> bool:
+    return unit_of(words, told) in lex.MONEY
+
+
+def short_noun(words: str) -> str:
+    """A name without its unit.
+
+    "dose mg" -> "dose"; `lat` and `lon` are written in full.
+    """
+    kept = words.split()
+    if len(kept) > 1 and kept[-1] in lex.UNITS:
+        kept = kept[:-1]
+    return " ".join(
+        {"lat": "latitude", "lon": "longitude", "lng": "longitude", "qty": "quantity", "id": "ID"}.get(w, w)
+        for w in kept
+    )
+
+
+_IDS = re.compile(
+    r"(?:^| )(?:id|ids|identifier|uuid|guid)$"
+    r"|(?:order|account|invoice|booking|ticket|reservation|tracking|confirmation|card|issue|case|part|policy"
+    r"|serial)"
+    r" (?:number|no|code|reference)$"
+)
+
+
+def is_id(words: str) -> bool:
+    return _IDS.search(words) is not None

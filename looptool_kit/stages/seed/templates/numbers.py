@@ -1,0 +1,160 @@
+"""Types of numbers: their range, and the unit they have."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import date
+from random import Random
+from typing import Any
+
+from looptool_kit.stages.seed.templates import lexicon as lex
+from looptool_kit.stages.seed.templates.names import asked, examples_of, is_id, is_money, unit_of, words_of
+from looptool_kit.world.core import Surface, Type, verbatim
+from looptool_kit.world.numbers import in_words, is_int, is_number
+
+_RANGES: tuple[tuple[str, tuple[float, float]], ...] = (
+    (r"\bpage( number)?$", (2, 30)),
+    (r"\byear\b", (1985, 2035)),
+    (r"\bmonth$", (1, 12)),
+    (r"\bage\b", (18, 80)),
+    (
+        r"\b(limit|count|size|top k|top n|max results|num results|k|n)$|\bmax (results|items|rows|records)",
+        (3, 50),
+    ),
+    (r"\b(lat|latitude)$", (-60, 70)),
+    (r"\b(lon|lng|long|longitude)$", (-170, 170)),
+    (r"\b(temperature|temp|degrees)\b", (12, 28)),
+    (r"\b(rating|stars|score)\b", (1, 5)),
+    (r"\b(radius|distance)\b", (2, 60)),
+    (r"\b(weight)\b", (2, 90)),
+    (r"\b(volume|brightness|battery|percent|percentage|rate|discount|humidity)\b", (5, 95)),
+    (r"\b(price|cost|budget|amount|fare|fee|salary|total|balance|value|payment|bid|sum)\b", (20, 900)),
+    (r"\b(duration|minutes|mins)\b", (10, 180)),
+    (r"\b(seconds|secs|timeout)\b", (5, 90)),
+    (r"\b(hours|days|nights|weeks|months|years)\b", (2, 14)),
+    (
+        r"\b(guests|people|persons|adults|passengers|quantity|qty|tickets|rooms|seats|copies|children|kids"
+        r"|items|party)\b",
+        (2, 12),
+    ),
+)
+
+
+def number(name: str, schema: Mapping[str, Any], told: str, whole: bool) -> Type:
+    """A number within the schema's bounds, or its name's usual ones."""
+    words = words_of(name)
+    low, high = _bounds(schema, whole)
+    if is_id(words):
+        bottom = int(low) if low is not None and low > 100 else 100
+        top = int(min(high, 99_999)) if high is not None and high > bottom else bottom + 98_000
+        return Type(
+            "id",
+            "names something",
+            {"type": "integer"},
+            lambda r, _: r.randint(bottom, top),
+            is_int,
+            verbatim,
+            **asked(words),
+        )
+    a, b = _range(words, told, schema, low, high)
+    step = schema.get("multipleOf")
+    if whole:
+        by = (
+            int(step)
+            if isinstance(step, int | float) and step >= 1
+            else 50
+            if b - a > 400
+            else 5
+            if b - a >= 90 and "year" not in words
+            else 1
+        )
+        values = list(range(int(-(-a // by) * by), int(b) + 1, by)) or [int(a)]
+        return _spoken(lambda r: values[int(r.random() * len(values))], len(values), words, told, True)
+    if isinstance(step, int | float) and step > 0:
+        steps = max(1, int((b - a) / step))
+        return _spoken(
+            lambda r: _plain((-(-a // step) + r.randint(0, steps)) * step, 6), steps, words, told, False
+        )
+    digits = (
+        4
+        if re.search(r"\b(lat|latitude|lon|lng|longitude)$", words)
+        else 2
+        if b <= 2 or is_money(words, told)
+        else 1
+    )
+
+    def make(r: Random) -> float | int:
+        value = _plain(r.uniform(a, b), digits)
+        return int(value) if b - a > 30 and digits < 4 and r.random() < 0.6 and int(value) >= a else value
+
+    return _spoken(make, 1000, words, told, False)
+
+
+def _bounds(schema: Mapping[str, Any], whole: bool) -> tuple[float | None, float | None]:
+    low, high = schema.get("minimum"), schema.get("maximum")
+    step = 1 if whole else 0.1
+    if isinstance(schema.get("exclusiveMinimum"), int | float):
+        low = schema["exclusiveMinimum"] + step
+    if isinstance(schema.get("exclusiveMaximum"), int | float):
+        high = schema["exclusiveMaximum"] - step
+    return low, high
+
+
+def _range(
+    words: str, told: str, schema: Mapping[str, Any], low: float | None, high: float | None
+) -> tuple[float, float]:
+    usual = next((r for p, r in _RANGES if re.search(p, words)), None) or next(
+        (r for p, r in _RANGES if re.search(p, told.lower())), None
+    )
+    if usual is None:
+        known = [v for v in (*examples_of(schema), schema.get("default")) if is_number(v)]
+        top = max((abs(v) for v in known), default=20)
+        usual = (2, max(12, 3 * top))
+    a, b = usual
+    if low is not None or high is not None:
+        if (low is None or low < b) and (high is None or high > a):
+            a, b = max(a, low if low is not None else a), min(b, high if high is not None else b)
+        else:  # the usual range lies outside of the bounds
+            a = low if low is not None else (high or 0) - 20
+            b = high if high is not None else a + 20
+    return a, b
+
+
+def _plain(value: float, digits: int) -> float | int:
+    value = round(value, digits)
+    return int(value) if float(value).is_integer() else value
+
+
+def _spoken(make: Callable[[Random], Any], many: int, words: str, told: str, whole: bool) -> Type:
+    unit = unit_of(words, told)
+
+    def say(v: float | int, _: date) -> list[Surface]:
+        plain = (
+            f"{v:,}"
+            if isinstance(v, int) and v >= 10_000
+            else f"{v:.2f}"
+            if unit in lex.MONEY and isinstance(v, float)
+            else str(v)
+        )
+        spoken = [in_words(v)] if isinstance(v, int) and 2 <= v <= 12 else []
+        if unit in lex.MONEY:
+            return [Surface(f"{unit}{plain}"), Surface(f"{plain} {lex.MONEY[unit]}")]
+        if unit == "%":
+            return [Surface(f"{plain}%"), Surface(f"{plain} percent")]
+        if unit:
+            noun = unit if v == 1 or unit in lex.UNCOUNTED else unit + "s"
+            return [Surface(f"{p} {noun}") for p in (plain, *spoken)]
+        return [Surface(plain), *(Surface(s) for s in spoken)]
+
+    kind, accepts = ("integer", is_int) if whole else ("number", is_number)
+    return Type(
+        "number",
+        "a number",
+        {"type": kind},
+        lambda r, _: make(r),
+        accepts,
+        say,
+        splits=many >= 12,
+        **asked(words),
+    )

@@ -1,0 +1,229 @@
+"""Types of strings, by what schema, name and description tell."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+from random import Random
+from typing import Any
+
+from looptool_kit.stages.seed.templates import lexicon as lex
+from looptool_kit.stages.seed.templates.choices import choice
+from looptool_kit.stages.seed.templates.names import asked, examples_of, is_id, words_of
+from looptool_kit.text.words import tokens
+from looptool_kit.world.core import Surface, Type, quoted, text, verbatim
+from looptool_kit.world.moments import BIRTH_DATE, DATE, DATETIME, PAST_DATE, TIME
+
+_CODES = re.compile(r"(?:^| )(?:ref|reference|code|sku|isbn|token|no|key|number)$")
+_FREE = (
+    None,
+    lex.NAME,
+    lex.KEYWORD,
+    lex.TITLE,
+    lex.TASK,
+    lex.NOTE,
+    lex.QUERY,
+    lex.TEAM,
+    lex.TAG,
+    lex.PRODUCT,
+    lex.MESSAGE,
+)
+"""Types so wide that examples say more."""
+_VAGUE = (lex.NAME, lex.KEYWORD, lex.TITLE, lex.TASK, lex.CITY, lex.TIME)
+"""Types that a description may correct, unless the name is exact."""
+
+
+def string(name: str, schema: Mapping[str, Any], told: str, owner: str, context: str) -> Type:
+    """The type of a string.
+
+    It is of a format, one of the choices or like the examples that a description gives, or what the words of
+    name and description tell.
+    """
+    words = words_of(name)
+    by_format = _FORMATS.get(str(schema.get("format") or ""))
+    if by_format is not None:
+        past = schema["format"] == "date" and re.search(r"\b(birth|born|dob|birthday)\b", words)
+        return BIRTH_DATE if past else by_format
+    choices = _told_choices(told)
+    if len(choices) >= 2:
+        return choice(choices, name)
+    examples = [e for e in (*examples_of(schema), *_told_examples(told)) if isinstance(e, str)]
+    if (shaped := _like(examples)) is not None:
+        return shaped
+    meant = _ends(words, context) or next((t for p, t in lex.BY_NAME if re.search(p, words)), None)
+    if meant is None or (meant in _VAGUE and not re.search(r"^(city|title|task)", words)):
+        meant = next((t for p, t in lex.BY_DESCRIPTION if re.search(p, told.lower())), None) or meant
+    if is_id(words) or (meant is None and _CODES.search(words)):
+        return _identifier(words, owner)
+    if meant in _FREE and len(set(examples)) >= 2:
+        values = tuple(dict.fromkeys(examples))
+        return text(
+            "example",
+            "as in the examples",
+            lambda r: values[int(r.random() * len(values))],
+            say=_quoted_if_long,
+            splits=len(values) >= 12,
+        )
+    if meant is DATE and re.search(r"\b(past|history|historical|since)\b", f"{words} {told.lower()}"):
+        return PAST_DATE
+    return meant or lex.NAME
+
+
+def _ends(words: str, context: str) -> Type | None:
+    """What `from` and `to` are, which depends on the tool."""
+    if not re.fullmatch(r"from|to|cc|bcc|recipients?|sender|receiver", words):
+        return None
+    if re.search(r"\be?-?mails?\b", context):
+        return lex.EMAIL
+    if re.search(r"\b(?:sms|phone|whatsapp|dial|text message)\b", context):
+        return lex.PHONE
+    if words in ("from", "to") and re.search(
+        r"\b(?:flights?|trains?|rides?|routes?|travel|trips?|bus|buses|taxi|distance|directions?|journey)\b",
+        context,
+    ):
+        return lex.CITY
+    if words in ("from", "to") and re.search(r"\b(?:currency|currencies)\b", context):
+        return lex.CURRENCY
+    if words in ("from", "to") and re.search(r"\b(?:translate|translation)\b", context):
+        return lex.LANGUAGE
+    return (
+        lex.PERSON
+        if words not in ("from", "to")
+        or re.search(r"\b(?:send|transfer|pay|message|share|forward|invite)\b", context)
+        else None
+    )
+
+
+def _with_seconds(t: Type) -> Type:
+    return replace(
+        t,
+        draw=lambda r, today: t.draw(r, today) + ":00",
+        say=lambda v, today: t.say(v[:-3], today),
+        accepts=lambda v: isinstance(v, str),
+    )
+
+
+_FORMATS: dict[str, Type] = {
+    "date": DATE, "date-time": _with_seconds(DATETIME), "time": _with_seconds(TIME), "email": lex.EMAIL,
+    "idn-email": lex.EMAIL, "uri": lex.URL, "url": lex.URL, "uri-reference": lex.URL, "uuid": lex.UUID,
+    "ipv4": lex.IP, "hostname": lex.HOST, "phone": lex.PHONE, "password": lex.PASSWORD,
+}  # fmt: skip
+_QUOTE = r"""['"`‘“]([^'"`’”\n]{1,40})['"`’”]"""
+_OFFERS = re.compile(
+    r"\b(?:one of|either|options?|allowed|must be|can be|choices?|possible values|valid values|supported)\b",
+    re.IGNORECASE,
+)
+_INSTANCES = re.compile(r"\be\.?g\b|for example|such as|\blike\b", re.IGNORECASE)
+_LISTED = re.compile(
+    r"\b(?:one of|(?:allowed|possible|valid) values(?: are)?|options(?: are)?|either):? ((?:[\w-]+, )+(?:or"
+    r" |and )?[\w-]+|[\w-]+ or [\w-]+)",
+    re.IGNORECASE,
+)
+
+
+def _told_choices(told: str) -> list[str]:
+    """Choices that a description lists.
+
+    As in "'asc' or 'desc'", "one of: low, medium, high".
+    """
+    words = re.findall(_QUOTE, told)
+    if (
+        len(words) >= 2
+        and not _INSTANCES.search(told)
+        and (_OFFERS.search(told) or re.search(rf"{_QUOTE},? or {_QUOTE}", told))
+    ):
+        return list(dict.fromkeys(words))
+    found = _LISTED.search(told)
+    return [w for w in re.split(r", (?:or |and )?| or | and ", found[1]) if w] if found else []
+
+
+def _told_examples(told: str) -> list[str]:
+    """Examples that a description gives.
+
+    As in "(e.g. 'Paris')", "such as AAPL or MSFT".
+    """
+    found = re.search(
+        r"(?:\be\.?g\.?,?|\bfor example,?|\bsuch as|\bexamples?:|\blike)[: ]+(.+)", told, re.IGNORECASE
+    )
+    if not found:
+        return []
+    if inside := re.findall(_QUOTE, found[1]):
+        return inside
+    listed = re.split(r", (?:or |and )?| or | and ", re.split(r"[).;]|\.$", found[1])[0])
+    return [w.strip() for w in listed if w.strip() and len(w.split()) <= 3]
+
+
+_SHAPES: tuple[tuple[str, Type], ...] = (
+    (r"\d{4}-\d\d-\d\d", DATE), (r"\d\d:\d\d", TIME), (r"\d\d:\d\d:\d\d", _FORMATS["time"]),
+    (r"\d{4}-\d\d-\d\dT\d\d:\d\d", DATETIME), (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", _FORMATS["date-time"]),
+    (r"[^@\s]+@[^@\s]+\.\w+", lex.EMAIL), (r"https?://\S+", lex.URL),
+    (r"[0-9a-f]{8}-[0-9a-f]{4}-.+", lex.UUID), (r"\+?\d[\d ()-]{7,}", lex.PHONE),
+    (r"[\w.-]+/[\w.-]+", lex.REPOSITORY), (r"#[\w-]+", lex.CHANNEL), (r"/\S+\.\w+", lex.PATH),
+    (r"/\S*", lex.FOLDER), (r"[\w-]+\.(?:pdf|txt|csv|docx?|xlsx?|png|jpe?g|md|json)", lex.FILE),
+    (r"(?:AAPL|MSFT|GOOGL?|TSLA|AMZN|NVDA)", lex.TICKER), (r"[A-Z][a-z]+/[A-Z]\w+", lex.TIME_ZONE),
+)  # fmt: skip
+
+
+def _like(examples: list[str]) -> Type | None:
+    """The type of values shaped as the examples are.
+
+    These are dates, times, e-mail addresses, codes with digits. None where the shape tells nothing.
+    """
+    if not examples:
+        return None
+    for pattern, t in reversed(_SHAPES):
+        if all(re.fullmatch(pattern, e) for e in examples):
+            return t
+    if found := re.fullmatch(r"(\d{4}-\d\d-\d\d)([T ])(\d\d:\d\d)(:\d\d)?(Z?)", examples[0]):
+        tail, gap = (":00" if found[4] else "") + found[5], found[2]
+        return replace(
+            DATETIME,
+            draw=lambda r, today: DATETIME.draw(r, today).replace("T", gap) + tail,
+            say=lambda v, today: DATETIME.say(v[:16].replace(" ", "T"), today),
+            accepts=lambda v: isinstance(v, str),
+        )
+    coded = [
+        e
+        for e in examples
+        if re.fullmatch(r"[A-Za-z#_:/.-]*\d[\w#:/.-]*", e) and sum(c.isdigit() for c in e) >= 2
+    ]
+    if len(coded) == len(examples):
+        return text(
+            "code",
+            "as in the examples",
+            lambda r: _other_digits(coded[int(r.random() * len(coded))], r),
+            question="",
+        )
+    return None
+
+
+def _other_digits(code: str, r: Random) -> str:
+    return re.sub(
+        r"\d",
+        lambda m: str(r.randint(1 if m.start() == 0 or not code[m.start() - 1].isdigit() else 0, 9)),
+        code,
+    )
+
+
+def _quoted_if_long(value: Any, today: date) -> list[Surface]:
+    return quoted(value, today) if " " in value else verbatim(value, today)
+
+
+def _identifier(words: str, owner: str) -> Type:
+    noun = (
+        re.sub(
+            r"\s*\b(?:id|ids|identifier|uuid|guid|ref|reference|code|no|key|number|sku|token)$", "", words
+        ).strip()
+        or owner
+        or "item"
+    )
+    prefix = ("".join(t.stem[0] for t in tokens(noun)) if " " in noun else noun[:3]).upper()
+    return text(
+        "id",
+        f"names one {noun}",
+        lambda r: f"{prefix}-{r.randint(1000, 99999)}",
+        say=verbatim,
+        **asked(words),
+    )

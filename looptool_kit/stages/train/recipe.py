@@ -1,0 +1,74 @@
+"""The recipe of SFT and GRPO as arguments of TRL's configurations, alike for every trainer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from looptool_kit.config import GrpoSettings, SftSettings
+
+
+def sft_arguments(settings: SftSettings, rows: int, folder: Path, seed: int) -> dict[str, Any]:
+    """What `SFTConfig` is given by every trainer; `rows` are those of one forward pass."""
+    return _arguments(settings, folder, seed) | {
+        "per_device_train_batch_size": rows,
+        "gradient_accumulation_steps": settings.batch // rows,
+        "lr_scheduler_type": "cosine",
+        "warmup_steps": settings.warmup_steps,
+        "dataset_kwargs": {"skip_prepare_dataset": True},
+    }
+
+
+def grpo_arguments(settings: GrpoSettings, rows: int, folder: Path, seed: int) -> dict[str, Any]:
+    """What `GRPOConfig` is given by every trainer: LoopTool's recipe (section 3.2).
+
+    Clip-higher, no KL term, no entropy bonus. `rows` are those of one forward pass.
+    """
+    return _arguments(settings, folder, seed) | {
+        "max_steps": settings.steps,
+        "per_device_train_batch_size": rows,
+        "gradient_accumulation_steps": settings.prompts * settings.group // rows,
+        "num_generations": settings.group,
+        "max_completion_length": settings.max_new_tokens,
+        "temperature": settings.temperature,
+        "lr_scheduler_type": "constant",
+        "epsilon": settings.clip_low,
+        "epsilon_high": settings.clip_high,
+        "beta": 0.0,
+        "loss_type": "dapo",
+        "scale_rewards": "group",
+        "shuffle_dataset": False,
+    }
+
+
+def _arguments(settings: SftSettings | GrpoSettings, folder: Path, seed: int) -> dict[str, Any]:
+    """What SFT and GRPO share: a checkpoint every few steps, our own rows and progress bar."""
+    return {
+        "output_dir": str(folder),
+        "learning_rate": settings.learning_rate,
+        "max_grad_norm": 1.0,
+        "weight_decay": 0.0,
+        "logging_steps": 1,
+        "save_strategy": "steps",
+        "save_steps": settings.save_steps,
+        "save_total_limit": 2,
+        "report_to": [],
+        "disable_tqdm": True,
+        "seed": seed,
+        "remove_unused_columns": False,
+    }
+
+
+def grpo_facts(trainer: Any, settings: GrpoSettings, samples: int) -> dict[str, Any]:
+    """What is kept of a finished GRPO training on that many different samples."""
+    history = [row for row in trainer.state.log_history if "reward" in row]
+    flat = sum(round(row.get("frac_reward_zero_std", 0.0) * settings.prompts) for row in history)
+    return {
+        "trainer": "grpo",
+        "samples": samples,
+        "tokens": int(trainer.state.num_input_tokens_seen),
+        "groups": len(history) * settings.prompts,
+        "groups_without_variance": flat,
+        "reward_first": history[0]["reward"] if history else None,
+        "reward_last": history[-1]["reward"] if history else None,
+    }

@@ -1,0 +1,57 @@
+"""What `looptool judge-check` checks: the judge of a run, or any judge on a file of right samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from looptool_kit.config import Settings, with_overrides
+from looptool_kit.core.records import Truths
+from looptool_kit.core.samples import Samples
+from looptool_kit.policy.policy import open_engine, policy_of
+from looptool_kit.run.folder import Run
+from looptool_kit.studies.judge_check import check, right_samples
+from looptool_kit.trust import confirm_given
+
+
+def check_target(
+    target: Path, overrides: Mapping[str, Any], iteration: int | None, count: int, repeats: int
+) -> tuple[str, Path]:
+    """Check a judge on the seed pool of a run under its true labels, or on a file of right samples.
+
+    Args:
+        overrides: Settings in place of the run's, named as for `with_overrides`.
+        iteration: Give the judge the log-probabilities of this iteration's policy (0: the base model).
+        count: Samples at the most, always the same ones.
+        repeats: How often each question is asked.
+
+    Returns:
+        The card as text, and the folder that holds it with every trial.
+
+    Raises:
+        ValueError: There is nothing to plant errors in, or the policy of a file is asked for.
+    """
+    engine = None
+    if target.is_dir():
+        run = Run.open(target)
+        pool = run.table(Samples, "pool", 0)
+        truth = {t.sample_id: t.label for t in run.table(Truths, "truth", 0)}
+        settings, folder = with_overrides(run.settings, **overrides), target / "judge_check"
+        confirm_given(run.path, settings, overrides, run.settings)
+        if iteration is not None:
+            engine = open_engine(policy_of(run, iteration), run.settings.probe.batch)
+    elif iteration is not None:
+        raise ValueError(f"--iteration names a run's policy, and {target} is not a run folder")
+    else:
+        pool, truth = Samples.read(target), {}
+        settings = with_overrides(Settings(), **overrides)
+        folder = target.with_name(f"{target.name}.judge_check")
+    right = right_samples(pool, truth)
+    if not right:
+        raise ValueError(
+            f"{target} holds no samples with calls or questions: there is nothing to plant errors in"
+        )
+    right = right[:: max(1, len(right) // count)][:count]
+    folder = folder / (settings.verify.judge + ("-policy" if engine else ""))
+    return check(folder, right, settings, engine, repeats), folder

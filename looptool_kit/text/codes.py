@@ -1,0 +1,52 @@
+"""How addresses, quotes, phone numbers and codes are read: to the letter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import date
+
+from looptool_kit.text.mentions import Found, Kind
+
+_AFTER_NUMBER = (
+    "st|nd|rd|th|k|m|bn|am|pm|min|mins|h|hr|hrs|kg|km|gb|mb|cm|mm|ml|x|d|s|c|f|g|lb|oz|mg|l|w|mph|kmh|hours?"
+    "|days?|minutes?"
+)
+"""Units and endings that stand right behind a number: "3kg" is a number, "3kz" a code."""
+_EXACT: tuple[tuple[Kind, re.Pattern[str]], ...] = (
+    ("email", re.compile(r"(?<![\w.+-])[\w.+-]++@[\w-]++(?:\.[\w-]++)+")),
+    ("url", re.compile(r"(?:https?://|www\.)[^\s\"'<>)]*[^\s\"'<>).,;!?]")),
+    (
+        "quote",
+        re.compile(
+            r"(?:(?<=\s)|^)['‘](?P<a>[^'’\n]{2,120}?)['’](?=[\s.,;:!?]|$)"
+            r"|[\"“](?P<b>[^\"”\n]{2,160})[\"”]"
+        ),
+    ),
+    (
+        "phone",
+        re.compile(
+            r"(?<![\w+])\+\d[\d ()-]{6,16}\d\b"
+            r"|(?<!\w)\(?\d{3}\)?[ -]\d{3}[ -]\d{4}\b"
+            r"|(?<![\w-])\d{3}-\d{4}(?![\w-])"
+        ),
+    ),
+    (
+        "code",
+        re.compile(
+            # a digit and a letter, yet not a number with its unit ("3kg"), a time ("2h30", "5pm"), or a
+            # length ("2-day")
+            rf"(?<![\w-])(?=[a-z0-9_-]*\d)(?=[a-z0-9_-]*[a-z])(?!\d+(?:{_AFTER_NUMBER})(?![\w-]))"
+            r"(?!\d{1,2}h\d\d|\d{1,2}[ap]m)"
+            r"(?!\d+-(?:day|night|minute|hour|week|month|year|person|star)s?(?![\w-]))"
+            r"(?:[a-z]+[-_]?\d[a-z0-9_-]*|\d+[-_]?[a-z][a-z0-9_-]*)(?![\w-])"
+        ),
+    ),
+)
+
+
+def find_codes(text: str, today: date | None) -> Iterator[Found]:
+    """The addresses, quotes, phone numbers and codes of a text in lower case."""
+    for kind, pattern in _EXACT:
+        for found in pattern.finditer(text):
+            yield kind, found, (found[0],), ""

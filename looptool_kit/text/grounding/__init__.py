@@ -1,0 +1,75 @@
+"""Grounding: is a value supported by the dialogue, or the schema?
+
+`ground` dispatches on the value's type: `numbers`, `moments` (dates and times), `strings`, `choices` (of an
+enum), `flags` (booleans and nothing). Each returns a `support.Grounding`: how far a value is supported, in
+words, and where it stands. How much each way of saying a value is worth stands in `scores`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from looptool_kit.core.samples import Sample
+from looptool_kit.core.toolcalls import canonical
+from looptool_kit.text.grounding.choices import ground_choice
+from looptool_kit.text.grounding.flags import ground_boolean, ground_nothing
+from looptool_kit.text.grounding.numbers import ground_number
+from looptool_kit.text.grounding.scores import DEFAULT, ONLY_VALUE, PLAIN_THRESHOLD, UNSAID
+from looptool_kit.text.grounding.strings import ground_string
+from looptool_kit.text.grounding.support import Grounding, weakest
+from looptool_kit.text.passages import Dialogue, dialogue
+
+
+def ground(value: Any, schema: Any, source: Sample | Sequence[str] | Dialogue, name: str = "") -> Grounding:
+    """How far a value is supported by the dialogue or the schema.
+
+    Args:
+        value: A JSON value, an argument of a call.
+        schema: The JSON Schema of its parameter; anything but an object counts as empty.
+        source: A sample (its context), plain texts (all said by the user), or a dialogue read before.
+        name: The parameter's name.
+    """
+    d = dialogue(source)
+    schema = schema if isinstance(schema, dict) else {}
+    said = _by_dialogue(value, schema, d, name)
+    if said.supported >= PLAIN_THRESHOLD:
+        return said
+    by_schema = _by_schema(value, schema)
+    return by_schema if by_schema and by_schema.supported > said.supported else said
+
+
+def _by_schema(value: Any, schema: dict[str, Any]) -> Grounding | None:
+    choices = schema.get("enum")
+    only = [schema["const"]] if "const" in schema else []
+    only += choices if isinstance(choices, list) and len(choices) == 1 else []
+    if any(canonical(v) == canonical(value) for v in only):
+        return Grounding(ONLY_VALUE, "the schema allows nothing else", by_schema=True)
+    if "default" in schema and canonical(schema["default"]) == canonical(value):
+        return Grounding(DEFAULT, "the schema's default", by_schema=True)
+    return None
+
+
+def _by_dialogue(value: Any, schema: dict[str, Any], d: Dialogue, name: str) -> Grounding:
+    if value is None:
+        return ground_nothing(d, name)
+    if isinstance(value, bool):
+        return ground_boolean(value, schema, d, name)
+    if isinstance(value, int | float):
+        try:
+            return ground_number(float(value), schema, d, name)
+        except OverflowError:
+            return Grounding(UNSAID, "a number larger than any that is said")
+    if isinstance(value, str):
+        choices = schema.get("enum")
+        if isinstance(choices, list) and value in choices:
+            return ground_choice(value, choices, d, name)
+        return ground_string(value, schema, d, name)
+    if isinstance(value, dict):
+        properties = schema.get("properties") or {}
+        parts = [(k, ground(v, properties.get(k), d, k)) for k, v in value.items()]
+    else:
+        items = schema.get("items")
+        parts = [(json.dumps(v, ensure_ascii=False), ground(v, items, d, name)) for v in value]
+    return weakest(parts) if parts else ground_nothing(d, name)

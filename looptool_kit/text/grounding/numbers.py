@@ -1,0 +1,89 @@
+"""Is a number said?
+
+As a number, a sum of money, a duration in the parameter's unit, or a part of a date.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from looptool_kit.text.durations import SECONDS
+from looptool_kit.text.grounding.scores import (
+    ARTICLE,
+    EXACT,
+    OTHER_READING,
+    PART_OF_DATE,
+    SHARE_AS_PERCENT,
+    UNNAMED_UNITS,
+)
+from looptool_kit.text.grounding.support import Grounding, Support, best, mentions_of, user_passages
+from looptool_kit.text.mentions import Mention
+from looptool_kit.text.passages import Dialogue, Span
+from looptool_kit.text.words import stems
+
+_UNITS = ("second", "minute", "min", "hour", "hr", "day", "night", "week", "month", "year")
+"""Units that names and descriptions of parameters are searched for."""
+_CALENDAR = {"hour", "day", "month", "year", "minute", "week"}
+_PERCENT = {"percent", "percentage"}
+_TOLERANCE = 1e-6
+"""Relative difference at which two numbers are equal: room for the rounding of floats, no more."""
+
+
+def ground_number(value: float, schema: dict[str, Any], d: Dialogue, name: str) -> Grounding:
+    """How far the dialogue says a number."""
+    return best(_places(value, schema, d, set(stems(name))))
+
+
+def _places(value: float, schema: dict[str, Any], d: Dialogue, named: set[str]) -> Iterator[Support]:
+    units = [u for u in _UNITS if u in named]
+    if not units:
+        units = [u for u in _UNITS if u in stems(str(schema.get("description", "")))]
+    calendar = bool(named & _CALENDAR) and value.is_integer()
+    for n, m in mentions_of(d, "number", "duration", "date", "time"):
+        if m.kind == "number":
+            span = (n, *(money_parts(m)[0] if m.unit not in ("", "%") else (m.start, m.end)))
+            yield from _as_number(value, m, span, bool(named & _PERCENT))
+        elif m.kind == "duration":
+            yield from _as_duration(value, m, (n, m.start, m.end), units)
+        elif calendar and re.search(rf"(?<!\d){int(value)}(?!\d)", m.text):
+            yield PART_OF_DATE, f"part of “{m.text}”", (n, m.start, m.end)
+    if value == 1:
+        for n, p in user_passages(d):
+            if found := re.search(r"\b(?:an?|another)\b", p.text, re.IGNORECASE):
+                yield ARTICLE, f"“{found[0]}” may mean one", (n, *found.span())
+
+
+def _as_number(value: float, m: Mention, span: Span, percent: bool) -> Iterator[Support]:
+    for at, reading in enumerate(m.readings):
+        if same_number(reading, value):
+            yield EXACT if at == 0 else OTHER_READING, f"“{m.text}”", span
+    share = float(m.readings[0])
+    if percent and m.unit != "%" and same_number(share * 100, value) and 0 < share < 1:
+        yield SHARE_AS_PERCENT, f"“{m.text}”", span
+
+
+def _as_duration(value: float, m: Mention, span: Span, units: list[str]) -> Iterator[Support]:
+    # Where the parameter names its unit, "two hours" is 120 minutes and not 2.
+    scores = [(u, EXACT) for u in units] or [(m.unit, EXACT), *UNNAMED_UNITS.items()]
+    for unit, score in scores:
+        if same_number(float(m.readings[0]) / SECONDS[unit], value):
+            yield score, f"“{m.text}”", span
+
+
+def money_parts(m: Mention) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Where the amount and the currency of a sum of money stand.
+
+    They are two values, for two arguments.
+    """
+    if sign := re.match(r"[$€£¥₹] ?", m.text):
+        return (m.start + sign.end(), m.end), (m.start, m.start + sign.end())
+    unit = re.search(r"[ -]?(?:us )?[^\W\d]+$|[€£]$", m.text, re.IGNORECASE)
+    at = m.start + unit.start() if unit else m.end
+    return (m.start, at), (at, m.end)
+
+
+def same_number(a: str | float, b: float) -> bool:
+    """True where a reading is that number."""
+    return not isinstance(a, str) and abs(a - b) <= _TOLERANCE * max(1.0, abs(b))

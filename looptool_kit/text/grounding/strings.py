@@ -1,0 +1,175 @@
+"""Is a text said, to the letter, otherwise, or by its words?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from looptool_kit.text.grounding.moments import CLOCK, ISO_DATE, ground_moment, moment
+from looptool_kit.text.grounding.numbers import money_parts, same_number
+from looptool_kit.text.grounding.phrases import Holding, phrase_places
+from looptool_kit.text.grounding.scores import (
+    ALL_WORDS,
+    CANNOT_TELL,
+    CURRENCY_SIGN,
+    EXACT,
+    INITIALS,
+    LONG_TEXT_SHARE,
+    NAMES_NOTHING,
+    NUMBER_AS_TEXT,
+    SHORT_TEXT_SHARE,
+    SHORT_TEXT_WORDS,
+    SYNONYM,
+    UNSAID,
+    WITHOUT_ARTICLE,
+    WRONG_KIND,
+    WRONG_SHAPE,
+)
+from looptool_kit.text.grounding.support import Grounding, Support, best, mentions_of
+from looptool_kit.text.mentions import Mention
+from looptool_kit.text.numbers import number
+from looptool_kit.text.passages import Dialogue
+from looptool_kit.text.words import COMMANDS, STOP, SYNONYMS, Token, stems
+
+_NEVER_WHEN = {"id", "name", "city", "country", "email", "phone", "address", "person", "title"}
+"""Words of parameters that take no date or time."""
+_SHAPES = (
+    ("YYYY-MM-DDTHH:MM", r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*"),
+    ("YYYY-MM-DD", r"\d{4}-\d\d-\d\d.*"),
+    ("HH:MM", r"(?:.*[T ])?\d\d:\d\d.*"),
+)
+"""Forms as descriptions write them; the longest first, since it holds the others."""
+_MIN_PHONE_DIGITS = 7
+
+
+def ground_string(value: str, schema: dict[str, Any], d: Dialogue, name: str) -> Grounding:
+    """How far the dialogue says a free text."""
+    if unfit := _unfit(value, schema, d, name):
+        return unfit
+    when = moment(value)
+    if when:
+        by_moment = ground_moment(*when, d)
+        if by_moment.supported >= CANNOT_TELL:
+            return by_moment
+    if "@" in value or "://" in value:
+        # An address is said to the letter or not at all.
+        return best(_letters(value, d, ignore_case=True))
+    exact = best(string_places(value, d))
+    if exact.supported >= CANNOT_TELL or when:
+        return exact
+    return max(exact, _by_words(value, d), key=lambda g: g.supported)
+
+
+def _unfit(value: str, schema: dict[str, Any], d: Dialogue, name: str) -> Grounding | None:
+    """The grounding of a text that its parameter cannot mean, or None."""
+    words, description = stems(value), str(schema.get("description", ""))
+    if not value.strip() or (words and all(w in STOP or w in COMMANDS for w in words)):
+        return Grounding(NAMES_NOTHING, "names nothing")
+    told = {*stems(name), *stems(description), str(schema.get("format", ""))}
+    never_when = told & _NEVER_WHEN and not schema.get("format")
+    if never_when and (ISO_DATE.fullmatch(value) or CLOCK.fullmatch(value)):
+        return Grounding(WRONG_KIND, f"a date or time, where {name or 'the parameter'} speaks of none")
+    if "id" in told and not re.search(r"\d", value) and not _in_result(value, d):
+        return Grounding(WRONG_KIND, "is no identifier")
+    shape = next((s for s in _SHAPES if s[0] in description), None)
+    if shape and not re.fullmatch(shape[1], value):
+        return Grounding(WRONG_SHAPE, f"is not of the form {shape[0]}")
+    return None
+
+
+def _in_result(value: str, d: Dialogue) -> bool:
+    """True where a tool's result holds a text.
+
+    Some results name things by words, which then are identifiers.
+    """
+    return any(p.role == "tool" and value in p.text for p in d.passages)
+
+
+def string_places(value: str, d: Dialogue) -> Iterator[Support]:
+    """The places where a text is said.
+
+    In a row, by a synonym, or as a number, phone number or code.
+    """
+    words = stems(value)
+    yield from phrase_places(words, d, EXACT)
+    if words[:1] == ("the",):
+        yield from phrase_places(words[1:], d, WITHOUT_ARTICLE)
+    for synonym in SYNONYMS.get(" ".join(words), ()):
+        yield from phrase_places(stems(synonym), d, SYNONYM)
+    value_number = number(value)
+    for n, m in mentions_of(d, "number", "phone", "code"):
+        if m.kind == "number" and m.unit == value.upper():
+            yield CURRENCY_SIGN, f"“{m.text}”", (n, *money_parts(m)[1])
+        elif m.kind == "number":
+            if value_number is not None and same_number(m.readings[0], value_number):
+                yield NUMBER_AS_TEXT, f"“{m.text}”", (n, m.start, m.end)
+        elif m.kind == "phone":
+            if _same_phone(value, m):
+                yield EXACT, f"“{m.text}”", (n, m.start, m.end)
+        elif _same_code(words, m):
+            yield EXACT, f"“{m.text}”", (n, m.start, m.end)
+    if not words and value.strip():  # symbols alone
+        yield from _letters(value, d)
+
+
+def _same_phone(value: str, m: Mention) -> bool:
+    digits = re.sub(r"\D", "", value)
+    return len(digits) >= _MIN_PHONE_DIGITS and re.sub(r"\D", "", m.text) == digits
+
+
+def _same_code(words: Sequence[str], m: Mention) -> bool:
+    """True for the same code, as "PL 32615" for PL-32615."""
+    return bool(words) and "".join(stems(m.text)) == "".join(words)
+
+
+def _letters(value: str, d: Dialogue, ignore_case: bool = False) -> Iterator[Support]:
+    """The first place in each passage where the very letters stand."""
+    for n, p in enumerate(d.passages):
+        at = p.text.lower().find(value.lower()) if ignore_case else p.text.find(value.strip())
+        if at >= 0:
+            yield EXACT, f"“{value}”", (n, at, at + len(value))
+
+
+# -------------------------------------------------------- words not in a row
+
+
+def _by_words(value: str, d: Dialogue) -> Grounding:
+    """Support by the words of a text that do not stand in a row.
+
+    All of a short text must be said, most of a long one.
+    """
+    words = [w for w in stems(value) if w not in STOP] or list(stems(value))
+    if len(words) < 2:
+        if _are_initials(value, d):
+            return Grounding(INITIALS, "initials of what is said")
+        return Grounding(UNSAID, "nothing in the dialogue says so")
+    said: set[str] = set()
+    for p in d.passages:
+        codes = Holding([m for m in p.mentions if m.kind == "code"])
+        said |= {t.stem for t in p.tokens if not _part_of_code(t, codes, words)}
+    share = sum(w in said for w in words) / len(words)
+    request = d.passages[d.last].tokens if d.last >= 0 else ()
+    spans = tuple((d.last, t.start, t.end) for t in request if t.stem in words)
+    if share == 1:
+        return Grounding(ALL_WORDS, "all its words are said", spans)
+    weight = LONG_TEXT_SHARE if len(words) > SHORT_TEXT_WORDS else SHORT_TEXT_SHARE
+    return Grounding(weight * share, f"{share:.0%} of its words are said", spans)
+
+
+def _are_initials(value: str, d: Dialogue) -> bool:
+    """True for the first letters of words in a row, as "NYC"."""
+    return (
+        len(value) > 2
+        and value.isupper()
+        and any(value.lower() in "".join(t.stem[0] for t in p.tokens) for p in d.passages)
+    )
+
+
+def _part_of_code(token: Token, codes: Holding, words: Sequence[str]) -> bool:
+    """True for a piece of a code of which `words` lack another piece.
+
+    The 32615 of PL-32615 says nothing of "Song 32615".
+    """
+    code = codes.at(token.start, token.end)
+    return code is not None and any(w not in words for w in stems(code.text))

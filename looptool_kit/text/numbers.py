@@ -1,0 +1,142 @@
+"""How a number is read: digits, English words, sums of money, percentages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import date
+from functools import lru_cache
+
+from num2words import num2words
+
+from looptool_kit.text.mentions import Found
+
+_SMALL = {num2words(n): float(n) for n in range(20)} | {"no": 0.0}
+_TENS = {num2words(n): float(n) for n in range(20, 100, 10)}
+_HUNDRED, _DOZEN = 100.0, 12.0
+_SCALES = {"hundred": _HUNDRED, "thousand": 1e3, "million": 1e6, "billion": 1e9, "dozen": _DOZEN}
+_PHRASES = {
+    "half a dozen": 6.0, "a half dozen": 6.0, "half-dozen": 6.0, "a couple": 2.0, "a pair": 2.0,
+    "a few": 3.0, "a hundred": 100.0, "a thousand": 1000.0, "a million": 1e6, "a dozen": 12.0,
+    "a half": 0.5, "half a": 0.5, "a quarter": 0.25, "three quarters": 0.75, "a third": 1 / 3,
+    "once": 1.0, "twice": 2.0, "a single": 1.0, "half": 0.5,
+}  # fmt: skip
+"""Numbers that are not the sum of their words."""
+_FRACTIONS = {"½": 0.5, "¼": 0.25, "¾": 0.75, "and a half": 0.5, "and a quarter": 0.25}
+_SUFFIX = {"k": 1e3, "m": 1e6, "bn": 1e9} | _SCALES
+_CURRENCY = {
+    "$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₹": "INR", "usd": "USD", "dollar": "USD",
+    "buck": "USD", "eur": "EUR", "euro": "EUR", "gbp": "GBP", "pound": "GBP", "yen": "JPY", "jpy": "JPY",
+    "franc": "CHF", "chf": "CHF", "rupee": "INR", "inr": "INR", "cad": "CAD", "aud": "AUD",
+}  # fmt: skip
+
+_ANY_SMALL = "|".join(sorted((*_SMALL, *_TENS), key=len, reverse=True))
+# Every repetition that a pattern may start again at each place of a text has a bound, or a run of such words
+# costs the square of its length. No number has more than 24 words; a longer run is read as several.
+_MORE_SMALL = (
+    rf"(?:[ -](?:{_ANY_SMALL}|{'|'.join(_SCALES)})(?![a-z])|,? and (?:{_ANY_SMALL}|a half|a"
+    r" quarter)(?![a-z]))"
+)
+WORD_NUMBER = rf"(?:{_ANY_SMALL}){_MORE_SMALL}{{0,24}}"
+"""Pattern of a number in words, summed word by word."""
+PHRASE_NUMBER = "|".join(sorted(map(re.escape, _PHRASES), key=len, reverse=True))
+"""Pattern of a number that is a phrase, as "a couple"."""
+DIGITS = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+"
+"""Pattern of a number in digits, with or without commas between the thousands."""
+_SCALED = rf"(?:a )?(?:hundred|thousand)(?:,? (?:and )?(?:{_ANY_SMALL})(?:[ -](?:{_ANY_SMALL})){{0,24}})?"
+_AMOUNT = re.compile(
+    rf"(?<![\w.,])(?P<sign>[-−]|minus )?(?P<money>[$€£¥₹] ?)?(?:(?P<digits>{DIGITS})(?P<mixed> and a half|"
+    r" and a quarter| ?[½¼¾])?"
+    rf"(?P<ord>st|nd|rd|th)?(?P<scale>(?: ?(?:k|m|bn)|["
+    rf" -](?:hundred|thousand|million|billion|dozen))(?![a-z]))?"
+    rf"|(?P<phrase>{_SCALED}(?![a-z])|(?:{PHRASE_NUMBER})(?![a-z]))|(?P<words>{WORD_NUMBER})(?![a-z]))"
+    r"(?P<unit> ?%| per ?cent| (?:us"
+    r" )?(?:dollars?|bucks?|euros?|pounds?|yen|francs?|rupees?|usd|eur|gbp|jpy|chf|inr|cad|aud)(?![a-z])|"
+    r" ?[€£])?"
+)
+_NOT_COUNTED = (" things", " favour", " favor", " more thing")
+"""What follows a number that is a manner of speaking: "two things", "one favour"."""
+
+
+@lru_cache(4096)
+def number(words: str) -> float | None:
+    """The value of a number in digits or English words.
+
+    Reads "1.5k", "two and a half", "a hundred and fifty"; None where the words are not one number.
+    """
+    found = _AMOUNT.fullmatch(words.lower().strip())
+    return _amounts(found)[0] if found else None
+
+
+def find_numbers(text: str, today: date | None) -> Iterator[Found]:
+    """The numbers of a text in lower case.
+
+    A percentage is read as written, then as a share of one.
+    """
+    for found in _AMOUNT.finditer(text):
+        if text.startswith(_NOT_COUNTED, found.end()):
+            continue
+        unit = _unit(found)
+        for value in _amounts(found):
+            yield "number", found, (value, value / 100) if unit == "%" else (value,), unit
+
+
+def _unit(found: re.Match[str]) -> str:
+    """`%`, a currency's code, or nothing. A currency's name counts before its sign."""
+    name = (found["unit"] or "").strip()
+    if name.startswith(("%", "per")):
+        return "%"
+    name = re.sub(r"^us ", "", name).rstrip("s")
+    return _CURRENCY.get(name or (found["money"] or "").strip(), "")
+
+
+def _amounts(found: re.Match[str]) -> list[float]:
+    """The values of one match.
+
+    "Two hundred and six" is one value, "two and three" are two.
+    """
+    if found["digits"]:
+        value = float(found["digits"].replace(",", "")) + _FRACTIONS.get((found["mixed"] or "").strip(), 0.0)
+        values = [value * _SUFFIX.get((found["scale"] or "").strip(" -"), 1.0)]
+    elif found["phrase"] in _PHRASES:
+        values = [_PHRASES[found["phrase"]]]
+    else:
+        values = _sum_words(re.split(r"[\s,-]+", found["phrase"] or found["words"]))
+    return [-v for v in values] if found["sign"] else values
+
+
+def _sum_words(words: list[str]) -> list[float]:
+    """The values of a run of number words."""
+    values: list[float] = []
+    total, current, last = 0.0, 0.0, ""
+    joined = False
+    for at, word in enumerate(words):
+        if word in ("and", "a"):
+            joined = word == "and" or joined
+            continue
+        if word in ("half", "quarter"):
+            current += 0.5 if word == "half" else 0.25
+        elif word in _SCALES:
+            scale = _SCALES[word]
+            if scale in (_HUNDRED, _DOZEN):
+                # "Two hundred thousand": these multiply what stands before, larger ones close a group.
+                current = (current or 1.0) * scale
+            else:
+                total, current = total + (current or 1.0) * scale, 0.0
+        elif at and last not in _SCALES and not (_is_pair(last, word) and not joined):
+            # "Two three" and "twenty and six" are two numbers, "twenty six" is one.
+            values.append(total + current)
+            total, current = 0.0, _small(word)
+        else:
+            current += _small(word)
+        last, joined = word, False
+    return [*values, total + current]
+
+
+def _is_pair(tens: str, ones: str) -> bool:
+    """True where two words make one number, as "twenty" and "six"."""
+    return tens in _TENS and 0 < _SMALL.get(ones, 0.0) < 10
+
+
+def _small(word: str) -> float:
+    return _SMALL.get(word, _TENS.get(word, 0.0))

@@ -1,0 +1,14 @@
+"""Rows of a source of tools, whatever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from looptool_kit.core.samples import Tool
+
+Rows = Iterator[tuple[int, str, Callable[[], Tool]]]
+"""Row number, what stands there (for the report), and what makes the tool or raises `ValueError`."""
+
+
+def one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:500] or type(error).__name__

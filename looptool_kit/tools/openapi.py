@@ -1,0 +1,127 @@
+"""The operations of an OpenAPI 3 document as tools."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from looptool_kit.core.samples import Tool
+from looptool_kit.tools._rows import Rows
+from looptool_kit.tools.schema import plain_parameters, resolve
+
+_METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+_PLACES = ("path", "query", "header")
+_DESCRIBED_ELSEWHERE = ("accept", "content-type", "authorization")
+"""Headers that OpenAPI describes by media types and security schemes."""
+_JSON_LIKE = re.compile(r"\*/\*|application/(.+\+)?json|application/x-www-form-urlencoded")
+MAX_REFERENCES = 10
+"""References that lead to references: more are a circle."""
+
+
+def openapi_rows(path: Path, document: Mapping[str, Any]) -> Rows:
+    """Yield a row for each operation of an OpenAPI 3 document.
+
+    Raises `ValueError` for another version.
+    """
+    if not str(document["openapi"]).startswith("3."):
+        raise ValueError(f"{path} is OpenAPI {document['openapi']}: only 3.x is read")
+    paths = document.get("paths") or {}
+    if not isinstance(paths, Mapping):
+        raise ValueError(f"{path}: `paths` must be an object")
+    number = 0
+    for route, item in paths.items():
+        item = resolve(document, item["$ref"]) if isinstance(item, Mapping) and "$ref" in item else item
+        for method, operation in item.items() if isinstance(item, Mapping) else ():
+            if method in _METHODS:
+                number += 1
+                shared = item.get("parameters")
+                read = partial(_operation, document, str(route), method, operation, shared)
+                yield number, f"{method.upper()} {route}", read
+
+
+def _operation(document: Mapping[str, Any], route: str, method: str, operation: Any, shared: Any) -> Tool:
+    """One operation as a tool.
+
+    It has the operation's parameters and the fields of its JSON body. A field whose name a parameter has
+    already is called `body_<name>`.
+    """
+    operation = _follow(document, operation)
+    properties: dict[str, Any] = {}
+    required: list[str] = []
+    listed = [*(shared or []), *(operation.get("parameters") or [])]
+    for name, schema, needed in _parameters([_follow(document, p) for p in listed]):
+        properties[name] = schema
+        if needed:
+            required.append(name)
+    if "requestBody" in operation:
+        for field, schema, needed in _body(document, _follow(document, operation["requestBody"])):
+            name = field if field not in properties else f"body_{field}"
+            properties[name] = schema
+            if needed:
+                required.append(name)
+    texts = (str(operation[k]).strip() for k in ("summary", "description") if operation.get(k))
+    schema = {"type": "object", "properties": properties} | ({"required": required} if required else {})
+    return Tool(
+        name=re.sub(r"[{}]", "", str(operation.get("operationId") or f"{method}_{route.strip('/')}")),
+        description="\n".join(dict.fromkeys(texts)),
+        parameters=plain_parameters(schema, document),
+    )
+
+
+def _follow(document: Mapping[str, Any], node: Any) -> Mapping[str, Any]:
+    """The object that a node is or refers to."""
+    for _ in range(MAX_REFERENCES):
+        if not isinstance(node, Mapping):
+            raise ValueError(f"expected an object, found {str(node)[:60]!r}")
+        if "$ref" not in node:
+            return node
+        node = resolve(document, node["$ref"])
+    raise ValueError("a chain of $ref never ends")
+
+
+def _parameters(listed: list[Mapping[str, Any]]) -> Iterator[tuple[str, dict[str, Any], bool]]:
+    """Yield name, schema and need of what a caller sets.
+
+    Cookies are left out.
+    """
+    # An operation's own parameter replaces the path's one of that name and place.
+    for (name, place), parameter in {(p.get("name"), p.get("in")): p for p in listed}.items():
+        if place not in _PLACES or (place == "header" and str(name).lower() in _DESCRIBED_ELSEWHERE):
+            continue
+        if not isinstance(name, str):
+            raise ValueError("a parameter has no name")
+        in_media = next((c.get("schema") for c in _media(parameter).values()), None)
+        schema = parameter.get("schema") or in_media or {}
+        texts = {k: parameter[k] for k in ("description", "example") if k in parameter}
+        described = {"allOf": [schema], **texts} if "$ref" in schema else {**schema, **texts}
+        yield name, described, place == "path" or parameter.get("required") is True
+
+
+def _body(document: Mapping[str, Any], body: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any], bool]]:
+    """Yield name, schema and need of a body's fields.
+
+    A body that is not an object is the one field `body`.
+    """
+    must = body.get("required") is True
+    media = next((v for k, v in _media(body).items() if _JSON_LIKE.fullmatch(k)), None)
+    if media is None:
+        if must:
+            raise ValueError(f"its body is {', '.join(_media(body)) or 'not described'}, not JSON")
+        return
+    wrapped = plain_parameters({"properties": {"body": media.get("schema") or {}}}, document)
+    whole = wrapped["properties"].get("body", {})
+    whole = whole if isinstance(whole, dict) else {}  # true: any body will do
+    is_object = whole.get("type") in ("object", None, ["object", "null"])
+    fields = whole.get("properties") if is_object and not {"anyOf", "oneOf", "allOf"} & set(whole) else None
+    for field, schema in (fields or {"body": whole}).items():
+        yield field, schema, must and (not fields or field in (whole.get("required") or []))
+
+
+def _media(node: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    content = node.get("content") or {}
+    if not isinstance(content, Mapping):
+        raise ValueError(f"`content` must be an object, not {str(content)[:60]!r}")
+    return {str(kind).split(";")[0].strip(): v for kind, v in content.items() if isinstance(v, Mapping)}

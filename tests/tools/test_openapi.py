@@ -1,0 +1,118 @@
+"""OpenAPI documents as tools."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from looptool_kit.tools.catalog import load_tools
+
+API = """
+openapi: 3.0.3
+paths:
+  /pets/{petId}:
+    parameters:
+      - {name: petId, in: path, required: true, schema: {type: integer}}
+      - $ref: '#/components/parameters/Trace'
+    get:
+      summary: Get a pet
+      operationId: pets.get
+      parameters:
+        - {name: trace, in: query, description: Overrides., schema: {type: string, enum: [on, off]}}
+        - {name: session, in: cookie, schema: {type: string}}
+        - {name: Authorization, in: header, schema: {type: string}}
+        - {name: X-Key, in: header, description: A key., schema: {$ref: '#/components/schemas/Key'}}
+        - {name: since, in: query, example: 2020-01-01, schema: {type: string, format: date}}
+        - name: filter
+          in: query
+          content: {application/json: {schema: {type: object, properties: {a: {type: integer}}}}}
+    put:
+      description: Change a pet
+      requestBody: {$ref: '#/components/requestBodies/Pet'}
+    patch:
+      operationId: patch_pet
+      requestBody: {content: {application/merge-patch+json: {schema: {$ref: '#/components/schemas/Base'}}}}
+    post:
+      operationId: upload
+      requestBody: {required: true, content: {image/png: {schema: {type: string}}}}
+  /bulk:
+    post:
+      operationId: pets/get
+      requestBody:
+        required: true
+        content: {application/json: {schema: {type: array, items: {$ref: '#/components/schemas/Base'}}}}
+    get:
+      parameters: [{name: q, in: query, schema: {$ref: '#/components/schemas/Nope'}}]
+components:
+  parameters:
+    Trace:
+      {name: trace, in: query, required: true, description: Trace it, schema: {type: boolean, nullable: true}}
+  requestBodies:
+    Pet:
+      required: true
+      content: {application/json; charset=utf-8: {schema: {$ref: '#/components/schemas/Pet'}}}
+  schemas:
+    Key: {type: string, minLength: 3, description: Any key.}
+    Base:
+      type: object
+      required: [name, id]
+      xml: {name: pet}
+      properties: {name: {type: string, title: N}, id: {type: integer, readOnly: true}}
+    Pet:
+      allOf:
+        - $ref: '#/components/schemas/Base'
+        - type: object
+          required: [age]
+          properties:
+            age: {type: integer, minimum: 0, exclusiveMinimum: true}
+            parent: {$ref: '#/components/schemas/Pet'}
+            petId: {type: string}
+            kind: {type: string, nullable: true, enum: [cat, dog]}
+            friend: {nullable: true, allOf: [{$ref: '#/components/schemas/Base'}]}
+"""
+BASE = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+
+
+@pytest.mark.parametrize("suffix", ["yaml", "json"])
+def test_operations_are_tools(suffix: str, tmp_path: Path) -> None:
+    import yaml
+
+    path = tmp_path / f"api.{suffix}"
+    # YAML 1.1, which PyYAML speaks, reads on and off as booleans.
+    quoted = API.replace("[on, off]", "['on', 'off']")
+    path.write_text(API if suffix == "yaml" else json.dumps(yaml.safe_load(quoted), default=str))
+    rejected: list[tuple[int, str, str]] = []
+    tools = load_tools(path, lambda *row: rejected.append(row))
+    trace = {"type": ["boolean", "null"], "description": "Trace it"}
+    get, put, patch, bulk = tools
+    assert [t.name for t in tools] == ["pets_get", "put_pets_petId", "patch_pet", "pets_get_2"]
+    assert (get.description, put.description) == ("Get a pet", "Change a pet")
+    assert get.required == ("petId",)
+    assert get.properties == {
+        "petId": {"type": "integer"},
+        "trace": {"type": "string", "enum": ["on", "off"], "description": "Overrides."},
+        "X-Key": {"type": "string", "minLength": 3, "description": "A key."},
+        "since": {"type": "string", "format": "date", "examples": ["2020-01-01"]},
+        "filter": {"type": "object", "properties": {"a": {"type": "integer"}}},
+    }
+    assert put.required == ("petId", "trace", "name", "age")
+    assert put.properties == {
+        "petId": {"type": "integer"},
+        "trace": trace,
+        "name": {"type": "string"},
+        "age": {"type": "integer", "exclusiveMinimum": 0},
+        "parent": {"type": "object", "description": "A Pet, not described further here."},
+        "body_petId": {"type": "string"},
+        "kind": {"type": ["string", "null"], "enum": ["cat", "dog", None]},
+        "friend": {**BASE, "type": ["object", "null"]},
+    }
+    assert patch.required == ("petId", "trace") and patch.properties["name"] == {"type": "string"}
+    assert bulk.parameters == {
+        "type": "object",
+        "properties": {"body": {"type": "array", "items": BASE}},
+        "required": ["body"],
+    }
+    assert [(row, raw) for row, raw, _ in rejected] == [(4, "POST /pets/{petId}"), (6, "GET /bulk")]
+    assert "image/png, not JSON" in rejected[0][2] and "points to nothing" in rejected[1][2]

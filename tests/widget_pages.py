@@ -1,0 +1,16 @@
+"""The page of a view, without a browser."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+
+def asked(view: Any, kind: str, **values: Any) -> dict[str, Any]:
+    """What the page hears when it asks, as JSON carries it."""
+    heard: list[dict[str, Any]] = []
+    view.send = heard.append
+    view._received(view, {"type": kind, "req": "1", **values}, [])
+    answer = json.loads(json.dumps(heard[-1], allow_nan=False))
+    assert answer["req"] == "1"
+    return answer

@@ -1,0 +1,48 @@
+"""A person's decision on a verdict, as `decisions.jsonl` keeps it and as the page shows it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from looptool_kit.core.samples import Label
+from looptool_kit.run.folder import Decision
+from looptool_kit.widgets.detail import answer
+
+
+def verdict_of(decision: Decision) -> str:
+    """The verdict that was decided."""
+    return str(decision.value.get("verdict") if isinstance(decision.value, dict) else decision.value)
+
+
+def label_of(decision: Decision | None) -> Label | None:
+    """The label that was decided; None: the verdict leaves it as it is."""
+    if decision is None or not isinstance(decision.value, dict) or "label" not in decision.value:
+        return None
+    return Label.model_validate(decision.value["label"])
+
+
+def as_shown(decision: Decision) -> dict[str, Any]:
+    """A decision as the page shows it."""
+    label = label_of(decision)
+    return {
+        "verdict": verdict_of(decision),
+        "author": decision.author,
+        "time": decision.time,
+        "reason": decision.reason,
+        "label": answer(label) if label else None,
+    }
+
+
+def as_value(verdict: str, label: Label | None, together: str = "") -> dict[str, Any]:
+    """The value that `decisions.jsonl` keeps.
+
+    Args:
+        verdict: its name.
+        label: the one that stands after the verdict; None: the verdict leaves it as it is.
+        together: an id shared by rows that are accepted, and taken back, together.
+    """
+    value: dict[str, Any] = {"verdict": verdict}
+    if label is not None:
+        value["label"] = json.loads(label.model_dump_json())
+    return value | ({"together": together} if together else {})

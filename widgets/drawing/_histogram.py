@@ -1,0 +1,113 @@
+"""Histograms over a logarithmic axis."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from xml.etree.ElementTree import Element
+
+from looptool_kit.core.records import State
+from looptool_kit.widgets.drawing._svg import STATE_COLOURS, axis_x, axis_y, markup, number, put, svg, ticks
+
+Scale = Callable[[float], float]
+
+
+def histogram(
+    edges: Sequence[float],
+    counts: Mapping[State, Sequence[int]],
+    title: str,
+    x_label: str,
+    width: float = 960,
+    height: float = 210,
+) -> str:
+    """Stacked bars over a logarithmic axis.
+
+    The first and last bin hold whatever lies beyond. For the page, `data-left`, `data-right`, `data-top` and
+    `data-bottom` give the place of the plot, `data-low` and `data-high` the logarithms of the outer edges.
+    Each bin's rectangle has `data-bin` and its numbers as tooltip.
+
+    Args:
+        edges: the B + 1 bounds of B bins, positive.
+        counts: state -> B counts, the first state at the bottom.
+        title: for screen readers.
+        x_label: name of the x axis.
+        width: of the drawing, in pixels.
+        height: of the drawing, in pixels.
+    """
+    left, top, right, bottom = 48.0, 8.0, width - 8, height - 34
+    low, high = math.log(edges[0]), math.log(edges[-1])
+    place = {
+        "data-left": left,
+        "data-right": right,
+        "data-top": top,
+        "data-bottom": bottom,
+        "data-low": repr(low),
+        "data-high": repr(high),
+    }
+    root = svg(title, width, height, {"class": "lt-histogram", **place})
+    most = max((sum(bars) for bars in zip(*counts.values(), strict=True)), default=0) or 1
+
+    def x_of(value: float) -> float:
+        return left + (math.log(value) - low) / (high - low) * (right - left)
+
+    def y_of(count: float) -> float:
+        return bottom - count / most * (bottom - top)
+
+    whole = [(y_of(t), number(t)) for t in ticks(0, most, 4) if t == int(t)]
+    axis_y(root, whole, (left, right), label="samples", middle=(top + bottom) / 2)
+    marks = [(x_of(t), number(t)) for t in _marks(edges[0], edges[-1])]
+    axis_x(root, marks, (top, bottom), label=x_label, middle=(left + right) / 2)
+    x = [x_of(edge) for edge in edges]
+    _bars(root, x, counts, y_of)
+    _tooltips(root, x, (top, bottom), edges, counts, x_label)
+    return markup(root)
+
+
+def _marks(low: float, high: float) -> list[float]:
+    """Round numbers for a logarithmic axis."""
+    if high < 8 * low:
+        return ticks(low, high, 10)
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    return [m * 10.0**p for p in powers for m in (1, 2, 5) if low <= m * 10.0**p <= high]
+
+
+def _bars(root: Element, x: Sequence[float], counts: Mapping[State, Sequence[int]], y_of: Scale) -> None:
+    """One path for all bars of a state."""
+    base = [0] * (len(x) - 1)
+    for state, bars in counts.items():
+        parts = []
+        for i, n in enumerate(bars):
+            if n:
+                floor, base[i] = y_of(base[i]), base[i] + n
+                parts.append(
+                    f"M{x[i] + 0.5:.1f},{floor:.1f}V{y_of(base[i]):.1f}H{x[i + 1] - 0.5:.1f}V{floor:.1f}Z"
+                )
+        if parts:
+            put(root, "path", d="".join(parts), data_state=state, style=f"fill:{STATE_COLOURS[state]}")
+
+
+def _tooltips(
+    root: Element,
+    x: Sequence[float],
+    span: tuple[float, float],
+    edges: Sequence[float],
+    counts: Mapping[State, Sequence[int]],
+    x_label: str,
+) -> None:
+    """Each bin's numbers, in a rectangle as high as the plot, which is easier to point at than a low bar."""
+    last = len(edges) - 2
+    for i, bars in enumerate(zip(*counts.values(), strict=True)):
+        if any(bars):
+            words = ", ".join(f"{n:,} {state}" for state, n in zip(counts, bars, strict=True) if n)
+            reach = f"{edges[i]:.4g} to {edges[i + 1]:.4g}{' and above' if i == last else ''}"
+            put(
+                root,
+                "rect",
+                x=x[i],
+                y=span[0],
+                width=x[i + 1] - x[i],
+                height=span[1] - span[0],
+                data_bin=i,
+                style="fill:transparent",
+                about=f"{x_label} {reach}: {words}",
+            )

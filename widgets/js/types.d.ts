@@ -1,0 +1,349 @@
+// What Python and the pages say to each other, for `make lint-js` alone: no browser loads this file. For each
+// view: the traits that both sides share, and the questions that the page asks. A question `name` is answered
+// by the Python method `on_name`. tests/widgets/test_page_types.py compares the names with Python's.
+
+// ------------------------------------------------------------------------------------------------- the frame
+
+/** The page's end of a view: traits T, questions Q. */
+interface Model<T, Q> {
+  /** Of types only: which questions the view answers. */
+  readonly questions?: Q;
+  get<K extends keyof T>(name: K): T[K];
+  set<K extends keyof T>(name: K, value: T[K]): void;
+  save_changes(): void;
+  send(content: object): void;
+  on(event: string, heard: (message: Reply) => void): void;
+  off(event: string, heard: (message: Reply) => void): void;
+}
+
+/** An answer as it comes in: to which question, and the error if there was one. */
+interface Reply {
+  req?: string;
+  error?: string;
+}
+
+/** Any questions: each takes an object of values, or nothing, and answers with an object. */
+type Questions<Q> = { [K in keyof Q]: (values: never) => object };
+
+/** What JupyterLab calls `render` with. */
+interface Place<T, Q> {
+  model: Model<T, Q>;
+  el: HTMLElement;
+  host: { getWidget(reference: string): Promise<Widget> };
+}
+
+/** Another view, drawn inside this one. */
+interface Widget {
+  render(place: { el: HTMLElement; signal: AbortSignal }): Promise<void>;
+}
+
+/** What an outcome is told with: words, and whether they are an error. */
+type Say = (text: string, bad?: boolean) => void;
+
+/** An answer with words for the person. */
+interface Outcome {
+  message?: string;
+}
+
+type Child = Node | string | number | null | undefined | false | Child[];
+
+/** Attributes, listeners and the properties `value`, `checked`, `disabled` of an element made by `h`. */
+interface Props {
+  onclick?: (event: MouseEvent) => unknown;
+  onkeydown?: (event: KeyboardEvent) => unknown;
+  onchange?: (event: Event) => unknown;
+  oninput?: (event: Event) => unknown;
+  onsubmit?: (event: SubmitEvent) => unknown;
+  ontoggle?: (event: Event) => unknown;
+  [attribute: string]: string | number | boolean | null | undefined | ((event: never) => unknown);
+}
+
+// ------------------------------------------------------------------------------------------ rows and samples
+
+interface Column {
+  name: string;
+  /** A share of the width, or a width in CSS. */
+  width: number | string;
+  numeric: boolean;
+  /** A facet's values with their counts; null where the column is not a facet. */
+  values: [value: string, count: number | null][] | null;
+}
+
+/** Rows in the order shown, from place `start` on. */
+interface Page {
+  start: number;
+  version: number;
+  rows: string[][];
+}
+
+interface TableTraits {
+  /** A column's name, with "-" in front for descending. */
+  sort: string;
+  filters: Record<string, string>;
+  search: string;
+  cursor: number;
+  count: number;
+  total: number;
+  version: number;
+  drawn: number;
+  head: Page;
+  columns: Column[];
+}
+
+interface TableQuestions {
+  page(values: { start: number; count: number }): Page;
+}
+
+interface Call {
+  name: string;
+  /** Names, and values as JSON. */
+  arguments: [name: string, value: string][];
+}
+
+interface Answer {
+  calls: Call[];
+  reply: string;
+}
+
+interface Prediction extends Answer {
+  /** Why it did not parse, empty where it did. */
+  error: string;
+  detail: string;
+  /** As the policy wrote it. */
+  raw?: string;
+}
+
+type Comparison = "same" | "differs" | "label only" | "prediction only";
+
+/** Two calls side by side. */
+interface Pair {
+  label: string | null;
+  prediction: string | null;
+  rows: [name: string, label: string, prediction: string, comparison: Comparison][];
+}
+
+interface Judgement {
+  /** The verdict's name. */
+  name: string;
+  rationale: string;
+  confidence: number;
+  judge: string;
+  /** Verdict -> votes. */
+  votes: Record<string, number>;
+  evidence: [name: string, forLabel: number, forPrediction: number, words: string][];
+}
+
+/** A sample in full (`detail.py`). */
+interface SampleDetail {
+  id: string;
+  facts: [name: string, value: string][];
+  tools: { name: string; description: string; parameters: string }[];
+  messages: { role: string; content: string; calls: Call[] }[];
+  label: Answer;
+  /** What a right reply must mention or do. */
+  demands: string[];
+  prediction?: Prediction;
+  aligned?: Pair[];
+  tokens?: [text: string, logprob: number][];
+  perplexity?: number;
+  state?: string;
+  faults?: string[];
+  verdict?: Judgement;
+}
+
+// ------------------------------------------------------------------------------------------------- ProbeView
+
+interface ProbeTraits extends TableTraits {
+  threshold: number;
+  /** Lowest and highest perplexity shown; empty: all. */
+  brush: number[];
+  can_undo: boolean;
+}
+
+interface ProbeQuestions extends TableQuestions {
+  chart(): { svg: string; states: Record<string, number>; version: number };
+  sample(values: { at: number }): { sample: SampleDetail | null };
+  threshold(values: { value: number; keep: boolean }): Outcome;
+  undo(): Outcome;
+}
+
+// ------------------------------------------------------------------------------------------ DisagreementView
+
+interface DisagreementTraits extends TableTraits {
+  /** Sample id -> text of a label that is being edited. */
+  drafts: Record<string, string>;
+  /** Sample id -> note that waits for a verdict. */
+  notes: Record<string, string>;
+  progress: { reviewed: number; left: number; n: number; observed: number | null; kappa: number | null };
+  choices: [name: string, words: string, effect: string][];
+  iteration: number;
+  /** Why nothing can be decided, empty where it can. */
+  blocked: string;
+}
+
+/** A person's decision on a verdict. */
+interface VerdictDecision {
+  verdict: string;
+  author: string;
+  time: string;
+  reason: string;
+  label: Answer | null;
+}
+
+/** The selected row; `id` null: no row passes the filter. */
+type ReviewedRow =
+  | { id: null }
+  | {
+      id: string;
+      detail: SampleDetail & { verdict: Judgement };
+      /** The label as text for editing. */
+      text: string;
+      decision: VerdictDecision | null;
+    };
+
+interface DisagreementQuestions extends TableQuestions {
+  detail(values: { at: number }): ReviewedRow;
+  decide(values: { id: string; verdict: string; note: string }): Outcome;
+  label(values: { id: string; text: string; note: string }): Outcome;
+  note(values: { id: string; note: string }): Outcome;
+  undo(): Outcome;
+  skip(): Outcome;
+  /** What accepting the judge's verdicts would decide: rows, rows of each verdict, rows without a verdict. */
+  bulk(): { count: number; of: Record<string, number>; rest: number };
+  accept(values: { count: number }): Outcome;
+}
+
+// --------------------------------------------------------------------------------------------- ExpansionView
+
+interface ExpansionTraits extends TableTraits {
+  /** Id of the current child. */
+  child: string;
+  /** Id of the child whose editor is open; empty: none. */
+  editing: string;
+  drafts: Record<string, Draft>;
+  iteration: number;
+  blocked: string;
+}
+
+interface Draft {
+  request: string;
+  label: string;
+}
+
+/** A piece of two texts: in both, in the first only, or in the second only. */
+type Piece = ["=" | "-" | "+", string];
+
+interface ChildCard {
+  id: string;
+  state: { name: string; words: string; time?: string; decided: boolean };
+  strategy: string;
+  checks: [name: string, passed: boolean, detail: string][];
+  request: Piece[];
+  calls: Pair[];
+  reply: Piece[] | null;
+  /** Names of tools that only the seed has, and that only the child has. */
+  tools: [gone: string[], added: string[]];
+  turns: number;
+  text: Draft;
+}
+
+/** The selected error seed; `id` null: no seed passes the filter. */
+type SeedCard =
+  | { id: null; children: [] }
+  | {
+      id: string;
+      pattern: string;
+      /** Whether it is still an error seed under the verdicts in force. */
+      standing: boolean;
+      relabelled: boolean;
+      detail: SampleDetail & { verdict: Judgement };
+      children: ChildCard[];
+    };
+
+type Novelty = [value: number, nearest: string, request: string];
+
+interface ExpansionQuestions extends TableQuestions {
+  seed(values: { place: number }): SeedCard;
+  /** While `left` is above 0, there are no rows yet: ask again. */
+  novelty(values: { seed: string }): { left: number; rows?: Novelty[] };
+  sample(values: { id: string }): { detail: SampleDetail };
+  decide(values: { id: string; value: "accept" | "reject" }): Outcome;
+  edit(values: { id: string; request: string; label: string }): Outcome;
+  undo(values: { id: string }): Outcome;
+}
+
+// ---------------------------------------------------------------------------------------------- TrainingView
+
+interface TrainingTraits {
+  /** SVG texts. */
+  charts: string[];
+  /** The latest GRPO step's completions; empty where there is none. */
+  rollouts: Rollouts | Record<string, never>;
+  progress: string;
+  fault: string;
+  watching: boolean;
+}
+
+interface Rollouts {
+  iteration: number;
+  step: number;
+  total: number;
+  rows: [request: string, text: string, reward: number, error: string][];
+}
+
+// -------------------------------------------------------------------------------------------- JudgeCheckView
+
+interface JudgeCheckTraits extends TableTraits {
+  /** Kind of error, trials, and a text for each measure. */
+  card: [kind: string, trials: number, ...measures: string[]][];
+  measures: [name: string, meaning: string][];
+  about: string[];
+  chart: string;
+}
+
+interface Trial {
+  kind: string;
+  expected: string;
+  verdicts: string[];
+  rationale: string;
+}
+
+interface JudgeCheckQuestions extends TableQuestions {
+  sample(values: { at: number }): { sample: SampleDetail; trial: Trial } | { sample: null; trial: null };
+}
+
+// --------------------------------------------------------------------------------------------------- LoopMap
+
+/** What was clicked on the map: nothing, a bar, a ribbon, or a cell of the errors. */
+type MapSelection =
+  | []
+  | ["node", string]
+  | ["flow", source: string, target: string]
+  | ["errors", iteration: number, tool: string, kind: string];
+
+interface LoopMapTraits extends TableTraits {
+  selected: MapSelection;
+  heat: number;
+  against: boolean;
+  heats: number[];
+  views: string[];
+  /** Reference of the view that is open below the map. */
+  opened: string | null;
+}
+
+type Flip = [before: string, after: string, samples: number, fixed: number, regressed: number];
+
+interface LoopMapQuestions extends TableQuestions {
+  refresh(): Outcome;
+  map(): { svg: string; note: string; flips: Flip[] };
+  heat(values: { iteration: number; against: boolean }): {
+    svg: string;
+    tools: string[];
+    kinds: string[];
+    empty: boolean;
+    first: boolean;
+  };
+  sample(values: { at: number }): { sample: SampleDetail | null; fits: string[] };
+  open(values: { view: string }): Outcome;
+  close(): Outcome;
+}
