@@ -92,6 +92,8 @@ def print_doctor() -> int:
 
 
 def _python() -> Iterable[Finding]:
+    posix = os.name == "posix"  # the lock on a run folder
+    yield Finding("system", posix, platform.system(), "" if posix else "Use Linux, macOS or WSL.")
     good = (3, 11) <= sys.version_info[:2] <= (3, 13)
     yield Finding(
         "Python",

@@ -1,9 +1,9 @@
-"""Settings that run a command or a file or send data are obeyed only after a person has confirmed them.
+"""Settings that run something or send data, and a person's confirmation of them.
 
-A run folder can come from anybody. Whoever gives such a setting in this process (`Run.create`, `run.set`, the
-options of `looptool`) confirms it by that; a setting that is only found in a `run.toml` waits for `looptool
-trust RUN`. A confirmation is for one folder. It is kept outside of it, in the user's configuration, as hashes
-of exactly what is run or where data goes.
+A run folder can come from anybody, so such a setting is obeyed only once a person has confirmed it. Whoever
+gives such a setting in this process (`Run.create`, `run.set`, the options of `looptool`) confirms it by that;
+a setting that is only found in a `run.toml` waits for `looptool trust RUN`. A confirmation is for one folder.
+It is kept outside of it, in the user's configuration, as hashes of exactly what is run or where data goes.
 """
 
 from __future__ import annotations
@@ -71,9 +71,9 @@ def _source(spec: str) -> Act | None:
 
 
 def tools_kind(spec: str | Path) -> str:
-    """The kind of a source of tools: `mcp`, `python` (a file that is run), `data` or `other` (any other
-    file).
+    """The kind of a source of tools.
 
+    It is `mcp`, `python` (a file that is run), `data` or `other` (any other file).
     All that reads tools asks this, so that what is confirmed is what is done. A `Path` is always a file.
     """
     if isinstance(spec, str) and spec.startswith("mcp:"):

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
 import looptool_kit as lt
+from looptool_kit.run.copy import copy_run
 
 ROOT = Path(__file__).resolve().parent.parent
 RUNS = Path(os.environ.get("LOOPTOOL_RUNS", ROOT / "runs"))
@@ -33,17 +33,7 @@ def recorded(name: str) -> lt.Run:
     """
     folder = _place(name)
     if not folder.exists():
-        unfinished = RUNS / f".{name}"
-        shutil.rmtree(unfinished, ignore_errors=True)
-        shutil.copytree(ROOT / "sample_data" / "run", unfinished)
-        for path in unfinished.glob("iterations/*/probes.parquet"):
-            # The recording leaves out the decoded answers, because the probes hold them too; without them a
-            # new threshold would decode again.
-            probes = lt.Probes.read(path)
-            lt.Probes(
-                p.model_copy(update={"state": "mastered" if p.correct else "failed"}) for p in probes
-            ).write(path.with_name("probes_raw.parquet"))
-        unfinished.rename(folder)
+        copy_run(ROOT / "sample_data" / "run", folder)
     return lt.Run.open(folder)
 
 

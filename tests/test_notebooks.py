@@ -243,8 +243,8 @@ SLOW = """
 import time
 
 import looptool_kit as lt
-from looptool_kit.engines.transformers import TransformersEngine
-from looptool_kit.policies import policy_of
+from looptool_kit.policy.engines.transformers import TransformersEngine
+from looptool_kit.policy.policy import policy_of
 
 generate = TransformersEngine.generate
 

@@ -310,7 +310,7 @@ def test_grpo_trains_on_the_same_ids(
 ) -> None:
     pytest.importorskip("trl")
     from looptool_kit.config import GrpoSettings, LoraSettings
-    from looptool_kit.stages.train import grpo
+    from looptool_kit.stages.train import grpo, reward
 
     # Both render to one text; in the second the turns are real.
     turns = (
@@ -333,7 +333,7 @@ def test_grpo_trains_on_the_same_ids(
 
     monkeypatch.setattr(grpo, "pack", watch)
     recipe = GrpoSettings(steps=1, steps_first=1, prompts=2, group=2, max_new_tokens=4)
-    monkeypatch.setattr(grpo, "grade", lambda *_: grpo_grade(next(rewards)))
+    monkeypatch.setattr(reward, "grade", lambda *_: grpo_grade(next(rewards)))
     rewards = iter([1.0, 0.0] * 8)
     grpo.train(
         tiny_loader, tiny_engine, None, Samples(rows), recipe, LoraSettings(rank=4), tmp_path / "grpo", 0

@@ -1,3 +1,1 @@
-"""The run folder: its tables and manifests, when a stage is to be made again, the lock, what a person
-decided.
-"""
+"""The run folder: tables and manifests, what a result depends on, decisions, the lock."""

@@ -22,7 +22,7 @@ VERDICTS: tuple[str, ...] = get_args(VerdictName)
 
 
 class Decision(Frozen):
-    """Something a person decided about a row; the last decision on it counts, an `undo` takes that back."""
+    """What a person decided about a row; the last one counts, and an `undo` takes it back."""
 
     time: str
     author: str
@@ -161,9 +161,9 @@ class DecisionLog:
         author: str | None,
         iteration: int | None,
     ) -> list[Decision]:
-        """Append one decision for each row of `values` (row -> value) in one write, on disk when it returns.
+        """Append one decision for each row of `values` (row -> value) in one write.
 
-        Without `author` it is the user of the machine.
+        It is on disk when this returns. Without `author` it is the user of the machine.
         """
         import getpass
 
@@ -239,7 +239,10 @@ def _content(file: Path) -> bytes:
 
 
 def _decision(line: bytes, file: Path, number: int, whole: bool = True) -> Decision | None:
-    """A line of the file; None where it is not a decision, which a warning names if the line is `whole`."""
+    """A line of the file; None where it is not a decision.
+
+    A warning names such a line, if it is `whole`.
+    """
     if not line.strip():
         return None
     try:

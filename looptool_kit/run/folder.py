@@ -1,4 +1,4 @@
-"""A run: the folder that holds the whole truth of a loop, and the rules by which stages write to it.
+"""A run: the folder that holds all of a loop, and how stages write to it.
 
     run.toml                        settings and the format of the folder
     seed/                           pool.parquet, held_out.parquet, truth.parquet (labels behind noise)
@@ -29,17 +29,17 @@ from typing import Any, Self, TypeVar
 from pydantic import BaseModel, JsonValue
 
 from looptool_kit import trust
-from looptool_kit.config import Settings, dump_settings, load_preset, load_settings, with_overrides
+from looptool_kit.config import Settings, dump_settings, load_preset, with_overrides
 from looptool_kit.core.errors import RunError, full_disk_explained, no_writing
 from looptool_kit.core.samples import Samples
 from looptool_kit.core.tables import Stored, Table, append_lines, write_json, write_text
 from looptool_kit.run import lock
 from looptool_kit.run.decisions import TABLES, Decision, DecisionLog, check, check_rows, rows_of
 from looptool_kit.run.keys import batch_name
+from looptool_kit.run.settings import FORMAT, read_settings
 
 __all__ = ["FORMAT", "SUPERSEDED", "Decision", "Run", "RunError", "full_disk_explained"]
 
-FORMAT = 2
 SUPERSEDED = "superseded"
 T = TypeVar("T", bound=Table[Any])
 R = TypeVar("R", bound=BaseModel)
@@ -107,7 +107,7 @@ class Run:
         file = path / "run.toml"
         if not file.exists():
             raise RunError(f"there is no run in {path} (no run.toml). Make one with `looptool init {path}`.")
-        return cls(path, _settings(path), read_only)
+        return cls(path, read_settings(path), read_only)
 
     def close(self) -> None:
         """Release the lock and forget what was read; the run can still be read."""
@@ -151,7 +151,7 @@ class Run:
         """
         self.writable()
         # The file may have been changed by hand, or by another Run, since this one was opened.
-        before = _settings(self.path)
+        before = read_settings(self.path)
         settings = with_overrides(before, **overrides)
         with full_disk_explained(self.path):
             write_text(self.path / "run.toml", dump_settings(settings, FORMAT))
@@ -297,12 +297,21 @@ class Run:
         with tqdm(total=sum(map(len, plan)), desc=f"{name} {iteration}", unit="sample") as bar:
             for batch in plan:
                 path = parts / f"{batch_name(batch)}.parquet"
-                done = kind.read(path) if path.exists() else work(batch)
-                if not path.exists():
+                done = self._kept(kind, path)
+                if done is None:
+                    done = work(batch)
                     done.write(path)
                 rows.update(zip(batch, done, strict=True))
                 bar.update(len(batch))
         return kind(rows[i] for i in sorted(rows))
+
+    def _kept(self, kind: type[T], path: Path) -> T | None:
+        """A batch that is done; one that another version wrote in another form is moved aside."""
+        try:
+            return kind.read(path) if path.exists() else None
+        except ValueError:
+            self.supersede(path)
+            return None
 
     # ---------------------------------------------------------- decisions
 
@@ -367,32 +376,3 @@ class Run:
         """Record a bad row in `rejected.jsonl`."""
         self.writable()
         append_lines(self.path / "rejected.jsonl", [{"file": file, "row": row, "reason": reason, "raw": raw}])
-
-
-def _settings(path: Path) -> Settings:
-    """The settings in a run's `run.toml`.
-
-    Raises:
-        RunError: It cannot be read, or is of another format.
-    """
-    import tomllib
-
-    file = path / "run.toml"
-    try:
-        run_format = tomllib.loads(file.read_text(encoding="utf-8")).get("format")
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RunError(f"{file} is not valid TOML: {error}. Fix that line.") from None
-    except OSError as error:
-        raise RunError(
-            f"{file} cannot be read ({error.strerror}). Put it back, or make a new run in another folder."
-        ) from None
-    if run_format != FORMAT:
-        raise RunError(
-            f"{path} was written in run format {run_format}, this version of looptool_kit reads format"
-            f" {FORMAT}. Nothing in it was touched. Use the version that made it, or start a new run in"
-            " another folder."
-        )
-    try:
-        return load_settings(file)
-    except ValueError as error:
-        raise RunError(str(error)) from None

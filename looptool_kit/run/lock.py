@@ -187,7 +187,7 @@ def sweep(path: Path) -> None:
 
 
 def read_manifest(path: Path) -> dict[str, Any] | None:
-    """What a stage wrote when it finished; None where there is no file, or none with that content."""
+    """The manifest of a finished stage; None where the file is missing or holds something else."""
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):

@@ -99,7 +99,7 @@ def _json_schema(function: str, fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def function_rows(functions: Sequence[Callable[..., Any]]) -> Rows:
-    """Yield a row for each function; `ValueError` where an item is none."""
+    """Yield a row for each function; `ValueError` for other items."""
     for number, fn in enumerate(functions, 1):
         if not callable(fn):
             raise ValueError(f"item {number} of the list of tools is {str(fn)[:60]!r}, not a function")

@@ -33,7 +33,11 @@ def openapi_rows(path: Path, document: Mapping[str, Any]) -> Rows:
         raise ValueError(f"{path}: `paths` must be an object")
     number = 0
     for route, item in paths.items():
-        item = resolve(document, item["$ref"]) if isinstance(item, Mapping) and "$ref" in item else item
+        if isinstance(item, Mapping) and "$ref" in item:
+            try:
+                item = resolve(document, item["$ref"])
+            except ValueError as error:
+                raise ValueError(f"{path}, {route}: {error}") from None
         for method, operation in item.items() if isinstance(item, Mapping) else ():
             if method in _METHODS:
                 number += 1

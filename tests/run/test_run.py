@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -17,8 +18,8 @@ import pytest
 import looptool_kit as lt
 from looptool_kit import world
 from looptool_kit.config import dump_settings, load_preset, load_settings, presets
-from looptool_kit.core.records import Probes, Truths, Verdict, Verdicts
-from looptool_kit.core.samples import Message, Samples
+from looptool_kit.core.records import Probes, Truth, Truths, Verdict, Verdicts
+from looptool_kit.core.samples import Label, Message, Samples
 from looptool_kit.core.toolcalls import match
 from looptool_kit.policy.models import weights_id
 from looptool_kit.policy.policy import policy_of
@@ -165,6 +166,22 @@ def test_batches_are_kept_and_not_repeated(run: Run) -> None:
     assert worked == [[3, 1], [0, 2], [0, 2], [4, 5, 6, 7, 8, 9]]
     run.batches("probes", 1, "other inputs", plan, Samples, work)
     assert worked[4:] == plan
+
+
+def test_a_batch_in_the_form_of_another_version_is_made_again(run: Run) -> None:
+    samples = world.generate(4, seed=1)
+    plan = [[0, 1], [2, 3]]
+    run.batches("probes", 1, "k", plan, Samples, lambda batch: Samples(samples[i] for i in batch))
+    part = sorted((run.folder(1) / "probes.parts").glob("*.parquet"))[0]
+    Truths([Truth(sample_id="a", label=Label())]).write(part)
+    worked: list[list[int]] = []
+
+    def work(batch: Sequence[int]) -> Samples:
+        worked.append(list(batch))
+        return Samples(samples[i] for i in batch)
+
+    assert run.batches("probes", 1, "k", plan, Samples, work) == samples and worked == [[0, 1]]
+    assert len(list((run.path / "superseded").rglob(part.name))) == 1
 
 
 def test_decisions_stack_and_undo(run: Run) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from looptool_kit.core.records import Truths
 from looptool_kit.core.samples import Samples, Tool
@@ -83,7 +83,7 @@ def seed(run: Run) -> Samples:
                 )
             held_out, development = (_fitting(run, table, run.reject) for table in (held_out, development))
             first = run.folder(1) / "samples.parquet"
-            tables: dict[str | Path, Table] = dict(
+            tables: dict[str | Path, Table[Any]] = dict(
                 zip(TABLES, (pool, held_out, development, truth), strict=True)
             )
             facts = {"held_out": len(held_out), "development": len(development), "planted_errors": len(truth)}

@@ -70,7 +70,8 @@ def attention(
     # Under autocast the rotary embedding leaves queries and keys in float32.
     query, key = query.to(value.dtype), key.to(value.dtype)
     grouped = query.shape[1] != key.shape[1]
-    out = flex(query, key, value, block_mask=tree.mask(window), scale=scale, enable_gqa=grouped)
+    mask = tree.mask(window)
+    out: torch.Tensor = flex(query, key, value, block_mask=mask, scale=scale, enable_gqa=grouped)
     return out.transpose(1, 2)
 
 

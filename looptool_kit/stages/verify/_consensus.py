@@ -38,7 +38,8 @@ class Consensus(NamedTuple):
     @property
     def accuracy(self) -> np.ndarray:
         """(J,): how often each judge is right on items like these."""
-        return np.einsum("k,jkk->j", self.share, self.confusion)
+        rates: np.ndarray = np.einsum("k,jkk->j", self.share, self.confusion)
+        return rates
 
 
 def dawid_skene(

@@ -131,7 +131,8 @@ def _judge_dialogue(worker: Worker, entry: Entry, played: Dialogue) -> Judged:
 
 def _ask(worker: Worker, op: str, **arguments: Any) -> dict[str, Any]:
     try:
-        return worker.ask(op, **arguments)
+        verdict: dict[str, Any] = worker.ask(op, **arguments)
+        return verdict
     except WorkerError as error:
         return {"error_type": "environment", "error": [str(error)]}
 

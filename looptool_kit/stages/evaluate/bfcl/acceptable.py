@@ -3,7 +3,7 @@
 A label is a list of `{function: {parameter: [value, value, ...]}}`; an empty string among the values means
 that the parameter may be left out. The verdicts, and the names of the errors, agree with those of the
 official checker (bfcl-eval 2026.3.23, `ast_checker`), its leniencies included: they are for evaluation and
-for labels in that format, never a training reward (that is `toolcalls.grade`).
+for labels in that format, never a training reward (that is `grading.grade`).
 
 Known leniencies that come with the agreement: strings compare by `toolcalls.loose`; Python equality holds
 inside lists and dictionaries, so that True equals 1 there; an empty array passes for an optional parameter;

@@ -121,6 +121,7 @@ class Official:
     def execute(self, session: str, id: str, calls: list[list[Any]]) -> list[str]:
         """Run one step's calls in a dialogue's environment, which lasts until `forget`; their results."""
         entry = self._raw(id.rsplit("_", 1)[0])[id]
+        results: list[str]
         results, _ = self.executor.execute_multi_turn_func_call(
             [self._source(entry, *call) for call in calls],
             entry["initial_config"],

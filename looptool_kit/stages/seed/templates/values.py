@@ -106,14 +106,14 @@ def _alternative(schema: Any) -> dict[str, Any]:
 
     It is one of `anyOf` or `oneOf`; `allOf` is merged.
     """
-    schema = dict(schema) if isinstance(schema, Mapping) else {}
+    merged: dict[str, Any] = dict(schema) if isinstance(schema, Mapping) else {}
     for word in ("anyOf", "oneOf"):
-        options = [o for o in schema.pop(word, ()) if isinstance(o, Mapping) and o.get("type") != "null"]
+        options = [o for o in merged.pop(word, ()) if isinstance(o, Mapping) and o.get("type") != "null"]
         if options:
-            schema = {**_alternative(options[0]), **schema}
-    for part in schema.pop("allOf", ()):
-        schema = {**_alternative(part), **schema}
-    return schema
+            merged = {**_alternative(options[0]), **merged}
+    for part in merged.pop("allOf", ()):
+        merged = {**_alternative(part), **merged}
+    return merged
 
 
 def _json_kind(schema: Mapping[str, Any]) -> str:

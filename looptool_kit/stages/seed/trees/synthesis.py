@@ -157,7 +157,7 @@ def _tools(run: Run, agents: Agents, known: contamination.Fingerprints | None) -
 def _refuse(
     run: Run, made: Sequence[Sample], seen: Deduplicator, room: dict[str, int], score: Score | None
 ) -> tuple[dict[str, str], str]:
-    """Sample id -> why it does not join; also the next level.
+    """Why samples do not join, by id; and the next level.
 
     It repeats another dialogue, is outside of the band, or is more than a held-out split wants.
     """

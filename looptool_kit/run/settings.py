@@ -1,0 +1,39 @@
+"""What a run's `run.toml` holds, and the format of run folders."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+from looptool_kit.config import Settings, load_settings
+from looptool_kit.core.errors import RunError
+
+FORMAT = 2
+"""Raised where an older folder would be read wrongly."""
+
+
+def read_settings(path: Path) -> Settings:
+    """The settings in a run's `run.toml`.
+
+    Raises:
+        RunError: It cannot be read, or is of another format.
+    """
+    file = path / "run.toml"
+    try:
+        run_format = tomllib.loads(file.read_text(encoding="utf-8")).get("format")
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RunError(f"{file} is not valid TOML: {error}. Fix that line.") from None
+    except OSError as error:
+        raise RunError(
+            f"{file} cannot be read ({error.strerror}). Put it back, or make a new run in another folder."
+        ) from None
+    if run_format != FORMAT:
+        raise RunError(
+            f"{path} was written in run format {run_format}, this version of looptool_kit reads format"
+            f" {FORMAT}. Nothing in it was touched. Use the version that made it, or start a new run in"
+            " another folder."
+        )
+    try:
+        return load_settings(file)
+    except ValueError as error:
+        raise RunError(str(error)) from None
