@@ -114,18 +114,51 @@ def role(passage: Passage, span: Span, name: str, schema: dict[str, Any]) -> flo
 
     From 0 to 1. The parameter's own words count, and a preposition that goes with it.
     """
-    own = set(stems(name))
-    told = {w for w in stems(str(schema.get("description", ""))) if w not in STOP} - own
-    line = passage.text.rfind("\n", 0, span[1]) + 1
-    before = [t.stem for t in passage.tokens if line <= t.start and t.end <= span[1]][-WORDS_BEFORE:]
-    after = [t.stem for t in passage.tokens if t.start >= span[2]][:WORDS_AFTER]
+    own, told = _words_of(name, schema)
+    before, after = _around(passage, span)
     scores = [RELATIVE_AFTER * any(alike(w, o) for w in after for o in own)]
     for at, word in enumerate(reversed(before)):
         near = 1.0 - LESS_PER_WORD * at
         scores.append(near * _speaks(word, own, told))
-        if at < CUE_WORDS and _CUES.get(_CUE_OF.get(word, word), frozenset()) & own:
+        if at < CUE_WORDS and _is_cue(word, own):
             scores.append(CUE * near)
     return max(scores)
+
+
+def is_introduced(passage: Passage, span: Span, name: str, schema: dict[str, Any]) -> bool:
+    """True where the words right around a value speak of a parameter.
+
+    Those before it reach back to the first word of content: in "its lyrics, sung by The Foxes" the foxes are
+    not introduced as the lyrics.
+    """
+    own, told = _words_of(name, schema)
+    before, after = _around(passage, span)
+    if any(alike(w, o) for w in after for o in own):
+        return True
+    for word in reversed(before):
+        if _speaks(word, own, told) or _is_cue(word, own):
+            return True
+        if word not in STOP:
+            return False
+    return False
+
+
+def _words_of(name: str, schema: dict[str, Any]) -> tuple[set[str], set[str]]:
+    """The stems of a parameter's name, and the others of its description."""
+    own = set(stems(name))
+    return own, {w for w in stems(str(schema.get("description", ""))) if w not in STOP} - own
+
+
+def _around(passage: Passage, span: Span) -> tuple[list[str], list[str]]:
+    """The stems of the words before a value, on its line, and after it."""
+    line = passage.text.rfind("\n", 0, span[1]) + 1
+    before = [t.stem for t in passage.tokens if line <= t.start and t.end <= span[1]][-WORDS_BEFORE:]
+    return before, [t.stem for t in passage.tokens if t.start >= span[2]][:WORDS_AFTER]
+
+
+def _is_cue(word: str, own: set[str]) -> bool:
+    """True for a preposition that goes with a parameter."""
+    return bool(_CUES.get(_CUE_OF.get(word, word), frozenset()) & own)
 
 
 def _speaks(word: str, own: set[str], told: set[str]) -> float:

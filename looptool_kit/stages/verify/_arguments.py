@@ -24,10 +24,12 @@ from looptool_kit.stages.verify._places import (
     is_stale,
     left_over,
     own_grounding,
+    said_places,
     used_by,
     used_by_others,
 )
 from looptool_kit.stages.verify._records import meant
+from looptool_kit.text.grounding import ground
 from looptool_kit.text.grounding.scores import SAID_THRESHOLD
 from looptool_kit.text.grounding.support import Grounding
 from looptool_kit.text.passages import Dialogue, Span, holds
@@ -169,12 +171,39 @@ def _of_meant_record(pair: Pair) -> Both:
 
 
 def _full_list(pair: Pair) -> Both:
-    """Whether each value is not a list that lacks items of the other."""
+    """Whether each value is not a list that lacks items of the other, or has items that are not meant."""
     a, b = pair.values
     if not isinstance(a, list) or not isinstance(b, list):
         return True, True
     items, others = {canonical(x) for x in a}, {canonical(x) for x in b}
-    return not items < others, not others < items
+    if items < others:
+        return (False, True) if _adds_to_list(pair, 1) else (True, False)
+    if others < items:
+        return (True, False) if _adds_to_list(pair, 0) else (False, True)
+    return True, True
+
+
+def _adds_to_list(pair: Pair, longer: int) -> bool:
+    """True where each item that only the longer list has stands at a place of its own.
+
+    Not what another argument says, as the room of the speaker beside the doors to lock; not another wording
+    of an item that both lists have, as "blues music" beside "blues"; not the name of a parameter.
+    """
+    of = pair.argument
+    side, call = of.sides[longer], of.calls[longer]
+    both = {canonical(x) for x in pair.values[1 - longer]}
+    tool = of.sample.tool(call.name)
+    shared = [x for x in pair.values[longer] if canonical(x) in both]
+    places = used_by_others(side, call, of.name) | said_places(_items(of, shared))
+    extra = [x for x in pair.values[longer] if canonical(x) not in both]
+    if tool and any(isinstance(x, str) and x in tool.properties for x in extra):
+        return False
+    return all(is_fresh(g, places) for g in _items(of, extra))
+
+
+def _items(of: Argument, items: list[Any]) -> list[Grounding]:
+    """The groundings of a list's items."""
+    return [ground(x, of.schema.get("items"), of.said, of.name) for x in items]
 
 
 def _has_own_place(pair: Pair) -> Both:

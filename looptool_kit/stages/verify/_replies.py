@@ -23,7 +23,7 @@ from looptool_kit.stages.verify._places import (
 )
 from looptool_kit.text.grounding.support import Grounding
 from looptool_kit.text.passages import Dialogue
-from looptool_kit.text.relevance import relevance, role, tool_words
+from looptool_kit.text.relevance import is_introduced, relevance, tool_words
 from looptool_kit.text.words import COMMANDS, STOP, alike, stems
 
 _DECLINES = re.compile(
@@ -121,7 +121,7 @@ def _missing_value(case: CallsAndReply, call: ToolCall, name: str, g: Grounding)
         if case.asks:
             return evidence("grounding", weights.MISSING_ASKED, f"{words}; asking is right")
         return evidence("grounding", weights.MISSING_NOT_ASKED, words)
-    if asked and not any(role(case.said.passages[s[0]], s, name, schema) for s in g.spans):
+    if asked and not any(is_introduced(case.said.passages[s[0]], s, name, schema) for s in g.spans):
         words = f"the reply asks for {name}, and {show(call.arguments[name])} may be something else"
         return evidence("coverage", weights.ASKED_ABOUT, words)
     return None

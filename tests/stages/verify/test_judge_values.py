@@ -257,3 +257,89 @@ def test_where_the_rest_of_a_mention_is_the_tools_own_word_nothing_is_decided_by
     ]
     found = judge_one(s.model_copy(update={"label": Label(calls=calls[0])}), Answer(calls=calls[1]))
     assert found.verdict in (None, "PRED_WRONG")
+
+
+LOCK = tool(
+    "lock_doors",
+    "Lock doors.",
+    doors={"type": "array", "items": {"type": "string"}},
+    arm_alarm={"type": "boolean"},
+)
+VOLUME = tool("set_volume", "Turn a speaker up or down.", "speaker", "level", level={"type": "integer"})
+GENRES = tool("create_mix", "Make a mix.", genres={"type": "array", "items": {"type": "string"}})
+
+
+def doors(*names: str, **more: Any) -> ToolCall:
+    return ToolCall(name="lock_doors", arguments={"doors": list(names), **more})
+
+
+@pytest.mark.parametrize(
+    "request_, label, prediction",
+    [
+        (
+            "Lock the patio door, and turn the bedroom speaker to 55.",
+            (
+                doors("patio door"),
+                ToolCall(name="set_volume", arguments={"speaker": "bedroom", "level": 55}),
+            ),
+            (
+                doors("patio door", "bedroom"),
+                ToolCall(name="set_volume", arguments={"speaker": "bedroom", "level": 55}),
+            ),
+        ),
+        (
+            "Make a mix of blues music.",
+            (ToolCall(name="create_mix", arguments={"genres": ["blues"]}),),
+            (ToolCall(name="create_mix", arguments={"genres": ["blues", "blues music"]}),),
+        ),
+        (
+            "Lock the basement door and arm the alarm.",
+            (doors("basement door", arm_alarm=True),),
+            (doors("basement door", "arm_alarm"),),
+        ),
+    ],
+    ids=["said of another argument", "other words for an item", "a parameter's name"],
+)
+def test_a_longer_list_is_not_right_for_an_item_that_is_not_meant(
+    request_: str, label: tuple[ToolCall, ...], prediction: tuple[ToolCall, ...]
+) -> None:
+    sample = Sample(
+        tools=(LOCK, VOLUME, GENRES),
+        messages=(Message(role="user", content=request_),),
+        label=Label(calls=label),
+    )
+    assert judge_one(sample, Answer(calls=prediction)).verdict in (None, "PRED_WRONG")
+    swapped = sample.model_copy(update={"label": Label(calls=prediction)})
+    assert judge_one(swapped, Answer(calls=label)).verdict in (None, "LABEL_WRONG")
+
+
+def test_a_longer_list_is_right_where_the_user_lists_more() -> None:
+    message = Message(role="user", content="Lock the patio door and the side door.")
+    sample = Sample(tools=(LOCK,), messages=(message,), label=Label(calls=(doors("patio door"),)))
+    assert judge_one(sample, Answer(calls=(doors("patio door", "side door"),))).verdict == "LABEL_WRONG"
+
+
+LYRICS = tool(
+    "search_lyrics",
+    "Find songs by words from their lyrics.",
+    "lyrics",
+    artist={"type": "string"},
+    max_year={"type": "integer"},
+)
+QUESTION = Label(reply="Which words do you remember from the lyrics?", asks=True)
+
+
+@pytest.mark.parametrize(
+    "request_, verdict",
+    [
+        ("Find a song by its lyrics, sung by The Quiet Foxes in 1995 or earlier.", (None, "PRED_WRONG")),
+        ("I know its lyrics. It is performed by The Quiet Foxes, 1995 or earlier.", (None, "PRED_WRONG")),
+        ("Find a song with the lyrics The Quiet Foxes from 1995 or earlier.", ("LABEL_WRONG",)),
+    ],
+)
+def test_a_question_stands_where_the_value_is_not_introduced_as_what_it_asks_for(
+    request_: str, verdict: tuple[str | None, ...]
+) -> None:
+    call = ToolCall(name="search_lyrics", arguments={"lyrics": "The Quiet Foxes", "max_year": 1995})
+    sample = Sample(tools=(LYRICS,), messages=(Message(role="user", content=request_),), label=QUESTION)
+    assert judge_one(sample, Answer(calls=(call,))).verdict in verdict
