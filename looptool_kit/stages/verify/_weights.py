@@ -1,7 +1,7 @@
 """The weights of the `evidence` judge: how much each difference counts.
 
 Change them here. Every piece of evidence gives either answer support from 0 to 1. The judge sums the
-differences, and decides from `evidence.DECISIVE` (0.4) on. So a difference of 0.2 never decides alone, and
+differences, and decides from `DECISIVE` on. So a difference of 0.2 never decides alone, and
 one of 0.6 does, unless something speaks against it. No weight is fitted to data: each was set by judgement,
 and tests bound the recall and precision of all of them together. The lines below say what order matters.
 """
@@ -154,3 +154,20 @@ OTHER_TOOL_ASKED = Support(0.3, 0.7)
 """
 REPEATED_TOOL = 0.5
 """Factor on a tool's relevance where it was called since the user last spoke: the request may be done."""
+
+# ------------------------------------------------------------------- decide
+
+DECISIVE = 0.4
+"""Least sum of differences that decides: above one weak sign (0.2), below one strong sign (0.6)."""
+DECISIVE_AGAINST = 2 * DECISIVE
+"""The same where something speaks against it: as much as two such reasons, by judgement."""
+MIN_AGAINST = 0.3
+"""Least difference that counts as speaking against: more than a weak sign."""
+MIN_TELLING = 0.05
+"""Differences below tell nothing: less than the weakest sign there is."""
+MIN_TOLD = 0.1
+"""Differences below are left out of the words for a person."""
+SURE_BOTH_BROKEN = 0.7
+"""Confidence where both answers break the rules. Below `SURE_SAME`: the rules themselves can be wrong."""
+SURE_SAME = 0.8
+"""Confidence where the answers are the same in substance."""

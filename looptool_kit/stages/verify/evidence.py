@@ -18,12 +18,10 @@ from looptool_kit.core.records import Evidence, Verdict, VerdictName
 from looptool_kit.core.samples import Sample, ToolCall
 from looptool_kit.core.toolcalls import Answer, canonical
 from looptool_kit.stages.verify import Logprobs, each
+from looptool_kit.stages.verify import _weights as weights
 from looptool_kit.stages.verify._answers import Side, equivalent, schema_of, show
 from looptool_kit.stages.verify._weighing import likelihood, weigh
 from looptool_kit.text.passages import Dialogue, dialogue
-
-DECISIVE = 0.4
-"""Least difference of support, summed over the evidence, that decides where neither answer is broken."""
 
 
 def judge_one(
@@ -86,24 +84,30 @@ def _decide(
     telling = sorted(
         (e for e in evidence if e.name != "likelihood"), key=lambda e: -abs(e.for_prediction - e.for_label)
     )
-    words = "; ".join(e.words for e in telling[:2] if abs(e.for_prediction - e.for_label) >= 0.1)
+    words = "; ".join(e.words for e in telling[:2] if abs(e.for_prediction - e.for_label) >= weights.MIN_TOLD)
     sure = min(1.0, abs(total))
     if all(broken):
-        return "BOTH_WRONG", f"Neither answer stands. Label: {broken[0]}. Prediction: {broken[1]}.", 0.7
-    if not telling or all(abs(e.for_prediction - e.for_label) < 0.05 for e in telling) and not any(broken):
+        words = f"Neither answer stands. Label: {broken[0]}. Prediction: {broken[1]}."
+        return "BOTH_WRONG", words, weights.SURE_BOTH_BROKEN
+    if (
+        not telling
+        or all(abs(e.for_prediction - e.for_label) < weights.MIN_TELLING for e in telling)
+        and not any(broken)
+    ):
         if _same_in_substance(sample, label.answer, prediction.answer):
             return (
                 "BOTH_CORRECT",
                 "The answers differ in wording or in saying a default, not in substance.",
-                0.8,
+                weights.SURE_SAME,
             )
         return None, "Nothing tells the answers apart.", 0.0
     against = [
         e
         for e in telling
-        if (e.for_prediction - e.for_label) * total < 0 and abs(e.for_prediction - e.for_label) >= 0.3
+        if (e.for_prediction - e.for_label) * total < 0
+        and abs(e.for_prediction - e.for_label) >= weights.MIN_AGAINST
     ]
-    if abs(total) < DECISIVE or against and abs(total) < 2 * DECISIVE:
+    if abs(total) < weights.DECISIVE or against and abs(total) < weights.DECISIVE_AGAINST:
         return None, f"The evidence is thin: {words}." if words else "The evidence is thin.", 0.0
     if broken[1 if total > 0 else 0]:
         return (
