@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from looptool_kit.core.errors import RunError
 from looptool_kit.core.samples import Samples
 from looptool_kit.core.terminal import say
 from looptool_kit.policy.policy import policy_of
-from looptool_kit.run.folder import Run, RunError
+from looptool_kit.run.folder import Run
 from looptool_kit.stages.compose import PART_WORDS, compose
 from looptool_kit.stages.evaluate.stage import best, develop, evaluate, scores
 from looptool_kit.stages.expand.stage import expand

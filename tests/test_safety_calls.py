@@ -27,6 +27,7 @@ from looptool_kit import world
 from looptool_kit.checks.label import check_labels
 from looptool_kit.cli import main
 from looptool_kit.core.endpoint import Endpoint
+from looptool_kit.core.errors import RunError
 from looptool_kit.core.records import Probe, Verdict
 from looptool_kit.core.samples import Samples, Tool
 from looptool_kit.core.tables import write_json
@@ -36,7 +37,7 @@ from looptool_kit.llm.calls import MAX_ANSWER_BYTES, EndpointError
 from looptool_kit.llm.client import complete
 from looptool_kit.llm.messages import totals
 from looptool_kit.llm.store import spent
-from looptool_kit.run.folder import Run, RunError
+from looptool_kit.run.folder import Run
 from looptool_kit.stages.expand import llm as expander
 from looptool_kit.stages.seed.trees.agents import Agents
 from looptool_kit.stages.seed.trees.dialogue import jobs, simulate

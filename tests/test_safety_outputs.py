@@ -13,9 +13,10 @@ from scripted_runs import finished_loop
 from typer.testing import CliRunner
 
 from looptool_kit.cli import app
+from looptool_kit.core.errors import RunError
 from looptool_kit.loop import Loop
 from looptool_kit.policy.policy import base_policy, policy_of
-from looptool_kit.run.folder import Run, RunError
+from looptool_kit.run.folder import Run
 from looptool_kit.stages.evaluate.stage import evaluate
 from looptool_kit.tools.of_run import init
 

@@ -18,11 +18,13 @@ from looptool_kit import trust
 from looptool_kit.cli import app
 from looptool_kit.config import Settings, dump_settings, load_preset
 from looptool_kit.core.endpoint import Endpoint
+from looptool_kit.core.errors import RunError
 from looptool_kit.core.samples import Samples
 from looptool_kit.llm.client import complete
 from looptool_kit.llm.messages import Request
 from looptool_kit.policy.policy import open_engine, policy_of
-from looptool_kit.run.folder import FORMAT, Run, RunError
+from looptool_kit.run.folder import Run
+from looptool_kit.run.settings import FORMAT
 from looptool_kit.stages._find import names
 from looptool_kit.trust import tools_kind
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from looptool_kit.core.samples import Label
-from looptool_kit.run.folder import Decision
+from looptool_kit.run.decisions import Decision
 from looptool_kit.widgets.detail import answer
 
 

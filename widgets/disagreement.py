@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import traitlets
 
+from looptool_kit.core.errors import RunError
 from looptool_kit.core.records import VERDICTS, Probes, VerdictName, Verdicts
 from looptool_kit.core.samples import Label, Samples
 from looptool_kit.core.stats import Kappa, cohen_kappa
 from looptool_kit.core.toolcalls import render_answer
-from looptool_kit.run.folder import Decision, Run, RunError
+from looptool_kit.run.decisions import Decision
+from looptool_kit.run.folder import Run
 from looptool_kit.widgets.decision import as_shown, as_value, label_of, verdict_of
 from looptool_kit.widgets.detail import detail
 from looptool_kit.widgets.labels import checked, label_text, predicted_label, read_label

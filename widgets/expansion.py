@@ -11,10 +11,12 @@ import traitlets
 
 from looptool_kit.checks.dedup import Deduplicator
 from looptool_kit.checks.rules import check_sample
+from looptool_kit.core.errors import RunError
 from looptool_kit.core.records import Expansion, Expansions, Probes, Verdicts
 from looptool_kit.core.samples import Label, Sample, Samples
 from looptool_kit.lineage.error_seeds import ErrorSeed, chosen, error_seeds, with_decisions
-from looptool_kit.run.folder import Decision, Run, RunError
+from looptool_kit.run.decisions import Decision
+from looptool_kit.run.folder import Run
 from looptool_kit.widgets.detail import aligned, detail
 from looptool_kit.widgets.labels import label_text, read_label
 from looptool_kit.widgets.novelty import Dataset

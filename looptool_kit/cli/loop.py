@@ -56,14 +56,12 @@ def loop(
 
     Then print the scoreboard and write the report. A loop that was stopped resumes where it stopped.
     """
-    from looptool_kit.core.errors import full_disk_explained
     from looptool_kit.loop import Loop
 
     run = open_or_create(path, preset, overrides_of(set_, seed))
     if not run.iterations and (forecast := _forecast(run)):
         say(forecast)
-    with full_disk_explained(run.path):
-        Loop(run, say).run()
+    Loop(run, say).run()
     _report(run)
     name = _command()
     say(

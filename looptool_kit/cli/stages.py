@@ -26,12 +26,10 @@ if TYPE_CHECKING:
 
 def _stage(path: Path, work: Callable[[Run], object]) -> Run:
     """Run a stage and print its result; returns the run."""
-    from looptool_kit.core.errors import full_disk_explained
     from looptool_kit.run.folder import Run
 
     run = Run.open(path)
-    with full_disk_explained(run.path):
-        say(repr(work(run)))
+    say(repr(work(run)))
     return run
 
 

@@ -117,9 +117,11 @@ def load_settings(path: Path) -> Settings:
         ) from None
     values.pop("format", None)
     # Earlier runs have a section for one arm of the ablation, which is the expander `repeat` now.
-    ablation = values.pop("ablation", None)
-    if isinstance(ablation, dict) and ablation.get("repeat_error_seeds"):
-        values["expand"] = {**values.get("expand", {}), "expanders": ["repeat"]}
+    expand = values.get("expand", {})
+    if values.get("ablation") in ({"repeat_error_seeds": True}, {"repeat_error_seeds": False}, {}):
+        repeats = values.pop("ablation").get("repeat_error_seeds")
+        if repeats and isinstance(expand, dict):
+            values["expand"] = {**expand, "expanders": ["repeat"]}
     return _checked(values, str(path))
 
 

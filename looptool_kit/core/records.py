@@ -70,6 +70,11 @@ class Evidence(Frozen):
     words: str = ""
     """Why, for a person."""
 
+    @property
+    def lean(self) -> float:
+        """How far it speaks for the prediction, from -1 (for the label) to 1."""
+        return self.for_prediction - self.for_label
+
 
 class Verdict(Frozen):
     """A judge's decision on one failed sample (JGLV, LoopTool section 3.4)."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from looptool_kit.core.errors import RunError
 from looptool_kit.core.grading import grade
 from looptool_kit.core.records import Expansion, Probe, Probes, Verdict, Verdicts
 from looptool_kit.core.samples import Label, Sample, Samples
 from looptool_kit.core.toolcalls import Answer
-from looptool_kit.run.folder import Decision, RunError
+from looptool_kit.run.decisions import Decision
 
 
 class ErrorSeed(NamedTuple):

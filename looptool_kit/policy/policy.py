@@ -8,10 +8,11 @@ from typing import Any
 
 from looptool_kit.config import EngineName, Settings
 from looptool_kit.core.endpoint import Endpoint
+from looptool_kit.core.errors import RunError
 from looptool_kit.core.samples import Frozen
 from looptool_kit.policy.engines import Engine
 from looptool_kit.policy.models import weights_id
-from looptool_kit.run.folder import Run, RunError
+from looptool_kit.run.folder import Run
 from looptool_kit.trust import require_endpoint
 
 _open: dict[tuple[str, ...], Engine] = {}

@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Literal, NamedTuple
 
+from looptool_kit.core.errors import RunError
 from looptool_kit.core.records import Expansions, Probes, Verdicts
 from looptool_kit.core.samples import Samples
 from looptool_kit.core.terminal import duration
 from looptool_kit.lineage.error_seeds import with_decisions
 from looptool_kit.policy.policy import policy_of
-from looptool_kit.run.folder import SUPERSEDED, Run, RunError
+from looptool_kit.run.folder import SUPERSEDED, Run
 from looptool_kit.run.stage import SCORES, Stage, cost, title
 from looptool_kit.stages.compose import fresh
 from looptool_kit.stages.compose import stage as compose_stage

@@ -38,8 +38,6 @@ from looptool_kit.run.decisions import TABLES, Decision, DecisionLog, check, che
 from looptool_kit.run.keys import batch_name
 from looptool_kit.run.settings import FORMAT, read_settings
 
-__all__ = ["FORMAT", "SUPERSEDED", "Decision", "Run", "RunError", "full_disk_explained"]
-
 SUPERSEDED = "superseded"
 T = TypeVar("T", bound=Table[Any])
 R = TypeVar("R", bound=BaseModel)

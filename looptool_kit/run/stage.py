@@ -16,8 +16,9 @@ from typing import Any
 from pydantic import JsonValue
 
 from looptool_kit.config import Settings, deciding
+from looptool_kit.core.errors import full_disk_explained
 from looptool_kit.core.tables import Table
-from looptool_kit.run.folder import SUPERSEDED, Run, full_disk_explained
+from looptool_kit.run.folder import SUPERSEDED, Run
 from looptool_kit.run.keys import key
 from looptool_kit.run.lock import refuse_links
 

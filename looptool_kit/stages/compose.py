@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from looptool_kit.core.errors import RunError
 from looptool_kit.core.records import (
     PARTS,
     TOKENS,
@@ -23,7 +24,8 @@ from looptool_kit.core.records import (
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.tables import Stored, Table, column
 from looptool_kit.lineage.error_seeds import chosen, error_seeds, with_decisions
-from looptool_kit.run.folder import Decision, Run, RunError
+from looptool_kit.run.decisions import Decision
+from looptool_kit.run.folder import Run
 from looptool_kit.run.inputs import given, iteration_of
 from looptool_kit.run.stage import Stage
 

@@ -20,12 +20,14 @@ from typing import Any
 
 from looptool_kit import trust
 from looptool_kit.config import dump_settings, with_overrides
+from looptool_kit.core.errors import RunError
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.tables import write_text
 from looptool_kit.loop import Loop
 from looptool_kit.policy.policy import load_base
 from looptool_kit.report.summary import timings
-from looptool_kit.run.folder import FORMAT, Run, RunError
+from looptool_kit.run.folder import Run
+from looptool_kit.run.settings import FORMAT
 from looptool_kit.stages.evaluate.stage import scores
 from looptool_kit.stages.train.common import encode
 from looptool_kit.studies.arms import ARMS, CONTROL, FULL, Outcome, Outcomes, page

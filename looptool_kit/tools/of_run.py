@@ -9,10 +9,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from looptool_kit.core.errors import RunError
 from looptool_kit.core.samples import Tool
 from looptool_kit.core.tables import write_json
 from looptool_kit.core.toolcalls import tool_schemas
-from looptool_kit.run.folder import Run, RunError
+from looptool_kit.run.folder import Run
 from looptool_kit.tools.catalog import load_tools
 from looptool_kit.trust import tools_kind
 

@@ -14,7 +14,8 @@ from typing import Any
 from lab import nameless, open_notebook, save_and_reload, write_notebook
 
 from looptool_kit.core.records import Verdicts
-from looptool_kit.run.folder import Decision, Run
+from looptool_kit.run.decisions import Decision
+from looptool_kit.run.folder import Run
 
 RECORDED = Path(__file__).parents[2] / "sample_data" / "run"
 SHOTS = Path(__file__).parent / "shots"

@@ -11,10 +11,11 @@ import pytest
 from typer.testing import CliRunner
 
 from looptool_kit.cli import app
+from looptool_kit.core.errors import RunError
 from looptool_kit.core.samples import Samples
 from looptool_kit.policy.policy import policy_of
 from looptool_kit.report.summary import history
-from looptool_kit.run.folder import Run, RunError
+from looptool_kit.run.folder import Run
 from looptool_kit.stages.train.stage import stage
 
 RECORDED = Path(__file__).parents[2] / "sample_data" / "run"

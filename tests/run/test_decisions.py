@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from looptool_kit.core.errors import RunError
 from looptool_kit.core.records import Verdict, Verdicts
 from looptool_kit.core.samples import Label, ToolCall
 from looptool_kit.lineage.error_seeds import with_decisions
-from looptool_kit.run.folder import Decision, Run, RunError
+from looptool_kit.run.decisions import Decision
+from looptool_kit.run.folder import Run
 
 
 @pytest.fixture

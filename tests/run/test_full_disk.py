@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from looptool_kit.run.folder import RunError, full_disk_explained
+from looptool_kit.core.errors import RunError, full_disk_explained
 
 
 def test_a_full_disk_harms_nothing_and_says_what_to_do(tmp_path: Path) -> None:

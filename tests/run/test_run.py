@@ -18,14 +18,16 @@ import pytest
 import looptool_kit as lt
 from looptool_kit import world
 from looptool_kit.config import dump_settings, load_preset, load_settings, presets
+from looptool_kit.core.errors import RunError
 from looptool_kit.core.records import Probes, Truth, Truths, Verdict, Verdicts
 from looptool_kit.core.samples import Label, Message, Samples
 from looptool_kit.core.toolcalls import match
 from looptool_kit.policy.models import weights_id
 from looptool_kit.policy.policy import policy_of
 from looptool_kit.report.summary import judge_against_truth
-from looptool_kit.run.folder import FORMAT, Run, RunError
+from looptool_kit.run.folder import Run
 from looptool_kit.run.keys import key
+from looptool_kit.run.settings import FORMAT
 
 
 @pytest.fixture

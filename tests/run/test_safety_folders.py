@@ -19,11 +19,12 @@ from scripted_runs import files, go
 
 import looptool_kit as lt
 from looptool_kit.config import with_overrides
+from looptool_kit.core.errors import RunError
 from looptool_kit.core.records import Verdicts
 from looptool_kit.core.tables import atomic
 from looptool_kit.report.plan import plan
 from looptool_kit.report.summary import print_scoreboard, report_run
-from looptool_kit.run.folder import Run, RunError
+from looptool_kit.run.folder import Run
 from looptool_kit.stages.evaluate.stage import scores
 
 # --------------------------------------------------------------- broken folders

@@ -10,8 +10,9 @@ import pytest
 from scripted_runs import files
 
 import looptool_kit as lt
+from looptool_kit.core.errors import RunError
 from looptool_kit.core.records import Verdicts
-from looptool_kit.run.folder import Run, RunError
+from looptool_kit.run.folder import Run
 from looptool_kit.stages.train.common import COMPLETE, last_checkpoint
 
 

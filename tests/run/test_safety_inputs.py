@@ -10,10 +10,11 @@ from scripted_runs import files, go
 
 import looptool_kit as lt
 from looptool_kit import world
+from looptool_kit.core.errors import RunError
 from looptool_kit.core.records import Expansions, Probes, Verdicts
 from looptool_kit.core.samples import Samples
 from looptool_kit.policy.policy import policy_of
-from looptool_kit.run.folder import Run, RunError
+from looptool_kit.run.folder import Run
 from looptool_kit.stages.evaluate.stage import develop
 from looptool_kit.stages.seed.stage import seed
 

@@ -17,12 +17,13 @@ import looptool_kit as lt
 from looptool_kit import world
 from looptool_kit.cli import app
 from looptool_kit.config import load_settings
+from looptool_kit.core.errors import RunError
 from looptool_kit.core.records import Truths
 from looptool_kit.core.samples import Samples
 from looptool_kit.loop import Loop
 from looptool_kit.report.plan import plan
 from looptool_kit.report.summary import print_scoreboard, report_run
-from looptool_kit.run.folder import Run, RunError
+from looptool_kit.run.folder import Run
 from looptool_kit.stages.evaluate.stage import scores
 from looptool_kit.stages.seed.stage import seed
 from looptool_kit.tools.of_run import init

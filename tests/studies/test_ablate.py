@@ -16,6 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from looptool_kit.cli import app
+from looptool_kit.core.errors import RunError
 from looptool_kit.core.records import Members, Probes, Scores, Truths, Verdicts
 from looptool_kit.core.samples import Label, Sample, Samples
 from looptool_kit.core.tables import write_json
@@ -23,7 +24,7 @@ from looptool_kit.core.toolcalls import chat_template, render_answer
 from looptool_kit.lineage.fates import fates, flows
 from looptool_kit.policy.engines import Completion, Sampling
 from looptool_kit.policy.policy import Policy
-from looptool_kit.run.folder import Run, RunError
+from looptool_kit.run.folder import Run
 from looptool_kit.studies import ablate as study
 from looptool_kit.studies.ablate import ablate, folder, forecast, seconds_to_go
 from looptool_kit.studies.arms import ARMS, CONTROL, FULL, Outcomes, summarise, text

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
-
 import pytest
 from widget_pages import asked
 
@@ -18,14 +15,7 @@ pytest.importorskip("anywidget")
 
 from looptool_kit.widgets import DisagreementView  # noqa: E402
 
-RECORDED = Path(__file__).parents[2] / "sample_data" / "run"
 ITERATION = 2
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Run:
-    shutil.copytree(RECORDED, tmp_path / "run")
-    return Run.open(tmp_path / "run")
 
 
 def rows_for(view: DisagreementView, members: list[Member]) -> dict[str, str]:

@@ -4,30 +4,23 @@ from __future__ import annotations
 
 import html
 import json
-import shutil
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 from widget_pages import asked
 
+from looptool_kit.core.errors import RunError
 from looptool_kit.core.records import Probes, VerdictName, Verdicts
 from looptool_kit.core.samples import Label, Samples
-from looptool_kit.run.folder import Run, RunError
+from looptool_kit.run.folder import Run
 
 pytest.importorskip("anywidget")
 
 from looptool_kit.widgets import DisagreementView  # noqa: E402
 
 VERDICTS = get_args(VerdictName)
-RECORDED = Path(__file__).parents[2] / "sample_data" / "run"
 ITERATION = 2
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Run:
-    shutil.copytree(RECORDED, tmp_path / "run")
-    return Run.open(tmp_path / "run")
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,10 @@ from widget_pages import asked
 
 import looptool_kit as lt
 from looptool_kit.checks.dedup import jaccard, said
+from looptool_kit.core.errors import RunError
 from looptool_kit.core.records import Expansions, Members
 from looptool_kit.core.samples import Label, Message, Sample, Samples
-from looptool_kit.run.folder import Run, RunError
+from looptool_kit.run.folder import Run
 
 pytest.importorskip("anywidget")
 from looptool_kit.widgets import ExpansionView  # noqa: E402
@@ -23,12 +23,6 @@ from looptool_kit.widgets.novelty import Dataset  # noqa: E402
 from looptool_kit.widgets.text_diff import word_diff  # noqa: E402
 
 RECORDED = Path(__file__).parents[2] / "sample_data" / "run"
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Run:
-    shutil.copytree(RECORDED, tmp_path / "run")
-    return Run.open(tmp_path / "run")
 
 
 def child(view: ExpansionView, state: str, calls: bool = False) -> str:

@@ -14,9 +14,10 @@ pytest.importorskip("anywidget")
 
 from looptool_kit.cli import app
 from looptool_kit.config import Settings
+from looptool_kit.core.errors import RunError
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.tables import write_json
-from looptool_kit.run.folder import Run, RunError
+from looptool_kit.run.folder import Run
 from looptool_kit.studies.judge_check import Trials, ask, card, trials
 from looptool_kit.widgets import JudgeCheckView
 from looptool_kit.world import generate

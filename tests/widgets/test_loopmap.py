@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-import shutil
 from base64 import b64decode
 from collections import Counter
 from pathlib import Path
@@ -29,15 +28,8 @@ from looptool_kit.stages.probe import judge_completion
 from looptool_kit.widgets import DisagreementView, ExpansionView, LoopMap, ProbeView
 from looptool_kit.widgets.drawing import Link, Node, heatmap, lines, sankey
 
-RECORDED = Path(__file__).parents[2] / "sample_data" / "run"
 VERDICTS = ("PRED_WRONG", "LABEL_WRONG", "BOTH_CORRECT", "BOTH_WRONG", None)
 EVIL = "<script>window.bad=1</script><img src=x onerror=window.bad=1>\x1b[31m"
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Run:
-    """A copy of the recorded run, open for writing."""
-    return Run.open(shutil.copytree(RECORDED, tmp_path / "run"))
 
 
 def made_up(run: Run, j: int, rng: random.Random) -> None:

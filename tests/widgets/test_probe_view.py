@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,19 +12,12 @@ from widget_pages import asked
 
 pytest.importorskip("anywidget")
 
+from looptool_kit.core.errors import RunError
 from looptool_kit.core.records import Probes
 from looptool_kit.core.samples import Samples
-from looptool_kit.run.folder import Run, RunError
+from looptool_kit.run.folder import Run
 from looptool_kit.widgets import ProbeView
 from looptool_kit.widgets.rows import HEAD_ROWS, MAX_PAGE_ROWS, Rows
-
-RECORDED = Path(__file__).parents[2] / "sample_data" / "run"
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Run:
-    """A copy of the recorded run, open for writing."""
-    return Run.open(shutil.copytree(RECORDED, tmp_path / "run"))
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import Any, Literal
 
+from looptool_kit.core.errors import full_disk_explained
 from looptool_kit.core.grading import grade
 from looptool_kit.core.records import Probe, Probes, Score, Scores
 from looptool_kit.core.samples import Sample, Samples
@@ -14,7 +15,7 @@ from looptool_kit.core.toolcalls import parse
 from looptool_kit.policy.engines import Engine, Sampling
 from looptool_kit.policy.engines.prompts import fits
 from looptool_kit.policy.policy import Policy, open_engine, policy_of
-from looptool_kit.run.folder import Run, full_disk_explained
+from looptool_kit.run.folder import Run
 from looptool_kit.run.stage import Stage
 from looptool_kit.stages.evaluate import Category, Entry, Judged, find_suite, held_out
 

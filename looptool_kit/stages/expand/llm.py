@@ -15,6 +15,7 @@ from importlib.resources import files
 from random import Random
 from typing import Literal
 
+from looptool_kit.core.errors import RunError
 from looptool_kit.core.grading import reply_fault
 from looptool_kit.core.records import Check
 from looptool_kit.core.samples import Frozen, Label, Message, Sample, Samples
@@ -29,7 +30,7 @@ from looptool_kit.llm.structured import (
     part,
     tools_part,
 )
-from looptool_kit.run.folder import Run, RunError
+from looptool_kit.run.folder import Run
 from looptool_kit.stages.expand import Candidate
 
 STRATEGY = "expanders.llm"

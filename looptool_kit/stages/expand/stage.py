@@ -46,8 +46,7 @@ def stage(run: Run, seeds: Sequence[ErrorSeed], j: int) -> Stage:
         settings += WRITERS
         told = [[s.verdict.rationale, s.probe.answer.model_dump(mode="json")] for s in seeds]
     wrong = [[s.sample.id, *(str(f) for f in s.probe.faults)] for s in seeds]
-    samples, held_out = run.table(Samples, "samples", j), run.table(Samples, "held_out", 0)
-    inputs = {"samples": samples, "held_out": Samples([*held_out, *_development(run)])}
+    inputs = {"samples": run.table(Samples, "samples", j), "held_out": _held_out(run)}
     return Stage(run, "expansions", j, ["expansions.parquet"], settings, error_seeds=[wrong, told], **inputs)
 
 
@@ -57,9 +56,10 @@ def seeds_of(run: Run, verdicts: Verdicts, j: int) -> list[ErrorSeed]:
     return error_seeds(samples, probes, with_decisions(verdicts, run.decisions("verdict", j)))
 
 
-def _development(run: Run) -> Samples:
-    path = run.folder(0) / "development.parquet"
-    return Samples.read(path) if path.exists() else Samples()
+def _held_out(run: Run) -> Samples:
+    """The samples that no child may repeat: the held-out ones and the development ones."""
+    development = run.table(Samples, "development", 0, missing_ok=True)
+    return Samples([*run.table(Samples, "held_out", 0), *development])
 
 
 def expand(
@@ -101,7 +101,7 @@ def _expand(
     settings = run.settings.expand
     share = max(1, settings.most // max(1, len(seeds)))
     wanted = min(settings.children, share) if settings.children else 0
-    samples, held_out = run.table(Samples, "samples", j), run.table(Samples, "held_out", 0)
+    samples = run.table(Samples, "samples", j)
 
     def work(batch: Sequence[int]) -> CandidateTable:
         made = _exact(run, [seeds[i] for i in batch], wanted, samples, j)
@@ -110,7 +110,7 @@ def _expand(
     plan = [range(i, min(i + BATCH, len(seeds))) for i in range(0, len(seeds), BATCH)] if wanted else []
     made = run.batches("expansions", j, now.key, plan, CandidateTable, work)
     groups = [list(candidates.rows) for candidates in made] or [[] for _ in seeds]
-    others = [*samples, *held_out, *_development(run)]
+    others = [*samples, *_held_out(run)]
     unusable = []
     for name in settings.expanders:
         if not find_expander(name).EXACT_LABELS:
@@ -140,8 +140,8 @@ def _expansion(run: Run, seed: ErrorSeed, candidate: Candidate, j: int) -> Expan
         return None
     child = candidate.sample
     checks = (*candidate.checks, *check_sample(child))
-    if run.settings.contamination:
-        checks += (contamination.check_sample(child, contamination.read(run.settings.contamination)),)
+    if known := contamination.read_if_set(run.settings.contamination):
+        checks += (contamination.check_sample(child, known),)
     child = child.model_copy(update={"iteration": j, "parent": seed.sample.id})
     faults = seed.probe.faults
     return Expansion(

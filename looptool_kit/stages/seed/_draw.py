@@ -11,7 +11,6 @@ from itertools import count as count_from
 from looptool_kit.core.records import Truth, Truths
 from looptool_kit.core.samples import Label, Sample, Samples
 from looptool_kit.core.toolcalls import canonical_calls
-from looptool_kit.policy.lengths import too_long
 from looptool_kit.run.folder import Run
 from looptool_kit.world.noise import plant_noise
 
@@ -70,8 +69,3 @@ def _sense(sample: Sample) -> tuple[str, tuple[str, ...], int]:
 def truths(labels: dict[str, Label]) -> Truths:
     """The table of the right labels behind planted errors."""
     return Truths(Truth(sample_id=i, label=label) for i, label in labels.items())
-
-
-def too_long_for(run: Run) -> Callable[[Sample], str]:
-    """Sample -> why it does not fit the model, or empty."""
-    return too_long(run.settings.model)

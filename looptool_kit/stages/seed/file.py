@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from looptool_kit.checks.rules import check_sample
+from looptool_kit.core.errors import RunError
 from looptool_kit.core.records import Truths
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.terminal import visible
-from looptool_kit.run.folder import Run, RunError
-from looptool_kit.stages.seed._draw import Reject, Seeded, too_long_for
+from looptool_kit.policy.lengths import too_long
+from looptool_kit.run.folder import Run
+from looptool_kit.stages.seed._draw import Reject, Seeded
 from looptool_kit.trust import require_source
 
 SETTINGS: tuple[str, ...] = ()
@@ -39,13 +41,13 @@ def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
         rejected.append(row)
         reject(str(path), row, raw, reason)
 
-    too_long = too_long_for(run)
+    overlong = too_long(run.settings.model)
 
     def fault(sample: Sample) -> str:
         wrong = "; ".join(
             f"{c.name}: {c.detail}" for c in check_sample(sample) if not c.passed and c.name != "grounding"
         )
-        return wrong or too_long(sample)
+        return wrong or overlong(sample)
 
     good = Samples.read(path, on_reject, fault)
     if rejected and len(good) >= 2:

@@ -6,16 +6,19 @@ It writes the pool (D_1 and later slices), the held-out splits, and the truth be
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from looptool_kit.core.errors import RunError, full_disk_explained
 from looptool_kit.core.records import Truths
-from looptool_kit.core.samples import Samples, Tool
+from looptool_kit.core.samples import Sample, Samples, Tool
 from looptool_kit.core.tables import Table
-from looptool_kit.run.folder import Run, RunError, full_disk_explained
+from looptool_kit.policy.lengths import too_long
+from looptool_kit.run.folder import Run
 from looptool_kit.run.stage import Stage
 from looptool_kit.stages._find import find, names
-from looptool_kit.stages.seed._draw import Reject, Seeded, too_long_for
+from looptool_kit.stages.seed._draw import Reject, Seeded
 
 TABLES = ("pool.parquet", "held_out.parquet", "development.parquet", "truth.parquet")
 SYNTHESIS = ("turns.parquet", "written_tools.parquet", "synthesis.json")
@@ -75,13 +78,13 @@ def seed(run: Run) -> Samples:
             if now.manifest_path.exists():
                 run.supersede(*(run.folder(0) / name for name in SYNTHESIS))
             pool, held_out, development, truth = _source(run).draw(run, count, None, run.reject)
-            pool, drawn_rows = _guarded(run, pool, run.reject), len(pool)
+            pool, drawn_rows = _guarded(run, pool), len(pool)
             if drawn_rows and not pool:
                 raise RunError(
                     f"not one of the {drawn_rows} seed samples can be used: {run.path / 'rejected.jsonl'}"
                     " says of each why not"
                 )
-            held_out, development = (_fitting(run, table, run.reject) for table in (held_out, development))
+            held_out, development = (_fitting(run, table) for table in (held_out, development))
             first = run.folder(1) / "samples.parquet"
             tables: dict[str | Path, Table[Any]] = dict(
                 zip(TABLES, (pool, held_out, development, truth), strict=True)
@@ -107,9 +110,7 @@ def _lengthen(run: Run, now: Stage, count: int) -> None:
     with full_disk_explained(run.path):
         drawn, _, _, more = _source(run).draw(run, count, have, known_already)
         ids = {s.id for s in have}
-        pool = Samples(
-            [*have, *(s for s in _guarded(run, drawn[len(have) :], run.reject) if s.id not in ids)]
-        )
+        pool = Samples([*have, *(s for s in _guarded(run, drawn[len(have) :]) if s.id not in ids)])
         labels = {t.sample_id: t for t in (*more, *truth)}  # those of rows that were drawn before stay
         errors = Truths(labels[s.id] for s in pool if s.id in labels)
         errors.write(run.folder(0) / "truth.parquet")
@@ -134,35 +135,34 @@ def _source(run: Run) -> Source:
     return cast(Source, find(__package__, name if name in names(__package__) else "file"))
 
 
-def _guarded(run: Run, pool: Samples, reject: Reject) -> Samples:
+def _guarded(run: Run, pool: Samples) -> Samples:
     """The pool without what is a benchmark's or too long.
 
-    Both go to `rejected.jsonl`. The setting `contamination` names the benchmarks' fingerprints.
+    The setting `contamination` names the benchmarks' fingerprints.
     """
     from looptool_kit.checks import contamination
 
     known = contamination.read_if_set(run.settings.contamination)
     if known is None:
-        return _fitting(run, pool, reject)
-    hits = {
-        row: check.detail
-        for row, sample in enumerate(pool, 1)
-        if not (check := contamination.check_sample(sample, known)).passed
-    }
-    for row, why in hits.items():
-        reject(run.settings.seeds.source, row, pool[row - 1].model_dump_json(), f"contamination: {why}")
-    return _fitting(run, Samples(s for row, s in enumerate(pool, 1) if row not in hits), reject)
+        return _fitting(run, pool)
+
+    def fault(sample: Sample) -> str:
+        check = contamination.check_sample(sample, known)
+        return "" if check.passed else f"contamination: {check.detail}"
+
+    return _fitting(run, _without(run, pool, fault))
 
 
-def _fitting(run: Run, samples: Samples, reject: Reject) -> Samples:
-    """The samples that fit the model's context.
+def _fitting(run: Run, samples: Samples) -> Samples:
+    """The samples that fit the model's context; others would end a probe after the training is paid for."""
+    return _without(run, samples, too_long(run.settings.model))
 
-    The others go to `rejected.jsonl`: they would end a probe after the training is paid for.
-    """
-    too_long = too_long_for(run)
-    faults = {row: why for row, sample in enumerate(samples, 1) if (why := too_long(sample))}
+
+def _without(run: Run, samples: Samples, fault: Callable[[Sample], str]) -> Samples:
+    """The samples without a fault; the others go to `rejected.jsonl`."""
+    faults = {row: why for row, sample in enumerate(samples, 1) if (why := fault(sample))}
     for row, why in faults.items():
-        reject(run.settings.seeds.source, row, samples[row - 1].model_dump_json(), why)
+        run.reject(run.settings.seeds.source, row, samples[row - 1].model_dump_json(), why)
     return Samples(s for row, s in enumerate(samples, 1) if row not in faults)
 
 

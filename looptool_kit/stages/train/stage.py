@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from looptool_kit.config import Settings
+from looptool_kit.core.errors import RunError
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.tables import write_text
 from looptool_kit.policy.engines import Engine
@@ -21,7 +22,7 @@ from looptool_kit.policy.policy import (
     training_folder,
     untrained,
 )
-from looptool_kit.run.folder import Run, RunError
+from looptool_kit.run.folder import Run
 from looptool_kit.run.inputs import iteration_of, whole
 from looptool_kit.run.stage import Stage
 
@@ -168,7 +169,7 @@ def rehearsal(settings: Settings, count: int, seed: int) -> Samples:
             " it to 0 or name domains."
         )
     rows: list[Sample] = []
-    known = contamination.read(settings.contamination) if settings.contamination else None
+    known = contamination.read_if_set(settings.contamination)
     for number in range(-(-wanted // REHEARSAL_CHUNK)):
         # Few samples a tool list: there are a hundred tools to remember.
         drawn = world.generate(REHEARSAL_CHUNK, seed=f"rehearsal/{seed}/{number}", domains=others, per_list=2)

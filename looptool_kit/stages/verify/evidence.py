@@ -80,20 +80,14 @@ def _decide(
     sample: Sample, evidence: list[Evidence], label: Side, prediction: Side
 ) -> tuple[VerdictName | None, str, float]:
     broken = [_broken(s) for s in (label, prediction)]
-    total = sum(e.for_prediction - e.for_label for e in evidence)
-    telling = sorted(
-        (e for e in evidence if e.name != "likelihood"), key=lambda e: -abs(e.for_prediction - e.for_label)
-    )
-    words = "; ".join(e.words for e in telling[:2] if abs(e.for_prediction - e.for_label) >= weights.MIN_TOLD)
+    total = sum(e.lean for e in evidence)
+    telling = sorted((e for e in evidence if e.name != "likelihood"), key=lambda e: -abs(e.lean))
+    words = "; ".join(e.words for e in telling[:2] if abs(e.lean) >= weights.MIN_TOLD)
     sure = min(1.0, abs(total))
     if all(broken):
         words = f"Neither answer stands. Label: {broken[0]}. Prediction: {broken[1]}."
         return "BOTH_WRONG", words, weights.SURE_BOTH_BROKEN
-    if (
-        not telling
-        or all(abs(e.for_prediction - e.for_label) < weights.MIN_TELLING for e in telling)
-        and not any(broken)
-    ):
+    if not telling or abs(telling[0].lean) < weights.MIN_TELLING and not any(broken):
         if _same_in_substance(sample, label.answer, prediction.answer):
             return (
                 "BOTH_CORRECT",
@@ -101,20 +95,11 @@ def _decide(
                 weights.SURE_SAME,
             )
         return None, "Nothing tells the answers apart.", 0.0
-    against = [
-        e
-        for e in telling
-        if (e.for_prediction - e.for_label) * total < 0
-        and abs(e.for_prediction - e.for_label) >= weights.MIN_AGAINST
-    ]
+    against = any(e.lean * total < 0 and abs(e.lean) >= weights.MIN_AGAINST for e in telling)
     if abs(total) < weights.DECISIVE or against and abs(total) < weights.DECISIVE_AGAINST:
         return None, f"The evidence is thin: {words}." if words else "The evidence is thin.", 0.0
-    if broken[1 if total > 0 else 0]:
-        return (
-            None,
-            f"The better answer does not pass the rules either: {broken[1 if total > 0 else 0]}.",
-            0.0,
-        )
+    if fault := broken[total > 0]:
+        return None, f"The better answer does not pass the rules either: {fault}.", 0.0
     if total > 0:
         return "LABEL_WRONG", f"The prediction is right. {words}.", sure
     return "PRED_WRONG", f"The label is right. {words}.", sure

@@ -17,6 +17,7 @@ from mock_llm import MockLLM, Scripted
 
 import looptool_kit as lt
 from looptool_kit.checks import contamination
+from looptool_kit.core.errors import RunError
 from looptool_kit.core.grading import diagnose
 from looptool_kit.core.records import Expansions, Probe, Probes, Verdict, Verdicts
 from looptool_kit.core.samples import Label, Message, Sample, Samples, Tool, ToolCall
@@ -24,7 +25,7 @@ from looptool_kit.core.toolcalls import parse, render_calls
 from looptool_kit.lineage.error_seeds import ErrorSeed
 from looptool_kit.llm.structured import Call
 from looptool_kit.report.summary import paid
-from looptool_kit.run.folder import Run, RunError
+from looptool_kit.run.folder import Run
 from looptool_kit.stages.expand.llm import Child, Turn, child, scenarios
 
 TOOL = Tool(

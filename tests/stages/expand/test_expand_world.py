@@ -12,8 +12,8 @@ import pytest
 from looptool_kit import world
 from looptool_kit.checks.rules import check_sample
 from looptool_kit.config import load_preset
+from looptool_kit.core.errors import RunError
 from looptool_kit.core.samples import Sample, Samples
-from looptool_kit.run.folder import RunError
 from looptool_kit.stages.expand.world import children
 from looptool_kit.stages.train.stage import rehearsal
 from looptool_kit.world.spec import specs

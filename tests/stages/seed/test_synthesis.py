@@ -19,8 +19,9 @@ from scripted_agents import Agents, make_run, part, tool_as_asked, wants
 
 import looptool_kit as lt
 from looptool_kit.checks.rules import passes
+from looptool_kit.core.errors import RunError
 from looptool_kit.core.samples import Sample, Samples
-from looptool_kit.run.folder import Run, RunError
+from looptool_kit.run.folder import Run
 from looptool_kit.stages.seed.trees.complexity import Band, estimate_band, loss
 from looptool_kit.stages.seed.trees.synthesis import synthesise
 from looptool_kit.stages.seed.trees.tools import WrittenTools

@@ -18,21 +18,22 @@ from looptool_kit.stages.train import common  # noqa: E402
 from looptool_kit.stages.train.packing import MIN_SAVED, pack  # noqa: E402
 from looptool_kit.stages.train.shared_prefix import packed_logps, why_not  # noqa: E402
 
+SIZES = dict(
+    vocab_size=200,
+    hidden_size=32,
+    intermediate_size=64,
+    num_hidden_layers=3,
+    num_attention_heads=4,
+    num_key_value_heads=2,
+)
+
 
 def tiny(kind: str):
     import transformers as t
 
     torch.manual_seed(0)
-    sizes = dict(
-        vocab_size=200,
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-    )
     extra = {"head_dim": 16} if kind == "Qwen3" else {}
-    return getattr(t, f"{kind}ForCausalLM")(getattr(t, f"{kind}Config")(**sizes, **extra)).eval()
+    return getattr(t, f"{kind}ForCausalLM")(getattr(t, f"{kind}Config")(**SIZES, **extra)).eval()
 
 
 @cache
@@ -40,17 +41,9 @@ def tiny_sliding():
     import transformers as t
 
     torch.manual_seed(0)
-    sizes = dict(
-        vocab_size=200,
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-    )
     layers = ["sliding_attention", "full_attention", "sliding_attention"]
     return t.Qwen2ForCausalLM(
-        t.Qwen2Config(**sizes, use_sliding_window=True, sliding_window=20, layer_types=layers)
+        t.Qwen2Config(**SIZES, use_sliding_window=True, sliding_window=20, layer_types=layers)
     ).eval()
 
 

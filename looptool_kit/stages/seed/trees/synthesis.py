@@ -14,10 +14,11 @@ from random import Random
 
 from looptool_kit.checks import contamination
 from looptool_kit.checks.dedup import Deduplicator
+from looptool_kit.core.errors import RunError
 from looptool_kit.core.samples import Sample, Samples, Tool
 from looptool_kit.core.tables import write_json
 from looptool_kit.llm.store import spent_words
-from looptool_kit.run.folder import Run, RunError
+from looptool_kit.run.folder import Run
 from looptool_kit.stages.seed.templates import held_tools
 from looptool_kit.stages.seed.trees.agents import Agents
 from looptool_kit.stages.seed.trees.complexity import Band, losses
