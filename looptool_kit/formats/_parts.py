@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from looptool_kit.core.samples import Label, Message, Sample, Tool, ToolCall
 from looptool_kit.core.toolcalls import render_prompt, strict_json
-from looptool_kit.tools.schema import plain_parameters
+from looptool_kit.tools.definition import definitions, tool_of
 
 
 class Turn(NamedTuple):
@@ -61,68 +61,15 @@ def call_of(item: Any) -> ToolCall:
 
 
 def tools_of(value: Any) -> tuple[Tool, ...]:
-    """Tools in OpenAI form, bare, or flat as in xLAM rows.
-
-    The list may be JSON text.
-    """
-    return tuple(_tool(json.dumps(i, ensure_ascii=False, default=str)) for i in json_or_text(value) or [])
+    """Tools in any form that `tools.definition` knows; the list may be JSON text."""
+    listed = definitions(json_or_text(value)) if value else ()
+    return tuple(_tool(json.dumps(json_or_text(i), ensure_ascii=False, default=str)) for i in listed)
 
 
 @lru_cache(4096)
 def _tool(text: str) -> Tool:
     # By text, because rows share their tools, and checking a schema takes longer than all else of a row.
-    item = json.loads(text)
-    function = item.get("function", item) if isinstance(item, Mapping) else None
-    if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
-        raise ValueError(f"a tool is an object with a name, not {str(item)[:60]!r}")
-    parameters = json_or_text(function.get("parameters"))
-    described = isinstance(parameters, Mapping) and parameters
-    if described and "properties" not in parameters and parameters.get("type") != "object":
-        parameters = _schema_of_flat(parameters)
-    return Tool(
-        name=function["name"],
-        description=function.get("description") or "",
-        parameters=plain_parameters(_without_none(parameters)),
-    )
-
-
-_PYTHON_TYPES = {
-    "str": "string", "int": "integer", "float": "number", "bool": "boolean", "list": "array",
-    "dict": "object", "tuple": "array", "set": "array",
-}  # fmt: skip
-
-
-def _schema_of_flat(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """xLAM's parameters as JSON Schema; those with a default are optional.
-
-    They are name -> type in Python's words, description and default.
-    """
-    properties, required = {}, []
-    for name, p in parameters.items():
-        p = p if isinstance(p, Mapping) else {"type": str(p)}
-        kind, _, more = str(p.get("type") or "").partition(",")
-        outer, _, inner = kind.strip().rstrip("]").partition("[")
-        schema: dict[str, Any] = {}
-        if json_type := _json_type(outer):
-            schema["type"] = json_type
-        if json_type == "array" and (each := _PYTHON_TYPES.get(inner.strip().lower())):
-            schema["items"] = {"type": each}
-        schema |= {k: p[k] for k in ("description", "enum") if p.get(k)}
-        if p.get("default") not in (None, ""):
-            schema["default"] = p["default"]
-        properties[name] = schema
-        if "optional" not in more and "default" not in p:
-            required.append(name)
-    return {"type": "object", "properties": properties} | ({"required": required} if required else {})
-
-
-def _json_type(name: str) -> str:
-    """JSON's name of a type, empty where there is none.
-
-    The type is given in Python's words or JSON's own.
-    """
-    word = name.strip().lower()
-    return _PYTHON_TYPES.get(word, word if word in _PYTHON_TYPES.values() else "")
+    return tool_of(_without_none(json.loads(text)))
 
 
 def _without_none(value: Any) -> Any:
