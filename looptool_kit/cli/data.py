@@ -32,12 +32,15 @@ def export(
 ) -> None:
     """Write a dataset D_j for others to train on; rows that do not fit a form are left out and counted.
 
+    Tools whose names had to be changed have their own names again, in all forms but `looptool`.
+
     With --form adapter or merged: the policy trained on D_j, by default the run's best, as a LoRA adapter or
     as a whole checkpoint.
     """
     from looptool_kit import formats
     from looptool_kit.core.samples import Samples
     from looptool_kit.run.folder import Run
+    from looptool_kit.tools.of_run import with_original_names
 
     run = Run.open(path, read_only=True)
     refuse_existing(out)
@@ -55,6 +58,8 @@ def export(
         else run.table(Samples, "samples", iteration or run.iteration)
     )
     form_of_rows = formats.form_named(form or "looptool")
+    if form_of_rows != "looptool":
+        table = with_original_names(run, table)
     fit, unfit = formats.fitting(table, form_of_rows)
     say(f"{fit} in {formats.write(fit, out, form_of_rows)}")
     if unfit:

@@ -25,10 +25,13 @@ from looptool_kit.tools.schema import legal_name
 from looptool_kit.trust import tools_kind
 
 OnReject = Callable[[int, str, str], None]
+OnRename = Callable[[str, str], None]
 
 
 def load_tools(
-    spec: str | Path | Sequence[Callable[..., Any]], on_reject: OnReject | None = None
+    spec: str | Path | Sequence[Callable[..., Any]],
+    on_reject: OnReject | None = None,
+    on_rename: OnRename | None = None,
 ) -> list[Tool]:
     """Load tools from a file, an MCP server or functions.
 
@@ -40,6 +43,7 @@ def load_tools(
             `mcp:` and a command line or URL, or functions. A `Path` is always a file.
         on_reject: Called with row (from 1), raw text and reason for each tool that cannot be used; the others
             are returned. Rows are lines, list items, operations or functions in order.
+        on_rename: Called with the legal and the original name of each tool whose name is changed.
 
     Raises:
         FileNotFoundError: The file does not exist.
@@ -73,7 +77,10 @@ def load_tools(
             on_reject(number, raw, reason)
             rejected += 1
             continue
-        tools.append(tool.model_copy(update={"name": legal_name(tool.name, taken)}))
+        name = legal_name(tool.name, taken)
+        if name != tool.name and on_rename:
+            on_rename(name, tool.name)
+        tools.append(tool.model_copy(update={"name": name}))
     if not tools and not rejected:
         raise ValueError(
             f"{source} holds no tools: expected public functions, function objects with a name, or OpenAPI"
