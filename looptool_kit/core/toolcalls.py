@@ -158,6 +158,22 @@ def strict_json(text: str) -> Any:
         raise ValueError(f"nested more than {_MAX_DEPTH} deep") from None
 
 
+def first_json(text: str) -> tuple[Any, int]:
+    """The JSON value that a text begins with, by the rules of `parse`, and where it ends.
+
+    Raises `ValueError` as `strict_json` does.
+    """
+    start = _SPACE.match(text).end()  # type: ignore[union-attr]
+    try:
+        value, end = _DECODER.raw_decode(text, start)
+        if _depth(value) > _MAX_DEPTH:
+            raise ValueError(f"nested more than {_MAX_DEPTH} deep")
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+        return value, end
+    except RecursionError:
+        raise ValueError(f"nested more than {_MAX_DEPTH} deep") from None
+
+
 def _depth(value: Any) -> int:
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return 1 + max(map(_depth, inner), default=0)
