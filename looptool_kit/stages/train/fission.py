@@ -31,6 +31,8 @@ from looptool_kit.world.execute import execute, new_state, remember
 from looptool_kit.world.spec import specs
 
 STRATEGY = "fission"
+MAX_WAITING = 256
+"""Recoveries that wait at the most; of more the oldest are dropped, whose mistakes may be unlearned."""
 STABLE = 1e-4
 """Added to a group's deviation, as in TRL's advantages."""
 Complete = Callable[[Samples, GrpoSettings, Sequence[str], Any], dict[str, Any]]
@@ -159,9 +161,12 @@ def train_recoveries(
             scored = joined(scored, more, trainer.processing_class.pad_token_id)
         new = recoveries(rows, Rollouts.read(rollouts_file(folder, step)), settings.group)
         left = [*fit[: len(fit) - len(taken)], *new]
+        dropped = max(0, len(left) - MAX_WAITING)
+        left = left[dropped:]
         logged[f"{RECOVERIES}/groups"].append(len(taken))
         logged[f"{RECOVERIES}/waiting"].append(len(left))
         logged[f"{RECOVERIES}/too_long"].append(len(waiting) - len(fit))
+        logged[f"{RECOVERIES}/dropped"].append(dropped)
         Samples(left).write(waiting_file(folder, step))
         return scored
 
