@@ -26,8 +26,8 @@ from looptool_kit.stages import _find
 from looptool_kit.stages import evaluate as suites
 from looptool_kit.stages import expand as expanders
 from looptool_kit.stages import verify as judges
-from looptool_kit.stages.train import rewards
 from looptool_kit.stages.evaluate.stage import evaluate, failures
+from looptool_kit.stages.train import rewards
 
 PAGE = Path(__file__).parent.parent / "docs" / "extending.md"
 FILES = dict(re.findall(r'```python title="([^"]+)"\n(.*?)```', PAGE.read_text(encoding="utf-8"), re.DOTALL))
@@ -154,9 +154,7 @@ def test_grpo_trains_by_the_reward(tiny_loader: Any, tmp_path: Path) -> None:
         def generate(self, chats: list[Sample], sampling: Any) -> list[list[Completion]]:
             ids = [tokenizer(t, add_special_tokens=False)["input_ids"] for t in texts]
             ends = [(*i, common.end_token(tokenizer)) for i in ids]
-            made = [
-                Completion(t, i, (-1.0,) * len(i), (), "stop") for t, i in zip(texts, ends, strict=True)
-            ]
+            made = [Completion(t, i, (-1.0,) * len(i), (), "stop") for t, i in zip(texts, ends, strict=True)]
             return [made for _ in chats]
 
         def sleep(self) -> bool:
