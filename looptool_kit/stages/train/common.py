@@ -14,6 +14,7 @@ from looptool_kit.core.tables import atomic, write_text
 from looptool_kit.core.toolcalls import render_answer
 from looptool_kit.policy.engines.prompts import encode_answer, encode_prompt, end_token
 from looptool_kit.run.lock import COMPLETE, checkpoints
+from looptool_kit.stages.train.reward import SHARE_CORRECT
 
 
 def encode(tokenizer: Any, sample: Sample) -> tuple[list[int], list[int]]:
@@ -112,7 +113,7 @@ def progress(description: str) -> Any:
             keep = {
                 k: f"{v:.3g}"
                 for k, v in (logs or {}).items()
-                if k in ("loss", "reward", "frac_reward_zero_std")
+                if k in ("loss", "reward", SHARE_CORRECT, "frac_reward_zero_std")
             }
             self.bar.set_postfix(keep)
             with open(Path(args.output_dir) / HISTORY, "a", encoding="utf-8") as out:
@@ -173,11 +174,14 @@ def _lines(rows: Sequence[dict[str, Any]]) -> list[str]:
     return [json.dumps(row) + "\n" for row in rows if "train_runtime" not in row]
 
 
-def by_tool_list(samples: Sequence[Sample], run: int, seed: int) -> list[int]:
+def by_tool_list(
+    samples: Sequence[Sample], run: int, seed: int, losses: Sequence[float] | None = None
+) -> list[int]:
     """Indices of one epoch, each once, in shuffled runs of `run` samples of one tool list.
 
     A run shares its prompts' prefix. Within a tool list the turns of one dialogue follow each other, in
-    random order.
+    random order. With the samples' `losses` the runs come in the order of their mean instead of shuffled;
+    those that are shorter than `run` follow each other, since they share forward passes.
     """
     import random
 
@@ -197,4 +201,13 @@ def by_tool_list(samples: Sequence[Sample], run: int, seed: int) -> list[int]:
     rng.shuffle(runs)
     full, short = [r for r in runs if len(r) == run], [r for r in runs if len(r) < run]
     at = rng.randrange(len(full) + 1)
+    if losses is not None:
+
+        def mean(indices: Sequence[int]) -> float:
+            return sum(losses[i] for i in indices) / len(indices)
+
+        full.sort(key=mean)
+        short.sort(key=mean)
+        rest = [i for r in short for i in r]
+        at = sum(mean(r) <= mean(rest) for r in full) if rest else 0
     return [i for r in (*full[:at], *short, *full[at:]) for i in r]

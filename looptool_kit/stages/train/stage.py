@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from looptool_kit.config import Settings
+from looptool_kit.config import Settings, deciding
 from looptool_kit.core.errors import RunError
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.tables import write_text
@@ -25,6 +25,7 @@ from looptool_kit.policy.policy import (
 from looptool_kit.run.folder import Run
 from looptool_kit.run.inputs import iteration_of, whole
 from looptool_kit.run.stage import Stage
+from looptool_kit.stages.train.rewards import find_reward
 
 
 def recipe(settings: Settings, iteration: int) -> list[str]:
@@ -40,10 +41,12 @@ def recipe(settings: Settings, iteration: int) -> list[str]:
         names += [f"sft.{rate}", "sft.batch", "sft.warmup_steps"]
         if settings.trainer == "trl":
             names += ["sft.micro_batch", "sft.rehearsal"]  # who shares a pass decides on the order
+            names += ["targets.key_weight", "targets.order"]
             names += ["seeds.source", "seeds.domains", "contamination"] if sft.rehearsal else []
     if getattr(grpo, steps):
         rest = ("prompts", "group", "temperature", "learning_rate", "clip_low", "clip_high", "max_new_tokens")
-        names += [f"grpo.{name}" for name in rest]
+        names += [*(f"grpo.{name}" for name in rest), "reward"]
+        names += ["fission"] if settings.trainer == "trl" else []
     return names + (["trainer", "unsloth"] if settings.trainer == "unsloth" else [])
 
 
@@ -94,6 +97,7 @@ def _train(
     facts: list[dict[str, Any]] = []
     epochs = settings.sft.epochs if first else settings.sft.epochs_later
     steps = settings.grpo.steps_first if first else settings.grpo.steps
+    _can_do(settings, steps)
     if settings.trainer == "unsloth" and (epochs or steps):
         from looptool_kit.stages.train import unsloth
 
@@ -111,7 +115,14 @@ def _train(
         recipe = settings.sft.model_copy(update={"epochs": epochs, "learning_rate": rate})
         rows = Samples([*samples, *rehearsal(settings, len(samples), seed)])
         result = sft.train(
-            lambda: load_base(settings.model), adapter, rows, recipe, settings.lora, folder / "sft", seed
+            lambda: load_base(settings.model),
+            adapter,
+            rows,
+            recipe,
+            settings.lora,
+            folder / "sft",
+            seed,
+            settings.targets,
         )
         facts.append(result | {"folder": "sft"})
         adapter = folder / "sft" / "adapter"
@@ -134,6 +145,8 @@ def _train(
             settings.lora,
             folder / "grpo",
             seed,
+            settings.reward,
+            settings.fission,
         )
         facts.append(result | {"folder": "grpo"})
     if not facts:
@@ -142,6 +155,23 @@ def _train(
             " sft.epochs or grpo.steps."
         )
     return facts
+
+
+def _can_do(settings: Settings, steps: int) -> None:
+    """Say what the trainer cannot do before anything is trained. Raises `ValueError`."""
+    if steps:
+        find_reward(settings.reward.name)
+    if steps and settings.fission.group and settings.grpo.prompts < 2:
+        raise ValueError(
+            "recoveries take at most half of a step's prompts: set grpo.prompts to 2 or more, or"
+            " fission.group to 0"
+        )
+    if settings.trainer == "unsloth" and (
+        used := deciding(settings, ["targets.key_weight", "targets.order", "fission"])
+    ):
+        raise ValueError(
+            f'the trainer unsloth has no {", ".join(used)}: set trainer = "trl", or leave them out'
+        )
 
 
 REHEARSAL_CHUNK = 100
