@@ -18,6 +18,10 @@ FormOption = Annotated[
 ]
 
 
+MANY = 12
+"""Kinds of loss that an import lists."""
+
+
 @app.command()
 def export(
     path: RunFolder,
@@ -102,6 +106,9 @@ def import_command(
         say(f"{done.rejected} rows rejected, in {rejected_file}, for example {done.first}")
     if done.masked:
         say(f"{done.masked} turns masked, since their call led to an error, in {rejected_file}")
+    for title, counts in (("rejected", done.reasons), ("left behind", done.left)):
+        for words, count in counts.most_common(MANY):
+            say(f"{title:<12} {count:>8,}  {words}")
 
 
 contamination_app = typer.Typer(

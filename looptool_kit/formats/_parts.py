@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
-from looptool_kit.checks.tool_errors import error_behind
-from looptool_kit.core.samples import Label, Message, Sample, Tool, ToolCall
+from looptool_kit.core.samples import Message, Sample, Tool, ToolCall
 from looptool_kit.core.toolcalls import render_prompt, strict_json
 from looptool_kit.tools.definition import definitions, tool_of
-
-
-class Turn(NamedTuple):
-    """One turn of a foreign dialogue."""
-
-    role: str
-    content: str
-    calls: tuple[ToolCall, ...] = ()
-    tool: str | None = None
-    """Whose result it is."""
-
 
 # ---------------------------------------------------------------------- read
 
@@ -31,40 +19,29 @@ def json_or_text(value: Any) -> Any:
     return strict_json(value) if isinstance(value, str) and value.strip()[:1] in ("[", "{") else value
 
 
-FAILED_CALL = "failed_call"
-"""In `meta` of a sample: the error that its label's calls led to in the dialogue that it is from."""
+def call_of(item: Any, tools: Sequence[Tool] = ()) -> ToolCall:
+    """A call in OpenAI form or bare; its arguments may be JSON text.
 
-
-def samples_of_turns(tools: tuple[Tool, ...], turns: Sequence[Turn], source: str) -> Iterator[Sample]:
-    """Yield one sample for each assistant turn but an opening one."""
-    for at, turn in enumerate(turns):
-        if turn.role == "assistant" and at:
-            label = Label(calls=turn.calls) if turn.calls else Label(reply=turn.content)
-            sample = sample_of(tools, turns[:at], label, source)
-            error = error_behind(turns, at) if turn.calls else ""
-            yield sample.model_copy(update={"meta": {FAILED_CALL: error}}) if error else sample
-
-
-def sample_of(tools: tuple[Tool, ...], turns: Iterable[Turn], label: Label, source: str) -> Sample:
-    """The sample of a context and a label."""
-    messages = tuple(
-        Message(role=t.role, content=t.content, tool_calls=t.calls, name=t.tool)  # type: ignore[arg-type]
-        for t in turns
-    )
-    kind = "call" if label.calls else "reply"
-    return Sample(tools=tools, messages=messages, label=label, kind=kind, source=source)
-
-
-def call_of(item: Any) -> ToolCall:
-    """A call in OpenAI form or bare.
-
-    Its arguments may be JSON text.
+    An argument that is null where the tool has no such parameter, or one that is never null, is absent:
+    tables fill what a row does not have.
     """
     function = item.get("function", item) if isinstance(item, Mapping) else {}
     arguments = json_or_text(function.get("arguments") or {})
     if not isinstance(function.get("name"), str) or not isinstance(arguments, dict):
         raise ValueError(f"a call is an object with name and arguments, not {str(item)[:80]!r}")
+    tool = next((t for t in tools if t.name == function["name"]), None)
+    if tool is not None and None in arguments.values():
+        arguments = {k: v for k, v in arguments.items() if v is not None or _may_be_null(tool, k)}
     return ToolCall(name=function["name"], arguments=arguments)
+
+
+def _may_be_null(tool: Tool, name: str) -> bool:
+    schema = tool.properties.get(name, tool.parameters.get("additionalProperties", False))
+    if not isinstance(schema, Mapping):
+        return schema is True
+    kinds = schema.get("type")
+    kinds = kinds if isinstance(kinds, list) else [kinds]
+    return kinds == [None] or "null" in kinds
 
 
 def tools_of(value: Any) -> tuple[Tool, ...]:
@@ -76,14 +53,14 @@ def tools_of(value: Any) -> tuple[Tool, ...]:
 @lru_cache(4096)
 def _tool(text: str) -> Tool:
     # By text, because rows share their tools, and checking a schema takes longer than all else of a row.
-    return tool_of(_without_none(json.loads(text)))
+    return tool_of(without_none(json.loads(text)))
 
 
-def _without_none(value: Any) -> Any:
-    # Arrow fills the keys that a row does not have with None.
+def without_none(value: Any) -> Any:
+    """A nested value without keys that hold None: Arrow fills keys that a row does not have."""
     if isinstance(value, Mapping):
-        return {k: _without_none(v) for k, v in value.items() if v is not None or k == "default"}
-    return [_without_none(v) for v in value] if isinstance(value, list) else value
+        return {k: without_none(v) for k, v in value.items() if v is not None or k == "default"}
+    return [without_none(v) for v in value] if isinstance(value, list) else value
 
 
 # --------------------------------------------------------------------- write
