@@ -78,6 +78,8 @@ CHOICES = {
     "jury.others": [JUDGE],
     "seeds.fresh": [9, 9],
     "calls.most": 100,
+    "targets.key_weight": 9,
+    "targets.order": "easy_first",
 }
 
 
