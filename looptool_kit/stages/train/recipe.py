@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +68,14 @@ def grpo_facts(trainer: Any, settings: GrpoSettings, samples: int) -> dict[str, 
         "trainer": "grpo",
         "samples": samples,
         "tokens": int(trainer.state.num_input_tokens_seen),
+        "generated_tokens": generated_tokens(history, settings.prompts * settings.group),
         "groups": len(history) * settings.prompts,
         "groups_without_variance": flat,
         "reward_first": history[0]["reward"] if history else None,
         "reward_last": history[-1]["reward"] if history else None,
     }
+
+
+def generated_tokens(history: Iterable[Mapping[str, Any]], completions: int) -> int:
+    """Tokens that GRPO sampled, by its log: one row a step, each with that many completions."""
+    return sum(round(row.get("completions/mean_length", 0.0) * completions) for row in history)
