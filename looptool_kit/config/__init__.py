@@ -17,6 +17,7 @@ from looptool_kit.config.sections import (
     GrpoSettings,
     LoraSettings,
     ProbeSettings,
+    RewardSettings,
     Settings,
     SftSettings,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "GrpoSettings",
     "LoraSettings",
     "ProbeSettings",
+    "RewardSettings",
     "Settings",
     "SftSettings",
     "deciding",

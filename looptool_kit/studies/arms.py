@@ -47,6 +47,7 @@ later iterations that an arm can set.
 FOUND_BY_NAME = {
     "verify.judge": "looptool_kit.stages.verify",
     "expand.expanders": "looptool_kit.stages.expand",
+    "reward.name": "looptool_kit.stages.train.rewards",
 }
 """Settings that name strategies -> where those are: a mistyped one is said before anything has run."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")

@@ -11,13 +11,14 @@ from looptool_kit.core.records import Scores
 from looptool_kit.core.samples import Frozen, Sample, Samples
 from looptool_kit.core.stats import Clustered, clustered_difference, wilson
 from looptool_kit.core.tables import Table, column
-from looptool_kit.core.toolcalls import Answer, parse
+from looptool_kit.core.toolcalls import parse
 from looptool_kit.llm.store import spent as spent_on_models
 from looptool_kit.run.folder import Run
 from looptool_kit.run.lock import read_manifest
 from looptool_kit.run.stage import SCORES
 from looptool_kit.stages.evaluate.stage import scores
 from looptool_kit.stages.train.budget import spent
+from looptool_kit.stages.train.rewards import graded
 from looptool_kit.studies.arms import ARMS, Arm
 from looptool_kit.studies.likelihood import NAME as LIKELIHOOD
 from looptool_kit.studies.likelihood import measured
@@ -131,11 +132,7 @@ def graded_rewards(rows: Scores, held_out: Mapping[str, Sample]) -> Iterator[flo
     if all(s.sample_id in held_out for s in rows):
         for s in rows:
             sample = held_out[s.sample_id]
-            yield graded(parse(s.text, "length" if s.error == "truncated" else "stop"), sample)
-
-
-def graded(answer: Answer, sample: Sample) -> float:
-    raise NotImplementedError
+            yield graded.reward(parse(s.text, "length" if s.error == "truncated" else "stop"), sample)
 
 
 def _probe_tokens(run: Run, j: int) -> int:

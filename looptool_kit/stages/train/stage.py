@@ -26,6 +26,7 @@ from looptool_kit.run.folder import Run
 from looptool_kit.run.inputs import iteration_of, whole
 from looptool_kit.run.stage import Stage
 from looptool_kit.stages.train.budget import fitted
+from looptool_kit.stages.train.rewards import find_reward
 
 
 def recipe(settings: Settings, iteration: int) -> list[str]:
@@ -44,7 +45,7 @@ def recipe(settings: Settings, iteration: int) -> list[str]:
             names += ["seeds.source", "seeds.domains", "contamination"] if sft.rehearsal else []
     if getattr(grpo, steps):
         rest = ("prompts", "group", "temperature", "learning_rate", "clip_low", "clip_high", "max_new_tokens")
-        names += [f"grpo.{name}" for name in rest]
+        names += [*(f"grpo.{name}" for name in rest), "reward"]
     names += [] if first else ["budget"]
     return names + (["trainer", "unsloth"] if settings.trainer == "unsloth" else [])
 
@@ -88,6 +89,8 @@ def _train(
     facts: list[dict[str, Any]] = []
     epochs = settings.sft.epochs if first else settings.sft.epochs_later
     steps = settings.grpo.steps_first if first else settings.grpo.steps
+    if steps:
+        find_reward(settings.reward.name)  # a name that does not exist is said before anything is trained
     rows = _sft_rows(run, samples, before.iteration + 1, seed, epochs, steps) if epochs else Samples()
     epochs = epochs if rows else 0
     if settings.trainer == "unsloth" and (epochs or steps):
@@ -129,6 +132,7 @@ def _train(
             settings.lora,
             folder / "grpo",
             seed,
+            settings.reward,
         )
         facts.append(result | {"folder": "grpo"})
     if not facts:
