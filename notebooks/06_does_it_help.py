@@ -21,7 +21,9 @@ import pandas as pd
 import start
 from IPython.display import HTML, Markdown
 
-from looptool_kit.studies.arms import ARMS, Outcomes, comparisons, summarise, text
+from looptool_kit.studies.arms import ARMS
+from looptool_kit.studies.outcomes import Outcomes, comparisons, summarise
+from looptool_kit.studies.page import text
 from looptool_kit.widgets import drawing
 
 pd.options.display.max_colwidth = 110

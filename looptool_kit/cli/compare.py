@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -59,8 +58,8 @@ def compare(
     from looptool_kit.studies.compare import Comparison
     from looptool_kit.studies.compare_page import markdown
 
-    chosen = read_arms(arms or shipped("arms"), _names(only))
-    plan = Comparison(path, chosen, preset, _numbers(seeds), budget, overrides_of(set_))
+    every = read_arms(arms or shipped("arms"))
+    plan = Comparison(path, every, preset, _numbers(seeds), budget, overrides_of(set_), _names(only))
     found = _run(plan, jobs)
     if out:
         options = {"arms": arms, "only": only, "budget": budget, "preset": preset, "seeds": seeds}
@@ -91,11 +90,11 @@ def ablate(
     All start from one policy D1 a random seed. It says first how long it will take. What has finished is
     kept, and a stopped one resumes where it stopped.
     """
-    from looptool_kit.studies.arms import read_arms, shipped
+    from looptool_kit.studies.arms import ARMS
     from looptool_kit.studies.compare import Comparison
 
-    chosen = read_arms(shipped("ablation"), _names(arms))
-    _run(Comparison(path, chosen, preset, _numbers(seeds), 0, overrides_of(set_), "ablation"), jobs)
+    wanted = _names(arms)
+    _run(Comparison(path, ARMS, preset, _numbers(seeds), 0, overrides_of(set_), wanted, "ablation"), jobs)
 
 
 def _run(plan: Any, jobs: int) -> Any:
@@ -117,5 +116,5 @@ def _numbers(seeds: str) -> tuple[int, ...]:
         ) from None
 
 
-def _names(arms: str | None) -> Sequence[str]:
-    return [name.strip() for name in arms.split(",")] if arms else []
+def _names(arms: str | None) -> tuple[str, ...] | None:
+    return tuple(name.strip() for name in arms.split(",")) if arms else None

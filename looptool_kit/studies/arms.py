@@ -68,15 +68,12 @@ def shipped(name: str) -> Path:
     return Path(str(files("looptool_kit").joinpath("presets").joinpath(f"{name}.toml")))
 
 
-def read_arms(file: Path, only: Collection[str] = ()) -> dict[str, Arm]:
-    """The arms of a file, the first one first.
-
-    Args:
-        only: Names of those wanted beside the first; none: all.
+def read_arms(file: Path) -> dict[str, Arm]:
+    """The arms of a file, in its order.
 
     Raises:
-        ValueError: The file, a setting or a value is wrong, or an arm is not there; the message names file
-            and line, and what may have been meant.
+        ValueError: The file, a setting or a value is wrong; the message names file and line, and what may
+            have been meant.
         FileNotFoundError: There is no such file.
     """
     if not file.exists():
@@ -100,13 +97,21 @@ def read_arms(file: Path, only: Collection[str] = ()) -> dict[str, Arm]:
         arms[name] = _arm(name, table, lambda *path: _place(file, text, path))
     if len(arms) < 2:
         raise ValueError(f"{file} holds {len(arms)} arms, and a comparison needs two or more")
-    if unknown := [name for name in only if name not in arms]:
+    return arms
+
+
+def chosen(arms: Mapping[str, Arm], only: Collection[str] | None) -> list[str]:
+    """Names of the arms to run, in order: the first one and those wanted; None: all.
+
+    Raises:
+        ValueError: There is no such arm; the message names what may have been meant.
+    """
+    if unknown := [name for name in only or () if name not in arms]:
         raise ValueError(
-            f"there is no arm {', '.join(unknown)} in {file}{_meant(unknown[0], arms)}; choose from"
-            f" {', '.join(arms)}"
+            f"there is no arm {', '.join(unknown)}{_meant(unknown[0], arms)}; choose from {', '.join(arms)}"
         )
     first = next(iter(arms))
-    return {name: arm for name, arm in arms.items() if not only or name in only or name == first}
+    return [name for name in arms if only is None or name in only or name == first]
 
 
 def _arm(name: str, table: Mapping[str, Any], place: Callable[..., str]) -> Arm:

@@ -30,7 +30,7 @@ from looptool_kit.loop import Loop
 from looptool_kit.run.folder import Run
 from looptool_kit.run.settings import FORMAT
 from looptool_kit.stages.train.budget import spent
-from looptool_kit.studies.arms import FULL, Arm
+from looptool_kit.studies.arms import FULL, Arm, chosen
 from looptool_kit.studies.jobs import Turn, run_turns
 from looptool_kit.studies.likelihood import label_logprobs
 from looptool_kit.studies.outcomes import Outcome, Outcomes, outcomes
@@ -60,6 +60,8 @@ class Comparison:
     """
     overrides: Mapping[str, Any] = field(default_factory=dict)
     """Settings of all arms, named as for `config.load_preset`."""
+    only: tuple[str, ...] | None = None
+    """Arms that are run beside the first one; None: all. Others that stand in the folder are compared too."""
     name: str = "compare"
     """Of the table and the page."""
 
@@ -75,7 +77,8 @@ class Comparison:
     @property
     def places(self) -> dict[Place, Path]:
         """(random seed, arm) -> folder, the first arm's ahead."""
-        return {(seed, arm): self.folder(seed, arm) for arm in self.arms for seed in self.seeds}
+        names = chosen(self.arms, self.only)
+        return {(seed, arm): self.folder(seed, arm) for arm in names for seed in self.seeds}
 
     @property
     def settings(self) -> Settings:
@@ -133,7 +136,7 @@ def compare(
         work: Does one turn.
 
     Raises:
-        ValueError: There is no random seed, or a setting or the budget is wrong.
+        ValueError: There is no random seed or arm of that name, or a setting or the budget is wrong.
         RunError: A folder holds another run, or a run failed.
     """
     if not plan.seeds or (plan.budget or 0) < 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from looptool_kit.studies.arms import Arm
+from looptool_kit.studies.arms import Arm, chosen
 from looptool_kit.studies.compare import Comparison
 from looptool_kit.studies.outcomes import Outcomes
 from looptool_kit.studies.page import text
@@ -33,7 +33,7 @@ def markdown(table: Outcomes, plan: Comparison, command: str = "") -> str:
     return environment.get_template("compare.md.jinja").render(
         command=command,
         setting=_setting(plan, table),
-        arms=[_row(name, arm) for name, arm in plan.arms.items()],
+        arms=[_row(name, plan.arms[name]) for name in chosen(plan.arms, plan.only)],
         results=text(table, plan.arms) if table else "Not run yet.",
     )
 

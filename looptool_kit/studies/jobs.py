@@ -77,8 +77,8 @@ def run_turns(
                 log = path.with_name(f"{path.name}.log")
                 child = context.Process(target=_child, args=(work, turn, log, threads), daemon=True)
                 child.start()
-                say(f"{path.name}: until D{turn.last}, news in {log}")
                 running[child.sentinel] = child, turn
+                say(f"{path.name}: until D{turn.last}, news in {log}")
             for sentinel in wait(list(running)):
                 ended, turn = running.pop(sentinel)
                 ended.join()

@@ -46,13 +46,15 @@ class Outcome(Frozen):
     """
     other_tokens: int = 0
     """Tokens of other trainings in this iteration, such as preference training."""
-    generated_tokens: int = 0
-    """Tokens that the policy generated for this iteration's training data (`stages/train/budget.py`)."""
+    generated_tokens: int | None = None
+    """Tokens that the policy generated for this iteration's training data (`stages/train/budget.py`); None in
+    older tables, as for what follows.
+    """
     budget: int = 0
     """Tokens that this iteration was given; 0: as the dataset came."""
-    probe_tokens: int = 0
+    probe_tokens: int | None = None
     """Tokens of the answers to the probes that this iteration's dataset was made from."""
-    model_tokens: int = 0
+    model_tokens: int | None = None
     """Tokens that language models read and wrote for this run, in all its iterations."""
     cpu_seconds: float | None = None
     """Processor seconds of making the dataset and of training on it, evaluation left out; None where a stage
@@ -72,8 +74,8 @@ class Outcome(Frozen):
 
     @property
     def tokens(self) -> int:
-        """What counts against the budget."""
-        return self.sft_tokens + self.grpo_tokens + self.other_tokens + self.generated_tokens
+        """What counts against the budget, as far as it is known."""
+        return self.sft_tokens + self.grpo_tokens + self.other_tokens + (self.generated_tokens or 0)
 
     def values(self, measure: Measure, split: str = "") -> dict[str, float]:
         """Held-out sample -> what was measured; with `split` those of that split alone."""
@@ -174,12 +176,12 @@ class Costs(NamedTuple):
     sft_tokens: float
     grpo_tokens: float
     other_tokens: float
-    generated_tokens: float
+    generated_tokens: float | None
     tokens: float
-    """What counts against the budget."""
+    """What counts against the budget, as far as it is known."""
     budget: float
-    probe_tokens: float
-    model_tokens: float
+    probe_tokens: float | None
+    model_tokens: float | None
     cpu_seconds: float | None
 
 
@@ -248,17 +250,23 @@ def summarise(
 
 def _costs(since: Sequence[Outcome], seeds: int) -> Costs:
     """What the policies since D1 took."""
-    known = [o.cpu_seconds for o in since if o.cpu_seconds is not None]
+
+    def mean(values: Iterable[float | None]) -> float | None:
+        """None where one of them is not known."""
+        listed = list(values)
+        known = [v for v in listed if v is not None]
+        return sum(known) / seeds if len(known) == len(listed) else None
+
     return Costs(
         sft_tokens=sum(o.sft_tokens for o in since) / seeds,
         grpo_tokens=sum(o.grpo_tokens for o in since) / seeds,
         other_tokens=sum(o.other_tokens for o in since) / seeds,
-        generated_tokens=sum(o.generated_tokens for o in since) / seeds,
+        generated_tokens=mean(o.generated_tokens for o in since),
         tokens=sum(o.tokens for o in since) / seeds,
         budget=sum(o.budget for o in since) / seeds,
-        probe_tokens=sum(o.probe_tokens for o in since) / seeds,
-        model_tokens=sum({o.seed: o.model_tokens for o in since}.values()) / seeds,
-        cpu_seconds=sum(known) / seeds if len(known) == len(since) else None,
+        probe_tokens=mean(o.probe_tokens for o in since),
+        model_tokens=mean({o.seed: o.model_tokens for o in since}.values()),
+        cpu_seconds=mean(o.cpu_seconds for o in since),
     )
 
 

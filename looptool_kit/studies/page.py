@@ -128,15 +128,15 @@ def _costs(shown: Sequence[ArmRow]) -> Grid:
     for r in shown:
         c = r.costs
         parts = (c.sft_tokens, c.grpo_tokens, c.other_tokens, c.generated_tokens, c.tokens)
-        line = [r.words, f"D{r.iteration}", f"{r.samples:.0f}", *(f"{n:,.0f}" for n in parts)]
+        line = [r.words, f"D{r.iteration}", f"{r.samples:.0f}", *map(_count, parts)]
         line += [f"{c.tokens / c.budget:.1%}" if c.budget else "-"] if budgeted else []
-        line += [f"{c.probe_tokens:,.0f}", f"{c.model_tokens:,.0f}"]
+        line += [_count(c.probe_tokens), _count(c.model_tokens)]
         lines.append([*line, "-" if c.cpu_seconds is None else duration(c.cpu_seconds)])
     notes = [
         (
             "Tokens since D1, a seed's mean. Counted are those that training passed over, prompts included,"
             " and those that the policy generated for training data; answers to probes and the tokens of"
-            " language models stand beside them and are not in the sum. `rows` are those of the dataset; SFT"
+            " language models stand beside them and are not in the sum; - was not recorded. `rows` are those of the dataset; SFT"
             " repeats or leaves out rows until the budget is spent."
         ),
         (
@@ -147,6 +147,10 @@ def _costs(shown: Sequence[ArmRow]) -> Grid:
     if not budgeted:
         notes[0] = notes[0].replace(" until the budget is spent", " where there is a budget; here is none")
     return Grid("What it cost", head, lines, notes)
+
+
+def _count(tokens: float | None) -> str:
+    return "-" if tokens is None else f"{tokens:,.0f}"
 
 
 def _close(shown: Sequence[ArmRow]) -> Grid:
