@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from looptool_kit.core.stats import RESAMPLES, Clustered, wilson
+from looptool_kit.core.stats import RESAMPLES, Clustered, bootstrap_mean, wilson
 
 BLOCK = 2_000_000
 """Values that are drawn at a time: they decide the memory."""
@@ -56,7 +56,7 @@ def mean_difference(by_seed: Sequence[Sequence[float]], reach: float = 0.0, leve
         room = reach * wilson(0, n, level)[1]
         lo, hi = difference - room, difference + room
     elif len(items) == 1:
-        lo, hi = _bca(items[0], level)
+        lo, hi = bootstrap_mean(by_seed[0], level)
     else:
         rng = np.random.default_rng(0)
         drawn = rng.integers(0, len(items), (RESAMPLES, len(items)))
@@ -71,25 +71,6 @@ def mean_difference(by_seed: Sequence[Sequence[float]], reach: float = 0.0, leve
             values[at] = np.concatenate(resampled)
         lo, hi = np.quantile(values.mean(axis=1), [(1 - level) / 2, (1 + level) / 2])
     return Clustered(len(items), n, difference, float(lo), float(hi), means)
-
-
-def _bca(values: object, level: float) -> tuple[float, float]:
-    import numpy as np
-    from scipy.stats import bootstrap
-
-    for method in ("BCa", "percentile"):
-        interval = bootstrap(
-            (values,),
-            np.mean,
-            n_resamples=RESAMPLES,
-            confidence_level=level,
-            method=method,
-            batch=500,
-            rng=np.random.default_rng(0),
-        ).confidence_interval
-        if math.isfinite(interval.low) and math.isfinite(interval.high):
-            break
-    return float(interval.low), float(interval.high)
 
 
 def needed(by_seed: Sequence[Sequence[float]], level: float = 0.95, power: float = POWER) -> Needed:

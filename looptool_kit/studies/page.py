@@ -136,8 +136,8 @@ def _costs(shown: Sequence[ArmRow]) -> Grid:
         (
             "Tokens since D1, a seed's mean. Counted are those that training passed over, prompts included,"
             " and those that the policy generated for training data; answers to probes and the tokens of"
-            " language models stand beside them and are not in the sum; - was not recorded. `rows` are those of the dataset; SFT"
-            " repeats or leaves out rows until the budget is spent."
+            " language models stand beside them and are not in the sum; - was not recorded. `rows` are those"
+            " of the dataset; SFT repeats or leaves out rows until the budget is spent."
         ),
         (
             "CPU: processor seconds on all cores of making the datasets and of training, evaluation left"

@@ -37,7 +37,7 @@ def test_what_a_file_says(tmp_path: Path) -> None:
         ("[match]\n[g]\ntemperatur = 1", 3, "did you mean jury.temperature?"),
         ("[match]\n[g]\nword = 'x'", 3, "word is not a setting; did you mean words?"),
         ("[match]\n[g]\nqqqq = 1", 3, "qqqq is not a setting$"),
-        ("[match]\n[g]\nreward.name = 'grade'", 3, "names 'grade'; did you mean graded?; choose from gated,"),
+        ("[match]\n[g]\nreward.name = 'grade'", 3, "names 'grade'; mean graded[?]; choose from gated,"),
         ("[match]\n[g]\nexpand.expanders = ['slots', 'wrld']", 3, "names 'wrld'; did you mean world?"),
         ("[match]\n[g]\ncompose.hppl = 1\nverify.judge = 'evidnce'", 4, "did you mean evidence?"),
         ("[match]\n[g]\ncompose.hppl = -1", 3, "greater than or equal to 0"),

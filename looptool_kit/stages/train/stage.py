@@ -101,7 +101,7 @@ def _train(
             update={"sft": settings.sft.model_copy(update={"learning_rate": rate})}
         )
         return unsloth.train(
-            recipe_of_now, adapter, rows, grpo_order(samples, seed), epochs, steps, folder, seed
+            recipe_of_now, adapter, rows or samples, grpo_order(samples, seed), epochs, steps, folder, seed
         )
     if epochs:
         from looptool_kit.stages.train import sft
