@@ -14,22 +14,26 @@ from looptool_kit.config.load import (
 )
 from looptool_kit.config.sections import (
     EngineName,
+    FissionSettings,
     GrpoSettings,
     LoraSettings,
     ProbeSettings,
     RewardSettings,
     Settings,
     SftSettings,
+    TargetSettings,
 )
 
 __all__ = [
     "EngineName",
+    "FissionSettings",
     "GrpoSettings",
     "LoraSettings",
     "ProbeSettings",
     "RewardSettings",
     "Settings",
     "SftSettings",
+    "TargetSettings",
     "deciding",
     "dump_settings",
     "load_preset",

@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from looptool_kit.core.stats import RESAMPLES, Clustered, bootstrap_mean, wilson
+from looptool_kit.core.stats import RESAMPLES, Clustered, mean_interval, wilson
 
 BLOCK = 2_000_000
 """Values that are drawn at a time: they decide the memory."""
@@ -56,7 +56,7 @@ def mean_difference(by_seed: Sequence[Sequence[float]], reach: float = 0.0, leve
         room = reach * wilson(0, n, level)[1]
         lo, hi = difference - room, difference + room
     elif len(items) == 1:
-        lo, hi = bootstrap_mean(by_seed[0], level)
+        lo, hi = mean_interval(by_seed[0], level)
     else:
         rng = np.random.default_rng(0)
         drawn = rng.integers(0, len(items), (RESAMPLES, len(items)))

@@ -6,7 +6,6 @@ Every figure about a policy comes with an interval. Policies are compared on the
 from __future__ import annotations
 
 import math
-import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -264,30 +263,33 @@ def _interval(changes: Sequence[int], level: float) -> tuple[float, float]:
     if min(changes) == max(changes):
         room = wilson(0, n, level)[1]
         return {0: (-room, room), 1: (1 - room, 1.0), -1: (-1.0, -1 + room)}[changes[0]]
-    return bootstrap_mean(changes, level)
+    return mean_interval(changes, level)
 
 
-def bootstrap_mean(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
-    """The interval of a mean: BCa bootstrap over the items (Efron 1987) with a fixed seed.
+def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
+    """Interval of the mean of independent values, by the BCa bootstrap (Efron 1987) with a fixed seed.
 
-    Percentiles where BCa has none, because too many values are alike.
+    Where all values are alike there is nothing to resample, and both ends are that value. Raises `ValueError`
+    for no values.
     """
+    if not values:
+        raise ValueError("no values to average")
+    if min(values) == max(values):
+        return float(values[0]), float(values[0])
     import numpy as np
     from scipy.stats import bootstrap
 
     data: np.ndarray = np.array(values, dtype=float)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        for method in ("BCa", "percentile"):
-            interval = bootstrap(
-                (data,),
-                np.mean,
-                n_resamples=RESAMPLES,
-                confidence_level=level,
-                method=method,
-                batch=500,
-                rng=np.random.default_rng(0),
-            ).confidence_interval
-            if math.isfinite(interval.low) and math.isfinite(interval.high):
-                break
+    for method in ("BCa", "percentile"):
+        interval = bootstrap(
+            (data,),
+            np.mean,
+            n_resamples=RESAMPLES,
+            confidence_level=level,
+            method=method,
+            batch=500,
+            rng=np.random.default_rng(0),
+        ).confidence_interval
+        if math.isfinite(interval.low) and math.isfinite(interval.high):
+            break
     return float(interval.low), float(interval.high)

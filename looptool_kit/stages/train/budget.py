@@ -2,7 +2,7 @@
 
 Counted are the tokens of prompts and answers that a training passes over, each pass and each completion of a
 group for itself, and the tokens that the policy generated for training data: GRPO's completions, and what a
-stage's manifest gives as `generated_tokens` (rollouts for a choice of samples, search, proposals). Answers to
+stage's manifest gives as `generated` (rollouts for a choice of samples, search, proposals). Answers to
 probes and evaluations, scoring, and language models that judge or write are not in it.
 """
 
@@ -43,10 +43,10 @@ def spent(run: Run, j: int) -> Spent:
     """
     trained = run.manifest("policy", j) or {}
     counts = {"sft": 0, "grpo": 0, "other": 0}
-    generated = trained.get("generated_tokens", 0)
+    generated = trained.get("generated", 0)
     if j > 1:
         others = (path for path in run.folder(j - 1).glob("*.json") if path.name != "policy.json")
-        generated += sum((read_manifest(path) or {}).get("generated_tokens", 0) for path in others)
+        generated += sum((read_manifest(path) or {}).get("generated", 0) for path in others)
     for facts in trained.get("trainings", []):
         name = facts.get("trainer")
         counts[name if name in counts else "other"] += facts.get("tokens", 0)
@@ -56,13 +56,23 @@ def spent(run: Run, j: int) -> Spent:
 
 def _sampled(run: Run, j: int, facts: dict[str, Any]) -> int:
     """Tokens that a training sampled; of an older run, which did not keep them, by its log."""
-    if "generated_tokens" in facts or facts.get("trainer") != "grpo":
-        return int(facts.get("generated_tokens", 0))
+    if "generated" in facts or facts.get("trainer") != "grpo":
+        return int(facts.get("generated", 0))
     path = training_folder(run, j, facts) / HISTORY
     if not path.exists():
         return 0
     history = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     return generated_tokens(history, run.settings.grpo.prompts * run.settings.grpo.group)
+
+
+def _beside(run: Run, j: int) -> int:
+    """Tokens that trainings took beside SFT and GRPO's own prompts."""
+    total = 0
+    for facts in (run.manifest("policy", j) or {}).get("trainings", []):
+        total += facts.get("tokens_of_recoveries", 0)
+        if facts.get("trainer") not in ("sft", "grpo"):
+            total += facts.get("tokens", 0) + facts.get("generated", 0)
+    return total
 
 
 def allowance(run: Run, j: int) -> int:
@@ -83,7 +93,8 @@ def fitted(
     """D_j shuffled and repeated, with its rehearsal, until the budget of D_j is spent.
 
     The trainings after SFT are expected to take what GRPO's prompts have, answers as long as the labels, and
-    for any other training what it took in the iteration before. The next iteration makes the error good.
+    for recoveries and any other training what they took in the iteration before. The next iteration makes the
+    error good.
 
     Args:
         epochs: Passes of SFT over the rows.
@@ -105,7 +116,7 @@ def fitted(
 
     group = run.settings.grpo.group
     answer = sum(lengths(s)[1] for s in samples) / max(1, len(samples))
-    later = sum(group * (lengths(s)[0] + 2 * answer) for s in prompts) + spent(run, j - 1).other
+    later = sum(group * (lengths(s)[0] + 2 * answer) for s in prompts) + _beside(run, j - 1)
     left = (allowance(run, j) - later) / max(1, epochs)
     if left <= 0 and not prompts:  # nothing else trains, and a policy has to be trained
         left = 1

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from looptool_kit.config import Settings
+from looptool_kit.config import Settings, deciding
 from looptool_kit.core.errors import RunError
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.tables import write_text
@@ -42,10 +42,12 @@ def recipe(settings: Settings, iteration: int) -> list[str]:
         names += [f"sft.{rate}", "sft.batch", "sft.warmup_steps"]
         if settings.trainer == "trl":
             names += ["sft.micro_batch", "sft.rehearsal"]  # who shares a pass decides on the order
+            names += ["targets.key_weight", "targets.order"]
             names += ["seeds.source", "seeds.domains", "contamination"] if sft.rehearsal else []
     if getattr(grpo, steps):
         rest = ("prompts", "group", "temperature", "learning_rate", "clip_low", "clip_high", "max_new_tokens")
         names += [*(f"grpo.{name}" for name in rest), "reward"]
+        names += ["fission"] if settings.trainer == "trl" else []
     names += [] if first else ["budget"]
     return names + (["trainer", "unsloth"] if settings.trainer == "unsloth" else [])
 
@@ -89,8 +91,7 @@ def _train(
     facts: list[dict[str, Any]] = []
     epochs = settings.sft.epochs if first else settings.sft.epochs_later
     steps = settings.grpo.steps_first if first else settings.grpo.steps
-    if steps:
-        find_reward(settings.reward.name)  # a name that does not exist is said before anything is trained
+    _can_do(settings, steps)
     rows = _sft_rows(run, samples, before.iteration + 1, seed, epochs, steps) if epochs else Samples()
     epochs = epochs if rows else 0
     if settings.trainer == "unsloth" and (epochs or steps):
@@ -109,7 +110,14 @@ def _train(
         rate = settings.sft.learning_rate if first else settings.sft.learning_rate_later
         recipe = settings.sft.model_copy(update={"epochs": epochs, "learning_rate": rate})
         result = sft.train(
-            lambda: load_base(settings.model), adapter, rows, recipe, settings.lora, folder / "sft", seed
+            lambda: load_base(settings.model),
+            adapter,
+            rows,
+            recipe,
+            settings.lora,
+            folder / "sft",
+            seed,
+            settings.targets,
         )
         facts.append(result | {"folder": "sft"})
         adapter = folder / "sft" / "adapter"
@@ -133,6 +141,7 @@ def _train(
             folder / "grpo",
             seed,
             settings.reward,
+            settings.fission,
         )
         facts.append(result | {"folder": "grpo"})
     if not facts:
@@ -155,6 +164,23 @@ def _sft_rows(run: Run, samples: Samples, j: int, seed: int, epochs: int, steps:
     order = grpo_order(samples, seed)
     prompts = [order[i % len(order)] for i in range(steps * settings.grpo.prompts)]
     return fitted(run, samples, j, epochs, prompts, rehearse)
+
+
+def _can_do(settings: Settings, steps: int) -> None:
+    """Say what the trainer cannot do before anything is trained. Raises `ValueError`."""
+    if steps:
+        find_reward(settings.reward.name)
+    if steps and settings.fission.group and settings.grpo.prompts < 2:
+        raise ValueError(
+            "recoveries take at most half of a step's prompts: set grpo.prompts to 2 or more, or"
+            " fission.group to 0"
+        )
+    if settings.trainer == "unsloth" and (
+        used := deciding(settings, ["targets.key_weight", "targets.order", "fission"])
+    ):
+        raise ValueError(
+            f'the trainer unsloth has no {", ".join(used)}: set trainer = "trl", or leave them out'
+        )
 
 
 REHEARSAL_CHUNK = 100

@@ -13,6 +13,7 @@ from looptool_kit.core.samples import Samples
 from looptool_kit.core.tables import write_json
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.train.budget import Spent, allowance, fitted, repeated, spent
+from looptool_kit.stages.train.recipe import generated_tokens
 from looptool_kit.world import generate
 
 
@@ -33,18 +34,18 @@ def run(tmp_path: Path) -> Run:
 def test_what_was_spent_by_hand(run: Run) -> None:
     trained(run, 1, {"trainer": "sft", "tokens": 5000})
     manifest(run, 1, "probes_raw", rows=3)
-    manifest(run, 1, "frontier", generated_tokens=40)  # rollouts that choose samples: after D1, for D2
+    manifest(run, 1, "frontier", generated=40)  # rollouts that choose samples: after D1, for D2
     sft, preference = {"trainer": "sft", "tokens": 600}, {"trainer": "preference", "tokens": 50}
-    trained(run, 2, sft, {"trainer": "grpo", "tokens": 200, "generated_tokens": 30}, preference)
+    trained(run, 2, sft, {"trainer": "grpo", "tokens": 200, "generated": 30}, preference)
     assert spent(run, 1) == Spent(sft=5000)
     assert spent(run, 2) == Spent(600, 200, 50, 70) and spent(run, 2).total == 920
     assert spent(run, 3) == Spent()
     # D2 was given 1000 and took 920, so that 80 are left beside the 700 of D3.
     assert allowance(run, 3) == 780
-    manifest(run, 2, "expansions", generated_tokens=500)
+    manifest(run, 2, "expansions", generated=500)
     assert spent(run, 3).generated == 500 and allowance(run, 3) == 280
     assert allowance(run, 4) == 980, "the last number serves later iterations"
-    trained(run, 3, sft, generated_tokens=9)
+    trained(run, 3, sft, generated=9)
     assert spent(run, 3) == Spent(600, 0, 0, 509), "what the training itself generated before"
 
 
@@ -56,6 +57,8 @@ def test_an_older_run_counts_its_completions_by_its_log(run: Run) -> None:
     # Two steps of 2 prompts in groups of 4, as the preset has them: 8 completions of 12.5 and 10 tokens.
     log.write_text("".join(json.dumps({"completions/mean_length": x}) + "\n" for x in (12.5, 10.0)))
     assert spent(run, 2) == Spent(grpo=300, generated=180)
+    more = {"completions/mean_length": 1.0, "recoveries/generated": 7.0, "recoveries/tokens": 30.0}
+    assert generated_tokens([more], 8) == 15, "answers to recoveries too"
     recorded = Run.open(Path(__file__).parents[3] / "sample_data" / "run", read_only=True)
     facts = spent(recorded, 2)
     assert facts.sft == 91896 and facts.grpo == 13045
@@ -108,8 +111,9 @@ def test_sft_gets_what_the_other_trainings_leave(tiny_checkpoint: Path, tmp_path
     samples = rows_of(list("abcdef"))
     tokenizer = load_base(str(tiny_checkpoint))[1]
     sizes = {s.id: list(map(len, encode(tokenizer, s))) for s in samples}
-    manifest(run, 1, "frontier", generated_tokens=1500)
-    trained(run, 1, {"trainer": "preference", "tokens": 700})
+    manifest(run, 1, "frontier", generated=1500)
+    recoveries = {"trainer": "grpo", "tokens": 90, "generated": 9, "tokens_of_recoveries": 40}
+    trained(run, 1, {"trainer": "preference", "tokens": 600, "generated": 60}, recoveries)
     prompts = [samples[0], samples[3]]
     answer = sum(a for _, a in sizes.values()) / len(sizes)
     later = sum(3 * (sizes[s.id][0] + 2 * answer) for s in prompts) + 700
