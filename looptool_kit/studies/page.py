@@ -167,6 +167,7 @@ def _close(shown: Sequence[ArmRow]) -> Grid:
             )
             seen = f"{_number(effect.difference.difference, measure)} {UNITS[measure]}".strip()
             shows = f"{_number(more.detectable, measure).lstrip('+')} {UNITS[measure]}".strip()
+            shows = shows if more.detectable else "-"  # all answers alike: nothing varied
             lines.append([r.words, f"D{r.iteration}", WORDS[measure], seen, take, shows])
     head = ["arm", "policy", "measure", "difference seen", "to tell it takes", "these runs show from"]
     note = (

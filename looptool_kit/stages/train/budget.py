@@ -115,7 +115,8 @@ def fitted(
         return known[sample.id]
 
     group = run.settings.grpo.group
-    answer = sum(lengths(s)[1] for s in samples) / max(1, len(samples))
+    labels = sum(lengths(s)[1] for s in samples) / max(1, len(samples))
+    answer = min(labels, run.settings.grpo.max_new_tokens)
     later = sum(group * (lengths(s)[0] + 2 * answer) for s in prompts) + _beside(run, j - 1)
     left = (allowance(run, j) - later) / max(1, epochs)
     if left <= 0 and not prompts:  # nothing else trains, and a policy has to be trained
