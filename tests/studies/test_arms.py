@@ -36,8 +36,8 @@ def test_what_a_file_says(tmp_path: Path) -> None:
         ("[match]\n[g]\n[g.compse]\nhppl = 3", 4, "compse.hppl is not a setting; did you mean compose.hppl?"),
         ("[match]\n[g]\ntemperatur = 1", 3, "did you mean jury.temperature?"),
         ("[match]\n[g]\nword = 'x'", 3, "word is not a setting; did you mean words?"),
-        ("[match]\n[g]\nqqqq = 1", 3, "qqqq is not a setting$"),
-        ("[match]\n[g]\nreward.name = 'grade'", 3, "names 'grade'; mean graded[?]; choose from gated,"),
+        ("[match]\n[g]\nqqqq = 1", 3, "line 3: qqqq is not a setting"),
+        ("[match]\n[g]\nreward.name = 'grade'", 3, "'grade'; did you mean graded?; choose from gated,"),
         ("[match]\n[g]\nexpand.expanders = ['slots', 'wrld']", 3, "names 'wrld'; did you mean world?"),
         ("[match]\n[g]\ncompose.hppl = 1\nverify.judge = 'evidnce'", 4, "did you mean evidence?"),
         ("[match]\n[g]\ncompose.hppl = -1", 3, "greater than or equal to 0"),
@@ -55,9 +55,9 @@ def test_what_a_file_says(tmp_path: Path) -> None:
 def test_what_is_mistyped_is_said_with_its_line(tmp_path: Path, text: str, line: int, words: str) -> None:
     file = tmp_path / "arms.toml"
     file.write_text(text)
-    with pytest.raises(ValueError, match=words) as error:
+    with pytest.raises(ValueError) as error:
         read_arms(file)
-    assert str(error.value).startswith(f"{file}, line {line}: ")
+    assert str(error.value).startswith(f"{file}, line {line}: ") and words in str(error.value)
 
 
 def test_a_file_that_is_none(tmp_path: Path) -> None:
