@@ -20,8 +20,9 @@ from looptool_kit.core.tables import write_text
 from looptool_kit.policy.policy import policy_of
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.evaluate.stage import evaluate
-from looptool_kit.studies.ablate import folder
-from looptool_kit.studies.arms import FULL, interval, signed
+from looptool_kit.studies.arms import FULL
+from looptool_kit.studies.compare import folder
+from looptool_kit.studies.page import interval, signed
 
 CATEGORIES = ("simple_python", "multiple", "parallel", "irrelevance", "live_simple", "live_multiple")
 """BFCL's: one call, a choice, several calls, none, and the first two as users wrote them."""

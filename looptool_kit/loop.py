@@ -42,13 +42,15 @@ ALWAYS = ("total", "mastered", "failed", "seeds", "accepted")
 class Loop:
     """The loop on a run."""
 
-    def __init__(self, run: Run, say: Callable[[str], None] = say) -> None:
+    def __init__(self, run: Run, say: Callable[[str], None] = say, given: int = 0) -> None:
         """Name the run.
 
         Args:
             say: Called with one line after each stage.
+            given: Policies up to D_given are taken as they stand in the run, whatever the settings would now
+                make of them: arms that are compared share their D1.
         """
-        self._run, self.say = run, say
+        self._run, self.say, self._given = run, say, given
 
     def run(self, last: int | None = None) -> None:
         """Seed, iterate until D_last is composed, train on it and evaluate.
@@ -102,8 +104,8 @@ class Loop:
                 self._train(j)
 
     def _train(self, j: int) -> None:
-        samples = self._run.table(Samples, "samples", j)
-        train(self._run, samples, j)
+        if j > self._given:
+            train(self._run, self._run.table(Samples, "samples", j), j)
         facts = (self._run.manifest("policy", j) or {}).get("trainings", [])
         parts = [f"{f['trainer'].upper()} {f['steps']} steps, {f['tokens']:,} tokens" for f in facts]
         parts += [

@@ -1,4 +1,4 @@
-"""Commands about a whole run: init, loop, ablate, plan, report, clean, lab."""
+"""Commands about a whole run: init, loop, plan, report, clean, lab."""
 
 from __future__ import annotations
 
@@ -114,42 +114,6 @@ def _command() -> str:
     if called.stem != "looptool" or (on_path and Path(on_path).resolve() == called.resolve()):
         return "looptool"
     return os.path.relpath(called) if called.is_absolute() else str(called)
-
-
-@app.command()
-def ablate(
-    path: Annotated[
-        Path, typer.Argument(help="The folder that holds the arms' runs, the table and the plot.")
-    ] = Path("runs/ablation"),
-    preset: Annotated[str, typer.Option(help="Settings that all arms start from.")] = "cpu",
-    seeds: Annotated[
-        str, typer.Option(help="Random seeds, by commas; three or more for intervals that mean something.")
-    ] = "0,1,2",
-    arms: Annotated[
-        str | None,
-        typer.Option(
-            help="Only these beside the full loop, by commas: no-hppl,no-jglv,no-edde,repeat,control."
-        ),
-    ] = None,
-    set_: Set = None,
-) -> None:
-    """Does the loop help? The full loop, without each of its parts, and seed data alone for as many tokens.
-
-    All start from one policy D1 a random seed. It says first how long it will take. What has finished is
-    kept, and a stopped one resumes where it stopped.
-    """
-    from looptool_kit.studies import ablate as study
-    from looptool_kit.studies.arms import ARMS, text
-
-    try:
-        numbers = [int(n) for n in seeds.split(",")]
-    except ValueError:
-        raise ValueError(
-            f"--seeds {seeds}: write whole numbers with commas between them, e.g. --seeds 0,1,2"
-        ) from None
-    names = [name.strip() for name in arms.split(",")] if arms else list(ARMS)
-    results = study.ablate(path, preset, numbers, names, say, **overrides_of(set_))
-    say(f"\n{text(results)}\n\nforest plot: {path / 'ablation.html'}")
 
 
 @app.command()

@@ -54,12 +54,16 @@ def _decisive(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, JsonVal
             yield f"{prefix}{name}", value
 
 
+ARM_FILES = ("ablation.toml", "arms.toml")
+"""Files beside the presets that hold arms of a comparison (`studies/arms.py`)."""
+
+
 def presets() -> list[str]:
     """Names of the presets."""
     return sorted(
         p.name.removesuffix(".toml")
         for p in files("looptool_kit").joinpath("presets").iterdir()
-        if p.name.endswith(".toml")
+        if p.name.endswith(".toml") and p.name not in ARM_FILES
     )
 
 

@@ -324,6 +324,22 @@ class ComposeSettings(_Settings):
     """Failed samples without a verdict: kept as they are, or left out."""
 
 
+class BudgetSettings(_Settings):
+    """How many tokens the datasets after D_1 and their training may take (`looptool compare`)."""
+
+    tokens: tuple[int, ...] = ()
+    """For D_2, D_3, ...: tokens of prompts and answers in all trainings, and tokens that the policy generated
+    for training data. SFT's rows are cut or repeated until they are spent; the last number serves all later
+    iterations. Empty: SFT takes the dataset as it is.
+    """
+
+    @model_validator(mode="after")
+    def _some_tokens(self) -> Self:
+        if any(n < 1 for n in self.tokens):
+            raise ValueError("a budget is at least one token for each dataset")
+        return self
+
+
 class EvaluateSettings(_Settings):
     """Held-out evaluation."""
 
@@ -382,5 +398,6 @@ class Settings(_Settings):
     jury: JurySettings = JurySettings()
     expand: ExpandSettings = ExpandSettings()
     compose: ComposeSettings = ComposeSettings()
+    budget: BudgetSettings = BudgetSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
     calls: CallSettings = CallSettings()

@@ -124,26 +124,6 @@ def differences_figure(rows: Sequence[tuple[str, Paired | Clustered]]) -> Figure
     )
 
 
-def forest_figure(rows: Sequence[tuple[str, Clustered]]) -> Figure:
-    """A forest plot: `differences_figure` of differences over several random seeds, each seed's own as a
-    small ring beside it.
-    """
-    figure = differences_figure(rows)
-    own = [(d, i) for i, (_, c) in enumerate(rows) for d in c.by_seed]
-    rings = {
-        "type": "scatter",
-        "mode": "markers",
-        "x": [d for d, _ in own],
-        "y": [i + 0.22 for _, i in own],
-        "marker": {"size": 6, "symbol": "circle-open", "color": PALETTE[7]},
-        "hovertemplate": "one seed: %{x:+.1%}<extra></extra>",
-    }
-    reach = max([figure["layout"]["xaxis"]["range"][1], *(abs(d) * 1.08 for d, _ in own)])
-    figure["layout"]["xaxis"]["range"] = [-reach, reach]
-    figure["data"].append(rings)
-    return figure
-
-
 def perplexity_figure(probes: Iterable[Probe], threshold: float | None) -> Figure:
     """Stacked histogram of the probes' perplexity (logarithmic) by state, with the threshold of D_HPPL."""
     values = {

@@ -7,6 +7,7 @@ keeps both, so that it can be said what changed. What a new result replaces is m
 from __future__ import annotations
 
 import json
+import resource
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -81,7 +82,7 @@ class Stage:
         self.made_from |= deciding(run.settings, settings)
         # What is drawn by chance depends on the iteration too.
         self.key = key(name, iteration, self.made_from)
-        self.started = time.monotonic()
+        self.started, self._cpu = time.monotonic(), cpu_clock()
 
     def _place(self, file: str | Path) -> Path:
         return file if isinstance(file, Path) else self.run.folder(self.iteration) / file
@@ -128,7 +129,7 @@ class Stage:
         self.run.writable()
         refuse_links(self.run.path)
         self._announce()
-        self.started = time.monotonic()
+        self.started, self._cpu = time.monotonic(), cpu_clock()
         with full_disk_explained(self.run.path):
             yield
 
@@ -140,7 +141,12 @@ class Stage:
         self.supersede()
         for path, table in tables.items():
             table.write(self._place(path))
-        self.run.finish(self.name, self.iteration, self.key, self.started, made_from=self.made_from, **facts)
+        self.record(**facts)
+
+    def record(self, **facts: Any) -> None:
+        """Write the manifest, after everything else."""
+        facts = {"cpu_seconds": round(cpu_clock() - self._cpu, 2), "made_from": self.made_from, **facts}
+        self.run.finish(self.name, self.iteration, self.key, self.started, **facts)
 
     def supersede(self, *also: Path) -> None:
         """Move what there is of an earlier result to `superseded/`, the manifest last.
@@ -166,6 +172,12 @@ class Stage:
         time = "How long it had taken is not known" if unknown else f"It had taken {duration(own)}"
         text = f"{self.title} is made again: {'; '.join(reasons)}. {time}{follows}; expect about as long."
         print(visible(f"{text} What it replaces goes to {self.run.path / SUPERSEDED}."), flush=True)
+
+
+def cpu_clock() -> float:
+    """Processor seconds of this process and of the children that have ended, on all cores together."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
 
 
 def title(name: str, iteration: int) -> str:

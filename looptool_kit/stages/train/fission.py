@@ -158,6 +158,9 @@ def train_recoveries(
             rollouts = Rollouts.read(_rollouts_file(folder, step))
             logged[f"{RECOVERIES}/reward"].append(sum(r.reward for r in rollouts) / len(rollouts))
             logged[f"{RECOVERIES}/correct"].append(sum(r.correct for r in rollouts) / len(rollouts))
+            prompts, answers = (sum(map(len, more[name])) for name in ("prompt_ids", "completion_ids"))
+            logged[f"{RECOVERIES}/tokens"].append(prompts + answers)
+            logged[f"{RECOVERIES}/generated"].append(answers)
             scored = joined(scored, more, trainer.processing_class.pad_token_id)
         new = recoveries(rows, Rollouts.read(rollouts_file(folder, step)), settings.group)
         left = [*fit[: len(fit) - len(taken)], *new]

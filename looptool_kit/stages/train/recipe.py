@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,7 @@ def grpo_facts(trainer: Any, settings: GrpoSettings, samples: int) -> dict[str, 
         "trainer": "grpo",
         "samples": samples,
         "tokens": int(trainer.state.num_input_tokens_seen),
+        "generated": generated_tokens(history, settings.prompts * settings.group),
         "groups": len(history) * settings.prompts,
         "groups_without_variance": flat,
         "reward_first": history[0]["reward"] if history else None,
@@ -76,4 +78,20 @@ def grpo_facts(trainer: Any, settings: GrpoSettings, samples: int) -> dict[str, 
         "correct_first": history[0].get(SHARE_CORRECT) if history else None,
         "correct_last": history[-1].get(SHARE_CORRECT) if history else None,
         **({"groups_of_recoveries": int(sum(recovered))} if recovered else {}),
+        **({"tokens_of_recoveries": _of_recoveries(history)} if recovered else {}),
     }
+
+
+def generated_tokens(history: Iterable[Mapping[str, Any]], completions: int) -> int:
+    """Tokens that GRPO sampled, recoveries included, by its log: a row a step with that many completions."""
+    return sum(
+        round(row.get("completions/mean_length", 0.0) * completions)
+        + int(row.get(f"{RECOVERIES}/generated", 0))
+        for row in history
+    )
+
+
+def _of_recoveries(history: Iterable[Mapping[str, Any]]) -> int:
+    """Tokens that recoveries took: trained on, and sampled before."""
+    names = (f"{RECOVERIES}/tokens", f"{RECOVERIES}/generated")
+    return sum(int(row.get(name, 0)) for row in history for name in names)

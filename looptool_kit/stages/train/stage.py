@@ -25,6 +25,7 @@ from looptool_kit.policy.policy import (
 from looptool_kit.run.folder import Run
 from looptool_kit.run.inputs import iteration_of, whole
 from looptool_kit.run.stage import Stage
+from looptool_kit.stages.train.budget import fitted
 from looptool_kit.stages.train.rewards import find_reward
 
 
@@ -47,6 +48,7 @@ def recipe(settings: Settings, iteration: int) -> list[str]:
         rest = ("prompts", "group", "temperature", "learning_rate", "clip_low", "clip_high", "max_new_tokens")
         names += [*(f"grpo.{name}" for name in rest), "reward"]
         names += ["fission"] if settings.trainer == "trl" else []
+    names += [] if first else ["budget"]
     return names + (["trainer", "unsloth"] if settings.trainer == "unsloth" else [])
 
 
@@ -77,15 +79,7 @@ def train(run: Run, samples: Samples | None = None, iteration: int | None = None
             folder = run.folder(j) / "policy"
             _restart_if_other_inputs(now, folder)
             facts = _train(run, samples, policy_of(run, j - 1), folder, settings.seed * 1000 + j, j == 1)
-            run.finish(
-                "policy",
-                j,
-                now.key,
-                now.started,
-                made_from=now.made_from,
-                base=weights_id(settings.model),
-                trainings=facts,
-            )
+            now.record(base=weights_id(settings.model), trainings=facts)
     return policy_of(run, j)
 
 
@@ -98,6 +92,8 @@ def _train(
     epochs = settings.sft.epochs if first else settings.sft.epochs_later
     steps = settings.grpo.steps_first if first else settings.grpo.steps
     _can_do(settings, steps)
+    rows = _sft_rows(run, samples, before.iteration + 1, seed, epochs, steps) if epochs else Samples()
+    epochs = epochs if rows else 0
     if settings.trainer == "unsloth" and (epochs or steps):
         from looptool_kit.stages.train import unsloth
 
@@ -106,14 +102,13 @@ def _train(
             update={"sft": settings.sft.model_copy(update={"learning_rate": rate})}
         )
         return unsloth.train(
-            recipe_of_now, adapter, samples, grpo_order(samples, seed), epochs, steps, folder, seed
+            recipe_of_now, adapter, rows or samples, grpo_order(samples, seed), epochs, steps, folder, seed
         )
     if epochs:
         from looptool_kit.stages.train import sft
 
         rate = settings.sft.learning_rate if first else settings.sft.learning_rate_later
         recipe = settings.sft.model_copy(update={"epochs": epochs, "learning_rate": rate})
-        rows = Samples([*samples, *rehearsal(settings, len(samples), seed)])
         result = sft.train(
             lambda: load_base(settings.model),
             adapter,
@@ -155,6 +150,20 @@ def _train(
             " sft.epochs or grpo.steps."
         )
     return facts
+
+
+def _sft_rows(run: Run, samples: Samples, j: int, seed: int, epochs: int, steps: int) -> Samples:
+    """What SFT passes over: D_j with its rehearsal, cut or repeated where there is a budget."""
+    settings = run.settings
+
+    def rehearse(count: int) -> Samples:
+        return rehearsal(settings, count, seed) if settings.trainer == "trl" else Samples()
+
+    if j == 1 or not settings.budget.tokens:
+        return Samples([*samples, *rehearse(len(samples))])
+    order = grpo_order(samples, seed)
+    prompts = [order[i % len(order)] for i in range(steps * settings.grpo.prompts)]
+    return fitted(run, samples, j, epochs, prompts, rehearse)
 
 
 def _can_do(settings: Settings, steps: int) -> None:
