@@ -207,3 +207,25 @@ class Rollouts(Table[Rollout]):
     """The completions of one step; `policy/grpo/rollouts/step-NNNN.parquet`."""
 
     row_type = Rollout
+
+
+class Pair(Frozen):
+    """Two answers of the policy to one sample, of which one is better: a row of preference training."""
+
+    sample_id: str
+    chosen: str
+    """The better answer, whole, as text; the end token follows it in training."""
+    rejected: str
+    """The worse one, in the same form."""
+    branch: int = 0
+    """The first token in which they differ."""
+    gap: float = 0.0
+    """By how much the one is better: the difference of the values that they were compared by."""
+    why: str = ""
+    """Where it comes from, in words."""
+
+
+class Pairs(Table[Pair]):
+    """The pairs of one preference training; `policy/preference/pairs.parquet`."""
+
+    row_type = Pair
