@@ -17,7 +17,7 @@ from looptool_kit.run.folder import Run
 from looptool_kit.widgets.drawing import lines, picture
 from looptool_kit.widgets.view import View, html_table, script, style
 
-MAX_POINTS = 500
+MAX_POINTS = 440
 """Points of a chart, all its lines together."""
 POLL_SECONDS = 1.0
 """Time between two reads of the files."""
@@ -45,6 +45,7 @@ def _speed(row: Row, before: Row | None) -> float | None:
 
 CHARTS: dict[str, tuple[str, tuple[float, float] | None, Callable[[Row, Row | None], float | None]]] = {
     "reward": ("mean reward", (0, 1), _value("reward")),
+    "right completions": ("share right", (0, 1), _value("correct")),
     "groups without variance": ("share of groups", (0, 1), _value("frac_reward_zero_std")),
     "completion length": ("tokens, mean", None, _value("completions/mean_length")),
     "clip fraction": ("share of tokens", None, _value("clip_ratio/region_mean")),
@@ -52,7 +53,7 @@ CHARTS: dict[str, tuple[str, tuple[float, float] | None, Callable[[Row, Row | No
     "loss": ("loss", None, _value("loss")),
     "speed": ("tokens / s", None, _speed),
 }
-"""Title -> name of the y axis, its range (None: from the data), and value of a log row.
+"""Title -> name of the y axis, its range (None, or where points lie outside: from the data), value of a row.
 
 The value is computed from a log row and the row before it.
 """
@@ -135,7 +136,15 @@ class TrainingView(View):
 
     def static_html(self) -> str:
         trainings = self._trainings()
-        columns = ("step", "loss", "reward", "frac_reward_zero_std", "completions/mean_length", "entropy")
+        columns = (
+            "step",
+            "loss",
+            "reward",
+            "correct",
+            "frac_reward_zero_std",
+            "completions/mean_length",
+            "entropy",
+        )
         rows = [
             (f"{j} {trainer}", *(_short(log[-1].get(c)) for c in columns))
             for j, trainer, log in trainings
@@ -274,8 +283,9 @@ def draw(trainings: Sequence[tuple[int, str, list[Row]]], most: int) -> list[str
             if series:
                 share = max(2, most // len(series))
                 thin = {name: thinned(points, share) for name, points in series.items()}
+                inside = y_range and all(y_range[0] <= y <= y_range[1] for p in thin.values() for _, y in p)
                 whose = f"{title}, {trainer.upper()}" + (f" of {next(iter(thin))}" if len(thin) == 1 else "")
-                out.append(lines(thin, whose, y_label, y_range=y_range, height=190))
+                out.append(lines(thin, whose, y_label, y_range=y_range if inside else None, height=190))
     return out
 
 

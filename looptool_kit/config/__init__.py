@@ -19,6 +19,7 @@ from looptool_kit.config.sections import (
     PairsSettings,
     PreferenceSettings,
     ProbeSettings,
+    RewardSettings,
     Settings,
     SftSettings,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "PairsSettings",
     "PreferenceSettings",
     "ProbeSettings",
+    "RewardSettings",
     "Settings",
     "SftSettings",
     "deciding",

@@ -162,6 +162,20 @@ class GrpoSettings(_Settings):
     """Compute activations a second time instead of keeping them: less memory, about a third more time."""
 
 
+class RewardSettings(_Settings):
+    """What GRPO pays for."""
+
+    name: str = "match"
+    """The reward, by the name of its module in `looptool_kit/stages/train/rewards`: `match` (1 for what is
+    exactly right, else 0), `graded` (worse mistakes cost more), `gated` (the share that is right, nothing
+    without the right form) or `progress` (the share of the calls that are right).
+    """
+    no_hit: float = Field(1.0, ge=0)
+    """Factor on the advantages of groups in which no completion is right: they teach only which wrong answer
+    is the least wrong one. 1: as any other group; 0: not at all.
+    """
+
+
 class PairsSettings(_Settings):
     """Where preference training takes its pairs of answers from (iTool, arXiv 2501.09766)."""
 
@@ -399,6 +413,7 @@ class Settings(_Settings):
     lora: LoraSettings = LoraSettings()
     sft: SftSettings = SftSettings()
     grpo: GrpoSettings = GrpoSettings()
+    reward: RewardSettings = RewardSettings()
     frontier: FrontierSettings = FrontierSettings()
     pairs: PairsSettings = PairsSettings()
     preference: PreferenceSettings = PreferenceSettings()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
-from pydantic import JsonValue
+from pydantic import JsonValue, model_validator
 
 from looptool_kit.core.grading import Fault
 from looptool_kit.core.samples import Frozen, Label, Sample
@@ -201,6 +201,16 @@ class Rollout(Frozen):
     reward: float
     error: str = ""
     """The kind of the first fault; empty where the completion is right."""
+    correct: bool = False
+    """Whether the completion is exactly right, whatever the reward is."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_it_was(cls, values: Any) -> Any:
+        # Tables without the column are from when the reward was 1 for what is right, else 0.
+        if isinstance(values, dict) and values.get("correct") is None:
+            return {**values, "correct": values.get("reward") == 1.0}
+        return values
 
 
 class Rollouts(Table[Rollout]):

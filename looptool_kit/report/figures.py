@@ -279,6 +279,7 @@ def errors_figure(counts: Counter[tuple[str, str]], most: int = 20) -> Figure:
 
 HISTORY = (
     ("reward", "Mean reward", ("reward",)),
+    ("correct", "Share of right completions", ("correct",)),
     ("flat", "Share of groups without variance", ("frac_reward_zero_std",)),
     ("loss", "Loss", ("loss",)),
     ("length", "Completion length, tokens", ("completions/mean_length", "completion_length")),
@@ -316,12 +317,11 @@ def history_figures(histories: Sequence[Sequence[dict[str, Any]]]) -> list[tuple
                     )
         for trainer, traces in panels.items():
             y: dict[str, Any] = {"rangemode": "tozero"}
-            if title.startswith(("Mean reward", "Share")):
-                y = (
-                    {"range": [-0.03, 1.03], "tickformat": ".0%"}
-                    if title.startswith("Share")
-                    else {"range": [-0.03, 1.03]}
-                )
+            if title.startswith("Share"):
+                y = {"range": [-0.03, 1.03], "tickformat": ".0%"}
+            # A graded reward leaves what a share can be.
+            elif title == "Mean reward" and all(0 <= v <= 1 for t in traces for v in t["y"]):
+                y = {"range": [-0.03, 1.03]}
             out.append(
                 (
                     f"{title} ({trainer})",

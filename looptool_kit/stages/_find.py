@@ -1,5 +1,5 @@
 """The one finder of strategies: every public module or folder beside a stage's `stage.py` is one, by its
-name.
+name, and every one in `train/rewards/`.
 """
 
 from __future__ import annotations
@@ -19,5 +19,5 @@ def find(package: str, name: str) -> ModuleType:
     """Import the strategy of that name. Raises `ValueError` that lists those there are."""
     if name not in names(package):
         kind = package.rpartition(".")[2]
-        raise ValueError(f"stage {kind} has no strategy {name!r}; choose one of {', '.join(names(package))}")
+        raise ValueError(f"{kind} has no strategy {name!r}; choose one of {', '.join(names(package))}")
     return import_module(f"{package}.{name}")

@@ -14,6 +14,7 @@ from looptool_kit.core.tables import atomic, write_text
 from looptool_kit.core.toolcalls import render_answer
 from looptool_kit.policy.engines.prompts import encode_answer, encode_prompt, end_token
 from looptool_kit.run.lock import COMPLETE, checkpoints
+from looptool_kit.stages.train.reward import SHARE_CORRECT
 
 
 def encode(tokenizer: Any, sample: Sample) -> tuple[list[int], list[int]]:
@@ -112,7 +113,7 @@ def progress(description: str) -> Any:
             keep = {
                 k: f"{v:.3g}"
                 for k, v in (logs or {}).items()
-                if k in ("loss", "reward", "frac_reward_zero_std")
+                if k in ("loss", "reward", SHARE_CORRECT, "frac_reward_zero_std")
             }
             self.bar.set_postfix(keep)
             with open(Path(args.output_dir) / HISTORY, "a", encoding="utf-8") as out:

@@ -1,8 +1,9 @@
 """Group relative policy optimisation (GRPO) with TRL (LoopTool, section 3.2).
 
 On top of TRL's trainer: completions come from our own engine on merged weights; a group's prompt is computed
-once (`shared_prefix.py`); groups without variance (all right or all wrong: advantage zero) are counted and
-cost no forward pass; memory is that of one group, or of a few small ones that share a tool list, at a time.
+once (`shared_prefix.py`); groups without variance (by the reward `match` all right or all wrong: advantage
+zero) are counted and cost no forward pass; memory is that of one group, or of a few small ones that share a
+tool list, at a time.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from looptool_kit.config import GrpoSettings, LoraSettings
+from looptool_kit.config import GrpoSettings, LoraSettings, RewardSettings
 from looptool_kit.core.samples import Samples
 from looptool_kit.policy.engines import Engine, Sampling
 from looptool_kit.policy.engines.prefix_tree import shared_length
@@ -33,7 +34,7 @@ from looptool_kit.stages.train.common import (
 )
 from looptool_kit.stages.train.packing import MIN_SAVED, pack
 from looptool_kit.stages.train.recipe import grpo_arguments, grpo_facts
-from looptool_kit.stages.train.reward import tool_match
+from looptool_kit.stages.train.reward import tool_match, weigh_groups_without_hit
 from looptool_kit.stages.train.shared_prefix import packed_logps, why_not
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ MAX_PASS_TOKENS = 1500
 """Tokens (shared ones counted once) up to which several prompts are computed in one pass: they decide the
 memory.
 """
+
+MATCH = RewardSettings()
 
 EngineFor = Callable[[Any, Any], Engine | None]
 """(policy as it is now, tokenizer) -> the engine that answers as that policy does; None: TRL generates."""
@@ -57,6 +60,7 @@ def train(
     lora: LoraSettings,
     folder: Path,
     seed: int,
+    reward: RewardSettings = MATCH,
 ) -> dict[str, Any]:
     """Train the policy by GRPO on `samples` for `settings.steps`.
 
@@ -72,6 +76,7 @@ def train(
         lora: The shape of a new adapter.
         folder: Gets `adapter/`, `history.jsonl`, `rollouts/` and `result.json`.
         seed: Decides the samples that the engine draws and the new adapter's weights.
+        reward: What a completion earns.
 
     Returns:
         The facts of `result.json`.
@@ -91,12 +96,13 @@ def train(
     trainer = shared_prefix_trainer()(
         model=policy,
         args=config,
-        reward_funcs=[tool_match(samples, folder)],
+        reward_funcs=[tool_match(samples, folder, name=reward.name)],
         train_dataset=Dataset.from_list([{"prompt": str(i), "row": i} for i in order]),
         processing_class=tokenizer,
         rollout_func=partial(_complete, samples, settings, seed, partial(engine_for, policy, tokenizer)),
         callbacks=[progress(f"train: GRPO, {settings.prompts} x {settings.group}")],
     )
+    weigh_groups_without_hit(trainer, folder, settings.group, reward.no_hit)
     run_to_end(trainer, folder)
     return keep_result(trainer, folder, grpo_facts(trainer, settings, len(set(order))))
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from looptool_kit.config import GrpoSettings, PreferenceSettings, SftSettings
+from looptool_kit.stages.train.reward import SHARE_CORRECT
 
 
 def sft_arguments(settings: SftSettings, rows: int, folder: Path, seed: int) -> dict[str, Any]:
@@ -83,4 +84,6 @@ def grpo_facts(trainer: Any, settings: GrpoSettings, samples: int) -> dict[str, 
         "groups_without_variance": flat,
         "reward_first": history[0]["reward"] if history else None,
         "reward_last": history[-1]["reward"] if history else None,
+        "correct_first": history[0].get(SHARE_CORRECT) if history else None,
+        "correct_last": history[-1].get(SHARE_CORRECT) if history else None,
     }

@@ -25,6 +25,7 @@ from looptool_kit.policy.policy import (
 from looptool_kit.run.folder import Run
 from looptool_kit.run.inputs import iteration_of, whole
 from looptool_kit.run.stage import Stage
+from looptool_kit.stages.train.rewards import find_reward
 
 
 def recipe(settings: Settings, iteration: int) -> list[str]:
@@ -43,7 +44,7 @@ def recipe(settings: Settings, iteration: int) -> list[str]:
             names += ["seeds.source", "seeds.domains", "contamination"] if sft.rehearsal else []
     if getattr(grpo, steps):
         rest = ("prompts", "group", "temperature", "learning_rate", "clip_low", "clip_high", "max_new_tokens")
-        names += [f"grpo.{name}" for name in rest]
+        names += [*(f"grpo.{name}" for name in rest), "reward"]
     return names + (["trainer", "unsloth"] if settings.trainer == "unsloth" else [])
 
 
@@ -94,6 +95,8 @@ def _train(
     facts: list[dict[str, Any]] = []
     epochs = settings.sft.epochs if first else settings.sft.epochs_later
     steps = settings.grpo.steps_first if first else settings.grpo.steps
+    if steps:
+        find_reward(settings.reward.name)  # a name that does not exist is said before anything is trained
     if settings.trainer == "unsloth" and (epochs or steps):
         from looptool_kit.stages.train import unsloth
 
@@ -134,6 +137,7 @@ def _train(
             settings.lora,
             folder / "grpo",
             seed,
+            settings.reward,
         )
         facts.append(result | {"folder": "grpo"})
     if not facts:
