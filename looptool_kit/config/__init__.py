@@ -16,13 +16,12 @@ from looptool_kit.config.sections import (
     EngineName,
     GrpoSettings,
     LoraSettings,
-    PairsSettings,
-    PreferenceSettings,
     ProbeSettings,
     RewardSettings,
     Settings,
     SftSettings,
 )
+from looptool_kit.config.strategies import PairsSettings, PreferenceSettings
 
 __all__ = [
     "EngineName",

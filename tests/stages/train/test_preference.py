@@ -216,7 +216,7 @@ def test_a_killed_training_resumes_to_the_same_adapter(
     tiny_loader, samples: Samples, pairs: Pairs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed while it scores the reference, and again while it trains."""
-    monkeypatch.setattr("looptool_kit.stages.train.grpo.MAX_PASS_TOKENS", 1)
+    monkeypatch.setattr("looptool_kit.stages.train.grpo.MAX_PASS_TOKENS", 1)  # every pair is a pass
     preference.train(tiny_loader, None, pairs, samples, DPO, LORA, tmp_path / "whole", seed=0)
     cut = tmp_path / "cut"
 
@@ -228,23 +228,23 @@ def test_a_killed_training_resumes_to_the_same_adapter(
 
     def dying(model: Any, rows: Any, bf16: bool = False) -> Any:
         passes.append(len(rows))
-        if len(passes) in (3, 8):
+        if len(passes) in (3, 14):
             raise Stop
         return real(model, rows, bf16)
 
     monkeypatch.setattr(preference, "sides", dying)
     with pytest.raises(Stop):
         preference.train(tiny_loader, None, pairs, samples, DPO, LORA, cut, seed=0)
-    assert len(preference.References.read(cut / "ref.parquet")) == 4 and len(passes) == 3
+    assert len(preference.References.read(cut / "ref.parquet")) == 2 and len(passes) == 3
     with pytest.raises(Stop):
         preference.train(tiny_loader, None, pairs, samples, DPO, LORA, cut, seed=0)
     assert len(preference.References.read(cut / "ref.parquet")) == 8
     kept = common.last_checkpoint(cut)
-    assert kept is not None and kept.endswith("checkpoint-2")  # two passes of reference, two steps, and death
+    assert kept is not None and kept.endswith("checkpoint-2")  # six passes of the reference, two steps, and death
     scored = len(passes)
     preference.train(tiny_loader, None, pairs, samples, DPO, LORA, cut, seed=0)
     # Neither the reference nor a step that a checkpoint holds is computed again.
-    assert len(passes) - scored == 8 - 2
+    assert len(passes) - scored == 2 * (8 - 2)
     a, b = weights(tmp_path / "whole"), weights(cut)
     assert a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
     assert [row["loss"] for row in history(tmp_path / "whole")] == [row["loss"] for row in history(cut)]
