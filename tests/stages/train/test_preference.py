@@ -240,7 +240,7 @@ def test_a_killed_training_resumes_to_the_same_adapter(
         preference.train(tiny_loader, None, pairs, samples, DPO, LORA, cut, seed=0)
     assert len(preference.References.read(cut / "ref.parquet")) == 8
     kept = common.last_checkpoint(cut)
-    assert kept is not None and kept.endswith("checkpoint-2")  # six passes of the reference, two steps, and death
+    assert kept is not None and kept.endswith("checkpoint-2")  # six passes of the reference, two steps
     scored = len(passes)
     preference.train(tiny_loader, None, pairs, samples, DPO, LORA, cut, seed=0)
     # Neither the reference nor a step that a checkpoint holds is computed again.
