@@ -19,11 +19,18 @@ from looptool_kit.stages.evaluate.stage import best, develop, evaluate, scores
 from looptool_kit.stages.expand.stage import expand
 from looptool_kit.stages.probe import probe
 from looptool_kit.stages.seed.stage import seed
+from looptool_kit.stages.train.frontier import frontier, wanted
 from looptool_kit.stages.train.stage import train
 from looptool_kit.stages.verify.stage import verify
 
 COUNTS: dict[str, dict[str, str]] = {
     "probes": {"mastered": "mastered", "borderline": "right but unsure", "failed": "failed"},
+    "frontier": {
+        "rows": "samples measured",
+        "of_grpo": "by GRPO's own rollouts",
+        "in_zone": "neither too easy nor too hard",
+        "inconsistent": "right in half of the rollouts or less",
+    },
     "verdicts": {
         "PRED_WRONG": "predictions wrong",
         "LABEL_WRONG": "labels wrong",
@@ -89,6 +96,9 @@ class Loop:
         self._train(j)
         probes = probe(self._run, iteration=j)
         self._print_counts(f"probe {j}", "probes", j)
+        if wanted(self._run):
+            frontier(self._run, j)
+            self._print_counts(f"frontier {j}", "frontier", j)
         verdicts = verify(self._run, probes, iteration=j)
         self._print_counts(f"verify {j}", "verdicts", j)
         expanded = expand(self._run, verdicts, iteration=j)

@@ -14,7 +14,7 @@ from looptool_kit.checks.rules import check_sample
 from looptool_kit.core.errors import RunError
 from looptool_kit.core.records import Expansion, Expansions, Probes, Verdicts
 from looptool_kit.core.samples import Label, Sample, Samples
-from looptool_kit.lineage.error_seeds import ErrorSeed, chosen, error_seeds, with_decisions
+from looptool_kit.lineage.error_seeds import ErrorSeed, all_seeds, chosen, with_decisions
 from looptool_kit.run.decisions import Decision
 from looptool_kit.run.folder import Run
 from looptool_kit.widgets.detail import aligned, detail
@@ -75,12 +75,16 @@ class ExpansionView(TableView):
         self._decisions: dict[str, Decision] = {}
         self._overruled: dict[str, Decision] = {}
         self._stamp: tuple[int, int] | None = (0, 0)
-        judged = {s.sample.id: s for s in error_seeds(self.samples, self._probes, self._verdicts)}
+        judged = {
+            s.sample.id: s for s in all_seeds(self.run, self._j, self.samples, self._probes, self._verdicts)
+        }
         self._standing = set(judged)
         self._reread()
         with_person = {
             s.sample.id: s
-            for s in error_seeds(self.samples, self._probes, with_decisions(self._verdicts, self._overruled))
+            for s in all_seeds(
+                self.run, self._j, self.samples, self._probes, with_decisions(self._verdicts, self._overruled)
+            )
         }
         self.seeds = list({**judged, **with_person}.values())
         if only is not None:
@@ -334,7 +338,9 @@ class ExpansionView(TableView):
             self._overruled = overruled
             self._standing = {
                 s.sample.id
-                for s in error_seeds(self.samples, self._probes, with_decisions(self._verdicts, overruled))
+                for s in all_seeds(
+                    self.run, self._j, self.samples, self._probes, with_decisions(self._verdicts, overruled)
+                )
             }
 
     def _recount(self) -> None:

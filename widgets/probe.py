@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import traitlets
 
-from looptool_kit.core.records import STATES, Probe, Probes, Verdict, Verdicts
+from looptool_kit.core.records import STATES, Frontier, Measured, Probe, Probes, Verdict, Verdicts
 from looptool_kit.core.samples import Sample, Samples, ToolCall
 from looptool_kit.lineage.error_seeds import with_decisions
 from looptool_kit.run.folder import Run
@@ -19,7 +19,7 @@ from looptool_kit.widgets.drawing import histogram, picture
 from looptool_kit.widgets.rows import Rows, TableView
 from looptool_kit.widgets.view import html_table, script, style
 
-FACETS = ("state", "iteration", "kind", "tool", "error")
+FACETS = ("state", "iteration", "kind", "tool", "error", "frontier")
 STATIC_ROWS = 30
 
 
@@ -77,6 +77,8 @@ class ProbeView(TableView):
         self._verdicts: dict[tuple[int, str], Verdict] = {
             (v.iteration, v.sample_id): v for _, _, verdicts in tables for v in verdicts
         }
+        measured = _measured(self._run) if self._run else {}
+        self._measured = [measured.get((p.iteration, p.sample_id)) for p in self._probes]
         n = len(self._probes)
         self._perplexity = np.fromiter(map(attrgetter("perplexity"), self._probes), float, n)
         self._correct = np.fromiter(map(attrgetter("correct"), self._probes), bool, n)
@@ -97,6 +99,8 @@ class ProbeView(TableView):
                 "kind": 0.8,
                 "tool": 1.2,
                 "error": 1.2,
+                "frontier": 1.2,
+                "pass rate": "5.5em",
                 "request": 2,
             },
             uncounted=("state",),
@@ -202,6 +206,9 @@ class ProbeView(TableView):
             "error": [p.faults[0].kind.replace("_", " ") if p.faults else "(none)" for p in probes],
             "request": requests,
         }
+        if any(self._measured):
+            columns["frontier"] = [_frontier(m) for m in self._measured]
+            columns["pass rate"] = [f"{m.pass_rate:.2f}" if m else "(none)" for m in self._measured]
         if len(np.unique(self._iterations)) < 2:
             del columns["iteration"]
         rows = Rows(
@@ -291,6 +298,22 @@ def _tables(run: Run, iteration: int | None) -> list[tuple[Probes, Samples, Verd
             )
         )
     return out
+
+
+def _measured(run: Run) -> dict[tuple[int, str], Measured]:
+    """What the stage frontier found, by iteration and sample."""
+    return {
+        (j, row.sample_id): row
+        for j in run.iterations
+        for row in run.table(Frontier, "frontier", j, missing_ok=True)
+    }
+
+
+def _frontier(measured: Measured | None) -> tuple[str, ...]:
+    """The values of the facet `frontier`."""
+    if measured is None:
+        return ("(none)",)
+    return (measured.place, "inconsistent") if measured.inconsistent else (measured.place,)
 
 
 def _matched(probes: Sequence[Probe], samples: Samples) -> list[Sample]:

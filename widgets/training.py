@@ -51,6 +51,7 @@ CHARTS: dict[str, tuple[str, tuple[float, float] | None, Callable[[Row, Row | No
     "clip fraction": ("share of tokens", None, _value("clip_ratio/region_mean")),
     "entropy": ("nats a token", None, _value("entropy")),
     "loss": ("loss", None, _value("loss")),
+    "better answer ahead": ("share of pairs", (0, 1), _value("preferred")),
     "speed": ("tokens / s", None, _speed),
 }
 """Title -> name of the y axis, its range (None, or where points lie outside: from the data), value of a row.
@@ -95,7 +96,7 @@ class TrainingView(View):
 
     @property
     def history(self) -> list[Row]:
-        """The log rows so far, oldest first, each with its `iteration` and `trainer` (sft or grpo)."""
+        """The log rows so far, oldest first, each with `iteration` and `trainer` (sft, grpo, preference)."""
         return [
             {"iteration": j, "trainer": trainer, **row}
             for j, trainer, rows in self._trainings()
@@ -166,7 +167,7 @@ class TrainingView(View):
 
     def _find(self) -> list[_Log]:
         for j in self._iterations():
-            for trainer in ("sft", "grpo"):
+            for trainer in ("sft", "grpo", "preference"):
                 path = self._folder(j, trainer) / "history.jsonl"
                 self._logs.setdefault(path, _Log(path, j, trainer))
         return list(self._logs.values())
@@ -268,7 +269,7 @@ def draw(trainings: Sequence[tuple[int, str, list[Row]]], most: int) -> list[str
     """
     out = []
     for title, (y_label, y_range, value) in CHARTS.items():
-        for trainer in ("grpo", "sft"):
+        for trainer in ("grpo", "sft", "preference"):
             series: dict[str, Points] = {}
             for j, _, rows in (t for t in trainings if t[1] == trainer):
                 values = (

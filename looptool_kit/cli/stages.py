@@ -1,4 +1,4 @@
-"""One command a stage: seed, train, probe, verify, expand, compose, evaluate."""
+"""One command a stage: seed, train, probe, frontier, verify, expand, compose, evaluate."""
 
 from __future__ import annotations
 
@@ -63,6 +63,14 @@ def train(path: RunFolder, iteration: Iteration = None) -> None:
 def probe(path: RunFolder, iteration: Iteration = None) -> None:
     """Greedy-decode D_j: predictions, perplexities, matches."""
     from looptool_kit.stages.probe import probe as stage
+
+    _stage(path, lambda run: stage(run, iteration=iteration))
+
+
+@app.command()
+def frontier(path: RunFolder, iteration: Iteration = None) -> None:
+    """Measure by several rollouts which samples of D_j the policy gets right sometimes."""
+    from looptool_kit.stages.train.frontier import frontier as stage
 
     _stage(path, lambda run: stage(run, iteration=iteration))
 

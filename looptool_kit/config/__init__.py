@@ -23,12 +23,15 @@ from looptool_kit.config.sections import (
     SftSettings,
     TargetSettings,
 )
+from looptool_kit.config.strategies import PairsSettings, PreferenceSettings
 
 __all__ = [
     "EngineName",
     "FissionSettings",
     "GrpoSettings",
     "LoraSettings",
+    "PairsSettings",
+    "PreferenceSettings",
     "ProbeSettings",
     "RewardSettings",
     "Settings",

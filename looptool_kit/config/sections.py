@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from looptool_kit.config.base import Section as _Settings
+from looptool_kit.config.strategies import FrontierSettings, PairsSettings, PreferenceSettings
 from looptool_kit.core.endpoint import Endpoint
 
 EngineName = Literal["transformers", "vllm", "served"]
-
-
-class _Settings(BaseModel):
-    # With their docstrings the fields describe themselves in forms.
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-    machine: ClassVar[frozenset[str]] = frozenset()
-    """Settings that say how this machine works and decide no result, so that no stage's key holds them."""
 
 
 class SeedSettings(_Settings):
@@ -392,6 +387,9 @@ class Settings(_Settings):
     reward: RewardSettings = RewardSettings()
     fission: FissionSettings = FissionSettings()
     targets: TargetSettings = TargetSettings()
+    frontier: FrontierSettings = FrontierSettings()
+    pairs: PairsSettings = PairsSettings()
+    preference: PreferenceSettings = PreferenceSettings()
     unsloth: UnslothSettings = UnslothSettings()
     probe: ProbeSettings = ProbeSettings()
     verify: VerifySettings = VerifySettings()

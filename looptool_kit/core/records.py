@@ -217,3 +217,69 @@ class Rollouts(Table[Rollout]):
     """The completions of one step; `policy/grpo/rollouts/step-NNNN.parquet`."""
 
     row_type = Rollout
+
+
+class Pair(Frozen):
+    """Two answers of the policy to one sample, of which one is better: a row of preference training."""
+
+    sample_id: str
+    chosen: str
+    """The better answer, whole, as text; the end token follows it in training."""
+    rejected: str
+    """The worse one, in the same form."""
+    branch: int = 0
+    """The first token in which they differ."""
+    gap: float = 0.0
+    """By how much the one is better: the difference of the values that they were compared by."""
+    why: str = ""
+    """Where it comes from, in words."""
+
+
+class Pairs(Table[Pair]):
+    """The pairs of one preference training; `policy/preference/pairs.parquet`."""
+
+    row_type = Pair
+
+
+Place = Literal["retired", "above", "zone", "below"]
+HARD_PASS_RATE = HARD_AGREEMENT = 0.5
+"""What InfTool (arXiv 2512.23611) calls hard; its threshold is not published, so that these are ours."""
+
+
+class Measured(Frozen):
+    """One sample by several rollouts of a policy."""
+
+    sample_id: str
+    n: int
+    """Rollouts."""
+    pass_rate: float
+    """Share of them that is right."""
+    reward_mean: float
+    variance: float
+    """Of the reward."""
+    agreement: float
+    """Share of the largest class of equal calls; an answer that does not parse agrees with nothing."""
+    entropy: float
+    """Of the classes, in nats."""
+    place: Place
+    """By the pass rate: retired (above .95), above, in (.20 to .85) or below RODS' zone."""
+    wrong: str = ""
+    """A rollout with the commonest fault; empty where all are right."""
+    faults: tuple[Fault, ...] = ()
+    """Its faults."""
+
+    @property
+    def inconsistent(self) -> bool:
+        """Of InfTool's hard set: at most half of the rollouts are right."""
+        return self.pass_rate <= HARD_PASS_RATE
+
+    @property
+    def inconsistent_without_label(self) -> bool:
+        """The same where no label says what is right: fewer than half agree."""
+        return self.agreement < HARD_AGREEMENT
+
+
+class Frontier(Table[Measured]):
+    """One row for each sample of D_j; `frontier.parquet`."""
+
+    row_type = Measured

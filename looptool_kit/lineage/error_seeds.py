@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 from looptool_kit.core.errors import RunError
 from looptool_kit.core.grading import grade
-from looptool_kit.core.records import Expansion, Probe, Probes, Verdict, Verdicts
+from looptool_kit.core.records import Expansion, Frontier, Measured, Probe, Probes, Verdict, Verdicts
 from looptool_kit.core.samples import Label, Sample, Samples
-from looptool_kit.core.toolcalls import Answer
+from looptool_kit.core.toolcalls import Answer, parse
 from looptool_kit.run.decisions import Decision
+from looptool_kit.run.folder import Run
 
 
 class ErrorSeed(NamedTuple):
@@ -76,6 +77,47 @@ def error_seeds(samples: Samples, probes: Probes, verdicts: Verdicts) -> list[Er
                 graded = grade(wrong, label, sample.tools)
             what = {"answer": wrong, "faults": graded.faults or probe.faults}
             seeds.append(ErrorSeed(changed, probe.model_copy(update=what), verdict))
+    return seeds
+
+
+INCONSISTENT = "frontier"
+"""Stands in a verdict for the judge, where no judge decided that a sample is an error seed."""
+
+
+def inconsistent_seeds(samples: Samples, probes: Probes, measured: Iterable[Measured]) -> list[ErrorSeed]:
+    """Error seeds of InfTool's hard set (arXiv 2512.23611), in the dataset's order.
+
+    They are samples that the policy answers right greedily, and wrong in half of its rollouts or more. Where
+    the greedy answer is wrong the verdict on it decides, since the label may be. A seed's probe has the
+    commonest fault of the rollouts, so that children keep its pattern.
+    """
+    rows, hard = samples.by_id(), {m.sample_id: m for m in measured if m.inconsistent}
+    seeds = []
+    for probe in probes:
+        found = hard.get(probe.sample_id)
+        if found is None or not probe.correct or not found.faults:
+            continue
+        sample = rows[probe.sample_id]
+        right = round(found.pass_rate * found.n)
+        verdict = Verdict(
+            sample_id=sample.id,
+            iteration=probe.iteration,
+            status="judged",
+            verdict="PRED_WRONG",
+            rationale=f"inconsistent: right in {right} of {found.n} rollouts",
+            judge=INCONSISTENT,
+            label=sample.label,
+        )
+        what = {"text": found.wrong, "answer": parse(found.wrong), "faults": found.faults}
+        seeds.append(ErrorSeed(sample, probe.model_copy(update=what), verdict))
+    return seeds
+
+
+def all_seeds(run: Run, j: int, samples: Samples, probes: Probes, verdicts: Verdicts) -> list[ErrorSeed]:
+    """D_ES as the run's settings have it: with `frontier.seeds`, the inconsistent samples too."""
+    seeds = error_seeds(samples, probes, verdicts)
+    if run.settings.frontier.seeds:
+        seeds += inconsistent_seeds(samples, probes, run.table(Frontier, "frontier", j))
     return seeds
 
 

@@ -262,6 +262,7 @@ HISTORY = (
     ("correct", "Share of right completions", ("correct",)),
     ("flat", "Share of groups without variance", ("frac_reward_zero_std",)),
     ("loss", "Loss", ("loss",)),
+    ("preferred", "Share of pairs whose better answer is ahead", ("preferred",)),
     ("length", "Completion length, tokens", ("completions/mean_length", "completion_length")),
 )
 
@@ -275,7 +276,7 @@ def history_figures(histories: Sequence[Sequence[dict[str, Any]]]) -> list[tuple
         panels: dict[str, list[dict[str, Any]]] = {}
         done: Counter[str] = Counter()
         for j, rows in enumerate(histories, 1):
-            for trainer in ("SFT", "GRPO"):
+            for trainer in ("SFT", "GRPO", "PREFERENCE"):
                 points: list[tuple[int, float]] = []
                 for row in rows:
                     value = next((row[k] for k in keys if _number(row.get(k))), None)
@@ -320,7 +321,7 @@ def history_figures(histories: Sequence[Sequence[dict[str, Any]]]) -> list[tuple
 def trainer_of(row: dict[str, Any]) -> str:
     """Which trainer logged a history row: its `trainer` where named, else GRPO where there is a reward."""
     named = str(row.get("trainer", "")).upper()
-    return named if named in ("SFT", "GRPO") else "GRPO" if "reward" in row else "SFT"
+    return named if named in ("SFT", "GRPO", "PREFERENCE") else "GRPO" if "reward" in row else "SFT"
 
 
 _LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}

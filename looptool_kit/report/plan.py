@@ -25,6 +25,8 @@ from looptool_kit.stages.expand.stage import stage as expand_stage
 from looptool_kit.stages.probe import stages as probe_stages
 from looptool_kit.stages.seed.stage import stage as seed_stage
 from looptool_kit.stages.seed.stage import wanted
+from looptool_kit.stages.train.frontier import stage as frontier_stage
+from looptool_kit.stages.train.frontier import wanted as frontier_wanted
 from looptool_kit.stages.train.stage import stage as train_stage
 from looptool_kit.stages.verify.stage import stage as verify_stage
 
@@ -102,6 +104,8 @@ def _stages(run: Run) -> Iterator[tuple[str, int, Callable[[], Stage]]]:
         if 0 < j < last:
             yield "probes_raw", j, partial(_raw, run, j)
             yield "probes", j, partial(_probes, run, j)
+            if frontier_wanted(run):
+                yield "frontier", j, partial(_frontier, run, j)
             yield "verdicts", j, partial(_verdicts, run, j)
             yield "expansions", j, partial(_expansions, run, j)
             yield "composition", j, partial(_composition, run, j)
@@ -127,6 +131,10 @@ def _raw(run: Run, j: int) -> Stage:
 def _both(run: Run, j: int) -> tuple[Stage, Stage]:
     samples = Samples(run.table(Samples, "samples", j).by_id().values())
     return probe_stages(run, samples, policy_of(run, j), j)
+
+
+def _frontier(run: Run, j: int) -> Stage:
+    return frontier_stage(run, Samples(run.table(Samples, "samples", j).by_id().values()), j)
 
 
 def _verdicts(run: Run, j: int) -> Stage:

@@ -180,7 +180,7 @@ def sweep(path: Path) -> None:
             if manifest and mark.is_file() and not kept and manifest.get("key") == mark.read_text():
                 shutil.rmtree(parts, ignore_errors=True)
     for iteration in numbered(path / "iterations", 2).values():
-        for trainer in ("sft", "grpo"):
+        for trainer in ("sft", "grpo", "preference"):
             for folder in checkpoints(iteration / "policy" / trainer):
                 if (folder.parent / "result.json").exists() or not (folder / COMPLETE).exists():
                     shutil.rmtree(folder, ignore_errors=True)

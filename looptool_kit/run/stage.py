@@ -23,7 +23,7 @@ from looptool_kit.run.folder import SUPERSEDED, Run
 from looptool_kit.run.keys import key
 from looptool_kit.run.lock import refuse_links
 
-CHAIN = ("policy", "probes_raw", "probes", "verdicts", "expansions", "composition")
+CHAIN = ("policy", "frontier", "probes_raw", "probes", "verdicts", "expansions", "composition")
 """The manifests of an iteration, each made from the one before."""
 SCORES = ("scores", "development_scores")
 TITLES = {
@@ -51,6 +51,7 @@ _INPUTS = {
     "threshold": "a decided threshold",
     "held_out": "the held-out samples",
     "fresh": "the fresh seed samples",
+    "frontier": "what the policy gets right sometimes",
 }
 
 

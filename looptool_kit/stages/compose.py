@@ -14,6 +14,7 @@ from looptool_kit.core.records import (
     TOKENS,
     Expansion,
     Expansions,
+    Frontier,
     Member,
     Members,
     Part,
@@ -23,7 +24,7 @@ from looptool_kit.core.records import (
 )
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.tables import Stored, Table, column
-from looptool_kit.lineage.error_seeds import chosen, error_seeds, with_decisions
+from looptool_kit.lineage.error_seeds import INCONSISTENT, all_seeds, chosen, with_decisions
 from looptool_kit.run.decisions import Decision
 from looptool_kit.run.folder import Run
 from looptool_kit.run.inputs import given, iteration_of
@@ -57,6 +58,8 @@ def stage(
         v.verdict == "BOTH_CORRECT" for v in verdicts
     ):
         inputs["threshold"] = [_limit(run, j)]
+    if run.settings.frontier.seeds:
+        inputs["frontier"] = run.table(Frontier, "frontier", j)
     next_one = run.folder(j + 1)
     files = [next_one / "members.parquet", next_one / "samples.parquet"]
     tables = {
@@ -66,7 +69,8 @@ def stage(
         "expansions": expanded,
         "fresh": new,
     }
-    return Stage(run, "composition", j, files, ("compose",), **inputs, **tables)
+    settings = ("compose", "frontier.seeds")
+    return Stage(run, "composition", j, files, settings, **inputs, **tables)
 
 
 def fresh(run: Run, j: int) -> Samples:
@@ -175,9 +179,12 @@ def _compose(
             rows[sample.id] = sample
             members.append(Member(sample_id=sample.id, part=part, came_from=came_from, why=why))
 
-    seeds = error_seeds(samples, probes, verdicts)
+    seeds = all_seeds(run, j, samples, probes, verdicts)
     for seed in seeds:
-        join(seed.sample, "ES", seed.probe.sample_id, f"{seed.verdict.verdict} by {seed.verdict.judge}")
+        verdict = seed.verdict
+        by_judge = verdict.judge != INCONSISTENT
+        why = f"{verdict.verdict} by {verdict.judge}" if by_judge else verdict.rationale
+        join(seed.sample, "ES", seed.probe.sample_id, why)
     if settings.compose.unjudged == "keep":
         for verdict in verdicts:
             if verdict.status == "unjudged":

@@ -31,6 +31,7 @@ from looptool_kit.stages.expand.stage import seeds_of
 from looptool_kit.stages.expand.stage import stage as expand_stage
 from looptool_kit.stages.probe import stages as probe_stages
 from looptool_kit.stages.seed.stage import stage as seed_stage
+from looptool_kit.stages.train.frontier import stage as frontier_stage
 from looptool_kit.stages.train.stage import recipe
 from looptool_kit.stages.verify.stage import stage as verify_stage
 
@@ -80,6 +81,8 @@ CHOICES = {
     "calls.most": 100,
     "targets.key_weight": 9,
     "targets.order": "easy_first",
+    "preference.loss": "dpo",
+    "preference.tokens": "all",
 }
 
 
@@ -164,6 +167,7 @@ def declared(monkeypatch: pytest.MonkeyPatch, run: Run) -> set[str]:
         {"verify__judge": "llm", "generator_llm": JUDGE},
         {"probe__threshold": 1.0},
         {"expand__expanders": ["llm"]},
+        {"preference__epochs": 1},
     ]
     plan(run)
     original = run.settings
@@ -172,6 +176,7 @@ def declared(monkeypatch: pytest.MonkeyPatch, run: Run) -> set[str]:
         verify_stage(run, run.table(Probes, "probes", 1), 1)
         expand_stage(run, seeds_of(run, run.table(Verdicts, "verdicts", 1), 1), 1)
         probe_stages(run, Samples(), untrained(run.settings), 1)
+        frontier_stage(run, Samples(), 1)
         for j in (1, 2):
             named.update(recipe(run.settings, j))
     for source in ("world", "trees", "a/file.jsonl"):

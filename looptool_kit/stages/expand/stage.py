@@ -15,7 +15,7 @@ from looptool_kit.checks.rules import check_sample
 from looptool_kit.core.records import Check, Expansion, Expansions, Probes, Verdicts
 from looptool_kit.core.samples import Frozen, Sample, Samples
 from looptool_kit.core.tables import Table
-from looptool_kit.lineage.error_seeds import ErrorSeed, error_seeds, with_decisions
+from looptool_kit.lineage.error_seeds import ErrorSeed, all_seeds, with_decisions
 from looptool_kit.run.folder import Run
 from looptool_kit.run.inputs import given, iteration_of
 from looptool_kit.run.stage import Stage
@@ -53,7 +53,7 @@ def stage(run: Run, seeds: Sequence[ErrorSeed], j: int) -> Stage:
 def seeds_of(run: Run, verdicts: Verdicts, j: int) -> list[ErrorSeed]:
     """The error seeds of iteration j, people's decisions obeyed."""
     samples, probes = run.table(Samples, "samples", j), run.table(Probes, "probes", j)
-    return error_seeds(samples, probes, with_decisions(verdicts, run.decisions("verdict", j)))
+    return all_seeds(run, j, samples, probes, with_decisions(verdicts, run.decisions("verdict", j)))
 
 
 def _held_out(run: Run) -> Samples:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from looptool_kit.config import GrpoSettings, LoraSettings, SftSettings
+from looptool_kit.config import GrpoSettings, LoraSettings, PreferenceSettings, SftSettings
 from looptool_kit.core.samples import Sample
 from looptool_kit.core.tables import atomic, write_text
 from looptool_kit.core.toolcalls import render_answer
@@ -50,7 +50,7 @@ def lora_policy(model: Any, lora: LoraSettings, adapter: Path | None, seed: int)
     return get_peft_model(model, config)
 
 
-def own_arguments(settings: SftSettings | GrpoSettings) -> dict[str, Any]:
+def own_arguments(settings: SftSettings | GrpoSettings | PreferenceSettings) -> dict[str, Any]:
     """What the trainer `trl` adds to the recipe: how this machine computes.
 
     Weights are float32, products bfloat16 where the machine computes those faster.

@@ -1,4 +1,4 @@
-"""The recipe of SFT and GRPO as arguments of TRL's configurations, alike for every trainer."""
+"""The recipes of training as arguments of TRL's and transformers' configurations, alike for every trainer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from looptool_kit.config import GrpoSettings, SftSettings
+from looptool_kit.config import GrpoSettings, PreferenceSettings, SftSettings
 from looptool_kit.stages.train.reward import RECOVERIES, SHARE_CORRECT
 
 
@@ -43,8 +43,20 @@ def grpo_arguments(settings: GrpoSettings, rows: int, folder: Path, seed: int) -
     }
 
 
-def _arguments(settings: SftSettings | GrpoSettings, folder: Path, seed: int) -> dict[str, Any]:
-    """What SFT and GRPO share: a checkpoint every few steps, our own rows and progress bar."""
+def preference_arguments(settings: PreferenceSettings, folder: Path, seed: int) -> dict[str, Any]:
+    """What transformers' `TrainingArguments` are given for preference training; its own rows are batches."""
+    return _arguments(settings, folder, seed) | {
+        "num_train_epochs": 1,
+        "per_device_train_batch_size": settings.batch,
+        "lr_scheduler_type": "constant",
+        "label_names": [],
+    }
+
+
+def _arguments(
+    settings: SftSettings | GrpoSettings | PreferenceSettings, folder: Path, seed: int
+) -> dict[str, Any]:
+    """What all share: a checkpoint every few steps, our own rows and progress bar."""
     return {
         "output_dir": str(folder),
         "learning_rate": settings.learning_rate,

@@ -1,4 +1,4 @@
-"""Stage train: from policy pi_{j-1} and dataset D_j to pi_j, by SFT and GRPO."""
+"""Stage train: from policy pi_{j-1} and dataset D_j to pi_j, by SFT, GRPO and preference training."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from looptool_kit.policy.policy import (
 from looptool_kit.run.folder import Run
 from looptool_kit.run.inputs import iteration_of, whole
 from looptool_kit.run.stage import Stage
+from looptool_kit.stages.train import frontier
 from looptool_kit.stages.train.budget import fitted
 from looptool_kit.stages.train.rewards import find_reward
 
@@ -46,8 +47,10 @@ def recipe(settings: Settings, iteration: int) -> list[str]:
             names += ["seeds.source", "seeds.domains", "contamination"] if sft.rehearsal else []
     if getattr(grpo, steps):
         rest = ("prompts", "group", "temperature", "learning_rate", "clip_low", "clip_high", "max_new_tokens")
-        names += [*(f"grpo.{name}" for name in rest), "reward"]
+        names += [*(f"grpo.{name}" for name in rest), "reward", "frontier.prompts"]
         names += ["fission"] if settings.trainer == "trl" else []
+    if settings.preference.epochs:
+        names += ["preference", "pairs", "grpo.max_new_tokens"]
     names += [] if first else ["budget"]
     return names + (["trainer", "unsloth"] if settings.trainer == "unsloth" else [])
 
@@ -57,7 +60,14 @@ def stage(run: Run, samples: Samples, j: int) -> Stage:
     done = (run.manifest("policy", j) or {}).get("trainings") or []
     files = [f"policy/{training_folder(run, j, done[-1]).name}/adapter"] if done else []
     return Stage(
-        run, "policy", j, files, recipe(run.settings, j), samples=samples, policy=policy_of(run, j - 1).key
+        run,
+        "policy",
+        j,
+        files,
+        recipe(run.settings, j),
+        samples=samples,
+        policy=policy_of(run, j - 1).key,
+        frontier=frontier.before(run, j),
     )
 
 
@@ -92,6 +102,10 @@ def _train(
     epochs = settings.sft.epochs if first else settings.sft.epochs_later
     steps = settings.grpo.steps_first if first else settings.grpo.steps
     _can_do(settings, steps)
+    if pairs := settings.preference.epochs:
+        from looptool_kit.stages.train import phase
+
+        phase.check(run)
     rows = _sft_rows(run, samples, before.iteration + 1, seed, epochs, steps) if epochs else Samples()
     epochs = epochs if rows else 0
     if settings.trainer == "unsloth" and (epochs or steps):
@@ -101,9 +115,8 @@ def _train(
         recipe_of_now = settings.model_copy(
             update={"sft": settings.sft.model_copy(update={"learning_rate": rate})}
         )
-        return unsloth.train(
-            recipe_of_now, adapter, rows or samples, grpo_order(samples, seed), epochs, steps, folder, seed
-        )
+        chosen, _ = frontier.chosen(grpo_order(samples, seed), frontier.before(run, before.iteration + 1))
+        return unsloth.train(recipe_of_now, adapter, rows or samples, chosen, epochs, steps, folder, seed)
     if epochs:
         from looptool_kit.stages.train import sft
 
@@ -125,7 +138,8 @@ def _train(
         from looptool_kit.stages.train import grpo
 
         recipe_rl = settings.grpo.model_copy(update={"steps": steps})
-        chosen = grpo_order(samples, seed)
+        measured = frontier.before(run, before.iteration + 1)
+        chosen, places = frontier.chosen(grpo_order(samples, seed), measured)
         writer = (
             grpo.merged_engine()
             if settings.engine == "transformers"
@@ -143,11 +157,15 @@ def _train(
             settings.reward,
             settings.fission,
         )
-        facts.append(result | {"folder": "grpo"})
+        facts.append(result | {"folder": "grpo"} | ({"places": places} if measured else {}))
+        adapter = folder / "grpo" / "adapter"
+    if pairs:
+        result = phase.train(run, before.iteration + 1, samples, adapter, folder, seed)
+        facts.append(result | {"folder": "preference"})
     if not facts:
         raise RunError(
-            f"{run.path / 'run.toml'} leaves both SFT and GRPO out of iteration {before.iteration + 1}: give"
-            " sft.epochs or grpo.steps."
+            f"{run.path / 'run.toml'} leaves SFT, GRPO and preference training out of iteration"
+            f" {before.iteration + 1}: give sft.epochs, grpo.steps or preference.epochs."
         )
     return facts
 
