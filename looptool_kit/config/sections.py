@@ -22,9 +22,9 @@ class SeedSettings(_Settings):
     """Where samples come from (method, section 2)."""
 
     source: str = "world"
-    """`world`, `templates` (the run's own tools, without a language model: `looptool init --tools`), `trees`
-    (tools and dialogues written by the generator, see `[synthesis]`), or the path of a .jsonl/.parquet file
-    of samples.
+    """`world`, `evolved` (the world over changed tools, see `[evolve]`), `templates` (the run's own tools,
+    without a language model: `looptool init --tools`), `trees` (tools and dialogues written by the generator,
+    see `[synthesis]`), or the path of a .jsonl/.parquet file of samples.
     """
     domains: tuple[str, ...] = ()
     """Domains of the world to take tools from; empty: all. Held-out tools come from all of them in any case.
@@ -254,6 +254,21 @@ class ExpandSettings(_Settings):
     """Error seeds' children in all; above it every seed keeps its share."""
 
 
+class EvolveSettings(_Settings):
+    """Evolved tools: the expander `evolve` and the source `evolved` (ToolACE, section 2.1)."""
+
+    steps: tuple[int, int] = (1, 3)
+    """Fewest and most changes that a tool goes through at a time."""
+    buffer: int = Field(64, ge=0)
+    """Evolved tools that are kept to be changed further; 0: each change begins with the tool as it is."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if not 1 <= self.steps[0] <= self.steps[1]:
+            raise ValueError(f"steps are the fewest, at least 1, and the most, not {list(self.steps)}")
+        return self
+
+
 class CallSettings(_Settings):
     """Limits of paid model calls."""
 
@@ -331,6 +346,7 @@ class Settings(_Settings):
     verify: VerifySettings = VerifySettings()
     jury: JurySettings = JurySettings()
     expand: ExpandSettings = ExpandSettings()
+    evolve: EvolveSettings = EvolveSettings()
     compose: ComposeSettings = ComposeSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
     calls: CallSettings = CallSettings()

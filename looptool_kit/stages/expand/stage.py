@@ -42,7 +42,9 @@ class CandidateTable(Table[Candidates]):
 def stage(run: Run, seeds: Sequence[ErrorSeed], j: int) -> Stage:
     """The stage as it stands and what decides its result."""
     settings, told = ["expand", "seed", "contamination"], []
-    if not all(find_expander(name).EXACT_LABELS for name in run.settings.expand.expanders):
+    expanders = [find_expander(name) for name in run.settings.expand.expanders]
+    settings += [name for expander in expanders for name in getattr(expander, "SETTINGS", ())]
+    if not all(expander.EXACT_LABELS for expander in expanders):
         settings += WRITERS
         told = [[s.verdict.rationale, s.probe.answer.model_dump(mode="json")] for s in seeds]
     wrong = [[s.sample.id, *(str(f) for f in s.probe.faults)] for s in seeds]

@@ -31,8 +31,8 @@ def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
     path = Path(run.settings.seeds.source)
     if not path.exists():
         raise RunError(
-            f"{path} does not exist (seeds.source in {run.path / 'run.toml'}). Give `world`, `templates`,"
-            " `trees` or a .jsonl or .parquet file of samples."
+            f"{path} does not exist (seeds.source in {run.path / 'run.toml'}). Give `world`, `evolved`,"
+            " `templates`, `trees` or a .jsonl or .parquet file of samples."
         )
     require_source(run.path, run.settings)
     rejected: list[int] = []

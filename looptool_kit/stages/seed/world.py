@@ -29,17 +29,7 @@ def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
     per_list = min(world.PER_LIST, max(4, wanted.first // 8))
     clean = world.generate(wanted.first, seed=settings.seed, domains=wanted.domains, per_list=per_list)
     first, truth = world.plant_noise(clean, wanted.noise, seed=settings.seed)
-    held_out = Samples(
-        row
-        for split in HELD_OUT_SPLITS
-        for row in world.generate(
-            wanted.held_out,
-            seed=HELD_OUT_SEED + settings.seed,
-            split=split,
-            domains=() if split == "unseen_tools" else wanted.domains,
-            per_list=3,
-        )
-    )
+    held_out = held_out_of(run)
     development = Samples()
     if wanted.development:
         known = {s.id for s in clean}
@@ -55,3 +45,19 @@ def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
 
     fresh, more = stream(block, [*clean, *development], count - len(first), run)
     return Samples([*first, *fresh]), held_out, development, truths(truth | more)
+
+
+def held_out_of(run: Run) -> Samples:
+    """The held-out splits, over the world's tools as they are."""
+    wanted = run.settings.seeds
+    return Samples(
+        row
+        for split in HELD_OUT_SPLITS
+        for row in world.generate(
+            wanted.held_out,
+            seed=HELD_OUT_SEED + run.settings.seed,
+            split=split,
+            domains=() if split == "unseen_tools" else wanted.domains,
+            per_list=3,
+        )
+    )
