@@ -72,6 +72,32 @@ class SynthesisSettings(_Settings):
     """
 
 
+class BandSettings(_Settings):
+    """The complexity that seed samples may have, for every source (ToolACE, section 2.2); off by default.
+
+    It is the mean negative log-likelihood of the label under the untrained policy, in nats a token. What lies
+    outside does not join. The sources `world`, `evolved` and `templates` draw harder or simpler samples then.
+    """
+
+    low: float | None = Field(None, ge=0)
+    """Least complexity: below it the policy is right already. Left out with `high`: no band."""
+    high: float | None = Field(None, gt=0)
+    """Greatest complexity: above it the policy stays wrong even after tuning."""
+    estimate: bool = False
+    """Take both from a first training on data without a band: the median losses of what the policy answers
+    rightly before it, and of what it still answers wrongly after it. It costs one more training, and with
+    the source `trees` its dialogues.
+    """
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.low is None) != (self.high is None) or (self.estimate and self.low is not None):
+            raise ValueError("give low and high, or estimate = true, or none of them")
+        if self.low is not None and self.high is not None and self.low >= self.high:
+            raise ValueError(f"low must be below high, not {self.low:g} and {self.high:g}")
+        return self
+
+
 class LoraSettings(_Settings):
     """The adapter that is trained."""
 
@@ -269,6 +295,16 @@ class EvolveSettings(_Settings):
         return self
 
 
+class CheckSettings(_Settings):
+    """How a model checks what a model has written: children of the expander `llm`, dialogues of `trees`."""
+
+    experts: bool = False
+    """Three experts with a question each (made-up values, consistency, tool responses), of which all must
+    agree, and a rule against repetition, in place of one question (ToolACE, section 2.3). Up to three times
+    the calls.
+    """
+
+
 class CallSettings(_Settings):
     """Limits of paid model calls."""
 
@@ -338,6 +374,7 @@ class Settings(_Settings):
     """
     seeds: SeedSettings = SeedSettings()
     synthesis: SynthesisSettings = SynthesisSettings()
+    band: BandSettings = BandSettings()
     lora: LoraSettings = LoraSettings()
     sft: SftSettings = SftSettings()
     grpo: GrpoSettings = GrpoSettings()
@@ -347,6 +384,7 @@ class Settings(_Settings):
     jury: JurySettings = JurySettings()
     expand: ExpandSettings = ExpandSettings()
     evolve: EvolveSettings = EvolveSettings()
+    check: CheckSettings = CheckSettings()
     compose: ComposeSettings = ComposeSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
     calls: CallSettings = CallSettings()

@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any, Literal, NamedTuple
 
 from looptool_kit.checks import contamination
-from looptool_kit.checks.label import check_labels
+from looptool_kit.checks.experts import label_checks
 from looptool_kit.core.grading import json_type
 from looptool_kit.core.records import Check
 from looptool_kit.core.samples import Frozen, Label, Message, Sample, Tool
@@ -157,13 +157,15 @@ def verify(
     A turn that fails takes those after it along.
     """
     asked = [step.sample for d in dialogues for step in d.steps if not step.fault]
-    verdicts = iter(check_labels(asked, agents.judge, agents.store, "judge turns", agents.most))
+    verdicts = iter(
+        label_checks(asked, agents.judge, agents.store, "judge turns", agents.most, agents.experts)
+    )
     samples: list[Sample] = []
     rows: list[Turn] = []
     for d in dialogues:
         broken = ""
         for step in d.steps:
-            judged = None if step.fault else next(verdicts)
+            judged = () if step.fault else next(verdicts)
             fault = broken or step.fault or _verdict_fault(judged)
             guard = contamination.check_sample(step.sample, known) if known and not fault else None
             fault = fault or (f"contamination: {guard.detail}" if guard and not guard.passed else "")
@@ -189,5 +191,5 @@ def verify(
     return samples, Turns(rows)
 
 
-def _verdict_fault(check: Check | None) -> str:
-    return f"judge: {check.detail}" if check and not check.passed else ""
+def _verdict_fault(checks: Sequence[Check]) -> str:
+    return next((f"{c.name}: {c.detail}" for c in checks if not c.passed), "")
