@@ -166,7 +166,7 @@ def test_the_schemas_say_what_changed() -> None:
     assert CASES["hours"][0].new[0].properties["duration_hours"] == {"type": "number"}
     joined = CASES["join_tools"][0].new[0]
     assert joined.required == ("action", "id")
-    assert joined.description == "Move: move a table (needs seating); cancel: cancel a table."
+    assert joined.description == "move: move a table (needs seating); cancel: cancel a table."
     assert [t.name for t in CASES["split_tool"][0].new] == [f"move_table_{c}" for c in SEATING["enum"]]
     assert CASES["rename"][0].new[0].required == ("the_guests",)
     share = unit(

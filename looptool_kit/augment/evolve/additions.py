@@ -44,7 +44,7 @@ class Addition(NamedTuple):
     words: tuple[str, ...]
     """Of its name."""
     schema: dict[str, Any]
-    suits: Literal["lists", "acts", "any"]
+    suits: Literal["lists", "acts", "keeps", "any"]
     near: frozenset[str]
     """Words of parameters that mean much the same: a tool that has one does not get it."""
     draw: Callable[[Random], Any] | None = None
@@ -81,7 +81,7 @@ ADDITIONS = (
         lambda v: CHANNELS[v],
     ),
     Addition(
-        ("internal", "note"), {"type": "string", "description": "Note kept with the record"}, "acts",
+        ("internal", "note"), {"type": "string", "description": "Note kept with the record"}, "keeps",
         _of("note", "text", "reference", "line", "message", "comment", "reason", "label", "title", "task"),
         lambda rng: rng.choice(NOTES),
         ('Add the internal note "{}".', 'Please put "{}" as the internal note.'),
@@ -120,6 +120,7 @@ def draw_add_optional(ground: Ground) -> Step | None:
     tool = ground.tool
     verb = parts_of(tool.name)[0]
     kinds = {"any"} | ({"acts"} if verb in RECORDS else set())
+    kinds |= {"keeps"} if verb in RECORDS - {"delete", "remove"} else set()
     kinds |= {"lists"} if verb in ("search", "find", "list") else set()
     has = {word for p in tool.properties for word in parts_of(p)}
     fitting = [

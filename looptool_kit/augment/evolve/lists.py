@@ -19,6 +19,7 @@ from looptool_kit.augment.perturb_words import VERBS
 from looptool_kit.augment.renaming import AFFIXES, STYLES, parts_of, redescribed
 from looptool_kit.core.samples import Tool, ToolCall
 from looptool_kit.core.toolcalls import canonical
+from looptool_kit.text.words import stem
 
 MAX_SPLIT = 4
 """Tools that one becomes at the most."""
@@ -136,9 +137,6 @@ def join_tools(first: Tool, second: Tool, name: str, actions: tuple[str, str]) -
     ]
     blank = Tool(name=name, parameters={"type": "object", "properties": {}})
     joined = with_properties(blank, properties, needed, " ".join(told).replace(". ", "; ", 1))
-    joined = joined.model_copy(
-        update={"description": joined.description[:1].upper() + joined.description[1:]}
-    )
 
     def forward(call: ToolCall) -> ToolCall | None:
         if call.name not in both or ACTION in call.arguments:
@@ -172,14 +170,14 @@ def draw_join_tools(ground: Ground) -> Step | None:
     ways = []
     for other in ground.tools:
         theirs = parts_of(other.name)
-        shared = [w for w in words if w in theirs and w not in _LITTLE]
-        actions = ["_".join(w for w in ws if w not in shared and w not in _LITTLE) for ws in (words, theirs)]
+        both = {stem(w) for w in words} & {stem(w) for w in theirs} - _LITTLE
+        shared = [w for w in words if stem(w) in both]
+        actions = ["_".join(w for w in ws if stem(w) not in both | _LITTLE) for ws in (words, theirs)]
         same = tool.properties.keys() & other.properties.keys()
         if (
             other.name != tool.name
             and shared
-            and words[0] not in shared
-            and theirs[0] not in shared
+            and not both & {stem(words[0]), stem(theirs[0])}
             and all(actions)
             and actions[0] != actions[1]
             and is_plain(tool)

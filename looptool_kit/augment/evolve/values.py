@@ -37,8 +37,8 @@ UNITS = (
 """Units that the rule tier reads in a request (`text.grounding.numbers`), so that it can check the value."""
 DECIMALS = 2
 """Digits that a value may get behind the point; 20 minutes are no hours that anybody would write."""
-ROOM = 2
-"""Times the largest known value that a bound leaves."""
+ROOM, PERCENT = 2, 100
+"""Times the largest known value that a bound leaves; but nothing that may count percent goes beyond 100."""
 STEPS = (1, 2, 5)
 """First digits of a bound."""
 CODE_LENGTHS = (3, 1)
@@ -206,12 +206,14 @@ def draw_bound(ground: Ground) -> Step | None:
     if not is_plain(tool) or not known:
         return None
     name = ground.rng.choice(list(known))
+    largest = max(known[name])
     highest = next(
         digit * 10**power
         for power in range(16)
         for digit in STEPS
-        if digit * 10**power >= ROOM * max(known[name]) or power == 15
+        if digit * 10**power >= ROOM * largest or power == 15
     )
+    highest = PERCENT if largest <= PERCENT < highest else highest
     return bound(tool, name, 1 if min(known[name]) >= 1 else 0, highest)
 
 
