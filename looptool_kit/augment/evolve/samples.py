@@ -41,6 +41,8 @@ _ONE_REQUEST = ("single", "choice")
 """Task kinds of which the last request asks for the label's one call and nothing else."""
 _NOT_BOTH = ({"nest", "flatten"}, {"split_tool", "join_tools"}, {"add_optional", "require"})
 """Operators of which one would take apart what the other has put together, or require what nobody missed."""
+_AFTER_JOIN = {"returns", "add_optional", "bound", "as_parts"}
+"""Operators that leave the names alone of which a joined tool says what each action needs."""
 MIN_FOLLOWING = 0.75
 """Share of the samples at hand whose labels must follow a step that is drawn for them."""
 
@@ -211,6 +213,8 @@ def draw_steps(
 
 def _draw(samples: Sequence[Sample], names: Sequence[str], rng: Random, used: set[str]) -> Step | None:
     barred = used.union(*(bar for bar in _NOT_BOTH if bar & used))
+    if "join_tools" in used:
+        barred |= OPERATORS.keys() - _AFTER_JOIN
     tools = samples[0].tools
     called = {c.name for s in samples for c in calls_of(s)}
     for operator in rng.sample(list(OPERATORS), len(OPERATORS)):
