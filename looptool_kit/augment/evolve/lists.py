@@ -25,6 +25,8 @@ MAX_SPLIT = 4
 """Tools that one becomes at the most."""
 ACTION = "action"
 """The parameter of a joined tool that says which of the two is meant."""
+ACTION_WORDS = {"list": "browse"}
+"""Word of a name -> of an action. Who says "the first one on the list" asks for no listing."""
 _LITTLE = {"to", "of", "for", "in", "on", "by", "from", "with", "up", "a", "the"}
 """Words that do not name what a tool is about."""
 
@@ -172,7 +174,10 @@ def draw_join_tools(ground: Ground) -> Step | None:
         theirs = parts_of(other.name)
         both = {stem(w) for w in words} & {stem(w) for w in theirs} - _LITTLE
         shared = [w for w in words if stem(w) in both]
-        actions = ["_".join(w for w in ws if stem(w) not in both | _LITTLE) for ws in (words, theirs)]
+        actions = [
+            "_".join(ACTION_WORDS.get(w, w) for w in ws if stem(w) not in both | _LITTLE)
+            for ws in (words, theirs)
+        ]
         same = tool.properties.keys() & other.properties.keys()
         if (
             other.name != tool.name
