@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from looptool_kit.band import estimate
 from looptool_kit.core.errors import RunError
 from looptool_kit.core.samples import Samples
 from looptool_kit.core.terminal import say
@@ -65,6 +66,8 @@ class Loop:
         Args:
             last: None: as the settings say.
         """
+        if self._run.settings.band.estimate:
+            estimate(self._run)
         samples = seed(self._run)
         self.say(f"D1: {len(samples)} seed samples")
         if self._run.settings.evaluate.base:

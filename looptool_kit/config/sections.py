@@ -17,9 +17,9 @@ class SeedSettings(_Settings):
     """Where samples come from (method, section 2)."""
 
     source: str = "world"
-    """`world`, `templates` (the run's own tools, without a language model: `looptool init --tools`), `trees`
-    (tools and dialogues written by the generator, see `[synthesis]`), or the path of a .jsonl/.parquet file
-    of samples.
+    """`world`, `evolved` (the world over changed tools, see `[evolve]`), `templates` (the run's own tools,
+    without a language model: `looptool init --tools`), `trees` (tools and dialogues written by the generator,
+    see `[synthesis]`), or the path of a .jsonl/.parquet file of samples.
     """
     domains: tuple[str, ...] = ()
     """Domains of the world to take tools from; empty: all. Held-out tools come from all of them in any case.
@@ -65,6 +65,32 @@ class SynthesisSettings(_Settings):
     """Least and greatest complexity of a seed sample: mean negative log-likelihood of its label under the
     untrained policy (ToolACE, section 2.2). Left out: all are kept.
     """
+
+
+class BandSettings(_Settings):
+    """The complexity that seed samples may have, for every source (ToolACE, section 2.2); off by default.
+
+    It is the mean negative log-likelihood of the label under the untrained policy, in nats a token. What lies
+    outside does not join. The sources `world`, `evolved` and `templates` draw harder or simpler samples then.
+    """
+
+    low: float | None = Field(None, ge=0)
+    """Least complexity: below it the policy is right already. Left out with `high`: no band."""
+    high: float | None = Field(None, gt=0)
+    """Greatest complexity: above it the policy stays wrong even after tuning."""
+    estimate: bool = False
+    """Take both from a first training on data without a band: the median losses of what the policy answers
+    rightly before it, and of what it still answers wrongly after it. It costs one more training, and with
+    the source `trees` its dialogues.
+    """
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.low is None) != (self.high is None) or (self.estimate and self.low is not None):
+            raise ValueError("give low and high, or estimate = true, or none of them")
+        if self.low is not None and self.high is not None and self.low >= self.high:
+            raise ValueError(f"low must be below high, not {self.low:g} and {self.high:g}")
+        return self
 
 
 class LoraSettings(_Settings):
@@ -296,6 +322,31 @@ class ExpandSettings(_Settings):
     """Error seeds' children in all; above it every seed keeps its share."""
 
 
+class EvolveSettings(_Settings):
+    """Evolved tools: the expander `evolve` and the source `evolved` (ToolACE, section 2.1)."""
+
+    steps: tuple[int, int] = (1, 3)
+    """Fewest and most changes that a tool goes through at a time."""
+    buffer: int = Field(64, ge=0)
+    """Evolved tools that are kept to be changed further; 0: each change begins with the tool as it is."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if not 1 <= self.steps[0] <= self.steps[1]:
+            raise ValueError(f"steps are the fewest, at least 1, and the most, not {list(self.steps)}")
+        return self
+
+
+class CheckSettings(_Settings):
+    """How a model checks what a model has written: children of the expander `llm`, dialogues of `trees`."""
+
+    experts: bool = False
+    """Three experts with a question each (made-up values, consistency, tool responses), of which all must
+    agree, and a rule against repetition, in place of one question (ToolACE, section 2.3). Up to three times
+    the calls.
+    """
+
+
 class CallSettings(_Settings):
     """Limits of paid model calls."""
 
@@ -381,6 +432,7 @@ class Settings(_Settings):
     """
     seeds: SeedSettings = SeedSettings()
     synthesis: SynthesisSettings = SynthesisSettings()
+    band: BandSettings = BandSettings()
     lora: LoraSettings = LoraSettings()
     sft: SftSettings = SftSettings()
     grpo: GrpoSettings = GrpoSettings()
@@ -395,6 +447,8 @@ class Settings(_Settings):
     verify: VerifySettings = VerifySettings()
     jury: JurySettings = JurySettings()
     expand: ExpandSettings = ExpandSettings()
+    evolve: EvolveSettings = EvolveSettings()
+    check: CheckSettings = CheckSettings()
     compose: ComposeSettings = ComposeSettings()
     budget: BudgetSettings = BudgetSettings()
     evaluate: EvaluateSettings = EvaluateSettings()

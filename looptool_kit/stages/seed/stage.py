@@ -18,11 +18,13 @@ from looptool_kit.policy.lengths import too_long
 from looptool_kit.run.folder import Run
 from looptool_kit.run.stage import Stage
 from looptool_kit.stages._find import find, names
+from looptool_kit.stages.seed._band import FILE as BAND_FILE
+from looptool_kit.stages.seed._band import band_of
 from looptool_kit.stages.seed._draw import Reject, Seeded
 
 TABLES = ("pool.parquet", "held_out.parquet", "development.parquet", "truth.parquet")
-SYNTHESIS = ("turns.parquet", "written_tools.parquet", "synthesis.json")
-"""What the source `trees` keeps beside its tables."""
+SYNTHESIS = ("turns.parquet", "written_tools.parquet", "synthesis.json", BAND_FILE)
+"""What the source `trees` keeps beside its tables, and what was measured for `[band]`."""
 
 
 class Source(Protocol):
@@ -48,13 +50,16 @@ def stage(run: Run) -> Stage:
     """The stage as it stands and what decides its result."""
     common = ("seed", "seeds.source", "seeds.first", "seeds.held_out", "seeds.development", "contamination")
     first = run.folder(1) / "samples.parquet"
+    # Losses are the model's: with a band it decides which samples join.
+    band = band_of(run)
     return Stage(
         run,
         "seed",
         0,
         [*TABLES, first],
-        common + _source(run).SETTINGS,
+        common + (("band", "model") if band else ()) + _source(run).SETTINGS,
         tools=[t.canonical for t in _tools(run)],
+        band=list(band or ()),
     )
 
 

@@ -217,7 +217,11 @@ def rehearsal(settings: Settings, count: int, seed: int) -> Samples:
     wanted = round(count * settings.sft.rehearsal)
     if not wanted:
         return Samples()
-    own = (settings.seeds.domains or tuple(world.domains())) if settings.seeds.source == "world" else ()
+    own = (
+        (settings.seeds.domains or tuple(world.domains()))
+        if settings.seeds.source in ("world", "evolved")
+        else ()
+    )
     held = {t.name for t in world.catalogue("unseen_tools")}
     others = [name for name, tools in world.domains().items() if name not in own and not set(tools) <= held]
     if not others:

@@ -23,6 +23,7 @@ from looptool_kit.core.records import HELD_OUT_SPLITS
 from looptool_kit.core.samples import Sample, Samples, Tool
 from looptool_kit.core.toolcalls import canonical_calls
 from looptool_kit.run.folder import Run
+from looptool_kit.stages.seed._band import Knobs, Sieve, turned
 from looptool_kit.stages.seed._draw import (
     BLOCK,
     DEVELOPMENT_SEED,
@@ -228,7 +229,8 @@ def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
     settings, wanted, tools = run.settings, run.settings.seeds, tools_of(run)
     for number, (name, why) in enumerate(usable(tools)[1].items(), 1):
         reject("tools.json", number, name, f"templates leave it out: {why}")
-    clean = generate(tools, wanted.first, seed=settings.seed)
+    sieve = Sieve.of(run)
+    clean = _within(sieve, tools, wanted.first, settings.seed)
     held_out = Samples()
     for split in HELD_OUT_SPLITS:
         held_out += generate(
@@ -245,9 +247,8 @@ def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
     def block(number: int, before: list[Sample]) -> Samples:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # only a pool that is cut short is worth a word
-            return generate(
-                tools, BLOCK, seed=f"{settings.seed}/fresh/{number}", avoid=[*avoid, *like, *before]
-            )
+            name = f"{settings.seed}/fresh/{number}"
+            return _within(sieve, tools, BLOCK, name, [*avoid, *like, *before], fewer=True)
 
     fresh, more = stream(block, [*avoid, *like], count - len(first), run)
     if len(first) + len(fresh) < count:
@@ -257,3 +258,24 @@ def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
             stacklevel=2,
         )
     return Samples([*first, *fresh]), held_out, like, truths(truth | more)
+
+
+def _within(
+    sieve: Sieve | None,
+    tools: Sequence[Tool],
+    count: int,
+    seed: int | str,
+    avoid: Sequence[Sample] = (),
+    fewer: bool = False,
+) -> Samples:
+    """`count` train samples, inside of the band where there is one; `fewer` as for `Sieve.fill`."""
+    if sieve is None:
+        return generate(tools, count, seed=seed, avoid=avoid)
+    held = held_tools([able.tool for able in usable(tools)[0]])
+
+    def draw(number: int, size: int, knobs: Knobs) -> list[Sample]:
+        name = f"{seed}/band/{number}"
+        rows = generate(tools, size, seed=name, avoid=avoid)
+        return turned(rows, knobs, [t for t in tools if t.name not in held], name)
+
+    return sieve.fill(draw, count, fewer)

@@ -19,6 +19,7 @@ from looptool_kit.core.samples import Sample, Samples, Tool
 from looptool_kit.core.tables import write_json
 from looptool_kit.llm.store import spent_words
 from looptool_kit.run.folder import Run
+from looptool_kit.stages.seed._band import band_of
 from looptool_kit.stages.seed.templates import held_tools
 from looptool_kit.stages.seed.trees.agents import Agents
 from looptool_kit.stages.seed.trees.complexity import Band, losses
@@ -132,7 +133,11 @@ def _agents(run: Run) -> Agents:
             f" [generator_llm] in {run.path / 'run.toml'}, or take another source (`world`, `templates`)."
         )
     return Agents(
-        writer, run.settings.judge_llm or writer, run.path / "calls.sqlite", run.settings.calls.most
+        writer,
+        run.settings.judge_llm or writer,
+        run.path / "calls.sqlite",
+        run.settings.calls.most,
+        run.settings.check.experts,
     )
 
 
@@ -166,7 +171,7 @@ def _refuse(
     """
     refused: dict[str, str] = {}
     placed: Counter[str] = Counter()
-    band = Band(*run.settings.synthesis.band) if run.settings.synthesis.band else None
+    band = Band(*run.settings.synthesis.band) if run.settings.synthesis.band else band_of(run)
     measured = (
         dict(zip((s.id for s in made), (score or _base_policy(run))(made), strict=True))
         if band and made

@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any, Literal, NamedTuple
 
 from looptool_kit.checks import contamination
-from looptool_kit.checks.label import check_labels
+from looptool_kit.checks.experts import label_checks
 from looptool_kit.checks.tool_errors import error_behind
 from looptool_kit.core.grading import json_type
 from looptool_kit.core.records import Check
@@ -171,13 +171,15 @@ def verify(
         for step, error in zip(d.steps, failed, strict=True)
         if not step.fault and not error
     ]
-    verdicts = iter(check_labels(asked, agents.judge, agents.store, "judge turns", agents.most))
+    verdicts = iter(
+        label_checks(asked, agents.judge, agents.store, "judge turns", agents.most, agents.experts)
+    )
     samples: list[Sample] = []
     rows: list[Turn] = []
     for d, failed in zip(dialogues, errors, strict=True):
         broken = ""
         for step, error in zip(d.steps, failed, strict=True):
-            judged = None if step.fault or error else next(verdicts)
+            judged = () if step.fault or error else next(verdicts)
             fault = broken or step.fault or _verdict_fault(judged)
             guard = contamination.check_sample(step.sample, known) if known and not fault else None
             fault = fault or (f"contamination: {guard.detail}" if guard and not guard.passed else "")
@@ -204,5 +206,5 @@ def verify(
     return samples, Turns(rows)
 
 
-def _verdict_fault(check: Check | None) -> str:
-    return f"judge: {check.detail}" if check and not check.passed else ""
+def _verdict_fault(checks: Sequence[Check]) -> str:
+    return next((f"{c.name}: {c.detail}" for c in checks if not c.passed), "")
