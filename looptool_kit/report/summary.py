@@ -21,7 +21,17 @@ from looptool_kit.run.folder import Run
 from looptool_kit.stages.compose import PART_WORDS, composition
 from looptool_kit.stages.evaluate.stage import best, finished, scores
 
-STAGES = ("seed", "policy", "scores", "probes_raw", "verdicts", "expansions", "composition")
+STAGES = (
+    "seed",
+    "policy",
+    "scores",
+    "probes_raw",
+    "verdicts",
+    "expansions",
+    "augmented",
+    "augment_losses",
+    "composition",
+)
 
 
 def views(splits: Iterable[str]) -> dict[str, frozenset[str]]:

@@ -22,7 +22,7 @@ from looptool_kit.run.folder import SUPERSEDED, Run
 from looptool_kit.run.keys import key
 from looptool_kit.run.lock import refuse_links
 
-CHAIN = ("policy", "probes_raw", "probes", "verdicts", "expansions", "composition")
+CHAIN = ("policy", "probes_raw", "probes", "verdicts", "expansions", "augment_losses", "composition")
 """The manifests of an iteration, each made from the one before."""
 SCORES = ("scores", "development_scores")
 TITLES = {
@@ -33,6 +33,8 @@ TITLES = {
     "probes": "probe, states",
     "verdicts": "verify",
     "expansions": "expand",
+    "augmented": "perturb",
+    "augment_losses": "score perturbed samples",
     "composition": "compose",
 }
 """Manifest -> the name of the stage in messages."""
@@ -50,6 +52,8 @@ _INPUTS = {
     "threshold": "a decided threshold",
     "held_out": "the held-out samples",
     "fresh": "the fresh seed samples",
+    "augmented": "the perturbed samples",
+    "development": "the number of development samples",
 }
 
 

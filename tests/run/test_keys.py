@@ -24,6 +24,7 @@ from looptool_kit.report.plan import plan
 from looptool_kit.run.folder import Run
 from looptool_kit.run.keys import key
 from looptool_kit.run.stage import Stage
+from looptool_kit.stages.compose import sections
 from looptool_kit.stages.compose import stage as compose_stage
 from looptool_kit.stages.evaluate import held_out
 from looptool_kit.stages.evaluate.stage import stage as evaluate_stage
@@ -78,6 +79,9 @@ CHOICES = {
     "jury.others": [JUDGE],
     "seeds.fresh": [9, 9],
     "calls.most": 100,
+    "augment.perturbations": ["typos"],
+    "augment.choice": "random",
+    "augment.measure": "accuracy",
 }
 
 
@@ -162,6 +166,7 @@ def declared(monkeypatch: pytest.MonkeyPatch, run: Run) -> set[str]:
         {"verify__judge": "llm", "generator_llm": JUDGE},
         {"probe__threshold": 1.0},
         {"expand__expanders": ["llm"]},
+        {"augment__perturbations": ["typos"]},
     ]
     plan(run)
     original = run.settings
@@ -172,6 +177,7 @@ def declared(monkeypatch: pytest.MonkeyPatch, run: Run) -> set[str]:
         probe_stages(run, Samples(), untrained(run.settings), 1)
         for j in (1, 2):
             named.update(recipe(run.settings, j))
+        named.update(sections(run.settings))
     for source in ("world", "trees", "a/file.jsonl"):
         run.settings = with_overrides(original, seeds__source=source)
         seed_stage(run)
