@@ -145,6 +145,8 @@ class Loop:
         counts = [
             f"{manifest[key]} {words}"
             for key, words in COUNTS[table].items()
-            if manifest[key] or key in ALWAYS
+            if manifest.get(key) or key in ALWAYS
         ]
         self.say(f"{title}: {', '.join(counts)}")
+        if note := (manifest.get("augment") or {}).get("note"):
+            self.say(note)

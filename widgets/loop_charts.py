@@ -16,6 +16,7 @@ _PARTS: dict[Part, str] = {
     "EE": _PURPLE,
     "HPPL": _AMBER,
     "unjudged": _GREY,
+    "AUG": _BLUE,
     "seed": _GREEN,
 }
 _VERDICTS: dict[VerdictName, str] = {
@@ -30,6 +31,7 @@ _FATES = {
     "left out": _BLUE,
     "children": _PURPLE,
     "fresh seed": _GREEN,
+    "perturbed": _BLUE,
 }
 _COLOURS: dict[str, str] = dict(
     [*STATE_COLOURS.items(), *_PARTS.items(), *_VERDICTS.items(), *_FATES.items()]
@@ -40,12 +42,14 @@ _ABOUT = {
     "EE": "error-driven expansion: children of error seeds",
     "HPPL": "right, but at high perplexity",
     "seed": "new from the pool",
+    "AUG": "perturbed seed samples",
     "failed": "the answer does not match the label",
     "borderline": "right, at a perplexity above the threshold",
     "mastered": "right, at a perplexity up to the threshold",
     "relabelled": "error seed under a new label",
     "merged": "continues in a row that another sample had already become",
     "left out": "right, and not taken for its perplexity",
+    "perturbed": "seed samples in another form, chosen by the policy's loss or by chance",
     "children": "written for error seeds, passed all checks",
 }
 _COLUMNS: tuple[tuple[int, tuple[Stage, tuple[str, ...]]], ...] = (
@@ -55,7 +59,7 @@ _COLUMNS: tuple[tuple[int, tuple[Stage, tuple[str, ...]]], ...] = (
     (3, ("fate", ("error seed", "relabelled"))),
     (3, ("new", ("children",))),
     (3, ("fate", ("HPPL", "kept unjudged"))),
-    (3, ("new", ("fresh seed", "from an earlier dataset"))),
+    (3, ("new", ("fresh seed", "perturbed", "from an earlier dataset"))),
     (3, ("fate", ("discarded", "merged", "left out"))),
 )
 

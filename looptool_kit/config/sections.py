@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -10,6 +11,10 @@ from looptool_kit.config.base import Section as _Settings
 from looptool_kit.config.strategies import FrontierSettings, PairsSettings, PreferenceSettings
 from looptool_kit.core.endpoint import Endpoint
 
+DEVELOPMENT_SHARE = 0.1
+"""Development samples that are drawn for `[augment]` where there are none, as a share of D_1: a longer run
+draws the same.
+"""
 EngineName = Literal["transformers", "vllm", "served"]
 
 
@@ -386,6 +391,35 @@ class BudgetSettings(_Settings):
         return self
 
 
+class AugmentSettings(_Settings):
+    """Perturbed samples that join D_2, D_3, ... as the part AUG (RUIE-Bench, arXiv 2503.03201).
+
+    They are made of D_1, once. In iteration j those join that its policy finds hardest, until the label loss
+    on the development samples falls no more. Where `seeds.development` is 0, a tenth as many samples as
+    D_1 has are drawn for that before training, and never composed: switched on in a run that has none, this
+    makes its seed data again.
+    """
+
+    perturbations: tuple[str, ...] = ()
+    """Names of perturbations, as the suite `robustness` has them; empty: no part AUG."""
+    share: float = Field(0.1, gt=0, le=1)
+    """Share of the rows of each perturbation that joins in the first iteration."""
+    halve: bool = True
+    """Half of the share in each further iteration, as in the paper; otherwise the same."""
+    per_sample: int = Field(1, ge=1)
+    """Rows of one original sample at the most, over all perturbations."""
+    choice: Literal["loss", "random"] = "loss"
+    """`loss`: the rows with the highest label loss under the policy. `random`: as many by chance, which the
+    other has to be compared with.
+    """
+    stop: float = Field(0.003, ge=0)
+    """No more rows join from the iteration on whose policy improved by less than this on the development
+    samples: a share of the loss before, or of all samples where accuracy is the measure. (Paper: .3 F1.)
+    """
+    measure: Literal["loss", "accuracy"] = "loss"
+    """What is compared there: the mean label loss, or exact match, which is too coarse for few samples."""
+
+
 class EvaluateSettings(_Settings):
     """Held-out evaluation."""
 
@@ -451,5 +485,13 @@ class Settings(_Settings):
     check: CheckSettings = CheckSettings()
     compose: ComposeSettings = ComposeSettings()
     budget: BudgetSettings = BudgetSettings()
+    augment: AugmentSettings = AugmentSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
     calls: CallSettings = CallSettings()
+
+    @property
+    def development(self) -> int:
+        """How many development samples are drawn: `seeds.development`, or what `[augment]` needs."""
+        if self.seeds.development or not self.augment.perturbations:
+            return self.seeds.development
+        return ceil(DEVELOPMENT_SHARE * self.seeds.first)

@@ -154,9 +154,11 @@ class Scores(Table[Score]):
     row_type = Score
 
 
-Part = Literal["ES", "EE", "HPPL", "seed", "unjudged"]
+Part = Literal["ES", "EE", "HPPL", "seed", "unjudged", "AUG"]
 
 PARTS: tuple[Part, ...] = get_args(Part)
+OPTIONAL_PARTS: tuple[Part, ...] = ("AUG",)
+"""Those that only some settings make: they are counted only there."""
 
 
 class Member(Frozen):
@@ -165,10 +167,12 @@ class Member(Frozen):
     sample_id: str
     part: Part
     """ES: error seed; EE: error-driven expansion; HPPL: correct (or both correct) at high perplexity; seed:
-    new from the pool; unjudged: failed, but the judge abstained.
+    new from the pool; unjudged: failed, but the judge abstained; AUG: a perturbed sample.
     """
     came_from: str
-    """Id of the row of D_j that it is or was made from; for seed rows its own id."""
+    """Id of the row of D_j that it is or was made from; for seed rows its own id, for AUG rows that of the
+    seed sample that was perturbed.
+    """
     why: str
 
 

@@ -29,7 +29,7 @@ NAMES: dict[Stage, tuple[str, ...]] = {
     "state": (*reversed(STATES), "not probed"),
     "verdict": (*VERDICTS, "unjudged", "no verdict"),
     "fate": ("error seed", "relabelled", "HPPL", "kept unjudged", "discarded", "merged", "left out"),
-    "new": ("children", "fresh seed", "from an earlier dataset"),
+    "new": ("children", "fresh seed", "perturbed", "from an earlier dataset"),
 }
 """The names that occur in each stage. `merged`: stands there in a row that another sample had already become.
 `left out`: correct, and not taken for its perplexity. `new`: where rows of a dataset come from that were no
@@ -188,7 +188,7 @@ def _steps(run: Run, j: int, rows: list[Fate]) -> Iterator[Step]:
     if not any(row.fate for row in rows):
         return
     fate = {row.becomes: row.fate for row in rows if row.becomes}
-    born = {"EE": "children", "seed": "fresh seed"}
+    born = {"EE": "children", "seed": "fresh seed", "AUG": "perturbed"}
     for member in {m.sample_id: m for m in run.table(Members, "members", j + 1, missing_ok=True)}.values():
         known = member.part not in born and member.sample_id in fate
         source = (

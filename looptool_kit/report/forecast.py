@@ -10,6 +10,7 @@ import time
 from typing import NamedTuple
 
 from looptool_kit.config import Settings
+from looptool_kit.stages.compose.augmented import quota
 
 GFLOPS = 370.0
 """Products that the machine of the measurements did: `_gflops()` there."""
@@ -44,7 +45,7 @@ def forecast(settings: Settings) -> Forecast | None:
         or torch.cuda.is_available()
     ):
         return None
-    sft, grpo, expand = settings.sft, settings.grpo, settings.expand
+    sft, grpo, expand, augment = settings.sft, settings.grpo, settings.expand, settings.augment
     seconds, rows = 0.0, float(settings.seeds.first)
     policies = settings.iterations + 1
     for j, fresh in enumerate([*settings.seeds.slices(settings.iterations), 0], 1):
@@ -60,6 +61,12 @@ def forecast(settings: Settings) -> Forecast | None:
                 + min(settings.compose.hppl, rows - failed)
                 + fresh
             )
+            if augment.perturbations:
+                kinds, first = len(augment.perturbations), settings.seeds.first
+                scored = kinds * first * (augment.choice == "loss") + settings.development
+                # A label is scored in about the time of an answer.
+                seconds += STAGE + ANSWER * scored
+                rows += min(first * augment.per_sample, kinds * quota(first, augment.share, j, augment.halve))
     seconds += (policies + settings.evaluate.base) * (3 * settings.seeds.held_out * ANSWER + STAGE)
     return Forecast(
         seconds * GFLOPS / _gflops(),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from looptool_kit.core.records import (
+    OPTIONAL_PARTS,
     PARTS,
     STATES,
     VERDICTS,
@@ -211,7 +212,10 @@ def _composition(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     parts = [
         k for k in dict.fromkeys(k for row in rows for k in row) if k not in ("dataset", "total", "iteration")
     ]
-    usual = set(PARTS) - {"unjudged"}  # the paper's parts stand there also where they are empty
+    usual = set(PARTS) - {
+        "unjudged",
+        *OPTIONAL_PARTS,
+    }  # the paper's parts stand there also where they are empty
     parts = [p for p in parts if p in usual or any(row.get(p) for row in rows)]
     lines = []
     for number, row in enumerate(rows, 1):

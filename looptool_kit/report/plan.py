@@ -18,6 +18,7 @@ from looptool_kit.run.folder import SUPERSEDED, Run
 from looptool_kit.run.stage import SCORES, Stage, cost, title
 from looptool_kit.stages.compose import fresh
 from looptool_kit.stages.compose import stage as compose_stage
+from looptool_kit.stages.compose.augmented import augmented_stage, choice, losses_stage
 from looptool_kit.stages.evaluate import held_out
 from looptool_kit.stages.evaluate.stage import stage as evaluate_stage
 from looptool_kit.stages.expand.stage import seeds_of
@@ -99,7 +100,7 @@ def _stages(run: Run) -> Iterator[tuple[str, int, Callable[[], Stage]]]:
         if j:
             yield "policy", j, partial(_policy, run, j)
         yield "scores", j, partial(_scores, run, "held_out", j)
-        if settings.seeds.development:
+        if settings.development:
             yield "development_scores", j, partial(_scores, run, "development", j)
         if 0 < j < last:
             yield "probes_raw", j, partial(_raw, run, j)
@@ -108,6 +109,10 @@ def _stages(run: Run) -> Iterator[tuple[str, int, Callable[[], Stage]]]:
                 yield "frontier", j, partial(_frontier, run, j)
             yield "verdicts", j, partial(_verdicts, run, j)
             yield "expansions", j, partial(_expansions, run, j)
+            if settings.augment.perturbations:
+                if j == 1:
+                    yield "augmented", 0, partial(augmented_stage, run)
+                yield "augment_losses", j, partial(losses_stage, run, j)
             yield "composition", j, partial(_composition, run, j)
 
 
@@ -148,4 +153,5 @@ def _expansions(run: Run, j: int) -> Stage:
 def _composition(run: Run, j: int) -> Stage:
     verdicts = with_decisions(run.table(Verdicts, "verdicts", j), run.decisions("verdict", j))
     tables = run.table(Probes, "probes", j), verdicts, run.table(Expansions, "expansions", j)
-    return compose_stage(run, *tables, run.decisions("expansion", j), fresh(run, j), j)
+    chosen = choice(run, j, verdicts) if run.settings.augment.perturbations else None
+    return compose_stage(run, *tables, run.decisions("expansion", j), fresh(run, j), j, chosen)

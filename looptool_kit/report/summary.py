@@ -22,7 +22,18 @@ from looptool_kit.run.folder import Run
 from looptool_kit.stages.compose import PART_WORDS, composition
 from looptool_kit.stages.evaluate.stage import best, finished, scores
 
-STAGES = ("seed", "policy", "scores", "probes_raw", "frontier", "verdicts", "expansions", "composition")
+STAGES = (
+    "seed",
+    "policy",
+    "scores",
+    "probes_raw",
+    "frontier",
+    "verdicts",
+    "expansions",
+    "augmented",
+    "augment_losses",
+    "composition",
+)
 
 
 def views(splits: Iterable[str]) -> dict[str, frozenset[str]]:

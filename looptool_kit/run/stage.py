@@ -23,7 +23,9 @@ from looptool_kit.run.folder import SUPERSEDED, Run
 from looptool_kit.run.keys import key
 from looptool_kit.run.lock import refuse_links
 
-CHAIN = ("policy", "frontier", "probes_raw", "probes", "verdicts", "expansions", "composition")
+CHAIN = (
+    "policy", "frontier", "probes_raw", "probes", "verdicts", "expansions", "augment_losses", "composition",
+)  # fmt: skip
 """The manifests of an iteration, each made from the one before."""
 SCORES = ("scores", "development_scores")
 TITLES = {
@@ -34,6 +36,8 @@ TITLES = {
     "probes": "probe, states",
     "verdicts": "verify",
     "expansions": "expand",
+    "augmented": "perturb",
+    "augment_losses": "score perturbed samples",
     "composition": "compose",
 }
 """Manifest -> the name of the stage in messages."""
@@ -52,6 +56,8 @@ _INPUTS = {
     "held_out": "the held-out samples",
     "fresh": "the fresh seed samples",
     "frontier": "what the policy gets right sometimes",
+    "augmented": "the perturbed samples",
+    "development": "the number of development samples",
 }
 
 

@@ -24,6 +24,7 @@ from looptool_kit.report.plan import plan
 from looptool_kit.run.folder import Run
 from looptool_kit.run.keys import key
 from looptool_kit.run.stage import Stage
+from looptool_kit.stages.compose import sections
 from looptool_kit.stages.compose import stage as compose_stage
 from looptool_kit.stages.evaluate import held_out
 from looptool_kit.stages.evaluate.stage import stage as evaluate_stage
@@ -83,6 +84,9 @@ CHOICES = {
     "targets.order": "easy_first",
     "preference.loss": "dpo",
     "preference.tokens": "all",
+    "augment.perturbations": ["typos"],
+    "augment.choice": "random",
+    "augment.measure": "accuracy",
 }
 
 
@@ -168,6 +172,7 @@ def declared(monkeypatch: pytest.MonkeyPatch, run: Run) -> set[str]:
         {"probe__threshold": 1.0},
         {"expand__expanders": ["llm"]},
         {"preference__epochs": 1},
+        {"augment__perturbations": ["typos"]},
     ]
     plan(run)
     original = run.settings
@@ -179,6 +184,7 @@ def declared(monkeypatch: pytest.MonkeyPatch, run: Run) -> set[str]:
         frontier_stage(run, Samples(), 1)
         for j in (1, 2):
             named.update(recipe(run.settings, j))
+        named.update(sections(run.settings))
     for source in ("world", "trees", "a/file.jsonl"):
         run.settings = with_overrides(original, seeds__source=source)
         seed_stage(run)

@@ -75,7 +75,7 @@ def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
         )
     apart = {s.id for s in (*marked, *development)}
     rest = _within(run, path, [s for s in unique if s.id not in apart], reject)
-    if not development and (count := min(run.settings.seeds.development, len(rest) // 5)):
+    if not development and (count := min(run.settings.development, len(rest) // 5)):
         development = _set_apart(rest, count)
         apart = {s.id for s in development}
     return Samples(s for s in rest if s.id not in apart), Samples(marked), Samples(development), Truths()

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from looptool_kit.augment.perturb import names as names_of_perturbations
 from looptool_kit.core.errors import RunError, full_disk_explained
 from looptool_kit.core.records import Truths
 from looptool_kit.core.samples import Sample, Samples, Tool
@@ -60,6 +61,9 @@ def stage(run: Run) -> Stage:
         common + (("band", "model") if band else ()) + _source(run).SETTINGS,
         tools=[t.canonical for t in _tools(run)],
         band=list(band or ()),
+        development=[]
+        if run.settings.development == run.settings.seeds.development
+        else [run.settings.development],
     )
 
 
@@ -76,6 +80,7 @@ def seed(run: Run) -> Samples:
     See LoopTool, section 2. For more iterations or larger fresh slices the pool is made longer; what was
     drawn before stays.
     """
+    names_of_perturbations(run.settings.augment.perturbations)  # a wrong name is an error before training
     now, count = stage(run), wanted(run)
     drawn = (run.manifest("seed", 0) or {}).get("wanted", count)
     if not now.done:

@@ -35,10 +35,10 @@ def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
     first, truth = world.plant_noise(clean, wanted.noise, seed=settings.seed)
     held_out = held_out_of(run)
     development = Samples()
-    if wanted.development:
+    if settings.development:
         known = {s.id for s in clean}
         like = world.generate(
-            wanted.development, seed=DEVELOPMENT_SEED + settings.seed, domains=wanted.domains, per_list=3
+            settings.development, seed=DEVELOPMENT_SEED + settings.seed, domains=wanted.domains, per_list=3
         )
         development = Samples(s for s in like if s.id not in known)
 

@@ -239,8 +239,8 @@ def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
     first, truth = plant_noise(clean, wanted.noise, seed=settings.seed)
     avoid = [*clean, *held_out]
     like = (
-        generate(tools, wanted.development, seed=DEVELOPMENT_SEED + settings.seed, avoid=avoid)
-        if wanted.development
+        generate(tools, settings.development, seed=DEVELOPMENT_SEED + settings.seed, avoid=avoid)
+        if settings.development
         else Samples()
     )
 

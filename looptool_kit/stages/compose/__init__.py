@@ -1,4 +1,4 @@
-"""Stage compose: D_{j+1} = D_ES + D_EE + D_HPPL + D_seed-new, every row with its origin.
+"""Stage compose: D_{j+1} = D_ES + D_EE + D_HPPL + D_seed-new (+ AUG), every row with its origin.
 
 LoopTool, section 3.6.
 """
@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from looptool_kit.config import Settings
 from looptool_kit.core.errors import RunError
 from looptool_kit.core.records import (
+    OPTIONAL_PARTS,
     PARTS,
     TOKENS,
     Expansion,
@@ -29,6 +31,7 @@ from looptool_kit.run.decisions import Decision
 from looptool_kit.run.folder import Run
 from looptool_kit.run.inputs import given, iteration_of
 from looptool_kit.run.stage import Stage
+from looptool_kit.stages.compose.augmented import Choice, augment
 
 PART_WORDS: dict[str, str] = {
     "ES": "error seeds (ES)",
@@ -36,6 +39,7 @@ PART_WORDS: dict[str, str] = {
     "HPPL": "right but unsure (HPPL)",
     "seed": "new seed samples",
     "unjudged": "failed and unjudged",
+    "AUG": "perturbed (AUG)",
 }
 """The parts of a dataset in words."""
 
@@ -48,10 +52,12 @@ def stage(
     decided: Mapping[str, Decision],
     new: Samples,
     j: int,
+    augmented: Choice | None = None,
 ) -> Stage:
     """The stage as it stands and what decides its result.
 
-    `verdicts` are those with people's decisions, `new` the fresh seed samples.
+    `verdicts` are those with people's decisions, `new` the fresh seed samples, `augmented` the perturbed
+    ones.
     """
     inputs: dict[str, Any] = {"decisions": {row: d.value for row, d in decided.items()}}
     if run.settings.compose.both_correct == "high_perplexity" and any(
@@ -68,9 +74,14 @@ def stage(
         "verdicts": verdicts,
         "expansions": expanded,
         "fresh": new,
-    }
-    settings = ("compose", "frontier.seeds")
-    return Stage(run, "composition", j, files, settings, **inputs, **tables)
+    } | ({"augmented": augmented.samples} if augmented else {})
+    return Stage(run, "composition", j, files, sections(run.settings), **inputs, **tables)
+
+
+def sections(settings: Settings) -> tuple[str, ...]:
+    """The settings that decide what is composed; those of a part that is off decide nothing."""
+    names = ("compose", "frontier.seeds")
+    return (*names, "augment") if settings.augment.perturbations else names
 
 
 def fresh(run: Run, j: int) -> Samples:
@@ -121,14 +132,23 @@ def compose(
     verdicts = with_decisions(given(run, Verdicts, verdicts, "verdicts", j), run.decisions("verdict", j))
     expanded = given(run, Expansions, expanded, "expansions", j)
     decided, new = run.decisions("expansion", j), fresh(run, j)
-    now = stage(run, counted, verdicts, expanded, decided, new, j)
+    augmented = augment(run, j, verdicts) if run.settings.augment.perturbations else None
+    now = stage(run, counted, verdicts, expanded, decided, new, j, augmented)
     if now.done:
         return run.table(Samples, "samples", j + 1)
     with now.making():
-        rows, members = _compose(
-            run, j, run.table(Samples, "samples", j), probes, verdicts, chosen(expanded, decided), new
-        )
-        counts = {part: sum(m.part == part for m in members) for part in PARTS}
+        children, more = chosen(expanded, decided), augmented.samples if augmented else Samples()
+        samples = run.table(Samples, "samples", j)
+        rows, members = _compose(run, j, samples, probes, verdicts, children, new, more)
+        counts: dict[str, Any] = {
+            part: sum(m.part == part for m in members)
+            for part in PARTS
+            if augmented or part not in OPTIONAL_PARTS
+        }
+        if augmented:
+            # What another part has taken already does not join a second time.
+            met = len(augmented.samples) - counts["AUG"]
+            counts["augment"] = {**augmented.facts, "there_already": met}
         made: dict[Any, Table[Any]] = dict(zip(now.files, (members, rows), strict=True))
         now.finish(made, dataset=f"D{j + 1}", **counts, total=len(rows))
     return rows
@@ -137,9 +157,11 @@ def compose(
 def composition(run: Run) -> list[dict[str, object]]:
     """The composition of every dataset so far, as the paper's table.
 
-    Columns: dataset, ES, EE, HPPL, seed, unjudged, total.
+    Columns: dataset, ES, EE, HPPL, seed, unjudged, AUG where a dataset has such rows, total.
     """
     out: list[dict[str, object]] = []
+    manifests = [run.manifest("composition", j - 1) or {} for j in run.iterations if j > 1]
+    parts = [p for p in PARTS if p not in OPTIONAL_PARTS or any(m.get(p) for m in manifests)]
     for j in run.iterations:
         manifest = run.manifest("composition", j - 1) if j > 1 else None
         if manifest is None:
@@ -147,16 +169,13 @@ def composition(run: Run) -> list[dict[str, object]]:
             out.append(
                 {
                     "dataset": f"D{j}",
-                    "ES": 0,
-                    "EE": 0,
-                    "HPPL": 0,
-                    "seed": count,
-                    "unjudged": 0,
+                    **{part: count if part == "seed" else 0 for part in parts},
                     "total": count,
                 }
             )
         else:
-            out.append({k: manifest[k] for k in ("dataset", *PARTS, "total")})
+            counts = {str(part): manifest.get(part, 0) for part in parts}
+            out.append({"dataset": manifest["dataset"], **counts, "total": manifest["total"]})
     return out
 
 
@@ -168,6 +187,7 @@ def _compose(
     verdicts: Verdicts,
     children: Sequence[Expansion],
     new: Samples,
+    perturbed: Samples,
 ) -> tuple[Samples, Members]:
     settings = run.settings
     by_id = samples.by_id()
@@ -204,6 +224,8 @@ def _compose(
         join(by_id[p.sample_id], "HPPL", p.sample_id, f"perplexity {p.perplexity:.3f}")
     for sample in new:
         join(sample, "seed", sample.id, "new from the pool")
+    for sample in perturbed:
+        join(sample, "AUG", sample.parent or "", sample.strategy)
     why = "repeated in place of a child"
     members += [
         Member(sample_id=seed.sample.id, part="ES", came_from=seed.probe.sample_id, why=why)
