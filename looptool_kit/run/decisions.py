@@ -114,9 +114,14 @@ TABLES: dict[str, tuple[str, type[Table[Any]]]] = {
 """Subject -> the table of the rows that are decided on."""
 
 
+def row_of(row: Any) -> str:
+    """The name of a row: its sample's id, for an expansion the child's."""
+    return str(row.sample.id if isinstance(row, Expansion) else row.sample_id)
+
+
 def rows_of(table: Iterable[Any]) -> frozenset[str]:
     """The rows of a table as decisions name them."""
-    return frozenset(row.sample.id if isinstance(row, Expansion) else row.sample_id for row in table)
+    return frozenset(map(row_of, table))
 
 
 def check_rows(

@@ -21,6 +21,7 @@ from looptool_kit.core.tables import Table
 from looptool_kit.run.folder import SUPERSEDED, Run
 from looptool_kit.run.keys import key
 from looptool_kit.run.lock import refuse_links
+from looptool_kit.run.tries import counted, seconds_before
 
 CHAIN = ("policy", "probes_raw", "probes", "verdicts", "expansions", "composition")
 """The manifests of an iteration, each made from the one before."""
@@ -122,14 +123,21 @@ class Stage:
     def making(self) -> Iterator[None]:
         """Surround the work: say what is made again and why, and explain the disk's errors.
 
+        The seconds of earlier tries at the same result count in its manifest.
+
         Raises:
             RunError: The run may not be written to, or the disk is full.
         """
         self.run.writable()
         refuse_links(self.run.path)
         self._announce()
-        self.started = time.monotonic()
-        with full_disk_explained(self.run.path):
+        again = self.run.done(self.name, self.iteration, self.key)  # then they were an earlier result's
+        before = 0.0 if again else seconds_before(self.manifest_path, self.key)
+        self.started = time.monotonic() - before
+        with (
+            full_disk_explained(self.run.path),
+            counted(self.manifest_path, self.key, before, self.run.writable),
+        ):
             yield
 
     def finish(self, tables: Mapping[str | Path, Table[Any]], **facts: Any) -> None:

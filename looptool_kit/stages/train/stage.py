@@ -23,7 +23,7 @@ from looptool_kit.policy.policy import (
     untrained,
 )
 from looptool_kit.run.folder import Run
-from looptool_kit.run.inputs import iteration_of, whole
+from looptool_kit.run.inputs import dataset, iteration_of
 from looptool_kit.run.stage import Stage
 
 
@@ -60,13 +60,11 @@ def train(run: Run, samples: Samples | None = None, iteration: int | None = None
     """Train the policy of iteration j - 1 on D_j (LoopTool, section 3.2).
 
     A stopped training resumes from its last checkpoint. Raises `ValueError` where the samples are only a part
-    of D_j, or no dataset of the run and no iteration is named.
+    of D_j, hold rows of it twice, are another dataset than `iteration` says, or none and no iteration is
+    named.
     """
     j = iteration_of(run, samples, iteration=iteration)
-    if samples is None:
-        samples = run.table(Samples, "samples", j)
-    elif iteration and iteration in run.iterations:
-        whole({s.id for s in samples}, {s.id for s in run.table(Samples, "samples", j)}, f"D{j}", run)
+    samples = dataset(run, samples, j)
     now, settings = stage(run, samples, j), run.settings
     if not now.done:
         with now.making():
