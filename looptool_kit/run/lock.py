@@ -117,10 +117,16 @@ def refuse_links(path: Path) -> None:
 
     A link may lead into another run.
     """
-    top = [path / name for name in ("seed", "iterations", "superseded")]
+    top = [path / name for name in ("seed", "iterations", "superseded", "judge_check")]
     inner = (
         p
-        for pattern in ("seed/*", "iterations/*", "iterations/*/*", "iterations/*/policy/*")
+        for pattern in (
+            "seed/*",
+            "judge_check/*",
+            "iterations/*",
+            "iterations/*/*",
+            "iterations/*/policy/*",
+        )
         for p in path.glob(pattern)
     )
     for place in (*top, *inner):
