@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from looptool_kit.cli.common import Preset, RunFolder, SeedOption, Set, app, open_or_create, overrides_of
+from looptool_kit.cli.common import (
+    Preset,
+    RunFolder,
+    SeedOption,
+    Set,
+    Yes,
+    app,
+    ask_before_loop,
+    open_or_create,
+    overrides_of,
+)
 from looptool_kit.core.terminal import say
 
 if TYPE_CHECKING:
@@ -50,7 +60,11 @@ def init(
 
 @app.command()
 def loop(
-    path: RunFolder = Path("runs/tour"), preset: Preset = None, seed: SeedOption = None, set_: Set = None
+    path: RunFolder = Path("runs/tour"),
+    preset: Preset = None,
+    seed: SeedOption = None,
+    set_: Set = None,
+    yes: Yes = False,
 ) -> None:
     """Close the loop: seed, train, evaluate, probe, verify, expand, compose, and again.
 
@@ -59,6 +73,7 @@ def loop(
     from looptool_kit.loop import Loop
 
     run = open_or_create(path, preset, overrides_of(set_, seed))
+    ask_before_loop(run, yes)
     if not run.iterations and (forecast := _forecast(run)):
         say(forecast)
     Loop(run, say).run()

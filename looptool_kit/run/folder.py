@@ -54,6 +54,10 @@ class Run:
         self._lock = None if read_only else lock.take(path)
         self._log = DecisionLog(path / "decisions.jsonl")
         self._rows: dict[tuple[str, int, int], frozenset[str]] = {}
+        self.announce: Callable[[str], object] = _print
+        """Called before a stage makes again what took long, with what, why and for how long. The command asks
+        there, and raises where the answer is no.
+        """
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r}, preset={self.settings.preset!r})"
@@ -111,7 +115,7 @@ class Run:
         run = cls(path, read_settings(path), read_only)
         with suppress(RunError):  # whoever needs the table or the decisions is told
             if gone := lost(run._log, run._rows_of, run.iterations):
-                print(visible(gone), flush=True)
+                _print(gone)
         return run
 
     def close(self) -> None:
@@ -385,3 +389,7 @@ class Run:
         """Record a bad row in `rejected.jsonl`."""
         self.writable()
         append_lines(self.path / "rejected.jsonl", [{"file": file, "row": row, "reason": reason, "raw": raw}])
+
+
+def _print(text: str) -> None:
+    print(visible(text), flush=True)

@@ -161,7 +161,7 @@ class Stage:
         reasons = self.why()
         if not reasons:
             return
-        from looptool_kit.core.terminal import duration, visible
+        from looptool_kit.core.terminal import duration
 
         own = cost(self.run, [(self.name, self.iteration)])
         later = cost(self.run, after(self.run, self.name, self.iteration))
@@ -173,7 +173,7 @@ class Stage:
         follows = f", what follows from it {duration(later)}" if later and started_here else ""
         time = "How long it had taken is not known" if unknown else f"It had taken {duration(own)}"
         text = f"{self.title} is made again: {'; '.join(reasons)}. {time}{follows}; expect about as long."
-        print(visible(f"{text} What it replaces goes to {self.run.path / SUPERSEDED}."), flush=True)
+        self.run.announce(f"{text} What it replaces goes to {self.run.path / SUPERSEDED}.")
 
 
 def title(name: str, iteration: int) -> str:
