@@ -166,6 +166,20 @@ def plan(path: RunFolder) -> None:
 
 
 @app.command()
+def convert(path: RunFolder) -> None:
+    """Make a run folder of an earlier version (format 1) one that this version opens.
+
+    What is changed is kept in its folder `superseded`. It prints what could not be carried over.
+    """
+    from looptool_kit.report.plan import stages
+    from looptool_kit.run.convert import convert as work
+
+    for line in work(path, stages):
+        say(line)
+    say(f"{path} is converted. Next: looptool plan {path}")
+
+
+@app.command()
 def report(path: RunFolder) -> None:
     """Print the scoreboard and write the run's report as one HTML file."""
     from looptool_kit.run.folder import Run

@@ -115,14 +115,23 @@ def load_settings(path: Path) -> Settings:
         raise ValueError(
             f"{path} is not valid TOML: {error}. Fix the line, or take the file of another run as a pattern."
         ) from None
-    values.pop("format", None)
+    return parse_settings(values, str(path))
+
+
+def parse_settings(values: dict[str, Any], where: str) -> Settings:
+    """The settings in what a `run.toml` holds.
+
+    Raises:
+        ValueError: A name or a value is unknown; the message begins with `where`.
+    """
+    values = {name: value for name, value in values.items() if name != "format"}
     # Earlier runs have a section for one arm of the ablation, which is the expander `repeat` now.
     expand = values.get("expand", {})
     if values.get("ablation") in ({"repeat_error_seeds": True}, {"repeat_error_seeds": False}, {}):
         repeats = values.pop("ablation").get("repeat_error_seeds")
         if repeats and isinstance(expand, dict):
             values["expand"] = {**expand, "expanders": ["repeat"]}
-    return _checked(values, str(path))
+    return _checked(values, where)
 
 
 def dump_settings(settings: Settings, run_format: int, text: str = "") -> str:
