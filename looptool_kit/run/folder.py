@@ -53,7 +53,7 @@ class Run:
         self.path, self.settings, self.read_only = path, settings, read_only
         self._lock = None if read_only else lock.take(path)
         self._log = DecisionLog(path / "decisions.jsonl")
-        self._rows: dict[tuple[str, int, int], frozenset[str]] = {}
+        self._rows: dict[tuple[str, int, tuple[int, int]], frozenset[str]] = {}
         self.announce: Callable[[str], object] = _print
         """Called before a stage makes again what took long, with what, why and for how long. The command asks
         there, and raises where the answer is no.
@@ -373,7 +373,8 @@ class Run:
         file = self.folder(iteration) / f"{name}.parquet"
         if not name or not file.exists():
             return None
-        at = subject, iteration, file.stat().st_mtime_ns
+        stat = file.stat()
+        at = subject, iteration, (stat.st_mtime_ns, stat.st_ino)
         if at not in self._rows:
             self._rows[at] = rows_of(self.table(kind, name, iteration))
         return self._rows[at]
