@@ -23,6 +23,8 @@ def read_settings(path: Path) -> Settings:
         run_format = tomllib.loads(file.read_text(encoding="utf-8")).get("format")
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RunError(f"{file} is not valid TOML: {error}. Fix that line.") from None
+    except RecursionError:
+        raise RunError(f"{file} holds values that are nested too deep to be settings.") from None
     except OSError as error:
         raise RunError(
             f"{file} cannot be read ({error.strerror}). Put it back, or make a new run in another folder."

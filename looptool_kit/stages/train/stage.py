@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -189,6 +190,7 @@ def _swapping(settings: Settings, folder: Path) -> Callable[[Any, Any], Engine]:
     """
 
     def engine_for(policy: Any, _: Any) -> Engine:
+        shutil.rmtree(folder, ignore_errors=True)  # a planted link in it would be written through
         policy.save_pretrained(folder)
         return open_engine(
             untrained(settings).model_copy(update={"adapter": str(folder)}), settings.probe.batch
@@ -203,3 +205,9 @@ def _restart_if_other_inputs(now: Stage, folder: Path) -> None:
         # Or what is half trained would stand for the policy that it describes.
         now.run.supersede(folder, now.manifest_path)
     write_text(mark, now.key)
+    for place in folder.glob("*/*"):
+        if place.is_symlink():
+            raise RunError(
+                f"{place} is a link, and a training would write through it. Move it away; if the run folder is"
+                " not your own, look through it first."
+            )
