@@ -208,6 +208,6 @@ def _restart_if_other_inputs(now: Stage, folder: Path) -> None:
     for place in folder.glob("*/*"):
         if place.is_symlink():
             raise RunError(
-                f"{place} is a link, and a training would write through it. Move it away; if the run folder is"
-                " not your own, look through it first."
+                f"{place} is a link, and a training would write through it. Move it away; if the run folder"
+                " is not your own, look through it first."
             )
