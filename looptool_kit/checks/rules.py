@@ -215,6 +215,16 @@ def markup_errors(label: Label) -> list[str]:
     return [f"{where} in the label holds {mark}" for where, text in texts for mark in SPECIAL if mark in text]
 
 
+def label_errors(label: Label) -> list[str]:
+    """What is wrong with the form of a label, whatever its sample: it is empty, two things, or markup."""
+    errors = []
+    if not label.calls and not label.reply.strip():
+        errors.append("the label is empty: neither calls nor a reply")
+    if label.calls and (label.asks or label.mentions):
+        errors.append("the label has calls, and says what a plain reply must contain")
+    return errors + markup_errors(label)
+
+
 def groundings(call: ToolCall, tools: Sequence[Tool], said: Dialogue) -> dict[str, Grounding]:
     """How far each argument of a call is supported, by name.
 
@@ -260,12 +270,7 @@ def check_sample(sample: Sample, grounding: bool = True) -> tuple[Check, ...]:
     names = [t.name for t in sample.tools]
     tools = [c.detail for t in sample.tools for c in check_tool(t) if not c.passed]
     tools += [f"{n} stands twice among the tools" for n in dict.fromkeys(names) if names.count(n) > 1]
-    form = list(dialogue_errors(sample.messages))
-    if not sample.label.calls and not sample.label.reply.strip():
-        form.append("the label is empty: neither calls nor a reply")
-    if sample.label.calls and (sample.label.asks or sample.label.mentions):
-        form.append("the label has calls, and says what a plain reply must contain")
-    form += markup_errors(sample.label)
+    form = [*dialogue_errors(sample.messages), *label_errors(sample.label)]
     calls = [e for c in sample.label.calls for e in call_errors(c, sample.tools)]
     # Arguments that break the schema are wrong already.
     results = {"tools": tools, "dialogue": form, "calls": calls}

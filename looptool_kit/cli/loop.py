@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from looptool_kit.cli.common import Preset, RunFolder, SeedOption, Set, app, open_or_create, overrides_of
+from looptool_kit.cli.common import (
+    Preset,
+    RunFolder,
+    SeedOption,
+    Set,
+    Yes,
+    app,
+    ask_before_loop,
+    open_or_create,
+    overrides_of,
+)
 from looptool_kit.core.terminal import say
 
 if TYPE_CHECKING:
@@ -68,7 +78,11 @@ def _say_tools(run: Run, names: list[str], originals: dict[str, str]) -> None:
 
 @app.command()
 def loop(
-    path: RunFolder = Path("runs/tour"), preset: Preset = None, seed: SeedOption = None, set_: Set = None
+    path: RunFolder = Path("runs/tour"),
+    preset: Preset = None,
+    seed: SeedOption = None,
+    set_: Set = None,
+    yes: Yes = False,
 ) -> None:
     """Close the loop: seed, train, evaluate, probe, verify, expand, compose, and again.
 
@@ -77,6 +91,7 @@ def loop(
     from looptool_kit.loop import Loop
 
     run = open_or_create(path, preset, overrides_of(set_, seed))
+    ask_before_loop(run, yes)
     if not run.iterations and (forecast := _forecast(run)):
         say(forecast)
     Loop(run, say).run()
@@ -130,6 +145,20 @@ def plan(path: RunFolder) -> None:
     for step in steps:
         say(step)
     say(account.summary(run, steps))
+
+
+@app.command()
+def convert(path: RunFolder) -> None:
+    """Make a run folder of an earlier version (format 1) one that this version opens.
+
+    What is changed is kept in its folder `superseded`. It prints what could not be carried over.
+    """
+    from looptool_kit.report.plan import stages
+    from looptool_kit.run.convert import convert as work
+
+    for line in work(path, stages):
+        say(line)
+    say(f"{path} is converted. Next: looptool plan {path}")
 
 
 @app.command()

@@ -9,6 +9,7 @@ from looptool_kit.config.load import (
     dump_settings,
     load_preset,
     load_settings,
+    parse_settings,
     presets,
     with_overrides,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "dump_settings",
     "load_preset",
     "load_settings",
+    "parse_settings",
     "presets",
     "with_overrides",
 ]

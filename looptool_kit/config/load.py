@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, MutableMapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -119,22 +119,48 @@ def load_settings(path: Path) -> Settings:
         raise ValueError(
             f"{path} is not valid TOML: {error}. Fix the line, or take the file of another run as a pattern."
         ) from None
-    values.pop("format", None)
+    return parse_settings(values, str(path))
+
+
+def parse_settings(values: dict[str, Any], where: str) -> Settings:
+    """The settings in what a `run.toml` holds.
+
+    Raises:
+        ValueError: A name or a value is unknown; the message begins with `where`.
+    """
+    values = {name: value for name, value in values.items() if name != "format"}
     # Earlier runs have a section for one arm of the ablation, which is the expander `repeat` now.
     expand = values.get("expand", {})
     if values.get("ablation") in ({"repeat_error_seeds": True}, {"repeat_error_seeds": False}, {}):
         repeats = values.pop("ablation").get("repeat_error_seeds")
         if repeats and isinstance(expand, dict):
             values["expand"] = {**expand, "expanders": ["repeat"]}
-    return _checked(values, str(path))
+    return _checked(values, where)
 
 
-def dump_settings(settings: Settings, run_format: int) -> str:
-    """Settings as TOML, with the run folder's format number on top."""
-    import tomli_w
+def dump_settings(settings: Settings, run_format: int, text: str = "") -> str:
+    """Settings as TOML, with the run folder's format number on top.
 
-    values = settings.model_dump(mode="json", exclude_none=True)
-    return tomli_w.dumps({"format": run_format, **values})
+    Args:
+        text: A file of settings to change: its comments, order and spelling stay.
+    """
+    import tomlkit
+
+    document = tomlkit.parse(text)
+    _put(document, {"format": run_format, **settings.model_dump(mode="json", exclude_none=True)})
+    return tomlkit.dumps(document)
+
+
+def _put(table: Any, values: dict[str, Any]) -> None:
+    """Let a table of a TOML document hold these values and no others."""
+    for name in [name for name in table if name not in values]:
+        del table[name]
+    for name, value in values.items():
+        here = table.get(name)
+        if isinstance(value, dict) and isinstance(here, MutableMapping):
+            _put(here, value)
+        elif name not in table or here != value:
+            table[name] = value
 
 
 def _checked(values: dict[str, Any], where: str) -> Settings:

@@ -98,6 +98,13 @@ def open_store(store: Path) -> sqlite3.Connection:
     """
     with explained(store):
         store.parent.mkdir(parents=True, exist_ok=True)
+        for end in ("", "-wal", "-shm", "-journal"):
+            file = store.with_name(store.name + end)
+            if file.is_symlink() or (file.exists() and not file.is_file()):
+                raise StoreError(
+                    f"{file} is a link or not a plain file, so no answers are written to it. Move it away; if"
+                    " the run folder is not your own, look through it first."
+                )
         db = sqlite3.connect(store, timeout=60, isolation_level=None)
         try:
             db.execute("PRAGMA journal_mode = WAL")

@@ -203,7 +203,7 @@ def load(
     wanted = getattr(torch, dtype) if isinstance(dtype, str) else dtype or default_dtype()
     with _quiet():
         model: Any = AutoModelForCausalLM.from_pretrained(
-            source.path, dtype=torch.float32 if adapter else wanted
+            source.path, dtype=torch.float32 if adapter else wanted, trust_remote_code=False
         )
     if adapter:
         from peft import PeftModel
@@ -221,7 +221,7 @@ def load_tokenizer(source: ModelSource | str | Path) -> Any:
     from transformers import AutoTokenizer
 
     path = source.path if isinstance(source, ModelSource) else find_model(source).path
-    return with_template(AutoTokenizer.from_pretrained(path), str(path))
+    return with_template(AutoTokenizer.from_pretrained(path, trust_remote_code=False), str(path))
 
 
 def with_template(tokenizer: Any, path: str) -> Any:

@@ -56,7 +56,7 @@ def plan(run: Run) -> list[Step]:
     steps: list[Step] = []
     first = ""  # the first stage whose result does not stand: the next ones are made from it
     longer = (run.manifest("seed", 0) or {}).get("wanted", 0) < wanted(run)
-    for name, j, build in _stages(run):
+    for name, j, build in stages(run):
         old, seconds = run.manifest(name, j) is not None, cost(run, [(name, j)])
         try:
             now = None if first else build()
@@ -92,7 +92,7 @@ def summary(run: Run, steps: list[Step]) -> str:
     )
 
 
-def _stages(run: Run) -> Iterator[tuple[str, int, Callable[[], Stage]]]:
+def stages(run: Run) -> Iterator[tuple[str, int, Callable[[], Stage]]]:
     """(manifest, iteration, what builds the stage from the tables there), in the order of the loop."""
     settings, last = run.settings, run.settings.iterations + 1
     yield "seed", 0, partial(seed_stage, run)

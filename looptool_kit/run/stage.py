@@ -22,6 +22,7 @@ from looptool_kit.core.tables import Table
 from looptool_kit.run.folder import SUPERSEDED, Run
 from looptool_kit.run.keys import key
 from looptool_kit.run.lock import refuse_links
+from looptool_kit.run.tries import counted, seconds_before
 
 CHAIN = (
     "policy", "frontier", "probes_raw", "probes", "verdicts", "expansions", "augment_losses", "composition",
@@ -130,14 +131,21 @@ class Stage:
     def making(self) -> Iterator[None]:
         """Surround the work: say what is made again and why, and explain the disk's errors.
 
+        The seconds of earlier tries at the same result count in its manifest.
+
         Raises:
             RunError: The run may not be written to, or the disk is full.
         """
         self.run.writable()
         refuse_links(self.run.path)
         self._announce()
-        self.started, self._cpu = time.monotonic(), cpu_clock()
-        with full_disk_explained(self.run.path):
+        again = self.run.done(self.name, self.iteration, self.key)  # then they were an earlier result's
+        before = 0.0 if again else seconds_before(self.manifest_path, self.key)
+        self.started, self._cpu = time.monotonic() - before, cpu_clock()
+        with (
+            full_disk_explained(self.run.path),
+            counted(self.manifest_path, self.key, before, self.run.writable),
+        ):
             yield
 
     def finish(self, tables: Mapping[str | Path, Table[Any]], **facts: Any) -> None:
@@ -166,7 +174,7 @@ class Stage:
         reasons = self.why()
         if not reasons:
             return
-        from looptool_kit.core.terminal import duration, visible
+        from looptool_kit.core.terminal import duration
 
         own = cost(self.run, [(self.name, self.iteration)])
         later = cost(self.run, after(self.run, self.name, self.iteration))
@@ -178,7 +186,7 @@ class Stage:
         follows = f", what follows from it {duration(later)}" if later and started_here else ""
         time = "How long it had taken is not known" if unknown else f"It had taken {duration(own)}"
         text = f"{self.title} is made again: {'; '.join(reasons)}. {time}{follows}; expect about as long."
-        print(visible(f"{text} What it replaces goes to {self.run.path / SUPERSEDED}."), flush=True)
+        self.run.announce(f"{text} What it replaces goes to {self.run.path / SUPERSEDED}.")
 
 
 def cpu_clock() -> float:

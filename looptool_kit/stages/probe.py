@@ -14,7 +14,7 @@ from looptool_kit.core.toolcalls import parse
 from looptool_kit.policy.engines import Completion, Sampling
 from looptool_kit.policy.policy import Policy, open_engine, policy_of
 from looptool_kit.run.folder import Run
-from looptool_kit.run.inputs import iteration_of, whole
+from looptool_kit.run.inputs import dataset, iteration_of
 from looptool_kit.run.stage import Stage
 
 
@@ -49,8 +49,9 @@ def probe(
     """Probe D_j with its policy: prediction, token log-probs, perplexity, match, faults, and mastered /
     borderline / failed for each sample.
 
-    Raises `ValueError` where the samples are only a part of D_j, or no dataset of the run, or the policy is
-    another iteration's, unless `iteration` names the one that is meant.
+    Raises `ValueError` where the samples are a part of D_j, hold rows of it twice or are another dataset,
+    and, unless `iteration` names the one that is meant, where they are no dataset of the run or the policy is
+    another iteration's.
     """
     by_policy = policy is not None and samples is None and iteration is None
     j = policy.iteration if policy and by_policy else iteration_of(run, samples, iteration=iteration)
@@ -60,11 +61,9 @@ def probe(
             f" what it does to them would take the place of the probes of iteration {j}. Give the policy"
             f" D{j}, or say iteration={j} if that is wanted."
         )
-    if samples is None:
-        samples = run.table(Samples, "samples", j)
-    elif iteration and iteration in run.iterations:
-        whole({s.id for s in samples}, {s.id for s in run.table(Samples, "samples", j)}, f"D{j}", run)
-    samples = Samples(samples.by_id().values())  # a dataset that repeats rows is asked about each once
+    samples = Samples(
+        dataset(run, samples, j).by_id().values()
+    )  # a dataset that repeats rows is asked about each once
     policy = policy or policy_of(run, j)
     raw_now, now = stages(run, samples, policy, j)
     if not now.done:

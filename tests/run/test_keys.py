@@ -132,6 +132,23 @@ def test_a_machine_fact_redoes_nothing(
     assert files(run.path) == before and len(trained) == count
 
 
+def test_no_key_sees_a_machine_fact_and_the_page_names_each() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "architecture.md").read_text()
+    words = page.partition("## Settings that say how this machine works")[2]
+    for name in MACHINE:
+        if name.split(".")[-1] not in Endpoint.machine:  # those are tried below
+            assert deciding(changed(FULL, name), Settings.model_fields) == deciding(
+                FULL, Settings.model_fields
+            )
+        section, _, setting = name.rpartition(".")
+        model = section in ("judge_llm", "generator_llm")
+        assert (
+            f"`{name}`" in words
+            or (f"`{setting}`" in words and (model or f"`{section}`" in words))
+            or ("the two prices" in words and setting.startswith("price_"))
+        ), name
+
+
 @pytest.mark.parametrize("name", sorted(Endpoint.machine))
 def test_how_a_model_is_reached_and_paid_is_no_part_of_what_it_said(name: str) -> None:
     names = ("judge_llm", "generator_llm", "jury")

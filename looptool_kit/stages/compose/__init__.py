@@ -113,7 +113,7 @@ def compose(
     Tables that are not given are the run's.
 
     Raises:
-        ValueError: Only a part of a table is given, or j is past the last iteration of the settings.
+        ValueError: A table has not the rows of the run's, or j is past the last iteration of the settings.
     """
     j = iteration_of(run, probes, verdicts, expanded, iteration=iteration)
     if j > run.settings.iterations:
@@ -123,11 +123,11 @@ def compose(
             " samples."
         )
     # All of a probe counts in the key, but what is composed needs no token of it: the half of its memory.
-    counted: Probes | Stored[Probe] = probes if probes is not None else run.stored(Probes, "probes", j)
+    counted: Probes | Stored[Probe] = (
+        run.stored(Probes, "probes", j) if probes is None else given(run, Probes, probes, "probes", j)
+    )
     probes = (
-        Probes(run.stored(Probes, "probes", j, without=TOKENS))
-        if probes is None
-        else given(run, Probes, probes, "probes", j)
+        counted if isinstance(counted, Probes) else Probes(run.stored(Probes, "probes", j, without=TOKENS))
     )
     verdicts = with_decisions(given(run, Verdicts, verdicts, "verdicts", j), run.decisions("verdict", j))
     expanded = given(run, Expansions, expanded, "expansions", j)

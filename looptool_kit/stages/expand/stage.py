@@ -78,7 +78,7 @@ def expand(
             calls that failed are made, and what follows from them.
 
     Raises:
-        ValueError: Not all verdicts are given, or an expander does not exist.
+        ValueError: The verdicts are not those of the run, or an expander does not exist.
     """
     j = iteration_of(run, verdicts, iteration=iteration)
     seeds = seeds_of(run, given(run, Verdicts, verdicts, "verdicts", j), j)

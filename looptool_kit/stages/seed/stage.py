@@ -109,9 +109,10 @@ def seed(run: Run) -> Samples:
 
 
 def _lengthen(run: Run, now: Stage, count: int) -> None:
-    """Make the pool longer; its rows stay."""
+    """Make the pool longer; its rows stay, and the seconds that they took count on."""
     run.writable()
-    started, facts = time.monotonic(), run.manifest("seed", 0) or {}
+    facts = run.manifest("seed", 0) or {}
+    started = time.monotonic() - facts.get("seconds", 0.0)
     have, truth = run.table(Samples, "pool", 0), run.table(Truths, "truth", 0)
 
     def known_already(*_: object) -> None:

@@ -156,6 +156,8 @@ def keep_result(trainer: Any, folder: Path, facts: dict[str, Any]) -> dict[str, 
 
     `result.json` is written last, so that it stands for a finished training. Returns its facts.
     """
+    # What lies there is of a try that was killed, or planted: a link would be written through.
+    shutil.rmtree(folder / "adapter", ignore_errors=True)
     trainer.model.save_pretrained(folder / "adapter")
     _write_history(trainer.state, folder)
     facts = {**facts, "steps": trainer.state.global_step}

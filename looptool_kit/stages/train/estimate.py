@@ -82,7 +82,7 @@ def shape_of(model: str) -> Shape:
 
     from looptool_kit.policy.models import find_model
 
-    c = AutoConfig.from_pretrained(find_model(model).path).get_text_config()
+    c = AutoConfig.from_pretrained(find_model(model).path, trust_remote_code=False).get_text_config()
     head = getattr(c, "head_dim", None) or c.hidden_size // c.num_attention_heads
     kv = getattr(c, "num_key_value_heads", None) or c.num_attention_heads
     tied = bool(getattr(c, "tie_word_embeddings", False))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from looptool_kit.policy.policy import (
     untrained,
 )
 from looptool_kit.run.folder import Run
-from looptool_kit.run.inputs import iteration_of, whole
+from looptool_kit.run.inputs import dataset, iteration_of
 from looptool_kit.run.stage import Stage
 from looptool_kit.stages.train import frontier
 from looptool_kit.stages.train.budget import fitted
@@ -75,13 +76,11 @@ def train(run: Run, samples: Samples | None = None, iteration: int | None = None
     """Train the policy of iteration j - 1 on D_j (LoopTool, section 3.2).
 
     A stopped training resumes from its last checkpoint. Raises `ValueError` where the samples are only a part
-    of D_j, or no dataset of the run and no iteration is named.
+    of D_j, hold rows of it twice, are another dataset than `iteration` says, or none and no iteration is
+    named.
     """
     j = iteration_of(run, samples, iteration=iteration)
-    if samples is None:
-        samples = run.table(Samples, "samples", j)
-    elif iteration and iteration in run.iterations:
-        whole({s.id for s in samples}, {s.id for s in run.table(Samples, "samples", j)}, f"D{j}", run)
+    samples = dataset(run, samples, j)
     now, settings = stage(run, samples, j), run.settings
     if not now.done:
         with now.making():
@@ -252,6 +251,7 @@ def _swapping(settings: Settings, folder: Path) -> Callable[[Any, Any], Engine]:
     """
 
     def engine_for(policy: Any, _: Any) -> Engine:
+        shutil.rmtree(folder, ignore_errors=True)  # a planted link in it would be written through
         policy.save_pretrained(folder)
         return open_engine(
             untrained(settings).model_copy(update={"adapter": str(folder)}), settings.probe.batch
@@ -266,3 +266,9 @@ def _restart_if_other_inputs(now: Stage, folder: Path) -> None:
         # Or what is half trained would stand for the policy that it describes.
         now.run.supersede(folder, now.manifest_path)
     write_text(mark, now.key)
+    for place in folder.glob("*/*"):
+        if place.is_symlink():
+            raise RunError(
+                f"{place} is a link, and a training would write through it. Move it away; if the run folder"
+                " is not your own, look through it first."
+            )
