@@ -19,6 +19,7 @@ import multiprocessing
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
+from _pages import wrapped
 from results_page import label_logprobs, page
 
 import looptool_kit as lt
@@ -57,7 +58,7 @@ def main() -> None:
         arm: [Run.open(folder(args.runs, args.preset, n, arm), read_only=True) for n in args.seeds]
         for arm in (FULL, *args.arms)
     }
-    write_text(args.out, page(runs[FULL], runs.get(CONTROL, []), args))
+    write_text(args.out, wrapped(page(runs[FULL], runs.get(CONTROL, []), args)))
     print(f"wrote {args.out}")
 
 
