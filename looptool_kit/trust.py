@@ -54,9 +54,9 @@ def acts(settings: Settings, folder: Path | None = None) -> list[Act]:
     """
     tools = _tools(settings.synthesis.tools)
     source = _source(settings.seeds.source)
-    named = [(name, getattr(settings, name)) for name in ("generator_llm", "judge_llm", "policy_server")]
-    named += [("jury.others", endpoint) for endpoint in settings.jury.others]
-    sent = [_sending(name, endpoint) for name, endpoint in named if endpoint]
+    servers = [(name, getattr(settings, name)) for name in ("generator_llm", "judge_llm", "policy_server")]
+    servers += [("jury.others", endpoint) for endpoint in settings.jury.others]
+    sent = [_sending(name, endpoint) for name, endpoint in servers if endpoint]
     if folder and (not sent or Path(settings.seeds.source).resolve().is_relative_to(folder.resolve())):
         source = None
     return [*(act for act in (tools, source) if act), *sent]
@@ -235,12 +235,12 @@ def require_endpoint(place: Path, endpoint: Endpoint) -> None:
     """
     ways = [Path(os.path.abspath(place)), place.resolve()]  # a link may lead out of the run, or into one
     folders = dict.fromkeys(p for way in ways for p in (way, *way.parents) if (p / "run.toml").is_file())
-    asked = _sending("the endpoint asked", endpoint)
+    act = _sending("the endpoint asked", endpoint)
     for folder in folders:
-        _require(folder, next((a for a in _acts_in(folder) if a.mark == asked.mark), None))
-    if folders and not any(confirmed(folder, asked) for folder in folders):
+        _require(folder, next((a for a in _acts_in(folder) if a.mark == act.mark), None))
+    if folders and not any(confirmed(folder, act) for folder in folders):
         raise RunError(
-            f"{asked.setting} {asked.words}, and you have not confirmed both for {next(iter(folders))}. Give"
+            f"{act.setting} {act.words}, and you have not confirmed both for {next(iter(folders))}. Give"
             " address and key together (`--set SETTING.base_url=... --set SETTING.key_env=...`, or run.set)."
         )
 

@@ -84,14 +84,26 @@ def aligned(label: Label | Answer, prediction: Label | Answer) -> list[dict[str,
     """
     out = []
     for want, got in align(label.calls, prediction.calls):
-        mine, theirs = (want.arguments if want else {}), (got.arguments if got else {})
+        label_args, prediction_args = (want.arguments if want else {}), (got.arguments if got else {})
         rows = []
-        for name in dict.fromkeys([*mine, *theirs]):
-            how = "prediction only" if name not in mine else "label only" if name not in theirs else "differs"
-            if name in mine and name in theirs and canonical(mine[name]) == canonical(theirs[name]):
-                how = "same"
-            ours, other = (as_json(side[name]) if name in side else "" for side in (mine, theirs))
-            rows.append([name, ours, other, how])
+        for name in dict.fromkeys([*label_args, *prediction_args]):
+            note = (
+                "prediction only"
+                if name not in label_args
+                else "label only"
+                if name not in prediction_args
+                else "differs"
+            )
+            if (
+                name in label_args
+                and name in prediction_args
+                and canonical(label_args[name]) == canonical(prediction_args[name])
+            ):
+                note = "same"
+            ours, other = (
+                as_json(side[name]) if name in side else "" for side in (label_args, prediction_args)
+            )
+            rows.append([name, ours, other, note])
         out.append(
             {"label": want.name if want else None, "prediction": got.name if got else None, "rows": rows}
         )

@@ -218,9 +218,9 @@ class ExpansionView(TableView):
             return {"message": f"There is no decision on {self._place(child)} to take back."}
         self.run.decide("expansion", id, "undo", iteration=decision.iteration)
         self._recount()
-        what = "edit" if _is_edit(decision) else decision.value
+        undone = "edit" if _is_edit(decision) else decision.value
         now = self._state(child)["words"]
-        return {"message": f"Taken back: {what} of {self._place(child)}, which is now {now}."}
+        return {"message": f"Taken back: {undone} of {self._place(child)}, which is now {now}."}
 
     def static_html(self) -> str:
         rows: list[list[str]] = []
@@ -247,7 +247,7 @@ class ExpansionView(TableView):
 
     def _card(self, seed: ErrorSeed, child: Expansion) -> dict[str, Any]:
         sample, parent = self._shown(child), seed.sample
-        mine, theirs = {t.name for t in sample.tools}, {t.name for t in parent.tools}
+        tools, parent_tools = {t.name for t in sample.tools}, {t.name for t in parent.tools}
         return {
             "id": child.sample.id,
             "state": self._state(child),
@@ -260,7 +260,7 @@ class ExpansionView(TableView):
                 if parent.label.calls and sample.label.calls
                 else word_diff(parent.label.reply, sample.label.reply)
             ),
-            "tools": [sorted(theirs - mine), sorted(mine - theirs)],
+            "tools": [sorted(parent_tools - tools), sorted(tools - parent_tools)],
             "turns": len(sample.messages),
             "text": {"request": sample.request, "label": label_text(sample.label)},
         }

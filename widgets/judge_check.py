@@ -70,17 +70,17 @@ class JudgeCheckView(TableView):
             )
         self._samples = {s.id: s for s in samples or ()}
         if strangers := [t.sample_id for t in self._trials if t.sample_id not in self._samples]:
-            what = (
+            title = (
                 f"{len(strangers)} of {len(self._trials)} trials are about samples that are not among the"
                 f" {len(self._samples)} given"
             )
             if isinstance(run, Run):
                 raise RunError(
-                    f"{what} by the run's seed pool, which was made again after the check: run `looptool"
+                    f"{title} by the run's seed pool, which was made again after the check: run `looptool"
                     f" judge-check {run.path}` again."
                 )
             raise ValueError(
-                f"{what} (the first: {strangers[0]}): give those that were checked, under their true labels"
+                f"{title} (the first: {strangers[0]}): give those that were checked, under their true labels"
             )
         self._card = card(self._trials)
         super().__init__(

@@ -101,10 +101,10 @@ def _colour(source: str, target: str) -> str:
 
 def flow_table(counts: Mapping[tuple[str, str], int], first: int) -> str:
     """The largest flows from iteration `first` on, as an HTML table."""
-    named = [(source.split("/"), target.split("/"), n) for (source, target), n in counts.items()]
-    named = sorted((flow for flow in named if int(flow[0][0][1:]) >= first), key=lambda flow: -flow[2])
-    rows = [[f"{s[0]} {s[2]}", f"{t[0]} {t[2]}", n] for s, t, n in named[:STATIC_FLOWS]]
-    words = f"the {STATIC_FLOWS} largest of {len(named)} flows" if len(named) > STATIC_FLOWS else "flows"
+    flows = [(source.split("/"), target.split("/"), n) for (source, target), n in counts.items()]
+    flows = sorted((flow for flow in flows if int(flow[0][0][1:]) >= first), key=lambda flow: -flow[2])
+    rows = [[f"{s[0]} {s[2]}", f"{t[0]} {t[2]}", n] for s, t, n in flows[:STATIC_FLOWS]]
+    words = f"the {STATIC_FLOWS} largest of {len(flows)} flows" if len(flows) > STATIC_FLOWS else "flows"
     return html_table(("from", "to", "samples"), rows, words)
 
 

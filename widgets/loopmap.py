@@ -282,20 +282,22 @@ class LoopMap(TableView):
 
     @property
     def kept(self) -> np.ndarray | None:
-        what = self.selected
-        if not what:
+        selection = self.selected
+        if not selection:
             return None
         mask = np.zeros(len(self._fates), bool)
-        if what[0] == "flow":
-            mask[self._behind.get((what[1], what[2]), [])] = True
-        elif what[0] == "node":
+        if selection[0] == "flow":
+            mask[self._behind.get((selection[1], selection[2]), [])] = True
+        elif selection[0] == "node":
             # Rows that flow in, under the ids that they have there; if nothing flows in, rows that flow out.
-            into = [rows for (_, target), rows in self._behind.items() if target == what[1]]
-            for rows in into or [rows for (source, _), rows in self._behind.items() if source == what[1]]:
+            into = [rows for (_, target), rows in self._behind.items() if target == selection[1]]
+            for rows in into or [
+                rows for (source, _), rows in self._behind.items() if source == selection[1]
+            ]:
                 mask[rows] = True
-            mask[self._parts.get(what[1], [])] = True
-        elif what[0] == "errors":
-            _, j, tool, kind = what
+            mask[self._parts.get(selection[1], [])] = True
+        elif selection[0] == "errors":
+            _, j, tool, kind = selection
             having = [
                 p
                 for p in self._probes.get(j, {}).values()

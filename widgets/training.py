@@ -235,9 +235,9 @@ class _Log:
                 file.seek(0 if fresh else offset)
                 whole, newline, _ = file.read().rpartition(b"\n")
         except FileNotFoundError:
-            gone = bool(self.rows)
+            reset = bool(self.rows)
             self.rows, self._at = [], (0, 0)
-            return gone
+            return reset
         rows = [json.loads(line) for line in whole.splitlines()]
         same = rows == self.rows if fresh else not rows
         self.rows = rows if fresh else [*self.rows, *rows]

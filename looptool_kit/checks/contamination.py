@@ -81,9 +81,9 @@ def build(folders: Sequence[str | Path]) -> Fingerprints:
     for folder in map(Path, folders):
         before = files
         for path in sorted(p for p in folder.rglob("*") if p.suffix in (".json", ".jsonl") and p.is_file()):
-            found = list(_values(path))
-            files += bool(found)
-            for name, text in (pair for value in found for pair in _texts(value)):
+            values = list(_values(path))
+            files += bool(values)
+            for name, text in (pair for value in values for pair in _texts(value)):
                 if name:
                     names.add(_name(text))
                 else:
@@ -174,14 +174,14 @@ def read_if_set(path: str) -> Fingerprints | None:
 @lru_cache(4)
 def _read(path: Path, _changed: int) -> Fingerprints:
     try:
-        found = Fingerprints.model_validate_json(path.read_bytes())
+        known = Fingerprints.model_validate_json(path.read_bytes())
     except ValueError as error:
         raise ValueError(f"{path} is not a list of fingerprints: {str(error).splitlines()[0]}") from None
-    if found.words != RUN_WORDS:
+    if known.words != RUN_WORDS:
         raise ValueError(
-            f"{path} holds runs of {found.words} words, this version compares {RUN_WORDS}: build it again"
+            f"{path} holds runs of {known.words} words, this version compares {RUN_WORDS}: build it again"
         )
-    return found
+    return known
 
 
 # --------------------------------------------------------------------- check
@@ -202,8 +202,8 @@ def check_sample(sample: Sample, known: Fingerprints) -> Check:
 
     The tools' names are left to `check_tool`: a user's own tools may bear names that a benchmark uses too.
     """
-    said = [(f"turn {at} ({m.role})", m.content) for at, m in enumerate(sample.messages, 1)]
-    return _check(list(_shared([*said, ("the label", sample.label.reply)], known)))
+    turns = [(f"turn {at} ({m.role})", m.content) for at, m in enumerate(sample.messages, 1)]
+    return _check(list(_shared([*turns, ("the label", sample.label.reply)], known)))
 
 
 def report(samples: Iterable[Sample], known: Fingerprints) -> list[tuple[str, str]]:
@@ -213,13 +213,13 @@ def report(samples: Iterable[Sample], known: Fingerprints) -> list[tuple[str, st
         Tool name or sample id, and what it shares; tools first, each once.
     """
     tools: dict[str, Tool] = {}
-    found: list[tuple[str, str]] = []
+    overlaps: list[tuple[str, str]] = []
     for sample in samples:
         tools |= {t.name: t for t in sample.tools}
         if not (check := check_sample(sample, known)).passed:
-            found.append((sample.id, check.detail))
+            overlaps.append((sample.id, check.detail))
     of_tools = ((t.name, check_tool(t, known)) for t in tools.values())
-    return [(name, check.detail) for name, check in of_tools if not check.passed] + found
+    return [(name, check.detail) for name, check in of_tools if not check.passed] + overlaps
 
 
 def _shared(texts: Iterable[tuple[str, str]], known: Fingerprints) -> Iterator[str]:
@@ -282,9 +282,9 @@ def _sketch(text: str) -> tuple[str, ...]:
 
 def _nearest(text: str, known: Fingerprints) -> float:
     """The greatest Jaccard similarity to a text of the benchmark."""
-    mine = _sketch(text)
-    common = Counter(request for shingle in mine for request in known._holding.get(shingle, ()))
-    return max((n / (len(mine) + len(request) - n) for request, n in common.items()), default=0.0)
+    sketch = _sketch(text)
+    common = Counter(request for shingle in sketch for request in known._holding.get(shingle, ()))
+    return max((n / (len(sketch) + len(request) - n) for request, n in common.items()), default=0.0)
 
 
 def _name(name: str) -> str:

@@ -119,16 +119,16 @@ def _validator(tool: Tool) -> tuple[jsonschema_rs.Validator | None, str]:
     # By identity first: samples share their tools, and hashing a schema costs more than validating a call.
     # The schema is kept alive, so that its id stays its own.
     schema = tool.parameters
-    known = _validators.get(id(schema))
-    if known is None or known[0] is not schema:
+    validator = _validators.get(id(schema))
+    if validator is None or validator[0] is not schema:
         if len(_validators) > MAX_VALIDATORS:
             _validators.clear()
         try:
             text = json.dumps(schema, sort_keys=True)
         except (TypeError, ValueError) as error:
             return None, f"not JSON: {error}"
-        known = _validators[id(schema)] = (schema, *_compiled(text))
-    return known[1], known[2]
+        validator = _validators[id(schema)] = (schema, *_compiled(text))
+    return validator[1], validator[2]
 
 
 def _where(path: Sequence[str | int]) -> str:
@@ -251,8 +251,8 @@ def _of_another_call(sample: Sample, call: ToolCall, name: str, said: Dialogue) 
     )
 
 
-def _said_places(found: Iterable[Grounding]) -> list[Span]:
-    return [s for g in found if g.supported >= SAID_THRESHOLD for s in g.spans]
+def _said_places(grounded: Iterable[Grounding]) -> list[Span]:
+    return [s for g in grounded if g.supported >= SAID_THRESHOLD for s in g.spans]
 
 
 def check_sample(sample: Sample) -> tuple[Check, ...]:
@@ -280,10 +280,10 @@ def check_sample(sample: Sample) -> tuple[Check, ...]:
 
 
 def _grounding_errors(sample: Sample) -> Iterator[str]:
-    said = dialogue(sample)
+    d = dialogue(sample)
     for call in sample.label.calls:
-        for name, g in groundings(call, sample.tools, said).items():
-            if g.supported < GROUNDED and not _of_another_call(sample, call, name, said):
+        for name, g in groundings(call, sample.tools, d).items():
+            if g.supported < GROUNDED and not _of_another_call(sample, call, name, d):
                 value = json.dumps(call.arguments[name], ensure_ascii=False)
                 yield f"{call.name}.{name} = {value}: {g.words}"
 

@@ -166,8 +166,8 @@ def _read(path: Path, on_reject: OnReject | None, form: Form | None) -> Iterator
                 raise ValueError(str(row))
             samples = _checked(samples_of(row, form or detect(row), f"file:{path.name}"))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            named = isinstance(error, KeyError | AttributeError)  # their messages are bare names
-            reason = f"{type(error).__name__}: {error}" if named else str(error)
+            bare_name = isinstance(error, KeyError | AttributeError)  # their messages are bare names
+            reason = f"{type(error).__name__}: {error}" if bare_name else str(error)
             if on_reject is None:
                 raise ValueError(f"{path}, row {number}: {reason}") from None
             on_reject(number, raw, reason)

@@ -111,10 +111,10 @@ def outdated_children(run: Run, iteration: int) -> int:
     table = run.table(Expansions, "expansions", iteration, missing_ok=True)
     kept = {m.sample_id for m in run.table(Members, "members", iteration + 1, missing_ok=True)}
     wanted = {child.sample.id for child in chosen(table, decided)}
-    mine = [child for child in table if child.sample.id in decided]
+    decided_children = [child for child in table if child.sample.id in decided]
     return sum(
         now[0].sample.id not in kept if (now := chosen([c], decided)) else c.sample.id in kept - wanted
-        for c in mine
+        for c in decided_children
     )
 
 
@@ -169,10 +169,10 @@ def _fate(id: str, verdict: str, member: Member | None, in_next: bool) -> str:
     return "merged" if in_next else "discarded" if verdict else "left out"
 
 
-def _outdated(verdict: str, member: Member | None, wanted: str | None, next_ids: Set[str]) -> bool:
+def _outdated(verdict: str, member: Member | None, decided: str | None, next_ids: Set[str]) -> bool:
     """Whether the next dataset lacks what the verdict wants there, or has what no verdict wants any more."""
-    if wanted is not None:
-        return wanted not in next_ids
+    if decided is not None:
+        return decided not in next_ids
     return bool(verdict) and member is not None and (member.part, verdict) != ("HPPL", "BOTH_CORRECT")
 
 
@@ -190,10 +190,10 @@ def _steps(run: Run, j: int, rows: list[Fate]) -> Iterator[Step]:
     fate = {row.becomes: row.fate for row in rows if row.becomes}
     born = {"EE": "children", "seed": "fresh seed"}
     for member in {m.sample_id: m for m in run.table(Members, "members", j + 1, missing_ok=True)}.values():
-        known = member.part not in born and member.sample_id in fate
+        carried = member.part not in born and member.sample_id in fate
         source = (
             node(j, "fate", fate[member.sample_id])
-            if known
+            if carried
             else node(j, "new", born.get(member.part, "from an earlier dataset"))
         )
         yield Step(

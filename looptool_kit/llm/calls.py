@@ -212,8 +212,8 @@ class Calls:
             raise EndpointError(self._remedy(status, reason, bool(secret)))
         wait = _retry_after(headers)
         if status in _RETRIED or status >= 500:
-            asked = f" (asks to wait {wait:.0f} s)" if wait > MAX_WAIT else ""
-            raise _Failed(reason + asked, wait)
+            hint = f" (asks to wait {wait:.0f} s)" if wait > MAX_WAIT else ""
+            raise _Failed(reason + hint, wait)
         raise _Failed(reason, None)
 
     def _remedy(self, status: int, reason: str, sent_key: bool) -> str:

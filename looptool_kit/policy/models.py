@@ -129,8 +129,8 @@ def _with_adapter(cache: Path) -> ModelSource:
         base = find_model(EMBEDDED_BASE, cache)
     target = cache / f"{EMBEDDED}-{ADAPTER_SHA256[:8]}-{base.origin}"
     try:
-        if (found := downloads.sha256(ADAPTER / "adapter_model.safetensors")) != ADAPTER_SHA256:
-            raise ValueError(f"its SHA-256 is {found}, not {ADAPTER_SHA256}")
+        if (checksum := downloads.sha256(ADAPTER / "adapter_model.safetensors")) != ADAPTER_SHA256:
+            raise ValueError(f"its SHA-256 is {checksum}, not {ADAPTER_SHA256}")
         target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(target.with_suffix(".lock")):
             if not target.is_dir():

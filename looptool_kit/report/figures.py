@@ -36,20 +36,20 @@ def scoreboard_figure(rows: Sequence[ScoreRow], policies: Sequence[str]) -> Figu
     place = {policy: i for i, policy in enumerate(policies)}
     traces = []
     for s, (group, value) in enumerate(series):
-        mine = [r for r in rows if (r.group, r.value) == (group, value) and r.policy in place]
+        bars = [r for r in rows if (r.group, r.value) == (group, value) and r.policy in place]
         shift = 0.0 if len(series) == 1 else (s / (len(series) - 1) - 0.5) * 0.5
         traces.append(
             {
                 "type": "scatter",
                 "mode": "markers",
                 "name": label(value.replace("_", " ")),
-                "x": [place[r.policy] + shift for r in mine],
-                "y": [r.accuracy for r in mine],
+                "x": [place[r.policy] + shift for r in bars],
+                "y": [r.accuracy for r in bars],
                 "error_y": {
                     "type": "data",
                     "symmetric": False,
-                    "array": [r.hi - r.accuracy for r in mine],
-                    "arrayminus": [r.accuracy - r.lo for r in mine],
+                    "array": [r.hi - r.accuracy for r in bars],
+                    "arrayminus": [r.accuracy - r.lo for r in bars],
                     "thickness": 1.5,
                     "width": 4,
                 },
@@ -58,7 +58,7 @@ def scoreboard_figure(rows: Sequence[ScoreRow], policies: Sequence[str]) -> Figu
                     "color": PALETTE[s % len(PALETTE)],
                     "symbol": "diamond" if group == "all" else "circle",
                 },
-                "customdata": [[label(r.policy), r.correct, r.n, r.lo, r.hi] for r in mine],
+                "customdata": [[label(r.policy), r.correct, r.n, r.lo, r.hi] for r in bars],
                 "hovertemplate": (
                     "%{customdata[0]}: %{y:.1%} (%{customdata[1]} of %{customdata[2]})"
                     "<br>95%: %{customdata[3]:.1%} to %{customdata[4]:.1%}"
@@ -339,8 +339,8 @@ def history_figures(histories: Sequence[Sequence[dict[str, Any]]]) -> list[tuple
 
 def trainer_of(row: dict[str, Any]) -> str:
     """Which trainer logged a history row: its `trainer` where named, else GRPO where there is a reward."""
-    named = str(row.get("trainer", "")).upper()
-    return named if named in ("SFT", "GRPO") else "GRPO" if "reward" in row else "SFT"
+    trainer = str(row.get("trainer", "")).upper()
+    return trainer if trainer in ("SFT", "GRPO") else "GRPO" if "reward" in row else "SFT"
 
 
 _LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}

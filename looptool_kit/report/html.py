@@ -186,12 +186,12 @@ def _differences(scores: Sequence[Score], names: Sequence[str]) -> list[tuple[st
 
 def _robustness(data: ReportData, chart: Any) -> dict[str, Any] | None:
     """The first and the last step of the loop under each perturbation."""
-    known = [p for p in data.policies if any(s.policy == p for s in data.robustness)] or list(
+    policies = [p for p in data.policies if any(s.policy == p for s in data.robustness)] or list(
         dict.fromkeys(s.policy for s in data.robustness)
     )
-    if not known:
+    if not policies:
         return None
-    steps = _steps(known)
+    steps = _steps(policies)
     rows = changes(data.robustness, [steps[0], steps[-1]])
     cells = {(c.perturbation, c.policy): c.result for c in rows}
     figure = figures.differences_figure(
@@ -229,18 +229,22 @@ def _composition(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
 
 def _probed(data: ReportData, chart: Any) -> list[dict[str, Any]]:
     out = []
-    for number, it in enumerate(data.iterations, 1):
-        if it.probes:
-            states = Counter(p.state for p in it.probes)
-            medians = {s: statistics.median(p.perplexity for p in it.probes if p.state == s) for s in states}
-            figure = chart(f"perplexity-{number}", figures.perplexity_figure(it.probes, it.threshold))
+    for number, iteration in enumerate(data.iterations, 1):
+        if iteration.probes:
+            states = Counter(p.state for p in iteration.probes)
+            medians = {
+                s: statistics.median(p.perplexity for p in iteration.probes if p.state == s) for s in states
+            }
+            figure = chart(
+                f"perplexity-{number}", figures.perplexity_figure(iteration.probes, iteration.threshold)
+            )
             out.append(
                 {
                     "number": number,
-                    "n": len(it.probes),
+                    "n": len(iteration.probes),
                     "states": states,
                     "medians": medians,
-                    "threshold": it.threshold,
+                    "threshold": iteration.threshold,
                     "figure": figure,
                 }
             )
@@ -249,7 +253,7 @@ def _probed(data: ReportData, chart: Any) -> list[dict[str, Any]]:
 
 def _errors(data: ReportData, chart: Any) -> dict[str, Any] | None:
     """Error kinds of every iteration (samples by first fault), and the last iteration's heat map by tool."""
-    probed = [(j, it.probes) for j, it in enumerate(data.iterations, 1) if it.probes]
+    probed = [(j, iteration.probes) for j, iteration in enumerate(data.iterations, 1) if iteration.probes]
     if not probed:
         return None
     kinds = {j: Counter(p.error for p in probes if p.error) for j, probes in probed}
@@ -265,7 +269,7 @@ def _errors(data: ReportData, chart: Any) -> dict[str, Any] | None:
 
 
 def _verdicts(data: ReportData) -> dict[str, Any] | None:
-    judged = [(j, it.verdicts) for j, it in enumerate(data.iterations, 1) if it.verdicts]
+    judged = [(j, iteration.verdicts) for j, iteration in enumerate(data.iterations, 1) if iteration.verdicts]
     if not judged:
         return None
     counts = {
@@ -299,29 +303,31 @@ def _noise(noise: Mapping[str, Any] | None) -> dict[str, Any] | None:
         share(
             "Abstained: failed samples left unjudged", noise["unjudged"], noise["judged"] + noise["unjudged"]
         )
-    known = (
+    counts = (
         {"right", "flagged", "planted", "right_of_correctable", "correctable", "judged", "unjudged"}
         if rows
         else set()
     )
-    return {"rows": rows, "others": [(k, v) for k, v in noise.items() if k not in known]}
+    return {"rows": rows, "others": [(k, v) for k, v in noise.items() if k not in counts]}
 
 
 def _expansions(data: ReportData) -> list[dict[str, Any]]:
     """Candidates, accepted ones and what the others failed, for each iteration and strategy."""
     out = []
-    for number, it in enumerate(data.iterations, 1):
-        for strategy in dict.fromkeys(e.strategy for e in it.expansions):
-            mine = [e for e in it.expansions if e.strategy == strategy]
+    for number, iteration in enumerate(data.iterations, 1):
+        for strategy in dict.fromkeys(e.strategy for e in iteration.expansions):
+            candidates = [e for e in iteration.expansions if e.strategy == strategy]
             failed = Counter(
-                next((c.name for c in e.checks if not c.passed), "other") for e in mine if not e.accepted
+                next((c.name for c in e.checks if not c.passed), "other")
+                for e in candidates
+                if not e.accepted
             )
-            accepted = sum(e.accepted for e in mine)
+            accepted = sum(e.accepted for e in candidates)
             out.append(
                 {
                     "number": number,
                     "strategy": strategy,
-                    "n": len(mine),
+                    "n": len(candidates),
                     "accepted": accepted,
                     "failed": failed.most_common(4),
                 }
@@ -330,12 +336,13 @@ def _expansions(data: ReportData) -> list[dict[str, Any]]:
 
 
 def _worst(data: ReportData) -> list[dict[str, Any]]:
-    it = next((it for it in reversed(data.iterations) if it.probes), None)
-    if it is None:
+    latest = next((iteration for iteration in reversed(data.iterations) if iteration.probes), None)
+    if latest is None:
         return []
-    samples, verdicts = it.samples.by_id(), {v.sample_id: v for v in it.verdicts}
+    samples, verdicts = latest.samples.by_id(), {v.sample_id: v for v in latest.verdicts}
     return [
-        _item(samples[p.sample_id], p, verdicts.get(p.sample_id)) for p in worst(it.probes, samples.keys())
+        _item(samples[p.sample_id], p, verdicts.get(p.sample_id))
+        for p in worst(latest.probes, samples.keys())
     ]
 
 

@@ -31,13 +31,13 @@ def views(splits: Iterable[str]) -> dict[str, frozenset[str]]:
     `own tools` are all splits but `unseen_tools`, which is `other tools`; each own split stands for itself
     where there are several.
     """
-    known = list(dict.fromkeys(splits))
-    own = [s for s in known if s != "unseen_tools"]
-    both = own and len(own) < len(known)
-    found = {"all": frozenset(known)} | ({"own tools": frozenset(own)} if both else {})
+    names = list(dict.fromkeys(splits))
+    own = [s for s in names if s != "unseen_tools"]
+    mixed = own and len(own) < len(names)
+    splits_of = {"all": frozenset(names)} | ({"own tools": frozenset(own)} if mixed else {})
     if len(own) > 1:
-        found |= {s.replace("_", " "): frozenset({s}) for s in own}
-    return found | ({"other tools": frozenset({"unseen_tools"})} if both else {})
+        splits_of |= {s.replace("_", " "): frozenset({s}) for s in own}
+    return splits_of | ({"other tools": frozenset({"unseen_tools"})} if mixed else {})
 
 
 def print_scoreboard(run: Run) -> None:
@@ -47,15 +47,15 @@ def print_scoreboard(run: Run) -> None:
     from rich.console import Console
     from rich.table import Table as Grid
 
-    found = scores(run)
+    scores_of = scores(run)
     console = Console()
-    columns = views(s.split for table in found.values() for s in table)
+    columns = views(s.split for table in scores_of.values() for s in table)
     grid = Grid(title="held-out exact match, % (95% intervals)")
     grid.add_column("policy")
     for name, splits in columns.items():
-        count = max((sum(s.split in splits for s in table) for table in found.values()), default=0)
+        count = max((sum(s.split in splits for s in table) for table in scores_of.values()), default=0)
         grid.add_column(cell(f"{name}\nn = {count}"), justify="right")
-    for policy, table in found.items():
+    for policy, table in scores_of.items():
         cells = [[s.correct for s in table if s.split in splits] for splits in columns.values()]
         grid.add_row(
             cell(policy),
@@ -80,22 +80,24 @@ def headline(run: Run) -> list[str]:
     """What came of a run, in sentences: exact match before and after, own tools and others apart, and the
     labels that were planted wrong.
     """
-    found = scores(run)
-    if len(found) < 2:
+    scores_of = scores(run)
+    if len(scores_of) < 2:
         return []
-    before, kept = list(found)[0], best(run)
-    after = kept if kept in found else list(found)[-1]
-    lines = [f"By the development samples {after} is the best policy."] if kept else []
+    before, best_name = list(scores_of)[0], best(run)
+    after = best_name if best_name in scores_of else list(scores_of)[-1]
+    lines = [f"By the development samples {after} is the best policy."] if best_name else []
     if after == before:
         return [
             *lines,
             (
-                f"So nothing was gained on {len(found[before])} unseen requests: the run keeps the model it"
-                " started from."
+                f"So nothing was gained on {len(scores_of[before])} unseen requests: the run keeps the model"
+                " it started from."
             ),
         ]
-    for name, splits in views(s.split for s in found[after]).items():
-        _, a, b = aligned(*([s for s in found[policy] if s.split in splits] for policy in (before, after)))
+    for name, splits in views(s.split for s in scores_of[after]).items():
+        _, a, b = aligned(
+            *([s for s in scores_of[policy] if s.split in splits] for policy in (before, after))
+        )
         if not a or name not in ("all", "own tools", "other tools"):
             continue
         change = paired(a, b)
@@ -104,21 +106,21 @@ def headline(run: Run) -> list[str]:
             f" {signed_points(change.hi)}]"
         )
         start = "the model it started from" if before == "base" else before
-        what = f"{percent(change.mean_a)}% before, {percent(change.mean_b)}% after"
+        change_text = f"{percent(change.mean_a)}% before, {percent(change.mean_b)}% after"
         if name == "all":
             lines.append(
-                f"Exact match on {change.n} unseen requests: {what}{in_words(after)} ({start} against"
+                f"Exact match on {change.n} unseen requests: {change_text}{in_words(after)} ({start} against"
                 f" {after}), {points}{doubt(change)}."
             )
         else:
-            lines.append(f"  {name}: {what}, {points}{doubt(change)}.")
+            lines.append(f"  {name}: {change_text}, {points}{doubt(change)}.")
     if judged := planted_labels(run):
-        more = [f"{judged['mistaken']} replaced by another wrong one"] if judged["mistaken"] else []
-        more += (
+        clauses = [f"{judged['mistaken']} replaced by another wrong one"] if judged["mistaken"] else []
+        clauses += (
             [f"of the right labels {judged['wrongly']} replaced by a wrong one"] if judged["wrongly"] else []
         )
         repaired = f"{judged['found']} of {judged['planted']} found and replaced by the right one"
-        lines.append(f"Labels planted wrong: {'; '.join([repaired, *more])}.")
+        lines.append(f"Labels planted wrong: {'; '.join([repaired, *clauses])}.")
     return lines
 
 
@@ -159,28 +161,31 @@ def planted_labels(run: Run) -> dict[str, int] | None:
     planted: set[str] = set()
     replaced: dict[str, bool] = {}
     for j in (j for j in run.iterations if run.manifest("verdicts", j)):
-        there = _ids(run, "samples", j)
+        dataset_ids = _ids(run, "samples", j)
         decided = with_decisions(
             run.table(Verdicts, "verdicts", j, missing_ok=True), run.decisions("verdict", j)
         )
         # What is not there comes from a dataset that was composed again.
-        flagged = decided.where(lambda v, there=there: v.verdict == "LABEL_WRONG" and v.sample_id in there)  # type: ignore[misc]
-        planted |= truth.keys() & there
+        flagged = decided.where(
+            lambda v, ids=dataset_ids: v.verdict == "LABEL_WRONG" and v.sample_id in ids  # type: ignore[misc]
+        )
+        planted |= truth.keys() & dataset_ids
         for seed in error_seeds(*_of(run, {v.sample_id for v in flagged}, j), flagged):
-            at = seed.verdict.sample_id
-            if at in pool:
+            sample_id = seed.verdict.sample_id
+            if sample_id in pool:
                 right = (
-                    at in truth and grade(Answer.of(seed.sample.label), truth[at], seed.sample.tools).correct
+                    sample_id in truth
+                    and grade(Answer.of(seed.sample.label), truth[sample_id], seed.sample.tools).correct
                 )
-                replaced[at] = replaced.get(at, False) or right
+                replaced[sample_id] = replaced.get(sample_id, False) or right
     if not planted:
         return None
-    found = sum(replaced.get(at, False) for at in planted)
+    found = sum(replaced.get(sample_id, False) for sample_id in planted)
     return {
         "planted": len(planted),
         "found": found,
-        "mistaken": sum(at in planted for at in replaced) - found,
-        "wrongly": sum(at not in truth for at in replaced),
+        "mistaken": sum(sample_id in planted for sample_id in replaced) - found,
+        "wrongly": sum(sample_id not in truth for sample_id in replaced),
     }
 
 
@@ -212,11 +217,11 @@ def judge_against_truth(run: Run) -> dict[str, Any] | None:
         ("planted", "flagged", "right", "correctable", "right_of_correctable", "judged", "unjudged"), 0
     )
     for j in run.iterations:
-        there = _ids(run, "samples", j)
-        some, probed = _of(run, truth.keys() & there, j)
+        dataset_ids = _ids(run, "samples", j)
+        some, probed = _of(run, truth.keys() & dataset_ids, j)
         samples, probes = some.by_id(), {p.sample_id: p for p in probed}
         for verdict in run.table(Verdicts, "verdicts", j, missing_ok=True):
-            if verdict.sample_id not in there:  # of a dataset that was composed again
+            if verdict.sample_id not in dataset_ids:  # of a dataset that was composed again
                 continue
             planted = verdict.sample_id in truth
             flagged = verdict.verdict == "LABEL_WRONG"
@@ -240,14 +245,14 @@ def judge_against_truth(run: Run) -> dict[str, Any] | None:
 
 def report_run(run: Run) -> Path:
     """Write `report.html` from what the run folder holds, and return its path."""
-    found = scores(run)
+    scores_of = scores(run)
     return write_report(
         ReportData(
             name=run.path.name,
             settings=run.settings.model_dump(mode="json"),
             iterations=[_iteration(run, j) for j in run.iterations],
-            scores=[s for table in found.values() for s in table],
-            policies=list(found),
+            scores=[s for table in scores_of.values() for s in table],
+            policies=list(scores_of),
             robustness=list(finished(run, "robustness")),
             compositions=composition(run),
             noise=judge_against_truth(run),

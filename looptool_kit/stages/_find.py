@@ -11,8 +11,8 @@ from types import ModuleType
 
 def names(package: str) -> list[str]:
     """Names of the strategies of a stage, given by its package (e.g. `looptool_kit.stages.verify`)."""
-    found = iter_modules(import_module(package).__path__)
-    return sorted(m.name for m in found if not m.name.startswith("_") and m.name != "stage")
+    modules = iter_modules(import_module(package).__path__)
+    return sorted(m.name for m in modules if not m.name.startswith("_") and m.name != "stage")
 
 
 def find(package: str, name: str) -> ModuleType:

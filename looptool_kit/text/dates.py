@@ -112,13 +112,13 @@ _DATES: tuple[re.Pattern[str], ...] = (
 def find_dates(text: str, today: date | None) -> Iterator[Found]:
     """The dates of a text in lower case, with their readings from `today`."""
     for pattern in _DATES:
-        for found in pattern.finditer(text):
+        for match in pattern.finditer(text):
             try:
-                readings = _calendar({k: v for k, v in found.groupdict().items() if v}, today)
+                readings = _calendar({k: v for k, v in match.groupdict().items() if v}, today)
             except (ValueError, OverflowError):  # "February 30", "in 99999 years"
                 continue
             if readings:
-                yield "date", found, readings, ""
+                yield "date", match, readings, ""
 
 
 # ------------------------------------------------------------------ readings

@@ -22,9 +22,13 @@ def say_like(mention: Mention, old: Any, new: Any, today: date | None) -> str | 
     None where the form is not known, or the new value cannot be said in it.
     """
     if mention.kind in ("number", "duration"):
-        found = next((f for f in NUMERAL.finditer(mention.text) if number(f[0]) == old), None)
-        said = _numeral(found[0], new) if found else None
-        return mention.text[: found.start()] + said + mention.text[found.end() :] if found and said else None
+        match = next((f for f in NUMERAL.finditer(mention.text) if number(f[0]) == old), None)
+        numeral = _numeral(match[0], new) if match else None
+        return (
+            mention.text[: match.start()] + numeral + mention.text[match.end() :]
+            if match and numeral
+            else None
+        )
     forms: Sequence[Callable[[Any], str]] = DAY_FORMS if mention.kind == "date" else CLOCK_FORMS
     try:
         known_old, known_new = (
@@ -89,9 +93,9 @@ def _near_forms(today: date) -> list[Callable[[date], str]]:
     def weekday(lead: str, d: date) -> str:
         return f"{lead}{d:%A}" if 2 <= (d - today).days <= _MAX_WEEKDAY else ""
 
-    def counted(say: Callable[[int], str], d: date) -> str:
+    def counted(in_words: Callable[[int], str], d: date) -> str:
         ahead = (d - today).days
-        return f"in {say(ahead)} days" if 2 <= ahead <= _MAX_COUNTED else ""
+        return f"in {in_words(ahead)} days" if 2 <= ahead <= _MAX_COUNTED else ""
 
     return [
         *(partial(named, n, text) for n, text in _NAMED),

@@ -54,9 +54,9 @@ class Scene:
         kept = reserved(options)
         fit = [o for o in options if suits(o)]
         free = [o for o in fit if (o in kept) == self.unseen] or fit
-        said = free[int(self.rng.random() * len(free))]
-        self.used.append(said)
-        return said
+        choice = free[int(self.rng.random() * len(free))]
+        self.used.append(choice)
+        return choice
 
 
 class Said(NamedTuple):
@@ -93,12 +93,12 @@ def surface(t: Type, value: Any, scene: Scene, how: str | None, implicit: bool) 
     if not fit:
         fit = [Surface(s.adverb, "", s.implicit) for s in every]
     some = [s for s in fit if s.implicit == implicit] or [s for s in fit if not s.implicit] or fit
-    said = some[int(scene.rng.random() * len(some))]
-    text = f"{OPEN}{said.text}{CLOSE}"
+    template = some[int(scene.rng.random() * len(some))]
+    text = f"{OPEN}{template.text}{CLOSE}"
     if how and how[0] == "#":
         one, _, many = how[1:].partition("/")
         text += " " + (one if value == 1 else many or one + "s")
-    return Surface(text, "", said.implicit)
+    return Surface(text, "", template.implicit)
 
 
 def listed(parts: Sequence[str]) -> str:
@@ -147,10 +147,10 @@ def render(
         name = m[1] or own
         if refs and name in refs:
             return refs[name]
-        said = surface(spec.by_name[name].type, arguments[name], scene, m[2], name in implicit)
-        if said.implicit:
+        surface_of = surface(spec.by_name[name].type, arguments[name], scene, m[2], name in implicit)
+        if surface_of.implicit:
             hints.append(name)
-        return said.text
+        return surface_of.text
 
     return SLOT.sub(fill, template), hints
 
@@ -319,8 +319,8 @@ def noise(text: str, rng: Random) -> str:
         )
     elif roll < TYPO_BELOW:
         outside = re.sub(f"{OPEN}[^{CLOSE}]*{CLOSE}", lambda m: "0" * len(m[0]), text)
-        if found := list(_WORD.finditer(outside)):
-            at = rng.choice(found)
+        if words := list(_WORD.finditer(outside)):
+            at = rng.choice(words)
             i = at.start() + rng.randint(1, len(at[0]) - 3)
             swapped = rng.random() < 0.5
             text = text[:i] + (text[i + 1] + text[i] + text[i + 2 :] if swapped else text[i + 1 :])

@@ -38,18 +38,18 @@ def summary(
             t, value = (t.item, value[int(step)]) if step.isdigit() else (t.fields[step], value[step])
         own = isinstance(t, Type)
         kind = t if own else spec.by_name[t[1:] if isinstance(t, str) else name].type
-        said = _spoken(kind, value, scene)
+        words = _spoken(kind, value, scene)
         counts = _wordings(
             (
                 kind.say(value, scene.today)
                 if kind.item is None and not kind.fields and value is not None
-                else [Surface(said)]
+                else [Surface(words)]
             ),
             value,
         )
         if "enum" not in kind.schema:
             (mentions if own else echoed).append(counts)
-        return said
+        return words
 
     template = spec.reply
     if spec.picks:

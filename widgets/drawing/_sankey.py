@@ -150,10 +150,10 @@ def _ribbons(root: Element, layout: _Layout) -> None:
 
 def _outline(level: Sequence[tuple[float, float, float]], thick: float) -> str:
     """A ribbon's outline: along the upper sides of its level pieces, and back along the lower ones."""
-    there, back = [], []
+    forth, back = [], []
     for (_, x0, y0), (x1, end, y1) in zip(level, level[1:], strict=False):
         half = (x0 + x1) / 2
-        there.append(
+        forth.append(
             f"C{half:.1f},{y0:.1f} {half:.1f},{y1:.1f} {x1:.1f},{y1:.1f}" + (f"H{end:.1f}" if end else "")
         )
         back.append(
@@ -161,7 +161,7 @@ def _outline(level: Sequence[tuple[float, float, float]], thick: float) -> str:
             + f"C{half:.1f},{y1 + thick:.1f} {half:.1f},{y0 + thick:.1f} {x0:.1f},{y0 + thick:.1f}"
         )
     (_, x, y), (_, _, low) = level[0], level[-1]
-    return f"M{x:.1f},{y:.1f}{''.join(there)}V{low + thick:.1f}{''.join(reversed(back))}Z"
+    return f"M{x:.1f},{y:.1f}{''.join(forth)}V{low + thick:.1f}{''.join(reversed(back))}Z"
 
 
 def _bar(root: Element, layout: _Layout, node: Node) -> None:

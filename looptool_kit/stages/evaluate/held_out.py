@@ -29,8 +29,8 @@ def categories(
             f"the samples of {run.path} are evaluated as a whole: leave out per_category (their number is the"
             " setting seeds.held_out)."
         )
-    known = policy.iteration == 0 or run.manifest("policy", policy.iteration)
-    if known and policy.key != policy_of(run, policy.iteration).key:
+    in_run = policy.iteration == 0 or run.manifest("policy", policy.iteration)
+    if in_run and policy.key != policy_of(run, policy.iteration).key:
         raise ValueError(
             f"the policy {policy.name!r} is not that of {run.path}: its scores would take the place of the"
             " run's own. Evaluate it in a run of its own."

@@ -69,20 +69,20 @@ def perturbed(run: Run, name: str, per_category: int | None = None) -> tuple[Pai
 
     Everything follows from the run's seed; a smaller choice is part of a larger one.
     """
-    held, left_out = run.table(Samples, "held_out", 0), Counter[str]()
+    samples, left_out = run.table(Samples, "held_out", 0), Counter[str]()
     pairs: list[tuple[Sample, Sample]] = []
-    order = list(held)
+    order = list(samples)
     Random(f"{run.settings.seed} {SUITE}").shuffle(order)
     for sample in order:
         if len(pairs) == per_category:
             break
-        other = perturb(name, sample, Random(f"{run.settings.seed} {name} {sample.id}"), held)
-        if other is None:
+        changed = perturb(name, sample, Random(f"{run.settings.seed} {name} {sample.id}"), samples)
+        if changed is None:
             left_out["do not apply"] += 1
-        elif not passes(other):
+        elif not passes(changed):
             left_out["fail the rule tier"] += 1
         else:
-            pairs.append((sample, other))
+            pairs.append((sample, changed))
     return pairs, dict(left_out)
 
 
@@ -90,8 +90,8 @@ def _before(run: Run, policy: Policy, originals: Mapping[str, Sample]) -> dict[s
     """Whether the policy is right on each original: from its held-out scores, the rest evaluated."""
     done = stage(run, policy, held_out.category(run)).done
     scores = list(run.table(Scores, "scores", policy.iteration)) if done else []
-    known = {s.sample_id for s in scores}
-    if rest := [(sample, sample) for i, sample in originals.items() if i not in known]:
+    scored = {s.sample_id for s in scores}
+    if rest := [(sample, sample) for i, sample in originals.items() if i not in scored]:
         scores += evaluate_category(run, policy, _category(run, NONE, rest, {}, {}))
     return {s.sample_id: s.correct for s in scores}
 
@@ -132,9 +132,9 @@ def changes(scores: Iterable[Score], policies: Sequence[str] | None = None) -> l
             rows.setdefault(s.split, {}).setdefault(s.policy, {})[s.sample_id] = s
     out = []
     for name in (n for n in PERTURBATIONS if n in rows):
-        common = set.intersection(*(set(found) for found in rows[name].values()))
-        for policy, found in rows[name].items():
-            if both := [s for i, s in found.items() if i in common]:
+        common = set.intersection(*(set(rows_of) for rows_of in rows[name].values()))
+        for policy, rows_of in rows[name].items():
+            if both := [s for i, s in rows_of.items() if i in common]:
                 out.append(
                     Change(
                         name,
@@ -152,8 +152,8 @@ def print_scores(run: Run, policy: Policy, scores: Scores) -> None:
     from rich.console import Console
 
     rows = finished(run, SUITE)
-    known = list(dict.fromkeys(s.policy for s in rows))
-    _print(rows, [p for p in known if p in (known[0], policy.name, known[-1])])
+    policies = list(dict.fromkeys(s.policy for s in rows))
+    _print(rows, [p for p in policies if p in (policies[0], policy.name, policies[-1])])
     manifests = {name: run.manifest(f"{SUITE}/{name}", policy.iteration) for name in PERTURBATIONS}
     left_out = {name: m["left_out"] for name, m in manifests.items() if m and m["left_out"]}
     if left_out:

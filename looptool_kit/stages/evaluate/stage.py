@@ -51,9 +51,9 @@ def evaluate(
         ValueError: An unknown suite or category, or a policy that is not the run's (suite `held_out`).
         FileNotFoundError: The suite needs something that is not there (see its `setup`).
     """
-    found = find_suite(suite).categories(run, policy, categories, per_category)
-    with full_disk_explained(run.path), closing(found):
-        return Scores(row for category in found for row in evaluate_category(run, policy, category))
+    parts = find_suite(suite).categories(run, policy, categories, per_category)
+    with full_disk_explained(run.path), closing(parts):
+        return Scores(row for category in parts for row in evaluate_category(run, policy, category))
 
 
 def develop(run: Run, policy: Policy) -> Scores:
@@ -162,16 +162,16 @@ def failures(
     for table in find_suite(suite).tables([category] if category else None):
         if run.manifest(table, j) is None:
             continue
-        found = (
+        failed = (
             run.table(Probes, f"{table}.failed.probes", j, missing_ok=True),
             run.table(Samples, f"{table}.failed.samples", j, missing_ok=True),
         )
-        if wrong := [] if found[0] else [s for s in run.table(Scores, table, j) if not s.correct]:
+        if wrong := [] if failed[0] else [s for s in run.table(Scores, table, j) if not s.correct]:
             kept = run.table(Samples, f"{table}.samples", j, missing_ok=True)
-            known = (kept or held_out.samples_of(run, table)).by_id()
-            found = _failed([(known[s.sample_id], s) for s in wrong], j)
-        probes += found[0]
-        samples += found[1]
+            sample_of = (kept or held_out.samples_of(run, table)).by_id()
+            failed = _failed([(sample_of[s.sample_id], s) for s in wrong], j)
+        probes += failed[0]
+        samples += failed[1]
     return Probes(probes), Samples({s.id: s for s in samples}.values())
 
 
@@ -218,12 +218,12 @@ def scores(run: Run, name: Name = "scores") -> dict[str, Scores]:
     """All finished scores of a run, held-out ones or those on development samples, by policy, in training
     order.
     """
-    found = {}
+    by_policy = {}
     for j in (0, *run.iterations):
         manifest = run.manifest(name, j)
         if manifest is not None and run.has(name, j):
-            found[str(manifest["policy"])] = run.table(Scores, name, j)
-    return found
+            by_policy[str(manifest["policy"])] = run.table(Scores, name, j)
+    return by_policy
 
 
 def best(run: Run) -> str | None:

@@ -142,12 +142,12 @@ def _guarded(run: Run, pool: Samples) -> Samples:
     """
     from looptool_kit.checks import contamination
 
-    known = contamination.read_if_set(run.settings.contamination)
-    if known is None:
+    fingerprints = contamination.read_if_set(run.settings.contamination)
+    if fingerprints is None:
         return _fitting(run, pool)
 
     def fault(sample: Sample) -> str:
-        check = contamination.check_sample(sample, known)
+        check = contamination.check_sample(sample, fingerprints)
         return "" if check.passed else f"contamination: {check.detail}"
 
     return _fitting(run, _without(run, pool, fault))

@@ -42,11 +42,11 @@ def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
     )
     development = Samples()
     if wanted.development:
-        known = {s.id for s in clean}
+        ids = {s.id for s in clean}
         like = world.generate(
             wanted.development, seed=DEVELOPMENT_SEED + settings.seed, domains=wanted.domains, per_list=3
         )
-        development = Samples(s for s in like if s.id not in known)
+        development = Samples(s for s in like if s.id not in ids)
 
     def block(number: int, _: list[Sample]) -> Samples:
         return world.generate(

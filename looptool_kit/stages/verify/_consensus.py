@@ -49,24 +49,24 @@ def dawid_skene(
 
     A rating is a class number below `classes`, or None where that judge has no opinion.
     """
-    said = np.array([[[float(r == c) for c in range(classes)] for r in row] for row in ratings]).reshape(
+    one_hot = np.array([[[float(r == c) for c in range(classes)] for r in row] for row in ratings]).reshape(
         len(ratings), -1, classes
     )
     prior = np.full((classes, classes), WRONG / max(1, classes - 1))
     np.fill_diagonal(prior, RIGHT)
-    truth = said.sum(1) + 1e-9
+    truth = one_hot.sum(1) + 1e-9
     truth /= truth.sum(1, keepdims=True)
     for _ in range(steps):
         share = truth.sum(0) + 1
         share /= share.sum()
-        confusion = np.einsum("nk,njl->jkl", truth, said) + prior
+        confusion = np.einsum("nk,njl->jkl", truth, one_hot) + prior
         confusion /= confusion.sum(2, keepdims=True)
-        logs = np.log(share) + np.einsum("njl,jkl->nk", said, np.log(confusion))
+        logs = np.log(share) + np.einsum("njl,jkl->nk", one_hot, np.log(confusion))
         before, truth = truth, np.exp(logs - logs.max(1, keepdims=True))
         truth /= truth.sum(1, keepdims=True)
         if np.abs(truth - before).max(initial=0.0) < tolerance:
             break
-    truth[said.sum((1, 2)) == 0] = 1 / classes
+    truth[one_hot.sum((1, 2)) == 0] = 1 / classes
     return Consensus(truth, confusion, share)
 
 

@@ -27,9 +27,9 @@ def is_said(g: Grounding) -> bool:
     return g.supported >= SAID_THRESHOLD
 
 
-def said_places(found: Iterable[Grounding]) -> set[Span]:
+def said_places(grounded: Iterable[Grounding]) -> set[Span]:
     """The places of those values that count as said."""
-    return {s for g in found if is_said(g) for s in g.spans}
+    return {s for g in grounded if is_said(g) for s in g.spans}
 
 
 def _touches(span: Span, places: Iterable[Span]) -> bool:
@@ -51,8 +51,8 @@ def used_by(side: Side, said: Dialogue) -> set[Span]:
     With the words before a value that name its parameter: "card LC-12" is used whole for `card_id`.
     """
     spans = set()
-    for found in side.found:
-        for name, g in found.items():
+    for grounded in side.found:
+        for name, g in grounded.items():
             if g.supported >= GROUNDED:
                 spans |= {_with_name(span, name, said) for span in g.spans}
     return spans
@@ -74,19 +74,19 @@ def used_by_others(side: Side, call: ToolCall, name: str) -> set[Span]:
     """The places that an answer's other arguments use, in any call."""
     return said_places(
         g
-        for c, found in zip(side.answer.calls, side.found, strict=True)
-        for k, g in found.items()
+        for c, grounded in zip(side.answer.calls, side.found, strict=True)
+        for k, g in grounded.items()
         if c is not call or k != name
     )
 
 
-def own_grounding(name: str, found: dict[str, Grounding]) -> Grounding:
+def own_grounding(name: str, grounded: dict[str, Grounding]) -> Grounding:
     """An argument's grounding, weakened where another one says it.
 
     That is where it stands only inside another argument of the same call.
     """
-    g = found[name]
-    others = said_places(o for k, o in found.items() if k != name)
+    g = grounded[name]
+    others = said_places(o for k, o in grounded.items() if k != name)
     if is_said(g) and g.spans and all(any(holds(o, s) for o in others) for s in g.spans):
         return Grounding(SAID_OF_ANOTHER * g.supported, f"{g.words} is what another argument says", g.spans)
     return g
@@ -99,10 +99,10 @@ def left_over(sample: Sample, said: Dialogue, used: set[Span]) -> int:
     """
     if said.last < 0:
         return 0
-    known = {w for t in sample.tools for w in tool_words(t)}
+    tool_stems = {w for t in sample.tools for w in tool_words(t)}
     rest = [t for t in said.passages[said.last].tokens if not _touches((said.last, t.start, t.end), used)]
     telling = [t for t in rest if t.stem not in STOP and t.stem not in COMMANDS]
-    return sum(not any(alike(t.stem, w) for w in known) for t in telling)
+    return sum(not any(alike(t.stem, w) for w in tool_stems) for t in telling)
 
 
 # -------------------------------------------------------- used by earlier calls
@@ -158,8 +158,10 @@ def is_distinct(
     spans = [s for s in g.spans if not _touches(s, used)]
     request = said.passages[said.last].tokens if said.last >= 0 else ()
     words = [w for w in stems(name) if w not in STOP]
-    named = any(alike(w, t.stem) for w in words for t in request)
-    if any((named or s[0] == said.last) and role(said.passages[s[0]], s, name, schema) > 0 for s in spans):
+    in_request = any(alike(w, t.stem) for w in words for t in request)
+    if any(
+        (in_request or s[0] == said.last) and role(said.passages[s[0]], s, name, schema) > 0 for s in spans
+    ):
         return True
     if not isinstance(value, str) or "enum" in schema:
         return any(s[0] >= said.last for s in spans)

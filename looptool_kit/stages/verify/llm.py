@@ -116,8 +116,8 @@ def judge(cases: Sequence[Case], context: Context) -> list[Verdict]:
         for fact, accuracy in zip(facts, consensus.accuracy, strict=True):
             fact["accuracy"] = round(float(accuracy), 3)
     else:
-        named = [[_number(v.verdict) for votes in row for v in votes] for row in rows]
-        probability = majority(named, len(VERDICTS))
+        ratings = [[_number(v.verdict) for votes in row for v in votes] for row in rows]
+        probability = majority(ratings, len(VERDICTS))
     context.facts["judges"] = facts
     return [
         _decide(case, [(e.model, v) for e, of in zip(judges, row, strict=True) for v in of], shares, settings)
@@ -149,9 +149,9 @@ def _ask(endpoint: Endpoint, cases: Sequence[Case], context: Context, desc: str)
     remedy = "Fix the endpoint and start the same command again; what was answered before is kept."
     if len(replies) >= MIN_CALLS and all(r.text is None for r in replies):
         raise EndpointError(f"{name} answered none of {len(replies)} calls ({replies[0].error}). {remedy}")
-    if lost := sum(r.text is None and r.error.startswith(NOT_TRIED) for r in replies):
+    if failed := sum(r.text is None and r.error.startswith(NOT_TRIED) for r in replies):
         raise EndpointError(
-            f"{name} stopped answering: {lost} of {len(replies)} calls were not tried. {remedy}"
+            f"{name} stopped answering: {failed} of {len(replies)} calls were not tried. {remedy}"
         )
     return replies
 
@@ -197,8 +197,8 @@ def _shown(answer: Answer) -> Any:
 
 
 def _vote(plain: Reply, swapped: Reply) -> Vote:
-    if lost := next((r.error for r in (plain, swapped) if r.text is None), ""):
-        return Vote(None, f"no answer: {lost}", failed=True)
+    if error := next((r.error for r in (plain, swapped) if r.text is None), ""):
+        return Vote(None, f"no answer: {error}", failed=True)
     first, second = read(Opinion, plain.text or ""), read(Opinion, swapped.text or "")
     for opinion in (first, second):
         if isinstance(opinion, Failed):

@@ -89,10 +89,10 @@ def tables(names: Sequence[str] | None = None) -> list[str]:
     return [f"{SUITE}/{c}" for c in labels.categories(names)]
 
 
-def _choice(found: list[labels.Entry], category: str, per_category: int | None) -> list[labels.Entry]:
-    units = list(dict.fromkeys(e.unit for e in found))
+def _choice(entries: list[labels.Entry], category: str, per_category: int | None) -> list[labels.Entry]:
+    units = list(dict.fromkeys(e.unit for e in entries))
     kept = {units[i] for i in chosen(len(units), category, per_category)}
-    return [e for e in found if e.unit in kept]
+    return [e for e in entries if e.unit in kept]
 
 
 def _category(name: str, found: Sequence[labels.Entry]) -> Category:
@@ -162,13 +162,13 @@ def totals(rows: Sequence[CategoryScore]) -> list[Total]:
     """The figures of each language over several categories; those of which a category was not evaluated are
     left out.
     """
-    found = {r.category: r for r in rows}
+    by_category = {r.category: r for r in rows}
     out = []
     for language in labels.LANGUAGES:
         for name in TOTALS:
             shares = {f"{language}/{c}": share for c, share in labels.shares(name).items()}
-            if shares.keys() <= found.keys():
-                parts = [(share / sum(shares.values()), found[c]) for c, share in shares.items()]
+            if shares.keys() <= by_category.keys():
+                parts = [(share / sum(shares.values()), by_category[c]) for c, share in shares.items()]
                 official, strict = (
                     weighted((share, k, r.n) for share, r in parts for k in [getattr(r, rule)])
                     for rule in ("official", "strict")

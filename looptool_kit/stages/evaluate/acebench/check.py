@@ -75,10 +75,10 @@ def strict(entry: Entry, text: str, finish_reason: str = "stop") -> bool:
         if "incomplete" in entry.category
         else r"value \((.+?)\) for the parameters \((.+?)\)"
     )
-    said: dict[str, set[str]] = {}
+    texts: dict[str, set[str]] = {}
     for first, second in re.findall(pattern, answer.text):
-        said.setdefault(second.strip(), set()).update(_parts(first))
-    return said == {
+        texts.setdefault(second.strip(), set()).update(_parts(first))
+    return texts == {
         name: {part for value in values for part in _parts(value)} for name, values in entry.truth.items()
     }
 

@@ -77,18 +77,18 @@ class Entry(NamedTuple):
 
 def checkout() -> Path:
     """The user's checkout of ACEBench; `FileNotFoundError` saying how to get one."""
-    named = os.environ.get(VARIABLE, "")
-    if not named or not (Path(named) / "data_all" / "data_en").is_dir():
+    folder = os.environ.get(VARIABLE, "")
+    if not folder or not (Path(folder) / "data_all" / "data_en").is_dir():
         wrong = (
-            f"{VARIABLE}={named} is not a checkout of ACEBench (no data_all/data_en)"
-            if named
+            f"{VARIABLE}={folder} is not a checkout of ACEBench (no data_all/data_en)"
+            if folder
             else f"{VARIABLE} is not set"
         )
         raise FileNotFoundError(
             f"{wrong}: `git clone https://github.com/ACEBench/ACEBench` and `export"
             f" {VARIABLE}=/path/to/ACEBench`."
         )
-    return Path(named)
+    return Path(folder)
 
 
 def categories(names: Sequence[str] | None) -> list[str]:
@@ -97,13 +97,13 @@ def categories(names: Sequence[str] | None) -> list[str]:
     """
     wanted: set[str] = set()
     for name in names or ["all"]:
-        found = GROUPS.get(name) or tuple(c for c in CATEGORIES if name in (c, c[3:]))
-        if not found:
+        members = GROUPS.get(name) or tuple(c for c in CATEGORIES if name in (c, c[3:]))
+        if not members:
             raise ValueError(
                 f"ACEBench has no category {name!r} that can be run here; there are:"
                 f" {', '.join([*GROUPS, *CATEGORIES])}"
             )
-        wanted.update(found)
+        wanted.update(members)
     return [c for c in CATEGORIES if c in wanted]
 
 
@@ -347,8 +347,8 @@ _SPECIAL_TEXT = {
 def _instruction(entry: Entry) -> str:
     language = entry.category[:2]
     if "special" in entry.category:
-        said = _SPECIAL_TEXT[language]
+        text = _SPECIAL_TEXT[language]
     else:
-        said = _NORMAL_TEXT[language].replace("{source}", _SOURCE[language][bool(entry.profile)])
+        text = _NORMAL_TEXT[language].replace("{source}", _SOURCE[language][bool(entry.profile)])
     profile = f"{_PROFILE[language]}\n{entry.profile}" if entry.profile else ""
-    return "\n".join(part for part in (said, entry.time, profile) if part)
+    return "\n".join(part for part in (text, entry.time, profile) if part)

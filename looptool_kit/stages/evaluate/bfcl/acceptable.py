@@ -244,11 +244,11 @@ def _call(
             )
         error = _value_error(value, list(acceptable[parameter]), function.properties[parameter], language)
         if error:
-            said = json.dumps(value, ensure_ascii=False, default=str)
+            text = json.dumps(value, ensure_ascii=False, default=str)
             return Result(
                 False,
                 error,
-                (f"Parameter {parameter!r} is {said}, expected one of {list(acceptable[parameter])}.",),
+                (f"Parameter {parameter!r} is {text}, expected one of {list(acceptable[parameter])}.",),
             )
     for parameter, values in acceptable.items():
         if parameter not in call.arguments and "" not in values:

@@ -77,10 +77,10 @@ def setup() -> Path:
         for command in ([sys.executable, "-P", "-m", "venv", str(target)], pip):
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
-                said = [
+                problems = [
                     line for line in done.stderr.splitlines() if "error" in line.lower()
                 ] or done.stderr.splitlines()[-1:]
-                raise RuntimeError(f"{' '.join(command)} failed: {' '.join(said)}")
+                raise RuntimeError(f"{' '.join(command)} failed: {' '.join(problems)}")
         with Worker(target / "bin" / "python") as worker:
             worker.ask("entries", category="live_relevance")
         (target / "ready").write_text("\n".join(PACKAGES) + "\n", encoding="utf-8")

@@ -102,9 +102,9 @@ class _Playing:
 
     def done(self) -> Dialogue:
         mean = self.logprob / max(1, self.tokens)
-        said = self.said if self.last is not None else tuple(self.messages)
+        turns = self.said if self.last is not None else tuple(self.messages)
         return Dialogue(
-            self.tools, said, self.last, tuple(map(tuple, self.turns)), self.ended or "", math.exp(-mean)
+            self.tools, turns, self.last, tuple(map(tuple, self.turns)), self.ended or "", math.exp(-mean)
         )
 
 

@@ -100,7 +100,7 @@ class Official:
         entry = copy.deepcopy(self._raw(category)[id])
         language = self.languages.get(category, self.python)
         try:
-            said = self.ast_checker(
+            result = self.ast_checker(
                 entry["function"], decoded, copy.deepcopy(self.truths[id]), language, category, MODEL
             )
         except Exception as error:
@@ -111,11 +111,11 @@ class Official:
                 "error_type": "checker:exception",
                 "error": [f"{type(error).__name__}: {error}"],
             }
-        valid = bool(said["valid"])
+        valid = bool(result["valid"])
         return {
             "valid": valid,
-            "error_type": "" if valid else said["error_type"],
-            "error": [] if valid else said["error"],
+            "error_type": "" if valid else result["error_type"],
+            "error": [] if valid else result["error"],
         }
 
     def execute(self, session: str, id: str, calls: list[list[Any]]) -> list[str]:
@@ -149,20 +149,20 @@ class Official:
             else [[[self._source(entry, *call) for call in step] for step in turn if step] for turn in turns]
         )
         try:
-            said = self.multi_turn(steps, copy.deepcopy(truth), entry, id.rsplit("_", 1)[0], "check")
+            result = self.multi_turn(steps, copy.deepcopy(truth), entry, id.rsplit("_", 1)[0], "check")
         except Exception as error:
-            said = {
+            result = {
                 "valid": False,
                 "error_type": "checker:exception",
                 "error_message": f"{type(error).__name__}: {error}",
             }
         finally:
             self.forget("check", id)
-        valid = bool(said["valid"])
+        valid = bool(result["valid"])
         return {
             "valid": valid,
-            "error_type": "" if valid else said["error_type"],
-            "error": [] if valid else [str(said["error_message"])],
+            "error_type": "" if valid else result["error_type"],
+            "error": [] if valid else [str(result["error_message"])],
         }
 
     def forget(self, session: str, id: str) -> None:
@@ -187,10 +187,10 @@ class Official:
         # The official environments run a call's text with `eval`. Names are only let through where the
         # dialogue has such a function, so that nothing but literals can stand in the text; any other fails
         # there as an unknown name would.
-        known = {doc["name"] for doc in entry["function"]} | {
+        names = {doc["name"] for doc in entry["function"]} | {
             d["name"] for docs in (entry.get("missed_function") or {}).values() for d in docs
         }
-        if name not in known or not all(key.isidentifier() for key in arguments):
+        if name not in names or not all(key.isidentifier() for key in arguments):
             return "no_such_function()"
         return f"{name}({','.join(f'{k}={v!r}' for k, v in arguments.items())})"
 

@@ -149,8 +149,8 @@ def _pool(tools: Sequence[Tool], split: str) -> list[Able]:
             f"none of the {len(tools)} tools can be asked for by templates ({reasons}); give samples from a"
             " file instead"
         )
-    held = held_tools([a.tool for a in every])
-    return [a for a in every if (a.tool.name in held) == (split == "unseen_tools")]
+    held_out_tools = held_tools([a.tool for a in every])
+    return [a for a in every if (a.tool.name in held_out_tools) == (split == "unseen_tools")]
 
 
 def _deck(n: int, kinds: Sequence[str], rng: Random) -> list[str]:

@@ -123,9 +123,9 @@ def phrases(verb: str, said: str, tool: Tool, params: Sequence[Param], verbs: It
     """
     owner = owner_of(tool)
     bodies = _bodies(verb, said, params, owner)
-    named = from_name(tool.name)
-    if named and named[0] == verb and named[1] and len(named[1]) < len(said):
-        bodies += _bodies(verb, named[1], params, owner)
+    from_its_name = from_name(tool.name)
+    if from_its_name and from_its_name[0] == verb and from_its_name[1] and len(from_its_name[1]) < len(said):
+        bodies += _bodies(verb, from_its_name[1], params, owner)
     bodies = list(dict.fromkeys(bodies))
     taken = set(verbs)
     ways = [w for w in lex.SAME.get(verb, ()) if w.split()[0] not in taken]
@@ -186,10 +186,10 @@ def _slotted(verb: str, text: str, p: Param, params: Sequence[Param], owner: str
             rf"\b(?:{_DETERMINER} )?(?:{_VAGUE} )?{re.escape(noun)}(?: of money)?(?:'s)?{by}(?="
             rf" (?:{_PREPOSITION}|aside|back|away|up|down)\b| and |$)"
         )
-        found = re.search(pattern, outside, re.IGNORECASE)
-        if not found:
+        match = re.search(pattern, outside, re.IGNORECASE)
+        if not match:
             continue
-        before = outside[: found.start()].rstrip().rsplit(" ", 1)[-1].lower()
+        before = outside[: match.start()].rstrip().rsplit(" ", 1)[-1].lower()
         if before in ("by", "via", "using", "with") or (not before and _thing(p) and verb in _MAKING):
             continue
         if p.type in (DATE, DATETIME, TIME) and before not in ("for", "on", "at"):
@@ -204,7 +204,7 @@ def _slotted(verb: str, text: str, p: Param, params: Sequence[Param], owner: str
         ):
             continue
         lead = f"{noun} " if p.type.name in ("id", "uuid", "code") else f"the {noun} " if _thing(p) else ""
-        return text[: found.start()] + f"{lead}{{{p.name}}}" + text[found.end() :]
+        return text[: match.start()] + f"{lead}{{{p.name}}}" + text[match.end() :]
     return None
 
 

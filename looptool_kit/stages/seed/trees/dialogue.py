@@ -54,7 +54,7 @@ def jobs(
 
 
 def simulate(
-    work: Sequence[Job], agents: Agents, turns: int, known: contamination.Fingerprints | None = None
+    work: Sequence[Job], agents: Agents, turns: int, fingerprints: contamination.Fingerprints | None = None
 ) -> tuple[list[Sample], Turns]:
     """Simulate dialogues and verify them.
 
@@ -69,10 +69,10 @@ def simulate(
         "tool": _tool,
     }
     while any(d.waits_for for d in dialogues):
-        for who, act in acts.items():
-            if now := [d for d in dialogues if d.waits_for == who]:
+        for role, act in acts.items():
+            if now := [d for d in dialogues if d.waits_for == role]:
                 act(now, agents)
-    return verify(dialogues, agents, known)
+    return verify(dialogues, agents, fingerprints)
 
 
 # ---------------------------------------------------------------------- agents
@@ -113,17 +113,17 @@ def _user(dialogues: Sequence[Dialogue], agents: Agents) -> None:
     prompts = []
     for d in going:
         assert d.plan is not None
-        heard = [m for m in d.messages if m.role != "tool" and m.content]
+        spoken = [m for m in d.messages if m.role != "tool" and m.content]
         now = d.plan.turns[min(d.user_turns, len(d.plan.turns) - 1)]
-        parts = (part("You", d.plan.model_dump()), dialogue_part(heard), part("What you want now", now))
+        parts = (part("You", d.plan.model_dump()), dialogue_part(spoken), part("What you want now", now))
         prompts.append(Prompt(USER, "\n".join(parts), d.job.number))
-    for d, said in zip(going, agents.ask(UserTurn, prompts, "user turns"), strict=True):
-        if isinstance(said, Failed):
-            d.over = f"the user's turn failed: {said.reason}"
-        elif not said.message.strip() or said.done and d.user_turns:
+    for d, turn in zip(going, agents.ask(UserTurn, prompts, "user turns"), strict=True):
+        if isinstance(turn, Failed):
+            d.over = f"the user's turn failed: {turn.reason}"
+        elif not turn.message.strip() or turn.done and d.user_turns:
             d.over = "the user is done" if d.user_turns else "the user said nothing"
         else:
-            d.messages.append(Message(role="user", content=said.message))
+            d.messages.append(Message(role="user", content=turn.message))
             d.user_turns, d.in_a_row = d.user_turns + 1, 0
 
 
