@@ -286,8 +286,8 @@ def _merged_model() -> str:
     """The folder of our cache that holds the merged embedded model; empty where none does."""
     from looptool_kit.policy import models
 
-    made = models.cache_dir().glob(f"{models.EMBEDDED}-{models.ADAPTER_SHA256[:8]}-*")
-    return next((folder.name for folder in sorted(made) if folder.is_dir()), "")
+    merged = models.cache_dir().glob(f"{models.EMBEDDED}-{models.ADAPTER_SHA256[:8]}-*")
+    return next((folder.name for folder in sorted(merged) if folder.is_dir()), "")
 
 
 def _adapter_fault() -> str:
@@ -352,10 +352,10 @@ def _index(requirement: str) -> bool | str:
     options = ("--disable-pip-version-check", "--retries=0", "--timeout=5")
     command = [sys.executable, "-P", "-m", "pip", "index", "versions", name, *options]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=INDEX_SECONDS, check=False)
+        process = subprocess.run(command, capture_output=True, text=True, timeout=INDEX_SECONDS, check=False)
     except subprocess.TimeoutExpired:
         return f"no answer within {INDEX_SECONDS:.0f} s"
-    if re.search(rf"(?<![\w.]){re.escape(version)}(?![\w.])", done.stdout):
+    if re.search(rf"(?<![\w.]){re.escape(version)}(?![\w.])", process.stdout):
         return True
     return f"does not offer {requirement}"
 

@@ -161,14 +161,14 @@ def confirm_given(folder: Path, settings: Settings, overrides: Mapping[str, Any]
 
     What else decides such an act must be confirmed already.
     """
-    given = [name.replace("__", ".") for name in overrides]
+    settings_given = [name.replace("__", ".") for name in overrides]
     confirmed_parts = {
         part for a in acts(before) if confirmed(folder, a) for part in (*a.parts, f"{a.setting}.key_env")
     }
     old = {a.mark for a in acts(before)}
 
     def is_given(part: str) -> bool:
-        return any(part == name or part.startswith(f"{name}.") for name in given)
+        return any(part == name or part.startswith(f"{name}.") for name in settings_given)
 
     decided = [
         a

@@ -69,11 +69,11 @@ def detail(sample: Sample, probe: Probe | None = None, verdict: Verdict | None =
     return out
 
 
-def answer(given: Label | Answer) -> dict[str, Any]:
+def answer(label: Label | Answer) -> dict[str, Any]:
     """Calls and reply of a label or of a parsed answer."""
     return {
-        "calls": [_call(c) for c in given.calls],
-        "reply": given.reply if isinstance(given, Label) else given.text,
+        "calls": [_call(c) for c in label.calls],
+        "reply": label.reply if isinstance(label, Label) else label.text,
     }
 
 

@@ -58,13 +58,13 @@ class ExpansionView(TableView):
         Raises:
             RunError: no iteration has expansions, or this one has none.
         """
-        made = [j for j in run.iterations if (run.folder(j) / "expansions.parquet").exists()]
-        if iteration is None and not made:
+        expanded = [j for j in run.iterations if (run.folder(j) / "expansions.parquet").exists()]
+        if iteration is None and not expanded:
             raise RunError(
                 f"no iteration of {run.path} has expansions yet: run the stage expand first (`looptool expand"
                 f" {run.path}`)."
             )
-        self.run, self._j = run, iteration or made[-1]
+        self.run, self._j = run, iteration or expanded[-1]
         self.expansions = run.table(Expansions, "expansions", self._j)
         self.samples = run.table(Samples, "samples", self._j)
         self._probes = run.table(Probes, "probes", self._j)

@@ -243,14 +243,14 @@ class LoopMap(TableView):
         self._verdicts: dict[int, dict[str, Verdict]] = {}
         self._errors: dict[int, Counter[tuple[str, str]]] = {}
         datasets = {j: run.table(Samples, "samples", j) for j in run.iterations}
-        known = fates(run)
+        fate_table = fates(run)
         for j in datasets:
             if run.manifest("probes", j):
                 self._probes[j] = {p.sample_id: p for p in run.table(Probes, "probes", j)}
             if run.manifest("verdicts", j):
                 verdicts = with_decisions(run.table(Verdicts, "verdicts", j), run.decisions("verdict", j))
                 self._verdicts[j] = {v.sample_id: v for v in verdicts}
-        self._fates: list[Fate] = list(known)
+        self._fates: list[Fate] = list(fate_table)
         self._samples: list[Sample] = [s for samples in datasets.values() for s in samples]
         self._place = place = {(f.iteration, f.sample_id): i for i, f in enumerate(self._fates)}
         self._expanded = {j for j in datasets if (run.folder(j) / "expansions.parquet").exists()}
@@ -258,12 +258,12 @@ class LoopMap(TableView):
         for i, fate in enumerate(self._fates):
             self._parts.setdefault(node(fate.iteration, "part", fate.part), []).append(i)
         self._behind: dict[tuple[str, str], list[int]] = {}
-        for step in flows(run, known):
+        for step in flows(run, fate_table):
             self._behind.setdefault((step.source, step.target), []).append(
                 place[step.iteration, step.sample_id]
             )
         self._counts = {flow: len(rows) for flow, rows in self._behind.items()}
-        stale = sum(f.outdated for f in known) + sum(outdated_children(run, j) for j in datasets)
+        stale = sum(f.outdated for f in fate_table) + sum(outdated_children(run, j) for j in datasets)
         decided = (
             f"decided after the next dataset had been composed: {stale:,}. Compose again to see what it"
             " changes."

@@ -137,29 +137,29 @@ def _input(name: str, field: FieldInfo, value: Any) -> Any:
     )
 
 
-def _value(name: str, field: FieldInfo, given: Any) -> Any:
+def _value(name: str, field: FieldInfo, value: Any) -> Any:
     """The typed value of an input; `run.set` checks the bounds."""
     kind, optional = _kind(field)
-    if not isinstance(given, str) or get_origin(kind) is Literal:
-        return given
-    given = given.strip()
-    if optional and not given:
+    if not isinstance(value, str) or get_origin(kind) is Literal:
+        return value
+    value = value.strip()
+    if optional and not value:
         return None
     if _tables(kind):
         try:
-            return TypeAdapter(kind).validate_python(json.loads(given or "[]"))
+            return TypeAdapter(kind).validate_python(json.loads(value or "[]"))
         except ValueError as error:
             problems = error.errors(include_input=False) if isinstance(error, ValidationError) else []
-            why = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in problems) or str(error)
+            problem = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in problems) or str(error)
             raise ValueError(
-                f'{name}: {why}. Give a JSON list, e.g. [{{"base_url": "http://localhost:8000/v1", "model":'
-                ' "name"}]'
+                f'{name}: {problem}. Give a JSON list, e.g. [{{"base_url": "http://localhost:8000/v1",'
+                ' "model": "name"}]'
             ) from None
     if get_origin(kind) is tuple:
         return tuple(
-            _scalar(name, get_args(kind)[0], part.strip()) for part in given.split(",") if part.strip()
+            _scalar(name, get_args(kind)[0], part.strip()) for part in value.split(",") if part.strip()
         )
-    return _scalar(name, kind, given)
+    return _scalar(name, kind, value)
 
 
 def _tables(kind: Any) -> bool:
@@ -180,14 +180,14 @@ def _plain(value: Any) -> Any:
     )
 
 
-def _scalar(name: str, kind: Any, given: str) -> Any:
+def _scalar(name: str, kind: Any, text: str) -> Any:
     if kind is str:
-        return given
+        return text
     try:
-        return kind(given)
+        return kind(text)
     except ValueError:
         raise ValueError(
-            f"{name}: {given!r} is not {'a whole number' if kind is int else 'a number'}"
+            f"{name}: {text!r} is not {'a whole number' if kind is int else 'a number'}"
         ) from None
 
 

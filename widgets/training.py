@@ -233,15 +233,15 @@ class _Log:
                 stat = _stat(file)
                 fresh = stat[0] != inode or stat[1] < offset
                 file.seek(0 if fresh else offset)
-                whole, newline, _ = file.read().rpartition(b"\n")
+                lines, newline, _ = file.read().rpartition(b"\n")
         except FileNotFoundError:
             reset = bool(self.rows)
             self.rows, self._at = [], (0, 0)
             return reset
-        rows = [json.loads(line) for line in whole.splitlines()]
+        rows = [json.loads(line) for line in lines.splitlines()]
         same = rows == self.rows if fresh else not rows
         self.rows = rows if fresh else [*self.rows, *rows]
-        self._at = (stat[0], (0 if fresh else offset) + len(whole) + len(newline))
+        self._at = (stat[0], (0 if fresh else offset) + len(lines) + len(newline))
         return not same
 
 

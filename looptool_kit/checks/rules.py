@@ -137,8 +137,10 @@ def _where(path: Sequence[str | int]) -> str:
 
 def check_tool(tool: Tool) -> tuple[Check, ...]:
     """One check, `schema`: the parameters are a valid JSON Schema of type object."""
-    validator, why = _validator(tool)
-    return (Check(name="schema", passed=validator is not None, detail=f"{tool.name}: {why}" if why else ""),)
+    validator, reason = _validator(tool)
+    return (
+        Check(name="schema", passed=validator is not None, detail=f"{tool.name}: {reason}" if reason else ""),
+    )
 
 
 def call_errors(call: ToolCall, tools: Sequence[Tool]) -> list[str]:
@@ -149,9 +151,9 @@ def call_errors(call: ToolCall, tools: Sequence[Tool]) -> list[str]:
     tool = next((t for t in tools if t.name == call.name), None)
     if tool is None:
         return [f"{call.name} is not on offer"]
-    validator, why = _validator(tool)
+    validator, reason = _validator(tool)
     if validator is None:
-        return [f"{call.name}: {why}"]
+        return [f"{call.name}: {reason}"]
     if validator.is_valid(call.arguments):
         return []
     errors = validator.iter_errors(call.arguments)
@@ -219,17 +221,17 @@ def markup_errors(label: Label) -> list[str]:
     return [f"{where} in the label holds {mark}" for where, text in texts for mark in SPECIAL if mark in text]
 
 
-def groundings(call: ToolCall, tools: Sequence[Tool], said: Dialogue) -> dict[str, Grounding]:
+def groundings(call: ToolCall, tools: Sequence[Tool], d: Dialogue) -> dict[str, Grounding]:
     """How far each argument of a call is supported, by name.
 
     A tool that is not on offer lends no schema.
     """
     tool = next((t for t in tools if t.name == call.name), None)
     properties = tool.properties if tool else {}
-    return {name: ground(value, properties.get(name), said, name) for name, value in call.arguments.items()}
+    return {name: ground(value, properties.get(name), d, name) for name, value in call.arguments.items()}
 
 
-def _of_another_call(sample: Sample, call: ToolCall, name: str, said: Dialogue) -> bool:
+def _of_another_call(sample: Sample, call: ToolCall, name: str, d: Dialogue) -> bool:
     """True where another call of the label uses the choice that is named.
 
     "Heat the hall and cool the office" names both, each for its call.
@@ -243,8 +245,8 @@ def _of_another_call(sample: Sample, call: ToolCall, name: str, said: Dialogue) 
     ):
         return False
     others = [c for c in sample.label.calls if c is not call]
-    used = _said_places(g for c in others for g in groundings(c, sample.tools, said).values())
-    rivals = [ground(o, schema, said, name) for o in schema["enum"] if o != call.arguments[name]]
+    used = _said_places(g for c in others for g in groundings(c, sample.tools, d).values())
+    rivals = [ground(o, schema, d, name) for o in schema["enum"] if o != call.arguments[name]]
     places = _said_places(rivals)
     return any(g.supported >= SAID_THRESHOLD for g in rivals) and all(
         any(overlap(u, s) for u in used) for s in places

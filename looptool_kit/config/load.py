@@ -89,7 +89,7 @@ def with_overrides(settings: Settings, **overrides: Any) -> Settings:
     return _overridden(settings.model_dump(), overrides, "settings")
 
 
-def _overridden(values: dict[str, Any], overrides: dict[str, Any], where: str) -> Settings:
+def _overridden(values: dict[str, Any], overrides: dict[str, Any], source: str) -> Settings:
     for dotted, value in overrides.items():
         *path, last = dotted.split("__")
         table = values
@@ -98,9 +98,9 @@ def _overridden(values: dict[str, Any], overrides: dict[str, Any], where: str) -
                 table[part] = {}
             table = table[part]
             if not isinstance(table, dict):
-                raise ValueError(f"{where}: {part} is a single setting, not a section that holds {last}.")
+                raise ValueError(f"{source}: {part} is a single setting, not a section that holds {last}.")
         table[last] = value
-    return _checked(values, where)
+    return _checked(values, source)
 
 
 def load_settings(path: Path) -> Settings:
@@ -133,12 +133,12 @@ def dump_settings(settings: Settings, run_format: int) -> str:
     return tomli_w.dumps({"format": run_format, **values})
 
 
-def _checked(values: dict[str, Any], where: str) -> Settings:
+def _checked(values: dict[str, Any], source: str) -> Settings:
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise ValueError(
-            f"{where}: {problems}. The settings and their meaning are listed in"
+            f"{source}: {problems}. The settings and their meaning are listed in"
             " looptool_kit/config/sections.py."
         ) from None

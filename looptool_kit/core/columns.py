@@ -157,9 +157,9 @@ def parquet_rows(
             yield number, partial(json.dumps, record, default=str), load
 
 
-def _one_of(known: dict[str, str], text: str) -> str:
+def _one_of(texts: dict[str, str], text: str) -> str:
     """The same object for the same text, where a column holds few different ones."""
-    return known.get(text) or (known.setdefault(text, text) if len(known) < MAX_SHARED_TEXTS else text)
+    return texts.get(text) or (texts.setdefault(text, text) if len(texts) < MAX_SHARED_TEXTS else text)
 
 
 def _nested(annotation: Any) -> Callable[[str], Any]:

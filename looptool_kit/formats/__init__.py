@@ -219,11 +219,11 @@ def write(samples: Iterable[Sample], path: str | Path, form: Form) -> Path:
 
 def fitting(samples: Iterable[Sample], form: Form) -> tuple[Samples, list[str]]:
     """The samples that fit a form, and why others do not."""
-    fit, why = list[Sample](), list[str]()
+    fit, reasons = list[Sample](), list[str]()
     for sample in samples:
         try:
             to_row(sample, form)
             fit.append(sample)
         except ValueError as error:
-            why.append(str(error))
-    return Samples(fit), why
+            reasons.append(str(error))
+    return Samples(fit), reasons

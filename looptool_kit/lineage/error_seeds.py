@@ -74,8 +74,8 @@ def error_seeds(samples: Samples, probes: Probes, verdicts: Verdicts) -> list[Er
             if graded.correct:
                 wrong = Answer.of(sample.label)
                 graded = grade(wrong, label, sample.tools)
-            what = {"answer": wrong, "faults": graded.faults or probe.faults}
-            seeds.append(ErrorSeed(changed, probe.model_copy(update=what), verdict))
+            about = {"answer": wrong, "faults": graded.faults or probe.faults}
+            seeds.append(ErrorSeed(changed, probe.model_copy(update=about), verdict))
     return seeds
 
 

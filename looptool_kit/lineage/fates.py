@@ -88,9 +88,12 @@ def fates(run: Run) -> Fates:
     return Fates(row for j in run.iterations for row in _fates(run, j))
 
 
-def flows(run: Run, known: Fates | None = None) -> Flows:
-    """Every sample's steps from part to part; `known`: the run's fates, where they have been read already."""
-    rows = known if known is not None else fates(run)
+def flows(run: Run, fate_table: Fates | None = None) -> Flows:
+    """Count the steps of every sample from part to part.
+
+    `fate_table` is the run's fates, where they have been read already.
+    """
+    rows = fate_table if fate_table is not None else fates(run)
     return Flows(
         step for j in run.iterations for step in _steps(run, j, [r for r in rows if r.iteration == j])
     )

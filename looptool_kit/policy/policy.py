@@ -67,8 +67,8 @@ def policy_of(run: Run, iteration: int) -> Policy:
             " looptool_kit that trained it."
         )
     adapter = training_folder(run, iteration, manifest["trainings"][-1]) / "adapter"
-    made = {"name": f"D{iteration}", "iteration": iteration, "adapter": str(adapter), "key": manifest["key"]}
-    return untrained(run.settings).model_copy(update=made | {"folder": str(run.path)})
+    about = {"name": f"D{iteration}", "iteration": iteration, "adapter": str(adapter), "key": manifest["key"]}
+    return untrained(run.settings).model_copy(update=about | {"folder": str(run.path)})
 
 
 def training_folder(run: Run, iteration: int, facts: Mapping[str, Any]) -> Path:
@@ -135,8 +135,8 @@ def _vllm(policy: Policy, batch: int) -> Engine:
         raise ValueError(reason)
     key = ("vllm", policy.model, str(batch))
     rank = rank_of(policy.adapter) if policy.adapter else 1
-    kept = _open.get(key)
-    if isinstance(kept, VllmEngine) and kept.rank < rank:
+    engine = _open.get(key)
+    if isinstance(engine, VllmEngine) and engine.rank < rank:
         _close()
     return _opened(
         key, lambda: VllmEngine(find_model(policy.model).path, batch_size=batch, rank=max(32, rank))

@@ -77,8 +77,8 @@ def _gflops() -> float:
     from looptool_kit.policy.models import default_dtype
 
     a, b = torch.ones(1024, 576, dtype=default_dtype()), torch.ones(1536, 576, dtype=default_dtype())
-    done, started = 0, time.monotonic()
+    products, started = 0, time.monotonic()
     while (took := time.monotonic() - started) < 0.3:
         torch.nn.functional.linear(a, b)
-        done += 1
-    return done * 2 * 1024 * 576 * 1536 / took / 1e9
+        products += 1
+    return products * 2 * 1024 * 576 * 1536 / took / 1e9

@@ -303,12 +303,12 @@ def _noise(noise: Mapping[str, Any] | None) -> dict[str, Any] | None:
         share(
             "Abstained: failed samples left unjudged", noise["unjudged"], noise["judged"] + noise["unjudged"]
         )
-    counts = (
+    shown = (
         {"right", "flagged", "planted", "right_of_correctable", "correctable", "judged", "unjudged"}
         if rows
         else set()
     )
-    return {"rows": rows, "others": [(k, v) for k, v in noise.items() if k not in counts]}
+    return {"rows": rows, "others": [(k, v) for k, v in noise.items() if k not in shown]}
 
 
 def _expansions(data: ReportData) -> list[dict[str, Any]]:

@@ -64,13 +64,13 @@ def plan(run: Run) -> list[Step]:
                 Step(name, j, "follows" if old else "missing", f"after {first}" if old else "", seconds)
             )
             continue
-        why = "; ".join(now.why())
+        reason = "; ".join(now.why())
         state: Literal["done", "again", "missing"] = (
-            "done" if now.done else "again" if old or why else "missing"
+            "done" if now.done else "again" if old or reason else "missing"
         )
         if name == "seed" and state == "done" and longer:
-            why = "the pool is made longer; what was drawn before stays"
-        steps.append(Step(name, j, state, why, seconds))
+            reason = "the pool is made longer; what was drawn before stays"
+        steps.append(Step(name, j, state, reason, seconds))
         if state != "done" and name not in SCORES:
             first = title(name, j)
     return steps
@@ -120,8 +120,9 @@ def _probes(run: Run, j: int) -> Stage:
 
 
 def _raw(run: Run, j: int) -> Stage:
-    raw, made = _both(run, j)
-    return made if made.done else raw  # then nobody needs the raw ones, which a recording leaves out
+    raw, prediction = _both(run, j)
+    # Once the probes stand, nobody needs the raw ones, which a recording leaves out.
+    return prediction if prediction.done else raw
 
 
 def _both(run: Run, j: int) -> tuple[Stage, Stage]:

@@ -180,11 +180,11 @@ def planted_labels(run: Run) -> dict[str, int] | None:
                 replaced[sample_id] = replaced.get(sample_id, False) or right
     if not planted:
         return None
-    found = sum(replaced.get(sample_id, False) for sample_id in planted)
+    repaired = sum(replaced.get(sample_id, False) for sample_id in planted)
     return {
         "planted": len(planted),
-        "found": found,
-        "mistaken": sum(sample_id in planted for sample_id in replaced) - found,
+        "found": repaired,
+        "mistaken": sum(sample_id in planted for sample_id in replaced) - repaired,
         "wrongly": sum(sample_id not in truth for sample_id in replaced),
     }
 
@@ -218,8 +218,8 @@ def judge_against_truth(run: Run) -> dict[str, Any] | None:
     )
     for j in run.iterations:
         dataset_ids = _ids(run, "samples", j)
-        some, probed = _of(run, truth.keys() & dataset_ids, j)
-        samples, probes = some.by_id(), {p.sample_id: p for p in probed}
+        seed_samples, probed = _of(run, truth.keys() & dataset_ids, j)
+        samples, probes = seed_samples.by_id(), {p.sample_id: p for p in probed}
         for verdict in run.table(Verdicts, "verdicts", j, missing_ok=True):
             if verdict.sample_id not in dataset_ids:  # of a dataset that was composed again
                 continue

@@ -24,7 +24,7 @@ def stages(run: Run, samples: Samples, policy: Policy, j: int) -> tuple[Stage, S
     raw = Stage(run, "probes_raw", j, ["probes_raw.parquet"], settings, samples=samples, policy=policy.key)
     if not decided:
         settings.append("probe.quantile" if run.settings.probe.threshold is None else "probe.threshold")
-    made = Stage(
+    prediction = Stage(
         run,
         "probes",
         j,
@@ -34,7 +34,7 @@ def stages(run: Run, samples: Samples, policy: Policy, j: int) -> tuple[Stage, S
         policy=policy.key,
         threshold=decided and [decided.value],
     )
-    return raw, made
+    return raw, prediction
 
 
 def threshold_of(run: Run, j: int) -> float | None:
@@ -89,9 +89,9 @@ def _decode(run: Run, samples: Samples, policy: Policy, now: Stage) -> Probes:
 
             def work(batch: Sequence[int]) -> Probes:
                 rows = [samples[i] for i in batch]
-                done = engine.generate(rows, Sampling(run.settings.probe.max_new_tokens))
+                completions = engine.generate(rows, Sampling(run.settings.probe.max_new_tokens))
                 return Probes(
-                    judge_completion(s, c[0], now.iteration) for s, c in zip(rows, done, strict=True)
+                    judge_completion(s, c[0], now.iteration) for s, c in zip(rows, completions, strict=True)
                 )
 
             probes = run.batches("probes_raw", now.iteration, now.key, plan, Probes, work)

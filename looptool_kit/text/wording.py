@@ -42,10 +42,10 @@ def say_like(mention: Mention, old: Any, new: Any, today: date | None) -> str | 
         return None
 
 
-def _numeral(said: str, new: float) -> str | None:
-    if said[0].isdigit():
-        decimals = len(said.split(".")[1]) if "." in said else 0
-        wording = f"{new:,.{decimals}f}" if "," in said else f"{new:.{decimals}f}"
+def _numeral(numeral: str, new: float) -> str | None:
+    if numeral[0].isdigit():
+        decimals = len(numeral.split(".")[1]) if "." in numeral else 0
+        wording = f"{new:,.{decimals}f}" if "," in numeral else f"{new:.{decimals}f}"
         return wording if number(wording) == new else str(new)
     return str(num2words(int(new))) if float(new).is_integer() and 0 <= new <= 100 else None
 

@@ -329,12 +329,12 @@ def call_instead_of_asking(sample: Sample, rng: Random) -> Label | None:
     if not isinstance(name, str) or name not in specs():
         return None
     given = sample.meta.get("given")
-    known = given if isinstance(given, dict) else {}
+    values = given if isinstance(given, dict) else {}
     today = _today(sample)
     arguments = {
-        p.name: known[p.name] if p.name in known else draw(p.type, rng, today)
+        p.name: values[p.name] if p.name in values else draw(p.type, rng, today)
         for p in specs()[name].params
-        if p.name in known or not p.optional
+        if p.name in values or not p.optional
     }
     return Label(calls=(ToolCall(name=name, arguments=arguments),))
 

@@ -73,13 +73,17 @@ def _spoken(t: Type, value: Any, scene: Scene) -> str:
     )
 
 
-def _wordings(said: Sequence[Surface], value: JsonValue) -> tuple[str, ...]:
+def _wordings(surfaces: Sequence[Surface], value: JsonValue) -> tuple[str, ...]:
     """All ways to write a value: raw first, then its surfaces.
 
     Bare words of an identifier's surface do not count by themselves.
     """
     raw = str(value)
-    out = [raw, *(s.text for s in said if s.text), *(s.adverb for s in said if s.adverb and not s.text)]
+    out = [
+        raw,
+        *(s.text for s in surfaces if s.text),
+        *(s.adverb for s in surfaces if s.adverb and not s.text),
+    ]
     if isinstance(value, str) and is_date(value):
         out = [o for o in out if o != "today"]
     return tuple(dict.fromkeys(out))

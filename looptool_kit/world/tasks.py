@@ -167,9 +167,9 @@ def _ask(plan: Plan, scene: Scene) -> tuple[list[Message], Label, list[list[str]
     call, missing = plan["calls"][0], plan["part"]
     spec = specs()[call["tool"]]
     args = arguments(spec, call, scene)
-    known = {k: v for k, v in args.items() if k != missing}
-    scene.given = known
-    phrase = g.say(spec, known, scene, implicit=tuple(call["implicit"]), skip=missing)
+    said_args = {k: v for k, v in args.items() if k != missing}
+    scene.given = said_args
+    phrase = g.say(spec, said_args, scene, implicit=tuple(call["implicit"]), skip=missing)
     p = spec.by_name[missing]
     reply = scene.rng.choice(ASKED).format(x=p.question)
     return (

@@ -52,9 +52,9 @@ def categories(
     from tqdm.auto import tqdm
 
     bar = tqdm(names(wanted), desc="perturbing", unit="kind")
-    made = {name: perturbed(run, name, per_category) for name in bar}
-    before = _before(run, policy, {o.id: o for pairs, _ in made.values() for o, _ in pairs})
-    for name, (pairs, left_out) in made.items():
+    pairs_of = {name: perturbed(run, name, per_category) for name in bar}
+    before = _before(run, policy, {o.id: o for pairs, _ in pairs_of.values() for o, _ in pairs})
+    for name, (pairs, left_out) in pairs_of.items():
         yield _category(run, name, pairs, before, left_out)
 
 
@@ -134,12 +134,12 @@ def changes(scores: Iterable[Score], policies: Sequence[str] | None = None) -> l
     for name in (n for n in PERTURBATIONS if n in rows):
         common = set.intersection(*(set(rows_of) for rows_of in rows[name].values()))
         for policy, rows_of in rows[name].items():
-            if both := [s for i, s in rows_of.items() if i in common]:
+            if scored := [s for i, s in rows_of.items() if i in common]:
                 out.append(
                     Change(
                         name,
                         policy,
-                        paired([bool(s.extra["before"]) for s in both], [s.correct for s in both]),
+                        paired([bool(s.extra["before"]) for s in scored], [s.correct for s in scored]),
                     )
                 )
     return out
@@ -158,7 +158,7 @@ def print_scores(run: Run, policy: Policy, scores: Scores) -> None:
     left_out = {name: m["left_out"] for name, m in manifests.items() if m and m["left_out"]}
     if left_out:
         text = [
-            f"{name}: {', '.join(f'{n} {why}' for why, n in reasons.items())}"
+            f"{name}: {', '.join(f'{count} {reason}' for reason, count in reasons.items())}"
             for name, reasons in left_out.items()
         ]
         Console().print(cell(f"held-out samples left out: {'; '.join(text)}"), highlight=False)

@@ -160,9 +160,9 @@ def _fitting(run: Run, samples: Samples) -> Samples:
 
 def _without(run: Run, samples: Samples, fault: Callable[[Sample], str]) -> Samples:
     """The samples without a fault; the others go to `rejected.jsonl`."""
-    faults = {row: why for row, sample in enumerate(samples, 1) if (why := fault(sample))}
-    for row, why in faults.items():
-        run.reject(run.settings.seeds.source, row, samples[row - 1].model_dump_json(), why)
+    faults = {row: reason for row, sample in enumerate(samples, 1) if (reason := fault(sample))}
+    for row, reason in faults.items():
+        run.reject(run.settings.seeds.source, row, samples[row - 1].model_dump_json(), reason)
     return Samples(s for row, s in enumerate(samples, 1) if row not in faults)
 
 

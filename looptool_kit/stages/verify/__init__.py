@@ -89,8 +89,8 @@ def _judged(judge_one: JudgeOne, case: Case, label_logprobs: Logprobs) -> Verdic
     try:
         return judge_one(sample, prediction, label_logprobs=label_logprobs, prediction_logprobs=logprobs)
     except Exception as error:  # noqa: BLE001 - whatever a judge raises costs one row, not the stage
-        why = f"the judge failed: {type(error).__name__}: {error}"
-        return Verdict(sample_id=sample.id, iteration=sample.iteration, status="unjudged", rationale=why)
+        reason = f"the judge failed: {type(error).__name__}: {error}"
+        return Verdict(sample_id=sample.id, iteration=sample.iteration, status="unjudged", rationale=reason)
 
 
 def find_judge(name: str) -> Judge:

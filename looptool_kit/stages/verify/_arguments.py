@@ -158,9 +158,9 @@ def _is_part(of: Argument, g: Grounding, whole: Grounding) -> bool:
     return True
 
 
-def _stems_outside(said: Dialogue, outer: Span, inner: Span) -> list[str]:
+def _stems_outside(dialogue: Dialogue, outer: Span, inner: Span) -> list[str]:
     """The stems of the words in one span and not in another."""
-    tokens = said.passages[outer[0]].tokens
+    tokens = dialogue.passages[outer[0]].tokens
     begin = [t for t in tokens if outer[1] <= t.start < outer[2]]
     return [t.stem for t in begin if not inner[1] <= t.start < inner[2]]
 

@@ -31,7 +31,7 @@ def evidence(name: str, support: tuple[float, float], words: str) -> Evidence:
 
 
 def calls_evidence(
-    sample: Sample, said: Dialogue, label: Side, prediction: Side
+    sample: Sample, dialogue: Dialogue, label: Side, prediction: Side
 ) -> Iterator[Evidence | None]:
     """Evidence on each call or argument in which the two answers differ."""
     for want, got in align(label.answer.calls, prediction.answer.calls):
@@ -39,16 +39,16 @@ def calls_evidence(
             one, other = (label, prediction) if got is None else (prediction, label)
             call = want or got
             assert call is not None
-            e = _lone_call(sample, said, call, one, used_by(other, said))
+            e = _lone_call(sample, dialogue, call, one, used_by(other, dialogue))
             yield e if one is label else swapped(e)
         elif want.name != got.name:
-            yield _tools(sample, said, (want, got), (label, prediction))
+            yield _tools(sample, dialogue, (want, got), (label, prediction))
         else:
             for name in dict.fromkeys([*want.arguments, *got.arguments]):
-                yield argument_evidence(Argument(sample, said, name, (want, got), (label, prediction)))
+                yield argument_evidence(Argument(sample, dialogue, name, (want, got), (label, prediction)))
 
 
-def _lone_call(sample: Sample, said: Dialogue, call: ToolCall, side: Side, used: set[Span]) -> Evidence:
+def _lone_call(sample: Sample, dialogue: Dialogue, call: ToolCall, side: Side, used: set[Span]) -> Evidence:
     """Evidence on a lone call, written as if the label made it."""
     if sum(same_call(c, call) for c in side.answer.calls) > 1:
         return evidence("coverage", weights.TWICE, f"{show_call(call)} stands twice")
@@ -62,13 +62,13 @@ def _lone_call(sample: Sample, said: Dialogue, call: ToolCall, side: Side, used:
         return evidence("coverage", (worst, weights.NOT_ASKED_FOR), words)
     if any(is_said(g) and is_fresh(g, used) for g in grounding.values()):
         return evidence("coverage", weights.ASKED_AS_WELL, f"the request asks for {show_call(call)} as well")
-    moved = weights.FIT_OF_LONE_CALL * relevance(sample, said, call.name, grounding)
+    moved = weights.FIT_OF_LONE_CALL * relevance(sample, dialogue, call.name, grounding)
     support = weights.NOTHING_OF_ITS_OWN.own + moved, weights.NOTHING_OF_ITS_OWN.other - moved
     return evidence("coverage", support, f"{show_call(call)} uses nothing of its own")
 
 
 def _tools(
-    sample: Sample, said: Dialogue, calls: tuple[ToolCall, ToolCall], sides: tuple[Side, Side]
+    sample: Sample, dialogue: Dialogue, calls: tuple[ToolCall, ToolCall], sides: tuple[Side, Side]
 ) -> Evidence:
     """Evidence between two tools for one call.
 
@@ -77,7 +77,9 @@ def _tools(
     grounded = [s.found_of(c) for s, c in zip(sides, calls, strict=True)]
     # Both are read around the values of either, so that neither gains by taking values elsewhere.
     either = {f"{n}/{k}": g for n, f in enumerate(grounded) for k, g in f.items()}
-    fits = [relevance(sample, said, c.name, either) * backed(f) for c, f in zip(calls, grounded, strict=True)]
+    fits = [
+        relevance(sample, dialogue, c.name, either) * backed(f) for c, f in zip(calls, grounded, strict=True)
+    ]
     taken = [sum(is_said(own_grounding(k, f)) for k in f) for f in grounded]
     fits = [
         f + weights.MORE_VALUES * (n - min(taken)) / max(1, max(taken))

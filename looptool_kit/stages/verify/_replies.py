@@ -74,15 +74,15 @@ class CallsAndReply(NamedTuple):
         return list(zip(self.calls.answer.calls, self.calls.found, strict=True))
 
 
-def call_or_reply(sample: Sample, said: Dialogue, calls: Side, reply: str) -> Evidence:
+def call_or_reply(sample: Sample, dialogue: Dialogue, calls: Side, reply: str) -> Evidence:
     """Evidence between calls and a plain reply, the first that tells.
 
     It is written as if the calls were the label.
     """
-    case = CallsAndReply(sample, said, calls, reply)
+    case = CallsAndReply(sample, dialogue, calls, reply)
     if e := _missing(case) or _nothing_new(case):
         return e
-    fit = max(relevance(sample, said, c.name, grounded) for c, grounded in case.pairs())
+    fit = max(relevance(sample, dialogue, c.name, grounded) for c, grounded in case.pairs())
     least_backed = min((backed(grounded) for grounded in calls.found), default=0.0)
     earlier = calls_since(sample.messages)
     e = None

@@ -46,14 +46,14 @@ def judge_one(
     evidence = [e for e in weigh(sample, d, sides[0], sides[1]) if e is not None]
     if (odds := likelihood(label_logprobs, prediction_logprobs)) is not None:
         evidence.append(odds)
-    verdict, why, confidence = _decide(sample, evidence, sides[0], sides[1])
+    verdict, reason, confidence = _decide(sample, evidence, sides[0], sides[1])
     right_label = prediction.label if verdict == "LABEL_WRONG" else sample.label
     return Verdict(
         sample_id=sample.id,
         iteration=sample.iteration,
         status="judged" if verdict else "unjudged",
         verdict=verdict,
-        rationale=why,
+        rationale=reason,
         confidence=confidence,
         evidence=tuple(evidence),
         judge="evidence",
@@ -64,13 +64,13 @@ def judge_one(
 judge = each(judge_one)
 
 
-def _side(answer: Answer, sample: Sample, said: Dialogue) -> Side:
+def _side(answer: Answer, sample: Sample, d: Dialogue) -> Side:
     errors = (
         [f"{answer.error}: {answer.detail}"]
         if answer.error
         else [e for c in answer.calls for e in call_errors(c, sample.tools)]
     )
-    return Side(answer, errors, [groundings(c, sample.tools, said) for c in answer.calls])
+    return Side(answer, errors, [groundings(c, sample.tools, d) for c in answer.calls])
 
 
 # -------------------------------------------------------------------- decide

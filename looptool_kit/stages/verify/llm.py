@@ -230,13 +230,13 @@ def _decide(case: Case, votes: Sequence[tuple[str, Vote]], shares: np.ndarray, s
     best = int(shares.argmax())
     verdict, probability = VERDICTS[best], float(shares[best])
     # Judges that err in known ways can make a verdict likely that none of them gave: it does not count.
-    given = any(v.verdict == verdict for _, v in votes)
+    in_votes = any(v.verdict == verdict for _, v in votes)
     counts = Counter(v.verdict or "none" for _, v in votes)
     sample = case.sample
     row = Verdict(
         sample_id=sample.id, iteration=sample.iteration, status="unjudged", votes=dict(counts), judge="llm"
     )
-    if probability < settings.jury.confidence or not given:
+    if probability < settings.jury.confidence or not in_votes:
         reasons = "; ".join(dict.fromkeys(f"{name}: {v.verdict or v.words}" for name, v in votes))
         # Without a judge's name the row is one where judging failed, not one where judges could not agree.
         judge = "" if any(v.failed for _, v in votes) else "llm"
@@ -246,8 +246,8 @@ def _decide(case: Case, votes: Sequence[tuple[str, Vote]], shares: np.ndarray, s
     if verdict == "LABEL_WRONG":
         label = case.prediction.label
         if broken := _broken(sample, case.prediction, label):
-            why = f"Found right, but it does not pass the rules: {broken}. {words}"
-            return row.model_copy(update={"rationale": why})
+            reason = f"Found right, but it does not pass the rules: {broken}. {words}"
+            return row.model_copy(update={"rationale": reason})
     judged = {"status": "judged", "verdict": verdict, "rationale": words, "label": label}
     return row.model_copy(update={**judged, "confidence": round(probability, 4)})
 

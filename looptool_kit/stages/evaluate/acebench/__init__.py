@@ -79,8 +79,8 @@ def categories(
     Raises `ValueError` for an unknown category or a malformed file, `FileNotFoundError` where there is no
     checkout.
     """
-    wanted, root = labels.categories(names), labels.checkout()
-    for name in wanted:
+    chosen, root = labels.categories(names), labels.checkout()
+    for name in chosen:
         yield _category(name, _choice(labels.entries(root, name), name, per_category))
 
 

@@ -95,7 +95,7 @@ def categories(names: Sequence[str] | None) -> list[str]:
     """The categories named, singly (with or without the language) or by group, in the benchmark's order;
     None: all. `ValueError` for other names.
     """
-    wanted: set[str] = set()
+    chosen: set[str] = set()
     for name in names or ["all"]:
         members = GROUPS.get(name) or tuple(c for c in CATEGORIES if name in (c, c[3:]))
         if not members:
@@ -103,8 +103,8 @@ def categories(names: Sequence[str] | None) -> list[str]:
                 f"ACEBench has no category {name!r} that can be run here; there are:"
                 f" {', '.join([*GROUPS, *CATEGORIES])}"
             )
-        wanted.update(members)
-    return [c for c in CATEGORIES if c in wanted]
+        chosen.update(members)
+    return [c for c in CATEGORIES if c in chosen]
 
 
 def shares(total: str) -> dict[str, float]:
@@ -126,9 +126,9 @@ def entries(root: Path, category: str) -> list[Entry]:
     """
     language, name = category.split("/")
     folder = root / "data_all" / f"data_{language}"
-    asked, labels = (_lines(folder / part / f"data_{name}.json") for part in ("", "possible_answer"))
+    questions, labels = (_lines(folder / part / f"data_{name}.json") for part in ("", "possible_answer"))
     out = []
-    for number, row in enumerate(asked, 1):
+    for number, row in enumerate(questions, 1):
         try:
             id, functions = str(row["id"]), row["function"]
             truth = next(r["ground_truth"] for r in labels[number - 1 :] if r["id"] == id)
@@ -147,13 +147,13 @@ def entries(root: Path, category: str) -> list[Entry]:
                 )
             )
         except (KeyError, TypeError, IndexError, StopIteration, ValueError) as error:
-            what = (
+            label = (
                 "its label is missing"
                 if isinstance(error, StopIteration)
                 else f"{type(error).__name__}: {error}"
             )
             raise ValueError(
-                f"{folder / f'data_{name}.json'}, line {number}: {what}. Is the checkout whole?"
+                f"{folder / f'data_{name}.json'}, line {number}: {label}. Is the checkout whole?"
             ) from None
     return out
 

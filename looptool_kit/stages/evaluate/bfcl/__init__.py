@@ -70,8 +70,8 @@ def _category(worker: Worker, name: str, per_category: int | None) -> Category:
     dialogues = name in bfcl_weights.MULTI_TURN
 
     def entries() -> list[Entry]:
-        found = worker.ask("entries", category=name)
-        return [_entry(found[i], name) for i in rows]
+        raw = worker.ask("entries", category=name)
+        return [_entry(raw[i], name) for i in rows]
 
     return Category(
         SUITE,

@@ -318,16 +318,16 @@ def _type_error(value: Any, acceptable: list[Any], expected: type, inner: type |
     """The name of a type error (empty if none), and whether the label's values are of another type than the
     declared one.
     """
-    given = _label_type(acceptable)
+    label_type = _label_type(acceptable)
     items: Any = value
     if type(value) is expected:
         if inner is None or any(
             not isinstance(a, list) or all(type(v) in (inner, _label_type(a)) for v in items)
             for a in acceptable
         ):
-            return "", given is not None and given is not expected
-        return ("type_error:nested" if given is expected else "type_error:simple"), False
-    return ("", True) if type(value) is given else ("type_error:simple", False)
+            return "", label_type is not None and label_type is not expected
+        return ("type_error:nested" if label_type is expected else "type_error:simple"), False
+    return ("", True) if type(value) is label_type else ("type_error:simple", False)
 
 
 def _label_type(acceptable: Sequence[Any]) -> type | None:
@@ -358,10 +358,10 @@ def _entries_error(value: dict[str, Any], candidate: Mapping[str, Any]) -> str:
     # A missing key hides an earlier error's name, as officially.
     if any(key not in value and "" not in allowed for key, allowed in candidate.items()):
         return "value_error:dict_key"
-    for key, given in value.items():
+    for key, entry in value.items():
         if key not in candidate:
             return "value_error:dict_key"
-        if (loose(given) if isinstance(given, str) else given) not in [
+        if (loose(entry) if isinstance(entry, str) else entry) not in [
             loose(a) if isinstance(a, str) else a for a in candidate[key]
         ]:
             return "value_error:dict_value"

@@ -75,11 +75,11 @@ def setup() -> Path:
             *PACKAGES,
         ]
         for command in ([sys.executable, "-P", "-m", "venv", str(target)], pip):
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode:
+            process = subprocess.run(command, capture_output=True, text=True, check=False)
+            if process.returncode:
                 problems = [
-                    line for line in done.stderr.splitlines() if "error" in line.lower()
-                ] or done.stderr.splitlines()[-1:]
+                    line for line in process.stderr.splitlines() if "error" in line.lower()
+                ] or process.stderr.splitlines()[-1:]
                 raise RuntimeError(f"{' '.join(command)} failed: {' '.join(problems)}")
         with Worker(target / "bin" / "python") as worker:
             worker.ask("entries", category="live_relevance")

@@ -62,13 +62,13 @@ def first_acceptable(
         schema = by_name.get(name, {})
         arguments: dict[str, Any] = {}
         for key, values in parameters.items():
-            given = [v for v in values if v != ""]
+            acceptable = [v for v in values if v != ""]
             described = (schema.get("properties") or {}).get(key)
             if key not in (schema.get("required") or ()) and (
-                not given or (described is None and "" in values)
+                not acceptable or (described is None and "" in values)
             ):
                 continue
-            value = _plain(given[0]) if given else ""
+            value = _plain(acceptable[0]) if acceptable else ""
             arguments[key] = value if language == "python" else source_text(value, described or {}, language)
         calls.append(ToolCall(name=name.replace(".", "_"), arguments=arguments))
     return tuple(calls)

@@ -60,13 +60,13 @@ def usable(tools: Sequence[Tool]) -> tuple[list[Able], dict[str, str]]:
     The reasons are by name: a required parameter has no values that can be said.
     """
     good: list[Able] = []
-    why: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     for tool in tools:
         try:
             good.append(able(tool, tools))
         except Unusable as error:
-            why[tool.name] = str(error)
-    return good, why
+            reasons[tool.name] = str(error)
+    return good, reasons
 
 
 def held_tools(tools: Sequence[Tool]) -> frozenset[str]:
@@ -226,8 +226,8 @@ def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
     Tools that cannot be asked for are rejected with the reason.
     """
     settings, wanted, tools = run.settings, run.settings.seeds, tools_of(run)
-    for number, (name, why) in enumerate(usable(tools)[1].items(), 1):
-        reject("tools.json", number, name, f"templates leave it out: {why}")
+    for number, (name, reason) in enumerate(usable(tools)[1].items(), 1):
+        reject("tools.json", number, name, f"templates leave it out: {reason}")
     clean = generate(tools, wanted.first, seed=settings.seed)
     held_out = Samples()
     for split in HELD_OUT_SPLITS:

@@ -129,16 +129,16 @@ def _user(dialogues: Sequence[Dialogue], agents: Agents) -> None:
 
 def _assistant(dialogues: Sequence[Dialogue], agents: Agents) -> None:
     votes: dict[int, list[AssistantTurn | Failed]] = {d.job.number: [] for d in dialogues}
-    for asked in ((0, 1), (2,)):
+    for numbers in ((0, 1), (2,)):
         short = [d for d in dialogues if _agreed(votes[d.job.number]) is None]
         prompts = [
             Prompt(ASSISTANT, f"{tools_part(d.job.tools)}\n{dialogue_part(d.messages)}", n, d.job.tools)
             for d in short
-            for n in asked
+            for n in numbers
         ]
         answers = iter(agents.ask(AssistantTurn, prompts, "assistant turns") if prompts else ())
         for d in short:
-            votes[d.job.number] += [next(answers) for _ in asked]
+            votes[d.job.number] += [next(answers) for _ in numbers]
     for d in dialogues:
         _step(d, votes[d.job.number])
 
@@ -173,13 +173,13 @@ def _step(d: Dialogue, votes: Sequence[AssistantTurn | Failed]) -> None:
         for v in votes
     )
     answers = same[:1] if same else [a for a in map(_answer, votes) if a]
-    made = [sample_of(d, a, same or [a]) for a in answers]
-    faults = ["; ".join(f"{c.name}: {c.detail}" for c in check_sample(s) if not c.passed) for s in made]
+    samples = [sample_of(d, a, same or [a]) for a in answers]
+    faults = ["; ".join(f"{c.name}: {c.detail}" for c in check_sample(s) if not c.passed) for s in samples]
     chosen = next((n for n, fault in enumerate(faults) if not fault), None)
     if chosen is None:
         d.over = (
             "no answer could be used"
-            if not made
+            if not samples
             else "the answer breaks a rule"
             if same
             else "no answer keeps the rules"
@@ -187,14 +187,14 @@ def _step(d: Dialogue, votes: Sequence[AssistantTurn | Failed]) -> None:
         empty = Sample(tools=d.job.tools, messages=tuple(d.messages), label=Label(), kind="unusable")
         d.steps.append(
             Step(
-                made[0] if made else empty,
+                samples[0] if samples else empty,
                 texts,
                 bool(same),
                 faults[0] if faults else "no answer could be used",
             )
         )
         return
-    sample = made[chosen]
+    sample = samples[chosen]
     d.steps.append(Step(sample, texts, bool(same), ""))
     d.messages.append(Message(role="assistant", content=sample.label.reply, tool_calls=sample.label.calls))
     d.in_a_row += 1

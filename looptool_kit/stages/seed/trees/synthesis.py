@@ -79,11 +79,13 @@ def synthesise(run: Run, score: Score | None = None, pool: Samples | None = None
         for some in (work,) if number else (work[:PILOT], work[PILOT:]):
             if not some or failing:
                 continue
-            made, turns = simulate(some, agents, settings.synthesis.turns, fingerprints)
-            number, passed = number + len(some), passed + len(made)
+            candidates, turns = simulate(some, agents, settings.synthesis.turns, fingerprints)
+            number, passed = number + len(some), passed + len(candidates)
             failing = number >= PILOT and passed < MIN_SHARE * number
-            refused, level = _refuse(run, made, seen, {s: wanted[s] - len(have[s]) for s in SPLITS}, score)
-            for sample in made:
+            refused, level = _refuse(
+                run, candidates, seen, {s: wanted[s] - len(have[s]) for s in SPLITS}, score
+            )
+            for sample in candidates:
                 if sample.id not in refused:
                     have[sample.split].append(sample)
             rows += [_outcome(t, refused) for t in turns]
