@@ -63,7 +63,10 @@ def diagnose_machine() -> list[Finding]:
 
 
 def print_doctor() -> int:
-    """Print the findings as a table; returns 0 where the default loop can run, else 1."""
+    """Print the findings as a table.
+
+    Returns 0 where the default loop can run, else 1.
+    """
     from rich.console import Console
     from rich.table import Table as Grid
     from rich.text import Text
@@ -283,7 +286,10 @@ def _model() -> Iterable[Finding]:
 
 
 def _merged_model() -> str:
-    """The folder of our cache that holds the merged embedded model; empty where none does."""
+    """The folder of our cache that holds the merged embedded model.
+
+    Empty where none does.
+    """
     from looptool_kit.policy import models
 
     merged = models.cache_dir().glob(f"{models.EMBEDDED}-{models.ADAPTER_SHA256[:8]}-*")
@@ -291,7 +297,10 @@ def _merged_model() -> str:
 
 
 def _adapter_fault() -> str:
-    """What is wrong with the adapter in this package, in words; empty where it is whole."""
+    """What is wrong with the adapter in this package, in words.
+
+    Empty where it is whole.
+    """
     from looptool_kit.policy import downloads, models
 
     file = models.ADAPTER / "adapter_model.safetensors"
@@ -301,7 +310,10 @@ def _adapter_fault() -> str:
 
 
 def _cached_model() -> str:
-    """Where the embedded model's base is stored, in words; empty where it is not."""
+    """Where the embedded model's base is stored, in words.
+
+    Empty where it is not.
+    """
     from looptool_kit.policy import downloads, models
 
     if (models.cache_dir() / downloads.FOLDER).is_dir():

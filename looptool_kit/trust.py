@@ -105,7 +105,10 @@ def _tools(spec: str) -> Act | None:
 
 
 def _content(path: Path) -> str:
-    """The hash of a file's whole content; empty where it is not a file."""
+    """The hash of a file's whole content.
+
+    Empty where it is not a file.
+    """
     try:
         if not path.is_file():
             return ""

@@ -298,7 +298,10 @@ class DisagreementView(TableView):
         return self._place[id]
 
     def _next(self, i: int | None) -> int | None:
-        """The next row after row i that is not reviewed; after the last row the first one follows."""
+        """The next row after row i that is not reviewed.
+
+        After the last row the first one follows.
+        """
         at = np.flatnonzero(self.order == i)
         rolled = np.roll(self.order, -int(at[0]) - 1) if len(at) else self.order
         left = rolled[self._codes[rolled] == 0]

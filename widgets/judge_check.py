@@ -53,7 +53,9 @@ class JudgeCheckView(TableView):
     chart = traitlets.Unicode(help="the card's intervals as SVG").tag(sync=True)
 
     def __init__(self, run: Run | Trials, samples: Sequence[Sample] | None = None) -> None:
-        """`samples`: those that were checked, under their true labels; only without a run.
+        """`samples`: those that were checked, under their true labels.
+
+        Only without a run.
 
         Raises `RunError` where the run has no card, or was seeded again since; `ValueError` for trials that
         were not answered, or whose sample is not among the samples.

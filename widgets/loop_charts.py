@@ -111,7 +111,10 @@ def flow_table(counts: Mapping[tuple[str, str], int], first: int) -> str:
 def error_map(
     tools: Sequence[str], kinds: Sequence[str], values: Sequence[Sequence[float]], iteration: int, before: int
 ) -> str:
-    """Samples by tool and kind of error, as SVG; `before`: the iteration subtracted, 0 for none."""
+    """Samples by tool and kind of error, as SVG.
+
+    `before`: the iteration subtracted, 0 for none.
+    """
     against = f" against D{before}" if before else ""
     title = f"errors of D{iteration}{against}: samples by tool and kind"
     names = [k.replace("_", " ") for k in kinds]

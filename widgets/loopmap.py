@@ -181,7 +181,10 @@ class LoopMap(TableView):
         return {"svg": self._map(), "note": self.note, "flips": [list(f.values()) for f in self.flips()]}
 
     def on_heat(self, iteration: int, against: bool) -> dict[str, Any]:
-        """The heat map of an iteration; `first`: there is no iteration before to compare with."""
+        """The heat map of an iteration.
+
+        `first`: there is no iteration before to compare with.
+        """
         first = iteration - 1 not in self._probes
         tools, kinds, values = self.errors(iteration, against and not first)
         return {
@@ -335,7 +338,10 @@ class LoopMap(TableView):
         )
 
     def _ways(self, view: str) -> list[Iterator[tuple[int, str]]]:
-        """Iteration and id of the selected samples that a view can show; the first list with any counts."""
+        """Iteration and id of the selected samples that a view can show.
+
+        The first list with any counts.
+        """
         rows = self.order.tolist()
 
         def those(keep: Callable[[Fate], bool], back: int = 0) -> Iterator[tuple[int, str]]:

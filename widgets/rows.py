@@ -23,7 +23,9 @@ HEAD_ROWS = 40
 
 
 class Rows:
-    """Columns of equal length, each sortable; facets filter by value, `text` is what a search looks through.
+    """Columns of equal length, each sortable.
+
+    Facets filter by value, `text` is what a search looks through.
 
     A column is an array of numbers, or a sequence of strings or of tuples of strings. Tuples are shown with
     commas and filtered by membership. `text(i)` gives the text of row i; the first search reads all of them.
@@ -199,7 +201,10 @@ def _sortable(texts: list[str]) -> list[Any]:
 
 
 def _arrow(keys: list[Any]) -> pa.Array:
-    """The keys as Arrow; `pa.array` of a list first imports pandas, which takes longer than sorting."""
+    """The keys as Arrow.
+
+    `pa.array` of a list first imports pandas, which takes longer than sorting.
+    """
     if keys and isinstance(keys[0], int):
         return pa.Array.from_buffers(pa.int64(), len(keys), [None, pa.py_buffer(np.array(keys, np.int64))])
     texts = [k.encode("utf-8", "surrogatepass") for k in keys]
@@ -277,7 +282,10 @@ class TableView(View):
         ]
 
     def replace(self, rows: Rows) -> None:
-        """Show other rows of the same columns and facets; sort, filters and search stay."""
+        """Show other rows of the same columns and facets.
+
+        Sort, filters and search stay.
+        """
         self.rows = rows
         with self.hold_sync():
             self.columns, self.total = self._heads(), len(rows)
@@ -286,7 +294,10 @@ class TableView(View):
 
     @property
     def row(self) -> int | None:
-        """The number of the selected row among all rows; None: no row is shown."""
+        """The number of the selected row among all rows.
+
+        None: no row is shown.
+        """
         return int(self.order[min(self.cursor, len(self.order) - 1)]) if len(self.order) else None
 
     @property

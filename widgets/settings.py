@@ -172,7 +172,10 @@ def _tables(kind: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """A setting's value in plain Python; of tables only what differs from their defaults."""
+    """A setting's value in plain Python.
+
+    Of tables only what differs from their defaults.
+    """
     return (
         [v.model_dump(exclude_defaults=True) if isinstance(v, BaseModel) else v for v in value]
         if isinstance(value, tuple)

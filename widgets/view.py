@@ -40,7 +40,10 @@ def _read(name: str) -> str:
 
 
 class View(anywidget.AnyWidget):
-    """A view; the page's `ask(model, "page", {...})` is answered by the method `on_page(...)`."""
+    """A view.
+
+    The page's `ask(model, "page", {...})` is answered by the method `on_page(...)`.
+    """
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)

@@ -167,7 +167,10 @@ def read(path: str | Path) -> Fingerprints:
 
 
 def read_if_set(path: str) -> Fingerprints | None:
-    """Read the list that the setting `contamination` names; None where it is empty."""
+    """Read the list that the setting `contamination` names.
+
+    None where it is empty.
+    """
     return read(path) if path else None
 
 

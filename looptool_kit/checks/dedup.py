@@ -73,7 +73,10 @@ def _same_answer(a: Label, b: Label) -> bool:
 
 
 class Deduplicator:
-    """The samples so far; tells of a new one whether it repeats one."""
+    """The samples so far.
+
+    Tells of a new one whether it repeats one.
+    """
 
     def __init__(self, samples: Iterable[Sample] = ()) -> None:
         self._rows: list[tuple[Sample, frozenset[str]]] = []

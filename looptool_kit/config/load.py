@@ -1,4 +1,7 @@
-"""Presets, and settings read from and written to TOML; which settings decide a result."""
+"""Presets, and settings read from and written to TOML.
+
+Which settings decide a result.
+"""
 
 from __future__ import annotations
 

@@ -45,7 +45,10 @@ def share_field_sets(value: Any) -> None:
 
 
 def arrow_type(annotation: Any) -> Any:
-    """The Arrow type of an annotation; None for what is kept as JSON text."""
+    """The Arrow type of an annotation.
+
+    None for what is kept as JSON text.
+    """
     import pyarrow as pa
 
     scalars = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}

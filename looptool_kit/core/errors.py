@@ -12,7 +12,10 @@ from pathlib import Path
 
 
 class RunError(Exception):
-    """A run folder cannot be used as asked; the message says which, why and what to do."""
+    """A run folder cannot be used as asked.
+
+    The message says which, why and what to do.
+    """
 
 
 @contextmanager

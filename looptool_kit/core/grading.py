@@ -202,7 +202,10 @@ def _argument_faults(want: ToolCall, got: ToolCall, tool: Tool | None) -> list[F
 
 
 def json_type(value: Any) -> str:
-    """JSON Schema's name of a value's type; integers and floats are both `number`."""
+    """JSON Schema's name of a value's type.
+
+    Integers and floats are both `number`.
+    """
     if value is None:
         return "null"
     if isinstance(value, bool):

@@ -173,7 +173,10 @@ class Member(Frozen):
 
 
 class Members(Table[Member]):
-    """One row for each row of a composed dataset, in its order; a row that is repeated has as many."""
+    """One row for each row of a composed dataset, in its order.
+
+    A row that is repeated has as many.
+    """
 
     row_type = Member
 

@@ -71,7 +71,10 @@ class ToolCall(Frozen):
 
 
 class Message(Frozen):
-    """One turn of the dialogue. `tool` messages carry the tool's name and its JSON result as content."""
+    """One turn of the dialogue.
+
+    `tool` messages carry the tool's name and its JSON result as content.
+    """
 
     role: Role
     content: str = ""

@@ -66,7 +66,10 @@ class ScoreRow(NamedTuple):
 
 
 class Flips(NamedTuple):
-    """Which samples changed sides from policy a to policy b; sample ids in a's order."""
+    """Which samples changed sides from policy a to policy b.
+
+    Sample ids in a's order.
+    """
 
     fixed: tuple[str, ...]
     broken: tuple[str, ...]
@@ -95,8 +98,9 @@ class Kappa(NamedTuple):
 
 
 def cohen_kappa(a: Sequence[str], b: Sequence[str]) -> Kappa:
-    """Cohen's kappa of two raters' categories; `a[i]` and `b[i]` are about row i (Cohen 1960). Raises
-    `ValueError` for unequal lengths.
+    """Cohen's kappa of two raters' categories.
+
+    `a[i]` and `b[i]` are about row i (Cohen 1960). Raises `ValueError` for unequal lengths.
 
     kappa = (p_o - p_e) / (1 - p_e), with p_o the share of rows rated alike and p_e = sum over categories c of
     share_a(c) * share_b(c).
@@ -114,8 +118,9 @@ def cohen_kappa(a: Sequence[str], b: Sequence[str]) -> Kappa:
 
 
 def wilson(k: int, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval of a share of `k` among `n` (Wilson 1927); (0, 1) for n = 0. Raises
-    `ValueError` unless 0 <= k <= n.
+    """Wilson's score interval of a share of `k` among `n` (Wilson 1927).
+
+    (0, 1) for n = 0. Raises `ValueError` unless 0 <= k <= n.
     """
     if not 0 <= k <= n:
         raise ValueError(f"{k} of {n} is not a share: it takes 0 <= k <= n")
@@ -143,7 +148,9 @@ def weighted(parts: Iterable[tuple[float, int, int]]) -> Share:
 
 
 def paired(a: Sequence[bool], b: Sequence[bool], level: float = 0.95) -> Paired:
-    """Compare b with a; `a[i]` and `b[i]` are the two policies' results on item i.
+    """Compare b with a.
+
+    `a[i]` and `b[i]` are the two policies' results on item i.
 
     p is McNemar's exact test (binomial over the flipped items, McNemar 1947). The interval is the BCa
     bootstrap over the items (Efron 1987) with a fixed seed. Where all items changed alike (for example none
@@ -169,8 +176,9 @@ def paired(a: Sequence[bool], b: Sequence[bool], level: float = 0.95) -> Paired:
 def clustered_difference(
     by_seed: Sequence[tuple[Sequence[bool], Sequence[bool]]], level: float = 0.95
 ) -> Clustered:
-    """The mean paired difference over several random seeds; `by_seed[s]` is (a, b) as for `paired`, each seed
-    counts alike.
+    """The mean paired difference over several random seeds.
+
+    `by_seed[s]` is (a, b) as for `paired`, each seed counts alike.
 
     Two-stage bootstrap, percentile interval (Davison and Hinkley 1997, section 3.8): draw seeds with
     replacement, then each drawn seed's items. With two or three seeds the spread between seeds is itself

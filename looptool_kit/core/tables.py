@@ -270,7 +270,9 @@ def write_json(path: str | Path, value: Any) -> None:
 
 
 def open_own(path: Path) -> int:
-    """A handle on a run's own file, to read and append; makes a missing file.
+    """A handle on a run's own file, to read and append.
+
+    Makes a missing file.
 
     Raises:
         RunError: It is a link, which may lead to any file of the person who opens the folder, or not a file.

@@ -167,7 +167,10 @@ def _depth(value: Any) -> int:
 
 
 def render_calls(calls: Iterable[ToolCall]) -> str:
-    """Calls in the wire form that a policy is trained to write; arguments keep their order."""
+    """Calls in the wire form that a policy is trained to write.
+
+    Arguments keep their order.
+    """
     return "\n".join(
         f"{OPEN}\n{json.dumps({'name': c.name, 'arguments': c.arguments}, ensure_ascii=False)}\n{CLOSE}"
         for c in calls

@@ -25,8 +25,9 @@ class ErrorSeed(NamedTuple):
 
 
 def with_decisions(verdicts: Verdicts, decisions: dict[str, Decision]) -> Verdicts:
-    """The verdicts with a person's in place of the judge's. A decision's value is a verdict name, or
-    {"verdict": ..., "label": {...}}.
+    """The verdicts with a person's in place of the judge's.
+
+    A decision's value is a verdict name, or {"verdict": ..., "label": {...}}.
     """
     out = []
     for verdict in verdicts:

@@ -39,7 +39,10 @@ _KEPT = {"HPPL": "HPPL", "unjudged": "kept unjudged"}
 
 
 class Fate(Frozen):
-    """What became of one sample of D_j. Empty strings stand for stages that have not run."""
+    """What became of one sample of D_j.
+
+    Empty strings stand for stages that have not run.
+    """
 
     iteration: int
     sample_id: str
@@ -62,8 +65,9 @@ class Fates(Table[Fate]):
 
 
 class Step(Frozen):
-    """A sample on its way from one node to the next. A node is named `D<j>/<stage>/<name>`, e.g.
-    `D1/verdict/PRED_WRONG`; see `NAMES`.
+    """A sample on its way from one node to the next.
+
+    A node is named `D<j>/<stage>/<name>`, e.g. `D1/verdict/PRED_WRONG`; see `NAMES`.
     """
 
     iteration: int
@@ -76,8 +80,9 @@ class Step(Frozen):
 
 
 class Flows(Table[Step]):
-    """One row for each sample and step. Nodes of the stages state and verdict, and parts of datasets that
-    were probed, let out what goes in.
+    """One row for each sample and step.
+
+    Nodes of the stages state and verdict, and parts of datasets that were probed, let out what goes in.
     """
 
     row_type = Step

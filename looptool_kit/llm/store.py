@@ -21,7 +21,10 @@ from looptool_kit.llm.messages import Reply, Totals, read_reply, totals
 
 
 class StoreError(ValueError):
-    """The store of answers cannot be used; the message says why and what to do."""
+    """The store of answers cannot be used.
+
+    The message says why and what to do.
+    """
 
 
 def spent(store: Path, endpoints: Sequence[Endpoint] = ()) -> dict[str, Totals]:
@@ -115,7 +118,9 @@ def open_store(store: Path) -> sqlite3.Connection:
 
 @contextmanager
 def explained(store: Path) -> Iterator[None]:
-    """Turn SQLite's errors into messages with the remedy; a damaged store is renamed.
+    """Turn SQLite's errors into messages with the remedy.
+
+    A damaged store is renamed.
 
     Raises:
         StoreError: The store cannot be used.
@@ -142,7 +147,10 @@ def explained(store: Path) -> Iterator[None]:
 
 
 def _renamed(store: Path) -> Path:
-    """Rename a store and what SQLite keeps beside it; returns the new name, which no file had."""
+    """Rename a store and what SQLite keeps beside it.
+
+    Returns the new name, which no file had.
+    """
     names = (store.with_name(f"{store.name}.damaged{f'-{n}' if n else ''}") for n in count())
     new = next(name for name in names if not name.exists())
     for end in ("", "-wal", "-shm"):

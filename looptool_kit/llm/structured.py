@@ -110,7 +110,10 @@ def read(form: type[F], text: str) -> F | Failed:
 
 
 def schema_of(form: type[Frozen], tools: Sequence[Tool] = ()) -> dict[str, Any]:
-    """The JSON Schema of a form, without our own descriptions; calls in it name `tools` alone."""
+    """The JSON Schema of a form, without our own descriptions.
+
+    Calls in it name `tools` alone.
+    """
     schema = _schema(form)
     if not tools or "Call" not in schema.get("$defs", {}):
         return schema
@@ -158,7 +161,10 @@ def dialogue_part(messages: Sequence[Message], title: str = "Dialogue so far") -
 
 
 def answer_part(title: str, answer: Label | Answer) -> str:
-    """A label or a prediction; one that could not be read is shown as it was written."""
+    """A label or a prediction.
+
+    One that could not be read is shown as it was written.
+    """
     if isinstance(answer, Answer) and answer.error:
         return part(title, {"written": answer.text, "problem": f"{answer.error}: {answer.detail}"})
     reply = answer.reply if isinstance(answer, Label) else answer.text

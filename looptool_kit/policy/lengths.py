@@ -71,7 +71,10 @@ def too_long(model: str) -> Callable[[Sample], str]:
 
 
 def context_of(folder: Path) -> int | None:
-    """The tokens that a checkpoint's model takes by its config.json; None where it does not say."""
+    """The tokens that a checkpoint's model takes by its config.json.
+
+    None where it does not say.
+    """
     try:
         config = json.loads((folder.expanduser() / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):

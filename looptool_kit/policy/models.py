@@ -156,7 +156,9 @@ def _short(error: Exception) -> str:
 
 
 def default_dtype() -> Any:
-    """bfloat16 where GPU or CPU compute it; float16 on other GPUs, float32 on other CPUs.
+    """bfloat16 where GPU or CPU compute it.
+
+    Float16 on other GPUs, float32 on other CPUs.
 
     A fact of the machine, so a resumed run has the same.
     """

@@ -218,7 +218,10 @@ def _bars(values: dict[str, list[float]], top: float) -> list[Figure]:
 
 
 def error_counts(probes: Iterable[Probe]) -> Counter[tuple[str, str]]:
-    """(tool, error kind) -> samples with that fault at that tool; a sample counts once for each pair."""
+    """(tool, error kind) -> samples with that fault at that tool.
+
+    A sample counts once for each pair.
+    """
     return Counter(pair for p in probes for pair in {(f.tool or "(no tool)", f.kind) for f in p.faults})
 
 
@@ -286,8 +289,9 @@ HISTORY = (
 
 
 def history_figures(histories: Sequence[Sequence[dict[str, Any]]]) -> list[tuple[str, Figure]]:
-    """Training history over steps: (title, figure) for each quantity that was logged; one line for each
-    iteration and trainer, steps run on.
+    """Training history over steps: (title, figure) for each quantity that was logged.
+
+    One line for each iteration and trainer, steps run on.
     """
     out = []
     for _, title, keys in HISTORY:

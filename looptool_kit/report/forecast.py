@@ -30,8 +30,9 @@ class Forecast(NamedTuple):
 
 
 def forecast(settings: Settings) -> Forecast | None:
-    """What a loop with these settings takes on this machine; None unless it runs the embedded model alone,
-    with the kit's own engine, on a CPU.
+    """What a loop with these settings takes on this machine.
+
+    None unless it runs the embedded model alone, with the kit's own engine, on a CPU.
     """
     import torch
 

@@ -34,7 +34,10 @@ WORST = 10
 
 @dataclass(frozen=True)
 class IterationData:
-    """What one iteration left behind; empty tables where a stage has not run."""
+    """What one iteration left behind.
+
+    Empty tables where a stage has not run.
+    """
 
     samples: Samples = field(default_factory=Samples)
     probes: Probes = field(default_factory=Probes)
@@ -80,7 +83,10 @@ class ReportData:
 
 
 def write_report(data: ReportData, path: str | Path) -> Path:
-    """Write the page to `path`, atomically, and return the path. About 5 MB, nearly all of it plotly.js."""
+    """Write the page to `path`, atomically, and return the path.
+
+    About 5 MB, nearly all of it plotly.js.
+    """
     path = Path(path)
     write_text(path, render(data))
     return path

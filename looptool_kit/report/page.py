@@ -16,8 +16,9 @@ from looptool_kit.report.figures import visible
 
 
 def render_template(template: str, charts: Mapping[str, figures.Figure], **values: Any) -> str:
-    """One of the package's pages as text, filled with `values`; `charts` maps an element's id to the figure
-    that is drawn in it.
+    """One of the package's pages as text, filled with `values`.
+
+    `charts` maps an element's id to the figure that is drawn in it.
     """
     import plotly.offline
 

@@ -49,7 +49,10 @@ class Step(NamedTuple):
 
 
 def plan(run: Run) -> list[Step]:
-    """Every stage of the loop with what would become of it. Makes nothing, and loads no model."""
+    """Every stage of the loop with what would become of it.
+
+    Makes nothing, and loads no model.
+    """
     steps: list[Step] = []
     first = ""  # the first stage whose result does not stand: the next ones are made from it
     longer = (run.manifest("seed", 0) or {}).get("wanted", 0) < wanted(run)

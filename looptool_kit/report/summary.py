@@ -25,8 +25,9 @@ STAGES = ("seed", "policy", "scores", "probes_raw", "verdicts", "expansions", "c
 
 
 def views(splits: Iterable[str]) -> dict[str, frozenset[str]]:
-    """How held-out scores are read: name -> splits. Tools that the policy trained on and others apart, since
-    a policy may adapt and forget.
+    """How held-out scores are read: name -> splits.
+
+    Tools that the policy trained on and others apart, since a policy may adapt and forget.
 
     `own tools` are all splits but `unseen_tools`, which is `other tools`; each own split stands for itself
     where there are several.
@@ -203,8 +204,9 @@ def paid(run: Run) -> list[str]:
 
 
 def judge_against_truth(run: Run) -> dict[str, Any] | None:
-    """How LABEL_WRONG stands against planted errors, over all iterations' failed samples; None where none
-    were planted.
+    """How LABEL_WRONG stands against planted errors, over all iterations' failed samples.
+
+    None where none were planted.
 
     `flagged`: LABEL_WRONG verdicts; `right`: those on a planted error; `correctable`: planted errors among
     the failed where the prediction equals the truth; `right_of_correctable`: those flagged; `planted`,

@@ -16,7 +16,10 @@ def names(package: str) -> list[str]:
 
 
 def find(package: str, name: str) -> ModuleType:
-    """Import the strategy of that name. Raises `ValueError` that lists those there are."""
+    """Import the strategy of that name.
+
+    Raises `ValueError` that lists those there are.
+    """
     if name not in names(package):
         kind = package.rpartition(".")[2]
         raise ValueError(f"stage {kind} has no strategy {name!r}; choose one of {', '.join(names(package))}")

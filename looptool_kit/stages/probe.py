@@ -38,7 +38,10 @@ def stages(run: Run, samples: Samples, policy: Policy, j: int) -> tuple[Stage, S
 
 
 def threshold_of(run: Run, j: int) -> float | None:
-    """The threshold that a person decided or the settings name; None: a quantile gives it."""
+    """The threshold that a person decided or the settings name.
+
+    None: a quantile gives it.
+    """
     chosen = run.decisions("threshold", j).get("")
     return float(str(chosen.value)) if chosen else run.settings.probe.threshold
 

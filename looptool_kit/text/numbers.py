@@ -82,7 +82,10 @@ def find_numbers(text: str, today: date | None) -> Iterator[Found]:
 
 
 def _unit(match: re.Match[str]) -> str:
-    """`%`, a currency's code, or nothing. A currency's name counts before its sign."""
+    """`%`, a currency's code, or nothing.
+
+    A currency's name counts before its sign.
+    """
     name = (match["unit"] or "").strip()
     if name.startswith(("%", "per")):
         return "%"

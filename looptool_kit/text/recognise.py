@@ -79,7 +79,9 @@ def _mentions(matches: Iterator[Found], text: str) -> Iterator[Mention]:
 
 
 def _as_written(kind: str, words: str, match: re.Match[str]) -> Readings:
-    """The reading of what is taken to the letter; of a quote its inside, in lower case.
+    """The reading of what is taken to the letter.
+
+    Of a quote its inside, in lower case.
 
     Empty for other kinds.
     """

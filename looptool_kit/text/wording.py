@@ -82,7 +82,10 @@ _NAMED = ((0, "today"), (1, "tomorrow"), (2, "the day after tomorrow"))
 
 
 def _near_forms(today: date) -> list[Callable[[date], str]]:
-    """Forms relative to today; empty text where a day cannot be said so."""
+    """Forms relative to today.
+
+    Empty text where a day cannot be said so.
+    """
 
     def named(n: int, text: str, d: date) -> str:
         if (d - today).days == n:
@@ -110,7 +113,10 @@ def _clock_parts(clock: str) -> tuple[int, int, int, str]:
 
 
 def _spoken_clock(clock: str) -> str:
-    """A time in words; empty where not at a quarter of an hour."""
+    """A time in words.
+
+    Empty where not at a quarter of an hour.
+    """
     hour, twelve, minute, _ = _clock_parts(clock)
     if hour < 12:
         part = "in the morning"

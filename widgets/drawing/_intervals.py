@@ -78,7 +78,10 @@ def intervals(
 def _interval(
     root: Element, ends: tuple[float, float, float], y: float, r: float, colour: str, about: str
 ) -> None:
-    """A point with its interval; `ends`: x of its low end, the point, its high end."""
+    """A point with its interval.
+
+    `ends`: x of its low end, the point, its high end.
+    """
     low, middle, high = ends
     row = put(root, "g", about=about)
     put(row, "line", x1=low, y1=y, x2=high, y2=y, style=f"stroke:{colour};stroke-width:2")

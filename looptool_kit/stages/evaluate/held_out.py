@@ -21,8 +21,9 @@ TABLES = {"held_out": "scores", "development": "development_scores"}
 def categories(
     run: Run, policy: Policy, names: Sequence[str] | None = None, per_category: int | None = None
 ) -> Generator[Category]:
-    """The held-out samples, or `development`. Raises `ValueError` for another name, for a part of them, or
-    for a policy that is not the run's.
+    """The held-out samples, or `development`.
+
+    Raises `ValueError` for another name, for a part of them, or for a policy that is not the run's.
     """
     if per_category:
         raise ValueError(

@@ -35,7 +35,9 @@ def evaluate(
     categories: Sequence[str] | None = None,
     per_category: int | None = None,
 ) -> Scores:
-    """The policy's scores on a suite, one row an entry; done once for each policy and choice.
+    """The policy's scores on a suite, one row an entry.
+
+    Done once for each policy and choice.
 
     Stopped, it resumes with the next batch. An entry whose prompt does not fit the model's context is wrong,
     with the error `context`.
@@ -121,7 +123,10 @@ def _plan(engine: Engine, samples: Sequence[Sample]) -> tuple[list[list[int]], l
 
 
 def score(engine: Engine, category: Category, entries: Sequence[Entry], policy: str) -> Scores:
-    """Ask a policy and judge its answers; every prompt must fit the engine's context."""
+    """Ask a policy and judge its answers.
+
+    Every prompt must fit the engine's context.
+    """
     answers: Sequence[Any]
     if category.play:
         answers = category.play(engine, entries)
@@ -176,8 +181,9 @@ def failures(
 
 
 def _failed(wrong: Sequence[tuple[Sample, Score]], iteration: int) -> tuple[Probes, Samples]:
-    """What failed, as the views take it. A dialogue's row holds it as it was played, and has no faults: its
-    label is words.
+    """What failed, as the views take it.
+
+    A dialogue's row holds it as it was played, and has no faults: its label is words.
     """
     probes, samples = [], []
     for sample, row in wrong:

@@ -154,7 +154,10 @@ def _guarded(run: Run, pool: Samples) -> Samples:
 
 
 def _fitting(run: Run, samples: Samples) -> Samples:
-    """The samples that fit the model's context; others would end a probe after the training is paid for."""
+    """The samples that fit the model's context.
+
+    Others would end a probe after the training is paid for.
+    """
     return _without(run, samples, too_long(run.settings.model))
 
 

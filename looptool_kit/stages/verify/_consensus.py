@@ -71,7 +71,10 @@ def dawid_skene(
 
 
 def majority(ratings: Sequence[Sequence[int | None]], classes: int) -> np.ndarray:
-    """Share of each class among an item's ratings, (N, K); None counts as a rating."""
+    """Share of each class among an item's ratings, (N, K).
+
+    None counts as a rating.
+    """
     return np.array(
         [[sum(r == c for r in row) / max(1, len(row)) for c in range(classes)] for row in ratings]
     ).reshape(len(ratings), classes)

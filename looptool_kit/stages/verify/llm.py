@@ -175,7 +175,10 @@ def _requests(sample: Sample, prediction: Answer, settings: Settings, vote: int)
 
 
 def prompt(sample: Sample, a: Answer, b: Answer) -> str:
-    """The question to a judge; nothing in it tells label and prediction apart."""
+    """The question to a judge.
+
+    Nothing in it tells label and prediction apart.
+    """
     return "\n".join(
         (
             tools_part(sample.tools),

@@ -117,7 +117,10 @@ def _day_places(day: str, d: Dialogue) -> Iterator[Support]:
 
 
 def _as_date(day: str, m: Mention, today: date | None) -> tuple[float, str] | None:
-    """The score of a date as said, with words; None for another day."""
+    """The score of a date as said, with words.
+
+    None for another day.
+    """
     readings = [str(r) for r in m.readings]
     if day in readings:
         scores = (EXACT, SECOND_DATE_READING, LATER_DATE_READING)

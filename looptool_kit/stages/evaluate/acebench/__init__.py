@@ -38,7 +38,10 @@ TOTALS = ("atom", "single_turn", "multi_turn", "normal", "special", "overall")
 
 
 class CategoryScore(NamedTuple):
-    """A policy in one category; dialogues are counted in the multi-turn ones, entries elsewhere."""
+    """A policy in one category.
+
+    Dialogues are counted in the multi-turn ones, entries elsewhere.
+    """
 
     category: str
     n: int
@@ -66,15 +69,19 @@ class Total(NamedTuple):
 
 
 def setup() -> Path:
-    """Where the user's checkout lies. Nothing is fetched: `FileNotFoundError` says what to do."""
+    """Where the user's checkout lies.
+
+    Nothing is fetched: `FileNotFoundError` says what to do.
+    """
     return labels.checkout()
 
 
 def categories(
     run: Run, policy: Policy, names: Sequence[str] | None = None, per_category: int | None = None
 ) -> Generator[Category]:
-    """The named categories or groups (default: all); with `per_category`, that many dialogues of the
-    multi-turn ones.
+    """The named categories or groups (default: all).
+
+    With `per_category`, that many dialogues of the multi-turn ones.
 
     Raises `ValueError` for an unknown category or a malformed file, `FileNotFoundError` where there is no
     checkout.
@@ -159,8 +166,9 @@ def by_category(scores: Scores) -> list[CategoryScore]:
 
 
 def totals(rows: Sequence[CategoryScore]) -> list[Total]:
-    """The figures of each language over several categories; those of which a category was not evaluated are
-    left out.
+    """The figures of each language over several categories.
+
+    Those of which a category was not evaluated are left out.
     """
     by_category = {r.category: r for r in rows}
     out = []

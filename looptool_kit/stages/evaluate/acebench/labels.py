@@ -121,8 +121,9 @@ def shares(total: str) -> dict[str, float]:
 
 
 def entries(root: Path, category: str) -> list[Entry]:
-    """A category's entries in the file's order. `FileNotFoundError` for a missing file, `ValueError` naming
-    file and line for a malformed one.
+    """A category's entries in the file's order.
+
+    `FileNotFoundError` for a missing file, `ValueError` naming file and line for a malformed one.
     """
     language, name = category.split("/")
     folder = root / "data_all" / f"data_{language}"
@@ -175,8 +176,9 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 
 
 def sample_of(entry: Entry) -> Sample:
-    """An entry as the policy is asked it; the label is the first alternative, for special categories the
-    sentence that is asked for.
+    """An entry as the policy is asked it.
+
+    The label is the first alternative, for special categories the sentence that is asked for.
     """
     if "special" in entry.category:
         label = Label(
@@ -213,8 +215,9 @@ _TURN = re.compile(r"^(user|system):[ \t]*", re.MULTILINE)
 
 
 def messages_of(question: str) -> tuple[Message, ...]:
-    """A dialogue in one text as messages: `system` lines are the assistant's; one that is a list of calls
-    becomes calls.
+    """A dialogue in one text as messages: `system` lines are the assistant's.
+
+    One that is a list of calls becomes calls.
     """
     _, *parts = _TURN.split(question)
     out: list[Message] = []
@@ -235,7 +238,10 @@ _JSON = json.JSONDecoder()
 
 
 def calls_in(text: str) -> tuple[ToolCall, ...]:
-    """The calls of a text `[name(key=JSON value, ...), ...]`; none where it is anything else."""
+    """The calls of a text `[name(key=JSON value, ...), ...]`.
+
+    None where it is anything else.
+    """
     text, at, calls = text.strip(), 1, []
     if not text.startswith("["):
         return ()
@@ -255,8 +261,9 @@ def calls_in(text: str) -> tuple[ToolCall, ...]:
 
 
 def answers(entry: Entry) -> list[tuple[ToolCall, ...]]:
-    """The calls of each alternative of a normal entry's label; a number behind a repeated function's name is
-    dropped.
+    """The calls of each alternative of a normal entry's label.
+
+    A number behind a repeated function's name is dropped.
     """
     offered = {f["name"] for f in entry.functions}
     return [

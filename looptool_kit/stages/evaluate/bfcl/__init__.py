@@ -86,7 +86,10 @@ def _category(worker: Worker, name: str, per_category: int | None) -> Category:
 
 
 def _entry(row: Mapping[str, Any], category: str) -> Entry:
-    """A row of `worker.Official.entries`; a dialogue's label is the ground truth of its turns, in words."""
+    """A row of `worker.Official.entries`.
+
+    A dialogue's label is the ground truth of its turns, in words.
+    """
     if category in bfcl_weights.MULTI_TURN:
         expected = "; ".join(
             f"turn {at}: {', '.join(turn) or 'no call'}" for at, turn in enumerate(row["truth"], 1)

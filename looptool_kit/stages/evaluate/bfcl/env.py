@@ -29,7 +29,10 @@ _WORKER = Path(__file__).with_name("worker.py")
 
 
 class WorkerError(RuntimeError):
-    """The official code failed on a request, ended, or took too long; the message says which."""
+    """The official code failed on a request, ended, or took too long.
+
+    The message says which.
+    """
 
 
 def home() -> Path:
@@ -40,7 +43,10 @@ def home() -> Path:
 
 
 def python() -> Path:
-    """The environment's interpreter; `FileNotFoundError` says how to make it where it is missing."""
+    """The environment's interpreter.
+
+    `FileNotFoundError` says how to make it where it is missing.
+    """
     if not (home() / "ready").exists():
         raise FileNotFoundError(
             f"BFCL's environment is not there ({home()}): make it with `looptool evaluate --suite bfcl"
@@ -88,8 +94,9 @@ def setup() -> Path:
 
 
 class Worker:
-    """The process; a context manager. A request that fails or overruns raises `WorkerError`; after an overrun
-    the next one starts a new process.
+    """The process; a context manager.
+
+    A request that fails or overruns raises `WorkerError`; after an overrun the next one starts a new process.
     """
 
     def __init__(self, interpreter: Path | None = None, seconds: float = SECONDS) -> None:

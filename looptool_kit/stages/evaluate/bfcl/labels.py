@@ -30,7 +30,9 @@ def messages_of(turn: Sequence[Mapping[str, str]]) -> tuple[Message, ...]:
 
 
 def sample_of(entry: Mapping[str, Any], category: str) -> Sample:
-    """A single-turn entry of BFCL; its label is `first_acceptable`, its BFCL id stands in `meta`.
+    """A single-turn entry of BFCL.
+
+    Its label is `first_acceptable`, its BFCL id stands in `meta`.
 
     For irrelevance the label is a plain reply, whatever it says. For relevance BFCL has no label beyond "some
     call", so it is empty too.
@@ -86,8 +88,9 @@ def _plain(value: Any) -> Any:
 
 
 def source_text(value: Any, schema: Mapping[str, Any], language: Language) -> str:
-    """A label's value as Java or JavaScript source of the declared type; text is taken as it stands (a name
-    or an expression).
+    """A label's value as Java or JavaScript source of the declared type.
+
+    Text is taken as it stands (a name or an expression).
     """
     kind, inner = schema.get("type", "any"), (schema.get("items") or {}).get("type", "any")
     if isinstance(value, str):

@@ -150,8 +150,9 @@ def _quoted(text: str) -> bool:
 
 
 def _split(text: str) -> list[str]:
-    """The parts between top-level commas, stripped; commas in quotes and brackets do not count. No parts in
-    blank text.
+    """The parts between top-level commas, stripped.
+
+    Commas in quotes and brackets do not count. No parts in blank text.
     """
     parts, start, depth, quote = [], 0, 0, ""
     for at, char in enumerate(text):

@@ -79,7 +79,10 @@ class Official:
         return out
 
     def check(self, id: str, calls: list[list[Any]] | None) -> dict[str, Any]:
-        """The verdict on one turn's calls [[name, arguments], ...]; None: the answer could not be read."""
+        """The verdict on one turn's calls [[name, arguments], ...].
+
+        None: the answer could not be read.
+        """
         category = id.rsplit("_", 1)[0]
         decoded = None if calls is None else [{name: arguments} for name, arguments in calls]
         if "relevance" in category:
@@ -133,8 +136,9 @@ class Official:
         return results
 
     def check_turns(self, id: str, turns: list[Any], source: bool = False) -> dict[str, Any]:
-        """The verdict on a dialogue: turns of steps of calls. With `source`, calls are source text, as the
-        benchmark's own labels are.
+        """The verdict on a dialogue: turns of steps of calls.
+
+        With `source`, calls are source text, as the benchmark's own labels are.
         """
         entry, truth = self._raw(id.rsplit("_", 1)[0])[id], self.truths[id]
         if len(turns) != len(truth):
