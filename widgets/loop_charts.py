@@ -92,8 +92,10 @@ def flow_map(
 
 
 def _colour(source: str, target: str) -> str:
-    """A ribbon's colour: a part's samples in that of their state, what joins a dataset in that of its part,
-    all else in that of its source.
+    """The colour of a ribbon.
+
+    A part's samples have that of their state, what joins a dataset that of its part, all else that of its
+    source.
     """
     ends = source.split("/"), target.split("/")
     return _COLOURS.get(ends[ends[0][1] == "part" or ends[1][1] == "part"][2], _GREY)

@@ -24,8 +24,9 @@ STATIC_ROWS = 30
 
 
 class ProbeView(TableView):
-    """Probes under greedy decoding (GCP, LoopTool section 3.3): `ProbeView(run)`, `ProbeView(run,
-    iteration=2)` or `ProbeView(probes, samples)`.
+    """Probes under greedy decoding (GCP, LoopTool section 3.3).
+
+    Made as `ProbeView(run)`, `ProbeView(run, iteration=2)` or `ProbeView(probes, samples)`.
 
     Of a run, all probed iterations are there and the newest (or the one asked for) is shown; the filter
     `iteration` shows others. Read back what a person chose: `threshold`, `brush`, `filters`, `search`,

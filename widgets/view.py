@@ -23,8 +23,9 @@ from looptool_kit.run.folder import Run
 
 @lru_cache
 def script(*names: str) -> str:
-    """The module that JupyterLab loads: `common.js`, then the named files of `js/`, the last of which ends
-    with `export default { render }`.
+    """The module that JupyterLab loads.
+
+    It is `common.js`, then the named files of `js/`, the last of which ends with `export default { render }`.
     """
     return "\n".join(_read(f"{name}.js") for name in ("common", *names))
 
@@ -86,8 +87,9 @@ def read_only_note(run: Run) -> str:
 
 
 def plain(text: str) -> str:
-    """Text with its control characters made visible, so that no escape sequence and no change of writing
-    direction takes effect.
+    """Text with its control characters made visible.
+
+    So no escape sequence and no change of writing direction takes effect.
     """
     return _UNSEEN.sub(sign, text)
 

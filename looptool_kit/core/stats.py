@@ -210,10 +210,10 @@ def clustered_difference(
 
 
 def scoreboard(scores: Iterable[Score]) -> list[ScoreRow]:
-    """Exact match of each policy and suite: over all samples, for each split and for each kind, with Wilson's
-    95% interval.
+    """Exact match of each policy and suite, with Wilson's 95% interval.
 
-    Policies, suites and values come in the order in which they first occur.
+    Over all samples, for each split and for each kind. Policies, suites and values come in the order in which
+    they first occur.
     """
     tally: dict[tuple[str, str, Literal["all", "split", "kind"], str], list[int]] = {}
     for score in scores:
@@ -235,8 +235,9 @@ def scoreboard(scores: Iterable[Score]) -> list[ScoreRow]:
 
 
 def aligned(scores_a: Iterable[Score], scores_b: Iterable[Score]) -> tuple[list[str], list[bool], list[bool]]:
-    """The samples that both policies were evaluated on (same suite, same id): ids, a's results, b's results,
-    in a's order.
+    """Align two policies' results on the samples that both were evaluated on.
+
+    Samples are the same by suite and id. Returns their ids, a's results and b's results, in a's order.
     """
     b = {(s.suite, s.sample_id): s.correct for s in scores_b}
     a = {(s.suite, s.sample_id): s.correct for s in scores_a}
@@ -245,8 +246,9 @@ def aligned(scores_a: Iterable[Score], scores_b: Iterable[Score]) -> tuple[list[
 
 
 def flips(scores_a: Iterable[Score], scores_b: Iterable[Score]) -> Flips:
-    """Ids of the samples that policy b fixed and broke against policy a, among those that both were evaluated
-    on.
+    """Ids of the samples that policy b fixed, and broke, against a.
+
+    Only samples that both were evaluated on count.
     """
     ids, a, b = aligned(scores_a, scores_b)
     rows = list(zip(ids, a, b, strict=True))

@@ -54,8 +54,10 @@ def with_decisions(verdicts: Verdicts, decisions: dict[str, Decision]) -> Verdic
 
 
 def error_seeds(samples: Samples, probes: Probes, verdicts: Verdicts) -> list[ErrorSeed]:
-    """D_ES in the dataset's order: PRED_WRONG rows as they are, LABEL_WRONG rows under the prediction (or
-    under the label a person gave).
+    """D_ES, the error seeds, in the dataset's order.
+
+    PRED_WRONG rows are taken as they are, LABEL_WRONG rows under the prediction, or under the label that a
+    person gave.
 
     A seed's probe says what went wrong in it. Where the prediction became the label, that is the old label,
     so it stands in the prediction's place.
@@ -81,8 +83,9 @@ def error_seeds(samples: Samples, probes: Probes, verdicts: Verdicts) -> list[Er
 
 
 def chosen(expanded: Iterable[Expansion], decisions: Mapping[str, Decision]) -> list[Expansion]:
-    """The candidates that a dataset takes: the accepted ones, unless a person (decisions by child id)
-    accepted, rejected or edited them.
+    """The candidates that a dataset takes.
+
+    They are the accepted ones, unless a person (decisions by child id) accepted, rejected or edited them.
 
     An edited sample stands in its candidate's place: new id, the candidate's parent, strategy `person`.
     Raises `RunError` where it is not a sample.

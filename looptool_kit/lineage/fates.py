@@ -1,5 +1,7 @@
-"""Where every sample of every dataset went: part of D_j, state, verdict, fate, part of D_{j+1} (LoopTool,
-section 3; method, section 2).
+"""Where every sample of every dataset went.
+
+A sample goes from its part of D_j to a state, a verdict, a fate and a part of D_{j+1} (LoopTool, section 3;
+method, section 2).
 """
 
 from __future__ import annotations
@@ -110,8 +112,9 @@ def node(iteration: int, stage: Stage, name: str) -> str:
 
 
 def outdated_children(run: Run, iteration: int) -> int:
-    """How many children a person has accepted, rejected or edited since D_{j+1} was composed without regard
-    to it.
+    """Count the decisions on children that D_{j+1} does not contain yet.
+
+    A person has accepted, rejected or edited these children since it was composed.
     """
     decided = run.decisions("expansion", iteration)
     if not decided or run.manifest("composition", iteration) is None:

@@ -1,5 +1,6 @@
-"""The report's figures, as plain plotly dictionaries without colours of the page: the page adds its light or
-dark theme.
+"""The report's figures, as plain plotly dictionaries.
+
+They have no colours of the page, which adds its light or dark theme.
 
 Every text that a model or a dataset wrote passes `label`, because plotly reads a little HTML in its texts.
 """
@@ -125,8 +126,9 @@ def differences_figure(rows: Sequence[tuple[str, Paired | Clustered]]) -> Figure
 
 
 def forest_figure(rows: Sequence[tuple[str, Clustered]]) -> Figure:
-    """A forest plot: `differences_figure` of differences over several random seeds, each seed's own as a
-    small ring beside it.
+    """A forest plot of differences over several random seeds.
+
+    It is `differences_figure` with each seed's own difference as a small ring beside it.
     """
     figure = differences_figure(rows)
     own = [(d, i) for i, (_, c) in enumerate(rows) for d in c.by_seed]
@@ -226,8 +228,9 @@ def error_counts(probes: Iterable[Probe]) -> Counter[tuple[str, str]]:
 
 
 def errors_figure(counts: Counter[tuple[str, str]], most: int = 20) -> Figure:
-    """Heat map: tools with most errors (y, worst on top; the rest together) by kind of error (x, commonest
-    first).
+    """Heat map of errors: tools (y) by kind of error (x).
+
+    The tools with most errors stand on top, the others together below; the commonest kind comes first.
     """
     by_tool, by_kind = Counter[str](), Counter[str]()
     for (tool, kind), n in counts.items():

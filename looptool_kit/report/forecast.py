@@ -70,8 +70,9 @@ def forecast(settings: Settings) -> Forecast | None:
 
 
 def _gflops() -> float:
-    """Billions of multiplications and additions a second on all threads, in the type that the engine computes
-    in.
+    """Billions of multiplications and additions a second, on all threads.
+
+    They are of the type that the engine computes in.
     """
     import torch
 

@@ -168,8 +168,9 @@ def _steps(names: Sequence[str]) -> list[str]:
 
 
 def _differences(scores: Sequence[Score], names: Sequence[str]) -> list[tuple[str, list[tuple[str, Paired]]]]:
-    """(comparison, [(all or split, result)]): each step of the loop against the one before it, the last one
-    against the first and the controls.
+    """(comparison, [(all or split, result)]) for the steps of the loop.
+
+    Each step is compared with the one before it, the last one with the first and the controls.
     """
     steps = _steps(names)
     pairs = list(zip(steps, steps[1:], strict=False)) + ([(steps[0], steps[-1])] if len(steps) > 2 else [])
@@ -287,8 +288,9 @@ def _verdicts(data: ReportData) -> dict[str, Any] | None:
 
 
 def _noise(noise: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Precision and recall of LABEL_WRONG and the share abstained, with Wilson's intervals, from the counts
-    of `ReportData.noise`.
+    """The judge's precision, recall and abstention, with Wilson's intervals.
+
+    Precision and recall are of LABEL_WRONG, from the counts of `ReportData.noise`.
     """
     if not noise:
         return None
@@ -353,8 +355,10 @@ def _worst(data: ReportData) -> list[dict[str, Any]]:
 
 
 def worst(probes: Sequence[Probe], ids: Set[str]) -> list[Probe]:
-    """Of the failed probes of samples with these ids those that the policy was surest of (lowest perplexity),
-    a new tool and kind of error first.
+    """The failed probes that the policy was surest of.
+
+    Lowest perplexity first, a new tool and kind of error before others; only probes of samples with these
+    ids.
     """
     failed = sorted(
         (p for p in probes if p.state == "failed" and p.sample_id in ids), key=lambda p: p.perplexity

@@ -1,5 +1,6 @@
-"""A self-contained HTML page from a template of this folder: it asks no host for anything, and what a model
-wrote stays text.
+"""A self-contained HTML page from a template of this folder.
+
+It asks no host for anything, and what a model wrote stays text.
 """
 
 from __future__ import annotations

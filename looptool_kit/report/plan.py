@@ -1,5 +1,6 @@
-"""What the loop would do on a run as it stands: which stages are done, which would be made again and why,
-which are missing.
+"""What the loop would do on a run as it stands.
+
+It says which stages are done, which would be made again and why, and which are missing.
 """
 
 from __future__ import annotations

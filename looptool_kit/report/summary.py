@@ -42,8 +42,9 @@ def views(splits: Iterable[str]) -> dict[str, frozenset[str]]:
 
 
 def print_scoreboard(run: Run) -> None:
-    """Exact match of every policy in percent with 95% Wilson intervals, the composition of its datasets, and
-    what came of the run in words.
+    """Print exact match, the composition of datasets, and the result in words.
+
+    Exact match is that of every policy in percent, with 95% Wilson intervals.
     """
     from rich.console import Console
     from rich.table import Table as Grid
@@ -78,8 +79,9 @@ def print_scoreboard(run: Run) -> None:
 
 
 def headline(run: Run) -> list[str]:
-    """What came of a run, in sentences: exact match before and after, own tools and others apart, and the
-    labels that were planted wrong.
+    """The result of a run, in sentences.
+
+    Exact match before and after, own tools and others apart, and the labels that were planted wrong.
     """
     scores_of = scores(run)
     if len(scores_of) < 2:
@@ -126,8 +128,9 @@ def headline(run: Run) -> list[str]:
 
 
 def in_words(policy: str) -> str:
-    """How many iterations of the loop are behind a policy, as the sentence says it; nothing for one that
-    stands for none.
+    """The number of iterations behind a policy, in words.
+
+    Empty for a policy that stands for none.
     """
     from num2words import num2words
 
@@ -151,8 +154,9 @@ def signed_points(share: float) -> str:
 
 
 def planted_labels(run: Run) -> dict[str, int] | None:
-    """Of the planted label errors in the datasets that were judged: how many there were, and what became of
-    them, people's decisions included.
+    """Count the planted label errors and what became of them.
+
+    Those in datasets that were judged count, people's decisions included.
 
     `found`: replaced by the right label in some iteration; `mistaken`: replaced, but by another wrong one;
     `wrongly`: right labels of seed samples that were replaced. None where none were planted.
@@ -191,8 +195,9 @@ def planted_labels(run: Run) -> dict[str, int] | None:
 
 
 def paid(run: Run) -> list[str]:
-    """A line for each model that was called for this run: answers, tokens, and money where the settings say
-    prices.
+    """A line for each model that was called for this run.
+
+    It has answers, tokens, and money where the settings name prices.
     """
     settings = run.settings
     endpoints = [e for e in (settings.generator_llm, settings.judge_llm, *settings.jury.others) if e]

@@ -1,5 +1,6 @@
-"""The one finder of strategies: every public module or folder beside a stage's `stage.py` is one, by its
-name.
+"""The one finder of strategies.
+
+Every public module or folder beside a stage's `stage.py` is a strategy, by its name.
 """
 
 from __future__ import annotations

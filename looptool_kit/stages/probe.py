@@ -1,5 +1,6 @@
-"""Stage probe: greedy decoding of every sample of D_j by the new policy, with perplexity and match (GCP,
-LoopTool section 3.3).
+"""Stage probe: greedy decoding of D_j by the new policy.
+
+Each sample gets a perplexity and a match (GCP, LoopTool section 3.3).
 """
 
 from __future__ import annotations
@@ -49,8 +50,10 @@ def threshold_of(run: Run, j: int) -> float | None:
 def probe(
     run: Run, samples: Samples | None = None, policy: Policy | None = None, iteration: int | None = None
 ) -> Probes:
-    """Probe D_j with its policy: prediction, token log-probs, perplexity, match, faults, and mastered /
-    borderline / failed for each sample.
+    """Probe D_j with its policy.
+
+    Each sample gets prediction, token log-probs, perplexity, match, faults, and mastered, borderline or
+    failed.
 
     Raises `ValueError` where the samples are only a part of D_j, or no dataset of the run, or the policy is
     another iteration's, unless `iteration` names the one that is meant.
@@ -124,8 +127,9 @@ def judge_completion(sample: Sample, completion: Completion, iteration: int) -> 
 
 
 def threshold(probes: Sequence[Probe], quantile: float, value: float | None = None) -> float:
-    """The perplexity above which a correct answer is borderline: `value`, or that quantile of the correct
-    answers' (infinity if there are none).
+    """The perplexity above which a correct answer is borderline.
+
+    It is `value`, or that quantile of the correct answers' (infinity if there are none).
     """
     if value is not None:
         return value

@@ -107,8 +107,9 @@ def of_samples(suite: str, table: str, samples: Samples, max_new_tokens: int, **
 
 
 def chosen(n: int, category: str, per_category: int | None) -> list[int]:
-    """The rows of a category's n entries that are evaluated: all, or a random choice that depends on the
-    category alone; ascending.
+    """The rows of a category's n entries that are evaluated, ascending.
+
+    All, or a random choice that depends on the category alone.
 
     A smaller choice is contained in every larger one.
     """

@@ -1,5 +1,6 @@
-"""The suite `held_out`: the run's own held-out samples (unseen values, phrasings, tools) and its development
-samples, by exact match.
+"""The suite `held_out`: the run's own held-out and development samples.
+
+Held-out samples have unseen values, phrasings or tools; all are graded by exact match.
 """
 
 from __future__ import annotations

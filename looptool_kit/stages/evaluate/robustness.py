@@ -1,5 +1,6 @@
-"""The suite `robustness`: what a policy loses when held-out samples are perturbed and their labels stay exact
-(`perturb.py`; RUIE-Bench's idea, arXiv 2503.03201, on tool calls).
+"""The suite `robustness`: what a policy loses on perturbed held-out samples.
+
+Their labels stay exact (`perturb.py`; RUIE-Bench's idea, arXiv 2503.03201, on tool calls).
 
 A category is a perturbation. Each has a table in the run folder, `robustness/<name>.parquet`, one row a
 perturbed sample; a row's `extra` says which sample it was made `of`, that one's `split`, and whether the
@@ -64,8 +65,9 @@ def tables(wanted: Sequence[str] | None = None) -> list[str]:
 
 
 def perturbed(run: Run, name: str, per_category: int | None = None) -> tuple[Pairs, dict[str, int]]:
-    """(original, perturbed) held-out samples, the first `per_category` of one random order for all
-    perturbations; and how many were left out, why.
+    """(original, perturbed) held-out samples, and how many were left out, why.
+
+    They are the first `per_category` of one random order for all perturbations.
 
     Everything follows from the run's seed; a smaller choice is part of a larger one.
     """
@@ -120,8 +122,9 @@ def _judge(entry: Entry, completion: Completion) -> Judged:
 
 
 def changes(scores: Iterable[Score], policies: Sequence[str] | None = None) -> list[Change]:
-    """Each policy under each perturbation against the same samples as they were, by perturbation, then policy
-    in order of first occurrence.
+    """Compare each policy on perturbed samples with the originals.
+
+    In order of perturbation, then of the policy's first occurrence.
 
     Of several policies that a perturbation was evaluated on, only the samples that all of them were given
     count, so that their changes compare.
@@ -146,8 +149,10 @@ def changes(scores: Iterable[Score], policies: Sequence[str] | None = None) -> l
 
 
 def print_scores(run: Run, policy: Policy, scores: Scores) -> None:
-    """Per perturbation the accuracy before and after it, on the terminal: of this policy beside the first and
-    the last one of the run that were evaluated; and how many samples were left out.
+    """Print the accuracy before and after each perturbation.
+
+    This policy stands beside the first and the last one of the run that were evaluated. It also prints how
+    many samples were left out.
     """
     from rich.console import Console
 

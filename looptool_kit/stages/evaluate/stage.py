@@ -59,8 +59,9 @@ def evaluate(
 
 
 def develop(run: Run, policy: Policy) -> Scores:
-    """The policy's scores on the run's development samples (setting `seeds.development`), by which
-    `best_policy` chooses.
+    """The policy's scores on the run's development samples.
+
+    The setting `seeds.development` says how many there are; `best_policy` chooses by them.
     """
     return evaluate(run, policy, categories=["development"])
 
@@ -160,8 +161,9 @@ def _row(category: Category, entry: Entry, policy: str, text: str, judged: Judge
 def failures(
     run: Run, policy: Policy, suite: str = "held_out", category: str | None = None
 ) -> tuple[Probes, Samples]:
-    """(probes, samples) of what a policy failed, of a category, a group or all that was evaluated:
-    `ProbeView(*failures(run, policy, "bfcl"))`.
+    """(probes, samples) of what a policy failed.
+
+    Of a category, a group or all that was evaluated: `ProbeView(*failures(run, policy, "bfcl"))`.
     """
     j, probes, samples = policy.iteration, list[Probe](), list[Sample]()
     for table in find_suite(suite).tables([category] if category else None):
@@ -221,8 +223,9 @@ def finished(run: Run, suite: str) -> Scores:
 
 
 def scores(run: Run, name: Name = "scores") -> dict[str, Scores]:
-    """All finished scores of a run, held-out ones or those on development samples, by policy, in training
-    order.
+    """All finished scores of a run by policy, in training order.
+
+    `name` chooses held-out scores or those on development samples.
     """
     by_policy = {}
     for j in (0, *run.iterations):
@@ -233,8 +236,10 @@ def scores(run: Run, name: Name = "scores") -> dict[str, Scores]:
 
 
 def best(run: Run) -> str | None:
-    """Name of the policy with the most development samples right, the earliest of equals, the one that
-    training starts from among them; None where none was scored on development samples.
+    """Name of the policy with the most development samples right.
+
+    Of equals it is the earliest, the one that training starts from among them. None where none was scored on
+    development samples.
     """
     right = {
         name: sum(s.correct for s in table)
@@ -245,8 +250,9 @@ def best(run: Run) -> str | None:
 
 
 def best_policy(run: Run) -> Policy:
-    """The best policy by the development samples, without such samples the last one. Raises `RunError` where
-    nothing has been trained.
+    """The best policy by the development samples.
+
+    Without such samples it is the last one. Raises `RunError` where nothing has been trained.
     """
     name = best(run)
     trained = [j for j in run.iterations if run.manifest("policy", j)]

@@ -1,5 +1,6 @@
-"""The suite `acebench`: greedy answers of a policy to ACEBench's normal and special entries, scored by its
-own rules and, beside them, strictly.
+"""The suite `acebench`: ACEBench's normal and special entries.
+
+A policy's greedy answers are scored by the benchmark's own rules and, beside them, strictly.
 
 The data is the user's checkout, named in the environment variable LOOPTOOL_ACEBENCH; it is for evaluation
 only. For each category a table in the run folder, `acebench/<language>/<category>.parquet`, one row an entry,
@@ -55,8 +56,9 @@ class CategoryScore(NamedTuple):
 
 
 class Total(NamedTuple):
-    """Several categories of one language in one figure, by the benchmark's weights
-    (`acebench_labels.shares`).
+    """Several categories of one language in one figure.
+
+    They have the benchmark's weights (`acebench_labels.shares`).
     """
 
     language: str

@@ -1,5 +1,4 @@
-"""ACEBench's data: where the user's checkout lies, its categories and their weights, and its entries as
-samples.
+"""ACEBench's data: the checkout, the categories with their weights, the entries.
 
 A category is `<language>/<name of the data file>`, e.g. `en/normal_atom_bool`. Agent categories are left out:
 they need simulated users and environments. In the two multi-turn categories entries are the steps of
@@ -92,8 +91,9 @@ def checkout() -> Path:
 
 
 def categories(names: Sequence[str] | None) -> list[str]:
-    """The categories named, singly (with or without the language) or by group, in the benchmark's order;
-    None: all. `ValueError` for other names.
+    """The named categories, in the benchmark's order; None: all.
+
+    They are named singly (with or without the language) or by group. `ValueError` for other names.
     """
     chosen: set[str] = set()
     for name in names or ["all"]:
@@ -108,8 +108,9 @@ def categories(names: Sequence[str] | None) -> list[str]:
 
 
 def shares(total: str) -> dict[str, float]:
-    """Category without its language -> its share of a total: `atom`, `single_turn`, `multi_turn`, `normal`,
-    `special`, or `overall`.
+    """Category without its language -> its share of a total.
+
+    Totals are `atom`, `single_turn`, `multi_turn`, `normal`, `special` and `overall`.
 
     Shares of a part are alike and add up to 1; those of `overall` add up to what the agent categories leave.
     """
@@ -198,8 +199,9 @@ def sample_of(entry: Entry) -> Sample:
 
 
 def tools_of(functions: Sequence[Mapping[str, Any]]) -> tuple[Tool, ...]:
-    """Function documents as tools: parameters that stand under `arguments` are parameters, dict -> object,
-    float -> number; names stay.
+    """Function documents as tools.
+
+    Parameters that stand under `arguments` are parameters, dict becomes object, float number; names stay.
     """
     docs = [
         {**f, "parameters": f.get("parameters") or f.get("arguments") or f.get("_arguments")}
@@ -289,8 +291,9 @@ def phrase(entry: Entry) -> str:
 
 
 def named(entry: Entry) -> list[str]:
-    """What an answer to a special entry has to name, as the script has it: function and parameters, or only
-    the wrong values, or nothing.
+    """What an answer to a special entry has to name.
+
+    As the script has it: function and parameters, or only the wrong values, or nothing.
     """
     if isinstance(entry.truth, str):
         return []

@@ -1,5 +1,6 @@
-"""The suite `bfcl`: greedy answers of a policy to BFCL's entries, judged by the official checkers in their
-own environment (`env.py`).
+"""The suite `bfcl`: a policy's greedy answers to BFCL's entries.
+
+The official checkers judge them, in an environment of their own (`env.py`).
 
 For each category a table in the run folder, `bfcl/<category>.parquet`, one row an entry (`sample_id` is
 BFCL's id, the same for every policy), and beside it what failed, as probes and samples. The data is for

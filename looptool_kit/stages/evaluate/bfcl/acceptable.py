@@ -65,8 +65,9 @@ def match_acceptable(
     language: Language = "python",
     category: str = "parallel_multiple",
 ) -> Result:
-    """Whether the prediction is one of the answers that `ground_truth` accepts, as BFCL's official AST
-    checker decides it.
+    """Whether the prediction is an answer that `ground_truth` accepts.
+
+    It decides as BFCL's official AST checker does.
 
     `tools` are BFCL function documents or, for Python, what `bfcl_tools` made of them; Java and JavaScript
     need the documents, whose types say how to read the arguments (strings in those languages' syntax). Names
@@ -315,8 +316,9 @@ def _kind(schema: Any) -> str:
 
 
 def _type_error(value: Any, acceptable: list[Any], expected: type, inner: type | None) -> tuple[str, bool]:
-    """The name of a type error (empty if none), and whether the label's values are of another type than the
-    declared one.
+    """The name of a type error, empty where there is none.
+
+    Also whether the label's values are of another type than the declared one.
     """
     label_type = _label_type(acceptable)
     items: Any = value

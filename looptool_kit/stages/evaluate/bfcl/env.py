@@ -1,5 +1,6 @@
-"""BFCL's own environment: the package `bfcl-eval` without its 150 pinned dependencies, and the process that
-speaks for it.
+"""BFCL's own environment, and the process that speaks for it.
+
+The environment holds the package `bfcl-eval` without its 150 pinned dependencies.
 
 Nothing of it is ever imported here: its pins never touch ours, its checker runs a model's calls with `eval`,
 and its simulators keep their state in module globals. It runs as a subprocess (`worker.py`), in a scratch
@@ -56,8 +57,9 @@ def python() -> Path:
 
 
 def setup() -> Path:
-    """Make the environment unless it stands: a venv with `PACKAGES`, without their dependencies. About 60 MB.
-    Returns its folder.
+    """Make the environment unless it is there; returns its folder.
+
+    It is a venv with `PACKAGES`, without their dependencies, of about 60 MB.
 
     Raises `RuntimeError` with pip's own words where the package index does not give them.
     """

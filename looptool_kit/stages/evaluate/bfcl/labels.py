@@ -1,5 +1,6 @@
-"""BFCL's entries as samples: tools, dialogue, and of each label of acceptable values one answer, for views
-and for the check of the checker.
+"""BFCL's entries as samples: tools, dialogue, and one answer as label.
+
+The answer is one of those that the label accepts. Views show it, and the check of the checker uses it.
 """
 
 from __future__ import annotations
@@ -52,8 +53,9 @@ def sample_of(entry: Mapping[str, Any], category: str) -> Sample:
 def first_acceptable(
     truth: Sequence[Mapping[str, Any]], docs: Sequence[Mapping[str, Any]], language: Language = "python"
 ) -> tuple[ToolCall, ...]:
-    """An answer that the label accepts: the first acceptable value of every parameter, those left out that
-    may be.
+    """An answer that the label accepts.
+
+    It has the first acceptable value of every parameter and leaves out those that may be left out.
 
     Names get underscores for dots. Java and JavaScript arguments become source text in that language.
     """

@@ -1,5 +1,6 @@
-"""Read Java and JavaScript literals, in which BFCL's Java and JavaScript categories want their arguments
-written.
+"""Read Java and JavaScript literals.
+
+BFCL's Java and JavaScript categories want their arguments written as such.
 
 Text that is not a literal of the declared type stays a string (the label may name a variable or an
 expression). Nothing is ever evaluated.
@@ -34,8 +35,9 @@ _PUT = re.compile(r'put\("(.*?)",\s*(.*?)\)')
 
 
 def read_java(text: str, kind: str, inner: str = "") -> Any:
-    """The value of a Java literal of type `kind` (BFCL's name; `inner` is the element type of a list), or the
-    text itself.
+    """The value of a Java literal, or the text itself.
+
+    `kind` is its type under BFCL's name, `inner` the element type of a list.
     """
     if kind in _JAVA_NUMBERS:
         return _number(text, *_JAVA_NUMBERS[kind])
@@ -71,8 +73,9 @@ def _java_element(text: str, inner: str, unquote: bool = True) -> Any:
 
 
 def read_javascript(text: str, kind: str, inner: str = "") -> Any:
-    """The value of a JavaScript literal of type `kind` (BFCL's name; `inner` is the element type of an
-    array), or the text itself.
+    """The value of a JavaScript literal, or the text itself.
+
+    `kind` is its type under BFCL's name, `inner` the element type of an array.
     """
     if kind in _JAVASCRIPT_NUMBERS:
         return _number(text, *_JAVASCRIPT_NUMBERS[kind])

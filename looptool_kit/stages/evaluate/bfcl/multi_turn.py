@@ -1,5 +1,6 @@
-"""BFCL's multi-turn dialogues: the policy calls, the official environments answer, turn by turn, many
-dialogues at once.
+"""BFCL's multi-turn dialogues, many at once.
+
+The policy calls, the official environments answer, turn by turn.
 """
 
 from __future__ import annotations
@@ -109,8 +110,9 @@ class _Playing:
 
 
 def play(worker: Worker, max_new_tokens: int, engine: Engine, entries: Sequence[Entry]) -> list[Dialogue]:
-    """Play the dialogues with greedy answers, one step of all of them at a time. The source of an entry is a
-    row of `worker.Official.entries`.
+    """Play the dialogues with greedy answers, in steps of all.
+
+    The source of an entry is a row of `worker.Official.entries`.
     """
     playing = [_Playing(entry.source) for entry in entries]
     while running := [d for d in playing if d.ended is None]:

@@ -1,5 +1,6 @@
-"""Run inside BFCL's own environment, never imported by this project: answers JSON lines with what the
-official data, checkers and environments say.
+"""Answer JSON lines from the official data, checkers and environments.
+
+It runs inside BFCL's own environment; this project never imports it.
 
 Started by `bfcl_env.Worker`. Every request is an object with `op` and its arguments, every answer `{"ok":
 ...}` or `{"error": ...}`.
@@ -45,8 +46,10 @@ class Official:
         self.truths: dict[str, list[Any]] = {}
 
     def entries(self, category: str) -> list[dict[str, Any]]:
-        """id, turns (messages of each), tools as they are shown to a model, tools that a later turn adds,
-        tools as the checker reads them, truth.
+        """The entries of a category, as the official code prepares them.
+
+        Each has its id, turns (messages of each), tools as they are shown to a model, tools that a later turn
+        adds, tools as the checker reads them, and truth.
         """
         raw = self._raw(category)
         shown = self.utils.load_dataset_entry(category)
