@@ -246,7 +246,9 @@ def _version(package: str) -> str:
 
 
 def _model() -> Iterable[Finding]:
-    """The embedded model: whole in our cache, or the adapter and a source of its base.
+    """The embedded model.
+
+    Whole in our cache, or the adapter and a source of its base.
 
     The base may be in a cache, on the hub or in the package index.
     """

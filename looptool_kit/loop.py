@@ -96,7 +96,10 @@ class Loop:
         return samples
 
     def train_only(self, last: int | None = None) -> None:
-        """Train and evaluate on the datasets that the run holds, until D_last, as a control does."""
+        """Train and evaluate on the datasets that the run holds.
+
+        It ends with D_last, as a control does.
+        """
         for j in self._run.iterations:
             if last is None or j <= last:
                 self._train(j)

@@ -119,7 +119,10 @@ def _content(path: Path) -> str:
 
 
 def _line(text: str) -> str:
-    """The text on one line, so that no part of it looks like a line of ours."""
+    """The text on one line.
+
+    So no part of it looks like a line of ours.
+    """
     return "".join(ascii(c)[1:-1] if c in "\n\r\t\v\f\x1c\x1d\x1e\x85\u2028\u2029" else c for c in text)
 
 
@@ -188,7 +191,7 @@ def confirmed(folder: Path, act: Act) -> bool:
 
 
 def unconfirmed(folder: Path, settings: Settings) -> list[Act]:
-    """What the settings of a run would run or send that nobody has confirmed for its folder."""
+    """What a run's settings would run or send, unconfirmed for its folder."""
     return [a for a in acts(settings, folder) if not confirmed(folder, a)]
 
 
@@ -217,17 +220,17 @@ def _file(folder: Path) -> Path:
 
 
 def require_tools(folder: Path, spec: str) -> None:
-    """Raise `RunError` where a run's tools come from something that runs, and nobody has confirmed."""
+    """Raise `RunError` where a run's tools come from unconfirmed code."""
     _require(folder, _tools(spec))
 
 
 def require_source(folder: Path, settings: Settings) -> None:
-    """Raise `RunError` where a file outside of the run would be read and sent on unconfirmed."""
+    """Raise `RunError` where an outside file would be read and sent unconfirmed."""
     _require(folder, next((a for a in acts(settings, folder) if a.setting == "seeds.source"), None))
 
 
 def require_endpoint(place: Path, endpoint: Endpoint) -> None:
-    """Raise `RunError` where data would go to an endpoint that nobody has confirmed for the run.
+    """Raise `RunError` where data would go to an unconfirmed endpoint.
 
     Each run.toml on the way up counts, because a run from elsewhere may hold more than one: none may name the
     endpoint unconfirmed, and for one folder at least it must be confirmed. Outside of a run the caller gave

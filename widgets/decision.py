@@ -1,4 +1,7 @@
-"""A person's decision on a verdict, as `decisions.jsonl` keeps it and as the page shows it."""
+"""A person's decision on a verdict, on disk and on the page.
+
+`decisions.jsonl` keeps it.
+"""
 
 from __future__ import annotations
 

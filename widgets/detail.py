@@ -1,4 +1,7 @@
-"""A sample as the page shows it: dialogue, tools, and label against prediction, argument by argument."""
+"""A sample as the page shows it.
+
+Dialogue, tools, and label against prediction, argument by argument.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +81,9 @@ def answer(label: Label | Answer) -> dict[str, Any]:
 
 
 def aligned(label: Label | Answer, prediction: Label | Answer) -> list[dict[str, Any]]:
-    """The calls of both in pairs: names, and rows (parameter, in the label, in the prediction, comparison).
+    """The calls of both in pairs.
+
+    Names, and rows (parameter, in the label, in the prediction, comparison).
 
     The comparison is "same", "differs", "label only" or "prediction only".
     """
@@ -115,5 +120,8 @@ def _call(call: ToolCall) -> dict[str, Any]:
 
 
 def as_json(value: Any, indent: int | None = None) -> str:
-    """A value as JSON that a person reads: letters of all languages as they are."""
+    """A value as JSON that a person reads.
+
+    Letters of all languages as they are.
+    """
     return json.dumps(value, indent=indent, ensure_ascii=False)

@@ -1,4 +1,7 @@
-"""The review desk for JGLV (LoopTool, section 3.4): a person confirms or changes the judge's verdicts."""
+"""The review desk for JGLV (LoopTool, section 3.4).
+
+A person confirms or changes the judge's verdicts.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,9 @@ _STATIC_ROWS = 40
 
 
 class DisagreementView(TableView):
-    """An iteration's verdicts, least confident first, one sample at a time with the judge's evidence.
+    """An iteration's verdicts, least confident first, with the judge's evidence.
+
+    The view shows one sample at a time.
 
     A decision is in `decisions.jsonl` at once and takes effect at the next expand and compose. Python values:
     `decisions`, `kappa`, `progress`, `selection`.
@@ -178,7 +183,7 @@ class DisagreementView(TableView):
         return self._decide(i, "LABEL_WRONG", read_label(text, self.samples[i]), note)
 
     def on_note(self, id: str, note: str) -> dict[str, Any]:
-        """Change the reason of the decision on a row, or keep the note for its verdict."""
+        """Change the reason of a decision, or keep the note for one."""
         decision = self._in_force().get(self.samples[self._at(id)].id)
         if decision is None:
             self.notes = {**self.notes, id: note}
@@ -235,7 +240,7 @@ class DisagreementView(TableView):
         }
 
     def on_accept(self, count: int) -> dict[str, Any]:
-        """Accept the judge's verdict for every row of the filter that is judged and not reviewed.
+        """Accept the judge's verdict for every judged, unreviewed row of the filter.
 
         Args:
             count: the number of rows that the person confirmed.
@@ -340,7 +345,10 @@ class DisagreementView(TableView):
         return (path.stat().st_mtime_ns, path.stat().st_size) if path.exists() else (0, 0)
 
     def _reread(self, go_to: int | None = None) -> None:
-        """Read the decisions again if the file has changed: other views and cells decide as well."""
+        """Read the decisions again if the file has changed.
+
+        Other views and cells decide as well.
+        """
         stamp = self._on_disk()
         if stamp == self._stamp:
             return

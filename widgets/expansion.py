@@ -1,4 +1,7 @@
-"""Error seeds and their children (EDDE, LoopTool section 3.5): what changed, and what a person decides."""
+"""Error seeds and their children (EDDE, LoopTool section 3.5).
+
+What changed, and what a person decides.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A judge's report card: precision, recall and abstention by kind of planted error, and every trial."""
+"""A judge's report card.
+
+Precision, recall and abstention by kind of planted error, and every trial.
+"""
 
 from __future__ import annotations
 
@@ -103,7 +106,10 @@ class JudgeCheckView(TableView):
         return Trials(self._trials[i] for i in self.order)
 
     def on_sample(self, at: int) -> dict[str, Any]:
-        """The trial at place `at` of the order shown: sample, label that the judge saw, and verdicts."""
+        """The trial at place `at` of the order shown.
+
+        Sample, label that the judge saw, and verdicts.
+        """
         if not 0 <= int(at) < len(self.order):
             return {"sample": None, "trial": None}
         trial = self._trials[self.order[int(at)]]
@@ -163,7 +169,10 @@ class JudgeCheckView(TableView):
 
 
 def _newest(run: Run) -> tuple[Trials, Samples, dict[str, Any]]:
-    """The trials of the run's newest card, the run's pool under its true labels, and the card's facts."""
+    """The trials of the run's newest card, their samples, and its facts.
+
+    The samples are the run's pool under its true labels.
+    """
     cards = sorted((run.path / "judge_check").glob("*/card.json"), key=lambda p: p.stat().st_mtime_ns)
     if not cards:
         raise RunError(

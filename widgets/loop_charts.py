@@ -1,4 +1,7 @@
-"""The charts of `LoopMap`: the flow of samples, and the errors by tool and kind."""
+"""The charts of `LoopMap`.
+
+The flow of samples, and the errors by tool and kind.
+"""
 
 from __future__ import annotations
 

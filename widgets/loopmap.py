@@ -1,4 +1,7 @@
-"""The whole loop as a map: flows of samples, errors by tool and kind, and what training fixed and broke."""
+"""The whole loop as a map.
+
+Flows of samples, errors by tool and kind, and what training fixed and broke.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,9 @@ STATIC_CHARACTERS = 58_000
 
 
 class LoopMap(TableView):
-    """The flow of samples D_j -> state -> verdict -> fate -> D_{j+1} over all iterations of a run.
+    """The flow of samples over all iterations of a run.
+
+    A sample flows D_j -> state -> verdict -> fate -> D_{j+1}.
 
     Python values: `selection` (the samples behind what was clicked, and the table's filters), `selected`,
     `heat`. `open_in()` gives a view of the selection. The map shows the run as it was when the view was made;
@@ -116,7 +121,9 @@ class LoopMap(TableView):
         return cast(View, getattr(widgets, name)(self.run, iteration=iteration, only=ids))
 
     def flips(self) -> list[dict[str, Any]]:
-        """What each policy fixed and broke of the held-out samples, compared with the one before it.
+        """What each policy fixed and broke of the held-out samples.
+
+        Each is compared with the one before it.
 
         Returns:
             Rows of before, after, samples (in both), fixed, regressed.
@@ -137,7 +144,9 @@ class LoopMap(TableView):
         return out
 
     def errors(self, iteration: int, against: bool = False) -> tuple[list[str], list[str], list[list[int]]]:
-        """Tools, kinds of error, and how many samples of D_j have that fault at that tool.
+        """Tools, kinds of error, and the samples with each of both.
+
+        A count is of samples of D_j that have that fault at that tool.
 
         With `against`, minus those of the iteration before.
         """
@@ -177,7 +186,10 @@ class LoopMap(TableView):
         return {"message": f"read again: {len(self._fates):,} samples, {len(self._fates) - before:+,}"}
 
     def on_map(self) -> dict[str, Any]:
-        """The map, a note on what it does not show yet, and the held-out samples that flipped."""
+        """The map, a note, and the held-out samples that flipped.
+
+        The note says what the map does not show yet.
+        """
         return {"svg": self._map(), "note": self.note, "flips": [list(f.values()) for f in self.flips()]}
 
     def on_heat(self, iteration: int, against: bool) -> dict[str, Any]:
@@ -196,7 +208,10 @@ class LoopMap(TableView):
         }
 
     def on_sample(self, at: int | None = None) -> dict[str, Any]:
-        """The row at place `at` (None: the cursor's) in full, and the views that can be opened."""
+        """The row at place `at` in full, and the views for it.
+
+        None: the row at the cursor. The views are those that can be opened.
+        """
         # The page names the place: its question can arrive before the cursor that it set.
         place = self.cursor if at is None else int(at)
         if not 0 <= place < len(self.order):
@@ -359,7 +374,10 @@ class LoopMap(TableView):
         return [born, seeds] if self._first() == view else [seeds, born]
 
     def _ids(self, view: str) -> tuple[int, set[str]]:
-        """The newest iteration, and the ids of the samples selected in it, that a view can show."""
+        """The newest iteration of the selection, and its selected samples' ids.
+
+        A view can show these.
+        """
         rows: set[tuple[int, str]] = next((some for way in self._ways(view) if (some := set(way))), set())
         newest = max((j for j, _ in rows), default=0)
         return newest, {id for j, id in rows if j == newest}

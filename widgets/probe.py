@@ -1,4 +1,7 @@
-"""The probes of a policy: perplexity histogram with threshold and range, table, and sample."""
+"""The probes of a policy.
+
+Perplexity histogram with threshold and range, table, and sample.
+"""
 
 from __future__ import annotations
 
@@ -108,13 +111,19 @@ class ProbeView(TableView):
 
     @property
     def selection(self) -> Samples:
-        """The samples behind the rows shown (filters, search and brush applied), in that order, each once."""
+        """The samples behind the rows shown, in that order, each once.
+
+        Filters, search and brush are applied.
+        """
         rows = {self._samples[i].id: self._samples[i] for i in self.order}
         return Samples(rows.values())
 
     @property
     def states(self) -> dict[str, int]:
-        """The count of each state at the threshold, of the rows that pass filters and search."""
+        """The count of each state at the threshold.
+
+        It is of the rows that pass filters and search.
+        """
         return dict(
             zip(STATES, map(int, np.bincount(self._states[self._filtered()], minlength=3)), strict=True)
         )
@@ -122,7 +131,10 @@ class ProbeView(TableView):
     # ------------------------------------------------------- asked by the page
 
     def on_chart(self) -> dict[str, Any]:
-        """The histogram of the rows that pass filters and search, and the count of each state."""
+        """The histogram and the count of each state.
+
+        They are of the rows that pass filters and search.
+        """
         return {"svg": self._chart(), "states": self.states, "version": self.version}
 
     def on_sample(self, at: int) -> dict[str, Any]:

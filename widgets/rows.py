@@ -1,4 +1,7 @@
-"""A table of many rows: Python keeps columns and order, `js/table.js` asks for the rows in sight."""
+"""A table of many rows.
+
+Python keeps columns and order, `js/table.js` asks for the rows in sight.
+"""
 
 from __future__ import annotations
 
@@ -196,7 +199,10 @@ def _members(value: Any) -> tuple[str, ...]:
 
 
 def _sortable(texts: list[str]) -> list[Any]:
-    """Keys to sort texts by: by value if all are whole numbers, else by text without regard to case."""
+    """Keys to sort texts by.
+
+    By value if all are whole numbers, else by text without regard to case.
+    """
     return [int(t) for t in texts] if all(t.isdecimal() for t in texts) else [t.casefold() for t in texts]
 
 
@@ -302,7 +308,10 @@ class TableView(View):
 
     @property
     def kept(self) -> np.ndarray | None:
-        """One boolean for each row: whether the rest of the view shows it (None: all). For subclasses."""
+        """One boolean for each row.
+
+        Whether the rest of the view shows it (None: all). For subclasses.
+        """
         return None
 
     def arrange(self) -> None:

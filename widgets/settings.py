@@ -1,4 +1,7 @@
-"""One section of a run's settings as a small form, which also shows the same as `run.set(...)`."""
+"""One section of a run's settings as a small form.
+
+It also shows the same as `run.set(...)`.
+"""
 
 from __future__ import annotations
 
@@ -106,7 +109,9 @@ class SettingsForm(ipywidgets.VBox):
 
 
 def settings_form(run: Run, section: str) -> SettingsForm:
-    """A form for one section of a run's settings: seeds, lora, sft, grpo, probe, verify and so on.
+    """A form for one section of a run's settings.
+
+    Seeds, lora, sft, grpo, probe, verify and so on.
 
     Save checks the values as `run.set` does and writes `run.toml`.
 
@@ -163,7 +168,10 @@ def _value(name: str, field: FieldInfo, value: Any) -> Any:
 
 
 def _tables(kind: Any) -> bool:
-    """Whether a setting is a list of tables, as `jury.others` is: these are written as JSON."""
+    """Whether a setting is a list of tables, written as JSON.
+
+    `jury.others` is one.
+    """
     return (
         get_origin(kind) is tuple
         and isinstance(get_args(kind)[0], type)

@@ -1,4 +1,4 @@
-"""Training, live: charts of what the trainers log, and the completions of the last GRPO step."""
+"""Training, live: the trainers' charts, and the last GRPO step's completions."""
 
 from __future__ import annotations
 
@@ -59,7 +59,9 @@ The value is computed from a log row and the row before it.
 
 
 class TrainingView(View):
-    """The training of a run, live: shown in one cell, it is updated while another cell trains.
+    """The training of a run, live.
+
+    Shown in one cell, it is updated while another cell trains.
 
     A thread reads what the trainers write into the run folder (`policy/*/history.jsonl`, `rollouts/`), about
     once a second, until the view is closed or the training has finished. `iteration` None: all iterations,
@@ -94,7 +96,10 @@ class TrainingView(View):
 
     @property
     def history(self) -> list[Row]:
-        """The log rows so far, oldest first, each with its `iteration` and `trainer` (sft or grpo)."""
+        """The log rows so far, oldest first.
+
+        Each has its `iteration` and `trainer` (sft or grpo).
+        """
         return [
             {"iteration": j, "trainer": trainer, **row}
             for j, trainer, rows in self._trainings()
@@ -280,7 +285,10 @@ def draw(trainings: Sequence[tuple[int, str, list[Row]]], most: int) -> list[str
 
 
 def thinned(points: Points, most: int) -> Points:
-    """At most `most` (2 or more) of the points, evenly spaced, with the first and the last."""
+    """At most `most` of the points, evenly spaced.
+
+    The first and the last are among them; `most` is 2 or more.
+    """
     if len(points) <= most:
         return points
     return [points[round(i * (len(points) - 1) / (most - 1))] for i in range(most)]

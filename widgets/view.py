@@ -1,4 +1,6 @@
-"""What all views share: messages between Python and page, scripts, style, and static HTML.
+"""What all views share.
+
+Messages between Python and page, scripts, style, and static HTML.
 
 Python holds the data. The page asks for what it shows, and tells what the person did. All that a person sets
 (sort, filter, threshold, cursor) is a synced trait, so that a reloaded page finds it unchanged. Text of
@@ -32,7 +34,10 @@ def script(*names: str) -> str:
 
 @lru_cache
 def style() -> str:
-    """The style sheet of all views: JupyterLab's own variables, so light and dark come with the theme."""
+    """The style sheet of all views.
+
+    JupyterLab's own variables, so light and dark come with the theme.
+    """
     return _read("style.css")
 
 

@@ -1,4 +1,7 @@
-"""Read the rows of Parquet and JSON-lines files one by one, and say how a column is stored."""
+"""Read rows of Parquet and JSON lines one by one.
+
+Also how a column is stored.
+"""
 
 from __future__ import annotations
 

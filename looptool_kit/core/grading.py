@@ -1,4 +1,7 @@
-"""Grade a prediction against a label: the reward, the state of a probe, and every fault by its kind."""
+"""Grade a prediction against a label.
+
+The reward, the state of a probe, and every fault by its kind.
+"""
 
 from __future__ import annotations
 

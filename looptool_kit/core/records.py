@@ -1,4 +1,7 @@
-"""The rows that the stages hand on: probes, verdicts, expansions and scores, each with its table."""
+"""The rows that the stages hand on.
+
+Probes, verdicts, expansions and scores, each with its table.
+"""
 
 from __future__ import annotations
 

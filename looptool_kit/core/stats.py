@@ -133,7 +133,9 @@ def wilson(k: int, n: int, level: float = 0.95) -> tuple[float, float]:
 
 
 def weighted(parts: Iterable[tuple[float, int, int]]) -> Share:
-    """The sum of weight * k / n over (weight, k, n), with a 95% interval; a part with n = 0 adds nothing.
+    """The sum of weight * k / n, with a 95% interval.
+
+    The parts are (weight, k, n); one with n = 0 adds nothing.
 
     The interval combines the parts' Wilson intervals for a weighted sum (MOVER, Zou and Donner 2008).
     """

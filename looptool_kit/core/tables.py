@@ -89,7 +89,10 @@ class Table(Sequence[Row], Generic[Row]):
 
     @classmethod
     def write_rows(cls, path: str | Path, rows: Iterable[Row]) -> Path:
-        """Write rows as they come, otherwise as `write`: a file can hold more than memory does."""
+        """Write rows as they come, otherwise as `write`.
+
+        A file can hold more than memory does.
+        """
         path, source = Path(path), iter(rows)
         if path.suffix == ".jsonl":
             with atomic(path) as tmp, open(tmp, "w", encoding="utf-8") as out:

@@ -39,7 +39,10 @@ def cell(text: object) -> Any:
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds as people say them: `4.2 s`, `13 min 05 s`, `2 h 10 min`; a dash for None."""
+    """Seconds as people say them; a dash for None.
+
+    For example `4.2 s`, `13 min 05 s`, `2 h 10 min`.
+    """
     if seconds is None:
         return "–"
     if seconds < 60:

@@ -1,4 +1,7 @@
-"""What verdicts make of samples: the fate of every row of D_j, a person's decisions included."""
+"""What verdicts make of samples.
+
+The fate of every row of D_j, a person's decisions included.
+"""
 
 from __future__ import annotations
 

@@ -181,7 +181,10 @@ def _fate(id: str, verdict: str, member: Member | None, in_next: bool) -> str:
 
 
 def _outdated(verdict: str, member: Member | None, decided: str | None, next_ids: Set[str]) -> bool:
-    """Whether the next dataset lacks what the verdict wants there, or has what no verdict wants any more."""
+    """Whether the next dataset does not agree with the verdict.
+
+    It lacks what the verdict wants there, or has what no verdict wants any more.
+    """
     if decided is not None:
         return decided not in next_ids
     return bool(verdict) and member is not None and (member.part, verdict) != ("HPPL", "BOTH_CORRECT")

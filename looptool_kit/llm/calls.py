@@ -1,4 +1,6 @@
-"""The calls themselves: bounded concurrency, retries, and nothing kept that repeats an API key.
+"""The calls of a language model.
+
+Bounded concurrency, retries, and nothing kept that repeats an API key.
 
 The retries are written here. A library's would need its own functions for each wait (Retry-After, or longer
 after each try), for what is tried again, and for the stop after many failures in a row, which all calls

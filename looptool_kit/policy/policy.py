@@ -108,7 +108,10 @@ def open_engine(policy: Policy, batch: int) -> Engine:
 
 
 def close_engines() -> None:
-    """Free the open engine's memory: it sleeps where it can, else it is closed."""
+    """Free the open engine's memory.
+
+    It sleeps where it can, else it is closed.
+    """
     import gc
 
     if not all(engine.sleep() for engine in _open.values()):

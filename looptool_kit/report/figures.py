@@ -30,7 +30,10 @@ def label(text: object, longest: int = 40) -> str:
 
 
 def scoreboard_figure(rows: Sequence[ScoreRow], policies: Sequence[str]) -> Figure:
-    """Accuracy of each policy (x, in order) for all samples and each split, dots with 95% intervals."""
+    """Accuracy of each policy (x, in order), as dots with 95% intervals.
+
+    For all samples and for each split.
+    """
     series = list(dict.fromkeys((r.group, r.value) for r in rows if r.group != "kind"))
     if len(series) == 2:  # one split only: the same figure twice
         series = series[:1]
@@ -82,7 +85,10 @@ def scoreboard_figure(rows: Sequence[ScoreRow], policies: Sequence[str]) -> Figu
 
 
 def differences_figure(rows: Sequence[tuple[str, Paired | Clustered]]) -> Figure:
-    """Paired differences (x) of named comparisons (y, first on top), 95% intervals, a line at zero."""
+    """Paired differences (x) of named comparisons (y), with 95% intervals.
+
+    The first comparison is on top; a line stands at zero.
+    """
     trace = {
         "type": "scatter",
         "mode": "markers",
@@ -198,7 +204,10 @@ def perplexity_figure(probes: Iterable[Probe], threshold: float | None) -> Figur
 
 
 def _bars(values: dict[str, list[float]], top: float) -> list[Figure]:
-    """The bars of each state's perplexities, given as their logarithms, from 1 to 10 to the power `top`."""
+    """The bars of each state's perplexities.
+
+    These are given as their logarithms; bars reach from 1 to 10 to the power `top`.
+    """
     import numpy as np
 
     edges = np.linspace(0.0, top, 36)
@@ -345,7 +354,10 @@ def history_figures(histories: Sequence[Sequence[dict[str, Any]]]) -> list[tuple
 
 
 def trainer_of(row: dict[str, Any]) -> str:
-    """Which trainer logged a history row: its `trainer` where named, else GRPO where there is a reward."""
+    """Which trainer logged a history row.
+
+    Its `trainer` where named, else GRPO where there is a reward.
+    """
     trainer = str(row.get("trainer", "")).upper()
     return trainer if trainer in ("SFT", "GRPO") else "GRPO" if "reward" in row else "SFT"
 

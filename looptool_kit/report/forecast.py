@@ -1,4 +1,6 @@
-"""What a loop on the embedded model will take: time on this machine, memory and disk, said before it starts.
+"""What a loop on the embedded model will take.
+
+Time on this machine, memory and disk, said before it starts.
 
 The counts come from the settings; the seconds behind each are rough figures of two cores, scaled by how fast
 this machine multiplies. They hold for the embedded model alone: about any other nothing is said.

@@ -163,7 +163,10 @@ def _suites(data: ReportData, chart: Any) -> list[dict[str, Any]]:
 
 
 def _steps(names: Sequence[str]) -> list[str]:
-    """The policies that are steps of the loop, so not the controls (where there is something else)."""
+    """The policies that are steps of the loop.
+
+    Controls are left out where there is something else.
+    """
     return [n for n in names if not n.startswith("control")] or list(names)
 
 
@@ -259,7 +262,10 @@ def _probed(data: ReportData, chart: Any) -> list[dict[str, Any]]:
 
 
 def _errors(data: ReportData, chart: Any) -> dict[str, Any] | None:
-    """Error kinds of every iteration (samples by first fault), and the last iteration's heat map by tool."""
+    """The kinds of errors of every iteration, by a sample's first fault.
+
+    Also the last iteration's heat map by tool.
+    """
     probed = [(j, iteration.probes) for j, iteration in enumerate(data.iterations, 1) if iteration.probes]
     if not probed:
         return None

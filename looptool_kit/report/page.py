@@ -51,7 +51,10 @@ def _template(name: str) -> Any:
 
 
 def _script_json(value: Any) -> Any:
-    """JSON that may stand inside a <script>: no character of it can end the element or open a comment."""
+    """JSON that may stand inside a <script>.
+
+    No character of it can end the element or open a comment.
+    """
     import markupsafe
 
     text = json.dumps(value, ensure_ascii=True, allow_nan=False)

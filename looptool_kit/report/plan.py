@@ -94,7 +94,10 @@ def summary(run: Run, steps: list[Step]) -> str:
 
 
 def _stages(run: Run) -> Iterator[tuple[str, int, Callable[[], Stage]]]:
-    """(manifest, iteration, what builds the stage from the tables there), in the order of the loop."""
+    """(manifest, iteration, builder of the stage), in the loop's order.
+
+    The builder reads the tables that are there.
+    """
     settings, last = run.settings, run.settings.iterations + 1
     yield "seed", 0, partial(seed_stage, run)
     for j in range(0 if settings.evaluate.base else 1, last + 1):

@@ -270,7 +270,10 @@ def report_run(run: Run) -> Path:
 
 
 def took(run: Run) -> str:
-    """Wall time of all finished stages together, and the most memory that the process of one of them held."""
+    """Wall time of all finished stages, and the most memory of one.
+
+    The memory is that of the process which made the stage.
+    """
     manifests = [m for j in (0, *run.iterations) for stage in STAGES if (m := run.manifest(stage, j))]
     return (
         f"stages: {duration(sum(m['seconds'] for m in manifests))}, peak memory"

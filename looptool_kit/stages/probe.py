@@ -20,7 +20,10 @@ from looptool_kit.run.stage import Stage
 
 
 def stages(run: Run, samples: Samples, policy: Policy, j: int) -> tuple[Stage, Stage]:
-    """The decoding, and the states that a threshold gives its rows: as they stand and what decides them."""
+    """The stages of probing: the decoding, and the states of its rows.
+
+    A threshold gives the rows their states. Both stages are as they stand, with what decides them.
+    """
     settings, decided = ["probe.max_new_tokens"], run.decisions("threshold", j).get("")
     raw = Stage(run, "probes_raw", j, ["probes_raw.parquet"], settings, samples=samples, policy=policy.key)
     if not decided:

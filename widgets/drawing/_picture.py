@@ -39,7 +39,10 @@ def picture(drawn: str) -> str:
 
 
 def _stripped(node: Element) -> None:
-    """Remove what an image has no use for: namespaces, tooltips, and attributes for the page."""
+    """Remove what an image has no use for.
+
+    Namespaces, tooltips, and attributes for the page.
+    """
     node.tag = node.tag.removeprefix(_NAMESPACE)
     for title in node.findall(f"{_NAMESPACE}title"):
         node.remove(title)

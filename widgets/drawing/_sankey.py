@@ -149,7 +149,10 @@ def _ribbons(root: Element, layout: _Layout) -> None:
 
 
 def _outline(level: Sequence[tuple[float, float, float]], thick: float) -> str:
-    """A ribbon's outline: along the upper sides of its level pieces, and back along the lower ones."""
+    """A ribbon's outline.
+
+    Along the upper sides of its level pieces, and back along the lower ones.
+    """
     forth, back = [], []
     for (_, x0, y0), (x1, end, y1) in zip(level, level[1:], strict=False):
         half = (x0 + x1) / 2

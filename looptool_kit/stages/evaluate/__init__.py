@@ -136,6 +136,9 @@ def find_suite(name: str) -> Suite:
 
 
 def setup(name: str) -> Path | None:
-    """Fetch what a suite needs, once: where it lies, None where it needs nothing."""
+    """Fetch what a suite needs, once.
+
+    Returns where it lies, None where it needs nothing.
+    """
     suite: Any = find_suite(name)
     return cast(Path, suite.setup()) if hasattr(suite, "setup") else None

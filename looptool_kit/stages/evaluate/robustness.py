@@ -89,7 +89,10 @@ def perturbed(run: Run, name: str, per_category: int | None = None) -> tuple[Pai
 
 
 def _before(run: Run, policy: Policy, originals: Mapping[str, Sample]) -> dict[str, bool]:
-    """Whether the policy is right on each original: from its held-out scores, the rest evaluated."""
+    """Whether the policy is right on each original.
+
+    Its held-out scores say so where they stand; the rest is evaluated.
+    """
     done = stage(run, policy, held_out.category(run)).done
     scores = list(run.table(Scores, "scores", policy.iteration)) if done else []
     scored = {s.sample_id for s in scores}

@@ -1,4 +1,7 @@
-"""Stage evaluate: a policy on a suite, by default the run's held-out splits; and which policy is the best."""
+"""Stage evaluate: score a policy on a suite, and choose the best.
+
+The default suite is the run's held-out splits.
+"""
 
 from __future__ import annotations
 
@@ -214,7 +217,10 @@ def _failed(wrong: Sequence[tuple[Sample, Score]], iteration: int) -> tuple[Prob
 
 
 def finished(run: Run, suite: str) -> Scores:
-    """The rows of every policy and category of a suite that were evaluated, policies in training order."""
+    """All scores of a suite's evaluated policies and categories.
+
+    Policies come in training order.
+    """
     at = [(j, table) for j in (0, *run.iterations) for table in find_suite(suite).tables()]
     return Scores(row for j, table in at if run.manifest(table, j) for row in run.table(Scores, table, j))
 

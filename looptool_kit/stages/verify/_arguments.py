@@ -171,7 +171,10 @@ def _of_meant_record(pair: Pair) -> Both:
 
 
 def _full_list(pair: Pair) -> Both:
-    """Whether each value is not a list that lacks items of the other, or has items that are not meant."""
+    """Whether each value is a full list, with no item too many.
+
+    A list falls short where it lacks items of the other, or has items that are not meant.
+    """
     a, b = pair.values
     if not isinstance(a, list) or not isinstance(b, list):
         return True, True
@@ -184,7 +187,9 @@ def _full_list(pair: Pair) -> Both:
 
 
 def _adds_to_list(pair: Pair, longer: int) -> bool:
-    """True where each item that only the longer list has stands at a place of its own.
+    """True where each added item of a list has its own place.
+
+    The items are those that only the longer list has.
 
     Not what another argument says, as the room of the speaker beside the doors to lock; not another wording
     of an item that both lists have, as "blues music" beside "blues"; not the name of a parameter.

@@ -304,7 +304,10 @@ def named(entry: Entry) -> list[str]:
 
 
 def sentence(entry: Entry) -> str:
-    """What a special entry is to be answered with, its blanks filled in from the label."""
+    """The sentence that answers a special entry.
+
+    Its blanks are filled in from the label.
+    """
     if isinstance(entry.truth, str):
         return "Due to the limitations of the function, I cannot solve this problem."
     if entry.category.endswith("incomplete"):

@@ -76,7 +76,10 @@ class _Playing:
         self.turns.append([])
 
     def heard(self, completion: Completion, worker: Worker, session: str) -> None:
-        """Take the policy's next completion: run its calls, or go on to the next turn."""
+        """Take the policy's next completion.
+
+        Run its calls, or go on to the next turn.
+        """
         self.last, self.said = completion, tuple(self.messages)
         self.logprob += sum(completion.logprobs)
         self.tokens += len(completion.logprobs)
