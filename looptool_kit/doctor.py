@@ -22,11 +22,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 HUB = "https://huggingface.co"
-HUB_SECONDS = 3.0
-INDEX_SECONDS = 20.0
-CACHE_GB = 1.5
-RUN_GB = 1.5
-MEMORY_GB = 6.0
+HUB_SECONDS, INDEX_SECONDS = 3.0, 20.0
+"""How long a source may take to answer. pip is a process of its own and reads its index, so it gets more."""
+CACHE_GB, RUN_GB, MEMORY_GB = 1.5, 1.5, 6.0
+"""What the default loop needs; added up where the cache and the working folder are on one disk."""
 
 
 class Finding(NamedTuple):
@@ -63,10 +62,7 @@ def diagnose_machine() -> list[Finding]:
 
 
 def print_doctor() -> int:
-    """Print the findings as a table.
-
-    Returns 0 where the default loop can run, else 1.
-    """
+    """Print the findings; 0 where the default loop can run, else 1."""
     from rich.console import Console
     from rich.table import Table as Grid
     from rich.text import Text
@@ -246,9 +242,7 @@ def _version(package: str) -> str:
 
 
 def _model() -> Iterable[Finding]:
-    """The embedded model.
-
-    Whole in our cache, or the adapter and a source of its base.
+    """The embedded model, whole in our cache, or as adapter and base.
 
     The base may be in a cache, on the hub or in the package index.
     """
@@ -288,10 +282,7 @@ def _model() -> Iterable[Finding]:
 
 
 def _merged_model() -> str:
-    """The folder of our cache that holds the merged embedded model.
-
-    Empty where none does.
-    """
+    """Name of the cache's merged embedded model, empty where it has none."""
     from looptool_kit.policy import models
 
     merged = models.cache_dir().glob(f"{models.EMBEDDED}-{models.ADAPTER_SHA256[:8]}-*")
@@ -299,10 +290,7 @@ def _merged_model() -> str:
 
 
 def _adapter_fault() -> str:
-    """What is wrong with the adapter in this package, in words.
-
-    Empty where it is whole.
-    """
+    """What is wrong with the package's adapter, empty where nothing is."""
     from looptool_kit.policy import downloads, models
 
     file = models.ADAPTER / "adapter_model.safetensors"
@@ -312,10 +300,7 @@ def _adapter_fault() -> str:
 
 
 def _cached_model() -> str:
-    """Where the embedded model's base is stored, in words.
-
-    Empty where it is not.
-    """
+    """Where the embedded model's base is stored, empty where it is not."""
     from looptool_kit.policy import downloads, models
 
     if (models.cache_dir() / downloads.FOLDER).is_dir():

@@ -35,6 +35,7 @@ MEANINGS: dict[VerdictName, tuple[str, str]] = {
 NOT_REVIEWED = "not reviewed"
 _DECIDED = (NOT_REVIEWED, *VERDICTS)
 _STATIC_ROWS = 40
+"""Rows in a notebook without a kernel."""
 
 
 class DisagreementView(TableView):
@@ -303,10 +304,7 @@ class DisagreementView(TableView):
         return self._place[id]
 
     def _next(self, i: int | None) -> int | None:
-        """The next row after row i that is not reviewed.
-
-        After the last row the first one follows.
-        """
+        """The next row not reviewed after row i; the first one follows the last."""
         at = np.flatnonzero(self.order == i)
         rolled = np.roll(self.order, -int(at[0]) - 1) if len(at) else self.order
         left = rolled[self._codes[rolled] == 0]
@@ -345,10 +343,7 @@ class DisagreementView(TableView):
         return (path.stat().st_mtime_ns, path.stat().st_size) if path.exists() else (0, 0)
 
     def _reread(self, go_to: int | None = None) -> None:
-        """Read the decisions again if the file has changed.
-
-        Other views and cells decide as well.
-        """
+        """Read the decisions again where another view or cell has decided."""
         stamp = self._on_disk()
         if stamp == self._stamp:
             return
@@ -379,15 +374,9 @@ class DisagreementView(TableView):
             }
 
     def _text(self, i: int) -> str:
-        return "\n".join(
-            [
-                self.samples[i].id,
-                self.samples[i].request,
-                render_answer(self.samples[i].label),
-                self.probes[i].text,
-                self.verdicts[i].rationale,
-            ]
-        )
+        sample = self.samples[i]
+        texts = (sample.id, sample.request, render_answer(sample.label), self.probes[i].text)
+        return "\n".join((*texts, self.verdicts[i].rationale))
 
     def static_html(self) -> str:
         shown = [int(i) for i in self.order[:_STATIC_ROWS]]

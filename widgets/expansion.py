@@ -28,6 +28,7 @@ from looptool_kit.widgets.text_diff import word_diff
 from looptool_kit.widgets.view import html_table, read_only_note, script, style
 
 _STATIC_ROWS = 40
+"""Rows in a notebook without a kernel."""
 
 
 class ExpansionView(TableView):

@@ -33,6 +33,7 @@ MEASURES = {
 """The card's columns and what each says; 95% intervals are Wilson's."""
 FACETS = ("kind", "expected", "verdict", "right")
 STATIC_ROWS = 20
+"""Rows in a notebook without a kernel."""
 
 
 class JudgeCheckView(TableView):

@@ -13,6 +13,7 @@ from looptool_kit.widgets.drawing import SERIES, STATE_COLOURS, Link, Node, heat
 from looptool_kit.widgets.view import html_table
 
 STATIC_FLOWS = 10
+"""Flows that are listed in a notebook without a kernel, the largest first."""
 _BLUE, _RED, _AMBER, _GREEN, _PURPLE, _GREY = SERIES
 _PARTS: dict[Part, str] = {
     "ES": _RED,

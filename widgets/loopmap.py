@@ -31,6 +31,7 @@ from looptool_kit.widgets.view import View, html_table, script, style
 VIEWS = ("ProbeView", "DisagreementView", "ExpansionView")
 FACETS = ("iteration", "part", "state", "verdict", "fate", "kind")
 STATIC_CHARACTERS = 58_000
+"""A map in a notebook without a kernel is shorter than this: it shows fewer iterations where it has to."""
 
 
 class LoopMap(TableView):

@@ -24,6 +24,7 @@ from looptool_kit.widgets.view import html_table, script, style
 
 FACETS = ("state", "iteration", "kind", "tool", "error")
 STATIC_ROWS = 30
+"""Rows in a notebook without a kernel."""
 
 
 class ProbeView(TableView):

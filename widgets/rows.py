@@ -21,6 +21,7 @@ MAX_CELL_CHARACTERS = 200
 MAX_FACET_VALUES = 500
 """Values of a facet that the page offers; rarer ones are reached by searching."""
 MAX_PAGE_ROWS = 200
+"""Rows of one answer, whatever number a page asks for."""
 HEAD_ROWS = 40
 """Rows that are sent with every new order, so that a page which shows the first ones need not ask."""
 

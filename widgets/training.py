@@ -28,6 +28,7 @@ The cell that shows a training may stand right before one that trains again.
 """
 _ROLLOUTS, _MAX_CHARACTERS = 48, 600
 _STATIC_POINTS = 60
+"""Points of a chart in a notebook without a kernel."""
 
 Row = dict[str, Any]
 Points = list[tuple[float, float]]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 RESAMPLES = 9999
+"""Draws of a bootstrap, scipy's default."""
 
 
 class Paired(NamedTuple):

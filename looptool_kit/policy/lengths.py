@@ -22,6 +22,7 @@ from looptool_kit.policy.models import (
 )
 
 EMBEDDED_CONTEXT = 8192
+"""SmolLM2's context. Known here, so that the embedded model need not be fetched to tell that samples fit."""
 MIN_CONTEXT = 1024
 """Tokens that any model takes: for samples that surely have no more, no model is looked for."""
 

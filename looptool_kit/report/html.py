@@ -6,7 +6,6 @@ import json
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,71 +14,20 @@ from looptool_kit.core.records import (
     PARTS,
     STATES,
     VERDICTS,
-    Expansions,
     Probe,
-    Probes,
     Score,
     Verdict,
-    Verdicts,
 )
-from looptool_kit.core.samples import Sample, Samples, ToolCall
+from looptool_kit.core.samples import Sample, ToolCall
 from looptool_kit.core.stats import Paired, ScoreRow, aligned, paired, scoreboard, wilson
 from looptool_kit.core.tables import write_text
 from looptool_kit.report import figures
+from looptool_kit.report.data import ReportData
 from looptool_kit.report.page import render_template
 from looptool_kit.stages.evaluate.robustness import changes
 
 WORST = 10
-
-
-@dataclass(frozen=True)
-class IterationData:
-    """What one iteration left behind.
-
-    Empty tables where a stage has not run.
-    """
-
-    samples: Samples = field(default_factory=Samples)
-    probes: Probes = field(default_factory=Probes)
-    verdicts: Verdicts = field(default_factory=Verdicts)
-    expansions: Expansions = field(default_factory=Expansions)
-    history: list[dict[str, Any]] = field(default_factory=list)
-    """The trainers' log rows in order, keys as TRL writes them (`loss`, `reward`, `frac_reward_zero_std`,
-    `completions/mean_length`); `trainer` (sft or grpo) where known.
-    """
-    threshold: float | None = None
-    """The perplexity above which mastered samples are borderline."""
-
-
-@dataclass(frozen=True)
-class ReportData:
-    """Everything the report shows."""
-
-    name: str
-    settings: dict[str, Any] = field(default_factory=dict)
-    """Shown in the header as name and value; nested settings are folded away."""
-    iterations: list[IterationData] = field(default_factory=list)
-    """D_1, D_2, ... in order."""
-    scores: list[Score] = field(default_factory=list)
-    """Of all policies and suites."""
-    policies: list[str] = field(default_factory=list)
-    """Names in the order to show; policies with scores that are missing here follow. Those named `control...`
-    are not steps of the loop: they are shown like the others, and the loop's last policy is compared with
-    them.
-    """
-    compositions: list[dict[str, Any]] = field(default_factory=list)
-    """One row a dataset: `dataset` (D1, ...), then a count for each part (ES, EE, HPPL, seed, ...) and
-    `total`.
-    """
-    noise: dict[str, Any] | None = None
-    """How the judge did on planted label errors, counted in failed samples: `planted`, `flagged`
-    (LABEL_WRONG), `right` (flagged and planted), `correctable` (planted, and the prediction is the true
-    answer), `right_of_correctable`, `judged`, `unjudged`. Other keys are listed as they are.
-    """
-    timings: list[dict[str, Any]] = field(default_factory=list)
-    """Rows of `stage`, `iteration` and `seconds`."""
-    robustness: list[Score] = field(default_factory=list)
-    """Rows of the suite `robustness`, of all policies; shown apart, since they are held-out samples again."""
+"""Failed probes that are shown whole."""
 
 
 def write_report(data: ReportData, path: str | Path) -> Path:

@@ -16,7 +16,8 @@ from looptool_kit.core.terminal import cell, duration
 from looptool_kit.core.toolcalls import Answer
 from looptool_kit.lineage.error_seeds import error_seeds, with_decisions
 from looptool_kit.llm.store import spent
-from looptool_kit.report.html import IterationData, ReportData, worst, write_report
+from looptool_kit.report.data import IterationData, ReportData
+from looptool_kit.report.html import worst, write_report
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.compose import PART_WORDS, composition
 from looptool_kit.stages.evaluate.stage import best, finished, scores

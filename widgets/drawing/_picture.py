@@ -12,6 +12,7 @@ from looptool_kit.widgets.drawing._svg import markup
 _PAPER = {"fg": "#1f2328", "dim": "#57606a", "line": "#c4c9d1", "bg": "#fff"}
 """Values of the page's variables, which an image does not see: dark on a light ground, for any theme."""
 _MARGIN = 6.0
+"""Pixels of light ground around the drawing."""
 _NAMESPACE = "{http://www.w3.org/2000/svg}"
 _VARIABLE = re.compile(r"var\(--lt-([a-z]+), ([^()]+)\)")
 

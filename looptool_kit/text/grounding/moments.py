@@ -48,6 +48,7 @@ _BESIDE = 14
 _MAX_SECONDS = 1e9
 """Longer durations count as this long, about 30 years: an endless one has no whole number of days."""
 _DAY_MINUTES = 1440
+"""Times of day are compared within one day: three hours after 22:30 is 01:30."""
 
 
 @lru_cache(8192)

@@ -41,6 +41,7 @@ _SHAPES = (
 )
 """Forms as descriptions write them; the longest first, since it holds the others."""
 _MIN_PHONE_DIGITS = 7
+"""Fewer digits are no phone number: only then are a text's digits compared without what separates them."""
 
 
 def ground_string(value: str, schema: dict[str, Any], d: Dialogue, name: str) -> Grounding:

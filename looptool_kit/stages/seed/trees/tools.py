@@ -36,6 +36,7 @@ ALIKE_THRESHOLD = 0.6
 tool; the first one stays.
 """
 MAX_ROUNDS = 5
+"""Rounds of asking; each asks for as many tools as have not passed yet."""
 MIN_ASKED, MIN_SHARE = 20, 0.05
 """After so many tools, no more are asked for where fewer than this share passed: the model is not able to."""
 TEMPERATURE = 0.9
