@@ -349,6 +349,7 @@ def _index(requirement: str) -> bool | str:
         return "pip is not installed in this environment"
     name, _, version = requirement.partition("==")
     options = ("--disable-pip-version-check", "--retries=0", "--timeout=5")
+    # -P: a `pip.py` in the working folder is not run.
     command = [sys.executable, "-P", "-m", "pip", "index", "versions", name, *options]
     try:
         process = subprocess.run(command, capture_output=True, text=True, timeout=INDEX_SECONDS, check=False)

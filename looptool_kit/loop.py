@@ -82,6 +82,7 @@ class Loop:
                 raise RunError(
                     f"D{j} of {self._run.path} does not exist: the next iteration is {self._run.iteration}."
                 )
+            # A longer run draws more seed samples; those drawn before stay.
             self._run.set(iterations=j)
             seed(self._run)
         self._train(j)

@@ -153,6 +153,7 @@ class ExpansionView(TableView):
             `rows`: [1 - similarity, nearest id, its request] of each child. While `left` is above 0 they are
             not ready: ask again.
         """
+        # A tenth of a second at a time, so that the kernel answers other questions meanwhile.
         self._dataset.grow(0.1)
         if self._dataset.left:
             return {"left": self._dataset.left}

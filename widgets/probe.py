@@ -275,9 +275,10 @@ class ProbeView(TableView):
         """
         logs = np.nan_to_num(np.log(np.maximum(self._perplexity, 1.0)), nan=0.0, posinf=700.0)
         low, high = (float(logs.min()), float(logs.max())) if len(logs) else (0.0, 1.0)
+        # Only where the outermost 0.5% would take more than half of the axis.
         if len(logs) and high - low > 2 * (far := float(np.quantile(logs, 0.995)) - low) > 0:
             high = low + far
-        high = max(high, low + 0.01)
+        high = max(high, low + 0.01)  # all alike: a width that can be divided
         count = int(np.clip(2 * math.sqrt(len(logs)), 12, 60))
         self._edges = np.exp(np.linspace(low, high, count + 1))
         self._bin = np.clip(((logs - low) / (high - low) * count).astype(int), 0, count - 1)

@@ -159,6 +159,7 @@ def align(
     First calls of the same tool, those with most arguments in common first; then what is left, in order.
     Pairs come in the label's order; a side without partner is None.
     """
+    # Keys in order: a set that gives the earliest call first.
     free = dict.fromkeys(range(len(prediction)))
     partner: dict[int, int] = {}
     wants, gots = (

@@ -280,6 +280,7 @@ def _interval(changes: Sequence[int], level: float) -> tuple[float, float]:
     from scipy.stats import bootstrap
 
     data: np.ndarray = np.array(changes, dtype=float)
+    # scipy's BCa is not finite for some data; plain percentiles always are.
     for method in ("BCa", "percentile"):
         interval = bootstrap(
             (data,),
@@ -287,7 +288,7 @@ def _interval(changes: Sequence[int], level: float) -> tuple[float, float]:
             n_resamples=RESAMPLES,
             confidence_level=level,
             method=method,
-            batch=500,
+            batch=500,  # resamples at a time: all at once would take the memory of n * RESAMPLES numbers
             rng=np.random.default_rng(0),
         ).confidence_interval
         if math.isfinite(interval.low) and math.isfinite(interval.high):

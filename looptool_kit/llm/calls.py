@@ -210,6 +210,7 @@ class Calls:
         ):
             self.renamed[refused] = _OTHER_NAME[refused]
             return await self._once(session, body, secret)
+        # Before the first answer the settings are wrong; later it may be one request, or the server.
         if status in (401, 404) and not self.answered:
             raise EndpointError(self._remedy(status, reason, bool(secret)))
         wait = _retry_after(headers)
@@ -239,6 +240,7 @@ async def _text_of(response: Any) -> str:
         _Failed: It has more than `MAX_ANSWER_BYTES`, packed or not.
     """
     packing = response.headers.get("Content-Encoding", "identity").lower()
+    # 32 + 15: zlib finds out by the first bytes whether it is gzip or its own form, with the largest window.
     unpack = zlib.decompressobj(wbits=47) if packing in ("gzip", "x-gzip", "deflate") else None
     if unpack is None and packing != "identity":
         raise _Failed(f"the answer is packed as {packing[:20]!r}, which was not asked for", math.inf)

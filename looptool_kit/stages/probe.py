@@ -24,6 +24,7 @@ def stages(run: Run, samples: Samples, policy: Policy, j: int) -> tuple[Stage, S
 
     A threshold gives the rows their states. Both stages are as they stand, with what decides them.
     """
+    # Decoding is a stage of its own, so that another threshold decodes nothing again.
     settings, decided = ["probe.max_new_tokens"], run.decisions("threshold", j).get("")
     raw = Stage(run, "probes_raw", j, ["probes_raw.parquet"], settings, samples=samples, policy=policy.key)
     if not decided:

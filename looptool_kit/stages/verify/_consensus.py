@@ -54,9 +54,11 @@ def dawid_skene(
     )
     prior = np.full((classes, classes), WRONG / max(1, classes - 1))
     np.fill_diagonal(prior, RIGHT)
+    # A majority to start from, as Dawid and Skene do. An item without ratings is not divided by zero.
     truth = one_hot.sum(1) + 1e-9
     truth /= truth.sum(1, keepdims=True)
     for _ in range(steps):
+        # One item more of each class: no class gets the share 0, whose logarithm is infinite.
         share = truth.sum(0) + 1
         share /= share.sum()
         confusion = np.einsum("nk,njl->jkl", truth, one_hot) + prior

@@ -71,6 +71,7 @@ def setup() -> Path:
         if (target / "ready").exists():
             return target
         shutil.rmtree(target, ignore_errors=True)
+        # -P: a `pip.py` or `venv.py` in the working folder is not run.
         pip = [
             str(target / "bin" / "python"),
             "-P",
@@ -89,6 +90,7 @@ def setup() -> Path:
                     line for line in process.stderr.splitlines() if "error" in line.lower()
                 ] or process.stderr.splitlines()[-1:]
                 raise RuntimeError(f"{' '.join(command)} failed: {' '.join(problems)}")
+        # The mark `ready` is set only once the official code has answered.
         with Worker(target / "bin" / "python") as worker:
             worker.ask("entries", category="live_relevance")
         (target / "ready").write_text("\n".join(PACKAGES) + "\n", encoding="utf-8")

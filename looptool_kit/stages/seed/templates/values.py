@@ -152,6 +152,7 @@ def _within(t: Type, schema: Mapping[str, Any]) -> Type:
         fits = jsonschema_rs.validator_for(limits).is_valid
     except ValueError:  # a pattern that this regular-expression engine does not read
         return t
+    # Where too few of the type's own values fit, drawing until one does would hardly end.
     some = Random(0)
     if sum(fits(t.draw(some, date(2026, 1, 1))) for _ in range(60)) >= 3:
 
