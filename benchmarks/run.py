@@ -100,7 +100,7 @@ def page(names: list[str]) -> str:
         "# Benchmarks",
         (
             "Written by `make bench`; do not edit. A script that compares runs ours and what one would"
-            " otherwise run on the same work, turn about, each side in a process of its own where memory is"
+            " otherwise run on the same work, in turns, each side in a process of its own where memory is"
             " measured (or the peak would be that of both), and keeps each side's best round. Ratios are the"
             " other side's cost by ours, so above 1 ours is cheaper. CPU seconds are those of all threads;"
             " memory is the peak of the whole process, what was loaded before included. With a model, ours"

@@ -5,7 +5,7 @@ the vote counts only where both calls say the same of the same answer; a model t
 answer, so has no vote. One or two judges (models) decide by the share of all votes; three or more, each with
 the opinion of most of its votes, are weighed by Dawid and Skene's model (`_consensus.py`). Below
 `jury.confidence` the sample is unjudged. LABEL_WRONG needs a prediction that passes the rule tier. Answers
-that cannot be read are no votes; they are never repaired.
+that cannot be read do not count as votes; they are never repaired.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ def _unfit(value: str, schema: dict[str, Any], d: Dialogue, name: str) -> Ground
     if never_when and (ISO_DATE.fullmatch(value) or CLOCK.fullmatch(value)):
         return Grounding(WRONG_KIND, f"a date or time, where {name or 'the parameter'} speaks of none")
     if "id" in described and not re.search(r"\d", value) and not _in_result(value, d):
-        return Grounding(WRONG_KIND, "is no identifier")
+        return Grounding(WRONG_KIND, "is not an identifier")
     shape = next((s for s in _SHAPES if s[0] in description), None)
     if shape and not re.fullmatch(shape[1], value):
         return Grounding(WRONG_SHAPE, f"is not of the form {shape[0]}")

@@ -78,7 +78,7 @@ class _Playing:
     def heard(self, completion: Completion, worker: Worker, session: str) -> None:
         """Take the policy's next completion.
 
-        Run its calls, or go on to the next turn.
+        Run its calls, or begin the next turn.
         """
         self.last, self.said = completion, tuple(self.messages)
         self.logprob += sum(completion.logprobs)
