@@ -50,8 +50,8 @@ def compare(
     """Let the sides take turns at their work, `rounds` times each.
 
     With `warm` one more round goes before, which does not count. `together` keeps all in this process, one
-    round, for the quick forms: heavy imports are paid once, and memory says nothing about a side. Raises `RuntimeError` with the side's own traceback where one fails in
-    its process.
+    round, for the quick forms: heavy imports are paid once, and memory says nothing about a side. Raises
+    `RuntimeError` with the side's own traceback where one fails in its process.
     """
     workers: dict[str, tuple[Any, Connection]] = {}
     costs = {name: Cost() for name in sides}
