@@ -1,4 +1,4 @@
-"""What this machine can do, what is missing, and the remedy: `looptool doctor`.
+"""What this machine can do, and the remedies: `looptool doctor`.
 
 It changes nothing and never raises.
 """
@@ -235,7 +235,7 @@ def _packages() -> Iterable[Finding]:
 
 
 def _version(package: str) -> str:
-    """Name and version of an installed package, empty where it is not there."""
+    """Name and version of an installed package, else empty."""
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
         return f"{package} {importlib.metadata.version(package)}"
     return ""

@@ -1,4 +1,4 @@
-"""The loop: the order of the stages, and the only place that knows it.
+"""The loop: the one place that knows the order of stages.
 
 Iteration j: train on D_j, evaluate, probe, verify, expand, compose D_{j+1}. After the last iteration the
 policy is trained on the last dataset and evaluated. Every stage does nothing where it has finished, so a

@@ -1,4 +1,4 @@
-"""Settings that run something or send data, and a person's confirmation of them.
+"""Settings that run code or send data, and their confirmation.
 
 A run folder can come from anybody, so such a setting is obeyed only once a person has confirmed it. Whoever
 gives such a setting in this process (`Run.create`, `run.set`, the options of `looptool`) confirms it by that;
@@ -196,7 +196,7 @@ def unconfirmed(folder: Path, settings: Settings) -> list[Act]:
 
 
 def inherit(folder: Path, settings: Settings, source: Path) -> None:
-    """Confirm for a run that was copied from another what is confirmed there."""
+    """Confirm for a copied run what is confirmed for its original."""
     confirm(folder, [a for a in acts(settings) if confirmed(source, a)])
 
 

@@ -131,7 +131,7 @@ class DisagreementView(TableView):
 
     @property
     def kappa(self) -> Kappa:
-        """Cohen's kappa between person and judge, over the rows that both have judged."""
+        """Cohen's kappa between person and judge, over rows both judged."""
         self._reread()
         both = [
             (_DECIDED[code], v.verdict)
@@ -142,7 +142,7 @@ class DisagreementView(TableView):
 
     @property
     def selection(self) -> Samples:
-        """The samples of the rows shown, in that order, as they are in the dataset."""
+        """The samples of the rows shown, in that order."""
         return Samples(self.samples[i] for i in self.order)
 
     # --------------------------------------------------- what the page asks
@@ -163,7 +163,7 @@ class DisagreementView(TableView):
         }
 
     def on_decide(self, id: str, verdict: str, note: str = "") -> dict[str, Any]:
-        """Decide on a row, and select the next one that is not reviewed.
+        """Decide on a row, and select the next row not reviewed.
 
         LABEL_WRONG replaces the label with the prediction.
         """
@@ -195,7 +195,7 @@ class DisagreementView(TableView):
         return {"message": "Note saved with the decision."}
 
     def on_undo(self) -> dict[str, Any]:
-        """Take back the last decision, or all rows that were accepted together with it."""
+        """Take back the last decision, or all rows accepted with it."""
         decisions = self._in_force()
         if not decisions:
             return {"message": "Nothing is decided, so there is nothing to undo."}
@@ -304,7 +304,7 @@ class DisagreementView(TableView):
         return self._place[id]
 
     def _next(self, i: int | None) -> int | None:
-        """The next row not reviewed after row i; the first one follows the last."""
+        """The next row not reviewed after row i, in a circle."""
         at = np.flatnonzero(self.order == i)
         rolled = np.roll(self.order, -int(at[0]) - 1) if len(at) else self.order
         left = rolled[self._codes[rolled] == 0]
@@ -325,7 +325,7 @@ class DisagreementView(TableView):
         return out
 
     def _standing(self, i: int) -> Label:
-        """The label after LABEL_WRONG: the judge's if it gave one, else the prediction.
+        """The label after LABEL_WRONG: the judge's, else the prediction.
 
         Raises:
             ValueError: the sample cannot have that label.

@@ -109,7 +109,7 @@ class ExpansionView(TableView):
 
     @property
     def decisions(self) -> dict[str, Decision]:
-        """The decisions in force on this iteration's candidates, by child id, oldest first."""
+        """The decisions in force on candidates, by child id, oldest first."""
         self._reread()
         return dict(self._decisions)
 

@@ -90,12 +90,12 @@ class LoopMap(TableView):
 
     @property
     def iteration(self) -> int:
-        """The iteration of the samples selected, the newest one where there are several."""
+        """The iteration of the selected samples, the newest of several."""
         return max((self._fates[i].iteration for i in self.order), default=0)
 
     @property
     def fits(self) -> list[str]:
-        """Names of the views that can show the selection, the best one first."""
+        """Names of views that can show the selection, the best first."""
         out = [name for name in VIEWS if any(True for way in self._ways(name) for _ in way)]
         first = self._first()
         return sorted(out, key=lambda name: name != first)

@@ -185,7 +185,7 @@ class _Words:
 
 
 class _Coded(_Words):
-    """A column of words, given as codes into names that are in order."""
+    """A column of words, as codes into ordered names."""
 
     def __init__(self, codes: np.ndarray, names: Sequence[str]) -> None:
         super().__init__(codes)

@@ -224,7 +224,7 @@ class TrainingView(View):
 
 
 class _Log:
-    """A file of log rows that grows, or is replaced by another one."""
+    """A file of log rows that grows, or is replaced."""
 
     def __init__(self, path: Path, iteration: int, trainer: str) -> None:
         self.path, self.iteration, self.trainer = path, iteration, trainer
@@ -257,7 +257,7 @@ def _stat(file: Any) -> tuple[int, int]:
 
 
 def draw(trainings: Sequence[tuple[int, str, list[Row]]], most: int) -> list[str]:
-    """The charts of each trainer that have points, as SVG, a line for each iteration.
+    """Charts of trainers that have points, one line for each iteration.
 
     Args:
         trainings: iteration, trainer and log rows of each training.

@@ -202,7 +202,7 @@ def check_tool(tool: Tool, fingerprints: Fingerprints) -> Check:
 
 
 def check_sample(sample: Sample, fingerprints: Fingerprints) -> Check:
-    """The check `contamination` of a generated sample: everything that is said in it.
+    """The check `contamination` of everything said in a generated sample.
 
     The tools' names are left to `check_tool`: a user's own tools may bear names that a benchmark uses too.
     """

@@ -27,7 +27,7 @@ _PERMUTATIONS, _BANDS, _SEED = 200, 40, 1
 
 
 class _Letters(dict[int, str]):
-    """Table for `str.translate`: letters and digits as they are, anything else a space.
+    """Table for `str.translate`: letters and digits stay, others become spaces.
 
     Filled as characters are met; translating takes half the time of a regex.
     """
@@ -94,7 +94,7 @@ class Deduplicator:
         self._rows.append((sample, words))
 
     def duplicate_of(self, sample: Sample) -> str | None:
-        """Id of the sample already there that this one repeats most, or None."""
+        """Id of the sample that this one repeats most, or None."""
         _, words, minhash = self._look(sample)
         for other in self._same.get(words, ()):
             if _same_answer(sample.label, other.label):

@@ -136,7 +136,7 @@ def _where(path: Sequence[str | int]) -> str:
 
 
 def check_tool(tool: Tool) -> tuple[Check, ...]:
-    """One check, `schema`: the parameters are a valid JSON Schema of type object."""
+    """One check, `schema`: the parameters are a valid object schema."""
     validator, reason = _validator(tool)
     return (
         Check(name="schema", passed=validator is not None, detail=f"{tool.name}: {reason}" if reason else ""),
@@ -232,7 +232,7 @@ def groundings(call: ToolCall, tools: Sequence[Tool], d: Dialogue) -> dict[str, 
 
 
 def _of_another_call(sample: Sample, call: ToolCall, name: str, d: Dialogue) -> bool:
-    """True where another call of the label uses the choice that is named.
+    """True where another call of the label uses the named choice.
 
     "Heat the hall and cool the office" names both, each for its call.
     """
@@ -258,7 +258,7 @@ def _said_places(grounded: Iterable[Grounding]) -> list[Span]:
 
 
 def check_sample(sample: Sample) -> tuple[Check, ...]:
-    """The rule tier's checks of a sample, in order: tools, dialogue, calls, grounding.
+    """The rule tier's checks: tools, dialogue, calls and grounding, in order.
 
     `detail` says what is wrong, with the remedy or the reason; of many things the first three.
     """

@@ -17,7 +17,7 @@ from looptool_kit.config.sections import Settings
 
 
 def deciding(settings: Settings, names: Iterable[str]) -> dict[str, JsonValue]:
-    """The settings among the named ones that decide a result, by dotted name.
+    """The named settings that decide a result, by dotted name.
 
     Machine facts are left out, and what is at its default: a new setting changes no key of a run that does
     not use it.

@@ -30,7 +30,7 @@ _field_sets: dict[frozenset[str], set[str]] = {}
 
 
 def share_field_sets(value: Any) -> None:
-    """Let rows with the same fields given share the set that names them.
+    """Let rows with the same given fields share their field set.
 
     That saves a third of the memory of a table.
     """
@@ -164,7 +164,7 @@ def parquet_rows(
 
 
 def _one_of(texts: dict[str, str], text: str) -> str:
-    """The same object for the same text, where a column holds few different ones."""
+    """The same object for equal texts of a column with few."""
     return texts.get(text) or (texts.setdefault(text, text) if len(texts) < MAX_SHARED_TEXTS else text)
 
 

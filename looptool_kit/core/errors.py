@@ -1,4 +1,4 @@
-"""Errors that a person can fix, and the disk's errors turned into them."""
+"""Errors that a person can fix, the disk's among them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class RunError(Exception):
 
 @contextmanager
 def full_disk_explained(path: Path) -> Iterator[None]:
-    """Turn the errors of a full or locked disk into a message with the remedy.
+    """Explain the errors of a full or locked disk, with the remedy.
 
     What was written before stays whole.
     """
@@ -42,7 +42,7 @@ def full_disk_explained(path: Path) -> Iterator[None]:
 
 
 def no_writing(error: OSError, path: Path) -> str:
-    """The remedy for a disk or folder that may not be written to.
+    """The remedy for a disk or folder that takes no writing.
 
     Empty where the error is another one.
     """

@@ -23,7 +23,7 @@ VERDICTS: tuple[VerdictName, ...] = get_args(VerdictName)
 
 
 class Probe(Frozen):
-    """One sample under greedy decoding by the current policy (GCP, LoopTool section 3.3)."""
+    """One sample under greedy decoding (GCP, LoopTool section 3.3)."""
 
     sample_id: str
     iteration: int
@@ -75,7 +75,7 @@ class Evidence(Frozen):
 
     @property
     def lean(self) -> float:
-        """How far it speaks for the prediction, from -1 (for the label) to 1."""
+        """How it speaks: -1 for the label, 1 for the prediction."""
         return self.for_prediction - self.for_label
 
 

@@ -88,7 +88,7 @@ class Message(Frozen):
 
 
 class Label(Frozen):
-    """The reference answer: tool calls, or (when there are none) a plain reply."""
+    """The reference answer: tool calls, or, without any, a plain reply."""
 
     calls: tuple[ToolCall, ...] = ()
     reply: str = ""
@@ -137,7 +137,7 @@ class Sample(Frozen):
 
     @property
     def opening(self) -> str:
-        """The first thing the user said: that of all turns of one dialogue."""
+        """The user's first words, the same for all turns of a dialogue."""
         return next((m.content for m in self.messages if m.role == "user"), "")
 
     def tool(self, name: str) -> Tool | None:

@@ -223,7 +223,7 @@ def column(path: Path, name: str) -> list[Any]:
 
 @contextmanager
 def no_collection() -> Iterator[None]:
-    """Suspend the collector of cycles for work that makes many rows and no cycles.
+    """Suspend the cycle collector for work that makes many rows.
 
     It would visit all rows again and again: two thirds of the time of reading 100,000 samples.
     """

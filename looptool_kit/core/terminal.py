@@ -32,7 +32,7 @@ def say(text: object = "", **style: Any) -> None:
 
 
 def cell(text: object) -> Any:
-    """A text for rich's tables and console, made visible, its brackets no markup."""
+    """A visible text for rich's tables, its brackets not markup."""
     from rich.text import Text
 
     return Text(visible(text))

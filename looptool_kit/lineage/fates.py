@@ -91,7 +91,7 @@ class Flows(Table[Step]):
 
 
 def fates(run: Run) -> Fates:
-    """The fate of every sample of every dataset so far: exactly one row for each."""
+    """The fate of every sample so far: one row for each."""
     return Fates(row for j in run.iterations for row in _fates(run, j))
 
 

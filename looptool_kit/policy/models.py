@@ -114,7 +114,7 @@ def weights_id(name: str) -> str:
 
 
 def _with_adapter(cache: Path) -> ModelSource:
-    """`embedded`: the base with the shipped adapter merged in, made once in `cache`.
+    """`embedded`: the base with the adapter merged in, made once.
 
     Two processes at once make it once.
     """

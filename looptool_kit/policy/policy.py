@@ -1,4 +1,4 @@
-"""The policy in its states: weights, adapter, and the engine that runs it."""
+"""The policy in its states: weights, adapter, engine."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def _served(policy: Policy, batch: int) -> Engine:
 
 
 def _opened(key: tuple[str, ...], load: Callable[[], Engine]) -> Engine:
-    """The engine that is open under `key`, or loaded after any other is closed."""
+    """The engine under `key`, loaded after any other is closed."""
     if key not in _open:
         _close()
         _open[key] = load()

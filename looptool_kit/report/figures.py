@@ -24,7 +24,7 @@ _STEPS = (1, 1.01, 1.02, 1.05, 1.1, 1.2, 1.3, 1.5, 2, 3, 5, 10, 20, 50, 100, 300
 
 
 def label(text: object, longest: int = 40) -> str:
-    """A text for plotly: visible, on one line, shortened, with its markup disarmed."""
+    """A text for plotly: visible, one short line, without markup."""
     line = " ".join(visible(text).split())
     return html.escape(line if len(line) <= longest else line[: longest - 1] + "…", quote=False)
 

@@ -274,7 +274,7 @@ def _noise(noise: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _expansions(data: ReportData) -> list[dict[str, Any]]:
-    """Candidates, accepted ones and what the others failed, for each iteration and strategy."""
+    """Candidates, accepted and failed ones, for each iteration and strategy."""
     out = []
     for number, iteration in enumerate(data.iterations, 1):
         for strategy in dict.fromkeys(e.strategy for e in iteration.expansions):

@@ -31,7 +31,7 @@ from looptool_kit.stages.verify.stage import stage as verify_stage
 
 
 class Step(NamedTuple):
-    """A stage of the loop, in the order in which it would run."""
+    """A stage of the loop, in the order of running."""
 
     name: str
     """The name of its manifest."""
@@ -81,7 +81,7 @@ def plan(run: Run) -> list[Step]:
 
 
 def summary(run: Run, steps: list[Step]) -> str:
-    """What would be made again, and about how long that takes, in one sentence."""
+    """What would be made again, and how long it takes."""
     again = [s for s in steps if s.state in ("again", "follows")]
     if not again:
         return "Nothing that has finished would be made again."

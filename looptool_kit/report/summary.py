@@ -1,4 +1,4 @@
-"""Results of a run: scoreboard on the terminal, judge against planted errors, report on disk."""
+"""Results of a run: scoreboard, judge against planted errors, report."""
 
 from __future__ import annotations
 
@@ -337,7 +337,7 @@ def _ids(run: Run, name: str, j: int) -> set[str]:
 
 
 def _of(run: Run, ids: Set[str], j: int) -> tuple[Samples, Probes]:
-    """The samples of D_j of these ids, and their probes without the tokens."""
+    """The samples of D_j with these ids, and their probes."""
     folder = run.folder(j)
     samples = Stored(Samples, folder / "samples.parquet", keep=lambda row: row["id"] in ids)
     probes = Stored(Probes, folder / "probes.parquet", TOKENS, keep=lambda row: row["sample_id"] in ids)

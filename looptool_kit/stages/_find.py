@@ -11,7 +11,7 @@ from types import ModuleType
 
 
 def names(package: str) -> list[str]:
-    """Names of the strategies of a stage, given by its package (e.g. `looptool_kit.stages.verify`)."""
+    """Names of a stage's strategies, given its package."""
     modules = iter_modules(import_module(package).__path__)
     return sorted(m.name for m in modules if not m.name.startswith("_") and m.name != "stage")
 

@@ -110,7 +110,7 @@ _DATES: tuple[re.Pattern[str], ...] = (
 
 
 def find_dates(text: str, today: date | None) -> Iterator[Found]:
-    """The dates of a text in lower case, with their readings from `today`."""
+    """The dates of a lower-case text, as read from `today`."""
     for pattern in _DATES:
         for match in pattern.finditer(text):
             try:
@@ -258,7 +258,7 @@ def _weekday(part: dict[str, str], today: date) -> list[date]:
 
 
 def _weekday_and_day(index: int, day: int, today: date) -> list[date]:
-    """The next day that is both: "Friday the 13th" comes within 13 months."""
+    """The next day that is both, within 13 months ("Friday the 13th")."""
     coming = (today + relativedelta(months=n, day=day) for n in range(13))
     return [d for d in coming if d >= today and d.day == day and d.weekday() == index][:1]
 

@@ -109,7 +109,7 @@ _TODAY_GAP = 12
 
 @lru_cache(16384)
 def today_in(text: str) -> tuple[date, int, int] | None:
-    """The day that a text says it is, with the span of that statement.
+    """The day that a text says it is, with its span.
 
     As in "Today is Monday, 2026-11-23."; None where the text does not say.
     """

@@ -150,7 +150,7 @@ def _words_of(name: str, schema: dict[str, Any]) -> tuple[set[str], set[str]]:
 
 
 def _around(passage: Passage, span: Span) -> tuple[list[str], list[str]]:
-    """The stems of the words before a value, on its line, and after it."""
+    """Stems of the words before a value on its line, and after."""
     line = passage.text.rfind("\n", 0, span[1]) + 1
     before = [t.stem for t in passage.tokens if line <= t.start and t.end <= span[1]][-WORDS_BEFORE:]
     return before, [t.stem for t in passage.tokens if t.start >= span[2]][:WORDS_AFTER]

@@ -47,7 +47,7 @@ def intervals(
     title: str,
     width: float = 960,
 ) -> str:
-    """Shares with their intervals, one panel from 0 to 1 for each column.
+    """Shares with their intervals, one panel for each column.
 
     Args:
         rows: name, and for each column (low, share, high), or None where there is no share.

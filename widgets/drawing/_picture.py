@@ -1,4 +1,4 @@
-"""A drawing as an image, for pages that do not show inline SVG."""
+"""A drawing as an image, where inline SVG is not shown."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _VARIABLE = re.compile(r"var\(--lt-([a-z]+), ([^()]+)\)")
 
 
 def picture(drawn: str) -> str:
-    """A drawing as an HTML image, in fixed colours on a light ground.
+    """A drawing as an HTML image, in fixed colours on light ground.
 
     JupyterLab removes inline SVG from a notebook that it does not trust, but shows images.
     """

@@ -48,7 +48,7 @@ def category(run: Run, name: str = SUITE) -> Category:
 
 
 def tables(names: Sequence[str] | None = None) -> list[str]:
-    """The table of the held-out samples' scores, or those of the categories named."""
+    """The score table of the held-out samples or of named categories."""
     return [TABLES[name] for name in _names(names)]
 
 

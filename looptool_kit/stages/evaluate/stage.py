@@ -70,7 +70,7 @@ def develop(run: Run, policy: Policy) -> Scores:
 
 
 def stage(run: Run, policy: Policy, category: Category) -> Stage:
-    """A policy's scores on a category as they stand, and what decides them."""
+    """A policy's scores on a category, and what decides them."""
     files = [f"{category.table}.{kind}.parquet" for kind in KEPT[category.keep]]
     files.append(f"{category.table}.parquet")
     inputs = {**category.inputs, "policy": policy.key}
@@ -116,7 +116,7 @@ def _answered(run: Run, policy: Policy, category: Category, entries: Sequence[En
 
 
 def _plan(engine: Engine, samples: Sequence[Sample]) -> tuple[list[list[int]], list[int]]:
-    """The engine's batches of what fits its context, and the rows that do not fit."""
+    """Batches of what fits the engine's context, and other rows."""
     try:
         return engine.plan(samples), []
     except ValueError:  # one of them does not fit

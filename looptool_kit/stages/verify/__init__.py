@@ -1,4 +1,4 @@
-"""Judges: who compares a failed prediction with the label (JGLV, LoopTool section 3.4).
+"""Judges compare failed predictions with labels (JGLV, LoopTool section 3.4).
 
 A judge is a module of this package with one function
 

@@ -142,7 +142,7 @@ def _whole(pair: Pair) -> Both:
 
 
 def _is_part(of: Argument, g: Grounding, whole: Grounding) -> bool:
-    """True where a value is said only as a part of the other.
+    """True where a value is said only inside the other.
 
     As the "office" of "home office". Not where the rest is what the tool or the parameter is called after, as
     in "kitchen lights" for `set_lights`.
@@ -225,7 +225,7 @@ def _has_own_place(pair: Pair) -> Both:
 
 
 def _asked_last(pair: Pair) -> Both:
-    """Whether each value stands in the last request as much as the other."""
+    """Whether the last request says each value as much as the other."""
     a, b = (is_asked(pair.argument.sample, pair.argument.said, g) for g in pair.found)
     return a >= b, b >= a
 

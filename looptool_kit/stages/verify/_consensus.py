@@ -1,4 +1,4 @@
-"""From several judges' ratings to one, by Dawid and Skene's model of observers that err.
+"""From several judges' ratings to one, by Dawid and Skene's model.
 
 A. P. Dawid, A. M. Skene: Maximum likelihood estimation of observer error-rates using the EM algorithm.
 Applied Statistics 28 (1979), 20-28. With T[i, k] the probability that item i is of class k, p[k] the share of

@@ -124,7 +124,7 @@ def already_made(messages: Sequence[Message], call: ToolCall) -> bool:
 
 
 def taken(sample: Sample, dialogue: Dialogue) -> set[Span]:
-    """The places that the calls made since the user last spoke have used."""
+    """The places used by calls since the user last spoke."""
     calls = calls_since(sample.messages)
     return said_places(g for c in calls for g in groundings(c, sample.tools, dialogue).values())
 

@@ -104,7 +104,7 @@ def call_or_reply(sample: Sample, dialogue: Dialogue, calls: Side, reply: str) -
 
 
 def _missing(case: CallsAndReply) -> Evidence | None:
-    """Evidence by a value that nothing supports, or that the reply asks for."""
+    """Evidence by an unsupported value, or one the reply asks for."""
     for call, grounded in case.pairs():
         for name in grounded:
             if e := _missing_value(case, call, name, own_grounding(name, grounded)):

@@ -1,4 +1,4 @@
-"""The `llm` judge: language models compare label and prediction, not told which is which.
+"""The `llm` judge: language models compare label and prediction blindly.
 
 JGLV (LoopTool, section 3.4). A vote is two calls: the answers are named A and B, once in either order, and
 the vote counts only where both calls say the same of the same answer; a model that prefers a place, not an
@@ -86,7 +86,7 @@ class Vote(NamedTuple):
 
 
 def decided_by(settings: Settings) -> list[str]:
-    """Who judges (the generator, where no judge is given), and how the votes count."""
+    """Who judges, the generator by default, and how votes count."""
     return ["judge_llm" if settings.judge_llm else "generator_llm", "jury"]
 
 
@@ -157,7 +157,7 @@ def _ask(endpoint: Endpoint, cases: Sequence[Case], context: Context, desc: str)
 
 
 def _requests(sample: Sample, prediction: Answer, settings: Settings, vote: int) -> list[Request]:
-    """The two calls of a vote: the label as A, then as B."""
+    """The two calls of a vote: label as A, label as B."""
     label, jury = Answer.of(sample.label), settings.jury
     return [
         Request(

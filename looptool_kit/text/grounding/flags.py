@@ -78,7 +78,7 @@ def ground_boolean(value: bool, schema: dict[str, Any], d: Dialogue, name: str) 
 
 
 def _place_of(words: list[str], p: Passage) -> int | None:
-    """Index of the first word of a passage that is like one of `words`."""
+    """Index of a passage's first word that is like one of `words`."""
     return next((at for at, t in enumerate(p.tokens) if any(alike(w, t.stem) for w in words)), None)
 
 
@@ -98,7 +98,7 @@ def _clause(p: Passage, at: int) -> set[str]:
 
 
 def _begins_clause(p: Passage, k: int, at: int) -> bool:
-    """True where the word at `k` begins the clause of that at `at`.
+    """True where word `k` begins the clause of word `at`.
 
     "Without pets and kids" is one clause, "do not wait and notify everyone" are two.
     """

@@ -74,7 +74,7 @@ def moment(value: str) -> tuple[str | None, str | None] | None:
 
 
 def ground_moment(day: str | None, clock: str | None, d: Dialogue) -> Grounding:
-    """How far the dialogue says a date, a time of day, or both.
+    """How far the dialogue says a date, a time, or both.
 
     Args:
         day: ISO date, or None.

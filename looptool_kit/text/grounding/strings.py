@@ -136,7 +136,7 @@ def _letters(value: str, d: Dialogue, ignore_case: bool = False) -> Iterator[Sup
 
 
 def _by_words(value: str, d: Dialogue) -> Grounding:
-    """Support by the words of a text that do not stand in a row.
+    """Support by words of a text that do not stand together.
 
     All of a short text must be said, most of a long one.
     """
@@ -168,7 +168,7 @@ def _are_initials(value: str, d: Dialogue) -> bool:
 
 
 def _part_of_code(token: Token, codes: Holding, words: Sequence[str]) -> bool:
-    """True for a piece of a code of which `words` lack another piece.
+    """True for a piece of a code that `words` do not complete.
 
     The 32615 of PL-32615 says nothing of "Song 32615".
     """

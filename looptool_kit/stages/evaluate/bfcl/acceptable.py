@@ -1,4 +1,4 @@
-"""Match predictions against lists of acceptable values, as BFCL's AST categories label them.
+"""Match predictions against lists of acceptable values, as BFCL does.
 
 A label is a list of `{function: {parameter: [value, value, ...]}}`; an empty string among the values means
 that the parameter may be left out. The verdicts, and the names of the errors, agree with those of the
@@ -262,7 +262,7 @@ def _call(
 
 
 def _value_error(value: Any, acceptable: list[Any], schema: Mapping[str, Any], language: Language) -> str:
-    """The name of what is wrong with an argument, empty if nothing is."""
+    """The name of an argument's error, empty if none."""
     kind = _kind(schema)
     expected = _TYPES[language].get(kind)
     if expected is None:

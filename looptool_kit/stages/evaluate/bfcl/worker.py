@@ -125,7 +125,7 @@ class Official:
         }
 
     def execute(self, session: str, id: str, calls: list[list[Any]]) -> list[str]:
-        """Run one step's calls in a dialogue's environment, which lasts until `forget`; their results."""
+        """Run one step's calls in a dialogue's environment; their results."""
         entry = self._raw(id.rsplit("_", 1)[0])[id]
         results: list[str]
         results, _ = self.executor.execute_multi_turn_func_call(
@@ -173,7 +173,7 @@ class Official:
         }
 
     def forget(self, session: str, id: str) -> None:
-        """Drop a dialogue's environments, which the official code keeps in its module's globals."""
+        """Drop a dialogue's environments from the official module's globals."""
         start = "".join("_" if c in "-./:" else c for c in session)
         for name in [n for n in vars(self.executor) if n.startswith(start + "_") and n.endswith("_instance")]:
             delattr(self.executor, name)
