@@ -14,6 +14,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from _pages import wrapped
+
 from looptool_kit.core.records import Score
 from looptool_kit.core.stats import clustered_difference, wilson
 from looptool_kit.core.tables import write_text
@@ -46,7 +48,7 @@ def main() -> None:
             official += evaluate(run, policy, "bfcl", CATEGORIES, args.per_category)
             perturbed = evaluate(run, policy, "robustness", per_category=args.perturbed)
             moved.setdefault(seed, []).extend(perturbed)
-    write_text(args.out, page(official, moved, args))
+    write_text(args.out, wrapped(page(official, moved, args)))
     print(f"wrote {args.out}")
 
 

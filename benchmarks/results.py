@@ -17,6 +17,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from _pages import wrapped
 from results_page import comparison, page
 
 from looptool_kit.core.tables import write_text
@@ -48,7 +49,7 @@ def main() -> None:
     runs = {
         arm: [Run.open(plan.folder(n, arm), read_only=True) for n in args.seeds] for arm in (FULL, *args.arms)
     }
-    write_text(args.out, page(runs[FULL], runs.get(CONTROL, []), args))
+    write_text(args.out, wrapped(page(runs[FULL], runs.get(CONTROL, []), args)))
     print(f"wrote {args.out}")
 
 

@@ -115,10 +115,9 @@ def difference_lines(found: Tables, against: Tables, names: list[str], later: li
     """Every policy against the base, and the loop against its control."""
     lines = [
         "",
-        (
-            "## Paired differences in percentage points (bootstrap over seeds and samples, 95%; each seed's"
-            " own difference in brackets)"
-        ),
+        "## Paired differences in percentage points",
+        "",
+        "Bootstrap over seeds and samples, 95%; each seed's own difference in brackets.",
         "",
         "| comparison | " + " | ".join(VIEWS) + " |",
         "|" + " --- |" * (len(VIEWS) + 1),

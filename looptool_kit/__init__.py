@@ -1,5 +1,4 @@
-"""LoopTool Workbench: close the loop between data and training until a small language model calls your tools
-reliably.
+"""LoopTool Workbench: the loop between data and training, for tool-calling models.
 
     import looptool_kit as lt
     run = lt.Run.create("runs/tour", preset="cpu")

@@ -1,4 +1,4 @@
-"""The loop: the order of the stages, and the only place that knows it.
+"""The loop: the one place that knows the order of stages.
 
 Iteration j: train on D_j, evaluate, probe, verify, expand, compose D_{j+1}. After the last iteration the
 policy is trained on the last dataset and evaluated. Every stage does nothing where it has finished, so a
@@ -94,6 +94,7 @@ class Loop:
                 raise RunError(
                     f"D{j} of {self._run.path} does not exist: the next iteration is {self._run.iteration}."
                 )
+            # A longer run draws more seed samples; those drawn before stay.
             self._run.set(iterations=j)
             seed(self._run)
         self._train(j)
@@ -111,7 +112,10 @@ class Loop:
         return samples
 
     def train_only(self, last: int | None = None) -> None:
-        """Train and evaluate on the datasets that the run holds, until D_last, as a control does."""
+        """Train and evaluate on the datasets that the run holds.
+
+        It ends with D_last, as a control does.
+        """
         for j in self._run.iterations:
             if last is None or j <= last:
                 self._train(j)

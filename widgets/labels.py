@@ -73,7 +73,7 @@ def predicted_label(answer: Answer) -> Label:
 
 
 def checked(label: Label, sample: Sample) -> Label:
-    """The label, if this sample can have it and does not have it already.
+    """The label, if the sample can have it and does not yet.
 
     Raises:
         ValueError: names what is wrong.

@@ -1,4 +1,7 @@
-"""The charts of `LoopMap`: the flow of samples, and the errors by tool and kind."""
+"""The charts of `LoopMap`.
+
+The flow of samples, and the errors by tool and kind.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from looptool_kit.widgets.drawing import SERIES, STATE_COLOURS, Link, Node, heat
 from looptool_kit.widgets.view import html_table
 
 STATIC_FLOWS = 10
+"""Flows that are listed in a notebook without a kernel, the largest first."""
 _BLUE, _RED, _AMBER, _GREEN, _PURPLE, _GREY = SERIES
 _PARTS: dict[Part, str] = {
     "ES": _RED,
@@ -96,8 +100,10 @@ def flow_map(
 
 
 def _colour(source: str, target: str) -> str:
-    """A ribbon's colour: a part's samples in that of their state, what joins a dataset in that of its part,
-    all else in that of its source.
+    """The colour of a ribbon.
+
+    A part's samples have that of their state, what joins a dataset that of its part, all else that of its
+    source.
     """
     ends = source.split("/"), target.split("/")
     return _COLOURS.get(ends[ends[0][1] == "part" or ends[1][1] == "part"][2], _GREY)
@@ -105,17 +111,20 @@ def _colour(source: str, target: str) -> str:
 
 def flow_table(counts: Mapping[tuple[str, str], int], first: int) -> str:
     """The largest flows from iteration `first` on, as an HTML table."""
-    named = [(source.split("/"), target.split("/"), n) for (source, target), n in counts.items()]
-    named = sorted((flow for flow in named if int(flow[0][0][1:]) >= first), key=lambda flow: -flow[2])
-    rows = [[f"{s[0]} {s[2]}", f"{t[0]} {t[2]}", n] for s, t, n in named[:STATIC_FLOWS]]
-    words = f"the {STATIC_FLOWS} largest of {len(named)} flows" if len(named) > STATIC_FLOWS else "flows"
+    flows = [(source.split("/"), target.split("/"), n) for (source, target), n in counts.items()]
+    flows = sorted((flow for flow in flows if int(flow[0][0][1:]) >= first), key=lambda flow: -flow[2])
+    rows = [[f"{s[0]} {s[2]}", f"{t[0]} {t[2]}", n] for s, t, n in flows[:STATIC_FLOWS]]
+    words = f"the {STATIC_FLOWS} largest of {len(flows)} flows" if len(flows) > STATIC_FLOWS else "flows"
     return html_table(("from", "to", "samples"), rows, words)
 
 
 def error_map(
     tools: Sequence[str], kinds: Sequence[str], values: Sequence[Sequence[float]], iteration: int, before: int
 ) -> str:
-    """Samples by tool and kind of error, as SVG; `before`: the iteration subtracted, 0 for none."""
+    """Samples by tool and kind of error, as SVG.
+
+    `before`: the iteration subtracted, 0 for none.
+    """
     against = f" against D{before}" if before else ""
     title = f"errors of D{iteration}{against}: samples by tool and kind"
     names = [k.replace("_", " ") for k in kinds]

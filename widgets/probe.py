@@ -1,4 +1,7 @@
-"""The probes of a policy: perplexity histogram with threshold and range, table, and sample."""
+"""The probes of a policy.
+
+Perplexity histogram with threshold and range, table, and sample.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +24,13 @@ from looptool_kit.widgets.view import html_table, script, style
 
 FACETS = ("state", "iteration", "kind", "tool", "error", "frontier")
 STATIC_ROWS = 30
+"""Rows in a notebook without a kernel."""
 
 
 class ProbeView(TableView):
-    """Probes under greedy decoding (GCP, LoopTool section 3.3): `ProbeView(run)`, `ProbeView(run,
-    iteration=2)` or `ProbeView(probes, samples)`.
+    """Probes under greedy decoding (GCP, LoopTool section 3.3).
+
+    Made as `ProbeView(run)`, `ProbeView(run, iteration=2)` or `ProbeView(probes, samples)`.
 
     Of a run, all probed iterations are there and the newest (or the one asked for) is shown; the filter
     `iteration` shows others. Read back what a person chose: `threshold`, `brush`, `filters`, `search`,
@@ -33,7 +38,7 @@ class ProbeView(TableView):
     that the person sets on the page is a decision on the iteration shown. One set from Python is not.
     """
 
-    _esm = script("sample", "table", "probe")
+    _esm = script("sample", "table", "probe_chart", "probe")
     _css = style()
 
     threshold = traitlets.Float(1.0).tag(sync=True)
@@ -111,13 +116,19 @@ class ProbeView(TableView):
 
     @property
     def selection(self) -> Samples:
-        """The samples behind the rows shown (filters, search and brush applied), in that order, each once."""
+        """The samples behind the rows shown, in that order, each once.
+
+        Filters, search and brush are applied.
+        """
         rows = {self._samples[i].id: self._samples[i] for i in self.order}
         return Samples(rows.values())
 
     @property
     def states(self) -> dict[str, int]:
-        """The count of each state at the threshold, of the rows that pass filters and search."""
+        """The count of each state at the threshold.
+
+        It is of the rows that pass filters and search.
+        """
         return dict(
             zip(STATES, map(int, np.bincount(self._states[self._filtered()], minlength=3)), strict=True)
         )
@@ -125,7 +136,10 @@ class ProbeView(TableView):
     # ------------------------------------------------------- asked by the page
 
     def on_chart(self) -> dict[str, Any]:
-        """The histogram of the rows that pass filters and search, and the count of each state."""
+        """The histogram and the count of each state.
+
+        They are of the rows that pass filters and search.
+        """
         return {"svg": self._chart(), "states": self.states, "version": self.version}
 
     def on_sample(self, at: int) -> dict[str, Any]:
@@ -268,9 +282,10 @@ class ProbeView(TableView):
         """
         logs = np.nan_to_num(np.log(np.maximum(self._perplexity, 1.0)), nan=0.0, posinf=700.0)
         low, high = (float(logs.min()), float(logs.max())) if len(logs) else (0.0, 1.0)
+        # Only where the outermost 0.5% would take more than half of the axis.
         if len(logs) and high - low > 2 * (far := float(np.quantile(logs, 0.995)) - low) > 0:
             high = low + far
-        high = max(high, low + 0.01)
+        high = max(high, low + 0.01)  # all alike: a width that can be divided
         count = int(np.clip(2 * math.sqrt(len(logs)), 12, 60))
         self._edges = np.exp(np.linspace(low, high, count + 1))
         self._bin = np.clip(((logs - low) / (high - low) * count).astype(int), 0, count - 1)

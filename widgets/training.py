@@ -1,4 +1,4 @@
-"""Training, live: charts of what the trainers log, and the completions of the last GRPO step."""
+"""Training, live: the trainers' charts, and the last GRPO step's completions."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ The cell that shows a training may stand right before one that trains again.
 """
 _ROLLOUTS, _MAX_CHARACTERS = 48, 600
 _STATIC_POINTS = 60
+"""Points of a chart in a notebook without a kernel."""
 
 Row = dict[str, Any]
 Points = list[tuple[float, float]]
@@ -61,7 +62,9 @@ The value is computed from a log row and the row before it.
 
 
 class TrainingView(View):
-    """The training of a run, live: shown in one cell, it is updated while another cell trains.
+    """The training of a run, live.
+
+    Shown in one cell, it is updated while another cell trains.
 
     A thread reads what the trainers write into the run folder (`policy/*/history.jsonl`, `rollouts/`), about
     once a second, until the view is closed or the training has finished. `iteration` None: all iterations,
@@ -96,7 +99,10 @@ class TrainingView(View):
 
     @property
     def history(self) -> list[Row]:
-        """The log rows so far, oldest first, each with `iteration` and `trainer` (sft, grpo, preference)."""
+        """The log rows so far, oldest first.
+
+        Each has its `iteration` and `trainer` (sft, grpo or preference).
+        """
         return [
             {"iteration": j, "trainer": trainer, **row}
             for j, trainer, rows in self._trainings()
@@ -228,7 +234,7 @@ class TrainingView(View):
 
 
 class _Log:
-    """A file of log rows that grows, or is replaced by another one."""
+    """A file of log rows that grows, or is replaced."""
 
     def __init__(self, path: Path, iteration: int, trainer: str) -> None:
         self.path, self.iteration, self.trainer = path, iteration, trainer
@@ -243,15 +249,15 @@ class _Log:
                 stat = _stat(file)
                 fresh = stat[0] != inode or stat[1] < offset
                 file.seek(0 if fresh else offset)
-                whole, newline, _ = file.read().rpartition(b"\n")
+                lines, newline, _ = file.read().rpartition(b"\n")
         except FileNotFoundError:
-            gone = bool(self.rows)
+            reset = bool(self.rows)
             self.rows, self._at = [], (0, 0)
-            return gone
-        rows = [json.loads(line) for line in whole.splitlines()]
+            return reset
+        rows = [json.loads(line) for line in lines.splitlines()]
         same = rows == self.rows if fresh else not rows
         self.rows = rows if fresh else [*self.rows, *rows]
-        self._at = (stat[0], (0 if fresh else offset) + len(whole) + len(newline))
+        self._at = (stat[0], (0 if fresh else offset) + len(lines) + len(newline))
         return not same
 
 
@@ -261,7 +267,7 @@ def _stat(file: Any) -> tuple[int, int]:
 
 
 def draw(trainings: Sequence[tuple[int, str, list[Row]]], most: int) -> list[str]:
-    """The charts of each trainer that have points, as SVG, a line for each iteration.
+    """Charts of trainers that have points, one line for each iteration.
 
     Args:
         trainings: iteration, trainer and log rows of each training.
@@ -291,7 +297,10 @@ def draw(trainings: Sequence[tuple[int, str, list[Row]]], most: int) -> list[str
 
 
 def thinned(points: Points, most: int) -> Points:
-    """At most `most` (2 or more) of the points, evenly spaced, with the first and the last."""
+    """At most `most` of the points, evenly spaced.
+
+    The first and the last are among them; `most` is 2 or more.
+    """
     if len(points) <= most:
         return points
     return [points[round(i * (len(points) - 1) / (most - 1))] for i in range(most)]

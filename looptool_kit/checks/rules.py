@@ -119,16 +119,16 @@ def _validator(tool: Tool) -> tuple[jsonschema_rs.Validator | None, str]:
     # By identity first: samples share their tools, and hashing a schema costs more than validating a call.
     # The schema is kept alive, so that its id stays its own.
     schema = tool.parameters
-    known = _validators.get(id(schema))
-    if known is None or known[0] is not schema:
+    validator = _validators.get(id(schema))
+    if validator is None or validator[0] is not schema:
         if len(_validators) > MAX_VALIDATORS:
             _validators.clear()
         try:
             text = json.dumps(schema, sort_keys=True)
         except (TypeError, ValueError) as error:
             return None, f"not JSON: {error}"
-        known = _validators[id(schema)] = (schema, *_compiled(text))
-    return known[1], known[2]
+        validator = _validators[id(schema)] = (schema, *_compiled(text))
+    return validator[1], validator[2]
 
 
 def _where(path: Sequence[str | int]) -> str:
@@ -136,9 +136,11 @@ def _where(path: Sequence[str | int]) -> str:
 
 
 def check_tool(tool: Tool) -> tuple[Check, ...]:
-    """One check, `schema`: the parameters are a valid JSON Schema of type object."""
-    validator, why = _validator(tool)
-    return (Check(name="schema", passed=validator is not None, detail=f"{tool.name}: {why}" if why else ""),)
+    """One check, `schema`: the parameters are a valid object schema."""
+    validator, reason = _validator(tool)
+    return (
+        Check(name="schema", passed=validator is not None, detail=f"{tool.name}: {reason}" if reason else ""),
+    )
 
 
 def call_errors(call: ToolCall, tools: Sequence[Tool]) -> list[str]:
@@ -149,9 +151,9 @@ def call_errors(call: ToolCall, tools: Sequence[Tool]) -> list[str]:
     tool = next((t for t in tools if t.name == call.name), None)
     if tool is None:
         return [f"{call.name} is not on offer"]
-    validator, why = _validator(tool)
+    validator, reason = _validator(tool)
     if validator is None:
-        return [f"{call.name}: {why}"]
+        return [f"{call.name}: {reason}"]
     if validator.is_valid(call.arguments):
         return []
     errors = validator.iter_errors(call.arguments)
@@ -225,18 +227,18 @@ def label_errors(label: Label) -> list[str]:
     return errors + markup_errors(label)
 
 
-def groundings(call: ToolCall, tools: Sequence[Tool], said: Dialogue) -> dict[str, Grounding]:
+def groundings(call: ToolCall, tools: Sequence[Tool], d: Dialogue) -> dict[str, Grounding]:
     """How far each argument of a call is supported, by name.
 
     A tool that is not on offer lends no schema.
     """
     tool = next((t for t in tools if t.name == call.name), None)
     properties = tool.properties if tool else {}
-    return {name: ground(value, properties.get(name), said, name) for name, value in call.arguments.items()}
+    return {name: ground(value, properties.get(name), d, name) for name, value in call.arguments.items()}
 
 
-def _of_another_call(sample: Sample, call: ToolCall, name: str, said: Dialogue) -> bool:
-    """True where another call of the label uses the choice that is named.
+def _of_another_call(sample: Sample, call: ToolCall, name: str, d: Dialogue) -> bool:
+    """True where another call of the label uses the named choice.
 
     "Heat the hall and cool the office" names both, each for its call.
     """
@@ -249,20 +251,20 @@ def _of_another_call(sample: Sample, call: ToolCall, name: str, said: Dialogue) 
     ):
         return False
     others = [c for c in sample.label.calls if c is not call]
-    used = _said_places(g for c in others for g in groundings(c, sample.tools, said).values())
-    rivals = [ground(o, schema, said, name) for o in schema["enum"] if o != call.arguments[name]]
+    used = _said_places(g for c in others for g in groundings(c, sample.tools, d).values())
+    rivals = [ground(o, schema, d, name) for o in schema["enum"] if o != call.arguments[name]]
     places = _said_places(rivals)
     return any(g.supported >= SAID_THRESHOLD for g in rivals) and all(
         any(overlap(u, s) for u in used) for s in places
     )
 
 
-def _said_places(found: Iterable[Grounding]) -> list[Span]:
-    return [s for g in found if g.supported >= SAID_THRESHOLD for s in g.spans]
+def _said_places(grounded: Iterable[Grounding]) -> list[Span]:
+    return [s for g in grounded if g.supported >= SAID_THRESHOLD for s in g.spans]
 
 
 def check_sample(sample: Sample, grounding: bool = True) -> tuple[Check, ...]:
-    """The rule tier's checks of a sample, in order: tools, dialogue, calls, and if asked for grounding.
+    """The rule tier's checks: tools, dialogue, calls, and if asked for grounding, in order.
 
     Grounding takes most of the time. `detail` says what is wrong, with the remedy or the reason; of many
     things the first three.
@@ -283,10 +285,10 @@ def check_sample(sample: Sample, grounding: bool = True) -> tuple[Check, ...]:
 
 
 def _grounding_errors(sample: Sample) -> Iterator[str]:
-    said = dialogue(sample)
+    d = dialogue(sample)
     for call in sample.label.calls:
-        for name, g in groundings(call, sample.tools, said).items():
-            if g.supported < GROUNDED and not _of_another_call(sample, call, name, said):
+        for name, g in groundings(call, sample.tools, d).items():
+            if g.supported < GROUNDED and not _of_another_call(sample, call, name, d):
                 value = json.dumps(call.arguments[name], ensure_ascii=False)
                 yield f"{call.name}.{name} = {value}: {g.words}"
 

@@ -73,11 +73,11 @@ def probe(path: RunFolder, iteration: Iteration = None, yes: Yes = False) -> Non
 
 
 @app.command()
-def frontier(path: RunFolder, iteration: Iteration = None) -> None:
+def frontier(path: RunFolder, iteration: Iteration = None, yes: Yes = False) -> None:
     """Measure by several rollouts which samples of D_j the policy gets right sometimes."""
     from looptool_kit.stages.train.frontier import frontier as stage
 
-    _stage(path, lambda run: stage(run, iteration=iteration))
+    _stage(path, yes, lambda run: stage(run, iteration=iteration))
 
 
 @app.command()

@@ -1,4 +1,7 @@
-"""Presets, and settings read from and written to TOML; which settings decide a result."""
+"""Presets, and settings read from and written to TOML.
+
+Which settings decide a result.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from looptool_kit.config.sections import Settings
 
 
 def deciding(settings: Settings, names: Iterable[str]) -> dict[str, JsonValue]:
-    """The settings among the named ones that decide a result, by dotted name.
+    """The named settings that decide a result, by dotted name.
 
     Machine facts are left out, and what is at its default: a new setting changes no key of a run that does
     not use it.
@@ -93,7 +96,7 @@ def with_overrides(settings: Settings, **overrides: Any) -> Settings:
     return _overridden(settings.model_dump(), overrides, "settings")
 
 
-def _overridden(values: dict[str, Any], overrides: dict[str, Any], where: str) -> Settings:
+def _overridden(values: dict[str, Any], overrides: dict[str, Any], source: str) -> Settings:
     for dotted, value in overrides.items():
         *path, last = dotted.split("__")
         table = values
@@ -102,9 +105,9 @@ def _overridden(values: dict[str, Any], overrides: dict[str, Any], where: str) -
                 table[part] = {}
             table = table[part]
             if not isinstance(table, dict):
-                raise ValueError(f"{where}: {part} is a single setting, not a section that holds {last}.")
+                raise ValueError(f"{source}: {part} is a single setting, not a section that holds {last}.")
         table[last] = value
-    return _checked(values, where)
+    return _checked(values, source)
 
 
 def load_settings(path: Path) -> Settings:
@@ -163,12 +166,12 @@ def _put(table: Any, values: dict[str, Any]) -> None:
             table[name] = value
 
 
-def _checked(values: dict[str, Any], where: str) -> Settings:
+def _checked(values: dict[str, Any], source: str) -> Settings:
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise ValueError(
-            f"{where}: {problems}. The settings and their meaning are listed in"
+            f"{source}: {problems}. The settings and their meaning are listed in"
             " looptool_kit/config/sections.py."
         ) from None

@@ -126,7 +126,7 @@ class SftSettings(_Settings):
     rehearsal: float = Field(0.0, ge=0)
     """Samples of other tools that SFT trains on beside D_j, as a share of its rows: from domains of the world
     that `seeds.domains` does not name. They keep the policy from forgetting what it could do before
-    (experience replay, arXiv 1811.11682). They are no part of D_j: neither probed nor expanded. With the
+    (experience replay, arXiv 1811.11682). They are not part of D_j: neither probed nor expanded. With the
     trainer `trl` alone.
     """
     batch: int = Field(8, ge=1)
@@ -296,7 +296,7 @@ class JurySettings(_Settings):
     temperature: float = Field(0.0, ge=0)
     """Sampling temperature; above 0 where a judge has several votes, or they would all be alike."""
     max_tokens: int = Field(2048, ge=1)
-    """Length limit of a judge's answer, its thoughts included; an answer that is cut there is no vote."""
+    """Length limit of a judge's answer, its thoughts included; an answer that is cut there does not vote."""
     confidence: float = Field(0.6, ge=0.5, le=1)
     """Least share of the votes, from three judges on least probability, of a verdict; below it the sample is
     unjudged.

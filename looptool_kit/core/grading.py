@@ -1,4 +1,7 @@
-"""Grade a prediction against a label: the reward, the state of a probe, and every fault by its kind."""
+"""Grade a prediction against a label.
+
+The reward, the state of a probe, and every fault by its kind.
+"""
 
 from __future__ import annotations
 
@@ -156,6 +159,7 @@ def align(
     First calls of the same tool, those with most arguments in common first; then what is left, in order.
     Pairs come in the label's order; a side without partner is None.
     """
+    # Keys in order: a set that gives the earliest call first.
     free = dict.fromkeys(range(len(prediction)))
     partner: dict[int, int] = {}
     wants, gots = (
@@ -202,7 +206,10 @@ def _argument_faults(want: ToolCall, got: ToolCall, tool: Tool | None) -> list[F
 
 
 def json_type(value: Any) -> str:
-    """JSON Schema's name of a value's type; integers and floats are both `number`."""
+    """JSON Schema's name of a value's type.
+
+    Integers and floats are both `number`.
+    """
     if value is None:
         return "null"
     if isinstance(value, bool):

@@ -1,4 +1,7 @@
-"""The rows that the stages hand on: probes, verdicts, expansions and scores, each with its table."""
+"""The rows that the stages hand on.
+
+Probes, verdicts, expansions and scores, each with its table.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ VERDICTS: tuple[VerdictName, ...] = get_args(VerdictName)
 
 
 class Probe(Frozen):
-    """One sample under greedy decoding by the current policy (GCP, LoopTool section 3.3)."""
+    """One sample under greedy decoding (GCP, LoopTool section 3.3)."""
 
     sample_id: str
     iteration: int
@@ -72,7 +75,7 @@ class Evidence(Frozen):
 
     @property
     def lean(self) -> float:
-        """How far it speaks for the prediction, from -1 (for the label) to 1."""
+        """How it speaks: -1 for the label, 1 for the prediction."""
         return self.for_prediction - self.for_label
 
 
@@ -177,7 +180,10 @@ class Member(Frozen):
 
 
 class Members(Table[Member]):
-    """One row for each row of a composed dataset, in its order; a row that is repeated has as many."""
+    """One row for each row of a composed dataset, in its order.
+
+    A row that is repeated has as many.
+    """
 
     row_type = Member
 

@@ -1,4 +1,6 @@
-"""Parse, render and match tool calls: the one parser and the one matcher of the project.
+"""Parse, render and match tool calls.
+
+The one parser and the one matcher of the project.
 
 The wire form is Hermes': each call is `<tool_call>` + a JSON object with exactly `name` and `arguments` +
 `</tool_call>`. Data, reward, probe and evaluation all go through `parse` and `match`; nothing here ever
@@ -35,7 +37,10 @@ SPECIAL = (
 
 
 class Answer(Frozen):
-    """What a model said, parsed: calls, the text around them, or why it could not be read."""
+    """What a model said, parsed.
+
+    Calls, the text around them, or why it could not be read.
+    """
 
     calls: tuple[ToolCall, ...] = ()
     text: str = ""
@@ -46,7 +51,10 @@ class Answer(Frozen):
 
     @property
     def label(self) -> Label:
-        """The label that says the same: the calls, or the text where there are none."""
+        """The label that says the same.
+
+        The calls, or the text where there are none.
+        """
         return Label(calls=self.calls, reply="" if self.calls else self.text)
 
     @classmethod
@@ -183,7 +191,10 @@ def _depth(value: Any) -> int:
 
 
 def render_calls(calls: Iterable[ToolCall]) -> str:
-    """Calls in the wire form that a policy is trained to write; arguments keep their order."""
+    """Calls in the wire form that a policy is trained to write.
+
+    Arguments keep their order.
+    """
     return "\n".join(
         f"{OPEN}\n{json.dumps({'name': c.name, 'arguments': c.arguments}, ensure_ascii=False)}\n{CLOSE}"
         for c in calls
@@ -239,7 +250,7 @@ def tool_schemas(tools: Sequence[Tool]) -> list[dict[str, Any]]:
 
 
 def render_prompt(tools: Sequence[Tool], messages: Sequence[Message]) -> str:
-    """The prompt text up to where the assistant starts to answer, by the project's template."""
+    """The prompt up to the assistant's answer, by the project's template."""
     return render_turns(chat(messages), tool_schemas(tools))
 
 

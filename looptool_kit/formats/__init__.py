@@ -244,8 +244,8 @@ def _read(
             if not found:
                 raise ValueError("it holds no assistant turn to learn from")
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            named = isinstance(error, KeyError | AttributeError)  # their messages are bare names
-            reject(number, raw, f"{type(error).__name__}: {error}" if named else str(error))
+            bare_name = isinstance(error, KeyError | AttributeError)  # their messages are bare names
+            reject(number, raw, f"{type(error).__name__}: {error}" if bare_name else str(error))
             continue
         for sample in found:
             if isinstance(sample, Unusable):
@@ -300,11 +300,11 @@ def write(samples: Iterable[Sample], path: str | Path, form: Form) -> Path:
 
 def fitting(samples: Iterable[Sample], form: Form) -> tuple[Samples, list[str]]:
     """The samples that fit a form, and why others do not."""
-    fit, why = list[Sample](), list[str]()
+    fit, reasons = list[Sample](), list[str]()
     for sample in samples:
         try:
             to_row(sample, form)
             fit.append(sample)
         except ValueError as error:
-            why.append(str(error))
-    return Samples(fit), why
+            reasons.append(str(error))
+    return Samples(fit), reasons

@@ -1,4 +1,7 @@
-"""What verdicts make of samples: the fate of every row of D_j, a person's decisions included."""
+"""What verdicts make of samples.
+
+The fate of every row of D_j, a person's decisions included.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +29,9 @@ class ErrorSeed(NamedTuple):
 
 
 def with_decisions(verdicts: Verdicts, decisions: dict[str, Decision]) -> Verdicts:
-    """The verdicts with a person's in place of the judge's. A decision's value is a verdict name, or
-    {"verdict": ..., "label": {...}}.
+    """The verdicts with a person's in place of the judge's.
+
+    A decision's value is a verdict name, or {"verdict": ..., "label": {...}}.
     """
     out = []
     for verdict in verdicts:
@@ -54,8 +58,10 @@ def with_decisions(verdicts: Verdicts, decisions: dict[str, Decision]) -> Verdic
 
 
 def error_seeds(samples: Samples, probes: Probes, verdicts: Verdicts) -> list[ErrorSeed]:
-    """D_ES in the dataset's order: PRED_WRONG rows as they are, LABEL_WRONG rows under the prediction (or
-    under the label a person gave).
+    """D_ES, the error seeds, in the dataset's order.
+
+    PRED_WRONG rows are taken as they are, LABEL_WRONG rows under the prediction, or under the label that a
+    person gave.
 
     A seed's probe says what went wrong in it. Where the prediction became the label, that is the old label,
     so it stands in the prediction's place.
@@ -75,8 +81,8 @@ def error_seeds(samples: Samples, probes: Probes, verdicts: Verdicts) -> list[Er
             if graded.correct:
                 wrong = Answer.of(sample.label)
                 graded = grade(wrong, label, sample.tools)
-            what = {"answer": wrong, "faults": graded.faults or probe.faults}
-            seeds.append(ErrorSeed(changed, probe.model_copy(update=what), verdict))
+            about = {"answer": wrong, "faults": graded.faults or probe.faults}
+            seeds.append(ErrorSeed(changed, probe.model_copy(update=about), verdict))
     return seeds
 
 
@@ -122,8 +128,9 @@ def all_seeds(run: Run, j: int, samples: Samples, probes: Probes, verdicts: Verd
 
 
 def chosen(expanded: Iterable[Expansion], decisions: Mapping[str, Decision]) -> list[Expansion]:
-    """The candidates that a dataset takes: the accepted ones, unless a person (decisions by child id)
-    accepted, rejected or edited them.
+    """The candidates that a dataset takes.
+
+    They are the accepted ones, unless a person (decisions by child id) accepted, rejected or edited them.
 
     An edited sample stands in its candidate's place: new id, the candidate's parent, strategy `person`.
     Raises `RunError` where it is not a sample.

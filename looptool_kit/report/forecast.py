@@ -1,4 +1,6 @@
-"""What a loop on the embedded model will take: time on this machine, memory and disk, said before it starts.
+"""What a loop on the embedded model will take.
+
+Time on this machine, memory and disk, said before it starts.
 
 The counts come from the settings; the seconds behind each are rough figures of two cores, scaled by how fast
 this machine multiplies. They hold for the embedded model alone: about any other nothing is said.
@@ -31,8 +33,9 @@ class Forecast(NamedTuple):
 
 
 def forecast(settings: Settings) -> Forecast | None:
-    """What a loop with these settings takes on this machine; None unless it runs the embedded model alone,
-    with the kit's own engine, on a CPU.
+    """What a loop with these settings takes on this machine.
+
+    None unless it runs the embedded model alone, with the kit's own engine, on a CPU.
     """
     import torch
 
@@ -76,16 +79,18 @@ def forecast(settings: Settings) -> Forecast | None:
 
 
 def _gflops() -> float:
-    """Billions of multiplications and additions a second on all threads, in the type that the engine computes
-    in.
+    """Billions of multiplications and additions a second, on all threads.
+
+    They are of the type that the engine computes in.
     """
     import torch
 
     from looptool_kit.policy.models import default_dtype
 
+    # The shape of a product in the embedded model: hidden size 576, intermediate size 1536.
     a, b = torch.ones(1024, 576, dtype=default_dtype()), torch.ones(1536, 576, dtype=default_dtype())
-    done, started = 0, time.monotonic()
+    products, started = 0, time.monotonic()
     while (took := time.monotonic() - started) < 0.3:
         torch.nn.functional.linear(a, b)
-        done += 1
-    return done * 2 * 1024 * 576 * 1536 / took / 1e9
+        products += 1
+    return products * 2 * 1024 * 576 * 1536 / took / 1e9

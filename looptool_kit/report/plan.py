@@ -1,5 +1,6 @@
-"""What the loop would do on a run as it stands: which stages are done, which would be made again and why,
-which are missing.
+"""What the loop would do on a run as it stands.
+
+It says which stages are done, which would be made again and why, and which are missing.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from looptool_kit.stages.verify.stage import stage as verify_stage
 
 
 class Step(NamedTuple):
-    """A stage of the loop, in the order in which it would run."""
+    """A stage of the loop, in the order of running."""
 
     name: str
     """The name of its manifest."""
@@ -52,7 +53,10 @@ class Step(NamedTuple):
 
 
 def plan(run: Run) -> list[Step]:
-    """Every stage of the loop with what would become of it. Makes nothing, and loads no model."""
+    """Every stage of the loop with what would become of it.
+
+    Makes nothing, and loads no model.
+    """
     steps: list[Step] = []
     first = ""  # the first stage whose result does not stand: the next ones are made from it
     longer = (run.manifest("seed", 0) or {}).get("wanted", 0) < wanted(run)
@@ -67,20 +71,20 @@ def plan(run: Run) -> list[Step]:
                 Step(name, j, "follows" if old else "missing", f"after {first}" if old else "", seconds)
             )
             continue
-        why = "; ".join(now.why())
+        reason = "; ".join(now.why())
         state: Literal["done", "again", "missing"] = (
-            "done" if now.done else "again" if old or why else "missing"
+            "done" if now.done else "again" if old or reason else "missing"
         )
         if name == "seed" and state == "done" and longer:
-            why = "the pool is made longer; what was drawn before stays"
-        steps.append(Step(name, j, state, why, seconds))
+            reason = "the pool is made longer; what was drawn before stays"
+        steps.append(Step(name, j, state, reason, seconds))
         if state != "done" and name not in SCORES:
             first = title(name, j)
     return steps
 
 
 def summary(run: Run, steps: list[Step]) -> str:
-    """What would be made again, and about how long that takes, in one sentence."""
+    """What would be made again, and how long it takes."""
     again = [s for s in steps if s.state in ("again", "follows")]
     if not again:
         return "Nothing that has finished would be made again."
@@ -93,7 +97,10 @@ def summary(run: Run, steps: list[Step]) -> str:
 
 
 def stages(run: Run) -> Iterator[tuple[str, int, Callable[[], Stage]]]:
-    """(manifest, iteration, what builds the stage from the tables there), in the order of the loop."""
+    """(manifest, iteration, builder of the stage), in the loop's order.
+
+    The builder reads the tables that are there.
+    """
     settings, last = run.settings, run.settings.iterations + 1
     yield "seed", 0, partial(seed_stage, run)
     for j in range(0 if settings.evaluate.base else 1, last + 1):
@@ -129,8 +136,9 @@ def _probes(run: Run, j: int) -> Stage:
 
 
 def _raw(run: Run, j: int) -> Stage:
-    raw, made = _both(run, j)
-    return made if made.done else raw  # then nobody needs the raw ones, which a recording leaves out
+    raw, prediction = _both(run, j)
+    # Once the probes stand, nobody needs the raw ones, which a recording leaves out.
+    return prediction if prediction.done else raw
 
 
 def _both(run: Run, j: int) -> tuple[Stage, Stage]:

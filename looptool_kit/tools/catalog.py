@@ -123,10 +123,10 @@ def _document(path: Path, text: str) -> Any:
         Loader.yaml_implicit_resolvers = {
             first: [
                 (tag, pattern)
-                for tag, pattern in known
+                for tag, pattern in resolvers
                 if tag.rpartition(":")[2] not in ("timestamp", "bool")
             ]
-            for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+            for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
         }
         Loader.add_implicit_resolver(
             "tag:yaml.org,2002:bool", re.compile("^(true|false|True|False|TRUE|FALSE)$"), list("tfTF")

@@ -49,34 +49,34 @@ def init(
     if not good:
         raise ValueError(
             f"none of the {len(rejected)} tools of {source} can be used: "
-            + "; ".join(f"row {n}: {why}" for n, _, why in rejected[:3])
+            + "; ".join(f"row {n}: {reason}" for n, _, reason in rejected[:3])
         )
-    kept = Path(path) / CATALOGUE
+    catalogue = Path(path) / CATALOGUE
     usual: dict[str, Any] = {
         "seeds__source": "templates",
         "seeds__noise": 0.0,
         "seeds__domains": [],
         "expand__expanders": ["slots"],
-        "synthesis__tools": f"./{kept}" if tools_kind(str(kept)) == "mcp" else str(kept),
+        "synthesis__tools": f"./{catalogue}" if tools_kind(str(catalogue)) == "mcp" else str(catalogue),
     }
     run = Run.create(path, preset, **(usual | overrides))
-    if kept.exists():
-        if [t.canonical for t in load_tools(kept)] == [t.canonical for t in good]:
+    if catalogue.exists():
+        if [t.canonical for t in load_tools(catalogue)] == [t.canonical for t in good]:
             return run
         if run.iterations:
             raise RunError(
                 f"{run.path} holds results that were made with other tools ({CATALOGUE}): with these all of"
                 " it, from the seed data on, would be made again. Give a new folder. To change the tools of"
-                f" this run, edit {kept}; `looptool plan {run.path}` then says what is made again."
+                f" this run, edit {catalogue}; `looptool plan {run.path}` then says what is made again."
             )
-        run.supersede(kept)
+        run.supersede(catalogue)
     rows = [
         schema | ({_ORIGINAL: originals[tool.name]} if tool.name in originals else {})
         for tool, schema in zip(good, tool_schemas(good), strict=True)
     ]
-    write_json(kept, rows)
-    for number, raw, why in rejected:
-        run.reject(source, number, raw, why)
+    write_json(catalogue, rows)
+    for number, raw, reason in rejected:
+        run.reject(source, number, raw, reason)
     return run
 
 

@@ -248,8 +248,8 @@ def _modern(out: dict[str, Any], node: Mapping[str, Any]) -> dict[str, Any]:
         del out["required"]
     if "properties" in out and isinstance(out.get("required"), list):
         # Read-only properties are gone, so they cannot be required either.
-        gone = {k for k, v in (node.get("properties") or {}).items() if k not in out["properties"]}
-        out["required"] = [k for k in out["required"] if k not in gone]
+        dropped = {k for k, v in (node.get("properties") or {}).items() if k not in out["properties"]}
+        out["required"] = [k for k in out["required"] if k not in dropped]
     if out.get("required") == []:
         del out["required"]
     out = _merge_all(out)

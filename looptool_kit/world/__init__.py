@@ -240,9 +240,9 @@ def paraphrase(sample: Sample, rng: Random) -> Sample:
     some value that its user says stands in no call (declines, requests of which only the first step is
     asked), and where the tools have no other wording.
     """
-    known, planned = specs(), {"kind", "calls", "mode", "part", "link"} <= sample.meta.keys()
+    specs_of, planned = specs(), {"kind", "calls", "mode", "part", "link"} <= sample.meta.keys()
     stated = today_in(sample.messages[0].content) if planned and sample.messages else None
-    if stated is None or any(t.name not in known or known[t.name].tool != t for t in sample.tools):
+    if stated is None or any(t.name not in specs_of or specs_of[t.name].tool != t for t in sample.tools):
         raise ValueError(f"sample {sample.id} was not made by the world, so it has no plan")
     plan = _plan_of(sample)
     if plan["kind"] == "decline" or plan["mode"] == "first":
@@ -253,7 +253,7 @@ def paraphrase(sample: Sample, rng: Random) -> Sample:
     if plan["kind"] == "ask":
         values = [{**cast(dict[str, Any], sample.meta["given"]), plan["part"]: None}]
     results = [json.loads(m.content) for m in sample.messages if m.role == "tool"]
-    offered = [known[t.name] for t in sample.tools]
+    offered = [specs_of[t.name] for t in sample.tools]
     for _ in range(MAX_TRIES):
         scene = Scene(
             rng,
@@ -334,16 +334,16 @@ def _train_plan(sample: Sample, tools: Sequence[str], mention: Sequence[str] | N
             f"sample {sample.id} was not made by the world, so it has no plan; expand it with another"
             " strategy"
         )
-    plan, known = _plan_of(sample), specs()
+    plan, specs_of = _plan_of(sample), specs()
     for name in (*(c["tool"] for c in plan["calls"]), *tools):
-        if name not in known or is_held(name):
+        if name not in specs_of or is_held(name):
             raise ValueError(
                 f"sample {sample.id}: {name!r} is not a train tool of the world; variants are made of train"
                 " tools only"
             )
     if mention is not None:
         last = plan["calls"][-1]
-        params = known[last["tool"]].params
+        params = specs_of[last["tool"]].params
         last["mention"] = [p.name for p in params if not p.optional or p.name in mention]
         last["implicit"] = [m for m in last["implicit"] if m in last["mention"]]
     return plan
@@ -370,16 +370,16 @@ def _as_kind(plan: Plan, kind: str, offered: list[Spec], rng: Random) -> Plan:
 
 
 def _offer(sample: Sample, plan: Plan, extra: list[str], rng: Random) -> list[Spec]:
-    known = specs()
+    specs_of = specs()
     own = list(dict.fromkeys(c["tool"] for c in plan["calls"])) if plan["kind"] != "decline" else []
-    parent = [t.name for t in sample.tools if t.name in known and not is_held(t.name)]
+    parent = [t.name for t in sample.tools if t.name in specs_of and not is_held(t.name)]
     must = list(
         dict.fromkeys(
             [*own, *(e for e in extra if plan["kind"] != "decline" or e != plan["calls"][0]["tool"])]
         )
     )
     if len(parent) == len(sample.tools) and set(must) <= set(parent) and rng.random() < 0.5:
-        return [known[name] for name in parent]
+        return [specs_of[name] for name in parent]
     homes = {domain_of()[c["tool"]].name for c in plan["calls"]}
     near = [s.name for s in pool("train") if domain_of()[s.name].name in homes and s.name not in must]
     far = [s.name for s in pool("train") if domain_of()[s.name].name not in homes and s.name not in must]
@@ -390,7 +390,9 @@ def _offer(sample: Sample, plan: Plan, extra: list[str], rng: Random) -> list[Sp
         side = near if near and (not far or rng.random() < 0.5) else far
         names.append(side.pop(rng.randrange(len(side))))
     rng.shuffle(names)
-    offered = [known[name] for name in names]
-    if plan["kind"] == "ask" and not askable(known[own[0]], known[own[0]].by_name[plan["part"]], offered):
+    offered = [specs_of[name] for name in names]
+    if plan["kind"] == "ask" and not askable(
+        specs_of[own[0]], specs_of[own[0]].by_name[plan["part"]], offered
+    ):
         raise Impossible("a tool on offer would find it out")
     return offered

@@ -153,27 +153,30 @@ def _guarded(run: Run, pool: Samples) -> Samples:
     """
     from looptool_kit.checks import contamination
 
-    known = contamination.read_if_set(run.settings.contamination)
-    if known is None:
+    fingerprints = contamination.read_if_set(run.settings.contamination)
+    if fingerprints is None:
         return _fitting(run, pool)
 
     def fault(sample: Sample) -> str:
-        check = contamination.check_sample(sample, known)
+        check = contamination.check_sample(sample, fingerprints)
         return "" if check.passed else f"contamination: {check.detail}"
 
     return _fitting(run, _without(run, pool, fault))
 
 
 def _fitting(run: Run, samples: Samples) -> Samples:
-    """The samples that fit the model's context; others would end a probe after the training is paid for."""
+    """The samples that fit the model's context.
+
+    Others would end a probe after the training is paid for.
+    """
     return _without(run, samples, too_long(run.settings.model))
 
 
 def _without(run: Run, samples: Samples, fault: Callable[[Sample], str]) -> Samples:
     """The samples without a fault; the others go to `rejected.jsonl`."""
-    faults = {row: why for row, sample in enumerate(samples, 1) if (why := fault(sample))}
-    for row, why in faults.items():
-        run.reject(run.settings.seeds.source, row, samples[row - 1].model_dump_json(), why)
+    faults = {row: reason for row, sample in enumerate(samples, 1) if (reason := fault(sample))}
+    for row, reason in faults.items():
+        run.reject(run.settings.seeds.source, row, samples[row - 1].model_dump_json(), reason)
     return Samples(s for row, s in enumerate(samples, 1) if row not in faults)
 
 

@@ -1,4 +1,7 @@
-"""Stage verify: a judge compares label and prediction of every failed sample (JGLV, LoopTool section 3.4)."""
+"""Stage verify: a judge compares label and prediction of failed samples.
+
+This is JGLV of LoopTool, section 3.4.
+"""
 
 from __future__ import annotations
 

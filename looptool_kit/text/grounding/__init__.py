@@ -33,11 +33,11 @@ def ground(value: Any, schema: Any, source: Sample | Sequence[str] | Dialogue, n
     """
     d = dialogue(source)
     schema = schema if isinstance(schema, dict) else {}
-    said = _by_dialogue(value, schema, d, name)
-    if said.supported >= PLAIN_THRESHOLD:
-        return said
+    grounding = _by_dialogue(value, schema, d, name)
+    if grounding.supported >= PLAIN_THRESHOLD:
+        return grounding
     by_schema = _by_schema(value, schema)
-    return by_schema if by_schema and by_schema.supported > said.supported else said
+    return by_schema if by_schema and by_schema.supported > grounding.supported else grounding
 
 
 def _by_schema(value: Any, schema: dict[str, Any]) -> Grounding | None:

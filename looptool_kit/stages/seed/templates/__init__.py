@@ -61,13 +61,13 @@ def usable(tools: Sequence[Tool]) -> tuple[list[Able], dict[str, str]]:
     The reasons are by name: a required parameter has no values that can be said.
     """
     good: list[Able] = []
-    why: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     for tool in tools:
         try:
             good.append(able(tool, tools))
         except Unusable as error:
-            why[tool.name] = str(error)
-    return good, why
+            reasons[tool.name] = str(error)
+    return good, reasons
 
 
 def held_tools(tools: Sequence[Tool]) -> frozenset[str]:
@@ -150,8 +150,8 @@ def _pool(tools: Sequence[Tool], split: str) -> list[Able]:
             f"none of the {len(tools)} tools can be asked for by templates ({reasons}); give samples from a"
             " file instead"
         )
-    held = held_tools([a.tool for a in every])
-    return [a for a in every if (a.tool.name in held) == (split == "unseen_tools")]
+    held_out_tools = held_tools([a.tool for a in every])
+    return [a for a in every if (a.tool.name in held_out_tools) == (split == "unseen_tools")]
 
 
 def _deck(n: int, kinds: Sequence[str], rng: Random) -> list[str]:
@@ -227,8 +227,8 @@ def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
     Tools that cannot be asked for are rejected with the reason.
     """
     settings, wanted, tools = run.settings, run.settings.seeds, tools_of(run)
-    for number, (name, why) in enumerate(usable(tools)[1].items(), 1):
-        reject("tools.json", number, name, f"templates leave it out: {why}")
+    for number, (name, reason) in enumerate(usable(tools)[1].items(), 1):
+        reject("tools.json", number, name, f"templates leave it out: {reason}")
     sieve = Sieve.of(run)
     clean = _within(sieve, tools, wanted.first, settings.seed)
     held_out = Samples()

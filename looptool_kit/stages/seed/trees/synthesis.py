@@ -56,8 +56,8 @@ def synthesise(run: Run, score: Score | None = None, pool: Samples | None = None
     """
     settings, folder = run.settings, run.folder(0)
     agents = _agents(run)
-    known = contamination.read_if_set(settings.contamination)
-    tools = _tools(run, agents, known)
+    fingerprints = contamination.read_if_set(settings.contamination)
+    tools = _tools(run, agents, fingerprints)
     offered = _offered(tools)
     total = settings.seeds.first + sum(settings.seeds.slices(settings.iterations))
     held_out = settings.seeds.held_out if pool is None else 0
@@ -80,13 +80,15 @@ def synthesise(run: Run, score: Score | None = None, pool: Samples | None = None
         for some in (work,) if number else (work[:PILOT], work[PILOT:]):
             if not some or failing:
                 continue
-            made, turns = simulate(
-                some, agents, settings.synthesis.turns, known, settings.targets.mask_errors
+            candidates, turns = simulate(
+                some, agents, settings.synthesis.turns, fingerprints, settings.targets.mask_errors
             )
-            number, passed = number + len(some), passed + len(made)
+            number, passed = number + len(some), passed + len(candidates)
             failing = number >= PILOT and passed < MIN_SHARE * number
-            refused, level = _refuse(run, made, seen, {s: wanted[s] - len(have[s]) for s in SPLITS}, score)
-            for sample in made:
+            refused, level = _refuse(
+                run, candidates, seen, {s: wanted[s] - len(have[s]) for s in SPLITS}, score
+            )
+            for sample in candidates:
                 if sample.id not in refused:
                     have[sample.split].append(sample)
             rows += [_outcome(t, refused) for t in turns]
@@ -141,7 +143,7 @@ def _agents(run: Run) -> Agents:
     )
 
 
-def _tools(run: Run, agents: Agents, known: contamination.Fingerprints | None) -> list[Tool]:
+def _tools(run: Run, agents: Agents, fingerprints: contamination.Fingerprints | None) -> list[Tool]:
     """The run's own tools, or else tools written along the trees."""
     own, settings = run.path / "tools.json", run.settings.synthesis
     if own.exists() or settings.tools:
@@ -149,7 +151,7 @@ def _tools(run: Run, agents: Agents, known: contamination.Fingerprints | None) -
             require_tools(run.path, settings.tools)
         return load_tools(own if own.exists() else settings.tools)
     written = write_tools(
-        settings.count, agents.endpoint, agents.store, run.settings.seed, known, agents.most
+        settings.count, agents.endpoint, agents.store, run.settings.seed, fingerprints, agents.most
     )
     written.write(run.folder(0) / "written_tools.parquet")
     tools = [w.tool for w in written if w.accepted and w.tool]
@@ -220,6 +222,6 @@ def _sums(
         "tools": tools,
         "dialogues": dialogues,
         "turns": {outcome: outcomes[outcome] for outcome in ("accepted", "masked", "rejected")},
-        "samples": {split: len(found) for split, found in have.items()},
+        "samples": {split: len(samples) for split, samples in have.items()},
         "wanted": wanted,
     }

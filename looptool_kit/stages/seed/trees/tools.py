@@ -37,6 +37,7 @@ ALIKE_THRESHOLD = 0.6
 world reach it (0.597 at most); of 70 copies under other names all do (0.611 at least).
 """
 MAX_ROUNDS = 5
+"""Rounds of asking; each asks for as many tools as have not passed yet."""
 MIN_ASKED, MIN_SHARE = 20, 0.05
 """After so many tools, no more are asked for where fewer than this share passed: the model is not able to."""
 TEMPERATURE = 0.9
@@ -134,10 +135,10 @@ def write_tools(
         failing = len(rows) >= MIN_ASKED and len(taken) < MIN_SHARE * len(rows)
         if len(taken) >= count or failing:
             break
-        asked = [next(wanted) for _ in range(count - len(taken))]
-        prompts = [prompt(s) for s in asked]
+        batch = [next(wanted) for _ in range(count - len(taken))]
+        prompts = [prompt(s) for s in batch]
         answers = ask(ToolForm, prompts, endpoint, store, "write tools", temperature=TEMPERATURE, most=most)
-        for spec, answer in zip(asked, answers, strict=True):
+        for spec, answer in zip(batch, answers, strict=True):
             row = check(spec, answer, taken, known)
             rows.append(row)
             if row.accepted and row.tool:
@@ -163,7 +164,7 @@ def prompt(spec: ToolSpec) -> Prompt:
 
 
 def check(
-    spec: ToolSpec, answer: ToolForm | Failed, taken: Sequence[Tool], known: Fingerprints | None
+    spec: ToolSpec, answer: ToolForm | Failed, taken: Sequence[Tool], fingerprints: Fingerprints | None
 ) -> WrittenTool:
     """Check an answer and make it a row.
 
@@ -192,8 +193,8 @@ def check(
         ("constraints", "" if schema else _constraint_fault(tool, spec)),
     ):
         checks.append(Check(name=name, passed=not fault, detail=fault))
-    if known:
-        checks.append(check_contamination(tool, known))
+    if fingerprints:
+        checks.append(check_contamination(tool, fingerprints))
     twin = next((t.name for t in taken if alike(t, tool)), None)
     checks.append(Check(name="novelty", passed=twin is None, detail=f"merged into {twin}" if twin else ""))
     return WrittenTool(spec=spec, tool=tool, checks=tuple(checks), accepted=all(c.passed for c in checks))

@@ -137,8 +137,8 @@ def _told(messages: Sequence[Message], same: Sequence[Answer]) -> tuple[tuple[st
         if m.role != "tool":
             break
         newest[:0] = _leaves(json.loads(m.content))
-    told = [v for v in dict.fromkeys(newest) if all(v.casefold() in a.text.casefold() for a in same)]
-    return tuple((v,) for v in told[:4])
+    values = [v for v in dict.fromkeys(newest) if all(v.casefold() in a.text.casefold() for a in same)]
+    return tuple((v,) for v in values[:4])
 
 
 def _leaves(value: Any) -> list[str]:
@@ -153,7 +153,7 @@ def _leaves(value: Any) -> list[str]:
 def verify(
     dialogues: Sequence[Dialogue],
     agents: Agents,
-    known: contamination.Fingerprints | None,
+    fingerprints: contamination.Fingerprints | None,
     mask_errors: bool = True,
 ) -> tuple[list[Sample], Turns]:
     """Judge every turn that kept the rules.
@@ -181,7 +181,9 @@ def verify(
         for step, error in zip(d.steps, failed, strict=True):
             judged = () if step.fault or error else next(verdicts)
             fault = broken or step.fault or _verdict_fault(judged)
-            guard = contamination.check_sample(step.sample, known) if known and not fault else None
+            guard = (
+                contamination.check_sample(step.sample, fingerprints) if fingerprints and not fault else None
+            )
             fault = fault or (f"contamination: {guard.detail}" if guard and not guard.passed else "")
             if fault and not broken:
                 broken = f"follows turn {len(step.sample.messages)}, which failed"
