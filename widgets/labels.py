@@ -9,8 +9,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from looptool_kit.checks.rules import call_errors, markup_errors
 from looptool_kit.core.grading import reply_fault
+from looptool_kit.core.json_text import strict_json
 from looptool_kit.core.samples import Label, Sample, ToolCall
-from looptool_kit.core.toolcalls import Answer, strict_json
+from looptool_kit.core.toolcalls import Answer
 from looptool_kit.widgets.detail import as_json
 
 _CALLS = TypeAdapter(tuple[ToolCall, ...])

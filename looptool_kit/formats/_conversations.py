@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from looptool_kit.core.json_text import strict_json
 from looptool_kit.core.samples import Sample, Tool
-from looptool_kit.core.toolcalls import strict_json
 from looptool_kit.formats._parts import call_of, json_or_text, tools_of
 from looptool_kit.formats._turns import Left, Turn, Unusable, assistant_turn, samples_of_turns
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from looptool_kit.core.json_text import strict_json
 from looptool_kit.core.tables import atomic
-from looptool_kit.core.toolcalls import strict_json
 from looptool_kit.formats._parts import without_none
 
 ROWS_AT_ONCE = 1024

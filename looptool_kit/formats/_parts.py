@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from looptool_kit.core.json_text import strict_json
 from looptool_kit.core.samples import Message, Sample, Tool, ToolCall
-from looptool_kit.core.toolcalls import render_prompt, strict_json
+from looptool_kit.core.toolcalls import render_prompt
 from looptool_kit.tools.definition import definitions, tool_of
 
 # ---------------------------------------------------------------------- read

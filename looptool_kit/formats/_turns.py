@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from looptool_kit.checks.tool_errors import error_behind
+from looptool_kit.core.json_text import strict_json
 from looptool_kit.core.samples import Label, Message, Sample, Tool, ToolCall
-from looptool_kit.core.toolcalls import strict_json
 from looptool_kit.core.wire import read_text
 
 Left = Counter[str]

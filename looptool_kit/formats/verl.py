@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from looptool_kit.core.json_text import strict_json
 from looptool_kit.core.samples import Label, Sample
-from looptool_kit.core.toolcalls import render_calls, strict_json
+from looptool_kit.core.toolcalls import render_calls
 from looptool_kit.formats._parts import has_system, response, system_text
 from looptool_kit.formats._turns import Left
 

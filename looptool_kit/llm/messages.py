@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from looptool_kit.core.endpoint import Endpoint
-from looptool_kit.core.toolcalls import strict_json
+from looptool_kit.core.json_text import strict_json
 
 
 class Request(NamedTuple):
@@ -67,7 +67,7 @@ def totals(replies: Sequence[Reply], endpoint: Endpoint) -> Totals:
 
 
 def json_object(text: str) -> dict[str, Any]:
-    """The one JSON object that an answer consists of, read strictly (`toolcalls.strict_json`).
+    """The one JSON object that an answer consists of, read strictly (`json_text.strict_json`).
 
     Leading thoughts and a code fence around it are dropped.
 

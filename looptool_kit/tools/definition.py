@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from looptool_kit.core.json_text import strict_json
 from looptool_kit.core.samples import Tool
-from looptool_kit.core.toolcalls import strict_json
 from looptool_kit.tools.schema import plain_parameters
 
 _CONTAINERS = (

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from looptool_kit.core.json_text import strict_json
 from looptool_kit.core.samples import Tool, ToolCall
-from looptool_kit.core.toolcalls import strict_json
 from looptool_kit.core.wire.values import Found, call, words
 
 _NAME = re.compile(r"\s*call:\s*([^\s{]+)\s*")

@@ -6,8 +6,8 @@ import ast
 import re
 from typing import Any
 
+from looptool_kit.core.json_text import first_json, strict_json
 from looptool_kit.core.samples import Tool, ToolCall
-from looptool_kit.core.toolcalls import first_json, strict_json
 from looptool_kit.core.wire.values import Found, call, call_of_object, calls_of_json, pieces, words
 
 _NAMED = r'["\'](?:name|function|tool|tool_name|function_name|recipient_name|action)["\']\s*:'

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from looptool_kit.core.json_text import strict_json
 from looptool_kit.core.samples import Tool, ToolCall
-from looptool_kit.core.toolcalls import strict_json
 
 _NAME_KEYS = ("name", "function", "tool", "tool_name", "function_name", "recipient_name", "action")
 _ARGUMENT_KEYS = ("arguments", "parameters", "args", "input", "tool_input", "action_input", "kwargs")

@@ -23,9 +23,10 @@ from typing import Any
 from looptool_kit.checks.rules import call_errors
 from looptool_kit.checks.tool_errors import is_error
 from looptool_kit.config import FissionSettings, GrpoSettings, RewardSettings
+from looptool_kit.core.json_text import strict_json
 from looptool_kit.core.records import Rollouts
 from looptool_kit.core.samples import Message, Sample, Samples, ToolCall
-from looptool_kit.core.toolcalls import parse, strict_json
+from looptool_kit.core.toolcalls import parse
 from looptool_kit.stages.train.reward import RECOVERIES, rewarded, rollouts_file
 from looptool_kit.world.execute import execute, new_state, remember
 from looptool_kit.world.spec import specs
