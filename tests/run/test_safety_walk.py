@@ -16,6 +16,8 @@ from looptool_kit.core.errors import RunError
 from looptool_kit.core.records import Expansions, Probes, Verdicts
 from looptool_kit.core.samples import Samples
 from looptool_kit.loop import Loop
+from looptool_kit.report.plan import plan
+from looptool_kit.report.summary import report_run
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.seed.stage import seed
 
@@ -85,13 +87,14 @@ def finished(run: Run) -> dict[str, bytes]:
     return {n: c for n, c in files(run.path).items() if n.endswith((".parquet", "weights"))}
 
 
-@pytest.mark.parametrize("number", range(8))
+@pytest.mark.parametrize("number", [*range(4), 20])
 def test_no_order_of_doings_loses_a_finished_result(tmp_path: Path, trained: list[int], number: int) -> None:
     rng, run = random.Random(number), finished_loop(tmp_path / "run")
     for step in range(14):
         before = finished(run)
         with suppress(ValueError, RunError, IndexError):
             some(run, rng)
+        plan(run)
         after = set(finished(run).values())
         lost = [name for name, content in before.items() if content not in after]
         # A pool that is made longer holds what was drawn before.
@@ -99,3 +102,4 @@ def test_no_order_of_doings_loses_a_finished_result(tmp_path: Path, trained: lis
         if rng.random() < 0.2:
             run.close()
             run = Run.open(run.path)
+    report_run(run)
