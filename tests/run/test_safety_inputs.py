@@ -184,4 +184,5 @@ def test_tables_of_an_earlier_dataset_are_named_and_no_traceback(run: Run) -> No
     for call in (lambda: lt.expand(run, iteration=1), lambda: lt.compose(run, iteration=1)):
         with pytest.raises(RunError, match=r"is of another D1 than is there now: probe .*again"):
             call()
-    assert files(run.path) == before
+    left = {name: content for name, content in files(run.path).items() if ".tries." not in name}
+    assert left == before, "a stopped try leaves its seconds alone"
