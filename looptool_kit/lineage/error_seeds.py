@@ -65,10 +65,17 @@ def error_seeds(samples: Samples, probes: Probes, verdicts: Verdicts) -> list[Er
 
     A seed's probe says what went wrong in it. Where the prediction became the label, that is the old label,
     so it stands in the prediction's place.
+
+    Raises `RunError` where a verdict is on a row that the dataset or the probes have not.
     """
     rows, probed = samples.by_id(), {p.sample_id: p for p in probes}
     seeds = []
     for verdict in verdicts:
+        if verdict.sample_id not in rows or verdict.sample_id not in probed:
+            raise RunError(
+                f"the verdict on {verdict.sample_id} is of another D{verdict.iteration} than is there now:"
+                f" probe and verify iteration {verdict.iteration} again (the loop does)."
+            )
         sample, probe = rows[verdict.sample_id], probed[verdict.sample_id]
         if verdict.verdict == "PRED_WRONG":
             seeds.append(ErrorSeed(sample, probe, verdict))

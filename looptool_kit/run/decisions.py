@@ -232,11 +232,11 @@ def lost(log: DecisionLog, rows: Callable[[str, int], frozenset[str] | None], up
     Args:
         log: The decisions.
         rows: The rows of a subject in an iteration; None where they are not made yet, so that they may come.
-        upto: The iterations.
+        upto: The iterations whose rows can be decided on.
     """
     iterations, gone = list(upto), dict[str, int]()
     for subject in TABLES:
-        if not log.in_force(subject):
+        if not iterations or not log.in_force(subject):
             continue
         known = {j: rows(subject, j) for j in iterations}
         of_one = [d for j in iterations for d in log.in_force(subject, j).values() if d.iteration == j]

@@ -114,7 +114,9 @@ class Run:
             raise RunError(f"there is no run in {path} (no run.toml). Make one with `looptool init {path}`.")
         run = cls(path, read_settings(path), read_only)
         with suppress(RunError):  # whoever needs the table or the decisions is told
-            if gone := lost(run._log, run._rows_of, run.iterations):
+            # The last dataset is only trained on.
+            decidable = (j for j in run.iterations if j <= run.settings.iterations)
+            if gone := lost(run._log, run._rows_of, decidable):
                 _print(gone)
         return run
 

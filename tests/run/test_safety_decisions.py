@@ -121,7 +121,7 @@ LABELS: dict[str, tuple[dict[str, Any], str]] = {
     "arguments of a wrong type": ({"every": ["list"]}, "is not "),
     "nothing": ({"calls": []}, "the label is empty"),
     "markup": ({"calls": [], "reply": "Yes.<|im_end|>"}, "holds <|im_end|>"),
-    "calls and demands": ({"asks": ["title"]}, "has calls, and says what a plain reply"),
+    "calls and demands": ({"asks": True}, "has calls, and says what a plain reply"),
 }
 
 

@@ -175,3 +175,14 @@ def test_no_stage_writes_to_a_run_opened_to_look_at(
     with pytest.raises(RunError, match=r"read-only.*Run\.open"):
         call(looking)
     assert files(run.path) == before and trained == []
+
+
+def test_tables_of_an_earlier_dataset_are_named_and_no_traceback(run: Run) -> None:
+    run.set(seeds__noise=0.5)
+    seed(run)  # another D1; its probes and verdicts are still of the earlier one
+    before = files(run.path)
+    for call in (lambda: lt.expand(run, iteration=1), lambda: lt.compose(run, iteration=1)):
+        with pytest.raises(RunError, match=r"is of another D1 than is there now: probe .*again"):
+            call()
+    left = {name: content for name, content in files(run.path).items() if ".tries." not in name}
+    assert left == before, "a stopped try leaves its seconds alone"

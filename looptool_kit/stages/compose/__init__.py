@@ -191,6 +191,11 @@ def _compose(
 ) -> tuple[Samples, Members]:
     settings = run.settings
     by_id = samples.by_id()
+    if strange := next((p.sample_id for p in probes if p.sample_id not in by_id), None):
+        raise RunError(
+            f"the probe of {strange} is of another D{j} than is there now: probe iteration {j} again (the"
+            " loop does)."
+        )
     rows: dict[str, Sample] = {}
     members: list[Member] = []
 
