@@ -29,6 +29,7 @@ from looptool_kit.core.terminal import say as print_line
 from looptool_kit.loop import Loop
 from looptool_kit.run.folder import Run
 from looptool_kit.run.settings import FORMAT
+from looptool_kit.stages.seed.stage import stage as seed_stage
 from looptool_kit.stages.train.budget import spent
 from looptool_kit.studies.arms import FULL, Arm, chosen
 from looptool_kit.studies.jobs import Turn, run_turns
@@ -111,6 +112,11 @@ def run_turn(plan: Comparison, turn: Turn, say: Callable[[str], None] = print_li
         return
     full = Run.open(plan.folder(seed, plan.first), read_only=True)
     with _fork(plan, full, path, arm) as run:
+        if why := seed_stage(run).why():
+            raise RunError(
+                f"{path} would draw seed data of its own ({'; '.join(why)}), and all arms share theirs. Set"
+                " for all arms, with --set, what decides it, or leave it out of the arm."
+            )
         if plan.arms[arm].data == "seed":
             seed_only(run)
             Loop(run, say, GIVEN).train_only(last)

@@ -7,18 +7,16 @@ from functools import lru_cache
 from typing import Literal, NamedTuple, get_args
 
 from looptool_kit.core.effects import Needed, mean_difference, needed
-from looptool_kit.core.records import Scores
-from looptool_kit.core.samples import Frozen, Sample, Samples
+from looptool_kit.core.samples import Frozen, Samples
 from looptool_kit.core.stats import Clustered, clustered_difference, wilson
 from looptool_kit.core.tables import Table, column
-from looptool_kit.core.toolcalls import parse
 from looptool_kit.llm.store import spent as spent_on_models
+from looptool_kit.report.rewarded import rewards_of
 from looptool_kit.run.folder import Run
 from looptool_kit.run.lock import read_manifest
 from looptool_kit.run.stage import SCORES
 from looptool_kit.stages.evaluate.stage import scores
 from looptool_kit.stages.train.budget import spent
-from looptool_kit.stages.train.rewards import graded
 from looptool_kit.studies.arms import ARMS, Arm
 from looptool_kit.studies.likelihood import NAME as LIKELIHOOD
 from looptool_kit.studies.likelihood import measured
@@ -100,13 +98,13 @@ class Outcomes(Table[Outcome]):
 def outcomes(run: Run, arm: str) -> Iterator[Outcome]:
     """One row for each evaluated policy of a run but the base."""
     found, budget = scores(run), run.settings.budget.tokens
-    held_out = run.table(Samples, "held_out", 0, missing_ok=True).by_id()
+    held_out = run.table(Samples, "held_out", 0, missing_ok=True)
     totals = spent_on_models(run.path / "calls.sqlite").values()
     for j in run.iterations:
         rows = found.get(f"D{j}")
         if rows is None:
             continue
-        tokens, likely = spent(run, j), measured(run, j)
+        tokens, likely, earned = spent(run, j), measured(run, j), rewards_of(held_out, rows)
         yield Outcome(
             arm=arm,
             seed=run.settings.seed,
@@ -123,18 +121,10 @@ def outcomes(run: Run, arm: str) -> Iterator[Outcome]:
             ids=tuple(s.sample_id for s in rows),
             splits=tuple(s.split for s in rows),
             correct=tuple(s.correct for s in rows),
-            graded=tuple(graded_rewards(rows, held_out)),
+            graded=tuple(earned[s.sample_id] for s in rows) if len(earned) == len(rows) else (),
             label_ids=tuple(likely),
             label_logprobs=tuple(likely.values()),
         )
-
-
-def graded_rewards(rows: Scores, held_out: Mapping[str, Sample]) -> Iterator[float]:
-    """The graded reward of each scored answer; nothing where a sample is not there any more."""
-    if all(s.sample_id in held_out for s in rows):
-        for s in rows:
-            sample = held_out[s.sample_id]
-            yield graded.reward(parse(s.text, "length" if s.error == "truncated" else "stop"), sample)
 
 
 def _probe_tokens(run: Run, j: int) -> int:
