@@ -17,7 +17,7 @@ from looptool_kit.run.folder import Run
 from looptool_kit.widgets.drawing import lines, picture
 from looptool_kit.widgets.view import View, html_table, script, style
 
-MAX_POINTS = 440
+MAX_POINTS = 400
 """Points of a chart, all its lines together."""
 POLL_SECONDS = 1.0
 """Time between two reads of the files."""

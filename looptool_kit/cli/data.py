@@ -68,22 +68,35 @@ def import_command(
     ],
     out: Annotated[Path, typer.Argument(help="The .jsonl or .parquet file of samples to write.")],
     form: FormOption = None,
+    keep_error_turns: Annotated[
+        bool,
+        typer.Option(
+            "--keep-error-turns", help="Make samples of turns too whose call led to an error result."
+        ),
+    ] = False,
 ) -> None:
     """Turn somebody's dataset into samples (then: --set seeds.source=OUT).
 
-    Rows that cannot be used go to a file beside it, with row number and reason.
+    Rows that cannot be used go to a file beside it, with row number and reason. So do turns whose call led to
+    an error: they stay in the context of later turns, but are no samples.
     """
     from looptool_kit import formats
 
     rejected_file = out.with_name(out.stem + ".rejected.jsonl")
     refuse_existing(out)
     refuse_existing(rejected_file)
-    samples, rejected, first = formats.convert(
-        file, out, rejected_file, None if form is None else formats.form_named(form)
+    done = formats.convert(
+        file,
+        out,
+        rejected_file,
+        None if form is None else formats.form_named(form),
+        mask_errors=not keep_error_turns,
     )
-    say(f"Samples({samples} rows) in {out}")
-    if rejected:
-        say(f"{rejected} rows rejected, in {rejected_file}, for example {first}")
+    say(f"Samples({done.samples} rows) in {out}")
+    if done.rejected:
+        say(f"{done.rejected} rows rejected, in {rejected_file}, for example {done.first}")
+    if done.masked:
+        say(f"{done.masked} turns masked, since their call led to an error, in {rejected_file}")
 
 
 contamination_app = typer.Typer(

@@ -14,17 +14,20 @@ from looptool_kit.config.load import (
 )
 from looptool_kit.config.sections import (
     EngineName,
+    FissionSettings,
     GrpoSettings,
     LoraSettings,
     ProbeSettings,
     RewardSettings,
     Settings,
     SftSettings,
+    TargetSettings,
 )
 from looptool_kit.config.strategies import PairsSettings, PreferenceSettings
 
 __all__ = [
     "EngineName",
+    "FissionSettings",
     "GrpoSettings",
     "LoraSettings",
     "PairsSettings",
@@ -33,6 +36,7 @@ __all__ = [
     "RewardSettings",
     "Settings",
     "SftSettings",
+    "TargetSettings",
     "deciding",
     "dump_settings",
     "load_preset",

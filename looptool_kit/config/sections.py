@@ -171,6 +171,39 @@ class RewardSettings(_Settings):
     """
 
 
+class TargetSettings(_Settings):
+    """Which tokens of the labels SFT learns, how much of each, and in which order (TL-Training, iTool)."""
+
+    mask_errors: bool = True
+    """An assistant turn whose call led to an error result is not a sample; it stays in the context of later
+    turns. For the source `trees`; `looptool import` does the same without `--keep-error-turns`.
+    """
+    key_weight: float = Field(1.0, ge=1)
+    """Weight at the most of a label's key tokens: the first of a tool's name, and that where it parts from
+    another offered name with the same beginning. 1: all tokens alike. (TL-Training: 9.) With the trainer
+    `trl` alone.
+    """
+    order: Literal["mixed", "easy_first"] = "mixed"
+    """`easy_first`: samples in the order of their labels' loss before training, those of a pass that share a
+    tool list together. With the trainer `trl` alone.
+    """
+
+
+class FissionSettings(_Settings):
+    """GRPO on recoveries from calls that failed (Fission-GRPO, arXiv 2601.15625)."""
+
+    group: int = Field(0, ge=0)
+    """Completions of each recovery; 0: none. A wrong call with its error becomes a prompt of the next step,
+    at most half of `grpo.prompts` of them. (Try 4.) With the trainer `trl` alone.
+    """
+
+    @model_validator(mode="after")
+    def _not_one(self) -> Self:
+        if self.group == 1:
+            raise ValueError("a group of one completion has no advantages; take 2 or more, or 0 for none")
+        return self
+
+
 class UnslothSettings(_Settings):
     """One GPU, where `trainer` is `unsloth`.
 
@@ -336,6 +369,8 @@ class Settings(_Settings):
     sft: SftSettings = SftSettings()
     grpo: GrpoSettings = GrpoSettings()
     reward: RewardSettings = RewardSettings()
+    fission: FissionSettings = FissionSettings()
+    targets: TargetSettings = TargetSettings()
     frontier: FrontierSettings = FrontierSettings()
     pairs: PairsSettings = PairsSettings()
     preference: PreferenceSettings = PreferenceSettings()

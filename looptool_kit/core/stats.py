@@ -263,10 +263,23 @@ def _interval(changes: Sequence[int], level: float) -> tuple[float, float]:
     if min(changes) == max(changes):
         room = wilson(0, n, level)[1]
         return {0: (-room, room), 1: (1 - room, 1.0), -1: (-1.0, -1 + room)}[changes[0]]
+    return mean_interval(changes, level)
+
+
+def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
+    """Interval of the mean of independent values, by the BCa bootstrap (Efron 1987) with a fixed seed.
+
+    Where all values are alike there is nothing to resample, and both ends are that value. Raises `ValueError`
+    for no values.
+    """
+    if not values:
+        raise ValueError("no values to average")
+    if min(values) == max(values):
+        return float(values[0]), float(values[0])
     import numpy as np
     from scipy.stats import bootstrap
 
-    data: np.ndarray = np.array(changes, dtype=float)
+    data: np.ndarray = np.array(values, dtype=float)
     for method in ("BCa", "percentile"):
         interval = bootstrap(
             (data,),

@@ -14,21 +14,25 @@ the system turn |
 | `looptool` | our own rows |
 
 `read` detects the form. A dialogue gives one sample for each assistant turn. A row that cannot be used is
-rejected with its number and a reason.
+rejected with its number and a reason. A turn whose call led to an error is masked: it stays in the context of
+later turns, but is not a sample of its own (TL-Training, arXiv 2412.15495).
 """
 
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, Protocol, cast, get_args
+from typing import Any, Literal, NamedTuple, Protocol, cast, get_args
 
 from looptool_kit.checks.rules import check_sample
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.tables import atomic
+from looptool_kit.core.toolcalls import render_answer
 from looptool_kit.formats._files import rows_of, write_rows
+from looptool_kit.formats._parts import FAILED_CALL
 
 __all__ = [
     "FORMS", "Form", "convert", "detect", "fitting", "form_named", "read", "samples_of", "to_row", "write",
@@ -96,7 +100,12 @@ def detect(row: Any) -> Form:
 # ---------------------------------------------------------------------- read
 
 
-def read(path: str | Path, on_reject: OnReject | None = None, form: Form | None = None) -> Samples:
+def read(
+    path: str | Path,
+    on_reject: OnReject | None = None,
+    form: Form | None = None,
+    mask_errors: bool = True,
+) -> Samples:
     """Read the samples of a file or folder in any form.
 
     A file ends in .jsonl, .json or .parquet; a folder is one that `datasets` has saved. What no row says is
@@ -105,16 +114,43 @@ def read(path: str | Path, on_reject: OnReject | None = None, form: Form | None 
     Args:
         path: The file or folder.
         on_reject: Called with row number (from 1), raw text and reason for each row that cannot be used.
-            The good ones are returned.
+            The good ones are returned. It is called for each masked turn as well.
         form: The rows' form; by default each row's is detected.
+        mask_errors: Leave out the turns whose call led to an error.
 
     Raises:
         ValueError: A row cannot be used and there is no `on_reject`; it names file, row and reason.
     """
-    return Samples(_read(Path(path), on_reject, form))
+    masked: list[str] = []
+
+    def on_mask(row: int, raw: str, reason: str) -> None:
+        masked.append(f"row {row}: {reason}")
+        if on_reject is not None:
+            on_reject(row, raw, reason)
+
+    samples = Samples(_read(Path(path), on_reject, form, on_mask if mask_errors else None))
+    if masked and on_reject is None:
+        warnings.warn(
+            f"{path}: {len(masked)} turns masked ({masked[0]}); mask_errors=False keeps them", stacklevel=2
+        )
+    return samples
 
 
-def convert(path: Path, out: Path, rejected: Path, form: Form | None = None) -> tuple[int, int, str]:
+class Converted(NamedTuple):
+    """What became of a file."""
+
+    samples: int
+    rejected: int
+    """Rows that cannot be used."""
+    first: str
+    """The first of these in words."""
+    masked: int
+    """Turns that are no samples, since their call led to an error."""
+
+
+def convert(
+    path: Path, out: Path, rejected: Path, form: Form | None = None, mask_errors: bool = True
+) -> Converted:
     """Write a file's samples to another one, row by row.
 
     Only one row is held at a time.
@@ -122,35 +158,42 @@ def convert(path: Path, out: Path, rejected: Path, form: Form | None = None) -> 
     Args:
         path: The file to read.
         out: The .jsonl or .parquet file to write.
-        rejected: The file for the rows that cannot be used; not made where there are none.
+        rejected: The file for the rows that cannot be used and the turns that are masked; not made where
+            there are none.
         form: The rows' form; by default each row's is detected.
-
-    Returns:
-        The number of samples, the number of rejected rows, and the first of these in words.
+        mask_errors: Leave out the turns whose call led to an error.
     """
-    count, bad, first = 0, 0, ""
+    count, bad, first, masked = 0, 0, "", 0
     with (
         atomic(rejected) as unfinished,
         open(unfinished, "w", encoding="utf-8", errors="backslashreplace") as lines,
     ):
 
+        def keep(row: int, raw: str, reason: str) -> None:
+            record = {"file": str(path), "row": row, "reason": reason, "raw": raw}
+            lines.write(json.dumps(record, ensure_ascii=False) + "\n")
+
         def reject(row: int, raw: str, reason: str) -> None:
             nonlocal bad, first
             first = first or f"row {row}: {reason}"
             bad += 1
-            record = {"file": str(path), "row": row, "reason": reason, "raw": raw}
-            lines.write(json.dumps(record, ensure_ascii=False) + "\n")
+            keep(row, raw, reason)
+
+        def mask(row: int, raw: str, reason: str) -> None:
+            nonlocal masked
+            masked += 1
+            keep(row, raw, reason)
 
         def counted() -> Iterator[Sample]:
             nonlocal count
-            for sample in _read(path, reject, form):
+            for sample in _read(path, reject, form, mask if mask_errors else None):
                 count += 1
                 yield sample
 
         Samples.write_rows(out, counted())
-    if not bad:
+    if not bad and not masked:
         rejected.unlink()
-    return count, bad, first
+    return Converted(count, bad, first, masked)
 
 
 def samples_of(row: Mapping[str, Any], form: Form, source: str) -> list[Sample]:
@@ -158,13 +201,18 @@ def samples_of(row: Mapping[str, Any], form: Form, source: str) -> list[Sample]:
     return list(_module(form).read(row, source))
 
 
-def _read(path: Path, on_reject: OnReject | None, form: Form | None) -> Iterator[Sample]:
+def _read(
+    path: Path, on_reject: OnReject | None, form: Form | None, on_mask: OnReject | None
+) -> Iterator[Sample]:
+    """The samples of a file, each once; masked turns are left out where there is an `on_mask`."""
     seen: set[str] = set()
     for number, raw, row in rows_of(path):
         try:
             if isinstance(row, Exception):
                 raise ValueError(str(row))
-            samples = _checked(samples_of(row, form or detect(row), f"file:{path.name}"))
+            found = samples_of(row, form or detect(row), f"file:{path.name}")
+            masked = [s for s in found if on_mask and FAILED_CALL in s.meta]
+            samples = _checked([s for s in found if not on_mask or FAILED_CALL not in s.meta], bool(masked))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             named = isinstance(error, KeyError | AttributeError)  # their messages are bare names
             reason = f"{type(error).__name__}: {error}" if named else str(error)
@@ -172,18 +220,23 @@ def _read(path: Path, on_reject: OnReject | None, form: Form | None) -> Iterator
                 raise ValueError(f"{path}, row {number}: {reason}") from None
             on_reject(number, raw, reason)
             continue
+        for sample in masked:
+            assert on_mask is not None
+            called = ", ".join(c.name for c in sample.label.calls)
+            reason = f"masked: the call of {called} led to {sample.meta[FAILED_CALL]}"
+            on_mask(number, render_answer(sample.label), reason)
         for sample in samples:
             if sample.id not in seen:
                 seen.add(sample.id)
                 yield sample
 
 
-def _checked(samples: list[Sample]) -> list[Sample]:
-    """The samples, if there are any and all keep the rules.
+def _checked(samples: list[Sample], masked: bool = False) -> list[Sample]:
+    """The samples, if there are any (or some are masked) and all keep the rules.
 
     Grounding does not count: that is for judges.
     """
-    if not samples:
+    if not samples and not masked:
         raise ValueError("it holds no assistant turn to learn from")
     for check in (c for s in samples for c in check_sample(s)):
         if not check.passed and check.name != "grounding":

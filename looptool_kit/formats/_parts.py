@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from looptool_kit.checks.tool_errors import error_behind
 from looptool_kit.core.samples import Label, Message, Sample, Tool, ToolCall
 from looptool_kit.core.toolcalls import render_prompt, strict_json
 from looptool_kit.tools.schema import plain_parameters
@@ -30,12 +31,18 @@ def json_or_text(value: Any) -> Any:
     return strict_json(value) if isinstance(value, str) and value.strip()[:1] in ("[", "{") else value
 
 
+FAILED_CALL = "failed_call"
+"""In `meta` of a sample: the error that its label's calls led to in the dialogue that it is from."""
+
+
 def samples_of_turns(tools: tuple[Tool, ...], turns: Sequence[Turn], source: str) -> Iterator[Sample]:
     """Yield one sample for each assistant turn but an opening one."""
     for at, turn in enumerate(turns):
         if turn.role == "assistant" and at:
             label = Label(calls=turn.calls) if turn.calls else Label(reply=turn.content)
-            yield sample_of(tools, turns[:at], label, source)
+            sample = sample_of(tools, turns[:at], label, source)
+            error = error_behind(turns, at) if turn.calls else ""
+            yield sample.model_copy(update={"meta": {FAILED_CALL: error}}) if error else sample
 
 
 def sample_of(tools: tuple[Tool, ...], turns: Iterable[Turn], label: Label, source: str) -> Sample:

@@ -17,6 +17,7 @@ from looptool_kit.core.toolcalls import Answer
 from looptool_kit.lineage.error_seeds import error_seeds, with_decisions
 from looptool_kit.llm.store import spent
 from looptool_kit.report.html import IterationData, ReportData, worst, write_report
+from looptool_kit.report.rewarded import reward_lines
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.compose import PART_WORDS, composition
 from looptool_kit.stages.evaluate.stage import best, finished, scores
@@ -72,7 +73,7 @@ def print_scoreboard(run: Run) -> None:
     for row in rows_of:
         grid.add_row(*(cell(v) for v in row.values()))
     console.print(grid)
-    for line in [*paid(run), *headline(run)]:
+    for line in [*paid(run), *headline(run), *reward_lines(run)]:
         console.print(cell(line), highlight=False, soft_wrap=True)
 
 

@@ -174,11 +174,14 @@ def _lines(rows: Sequence[dict[str, Any]]) -> list[str]:
     return [json.dumps(row) + "\n" for row in rows if "train_runtime" not in row]
 
 
-def by_tool_list(samples: Sequence[Sample], run: int, seed: int) -> list[int]:
+def by_tool_list(
+    samples: Sequence[Sample], run: int, seed: int, losses: Sequence[float] | None = None
+) -> list[int]:
     """Indices of one epoch, each once, in shuffled runs of `run` samples of one tool list.
 
     A run shares its prompts' prefix. Within a tool list the turns of one dialogue follow each other, in
-    random order.
+    random order. With the samples' `losses` the runs come in the order of their mean instead of shuffled;
+    those that are shorter than `run` follow each other, since they share forward passes.
     """
     import random
 
@@ -198,4 +201,13 @@ def by_tool_list(samples: Sequence[Sample], run: int, seed: int) -> list[int]:
     rng.shuffle(runs)
     full, short = [r for r in runs if len(r) == run], [r for r in runs if len(r) < run]
     at = rng.randrange(len(full) + 1)
+    if losses is not None:
+
+        def mean(indices: Sequence[int]) -> float:
+            return sum(losses[i] for i in indices) / len(indices)
+
+        full.sort(key=mean)
+        short.sort(key=mean)
+        rest = [i for r in short for i in r]
+        at = sum(mean(r) <= mean(rest) for r in full) if rest else 0
     return [i for r in (*full[:at], *short, *full[at:]) for i in r]

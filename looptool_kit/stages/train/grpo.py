@@ -17,7 +17,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from looptool_kit.config import GrpoSettings, LoraSettings, RewardSettings
+from looptool_kit.config import FissionSettings, GrpoSettings, LoraSettings, RewardSettings
 from looptool_kit.core.samples import Samples
 from looptool_kit.policy.engines import Engine, Sampling
 from looptool_kit.policy.engines.prefix_tree import shared_length
@@ -32,6 +32,7 @@ from looptool_kit.stages.train.common import (
     progress,
     run_to_end,
 )
+from looptool_kit.stages.train.fission import train_recoveries
 from looptool_kit.stages.train.packing import MIN_SAVED, pack
 from looptool_kit.stages.train.recipe import grpo_arguments, grpo_facts
 from looptool_kit.stages.train.reward import tool_match, weigh_groups_without_hit
@@ -45,7 +46,7 @@ MAX_PASS_TOKENS = 1500
 memory.
 """
 
-MATCH = RewardSettings()
+MATCH, NO_RECOVERIES = RewardSettings(), FissionSettings()
 
 EngineFor = Callable[[Any, Any], Engine | None]
 """(policy as it is now, tokenizer) -> the engine that answers as that policy does; None: TRL generates."""
@@ -61,6 +62,7 @@ def train(
     folder: Path,
     seed: int,
     reward: RewardSettings = MATCH,
+    fission: FissionSettings = NO_RECOVERIES,
 ) -> dict[str, Any]:
     """Train the policy by GRPO on `samples` for `settings.steps`.
 
@@ -77,6 +79,7 @@ def train(
         folder: Gets `adapter/`, `history.jsonl`, `rollouts/` and `result.json`.
         seed: Decides the samples that the engine draws and the new adapter's weights.
         reward: What a completion earns.
+        fission: Whether failed calls become prompts of their own.
 
     Returns:
         The facts of `result.json`.
@@ -93,25 +96,27 @@ def train(
     arguments = grpo_arguments(settings, settings.prompts * settings.group, folder, seed)
     config = GRPOConfig(disable_dropout=True, **arguments, **own_arguments(settings))
     config._n_gpu = 1  # or the Trainer wraps the policy in DataParallel where more are visible
+    complete = partial(_complete, seed, partial(engine_for, policy, tokenizer))
     trainer = shared_prefix_trainer()(
         model=policy,
         args=config,
         reward_funcs=[tool_match(samples, folder, name=reward.name)],
         train_dataset=Dataset.from_list([{"prompt": str(i), "row": i} for i in order]),
         processing_class=tokenizer,
-        rollout_func=partial(_complete, samples, settings, seed, partial(engine_for, policy, tokenizer)),
+        rollout_func=partial(complete, samples, settings),
         callbacks=[progress(f"train: GRPO, {settings.prompts} x {settings.group}")],
     )
     weigh_groups_without_hit(trainer, folder, settings.group, reward.no_hit)
+    train_recoveries(trainer, samples, settings, fission, reward, folder, complete)
     run_to_end(trainer, folder)
     return keep_result(trainer, folder, grpo_facts(trainer, settings, len(set(order))))
 
 
 def _complete(
-    samples: Samples,
-    settings: GrpoSettings,
     seed: int,
     engine_now: Callable[[], Engine | None],
+    samples: Samples,
+    settings: GrpoSettings,
     batch: Sequence[str],
     trainer: Any,
 ) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from looptool_kit.config import GrpoSettings, PreferenceSettings, SftSettings
-from looptool_kit.stages.train.reward import SHARE_CORRECT
+from looptool_kit.stages.train.reward import RECOVERIES, SHARE_CORRECT
 
 
 def sft_arguments(settings: SftSettings, rows: int, folder: Path, seed: int) -> dict[str, Any]:
@@ -76,6 +76,7 @@ def grpo_facts(trainer: Any, settings: GrpoSettings, samples: int) -> dict[str, 
     """What is kept of a finished GRPO training on that many different samples."""
     history = [row for row in trainer.state.log_history if "reward" in row]
     flat = sum(round(row.get("frac_reward_zero_std", 0.0) * settings.prompts) for row in history)
+    recovered = [row[f"{RECOVERIES}/groups"] for row in history if f"{RECOVERIES}/groups" in row]
     return {
         "trainer": "grpo",
         "samples": samples,
@@ -86,4 +87,5 @@ def grpo_facts(trainer: Any, settings: GrpoSettings, samples: int) -> dict[str, 
         "reward_last": history[-1]["reward"] if history else None,
         "correct_first": history[0].get(SHARE_CORRECT) if history else None,
         "correct_last": history[-1].get(SHARE_CORRECT) if history else None,
+        **({"groups_of_recoveries": int(sum(recovered))} if recovered else {}),
     }

@@ -23,6 +23,9 @@ from looptool_kit.stages.train.rewards import find_reward
 SHARE_CORRECT = "correct"
 """The column of the history with the share of a step's completions that are right."""
 
+RECOVERIES = "recoveries"
+"""How the history's columns about recoveries begin (`fission.py`): groups, reward, correct, waiting, ..."""
+
 
 class Reward(NamedTuple):
     """What a completion earns."""

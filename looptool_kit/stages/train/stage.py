@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from looptool_kit.config import Settings
+from looptool_kit.config import Settings, deciding
 from looptool_kit.core.errors import RunError
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.tables import write_text
@@ -42,12 +42,18 @@ def recipe(settings: Settings, iteration: int) -> list[str]:
         names += [f"sft.{rate}", "sft.batch", "sft.warmup_steps"]
         if settings.trainer == "trl":
             names += ["sft.micro_batch", "sft.rehearsal"]  # who shares a pass decides on the order
+            names += ["targets.key_weight", "targets.order"]
             names += ["seeds.source", "seeds.domains", "contamination"] if sft.rehearsal else []
     if getattr(grpo, steps):
         rest = ("prompts", "group", "temperature", "learning_rate", "clip_low", "clip_high", "max_new_tokens")
-        names += [*(f"grpo.{name}" for name in rest), "reward", "frontier.prompts"]
-    if settings.preference.epochs:
-        names += ["preference", "pairs", "grpo.max_new_tokens"]
+        names += [*(f"grpo.{name}" for name in rest), "reward"]
+        names += [] if first else ["frontier.prompts"]  # D1 has nothing before it that was measured
+        names += ["fission"] if settings.trainer == "trl" else []
+    passes = "epochs_first" if first else "epochs"
+    if getattr(settings.preference, passes):
+        others = type(settings.preference).model_fields.keys() - {"epochs", "epochs_first"}
+        names += [f"preference.{name}" for name in (passes, *(others - settings.preference.machine))]
+        names += ["pairs", "grpo.max_new_tokens"]
     return names + (["trainer", "unsloth"] if settings.trainer == "unsloth" else [])
 
 
@@ -105,9 +111,8 @@ def _train(
     facts: list[dict[str, Any]] = []
     epochs = settings.sft.epochs if first else settings.sft.epochs_later
     steps = settings.grpo.steps_first if first else settings.grpo.steps
-    if steps:
-        find_reward(settings.reward.name)  # a name that does not exist is said before anything is trained
-    if pairs := settings.preference.epochs:
+    _can_do(settings, steps)
+    if passes := settings.preference.epochs_first if first else settings.preference.epochs:
         from looptool_kit.stages.train import phase
 
         phase.check(run)
@@ -127,7 +132,14 @@ def _train(
         recipe = settings.sft.model_copy(update={"epochs": epochs, "learning_rate": rate})
         rows = Samples([*samples, *rehearsal(settings, len(samples), seed)])
         result = sft.train(
-            lambda: load_base(settings.model), adapter, rows, recipe, settings.lora, folder / "sft", seed
+            lambda: load_base(settings.model),
+            adapter,
+            rows,
+            recipe,
+            settings.lora,
+            folder / "sft",
+            seed,
+            settings.targets,
         )
         facts.append(result | {"folder": "sft"})
         adapter = folder / "sft" / "adapter"
@@ -152,11 +164,12 @@ def _train(
             folder / "grpo",
             seed,
             settings.reward,
+            settings.fission,
         )
         facts.append(result | {"folder": "grpo"} | ({"places": places} if measured else {}))
         adapter = folder / "grpo" / "adapter"
-    if pairs:
-        result = phase.train(run, before.iteration + 1, samples, adapter, folder, seed)
+    if passes:
+        result = phase.train(run, before.iteration + 1, samples, adapter, folder, seed, passes)
         facts.append(result | {"folder": "preference"})
     if not facts:
         raise RunError(
@@ -164,6 +177,23 @@ def _train(
             f" {before.iteration + 1}: give sft.epochs, grpo.steps or preference.epochs."
         )
     return facts
+
+
+def _can_do(settings: Settings, steps: int) -> None:
+    """Say what the trainer cannot do before anything is trained. Raises `ValueError`."""
+    if steps:
+        find_reward(settings.reward.name)
+    if steps and settings.fission.group and settings.grpo.prompts < 2:
+        raise ValueError(
+            "recoveries take at most half of a step's prompts: set grpo.prompts to 2 or more, or"
+            " fission.group to 0"
+        )
+    if settings.trainer == "unsloth" and (
+        used := deciding(settings, ["targets.key_weight", "targets.order", "fission"])
+    ):
+        raise ValueError(
+            f'the trainer unsloth has no {", ".join(used)}: set trainer = "trl", or leave them out'
+        )
 
 
 REHEARSAL_CHUNK = 100

@@ -54,12 +54,16 @@ def jobs(
 
 
 def simulate(
-    work: Sequence[Job], agents: Agents, turns: int, known: contamination.Fingerprints | None = None
+    work: Sequence[Job],
+    agents: Agents,
+    turns: int,
+    known: contamination.Fingerprints | None = None,
+    mask_errors: bool = True,
 ) -> tuple[list[Sample], Turns]:
     """Simulate dialogues and verify them.
 
-    `turns` is the most user turns of a dialogue. Returns the samples that passed both tiers, and a row for
-    every assistant turn.
+    `turns` is the most user turns of a dialogue; `mask_errors` as in `verify`. Returns the samples that
+    passed both tiers, and a row for every assistant turn.
     """
     dialogues = [Dialogue(job) for job in work]
     _plan(dialogues, agents, turns)
@@ -72,7 +76,7 @@ def simulate(
         for who, act in acts.items():
             if now := [d for d in dialogues if d.waits_for == who]:
                 act(now, agents)
-    return verify(dialogues, agents, known)
+    return verify(dialogues, agents, known, mask_errors)
 
 
 # ---------------------------------------------------------------------- agents

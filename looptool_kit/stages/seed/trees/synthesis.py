@@ -79,7 +79,9 @@ def synthesise(run: Run, score: Score | None = None, pool: Samples | None = None
         for some in (work,) if number else (work[:PILOT], work[PILOT:]):
             if not some or failing:
                 continue
-            made, turns = simulate(some, agents, settings.synthesis.turns, known)
+            made, turns = simulate(
+                some, agents, settings.synthesis.turns, known, settings.targets.mask_errors
+            )
             number, passed = number + len(some), passed + len(made)
             failing = number >= PILOT and passed < MIN_SHARE * number
             refused, level = _refuse(run, made, seen, {s: wanted[s] - len(have[s]) for s in SPLITS}, score)
