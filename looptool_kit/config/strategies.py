@@ -41,7 +41,9 @@ class PreferenceSettings(Section):
     machine = frozenset({"save_steps", "gradient_checkpointing"})
 
     epochs: int = Field(0, ge=0)
-    """Passes over the pairs in each iteration; 0 leaves preference training out."""
+    """Passes over the pairs in later iterations; 0 leaves preference training out."""
+    epochs_first: int = Field(0, ge=0)
+    """Passes in the first iteration."""
     loss: Literal["simpo", "dpo"] = "simpo"
     """SimPO (arXiv 2405.14734) compares mean log-probabilities; DPO (arXiv 2305.18290) compares sums with
     those of the policy that this training starts from.

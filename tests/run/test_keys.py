@@ -188,7 +188,7 @@ def declared(monkeypatch: pytest.MonkeyPatch, run: Run) -> set[str]:
         {"verify__judge": "llm", "generator_llm": JUDGE},
         {"probe__threshold": 1.0},
         {"expand__expanders": ["llm"]},
-        {"preference__epochs": 1},
+        {"preference__epochs": 1, "preference__epochs_first": 1},
         {"augment__perturbations": ["typos"]},
     ]
     plan(run)
@@ -231,6 +231,9 @@ def test_a_setting_that_decides_changes_what_its_stage_is_made_from(name: str) -
         ("sft.epochs_later", 2),
         ("sft.learning_rate_later", 2),
         ("grpo.steps", 2),
+        ("preference.epochs_first", 1),
+        ("preference.epochs", 2),
+        ("frontier.prompts", 2),
     ],
 )
 def test_a_setting_of_some_iterations_counts_in_these_alone(name: str, touches: int) -> None:

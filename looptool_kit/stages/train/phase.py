@@ -30,7 +30,7 @@ def check(run: Run) -> None:
     if settings.pairs.strategy == "none":
         raise RunError(
             f"{file} asks for preference training and names nobody who makes its pairs: give pairs.strategy ="
-            ' "tree", or preference.epochs = 0.'
+            ' "tree", or set preference.epochs and epochs_first to 0.'
         )
     if settings.trainer != "trl":
         raise RunError(
@@ -41,7 +41,7 @@ def check(run: Run) -> None:
 
 
 def train(
-    run: Run, j: int, samples: Samples, adapter: Path | None, folder: Path, seed: int
+    run: Run, j: int, samples: Samples, adapter: Path | None, folder: Path, seed: int, epochs: int
 ) -> dict[str, Any]:
     """Make pairs of D_j's samples and train the adapter on them.
 
@@ -54,6 +54,7 @@ def train(
         adapter: The policy after SFT and GRPO; None: the base model.
         folder: The iteration's `policy/`; `key` in it says what decides the training.
         seed: Of the training.
+        epochs: Passes over the pairs.
 
     Returns:
         The facts of the training and of the pairs, `generated` (tokens of new rollouts) among them.
@@ -71,7 +72,7 @@ def train(
         adapter,
         Pairs.read(table),
         samples,
-        settings.preference,
+        settings.preference.model_copy(update={"epochs": epochs}),
         settings.lora,
         place,
         seed,

@@ -48,10 +48,14 @@ def recipe(settings: Settings, iteration: int) -> list[str]:
             names += ["seeds.source", "seeds.domains", "contamination"] if sft.rehearsal else []
     if getattr(grpo, steps):
         rest = ("prompts", "group", "temperature", "learning_rate", "clip_low", "clip_high", "max_new_tokens")
-        names += [*(f"grpo.{name}" for name in rest), "reward", "frontier.prompts"]
+        names += [*(f"grpo.{name}" for name in rest), "reward"]
+        names += [] if first else ["frontier.prompts"]  # D1 has nothing before it that was measured
         names += ["fission"] if settings.trainer == "trl" else []
-    if settings.preference.epochs:
-        names += ["preference", "pairs", "grpo.max_new_tokens"]
+    passes = "epochs_first" if first else "epochs"
+    if getattr(settings.preference, passes):
+        others = type(settings.preference).model_fields.keys() - {"epochs", "epochs_first"}
+        names += [f"preference.{name}" for name in (passes, *(others - settings.preference.machine))]
+        names += ["pairs", "grpo.max_new_tokens"]
     names += [] if first else ["budget"]
     return names + (["trainer", "unsloth"] if settings.trainer == "unsloth" else [])
 
@@ -101,7 +105,7 @@ def _train(
     epochs = settings.sft.epochs if first else settings.sft.epochs_later
     steps = settings.grpo.steps_first if first else settings.grpo.steps
     _can_do(settings, steps)
-    if pairs := settings.preference.epochs:
+    if passes := settings.preference.epochs_first if first else settings.preference.epochs:
         from looptool_kit.stages.train import phase
 
         phase.check(run)
@@ -158,8 +162,8 @@ def _train(
         )
         facts.append(result | {"folder": "grpo"} | ({"places": places} if measured else {}))
         adapter = folder / "grpo" / "adapter"
-    if pairs:
-        result = phase.train(run, before.iteration + 1, samples, adapter, folder, seed)
+    if passes:
+        result = phase.train(run, before.iteration + 1, samples, adapter, folder, seed, passes)
         facts.append(result | {"folder": "preference"})
     if not facts:
         raise RunError(

@@ -168,7 +168,7 @@ SETTINGS: dict[str, Any] = {
     "pairs__share": 1.0,
     "pairs__n": 4,
     "pairs__least": -3.0,
-    "preference__epochs": 1,
+    "preference__epochs_first": 1,
     "preference__batch": 2,
     "preference__learning_rate": 1e-3,
 }
@@ -283,7 +283,7 @@ def test_what_cannot_be_done_is_said_before_anything_is_trained(
 
 
 def test_without_preference_training_nothing_is_made(make: Any) -> None:
-    run = make("run", preference__epochs=0)
+    run = make("run", preference__epochs_first=0, preference__epochs=1)
     train(run)
     assert [t["folder"] for t in run.manifest("policy", 1)["trainings"]] == ["sft", "grpo"]
     assert not (run.folder(1) / "policy" / "preference").exists()
