@@ -55,7 +55,7 @@ def first_json(text: str, start: int = 0) -> tuple[Any, int]:
     start = SPACE.match(text, start).end()  # type: ignore[union-attr]
     try:
         value, end = DECODER.raw_decode(text, start)
-        return checked(value, text), end
+        return checked(value, text[start:end]), end
     except RecursionError:
         raise ValueError(f"nested more than {MAX_DEPTH} deep") from None
 

@@ -84,5 +84,5 @@ def test_a_store_that_may_not_be_written_is_a_paragraph(store: Path) -> None:
 
 def test_a_folder_in_the_place_of_the_store_is_a_paragraph(store: Path) -> None:
     store.mkdir(parents=True)
-    with MockLLM(lambda _: "there") as server, pytest.raises(StoreError, match="cannot be used"):
+    with MockLLM(lambda _: "there") as server, pytest.raises(StoreError, match="not a plain file"):
         complete([question("a")], at(server, retries=1), store)

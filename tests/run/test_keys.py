@@ -43,7 +43,6 @@ DECIDES_NOTHING = {
     "iterations": "the pool is a stream",
     "seeds.fresh": "the samples count that it names",
     "evaluate.base": "whether the model is scored, not how",
-    "model": "its weights count, as the policy that training starts from",
 }
 
 
@@ -58,7 +57,9 @@ def leaves(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any, bool]
             yield f"{prefix}{name}", value, machine
 
 
-FULL = with_overrides(Settings(), judge_llm=JUDGE, generator_llm=JUDGE, jury__others=OTHERS)
+FULL = with_overrides(
+    Settings(), judge_llm=JUDGE, generator_llm=JUDGE, jury__others=OTHERS, band__low=0.2, band__high=1.0
+)
 MACHINE = sorted(name for name, _, machine in leaves(FULL) if machine)
 DECISIVE = sorted(name for name, _, machine in leaves(FULL) if not machine)
 CHOICES = {
@@ -87,6 +88,10 @@ CHOICES = {
     "augment.perturbations": ["typos"],
     "augment.choice": "random",
     "augment.measure": "accuracy",
+    "band.low": 0.1,
+    "band.high": 2.0,
+    "budget.tokens": [1000],
+    "evolve.steps": [2, 3],
 }
 
 
@@ -103,7 +108,8 @@ def other(name: str, value: Any) -> Any:
 
 def changed(settings: Settings, name: str) -> Settings:
     value = dict((n, v) for n, v, _ in leaves(settings))[name]
-    more = {"jury__temperature": 0.5} if name == "jury.votes" else {}
+    more: dict[str, Any] = {"jury__temperature": 0.5} if name == "jury.votes" else {}
+    more |= {"band__low": None, "band__high": None} if name == "band.estimate" else {}
     return with_overrides(settings, **{name.replace(".", "__"): other(name, value)}, **more)
 
 
@@ -202,9 +208,11 @@ def declared(monkeypatch: pytest.MonkeyPatch, run: Run) -> set[str]:
         for j in (1, 2):
             named.update(recipe(run.settings, j))
         named.update(sections(run.settings))
-    for source in ("world", "trees", "a/file.jsonl"):
+    for source in ("world", "evolved", "trees", "a/file.jsonl"):
         run.settings = with_overrides(original, seeds__source=source)
         seed_stage(run)
+    run.settings = with_overrides(original, band__low=0.1, band__high=2.0)
+    seed_stage(run)
     run.settings = original
     return named
 

@@ -176,11 +176,11 @@ def test_renamed_tools_have_their_own_names_in_exports(tmp_path: Path) -> None:
         json.dumps([*tools, {"name": "broken", "parameters": {"type": "x"}}])
     )
     run = str(tmp_path / "run")
-    command = ["init", run, "--tools", str(tmp_path / "tools.json"), "--set", "seeds.count=12"]
+    command = ["init", run, "--tools", str(tmp_path / "tools.json"), "--set", "seeds.first=12"]
     made = CliRunner().invoke(app, command)
     assert made.exit_code == 0
     assert "2 renamed" in made.output and "rooms.book -> rooms_book" in made.output
-    assert "1 left out" in made.output and "not a JSON Schema at $.type" in " ".join(made.output.split())
+    assert "1 left out" in made.output and "must be a JSON Schema of type object" in made.output
     assert CliRunner().invoke(app, ["seed", run]).exit_code == 0
     for form, names in (("openai", "rooms."), ("looptool", "rooms_")):
         out = tmp_path / f"{form}.jsonl"
