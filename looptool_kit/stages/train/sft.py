@@ -14,6 +14,7 @@ from looptool_kit.stages.train.common import (
     by_tool_list,
     encode,
     finished,
+    half_of,
     keep_result,
     lora_policy,
     own_arguments,
@@ -21,8 +22,9 @@ from looptool_kit.stages.train.common import (
     run_to_end,
 )
 from looptool_kit.stages.train.packing import Packed, pack
+from looptool_kit.stages.train.passes import logps_of, pass_tokens
 from looptool_kit.stages.train.recipe import sft_arguments
-from looptool_kit.stages.train.shared_prefix import packed_logps, why_not
+from looptool_kit.stages.train.shared_prefix import why_not
 
 
 def train(
@@ -65,15 +67,18 @@ def train(
     not_shared = why_not(policy)
     if not_shared:
         warnings.warn(f"SFT computes each sample's prompt again (TRL's own path): {not_shared}", stacklevel=2)
+    most = None if not_shared else pass_tokens(policy, settings.gradient_checkpointing)
+    # A GPU takes the optimiser's batch at once, in as few passes as its memory allows.
+    rows = micro if most is None else settings.batch
     # One epoch: the rows hold all epochs, each in its own order.
-    arguments = sft_arguments(settings, micro, folder, seed) | own_arguments(settings)
+    arguments = sft_arguments(settings, rows, folder, seed) | own_arguments(settings)
     config = SFTConfig(num_train_epochs=1, max_length=None, **arguments)
     config._n_gpu = 1  # or the Trainer wraps the policy in DataParallel where more are visible
     trainer = shared_prefix_trainer()(
         model=policy,
         args=config,
         train_dataset=Dataset.from_list([_row(*encoded[i], shared=not not_shared) for i in order]),
-        data_collator=None if not_shared else partial(collate, most=settings.micro_tokens),
+        data_collator=None if not_shared else partial(collate, most=most or settings.micro_tokens),
         processing_class=tokenizer,
         callbacks=[progress(f"train: SFT on {len(samples)} samples")],
     )
@@ -129,12 +134,13 @@ def shared_prefix_trainer() -> Any:
                 return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
             count = inputs["labels"].numel() - 1 if num_items_in_batch is None else num_items_in_batch
             *first, last = inputs["parts"]
+            half = half_of(self.args)
             done = 0.0
             for part in first:  # each part's gradients at once, so that memory is that of one part
-                loss = -packed_logps(model, part, bf16=self.args.bf16)[0].sum() / count
+                loss = -logps_of(model, part, half=half)[0].sum() / count
                 self.accelerator.backward(loss)
                 done += float(loss.detach())
-            return done - packed_logps(model, last, bf16=self.args.bf16)[0].sum() / count
+            return done - logps_of(model, last, half=half)[0].sum() / count
 
         def _get_train_sampler(self, *_: Any) -> Any:
             rows: Any = self.train_dataset

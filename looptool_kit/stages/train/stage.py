@@ -25,6 +25,7 @@ from looptool_kit.policy.policy import (
 from looptool_kit.run.folder import Run
 from looptool_kit.run.inputs import iteration_of, whole
 from looptool_kit.run.stage import Stage
+from looptool_kit.stages.train.common import training_dtype
 
 
 def recipe(settings: Settings, iteration: int) -> list[str]:
@@ -104,15 +105,18 @@ def _train(
         return unsloth.train(
             recipe_of_now, adapter, samples, grpo_order(samples, seed), epochs, steps, folder, seed
         )
+    _say_what_it_takes(settings, samples, epochs, steps)
+
+    def load() -> tuple[Any, Any]:
+        return load_base(settings.model, training_dtype())
+
     if epochs:
         from looptool_kit.stages.train import sft
 
         rate = settings.sft.learning_rate if first else settings.sft.learning_rate_later
         recipe = settings.sft.model_copy(update={"epochs": epochs, "learning_rate": rate})
         rows = Samples([*samples, *rehearsal(settings, len(samples), seed)])
-        result = sft.train(
-            lambda: load_base(settings.model), adapter, rows, recipe, settings.lora, folder / "sft", seed
-        )
+        result = sft.train(load, adapter, rows, recipe, settings.lora, folder / "sft", seed)
         facts.append(result | {"folder": "sft"})
         adapter = folder / "sft" / "adapter"
     if steps:
@@ -126,7 +130,7 @@ def _train(
             else _swapping(settings, folder / "rollout-adapter")
         )
         result = grpo.train(
-            lambda: load_base(settings.model),
+            load,
             writer,
             adapter,
             chosen,
@@ -142,6 +146,17 @@ def _train(
             " sft.epochs or grpo.steps."
         )
     return facts
+
+
+def _say_what_it_takes(settings: Settings, samples: Samples, epochs: int, steps: int) -> None:
+    """Print the estimate where there is a GPU; on a CPU `looptool plan` forecasts by what was measured."""
+    import torch
+
+    if torch.cuda.is_available() and (epochs or steps):
+        from looptool_kit.stages.train.estimate import estimate
+
+        memory = torch.cuda.get_device_properties(0).total_memory / 1e9
+        print(estimate(settings, samples, epochs, steps, memory).words(), flush=True)
 
 
 REHEARSAL_CHUNK = 100
