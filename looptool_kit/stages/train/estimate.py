@@ -30,7 +30,7 @@ from typing import NamedTuple
 from looptool_kit.config import Settings
 from looptool_kit.core.samples import Sample
 from looptool_kit.core.toolcalls import render_answer, render_prompt
-from looptool_kit.stages.train.footprint import Work, of_group, operations, pass_bytes
+from looptool_kit.stages.train.footprint import MEMORY_SHARE, Work, of_group, operations, pass_bytes
 from looptool_kit.stages.train.measured import Share, peak_share
 from looptool_kit.stages.train.shapes import Shape, shape_of
 
@@ -186,12 +186,13 @@ def _with_trl(
         cache = 0.9 * gpu * 1e9 - used
         at_once = max(0, int((cache - weights) / each))
     step = of_group(prompt, answer, grpo.group).times(grpo.prompts)
+    shared *= 1 - 1 / min(sft.micro_batch, sft.batch)  # the first sample of a run has nothing to share
     epoch = Work(prompt * (1 - shared), prompt**2 * (1 - shared) / 2, 0) + of_group(0, answer)
     epoch = epoch._replace(seen=epoch.seen + answer * prompt).times(samples)
     wanted = max(step.tokens * bool(steps), epoch.tokens * bool(epochs) * sft.batch / max(1, samples))
     least = prompt + grpo.max_new_tokens if steps else prompt + answer
     bytes_of, beside = pass_bytes(shape, checkpointing), cache * (settings.engine == "transformers")
-    fits = (0.8 * (gpu * 1e9 - used - beside) - bytes_of.fixed) / bytes_of.token
+    fits = (MEMORY_SHARE * (gpu * 1e9 - used - beside) - bytes_of.fixed) / bytes_of.token
     activations = bytes_of.of(max(least, min(wanted, fits)))
     share = peak_share("packed")
     peak = settings.unsloth.tflops * 1e12 * share.value / (1.5 if checkpointing else 1)

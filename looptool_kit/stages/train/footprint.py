@@ -14,6 +14,9 @@ LOGITS = 5
 """Times the float32 logits of a chunk: they, their softmax, which becomes their gradient, either in 16 bits
 too, and as much again that the allocator still holds of the chunk before."""
 
+MEMORY_SHARE = 0.8
+"""Share of the free memory that a pass is planned for; the formula leaves the allocator's gaps out."""
+
 
 class PassBytes(NamedTuple):
     """Bytes of a training pass beside weights and optimiser."""

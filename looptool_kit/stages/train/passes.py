@@ -13,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from looptool_kit.policy.engines.prefix_tree import shared_length
-from looptool_kit.stages.train.footprint import pass_bytes
+from looptool_kit.stages.train.footprint import MEMORY_SHARE, pass_bytes
 from looptool_kit.stages.train.packing import Packed
 from looptool_kit.stages.train.shapes import Shape, shape_from
 from looptool_kit.stages.train.shared_prefix import packed_logps, parts
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 STEPS = 8
 """Lengths between two powers of two to which rows are filled up: a new length may mean a new compilation, and
 what is filled in is work for nothing, here at most an eighth."""
-MEMORY_SHARE = 0.8
-"""Share of the free memory that a pass is planned for; the formula leaves the allocator's gaps out."""
 MOST_TOKENS = 65_536
 """Tokens of a pass at the most: the GPU has been full for long, and each pass is packed in Python."""
 LEAST_CAPABILITY = (8, 0)

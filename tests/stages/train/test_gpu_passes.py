@@ -4,7 +4,6 @@ sequence, chunks of logits, passes by tokens; nothing in a layer waits for the G
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -88,21 +87,29 @@ def test_log_probs_and_gradients_are_those_of_the_unpacked_model(kind: str) -> N
     assert cosine(own, slope) > 0.99999 and float(own.norm() / slope.norm()) == pytest.approx(1, abs=1e-4)
 
 
+def calm(kind: str) -> Any:
+    """The tiny model with smaller weights, as trained ones are: rounding is then not blown up."""
+    model = tiny_model(kind)
+    for p in model.parameters():
+        p.data.mul_(0.3)
+    return model
+
+
 @pytest.mark.usefixtures("kernel_with_gradients")
 @pytest.mark.parametrize("kind", FAMILIES)
 def test_bfloat16_is_as_near_float32_as_the_unpacked_model_is(kind: str) -> None:
     """Weights and products in bfloat16; mean distance at most twice the unpacked model's."""
-    exact = alone(tiny_model(kind), *sequences()).detach()
-    (theirs, slope), (ours, own) = (
+    (exact, slope), (theirs, _), (ours, own) = (
         with_slopes(model, how(model, *sequences()))
         for how, model in (
-            (alone, tiny_model(kind).to(torch.bfloat16)),
-            (packed, tiny_model(kind).to(torch.bfloat16)),
+            (alone, calm(kind)),
+            (alone, calm(kind).to(torch.bfloat16)),
+            (packed, calm(kind).to(torch.bfloat16)),
         )
     )
-    assert float((theirs - exact).abs().mean()) > 1e-3, "nothing was rounded"
+    assert float((theirs - exact).abs().mean()) > 1e-4, "nothing was rounded"
     assert float((ours - exact).abs().mean()) <= 2 * float((theirs - exact).abs().mean())
-    assert ours.dtype == torch.float32 and cosine(own, slope) > 0.99
+    assert ours.dtype == torch.float32 and cosine(own, slope) >= 0.999
 
 
 @pytest.mark.usefixtures("kernel_with_gradients")
@@ -116,11 +123,7 @@ def test_an_adapter_in_float32_learns_on_weights_in_bfloat16(kind: str) -> None:
 
     found = []
     for dtype in (torch.float32, torch.bfloat16):
-        torch.manual_seed(0)
-        model = tiny_model(kind)
-        for p in model.parameters():  # small enough that rounding is what differs, and no tie is decided anew
-            p.data.mul_(0.3)
-        policy = lora_policy(model.to(dtype), LoraSettings(rank=4, alpha=8), None, seed=1)
+        policy = lora_policy(calm(kind).to(dtype), LoraSettings(rank=4, alpha=8), None, seed=1)
         trained = [p for p in policy.parameters() if p.requires_grad]
         assert trained and all(p.dtype == torch.float32 for p in trained)
         generator = torch.Generator().manual_seed(2)
@@ -161,9 +164,12 @@ class Waits(TorchDispatchMode):
 
 
 @pytest.mark.parametrize("kind", ["llama", "gemma3"])
-def test_no_layer_waits_for_the_gpu(kind: str) -> None:
+def test_no_layer_waits_for_the_gpu(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In all but the kernel itself, which the counting cannot look into."""
+    from looptool_kit.stages.train import tree_attention
     from looptool_kit.stages.train.shared_prefix import _on_gpu, parts
 
+    monkeypatch.setattr(tree_attention, "_flex", lambda device: lambda query, *_, **__: query)
     model = tiny_model(kind)
     row = pack(*sequences())
     length = passes.row_length(row.input_ids.shape[1])
@@ -265,7 +271,7 @@ def test_the_bound_follows_the_free_memory(monkeypatch: pytest.MonkeyPatch) -> N
     """With what torch holds unused; on a CPU there is none."""
     from types import SimpleNamespace
 
-    from looptool_kit.stages.train.footprint import pass_bytes
+    from looptool_kit.stages.train.footprint import MEMORY_SHARE, pass_bytes
     from looptool_kit.stages.train.shapes import SHAPES
 
     assert passes.pass_tokens(tiny_model("qwen3"), False) is None
@@ -275,40 +281,11 @@ def test_the_bound_follows_the_free_memory(monkeypatch: pytest.MonkeyPatch) -> N
     config.vocab_size = shape.vocab
     for checkpointing in (False, True):
         fixed, each = pass_bytes(shape, checkpointing)
-        free = (fixed + 10 * BLOCK * each) / passes.MEMORY_SHARE + 1000
+        free = (fixed + 10 * BLOCK * each) / MEMORY_SHARE + 1000
         assert passes.tokens_in(free, config, checkpointing) == 10 * BLOCK
         assert passes.tokens_in(free / 100, config, checkpointing) == BLOCK
         assert passes.tokens_in(free * 10_000, config, checkpointing) == passes.MOST_TOKENS
     assert pass_bytes(shape, True).token < pass_bytes(shape, False).token / 10
-
-
-def test_a_step_in_several_passes_is_the_step_in_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """GRPO with a GPU's bound on the tokens of a pass, groups cut in two: loss and gradients as before, and
-    the log-probs of a whole batch too.
-    """
-    from test_shared_prefix import batch, run, with_lora
-
-    from looptool_kit.stages.train import grpo
-
-    rows: list[int] = []
-
-    def counting(prompts: Any, completions: Any) -> Any:
-        rows.append(len(prompts))
-        return pack(prompts, completions)
-
-    found = []
-    for most in (None, 90):
-        monkeypatch.setattr(grpo, "pass_tokens", lambda *_, most=most: most)
-        monkeypatch.setattr(grpo, "pack", counting)
-        cls = grpo.shared_prefix_trainer()
-        found.append(run(cls, with_lora(tiny_model("qwen3")), tmp_path, batch()))
-    (logps, loss, slopes), (own_logps, own_loss, own) = found
-    torch.testing.assert_close(own_logps, logps, atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(own_loss, loss, atol=1e-6, rtol=1e-4)
-    flat, own_flat = (torch.cat([g.flatten() for g in x.values()]) for x in (slopes, own))
-    assert float((own_flat - flat).norm()) <= 1e-4 * float(flat.norm())
-    first = rows.index(7)  # all rows at once, then the passes with an advantage
-    assert len(rows) > 6 and first == 0 and max(rows[1:]) < 7 and math.fsum(rows) == 2 * (7 + 5)
 
 
 def test_supervised_training_takes_a_gpus_batch_at_once(
