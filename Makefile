@@ -3,13 +3,13 @@
 #   make loop          set up, run one closed loop on the embedded model, print the scoreboard, write the report
 #   make loop QUICK=1  the same in a few minutes
 #   make lab           the notebooks in JupyterLab: the same loop, stage by stage
-#   make notebooks     run the notebooks' sources anew, on their quick settings, and keep the outputs
+#   make notebooks     run the notebooks' sources again, on their quick settings, and keep the outputs
 #   make test          the test suite         make check   what CI runs: ruff, mypy, the check of the pages, tests
 #   make lint-js       tsc, eslint and prettier over widgets/js; says so and checks nothing where there is no node
 #   make test-vllm     the tests of the engine `vllm`, in an environment of its own (.venv-vllm, 4 GB); commit tests/vllm-tested.sha256 with the engines
-#   make embedded      the embedded model's adapter anew, on one GPU (ARGS="--minutes 10"); CHECK=1: the figures of its card
+#   make embedded      train the embedded model's adapter again, on one GPU (ARGS="--minutes 10"); CHECK=1: the figures of its card
 #   make docs          the documentation site into site/, without network
-#   make bench         the benchmarks into docs/benchmarks.md; goes on where it stopped (NAMES="match rules": only those)
+#   make bench         the benchmarks into docs/benchmarks.md; resumes where it stopped (NAMES="match rules": only those)
 #   make clean         remove build and cache files (runs/ and .venv stay)
 
 SHELL  := /bin/bash

@@ -47,12 +47,11 @@ class Cost:
 def compare(
     sides: Mapping[str, Side], rounds: int = 3, warm: bool = False, together: bool = False
 ) -> dict[str, Cost]:
-    """Let the sides take turns at their work, `rounds` times each; with `warm` once more before, which does
-    not count.
+    """Let the sides take turns at their work, `rounds` times each.
 
-    `together` keeps all in this process, one round, for the quick forms: heavy imports are paid once, and
-    memory says nothing about a side. Raises `RuntimeError` with the side's own traceback where one fails in
-    its process.
+    With `warm` one more round goes before, which does not count. `together` keeps all in this process, one
+    round, for the quick forms: heavy imports are paid once, and memory says nothing about a side. Raises
+    `RuntimeError` with the side's own traceback where one fails in its process.
     """
     workers: dict[str, tuple[Any, Connection]] = {}
     costs = {name: Cost() for name in sides}
@@ -174,7 +173,7 @@ def rows(work: str, costs: Mapping[str, Cost], ours: str = "ours") -> str:
 
 
 def verdict(work: str, value: float, least: float, unit: str = "x", most: bool = False) -> str:
-    """One line: what was wanted and what came of it. `most`: the target is an upper bound."""
+    """One line: what was wanted, and the result. `most`: the target is an upper bound."""
     held = value <= least if most else value >= least
     return (
         f"- {work}: {value:.3g}{unit}, target {'at most' if most else 'at least'} {least:g}{unit}:"

@@ -14,14 +14,17 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from _pages import wrapped
+
 from looptool_kit.core.records import Score
 from looptool_kit.core.stats import clustered_difference, wilson
 from looptool_kit.core.tables import write_text
 from looptool_kit.policy.policy import policy_of
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.evaluate.stage import evaluate
-from looptool_kit.studies.ablate import folder
-from looptool_kit.studies.arms import FULL, interval, signed
+from looptool_kit.studies.arms import FULL
+from looptool_kit.studies.compare import folder
+from looptool_kit.studies.page import interval, signed
 
 CATEGORIES = ("simple_python", "multiple", "parallel", "irrelevance", "live_simple", "live_multiple")
 """BFCL's: one call, a choice, several calls, none, and the first two as users wrote them."""
@@ -45,7 +48,7 @@ def main() -> None:
             official += evaluate(run, policy, "bfcl", CATEGORIES, args.per_category)
             perturbed = evaluate(run, policy, "robustness", per_category=args.perturbed)
             moved.setdefault(seed, []).extend(perturbed)
-    write_text(args.out, page(official, moved, args))
+    write_text(args.out, wrapped(page(official, moved, args)))
     print(f"wrote {args.out}")
 
 

@@ -6,8 +6,8 @@
 on both sides, the embedded model, at most `--new` tokens an answer. One thread on either side, as in the
 steps of `grpo`: a thread that waits for another spins, which would count as CPU seconds. Where two answers
 differ, one plain forward pass over what they have in common says how far apart the two next tokens' logits
-are: below
-0.001 it is a numerical tie.
+are:
+below 0.001 it is a numerical tie.
 """
 
 from __future__ import annotations

@@ -139,7 +139,8 @@ def _stages(count: int) -> dict[str, Any]:
 
 
 def _composed(folder: Path, written: Path, samples: Samples, stage: Callable[..., Any]) -> None:
-    from looptool_kit.report.html import IterationData, ReportData, write_report
+    from looptool_kit.report.data import IterationData, ReportData
+    from looptool_kit.report.html import write_report
     from looptool_kit.run.folder import Run
     from looptool_kit.stages.compose import compose
 

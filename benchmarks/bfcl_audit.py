@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from _pages import wrapped
 from bfcl_audit_page import SECTIONS, Finding, document
 from tqdm.auto import tqdm
 
@@ -369,7 +370,7 @@ def main() -> None:
     order = list(SECTIONS)
     findings = sorted(dict.fromkeys(findings), key=lambda f: order.index(f.section))
     rows, dialogues = (sum(CATEGORIES[c] for c in group) for group in (SINGLE_TURN, MULTI_TURN))
-    write_text(given.out, document(findings, rows, dialogues, len(candidates)))
+    write_text(given.out, wrapped(document(findings, rows, dialogues, len(candidates))))
     print(f"{len(findings)} findings in {given.out}")
     if given.candidates:
         print("\n".join(candidates))

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from _pages import wrapped
 from embedded_data import OTHERS
 
 from looptool_kit import world
@@ -101,4 +102,4 @@ def fill(page: Path, mark: str, text: str) -> None:
     between = re.compile(rf"(<!-- {mark} -->\n).*?(<!-- end {mark} -->)", re.DOTALL)
     if len(between.findall(before)) != 1:
         raise SystemExit(f"{page} does not have the comments <!-- {mark} --> and <!-- end {mark} --> once")
-    write_text(page, between.sub(lambda found: f"{found[1]}{text}\n{found[2]}", before))
+    write_text(page, wrapped(between.sub(lambda m: f"{m[1]}{text}\n{m[2]}", before)))

@@ -27,6 +27,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from _pages import wrapped
+
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.tables import write_json, write_text
 
@@ -357,7 +359,7 @@ def main() -> None:
                 os.replace(folder / "out.json", kept)
             runs[side].append(json.loads(kept.read_text(encoding="utf-8")))
     page = document(job, runs, "python benchmarks/engines.py")
-    write_text(ROOT / "docs" / "engines.md", page)
+    write_text(ROOT / "docs" / "engines.md", wrapped(page))
     print(page[page.index("## Figures") :])
 
 

@@ -13,6 +13,8 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from _pages import wrapped
+
 from looptool_kit.config import Settings
 from looptool_kit.core.samples import Samples
 from looptool_kit.run.folder import Run
@@ -80,7 +82,7 @@ def main() -> None:
             "\nNot run here: the same with a trained policy's log-probabilities (`--run`), which the judge"
             " also weighs where it has them.\n"
         )
-    DOC.write_text("\n\n".join([head.rstrip(), *parts]) + "\n", encoding="utf-8")
+    DOC.write_text(wrapped("\n\n".join([head.rstrip(), *parts]) + "\n"), encoding="utf-8")
     print(DOC.read_text(encoding="utf-8"))
 
 

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from _models import on_lists
+from _pages import wrapped
 from run import machine
 
 from looptool_kit.core.grading import grade
@@ -158,7 +159,8 @@ def main() -> None:
     head = "Written by `python benchmarks/precision.py`; do not edit. " + about[2].removeprefix(
         "Writes docs/precision.md. "
     )
-    write_text(PAGE, "\n\n".join(["# Precision", about[0], head, "\n".join(lines), verdict, facts]) + "\n")
+    parts = ["# Precision", about[0], head, "\n".join(lines), verdict, facts]
+    write_text(PAGE, wrapped("\n\n".join(parts) + "\n"))
     print(verdict)
 
 

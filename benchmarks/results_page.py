@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
+from typing import Any
 
 from looptool_kit.config import Settings, load_preset
 from looptool_kit.core.records import HELD_OUT_SPLITS, Scores
 from looptool_kit.core.samples import Samples
 from looptool_kit.core.stats import Clustered, aligned, clustered_difference, wilson
-from looptool_kit.core.tables import write_json
-from looptool_kit.core.toolcalls import render_answer
-from looptool_kit.policy.policy import open_engine, policy_of
 from looptool_kit.report.summary import judge_against_truth, timings, views
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.compose import composition
 from looptool_kit.stages.evaluate.stage import best, scores
-from looptool_kit.studies.ablate import collect
-from looptool_kit.studies.arms import CONTROL, FULL, interval, signed, text
+from looptool_kit.studies.arms import ARMS, CONTROL, FULL
+from looptool_kit.studies.compare import Comparison, collect
+from looptool_kit.studies.likelihood import measured
+from looptool_kit.studies.page import interval, signed, text
 
 Tables = list[dict[str, Scores]]
 """Policy -> its scores, of each random seed."""
 VIEWS = views(HELD_OUT_SPLITS)
+
+
+def comparison(args: argparse.Namespace, **overrides: Any) -> Comparison:
+    """What `results.py` runs: the loop, and the arms of the ablation that its options name."""
+    settings, wanted = {"seeds__held_out": args.held_out, **overrides}, tuple(args.arms)
+    return Comparison(args.runs, ARMS, args.preset, tuple(args.seeds), 0, settings, wanted, "ablation")
 
 
 def page(loops: list[Run], controls: list[Run], args: argparse.Namespace) -> str:
@@ -47,9 +52,10 @@ def page(loops: list[Run], controls: list[Run], args: argparse.Namespace) -> str
     lines += difference_lines(found, against, [*names[1:], *kept], later)
     if controls:
         lines += likelihood_lines(loops, controls)
-    arms = collect(args.runs, args.preset, args.seeds)
+    arms = collect(comparison(args))
     if {o.arm for o in arms} - {FULL, CONTROL}:
-        lines += ["", "## The loop without its parts", "", text(arms)]
+        tables = text(arms).replace("\n## ", "\n### ").removeprefix("## ")
+        lines += ["", "## The loop without its parts", "", f"### {tables}"]
     lines += kind_lines(found, against, names)
     lines += composition_lines(loops)
     lines += ["", "## The evidence judge against planted label errors", "", *judge_lines(loops)]
@@ -109,10 +115,9 @@ def difference_lines(found: Tables, against: Tables, names: list[str], later: li
     """Every policy against the base, and the loop against its control."""
     lines = [
         "",
-        (
-            "## Paired differences in percentage points (bootstrap over seeds and samples, 95%; each seed's"
-            " own difference in brackets)"
-        ),
+        "## Paired differences in percentage points",
+        "",
+        "Bootstrap over seeds and samples, 95%; each seed's own difference in brackets.",
         "",
         "| comparison | " + " | ".join(VIEWS) + " |",
         "|" + " --- |" * (len(VIEWS) + 1),
@@ -200,20 +205,6 @@ def control_lines(controls: list[Run]) -> list[str]:
     ]
 
 
-def label_logprobs(run: Run, j: int) -> dict[str, float]:
-    """Mean natural-log probability a token of each held-out label that makes calls, under the policy of
-    iteration j: id -> nats.
-    """
-    path = run.folder(j) / f"label_logprobs-{policy_of(run, j).key}.json"
-    if not path.exists():
-        rows = [s for s in run.table(Samples, "held_out", 0) if s.label.calls]
-        found = open_engine(policy_of(run, j), run.settings.probe.batch).score(
-            rows, [render_answer(s.label) for s in rows]
-        )
-        write_json(path, {s.id: sum(logps) / len(logps) for s, logps in zip(rows, found, strict=True)})
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
 def nats(pairs: list[tuple[dict[str, float], dict[str, float]]]) -> str:
     """Mean paired difference b - a of label log-probability with its BCa bootstrap interval over the samples;
     each seed's own in brackets.
@@ -245,7 +236,7 @@ def likelihood_lines(loops: list[Run], controls: list[Run]) -> list[str]:
         "| comparison | difference |",
         "| --- | --- |",
     ]
-    likely = [[{j: label_logprobs(r, j) for j in r.iterations} for r in side] for side in (loops, controls)]
+    likely = [[{j: measured(r, j) for j in r.iterations} for r in side] for side in (loops, controls)]
     end = max(likely[0][0])
     lines += [
         f"| {side} D{end} - D1 | {nats([(a[1], a[end]) for a in tables])} |"

@@ -24,6 +24,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from _pages import wrapped
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 KEPT = ROOT / "runs" / "bench"
@@ -98,7 +100,7 @@ def page(names: list[str]) -> str:
         "# Benchmarks",
         (
             "Written by `make bench`; do not edit. A script that compares runs ours and what one would"
-            " otherwise run on the same work, turn about, each side in a process of its own where memory is"
+            " otherwise run on the same work, in turns, each side in a process of its own where memory is"
             " measured (or the peak would be that of both), and keeps each side's best round. Ratios are the"
             " other side's cost by ours, so above 1 ours is cheaper. CPU seconds are those of all threads;"
             " memory is the peak of the whole process, what was loaded before included. With a model, ours"
@@ -157,10 +159,10 @@ def main() -> None:
         tmp = file.with_suffix(".tmp")
         tmp.write_text(json.dumps(kept, indent=2), encoding="utf-8")
         tmp.replace(file)
-        PAGE.write_text(page(names), encoding="utf-8")
+        PAGE.write_text(wrapped(page(names)), encoding="utf-8")
         print(kept["printed"] + f"\n({kept['seconds']} s, exit code {kept['code']})", flush=True)
         failed += [name] * bool(kept["code"])
-    PAGE.write_text(page(names), encoding="utf-8")
+    PAGE.write_text(wrapped(page(names)), encoding="utf-8")
     if failed:
         sys.exit(f"failed: {', '.join(failed)}; the same command runs them again")
 

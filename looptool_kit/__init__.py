@@ -1,5 +1,4 @@
-"""LoopTool Workbench: close the loop between data and training until a small language model calls your tools
-reliably.
+"""LoopTool Workbench: the loop between data and training, for tool-calling models.
 
     import looptool_kit as lt
     run = lt.Run.create("runs/tour", preset="cpu")
@@ -33,6 +32,7 @@ _HOME = {
     "seed": "stages.seed.stage",
     "train": "stages.train.stage",
     "probe": "stages.probe",
+    "frontier": "stages.train.frontier",
     "verify": "stages.verify.stage",
     "expand": "stages.expand.stage",
     "compose": "stages.compose",
@@ -53,6 +53,7 @@ _HOME = {
     "Sample": "core.samples",
     "Samples": "core.samples",
     "Probes": "core.records",
+    "Frontier": "core.records",
     "Verdicts": "core.records",
     "Expansions": "core.records",
     "Members": "core.records",
@@ -85,7 +86,7 @@ if TYPE_CHECKING:
     from looptool_kit.config import load_preset
     from looptool_kit.core.errors import RunError
     from looptool_kit.core.grading import diagnose, grade
-    from looptool_kit.core.records import Expansions, Members, Probes, Scores, Verdicts
+    from looptool_kit.core.records import Expansions, Frontier, Members, Probes, Scores, Verdicts
     from looptool_kit.core.samples import Label, Message, Sample, Samples, Tool, ToolCall
     from looptool_kit.core.stats import flips, paired, scoreboard
     from looptool_kit.core.toolcalls import Answer, match, parse, render_answer, render_prompt
@@ -100,6 +101,7 @@ if TYPE_CHECKING:
     from looptool_kit.stages.expand.stage import expand
     from looptool_kit.stages.probe import probe
     from looptool_kit.stages.seed.stage import seed
+    from looptool_kit.stages.train.frontier import frontier
     from looptool_kit.stages.train.stage import train
     from looptool_kit.stages.verify.stage import verify
     from looptool_kit.tools.catalog import load_tools

@@ -1,4 +1,4 @@
-"""What this machine can do, what is missing, and the remedy: `looptool doctor`.
+"""What this machine can do, and the remedies: `looptool doctor`.
 
 It changes nothing and never raises.
 """
@@ -22,11 +22,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 HUB = "https://huggingface.co"
-HUB_SECONDS = 3.0
-INDEX_SECONDS = 20.0
-CACHE_GB = 1.5
-RUN_GB = 1.5
-MEMORY_GB = 6.0
+HUB_SECONDS, INDEX_SECONDS = 3.0, 20.0
+"""How long a source may take to answer. pip is a process of its own and reads its index, so it gets more."""
+CACHE_GB, RUN_GB, MEMORY_GB = 1.5, 1.5, 6.0
+"""What the default loop needs; added up where the cache and the working folder are on one disk."""
 
 
 class Finding(NamedTuple):
@@ -63,7 +62,7 @@ def diagnose_machine() -> list[Finding]:
 
 
 def print_doctor() -> int:
-    """Print the findings as a table; returns 0 where the default loop can run, else 1."""
+    """Print the findings; 0 where the default loop can run, else 1."""
     from rich.console import Console
     from rich.table import Table as Grid
     from rich.text import Text
@@ -241,14 +240,14 @@ def _packages() -> Iterable[Finding]:
 
 
 def _version(package: str) -> str:
-    """Name and version of an installed package, empty where it is not there."""
+    """Name and version of an installed package, else empty."""
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
         return f"{package} {importlib.metadata.version(package)}"
     return ""
 
 
 def _model() -> Iterable[Finding]:
-    """The embedded model: whole in our cache, or the adapter and a source of its base.
+    """The embedded model, whole in our cache, or as adapter and base.
 
     The base may be in a cache, on the hub or in the package index.
     """
@@ -288,15 +287,15 @@ def _model() -> Iterable[Finding]:
 
 
 def _merged_model() -> str:
-    """The folder of our cache that holds the merged embedded model; empty where none does."""
+    """Name of the cache's merged embedded model, empty where it has none."""
     from looptool_kit.policy import models
 
-    made = models.cache_dir().glob(f"{models.EMBEDDED}-{models.ADAPTER_SHA256[:8]}-*")
-    return next((folder.name for folder in sorted(made) if folder.is_dir()), "")
+    merged = models.cache_dir().glob(f"{models.EMBEDDED}-{models.ADAPTER_SHA256[:8]}-*")
+    return next((folder.name for folder in sorted(merged) if folder.is_dir()), "")
 
 
 def _adapter_fault() -> str:
-    """What is wrong with the adapter in this package, in words; empty where it is whole."""
+    """What is wrong with the package's adapter, empty where nothing is."""
     from looptool_kit.policy import downloads, models
 
     file = models.ADAPTER / "adapter_model.safetensors"
@@ -306,7 +305,7 @@ def _adapter_fault() -> str:
 
 
 def _cached_model() -> str:
-    """Where the embedded model's base is stored, in words; empty where it is not."""
+    """Where the embedded model's base is stored, empty where it is not."""
     from looptool_kit.policy import downloads, models
 
     if (models.cache_dir() / downloads.FOLDER).is_dir():
@@ -355,12 +354,13 @@ def _index(requirement: str) -> bool | str:
         return "pip is not installed in this environment"
     name, _, version = requirement.partition("==")
     options = ("--disable-pip-version-check", "--retries=0", "--timeout=5")
+    # -P: a `pip.py` in the working folder is not run.
     command = [sys.executable, "-P", "-m", "pip", "index", "versions", name, *options]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=INDEX_SECONDS, check=False)
+        process = subprocess.run(command, capture_output=True, text=True, timeout=INDEX_SECONDS, check=False)
     except subprocess.TimeoutExpired:
         return f"no answer within {INDEX_SECONDS:.0f} s"
-    if re.search(rf"(?<![\w.]){re.escape(version)}(?![\w.])", done.stdout):
+    if re.search(rf"(?<![\w.]){re.escape(version)}(?![\w.])", process.stdout):
         return True
     return f"does not offer {requirement}"
 

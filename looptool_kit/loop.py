@@ -1,4 +1,4 @@
-"""The loop: the order of the stages, and the only place that knows it.
+"""The loop: the one place that knows the order of stages.
 
 Iteration j: train on D_j, evaluate, probe, verify, expand, compose D_{j+1}. After the last iteration the
 policy is trained on the last dataset and evaluated. Every stage does nothing where it has finished, so a
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from looptool_kit.band import estimate
 from looptool_kit.core.errors import RunError
 from looptool_kit.core.samples import Samples
 from looptool_kit.core.terminal import say
@@ -19,11 +20,18 @@ from looptool_kit.stages.evaluate.stage import best, develop, evaluate, scores
 from looptool_kit.stages.expand.stage import expand
 from looptool_kit.stages.probe import probe
 from looptool_kit.stages.seed.stage import seed
+from looptool_kit.stages.train.frontier import frontier, wanted
 from looptool_kit.stages.train.stage import train
 from looptool_kit.stages.verify.stage import verify
 
 COUNTS: dict[str, dict[str, str]] = {
     "probes": {"mastered": "mastered", "borderline": "right but unsure", "failed": "failed"},
+    "frontier": {
+        "rows": "samples measured",
+        "of_grpo": "by GRPO's own rollouts",
+        "in_zone": "neither too easy nor too hard",
+        "inconsistent": "right in half of the rollouts or less",
+    },
     "verdicts": {
         "PRED_WRONG": "predictions wrong",
         "LABEL_WRONG": "labels wrong",
@@ -42,13 +50,15 @@ ALWAYS = ("total", "mastered", "failed", "seeds", "accepted")
 class Loop:
     """The loop on a run."""
 
-    def __init__(self, run: Run, say: Callable[[str], None] = say) -> None:
+    def __init__(self, run: Run, say: Callable[[str], None] = say, given: int = 0) -> None:
         """Name the run.
 
         Args:
             say: Called with one line after each stage.
+            given: Policies up to D_given are taken as they stand in the run, whatever the settings would now
+                make of them: arms that are compared share their D1.
         """
-        self._run, self.say = run, say
+        self._run, self.say, self._given = run, say, given
 
     def run(self, last: int | None = None) -> None:
         """Seed, iterate until D_last is composed, train on it and evaluate.
@@ -56,6 +66,8 @@ class Loop:
         Args:
             last: None: as the settings say.
         """
+        if self._run.settings.band.estimate:
+            estimate(self._run)
         samples = seed(self._run)
         self.say(f"D1: {len(samples)} seed samples")
         if self._run.settings.evaluate.base:
@@ -82,11 +94,15 @@ class Loop:
                 raise RunError(
                     f"D{j} of {self._run.path} does not exist: the next iteration is {self._run.iteration}."
                 )
+            # A longer run draws more seed samples; those drawn before stay.
             self._run.set(iterations=j)
             seed(self._run)
         self._train(j)
         probes = probe(self._run, iteration=j)
         self._print_counts(f"probe {j}", "probes", j)
+        if wanted(self._run):
+            frontier(self._run, j)
+            self._print_counts(f"frontier {j}", "frontier", j)
         verdicts = verify(self._run, probes, iteration=j)
         self._print_counts(f"verify {j}", "verdicts", j)
         expanded = expand(self._run, verdicts, iteration=j)
@@ -96,14 +112,17 @@ class Loop:
         return samples
 
     def train_only(self, last: int | None = None) -> None:
-        """Train and evaluate on the datasets that the run holds, until D_last, as a control does."""
+        """Train and evaluate on the datasets that the run holds.
+
+        It ends with D_last, as a control does.
+        """
         for j in self._run.iterations:
             if last is None or j <= last:
                 self._train(j)
 
     def _train(self, j: int) -> None:
-        samples = self._run.table(Samples, "samples", j)
-        train(self._run, samples, j)
+        if j > self._given:
+            train(self._run, self._run.table(Samples, "samples", j), j)
         facts = (self._run.manifest("policy", j) or {}).get("trainings", [])
         parts = [f"{f['trainer'].upper()} {f['steps']} steps, {f['tokens']:,} tokens" for f in facts]
         parts += [
@@ -130,6 +149,8 @@ class Loop:
         counts = [
             f"{manifest[key]} {words}"
             for key, words in COUNTS[table].items()
-            if manifest[key] or key in ALWAYS
+            if manifest.get(key) or key in ALWAYS
         ]
         self.say(f"{title}: {', '.join(counts)}")
+        if note := (manifest.get("augment") or {}).get("note"):
+            self.say(note)

@@ -1,4 +1,4 @@
-"""Settings that run something or send data, and a person's confirmation of them.
+"""Settings that run code or send data, and their confirmation.
 
 A run folder can come from anybody, so such a setting is obeyed only once a person has confirmed it. Whoever
 gives such a setting in this process (`Run.create`, `run.set`, the options of `looptool`) confirms it by that;
@@ -23,7 +23,7 @@ from looptool_kit.core.tables import write_json
 if TYPE_CHECKING:
     from looptool_kit.config import Settings
 
-_SEEDERS = ("world", "templates", "trees")
+_SEEDERS = ("world", "evolved", "templates", "trees")
 """Values of `seeds.source` that are not files."""
 _DATA = (".json", ".jsonl", ".yaml", ".yml")
 _UNWATCHED = "and whatever it loads, which is not watched"
@@ -54,9 +54,9 @@ def acts(settings: Settings, folder: Path | None = None) -> list[Act]:
     """
     tools = _tools(settings.synthesis.tools)
     source = _source(settings.seeds.source)
-    named = [(name, getattr(settings, name)) for name in ("generator_llm", "judge_llm", "policy_server")]
-    named += [("jury.others", endpoint) for endpoint in settings.jury.others]
-    sent = [_sending(name, endpoint) for name, endpoint in named if endpoint]
+    servers = [(name, getattr(settings, name)) for name in ("generator_llm", "judge_llm", "policy_server")]
+    servers += [("jury.others", endpoint) for endpoint in settings.jury.others]
+    sent = [_sending(name, endpoint) for name, endpoint in servers if endpoint]
     if folder and (not sent or Path(settings.seeds.source).resolve().is_relative_to(folder.resolve())):
         source = None
     return [*(act for act in (tools, source) if act), *sent]
@@ -105,7 +105,10 @@ def _tools(spec: str) -> Act | None:
 
 
 def _content(path: Path) -> str:
-    """The hash of a file's whole content; empty where it is not a file."""
+    """The hash of a file's whole content.
+
+    Empty where it is not a file.
+    """
     try:
         if not path.is_file():
             return ""
@@ -116,7 +119,10 @@ def _content(path: Path) -> str:
 
 
 def _line(text: str) -> str:
-    """The text on one line, so that no part of it looks like a line of ours."""
+    """The text on one line.
+
+    So no part of it looks like a line of ours.
+    """
     return "".join(ascii(c)[1:-1] if c in "\n\r\t\v\f\x1c\x1d\x1e\x85\u2028\u2029" else c for c in text)
 
 
@@ -161,14 +167,14 @@ def confirm_given(folder: Path, settings: Settings, overrides: Mapping[str, Any]
 
     What else decides such an act must be confirmed already.
     """
-    given = [name.replace("__", ".") for name in overrides]
+    settings_given = [name.replace("__", ".") for name in overrides]
     confirmed_parts = {
         part for a in acts(before) if confirmed(folder, a) for part in (*a.parts, f"{a.setting}.key_env")
     }
     old = {a.mark for a in acts(before)}
 
     def is_given(part: str) -> bool:
-        return any(part == name or part.startswith(f"{name}.") for name in given)
+        return any(part == name or part.startswith(f"{name}.") for name in settings_given)
 
     decided = [
         a
@@ -185,12 +191,12 @@ def confirmed(folder: Path, act: Act) -> bool:
 
 
 def unconfirmed(folder: Path, settings: Settings) -> list[Act]:
-    """What the settings of a run would run or send that nobody has confirmed for its folder."""
+    """What a run's settings would run or send, unconfirmed for its folder."""
     return [a for a in acts(settings, folder) if not confirmed(folder, a)]
 
 
 def inherit(folder: Path, settings: Settings, source: Path) -> None:
-    """Confirm for a run that was copied from another what is confirmed there."""
+    """Confirm for a copied run what is confirmed for its original."""
     confirm(folder, [a for a in acts(settings) if confirmed(source, a)])
 
 
@@ -214,17 +220,17 @@ def _file(folder: Path) -> Path:
 
 
 def require_tools(folder: Path, spec: str) -> None:
-    """Raise `RunError` where a run's tools come from something that runs, and nobody has confirmed."""
+    """Raise `RunError` where a run's tools come from unconfirmed code."""
     _require(folder, _tools(spec))
 
 
 def require_source(folder: Path, settings: Settings) -> None:
-    """Raise `RunError` where a file outside of the run would be read and sent on unconfirmed."""
+    """Raise `RunError` where an outside file would be read and sent unconfirmed."""
     _require(folder, next((a for a in acts(settings, folder) if a.setting == "seeds.source"), None))
 
 
 def require_endpoint(place: Path, endpoint: Endpoint) -> None:
-    """Raise `RunError` where data would go to an endpoint that nobody has confirmed for the run.
+    """Raise `RunError` where data would go to an unconfirmed endpoint.
 
     Each run.toml on the way up counts, because a run from elsewhere may hold more than one: none may name the
     endpoint unconfirmed, and for one folder at least it must be confirmed. Outside of a run the caller gave
@@ -235,12 +241,12 @@ def require_endpoint(place: Path, endpoint: Endpoint) -> None:
     """
     ways = [Path(os.path.abspath(place)), place.resolve()]  # a link may lead out of the run, or into one
     folders = dict.fromkeys(p for way in ways for p in (way, *way.parents) if (p / "run.toml").is_file())
-    asked = _sending("the endpoint asked", endpoint)
+    act = _sending("the endpoint asked", endpoint)
     for folder in folders:
-        _require(folder, next((a for a in _acts_in(folder) if a.mark == asked.mark), None))
-    if folders and not any(confirmed(folder, asked) for folder in folders):
+        _require(folder, next((a for a in _acts_in(folder) if a.mark == act.mark), None))
+    if folders and not any(confirmed(folder, act) for folder in folders):
         raise RunError(
-            f"{asked.setting} {asked.words}, and you have not confirmed both for {next(iter(folders))}. Give"
+            f"{act.setting} {act.words}, and you have not confirmed both for {next(iter(folders))}. Give"
             " address and key together (`--set SETTING.base_url=... --set SETTING.key_env=...`, or run.set)."
         )
 

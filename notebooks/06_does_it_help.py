@@ -21,7 +21,9 @@ import pandas as pd
 import start
 from IPython.display import HTML, Markdown
 
-from looptool_kit.studies.arms import ARMS, Outcomes, comparisons, summarise, text
+from looptool_kit.studies.arms import ARMS
+from looptool_kit.studies.outcomes import Outcomes, comparisons, summarise
+from looptool_kit.studies.page import text
 from looptool_kit.widgets import drawing
 
 pd.options.display.max_colwidth = 110
@@ -155,4 +157,5 @@ pd.DataFrame(
 # ordinary run folder: open one in `LoopMap`, read its report, look at the rows that it trained on.
 #
 # `ablation.html` in the folder is the table and the plot as one page. Run this notebook again to see your own
-# arms here.
+# arms here. `looptool compare` does the same with other strategies as arms, under one budget of tokens, and
+# with arms of your own in a TOML file (docs/compare.md).

@@ -18,7 +18,7 @@ from looptool_kit import world
 from looptool_kit.core.tables import write_text
 from looptool_kit.core.toolcalls import tool_schemas
 from looptool_kit.run.folder import Run
-from looptool_kit.studies.arms import Outcomes
+from looptool_kit.studies.outcomes import Outcomes
 
 HERE = Path(__file__).parent
 LEFT_OUT = shutil.ignore_patterns(

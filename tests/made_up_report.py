@@ -19,7 +19,7 @@ from looptool_kit.core.records import (
 )
 from looptool_kit.core.samples import Label, Message, Sample, Samples, Tool, ToolCall
 from looptool_kit.core.toolcalls import Answer, render_answer
-from looptool_kit.report.html import IterationData, ReportData
+from looptool_kit.report.data import IterationData, ReportData
 
 TOOLS = [
     (

@@ -10,25 +10,29 @@ from importlib import import_module
 from pathlib import Path
 from random import Random
 from types import ModuleType
+from typing import Any
 
 import pytest
 from scripted_runs import Scripted, finished_loop, scripted
 
 from looptool_kit import world
 from looptool_kit.checks.rules import passes
-from looptool_kit.core.records import Expansions, Verdicts
-from looptool_kit.core.samples import Sample, Samples
-from looptool_kit.core.toolcalls import Answer
+from looptool_kit.core.records import Expansions, Rollouts, Verdicts
+from looptool_kit.core.samples import Label, Sample, Samples
+from looptool_kit.core.toolcalls import Answer, render_answer
+from looptool_kit.policy.engines import Completion
 from looptool_kit.policy.policy import Policy, policy_of
+from looptool_kit.stages import _find
 from looptool_kit.stages import evaluate as suites
 from looptool_kit.stages import expand as expanders
 from looptool_kit.stages import verify as judges
 from looptool_kit.stages.evaluate.stage import evaluate, failures
+from looptool_kit.stages.train import rewards
 
 PAGE = Path(__file__).parent.parent / "docs" / "extending.md"
 FILES = dict(re.findall(r'```python title="([^"]+)"\n(.*?)```', PAGE.read_text(encoding="utf-8"), re.DOTALL))
 """Path in the repository -> text, as the page shows them."""
-PACKAGES = {"verify": judges, "expand": expanders, "evaluate": suites}
+PACKAGES = {"verify": judges, "expand": expanders, "evaluate": suites, "rewards": rewards}
 NAMES = {Path(path).parent.name: Path(path).stem for path in FILES}
 
 
@@ -41,7 +45,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
         file = tmp_path / "extended" / kind / Path(path).name
         file.parent.mkdir(parents=True)
         file.write_text(text, encoding="utf-8")
-        names[f"looptool_kit.stages.{kind}.{file.stem}"] = PACKAGES[kind]
+        names[f"{PACKAGES[kind].__name__}.{file.stem}"] = PACKAGES[kind]
         monkeypatch.setattr(PACKAGES[kind], "__path__", [*PACKAGES[kind].__path__, str(file.parent)])
     importlib.invalidate_caches()
     yield
@@ -130,3 +134,43 @@ def test_the_suite_scores_once_and_shows_what_failed(
     probes, samples = failures(run, policy, name)
     assert [p.sample_id for p in probes] == [s.id for s in samples]
     assert len(samples) == len(scores) - right > 0
+
+
+@pytest.mark.usefixtures("installed")
+def test_grpo_trains_by_the_reward(tiny_loader: Any, tmp_path: Path) -> None:
+    pytest.importorskip("trl")
+    from looptool_kit.config import GrpoSettings, LoraSettings, RewardSettings
+    from looptool_kit.stages.train import common, grpo
+
+    name = NAMES["rewards"]
+    sample = world.generate(1, seed=1, kinds=("single",))[0]
+    (call,) = sample.label.calls
+    less = call.model_copy(update={"arguments": {}})
+    other = call.model_copy(update={"name": "no_such_tool"})
+    texts = [render_answer(Label(calls=(c,))) for c in (call, less, other)]
+    tokenizer = tiny_loader()[1]
+
+    class Writer:
+        def generate(self, chats: list[Sample], sampling: Any) -> list[list[Completion]]:
+            ids = [tokenizer(t, add_special_tokens=False)["input_ids"] for t in texts]
+            ends = [(*i, common.end_token(tokenizer)) for i in ids]
+            made = [Completion(t, i, (-1.0,) * len(i), (), "stop") for t, i in zip(texts, ends, strict=True)]
+            return [made for _ in chats]
+
+        def sleep(self) -> bool:
+            return False
+
+    grpo.train(
+        tiny_loader,
+        lambda *_: Writer(),  # type: ignore[arg-type, return-value]
+        None,
+        Samples([sample]),
+        GrpoSettings(steps=1, prompts=1, group=3, max_new_tokens=200),
+        LoraSettings(rank=4, alpha=8),
+        tmp_path,
+        seed=0,
+        reward=RewardSettings(name=name),
+    )
+    rows = Rollouts.read(tmp_path / "rollouts" / "step-0001.parquet")
+    assert [r.reward for r in rows] == [1.0, 0.2, 0.0] and [r.correct for r in rows] == [True, False, False]
+    assert name in _find.names(rewards.__name__)

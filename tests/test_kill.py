@@ -74,6 +74,8 @@ def test_a_loop_killed_thirty_times_ends_with_the_same_tables(judge: str, tmp_pa
     with MockLLM(answer, latency=0.002) as server:
         model = {"base_url": server.url, "model": "scripted", "concurrency": CONCURRENCY}
         settings: dict[str, Any] = {"expand__children": 2, "expand__most": 12}
+        if judge == "evidence":
+            settings |= {"augment__perturbations": ["typos", "tool_order"], "augment__share": 0.5}
         if judge == "llm":
             settings |= {"verify__judge": "llm", "judge_llm": model, "generator_llm": model}
             settings |= {"expand__expanders": ["slots", "llm"]}

@@ -30,7 +30,7 @@ NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 
 
 def module(name: str) -> Any:
-    """A helper of the notebooks, which are no package."""
+    """A helper of the notebooks, which are not a package."""
     spec = importlib.util.spec_from_file_location(f"notebooks_{name}", NOTEBOOKS / f"{name}.py")
     assert spec is not None and spec.loader is not None
     found = importlib.util.module_from_spec(spec)

@@ -36,6 +36,7 @@ LEVELS = (
     ("doctor", "studies"),
     ("report",),
     ("loop",),
+    ("band",),
     ("stages",),
     ("formats", "lineage"),
     ("policy",),

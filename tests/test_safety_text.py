@@ -333,7 +333,7 @@ def test_grpo_trains_on_the_same_ids(
 
     monkeypatch.setattr(grpo, "pack", watch)
     recipe = GrpoSettings(steps=1, steps_first=1, prompts=2, group=2, max_new_tokens=4)
-    monkeypatch.setattr(reward, "grade", lambda *_: grpo_grade(next(rewards)))
+    monkeypatch.setattr(reward, "reward", lambda *_: reward.Reward(next(rewards), ""))
     rewards = iter([1.0, 0.0] * 8)
     grpo.train(
         tiny_loader, tiny_engine, None, Samples(rows), recipe, LoraSettings(rank=4), tmp_path / "grpo", 0
@@ -341,13 +341,6 @@ def test_grpo_trains_on_the_same_ids(
     assert {tuple(p) for p in seen} == {tuple(ids) for ids in encode_prompts(tokenizer, rows)} and len(
         {tuple(p) for p in seen}
     ) == 2
-
-
-def grpo_grade(reward: float) -> Any:
-    """A grade of that reward, so that each group has something to learn from."""
-    from looptool_kit.core.grading import Grade
-
-    return Grade(bool(reward), bool(reward), ())
 
 
 def test_unsloth_which_takes_text_leaves_such_samples_out(capsys: pytest.CaptureFixture[str]) -> None:

@@ -285,7 +285,7 @@ def test_who_gives_a_setting_in_this_process_confirms_it_by_that(tmp_path: Path,
         tmp_path / "a", "cpu-quick", judge_llm=SECRET, jury__others=[LLM], synthesis__tools="mcp:x"
     )
     assert given(run) == [] and list(configuration.rglob("*.json"))
-    assert all(str(tmp_path / "a") not in str(p) for p in configuration.rglob("*.json")), "named by hash"
+    assert all(str(tmp_path / "a") not in str(p) for p in configuration.rglob("*.json")), "named as a hash"
     run.set(generator_llm__base_url="http://127.0.0.1:8/v1", generator_llm__model="g")
     assert given(run) == []
     trust._here.clear()  # another process

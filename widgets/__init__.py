@@ -1,5 +1,6 @@
-"""Views of a run for notebooks; installs as `looptool_kit.widgets`. The kit itself never imports this
-package.
+"""Views of a run for notebooks; installs as `looptool_kit.widgets`.
+
+The kit itself never imports this package.
 """
 
 from looptool_kit.widgets.disagreement import DisagreementView as DisagreementView

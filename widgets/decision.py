@@ -1,4 +1,7 @@
-"""A person's decision on a verdict, as `decisions.jsonl` keeps it and as the page shows it."""
+"""A person's decision on a verdict, on disk and on the page.
+
+`decisions.jsonl` keeps it.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ def verdict_of(decision: Decision) -> str:
 
 
 def label_of(decision: Decision | None) -> Label | None:
-    """The label that was decided; None: the verdict leaves it as it is."""
+    """The label that was decided.
+
+    None: the verdict leaves it as it is.
+    """
     if decision is None or not isinstance(decision.value, dict) or "label" not in decision.value:
         return None
     return Label.model_validate(decision.value["label"])

@@ -1,4 +1,7 @@
-"""A sample as the page shows it: dialogue, tools, and label against prediction, argument by argument."""
+"""A sample as the page shows it.
+
+Dialogue, tools, and label against prediction, argument by argument.
+"""
 
 from __future__ import annotations
 
@@ -69,29 +72,43 @@ def detail(sample: Sample, probe: Probe | None = None, verdict: Verdict | None =
     return out
 
 
-def answer(given: Label | Answer) -> dict[str, Any]:
+def answer(label: Label | Answer) -> dict[str, Any]:
     """Calls and reply of a label or of a parsed answer."""
     return {
-        "calls": [_call(c) for c in given.calls],
-        "reply": given.reply if isinstance(given, Label) else given.text,
+        "calls": [_call(c) for c in label.calls],
+        "reply": label.reply if isinstance(label, Label) else label.text,
     }
 
 
 def aligned(label: Label | Answer, prediction: Label | Answer) -> list[dict[str, Any]]:
-    """The calls of both in pairs: names, and rows (parameter, in the label, in the prediction, comparison).
+    """The calls of both in pairs.
+
+    Names, and rows (parameter, in the label, in the prediction, comparison).
 
     The comparison is "same", "differs", "label only" or "prediction only".
     """
     out = []
     for want, got in align(label.calls, prediction.calls):
-        mine, theirs = (want.arguments if want else {}), (got.arguments if got else {})
+        label_args, prediction_args = (want.arguments if want else {}), (got.arguments if got else {})
         rows = []
-        for name in dict.fromkeys([*mine, *theirs]):
-            how = "prediction only" if name not in mine else "label only" if name not in theirs else "differs"
-            if name in mine and name in theirs and canonical(mine[name]) == canonical(theirs[name]):
-                how = "same"
-            ours, other = (as_json(side[name]) if name in side else "" for side in (mine, theirs))
-            rows.append([name, ours, other, how])
+        for name in dict.fromkeys([*label_args, *prediction_args]):
+            note = (
+                "prediction only"
+                if name not in label_args
+                else "label only"
+                if name not in prediction_args
+                else "differs"
+            )
+            if (
+                name in label_args
+                and name in prediction_args
+                and canonical(label_args[name]) == canonical(prediction_args[name])
+            ):
+                note = "same"
+            ours, other = (
+                as_json(side[name]) if name in side else "" for side in (label_args, prediction_args)
+            )
+            rows.append([name, ours, other, note])
         out.append(
             {"label": want.name if want else None, "prediction": got.name if got else None, "rows": rows}
         )
@@ -103,5 +120,8 @@ def _call(call: ToolCall) -> dict[str, Any]:
 
 
 def as_json(value: Any, indent: int | None = None) -> str:
-    """A value as JSON that a person reads: letters of all languages as they are."""
+    """A value as JSON that a person reads.
+
+    Letters of all languages as they are.
+    """
     return json.dumps(value, indent=indent, ensure_ascii=False)

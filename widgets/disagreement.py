@@ -1,4 +1,7 @@
-"""The review desk for JGLV (LoopTool, section 3.4): a person confirms or changes the judge's verdicts."""
+"""The review desk for JGLV (LoopTool, section 3.4).
+
+A person confirms or changes the judge's verdicts.
+"""
 
 from __future__ import annotations
 
@@ -32,16 +35,19 @@ MEANINGS: dict[VerdictName, tuple[str, str]] = {
 NOT_REVIEWED = "not reviewed"
 _DECIDED = (NOT_REVIEWED, *VERDICTS)
 _STATIC_ROWS = 40
+"""Rows in a notebook without a kernel."""
 
 
 class DisagreementView(TableView):
-    """An iteration's verdicts, least confident first, one sample at a time with the judge's evidence.
+    """An iteration's verdicts, least confident first, with the judge's evidence.
+
+    The view shows one sample at a time.
 
     A decision is in `decisions.jsonl` at once and takes effect at the next expand and compose. Python values:
     `decisions`, `kappa`, `progress`, `selection`.
     """
 
-    _esm = script("sample", "table", "judgement", "label_editor", "disagreement")
+    _esm = script("sample", "table", "judgement", "label_editor", "desk", "disagreement")
     _css = style()
 
     drafts = traitlets.Dict().tag(sync=True)
@@ -125,7 +131,7 @@ class DisagreementView(TableView):
 
     @property
     def kappa(self) -> Kappa:
-        """Cohen's kappa between person and judge, over the rows that both have judged."""
+        """Cohen's kappa between person and judge, over rows both judged."""
         self._reread()
         both = [
             (_DECIDED[code], v.verdict)
@@ -136,7 +142,7 @@ class DisagreementView(TableView):
 
     @property
     def selection(self) -> Samples:
-        """The samples of the rows shown, in that order, as they are in the dataset."""
+        """The samples of the rows shown, in that order."""
         return Samples(self.samples[i] for i in self.order)
 
     # --------------------------------------------------- what the page asks
@@ -157,7 +163,7 @@ class DisagreementView(TableView):
         }
 
     def on_decide(self, id: str, verdict: str, note: str = "") -> dict[str, Any]:
-        """Decide on a row, and select the next one that is not reviewed.
+        """Decide on a row, and select the next row not reviewed.
 
         LABEL_WRONG replaces the label with the prediction.
         """
@@ -178,7 +184,7 @@ class DisagreementView(TableView):
         return self._decide(i, "LABEL_WRONG", read_label(text, self.samples[i]), note)
 
     def on_note(self, id: str, note: str) -> dict[str, Any]:
-        """Change the reason of the decision on a row, or keep the note for its verdict."""
+        """Change the reason of a decision, or keep the note for one."""
         decision = self._in_force().get(self.samples[self._at(id)].id)
         if decision is None:
             self.notes = {**self.notes, id: note}
@@ -189,7 +195,7 @@ class DisagreementView(TableView):
         return {"message": "Note saved with the decision."}
 
     def on_undo(self) -> dict[str, Any]:
-        """Take back the last decision, or all rows that were accepted together with it."""
+        """Take back the last decision, or all rows accepted with it."""
         decisions = self._in_force()
         if not decisions:
             return {"message": "Nothing is decided, so there is nothing to undo."}
@@ -235,7 +241,7 @@ class DisagreementView(TableView):
         }
 
     def on_accept(self, count: int) -> dict[str, Any]:
-        """Accept the judge's verdict for every row of the filter that is judged and not reviewed.
+        """Accept the judge's verdict for every judged, unreviewed row of the filter.
 
         Args:
             count: the number of rows that the person confirmed.
@@ -298,7 +304,7 @@ class DisagreementView(TableView):
         return self._place[id]
 
     def _next(self, i: int | None) -> int | None:
-        """The next row after row i that is not reviewed; after the last row the first one follows."""
+        """The next row not reviewed after row i, in a circle."""
         at = np.flatnonzero(self.order == i)
         rolled = np.roll(self.order, -int(at[0]) - 1) if len(at) else self.order
         left = rolled[self._codes[rolled] == 0]
@@ -319,7 +325,7 @@ class DisagreementView(TableView):
         return out
 
     def _standing(self, i: int) -> Label:
-        """The label after LABEL_WRONG: the judge's if it gave one, else the prediction.
+        """The label after LABEL_WRONG: the judge's, else the prediction.
 
         Raises:
             ValueError: the sample cannot have that label.
@@ -337,7 +343,7 @@ class DisagreementView(TableView):
         return (path.stat().st_mtime_ns, path.stat().st_size) if path.exists() else (0, 0)
 
     def _reread(self, go_to: int | None = None) -> None:
-        """Read the decisions again if the file has changed: other views and cells decide as well."""
+        """Read the decisions again where another view or cell has decided."""
         stamp = self._on_disk()
         if stamp == self._stamp:
             return
@@ -368,15 +374,9 @@ class DisagreementView(TableView):
             }
 
     def _text(self, i: int) -> str:
-        return "\n".join(
-            [
-                self.samples[i].id,
-                self.samples[i].request,
-                render_answer(self.samples[i].label),
-                self.probes[i].text,
-                self.verdicts[i].rationale,
-            ]
-        )
+        sample = self.samples[i]
+        texts = (sample.id, sample.request, render_answer(sample.label), self.probes[i].text)
+        return "\n".join((*texts, self.verdicts[i].rationale))
 
     def static_html(self) -> str:
         shown = [int(i) for i in self.order[:_STATIC_ROWS]]

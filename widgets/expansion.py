@@ -1,4 +1,7 @@
-"""Error seeds and their children (EDDE, LoopTool section 3.5): what changed, and what a person decides."""
+"""Error seeds and their children (EDDE, LoopTool section 3.5).
+
+What changed, and what a person decides.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from looptool_kit.checks.rules import check_sample
 from looptool_kit.core.errors import RunError
 from looptool_kit.core.records import Expansion, Expansions, Probes, Verdicts
 from looptool_kit.core.samples import Label, Sample, Samples
-from looptool_kit.lineage.error_seeds import ErrorSeed, chosen, error_seeds, with_decisions
+from looptool_kit.lineage.error_seeds import ErrorSeed, all_seeds, chosen, with_decisions
 from looptool_kit.run.decisions import Decision
 from looptool_kit.run.folder import Run
 from looptool_kit.widgets.detail import aligned, detail
@@ -25,6 +28,7 @@ from looptool_kit.widgets.text_diff import word_diff
 from looptool_kit.widgets.view import html_table, read_only_note, script, style
 
 _STATIC_ROWS = 40
+"""Rows in a notebook without a kernel."""
 
 
 class ExpansionView(TableView):
@@ -34,7 +38,7 @@ class ExpansionView(TableView):
     the next compose. Python values: `decisions`, `selection`.
     """
 
-    _esm = script("sample", "table", "child_card", "expansion")
+    _esm = script("sample", "table", "child_card", "children", "expansion")
     _css = style()
 
     child = traitlets.Unicode("").tag(sync=True)
@@ -58,13 +62,13 @@ class ExpansionView(TableView):
         Raises:
             RunError: no iteration has expansions, or this one has none.
         """
-        made = [j for j in run.iterations if (run.folder(j) / "expansions.parquet").exists()]
-        if iteration is None and not made:
+        expanded = [j for j in run.iterations if (run.folder(j) / "expansions.parquet").exists()]
+        if iteration is None and not expanded:
             raise RunError(
                 f"no iteration of {run.path} has expansions yet: run the stage expand first (`looptool expand"
                 f" {run.path}`)."
             )
-        self.run, self._j = run, iteration or made[-1]
+        self.run, self._j = run, iteration or expanded[-1]
         self.expansions = run.table(Expansions, "expansions", self._j)
         self.samples = run.table(Samples, "samples", self._j)
         self._probes = run.table(Probes, "probes", self._j)
@@ -75,12 +79,16 @@ class ExpansionView(TableView):
         self._decisions: dict[str, Decision] = {}
         self._overruled: dict[str, Decision] = {}
         self._stamp: tuple[int, int] | None = (0, 0)
-        judged = {s.sample.id: s for s in error_seeds(self.samples, self._probes, self._verdicts)}
+        judged = {
+            s.sample.id: s for s in all_seeds(self.run, self._j, self.samples, self._probes, self._verdicts)
+        }
         self._standing = set(judged)
         self._reread()
         with_person = {
             s.sample.id: s
-            for s in error_seeds(self.samples, self._probes, with_decisions(self._verdicts, self._overruled))
+            for s in all_seeds(
+                self.run, self._j, self.samples, self._probes, with_decisions(self._verdicts, self._overruled)
+            )
         }
         self.seeds = list({**judged, **with_person}.values())
         if only is not None:
@@ -105,7 +113,7 @@ class ExpansionView(TableView):
 
     @property
     def decisions(self) -> dict[str, Decision]:
-        """The decisions in force on this iteration's candidates, by child id, oldest first."""
+        """The decisions in force on candidates, by child id, oldest first."""
         self._reread()
         return dict(self._decisions)
 
@@ -149,6 +157,7 @@ class ExpansionView(TableView):
             `rows`: [1 - similarity, nearest id, its request] of each child. While `left` is above 0 they are
             not ready: ask again.
         """
+        # A tenth of a second at a time, so that the kernel answers other questions meanwhile.
         self._dataset.grow(0.1)
         if self._dataset.left:
             return {"left": self._dataset.left}
@@ -218,9 +227,9 @@ class ExpansionView(TableView):
             return {"message": f"There is no decision on {self._place(child)} to take back."}
         self.run.decide("expansion", id, "undo", iteration=decision.iteration)
         self._recount()
-        what = "edit" if _is_edit(decision) else decision.value
+        undone = "edit" if _is_edit(decision) else decision.value
         now = self._state(child)["words"]
-        return {"message": f"Taken back: {what} of {self._place(child)}, which is now {now}."}
+        return {"message": f"Taken back: {undone} of {self._place(child)}, which is now {now}."}
 
     def static_html(self) -> str:
         rows: list[list[str]] = []
@@ -247,7 +256,7 @@ class ExpansionView(TableView):
 
     def _card(self, seed: ErrorSeed, child: Expansion) -> dict[str, Any]:
         sample, parent = self._shown(child), seed.sample
-        mine, theirs = {t.name for t in sample.tools}, {t.name for t in parent.tools}
+        tools, parent_tools = {t.name for t in sample.tools}, {t.name for t in parent.tools}
         return {
             "id": child.sample.id,
             "state": self._state(child),
@@ -260,7 +269,7 @@ class ExpansionView(TableView):
                 if parent.label.calls and sample.label.calls
                 else word_diff(parent.label.reply, sample.label.reply)
             ),
-            "tools": [sorted(theirs - mine), sorted(mine - theirs)],
+            "tools": [sorted(parent_tools - tools), sorted(tools - parent_tools)],
             "turns": len(sample.messages),
             "text": {"request": sample.request, "label": label_text(sample.label)},
         }
@@ -334,7 +343,9 @@ class ExpansionView(TableView):
             self._overruled = overruled
             self._standing = {
                 s.sample.id
-                for s in error_seeds(self.samples, self._probes, with_decisions(self._verdicts, overruled))
+                for s in all_seeds(
+                    self.run, self._j, self.samples, self._probes, with_decisions(self._verdicts, overruled)
+                )
             }
 
     def _recount(self) -> None:

@@ -1,4 +1,7 @@
-"""A judge's report card: precision, recall and abstention by kind of planted error, and every trial."""
+"""A judge's report card.
+
+Precision, recall and abstention by kind of planted error, and every trial.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +33,7 @@ MEASURES = {
 """The card's columns and what each says; 95% intervals are Wilson's."""
 FACETS = ("kind", "expected", "verdict", "right")
 STATIC_ROWS = 20
+"""Rows in a notebook without a kernel."""
 
 
 class JudgeCheckView(TableView):
@@ -53,7 +57,9 @@ class JudgeCheckView(TableView):
     chart = traitlets.Unicode(help="the card's intervals as SVG").tag(sync=True)
 
     def __init__(self, run: Run | Trials, samples: Sequence[Sample] | None = None) -> None:
-        """`samples`: those that were checked, under their true labels; only without a run.
+        """`samples`: those that were checked, under their true labels.
+
+        Only without a run.
 
         Raises `RunError` where the run has no card, or was seeded again since; `ValueError` for trials that
         were not answered, or whose sample is not among the samples.
@@ -70,17 +76,17 @@ class JudgeCheckView(TableView):
             )
         self._samples = {s.id: s for s in samples or ()}
         if strangers := [t.sample_id for t in self._trials if t.sample_id not in self._samples]:
-            what = (
+            title = (
                 f"{len(strangers)} of {len(self._trials)} trials are about samples that are not among the"
                 f" {len(self._samples)} given"
             )
             if isinstance(run, Run):
                 raise RunError(
-                    f"{what} by the run's seed pool, which was made again after the check: run `looptool"
+                    f"{title} by the run's seed pool, which was made again after the check: run `looptool"
                     f" judge-check {run.path}` again."
                 )
             raise ValueError(
-                f"{what} (the first: {strangers[0]}): give those that were checked, under their true labels"
+                f"{title} (the first: {strangers[0]}): give those that were checked, under their true labels"
             )
         self._card = card(self._trials)
         super().__init__(
@@ -101,7 +107,10 @@ class JudgeCheckView(TableView):
         return Trials(self._trials[i] for i in self.order)
 
     def on_sample(self, at: int) -> dict[str, Any]:
-        """The trial at place `at` of the order shown: sample, label that the judge saw, and verdicts."""
+        """The trial at place `at` of the order shown.
+
+        Sample, label that the judge saw, and verdicts.
+        """
         if not 0 <= int(at) < len(self.order):
             return {"sample": None, "trial": None}
         trial = self._trials[self.order[int(at)]]
@@ -161,7 +170,10 @@ class JudgeCheckView(TableView):
 
 
 def _newest(run: Run) -> tuple[Trials, Samples, dict[str, Any]]:
-    """The trials of the run's newest card, the run's pool under its true labels, and the card's facts."""
+    """The trials of the run's newest card, their samples, and its facts.
+
+    The samples are the run's pool under its true labels.
+    """
     cards = sorted((run.path / "judge_check").glob("*/card.json"), key=lambda p: p.stat().st_mtime_ns)
     if not cards:
         raise RunError(

@@ -7,10 +7,11 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from looptool_kit.checks.rules import call_errors
+from looptool_kit.checks.rules import call_errors, markup_errors
 from looptool_kit.core.grading import reply_fault
+from looptool_kit.core.json_text import strict_json
 from looptool_kit.core.samples import Label, Sample, ToolCall
-from looptool_kit.core.toolcalls import Answer, strict_json
+from looptool_kit.core.toolcalls import Answer
 from looptool_kit.widgets.detail import as_json
 
 _CALLS = TypeAdapter(tuple[ToolCall, ...])
@@ -73,12 +74,14 @@ def predicted_label(answer: Answer) -> Label:
 
 
 def checked(label: Label, sample: Sample) -> Label:
-    """The label, if this sample can have it and does not have it already.
+    """The label, if the sample can have it and does not yet.
 
     Raises:
         ValueError: names what is wrong.
     """
-    errors = [error for call in label.calls for error in call_errors(call, sample.tools)]
+    errors = [error for call in label.calls for error in call_errors(call, sample.tools)] + markup_errors(
+        label
+    )
     if label.calls and (label.reply or label.mentions or label.asks):
         errors.append("a label is calls or a plain reply, not both")
     if not label.calls and (fault := reply_fault(label.reply, label)):

@@ -1,4 +1,7 @@
-"""The charts of `LoopMap`: the flow of samples, and the errors by tool and kind."""
+"""The charts of `LoopMap`.
+
+The flow of samples, and the errors by tool and kind.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,14 @@ from looptool_kit.widgets.drawing import SERIES, STATE_COLOURS, Link, Node, heat
 from looptool_kit.widgets.view import html_table
 
 STATIC_FLOWS = 10
+"""Flows that are listed in a notebook without a kernel, the largest first."""
 _BLUE, _RED, _AMBER, _GREEN, _PURPLE, _GREY = SERIES
 _PARTS: dict[Part, str] = {
     "ES": _RED,
     "EE": _PURPLE,
     "HPPL": _AMBER,
     "unjudged": _GREY,
+    "AUG": _BLUE,
     "seed": _GREEN,
 }
 _VERDICTS: dict[VerdictName, str] = {
@@ -30,6 +35,7 @@ _FATES = {
     "left out": _BLUE,
     "children": _PURPLE,
     "fresh seed": _GREEN,
+    "perturbed": _BLUE,
 }
 _COLOURS: dict[str, str] = dict(
     [*STATE_COLOURS.items(), *_PARTS.items(), *_VERDICTS.items(), *_FATES.items()]
@@ -40,12 +46,14 @@ _ABOUT = {
     "EE": "error-driven expansion: children of error seeds",
     "HPPL": "right, but at high perplexity",
     "seed": "new from the pool",
+    "AUG": "perturbed seed samples",
     "failed": "the answer does not match the label",
     "borderline": "right, at a perplexity above the threshold",
     "mastered": "right, at a perplexity up to the threshold",
     "relabelled": "error seed under a new label",
     "merged": "continues in a row that another sample had already become",
     "left out": "right, and not taken for its perplexity",
+    "perturbed": "seed samples in another form, chosen by the policy's loss or by chance",
     "children": "written for error seeds, passed all checks",
 }
 _COLUMNS: tuple[tuple[int, tuple[Stage, tuple[str, ...]]], ...] = (
@@ -55,7 +63,7 @@ _COLUMNS: tuple[tuple[int, tuple[Stage, tuple[str, ...]]], ...] = (
     (3, ("fate", ("error seed", "relabelled"))),
     (3, ("new", ("children",))),
     (3, ("fate", ("HPPL", "kept unjudged"))),
-    (3, ("new", ("fresh seed", "from an earlier dataset"))),
+    (3, ("new", ("fresh seed", "perturbed", "from an earlier dataset"))),
     (3, ("fate", ("discarded", "merged", "left out"))),
 )
 
@@ -92,8 +100,10 @@ def flow_map(
 
 
 def _colour(source: str, target: str) -> str:
-    """A ribbon's colour: a part's samples in that of their state, what joins a dataset in that of its part,
-    all else in that of its source.
+    """The colour of a ribbon.
+
+    A part's samples have that of their state, what joins a dataset that of its part, all else that of its
+    source.
     """
     ends = source.split("/"), target.split("/")
     return _COLOURS.get(ends[ends[0][1] == "part" or ends[1][1] == "part"][2], _GREY)
@@ -101,17 +111,20 @@ def _colour(source: str, target: str) -> str:
 
 def flow_table(counts: Mapping[tuple[str, str], int], first: int) -> str:
     """The largest flows from iteration `first` on, as an HTML table."""
-    named = [(source.split("/"), target.split("/"), n) for (source, target), n in counts.items()]
-    named = sorted((flow for flow in named if int(flow[0][0][1:]) >= first), key=lambda flow: -flow[2])
-    rows = [[f"{s[0]} {s[2]}", f"{t[0]} {t[2]}", n] for s, t, n in named[:STATIC_FLOWS]]
-    words = f"the {STATIC_FLOWS} largest of {len(named)} flows" if len(named) > STATIC_FLOWS else "flows"
+    flows = [(source.split("/"), target.split("/"), n) for (source, target), n in counts.items()]
+    flows = sorted((flow for flow in flows if int(flow[0][0][1:]) >= first), key=lambda flow: -flow[2])
+    rows = [[f"{s[0]} {s[2]}", f"{t[0]} {t[2]}", n] for s, t, n in flows[:STATIC_FLOWS]]
+    words = f"the {STATIC_FLOWS} largest of {len(flows)} flows" if len(flows) > STATIC_FLOWS else "flows"
     return html_table(("from", "to", "samples"), rows, words)
 
 
 def error_map(
     tools: Sequence[str], kinds: Sequence[str], values: Sequence[Sequence[float]], iteration: int, before: int
 ) -> str:
-    """Samples by tool and kind of error, as SVG; `before`: the iteration subtracted, 0 for none."""
+    """Samples by tool and kind of error, as SVG.
+
+    `before`: the iteration subtracted, 0 for none.
+    """
     against = f" against D{before}" if before else ""
     title = f"errors of D{iteration}{against}: samples by tool and kind"
     names = [k.replace("_", " ") for k in kinds]

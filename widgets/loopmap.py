@@ -1,4 +1,7 @@
-"""The whole loop as a map: flows of samples, errors by tool and kind, and what training fixed and broke."""
+"""The whole loop as a map.
+
+Flows of samples, errors by tool and kind, and what training fixed and broke.
+"""
 
 from __future__ import annotations
 
@@ -28,10 +31,13 @@ from looptool_kit.widgets.view import View, html_table, script, style
 VIEWS = ("ProbeView", "DisagreementView", "ExpansionView")
 FACETS = ("iteration", "part", "state", "verdict", "fate", "kind")
 STATIC_CHARACTERS = 58_000
+"""A map in a notebook without a kernel is shorter than this: it shows fewer iterations where it has to."""
 
 
 class LoopMap(TableView):
-    """The flow of samples D_j -> state -> verdict -> fate -> D_{j+1} over all iterations of a run.
+    """The flow of samples over all iterations of a run.
+
+    A sample flows D_j -> state -> verdict -> fate -> D_{j+1}.
 
     Python values: `selection` (the samples behind what was clicked, and the table's filters), `selected`,
     `heat`. `open_in()` gives a view of the selection. The map shows the run as it was when the view was made;
@@ -84,12 +90,12 @@ class LoopMap(TableView):
 
     @property
     def iteration(self) -> int:
-        """The iteration of the samples selected, the newest one where there are several."""
+        """The iteration of the selected samples, the newest of several."""
         return max((self._fates[i].iteration for i in self.order), default=0)
 
     @property
     def fits(self) -> list[str]:
-        """Names of the views that can show the selection, the best one first."""
+        """Names of views that can show the selection, the best first."""
         out = [name for name in VIEWS if any(True for way in self._ways(name) for _ in way)]
         first = self._first()
         return sorted(out, key=lambda name: name != first)
@@ -116,7 +122,9 @@ class LoopMap(TableView):
         return cast(View, getattr(widgets, name)(self.run, iteration=iteration, only=ids))
 
     def flips(self) -> list[dict[str, Any]]:
-        """What each policy fixed and broke of the held-out samples, compared with the one before it.
+        """What each policy fixed and broke of the held-out samples.
+
+        Each is compared with the one before it.
 
         Returns:
             Rows of before, after, samples (in both), fixed, regressed.
@@ -137,7 +145,9 @@ class LoopMap(TableView):
         return out
 
     def errors(self, iteration: int, against: bool = False) -> tuple[list[str], list[str], list[list[int]]]:
-        """Tools, kinds of error, and how many samples of D_j have that fault at that tool.
+        """Tools, kinds of error, and the samples with each of both.
+
+        A count is of samples of D_j that have that fault at that tool.
 
         With `against`, minus those of the iteration before.
         """
@@ -177,11 +187,17 @@ class LoopMap(TableView):
         return {"message": f"read again: {len(self._fates):,} samples, {len(self._fates) - before:+,}"}
 
     def on_map(self) -> dict[str, Any]:
-        """The map, a note on what it does not show yet, and the held-out samples that flipped."""
+        """The map, a note, and the held-out samples that flipped.
+
+        The note says what the map does not show yet.
+        """
         return {"svg": self._map(), "note": self.note, "flips": [list(f.values()) for f in self.flips()]}
 
     def on_heat(self, iteration: int, against: bool) -> dict[str, Any]:
-        """The heat map of an iteration; `first`: there is no iteration before to compare with."""
+        """The heat map of an iteration.
+
+        `first`: there is no iteration before to compare with.
+        """
         first = iteration - 1 not in self._probes
         tools, kinds, values = self.errors(iteration, against and not first)
         return {
@@ -193,7 +209,10 @@ class LoopMap(TableView):
         }
 
     def on_sample(self, at: int | None = None) -> dict[str, Any]:
-        """The row at place `at` (None: the cursor's) in full, and the views that can be opened."""
+        """The row at place `at` in full, and the views for it.
+
+        None: the row at the cursor. The views are those that can be opened.
+        """
         # The page names the place: its question can arrive before the cursor that it set.
         place = self.cursor if at is None else int(at)
         if not 0 <= place < len(self.order):
@@ -243,14 +262,14 @@ class LoopMap(TableView):
         self._verdicts: dict[int, dict[str, Verdict]] = {}
         self._errors: dict[int, Counter[tuple[str, str]]] = {}
         datasets = {j: run.table(Samples, "samples", j) for j in run.iterations}
-        known = fates(run)
+        fate_table = fates(run)
         for j in datasets:
             if run.manifest("probes", j):
                 self._probes[j] = {p.sample_id: p for p in run.table(Probes, "probes", j)}
             if run.manifest("verdicts", j):
                 verdicts = with_decisions(run.table(Verdicts, "verdicts", j), run.decisions("verdict", j))
                 self._verdicts[j] = {v.sample_id: v for v in verdicts}
-        self._fates: list[Fate] = list(known)
+        self._fates: list[Fate] = list(fate_table)
         self._samples: list[Sample] = [s for samples in datasets.values() for s in samples]
         self._place = place = {(f.iteration, f.sample_id): i for i, f in enumerate(self._fates)}
         self._expanded = {j for j in datasets if (run.folder(j) / "expansions.parquet").exists()}
@@ -258,12 +277,12 @@ class LoopMap(TableView):
         for i, fate in enumerate(self._fates):
             self._parts.setdefault(node(fate.iteration, "part", fate.part), []).append(i)
         self._behind: dict[tuple[str, str], list[int]] = {}
-        for step in flows(run, known):
+        for step in flows(run, fate_table):
             self._behind.setdefault((step.source, step.target), []).append(
                 place[step.iteration, step.sample_id]
             )
         self._counts = {flow: len(rows) for flow, rows in self._behind.items()}
-        stale = sum(f.outdated for f in known) + sum(outdated_children(run, j) for j in datasets)
+        stale = sum(f.outdated for f in fate_table) + sum(outdated_children(run, j) for j in datasets)
         decided = (
             f"decided after the next dataset had been composed: {stale:,}. Compose again to see what it"
             " changes."
@@ -282,20 +301,22 @@ class LoopMap(TableView):
 
     @property
     def kept(self) -> np.ndarray | None:
-        what = self.selected
-        if not what:
+        selection = self.selected
+        if not selection:
             return None
         mask = np.zeros(len(self._fates), bool)
-        if what[0] == "flow":
-            mask[self._behind.get((what[1], what[2]), [])] = True
-        elif what[0] == "node":
+        if selection[0] == "flow":
+            mask[self._behind.get((selection[1], selection[2]), [])] = True
+        elif selection[0] == "node":
             # Rows that flow in, under the ids that they have there; if nothing flows in, rows that flow out.
-            into = [rows for (_, target), rows in self._behind.items() if target == what[1]]
-            for rows in into or [rows for (source, _), rows in self._behind.items() if source == what[1]]:
+            into = [rows for (_, target), rows in self._behind.items() if target == selection[1]]
+            for rows in into or [
+                rows for (source, _), rows in self._behind.items() if source == selection[1]
+            ]:
                 mask[rows] = True
-            mask[self._parts.get(what[1], [])] = True
-        elif what[0] == "errors":
-            _, j, tool, kind = what
+            mask[self._parts.get(selection[1], [])] = True
+        elif selection[0] == "errors":
+            _, j, tool, kind = selection
             having = [
                 p
                 for p in self._probes.get(j, {}).values()
@@ -333,7 +354,10 @@ class LoopMap(TableView):
         )
 
     def _ways(self, view: str) -> list[Iterator[tuple[int, str]]]:
-        """Iteration and id of the selected samples that a view can show; the first list with any counts."""
+        """Iteration and id of the selected samples that a view can show.
+
+        The first list with any counts.
+        """
         rows = self.order.tolist()
 
         def those(keep: Callable[[Fate], bool], back: int = 0) -> Iterator[tuple[int, str]]:
@@ -351,7 +375,10 @@ class LoopMap(TableView):
         return [born, seeds] if self._first() == view else [seeds, born]
 
     def _ids(self, view: str) -> tuple[int, set[str]]:
-        """The newest iteration, and the ids of the samples selected in it, that a view can show."""
+        """The newest iteration of the selection, and its selected samples' ids.
+
+        A view can show these.
+        """
         rows: set[tuple[int, str]] = next((some for way in self._ways(view) if (some := set(way))), set())
         newest = max((j for j, _ in rows), default=0)
         return newest, {id for j, id in rows if j == newest}

@@ -1,4 +1,4 @@
-"""How new a sample is to a dataset, by the similarity of `looptool_kit.checks.dedup`."""
+"""How new a sample is to a dataset, by `checks.dedup`'s similarity."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from looptool_kit.core.samples import Sample
 
 
 class Novelty(NamedTuple):
-    """1 - the Jaccard similarity to the most similar row, and that row."""
+    """1 - the Jaccard similarity to the nearest row, and that row."""
 
     value: float
     """In [0, 1]: 0 repeats a row's words, 1 shares no three words in a row with any."""

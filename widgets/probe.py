@@ -1,4 +1,7 @@
-"""The probes of a policy: perplexity histogram with threshold and range, table, and sample."""
+"""The probes of a policy.
+
+Perplexity histogram with threshold and range, table, and sample.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from typing import Any
 import numpy as np
 import traitlets
 
-from looptool_kit.core.records import STATES, Probe, Probes, Verdict, Verdicts
+from looptool_kit.core.records import STATES, Frontier, Measured, Probe, Probes, Verdict, Verdicts
 from looptool_kit.core.samples import Sample, Samples, ToolCall
 from looptool_kit.lineage.error_seeds import with_decisions
 from looptool_kit.run.folder import Run
@@ -19,13 +22,15 @@ from looptool_kit.widgets.drawing import histogram, picture
 from looptool_kit.widgets.rows import Rows, TableView
 from looptool_kit.widgets.view import html_table, script, style
 
-FACETS = ("state", "iteration", "kind", "tool", "error")
+FACETS = ("state", "iteration", "kind", "tool", "error", "frontier")
 STATIC_ROWS = 30
+"""Rows in a notebook without a kernel."""
 
 
 class ProbeView(TableView):
-    """Probes under greedy decoding (GCP, LoopTool section 3.3): `ProbeView(run)`, `ProbeView(run,
-    iteration=2)` or `ProbeView(probes, samples)`.
+    """Probes under greedy decoding (GCP, LoopTool section 3.3).
+
+    Made as `ProbeView(run)`, `ProbeView(run, iteration=2)` or `ProbeView(probes, samples)`.
 
     Of a run, all probed iterations are there and the newest (or the one asked for) is shown; the filter
     `iteration` shows others. Read back what a person chose: `threshold`, `brush`, `filters`, `search`,
@@ -33,7 +38,7 @@ class ProbeView(TableView):
     that the person sets on the page is a decision on the iteration shown. One set from Python is not.
     """
 
-    _esm = script("sample", "table", "probe")
+    _esm = script("sample", "table", "probe_chart", "probe")
     _css = style()
 
     threshold = traitlets.Float(1.0).tag(sync=True)
@@ -77,6 +82,8 @@ class ProbeView(TableView):
         self._verdicts: dict[tuple[int, str], Verdict] = {
             (v.iteration, v.sample_id): v for _, _, verdicts in tables for v in verdicts
         }
+        measured = _measured(self._run) if self._run else {}
+        self._measured = [measured.get((p.iteration, p.sample_id)) for p in self._probes]
         n = len(self._probes)
         self._perplexity = np.fromiter(map(attrgetter("perplexity"), self._probes), float, n)
         self._correct = np.fromiter(map(attrgetter("correct"), self._probes), bool, n)
@@ -97,6 +104,8 @@ class ProbeView(TableView):
                 "kind": 0.8,
                 "tool": 1.2,
                 "error": 1.2,
+                "frontier": 1.2,
+                "pass rate": "5.5em",
                 "request": 2,
             },
             uncounted=("state",),
@@ -107,13 +116,19 @@ class ProbeView(TableView):
 
     @property
     def selection(self) -> Samples:
-        """The samples behind the rows shown (filters, search and brush applied), in that order, each once."""
+        """The samples behind the rows shown, in that order, each once.
+
+        Filters, search and brush are applied.
+        """
         rows = {self._samples[i].id: self._samples[i] for i in self.order}
         return Samples(rows.values())
 
     @property
     def states(self) -> dict[str, int]:
-        """The count of each state at the threshold, of the rows that pass filters and search."""
+        """The count of each state at the threshold.
+
+        It is of the rows that pass filters and search.
+        """
         return dict(
             zip(STATES, map(int, np.bincount(self._states[self._filtered()], minlength=3)), strict=True)
         )
@@ -121,7 +136,10 @@ class ProbeView(TableView):
     # ------------------------------------------------------- asked by the page
 
     def on_chart(self) -> dict[str, Any]:
-        """The histogram of the rows that pass filters and search, and the count of each state."""
+        """The histogram and the count of each state.
+
+        They are of the rows that pass filters and search.
+        """
         return {"svg": self._chart(), "states": self.states, "version": self.version}
 
     def on_sample(self, at: int) -> dict[str, Any]:
@@ -202,6 +220,9 @@ class ProbeView(TableView):
             "error": [p.faults[0].kind.replace("_", " ") if p.faults else "(none)" for p in probes],
             "request": requests,
         }
+        if any(self._measured):
+            columns["frontier"] = [_frontier(m) for m in self._measured]
+            columns["pass rate"] = [f"{m.pass_rate:.2f}" if m else "(none)" for m in self._measured]
         if len(np.unique(self._iterations)) < 2:
             del columns["iteration"]
         rows = Rows(
@@ -261,9 +282,10 @@ class ProbeView(TableView):
         """
         logs = np.nan_to_num(np.log(np.maximum(self._perplexity, 1.0)), nan=0.0, posinf=700.0)
         low, high = (float(logs.min()), float(logs.max())) if len(logs) else (0.0, 1.0)
+        # Only where the outermost 0.5% would take more than half of the axis.
         if len(logs) and high - low > 2 * (far := float(np.quantile(logs, 0.995)) - low) > 0:
             high = low + far
-        high = max(high, low + 0.01)
+        high = max(high, low + 0.01)  # all alike: a width that can be divided
         count = int(np.clip(2 * math.sqrt(len(logs)), 12, 60))
         self._edges = np.exp(np.linspace(low, high, count + 1))
         self._bin = np.clip(((logs - low) / (high - low) * count).astype(int), 0, count - 1)
@@ -291,6 +313,22 @@ def _tables(run: Run, iteration: int | None) -> list[tuple[Probes, Samples, Verd
             )
         )
     return out
+
+
+def _measured(run: Run) -> dict[tuple[int, str], Measured]:
+    """What the stage frontier found, by iteration and sample."""
+    return {
+        (j, row.sample_id): row
+        for j in run.iterations
+        for row in run.table(Frontier, "frontier", j, missing_ok=True)
+    }
+
+
+def _frontier(measured: Measured | None) -> tuple[str, ...]:
+    """The values of the facet `frontier`."""
+    if measured is None:
+        return ("(none)",)
+    return (measured.place, "inconsistent") if measured.inconsistent else (measured.place,)
 
 
 def _matched(probes: Sequence[Probe], samples: Samples) -> list[Sample]:

@@ -1,4 +1,7 @@
-"""A table of many rows: Python keeps columns and order, `js/table.js` asks for the rows in sight."""
+"""A table of many rows.
+
+Python keeps columns and order, `js/table.js` asks for the rows in sight.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +21,15 @@ MAX_CELL_CHARACTERS = 200
 MAX_FACET_VALUES = 500
 """Values of a facet that the page offers; rarer ones are reached by searching."""
 MAX_PAGE_ROWS = 200
+"""Rows of one answer, whatever number a page asks for."""
 HEAD_ROWS = 40
 """Rows that are sent with every new order, so that a page which shows the first ones need not ask."""
 
 
 class Rows:
-    """Columns of equal length, each sortable; facets filter by value, `text` is what a search looks through.
+    """Columns of equal length, each sortable.
+
+    Facets filter by value, `text` is what a search looks through.
 
     A column is an array of numbers, or a sequence of strings or of tuples of strings. Tuples are shown with
     commas and filtered by membership. `text(i)` gives the text of row i; the first search reads all of them.
@@ -179,7 +185,7 @@ class _Words:
 
 
 class _Coded(_Words):
-    """A column of words, given as codes into names that are in order."""
+    """A column of words, as codes into ordered names."""
 
     def __init__(self, codes: np.ndarray, names: Sequence[str]) -> None:
         super().__init__(codes)
@@ -194,12 +200,18 @@ def _members(value: Any) -> tuple[str, ...]:
 
 
 def _sortable(texts: list[str]) -> list[Any]:
-    """Keys to sort texts by: by value if all are whole numbers, else by text without regard to case."""
+    """Keys to sort texts by.
+
+    By value if all are whole numbers, else by text without regard to case.
+    """
     return [int(t) for t in texts] if all(t.isdecimal() for t in texts) else [t.casefold() for t in texts]
 
 
 def _arrow(keys: list[Any]) -> pa.Array:
-    """The keys as Arrow; `pa.array` of a list first imports pandas, which takes longer than sorting."""
+    """The keys as Arrow.
+
+    `pa.array` of a list first imports pandas, which takes longer than sorting.
+    """
     if keys and isinstance(keys[0], int):
         return pa.Array.from_buffers(pa.int64(), len(keys), [None, pa.py_buffer(np.array(keys, np.int64))])
     texts = [k.encode("utf-8", "surrogatepass") for k in keys]
@@ -277,7 +289,10 @@ class TableView(View):
         ]
 
     def replace(self, rows: Rows) -> None:
-        """Show other rows of the same columns and facets; sort, filters and search stay."""
+        """Show other rows of the same columns and facets.
+
+        Sort, filters and search stay.
+        """
         self.rows = rows
         with self.hold_sync():
             self.columns, self.total = self._heads(), len(rows)
@@ -286,12 +301,18 @@ class TableView(View):
 
     @property
     def row(self) -> int | None:
-        """The number of the selected row among all rows; None: no row is shown."""
+        """The number of the selected row among all rows.
+
+        None: no row is shown.
+        """
         return int(self.order[min(self.cursor, len(self.order) - 1)]) if len(self.order) else None
 
     @property
     def kept(self) -> np.ndarray | None:
-        """One boolean for each row: whether the rest of the view shows it (None: all). For subclasses."""
+        """One boolean for each row.
+
+        Whether the rest of the view shows it (None: all). For subclasses.
+        """
         return None
 
     def arrange(self) -> None:

@@ -1,4 +1,7 @@
-"""One section of a run's settings as a small form, which also shows the same as `run.set(...)`."""
+"""One section of a run's settings as a small form.
+
+It also shows the same as `run.set(...)`.
+"""
 
 from __future__ import annotations
 
@@ -106,7 +109,9 @@ class SettingsForm(ipywidgets.VBox):
 
 
 def settings_form(run: Run, section: str) -> SettingsForm:
-    """A form for one section of a run's settings: seeds, lora, sft, grpo, probe, verify and so on.
+    """A form for one section of a run's settings.
+
+    Seeds, lora, sft, grpo, probe, verify and so on.
 
     Save checks the values as `run.set` does and writes `run.toml`.
 
@@ -137,33 +142,36 @@ def _input(name: str, field: FieldInfo, value: Any) -> Any:
     )
 
 
-def _value(name: str, field: FieldInfo, given: Any) -> Any:
+def _value(name: str, field: FieldInfo, value: Any) -> Any:
     """The typed value of an input; `run.set` checks the bounds."""
     kind, optional = _kind(field)
-    if not isinstance(given, str) or get_origin(kind) is Literal:
-        return given
-    given = given.strip()
-    if optional and not given:
+    if not isinstance(value, str) or get_origin(kind) is Literal:
+        return value
+    value = value.strip()
+    if optional and not value:
         return None
     if _tables(kind):
         try:
-            return TypeAdapter(kind).validate_python(json.loads(given or "[]"))
+            return TypeAdapter(kind).validate_python(json.loads(value or "[]"))
         except ValueError as error:
             problems = error.errors(include_input=False) if isinstance(error, ValidationError) else []
-            why = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in problems) or str(error)
+            problem = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in problems) or str(error)
             raise ValueError(
-                f'{name}: {why}. Give a JSON list, e.g. [{{"base_url": "http://localhost:8000/v1", "model":'
-                ' "name"}]'
+                f'{name}: {problem}. Give a JSON list, e.g. [{{"base_url": "http://localhost:8000/v1",'
+                ' "model": "name"}]'
             ) from None
     if get_origin(kind) is tuple:
         return tuple(
-            _scalar(name, get_args(kind)[0], part.strip()) for part in given.split(",") if part.strip()
+            _scalar(name, get_args(kind)[0], part.strip()) for part in value.split(",") if part.strip()
         )
-    return _scalar(name, kind, given)
+    return _scalar(name, kind, value)
 
 
 def _tables(kind: Any) -> bool:
-    """Whether a setting is a list of tables, as `jury.others` is: these are written as JSON."""
+    """Whether a setting is a list of tables, written as JSON.
+
+    `jury.others` is one.
+    """
     return (
         get_origin(kind) is tuple
         and isinstance(get_args(kind)[0], type)
@@ -172,7 +180,10 @@ def _tables(kind: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """A setting's value in plain Python; of tables only what differs from their defaults."""
+    """A setting's value in plain Python.
+
+    Of tables only what differs from their defaults.
+    """
     return (
         [v.model_dump(exclude_defaults=True) if isinstance(v, BaseModel) else v for v in value]
         if isinstance(value, tuple)
@@ -180,14 +191,14 @@ def _plain(value: Any) -> Any:
     )
 
 
-def _scalar(name: str, kind: Any, given: str) -> Any:
+def _scalar(name: str, kind: Any, text: str) -> Any:
     if kind is str:
-        return given
+        return text
     try:
-        return kind(given)
+        return kind(text)
     except ValueError:
         raise ValueError(
-            f"{name}: {given!r} is not {'a whole number' if kind is int else 'a number'}"
+            f"{name}: {text!r} is not {'a whole number' if kind is int else 'a number'}"
         ) from None
 
 

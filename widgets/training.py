@@ -1,4 +1,4 @@
-"""Training, live: charts of what the trainers log, and the completions of the last GRPO step."""
+"""Training, live: the trainers' charts, and the last GRPO step's completions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from looptool_kit.run.folder import Run
 from looptool_kit.widgets.drawing import lines, picture
 from looptool_kit.widgets.view import View, html_table, script, style
 
-MAX_POINTS = 500
+MAX_POINTS = 400
 """Points of a chart, all its lines together."""
 POLL_SECONDS = 1.0
 """Time between two reads of the files."""
@@ -28,6 +28,7 @@ The cell that shows a training may stand right before one that trains again.
 """
 _ROLLOUTS, _MAX_CHARACTERS = 48, 600
 _STATIC_POINTS = 60
+"""Points of a chart in a notebook without a kernel."""
 
 Row = dict[str, Any]
 Points = list[tuple[float, float]]
@@ -45,21 +46,25 @@ def _speed(row: Row, before: Row | None) -> float | None:
 
 CHARTS: dict[str, tuple[str, tuple[float, float] | None, Callable[[Row, Row | None], float | None]]] = {
     "reward": ("mean reward", (0, 1), _value("reward")),
+    "right completions": ("share right", (0, 1), _value("correct")),
     "groups without variance": ("share of groups", (0, 1), _value("frac_reward_zero_std")),
     "completion length": ("tokens, mean", None, _value("completions/mean_length")),
     "clip fraction": ("share of tokens", None, _value("clip_ratio/region_mean")),
     "entropy": ("nats a token", None, _value("entropy")),
     "loss": ("loss", None, _value("loss")),
+    "better answer ahead": ("share of pairs", (0, 1), _value("preferred")),
     "speed": ("tokens / s", None, _speed),
 }
-"""Title -> name of the y axis, its range (None: from the data), and value of a log row.
+"""Title -> name of the y axis, its range (None, or where points lie outside: from the data), value of a row.
 
 The value is computed from a log row and the row before it.
 """
 
 
 class TrainingView(View):
-    """The training of a run, live: shown in one cell, it is updated while another cell trains.
+    """The training of a run, live.
+
+    Shown in one cell, it is updated while another cell trains.
 
     A thread reads what the trainers write into the run folder (`policy/*/history.jsonl`, `rollouts/`), about
     once a second, until the view is closed or the training has finished. `iteration` None: all iterations,
@@ -94,7 +99,10 @@ class TrainingView(View):
 
     @property
     def history(self) -> list[Row]:
-        """The log rows so far, oldest first, each with its `iteration` and `trainer` (sft or grpo)."""
+        """The log rows so far, oldest first.
+
+        Each has its `iteration` and `trainer` (sft, grpo or preference).
+        """
         return [
             {"iteration": j, "trainer": trainer, **row}
             for j, trainer, rows in self._trainings()
@@ -135,7 +143,15 @@ class TrainingView(View):
 
     def static_html(self) -> str:
         trainings = self._trainings()
-        columns = ("step", "loss", "reward", "frac_reward_zero_std", "completions/mean_length", "entropy")
+        columns = (
+            "step",
+            "loss",
+            "reward",
+            "correct",
+            "frac_reward_zero_std",
+            "completions/mean_length",
+            "entropy",
+        )
         rows = [
             (f"{j} {trainer}", *(_short(log[-1].get(c)) for c in columns))
             for j, trainer, log in trainings
@@ -157,7 +173,7 @@ class TrainingView(View):
 
     def _find(self) -> list[_Log]:
         for j in self._iterations():
-            for trainer in ("sft", "grpo"):
+            for trainer in ("sft", "grpo", "preference"):
                 path = self._folder(j, trainer) / "history.jsonl"
                 self._logs.setdefault(path, _Log(path, j, trainer))
         return list(self._logs.values())
@@ -218,7 +234,7 @@ class TrainingView(View):
 
 
 class _Log:
-    """A file of log rows that grows, or is replaced by another one."""
+    """A file of log rows that grows, or is replaced."""
 
     def __init__(self, path: Path, iteration: int, trainer: str) -> None:
         self.path, self.iteration, self.trainer = path, iteration, trainer
@@ -233,15 +249,15 @@ class _Log:
                 stat = _stat(file)
                 fresh = stat[0] != inode or stat[1] < offset
                 file.seek(0 if fresh else offset)
-                whole, newline, _ = file.read().rpartition(b"\n")
+                lines, newline, _ = file.read().rpartition(b"\n")
         except FileNotFoundError:
-            gone = bool(self.rows)
+            reset = bool(self.rows)
             self.rows, self._at = [], (0, 0)
-            return gone
-        rows = [json.loads(line) for line in whole.splitlines()]
+            return reset
+        rows = [json.loads(line) for line in lines.splitlines()]
         same = rows == self.rows if fresh else not rows
         self.rows = rows if fresh else [*self.rows, *rows]
-        self._at = (stat[0], (0 if fresh else offset) + len(whole) + len(newline))
+        self._at = (stat[0], (0 if fresh else offset) + len(lines) + len(newline))
         return not same
 
 
@@ -251,7 +267,7 @@ def _stat(file: Any) -> tuple[int, int]:
 
 
 def draw(trainings: Sequence[tuple[int, str, list[Row]]], most: int) -> list[str]:
-    """The charts of each trainer that have points, as SVG, a line for each iteration.
+    """Charts of trainers that have points, one line for each iteration.
 
     Args:
         trainings: iteration, trainer and log rows of each training.
@@ -259,7 +275,7 @@ def draw(trainings: Sequence[tuple[int, str, list[Row]]], most: int) -> list[str
     """
     out = []
     for title, (y_label, y_range, value) in CHARTS.items():
-        for trainer in ("grpo", "sft"):
+        for trainer in ("grpo", "sft", "preference"):
             series: dict[str, Points] = {}
             for j, _, rows in (t for t in trainings if t[1] == trainer):
                 values = (
@@ -274,13 +290,17 @@ def draw(trainings: Sequence[tuple[int, str, list[Row]]], most: int) -> list[str
             if series:
                 share = max(2, most // len(series))
                 thin = {name: thinned(points, share) for name, points in series.items()}
+                inside = y_range and all(y_range[0] <= y <= y_range[1] for p in thin.values() for _, y in p)
                 whose = f"{title}, {trainer.upper()}" + (f" of {next(iter(thin))}" if len(thin) == 1 else "")
-                out.append(lines(thin, whose, y_label, y_range=y_range, height=190))
+                out.append(lines(thin, whose, y_label, y_range=y_range if inside else None, height=190))
     return out
 
 
 def thinned(points: Points, most: int) -> Points:
-    """At most `most` (2 or more) of the points, evenly spaced, with the first and the last."""
+    """At most `most` of the points, evenly spaced.
+
+    The first and the last are among them; `most` is 2 or more.
+    """
     if len(points) <= most:
         return points
     return [points[round(i * (len(points) - 1) / (most - 1))] for i in range(most)]

@@ -1,4 +1,6 @@
-"""What all views share: messages between Python and page, scripts, style, and static HTML.
+"""What all views share.
+
+Messages between Python and page, scripts, style, and static HTML.
 
 Python holds the data. The page asks for what it shows, and tells what the person did. All that a person sets
 (sort, filter, threshold, cursor) is a synced trait, so that a reloaded page finds it unchanged. Text of
@@ -23,15 +25,19 @@ from looptool_kit.run.folder import Run
 
 @lru_cache
 def script(*names: str) -> str:
-    """The module that JupyterLab loads: `common.js`, then the named files of `js/`, the last of which ends
-    with `export default { render }`.
+    """The module that JupyterLab loads.
+
+    It is `common.js`, then the named files of `js/`, the last of which ends with `export default { render }`.
     """
     return "\n".join(_read(f"{name}.js") for name in ("common", *names))
 
 
 @lru_cache
 def style() -> str:
-    """The style sheet of all views: JupyterLab's own variables, so light and dark come with the theme."""
+    """The style sheet of all views.
+
+    JupyterLab's own variables, so light and dark come with the theme.
+    """
     return _read("style.css")
 
 
@@ -40,7 +46,10 @@ def _read(name: str) -> str:
 
 
 class View(anywidget.AnyWidget):
-    """A view; the page's `ask(model, "page", {...})` is answered by the method `on_page(...)`."""
+    """A view.
+
+    The page's `ask(model, "page", {...})` is answered by the method `on_page(...)`.
+    """
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
@@ -83,8 +92,9 @@ def read_only_note(run: Run) -> str:
 
 
 def plain(text: str) -> str:
-    """Text with its control characters made visible, so that no escape sequence and no change of writing
-    direction takes effect.
+    """Text with its control characters made visible.
+
+    So no escape sequence and no change of writing direction takes effect.
     """
     return _UNSEEN.sub(sign, text)
 

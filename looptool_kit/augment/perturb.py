@@ -5,8 +5,9 @@ The label is still exact (RUIE-Bench's idea, arXiv 2503.03201, on tool calls).
     other = perturb("typos", sample, Random(1), pool)  # None where the perturbation does not apply
 
 Each is a pure function of (sample, random stream, pool); the pool lends values and tools. The label stays, or
-follows where values, tools or parameters are renamed. Whoever takes perturbed samples runs the rule tier over
-them.
+follows where values, tools or parameters are renamed; where the request or the last result leaves another
+thing to do (`vague_request`, `failed_result`), it is that. Whoever takes perturbed samples runs the rule tier
+over them.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from looptool_kit import world
 from looptool_kit.augment.edits import is_free, literal_spans, request_at, saying, updated, value_spans
 from looptool_kit.augment.perturb_words import ASIDES, REAL_WORDS, SMALL_TALK, other_forms
 from looptool_kit.augment.renaming import renamed_parameters, renamed_tools
+from looptool_kit.augment.results import failed_result, noisy_result, other_result_format
 from looptool_kit.augment.slots import leaves, slots_of, swap, values_in
 from looptool_kit.core.samples import Message, Sample, Samples
 from looptool_kit.text.grounding.flags import NEGATIONS
@@ -179,6 +181,18 @@ def paraphrase(sample: Sample, rng: Random, pool: Samples) -> Sample | None:
         return None
 
 
+def vague_request(sample: Sample, rng: Random, pool: Samples) -> Sample | None:
+    """A value that the call needs is gone from the request, so the label asks for it.
+
+    Request and question are in the world's words. None for samples that the world did not make, and where
+    asking is not the one thing to do: the value can be found out, or no wording leaves it out.
+    """
+    try:
+        return world.vague(sample, rng)
+    except ValueError:
+        return None
+
+
 def formats(sample: Sample, rng: Random, pool: Samples) -> Sample | None:
     """Dates, times and numbers of the last request, written another way.
 
@@ -294,7 +308,7 @@ PERTURBATIONS: dict[str, Perturbation] = {
     f.__name__: f
     for f in (
         typos, lower_case, longer_context, entities, paraphrase, formats, distractors, tool_order,
-        renamed_tools, renamed_parameters,
+        renamed_tools, renamed_parameters, noisy_result, failed_result, other_result_format, vague_request,
     )
 }  # fmt: skip
 """Name -> perturbation, in the order in which they are reported."""

@@ -12,7 +12,7 @@ from looptool_kit.augment.perturb_words import VERBS
 from looptool_kit.augment.slots import bounded
 from looptool_kit.core.samples import Sample, Samples, Tool, ToolCall
 
-_STYLES: tuple[Callable[[Sequence[str]], str], ...] = (
+STYLES: tuple[Callable[[Sequence[str]], str], ...] = (
     "_".join,
     "-".join,
     lambda words: words[0] + "".join(w.capitalize() for w in words[1:]),
@@ -21,10 +21,11 @@ _STYLES: tuple[Callable[[Sequence[str]], str], ...] = (
 )
 
 
-_AFFIXES = (("input", ""), ("the", ""), ("", "value"), ("", "arg"), ("", "param"))
+AFFIXES = (("input", ""), ("the", ""), ("", "value"), ("", "arg"), ("", "param"))
 
 
-def _parts(name: str) -> list[str]:
+def parts_of(name: str) -> list[str]:
+    """The words of a name, in lower case."""
     return [w.lower() for w in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name)] or [name]
 
 
@@ -40,8 +41,8 @@ def renamed_tools(sample: Sample, rng: Random, pool: Samples) -> Sample | None:
     It has another verb and another style. Label, earlier calls and their results follow.
     """
     olds = list(dict.fromkeys(t.name for t in sample.tools))
-    style, prefix = rng.choice(_STYLES), rng.choice(("", "", "api", "app"))
-    words = {n: _parts(n) for n in olds}
+    style, prefix = rng.choice(STYLES), rng.choice(("", "", "api", "app"))
+    words = {n: parts_of(n) for n in olds}
     renamed = {
         n: style([w for w in (prefix, VERBS.get(ws[0], ws[0]), *ws[1:]) if w]) for n, ws in words.items()
     }
@@ -53,7 +54,7 @@ def renamed_tools(sample: Sample, rng: Random, pool: Samples) -> Sample | None:
     def call(c: ToolCall) -> ToolCall:
         return c.model_copy(update={"name": renamed.get(c.name, c.name)})
 
-    tools = [_redescribed(t, renamed).model_copy(update={"name": renamed[t.name]}) for t in sample.tools]
+    tools = [redescribed(t, renamed).model_copy(update={"name": renamed[t.name]}) for t in sample.tools]
     return _renamed(
         sample,
         tools,
@@ -82,8 +83,8 @@ def renamed_parameters(sample: Sample, rng: Random, pool: Samples) -> Sample | N
     if any(set(t.parameters) - known for t in sample.tools):
         return None
     olds = list(dict.fromkeys(p for t in sample.tools for p in t.properties))
-    style, (first, last) = rng.choice(_STYLES), rng.choice(_AFFIXES)
-    renamed = {n: style([w for w in (first, *_parts(n), last) if w]) for n in olds}
+    style, (first, last) = rng.choice(STYLES), rng.choice(AFFIXES)
+    renamed = {n: style([w for w in (first, *parts_of(n), last) if w]) for n in olds}
     if not _all_new(renamed):
         return None
 
@@ -91,7 +92,7 @@ def renamed_parameters(sample: Sample, rng: Random, pool: Samples) -> Sample | N
         schema = {**t.parameters, "properties": {renamed[p]: s for p, s in t.properties.items()}}
         if "required" in schema:
             schema["required"] = [renamed.get(p, p) for p in t.required]
-        return _redescribed(t.model_copy(update={"parameters": schema}), renamed)
+        return redescribed(t.model_copy(update={"parameters": schema}), renamed)
 
     def call(c: ToolCall) -> ToolCall:
         return c.model_copy(update={"arguments": {renamed.get(k, k): v for k, v in c.arguments.items()}})
@@ -135,7 +136,9 @@ def _replaced(text: str, renamed: Mapping[str, str]) -> str:
     return text
 
 
-def _redescribed(tool: Tool, renamed: Mapping[str, str]) -> Tool:
+def redescribed(tool: Tool, renamed: Mapping[str, str]) -> Tool:
+    """The tool with other names in its descriptions."""
+
     def walk(schema: Any) -> Any:
         if isinstance(schema, list):
             return [walk(s) for s in schema]

@@ -81,9 +81,9 @@ def build(folders: Sequence[str | Path]) -> Fingerprints:
     for folder in map(Path, folders):
         before = files
         for path in sorted(p for p in folder.rglob("*") if p.suffix in (".json", ".jsonl") and p.is_file()):
-            found = list(_values(path))
-            files += bool(found)
-            for name, text in (pair for value in found for pair in _texts(value)):
+            values = list(_values(path))
+            files += bool(values)
+            for name, text in (pair for value in values for pair in _texts(value)):
                 if name:
                     names.add(_name(text))
                 else:
@@ -167,74 +167,78 @@ def read(path: str | Path) -> Fingerprints:
 
 
 def read_if_set(path: str) -> Fingerprints | None:
-    """Read the list that the setting `contamination` names; None where it is empty."""
+    """Read the list that the setting `contamination` names.
+
+    None where it is empty.
+    """
     return read(path) if path else None
 
 
 @lru_cache(4)
 def _read(path: Path, _changed: int) -> Fingerprints:
     try:
-        found = Fingerprints.model_validate_json(path.read_bytes())
+        fingerprints = Fingerprints.model_validate_json(path.read_bytes())
     except ValueError as error:
         raise ValueError(f"{path} is not a list of fingerprints: {str(error).splitlines()[0]}") from None
-    if found.words != RUN_WORDS:
+    if fingerprints.words != RUN_WORDS:
         raise ValueError(
-            f"{path} holds runs of {found.words} words, this version compares {RUN_WORDS}: build it again"
+            f"{path} holds runs of {fingerprints.words} words, this version compares {RUN_WORDS}:"
+            " build it again"
         )
-    return found
+    return fingerprints
 
 
 # --------------------------------------------------------------------- check
 
 
-def check_tool(tool: Tool, known: Fingerprints) -> Check:
+def check_tool(tool: Tool, fingerprints: Fingerprints) -> Check:
     """The check `contamination` of a generated tool: its name and its description."""
     wrong = (
-        [f"the tool name {tool.name} is one of {', '.join(known.built_from)}"]
-        if _name(tool.name) in known.names
+        [f"the tool name {tool.name} is one of {', '.join(fingerprints.built_from)}"]
+        if _name(tool.name) in fingerprints.names
         else []
     )
-    return _check([*wrong, *_shared([(f"the description of {tool.name}", tool.description)], known)])
+    return _check([*wrong, *_shared([(f"the description of {tool.name}", tool.description)], fingerprints)])
 
 
-def check_sample(sample: Sample, known: Fingerprints) -> Check:
-    """The check `contamination` of a generated sample: everything that is said in it.
+def check_sample(sample: Sample, fingerprints: Fingerprints) -> Check:
+    """The check `contamination` of everything said in a generated sample.
 
     The tools' names are left to `check_tool`: a user's own tools may bear names that a benchmark uses too.
     """
-    said = [(f"turn {at} ({m.role})", m.content) for at, m in enumerate(sample.messages, 1)]
-    return _check(list(_shared([*said, ("the label", sample.label.reply)], known)))
+    turns = [(f"turn {at} ({m.role})", m.content) for at, m in enumerate(sample.messages, 1)]
+    return _check(list(_shared([*turns, ("the label", sample.label.reply)], fingerprints)))
 
 
-def report(samples: Iterable[Sample], known: Fingerprints) -> list[tuple[str, str]]:
+def report(samples: Iterable[Sample], fingerprints: Fingerprints) -> list[tuple[str, str]]:
     """What a dataset shares with a benchmark.
 
     Returns:
         Tool name or sample id, and what it shares; tools first, each once.
     """
     tools: dict[str, Tool] = {}
-    found: list[tuple[str, str]] = []
+    overlaps: list[tuple[str, str]] = []
     for sample in samples:
         tools |= {t.name: t for t in sample.tools}
-        if not (check := check_sample(sample, known)).passed:
-            found.append((sample.id, check.detail))
-    of_tools = ((t.name, check_tool(t, known)) for t in tools.values())
-    return [(name, check.detail) for name, check in of_tools if not check.passed] + found
+        if not (check := check_sample(sample, fingerprints)).passed:
+            overlaps.append((sample.id, check.detail))
+    of_tools = ((t.name, check_tool(t, fingerprints)) for t in tools.values())
+    return [(name, check.detail) for name, check in of_tools if not check.passed] + overlaps
 
 
-def _shared(texts: Iterable[tuple[str, str]], known: Fingerprints) -> Iterator[str]:
+def _shared(texts: Iterable[tuple[str, str]], fingerprints: Fingerprints) -> Iterator[str]:
     for where, text in texts:
         runs = list(_runs(text))
-        hits = [r for r in runs if _hash(r) in known.runs]
+        hits = [r for r in runs if _hash(r) in fingerprints.runs]
         if hits:
             yield (
-                f"{where} shares {len(hits)} of {len(runs)} runs of words with {', '.join(known.built_from)},"
-                f" e.g. {hits[0]!r}"
+                f"{where} shares {len(hits)} of {len(runs)} runs of words with"
+                f" {', '.join(fingerprints.built_from)}, e.g. {hits[0]!r}"
             )
-        elif (likeness := _nearest(text, known)) >= NEAR_THRESHOLD:
+        elif (likeness := _nearest(text, fingerprints)) >= NEAR_THRESHOLD:
             yield (
-                f"{where} is a near-duplicate of a text of {', '.join(known.built_from)}: {likeness:.2f} of"
-                " their word triples are common"
+                f"{where} is a near-duplicate of a text of {', '.join(fingerprints.built_from)}:"
+                f" {likeness:.2f} of their word triples are common"
             )
 
 
@@ -280,11 +284,11 @@ def _sketch(text: str) -> tuple[str, ...]:
     return tuple(sorted({_hash(s)[:8] for s in shingles(" ".join(words))}))
 
 
-def _nearest(text: str, known: Fingerprints) -> float:
+def _nearest(text: str, fingerprints: Fingerprints) -> float:
     """The greatest Jaccard similarity to a text of the benchmark."""
-    mine = _sketch(text)
-    common = Counter(request for shingle in mine for request in known._holding.get(shingle, ()))
-    return max((n / (len(mine) + len(request) - n) for request, n in common.items()), default=0.0)
+    sketch = _sketch(text)
+    common = Counter(request for shingle in sketch for request in fingerprints._holding.get(shingle, ()))
+    return max((n / (len(sketch) + len(request) - n) for request, n in common.items()), default=0.0)
 
 
 def _name(name: str) -> str:

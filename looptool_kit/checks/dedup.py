@@ -27,7 +27,7 @@ _PERMUTATIONS, _BANDS, _SEED = 200, 40, 1
 
 
 class _Letters(dict[int, str]):
-    """Table for `str.translate`: letters and digits as they are, anything else a space.
+    """Table for `str.translate`: letters and digits stay, others become spaces.
 
     Filled as characters are met; translating takes half the time of a regex.
     """
@@ -73,7 +73,10 @@ def _same_answer(a: Label, b: Label) -> bool:
 
 
 class Deduplicator:
-    """The samples so far; tells of a new one whether it repeats one."""
+    """The samples so far.
+
+    Tells of a new one whether it repeats one.
+    """
 
     def __init__(self, samples: Iterable[Sample] = ()) -> None:
         self._rows: list[tuple[Sample, frozenset[str]]] = []
@@ -91,7 +94,7 @@ class Deduplicator:
         self._rows.append((sample, words))
 
     def duplicate_of(self, sample: Sample) -> str | None:
-        """Id of the sample already there that this one repeats most, or None."""
+        """Id of the sample that this one repeats most, or None."""
         _, words, minhash = self._look(sample)
         for other in self._same.get(words, ()):
             if _same_answer(sample.label, other.label):

@@ -1,4 +1,4 @@
-"""The judge tier for written samples: does the label answer the dialogue rightly?
+"""The judge tier for written samples: is the label right?
 
 Of expansions (EDDE, LoopTool section 3.5) and of seed dialogues (section 3.1).
 """

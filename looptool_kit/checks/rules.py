@@ -119,16 +119,16 @@ def _validator(tool: Tool) -> tuple[jsonschema_rs.Validator | None, str]:
     # By identity first: samples share their tools, and hashing a schema costs more than validating a call.
     # The schema is kept alive, so that its id stays its own.
     schema = tool.parameters
-    known = _validators.get(id(schema))
-    if known is None or known[0] is not schema:
+    validator = _validators.get(id(schema))
+    if validator is None or validator[0] is not schema:
         if len(_validators) > MAX_VALIDATORS:
             _validators.clear()
         try:
             text = json.dumps(schema, sort_keys=True)
         except (TypeError, ValueError) as error:
             return None, f"not JSON: {error}"
-        known = _validators[id(schema)] = (schema, *_compiled(text))
-    return known[1], known[2]
+        validator = _validators[id(schema)] = (schema, *_compiled(text))
+    return validator[1], validator[2]
 
 
 def _where(path: Sequence[str | int]) -> str:
@@ -136,9 +136,11 @@ def _where(path: Sequence[str | int]) -> str:
 
 
 def check_tool(tool: Tool) -> tuple[Check, ...]:
-    """One check, `schema`: the parameters are a valid JSON Schema of type object."""
-    validator, why = _validator(tool)
-    return (Check(name="schema", passed=validator is not None, detail=f"{tool.name}: {why}" if why else ""),)
+    """One check, `schema`: the parameters are a valid object schema."""
+    validator, reason = _validator(tool)
+    return (
+        Check(name="schema", passed=validator is not None, detail=f"{tool.name}: {reason}" if reason else ""),
+    )
 
 
 def call_errors(call: ToolCall, tools: Sequence[Tool]) -> list[str]:
@@ -149,9 +151,9 @@ def call_errors(call: ToolCall, tools: Sequence[Tool]) -> list[str]:
     tool = next((t for t in tools if t.name == call.name), None)
     if tool is None:
         return [f"{call.name} is not on offer"]
-    validator, why = _validator(tool)
+    validator, reason = _validator(tool)
     if validator is None:
-        return [f"{call.name}: {why}"]
+        return [f"{call.name}: {reason}"]
     if validator.is_valid(call.arguments):
         return []
     errors = validator.iter_errors(call.arguments)
@@ -176,17 +178,15 @@ def dialogue_errors(messages: Sequence[Message]) -> Iterator[str]:
     waiting: list[str] = []
     before = ""
     for at, m in enumerate(messages, 1):
-        if m.role == "system" and at > 1:
-            yield f"turn {at}: a system message after the start"
-        if not m.content.strip() and not m.tool_calls:
+        if not m.content.strip() and not m.tool_calls and m.role != "tool":  # a tool may return nothing
             yield f"turn {at} ({m.role}) is empty"
         if m.tool_calls and m.role != "assistant":
             yield f"turn {at}: {m.role} makes tool calls"
         if m.role == "tool":
             if not waiting:
                 yield f"turn {at}: a tool result that answers no call"
-            elif m.name is None:
-                waiting.pop(0)
+            elif m.name is None:  # one observation of all calls
+                waiting.clear()
             elif m.name in waiting:
                 waiting.remove(m.name)
             else:
@@ -197,8 +197,6 @@ def dialogue_errors(messages: Sequence[Message]) -> Iterator[str]:
             waiting = [c.name for c in m.tool_calls]
             if m.role == before and m.role == "assistant":
                 yield f"turn {at}: two {m.role} turns in a row"
-            if m.role == "assistant" and before in ("", "system"):
-                yield f"turn {at}: the assistant speaks before the user"
         before = m.role
     if waiting:
         yield f"the call of {waiting[0]} has no result"
@@ -219,18 +217,28 @@ def markup_errors(label: Label) -> list[str]:
     return [f"{where} in the label holds {mark}" for where, text in texts for mark in SPECIAL if mark in text]
 
 
-def groundings(call: ToolCall, tools: Sequence[Tool], said: Dialogue) -> dict[str, Grounding]:
+def label_errors(label: Label) -> list[str]:
+    """What is wrong with the form of a label, whatever its sample: it is empty, two things, or markup."""
+    errors = []
+    if not label.calls and not label.reply.strip():
+        errors.append("the label is empty: neither calls nor a reply")
+    if label.calls and (label.asks or label.mentions):
+        errors.append("the label has calls, and says what a plain reply must contain")
+    return errors + markup_errors(label)
+
+
+def groundings(call: ToolCall, tools: Sequence[Tool], d: Dialogue) -> dict[str, Grounding]:
     """How far each argument of a call is supported, by name.
 
     A tool that is not on offer lends no schema.
     """
     tool = next((t for t in tools if t.name == call.name), None)
     properties = tool.properties if tool else {}
-    return {name: ground(value, properties.get(name), said, name) for name, value in call.arguments.items()}
+    return {name: ground(value, properties.get(name), d, name) for name, value in call.arguments.items()}
 
 
-def _of_another_call(sample: Sample, call: ToolCall, name: str, said: Dialogue) -> bool:
-    """True where another call of the label uses the choice that is named.
+def _of_another_call(sample: Sample, call: ToolCall, name: str, d: Dialogue) -> bool:
+    """True where another call of the label uses the named choice.
 
     "Heat the hall and cool the office" names both, each for its call.
     """
@@ -243,36 +251,33 @@ def _of_another_call(sample: Sample, call: ToolCall, name: str, said: Dialogue) 
     ):
         return False
     others = [c for c in sample.label.calls if c is not call]
-    used = _said_places(g for c in others for g in groundings(c, sample.tools, said).values())
-    rivals = [ground(o, schema, said, name) for o in schema["enum"] if o != call.arguments[name]]
+    used = _said_places(g for c in others for g in groundings(c, sample.tools, d).values())
+    rivals = [ground(o, schema, d, name) for o in schema["enum"] if o != call.arguments[name]]
     places = _said_places(rivals)
     return any(g.supported >= SAID_THRESHOLD for g in rivals) and all(
         any(overlap(u, s) for u in used) for s in places
     )
 
 
-def _said_places(found: Iterable[Grounding]) -> list[Span]:
-    return [s for g in found if g.supported >= SAID_THRESHOLD for s in g.spans]
+def _said_places(grounded: Iterable[Grounding]) -> list[Span]:
+    return [s for g in grounded if g.supported >= SAID_THRESHOLD for s in g.spans]
 
 
-def check_sample(sample: Sample) -> tuple[Check, ...]:
-    """The rule tier's checks of a sample, in order: tools, dialogue, calls, grounding.
+def check_sample(sample: Sample, grounding: bool = True) -> tuple[Check, ...]:
+    """The rule tier's checks: tools, dialogue, calls, and if asked for grounding, in order.
 
-    `detail` says what is wrong, with the remedy or the reason; of many things the first three.
+    Grounding takes most of the time. `detail` says what is wrong, with the remedy or the reason; of many
+    things the first three.
     """
     names = [t.name for t in sample.tools]
     tools = [c.detail for t in sample.tools for c in check_tool(t) if not c.passed]
     tools += [f"{n} stands twice among the tools" for n in dict.fromkeys(names) if names.count(n) > 1]
-    form = list(dialogue_errors(sample.messages))
-    if not sample.label.calls and not sample.label.reply.strip():
-        form.append("the label is empty: neither calls nor a reply")
-    if sample.label.calls and (sample.label.asks or sample.label.mentions):
-        form.append("the label has calls, and says what a plain reply must contain")
-    form += markup_errors(sample.label)
+    form = [*dialogue_errors(sample.messages), *label_errors(sample.label)]
     calls = [e for c in sample.label.calls for e in call_errors(c, sample.tools)]
     # Arguments that break the schema are wrong already.
-    grounding = list(_grounding_errors(sample)) if sample.label.calls and not calls else []
-    results = {"tools": tools, "dialogue": form, "calls": calls, "grounding": grounding}
+    results = {"tools": tools, "dialogue": form, "calls": calls}
+    if grounding:
+        results["grounding"] = list(_grounding_errors(sample)) if sample.label.calls and not calls else []
     return tuple(
         Check(name=name, passed=not wrong, detail="; ".join(wrong[:MAX_NAMED]))
         for name, wrong in results.items()
@@ -280,10 +285,10 @@ def check_sample(sample: Sample) -> tuple[Check, ...]:
 
 
 def _grounding_errors(sample: Sample) -> Iterator[str]:
-    said = dialogue(sample)
+    d = dialogue(sample)
     for call in sample.label.calls:
-        for name, g in groundings(call, sample.tools, said).items():
-            if g.supported < GROUNDED and not _of_another_call(sample, call, name, said):
+        for name, g in groundings(call, sample.tools, d).items():
+            if g.supported < GROUNDED and not _of_another_call(sample, call, name, d):
                 value = json.dumps(call.arguments[name], ensure_ascii=False)
                 yield f"{call.name}.{name} = {value}: {g.words}"
 

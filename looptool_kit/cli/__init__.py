@@ -13,6 +13,7 @@ from looptool_kit.core.terminal import say
 # The order of the commands in the help.
 # isort: off
 from looptool_kit.cli import loop  # noqa: F401
+from looptool_kit.cli import compare  # noqa: F401
 from looptool_kit.cli import stages  # noqa: F401
 from looptool_kit.cli import data  # noqa: F401
 from looptool_kit.cli import checks  # noqa: F401

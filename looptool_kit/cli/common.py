@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from looptool_kit.core.terminal import say
 
 if TYPE_CHECKING:
     from looptool_kit.run.folder import Run
@@ -30,6 +33,9 @@ Preset = Annotated[
     ),
 ]
 SeedOption = Annotated[int | None, typer.Option(help="Random seed of the run.")]
+Yes = Annotated[
+    bool, typer.Option("--yes", help="Make again what has finished without asking, also on a terminal.")
+]
 Iteration = Annotated[int | None, typer.Option(help="Iteration; the newest one if left out.")]
 
 
@@ -59,6 +65,52 @@ def open_or_create(path: Path, preset: str | None, overrides: dict[str, Any]) ->
     if (path / "run.toml").exists() and preset is None and not overrides:
         return Run.open(path)
     return Run.create(path, preset or "cpu", **overrides)
+
+
+def ask_before_redoing(run: Run, yes: bool) -> None:
+    """On a terminal, ask once before a stage makes again what took long; else only say it."""
+    asks = not yes and _on_terminal()
+
+    def announce(text: str) -> None:
+        nonlocal asks
+        say(text)
+        if asks:
+            _ask("Make it again?")
+            asks = False
+
+    run.announce = announce
+
+
+def ask_before_loop(run: Run, yes: bool) -> None:
+    """As `ask_before_redoing` for all stages of the loop, before the first: nobody waits beside a loop."""
+    run.announce = say
+    if yes or not run.iterations or not _on_terminal():
+        return
+    from looptool_kit.report import plan as account
+    from looptool_kit.run.stage import MIN_ANNOUNCED_SECONDS, UNREADABLE
+
+    steps = account.plan(run)
+    again = [s for s in steps if s.state == "again"]
+    took = sum(s.seconds for s in steps if s.state in ("again", "follows"))
+    if again and (took >= MIN_ANNOUNCED_SECONDS or any(UNREADABLE in s.why for s in again)):
+        for step in again:
+            say(step)
+        say(account.summary(run, steps))
+        _ask("Make them again?")
+
+
+def _on_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _ask(question: str) -> None:
+    from looptool_kit.core.errors import RunError
+
+    if not typer.confirm(question):
+        raise RunError(
+            "nothing was made again. What has finished is used again where the settings and inputs are those"
+            " that it was made from: set back what was named above, or go on with --yes."
+        )
 
 
 def refuse_existing(out: Path) -> None:

@@ -18,6 +18,10 @@ FormOption = Annotated[
 ]
 
 
+MANY = 12
+"""Kinds of loss that an import lists."""
+
+
 @app.command()
 def export(
     path: RunFolder,
@@ -32,12 +36,15 @@ def export(
 ) -> None:
     """Write a dataset D_j for others to train on; rows that do not fit a form are left out and counted.
 
+    Tools whose names had to be changed have their own names again, in all forms but `looptool`.
+
     With --form adapter or merged: the policy trained on D_j, by default the run's best, as a LoRA adapter or
     as a whole checkpoint.
     """
     from looptool_kit import formats
     from looptool_kit.core.samples import Samples
     from looptool_kit.run.folder import Run
+    from looptool_kit.tools.of_run import with_original_names
 
     run = Run.open(path, read_only=True)
     refuse_existing(out)
@@ -55,6 +62,8 @@ def export(
         else run.table(Samples, "samples", iteration or run.iteration)
     )
     form_of_rows = formats.form_named(form or "looptool")
+    if form_of_rows != "looptool":
+        table = with_original_names(run, table)
     fit, unfit = formats.fitting(table, form_of_rows)
     say(f"{fit} in {formats.write(fit, out, form_of_rows)}")
     if unfit:
@@ -68,22 +77,38 @@ def import_command(
     ],
     out: Annotated[Path, typer.Argument(help="The .jsonl or .parquet file of samples to write.")],
     form: FormOption = None,
+    keep_error_turns: Annotated[
+        bool,
+        typer.Option(
+            "--keep-error-turns", help="Make samples of turns too whose call led to an error result."
+        ),
+    ] = False,
 ) -> None:
     """Turn somebody's dataset into samples (then: --set seeds.source=OUT).
 
-    Rows that cannot be used go to a file beside it, with row number and reason.
+    Rows that cannot be used go to a file beside it, with row number and reason. So do turns whose call led to
+    an error: they stay in the context of later turns, but are no samples.
     """
     from looptool_kit import formats
 
     rejected_file = out.with_name(out.stem + ".rejected.jsonl")
     refuse_existing(out)
     refuse_existing(rejected_file)
-    samples, rejected, first = formats.convert(
-        file, out, rejected_file, None if form is None else formats.form_named(form)
+    done = formats.convert(
+        file,
+        out,
+        rejected_file,
+        None if form is None else formats.form_named(form),
+        mask_errors=not keep_error_turns,
     )
-    say(f"Samples({samples} rows) in {out}")
-    if rejected:
-        say(f"{rejected} rows rejected, in {rejected_file}, for example {first}")
+    say(f"Samples({done.samples} rows) in {out}")
+    if done.rejected:
+        say(f"{done.rejected} rows rejected, in {rejected_file}, for example {done.first}")
+    if done.masked:
+        say(f"{done.masked} turns masked, since their call led to an error, in {rejected_file}")
+    for title, counts in (("rejected", done.reasons), ("left behind", done.left)):
+        for words, count in counts.most_common(MANY):
+            say(f"{title:<12} {count:>8,}  {words}")
 
 
 contamination_app = typer.Typer(

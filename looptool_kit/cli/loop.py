@@ -1,19 +1,34 @@
-"""Commands about a whole run: init, loop, ablate, plan, report, clean, lab."""
+"""Commands about a whole run: init, loop, plan, report, clean, lab."""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from looptool_kit.cli.common import Preset, RunFolder, SeedOption, Set, app, open_or_create, overrides_of
+from looptool_kit.cli.common import (
+    Preset,
+    RunFolder,
+    SeedOption,
+    Set,
+    Yes,
+    app,
+    ask_before_loop,
+    open_or_create,
+    overrides_of,
+)
 from looptool_kit.core.terminal import say
 
 if TYPE_CHECKING:
     from looptool_kit.run.folder import Run
+
+MANY = 20
+"""Names that a line lists; of more it shows the first."""
 
 
 @app.command()
@@ -35,22 +50,39 @@ def init(
         run = open_or_create(path, preset, overrides_of(set_, seed))
     else:
         from looptool_kit.tools.of_run import init as make
-        from looptool_kit.tools.of_run import tools_of
+        from looptool_kit.tools.of_run import original_names, tools_of
         from looptool_kit.trust import tools_kind
 
         if act := {"python": "run", "mcp": "started or asked"}.get(tools_kind(tools)):
             say(f"{tools.removeprefix('mcp:')} is {act} now, to learn its tools", err=True)
         run = make(path, tools, preset or "cpu", **overrides_of(set_, seed))
-        names = [tool.name for tool in tools_of(run)]
-        say(f"{run.path / 'tools.json'} holds {len(names)} tools: {', '.join(names)}")
-        if (run.path / "rejected.jsonl").exists():
-            say(f"{run.path / 'rejected.jsonl'} says which tools were left out, and why")
+        _say_tools(run, [tool.name for tool in tools_of(run)], original_names(run))
     say(f"{run.path / 'run.toml'} holds the settings. Next: looptool loop {path}")
+
+
+def _say_tools(run: Run, names: list[str], originals: dict[str, str]) -> None:
+    """Say which tools the run has, which were renamed, and which were left out and why."""
+    shown = ", ".join(names[:MANY]) + (", ..." if len(names) > MANY else "")
+    say(f"{run.path / 'tools.json'} holds {len(names)} tools: {shown}")
+    if originals:
+        pairs = [f"{own} -> {legal}" for legal, own in originals.items()]
+        say(f"{len(pairs)} renamed (exports have the own names again): {', '.join(pairs[:5])}")
+    rejected = run.path / "rejected.jsonl"
+    if rejected.exists():
+        rows = [json.loads(line) for line in rejected.read_text(encoding="utf-8").splitlines()]
+        reasons = Counter(str(row.get("reason", "")) for row in rows)
+        say(f"{len(rows)} left out, in {rejected}:")
+        for reason, count in reasons.most_common(5):
+            say(f"  {count} x {reason[:160]}")
 
 
 @app.command()
 def loop(
-    path: RunFolder = Path("runs/tour"), preset: Preset = None, seed: SeedOption = None, set_: Set = None
+    path: RunFolder = Path("runs/tour"),
+    preset: Preset = None,
+    seed: SeedOption = None,
+    set_: Set = None,
+    yes: Yes = False,
 ) -> None:
     """Close the loop: seed, train, evaluate, probe, verify, expand, compose, and again.
 
@@ -59,6 +91,7 @@ def loop(
     from looptool_kit.loop import Loop
 
     run = open_or_create(path, preset, overrides_of(set_, seed))
+    ask_before_loop(run, yes)
     if not run.iterations and (forecast := _forecast(run)):
         say(forecast)
     Loop(run, say).run()
@@ -99,42 +132,6 @@ def _command() -> str:
 
 
 @app.command()
-def ablate(
-    path: Annotated[
-        Path, typer.Argument(help="The folder that holds the arms' runs, the table and the plot.")
-    ] = Path("runs/ablation"),
-    preset: Annotated[str, typer.Option(help="Settings that all arms start from.")] = "cpu",
-    seeds: Annotated[
-        str, typer.Option(help="Random seeds, by commas; three or more for intervals that mean something.")
-    ] = "0,1,2",
-    arms: Annotated[
-        str | None,
-        typer.Option(
-            help="Only these beside the full loop, by commas: no-hppl,no-jglv,no-edde,repeat,control."
-        ),
-    ] = None,
-    set_: Set = None,
-) -> None:
-    """Does the loop help? The full loop, without each of its parts, and seed data alone for as many tokens.
-
-    All start from one policy D1 a random seed. It says first how long it will take. What has finished is
-    kept, and a stopped one resumes where it stopped.
-    """
-    from looptool_kit.studies import ablate as study
-    from looptool_kit.studies.arms import ARMS, text
-
-    try:
-        numbers = [int(n) for n in seeds.split(",")]
-    except ValueError:
-        raise ValueError(
-            f"--seeds {seeds}: write whole numbers with commas between them, e.g. --seeds 0,1,2"
-        ) from None
-    names = [name.strip() for name in arms.split(",")] if arms else list(ARMS)
-    results = study.ablate(path, preset, numbers, names, say, **overrides_of(set_))
-    say(f"\n{text(results)}\n\nforest plot: {path / 'ablation.html'}")
-
-
-@app.command()
 def plan(path: RunFolder) -> None:
     """Say what the loop would do on a run as it stands.
 
@@ -148,6 +145,20 @@ def plan(path: RunFolder) -> None:
     for step in steps:
         say(step)
     say(account.summary(run, steps))
+
+
+@app.command()
+def convert(path: RunFolder) -> None:
+    """Make a run folder of an earlier version (format 1) one that this version opens.
+
+    What is changed is kept in its folder `superseded`. It prints what could not be carried over.
+    """
+    from looptool_kit.report.plan import stages
+    from looptool_kit.run.convert import convert as work
+
+    for line in work(path, stages):
+        say(line)
+    say(f"{path} is converted. Next: looptool plan {path}")
 
 
 @app.command()

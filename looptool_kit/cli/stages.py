@@ -1,4 +1,4 @@
-"""One command a stage: seed, train, probe, verify, expand, compose, evaluate."""
+"""One command a stage: seed, train, probe, frontier, verify, expand, compose, evaluate."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from looptool_kit.cli.common import (
     RunFolder,
     SeedOption,
     Set,
+    Yes,
     app,
+    ask_before_redoing,
     open_or_create,
     overrides_of,
 )
@@ -24,11 +26,12 @@ if TYPE_CHECKING:
     from looptool_kit.run.folder import Run
 
 
-def _stage(path: Path, work: Callable[[Run], object]) -> Run:
+def _stage(path: Path, yes: bool, work: Callable[[Run], object]) -> Run:
     """Run a stage and print its result; returns the run."""
     from looptool_kit.run.folder import Run
 
     run = Run.open(path)
+    ask_before_redoing(run, yes)
     say(repr(work(run)))
     return run
 
@@ -42,29 +45,39 @@ def seed(
         float | None, typer.Option(help="Share of labels that get a planted annotator's error.")
     ] = None,
     set_: Set = None,
+    yes: Yes = False,
 ) -> None:
     """Make the seed data: the pool, D1, the held-out splits and the truth behind planted noise."""
     from looptool_kit.stages.seed.stage import seed as stage
 
     overrides = overrides_of(set_, seed) | ({} if noise is None else {"seeds__noise": noise})
     run = open_or_create(path, preset, overrides)
+    ask_before_redoing(run, yes)
     say(f"{stage(run)} in {run.folder(1) / 'samples.parquet'}; held-out splits and truth in {run.folder(0)}")
 
 
 @app.command()
-def train(path: RunFolder, iteration: Iteration = None) -> None:
+def train(path: RunFolder, iteration: Iteration = None, yes: Yes = False) -> None:
     """Train the policy on D_j."""
     from looptool_kit.stages.train.stage import train as stage
 
-    _stage(path, lambda run: stage(run, iteration=iteration))
+    _stage(path, yes, lambda run: stage(run, iteration=iteration))
 
 
 @app.command()
-def probe(path: RunFolder, iteration: Iteration = None) -> None:
+def probe(path: RunFolder, iteration: Iteration = None, yes: Yes = False) -> None:
     """Greedy-decode D_j: predictions, perplexities, matches."""
     from looptool_kit.stages.probe import probe as stage
 
-    _stage(path, lambda run: stage(run, iteration=iteration))
+    _stage(path, yes, lambda run: stage(run, iteration=iteration))
+
+
+@app.command()
+def frontier(path: RunFolder, iteration: Iteration = None, yes: Yes = False) -> None:
+    """Measure by several rollouts which samples of D_j the policy gets right sometimes."""
+    from looptool_kit.stages.train.frontier import frontier as stage
+
+    _stage(path, yes, lambda run: stage(run, iteration=iteration))
 
 
 @app.command()
@@ -75,12 +88,13 @@ def verify(
         bool,
         typer.Option(help="Judge again: only calls to a model that failed are made, the rest is kept."),
     ] = False,
+    yes: Yes = False,
 ) -> None:
     """Judge the failed samples' labels."""
     from looptool_kit.stages.verify.stage import verify as stage
     from looptool_kit.studies.judge_check import warning
 
-    run = _stage(path, lambda run: stage(run, iteration=iteration, again=again))
+    run = _stage(path, yes, lambda run: stage(run, iteration=iteration, again=again))
     if text := warning(run):
         say(text, fg="yellow", err=True)
 
@@ -95,19 +109,20 @@ def expand(
             help="Expand again: of calls to a model only those that failed are made, and what follows."
         ),
     ] = False,
+    yes: Yes = False,
 ) -> None:
     """Write new samples from the error seeds."""
     from looptool_kit.stages.expand.stage import expand as stage
 
-    _stage(path, lambda run: stage(run, iteration=iteration, again=again))
+    _stage(path, yes, lambda run: stage(run, iteration=iteration, again=again))
 
 
 @app.command()
-def compose(path: RunFolder, iteration: Iteration = None) -> None:
+def compose(path: RunFolder, iteration: Iteration = None, yes: Yes = False) -> None:
     """Compose D_{j+1}, obeying what people decided."""
     from looptool_kit.stages.compose import compose as stage
 
-    _stage(path, lambda run: stage(run, iteration=iteration))
+    _stage(path, yes, lambda run: stage(run, iteration=iteration))
 
 
 @app.command()
@@ -133,6 +148,7 @@ def evaluate(
         int | None,
         typer.Option(min=1, help="Benchmarks: evaluate that many of each category, always the same ones."),
     ] = None,
+    yes: Yes = False,
 ) -> None:
     """Score the policy of an iteration (0: the base model): on the held-out splits, or on another suite."""
     from looptool_kit.policy.policy import policy_of
@@ -148,6 +164,7 @@ def evaluate(
             return
         raise ValueError("name the run folder whose policy is to be evaluated")
     run = Run.open(path)
+    ask_before_redoing(run, yes)
     policy = policy_of(run, run.iteration if iteration is None else iteration)
     scores = stage(run, policy, suite, categories.split(",") if categories else None, per_category)
     module.print_scores(run, policy, scores)

@@ -9,29 +9,40 @@ from looptool_kit.config.load import (
     dump_settings,
     load_preset,
     load_settings,
+    parse_settings,
     presets,
     with_overrides,
 )
 from looptool_kit.config.sections import (
     EngineName,
+    FissionSettings,
     GrpoSettings,
     LoraSettings,
     ProbeSettings,
+    RewardSettings,
     Settings,
     SftSettings,
+    TargetSettings,
 )
+from looptool_kit.config.strategies import PairsSettings, PreferenceSettings
 
 __all__ = [
     "EngineName",
+    "FissionSettings",
     "GrpoSettings",
     "LoraSettings",
+    "PairsSettings",
+    "PreferenceSettings",
     "ProbeSettings",
+    "RewardSettings",
     "Settings",
     "SftSettings",
+    "TargetSettings",
     "deciding",
     "dump_settings",
     "load_preset",
     "load_settings",
+    "parse_settings",
     "presets",
     "with_overrides",
 ]

@@ -1,9 +1,12 @@
-"""Presets, and settings read from and written to TOML; which settings decide a result."""
+"""Presets, and settings read from and written to TOML.
+
+Which settings decide a result.
+"""
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, MutableMapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,7 @@ from looptool_kit.config.sections import Settings
 
 
 def deciding(settings: Settings, names: Iterable[str]) -> dict[str, JsonValue]:
-    """The settings among the named ones that decide a result, by dotted name.
+    """The named settings that decide a result, by dotted name.
 
     Machine facts are left out, and what is at its default: a new setting changes no key of a run that does
     not use it.
@@ -54,12 +57,16 @@ def _decisive(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, JsonVal
             yield f"{prefix}{name}", value
 
 
+ARM_FILES = ("ablation.toml", "arms.toml")
+"""Files beside the presets that hold arms of a comparison (`studies/arms.py`)."""
+
+
 def presets() -> list[str]:
     """Names of the presets."""
     return sorted(
         p.name.removesuffix(".toml")
         for p in files("looptool_kit").joinpath("presets").iterdir()
-        if p.name.endswith(".toml")
+        if p.name.endswith(".toml") and p.name not in ARM_FILES
     )
 
 
@@ -89,7 +96,7 @@ def with_overrides(settings: Settings, **overrides: Any) -> Settings:
     return _overridden(settings.model_dump(), overrides, "settings")
 
 
-def _overridden(values: dict[str, Any], overrides: dict[str, Any], where: str) -> Settings:
+def _overridden(values: dict[str, Any], overrides: dict[str, Any], source: str) -> Settings:
     for dotted, value in overrides.items():
         *path, last = dotted.split("__")
         table = values
@@ -98,9 +105,9 @@ def _overridden(values: dict[str, Any], overrides: dict[str, Any], where: str) -
                 table[part] = {}
             table = table[part]
             if not isinstance(table, dict):
-                raise ValueError(f"{where}: {part} is a single setting, not a section that holds {last}.")
+                raise ValueError(f"{source}: {part} is a single setting, not a section that holds {last}.")
         table[last] = value
-    return _checked(values, where)
+    return _checked(values, source)
 
 
 def load_settings(path: Path) -> Settings:
@@ -115,30 +122,56 @@ def load_settings(path: Path) -> Settings:
         raise ValueError(
             f"{path} is not valid TOML: {error}. Fix the line, or take the file of another run as a pattern."
         ) from None
-    values.pop("format", None)
+    return parse_settings(values, str(path))
+
+
+def parse_settings(values: dict[str, Any], where: str) -> Settings:
+    """The settings in what a `run.toml` holds.
+
+    Raises:
+        ValueError: A name or a value is unknown; the message begins with `where`.
+    """
+    values = {name: value for name, value in values.items() if name != "format"}
     # Earlier runs have a section for one arm of the ablation, which is the expander `repeat` now.
     expand = values.get("expand", {})
     if values.get("ablation") in ({"repeat_error_seeds": True}, {"repeat_error_seeds": False}, {}):
         repeats = values.pop("ablation").get("repeat_error_seeds")
         if repeats and isinstance(expand, dict):
             values["expand"] = {**expand, "expanders": ["repeat"]}
-    return _checked(values, str(path))
+    return _checked(values, where)
 
 
-def dump_settings(settings: Settings, run_format: int) -> str:
-    """Settings as TOML, with the run folder's format number on top."""
-    import tomli_w
+def dump_settings(settings: Settings, run_format: int, text: str = "") -> str:
+    """Settings as TOML, with the run folder's format number on top.
 
-    values = settings.model_dump(mode="json", exclude_none=True)
-    return tomli_w.dumps({"format": run_format, **values})
+    Args:
+        text: A file of settings to change: its comments, order and spelling stay.
+    """
+    import tomlkit
+
+    document = tomlkit.parse(text)
+    _put(document, {"format": run_format, **settings.model_dump(mode="json", exclude_none=True)})
+    return tomlkit.dumps(document)
 
 
-def _checked(values: dict[str, Any], where: str) -> Settings:
+def _put(table: Any, values: dict[str, Any]) -> None:
+    """Let a table of a TOML document hold these values and no others."""
+    for name in [name for name in table if name not in values]:
+        del table[name]
+    for name, value in values.items():
+        here = table.get(name)
+        if isinstance(value, dict) and isinstance(here, MutableMapping):
+            _put(here, value)
+        elif name not in table or here != value:
+            table[name] = value
+
+
+def _checked(values: dict[str, Any], source: str) -> Settings:
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise ValueError(
-            f"{where}: {problems}. The settings and their meaning are listed in"
+            f"{source}: {problems}. The settings and their meaning are listed in"
             " looptool_kit/config/sections.py."
         ) from None

@@ -1,3 +1,1 @@
-"""What everything else speaks of: samples, typed tables, the rows of a run folder, tool calls and their
-match, statistics.
-"""
+"""What everything else uses: samples, tables, rows, calls, statistics."""

@@ -1,4 +1,7 @@
-"""Read the rows of Parquet and JSON-lines files one by one, and say how a column is stored."""
+"""Read rows of Parquet and JSON lines one by one.
+
+Also how a column is stored.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ _field_sets: dict[frozenset[str], set[str]] = {}
 
 
 def share_field_sets(value: Any) -> None:
-    """Let rows with the same fields given share the set that names them.
+    """Let rows with the same given fields share their field set.
 
     That saves a third of the memory of a table.
     """
@@ -45,7 +48,10 @@ def share_field_sets(value: Any) -> None:
 
 
 def arrow_type(annotation: Any) -> Any:
-    """The Arrow type of an annotation; None for what is kept as JSON text."""
+    """The Arrow type of an annotation.
+
+    None for what is kept as JSON text.
+    """
     import pyarrow as pa
 
     scalars = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
@@ -157,9 +163,9 @@ def parquet_rows(
             yield number, partial(json.dumps, record, default=str), load
 
 
-def _one_of(known: dict[str, str], text: str) -> str:
-    """The same object for the same text, where a column holds few different ones."""
-    return known.get(text) or (known.setdefault(text, text) if len(known) < MAX_SHARED_TEXTS else text)
+def _one_of(texts: dict[str, str], text: str) -> str:
+    """The same object for equal texts of a column with few."""
+    return texts.get(text) or (texts.setdefault(text, text) if len(texts) < MAX_SHARED_TEXTS else text)
 
 
 def _nested(annotation: Any) -> Callable[[str], Any]:

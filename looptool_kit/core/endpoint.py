@@ -33,7 +33,7 @@ class Endpoint(Frozen):
     """The model's name on that server."""
     key_env: str = Field("OPENAI_API_KEY", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     """The environment variable that holds the API key. A local server mostly wants none: leave the variable
-    unset and none is sent. A text of under 8 characters (`none`, `EMPTY`) is sent too, but it is no secret:
+    unset and none is sent. A text of under 8 characters (`none`, `EMPTY`) is sent too, but is not a secret:
     nothing hides it.
     """
     concurrency: int = Field(64, ge=1)

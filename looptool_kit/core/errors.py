@@ -1,4 +1,4 @@
-"""Errors that a person can fix, and the disk's errors turned into them."""
+"""Errors that a person can fix, the disk's among them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from pathlib import Path
 
 
 class RunError(Exception):
-    """A run folder cannot be used as asked; the message says which, why and what to do."""
+    """A run folder cannot be used as asked.
+
+    The message says which, why and what to do.
+    """
 
 
 @contextmanager
 def full_disk_explained(path: Path) -> Iterator[None]:
-    """Turn the errors of a full or locked disk into a message with the remedy.
+    """Explain the errors of a full or locked disk, with the remedy.
 
     What was written before stays whole.
     """
@@ -39,7 +42,7 @@ def full_disk_explained(path: Path) -> Iterator[None]:
 
 
 def no_writing(error: OSError, path: Path) -> str:
-    """The remedy for a disk or folder that may not be written to.
+    """The remedy for a disk or folder that takes no writing.
 
     Empty where the error is another one.
     """

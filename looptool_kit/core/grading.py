@@ -1,9 +1,11 @@
-"""Grade a prediction against a label: the reward, the state of a probe, and every fault by its kind."""
+"""Grade a prediction against a label.
+
+The reward, the state of a probe, and every fault by its kind.
+"""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -11,6 +13,7 @@ from pydantic import JsonValue
 
 from looptool_kit.core.samples import Frozen, Label, Tool, ToolCall
 from looptool_kit.core.toolcalls import Answer, canonical, match
+from looptool_kit.core.wire import detect
 
 FaultKind = Literal[
     "unparsable",
@@ -75,21 +78,21 @@ def grade(prediction: Answer, label: Label, tools: Sequence[Tool] = ()) -> Grade
     matched = match(prediction, label)
     if not matched:
         return Grade(False, False, diagnose(prediction, label, tools))
-    wrong = None if label.calls else reply_fault(prediction.text, label)
+    wrong = None if label.calls else reply_fault(prediction.text, label, tools)
     return Grade(wrong is None, True, (wrong,) if wrong else ())
 
 
-def reply_fault(text: str, label: Label) -> Fault | None:
+def reply_fault(text: str, label: Label, tools: Sequence[Tool] = ()) -> Fault | None:
     """Why a plain reply is wrong; None if it is right.
 
-    It is wrong where it is empty, a call in disguise, not a question where one is due, or does not say what
-    it must.
+    It is wrong where it is empty, a call in any family's syntax (`wire`), not a question where one is due, or
+    does not say what it must.
     """
     lowered = text.lower()
     if not lowered.strip():
         return Fault(kind="wrong_reply", expected="something said", got="")
-    if re.search(r"""["'](name|arguments)["']\s*:|</?tool_call""", text):
-        return Fault(kind="wrong_reply", expected="a plain reply", got="a call outside <tool_call>")
+    if form := detect(text, {t.name for t in tools}):
+        return Fault(kind="wrong_reply", expected="a plain reply", got=f"a call as text ({form})")
     if label.asks and "?" not in lowered:
         return Fault(kind="wrong_reply", expected="a question", got=text)
     for group in label.mentions:
@@ -156,6 +159,7 @@ def align(
     First calls of the same tool, those with most arguments in common first; then what is left, in order.
     Pairs come in the label's order; a side without partner is None.
     """
+    # Keys in order: a set that gives the earliest call first.
     free = dict.fromkeys(range(len(prediction)))
     partner: dict[int, int] = {}
     wants, gots = (
@@ -202,7 +206,10 @@ def _argument_faults(want: ToolCall, got: ToolCall, tool: Tool | None) -> list[F
 
 
 def json_type(value: Any) -> str:
-    """JSON Schema's name of a value's type; integers and floats are both `number`."""
+    """JSON Schema's name of a value's type.
+
+    Integers and floats are both `number`.
+    """
     if value is None:
         return "null"
     if isinstance(value, bool):

@@ -1,10 +1,13 @@
-"""The rows that the stages hand on: probes, verdicts, expansions and scores, each with its table."""
+"""The rows that the stages hand on.
+
+Probes, verdicts, expansions and scores, each with its table.
+"""
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
-from pydantic import JsonValue
+from pydantic import JsonValue, model_validator
 
 from looptool_kit.core.grading import Fault
 from looptool_kit.core.samples import Frozen, Label, Sample
@@ -20,7 +23,7 @@ VERDICTS: tuple[VerdictName, ...] = get_args(VerdictName)
 
 
 class Probe(Frozen):
-    """One sample under greedy decoding by the current policy (GCP, LoopTool section 3.3)."""
+    """One sample under greedy decoding (GCP, LoopTool section 3.3)."""
 
     sample_id: str
     iteration: int
@@ -72,7 +75,7 @@ class Evidence(Frozen):
 
     @property
     def lean(self) -> float:
-        """How far it speaks for the prediction, from -1 (for the label) to 1."""
+        """How it speaks: -1 for the label, 1 for the prediction."""
         return self.for_prediction - self.for_label
 
 
@@ -154,9 +157,11 @@ class Scores(Table[Score]):
     row_type = Score
 
 
-Part = Literal["ES", "EE", "HPPL", "seed", "unjudged"]
+Part = Literal["ES", "EE", "HPPL", "seed", "unjudged", "AUG"]
 
 PARTS: tuple[Part, ...] = get_args(Part)
+OPTIONAL_PARTS: tuple[Part, ...] = ("AUG",)
+"""Those that only some settings make: they are counted only there."""
 
 
 class Member(Frozen):
@@ -165,15 +170,20 @@ class Member(Frozen):
     sample_id: str
     part: Part
     """ES: error seed; EE: error-driven expansion; HPPL: correct (or both correct) at high perplexity; seed:
-    new from the pool; unjudged: failed, but the judge abstained.
+    new from the pool; unjudged: failed, but the judge abstained; AUG: a perturbed sample.
     """
     came_from: str
-    """Id of the row of D_j that it is or was made from; for seed rows its own id."""
+    """Id of the row of D_j that it is or was made from; for seed rows its own id, for AUG rows that of the
+    seed sample that was perturbed.
+    """
     why: str
 
 
 class Members(Table[Member]):
-    """One row for each row of a composed dataset, in its order; a row that is repeated has as many."""
+    """One row for each row of a composed dataset, in its order.
+
+    A row that is repeated has as many.
+    """
 
     row_type = Member
 
@@ -201,9 +211,85 @@ class Rollout(Frozen):
     reward: float
     error: str = ""
     """The kind of the first fault; empty where the completion is right."""
+    correct: bool = False
+    """Whether the completion is exactly right, whatever the reward is."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_it_was(cls, values: Any) -> Any:
+        # Tables without the column are from when the reward was 1 for what is right, else 0.
+        if isinstance(values, dict) and values.get("correct") is None:
+            return {**values, "correct": values.get("reward") == 1.0}
+        return values
 
 
 class Rollouts(Table[Rollout]):
     """The completions of one step; `policy/grpo/rollouts/step-NNNN.parquet`."""
 
     row_type = Rollout
+
+
+class Pair(Frozen):
+    """Two answers of the policy to one sample, of which one is better: a row of preference training."""
+
+    sample_id: str
+    chosen: str
+    """The better answer, whole, as text; the end token follows it in training."""
+    rejected: str
+    """The worse one, in the same form."""
+    branch: int = 0
+    """The first token in which they differ."""
+    gap: float = 0.0
+    """By how much the one is better: the difference of the values that they were compared by."""
+    why: str = ""
+    """Where it comes from, in words."""
+
+
+class Pairs(Table[Pair]):
+    """The pairs of one preference training; `policy/preference/pairs.parquet`."""
+
+    row_type = Pair
+
+
+Place = Literal["retired", "above", "zone", "below"]
+HARD_PASS_RATE = HARD_AGREEMENT = 0.5
+"""What InfTool (arXiv 2512.23611) calls hard; its threshold is not published, so that these are ours."""
+
+
+class Measured(Frozen):
+    """One sample by several rollouts of a policy."""
+
+    sample_id: str
+    n: int
+    """Rollouts."""
+    pass_rate: float
+    """Share of them that is right."""
+    reward_mean: float
+    variance: float
+    """Of the reward."""
+    agreement: float
+    """Share of the largest class of equal calls; an answer that does not parse agrees with nothing."""
+    entropy: float
+    """Of the classes, in nats."""
+    place: Place
+    """By the pass rate: retired (above .95), above, in (.20 to .85) or below RODS' zone."""
+    wrong: str = ""
+    """A rollout with the commonest fault; empty where all are right."""
+    faults: tuple[Fault, ...] = ()
+    """Its faults."""
+
+    @property
+    def inconsistent(self) -> bool:
+        """Of InfTool's hard set: at most half of the rollouts are right."""
+        return self.pass_rate <= HARD_PASS_RATE
+
+    @property
+    def inconsistent_without_label(self) -> bool:
+        """The same where no label says what is right: fewer than half agree."""
+        return self.agreement < HARD_AGREEMENT
+
+
+class Frontier(Table[Measured]):
+    """One row for each sample of D_j; `frontier.parquet`."""
+
+    row_type = Measured

@@ -1,4 +1,6 @@
-"""The words of the method: tools, calls, messages, labels and samples, and how they are kept on disk.
+"""The words of the method.
+
+Tools, calls, messages, labels and samples, and how they are kept on disk.
 
 A `Sample` is (tools, context, label): a dialogue up to one assistant turn and what is expected there
 (LoopTool, section 3). Samples are frozen; a sample's id is the hash of exactly those three, so a changed
@@ -26,7 +28,10 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """Copy as pydantic does, without values that were computed from the fields, such as the id."""
+        """Copy as pydantic does, without values computed from the fields.
+
+        Such a value is the id.
+        """
         copy = super().model_copy(update=update, deep=deep)
         for name in copy.__dict__.keys() - type(copy).model_fields.keys():
             del copy.__dict__[name]
@@ -71,7 +76,10 @@ class ToolCall(Frozen):
 
 
 class Message(Frozen):
-    """One turn of the dialogue. `tool` messages carry the tool's name and its JSON result as content."""
+    """One turn of the dialogue.
+
+    `tool` messages carry the tool's name and its JSON result as content.
+    """
 
     role: Role
     content: str = ""
@@ -80,7 +88,7 @@ class Message(Frozen):
 
 
 class Label(Frozen):
-    """The reference answer: tool calls, or (when there are none) a plain reply."""
+    """The reference answer: tool calls, or, without any, a plain reply."""
 
     calls: tuple[ToolCall, ...] = ()
     reply: str = ""
@@ -129,7 +137,7 @@ class Sample(Frozen):
 
     @property
     def opening(self) -> str:
-        """The first thing the user said: that of all turns of one dialogue."""
+        """The user's first words, the same for all turns of a dialogue."""
         return next((m.content for m in self.messages if m.role == "user"), "")
 
     def tool(self, name: str) -> Tool | None:
@@ -137,7 +145,10 @@ class Sample(Frozen):
         return next((t for t in self.tools if t.name == name), None)
 
     def relabelled(self, label: Label, *, iteration: int, strategy: str, **meta: JsonValue) -> Sample:
-        """The same tools and context under another label: a new sample whose parent is this one."""
+        """The same tools and context under another label.
+
+        A new sample whose parent is this one.
+        """
         return self.model_copy(
             update={
                 "label": label,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 RESAMPLES = 9999
+"""Draws of a bootstrap, scipy's default."""
 
 
 class Paired(NamedTuple):
@@ -66,7 +67,10 @@ class ScoreRow(NamedTuple):
 
 
 class Flips(NamedTuple):
-    """Which samples changed sides from policy a to policy b; sample ids in a's order."""
+    """Which samples changed sides from policy a to policy b.
+
+    Sample ids in a's order.
+    """
 
     fixed: tuple[str, ...]
     broken: tuple[str, ...]
@@ -95,8 +99,9 @@ class Kappa(NamedTuple):
 
 
 def cohen_kappa(a: Sequence[str], b: Sequence[str]) -> Kappa:
-    """Cohen's kappa of two raters' categories; `a[i]` and `b[i]` are about row i (Cohen 1960). Raises
-    `ValueError` for unequal lengths.
+    """Cohen's kappa of two raters' categories.
+
+    `a[i]` and `b[i]` are about row i (Cohen 1960). Raises `ValueError` for unequal lengths.
 
     kappa = (p_o - p_e) / (1 - p_e), with p_o the share of rows rated alike and p_e = sum over categories c of
     share_a(c) * share_b(c).
@@ -114,8 +119,9 @@ def cohen_kappa(a: Sequence[str], b: Sequence[str]) -> Kappa:
 
 
 def wilson(k: int, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval of a share of `k` among `n` (Wilson 1927); (0, 1) for n = 0. Raises
-    `ValueError` unless 0 <= k <= n.
+    """Wilson's score interval of a share of `k` among `n` (Wilson 1927).
+
+    (0, 1) for n = 0. Raises `ValueError` unless 0 <= k <= n.
     """
     if not 0 <= k <= n:
         raise ValueError(f"{k} of {n} is not a share: it takes 0 <= k <= n")
@@ -128,7 +134,9 @@ def wilson(k: int, n: int, level: float = 0.95) -> tuple[float, float]:
 
 
 def weighted(parts: Iterable[tuple[float, int, int]]) -> Share:
-    """The sum of weight * k / n over (weight, k, n), with a 95% interval; a part with n = 0 adds nothing.
+    """The sum of weight * k / n, with a 95% interval.
+
+    The parts are (weight, k, n); one with n = 0 adds nothing.
 
     The interval combines the parts' Wilson intervals for a weighted sum (MOVER, Zou and Donner 2008).
     """
@@ -143,7 +151,9 @@ def weighted(parts: Iterable[tuple[float, int, int]]) -> Share:
 
 
 def paired(a: Sequence[bool], b: Sequence[bool], level: float = 0.95) -> Paired:
-    """Compare b with a; `a[i]` and `b[i]` are the two policies' results on item i.
+    """Compare b with a.
+
+    `a[i]` and `b[i]` are the two policies' results on item i.
 
     p is McNemar's exact test (binomial over the flipped items, McNemar 1947). The interval is the BCa
     bootstrap over the items (Efron 1987) with a fixed seed. Where all items changed alike (for example none
@@ -169,8 +179,9 @@ def paired(a: Sequence[bool], b: Sequence[bool], level: float = 0.95) -> Paired:
 def clustered_difference(
     by_seed: Sequence[tuple[Sequence[bool], Sequence[bool]]], level: float = 0.95
 ) -> Clustered:
-    """The mean paired difference over several random seeds; `by_seed[s]` is (a, b) as for `paired`, each seed
-    counts alike.
+    """The mean paired difference over several random seeds.
+
+    `by_seed[s]` is (a, b) as for `paired`, each seed counts alike.
 
     Two-stage bootstrap, percentile interval (Davison and Hinkley 1997, section 3.8): draw seeds with
     replacement, then each drawn seed's items. With two or three seeds the spread between seeds is itself
@@ -202,10 +213,10 @@ def clustered_difference(
 
 
 def scoreboard(scores: Iterable[Score]) -> list[ScoreRow]:
-    """Exact match of each policy and suite: over all samples, for each split and for each kind, with Wilson's
-    95% interval.
+    """Exact match of each policy and suite, with Wilson's 95% interval.
 
-    Policies, suites and values come in the order in which they first occur.
+    Over all samples, for each split and for each kind. Policies, suites and values come in the order in which
+    they first occur.
     """
     tally: dict[tuple[str, str, Literal["all", "split", "kind"], str], list[int]] = {}
     for score in scores:
@@ -227,8 +238,9 @@ def scoreboard(scores: Iterable[Score]) -> list[ScoreRow]:
 
 
 def aligned(scores_a: Iterable[Score], scores_b: Iterable[Score]) -> tuple[list[str], list[bool], list[bool]]:
-    """The samples that both policies were evaluated on (same suite, same id): ids, a's results, b's results,
-    in a's order.
+    """Align two policies' results on the samples that both were evaluated on.
+
+    Samples are the same by suite and id. Returns their ids, a's results and b's results, in a's order.
     """
     b = {(s.suite, s.sample_id): s.correct for s in scores_b}
     a = {(s.suite, s.sample_id): s.correct for s in scores_a}
@@ -237,8 +249,9 @@ def aligned(scores_a: Iterable[Score], scores_b: Iterable[Score]) -> tuple[list[
 
 
 def flips(scores_a: Iterable[Score], scores_b: Iterable[Score]) -> Flips:
-    """Ids of the samples that policy b fixed and broke against policy a, among those that both were evaluated
-    on.
+    """Ids of the samples that policy b fixed, and broke, against a.
+
+    Only samples that both were evaluated on count.
     """
     ids, a, b = aligned(scores_a, scores_b)
     rows = list(zip(ids, a, b, strict=True))
@@ -263,10 +276,24 @@ def _interval(changes: Sequence[int], level: float) -> tuple[float, float]:
     if min(changes) == max(changes):
         room = wilson(0, n, level)[1]
         return {0: (-room, room), 1: (1 - room, 1.0), -1: (-1.0, -1 + room)}[changes[0]]
+    return mean_interval(changes, level)
+
+
+def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
+    """Interval of the mean of independent values, by the BCa bootstrap (Efron 1987) with a fixed seed.
+
+    Where all values are alike there is nothing to resample, and both ends are that value. Raises `ValueError`
+    for no values.
+    """
+    if not values:
+        raise ValueError("no values to average")
+    if min(values) == max(values):
+        return float(values[0]), float(values[0])
     import numpy as np
     from scipy.stats import bootstrap
 
-    data: np.ndarray = np.array(changes, dtype=float)
+    data: np.ndarray = np.array(values, dtype=float)
+    # scipy's BCa is not finite for some data; plain percentiles always are.
     for method in ("BCa", "percentile"):
         interval = bootstrap(
             (data,),
@@ -274,7 +301,7 @@ def _interval(changes: Sequence[int], level: float) -> tuple[float, float]:
             n_resamples=RESAMPLES,
             confidence_level=level,
             method=method,
-            batch=500,
+            batch=500,  # resamples at a time: all at once would take the memory of n * RESAMPLES numbers
             rng=np.random.default_rng(0),
         ).confidence_interval
         if math.isfinite(interval.low) and math.isfinite(interval.high):

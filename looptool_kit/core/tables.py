@@ -89,7 +89,10 @@ class Table(Sequence[Row], Generic[Row]):
 
     @classmethod
     def write_rows(cls, path: str | Path, rows: Iterable[Row]) -> Path:
-        """Write rows as they come, otherwise as `write`: a file can hold more than memory does."""
+        """Write rows as they come, otherwise as `write`.
+
+        A file can hold more than memory does.
+        """
         path, source = Path(path), iter(rows)
         if path.suffix == ".jsonl":
             with atomic(path) as tmp, open(tmp, "w", encoding="utf-8") as out:
@@ -220,7 +223,7 @@ def column(path: Path, name: str) -> list[Any]:
 
 @contextmanager
 def no_collection() -> Iterator[None]:
-    """Suspend the collector of cycles for work that makes many rows and no cycles.
+    """Suspend the cycle collector for work that makes many rows.
 
     It would visit all rows again and again: two thirds of the time of reading 100,000 samples.
     """
@@ -270,7 +273,9 @@ def write_json(path: str | Path, value: Any) -> None:
 
 
 def open_own(path: Path) -> int:
-    """A handle on a run's own file, to read and append; makes a missing file.
+    """A handle on a run's own file, to read and append.
+
+    Makes a missing file.
 
     Raises:
         RunError: It is a link, which may lead to any file of the person who opens the folder, or not a file.

@@ -32,14 +32,17 @@ def say(text: object = "", **style: Any) -> None:
 
 
 def cell(text: object) -> Any:
-    """A text for rich's tables and console, made visible, its brackets no markup."""
+    """A visible text for rich's tables, its brackets not markup."""
     from rich.text import Text
 
     return Text(visible(text))
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds as people say them: `4.2 s`, `13 min 05 s`, `2 h 10 min`; a dash for None."""
+    """Seconds as people say them; a dash for None.
+
+    For example `4.2 s`, `13 min 05 s`, `2 h 10 min`.
+    """
     if seconds is None:
         return "–"
     if seconds < 60:

@@ -1,4 +1,6 @@
-"""Parse, render and match tool calls: the one parser and the one matcher of the project.
+"""Parse, render and match tool calls.
+
+The one parser and the one matcher of the project.
 
 The wire form is Hermes': each call is `<tool_call>` + a JSON object with exactly `name` and `arguments` +
 `</tool_call>`. Data, reward, probe and evaluation all go through `parse` and `match`; nothing here ever
@@ -8,14 +10,13 @@ evaluates what a model wrote.
 from __future__ import annotations
 
 import json
-import math
 import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Literal, NamedTuple
 
+from looptool_kit.core.json_text import DECODER, SPACE, first_json
 from looptool_kit.core.samples import Frozen, Label, Message, Tool, ToolCall
 
 ParseError = Literal["unparsable", "truncated"]
@@ -35,7 +36,10 @@ SPECIAL = (
 
 
 class Answer(Frozen):
-    """What a model said, parsed: calls, the text around them, or why it could not be read."""
+    """What a model said, parsed.
+
+    Calls, the text around them, or why it could not be read.
+    """
 
     calls: tuple[ToolCall, ...] = ()
     text: str = ""
@@ -46,7 +50,10 @@ class Answer(Frozen):
 
     @property
     def label(self) -> Label:
-        """The label that says the same: the calls, or the text where there are none."""
+        """The label that says the same.
+
+        The calls, or the text where there are none.
+        """
         return Label(calls=self.calls, reply="" if self.calls else self.text)
 
     @classmethod
@@ -58,29 +65,7 @@ class Answer(Frozen):
 # ---------------------------------------------------------------- parse
 
 
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = [k for k, _ in pairs]
-    if len(set(keys)) < len(keys):
-        raise ValueError(f"key {next(k for k, n in Counter(keys).items() if n > 1)!r} stands twice")
-    return dict(pairs)
-
-
-def _constant(text: str) -> Any:
-    raise ValueError(f"{text} is not JSON")
-
-
-def _float(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(f"number {text} is out of range")
-    return value
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant, parse_float=_float)
 _TAG = re.compile(f"{OPEN}|<think>")
-_SPACE = re.compile(r"\s*")
-_MAX_DEPTH = 100
-"""Levels of nesting. Pydantic and other readers of the tables stop at about 250."""
 
 
 def parse(text: str, finish_reason: str = "stop") -> Answer:
@@ -98,7 +83,8 @@ def parse(text: str, finish_reason: str = "stop") -> Answer:
     at = _end_of_leading_thought(text)
     try:
         while tag := _TAG.search(text, at):
-            outside.append(text[at : tag.start()])
+            if words := text[at : tag.start()].strip():
+                outside.append(words)
             if tag[0] == OPEN:
                 call, at = _call(text, tag.end())
                 calls.append(call)
@@ -107,11 +93,12 @@ def parse(text: str, finish_reason: str = "stop") -> Answer:
                 if end < 0:
                     raise ValueError("a <think> block is not closed")
                 at = end + len("</think>")
-        outside.append(text[at:])
-        spoken = " ".join(part.strip() for part in outside if part.strip())
+        if words := text[at:].strip():
+            outside.append(words)
+        spoken = " ".join(outside)
         if CLOSE in spoken:
             raise ValueError(f"a {CLOSE} without {OPEN}")
-        return Answer(calls=tuple(calls), text=spoken)
+        return Answer.model_construct(calls=tuple(calls), text=spoken)
     except (ValueError, RecursionError) as error:
         return Answer(
             text=text.strip(),
@@ -127,47 +114,27 @@ def _end_of_leading_thought(text: str) -> int:
 
 
 def _call(text: str, at: int) -> tuple[ToolCall, int]:
-    value, at = _DECODER.raw_decode(text, _SPACE.match(text, at).end())  # type: ignore[union-attr]
-    at = _SPACE.match(text, at).end()  # type: ignore[union-attr]
+    value, at = first_json(text, at)
+    at = SPACE.match(text, at).end()  # type: ignore[union-attr]
     if not text.startswith(CLOSE, at):
         raise ValueError(f"{CLOSE} is missing at character {at}")
-    if not isinstance(value, dict) or set(value) != {"name", "arguments"}:
+    if not isinstance(value, dict) or len(value) != 2 or "name" not in value or "arguments" not in value:
         raise ValueError("a call is an object with exactly name and arguments")
-    if not isinstance(value["name"], str) or not value["name"] or not isinstance(value["arguments"], dict):
+    name, arguments = value["name"], value["arguments"]
+    if not isinstance(name, str) or not name or not isinstance(arguments, dict):
         raise ValueError("name must be a non-empty string and arguments an object")
-    if _depth(value) > _MAX_DEPTH:
-        raise ValueError(f"nested more than {_MAX_DEPTH} deep")
-    json.dumps(value, ensure_ascii=False).encode("utf-8")  # UnicodeEncodeError on lone surrogates
-    return ToolCall(name=value["name"], arguments=value["arguments"]), at + len(CLOSE)
-
-
-def strict_json(text: str) -> Any:
-    """A JSON value by the rules of `parse`.
-
-    Raises:
-        ValueError: A key stands twice, there is a NaN, an infinity or a lone surrogate, or it is nested more
-            than 100 deep.
-    """
-    try:
-        value = _DECODER.decode(text)
-        if _depth(value) > _MAX_DEPTH:
-            raise ValueError(f"nested more than {_MAX_DEPTH} deep")
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
-        return value
-    except RecursionError:
-        raise ValueError(f"nested more than {_MAX_DEPTH} deep") from None
-
-
-def _depth(value: Any) -> int:
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return 1 + max(map(_depth, inner), default=0)
+    # Strictly read JSON is valid as it stands: pydantic's own check would take most of the time.
+    return ToolCall.model_construct(name=name, arguments=arguments), at + len(CLOSE)
 
 
 # --------------------------------------------------------------- render
 
 
 def render_calls(calls: Iterable[ToolCall]) -> str:
-    """Calls in the wire form that a policy is trained to write; arguments keep their order."""
+    """Calls in the wire form that a policy is trained to write.
+
+    Arguments keep their order.
+    """
     return "\n".join(
         f"{OPEN}\n{json.dumps({'name': c.name, 'arguments': c.arguments}, ensure_ascii=False)}\n{CLOSE}"
         for c in calls
@@ -223,7 +190,7 @@ def tool_schemas(tools: Sequence[Tool]) -> list[dict[str, Any]]:
 
 
 def render_prompt(tools: Sequence[Tool], messages: Sequence[Message]) -> str:
-    """The prompt text up to where the assistant starts to answer, by the project's template."""
+    """The prompt up to the assistant's answer, by the project's template."""
     return render_turns(chat(messages), tool_schemas(tools))
 
 
@@ -242,8 +209,8 @@ def marker_places(text: str) -> dict[int, str]:
     at = 0
     while (start := text.find(OPEN, at)) >= 0:
         try:
-            _, end = _DECODER.raw_decode(text, _SPACE.match(text, start + len(OPEN)).end())  # type: ignore[union-attr]
-            at = _SPACE.match(text, end).end()  # type: ignore[union-attr]
+            _, end = DECODER.raw_decode(text, SPACE.match(text, start + len(OPEN)).end())  # type: ignore[union-attr]
+            at = SPACE.match(text, end).end()  # type: ignore[union-attr]
         except (ValueError, RecursionError):
             return places | {m.start(): m[0] for m in re.compile(f"{OPEN}|{CLOSE}").finditer(text, start)}
         places[start] = OPEN

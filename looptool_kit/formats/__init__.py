@@ -14,21 +14,27 @@ the system turn |
 | `looptool` | our own rows |
 
 `read` detects the form. A dialogue gives one sample for each assistant turn. A row that cannot be used is
-rejected with its number and a reason.
+rejected with its number and a reason. A turn whose call led to an error is masked: it stays in the context of
+later turns, but is not a sample of its own (TL-Training, arXiv 2412.15495).
 """
 
 from __future__ import annotations
 
 import json
+import re
+import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, Protocol, cast, get_args
+from typing import Any, Literal, NamedTuple, Protocol, cast, get_args
 
 from looptool_kit.checks.rules import check_sample
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.tables import atomic
+from looptool_kit.core.toolcalls import render_answer
 from looptool_kit.formats._files import rows_of, write_rows
+from looptool_kit.formats._turns import FAILED_CALL, Left, Unusable
 
 __all__ = [
     "FORMS", "Form", "convert", "detect", "fitting", "form_named", "read", "samples_of", "to_row", "write",
@@ -39,6 +45,15 @@ FORMS: tuple[Form, ...] = get_args(Form)
 """The forms; each is the module of that name."""
 _DETECTION: tuple[Form, ...] = ("verl", "looptool", "openai", "xlam", "sharegpt", "hermes")
 """The order in which `detect` tries them: of forms that share a key, the one that asks for more first."""
+_COLUMNS: dict[Form, frozenset[str]] = {
+    "openai": frozenset({"messages", "tools", "functions"}),
+    "sharegpt": frozenset({"conversations", "tools", "system"}),
+    "hermes": frozenset({"conversations", "tools", "system"}),
+    "xlam": frozenset({"query", "tools", "answers"}),
+    "verl": frozenset({"data_source", "prompt", "ability", "reward_model", "extra_info"}),
+    "looptool": frozenset(Sample.model_fields),
+}
+"""The columns that a form's reader uses; others are left behind."""
 OnReject = Callable[[int, str, str], None]
 """Called with row number, raw text and reason."""
 
@@ -52,10 +67,10 @@ class FormModule(Protocol):
         Forms before it in `_DETECTION` were asked first.
         """
 
-    def read(self, row: Mapping[str, Any], source: str) -> Iterator[Sample]:
-        """Yield a row's samples.
+    def read(self, row: Mapping[str, Any], source: str, left: Left) -> Iterator[Sample | Unusable]:
+        """Yield a row's samples, and why a turn is none; count in `left` what is left behind.
 
-        `ValueError`, `TypeError`, `KeyError` or `AttributeError` reject it.
+        `ValueError`, `TypeError`, `KeyError` or `AttributeError` reject the row.
         """
 
     def write(self, sample: Sample, index: int) -> dict[str, Any]:
@@ -96,7 +111,12 @@ def detect(row: Any) -> Form:
 # ---------------------------------------------------------------------- read
 
 
-def read(path: str | Path, on_reject: OnReject | None = None, form: Form | None = None) -> Samples:
+def read(
+    path: str | Path,
+    on_reject: OnReject | None = None,
+    form: Form | None = None,
+    mask_errors: bool = True,
+) -> Samples:
     """Read the samples of a file or folder in any form.
 
     A file ends in .jsonl, .json or .parquet; a folder is one that `datasets` has saved. What no row says is
@@ -105,16 +125,47 @@ def read(path: str | Path, on_reject: OnReject | None = None, form: Form | None 
     Args:
         path: The file or folder.
         on_reject: Called with row number (from 1), raw text and reason for each row that cannot be used.
-            The good ones are returned.
+            The good ones are returned. It is called for each masked turn as well.
         form: The rows' form; by default each row's is detected.
+        mask_errors: Leave out the turns whose call led to an error.
 
     Raises:
         ValueError: A row cannot be used and there is no `on_reject`; it names file, row and reason.
     """
-    return Samples(_read(Path(path), on_reject, form))
+    masked: list[str] = []
+
+    def on_mask(row: int, raw: str, reason: str) -> None:
+        masked.append(f"row {row}: {reason}")
+        if on_reject is not None:
+            on_reject(row, raw, reason)
+
+    samples = Samples(_read(Path(path), on_reject, form, on_mask if mask_errors else None, Left()))
+    if masked and on_reject is None:
+        warnings.warn(
+            f"{path}: {len(masked)} turns masked ({masked[0]}); mask_errors=False keeps them", stacklevel=2
+        )
+    return samples
 
 
-def convert(path: Path, out: Path, rejected: Path, form: Form | None = None) -> tuple[int, int, str]:
+class Converted(NamedTuple):
+    """What became of a file."""
+
+    samples: int
+    rejected: int
+    """Rows that cannot be used."""
+    first: str
+    """The first of these in words."""
+    masked: int
+    """Turns that are no samples, since their call led to an error."""
+    reasons: Counter[str]
+    """Why rows and turns were rejected, and how often."""
+    left: Left
+    """What of the rows the samples do not hold, and how often."""
+
+
+def convert(
+    path: Path, out: Path, rejected: Path, form: Form | None = None, mask_errors: bool = True
+) -> Converted:
     """Write a file's samples to another one, row by row.
 
     Only one row is held at a time.
@@ -122,73 +173,103 @@ def convert(path: Path, out: Path, rejected: Path, form: Form | None = None) -> 
     Args:
         path: The file to read.
         out: The .jsonl or .parquet file to write.
-        rejected: The file for the rows that cannot be used; not made where there are none.
+        rejected: The file for the rows that cannot be used and the turns that are masked; not made where
+            there are none.
         form: The rows' form; by default each row's is detected.
-
-    Returns:
-        The number of samples, the number of rejected rows, and the first of these in words.
+        mask_errors: Leave out the turns whose call led to an error.
     """
-    count, bad, first = 0, 0, ""
+    count, first, masked = 0, "", 0
+    reasons, left = Counter[str](), Left()
     with (
         atomic(rejected) as unfinished,
         open(unfinished, "w", encoding="utf-8", errors="backslashreplace") as lines,
     ):
 
-        def reject(row: int, raw: str, reason: str) -> None:
-            nonlocal bad, first
-            first = first or f"row {row}: {reason}"
-            bad += 1
+        def keep(row: int, raw: str, reason: str) -> None:
             record = {"file": str(path), "row": row, "reason": reason, "raw": raw}
             lines.write(json.dumps(record, ensure_ascii=False) + "\n")
 
+        def reject(row: int, raw: str, reason: str) -> None:
+            nonlocal first
+            first = first or f"row {row}: {reason}"
+            reasons[_in_short(reason)] += 1
+            keep(row, raw, reason)
+
+        def mask(row: int, raw: str, reason: str) -> None:
+            nonlocal masked
+            masked += 1
+            keep(row, raw, reason)
+
         def counted() -> Iterator[Sample]:
             nonlocal count
-            for sample in _read(path, reject, form):
+            for sample in _read(path, reject, form, mask if mask_errors else None, left):
                 count += 1
                 yield sample
 
         Samples.write_rows(out, counted())
-    if not bad:
+    bad = reasons.total()
+    if not bad and not masked:
         rejected.unlink()
-    return count, bad, first
+    return Converted(count, bad, first, masked, reasons, +left)
+
+
+def _in_short(reason: str) -> str:
+    """A reason without what differs from row to row."""
+    return re.sub(r"'[^']*'|\"[^\"]*\"|\d+", "...", reason)[:100]
 
 
 def samples_of(row: Mapping[str, Any], form: Form, source: str) -> list[Sample]:
-    """The samples of one row, unchecked."""
-    return list(_module(form).read(row, source))
+    """The samples of one row, unchecked; turns that cannot be read are left out."""
+    return [s for s in _module(form).read(row, source, Left()) if isinstance(s, Sample)]
 
 
-def _read(path: Path, on_reject: OnReject | None, form: Form | None) -> Iterator[Sample]:
+def _read(
+    path: Path, on_reject: OnReject | None, form: Form | None, on_mask: OnReject | None, left: Left
+) -> Iterator[Sample]:
+    """The samples of a file, each once; masked turns are left out where there is an `on_mask`."""
     seen: set[str] = set()
-    for number, raw, row in rows_of(path):
+
+    def reject(number: int, raw: str, reason: str) -> None:
+        if on_reject is None:
+            raise ValueError(f"{path}, row {number}: {reason}")
+        on_reject(number, raw, reason)
+
+    for number, raw, row, split in rows_of(path):
         try:
             if isinstance(row, Exception):
                 raise ValueError(str(row))
-            samples = _checked(samples_of(row, form or detect(row), f"file:{path.name}"))
+            kind = form or detect(row)
+            left.update(f"column {key!r}" for key in row.keys() - _COLUMNS[kind] if row[key] is not None)
+            found = list(_module(kind).read(row, f"file:{path.name}", left))
+            if not found:
+                raise ValueError("it holds no assistant turn to learn from")
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            named = isinstance(error, KeyError | AttributeError)  # their messages are bare names
-            reason = f"{type(error).__name__}: {error}" if named else str(error)
-            if on_reject is None:
-                raise ValueError(f"{path}, row {number}: {reason}") from None
-            on_reject(number, raw, reason)
+            bare_name = isinstance(error, KeyError | AttributeError)  # their messages are bare names
+            reject(number, raw, f"{type(error).__name__}: {error}" if bare_name else str(error))
             continue
-        for sample in samples:
-            if sample.id not in seen:
+        for sample in found:
+            if isinstance(sample, Unusable):
+                reject(number, raw, sample.reason)
+            elif on_mask and FAILED_CALL in sample.meta:
+                called = ", ".join(c.name for c in sample.label.calls)
+                reason = f"masked: the call of {called} led to {sample.meta[FAILED_CALL]}"
+                on_mask(number, render_answer(sample.label), reason)
+            elif fault := _fault(sample):
+                reject(number, raw, fault)
+            elif sample.id in seen:
+                left["samples that stand twice"] += 1
+            else:
                 seen.add(sample.id)
-                yield sample
+                yield sample if split == "train" else sample.model_copy(update={"split": split})
 
 
-def _checked(samples: list[Sample]) -> list[Sample]:
-    """The samples, if there are any and all keep the rules.
+def _fault(sample: Sample) -> str:
+    """What of a sample breaks the rules, if anything.
 
     Grounding does not count: that is for judges.
     """
-    if not samples:
-        raise ValueError("it holds no assistant turn to learn from")
-    for check in (c for s in samples for c in check_sample(s)):
-        if not check.passed and check.name != "grounding":
-            raise ValueError(f"{check.name}: {check.detail}")
-    return samples
+    checks = check_sample(sample, grounding=False)
+    return next((f"{c.name}: {c.detail}" for c in checks if not c.passed), "")
 
 
 # --------------------------------------------------------------------- write
@@ -219,11 +300,11 @@ def write(samples: Iterable[Sample], path: str | Path, form: Form) -> Path:
 
 def fitting(samples: Iterable[Sample], form: Form) -> tuple[Samples, list[str]]:
     """The samples that fit a form, and why others do not."""
-    fit, why = list[Sample](), list[str]()
+    fit, reasons = list[Sample](), list[str]()
     for sample in samples:
         try:
             to_row(sample, form)
             fit.append(sample)
         except ValueError as error:
-            why.append(str(error))
-    return Samples(fit), why
+            reasons.append(str(error))
+    return Samples(fit), reasons

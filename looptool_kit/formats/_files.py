@@ -2,50 +2,133 @@
 
 from __future__ import annotations
 
+import codecs
+import gzip
+import io
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, NamedTuple
 
+from looptool_kit.core.json_text import strict_json
 from looptool_kit.core.tables import atomic
-from looptool_kit.core.toolcalls import strict_json
+from looptool_kit.formats._parts import without_none
 
 ROWS_AT_ONCE = 1024
 """Rows of a Parquet file that are held at a time."""
+_DEVELOPMENT = ("validation", "valid", "val", "dev", "development")
+_SPLITS = ("train", "test", "eval", "evaluation", "holdout", *_DEVELOPMENT)
+_DATA = (".parquet", ".jsonl", ".json", ".ndjson", ".arrow")
 
 
-def rows_of(path: Path) -> Iterator[tuple[int, str, Any]]:
-    """Yield row number (from 1), raw text and row.
+class Row(NamedTuple):
+    """One row of a file or folder."""
 
-    In place of a row that cannot be parsed stands the exception.
+    number: int
+    """From 1, over all files."""
+    raw: str
+    value: Any
+    """The row; where it cannot be parsed, the exception."""
+    split: str = "train"
+    """The split by the file's or folder's name."""
+
+
+def rows_of(path: Path) -> Iterator[Row]:
+    """Yield the rows of a file, or of a folder that `datasets` or a hub keeps.
+
+    Files may be gzipped, in UTF-8 or UTF-16; JSON lines are told from a JSON list by what stands there.
     """
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist")
-    if path.is_dir():
-        files = sorted(f for f in path.glob("**/*.arrow") if not f.name.startswith("cache-"))
-        if not files:
-            raise ValueError(
-                f"{path} holds no .arrow file: give a folder written by `datasets` (save_to_disk), or a file"
-            )
-        yield from _table_rows(_arrow_tables(files))
+    number = 0
+    for file, split in _files(path):
+        for raw, value in _rows(file):
+            number += 1
+            yield Row(number, raw, value, split)
+
+
+def _files(path: Path) -> Iterator[tuple[Path, str]]:
+    """The files of a folder with their splits, those for training first."""
+    if not path.is_dir():
+        yield path, "train"
+        return
+    files = [
+        f
+        for f in sorted(path.glob("**/*"))
+        if "".join(f.suffixes).removesuffix(".gz").endswith(_DATA)
+        and f.is_file()
+        and not re.match(r"cache-|dataset_infos?\.json|state\.json|dataset_dict\.json|\.", f.name)
+    ]
+    if not files:
+        raise ValueError(
+            f"{path} holds no .arrow, .parquet, .jsonl or .json file: give a folder written by `datasets`"
+            " (save_to_disk) or of a hub, or a file"
+        )
+    named = [(f, _split(f, path)) for f in files]
+    yield from sorted(named, key=lambda pair: pair[1] != "train")
+
+
+def _split(file: Path, folder: Path) -> str:
+    """The split that a file's name or its folder's says: `data/test-00000-of-00001.parquet` is `test`."""
+    inside = file.relative_to(folder)
+    for part in (inside.name, *reversed(inside.parts[:-1])):
+        word = re.match(r"[a-z]+", part.lower())
+        if word and word[0] in _SPLITS:
+            return "development" if word[0] in _DEVELOPMENT else word[0]
+    return "train"
+
+
+def _rows(path: Path) -> Iterator[tuple[str, Any]]:
+    if path.suffix == ".arrow":
+        yield from _table_rows(_arrow_tables([path]))
     elif path.suffix == ".parquet":
         import pyarrow.parquet as pq
 
         yield from _table_rows(pq.ParquetFile(path).iter_batches(ROWS_AT_ONCE))
-    elif path.suffix == ".jsonl":
-        with open(path, "rb") as lines:
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    raw = line.decode("utf-8", "replace").strip()
-                    yield number, raw, _loaded(line.decode("utf-8-sig", "replace"))
+    elif path.name.removesuffix(".gz").endswith((".jsonl", ".ndjson")):
+        yield from _lines(path)
     else:
-        document = _loaded(path.read_text(encoding="utf-8-sig"))
-        if not isinstance(document, list):
-            raise ValueError(
-                f"{path} is not a JSON list ({document}); a file with one row a line must end in .jsonl"
-            )
-        for number, row in enumerate(document, 1):
-            yield number, json.dumps(row, ensure_ascii=False), row
+        yield from _json_rows(path)
+
+
+def _opened(path: Path) -> IO[str]:
+    """The text of a file, unpacked and decoded."""
+    with open(path, "rb") as raw:
+        packed = raw.read(2) == b"\x1f\x8b"
+    binary: Any = (gzip.open if packed else open)(path, "rb")
+    start = binary.read(2)
+    binary.seek(0)
+    encoding = "utf-16" if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+    return io.TextIOWrapper(binary, encoding, "replace", newline="\n")
+
+
+def _lines(path: Path) -> Iterator[tuple[str, Any]]:
+    with _opened(path) as lines:
+        for line in lines:
+            if line.strip():
+                yield line.strip(), _loaded(line)
+
+
+def _json_rows(path: Path) -> Iterator[tuple[str, Any]]:
+    """The rows of a JSON list, or of JSON lines under another ending."""
+    with _opened(path) as file:
+        text = file.read()
+    document = _loaded(text)
+    if isinstance(document, Exception) and "\n" in text.strip():
+        first = next((line for line in text.split("\n") if line.strip()), "")
+        if isinstance(_loaded(first), dict):
+            yield from _lines(path)
+            return
+    if isinstance(document, Mapping):  # {"data": [...]}
+        lists = [v for v in document.values() if isinstance(v, list) and v and isinstance(v[0], Mapping)]
+        document = lists[0] if len(document) == len(lists) == 1 else [document]
+    if not isinstance(document, list):
+        raise ValueError(
+            f"{path} is not a JSON list ({document}); a file with one row a line must end in .jsonl"
+        )
+    for row in document:
+        yield json.dumps(row, ensure_ascii=False), row
 
 
 def _loaded(text: str) -> Any:
@@ -63,12 +146,10 @@ def _arrow_tables(files: Iterable[Path]) -> Iterator[Any]:
             yield from pa.ipc.open_stream(source)
 
 
-def _table_rows(batches: Iterable[Any]) -> Iterator[tuple[int, str, Any]]:
-    number = 0
+def _table_rows(batches: Iterable[Any]) -> Iterator[tuple[str, Any]]:
     for batch in batches:
         for row in batch.to_pylist():
-            number += 1
-            yield number, json.dumps(row, default=str, ensure_ascii=False), row
+            yield json.dumps(row, default=str, ensure_ascii=False), without_none(row)
 
 
 def write_rows(rows: Sequence[Mapping[str, Any]], path: Path, nested: bool) -> None:

@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
-from looptool_kit.core.samples import Label, Message, Sample, Tool, ToolCall
-from looptool_kit.core.toolcalls import render_prompt, strict_json
-from looptool_kit.tools.schema import plain_parameters
-
-
-class Turn(NamedTuple):
-    """One turn of a foreign dialogue."""
-
-    role: str
-    content: str
-    calls: tuple[ToolCall, ...] = ()
-    tool: str | None = None
-    """Whose result it is."""
-
+from looptool_kit.core.json_text import strict_json
+from looptool_kit.core.samples import Message, Sample, Tool, ToolCall
+from looptool_kit.core.toolcalls import render_prompt
+from looptool_kit.tools.definition import definitions, tool_of
 
 # ---------------------------------------------------------------------- read
 
@@ -30,106 +20,48 @@ def json_or_text(value: Any) -> Any:
     return strict_json(value) if isinstance(value, str) and value.strip()[:1] in ("[", "{") else value
 
 
-def samples_of_turns(tools: tuple[Tool, ...], turns: Sequence[Turn], source: str) -> Iterator[Sample]:
-    """Yield one sample for each assistant turn but an opening one."""
-    for at, turn in enumerate(turns):
-        if turn.role == "assistant" and at:
-            label = Label(calls=turn.calls) if turn.calls else Label(reply=turn.content)
-            yield sample_of(tools, turns[:at], label, source)
+def call_of(item: Any, tools: Sequence[Tool] = ()) -> ToolCall:
+    """A call in OpenAI form or bare; its arguments may be JSON text.
 
-
-def sample_of(tools: tuple[Tool, ...], turns: Iterable[Turn], label: Label, source: str) -> Sample:
-    """The sample of a context and a label."""
-    messages = tuple(
-        Message(role=t.role, content=t.content, tool_calls=t.calls, name=t.tool)  # type: ignore[arg-type]
-        for t in turns
-    )
-    kind = "call" if label.calls else "reply"
-    return Sample(tools=tools, messages=messages, label=label, kind=kind, source=source)
-
-
-def call_of(item: Any) -> ToolCall:
-    """A call in OpenAI form or bare.
-
-    Its arguments may be JSON text.
+    An argument that is null where the tool has no such parameter, or one that is never null, is absent:
+    tables fill what a row does not have.
     """
     function = item.get("function", item) if isinstance(item, Mapping) else {}
     arguments = json_or_text(function.get("arguments") or {})
     if not isinstance(function.get("name"), str) or not isinstance(arguments, dict):
         raise ValueError(f"a call is an object with name and arguments, not {str(item)[:80]!r}")
+    tool = next((t for t in tools if t.name == function["name"]), None)
+    if tool is not None and None in arguments.values():
+        arguments = {k: v for k, v in arguments.items() if v is not None or _may_be_null(tool, k)}
     return ToolCall(name=function["name"], arguments=arguments)
 
 
-def tools_of(value: Any) -> tuple[Tool, ...]:
-    """Tools in OpenAI form, bare, or flat as in xLAM rows.
+def _may_be_null(tool: Tool, name: str) -> bool:
+    schema = tool.properties.get(name, tool.parameters.get("additionalProperties", False))
+    if not isinstance(schema, Mapping):
+        return schema is True
+    kinds = schema.get("type")
+    kinds = kinds if isinstance(kinds, list) else [kinds]
+    return kinds == [None] or "null" in kinds
 
-    The list may be JSON text.
-    """
-    return tuple(_tool(json.dumps(i, ensure_ascii=False, default=str)) for i in json_or_text(value) or [])
+
+def tools_of(value: Any) -> tuple[Tool, ...]:
+    """Tools in any form that `tools.definition` knows; the list may be JSON text."""
+    listed = definitions(json_or_text(value)) if value else ()
+    return tuple(_tool(json.dumps(json_or_text(i), ensure_ascii=False, default=str)) for i in listed)
 
 
 @lru_cache(4096)
 def _tool(text: str) -> Tool:
     # By text, because rows share their tools, and checking a schema takes longer than all else of a row.
-    item = json.loads(text)
-    function = item.get("function", item) if isinstance(item, Mapping) else None
-    if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
-        raise ValueError(f"a tool is an object with a name, not {str(item)[:60]!r}")
-    parameters = json_or_text(function.get("parameters"))
-    described = isinstance(parameters, Mapping) and parameters
-    if described and "properties" not in parameters and parameters.get("type") != "object":
-        parameters = _schema_of_flat(parameters)
-    return Tool(
-        name=function["name"],
-        description=function.get("description") or "",
-        parameters=plain_parameters(_without_none(parameters)),
-    )
+    return tool_of(without_none(json.loads(text)))
 
 
-_PYTHON_TYPES = {
-    "str": "string", "int": "integer", "float": "number", "bool": "boolean", "list": "array",
-    "dict": "object", "tuple": "array", "set": "array",
-}  # fmt: skip
-
-
-def _schema_of_flat(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """xLAM's parameters as JSON Schema; those with a default are optional.
-
-    They are name -> type in Python's words, description and default.
-    """
-    properties, required = {}, []
-    for name, p in parameters.items():
-        p = p if isinstance(p, Mapping) else {"type": str(p)}
-        kind, _, more = str(p.get("type") or "").partition(",")
-        outer, _, inner = kind.strip().rstrip("]").partition("[")
-        schema: dict[str, Any] = {}
-        if json_type := _json_type(outer):
-            schema["type"] = json_type
-        if json_type == "array" and (each := _PYTHON_TYPES.get(inner.strip().lower())):
-            schema["items"] = {"type": each}
-        schema |= {k: p[k] for k in ("description", "enum") if p.get(k)}
-        if p.get("default") not in (None, ""):
-            schema["default"] = p["default"]
-        properties[name] = schema
-        if "optional" not in more and "default" not in p:
-            required.append(name)
-    return {"type": "object", "properties": properties} | ({"required": required} if required else {})
-
-
-def _json_type(name: str) -> str:
-    """JSON's name of a type, empty where there is none.
-
-    The type is given in Python's words or JSON's own.
-    """
-    word = name.strip().lower()
-    return _PYTHON_TYPES.get(word, word if word in _PYTHON_TYPES.values() else "")
-
-
-def _without_none(value: Any) -> Any:
-    # Arrow fills the keys that a row does not have with None.
+def without_none(value: Any) -> Any:
+    """A nested value without keys that hold None: Arrow fills keys that a row does not have."""
     if isinstance(value, Mapping):
-        return {k: _without_none(v) for k, v in value.items() if v is not None or k == "default"}
-    return [_without_none(v) for v in value] if isinstance(value, list) else value
+        return {k: without_none(v) for k, v in value.items() if v is not None or k == "default"}
+    return [without_none(v) for v in value] if isinstance(value, list) else value
 
 
 # --------------------------------------------------------------------- write

@@ -12,6 +12,7 @@ from looptool_kit.core.samples import Sample
 from looptool_kit.core.toolcalls import render_calls
 from looptool_kit.formats._conversations import read_conversation
 from looptool_kit.formats._parts import has_system, response, system_text, turns_of
+from looptool_kit.formats._turns import Left, Unusable
 
 
 def detect(row: Mapping[str, Any]) -> bool:
@@ -19,9 +20,9 @@ def detect(row: Mapping[str, Any]) -> bool:
     return "conversations" in row
 
 
-def read(row: Mapping[str, Any], source: str) -> Iterator[Sample]:
-    """Yield a sample for each assistant turn."""
-    yield from read_conversation(row, source)
+def read(row: Mapping[str, Any], source: str, left: Left) -> Iterator[Sample | Unusable]:
+    """Yield what each assistant turn gives."""
+    yield from read_conversation(row, source, left)
 
 
 def write(sample: Sample, index: int) -> dict[str, Any]:

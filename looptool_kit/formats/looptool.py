@@ -7,6 +7,7 @@ from typing import Any
 
 from looptool_kit.core.samples import Sample
 from looptool_kit.formats._parts import json_or_text
+from looptool_kit.formats._turns import Left
 
 _NESTED = ("tools", "messages", "label", "meta")
 """Columns that a file may hold as JSON text."""
@@ -17,7 +18,7 @@ def detect(row: Mapping[str, Any]) -> bool:
     return "messages" in row and "label" in row
 
 
-def read(row: Mapping[str, Any], source: str) -> Iterator[Sample]:
+def read(row: Mapping[str, Any], source: str, left: Left) -> Iterator[Sample]:
     """Yield the row's one sample; unknown columns are ignored."""
     fields = {k: v for k, v in row.items() if k in Sample.model_fields and v is not None}
     yield Sample.model_validate({k: json_or_text(v) if k in _NESTED else v for k, v in fields.items()})

@@ -12,6 +12,7 @@ from typing import Any
 from looptool_kit.core.samples import Sample
 from looptool_kit.formats._conversations import read_conversation
 from looptool_kit.formats._parts import json_or_text, response, turns_of
+from looptool_kit.formats._turns import Left, Unusable
 
 _SPEAKERS = {"user": "human", "assistant": "gpt", "tool": "observation"}
 
@@ -28,9 +29,9 @@ def detect(row: Mapping[str, Any]) -> bool:
     return bool(speakers & {"function_call", "observation"} or row.get("tools"))
 
 
-def read(row: Mapping[str, Any], source: str) -> Iterator[Sample]:
-    """Yield a sample for each assistant turn."""
-    yield from read_conversation(row, source)
+def read(row: Mapping[str, Any], source: str, left: Left) -> Iterator[Sample | Unusable]:
+    """Yield what each assistant turn gives."""
+    yield from read_conversation(row, source, left)
 
 
 def write(sample: Sample, index: int) -> dict[str, Any]:

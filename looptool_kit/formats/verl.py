@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from looptool_kit.core.json_text import strict_json
 from looptool_kit.core.samples import Label, Sample
-from looptool_kit.core.toolcalls import render_calls, strict_json
+from looptool_kit.core.toolcalls import render_calls
 from looptool_kit.formats._parts import has_system, response, system_text
+from looptool_kit.formats._turns import Left
 
 
 def detect(row: Mapping[str, Any]) -> bool:
@@ -15,7 +17,7 @@ def detect(row: Mapping[str, Any]) -> bool:
     return "reward_model" in row and "prompt" in row
 
 
-def read(row: Mapping[str, Any], source: str) -> Iterator[Sample]:
+def read(row: Mapping[str, Any], source: str, left: Left) -> Iterator[Sample]:
     """Yield the row's one sample, which is kept in `extra_info`."""
     extra = row.get("extra_info") or {}
     if not extra.get("sample"):

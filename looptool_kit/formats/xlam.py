@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from looptool_kit.core.samples import Label, Sample
-from looptool_kit.formats._parts import Turn, call_of, json_or_text, sample_of, tools_of
+from looptool_kit.formats._parts import call_of, json_or_text, tools_of
+from looptool_kit.formats._turns import Left, Turn, sample_of
 
 
 def detect(row: Mapping[str, Any]) -> bool:
@@ -18,10 +19,10 @@ def detect(row: Mapping[str, Any]) -> bool:
     return "query" in row and "answers" in row
 
 
-def read(row: Mapping[str, Any], source: str) -> Iterator[Sample]:
+def read(row: Mapping[str, Any], source: str, left: Left) -> Iterator[Sample]:
     """Yield the row's one sample."""
     tools = tools_of(row.get("tools"))
-    calls = tuple(call_of(c) for c in json_or_text(row["answers"]) or [])
+    calls = tuple(call_of(c, tools) for c in json_or_text(row["answers"]) or [])
     if not isinstance(row["query"], str) or not calls:
         raise ValueError("`query` must be text and `answers` a list with at least one call")
     yield sample_of(tools, [Turn("user", row["query"])], Label(calls=calls), source)

@@ -1,1 +1,4 @@
-"""What becomes of each sample: the error seeds of an iteration, and the fate of every row."""
+"""What becomes of each sample.
+
+The error seeds of an iteration, and the fate of every row.
+"""

@@ -1,4 +1,7 @@
-"""What verdicts make of samples: the fate of every row of D_j, a person's decisions included."""
+"""What verdicts make of samples.
+
+The fate of every row of D_j, a person's decisions included.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,11 @@ from typing import Any, NamedTuple
 
 from looptool_kit.core.errors import RunError
 from looptool_kit.core.grading import grade
-from looptool_kit.core.records import Expansion, Probe, Probes, Verdict, Verdicts
+from looptool_kit.core.records import Expansion, Frontier, Measured, Probe, Probes, Verdict, Verdicts
 from looptool_kit.core.samples import Label, Sample, Samples
-from looptool_kit.core.toolcalls import Answer
+from looptool_kit.core.toolcalls import Answer, parse
 from looptool_kit.run.decisions import Decision
+from looptool_kit.run.folder import Run
 
 
 class ErrorSeed(NamedTuple):
@@ -25,8 +29,9 @@ class ErrorSeed(NamedTuple):
 
 
 def with_decisions(verdicts: Verdicts, decisions: dict[str, Decision]) -> Verdicts:
-    """The verdicts with a person's in place of the judge's. A decision's value is a verdict name, or
-    {"verdict": ..., "label": {...}}.
+    """The verdicts with a person's in place of the judge's.
+
+    A decision's value is a verdict name, or {"verdict": ..., "label": {...}}.
     """
     out = []
     for verdict in verdicts:
@@ -53,15 +58,24 @@ def with_decisions(verdicts: Verdicts, decisions: dict[str, Decision]) -> Verdic
 
 
 def error_seeds(samples: Samples, probes: Probes, verdicts: Verdicts) -> list[ErrorSeed]:
-    """D_ES in the dataset's order: PRED_WRONG rows as they are, LABEL_WRONG rows under the prediction (or
-    under the label a person gave).
+    """D_ES, the error seeds, in the dataset's order.
+
+    PRED_WRONG rows are taken as they are, LABEL_WRONG rows under the prediction, or under the label that a
+    person gave.
 
     A seed's probe says what went wrong in it. Where the prediction became the label, that is the old label,
     so it stands in the prediction's place.
+
+    Raises `RunError` where a verdict is on a row that the dataset or the probes have not.
     """
     rows, probed = samples.by_id(), {p.sample_id: p for p in probes}
     seeds = []
     for verdict in verdicts:
+        if verdict.sample_id not in rows or verdict.sample_id not in probed:
+            raise RunError(
+                f"the verdict on {verdict.sample_id} is of another D{verdict.iteration} than is there now:"
+                f" probe and verify iteration {verdict.iteration} again (the loop does)."
+            )
         sample, probe = rows[verdict.sample_id], probed[verdict.sample_id]
         if verdict.verdict == "PRED_WRONG":
             seeds.append(ErrorSeed(sample, probe, verdict))
@@ -74,14 +88,56 @@ def error_seeds(samples: Samples, probes: Probes, verdicts: Verdicts) -> list[Er
             if graded.correct:
                 wrong = Answer.of(sample.label)
                 graded = grade(wrong, label, sample.tools)
-            what = {"answer": wrong, "faults": graded.faults or probe.faults}
-            seeds.append(ErrorSeed(changed, probe.model_copy(update=what), verdict))
+            about = {"answer": wrong, "faults": graded.faults or probe.faults}
+            seeds.append(ErrorSeed(changed, probe.model_copy(update=about), verdict))
+    return seeds
+
+
+INCONSISTENT = "frontier"
+"""Stands in a verdict for the judge, where no judge decided that a sample is an error seed."""
+
+
+def inconsistent_seeds(samples: Samples, probes: Probes, measured: Iterable[Measured]) -> list[ErrorSeed]:
+    """Error seeds of InfTool's hard set (arXiv 2512.23611), in the dataset's order.
+
+    They are samples that the policy answers right greedily, and wrong in half of its rollouts or more. Where
+    the greedy answer is wrong the verdict on it decides, since the label may be. A seed's probe has the
+    commonest fault of the rollouts, so that children keep its pattern.
+    """
+    rows, hard = samples.by_id(), {m.sample_id: m for m in measured if m.inconsistent}
+    seeds = []
+    for probe in probes:
+        found = hard.get(probe.sample_id)
+        if found is None or not probe.correct or not found.faults:
+            continue
+        sample = rows[probe.sample_id]
+        right = round(found.pass_rate * found.n)
+        verdict = Verdict(
+            sample_id=sample.id,
+            iteration=probe.iteration,
+            status="judged",
+            verdict="PRED_WRONG",
+            rationale=f"inconsistent: right in {right} of {found.n} rollouts",
+            judge=INCONSISTENT,
+            label=sample.label,
+        )
+        what = {"text": found.wrong, "answer": parse(found.wrong), "faults": found.faults}
+        seeds.append(ErrorSeed(sample, probe.model_copy(update=what), verdict))
+    return seeds
+
+
+def all_seeds(run: Run, j: int, samples: Samples, probes: Probes, verdicts: Verdicts) -> list[ErrorSeed]:
+    """D_ES as the run's settings have it: with `frontier.seeds`, the inconsistent samples too."""
+    seeds = error_seeds(samples, probes, verdicts)
+    if run.settings.frontier.seeds:
+        seeds += inconsistent_seeds(samples, probes, run.table(Frontier, "frontier", j))
     return seeds
 
 
 def chosen(expanded: Iterable[Expansion], decisions: Mapping[str, Decision]) -> list[Expansion]:
-    """The candidates that a dataset takes: the accepted ones, unless a person (decisions by child id)
-    accepted, rejected or edited them.
+    """The candidates that a dataset takes.
+
+    They are the accepted ones, unless a person (decisions by child id) accepted, rejected or edited them.
 
     An edited sample stands in its candidate's place: new id, the candidate's parent, strategy `person`.
     Raises `RunError` where it is not a sample.

@@ -1,5 +1,7 @@
-"""Where every sample of every dataset went: part of D_j, state, verdict, fate, part of D_{j+1} (LoopTool,
-section 3; method, section 2).
+"""Where every sample of every dataset went.
+
+A sample goes from its part of D_j to a state, a verdict, a fate and a part of D_{j+1} (LoopTool, section 3;
+method, section 2).
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ NAMES: dict[Stage, tuple[str, ...]] = {
     "state": (*reversed(STATES), "not probed"),
     "verdict": (*VERDICTS, "unjudged", "no verdict"),
     "fate": ("error seed", "relabelled", "HPPL", "kept unjudged", "discarded", "merged", "left out"),
-    "new": ("children", "fresh seed", "from an earlier dataset"),
+    "new": ("children", "fresh seed", "perturbed", "from an earlier dataset"),
 }
 """The names that occur in each stage. `merged`: stands there in a row that another sample had already become.
 `left out`: correct, and not taken for its perplexity. `new`: where rows of a dataset come from that were no
@@ -39,7 +41,10 @@ _KEPT = {"HPPL": "HPPL", "unjudged": "kept unjudged"}
 
 
 class Fate(Frozen):
-    """What became of one sample of D_j. Empty strings stand for stages that have not run."""
+    """What became of one sample of D_j.
+
+    Empty strings stand for stages that have not run.
+    """
 
     iteration: int
     sample_id: str
@@ -62,8 +67,9 @@ class Fates(Table[Fate]):
 
 
 class Step(Frozen):
-    """A sample on its way from one node to the next. A node is named `D<j>/<stage>/<name>`, e.g.
-    `D1/verdict/PRED_WRONG`; see `NAMES`.
+    """A sample on its way from one node to the next.
+
+    A node is named `D<j>/<stage>/<name>`, e.g. `D1/verdict/PRED_WRONG`; see `NAMES`.
     """
 
     iteration: int
@@ -76,21 +82,25 @@ class Step(Frozen):
 
 
 class Flows(Table[Step]):
-    """One row for each sample and step. Nodes of the stages state and verdict, and parts of datasets that
-    were probed, let out what goes in.
+    """One row for each sample and step.
+
+    Nodes of the stages state and verdict, and parts of datasets that were probed, let out what goes in.
     """
 
     row_type = Step
 
 
 def fates(run: Run) -> Fates:
-    """The fate of every sample of every dataset so far: exactly one row for each."""
+    """The fate of every sample so far: one row for each."""
     return Fates(row for j in run.iterations for row in _fates(run, j))
 
 
-def flows(run: Run, known: Fates | None = None) -> Flows:
-    """Every sample's steps from part to part; `known`: the run's fates, where they have been read already."""
-    rows = known if known is not None else fates(run)
+def flows(run: Run, fate_table: Fates | None = None) -> Flows:
+    """Count the steps of every sample from part to part.
+
+    `fate_table` is the run's fates, where they have been read already.
+    """
+    rows = fate_table if fate_table is not None else fates(run)
     return Flows(
         step for j in run.iterations for step in _steps(run, j, [r for r in rows if r.iteration == j])
     )
@@ -102,8 +112,9 @@ def node(iteration: int, stage: Stage, name: str) -> str:
 
 
 def outdated_children(run: Run, iteration: int) -> int:
-    """How many children a person has accepted, rejected or edited since D_{j+1} was composed without regard
-    to it.
+    """Count the decisions on children that D_{j+1} does not contain yet.
+
+    A person has accepted, rejected or edited these children since it was composed.
     """
     decided = run.decisions("expansion", iteration)
     if not decided or run.manifest("composition", iteration) is None:
@@ -111,10 +122,10 @@ def outdated_children(run: Run, iteration: int) -> int:
     table = run.table(Expansions, "expansions", iteration, missing_ok=True)
     kept = {m.sample_id for m in run.table(Members, "members", iteration + 1, missing_ok=True)}
     wanted = {child.sample.id for child in chosen(table, decided)}
-    mine = [child for child in table if child.sample.id in decided]
+    decided_children = [child for child in table if child.sample.id in decided]
     return sum(
         now[0].sample.id not in kept if (now := chosen([c], decided)) else c.sample.id in kept - wanted
-        for c in mine
+        for c in decided_children
     )
 
 
@@ -169,10 +180,13 @@ def _fate(id: str, verdict: str, member: Member | None, in_next: bool) -> str:
     return "merged" if in_next else "discarded" if verdict else "left out"
 
 
-def _outdated(verdict: str, member: Member | None, wanted: str | None, next_ids: Set[str]) -> bool:
-    """Whether the next dataset lacks what the verdict wants there, or has what no verdict wants any more."""
-    if wanted is not None:
-        return wanted not in next_ids
+def _outdated(verdict: str, member: Member | None, decided: str | None, next_ids: Set[str]) -> bool:
+    """Whether the next dataset does not agree with the verdict.
+
+    It lacks what the verdict wants there, or has what no verdict wants any more.
+    """
+    if decided is not None:
+        return decided not in next_ids
     return bool(verdict) and member is not None and (member.part, verdict) != ("HPPL", "BOTH_CORRECT")
 
 
@@ -188,12 +202,12 @@ def _steps(run: Run, j: int, rows: list[Fate]) -> Iterator[Step]:
     if not any(row.fate for row in rows):
         return
     fate = {row.becomes: row.fate for row in rows if row.becomes}
-    born = {"EE": "children", "seed": "fresh seed"}
+    born = {"EE": "children", "seed": "fresh seed", "AUG": "perturbed"}
     for member in {m.sample_id: m for m in run.table(Members, "members", j + 1, missing_ok=True)}.values():
-        known = member.part not in born and member.sample_id in fate
+        carried = member.part not in born and member.sample_id in fate
         source = (
             node(j, "fate", fate[member.sample_id])
-            if known
+            if carried
             else node(j, "new", born.get(member.part, "from an earlier dataset"))
         )
         yield Step(

@@ -1,1 +1,4 @@
-"""A language model behind an OpenAI-compatible server: the client, and answers in a given form."""
+"""A language model behind an OpenAI-compatible server.
+
+The client, and answers in a given form.
+"""

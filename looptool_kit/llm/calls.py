@@ -1,4 +1,6 @@
-"""The calls themselves: bounded concurrency, retries, and nothing kept that repeats an API key.
+"""The calls of a language model.
+
+Bounded concurrency, retries, and nothing kept that repeats an API key.
 
 The retries are written here. A library's would need its own functions for each wait (Retry-After, or longer
 after each try), for what is tried again, and for the stop after many failures in a row, which all calls
@@ -208,12 +210,13 @@ class Calls:
         ):
             self.renamed[refused] = _OTHER_NAME[refused]
             return await self._once(session, body, secret)
+        # Before the first answer the settings are wrong; later it may be one request, or the server.
         if status in (401, 404) and not self.answered:
             raise EndpointError(self._remedy(status, reason, bool(secret)))
         wait = _retry_after(headers)
         if status in _RETRIED or status >= 500:
-            asked = f" (asks to wait {wait:.0f} s)" if wait > MAX_WAIT else ""
-            raise _Failed(reason + asked, wait)
+            hint = f" (asks to wait {wait:.0f} s)" if wait > MAX_WAIT else ""
+            raise _Failed(reason + hint, wait)
         raise _Failed(reason, None)
 
     def _remedy(self, status: int, reason: str, sent_key: bool) -> str:
@@ -237,6 +240,7 @@ async def _text_of(response: Any) -> str:
         _Failed: It has more than `MAX_ANSWER_BYTES`, packed or not.
     """
     packing = response.headers.get("Content-Encoding", "identity").lower()
+    # 32 + 15: zlib finds out by the first bytes whether it is gzip or its own form, with the largest window.
     unpack = zlib.decompressobj(wbits=47) if packing in ("gzip", "x-gzip", "deflate") else None
     if unpack is None and packing != "identity":
         raise _Failed(f"the answer is packed as {packing[:20]!r}, which was not asked for", math.inf)
@@ -277,7 +281,7 @@ def _about(body: str, name: str) -> bool:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float:
-    """Seconds that the server asks to wait, 0 where it says nothing usable.
+    """Seconds that the server asks to wait, 0 if none.
 
     Retry-After is a number or a date.
     """

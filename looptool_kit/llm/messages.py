@@ -1,4 +1,4 @@
-"""Chat completions: a question as the body of a request, and what a server answers as a reply."""
+"""Chat completions: the body of a request, and the server's reply."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from looptool_kit.core.endpoint import Endpoint
-from looptool_kit.core.toolcalls import strict_json
+from looptool_kit.core.json_text import strict_json
 
 
 class Request(NamedTuple):
@@ -42,7 +42,10 @@ class Reply(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """The sums of a list of replies; tokens and money whether paid now or earlier."""
+    """The sums of a list of replies.
+
+    Tokens and money whether paid now or earlier.
+    """
 
     answered: int
     failed: int
@@ -53,7 +56,10 @@ class Totals(NamedTuple):
 
 
 def totals(replies: Sequence[Reply], endpoint: Endpoint) -> Totals:
-    """Sum up replies; money = (tokens_in * price_in + tokens_out * price_out) / 1e6."""
+    """Sum up replies.
+
+    Money = (tokens_in * price_in + tokens_out * price_out) / 1e6.
+    """
     read, written = sum(r.tokens_in for r in replies), sum(r.tokens_out for r in replies)
     answered, cached = sum(r.text is not None for r in replies), sum(r.cached for r in replies)
     money = (read * endpoint.price_in + written * endpoint.price_out) / 1e6
@@ -61,7 +67,7 @@ def totals(replies: Sequence[Reply], endpoint: Endpoint) -> Totals:
 
 
 def json_object(text: str) -> dict[str, Any]:
-    """The one JSON object that an answer consists of, read strictly (`toolcalls.strict_json`).
+    """The one JSON object that an answer consists of, read strictly (`json_text.strict_json`).
 
     Leading thoughts and a code fence around it are dropped.
 
@@ -96,7 +102,10 @@ def body_of(request: Request, endpoint: Endpoint) -> bytes:
 
 
 def key_of(request: Request, body: bytes, endpoint: Endpoint) -> str:
-    """The key of an answer in the store: a hash of address, seed and body."""
+    """The key of an answer in the store.
+
+    A hash of address, seed and body.
+    """
     parts = endpoint.base_url.encode(), str(request.seed).encode(), body
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
@@ -144,7 +153,9 @@ def read_reply(raw: str) -> Reply:
 
 
 def _tokens(count: Any) -> int:
-    """A number of tokens as a server reports it; 0 for what cannot be one.
+    """A number of tokens as a server reports it.
+
+    0 for what cannot be one.
 
     So a strange count costs no answer.
     """

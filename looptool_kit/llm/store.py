@@ -21,7 +21,10 @@ from looptool_kit.llm.messages import Reply, Totals, read_reply, totals
 
 
 class StoreError(ValueError):
-    """The store of answers cannot be used; the message says why and what to do."""
+    """The store of answers cannot be used.
+
+    The message says why and what to do.
+    """
 
 
 def spent(store: Path, endpoints: Sequence[Endpoint] = ()) -> dict[str, Totals]:
@@ -56,7 +59,7 @@ def spent(store: Path, endpoints: Sequence[Endpoint] = ()) -> dict[str, Totals]:
 
 
 def spent_words(store: Path, endpoint: Endpoint) -> str:
-    """The sums of the answers of the endpoint's model in a store, in words."""
+    """The sums of a model's answers in a store, in words."""
     total = spent(store, [endpoint]).get(endpoint.model, Totals(0, 0, 0, 0, 0, 0.0))
     money = f", {total.money:.2f} spent" if endpoint.price_in or endpoint.price_out else ""
     return f"{total.answered + total.failed:,} calls ({total.tokens_in + total.tokens_out:,} tokens{money})"
@@ -98,6 +101,14 @@ def open_store(store: Path) -> sqlite3.Connection:
     """
     with explained(store):
         store.parent.mkdir(parents=True, exist_ok=True)
+        for end in ("", "-wal", "-shm", "-journal"):
+            file = store.with_name(store.name + end)
+            if file.is_symlink() or (file.exists() and not file.is_file()):
+                raise StoreError(
+                    f"{file} is a link or not a plain file, so no answers are written to it. Move it away; if"
+                    " the run folder is not your own, look through it first."
+                )
+        # Without transactions: an answer is committed as it is written. Others may hold the file for a while.
         db = sqlite3.connect(store, timeout=60, isolation_level=None)
         try:
             db.execute("PRAGMA journal_mode = WAL")
@@ -115,7 +126,9 @@ def open_store(store: Path) -> sqlite3.Connection:
 
 @contextmanager
 def explained(store: Path) -> Iterator[None]:
-    """Turn SQLite's errors into messages with the remedy; a damaged store is renamed.
+    """Turn SQLite's errors into messages with the remedy.
+
+    A damaged store is renamed.
 
     Raises:
         StoreError: The store cannot be used.
@@ -142,7 +155,10 @@ def explained(store: Path) -> Iterator[None]:
 
 
 def _renamed(store: Path) -> Path:
-    """Rename a store and what SQLite keeps beside it; returns the new name, which no file had."""
+    """Rename a store and what SQLite keeps beside it.
+
+    Returns the new name, which no file had.
+    """
     names = (store.with_name(f"{store.name}.damaged{f'-{n}' if n else ''}") for n in count())
     new = next(name for name in names if not name.exists())
     for end in ("", "-wal", "-shm"):

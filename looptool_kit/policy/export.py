@@ -1,4 +1,4 @@
-"""A trained policy as a folder for others: an adapter, or merged weights."""
+"""A trained policy for others: an adapter, or merged weights."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ def save_adapter(policy: Policy, out: str | Path) -> Path:
         raise FileExistsError(f"{out} is there already: give a new folder")
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as beside:
-        made = Path(shutil.copytree(policy.adapter, Path(beside) / "adapter"))
+        adapter = Path(shutil.copytree(policy.adapter, Path(beside) / "adapter"))
         if policy.model == EMBEDDED:
-            _join(ADAPTER, Path(policy.adapter), made, HUB_ID)
+            _join(ADAPTER, Path(policy.adapter), adapter, HUB_ID)
             # PEFT's names the merged checkpoint in this user's cache as the base.
-            (made / "README.md").unlink(missing_ok=True)
-        made.replace(out)
+            (adapter / "README.md").unlink(missing_ok=True)
+        adapter.replace(out)
     return out
 
 
 def _join(first: Path, second: Path, out: Path, base: str) -> None:
-    """Write into `out` the one adapter that does what `first` and then `second` do.
+    """Write into `out` one adapter that does what both do.
 
     Their factors side by side, with scaling 1.
     """
@@ -52,16 +52,16 @@ def _join(first: Path, second: Path, out: Path, base: str) -> None:
     modules = sorted(
         {
             key.removesuffix(".lora_A.weight")
-            for found in weights
-            for key in found
+            for state in weights
+            for key in state
             if key.endswith(".lora_A.weight")
         }
     )
     joined: dict[str, Any] = {}
     for module in modules:
         factors = []
-        for own, found in zip(settings, weights, strict=True):
-            a, b = (found.get(f"{module}.lora_{side}.weight") for side in "AB")
+        for own, state in zip(settings, weights, strict=True):
+            a, b = (state.get(f"{module}.lora_{side}.weight") for side in "AB")
             factors.append(
                 None if a is None or b is None else (a.float(), b.float() * own["lora_alpha"] / own["r"])
             )

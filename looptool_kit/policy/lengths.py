@@ -1,4 +1,4 @@
-"""Samples that are longer than the model's context, found before anything is trained on them."""
+"""Samples longer than the model's context, found before any training."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ from looptool_kit.policy.models import (
 )
 
 EMBEDDED_CONTEXT = 8192
+"""SmolLM2's context. Known here, so that the embedded model need not be fetched to tell that samples fit."""
 MIN_CONTEXT = 1024
 """Tokens that any model takes: for samples that surely have no more, no model is looked for."""
 
 
 def too_long(model: str) -> Callable[[Sample], str]:
-    """A function that says why a sample does not fit the context of `model`.
+    """A function that says why a sample exceeds the model's context.
 
     `model` is as `find_model` takes it. Empty where it fits, or where that cannot be known because the model
     is not to be had.
@@ -42,7 +43,7 @@ def too_long(model: str) -> Callable[[Sample], str]:
             return None, None
         return load_tokenizer(path), context_of(path)
 
-    known = (
+    lengths = (
         EMBEDDED_CONTEXT
         if model in (EMBEDDED, EMBEDDED_BASE, HUB_ID)
         else context_of(Path(model)) or MIN_CONTEXT
@@ -52,7 +53,7 @@ def too_long(model: str) -> Callable[[Sample], str]:
         answer = render_answer(sample.label)
         text = render_prompt(sample.tools, sample.messages) + answer
         # No token is less than a byte, and no template of a model writes twice what ours does.
-        if 2 * len(text.encode("utf-8", "surrogatepass")) < known:
+        if 2 * len(text.encode("utf-8", "surrogatepass")) < lengths:
             return ""
         tokenizer, limit = measure()
         if limit is None:
@@ -71,12 +72,15 @@ def too_long(model: str) -> Callable[[Sample], str]:
 
 
 def context_of(folder: Path) -> int | None:
-    """The tokens that a checkpoint's model takes by its config.json; None where it does not say."""
+    """The tokens that a checkpoint's model takes by its config.json.
+
+    None where it does not say.
+    """
     try:
         config = json.loads((folder.expanduser() / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    found = config.get("max_position_embeddings") or (config.get("text_config") or {}).get(
+    context = config.get("max_position_embeddings") or (config.get("text_config") or {}).get(
         "max_position_embeddings"
     )
-    return found if isinstance(found, int) else None
+    return context if isinstance(context, int) else None

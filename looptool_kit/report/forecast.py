@@ -1,4 +1,6 @@
-"""What a loop on the embedded model will take: time on this machine, memory and disk, said before it starts.
+"""What a loop on the embedded model will take.
+
+Time on this machine, memory and disk, said before it starts.
 
 The counts come from the settings; the seconds behind each are rough figures of two cores, scaled by how fast
 this machine multiplies. They hold for the embedded model alone: about any other nothing is said.
@@ -10,6 +12,7 @@ import time
 from typing import NamedTuple
 
 from looptool_kit.config import Settings
+from looptool_kit.stages.compose.augmented import quota
 
 GFLOPS = 370.0
 """Products that the machine of the measurements did: `_gflops()` there."""
@@ -30,8 +33,9 @@ class Forecast(NamedTuple):
 
 
 def forecast(settings: Settings) -> Forecast | None:
-    """What a loop with these settings takes on this machine; None unless it runs the embedded model alone,
-    with the kit's own engine, on a CPU.
+    """What a loop with these settings takes on this machine.
+
+    None unless it runs the embedded model alone, with the kit's own engine, on a CPU.
     """
     import torch
 
@@ -44,7 +48,7 @@ def forecast(settings: Settings) -> Forecast | None:
         or torch.cuda.is_available()
     ):
         return None
-    sft, grpo, expand = settings.sft, settings.grpo, settings.expand
+    sft, grpo, expand, augment = settings.sft, settings.grpo, settings.expand, settings.augment
     seconds, rows = 0.0, float(settings.seeds.first)
     policies = settings.iterations + 1
     for j, fresh in enumerate([*settings.seeds.slices(settings.iterations), 0], 1):
@@ -60,6 +64,12 @@ def forecast(settings: Settings) -> Forecast | None:
                 + min(settings.compose.hppl, rows - failed)
                 + fresh
             )
+            if augment.perturbations:
+                kinds, first = len(augment.perturbations), settings.seeds.first
+                scored = kinds * first * (augment.choice == "loss") + settings.development
+                # A label is scored in about the time of an answer.
+                seconds += STAGE + ANSWER * scored
+                rows += min(first * augment.per_sample, kinds * quota(first, augment.share, j, augment.halve))
     seconds += (policies + settings.evaluate.base) * (3 * settings.seeds.held_out * ANSWER + STAGE)
     return Forecast(
         seconds * GFLOPS / _gflops(),
@@ -69,16 +79,18 @@ def forecast(settings: Settings) -> Forecast | None:
 
 
 def _gflops() -> float:
-    """Billions of multiplications and additions a second on all threads, in the type that the engine computes
-    in.
+    """Billions of multiplications and additions a second, on all threads.
+
+    They are of the type that the engine computes in.
     """
     import torch
 
     from looptool_kit.policy.models import default_dtype
 
+    # The shape of a product in the embedded model: hidden size 576, intermediate size 1536.
     a, b = torch.ones(1024, 576, dtype=default_dtype()), torch.ones(1536, 576, dtype=default_dtype())
-    done, started = 0, time.monotonic()
+    products, started = 0, time.monotonic()
     while (took := time.monotonic() - started) < 0.3:
         torch.nn.functional.linear(a, b)
-        done += 1
-    return done * 2 * 1024 * 576 * 1536 / took / 1e9
+        products += 1
+    return products * 2 * 1024 * 576 * 1536 / took / 1e9

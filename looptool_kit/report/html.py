@@ -6,81 +6,36 @@ import json
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from looptool_kit.core.records import (
+    OPTIONAL_PARTS,
     PARTS,
     STATES,
     VERDICTS,
-    Expansions,
     Probe,
-    Probes,
     Score,
     Verdict,
-    Verdicts,
 )
-from looptool_kit.core.samples import Sample, Samples, ToolCall
+from looptool_kit.core.samples import Sample, ToolCall
 from looptool_kit.core.stats import Paired, ScoreRow, aligned, paired, scoreboard, wilson
 from looptool_kit.core.tables import write_text
 from looptool_kit.report import figures
+from looptool_kit.report.data import ReportData
 from looptool_kit.report.page import render_template
 from looptool_kit.stages.evaluate.robustness import changes
 
 WORST = 10
-
-
-@dataclass(frozen=True)
-class IterationData:
-    """What one iteration left behind; empty tables where a stage has not run."""
-
-    samples: Samples = field(default_factory=Samples)
-    probes: Probes = field(default_factory=Probes)
-    verdicts: Verdicts = field(default_factory=Verdicts)
-    expansions: Expansions = field(default_factory=Expansions)
-    history: list[dict[str, Any]] = field(default_factory=list)
-    """The trainers' log rows in order, keys as TRL writes them (`loss`, `reward`, `frac_reward_zero_std`,
-    `completions/mean_length`); `trainer` (sft or grpo) where known.
-    """
-    threshold: float | None = None
-    """The perplexity above which mastered samples are borderline."""
-
-
-@dataclass(frozen=True)
-class ReportData:
-    """Everything the report shows."""
-
-    name: str
-    settings: dict[str, Any] = field(default_factory=dict)
-    """Shown in the header as name and value; nested settings are folded away."""
-    iterations: list[IterationData] = field(default_factory=list)
-    """D_1, D_2, ... in order."""
-    scores: list[Score] = field(default_factory=list)
-    """Of all policies and suites."""
-    policies: list[str] = field(default_factory=list)
-    """Names in the order to show; policies with scores that are missing here follow. Those named `control...`
-    are not steps of the loop: they are shown like the others, and the loop's last policy is compared with
-    them.
-    """
-    compositions: list[dict[str, Any]] = field(default_factory=list)
-    """One row a dataset: `dataset` (D1, ...), then a count for each part (ES, EE, HPPL, seed, ...) and
-    `total`.
-    """
-    noise: dict[str, Any] | None = None
-    """How the judge did on planted label errors, counted in failed samples: `planted`, `flagged`
-    (LABEL_WRONG), `right` (flagged and planted), `correctable` (planted, and the prediction is the true
-    answer), `right_of_correctable`, `judged`, `unjudged`. Other keys are listed as they are.
-    """
-    timings: list[dict[str, Any]] = field(default_factory=list)
-    """Rows of `stage`, `iteration` and `seconds`."""
-    robustness: list[Score] = field(default_factory=list)
-    """Rows of the suite `robustness`, of all policies; shown apart, since they are held-out samples again."""
+"""Failed probes that are shown whole."""
 
 
 def write_report(data: ReportData, path: str | Path) -> Path:
-    """Write the page to `path`, atomically, and return the path. About 5 MB, nearly all of it plotly.js."""
+    """Write the page to `path`, atomically, and return the path.
+
+    About 5 MB, nearly all of it plotly.js.
+    """
     path = Path(path)
     write_text(path, render(data))
     return path
@@ -157,13 +112,17 @@ def _suites(data: ReportData, chart: Any) -> list[dict[str, Any]]:
 
 
 def _steps(names: Sequence[str]) -> list[str]:
-    """The policies that are steps of the loop, so not the controls (where there is something else)."""
+    """The policies that are steps of the loop.
+
+    Controls are left out where there is something else.
+    """
     return [n for n in names if not n.startswith("control")] or list(names)
 
 
 def _differences(scores: Sequence[Score], names: Sequence[str]) -> list[tuple[str, list[tuple[str, Paired]]]]:
-    """(comparison, [(all or split, result)]): each step of the loop against the one before it, the last one
-    against the first and the controls.
+    """(comparison, [(all or split, result)]) for the steps of the loop.
+
+    Each step is compared with the one before it, the last one with the first and the controls.
     """
     steps = _steps(names)
     pairs = list(zip(steps, steps[1:], strict=False)) + ([(steps[0], steps[-1])] if len(steps) > 2 else [])
@@ -186,12 +145,12 @@ def _differences(scores: Sequence[Score], names: Sequence[str]) -> list[tuple[st
 
 def _robustness(data: ReportData, chart: Any) -> dict[str, Any] | None:
     """The first and the last step of the loop under each perturbation."""
-    known = [p for p in data.policies if any(s.policy == p for s in data.robustness)] or list(
+    policies = [p for p in data.policies if any(s.policy == p for s in data.robustness)] or list(
         dict.fromkeys(s.policy for s in data.robustness)
     )
-    if not known:
+    if not policies:
         return None
-    steps = _steps(known)
+    steps = _steps(policies)
     rows = changes(data.robustness, [steps[0], steps[-1]])
     cells = {(c.perturbation, c.policy): c.result for c in rows}
     figure = figures.differences_figure(
@@ -211,7 +170,10 @@ def _composition(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     parts = [
         k for k in dict.fromkeys(k for row in rows for k in row) if k not in ("dataset", "total", "iteration")
     ]
-    usual = set(PARTS) - {"unjudged"}  # the paper's parts stand there also where they are empty
+    usual = set(PARTS) - {
+        "unjudged",
+        *OPTIONAL_PARTS,
+    }  # the paper's parts stand there also where they are empty
     parts = [p for p in parts if p in usual or any(row.get(p) for row in rows)]
     lines = []
     for number, row in enumerate(rows, 1):
@@ -229,18 +191,22 @@ def _composition(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
 
 def _probed(data: ReportData, chart: Any) -> list[dict[str, Any]]:
     out = []
-    for number, it in enumerate(data.iterations, 1):
-        if it.probes:
-            states = Counter(p.state for p in it.probes)
-            medians = {s: statistics.median(p.perplexity for p in it.probes if p.state == s) for s in states}
-            figure = chart(f"perplexity-{number}", figures.perplexity_figure(it.probes, it.threshold))
+    for number, iteration in enumerate(data.iterations, 1):
+        if iteration.probes:
+            states = Counter(p.state for p in iteration.probes)
+            medians = {
+                s: statistics.median(p.perplexity for p in iteration.probes if p.state == s) for s in states
+            }
+            figure = chart(
+                f"perplexity-{number}", figures.perplexity_figure(iteration.probes, iteration.threshold)
+            )
             out.append(
                 {
                     "number": number,
-                    "n": len(it.probes),
+                    "n": len(iteration.probes),
                     "states": states,
                     "medians": medians,
-                    "threshold": it.threshold,
+                    "threshold": iteration.threshold,
                     "figure": figure,
                 }
             )
@@ -248,8 +214,11 @@ def _probed(data: ReportData, chart: Any) -> list[dict[str, Any]]:
 
 
 def _errors(data: ReportData, chart: Any) -> dict[str, Any] | None:
-    """Error kinds of every iteration (samples by first fault), and the last iteration's heat map by tool."""
-    probed = [(j, it.probes) for j, it in enumerate(data.iterations, 1) if it.probes]
+    """The kinds of errors of every iteration, by a sample's first fault.
+
+    Also the last iteration's heat map by tool.
+    """
+    probed = [(j, iteration.probes) for j, iteration in enumerate(data.iterations, 1) if iteration.probes]
     if not probed:
         return None
     kinds = {j: Counter(p.error for p in probes if p.error) for j, probes in probed}
@@ -265,7 +234,7 @@ def _errors(data: ReportData, chart: Any) -> dict[str, Any] | None:
 
 
 def _verdicts(data: ReportData) -> dict[str, Any] | None:
-    judged = [(j, it.verdicts) for j, it in enumerate(data.iterations, 1) if it.verdicts]
+    judged = [(j, iteration.verdicts) for j, iteration in enumerate(data.iterations, 1) if iteration.verdicts]
     if not judged:
         return None
     counts = {
@@ -277,8 +246,9 @@ def _verdicts(data: ReportData) -> dict[str, Any] | None:
 
 
 def _noise(noise: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Precision and recall of LABEL_WRONG and the share abstained, with Wilson's intervals, from the counts
-    of `ReportData.noise`.
+    """The judge's precision, recall and abstention, with Wilson's intervals.
+
+    Precision and recall are of LABEL_WRONG, from the counts of `ReportData.noise`.
     """
     if not noise:
         return None
@@ -299,29 +269,31 @@ def _noise(noise: Mapping[str, Any] | None) -> dict[str, Any] | None:
         share(
             "Abstained: failed samples left unjudged", noise["unjudged"], noise["judged"] + noise["unjudged"]
         )
-    known = (
+    shown = (
         {"right", "flagged", "planted", "right_of_correctable", "correctable", "judged", "unjudged"}
         if rows
         else set()
     )
-    return {"rows": rows, "others": [(k, v) for k, v in noise.items() if k not in known]}
+    return {"rows": rows, "others": [(k, v) for k, v in noise.items() if k not in shown]}
 
 
 def _expansions(data: ReportData) -> list[dict[str, Any]]:
-    """Candidates, accepted ones and what the others failed, for each iteration and strategy."""
+    """Candidates, accepted and failed ones, for each iteration and strategy."""
     out = []
-    for number, it in enumerate(data.iterations, 1):
-        for strategy in dict.fromkeys(e.strategy for e in it.expansions):
-            mine = [e for e in it.expansions if e.strategy == strategy]
+    for number, iteration in enumerate(data.iterations, 1):
+        for strategy in dict.fromkeys(e.strategy for e in iteration.expansions):
+            candidates = [e for e in iteration.expansions if e.strategy == strategy]
             failed = Counter(
-                next((c.name for c in e.checks if not c.passed), "other") for e in mine if not e.accepted
+                next((c.name for c in e.checks if not c.passed), "other")
+                for e in candidates
+                if not e.accepted
             )
-            accepted = sum(e.accepted for e in mine)
+            accepted = sum(e.accepted for e in candidates)
             out.append(
                 {
                     "number": number,
                     "strategy": strategy,
-                    "n": len(mine),
+                    "n": len(candidates),
                     "accepted": accepted,
                     "failed": failed.most_common(4),
                 }
@@ -330,18 +302,21 @@ def _expansions(data: ReportData) -> list[dict[str, Any]]:
 
 
 def _worst(data: ReportData) -> list[dict[str, Any]]:
-    it = next((it for it in reversed(data.iterations) if it.probes), None)
-    if it is None:
+    latest = next((iteration for iteration in reversed(data.iterations) if iteration.probes), None)
+    if latest is None:
         return []
-    samples, verdicts = it.samples.by_id(), {v.sample_id: v for v in it.verdicts}
+    samples, verdicts = latest.samples.by_id(), {v.sample_id: v for v in latest.verdicts}
     return [
-        _item(samples[p.sample_id], p, verdicts.get(p.sample_id)) for p in worst(it.probes, samples.keys())
+        _item(samples[p.sample_id], p, verdicts.get(p.sample_id))
+        for p in worst(latest.probes, samples.keys())
     ]
 
 
 def worst(probes: Sequence[Probe], ids: Set[str]) -> list[Probe]:
-    """Of the failed probes of samples with these ids those that the policy was surest of (lowest perplexity),
-    a new tool and kind of error first.
+    """The failed probes that the policy was surest of.
+
+    Lowest perplexity first, a new tool and kind of error before others; only probes of samples with these
+    ids.
     """
     failed = sorted(
         (p for p in probes if p.state == "failed" and p.sample_id in ids), key=lambda p: p.perplexity

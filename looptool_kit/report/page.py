@@ -1,5 +1,6 @@
-"""A self-contained HTML page from a template of this folder: it asks no host for anything, and what a model
-wrote stays text.
+"""A self-contained HTML page from a template of this folder.
+
+It asks no host for anything, and what a model wrote stays text.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from looptool_kit.report.figures import visible
 
 
 def render_template(template: str, charts: Mapping[str, figures.Figure], **values: Any) -> str:
-    """One of the package's pages as text, filled with `values`; `charts` maps an element's id to the figure
-    that is drawn in it.
+    """One of the package's pages as text, filled with `values`.
+
+    `charts` maps an element's id to the figure that is drawn in it.
     """
     import plotly.offline
 
@@ -49,7 +51,10 @@ def _template(name: str) -> Any:
 
 
 def _script_json(value: Any) -> Any:
-    """JSON that may stand inside a <script>: no character of it can end the element or open a comment."""
+    """JSON that may stand inside a <script>.
+
+    No character of it can end the element or open a comment.
+    """
     import markupsafe
 
     text = json.dumps(value, ensure_ascii=True, allow_nan=False)

@@ -1,5 +1,6 @@
-"""What the loop would do on a run as it stands: which stages are done, which would be made again and why,
-which are missing.
+"""What the loop would do on a run as it stands.
+
+It says which stages are done, which would be made again and why, and which are missing.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from looptool_kit.run.folder import SUPERSEDED, Run
 from looptool_kit.run.stage import SCORES, Stage, cost, title
 from looptool_kit.stages.compose import fresh
 from looptool_kit.stages.compose import stage as compose_stage
+from looptool_kit.stages.compose.augmented import augmented_stage, choice, losses_stage
 from looptool_kit.stages.evaluate import held_out
 from looptool_kit.stages.evaluate.stage import stage as evaluate_stage
 from looptool_kit.stages.expand.stage import seeds_of
@@ -25,12 +27,14 @@ from looptool_kit.stages.expand.stage import stage as expand_stage
 from looptool_kit.stages.probe import stages as probe_stages
 from looptool_kit.stages.seed.stage import stage as seed_stage
 from looptool_kit.stages.seed.stage import wanted
+from looptool_kit.stages.train.frontier import stage as frontier_stage
+from looptool_kit.stages.train.frontier import wanted as frontier_wanted
 from looptool_kit.stages.train.stage import stage as train_stage
 from looptool_kit.stages.verify.stage import stage as verify_stage
 
 
 class Step(NamedTuple):
-    """A stage of the loop, in the order in which it would run."""
+    """A stage of the loop, in the order of running."""
 
     name: str
     """The name of its manifest."""
@@ -49,11 +53,14 @@ class Step(NamedTuple):
 
 
 def plan(run: Run) -> list[Step]:
-    """Every stage of the loop with what would become of it. Makes nothing, and loads no model."""
+    """Every stage of the loop with what would become of it.
+
+    Makes nothing, and loads no model.
+    """
     steps: list[Step] = []
     first = ""  # the first stage whose result does not stand: the next ones are made from it
     longer = (run.manifest("seed", 0) or {}).get("wanted", 0) < wanted(run)
-    for name, j, build in _stages(run):
+    for name, j, build in stages(run):
         old, seconds = run.manifest(name, j) is not None, cost(run, [(name, j)])
         try:
             now = None if first else build()
@@ -64,20 +71,20 @@ def plan(run: Run) -> list[Step]:
                 Step(name, j, "follows" if old else "missing", f"after {first}" if old else "", seconds)
             )
             continue
-        why = "; ".join(now.why())
+        reason = "; ".join(now.why())
         state: Literal["done", "again", "missing"] = (
-            "done" if now.done else "again" if old or why else "missing"
+            "done" if now.done else "again" if old or reason else "missing"
         )
         if name == "seed" and state == "done" and longer:
-            why = "the pool is made longer; what was drawn before stays"
-        steps.append(Step(name, j, state, why, seconds))
+            reason = "the pool is made longer; what was drawn before stays"
+        steps.append(Step(name, j, state, reason, seconds))
         if state != "done" and name not in SCORES:
             first = title(name, j)
     return steps
 
 
 def summary(run: Run, steps: list[Step]) -> str:
-    """What would be made again, and about how long that takes, in one sentence."""
+    """What would be made again, and how long it takes."""
     again = [s for s in steps if s.state in ("again", "follows")]
     if not again:
         return "Nothing that has finished would be made again."
@@ -89,21 +96,30 @@ def summary(run: Run, steps: list[Step]) -> str:
     )
 
 
-def _stages(run: Run) -> Iterator[tuple[str, int, Callable[[], Stage]]]:
-    """(manifest, iteration, what builds the stage from the tables there), in the order of the loop."""
+def stages(run: Run) -> Iterator[tuple[str, int, Callable[[], Stage]]]:
+    """(manifest, iteration, builder of the stage), in the loop's order.
+
+    The builder reads the tables that are there.
+    """
     settings, last = run.settings, run.settings.iterations + 1
     yield "seed", 0, partial(seed_stage, run)
     for j in range(0 if settings.evaluate.base else 1, last + 1):
         if j:
             yield "policy", j, partial(_policy, run, j)
         yield "scores", j, partial(_scores, run, "held_out", j)
-        if settings.seeds.development:
+        if settings.development:
             yield "development_scores", j, partial(_scores, run, "development", j)
         if 0 < j < last:
             yield "probes_raw", j, partial(_raw, run, j)
             yield "probes", j, partial(_probes, run, j)
+            if frontier_wanted(run):
+                yield "frontier", j, partial(_frontier, run, j)
             yield "verdicts", j, partial(_verdicts, run, j)
             yield "expansions", j, partial(_expansions, run, j)
+            if settings.augment.perturbations:
+                if j == 1:
+                    yield "augmented", 0, partial(augmented_stage, run)
+                yield "augment_losses", j, partial(losses_stage, run, j)
             yield "composition", j, partial(_composition, run, j)
 
 
@@ -120,13 +136,18 @@ def _probes(run: Run, j: int) -> Stage:
 
 
 def _raw(run: Run, j: int) -> Stage:
-    raw, made = _both(run, j)
-    return made if made.done else raw  # then nobody needs the raw ones, which a recording leaves out
+    raw, prediction = _both(run, j)
+    # Once the probes stand, nobody needs the raw ones, which a recording leaves out.
+    return prediction if prediction.done else raw
 
 
 def _both(run: Run, j: int) -> tuple[Stage, Stage]:
     samples = Samples(run.table(Samples, "samples", j).by_id().values())
     return probe_stages(run, samples, policy_of(run, j), j)
+
+
+def _frontier(run: Run, j: int) -> Stage:
+    return frontier_stage(run, Samples(run.table(Samples, "samples", j).by_id().values()), j)
 
 
 def _verdicts(run: Run, j: int) -> Stage:
@@ -140,4 +161,5 @@ def _expansions(run: Run, j: int) -> Stage:
 def _composition(run: Run, j: int) -> Stage:
     verdicts = with_decisions(run.table(Verdicts, "verdicts", j), run.decisions("verdict", j))
     tables = run.table(Probes, "probes", j), verdicts, run.table(Expansions, "expansions", j)
-    return compose_stage(run, *tables, run.decisions("expansion", j), fresh(run, j), j)
+    chosen = choice(run, j, verdicts) if run.settings.augment.perturbations else None
+    return compose_stage(run, *tables, run.decisions("expansion", j), fresh(run, j), j, chosen)

@@ -1,4 +1,4 @@
-"""Results of a run: scoreboard on the terminal, judge against planted errors, report on disk."""
+"""Results of a run: scoreboard, judge against planted errors, report."""
 
 from __future__ import annotations
 
@@ -16,46 +16,61 @@ from looptool_kit.core.terminal import cell, duration
 from looptool_kit.core.toolcalls import Answer
 from looptool_kit.lineage.error_seeds import error_seeds, with_decisions
 from looptool_kit.llm.store import spent
-from looptool_kit.report.html import IterationData, ReportData, worst, write_report
+from looptool_kit.report.data import IterationData, ReportData
+from looptool_kit.report.html import worst, write_report
+from looptool_kit.report.rewarded import reward_lines
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.compose import PART_WORDS, composition
 from looptool_kit.stages.evaluate.stage import best, finished, scores
 
-STAGES = ("seed", "policy", "scores", "probes_raw", "verdicts", "expansions", "composition")
+STAGES = (
+    "seed",
+    "policy",
+    "scores",
+    "probes_raw",
+    "frontier",
+    "verdicts",
+    "expansions",
+    "augmented",
+    "augment_losses",
+    "composition",
+)
 
 
 def views(splits: Iterable[str]) -> dict[str, frozenset[str]]:
-    """How held-out scores are read: name -> splits. Tools that the policy trained on and others apart, since
-    a policy may adapt and forget.
+    """How held-out scores are read: name -> splits.
+
+    Tools that the policy trained on and others apart, since a policy may adapt and forget.
 
     `own tools` are all splits but `unseen_tools`, which is `other tools`; each own split stands for itself
     where there are several.
     """
-    known = list(dict.fromkeys(splits))
-    own = [s for s in known if s != "unseen_tools"]
-    both = own and len(own) < len(known)
-    found = {"all": frozenset(known)} | ({"own tools": frozenset(own)} if both else {})
+    names = list(dict.fromkeys(splits))
+    own = [s for s in names if s != "unseen_tools"]
+    mixed = own and len(own) < len(names)
+    splits_of = {"all": frozenset(names)} | ({"own tools": frozenset(own)} if mixed else {})
     if len(own) > 1:
-        found |= {s.replace("_", " "): frozenset({s}) for s in own}
-    return found | ({"other tools": frozenset({"unseen_tools"})} if both else {})
+        splits_of |= {s.replace("_", " "): frozenset({s}) for s in own}
+    return splits_of | ({"other tools": frozenset({"unseen_tools"})} if mixed else {})
 
 
 def print_scoreboard(run: Run) -> None:
-    """Exact match of every policy in percent with 95% Wilson intervals, the composition of its datasets, and
-    what came of the run in words.
+    """Print exact match, the composition of datasets, and the result in words.
+
+    Exact match is that of every policy in percent, with 95% Wilson intervals.
     """
     from rich.console import Console
     from rich.table import Table as Grid
 
-    found = scores(run)
+    scores_of = scores(run)
     console = Console()
-    columns = views(s.split for table in found.values() for s in table)
+    columns = views(s.split for table in scores_of.values() for s in table)
     grid = Grid(title="held-out exact match, % (95% intervals)")
     grid.add_column("policy")
     for name, splits in columns.items():
-        count = max((sum(s.split in splits for s in table) for table in found.values()), default=0)
+        count = max((sum(s.split in splits for s in table) for table in scores_of.values()), default=0)
         grid.add_column(cell(f"{name}\nn = {count}"), justify="right")
-    for policy, table in found.items():
+    for policy, table in scores_of.items():
         cells = [[s.correct for s in table if s.split in splits] for splits in columns.values()]
         grid.add_row(
             cell(policy),
@@ -72,30 +87,33 @@ def print_scoreboard(run: Run) -> None:
     for row in rows_of:
         grid.add_row(*(cell(v) for v in row.values()))
     console.print(grid)
-    for line in [*paid(run), *headline(run)]:
+    for line in [*paid(run), *headline(run), *reward_lines(run)]:
         console.print(cell(line), highlight=False, soft_wrap=True)
 
 
 def headline(run: Run) -> list[str]:
-    """What came of a run, in sentences: exact match before and after, own tools and others apart, and the
-    labels that were planted wrong.
+    """The result of a run, in sentences.
+
+    Exact match before and after, own tools and others apart, and the labels that were planted wrong.
     """
-    found = scores(run)
-    if len(found) < 2:
+    scores_of = scores(run)
+    if len(scores_of) < 2:
         return []
-    before, kept = list(found)[0], best(run)
-    after = kept if kept in found else list(found)[-1]
-    lines = [f"By the development samples {after} is the best policy."] if kept else []
+    before, best_name = list(scores_of)[0], best(run)
+    after = best_name if best_name in scores_of else list(scores_of)[-1]
+    lines = [f"By the development samples {after} is the best policy."] if best_name else []
     if after == before:
         return [
             *lines,
             (
-                f"So nothing was gained on {len(found[before])} unseen requests: the run keeps the model it"
-                " started from."
+                f"So nothing was gained on {len(scores_of[before])} unseen requests: the run keeps the model"
+                " it started from."
             ),
         ]
-    for name, splits in views(s.split for s in found[after]).items():
-        _, a, b = aligned(*([s for s in found[policy] if s.split in splits] for policy in (before, after)))
+    for name, splits in views(s.split for s in scores_of[after]).items():
+        _, a, b = aligned(
+            *([s for s in scores_of[policy] if s.split in splits] for policy in (before, after))
+        )
         if not a or name not in ("all", "own tools", "other tools"):
             continue
         change = paired(a, b)
@@ -104,27 +122,28 @@ def headline(run: Run) -> list[str]:
             f" {signed_points(change.hi)}]"
         )
         start = "the model it started from" if before == "base" else before
-        what = f"{percent(change.mean_a)}% before, {percent(change.mean_b)}% after"
+        change_text = f"{percent(change.mean_a)}% before, {percent(change.mean_b)}% after"
         if name == "all":
             lines.append(
-                f"Exact match on {change.n} unseen requests: {what}{in_words(after)} ({start} against"
+                f"Exact match on {change.n} unseen requests: {change_text}{in_words(after)} ({start} against"
                 f" {after}), {points}{doubt(change)}."
             )
         else:
-            lines.append(f"  {name}: {what}, {points}{doubt(change)}.")
+            lines.append(f"  {name}: {change_text}, {points}{doubt(change)}.")
     if judged := planted_labels(run):
-        more = [f"{judged['mistaken']} replaced by another wrong one"] if judged["mistaken"] else []
-        more += (
+        clauses = [f"{judged['mistaken']} replaced by another wrong one"] if judged["mistaken"] else []
+        clauses += (
             [f"of the right labels {judged['wrongly']} replaced by a wrong one"] if judged["wrongly"] else []
         )
         repaired = f"{judged['found']} of {judged['planted']} found and replaced by the right one"
-        lines.append(f"Labels planted wrong: {'; '.join([repaired, *more])}.")
+        lines.append(f"Labels planted wrong: {'; '.join([repaired, *clauses])}.")
     return lines
 
 
 def in_words(policy: str) -> str:
-    """How many iterations of the loop are behind a policy, as the sentence says it; nothing for one that
-    stands for none.
+    """The number of iterations behind a policy, in words.
+
+    Empty for a policy that stands for none.
     """
     from num2words import num2words
 
@@ -148,8 +167,9 @@ def signed_points(share: float) -> str:
 
 
 def planted_labels(run: Run) -> dict[str, int] | None:
-    """Of the planted label errors in the datasets that were judged: how many there were, and what became of
-    them, people's decisions included.
+    """Count the planted label errors and what became of them.
+
+    Those in datasets that were judged count, people's decisions included.
 
     `found`: replaced by the right label in some iteration; `mistaken`: replaced, but by another wrong one;
     `wrongly`: right labels of seed samples that were replaced. None where none were planted.
@@ -159,34 +179,38 @@ def planted_labels(run: Run) -> dict[str, int] | None:
     planted: set[str] = set()
     replaced: dict[str, bool] = {}
     for j in (j for j in run.iterations if run.manifest("verdicts", j)):
-        there = _ids(run, "samples", j)
+        dataset_ids = _ids(run, "samples", j)
         decided = with_decisions(
             run.table(Verdicts, "verdicts", j, missing_ok=True), run.decisions("verdict", j)
         )
         # What is not there comes from a dataset that was composed again.
-        flagged = decided.where(lambda v, there=there: v.verdict == "LABEL_WRONG" and v.sample_id in there)  # type: ignore[misc]
-        planted |= truth.keys() & there
+        flagged = decided.where(
+            lambda v, ids=dataset_ids: v.verdict == "LABEL_WRONG" and v.sample_id in ids  # type: ignore[misc]
+        )
+        planted |= truth.keys() & dataset_ids
         for seed in error_seeds(*_of(run, {v.sample_id for v in flagged}, j), flagged):
-            at = seed.verdict.sample_id
-            if at in pool:
+            sample_id = seed.verdict.sample_id
+            if sample_id in pool:
                 right = (
-                    at in truth and grade(Answer.of(seed.sample.label), truth[at], seed.sample.tools).correct
+                    sample_id in truth
+                    and grade(Answer.of(seed.sample.label), truth[sample_id], seed.sample.tools).correct
                 )
-                replaced[at] = replaced.get(at, False) or right
+                replaced[sample_id] = replaced.get(sample_id, False) or right
     if not planted:
         return None
-    found = sum(replaced.get(at, False) for at in planted)
+    repaired = sum(replaced.get(sample_id, False) for sample_id in planted)
     return {
         "planted": len(planted),
-        "found": found,
-        "mistaken": sum(at in planted for at in replaced) - found,
-        "wrongly": sum(at not in truth for at in replaced),
+        "found": repaired,
+        "mistaken": sum(sample_id in planted for sample_id in replaced) - repaired,
+        "wrongly": sum(sample_id not in truth for sample_id in replaced),
     }
 
 
 def paid(run: Run) -> list[str]:
-    """A line for each model that was called for this run: answers, tokens, and money where the settings say
-    prices.
+    """A line for each model that was called for this run.
+
+    It has answers, tokens, and money where the settings name prices.
     """
     settings = run.settings
     endpoints = [e for e in (settings.generator_llm, settings.judge_llm, *settings.jury.others) if e]
@@ -198,8 +222,9 @@ def paid(run: Run) -> list[str]:
 
 
 def judge_against_truth(run: Run) -> dict[str, Any] | None:
-    """How LABEL_WRONG stands against planted errors, over all iterations' failed samples; None where none
-    were planted.
+    """How LABEL_WRONG stands against planted errors, over all iterations' failed samples.
+
+    None where none were planted.
 
     `flagged`: LABEL_WRONG verdicts; `right`: those on a planted error; `correctable`: planted errors among
     the failed where the prediction equals the truth; `right_of_correctable`: those flagged; `planted`,
@@ -212,11 +237,11 @@ def judge_against_truth(run: Run) -> dict[str, Any] | None:
         ("planted", "flagged", "right", "correctable", "right_of_correctable", "judged", "unjudged"), 0
     )
     for j in run.iterations:
-        there = _ids(run, "samples", j)
-        some, probed = _of(run, truth.keys() & there, j)
-        samples, probes = some.by_id(), {p.sample_id: p for p in probed}
+        dataset_ids = _ids(run, "samples", j)
+        seed_samples, probed = _of(run, truth.keys() & dataset_ids, j)
+        samples, probes = seed_samples.by_id(), {p.sample_id: p for p in probed}
         for verdict in run.table(Verdicts, "verdicts", j, missing_ok=True):
-            if verdict.sample_id not in there:  # of a dataset that was composed again
+            if verdict.sample_id not in dataset_ids:  # of a dataset that was composed again
                 continue
             planted = verdict.sample_id in truth
             flagged = verdict.verdict == "LABEL_WRONG"
@@ -240,14 +265,14 @@ def judge_against_truth(run: Run) -> dict[str, Any] | None:
 
 def report_run(run: Run) -> Path:
     """Write `report.html` from what the run folder holds, and return its path."""
-    found = scores(run)
+    scores_of = scores(run)
     return write_report(
         ReportData(
             name=run.path.name,
             settings=run.settings.model_dump(mode="json"),
             iterations=[_iteration(run, j) for j in run.iterations],
-            scores=[s for table in found.values() for s in table],
-            policies=list(found),
+            scores=[s for table in scores_of.values() for s in table],
+            policies=list(scores_of),
             robustness=list(finished(run, "robustness")),
             compositions=composition(run),
             noise=judge_against_truth(run),
@@ -258,7 +283,10 @@ def report_run(run: Run) -> Path:
 
 
 def took(run: Run) -> str:
-    """Wall time of all finished stages together, and the most memory that the process of one of them held."""
+    """Wall time of all finished stages, and the most memory of one.
+
+    The memory is that of the process which made the stage.
+    """
     manifests = [m for j in (0, *run.iterations) for stage in STAGES if (m := run.manifest(stage, j))]
     return (
         f"stages: {duration(sum(m['seconds'] for m in manifests))}, peak memory"
@@ -321,7 +349,7 @@ def _ids(run: Run, name: str, j: int) -> set[str]:
 
 
 def _of(run: Run, ids: Set[str], j: int) -> tuple[Samples, Probes]:
-    """The samples of D_j of these ids, and their probes without the tokens."""
+    """The samples of D_j with these ids, and their probes."""
     folder = run.folder(j)
     samples = Stored(Samples, folder / "samples.parquet", keep=lambda row: row["id"] in ids)
     probes = Stored(Probes, folder / "probes.parquet", TOKENS, keep=lambda row: row["sample_id"] in ids)

@@ -14,7 +14,8 @@ def copy_run(source: Path, folder: Path) -> None:
     A recording has no `probes_raw.parquet`, because its probes hold the decoded answers too. Without that
     table a new threshold would decode again.
     """
-    unfinished = folder.with_name(f".{folder.name}")
+    # No name that a person gives a folder of their own, as `.git` is: what stands there is removed.
+    unfinished = folder.with_name(f".{folder.name}.copying")
     shutil.rmtree(unfinished, ignore_errors=True)
     shutil.copytree(source, unfinished)
     for file in unfinished.glob("iterations/*/probes.parquet"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
@@ -114,9 +114,14 @@ TABLES: dict[str, tuple[str, type[Table[Any]]]] = {
 """Subject -> the table of the rows that are decided on."""
 
 
+def row_of(row: Any) -> str:
+    """The name of a row: its sample's id, for an expansion the child's."""
+    return str(row.sample.id if isinstance(row, Expansion) else row.sample_id)
+
+
 def rows_of(table: Iterable[Any]) -> frozenset[str]:
     """The rows of a table as decisions name them."""
-    return frozenset(row.sample.id if isinstance(row, Expansion) else row.sample_id for row in table)
+    return frozenset(map(row_of, table))
 
 
 def check_rows(
@@ -219,6 +224,34 @@ class DecisionLog:
         self._text += added
         rest = text[len(self._text) :]  # of a write that was cut short, or is still going on
         return [*self._parsed, _decision(rest, self.file, len(self._parsed) + 1, whole=False)]
+
+
+def lost(log: DecisionLog, rows: Callable[[str, int], frozenset[str] | None], upto: Iterable[int]) -> str:
+    """How many decisions in force are on rows that no table has any more, in words; empty where none is.
+
+    Args:
+        log: The decisions.
+        rows: The rows of a subject in an iteration; None where they are not made yet, so that they may come.
+        upto: The iterations whose rows can be decided on.
+    """
+    iterations, gone = list(upto), dict[str, int]()
+    for subject in TABLES:
+        if not iterations or not log.in_force(subject):
+            continue
+        known = {j: rows(subject, j) for j in iterations}
+        of_one = [d for j in iterations for d in log.in_force(subject, j).values() if d.iteration == j]
+        of_any = [d for d in log.in_force(subject).values() if d.iteration is None]
+        for decision in (*of_one, *of_any):
+            made = [ids for j, ids in known.items() if decision.iteration in (None, j)]
+            if made and None not in made and not any(decision.row in (ids or ()) for ids in made):
+                gone[subject] = gone.get(subject, 0) + 1
+    if not gone:
+        return ""
+    counts = ", ".join(f"{n} on {subject}s" for subject, n in gone.items())
+    return (
+        f"Decisions on rows that the run has no longer: {sum(gone.values())} ({counts}), in {log.file}. They"
+        " decide nothing, stay in the file, and hold again where the rows come back."
+    )
 
 
 def _content(file: Path) -> bytes:

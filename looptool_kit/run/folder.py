@@ -22,6 +22,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -33,9 +34,11 @@ from looptool_kit.config import Settings, dump_settings, load_preset, with_overr
 from looptool_kit.core.errors import RunError, full_disk_explained, no_writing
 from looptool_kit.core.samples import Samples
 from looptool_kit.core.tables import Stored, Table, append_lines, write_json, write_text
+from looptool_kit.core.terminal import visible
 from looptool_kit.run import lock
-from looptool_kit.run.decisions import TABLES, Decision, DecisionLog, check, check_rows, rows_of
+from looptool_kit.run.decisions import TABLES, Decision, DecisionLog, check, check_rows, lost, rows_of
 from looptool_kit.run.keys import batch_name
+from looptool_kit.run.labels import check_written
 from looptool_kit.run.settings import FORMAT, read_settings
 
 SUPERSEDED = "superseded"
@@ -50,7 +53,11 @@ class Run:
         self.path, self.settings, self.read_only = path, settings, read_only
         self._lock = None if read_only else lock.take(path)
         self._log = DecisionLog(path / "decisions.jsonl")
-        self._rows: dict[tuple[str, int, int], frozenset[str]] = {}
+        self._rows: dict[tuple[str, int, tuple[int, int]], frozenset[str]] = {}
+        self.announce: Callable[[str], object] = _print
+        """Called before a stage makes again what took long, with what, why and for how long. The command asks
+        there, and raises where the answer is no.
+        """
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r}, preset={self.settings.preset!r})"
@@ -92,7 +99,7 @@ class Run:
 
     @classmethod
     def open(cls, path: str | Path, read_only: bool = False) -> Run:
-        """Open an existing run.
+        """Open an existing run, and say how many decisions are on rows that it has no longer.
 
         Args:
             read_only: Take no lock, and change nothing. Else the lock is held until `close` or the end of the
@@ -105,7 +112,13 @@ class Run:
         file = path / "run.toml"
         if not file.exists():
             raise RunError(f"there is no run in {path} (no run.toml). Make one with `looptool init {path}`.")
-        return cls(path, read_settings(path), read_only)
+        run = cls(path, read_settings(path), read_only)
+        with suppress(RunError):  # whoever needs the table or the decisions is told
+            # The last dataset is only trained on.
+            decidable = (j for j in run.iterations if j <= run.settings.iterations)
+            if gone := lost(run._log, run._rows_of, decidable):
+                _print(gone)
+        return run
 
     def close(self) -> None:
         """Release the lock and forget what was read; the run can still be read."""
@@ -140,8 +153,8 @@ class Run:
     def set(self, **overrides: Any) -> Settings:
         """Change settings, e.g. `run.set(probe__quantile=0.8)`, here and in `run.toml`.
 
-        The next call of a stage that depends on them runs it again. Other changes of the file since the run
-        was opened stay.
+        The next call of a stage that depends on them runs it again. Comments in the file stay, and other
+        changes of it since the run was opened.
 
         Raises:
             ValueError: A setting or value is unknown; nothing is changed.
@@ -152,7 +165,8 @@ class Run:
         before = read_settings(self.path)
         settings = with_overrides(before, **overrides)
         with full_disk_explained(self.path):
-            write_text(self.path / "run.toml", dump_settings(settings, FORMAT))
+            file = self.path / "run.toml"
+            write_text(file, dump_settings(settings, FORMAT, file.read_text(encoding="utf-8")))
         trust.confirm_given(self.path, settings, overrides, before)
         self.settings = settings
         return settings
@@ -329,7 +343,8 @@ class Run:
             iteration: The same row can stand in several datasets; a decision or undo holds in this one alone.
 
         Raises:
-            ValueError: The subject, row, iteration or value is unknown; the message names what is possible.
+            ValueError: The subject, row, iteration or value is unknown, the message names what is possible;
+                or the rule tier speaks against a label or sample that is written.
             RunError: The run is read-only.
         """
         return self.decide_all(subject, {row: value}, reason, author, iteration)[0]
@@ -347,6 +362,8 @@ class Run:
         for row, value in values.items():
             check(subject, row, value)
         check_rows(subject, values, {j: self._rows_of(subject, j) for j in self.iterations}, iteration)
+        numbers = self.iterations if iteration is None else [iteration]
+        check_written(subject, values, (self.folder(j) / "samples.parquet" for j in reversed(numbers)))
         return self._log.append(subject, values, reason, author, iteration)
 
     def _rows_of(self, subject: str, iteration: int) -> frozenset[str] | None:
@@ -358,7 +375,8 @@ class Run:
         file = self.folder(iteration) / f"{name}.parquet"
         if not name or not file.exists():
             return None
-        at = subject, iteration, file.stat().st_mtime_ns
+        stat = file.stat()
+        at = subject, iteration, (stat.st_mtime_ns, stat.st_ino)
         if at not in self._rows:
             self._rows[at] = rows_of(self.table(kind, name, iteration))
         return self._rows[at]
@@ -374,3 +392,7 @@ class Run:
         """Record a bad row in `rejected.jsonl`."""
         self.writable()
         append_lines(self.path / "rejected.jsonl", [{"file": file, "row": row, "reason": reason, "raw": raw}])
+
+
+def _print(text: str) -> None:
+    print(visible(text), flush=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from typing import Any, TypeVar
 
 from looptool_kit.core.samples import Samples
 from looptool_kit.core.tables import Table
-from looptool_kit.run.decisions import rows_of
+from looptool_kit.run.decisions import row_of
 from looptool_kit.run.folder import Run
 
 T = TypeVar("T", bound=Table[Any])
@@ -24,15 +26,22 @@ def iteration_of(run: Run, *tables: Sequence[Any] | None, iteration: int | None 
 
     Raises:
         ValueError: It cannot be known: a part of a dataset or another one, an empty table, tables of
-            several iterations.
+            several iterations. Or the tables say another one than the caller.
     """
+    given_tables = [table for table in tables if table is not None]
     if iteration is not None:
         if iteration < 1:
             raise ValueError(
                 f"iteration={iteration}: iterations count from 1. Leave it out for the newest one."
             )
+        said = {int(row.iteration) for t in given_tables if not isinstance(t, Samples) for row in t}
+        if others := sorted(said - {iteration}):
+            raise ValueError(
+                f"iteration={iteration} was said, and the tables given hold rows of iteration"
+                f" {', '.join(map(str, others))}. Give the tables of iteration {iteration} (left out, they"
+                " are the run's), or leave iteration= out."
+            )
         return iteration
-    given_tables = [table for table in tables if table is not None]
     if not given_tables:
         return run.iteration
     numbers: set[int] = set()
@@ -54,14 +63,18 @@ def iteration_of(run: Run, *tables: Sequence[Any] | None, iteration: int | None 
 
 
 def _dataset(run: Run, samples: Samples) -> int:
-    datasets: dict[int, set[str]] = {}
+    datasets: dict[int, list[str]] = {}
     for j in reversed(run.iterations):
         table = run.table(Samples, "samples", j)
         if table == samples:
             return j
-        datasets[j] = {s.id for s in table}
-    for j, ids in datasets.items():
-        whole({s.id for s in samples}, ids, f"D{j}", run)
+        datasets[j] = [s.id for s in table]
+    ids = [s.id for s in samples]
+    for j, rows in datasets.items():
+        if Counter(ids) == Counter(rows):
+            return j
+    for j, rows in datasets.items():
+        _whole(ids, rows, f"D{j}", run)
     raise ValueError(
         f"these {len(samples)} samples are not a dataset of {run.path} (it has"
         f" {', '.join(f'D{j}' for j in run.iterations) or 'none'}). Give a D_j as it is, say which it"
@@ -69,32 +82,95 @@ def _dataset(run: Run, samples: Samples) -> int:
     )
 
 
-def given(run: Run, kind: type[T], table: T | None, name: str, iteration: int) -> T:
-    """The table that a stage was given, or that of the run.
+def dataset(run: Run, samples: Samples | None, iteration: int) -> Samples:
+    """D_j for a stage that was given samples: the run's own where they are its rows, in whatever order.
+
+    Other samples than those of the run's datasets stand for D_j, as the caller said.
 
     Raises:
-        ValueError: Only a part of the run's table was given.
+        ValueError: They are a part of D_j, hold rows of it more than once, or are another dataset.
+    """
+    if samples is None:
+        return run.table(Samples, "samples", iteration)
+    if iteration not in run.iterations:
+        return samples
+    ids, own = Counter(s.id for s in samples), run.table(Samples, "samples", iteration)
+    if ids == Counter(s.id for s in own):
+        return own
+    _whole(ids.elements(), (s.id for s in own), f"D{iteration}", run)
+    for j in run.iterations:
+        if j != iteration and ids == Counter(s.id for s in run.table(Samples, "samples", j)):
+            raise ValueError(
+                f"these samples are D{j} of {run.path}, and iteration={iteration} was said: what is made of"
+                f" them would take the place of what was made of D{iteration}. Say iteration={j}, or make"
+                f" {OWN_RUN}."
+            )
+    return samples
+
+
+def given(run: Run, kind: type[T], table: T | None, name: str, iteration: int) -> T:
+    """The table that a stage was given, in the order of the run's own, or that of the run.
+
+    Raises:
+        ValueError: It has not the rows of the run's table.
     """
     if table is None:
         return run.table(kind, name, iteration)
     if run.has(name, iteration):
-        rows = rows_of(run.stored(kind, name, iteration))
-        whole(rows_of(table), rows, f"the {name} of iteration {iteration}", run)
+        what = f"the {name} of iteration {iteration}"
+        return matched(table, run.stored(kind, name, iteration), what, run)
     return table
 
 
-def whole(given: Set[str], rows: Set[str], name: str, run: Run) -> None:
-    """Raise `ValueError` where only a part of a stage's input was given.
+def matched(table: T, own: Iterable[Any], name: str, run: Run) -> T:
+    """The table in the order of the run's own rows, so that what is made of it is the same.
 
-    Its result would take the place of the whole one's.
+    Args:
+        table: The rows that were given.
+        own: The run's rows; they are read several times.
+        name: What they are, for messages.
+        run: The run.
+
+    Raises:
+        ValueError: Rows are missing, stand there more than once, or are not the run's.
+    """
+    if all(a == b for a, b in zip_longest(table, own)):
+        return table
+    ids, rows = Counter(map(row_of, table)), Counter(map(row_of, own))
+    if ids != rows:
+        _whole(ids.elements(), rows.elements(), name, run)
+        row = next(iter(ids - rows))
+        raise ValueError(
+            f"{row!r} is not a row of {name} of {run.path}. Give that table as it is, or make {OWN_RUN}."
+        )
+    if Counter(row.model_dump_json() for row in table) == Counter(row.model_dump_json() for row in own):
+        return type(table)(own)
+    place = {row_of(row): at for at, row in enumerate(own)}
+    return type(table)(sorted(table, key=lambda row: place[row_of(row)]))
+
+
+def _whole(given: Iterable[str], rows: Iterable[str], name: str, run: Run) -> None:
+    """Raise `ValueError` where rows of a stage's input are missing or stand there more than once.
+
+    What is made of them would take the place of the whole one's. Rows that are not in `rows` are another
+    matter.
 
     Args:
         given: Ids of the rows that were given.
         rows: Ids of all rows.
         name: What they are rows of.
     """
-    if given < rows:
+    have, wanted = Counter(given), Counter(rows)
+    if not have.keys() <= wanted.keys() or have == wanted:
+        return
+    if have.keys() < wanted.keys() or not have - wanted:
         raise ValueError(
-            f"{len(given)} rows of {name} of {run.path}, which has {len(rows)}, were given: what is made of"
-            f" a part would take the place of what was made of the whole. Give all of it, or make {OWN_RUN}."
+            f"{have.total()} rows of {name} of {run.path}, which has {wanted.total()}, were given: what is"
+            f" made of a part would take the place of what was made of the whole. Give all of it, or make"
+            f" {OWN_RUN}."
         )
+    row = next(iter(have - wanted))
+    raise ValueError(
+        f"{row!r} stands {have[row]} times among the rows given of {name} of {run.path}, and {wanted[row]}"
+        f" times there: what is made of them would take its place. Give it as it is, or make {OWN_RUN}."
+    )

@@ -20,6 +20,7 @@ from typing import Any
 
 from looptool_kit.core.errors import RunError, no_writing
 from looptool_kit.core.tables import LEFTOVER, open_own
+from looptool_kit.run.tries import SUFFIX, seconds_before
 
 _held: dict[Path, Lock] = {}
 """The locks of this process. Several runs opened on one folder share one."""
@@ -116,10 +117,16 @@ def refuse_links(path: Path) -> None:
 
     A link may lead into another run.
     """
-    top = [path / name for name in ("seed", "iterations", "superseded")]
+    top = [path / name for name in ("seed", "iterations", "superseded", "judge_check")]
     inner = (
         p
-        for pattern in ("seed/*", "iterations/*", "iterations/*/*", "iterations/*/policy/*")
+        for pattern in (
+            "seed/*",
+            "judge_check/*",
+            "iterations/*",
+            "iterations/*/*",
+            "iterations/*/policy/*",
+        )
         for p in path.glob(pattern)
     )
     for place in (*top, *inner):
@@ -172,7 +179,7 @@ def sweep(path: Path) -> None:
     for parent, folders, names in os.walk(path):
         here = Path(parent)
         for name in names:
-            if re.fullmatch(LEFTOVER, name):
+            if re.fullmatch(LEFTOVER, name) or _of_a_finished_stage(here / name):
                 (here / name).unlink(missing_ok=True)
         for parts in (here / name for name in folders if name.endswith(".parts")):
             manifest, mark = read_manifest(parts.with_suffix(".json")), parts / "key"
@@ -180,10 +187,17 @@ def sweep(path: Path) -> None:
             if manifest and mark.is_file() and not kept and manifest.get("key") == mark.read_text():
                 shutil.rmtree(parts, ignore_errors=True)
     for iteration in numbered(path / "iterations", 2).values():
-        for trainer in ("sft", "grpo"):
+        for trainer in ("sft", "grpo", "preference"):
             for folder in checkpoints(iteration / "policy" / trainer):
                 if (folder.parent / "result.json").exists() or not (folder / COMPLETE).exists():
                     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _of_a_finished_stage(file: Path) -> bool:
+    """Whether the file notes tries at the very result whose manifest stands."""
+    path = file.with_name(file.name.removesuffix(SUFFIX) + ".json")
+    manifest = read_manifest(path) if file.name.endswith(SUFFIX) else None
+    return manifest is not None and seconds_before(path, str(manifest.get("key"))) > 0
 
 
 def read_manifest(path: Path) -> dict[str, Any] | None:

@@ -23,15 +23,18 @@ def read_settings(path: Path) -> Settings:
         run_format = tomllib.loads(file.read_text(encoding="utf-8")).get("format")
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RunError(f"{file} is not valid TOML: {error}. Fix that line.") from None
+    except RecursionError:
+        raise RunError(f"{file} holds values that are nested too deep to be settings.") from None
     except OSError as error:
         raise RunError(
             f"{file} cannot be read ({error.strerror}). Put it back, or make a new run in another folder."
         ) from None
     if run_format != FORMAT:
+        remedy = f" `looptool convert {path}` makes it one of format {FORMAT}." if run_format == 1 else ""
         raise RunError(
             f"{path} was written in run format {run_format}, this version of looptool_kit reads format"
-            f" {FORMAT}. Nothing in it was touched. Use the version that made it, or start a new run in"
-            " another folder."
+            f" {FORMAT}. Nothing in it was touched.{remedy or ' Use the version that made it.'} Or start a"
+            " new run in another folder."
         )
     try:
         return load_settings(file)

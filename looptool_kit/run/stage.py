@@ -7,6 +7,7 @@ keeps both, so that it can be said what changed. What a new result replaces is m
 from __future__ import annotations
 
 import json
+import resource
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,8 +22,11 @@ from looptool_kit.core.tables import Table
 from looptool_kit.run.folder import SUPERSEDED, Run
 from looptool_kit.run.keys import key
 from looptool_kit.run.lock import refuse_links
+from looptool_kit.run.tries import counted, seconds_before
 
-CHAIN = ("policy", "probes_raw", "probes", "verdicts", "expansions", "composition")
+CHAIN = (
+    "policy", "frontier", "probes_raw", "probes", "verdicts", "expansions", "augment_losses", "composition",
+)  # fmt: skip
 """The manifests of an iteration, each made from the one before."""
 SCORES = ("scores", "development_scores")
 TITLES = {
@@ -33,6 +37,8 @@ TITLES = {
     "probes": "probe, states",
     "verdicts": "verify",
     "expansions": "expand",
+    "augmented": "perturb",
+    "augment_losses": "score perturbed samples",
     "composition": "compose",
 }
 """Manifest -> the name of the stage in messages."""
@@ -50,6 +56,9 @@ _INPUTS = {
     "threshold": "a decided threshold",
     "held_out": "the held-out samples",
     "fresh": "the fresh seed samples",
+    "frontier": "what the policy gets right sometimes",
+    "augmented": "the perturbed samples",
+    "development": "the number of development samples",
 }
 
 
@@ -81,7 +90,7 @@ class Stage:
         self.made_from |= deciding(run.settings, settings)
         # What is drawn by chance depends on the iteration too.
         self.key = key(name, iteration, self.made_from)
-        self.started = time.monotonic()
+        self.started, self._cpu = time.monotonic(), cpu_clock()
 
     def _place(self, file: str | Path) -> Path:
         return file if isinstance(file, Path) else self.run.folder(self.iteration) / file
@@ -122,14 +131,21 @@ class Stage:
     def making(self) -> Iterator[None]:
         """Surround the work: say what is made again and why, and explain the disk's errors.
 
+        The seconds of earlier tries at the same result count in its manifest.
+
         Raises:
             RunError: The run may not be written to, or the disk is full.
         """
         self.run.writable()
         refuse_links(self.run.path)
         self._announce()
-        self.started = time.monotonic()
-        with full_disk_explained(self.run.path):
+        again = self.run.done(self.name, self.iteration, self.key)  # then they were an earlier result's
+        before = 0.0 if again else seconds_before(self.manifest_path, self.key)
+        self.started, self._cpu = time.monotonic() - before, cpu_clock()
+        with (
+            full_disk_explained(self.run.path),
+            counted(self.manifest_path, self.key, before, self.run.writable),
+        ):
             yield
 
     def finish(self, tables: Mapping[str | Path, Table[Any]], **facts: Any) -> None:
@@ -140,7 +156,12 @@ class Stage:
         self.supersede()
         for path, table in tables.items():
             table.write(self._place(path))
-        self.run.finish(self.name, self.iteration, self.key, self.started, made_from=self.made_from, **facts)
+        self.record(**facts)
+
+    def record(self, **facts: Any) -> None:
+        """Write the manifest, after everything else."""
+        facts = {"cpu_seconds": round(cpu_clock() - self._cpu, 2), "made_from": self.made_from, **facts}
+        self.run.finish(self.name, self.iteration, self.key, self.started, **facts)
 
     def supersede(self, *also: Path) -> None:
         """Move what there is of an earlier result to `superseded/`, the manifest last.
@@ -153,7 +174,7 @@ class Stage:
         reasons = self.why()
         if not reasons:
             return
-        from looptool_kit.core.terminal import duration, visible
+        from looptool_kit.core.terminal import duration
 
         own = cost(self.run, [(self.name, self.iteration)])
         later = cost(self.run, after(self.run, self.name, self.iteration))
@@ -165,7 +186,13 @@ class Stage:
         follows = f", what follows from it {duration(later)}" if later and started_here else ""
         time = "How long it had taken is not known" if unknown else f"It had taken {duration(own)}"
         text = f"{self.title} is made again: {'; '.join(reasons)}. {time}{follows}; expect about as long."
-        print(visible(f"{text} What it replaces goes to {self.run.path / SUPERSEDED}."), flush=True)
+        self.run.announce(f"{text} What it replaces goes to {self.run.path / SUPERSEDED}.")
+
+
+def cpu_clock() -> float:
+    """Processor seconds of this process and of the children that have ended, on all cores together."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
 
 
 def title(name: str, iteration: int) -> str:

@@ -1,5 +1,7 @@
-"""The one finder of strategies: every public module or folder beside a stage's `stage.py` is one, by its
-name.
+"""The one finder of strategies.
+
+Every public module or folder beside a stage's `stage.py` is a strategy, by its name; so is every one in
+`train/rewards/`.
 """
 
 from __future__ import annotations
@@ -10,14 +12,17 @@ from types import ModuleType
 
 
 def names(package: str) -> list[str]:
-    """Names of the strategies of a stage, given by its package (e.g. `looptool_kit.stages.verify`)."""
-    found = iter_modules(import_module(package).__path__)
-    return sorted(m.name for m in found if not m.name.startswith("_") and m.name != "stage")
+    """Names of a stage's strategies, given its package."""
+    modules = iter_modules(import_module(package).__path__)
+    return sorted(m.name for m in modules if not m.name.startswith("_") and m.name != "stage")
 
 
 def find(package: str, name: str) -> ModuleType:
-    """Import the strategy of that name. Raises `ValueError` that lists those there are."""
+    """Import the strategy of that name.
+
+    Raises `ValueError` that lists those there are.
+    """
     if name not in names(package):
         kind = package.rpartition(".")[2]
-        raise ValueError(f"stage {kind} has no strategy {name!r}; choose one of {', '.join(names(package))}")
+        raise ValueError(f"{kind} has no strategy {name!r}; choose one of {', '.join(names(package))}")
     return import_module(f"{package}.{name}")

@@ -1,5 +1,6 @@
-"""Stage probe: greedy decoding of every sample of D_j by the new policy, with perplexity and match (GCP,
-LoopTool section 3.3).
+"""Stage probe: greedy decoding of D_j by the new policy.
+
+Each sample gets a perplexity and a match (GCP, LoopTool section 3.3).
 """
 
 from __future__ import annotations
@@ -14,17 +15,21 @@ from looptool_kit.core.toolcalls import parse
 from looptool_kit.policy.engines import Completion, Sampling
 from looptool_kit.policy.policy import Policy, open_engine, policy_of
 from looptool_kit.run.folder import Run
-from looptool_kit.run.inputs import iteration_of, whole
+from looptool_kit.run.inputs import dataset, iteration_of
 from looptool_kit.run.stage import Stage
 
 
 def stages(run: Run, samples: Samples, policy: Policy, j: int) -> tuple[Stage, Stage]:
-    """The decoding, and the states that a threshold gives its rows: as they stand and what decides them."""
+    """The stages of probing: the decoding, and the states of its rows.
+
+    A threshold gives the rows their states. Both stages are as they stand, with what decides them.
+    """
+    # Decoding is a stage of its own, so that another threshold decodes nothing again.
     settings, decided = ["probe.max_new_tokens"], run.decisions("threshold", j).get("")
     raw = Stage(run, "probes_raw", j, ["probes_raw.parquet"], settings, samples=samples, policy=policy.key)
     if not decided:
         settings.append("probe.quantile" if run.settings.probe.threshold is None else "probe.threshold")
-    made = Stage(
+    prediction = Stage(
         run,
         "probes",
         j,
@@ -34,11 +39,14 @@ def stages(run: Run, samples: Samples, policy: Policy, j: int) -> tuple[Stage, S
         policy=policy.key,
         threshold=decided and [decided.value],
     )
-    return raw, made
+    return raw, prediction
 
 
 def threshold_of(run: Run, j: int) -> float | None:
-    """The threshold that a person decided or the settings name; None: a quantile gives it."""
+    """The threshold that a person decided or the settings name.
+
+    None: a quantile gives it.
+    """
     chosen = run.decisions("threshold", j).get("")
     return float(str(chosen.value)) if chosen else run.settings.probe.threshold
 
@@ -46,11 +54,14 @@ def threshold_of(run: Run, j: int) -> float | None:
 def probe(
     run: Run, samples: Samples | None = None, policy: Policy | None = None, iteration: int | None = None
 ) -> Probes:
-    """Probe D_j with its policy: prediction, token log-probs, perplexity, match, faults, and mastered /
-    borderline / failed for each sample.
+    """Probe D_j with its policy.
 
-    Raises `ValueError` where the samples are only a part of D_j, or no dataset of the run, or the policy is
-    another iteration's, unless `iteration` names the one that is meant.
+    Each sample gets prediction, token log-probs, perplexity, match, faults, and mastered, borderline or
+    failed.
+
+    Raises `ValueError` where the samples are a part of D_j, hold rows of it twice or are another dataset,
+    and, unless `iteration` names the one that is meant, where they are no dataset of the run or the policy is
+    another iteration's.
     """
     by_policy = policy is not None and samples is None and iteration is None
     j = policy.iteration if policy and by_policy else iteration_of(run, samples, iteration=iteration)
@@ -60,11 +71,9 @@ def probe(
             f" what it does to them would take the place of the probes of iteration {j}. Give the policy"
             f" D{j}, or say iteration={j} if that is wanted."
         )
-    if samples is None:
-        samples = run.table(Samples, "samples", j)
-    elif iteration and iteration in run.iterations:
-        whole({s.id for s in samples}, {s.id for s in run.table(Samples, "samples", j)}, f"D{j}", run)
-    samples = Samples(samples.by_id().values())  # a dataset that repeats rows is asked about each once
+    samples = Samples(
+        dataset(run, samples, j).by_id().values()
+    )  # a dataset that repeats rows is asked about each once
     policy = policy or policy_of(run, j)
     raw_now, now = stages(run, samples, policy, j)
     if not now.done:
@@ -89,9 +98,9 @@ def _decode(run: Run, samples: Samples, policy: Policy, now: Stage) -> Probes:
 
             def work(batch: Sequence[int]) -> Probes:
                 rows = [samples[i] for i in batch]
-                done = engine.generate(rows, Sampling(run.settings.probe.max_new_tokens))
+                completions = engine.generate(rows, Sampling(run.settings.probe.max_new_tokens))
                 return Probes(
-                    judge_completion(s, c[0], now.iteration) for s, c in zip(rows, done, strict=True)
+                    judge_completion(s, c[0], now.iteration) for s, c in zip(rows, completions, strict=True)
                 )
 
             probes = run.batches("probes_raw", now.iteration, now.key, plan, Probes, work)
@@ -121,8 +130,9 @@ def judge_completion(sample: Sample, completion: Completion, iteration: int) -> 
 
 
 def threshold(probes: Sequence[Probe], quantile: float, value: float | None = None) -> float:
-    """The perplexity above which a correct answer is borderline: `value`, or that quantile of the correct
-    answers' (infinity if there are none).
+    """The perplexity above which a correct answer is borderline.
+
+    It is `value`, or that quantile of the correct answers' (infinity if there are none).
     """
     if value is not None:
         return value

@@ -1,250 +1,215 @@
-"""The arms of an ablation, and their results as table and forest plot.
+"""The arms of a comparison: names and the settings in which they differ, read from a TOML file and checked.
 
-Scores come with intervals, differences are paired. `ablate.py` runs the arms.
+[match]                       # the first arm: the others are compared with it, and start from its D1
+[graded]
+words = "worse mistakes cost more"
+reward.name = "graded"
+[control]
+data = "seed"                 # no loop: seed data alone
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+import re
+import tomllib
+from collections.abc import Callable, Collection, Iterator, Mapping
+from difflib import get_close_matches
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
-from looptool_kit.core.samples import Frozen
-from looptool_kit.core.stats import Clustered, clustered_difference, wilson
-from looptool_kit.core.tables import Table
-from looptool_kit.report.figures import forest_figure
-from looptool_kit.report.page import render_template
+from pydantic import BaseModel
+
+from looptool_kit.config import Settings, with_overrides
+from looptool_kit.stages._find import names as strategies
 
 FULL, CONTROL = "full", "control"
+"""Names of the ablation's arms: the full loop, and as much training on seed data alone."""
+SHARED = {
+    "preset": "",
+    "seed": "",
+    "iterations": "",
+    "model": "",
+    "contamination": "",
+    "seeds": "",
+    "synthesis": "",
+    "lora": "",
+    "evaluate": "",
+    "sft.epochs": "sft.epochs_later",
+    "sft.learning_rate": "sft.learning_rate_later",
+    "grpo.steps_first": "grpo.steps",
+    "budget": "",
+}
+"""Settings that decide D1, the held-out samples or the budget, so that all arms have the same; and the one of
+later iterations that an arm can set.
+"""
+FOUND_BY_NAME = {
+    "verify.judge": "looptool_kit.stages.verify",
+    "expand.expanders": "looptool_kit.stages.expand",
+    "reward.name": "looptool_kit.stages.train.rewards",
+}
+"""Settings that name strategies -> where those are: a mistyped one is said before anything has run."""
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 
 
 class Arm(NamedTuple):
-    """What differs from the full loop."""
+    """What differs from the settings that all arms have."""
 
     words: str
     changes: dict[str, Any]
     """Settings, named as for `config.load_preset`."""
+    data: Literal["loop", "seed"] = "loop"
+    """`seed`: no loop, but the seed samples that the first arm had seen by then."""
 
 
-ARMS: dict[str, Arm] = {
-    FULL: Arm("full loop", {}),
-    "no-hppl": Arm("without high-perplexity samples", {"compose__hppl": 0}),
-    "no-jglv": Arm("without JGLV: labels taken as they are", {"verify__judge": "labels"}),
-    "no-edde": Arm("without EDDE: errors not expanded", {"expand__children": 0}),
-    "repeat": Arm("error seeds repeated, not expanded", {"expand__expanders": ("repeat",)}),
-    CONTROL: Arm("seed data alone, as many tokens", {}),
-}
-"""LoopTool's ablations, and its seed-only training; `control` differs by its datasets (see
-`ablate.seed_only`).
-"""
+def shipped(name: str) -> Path:
+    """The file of arms of that name in the package: `arms`, or `ablation`."""
+    return Path(str(files("looptool_kit").joinpath("presets").joinpath(f"{name}.toml")))
 
 
-class Outcome(Frozen):
-    """One policy of one arm on the held-out samples."""
+def read_arms(file: Path) -> dict[str, Arm]:
+    """The arms of a file, in its order.
 
-    arm: str
-    seed: int
-    """Random seed; arms of one seed share the policy D1 and the held-out samples."""
-    iteration: int
-    samples: int
-    """Rows of the dataset that it was trained on last."""
-    sft_tokens: int
-    """Tokens of prompts and labels that SFT trained on in this iteration, each pass counted."""
-    grpo_tokens: int
-    """Tokens of prompts and completions that GRPO trained on in this iteration: it has as many steps in every
-    arm, but answers differ in length.
+    Raises:
+        ValueError: The file, a setting or a value is wrong; the message names file and line, and what may
+            have been meant.
+        FileNotFoundError: There is no such file.
     """
-    ids: tuple[str, ...]
-    """The held-out samples."""
-    splits: tuple[str, ...]
-    correct: tuple[bool, ...]
-    """Exact match of each of `ids`."""
-
-
-class Outcomes(Table[Outcome]):
-    """A table of arms' policies."""
-
-    row_type = Outcome
-
-
-class ArmRow(NamedTuple):
-    """An arm's policy after one iteration, all its random seeds pooled."""
-
-    arm: str
-    iteration: int
-    seeds: tuple[int, ...]
-    n: int
-    correct: int
-    accuracy: float
-    lo: float
-    hi: float
-    """Wilson's 95% interval."""
-    difference: Clustered | None
-    """To the full loop after the same iteration, on the same held-out samples, over the seeds that both have.
-    None for the full loop itself, for D1, and where no seed has both.
-    """
-    sft_tokens: float
-    """Since D1, mean over the seeds."""
-    grpo_tokens: float
-    """Since D1, mean over the seeds."""
-    samples: float
-    """Rows of the dataset, mean over the seeds."""
-
-
-def summarise(table: Iterable[Outcome], split: str = "") -> list[ArmRow]:
-    """One row for each arm and iteration, arms in the order of `ARMS`.
-
-    With `split`, of that split's held-out samples alone.
-    """
-    by = {(o.arm, o.seed, o.iteration): o for o in table}
-    rows = []
-    for arm in ARMS:
-        for j in sorted({j for a, _, j in by if a == arm}):
-            seeds = tuple(sorted(seed for a, seed, i in by if (a, i) == (arm, j)))
-            mine = {seed: by[arm, seed, j] for seed in seeds}
-            hits = [right for o in mine.values() for right in _hits(o, split).values()]
-            pairs = [
-                (_hits(by[FULL, s, j], split), _hits(o, split)) for s, o in mine.items() if (FULL, s, j) in by
-            ]
-            matched = [
-                ([full[i] for i in full if i in own], [own[i] for i in full if i in own])
-                for full, own in pairs
-            ]
-            since = [o for (a, s, i), o in by.items() if a == arm and s in seeds and 1 < i <= j]
-            count = len(seeds)
-            rows.append(
-                ArmRow(
-                    arm,
-                    j,
-                    seeds,
-                    len(hits),
-                    sum(hits),
-                    sum(hits) / max(1, len(hits)),
-                    *wilson(sum(hits), len(hits)),
-                    (
-                        clustered_difference(matched)
-                        if arm != FULL and j > 1 and matched and all(a for a, _ in matched)
-                        else None
-                    ),
-                    sum(o.sft_tokens for o in since) / count,
-                    sum(o.grpo_tokens for o in since) / count,
-                    sum(o.samples for o in mine.values()) / count,
-                )
+    if not file.exists():
+        raise FileNotFoundError(
+            f"there is no file {file}; the arms that the package ships: {shipped('arms')}"
+        )
+    text = file.read_text(encoding="utf-8")
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{file} is not valid TOML: {error}. Fix that line.") from None
+    arms = {}
+    for name, table in tables.items():
+        where = _place(file, text, (name,))
+        if not isinstance(table, dict):
+            raise ValueError(
+                f"{where}: {name} is not in an arm. Write the arm's name in brackets above it, e.g. [graded]."
             )
-    return rows
+        if not NAME.fullmatch(name):
+            raise ValueError(f"{where}: an arm is a folder's name: letters, digits, - and _, not {name!r}")
+        arms[name] = _arm(name, table, lambda *path: _place(file, text, path))
+    if len(arms) < 2:
+        raise ValueError(f"{file} holds {len(arms)} arms, and a comparison needs two or more")
+    return arms
 
 
-def _hits(outcome: Outcome, split: str) -> dict[str, bool]:
-    return {
-        i: right
-        for i, s, right in zip(outcome.ids, outcome.splits, outcome.correct, strict=True)
-        if not split or s == split
-    }
+def chosen(arms: Mapping[str, Arm], only: Collection[str] | None) -> list[str]:
+    """Names of the arms to run, in order: the first one and those wanted; None: all.
 
-
-def interval(value: float, lo: float, hi: float) -> str:
-    """A share with its interval, in percent."""
-    return f"{100 * value:.1f}% [{100 * lo:.1f}, {100 * hi:.1f}]"
-
-
-def signed(d: Clustered) -> str:
-    """A difference with its interval in percentage points, and each seed's own in brackets."""
-    return (
-        f"{100 * d.difference:+.1f} [{100 * d.lo:+.1f}, {100 * d.hi:+.1f}]"
-        f" ({', '.join(f'{100 * x:+.1f}' for x in d.by_seed)})"
-    )
-
-
-class Grid(NamedTuple):
-    """The results as text."""
-
-    head: list[str]
-    rows: list[list[str]]
-    notes: list[str]
-    """What one has to know to read them."""
-
-
-HEAD = (
-    "arm",
-    "policy",
-    "exact match",
-    "against the full loop",
-    "rows trained on",
-    "tokens after D1 (SFT + GRPO)",
-    "seeds",
-)
-"""The columns of the results."""
-
-
-def grid(rows: Sequence[ArmRow]) -> Grid:
-    """The results, one row for each arm and iteration."""
-    lines = [
-        [
-            ARMS[r.arm].words,
-            f"D{r.iteration}",
-            interval(r.accuracy, r.lo, r.hi),
-            signed(r.difference) if r.difference else "-",
-            f"{r.samples:.0f}",
-            f"{r.sft_tokens:,.0f} + {r.grpo_tokens:,.0f}",
-            " ".join(map(str, r.seeds)),
-        ]
-        for r in rows
-        if r.iteration > 1
-    ]
-    return Grid(list(HEAD), lines, _notes(rows))
-
-
-def _notes(rows: Sequence[ArmRow]) -> list[str]:
-    last = max(r.iteration for r in rows)
-    by = {(r.arm, r.iteration): r for r in rows}
-    notes = []
-    if first := by.get((FULL, 1)):
-        start = interval(first.accuracy, first.lo, first.hi)
-        notes.append(
-            f"Exact match on {first.n} held-out samples. The policy D1, which the arms of a seed share, has"
-            f" {start}."
+    Raises:
+        ValueError: There is no such arm; the message names what may have been meant.
+    """
+    if unknown := [name for name in only or () if name not in arms]:
+        raise ValueError(
+            f"there is no arm {', '.join(unknown)}{_meant(unknown[0], arms)}; choose from {', '.join(arms)}"
         )
-    notes += [
-        (
-            "Intervals are 95%: Wilson's over all seeds' samples; differences, in percentage points, are"
-            " paired on the same held-out samples, by a bootstrap over seeds and samples, with each seed's"
-            " own in brackets."
-        ),
-        (
-            "Tokens are a seed's mean, of prompts and answers, SFT + GRPO. Seed data alone gets the full"
-            " loop's in SFT; the other arms train on what they compose. GRPO has as many steps in each, but"
-            " answers differ in length."
-        ),
-    ]
-    if missing := [ARMS[a].words for a in ARMS if (a, last) not in by]:
-        notes.append(f"Not run to D{last}: {'; '.join(missing)}.")
-    few = min(len(r.seeds) for r in rows)
-    if few < 3:
-        notes.append(
-            f"With {few} random seed{'s' * (few > 1)} the spread between seeds is hardly known: take three or"
-            " more."
-        )
-    return notes
+    first = next(iter(arms))
+    return [name for name in arms if only is None or name in only or name == first]
 
 
-def text(table: Iterable[Outcome]) -> str:
-    """The results as a Markdown table and notes."""
-    head, rows, notes = grid(summarise(table))
-    lines = ["| " + " | ".join(cells) + " |" for cells in (head, ["---"] * len(head), *rows)]
-    return "\n".join([*lines, "", *notes])
+def _arm(name: str, table: Mapping[str, Any], place: Callable[..., str]) -> Arm:
+    """One arm of a file; `place` says where a key stands in it."""
+    settings = dict(table)
+    words, data = settings.pop("words", ""), settings.pop("data", "loop")
+    if not isinstance(words, str):
+        raise ValueError(f"{place(name, 'words')}: words is a text")
+    if data not in ("loop", "seed"):
+        raise ValueError(f'{place(name, "data")}: data is "seed" or left out, not {data!r}')
+    changes: dict[str, Any] = {}
+    for path, value in _leaves(settings):
+        dotted, where = ".".join(path), place(name, *path)
+        if dotted in Settings.model_fields and dotted not in _known():
+            raise ValueError(f"{where}: {dotted} is a section; write the setting in it, {dotted}.NAME = ...")
+        if dotted not in _known():
+            known = [*_known(), *Settings.model_fields, "words", "data"]
+            raise ValueError(f"{where}: {dotted} is not a setting{_meant(dotted, known)}")
+        if taken := next((s for s in SHARED if f"{dotted}.".startswith(f"{s}.")), None):
+            instead = f", but it can set {SHARED[taken]}" if SHARED[taken] else ""
+            raise ValueError(
+                f"{where}: an arm cannot set {dotted}{instead}: all arms start from one D1 and are scored on"
+                " the same samples. `looptool compare --set` sets it for all."
+            )
+        _check_strategy(dotted, value, where)
+        changes["__".join(path)] = value
+        try:
+            with_overrides(Settings(), **changes)
+        except ValueError as error:
+            raise ValueError(f"{where}: {str(error).removeprefix('settings: ')}") from None
+    told = [f"{n.replace('__', '.')} = {v!r}" for n, v in changes.items()]
+    return Arm(words or ", ".join(told) or name, changes, data)
 
 
-def comparisons(rows: Sequence[ArmRow]) -> list[tuple[str, Clustered]]:
-    """Each arm's policies against the full loop's of the same iteration, for a forest plot."""
-    return [(f"{ARMS[r.arm].words}, D{r.iteration}", r.difference) for r in rows if r.difference is not None]
+def _check_strategy(dotted: str, value: Any, where: str) -> None:
+    package = FOUND_BY_NAME.get(dotted)
+    for one in (value if isinstance(value, list) else [value]) if package else ():
+        there = strategies(str(package))
+        if one not in there:
+            raise ValueError(
+                f"{where}: {dotted} names {one!r}{_meant(str(one), there)}; choose from {', '.join(there)}"
+            )
 
 
-def page(table: Outcomes) -> str:
-    """The results as one self-contained HTML page: forest plot and table."""
-    rows = summarise(table)
-    found = comparisons(rows)
-    return render_template(
-        "ablation.html.jinja",
-        {"forest": forest_figure(found)} if found else {},
-        forest=bool(found),
-        **grid(rows)._asdict(),
+def _leaves(table: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every setting of a nested table: its path and value."""
+    for key, value in table.items():
+        if isinstance(value, dict) and ".".join((*path, key)) not in _known():
+            yield from _leaves(value, (*path, key))
+        else:
+            yield (*path, key), value
+
+
+@lru_cache
+def _known() -> dict[str, Any]:
+    """The settings that there are, by dotted name; sections themselves are not among them."""
+    return dict(_fields(Settings()))
+
+
+def _fields(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        if isinstance(value, BaseModel):
+            yield from _fields(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _meant(word: str, known: Collection[str]) -> str:
+    """`; did you mean ...?`, where something that exists looks like the word."""
+    close = get_close_matches(word, known, 1, 0.6) or get_close_matches(
+        word.rpartition(".")[2], {n.rpartition(".")[2]: n for n in known}, 1, 0.75
     )
+    full = next((n for n in known if close and (n == close[0] or n.endswith(f".{close[0]}"))), "")
+    return f"; did you mean {full}?" if full else ""
+
+
+def _place(file: Path, text: str, path: tuple[str, ...]) -> str:
+    """The file and the line in which a key stands, or the nearest table or key above it."""
+    best, line_of = 0, 1
+    header: tuple[str, ...] = ()
+    for number, line in enumerate(text.splitlines(), 1):
+        if found := re.match(r"\s*\[+([^\]#]+)\]", line):
+            header = here = _parts(found[1])
+        elif found := re.match(r"\s*([\w\-.\"' ]+?)\s*=", line):
+            here = (*header, *_parts(found[1]))
+        else:
+            continue
+        shared = next((i for i, (a, b) in enumerate(zip(path, here, strict=False)) if a != b), None)
+        depth = min(len(path), len(here)) if shared is None else shared
+        if depth > best:
+            best, line_of = depth, number
+    return f"{file}, line {line_of}"
+
+
+def _parts(dotted: str) -> tuple[str, ...]:
+    return tuple(part.strip().strip("\"'") for part in dotted.split("."))
+
+
+ARMS = read_arms(shipped("ablation"))
+"""LoopTool's ablations, and its seed-only training (`looptool ablate`)."""

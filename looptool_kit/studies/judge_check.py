@@ -129,21 +129,34 @@ def trials(samples: Sequence[Sample], seed: int = 0) -> Trials:
 
 
 def check(
-    path: Path, samples: Sequence[Sample], settings: Settings, engine: Engine | None = None, repeats: int = 2
+    path: Path,
+    samples: Sequence[Sample],
+    settings: Settings,
+    engine: Engine | None = None,
+    repeats: int = 2,
+    supersede: Callable[..., object] | None = None,
 ) -> str:
     """Ask the judge about the samples (true labels); the card as text.
 
     The folder `path` then holds `trials.parquet` and `card.json`.
+
+    Args:
+        supersede: Moves these two files of an earlier check away; None: they are written over.
     """
     answered, facts = ask(samples, trials(samples, settings.seed), settings, path, engine, repeats)
-    answered.write(path / "trials.parquet")
+    card_file, trials_file = path / "card.json", path / "trials.parquet"
+    note = ""
+    if supersede and (card_file.exists() or trials_file.exists()):
+        supersede(card_file, trials_file)
+        note = "\nThe earlier check of this judge was moved to the folder `superseded`; nothing is deleted."
+    answered.write(trials_file)
     rows = [
         {k: v._asdict() if isinstance(v, Share) else v for k, v in r._asdict().items()}
         for r in card(answered)
     ]
     told = {k: v._asdict() for k, v in trusted(answered).items()}
     write_json(
-        path / "card.json",
+        card_file,
         {
             **facts,
             "samples": len(samples),
@@ -152,7 +165,7 @@ def check(
             "trusted": told,
         },
     )
-    return text(answered, facts)
+    return text(answered, facts) + note
 
 
 def ask(

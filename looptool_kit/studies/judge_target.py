@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from looptool_kit.config import Settings, with_overrides
 from looptool_kit.core.records import Truths
 from looptool_kit.core.samples import Samples
 from looptool_kit.policy.policy import open_engine, policy_of
-from looptool_kit.run.folder import Run
+from looptool_kit.run.folder import SUPERSEDED, Run
+from looptool_kit.run.lock import numbered
 from looptool_kit.studies.judge_check import check, right_samples
 from looptool_kit.trust import confirm_given
 
@@ -27,17 +29,20 @@ def check_target(
         repeats: How often each question is asked.
 
     Returns:
-        The card as text, and the folder that holds it with every trial.
+        The card as text, and the folder that holds it with every trial. An earlier one is kept, in the run's
+        folder `superseded` or one beside the file.
 
     Raises:
         ValueError: There is nothing to plant errors in, or the policy of a file is asked for.
     """
     engine = None
+    supersede: Callable[..., object]
     if target.is_dir():
         run = Run.open(target)
         pool = run.table(Samples, "pool", 0)
         truth = {t.sample_id: t.label for t in run.table(Truths, "truth", 0)}
-        settings, folder = with_overrides(run.settings, **overrides), target / "judge_check"
+        settings, folder = with_overrides(run.settings, **overrides), run.path / "judge_check"
+        supersede = run.supersede
         confirm_given(run.path, settings, overrides, run.settings)
         if iteration is not None:
             engine = open_engine(policy_of(run, iteration), run.settings.probe.batch)
@@ -47,6 +52,7 @@ def check_target(
         pool, truth = Samples.read(target), {}
         settings = with_overrides(Settings(), **overrides)
         folder = target.with_name(f"{target.name}.judge_check")
+        supersede = partial(_set_aside, folder)
     right = right_samples(pool, truth)
     if not right:
         raise ValueError(
@@ -54,4 +60,14 @@ def check_target(
         )
     right = right[:: max(1, len(right) // count)][:count]
     folder = folder / (settings.verify.judge + ("-policy" if engine else ""))
-    return check(folder, right, settings, engine, repeats), folder
+    return check(folder, right, settings, engine, repeats, supersede), folder
+
+
+def _set_aside(top: Path, *files: Path) -> None:
+    """Move files to `superseded/<number>/` of a folder, under their path in it."""
+    number = 1 + max(numbered(top / SUPERSEDED, 4), default=0)
+    for file in files:
+        target = top / SUPERSEDED / f"{number:04d}" / file.relative_to(top)
+        if file.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            file.replace(target)

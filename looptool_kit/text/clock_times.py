@@ -52,10 +52,10 @@ def find_times(text: str, today: date | None) -> Iterator[Found]:
     A bare hour is also read twelve hours later.
     """
     for pattern in _TIMES:
-        for found in pattern.finditer(text):
-            readings = _clock({k.rstrip("2"): v for k, v in found.groupdict().items() if v})
+        for match in pattern.finditer(text):
+            readings = _clock({k.rstrip("2"): v for k, v in match.groupdict().items() if v})
             if readings:
-                yield "time", found, readings, ""
+                yield "time", match, readings, ""
 
 
 def _clock(part: dict[str, str]) -> tuple[str, ...]:

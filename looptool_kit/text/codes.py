@@ -46,7 +46,7 @@ _EXACT: tuple[tuple[Kind, re.Pattern[str]], ...] = (
 
 
 def find_codes(text: str, today: date | None) -> Iterator[Found]:
-    """The addresses, quotes, phone numbers and codes of a text in lower case."""
+    """The addresses, quotes, phone numbers and codes of a lower-case text."""
     for kind, pattern in _EXACT:
-        for found in pattern.finditer(text):
-            yield kind, found, (found[0],), ""
+        for match in pattern.finditer(text):
+            yield kind, match, (match[0],), ""

@@ -110,15 +110,15 @@ _DATES: tuple[re.Pattern[str], ...] = (
 
 
 def find_dates(text: str, today: date | None) -> Iterator[Found]:
-    """The dates of a text in lower case, with their readings from `today`."""
+    """The dates of a lower-case text, as read from `today`."""
     for pattern in _DATES:
-        for found in pattern.finditer(text):
+        for match in pattern.finditer(text):
             try:
-                readings = _calendar({k: v for k, v in found.groupdict().items() if v}, today)
+                readings = _calendar({k: v for k, v in match.groupdict().items() if v}, today)
             except (ValueError, OverflowError):  # "February 30", "in 99999 years"
                 continue
             if readings:
-                yield "date", found, readings, ""
+                yield "date", match, readings, ""
 
 
 # ------------------------------------------------------------------ readings
@@ -258,7 +258,7 @@ def _weekday(part: dict[str, str], today: date) -> list[date]:
 
 
 def _weekday_and_day(index: int, day: int, today: date) -> list[date]:
-    """The next day that is both: "Friday the 13th" comes within 13 months."""
+    """The next day that is both, within 13 months ("Friday the 13th")."""
     coming = (today + relativedelta(months=n, day=day) for n in range(13))
     return [d for d in coming if d >= today and d.day == day and d.weekday() == index][:1]
 

@@ -31,17 +31,17 @@ _DURATION = re.compile(
 
 def find_durations(text: str, today: date | None) -> Iterator[Found]:
     """The durations of a text in lower case, with the units said."""
-    for found in _DURATION.finditer(text):
-        if found["hm"]:
-            yield "duration", found, (float(found["hm"]) * HOUR + float(found["mm"]) * MINUTE,), "hour"
+    for match in _DURATION.finditer(text):
+        if match["hm"]:
+            yield "duration", match, (float(match["hm"]) * HOUR + float(match["mm"]) * MINUTE,), "hour"
             continue
-        count = _count(found["count"])
+        count = _count(match["count"])
         if count is None:
             continue
-        seconds = (count + _part(found["half"] or "")) * SECONDS[found["unit"]]
-        if found["more"]:
-            seconds += (_count(found["more"]) or 0.0) * SECONDS[found["munit"]]
-        yield "duration", found, (seconds,), found["unit"]
+        seconds = (count + _part(match["half"] or "")) * SECONDS[match["unit"]]
+        if match["more"]:
+            seconds += (_count(match["more"]) or 0.0) * SECONDS[match["munit"]]
+        yield "duration", match, (seconds,), match["unit"]
 
 
 def _count(words: str) -> float | None:

@@ -64,8 +64,8 @@ def number(words: str) -> float | None:
 
     Reads "1.5k", "two and a half", "a hundred and fifty"; None where the words are not one number.
     """
-    found = _AMOUNT.fullmatch(words.lower().strip())
-    return _amounts(found)[0] if found else None
+    match = _AMOUNT.fullmatch(words.lower().strip())
+    return _amounts(match)[0] if match else None
 
 
 def find_numbers(text: str, today: date | None) -> Iterator[Found]:
@@ -73,36 +73,39 @@ def find_numbers(text: str, today: date | None) -> Iterator[Found]:
 
     A percentage is read as written, then as a share of one.
     """
-    for found in _AMOUNT.finditer(text):
-        if text.startswith(_NOT_COUNTED, found.end()):
+    for match in _AMOUNT.finditer(text):
+        if text.startswith(_NOT_COUNTED, match.end()):
             continue
-        unit = _unit(found)
-        for value in _amounts(found):
-            yield "number", found, (value, value / 100) if unit == "%" else (value,), unit
+        unit = _unit(match)
+        for value in _amounts(match):
+            yield "number", match, (value, value / 100) if unit == "%" else (value,), unit
 
 
-def _unit(found: re.Match[str]) -> str:
-    """`%`, a currency's code, or nothing. A currency's name counts before its sign."""
-    name = (found["unit"] or "").strip()
+def _unit(match: re.Match[str]) -> str:
+    """`%`, a currency's code, or nothing.
+
+    A currency's name counts before its sign.
+    """
+    name = (match["unit"] or "").strip()
     if name.startswith(("%", "per")):
         return "%"
     name = re.sub(r"^us ", "", name).rstrip("s")
-    return _CURRENCY.get(name or (found["money"] or "").strip(), "")
+    return _CURRENCY.get(name or (match["money"] or "").strip(), "")
 
 
-def _amounts(found: re.Match[str]) -> list[float]:
+def _amounts(match: re.Match[str]) -> list[float]:
     """The values of one match.
 
     "Two hundred and six" is one value, "two and three" are two.
     """
-    if found["digits"]:
-        value = float(found["digits"].replace(",", "")) + _FRACTIONS.get((found["mixed"] or "").strip(), 0.0)
-        values = [value * _SUFFIX.get((found["scale"] or "").strip(" -"), 1.0)]
-    elif found["phrase"] in _PHRASES:
-        values = [_PHRASES[found["phrase"]]]
+    if match["digits"]:
+        value = float(match["digits"].replace(",", "")) + _FRACTIONS.get((match["mixed"] or "").strip(), 0.0)
+        values = [value * _SUFFIX.get((match["scale"] or "").strip(" -"), 1.0)]
+    elif match["phrase"] in _PHRASES:
+        values = [_PHRASES[match["phrase"]]]
     else:
-        values = _sum_words(re.split(r"[\s,-]+", found["phrase"] or found["words"]))
-    return [-v for v in values] if found["sign"] else values
+        values = _sum_words(re.split(r"[\s,-]+", match["phrase"] or match["words"]))
+    return [-v for v in values] if match["sign"] else values
 
 
 def _sum_words(words: list[str]) -> list[float]:

@@ -66,26 +66,28 @@ def _lowered(text: str) -> str:
 def _mentions(matches: Iterator[Found], text: str) -> Iterator[Mention]:
     """What one recogniser finds, without what overlaps an earlier find of it."""
     spans, taken = set[tuple[int, int]](), bytearray(len(text))
-    for kind, found, readings, unit in matches:
-        start, end = found.span()
-        start += len(found[0]) - len(found[0].lstrip())
+    for kind, match, readings, unit in matches:
+        start, end = match.span()
+        start += len(match[0]) - len(match[0].lstrip())
         # Of one run of number words several numbers may come, all on its span.
         if kind != "number" if (start, end) in spans else 1 in taken[start:end]:
             continue
         spans.add((start, end))
         taken[start:end] = b"\1" * (end - start)
-        said = text[start:end]
-        yield Mention(kind, start, end, said, _as_written(kind, said, found) or readings, unit)
+        words = text[start:end]
+        yield Mention(kind, start, end, words, _as_written(kind, words, match) or readings, unit)
 
 
-def _as_written(kind: str, said: str, found: re.Match[str]) -> Readings:
-    """The reading of what is taken to the letter; of a quote its inside, in lower case.
+def _as_written(kind: str, words: str, match: re.Match[str]) -> Readings:
+    """The reading of what is taken to the letter.
+
+    Of a quote its inside, in lower case.
 
     Empty for other kinds.
     """
     if kind in ("email", "url", "phone", "code"):
-        return (said,)
-    return (found["a"] or found["b"],) if kind == "quote" else ()
+        return (words,)
+    return (match["a"] or match["b"],) if kind == "quote" else ()
 
 
 def _hide(text: str, mentions: list[Mention]) -> str:
@@ -107,7 +109,7 @@ _TODAY_GAP = 12
 
 @lru_cache(16384)
 def today_in(text: str) -> tuple[date, int, int] | None:
-    """The day that a text says it is, with the span of that statement.
+    """The day that a text says it is, with its span.
 
     As in "Today is Monday, 2026-11-23."; None where the text does not say.
     """

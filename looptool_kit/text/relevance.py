@@ -25,7 +25,7 @@ MAX_ENUM_CHARACTERS = 200
 """Of a parameter's choices so many characters are read: long lists would outweigh the tool's own words."""
 
 
-def relevance(sample: Sample, said: Dialogue, name: str, found: dict[str, Grounding]) -> float:
+def relevance(sample: Sample, dialogue: Dialogue, name: str, grounded: dict[str, Grounding]) -> float:
     """How far the last request speaks of a tool, 0 to 1.
 
     Only the words around the values that a call takes from the request count, all where it takes none. It is
@@ -38,11 +38,11 @@ def relevance(sample: Sample, said: Dialogue, name: str, found: dict[str, Ground
         name: The tool's name; 0 where it is not on offer.
         found: The groundings of the call's arguments.
     """
-    if said.last < 0 or (tool := sample.tool(name)) is None:
+    if dialogue.last < 0 or (tool := sample.tool(name)) is None:
         return 0.0
-    request = said.passages[said.last]
-    places = [s for g in found.values() if g.supported >= SAID_THRESHOLD for s in g.spans]
-    spans = [s for s in places if s[0] == said.last]
+    request = dialogue.passages[dialogue.last]
+    places = [s for g in grounded.values() if g.supported >= SAID_THRESHOLD for s in g.spans]
+    spans = [s for s in places if s[0] == dialogue.last]
     start, end = 0, len(request.text)
     if spans:
         start = min(s[1] for s in spans) - CHARACTERS_BEFORE
@@ -114,12 +114,12 @@ def role(passage: Passage, span: Span, name: str, schema: dict[str, Any]) -> flo
 
     From 0 to 1. The parameter's own words count, and a preposition that goes with it.
     """
-    own, told = _words_of(name, schema)
+    own, described = _words_of(name, schema)
     before, after = _around(passage, span)
     scores = [RELATIVE_AFTER * any(alike(w, o) for w in after for o in own)]
     for at, word in enumerate(reversed(before)):
         near = 1.0 - LESS_PER_WORD * at
-        scores.append(near * _speaks(word, own, told))
+        scores.append(near * _speaks(word, own, described))
         if at < CUE_WORDS and _is_cue(word, own):
             scores.append(CUE * near)
     return max(scores)
@@ -131,12 +131,12 @@ def is_introduced(passage: Passage, span: Span, name: str, schema: dict[str, Any
     Those before it reach back to the first word of content: in "its lyrics, sung by The Foxes" the foxes are
     not introduced as the lyrics.
     """
-    own, told = _words_of(name, schema)
+    own, described = _words_of(name, schema)
     before, after = _around(passage, span)
     if any(alike(w, o) for w in after for o in own):
         return True
     for word in reversed(before):
-        if _speaks(word, own, told) or _is_cue(word, own):
+        if _speaks(word, own, described) or _is_cue(word, own):
             return True
         if word not in STOP:
             return False
@@ -150,7 +150,7 @@ def _words_of(name: str, schema: dict[str, Any]) -> tuple[set[str], set[str]]:
 
 
 def _around(passage: Passage, span: Span) -> tuple[list[str], list[str]]:
-    """The stems of the words before a value, on its line, and after it."""
+    """Stems of the words before a value on its line, and after."""
     line = passage.text.rfind("\n", 0, span[1]) + 1
     before = [t.stem for t in passage.tokens if line <= t.start and t.end <= span[1]][-WORDS_BEFORE:]
     return before, [t.stem for t in passage.tokens if t.start >= span[2]][:WORDS_AFTER]
@@ -161,9 +161,9 @@ def _is_cue(word: str, own: set[str]) -> bool:
     return bool(_CUES.get(_CUE_OF.get(word, word), frozenset()) & own)
 
 
-def _speaks(word: str, own: set[str], told: set[str]) -> float:
+def _speaks(word: str, own: set[str], described: set[str]) -> float:
     if word in own:
         return OWN_WORD
     if any(alike(word, o) for o in own):
         return RELATIVE
-    return DESCRIBED if word in told else 0.0
+    return DESCRIBED if word in described else 0.0

@@ -22,9 +22,13 @@ def say_like(mention: Mention, old: Any, new: Any, today: date | None) -> str | 
     None where the form is not known, or the new value cannot be said in it.
     """
     if mention.kind in ("number", "duration"):
-        found = next((f for f in NUMERAL.finditer(mention.text) if number(f[0]) == old), None)
-        said = _numeral(found[0], new) if found else None
-        return mention.text[: found.start()] + said + mention.text[found.end() :] if found and said else None
+        match = next((f for f in NUMERAL.finditer(mention.text) if number(f[0]) == old), None)
+        numeral = _numeral(match[0], new) if match else None
+        return (
+            mention.text[: match.start()] + numeral + mention.text[match.end() :]
+            if match and numeral
+            else None
+        )
     forms: Sequence[Callable[[Any], str]] = DAY_FORMS if mention.kind == "date" else CLOCK_FORMS
     try:
         known_old, known_new = (
@@ -38,10 +42,10 @@ def say_like(mention: Mention, old: Any, new: Any, today: date | None) -> str | 
         return None
 
 
-def _numeral(said: str, new: float) -> str | None:
-    if said[0].isdigit():
-        decimals = len(said.split(".")[1]) if "." in said else 0
-        wording = f"{new:,.{decimals}f}" if "," in said else f"{new:.{decimals}f}"
+def _numeral(numeral: str, new: float) -> str | None:
+    if numeral[0].isdigit():
+        decimals = len(numeral.split(".")[1]) if "." in numeral else 0
+        wording = f"{new:,.{decimals}f}" if "," in numeral else f"{new:.{decimals}f}"
         return wording if number(wording) == new else str(new)
     return str(num2words(int(new))) if float(new).is_integer() and 0 <= new <= 100 else None
 
@@ -78,7 +82,10 @@ _NAMED = ((0, "today"), (1, "tomorrow"), (2, "the day after tomorrow"))
 
 
 def _near_forms(today: date) -> list[Callable[[date], str]]:
-    """Forms relative to today; empty text where a day cannot be said so."""
+    """Forms relative to today.
+
+    Empty text where a day cannot be said so.
+    """
 
     def named(n: int, text: str, d: date) -> str:
         if (d - today).days == n:
@@ -89,9 +96,9 @@ def _near_forms(today: date) -> list[Callable[[date], str]]:
     def weekday(lead: str, d: date) -> str:
         return f"{lead}{d:%A}" if 2 <= (d - today).days <= _MAX_WEEKDAY else ""
 
-    def counted(say: Callable[[int], str], d: date) -> str:
+    def counted(in_words: Callable[[int], str], d: date) -> str:
         ahead = (d - today).days
-        return f"in {say(ahead)} days" if 2 <= ahead <= _MAX_COUNTED else ""
+        return f"in {in_words(ahead)} days" if 2 <= ahead <= _MAX_COUNTED else ""
 
     return [
         *(partial(named, n, text) for n, text in _NAMED),
@@ -106,7 +113,10 @@ def _clock_parts(clock: str) -> tuple[int, int, int, str]:
 
 
 def _spoken_clock(clock: str) -> str:
-    """A time in words; empty where not at a quarter of an hour."""
+    """A time in words.
+
+    Empty where not at a quarter of an hour.
+    """
     hour, twelve, minute, _ = _clock_parts(clock)
     if hour < 12:
         part = "in the morning"

@@ -16,17 +16,22 @@ from typing import Any
 
 from looptool_kit.core.samples import Tool
 from looptool_kit.tools._rows import Rows, one_line
+from looptool_kit.tools.bundle import bundled
+from looptool_kit.tools.definition import definitions, tool_of
 from looptool_kit.tools.functions import function_rows, public_functions
 from looptool_kit.tools.mcp import mcp_rows
 from looptool_kit.tools.openapi import openapi_rows
-from looptool_kit.tools.schema import legal_name, plain_parameters
+from looptool_kit.tools.schema import legal_name
 from looptool_kit.trust import tools_kind
 
 OnReject = Callable[[int, str, str], None]
+OnRename = Callable[[str, str], None]
 
 
 def load_tools(
-    spec: str | Path | Sequence[Callable[..., Any]], on_reject: OnReject | None = None
+    spec: str | Path | Sequence[Callable[..., Any]],
+    on_reject: OnReject | None = None,
+    on_rename: OnRename | None = None,
 ) -> list[Tool]:
     """Load tools from a file, an MCP server or functions.
 
@@ -38,6 +43,7 @@ def load_tools(
             `mcp:` and a command line or URL, or functions. A `Path` is always a file.
         on_reject: Called with row (from 1), raw text and reason for each tool that cannot be used; the others
             are returned. Rows are lines, list items, operations or functions in order.
+        on_rename: Called with the legal and the original name of each tool whose name is changed.
 
     Raises:
         FileNotFoundError: The file does not exist.
@@ -71,7 +77,10 @@ def load_tools(
             on_reject(number, raw, reason)
             rejected += 1
             continue
-        tools.append(tool.model_copy(update={"name": legal_name(tool.name, taken)}))
+        name = legal_name(tool.name, taken)
+        if name != tool.name and on_rename:
+            on_rename(name, tool.name)
+        tools.append(tool.model_copy(update={"name": name}))
     if not tools and not rejected:
         raise ValueError(
             f"{source} holds no tools: expected public functions, function objects with a name, or OpenAPI"
@@ -81,24 +90,24 @@ def load_tools(
 
 
 def _file_rows(path: Path) -> Rows:
-    text = path.read_bytes().decode("utf-8-sig", "replace")
     if path.suffix == ".jsonl":
+        text = path.read_bytes().decode("utf-8-sig", "replace")
         for number, line in enumerate(text.split("\n"), 1):
             if line.strip():
-                yield number, line.strip(), partial(_openai_line, line)
+                yield number, line.strip(), partial(_line_tool, line)
         return
-    document = _document(path, text)
-    if isinstance(document, Mapping) and "swagger" in document:
-        raise ValueError(f"{path} is Swagger {document['swagger']}: convert it to OpenAPI 3 first")
-    if isinstance(document, Mapping) and "openapi" in document:
-        yield from openapi_rows(path, document)
+    document = _loaded(path)
+    if isinstance(document, Mapping) and ("openapi" in document or "swagger" in document):
+        yield from openapi_rows(path, bundled(path, document, _loaded))
         return
-    if isinstance(document, Mapping):
-        document = document["tools"] if isinstance(document.get("tools"), list) else [document]
-    if not isinstance(document, list):
+    if not isinstance(document, Mapping | list):
         raise ValueError(f"{path} holds neither a list of tools nor an OpenAPI document")
-    for number, item in enumerate(document, 1):
-        yield number, json.dumps(item, ensure_ascii=False, default=str), partial(_openai_tool, item)
+    for number, item in enumerate(definitions(document), 1):
+        yield number, json.dumps(item, ensure_ascii=False, default=str), partial(tool_of, item)
+
+
+def _loaded(path: Path) -> Any:
+    return _document(path, path.read_bytes().decode("utf-8-sig", "replace"))
 
 
 def _document(path: Path, text: str) -> Any:
@@ -114,10 +123,10 @@ def _document(path: Path, text: str) -> Any:
         Loader.yaml_implicit_resolvers = {
             first: [
                 (tag, pattern)
-                for tag, pattern in known
+                for tag, pattern in resolvers
                 if tag.rpartition(":")[2] not in ("timestamp", "bool")
             ]
-            for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+            for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
         }
         Loader.add_implicit_resolver(
             "tag:yaml.org,2002:bool", re.compile("^(true|false|True|False|TRUE|FALSE)$"), list("tfTF")
@@ -134,19 +143,5 @@ def _document(path: Path, text: str) -> Any:
         ) from None
 
 
-def _openai_line(line: str) -> Tool:
-    return _openai_tool(json.loads(line))
-
-
-def _openai_tool(item: Any) -> Tool:
-    function = item.get("function", item) if isinstance(item, Mapping) else None
-    if not isinstance(function, Mapping):
-        raise ValueError(
-            "a tool is an object with name, description and parameters, bare or under `function`"
-        )
-    name, description = function.get("name"), function.get("description") or ""
-    if not isinstance(name, str) or not name.strip():
-        raise ValueError("the tool has no name")
-    if not isinstance(description, str):
-        raise ValueError("the description must be text")
-    return Tool(name=name, description=description, parameters=plain_parameters(function.get("parameters")))
+def _line_tool(line: str) -> Tool:
+    return tool_of(json.loads(line))

@@ -124,9 +124,10 @@ def public_functions(path: Path) -> list[Callable[..., Any]]:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
-        said = error.msg if isinstance(error, SyntaxError) else one_line(error)
+        reason = error.msg if isinstance(error, SyntaxError) else one_line(error)
         raise ValueError(
-            f"{path}, line {_line(error, path)}: {type(error).__name__}: {said}; the file must import cleanly"
+            f"{path}, line {_line(error, path)}: {type(error).__name__}: {reason};"
+            " the file must import cleanly"
         ) from None
     finally:
         sys.path.remove(folder)

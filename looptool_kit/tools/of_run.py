@@ -5,12 +5,13 @@ The catalogue is kept in the run folder (`tools.json`, OpenAI form), and seed da
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from looptool_kit.core.errors import RunError
-from looptool_kit.core.samples import Tool
+from looptool_kit.core.samples import Sample, Samples, Tool, ToolCall
 from looptool_kit.core.tables import write_json
 from looptool_kit.core.toolcalls import tool_schemas
 from looptool_kit.run.folder import Run
@@ -18,6 +19,8 @@ from looptool_kit.tools.catalog import load_tools
 from looptool_kit.trust import tools_kind
 
 CATALOGUE = "tools.json"
+_ORIGINAL = "original_name"
+"""Key of a tool's own name, where it had to be changed."""
 
 
 def init(
@@ -40,35 +43,40 @@ def init(
         RunError: The run has results of other tools.
     """
     rejected: list[tuple[int, str, str]] = []
-    good = load_tools(tools, lambda *row: rejected.append(row))
+    originals: dict[str, str] = {}
+    good = load_tools(tools, lambda *row: rejected.append(row), originals.__setitem__)
     source = str(tools) if isinstance(tools, str | Path) else "functions"
     if not good:
         raise ValueError(
             f"none of the {len(rejected)} tools of {source} can be used: "
-            + "; ".join(f"row {n}: {why}" for n, _, why in rejected[:3])
+            + "; ".join(f"row {n}: {reason}" for n, _, reason in rejected[:3])
         )
-    kept = Path(path) / CATALOGUE
+    catalogue = Path(path) / CATALOGUE
     usual: dict[str, Any] = {
         "seeds__source": "templates",
         "seeds__noise": 0.0,
         "seeds__domains": [],
         "expand__expanders": ["slots"],
-        "synthesis__tools": f"./{kept}" if tools_kind(str(kept)) == "mcp" else str(kept),
+        "synthesis__tools": f"./{catalogue}" if tools_kind(str(catalogue)) == "mcp" else str(catalogue),
     }
     run = Run.create(path, preset, **(usual | overrides))
-    if kept.exists():
-        if [t.canonical for t in load_tools(kept)] == [t.canonical for t in good]:
+    if catalogue.exists():
+        if [t.canonical for t in load_tools(catalogue)] == [t.canonical for t in good]:
             return run
         if run.iterations:
             raise RunError(
                 f"{run.path} holds results that were made with other tools ({CATALOGUE}): with these all of"
                 " it, from the seed data on, would be made again. Give a new folder. To change the tools of"
-                f" this run, edit {kept}; `looptool plan {run.path}` then says what is made again."
+                f" this run, edit {catalogue}; `looptool plan {run.path}` then says what is made again."
             )
-        run.supersede(kept)
-    write_json(kept, tool_schemas(good))
-    for number, raw, why in rejected:
-        run.reject(source, number, raw, why)
+        run.supersede(catalogue)
+    rows = [
+        schema | ({_ORIGINAL: originals[tool.name]} if tool.name in originals else {})
+        for tool, schema in zip(good, tool_schemas(good), strict=True)
+    ]
+    write_json(catalogue, rows)
+    for number, raw, reason in rejected:
+        run.reject(source, number, raw, reason)
     return run
 
 
@@ -81,3 +89,30 @@ def tools_of(run: Run) -> list[Tool]:
             f" {run.path} --tools ...`."
         )
     return load_tools(path)
+
+
+def original_names(run: Run) -> dict[str, str]:
+    """Legal name -> the tool's own name, for each tool of the run's catalogue that was renamed."""
+    path = run.path / CATALOGUE
+    listed = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    renamed = [row for row in listed if isinstance(row, dict) and row.get(_ORIGINAL)]
+    return {row["function"]["name"]: str(row[_ORIGINAL]) for row in renamed}
+
+
+def with_original_names(run: Run, samples: Iterable[Sample]) -> Samples:
+    """The samples with the names that the run's tools had where they came from: for use outside."""
+    names = original_names(run)
+
+    def calls(of: tuple[ToolCall, ...]) -> tuple[ToolCall, ...]:
+        return tuple(c.model_copy(update={"name": names.get(c.name, c.name)}) for c in of)
+
+    def renamed(sample: Sample) -> Sample:
+        tools = tuple(t.model_copy(update={"name": names.get(t.name, t.name)}) for t in sample.tools)
+        messages = tuple(
+            m.model_copy(update={"name": names.get(m.name or "", m.name), "tool_calls": calls(m.tool_calls)})
+            for m in sample.messages
+        )
+        label = sample.label.model_copy(update={"calls": calls(sample.label.calls)})
+        return sample.model_copy(update={"tools": tools, "messages": messages, "label": label})
+
+    return Samples(map(renamed, samples) if names else samples)

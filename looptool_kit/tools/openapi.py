@@ -1,4 +1,4 @@
-"""The operations of an OpenAPI 3 document as tools."""
+"""The operations of an OpenAPI 3 or Swagger 2 document as tools."""
 
 from __future__ import annotations
 
@@ -16,18 +16,24 @@ _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _PLACES = ("path", "query", "header")
 _DESCRIBED_ELSEWHERE = ("accept", "content-type", "authorization")
 """Headers that OpenAPI describes by media types and security schemes."""
-_JSON_LIKE = re.compile(r"\*/\*|application/(.+\+)?json|application/x-www-form-urlencoded")
+_FIELDS = re.compile(
+    r"\*/\*|application/\*|application/(.+\+)?json|application/x-www-form-urlencoded|multipart/.+"
+)
+"""Media types whose body is an object of fields."""
+_ABOUT = ("name", "in", "required", "description", "schema", "allowEmptyValue", "collectionFormat")
+"""What a Swagger 2 parameter says of itself, beside its schema's words."""
 MAX_REFERENCES = 10
 """References that lead to references: more are a circle."""
 
 
 def openapi_rows(path: Path, document: Mapping[str, Any]) -> Rows:
-    """Yield a row for each operation of an OpenAPI 3 document.
+    """Yield a row for each operation of an OpenAPI 3 or Swagger 2 document.
 
     Raises `ValueError` for another version.
     """
-    if not str(document["openapi"]).startswith("3."):
-        raise ValueError(f"{path} is OpenAPI {document['openapi']}: only 3.x is read")
+    version = str(document.get("openapi") or document.get("swagger"))
+    if not version.startswith(("3.", "2.")) and version not in ("2", "3"):
+        raise ValueError(f"{path} is OpenAPI {version}: only 3.x and Swagger 2.0 are read")
     paths = document.get("paths") or {}
     if not isinstance(paths, Mapping):
         raise ValueError(f"{path}: `paths` must be an object")
@@ -55,8 +61,10 @@ def _operation(document: Mapping[str, Any], route: str, method: str, operation: 
     operation = _follow(document, operation)
     properties: dict[str, Any] = {}
     required: list[str] = []
-    listed = [*(shared or []), *(operation.get("parameters") or [])]
-    for name, schema, needed in _parameters([_follow(document, p) for p in listed]):
+    listed = [_follow(document, p) for p in [*(shared or []), *(operation.get("parameters") or [])]]
+    if "requestBody" not in operation and (body := _body_of_parameters(listed)):
+        operation = {**operation, "requestBody": body}
+    for name, schema, needed in _parameters(listed):
         properties[name] = schema
         if needed:
             required.append(name)
@@ -98,10 +106,31 @@ def _parameters(listed: list[Mapping[str, Any]]) -> Iterator[tuple[str, dict[str
         if not isinstance(name, str):
             raise ValueError("a parameter has no name")
         in_media = next((c.get("schema") for c in _media(parameter).values()), None)
-        schema = parameter.get("schema") or in_media or {}
+        schema = parameter.get("schema") or in_media or _inline(parameter)
         texts = {k: parameter[k] for k in ("description", "example") if k in parameter}
         described = {"allOf": [schema], **texts} if "$ref" in schema else {**schema, **texts}
         yield name, described, place == "path" or parameter.get("required") is True
+
+
+def _inline(parameter: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema that a Swagger 2 parameter writes beside its name."""
+    return {k: v for k, v in parameter.items() if k not in _ABOUT} if "type" in parameter else {}
+
+
+def _body_of_parameters(listed: list[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """The request body that a Swagger 2 operation has among its parameters."""
+    whole = next((p for p in listed if p.get("in") == "body"), None)
+    if whole is not None:
+        schema, must = whole.get("schema") or {}, whole.get("required") is True
+        return {"required": must, "content": {"application/json": {"schema": schema}}}
+    fields = {str(p.get("name")): p for p in listed if p.get("in") == "formData"}
+    if not fields:
+        return None
+    required = [name for name, p in fields.items() if p.get("required") is True]
+    described = ({"description": p["description"]} if "description" in p else {} for p in fields.values())
+    properties = {n: _inline(p) | d for (n, p), d in zip(fields.items(), described, strict=True)}
+    schema = {"type": "object", "properties": properties} | ({"required": required} if required else {})
+    return {"required": bool(required), "content": {"multipart/form-data": {"schema": schema}}}
 
 
 def _body(document: Mapping[str, Any], body: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any], bool]]:
@@ -110,7 +139,7 @@ def _body(document: Mapping[str, Any], body: Mapping[str, Any]) -> Iterator[tupl
     A body that is not an object is the one field `body`.
     """
     must = body.get("required") is True
-    media = next((v for k, v in _media(body).items() if _JSON_LIKE.fullmatch(k)), None)
+    media = next((v for k, v in _media(body).items() if _FIELDS.fullmatch(k)), None)
     if media is None:
         if must:
             raise ValueError(f"its body is {', '.join(_media(body)) or 'not described'}, not JSON")

@@ -10,17 +10,23 @@ simplified, everywhere:
 - OpenAPI 3.0's `nullable`, boolean `exclusiveMinimum` / `exclusiveMaximum` and `example` take their 2020-12
   form.
 - Read-only properties are left out, for no request sets them.
+- Types get JSON Schema's names (`types`).
+- Earlier drafts' words take their 2020-12 form (`dependencies`, lists of `items`, `divisibleBy`,
+  `$recursiveRef`); words that decide nothing (`$anchor`, `$comment`, `x-...`) are left out; a `pattern` that
+  is not a regular expression here stands in the description.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
+import jsonschema_rs
+
+from looptool_kit.tools.types import typed
 
 MAX_DEPTH = 8
 """References that are written out inside each other; deeper ones end as a bare type."""
@@ -41,7 +47,15 @@ _DROPPED = {
     "readOnly",
     "writeOnly",
     "example",
+    "$recursiveAnchor",
+    "$dynamicAnchor",
+    "$anchor",
+    "$comment",
+    "$vocabulary",
+    "propertyOrdering",
 }
+_REFERENCES = ("$ref", "$recursiveRef", "$dynamicRef")
+_DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _MAPS = ("properties", "patternProperties", "dependentSchemas")
 _LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
 _SINGLE = (
@@ -80,9 +94,10 @@ def check_schema(schema: Mapping[str, Any]) -> None:
     It is one line.
     """
     try:
-        Draft202012Validator.check_schema(schema)
-    except SchemaError as error:
-        raise ValueError(f"not a JSON Schema at {error.json_path}: {error.message[:300]}") from None
+        jsonschema_rs.meta.validate({**schema, "$schema": _DRAFT})
+    except jsonschema_rs.ValidationError as error:
+        place = "$" + "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error.instance_path)
+        raise ValueError(f"not a JSON Schema at {place}: {error.message[:300]}") from None
     properties, required = schema.get("properties", {}), schema.get("required", [])
     missing = [name for name in required if name not in properties]
     if properties and missing:
@@ -124,15 +139,17 @@ def plain_schema(schema: Any, root: Any) -> dict[str, Any]:
             return node
         if not isinstance(node, Mapping):
             raise ValueError(f"a schema is an object, not {str(node)[:60]!r}")
-        if "$ref" in node:
-            ref, beside = node["$ref"], {k: v for k, v in node.items() if k != "$ref"}
+        pointer = next((word for word in _REFERENCES if isinstance(node.get(word), str)), None)
+        if pointer:
+            ref, beside = node[pointer], {k: v for k, v in node.items() if k != pointer}
             target = resolve(root, ref)
             if ref in refs or len(refs) >= MAX_DEPTH or seen > MAX_NODES:
                 return _cut(target, beside, str(ref).rpartition("/")[2])
             inner = walk(target, (*refs, ref))
             outer = walk(beside, refs) if beside else {}
             return {**inner, **outer} if isinstance(inner, dict) else outer or inner
-        return _modern({k: part(k, v, refs) for k, v in node.items() if k not in _DROPPED}, node)
+        kept = _later({k: v for k, v in node.items() if k not in _DROPPED and not str(k).startswith("x-")})
+        return _modern(typed({k: part(k, v, refs) for k, v in kept.items()}), node)
 
     def part(key: str, value: Any, refs: tuple[str, ...]) -> Any:
         if key in _MAPS:
@@ -179,6 +196,42 @@ def _cut(target: Any, beside: Mapping[str, Any], name: str) -> dict[str, Any]:
     return out
 
 
+def _later(node: dict[str, Any]) -> dict[str, Any]:
+    """Put the words of drafts 3 to 7 into those of 2020-12."""
+    if isinstance(node.get("items"), list):
+        node["prefixItems"] = node.pop("items")
+        if "additionalItems" in node:
+            node["items"] = node.pop("additionalItems")
+    node.pop("additionalItems", None)
+    if isinstance(node.get("dependencies"), Mapping):
+        named = node.pop("dependencies")
+        lists = {k: v for k, v in named.items() if isinstance(v, list)}
+        node |= {"dependentRequired": lists} if lists else {}
+        schemas = {k: v for k, v in named.items() if isinstance(v, Mapping)}
+        node |= {"dependentSchemas": schemas} if schemas else {}
+    if "divisibleBy" in node:
+        node.setdefault("multipleOf", node.pop("divisibleBy"))
+    if isinstance(node.get("id"), str):  # draft 4's $id
+        del node["id"]
+    if isinstance(node.get("type"), list):
+        node["type"] = list(dict.fromkeys(k for k in node["type"] if isinstance(k, str)))
+    if isinstance(node.get("required"), list) and all(isinstance(n, str) for n in node["required"]):
+        node["required"] = list(dict.fromkeys(node["required"]))
+    if isinstance(pattern := node.get("pattern"), str) and not _is_pattern(pattern):
+        told = f"Pattern: {node.pop('pattern')}"
+        node["description"] = f"{node['description']} {told}" if node.get("description") else told
+    return node
+
+
+@lru_cache(4096)
+def _is_pattern(pattern: str) -> bool:
+    try:
+        jsonschema_rs.validator_for({"$schema": _DRAFT, "pattern": pattern})
+        return True
+    except ValueError:  # ValidationError is one
+        return False
+
+
 def _modern(out: dict[str, Any], node: Mapping[str, Any]) -> dict[str, Any]:
     """Put a schema into the words of JSON Schema 2020-12.
 
@@ -195,8 +248,8 @@ def _modern(out: dict[str, Any], node: Mapping[str, Any]) -> dict[str, Any]:
         del out["required"]
     if "properties" in out and isinstance(out.get("required"), list):
         # Read-only properties are gone, so they cannot be required either.
-        gone = {k for k, v in (node.get("properties") or {}).items() if k not in out["properties"]}
-        out["required"] = [k for k in out["required"] if k not in gone]
+        dropped = {k for k, v in (node.get("properties") or {}).items() if k not in out["properties"]}
+        out["required"] = [k for k in out["required"] if k not in dropped]
     if out.get("required") == []:
         del out["required"]
     out = _merge_all(out)

@@ -7,6 +7,7 @@ readable data).
     held = generate(300, seed=1, split="unseen_tools")
     child = variant(samples[0], Random(2))  # the same tools and parameters, other values and wording
     again = paraphrase(samples[0], Random(3))  # the same tools, values and label, other wording
+    asked = vague(samples[0], Random(4))  # without a value that the call needs: the label asks for it
 
 Everything is drawn from one seed, byte for byte repeatable. Domains are files in `domains/`; its docstring
 tells how to write one.
@@ -15,9 +16,11 @@ tells how to write one.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date, timedelta
+from difflib import SequenceMatcher
 from random import Random
 from typing import Any, cast
 
@@ -32,6 +35,7 @@ from looptool_kit.world.noise import plant_noise
 from looptool_kit.world.plans import WEIGHTS, Dealer, askable, draw_plan, kind_deck, pool
 from looptool_kit.world.spec import Spec, all_domains, domain_of, is_held, specs
 from looptool_kit.world.tasks import KINDS, sample_of
+from looptool_kit.world.types import DATE, PAST_DATE
 
 __all__ = [
     "KINDS",
@@ -43,6 +47,7 @@ __all__ = [
     "new_state",
     "paraphrase",
     "plant_noise",
+    "vague",
     "variant",
 ]
 
@@ -54,6 +59,10 @@ makes ten on average.
 _NEAR, _FAR = {"choice", "multi_step", "multi_turn"}, {"single"}
 MAX_TRIES = 60
 """Scenes that are drawn for a variant or a paraphrase before it counts as impossible."""
+VAGUE_TRIES = 12
+"""Wordings of a vague request that are drawn; the one nearest to the sample's is taken."""
+_DANGLING = re.compile(r"\bones\b(?! \w)")
+"""What a phrase ends on that wants a clause: "search my notes for ones"."""
 SAME_CALLS_AFTER, ANY_HINTS_AFTER = 30, 20
 """Tries after which a variant may repeat the calls, or say values more or less implicitly than its plan."""
 MAX_FRESH_TRIES, RELIST_EVERY, RELIST_TRIES = 300, 10, 80
@@ -231,9 +240,9 @@ def paraphrase(sample: Sample, rng: Random) -> Sample:
     some value that its user says stands in no call (declines, requests of which only the first step is
     asked), and where the tools have no other wording.
     """
-    known, planned = specs(), {"kind", "calls", "mode", "part", "link"} <= sample.meta.keys()
+    specs_of, planned = specs(), {"kind", "calls", "mode", "part", "link"} <= sample.meta.keys()
     stated = today_in(sample.messages[0].content) if planned and sample.messages else None
-    if stated is None or any(t.name not in known or known[t.name].tool != t for t in sample.tools):
+    if stated is None or any(t.name not in specs_of or specs_of[t.name].tool != t for t in sample.tools):
         raise ValueError(f"sample {sample.id} was not made by the world, so it has no plan")
     plan = _plan_of(sample)
     if plan["kind"] == "decline" or plan["mode"] == "first":
@@ -244,7 +253,7 @@ def paraphrase(sample: Sample, rng: Random) -> Sample:
     if plan["kind"] == "ask":
         values = [{**cast(dict[str, Any], sample.meta["given"]), plan["part"]: None}]
     results = [json.loads(m.content) for m in sample.messages if m.role == "tool"]
-    offered = [known[t.name] for t in sample.tools]
+    offered = [specs_of[t.name] for t in sample.tools]
     for _ in range(MAX_TRIES):
         scene = Scene(
             rng,
@@ -263,6 +272,57 @@ def paraphrase(sample: Sample, rng: Random) -> Sample:
     raise ValueError(f"sample {sample.id}: no other wording was found")
 
 
+def vague(sample: Sample, rng: Random) -> Sample:
+    """Leave a required value out of a request for one call; the label asks for it.
+
+    Tools, date and the other values stay, in a wording that is as near to the sample's as the tool's phrases
+    allow. The parameter is drawn from those of which asking is the only way to learn the value.
+
+    Args:
+        sample: A sample of this world with a single request (kinds `single` and `choice`).
+        rng: The random stream.
+
+    Raises:
+        ValueError: The sample is another one, or no value can be left out.
+    """
+    known, stated = specs(), today_in(sample.messages[0].content) if sample.messages else None
+    if sample.kind not in ("single", "choice") or "calls" not in sample.meta or stated is None:
+        raise ValueError(f"sample {sample.id} is not a single request of the world")
+    (call,), labelled = _plan_of(sample)["calls"], sample.label.calls
+    if [c.name for c in labelled] != [call["tool"]] or any(
+        t.name not in known or known[t.name].tool != t for t in sample.tools
+    ):
+        raise ValueError(f"sample {sample.id}: its label is not the call of its plan")
+    spec, values = known[call["tool"]], dict(labelled[0].arguments)
+    offered = [known[t.name] for t in sample.tools]
+    parts = [p.name for p in spec.params if p.name in values and askable(spec, p, offered)]
+    if not (spec.makes or spec.changes or spec.cancels):
+        # Who looks something up and names no day may well mean today, or all days so far.
+        days = [p.name for p in spec.params if any(p.type.is_a(t) for t in (DATE, PAST_DATE))]
+        parts = [p for p in parts if p not in days]
+    for part in rng.sample(parts, len(parts)):
+        implicit = [i for i in call["implicit"] if i != part]
+        one = Call(tool=spec.name, mention=list(values), implicit=implicit)
+        plan = Plan(kind="ask", calls=[one], mode="", part=part, link=[])
+        found = []
+        for _ in range(VAGUE_TRIES):
+            scene = Scene(rng, stated[0], unseen=sample.split == "unseen_phrasings", values=[dict(values)])
+            try:
+                asking = sample_of(plan, offered, scene, sample.split)
+            except (Impossible, ValueError):
+                continue
+            if not _DANGLING.search(asking.request):
+                found.append(asking)
+        if found:
+            nearest = max(found, key=lambda s: _alike(s.request, sample.request))
+            return nearest.model_copy(update={"parent": sample.id})
+    raise ValueError(f"sample {sample.id}: none of its values can be left out and asked for")
+
+
+def _alike(a: str, b: str) -> float:
+    return SequenceMatcher(None, a.split(), b.split(), autojunk=False).ratio()
+
+
 def _letters(text: str) -> str:
     return "".join(c for c in text.lower() if c.isalnum())
 
@@ -274,16 +334,16 @@ def _train_plan(sample: Sample, tools: Sequence[str], mention: Sequence[str] | N
             f"sample {sample.id} was not made by the world, so it has no plan; expand it with another"
             " strategy"
         )
-    plan, known = _plan_of(sample), specs()
+    plan, specs_of = _plan_of(sample), specs()
     for name in (*(c["tool"] for c in plan["calls"]), *tools):
-        if name not in known or is_held(name):
+        if name not in specs_of or is_held(name):
             raise ValueError(
                 f"sample {sample.id}: {name!r} is not a train tool of the world; variants are made of train"
                 " tools only"
             )
     if mention is not None:
         last = plan["calls"][-1]
-        params = known[last["tool"]].params
+        params = specs_of[last["tool"]].params
         last["mention"] = [p.name for p in params if not p.optional or p.name in mention]
         last["implicit"] = [m for m in last["implicit"] if m in last["mention"]]
     return plan
@@ -310,16 +370,16 @@ def _as_kind(plan: Plan, kind: str, offered: list[Spec], rng: Random) -> Plan:
 
 
 def _offer(sample: Sample, plan: Plan, extra: list[str], rng: Random) -> list[Spec]:
-    known = specs()
+    specs_of = specs()
     own = list(dict.fromkeys(c["tool"] for c in plan["calls"])) if plan["kind"] != "decline" else []
-    parent = [t.name for t in sample.tools if t.name in known and not is_held(t.name)]
+    parent = [t.name for t in sample.tools if t.name in specs_of and not is_held(t.name)]
     must = list(
         dict.fromkeys(
             [*own, *(e for e in extra if plan["kind"] != "decline" or e != plan["calls"][0]["tool"])]
         )
     )
     if len(parent) == len(sample.tools) and set(must) <= set(parent) and rng.random() < 0.5:
-        return [known[name] for name in parent]
+        return [specs_of[name] for name in parent]
     homes = {domain_of()[c["tool"]].name for c in plan["calls"]}
     near = [s.name for s in pool("train") if domain_of()[s.name].name in homes and s.name not in must]
     far = [s.name for s in pool("train") if domain_of()[s.name].name not in homes and s.name not in must]
@@ -330,7 +390,9 @@ def _offer(sample: Sample, plan: Plan, extra: list[str], rng: Random) -> list[Sp
         side = near if near and (not far or rng.random() < 0.5) else far
         names.append(side.pop(rng.randrange(len(side))))
     rng.shuffle(names)
-    offered = [known[name] for name in names]
-    if plan["kind"] == "ask" and not askable(known[own[0]], known[own[0]].by_name[plan["part"]], offered):
+    offered = [specs_of[name] for name in names]
+    if plan["kind"] == "ask" and not askable(
+        specs_of[own[0]], specs_of[own[0]].by_name[plan["part"]], offered
+    ):
         raise Impossible("a tool on offer would find it out")
     return offered

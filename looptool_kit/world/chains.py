@@ -24,7 +24,7 @@ def linked(plan: Plan, scene: Scene) -> tuple[ToolCall, g.Said, dict[str, Any], 
     args = arguments(first, one, scene)
     state = new_state(scene.today, scene.held)
     remember(first, args, state)
-    said = g.say(first, args, scene, implicit=tuple(one["implicit"]), only_do=True)
+    phrase = g.say(first, args, scene, implicit=tuple(one["implicit"]), only_do=True)
     result = result_of(first, args, state, scene)
     field, parameter = plan["link"]
     name, _, sub = field.partition(".")
@@ -35,8 +35,8 @@ def linked(plan: Plan, scene: Scene) -> tuple[ToolCall, g.Said, dict[str, Any], 
         value, ref = result[name], f"that {noun}"
     # "Find flights on Friday and check whether the cheapest is on time": what both calls take is said once.
     fixed = {parameter: value, **shared(first, second, args, two)}
-    known = next((r for r in result[name] if r[sub] == value), {}) if sub else result
-    more = arguments(second, two, scene, fixed, {**known, **args} if second.changes else None, known)
+    record = next((r for r in result[name] if r[sub] == value), {}) if sub else result
+    more = arguments(second, two, scene, fixed, {**record, **args} if second.changes else None, record)
     limits = [
         v for k, v in args.items() if k.startswith("max_") and first.by_name[k].type.name.startswith("money")
     ]
@@ -47,7 +47,7 @@ def linked(plan: Plan, scene: Scene) -> tuple[ToolCall, g.Said, dict[str, Any], 
         for limit in limits
     ):
         raise Impossible("an amount above the limit just named")
-    return call_of(first, args), said, result, call_of(second, more), ref
+    return call_of(first, args), phrase, result, call_of(second, more), ref
 
 
 def shared(first: Spec, second: Spec, args: dict[str, Any], call: Call) -> dict[str, Any]:
@@ -64,8 +64,8 @@ def shared(first: Spec, second: Spec, args: dict[str, Any], call: Call) -> dict[
 def unsaid(plan: Plan, call: ToolCall, more: ToolCall) -> dict[str, Any]:
     """The arguments that the second call's own request must mention."""
     first, second = specs()[call.name], specs()[more.name]
-    said = {plan["link"][1], *shared(first, second, call.arguments, plan["calls"][1])}
-    return {k: v for k, v in more.arguments.items() if k not in said}
+    names = {plan["link"][1], *shared(first, second, call.arguments, plan["calls"][1])}
+    return {k: v for k, v in more.arguments.items() if k not in names}
 
 
 def pick(
@@ -113,15 +113,15 @@ def pick(
     # What ties a person to a thing only the field's name tells.
     of_person = {"recipient": "to", "author": "by", "owner": "of", "name": "called"}
     ties = {n: naming.get(t.name) or of_person.get(n) for n, t in fields.items()}
-    named = [
+    name_fields = [
         (n, word)
         for n, word in ties.items()
         if word and n != sub and len({str(r[n]) for r in rows}) == len(rows)
     ]
-    if named and scene.rng.random() < 0.8:
-        name, word = scene.rng.choice(named)
+    if name_fields and scene.rng.random() < 0.8:
+        name, word = scene.rng.choice(name_fields)
         row = scene.rng.choice(rows)
-        said = g.surface(fields[name], row[name], scene, None, False).text
-        return row[sub], f"the {noun} {word} {said}"
+        surface = g.surface(fields[name], row[name], scene, None, False).text
+        return row[sub], f"the {noun} {word} {surface}"
     at, word = scene.rng.choice([(0, "first"), (-1, "last")])
     return rows[at][sub], f"the {word} {noun} on the list"

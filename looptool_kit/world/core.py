@@ -194,10 +194,10 @@ def text(
 
 def pool(name: str, description: str, values: tuple[str, ...], **more: Any) -> Type:
     """A type of strings out of a fixed pool."""
-    known = frozenset(values)
+    allowed = frozenset(values)
     return replace(
         text(name, description, lambda rng: one(rng, values), **more),
-        accepts=lambda v: isinstance(v, str) and v in known,
+        accepts=lambda v: isinstance(v, str) and v in allowed,
     )
 
 

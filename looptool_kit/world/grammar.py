@@ -54,9 +54,9 @@ class Scene:
         kept = reserved(options)
         fit = [o for o in options if suits(o)]
         free = [o for o in fit if (o in kept) == self.unseen] or fit
-        said = free[int(self.rng.random() * len(free))]
-        self.used.append(said)
-        return said
+        choice = free[int(self.rng.random() * len(free))]
+        self.used.append(choice)
+        return choice
 
 
 class Said(NamedTuple):
@@ -93,12 +93,12 @@ def surface(t: Type, value: Any, scene: Scene, how: str | None, implicit: bool) 
     if not fit:
         fit = [Surface(s.adverb, "", s.implicit) for s in every]
     some = [s for s in fit if s.implicit == implicit] or [s for s in fit if not s.implicit] or fit
-    said = some[int(scene.rng.random() * len(some))]
-    text = f"{OPEN}{said.text}{CLOSE}"
+    template = some[int(scene.rng.random() * len(some))]
+    text = f"{OPEN}{template.text}{CLOSE}"
     if how and how[0] == "#":
         one, _, many = how[1:].partition("/")
         text += " " + (one if value == 1 else many or one + "s")
-    return Surface(text, "", said.implicit)
+    return Surface(text, "", template.implicit)
 
 
 def listed(parts: Sequence[str]) -> str:
@@ -147,10 +147,10 @@ def render(
         name = m[1] or own
         if refs and name in refs:
             return refs[name]
-        said = surface(spec.by_name[name].type, arguments[name], scene, m[2], name in implicit)
-        if said.implicit:
+        surface_of = surface(spec.by_name[name].type, arguments[name], scene, m[2], name in implicit)
+        if surface_of.implicit:
             hints.append(name)
-        return said.text
+        return surface_of.text
 
     return SLOT.sub(fill, template), hints
 
@@ -183,10 +183,10 @@ def say(
 
     `refs` holds the words for what comes from an earlier result. The parameter `skip` is not mentioned.
     """
-    known = set(arguments) | set(refs or ())
-    form, phrase = _phrase(spec, known, scene, only_do, skip)
+    said_names = set(arguments) | set(refs or ())
+    form, phrase = _phrase(spec, said_names, scene, only_do, skip)
     body, hints = render(phrase, spec, arguments, scene, refs=refs, implicit=implicit)
-    rest = [p for p in spec.params if p.name in known and p.name not in slots(phrase) and p.name != skip]
+    rest = [p for p in spec.params if p.name in said_names and p.name not in slots(phrase) and p.name != skip]
     if scene.rng.random() < SHUFFLED:
         scene.rng.shuffle(rest)
     parts, tails = [], []
@@ -195,22 +195,22 @@ def say(
         if can_stand_alone and arguments.get(p.name) is not None and scene.rng.random() < IN_OWN_SENTENCE:
             alone = scene.choose(p.also)
             alone = alone if alone[-1] in ".!?" else alone + "."
-            said, more = render(alone, spec, arguments, scene, own=p.name, implicit=implicit)
-            tails.append(capital(said))
+            words, more = render(alone, spec, arguments, scene, own=p.name, implicit=implicit)
+            tails.append(capital(words))
         else:
-            said, more = clause(p, spec, arguments, scene, implicit, refs)
-            parts.append(said)
+            words, more = clause(p, spec, arguments, scene, implicit, refs)
+            parts.append(words)
         hints += more
     return Said(form, body + _in_order(parts), " ".join(tails), tuple(hints))
 
 
-def _phrase(spec: Spec, known: set[str], scene: Scene, only_do: bool, skip: str) -> tuple[str, str]:
-    """Choose a phrase that the parameters `known` allow, with its form."""
+def _phrase(spec: Spec, names: set[str], scene: Scene, only_do: bool, skip: str) -> tuple[str, str]:
+    """Choose a phrase for the parameters `names`, with its form."""
     # What has no clause of its own belongs into the phrase.
-    inside = {n for n in known if spec.by_name[n].bare and n != skip}
+    inside = {n for n in names if spec.by_name[n].bare and n != skip}
 
     def sayable(phrase: str) -> bool:
-        return inside <= slots(phrase) <= known and skip not in slots(phrase)
+        return inside <= slots(phrase) <= names and skip not in slots(phrase)
 
     forms = [("do", spec.do)] * 3
     if not only_do:
@@ -224,7 +224,7 @@ def _phrase(spec: Spec, known: set[str], scene: Scene, only_do: bool, skip: str)
     usable = usable or [("do", phrase) for phrase in spec.do if sayable(phrase)]
     if not usable:
         raise ValueError(
-            f"tool {spec.name!r} has no `do` phrase that can be said with {sorted(known)} and holds"
+            f"tool {spec.name!r} has no `do` phrase that can be said with {sorted(names)} and holds"
             f" {sorted(inside)}; give it one"
         )
     form, phrase = usable[int(scene.rng.random() * len(usable))]
@@ -319,8 +319,8 @@ def noise(text: str, rng: Random) -> str:
         )
     elif roll < TYPO_BELOW:
         outside = re.sub(f"{OPEN}[^{CLOSE}]*{CLOSE}", lambda m: "0" * len(m[0]), text)
-        if found := list(_WORD.finditer(outside)):
-            at = rng.choice(found)
+        if words := list(_WORD.finditer(outside)):
+            at = rng.choice(words)
             i = at.start() + rng.randint(1, len(at[0]) - 3)
             swapped = rng.random() < 0.5
             text = text[:i] + (text[i + 1] + text[i] + text[i + 2 :] if swapped else text[i + 1 :])

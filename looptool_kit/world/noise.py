@@ -84,13 +84,13 @@ def _any(
     sample: Sample, rng: Random, fits: Callable[[Any, Tool, str], bool]
 ) -> tuple[int, ToolCall, str] | None:
     """A random argument of the label that fits."""
-    found = [
+    places = [
         (i, c, k)
         for i, c in enumerate(sample.label.calls)
         for k, v in c.arguments.items()
         if (tool := sample.tool(c.name)) is not None and fits(v, tool, k)
     ]
-    return rng.choice(found) if found else None
+    return rng.choice(places) if places else None
 
 
 def _param(tool: str, name: str) -> Param | None:
@@ -99,7 +99,7 @@ def _param(tool: str, name: str) -> Param | None:
 
 
 def _today(sample: Sample) -> date:
-    found = next(
+    today = next(
         (
             w.strip(".,")
             for m in sample.messages
@@ -109,7 +109,7 @@ def _today(sample: Sample) -> date:
         ),
         None,
     )
-    return date.fromisoformat(found) if found else date(2026, 1, 1)
+    return date.fromisoformat(today) if today else date(2026, 1, 1)
 
 
 def _near(t: Type, value: Any, rng: Random, today: date) -> Any:
@@ -168,8 +168,8 @@ def _same_sort(a: Param | None, b: Param | None) -> bool:
 
 
 def _shape(sample: Sample, tool: str, key: str) -> tuple[Any, ...]:
-    found = sample.tool(tool)
-    schema = found.properties.get(key, {}) if found else {}
+    offered = sample.tool(tool)
+    schema = offered.properties.get(key, {}) if offered else {}
     return tuple(schema.get(k) for k in ("type", "format", "description")) + ("enum" in schema,)
 
 
@@ -217,10 +217,10 @@ def wrong_tool(sample: Sample, rng: Random) -> Label | None:
         if t.name != call.name and t.name in specs() and _akin(specs()[call.name], specs()[t.name])
         if (filled := _filled(specs()[t.name], call)) is not None
     ]
-    asked = max((i for i, m in enumerate(sample.messages) if m.role == "user"), default=0)
+    last_user = max((i for i, m in enumerate(sample.messages) if m.role == "user"), default=0)
     ways += [
         (c.name, dict(c.arguments))
-        for m in sample.messages[asked:]
+        for m in sample.messages[last_user:]
         for c in m.tool_calls
         if c.name != call.name
     ]
@@ -249,14 +249,16 @@ def _filled(other: Spec, call: ToolCall) -> dict[str, JsonValue] | None:
     None where a required one is left open, or where much of what was said would be lost: nobody takes a
     transfer for a list of standing orders.
     """
-    mine = specs()[call.name].by_name
-    held = [(mine[k], v) for k, v in call.arguments.items() if k in mine]
+    own_params = specs()[call.name].by_name
+    values = [(own_params[k], v) for k, v in call.arguments.items() if k in own_params]
     out: dict[str, JsonValue] = {}
     for p in other.params:
-        found = next(((i, w) for i, (q, v) in enumerate(held) if (w := _read_as(q, p, v)) is not None), None)
-        if found is not None:
-            held.pop(found[0])
-            out[p.name] = found[1]
+        filler = next(
+            ((i, w) for i, (q, v) in enumerate(values) if (w := _read_as(q, p, v)) is not None), None
+        )
+        if filler is not None:
+            values.pop(filler[0])
+            out[p.name] = filler[1]
         elif not p.optional:
             return None
     return out if out and len(out) >= min(2, len(call.arguments)) else None
@@ -327,12 +329,12 @@ def call_instead_of_asking(sample: Sample, rng: Random) -> Label | None:
     if not isinstance(name, str) or name not in specs():
         return None
     given = sample.meta.get("given")
-    known = given if isinstance(given, dict) else {}
+    values = given if isinstance(given, dict) else {}
     today = _today(sample)
     arguments = {
-        p.name: known[p.name] if p.name in known else draw(p.type, rng, today)
+        p.name: values[p.name] if p.name in values else draw(p.type, rng, today)
         for p in specs()[name].params
-        if p.name in known or not p.optional
+        if p.name in values or not p.optional
     }
     return Label(calls=(ToolCall(name=name, arguments=arguments),))
 

@@ -38,18 +38,18 @@ def summary(
             t, value = (t.item, value[int(step)]) if step.isdigit() else (t.fields[step], value[step])
         own = isinstance(t, Type)
         kind = t if own else spec.by_name[t[1:] if isinstance(t, str) else name].type
-        said = _spoken(kind, value, scene)
+        words = _spoken(kind, value, scene)
         counts = _wordings(
             (
                 kind.say(value, scene.today)
                 if kind.item is None and not kind.fields and value is not None
-                else [Surface(said)]
+                else [Surface(words)]
             ),
             value,
         )
         if "enum" not in kind.schema:
             (mentions if own else echoed).append(counts)
-        return said
+        return words
 
     template = spec.reply
     if spec.picks:
@@ -73,13 +73,17 @@ def _spoken(t: Type, value: Any, scene: Scene) -> str:
     )
 
 
-def _wordings(said: Sequence[Surface], value: JsonValue) -> tuple[str, ...]:
+def _wordings(surfaces: Sequence[Surface], value: JsonValue) -> tuple[str, ...]:
     """All ways to write a value: raw first, then its surfaces.
 
     Bare words of an identifier's surface do not count by themselves.
     """
     raw = str(value)
-    out = [raw, *(s.text for s in said if s.text), *(s.adverb for s in said if s.adverb and not s.text)]
+    out = [
+        raw,
+        *(s.text for s in surfaces if s.text),
+        *(s.adverb for s in surfaces if s.adverb and not s.text),
+    ]
     if isinstance(value, str) and is_date(value):
         out = [o for o in out if o != "today"]
     return tuple(dict.fromkeys(out))

@@ -59,10 +59,10 @@ def text_of(sample: Sample) -> str:
     """A sample for reading, without its tool list."""
     lines = []
     for m in sample.messages:
-        said = m.content or " ".join(
+        text = m.content or " ".join(
             f"{c.name}({json.dumps(c.arguments, ensure_ascii=False)})" for c in m.tool_calls
         )
-        lines.append(f"  {m.role:9} {said}")
+        lines.append(f"  {m.role:9} {text}")
     calls = " + ".join(f"{c.name}({json.dumps(c.arguments, ensure_ascii=False)})" for c in sample.label.calls)
     return "\n".join(
         [
@@ -76,12 +76,12 @@ def text_of(sample: Sample) -> str:
 def main(argv: list[str]) -> int:
     """Check and print the domains named on the command line."""
     n = int(argv[1]) if len(argv) > 1 else 8
-    found = [d for d in all_domains() if not argv or d.name == argv[0]]
-    if not found:
+    domains = [d for d in all_domains() if not argv or d.name == argv[0]]
+    if not domains:
         print(f"there is no domain {argv[0]!r}; there are {', '.join(d.name for d in all_domains())}")
         return 1
     rng, bad = Random(7), 0
-    for domain in found:
+    for domain in domains:
         problems = faults(domain)
         bad += len(problems)
         print(

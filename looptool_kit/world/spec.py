@@ -161,10 +161,10 @@ def T(
     later: bool = False,
 ) -> Spec:
     """A tool; see the docstring of `looptool_kit.world.domains`."""
-    said = tuple(do), tuple(ask), tuple(need), out, reply
+    phrases = tuple(do), tuple(ask), tuple(need), out, reply
     records = makes, changes, cancels, lists
     return Spec(
-        name, description, tuple(params), *said, *records, where, tuple(why), held, picks, fits, later
+        name, description, tuple(params), *phrases, *records, where, tuple(why), held, picks, fits, later
     )
 
 

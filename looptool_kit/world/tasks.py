@@ -56,11 +56,11 @@ def _single(plan: Plan, scene: Scene) -> tuple[list[Message], Label, list[list[s
     call = plan["calls"][0]
     spec = specs()[call["tool"]]
     args = arguments(spec, call, scene)
-    said = g.say(spec, args, scene, implicit=tuple(call["implicit"]))
+    phrase = g.say(spec, args, scene, implicit=tuple(call["implicit"]))
     return (
-        [_system(scene), _user(g.frame(said, scene, spec.why))],
+        [_system(scene), _user(g.frame(phrase, scene, spec.why))],
         Label(calls=(call_of(spec, args),)),
-        [list(said.implicit)],
+        [list(phrase.implicit)],
     )
 
 
@@ -71,10 +71,10 @@ def _parallel(plan: Plan, scene: Scene) -> tuple[list[Message], Label, list[list
         spec, part = specs()[call["tool"]], plan["part"]
         one = arguments(spec, call, scene)
         two = arguments(spec, call, scene, {k: v for k, v in one.items() if k != part}, {part: one[part]})
-        said = g.say(spec, one, scene, implicit=tuple(call["implicit"]), only_do=True)
+        phrase = g.say(spec, one, scene, implicit=tuple(call["implicit"]), only_do=True)
         again, hints = g.clause(spec.by_name[part], spec, two, scene, tuple(plan["calls"][1]["implicit"]))
-        body = scene.choose(frames.SAME).format(a=said.body, b=again)
-        calls, done = (call_of(spec, one), call_of(spec, two)), [list(said.implicit), hints]
+        body = scene.choose(frames.SAME).format(a=phrase.body, b=again)
+        calls, done = (call_of(spec, one), call_of(spec, two)), [list(phrase.implicit), hints]
     else:
         drawn: list[tuple[ToolCall, g.Said]] = []
         for call in plan["calls"]:
@@ -102,27 +102,27 @@ def _join(template: str, bodies: dict[str, str]) -> str:
 
 
 def _multi_step(plan: Plan, scene: Scene) -> tuple[list[Message], Label, list[list[str]]]:
-    call, said, result, more, ref = linked(plan, scene)
+    call, phrase, result, more, ref = linked(plan, scene)
     second, parameter = specs()[more.name], plan["link"][1]
     rest = unsaid(plan, call, more)
     then = g.say(
         second, rest, scene, implicit=tuple(plan["calls"][1]["implicit"]), refs={parameter: ref}, only_do=True
     )
-    body = _join(scene.choose(frames.STEPS), {"a": said.body, "b": then.body})
+    body = _join(scene.choose(frames.STEPS), {"a": phrase.body, "b": then.body})
     messages = [_system(scene), _user(g.frame(g.Said("do", body, "", ()), scene))]
     if plan["mode"] == "first":
-        return messages, Label(calls=(call,)), [list(said.implicit), list(then.implicit)]
+        return messages, Label(calls=(call,)), [list(phrase.implicit), list(then.implicit)]
     return (
         messages + exchange(call, result),
         Label(calls=(more,)),
-        [list(said.implicit), list(then.implicit)],
+        [list(phrase.implicit), list(then.implicit)],
     )
 
 
 def _multi_turn(plan: Plan, scene: Scene) -> tuple[list[Message], Label, list[list[str]]]:
     if plan["mode"] == "again":
         return _again(plan, scene)
-    call, said, result, more, ref = linked(plan, scene)
+    call, phrase, result, more, ref = linked(plan, scene)
     first, second, parameter = specs()[call.name], specs()[more.name], plan["link"][1]
     rest = unsaid(plan, call, more)
     then = g.say(
@@ -131,51 +131,51 @@ def _multi_turn(plan: Plan, scene: Scene) -> tuple[list[Message], Label, list[li
     undone = (second.cancels or second.changes) is not None and first.makes is not None
     messages = [
         _system(scene),
-        _user(g.frame(said, scene, first.why)),
+        _user(g.frame(phrase, scene, first.why)),
         *exchange(call, result),
         Message(role="assistant", content=summary(first, call, result, scene)[0]),
     ]
     frame = scene.choose(frames.BACK if undone else frames.NEXT)
     messages.append(_user(g.noise(g.fit(frame, then.body), scene.rng)))
-    return messages, Label(calls=(more,)), [list(said.implicit), list(then.implicit)]
+    return messages, Label(calls=(more,)), [list(phrase.implicit), list(then.implicit)]
 
 
 def _again(plan: Plan, scene: Scene) -> tuple[list[Message], Label, list[list[str]]]:
     call, part = plan["calls"][0], plan["part"]
     spec = specs()[call["tool"]]
     args = arguments(spec, call, scene)
-    said = g.say(spec, args, scene, implicit=tuple(call["implicit"]))
+    phrase = g.say(spec, args, scene, implicit=tuple(call["implicit"]))
     state = new_state(scene.today, scene.held)
     remember(spec, args, state)
     result = result_of(spec, args, state, scene)
     other = arguments(spec, call, scene, {k: v for k, v in args.items() if k != part}, {part: args[part]})
     words, hints = g.clause(spec.by_name[part], spec, other, scene, tuple(plan["calls"][1]["implicit"]))
-    options: tuple[str, ...] = frames.AND_WHAT if said.form == "ask" else frames.AGAIN
+    options: tuple[str, ...] = frames.AND_WHAT if phrase.form == "ask" else frames.AGAIN
     if words.startswith("about "):
         options = tuple(o.replace("about {x}", "{x}") for o in options)
     messages = [
         _system(scene),
-        _user(g.frame(said, scene, spec.why)),
+        _user(g.frame(phrase, scene, spec.why)),
         *exchange(call_of(spec, args), result),
         Message(role="assistant", content=summary(spec, call_of(spec, args), result, scene)[0]),
     ]
     messages.append(_user(g.noise(g.fit(scene.choose(options), words), scene.rng)))
-    return messages, Label(calls=(call_of(spec, other),)), [list(said.implicit), hints]
+    return messages, Label(calls=(call_of(spec, other),)), [list(phrase.implicit), hints]
 
 
 def _ask(plan: Plan, scene: Scene) -> tuple[list[Message], Label, list[list[str]]]:
     call, missing = plan["calls"][0], plan["part"]
     spec = specs()[call["tool"]]
     args = arguments(spec, call, scene)
-    known = {k: v for k, v in args.items() if k != missing}
-    scene.given = known
-    said = g.say(spec, known, scene, implicit=tuple(call["implicit"]), skip=missing)
+    said_args = {k: v for k, v in args.items() if k != missing}
+    scene.given = said_args
+    phrase = g.say(spec, said_args, scene, implicit=tuple(call["implicit"]), skip=missing)
     p = spec.by_name[missing]
     reply = scene.rng.choice(ASKED).format(x=p.question)
     return (
-        [_system(scene), _user(g.frame(said, scene, spec.why))],
+        [_system(scene), _user(g.frame(phrase, scene, spec.why))],
         Label(reply=reply, mentions=(p.words,) if p.words else (), asks=True),
-        [list(said.implicit)],
+        [list(phrase.implicit)],
     )
 
 
@@ -189,17 +189,17 @@ def _finish(plan: Plan, scene: Scene) -> tuple[list[Message], Label, list[list[s
     call = plan["calls"][0]
     spec = specs()[call["tool"]]
     args = arguments(spec, call, scene)
-    said = g.say(spec, args, scene, implicit=tuple(call["implicit"]))
+    phrase = g.say(spec, args, scene, implicit=tuple(call["implicit"]))
     state = new_state(scene.today, scene.held)
     remember(spec, args, state)
     result = result_of(spec, args, state, scene)
     reply, mentions = summary(spec, call_of(spec, args), result, scene)
     messages = [
         _system(scene),
-        _user(g.frame(said, scene, spec.why)),
+        _user(g.frame(phrase, scene, spec.why)),
         *exchange(call_of(spec, args), result),
     ]
-    return messages, Label(reply=reply, mentions=mentions), [list(said.implicit)]
+    return messages, Label(reply=reply, mentions=mentions), [list(phrase.implicit)]
 
 
 _KINDS = {

@@ -10,14 +10,16 @@ from looptool_kit.world.pools import one
 
 
 def _news(rng: Random) -> str:
-    said = one(rng, pools.NEWS)
-    return said[0].upper() + said[1:] + (", " + one(rng, pools.NEWS_TAILS) if rng.random() < 0.7 else "")
+    headline = one(rng, pools.NEWS)
+    return (
+        headline[0].upper() + headline[1:] + (", " + one(rng, pools.NEWS_TAILS) if rng.random() < 0.7 else "")
+    )
 
 
 def _chore(rng: Random) -> str:
     tail = one(rng, ("", *pools.CHORE_TAILS)) if rng.random() < 0.4 else ""
-    said = f"{one(rng, pools.CHORES)} {tail}".strip()
-    return said[0].upper() + said[1:]
+    chore = f"{one(rng, pools.CHORES)} {tail}".strip()
+    return chore[0].upper() + chore[1:]
 
 
 def _name(rng: Random) -> str:

@@ -130,14 +130,15 @@ CALLING = Message(role="assistant", tool_calls=(CALL,))
         ((), "empty"),
         ((Message(role="system", content="s"),), "never speaks"),
         ((U(), A()), "ends on assistant"),
-        ((A(), U()), "before the user"),
+        ((A(), U()), None),  # a greeting
         ((U(), T), "answers no call"),
         ((U(), CALLING, U()), "no result"),
         ((U(), CALLING, T, T), "answers no call"),
         ((U(), CALLING, Message(role="tool", content="{}", name="other")), "not called"),
         ((U(), A(), A(), U()), "in a row"),
         ((U(" "),), "is empty"),
-        ((U(), Message(role="system", content="s"), U()), "after the start"),
+        ((U(), Message(role="system", content="s"), U()), None),
+        ((U(), CALLING, Message(role="tool", content="", name=T.name)), None),
         ((Message(role="user", content="x", tool_calls=(CALL,)), T), "makes tool calls"),
     ],
 )

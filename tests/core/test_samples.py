@@ -1,4 +1,4 @@
-"""Samples and their tables: ids, lineage, what survives the disk, what is set aside."""
+"""Samples and their tables: ids, lineage, what survives the disk, what is rejected."""
 
 from __future__ import annotations
 

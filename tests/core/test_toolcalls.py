@@ -21,6 +21,7 @@ from tool_calls import (
 )
 
 from looptool_kit.core.grading import diagnose, grade
+from looptool_kit.core.json_text import strict_json
 from looptool_kit.core.samples import Label, ToolCall
 from looptool_kit.core.toolcalls import (
     Answer,
@@ -31,7 +32,6 @@ from looptool_kit.core.toolcalls import (
     parse,
     render_answer,
     render_calls,
-    strict_json,
 )
 
 # --------------------------------------------------------------- parser
@@ -83,7 +83,7 @@ def test_render_then_parse_gives_the_answer_back(answer: Answer) -> None:
         ('<tool_call>{"name":"f","arguments":{"a":' + "[" * 120 + "]" * 120 + "}}</tool_call>", "nested"),
         (
             '<tool_call>{"name":"f","arguments":{"a":' + "[" * 90_000 + "]" * 90_000 + "}}</tool_call>",
-            "recursion",
+            "nested",
         ),
         ("<think>hm", "not closed"),
     ],

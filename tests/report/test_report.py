@@ -13,7 +13,8 @@ from looptool_kit.core.grading import Fault
 from looptool_kit.core.records import Probe, Probes
 from looptool_kit.core.toolcalls import Answer
 from looptool_kit.report import figures
-from looptool_kit.report.html import IterationData, ReportData, render, write_report
+from looptool_kit.report.data import IterationData, ReportData
+from looptool_kit.report.html import render, write_report
 
 EVIL = (
     "<script>alert('pwned-1')</script><img src=x onerror=alert(2)>\x1b[31mred\x1b[0m \u202egnp.exe \ud800"

@@ -1,4 +1,4 @@
-"""What came of a run, in words: own tools and others apart, points with their interval, planted labels; and
+"""The result of a run, in words: own tools and others apart, points with their interval, planted labels; and
 the forecast before it starts.
 """
 

@@ -21,7 +21,7 @@ def test_a_copy_holds_the_decoded_answers_that_the_recording_leaves_out(tmp_path
 
 
 def test_what_an_interrupted_copy_left_is_no_run_and_is_replaced(tmp_path: Path) -> None:
-    (tmp_path / ".run").mkdir()
-    (tmp_path / ".run" / "half").touch()
+    (tmp_path / ".run.copying").mkdir()
+    (tmp_path / ".run.copying" / "half").touch()
     copy_run(RECORDED, tmp_path / "run")
     assert [p.name for p in tmp_path.iterdir()] == ["run"] and not (tmp_path / "run" / "half").exists()

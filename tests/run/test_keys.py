@@ -24,6 +24,7 @@ from looptool_kit.report.plan import plan
 from looptool_kit.run.folder import Run
 from looptool_kit.run.keys import key
 from looptool_kit.run.stage import Stage
+from looptool_kit.stages.compose import sections
 from looptool_kit.stages.compose import stage as compose_stage
 from looptool_kit.stages.evaluate import held_out
 from looptool_kit.stages.evaluate.stage import stage as evaluate_stage
@@ -31,6 +32,7 @@ from looptool_kit.stages.expand.stage import seeds_of
 from looptool_kit.stages.expand.stage import stage as expand_stage
 from looptool_kit.stages.probe import stages as probe_stages
 from looptool_kit.stages.seed.stage import stage as seed_stage
+from looptool_kit.stages.train.frontier import stage as frontier_stage
 from looptool_kit.stages.train.stage import recipe
 from looptool_kit.stages.verify.stage import stage as verify_stage
 
@@ -78,6 +80,13 @@ CHOICES = {
     "jury.others": [JUDGE],
     "seeds.fresh": [9, 9],
     "calls.most": 100,
+    "targets.key_weight": 9,
+    "targets.order": "easy_first",
+    "preference.loss": "dpo",
+    "preference.tokens": "all",
+    "augment.perturbations": ["typos"],
+    "augment.choice": "random",
+    "augment.measure": "accuracy",
 }
 
 
@@ -123,6 +132,23 @@ def test_a_machine_fact_redoes_nothing(
     assert files(run.path) == before and len(trained) == count
 
 
+def test_no_key_sees_a_machine_fact_and_the_page_names_each() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "architecture.md").read_text()
+    words = page.partition("## Settings that say how this machine works")[2]
+    for name in MACHINE:
+        if name.split(".")[-1] not in Endpoint.machine:  # those are tried below
+            assert deciding(changed(FULL, name), Settings.model_fields) == deciding(
+                FULL, Settings.model_fields
+            )
+        section, _, setting = name.rpartition(".")
+        model = section in ("judge_llm", "generator_llm")
+        assert (
+            f"`{name}`" in words
+            or (f"`{setting}`" in words and (model or f"`{section}`" in words))
+            or ("the two prices" in words and setting.startswith("price_"))
+        ), name
+
+
 @pytest.mark.parametrize("name", sorted(Endpoint.machine))
 def test_how_a_model_is_reached_and_paid_is_no_part_of_what_it_said(name: str) -> None:
     names = ("judge_llm", "generator_llm", "jury")
@@ -162,6 +188,8 @@ def declared(monkeypatch: pytest.MonkeyPatch, run: Run) -> set[str]:
         {"verify__judge": "llm", "generator_llm": JUDGE},
         {"probe__threshold": 1.0},
         {"expand__expanders": ["llm"]},
+        {"preference__epochs": 1, "preference__epochs_first": 1},
+        {"augment__perturbations": ["typos"]},
     ]
     plan(run)
     original = run.settings
@@ -170,8 +198,10 @@ def declared(monkeypatch: pytest.MonkeyPatch, run: Run) -> set[str]:
         verify_stage(run, run.table(Probes, "probes", 1), 1)
         expand_stage(run, seeds_of(run, run.table(Verdicts, "verdicts", 1), 1), 1)
         probe_stages(run, Samples(), untrained(run.settings), 1)
+        frontier_stage(run, Samples(), 1)
         for j in (1, 2):
             named.update(recipe(run.settings, j))
+        named.update(sections(run.settings))
     for source in ("world", "trees", "a/file.jsonl"):
         run.settings = with_overrides(original, seeds__source=source)
         seed_stage(run)
@@ -201,6 +231,9 @@ def test_a_setting_that_decides_changes_what_its_stage_is_made_from(name: str) -
         ("sft.epochs_later", 2),
         ("sft.learning_rate_later", 2),
         ("grpo.steps", 2),
+        ("preference.epochs_first", 1),
+        ("preference.epochs", 2),
+        ("frontier.prompts", 2),
     ],
 )
 def test_a_setting_of_some_iterations_counts_in_these_alone(name: str, touches: int) -> None:

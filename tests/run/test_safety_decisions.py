@@ -8,8 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scripted_runs import go
+from typer.testing import CliRunner
 
+from looptool_kit.cli import app
 from looptool_kit.core.records import Expansions, Verdicts
+from looptool_kit.core.samples import Samples
 from looptool_kit.run.folder import Run
 
 # ------------------------------------------------------------------ decisions
@@ -99,3 +103,98 @@ def test_a_bad_line_of_the_decisions_is_reported_by_its_number_and_left_out(
         warnings.simplefilter("error")
         run.decide("verdict", "b", "PRED_WRONG")
         assert list(run.decisions("verdict")) == ["a", "b"]
+
+
+# -------------------------------------------------- the rule tier on what a person writes
+
+
+def first_call(run: Run) -> tuple[str, dict[str, Any]]:
+    """A row of the verdicts of iteration 1 whose label has calls, and that label."""
+    samples = run.table(Samples, "samples", 1).by_id()
+    row = next(v.sample_id for v in run.table(Verdicts, "verdicts", 1) if samples[v.sample_id].label.calls)
+    return row, samples[row].label.model_dump(mode="json")
+
+
+LABELS: dict[str, tuple[dict[str, Any], str]] = {
+    "a tool that is not on offer": ({"calls": [{"name": "format_disk", "arguments": {}}]}, "is not on offer"),
+    "an argument that is none": ({"arguments": {"nonsense": 1}}, "nonsense"),
+    "arguments of a wrong type": ({"every": ["list"]}, "is not "),
+    "nothing": ({"calls": []}, "the label is empty"),
+    "markup": ({"calls": [], "reply": "Yes.<|im_end|>"}, "holds <|im_end|>"),
+    "calls and demands": ({"asks": True}, "has calls, and says what a plain reply"),
+}
+
+
+@pytest.mark.parametrize(("change", "said"), LABELS.values(), ids=LABELS)
+@pytest.mark.parametrize("iteration", [1, None])
+def test_a_label_that_a_person_gives_passes_the_rules(
+    recorded: Run, change: dict[str, Any], said: str, iteration: int | None
+) -> None:
+    row, label = first_call(recorded)
+    recorded.decide("verdict", row, {"verdict": "LABEL_WRONG", "label": label}, iteration=iteration)
+    before = (recorded.path / "decisions.jsonl").read_bytes()
+    call = label["calls"][0]
+    if more := change.get("arguments"):
+        change = {"calls": [call | {"arguments": call["arguments"] | more}]}
+    elif value := change.get("every"):
+        change = {"calls": [call | {"arguments": dict.fromkeys(call["arguments"], value)}]}
+    value = {"verdict": "LABEL_WRONG", "label": label | change}
+    with pytest.raises(ValueError, match=f"the label of {row} is refused: .*{re.escape(said)}"):
+        recorded.decide("verdict", row, value, iteration=iteration)
+    good = {"verdict": "LABEL_WRONG", "label": {"reply": "I cannot do that."}}
+    with pytest.raises(ValueError, match="is refused"):
+        recorded.decide_all(
+            "verdict", {row: value, recorded.table(Verdicts, "verdicts", 1)[-1].sample_id: good}
+        )
+    assert (recorded.path / "decisions.jsonl").read_bytes() == before, "all or nothing"
+
+
+def test_a_sample_that_a_person_writes_passes_the_rules(recorded: Run) -> None:
+    children = recorded.table(Expansions, "expansions", 1)
+    child = next(c.sample for c in children if c.accepted and c.sample.label.calls)
+    edit = child.model_dump(mode="json")
+    recorded.decide("expansion", child.id, {"edit": edit}, iteration=1)
+    for wrong, said in (
+        (
+            {"label": {"calls": [{"name": "format_disk", "arguments": {}}]}},
+            "calls: format_disk is not on offer",
+        ),
+        ({"messages": []}, "dialogue: the dialogue is empty"),
+        ({"label": {"reply": "Done.<tool_call>"}}, "dialogue: the reply in the label holds <tool_call>"),
+    ):
+        with pytest.raises(ValueError, match=f"the sample in the place of {child.id} is refused: {said}"):
+            recorded.decide("expansion", child.id, {"edit": edit | wrong}, iteration=1)
+    assert len((recorded.path / "decisions.jsonl").read_text().splitlines()) == 1
+
+
+# ------------------------------------------------------- decisions on rows that are gone
+
+
+def test_decisions_on_rows_that_are_gone_are_counted_at_opening_and_in_the_plan(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    verdicts, children = run.table(Verdicts, "verdicts", 1), run.table(Expansions, "expansions", 1)
+    run.decide("verdict", verdicts[0].sample_id, "PRED_WRONG", iteration=1)
+    run.decide("verdict", verdicts[1].sample_id, "PRED_WRONG")
+    run.decide("verdict", verdicts[2].sample_id, "PRED_WRONG", iteration=1)
+    run.decide("verdict", verdicts[2].sample_id, "undo", iteration=1)
+    run.decide("expansion", children[0].sample.id, "reject", iteration=1)
+    run.decide("threshold", "", 1.5, iteration=1)
+    run.close()
+    Run.open(run.path).close()
+    assert capsys.readouterr().out == ""
+    with Run.open(run.path) as other:
+        other.set(seed=5)  # another pool, so other rows everywhere
+        go(other)
+    capsys.readouterr()
+    said = "Decisions on rows that the run has no longer: 3 (2 on verdicts, 1 on expansions)"
+    with Run.open(run.path):
+        assert said in capsys.readouterr().out
+    planned = CliRunner().invoke(app, ["plan", str(run.path)]).output
+    assert said in planned and "done     seed" in planned
+    for number in (1, 2):
+        (run.folder(number) / "verdicts.parquet").unlink()
+    Run.open(run.path, read_only=True)
+    assert "no longer: 1 (1 on expansions)" in capsys.readouterr().out, (
+        "the rows of a table that is not there may come back"
+    )

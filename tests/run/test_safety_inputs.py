@@ -54,6 +54,32 @@ PARTS: dict[str, Part] = {
     "compose a part, iteration said": lambda run, t: lt.compose(
         run, t["probes"][:3], t["verdicts"], t["expanded"], iteration=1
     ),
+    "train on a dataset, another iteration said": lambda run, t: lt.train(run, t["third"], iteration=1),
+    "train on a doubled dataset": lambda run, t: lt.train(run, t["samples"] + t["samples"]),
+    "train on a doubled dataset, iteration said": lambda run, t: lt.train(
+        run, t["samples"] + t["samples"], iteration=1
+    ),
+    "train on a dataset with a row twice": lambda run, t: lt.train(run, t["samples"] + t["samples"][:1], 1),
+    "train on a part twice": lambda run, t: lt.train(run, t["samples"][:10] + t["samples"][:10], 1),
+    "probe a dataset, another iteration said": lambda run, t: lt.probe(run, t["third"], iteration=1),
+    "probe a doubled dataset": lambda run, t: lt.probe(run, t["samples"] + t["samples"], iteration=1),
+    "verify doubled probes": lambda run, t: lt.verify(run, t["probes"] + t["probes"]),
+    "verify a probe twice, iteration said": lambda run, t: lt.verify(run, t["failed"] + t["failed"][:1], 1),
+    "verify, another iteration said": lambda run, t: lt.verify(run, t["probes"], iteration=2),
+    "expand doubled verdicts": lambda run, t: lt.expand(run, t["verdicts"] + t["verdicts"]),
+    "expand a verdict twice, iteration said": lambda run, t: lt.expand(
+        run, t["verdicts"] + t["verdicts"][:1], iteration=1
+    ),
+    "expand, another iteration said": lambda run, t: lt.expand(run, t["verdicts"], iteration=2),
+    "expand the verdict on a row that is not there": lambda run, t: lt.expand(
+        run, t["verdicts"] + [t["verdicts"][0].model_copy(update={"sample_id": "gone"})]
+    ),
+    "compose doubled probes": lambda run, t: lt.compose(run, t["probes"] + t["probes"]),
+    "compose doubled verdicts": lambda run, t: lt.compose(run, verdicts=t["verdicts"] + t["verdicts"][:1]),
+    "compose doubled children": lambda run, t: lt.compose(run, expanded=t["expanded"] + t["expanded"]),
+    "compose, another iteration said": lambda run, t: lt.compose(
+        run, t["probes"], t["verdicts"], t["expanded"], iteration=2
+    ),
     "compose two iterations": lambda run, t: lt.compose(
         run, t["probes"], run.table(Verdicts, "verdicts", 2), t["expanded"]
     ),
@@ -64,6 +90,7 @@ def tables(run: Run) -> dict[str, Any]:
     probes = run.table(Probes, "probes", 1)
     return {
         "samples": run.table(Samples, "samples", 1),
+        "third": run.table(Samples, "samples", 3),
         "probes": probes,
         "failed": probes.where(lambda p: p.state == "failed"),
         "verdicts": run.table(Verdicts, "verdicts", 1),
@@ -93,6 +120,21 @@ def test_whole_tables_mean_their_iteration_and_do_nothing_again(run: Run, traine
         Samples, "samples", 2
     )
     assert lt.compose(run, verdicts=given["verdicts"]) == run.table(Samples, "samples", 2)
+    assert files(run.path) == before and trained == []
+
+
+def test_reordered_tables_are_the_runs_own_and_do_nothing_again(run: Run, trained: list[int]) -> None:
+    before, given = files(run.path), tables(run)
+    turned = {name: type(table)(table.rows[::-1]) for name, table in given.items()}
+    assert all(turned[name] != given[name] for name in given)
+    for more in ({}, {"iteration": 1}):
+        assert lt.train(run, turned["samples"], **more).name == "D1"
+        assert lt.probe(run, turned["samples"], **more) == given["probes"]
+        assert lt.verify(run, turned["probes"], **more) == given["verdicts"]
+        assert lt.verify(run, turned["failed"], **more) == given["verdicts"]
+        assert lt.expand(run, turned["verdicts"], **more) == given["expanded"]
+        composed = lt.compose(run, turned["probes"], turned["verdicts"], turned["expanded"], **more)
+        assert composed == run.table(Samples, "samples", 2)
     assert files(run.path) == before and trained == []
 
 
@@ -133,3 +175,14 @@ def test_no_stage_writes_to_a_run_opened_to_look_at(
     with pytest.raises(RunError, match=r"read-only.*Run\.open"):
         call(looking)
     assert files(run.path) == before and trained == []
+
+
+def test_tables_of_an_earlier_dataset_are_named_and_no_traceback(run: Run) -> None:
+    run.set(seeds__noise=0.5)
+    seed(run)  # another D1; its probes and verdicts are still of the earlier one
+    before = files(run.path)
+    for call in (lambda: lt.expand(run, iteration=1), lambda: lt.compose(run, iteration=1)):
+        with pytest.raises(RunError, match=r"is of another D1 than is there now: probe .*again"):
+            call()
+    left = {name: content for name, content in files(run.path).items() if ".tries." not in name}
+    assert left == before, "a stopped try leaves its seconds alone"

@@ -1,124 +1,83 @@
-"""The results of an ablation: the table's numbers, the recorded arms, the page."""
+"""Files of arms: what is mistyped is said with its line, before anything has run."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from looptool_kit.core.stats import clustered_difference, wilson
-from looptool_kit.studies.arms import (
-    CONTROL,
-    FULL,
-    Outcome,
-    Outcomes,
-    comparisons,
-    page,
-    summarise,
-    text,
-)
+import pytest
+
+from looptool_kit.config import presets
+from looptool_kit.studies.arms import ARMS, CONTROL, FULL, Arm, chosen, read_arms, shipped
 
 
-def outcome(arm: str, seed: int, j: int, right: str, tokens: int = 0, grpo: int = 0) -> Outcome:
-    """`right`: one letter a held-out sample, x where it was right."""
-    ids = tuple(f"{seed}-{i}" for i in range(len(right)))
-    splits = tuple("unseen_tools" if i % 2 else "unseen_values" for i in range(len(right)))
-    correct = tuple(c == "x" for c in right)
-    return Outcome(
-        arm=arm,
-        seed=seed,
-        iteration=j,
-        samples=10 * j,
-        sft_tokens=tokens,
-        grpo_tokens=grpo,
-        ids=ids,
-        splits=splits,
-        correct=correct,
+def test_what_a_file_says(tmp_path: Path) -> None:
+    file = tmp_path / "arms.toml"
+    file.write_text(
+        "[match]\n[graded]\nreward.name = 'graded'\ngrpo.steps = 3\n[few]\nwords = 'few children'\n"
+        "[few.expand]\nchildren = 1\nexpanders = ['slots']\n[alone]\ndata = 'seed'\n"
     )
-
-
-TABLE = Outcomes(
-    [
-        outcome("full", 0, 1, "x.......", 1000),
-        outcome("full", 0, 2, "xx.x....", 200, 30),
-        outcome("full", 0, 3, "xxxxx...", 300, 40),
-        outcome("full", 1, 1, "........", 1000),
-        outcome("full", 1, 2, "xx......", 220, 30),
-        outcome("full", 1, 3, "xxx.....", 320, 40),
-        outcome("control", 0, 1, "x.......", 1000),
-        outcome("control", 0, 2, "x.......", 201, 35),
-        outcome("control", 0, 3, "xx...x..", 302, 45),
-        outcome("control", 1, 1, "........", 1000),
-        outcome("control", 1, 2, "xxx.....", 221, 35),
-        outcome("control", 1, 3, "xxxx....", 323, 45),
-        outcome("no-edde", 2, 1, "x.......", 1000),
-        outcome("no-edde", 2, 2, "xx......", 100, 35),
-        outcome("no-edde", 2, 3, "xx......", 150, 45),
-    ]
-)
-
-
-def test_the_tables_numbers_are_right() -> None:
-    rows = {(r.arm, r.iteration): r for r in summarise(TABLE)}
-    full, control = rows["full", 3], rows["control", 3]
-    assert (full.n, full.correct, full.accuracy, full.lo, full.hi) == (
-        16,
-        8,
-        0.5,
-        *wilson(8, 16),
-    ) and full.difference is None
-    assert (control.correct, control.seeds, control.samples) == (7, (0, 1), 30)
-    assert (control.sft_tokens, control.grpo_tokens) == (
-        (201 + 302 + 221 + 323) / 2,
-        80,
-    ), "those after the warm start, mean over the seeds"
-    flags = [
-        [[c == "x" for c in pair] for pair in pairs]
-        for pairs in (("xxxxx...", "xx...x.."), ("xxx.....", "xxxx...."))
-    ]
-    assert control.difference == clustered_difference([(a, b) for a, b in flags])
-    assert control.difference.by_seed == (-2 / 8, 1 / 8) and control.difference.difference == -1 / 16
-    assert rows["control", 1].difference is None and rows["no-edde", 3].difference is None, (
-        "there is no full loop of that seed to compare with"
-    )
-    odd = {(r.arm, r.iteration): r for r in summarise(TABLE, "unseen_tools")}["control", 3]
-    assert (odd.n, odd.correct) == (8, 4)
-    named = [(f"seed data alone, as many tokens, D{j}", rows["control", j].difference) for j in (2, 3)]
-    assert comparisons(summarise(TABLE)) == named
-    shown = text(TABLE)
-    assert (
-        f"| full loop | D2 | 31.2% [{100 * wilson(5, 16)[0]:.1f}, {100 * wilson(5, 16)[1]:.1f}] | - | 20 |"
-        " 210 + 30 | 0 1 |" in shown
-    )
-    assert "| full loop | D3 | 50.0% [28.0, 72.0] | - | 30 | 520 + 70 | 0 1 |" in shown
-    assert "-6.2 [" in shown and "(-25.0, +12.5) | 30 | 524 + 80 | 0 1 |" in shown
-    assert "D1, which the arms of a seed share, has 6.2%" in shown
-    assert (
-        "Not run to D3: without high-perplexity samples; without JGLV" in shown
-        and "With 1 random seed the" in shown
-    )
-
-
-def test_the_recorded_arms_are_comparable() -> None:
-    recorded = Outcomes.read(Path(__file__).parents[2] / "sample_data" / "ablation" / "ablation.parquet")
-    by = {(o.arm, o.seed, o.iteration): o for o in recorded}
-    assert {(arm, seed) for arm, seed, _ in by} >= {
-        (arm, seed) for arm in (FULL, CONTROL) for seed in (0, 1, 2)
+    assert read_arms(file) == {
+        "match": Arm("match", {}),
+        "graded": Arm("reward.name = 'graded', grpo.steps = 3", {"reward__name": "graded", "grpo__steps": 3}),
+        "few": Arm("few children", {"expand__children": 1, "expand__expanders": ["slots"]}),
+        "alone": Arm("alone", {}, "seed"),
     }
-    for (arm, seed, j), o in by.items():
-        full = by[FULL, seed, j]
-        assert o.ids == full.ids and len(o.ids) == 90
-        if j == 1:
-            assert o.model_dump(exclude={"arm"}) == full.model_dump(exclude={"arm"}), "one warm start"
-        elif arm == CONTROL:
-            assert 0 <= o.sft_tokens - full.sft_tokens < 1000, "as many tokens, to within the last sample"
 
 
-def test_the_page_is_complete_in_itself() -> None:
-    html = page(TABLE)
-    assert (
-        "seed data alone, as many tokens" in html
-        and 'id="forest"' in html
-        and '"symbol": "circle-open"' in html
-    )
-    assert "<script src" not in html and "<link" not in html and "@import" not in html.split("<script>")[0]
-    alone = page(Outcomes(o for o in TABLE if o.arm == FULL))
-    assert 'id="forest"' not in alone and "full loop" in alone
+@pytest.mark.parametrize(
+    "text, line, words",
+    [
+        (
+            "[match]\n[graded]\nrewrd.name = 'graded'",
+            3,
+            "rewrd.name is not a setting; did you mean reward.name?",
+        ),
+        ("[match]\n[g]\nwords = 'x'\n\ncompose.hpl = 3", 5, "did you mean compose.hppl?"),
+        ("[match]\n[g]\n[g.compse]\nhppl = 3", 4, "compse.hppl is not a setting; did you mean compose.hppl?"),
+        ("[match]\n[g]\ntemperatur = 1", 3, "did you mean jury.temperature?"),
+        ("[match]\n[g]\nword = 'x'", 3, "word is not a setting; did you mean words?"),
+        ("[match]\n[g]\nqqqq = 1", 3, "line 3: qqqq is not a setting"),
+        ("[match]\n[g]\nreward.name = 'grade'", 3, "'grade'; did you mean graded?; choose from gated,"),
+        ("[match]\n[g]\nexpand.expanders = ['slots', 'wrld']", 3, "names 'wrld'; did you mean world?"),
+        ("[match]\n[g]\ncompose.hppl = 1\nverify.judge = 'evidnce'", 4, "did you mean evidence?"),
+        ("[match]\n[g]\ncompose.hppl = -1", 3, "greater than or equal to 0"),
+        ("[match]\n[g]\nreward = 'graded'", 3, "reward is a section"),
+        ("[match]\n[g]\nseeds.first = 3", 3, "an arm cannot set seeds.first: all arms start from one D1"),
+        ("[match]\n[g]\nmodel = 'x'", 3, "an arm cannot set model"),
+        ("[match]\n[g]\nsft.epochs = 3", 3, "cannot set sft.epochs, but it can set sft.epochs_later"),
+        ("[match]\n[g]\nbudget.tokens = [3]", 3, "an arm cannot set budget.tokens"),
+        ("[match]\n[g]\ndata = 'seeds'", 3, "data is"),
+        ("[match]\n[g]\nwords = 3", 3, "words is a text"),
+        ("x = 1\n[match]\n[g]", 1, "x is not in an arm"),
+        ("[match]\n['a/b']", 2, "letters, digits"),
+    ],
+)
+def test_what_is_mistyped_is_said_with_its_line(tmp_path: Path, text: str, line: int, words: str) -> None:
+    file = tmp_path / "arms.toml"
+    file.write_text(text)
+    with pytest.raises(ValueError) as error:
+        read_arms(file)
+    assert str(error.value).startswith(f"{file}, line {line}: ") and words in str(error.value)
+
+
+def test_a_file_that_is_none(tmp_path: Path) -> None:
+    file = tmp_path / "arms.toml"
+    with pytest.raises(FileNotFoundError, match="the arms that the package ships"):
+        read_arms(file)
+    file.write_text("[match]\n[graded\n")
+    with pytest.raises(ValueError, match="not valid TOML: .*line 2"):
+        read_arms(file)
+    file.write_text("[match]\n")
+    with pytest.raises(ValueError, match="holds 1 arms"):
+        read_arms(file)
+
+
+def test_the_arms_that_are_shipped() -> None:
+    every = read_arms(shipped("arms"))
+    assert {"match", "graded", "gated", "progress", CONTROL} <= set(every) and next(iter(every)) == "match"
+    assert list(ARMS) == [FULL, "no-hppl", "no-jglv", "no-edde", "repeat", CONTROL]
+    assert not {"arms", "ablation"} & set(presets()), "they are no presets"
+    assert chosen(every, None) == list(every) and chosen(every, ["graded"]) == ["match", "graded"]
+    assert chosen(every, []) == ["match"]
+    with pytest.raises(ValueError, match="there is no arm grade; did you mean graded[?]; choose from match"):
+        chosen(every, ["grade"])

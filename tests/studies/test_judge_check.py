@@ -15,6 +15,7 @@ from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.tables import write_json
 from looptool_kit.core.toolcalls import match
 from looptool_kit.run.folder import Run
+from looptool_kit.stages.seed.stage import seed
 from looptool_kit.studies.judge_check import ask, card, precision_at, trials, trusted, warning
 from looptool_kit.world import generate
 
@@ -77,6 +78,30 @@ def test_evidence_judge_by_the_command(samples: list[Sample], tmp_path: Path) ->
     assert f"| all | {whole['trials']} |" in done.output and whole["consistent"]["k"] == whole["trials"] > 20
     answered, _ = ask(samples[:4], trials(samples[:4]), Settings(), tmp_path, repeats=1)
     assert sum(t.verdict == t.expected for t in answered) == whole["right"]["k"]
+
+
+@pytest.mark.parametrize("of", ["a run", "a file"])
+def test_an_earlier_check_is_kept_and_that_is_said(samples: list[Sample], tmp_path: Path, of: str) -> None:
+    Samples(samples[:4]).write(tmp_path / "mine.jsonl")
+    if of == "a run":
+        with Run.create(tmp_path / "run", "cpu-quick", seeds__first=6, seeds__held_out=1) as run:
+            seed(run)
+        target, folder, old = run.path, run.path / "judge_check", run.path / "superseded"
+        place = "judge_check/evidence"
+    else:
+        target, folder = tmp_path / "mine.jsonl", tmp_path / "mine.jsonl.judge_check"
+        old, place = folder / "superseded", "evidence"
+    for count in range(3):
+        command = ["judge-check", str(target), "--judge", "evidence", "--repeats", str(count + 1)]
+        done = CliRunner().invoke(app, command)
+        assert done.exit_code == 0, done.output
+        assert ("moved to the folder `superseded`" in done.output) == (count > 0)
+    now = json.loads((folder / "evidence" / "card.json").read_text())
+    kept = [old / f"000{n}" / place for n in (1, 2)]
+    assert [json.loads((k / "card.json").read_text())["repeats"] for k in kept] == [1, 2] and now[
+        "repeats"
+    ] == 3
+    assert all((k / "trials.parquet").exists() for k in kept)
 
 
 def test_a_run_is_warned_of_a_judge_that_was_not_checked_or_fell_through(tmp_path: Path) -> None:

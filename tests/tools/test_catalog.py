@@ -69,7 +69,7 @@ def test_an_openai_list_is_read_and_bad_rows_are_rejected(suffix: str, tmp_path:
         ("a.json", "[]", "holds no tools"),
         ("a.json", "3", "neither a list of tools nor"),
         ("a.yaml", "a: [", "is not YAML"),
-        ("a.json", '{"swagger": "2.0"}', "convert it to OpenAPI 3"),
+        ("a.json", '{"swagger": "1.2"}', "only 3.x and Swagger 2.0"),
         ("a.json", '{"openapi": "4.0"}', "only 3.x"),
         ("a.json", '{"openapi": "3.1.0", "paths": {}}', "holds no tools"),
         ("a.jsonl", '{"name": "a"}\n{', r"a\.jsonl, row 2"),

@@ -116,3 +116,90 @@ def test_operations_are_tools(suffix: str, tmp_path: Path) -> None:
     }
     assert [(row, raw) for row, raw, _ in rejected] == [(4, "POST /pets/{petId}"), (6, "GET /bulk")]
     assert "image/png, not JSON" in rejected[0][2] and "points to nothing" in rejected[1][2]
+
+
+SWAGGER = {
+    "swagger": "2.0",
+    "paths": {
+        "/pets/{id}": {
+            "parameters": [{"name": "id", "in": "path", "required": True, "type": "integer"}],
+            "put": {
+                "operationId": "putPet",
+                "parameters": [
+                    {"in": "body", "name": "pet", "required": True, "schema": {"$ref": "#/definitions/Pet"}}
+                ],
+            },
+            "post": {
+                "operationId": "photo",
+                "consumes": ["multipart/form-data"],
+                "parameters": [
+                    {"in": "formData", "name": "title", "type": "string", "required": True, "maxLength": 9},
+                    {"in": "formData", "name": "image", "type": "file", "description": "The picture."},
+                    {"in": "query", "name": "tags", "type": "array", "items": {"type": "string"}},
+                ],
+            },
+        }
+    },
+    "definitions": {
+        "Pet": {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}}
+    },
+}
+
+
+def test_swagger_2_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "api.json"
+    path.write_text(json.dumps(SWAGGER))
+    put, photo = load_tools(path)
+    assert put.properties == {"id": {"type": "integer"}, "name": {"type": "string"}}
+    assert put.required == ("id", "name")
+    assert photo.properties == {
+        "id": {"type": "integer"},
+        "tags": {"type": "array", "items": {"type": "string"}},
+        "title": {"type": "string", "maxLength": 9},
+        "image": {"type": "string", "description": "The picture."},
+    }
+    assert photo.required == ("id", "title")
+
+
+def test_a_multipart_body_gives_parameters(tmp_path: Path) -> None:
+    form = {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}}
+    body = {"required": True, "content": {"multipart/form-data": {"schema": form}}}
+    path = tmp_path / "api.json"
+    path.write_text(
+        json.dumps(
+            {"openapi": "3.1.0", "paths": {"/f": {"post": {"operationId": "up", "requestBody": body}}}}
+        )
+    )
+    assert load_tools(path)[0].properties == {"file": {"type": "string", "format": "binary"}}
+
+
+def test_files_that_refer_to_each_other_are_one_document(tmp_path: Path) -> None:
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "api.yaml").write_text(
+        "openapi: 3.0.0\npaths:\n  /a: {$ref: 'parts/a.yaml#/item'}\n"
+        "components: {schemas: {Id: {type: integer}}}\n"
+    )
+    (tmp_path / "parts" / "a.yaml").write_text(
+        "item:\n  get:\n    operationId: get_a\n    parameters:\n"
+        "      - {name: id, in: query, schema: {$ref: '../api.yaml#/components/schemas/Id'}}\n"
+        "      - {name: key, in: query, schema: {$ref: 'key.json'}}\n"
+    )
+    (tmp_path / "parts" / "key.json").write_text('{"type": "string", "minLength": 3}')
+    (tool,) = load_tools(tmp_path / "api.yaml")
+    assert tool.properties == {"id": {"type": "integer"}, "key": {"type": "string", "minLength": 3}}
+
+
+@pytest.mark.parametrize(
+    ("ref", "words"),
+    [
+        ("https://example.org/a.yaml", "points to the web; bundle it"),
+        ("../../etc/passwd", "outside of the file's folder"),
+        ("/etc/passwd", "outside of the file's folder"),
+        ("b.yaml#/x", "which does not exist"),
+    ],
+)
+def test_references_that_cannot_be_bundled_are_named(ref: str, words: str, tmp_path: Path) -> None:
+    path = tmp_path / "api.json"
+    path.write_text(json.dumps({"openapi": "3.0.0", "paths": {"/a": {"$ref": ref}}}))
+    with pytest.raises(ValueError, match=words):
+        load_tools(path)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 from workshop import PYTHON
 
 import looptool_kit as lt
+from looptool_kit import formats
 from looptool_kit.checks.rules import check_sample
 from looptool_kit.cli import app
 from looptool_kit.core.records import Probes, Verdict, Verdicts
@@ -19,6 +22,11 @@ from looptool_kit.policy.engines import Completion
 from looptool_kit.stages.probe import judge_completion
 from looptool_kit.tools.of_run import tools_of
 
+SCHEMA = {
+    "type": "object",
+    "properties": {"room": {"type": "string"}, "day": {"type": "string", "format": "date"}},
+    "required": ["room", "day"],
+}
 OPENAPI = """
 openapi: 3.0.3
 info: {title: Practice, version: "1"}
@@ -157,3 +165,28 @@ def test_from_tools_to_a_composed_dataset(name: str, tmp_path: Path) -> None:
     assert {s.id for s in children} | wrong <= {s.id for s in second} and all(
         s.split == "train" for s in second
     )
+
+
+def test_renamed_tools_have_their_own_names_in_exports(tmp_path: Path) -> None:
+    tools = [
+        {"name": f"rooms.{verb}", "description": f"{verb} a room", "parameters": SCHEMA}
+        for verb in ("book", "cancel")
+    ]
+    (tmp_path / "tools.json").write_text(
+        json.dumps([*tools, {"name": "broken", "parameters": {"type": "x"}}])
+    )
+    run = str(tmp_path / "run")
+    command = ["init", run, "--tools", str(tmp_path / "tools.json"), "--set", "seeds.count=12"]
+    made = CliRunner().invoke(app, command)
+    assert made.exit_code == 0
+    assert "2 renamed" in made.output and "rooms.book -> rooms_book" in made.output
+    assert "1 left out" in made.output and "not a JSON Schema at $.type" in " ".join(made.output.split())
+    assert CliRunner().invoke(app, ["seed", run]).exit_code == 0
+    for form, names in (("openai", "rooms."), ("looptool", "rooms_")):
+        out = tmp_path / f"{form}.jsonl"
+        done = CliRunner().invoke(app, ["export", run, str(out), "--form", form, "--held-out"])
+        assert done.exit_code == 0, done.output
+        samples = formats.read(out)
+        called = {c.name for s in samples for c in s.label.calls}
+        assert called and all(name.startswith(names) for name in called)
+        assert all(t.name.startswith(names) for s in samples for t in s.tools)

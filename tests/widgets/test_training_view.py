@@ -24,6 +24,7 @@ from looptool_kit.widgets import TrainingView, training  # noqa: E402
 RECORDED = Path(__file__).parents[2] / "sample_data" / "run"
 DRAWN = (
     "reward",
+    "right completions",
     "groups without variance",
     "completion length",
     "clip fraction",
@@ -52,6 +53,7 @@ def row(step: int, **changes: Any) -> dict[str, Any]:
     return {
         "loss": 0.1 * step,
         "reward": 0.5,
+        "correct": 0.4,
         "frac_reward_zero_std": 0.25,
         "completions/mean_length": 40.0,
         "clip_ratio/region_mean": 0.01,
@@ -121,7 +123,7 @@ def test_all_quantities_and_all_iterations(view: TrainingView, run: Run) -> None
     append(run.folder(1) / "policy" / "sft" / "history.jsonl", {"loss": 2.0, "step": 1})
     append(run.folder(1) / "policy" / "grpo" / "history.jsonl", row(1), row(2), row(3, reward=float("nan")))
     view.update()
-    assert titles(view) == [f"{t}, GRPO of iteration 1" for t in DRAWN[:6]] + [
+    assert titles(view) == [f"{t}, GRPO of iteration 1" for t in DRAWN[:7]] + [
         "loss, SFT of iteration 1",
         "speed, GRPO of iteration 1",
     ]

@@ -1,4 +1,6 @@
-"""Charts as SVG text, the same in a live view and in a notebook without a kernel.
+"""Charts as SVG text.
+
+They are the same in a live view and in a notebook without a kernel.
 
 Elements that a page reacts to carry `data-*` attributes and a `<title>`; the page makes buttons of them. In a
 notebook without a kernel a drawing stands as a `picture`.

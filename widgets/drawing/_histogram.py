@@ -94,7 +94,10 @@ def _tooltips(
     counts: Mapping[State, Sequence[int]],
     x_label: str,
 ) -> None:
-    """Each bin's numbers, in a rectangle as high as the plot, which is easier to point at than a low bar."""
+    """Each bin's numbers, in a rectangle as high as the plot.
+
+    That is easier to point at than a low bar.
+    """
     last = len(edges) - 2
     for i, bars in enumerate(zip(*counts.values(), strict=True)):
         if any(bars):

@@ -33,8 +33,8 @@ def forest(rows: Sequence[tuple[str, Clustered]], title: str, x_label: str, widt
         y = top + tall * (i + 0.4)
         colour = _GREY if d.lo <= 0 <= d.hi else _BLUE if d.lo > 0 else _RED
         write(root, left - 8, y, short(name, 44), anchor="end")
-        about = f"{name}: {d.difference:+.1%}, 95%: {d.lo:+.1%} to {d.hi:+.1%}"
-        _interval(root, (x_of(d.lo), x_of(d.difference), x_of(d.hi)), y, 4.5, colour, about)
+        words = f"{name}: {d.difference:+.1%}, 95%: {d.lo:+.1%} to {d.hi:+.1%}"
+        _interval(root, (x_of(d.lo), x_of(d.difference), x_of(d.hi)), y, 4.5, colour, words)
         ring = f"fill:none;stroke:{DIM}"
         for own in d.by_seed:
             put(root, "circle", cx=x_of(own), cy=y + 9, r=2.5, style=ring, about=f"one seed: {own:+.1%}")
@@ -47,7 +47,7 @@ def intervals(
     title: str,
     width: float = 960,
 ) -> str:
-    """Shares with their intervals, one panel from 0 to 1 for each column.
+    """Shares with their intervals, one panel for each column.
 
     Args:
         rows: name, and for each column (low, share, high), or None where there is no share.
@@ -69,16 +69,19 @@ def intervals(
         for i, (name, shares) in enumerate(rows):
             if (share := shares[c]) is not None:
                 low, value, high = share
-                about = f"{name}, {column}: {value:.2f}, 95%: {low:.2f} to {high:.2f}"
+                words = f"{name}, {column}: {value:.2f}, 95%: {low:.2f} to {high:.2f}"
                 ends = (x0 + low * wide, x0 + value * wide, x0 + high * wide)
-                _interval(root, ends, top + tall * (i + 0.5), 3.5, _BLUE, about)
+                _interval(root, ends, top + tall * (i + 0.5), 3.5, _BLUE, words)
     return markup(root)
 
 
 def _interval(
     root: Element, ends: tuple[float, float, float], y: float, r: float, colour: str, about: str
 ) -> None:
-    """A point with its interval; `ends`: x of its low end, the point, its high end."""
+    """A point with its interval.
+
+    `ends`: x of its low end, the point, its high end.
+    """
     low, middle, high = ends
     row = put(root, "g", about=about)
     put(row, "line", x1=low, y1=y, x2=high, y2=y, style=f"stroke:{colour};stroke-width:2")

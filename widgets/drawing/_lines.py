@@ -55,8 +55,8 @@ def lines(
     write(root, left, 10, title, font_weight="600")
     y_marks = [(at(x0, y)[1], number(y)) for y in ticks(y0, y1)]
     axis_y(root, y_marks, (left, right), label=y_label, middle=(top + bottom) / 2)
-    whole = [x for x in ticks(x0, x1, 6) if x == int(x)] or ticks(x0, x1, 6)
-    x_marks = [(at(x, y0)[0], number(x)) for x in whole]
+    steps = [x for x in ticks(x0, x1, 6) if x == int(x)] or ticks(x0, x1, 6)
+    x_marks = [(at(x, y0)[0], number(x)) for x in steps]
     axis_x(root, x_marks, (top, bottom), label=x_label, middle=(left + right) / 2)
     place = left
     for i, (name, points) in enumerate(series.items()):

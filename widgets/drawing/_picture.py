@@ -1,4 +1,4 @@
-"""A drawing as an image, for pages that do not show inline SVG."""
+"""A drawing as an image, where inline SVG is not shown."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from looptool_kit.widgets.drawing._svg import markup
 _PAPER = {"fg": "#1f2328", "dim": "#57606a", "line": "#c4c9d1", "bg": "#fff"}
 """Values of the page's variables, which an image does not see: dark on a light ground, for any theme."""
 _MARGIN = 6.0
+"""Pixels of light ground around the drawing."""
 _NAMESPACE = "{http://www.w3.org/2000/svg}"
 _VARIABLE = re.compile(r"var\(--lt-([a-z]+), ([^()]+)\)")
 
 
 def picture(drawn: str) -> str:
-    """A drawing as an HTML image, in fixed colours on a light ground.
+    """A drawing as an HTML image, in fixed colours on light ground.
 
     JupyterLab removes inline SVG from a notebook that it does not trust, but shows images.
     """
@@ -39,7 +40,10 @@ def picture(drawn: str) -> str:
 
 
 def _stripped(node: Element) -> None:
-    """Remove what an image has no use for: namespaces, tooltips, and attributes for the page."""
+    """Remove what an image has no use for.
+
+    Namespaces, tooltips, and attributes for the page.
+    """
     node.tag = node.tag.removeprefix(_NAMESPACE)
     for title in node.findall(f"{_NAMESPACE}title"):
         node.remove(title)

@@ -86,17 +86,17 @@ def _layout(
     nodes: Sequence[Node], links: Sequence[Link], columns: int, step: float, height: float
 ) -> _Layout:
     by_name, order = {n.name: n for n in nodes}, {n.name: i for i, n in enumerate(nodes)}
-    known = [x for x in links if x.n and x.source in order and x.target in order]
-    known.sort(key=lambda x: (order[x.source], order[x.target]))
-    into = {n.name: sum(x.n for x in known if x.target == n.name) for n in nodes}
-    out = {n.name: sum(x.n for x in known if x.source == n.name) for n in nodes}
+    drawn = [x for x in links if x.n and x.source in order and x.target in order]
+    drawn.sort(key=lambda x: (order[x.source], order[x.target]))
+    into = {n.name: sum(x.n for x in drawn if x.target == n.name) for n in nodes}
+    out = {n.name: sum(x.n for x in drawn if x.source == n.name) for n in nodes}
     total = {n.name: max(into[n.name], out[n.name], n.size) for n in nodes}
     # What stands in a column: (name, samples, space above).
     stacks: list[list[tuple[Hashable, int, float]]] = [
         [(n.name, total[n.name], _GAP) for n in nodes if n.layer == c and total[n.name]]
         for c in range(columns)
     ]
-    for i, link in enumerate(known):
+    for i, link in enumerate(drawn):
         for c in range(by_name[link.source].layer + 1, by_name[link.target].layer):
             stacks[c].append(((i, c), link.n, 4.0))
     filled = [(s, sum(n for _, n, _ in s)) for s in stacks if s]
@@ -111,7 +111,7 @@ def _layout(
             place[name] = y
             y += max(2.0, n * unit)
             height = max(height, y + _EDGE)
-    return _Layout(by_name, known, total, place, unit, step, height)
+    return _Layout(by_name, drawn, total, place, unit, step, height)
 
 
 def _ribbons(root: Element, layout: _Layout) -> None:
@@ -149,11 +149,14 @@ def _ribbons(root: Element, layout: _Layout) -> None:
 
 
 def _outline(level: Sequence[tuple[float, float, float]], thick: float) -> str:
-    """A ribbon's outline: along the upper sides of its level pieces, and back along the lower ones."""
-    there, back = [], []
+    """A ribbon's outline.
+
+    Along the upper sides of its level pieces, and back along the lower ones.
+    """
+    forth, back = [], []
     for (_, x0, y0), (x1, end, y1) in zip(level, level[1:], strict=False):
         half = (x0 + x1) / 2
-        there.append(
+        forth.append(
             f"C{half:.1f},{y0:.1f} {half:.1f},{y1:.1f} {x1:.1f},{y1:.1f}" + (f"H{end:.1f}" if end else "")
         )
         back.append(
@@ -161,7 +164,7 @@ def _outline(level: Sequence[tuple[float, float, float]], thick: float) -> str:
             + f"C{half:.1f},{y1 + thick:.1f} {half:.1f},{y0 + thick:.1f} {x0:.1f},{y0 + thick:.1f}"
         )
     (_, x, y), (_, _, low) = level[0], level[-1]
-    return f"M{x:.1f},{y:.1f}{''.join(there)}V{low + thick:.1f}{''.join(reversed(back))}Z"
+    return f"M{x:.1f},{y:.1f}{''.join(forth)}V{low + thick:.1f}{''.join(reversed(back))}Z"
 
 
 def _bar(root: Element, layout: _Layout, node: Node) -> None:

@@ -165,7 +165,7 @@ def number(value: float) -> str:
 
 
 def short(text: str, longest: int = 32) -> str:
-    """A name that fits beside a chart: visible, and cut after `longest` characters."""
+    """A name that fits beside a chart, cut after `longest` characters."""
     text = visible(text)
     return text if len(text) <= longest else text[: longest - 1] + "…"
 

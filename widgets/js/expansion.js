@@ -32,52 +32,16 @@ function seedHead(seed) {
 }
 
 /**
- * Keep cards where they are while a mouse button is down: one that moves or is drawn again loses its click.
- * @param {HTMLElement} cards
- * @param {() => void} redraw called when a drawing was put off and the button is up
+ * The seed that is shown, and which of its children is the current one.
+ * @param {Model<ExpansionTraits, ExpansionQuestions>} model
  */
-function steadyWhilePressed(cards, redraw) {
-  let pressed = false;
-  let late = false;
-  const press = () => {
-    pressed = true;
-  };
-  /** @param {Event} event */
-  const release = (event) => {
-    // Pressing a button takes the focus from another element; only the window's own blur ends the press.
-    if (event.type === "blur" && event.target !== window) return;
-    pressed = false;
-    // The click comes between the release and what is timed.
-    setTimeout(() => {
-      if (late) redraw();
-    });
-  };
-  const events = ["pointerup", "pointercancel", "blur"];
-  cards.addEventListener("pointerdown", press);
-  for (const name of events) window.addEventListener(name, release, true);
-  return {
-    /** Whether a drawing has to wait; it is then done later. */
-    putOff: () => {
-      late = pressed;
-      return late;
-    },
-    stop: () => events.forEach((name) => window.removeEventListener(name, release, true)),
-  };
-}
-
-/** @param {Place<ExpansionTraits, ExpansionQuestions>} place */
-function render({ model, el }) {
-  const line = statusLine();
-  const blocked = () => model.get("blocked");
+function seedState(model) {
   /** @type {SeedCard} */
   let shown = { id: null, children: [] };
-  /** @type {Novelty[]} */
-  let novelty = [];
   /** The seed that was asked for last, under way or shown. @type {Promise<void>} */
   let loaded = Promise.resolve();
   /** Whether a card is made current without scrolling to it. */
   let quiet = false;
-
   /** @returns {ChildCard[]} */
   const children = () => shown.children;
   const here = () =>
@@ -85,7 +49,6 @@ function render({ model, el }) {
       0,
       children().findIndex((c) => c.id === model.get("child")),
     );
-  const current = () => children()[here()];
   /**
    * A key that follows another one closely waits until its seed is shown.
    * @param {() => unknown} action
@@ -95,38 +58,45 @@ function render({ model, el }) {
     const now = loaded;
     return now.then(() => (now === loaded ? action() : soon(action)));
   };
-  /** @param {number} by */
-  const go = (by) => {
-    const card = children()[here() + by];
-    if (!card) return;
-    const focused = document.activeElement;
-    const name = focused instanceof HTMLElement && cards.contains(focused) ? focused.dataset.act : undefined;
-    put(model, { child: card.id });
-    if (name) focusOn(cards.querySelector(`[aria-current='true'] [data-act='${name}']`));
+  return {
+    shown: () => shown,
+    children,
+    here,
+    current: () => children()[here()],
+    soon,
+    isQuiet: () => quiet,
+    /** Make a card current where it stands, without scrolling to it. @param {ChildCard} card */
+    choose: (card) => {
+      quiet = true;
+      put(model, { child: card.id });
+      quiet = false;
+    },
+    /** @param {SeedCard} answer */
+    show: (answer) => {
+      shown = answer;
+    },
+    /** @param {Promise<void>} loading */
+    load: (loading) => {
+      loaded = loading;
+    },
+    /** @param {Promise<void>} loading */
+    isLast: (loading) => loading === loaded,
   };
-  /** @param {Element | null} node */
-  const focusOn = (node) => {
-    if (node instanceof HTMLElement) node.focus({ preventScroll: true });
-  };
-  /** Make a card current where it stands, without scrolling to it. @param {ChildCard} card */
-  const choose = (card) => {
-    quiet = true;
-    put(model, { child: card.id });
-    quiet = false;
-  };
-  /** @param {number} by */
-  const seed = (by) => {
-    put(model, { cursor: Math.max(0, Math.min(model.get("count") - 1, model.get("cursor") + by)) });
-  };
-  /** @param {unknown} error */
-  const failed = (error) => line.say(wordsOf(error), true);
-  /** @param {Promise<Outcome>} outcome */
-  const tell = (outcome) => outcome.then((answer) => line.say(answer.message ?? ""), failed);
+}
 
-  /**
-   * What the keys do to the current card, and the buttons to their own.
-   * @type {Record<Act, (card: ChildCard) => unknown>}
-   */
+/**
+ * What the keys do to the current card, and the buttons to their own.
+ * @param {Model<ExpansionTraits, ExpansionQuestions>} model
+ * @param {ReturnType<typeof seedState>} state
+ * @param {HTMLElement} panel
+ * @param {Say} say
+ */
+function childActs(model, state, panel, say) {
+  /** @param {unknown} error */
+  const failed = (error) => say(wordsOf(error), true);
+  /** @param {Promise<Outcome>} outcome */
+  const tell = (outcome) => outcome.then((answer) => say(answer.message ?? ""), failed);
+  /** @type {Record<Act, (card: ChildCard) => unknown>} */
   const acts = {
     accept: ({ id }) => tell(ask(model, "decide", { id, value: "accept" })),
     reject: ({ id }) => tell(ask(model, "decide", { id, value: "reject" })),
@@ -137,22 +107,115 @@ function render({ model, el }) {
     },
   };
   /** @param {Act} name */
-  function act(name, card = current()) {
-    if (!card) line.say("This seed has no children.");
-    else if (blocked()) line.say(blocked(), true);
+  const act = (name, card = state.current()) => {
+    const blocked = model.get("blocked");
+    if (!card) say("This seed has no children.");
+    else if (blocked) say(blocked, true);
     else acts[name](card);
-  }
-  function close() {
+  };
+  /** Leave the editor and its draft. */
+  const close = () => {
     const { [model.get("editing")]: _, ...drafts } = model.get("drafts");
     put(model, { editing: "", drafts });
     focusOn(panel);
-  }
-
-  const help = h("div", { class: "lt-small", hidden: true }, KEYS);
-  const toggleHelp = () => {
-    help.hidden = !help.hidden;
   };
-  const table = rowTable(model, { label: "error seeds", lines: 20, onopen: () => focusOn(panel) });
+  return { act, close, tell, failed };
+}
+
+/**
+ * A function that asks for the selected seed and shows it with its children.
+ * @param {Model<ExpansionTraits, ExpansionQuestions>} model
+ * @param {ReturnType<typeof seedState>} state
+ * @param {ReturnType<typeof childCards>} cards
+ * @param {{ root: HTMLElement, panel: HTMLElement, top: HTMLElement }} parts
+ * @param {(error: unknown) => void} failed
+ */
+function seedLoader(model, state, cards, { root, panel, top }, failed) {
+  let seedSource = "";
+  const drawSeed = () => {
+    const { children: _, ...above } = state.shown();
+    const source = JSON.stringify(above);
+    if (seedSource === source) return;
+    seedSource = source;
+    top.replaceChildren(...seedHead(state.shown()));
+  };
+  /** @param {Promise<void>} mine the loading that the question belongs to */
+  const askNovelty = (mine) => {
+    const { id } = state.shown();
+    if (id === null) return;
+    ask(model, "novelty", { seed: id }).then((answer) => {
+      if (!state.isLast(mine)) return;
+      if (!answer.rows) {
+        askNovelty(mine);
+        return;
+      }
+      cards.showNovelty(answer.rows);
+      root.dataset.novelty = "ready";
+    }, failed);
+  };
+  return () => {
+    // With its place: a question may overtake a trait that is on its way.
+    const mine = ask(model, "seed", { place: model.get("cursor") }).then((answer) => {
+      if (!state.isLast(mine)) return;
+      const other = answer.id !== state.shown().id;
+      if (other) {
+        cards.forgetNovelty();
+        panel.scrollTop = 0;
+      }
+      state.show(answer);
+      root.dataset.novelty = "";
+      drawSeed();
+      cards.draw();
+      if (other && state.here() > 0) cards.mark(true);
+      if (state.children().length) askNovelty(mine);
+    }, failed);
+    state.load(mine);
+  };
+}
+
+/**
+ * @param {Model<ExpansionTraits, ExpansionQuestions>} model
+ * @param {HTMLElement} root
+ * @param {ReturnType<typeof seedState>} state
+ * @param {HTMLElement} cards
+ * @param {ReturnType<typeof childActs>} acts
+ * @param {() => void} toggleHelp
+ */
+function expansionKeys(model, root, state, cards, { act, close }, toggleHelp) {
+  /** @param {number} by */
+  const go = (by) => {
+    const card = state.children()[state.here() + by];
+    if (!card) return;
+    const focused = document.activeElement;
+    const name = focused instanceof HTMLElement && cards.contains(focused) ? focused.dataset.act : undefined;
+    put(model, { child: card.id });
+    if (name) focusOn(cards.querySelector(`[aria-current='true'] [data-act='${name}']`));
+  };
+  /** @param {number} by */
+  const seed = (by) => {
+    put(model, { cursor: Math.max(0, Math.min(model.get("count") - 1, model.get("cursor") + by)) });
+  };
+  onKeys(root, {
+    j: () => state.soon(() => go(1)),
+    k: () => state.soon(() => go(-1)),
+    J: () => seed(1),
+    K: () => seed(-1),
+    a: () => state.soon(() => act("accept")),
+    r: () => state.soon(() => act("reject")),
+    e: () => state.soon(() => act("edit")),
+    u: () => state.soon(() => act("undo")),
+    "?": toggleHelp,
+    Escape: () => {
+      if (model.get("editing")) close();
+    },
+  });
+}
+
+/** @param {Place<ExpansionTraits, ExpansionQuestions>} place */
+function render({ model, el }) {
+  const line = statusLine();
+  const blocked = model.get("blocked");
+  const state = seedState(model);
   const top = h("div");
   const cards = h("div", { class: "lt-children" });
   const panel = h(
@@ -161,6 +224,12 @@ function render({ model, el }) {
     top,
     cards,
   );
+  const acts = childActs(model, state, panel, line.say);
+  const table = rowTable(model, { label: "error seeds", lines: 20, onopen: () => focusOn(panel) });
+  const help = h("div", { class: "lt-small", hidden: true }, KEYS);
+  const toggleHelp = () => {
+    help.hidden = !help.hidden;
+  };
   const title = `Iteration ${model.get("iteration")}: error seeds and their children`;
   const helpButton = { title: "the keys of this view (?)", "aria-label": "keys", onclick: toggleHelp };
   const root = frame(
@@ -170,181 +239,22 @@ function render({ model, el }) {
       { class: "lt-row" },
       h("strong", {}, title),
       h("button", helpButton, "?"),
-      blocked() ? h("span", { class: "lt-small" }, blocked()) : null,
+      blocked ? h("span", { class: "lt-small" }, blocked) : null,
     ),
     help,
     h("div", { class: "lt-expansion" }, table.node, panel),
     line.node,
   );
-  onKeys(root, {
-    j: () => soon(() => go(1)),
-    k: () => soon(() => go(-1)),
-    J: () => seed(1),
-    K: () => seed(-1),
-    a: () => soon(() => act("accept")),
-    r: () => soon(() => act("reject")),
-    e: () => soon(() => act("edit")),
-    u: () => soon(() => act("undo")),
-    "?": toggleHelp,
-    Escape: () => {
-      if (model.get("editing")) close();
-    },
-  });
+  expansionKeys(model, root, state, cards, acts, toggleHelp);
   el.append(root);
-
-  /** @param {ChildCard} card */
-  function editorOf({ id, text }) {
-    return childEditor(model.get("drafts")[id] ?? text, {
-      typed: (draft) => put(model, { drafts: { ...model.get("drafts"), [id]: draft } }),
-      save: (draft) => {
-        const saved = ask(model, "edit", { id, ...draft });
-        tell(saved);
-        saved.then(
-          () => focusOn(panel),
-          () => {},
-        );
-      },
-      leave: close,
-    });
-  }
-
-  /** @param {ChildCard} card @param {number} at */
-  function cardOf(card, at) {
-    const state = {
-      at,
-      of: children().length,
-      current: at === here(),
-      blocked: Boolean(blocked()),
-      novelty: novelty[at],
-      editor: model.get("editing") === card.id ? editorOf(card) : null,
-    };
-    const node = childCard(card, state, {
-      press: (name) => {
-        choose(card);
-        act(name, card);
-      },
-      unfold: () =>
-        ask(model, "sample", { id: card.id }).then(
-          (answer) => answer.detail,
-          (error) => {
-            failed(error);
-            return null;
-          },
-        ),
-    });
-    node.addEventListener("mousedown", () => {
-      if (here() !== at) choose(card);
-    });
-    return node;
-  }
-
-  /**
-   * Redraw cards and keep the focus: on the same button, else on the panel, so that the keys still work.
-   * @param {() => void} redraw
-   */
-  function keepFocus(redraw) {
-    const before = document.activeElement;
-    const inside = panel.contains(before) && before !== panel;
-    const card = before?.closest(".lt-child");
-    const at = card instanceof HTMLElement ? card.dataset.at : undefined;
-    const name = before instanceof HTMLElement ? before.dataset.act : undefined;
-    redraw();
-    if (!inside || panel.contains(document.activeElement)) return;
-    const same = name ? cards.querySelector(`[data-at='${at}'] [data-act='${name}']`) : null;
-    focusOn(panel.querySelector("textarea") ?? same ?? panel);
-  }
-
-  /** @param {boolean} scroll whether to scroll to the current card */
-  function mark(scroll) {
-    for (const node of /** @type {Iterable<HTMLElement>} */ (cards.children)) {
-      const is = Number(node.dataset.at) === here() && children().length > 0;
-      node.setAttribute("aria-current", String(is));
-      const buttons = /** @type {NodeListOf<HTMLElement>} */ (
-        node.querySelectorAll(":scope > .lt-row > button")
-      );
-      for (const button of buttons) button.tabIndex = is ? 0 : -1;
-      if (is && scroll) panel.scrollTop = Math.max(0, node.offsetTop - 40);
-    }
-    const card = current();
-    const place = `child ${here() + 1} of ${children().length}`;
-    if (scroll && card) line.say(`Now at ${place}, which is ${card.state.words}.`);
-  }
-
-  /** What each card was drawn from. @type {WeakMap<Element, string>} */
-  const sources = new WeakMap();
-  // Cards that did not change stay as they are, with what is unfolded in them.
-  const drawCards = () => {
-    if (steady.putOff()) return;
-    keepFocus(() => {
-      const old = [...cards.children];
-      const fresh = children().map((card, at) => {
-        const editing = model.get("editing") === card.id;
-        const source = JSON.stringify([shown.id, children().length, card, editing]);
-        const before = old[at];
-        if (before && sources.get(before) === source) return before;
-        const node = cardOf(card, at);
-        sources.set(node, source);
-        return node;
-      });
-      const none = "No candidates were made of this seed.";
-      if (!fresh.length) cards.replaceChildren(h("p", { class: "lt-small" }, none));
-      else if (fresh.length !== old.length) cards.replaceChildren(...fresh);
-      else fresh.forEach((node, at) => node !== old[at] && old[at]?.replaceWith(node));
-      mark(false);
-    });
-  };
-  const steady = steadyWhilePressed(cards, drawCards);
-
-  let seedSource = "";
-  function drawSeed() {
-    const { children: _, ...above } = shown;
-    const source = JSON.stringify(above);
-    if (seedSource === source) return;
-    seedSource = source;
-    top.replaceChildren(...seedHead(shown));
-  }
-
-  /** @param {Promise<void>} mine the loading that the question belongs to */
-  function askNovelty(mine) {
-    if (shown.id === null) return;
-    ask(model, "novelty", { seed: shown.id }).then((answer) => {
-      if (mine !== loaded) return;
-      if (!answer.rows) {
-        askNovelty(mine);
-        return;
-      }
-      novelty = answer.rows;
-      cards.querySelectorAll(":scope > article").forEach((node, at) => {
-        node.querySelector(".lt-novelty")?.replaceWith(noveltyNote(novelty[at]));
-      });
-      root.dataset.novelty = "ready";
-    }, failed);
-  }
-
-  function load() {
-    // With its place: a question may overtake a trait that is on its way.
-    const mine = ask(model, "seed", { place: model.get("cursor") }).then((answer) => {
-      if (mine !== loaded) return;
-      const other = answer.id !== shown.id;
-      if (other) {
-        novelty = [];
-        panel.scrollTop = 0;
-      }
-      shown = answer;
-      root.dataset.novelty = "";
-      drawSeed();
-      drawCards();
-      if (other && here() > 0) mark(true);
-      if (children().length) askNovelty(mine);
-    }, failed);
-    loaded = mine;
-  }
-
+  const cardOf = cardMaker(model, state, panel, acts);
+  const drawn = childCards(model, state, { panel, cards }, cardOf, line.say);
+  const load = seedLoader(model, state, drawn, { root, panel, top }, acts.failed);
   const stops = [
     follow(model, ["cursor", "version"], load),
-    follow(model, ["child"], () => mark(!quiet && shown.id !== null)),
-    follow(model, ["editing"], drawCards),
-    steady.stop,
+    follow(model, ["child"], () => drawn.mark(!state.isQuiet() && state.shown().id !== null)),
+    follow(model, ["editing"], drawn.draw),
+    drawn.stop,
     table.stop,
   ];
   return () => stops.forEach((stop) => stop());

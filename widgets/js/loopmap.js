@@ -47,15 +47,10 @@ function inWords(selected) {
 }
 
 /**
- * The heat map of errors with its controls.
+ * The iteration whose errors are shown, and whether those of the one before are subtracted.
  * @param {Model<LoopMapTraits, LoopMapQuestions>} model
- * @param {(selection: MapSelection) => void} choose
- * @param {(error: unknown) => void} failed
  */
-function errorMap(model, choose, failed) {
-  const box = h("div", { class: "lt-wide" });
-  /** @type {(selected: MapSelection) => void} */
-  let mark = () => {};
+function errorControls(model) {
   /** @type {HTMLSelectElement} */
   const which = h(
     "select",
@@ -71,15 +66,38 @@ function errorMap(model, choose, failed) {
     type: "checkbox",
     onchange: () => put(model, { against: against.checked }),
   });
+  const note = "A sample counts once at each tool and kind of its faults. Click a cell for its samples.";
+  const compare = "numbers of this iteration minus those of the one before";
+  const node = h(
+    "div",
+    { class: "lt-row" },
+    which,
+    h("label", { title: compare }, against, " minus the iteration before"),
+    h("span", { class: "lt-small" }, note),
+  );
+  return { node, which, against };
+}
+
+/**
+ * The heat map of errors with its controls.
+ * @param {Model<LoopMapTraits, LoopMapQuestions>} model
+ * @param {(selection: MapSelection) => void} choose
+ * @param {(error: unknown) => void} failed
+ */
+function errorMap(model, choose, failed) {
+  const box = h("div", { class: "lt-wide" });
+  const controls = errorControls(model);
+  /** @type {(selected: MapSelection) => void} */
+  let mark = () => {};
   const draw = () => {
     const heat = model.get("heat");
-    which.value = String(heat);
-    against.checked = model.get("against");
+    controls.which.value = String(heat);
+    controls.against.checked = model.get("against");
     if (!heat) return;
     ask(model, "heat", { iteration: heat, against: model.get("against") }).then((answer) => {
       const { svg, tools, kinds, empty, first } = answer;
       const image = drawing(svg);
-      against.disabled = first;
+      controls.against.disabled = first;
       /** @type {(part: DOMStringMap) => MapSelection} */
       const cell = (part) => [
         "errors",
@@ -96,21 +114,7 @@ function errorMap(model, choose, failed) {
     follow(model, ["heat", "against"], draw),
     follow(model, ["selected"], () => mark(model.get("selected"))),
   ];
-  const note = "A sample counts once at each tool and kind of its faults. Click a cell for its samples.";
-  const compare = "numbers of this iteration minus those of the one before";
-  const node = h(
-    "details",
-    { open: true },
-    h("summary", {}, "errors by tool and kind"),
-    h(
-      "div",
-      { class: "lt-row" },
-      which,
-      h("label", { title: compare }, against, " minus the iteration before"),
-      h("span", { class: "lt-small" }, note),
-    ),
-    box,
-  );
+  const node = h("details", { open: true }, h("summary", {}, "errors by tool and kind"), controls.node, box);
   return { node, stop: () => stops.forEach((stop) => stop()) };
 }
 
@@ -176,38 +180,15 @@ function openedView({ model, host }, say, failed) {
 }
 
 /**
- * @param {Place<LoopMapTraits, LoopMapQuestions>} place
- * @param {{ node: HTMLElement, say: Say }} line
+ * The ribbons and bars, with what the run says about them.
+ * @param {Model<LoopMapTraits, LoopMapQuestions>} model
+ * @param {(selection: MapSelection) => void} choose
+ * @param {(error: unknown) => void} failed
  */
-function loopMap(place, line) {
-  const { model, el } = place;
+function ribbons(model, choose, failed) {
   const map = h("div", { class: "lt-wide lt-map" });
   const note = h("p", { class: "lt-blocked", hidden: true });
-  const heading = h("h4", { "aria-live": "polite" });
   const flips = h("div", {});
-  /** @param {MapSelection} selected */
-  const choose = (selected) => put(model, { selected });
-  /** @param {unknown} error */
-  const failed = (error) => line.say(wordsOf(error), true);
-  /** @param {Outcome} outcome */
-  const tell = (outcome) => line.say(outcome.message ?? "");
-  const allTitle = "select all samples again (Escape)";
-  const all = h("button", { title: allTitle, onclick: () => choose([]) }, "all samples");
-  const refresh = () => {
-    line.say("reading the run …");
-    ask(model, "refresh").then(tell, failed);
-  };
-  const againTitle = "read the run again and show what is new";
-  const again = h("button", { class: "lt-again", title: againTitle, onclick: refresh }, "refresh");
-  const views = model.get("views").map((name) => {
-    const open = () => {
-      line.say(`opening ${name} …`);
-      ask(model, "open", { view: name }).then(tell, failed);
-    };
-    const props = { "data-view": name, disabled: true, title: `show these samples in ${name}, below` };
-    return h("button", { ...props, onclick: open }, `open in ${name}`);
-  });
-
   /** @type {(selected: MapSelection) => void} */
   let mark = () => {};
   ask(model, "map").then((answer) => {
@@ -221,7 +202,52 @@ function loopMap(place, line) {
     note.textContent = answer.note;
     if (answer.flips.length) flips.replaceChildren(flipTable(answer.flips));
   }, failed);
+  return { map, note, flips, mark: (/** @type {MapSelection} */ selected) => mark(selected) };
+}
 
+/**
+ * The buttons of the map: all samples, read the run again, and one for each view.
+ * @param {Model<LoopMapTraits, LoopMapQuestions>} model
+ * @param {(selection: MapSelection) => void} choose
+ * @param {Say} say
+ * @param {(error: unknown) => void} failed
+ */
+function mapButtons(model, choose, say, failed) {
+  /** @param {Outcome} outcome */
+  const tell = (outcome) => say(outcome.message ?? "");
+  const allTitle = "select all samples again (Escape)";
+  const all = h("button", { title: allTitle, onclick: () => choose([]) }, "all samples");
+  const refresh = () => {
+    say("reading the run …");
+    ask(model, "refresh").then(tell, failed);
+  };
+  const againTitle = "read the run again and show what is new";
+  const again = h("button", { class: "lt-again", title: againTitle, onclick: refresh }, "refresh");
+  const views = model.get("views").map((name) => {
+    const open = () => {
+      say(`opening ${name} …`);
+      ask(model, "open", { view: name }).then(tell, failed);
+    };
+    const props = { "data-view": name, disabled: true, title: `show these samples in ${name}, below` };
+    return h("button", { ...props, onclick: open }, `open in ${name}`);
+  });
+  return { all, again, views };
+}
+
+/**
+ * The map with the samples behind its selection.
+ * @param {Place<LoopMapTraits, LoopMapQuestions>} place
+ * @param {{ node: HTMLElement, say: Say }} line
+ */
+function loopMap(place, line) {
+  const { model, el } = place;
+  /** @param {MapSelection} selected */
+  const choose = (selected) => put(model, { selected });
+  /** @param {unknown} error */
+  const failed = (error) => line.say(wordsOf(error), true);
+  const heading = h("h4", { "aria-live": "polite" });
+  const { all, again, views } = mapButtons(model, choose, line.say, failed);
+  const { map, note, flips, mark } = ribbons(model, choose, failed);
   const card = h("div", {
     class: "lt-probe-card",
     role: "region",
@@ -241,7 +267,6 @@ function loopMap(place, line) {
       for (const button of views) button.disabled = !fits.includes(button.dataset.view ?? "");
     }, failed),
   );
-
   const opened = openedView(place, line.say, failed);
   const errors = errorMap(model, choose, failed);
   const root = frame(
@@ -257,18 +282,18 @@ function loopMap(place, line) {
   );
   onKeys(root, { Escape: () => choose([]) });
   el.replaceChildren(root);
-
+  const select = () => {
+    const selected = model.get("selected");
+    heading.textContent = plain(inWords(selected));
+    all.disabled = !selected.length;
+    mark(selected);
+  };
   const stops = [
     table.stop,
     errors.stop,
     opened.stop,
     follow(model, ["version", "cursor"], show),
-    follow(model, ["selected"], () => {
-      const selected = model.get("selected");
-      heading.textContent = plain(inWords(selected));
-      all.disabled = !selected.length;
-      mark(selected);
-    }),
+    follow(model, ["selected"], select),
   ];
   return () => stops.forEach((stop) => stop());
 }

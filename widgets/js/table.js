@@ -90,39 +90,12 @@ function tableHead(model, template) {
 }
 
 /**
- * The table with its search field and facets; `tools` and `grid` are parts of `node`.
+ * Where a table is scrolled to, in rows.
  * @param {Model<TableTraits, TableQuestions>} model
- * @param {object} options
- * @param {string} options.label
- * @param {number} [options.lines] rows in sight
- * @param {(at: number) => void} [options.onopen] called at Enter or a double click on a row
- * @param {string[]} [options.narrowed] more traits whose change leads back to the first row
+ * @param {HTMLElement} scroller
+ * @param {number} lines rows in sight
  */
-function rowTable(model, { label, lines = 12, onopen = () => {}, narrowed = [] }) {
-  const columns = model.get("columns");
-  const template = columns
-    .map((c) => (typeof c.width === "number" ? `minmax(0, ${c.width}fr)` : c.width))
-    .join(" ");
-  const prefix = `lt-${Math.random().toString(36).slice(2)}`;
-  /** The rows that the page has. */
-  let page = /** @type {Page} */ ({ start: 0, rows: [], version: -1 });
-  let asking = false;
-  // After another sort or filter the table starts at its first row; the selected row stays selected.
-  let fromTop = false;
-
-  const tools = tableTools(model, () => grid.focus());
-  const head = tableHead(model, template);
-  const body = h("div", { role: "rowgroup", class: "lt-body" });
-  const spacer = h("div", { "aria-hidden": "true" });
-  const scroller = h("div", { class: "lt-scroll", role: "presentation", tabindex: "-1" }, spacer, body);
-  scroller.style.height = `${lines * ROW}px`;
-  const grid = h(
-    "div",
-    { role: "grid", class: "lt-grid", tabindex: "0", "aria-label": label, "aria-colcount": columns.length },
-    head.node,
-    scroller,
-  );
-
+function scrollPlace(model, scroller, lines) {
   const count = () => model.get("count");
   const height = () => Math.min(count() * ROW, MAX_HEIGHT);
   const scaled = () => count() * ROW > MAX_HEIGHT;
@@ -133,9 +106,22 @@ function rowTable(model, { label, lines = 12, onopen = () => {}, narrowed = [] }
   const scrollTo = (row) => {
     scroller.scrollTop = row * (scaled() ? stretch() : ROW);
   };
-  const place = () => {
-    body.style.transform = `translateY(${scroller.scrollTop - (top() - page.start) * ROW}px)`;
+  /** Scroll the selected row into sight. */
+  const reveal = () => {
+    const cursor = model.get("cursor");
+    if (cursor < Math.ceil(top() - 0.01)) scrollTo(cursor);
+    else if (cursor + 1 > top() + lines) scrollTo(cursor + 1 - lines);
   };
+  return { height, top, scrollTo, reveal };
+}
+
+/**
+ * A function that makes a row of its cells and its place in the order shown.
+ * @param {Column[]} columns
+ * @param {string} template the columns' widths
+ * @param {string} prefix of the rows' ids
+ */
+function rowMaker(columns, template, prefix) {
   /** @param {string[]} cells @param {number} at */
   const rowOf = (cells, at) => {
     const row = h(
@@ -149,14 +135,26 @@ function rowTable(model, { label, lines = 12, onopen = () => {}, narrowed = [] }
     row.style.gridTemplateColumns = template;
     return row;
   };
+  return rowOf;
+}
 
-  function draw() {
-    place();
-    body.replaceChildren(...page.rows.map((cells, i) => rowOf(cells, page.start + i)));
-    mark();
-  }
+/**
+ * The rows in sight and some more, fetched as the table scrolls.
+ * @param {Model<TableTraits, TableQuestions>} model
+ * @param {{ grid: HTMLElement, scroller: HTMLElement, body: HTMLElement }} parts
+ * @param {{ lines: number, template: string, top: () => number, failed: (error: unknown) => void }} options
+ */
+function rowPages(model, { grid, scroller, body }, { lines, template, top, failed }) {
+  const prefix = `lt-${Math.random().toString(36).slice(2)}`;
+  const rowOf = rowMaker(model.get("columns"), template, prefix);
+  /** The rows that the page has. */
+  let page = /** @type {Page} */ ({ start: 0, rows: [], version: -1 });
+  let asking = false;
 
-  function mark() {
+  const place = () => {
+    body.style.transform = `translateY(${scroller.scrollTop - (top() - page.start) * ROW}px)`;
+  };
+  const mark = () => {
     const cursor = model.get("cursor");
     for (const row of /** @type {Iterable<HTMLElement>} */ (body.children)) {
       row.setAttribute("aria-selected", String(Number(row.dataset.at) === cursor));
@@ -164,17 +162,22 @@ function rowTable(model, { label, lines = 12, onopen = () => {}, narrowed = [] }
     const drawn = cursor >= page.start && cursor < page.start + page.rows.length;
     if (drawn) grid.setAttribute("aria-activedescendant", `${prefix}-${cursor}`);
     else grid.removeAttribute("aria-activedescendant");
-  }
-
+  };
+  /** @param {Page} rows */
+  const draw = (rows) => {
+    page = rows;
+    place();
+    body.replaceChildren(...page.rows.map((cells, i) => rowOf(cells, page.start + i)));
+    mark();
+  };
   // One question at a time: meanwhile scrolling only moves the rows that are there.
-  function fill() {
+  const fill = () => {
     place();
     const first = Math.max(0, Math.floor(top()));
-    const last = Math.min(count(), first + lines + 1);
+    const last = Math.min(model.get("count"), first + lines + 1);
     const sent = model.get("head");
     if (page.version !== sent.version && sent.version === model.get("version") && last <= sent.rows.length) {
-      page = sent;
-      draw();
+      draw(sent);
     }
     const fresh = page.version === model.get("version");
     if (asking || (fresh && first >= page.start && last <= page.start + page.rows.length)) return;
@@ -182,29 +185,32 @@ function rowTable(model, { label, lines = 12, onopen = () => {}, narrowed = [] }
     ask(model, "page", { start: Math.max(0, first - SPARE), count: lines + 1 + 2 * SPARE }).then(
       (answer) => {
         // An answer of an earlier order is not shown over the rows of the present one.
-        if (answer.version === model.get("version") || page.version !== model.get("version")) {
-          page = answer;
-          draw();
-        }
+        if (answer.version === model.get("version") || page.version !== model.get("version")) draw(answer);
         asking = false;
         fill();
       },
       (error) => {
-        tools.counted.textContent = plain(wordsOf(error));
+        failed(error);
         asking = false;
       },
     );
-  }
+  };
+  return { fill, mark };
+}
 
-  function reveal() {
-    const cursor = model.get("cursor");
-    if (cursor < Math.ceil(top() - 0.01)) scrollTo(cursor);
-    else if (cursor + 1 > top() + lines) scrollTo(cursor + 1 - lines);
-  }
-
+/**
+ * Let keys and the mouse move the cursor and open rows.
+ * @param {Model<TableTraits, TableQuestions>} model
+ * @param {HTMLElement} grid
+ * @param {HTMLElement} body
+ * @param {number} lines rows in sight
+ * @param {(at: number) => void} onopen
+ */
+function cursorMoves(model, grid, body, lines, onopen) {
   /** @param {number} to */
   const move = (to) => {
-    if (count()) put(model, { cursor: Math.max(0, Math.min(count() - 1, to)) });
+    const count = model.get("count");
+    if (count) put(model, { cursor: Math.max(0, Math.min(count - 1, to)) });
   };
   /** @param {number} by */
   const step = (by) => () => move(model.get("cursor") + by);
@@ -214,7 +220,7 @@ function rowTable(model, { label, lines = 12, onopen = () => {}, narrowed = [] }
     PageDown: step(lines - 1),
     PageUp: step(1 - lines),
     Home: () => move(0),
-    End: () => move(count() - 1),
+    End: () => move(model.get("count") - 1),
     Enter: (event) => {
       if (event.target === grid) onopen(model.get("cursor"));
       else if (event.target instanceof HTMLElement) event.target.click();
@@ -235,30 +241,77 @@ function rowTable(model, { label, lines = 12, onopen = () => {}, narrowed = [] }
     const at = rowAt(event);
     if (at !== null) onopen(at);
   });
+}
+
+/**
+ * The grid of a table without its rows.
+ * @param {string} label
+ * @param {number} lines rows in sight
+ * @param {number} columns
+ * @param {HTMLElement} head
+ */
+function tableGrid(label, lines, columns, head) {
+  const body = h("div", { role: "rowgroup", class: "lt-body" });
+  const spacer = h("div", { "aria-hidden": "true" });
+  const scroller = h("div", { class: "lt-scroll", role: "presentation", tabindex: "-1" }, spacer, body);
+  scroller.style.height = `${lines * ROW}px`;
+  const facts = { role: "grid", class: "lt-grid", tabindex: "0", "aria-label": label };
+  const grid = h("div", { ...facts, "aria-colcount": columns }, head, scroller);
+  return { grid, scroller, spacer, body };
+}
+
+/**
+ * The table with its search field and facets; `tools` and `grid` are parts of `node`.
+ * @param {Model<TableTraits, TableQuestions>} model
+ * @param {object} options
+ * @param {string} options.label
+ * @param {number} [options.lines] rows in sight
+ * @param {(at: number) => void} [options.onopen] called at Enter or a double click on a row
+ * @param {string[]} [options.narrowed] more traits whose change leads back to the first row
+ */
+function rowTable(model, { label, lines = 12, onopen = () => {}, narrowed = [] }) {
+  const columns = model.get("columns");
+  const template = columns
+    .map((c) => (typeof c.width === "number" ? `minmax(0, ${c.width}fr)` : c.width))
+    .join(" ");
+  const tools = tableTools(model, () => grid.focus());
+  const head = tableHead(model, template);
+  const { grid, scroller, spacer, body } = tableGrid(label, lines, columns.length, head.node);
+  const { height, top, scrollTo, reveal } = scrollPlace(model, scroller, lines);
+  /** @param {unknown} error */
+  const failed = (error) => {
+    tools.counted.textContent = plain(wordsOf(error));
+  };
+  const { fill, mark } = rowPages(model, { grid, scroller, body }, { lines, template, top, failed });
+  cursorMoves(model, grid, body, lines, onopen);
   scroller.addEventListener("scroll", fill, { passive: true });
 
+  // After another sort or filter the table starts at its first row; the selected row stays selected.
+  let fromTop = false;
   const atTop = () => {
     fromTop = true;
   };
   for (const name of narrowed) model.on(`change:${name}`, atTop);
+  const counted = () => {
+    const count = model.get("count");
+    spacer.style.height = `${height()}px`;
+    grid.setAttribute("aria-rowcount", String(count + 1));
+    tools.counted.textContent = `${count.toLocaleString()} of ${model.get("total").toLocaleString()} rows`;
+    if (fromTop) scrollTo(0);
+    else reveal();
+    fromTop = false;
+    fill();
+  };
+  const moved = () => {
+    if (!fromTop) reveal();
+    mark();
+    fill();
+  };
   const stops = [
     tools.stop,
     head.stop,
-    follow(model, ["version"], () => {
-      spacer.style.height = `${height()}px`;
-      grid.setAttribute("aria-rowcount", String(count() + 1));
-      const total = model.get("total").toLocaleString();
-      tools.counted.textContent = `${count().toLocaleString()} of ${total} rows`;
-      if (fromTop) scrollTo(0);
-      else reveal();
-      fromTop = false;
-      fill();
-    }),
-    follow(model, ["cursor"], () => {
-      if (!fromTop) reveal();
-      mark();
-      fill();
-    }),
+    follow(model, ["version"], counted),
+    follow(model, ["cursor"], moved),
     follow(model, ["sort", "filters", "search"], atTop),
     () => narrowed.forEach((name) => model.off(`change:${name}`, atTop)),
   ];

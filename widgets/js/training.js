@@ -21,7 +21,7 @@ function completionsOf(rollouts) {
             { "data-reward": String(reward) },
             h("td", { class: "lt-text" }, request),
             h("td", { class: "lt-text" }, h("code", {}, text)),
-            h("td", { class: reward > 0 ? "lt-passed" : "" }, String(reward)),
+            h("td", { class: error ? "" : "lt-passed" }, String(reward)),
             h("td", {}, error),
           ),
         ),

@@ -107,8 +107,9 @@ def of_samples(suite: str, table: str, samples: Samples, max_new_tokens: int, **
 
 
 def chosen(n: int, category: str, per_category: int | None) -> list[int]:
-    """The rows of a category's n entries that are evaluated: all, or a random choice that depends on the
-    category alone; ascending.
+    """The rows of a category's n entries that are evaluated, ascending.
+
+    All, or a random choice that depends on the category alone.
 
     A smaller choice is contained in every larger one.
     """
@@ -135,6 +136,9 @@ def find_suite(name: str) -> Suite:
 
 
 def setup(name: str) -> Path | None:
-    """Fetch what a suite needs, once: where it lies, None where it needs nothing."""
+    """Fetch what a suite needs, once.
+
+    Returns where it lies, None where it needs nothing.
+    """
     suite: Any = find_suite(name)
     return cast(Path, suite.setup()) if hasattr(suite, "setup") else None

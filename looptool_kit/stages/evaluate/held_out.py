@@ -1,5 +1,6 @@
-"""The suite `held_out`: the run's own held-out samples (unseen values, phrasings, tools) and its development
-samples, by exact match.
+"""The suite `held_out`: the run's own held-out and development samples.
+
+Held-out samples have unseen values, phrasings or tools; all are graded by exact match.
 """
 
 from __future__ import annotations
@@ -21,16 +22,17 @@ TABLES = {"held_out": "scores", "development": "development_scores"}
 def categories(
     run: Run, policy: Policy, names: Sequence[str] | None = None, per_category: int | None = None
 ) -> Generator[Category]:
-    """The held-out samples, or `development`. Raises `ValueError` for another name, for a part of them, or
-    for a policy that is not the run's.
+    """The held-out samples, or `development`.
+
+    Raises `ValueError` for another name, for a part of them, or for a policy that is not the run's.
     """
     if per_category:
         raise ValueError(
             f"the samples of {run.path} are evaluated as a whole: leave out per_category (their number is the"
             " setting seeds.held_out)."
         )
-    known = policy.iteration == 0 or run.manifest("policy", policy.iteration)
-    if known and policy.key != policy_of(run, policy.iteration).key:
+    in_run = policy.iteration == 0 or run.manifest("policy", policy.iteration)
+    if in_run and policy.key != policy_of(run, policy.iteration).key:
         raise ValueError(
             f"the policy {policy.name!r} is not that of {run.path}: its scores would take the place of the"
             " run's own. Evaluate it in a run of its own."
@@ -46,7 +48,7 @@ def category(run: Run, name: str = SUITE) -> Category:
 
 
 def tables(names: Sequence[str] | None = None) -> list[str]:
-    """The table of the held-out samples' scores, or those of the categories named."""
+    """The score table of the held-out samples or of named categories."""
     return [TABLES[name] for name in _names(names)]
 
 

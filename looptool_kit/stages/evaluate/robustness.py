@@ -1,5 +1,6 @@
-"""The suite `robustness`: what a policy loses when held-out samples are perturbed and their labels stay exact
-(`perturb.py`; RUIE-Bench's idea, arXiv 2503.03201, on tool calls).
+"""The suite `robustness`: what a policy loses on perturbed held-out samples.
+
+Their labels stay exact (`perturb.py`; RUIE-Bench's idea, arXiv 2503.03201, on tool calls).
 
 A category is a perturbation. Each has a table in the run folder, `robustness/<name>.parquet`, one row a
 perturbed sample; a row's `extra` says which sample it was made `of`, that one's `split`, and whether the
@@ -52,9 +53,9 @@ def categories(
     from tqdm.auto import tqdm
 
     bar = tqdm(names(wanted), desc="perturbing", unit="kind")
-    made = {name: perturbed(run, name, per_category) for name in bar}
-    before = _before(run, policy, {o.id: o for pairs, _ in made.values() for o, _ in pairs})
-    for name, (pairs, left_out) in made.items():
+    pairs_of = {name: perturbed(run, name, per_category) for name in bar}
+    before = _before(run, policy, {o.id: o for pairs, _ in pairs_of.values() for o, _ in pairs})
+    for name, (pairs, left_out) in pairs_of.items():
         yield _category(run, name, pairs, before, left_out)
 
 
@@ -64,34 +65,38 @@ def tables(wanted: Sequence[str] | None = None) -> list[str]:
 
 
 def perturbed(run: Run, name: str, per_category: int | None = None) -> tuple[Pairs, dict[str, int]]:
-    """(original, perturbed) held-out samples, the first `per_category` of one random order for all
-    perturbations; and how many were left out, why.
+    """(original, perturbed) held-out samples, and how many were left out, why.
+
+    They are the first `per_category` of one random order for all perturbations.
 
     Everything follows from the run's seed; a smaller choice is part of a larger one.
     """
-    held, left_out = run.table(Samples, "held_out", 0), Counter[str]()
+    samples, left_out = run.table(Samples, "held_out", 0), Counter[str]()
     pairs: list[tuple[Sample, Sample]] = []
-    order = list(held)
+    order = list(samples)
     Random(f"{run.settings.seed} {SUITE}").shuffle(order)
     for sample in order:
         if len(pairs) == per_category:
             break
-        other = perturb(name, sample, Random(f"{run.settings.seed} {name} {sample.id}"), held)
-        if other is None:
+        changed = perturb(name, sample, Random(f"{run.settings.seed} {name} {sample.id}"), samples)
+        if changed is None:
             left_out["do not apply"] += 1
-        elif not passes(other):
+        elif not passes(changed):
             left_out["fail the rule tier"] += 1
         else:
-            pairs.append((sample, other))
+            pairs.append((sample, changed))
     return pairs, dict(left_out)
 
 
 def _before(run: Run, policy: Policy, originals: Mapping[str, Sample]) -> dict[str, bool]:
-    """Whether the policy is right on each original: from its held-out scores, the rest evaluated."""
+    """Whether the policy is right on each original.
+
+    Its held-out scores say so where they stand; the rest is evaluated.
+    """
     done = stage(run, policy, held_out.category(run)).done
     scores = list(run.table(Scores, "scores", policy.iteration)) if done else []
-    known = {s.sample_id for s in scores}
-    if rest := [(sample, sample) for i, sample in originals.items() if i not in known]:
+    scored = {s.sample_id for s in scores}
+    if rest := [(sample, sample) for i, sample in originals.items() if i not in scored]:
         scores += evaluate_category(run, policy, _category(run, NONE, rest, {}, {}))
     return {s.sample_id: s.correct for s in scores}
 
@@ -120,8 +125,9 @@ def _judge(entry: Entry, completion: Completion) -> Judged:
 
 
 def changes(scores: Iterable[Score], policies: Sequence[str] | None = None) -> list[Change]:
-    """Each policy under each perturbation against the same samples as they were, by perturbation, then policy
-    in order of first occurrence.
+    """Compare each policy on perturbed samples with the originals.
+
+    In order of perturbation, then of the policy's first occurrence.
 
     Of several policies that a perturbation was evaluated on, only the samples that all of them were given
     count, so that their changes compare.
@@ -132,33 +138,35 @@ def changes(scores: Iterable[Score], policies: Sequence[str] | None = None) -> l
             rows.setdefault(s.split, {}).setdefault(s.policy, {})[s.sample_id] = s
     out = []
     for name in (n for n in PERTURBATIONS if n in rows):
-        common = set.intersection(*(set(found) for found in rows[name].values()))
-        for policy, found in rows[name].items():
-            if both := [s for i, s in found.items() if i in common]:
+        common = set.intersection(*(set(rows_of) for rows_of in rows[name].values()))
+        for policy, rows_of in rows[name].items():
+            if scored := [s for i, s in rows_of.items() if i in common]:
                 out.append(
                     Change(
                         name,
                         policy,
-                        paired([bool(s.extra["before"]) for s in both], [s.correct for s in both]),
+                        paired([bool(s.extra["before"]) for s in scored], [s.correct for s in scored]),
                     )
                 )
     return out
 
 
 def print_scores(run: Run, policy: Policy, scores: Scores) -> None:
-    """Per perturbation the accuracy before and after it, on the terminal: of this policy beside the first and
-    the last one of the run that were evaluated; and how many samples were left out.
+    """Print the accuracy before and after each perturbation.
+
+    This policy stands beside the first and the last one of the run that were evaluated. It also prints how
+    many samples were left out.
     """
     from rich.console import Console
 
     rows = finished(run, SUITE)
-    known = list(dict.fromkeys(s.policy for s in rows))
-    _print(rows, [p for p in known if p in (known[0], policy.name, known[-1])])
+    policies = list(dict.fromkeys(s.policy for s in rows))
+    _print(rows, [p for p in policies if p in (policies[0], policy.name, policies[-1])])
     manifests = {name: run.manifest(f"{SUITE}/{name}", policy.iteration) for name in PERTURBATIONS}
     left_out = {name: m["left_out"] for name, m in manifests.items() if m and m["left_out"]}
     if left_out:
         text = [
-            f"{name}: {', '.join(f'{n} {why}' for why, n in reasons.items())}"
+            f"{name}: {', '.join(f'{count} {reason}' for reason, count in reasons.items())}"
             for name, reasons in left_out.items()
         ]
         Console().print(cell(f"held-out samples left out: {'; '.join(text)}"), highlight=False)

@@ -1,4 +1,7 @@
-"""Stage evaluate: a policy on a suite, by default the run's held-out splits; and which policy is the best."""
+"""Stage evaluate: score a policy on a suite, and choose the best.
+
+The default suite is the run's held-out splits.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,9 @@ def evaluate(
     categories: Sequence[str] | None = None,
     per_category: int | None = None,
 ) -> Scores:
-    """The policy's scores on a suite, one row an entry; done once for each policy and choice.
+    """The policy's scores on a suite, one row an entry.
+
+    Done once for each policy and choice.
 
     Stopped, it resumes with the next batch. An entry whose prompt does not fit the model's context is wrong,
     with the error `context`.
@@ -51,20 +56,21 @@ def evaluate(
         ValueError: An unknown suite or category, or a policy that is not the run's (suite `held_out`).
         FileNotFoundError: The suite needs something that is not there (see its `setup`).
     """
-    found = find_suite(suite).categories(run, policy, categories, per_category)
-    with full_disk_explained(run.path), closing(found):
-        return Scores(row for category in found for row in evaluate_category(run, policy, category))
+    parts = find_suite(suite).categories(run, policy, categories, per_category)
+    with full_disk_explained(run.path), closing(parts):
+        return Scores(row for category in parts for row in evaluate_category(run, policy, category))
 
 
 def develop(run: Run, policy: Policy) -> Scores:
-    """The policy's scores on the run's development samples (setting `seeds.development`), by which
-    `best_policy` chooses.
+    """The policy's scores on the run's development samples.
+
+    The setting `seeds.development` says how many there are; `best_policy` chooses by them.
     """
     return evaluate(run, policy, categories=["development"])
 
 
 def stage(run: Run, policy: Policy, category: Category) -> Stage:
-    """A policy's scores on a category as they stand, and what decides them."""
+    """A policy's scores on a category, and what decides them."""
     files = [f"{category.table}.{kind}.parquet" for kind in KEPT[category.keep]]
     files.append(f"{category.table}.parquet")
     inputs = {**category.inputs, "policy": policy.key}
@@ -110,7 +116,7 @@ def _answered(run: Run, policy: Policy, category: Category, entries: Sequence[En
 
 
 def _plan(engine: Engine, samples: Sequence[Sample]) -> tuple[list[list[int]], list[int]]:
-    """The engine's batches of what fits its context, and the rows that do not fit."""
+    """Batches of what fits the engine's context, and other rows."""
     try:
         return engine.plan(samples), []
     except ValueError:  # one of them does not fit
@@ -121,7 +127,10 @@ def _plan(engine: Engine, samples: Sequence[Sample]) -> tuple[list[list[int]], l
 
 
 def score(engine: Engine, category: Category, entries: Sequence[Entry], policy: str) -> Scores:
-    """Ask a policy and judge its answers; every prompt must fit the engine's context."""
+    """Ask a policy and judge its answers.
+
+    Every prompt must fit the engine's context.
+    """
     answers: Sequence[Any]
     if category.play:
         answers = category.play(engine, entries)
@@ -155,29 +164,31 @@ def _row(category: Category, entry: Entry, policy: str, text: str, judged: Judge
 def failures(
     run: Run, policy: Policy, suite: str = "held_out", category: str | None = None
 ) -> tuple[Probes, Samples]:
-    """(probes, samples) of what a policy failed, of a category, a group or all that was evaluated:
-    `ProbeView(*failures(run, policy, "bfcl"))`.
+    """(probes, samples) of what a policy failed.
+
+    Of a category, a group or all that was evaluated: `ProbeView(*failures(run, policy, "bfcl"))`.
     """
     j, probes, samples = policy.iteration, list[Probe](), list[Sample]()
     for table in find_suite(suite).tables([category] if category else None):
         if run.manifest(table, j) is None:
             continue
-        found = (
+        failed = (
             run.table(Probes, f"{table}.failed.probes", j, missing_ok=True),
             run.table(Samples, f"{table}.failed.samples", j, missing_ok=True),
         )
-        if wrong := [] if found[0] else [s for s in run.table(Scores, table, j) if not s.correct]:
+        if wrong := [] if failed[0] else [s for s in run.table(Scores, table, j) if not s.correct]:
             kept = run.table(Samples, f"{table}.samples", j, missing_ok=True)
-            known = (kept or held_out.samples_of(run, table)).by_id()
-            found = _failed([(known[s.sample_id], s) for s in wrong], j)
-        probes += found[0]
-        samples += found[1]
+            sample_of = (kept or held_out.samples_of(run, table)).by_id()
+            failed = _failed([(sample_of[s.sample_id], s) for s in wrong], j)
+        probes += failed[0]
+        samples += failed[1]
     return Probes(probes), Samples({s.id: s for s in samples}.values())
 
 
 def _failed(wrong: Sequence[tuple[Sample, Score]], iteration: int) -> tuple[Probes, Samples]:
-    """What failed, as the views take it. A dialogue's row holds it as it was played, and has no faults: its
-    label is words.
+    """What failed, as the views take it.
+
+    A dialogue's row holds it as it was played, and has no faults: its label is words.
     """
     probes, samples = [], []
     for sample, row in wrong:
@@ -206,7 +217,10 @@ def _failed(wrong: Sequence[tuple[Sample, Score]], iteration: int) -> tuple[Prob
 
 
 def finished(run: Run, suite: str) -> Scores:
-    """The rows of every policy and category of a suite that were evaluated, policies in training order."""
+    """All scores of a suite's evaluated policies and categories.
+
+    Policies come in training order.
+    """
     at = [(j, table) for j in (0, *run.iterations) for table in find_suite(suite).tables()]
     return Scores(row for j, table in at if run.manifest(table, j) for row in run.table(Scores, table, j))
 
@@ -215,20 +229,23 @@ def finished(run: Run, suite: str) -> Scores:
 
 
 def scores(run: Run, name: Name = "scores") -> dict[str, Scores]:
-    """All finished scores of a run, held-out ones or those on development samples, by policy, in training
-    order.
+    """All finished scores of a run by policy, in training order.
+
+    `name` chooses held-out scores or those on development samples.
     """
-    found = {}
+    by_policy = {}
     for j in (0, *run.iterations):
         manifest = run.manifest(name, j)
         if manifest is not None and run.has(name, j):
-            found[str(manifest["policy"])] = run.table(Scores, name, j)
-    return found
+            by_policy[str(manifest["policy"])] = run.table(Scores, name, j)
+    return by_policy
 
 
 def best(run: Run) -> str | None:
-    """Name of the policy with the most development samples right, the earliest of equals, the one that
-    training starts from among them; None where none was scored on development samples.
+    """Name of the policy with the most development samples right.
+
+    Of equals it is the earliest, the one that training starts from among them. None where none was scored on
+    development samples.
     """
     right = {
         name: sum(s.correct for s in table)
@@ -239,8 +256,9 @@ def best(run: Run) -> str | None:
 
 
 def best_policy(run: Run) -> Policy:
-    """The best policy by the development samples, without such samples the last one. Raises `RunError` where
-    nothing has been trained.
+    """The best policy by the development samples.
+
+    Without such samples it is the last one. Raises `RunError` where nothing has been trained.
     """
     name = best(run)
     trained = [j for j in run.iterations if run.manifest("policy", j)]

@@ -14,7 +14,8 @@ judge checks each label.
 the children of a seed do not depend on which other seeds are given, so that a stopped stage gives the same
 rows when it resumes. `pool` is the dataset to draw values and tools from. Each child has `parent=seed.id`,
 `source="expander"` and `strategy="expanders.<name>"`. The stage runs the rule tier and the deduplication over
-them; an expander that adds a check named `novelty` itself is exempt from the latter.
+them; an expander that adds a check named `novelty` itself is exempt from the latter. Settings beside those of
+`[expand]` that decide the children are named in `SETTINGS`, where there are any.
 
 An expander that works seed by seed is `candidates = each(children)`.
 """

@@ -10,18 +10,18 @@ from collections.abc import Sequence
 
 from looptool_kit.checks import contamination
 from looptool_kit.checks.dedup import Deduplicator
-from looptool_kit.checks.label import check_labels
+from looptool_kit.checks.experts import label_checks
 from looptool_kit.checks.rules import check_sample
 from looptool_kit.core.records import Check, Expansion, Expansions, Probes, Verdicts
 from looptool_kit.core.samples import Frozen, Sample, Samples
 from looptool_kit.core.tables import Table
-from looptool_kit.lineage.error_seeds import ErrorSeed, error_seeds, with_decisions
+from looptool_kit.lineage.error_seeds import ErrorSeed, all_seeds, with_decisions
 from looptool_kit.run.folder import Run
 from looptool_kit.run.inputs import given, iteration_of
 from looptool_kit.run.stage import Stage
 from looptool_kit.stages.expand import Candidate, find_expander
 
-WRITERS = ("generator_llm", "judge_llm")
+WRITERS = ("generator_llm", "judge_llm", "check")
 """The settings that decide what a model writes, and which of it the judge accepts."""
 BATCH = 16
 """Error seeds whose children are kept at once."""
@@ -42,7 +42,9 @@ class CandidateTable(Table[Candidates]):
 def stage(run: Run, seeds: Sequence[ErrorSeed], j: int) -> Stage:
     """The stage as it stands and what decides its result."""
     settings, told = ["expand", "seed", "contamination"], []
-    if not all(find_expander(name).EXACT_LABELS for name in run.settings.expand.expanders):
+    expanders = [find_expander(name) for name in run.settings.expand.expanders]
+    settings += [name for expander in expanders for name in getattr(expander, "SETTINGS", ())]
+    if not all(expander.EXACT_LABELS for expander in expanders):
         settings += WRITERS
         told = [[s.verdict.rationale, s.probe.answer.model_dump(mode="json")] for s in seeds]
     wrong = [[s.sample.id, *(str(f) for f in s.probe.faults)] for s in seeds]
@@ -53,7 +55,7 @@ def stage(run: Run, seeds: Sequence[ErrorSeed], j: int) -> Stage:
 def seeds_of(run: Run, verdicts: Verdicts, j: int) -> list[ErrorSeed]:
     """The error seeds of iteration j, people's decisions obeyed."""
     samples, probes = run.table(Samples, "samples", j), run.table(Probes, "probes", j)
-    return error_seeds(samples, probes, with_decisions(verdicts, run.decisions("verdict", j)))
+    return all_seeds(run, j, samples, probes, with_decisions(verdicts, run.decisions("verdict", j)))
 
 
 def _held_out(run: Run) -> Samples:
@@ -76,7 +78,7 @@ def expand(
             calls that failed are made, and what follows from them.
 
     Raises:
-        ValueError: Not all verdicts are given, or an expander does not exist.
+        ValueError: The verdicts are not those of the run, or an expander does not exist.
     """
     j = iteration_of(run, verdicts, iteration=iteration)
     seeds = seeds_of(run, given(run, Verdicts, verdicts, "verdicts", j), j)
@@ -207,18 +209,23 @@ def _missing(
 
 
 def _judged(run: Run, rows: Sequence[tuple[int, Expansion]], j: int) -> list[tuple[int, Expansion]]:
-    """The rows with the judge's check on those that passed all others."""
+    """The rows with the judge's checks on those that passed all others."""
     endpoint = run.settings.judge_llm or run.settings.generator_llm
     asked = [row.sample for _, row in rows if _passed(row)]
     if endpoint is None or not asked:
         return list(rows)
     checks = iter(
-        check_labels(
-            asked, endpoint, run.path / "calls.sqlite", f"judge children {j}", run.settings.calls.most
+        label_checks(
+            asked,
+            endpoint,
+            run.path / "calls.sqlite",
+            f"judge children {j}",
+            run.settings.calls.most,
+            run.settings.check.experts,
         )
     )
     return [
-        (i, row.model_copy(update={"checks": (*row.checks, next(checks))}) if _passed(row) else row)
+        (i, row.model_copy(update={"checks": (*row.checks, *next(checks))}) if _passed(row) else row)
         for i, row in rows
     ]
 

@@ -1,1 +1,1 @@
-"""Stage seed. Strategies (setting `seeds.source`): `world`, `templates`, `trees`, `file`."""
+"""Stage seed. Strategies (setting `seeds.source`): `world`, `evolved`, `templates`, `trees`, `file`."""

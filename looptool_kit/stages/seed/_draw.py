@@ -44,12 +44,12 @@ def stream(
     clean: list[Sample] = []
     rows: list[Sample] = []
     truth: dict[str, Label] = {}
-    known = {_sense(s) for s in before}
+    senses = {_sense(s) for s in before}
     for number in count_from(0):
-        new = [s for s in block(number, clean) if _sense(s) not in known] if len(rows) < count else []
+        new = [s for s in block(number, clean) if _sense(s) not in senses] if len(rows) < count else []
         if not new:
             break
-        known |= {_sense(s) for s in new}
+        senses |= {_sense(s) for s in new}
         clean += new
         for at in range(0, len(new), NOISE_BLOCK):
             few = Samples(new[at : at + NOISE_BLOCK])

@@ -15,6 +15,7 @@ from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.terminal import visible
 from looptool_kit.policy.lengths import too_long
 from looptool_kit.run.folder import Run
+from looptool_kit.stages.seed._band import Sieve
 from looptool_kit.stages.seed._draw import Reject, Seeded
 from looptool_kit.trust import require_source
 
@@ -31,8 +32,8 @@ def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
     path = Path(run.settings.seeds.source)
     if not path.exists():
         raise RunError(
-            f"{path} does not exist (seeds.source in {run.path / 'run.toml'}). Give `world`, `templates`,"
-            " `trees` or a .jsonl or .parquet file of samples."
+            f"{path} does not exist (seeds.source in {run.path / 'run.toml'}). Give `world`, `evolved`,"
+            " `templates`, `trees` or a .jsonl or .parquet file of samples."
         )
     require_source(run.path, run.settings)
     rejected: list[int] = []
@@ -73,11 +74,26 @@ def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
             max(1, min(run.settings.seeds.held_out, len(unique) // 5)),
         )
     apart = {s.id for s in (*marked, *development)}
-    rest = [s for s in unique if s.id not in apart]
-    if not development and (count := min(run.settings.seeds.development, len(rest) // 5)):
+    rest = _within(run, path, [s for s in unique if s.id not in apart], reject)
+    if not development and (count := min(run.settings.development, len(rest) // 5)):
         development = _set_apart(rest, count)
         apart = {s.id for s in development}
     return Samples(s for s in rest if s.id not in apart), Samples(marked), Samples(development), Truths()
+
+
+def _within(run: Run, path: Path, samples: list[Sample], reject: Reject) -> list[Sample]:
+    """The samples inside of the band, where there is one; the others are rejected."""
+    sieve = Sieve.of(run)
+    outside = sieve.outside(samples) if sieve else {}
+    for row, sample in enumerate(samples, 1):
+        if sample.id in outside:
+            reject(str(path), row, sample.model_dump_json(), outside[sample.id])
+    if samples and len(outside) == len(samples):
+        raise RunError(
+            f"not one of the {len(samples)} samples of {path} lies inside of the band; widen band.low to"
+            f" band.high, or leave both out. {run.path / 'rejected.jsonl'} gives each one's loss."
+        )
+    return [s for s in samples if s.id not in outside]
 
 
 def _set_apart(samples: Sequence[Sample], count: int) -> list[Sample]:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from looptool_kit.augment.perturb import names as names_of_perturbations
 from looptool_kit.core.errors import RunError, full_disk_explained
 from looptool_kit.core.records import Truths
 from looptool_kit.core.samples import Sample, Samples, Tool
@@ -18,11 +19,13 @@ from looptool_kit.policy.lengths import too_long
 from looptool_kit.run.folder import Run
 from looptool_kit.run.stage import Stage
 from looptool_kit.stages._find import find, names
+from looptool_kit.stages.seed._band import FILE as BAND_FILE
+from looptool_kit.stages.seed._band import band_of
 from looptool_kit.stages.seed._draw import Reject, Seeded
 
 TABLES = ("pool.parquet", "held_out.parquet", "development.parquet", "truth.parquet")
-SYNTHESIS = ("turns.parquet", "written_tools.parquet", "synthesis.json")
-"""What the source `trees` keeps beside its tables."""
+SYNTHESIS = ("turns.parquet", "written_tools.parquet", "synthesis.json", BAND_FILE)
+"""What the source `trees` keeps beside its tables, and what was measured for `[band]`."""
 
 
 class Source(Protocol):
@@ -48,13 +51,19 @@ def stage(run: Run) -> Stage:
     """The stage as it stands and what decides its result."""
     common = ("seed", "seeds.source", "seeds.first", "seeds.held_out", "seeds.development", "contamination")
     first = run.folder(1) / "samples.parquet"
+    # Losses are the model's: with a band it decides which samples join.
+    band = band_of(run)
     return Stage(
         run,
         "seed",
         0,
         [*TABLES, first],
-        common + _source(run).SETTINGS,
+        common + (("band", "model") if band else ()) + _source(run).SETTINGS,
         tools=[t.canonical for t in _tools(run)],
+        band=list(band or ()),
+        development=[]
+        if run.settings.development == run.settings.seeds.development
+        else [run.settings.development],
     )
 
 
@@ -71,6 +80,7 @@ def seed(run: Run) -> Samples:
     See LoopTool, section 2. For more iterations or larger fresh slices the pool is made longer; what was
     drawn before stays.
     """
+    names_of_perturbations(run.settings.augment.perturbations)  # a wrong name is an error before training
     now, count = stage(run), wanted(run)
     drawn = (run.manifest("seed", 0) or {}).get("wanted", count)
     if not now.done:
@@ -99,9 +109,10 @@ def seed(run: Run) -> Samples:
 
 
 def _lengthen(run: Run, now: Stage, count: int) -> None:
-    """Make the pool longer; its rows stay."""
+    """Make the pool longer; its rows stay, and the seconds that they took count on."""
     run.writable()
-    started, facts = time.monotonic(), run.manifest("seed", 0) or {}
+    facts = run.manifest("seed", 0) or {}
+    started = time.monotonic() - facts.get("seconds", 0.0)
     have, truth = run.table(Samples, "pool", 0), run.table(Truths, "truth", 0)
 
     def known_already(*_: object) -> None:
@@ -142,27 +153,30 @@ def _guarded(run: Run, pool: Samples) -> Samples:
     """
     from looptool_kit.checks import contamination
 
-    known = contamination.read_if_set(run.settings.contamination)
-    if known is None:
+    fingerprints = contamination.read_if_set(run.settings.contamination)
+    if fingerprints is None:
         return _fitting(run, pool)
 
     def fault(sample: Sample) -> str:
-        check = contamination.check_sample(sample, known)
+        check = contamination.check_sample(sample, fingerprints)
         return "" if check.passed else f"contamination: {check.detail}"
 
     return _fitting(run, _without(run, pool, fault))
 
 
 def _fitting(run: Run, samples: Samples) -> Samples:
-    """The samples that fit the model's context; others would end a probe after the training is paid for."""
+    """The samples that fit the model's context.
+
+    Others would end a probe after the training is paid for.
+    """
     return _without(run, samples, too_long(run.settings.model))
 
 
 def _without(run: Run, samples: Samples, fault: Callable[[Sample], str]) -> Samples:
     """The samples without a fault; the others go to `rejected.jsonl`."""
-    faults = {row: why for row, sample in enumerate(samples, 1) if (why := fault(sample))}
-    for row, why in faults.items():
-        run.reject(run.settings.seeds.source, row, samples[row - 1].model_dump_json(), why)
+    faults = {row: reason for row, sample in enumerate(samples, 1) if (reason := fault(sample))}
+    for row, reason in faults.items():
+        run.reject(run.settings.seeds.source, row, samples[row - 1].model_dump_json(), reason)
     return Samples(s for row, s in enumerate(samples, 1) if row not in faults)
 
 

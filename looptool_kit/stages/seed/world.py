@@ -5,10 +5,13 @@ Their labels are right by construction; errors are planted.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from looptool_kit import world
 from looptool_kit.core.records import HELD_OUT_SPLITS
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.run.folder import Run
+from looptool_kit.stages.seed._band import Knobs, Sieve, turned
 from looptool_kit.stages.seed._draw import (
     BLOCK,
     DEVELOPMENT_SEED,
@@ -27,31 +30,50 @@ def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
     settings, wanted = run.settings, run.settings.seeds
     # Tool lists that few samples share cover more tools; ones that many share are cheaper to train on.
     per_list = min(world.PER_LIST, max(4, wanted.first // 8))
-    clean = world.generate(wanted.first, seed=settings.seed, domains=wanted.domains, per_list=per_list)
+    sieve = Sieve.of(run)
+    clean = within(sieve, wanted.first, settings.seed, wanted.domains, per_list)
     first, truth = world.plant_noise(clean, wanted.noise, seed=settings.seed)
-    held_out = Samples(
+    held_out = held_out_of(run)
+    development = Samples()
+    if settings.development:
+        known = {s.id for s in clean}
+        like = world.generate(
+            settings.development, seed=DEVELOPMENT_SEED + settings.seed, domains=wanted.domains, per_list=3
+        )
+        development = Samples(s for s in like if s.id not in known)
+
+    def block(number: int, _: list[Sample]) -> Samples:
+        return within(sieve, BLOCK, f"{settings.seed}/fresh/{number}", wanted.domains, 4)
+
+    fresh, more = stream(block, [*clean, *development], count - len(first), run)
+    return Samples([*first, *fresh]), held_out, development, truths(truth | more)
+
+
+def within(
+    sieve: Sieve | None, count: int, seed: int | str, domains: Sequence[str], per_list: int
+) -> Samples:
+    """`count` train samples, inside of the band where there is one."""
+    if sieve is None:
+        return world.generate(count, seed=seed, domains=domains, per_list=per_list)
+
+    def draw(number: int, size: int, knobs: Knobs) -> list[Sample]:
+        rows = world.generate(size, seed=f"{seed}/band/{number}", domains=domains, per_list=per_list)
+        return turned(rows, knobs, world.catalogue("train"), f"{seed}/band/{number}")
+
+    return sieve.fill(draw, count)
+
+
+def held_out_of(run: Run) -> Samples:
+    """The held-out splits, over the world's tools as they are."""
+    wanted = run.settings.seeds
+    return Samples(
         row
         for split in HELD_OUT_SPLITS
         for row in world.generate(
             wanted.held_out,
-            seed=HELD_OUT_SEED + settings.seed,
+            seed=HELD_OUT_SEED + run.settings.seed,
             split=split,
             domains=() if split == "unseen_tools" else wanted.domains,
             per_list=3,
         )
     )
-    development = Samples()
-    if wanted.development:
-        known = {s.id for s in clean}
-        like = world.generate(
-            wanted.development, seed=DEVELOPMENT_SEED + settings.seed, domains=wanted.domains, per_list=3
-        )
-        development = Samples(s for s in like if s.id not in known)
-
-    def block(number: int, _: list[Sample]) -> Samples:
-        return world.generate(
-            BLOCK, seed=f"{settings.seed}/fresh/{number}", domains=wanted.domains, per_list=4
-        )
-
-    fresh, more = stream(block, [*clean, *development], count - len(first), run)
-    return Samples([*first, *fresh]), held_out, development, truths(truth | more)

@@ -2,5 +2,5 @@
 
 The trainers are a Literal, `settings.trainer`, and not found by file name: `trl` is two files, `sft.py` and
 `grpo.py`, and `unsloth` runs both phases in a process of its own. Both take their arguments from `recipe.py`
-and their reward from `reward.py`.
+and their reward from `reward.py`, which finds it by its name in `rewards/`.
 """

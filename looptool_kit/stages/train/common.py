@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from looptool_kit.config import GrpoSettings, LoraSettings, SftSettings
+from looptool_kit.config import GrpoSettings, LoraSettings, PreferenceSettings, SftSettings
 from looptool_kit.core.samples import Sample
 from looptool_kit.core.tables import atomic, write_text
 from looptool_kit.core.toolcalls import render_answer
 from looptool_kit.policy.engines.prompts import encode_answer, encode_prompt, end_token
 from looptool_kit.run.lock import COMPLETE, checkpoints
+from looptool_kit.stages.train.reward import SHARE_CORRECT
 
 if TYPE_CHECKING:
     import torch
@@ -52,7 +53,7 @@ def lora_policy(model: Any, lora: LoraSettings, adapter: Path | None, seed: int)
     return get_peft_model(model, config)
 
 
-def own_arguments(settings: SftSettings | GrpoSettings) -> dict[str, Any]:
+def own_arguments(settings: SftSettings | GrpoSettings | PreferenceSettings) -> dict[str, Any]:
     """What the trainer `trl` adds to the recipe: how this machine computes.
 
     Products are in 16 bits where the machine computes those faster: in bfloat16, on a GPU without it in
@@ -137,7 +138,7 @@ def progress(description: str) -> Any:
             keep = {
                 k: f"{v:.3g}"
                 for k, v in (logs or {}).items()
-                if k in ("loss", "reward", "frac_reward_zero_std")
+                if k in ("loss", "reward", SHARE_CORRECT, "frac_reward_zero_std")
             }
             self.bar.set_postfix(keep)
             with open(Path(args.output_dir) / HISTORY, "a", encoding="utf-8") as out:
@@ -180,6 +181,8 @@ def keep_result(trainer: Any, folder: Path, facts: dict[str, Any]) -> dict[str, 
 
     `result.json` is written last, so that it stands for a finished training. Returns its facts.
     """
+    # What lies there is of a try that was killed, or planted: a link would be written through.
+    shutil.rmtree(folder / "adapter", ignore_errors=True)
     trainer.model.save_pretrained(folder / "adapter")
     _write_history(trainer.state, folder)
     facts = {**facts, "steps": trainer.state.global_step}
@@ -198,11 +201,14 @@ def _lines(rows: Sequence[dict[str, Any]]) -> list[str]:
     return [json.dumps(row) + "\n" for row in rows if "train_runtime" not in row]
 
 
-def by_tool_list(samples: Sequence[Sample], run: int, seed: int) -> list[int]:
+def by_tool_list(
+    samples: Sequence[Sample], run: int, seed: int, losses: Sequence[float] | None = None
+) -> list[int]:
     """Indices of one epoch, each once, in shuffled runs of `run` samples of one tool list.
 
     A run shares its prompts' prefix. Within a tool list the turns of one dialogue follow each other, in
-    random order.
+    random order. With the samples' `losses` the runs come in the order of their mean instead of shuffled;
+    those that are shorter than `run` follow each other, since they share forward passes.
     """
     import random
 
@@ -222,4 +228,13 @@ def by_tool_list(samples: Sequence[Sample], run: int, seed: int) -> list[int]:
     rng.shuffle(runs)
     full, short = [r for r in runs if len(r) == run], [r for r in runs if len(r) < run]
     at = rng.randrange(len(full) + 1)
+    if losses is not None:
+
+        def mean(indices: Sequence[int]) -> float:
+            return sum(losses[i] for i in indices) / len(indices)
+
+        full.sort(key=mean)
+        short.sort(key=mean)
+        rest = [i for r in short for i in r]
+        at = sum(mean(r) <= mean(rest) for r in full) if rest else 0
     return [i for r in (*full[:at], *short, *full[at:]) for i in r]

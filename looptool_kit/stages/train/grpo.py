@@ -1,9 +1,9 @@
 """Group relative policy optimisation (GRPO) with TRL (LoopTool, section 3.2).
 
 On top of TRL's trainer: completions come from our own engine on merged weights; a group's prompt is computed
-once (`shared_prefix.py`); groups without variance (all right or all wrong: advantage zero) are counted and
-cost no forward pass; memory is that of one group, or of a few small ones that share a tool list, at a time.
-On a GPU a pass is as large as the free memory allows (`passes.py`).
+once (`shared_prefix.py`); groups without variance (by the reward `match` all right or all wrong: advantage
+zero) are counted and cost no forward pass; memory is that of one group, or of a few small ones that share a
+tool list, at a time. On a GPU a pass is as large as the free memory allows (`passes.py`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from looptool_kit.config import GrpoSettings, LoraSettings
+from looptool_kit.config import FissionSettings, GrpoSettings, LoraSettings, RewardSettings
 from looptool_kit.core.samples import Samples
 from looptool_kit.policy.engines import Engine, Sampling
 from looptool_kit.policy.engines.prefix_tree import shared_length
@@ -33,10 +33,11 @@ from looptool_kit.stages.train.common import (
     progress,
     run_to_end,
 )
+from looptool_kit.stages.train.fission import train_recoveries
 from looptool_kit.stages.train.packing import MIN_SAVED, pack
 from looptool_kit.stages.train.passes import filled, free_unused, logps_of, pass_tokens
 from looptool_kit.stages.train.recipe import grpo_arguments, grpo_facts
-from looptool_kit.stages.train.reward import tool_match
+from looptool_kit.stages.train.reward import tool_match, weigh_groups_without_hit
 from looptool_kit.stages.train.shared_prefix import why_not
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ MAX_PASS_TOKENS = 1500
 """Tokens (shared ones counted once) up to which several prompts are computed in one pass on a CPU: they
 decide the memory.
 """
+
+MATCH, NO_RECOVERIES = RewardSettings(), FissionSettings()
 
 EngineFor = Callable[[Any, Any], Engine | None]
 """(policy as it is now, tokenizer) -> the engine that answers as that policy does; None: TRL generates."""
@@ -60,6 +63,8 @@ def train(
     lora: LoraSettings,
     folder: Path,
     seed: int,
+    reward: RewardSettings = MATCH,
+    fission: FissionSettings = NO_RECOVERIES,
 ) -> dict[str, Any]:
     """Train the policy by GRPO on `samples` for `settings.steps`.
 
@@ -75,6 +80,8 @@ def train(
         lora: The shape of a new adapter.
         folder: Gets `adapter/`, `history.jsonl`, `rollouts/` and `result.json`.
         seed: Decides the samples that the engine draws and the new adapter's weights.
+        reward: What a completion earns.
+        fission: Whether failed calls become prompts of their own.
 
     Returns:
         The facts of `result.json`.
@@ -91,24 +98,27 @@ def train(
     arguments = grpo_arguments(settings, settings.prompts * settings.group, folder, seed)
     config = GRPOConfig(disable_dropout=True, **arguments, **own_arguments(settings))
     config._n_gpu = 1  # or the Trainer wraps the policy in DataParallel where more are visible
+    complete = partial(_complete, seed, partial(engine_for, policy, tokenizer))
     trainer = shared_prefix_trainer()(
         model=policy,
         args=config,
-        reward_funcs=[tool_match(samples, folder)],
+        reward_funcs=[tool_match(samples, folder, name=reward.name)],
         train_dataset=Dataset.from_list([{"prompt": str(i), "row": i} for i in order]),
         processing_class=tokenizer,
-        rollout_func=partial(_complete, samples, settings, seed, partial(engine_for, policy, tokenizer)),
+        rollout_func=partial(complete, samples, settings),
         callbacks=[progress(f"train: GRPO, {settings.prompts} x {settings.group}")],
     )
+    weigh_groups_without_hit(trainer, folder, settings.group, reward.no_hit)
+    train_recoveries(trainer, samples, settings, fission, reward, folder, complete)
     run_to_end(trainer, folder)
     return keep_result(trainer, folder, grpo_facts(trainer, settings, len(set(order))))
 
 
 def _complete(
-    samples: Samples,
-    settings: GrpoSettings,
     seed: int,
     engine_now: Callable[[], Engine | None],
+    samples: Samples,
+    settings: GrpoSettings,
     batch: Sequence[str],
     trainer: Any,
 ) -> dict[str, Any]:

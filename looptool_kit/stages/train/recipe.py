@@ -1,11 +1,13 @@
-"""The recipe of SFT and GRPO as arguments of TRL's configurations, alike for every trainer."""
+"""The recipes of training as arguments of TRL's and transformers' configurations, alike for every trainer."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from looptool_kit.config import GrpoSettings, SftSettings
+from looptool_kit.config import GrpoSettings, PreferenceSettings, SftSettings
+from looptool_kit.stages.train.reward import RECOVERIES, SHARE_CORRECT
 
 
 def sft_arguments(settings: SftSettings, rows: int, folder: Path, seed: int) -> dict[str, Any]:
@@ -41,8 +43,20 @@ def grpo_arguments(settings: GrpoSettings, rows: int, folder: Path, seed: int) -
     }
 
 
-def _arguments(settings: SftSettings | GrpoSettings, folder: Path, seed: int) -> dict[str, Any]:
-    """What SFT and GRPO share: a checkpoint every few steps, our own rows and progress bar."""
+def preference_arguments(settings: PreferenceSettings, folder: Path, seed: int) -> dict[str, Any]:
+    """What transformers' `TrainingArguments` are given for preference training; its own rows are batches."""
+    return _arguments(settings, folder, seed) | {
+        "num_train_epochs": 1,
+        "per_device_train_batch_size": settings.batch,
+        "lr_scheduler_type": "constant",
+        "label_names": [],
+    }
+
+
+def _arguments(
+    settings: SftSettings | GrpoSettings | PreferenceSettings, folder: Path, seed: int
+) -> dict[str, Any]:
+    """What all share: a checkpoint every few steps, our own rows and progress bar."""
     return {
         "output_dir": str(folder),
         "learning_rate": settings.learning_rate,
@@ -63,12 +77,33 @@ def grpo_facts(trainer: Any, settings: GrpoSettings, samples: int) -> dict[str, 
     """What is kept of a finished GRPO training on that many different samples."""
     history = [row for row in trainer.state.log_history if "reward" in row]
     flat = sum(round(row.get("frac_reward_zero_std", 0.0) * settings.prompts) for row in history)
+    recovered = [row[f"{RECOVERIES}/groups"] for row in history if f"{RECOVERIES}/groups" in row]
     return {
         "trainer": "grpo",
         "samples": samples,
         "tokens": int(trainer.state.num_input_tokens_seen),
+        "generated": generated_tokens(history, settings.prompts * settings.group),
         "groups": len(history) * settings.prompts,
         "groups_without_variance": flat,
         "reward_first": history[0]["reward"] if history else None,
         "reward_last": history[-1]["reward"] if history else None,
+        "correct_first": history[0].get(SHARE_CORRECT) if history else None,
+        "correct_last": history[-1].get(SHARE_CORRECT) if history else None,
+        **({"groups_of_recoveries": int(sum(recovered))} if recovered else {}),
+        **({"tokens_of_recoveries": _of_recoveries(history)} if recovered else {}),
     }
+
+
+def generated_tokens(history: Iterable[Mapping[str, Any]], completions: int) -> int:
+    """Tokens that GRPO sampled, recoveries included, by its log: a row a step with that many completions."""
+    return sum(
+        round(row.get("completions/mean_length", 0.0) * completions)
+        + int(row.get(f"{RECOVERIES}/generated", 0))
+        for row in history
+    )
+
+
+def _of_recoveries(history: Iterable[Mapping[str, Any]]) -> int:
+    """Tokens that recoveries took: trained on, and sampled before."""
+    names = (f"{RECOVERIES}/tokens", f"{RECOVERIES}/generated")
+    return sum(int(row.get(name, 0)) for row in history for name in names)

@@ -1,7 +1,7 @@
 """The reward of GRPO, for the trainers `trl` and `unsloth` and for verl.
 
-`reward` decides what a completion earns; to train by another reward, change that function. verl loads this
-file by its path and calls `compute_score` (docs/verl.md):
+What a completion earns is decided by a file of `rewards/`, chosen by the setting `reward.name`. verl loads
+this file by its path and calls `compute_score` (docs/verl.md):
 
     reward.custom_reward_function.path=/path/to/looptool_kit/stages/train/reward.py
 
@@ -10,14 +10,21 @@ It needs this package in verl's environment, without the packages of training.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from looptool_kit.core.grading import grade
 from looptool_kit.core.records import Rollout, Rollouts
-from looptool_kit.core.samples import Label, Sample, Tool
+from looptool_kit.core.samples import Label, Sample
 from looptool_kit.core.toolcalls import Answer, parse
+from looptool_kit.stages.train.rewards import find_reward
+
+SHARE_CORRECT = "correct"
+"""The column of the history with the share of a step's completions that are right."""
+
+RECOVERIES = "recoveries"
+"""How the history's columns about recoveries begin (`fission.py`): groups, reward, correct, waiting, ..."""
 
 
 class Reward(NamedTuple):
@@ -26,26 +33,33 @@ class Reward(NamedTuple):
     value: float
     error: str
     """The kind of the first fault, which the rollouts' tables keep; empty where there is none."""
+    correct: bool = False
+    """Whether it is exactly right, whatever the reward is."""
 
 
-def reward(answer: Answer, label: Label, tools: Sequence[Tool] = ()) -> Reward:
-    """1.0 for an answer that matches the label, else 0.0 (LoopTool, section 3.2).
-
-    A plain reply matches where it says what the label wants. `tools` only make the fault's kind more exact.
-    """
-    graded = grade(answer, label, tools)
-    return Reward(float(graded.correct), graded.error)
+def reward(answer: Answer, sample: Sample, name: str = "match") -> Reward:
+    """What an answer earns by the reward of that name (`rewards/`), and whether it is right."""
+    graded = grade(answer, sample.label, sample.tools)
+    return Reward(find_reward(name)(answer, sample), graded.error, graded.correct)
 
 
-def tool_match(samples: Sequence[Sample], folder: Path, ends: Collection[int] = ()) -> Callable[..., Any]:
+def rollouts_file(folder: Path, step: int) -> Path:
+    """Where the completions of a step are kept in the folder of a training."""
+    return folder / "rollouts" / f"step-{step:04d}.parquet"
+
+
+def tool_match(
+    samples: Sequence[Sample], folder: Path, ends: Collection[int] = (), name: str = "match"
+) -> Callable[..., Any]:
     """TRL's reward function over `samples`; it keeps each step's rollouts in `folder`.
 
     Args:
         samples: What the column `row` of the training data points to. Two samples may have the same prompt
             and different labels, so the prompt does not identify them.
         folder: Gets `rollouts/step-NNNN.parquet`.
-        ends: Tokens that end an answer. A completion without one of them was cut and earns nothing. Not used
+        ends: Tokens that end an answer. A completion without one of them was cut and does not parse. Not used
             where a rollout function says how each completion ended (`finish`).
+        name: The reward, by the name of its file in `rewards/`.
     """
 
     def tool_match(
@@ -54,25 +68,61 @@ def tool_match(samples: Sequence[Sample], folder: Path, ends: Collection[int] = 
         row: Sequence[int],
         trainer_state: Any,
         finish: Sequence[str] | None = None,
+        log_metric: Callable[[str, float], None] | None = None,
         **_: Any,
     ) -> list[float]:
         if finish is None:
             finish = ["stop" if len(ids) and ids[-1] in ends else "length" for ids in completion_ids]
         step = trainer_state.global_step + 1
-        rows = []
-        for at, text, how in zip(row, completions, finish, strict=True):
-            sample = samples[at]
-            earned = reward(parse(text, how), sample.label, sample.tools)
-            facts = {"text": text, "finish_reason": how, "reward": earned.value, "error": earned.error}
-            rows.append(Rollout(step=step, sample_id=sample.id, **facts))
-        Rollouts(rows).write(folder / "rollouts" / f"step-{step:04d}.parquet")
+        rows = rewarded([samples[at] for at in row], completions, finish, step, name)
+        rows.write(rollouts_file(folder, step))
+        if log_metric is not None:
+            log_metric(SHARE_CORRECT, sum(r.correct for r in rows) / len(rows))
         return [r.reward for r in rows]
 
     return tool_match
 
 
+def rewarded(
+    samples: Sequence[Sample], texts: Sequence[str], finish: Sequence[str], step: int, name: str
+) -> Rollouts:
+    """The rollouts of a step, each with what it earns."""
+    rows = []
+    for sample, text, how in zip(samples, texts, finish, strict=True):
+        earned = reward(parse(text, how), sample, name)
+        facts = {"reward": earned.value, "error": earned.error, "correct": earned.correct}
+        rows.append(Rollout(step=step, sample_id=sample.id, text=text, finish_reason=how, **facts))
+    return Rollouts(rows)
+
+
+def weigh_groups_without_hit(trainer: Any, folder: Path, group: int, factor: float) -> None:
+    """Multiply the advantages of groups in which no completion is right by `factor` (`reward.no_hit`).
+
+    Such a group teaches only which wrong answer is the least wrong one. Works on TRL's `GRPOTrainer` and
+    Unsloth's; at a factor of 1 the trainer stays as it is.
+    """
+    if factor == 1.0:
+        return
+    score = trainer._generate_and_score_completions
+
+    def weighed(inputs: Any) -> Any:
+        scored = score(inputs)
+        right = [r.correct for r in Rollouts.read(rollouts_file(folder, trainer.state.global_step + 1))]
+        hits = [any(right[at : at + group]) for at in range(0, len(right), group)]
+        factors = [1.0 if hit else factor for hit in hits for _ in range(group)]
+        scored["advantages"] = scored["advantages"] * scored["advantages"].new_tensor(factors)
+        return scored
+
+    trainer._generate_and_score_completions = weighed
+
+
 def compute_score(
-    data_source: str, solution_str: str, ground_truth: str, extra_info: dict[str, Any] | None = None, **_: Any
+    data_source: str,
+    solution_str: str,
+    ground_truth: str,
+    extra_info: Mapping[str, Any] | None = None,
+    reward: str = "match",
+    **_: Any,
 ) -> dict[str, float]:
     """The reward of one completion, as verl asks for it.
 
@@ -83,12 +133,28 @@ def compute_score(
         data_source: Not used: all rows have one reward.
         solution_str: The decoded completion without special tokens.
         ground_truth: The label as JSON.
-        extra_info: Not used.
+        extra_info: Its `sample` has the tools on offer, which all rewards but `match` need.
+        reward: The reward's name, from verl's `reward_kwargs`.
 
     Returns:
-        `score`, the reward; `acc`, the same for validation metrics; `parsed`, 1.0 where the completion could
-        be read at all.
+        `score`, the reward; `acc`, 1.0 where the completion is right, for validation metrics; `parsed`, 1.0
+        where it could be read at all.
+
+    Raises:
+        ValueError: There is no such reward, or the row lacks the sample that it needs.
     """
+    label, kept = Label.model_validate_json(ground_truth), (extra_info or {}).get("sample")
+    if not kept and reward != "match":
+        raise ValueError(
+            f"the reward {reward} needs the tools on offer, and the row has no extra_info.sample; write the"
+            " file with `looptool export --form verl`"
+        )
+    sample = Sample.model_validate_json(kept) if kept else Sample(tools=(), messages=(), label=label)
     answer = parse(solution_str)
-    earned = reward(answer, Label.model_validate_json(ground_truth)).value
-    return {"score": earned, "acc": earned, "parsed": float(answer.error is None)}
+    sample = sample.model_copy(update={"label": label})
+    graded = grade(answer, label, sample.tools)
+    return {
+        "score": find_reward(reward)(answer, sample),
+        "acc": float(graded.correct),
+        "parsed": float(answer.error is None),
+    }

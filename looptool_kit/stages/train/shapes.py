@@ -57,7 +57,8 @@ def shape_of(model: str) -> Shape:
 
     from looptool_kit.policy.models import find_model
 
-    return shape_from(AutoConfig.from_pretrained(find_model(model).path).get_text_config())
+    config = AutoConfig.from_pretrained(find_model(model).path, trust_remote_code=False)
+    return shape_from(config.get_text_config())
 
 
 def shape_from(config: Any) -> Shape:

@@ -1,13 +1,14 @@
-"""Stage train: from policy pi_{j-1} and dataset D_j to pi_j, by SFT and GRPO."""
+"""Stage train: from policy pi_{j-1} and dataset D_j to pi_j, by SFT, GRPO and preference training."""
 
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from looptool_kit.config import Settings
+from looptool_kit.config import Settings, deciding
 from looptool_kit.core.errors import RunError
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.tables import write_text
@@ -23,9 +24,12 @@ from looptool_kit.policy.policy import (
     untrained,
 )
 from looptool_kit.run.folder import Run
-from looptool_kit.run.inputs import iteration_of, whole
+from looptool_kit.run.inputs import dataset, iteration_of
 from looptool_kit.run.stage import Stage
+from looptool_kit.stages.train import frontier
+from looptool_kit.stages.train.budget import fitted
 from looptool_kit.stages.train.common import training_dtype
+from looptool_kit.stages.train.rewards import find_reward
 
 
 def recipe(settings: Settings, iteration: int) -> list[str]:
@@ -41,10 +45,19 @@ def recipe(settings: Settings, iteration: int) -> list[str]:
         names += [f"sft.{rate}", "sft.batch", "sft.warmup_steps"]
         if settings.trainer == "trl":
             names += ["sft.micro_batch", "sft.rehearsal"]  # who shares a pass decides on the order
+            names += ["targets.key_weight", "targets.order"]
             names += ["seeds.source", "seeds.domains", "contamination"] if sft.rehearsal else []
     if getattr(grpo, steps):
         rest = ("prompts", "group", "temperature", "learning_rate", "clip_low", "clip_high", "max_new_tokens")
-        names += [f"grpo.{name}" for name in rest]
+        names += [*(f"grpo.{name}" for name in rest), "reward"]
+        names += [] if first else ["frontier.prompts"]  # D1 has nothing before it that was measured
+        names += ["fission"] if settings.trainer == "trl" else []
+    passes = "epochs_first" if first else "epochs"
+    if getattr(settings.preference, passes):
+        others = type(settings.preference).model_fields.keys() - {"epochs", "epochs_first"}
+        names += [f"preference.{name}" for name in (passes, *(others - settings.preference.machine))]
+        names += ["pairs", "grpo.max_new_tokens"]
+    names += [] if first else ["budget"]
     return names + (["trainer", "unsloth"] if settings.trainer == "unsloth" else [])
 
 
@@ -53,7 +66,14 @@ def stage(run: Run, samples: Samples, j: int) -> Stage:
     done = (run.manifest("policy", j) or {}).get("trainings") or []
     files = [f"policy/{training_folder(run, j, done[-1]).name}/adapter"] if done else []
     return Stage(
-        run, "policy", j, files, recipe(run.settings, j), samples=samples, policy=policy_of(run, j - 1).key
+        run,
+        "policy",
+        j,
+        files,
+        recipe(run.settings, j),
+        samples=samples,
+        policy=policy_of(run, j - 1).key,
+        frontier=frontier.before(run, j),
     )
 
 
@@ -61,13 +81,11 @@ def train(run: Run, samples: Samples | None = None, iteration: int | None = None
     """Train the policy of iteration j - 1 on D_j (LoopTool, section 3.2).
 
     A stopped training resumes from its last checkpoint. Raises `ValueError` where the samples are only a part
-    of D_j, or no dataset of the run and no iteration is named.
+    of D_j, hold rows of it twice, are another dataset than `iteration` says, or none and no iteration is
+    named.
     """
     j = iteration_of(run, samples, iteration=iteration)
-    if samples is None:
-        samples = run.table(Samples, "samples", j)
-    elif iteration and iteration in run.iterations:
-        whole({s.id for s in samples}, {s.id for s in run.table(Samples, "samples", j)}, f"D{j}", run)
+    samples = dataset(run, samples, j)
     now, settings = stage(run, samples, j), run.settings
     if not now.done:
         with now.making():
@@ -75,15 +93,7 @@ def train(run: Run, samples: Samples | None = None, iteration: int | None = None
             folder = run.folder(j) / "policy"
             _restart_if_other_inputs(now, folder)
             facts = _train(run, samples, policy_of(run, j - 1), folder, settings.seed * 1000 + j, j == 1)
-            run.finish(
-                "policy",
-                j,
-                now.key,
-                now.started,
-                made_from=now.made_from,
-                base=weights_id(settings.model),
-                trainings=facts,
-            )
+            now.record(base=weights_id(settings.model), trainings=facts)
     return policy_of(run, j)
 
 
@@ -95,6 +105,13 @@ def _train(
     facts: list[dict[str, Any]] = []
     epochs = settings.sft.epochs if first else settings.sft.epochs_later
     steps = settings.grpo.steps_first if first else settings.grpo.steps
+    _can_do(settings, steps)
+    if passes := settings.preference.epochs_first if first else settings.preference.epochs:
+        from looptool_kit.stages.train import phase
+
+        phase.check(run)
+    rows = _sft_rows(run, samples, before.iteration + 1, seed, epochs, steps) if epochs else Samples()
+    epochs = epochs if rows else 0
     if settings.trainer == "unsloth" and (epochs or steps):
         from looptool_kit.stages.train import unsloth
 
@@ -102,9 +119,8 @@ def _train(
         recipe_of_now = settings.model_copy(
             update={"sft": settings.sft.model_copy(update={"learning_rate": rate})}
         )
-        return unsloth.train(
-            recipe_of_now, adapter, samples, grpo_order(samples, seed), epochs, steps, folder, seed
-        )
+        chosen, _ = frontier.chosen(grpo_order(samples, seed), frontier.before(run, before.iteration + 1))
+        return unsloth.train(recipe_of_now, adapter, rows or samples, chosen, epochs, steps, folder, seed)
     _say_what_it_takes(settings, samples, epochs, steps)
 
     def load() -> tuple[Any, Any]:
@@ -115,15 +131,15 @@ def _train(
 
         rate = settings.sft.learning_rate if first else settings.sft.learning_rate_later
         recipe = settings.sft.model_copy(update={"epochs": epochs, "learning_rate": rate})
-        rows = Samples([*samples, *rehearsal(settings, len(samples), seed)])
-        result = sft.train(load, adapter, rows, recipe, settings.lora, folder / "sft", seed)
+        result = sft.train(load, adapter, rows, recipe, settings.lora, folder / "sft", seed, settings.targets)
         facts.append(result | {"folder": "sft"})
         adapter = folder / "sft" / "adapter"
     if steps:
         from looptool_kit.stages.train import grpo
 
         recipe_rl = settings.grpo.model_copy(update={"steps": steps})
-        chosen = grpo_order(samples, seed)
+        measured = frontier.before(run, before.iteration + 1)
+        chosen, places = frontier.chosen(grpo_order(samples, seed), measured)
         writer = (
             grpo.merged_engine()
             if settings.engine == "transformers"
@@ -138,12 +154,18 @@ def _train(
             settings.lora,
             folder / "grpo",
             seed,
+            settings.reward,
+            settings.fission,
         )
-        facts.append(result | {"folder": "grpo"})
+        facts.append(result | {"folder": "grpo"} | ({"places": places} if measured else {}))
+        adapter = folder / "grpo" / "adapter"
+    if passes:
+        result = phase.train(run, before.iteration + 1, samples, adapter, folder, seed, passes)
+        facts.append(result | {"folder": "preference"})
     if not facts:
         raise RunError(
-            f"{run.path / 'run.toml'} leaves both SFT and GRPO out of iteration {before.iteration + 1}: give"
-            " sft.epochs or grpo.steps."
+            f"{run.path / 'run.toml'} leaves SFT, GRPO and preference training out of iteration"
+            f" {before.iteration + 1}: give sft.epochs, grpo.steps or preference.epochs."
         )
     return facts
 
@@ -157,6 +179,37 @@ def _say_what_it_takes(settings: Settings, samples: Samples, epochs: int, steps:
 
         memory = torch.cuda.get_device_properties(0).total_memory / 1e9
         print(estimate(settings, samples, epochs, steps, memory).words(), flush=True)
+
+
+def _sft_rows(run: Run, samples: Samples, j: int, seed: int, epochs: int, steps: int) -> Samples:
+    """What SFT passes over: D_j with its rehearsal, cut or repeated where there is a budget."""
+    settings = run.settings
+
+    def rehearse(count: int) -> Samples:
+        return rehearsal(settings, count, seed) if settings.trainer == "trl" else Samples()
+
+    if j == 1 or not settings.budget.tokens:
+        return Samples([*samples, *rehearse(len(samples))])
+    order = grpo_order(samples, seed)
+    prompts = [order[i % len(order)] for i in range(steps * settings.grpo.prompts)]
+    return fitted(run, samples, j, epochs, prompts, rehearse)
+
+
+def _can_do(settings: Settings, steps: int) -> None:
+    """Say what the trainer cannot do before anything is trained. Raises `ValueError`."""
+    if steps:
+        find_reward(settings.reward.name)
+    if steps and settings.fission.group and settings.grpo.prompts < 2:
+        raise ValueError(
+            "recoveries take at most half of a step's prompts: set grpo.prompts to 2 or more, or"
+            " fission.group to 0"
+        )
+    if settings.trainer == "unsloth" and (
+        used := deciding(settings, ["targets.key_weight", "targets.order", "fission"])
+    ):
+        raise ValueError(
+            f'the trainer unsloth has no {", ".join(used)}: set trainer = "trl", or leave them out'
+        )
 
 
 REHEARSAL_CHUNK = 100
@@ -175,7 +228,11 @@ def rehearsal(settings: Settings, count: int, seed: int) -> Samples:
     wanted = round(count * settings.sft.rehearsal)
     if not wanted:
         return Samples()
-    own = (settings.seeds.domains or tuple(world.domains())) if settings.seeds.source == "world" else ()
+    own = (
+        (settings.seeds.domains or tuple(world.domains()))
+        if settings.seeds.source in ("world", "evolved")
+        else ()
+    )
     held = {t.name for t in world.catalogue("unseen_tools")}
     others = [name for name, tools in world.domains().items() if name not in own and not set(tools) <= held]
     if not others:
@@ -206,6 +263,7 @@ def _swapping(settings: Settings, folder: Path) -> Callable[[Any, Any], Engine]:
     """
 
     def engine_for(policy: Any, _: Any) -> Engine:
+        shutil.rmtree(folder, ignore_errors=True)  # a planted link in it would be written through
         policy.save_pretrained(folder)
         return open_engine(
             untrained(settings).model_copy(update={"adapter": str(folder)}), settings.probe.batch
@@ -220,3 +278,9 @@ def _restart_if_other_inputs(now: Stage, folder: Path) -> None:
         # Or what is half trained would stand for the policy that it describes.
         now.run.supersede(folder, now.manifest_path)
     write_text(mark, now.key)
+    for place in folder.glob("*/*"):
+        if place.is_symlink():
+            raise RunError(
+                f"{place} is a link, and a training would write through it. Move it away; if the run folder"
+                " is not your own, look through it first."
+            )

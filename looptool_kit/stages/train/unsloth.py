@@ -25,7 +25,7 @@ from looptool_kit.policy import gpu
 from looptool_kit.stages.train.common import encode, keep_result, progress, run_to_end
 from looptool_kit.stages.train.estimate import estimate
 from looptool_kit.stages.train.recipe import grpo_arguments, grpo_facts, sft_arguments
-from looptool_kit.stages.train.reward import tool_match
+from looptool_kit.stages.train.reward import tool_match, weigh_groups_without_hit
 
 PHASES = ("sft", "grpo")
 
@@ -310,11 +310,12 @@ def run_grpo(
     trainer = GRPOTrainer(
         model=policy,
         args=config,
-        reward_funcs=[tool_match(kept, folder, ends)],
+        reward_funcs=[tool_match(kept, folder, ends, settings.reward.name)],
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
         callbacks=[progress(f"train: GRPO, {recipe.prompts} x {recipe.group}")],
     )
+    weigh_groups_without_hit(trainer, folder, recipe.group, settings.reward.no_hit)
     run_to_end(trainer, folder)
     keep_result(trainer, folder, grpo_facts(trainer, recipe, min(len(texts), len(rows))))
 

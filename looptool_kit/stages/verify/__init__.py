@@ -1,4 +1,4 @@
-"""Judges: who compares a failed prediction with the label (JGLV, LoopTool section 3.4).
+"""Judges compare failed predictions with labels (JGLV, LoopTool section 3.4).
 
 A judge is a module of this package with one function
 
@@ -89,8 +89,8 @@ def _judged(judge_one: JudgeOne, case: Case, label_logprobs: Logprobs) -> Verdic
     try:
         return judge_one(sample, prediction, label_logprobs=label_logprobs, prediction_logprobs=logprobs)
     except Exception as error:  # noqa: BLE001 - whatever a judge raises costs one row, not the stage
-        why = f"the judge failed: {type(error).__name__}: {error}"
-        return Verdict(sample_id=sample.id, iteration=sample.iteration, status="unjudged", rationale=why)
+        reason = f"the judge failed: {type(error).__name__}: {error}"
+        return Verdict(sample_id=sample.id, iteration=sample.iteration, status="unjudged", rationale=reason)
 
 
 def find_judge(name: str) -> Judge:

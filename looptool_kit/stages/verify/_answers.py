@@ -48,7 +48,7 @@ def show(value: Any) -> str:
 
 
 def show_call(call: ToolCall) -> str:
-    """A call as it would be written in Python, its values as JSON."""
+    """A call as Python would write it, its values as JSON."""
     return f"{call.name}({', '.join(f'{k}={show(v)}' for k, v in call.arguments.items())})"
 
 

@@ -110,8 +110,8 @@ def _supports(pair: Pair) -> list[float]:
     By its grounding; of two values that are said, by the first rule that tells them apart.
     """
     of = pair.argument
-    stands = [not is_stale(of.sample, of.said, g, v) for g, v in zip(pair.found, pair.values, strict=True)]
-    support = _weakened([g.supported for g in pair.found], stands, weights.STALE)
+    holds = [not is_stale(of.sample, of.said, g, v) for g, v in zip(pair.found, pair.values, strict=True)]
+    support = _weakened([g.supported for g in pair.found], holds, weights.STALE)
     if _near_copies(pair):
         # Of two near copies the one that stands in the dialogue to the letter is the original.
         support = _weakened(support, [s >= max(support) for s in support], weights.NEAR_COPY)
@@ -122,8 +122,8 @@ def _supports(pair: Pair) -> list[float]:
     return support
 
 
-def _weakened(support: list[float], stands: list[bool] | Both, factor: float) -> list[float]:
-    return [s if ok else s * factor for s, ok in zip(support, stands, strict=True)]
+def _weakened(support: list[float], holds: list[bool] | Both, factor: float) -> list[float]:
+    return [s if ok else s * factor for s, ok in zip(support, holds, strict=True)]
 
 
 def _near_copies(pair: Pair) -> bool:
@@ -142,25 +142,25 @@ def _whole(pair: Pair) -> Both:
 
 
 def _is_part(of: Argument, g: Grounding, whole: Grounding) -> bool:
-    """True where a value is said only as a part of the other.
+    """True where a value is said only inside the other.
 
     As the "office" of "home office". Not where the rest is what the tool or the parameter is called after, as
     in "kitchen lights" for `set_lights`.
     """
     if not g.spans or not whole.spans:
         return False
-    known = stems(f"{of.calls[0].name} {of.name}")
+    tool_stems = stems(f"{of.calls[0].name} {of.name}")
     for span in g.spans:
         around = [s for s in whole.spans if holds(s, span) and s != span]
         rest = {stem for s in around for stem in _stems_outside(of.said, s, span)}
-        if not around or any(alike(stem, k) for stem in rest for k in known):
+        if not around or any(alike(stem, k) for stem in rest for k in tool_stems):
             return False
     return True
 
 
-def _stems_outside(said: Dialogue, outer: Span, inner: Span) -> list[str]:
+def _stems_outside(dialogue: Dialogue, outer: Span, inner: Span) -> list[str]:
     """The stems of the words in one span and not in another."""
-    tokens = said.passages[outer[0]].tokens
+    tokens = dialogue.passages[outer[0]].tokens
     begin = [t for t in tokens if outer[1] <= t.start < outer[2]]
     return [t.stem for t in begin if not inner[1] <= t.start < inner[2]]
 
@@ -171,7 +171,10 @@ def _of_meant_record(pair: Pair) -> Both:
 
 
 def _full_list(pair: Pair) -> Both:
-    """Whether each value is not a list that lacks items of the other, or has items that are not meant."""
+    """Whether each value is a full list, with no item too many.
+
+    A list falls short where it lacks items of the other, or has items that are not meant.
+    """
     a, b = pair.values
     if not isinstance(a, list) or not isinstance(b, list):
         return True, True
@@ -184,7 +187,9 @@ def _full_list(pair: Pair) -> Both:
 
 
 def _adds_to_list(pair: Pair, longer: int) -> bool:
-    """True where each item that only the longer list has stands at a place of its own.
+    """True where each added item of a list has its own place.
+
+    The items are those that only the longer list has.
 
     Not what another argument says, as the room of the speaker beside the doors to lock; not another wording
     of an item that both lists have, as "blues music" beside "blues"; not the name of a parameter.
@@ -220,7 +225,7 @@ def _has_own_place(pair: Pair) -> Both:
 
 
 def _asked_last(pair: Pair) -> Both:
-    """Whether each value stands in the last request as much as the other."""
+    """Whether the last request says each value as much as the other."""
     a, b = (is_asked(pair.argument.sample, pair.argument.said, g) for g in pair.found)
     return a >= b, b >= a
 
@@ -265,7 +270,7 @@ def _one_sided(argument: Argument, at: int) -> Evidence:
 
 def _extra(of: Argument, at: int, g: Grounding, value: str) -> tuple[weights.Support, str]:
     """Support for the side with an argument and for the other."""
-    who, other = WHO[at], WHO[1 - at]
+    side, other = WHO[at], WHO[1 - at]
     used = used_by(of.sides[1 - at], of.said)
     if not is_said(g):
         # A flag or a choice may have been asked for in words that nobody here knows; then something of the
@@ -273,18 +278,18 @@ def _extra(of: Argument, at: int, g: Grounding, value: str) -> tuple[weights.Sup
         unsure = g.supported == GROUNDED and left_over(of.sample, of.said, used) >= weights.MIN_LEFT_OVER
         against = weights.MADE_UP_UNSURE if unsure else weights.MADE_UP.other
         support = weights.Support(min(g.supported, weights.MADE_UP.own), against)
-        return support, f"the {who} adds {value}: {g.words}"
+        return support, f"the {side} adds {value}: {g.words}"
     if not is_fresh(g, used):
         return (
             weights.SAID_BY_ANOTHER,
-            f"the {who} adds {value}, which another argument already says ({g.words})",
+            f"the {side} adds {value}, which another argument already says ({g.words})",
         )
     if not is_distinct(of.sample, of.said, g, of.name, of.schema, of.calls[at].arguments[of.name]):
-        return weights.MAY_BE_CHANCE, f"the {who} adds {value}, which may not be meant ({g.words})"
+        return weights.MAY_BE_CHANCE, f"the {side} adds {value}, which may not be meant ({g.words})"
     if _for_later(of, g):
         return (
             weights.FOR_LATER,
-            f"the {who} adds {value}, which the request says for a later step ({g.words})",
+            f"the {side} adds {value}, which the request says for a later step ({g.words})",
         )
     support = weights.Support(g.supported, weights.LEFT_OUT)
     return support, f"the {other} leaves out {value} ({g.words})"

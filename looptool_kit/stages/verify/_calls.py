@@ -31,54 +31,56 @@ def evidence(name: str, support: tuple[float, float], words: str) -> Evidence:
 
 
 def calls_evidence(
-    sample: Sample, said: Dialogue, label: Side, prediction: Side
+    sample: Sample, dialogue: Dialogue, label: Side, prediction: Side
 ) -> Iterator[Evidence | None]:
     """Evidence on each call or argument in which the two answers differ."""
     for want, got in align(label.answer.calls, prediction.answer.calls):
         if want is None or got is None:
-            mine, other = (label, prediction) if got is None else (prediction, label)
+            one, other = (label, prediction) if got is None else (prediction, label)
             call = want or got
             assert call is not None
-            e = _lone_call(sample, said, call, mine, used_by(other, said))
-            yield e if mine is label else swapped(e)
+            e = _lone_call(sample, dialogue, call, one, used_by(other, dialogue))
+            yield e if one is label else swapped(e)
         elif want.name != got.name:
-            yield _tools(sample, said, (want, got), (label, prediction))
+            yield _tools(sample, dialogue, (want, got), (label, prediction))
         else:
             for name in dict.fromkeys([*want.arguments, *got.arguments]):
-                yield argument_evidence(Argument(sample, said, name, (want, got), (label, prediction)))
+                yield argument_evidence(Argument(sample, dialogue, name, (want, got), (label, prediction)))
 
 
-def _lone_call(sample: Sample, said: Dialogue, call: ToolCall, side: Side, used: set[Span]) -> Evidence:
+def _lone_call(sample: Sample, dialogue: Dialogue, call: ToolCall, side: Side, used: set[Span]) -> Evidence:
     """Evidence on a lone call, written as if the label made it."""
     if sum(same_call(c, call) for c in side.answer.calls) > 1:
         return evidence("coverage", weights.TWICE, f"{show_call(call)} stands twice")
     if already_made(sample.messages, call):
         words = f"{call.name} was already called with these arguments"
         return evidence("coverage", weights.ALREADY_MADE, words)
-    found = side.found_of(call)
-    worst = min((g.supported for g in found.values()), default=GROUNDED)
+    grounding = side.found_of(call)
+    worst = min((g.supported for g in grounding.values()), default=GROUNDED)
     if worst < GROUNDED:
         words = f"nothing asks for {show_call(call)}"
         return evidence("coverage", (worst, weights.NOT_ASKED_FOR), words)
-    if any(is_said(g) and is_fresh(g, used) for g in found.values()):
+    if any(is_said(g) and is_fresh(g, used) for g in grounding.values()):
         return evidence("coverage", weights.ASKED_AS_WELL, f"the request asks for {show_call(call)} as well")
-    moved = weights.FIT_OF_LONE_CALL * relevance(sample, said, call.name, found)
+    moved = weights.FIT_OF_LONE_CALL * relevance(sample, dialogue, call.name, grounding)
     support = weights.NOTHING_OF_ITS_OWN.own + moved, weights.NOTHING_OF_ITS_OWN.other - moved
     return evidence("coverage", support, f"{show_call(call)} uses nothing of its own")
 
 
 def _tools(
-    sample: Sample, said: Dialogue, calls: tuple[ToolCall, ToolCall], sides: tuple[Side, Side]
+    sample: Sample, dialogue: Dialogue, calls: tuple[ToolCall, ToolCall], sides: tuple[Side, Side]
 ) -> Evidence:
     """Evidence between two tools for one call.
 
     By what the request speaks of, and by the values that the calls take.
     """
-    found = [s.found_of(c) for s, c in zip(sides, calls, strict=True)]
+    grounded = [s.found_of(c) for s, c in zip(sides, calls, strict=True)]
     # Both are read around the values of either, so that neither gains by taking values elsewhere.
-    either = {f"{n}/{k}": g for n, f in enumerate(found) for k, g in f.items()}
-    fits = [relevance(sample, said, c.name, either) * backed(f) for c, f in zip(calls, found, strict=True)]
-    taken = [sum(is_said(own_grounding(k, f)) for k in f) for f in found]
+    either = {f"{n}/{k}": g for n, f in enumerate(grounded) for k, g in f.items()}
+    fits = [
+        relevance(sample, dialogue, c.name, either) * backed(f) for c, f in zip(calls, grounded, strict=True)
+    ]
+    taken = [sum(is_said(own_grounding(k, f)) for k in f) for f in grounded]
     fits = [
         f + weights.MORE_VALUES * (n - min(taken)) / max(1, max(taken))
         for f, n in zip(fits, taken, strict=True)
@@ -98,6 +100,6 @@ def _shares(fits: list[float]) -> tuple[float, float]:
     return first, second
 
 
-def backed(found: dict[str, Grounding]) -> float:
+def backed(grounded: dict[str, Grounding]) -> float:
     """How well the arguments of a call are supported on average."""
-    return sum(g.supported for g in found.values()) / len(found) if found else weights.NO_ARGUMENTS
+    return sum(g.supported for g in grounded.values()) / len(grounded) if grounded else weights.NO_ARGUMENTS

@@ -1,4 +1,4 @@
-"""From several judges' ratings to one, by Dawid and Skene's model of observers that err.
+"""From several judges' ratings to one, by Dawid and Skene's model.
 
 A. P. Dawid, A. M. Skene: Maximum likelihood estimation of observer error-rates using the EM algorithm.
 Applied Statistics 28 (1979), 20-28. With T[i, k] the probability that item i is of class k, p[k] the share of
@@ -49,29 +49,34 @@ def dawid_skene(
 
     A rating is a class number below `classes`, or None where that judge has no opinion.
     """
-    said = np.array([[[float(r == c) for c in range(classes)] for r in row] for row in ratings]).reshape(
+    one_hot = np.array([[[float(r == c) for c in range(classes)] for r in row] for row in ratings]).reshape(
         len(ratings), -1, classes
     )
     prior = np.full((classes, classes), WRONG / max(1, classes - 1))
     np.fill_diagonal(prior, RIGHT)
-    truth = said.sum(1) + 1e-9
+    # A majority to start from, as Dawid and Skene do. An item without ratings is not divided by zero.
+    truth = one_hot.sum(1) + 1e-9
     truth /= truth.sum(1, keepdims=True)
     for _ in range(steps):
+        # One item more of each class: no class gets the share 0, whose logarithm is infinite.
         share = truth.sum(0) + 1
         share /= share.sum()
-        confusion = np.einsum("nk,njl->jkl", truth, said) + prior
+        confusion = np.einsum("nk,njl->jkl", truth, one_hot) + prior
         confusion /= confusion.sum(2, keepdims=True)
-        logs = np.log(share) + np.einsum("njl,jkl->nk", said, np.log(confusion))
+        logs = np.log(share) + np.einsum("njl,jkl->nk", one_hot, np.log(confusion))
         before, truth = truth, np.exp(logs - logs.max(1, keepdims=True))
         truth /= truth.sum(1, keepdims=True)
         if np.abs(truth - before).max(initial=0.0) < tolerance:
             break
-    truth[said.sum((1, 2)) == 0] = 1 / classes
+    truth[one_hot.sum((1, 2)) == 0] = 1 / classes
     return Consensus(truth, confusion, share)
 
 
 def majority(ratings: Sequence[Sequence[int | None]], classes: int) -> np.ndarray:
-    """Share of each class among an item's ratings, (N, K); None counts as a rating."""
+    """Share of each class among an item's ratings, (N, K).
+
+    None counts as a rating.
+    """
     return np.array(
         [[sum(r == c for r in row) / max(1, len(row)) for c in range(classes)] for row in ratings]
     ).reshape(len(ratings), classes)

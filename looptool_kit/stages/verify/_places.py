@@ -27,9 +27,9 @@ def is_said(g: Grounding) -> bool:
     return g.supported >= SAID_THRESHOLD
 
 
-def said_places(found: Iterable[Grounding]) -> set[Span]:
+def said_places(grounded: Iterable[Grounding]) -> set[Span]:
     """The places of those values that count as said."""
-    return {s for g in found if is_said(g) for s in g.spans}
+    return {s for g in grounded if is_said(g) for s in g.spans}
 
 
 def _touches(span: Span, places: Iterable[Span]) -> bool:
@@ -45,23 +45,23 @@ def is_fresh(g: Grounding, places: Iterable[Span]) -> bool:
 # ------------------------------------------------------- used by an answer
 
 
-def used_by(side: Side, said: Dialogue) -> set[Span]:
+def used_by(side: Side, dialogue: Dialogue) -> set[Span]:
     """The places that an answer's arguments use.
 
     With the words before a value that name its parameter: "card LC-12" is used whole for `card_id`.
     """
     spans = set()
-    for found in side.found:
-        for name, g in found.items():
+    for grounded in side.found:
+        for name, g in grounded.items():
             if g.supported >= GROUNDED:
-                spans |= {_with_name(span, name, said) for span in g.spans}
+                spans |= {_with_name(span, name, dialogue) for span in g.spans}
     return spans
 
 
-def _with_name(span: Span, name: str, said: Dialogue) -> Span:
+def _with_name(span: Span, name: str, dialogue: Dialogue) -> Span:
     """A span with the words before it that name the parameter."""
     at, start, end = span
-    words = said.passages[at].tokens
+    words = dialogue.passages[at].tokens
     before = bisect_right(words, start, key=lambda t: t.end)
     for token in reversed(words[max(0, before - 2) : before]):
         if not any(alike(token.stem, w) for w in stems(name)):
@@ -74,35 +74,39 @@ def used_by_others(side: Side, call: ToolCall, name: str) -> set[Span]:
     """The places that an answer's other arguments use, in any call."""
     return said_places(
         g
-        for c, found in zip(side.answer.calls, side.found, strict=True)
-        for k, g in found.items()
+        for c, grounded in zip(side.answer.calls, side.found, strict=True)
+        for k, g in grounded.items()
         if c is not call or k != name
     )
 
 
-def own_grounding(name: str, found: dict[str, Grounding]) -> Grounding:
+def own_grounding(name: str, grounded: dict[str, Grounding]) -> Grounding:
     """An argument's grounding, weakened where another one says it.
 
     That is where it stands only inside another argument of the same call.
     """
-    g = found[name]
-    others = said_places(o for k, o in found.items() if k != name)
+    g = grounded[name]
+    others = said_places(o for k, o in grounded.items() if k != name)
     if is_said(g) and g.spans and all(any(holds(o, s) for o in others) for s in g.spans):
         return Grounding(SAID_OF_ANOTHER * g.supported, f"{g.words} is what another argument says", g.spans)
     return g
 
 
-def left_over(sample: Sample, said: Dialogue, used: set[Span]) -> int:
+def left_over(sample: Sample, dialogue: Dialogue, used: set[Span]) -> int:
     """How many words of the last request nothing accounts for.
 
     No value uses them, and no tool's name or description holds them.
     """
-    if said.last < 0:
+    if dialogue.last < 0:
         return 0
-    known = {w for t in sample.tools for w in tool_words(t)}
-    rest = [t for t in said.passages[said.last].tokens if not _touches((said.last, t.start, t.end), used)]
+    tool_stems = {w for t in sample.tools for w in tool_words(t)}
+    rest = [
+        t
+        for t in dialogue.passages[dialogue.last].tokens
+        if not _touches((dialogue.last, t.start, t.end), used)
+    ]
     telling = [t for t in rest if t.stem not in STOP and t.stem not in COMMANDS]
-    return sum(not any(alike(t.stem, w) for w in known) for t in telling)
+    return sum(not any(alike(t.stem, w) for w in tool_stems) for t in telling)
 
 
 # -------------------------------------------------------- used by earlier calls
@@ -119,53 +123,56 @@ def already_made(messages: Sequence[Message], call: ToolCall) -> bool:
     return any(same_call(c, call) for c in calls_since(messages))
 
 
-def taken(sample: Sample, said: Dialogue) -> set[Span]:
-    """The places that the calls made since the user last spoke have used."""
+def taken(sample: Sample, dialogue: Dialogue) -> set[Span]:
+    """The places used by calls since the user last spoke."""
     calls = calls_since(sample.messages)
-    return said_places(g for c in calls for g in groundings(c, sample.tools, said).values())
+    return said_places(g for c in calls for g in groundings(c, sample.tools, dialogue).values())
 
 
-def is_asked(sample: Sample, said: Dialogue, g: Grounding) -> bool:
+def is_asked(sample: Sample, dialogue: Dialogue, g: Grounding) -> bool:
     """True where a value stands unused in the last request.
 
     No call made since has used its place.
     """
-    here = g._replace(spans=tuple(s for s in g.spans if s[0] == said.last))
-    return is_fresh(here, taken(sample, said))
+    in_request = g._replace(spans=tuple(s for s in g.spans if s[0] == dialogue.last))
+    return is_fresh(in_request, taken(sample, dialogue))
 
 
-def is_stale(sample: Sample, said: Dialogue, g: Grounding, value: Any) -> bool:
+def is_stale(sample: Sample, dialogue: Dialogue, g: Grounding, value: Any) -> bool:
     """True for a date or time that a call has used up.
 
     Only where the request names another one that is still to be used.
     """
-    used = taken(sample, said)
+    used = taken(sample, dialogue)
     if not isinstance(value, str) or moment(value) is None or not any(_touches(s, used) for s in g.spans):
         return False
-    dates = [m for m in said.passages[said.last].mentions if m.kind in ("date", "time")]
-    return any(not _touches((said.last, m.start, m.end), [*used, *g.spans]) for m in dates)
+    dates = [m for m in dialogue.passages[dialogue.last].mentions if m.kind in ("date", "time")]
+    return any(not _touches((dialogue.last, m.start, m.end), [*used, *g.spans]) for m in dates)
 
 
 def is_distinct(
-    sample: Sample, said: Dialogue, g: Grounding, name: str, schema: dict[str, Any], value: Any
+    sample: Sample, dialogue: Dialogue, g: Grounding, name: str, schema: dict[str, Any], value: Any
 ) -> bool:
     """False where the support of an argument may be chance.
 
     It may where nothing ties the value to the parameter, and it is a common word, stands where another call
     has taken a value from, or in a result.
     """
-    used = taken(sample, said)
+    used = taken(sample, dialogue)
     spans = [s for s in g.spans if not _touches(s, used)]
-    request = said.passages[said.last].tokens if said.last >= 0 else ()
+    request = dialogue.passages[dialogue.last].tokens if dialogue.last >= 0 else ()
     words = [w for w in stems(name) if w not in STOP]
-    named = any(alike(w, t.stem) for w in words for t in request)
-    if any((named or s[0] == said.last) and role(said.passages[s[0]], s, name, schema) > 0 for s in spans):
+    in_request = any(alike(w, t.stem) for w in words for t in request)
+    if any(
+        (in_request or s[0] == dialogue.last) and role(dialogue.passages[s[0]], s, name, schema) > 0
+        for s in spans
+    ):
         return True
     if not isinstance(value, str) or "enum" in schema:
-        return any(s[0] >= said.last for s in spans)
+        return any(s[0] >= dialogue.last for s in spans)
     # Digits, capitals, quotes or several words are seldom in a request by chance.
     return any(
-        re.search(r"[\dA-Z@\"“]|\w\W+\w", said.passages[s[0]].text[max(0, s[1] - 1) : s[2]])
+        re.search(r"[\dA-Z@\"“]|\w\W+\w", dialogue.passages[s[0]].text[max(0, s[1] - 1) : s[2]])
         for s in spans
-        if s[0] == said.last
+        if s[0] == dialogue.last
     )

@@ -27,16 +27,16 @@ def meant(sample: Sample, values: tuple[Any, Any]) -> tuple[bool, bool] | None:
         places = [[at for at, r in enumerate(records) if value in r.values()] for value in values]
         if not all(places) or set(places[0]) & set(places[1]):
             continue
-        told = [
-            max(_told(records[at], value, request) for at in found)
-            for found, value in zip(places, values, strict=True)
+        others_said = [
+            max(_told(records[at], value, request) for at in indices)
+            for indices, value in zip(places, values, strict=True)
         ]
-        if told[0] != told[1]:
-            return told[0] > told[1], told[1] > told[0]
+        if others_said[0] != others_said[1]:
+            return others_said[0] > others_said[1], others_said[1] > others_said[0]
         if place := _PLACE.search(request):
-            wanted = 0 if place[1].lower() == "first" else len(records) - 1
-            if (wanted in places[0]) != (wanted in places[1]):
-                return wanted in places[0], wanted in places[1]
+            index = 0 if place[1].lower() == "first" else len(records) - 1
+            if (index in places[0]) != (index in places[1]):
+                return index in places[0], index in places[1]
     return None
 
 
@@ -46,10 +46,10 @@ def _lists(sample: Sample) -> Iterator[list[dict[str, Any]]]:
         if message.role != "tool":
             continue
         try:
-            found = json.loads(message.content)
+            result = json.loads(message.content)
         except ValueError:
             continue
-        for value in (found, *(found.values() if isinstance(found, dict) else ())):
+        for value in (result, *(result.values() if isinstance(result, dict) else ())):
             if isinstance(value, list) and len(value) > 1 and all(isinstance(r, dict) for r in value):
                 yield value
 

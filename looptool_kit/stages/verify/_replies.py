@@ -74,16 +74,16 @@ class CallsAndReply(NamedTuple):
         return list(zip(self.calls.answer.calls, self.calls.found, strict=True))
 
 
-def call_or_reply(sample: Sample, said: Dialogue, calls: Side, reply: str) -> Evidence:
+def call_or_reply(sample: Sample, dialogue: Dialogue, calls: Side, reply: str) -> Evidence:
     """Evidence between calls and a plain reply, the first that tells.
 
     It is written as if the calls were the label.
     """
-    case = CallsAndReply(sample, said, calls, reply)
+    case = CallsAndReply(sample, dialogue, calls, reply)
     if e := _missing(case) or _nothing_new(case):
         return e
-    fit = max(relevance(sample, said, c.name, found) for c, found in case.pairs())
-    least_backed = min((backed(found) for found in calls.found), default=0.0)
+    fit = max(relevance(sample, dialogue, c.name, grounded) for c, grounded in case.pairs())
+    least_backed = min((backed(grounded) for grounded in calls.found), default=0.0)
     earlier = calls_since(sample.messages)
     e = None
     if case.asks:
@@ -104,24 +104,24 @@ def call_or_reply(sample: Sample, said: Dialogue, calls: Side, reply: str) -> Ev
 
 
 def _missing(case: CallsAndReply) -> Evidence | None:
-    """Evidence by a value that nothing supports, or that the reply asks for."""
-    for call, found in case.pairs():
-        for name in found:
-            if e := _missing_value(case, call, name, own_grounding(name, found)):
+    """Evidence by an unsupported value, or one the reply asks for."""
+    for call, grounded in case.pairs():
+        for name in grounded:
+            if e := _missing_value(case, call, name, own_grounding(name, grounded)):
                 return e
     return None
 
 
 def _missing_value(case: CallsAndReply, call: ToolCall, name: str, g: Grounding) -> Evidence | None:
     tool, schema = case.sample.tool(call.name), schema_of(case.sample, call, name)
-    asked = case.asks and _asks_for(case.reply, name, schema.get("enum") or ())
-    unsupported = g.supported < GROUNDED or asked and g.supported == GROUNDED and not g.spans
+    is_asked_for = case.asks and _asks_for(case.reply, name, schema.get("enum") or ())
+    unsupported = g.supported < GROUNDED or is_asked_for and g.supported == GROUNDED and not g.spans
     if tool is not None and name in tool.required and unsupported:
         words = f"{call.name} needs {name}, and nothing says {show(call.arguments[name])} ({g.words})"
         if case.asks:
             return evidence("grounding", weights.MISSING_ASKED, f"{words}; asking is right")
         return evidence("grounding", weights.MISSING_NOT_ASKED, words)
-    if asked and not any(is_introduced(case.said.passages[s[0]], s, name, schema) for s in g.spans):
+    if is_asked_for and not any(is_introduced(case.said.passages[s[0]], s, name, schema) for s in g.spans):
         words = f"the reply asks for {name}, and {show(call.arguments[name])} may be something else"
         return evidence("coverage", weights.ASKED_ABOUT, words)
     return None
@@ -144,8 +144,8 @@ def _nothing_new(case: CallsAndReply) -> Evidence | None:
         words = f"{case.first.name} was already called with these arguments"
         return evidence("coverage", weights.ALREADY_MADE, words)
     used = taken(case.sample, case.said)
-    said = [g for found in case.calls.found for g in found.values() if is_said(g)]
-    if calls_since(messages) and not any(is_fresh(g, used) for g in said):
+    said_groundings = [g for grounded in case.calls.found for g in grounded.values() if is_said(g)]
+    if calls_since(messages) and not any(is_fresh(g, used) for g in said_groundings):
         words = f"{show_call(case.first)} uses nothing that the calls before it have not used"
         return evidence("coverage", weights.USED_UP, words)
     return None
@@ -157,27 +157,27 @@ def _declines(case: CallsAndReply) -> Evidence | None:
     Several values that fit, or a tool that the dialogue has used before, speak against declining even where
     no word of the tool is said.
     """
-    sample, said = case.sample, case.said
+    sample, dialogue = case.sample, case.said
     if any(c.name == case.first.name for m in sample.messages for c in m.tool_calls):
         return None
-    noun = next(filter(None, (_other_thing(case, c, found) for c, found in case.pairs())), "")
+    noun = next(filter(None, (_other_thing(case, c, grounded) for c, grounded in case.pairs())), "")
     if noun:
         words = f"the request speaks of a {noun}, of which {case.first.name} knows nothing"
         return evidence("tool", weights.OTHER_THING, words)
-    values = [show(c.arguments[k]) for c, found in case.pairs() for k, g in found.items() if is_said(g)]
+    values = [show(c.arguments[k]) for c, grounded in case.pairs() for k, g in grounded.items() if is_said(g)]
     if len(values) > weights.MAX_CHANCE_VALUES or any(_IDENTIFIER.search(v) for v in values):
         return None
-    if max(relevance(sample, said, t.name, {}) for t in sample.tools) >= weights.SPOKEN_OF:
+    if max(relevance(sample, dialogue, t.name, {}) for t in sample.tools) >= weights.SPOKEN_OF:
         return None
     # A refusal that says what it refuses has understood the request; a bare one may be an excuse.
-    request = {t.stem for t in said.passages[said.last].tokens if t.stem not in STOP}
-    told = any(alike(w, r) for w in stems(case.reply) if w not in STOP for r in request)
-    lean = weights.REFUSAL_TELLS if told else weights.REFUSAL_BARE
+    request = {t.stem for t in dialogue.passages[dialogue.last].tokens if t.stem not in STOP}
+    says_what = any(alike(w, r) for w in stems(case.reply) if w not in STOP for r in request)
+    lean = weights.REFUSAL_TELLS if says_what else weights.REFUSAL_BARE
     support = weights.EVEN - lean, weights.EVEN + lean
     return evidence("tool", support, "no tool on offer speaks of what the request asks")
 
 
-def _other_thing(case: CallsAndReply, call: ToolCall, found: dict[str, Grounding]) -> str:
+def _other_thing(case: CallsAndReply, call: ToolCall, grounded: dict[str, Grounding]) -> str:
     """The request's word for the thing whose identifier a call uses.
 
     As in "ticket TK-1" for `rental_id`. Empty where the tool's words have that noun, where the request says
@@ -188,14 +188,14 @@ def _other_thing(case: CallsAndReply, call: ToolCall, found: dict[str, Grounding
     acted_on = [w for w in stems(call.name) if w not in COMMANDS]
     if tool is None or any(alike(w, t.stem) for w in acted_on for t in request):
         return ""
-    known = tool_words(tool)
-    for name, g in found.items():
+    tool_stems = tool_words(tool)
+    for name, g in grounded.items():
         if not is_said(g) or not _IDENTIFIER.search(str(call.arguments[name])):
             continue
         for at, start, _ in g.spans:
             before = [t.stem for t in request if t.end <= start] if at == case.said.last else []
             noun = before[-1] if before else ""
-            if noun not in STOP and noun not in COMMANDS and not any(alike(noun, w) for w in known):
+            if noun not in STOP and noun not in COMMANDS and not any(alike(noun, w) for w in tool_stems):
                 return noun
     return ""
 
@@ -207,13 +207,13 @@ def _asks_for_another_tool(case: CallsAndReply, fit: float) -> Evidence | None:
     most, and at least as much as of the called one (`fit`).
     """
     words = [w for w in stems(case.reply) if w not in STOP]
-    named = [
+    candidates = [
         t.name
         for t in case.sample.tools
         if any(alike(w, o) for name in t.required for o in stems(name) for w in words)
     ]
-    fits = {name: relevance(case.sample, case.said, name, {}) for name in named}
-    other = max(named, key=lambda name: fits[name], default="")
+    fits = {name: relevance(case.sample, case.said, name, {}) for name in candidates}
+    other = max(candidates, key=lambda name: fits[name], default="")
     if other in ("", case.first.name) or fits[other] < fit:
         return None
     text = f"the request speaks of {other}, for which the reply asks what is missing"

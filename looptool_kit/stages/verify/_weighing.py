@@ -19,7 +19,7 @@ from looptool_kit.stages.verify._weights import EVEN, LIKELIHOOD
 from looptool_kit.text.passages import Dialogue
 
 
-def weigh(sample: Sample, said: Dialogue, label: Side, prediction: Side) -> Iterator[Evidence | None]:
+def weigh(sample: Sample, dialogue: Dialogue, label: Side, prediction: Side) -> Iterator[Evidence | None]:
     """Yield evidence on each difference; None where it says nothing.
 
     Args:
@@ -38,11 +38,11 @@ def weigh(sample: Sample, said: Dialogue, label: Side, prediction: Side) -> Iter
     if not a.calls and not b.calls:
         yield replies_evidence(sample, a.text, b.text)
     elif not a.calls:
-        yield swapped(call_or_reply(sample, said, prediction, a.text))
+        yield swapped(call_or_reply(sample, dialogue, prediction, a.text))
     elif not b.calls:
-        yield call_or_reply(sample, said, label, b.text)
+        yield call_or_reply(sample, dialogue, label, b.text)
     else:
-        yield from calls_evidence(sample, said, label, prediction)
+        yield from calls_evidence(sample, dialogue, label, prediction)
 
 
 def likelihood(label: Sequence[float] | None, prediction: Sequence[float] | None) -> Evidence | None:

@@ -41,36 +41,36 @@ def judge_one(
         A verdict with its evidence. Its `label` is the one that stands: the prediction where LABEL_WRONG. Its
         `confidence` is 0 to 1, 0 where unjudged.
     """
-    said = dialogue(sample)
-    sides = [_side(a, sample, said) for a in (Answer.of(sample.label), prediction)]
-    evidence = [e for e in weigh(sample, said, sides[0], sides[1]) if e is not None]
+    d = dialogue(sample)
+    sides = [_side(a, sample, d) for a in (Answer.of(sample.label), prediction)]
+    evidence = [e for e in weigh(sample, d, sides[0], sides[1]) if e is not None]
     if (odds := likelihood(label_logprobs, prediction_logprobs)) is not None:
         evidence.append(odds)
-    verdict, why, confidence = _decide(sample, evidence, sides[0], sides[1])
-    stands = prediction.label if verdict == "LABEL_WRONG" else sample.label
+    verdict, reason, confidence = _decide(sample, evidence, sides[0], sides[1])
+    right_label = prediction.label if verdict == "LABEL_WRONG" else sample.label
     return Verdict(
         sample_id=sample.id,
         iteration=sample.iteration,
         status="judged" if verdict else "unjudged",
         verdict=verdict,
-        rationale=why,
+        rationale=reason,
         confidence=confidence,
         evidence=tuple(evidence),
         judge="evidence",
-        label=stands if verdict else None,
+        label=right_label if verdict else None,
     )
 
 
 judge = each(judge_one)
 
 
-def _side(answer: Answer, sample: Sample, said: Dialogue) -> Side:
+def _side(answer: Answer, sample: Sample, d: Dialogue) -> Side:
     errors = (
         [f"{answer.error}: {answer.detail}"]
         if answer.error
         else [e for c in answer.calls for e in call_errors(c, sample.tools)]
     )
-    return Side(answer, errors, [groundings(c, sample.tools, said) for c in answer.calls])
+    return Side(answer, errors, [groundings(c, sample.tools, d) for c in answer.calls])
 
 
 # -------------------------------------------------------------------- decide
@@ -111,8 +111,8 @@ def _broken(side: Side) -> str:
         return side.errors[0]
     if not side.answer.calls and not side.answer.text.strip():
         return "it says nothing"
-    for call, found in zip(side.answer.calls, side.found, strict=True):
-        for name, g in found.items():
+    for call, grounded in zip(side.answer.calls, side.found, strict=True):
+        for name, g in grounded.items():
             if g.supported < GROUNDED:
                 return f"{call.name}.{name} = {show(call.arguments[name])}: {g.words}"
     return ""

@@ -1,4 +1,6 @@
-"""The `labels` judge: takes every label as it is, so that each disagreement is PRED_WRONG.
+"""The `labels` judge.
+
+Takes every label as it is, so that each disagreement is PRED_WRONG.
 
 As in LoopTool's ablation without JGLV (section 3.4).
 """

@@ -1,11 +1,11 @@
-"""The `llm` judge: language models compare label and prediction, not told which is which.
+"""The `llm` judge: language models compare label and prediction blindly.
 
 JGLV (LoopTool, section 3.4). A vote is two calls: the answers are named A and B, once in either order, and
 the vote counts only where both calls say the same of the same answer; a model that prefers a place, not an
 answer, so has no vote. One or two judges (models) decide by the share of all votes; three or more, each with
 the opinion of most of its votes, are weighed by Dawid and Skene's model (`_consensus.py`). Below
 `jury.confidence` the sample is unjudged. LABEL_WRONG needs a prediction that passes the rule tier. Answers
-that cannot be read are no votes; they are never repaired.
+that cannot be read do not count as votes; they are never repaired.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Vote(NamedTuple):
 
 
 def decided_by(settings: Settings) -> list[str]:
-    """Who judges (the generator, where no judge is given), and how the votes count."""
+    """Who judges, the generator by default, and how votes count."""
     return ["judge_llm" if settings.judge_llm else "generator_llm", "jury"]
 
 
@@ -116,8 +116,8 @@ def judge(cases: Sequence[Case], context: Context) -> list[Verdict]:
         for fact, accuracy in zip(facts, consensus.accuracy, strict=True):
             fact["accuracy"] = round(float(accuracy), 3)
     else:
-        named = [[_number(v.verdict) for votes in row for v in votes] for row in rows]
-        probability = majority(named, len(VERDICTS))
+        ratings = [[_number(v.verdict) for votes in row for v in votes] for row in rows]
+        probability = majority(ratings, len(VERDICTS))
     context.facts["judges"] = facts
     return [
         _decide(case, [(e.model, v) for e, of in zip(judges, row, strict=True) for v in of], shares, settings)
@@ -149,15 +149,15 @@ def _ask(endpoint: Endpoint, cases: Sequence[Case], context: Context, desc: str)
     remedy = "Fix the endpoint and start the same command again; what was answered before is kept."
     if len(replies) >= MIN_CALLS and all(r.text is None for r in replies):
         raise EndpointError(f"{name} answered none of {len(replies)} calls ({replies[0].error}). {remedy}")
-    if lost := sum(r.text is None and r.error.startswith(NOT_TRIED) for r in replies):
+    if failed := sum(r.text is None and r.error.startswith(NOT_TRIED) for r in replies):
         raise EndpointError(
-            f"{name} stopped answering: {lost} of {len(replies)} calls were not tried. {remedy}"
+            f"{name} stopped answering: {failed} of {len(replies)} calls were not tried. {remedy}"
         )
     return replies
 
 
 def _requests(sample: Sample, prediction: Answer, settings: Settings, vote: int) -> list[Request]:
-    """The two calls of a vote: the label as A, then as B."""
+    """The two calls of a vote: label as A, label as B."""
     label, jury = Answer.of(sample.label), settings.jury
     return [
         Request(
@@ -175,7 +175,10 @@ def _requests(sample: Sample, prediction: Answer, settings: Settings, vote: int)
 
 
 def prompt(sample: Sample, a: Answer, b: Answer) -> str:
-    """The question to a judge; nothing in it tells label and prediction apart."""
+    """The question to a judge.
+
+    Nothing in it tells label and prediction apart.
+    """
     return "\n".join(
         (
             tools_part(sample.tools),
@@ -197,8 +200,8 @@ def _shown(answer: Answer) -> Any:
 
 
 def _vote(plain: Reply, swapped: Reply) -> Vote:
-    if lost := next((r.error for r in (plain, swapped) if r.text is None), ""):
-        return Vote(None, f"no answer: {lost}", failed=True)
+    if error := next((r.error for r in (plain, swapped) if r.text is None), ""):
+        return Vote(None, f"no answer: {error}", failed=True)
     first, second = read(Opinion, plain.text or ""), read(Opinion, swapped.text or "")
     for opinion in (first, second):
         if isinstance(opinion, Failed):
@@ -230,13 +233,13 @@ def _decide(case: Case, votes: Sequence[tuple[str, Vote]], shares: np.ndarray, s
     best = int(shares.argmax())
     verdict, probability = VERDICTS[best], float(shares[best])
     # Judges that err in known ways can make a verdict likely that none of them gave: it does not count.
-    given = any(v.verdict == verdict for _, v in votes)
+    in_votes = any(v.verdict == verdict for _, v in votes)
     counts = Counter(v.verdict or "none" for _, v in votes)
     sample = case.sample
     row = Verdict(
         sample_id=sample.id, iteration=sample.iteration, status="unjudged", votes=dict(counts), judge="llm"
     )
-    if probability < settings.jury.confidence or not given:
+    if probability < settings.jury.confidence or not in_votes:
         reasons = "; ".join(dict.fromkeys(f"{name}: {v.verdict or v.words}" for name, v in votes))
         # Without a judge's name the row is one where judging failed, not one where judges could not agree.
         judge = "" if any(v.failed for _, v in votes) else "llm"
@@ -246,8 +249,8 @@ def _decide(case: Case, votes: Sequence[tuple[str, Vote]], shares: np.ndarray, s
     if verdict == "LABEL_WRONG":
         label = case.prediction.label
         if broken := _broken(sample, case.prediction, label):
-            why = f"Found right, but it does not pass the rules: {broken}. {words}"
-            return row.model_copy(update={"rationale": why})
+            reason = f"Found right, but it does not pass the rules: {broken}. {words}"
+            return row.model_copy(update={"rationale": reason})
     judged = {"status": "judged", "verdict": verdict, "rationale": words, "label": label}
     return row.model_copy(update={**judged, "confidence": round(probability, 4)})
 

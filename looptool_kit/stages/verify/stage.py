@@ -1,4 +1,7 @@
-"""Stage verify: a judge compares label and prediction of every failed sample (JGLV, LoopTool section 3.4)."""
+"""Stage verify: a judge compares label and prediction of failed samples.
+
+This is JGLV of LoopTool, section 3.4.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from looptool_kit.core.tables import Table
 from looptool_kit.core.toolcalls import render_answer
 from looptool_kit.policy.policy import open_engine, policy_of
 from looptool_kit.run.folder import Run
-from looptool_kit.run.inputs import iteration_of, whole
+from looptool_kit.run.inputs import iteration_of, matched
 from looptool_kit.run.stage import Stage
 from looptool_kit.stages.verify import Case, Context, Logprobs, decided_by, find_judge
 
@@ -31,10 +34,12 @@ class LabelScores(Table[LabelScore]):
 
 def stage(run: Run, probes: Probes, j: int) -> Stage:
     """The stage as it stands and what decides its result."""
-    failed = Probes(p for p in probes if p.state == "failed")
-    return Stage(
-        run, "verdicts", j, ["verdicts.parquet"], ("verify", *decided_by(run.settings)), failed=failed
-    )
+    files, settings = ["verdicts.parquet"], ("verify", *decided_by(run.settings))
+    return Stage(run, "verdicts", j, files, settings, failed=probes.where(_failed))
+
+
+def _failed(probe: Probe) -> bool:
+    return probe.state == "failed"
 
 
 def verify(
@@ -49,23 +54,20 @@ def verify(
             calls that failed are made.
 
     Raises:
-        ValueError: Not all failed probes are given, or they are of another dataset.
+        ValueError: Not all failed probes are given, or one twice, or they are of another dataset.
     """
     j = iteration_of(run, probes, iteration=iteration)
-    if probes is None:
-        probes = run.table(Probes, "probes", j)
-    elif run.has("probes", j):
-        all_failed = {p.sample_id for p in run.table(Probes, "probes", j) if p.state == "failed"}
-        given = {p.sample_id for p in probes if p.state == "failed"}
-        whole(given, all_failed, f"the failed probes of iteration {j}", run)
     samples = run.table(Samples, "samples", j).by_id()
-    failed = [p for p in probes if p.state == "failed"]
+    failed = (run.table(Probes, "probes", j) if probes is None else probes).where(_failed)
     if strange := [p.sample_id for p in failed if p.sample_id not in samples]:
         raise ValueError(
             f"{len(strange)} of these probes are of samples that are not in D{j} of {run.path}, as"
             f" {strange[0]}: probe D{j} again."
         )
-    now = stage(run, probes, j)
+    if probes is not None and run.has("probes", j):
+        own = run.table(Probes, "probes", j).where(_failed)
+        failed = matched(failed, own, f"the failed probes of iteration {j}", run)
+    now = stage(run, failed, j)
     if again or not now.done:
         with now.making():
             verdicts, facts = _judged(now, [samples[p.sample_id] for p in failed], failed)

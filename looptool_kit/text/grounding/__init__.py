@@ -33,11 +33,11 @@ def ground(value: Any, schema: Any, source: Sample | Sequence[str] | Dialogue, n
     """
     d = dialogue(source)
     schema = schema if isinstance(schema, dict) else {}
-    said = _by_dialogue(value, schema, d, name)
-    if said.supported >= PLAIN_THRESHOLD:
-        return said
+    grounding = _by_dialogue(value, schema, d, name)
+    if grounding.supported >= PLAIN_THRESHOLD:
+        return grounding
     by_schema = _by_schema(value, schema)
-    return by_schema if by_schema and by_schema.supported > said.supported else said
+    return by_schema if by_schema and by_schema.supported > grounding.supported else grounding
 
 
 def _by_schema(value: Any, schema: dict[str, Any]) -> Grounding | None:
@@ -67,9 +67,23 @@ def _by_dialogue(value: Any, schema: dict[str, Any], d: Dialogue, name: str) -> 
             return ground_choice(value, choices, d, name)
         return ground_string(value, schema, d, name)
     if isinstance(value, dict):
+        if when := _in_parts(value):
+            return ground_string(when, {}, d, f"{name} {'date' if '-' in when else 'time'}")
         properties = schema.get("properties") or {}
         parts = [(k, ground(v, properties.get(k), d, k)) for k, v in value.items()]
     else:
         items = schema.get("items")
         parts = [(json.dumps(v, ensure_ascii=False), ground(v, items, d, name)) for v in value]
     return weakest(parts) if parts else ground_nothing(d, name)
+
+
+def _in_parts(value: dict[str, Any]) -> str:
+    """A date or a time that is given in whole numbers, as text; empty for anything else.
+
+    "Tomorrow" says the day and not the number of its month.
+    """
+    if any(type(v) is not int or not 0 <= v <= 9999 for v in value.values()):
+        return ""
+    if value.keys() == {"year", "month", "day"}:
+        return f"{value['year']:04d}-{value['month']:02d}-{value['day']:02d}"
+    return f"{value['hour']:02d}:{value['minute']:02d}" if value.keys() == {"hour", "minute"} else ""

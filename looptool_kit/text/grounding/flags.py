@@ -63,13 +63,13 @@ def ground_boolean(value: bool, schema: dict[str, Any], d: Dialogue, name: str) 
     """
     own = [w for w in stems(name) if w not in _NOT_OWN and w not in _NEGATIVE_NAME]
     described = stems(str(schema.get("description", "")))
-    told = [w for w in described if len(w) >= _MIN_WORD and w not in _NOT_OWN]
+    own_words = [w for w in described if len(w) >= _MIN_WORD and w not in _NOT_OWN]
     denying = bool(_NEGATIVE_NAME & set(stems(name)))
-    for words, strength in ((own, FLAG_NAMED), (told, FLAG_DESCRIBED)):
+    for words, strength in ((own, FLAG_NAMED), (own_words, FLAG_DESCRIBED)):
         for n, p in user_passages(d):
             if (at := _place_of(words, p)) is not None:
-                said = _denied(p, at) == denying
-                support = CANNOT_TELL + (strength if said == value else -strength)
+                agrees = _denied(p, at) == denying
+                support = CANNOT_TELL + (strength if agrees == value else -strength)
                 token = p.tokens[at]
                 start = p.tokens[max(0, at - _AROUND_WORDS)].start
                 quote = f"“{p.text[start : token.end]}”"
@@ -78,7 +78,7 @@ def ground_boolean(value: bool, schema: dict[str, Any], d: Dialogue, name: str) 
 
 
 def _place_of(words: list[str], p: Passage) -> int | None:
-    """Index of the first word of a passage that is like one of `words`."""
+    """Index of a passage's first word that is like one of `words`."""
     return next((at for at, t in enumerate(p.tokens) if any(alike(w, t.stem) for w in words)), None)
 
 
@@ -98,7 +98,7 @@ def _clause(p: Passage, at: int) -> set[str]:
 
 
 def _begins_clause(p: Passage, k: int, at: int) -> bool:
-    """True where the word at `k` begins the clause of that at `at`.
+    """True where word `k` begins the clause of word `at`.
 
     "Without pets and kids" is one clause, "do not wait and notify everyone" are two.
     """
@@ -126,6 +126,6 @@ def ground_nothing(d: Dialogue, name: str) -> Grounding:
             if near & _DENIALS and any(alike(w, token.stem) for w in stems(name)):
                 words = f"“{p.text[p.tokens[first].start : token.end]}”"
                 return Grounding(NOTHING_NAMED, words, ((n, token.start, token.end),))
-        if found := _NOTHING.search(p.text):
-            return Grounding(NOTHING_SOMEWHERE, f"“{found[0]}”", ((n, *found.span()),))
+        if match := _NOTHING.search(p.text):
+            return Grounding(NOTHING_SOMEWHERE, f"“{match[0]}”", ((n, *match.span()),))
     return unknown("nothing is said")

@@ -48,6 +48,7 @@ _BESIDE = 14
 _MAX_SECONDS = 1e9
 """Longer durations count as this long, about 30 years: an endless one has no whole number of days."""
 _DAY_MINUTES = 1440
+"""Times of day are compared within one day: three hours after 22:30 is 01:30."""
 
 
 @lru_cache(8192)
@@ -56,8 +57,8 @@ def moment(value: str) -> tuple[str | None, str | None] | None:
 
     Either may be None; the whole is None where the string is neither.
     """
-    if found := ISO_DATE.fullmatch(value) or CLOCK.fullmatch(value):
-        return found.groupdict().get("date"), found["time"]
+    if match := ISO_DATE.fullmatch(value) or CLOCK.fullmatch(value):
+        return match.groupdict().get("date"), match["time"]
     mentions = recognise(value)
     covered = sum(m.end - m.start for m in mentions)
     if not mentions or covered < len(value.strip()) - _LINKS:
@@ -73,7 +74,7 @@ def moment(value: str) -> tuple[str | None, str | None] | None:
 
 
 def ground_moment(day: str | None, clock: str | None, d: Dialogue) -> Grounding:
-    """How far the dialogue says a date, a time of day, or both.
+    """How far the dialogue says a date, a time, or both.
 
     Args:
         day: ISO date, or None.
@@ -82,10 +83,10 @@ def ground_moment(day: str | None, clock: str | None, d: Dialogue) -> Grounding:
     """
     parts = []
     if day:
-        said = best(_day_places(day, d))
-        if d.today and day == d.today.isoformat() and said.supported < CANNOT_TELL:
-            said = Grounding(UNSAID_TODAY, "today, though nobody says so")
-        parts.append((day, said))
+        support = best(_day_places(day, d))
+        if d.today and day == d.today.isoformat() and support.supported < CANNOT_TELL:
+            support = Grounding(UNSAID_TODAY, "today, though nobody says so")
+        parts.append((day, support))
     if clock:
         parts.append((clock, best(_clock_places(clock, d))))
     return weakest(parts)
@@ -100,8 +101,8 @@ def _day_places(day: str, d: Dialogue) -> Iterator[Support]:
         starts, begun = [m.start for m in numbers], set[str]()
         durations = _durations(p, lambda seconds: math.floor(seconds / DAY))
         for m in (m for m in p.mentions if m.kind == "date"):
-            if said := _as_date(day, m, d.today):
-                yield *said, (n, m.start, m.end)
+            if support := _as_date(day, m, d.today):
+                yield *support, (n, m.start, m.end)
             first = str(m.readings[0])
             if len(first) != len("YYYY-MM-DD"):
                 continue
@@ -117,7 +118,10 @@ def _day_places(day: str, d: Dialogue) -> Iterator[Support]:
 
 
 def _as_date(day: str, m: Mention, today: date | None) -> tuple[float, str] | None:
-    """The score of a date as said, with words; None for another day."""
+    """The score of a date as said, with words.
+
+    None for another day.
+    """
     readings = [str(r) for r in m.readings]
     if day in readings:
         scores = (EXACT, SECOND_DATE_READING, LATER_DATE_READING)

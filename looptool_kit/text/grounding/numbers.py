@@ -51,8 +51,8 @@ def _places(value: float, schema: dict[str, Any], d: Dialogue, named: set[str]) 
             yield PART_OF_DATE, f"part of “{m.text}”", (n, m.start, m.end)
     if value == 1:
         for n, p in user_passages(d):
-            if found := re.search(r"\b(?:an?|another)\b", p.text, re.IGNORECASE):
-                yield ARTICLE, f"“{found[0]}” may mean one", (n, *found.span())
+            if match := re.search(r"\b(?:an?|another)\b", p.text, re.IGNORECASE):
+                yield ARTICLE, f"“{match[0]}” may mean one", (n, *match.span())
 
 
 def _as_number(value: float, m: Mention, span: Span, percent: bool) -> Iterator[Support]:

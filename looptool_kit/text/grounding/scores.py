@@ -109,6 +109,7 @@ put in other words: it passes from 5 of 7 words on, and never counts as said.
 SHORT_TEXT_SHARE = 0.4
 """The same for a short text: a name of which a word is missing never passes."""
 SHORT_TEXT_WORDS = 4
+"""A text of up to so many words is taken for a name."""
 WRONG_KIND = 0.3
 """A date or time for a parameter that speaks of none, or an identifier without a digit. Does not pass; not
 lower, because descriptions leave much unsaid.

@@ -41,22 +41,23 @@ _SHAPES = (
 )
 """Forms as descriptions write them; the longest first, since it holds the others."""
 _MIN_PHONE_DIGITS = 7
+"""Fewer digits are no phone number: only then are a text's digits compared without what separates them."""
 
 
 def ground_string(value: str, schema: dict[str, Any], d: Dialogue, name: str) -> Grounding:
     """How far the dialogue says a free text."""
     if unfit := _unfit(value, schema, d, name):
         return unfit
-    when = moment(value)
-    if when:
-        by_moment = ground_moment(*when, d)
+    parsed = moment(value)
+    if parsed:
+        by_moment = ground_moment(*parsed, d)
         if by_moment.supported >= CANNOT_TELL:
             return by_moment
     if "@" in value or "://" in value:
         # An address is said to the letter or not at all.
         return best(_letters(value, d, ignore_case=True))
     exact = best(string_places(value, d))
-    if exact.supported >= CANNOT_TELL or when:
+    if exact.supported >= CANNOT_TELL or parsed:
         return exact
     return max(exact, _by_words(value, d), key=lambda g: g.supported)
 
@@ -66,12 +67,12 @@ def _unfit(value: str, schema: dict[str, Any], d: Dialogue, name: str) -> Ground
     words, description = stems(value), str(schema.get("description", ""))
     if not value.strip() or (words and all(w in STOP or w in COMMANDS for w in words)):
         return Grounding(NAMES_NOTHING, "names nothing")
-    told = {*stems(name), *stems(description), str(schema.get("format", ""))}
-    never_when = told & _NEVER_WHEN and not schema.get("format")
+    described = {*stems(name), *stems(description), str(schema.get("format", ""))}
+    never_when = described & _NEVER_WHEN and not schema.get("format")
     if never_when and (ISO_DATE.fullmatch(value) or CLOCK.fullmatch(value)):
         return Grounding(WRONG_KIND, f"a date or time, where {name or 'the parameter'} speaks of none")
-    if "id" in told and not re.search(r"\d", value) and not _in_result(value, d):
-        return Grounding(WRONG_KIND, "is no identifier")
+    if "id" in described and not re.search(r"\d", value) and not _in_result(value, d):
+        return Grounding(WRONG_KIND, "is not an identifier")
     shape = next((s for s in _SHAPES if s[0] in description), None)
     if shape and not re.fullmatch(shape[1], value):
         return Grounding(WRONG_SHAPE, f"is not of the form {shape[0]}")
@@ -135,7 +136,7 @@ def _letters(value: str, d: Dialogue, ignore_case: bool = False) -> Iterator[Sup
 
 
 def _by_words(value: str, d: Dialogue) -> Grounding:
-    """Support by the words of a text that do not stand in a row.
+    """Support by words of a text that do not stand together.
 
     All of a short text must be said, most of a long one.
     """
@@ -144,11 +145,11 @@ def _by_words(value: str, d: Dialogue) -> Grounding:
         if _are_initials(value, d):
             return Grounding(INITIALS, "initials of what is said")
         return Grounding(UNSAID, "nothing in the dialogue says so")
-    said: set[str] = set()
+    matched: set[str] = set()
     for p in d.passages:
         codes = Holding([m for m in p.mentions if m.kind == "code"])
-        said |= {t.stem for t in p.tokens if not _part_of_code(t, codes, words)}
-    share = sum(w in said for w in words) / len(words)
+        matched |= {t.stem for t in p.tokens if not _part_of_code(t, codes, words)}
+    share = sum(w in matched for w in words) / len(words)
     request = d.passages[d.last].tokens if d.last >= 0 else ()
     spans = tuple((d.last, t.start, t.end) for t in request if t.stem in words)
     if share == 1:
@@ -167,7 +168,7 @@ def _are_initials(value: str, d: Dialogue) -> bool:
 
 
 def _part_of_code(token: Token, codes: Holding, words: Sequence[str]) -> bool:
-    """True for a piece of a code of which `words` lack another piece.
+    """True for a piece of a code that `words` do not complete.
 
     The 32615 of PL-32615 says nothing of "Song 32615".
     """

@@ -1,4 +1,4 @@
-"""The result of grounding, and how several readings or parts become one result."""
+"""The result of grounding, and how several become one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Grounding(NamedTuple):
 
 
 def best(places: Iterable[Support]) -> Grounding:
-    """The best supported reading, with all the places that support it as well."""
+    """The best supported reading, with all places of equal support."""
     supports = list(places)
     if not supports:
         return Grounding(UNSAID, "nothing in the dialogue says so")

@@ -92,7 +92,7 @@ PLAYLIST_NAME = text(
 
 
 def _line(r: Random) -> str:
-    who = r.choice(("I", "you", "we", "they"))
+    singer = r.choice(("I", "you", "we", "they"))
     did = r.choice(
         ("walked", "waited", "danced", "cried", "sang", "drove", "stood", "slept", "wandered", "ran")
     )
@@ -108,7 +108,7 @@ def _line(r: Random) -> str:
             " one last time",
         )
     )
-    return f"{who} {did} {where} the {one(r, pools.ADJECTIVES).lower()} {one(r, pools.NOUNS).lower()}{end}"
+    return f"{singer} {did} {where} the {one(r, pools.ADJECTIVES).lower()} {one(r, pools.NOUNS).lower()}{end}"
 
 
 LYRICS = text(

@@ -36,9 +36,9 @@ OFFER = identifier("OFR", "offer")
 PRICE = replace(money(150_000, 900_000), draw=lambda r, _: r.randrange(150, 901, 5) * 1000)
 
 
-def _near_price(a: dict[str, Any], found: dict[str, Any]) -> bool:
+def _near_price(a: dict[str, Any], listing: dict[str, Any]) -> bool:
     """Tell whether an offer makes sense to both sides."""
-    price = found.get("price", a["amount"])
+    price = listing.get("price", a["amount"])
     return bool(0.8 * price <= a["amount"] <= 1.05 * price)
 
 

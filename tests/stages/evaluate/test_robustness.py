@@ -17,7 +17,8 @@ from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.toolcalls import render_answer
 from looptool_kit.policy.engines import Completion, Sampling
 from looptool_kit.policy.policy import Policy, base_policy
-from looptool_kit.report.html import ReportData, render
+from looptool_kit.report.data import ReportData
+from looptool_kit.report.html import render
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.evaluate import robustness
 from looptool_kit.stages.evaluate import stage as evaluate_stage

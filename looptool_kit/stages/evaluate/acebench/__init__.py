@@ -1,5 +1,6 @@
-"""The suite `acebench`: greedy answers of a policy to ACEBench's normal and special entries, scored by its
-own rules and, beside them, strictly.
+"""The suite `acebench`: ACEBench's normal and special entries.
+
+A policy's greedy answers are scored by the benchmark's own rules and, beside them, strictly.
 
 The data is the user's checkout, named in the environment variable LOOPTOOL_ACEBENCH; it is for evaluation
 only. For each category a table in the run folder, `acebench/<language>/<category>.parquet`, one row an entry,
@@ -38,7 +39,10 @@ TOTALS = ("atom", "single_turn", "multi_turn", "normal", "special", "overall")
 
 
 class CategoryScore(NamedTuple):
-    """A policy in one category; dialogues are counted in the multi-turn ones, entries elsewhere."""
+    """A policy in one category.
+
+    Dialogues are counted in the multi-turn ones, entries elsewhere.
+    """
 
     category: str
     n: int
@@ -52,8 +56,9 @@ class CategoryScore(NamedTuple):
 
 
 class Total(NamedTuple):
-    """Several categories of one language in one figure, by the benchmark's weights
-    (`acebench_labels.shares`).
+    """Several categories of one language in one figure.
+
+    They have the benchmark's weights (`acebench_labels.shares`).
     """
 
     language: str
@@ -66,21 +71,25 @@ class Total(NamedTuple):
 
 
 def setup() -> Path:
-    """Where the user's checkout lies. Nothing is fetched: `FileNotFoundError` says what to do."""
+    """Where the user's checkout lies.
+
+    Nothing is fetched: `FileNotFoundError` says what to do.
+    """
     return labels.checkout()
 
 
 def categories(
     run: Run, policy: Policy, names: Sequence[str] | None = None, per_category: int | None = None
 ) -> Generator[Category]:
-    """The named categories or groups (default: all); with `per_category`, that many dialogues of the
-    multi-turn ones.
+    """The named categories or groups (default: all).
+
+    With `per_category`, that many dialogues of the multi-turn ones.
 
     Raises `ValueError` for an unknown category or a malformed file, `FileNotFoundError` where there is no
     checkout.
     """
-    wanted, root = labels.categories(names), labels.checkout()
-    for name in wanted:
+    chosen, root = labels.categories(names), labels.checkout()
+    for name in chosen:
         yield _category(name, _choice(labels.entries(root, name), name, per_category))
 
 
@@ -89,10 +98,10 @@ def tables(names: Sequence[str] | None = None) -> list[str]:
     return [f"{SUITE}/{c}" for c in labels.categories(names)]
 
 
-def _choice(found: list[labels.Entry], category: str, per_category: int | None) -> list[labels.Entry]:
-    units = list(dict.fromkeys(e.unit for e in found))
+def _choice(entries: list[labels.Entry], category: str, per_category: int | None) -> list[labels.Entry]:
+    units = list(dict.fromkeys(e.unit for e in entries))
     kept = {units[i] for i in chosen(len(units), category, per_category)}
-    return [e for e in found if e.unit in kept]
+    return [e for e in entries if e.unit in kept]
 
 
 def _category(name: str, found: Sequence[labels.Entry]) -> Category:
@@ -159,16 +168,17 @@ def by_category(scores: Scores) -> list[CategoryScore]:
 
 
 def totals(rows: Sequence[CategoryScore]) -> list[Total]:
-    """The figures of each language over several categories; those of which a category was not evaluated are
-    left out.
+    """The figures of each language over several categories.
+
+    Those of which a category was not evaluated are left out.
     """
-    found = {r.category: r for r in rows}
+    by_category = {r.category: r for r in rows}
     out = []
     for language in labels.LANGUAGES:
         for name in TOTALS:
             shares = {f"{language}/{c}": share for c, share in labels.shares(name).items()}
-            if shares.keys() <= found.keys():
-                parts = [(share / sum(shares.values()), found[c]) for c, share in shares.items()]
+            if shares.keys() <= by_category.keys():
+                parts = [(share / sum(shares.values()), by_category[c]) for c, share in shares.items()]
                 official, strict = (
                     weighted((share, k, r.n) for share, r in parts for k in [getattr(r, rule)])
                     for rule in ("official", "strict")

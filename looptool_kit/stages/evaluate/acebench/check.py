@@ -1,5 +1,6 @@
-"""How ACEBench scores an answer, written again from its own script (`eval_main.py`, `model_eval/checker.py`),
-and a strict reading beside it.
+"""How ACEBench scores an answer, and a strict reading beside it.
+
+The rules are written again from its own script (`eval_main.py`, `model_eval/checker.py`).
 
 `official` gives the script's verdict, with the leniencies that were observed in it: **for evaluation only,
 never a reward or a label.**
@@ -59,9 +60,11 @@ def official(entry: Entry, text: str, finish_reason: str = "stop") -> Result:
 
 
 def strict(entry: Entry, text: str, finish_reason: str = "stop") -> bool:
-    """Without leniency. normal: ToolMatch with one of the label's alternatives. special: no call, and the
-    sentence that was asked for naming the very function, parameters and values of the label, no others, and
-    without another of the three sentences.
+    """Judge an answer without leniency.
+
+    Normal: ToolMatch with one of the label's alternatives. Special: no call, and the sentence that was asked
+    for naming the very function, parameters and values of the label, no others, and without another of the
+    three sentences.
     """
     answer = parse(text, finish_reason)
     if "special" not in entry.category:
@@ -75,17 +78,18 @@ def strict(entry: Entry, text: str, finish_reason: str = "stop") -> bool:
         if "incomplete" in entry.category
         else r"value \((.+?)\) for the parameters \((.+?)\)"
     )
-    said: dict[str, set[str]] = {}
+    texts: dict[str, set[str]] = {}
     for first, second in re.findall(pattern, answer.text):
-        said.setdefault(second.strip(), set()).update(_parts(first))
-    return said == {
+        texts.setdefault(second.strip(), set()).update(_parts(first))
+    return texts == {
         name: {part for value in values for part in _parts(value)} for name, values in entry.truth.items()
     }
 
 
 def no_call(answer: Answer) -> bool:
-    """Whether it says something and calls nothing: all that can be told of a policy that asks or declines in
-    its own words.
+    """Whether an answer says something and calls nothing.
+
+    No more can be told of a policy that asks or declines in its own words.
     """
     return not answer.error and not answer.calls and bool(answer.text)
 
@@ -112,8 +116,9 @@ def _phrases(entry: Entry, text: str) -> Result:
 
 
 def official_calls(entry: Entry, calls: Sequence[ToolCall]) -> Result:
-    """The script's verdict on the calls of a normal entry: right where one alternative accepts them; else the
-    first one's objection.
+    """The script's verdict on the calls of a normal entry.
+
+    Right where one alternative accepts them; else the first one's objection.
     """
     spaceless = [(c.name.replace(" ", ""), _spaceless(c.arguments)) for c in calls]
     results = []

@@ -1,5 +1,4 @@
-"""ACEBench's data: where the user's checkout lies, its categories and their weights, and its entries as
-samples.
+"""ACEBench's data: the checkout, the categories with their weights, the entries.
 
 A category is `<language>/<name of the data file>`, e.g. `en/normal_atom_bool`. Agent categories are left out:
 they need simulated users and environments. In the two multi-turn categories entries are the steps of
@@ -77,39 +76,41 @@ class Entry(NamedTuple):
 
 def checkout() -> Path:
     """The user's checkout of ACEBench; `FileNotFoundError` saying how to get one."""
-    named = os.environ.get(VARIABLE, "")
-    if not named or not (Path(named) / "data_all" / "data_en").is_dir():
+    folder = os.environ.get(VARIABLE, "")
+    if not folder or not (Path(folder) / "data_all" / "data_en").is_dir():
         wrong = (
-            f"{VARIABLE}={named} is not a checkout of ACEBench (no data_all/data_en)"
-            if named
+            f"{VARIABLE}={folder} is not a checkout of ACEBench (no data_all/data_en)"
+            if folder
             else f"{VARIABLE} is not set"
         )
         raise FileNotFoundError(
             f"{wrong}: `git clone https://github.com/ACEBench/ACEBench` and `export"
             f" {VARIABLE}=/path/to/ACEBench`."
         )
-    return Path(named)
+    return Path(folder)
 
 
 def categories(names: Sequence[str] | None) -> list[str]:
-    """The categories named, singly (with or without the language) or by group, in the benchmark's order;
-    None: all. `ValueError` for other names.
+    """The named categories, in the benchmark's order; None: all.
+
+    They are named singly (with or without the language) or by group. `ValueError` for other names.
     """
-    wanted: set[str] = set()
+    chosen: set[str] = set()
     for name in names or ["all"]:
-        found = GROUPS.get(name) or tuple(c for c in CATEGORIES if name in (c, c[3:]))
-        if not found:
+        members = GROUPS.get(name) or tuple(c for c in CATEGORIES if name in (c, c[3:]))
+        if not members:
             raise ValueError(
                 f"ACEBench has no category {name!r} that can be run here; there are:"
                 f" {', '.join([*GROUPS, *CATEGORIES])}"
             )
-        wanted.update(found)
-    return [c for c in CATEGORIES if c in wanted]
+        chosen.update(members)
+    return [c for c in CATEGORIES if c in chosen]
 
 
 def shares(total: str) -> dict[str, float]:
-    """Category without its language -> its share of a total: `atom`, `single_turn`, `multi_turn`, `normal`,
-    `special`, or `overall`.
+    """Category without its language -> its share of a total.
+
+    Totals are `atom`, `single_turn`, `multi_turn`, `normal`, `special` and `overall`.
 
     Shares of a part are alike and add up to 1; those of `overall` add up to what the agent categories leave.
     """
@@ -121,14 +122,15 @@ def shares(total: str) -> dict[str, float]:
 
 
 def entries(root: Path, category: str) -> list[Entry]:
-    """A category's entries in the file's order. `FileNotFoundError` for a missing file, `ValueError` naming
-    file and line for a malformed one.
+    """A category's entries in the file's order.
+
+    `FileNotFoundError` for a missing file, `ValueError` naming file and line for a malformed one.
     """
     language, name = category.split("/")
     folder = root / "data_all" / f"data_{language}"
-    asked, labels = (_lines(folder / part / f"data_{name}.json") for part in ("", "possible_answer"))
+    questions, labels = (_lines(folder / part / f"data_{name}.json") for part in ("", "possible_answer"))
     out = []
-    for number, row in enumerate(asked, 1):
+    for number, row in enumerate(questions, 1):
         try:
             id, functions = str(row["id"]), row["function"]
             truth = next(r["ground_truth"] for r in labels[number - 1 :] if r["id"] == id)
@@ -147,13 +149,13 @@ def entries(root: Path, category: str) -> list[Entry]:
                 )
             )
         except (KeyError, TypeError, IndexError, StopIteration, ValueError) as error:
-            what = (
+            label = (
                 "its label is missing"
                 if isinstance(error, StopIteration)
                 else f"{type(error).__name__}: {error}"
             )
             raise ValueError(
-                f"{folder / f'data_{name}.json'}, line {number}: {what}. Is the checkout whole?"
+                f"{folder / f'data_{name}.json'}, line {number}: {label}. Is the checkout whole?"
             ) from None
     return out
 
@@ -175,8 +177,9 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 
 
 def sample_of(entry: Entry) -> Sample:
-    """An entry as the policy is asked it; the label is the first alternative, for special categories the
-    sentence that is asked for.
+    """An entry as the policy is asked it.
+
+    The label is the first alternative, for special categories the sentence that is asked for.
     """
     if "special" in entry.category:
         label = Label(
@@ -196,8 +199,9 @@ def sample_of(entry: Entry) -> Sample:
 
 
 def tools_of(functions: Sequence[Mapping[str, Any]]) -> tuple[Tool, ...]:
-    """Function documents as tools: parameters that stand under `arguments` are parameters, dict -> object,
-    float -> number; names stay.
+    """Function documents as tools.
+
+    Parameters that stand under `arguments` are parameters, dict becomes object, float number; names stay.
     """
     docs = [
         {**f, "parameters": f.get("parameters") or f.get("arguments") or f.get("_arguments")}
@@ -213,8 +217,9 @@ _TURN = re.compile(r"^(user|system):[ \t]*", re.MULTILINE)
 
 
 def messages_of(question: str) -> tuple[Message, ...]:
-    """A dialogue in one text as messages: `system` lines are the assistant's; one that is a list of calls
-    becomes calls.
+    """A dialogue in one text as messages: `system` lines are the assistant's.
+
+    One that is a list of calls becomes calls.
     """
     _, *parts = _TURN.split(question)
     out: list[Message] = []
@@ -235,7 +240,10 @@ _JSON = json.JSONDecoder()
 
 
 def calls_in(text: str) -> tuple[ToolCall, ...]:
-    """The calls of a text `[name(key=JSON value, ...), ...]`; none where it is anything else."""
+    """The calls of a text `[name(key=JSON value, ...), ...]`.
+
+    None where it is anything else.
+    """
     text, at, calls = text.strip(), 1, []
     if not text.startswith("["):
         return ()
@@ -255,8 +263,9 @@ def calls_in(text: str) -> tuple[ToolCall, ...]:
 
 
 def answers(entry: Entry) -> list[tuple[ToolCall, ...]]:
-    """The calls of each alternative of a normal entry's label; a number behind a repeated function's name is
-    dropped.
+    """The calls of each alternative of a normal entry's label.
+
+    A number behind a repeated function's name is dropped.
     """
     offered = {f["name"] for f in entry.functions}
     return [
@@ -282,8 +291,9 @@ def phrase(entry: Entry) -> str:
 
 
 def named(entry: Entry) -> list[str]:
-    """What an answer to a special entry has to name, as the script has it: function and parameters, or only
-    the wrong values, or nothing.
+    """What an answer to a special entry has to name.
+
+    As the script has it: function and parameters, or only the wrong values, or nothing.
     """
     if isinstance(entry.truth, str):
         return []
@@ -294,7 +304,10 @@ def named(entry: Entry) -> list[str]:
 
 
 def sentence(entry: Entry) -> str:
-    """What a special entry is to be answered with, its blanks filled in from the label."""
+    """The sentence that answers a special entry.
+
+    Its blanks are filled in from the label.
+    """
     if isinstance(entry.truth, str):
         return "Due to the limitations of the function, I cannot solve this problem."
     if entry.category.endswith("incomplete"):
@@ -347,8 +360,8 @@ _SPECIAL_TEXT = {
 def _instruction(entry: Entry) -> str:
     language = entry.category[:2]
     if "special" in entry.category:
-        said = _SPECIAL_TEXT[language]
+        text = _SPECIAL_TEXT[language]
     else:
-        said = _NORMAL_TEXT[language].replace("{source}", _SOURCE[language][bool(entry.profile)])
+        text = _NORMAL_TEXT[language].replace("{source}", _SOURCE[language][bool(entry.profile)])
     profile = f"{_PROFILE[language]}\n{entry.profile}" if entry.profile else ""
-    return "\n".join(part for part in (said, entry.time, profile) if part)
+    return "\n".join(part for part in (text, entry.time, profile) if part)

@@ -1,5 +1,6 @@
-"""The suite `bfcl`: greedy answers of a policy to BFCL's entries, judged by the official checkers in their
-own environment (`env.py`).
+"""The suite `bfcl`: a policy's greedy answers to BFCL's entries.
+
+The official checkers judge them, in an environment of their own (`env.py`).
 
 For each category a table in the run folder, `bfcl/<category>.parquet`, one row an entry (`sample_id` is
 BFCL's id, the same for every policy), and beside it what failed, as probes and samples. The data is for
@@ -70,8 +71,8 @@ def _category(worker: Worker, name: str, per_category: int | None) -> Category:
     dialogues = name in bfcl_weights.MULTI_TURN
 
     def entries() -> list[Entry]:
-        found = worker.ask("entries", category=name)
-        return [_entry(found[i], name) for i in rows]
+        raw = worker.ask("entries", category=name)
+        return [_entry(raw[i], name) for i in rows]
 
     return Category(
         SUITE,
@@ -86,7 +87,10 @@ def _category(worker: Worker, name: str, per_category: int | None) -> Category:
 
 
 def _entry(row: Mapping[str, Any], category: str) -> Entry:
-    """A row of `worker.Official.entries`; a dialogue's label is the ground truth of its turns, in words."""
+    """A row of `worker.Official.entries`.
+
+    A dialogue's label is the ground truth of its turns, in words.
+    """
     if category in bfcl_weights.MULTI_TURN:
         expected = "; ".join(
             f"turn {at}: {', '.join(turn) or 'no call'}" for at, turn in enumerate(row["truth"], 1)

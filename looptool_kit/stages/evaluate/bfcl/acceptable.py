@@ -1,4 +1,4 @@
-"""Match predictions against lists of acceptable values, as BFCL's AST categories label them.
+"""Match predictions against lists of acceptable values, as BFCL does.
 
 A label is a list of `{function: {parameter: [value, value, ...]}}`; an empty string among the values means
 that the parameter may be left out. The verdicts, and the names of the errors, agree with those of the
@@ -65,8 +65,9 @@ def match_acceptable(
     language: Language = "python",
     category: str = "parallel_multiple",
 ) -> Result:
-    """Whether the prediction is one of the answers that `ground_truth` accepts, as BFCL's official AST
-    checker decides it.
+    """Whether the prediction is an answer that `ground_truth` accepts.
+
+    It decides as BFCL's official AST checker does.
 
     `tools` are BFCL function documents or, for Python, what `bfcl_tools` made of them; Java and JavaScript
     need the documents, whose types say how to read the arguments (strings in those languages' syntax). Names
@@ -244,11 +245,11 @@ def _call(
             )
         error = _value_error(value, list(acceptable[parameter]), function.properties[parameter], language)
         if error:
-            said = json.dumps(value, ensure_ascii=False, default=str)
+            text = json.dumps(value, ensure_ascii=False, default=str)
             return Result(
                 False,
                 error,
-                (f"Parameter {parameter!r} is {said}, expected one of {list(acceptable[parameter])}.",),
+                (f"Parameter {parameter!r} is {text}, expected one of {list(acceptable[parameter])}.",),
             )
     for parameter, values in acceptable.items():
         if parameter not in call.arguments and "" not in values:
@@ -261,7 +262,7 @@ def _call(
 
 
 def _value_error(value: Any, acceptable: list[Any], schema: Mapping[str, Any], language: Language) -> str:
-    """The name of what is wrong with an argument, empty if nothing is."""
+    """The name of an argument's error, empty if none."""
     kind = _kind(schema)
     expected = _TYPES[language].get(kind)
     if expected is None:
@@ -315,19 +316,20 @@ def _kind(schema: Any) -> str:
 
 
 def _type_error(value: Any, acceptable: list[Any], expected: type, inner: type | None) -> tuple[str, bool]:
-    """The name of a type error (empty if none), and whether the label's values are of another type than the
-    declared one.
+    """The name of a type error, empty where there is none.
+
+    Also whether the label's values are of another type than the declared one.
     """
-    given = _label_type(acceptable)
+    label_type = _label_type(acceptable)
     items: Any = value
     if type(value) is expected:
         if inner is None or any(
             not isinstance(a, list) or all(type(v) in (inner, _label_type(a)) for v in items)
             for a in acceptable
         ):
-            return "", given is not None and given is not expected
-        return ("type_error:nested" if given is expected else "type_error:simple"), False
-    return ("", True) if type(value) is given else ("type_error:simple", False)
+            return "", label_type is not None and label_type is not expected
+        return ("type_error:nested" if label_type is expected else "type_error:simple"), False
+    return ("", True) if type(value) is label_type else ("type_error:simple", False)
 
 
 def _label_type(acceptable: Sequence[Any]) -> type | None:
@@ -358,10 +360,10 @@ def _entries_error(value: dict[str, Any], candidate: Mapping[str, Any]) -> str:
     # A missing key hides an earlier error's name, as officially.
     if any(key not in value and "" not in allowed for key, allowed in candidate.items()):
         return "value_error:dict_key"
-    for key, given in value.items():
+    for key, entry in value.items():
         if key not in candidate:
             return "value_error:dict_key"
-        if (loose(given) if isinstance(given, str) else given) not in [
+        if (loose(entry) if isinstance(entry, str) else entry) not in [
             loose(a) if isinstance(a, str) else a for a in candidate[key]
         ]:
             return "value_error:dict_value"

@@ -1,5 +1,6 @@
-"""BFCL's own environment: the package `bfcl-eval` without its 150 pinned dependencies, and the process that
-speaks for it.
+"""BFCL's own environment, and the process that speaks for it.
+
+The environment holds the package `bfcl-eval` without its 150 pinned dependencies.
 
 Nothing of it is ever imported here: its pins never touch ours, its checker runs a model's calls with `eval`,
 and its simulators keep their state in module globals. It runs as a subprocess (`worker.py`), in a scratch
@@ -29,7 +30,10 @@ _WORKER = Path(__file__).with_name("worker.py")
 
 
 class WorkerError(RuntimeError):
-    """The official code failed on a request, ended, or took too long; the message says which."""
+    """The official code failed on a request, ended, or took too long.
+
+    The message says which.
+    """
 
 
 def home() -> Path:
@@ -40,7 +44,10 @@ def home() -> Path:
 
 
 def python() -> Path:
-    """The environment's interpreter; `FileNotFoundError` says how to make it where it is missing."""
+    """The environment's interpreter.
+
+    `FileNotFoundError` says how to make it where it is missing.
+    """
     if not (home() / "ready").exists():
         raise FileNotFoundError(
             f"BFCL's environment is not there ({home()}): make it with `looptool evaluate --suite bfcl"
@@ -50,8 +57,9 @@ def python() -> Path:
 
 
 def setup() -> Path:
-    """Make the environment unless it stands: a venv with `PACKAGES`, without their dependencies. About 60 MB.
-    Returns its folder.
+    """Make the environment unless it is there; returns its folder.
+
+    It is a venv with `PACKAGES`, without their dependencies, of about 60 MB.
 
     Raises `RuntimeError` with pip's own words where the package index does not give them.
     """
@@ -63,6 +71,7 @@ def setup() -> Path:
         if (target / "ready").exists():
             return target
         shutil.rmtree(target, ignore_errors=True)
+        # -P: a `pip.py` or `venv.py` in the working folder is not run.
         pip = [
             str(target / "bin" / "python"),
             "-P",
@@ -75,12 +84,13 @@ def setup() -> Path:
             *PACKAGES,
         ]
         for command in ([sys.executable, "-P", "-m", "venv", str(target)], pip):
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode:
-                said = [
-                    line for line in done.stderr.splitlines() if "error" in line.lower()
-                ] or done.stderr.splitlines()[-1:]
-                raise RuntimeError(f"{' '.join(command)} failed: {' '.join(said)}")
+            process = subprocess.run(command, capture_output=True, text=True, check=False)
+            if process.returncode:
+                problems = [
+                    line for line in process.stderr.splitlines() if "error" in line.lower()
+                ] or process.stderr.splitlines()[-1:]
+                raise RuntimeError(f"{' '.join(command)} failed: {' '.join(problems)}")
+        # The mark `ready` is set only once the official code has answered.
         with Worker(target / "bin" / "python") as worker:
             worker.ask("entries", category="live_relevance")
         (target / "ready").write_text("\n".join(PACKAGES) + "\n", encoding="utf-8")
@@ -88,8 +98,9 @@ def setup() -> Path:
 
 
 class Worker:
-    """The process; a context manager. A request that fails or overruns raises `WorkerError`; after an overrun
-    the next one starts a new process.
+    """The process; a context manager.
+
+    A request that fails or overruns raises `WorkerError`; after an overrun the next one starts a new process.
     """
 
     def __init__(self, interpreter: Path | None = None, seconds: float = SECONDS) -> None:

@@ -1,5 +1,6 @@
-"""BFCL's entries as samples: tools, dialogue, and of each label of acceptable values one answer, for views
-and for the check of the checker.
+"""BFCL's entries as samples: tools, dialogue, and one answer as label.
+
+The answer is one of those that the label accepts. Views show it, and the check of the checker uses it.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ def messages_of(turn: Sequence[Mapping[str, str]]) -> tuple[Message, ...]:
 
 
 def sample_of(entry: Mapping[str, Any], category: str) -> Sample:
-    """A single-turn entry of BFCL; its label is `first_acceptable`, its BFCL id stands in `meta`.
+    """A single-turn entry of BFCL.
+
+    Its label is `first_acceptable`, its BFCL id stands in `meta`.
 
     For irrelevance the label is a plain reply, whatever it says. For relevance BFCL has no label beyond "some
     call", so it is empty too.
@@ -50,8 +53,9 @@ def sample_of(entry: Mapping[str, Any], category: str) -> Sample:
 def first_acceptable(
     truth: Sequence[Mapping[str, Any]], docs: Sequence[Mapping[str, Any]], language: Language = "python"
 ) -> tuple[ToolCall, ...]:
-    """An answer that the label accepts: the first acceptable value of every parameter, those left out that
-    may be.
+    """An answer that the label accepts.
+
+    It has the first acceptable value of every parameter and leaves out those that may be left out.
 
     Names get underscores for dots. Java and JavaScript arguments become source text in that language.
     """
@@ -62,13 +66,13 @@ def first_acceptable(
         schema = by_name.get(name, {})
         arguments: dict[str, Any] = {}
         for key, values in parameters.items():
-            given = [v for v in values if v != ""]
+            acceptable = [v for v in values if v != ""]
             described = (schema.get("properties") or {}).get(key)
             if key not in (schema.get("required") or ()) and (
-                not given or (described is None and "" in values)
+                not acceptable or (described is None and "" in values)
             ):
                 continue
-            value = _plain(given[0]) if given else ""
+            value = _plain(acceptable[0]) if acceptable else ""
             arguments[key] = value if language == "python" else source_text(value, described or {}, language)
         calls.append(ToolCall(name=name.replace(".", "_"), arguments=arguments))
     return tuple(calls)
@@ -86,8 +90,9 @@ def _plain(value: Any) -> Any:
 
 
 def source_text(value: Any, schema: Mapping[str, Any], language: Language) -> str:
-    """A label's value as Java or JavaScript source of the declared type; text is taken as it stands (a name
-    or an expression).
+    """A label's value as Java or JavaScript source of the declared type.
+
+    Text is taken as it stands (a name or an expression).
     """
     kind, inner = schema.get("type", "any"), (schema.get("items") or {}).get("type", "any")
     if isinstance(value, str):

@@ -1,5 +1,6 @@
-"""Read Java and JavaScript literals, in which BFCL's Java and JavaScript categories want their arguments
-written.
+"""Read Java and JavaScript literals.
+
+BFCL's Java and JavaScript categories want their arguments written as such.
 
 Text that is not a literal of the declared type stays a string (the label may name a variable or an
 expression). Nothing is ever evaluated.
@@ -34,8 +35,9 @@ _PUT = re.compile(r'put\("(.*?)",\s*(.*?)\)')
 
 
 def read_java(text: str, kind: str, inner: str = "") -> Any:
-    """The value of a Java literal of type `kind` (BFCL's name; `inner` is the element type of a list), or the
-    text itself.
+    """The value of a Java literal, or the text itself.
+
+    `kind` is its type under BFCL's name, `inner` the element type of a list.
     """
     if kind in _JAVA_NUMBERS:
         return _number(text, *_JAVA_NUMBERS[kind])
@@ -44,8 +46,8 @@ def read_java(text: str, kind: str, inner: str = "") -> Any:
     if kind == "ArrayList":
         return _java_list(text, inner)
     if kind == "Array":
-        found = _ARRAY.search(text)
-        return [_java_element(e, inner, unquote=False) for e in _split(found[1])] if found else text
+        match = _ARRAY.search(text)
+        return [_java_element(e, inner, unquote=False) for e in _split(match[1])] if match else text
     if kind == "HashMap":
         entries = _MAP.search(text)
         return (
@@ -57,10 +59,10 @@ def read_java(text: str, kind: str, inner: str = "") -> Any:
 
 
 def _java_list(text: str, inner: str) -> Any:
-    if found := _LIST_OF.search(text):
-        return [_java_element(e, inner) for e in _split(found[1])]
-    if found := _LIST_ADDS.search(text):
-        return [_java_element(e.strip(), inner) for e in re.findall(r"add\((.+?)\)", found[1])]
+    if match := _LIST_OF.search(text):
+        return [_java_element(e, inner) for e in _split(match[1])]
+    if match := _LIST_ADDS.search(text):
+        return [_java_element(e.strip(), inner) for e in re.findall(r"add\((.+?)\)", match[1])]
     return [] if _LIST_EMPTY.search(text) else text
 
 
@@ -71,8 +73,9 @@ def _java_element(text: str, inner: str, unquote: bool = True) -> Any:
 
 
 def read_javascript(text: str, kind: str, inner: str = "") -> Any:
-    """The value of a JavaScript literal of type `kind` (BFCL's name; `inner` is the element type of an
-    array), or the text itself.
+    """The value of a JavaScript literal, or the text itself.
+
+    `kind` is its type under BFCL's name, `inner` the element type of an array.
     """
     if kind in _JAVASCRIPT_NUMBERS:
         return _number(text, *_JAVASCRIPT_NUMBERS[kind])
@@ -88,23 +91,23 @@ def read_javascript(text: str, kind: str, inner: str = "") -> Any:
 
 
 def _javascript_array(text: str, inner: str) -> Any:
-    found = re.match(
+    match = re.match(
         r"\[(.*)\]|new\s+Array\((.*)\)", text, re.DOTALL
     )  # what follows is ignored, as officially
-    if not found:
+    if not match:
         return text
-    parts = _split(found[1] if found[1] is not None else found[2])
+    parts = _split(match[1] if match[1] is not None else match[2])
     if parts and all(p.startswith("[") for p in parts):
         return [_javascript_array(p, "") for p in parts]
     return [read_javascript(p, inner) if inner else _plain(p) for p in parts]
 
 
 def _javascript_object(text: str) -> Any:
-    found = re.match(r"\{(.*)\}", text)
-    if not found:
+    match = re.match(r"\{(.*)\}", text)
+    if not match:
         return text
     entries: dict[str, Any] = {}
-    for part in _split(found[1]):
+    for part in _split(match[1]):
         key, colon, value = part.partition(":")
         if colon:
             value = value.strip()
@@ -150,8 +153,9 @@ def _quoted(text: str) -> bool:
 
 
 def _split(text: str) -> list[str]:
-    """The parts between top-level commas, stripped; commas in quotes and brackets do not count. No parts in
-    blank text.
+    """The parts between top-level commas, stripped.
+
+    Commas in quotes and brackets do not count. No parts in blank text.
     """
     parts, start, depth, quote = [], 0, 0, ""
     for at, char in enumerate(text):

@@ -1,5 +1,6 @@
-"""BFCL's multi-turn dialogues: the policy calls, the official environments answer, turn by turn, many
-dialogues at once.
+"""BFCL's multi-turn dialogues, many at once.
+
+The policy calls, the official environments answer, turn by turn.
 """
 
 from __future__ import annotations
@@ -75,7 +76,10 @@ class _Playing:
         self.turns.append([])
 
     def heard(self, completion: Completion, worker: Worker, session: str) -> None:
-        """Take the policy's next completion: run its calls, or go on to the next turn."""
+        """Take the policy's next completion.
+
+        Run its calls, or begin the next turn.
+        """
         self.last, self.said = completion, tuple(self.messages)
         self.logprob += sum(completion.logprobs)
         self.tokens += len(completion.logprobs)
@@ -102,15 +106,16 @@ class _Playing:
 
     def done(self) -> Dialogue:
         mean = self.logprob / max(1, self.tokens)
-        said = self.said if self.last is not None else tuple(self.messages)
+        turns = self.said if self.last is not None else tuple(self.messages)
         return Dialogue(
-            self.tools, said, self.last, tuple(map(tuple, self.turns)), self.ended or "", math.exp(-mean)
+            self.tools, turns, self.last, tuple(map(tuple, self.turns)), self.ended or "", math.exp(-mean)
         )
 
 
 def play(worker: Worker, max_new_tokens: int, engine: Engine, entries: Sequence[Entry]) -> list[Dialogue]:
-    """Play the dialogues with greedy answers, one step of all of them at a time. The source of an entry is a
-    row of `worker.Official.entries`.
+    """Play the dialogues with greedy answers, in steps of all.
+
+    The source of an entry is a row of `worker.Official.entries`.
     """
     playing = [_Playing(entry.source) for entry in entries]
     while running := [d for d in playing if d.ended is None]:

@@ -1,5 +1,6 @@
-"""BFCL's categories and how its versions weigh them into one figure. Versions weigh differently: a figure
-without its version says nothing.
+"""BFCL's categories and how its versions weigh them into one figure.
+
+Versions weigh differently: a figure without its version says nothing.
 
 v3 (as in the leaderboard of mid-2025, executable categories retired): the mean of non-live (simple, multiple,
 parallel, parallel multiple and irrelevance, each alike; simple is the mean of Python, Java, JavaScript), live
@@ -57,8 +58,9 @@ class Overall(NamedTuple):
 
 
 def categories(names: Sequence[str] | None) -> list[str]:
-    """The categories named, singly or by group, in the benchmark's order; None: the single-turn ones. Raises
-    `ValueError` for other names.
+    """The categories named, singly or by group, in the benchmark's order.
+
+    None: the single-turn ones. Raises `ValueError` for other names.
     """
     wanted: set[str] = set()
     for name in names or ["single_turn"]:
@@ -72,8 +74,9 @@ def categories(names: Sequence[str] | None) -> list[str]:
 
 
 def weights(version: Version) -> dict[str, float]:
-    """Category -> its share of the version's overall; the shares add up to 1. Live categories weigh by their
-    full number of entries.
+    """Category -> its share of the version's overall.
+
+    The shares add up to 1. Live categories weigh by their full number of entries.
     """
     out: dict[str, float] = {}
 
@@ -115,8 +118,9 @@ def weights(version: Version) -> dict[str, float]:
 
 
 def overall(results: Mapping[str, tuple[int, int]], version: Version) -> Overall:
-    """The version's one figure from category -> (correct, evaluated); its interval as `stats.weighted` has
-    it.
+    """The version's one figure from category -> (correct, evaluated).
+
+    Its interval as `stats.weighted` has it.
     """
     shares = weights(version)
     total = weighted((share, *results.get(name, (0, 0))) for name, share in shares.items())

@@ -1,5 +1,6 @@
-"""Run inside BFCL's own environment, never imported by this project: answers JSON lines with what the
-official data, checkers and environments say.
+"""Answer JSON lines from the official data, checkers and environments.
+
+It runs inside BFCL's own environment; this project never imports it.
 
 Started by `bfcl_env.Worker`. Every request is an object with `op` and its arguments, every answer `{"ok":
 ...}` or `{"error": ...}`.
@@ -45,8 +46,10 @@ class Official:
         self.truths: dict[str, list[Any]] = {}
 
     def entries(self, category: str) -> list[dict[str, Any]]:
-        """id, turns (messages of each), tools as they are shown to a model, tools that a later turn adds,
-        tools as the checker reads them, truth.
+        """The entries of a category, as the official code prepares them.
+
+        Each has its id, turns (messages of each), tools as they are shown to a model, tools that a later turn
+        adds, tools as the checker reads them, and truth.
         """
         raw = self._raw(category)
         shown = self.utils.load_dataset_entry(category)
@@ -79,7 +82,10 @@ class Official:
         return out
 
     def check(self, id: str, calls: list[list[Any]] | None) -> dict[str, Any]:
-        """The verdict on one turn's calls [[name, arguments], ...]; None: the answer could not be read."""
+        """The verdict on one turn's calls [[name, arguments], ...].
+
+        None: the answer could not be read.
+        """
         category = id.rsplit("_", 1)[0]
         decoded = None if calls is None else [{name: arguments} for name, arguments in calls]
         if "relevance" in category:
@@ -100,7 +106,7 @@ class Official:
         entry = copy.deepcopy(self._raw(category)[id])
         language = self.languages.get(category, self.python)
         try:
-            said = self.ast_checker(
+            result = self.ast_checker(
                 entry["function"], decoded, copy.deepcopy(self.truths[id]), language, category, MODEL
             )
         except Exception as error:
@@ -111,15 +117,15 @@ class Official:
                 "error_type": "checker:exception",
                 "error": [f"{type(error).__name__}: {error}"],
             }
-        valid = bool(said["valid"])
+        valid = bool(result["valid"])
         return {
             "valid": valid,
-            "error_type": "" if valid else said["error_type"],
-            "error": [] if valid else said["error"],
+            "error_type": "" if valid else result["error_type"],
+            "error": [] if valid else result["error"],
         }
 
     def execute(self, session: str, id: str, calls: list[list[Any]]) -> list[str]:
-        """Run one step's calls in a dialogue's environment, which lasts until `forget`; their results."""
+        """Run one step's calls in a dialogue's environment; their results."""
         entry = self._raw(id.rsplit("_", 1)[0])[id]
         results: list[str]
         results, _ = self.executor.execute_multi_turn_func_call(
@@ -133,8 +139,9 @@ class Official:
         return results
 
     def check_turns(self, id: str, turns: list[Any], source: bool = False) -> dict[str, Any]:
-        """The verdict on a dialogue: turns of steps of calls. With `source`, calls are source text, as the
-        benchmark's own labels are.
+        """The verdict on a dialogue: turns of steps of calls.
+
+        With `source`, calls are source text, as the benchmark's own labels are.
         """
         entry, truth = self._raw(id.rsplit("_", 1)[0])[id], self.truths[id]
         if len(turns) != len(truth):
@@ -149,24 +156,24 @@ class Official:
             else [[[self._source(entry, *call) for call in step] for step in turn if step] for turn in turns]
         )
         try:
-            said = self.multi_turn(steps, copy.deepcopy(truth), entry, id.rsplit("_", 1)[0], "check")
+            result = self.multi_turn(steps, copy.deepcopy(truth), entry, id.rsplit("_", 1)[0], "check")
         except Exception as error:
-            said = {
+            result = {
                 "valid": False,
                 "error_type": "checker:exception",
                 "error_message": f"{type(error).__name__}: {error}",
             }
         finally:
             self.forget("check", id)
-        valid = bool(said["valid"])
+        valid = bool(result["valid"])
         return {
             "valid": valid,
-            "error_type": "" if valid else said["error_type"],
-            "error": [] if valid else [str(said["error_message"])],
+            "error_type": "" if valid else result["error_type"],
+            "error": [] if valid else [str(result["error_message"])],
         }
 
     def forget(self, session: str, id: str) -> None:
-        """Drop a dialogue's environments, which the official code keeps in its module's globals."""
+        """Drop a dialogue's environments from the official module's globals."""
         start = "".join("_" if c in "-./:" else c for c in session)
         for name in [n for n in vars(self.executor) if n.startswith(start + "_") and n.endswith("_instance")]:
             delattr(self.executor, name)
@@ -187,10 +194,10 @@ class Official:
         # The official environments run a call's text with `eval`. Names are only let through where the
         # dialogue has such a function, so that nothing but literals can stand in the text; any other fails
         # there as an unknown name would.
-        known = {doc["name"] for doc in entry["function"]} | {
+        names = {doc["name"] for doc in entry["function"]} | {
             d["name"] for docs in (entry.get("missed_function") or {}).values() for d in docs
         }
-        if name not in known or not all(key.isidentifier() for key in arguments):
+        if name not in names or not all(key.isidentifier() for key in arguments):
             return "no_such_function()"
         return f"{name}({','.join(f'{k}={v!r}' for k, v in arguments.items())})"
 

@@ -23,6 +23,7 @@ from looptool_kit.core.records import HELD_OUT_SPLITS
 from looptool_kit.core.samples import Sample, Samples, Tool
 from looptool_kit.core.toolcalls import canonical_calls
 from looptool_kit.run.folder import Run
+from looptool_kit.stages.seed._band import Knobs, Sieve, turned
 from looptool_kit.stages.seed._draw import (
     BLOCK,
     DEVELOPMENT_SEED,
@@ -60,13 +61,13 @@ def usable(tools: Sequence[Tool]) -> tuple[list[Able], dict[str, str]]:
     The reasons are by name: a required parameter has no values that can be said.
     """
     good: list[Able] = []
-    why: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     for tool in tools:
         try:
             good.append(able(tool, tools))
         except Unusable as error:
-            why[tool.name] = str(error)
-    return good, why
+            reasons[tool.name] = str(error)
+    return good, reasons
 
 
 def held_tools(tools: Sequence[Tool]) -> frozenset[str]:
@@ -149,8 +150,8 @@ def _pool(tools: Sequence[Tool], split: str) -> list[Able]:
             f"none of the {len(tools)} tools can be asked for by templates ({reasons}); give samples from a"
             " file instead"
         )
-    held = held_tools([a.tool for a in every])
-    return [a for a in every if (a.tool.name in held) == (split == "unseen_tools")]
+    held_out_tools = held_tools([a.tool for a in every])
+    return [a for a in every if (a.tool.name in held_out_tools) == (split == "unseen_tools")]
 
 
 def _deck(n: int, kinds: Sequence[str], rng: Random) -> list[str]:
@@ -226,9 +227,10 @@ def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
     Tools that cannot be asked for are rejected with the reason.
     """
     settings, wanted, tools = run.settings, run.settings.seeds, tools_of(run)
-    for number, (name, why) in enumerate(usable(tools)[1].items(), 1):
-        reject("tools.json", number, name, f"templates leave it out: {why}")
-    clean = generate(tools, wanted.first, seed=settings.seed)
+    for number, (name, reason) in enumerate(usable(tools)[1].items(), 1):
+        reject("tools.json", number, name, f"templates leave it out: {reason}")
+    sieve = Sieve.of(run)
+    clean = _within(sieve, tools, wanted.first, settings.seed)
     held_out = Samples()
     for split in HELD_OUT_SPLITS:
         held_out += generate(
@@ -237,17 +239,16 @@ def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
     first, truth = plant_noise(clean, wanted.noise, seed=settings.seed)
     avoid = [*clean, *held_out]
     like = (
-        generate(tools, wanted.development, seed=DEVELOPMENT_SEED + settings.seed, avoid=avoid)
-        if wanted.development
+        generate(tools, settings.development, seed=DEVELOPMENT_SEED + settings.seed, avoid=avoid)
+        if settings.development
         else Samples()
     )
 
     def block(number: int, before: list[Sample]) -> Samples:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # only a pool that is cut short is worth a word
-            return generate(
-                tools, BLOCK, seed=f"{settings.seed}/fresh/{number}", avoid=[*avoid, *like, *before]
-            )
+            name = f"{settings.seed}/fresh/{number}"
+            return _within(sieve, tools, BLOCK, name, [*avoid, *like, *before], fewer=True)
 
     fresh, more = stream(block, [*avoid, *like], count - len(first), run)
     if len(first) + len(fresh) < count:
@@ -257,3 +258,24 @@ def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
             stacklevel=2,
         )
     return Samples([*first, *fresh]), held_out, like, truths(truth | more)
+
+
+def _within(
+    sieve: Sieve | None,
+    tools: Sequence[Tool],
+    count: int,
+    seed: int | str,
+    avoid: Sequence[Sample] = (),
+    fewer: bool = False,
+) -> Samples:
+    """`count` train samples, inside of the band where there is one; `fewer` as for `Sieve.fill`."""
+    if sieve is None:
+        return generate(tools, count, seed=seed, avoid=avoid)
+    held = held_tools([able.tool for able in usable(tools)[0]])
+
+    def draw(number: int, size: int, knobs: Knobs) -> list[Sample]:
+        name = f"{seed}/band/{number}"
+        rows = generate(tools, size, seed=name, avoid=avoid)
+        return turned(rows, knobs, [t for t in tools if t.name not in held], name)
+
+    return sieve.fill(draw, count, fewer)

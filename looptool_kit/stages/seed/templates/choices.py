@@ -66,9 +66,9 @@ _WHETHER = re.compile(
 _PLAIN = frozenset(["include", "exclude", "allow", "ignore", "keep", "only", "require"])
 
 
-def boolean(name: str, told: str) -> Type:
+def boolean(name: str, description: str) -> Type:
     """True or false, said in clauses that the description gives."""
-    yes, no = boolean_clauses(name, told)
+    yes, no = boolean_clauses(name, description)
     return Type(
         "boolean",
         "yes or no",
@@ -81,18 +81,20 @@ def boolean(name: str, told: str) -> Type:
     )
 
 
-def boolean_clauses(name: str, told: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def boolean_clauses(name: str, description: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Clauses for true and for false.
 
     As in "and notify the guests", "and do not notify the guests".
     """
     noun = re.sub(r"^(is|has|should|do|does|flag|enable|use|are) |( flag| enabled)$", "", words_of(name))
     forms = lex.verb_forms()
-    what = re.sub(r"\([^)]*\)|\.$", "", told.split(". ")[0].split("\n")[0]).strip()
-    lead = _WHETHER.match(what)
+    sentence = re.sub(r"\([^)]*\)|\.$", "", description.split(". ")[0].split("\n")[0]).strip()
+    lead = _WHETHER.match(sentence)
     clause = (
         re.sub(
-            r"^(?:or not |to |we should |the \w+ should |should )", "", what[lead.end() :] if lead else what
+            r"^(?:or not |to |we should |the \w+ should |should )",
+            "",
+            sentence[lead.end() :] if lead else sentence,
         )
         .split(",")[0]
         .strip()
@@ -106,13 +108,13 @@ def boolean_clauses(name: str, told: str) -> tuple[tuple[str, ...], tuple[str, .
                 f"and do not {first}{rest}",
                 f"and don't {first}{rest}",
             )
-        found = re.match(
+        match = re.match(
             r"((?:the|a|an|this|these|all)\b.+?) (is|are|was|can be|should be|must be|has|have)\b(.+)",
             clause,
             re.IGNORECASE,
         )
-        if lead and found:
-            subject, link, rest = found.groups()
+        if lead and match:
+            subject, link, rest = match.groups()
             subject = re.sub(r"^(an?|this) ", "the ", subject)
             negative = {"has": "does not have", "have": "do not have"}.get(
                 link, re.sub(r"^(\w+)", r"\1 not", link)

@@ -38,7 +38,7 @@ _PLACES = (CITY.question, COUNTRY.question, AIRPORT.question)
 Wordings = tuple[tuple[str, ...], tuple[str, ...], str, tuple[str, ...]]
 
 
-def wordings(words: str, told: str, kind: Type, owner: str) -> Wordings:
+def wordings(words: str, description: str, kind: Type, owner: str) -> Wordings:
     """The wordings of a parameter whose name has these words.
 
     They are clauses, sentences of its own, a question, and words of which one occurs in any question.
@@ -50,7 +50,7 @@ def wordings(words: str, told: str, kind: Type, owner: str) -> Wordings:
         and _UNIT_WORDS.sub("", noun) not in ("maximum", "minimum")
     ):
         noun = _UNIT_WORDS.sub("", noun)
-    clauses = _clauses(words, told, kind, noun)
+    clauses = _clauses(words, description, kind, noun)
     also = (
         ()
         if kind.name == "boolean" or isinstance(kind, Group) or plural(noun)
@@ -60,7 +60,7 @@ def wordings(words: str, told: str, kind: Type, owner: str) -> Wordings:
     if "enum" in kind.schema:
         question = question.replace(f"Which {words}", f"Which {noun}")
     elif kind not in (MESSAGE, lex.QUERY) and not (
-        question and set(stems(question)) & set(stems(f"{words} {told}"))
+        question and set(stems(question)) & set(stems(f"{words} {description}"))
     ):
         question = (
             f"How many {noun}?"
@@ -69,12 +69,12 @@ def wordings(words: str, told: str, kind: Type, owner: str) -> Wordings:
             if plural(noun)
             else f"What is the {noun}?"
         )
-    heard = [w for w in (noun, *noun.split()) if len(w) > 2 and w not in ("the", "for")] + [
+    hints = [w for w in (noun, *noun.split()) if len(w) > 2 and w not in ("the", "for")] + [
         w for w in kind.words if w in question.lower()
     ]
     if kind.name in ("id", "uuid", "code"):
-        heard.insert(0, re.sub(r" (?:ID|number|code|reference)$", "", noun))
-    return clauses, also, question, tuple(dict.fromkeys(heard))
+        hints.insert(0, re.sub(r" (?:ID|number|code|reference)$", "", noun))
+    return clauses, also, question, tuple(dict.fromkeys(hints))
 
 
 _LONE: dict[str, dict[str, str]] = {
@@ -135,7 +135,7 @@ def plural(noun: str) -> bool:
     return bool(head) and head[-1].endswith("s") and not head[-1].endswith(("ss", "us", "is"))
 
 
-def _clauses(words: str, told: str, kind: Type, noun: str) -> tuple[str, ...]:
+def _clauses(words: str, description: str, kind: Type, noun: str) -> tuple[str, ...]:
     """How a request mentions the parameter, `{}` being its value."""
     if kind.name == "boolean":
         return kind.clauses
@@ -148,7 +148,7 @@ def _clauses(words: str, told: str, kind: Type, noun: str) -> tuple[str, ...]:
             return ("starting {@}", "from {}")
         return ("ending {@}", "until {}") if re.match(r"end|until|to\b", words) else ("{@}",)
     if kind.name == "number":
-        return _amount(words, told, noun)
+        return _amount(words, description, noun)
     if kind.name in ("id", "uuid", "code"):
         return _named(words, noun)
     each = kind.each if isinstance(kind, Many) and kind.each is not None else kind
@@ -252,8 +252,8 @@ def _when(words: str, noun: str) -> tuple[str, ...]:
     return (f"with {noun} {{}}", f"with {{}} as the {noun}")
 
 
-def _amount(words: str, told: str, noun: str) -> tuple[str, ...]:
-    unit = unit_of(words, told)
+def _amount(words: str, description: str, noun: str) -> tuple[str, ...]:
+    unit = unit_of(words, description)
     if re.search(
         r"^(limit|top k|k|n|count|page size|per page|size)$|^(max|num|number of|limit)"
         r" ?(results?|items|rows|records|entries)$",

@@ -55,8 +55,8 @@ def subject_of(tool: Tool) -> frozenset[str]:
     forms = lex.verb_forms()
     name = words_of(tool.name).split()
     first = next((i for i, w in enumerate(name) if w in forms), None)
-    said = [w for i, w in enumerate(name) if i != first] + [w.lower() for w in re.findall(r"[^\W_]+", rest)]
-    return frozenset(stem(w) for w in said if len(w) > 2 and stem(w) not in STOP | _EMPTY and w != verb)
+    words = [w for i, w in enumerate(name) if i != first] + [w.lower() for w in re.findall(r"[^\W_]+", rest)]
+    return frozenset(stem(w) for w in words if len(w) > 2 and stem(w) not in STOP | _EMPTY and w != verb)
 
 
 def owner_of(tool: Tool) -> str:
@@ -85,12 +85,12 @@ def _from_description(text: str) -> tuple[str, str] | None:
     low = head.lower().rstrip(",")
     if low in forms and (rest or low == forms[low]):
         verb = forms[low]
-        if (found := re.match(r"(?:or|and|/) (\w+) ", rest)) and found[
+        if (match := re.match(r"(?:or|and|/) (\w+) ", rest)) and match[
             1
         ].lower() in forms:  # "Create or update a task"
-            rest = rest[found.end() :]
-        if verb in ("look", "log", "sign", "turn") and (found := re.match(r"(up|in|out|on|off) ", rest)):
-            return f"{verb} {found[1]}", _cut(rest[found.end() :])
+            rest = rest[match.end() :]
+        if verb in ("look", "log", "sign", "turn") and (match := re.match(r"(up|in|out|on|off) ", rest)):
+            return f"{verb} {match[1]}", _cut(rest[match.end() :])
         if verb == "search":
             rest = re.sub(r"^(?:for|through) |^(?:the|our|all|your) (?:\w+ ){1,3}for (?=\w)", "", rest)
         if verb == "return" and rest.startswith("whether"):

@@ -24,15 +24,15 @@ def words_of(name: str) -> str:
 
 def examples_of(schema: Mapping[str, Any]) -> list[Any]:
     """The schema's own examples."""
-    found = schema.get("examples")
-    return [v for v in found if v is not None and v != ""] if isinstance(found, list) else []
+    examples = schema.get("examples")
+    return [v for v in examples if v is not None and v != ""] if isinstance(examples, list) else []
 
 
 def asked(words: str) -> dict[str, Any]:
     return {"question": "", "words": tuple(w for w in words.split() if len(w) > 2)}
 
 
-def unit_of(words: str, told: str) -> str:
+def unit_of(words: str, description: str) -> str:
     """The unit that a number is said with, empty if unknown.
 
     Name or description tell it: "timeout_seconds" -> "second".
@@ -40,12 +40,12 @@ def unit_of(words: str, told: str) -> str:
     for word in reversed(words.split()):
         if word in lex.UNITS:
             return lex.UNITS[word]
-    found = re.search(r"\bin (?:us |degrees )?(\w+)|\((\w+)\)", told.lower())
-    return lex.UNITS.get((found[1] or found[2]) if found else "", "")
+    match = re.search(r"\bin (?:us |degrees )?(\w+)|\((\w+)\)", description.lower())
+    return lex.UNITS.get((match[1] or match[2]) if match else "", "")
 
 
-def is_money(words: str, told: str) -> bool:
-    return unit_of(words, told) in lex.MONEY
+def is_money(words: str, description: str) -> bool:
+    return unit_of(words, description) in lex.MONEY
 
 
 def short_noun(words: str) -> str:

@@ -41,7 +41,7 @@ _RANGES: tuple[tuple[str, tuple[float, float]], ...] = (
 )
 
 
-def number(name: str, schema: Mapping[str, Any], told: str, whole: bool) -> Type:
+def number(name: str, schema: Mapping[str, Any], description: str, whole: bool) -> Type:
     """A number within the schema's bounds, or its name's usual ones."""
     words = words_of(name)
     low, high = _bounds(schema, whole)
@@ -57,7 +57,7 @@ def number(name: str, schema: Mapping[str, Any], told: str, whole: bool) -> Type
             verbatim,
             **asked(words),
         )
-    a, b = _range(words, told, schema, low, high)
+    a, b = _range(words, description, schema, low, high)
     step = schema.get("multipleOf")
     if whole:
         by = (
@@ -70,17 +70,21 @@ def number(name: str, schema: Mapping[str, Any], told: str, whole: bool) -> Type
             else 1
         )
         values = list(range(int(-(-a // by) * by), int(b) + 1, by)) or [int(a)]
-        return _spoken(lambda r: values[int(r.random() * len(values))], len(values), words, told, True)
+        return _spoken(lambda r: values[int(r.random() * len(values))], len(values), words, description, True)
     if isinstance(step, int | float) and step > 0:
         steps = max(1, int((b - a) / step))
         return _spoken(
-            lambda r: _plain((-(-a // step) + r.randint(0, steps)) * step, 6), steps, words, told, False
+            lambda r: _plain((-(-a // step) + r.randint(0, steps)) * step, 6),
+            steps,
+            words,
+            description,
+            False,
         )
     digits = (
         4
         if re.search(r"\b(lat|latitude|lon|lng|longitude)$", words)
         else 2
-        if b <= 2 or is_money(words, told)
+        if b <= 2 or is_money(words, description)
         else 1
     )
 
@@ -88,7 +92,7 @@ def number(name: str, schema: Mapping[str, Any], told: str, whole: bool) -> Type
         value = _plain(r.uniform(a, b), digits)
         return int(value) if b - a > 30 and digits < 4 and r.random() < 0.6 and int(value) >= a else value
 
-    return _spoken(make, 1000, words, told, False)
+    return _spoken(make, 1000, words, description, False)
 
 
 def _bounds(schema: Mapping[str, Any], whole: bool) -> tuple[float | None, float | None]:
@@ -102,14 +106,14 @@ def _bounds(schema: Mapping[str, Any], whole: bool) -> tuple[float | None, float
 
 
 def _range(
-    words: str, told: str, schema: Mapping[str, Any], low: float | None, high: float | None
+    words: str, description: str, schema: Mapping[str, Any], low: float | None, high: float | None
 ) -> tuple[float, float]:
     usual = next((r for p, r in _RANGES if re.search(p, words)), None) or next(
-        (r for p, r in _RANGES if re.search(p, told.lower())), None
+        (r for p, r in _RANGES if re.search(p, description.lower())), None
     )
     if usual is None:
-        known = [v for v in (*examples_of(schema), schema.get("default")) if is_number(v)]
-        top = max((abs(v) for v in known), default=20)
+        examples = [v for v in (*examples_of(schema), schema.get("default")) if is_number(v)]
+        top = max((abs(v) for v in examples), default=20)
         usual = (2, max(12, 3 * top))
     a, b = usual
     if low is not None or high is not None:
@@ -126,8 +130,8 @@ def _plain(value: float, digits: int) -> float | int:
     return int(value) if float(value).is_integer() else value
 
 
-def _spoken(make: Callable[[Random], Any], many: int, words: str, told: str, whole: bool) -> Type:
-    unit = unit_of(words, told)
+def _spoken(make: Callable[[Random], Any], many: int, words: str, description: str, whole: bool) -> Type:
+    unit = unit_of(words, description)
 
     def say(v: float | int, _: date) -> list[Surface]:
         plain = (

@@ -35,7 +35,7 @@ _VAGUE = (lex.NAME, lex.KEYWORD, lex.TITLE, lex.TASK, lex.CITY, lex.TIME)
 """Types that a description may correct, unless the name is exact."""
 
 
-def string(name: str, schema: Mapping[str, Any], told: str, owner: str, context: str) -> Type:
+def string(name: str, schema: Mapping[str, Any], description: str, owner: str, context: str) -> Type:
     """The type of a string.
 
     It is of a format, one of the choices or like the examples that a description gives, or what the words of
@@ -46,18 +46,18 @@ def string(name: str, schema: Mapping[str, Any], told: str, owner: str, context:
     if by_format is not None:
         past = schema["format"] == "date" and re.search(r"\b(birth|born|dob|birthday)\b", words)
         return BIRTH_DATE if past else by_format
-    choices = _told_choices(told)
+    choices = _told_choices(description)
     if len(choices) >= 2:
         return choice(choices, name)
-    examples = [e for e in (*examples_of(schema), *_told_examples(told)) if isinstance(e, str)]
+    examples = [e for e in (*examples_of(schema), *_told_examples(description)) if isinstance(e, str)]
     if (shaped := _like(examples)) is not None:
         return shaped
-    meant = _ends(words, context) or next((t for p, t in lex.BY_NAME if re.search(p, words)), None)
-    if meant is None or (meant in _VAGUE and not re.search(r"^(city|title|task)", words)):
-        meant = next((t for p, t in lex.BY_DESCRIPTION if re.search(p, told.lower())), None) or meant
-    if is_id(words) or (meant is None and _CODES.search(words)):
+    kind = _ends(words, context) or next((t for p, t in lex.BY_NAME if re.search(p, words)), None)
+    if kind is None or (kind in _VAGUE and not re.search(r"^(city|title|task)", words)):
+        kind = next((t for p, t in lex.BY_DESCRIPTION if re.search(p, description.lower())), None) or kind
+    if is_id(words) or (kind is None and _CODES.search(words)):
         return _identifier(words, owner)
-    if meant in _FREE and len(set(examples)) >= 2:
+    if kind in _FREE and len(set(examples)) >= 2:
         values = tuple(dict.fromkeys(examples))
         return text(
             "example",
@@ -66,9 +66,9 @@ def string(name: str, schema: Mapping[str, Any], told: str, owner: str, context:
             say=_quoted_if_long,
             splits=len(values) >= 12,
         )
-    if meant is DATE and re.search(r"\b(past|history|historical|since)\b", f"{words} {told.lower()}"):
+    if kind is DATE and re.search(r"\b(past|history|historical|since)\b", f"{words} {description.lower()}"):
         return PAST_DATE
-    return meant or lex.NAME
+    return kind or lex.NAME
 
 
 def _ends(words: str, context: str) -> Type | None:
@@ -123,35 +123,35 @@ _LISTED = re.compile(
 )
 
 
-def _told_choices(told: str) -> list[str]:
+def _told_choices(description: str) -> list[str]:
     """Choices that a description lists.
 
     As in "'asc' or 'desc'", "one of: low, medium, high".
     """
-    words = re.findall(_QUOTE, told)
+    words = re.findall(_QUOTE, description)
     if (
         len(words) >= 2
-        and not _INSTANCES.search(told)
-        and (_OFFERS.search(told) or re.search(rf"{_QUOTE},? or {_QUOTE}", told))
+        and not _INSTANCES.search(description)
+        and (_OFFERS.search(description) or re.search(rf"{_QUOTE},? or {_QUOTE}", description))
     ):
         return list(dict.fromkeys(words))
-    found = _LISTED.search(told)
-    return [w for w in re.split(r", (?:or |and )?| or | and ", found[1]) if w] if found else []
+    match = _LISTED.search(description)
+    return [w for w in re.split(r", (?:or |and )?| or | and ", match[1]) if w] if match else []
 
 
-def _told_examples(told: str) -> list[str]:
+def _told_examples(description: str) -> list[str]:
     """Examples that a description gives.
 
     As in "(e.g. 'Paris')", "such as AAPL or MSFT".
     """
-    found = re.search(
-        r"(?:\be\.?g\.?,?|\bfor example,?|\bsuch as|\bexamples?:|\blike)[: ]+(.+)", told, re.IGNORECASE
+    match = re.search(
+        r"(?:\be\.?g\.?,?|\bfor example,?|\bsuch as|\bexamples?:|\blike)[: ]+(.+)", description, re.IGNORECASE
     )
-    if not found:
+    if not match:
         return []
-    if inside := re.findall(_QUOTE, found[1]):
+    if inside := re.findall(_QUOTE, match[1]):
         return inside
-    listed = re.split(r", (?:or |and )?| or | and ", re.split(r"[).;]|\.$", found[1])[0])
+    listed = re.split(r", (?:or |and )?| or | and ", re.split(r"[).;]|\.$", match[1])[0])
     return [w.strip() for w in listed if w.strip() and len(w.split()) <= 3]
 
 
@@ -176,8 +176,8 @@ def _like(examples: list[str]) -> Type | None:
     for pattern, t in reversed(_SHAPES):
         if all(re.fullmatch(pattern, e) for e in examples):
             return t
-    if found := re.fullmatch(r"(\d{4}-\d\d-\d\d)([T ])(\d\d:\d\d)(:\d\d)?(Z?)", examples[0]):
-        tail, gap = (":00" if found[4] else "") + found[5], found[2]
+    if match := re.fullmatch(r"(\d{4}-\d\d-\d\d)([T ])(\d\d:\d\d)(:\d\d)?(Z?)", examples[0]):
+        tail, gap = (":00" if match[4] else "") + match[5], match[2]
         return replace(
             DATETIME,
             draw=lambda r, today: DATETIME.draw(r, today).replace("T", gap) + tail,

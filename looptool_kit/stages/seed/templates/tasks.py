@@ -39,18 +39,18 @@ Need = ValueError
 def say(spec: Spec, args: dict[str, Any], scene: Scene, *, only_do: bool = False, skip: str = "") -> Said:
     """The grammar's request; what is true or false comes last."""
     flags = [p for p in spec.params if p.name in args and p.type.name == "boolean"]
-    said = g.say(
+    phrase = g.say(
         spec,
         {k: v for k, v in args.items() if k not in {p.name for p in flags}},
         scene,
         only_do=only_do,
         skip=skip,
     )
-    body = said.body
+    body = phrase.body
     for p in flags:
         clause = scene.choose(tuple(s.adverb for s in p.type.say(args[p.name], scene.today)))
         body += clause if clause.startswith(",") else f" {clause}"
-    return said._replace(body=body)
+    return phrase._replace(body=body)
 
 
 class Made(NamedTuple):
@@ -99,8 +99,8 @@ def realise(
     if kind == "choice" and len(offered) < 2:
         raise Impossible
     args = arguments(target, scene)
-    said = say(target.spec, args, scene)
-    return Made(g.frame(said, scene), Label(calls=(_call(target, args),)), (target.tool.name,), scene)
+    request = say(target.spec, args, scene)
+    return Made(g.frame(request, scene), Label(calls=(_call(target, args),)), (target.tool.name,), scene)
 
 
 def arguments(target: Able, scene: Scene, without: str = "") -> dict[str, Any]:
@@ -124,21 +124,23 @@ def arguments(target: Able, scene: Scene, without: str = "") -> dict[str, Any]:
     return out
 
 
-def _value(p: Param, scene: Scene, known: dict[str, Any]) -> Any:
+def _value(p: Param, scene: Scene, arguments: dict[str, Any]) -> Any:
     """Draw a value unlike those of the other parameters.
 
     Two that bound a range are in order, and it is not the default where there is a choice.
     """
     for _ in range(30):
         value = draw(p.type, scene.rng, scene.today, scene.held)
-        same = any(type(v) is type(value) and v == value for v in known.values() if not isinstance(v, bool))
+        same = any(
+            type(v) is type(value) and v == value for v in arguments.values() if not isinstance(v, bool)
+        )
         if (
             same
-            or (p.name in known)
+            or (p.name in arguments)
             or (value == p.default and "enum" not in p.type.schema and p.type.name != "boolean")
         ):
             continue
-        if all(_ordered(name, v, p.name, value) for name, v in known.items()):
+        if all(_ordered(name, v, p.name, value) for name, v in arguments.items()):
             return value
     raise Impossible
 
@@ -192,10 +194,10 @@ def _parallel(usual: Sequence[Able], scene: Scene) -> Made:
 
 
 def _body(target: Able, args: dict[str, Any], scene: Scene) -> str:
-    said = say(target.spec, args, scene, only_do=True)
-    if said.tail:
+    request = say(target.spec, args, scene, only_do=True)
+    if request.tail:
         raise Impossible
-    return said.body
+    return request.body
 
 
 def _join(template: str, a: str, b: str) -> str:
@@ -245,21 +247,21 @@ def _ask(usual: Sequence[Able], offered: Sequence[Able], scene: Scene) -> Made:
         len(a.subject & target.subject) * 2 > len(target.subject) for a in offered if a is not target
     ):
         raise Impossible
-    gone = scene.rng.choice(missing)
+    missing_param = scene.rng.choice(missing)
     held, scene.held = scene.held, False
-    args = arguments(target, scene, gone.name)
+    args = arguments(target, scene, missing_param.name)
     if (
         held
         and args
         and not any(m for p in target.spec.params if p.name in args for m in atoms(p.type, args[p.name]))
     ):
         scene.held = True
-        args = arguments(target, scene, gone.name)
-    said = say(target.leaving_out(gone.name), args, scene, skip=gone.name)
-    reply = scene.rng.choice(ASKED).format(x=gone.question)
+        args = arguments(target, scene, missing_param.name)
+    request = say(target.leaving_out(missing_param.name), args, scene, skip=missing_param.name)
+    reply = scene.rng.choice(ASKED).format(x=missing_param.question)
     return Made(
-        g.frame(said, scene),
-        Label(reply=reply, mentions=(gone.words,), asks=True),
+        g.frame(request, scene),
+        Label(reply=reply, mentions=(missing_param.words,), asks=True),
         (target.tool.name,),
         scene,
     )
@@ -281,11 +283,11 @@ def _decline(offered: Sequence[Able], pool: Sequence[Able], scene: Scene) -> Mad
             scene,
             offered,
         )
-    known = frozenset[str]().union(*(a.subject for a in pool))
+    subjects = frozenset[str]().union(*(a.subject for a in pool))
     far = [
         s
         for s in specs().values()
-        if not _related(_subject(s.name, s.description, domain_of()[s.name].name), known)
+        if not _related(_subject(s.name, s.description, domain_of()[s.name].name), subjects)
     ]
     if not far:
         raise Impossible

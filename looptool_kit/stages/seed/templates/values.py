@@ -82,23 +82,23 @@ def type_of(name: str, schema: Any, owner: str = "", context: str = "") -> Type:
     `owner` names what the tool acts on ("order"), `context` is what is said of the tool. Raises `Unusable`.
     """
     schema = _alternative(schema)
-    told = str(schema.get("description") or "")
+    description = str(schema.get("description") or "")
     if "const" in schema:
         return choice([schema["const"]], name)
     if isinstance(schema.get("enum"), list):
         return choice([v for v in schema["enum"] if v is not None and v != ""], name)
     kind = _json_kind(schema)
     if kind == "boolean":
-        return boolean(name, told)
+        return boolean(name, description)
     if kind == "object":
         return _group(name, schema, context)
     if kind == "array":
         return _many(name, schema, owner, context)
     if kind in ("integer", "number"):
-        return _within(number(name, schema, told, kind == "integer"), schema)
+        return _within(number(name, schema, description, kind == "integer"), schema)
     if kind == "null":
         raise Unusable(f"{name} can only be null")
-    return _within(string(name, schema, told, owner, context), schema)
+    return _within(string(name, schema, description, owner, context), schema)
 
 
 def _alternative(schema: Any) -> dict[str, Any]:
@@ -126,9 +126,9 @@ def _json_kind(schema: Mapping[str, Any]) -> str:
         return "object"
     if "items" in schema:
         return "array"
-    known = [*examples_of(schema), *([schema["default"]] if schema.get("default") is not None else [])]
+    examples = [*examples_of(schema), *([schema["default"]] if schema.get("default") is not None else [])]
     names = {bool: "boolean", int: "integer", float: "number", list: "array", dict: "object"}
-    return names.get(type(known[0]), "string") if known else "string"
+    return names.get(type(examples[0]), "string") if examples else "string"
 
 
 _LIMITS = (
@@ -152,6 +152,7 @@ def _within(t: Type, schema: Mapping[str, Any]) -> Type:
         fits = jsonschema_rs.validator_for(limits).is_valid
     except ValueError:  # a pattern that this regular-expression engine does not read
         return t
+    # Where too few of the type's own values fit, drawing until one does would hardly end.
     some = Random(0)
     if sum(fits(t.draw(some, date(2026, 1, 1))) for _ in range(60)) >= 3:
 
@@ -187,8 +188,8 @@ def _whole_number(
         return None
     ends = [schema.get(k) for k in ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")]
     around = next((int(e) for e in ends if isinstance(e, int | float)), 0)
-    found = [n for n in range(around - 100, around + 101) if fits(n)]
-    return (lambda rng, _: rng.choice(found)) if found else None
+    numbers = [n for n in range(around - 100, around + 101) if fits(n)]
+    return (lambda rng, _: rng.choice(numbers)) if numbers else None
 
 
 def _of_length(schema: Mapping[str, Any]) -> Callable[[Random, date], str]:
@@ -272,8 +273,8 @@ def _record(
             )
     if title is None:
         return joined(bits)
-    said = parts[title].say(value[title], today)[0].text
-    return f"{said} with {joined(bits)}" if bits else said
+    text = parts[title].say(value[title], today)[0].text
+    return f"{text} with {joined(bits)}" if bits else text
 
 
 def joined(bits: Sequence[str]) -> str:
@@ -283,10 +284,10 @@ def joined(bits: Sequence[str]) -> str:
 
 def _many(name: str, schema: Mapping[str, Any], owner: str, context: str) -> Type:
     items = schema.get("items")
-    told = {"description": schema["description"]} if schema.get("description") else {}
+    about = {"description": schema["description"]} if schema.get("description") else {}
     words = words_of(name)
     single = " ".join([*words.split()[:-1], stem(words.split()[-1])]) if words else name
-    each = type_of(single, {**told, **items} if isinstance(items, Mapping) else told, owner, context)
+    each = type_of(single, {**about, **items} if isinstance(items, Mapping) else about, owner, context)
     low = max(1, int(schema.get("minItems") or 1))
     high = min(max(low, 3), int(schema.get("maxItems") or 3))
     choices = each.schema.get("enum")

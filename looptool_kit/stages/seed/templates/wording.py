@@ -35,9 +35,9 @@ class Able(NamedTuple):
 
     def leaving_out(self, name: str) -> Spec:
         """The spec with phrases that need no value of one parameter."""
-        verb, said = headline(self.tool)
+        verb, subject_words = headline(self.tool)
         others = [p for p in self.spec.params if p.name != name]
-        do, ask, need = phrases(verb, said, self.tool, others, self.verbs)
+        do, ask, need = phrases(verb, subject_words, self.tool, others, self.verbs)
         return replace(self.spec, do=do + self.spec.do, ask=ask + self.spec.ask, need=need + self.spec.need)
 
 
@@ -47,7 +47,7 @@ def able(tool: Tool, others: Iterable[Tool] = ()) -> Able:
     `others` are the tools of the catalogue, whose verbs stay theirs. Raises `Unusable` where a required
     parameter has no values.
     """
-    verb, said = headline(tool)
+    verb, subject_words = headline(tool)
     context = f"{words_of(tool.name)} {tool.description.lower()}"
     params: list[Param] = []
     for name, schema in tool.properties.items():
@@ -66,7 +66,7 @@ def able(tool: Tool, others: Iterable[Tool] = ()) -> Able:
             verb in ("set", "change", "adjust")
             and settable
             and name in tool.required
-            and set(stems(name)) - STOP <= set(stems(said))
+            and set(stems(name)) - STOP <= set(stems(subject_words))
         ):
             clauses = ("to {}",)
         optional = name not in tool.required
@@ -85,10 +85,10 @@ def able(tool: Tool, others: Iterable[Tool] = ()) -> Able:
             )
         )
     verbs = frozenset(headline(o)[0] for o in others if o.name != tool.name)
-    do, ask, need = phrases(verb, said, tool, params, verbs)
+    do, ask, need = phrases(verb, subject_words, tool, params, verbs)
     return Able(
         tool,
-        Spec(tool.name, f"{verb} {_plain(said)}".strip(), tuple(params), do, ask, need, {}, ""),
+        Spec(tool.name, f"{verb} {_plain(subject_words)}".strip(), tuple(params), do, ask, need, {}, ""),
         subject_of(tool),
         verbs,
     )
@@ -116,16 +116,23 @@ _MAKING = lex.word_set("""
 Phrases = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 
 
-def phrases(verb: str, said: str, tool: Tool, params: Sequence[Param], verbs: Iterable[str]) -> Phrases:
+def phrases(
+    verb: str, subject_words: str, tool: Tool, params: Sequence[Param], verbs: Iterable[str]
+) -> Phrases:
     """Commands, questions and needs of a tool, with slots as `{name}`.
 
     `verbs` are those of the other tools.
     """
     owner = owner_of(tool)
-    bodies = _bodies(verb, said, params, owner)
-    named = from_name(tool.name)
-    if named and named[0] == verb and named[1] and len(named[1]) < len(said):
-        bodies += _bodies(verb, named[1], params, owner)
+    bodies = _bodies(verb, subject_words, params, owner)
+    from_its_name = from_name(tool.name)
+    if (
+        from_its_name
+        and from_its_name[0] == verb
+        and from_its_name[1]
+        and len(from_its_name[1]) < len(subject_words)
+    ):
+        bodies += _bodies(verb, from_its_name[1], params, owner)
     bodies = list(dict.fromkeys(bodies))
     taken = set(verbs)
     ways = [w for w in lex.SAME.get(verb, ()) if w.split()[0] not in taken]
@@ -150,26 +157,27 @@ def phrases(verb: str, said: str, tool: Tool, params: Sequence[Param], verbs: It
     return tuple(dict.fromkeys(do)), tuple(dict.fromkeys(ask)), tuple(dict.fromkeys(need))
 
 
-def _bodies(verb: str, said: str, params: Sequence[Param], owner: str) -> list[str]:
+def _bodies(verb: str, subject_words: str, params: Sequence[Param], owner: str) -> list[str]:
     """The rest of a phrase in several forms.
 
     Values of parameters stand in their places, and what clauses will say is left out.
     """
-    slotted, used = said, list[Param]()
+    slotted, used = subject_words, list[Param]()
     for p in sorted(params, key=lambda p: (p.optional, -len(p.name))):
         if (new := _slotted(verb, slotted, p, params, owner)) is not None:
             slotted = new
             used.append(p)
     out = []
-    for text in dict.fromkeys((slotted, said)):
+    for text in dict.fromkeys((slotted, subject_words)):
         inside = {m[1] for m in SLOT.finditer(text)}
         out.append(_without_hints(text, [p for p in params if p.name not in inside]))
     for p in used:  # the same with fewer slots, for calls that leave some out
         if p.optional or len(used) > 1:
             out += [
-                _without_hints(b, [p]) for b in _bodies(verb, said, [q for q in params if q is not p], owner)
+                _without_hints(b, [p])
+                for b in _bodies(verb, subject_words, [q for q in params if q is not p], owner)
             ]
-    return [o for o in dict.fromkeys(out) if o or not said]
+    return [o for o in dict.fromkeys(out) if o or not subject_words]
 
 
 def _slotted(verb: str, text: str, p: Param, params: Sequence[Param], owner: str) -> str | None:
@@ -186,10 +194,10 @@ def _slotted(verb: str, text: str, p: Param, params: Sequence[Param], owner: str
             rf"\b(?:{_DETERMINER} )?(?:{_VAGUE} )?{re.escape(noun)}(?: of money)?(?:'s)?{by}(?="
             rf" (?:{_PREPOSITION}|aside|back|away|up|down)\b| and |$)"
         )
-        found = re.search(pattern, outside, re.IGNORECASE)
-        if not found:
+        match = re.search(pattern, outside, re.IGNORECASE)
+        if not match:
             continue
-        before = outside[: found.start()].rstrip().rsplit(" ", 1)[-1].lower()
+        before = outside[: match.start()].rstrip().rsplit(" ", 1)[-1].lower()
         if before in ("by", "via", "using", "with") or (not before and _thing(p) and verb in _MAKING):
             continue
         if p.type in (DATE, DATETIME, TIME) and before not in ("for", "on", "at"):
@@ -204,7 +212,7 @@ def _slotted(verb: str, text: str, p: Param, params: Sequence[Param], owner: str
         ):
             continue
         lead = f"{noun} " if p.type.name in ("id", "uuid", "code") else f"the {noun} " if _thing(p) else ""
-        return text[: found.start()] + f"{lead}{{{p.name}}}" + text[found.end() :]
+        return text[: match.start()] + f"{lead}{{{p.name}}}" + text[match.end() :]
     return None
 
 

@@ -10,7 +10,7 @@ from looptool_kit.core.samples import Samples
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.seed._draw import Reject, Seeded
 
-SETTINGS = ("synthesis", "generator_llm", "judge_llm")
+SETTINGS = ("synthesis", "generator_llm", "judge_llm", "targets.mask_errors", "check")
 
 
 def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:

@@ -111,6 +111,8 @@ class Agents(NamedTuple):
     judge: Endpoint
     store: Path
     most: int | None = None
+    experts: bool = False
+    """Whether three experts judge, each by a question of its own."""
 
     def ask(self, form: Any, prompts: Sequence[Prompt], who: str, temperature: float = 0.8) -> list[Any]:
         """The agent's answers."""

@@ -54,12 +54,16 @@ def jobs(
 
 
 def simulate(
-    work: Sequence[Job], agents: Agents, turns: int, known: contamination.Fingerprints | None = None
+    work: Sequence[Job],
+    agents: Agents,
+    turns: int,
+    fingerprints: contamination.Fingerprints | None = None,
+    mask_errors: bool = True,
 ) -> tuple[list[Sample], Turns]:
     """Simulate dialogues and verify them.
 
-    `turns` is the most user turns of a dialogue. Returns the samples that passed both tiers, and a row for
-    every assistant turn.
+    `turns` is the most user turns of a dialogue; `mask_errors` as in `verify`. Returns the samples that
+    passed both tiers, and a row for every assistant turn.
     """
     dialogues = [Dialogue(job) for job in work]
     _plan(dialogues, agents, turns)
@@ -69,10 +73,10 @@ def simulate(
         "tool": _tool,
     }
     while any(d.waits_for for d in dialogues):
-        for who, act in acts.items():
-            if now := [d for d in dialogues if d.waits_for == who]:
+        for role, act in acts.items():
+            if now := [d for d in dialogues if d.waits_for == role]:
                 act(now, agents)
-    return verify(dialogues, agents, known)
+    return verify(dialogues, agents, fingerprints, mask_errors)
 
 
 # ---------------------------------------------------------------------- agents
@@ -113,32 +117,32 @@ def _user(dialogues: Sequence[Dialogue], agents: Agents) -> None:
     prompts = []
     for d in going:
         assert d.plan is not None
-        heard = [m for m in d.messages if m.role != "tool" and m.content]
+        spoken = [m for m in d.messages if m.role != "tool" and m.content]
         now = d.plan.turns[min(d.user_turns, len(d.plan.turns) - 1)]
-        parts = (part("You", d.plan.model_dump()), dialogue_part(heard), part("What you want now", now))
+        parts = (part("You", d.plan.model_dump()), dialogue_part(spoken), part("What you want now", now))
         prompts.append(Prompt(USER, "\n".join(parts), d.job.number))
-    for d, said in zip(going, agents.ask(UserTurn, prompts, "user turns"), strict=True):
-        if isinstance(said, Failed):
-            d.over = f"the user's turn failed: {said.reason}"
-        elif not said.message.strip() or said.done and d.user_turns:
+    for d, turn in zip(going, agents.ask(UserTurn, prompts, "user turns"), strict=True):
+        if isinstance(turn, Failed):
+            d.over = f"the user's turn failed: {turn.reason}"
+        elif not turn.message.strip() or turn.done and d.user_turns:
             d.over = "the user is done" if d.user_turns else "the user said nothing"
         else:
-            d.messages.append(Message(role="user", content=said.message))
+            d.messages.append(Message(role="user", content=turn.message))
             d.user_turns, d.in_a_row = d.user_turns + 1, 0
 
 
 def _assistant(dialogues: Sequence[Dialogue], agents: Agents) -> None:
     votes: dict[int, list[AssistantTurn | Failed]] = {d.job.number: [] for d in dialogues}
-    for asked in ((0, 1), (2,)):
+    for numbers in ((0, 1), (2,)):
         short = [d for d in dialogues if _agreed(votes[d.job.number]) is None]
         prompts = [
             Prompt(ASSISTANT, f"{tools_part(d.job.tools)}\n{dialogue_part(d.messages)}", n, d.job.tools)
             for d in short
-            for n in asked
+            for n in numbers
         ]
         answers = iter(agents.ask(AssistantTurn, prompts, "assistant turns") if prompts else ())
         for d in short:
-            votes[d.job.number] += [next(answers) for _ in asked]
+            votes[d.job.number] += [next(answers) for _ in numbers]
     for d in dialogues:
         _step(d, votes[d.job.number])
 
@@ -173,13 +177,13 @@ def _step(d: Dialogue, votes: Sequence[AssistantTurn | Failed]) -> None:
         for v in votes
     )
     answers = same[:1] if same else [a for a in map(_answer, votes) if a]
-    made = [sample_of(d, a, same or [a]) for a in answers]
-    faults = ["; ".join(f"{c.name}: {c.detail}" for c in check_sample(s) if not c.passed) for s in made]
+    samples = [sample_of(d, a, same or [a]) for a in answers]
+    faults = ["; ".join(f"{c.name}: {c.detail}" for c in check_sample(s) if not c.passed) for s in samples]
     chosen = next((n for n, fault in enumerate(faults) if not fault), None)
     if chosen is None:
         d.over = (
             "no answer could be used"
-            if not made
+            if not samples
             else "the answer breaks a rule"
             if same
             else "no answer keeps the rules"
@@ -187,14 +191,14 @@ def _step(d: Dialogue, votes: Sequence[AssistantTurn | Failed]) -> None:
         empty = Sample(tools=d.job.tools, messages=tuple(d.messages), label=Label(), kind="unusable")
         d.steps.append(
             Step(
-                made[0] if made else empty,
+                samples[0] if samples else empty,
                 texts,
                 bool(same),
                 faults[0] if faults else "no answer could be used",
             )
         )
         return
-    sample = made[chosen]
+    sample = samples[chosen]
     d.steps.append(Step(sample, texts, bool(same), ""))
     d.messages.append(Message(role="assistant", content=sample.label.reply, tool_calls=sample.label.calls))
     d.in_a_row += 1

@@ -19,6 +19,7 @@ from looptool_kit.core.samples import Sample, Samples, Tool
 from looptool_kit.core.tables import write_json
 from looptool_kit.llm.store import spent_words
 from looptool_kit.run.folder import Run
+from looptool_kit.stages.seed._band import band_of
 from looptool_kit.stages.seed.templates import held_tools
 from looptool_kit.stages.seed.trees.agents import Agents
 from looptool_kit.stages.seed.trees.complexity import Band, losses
@@ -55,8 +56,8 @@ def synthesise(run: Run, score: Score | None = None, pool: Samples | None = None
     """
     settings, folder = run.settings, run.folder(0)
     agents = _agents(run)
-    known = contamination.read_if_set(settings.contamination)
-    tools = _tools(run, agents, known)
+    fingerprints = contamination.read_if_set(settings.contamination)
+    tools = _tools(run, agents, fingerprints)
     offered = _offered(tools)
     total = settings.seeds.first + sum(settings.seeds.slices(settings.iterations))
     held_out = settings.seeds.held_out if pool is None else 0
@@ -79,11 +80,15 @@ def synthesise(run: Run, score: Score | None = None, pool: Samples | None = None
         for some in (work,) if number else (work[:PILOT], work[PILOT:]):
             if not some or failing:
                 continue
-            made, turns = simulate(some, agents, settings.synthesis.turns, known)
-            number, passed = number + len(some), passed + len(made)
+            candidates, turns = simulate(
+                some, agents, settings.synthesis.turns, fingerprints, settings.targets.mask_errors
+            )
+            number, passed = number + len(some), passed + len(candidates)
             failing = number >= PILOT and passed < MIN_SHARE * number
-            refused, level = _refuse(run, made, seen, {s: wanted[s] - len(have[s]) for s in SPLITS}, score)
-            for sample in made:
+            refused, level = _refuse(
+                run, candidates, seen, {s: wanted[s] - len(have[s]) for s in SPLITS}, score
+            )
+            for sample in candidates:
                 if sample.id not in refused:
                     have[sample.split].append(sample)
             rows += [_outcome(t, refused) for t in turns]
@@ -130,11 +135,15 @@ def _agents(run: Run) -> Agents:
             f" [generator_llm] in {run.path / 'run.toml'}, or take another source (`world`, `templates`)."
         )
     return Agents(
-        writer, run.settings.judge_llm or writer, run.path / "calls.sqlite", run.settings.calls.most
+        writer,
+        run.settings.judge_llm or writer,
+        run.path / "calls.sqlite",
+        run.settings.calls.most,
+        run.settings.check.experts,
     )
 
 
-def _tools(run: Run, agents: Agents, known: contamination.Fingerprints | None) -> list[Tool]:
+def _tools(run: Run, agents: Agents, fingerprints: contamination.Fingerprints | None) -> list[Tool]:
     """The run's own tools, or else tools written along the trees."""
     own, settings = run.path / "tools.json", run.settings.synthesis
     if own.exists() or settings.tools:
@@ -142,7 +151,7 @@ def _tools(run: Run, agents: Agents, known: contamination.Fingerprints | None) -
             require_tools(run.path, settings.tools)
         return load_tools(own if own.exists() else settings.tools)
     written = write_tools(
-        settings.count, agents.endpoint, agents.store, run.settings.seed, known, agents.most
+        settings.count, agents.endpoint, agents.store, run.settings.seed, fingerprints, agents.most
     )
     written.write(run.folder(0) / "written_tools.parquet")
     tools = [w.tool for w in written if w.accepted and w.tool]
@@ -164,7 +173,7 @@ def _refuse(
     """
     refused: dict[str, str] = {}
     placed: Counter[str] = Counter()
-    band = Band(*run.settings.synthesis.band) if run.settings.synthesis.band else None
+    band = Band(*run.settings.synthesis.band) if run.settings.synthesis.band else band_of(run)
     measured = (
         dict(zip((s.id for s in made), (score or _base_policy(run))(made), strict=True))
         if band and made
@@ -213,6 +222,6 @@ def _sums(
         "tools": tools,
         "dialogues": dialogues,
         "turns": {outcome: outcomes[outcome] for outcome in ("accepted", "masked", "rejected")},
-        "samples": {split: len(found) for split, found in have.items()},
+        "samples": {split: len(samples) for split, samples in have.items()},
         "wanted": wanted,
     }

@@ -20,22 +20,24 @@ from pydantic import JsonValue
 
 from looptool_kit.checks.contamination import Fingerprints
 from looptool_kit.checks.contamination import check_tool as check_contamination
-from looptool_kit.checks.dedup import jaccard
 from looptool_kit.checks.rules import check_tool
 from looptool_kit.core.endpoint import Endpoint
 from looptool_kit.core.records import Check
 from looptool_kit.core.samples import Frozen, Tool
 from looptool_kit.core.tables import Table
 from looptool_kit.llm.structured import Failed, Prompt, ask, part
+from looptool_kit.text.similar import Similarity, tool_text
 from looptool_kit.text.words import COMMANDS, STOP, stems
 from looptool_kit.text.words import alike as same_family
 from looptool_kit.tools.schema import check_schema
+from looptool_kit.world import catalogue
 
 ALIKE_THRESHOLD = 0.6
-"""Tools about one thing whose words (name, description, parameter names) are this similar (Jaccard) are one
-tool; the first one stays.
+"""Tools about one thing whose texts have this cosine are one tool; the first one stays. No two tools of the
+world reach it (0.597 at most); of 70 copies under other names all do (0.611 at least).
 """
 MAX_ROUNDS = 5
+"""Rounds of asking; each asks for as many tools as have not passed yet."""
 MIN_ASKED, MIN_SHARE = 20, 0.05
 """After so many tools, no more are asked for where fewer than this share passed: the model is not able to."""
 TEMPERATURE = 0.9
@@ -133,10 +135,10 @@ def write_tools(
         failing = len(rows) >= MIN_ASKED and len(taken) < MIN_SHARE * len(rows)
         if len(taken) >= count or failing:
             break
-        asked = [next(wanted) for _ in range(count - len(taken))]
-        prompts = [prompt(s) for s in asked]
+        batch = [next(wanted) for _ in range(count - len(taken))]
+        prompts = [prompt(s) for s in batch]
         answers = ask(ToolForm, prompts, endpoint, store, "write tools", temperature=TEMPERATURE, most=most)
-        for spec, answer in zip(asked, answers, strict=True):
+        for spec, answer in zip(batch, answers, strict=True):
             row = check(spec, answer, taken, known)
             rows.append(row)
             if row.accepted and row.tool:
@@ -162,7 +164,7 @@ def prompt(spec: ToolSpec) -> Prompt:
 
 
 def check(
-    spec: ToolSpec, answer: ToolForm | Failed, taken: Sequence[Tool], known: Fingerprints | None
+    spec: ToolSpec, answer: ToolForm | Failed, taken: Sequence[Tool], fingerprints: Fingerprints | None
 ) -> WrittenTool:
     """Check an answer and make it a row.
 
@@ -191,8 +193,8 @@ def check(
         ("constraints", "" if schema else _constraint_fault(tool, spec)),
     ):
         checks.append(Check(name=name, passed=not fault, detail=fault))
-    if known:
-        checks.append(check_contamination(tool, known))
+    if fingerprints:
+        checks.append(check_contamination(tool, fingerprints))
     twin = next((t.name for t in taken if alike(t, tool)), None)
     checks.append(Check(name="novelty", passed=twin is None, detail=f"merged into {twin}" if twin else ""))
     return WrittenTool(spec=spec, tool=tool, checks=tuple(checks), accepted=all(c.passed for c in checks))
@@ -201,14 +203,21 @@ def check(
 def alike(a: Tool, b: Tool) -> bool:
     """Tell whether two tools are one.
 
-    They have the same name but for case and punctuation, or nearly the same words. Tools of which each is
+    They have the same name but for case and punctuation, or nearly the same text. Tools of which each is
     about something that the other never mentions are two: moving a viewing and moving a vet appointment share
     the rest.
     """
     names = [re.sub(r"[\W_]+", "", t.name.casefold()) for t in (a, b)]
     if names[0] == names[1]:
         return True
-    return jaccard(_words(a), _words(b)) >= ALIKE_THRESHOLD and not (_about(a, b) and _about(b, a))
+    cosine = _similarity().cosines([tool_text(a)], [tool_text(b)])[0, 0]
+    return bool(cosine >= ALIKE_THRESHOLD) and not (_about(a, b) and _about(b, a))
+
+
+@lru_cache
+def _similarity() -> Similarity:
+    """Rarity as the world's tools have it: a corpus that does not grow with what is written."""
+    return Similarity([tool_text(t) for t in catalogue()])
 
 
 def _about(tool: Tool, other: Tool) -> bool:

@@ -8,7 +8,8 @@ from datetime import date
 from typing import Any, Literal, NamedTuple
 
 from looptool_kit.checks import contamination
-from looptool_kit.checks.label import check_labels
+from looptool_kit.checks.experts import label_checks
+from looptool_kit.checks.tool_errors import error_behind
 from looptool_kit.core.grading import json_type
 from looptool_kit.core.records import Check
 from looptool_kit.core.samples import Frozen, Label, Message, Sample, Tool
@@ -136,8 +137,8 @@ def _told(messages: Sequence[Message], same: Sequence[Answer]) -> tuple[tuple[st
         if m.role != "tool":
             break
         newest[:0] = _leaves(json.loads(m.content))
-    told = [v for v in dict.fromkeys(newest) if all(v.casefold() in a.text.casefold() for a in same)]
-    return tuple((v,) for v in told[:4])
+    values = [v for v in dict.fromkeys(newest) if all(v.casefold() in a.text.casefold() for a in same)]
+    return tuple((v,) for v in values[:4])
 
 
 def _leaves(value: Any) -> list[str]:
@@ -150,26 +151,44 @@ def _leaves(value: Any) -> list[str]:
 
 
 def verify(
-    dialogues: Sequence[Dialogue], agents: Agents, known: contamination.Fingerprints | None
+    dialogues: Sequence[Dialogue],
+    agents: Agents,
+    fingerprints: contamination.Fingerprints | None,
+    mask_errors: bool = True,
 ) -> tuple[list[Sample], Turns]:
     """Judge every turn that kept the rules.
 
-    A turn that fails takes those after it along.
+    A turn that fails takes those after it along. With `mask_errors` one whose call led to an error result is
+    neither judged nor a sample, and those after it teach how to recover.
     """
-    asked = [step.sample for d in dialogues for step in d.steps if not step.fault]
-    verdicts = iter(check_labels(asked, agents.judge, agents.store, "judge turns", agents.most))
+    errors = [
+        [error_behind(d.messages, len(s.sample.messages)) if mask_errors else "" for s in d.steps]
+        for d in dialogues
+    ]
+    asked = [
+        step.sample
+        for d, failed in zip(dialogues, errors, strict=True)
+        for step, error in zip(d.steps, failed, strict=True)
+        if not step.fault and not error
+    ]
+    verdicts = iter(
+        label_checks(asked, agents.judge, agents.store, "judge turns", agents.most, agents.experts)
+    )
     samples: list[Sample] = []
     rows: list[Turn] = []
-    for d in dialogues:
+    for d, failed in zip(dialogues, errors, strict=True):
         broken = ""
-        for step in d.steps:
-            judged = None if step.fault else next(verdicts)
+        for step, error in zip(d.steps, failed, strict=True):
+            judged = () if step.fault or error else next(verdicts)
             fault = broken or step.fault or _verdict_fault(judged)
-            guard = contamination.check_sample(step.sample, known) if known and not fault else None
+            guard = (
+                contamination.check_sample(step.sample, fingerprints) if fingerprints and not fault else None
+            )
             fault = fault or (f"contamination: {guard.detail}" if guard and not guard.passed else "")
             if fault and not broken:
                 broken = f"follows turn {len(step.sample.messages)}, which failed"
-            masked = not fault and not step.agreed
+            why = f"the call led to {error}" if error else "" if step.agreed else "no two answers agree"
+            masked = not fault and bool(why)
             rows.append(
                 Turn(
                     dialogue=d.job.number,
@@ -177,7 +196,7 @@ def verify(
                     kind=step.sample.kind,
                     votes=step.votes,
                     outcome="rejected" if fault else "masked" if masked else "accepted",
-                    reason=fault or ("no two answers agree" if masked else ""),
+                    reason=fault or why,
                     sample_id=step.sample.id,
                 )
             )
@@ -189,5 +208,5 @@ def verify(
     return samples, Turns(rows)
 
 
-def _verdict_fault(check: Check | None) -> str:
-    return f"judge: {check.detail}" if check and not check.passed else ""
+def _verdict_fault(checks: Sequence[Check]) -> str:
+    return next((f"{c.name}: {c.detail}" for c in checks if not c.passed), "")

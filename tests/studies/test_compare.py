@@ -1,5 +1,6 @@
-"""`looptool ablate`: arms that differ in one thing, one warm start, resume, the table, the estimate. The
-policy is scripted: nothing trains.
+"""`looptool compare` and `ablate`: arms that differ in one thing, one D1, one budget, resume, the estimate.
+
+The policy is scripted: nothing trains.
 """
 
 from __future__ import annotations
@@ -20,14 +21,17 @@ from looptool_kit.core.errors import RunError
 from looptool_kit.core.records import Members, Probes, Scores, Truths, Verdicts
 from looptool_kit.core.samples import Label, Sample, Samples
 from looptool_kit.core.tables import write_json
-from looptool_kit.core.toolcalls import chat_template, render_answer
+from looptool_kit.core.toolcalls import render_answer
 from looptool_kit.lineage.fates import fates, flows
 from looptool_kit.policy.engines import Completion, Sampling
 from looptool_kit.policy.policy import Policy
 from looptool_kit.run.folder import Run
-from looptool_kit.studies import ablate as study
-from looptool_kit.studies.ablate import ablate, folder, forecast, seconds_to_go
-from looptool_kit.studies.arms import ARMS, CONTROL, FULL, Outcomes, summarise, text
+from looptool_kit.stages.train.budget import spent
+from looptool_kit.studies.arms import ARMS, CONTROL, FULL, Arm
+from looptool_kit.studies.compare import Comparison, collect, compare, folder
+from looptool_kit.studies.outcomes import Outcomes, summarise
+from looptool_kit.studies.page import text
+from looptool_kit.studies.times import forecast, seconds_to_go
 
 SMALL: dict[str, Any] = {
     **{
@@ -40,6 +44,19 @@ SMALL: dict[str, Any] = {
     },
     **{"expand__children": 2, "expand__most": 30, "evaluate__base": False},
 }
+
+
+def ablate(
+    root: Path,
+    preset: str,
+    seeds: list[int],
+    only: list[str] | None = None,
+    say: Callable[[str], None] = print,
+    **settings: Any,
+) -> Outcomes:
+    """What `looptool ablate` runs."""
+    wanted = None if only is None else tuple(only)
+    return compare(Comparison(root, ARMS, preset, tuple(seeds), 0, settings, wanted, "ablation"), say=say)
 
 
 class Scripted:
@@ -72,18 +89,6 @@ class Scripted:
         return [(-0.5, -0.5) for _ in answers]
 
 
-class Bytes:
-    """A tokenizer: one token a byte."""
-
-    chat_template, eos_token_id = chat_template(), 0
-
-    def get_vocab(self) -> dict[str, int]:
-        return {}
-
-    def __call__(self, text: str, add_special_tokens: bool) -> dict[str, list[int]]:
-        return {"input_ids": list(text.encode())}
-
-
 @pytest.fixture
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """(run, iteration) of every training, in order."""
@@ -98,10 +103,9 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
         return [{"trainer": "sft", "folder": "sft", "steps": 1, "tokens": 100 * len(samples)}]
 
     monkeypatch.setattr(import_module("looptool_kit.stages.train.stage"), "_train", train)
-    for stage in ("probe", "verify.stage", "evaluate.stage"):
-        module = import_module(f"looptool_kit.stages.{stage}")
+    for name in ("stages.probe", "stages.verify.stage", "stages.evaluate.stage", "studies.likelihood"):
+        module = import_module(f"looptool_kit.{name}")
         monkeypatch.setattr(module, "open_engine", lambda policy, batch: Scripted(policy))
-    monkeypatch.setattr(study, "load_base", lambda model: (None, Bytes()))
     return calls
 
 
@@ -124,12 +128,17 @@ def test_arms_share_the_warm_start_and_differ_only_where_they_should(
         [("cpu-quick-0", 1), *((r.path.name, j) for r in runs.values() for j in (2, 3))]
     ), "one warm start for all"
     assert all(start(run) == start(full) for run in runs.values())
+    assert all(probes(run) == probes(full) for arm, run in runs.items() if arm != CONTROL)
+    assert not (runs[CONTROL].folder(1) / "probes.parquet").exists(), "what it does not use is not counted"
     weights = {(r.folder(1) / "policy/sft/adapter/weights").read_text() for r in runs.values()}
     assert weights == {"cpu-quick-0 1"}
 
     flat = {arm: flattened(run.settings.model_dump()) for arm, run in runs.items()}
+    budget = {CONTROL: {"budget__tokens": tuple(spent(full, j).total for j in (2, 3))}}
     assert {arm: {k: v for k, v in values.items() if flat[FULL][k] != v} for arm, values in flat.items()} == {
-        arm: ARMS[arm].changes for arm in ARMS
+        arm: {k: tuple(v) if isinstance(v, list) else v for k, v in ARMS[arm].changes.items()}
+        | budget.get(arm, {})
+        for arm in ARMS
     }  # what is asked for is what differs
 
     members = {arm: run.table(Members, "members", 2) for arm, run in runs.items() if arm != CONTROL}
@@ -160,19 +169,19 @@ def test_arms_share_the_warm_start_and_differ_only_where_they_should(
     ) == len(rows[FULL])
 
     pool = full.table(Samples, "pool", 0)
-    sizes = {s.id: sum(map(len, study.encode(Bytes(), s))) for table in (pool, rows[FULL]) for s in table}
-    short = sum(sizes[s.id] for s in rows[FULL]) - sum(sizes[s.id] for s in rows[CONTROL])
-    assert {s.id for s in rows[CONTROL]} <= {s.id for s in pool[: 24 + 4]} and -max(
-        sizes.values()
-    ) < short <= 0
+    assert [s.id for s in rows[CONTROL]] == [s.id for s in pool[: 24 + 4]], "its training repeats them"
     assert {o.arm for o in found} == set(ARMS) and len(found) == len(ARMS) * 3
     repeated_rows_are_probed_once_and_have_one_fate(runs["repeat"])
 
 
 def start(run: Run) -> list[Any]:
     """What all arms of a random seed share."""
-    tables = run.table(Probes, "probes", 1), run.table(Scores, "scores", 1), run.table(Samples, "held_out", 0)
-    return [run.manifest("policy", 1), *tables]
+    return [run.manifest("policy", 1), run.table(Scores, "scores", 1), run.table(Samples, "held_out", 0)]
+
+
+def probes(run: Run) -> Probes:
+    """What all arms with a loop share beside that."""
+    return run.table(Probes, "probes", 1)
 
 
 def repeated_rows_are_probed_once_and_have_one_fate(run: Run) -> None:
@@ -194,9 +203,10 @@ def test_what_has_finished_is_not_run_again(
 ) -> None:
     first = ablate(tmp_path, "cpu-quick", [0, 1], ["control"], say=said.append, **SMALL)
     before, count = manifests(tmp_path), len(trained)
-    assert said[0].endswith(
-        "0 finished; the first one measures how long the others will take"
-    ) and "to go" in said[-2] + "".join(said)
+    assert said[0].startswith("4 runs (2 arms, 2 random seeds), 0 finished; ") and said[0].endswith(
+        "at the most by rough figures, until the first one measures it"
+    )
+    assert any(line.endswith("to go") for line in said[1:])
     said.clear()
     again = ablate(tmp_path, "cpu-quick", [0, 1], ["control"], say=said.append, **SMALL)
     assert again == first == Outcomes.read(tmp_path / "ablation.parquet")
@@ -279,7 +289,7 @@ def test_strangers_are_refused(tmp_path: Path, trained: list[tuple[str, int]]) -
     arm.set(grpo__steps=5)
     with pytest.raises(RunError, match="cpu-quick-0-no-edde holds a run with other settings .* Move it away"):
         ablate(tmp_path, "cpu-quick", [0], ["no-edde"], say=lambda line: None, **SMALL)
-    assert {o.arm for o in study.collect(tmp_path, "cpu-quick", [0])} == {FULL}
+    assert {o.arm for o in collect(Comparison(tmp_path, ARMS, "cpu-quick", (0,), 0))} == {FULL}
     arm.set(grpo__steps=1)
     path = arm.folder(1) / "policy.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"finished": "2020-01-01"}))
@@ -312,26 +322,31 @@ def test_the_estimate_follows_from_the_manifests(tmp_path: Path) -> None:
     places = {(seed, arm): folder(tmp_path, "cpu-quick", seed, arm) for seed in (0, 1) for arm in arms}
     timed(places[0, FULL], 1000, 100, through=2)
     assert seconds_to_go(
-        places
-    ) is None and "6 runs (3 arms, 2 random seeds), 0 finished; the first one measures" in forecast(places)
+        places, [CONTROL]
+    ) is None and "6 runs (3 arms, 2 random seeds), 0 finished; the first one measures" in forecast(
+        places, [CONTROL]
+    )
     timed(places[0, FULL], 1000, 100)
     # full: 5 stages of 1000 s and 6 later ones of 100; the control's are the 4 that train or evaluate
     whole, arm, control = 5600, 600, 400
-    assert seconds_to_go(places) == (arm + control) + (whole + arm + control)
-    assert forecast(places).endswith("1 finished; about 2 h 07 min to go")
+    assert seconds_to_go(places, [CONTROL]) == (arm + control) + (whole + arm + control)
+    assert forecast(places, [CONTROL]).endswith("1 finished; about 2 h 07 min to go")
     timed(places[0, "no-hppl"], 1000, 50)
-    assert seconds_to_go(places) == control + (whole + 300 + control), (
+    assert seconds_to_go(places, [CONTROL]) == control + (whole + 300 + control), (
         "an arm that was measured counts, its warm start does not"
     )
     timed(places[0, CONTROL], 1000, 30, through=2)
-    assert seconds_to_go(places) == (control - 60) + (whole + 300 + control), (
+    assert seconds_to_go(places, [CONTROL]) == (control - 60) + (whole + 300 + control), (
         "what is done of an arm is not to go"
     )
 
 
 def test_what_was_mistyped_is_said(tmp_path: Path) -> None:
     for more, words in (
-        (["--arms", "no-judge"], "there is no arm no-judge; choose from full, no-hppl"),
+        (
+            ["--arms", "no-judge"],
+            "there is no arm no-judge; did you mean no-jglv?; choose from full, no-hppl",
+        ),
         (["--seeds", "0-2"], "e.g. --seeds 0,1,2"),
     ):
         result = CliRunner().invoke(app, ["ablate", str(tmp_path), *more])
@@ -350,5 +365,66 @@ def test_the_command_prints_table_and_place(tmp_path: Path, trained: list[tuple[
     )
     assert (
         text(Outcomes.read(tmp_path / "ablation.parquet")) in result.output
-        and (tmp_path / "ablation.html").stat().st_size > 1_000_000
+        and "<svg" in (tmp_path / "ablation.html").read_text()
     )
+
+
+def arms_of(**changes: dict[str, Any]) -> dict[str, Arm]:
+    return {"match": Arm("as it is", {})} | {name: Arm(name, of) for name, of in changes.items()}
+
+
+def test_arms_share_d1_whatever_their_settings_would_make_of_it(
+    tmp_path: Path, trained: list[tuple[str, int]]
+) -> None:
+    arms = arms_of(small={"sft__batch": 4, "sft__micro_batch": 4}) | {"alone": Arm("alone", {}, "seed")}
+    plan = Comparison(tmp_path, arms, "cpu-quick", (0,), None, SMALL)
+    found = compare(plan, say=lambda line: None)
+    assert [t for t in trained if t[1] == 1] == [("cpu-quick-0", 1)], "one D1"
+    assert {(o.arm, o.iteration) for o in found} == {(arm, j) for arm in arms for j in (1, 2, 3)}
+    first, small = (Run.open(plan.folder(0, arm), read_only=True) for arm in ("match", "small"))
+    assert small.settings.sft.batch == 4 and start(small) == start(first)
+    # Without --budget all get what the first arm took, iteration by iteration.
+    took = tuple(spent(first, j).total for j in (2, 3))
+    assert first.settings.budget.tokens == () and min(took) > 0
+    for arm in ("small", "alone"):
+        run = Run.open(plan.folder(0, arm), read_only=True)
+        assert run.settings.budget.tokens == took
+        assert [o.budget for o in found if o.arm == arm] == [0, *took]
+    assert compare(plan, say=lambda line: None) == found and len(trained) == 7
+
+
+def test_a_given_budget_is_shared_out_alike(tmp_path: Path, trained: list[tuple[str, int]]) -> None:
+    plan = Comparison(tmp_path, arms_of(few={"expand__children": 1}), "cpu-quick", (0,), 10_001, SMALL)
+    compare(plan, say=lambda line: None)
+    for arm in plan.arms:
+        run = Run.open(plan.folder(0, arm), read_only=True)
+        assert run.settings.budget.tokens == (5000, 5001)
+    other = Comparison(tmp_path, plan.arms, "cpu-quick", (0,), 20_000, SMALL)
+    with pytest.raises(RunError, match="holds a run with other settings"):
+        compare(other, say=lambda line: None)
+    for wrong in (Comparison(tmp_path, plan.arms, seeds=()), Comparison(tmp_path, plan.arms, budget=-1)):
+        with pytest.raises(ValueError, match="at least one random seed, and a budget of 0 or more"):
+            compare(wrong, say=lambda line: None)
+
+
+def test_three_measures_are_kept_and_written(tmp_path: Path, trained: list[tuple[str, int]]) -> None:
+    arms = tmp_path / "arms.toml"
+    arms.write_text("[match]\n[few]\nwords = 'few <b>children</b>'\nexpand.children = 1\n")
+    pairs = [part for k, v in SMALL.items() for part in ("--set", f"{k.replace('__', '.')}={json.dumps(v)}")]
+    page = tmp_path / "page.md"
+    command = ["compare", str(tmp_path / "runs"), "--arms", str(arms), "--preset", "cpu-quick"]
+    result = CliRunner().invoke(app, [*command, "--seeds", "3,4", "--out", str(page), *pairs])
+    assert result.exit_code == 0, result.output
+    found = Outcomes.read(tmp_path / "runs" / "compare.parquet")
+    held_out = {s.id: s for s in Run.open(tmp_path / "runs" / "cpu-quick-3").table(Samples, "held_out", 0)}
+    for o in found:
+        assert len(o.graded) == len(o.ids) == 12
+        assert all((value == 1.0) == right for value, right in zip(o.graded, o.correct, strict=True))
+        assert set(o.label_logprobs) == {-0.5}
+        assert o.seed != 3 or set(o.label_ids) == {i for i, s in held_out.items() if s.label.calls}
+        assert o.cpu_seconds is not None and o.probe_tokens == (0 if o.iteration == 1 else o.probe_tokens)
+    assert all(o.probe_tokens > 0 for o in found if o.iteration > 1)
+    assert text(found, {"match": Arm("match", {}), "few": Arm("few <b>children</b>", {})}) in page.read_text()
+    html = (tmp_path / "runs" / "compare.html").read_text()
+    assert "<script" not in html and "http" not in html.replace("http://www.w3.org/2000/svg", "")
+    assert html.count("<svg") == 3 and "few &lt;b&gt;children" in html and "<b>children" not in html

@@ -1,4 +1,4 @@
-"""Stage compose: D_{j+1} = D_ES + D_EE + D_HPPL + D_seed-new, every row with its origin.
+"""Stage compose: D_{j+1} = D_ES + D_EE + D_HPPL + D_seed-new (+ AUG), every row with its origin.
 
 LoopTool, section 3.6.
 """
@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from looptool_kit.config import Settings
 from looptool_kit.core.errors import RunError
 from looptool_kit.core.records import (
+    OPTIONAL_PARTS,
     PARTS,
     TOKENS,
     Expansion,
     Expansions,
+    Frontier,
     Member,
     Members,
     Part,
@@ -23,11 +26,12 @@ from looptool_kit.core.records import (
 )
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.tables import Stored, Table, column
-from looptool_kit.lineage.error_seeds import chosen, error_seeds, with_decisions
+from looptool_kit.lineage.error_seeds import INCONSISTENT, all_seeds, chosen, with_decisions
 from looptool_kit.run.decisions import Decision
 from looptool_kit.run.folder import Run
 from looptool_kit.run.inputs import given, iteration_of
 from looptool_kit.run.stage import Stage
+from looptool_kit.stages.compose.augmented import Choice, augment
 
 PART_WORDS: dict[str, str] = {
     "ES": "error seeds (ES)",
@@ -35,6 +39,7 @@ PART_WORDS: dict[str, str] = {
     "HPPL": "right but unsure (HPPL)",
     "seed": "new seed samples",
     "unjudged": "failed and unjudged",
+    "AUG": "perturbed (AUG)",
 }
 """The parts of a dataset in words."""
 
@@ -47,16 +52,20 @@ def stage(
     decided: Mapping[str, Decision],
     new: Samples,
     j: int,
+    augmented: Choice | None = None,
 ) -> Stage:
     """The stage as it stands and what decides its result.
 
-    `verdicts` are those with people's decisions, `new` the fresh seed samples.
+    `verdicts` are those with people's decisions, `new` the fresh seed samples, `augmented` the perturbed
+    ones.
     """
     inputs: dict[str, Any] = {"decisions": {row: d.value for row, d in decided.items()}}
     if run.settings.compose.both_correct == "high_perplexity" and any(
         v.verdict == "BOTH_CORRECT" for v in verdicts
     ):
         inputs["threshold"] = [_limit(run, j)]
+    if run.settings.frontier.seeds:
+        inputs["frontier"] = run.table(Frontier, "frontier", j)
     next_one = run.folder(j + 1)
     files = [next_one / "members.parquet", next_one / "samples.parquet"]
     tables = {
@@ -65,8 +74,14 @@ def stage(
         "verdicts": verdicts,
         "expansions": expanded,
         "fresh": new,
-    }
-    return Stage(run, "composition", j, files, ("compose",), **inputs, **tables)
+    } | ({"augmented": augmented.samples} if augmented else {})
+    return Stage(run, "composition", j, files, sections(run.settings), **inputs, **tables)
+
+
+def sections(settings: Settings) -> tuple[str, ...]:
+    """The settings that decide what is composed; those of a part that is off decide nothing."""
+    names = ("compose", "frontier.seeds")
+    return (*names, "augment") if settings.augment.perturbations else names
 
 
 def fresh(run: Run, j: int) -> Samples:
@@ -98,7 +113,7 @@ def compose(
     Tables that are not given are the run's.
 
     Raises:
-        ValueError: Only a part of a table is given, or j is past the last iteration of the settings.
+        ValueError: A table has not the rows of the run's, or j is past the last iteration of the settings.
     """
     j = iteration_of(run, probes, verdicts, expanded, iteration=iteration)
     if j > run.settings.iterations:
@@ -108,23 +123,32 @@ def compose(
             " samples."
         )
     # All of a probe counts in the key, but what is composed needs no token of it: the half of its memory.
-    counted: Probes | Stored[Probe] = probes if probes is not None else run.stored(Probes, "probes", j)
+    counted: Probes | Stored[Probe] = (
+        run.stored(Probes, "probes", j) if probes is None else given(run, Probes, probes, "probes", j)
+    )
     probes = (
-        Probes(run.stored(Probes, "probes", j, without=TOKENS))
-        if probes is None
-        else given(run, Probes, probes, "probes", j)
+        counted if isinstance(counted, Probes) else Probes(run.stored(Probes, "probes", j, without=TOKENS))
     )
     verdicts = with_decisions(given(run, Verdicts, verdicts, "verdicts", j), run.decisions("verdict", j))
     expanded = given(run, Expansions, expanded, "expansions", j)
     decided, new = run.decisions("expansion", j), fresh(run, j)
-    now = stage(run, counted, verdicts, expanded, decided, new, j)
+    augmented = augment(run, j, verdicts) if run.settings.augment.perturbations else None
+    now = stage(run, counted, verdicts, expanded, decided, new, j, augmented)
     if now.done:
         return run.table(Samples, "samples", j + 1)
     with now.making():
-        rows, members = _compose(
-            run, j, run.table(Samples, "samples", j), probes, verdicts, chosen(expanded, decided), new
-        )
-        counts = {part: sum(m.part == part for m in members) for part in PARTS}
+        children, more = chosen(expanded, decided), augmented.samples if augmented else Samples()
+        samples = run.table(Samples, "samples", j)
+        rows, members = _compose(run, j, samples, probes, verdicts, children, new, more)
+        counts: dict[str, Any] = {
+            part: sum(m.part == part for m in members)
+            for part in PARTS
+            if augmented or part not in OPTIONAL_PARTS
+        }
+        if augmented:
+            # What another part has taken already does not join a second time.
+            met = len(augmented.samples) - counts["AUG"]
+            counts["augment"] = {**augmented.facts, "there_already": met}
         made: dict[Any, Table[Any]] = dict(zip(now.files, (members, rows), strict=True))
         now.finish(made, dataset=f"D{j + 1}", **counts, total=len(rows))
     return rows
@@ -133,9 +157,11 @@ def compose(
 def composition(run: Run) -> list[dict[str, object]]:
     """The composition of every dataset so far, as the paper's table.
 
-    Columns: dataset, ES, EE, HPPL, seed, unjudged, total.
+    Columns: dataset, ES, EE, HPPL, seed, unjudged, AUG where a dataset has such rows, total.
     """
     out: list[dict[str, object]] = []
+    manifests = [run.manifest("composition", j - 1) or {} for j in run.iterations if j > 1]
+    parts = [p for p in PARTS if p not in OPTIONAL_PARTS or any(m.get(p) for m in manifests)]
     for j in run.iterations:
         manifest = run.manifest("composition", j - 1) if j > 1 else None
         if manifest is None:
@@ -143,16 +169,13 @@ def composition(run: Run) -> list[dict[str, object]]:
             out.append(
                 {
                     "dataset": f"D{j}",
-                    "ES": 0,
-                    "EE": 0,
-                    "HPPL": 0,
-                    "seed": count,
-                    "unjudged": 0,
+                    **{part: count if part == "seed" else 0 for part in parts},
                     "total": count,
                 }
             )
         else:
-            out.append({k: manifest[k] for k in ("dataset", *PARTS, "total")})
+            counts = {str(part): manifest.get(part, 0) for part in parts}
+            out.append({"dataset": manifest["dataset"], **counts, "total": manifest["total"]})
     return out
 
 
@@ -164,9 +187,15 @@ def _compose(
     verdicts: Verdicts,
     children: Sequence[Expansion],
     new: Samples,
+    perturbed: Samples,
 ) -> tuple[Samples, Members]:
     settings = run.settings
     by_id = samples.by_id()
+    if strange := next((p.sample_id for p in probes if p.sample_id not in by_id), None):
+        raise RunError(
+            f"the probe of {strange} is of another D{j} than is there now: probe iteration {j} again (the"
+            " loop does)."
+        )
     rows: dict[str, Sample] = {}
     members: list[Member] = []
 
@@ -175,9 +204,12 @@ def _compose(
             rows[sample.id] = sample
             members.append(Member(sample_id=sample.id, part=part, came_from=came_from, why=why))
 
-    seeds = error_seeds(samples, probes, verdicts)
+    seeds = all_seeds(run, j, samples, probes, verdicts)
     for seed in seeds:
-        join(seed.sample, "ES", seed.probe.sample_id, f"{seed.verdict.verdict} by {seed.verdict.judge}")
+        verdict = seed.verdict
+        by_judge = verdict.judge != INCONSISTENT
+        why = f"{verdict.verdict} by {verdict.judge}" if by_judge else verdict.rationale
+        join(seed.sample, "ES", seed.probe.sample_id, why)
     if settings.compose.unjudged == "keep":
         for verdict in verdicts:
             if verdict.status == "unjudged":
@@ -197,6 +229,8 @@ def _compose(
         join(by_id[p.sample_id], "HPPL", p.sample_id, f"perplexity {p.perplexity:.3f}")
     for sample in new:
         join(sample, "seed", sample.id, "new from the pool")
+    for sample in perturbed:
+        join(sample, "AUG", sample.parent or "", sample.strategy)
     why = "repeated in place of a child"
     members += [
         Member(sample_id=seed.sample.id, part="ES", came_from=seed.probe.sample_id, why=why)

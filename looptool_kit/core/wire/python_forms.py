@@ -1,0 +1,146 @@
+"""Calls as Python: `[f(a=1), g(b="x")]`, read as a syntax tree and never run."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Collection
+from typing import Any
+
+from looptool_kit.core.samples import Tool, ToolCall
+from looptool_kit.core.wire.values import Found, call, words
+
+_WORDS = {"true": True, "false": False, "null": None, "none": None}
+_MOST = 100_000
+"""Characters of a text that is looked at as Python."""
+BARE = re.compile(r"\A\s*(?:<\|python_start\|>)?\s*\[?\s*[A-Za-z_][\w.]*\(")
+_ENDS = re.compile(r"<\|(?:python_start|python_end|eot|eom|eot_id|eom_id)\|>")
+
+
+def bare(text: str, tools: dict[str, Tool]) -> Found:
+    """Read Llama's pythonic calls; words may stand around the list."""
+    clean = _ENDS.sub("", text).strip()
+    try:
+        return Found(calls_of(clean, tools), "")
+    except ValueError:
+        inner = re.search(r"\[\s*[A-Za-z_][\w.]*\(.*\)\s*\]", clean, re.DOTALL)
+        if inner is None:
+            raise
+        return Found(calls_of(inner[0], tools), words(clean[: inner.start()], clean[inner.end() :]))
+
+
+def lfm(text: str, tools: dict[str, Tool]) -> Found:
+    """Read LFM2's calls, a list between two marks."""
+    before, _, rest = text.partition("<|tool_call_start|>")
+    body, mark, after = rest.partition("<|tool_call_end|>")
+    if not mark:
+        raise ValueError("<|tool_call_end|> is missing")
+    return Found(calls_of(body, tools), words(before, after.replace("<|im_end|>", "")))
+
+
+def olmo(text: str, tools: dict[str, Tool]) -> Found:
+    """Read OLMo 3's calls, one a line between two tags."""
+    before, _, rest = text.partition("<function_calls>")
+    body, mark, after = rest.partition("</function_calls>")
+    if not mark:
+        raise ValueError("</function_calls> is missing")
+    return Found(calls_of(body, tools), words(before, after))
+
+
+def gemma(text: str, tools: dict[str, Tool]) -> Found:
+    """Read Gemma's calls in a `tool_code` fence, with or without `print`."""
+    before, _, rest = re.sub("```tool_call", "```tool_code", text).partition("```tool_code")
+    body, mark, after = rest.partition("```")
+    if not mark:
+        raise ValueError("the fence is not closed")
+    return Found(calls_of(body, tools), words(before, after))
+
+
+def calls_of(text: str, tools: dict[str, Tool]) -> list[ToolCall]:
+    """The calls of a piece of Python: one expression a line, lists of them opened.
+
+    Raises:
+        ValueError: It holds anything but calls with literal arguments. An argument without a name gets that
+            of its place in the tool's schema.
+    """
+    if len(text) > _MOST:
+        raise ValueError(f"more than {_MOST} characters")
+    try:
+        tree = ast.parse(text.strip())
+    except (SyntaxError, RecursionError, MemoryError) as error:
+        raise ValueError(f"not calls: {error}") from None
+    nodes: list[ast.expr] = []
+    for statement in tree.body:
+        if not isinstance(statement, ast.Expr):
+            raise ValueError("not calls: a statement")
+        inner = statement.value
+        nodes += inner.elts if isinstance(inner, ast.List | ast.Tuple) else [inner]
+    if not nodes:
+        raise ValueError("no call")
+    return [_call(node, tools) for node in nodes]
+
+
+def _call(node: ast.expr, tools: dict[str, Tool]) -> ToolCall:
+    if not isinstance(node, ast.Call):
+        raise ValueError("not a call")
+    name = ast.unparse(node.func)
+    if (
+        name == "print"
+        and "print" not in tools
+        and len(node.args) == 1
+        and isinstance(node.args[0], ast.Call)
+    ):
+        return _call(node.args[0], tools)
+    if not re.fullmatch(r"[\w.]+", name):
+        raise ValueError("the name of a call is not a name")
+    places = list(tools[name].properties) if name in tools else []
+    if len(node.args) > len(places):
+        raise ValueError(f"an argument of {name} has no name")
+    arguments = {key: _value(value) for key, value in zip(places, node.args, strict=False)}
+    for keyword in node.keywords:
+        if keyword.arg is None or keyword.arg in arguments:
+            raise ValueError(f"an argument of {name} stands twice or has no name")
+        arguments[keyword.arg] = _value(keyword.value)
+    return call(name, arguments)
+
+
+def _value(node: ast.expr) -> Any:
+    """A literal as a JSON value."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str | bool | int | float | None):
+        return node.value
+    if isinstance(node, ast.Name) and node.id.lower() in _WORDS:
+        return _WORDS[node.id.lower()]
+    if isinstance(node, ast.List | ast.Tuple):
+        return [_value(v) for v in node.elts]
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        value = _value(node.operand)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return -value
+    if isinstance(node, ast.Dict):
+        keys = [_value(k) if k is not None else None for k in node.keys]
+        if all(isinstance(k, str) for k in keys) and len(set(keys)) == len(keys):
+            return dict(zip(keys, map(_value, node.values), strict=True))
+    raise ValueError(f"{ast.unparse(node)[:40]!r} is not a literal")
+
+
+def is_calls(text: str) -> bool:
+    """Tell whether a text is nothing but calls, perhaps malformed: `[f(a=1)]` or `f(a=1)`."""
+    clean = _ENDS.sub("", text).strip()
+    if not BARE.match(clean) or not clean.endswith((")", "]")):
+        return False
+    if clean.startswith("["):
+        return True
+    try:
+        calls_of(clean, {})
+        return True
+    except ValueError:
+        return False
+
+
+def mentions_call(text: str, names: Collection[str]) -> bool:
+    """Tell whether a text calls one of these tools somewhere, as `name(...)`."""
+    return any(
+        name in text
+        and re.search(rf"(?<![\w.]){re.escape(name)}\((?:\)|\s*[A-Za-z_]\w*\s*=|\s*[\"'{{])", text)
+        for name in names
+    )

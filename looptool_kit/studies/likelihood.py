@@ -1,0 +1,59 @@
+"""How likely a policy finds the held-out labels: a finer measure than exact match, and free of sampling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from looptool_kit.core.samples import Frozen, Samples
+from looptool_kit.core.tables import Table
+from looptool_kit.core.toolcalls import render_answer
+from looptool_kit.policy.policy import open_engine, policy_of
+from looptool_kit.run.folder import Run
+from looptool_kit.run.stage import Stage
+
+NAME = "label_logprobs"
+
+
+class LabelLogprob(Frozen):
+    """The label of one held-out sample."""
+
+    sample_id: str
+    logprob: float
+    """Mean natural-log probability of a token of the label (nats)."""
+
+
+class LabelLogprobs(Table[LabelLogprob]):
+    """The held-out labels under one policy."""
+
+    row_type = LabelLogprob
+
+
+def label_logprobs(run: Run, j: int) -> dict[str, float]:
+    """Mean natural-log probability a token of each held-out label that makes calls: id -> nats.
+
+    Under the policy of iteration j; it is measured once, in batches that are kept. Plain replies are left
+    out: there are many right ones.
+    """
+    policy = policy_of(run, j)
+    samples = Samples(s for s in run.table(Samples, "held_out", 0) if s.label.calls)
+    now = Stage(run, NAME, j, [f"{NAME}.parquet"], held_out=samples, policy=policy.key)
+    if not now.done:
+        with now.making():
+            engine = open_engine(policy, run.settings.probe.batch)
+
+            def work(batch: Sequence[int]) -> LabelLogprobs:
+                rows = [samples[i] for i in batch]
+                found = engine.score(rows, [render_answer(s.label) for s in rows])
+                return LabelLogprobs(
+                    LabelLogprob(sample_id=s.id, logprob=sum(logps) / len(logps))
+                    for s, logps in zip(rows, found, strict=True)
+                )
+
+            plan = engine.plan(samples) if samples else []
+            now.finish({now.files[0]: run.batches(NAME, j, now.key, plan, LabelLogprobs, work)})
+    return measured(run, j)
+
+
+def measured(run: Run, j: int) -> dict[str, float]:
+    """What `label_logprobs` has measured; nothing where it has not."""
+    return {row.sample_id: row.logprob for row in run.table(LabelLogprobs, NAME, j, missing_ok=True)}

@@ -1,0 +1,133 @@
+"""Things that somebody else put into a run folder: what is written goes nowhere else, and nothing runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from scripted_runs import files
+
+import looptool_kit as lt
+from looptool_kit.core.errors import RunError
+from looptool_kit.llm.store import StoreError, open_store
+from looptool_kit.policy import models
+from looptool_kit.run.copy import copy_run
+from looptool_kit.run.folder import Run
+from looptool_kit.stages.train.common import keep_result
+from looptool_kit.stages.train.stage import stage
+
+
+@pytest.mark.parametrize("name", ["checkpoint-2", "adapter", "history.jsonl"])
+def test_a_training_writes_through_no_link_in_its_folder(
+    run: Run, tmp_path: Path, trained: list[int], name: str
+) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "README.md").write_text("my project")
+    policy = run.folder(3) / "policy"
+    (policy.parent / "policy.json").unlink()
+    samples = run.table(lt.Samples, "samples", 3)
+    (policy / "key").write_text(stage(run, samples, 3).key)  # as a training that was stopped
+    for old in (policy / "sft").iterdir():
+        old.rename(tmp_path / old.name)
+    (policy / "sft" / name).symlink_to(mine)
+    with pytest.raises(RunError, match=f"{name} is a link, and a training would write through it"):
+        lt.train(run, iteration=3)
+    assert trained == [] and {p.name: p.read_text() for p in mine.iterdir()} == {"README.md": "my project"}
+
+
+def test_an_adapter_is_saved_over_nothing_that_was_there(tmp_path: Path) -> None:
+    mine = tmp_path / "profile"
+    mine.write_text("mine")
+    (tmp_path / "sft" / "adapter").mkdir(parents=True)
+    for name in ("README.md", "adapter_config.json"):
+        (tmp_path / "sft" / "adapter" / name).symlink_to(mine)
+
+    def save(folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        for name in ("README.md", "adapter_config.json"):
+            (folder / name).write_text("{}")
+
+    model = SimpleNamespace(save_pretrained=save)
+    trainer = SimpleNamespace(model=model, state=SimpleNamespace(log_history=[], global_step=1))
+    keep_result(trainer, tmp_path / "sft", {})
+    assert mine.read_text() == "mine" and (tmp_path / "sft" / "adapter" / "README.md").read_text() == "{}"
+
+
+@pytest.mark.parametrize("end", ["", "-wal", "-shm", "-journal"])
+@pytest.mark.parametrize("how", ["link", "dead link", "folder", "pipe"])
+def test_the_store_of_answers_is_no_other_database(tmp_path: Path, end: str, how: str) -> None:
+    mine = tmp_path / "mine.sqlite"
+    with closing(sqlite3.connect(mine)) as db:
+        db.execute("CREATE TABLE notes (text)")
+    before = mine.read_bytes()
+    place = tmp_path / "run" / f"calls.sqlite{end}"
+    place.parent.mkdir()
+    target = mine if how == "link" else tmp_path / "new.sqlite"
+    make: dict[str, Callable[[], Any]] = {"folder": place.mkdir, "pipe": lambda: os.mkfifo(place)}
+    make.get(how, lambda: place.symlink_to(target))()
+    with pytest.raises(StoreError, match=f"calls.sqlite{end} is a link or not a plain file.*look through it"):
+        open_store(tmp_path / "run" / "calls.sqlite")
+    assert mine.read_bytes() == before and not (tmp_path / "new.sqlite").exists()
+
+
+def test_a_copy_of_a_run_removes_no_folder_of_a_person(run: Run, tmp_path: Path) -> None:
+    run.close()
+    (tmp_path / "git").mkdir()
+    (tmp_path / "git").rmdir()
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "HEAD").write_text("ref")
+    copy_run(run.path, tmp_path / "git")
+    assert (tmp_path / ".git" / "HEAD").read_text() == "ref"
+    assert {n: c for n, c in files(tmp_path / "git").items() if n != ".lock"} == files(run.path)
+
+
+def test_a_models_own_code_is_never_run(tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    (tmp_path / "evil.py").write_text("open(__file__ + '.ran', 'w')\nclass C: pass\n")
+    mapped = {"AutoConfig": "evil.C", "AutoModelForCausalLM": "evil.C", "AutoTokenizer": ["evil.C", None]}
+    for name in ("config.json", "tokenizer_config.json"):
+        (tmp_path / name).write_text(json.dumps({"model_type": "unheard_of", "auto_map": mapped}))
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    source = models.ModelSource(tmp_path, "mine", "path")
+    for call in (lambda: models.load(source, "float32"), lambda: models.load_tokenizer(source)):
+        with pytest.raises(ValueError, match="trust_remote_code|custom code"):
+            call()
+    assert not list(tmp_path.rglob("*.ran"))
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 50_000, "a = " + "{b=" * 50_000, "[" + "a." * 50_000])
+def test_settings_that_are_nested_too_deep_are_a_paragraph(tmp_path: Path, text: str) -> None:
+    (tmp_path / "run.toml").write_text(f"format = 2\n{text}")
+    with pytest.raises(
+        RunError, match=r"run\.toml (holds values that are nested too deep|is not valid TOML)"
+    ):
+        Run.open(tmp_path)
+
+
+def test_hundreds_of_runs_leave_nothing_in_memory(run: Run) -> None:
+    tracemalloc = pytest.importorskip("tracemalloc")
+    row = run.table(lt.Verdicts, "verdicts", 1)[0].sample_id
+
+    def visit() -> None:
+        with Run.open(run.path) as other:
+            other.decide("verdict", row, "PRED_WRONG", iteration=1)
+            other.decide("verdict", row, "undo", iteration=1)
+
+    run.close()
+    visit()
+    tracemalloc.start()
+    for _ in range(5):
+        visit()
+    first = tracemalloc.get_traced_memory()[0]
+    for _ in range(60):
+        visit()
+    assert tracemalloc.get_traced_memory()[0] - first < 2**20
+    tracemalloc.stop()

@@ -1,0 +1,210 @@
+// The parts of the review desk (disagreement.js): the order of its questions, note, label, sample.
+
+/**
+ * The words of an error of Python, without its class.
+ * @param {unknown} error
+ */
+const reasonOf = (error) => wordsOf(error).replace(/^\w+: /, "");
+
+/**
+ * The drawing of the selected row.
+ * @param {Model<DisagreementTraits, DisagreementQuestions>} model
+ * @param {Say} say
+ * @param {(selected: ReviewedRow) => void} show
+ */
+function rowDrawer(model, say, show) {
+  /** The drawing, under way or done. @type {Promise<unknown>} */
+  let drawn = Promise.resolve();
+  /** Numbers of the last row that was asked for, and of the last one that is shown. */
+  let asked = 0;
+  let answered = 0;
+  const draw = () => {
+    const mine = ++asked;
+    // The cursor goes along: the page's own change of it may not have reached Python yet.
+    drawn = ask(model, "detail", { at: model.get("cursor") })
+      .then((selected) => {
+        if (mine !== asked) return;
+        answered = mine;
+        show(selected);
+      })
+      .catch((error) => {
+        answered = mine;
+        say(wordsOf(error), true);
+      });
+  };
+  return { draw, drawn: () => drawn, isLate: () => answered !== asked };
+}
+
+/**
+ * The order of the desk's questions: actions one after the other, each when its row is drawn.
+ * @param {Model<DisagreementTraits, DisagreementQuestions>} model
+ * @param {Say} say
+ * @param {(selected: ReviewedRow) => void} show draws the selected row
+ */
+function deskQueue(model, say, show) {
+  const { draw, drawn, isLate } = rowDrawer(model, say, show);
+  /** The last action, under way or done. @type {Promise<unknown>} */
+  let last = drawn();
+  /** Actions under way. */
+  let pending = 0;
+
+  /**
+   * Ask for something that changes the queue.
+   * @template {keyof DisagreementQuestions} K
+   * @param {K} type
+   * @param {Parameters<DisagreementQuestions[K]>} values
+   * @returns {Promise<ReturnType<DisagreementQuestions[K]> | null>} null after an error, which was shown
+   */
+  function act(type, ...values) {
+    const next = last.then(async () => {
+      try {
+        const answer = await ask(model, type, ...values);
+        if ("message" in answer && answer.message) say(answer.message);
+        return answer;
+      } catch (error) {
+        say(reasonOf(error), true);
+        return null;
+      } finally {
+        await drawn();
+        pending -= 1;
+      }
+    });
+    pending += 1;
+    last = next;
+    return next;
+  }
+  /** Select a row further down or up. @param {number} by */
+  function step(by) {
+    last = last.then(() => {
+      const count = model.get("count");
+      if (count) put(model, { cursor: Math.max(0, Math.min(count - 1, model.get("cursor") + by)) });
+    });
+  }
+  /**
+   * Count work that does not wait for the actions before it as one that is under way.
+   * @template T
+   * @param {() => Promise<T>} work
+   */
+  async function during(work) {
+    pending += 1;
+    try {
+      return await work();
+    } finally {
+      pending -= 1;
+    }
+  }
+  /** Whether the selected row is still on its way to the page. */
+  const waiting = () => pending > 0 || isLate();
+  return { act, step, during, draw, waiting, drawn };
+}
+
+/**
+ * The note that becomes a decision's reason. What is typed is kept for the row that is shown.
+ * @param {Model<DisagreementTraits, DisagreementQuestions>} model
+ * @param {() => ReviewedRow} current
+ * @param {Say} say
+ * @param {() => void} leave puts the focus back on the desk
+ */
+function noteField(model, current, say, leave) {
+  const blocked = Boolean(model.get("blocked"));
+  const node = h("input", {
+    type: "text",
+    class: "lt-note",
+    placeholder: "note: why you decide so",
+    "aria-label": "note",
+    title: "becomes the decision's reason (key n); Enter keeps it",
+    disabled: blocked,
+  });
+  const keeping = keeper(() => {
+    const { id } = current();
+    if (id) put(model, { notes: { ...model.get("notes"), [id]: node.value } });
+  });
+  node.addEventListener("input", keeping.later);
+  node.addEventListener("blur", keeping.now);
+  node.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" && event.key !== "Escape") return;
+    event.preventDefault();
+    event.stopPropagation();
+    keeping.now();
+    leave();
+    const { id } = current();
+    // The row stays, so the next key need not wait for this.
+    if (event.key === "Enter" && !blocked && id) {
+      ask(model, "note", { id, note: node.value }).then(
+        (answer) => say(answer.message ?? ""),
+        (error) => say(wordsOf(error), true),
+      );
+    }
+  });
+  /** @param {ReviewedRow} row */
+  const show = (row) => {
+    node.value = row.id === null ? "" : (model.get("notes")[row.id] ?? row.decision?.reason ?? "");
+  };
+  return { node, keep: keeping.now, show };
+}
+
+/**
+ * The editor of the shown row's label, with drafts that outlive it.
+ * @param {Model<DisagreementTraits, DisagreementQuestions>} model
+ * @param {() => ReviewedRow} current
+ * @param {(id: string, text: string) => Promise<string>} save why it failed; empty: saved
+ * @param {() => void} leave puts the focus back on the desk
+ */
+function labelDesk(model, current, save, leave) {
+  const node = h("div", {});
+  /** @param {string} id @param {string | null} text null: no label is being edited */
+  const draft = (id, text) => {
+    const { [id]: _, ...others } = model.get("drafts");
+    put(model, { drafts: text === null ? others : { ...others, [id]: text } });
+  };
+  /** @param {boolean} [focus] */
+  function draw(focus = false) {
+    const { id } = current();
+    const text = id === null ? undefined : model.get("drafts")[id];
+    if (id === null || text === undefined || model.get("blocked")) return node.replaceChildren();
+    const opened = labelEditor(text, {
+      typed: (label) => draft(id, label),
+      save: (label) => save(id, label),
+      leave: () => {
+        draft(id, null);
+        draw();
+        leave();
+      },
+    });
+    node.replaceChildren(opened.node);
+    if (focus) opened.focus();
+    return undefined;
+  }
+  /** @param {Exclude<ReviewedRow, { id: null }>} row */
+  function edit({ id, text }) {
+    if (!(id in model.get("drafts"))) draft(id, text);
+    draw(true);
+  }
+  /** Whether a draft of the shown row is open. */
+  const isOpen = () => {
+    const { id } = current();
+    return id !== null && id in model.get("drafts") && node.firstChild !== null;
+  };
+  return { node, draw, edit, isOpen };
+}
+
+/** The selected sample beside what the judge weighed. */
+function samplePanel() {
+  const card = h("div", { class: "lt-card", tabindex: "-1", role: "region", "aria-label": "sample" });
+  const side = h("div", { class: "lt-weighed" });
+  const node = h("div", { class: "lt-desk-box" }, h("div", { class: "lt-desk" }, card, side));
+  /** @param {ReviewedRow} row */
+  const show = (row) => {
+    if (row.id !== null) {
+      card.replaceChildren(sampleCard(row.detail));
+      side.replaceChildren(judgement(row.detail.verdict));
+      if (row.decision) side.prepend(decisionNote(row.decision));
+    } else {
+      card.replaceChildren("No row passes the filter.");
+      side.replaceChildren();
+    }
+    card.scrollTop = side.scrollTop = 0;
+    card.dataset.row = row.id ?? "";
+  };
+  return { node, card, show };
+}
