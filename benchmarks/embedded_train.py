@@ -159,8 +159,8 @@ def _loss(training: Training, packed: Packed) -> Any:
 
     longest = max(training.limit, packed.input_ids.shape[1])
     fused = BLOCK * math.ceil(longest / BLOCK) if training.cuda else None
-    half = default_dtype() is torch.bfloat16
-    return -packed_logps(training.policy, packed, bf16=half, fused=fused)[0].mean()
+    half = torch.bfloat16 if default_dtype() is torch.bfloat16 else None
+    return -packed_logps(training.policy, packed, half=half, fused=fused)[0].mean()
 
 
 def _save(training: Training) -> None:

@@ -284,9 +284,10 @@ JSON with blank lines until it is cut: `--structured-outputs-config
 '{{"backend": "xgrammar", "disable_any_whitespace": true}}'` forbids them.
 
 GRPO's completions come from the run's engine too. With `vllm` and `served` the policy's adapter is written
-out and loaded before each step (`policy/rollout-adapter` in the run folder). On one GPU take the trainer
-`unsloth`, which shares its weights with vLLM: beside the trainer `trl`, vLLM's share of the memory leaves a
-policy in training no room.
+out and loaded before each step (`policy/rollout-adapter` in the run folder). On one GPU vLLM opens in the
+memory that the policy leaves, and sleeps while that trains; the trainer `unsloth` shares its weights with
+vLLM instead. Neither was seen to the end of a loop ([one GPU](gpu.md)). Where vLLM is missing or does not
+start on a GPU, the engine `transformers` takes over, with a sentence that says why.
 
 Without `--lora-target-modules` vLLM prepares the output layer for adapters too, and on the CPU the first
 request for `prompt_logprobs` (`score`) then ends the engine. The CPU build's LoRA copies the adapter's

@@ -162,7 +162,7 @@ def _container_limit() -> float | None:
 def _gpu() -> Iterable[Finding]:
     cards = ""
     if shutil.which("nvidia-smi"):
-        command = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
+        command = ["nvidia-smi", "--query-gpu=name,memory.total,compute_cap", "--format=csv,noheader"]
         with contextlib.suppress(OSError, subprocess.SubprocessError):
             cards = "; ".join(
                 subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
@@ -175,6 +175,11 @@ def _gpu() -> Iterable[Finding]:
         cards or "none (no NVIDIA driver answers)",
         "" if cards else "Not needed for the presets cpu and cpu-quick.",
     )
+    if cards:
+        from looptool_kit.stages.train.card import about
+
+        for facts in about(cards.split("; ")[0]):
+            yield Finding(*facts)
     if importlib.util.find_spec("torch") is None:
         yield Finding(
             "torch", False, "not installed", "make setup, or see 'Install without make' in the README"

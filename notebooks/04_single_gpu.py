@@ -1,21 +1,46 @@
 # %% [markdown]
 # # A larger model on one GPU
 #
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/)
+#
 # The same loop, the same run folder and the same views, with an instruct model of 0.6B to 8B parameters in
-# place of the embedded one: Unsloth trains an adapter, and vLLM writes GRPO's completions on the same GPU and
-# the same frozen weights.
+# place of the embedded one.
 #
-# **Read this first.** No GPU was at hand when this was written: the presets and the trainer below **have
-# never run on one**. Their calls are compared with the libraries' sources, the reward and the data are tested
-# on the CPU, and the figures are arithmetic (`docs/gpu.md`). Probing and evaluation run on vLLM too, by the
-# setting `engine`; `docs/engines.md` says which parts were tried.
+# | card | preset | who trains and writes |
+# | --- | --- | --- |
+# | 16 GB without bfloat16 (T4, free notebooks) | `single-gpu-16gb` | TRL, transformers |
+# | 24 GB and more | `single-gpu-0.6b`, `-4b`, `-8b` | Unsloth, and vLLM on the same frozen weights |
 #
-# **What it needs.** An NVIDIA GPU with CUDA, of the size in the table below; `make setup` on that machine,
-# which installs the `gpu` extra; the model, from the hub or a folder; some GB of disk.
+# **Read this first.** No GPU was at hand when this was written, and **no preset below has run to the end of a
+# loop on one**. What was tried where, and what was measured, says `docs/gpu.md`; the figures below are
+# arithmetic.
+#
+# **What it needs.** An NVIDIA GPU with CUDA; `make setup` on that machine, which installs the `gpu` extra;
+# the model, from the hub or a folder; some GB of disk.
+#
+# **On Colab** choose *File > Upload notebook* there and take this file, choose a GPU under *Runtime > Change
+# runtime type*, and write the address of the repository into the next cell. The preset for 16 GB needs
+# neither Unsloth nor vLLM, so the cell installs neither.
+
+# %%
+import importlib.util
+import os
+import subprocess
+import sys
+
+REPOSITORY = ""  # on Colab: "https://..." or the path of an uploaded checkout
+if importlib.util.find_spec("looptool_kit") is None:
+    if not REPOSITORY:
+        raise RuntimeError("write the address of the repository into this cell, then run it again")
+    subprocess.run(["git", "clone", "--depth", "1", REPOSITORY, "looptool"], check=True)
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "-e", "looptool[train,lab]"], check=True)
+    os.chdir("looptool/notebooks")
+    sys.path[:0] = [os.getcwd(), os.path.dirname(os.getcwd())]  # this kernel started before the installation
 
 # %%
 import pandas as pd
 import start
+import torch
 
 import looptool_kit as lt
 from looptool_kit import world
@@ -24,23 +49,31 @@ from looptool_kit.stages.train.estimate import estimate
 from looptool_kit.stages.train.unsloth import why_not
 from looptool_kit.widgets import DisagreementView, LoopMap, ProbeView, TrainingView, settings_form
 
-found = {row.name: row for row in diagnose_machine()}
-pd.DataFrame(
-    [
-        found[name]
-        for name in ("processor", "memory", "GPU", "torch", "engine vllm", "trainer unsloth")
-        if name in found
-    ]
+SHOWN = (
+    "processor",
+    "memory",
+    "GPU",
+    "what fits on it",
+    "torch",
+    "engine vllm",
+    "variables for vllm",
+    "trainer unsloth",
 )
+found = {row.name: row for row in diagnose_machine()}
+pd.DataFrame([found[name] for name in SHOWN if name in found])
 
 # %%
-reason = why_not()
-GPU = not reason
-if reason:
-    print(
-        f"On this machine {reason}\n\nThe cells below that need a GPU do nothing."
-        " 01_one_iteration is the same loop on the CPU."
-    )
+GPU = torch.cuda.is_available()
+PRESET = "single-gpu-16gb"
+if reason := why_not():
+    print(f"On this machine {reason}\n")
+elif torch.cuda.is_bf16_supported(including_emulation=False):
+    PRESET = "single-gpu-0.6b"
+print(
+    f"The preset is {PRESET}."
+    if GPU
+    else "The cells below that need a GPU do nothing. 01_one_iteration is the same loop on the CPU."
+)
 
 # %% [markdown]
 # ## What will it take?
@@ -49,28 +82,25 @@ if reason:
 # preset has in mind.
 
 # %%
-PRESETS = ("single-gpu-0.6b", "single-gpu-4b", "single-gpu-8b")
+PRESETS = ("single-gpu-16gb", "single-gpu-0.6b", "single-gpu-4b", "single-gpu-8b")
 some = world.generate(60, seed=0)
 for name in PRESETS:
     wanted = lt.load_preset(name)
     of_size = [some[i % len(some)] for i in range(wanted.seeds.first)]
-    print(
-        f"{name}: {wanted.model}\n"
-        f"{estimate(wanted, of_size, wanted.sft.epochs, wanted.grpo.steps_first).words()}\n"
-    )
+    steps = wanted.grpo.steps_first or wanted.grpo.steps
+    print(f"{name}: {wanted.model}\n{estimate(wanted, of_size, wanted.sft.epochs, steps).words()}\n")
 
 # %% [markdown]
 # ## Settings
 #
-# The paper's recipe: 16 completions of each prompt at temperature 1, batches of 128 prompts, clip 0.2 and
-# 0.28, no KL. What differs: an adapter in place of all weights, and a ninth of the data. `unsloth.four_bit`
-# makes a model fit a smaller GPU.
+# The paper's recipe: completions at temperature 1, clip 0.2 and 0.28, no KL; 16 completions of each prompt
+# and batches of 128 prompts, for 16 GB 8 and 8. What differs: an adapter in place of all weights, and a ninth
+# of the data or less. `unsloth.four_bit` makes a model fit a smaller GPU.
 
 # %%
-PRESET = PRESETS[0]
 if GPU:
     run = start.open_run("single-gpu", PRESET)
-    display(settings_form(run, "unsloth"), settings_form(run, "grpo"))  # noqa: F821 - IPython's
+    display(settings_form(run, "sft"), settings_form(run, "grpo"))  # noqa: F821 - IPython's
 
 # %% [markdown]
 # Your own tools instead of the world's: `run = lt.init("runs/mine", tools="my_tools.py", preset=PRESET)`, or
@@ -102,8 +132,8 @@ if GPU:
 # %% [markdown]
 # ## When it stops
 #
-# - *Out of memory*: `unsloth.four_bit = true`, a smaller `unsloth.micro_batch` or `max_seq_length`, a smaller
-#   model.
+# - *Out of memory*: a smaller model; with Unsloth `unsloth.four_bit = true`, a smaller `unsloth.micro_batch`
+#   or `max_seq_length`.
 # - *The hub does not answer*: give a folder as `model`.
 # - Anything else: run the cell again, it resumes where it stopped. `looptool doctor` in a terminal says what
 #   is missing, and the remedy.

@@ -11,6 +11,7 @@ import pytest
 
 from looptool_kit import doctor
 from looptool_kit.policy import downloads, models
+from looptool_kit.stages.train.card import about
 
 
 @pytest.fixture
@@ -133,6 +134,27 @@ def test_a_gpu_that_torch_does_not_see_is_a_fault(offline, monkeypatch):
 
     if not torch.cuda.is_available():
         assert found["torch"].ok is False and "does not see the GPU" in found["torch"].remedy
+
+
+@pytest.mark.parametrize(
+    ("card", "fits", "not_there"),
+    [
+        ("NVIDIA L4, 23034 MiB, 8.9", ["single-gpu-16gb", "single-gpu-0.6b"], ["single-gpu-8b", "float16"]),
+        ("Tesla T4, 15360 MiB, 7.5", ["single-gpu-16gb", "float16"], ["single-gpu-0.6b", "single-gpu-8b"]),
+        ("NVIDIA H100 80GB HBM3, 81559 MiB, 9.0", ["single-gpu-8b", "single-gpu-4b"], ["float16"]),
+    ],
+)
+def test_a_card_is_told_what_fits_on_it(card, fits, not_there):
+    found = {name: (ok, value) for name, ok, value, _ in about(card)}["what fits on it"]
+    inside = found[1].partition("; not ")[0]
+    assert found[0] and all(name in found[1] for name in fits)
+    assert all(name in inside for name in fits if name.startswith("single"))
+    assert not any(name in inside for name in not_there)
+
+
+def test_a_card_on_which_nothing_fits_has_a_remedy():
+    _, ok, _, remedy = next(iter(about("Quadro K620, 2048 MiB, 5.0")))
+    assert ok is None and "preset cpu" in remedy
 
 
 def test_a_check_that_breaks_is_a_finding_not_a_traceback(offline, monkeypatch):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from looptool_kit.config import EngineName, Settings
 from looptool_kit.core.endpoint import Endpoint
 from looptool_kit.core.errors import RunError
 from looptool_kit.core.samples import Frozen
+from looptool_kit.core.terminal import visible
 from looptool_kit.policy.engines import Engine
 from looptool_kit.policy.models import weights_id
 from looptool_kit.run.folder import Run
@@ -17,6 +20,9 @@ from looptool_kit.trust import require_endpoint
 
 _open: dict[tuple[str, ...], Engine] = {}
 """The one engine that is open, by what it was opened for: loading takes long, and memory holds one."""
+
+_failed: dict[str, str] = {}
+"""Model -> why vLLM does not run it on this GPU: the sentence is said once, and no start waited for twice."""
 
 
 class Policy(Frozen):
@@ -87,11 +93,11 @@ def training_folder(run: Run, iteration: int, facts: Mapping[str, Any]) -> Path:
     return place / name
 
 
-def load_base(model: str) -> tuple[Any, Any]:
-    """(model, tokenizer) of the base weights in float32, for training."""
+def load_base(model: str, dtype: str = "float32") -> tuple[Any, Any]:
+    """(model, tokenizer) of the base weights, for training."""
     from looptool_kit.policy.models import find_model, load
 
-    return load(find_model(model), dtype="float32")
+    return load(find_model(model), dtype=dtype)
 
 
 def open_engine(policy: Policy, batch: int) -> Engine:
@@ -132,21 +138,46 @@ def _transformers(policy: Policy, batch: int) -> Engine:
 
 
 def _vllm(policy: Policy, batch: int) -> Engine:
+    from looptool_kit.policy import gpu
     from looptool_kit.policy.engines.vllm import VllmEngine, rank_of, why_not
     from looptool_kit.policy.models import find_model
 
-    if reason := why_not():
-        raise ValueError(reason)
+    share = gpu.free_share() if importlib.util.find_spec("torch") else None
+    if reason := why_not() or _failed.get(policy.model, ""):
+        if share is None:
+            raise ValueError(reason)
+        return _instead(policy, batch, reason)
     key = ("vllm", policy.model, str(batch))
     rank = rank_of(policy.adapter) if policy.adapter else 1
     engine = _open.get(key)
     # vLLM fixes the largest rank of its adapters when it starts.
-    if isinstance(engine, VllmEngine) and engine.rank < rank:
+    if isinstance(engine, VllmEngine) and (engine.rank < rank or not engine.can_wake()):
         _close()
-    # 32 is the rank of the single-gpu presets, so that their adapters need no second start.
-    return _opened(
-        key, lambda: VllmEngine(find_model(policy.model).path, batch_size=batch, rank=max(32, rank))
-    )
+        share = gpu.free_share() if share is not None else None
+
+    def load() -> Engine:
+        if share is not None:
+            os.environ.update(gpu.vllm_variables())
+            print(gpu.START, flush=True)
+        path = find_model(policy.model).path
+        # 32 is the rank of the single-gpu presets, so that their adapters need no second start.
+        return VllmEngine(path, batch_size=batch, rank=max(32, rank), memory=share)
+
+    try:
+        return _opened(key, load)
+    except Exception as error:
+        if share is None:
+            raise
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        return _instead(policy, batch, f"the engine vllm does not start here: {lines[0][:300]}")
+
+
+def _instead(policy: Policy, batch: int, reason: str) -> Engine:
+    """The engine `transformers` on a GPU where vLLM does not work: its answers are equal up to ties."""
+    if policy.model not in _failed:
+        _failed[policy.model] = reason
+        print(f"The engine transformers takes over, which is slower: {visible(reason)}", flush=True)
+    return _transformers(policy, batch)
 
 
 def _served(policy: Policy, batch: int) -> Engine:

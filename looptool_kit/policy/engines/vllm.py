@@ -52,11 +52,19 @@ class VllmEngine(TokenEngine):
     Greedy answers are those of the `transformers` engine up to numerical ties.
     """
 
-    def __init__(self, path: str | Path, dtype: Any = None, batch_size: int = 64, rank: int = 32):
+    def __init__(
+        self,
+        path: str | Path,
+        dtype: Any = None,
+        batch_size: int = 64,
+        rank: int = 32,
+        memory: float | None = None,
+    ):
         """Load the checkpoint folder `path`.
 
         `batch_size` completions decode at once; adapters have at most LoRA rank `rank`. `dtype` is a torch
-        dtype or its name, None takes `models.default_dtype()`. Raises ValueError where vLLM is not installed.
+        dtype or its name, None takes `models.default_dtype()`. `memory` is the share of a GPU's memory that
+        it may take; None: vLLM's own. Raises ValueError where vLLM is not installed.
         """
         if reason := why_not():
             raise ValueError(reason)
@@ -84,6 +92,7 @@ class VllmEngine(TokenEngine):
         wanted = dtype or default_dtype()
         self._set_threads = torch.set_num_threads
         self.rank = next(r for r in RANKS if r >= rank)
+        share = {} if memory is None else {"gpu_memory_utilization": memory}
         self.llm = LLM(
             str(path),
             dtype=wanted if isinstance(wanted, str) else str(wanted).removeprefix("torch."),
@@ -94,13 +103,14 @@ class VllmEngine(TokenEngine):
             max_lora_rank=self.rank,
             lora_target_modules=list(MODULES),
             enable_sleep_mode=current_platform.is_sleep_mode_available(),
-            **({} if gpu else {"block_size": BLOCK, "enforce_eager": True}),
+            **(share if gpu else {"block_size": BLOCK, "enforce_eager": True}),
         )
         # On the CPU vLLM puts a function in its place that does nothing, for good and for the whole process.
         torch.set_num_threads = self._set_threads
         self.context = self.llm.model_config.max_model_len
         self._can_sleep = current_platform.is_sleep_mode_available()
         self._asleep = False
+        self._gave_back = 0
         self._adapters: dict[tuple[str, int], int] = {}
         self._adapter: Any = None
 
@@ -137,9 +147,19 @@ class VllmEngine(TokenEngine):
         False where the platform cannot; nothing happens then.
         """
         if self._can_sleep and not self._asleep:
+            import torch
+
+            before = torch.cuda.mem_get_info()[0]
             self.llm.sleep(level=1)
+            self._gave_back = torch.cuda.mem_get_info()[0] - before
             self._asleep = True
         return self._can_sleep
+
+    def can_wake(self) -> bool:
+        """Whether it is awake, or the memory that it gave back is free."""
+        import torch
+
+        return not self._asleep or torch.cuda.mem_get_info()[0] >= self._gave_back
 
     def wake(self) -> None:
         """Take the GPU back after `sleep`; generating and scoring do so themselves."""

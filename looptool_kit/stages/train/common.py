@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from looptool_kit.config import GrpoSettings, LoraSettings, PreferenceSettings, SftSettings
 from looptool_kit.core.samples import Sample
@@ -15,6 +15,9 @@ from looptool_kit.core.toolcalls import render_answer
 from looptool_kit.policy.engines.prompts import encode_answer, encode_prompt, end_token
 from looptool_kit.run.lock import COMPLETE, checkpoints
 from looptool_kit.stages.train.reward import SHARE_CORRECT
+
+if TYPE_CHECKING:
+    import torch
 
 
 def encode(tokenizer: Any, sample: Sample) -> tuple[list[int], list[int]]:
@@ -53,18 +56,40 @@ def lora_policy(model: Any, lora: LoraSettings, adapter: Path | None, seed: int)
 def own_arguments(settings: SftSettings | GrpoSettings | PreferenceSettings) -> dict[str, Any]:
     """What the trainer `trl` adds to the recipe: how this machine computes.
 
-    Weights are float32, products bfloat16 where the machine computes those faster.
+    Products are in 16 bits where the machine computes those faster: in bfloat16, on a GPU without it in
+    float16, whose loss is scaled.
     """
     import torch
 
     from looptool_kit.policy.models import default_dtype
 
+    half = default_dtype()
     return {
         "use_cpu": not torch.cuda.is_available(),
-        "bf16": default_dtype() is torch.bfloat16,
+        "bf16": half is torch.bfloat16,
+        "fp16": half is torch.float16,
         "gradient_checkpointing": settings.gradient_checkpointing,
         "dataloader_pin_memory": False,
     }
+
+
+def half_of(arguments: Any) -> torch.dtype | None:
+    """The 16-bit type in which a trainer computes its products, by its arguments; None: float32."""
+    import torch
+
+    return torch.bfloat16 if arguments.bf16 else torch.float16 if arguments.fp16 else None
+
+
+def training_dtype() -> str:
+    """The type of the weights that an adapter is trained on: 16 bits on a GPU, float32 on a CPU.
+
+    The adapter itself is always float32 (PEFT's `autocast_adapter_dtype`).
+    """
+    import torch
+
+    from looptool_kit.policy.models import default_dtype
+
+    return str(default_dtype()).removeprefix("torch.") if torch.cuda.is_available() else "float32"
 
 
 def merged_copy(policy: Any, into: Any) -> Any:

@@ -1,101 +1,49 @@
 """The memory and time that a training on one GPU will need, by arithmetic.
 
-Formulas, all in bytes or floating-point operations; nothing here was measured (`docs/gpu.md` explains each
-and says which assumptions it makes):
+Formulas, all in bytes or floating-point operations (`docs/gpu.md` explains each and says which assumptions it
+makes). Only the share of the peak that is reached can be a measured one (`measured.py`).
 
-- weights: 2 a parameter in bfloat16. In 4 bits: the linear layers at 4.127 bits (NF4 with double
-  quantisation: QLoRA, arXiv 2305.14314, section 3), embeddings at 2 bytes. Trainer and vLLM share them.
-- adapter: 12 a LoRA parameter (float32 weight and gradient, two 8-bit moments, vLLM's 16-bit copy).
-- activations: with checkpointing, one layer's inputs and intermediates of a micro-batch in 16 bits; logits of
-  its completions in 16 and 32 bits.
+- weights: 2 a parameter in 16 bits. In 4 bits: the linear layers at 4.127 bits (NF4 with double
+  quantisation: QLoRA, arXiv 2305.14314, section 3), embeddings at 2 bytes. Unsloth and vLLM share them;
+  beside the trainer `trl` the engine has its own.
+- adapter: a LoRA parameter has a float32 weight and gradient and two moments, of 32 bits (16 bytes) with
+  `trl`, of 8 with `unsloth`, and there vLLM's 16-bit copy (12 bytes).
+- activations: with `trl` those of a pass over shared prefixes, which is as large as the memory allows
+  (`footprint.py`). With `unsloth` and its checkpointing, one layer's inputs and intermediates of a
+  micro-batch in 16 bits; logits of its completions in 16 and 32 bits.
 - KV cache: 2 (key, value) x layers x KV heads x head dimension x 2 for each token; vLLM takes what its share
   of the GPU leaves beside the weights.
-- training: 6 operations a parameter and token: forward, forward again for checkpointing, backward through
-  frozen weights (2 each).
+- training: with `trl` the operations of `footprint.py`, half as much again with checkpointing. With
+  `unsloth` 6 a parameter and token: forward, forward again for checkpointing, backward through frozen weights
+  (2 each).
 - generation: 2 operations a parameter and token, and each decoding step reads the weights and the running
-  sequences' KV cache once.
+  sequences' KV cache once. The engine `transformers` is bound by Python (`ENGINE_TOKENS`).
 """
 
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from looptool_kit.config import Settings
 from looptool_kit.core.samples import Sample
 from looptool_kit.core.toolcalls import render_answer, render_prompt
+from looptool_kit.stages.train.footprint import MEMORY_SHARE, Work, of_group, operations, pass_bytes
+from looptool_kit.stages.train.measured import Share, peak_share
+from looptool_kit.stages.train.shapes import Shape, shape_of
 
-PEAK_SHARE = 0.35
-"""Share of the GPU's peak arithmetic that is assumed to be reached, in training and in prefill; an
-assumption, not a measurement.
-"""
 TOKEN_CHARACTERS = 4
 """Characters a token, assumed before the tokenizer is loaded."""
 CONTEXT_GB = 1.5
 """What CUDA and the libraries take beside all that is counted, assumed."""
-
-
-class Shape(NamedTuple):
-    """A decoder-only transformer with grouped-query attention and a gated feed-forward layer."""
-
-    layers: int
-    hidden: int
-    heads: int
-    kv_heads: int
-    head_dim: int
-    inner: int
-    vocab: int
-    tied: bool
-
-    @property
-    def linear(self) -> int:
-        """Parameters of the linear layers."""
-        attention = self.hidden * self.head_dim * (2 * self.heads + 2 * self.kv_heads)
-        return self.layers * (attention + 3 * self.hidden * self.inner)
-
-    @property
-    def parameters(self) -> int:
-        """All parameters but those of the norms."""
-        return self.linear + self.vocab * self.hidden * (1 if self.tied else 2)
-
-    def lora(self, rank: int) -> int:
-        """Parameters of an adapter on all linear layers: rank x (inputs + outputs) each."""
-        q, kv = self.heads * self.head_dim, self.kv_heads * self.head_dim
-        sides = 2 * (self.hidden + q) + 2 * (self.hidden + kv) + 3 * (self.hidden + self.inner)
-        return self.layers * rank * sides
-
-
-SHAPES = {
-    "Qwen/Qwen3-0.6B": Shape(28, 1024, 16, 8, 128, 3072, 151_936, True),
-    "Qwen/Qwen3-4B": Shape(36, 2560, 32, 8, 128, 9728, 151_936, True),
-    "Qwen/Qwen3-8B": Shape(36, 4096, 32, 8, 128, 12288, 151_936, False),
-}
-"""The presets' models, from their `config.json`."""
-
-
-def shape_of(model: str) -> Shape:
-    """The shape of a model: a preset's, or that of a folder or a hub name."""
-    if model in SHAPES:
-        return SHAPES[model]
-    from transformers import AutoConfig
-
-    from looptool_kit.policy.models import find_model
-
-    c = AutoConfig.from_pretrained(find_model(model).path, trust_remote_code=False).get_text_config()
-    head = getattr(c, "head_dim", None) or c.hidden_size // c.num_attention_heads
-    kv = getattr(c, "num_key_value_heads", None) or c.num_attention_heads
-    tied = bool(getattr(c, "tie_word_embeddings", False))
-    return Shape(
-        c.num_hidden_layers,
-        c.hidden_size,
-        c.num_attention_heads,
-        kv,
-        head,
-        c.intermediate_size,
-        c.vocab_size,
-        tied,
-    )
+ENGINE_TOKENS = 600
+"""New tokens a second of the engine `transformers`: seen once, with the embedded model on one H100."""
+ENGINE_ROWS = 64
+"""Completions that this engine decodes at once in GRPO."""
+LOOKED_AT = 256
+"""Samples from which the tokens that prompts share are counted."""
 
 
 class Estimate(NamedTuple):
@@ -105,7 +53,7 @@ class Estimate(NamedTuple):
     adapter: float
     activations: float
     cache: float
-    """Left for the KV cache in vLLM's share."""
+    """For generation beside the weights of training: the KV cache, with `trl` the engine's weights too."""
     total: float
     gpu: float
     sequences: int
@@ -114,11 +62,13 @@ class Estimate(NamedTuple):
     step_seconds: float
     """Of one GRPO step: generation and training."""
     steps: int
+    share: Share
+    """Share of the peak arithmetic that the seconds are worked out with."""
 
     @property
     def fits(self) -> bool:
         """True where the GPU has what is needed."""
-        return self.total <= self.gpu and self.cache > 0 and self.sequences > 0
+        return self.total <= self.gpu and self.cache >= 0 and self.sequences > 0
 
     def words(self) -> str:
         """Two lines for a person, and a remedy where it does not fit."""
@@ -126,20 +76,20 @@ class Estimate(NamedTuple):
         lines = [
             (
                 f"memory, by formula: weights {self.weights:.1f} GB, adapter and optimiser"
-                f" {self.adapter:.1f}, activations and logits {self.activations:.1f}, KV cache"
-                f" {max(0.0, self.cache):.1f} ({self.sequences} full-length sequences at once):"
+                f" {self.adapter:.1f}, activations and logits {self.activations:.1f}, generation"
+                f" {max(0.0, self.cache):.1f} (KV cache of {self.sequences} full-length sequences at once):"
                 f" {self.total:.1f} of {self.gpu:.0f} GB"
             ),
             (
-                f"time, by formula at {PEAK_SHARE:.0%} of the GPU's peak (an assumption): warm start"
+                f"time, by formula at {self.share.value:.0%} of the GPU's peak ({self.share.source}): SFT"
                 f" {self.sft_seconds / 60:.0f} min, {self.steps} GRPO steps of {self.step_seconds / 60:.1f}"
                 f" min, {hours:.1f} hours in all"
             ),
         ]
         if not self.fits:
             lines.append(
-                "It does not fit: take unsloth.four_bit = true, a smaller unsloth.micro_batch or"
-                " max_seq_length, or another share for vLLM."
+                "It does not fit: take a smaller model, or with the trainer unsloth unsloth.four_bit = true,"
+                " a smaller unsloth.micro_batch or max_seq_length, or another share for vLLM."
             )
         return "\n".join(lines)
 
@@ -147,17 +97,45 @@ class Estimate(NamedTuple):
 def estimate(
     settings: Settings, samples: Sequence[Sample], epochs: int, steps: int, gpu_gb: float | None = None
 ) -> Estimate:
-    """What one iteration's training will need.
+    """What one iteration's training will need on a GPU.
 
     `gpu_gb` is the memory of the GPU at hand; by default the one that the settings name.
     """
-    own, grpo = settings.unsloth, settings.grpo
-    shape, gpu = shape_of(settings.model), gpu_gb or own.gpu_gb
-    prompt = _mean(len(render_prompt(s.tools, s.messages)) / TOKEN_CHARACTERS for s in samples)
-    answer = _mean(len(render_answer(s.label)) / TOKEN_CHARACTERS for s in samples)
+    texts = _Texts.of(samples)
+    gpu = gpu_gb or settings.unsloth.gpu_gb
+    shape = shape_of(settings.model)
+    if settings.trainer == "unsloth":
+        return _with_unsloth(settings, shape, texts, epochs, steps, gpu)
+    return _with_trl(settings, shape, texts, epochs, steps, gpu)
 
-    linear_bytes = shape.linear * (4.127 / 8 if own.four_bit else 2)
-    weights = linear_bytes + (shape.parameters - shape.linear) * 2
+
+class _Texts(NamedTuple):
+    """The samples, in tokens by `TOKEN_CHARACTERS`."""
+
+    samples: int
+    prompt: float
+    answer: float
+    shared: float
+    """Share of a prompt's tokens that the prompt before it has, in the order of their text."""
+
+    @classmethod
+    def of(cls, samples: Sequence[Sample]) -> _Texts:
+        """Means over the samples."""
+        prompts = [render_prompt(s.tools, s.messages) for s in samples]
+        answers = _mean(len(render_answer(s.label)) for s in samples)
+        some = sorted(prompts[:LOOKED_AT])
+        alike = sum(len(os.path.commonprefix(pair)) for pair in zip(some, some[1:], strict=False))
+        shared = alike / max(1, sum(map(len, some)))
+        length = _mean(map(len, prompts))
+        return cls(len(prompts), length / TOKEN_CHARACTERS, answers / TOKEN_CHARACTERS, shared)
+
+
+def _with_unsloth(
+    settings: Settings, shape: Shape, texts: _Texts, epochs: int, steps: int, gpu: float
+) -> Estimate:
+    """Unsloth and vLLM on the same weights."""
+    own, grpo, (samples, prompt, answer, _) = settings.unsloth, settings.grpo, texts
+    weights = shape.linear * (4.127 / 8 if own.four_bit else 2) + (shape.parameters - shape.linear) * 2
     adapter = shape.lora(settings.lora.rank) * 12
     rows = own.micro_batch
     tokens = rows * own.max_seq_length
@@ -167,23 +145,12 @@ def estimate(
         * 2
     )
     logits = rows * grpo.max_new_tokens * shape.vocab * 6 if steps else tokens * 0.25 * shape.vocab * 6
-    each = 2 * shape.layers * shape.kv_heads * shape.head_dim * 2
     cache = own.gpu_memory_utilization * gpu * 1e9 - weights if steps else 0.0
-    at_once = max(0, int(cache / (each * own.max_seq_length)))
+    at_once = max(0, int(cache / (shape.cached * own.max_seq_length)))
     total = max(weights + cache, weights) + adapter + layer + logits + CONTEXT_GB * 1e9
-
-    peak, band = own.tflops * 1e12 * PEAK_SHARE, own.bandwidth_gb * 1e9
-    sft = epochs * len(samples) * (prompt + answer) * 6 * shape.parameters / peak
+    share = peak_share("unsloth")
+    peak = own.tflops * 1e12 * share.value
     count = grpo.prompts * grpo.group
-    waves = math.ceil(count / max(1, min(at_once, count)))
-    running = min(max(1, at_once), count)
-    prefill = grpo.prompts * prompt * 2 * shape.parameters / peak
-    decode = (
-        waves
-        * answer
-        * max((weights + running * (prompt + answer) * each) / band, running * 2 * shape.parameters / peak)
-    )
-    train = count * (prompt + answer) * 6 * shape.parameters / peak
     return Estimate(
         weights=weights / 1e9,
         adapter=adapter / 1e9,
@@ -192,10 +159,76 @@ def estimate(
         total=total / 1e9,
         gpu=gpu,
         sequences=at_once if steps else count,
-        sft_seconds=sft,
-        step_seconds=prefill + decode + train,
+        sft_seconds=epochs * samples * (prompt + answer) * 6 * shape.parameters / peak,
+        step_seconds=_with_vllm(settings, shape, texts, weights, at_once, peak)
+        + count * (prompt + answer) * 6 * shape.parameters / peak,
         steps=steps,
+        share=share,
     )
+
+
+def _with_trl(
+    settings: Settings, shape: Shape, texts: _Texts, epochs: int, steps: int, gpu: float
+) -> Estimate:
+    """Shared prefixes, and an engine with weights of its own."""
+    sft, grpo, (samples, prompt, answer, shared) = settings.sft, settings.grpo, texts
+    weights = shape.parameters * 2
+    adapter = shape.lora(settings.lora.rank) * 16
+    checkpointing = grpo.gradient_checkpointing if steps else sft.gradient_checkpointing
+    each = shape.cached * (prompt + grpo.max_new_tokens)
+    used = weights + adapter + CONTEXT_GB * 1e9
+    cache, at_once = 0.0, grpo.prompts * grpo.group
+    if steps and settings.engine == "transformers":
+        at_once = min(at_once, ENGINE_ROWS)
+        cache = weights + at_once * each
+    elif steps:
+        # It sleeps while the policy trains, so it has what that leaves.
+        cache = 0.9 * gpu * 1e9 - used
+        at_once = max(0, int((cache - weights) / each))
+    step = of_group(prompt, answer, grpo.group).times(grpo.prompts)
+    shared *= 1 - 1 / min(sft.micro_batch, sft.batch)  # the first sample of a run has nothing to share
+    epoch = Work(prompt * (1 - shared), prompt**2 * (1 - shared) / 2, 0) + of_group(0, answer)
+    epoch = epoch._replace(seen=epoch.seen + answer * prompt).times(samples)
+    wanted = max(step.tokens * bool(steps), epoch.tokens * bool(epochs) * sft.batch / max(1, samples))
+    least = prompt + grpo.max_new_tokens if steps else prompt + answer
+    bytes_of, beside = pass_bytes(shape, checkpointing), cache * (settings.engine == "transformers")
+    fits = (MEMORY_SHARE * (gpu * 1e9 - used - beside) - bytes_of.fixed) / bytes_of.token
+    activations = bytes_of.of(max(least, min(wanted, fits)))
+    share = peak_share("packed")
+    peak = settings.unsloth.tflops * 1e12 * share.value / (1.5 if checkpointing else 1)
+    made = grpo.prompts * grpo.group * answer
+    generation = (
+        made / ENGINE_TOKENS
+        if settings.engine == "transformers"
+        else _with_vllm(settings, shape, texts, weights, at_once, peak)
+    )
+    return Estimate(
+        weights=weights / 1e9,
+        adapter=adapter / 1e9,
+        activations=activations / 1e9,
+        cache=cache / 1e9,
+        total=(used + (beside + activations if beside or not steps else max(cache, activations))) / 1e9,
+        gpu=gpu,
+        sequences=at_once,
+        sft_seconds=operations(shape, epoch.times(epochs)) / peak,
+        step_seconds=generation + operations(shape, step) / peak,
+        steps=steps,
+        share=share,
+    )
+
+
+def _with_vllm(
+    settings: Settings, shape: Shape, texts: _Texts, weights: float, at_once: int, peak: float
+) -> float:
+    """Seconds of a GRPO step's completions, `at_once` sequences at a time."""
+    grpo, (_, prompt, answer, _) = settings.grpo, texts
+    count = grpo.prompts * grpo.group
+    waves = math.ceil(count / max(1, min(at_once, count)))
+    running = min(max(1, at_once), count)
+    prefill = grpo.prompts * prompt * 2 * shape.parameters / peak
+    read = weights + running * (prompt + answer) * shape.cached
+    step = max(read / (settings.unsloth.bandwidth_gb * 1e9), running * 2 * shape.parameters / peak)
+    return prefill + waves * answer * step
 
 
 def _mean(values: Iterable[float]) -> float:

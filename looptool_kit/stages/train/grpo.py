@@ -3,7 +3,7 @@
 On top of TRL's trainer: completions come from our own engine on merged weights; a group's prompt is computed
 once (`shared_prefix.py`); groups without variance (by the reward `match` all right or all wrong: advantage
 zero) are counted and cost no forward pass; memory is that of one group, or of a few small ones that share a
-tool list, at a time.
+tool list, at a time. On a GPU a pass is as large as the free memory allows (`passes.py`).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from looptool_kit.policy.engines.prompts import encode_prompts
 from looptool_kit.policy.engines.transformers import TransformersEngine
 from looptool_kit.stages.train.common import (
     finished,
+    half_of,
     keep_result,
     lora_policy,
     merged_copy,
@@ -34,16 +35,17 @@ from looptool_kit.stages.train.common import (
 )
 from looptool_kit.stages.train.fission import train_recoveries
 from looptool_kit.stages.train.packing import MIN_SAVED, pack
+from looptool_kit.stages.train.passes import filled, free_unused, logps_of, pass_tokens
 from looptool_kit.stages.train.recipe import grpo_arguments, grpo_facts
 from looptool_kit.stages.train.reward import tool_match, weigh_groups_without_hit
-from looptool_kit.stages.train.shared_prefix import packed_logps, why_not
+from looptool_kit.stages.train.shared_prefix import why_not
 
 if TYPE_CHECKING:
     import torch
 
 MAX_PASS_TOKENS = 1500
-"""Tokens (shared ones counted once) up to which several prompts are computed in one pass: they decide the
-memory.
+"""Tokens (shared ones counted once) up to which several prompts are computed in one pass on a CPU: they
+decide the memory.
 """
 
 MATCH, NO_RECOVERIES = RewardSettings(), FissionSettings()
@@ -128,6 +130,7 @@ def _complete(
     unique = [samples[int(row)] for row in batch[:: settings.group]]
     encoded = encode_prompts(trainer.processing_class, unique)
     prompt_ids = [ids for ids in encoded for _ in range(settings.group)]
+    free_unused()
     if (engine := engine_now()) is None:
         written, _ = trainer._generate_single_turn(prompt_ids, None, {}, settings.group)
         finish = ["stop" if ids[-1] in trainer.eos_token_ids else "length" for ids in written]
@@ -235,7 +238,7 @@ def shared_prefix_trainer() -> Any:
             before = {name: len(values) for name, values in logged.items()}
             tokens: list[float] = []
             total: Any = 0.0
-            parts = list(_parts_with_advantage(inputs))
+            parts = list(_parts_with_advantage(inputs, _most(self)))
             for at, part in enumerate(parts, 1):
                 loss = super()._compute_loss(model, part)
                 tokens.append(float(part["completion_mask"].sum()))
@@ -248,6 +251,11 @@ def shared_prefix_trainer() -> Any:
             return total
 
     return SharedPrefixGRPOTrainer
+
+
+def _most(trainer: Any) -> int | None:
+    """Tokens of a pass on a GPU, by the memory that is free now; None on a CPU."""
+    return pass_tokens(trainer.model, trainer.args.gradient_checkpointing)
 
 
 def _join_means(values: list[float], start: int, tokens: Sequence[float]) -> None:
@@ -265,35 +273,61 @@ def _logps_and_entropies(
     want_entropy: bool,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Log-probabilities and entropies of a batch's completions, (B, `logits_to_keep`), zero where padded."""
+    import torch
+
     width = input_ids.shape[1] - logits_to_keep
-    seen = attention_mask.bool()
-    prompts = [ids[:width][m[:width]].tolist() for ids, m in zip(input_ids, seen, strict=True)]
-    answers = [ids[width:][m[width:]].tolist() for ids, m in zip(input_ids, seen, strict=True)]
-    flat, entropy = packed_logps(
-        model, pack(prompts, answers), trainer.temperature, want_entropy, trainer.args.bf16
-    )
-    where = seen[:, width:]
+    seen = attention_mask.bool().cpu()
+    pairs = list(zip(input_ids.cpu(), seen, strict=True))  # at once: each row would wait for a GPU
+    prompts = [ids[:width][m[:width]].tolist() for ids, m in pairs]
+    answers = [ids[width:][m[width:]].tolist() for ids, m in pairs]
+    half = half_of(trainer.args)
+    found = []
+    # With gradients the rows are those of one pass already.
+    passes = _in_one_or_more(prompts, answers, None if torch.is_grad_enabled() else _most(trainer))
+    for rows in passes:
+        packed = pack([prompts[row] for row in rows], [answers[row] for row in rows])
+        found.append(logps_of(model, packed, trainer.temperature, want_entropy, half))
+    where = seen[:, width:].to(input_ids.device)
 
-    def padded(values: torch.Tensor) -> torch.Tensor:
-        return values.new_zeros(where.shape).masked_scatter(where, values)
+    def padded(values: list[torch.Tensor]) -> torch.Tensor:
+        flat = values[0]
+        if len(passes) > 1:
+            order = [row for rows in passes for row in rows]
+            by_row = torch.cat(values).split([len(answers[row]) for row in order])
+            flat = torch.cat([values for _, values in sorted(zip(order, by_row, strict=True), key=_first)])
+        return flat.new_zeros(where.shape).masked_scatter(where, flat)
 
-    return padded(flat), None if entropy is None else padded(entropy)
+    entropies = [entropy for _, entropy in found if entropy is not None]
+    return padded([logps for logps, _ in found]), padded(entropies) if want_entropy else None
 
 
-def _parts_with_advantage(inputs: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """A step's inputs without the rows of advantage zero, one pass at a time (`together`).
+def _first(pair: tuple[int, Any]) -> int:
+    return pair[0]
 
-    Where all rows are such, the first one stands for them, so that there is a loss.
+
+def _in_one_or_more(
+    prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], most: int | None
+) -> list[list[int]]:
+    """The rows of each pass: all in one, or as many as fit in `most` tokens."""
+    if most is None:
+        return [list(range(len(prompts)))]
+    return filled({row: tuple(ids) for row, ids in enumerate(prompts)}, [len(a) for a in answers], most)
+
+
+def _parts_with_advantage(inputs: dict[str, Any], most: int | None = None) -> Iterator[dict[str, Any]]:
+    """A step's inputs without the rows of advantage zero, one pass at a time.
+
+    By `together`, or `filled` up to `most` tokens. Where all rows are such, the first one stands for them, so
+    that there is a loss.
     """
     import torch
 
     count = len(inputs["advantages"])
     rows = (inputs["advantages"] != 0).nonzero().flatten().tolist()
-    prompts = {
-        row: tuple(inputs["prompt_ids"][row][inputs["prompt_mask"][row].bool()].tolist())
-        for row in rows or [0]
-    }
-    for members in together(prompts, inputs["completion_mask"].sum(1).tolist()):
+    ids, seen = inputs["prompt_ids"].cpu(), inputs["prompt_mask"].bool().cpu()
+    prompts = {row: tuple(ids[row][seen[row]].tolist()) for row in rows or [0]}
+    lengths = inputs["completion_mask"].sum(1).tolist()
+    for members in together(prompts, lengths) if most is None else filled(prompts, lengths, most):
         yield {
             k: v[members] if isinstance(v, torch.Tensor) and v.dim() and len(v) == count else v
             for k, v in inputs.items()

@@ -34,7 +34,7 @@ class Bucket:
     tokens: torch.Tensor
     """(B, L) long: places in that segment; short branches are filled up with their last token."""
     real: torch.Tensor
-    """(B, L) bool: False where filled up."""
+    """(B, L) bool: False where filled up. On a GPU the flat places of the others, long."""
     mask: torch.Tensor
     """(L, P + L) bool: what a branch token sees: the prefix and its own past."""
 

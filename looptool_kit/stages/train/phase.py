@@ -16,6 +16,7 @@ from looptool_kit.policy.policy import close_engines, load_base, open_engine, un
 from looptool_kit.policy.rollouts import of_grpo
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.train import preference
+from looptool_kit.stages.train.common import training_dtype
 from looptool_kit.stages.train.pairs import LOSSES, ROLLOUTS, Asked, find_strategy
 
 
@@ -68,7 +69,7 @@ def train(
     for name in (LOSSES, ROLLOUTS):
         shutil.rmtree(run.folder(j) / f"{name}.parts", ignore_errors=True)
     result = preference.train(
-        lambda: load_base(settings.model),
+        lambda: load_base(settings.model, training_dtype()),
         adapter,
         Pairs.read(table),
         samples,

@@ -24,6 +24,7 @@ from looptool_kit.policy.engines.prompts import encode_answer, encode_prompts, e
 from looptool_kit.stages.train.common import (
     HISTORY,
     finished,
+    half_of,
     keep_result,
     lora_policy,
     own_arguments,
@@ -32,8 +33,9 @@ from looptool_kit.stages.train.common import (
 )
 from looptool_kit.stages.train.grpo import together
 from looptool_kit.stages.train.packing import pack
+from looptool_kit.stages.train.passes import filled, logps_of, pass_tokens
 from looptool_kit.stages.train.recipe import preference_arguments
-from looptool_kit.stages.train.shared_prefix import packed_logps, why_not
+from looptool_kit.stages.train.shared_prefix import why_not
 
 if TYPE_CHECKING:
     import torch
@@ -117,7 +119,7 @@ def train(
     config._n_gpu = 1  # or the Trainer wraps the policy in DataParallel where more are visible
     if settings.loss == "dpo":
         # Before any step: the policy still is the reference.
-        rows = with_reference(policy.to(config.device), rows, folder / "ref.parquet", config.bf16)
+        rows = with_reference(policy.to(config.device), rows, folder / "ref.parquet", config)
     order = [row for epoch in range(settings.epochs) for row in shuffled(rows, f"{seed}/{epoch}")]
     facts = {
         "trainer": "preference",
@@ -229,39 +231,46 @@ def losses(
     return -logsigmoid(settings.beta * ratios)
 
 
-def sides(model: Any, rows: Sequence[Row], bf16: bool = False) -> tuple[list[Any], list[Any]]:
+def sides(model: Any, rows: Sequence[Row], half: torch.dtype | None = None) -> tuple[list[Any], list[Any]]:
     """Log-probabilities of the tokens that count, of each row's chosen and rejected answer."""
     prompts = [row.prompt for row in rows for _ in range(2)]
     answers = [answer for row in rows for answer in (row.chosen, row.rejected)]
     if why_not(model):
-        parts = [_plain(model, p, a, bf16) for p, a in zip(prompts, answers, strict=True)]
+        parts = [_plain(model, p, a, half) for p, a in zip(prompts, answers, strict=True)]
     else:
-        flat = packed_logps(model, pack(prompts, answers), bf16=bf16)[0]
+        flat = logps_of(model, pack(prompts, answers), half=half)[0]
         parts = list(flat.split([len(answer) for answer in answers]))
     return parts[::2], parts[1::2]
 
 
-def _plain(model: Any, prompt: Tokens, answer: Tokens, bf16: bool) -> torch.Tensor:
+def _plain(model: Any, prompt: Tokens, answer: Tokens, half: torch.dtype | None) -> torch.Tensor:
     """Log-probabilities of an answer's tokens by transformers' own forward pass over one sequence."""
     import torch
 
     ids = torch.tensor([prompt + answer], device=model.device)
-    with torch.autocast(ids.device.type, torch.bfloat16, enabled=bf16):
+    with torch.autocast(ids.device.type, half or torch.bfloat16, enabled=half is not None):
         logits = model(input_ids=ids).logits[0, len(prompt) - 1 : -1]
     return torch.log_softmax(logits.float(), -1).gather(1, ids[0, len(prompt) :, None])[:, 0]
 
 
-def passes(rows: Sequence[Row]) -> Iterator[list[Row]]:
-    """The rows of a batch in passes that share prompts, bounded as GRPO's."""
+def passes(rows: Sequence[Row], most: int | None = None) -> Iterator[list[Row]]:
+    """The rows of a batch in passes that share prompts, bounded as GRPO's: on a GPU by `most` tokens."""
     prompts = {at: row.prompt for at, row in enumerate(rows)}
     sizes = [len(row.chosen) + len(row.rejected) for row in rows]
-    yield from ([rows[at] for at in members] for members in together(prompts, sizes))
+    found = together(prompts, sizes) if most is None else filled(prompts, sizes, most)
+    yield from ([rows[at] for at in members] for members in found)
 
 
-def with_reference(policy: Any, rows: Sequence[Row], path: Path, bf16: bool) -> list[Row]:
+def _most(policy: Any, arguments: Any) -> int | None:
+    """Tokens of a pass on a GPU, by the memory that is free now; None on a CPU."""
+    return None if why_not(policy) else pass_tokens(policy, arguments.gradient_checkpointing)
+
+
+def with_reference(policy: Any, rows: Sequence[Row], path: Path, arguments: Any) -> list[Row]:
     """The rows with the log-probabilities that `policy` gives them.
 
-    They are scored once and kept in `path`, pass by pass, so that a stopped scoring resumes.
+    They are scored once and kept in `path`, pass by pass, so that a stopped scoring resumes. `arguments` are
+    the trainer's.
     """
     import torch
 
@@ -269,9 +278,10 @@ def with_reference(policy: Any, rows: Sequence[Row], path: Path, bf16: bool) -> 
     known = {r.pair: r for r in References.read(path)} if path.exists() else {}
     was_training = policy.training
     policy.eval()
-    for part in passes([row for row in rows if row.pair not in known]):
+    left = [row for row in rows if row.pair not in known]
+    for part in passes(left, _most(policy, arguments)):
         with torch.no_grad():
-            chosen, rejected = sides(policy, part, bf16)
+            chosen, rejected = sides(policy, part, half_of(arguments))
         for row, c, r in zip(part, chosen, rejected, strict=True):
             known[row.pair] = Reference(pair=row.pair, chosen=float(c.sum()), rejected=float(r.sum()))
         References(known.values()).write(path)
@@ -283,7 +293,11 @@ def with_reference(policy: Any, rows: Sequence[Row], path: Path, bf16: bool) -> 
 
 
 def batch_loss(
-    model: Any, rows: Sequence[Row], settings: PreferenceSettings, count: int, bf16: bool = False
+    model: Any,
+    rows: Sequence[Row],
+    settings: PreferenceSettings,
+    count: int,
+    half: torch.dtype | None = None,
 ) -> tuple[Any, list[float]]:
     """The sum of the losses of one pass over `count`, and each row's margin.
 
@@ -292,7 +306,7 @@ def batch_loss(
     """
     import torch
 
-    pieces = sides(model, rows, bf16)
+    pieces = sides(model, rows, half)
     values = [torch.stack([p.mean() if settings.loss == "simpo" else p.sum() for p in ps]) for ps in pieces]
     chosen, rejected = values
     known = tuple(chosen.new_tensor([row.reference[side] for row in rows]) for side in (0, 1))
@@ -324,9 +338,9 @@ def preference_trainer() -> Any:
         ) -> Any:
             rows: list[Row] = inputs["rows"]
             done, margins = 0.0, []
-            parts = list(passes(rows))
+            parts = list(passes(rows, _most(model, self.args)))
             for at, part in enumerate(parts, 1):
-                loss, more = batch_loss(model, part, self.recipe, len(rows), self.args.bf16)
+                loss, more = batch_loss(model, part, self.recipe, len(rows), half_of(self.args))
                 margins += more
                 if at < len(parts):  # each part's gradients at once, so that memory is that of one part
                     self.accelerator.backward(loss)

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from looptool_kit.config import LoraSettings, SftSettings, TargetSettings
 from looptool_kit.core.samples import Samples
@@ -17,6 +17,7 @@ from looptool_kit.stages.train.common import (
     by_tool_list,
     encode,
     finished,
+    half_of,
     keep_result,
     lora_policy,
     own_arguments,
@@ -24,9 +25,13 @@ from looptool_kit.stages.train.common import (
     run_to_end,
 )
 from looptool_kit.stages.train.packing import Packed, pack
+from looptool_kit.stages.train.passes import logps_of, pass_tokens
 from looptool_kit.stages.train.recipe import sft_arguments
-from looptool_kit.stages.train.shared_prefix import packed_logps, why_not
+from looptool_kit.stages.train.shared_prefix import why_not
 from looptool_kit.stages.train.targets import cut, label_weights
+
+if TYPE_CHECKING:
+    import torch
 
 ALIKE = TargetSettings()
 LOSSES = "losses.json"
@@ -75,19 +80,27 @@ def train(
     not_shared = why_not(policy)
     if not_shared:
         warnings.warn(f"SFT computes each sample's prompt again (TRL's own path): {not_shared}", stacklevel=2)
+    room = None if not_shared else pass_tokens(policy, settings.gradient_checkpointing)
+    most = room or settings.micro_tokens
+    # A GPU takes the optimiser's batch at once, in as few passes as its memory allows.
+    at_once = micro if room is None else settings.batch
+    # One epoch: the rows hold all epochs, each in its own order.
+    arguments = sft_arguments(settings, at_once, folder, seed) | own_arguments(settings)
+    config = SFTConfig(num_train_epochs=1, max_length=None, **arguments)
+    config._n_gpu = 1  # or the Trainer wraps the policy in DataParallel where more are visible
     rows = [_row(p, c, shared=not not_shared) for p, c in encoded]
-    arguments = sft_arguments(settings, micro, folder, seed) | own_arguments(settings)
     losses = None
     if targets.order == "easy_first":
-        losses = _losses(policy, samples, rows, settings, arguments["bf16"], folder, seed)
+        scored = policy.to(config.device)
+        size = settings.micro_batch if room is None else settings.batch
+        losses = _losses(scored, samples, rows, settings, size, most, half_of(config), folder, seed)
     epochs = range(settings.epochs)
     order = [i for epoch in epochs for i in by_tool_list(list(samples), micro, seed + epoch, losses)]
-    collator: Any = None if not_shared else partial(collate, most=settings.micro_tokens)
+    collator: Any = None if not_shared else partial(collate, most=most)
     if targets.key_weight != 1:
         weights = label_weights(tokenizer, samples, [c for _, c in encoded], targets.key_weight)
         rows = [row | {"weights": w} for row, w in zip(rows, weights, strict=True)]
         collator = collator or partial(collate_plain, pad=end_token(tokenizer))
-    # One epoch: the rows hold all epochs, each in its own order.
     config = SFTConfig(num_train_epochs=1, max_length=None, **arguments)
     config._n_gpu = 1  # or the Trainer wraps the policy in DataParallel where more are visible
     trainer = shared_prefix_trainer()(
@@ -115,7 +128,9 @@ def _losses(
     samples: Samples,
     rows: list[Row],
     settings: SftSettings,
-    bf16: bool,
+    at_once: int,
+    most: int,
+    half: torch.dtype | None,
     folder: Path,
     seed: int,
 ) -> list[float]:
@@ -129,9 +144,9 @@ def _losses(
     order = by_tool_list(samples, settings.micro_batch, seed)
     policy.eval()
     with torch.no_grad():
-        for start in range(0, len(order), settings.micro_batch):
-            batch = order[start : start + settings.micro_batch]
-            logps = _logps(policy, [rows[i] for i in batch], settings.micro_tokens, bf16)
+        for start in range(0, len(order), at_once):
+            batch = order[start : start + at_once]
+            logps = _logps(policy, [rows[i] for i in batch], most, half)
             for i, of_label in zip(batch, logps, strict=True):
                 losses[i] = -sum(of_label) / len(of_label)
     policy.train()
@@ -140,17 +155,17 @@ def _losses(
     return losses
 
 
-def _logps(policy: Any, batch: list[Row], most: int, bf16: bool) -> list[Sequence[float]]:
+def _logps(policy: Any, batch: list[Row], most: int, half: torch.dtype | None) -> list[Sequence[float]]:
     """The log-probabilities of each row's label tokens."""
     import torch
 
     if "prompt_ids" in batch[0]:
-        flat = [v for part in packs(batch, most) for v in packed_logps(policy, part, bf16=bf16)[0].tolist()]
+        flat = [v for part in packs(batch, most) for v in logps_of(policy, part, half=half)[0].tolist()]
         return list(cut(flat, [len(row["completion_ids"]) for row in batch]))
     found: list[Sequence[float]] = []
     for row in batch:
         ids, labels = (torch.tensor([row[k]], device=policy.device) for k in ("input_ids", "labels"))
-        with torch.autocast(policy.device.type, torch.bfloat16, enabled=bf16):
+        with torch.autocast(policy.device.type, half or torch.bfloat16, enabled=half is not None):
             logits = policy(input_ids=ids).logits
         found.append(_token_logps(logits, labels)[labels[:, 1:] != -100].tolist())
     return found
@@ -231,9 +246,10 @@ def shared_prefix_trainer() -> Any:
             if "parts" not in inputs:
                 given = {k: inputs[k] for k in ("input_ids", "attention_mask")}
                 return -(_token_logps(model(**given).logits, inputs["labels"]) * weights[:, 1:]).sum() / count
+            half = half_of(self.args)
 
             def summed(at: int) -> Any:
-                logps = packed_logps(model, inputs["parts"][at], bf16=self.args.bf16)[0]
+                logps = logps_of(model, inputs["parts"][at], half=half)[0]
                 return logps.sum() if weights is None else (logps * weights[at].to(logps.device)).sum()
 
             done = 0.0

@@ -10,11 +10,11 @@ sees the last `window` tokens of its own sequence, itself among them, as in tran
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from looptool_kit.stages.train.packing import Bucket, Layout, Packed
 from looptool_kit.stages.train.tree_attention import Tree, attention, filled_up
+from looptool_kit.stages.train.vocabulary import token_logps
 
 if TYPE_CHECKING:
     import torch
@@ -29,15 +29,16 @@ def packed_logps(
     packed: Packed,
     temperature: float = 1.0,
     want_entropy: bool = False,
-    bf16: bool = False,
+    half: torch.dtype | None = None,
     fused: int | None = None,
+    chunk: int | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Log-probability and, if wanted, entropy of each completion token: (N,) float32 tensors.
 
-    The entropy has no gradient. With `bf16` the model's products are computed in bfloat16 (autocast over its
-    float32 weights); the softmax over the vocabulary never is. `fused` takes the fused kernel of
-    `tree_attention`, the row filled up to that many tokens (a multiple of its `BLOCK`); on a CPU it has no
-    gradient.
+    The entropy has no gradient. With `half`, a 16-bit type, the model's products are computed in it
+    (autocast); the softmax over the vocabulary never is. `fused` takes the fused kernel of `tree_attention`,
+    the row filled up to that many tokens (a multiple of its `BLOCK`); on a CPU it has no gradient. `chunk` is
+    how many rows of logits exist at a time; None: all. `passes.logps_of` chooses these for a device.
     """
     import torch
 
@@ -51,13 +52,10 @@ def packed_logps(
     if fused is not None:
         ids, positions, layout = filled_up(ids, positions, packed.until, fused, device)
     elif device.type != "cpu":
-        buckets = tuple(
-            replace(b, tokens=b.tokens.to(device), real=b.real.to(device), mask=b.mask.to(device))
-            for b in layout.buckets
-        )
-        layout = replace(layout, buckets=buckets, order=layout.order.to(device))
-    nodes, which = torch.unique(packed.predictor.to(device), return_inverse=True)
-    with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+        layout = _on_gpu(packed.layout, device)
+    # On the CPU: the number of nodes decides a shape, for which a GPU would be waited for.
+    nodes, which = torch.unique(packed.predictor, return_inverse=True)
+    with torch.autocast(device.type, half or torch.bfloat16, enabled=half is not None):
         hidden = backbone(
             input_ids=ids.to(device),
             position_ids=positions.to(device),
@@ -66,47 +64,23 @@ def packed_logps(
             use_cache=False,
             shared_prefix=layout,
         ).last_hidden_state[0]
-        logits = causal.get_output_embeddings()(hidden[nodes])
-    logits = logits.float()
-    logps, entropy = _token_logps().apply(
-        logits if temperature == 1.0 else logits / temperature, which, packed.target.to(device)
+    head, states = causal.get_output_embeddings(), hidden[nodes.to(device)]
+    logps, entropy = token_logps(head, states, which, packed.target, temperature, half, chunk)
+    return logps, entropy[which.to(device)] if want_entropy else None
+
+
+def _on_gpu(layout: Layout, device: torch.device) -> Layout:
+    """The layout on a GPU, `real` as flat places: a mask as an index would wait for it in every layer."""
+    buckets = tuple(
+        replace(
+            b,
+            tokens=b.tokens.to(device),
+            real=b.real.flatten().nonzero()[:, 0].to(device),
+            mask=b.mask.to(device),
+        )
+        for b in layout.buckets
     )
-    return logps, entropy[which] if want_entropy else None
-
-
-@cache
-def _token_logps() -> Any:
-    """Autograd's function from logits to log-probabilities and entropies.
-
-    (nodes, V) logits -> (N,) log-probabilities of `target` at node `which`, and (nodes,) entropies without
-    gradient.
-
-    The vocabulary is most of a short completion's work outside the layers, so each pass over the logits
-    counts: one softmax serves log-probability, entropy and gradient.
-    """
-    import torch
-
-    class TokenLogps(torch.autograd.Function):
-        @staticmethod
-        def forward(
-            ctx: Any, logits: torch.Tensor, which: torch.Tensor, target: torch.Tensor
-        ) -> tuple[torch.Tensor, torch.Tensor]:
-            p = torch.softmax(logits, dim=-1)
-            norm = logits.amax(-1) - p.amax(-1).log()
-            # (p * logits).sum(-1) without the product in memory.
-            entropy = norm - torch.bmm(p[:, None, :], logits[:, :, None])[:, 0, 0]
-            ctx.save_for_backward(p, which, target)
-            ctx.mark_non_differentiable(entropy)
-            return logits[which, target] - norm[which], entropy
-
-        @staticmethod
-        def backward(ctx: Any, grad: torch.Tensor, _: Any) -> tuple[torch.Tensor, None, None]:  # type: ignore[override]
-            p, which, target = ctx.saved_tensors
-            # In p's place: a second backward would raise.
-            out = p.mul_(-grad.new_zeros(len(p)).index_add_(0, which, grad)[:, None])
-            return out.index_put_((which, target), grad, accumulate=True), None, None
-
-    return TokenLogps
+    return replace(layout, buckets=buckets, order=layout.order.to(device))
 
 
 def _attention(
@@ -177,7 +151,8 @@ def _bucket_attention(
     every = (len(bucket.tokens), -1, -1, -1)
     k = torch.cat([before_k.expand(every), k.transpose(0, 1)], dim=2)
     v = torch.cat([before_v.expand(every), v.transpose(0, 1)], dim=2)
-    return attend(q.transpose(0, 1), k, v, attn_mask=mask, scale=scale).transpose(1, 2)[bucket.real]
+    seen = attend(q.transpose(0, 1), k, v, attn_mask=mask, scale=scale).transpose(1, 2)
+    return seen[bucket.real] if bucket.real.dim() == 2 else seen.flatten(0, 1)[bucket.real]
 
 
 def _branches(

@@ -28,6 +28,7 @@ from looptool_kit.run.inputs import dataset, iteration_of
 from looptool_kit.run.stage import Stage
 from looptool_kit.stages.train import frontier
 from looptool_kit.stages.train.budget import fitted
+from looptool_kit.stages.train.common import training_dtype
 from looptool_kit.stages.train.rewards import find_reward
 
 
@@ -120,21 +121,17 @@ def _train(
         )
         chosen, _ = frontier.chosen(grpo_order(samples, seed), frontier.before(run, before.iteration + 1))
         return unsloth.train(recipe_of_now, adapter, rows or samples, chosen, epochs, steps, folder, seed)
+    _say_what_it_takes(settings, samples, epochs, steps)
+
+    def load() -> tuple[Any, Any]:
+        return load_base(settings.model, training_dtype())
+
     if epochs:
         from looptool_kit.stages.train import sft
 
         rate = settings.sft.learning_rate if first else settings.sft.learning_rate_later
         recipe = settings.sft.model_copy(update={"epochs": epochs, "learning_rate": rate})
-        result = sft.train(
-            lambda: load_base(settings.model),
-            adapter,
-            rows,
-            recipe,
-            settings.lora,
-            folder / "sft",
-            seed,
-            settings.targets,
-        )
+        result = sft.train(load, adapter, rows, recipe, settings.lora, folder / "sft", seed, settings.targets)
         facts.append(result | {"folder": "sft"})
         adapter = folder / "sft" / "adapter"
     if steps:
@@ -149,7 +146,7 @@ def _train(
             else _swapping(settings, folder / "rollout-adapter")
         )
         result = grpo.train(
-            lambda: load_base(settings.model),
+            load,
             writer,
             adapter,
             chosen,
@@ -171,6 +168,17 @@ def _train(
             f" {before.iteration + 1}: give sft.epochs, grpo.steps or preference.epochs."
         )
     return facts
+
+
+def _say_what_it_takes(settings: Settings, samples: Samples, epochs: int, steps: int) -> None:
+    """Print the estimate where there is a GPU; on a CPU `looptool plan` forecasts by what was measured."""
+    import torch
+
+    if torch.cuda.is_available() and (epochs or steps):
+        from looptool_kit.stages.train.estimate import estimate
+
+        memory = torch.cuda.get_device_properties(0).total_memory / 1e9
+        print(estimate(settings, samples, epochs, steps, memory).words(), flush=True)
 
 
 def _sft_rows(run: Run, samples: Samples, j: int, seed: int, epochs: int, steps: int) -> Samples:

@@ -12,11 +12,17 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from looptool_kit.stages.train.shapes import Shape
+
 if TYPE_CHECKING:
     import torch
 
 BLOCK = 128
 """Tokens a side of a mask block: flex_attention's own default, and the unit to which rows are filled up."""
+
+RECOMPILE_LIMIT = 64
+"""Kernels that torch may compile for the attention: for each kind of layer, with gradients and without, for a
+length and then for any."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +90,27 @@ def _flex(device: str) -> Any:
     import torch
     from torch.nn.attention.flex_attention import flex_attention
 
-    return flex_attention if device == "cpu" else torch.compile(flex_attention)
+    if device == "cpu":
+        return flex_attention
+    # One kernel for each kind of layer, with and without gradients; beyond the limit torch would compute the
+    # whole (T, T) matrix instead, without a word.
+    config: Any = torch._dynamo.config
+    config.recompile_limit = max(RECOMPILE_LIMIT, config.recompile_limit)
+    return torch.compile(flex_attention)
+
+
+def try_kernel(shape: Shape, dtype: torch.dtype) -> None:
+    """Compile the kernel for a model's heads and use it once, forward and backward, on the GPU.
+
+    Raises what torch raises where it cannot.
+    """
+    import torch
+
+    sizes = [(1, heads, BLOCK, shape.head_dim) for heads in (shape.heads, shape.kv_heads, shape.kv_heads)]
+    q, k, v = (torch.ones(size, dtype=dtype, device="cuda", requires_grad=True) for size in sizes)
+    until = torch.full((BLOCK,), BLOCK, device="cuda")
+    tree = Tree(until, torch.arange(BLOCK, device="cuda"))
+    attention(q, k, v, tree, None, None).sum().backward()
 
 
 def _block_mask(until: torch.Tensor, position: torch.Tensor, window: int | None) -> Any:

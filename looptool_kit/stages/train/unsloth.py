@@ -21,6 +21,7 @@ from typing import Any
 from looptool_kit.config import Settings
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.tables import write_json
+from looptool_kit.policy import gpu
 from looptool_kit.stages.train.common import encode, keep_result, progress, run_to_end
 from looptool_kit.stages.train.estimate import estimate
 from looptool_kit.stages.train.recipe import grpo_arguments, grpo_facts, sft_arguments
@@ -117,9 +118,12 @@ def main(path: str) -> None:
     # Weights are shared: sleeping would move the KV cache out and in at every step.
     os.environ.setdefault("UNSLOTH_VLLM_STANDBY", "0")
     os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
+    os.environ.update(gpu.vllm_variables())
     job = json.loads(Path(path).read_text(encoding="utf-8"))
     settings = Settings.model_validate(job["settings"])
     folder, seed = Path(job["folder"]), job["seed"]
+    if job["steps"]:
+        print(gpu.START, flush=True)
     model, tokenizer = load(settings, fast=bool(job["steps"]))
     policy = with_adapter(model, settings, seed)
     start = Path(job["adapter"]) if job["adapter"] else None

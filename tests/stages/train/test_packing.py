@@ -156,10 +156,10 @@ def test_unknown_models_fall_back() -> None:
 def test_products_in_bfloat16_give_nearly_the_same_log_probs_and_gradients() -> None:
     prompts, completions = ragged(2)
     found = []
-    for bf16 in (False, True):
+    for half in (None, torch.bfloat16):
         model = tiny("Llama")
         model.zero_grad()
-        logps, entropy = packed_logps(model, pack(prompts, completions), want_entropy=True, bf16=bf16)
+        logps, entropy = packed_logps(model, pack(prompts, completions), want_entropy=True, half=half)
         assert logps.dtype == torch.float32 and entropy is not None and entropy.dtype == torch.float32
         logps.mean().backward()
         found.append((logps.detach(), torch.cat([p.grad.flatten() for p in model.parameters()])))

@@ -174,6 +174,31 @@ def test_parts_hold_each_row_once_and_whole_prompts(
         assert all(row in part for row in prompts if prompts[row] in {prompts[r] for r in part})
 
 
+def test_a_step_in_several_passes_is_the_step_in_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """GRPO with a GPU's bound on the tokens of a pass, groups cut in two: loss and gradients as before, and
+    the log-probs of a whole batch too.
+    """
+    rows: list[int] = []
+
+    def counting(prompts: Any, completions: Any) -> Any:
+        rows.append(len(prompts))
+        return pack(prompts, completions)
+
+    found = []
+    for most in (None, 90):
+        monkeypatch.setattr(grpo, "pass_tokens", lambda *_, most=most: most)
+        monkeypatch.setattr(grpo, "pack", counting)
+        cls = grpo.shared_prefix_trainer()
+        found.append(run(cls, with_lora(tiny_model("qwen3")), tmp_path, batch()))
+    (logps, loss, slopes), (own_logps, own_loss, own) = found
+    torch.testing.assert_close(own_logps, logps, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(own_loss, loss, atol=1e-6, rtol=1e-4)
+    flat, own_flat = (torch.cat([g.flatten() for g in x.values()]) for x in (slopes, own))
+    assert float((own_flat - flat).norm()) <= 1e-4 * float(flat.norm())
+    first = rows.index(7)  # all rows at once, then the passes with an advantage
+    assert len(rows) > 6 and first == 0 and max(rows[1:]) < 7 and sum(rows) == 2 * (7 + 5)
+
+
 @pytest.mark.parametrize("kind", ["llama", "gemma3"])
 def test_with_lora_and_gradient_checkpointing(kind: str, tmp_path: Path) -> None:
     check(
