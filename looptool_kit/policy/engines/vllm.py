@@ -62,9 +62,8 @@ class VllmEngine(TokenEngine):
     ):
         """Load the checkpoint folder `path`.
 
-        `batch_size` completions decode at once; adapters have at most LoRA rank `rank`. `dtype` is a torch
-        dtype or its name, None takes `models.default_dtype()`. `memory` is the share of a GPU's memory that
-        it may take; None: vLLM's own. Raises ValueError where vLLM is not installed.
+        `batch_size` completions decode at once; adapters have at most LoRA rank `rank`. `dtype`: a torch dtype
+        or its name. `memory`: the share of a GPU's memory that it takes. Raises ValueError without vLLM.
         """
         if reason := why_not():
             raise ValueError(reason)
