@@ -79,7 +79,7 @@ def compose_at(run: lt.Run, threshold: float | None) -> dict[str, int]:
         if threshold is not None:
             run.decide("threshold", "", "undo", author="lesson", iteration=j)
             lt.compose(run, lt.probe(run, iteration=j), iteration=j)
-    return {part: facts[part] for part in (*records.PARTS, "total")}
+    return {part: facts[part] for part in (*records.PARTS, "total") if part in facts}
 
 
 def check_composition(run: lt.Run, threshold: float, predicted: Mapping[str, int] | None) -> bool:

@@ -27,6 +27,20 @@ STATIC_ROWS = 30
 """Rows in a notebook without a kernel."""
 
 
+WIDTHS: dict[str, str | float] = {
+    "state": "6.5em",
+    "perplexity": "6.5em",
+    "iteration": "5.5em",
+    "kind": 0.8,
+    "tool": 1.2,
+    "error": 1.2,
+    "frontier": 1.2,
+    "pass rate": "5.5em",
+    "request": 2,
+}
+"""The table's columns: a length, or a share of what is left."""
+
+
 class ProbeView(TableView):
     """Probes under greedy decoding (GCP, LoopTool section 3.3).
 
@@ -97,17 +111,7 @@ class ProbeView(TableView):
         several = len(np.unique(self._iterations)) > 1
         super().__init__(
             self._rows(),
-            widths={
-                "state": "6.5em",
-                "perplexity": "6.5em",
-                "iteration": "5.5em",
-                "kind": 0.8,
-                "tool": 1.2,
-                "error": 1.2,
-                "frontier": 1.2,
-                "pass rate": "5.5em",
-                "request": 2,
-            },
+            widths=WIDTHS,
             uncounted=("state",),
             threshold=threshold,
             filters={"iteration": str(shown)} if several and self._run else {},

@@ -15,16 +15,19 @@ from looptool_kit.config.load import (
 )
 from looptool_kit.config.sections import (
     EngineName,
-    FissionSettings,
     GrpoSettings,
     LoraSettings,
     ProbeSettings,
-    RewardSettings,
     Settings,
     SftSettings,
+)
+from looptool_kit.config.strategies import (
+    FissionSettings,
+    PairsSettings,
+    PreferenceSettings,
+    RewardSettings,
     TargetSettings,
 )
-from looptool_kit.config.strategies import PairsSettings, PreferenceSettings
 
 __all__ = [
     "EngineName",

@@ -1,10 +1,10 @@
-"""Sections of strategies that are off unless a setting names them."""
+"""Sections of single strategies, most of them off unless a setting names them."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from looptool_kit.config.base import Section
 
@@ -82,3 +82,146 @@ class FrontierSettings(Section):
     """Rollouts of a sample that GRPO has not asked in this iteration."""
     temperature: float = Field(1.0, gt=0)
     """Their sampling temperature."""
+
+
+class BandSettings(Section):
+    """The complexity that seed samples may have, for every source (ToolACE, section 2.2); off by default.
+
+    It is the mean negative log-likelihood of the label under the untrained policy, in nats a token. What lies
+    outside does not join. The sources `world`, `evolved` and `templates` draw harder or simpler samples then.
+    """
+
+    low: float | None = Field(None, ge=0)
+    """Least complexity: below it the policy is right already. Left out with `high`: no band."""
+    high: float | None = Field(None, gt=0)
+    """Greatest complexity: above it the policy stays wrong even after tuning."""
+    estimate: bool = False
+    """Take both from a first training on data without a band: the median losses of what the policy answers
+    rightly before it, and of what it still answers wrongly after it. It costs one more training, and with
+    the source `trees` its dialogues.
+    """
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.low is None) != (self.high is None) or (self.estimate and self.low is not None):
+            raise ValueError("give low and high, or estimate = true, or none of them")
+        if self.low is not None and self.high is not None and self.low >= self.high:
+            raise ValueError(f"low must be below high, not {self.low:g} and {self.high:g}")
+        return self
+
+
+class RewardSettings(Section):
+    """What GRPO pays for."""
+
+    name: str = "match"
+    """The reward, by the name of its module in `looptool_kit/stages/train/rewards`: `match` (1 for what is
+    exactly right, else 0), `graded` (worse mistakes cost more), `gated` (the share that is right, nothing
+    without the right form) or `progress` (the share of the calls that are right).
+    """
+    no_hit: float = Field(1.0, ge=0)
+    """Factor on the advantages of groups in which no completion is right: they teach only which wrong answer
+    is the least wrong one. 1: as any other group; 0: not at all.
+    """
+
+
+class TargetSettings(Section):
+    """Which tokens of the labels SFT learns, how much of each, and in which order (TL-Training, iTool)."""
+
+    mask_errors: bool = True
+    """An assistant turn whose call led to an error result is not a sample; it stays in the context of later
+    turns. For the source `trees`; `looptool import` does the same without `--keep-error-turns`.
+    """
+    key_weight: float = Field(1.0, ge=1)
+    """Weight at the most of a label's key tokens: the first of a tool's name, and that where it parts from
+    another offered name with the same beginning. 1: all tokens alike. (TL-Training: 9.) With the trainer
+    `trl` alone.
+    """
+    order: Literal["mixed", "easy_first"] = "mixed"
+    """`easy_first`: samples in the order of their labels' loss before training, those of a pass that share a
+    tool list together. With the trainer `trl` alone.
+    """
+
+
+class FissionSettings(Section):
+    """GRPO on recoveries from calls that failed (Fission-GRPO, arXiv 2601.15625)."""
+
+    group: int = Field(0, ge=0)
+    """Completions of each recovery; 0: none. A wrong call with its error becomes a prompt of the next step,
+    at most half of `grpo.prompts` of them. (Try 4.) With the trainer `trl` alone.
+    """
+
+    @model_validator(mode="after")
+    def _not_one(self) -> Self:
+        if self.group == 1:
+            raise ValueError("a group of one completion has no advantages; take 2 or more, or 0 for none")
+        return self
+
+
+class EvolveSettings(Section):
+    """Evolved tools: the expander `evolve` and the source `evolved` (ToolACE, section 2.1)."""
+
+    steps: tuple[int, int] = (1, 3)
+    """Fewest and most changes that a tool goes through at a time."""
+    buffer: int = Field(64, ge=0)
+    """Evolved tools that are kept to be changed further; 0: each change begins with the tool as it is."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if not 1 <= self.steps[0] <= self.steps[1]:
+            raise ValueError(f"steps are the fewest, at least 1, and the most, not {list(self.steps)}")
+        return self
+
+
+class CheckSettings(Section):
+    """How a model checks what a model has written: children of the expander `llm`, dialogues of `trees`."""
+
+    experts: bool = False
+    """Three experts with a question each (made-up values, consistency, tool responses), of which all must
+    agree, and a rule against repetition, in place of one question (ToolACE, section 2.3). Up to three times
+    the calls.
+    """
+
+
+class BudgetSettings(Section):
+    """How many tokens the datasets after D_1 and their training may take (`looptool compare`)."""
+
+    tokens: tuple[int, ...] = ()
+    """For D_2, D_3, ...: tokens of prompts and answers in all trainings, and tokens that the policy generated
+    for training data. SFT's rows are cut or repeated until they are spent; the last number serves all later
+    iterations. Empty: SFT takes the dataset as it is.
+    """
+
+    @model_validator(mode="after")
+    def _some_tokens(self) -> Self:
+        if any(n < 1 for n in self.tokens):
+            raise ValueError("a budget is at least one token for each dataset")
+        return self
+
+
+class AugmentSettings(Section):
+    """Perturbed samples that join D_2, D_3, ... as the part AUG (RUIE-Bench, arXiv 2503.03201).
+
+    They are made of D_1, once. In iteration j those join that its policy finds hardest, until the label loss
+    on the development samples falls no more. Where `seeds.development` is 0, a tenth as many samples as
+    D_1 has are drawn for that before training, and never composed: switched on in a run that has none, this
+    makes its seed data again.
+    """
+
+    perturbations: tuple[str, ...] = ()
+    """Names of perturbations, as the suite `robustness` has them; empty: no part AUG."""
+    share: float = Field(0.1, gt=0, le=1)
+    """Share of the rows of each perturbation that joins in the first iteration."""
+    halve: bool = True
+    """Half of the share in each further iteration, as in the paper; otherwise the same."""
+    per_sample: int = Field(1, ge=1)
+    """Rows of one original sample at the most, over all perturbations."""
+    choice: Literal["loss", "random"] = "loss"
+    """`loss`: the rows with the highest label loss under the policy. `random`: as many by chance, which the
+    other has to be compared with.
+    """
+    stop: float = Field(0.003, ge=0)
+    """No more rows join from the iteration on whose policy improved by less than this on the development
+    samples: a share of the loss before, or of all samples where accuracy is the measure. (Paper: .3 F1.)
+    """
+    measure: Literal["loss", "accuracy"] = "loss"
+    """What is compared there: the mean label loss, or exact match, which is too coarse for few samples."""

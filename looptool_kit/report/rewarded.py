@@ -13,7 +13,6 @@ from looptool_kit.core.samples import Samples
 from looptool_kit.core.stats import mean_interval
 from looptool_kit.core.toolcalls import parse
 from looptool_kit.run.folder import Run
-from looptool_kit.stages.evaluate.held_out import samples_of
 from looptool_kit.stages.evaluate.stage import best, scores
 from looptool_kit.stages.train.rewards import find_reward
 
@@ -46,7 +45,7 @@ def reward_lines(run: Run) -> list[str]:
         return []
     before, kept = list(found)[0], best(run)
     after = kept if kept in found else list(found)[-1]
-    samples = samples_of(run, "scores")
+    samples = run.table(Samples, "held_out", 0, missing_ok=True)
     a, b = (rewards_of(samples, found[policy]) for policy in (before, after))
     if after == before or not (both := [i for i in a if i in b]):
         return []

@@ -31,7 +31,12 @@ _RESULTS = (
     "meta", "metadata", "responseJsonSchema", "examples", "results",
 )  # fmt: skip
 """Keys that may hold a schema of something else."""
-_SCHEMA_WORDS = {"properties", "$ref", "allOf", "anyOf", "oneOf", "$defs", "$schema", "additionalProperties"}
+_SCHEMA_WORDS = {
+    "properties", "$ref", "allOf", "anyOf", "oneOf", "$defs", "$schema", "additionalProperties",
+    "patternProperties", "prefixItems", "propertyNames", "dependentSchemas", "dependentRequired",
+    "unevaluatedProperties", "unevaluatedItems", "minProperties", "maxProperties",
+}  # fmt: skip
+"""Keys that no parameter has for its name: with one of them an object is a schema."""
 
 
 def definitions(document: Any) -> Iterator[Any]:

@@ -62,8 +62,8 @@ class VllmEngine(TokenEngine):
     ):
         """Load the checkpoint folder `path`.
 
-        `batch_size` completions decode at once; adapters have at most LoRA rank `rank`. `dtype`: a torch dtype
-        or its name. `memory`: the share of a GPU's memory that it takes. Raises ValueError without vLLM.
+        `batch_size` completions decode at once; adapters have at most LoRA rank `rank`. `dtype`: torch's or
+        its name. `memory`: the share of a GPU's memory that it takes. Raises ValueError without vLLM.
         """
         if reason := why_not():
             raise ValueError(reason)

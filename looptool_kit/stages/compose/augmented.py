@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from looptool_kit.augment.perturb import names, perturb
 from looptool_kit.checks.rules import passes
-from looptool_kit.config.sections import AugmentSettings
+from looptool_kit.config.strategies import AugmentSettings
 from looptool_kit.core.errors import RunError
 from looptool_kit.core.records import Verdicts
 from looptool_kit.core.samples import Frozen, Sample, Samples

@@ -110,8 +110,7 @@ def train(
 
     model, tokenizer = load()
     rows, rejected = usable(tokenizer, pairs, samples, settings, context_of(model))
-    if left_out := ", ".join(f"{n} {why}" for why, n in rejected.items()):
-        print(f"preference: {sum(rejected.values())} of {len(pairs)} pairs are left out: {left_out}")
+    _say_left_out(rejected, len(pairs))
     policy = lora_policy(model, lora, adapter, seed)
     if not_shared := why_not(policy):
         warnings.warn(f"preference training computes each answer by itself: {not_shared}", stacklevel=2)
@@ -130,16 +129,22 @@ def train(
     }
     if not order:
         return _unchanged(policy, folder, facts)
+    bar = progress(f"train: {settings.loss} on {len(rows)} pairs")
     trainer = preference_trainer()(
-        model=policy,
-        args=config,
-        train_dataset=order,
-        data_collator=lambda batch: {"rows": batch},
-        callbacks=[progress(f"train: {settings.loss} on {len(rows)} pairs")],
+        model=policy, args=config, train_dataset=order, data_collator=_as_rows, callbacks=[bar]
     )
     trainer.recipe = settings
     run_to_end(trainer, folder)
     return keep_result(trainer, folder, facts)
+
+
+def _say_left_out(rejected: dict[str, int], count: int) -> None:
+    if words := ", ".join(f"{n} {why}" for why, n in rejected.items()):
+        print(f"preference: {sum(rejected.values())} of {count} pairs are left out: {words}")
+
+
+def _as_rows(batch: Any) -> dict[str, Any]:
+    return {"rows": batch}
 
 
 def _unchanged(policy: Any, folder: Path, facts: dict[str, Any]) -> dict[str, Any]:

@@ -77,8 +77,7 @@ def train(
     encoded = [encode(tokenizer, s) for s in samples]
     micro = min(settings.micro_batch, settings.batch)
     policy = lora_policy(model, lora, adapter, seed)
-    not_shared = why_not(policy)
-    if not_shared:
+    if not_shared := why_not(policy):
         warnings.warn(f"SFT computes each sample's prompt again (TRL's own path): {not_shared}", stacklevel=2)
     room = None if not_shared else pass_tokens(policy, settings.gradient_checkpointing)
     most = room or settings.micro_tokens
@@ -91,8 +90,8 @@ def train(
     rows = [_row(p, c, shared=not not_shared) for p, c in encoded]
     losses = None
     if targets.order == "easy_first":
-        scored = policy.to(config.device)
         size = settings.micro_batch if room is None else settings.batch
+        scored = policy.to(config.device)
         losses = _losses(scored, samples, rows, settings, size, most, half_of(config), folder, seed)
     epochs = range(settings.epochs)
     order = [i for epoch in epochs for i in by_tool_list(list(samples), micro, seed + epoch, losses)]
@@ -101,8 +100,6 @@ def train(
         weights = label_weights(tokenizer, samples, [c for _, c in encoded], targets.key_weight)
         rows = [row | {"weights": w} for row, w in zip(rows, weights, strict=True)]
         collator = collator or partial(collate_plain, pad=end_token(tokenizer))
-    config = SFTConfig(num_train_epochs=1, max_length=None, **arguments)
-    config._n_gpu = 1  # or the Trainer wraps the policy in DataParallel where more are visible
     trainer = shared_prefix_trainer()(
         model=policy,
         args=config,

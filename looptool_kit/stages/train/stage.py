@@ -105,6 +105,7 @@ def _train(
     facts: list[dict[str, Any]] = []
     epochs = settings.sft.epochs if first else settings.sft.epochs_later
     steps = settings.grpo.steps_first if first else settings.grpo.steps
+    rate = settings.sft.learning_rate if first else settings.sft.learning_rate_later
     _can_do(settings, steps)
     if passes := settings.preference.epochs_first if first else settings.preference.epochs:
         from looptool_kit.stages.train import phase
@@ -115,12 +116,9 @@ def _train(
     if settings.trainer == "unsloth" and (epochs or steps):
         from looptool_kit.stages.train import unsloth
 
-        rate = settings.sft.learning_rate if first else settings.sft.learning_rate_later
-        recipe_of_now = settings.model_copy(
-            update={"sft": settings.sft.model_copy(update={"learning_rate": rate})}
-        )
+        now = settings.model_copy(update={"sft": settings.sft.model_copy(update={"learning_rate": rate})})
         chosen, _ = frontier.chosen(grpo_order(samples, seed), frontier.before(run, before.iteration + 1))
-        return unsloth.train(recipe_of_now, adapter, rows or samples, chosen, epochs, steps, folder, seed)
+        return unsloth.train(now, adapter, rows or samples, chosen, epochs, steps, folder, seed)
     _say_what_it_takes(settings, samples, epochs, steps)
 
     def load() -> tuple[Any, Any]:
@@ -129,7 +127,6 @@ def _train(
     if epochs:
         from looptool_kit.stages.train import sft
 
-        rate = settings.sft.learning_rate if first else settings.sft.learning_rate_later
         recipe = settings.sft.model_copy(update={"epochs": epochs, "learning_rate": rate})
         result = sft.train(load, adapter, rows, recipe, settings.lora, folder / "sft", seed, settings.targets)
         facts.append(result | {"folder": "sft"})
@@ -137,20 +134,14 @@ def _train(
     if steps:
         from looptool_kit.stages.train import grpo
 
-        recipe_rl = settings.grpo.model_copy(update={"steps": steps})
         measured = frontier.before(run, before.iteration + 1)
         chosen, places = frontier.chosen(grpo_order(samples, seed), measured)
-        writer = (
-            grpo.merged_engine()
-            if settings.engine == "transformers"
-            else _swapping(settings, folder / "rollout-adapter")
-        )
         result = grpo.train(
             load,
-            writer,
+            _writer(settings, folder),
             adapter,
             chosen,
-            recipe_rl,
+            settings.grpo.model_copy(update={"steps": steps}),
             settings.lora,
             folder / "grpo",
             seed,
@@ -168,6 +159,15 @@ def _train(
             f" {before.iteration + 1}: give sft.epochs, grpo.steps or preference.epochs."
         )
     return facts
+
+
+def _writer(settings: Settings, folder: Path) -> Callable[[Any, Any], Engine | None]:
+    """Who writes GRPO's completions."""
+    if settings.engine != "transformers":
+        return _swapping(settings, folder / "rollout-adapter")
+    from looptool_kit.stages.train import grpo
+
+    return grpo.merged_engine()
 
 
 def _say_what_it_takes(settings: Settings, samples: Samples, epochs: int, steps: int) -> None:

@@ -17,7 +17,7 @@ from scripted_runs import SMALL, Scripted, files, finished_loop, go, scripted
 import looptool_kit as lt
 from looptool_kit.augment.perturb import PERTURBATIONS
 from looptool_kit.checks.rules import passes
-from looptool_kit.config.sections import AugmentSettings
+from looptool_kit.config.strategies import AugmentSettings
 from looptool_kit.core.errors import RunError
 from looptool_kit.core.records import Members, Verdict, Verdicts
 from looptool_kit.core.samples import Label, Message, Sample, Samples

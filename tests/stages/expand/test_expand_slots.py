@@ -168,8 +168,11 @@ def test_repeatable_and_found_by_name() -> None:
         assert [c.id for c in children(s, (), 3, Random(5), samples)] == [
             c.id for c in children(s, (), 3, Random(5), samples)
         ]
-    assert names(expand.__name__) == ["llm", "repeat", "slots", "world"] and find_expander("slots") is slots
-    with pytest.raises(ValueError, match="'none'; choose one of llm, repeat, slots, world"):
+    assert (
+        names(expand.__name__) == ["evolve", "llm", "repeat", "slots", "world"]
+        and find_expander("slots") is slots
+    )
+    with pytest.raises(ValueError, match="'none'; choose one of evolve, llm, repeat, slots, world"):
         find_expander("none")
 
 

@@ -37,15 +37,15 @@ def talk() -> Dialogue:
 def test_the_failed_call_is_masked_and_the_recovery_kept(mask: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Sample] = []
 
-    def judged(samples: Sequence[Sample], *_: Any) -> list[Check]:
+    def judged(samples: Sequence[Sample], *_: Any) -> list[list[Check]]:
         asked.extend(samples)
-        return [Check(name="label", passed=True) for _ in samples]
+        return [[Check(name="label", passed=True)] for _ in samples]
 
-    monkeypatch.setattr(turns, "check_labels", judged)
+    monkeypatch.setattr(turns, "label_checks", judged)
     d = talk()
 
     class Agents:
-        judge = store = most = None
+        judge = store = most = experts = None
 
     samples, rows = verify([d], Agents(), None, mask)  # type: ignore[arg-type]
     kept = [s.sample for s in d.steps[mask:]]

@@ -85,9 +85,8 @@ def synthesise(run: Run, score: Score | None = None, pool: Samples | None = None
             )
             number, passed = number + len(some), passed + len(candidates)
             failing = number >= PILOT and passed < MIN_SHARE * number
-            refused, level = _refuse(
-                run, candidates, seen, {s: wanted[s] - len(have[s]) for s in SPLITS}, score
-            )
+            short_of = {s: wanted[s] - len(have[s]) for s in SPLITS}
+            refused, level = _refuse(run, candidates, seen, short_of, score)
             for sample in candidates:
                 if sample.id not in refused:
                     have[sample.split].append(sample)
@@ -95,10 +94,10 @@ def synthesise(run: Run, score: Score | None = None, pool: Samples | None = None
     Turns([*earlier, *rows]).write(turns_file)
     write_json(folder / "synthesis.json", _sums(rows, number, have, wanted, len(tools)))
     if failing or (pool is None and len(have["train"]) < 2):
+        outcome = f"{number} simulated dialogues gave {len(have['train'])} usable samples: {_reasons(rows)}."
         raise RunError(
-            f"{number} simulated dialogues gave {len(have['train'])} usable samples: {_reasons(rows)}. Every"
-            f" turn stands in {turns_file}. {_spent(agents)} Set another model under [generator_llm]"
-            " or [judge_llm], or another seeds.source."
+            f"{outcome} Every turn stands in {turns_file}. {_spent(agents)} Set another model under"
+            " [generator_llm] or [judge_llm], or another seeds.source."
         )
     Random(f"{settings.seed}/order").shuffle(have["train"])
     return Samples([*(pool or ()), *have["train"]]), Samples(s for split in SPLITS for s in have[split])
