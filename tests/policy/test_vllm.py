@@ -20,7 +20,6 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -289,9 +288,9 @@ def test_grpo_takes_its_completions_from_vllm_with_the_adapter_of_each_step(
     made: list[list[Completion]] = []
     generate = VllmEngine.generate
     monkeypatch.setattr(VllmEngine, "generate", lambda *args: made.append(generate(*args)) or made[-1])
-    rewards = iter([True, False] * 4)
+    rewards = iter([1.0, 0.0] * 4)
     # So that there is something to learn.
-    monkeypatch.setattr(reward, "grade", lambda *_: SimpleNamespace(correct=next(rewards), error=""))
+    monkeypatch.setattr(reward, "reward", lambda *_: reward.Reward(next(rewards), ""))
     asks = [
         Sample(tools=(), messages=(Message(role="user", content=ask),), label=Label())
         for ask in ("Say hello.", "Name three colours.")

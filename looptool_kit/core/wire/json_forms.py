@@ -14,11 +14,11 @@ _NAMED = r'["\'](?:name|function|tool|tool_name|function_name|recipient_name|act
 _GIVEN = r'["\'](?:arguments|parameters|args|tool_input|action_input|kwargs)["\']\s*:'
 LLAMA = re.compile(r'<\|python_tag\|>|^\s*\{[^{}]*"name"\s*:[^{}]*"parameters"\s*:\s*\{', re.DOTALL)
 BARE = re.compile(
-    rf"\{{[^{{}}]*(?:{_NAMED}[^{{}}]*{_GIVEN}|{_GIVEN}.*?{_NAMED})"
+    rf"{_NAMED}[^{{}}]*{_GIVEN}|{_GIVEN}[^\n]*?{_NAMED}"
     r'|["\'](?:tool_calls|function_call|function_calls|tool_uses)["\']\s*:\s*[\[{]',
     re.DOTALL,
 )
-"""A JSON object with a name and arguments, wherever it stands."""
+"""The keys of a call in JSON, wherever they stand."""
 _FENCE = re.compile(r"```(?:json|tool_call|tool_calls|function_call)?[ \t]*\n?(.*?)```", re.DOTALL)
 _ACTION = re.compile(
     r"^\s*Action\s*:\s*([^\n{}]+?)\s*\n\s*Action[ _]Input\s*:\s*(\{.*?\})\s*"
