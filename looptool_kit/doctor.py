@@ -346,10 +346,7 @@ def _hub() -> bool | str:
 
 
 def _index(requirement: str) -> bool | str:
-    """True where pip's configured index offers exactly `requirement`, else why not.
-
-    Nothing is downloaded.
-    """
+    """True where pip's index offers exactly `requirement`, else why not; downloads nothing."""
     if importlib.util.find_spec("pip") is None:
         return "pip is not installed in this environment"
     name, _, version = requirement.partition("==")
