@@ -39,14 +39,7 @@ def whole_step(machine: Machine, model: str, engine: str = "transformers") -> Fi
     from looptool_kit.stages.train import grpo
     from looptool_kit.stages.train.stage import _swapping
 
-    settings = GrpoSettings(
-        steps=2 if machine.tiny else 3,
-        prompts=2 if machine.tiny else 8,
-        group=2 if machine.tiny else 16,
-        max_new_tokens=6 if machine.tiny else 128,
-        learning_rate=1e-6,
-        save_steps=1000,
-    )
+    settings = _step_settings(machine.tiny)
     load = _loader(machine, model)
     writer: Any = grpo.merged_engine()
     folder = Path(tempfile.mkdtemp())
@@ -92,6 +85,17 @@ def whole_step(machine: Machine, model: str, engine: str = "transformers") -> Fi
     if machine.device == "cuda":
         figures["peak_gb"] = torch.cuda.max_memory_allocated() / 1e9
     return figures | {"completions": settings.prompts * settings.group, "most_new": settings.max_new_tokens}
+
+
+def _step_settings(tiny: bool) -> GrpoSettings:
+    return GrpoSettings(
+        steps=2 if tiny else 3,
+        prompts=2 if tiny else 8,
+        group=2 if tiny else 16,
+        max_new_tokens=6 if tiny else 128,
+        learning_rate=1e-6,
+        save_steps=1000,
+    )
 
 
 @contextmanager

@@ -65,52 +65,80 @@ def train(
         targets: Which tokens count more, and the order.
 
     Returns:
-        The facts of `result.json`. `tokens` are those of prompts and completions, as if no prefix were
-        shared.
+        The facts of `result.json`; `tokens` are those of prompts and completions, as if none were shared.
     """
     if (facts := finished(folder)) is not None:
         return facts
     from datasets import Dataset
-    from trl import SFTConfig
 
     model, tokenizer = load()
     encoded = [encode(tokenizer, s) for s in samples]
     micro = min(settings.micro_batch, settings.batch)
     policy = lora_policy(model, lora, adapter, seed)
-    if not_shared := why_not(policy):
-        warnings.warn(f"SFT computes each sample's prompt again (TRL's own path): {not_shared}", stacklevel=2)
+    not_shared = _warned(policy)
     room = None if not_shared else pass_tokens(policy, settings.gradient_checkpointing)
     most = room or settings.micro_tokens
     # A GPU takes the optimiser's batch at once, in as few passes as its memory allows.
     at_once = micro if room is None else settings.batch
-    # One epoch: the rows hold all epochs, each in its own order.
-    arguments = sft_arguments(settings, at_once, folder, seed) | own_arguments(settings)
-    config = SFTConfig(num_train_epochs=1, max_length=None, **arguments)
-    config._n_gpu = 1  # or the Trainer wraps the policy in DataParallel where more are visible
-    rows = [_row(p, c, shared=not not_shared) for p, c in encoded]
+    config = _config(settings, at_once, folder, seed)
+    rows = _rows(tokenizer, samples, encoded, not not_shared, targets.key_weight)
     losses = None
     if targets.order == "easy_first":
         size = settings.micro_batch if room is None else settings.batch
-        scored = policy.to(config.device)
-        losses = _losses(scored, samples, rows, settings, size, most, half_of(config), folder, seed)
+        losses = _losses(policy.to(config.device), samples, rows, settings, size, most, config, folder, seed)
     epochs = range(settings.epochs)
     order = [i for epoch in epochs for i in by_tool_list(list(samples), micro, seed + epoch, losses)]
-    collator: Any = None if not_shared else partial(collate, most=most)
-    if targets.key_weight != 1:
-        weights = label_weights(tokenizer, samples, [c for _, c in encoded], targets.key_weight)
-        rows = [row | {"weights": w} for row, w in zip(rows, weights, strict=True)]
-        collator = collator or partial(collate_plain, pad=end_token(tokenizer))
     trainer = shared_prefix_trainer()(
         model=policy,
         args=config,
         train_dataset=Dataset.from_list([rows[i] for i in order]),
-        data_collator=collator,
+        data_collator=_collator(tokenizer, None if not_shared else most, targets.key_weight != 1),
         processing_class=tokenizer,
         callbacks=[progress(f"train: SFT on {len(samples)} samples")],
     )
     run_to_end(trainer, folder)
     tokens = sum(len(p) + len(c) for p, c in (encoded[i] for i in order))
     return keep_result(trainer, folder, {"trainer": "sft", "samples": len(samples), "tokens": tokens})
+
+
+def _config(settings: SftSettings, at_once: int, folder: Path, seed: int) -> Any:
+    from trl import SFTConfig
+
+    # One epoch: the rows hold all epochs, each in its own order.
+    arguments = sft_arguments(settings, at_once, folder, seed) | own_arguments(settings)
+    config = SFTConfig(num_train_epochs=1, max_length=None, **arguments)
+    config._n_gpu = 1  # or the Trainer wraps the policy in DataParallel where more are visible
+    return config
+
+
+def _warned(policy: Any) -> str:
+    """Why prefixes are not shared, with a warning that says so; empty where they are."""
+    not_shared = why_not(policy) or ""
+    if not_shared:
+        warnings.warn(f"SFT computes each sample's prompt again (TRL's own path): {not_shared}", stacklevel=3)
+    return not_shared
+
+
+def _collator(tokenizer: Any, most: int | None, weighed: bool) -> Any:
+    """What makes a batch of rows: packed up to `most` tokens; TRL's own collator (None) takes no weights."""
+    if most is not None:
+        return partial(collate, most=most)
+    return partial(collate_plain, pad=end_token(tokenizer)) if weighed else None
+
+
+def _rows(
+    tokenizer: Any,
+    samples: Samples,
+    encoded: Sequence[tuple[list[int], list[int]]],
+    shared: bool,
+    key_weight: float,
+) -> list[Row]:
+    """The samples as a collator takes them, with the weights of their labels' tokens unless all are 1."""
+    rows = [_row(p, c, shared) for p, c in encoded]
+    if key_weight == 1:
+        return rows
+    weights = label_weights(tokenizer, samples, [c for _, c in encoded], key_weight)
+    return [row | {"weights": w} for row, w in zip(rows, weights, strict=True)]
 
 
 def _row(prompt: list[int], completion: list[int], shared: bool) -> Row:
@@ -127,7 +155,7 @@ def _losses(
     settings: SftSettings,
     at_once: int,
     most: int,
-    half: torch.dtype | None,
+    arguments: Any,
     folder: Path,
     seed: int,
 ) -> list[float]:
@@ -137,7 +165,7 @@ def _losses(
     path = folder / LOSSES
     if path.exists():
         return cast(list[float], json.loads(path.read_text(encoding="utf-8")))
-    losses = [0.0] * len(rows)
+    losses, half = [0.0] * len(rows), half_of(arguments)
     order = by_tool_list(samples, settings.micro_batch, seed)
     policy.eval()
     with torch.no_grad():

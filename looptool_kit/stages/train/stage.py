@@ -6,7 +6,7 @@ import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from looptool_kit.config import Settings, deciding
 from looptool_kit.core.errors import RunError
@@ -153,12 +153,14 @@ def _train(
     if passes:
         result = phase.train(run, before.iteration + 1, samples, adapter, folder, seed, passes)
         facts.append(result | {"folder": "preference"})
-    if not facts:
-        raise RunError(
-            f"{run.path / 'run.toml'} leaves SFT, GRPO and preference training out of iteration"
-            f" {before.iteration + 1}: give sft.epochs, grpo.steps or preference.epochs."
-        )
-    return facts
+    return facts or _nothing(run, before.iteration + 1)
+
+
+def _nothing(run: Run, j: int) -> NoReturn:
+    raise RunError(
+        f"{run.path / 'run.toml'} leaves SFT, GRPO and preference training out of iteration {j}: give"
+        " sft.epochs, grpo.steps or preference.epochs."
+    )
 
 
 def _writer(settings: Settings, folder: Path) -> Callable[[Any, Any], Engine | None]:

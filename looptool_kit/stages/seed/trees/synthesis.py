@@ -39,6 +39,8 @@ FIRST_YIELD, MIN_YIELD = 2.0, 0.25
 Score = Callable[[Sequence[Sample]], list[float]]
 """Samples -> the loss of each one's label under the untrained policy."""
 
+OTHER_MODEL = "Set another model under [generator_llm] or [judge_llm], or another seeds.source."
+
 
 def synthesise(run: Run, score: Score | None = None, pool: Samples | None = None) -> tuple[Samples, Samples]:
     """Make the pool and the held-out samples.
@@ -95,10 +97,7 @@ def synthesise(run: Run, score: Score | None = None, pool: Samples | None = None
     write_json(folder / "synthesis.json", _sums(rows, number, have, wanted, len(tools)))
     if failing or (pool is None and len(have["train"]) < 2):
         outcome = f"{number} simulated dialogues gave {len(have['train'])} usable samples: {_reasons(rows)}."
-        raise RunError(
-            f"{outcome} Every turn stands in {turns_file}. {_spent(agents)} Set another model under"
-            " [generator_llm] or [judge_llm], or another seeds.source."
-        )
+        raise RunError(f"{outcome} Every turn stands in {turns_file}. {_spent(agents)} {OTHER_MODEL}")
     Random(f"{settings.seed}/order").shuffle(have["train"])
     return Samples([*(pool or ()), *have["train"]]), Samples(s for split in SPLITS for s in have[split])
 
