@@ -18,6 +18,7 @@ pytest.importorskip("trl")
 from tiny_models import KINDS, tiny_model, tiny_tokenizer  # noqa: E402
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 
+from looptool_kit.config import TargetSettings  # noqa: E402
 from looptool_kit.stages.train import passes  # noqa: E402
 from looptool_kit.stages.train.packing import pack  # noqa: E402
 from looptool_kit.stages.train.shared_prefix import packed_logps  # noqa: E402
@@ -288,8 +289,9 @@ def test_the_bound_follows_the_free_memory(monkeypatch: pytest.MonkeyPatch) -> N
     assert pass_bytes(shape, True).token < pass_bytes(shape, False).token / 10
 
 
+@pytest.mark.parametrize("targets", [TargetSettings(), TargetSettings(key_weight=9, order="easy_first")])
 def test_supervised_training_takes_a_gpus_batch_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    targets: TargetSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same order, steps and adapter; on frozen bfloat16 weights the adapter is float32."""
     from safetensors.torch import load_file
@@ -313,9 +315,8 @@ def test_supervised_training_takes_a_gpus_batch_at_once(
         base = tiny_model("qwen3", context=16_384).to(dtype)
         lora = LoraSettings(rank=4, alpha=8)
         now = settings.model_copy(update={"gradient_checkpointing": name == "half"})
-        facts = sft.train(
-            lambda base=base: (base, tiny_tokenizer()), None, samples, now, lora, tmp_path / name, seed=0
-        )
+        load, folder = lambda base=base: (base, tiny_tokenizer()), tmp_path / name
+        facts = sft.train(load, None, samples, now, lora, folder, seed=0, targets=targets)
         assert facts["steps"] == 2
         ends[name] = load_file(str(tmp_path / name / "adapter" / "adapter_model.safetensors"))
     assert all(w.dtype == torch.float32 for w in ends["half"].values())

@@ -108,6 +108,30 @@ def test_shared_prefixes_change_neither_losses_nor_gradients(
     torch.testing.assert_close(our_gradient, their_gradient, rtol=1e-3, atol=1e-4)
 
 
+def test_a_gpus_passes_end_at_the_same_adapter(
+    tiny_loader, samples: Samples, pairs: Pairs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bound of its memory replaces GRPO's for a CPU, in scoring the reference and in training."""
+    from safetensors.torch import load_file
+
+    settings = DPO.model_copy(update={"epochs": 1, "batch": 4})
+    sizes: dict[int | None, list[int]] = {}
+    real, ends = preference.sides, []
+    for most in (None, 1, 100_000):
+        seen = sizes.setdefault(most, [])
+        monkeypatch.setattr(preference, "pass_tokens", lambda *_, most=most: most)
+        monkeypatch.setattr(
+            preference, "sides", lambda m, rows, *a, seen=seen: seen.append(len(rows)) or real(m, rows, *a)
+        )
+        folder = tmp_path / str(most)
+        preference.train(tiny_loader, None, pairs, samples, settings, LORA, folder, seed=0)
+        ends.append(load_file(str(folder / "adapter" / "adapter_model.safetensors")))
+    assert sizes[1] == [1] * 16 and sizes[100_000] == [8, 4, 4]  # 8 pairs scored, then 2 steps of 4
+    for other in ends[1:]:
+        for key, weights in ends[0].items():
+            torch.testing.assert_close(other[key], weights, atol=1e-5, rtol=1e-3)
+
+
 def test_the_common_beginning_does_not_count_for_dpo(tiny_loader, samples: Samples, pairs: Pairs) -> None:
     """Its log-probability cancels, so that `branch` is a saving alone."""
     model, tokenizer = tiny_loader()
@@ -226,11 +250,11 @@ def test_a_killed_training_resumes_to_the_same_adapter(
     passes: list[int] = []
     real = preference.sides
 
-    def dying(model: Any, rows: Any, bf16: bool = False) -> Any:
+    def dying(model: Any, rows: Any, half: Any = None) -> Any:
         passes.append(len(rows))
         if len(passes) in (3, 14):
             raise Stop
-        return real(model, rows, bf16)
+        return real(model, rows, half)
 
     monkeypatch.setattr(preference, "sides", dying)
     with pytest.raises(Stop):
