@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import tempfile
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -35,15 +36,7 @@ def step(machine: Machine, name: str) -> Figures:
     """An optimiser step of our GRPO trainer and of TRL's at its best micro-batch, completions given."""
     case, shape = case_of(machine, name)
     rows = case.groups * case.group
-    figures: Figures = {"ours": _trained(machine, case, shape, rows, True), "TRL": None, "tried": {}}
-    for micro in [m for m in MICRO_BATCHES if m <= rows and rows % m == 0]:
-        found = _trained(machine, case, shape, micro, False)
-        figures["tried"][str(micro)] = found
-        best = figures["TRL"]
-        if found and (best is None or found["seconds"] < best["seconds"]):
-            figures["TRL"] = {**found, "micro_batch": micro}
-        elif found and best:
-            break  # smaller ones take longer still
+    figures = _sides(rows, partial(_trained, machine, case, shape))
     ours, theirs = figures["ours"], figures["TRL"]
     ours["share"] = machine.share(operations(shape, case.packed), ours["seconds"])
     if theirs:
@@ -53,11 +46,49 @@ def step(machine: Machine, name: str) -> Figures:
     return figures
 
 
-def _trained(machine: Machine, case: Case, shape: Shape, micro: int, ours: bool) -> Figures | None:
-    """Seconds of the best step but the first, peak memory, the gradient's norm; None: out of memory."""
+def _sides(rows: int, measure: Callable[[int, bool], Figures | None]) -> Figures:
+    """`measure(rows at once, ours)` of all rows at once, and of TRL's trainer at its best micro-batch."""
+    figures: Figures = {"ours": measure(rows, True), "TRL": None, "tried": {}}
+    for micro in [m for m in MICRO_BATCHES if m <= rows and rows % m == 0]:
+        found = measure(micro, False)
+        figures["tried"][str(micro)] = found
+        best = figures["TRL"]
+        if found and (best is None or found["seconds"] < best["seconds"]):
+            figures["TRL"] = {**found, "micro_batch": micro}
+        elif found and best:
+            break  # smaller ones take longer still
+    return figures
+
+
+def _run(machine: Machine, make: Callable[[Any], Any]) -> tuple[Any, Figures] | None:
+    """A training of a few steps: its trainer, seconds of the best step but the first, and peak memory.
+
+    `make` gets the callback that stamps the steps. None: out of memory.
+    """
     import torch
-    from datasets import Dataset
     from transformers.trainer_callback import PrinterCallback
+
+    cuda, stamps = machine.device == "cuda", _Stamps()
+    try:
+        trainer = make(stamps.callback(machine))
+        trainer.remove_callback(PrinterCallback)
+        if cuda:
+            torch.cuda.reset_peak_memory_stats()
+        reset_peak()
+        trainer.train()
+    except torch.cuda.OutOfMemoryError:
+        return None
+    finally:
+        gc.collect()
+        if cuda:
+            torch.cuda.empty_cache()
+    peak = torch.cuda.max_memory_allocated() / 1e9 if cuda else peak_mb() / 1e3
+    return trainer, {"seconds": min(stamps.taken[1:]), "peak_gb": peak}
+
+
+def _trained(machine: Machine, case: Case, shape: Shape, micro: int, ours: bool) -> Figures | None:
+    """What `_run` measures of GRPO, and the first gradient's norm; None: out of memory."""
+    from datasets import Dataset
     from trl import GRPOTrainer
 
     from looptool_kit.stages.train.grpo import shared_prefix_trainer
@@ -70,31 +101,22 @@ def _trained(machine: Machine, case: Case, shape: Shape, micro: int, ours: bool)
     def alternate(completions: list[Any], **_: Any) -> list[float]:
         return [float(i % 2) for i in range(len(completions))]
 
-    seconds = _Stamps()
-    try:
-        trainer = (shared_prefix_trainer() if ours else GRPOTrainer)(
+    def make(stamps: Any) -> Any:
+        return (shared_prefix_trainer() if ours else GRPOTrainer)(
             model=adapted(random_model(machine, shape, machine.dtype)),
             args=_arguments(machine, case, micro),
             reward_funcs=[alternate],
             processing_class=tokenizer_of_bytes(),
             rollout_func=given,
             train_dataset=Dataset.from_list([{"prompt": "x"}] * case.groups),
-            callbacks=[seconds.callback(machine)],
+            callbacks=[stamps],
         )
-        trainer.remove_callback(PrinterCallback)
-        if machine.device == "cuda":
-            torch.cuda.reset_peak_memory_stats()
-        reset_peak()
-        trainer.train()
-    except torch.cuda.OutOfMemoryError:
+
+    if (done := _run(machine, make)) is None:
         return None
-    finally:
-        gc.collect()
-        if machine.device == "cuda":
-            torch.cuda.empty_cache()
-    peak = torch.cuda.max_memory_allocated() / 1e9 if machine.device == "cuda" else peak_mb() / 1e3
+    trainer, figures = done
     norm = next(row["grad_norm"] for row in trainer.state.log_history if "grad_norm" in row)
-    return {"seconds": min(seconds.taken[1:]), "peak_gb": peak, "first_norm": norm}
+    return {**figures, "first_norm": norm}
 
 
 def _arguments(machine: Machine, case: Case, micro: int) -> Any:
@@ -162,15 +184,7 @@ def supervised(machine: Machine, name: str) -> Figures:
     shared, _ = rows_of(Case("", lists, tools, each, 1), shape.vocab)
     _, ends = rows_of(Case("", lists, 1, each, own + answer), shape.vocab)
     rows = [{"prompt_ids": p + e[:own], "completion_ids": e[own:]} for p, e in zip(shared, ends, strict=True)]
-    figures: Figures = {"ours": _sft(machine, shape, rows, len(rows), True), "TRL": None, "tried": {}}
-    for micro in [m for m in MICRO_BATCHES if m <= len(rows) and len(rows) % m == 0]:
-        found = _sft(machine, shape, rows, micro, False)
-        figures["tried"][str(micro)] = found
-        best = figures["TRL"]
-        if found and (best is None or found["seconds"] < best["seconds"]):
-            figures["TRL"] = {**found, "micro_batch": micro}
-        elif found and best:
-            break
+    figures = _sides(len(rows), partial(_sft, machine, shape, rows))
     whole = of_group(tools + own, answer).times(len(rows))
     seen = whole.seen - (len(rows) - lists) * tools**2 / 2
     packed = Work(whole.tokens - (len(rows) - lists) * tools, seen, whole.nodes)
@@ -186,12 +200,11 @@ def supervised(machine: Machine, name: str) -> Figures:
 def _sft(machine: Machine, shape: Shape, rows: list[Figures], micro: int, ours: bool) -> Figures | None:
     import torch
     from datasets import Dataset
-    from transformers.trainer_callback import PrinterCallback
     from trl import SFTConfig, SFTTrainer
 
     from looptool_kit.stages.train import sft
 
-    steps, stamps = 2 if machine.tiny else 3, _Stamps()
+    steps = 2 if machine.tiny else 3
     plain = [sft._row(r["prompt_ids"], r["completion_ids"], shared=ours) for r in rows]
     arguments = SFTConfig(
         output_dir=tempfile.mkdtemp(),
@@ -210,28 +223,18 @@ def _sft(machine: Machine, shape: Shape, rows: list[Figures], micro: int, ours: 
         save_strategy="no",
         disable_tqdm=True,
     )
-    cuda = machine.device == "cuda"
-    try:
+
+    def make(stamps: Any) -> Any:
         policy = adapted(random_model(machine, shape, machine.dtype))
         most = sft.pass_tokens(policy, False) or 4000
-        trainer = (sft.shared_prefix_trainer() if ours else SFTTrainer)(
+        return (sft.shared_prefix_trainer() if ours else SFTTrainer)(
             model=policy,
             args=arguments,
             train_dataset=Dataset.from_list(plain * steps),
             data_collator=partial(sft.collate, most=most) if ours else None,
             processing_class=tokenizer_of_bytes(),
-            callbacks=[stamps.callback(machine)],
+            callbacks=[stamps],
         )
-        trainer.remove_callback(PrinterCallback)
-        if cuda:
-            torch.cuda.reset_peak_memory_stats()
-        reset_peak()
-        trainer.train()
-    except torch.cuda.OutOfMemoryError:
-        return None
-    finally:
-        gc.collect()
-        if cuda:
-            torch.cuda.empty_cache()
-    peak = torch.cuda.max_memory_allocated() / 1e9 if cuda else peak_mb() / 1e3
-    return {"seconds": min(stamps.taken[1:]), "peak_gb": peak}
+
+    done = _run(machine, make)
+    return done and done[1]

@@ -17,11 +17,12 @@ from looptool_kit.core.errors import RunError
 from looptool_kit.core.records import Probes
 from looptool_kit.core.samples import Samples
 from looptool_kit.core.tables import write_json, write_text
+from looptool_kit.policy.label_loss import Score
 from looptool_kit.policy.policy import policy_of
 from looptool_kit.run.folder import Run
 from looptool_kit.run.settings import FORMAT
 from looptool_kit.stages.probe import probe
-from looptool_kit.stages.seed._band import ESTIMATE, Score, Sieve
+from looptool_kit.stages.seed._band import ESTIMATE, Sieve
 from looptool_kit.stages.seed.stage import seed
 from looptool_kit.stages.seed.trees.complexity import Band, estimate_band
 from looptool_kit.stages.train.stage import train

@@ -284,6 +284,12 @@ def check_sample(sample: Sample, grounding: bool = True) -> tuple[Check, ...]:
     )
 
 
+def form_faults(sample: Sample) -> list[str]:
+    """What breaks the rule tier, grounding left out: in foreign data that is for judges."""
+    checks = check_sample(sample, grounding=False)
+    return [f"{c.name}: {c.detail}" for c in checks if not c.passed]
+
+
 def _grounding_errors(sample: Sample) -> Iterator[str]:
     d = dialogue(sample)
     for call in sample.label.calls:

@@ -29,7 +29,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, cast, get_args
 
-from looptool_kit.checks.rules import check_sample
+from looptool_kit.checks.rules import form_faults
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.tables import atomic
 from looptool_kit.core.toolcalls import render_answer
@@ -45,21 +45,15 @@ FORMS: tuple[Form, ...] = get_args(Form)
 """The forms; each is the module of that name."""
 _DETECTION: tuple[Form, ...] = ("verl", "looptool", "openai", "xlam", "sharegpt", "hermes")
 """The order in which `detect` tries them: of forms that share a key, the one that asks for more first."""
-_COLUMNS: dict[Form, frozenset[str]] = {
-    "openai": frozenset({"messages", "tools", "functions"}),
-    "sharegpt": frozenset({"conversations", "tools", "system"}),
-    "hermes": frozenset({"conversations", "tools", "system"}),
-    "xlam": frozenset({"query", "tools", "answers"}),
-    "verl": frozenset({"data_source", "prompt", "ability", "reward_model", "extra_info"}),
-    "looptool": frozenset(Sample.model_fields),
-}
-"""The columns that a form's reader uses; others are left behind."""
 OnReject = Callable[[int, str, str], None]
 """Called with row number, raw text and reason."""
 
 
 class FormModule(Protocol):
     """What the file of a form holds."""
+
+    COLUMNS: frozenset[str]
+    """The columns that `read` uses; an import says that others are left behind."""
 
     def detect(self, row: Mapping[str, Any]) -> bool:
         """Tell whether a row has this form's keys.
@@ -238,9 +232,9 @@ def _read(
         try:
             if isinstance(row, Exception):
                 raise ValueError(str(row))
-            kind = form or detect(row)
-            left.update(f"column {key!r}" for key in row.keys() - _COLUMNS[kind] if row[key] is not None)
-            found = list(_module(kind).read(row, f"file:{path.name}", left))
+            module = _module(form or detect(row))
+            left.update(f"column {key!r}" for key in row.keys() - module.COLUMNS if row[key] is not None)
+            found = list(module.read(row, f"file:{path.name}", left))
             if not found:
                 raise ValueError("it holds no assistant turn to learn from")
         except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -254,22 +248,13 @@ def _read(
                 called = ", ".join(c.name for c in sample.label.calls)
                 reason = f"masked: the call of {called} led to {sample.meta[FAILED_CALL]}"
                 on_mask(number, render_answer(sample.label), reason)
-            elif fault := _fault(sample):
-                reject(number, raw, fault)
+            elif faults := form_faults(sample):
+                reject(number, raw, faults[0])
             elif sample.id in seen:
                 left["samples that stand twice"] += 1
             else:
                 seen.add(sample.id)
                 yield sample if split == "train" else sample.model_copy(update={"split": split})
-
-
-def _fault(sample: Sample) -> str:
-    """What of a sample breaks the rules, if anything.
-
-    Grounding does not count: that is for judges.
-    """
-    checks = check_sample(sample, grounding=False)
-    return next((f"{c.name}: {c.detail}" for c in checks if not c.passed), "")
 
 
 # --------------------------------------------------------------------- write

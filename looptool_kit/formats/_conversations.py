@@ -19,6 +19,7 @@ _ROLES = {
     "tool": "tool", "observation": "tool", "function_call": "assistant", "function_response": "tool",
     "chatgpt": "assistant", "bard": "assistant",
 }  # fmt: skip
+COLUMNS = frozenset({"conversations", "tools", "system"})
 _SENTENCE = re.compile(r"(?<=[.!?:])\s+")
 _FORM = re.compile(
     r"</?tool|\btool_call|pydantic|json (?:object|schema)|as JSON|function signatures|available tools:"

@@ -10,9 +10,11 @@ from typing import Any
 
 from looptool_kit.core.samples import Sample
 from looptool_kit.core.toolcalls import render_calls
-from looptool_kit.formats._conversations import read_conversation
+from looptool_kit.formats._conversations import COLUMNS, read_conversation
 from looptool_kit.formats._parts import has_system, response, system_text, turns_of
 from looptool_kit.formats._turns import Left, Unusable
+
+__all__ = ["COLUMNS", "detect", "read", "write"]
 
 
 def detect(row: Mapping[str, Any]) -> bool:

@@ -11,6 +11,7 @@ from looptool_kit.formats._turns import Left
 
 _NESTED = ("tools", "messages", "label", "meta")
 """Columns that a file may hold as JSON text."""
+COLUMNS = frozenset(Sample.model_fields)
 
 
 def detect(row: Mapping[str, Any]) -> bool:

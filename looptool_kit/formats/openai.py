@@ -19,6 +19,8 @@ from looptool_kit.formats._turns import (
     samples_of_turns,
 )  # fmt: skip
 
+COLUMNS = frozenset({"messages", "tools", "functions"})
+
 
 def detect(row: Mapping[str, Any]) -> bool:
     """Tell whether a row has `messages`."""

@@ -10,11 +10,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from looptool_kit.core.samples import Sample
-from looptool_kit.formats._conversations import read_conversation
+from looptool_kit.formats._conversations import COLUMNS, read_conversation
 from looptool_kit.formats._parts import json_or_text, response, turns_of
 from looptool_kit.formats._turns import Left, Unusable
 
 _SPEAKERS = {"user": "human", "assistant": "gpt", "tool": "observation"}
+
+__all__ = ["COLUMNS", "detect", "read", "write"]
 
 
 def detect(row: Mapping[str, Any]) -> bool:

@@ -11,6 +11,8 @@ from looptool_kit.core.toolcalls import render_calls
 from looptool_kit.formats._parts import has_system, response, system_text
 from looptool_kit.formats._turns import Left
 
+COLUMNS = frozenset({"data_source", "prompt", "ability", "reward_model", "extra_info"})
+
 
 def detect(row: Mapping[str, Any]) -> bool:
     """Tell whether a row has `prompt` and `reward_model`."""

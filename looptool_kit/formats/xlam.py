@@ -13,6 +13,8 @@ from looptool_kit.core.samples import Label, Sample
 from looptool_kit.formats._parts import call_of, json_or_text, tools_of
 from looptool_kit.formats._turns import Left, Turn, sample_of
 
+COLUMNS = frozenset({"query", "tools", "answers"})
+
 
 def detect(row: Mapping[str, Any]) -> bool:
     """Tell whether a row has `query` and `answers`."""

@@ -6,6 +6,7 @@ Every public module or folder beside a stage's `stage.py` is a strategy, by its 
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 from types import ModuleType
@@ -17,6 +18,7 @@ def names(package: str) -> list[str]:
     return sorted(m.name for m in modules if not m.name.startswith("_") and m.name != "stage")
 
 
+@cache  # a reward is looked up for every completion; what is not found is looked for again
 def find(package: str, name: str) -> ModuleType:
     """Import the strategy of that name.
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from looptool_kit.core.samples import Frozen, Samples
 from looptool_kit.core.tables import Table
-from looptool_kit.core.toolcalls import render_answer
+from looptool_kit.policy.label_loss import kept_losses
 from looptool_kit.policy.policy import open_engine, policy_of
 from looptool_kit.run.folder import Run
 from looptool_kit.run.stage import Stage
@@ -39,18 +37,11 @@ def label_logprobs(run: Run, j: int) -> dict[str, float]:
     now = Stage(run, NAME, j, [f"{NAME}.parquet"], held_out=samples, policy=policy.key)
     if not now.done:
         with now.making():
-            engine = open_engine(policy, run.settings.probe.batch)
-
-            def work(batch: Sequence[int]) -> LabelLogprobs:
-                rows = [samples[i] for i in batch]
-                found = engine.score(rows, [render_answer(s.label) for s in rows])
-                return LabelLogprobs(
-                    LabelLogprob(sample_id=s.id, logprob=sum(logps) / len(logps))
-                    for s, logps in zip(rows, found, strict=True)
-                )
-
-            plan = engine.plan(samples) if samples else []
-            now.finish({now.files[0]: run.batches(NAME, j, now.key, plan, LabelLogprobs, work)})
+            losses = kept_losses(
+                run, NAME, j, now.key, samples, lambda: open_engine(policy, run.settings.probe.batch)
+            )
+            rows = (LabelLogprob(sample_id=row.sample_id, logprob=-row.loss) for row in losses)
+            now.finish({now.files[0]: LabelLogprobs(rows)})
     return measured(run, j)
 
 

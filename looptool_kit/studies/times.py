@@ -22,7 +22,11 @@ def look(path: Path) -> Run | None:
 def finished(path: Path) -> bool:
     """Whether the run in a folder has been trained and evaluated to its end."""
     run = look(path)
-    return run is not None and run.manifest("scores", run.settings.iterations + 1) is not None
+    return run is not None and _ended(run)
+
+
+def _ended(run: Run) -> bool:
+    return run.manifest("scores", run.settings.iterations + 1) is not None
 
 
 def seconds_to_go(
@@ -43,7 +47,7 @@ def seconds_to_go(
     measured: dict[str, list[float]] = {}
     later: dict[str, list[float]] = {}
     for (_, arm), run in runs.items():
-        if run is not None and finished(run.path):
+        if run is not None and _ended(run):
             measured.setdefault(arm, []).append(_taken(run, arm == first, arm in seed_alone))
             if arm == first:
                 for other in {name for _, name in places}:
@@ -54,7 +58,7 @@ def seconds_to_go(
         measured[first] = [guess]
     total = 0.0
     for (_, arm), run in runs.items():
-        if run is None or not finished(run.path):
+        if run is None or not _ended(run):
             known = measured.get(arm) or later.get(arm) or measured[first]
             taken = _taken(run, arm == first, arm in seed_alone) if run else 0.0
             total += max(0.0, sum(known) / len(known) - taken)

@@ -19,10 +19,9 @@ from looptool_kit.checks.rules import passes
 from looptool_kit.config.strategies import AugmentSettings
 from looptool_kit.core.errors import RunError
 from looptool_kit.core.records import Verdicts
-from looptool_kit.core.samples import Frozen, Sample, Samples
-from looptool_kit.core.tables import Table
-from looptool_kit.core.toolcalls import render_answer
+from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.lineage.error_seeds import with_decisions
+from looptool_kit.policy.label_loss import LabelLosses, kept_losses
 from looptool_kit.policy.lengths import too_long
 from looptool_kit.policy.policy import open_engine, policy_of
 from looptool_kit.run.folder import Run
@@ -35,20 +34,6 @@ MIN_EXPECTED_ROWS = 0.5
 """A perturbation with fewer rows than this in its share gives none; others give at least one."""
 ROUNDING = 1e-9
 """Added before rounding down: .29 of 100 rows are 29."""
-
-
-class RowLoss(Frozen):
-    """The label loss of one sample under the policy."""
-
-    sample_id: str
-    loss: float
-    """Mean negative log-probability of the label's tokens, end token included, in nats."""
-
-
-class RowLosses(Table[RowLoss]):
-    """`augment_losses.parquet`: the perturbed samples, and the development samples before them."""
-
-    row_type = RowLoss
 
 
 class Choice(NamedTuple):
@@ -108,7 +93,7 @@ def choice(run: Run, j: int, verdicts: Verdicts) -> Choice:
     ended = stopped(measured, settings)
     wrong = _wrong(run, j, verdicts)
     left = [s for s in rows if s.id not in wrong and s.parent not in wrong]
-    losses = {r.sample_id: r.loss for r in run.table(RowLosses, "augment_losses", j)}
+    losses = {r.sample_id: r.loss for r in run.table(LabelLosses, "augment_losses", j)}
     if settings.choice == "random":
         order = sorted(left, key=lambda s: s.id)
         Random(f"{run.settings.seed} augment {j}").shuffle(order)
@@ -253,22 +238,17 @@ def _to_score(run: Run, j: int) -> Samples:
     return Samples([*rows, *(run.table(Samples, "augmented", 0) if settings.choice == "loss" else ())])
 
 
-def _losses(run: Run, now: Stage) -> RowLosses:
-    """The label losses of what has to be scored, each batch kept at once."""
-    rows = _to_score(run, now.iteration)
-    if not rows:
-        return RowLosses()
-    engine = open_engine(policy_of(run, now.iteration), run.settings.probe.batch)
-
-    def work(batch: Sequence[int]) -> RowLosses:
-        some = [rows[i] for i in batch]
-        scored = engine.score(some, [render_answer(s.label) for s in some])
-        return RowLosses(
-            RowLoss(sample_id=s.id, loss=-sum(logprobs) / max(1, len(logprobs)))
-            for s, logprobs in zip(some, scored, strict=True)
-        )
-
-    return run.batches(now.name, now.iteration, now.key, engine.plan(rows), RowLosses, work)
+def _losses(run: Run, now: Stage) -> LabelLosses:
+    """The label losses of what has to be scored: the development samples, then the perturbed ones."""
+    j = now.iteration
+    return kept_losses(
+        run,
+        now.name,
+        j,
+        now.key,
+        _to_score(run, j),
+        lambda: open_engine(policy_of(run, j), run.settings.probe.batch),
+    )
 
 
 def _measured(run: Run, i: int) -> float | None:

@@ -1,7 +1,7 @@
 """The band of complexity for every source: what lies outside does not join, and drawing is steered.
 
 ToolACE, section 2.2. Complexity is the loss of the label under the policy to be tuned
-(`trees.complexity`). Sources that draw (`world`, `evolved`, `templates`) are steered by three knobs: a tool
+(`policy.label_loss`). Sources that draw (`world`, `evolved`, `templates`) are steered by three knobs: a tool
 on offer that is near the right one, wording, and the reverse of both.
 """
 
@@ -20,9 +20,10 @@ from looptool_kit.augment.perturb import perturb
 from looptool_kit.core.errors import RunError
 from looptool_kit.core.samples import Frozen, Sample, Samples, Tool
 from looptool_kit.core.tables import Table
+from looptool_kit.policy.label_loss import Score, under_base
 from looptool_kit.policy.lengths import too_long
 from looptool_kit.run.folder import Run
-from looptool_kit.stages.seed.trees.complexity import Band, losses
+from looptool_kit.stages.seed.trees.complexity import Band
 from looptool_kit.text.similar import Similarity, tool_text
 
 FILE = "complexity.parquet"
@@ -35,8 +36,6 @@ MAX_ROUNDS = 12
 """Rounds without enough samples inside, for each `ROUND` of them that are wanted."""
 MOST_OUTSIDE = 0.5
 """Share of a round that may lie on one side of the band before the knobs are turned."""
-Score = Callable[[Sequence[Sample]], list[float]]
-"""Samples -> the loss of each one's label under the untrained policy."""
 
 
 class Knobs(NamedTuple):
@@ -170,7 +169,7 @@ class Sieve:
         for at in range(0, len(samples), ROUND):
             new = [s for s in samples[at : at + ROUND] if s.id not in self._known]
             if new:
-                measure = self._score or _base_policy(self._run)
+                measure = self._score or under_base(self._run)
                 self._known |= zip((s.id for s in new), measure(new), strict=True)
                 self._keep(new)
         return {s.id: self._band.place(self._known[s.id]) for s in samples}
@@ -205,12 +204,6 @@ class Sieve:
             f" simple, {seen['hard']} too hard{f'; knobs now: {turned}' if turned else ''}",
             flush=True,
         )
-
-
-def _base_policy(run: Run) -> Score:
-    from looptool_kit.policy.policy import open_engine, policy_of
-
-    return lambda samples: losses(samples, open_engine(policy_of(run, 0), run.settings.probe.batch))
 
 
 # ------------------------------------------------------------------------ knobs

@@ -33,7 +33,7 @@ def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
     sieve = Sieve.of(run)
     clean = _filled(run, sieve, wanted.first, settings.seed, per_list, reject)
     first, truth = world.plant_noise(clean, wanted.noise, seed=settings.seed)
-    like = _filled(run, None, wanted.development, DEVELOPMENT_SEED + settings.seed, 3, reject)
+    like = _filled(run, None, settings.development, DEVELOPMENT_SEED + settings.seed, 3, reject)
     known = {s.id for s in clean}
     development = Samples(s for s in like if s.id not in known)
 

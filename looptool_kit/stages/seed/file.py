@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from looptool_kit.checks.rules import check_sample
+from looptool_kit.checks.rules import form_faults
 from looptool_kit.core.errors import RunError
 from looptool_kit.core.records import Truths
 from looptool_kit.core.samples import Sample, Samples
@@ -45,10 +45,7 @@ def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
     overlong = too_long(run.settings.model)
 
     def fault(sample: Sample) -> str:
-        wrong = "; ".join(
-            f"{c.name}: {c.detail}" for c in check_sample(sample) if not c.passed and c.name != "grounding"
-        )
-        return wrong or overlong(sample)
+        return "; ".join(form_faults(sample)) or overlong(sample)
 
     good = Samples.read(path, on_reject, fault)
     if rejected and len(good) >= 2:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     import torch
 
 
+UNBOUNDED = 1 << 30
+"""The context of a model that names none."""
+
+
 def encode(tokenizer: Any, sample: Sample) -> tuple[list[int], list[int]]:
     """The token ids of a sample: (prompt, completion).
 
@@ -51,6 +55,12 @@ def lora_policy(model: Any, lora: LoraSettings, adapter: Path | None, seed: int)
         task_type="CAUSAL_LM",
     )
     return get_peft_model(model, config)
+
+
+def context_of(model: Any) -> int:
+    """The tokens that a model takes."""
+    named = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    return int(named or UNBOUNDED)
 
 
 def own_arguments(settings: SftSettings | GrpoSettings | PreferenceSettings) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from looptool_kit.core.json_text import strict_json
 from looptool_kit.core.records import Rollouts
 from looptool_kit.core.samples import Message, Sample, Samples, ToolCall
 from looptool_kit.core.toolcalls import parse
+from looptool_kit.stages.train.common import context_of
 from looptool_kit.stages.train.reward import RECOVERIES, rewarded, rollouts_file
 from looptool_kit.world.execute import execute, new_state, remember
 from looptool_kit.world.spec import specs
@@ -190,13 +191,9 @@ def _fitting(trainer: Any, waiting: Sequence[Sample], new_tokens: int) -> list[S
     """Those whose prompt leaves room for an answer in the model's context."""
     from looptool_kit.policy.engines.prompts import encode_prompts
 
-    context = getattr(trainer.model.config.get_text_config(), "max_position_embeddings", None)
+    room = context_of(trainer.model) - new_tokens
     prompts = encode_prompts(trainer.processing_class, waiting)
-    return [
-        s
-        for s, ids in zip(waiting, prompts, strict=True)
-        if context is None or len(ids) + new_tokens <= context
-    ]
+    return [s for s, ids in zip(waiting, prompts, strict=True) if len(ids) <= room]
 
 
 def _score(

@@ -23,6 +23,7 @@ from looptool_kit.policy.engines.prefix_tree import shared_length
 from looptool_kit.policy.engines.prompts import encode_answer, encode_prompts, end_token
 from looptool_kit.stages.train.common import (
     HISTORY,
+    context_of,
     finished,
     half_of,
     keep_result,
@@ -41,8 +42,6 @@ if TYPE_CHECKING:
     import torch
 
 Tokens = tuple[int, ...]
-NO_ROOM = 1 << 30
-"""The context of a model that names none."""
 
 
 @dataclass(frozen=True)
@@ -153,11 +152,6 @@ def _unchanged(policy: Any, folder: Path, facts: dict[str, Any]) -> dict[str, An
     write_text(folder / HISTORY, "")
     write_json(folder / "result.json", facts | {"steps": 0})
     return facts | {"steps": 0}
-
-
-def context_of(model: Any) -> int:
-    """The tokens that a model takes."""
-    return int(getattr(model.config.get_text_config(), "max_position_embeddings", None) or NO_ROOM)
 
 
 def usable(

@@ -111,13 +111,15 @@ def _train(
         from looptool_kit.stages.train import phase
 
         phase.check(run)
-    rows = _sft_rows(run, samples, before.iteration + 1, seed, epochs, steps) if epochs else Samples()
+    measured = frontier.before(run, before.iteration + 1)
+    chosen, places = frontier.chosen(grpo_order(samples, seed), measured)
+    prompts = [chosen[i % len(chosen)] for i in range(steps * settings.grpo.prompts)] if chosen else []
+    rows = _sft_rows(run, samples, before.iteration + 1, seed, epochs, prompts) if epochs else Samples()
     epochs = epochs if rows else 0
     if settings.trainer == "unsloth" and (epochs or steps):
         from looptool_kit.stages.train import unsloth
 
         now = settings.model_copy(update={"sft": settings.sft.model_copy(update={"learning_rate": rate})})
-        chosen, _ = frontier.chosen(grpo_order(samples, seed), frontier.before(run, before.iteration + 1))
         return unsloth.train(now, adapter, rows or samples, chosen, epochs, steps, folder, seed)
     _say_what_it_takes(settings, samples, epochs, steps)
 
@@ -134,8 +136,6 @@ def _train(
     if steps:
         from looptool_kit.stages.train import grpo
 
-        measured = frontier.before(run, before.iteration + 1)
-        chosen, places = frontier.chosen(grpo_order(samples, seed), measured)
         result = grpo.train(
             load,
             _writer(settings, folder),
@@ -183,8 +183,11 @@ def _say_what_it_takes(settings: Settings, samples: Samples, epochs: int, steps:
         print(estimate(settings, samples, epochs, steps, memory).words(), flush=True)
 
 
-def _sft_rows(run: Run, samples: Samples, j: int, seed: int, epochs: int, steps: int) -> Samples:
-    """What SFT passes over: D_j with its rehearsal, cut or repeated where there is a budget."""
+def _sft_rows(run: Run, samples: Samples, j: int, seed: int, epochs: int, prompts: list[Sample]) -> Samples:
+    """What SFT passes over: D_j with its rehearsal, cut or repeated where there is a budget.
+
+    `prompts` are those that GRPO will take of the budget.
+    """
     settings = run.settings
 
     def rehearse(count: int) -> Samples:
@@ -192,8 +195,6 @@ def _sft_rows(run: Run, samples: Samples, j: int, seed: int, epochs: int, steps:
 
     if j == 1 or not settings.budget.tokens:
         return Samples([*samples, *rehearse(len(samples))])
-    order = grpo_order(samples, seed)
-    prompts = [order[i % len(order)] for i in range(steps * settings.grpo.prompts)]
     return fitted(run, samples, j, epochs, prompts, rehearse)
 
 

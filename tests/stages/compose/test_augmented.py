@@ -22,11 +22,11 @@ from looptool_kit.core.errors import RunError
 from looptool_kit.core.records import Members, Verdict, Verdicts
 from looptool_kit.core.samples import Label, Message, Sample, Samples
 from looptool_kit.lineage.fates import fates, flows
+from looptool_kit.policy.label_loss import LabelLosses
 from looptool_kit.report.plan import plan
 from looptool_kit.report.summary import report_run
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.compose.augmented import (
-    RowLosses,
     augment,
     choice,
     hardest,
@@ -329,7 +329,7 @@ def test_a_stopped_scoring_repeats_no_batch(
     tmp_path: Path, learning: type[Learning], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = made(tmp_path / "run")
-    whole = run.table(RowLosses, "augment_losses", 1)
+    whole = run.table(LabelLosses, "augment_losses", 1)
     for name in ("augment_losses.json", "augment_losses.parquet"):
         (run.folder(1) / name).unlink()
     learning.scored.clear()
@@ -345,7 +345,7 @@ def test_a_stopped_scoring_repeats_no_batch(
         lt.compose(run, iteration=1)
     monkeypatch.setattr(Learning, "score", score)
     lt.compose(run, iteration=1)
-    assert run.table(RowLosses, "augment_losses", 1) == whole
+    assert run.table(LabelLosses, "augment_losses", 1) == whole
     assert len(learning.scored) == len(whole) == len({i for i, _ in learning.scored})
 
 

@@ -33,7 +33,7 @@ def by_requests(samples: Sequence[Sample]) -> list[float]:
 
 
 def create(folder: Path, monkeypatch: pytest.MonkeyPatch, **settings: object) -> Run:
-    monkeypatch.setattr(_band, "_base_policy", lambda run: by_requests)
+    monkeypatch.setattr(_band, "under_base", lambda run: by_requests)
     return Run.create(folder, "cpu-quick", **{**SMALL, **settings})  # type: ignore[arg-type]
 
 
@@ -208,7 +208,7 @@ def test_the_band_is_estimated_once_and_said(
     # The scripted policy answers the same before and after: two of three right.
     losses = {0: 0.2, 1: 0.4, 2: 1.6}
     monkeypatch.setattr(
-        _band, "_base_policy", lambda run: lambda rows: [losses[int(s.id[:6], 16) % 3] for s in rows]
+        _band, "under_base", lambda run: lambda rows: [losses[int(s.id[:6], 16) % 3] for s in rows]
     )
     found = bands.estimate(run)
     assert 0.2 <= found.low <= 0.4 and found.high == 1.6 and trained == [1]

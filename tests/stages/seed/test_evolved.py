@@ -68,6 +68,11 @@ def test_development_samples_are_evolved_and_apart(tmp_path: Path) -> None:
     assert {s.source for s in development} == {"evolved"}
 
 
+def test_augmentation_has_development_samples_here_too(tmp_path: Path) -> None:
+    run, _ = made(tmp_path / "a", augment__perturbations=["typos"])
+    assert len(run.table(Samples, "development", 0)) == run.settings.development == 6
+
+
 @pytest.mark.parametrize("steps", [[0, 2], [3, 1]])
 def test_steps_out_of_order_are_an_error(steps: list[int], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="steps are the fewest"):

@@ -21,8 +21,9 @@ import looptool_kit as lt
 from looptool_kit.checks.rules import passes
 from looptool_kit.core.errors import RunError
 from looptool_kit.core.samples import Sample, Samples
+from looptool_kit.policy.label_loss import loss
 from looptool_kit.run.folder import Run
-from looptool_kit.stages.seed.trees.complexity import Band, estimate_band, loss
+from looptool_kit.stages.seed.trees.complexity import Band, estimate_band
 from looptool_kit.stages.seed.trees.synthesis import synthesise
 from looptool_kit.stages.seed.trees.tools import WrittenTools
 from looptool_kit.stages.seed.trees.turns import Turns

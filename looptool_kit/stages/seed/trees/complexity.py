@@ -1,17 +1,13 @@
 """Complexity of a sample, and the band in which data teaches.
 
-It is the loss of a label under the policy to be tuned (ToolACE, section 2.2). Below the band the policy
-answers rightly already, above it the policy stays wrong even after tuning.
+It is the loss of a label under the policy to be tuned (`policy.label_loss`; ToolACE, section 2.2). Below the
+band the policy answers rightly already, above it the policy stays wrong even after tuning.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
-
-from looptool_kit.core.samples import Sample
-from looptool_kit.core.toolcalls import render_answer
-from looptool_kit.policy.engines import Engine
 
 
 class Band(NamedTuple):
@@ -23,19 +19,6 @@ class Band(NamedTuple):
     def place(self, loss: float) -> Literal["simple", "inside", "hard"]:
         """Where a sample of that loss stands."""
         return "simple" if loss < self.low else "hard" if loss > self.high else "inside"
-
-
-def loss(logprobs: Sequence[float]) -> float:
-    """Mean negative log-likelihood of a label, in nats per token.
-
-    That is -(1/T) sum log p(t_i | t_1 .. t_{i-1}) (ToolACE, section 2.2), and 0 without tokens.
-    """
-    return -sum(logprobs) / max(1, len(logprobs))
-
-
-def losses(samples: Sequence[Sample], engine: Engine) -> list[float]:
-    """The loss of every sample's label under the engine's policy."""
-    return [loss(logps) for logps in engine.score(samples, [render_answer(s.label) for s in samples])]
 
 
 def estimate_band(right_before: Sequence[float], wrong_after: Sequence[float]) -> Band:

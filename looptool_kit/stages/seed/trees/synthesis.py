@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from random import Random
 
@@ -18,11 +18,12 @@ from looptool_kit.core.errors import RunError
 from looptool_kit.core.samples import Sample, Samples, Tool
 from looptool_kit.core.tables import write_json
 from looptool_kit.llm.store import spent_words
+from looptool_kit.policy.label_loss import Score, under_base
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.seed._band import band_of
 from looptool_kit.stages.seed.templates import held_tools
 from looptool_kit.stages.seed.trees.agents import Agents
-from looptool_kit.stages.seed.trees.complexity import Band, losses
+from looptool_kit.stages.seed.trees.complexity import Band
 from looptool_kit.stages.seed.trees.dialogue import jobs, simulate
 from looptool_kit.stages.seed.trees.tools import write_tools
 from looptool_kit.stages.seed.trees.turns import Job, Turn, Turns
@@ -36,9 +37,6 @@ MIN_SHARE = 0.05
 """Samples per dialogue, in the pilot and at any time after, below which no more is asked."""
 FIRST_YIELD, MIN_YIELD = 2.0, 0.25
 """Samples per dialogue that the first round counts on, and the fewest that a later one does."""
-Score = Callable[[Sequence[Sample]], list[float]]
-"""Samples -> the loss of each one's label under the untrained policy."""
-
 OTHER_MODEL = "Set another model under [generator_llm] or [judge_llm], or another seeds.source."
 
 
@@ -173,7 +171,7 @@ def _refuse(
     placed: Counter[str] = Counter()
     band = Band(*run.settings.synthesis.band) if run.settings.synthesis.band else band_of(run)
     measured = (
-        dict(zip((s.id for s in made), (score or _base_policy(run))(made), strict=True))
+        dict(zip((s.id for s in made), (score or under_base(run))(made), strict=True))
         if band and made
         else {}
     )
@@ -197,12 +195,6 @@ def _refuse(
                 f"too {place}: loss {measured[sample.id]:.3f} is outside of {band.low:g} to {band.high:g}"
             )
     return refused, "harder" if placed["simple"] > placed["hard"] else "simpler" if placed["hard"] else ""
-
-
-def _base_policy(run: Run) -> Score:
-    from looptool_kit.policy.policy import open_engine, policy_of
-
-    return lambda samples: losses(samples, open_engine(policy_of(run, 0), run.settings.probe.batch))
 
 
 def _outcome(turn: Turn, refused: dict[str, str]) -> Turn:

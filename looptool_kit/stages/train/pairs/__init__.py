@@ -10,15 +10,13 @@ kept on the way lies in `*.parts` of the iteration, so that a stopped strategy r
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol, cast
 
 from looptool_kit.core.records import Pairs, Rollout
-from looptool_kit.core.samples import Frozen, Sample, Samples
-from looptool_kit.core.tables import Table
-from looptool_kit.core.toolcalls import render_answer
+from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.policy.engines import Engine
+from looptool_kit.policy.label_loss import kept_losses
 from looptool_kit.run.folder import Run
 from looptool_kit.stages._find import find
 
@@ -56,20 +54,6 @@ class Strategy(Protocol):
     def __call__(self, asked: Asked) -> Made: ...
 
 
-class Loss(Frozen):
-    """How unlikely the policy finds a label."""
-
-    sample_id: str
-    value: float
-    """Mean negative log-likelihood of its tokens, the end token included."""
-
-
-class Losses(Table[Loss]):
-    """One row a sample."""
-
-    row_type = Loss
-
-
 def find_strategy(name: str) -> Strategy:
     """The strategy of that name; `ValueError` that lists those there are."""
     return cast(Strategy, find(__name__, name).make)
@@ -77,19 +61,8 @@ def find_strategy(name: str) -> Strategy:
 
 def label_losses(asked: Asked, samples: Samples) -> dict[str, float]:
     """Sample id -> mean negative log-likelihood of its label under the policy (iTool, section 3.1)."""
-    engine = asked.engine()
-
-    def work(batch: Sequence[int]) -> Losses:
-        rows = [samples[i] for i in batch]
-        scores = engine.score(rows, [render_answer(s.label) for s in rows])
-        return Losses(
-            Loss(sample_id=s.id, value=-math.fsum(logprobs) / len(logprobs))
-            for s, logprobs in zip(rows, scores, strict=True)
-        )
-
-    plan = engine.plan(samples)
-    made = asked.run.batches(LOSSES, asked.iteration, asked.key, plan, Losses, work)
-    return {row.sample_id: row.value for row in made}
+    made = kept_losses(asked.run, LOSSES, asked.iteration, asked.key, samples, asked.engine)
+    return {row.sample_id: row.loss for row in made}
 
 
 def pick(samples: Sequence[Sample], losses: Mapping[str, float], share: float) -> list[Sample]:
