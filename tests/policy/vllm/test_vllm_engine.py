@@ -1,24 +1,12 @@
-"""The engine `vllm`, really run: `make test-vllm` builds the environment that it needs. Everything in
-float32, where exact comparison makes sense.
-"""
+"""The engine `vllm`, really run: `make test-vllm` builds the environment that it needs."""
 
 from __future__ import annotations
 
 import importlib.util
 import inspect
-import json
-import math
 import os
-import signal
-import socket
-import sqlite3
-import subprocess
-import sys
-import time
 import typing
-import urllib.request
-from collections.abc import Iterator
-from contextlib import closing, suppress
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,83 +20,17 @@ if importlib.util.find_spec("vllm") is None:
 
 import torch  # noqa: E402
 
-import looptool_kit  # noqa: E402
-from looptool_kit import world  # noqa: E402
-from looptool_kit.config import LoraSettings  # noqa: E402
 from looptool_kit.core.endpoint import Endpoint  # noqa: E402
-from looptool_kit.core.samples import Frozen, Label, Message, Sample, Samples  # noqa: E402
+from looptool_kit.core.samples import Label, Message, Sample, Samples  # noqa: E402
 from looptool_kit.core.toolcalls import render_answer  # noqa: E402
-from looptool_kit.llm.client import complete  # noqa: E402
-from looptool_kit.llm.messages import Request  # noqa: E402
-from looptool_kit.llm.structured import Prompt, ask  # noqa: E402
 from looptool_kit.policy import models  # noqa: E402
 from looptool_kit.policy.engines import Completion, Sampling  # noqa: E402
 from looptool_kit.policy.engines.transformers import TransformersEngine  # noqa: E402
-from looptool_kit.policy.engines.vllm import MODULES, RANKS, VllmEngine  # noqa: E402
+from looptool_kit.policy.engines.vllm import RANKS, VllmEngine  # noqa: E402
 from looptool_kit.policy.policy import Policy, base_policy, close_engines, open_engine  # noqa: E402
 from looptool_kit.stages.train.stage import grpo_order  # noqa: E402
 
-BATCH, NEW = 8, 16
-TIE = 2e-3
-"""Natural-log probability by which two tokens may differ and still be a tie between two ways of computing in
-float32.
-"""
-
-
-class Choice(Frozen):
-    """A form that a server can be held to in a few tokens."""
-
-    verdict: typing.Literal["right", "wrong"]
-    sure: bool
-
-
-@pytest.fixture(scope="module")
-def samples() -> Samples:
-    """Twelve samples, cut to two tools each; some share these."""
-    whole = [
-        *world.generate(9, seed=3, domains=["music"]),
-        *world.generate(3, seed=4, domains=["smart_home"]),
-    ]
-    return Samples(Sample(tools=s.tools[:2], messages=s.messages, label=s.label) for s in whole)
-
-
-@pytest.fixture(scope="module")
-def plain() -> TransformersEngine:
-    return TransformersEngine.load(models.find_model().path, dtype="float32", batch_size=BATCH)
-
-
-@pytest.fixture(scope="module")
-def adapters(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Two adapters as the trainers make and save them, with random weights large enough to change what is
-    likely; one on the upper layers only.
-    """
-    from looptool_kit.policy.policy import load_base
-    from looptool_kit.stages.train.common import lora_policy
-
-    made = []
-    for seed, lora in enumerate((LoraSettings(rank=8, alpha=16), LoraSettings(rank=16, alpha=16, upper=0.5))):
-        policy = lora_policy(load_base("embedded")[0], lora, None, seed)
-        for name, weight in policy.named_parameters():
-            if "lora_B" in name:
-                torch.nn.init.normal_(weight, std=0.1)
-        made.append(tmp_path_factory.mktemp("adapter") / "adapter")
-        policy.save_pretrained(made[-1])
-    return made
-
-
-@pytest.fixture(scope="module")
-def float32() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(models, "default_dtype", lambda: torch.float32)
-        yield
-
-
-@pytest.fixture
-def engine(float32: None) -> VllmEngine:
-    """As the stages get it: opened once, the base model in use."""
-    found = open_engine(base_policy("embedded", "vllm"), BATCH)
-    assert isinstance(found, VllmEngine)
-    return found
+BATCH, NEW, TIE = 8, 16, 2e-3
 
 
 def policy(adapter: Path) -> Policy:
@@ -117,46 +39,11 @@ def policy(adapter: Path) -> Policy:
     )
 
 
-def logprobs(plain: TransformersEngine, item: Sample, ids: tuple[int, ...]) -> torch.Tensor:
-    """Log-probabilities [len(ids), vocabulary] after the prompt and after each token but the last, by a plain
-    forward pass.
-    """
-    prompt = plain.tokenizer(plain.render(item), add_special_tokens=False).input_ids
-    with torch.no_grad():
-        logits = plain.model(torch.tensor([[*prompt, *ids]])).logits[0]
-    return logits[len(prompt) - 1 : -1].float().log_softmax(-1)
-
-
-def perplexity(one: Completion) -> float:
-    return math.exp(-sum(one.logprobs) / len(one.logprobs))
-
-
-def check_same(
-    plain: TransformersEngine, samples: Samples, ours: list[list[Completion]], theirs: list[list[Completion]]
-) -> None:
-    """Equal answers with equal perplexities, but for ties: there, the token that vLLM took is as likely as
-    the likeliest.
-    """
-    equal = 0
-    for item, [a], [b] in zip(samples, ours, theirs, strict=True):
-        if a.token_ids == b.token_ids:
-            equal += 1
-            assert (a.text, a.tokens, a.finish_reason) == (b.text, b.tokens, b.finish_reason)
-            assert perplexity(a) == pytest.approx(perplexity(b), rel=0.01) and a.logprobs == pytest.approx(
-                b.logprobs, abs=TIE
-            )
-        else:
-            line = logprobs(plain, item, a.token_ids)
-            at = next(k for k, (x, y) in enumerate(zip(a.token_ids, b.token_ids, strict=False)) if x != y)
-            assert line[at].max() - line[at, a.token_ids[at]] < TIE, "another token without a tie"
-    assert equal >= len(samples) - 2, "ties are rare in float32"
-
-
 # -------------------------------------------------------------------- answers
 
 
 def test_greedy_answers_and_perplexities_are_those_of_transformers(
-    engine: VllmEngine, plain: TransformersEngine, samples: Samples
+    engine: VllmEngine, plain: TransformersEngine, samples: Samples, check_same: Callable[..., None]
 ) -> None:
     assert [engine.render(s) for s in samples] == [plain.render(s) for s in samples]
     assert engine.plan(samples) == plain.plan(samples) and (engine.context, engine.ends) == (
@@ -194,7 +81,7 @@ def test_scores_are_those_of_transformers(
 
 
 def test_samples_differ_and_carry_the_models_own_logprobs(
-    engine: VllmEngine, plain: TransformersEngine, samples: Samples
+    engine: VllmEngine, plain: TransformersEngine, samples: Samples, logprobs: Callable[..., torch.Tensor]
 ) -> None:
     [made] = engine.generate(
         samples[:1], Sampling(12, temperature=2.0, n=4)
@@ -235,7 +122,7 @@ def test_what_does_not_fit_is_said_before_work_starts(engine: VllmEngine, sample
 
 
 def test_adapters_are_swapped_without_a_restart(
-    engine: VllmEngine, plain: TransformersEngine, adapters: list[Path]
+    engine: VllmEngine, plain: TransformersEngine, adapters: list[Path], check_same: Callable[..., None]
 ) -> None:
     # Short ones: the CPU build's LoRA copies the adapter's weights for each token.
     asks = ("Say hello.", "What is 17 plus 25?", "Name three colours.", "Who wrote Hamlet?")
@@ -260,7 +147,6 @@ def test_adapters_are_swapped_without_a_restart(
 def test_new_weights_in_the_same_folder_are_seen(
     engine: VllmEngine, adapters: list[Path], tmp_path: Path
 ) -> None:
-    import os
     import shutil
 
     folder = tmp_path / "adapter"
@@ -277,7 +163,7 @@ def test_new_weights_in_the_same_folder_are_seen(
 
 
 def test_grpo_takes_its_completions_from_vllm_with_the_adapter_of_each_step(
-    engine: VllmEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engine: VllmEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logprobs: Callable[..., torch.Tensor]
 ) -> None:
     from looptool_kit.config import load_preset
     from looptool_kit.policy.policy import load_base
@@ -367,7 +253,6 @@ def test_what_a_server_is_asked_fits_the_installed_protocol(
 ) -> None:
     from vllm.entrypoints.openai.completion.protocol import CompletionRequest, CompletionResponseChoice
 
-    from looptool_kit.core.endpoint import Endpoint
     from looptool_kit.policy.engines.served import ServedEngine
 
     asked = []
@@ -397,110 +282,6 @@ def test_where_the_platform_cannot_sleep_the_engine_goes_on(engine: VllmEngine, 
     before = engine.generate(samples[:1], Sampling(8))
     assert engine.sleep() == current_platform.is_sleep_mode_available()
     assert engine.generate(samples[:1], Sampling(8))[0][0].token_ids == before[0][0].token_ids
-
-
-# ------------------------------------------------------------------- a server
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
-    """vLLM's own server on the embedded model, started as docs/engines.md says."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    template = Path(looptool_kit.__file__).parent / "core" / "chat_template.jinja"
-    words = [
-        *("--model", models.find_model().path, "--served-model-name", "policy"),
-        *("--host", "127.0.0.1", "--port", port, "--dtype", "float32", "--block-size", 32),
-        *("--enforce-eager", "--max-model-len", 2048, "--max-num-seqs", BATCH),
-        *("--enable-lora", "--max-lora-rank", 32, "--lora-target-modules", *MODULES),
-        *("--chat-template", template),
-        *("--structured-outputs-config", '{"backend": "xgrammar", "disable_any_whitespace": true}'),
-    ]
-    cores = ",".join(map(str, sorted(os.sched_getaffinity(0))))
-    environment = {
-        "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1",
-        "VLLM_CPU_KVCACHE_SPACE": "1",
-        "VLLM_CPU_OMP_THREADS_BIND": cores,
-    }
-    environment |= {
-        "VLLM_NO_USAGE_STATS": "1",
-        "VLLM_ENABLE_V1_MULTIPROCESSING": "1",
-    }  # the engine in this process has set the latter to 0
-    log = tmp_path_factory.mktemp("server") / "log"
-    with log.open("w") as out:
-        command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", *map(str, words)]
-        process = subprocess.Popen(
-            command, env=os.environ | environment, stdout=out, stderr=out, start_new_session=True
-        )
-    try:
-        until = time.monotonic() + 400
-        while True:
-            assert process.poll() is None and time.monotonic() < until, log.read_text()[-3000:]
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).close()
-                break
-            except OSError:
-                time.sleep(1)
-        yield Endpoint(base_url=f"http://127.0.0.1:{port}/v1", model="policy", key_env="NO_KEY")
-    finally:
-        with suppress(ProcessLookupError):  # it has ended by itself
-            os.killpg(process.pid, signal.SIGTERM)
-        process.wait(60)
-
-
-def test_a_server_answers_scores_and_swaps_adapters_as_transformers(
-    server: Endpoint, plain: TransformersEngine, samples: Samples, adapters: list[Path]
-) -> None:
-    # Short prompts for adapters: the CPU build's LoRA takes long over each token of a prompt.
-    short = Samples(
-        Sample(tools=(), messages=(Message(role="user", content=ask),), label=Label())
-        for ask in ("Hello", "How are you?")
-    )
-    few = [samples[0], *short]
-
-    def served(adapter: Path | None) -> Any:
-        folder = str(adapter) if adapter else None
-        return open_engine(
-            Policy(name="D1", iteration=1, model="embedded", adapter=folder, engine="served", server=server),
-            BATCH,
-        )
-
-    engine = served(None)
-    base = engine.generate(few, Sampling(8))
-    check_same(plain, Samples(few), base, plain.generate(few, Sampling(8)))
-    for a, b in zip(engine.score(few, ["Yes."] * 3), plain.score(few, ["Yes."] * 3), strict=True):
-        assert a == pytest.approx(b, abs=TIE)
-    for adapter in adapters:
-        with_adapter = TransformersEngine.load(
-            models.find_model().path, adapter=adapter, dtype="float32", batch_size=BATCH
-        )
-        assert served(adapter) is engine
-        answers = engine.generate(short, Sampling(4))
-        assert [c[0].token_ids for c in answers] != [c[0].token_ids[:4] for c in base[1:]]
-        check_same(with_adapter, short, answers, with_adapter.generate(short, Sampling(4)))
-    assert [c[0].token_ids for c in served(None).generate(few, Sampling(8))] == [c[0].token_ids for c in base]
-
-
-def test_a_server_keeps_a_generator_to_its_form(server: Endpoint, tmp_path: Path) -> None:
-    """The embedded model never writes JSON of this form by itself; the server makes it."""
-    prompts = [
-        Prompt("You are a careful judge.", f"Is {n} even? Answer right or wrong.", tools=()) for n in range(4)
-    ]
-    answers = ask(Choice, prompts, server, tmp_path / "calls.sqlite", "ask", max_tokens=64)
-    assert all(isinstance(a, Choice) for a in answers), answers
-    with closing(sqlite3.connect(tmp_path / "calls.sqlite")) as db:
-        said = [
-            json.loads(raw)["choices"][0]["message"]["content"]
-            for (raw,) in db.execute("SELECT answer FROM calls")
-        ]
-    assert len(said) == 4 and all(list(json.loads(s)) == list(Choice.model_fields) for s in said)
-    [free] = complete(
-        [Request([{"role": "user", "content": "Is 3 even? Answer right or wrong."}], max_tokens=24)],
-        server,
-        tmp_path / "free.sqlite",
-    )
-    assert free.text is None or not free.text.lstrip().startswith("{")
 
 
 # ------------------------------------------------------------- last: it is closed

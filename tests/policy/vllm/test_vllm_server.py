@@ -1,0 +1,154 @@
+"""The engine `served` with vLLM's own server, really run, in float32."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import typing
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+if importlib.util.find_spec("vllm") is None:
+    pytest.skip(
+        "vLLM is not installed here; make test-vllm builds an environment for these tests",
+        allow_module_level=True,
+    )
+
+
+import looptool_kit  # noqa: E402
+from looptool_kit.core.endpoint import Endpoint  # noqa: E402
+from looptool_kit.core.samples import Frozen, Label, Message, Sample, Samples  # noqa: E402
+from looptool_kit.llm.client import complete  # noqa: E402
+from looptool_kit.llm.messages import Request  # noqa: E402
+from looptool_kit.llm.structured import Prompt, ask  # noqa: E402
+from looptool_kit.policy import models  # noqa: E402
+from looptool_kit.policy.engines import Sampling  # noqa: E402
+from looptool_kit.policy.engines.transformers import TransformersEngine  # noqa: E402
+from looptool_kit.policy.engines.vllm import MODULES  # noqa: E402
+from looptool_kit.policy.policy import Policy, open_engine  # noqa: E402
+
+BATCH, TIE = 8, 2e-3
+
+
+class Choice(Frozen):
+    """A form that a server can be held to in a few tokens."""
+
+    verdict: typing.Literal["right", "wrong"]
+    sure: bool
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+    """vLLM's own server on the embedded model, started as docs/engines.md says."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    template = Path(looptool_kit.__file__).parent / "core" / "chat_template.jinja"
+    words = [
+        *("--model", models.find_model().path, "--served-model-name", "policy"),
+        *("--host", "127.0.0.1", "--port", port, "--dtype", "float32", "--block-size", 32),
+        *("--enforce-eager", "--max-model-len", 2048, "--max-num-seqs", BATCH),
+        *("--enable-lora", "--max-lora-rank", 32, "--lora-target-modules", *MODULES),
+        *("--chat-template", template),
+        *("--structured-outputs-config", '{"backend": "xgrammar", "disable_any_whitespace": true}'),
+    ]
+    cores = ",".join(map(str, sorted(os.sched_getaffinity(0))))
+    environment = {
+        "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1",
+        "VLLM_CPU_KVCACHE_SPACE": "1",
+        "VLLM_CPU_OMP_THREADS_BIND": cores,
+    }
+    environment |= {
+        "VLLM_NO_USAGE_STATS": "1",
+        "VLLM_ENABLE_V1_MULTIPROCESSING": "1",
+    }  # the engine in this process has set the latter to 0
+    log = tmp_path_factory.mktemp("server") / "log"
+    with log.open("w") as out:
+        command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", *map(str, words)]
+        process = subprocess.Popen(
+            command, env=os.environ | environment, stdout=out, stderr=out, start_new_session=True
+        )
+    try:
+        until = time.monotonic() + 400
+        while True:
+            assert process.poll() is None and time.monotonic() < until, log.read_text()[-3000:]
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).close()
+                break
+            except OSError:
+                time.sleep(1)
+        yield Endpoint(base_url=f"http://127.0.0.1:{port}/v1", model="policy", key_env="NO_KEY")
+    finally:
+        with suppress(ProcessLookupError):  # it has ended by itself
+            os.killpg(process.pid, signal.SIGTERM)
+        process.wait(60)
+
+
+def test_a_server_answers_scores_and_swaps_adapters_as_transformers(
+    server: Endpoint,
+    plain: TransformersEngine,
+    samples: Samples,
+    adapters: list[Path],
+    check_same: Callable[..., None],
+) -> None:
+    # Short prompts for adapters: the CPU build's LoRA takes long over each token of a prompt.
+    short = Samples(
+        Sample(tools=(), messages=(Message(role="user", content=ask),), label=Label())
+        for ask in ("Hello", "How are you?")
+    )
+    few = [samples[0], *short]
+
+    def served(adapter: Path | None) -> Any:
+        folder = str(adapter) if adapter else None
+        return open_engine(
+            Policy(name="D1", iteration=1, model="embedded", adapter=folder, engine="served", server=server),
+            BATCH,
+        )
+
+    engine = served(None)
+    base = engine.generate(few, Sampling(8))
+    check_same(plain, Samples(few), base, plain.generate(few, Sampling(8)))
+    for a, b in zip(engine.score(few, ["Yes."] * 3), plain.score(few, ["Yes."] * 3), strict=True):
+        assert a == pytest.approx(b, abs=TIE)
+    for adapter in adapters:
+        with_adapter = TransformersEngine.load(
+            models.find_model().path, adapter=adapter, dtype="float32", batch_size=BATCH
+        )
+        assert served(adapter) is engine
+        answers = engine.generate(short, Sampling(4))
+        assert [c[0].token_ids for c in answers] != [c[0].token_ids[:4] for c in base[1:]]
+        check_same(with_adapter, short, answers, with_adapter.generate(short, Sampling(4)))
+    assert [c[0].token_ids for c in served(None).generate(few, Sampling(8))] == [c[0].token_ids for c in base]
+
+
+def test_a_server_keeps_a_generator_to_its_form(server: Endpoint, tmp_path: Path) -> None:
+    """The embedded model never writes JSON of this form by itself; the server makes it."""
+    prompts = [
+        Prompt("You are a careful judge.", f"Is {n} even? Answer right or wrong.", tools=()) for n in range(4)
+    ]
+    answers = ask(Choice, prompts, server, tmp_path / "calls.sqlite", "ask", max_tokens=64)
+    assert all(isinstance(a, Choice) for a in answers), answers
+    with closing(sqlite3.connect(tmp_path / "calls.sqlite")) as db:
+        said = [
+            json.loads(raw)["choices"][0]["message"]["content"]
+            for (raw,) in db.execute("SELECT answer FROM calls")
+        ]
+    assert len(said) == 4 and all(list(json.loads(s)) == list(Choice.model_fields) for s in said)
+    [free] = complete(
+        [Request([{"role": "user", "content": "Is 3 even? Answer right or wrong."}], max_tokens=24)],
+        server,
+        tmp_path / "free.sqlite",
+    )
+    assert free.text is None or not free.text.lstrip().startswith("{")
