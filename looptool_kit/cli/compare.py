@@ -23,9 +23,13 @@ Jobs = Annotated[
 
 @app.command()
 def compare(
-    path: Annotated[
-        Path, typer.Argument(help="The folder that holds the arms' runs, the table and the page.")
-    ] = Path("runs/compare"),
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="The folder that holds the arms' runs, the table and the page (runs/compare). Or two or more"
+            " run folders: they are compared as they are."
+        ),
+    ] = None,
     arms: Annotated[
         Path | None, typer.Option(help="TOML file of the arms; left out: every strategy of the package.")
     ] = None,
@@ -52,12 +56,21 @@ def compare(
 
     All start from one policy D1 a random seed and are scored on the same held-out samples. It says first
     about how long it takes. What has finished is kept, and a stopped one resumes where it stopped.
+
+    Several run folders are compared without another training: paired on the held-out samples they share.
     """
     from looptool_kit.core.tables import write_text
     from looptool_kit.studies.arms import read_arms, shipped
     from looptool_kit.studies.compare import Comparison
     from looptool_kit.studies.compare_page import markdown
 
+    if paths and len(paths) > 1:
+        given_too = {"--arms": arms, "--only": only, "--budget": budget, "--set": set_, "--out": out}
+        if unused := [name for name, value in given_too.items() if value is not None]:
+            raise ValueError(f"{', '.join(unused)}: runs that have finished are compared as they are")
+        _finished(paths)
+        return
+    path = paths[0] if paths else Path("runs/compare")
     every = read_arms(arms or shipped("arms"))
     plan = Comparison(path, every, preset, _numbers(seeds), budget, overrides_of(set_), _names(only))
     found = _run(plan, jobs)
@@ -95,6 +108,14 @@ def ablate(
 
     wanted = _names(arms)
     _run(Comparison(path, ARMS, preset, _numbers(seeds), 0, overrides_of(set_), wanted, "ablation"), jobs)
+
+
+def _finished(paths: list[Path]) -> None:
+    """Print what finished runs did, side by side."""
+    from looptool_kit.studies.finished import compare_runs
+    from looptool_kit.studies.page import text
+
+    say(text(*compare_runs(paths)))
 
 
 def _run(plan: Any, jobs: int) -> Any:

@@ -48,6 +48,7 @@ FOUND_BY_NAME = {
     "verify.judge": "looptool_kit.stages.verify",
     "expand.expanders": "looptool_kit.stages.expand",
     "reward.name": "looptool_kit.stages.train.rewards",
+    "pairs.strategy": "looptool_kit.stages.train.pairs",
 }
 """Settings that name strategies -> where those are: a mistyped one is said before anything has run."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
@@ -165,10 +166,15 @@ def _leaves(table: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tu
             yield (*path, key), value
 
 
+def settings_of(settings: Settings) -> dict[str, Any]:
+    """Settings by dotted name; sections themselves are not among them."""
+    return dict(_fields(settings))
+
+
 @lru_cache
 def _known() -> dict[str, Any]:
-    """The settings that there are, by dotted name; sections themselves are not among them."""
-    return dict(_fields(Settings()))
+    """The settings that there are, at their defaults."""
+    return settings_of(Settings())
 
 
 def _fields(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:
