@@ -14,7 +14,8 @@ WORDS = "An argument is not among the values that the tool allows."
 HARM = "error"
 _EXAMPLES = re.compile(r"\b(?:examples?|e\.g\.|such as|for instance)", re.IGNORECASE)
 _ALLOWED = re.compile(
-    r"\b(?:one of|either|must be|allowed|options?|choose|choices?|possible values?|valid)\b", re.IGNORECASE
+    r"\b(?:one of|either|allowed|options?|choose|choices?|possible values?|valid)\b",
+    re.IGNORECASE,
 )
 
 

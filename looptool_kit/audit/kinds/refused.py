@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from looptool_kit.audit.findings import Found, pointer
-from looptool_kit.audit.look import ACCEPTABLE, Look, malformed
+from looptool_kit.audit.look import ACCEPTABLE, Look, malformed, properties_of, required_of
 from looptool_kit.core.samples import Label
 from looptool_kit.stages.evaluate.bfcl.acceptable import match_acceptable
 from looptool_kit.stages.evaluate.bfcl.labels import first_acceptable
 
 WORDS = "The sample's own acceptable answers refuse its label, or can accept no answer at all."
 HARM = "error"
+NONE = "no answer can be accepted: "
+"""Begins the reason where the acceptable answers and the tool demand different things."""
 
 
 def look(view: Look) -> Iterator[Found]:
@@ -31,7 +33,26 @@ def look(view: Look) -> Iterator[Found]:
     documents = [{"name": n, "parameters": t.parameters} for n, t in view.tools.items()]
     other = Label(calls=first_acceptable(_under_names(view), documents))
     repair = None if view.derived or refusal(view, other) else other
-    yield Found(f"the acceptable answers refuse the label: {why}", place, repair)
+    causes = "; ".join(impossible(view))
+    words = f"{NONE}{causes}" if causes else f"the acceptable answers refuse the label: {why}"
+    yield Found(words, place, repair)
+
+
+def impossible(view: Look) -> Iterator[str]:
+    """Why the acceptable answers can accept nothing: they and the tool demand different things."""
+    for name, values in ((n, v) for entry in _under_names(view) for n, v in entry.items()):
+        tool = view.tools.get(name)
+        properties = properties_of(tool)
+        for parameter in required_of(tool):
+            schema = properties.get(parameter)
+            kind = schema.get("type") if isinstance(schema, dict) else None
+            if parameter not in values:
+                yield f"{name} requires {parameter!r}, which the answers do not have"
+            elif kind != "string" and isinstance(kind, str) and values[parameter] in ([""], []):
+                yield f'the required {kind} {parameter!r} has no acceptable value but ""'
+        for parameter, accepted in values.items():
+            if properties and parameter not in properties and "" not in accepted:
+                yield f"the answers demand {parameter!r}, which {name} does not have"
 
 
 def _under_names(view: Look) -> list[dict[str, dict[str, list[object]]]]:
