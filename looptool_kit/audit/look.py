@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from looptool_kit.audit.findings import pointer
 from looptool_kit.checks.rules import validator_of
 from looptool_kit.core.samples import Label, Sample, Tool, ToolCall
+from looptool_kit.core.toolcalls import canonical
 
 ACCEPTABLE = "ground_truth"
 """In `meta` of a sample: its acceptable answers in BFCL's form, `[{function: {parameter: [value, ...]}}]`."""
@@ -98,11 +99,24 @@ def schema_errors(call: ToolCall, tool: Tool | None, at: int = 0) -> list[Schema
     validator = validator_of(tool)[0] if tool is not None else None
     if tool is None or validator is None or validator.is_valid(call.arguments):
         return []
-    return [
-        SchemaError(_KINDS.get(kind, "format"), at, path, message, _schema_at(tool.parameters, path))
-        for error in validator.iter_errors(call.arguments)
-        for kind, path, message in _told(error)
-    ]
+    out = []
+    for keyword, path, message in (t for e in validator.iter_errors(call.arguments) for t in _told(e)):
+        schema = _schema_at(tool.parameters, path)
+        kind = _KINDS.get(keyword, "format")
+        if kind in _OF_VALUES:
+            kind = _special(value_at(call.arguments, path), schema) or kind
+        out.append(SchemaError(kind, at, path, message, schema))
+    return out
+
+
+_OF_VALUES = ("type", "enum", "format")
+
+
+def _special(value: Any, schema: dict[str, Any]) -> str:
+    """The kind of an error whose cause is known to be another than a wrong value."""
+    if "default" in schema and canonical(schema["default"]) == canonical(value):
+        return "own_default"
+    return "null_value" if value is None else ""
 
 
 def _told(error: Any) -> Iterator[tuple[str, tuple[str | int, ...], str]]:

@@ -44,10 +44,18 @@ class Merit(NamedTuple):
         return (self.false_alarms / self.clean if self.clean else 0.0), low, high
 
     @property
-    def precision(self) -> float:
-        """Where `WRONG_SHARE` of the samples has such an error: s r / (s r + (1 - s) f)."""
-        right, false = WRONG_SHARE * self.recall[0], (1 - WRONG_SHARE) * self.false_rate[0]
-        return right / (right + false) if right + false else 0.0
+    def precision(self) -> tuple[float, float]:
+        """Where `WRONG_SHARE` of the samples has such an error: s r / (s r + (1 - s) f), and its lower end.
+
+        The lower end takes the worse ends of both intervals.
+        """
+        (recall, least, _), (false, _, most) = self.recall, self.false_rate
+        return _precision(recall, false), _precision(least, most)
+
+
+def _precision(recall: float, false: float) -> float:
+    right, wrong = WRONG_SHARE * recall, (1 - WRONG_SHARE) * false
+    return right / (right + wrong) if right + wrong else 0.0
 
 
 @cache
@@ -62,17 +70,21 @@ def pooled(merits: dict[str, Merit]) -> Merit:
     return Merit(*(sum(column) for column in zip(*merits.values(), strict=True)))
 
 
+def precision_of(merits: dict[str, Merit]) -> tuple[float, float]:
+    """The precision on the data set where it is least; zeros where no error was planted."""
+    return min((m.precision for m in merits.values() if m.planted), default=(0.0, 0.0))
+
+
 def severity_of(merits: dict[str, Merit], harm: Severity) -> Severity:
     """How grave a kind is: `harm` at the most, and less where it was measured to be less sure.
 
-    Without a planted error nothing is known of it, and it is a note.
+    The data set counts on which it is least sure. Without a planted error nothing is known, and it is a note.
     """
-    if not merits or not (total := pooled(merits)).planted:
-        return "note"
-    most = max(m.false_rate[0] for m in merits.values())
+    most = max((m.false_rate[0] for m in merits.values()), default=1.0)
+    precision, _ = precision_of(merits)
     sure: Severity = "note"
-    if total.precision >= MIN_WARNING_PRECISION:
+    if precision >= MIN_WARNING_PRECISION:
         sure = "warning"
-    if most <= MAX_FALSE_ALARMS and total.precision >= MIN_ERROR_PRECISION:
+    if most <= MAX_FALSE_ALARMS and precision >= MIN_ERROR_PRECISION:
         sure = "error"
     return max(sure, harm, key=SEVERITIES.index)

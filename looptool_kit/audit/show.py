@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from looptool_kit.audit.audit import Audited, kinds, severity
 from looptool_kit.audit.findings import SEVERITIES, Finding
-from looptool_kit.audit.merits import Merit, measured, pooled
+from looptool_kit.audit.merits import Merit, measured, pooled, precision_of
 from looptool_kit.core.stats import wilson
 from looptool_kit.core.terminal import cell
 from looptool_kit.core.toolcalls import render_answer
@@ -87,16 +87,17 @@ def kinds_help() -> Iterator[tuple[str, str, str, str, str, str]]:
     merits = measured()
     for name in sorted(kinds(), key=lambda k: (SEVERITIES.index(severity(k)), k)):
         of = merits.get(name, {})
-        cells = _measured_cells(pooled(of)) if of else ("not measured", "-", "-")
+        cells = _measured_cells(of) if of else ("not measured", "-", "-")
         yield severity(name), name, *cells, kinds()[name].WORDS
 
 
-def _measured_cells(merit: Merit) -> tuple[str, str, str]:
-    recall, low, high = merit.recall
-    false, _, most = merit.false_rate
-    precision = f"{merit.precision:.2f}" if merit.planted else "-"
-    found = f"{recall:.2f} [{low:.2f}, {high:.2f}]" if merit.planted else "-"
-    return precision, found, f"{false:.2%} (<= {most:.2%})" if merit.clean else "-"
+def _measured_cells(merits: dict[str, Merit]) -> tuple[str, str, str]:
+    total, (precision, least) = pooled(merits), precision_of(merits)
+    recall, low, high = total.recall
+    false, _, most = total.false_rate
+    sure = f"{precision:.2f} (>= {least:.2f})" if total.planted else "-"
+    found = f"{recall:.2f} [{low:.2f}, {high:.2f}]" if total.planted else "-"
+    return sure, found, f"{false:.2%} (<= {most:.2%})" if total.clean else "-"
 
 
 def kinds_table() -> Any:
@@ -105,7 +106,7 @@ def kinds_table() -> Any:
 
     out = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     for head in ("severity", "kind", "precision", "recall", "false alarms", "finds"):
-        out.add_column(head, no_wrap=head in ("severity", "kind", "precision"))
+        out.add_column(head, no_wrap=head in ("severity", "kind"))
     for cells in kinds_help():
         out.add_row(*map(cell, cells))
     return out

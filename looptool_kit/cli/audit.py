@@ -21,7 +21,10 @@ def _help_kinds(wanted: bool) -> None:
         from looptool_kit.audit.show import kinds_table
 
         _print(kinds_table())
-        say("\nprecision: where 10% of samples have such an error; false alarms: on clean samples")
+        say(
+            "\nprecision: where 10% of samples have such an error, on the data set where it is least; recall and"
+            " false alarms on clean samples: on all (python benchmarks/bench_audit.py)"
+        )
         raise typer.Exit
 
 

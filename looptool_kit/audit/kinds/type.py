@@ -9,11 +9,9 @@ from typing import Any
 
 from looptool_kit.audit.findings import Found
 from looptool_kit.audit.look import (
-    DROPPED,
     Look,
     SchemaError,
     never,
-    required_of,
     schema_errors,
     shown,
     value_at,
@@ -42,10 +40,7 @@ def look(view: Look) -> Iterator[Found]:
 
 def _repaired(view: Look, label: Label, error: SchemaError, value: Any) -> Label | None:
     tool = view.tools[label.calls[error.at].name]
-    candidates = list(_readings(value, error.schema.get("type")))
-    if value is None and len(error.path) == 1 and error.path[0] not in required_of(tool):
-        candidates = [DROPPED]
-    for candidate in candidates:
+    for candidate in _readings(value, error.schema.get("type")):
         repaired = with_value(label, error.at, error.path, candidate)
         left = schema_errors(repaired.calls[error.at], tool)
         if not any(e.path[: len(error.path)] == error.path for e in left):
