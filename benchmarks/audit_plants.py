@@ -132,9 +132,7 @@ def enum(sample: Sample, rng: Random, values: Values) -> Planted:
     if not (picked := _arguments(sample, rng)):
         return None
     at, call, arguments = picked
-    chosen = [
-        k for k, s in _schemas(sample, call).items() if isinstance(arguments.get(k), str) and "enum" in s
-    ]
+    chosen = _texts(arguments, [k for k, s in _schemas(sample, call).items() if "enum" in s])
     if not chosen:
         return None
     name = rng.choice(chosen)
@@ -148,9 +146,8 @@ def format_(sample: Sample, rng: Random, values: Values) -> Planted:
     if not (picked := _arguments(sample, rng)):
         return None
     at, call, arguments = picked
-    given = [
-        k for k, s in _schemas(sample, call).items() if "format" in s and isinstance(arguments.get(k), str)
-    ]
+    given = _texts(arguments, [k for k, s in _schemas(sample, call).items() if "format" in s])
+    given = [k for k in given if set(arguments[k]) & set("-:")]
     if not given:
         return None
     name = rng.choice(given)

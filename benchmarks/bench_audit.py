@@ -265,7 +265,7 @@ def main() -> None:
         | {name: merit(s, {kind}, {kind}) for name, s in seen.items()}
         for kind in kinds()
     }
-    measured = {kind: {n: m for n, m in of.items() if m.planted or m.clean} for kind, of in measured.items()}
+    measured = {kind: {n: m for n, m in of.items() if m.clean} for kind, of in measured.items()}
     grave = {k for k, of in measured.items() if severity_of(of, kinds()[k].HARM) == "error"}
     measured[ALL] = {name: merit(s, grave, grave) for name, s in seen.items()}
     print(table(measured))

@@ -141,12 +141,6 @@ def _schema_at(schema: Any, path: tuple[str | int, ...]) -> dict[str, Any]:
     return schema if isinstance(schema, dict) else {}
 
 
-def properties_of(tool: Tool | None) -> dict[str, Any]:
-    """Parameter -> its schema, whatever stands in the tool."""
-    found = tool.parameters.get("properties") if tool is not None else None
-    return found if isinstance(found, dict) else {}
-
-
 _TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
     "integer": (int, float),  # 3.0 is an integer
@@ -166,12 +160,6 @@ def never(schema: Any) -> bool:
     names = kinds if isinstance(kinds, list) else [kinds]
     types = [t for name in names for t in _TYPES.get(str(name), (object,))]
     return object not in types and not any(type(v) in types for v in schema["enum"])
-
-
-def required_of(tool: Tool | None) -> list[str]:
-    """The parameters that a call must give, whatever stands in the tool."""
-    found = tool.parameters.get("required") if tool is not None else None
-    return [n for n in found if isinstance(n, str)] if isinstance(found, list) else []
 
 
 def malformed(acceptable: Any) -> str:

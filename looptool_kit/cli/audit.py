@@ -22,8 +22,8 @@ def _help_kinds(wanted: bool) -> None:
 
         _print(kinds_table())
         say(
-            "\nprecision: where 10% of samples have such an error, on the data set where it is least; recall and"
-            " false alarms on clean samples: on all (python benchmarks/bench_audit.py)"
+            "\nprecision: where 10% of samples have such an error, on the data set where it is least;"
+            " recall and false alarms on clean samples: on all (python benchmarks/bench_audit.py)"
         )
         raise typer.Exit
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from looptool_kit.audit.findings import Found, pointer
 from looptool_kit.audit.kinds.enum import holds_examples
-from looptool_kit.audit.look import ACCEPTABLE, Look, never, properties_of, schema_errors, shown
+from looptool_kit.audit.look import ACCEPTABLE, Look, never, schema_errors, shown
 from looptool_kit.core.samples import Tool, ToolCall
 from looptool_kit.core.toolcalls import canonical
 
@@ -23,7 +23,7 @@ def look(view: Look) -> Iterator[Found]:
             tool = view.tools.get(name) or view.tools.get(name.replace(".", "_"))
             for parameter, values in parameters.items():
                 accepted = [_plain(v) for v in values if v != ""]
-                schema = properties_of(tool).get(parameter)
+                schema = tool.properties.get(parameter) if tool else None
                 if tool is None or not isinstance(schema, dict) or not accepted or None in accepted:
                     continue
                 if holds_examples(schema) or never(schema) or _is_default(schema, accepted):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from looptool_kit.audit.findings import Found, pointer
-from looptool_kit.audit.look import ACCEPTABLE, DROPPED, Look, SchemaError, properties_of, with_value
+from looptool_kit.audit.look import ACCEPTABLE, DROPPED, Look, SchemaError, with_value
 from looptool_kit.core.samples import Label
 from looptool_kit.core.toolcalls import loose
 
@@ -22,7 +22,7 @@ def look(view: Look) -> Iterator[Found]:
     for at, entry in enumerate(view.acceptable or ()):
         for name, values in entry.items():
             tool = view.tools.get(name.replace(".", "_")) or view.tools.get(name)
-            known = properties_of(tool)
+            known = tool.properties if tool else {}
             # A tool without any described parameter may take all.
             for parameter in values if known else ():
                 if parameter not in known:
@@ -38,6 +38,6 @@ def _repaired(view: Look, label: Label, error: SchemaError) -> Label | None:
     if len(error.path) > 1:
         return without
     name = str(error.path[0])
-    free = [p for p in properties_of(view.tools.get(call.name)) if p not in call.arguments]
+    free = [p for p in view.tools[call.name].properties if p not in call.arguments]
     alike = [p for p in free if loose(p) == loose(name)]
     return with_value(without, error.at, (alike[0],), call.arguments[name]) if len(alike) == 1 else without

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from looptool_kit.audit.findings import Found, pointer
-from looptool_kit.audit.look import ACCEPTABLE, Look, malformed, properties_of, required_of
+from looptool_kit.audit.look import ACCEPTABLE, Look, malformed
 from looptool_kit.core.samples import Label
 from looptool_kit.stages.evaluate.bfcl.acceptable import match_acceptable
 from looptool_kit.stages.evaluate.bfcl.labels import first_acceptable
@@ -42,8 +42,8 @@ def impossible(view: Look) -> Iterator[str]:
     """Why the acceptable answers can accept nothing: they and the tool demand different things."""
     for name, values in ((n, v) for entry in _under_names(view) for n, v in entry.items()):
         tool = view.tools.get(name)
-        properties = properties_of(tool)
-        for parameter in required_of(tool):
+        properties = tool.properties if tool else {}
+        for parameter in tool.required if tool else ():
             schema = properties.get(parameter)
             kind = schema.get("type") if isinstance(schema, dict) else None
             if parameter not in values:
