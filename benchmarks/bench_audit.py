@@ -2,6 +2,7 @@
 
     python benchmarks/bench_audit.py  # writes looptool_kit/audit/merits.json and prints the tables
     python benchmarks/bench_audit.py --rows 100000  # how long that many rows take
+    python benchmarks/bench_audit.py --write data.jsonl  # a file with planted errors, to try the command on
 
 A tenth of the samples of each data set gets one planted error (`audit_plants.py`), and the file is audited as
 anybody's would be. Data sets: `world`; `openai`, made-up tools of another generator in OpenAI's form; `bfcl`,
@@ -251,10 +252,18 @@ def main() -> None:
     ask.add_argument("--samples", type=int, default=6000, help="of each generated data set")
     ask.add_argument("--out", type=Path, default=MERITS)
     ask.add_argument("--rows", type=int, help="only time the audit of that many rows")
+    ask.add_argument("--write", type=Path, help="only write a file in OpenAI's form with planted errors")
     ask.add_argument("--quick", action="store_true", help="400 samples, nothing is written")
     given = ask.parse_args()
     if given.rows:
         time_rows(given.rows)
+        return
+    if given.write:
+        lines = planted(generate(given.samples, "audit"), generate(AGAINST, "audit's test set"), "openai", 1)
+        write_text(given.write, "\n".join(line.text for line in lines) + "\n")
+        print(
+            f"{len(lines):,} rows in {given.write}, {sum(bool(x.kind) for x in lines)} with a planted error"
+        )
         return
     seen = {}
     for name, samples, test, form in sets(400 if given.quick else given.samples):

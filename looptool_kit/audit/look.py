@@ -87,7 +87,10 @@ class Look:
     def errors(self) -> list[SchemaError]:
         """Where the label's calls break the schemas of their tools."""
         calls = enumerate(self.sample.label.calls)
-        return [e for at, call in calls for e in schema_errors(call, self.tools.get(call.name), at)]
+        found = [e for at, call in calls for e in schema_errors(call, self.tools.get(call.name), at)]
+        # A value of another type is in no enum either; once is enough.
+        typed = {(e.at, e.path) for e in found if e.kind == "type"}
+        return [e for e in found if e.kind != "enum" or (e.at, e.path) not in typed]
 
     def of_kind(self, kind: str) -> Iterator[SchemaError]:
         """The errors of one kind, with a label that is somebody's own."""

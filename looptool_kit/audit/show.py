@@ -12,6 +12,8 @@ from looptool_kit.core.stats import wilson
 from looptool_kit.core.terminal import cell
 from looptool_kit.core.toolcalls import render_answer
 
+MAX_TABLE_REASON = 150
+"""Characters of a reason that the table shows."""
 MAX_PAGE_FINDINGS = 50
 """Findings of a kind that the page shows; the JSON lines have all."""
 MAX_PAGE_CHARACTERS = 2_000
@@ -68,7 +70,9 @@ def table(audited: Audited) -> Any:
     out.add_column("for example")
     colours = {"error": "red", "warning": "yellow", "note": "dim"}
     for row in by_kind(audited):
-        first = cell(f"row {row.first.row}: {row.first.reason[:160]}")
+        reason = row.first.reason
+        short = reason if len(reason) <= MAX_TABLE_REASON else reason[: MAX_TABLE_REASON - 3] + "..."
+        first = cell(f"row {row.first.row}: {short}")
         out.add_row(
             f"[{colours[row.severity]}]{row.severity}[/]",
             cell(row.kind),

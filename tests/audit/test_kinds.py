@@ -221,6 +221,11 @@ def test_a_label_its_own_answers_refuse_gets_one_that_they_accept() -> None:
     (finding,) = [f for f in audit(Samples([sample]), progress=False).findings if f.kind == "refused"]
     assert finding.repair == Label(calls=(call(city="Rome", units="metric"),))
     assert "refused" not in found(asked(call(city="Rome"), **{ACCEPTABLE: accepted}))
+    dotted = WEATHER.model_copy(update={"name": "get.weather"})
+    under_dots = Label(calls=(call(city="Rome").model_copy(update={"name": "get.weather"}),))
+    for name in ("get.weather", "get_weather"):
+        sample = asked(**{ACCEPTABLE: [{name: {"city": ["Rome"]}}]})
+        assert "refused" not in found(sample.model_copy(update={"tools": (dotted,), "label": under_dots}))
     for odd in ("x", [1], [{}], [{"get_weather": 1}], [{"get_weather": {"city": "Rome"}}], {"a": 1}):
         assert "refused" in found(asked(call(city="Rome"), **{ACCEPTABLE: odd}))
 

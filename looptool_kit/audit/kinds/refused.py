@@ -65,8 +65,11 @@ def _under_names(view: Look) -> list[dict[str, dict[str, list[object]]]]:
 
 def refusal(view: Look, label: Label) -> str:
     """Why the acceptable answers refuse a label, in words; empty where they accept it."""
+    # BFCL's checker writes underscores for the dots of names, in what was called too.
+    calls = [c.model_copy(update={"name": c.name.replace(".", "_")}) for c in label.calls]
+    tools = [t.model_copy(update={"name": t.name.replace(".", "_")}) for t in view.sample.tools]
     try:
-        result = match_acceptable(label.calls, view.acceptable or [], view.sample.tools)
+        result = match_acceptable(calls, view.acceptable or [], tools)
     except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
         return f"they or their tools are malformed ({type(error).__name__}: {str(error)[:200]})"
     return "" if result.valid else "; ".join(result.errors) or result.error_type
