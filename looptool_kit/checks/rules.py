@@ -84,7 +84,8 @@ def _closed(schema: Any, top: bool = False) -> Any:
             out[key] = _closed(value)
         else:
             out[key] = value
-    if (top or "properties" in schema) and not _COMPOSED & set(schema):
+    # Inside, an object without a single described property is free.
+    if (top or schema.get("properties")) and not _COMPOSED & set(schema):
         out["additionalProperties"] = False
     return out
 

@@ -177,6 +177,18 @@ def test_what_breaks_a_schema_is_told_by_its_kind(
         assert call_errors(repair, sample.tools) == []
 
 
+def test_an_object_that_describes_nothing_takes_everything() -> None:
+    data = {"type": "object", "properties": {}}
+    tool = Tool(name="post", parameters={"type": "object", "properties": {"data": data}})
+
+    def posted(**arguments: object) -> Sample:
+        label = Label(calls=(ToolCall(name="post", arguments=arguments),))  # type: ignore[arg-type]
+        return asked(said="Post a 1").model_copy(update={"tools": (tool,), "label": label})
+
+    assert "foreign_parameter" not in found(posted(data={"a": 1}))
+    assert "foreign_parameter" in found(posted(data={}, more=1))
+
+
 def test_repairs_of_one_label_follow_each_other() -> None:
     wrong = asked(call(city="Rome", days="3", units="METRIC", mood="good"))
     done = repaired(wrong, ("type", "enum", "foreign_parameter"))
