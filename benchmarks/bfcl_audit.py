@@ -1,6 +1,7 @@
 """Labels of BFCL that cannot be right, each with its reason.
 
-Rules go over labels, tools and requests, and every claim is tried on the official checker.
+The kinds of `looptool audit` and rules for what only BFCL has (Java, dialogues) go over labels, tools and
+requests, and every claim is tried on the official checker.
 
     looptool evaluate --suite bfcl --setup  # once
     python benchmarks/bfcl_audit.py  # writes docs/bfcl-audit.md; some minutes
@@ -16,7 +17,6 @@ import argparse
 import ast
 import json
 import re
-from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,13 @@ from _pages import wrapped
 from bfcl_audit_page import SECTIONS, Finding, document
 from tqdm.auto import tqdm
 
-from looptool_kit.core.samples import ToolCall
+from looptool_kit.audit.audit import audit
+from looptool_kit.audit.findings import Finding as Found
+from looptool_kit.audit.kinds.refused import NONE
+from looptool_kit.audit.kinds.shared_call import shared
+from looptool_kit.audit.read import bfcl_sample
+from looptool_kit.checks.tool_errors import is_error
+from looptool_kit.core.samples import Samples, ToolCall
 from looptool_kit.core.tables import write_text
 from looptool_kit.stages.evaluate.bfcl.env import Worker
 from looptool_kit.stages.evaluate.bfcl.labels import first_acceptable, language_of, sample_of
@@ -58,6 +64,15 @@ class Auditor:
     def accepts(self, entry: dict[str, Any], calls: list[ToolCall]) -> bool:
         return self.worker.ask("check", id=entry["id"], calls=[[c.name, c.arguments] for c in calls])["valid"]
 
+    def runs(self, entry: dict[str, Any], turn: int, text: str) -> bool:
+        """Whether a call of the truth gives a result where it stands, and not an error."""
+        results: list[str] = []
+        for calls in entry["truth"][: turn + 1]:
+            asked = [_literal_call(c) for c in calls]
+            results = self.worker.ask("execute", session="audit", id=entry["id"], calls=asked)
+        self.worker.ask("forget", session="audit", id=entry["id"])
+        return not is_error(results[entry["truth"][turn].index(text)])
+
     def labels(self) -> Iterator[tuple[str, dict[str, Any], int, str, dict[str, list[Any]], dict[str, Any]]]:
         """Every parameter of every labelled call.
 
@@ -81,6 +96,13 @@ class Auditor:
         return calls
 
 
+def _literal_call(text: str) -> list[Any]:
+    """A call of the truth, Python source, as name and arguments."""
+    call = ast.parse(text, mode="eval").body
+    assert isinstance(call, ast.Call) and isinstance(call.func, ast.Name)
+    return [call.func.id, {k.arg: ast.literal_eval(k.value) for k in call.keywords}]
+
+
 def show(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False)
     return f"`{text if len(text) < 90 else text[:87] + '...'}`"
@@ -89,42 +111,118 @@ def show(value: Any) -> str:
 # ---------------------------------------------------------------- rules
 
 
-def unsatisfiable(a: Auditor) -> Iterator[Finding]:
-    """Entries whose own label the checker rejects, with the cause.
+def audited(a: Auditor) -> Iterator[Finding]:
+    """What `looptool audit` finds in the acceptable answers, each tried on the official checker."""
+    given = [
+        (category, entry, bfcl_sample(row, None if "irrelevance" in category else entry["truth"], category))
+        for category in SINGLE_TURN
+        if category != "live_relevance"  # any call is right there
+        for entry in a.entries[category]
+        for row in [{"id": entry["id"], "function": entry["docs"], "question": entry["turns"]}]
+    ]
+    found = audit(Samples(s for _, _, s in given), only=CONFIRMED).findings
+    for finding in found:
+        category, entry, _ = given[finding.row - 1]
+        if finding.kind == "contradiction":
+            row = int(re.findall(r"row (\d+)", finding.reason)[0])
+            yield from contradiction(a, (category, entry), given[row - 1][:2])
+        else:
+            yield from CONFIRMED[finding.kind](a, category, entry, finding)
 
-    That cause makes every other answer wrong too.
-    """
-    for category in SINGLE_TURN:
-        if "relevance" in category:
+
+def refused(a: Auditor, category: str, entry: dict[str, Any], finding: Found) -> Iterator[Finding]:
+    """The official checker rejects the label's own answer."""
+    calls = list(first_acceptable(entry["truth"], entry["docs"], language_of(category)))
+    if not a.accepts(entry, calls):
+        yield Finding("unsatisfiable", f"`{entry['id']}`", finding.reason.removeprefix(NONE))
+
+
+def _answer(entry: dict[str, Any], finding: Found) -> tuple[int, str, str, list[Any], dict[str, Any]]:
+    """Number of the call, function, parameter, acceptable values and the parameter's schema."""
+    *_, at, name, parameter = finding.place.split("/")
+    name, parameter = (part.replace("~1", "/").replace("~0", "~") for part in (name, parameter))
+    schema = next(doc["parameters"] for doc in entry["docs"] if doc["name"] == name)
+    return int(at), name, parameter, entry["truth"][int(at)][name][parameter], schema["properties"]
+
+
+def forbidden(a: Auditor, category: str, entry: dict[str, Any], finding: Found) -> Iterator[Finding]:
+    """The official checker rejects each value of a short enum; other values break type or elements."""
+    at, _, parameter, values, properties = _answer(entry, finding)
+    described, accepted = properties[parameter], [v for v in values if v != ""]
+    kind, enum = described["type"], described.get("enum")
+    if enum and any(a.accepts(entry, a.with_value(category, entry, at, parameter, v)) for v in enum):
+        return
+    items = described.get("items") if isinstance(described.get("items"), dict) else {}
+    takes = f"takes {'an' if kind[0] in 'aio' else 'a'} {kind}"
+    takes += f" of {items.get('type')}" if items else ""
+    allows = f"allows {show(enum)}" if enum and kind != "array" else takes
+    section = "leave_out" if "" in values else "forbidden"
+    yield Finding(section, f"`{entry['id']}`", f"`{parameter}`: accepted {show(accepted)}, the tool {allows}")
+
+
+def lacks(a: Auditor, category: str, entry: dict[str, Any], finding: Found) -> Iterator[Finding]:
+    """Parameters in a label that the function does not have, and that may be left out."""
+    _, name, parameter, values, _ = _answer(entry, finding)
+    if "" in values:
+        words = f"`{parameter}` of `{name}`: an answer that uses an acceptable value of it is rejected"
+        yield Finding("lacks", f"`{entry['id']}`", words)
+
+
+def twice(a: Auditor, category: str, entry: dict[str, Any], finding: Found) -> Iterator[Finding]:
+    """The official checker accepts one call twice in the place of two different ones."""
+    if language_of(category) != "python":
+        return
+    right = list(first_acceptable(entry["truth"], entry["docs"]))
+    second = int(finding.place.split("/")[-1])
+    for first in range(second):
+        common = shared(entry["truth"][first], entry["truth"][second])
+        if common is None:
             continue
-        for entry in a.entries[category]:
-            if a.accepts(entry, list(first_acceptable(entry["truth"], entry["docs"], language_of(category)))):
+        calls = list(right)
+        calls[first] = calls[second] = right[first].model_copy(update={"arguments": common})
+        if a.accepts(entry, calls):
+            words = f"`{right[first].name}` with {show(common)}, twice"
+            yield Finding("twice", f"`{entry['id']}`", words)
+            return
+
+
+def contradiction(
+    a: Auditor, one: tuple[str, dict[str, Any]], two: tuple[str, dict[str, Any]]
+) -> Iterator[Finding]:
+    """The same messages and tools; one wants a call and the other none, or other calls."""
+    (category, entry), (other_category, other) = sorted((one, two), key=lambda c: "irrelevance" in c[0])
+    pair = f"`{entry['id']}` and `{other['id']}`"
+    if "irrelevance" in other_category:
+        words = "the same messages and tools; the first wants a call, the second counts any call as wrong"
+        yield Finding("contradiction", pair, words)
+    elif not a.accepts(other, list(first_acceptable(entry["truth"], entry["docs"], language_of(category)))):
+        words = "the same messages and tools; one's answer is wrong for the other"
+        yield Finding("contradiction", pair, words)
+
+
+CONFIRMED: dict[str, Any] = {
+    "refused": refused,
+    "forbidden_answers": forbidden,
+    "foreign_parameter": lacks,
+    "shared_call": twice,
+    "contradiction": contradiction,
+}
+"""Kinds of the product, each with its trial on the official checker."""
+
+
+def unsatisfiable(a: Auditor) -> Iterator[Finding]:
+    """Java entries whose own label the checker rejects, with the cause."""
+    for category in SINGLE_TURN:
+        for entry in a.entries[category] if language_of(category) == "java" else ():
+            if a.accepts(entry, list(first_acceptable(entry["truth"], entry["docs"], "java"))):
                 continue
             docs = {doc["name"]: doc["parameters"] for doc in entry["docs"]}
             reasons = []
             for call in entry["truth"]:
                 name, values = next(iter(call.items()))
-                schema = docs[name]
-                for parameter in schema.get("required", ()):
-                    if parameter not in values:
-                        reasons.append(
-                            f"`{name}` requires `{parameter}`, the label has no such parameter: with it and"
-                            " without it an answer is wrong"
-                        )
-                    elif (
-                        not [v for v in values[parameter] if v != ""]
-                        and schema["properties"][parameter]["type"] != "string"
-                    ):
-                        kind = schema["properties"][parameter]["type"]
-                        reasons.append(
-                            f'the required {kind} `{parameter}` has no acceptable value but "", which is no'
-                            f" {kind}"
-                        )
                 for parameter, accepted in values.items():
-                    described = schema["properties"].get(parameter)
-                    if described is None and "" not in accepted:
-                        reasons.append(f"the label demands `{parameter}`, which `{name}` does not have")
-                    elif (
+                    described = docs[name]["properties"].get(parameter)
+                    if (
                         described
                         and described["type"] == "HashMap"
                         and any(isinstance(v, str) for d in accepted if d for v in d.values())
@@ -151,54 +249,6 @@ def _mixed(described: dict[str, Any], accepted: list[Any]) -> bool:
     )
 
 
-def forbidden(a: Auditor) -> Iterator[Finding]:
-    """Labels of which no acceptable value obeys the tool's schema.
-
-    The checker rejects every value (of a short enum: each) that obeys its enum or element type.
-    """
-    for category, entry, at, parameter, values, schema in a.labels():
-        described = schema["properties"].get(parameter)
-        accepted = [v for v in values[parameter] if v != ""]
-        if described is None or not accepted or None in accepted or language_of(category) != "python":
-            continue
-        if described.get("default") in accepted:
-            continue  # the tool's own default breaks its schema: the document's slip, not the label's
-        kind, enum = described["type"], described.get("enum")
-        items = described.get("items") if isinstance(described.get("items"), dict) else {}
-        section = "leave_out" if "" in values[parameter] else "forbidden"
-        if enum and kind not in ("array", "dict") and not any(v in enum for v in accepted):
-            if not any(a.accepts(entry, a.with_value(category, entry, at, parameter, v)) for v in enum):
-                yield Finding(
-                    section,
-                    f"`{entry['id']}`",
-                    f"`{parameter}`: accepted {show(accepted)}, the tool allows {show(enum)}",
-                )
-        elif (
-            kind == "array"
-            and items
-            and not any(
-                _typed(v, items.get("type", "any")) for a_ in accepted if isinstance(a_, list) for v in a_
-            )
-        ):
-            if all(isinstance(v, list) and v for v in accepted):
-                yield Finding(
-                    section,
-                    f"`{entry['id']}`",
-                    f"`{parameter}`: accepted {show(accepted)}, the tool takes a list of {items['type']}",
-                )
-        elif not any(_typed(v, kind) for v in accepted):
-            said = " ".join(m["content"] for m in entry["turns"][0])
-            if not any(
-                isinstance(v, str) and v in said for v in accepted
-            ):  # a variable's name in the request stands for its value
-                yield Finding(
-                    section,
-                    f"`{entry['id']}`",
-                    f"`{parameter}`: accepted {show(accepted)}, the tool takes"
-                    f" {'an' if kind[0] in 'aio' else 'a'} {kind}",
-                )
-
-
 def _typed(value: Any, kind: str) -> bool:
     if kind not in PYTHON_TYPES:
         return True
@@ -221,55 +271,6 @@ def quotes(a: Auditor) -> Iterator[Finding]:
         ):
             yield Finding(
                 "quotes", f"`{entry['id']}`", f"`{parameter}`: `{right}` is rejected, `{bare}` accepted"
-            )
-
-
-def contradictions(a: Auditor) -> Iterator[Finding]:
-    """Entries with the same input and different labels.
-
-    They have the same messages and the same tools (in any order). One wants a call and the other none, or
-    other calls.
-    """
-    groups: dict[str, list[tuple[str, dict[str, Any]]]] = defaultdict(list)
-    for category in SINGLE_TURN:
-        for entry in a.entries[category]:
-            groups[
-                json.dumps([entry["turns"], sorted(json.dumps(d, sort_keys=True) for d in entry["docs"])])
-            ].append((category, entry))
-    for group in groups.values():
-        for i, (category, entry) in enumerate(group):
-            for other_category, other in group[i + 1 :]:
-                none = ["irrelevance" in c for c in (category, other_category)]
-                if none[0] != none[1]:
-                    pair = f"`{entry['id']}` and `{other['id']}`"
-                    yield Finding(
-                        "contradiction",
-                        pair,
-                        "the same messages and the same tools; the first wants a call, the second counts any"
-                        " call as wrong",
-                    )
-                elif not any(none) and not a.accepts(
-                    other, list(first_acceptable(entry["truth"], entry["docs"]))
-                ):
-                    yield Finding(
-                        "contradiction",
-                        f"`{entry['id']}` and `{other['id']}`",
-                        "the same messages and tools; one's answer is wrong for the other",
-                    )
-
-
-def lacks(a: Auditor) -> Iterator[Finding]:
-    """Parameters in a label that the function does not have.
-
-    They may be left out.
-    """
-    for _, entry, at, parameter, values, schema in a.labels():
-        if parameter not in schema["properties"] and "" in values[parameter]:
-            name = next(iter(entry["truth"][at]))
-            yield Finding(
-                "lacks",
-                f"`{entry['id']}`",
-                f"`{parameter}` of `{name}`: an answer that uses an acceptable value of it is rejected",
             )
 
 
@@ -311,7 +312,7 @@ def multi_turn(a: Auditor) -> Iterator[Finding]:
                             continue
                         if not _typed(value, kind):
                             yield Finding(
-                                "wrong_type",
+                                "own_id" if a.runs(entry, at, text) else "wrong_type",
                                 f"`{entry['id']}`",
                                 f"turn {at} wants `{text}`; the tool declares `{argument.arg}` as {kind}",
                             )
@@ -364,7 +365,7 @@ def main() -> None:
     with Worker() as worker:
         a = Auditor(worker)
         findings: list[Finding] = []
-        for rule in (unsatisfiable, forbidden, contradictions, multi_turn, quotes, lacks):
+        for rule in (audited, unsatisfiable, multi_turn, quotes):
             findings += tqdm(rule(a), desc=rule.__name__)
         findings += guesses(a, candidates)
     order = list(SECTIONS)

@@ -10,19 +10,26 @@ from looptool_kit.stages.evaluate.bfcl.env import VERSION
 SECTIONS = {
     "unsatisfiable": "No right answer is accepted",
     "forbidden": "Only values that the tool forbids are accepted",
+    "twice": "One call is accepted twice, where two different ones are asked for",
     "contradiction": "The same input with contradictory labels",
     "withheld": "The label uses a tool that the dialogue withholds",
     "quotes": "Java arrays of strings: only text that is not Java is accepted",
     "guess": "One number is demanded that nobody said and nothing implies",
     "wrong_type": "The label's argument is of another type than the tool declares",
     "leave_out": "Every value that the tool allows is rejected; only leaving the parameter out passes",
+    "own_id": "The argument is of another type than declared, and the environment works with it (harmless)",
     "lacks": "The label speaks of a parameter that the function lacks (harmless: it may be left out)",
 }
 NOTES = {
     "forbidden": (
-        "Each value of the tool's own enum was tried and rejected. In two of them (`live_multiple_947-197-0`,"
-        " `live_parallel_multiple_2-2-0`) the tool's description allows more than its enum, so that the enum"
-        " may be what is wrong; a model that keeps to the schema loses the point all the same."
+        "Each value of the tool's own enum was tried and rejected. In `live_multiple_947-197-0` the tool's"
+        " description allows more than its enum, so that the enum may be what is wrong; a model that keeps to"
+        " the schema loses the point all the same."
+    ),
+    "twice": (
+        "Two of the label's calls differ, and one call satisfies both, often since the parameter in which"
+        " they differ may be left out. An answer that does one of the two things twice, and never the other,"
+        " passes."
     ),
     "contradiction": "Whatever is answered, one of the two counts it as wrong.",
     "quotes": (
@@ -40,6 +47,10 @@ LEFT_OUT = [
     (
         "- Labels that name a variable of the request (`data['sales']`) where a list is declared: BFCL's"
         " convention."
+    ),
+    (
+        "- Enums that by their own description hold examples (`live_parallel_multiple_2-2-0`): the schema's"
+        " slip, not the label's."
     ),
     ("- Required parameters that the label marks as optional: they may mean that an empty text is accepted."),
     "- Entries with the same request but other wording in their tools: similar is not the same.",
@@ -61,7 +72,7 @@ def document(findings: list[Finding], rows: int, dialogues: int, unconfirmed: in
         {
             i
             for f in findings
-            if f.section not in ("leave_out", "lacks")
+            if f.section not in ("leave_out", "own_id", "lacks")
             for i in re.findall(r"`([^`]+)`", f.ids)
         }
     )
@@ -79,6 +90,8 @@ def document(findings: list[Finding], rows: int, dialogues: int, unconfirmed: in
     ]
     for section, title in SECTIONS.items():
         of = [f for f in findings if f.section == section]
+        if not of:
+            continue
         out += [
             f"## {title} ({len(of)})",
             "",

@@ -33,7 +33,7 @@ HEAVY = (
 )
 LEVELS = (
     ("cli",),
-    ("doctor", "studies"),
+    ("doctor", "studies", "audit"),
     ("report",),
     ("loop",),
     ("band",),

@@ -87,7 +87,7 @@ def build(folders: Sequence[str | Path]) -> Fingerprints:
                 if name:
                     names.add(_name(text))
                 else:
-                    runs.update(_hash(r) for r in _runs(text))
+                    runs.update(_hash(r) for r in word_runs(text))
                     if sketch := _sketch(text):
                         requests.add(sketch)
         if files == before:
@@ -228,7 +228,7 @@ def report(samples: Iterable[Sample], fingerprints: Fingerprints) -> list[tuple[
 
 def _shared(texts: Iterable[tuple[str, str]], fingerprints: Fingerprints) -> Iterator[str]:
     for where, text in texts:
-        runs = list(_runs(text))
+        runs = list(word_runs(text))
         hits = [r for r in runs if _hash(r) in fingerprints.runs]
         if hits:
             yield (
@@ -259,7 +259,8 @@ def _length(words: Iterable[str]) -> float:
     return sum(0.5 if _CHARACTER.match(w) else 1.0 for w in words)
 
 
-def _runs(text: str) -> Iterator[str]:
+def word_runs(text: str) -> Iterator[str]:
+    """The runs of `RUN_WORDS` words of a text; a text a little shorter is one run."""
     words = _words(text)
     if MIN_RUN_WORDS <= _length(words) < RUN_WORDS:
         yield " ".join(words)

@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import jsonschema_rs
 
@@ -84,7 +84,8 @@ def _closed(schema: Any, top: bool = False) -> Any:
             out[key] = _closed(value)
         else:
             out[key] = value
-    if (top or "properties" in schema) and not _COMPOSED & set(schema):
+    # Inside, an object without a single described property is free.
+    if (top or schema.get("properties")) and not _COMPOSED & set(schema):
         out["additionalProperties"] = False
     return out
 
@@ -115,7 +116,8 @@ def _compiled(text: str) -> tuple[jsonschema_rs.Validator | None, str]:
         return None, f"not a usable JSON Schema: {error}"
 
 
-def _validator(tool: Tool) -> tuple[jsonschema_rs.Validator | None, str]:
+def validator_of(tool: Tool) -> tuple[jsonschema_rs.Validator | None, str]:
+    """The validator of a tool's arguments, closed; None and why where its schema is not usable."""
     # By identity first: samples share their tools, and hashing a schema costs more than validating a call.
     # The schema is kept alive, so that its id stays its own.
     schema = tool.parameters
@@ -137,7 +139,7 @@ def _where(path: Sequence[str | int]) -> str:
 
 def check_tool(tool: Tool) -> tuple[Check, ...]:
     """One check, `schema`: the parameters are a valid object schema."""
-    validator, reason = _validator(tool)
+    validator, reason = validator_of(tool)
     return (
         Check(name="schema", passed=validator is not None, detail=f"{tool.name}: {reason}" if reason else ""),
     )
@@ -151,7 +153,7 @@ def call_errors(call: ToolCall, tools: Sequence[Tool]) -> list[str]:
     tool = next((t for t in tools if t.name == call.name), None)
     if tool is None:
         return [f"{call.name} is not on offer"]
-    validator, reason = _validator(tool)
+    validator, reason = validator_of(tool)
     if validator is None:
         return [f"{call.name}: {reason}"]
     if validator.is_valid(call.arguments):
@@ -163,43 +165,61 @@ def call_errors(call: ToolCall, tools: Sequence[Tool]) -> list[str]:
 # ------------------------------------------------------------------ dialogue
 
 
+class DialogueFault(NamedTuple):
+    """One thing that is wrong with the form of a context."""
+
+    kind: Literal["empty", "results", "turns"]
+    """A turn without content; calls and results that do not go together; the order of roles."""
+    turn: int
+    """From 1; 0 for the whole dialogue."""
+    words: str
+
+
 def dialogue_errors(messages: Sequence[Message]) -> Iterator[str]:
+    """What is wrong with the form of a context, in words."""
+    return (fault.words for fault in dialogue_faults(messages))
+
+
+def dialogue_faults(messages: Sequence[Message]) -> Iterator[DialogueFault]:
     """What is wrong with the form of a context.
 
     The order of roles, empty turns, tool results without a call, an end that is not the assistant's turn.
     """
     if not messages:
-        yield "the dialogue is empty"
+        yield DialogueFault("empty", 0, "the dialogue is empty")
         return
     if not any(m.role == "user" for m in messages):
-        yield "the user never speaks"
-    if messages[-1].role not in ("user", "tool"):
-        yield f"the dialogue ends on {messages[-1].role}, so it is not the assistant's turn"
+        yield DialogueFault("turns", 0, "the user never speaks")
+    last = messages[-1].role
+    if last not in ("user", "tool"):
+        words = f"the dialogue ends on {last}, so it is not the assistant's turn"
+        yield DialogueFault("turns", len(messages), words)
     waiting: list[str] = []
     before = ""
     for at, m in enumerate(messages, 1):
         if not m.content.strip() and not m.tool_calls and m.role != "tool":  # a tool may return nothing
-            yield f"turn {at} ({m.role}) is empty"
+            yield DialogueFault("empty", at, f"turn {at} ({m.role}) is empty")
         if m.tool_calls and m.role != "assistant":
-            yield f"turn {at}: {m.role} makes tool calls"
+            yield DialogueFault("turns", at, f"turn {at}: {m.role} makes tool calls")
         if m.role == "tool":
             if not waiting:
-                yield f"turn {at}: a tool result that answers no call"
+                yield DialogueFault("results", at, f"turn {at}: a tool result that answers no call")
             elif m.name is None:  # one observation of all calls
                 waiting.clear()
             elif m.name in waiting:
                 waiting.remove(m.name)
             else:
-                yield f"turn {at}: a result of {m.name}, which was not called"
+                words = f"turn {at}: a result of {m.name}, which was not called"
+                yield DialogueFault("results", at, words)
         else:
             if waiting:
-                yield f"turn {at}: the call of {waiting[0]} has no result"
+                yield DialogueFault("results", at, f"turn {at}: the call of {waiting[0]} has no result")
             waiting = [c.name for c in m.tool_calls]
             if m.role == before and m.role == "assistant":
-                yield f"turn {at}: two {m.role} turns in a row"
+                yield DialogueFault("turns", at, f"turn {at}: two {m.role} turns in a row")
         before = m.role
     if waiting:
-        yield f"the call of {waiting[0]} has no result"
+        yield DialogueFault("results", len(messages), f"the call of {waiting[0]} has no result")
 
 
 # -------------------------------------------------------------------- sample
@@ -291,12 +311,19 @@ def form_faults(sample: Sample) -> list[str]:
 
 
 def _grounding_errors(sample: Sample) -> Iterator[str]:
+    for at, name, g in ungrounded(sample):
+        call = sample.label.calls[at]
+        value = json.dumps(call.arguments[name], ensure_ascii=False)
+        yield f"{call.name}.{name} = {value}: {g.words}"
+
+
+def ungrounded(sample: Sample) -> Iterator[tuple[int, str, Grounding]]:
+    """The label's arguments that nothing supports: number of the call, parameter, grounding."""
     d = dialogue(sample)
-    for call in sample.label.calls:
+    for at, call in enumerate(sample.label.calls):
         for name, g in groundings(call, sample.tools, d).items():
             if g.supported < GROUNDED and not _of_another_call(sample, call, name, d):
-                value = json.dumps(call.arguments[name], ensure_ascii=False)
-                yield f"{call.name}.{name} = {value}: {g.words}"
+                yield at, name, g
 
 
 def passes(sample: Sample) -> bool:

@@ -59,13 +59,15 @@ class Tool(Frozen):
 
     @property
     def properties(self) -> dict[str, Any]:
-        """Parameter name -> its schema."""
-        return self.parameters.get("properties") or {}
+        """Parameter name -> its schema; empty where the schema has none that can be read."""
+        found = self.parameters.get("properties")
+        return found if isinstance(found, dict) else {}
 
     @property
     def required(self) -> tuple[str, ...]:
         """Names of the parameters that a call must give."""
-        return tuple(self.parameters.get("required") or ())
+        found = self.parameters.get("required")
+        return tuple(n for n in found if isinstance(n, str)) if isinstance(found, list | tuple) else ()
 
 
 class ToolCall(Frozen):

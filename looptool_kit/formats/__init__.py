@@ -37,7 +37,8 @@ from looptool_kit.formats._files import rows_of, write_rows
 from looptool_kit.formats._turns import FAILED_CALL, Left, Unusable
 
 __all__ = [
-    "FORMS", "Form", "convert", "detect", "fitting", "form_named", "read", "samples_of", "to_row", "write",
+    "FORMS", "Form", "convert", "detect", "fitting", "form_named", "read", "samples_of", "to_row",
+    "unchecked", "write",
 ]  # fmt: skip
 
 Form = Literal["openai", "sharegpt", "hermes", "xlam", "verl", "looptool"]
@@ -217,17 +218,25 @@ def samples_of(row: Mapping[str, Any], form: Form, source: str) -> list[Sample]:
     return [s for s in _module(form).read(row, source, Left()) if isinstance(s, Sample)]
 
 
-def _read(
-    path: Path, on_reject: OnReject | None, form: Form | None, on_mask: OnReject | None, left: Left
-) -> Iterator[Sample]:
-    """The samples of a file, each once; masked turns are left out where there is an `on_mask`."""
-    seen: set[str] = set()
+class Unchecked(NamedTuple):
+    """One sample of a row as it stands, or why there is none."""
 
-    def reject(number: int, raw: str, reason: str) -> None:
-        if on_reject is None:
-            raise ValueError(f"{path}, row {number}: {reason}")
-        on_reject(number, raw, reason)
+    row: int
+    """From 1."""
+    raw: str
+    sample: Sample | None
+    reason: str = ""
 
+
+def unchecked(path: str | Path, form: Form | None = None, left: Left | None = None) -> Iterator[Unchecked]:
+    """Yield every sample of a file or folder as it stands: what `read` rejects or masks as well.
+
+    Args:
+        path: As for `read`.
+        form: The rows' form; by default each row's is detected.
+        left: Counts what is left behind.
+    """
+    path, left = Path(path), Left() if left is None else left
     for number, raw, row, split in rows_of(path):
         try:
             if isinstance(row, Exception):
@@ -239,22 +248,43 @@ def _read(
                 raise ValueError("it holds no assistant turn to learn from")
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             bare_name = isinstance(error, KeyError | AttributeError)  # their messages are bare names
-            reject(number, raw, f"{type(error).__name__}: {error}" if bare_name else str(error))
+            yield Unchecked(
+                number, raw, None, f"{type(error).__name__}: {error}" if bare_name else str(error)
+            )
             continue
         for sample in found:
             if isinstance(sample, Unusable):
-                reject(number, raw, sample.reason)
-            elif on_mask and FAILED_CALL in sample.meta:
-                called = ", ".join(c.name for c in sample.label.calls)
-                reason = f"masked: the call of {called} led to {sample.meta[FAILED_CALL]}"
-                on_mask(number, render_answer(sample.label), reason)
-            elif faults := form_faults(sample):
-                reject(number, raw, faults[0])
-            elif sample.id in seen:
-                left["samples that stand twice"] += 1
+                yield Unchecked(number, raw, None, sample.reason)
             else:
-                seen.add(sample.id)
-                yield sample if split == "train" else sample.model_copy(update={"split": split})
+                in_split = sample if split == "train" else sample.model_copy(update={"split": split})
+                yield Unchecked(number, raw, in_split)
+
+
+def _read(
+    path: Path, on_reject: OnReject | None, form: Form | None, on_mask: OnReject | None, left: Left
+) -> Iterator[Sample]:
+    """The samples of a file, each once; masked turns are left out where there is an `on_mask`."""
+    seen: set[str] = set()
+
+    def reject(number: int, raw: str, reason: str) -> None:
+        if on_reject is None:
+            raise ValueError(f"{path}, row {number}: {reason}")
+        on_reject(number, raw, reason)
+
+    for number, raw, sample, reason in unchecked(path, form, left):
+        if sample is None:
+            reject(number, raw, reason)
+        elif on_mask and FAILED_CALL in sample.meta:
+            called = ", ".join(c.name for c in sample.label.calls)
+            words = f"masked: the call of {called} led to {sample.meta[FAILED_CALL]}"
+            on_mask(number, render_answer(sample.label), words)
+        elif faults := form_faults(sample):
+            reject(number, raw, faults[0])
+        elif sample.id in seen:
+            left["samples that stand twice"] += 1
+        else:
+            seen.add(sample.id)
+            yield sample
 
 
 # --------------------------------------------------------------------- write

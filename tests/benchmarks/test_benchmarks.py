@@ -56,6 +56,18 @@ def test_import() -> None:
     assert "heavy packages that it loads: none" in quick("import")
 
 
+def test_audit() -> None:
+    """Every kind has a row, what an error finds is wrong, and the planted errors are found."""
+    said = quick("audit")
+    (total,) = re.findall(r"^\| any error \|.*$", said, re.MULTILINE)
+    assert all(int(k) <= 0.02 * int(n) for k, n in re.findall(r"(\d+) of (\d+) \|", total)), total
+    assert all(float(recall) > 0.8 for recall in re.findall(r"\| ([\d.]+) \[", total)), total
+    rows = {line.split(" | ")[0].removeprefix("| ") for line in said.splitlines()[2:]}
+    from looptool_kit.audit.audit import kinds
+
+    assert rows == {*kinds(), "any error"}
+
+
 def test_scale() -> None:
     said = quick("scale")
     assert "200: " in said and "200 pass the rules; 0 near-duplicates" in said

@@ -1,0 +1,23 @@
+"""Samples that nearly repeat another one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from looptool_kit.audit.findings import Found
+from looptool_kit.audit.look import Look
+from looptool_kit.checks.dedup import deduplicate
+from looptool_kit.core.samples import Samples
+
+WORDS = "Another sample says nearly the same in its dialogue, and has the same label."
+HARM = "note"
+
+
+def across(views: Sequence[Look], against: Samples | None) -> Iterator[tuple[int, Found]]:
+    """Every row but the first of those alike; exact repeats are `duplicate`."""
+    places: dict[str, int] = {}
+    for at, view in enumerate(views):
+        places.setdefault(view.sample.id, at)
+    _, dropped = deduplicate(views[at].sample for at in places.values())
+    for sample, other in dropped.items():
+        yield places[sample], Found(f"nearly the same as row {views[places[other]].row}")

@@ -1,0 +1,159 @@
+"""The command audit: what is wrong with a dataset's labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from looptool_kit.cli.common import app, refuse_existing
+from looptool_kit.core.terminal import say
+
+if TYPE_CHECKING:
+    from looptool_kit.audit.audit import Audited
+
+FailOn = Literal["error", "warning", "note", "never"]
+
+
+def _help_kinds(wanted: bool) -> None:
+    if wanted:
+        from looptool_kit.audit.show import kinds_table
+
+        _print(kinds_table())
+        say(
+            "\nprecision: where 10% of samples have such an error, on the data set where it is least;"
+            " recall and false alarms on clean samples: on all (python benchmarks/bench_audit.py)"
+        )
+        raise typer.Exit
+
+
+@app.command()
+def audit(
+    target: Annotated[
+        Path,
+        typer.Argument(
+            help="A file or a folder of `datasets` in any form that import reads, a run folder, or questions"
+            " in BFCL's form."
+        ),
+    ],
+    form: Annotated[str | None, typer.Option(help="The form of the rows; detected if left out.")] = None,
+    kinds: Annotated[
+        str | None, typer.Option(help="Look for these kinds only, by commas; see --help-kinds.")
+    ] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="Your own test set: tell which samples repeat what it holds.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Write an HTML page.")] = None,
+    jsonl: Annotated[Path | None, typer.Option(help="Write every finding, one a line.")] = None,
+    desk: Annotated[
+        Path | None, typer.Option(help="Make a folder that the review desk (DisagreementView) opens.")
+    ] = None,
+    repair: Annotated[
+        Path | None,
+        typer.Option(help="Write all samples to a new .jsonl or .parquet file, with --apply or --decided."),
+    ] = None,
+    apply: Annotated[
+        str | None, typer.Option(help="With --repair: apply the proposals of these kinds, by commas.")
+    ] = None,
+    decided: Annotated[
+        Path | None, typer.Option(help="With --repair: apply what was decided in this folder of --desk.")
+    ] = None,
+    fail_on: Annotated[
+        FailOn, typer.Option(help="Exit with 1 where a finding is at least as grave.")
+    ] = "never",
+    help_kinds: Annotated[
+        bool,
+        typer.Option(
+            "--help-kinds",
+            is_eager=True,
+            callback=_help_kinds,
+            help="List the kinds of finding, how grave each is and how far it was measured to be right.",
+        ),
+    ] = False,
+) -> None:
+    """Find labels that cannot be right, contradict each other or repeat: each with reason, place and remedy.
+
+    Nothing is changed. How grave a kind is was measured with planted errors and on clean data (--help-kinds).
+    """
+    from looptool_kit import formats
+    from looptool_kit.audit.audit import audit as look
+    from looptool_kit.audit.audit import check_kinds
+    from looptool_kit.audit.findings import SEVERITIES
+    from looptool_kit.audit.read import rows
+    from looptool_kit.audit.show import summary, table
+    from looptool_kit.core.samples import Samples
+
+    _check_options(repair, apply, decided)
+    for path in (out, jsonl, desk, repair):
+        if path is not None:
+            refuse_existing(path)
+    only = check_kinds(k.strip() for k in kinds.split(",")) if kinds else None
+    read_as = formats.form_named(form) if form else None
+    test = Samples(r.sample for r in rows(against) if r.sample is not None) if against else None
+    found = look(rows(target, read_as), test, only)
+    if not found.rows:
+        raise ValueError(f"{target} holds no rows: give a file, a folder or a run with samples")
+    if found.findings:
+        _print(table(found))
+    say(summary(found))
+    _write(found, target, out, jsonl, desk)
+    if repair is not None:
+        _repair(found, repair, apply, decided)
+    worst = found.worst()
+    if fail_on != "never" and worst and SEVERITIES.index(worst) <= SEVERITIES.index(fail_on):
+        raise typer.Exit(1)
+
+
+def _check_options(repair: Path | None, apply: str | None, decided: Path | None) -> None:
+    if repair is None and (apply or decided):
+        raise ValueError("--apply and --decided say what to repair: name the new file with --repair")
+    if repair is not None and (apply is None) == (decided is None):
+        raise ValueError(
+            f"--repair {repair}: say which labels to change, with --apply KIND,KIND (proposals of these"
+            " kinds) or with --decided FOLDER (what was decided in the review desk)"
+        )
+    if repair is not None and repair.suffix not in (".jsonl", ".parquet"):
+        raise ValueError(f"{repair}: give a name that ends in .jsonl or .parquet")
+
+
+def _write(found: Audited, target: Path, out: Path | None, jsonl: Path | None, desk: Path | None) -> None:
+    from looptool_kit.audit.findings import Findings
+    from looptool_kit.audit.repair import write_desk
+    from looptool_kit.audit.show import page
+    from looptool_kit.core.tables import write_text
+
+    if out is not None:
+        write_text(out, page(found, target.name))
+        say(f"page: {out}")
+    if jsonl is not None:
+        Findings.write_rows(jsonl, found.findings)
+        say(f"{len(found.findings):,} findings in {jsonl}")
+    if desk is not None:
+        count = write_desk(found, desk)
+        say(f"{count:,} samples to review: in a notebook, DisagreementView(Run.open({str(desk)!r}))")
+        say(f"then: looptool audit {target} --repair OUT.jsonl --decided {desk}")
+
+
+def _repair(found: Audited, out: Path, apply: str | None, decided: Path | None) -> None:
+    from looptool_kit.audit import repair
+
+    if decided is not None:
+        done = repair.decided(found, decided)
+    else:
+        done = repair.apply(found, [k.strip() for k in (apply or "").split(",")])
+    done.samples.write(out)
+    unread = sum(r.sample is None for r in found.rows)
+    say(
+        f"{len(done.samples):,} samples in {out}: {done.changed:,} labels changed, {done.dropped:,} samples"
+        f" dropped, {done.left:,} with findings left as they were"
+        + (f"; {unread:,} rows that cannot be read are not in it" if unread else "")
+    )
+
+
+def _print(table: object) -> None:
+    from rich.console import Console
+
+    console = Console()
+    # Without a terminal the width is that of a page, or words would be broken to nothing.
+    (console if console.is_terminal else Console(width=110)).print(table)
