@@ -14,11 +14,11 @@ import hashlib
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import date, timedelta
 from random import Random
 
 from looptool_kit.checks.dedup import normalised
-from looptool_kit.checks.rules import passes
 from looptool_kit.core.records import HELD_OUT_SPLITS
 from looptool_kit.core.samples import Sample, Samples, Tool
 from looptool_kit.core.toolcalls import canonical_calls
@@ -33,8 +33,10 @@ from looptool_kit.stages.seed._draw import (
     stream,
     truths,
 )
+from looptool_kit.stages.seed.templates.headlines import headline
 from looptool_kit.stages.seed.templates.names import Unusable
 from looptool_kit.stages.seed.templates.tasks import Impossible, Need, realise
+from looptool_kit.stages.seed.templates.trial import Fits, check, trial, trimmed
 from looptool_kit.stages.seed.templates.wording import Able, able
 from looptool_kit.tools.of_run import tools_of
 from looptool_kit.world.grammar import Scene
@@ -49,22 +51,41 @@ PER_LIST = 10
 """Samples that hang on one tool list, so that its tokens are paid once."""
 MIN_TOOLS = 8
 """Catalogues of at least so many tools keep a fifth of them, at least two, for `unseen_tools`."""
+CONTEXT, ROOM, BYTES_PER_TOKEN = 8192, 1024, 2.5
+"""Tokens of the smallest models' context, those kept for the dialogue, and bytes that a token of a JSON schema
+has at the least: tokenizers of 30,000 entries and more take 3 to 4.
+"""
 MAX_TRIES, ANY_TOOL_AFTER = 40, 8
 """Draws for one sample; after so many of them any tool on offer may be its target, not only a rare one."""
 MAX_FRUITLESS, SINGLES_AFTER = 12, 4
 """Tool lists in a row without a sample: then no more are drawn, or only single requests are tried."""
 
 
-def usable(tools: Sequence[Tool]) -> tuple[list[Able], dict[str, str]]:
+def short(tools: Sequence[Tool]) -> bool:
+    """Tell whether tools surely leave room in a context of `CONTEXT` tokens."""
+    size = sum(len(t.canonical.encode("utf-8", "surrogatepass")) for t in tools)
+    return size <= (CONTEXT - ROOM) * BYTES_PER_TOKEN
+
+
+def usable(tools: Sequence[Tool], fits: Fits = short) -> tuple[list[Able], dict[str, str]]:
     """The tools that can be asked for, and why others cannot.
 
-    The reasons are by name: a required parameter has no values that can be said.
+    The reasons are by name: a required parameter has no values that can be said, nothing tells what the tool
+    does, or it alone is too large for the model's context (`fits`).
     """
     good: list[Able] = []
     reasons: dict[str, str] = {}
+    verbs: dict[str, str] = {}
     for tool in tools:
+        with suppress(Unusable):
+            verbs[tool.name] = headline(tool)[0]
+    often = Counter(verbs.values())
+    for tool in tools:
+        own = verbs.get(tool.name)
         try:
-            good.append(able(tool, tools))
+            if not fits([tool]):
+                raise Unusable("its definition alone is too large for the model's context")
+            good.append(able(tool, frozenset(v for v in often if often[v] > (v == own))))
         except Unusable as error:
             reasons[tool.name] = str(error)
     return good, reasons
@@ -90,6 +111,7 @@ def generate(
     split: str = "train",
     kinds: Sequence[str] = (),
     avoid: Iterable[Sample] = (),
+    fits: Fits = short,
 ) -> Samples:
     """Draw at most `n` samples of a split, no two alike.
 
@@ -102,13 +124,14 @@ def generate(
         split: One of `SPLITS`; `unseen_tools` gives none where there are fewer than `MIN_TOOLS` tools.
         kinds: The task kinds, in the proportions of `WEIGHTS`; by default all.
         avoid: Samples that none of the new ones may be like.
+        fits: Whether a prompt with given tools fits the model; tools on offer are chosen so that it does.
 
     Raises:
         ValueError: The split or a kind is unknown, or no tool can be asked for; it gives the reasons.
     """
     if unknown := [k for k in kinds if k not in WEIGHTS]:
         raise ValueError(f"unknown task kind {unknown[0]!r}; the kinds are {', '.join(WEIGHTS)}")
-    pool = _pool(tools, split)
+    pool = _pool(tools, split, fits)
     if not pool:
         return Samples()
     rng = Random(f"templates/{seed}/{split}")
@@ -121,7 +144,7 @@ def generate(
         if fruitless == SINGLES_AFTER:  # kinds that these tools do not allow give way
             deck = ["single"] * len(deck) if not kinds or "single" in kinds else deck
         chunk, deck = deck[:PER_LIST], deck[PER_LIST:]
-        offered = _offer(pool, targets, rng, near="choice" in chunk)
+        offered = _offer(pool, targets, rng, "choice" in chunk, fits)
         before = len(rows)
         for kind in chunk:
             sample = _fresh(kind, offered, pool, targets, seen, split, rng)
@@ -139,11 +162,11 @@ def generate(
     return Samples(rows)
 
 
-def _pool(tools: Sequence[Tool], split: str) -> list[Able]:
+def _pool(tools: Sequence[Tool], split: str, fits: Fits) -> list[Able]:
     """The tools of a split that can be asked for."""
     if split not in SPLITS:
         raise ValueError(f"unknown split {split!r}; the splits are {', '.join(SPLITS)}")
-    every, why = usable(tools)
+    every, why = usable(tools, fits)
     if not every:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in list(why.items())[:5])
         raise ValueError(
@@ -165,7 +188,7 @@ def _deck(n: int, kinds: Sequence[str], rng: Random) -> list[str]:
     return deck
 
 
-def _offer(pool: Sequence[Able], targets: Counter[str], rng: Random, near: bool) -> list[Able]:
+def _offer(pool: Sequence[Able], targets: Counter[str], rng: Random, near: bool, fits: Fits) -> list[Able]:
     """Choose up to four tools, the least used first.
 
     With `near`, most of them are about the same thing.
@@ -178,7 +201,7 @@ def _offer(pool: Sequence[Able], targets: Counter[str], rng: Random, near: bool)
         (a for a in pool if a is not first),
         key=lambda a: (-shared[a.tool.name], targets[a.tool.name], rng.random()),
     )
-    chosen = [first, *rest[: size - 1]]
+    chosen = trimmed([first, *rest[: size - 1]], first, fits)
     rng.shuffle(chosen)
     return chosen
 
@@ -199,11 +222,12 @@ def _fresh(
         usual = [a for a in offered if tries > ANY_TOOL_AFTER or targets[a.tool.name] <= least + 1]
         try:
             made = realise(kind, usual, offered, pool, scene)
+            sample = made.sample(offered if kind != "decline" else made.offered, kind, split)
+            check(made, sample, offered)
         except (Impossible, Need):
             continue
-        sample = made.sample(offered if kind != "decline" else made.offered, kind, split)
         sense = _sense(sample)
-        if sense in seen or not passes(sample):
+        if sense in seen:
             continue
         seen.add(sense)
         for name in made.targets:

@@ -99,7 +99,7 @@ def boolean_clauses(name: str, description: str) -> tuple[tuple[str, ...], tuple
         .split(",")[0]
         .strip()
     )
-    clause = re.split(r" (?:until|unless|when|if|because|so that|instead) ", clause)[0]
+    clause = re.split(r" (?:until|unless|when|(?<!even )if|because|so that|instead) ", clause)[0]
     first = re.split(r"\W", clause.lower(), maxsplit=1)[0]
     if len(clause.split()) <= 9:
         if first in _PLAIN or forms.get(first) == first:
@@ -109,13 +109,15 @@ def boolean_clauses(name: str, description: str) -> tuple[tuple[str, ...], tuple
                 f"and don't {first}{rest}",
             )
         match = re.match(
-            r"((?:the|a|an|this|these|all)\b.+?) (is|are|was|can be|should be|must be|has|have)\b(.+)",
+            r"((?:[\w'-]+ ){0,4}[\w'-]+?) (is|are|was|can be|should be|must be|has|have)\b(.+)",
             clause,
             re.IGNORECASE,
         )
         if lead and match:
             subject, link, rest = match.groups()
             subject = re.sub(r"^(an?|this) ", "the ", subject)
+            if link in ("is", "are") and not re.match(r"(?:the|all|these)\b", subject):
+                return (f"with {subject}{rest}",), (f"with {subject} not{rest}",)
             negative = {"has": "does not have", "have": "do not have"}.get(
                 link, re.sub(r"^(\w+)", r"\1 not", link)
             )

@@ -67,13 +67,15 @@ def wordings(words: str, description: str, kind: Type, owner: str) -> Wordings:
             if noun in lex.KEEP_COUNT
             else f"Which {noun}?"
             if plural(noun)
+            else f"Which {noun}?"
+            if kind.name in ("code", "name") and not re.search(r"name|code|number|key|token", noun)
             else f"What is the {noun}?"
         )
     hints = [w for w in (noun, *noun.split()) if len(w) > 2 and w not in ("the", "for")] + [
         w for w in kind.words if w in question.lower()
     ]
     if kind.name in ("id", "uuid", "code"):
-        hints.insert(0, re.sub(r" (?:ID|number|code|reference)$", "", noun))
+        hints.insert(0, re.sub(r" (?:S?ID|number|code|reference)$", "", noun))
     return clauses, also, question, tuple(dict.fromkeys(hints))
 
 
@@ -98,6 +100,10 @@ _SHORT = (
     ("msg", "message"), ("temp", "temperature"), ("dest", "destination"), ("src", "source"),
     ("tz", "time zone"), ("timezone", "time zone"), ("q", "query"), ("url", "URL"), ("ids", "IDs"),
     ("dob", "date of birth"), ("ip", "IP"), ("repo", "repository"),
+    ("sid", "SID"), ("imo", "IMO"), ("sql", "SQL"), ("api", "API"), ("html", "HTML"), ("css", "CSS"),
+    ("json", "JSON"), ("http", "HTTP"), ("dns", "DNS"), ("vat", "VAT"), ("iban", "IBAN"), ("isbn", "ISBN"),
+    ("sku", "SKU"), ("pdf", "PDF"), ("csv", "CSV"), ("ts", "timestamp"), ("vin", "VIN"), ("vm", "VM"),
+    ("cpu", "CPU"), ("ssh", "SSH"), ("tls", "TLS"), ("gps", "GPS"), ("pin", "PIN"), ("cta", "CTA"),
 )  # fmt: skip
 _UNIT_WORDS = re.compile(rf" (?:in )?(?:{'|'.join(lex.UNITS)})$")
 
@@ -107,8 +113,8 @@ def noun_of(words: str, kind: Type, owner: str = "") -> str:
 
     "order_id" -> "order ID", "num_guests" -> "guests", "id" of an order -> "order ID".
     """
-    if words in ("id", "identifier", "uuid", "guid"):
-        return f"{owner} ID".strip()
+    if words in ("id", "identifier", "uuid", "guid", "sid"):
+        return f"{owner} {'SID' if words == 'sid' else 'ID'}".strip()
     words = re.sub(r"^(?:the|new|is|user defined) (?=\w)", "", words)
     sort = (
         "day"
@@ -122,6 +128,7 @@ def noun_of(words: str, kind: Type, owner: str = "") -> str:
         return noun.replace("date", "time") if kind.question in (DATETIME.question, TIME.question) else noun
     if kind is CURRENCY and words in ("from", "to", "from currency", "to currency"):
         return "source currency" if words.startswith("from") else "target currency"
+    words = re.sub(r"^(from|to) (?=\w)", lambda m: {"from": "source ", "to": "target "}[m[1]], words)
     noun = re.sub(r"\bid$", "ID", re.sub(r"^(?:num|number of|n|no of|total) ", "", words))
     noun = re.sub(r" (?:count|str|string|value|param|parameter)$", "", noun)
     for short, full in _SHORT:
@@ -164,9 +171,16 @@ def _clauses(words: str, description: str, kind: Type, noun: str) -> tuple[str, 
     return special or _generic(noun, kind)
 
 
+_HOLDERS = re.compile(
+    r"\b(?:accounts?|projects?|organi[sz]ation|org|workspace|tenant|team|guild|server|repository|store|shop|company"
+    r"|group|customer|client|order|room|site|cluster)$"
+)
+"""What other things belong to: something is done for an account, but not for a queue."""
+
+
 def _named(words: str, noun: str) -> tuple[str, ...]:
-    thing = re.sub(r" (?:ID|number|code|reference)$", "", noun)
-    if thing == noun or thing == "part":
+    thing = re.sub(r" (?:S?ID|number|code|reference)$", "", noun)
+    if thing == noun or not _HOLDERS.search(thing):
         return (f"with {noun} {{}}", f"with {{}} as the {noun}", f"with the {noun} {{}}")
     return (f"for {thing} {{}}", f"with {noun} {{}}", f"for the {thing} {{}}")
 
@@ -254,8 +268,10 @@ def _when(words: str, noun: str) -> tuple[str, ...]:
 
 def _amount(words: str, description: str, noun: str) -> tuple[str, ...]:
     unit = unit_of(words, description)
+    if re.search(r"^(?:page size|per page|page limit|items per page|results per page)$", words):
+        return ("with {} results per page", "showing {} per page")
     if re.search(
-        r"^(limit|top k|k|n|count|page size|per page|size)$|^(max|num|number of|limit)"
+        r"^(limit|top k|k|n|count|size)$|^(max|num|number of|limit)"
         r" ?(results?|items|rows|records|entries)$",
         words,
     ):

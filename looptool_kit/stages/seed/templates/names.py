@@ -63,7 +63,7 @@ def short_noun(words: str) -> str:
 
 
 _IDS = re.compile(
-    r"(?:^| )(?:id|ids|identifier|uuid|guid)$"
+    r"(?:^| )(?:id|ids|identifier|uuid|guid|sid)$"
     r"|(?:order|account|invoice|booking|ticket|reservation|tracking|confirmation|card|issue|case|part|policy"
     r"|serial)"
     r" (?:number|no|code|reference)$"

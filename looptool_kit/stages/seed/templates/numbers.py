@@ -41,10 +41,21 @@ _RANGES: tuple[tuple[str, tuple[float, float]], ...] = (
 )
 
 
+_IS_NUMBER_OF = re.compile(r"^(?:the )?number of (?:the|a|an) \w+", re.IGNORECASE)
+""""Number of the gate": it names one, and counts nothing."""
+
+
 def number(name: str, schema: Mapping[str, Any], description: str, whole: bool) -> Type:
     """A number within the schema's bounds, or its name's usual ones."""
     words = words_of(name)
     low, high = _bounds(schema, whole)
+    if _IS_NUMBER_OF.search(description) and whole and words.split()[-1] in description.lower():
+        first = int(low) if low is not None else 1
+        top = int(high) if high is not None else first + 30
+        return Type(
+            "code", "number of a thing", {"type": "integer"}, lambda r, _: r.randint(first, top), is_int,
+            verbatim, splits=top - first > 11, **asked(words),
+        )  # fmt: skip
     if is_id(words):
         bottom = int(low) if low is not None and low > 100 else 100
         top = int(min(high, 99_999)) if high is not None and high > bottom else bottom + 98_000

@@ -9,6 +9,7 @@ from datetime import date
 from random import Random
 from typing import Any
 
+from looptool_kit.stages.seed.templates import kinds
 from looptool_kit.stages.seed.templates import lexicon as lex
 from looptool_kit.stages.seed.templates.choices import choice
 from looptool_kit.stages.seed.templates.names import asked, examples_of, is_id, words_of
@@ -52,8 +53,17 @@ def string(name: str, schema: Mapping[str, Any], description: str, owner: str, c
     examples = [e for e in (*examples_of(schema), *_told_examples(description)) if isinstance(e, str)]
     if (shaped := _like(examples)) is not None:
         return shaped
-    kind = _ends(words, context) or next((t for p, t in lex.BY_NAME if re.search(p, words)), None)
-    if kind is None or (kind in _VAGUE and not re.search(r"^(city|title|task)", words)):
+    told = re.sub(r"[`'\"][^`'\"]*\{[^`'\"]*[`'\"]", "", description.lower())  # a format that holds place holders
+    if (stated := next((t for p, t in kinds.STATED if re.search(p, told)), None)) is not None:
+        return stated
+    if (path := kinds.in_a_folder(words, description, context)) is not None:
+        return path
+    if is_id(words) and not examples:
+        return _identifier(words, owner)
+    kind = _ends(words, context) or next(
+        (t for p, t in (*kinds.BY_NAME, *lex.BY_NAME) if re.search(p, words)), None
+    )
+    if kind is None or (kind in _VAGUE and not re.search(r"^(city|title|task)|name$", words)):
         kind = next((t for p, t in lex.BY_DESCRIPTION if re.search(p, description.lower())), None) or kind
     if is_id(words) or (kind is None and _CODES.search(words)):
         return _identifier(words, owner)
@@ -96,17 +106,8 @@ def _ends(words: str, context: str) -> Type | None:
     )
 
 
-def _with_seconds(t: Type) -> Type:
-    return replace(
-        t,
-        draw=lambda r, today: t.draw(r, today) + ":00",
-        say=lambda v, today: t.say(v[:-3], today),
-        accepts=lambda v: isinstance(v, str),
-    )
-
-
 _FORMATS: dict[str, Type] = {
-    "date": DATE, "date-time": _with_seconds(DATETIME), "time": _with_seconds(TIME), "email": lex.EMAIL,
+    "date": DATE, "date-time": kinds.with_seconds(DATETIME), "time": kinds.with_seconds(TIME), "email": lex.EMAIL,
     "idn-email": lex.EMAIL, "uri": lex.URL, "url": lex.URL, "uri-reference": lex.URL, "uuid": lex.UUID,
     "ipv4": lex.IP, "hostname": lex.HOST, "phone": lex.PHONE, "password": lex.PASSWORD,
 }  # fmt: skip
@@ -134,9 +135,16 @@ def _told_choices(description: str) -> list[str]:
         and not _INSTANCES.search(description)
         and (_OFFERS.search(description) or re.search(rf"{_QUOTE},? or {_QUOTE}", description))
     ):
-        return list(dict.fromkeys(words))
+        return list(dict.fromkeys(words)) if all(map(_is_choice, words)) else []
     match = _LISTED.search(description)
-    return [w for w in re.split(r", (?:or |and )?| or | and ", match[1]) if w] if match else []
+    listed = [w for w in re.split(r", (?:or |and )?| or | and ", match[1]) if w] if match else []
+    return listed if all(map(_is_choice, listed)) else []
+
+
+def _is_choice(word: str) -> bool:
+    """Whether a quoted word can be a value: no code as `after: null` or `{name}`, no null or true."""
+    literal = word.lower() in ("null", "none", "nil", "undefined", "true", "false")
+    return not literal and re.fullmatch(r"[\w.+/#*-]+(?: [\w.+/#-]+){0,2}", word) is not None
 
 
 def _told_examples(description: str) -> list[str]:
@@ -150,18 +158,23 @@ def _told_examples(description: str) -> list[str]:
     if not match:
         return []
     if inside := re.findall(_QUOTE, match[1]):
-        return inside
-    listed = re.split(r", (?:or |and )?| or | and ", re.split(r"[).;]|\.$", match[1])[0])
-    return [w.strip() for w in listed if w.strip() and len(w.split()) <= 3]
+        return [w for w in inside if _is_example(w)]
+    listed = re.split(r", (?:or |and )?| or | and ", re.split(r"[);]|\.(?:\s|$)", match[1])[0])
+    return [w for w in (w.strip() for w in listed) if w and len(w.split()) <= 3 and _is_example(w)]
+
+
+def _is_example(word: str) -> bool:
+    """Whether it can be a value: no place holder as `{name}` or `<id>`, no null, no `key: value`."""
+    return not re.search(r"[{}<>=$|]|: |^(?:null|none|true|false|etc\.?|the|a|an)\b|\.\.\.", word, re.IGNORECASE)
 
 
 _SHAPES: tuple[tuple[str, Type], ...] = (
-    (r"\d{4}-\d\d-\d\d", DATE), (r"\d\d:\d\d", TIME), (r"\d\d:\d\d:\d\d", _FORMATS["time"]),
+    (r"\+\d[\d ()-]{7,}|\d+[ ()-][\d ()-]{6,}", lex.PHONE), (r"\d{4}-\d\d-\d\d", DATE), (r"\d\d:\d\d", TIME), (r"\d\d:\d\d:\d\d", _FORMATS["time"]),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d", DATETIME), (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", _FORMATS["date-time"]),
     (r"[^@\s]+@[^@\s]+\.\w+", lex.EMAIL), (r"https?://\S+", lex.URL),
-    (r"[0-9a-f]{8}-[0-9a-f]{4}-.+", lex.UUID), (r"\+?\d[\d ()-]{7,}", lex.PHONE),
-    (r"[\w.-]+/[\w.-]+", lex.REPOSITORY), (r"#[\w-]+", lex.CHANNEL), (r"/\S+\.\w+", lex.PATH),
-    (r"/\S*", lex.FOLDER), (r"[\w-]+\.(?:pdf|txt|csv|docx?|xlsx?|png|jpe?g|md|json)", lex.FILE),
+    (r"[0-9a-f]{8}-[0-9a-f]{4}-.+", lex.UUID),
+    (r"[\w.-]+/[\w.-]+", lex.REPOSITORY), (r"#[\w-]+", lex.CHANNEL), (r"/\S*", lex.FOLDER),
+    (r"/\S+\.\w+", lex.PATH), (r"[\w-]+\.(?:pdf|txt|csv|docx?|xlsx?|png|jpe?g|md|json)", lex.FILE),
     (r"(?:AAPL|MSFT|GOOGL?|TSLA|AMZN|NVDA)", lex.TICKER), (r"[A-Z][a-z]+/[A-Z]\w+", lex.TIME_ZONE),
 )  # fmt: skip
 
@@ -214,7 +227,7 @@ def _quoted_if_long(value: Any, today: date) -> list[Surface]:
 def _identifier(words: str, owner: str) -> Type:
     noun = (
         re.sub(
-            r"\s*\b(?:id|ids|identifier|uuid|guid|ref|reference|code|no|key|number|sku|token)$", "", words
+            r"\s*\b(?:id|ids|identifier|uuid|guid|sid|ref|reference|code|no|key|number|sku|token)$", "", words
         ).strip()
         or owner
         or "item"

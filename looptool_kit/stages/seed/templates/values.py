@@ -22,7 +22,9 @@ from looptool_kit.stages.seed.templates.choices import boolean, choice
 from looptool_kit.stages.seed.templates.names import Unusable, examples_of, short_noun, words_of
 from looptool_kit.stages.seed.templates.numbers import number
 from looptool_kit.stages.seed.templates.patterns import sampler
+from looptool_kit.stages.seed.templates.stated import with_stated
 from looptool_kit.stages.seed.templates.strings import string
+from looptool_kit.stages.seed.templates.technical import refuse_unsaid
 from looptool_kit.text.words import stem
 from looptool_kit.world import core
 from looptool_kit.world.core import Surface, Type, held_out, verbatim
@@ -88,6 +90,8 @@ def type_of(name: str, schema: Any, owner: str = "", context: str = "") -> Type:
     if isinstance(schema.get("enum"), list):
         return choice([v for v in schema["enum"] if v is not None and v != ""], name)
     kind = _json_kind(schema)
+    refuse_unsaid(name, schema)
+    schema = with_stated(schema, kind)
     if kind == "boolean":
         return boolean(name, description)
     if kind == "object":
