@@ -122,6 +122,9 @@ def boolean_clauses(name: str, description: str) -> tuple[tuple[str, ...], tuple
                 link, re.sub(r"^(\w+)", r"\1 not", link)
             )
             return (f", and {subject} {link}{rest}",), (f", and {subject} {negative}{rest}",)
+    if only := re.fullmatch(r"only (\w+)|(\w+) only", noun):
+        kind = only[1] or only[2]
+        return (f"but only {kind} ones",), (f"and not only {kind} ones",)
     head, _, tail = noun.partition(" ")
     if head in ("include", "with", "return", "show") and tail:
         return (f"including {tail}", f"with {tail}"), (f"without {tail}", f"not including {tail}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from looptool_kit.stages.seed.templates import lexicon as lex
-from looptool_kit.stages.seed.templates.names import unit_of
+from looptool_kit.stages.seed.templates.names import acronyms, unit_of
 from looptool_kit.stages.seed.templates.values import Group, Many
 from looptool_kit.text.words import stems
 from looptool_kit.world.types import (
@@ -98,12 +98,8 @@ _SHORT = (
     ("max", "maximum"), ("min", "minimum"), ("qty", "quantity"), ("lat", "latitude"), ("lng", "longitude"),
     ("lon", "longitude"), ("lang", "language"), ("desc", "description"), ("addr", "address"),
     ("msg", "message"), ("temp", "temperature"), ("dest", "destination"), ("src", "source"),
-    ("tz", "time zone"), ("timezone", "time zone"), ("q", "query"), ("url", "URL"), ("ids", "IDs"),
-    ("dob", "date of birth"), ("ip", "IP"), ("repo", "repository"),
-    ("sid", "SID"), ("imo", "IMO"), ("sql", "SQL"), ("api", "API"), ("html", "HTML"), ("css", "CSS"),
-    ("json", "JSON"), ("http", "HTTP"), ("dns", "DNS"), ("vat", "VAT"), ("iban", "IBAN"), ("isbn", "ISBN"),
-    ("sku", "SKU"), ("pdf", "PDF"), ("csv", "CSV"), ("ts", "timestamp"), ("vin", "VIN"), ("vm", "VM"),
-    ("cpu", "CPU"), ("ssh", "SSH"), ("tls", "TLS"), ("gps", "GPS"), ("pin", "PIN"), ("cta", "CTA"),
+    ("tz", "time zone"), ("timezone", "time zone"), ("q", "query"), ("ids", "IDs"), ("ts", "timestamp"),
+    ("dob", "date of birth"), ("repo", "repository"),
 )  # fmt: skip
 _UNIT_WORDS = re.compile(rf" (?:in )?(?:{'|'.join(lex.UNITS)})$")
 
@@ -128,18 +124,33 @@ def noun_of(words: str, kind: Type, owner: str = "") -> str:
         return noun.replace("date", "time") if kind.question in (DATETIME.question, TIME.question) else noun
     if kind is CURRENCY and words in ("from", "to", "from currency", "to currency"):
         return "source currency" if words.startswith("from") else "target currency"
+    if words in ("per page", "items per page", "results per page"):
+        return "page size"
     words = re.sub(r"^(from|to) (?=\w)", lambda m: {"from": "source ", "to": "target "}[m[1]], words)
     noun = re.sub(r"\bid$", "ID", re.sub(r"^(?:num|number of|n|no of|total) ", "", words))
     noun = re.sub(r" (?:count|str|string|value|param|parameter)$", "", noun)
     for short, full in _SHORT:
         noun = re.sub(rf"\b{short}\b", full, noun)
-    return noun or words
+    if bound := re.fullmatch(r"(.+) (from|since|after|min|to|until|before|max)", noun):
+        first = bound[2] in ("from", "since", "after", "min")
+        dated = re.search(r"year|date|day|time|month|created|updated", bound[1])
+        ends = ("earliest", "latest") if dated else ("minimum", "maximum")
+        noun = f"{ends[not first]} {bound[1]}"
+    return acronyms(noun or words)
 
 
 def plural(noun: str) -> bool:
     """True where the head of a noun phrase is plural."""
     head = re.split(r" (?:for|of|in|at|from|to|on|by|with|about|near|between|that) ", noun)[0].split()
-    return bool(head) and head[-1].endswith("s") and not head[-1].endswith(("ss", "us", "is"))
+    return (
+        bool(head)
+        and head[-1].endswith("s")
+        and not head[-1].endswith(("ss", "us", "is"))
+        and (
+            head[-1].lower()
+            not in ("sms", "dns", "gps", "tls", "css", "https", "news", "address", "aws", "ops")
+        )
+    )
 
 
 def _clauses(words: str, description: str, kind: Type, noun: str) -> tuple[str, ...]:
@@ -221,6 +232,8 @@ def _special(words: str, kind: Type, noun: str) -> tuple[str, ...]:
 
 
 def _generic(noun: str, kind: Type) -> tuple[str, ...]:
+    if "enum" in kind.schema:
+        return (f"with {noun} {{}}", f"with the {noun} set to {{}}", f"with the {noun} {{}}")
     if isinstance(kind, Many) or plural(noun):
         return (
             f"with the {noun} {{}}",
@@ -292,8 +305,9 @@ def _amount(words: str, description: str, noun: str) -> tuple[str, ...]:
             f"with {{}} as the {noun}",
             f"with {'an' if bound[2][0] in 'aeiou' else 'a'} {bound[2]} of {most} {{}}",
         )
-    if noun in ("page", "year", "floor", "level"):
+    if noun in ("page", "year", "floor", "level", "month"):
         return {
+            "month": ("for month {}", "in month {}"),
             "year": ("for {}", "for year {}"),
             "page": ("on page {}", "with page {}"),
             "floor": ("on floor {}", "for floor {}"),

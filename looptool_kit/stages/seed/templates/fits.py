@@ -110,7 +110,7 @@ def _verb_group(verb: str) -> frozenset[str]:
     found = {verb, *verb.split()} - {"or", "and"}
     if found & READING or verb in ("look up",):
         return READING | found
-    ways = {w.split()[0] for v in tuple(found) for w in lex.SAME.get(v, ())}
+    ways = {w for v in tuple(found) for w in lex.SAME.get(v, ()) if " " not in w}
     return frozenset(found | ways).union(*(group for group in _ALIKE if group & found))
 
 

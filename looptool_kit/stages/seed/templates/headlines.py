@@ -11,7 +11,7 @@ from functools import lru_cache
 from looptool_kit.core.samples import Tool
 from looptool_kit.stages.seed.templates import lexicon as lex
 from looptool_kit.stages.seed.templates.clauses import plural
-from looptool_kit.stages.seed.templates.names import Unusable, words_of
+from looptool_kit.stages.seed.templates.names import Unusable, acronyms, words_of
 from looptool_kit.text.words import STOP, stem
 
 _EMPTY = lex.word_set("""
@@ -94,7 +94,8 @@ def owner_of(tool: Tool) -> str:
 
 
 _DETERMINED = re.compile(
-    r"(?:an?|the|all|any|your|my|this|these|every|each|one|some|its|multiple|several|up to|\d+)\b", re.IGNORECASE
+    r"(?:an?|the|all|any|your|my|this|these|every|each|one|some|its|multiple|several|up to|\d+)\b",
+    re.IGNORECASE,
 )
 _NO_VERB = lex.word_set("""
     a about above after all an and any at before below between both by each every for from given half how if
@@ -126,6 +127,7 @@ def _from_description(text: str, name: str) -> tuple[str, str, bool] | None:
     first = re.split(r"(?<=[^.\s]{2})[.!?](?:\s|$)|\n", text.strip(), maxsplit=1)[0]
     first = re.sub(r"\s*[(\[][^)\]]*[)\]]", "", first)
     first = re.sub(r"[`*]", "", first).strip().rstrip(".")
+    first = _in_lower_case(first)
     for _ in range(2):
         if lead := lex.LEADS.match(first):
             first = first[lead.end() :]
@@ -153,11 +155,23 @@ def _from_description(text: str, name: str) -> tuple[str, str, bool] | None:
     return None
 
 
+def _in_lower_case(text: str) -> str:
+    """A heading ("List All Block Storage Volumes") as a sentence; other texts keep their names."""
+    words = re.findall(r"[A-Za-z][\w'-]*", text)[1:]
+    titled = [w for w in words if w[0].isupper() and w[1:].islower()]
+    small = sum(len(w) > 3 and w.islower() for w in words)
+    if len(titled) < 2 or small:
+        return text
+    return re.sub(r"(?<=[ (])[A-Z][a-z'-]+\b", lambda m: m[0].lower(), text)
+
+
 def _of_verb(verb: str, rest: str) -> tuple[str, str]:
     """Verb and rest of a sentence that begins with the verb."""
     forms = lex.verb_forms()
     if (match := re.match(r"(or|and|/) (\w+) ", rest)) and match[2].lower() in forms:
-        verb = f"{verb} {'or' if match[1] == '/' else match[1]} {forms[match[2].lower()]}"  # "create or update"
+        verb = (
+            f"{verb} {'or' if match[1] == '/' else match[1]} {forms[match[2].lower()]}"  # "create or update"
+        )
         rest = rest[match.end() :]
     if verb in _PARTICLES and (match := re.match(r"(up|in|out|on|off|down|back|away) ", rest)):
         return f"{verb} {match[1]}", _cut(rest[match.end() :])
@@ -169,7 +183,14 @@ def _of_verb(verb: str, rest: str) -> tuple[str, str]:
 
 
 _PARTICLES = ("look", "log", "sign", "turn", "switch", "shut", "set", "clean", "back", "power")
-_BY_METHOD = {"GET": "get", "HEAD": "check", "POST": "create", "PUT": "set", "PATCH": "update", "DELETE": "delete"}
+_BY_METHOD = {
+    "GET": "get",
+    "HEAD": "check",
+    "POST": "create",
+    "PUT": "set",
+    "PATCH": "update",
+    "DELETE": "delete",
+}
 
 
 def _from_route(method: str, route: str) -> tuple[str, str, bool] | None:
@@ -192,7 +213,8 @@ def _from_route(method: str, route: str) -> tuple[str, str, bool] | None:
 _TAIL = re.compile(
     r"(?:[,;:]| - | – |(?<!\ba)(?<!\ban)(?<!\bthe) given | based on | according to | so that | which | whose"
     r" | that (?!day|are \w+\b|is \w+\b)"
-    r"| if | when | where | used to | you (?:want|wish|need) to | returning | and (?:then )?(?:return|get|give|provide|show)s? | along with |"
+    r"| if | when | where | used to | you (?:want|wish|need) to "
+    r"| returning | and (?:then )?(?:return|get|give|provide|show)s? | along with |"
     r" including | as well as"
     r"| using (?:the|a|an|its|their) | by (?:its|their|the|name|id|providing|specifying|\w+ing)\b"
     r"| with (?:the )?(?:given|specified|provided|optional|following|its|various)\b"
@@ -204,8 +226,14 @@ _TAIL = re.compile(
 def _cut(text: str) -> str:
     """The text up to where it begins to explain."""
     short = _TAIL.sub("", text).strip()
-    if owned := re.fullmatch(r"(.*\w)'s (properties|attributes|fields|settings|data|details|information|info)", short):
-        short = owned[1] if owned[2] in ("properties", "attributes", "fields") else f"the {owned[2]} of {owned[1]}"
+    if owned := re.fullmatch(
+        r"(.*\w)'s (properties|attributes|fields|settings|data|details|information|info)", short
+    ):
+        short = (
+            owned[1]
+            if owned[2] in ("properties", "attributes", "fields")
+            else f"the {owned[2]} of {owned[1]}"
+        )
     return without_loose_end(short) if short else text.strip()
 
 
@@ -240,7 +268,7 @@ def from_name(name: str) -> tuple[str, str] | None:
         rest = rest[: rest.index("by")]
     if not rest:
         return (verb, "") if verb != "run" else None
-    return verb, _with_article(verb.split()[0], " ".join(rest))
+    return verb, acronyms(_with_article(verb.split()[0], " ".join(rest)))
 
 
 _MASS = lex.word_set("""
@@ -257,5 +285,5 @@ def _with_article(verb: str, noun: str) -> str:
     if plural(noun) or re.match(r"(for|to|in|all|my|up|out|on|off)\b", noun):
         return noun
     if verb in _ONE and noun.split()[-1] not in _MASS:
-        return f"a{'n' if noun[0] in 'aeiou' else ''} {noun}"
+        return f"a{'n' if noun[0] in 'aeiou' or noun == 'sms' else ''} {noun}"
     return f"the {noun}"

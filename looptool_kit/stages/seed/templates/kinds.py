@@ -78,13 +78,17 @@ COMMAND = text(
 )
 COMMIT = text("commit", "a commit", lambda r: f"{r.getrandbits(28):07x}")
 BRANCH = text(
-    "branch", "name of a branch", lambda r: f"{r.choice(('fix', 'feature', 'chore'))}/{one(r, TOPICS)}-{one(r, FILE_STEMS)}"
+    "branch",
+    "name of a branch",
+    lambda r: f"{r.choice(('fix', 'feature', 'chore'))}/{one(r, TOPICS)}-{one(r, FILE_STEMS)}",
 )
 RELEASE = text("release", "a version", lambda r: f"{r.randint(1, 12)}.{r.randint(0, 20)}.{r.randint(0, 30)}")
 SLUG = text("slug", "a short name", lambda r: f"{one(r, TOPICS)}-{one(r, FILE_STEMS)}-{r.randint(2, 60)}")
 HEX_COLOUR = text("hex colour", "a colour in hexadecimal", lambda r: f"#{r.getrandbits(24):06x}")
 E164 = replace(
-    lex.PHONE, draw=lambda r, today: lex.PHONE.draw(r, today).replace(" ", ""), accepts=lambda v: isinstance(v, str)
+    lex.PHONE,
+    draw=lambda r, today: lex.PHONE.draw(r, today).replace(" ", ""),
+    accepts=lambda v: isinstance(v, str),
 )
 COUNTRY_CODE = pool(
     "country code",
@@ -108,6 +112,26 @@ MIME = pool(
 )
 DOMAIN = text("domain", "name of a domain", lambda r: f"{one(r, TOPICS)}.{one(r, COMPANIES).lower()}.example")
 
+REASON = pool(
+    "reason",
+    "a reason",
+    listed(
+        "no longer needed|requested by the owner|repeated complaints|created by mistake|duplicate entry"
+        "|plans changed|out of date|agreed by phone|spam|wrong data|end of the season|broken rules"
+        "|asked for by the customer|schedule conflict|low demand|double booking"
+    ),
+    say=quoted,
+)
+APP = pool(
+    "app",
+    "name of an app",
+    listed(
+        "Camera|Calendar|Maps|Notes|Music|Mail|Photos|Weather|Clock|Contacts|Settings|Calculator|Podcasts|Wallet"
+    ),
+    question="Which app?",
+    words=("app",),
+)
+
 BY_NAME: tuple[tuple[str, Type], ...] = (
     (r"\bsql\b|^statement$", SQL),
     (r"selector$", SELECTOR),
@@ -118,6 +142,8 @@ BY_NAME: tuple[tuple[str, Type], ...] = (
     (r"\bbranch( name)?$", BRANCH),
     (r"^version$|\b(?:app|release|package) version$|^(?:release|release tag)$", RELEASE),
     (r"\bslug$", SLUG),
+    (r"\breasons?$|^(?:audit log )?reason$|^justification$", REASON),
+    (r"^app(?:lication)?(?: name)?$", APP),
     (r"\bdomain( name)?s?$", DOMAIN),
     (r"\b(?:mime|media|content) type$", MIME),
     (r"country code$", COUNTRY_CODE),
@@ -128,7 +154,10 @@ BY_NAME: tuple[tuple[str, Type], ...] = (
 """Pattern on a parameter's name -> kind; these come before the lexicon's."""
 STATED: tuple[tuple[str, Type], ...] = (
     (r"\be\.?164\b", E164),
-    (r"yyyy-mm-dd[t ]hh:mm:ss|iso[- ]?8601[^.]{0,20}date-?time|rfc ?3339|iso[- ]?8601 timestamp", with_seconds(DATETIME)),
+    (
+        r"yyyy-mm-dd[t ]hh:mm:ss|iso[- ]?8601[^.]{0,20}date-?time|rfc ?3339|iso[- ]?8601 timestamp",
+        with_seconds(DATETIME),
+    ),
     (r"yyyy-mm-dd[t ]hh:mm|\bdate-?time\b|date and time", DATETIME),
     (r"yyyy-mm-dd|iso[- ]?8601 date\b|iso date\b", DATE),
     (r"hh:mm:ss", with_seconds(TIME)),
@@ -140,6 +169,11 @@ STATED: tuple[tuple[str, Type], ...] = (
     (r"\biso[- ]?4217\b", lex.CURRENCY),
     (r"\biso[- ]?3166\b|two-letter country", COUNTRY_CODE),
     (r"\biso[- ]?639\b|two-letter language", LANGUAGE_CODE),
+    (
+        r"lower-?case.{0,60}(?:letters|numbers|hyphen|dash)"
+        r"|only (?:letters|alphanumeric).{0,40}(?:hyphen|dash)",
+        SLUG,
+    ),
     (r"\bcss selector\b", SELECTOR),
     (r"\bcron (?:expression|schedule|syntax)\b", CRON),
     (r"\b(?:sql|select) (?:query|statement)\b", SQL),
@@ -159,6 +193,10 @@ def in_a_folder(words: str, description: str, context: str) -> Type | None:
         or (description == "" and re.search(r"\b(?:files?|directory|folders?|rename)\b", context))
     ):
         return None
-    if not re.search(r"^(?:source|destination|from|to|src|dst|dest|target|location|paths?|root|directory|folder)$", words):
+    if not re.search(
+        r"^(?:source|destination|from|to|src|dst|dest|target|location|paths?|root|directory|folder)$", words
+    ):
         return None
-    return lex.FOLDER if re.search(r"\b(?:directory|folder)\b", f"{words} {description.lower()}") else lex.PATH
+    return (
+        lex.FOLDER if re.search(r"\b(?:directory|folder)\b", f"{words} {description.lower()}") else lex.PATH
+    )

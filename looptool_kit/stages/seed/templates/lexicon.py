@@ -99,7 +99,7 @@ calculate: work out | compute | figure out
 compute: work out | calculate | figure out
 estimate: work out
 check: look up | find out
-start: begin | kick off
+start: begin
 stop: end | halt
 pay: settle
 rename: change the name of
@@ -367,8 +367,8 @@ UNITS = {
     "centimeters": "cm", "centimetres": "cm", "celsius": "degrees", "fahrenheit": "degrees",
     "degrees": "degrees", "percent": "%", "percentage": "%", "usd": "$", "dollars": "$", "eur": "€",
     "euros": "€", "gbp": "£", "pounds": "£", "litres": "l", "liters": "l", "mg": "mg", "milligrams": "mg",
-    "ml": "ml", "gb": "gb", "mb": "mb", "mm": "mm",
+    "ml": "ml", "gb": "GB", "mb": "MB", "gigabytes": "GB", "megabytes": "MB", "terabytes": "TB", "mm": "mm",
 }  # fmt: skip
 """A word in a number's name or description -> the unit that it is said with."""
 MONEY = {"$": "dollars", "€": "euros", "£": "pounds"}
-UNCOUNTED = frozenset(["kg", "g", "mg", "km", "m", "cm", "mm", "l", "ml", "gb", "mb", "degrees"])
+UNCOUNTED = frozenset(["kg", "g", "mg", "km", "m", "cm", "mm", "l", "ml", "GB", "MB", "TB", "degrees"])

@@ -15,7 +15,7 @@ from looptool_kit.world.numbers import in_words, is_int, is_number
 
 _RANGES: tuple[tuple[str, tuple[float, float]], ...] = (
     (r"\bpage( number)?$", (2, 30)),
-    (r"\byear\b", (1985, 2035)),
+    (r"\byear\b", (1985, 2025)),
     (r"\bmonth$", (1, 12)),
     (r"\bage\b", (18, 80)),
     (
@@ -69,7 +69,7 @@ def number(name: str, schema: Mapping[str, Any], description: str, whole: bool) 
             **asked(words),
         )
     a, b = _range(words, description, schema, low, high)
-    step = schema.get("multipleOf")
+    step = schema.get("multipleOf") or (0.5 if not whole and unit_of(words, description) == "hour" else None)
     if whole:
         by = (
             int(step)

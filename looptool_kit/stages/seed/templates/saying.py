@@ -9,11 +9,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from looptool_kit.stages.seed.templates.wording import CHANGING
 from looptool_kit.world import grammar as g
 from looptool_kit.world.grammar import Said, Scene
 from looptool_kit.world.spec import Param, Spec, reserved, slots
 
-_FIRST = re.compile(r"(?:to|from|for|on|at|by|until|since|born|due|starting|ending|leaving|arriving|called|named|titled)\b|\{@\}")
+_FIRST = re.compile(
+    r"(?:to|from|for|on|at|by|until|since|born|due|starting|ending|leaving|arriving|called|named|titled)\b|\{@\}"
+)
 _LAST = re.compile(r"(?:saying|that says|limited to)\b|and give me\b")
 _INVERTED = re.compile(r" as (?:the )?|\bset to\b|\bof \{\}")
 """Wordings that do not go into a list: "with A as the title"."""
@@ -48,6 +51,8 @@ def say(spec: Spec, args: dict[str, Any], scene: Scene, *, only_do: bool = False
     body += "".join(f" {part}" for part in parts)
     for p in flags:
         clause = scene.choose(tuple(s.adverb for s in p.type.say(args[p.name], scene.today)))
+        if spec.description.split(" ")[0] in CHANGING:
+            clause = re.sub(r"^, and ", "so that ", clause)
         body += clause if clause.startswith(",") else f" {clause}"
     return Said(form, body, " ".join(tails), ())
 

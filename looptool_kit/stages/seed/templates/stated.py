@@ -6,7 +6,21 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_WORDS = (
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+)
 _NUMBER = r"(-?\d[\d,]*(?:\.\d+)?)(?![\d-]*[-/:]\d)"
 _GAP = r"(?: ?\([^)]*\))?(?: ?(?:%|percent|\w{1,3}))??"
 _RANGES = (
@@ -16,8 +30,8 @@ _RANGES = (
     rf"[\[(]{_NUMBER}, ?{_NUMBER}[\])]",
 )
 _MOST = (
-    r"\b(?:at most|no more than|not more than|up to|max(?:imum)?(?: value| allowed)?(?: is| of|:)?|cannot exceed"
-    r"|must not exceed|not exceeding|less than or equal to|<=|≤)"
+    r"\b(?:at most|no more than|not more than|up to|max(?:imum)?(?: value| allowed)?(?: is| of|:)?"
+    r"|cannot exceed|must not exceed|not exceeding|less than or equal to|<=|≤)"
 )
 _LEAST = (
     r"(?:\bat least|\bno less than|\bnot less than|\bno fewer than|\bmin(?:imum)?(?: value| allowed)?"
@@ -41,7 +55,9 @@ def limits_of_number(description: str) -> dict[str, Any]:
             out |= {"minimum": _value(match[1]), "maximum": _value(match[2])}
             break
     for word, pattern in _BOUNDS:
-        if (match := re.search(pattern, text)) and not (out.get("maximum") is not None and word != "multipleOf"):
+        if (match := re.search(pattern, text)) and not (
+            out.get("maximum") is not None and word != "multipleOf"
+        ):
             out[word] = _value(match[1])
     if not out and re.search(r"\bnon-?negative\b", text):
         out["minimum"] = 0
@@ -61,19 +77,27 @@ _COUNT = rf"(\d+|{'|'.join(_WORDS)})"
 def limits_of_text(description: str) -> dict[str, Any]:
     """Length and pattern: "seven digits", "up to 64 characters", "two-letter code", "must end in `x`"."""
     text = description.lower()
-    if match := re.search(rf"\b(?:a|one|{_COUNT}) (?:capital )?letters? (?:and|followed by|then) {_COUNT} digits\b", text):
+    if match := re.search(
+        rf"\b(?:a|one|{_COUNT}) (?:capital )?letters? (?:and|followed by|then) {_COUNT} digits\b", text
+    ):
         return {"pattern": f"^[A-Z]{{{_count(match[1] or 'one')}}}[0-9]{{{_count(match[2])}}}$"}
     if match := re.search(rf"(?<!up to )(?<!at most )(?<!and )\b{_COUNT}[- ]digits?\b", text):
         return {"pattern": f"^[1-9][0-9]{{{_count(match[1]) - 1}}}$"} if _count(match[1]) else {}
     if match := re.search(rf"\b{_COUNT}(?: capital| upper-?case)?[- ]letter\b", text):
         return {"pattern": f"^[A-Z]{{{_count(match[1])}}}$"}
-    if match := re.search(r"\b(?:must |has to |should )?(?:start|begin)s?(?:ing)? with [`'\"]([^`'\"\s]+)[`'\"]", description):
+    if match := re.search(
+        r"\b(?:must |has to |should )?(?:start|begin)s?(?:ing)? with [`'\"]([^`'\"\s]+)[`'\"]", description
+    ):
         return {"pattern": f"^{re.escape(match[1])}[a-z0-9]{{4,8}}$"}
-    if match := re.search(r"\b(?:must |has to |should )?end(?:s|ing)? (?:in|with) [`'\"]([^`'\"\s]+)[`'\"]", description):
+    if match := re.search(
+        r"\b(?:must |has to |should )?end(?:s|ing)? (?:in|with) [`'\"]([^`'\"\s]+)[`'\"]", description
+    ):
         dot = "" if match[1].startswith(".") else r"\."
         return {"pattern": f"^[a-z]{{4,8}}{dot}{re.escape(match[1])}$"}
     out: dict[str, Any] = {}
-    if match := re.search(r"(?:up to|at most|max(?:imum)?(?: length)?(?: is| of|:)?|no more than) (\d+) char", text):
+    if match := re.search(
+        r"(?:up to|at most|max(?:imum)?(?: length)?(?: is| of|:)?|no more than) (\d+) char", text
+    ):
         out["maxLength"] = int(match[1])
     if match := re.search(r"(?:at least|min(?:imum)?(?: length)?(?: is| of|:)?) (\d+) char", text):
         out["minLength"] = int(match[1])

@@ -53,13 +53,19 @@ def string(name: str, schema: Mapping[str, Any], description: str, owner: str, c
     examples = [e for e in (*examples_of(schema), *_told_examples(description)) if isinstance(e, str)]
     if (shaped := _like(examples)) is not None:
         return shaped
-    told = re.sub(r"[`'\"][^`'\"]*\{[^`'\"]*[`'\"]", "", description.lower())  # a format that holds place holders
+    told = re.sub(
+        r"[`'\"][^`'\"]*\{[^`'\"]*[`'\"]", "", description.lower()
+    )  # a format that holds place holders
     if (stated := next((t for p, t in kinds.STATED if re.search(p, told)), None)) is not None:
         return stated
     if (path := kinds.in_a_folder(words, description, context)) is not None:
         return path
     if is_id(words) and not examples:
         return _identifier(words, owner)
+    if words == "title" and re.search(
+        r"\b(?:books?|films?|movies?|songs?|albums?|library|author)\b", context
+    ):
+        return lex.WORK
     kind = _ends(words, context) or next(
         (t for p, t in (*kinds.BY_NAME, *lex.BY_NAME) if re.search(p, words)), None
     )
@@ -107,9 +113,9 @@ def _ends(words: str, context: str) -> Type | None:
 
 
 _FORMATS: dict[str, Type] = {
-    "date": DATE, "date-time": kinds.with_seconds(DATETIME), "time": kinds.with_seconds(TIME), "email": lex.EMAIL,
-    "idn-email": lex.EMAIL, "uri": lex.URL, "url": lex.URL, "uri-reference": lex.URL, "uuid": lex.UUID,
-    "ipv4": lex.IP, "hostname": lex.HOST, "phone": lex.PHONE, "password": lex.PASSWORD,
+    "date": DATE, "date-time": kinds.with_seconds(DATETIME), "time": kinds.with_seconds(TIME),
+    "email": lex.EMAIL, "idn-email": lex.EMAIL, "uri": lex.URL, "url": lex.URL, "uri-reference": lex.URL,
+    "uuid": lex.UUID, "ipv4": lex.IP, "hostname": lex.HOST, "phone": lex.PHONE, "password": lex.PASSWORD,
 }  # fmt: skip
 _QUOTE = r"""['"`‘“]([^'"`’”\n]{1,40})['"`’”]"""
 _OFFERS = re.compile(
@@ -165,15 +171,19 @@ def _told_examples(description: str) -> list[str]:
 
 def _is_example(word: str) -> bool:
     """Whether it can be a value: no place holder as `{name}` or `<id>`, no null, no `key: value`."""
-    return not re.search(r"[{}<>=$|]|: |^(?:null|none|true|false|etc\.?|the|a|an)\b|\.\.\.", word, re.IGNORECASE)
+    return not re.search(
+        r"[{}<>=$|]|: |^(?:null|none|true|false|etc\.?|the|a|an)\b|\.\.\.", word, re.IGNORECASE
+    )
 
 
 _SHAPES: tuple[tuple[str, Type], ...] = (
-    (r"\+\d[\d ()-]{7,}|\d+[ ()-][\d ()-]{6,}", lex.PHONE), (r"\d{4}-\d\d-\d\d", DATE), (r"\d\d:\d\d", TIME), (r"\d\d:\d\d:\d\d", _FORMATS["time"]),
+    (r"\+\d[\d ()-]{7,}|\d+[ ()-][\d ()-]{6,}", lex.PHONE), (r"\d{4}-\d\d-\d\d", DATE),
+    (r"\d\d:\d\d", TIME), (r"\d\d:\d\d:\d\d", _FORMATS["time"]),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d", DATETIME), (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", _FORMATS["date-time"]),
     (r"[^@\s]+@[^@\s]+\.\w+", lex.EMAIL), (r"https?://\S+", lex.URL),
     (r"[0-9a-f]{8}-[0-9a-f]{4}-.+", lex.UUID),
     (r"[\w.-]+/[\w.-]+", lex.REPOSITORY), (r"#[\w-]+", lex.CHANNEL), (r"/\S*", lex.FOLDER),
+    (r"(?:[\w-]+\.)+(?:com|org|net|io|dev|example)", kinds.DOMAIN),
     (r"/\S+\.\w+", lex.PATH), (r"[\w-]+\.(?:pdf|txt|csv|docx?|xlsx?|png|jpe?g|md|json)", lex.FILE),
     (r"(?:AAPL|MSFT|GOOGL?|TSLA|AMZN|NVDA)", lex.TICKER), (r"[A-Z][a-z]+/[A-Z]\w+", lex.TIME_ZONE),
 )  # fmt: skip
@@ -197,6 +207,8 @@ def _like(examples: list[str]) -> Type | None:
             say=lambda v, today: DATETIME.say(v[:16].replace(" ", "T"), today),
             accepts=lambda v: isinstance(v, str),
         )
+    if all(re.fullmatch(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)+|[a-z]+\d{1,2}", e) for e in examples):
+        return text("slug", "as in the examples", lambda r: r.choice(examples), splits=False)
     coded = [
         e
         for e in examples

@@ -233,6 +233,7 @@ def _same_again(target: Able, scene: Scene) -> Made:
         p
         for p in said
         if len(p.type.schema.get("enum", (1, 2, 3))) > 2
+        and not re.search(r"page|limit|count|size|per_", p.name, re.IGNORECASE)
         and re.match(r"(in|at|for|to|from|on|with|by|of)\b|\{@\}", p.clauses[0])
     ]  # fmt: skip
     if not fit:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from random import Random
 from typing import NamedTuple
 
 from looptool_kit.checks.rules import check_sample
-from looptool_kit.core.samples import Sample, Tool
+from looptool_kit.core.samples import Sample
 from looptool_kit.stages.seed.templates.fits import other_fits
+from looptool_kit.stages.seed.templates.room import Fits, trimmed
 from looptool_kit.stages.seed.templates.tasks import TWO_FIT, Impossible, Made, Refused, realise
 from looptool_kit.stages.seed.templates.wording import Able
 from looptool_kit.world.grammar import Scene
 
-Fits = Callable[[Sequence[Tool]], bool]
-"""Whether a prompt with these tools on offer has room in the model's context."""
 TRIES = 12
 """Requests that are tried for a tool; with the first that passes it has samples."""
+ALONE_AFTER = 6
+"""After so many it is tried alone on offer: what two tools serve can still be asked of one."""
 RIVALS = 3
 """Tools beside it on such a request's offer: those that are about the same thing."""
 
@@ -47,15 +48,18 @@ def check(made: Made, sample: Sample, offered: Sequence[Able]) -> None:
             raise Refused(f"the rule tier's check `{result.name}` fails", result.detail)
 
 
-def trial(pool: Sequence[Able], fits: Fits) -> Trial:
-    """Try requests for each tool, beside those that are most like it."""
+def trial(targets: Sequence[Able], fits: Fits, pool: Sequence[Able] = ()) -> Trial:
+    """Try requests for each of the targets, beside the tools of the pool that are most like it."""
+    pool = pool or targets
     refused: Counter[str] = Counter()
     without: dict[str, str] = {}
     tried = 0
-    for target in pool:
+    for target in targets:
         last = ""
         offered = _beside(target, pool, fits)
         for number in range(TRIES):
+            if number == ALONE_AFTER:
+                offered = [target]
             scene = Scene(Random(f"trial/{target.tool.name}/{number}"), date(2026, 1, 1))
             try:
                 tried += 1
@@ -81,11 +85,3 @@ def _beside(target: Able, pool: Sequence[Able], fits: Fits) -> list[Able]:
         key=lambda a: -len(a.subject & target.subject),
     )
     return trimmed([target, *like[:RIVALS]], target, fits)
-
-
-def trimmed(offered: Sequence[Able], keep: Able, fits: Fits) -> list[Able]:
-    """The tools without the largest ones that leave no room; `keep` stays."""
-    left = list(offered)
-    while len(left) > 1 and not fits([a.tool for a in left]):
-        left.remove(max((a for a in left if a is not keep), key=lambda a: len(a.tool.canonical)))
-    return left

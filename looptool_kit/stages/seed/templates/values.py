@@ -19,6 +19,7 @@ import jsonschema_rs
 
 from looptool_kit.stages.seed.templates import lexicon as lex
 from looptool_kit.stages.seed.templates.choices import boolean, choice
+from looptool_kit.stages.seed.templates.kinds import SLUG
 from looptool_kit.stages.seed.templates.names import Unusable, examples_of, short_noun, words_of
 from looptool_kit.stages.seed.templates.numbers import number
 from looptool_kit.stages.seed.templates.patterns import sampler
@@ -157,13 +158,10 @@ def _within(t: Type, schema: Mapping[str, Any]) -> Type:
     except ValueError:  # a pattern that this regular-expression engine does not read
         return t
     # Where too few of the type's own values fit, drawing until one does would hardly end.
-    some = Random(0)
-    if sum(fits(t.draw(some, date(2026, 1, 1))) for _ in range(60)) >= 3:
-
-        def make(rng: Random, today: date) -> Any:
-            return next(v for v in (t.draw(rng, today) for _ in range(10_000)) if fits(v))
-
-        return replace(t, draw=make)
+    if _often(t, fits):
+        return replace(t, draw=_fitting(t, fits))
+    if t.schema.get("type") == "string" and _often(SLUG, fits):
+        return replace(t, draw=_fitting(SLUG, fits), say=verbatim, splits=True)
     made: Callable[[Random, date], Any] | None = _whole_number(schema, fits)
     if "pattern" in schema:
         made = _from_pattern(str(schema["pattern"]), fits)
@@ -172,6 +170,15 @@ def _within(t: Type, schema: Mapping[str, Any]) -> Type:
     if made is None:
         raise Unusable(f"no value was found within {json.dumps(limits)}")
     return replace(t, draw=made, say=verbatim, splits=True)
+
+
+def _often(t: Type, fits: Callable[[Any], bool]) -> bool:
+    some = Random(0)
+    return sum(fits(t.draw(some, date(2026, 1, 1))) for _ in range(60)) >= 3
+
+
+def _fitting(t: Type, fits: Callable[[Any], bool]) -> Callable[[Random, date], Any]:
+    return lambda rng, today: next(v for v in (t.draw(rng, today) for _ in range(10_000)) if fits(v))
 
 
 def _from_pattern(pattern: str, fits: Callable[[Any], bool]) -> Callable[[Random, date], str] | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import JsonValue
 
@@ -18,16 +18,28 @@ from looptool_kit.core.samples import Tool
 from looptool_kit.stages.seed.templates import lexicon as lex
 from looptool_kit.stages.seed.templates.choices import said
 from looptool_kit.stages.seed.templates.clauses import plural, wordings
-from looptool_kit.stages.seed.templates.headlines import from_name, headline, owner_of, subject_of, without_loose_end
-from looptool_kit.stages.seed.templates.names import Unusable, words_of
+from looptool_kit.stages.seed.templates.headlines import (
+    from_name,
+    headline,
+    owner_of,
+    subject_of,
+    without_loose_end,
+)
+from looptool_kit.stages.seed.templates.kinds import APP
+from looptool_kit.stages.seed.templates.names import Unusable, is_id, words_of
 from looptool_kit.stages.seed.templates.technical import constants, is_technical
 from looptool_kit.stages.seed.templates.values import Group, Many, type_of
 from looptool_kit.text.words import STOP, alike, stems
 from looptool_kit.world.spec import NOTHING, SLOT, Param, Spec
-from looptool_kit.world.types import CITY, DATE, DATETIME, TIME, WORK
-
+from looptool_kit.world.types import CITY, DATE, DATETIME, EMAIL, PHONE, TIME, TITLE, WORK, Type
 
 CHANGING = frozenset(["adjust", "change", "configure", "edit", "modify", "patch", "set", "update"])
+
+
+def changes(tool: Tool) -> bool:
+    """Whether it changes a thing that is there: what it is said to, and what tells which one."""
+    first = headline(tool)[0].split()[0]
+    return first in CHANGING and (first != "set" or any(is_id(words_of(n)) for n in tool.required))
 
 
 class Able(NamedTuple):
@@ -45,7 +57,7 @@ class Able(NamedTuple):
     @property
     def changes(self) -> bool:
         """Whether it changes something that is there: a call that gives no new value would do nothing."""
-        return headline(self.tool)[0].split()[0] in CHANGING
+        return changes(self.tool)
 
     def leaving_out(self, name: str) -> Spec:
         """The spec with phrases that need no value of one parameter."""
@@ -74,37 +86,7 @@ def able(tool: Tool, verbs: frozenset[str] = frozenset()) -> Able:
             if name in tool.required:
                 raise
             continue
-        schema = schema if isinstance(schema, dict) else {}
-        clauses, also, question, words = wordings(
-            words_of(name), str(schema.get("description") or ""), kind, owner_of(tool)
-        )
-        settable = kind.name == "number" or "enum" in kind.schema
-        if (
-            verb in ("set", "change", "adjust")
-            and settable
-            and name in tool.required
-            and set(stems(name)) - STOP <= set(stems(subject_words))
-        ):
-            clauses = ("to {}",)
-        elif verb.split()[0] in CHANGING and name not in tool.required and kind.name != "boolean" and also:
-            noun = also[0].removeprefix("the ").split(" is {}")[0]
-            clauses = (f"with the new {noun} {{}}", f"with {{}} as the new {noun}", f"with the {noun} changed to {{}}")
-            also = (f"the new {noun} is {{}}", f"set the {noun} to {{}}")
-        optional = name not in tool.required
-        default = schema["default"] if schema.get("default") is not None else NOTHING
-        params.append(
-            Param(
-                name,
-                kind,
-                clauses,
-                also,
-                str(schema.get("description") or ""),
-                optional,
-                default,
-                question,
-                words,
-            )
-        )
+        params.append(_param(tool, name, schema if isinstance(schema, dict) else {}, kind))
     do, ask, need = phrases(verb, subject_words, tool, params, verbs)
     return Able(
         tool,
@@ -113,6 +95,36 @@ def able(tool: Tool, verbs: frozenset[str] = frozenset()) -> Able:
         verbs,
         fixed,
     )
+
+
+def _param(tool: Tool, name: str, schema: dict[str, Any], kind: Type) -> Param:
+    """A parameter with its wordings, which depend on what the tool does."""
+    verb, subject_words = headline(tool)
+    description, needed = str(schema.get("description") or ""), name in tool.required
+    clauses, also, question, words = wordings(words_of(name), description, kind, owner_of(tool))
+    settable = kind.name == "number" or "enum" in kind.schema
+    alone = (
+        verb == "set"
+        and kind.name == "number"
+        and [n for n in tool.required if n in tool.properties] == [name]
+    )
+    named = (
+        verb in ("set", "change", "adjust")
+        and settable
+        and set(stems(name)) - STOP <= set(stems(subject_words))
+    )
+    if needed and (alone or named):
+        clauses = ("to {}",)
+    elif changes(tool) and not needed and kind.name != "boolean" and also:
+        noun = also[0].removeprefix("the ").split(" is {}")[0]
+        clauses = (
+            f"with the new {noun} {{}}",
+            f"with {{}} as the new {noun}",
+            f"with the {noun} changed to {{}}",
+        )
+        also = (f"the new {noun} is {{}}", f"set the {noun} to {{}}")
+    default = schema["default"] if schema.get("default") is not None else NOTHING
+    return Param(name, kind, clauses, also, description, not needed, default, question, words)
 
 
 # ------------------------------------------------------------------- phrases
@@ -157,9 +169,7 @@ def phrases(
     ways = [w for w in lex.SAME.get(verb, ()) if w.split()[0] not in taken]
     first = {"search": "search for", "show": "show me", "tell": "tell me", "give": "give me"}.get(verb, verb)
     do = [
-        f"{w} {body}".strip()
-        for body in bodies
-        for w in (first, *(ways if _goes_with(verb, body) else ()))
+        f"{w} {body}".strip() for body in bodies for w in (first, *(ways if _goes_with(verb, body) else ()))
     ]
     ask: list[str] = []
     need: list[str] = []
@@ -224,14 +234,17 @@ def _slotted(verb: str, text: str, p: Param, params: Sequence[Param], owner: str
     outside = re.sub(r"\{[^}]*\}", lambda m: "#" * len(m[0]), text)
     by = rf"(?: (?:by|with) (?:{_DETERMINER} )?(?:unique )?(?:id|identifier|name|number|path))?"
     for noun in _nouns(p, params, owner):
+        lead = rf"(?:{_DETERMINER} (?:(?!{_PREPOSITION} )[\w-]+ ){{0,3}})?(?:{_VAGUE} )?"
         pattern = (
-            rf"\b(?:{_DETERMINER} (?:(?!{_PREPOSITION} )[\w-]+ ){{0,2}})?(?:{_VAGUE} )?{re.escape(noun)}(?: of money)?(?:'s)?{by}(?="
+            rf"\b{lead}{re.escape(noun)}(?: of money)?(?:'s)?{by}(?="
             rf" (?:{_PREPOSITION}|aside|back|away|up|down)\b| and |$)"
         )
         match = re.search(pattern, outside, re.IGNORECASE)
         if not match:
             continue
         before = outside[: match.start()].rstrip().rsplit(" ", 1)[-1].lower()
+        if before and match[0].split()[0].lower() not in _STARTS and not re.fullmatch(_PREPOSITION, before):
+            continue  # "a block storage volume": the noun is not the whole object
         if before in ("by", "via", "using", "with") or (not before and names_a_thing(p) and verb in _MAKING):
             continue
         if p.type in (DATE, DATETIME, TIME) and before not in ("for", "on", "at"):
@@ -241,18 +254,27 @@ def _slotted(verb: str, text: str, p: Param, params: Sequence[Param], owner: str
         if (
             not before
             and not names_a_thing(p)
-            and p.type not in (lex.QUERY, lex.KEYWORD)
+            and p.type not in (lex.QUERY, lex.KEYWORD, PHONE, EMAIL)
             and p.type.name != "number"
         ):
             continue
-        lead = f"{noun} " if p.type.name in ("id", "uuid", "code") else f"the {noun} " if names_a_thing(p) else ""
-        if not before and (kind_of := re.match(rf"(?:{_DETERMINER} )((?:[\w-]+ ){{0,2}}){re.escape(noun)}", match[0])):
+        lead = (
+            f"{noun} "
+            if p.type.name in ("id", "uuid", "code")
+            else f"the {noun} "
+            if names_a_thing(p) or p.type in (PHONE, EMAIL)
+            else ""
+        )
+        if not before and (
+            kind_of := re.match(rf"(?:{_DETERMINER} )((?:[\w-]+ ){{0,3}}){re.escape(noun)}", match[0])
+        ):
             lead = lead.replace(noun, f"{re.sub(rf'{_VAGUE} |new ', '', kind_of[1])}{noun}")
         return text[: match.start()] + f"{lead}{{{p.name}}}" + text[match.end() :]
     return None
 
 
-_NAMING = (lex.PATH, lex.FILE, lex.FOLDER, lex.NAME, lex.USER_NAME, lex.TITLE, WORK)
+_STARTS = lex.word_set("a an the your my their its his her any one each some another given specified")
+_NAMING = (lex.PATH, lex.FILE, lex.FOLDER, lex.NAME, lex.USER_NAME, lex.TITLE, WORK, APP)
 
 
 _PEOPLE = lex.word_set("""
@@ -279,6 +301,7 @@ def _nouns(p: Param, params: Sequence[Param], owner: str) -> list[str]:
         out += [p.words[0]] if p.words and p.type.name in ("id", "uuid", "code") else []
         if bare in _PEOPLE and not any(words_of(q.name).startswith(tuple(_PEOPLE - {bare})) for q in params):
             out += [w for w in sorted(_PEOPLE) if w != bare]  # "kick a member" by `user_id`
+        out += [words] if p.type in (TITLE, lex.NAME, WORK) and words in ("title", "name") else []
         out += [owner] if alone and words in ("path", "name", "title", "file name", "filename") else []
     if p.type is CITY and words in ("location", "place", "city name", "city", "town"):
         out += ["city", "location", "place"]
