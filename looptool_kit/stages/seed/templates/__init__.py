@@ -46,8 +46,9 @@ def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
     settings, wanted, tools = run.settings, run.settings.seeds, tools_of(run)
     fits = room_of(settings.model)
     sieve = Sieve.of(run)
-    drawn = _within(sieve, tools, wanted.first, settings.seed, fits)
-    clean = paraphrased(drawn, run, reject)
+    first_drawn = _within(sieve, tools, wanted.first, settings.seed, fits)
+    clean = paraphrased(first_drawn, run, reject)
+    drawn = list(first_drawn)  # in the templates' words, whatever a model makes of them
     held_out = Samples()
     for split in HELD_OUT_SPLITS:
         seed, before = HELD_OUT_SEED + settings.seed, [*drawn, *clean, *held_out]
@@ -63,8 +64,10 @@ def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # only a pool that is cut short is worth a word
             name = f"{settings.seed}/fresh/{number}"
-            new = _within(sieve, tools, BLOCK, name, fits, [*avoid, *like, *before], fewer=True)
-        return paraphrased(new, run, reject)
+            new = _within(sieve, tools, BLOCK, name, fits, [*avoid, *like, *drawn, *before], fewer=True)
+        drawn.extend(new)
+        wanted_now = max(0, count - len(first) - len(before))  # what nobody will read is not paid for
+        return Samples([*paraphrased(new[:wanted_now], run, reject), *new[wanted_now:]])
 
     fresh, more = stream(block, [*avoid, *like], count - len(first), run)
     if len(first) + len(fresh) < count:

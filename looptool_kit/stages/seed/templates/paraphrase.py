@@ -6,12 +6,14 @@ import hashlib
 
 from looptool_kit.checks.dedup import normalised
 from looptool_kit.checks.label import check_labels
-from looptool_kit.checks.rules import check_sample
+from looptool_kit.checks.rules import check_sample, groundings
 from looptool_kit.core.errors import RunError
 from looptool_kit.core.samples import Frozen, Message, Sample, Samples
 from looptool_kit.llm.structured import Failed, Prompt, answer_part, ask, dialogue_part, tools_part
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.seed._draw import Reject
+from looptool_kit.text.grounding.scores import SAID_THRESHOLD
+from looptool_kit.text.passages import dialogue
 
 TEMPERATURE = 0.9
 
@@ -103,5 +105,18 @@ def _fault(sample: Sample, answer: Wording | Failed) -> str:
     names = [t.name for t in sample.tools if "_" in t.name and t.name in answer.request]
     if names:
         return f"it names the tool {names[0]}"
-    wrong = [c for c in check_sample(worded(sample, answer.request)) if not c.passed]
-    return f"{wrong[0].name}: {wrong[0].detail}" if wrong else ""
+    new = worded(sample, answer.request)
+    if wrong := [c for c in check_sample(new) if not c.passed]:
+        return f"{wrong[0].name}: {wrong[0].detail}"
+    return _lost(sample, new)
+
+
+def _lost(old: Sample, new: Sample) -> str:
+    """The argument that the old request said and the new one does not."""
+    before, after = dialogue(old), dialogue(new)
+    for call in old.label.calls:
+        now = groundings(call, new.tools, after)
+        for name, said in groundings(call, old.tools, before).items():
+            if now[name].supported < min(said.supported, SAID_THRESHOLD):
+                return f"{call.name}.{name} is not said any more"
+    return ""
