@@ -50,6 +50,8 @@ def wordings(words: str, description: str, kind: Type, owner: str) -> Wordings:
         and _UNIT_WORDS.sub("", noun) not in ("maximum", "minimum")
     ):
         noun = _UNIT_WORDS.sub("", noun)
+    if kind.name == "number" and noun in _QUANTITY:  # "with kilograms 42 kg"
+        noun = _QUANTITY[noun]
     clauses = _clauses(words, description, kind, noun)
     also = (
         ()
@@ -104,6 +106,22 @@ _SHORT = (
 _UNIT_WORDS = re.compile(rf" (?:in )?(?:{'|'.join(lex.UNITS)})$")
 
 
+_QUANTITY = {
+    "kilograms": "weight", "kg": "weight", "grams": "weight", "km": "distance", "kilometers": "distance",
+    "kilometres": "distance", "miles": "distance", "meters": "distance", "metres": "distance", "cm": "length",
+    "mm": "length", "celsius": "temperature", "fahrenheit": "temperature", "degrees": "temperature",
+    "percent": "share", "percentage": "share", "usd": "amount", "eur": "amount", "euros": "amount",
+    "dollars": "amount", "litres": "volume", "liters": "volume", "ml": "volume", "mg": "dose",
+}  # fmt: skip
+"""A parameter that is called by its unit alone -> what it is."""
+
+
+_OF_VERB = {
+    "deliver": "delivery", "publish": "publication", "ship": "shipping", "expire": "expiry", "pay": "payment",
+    "arrive": "arrival", "depart": "departure", "renew": "renewal", "invoice": "invoice",
+}  # fmt: skip
+
+
 def noun_of(words: str, kind: Type, owner: str = "") -> str:
     """A parameter's name as a noun.
 
@@ -127,6 +145,10 @@ def noun_of(words: str, kind: Type, owner: str = "") -> str:
     if words in ("per page", "items per page", "results per page"):
         return "page size"
     words = re.sub(r"^(from|to) (?=\w)", lambda m: {"from": "source ", "to": "target "}[m[1]], words)
+    if sort == "day" and (planned := re.fullmatch(r"(\w+) (?:on|at|by)", words)) and planned[1] != "due":
+        return (
+            f"{_OF_VERB.get(planned[1], planned[1])} {'date' if kind.question == DATE.question else 'time'}"
+        )
     noun = re.sub(r"\bid$", "ID", re.sub(r"^(?:num|number of|n|no of|total) ", "", words))
     noun = re.sub(r" (?:count|str|string|value|param|parameter)$", "", noun)
     for short, full in _SHORT:
@@ -135,7 +157,7 @@ def noun_of(words: str, kind: Type, owner: str = "") -> str:
         first = bound[2] in ("from", "since", "after", "min")
         dated = re.search(r"year|date|day|time|month|created|updated", bound[1])
         ends = ("earliest", "latest") if dated else ("minimum", "maximum")
-        noun = f"{ends[not first]} {bound[1]}"
+        noun = f"{ends[not first]} {bound[1]}" + (" time" if bound[1].endswith("ed") else "")
     return acronyms(noun or words)
 
 
@@ -268,6 +290,8 @@ _WHEN: tuple[tuple[str, str], ...] = (
 
 
 def _when(words: str, noun: str) -> tuple[str, ...]:
+    if bound := re.fullmatch(r"(\w+ed) (since|after|before|until)", words):
+        return (f"{bound[0]} {{}}", f"{bound[0]} {{}}", f"with {{}} as the {noun}")
     for pattern, clause in _WHEN:
         if re.search(pattern, words):
             more = {"starting {@}": ("from {}",), "until {}": ("ending {@}",)}.get(clause, (clause,))

@@ -28,6 +28,8 @@ PER_LIST = 10
 """Samples that hang on one tool list, so that its tokens are paid once."""
 MIN_TOOLS = 8
 """Catalogues of at least so many tools keep a fifth of them, at least two, for `unseen_tools`."""
+NEAR = 0.6
+"""Share of the tool lists with tools about the same thing; on the others something can be asked back."""
 MAX_TRIES, ANY_TOOL_AFTER = 40, 8
 """Draws for one sample; after so many of them any tool on offer may be its target, not only a rare one."""
 MAX_FRUITLESS, SINGLES_AFTER = 12, 4
@@ -111,12 +113,12 @@ def generate(
         if fruitless == SINGLES_AFTER:  # kinds that these tools do not allow give way
             deck = ["single"] * len(deck) if not kinds or "single" in kinds else deck
         chunk, deck = deck[:PER_LIST], deck[PER_LIST:]
-        offered = _offer(pool, targets, rng, "choice" in chunk, fits)
+        offered = _offer(pool, targets, rng, "choice" in chunk and rng.random() < NEAR, fits)
         before = len(rows)
         for kind in chunk:
             sample = _fresh(kind, offered, pool, targets, seen, split, rng)
             if sample is None:
-                deck.append(kind)
+                deck.insert(rng.randrange(len(deck) + 1), kind)
             else:
                 rows.append(sample)
         fruitless = 0 if len(rows) > before else fruitless + 1

@@ -94,7 +94,8 @@ def owner_of(tool: Tool) -> str:
 
 
 _DETERMINED = re.compile(
-    r"(?:an?|the|all|any|your|my|this|these|every|each|one|some|its|multiple|several|up to|\d+)\b",
+    r"(?:an?|the|all|any|your|my|this|these|every|each|one|some|somebody|someone|its|multiple|several|up to"
+    r"|\d+)\b",
     re.IGNORECASE,
 )
 _NO_VERB = lex.word_set("""
@@ -127,7 +128,8 @@ def _from_description(text: str, name: str) -> tuple[str, str, bool] | None:
     first = re.split(r"(?<=[^.\s]{2})[.!?](?:\s|$)|\n", text.strip(), maxsplit=1)[0]
     first = re.sub(r"\s*[(\[][^)\]]*[)\]]", "", first)
     first = re.sub(r"[`*]", "", first).strip().rstrip(".")
-    first = _in_lower_case(first)
+    first = re.sub(r"\b[Yy]our\b", "my", first)  # what an interface calls "your account"
+    first = whole = _in_lower_case(first)
     for _ in range(2):
         if lead := lex.LEADS.match(first):
             first = first[lead.end() :]
@@ -145,6 +147,8 @@ def _from_description(text: str, name: str) -> tuple[str, str, bool] | None:
     bare = not _DETERMINED.match(rest) and own[:1] != [base]
     if known and bare and own and own[0] in forms and forms[own[0]] != base and base in own:
         known = False  # "Order status" of `get_order_status`
+    if low.endswith("ing") and low != base and bare and first == whole:
+        known = False  # "Opening hours"
     leads = bool(_DETERMINED.match(rest)) or (own[:1] == [base] and low == base + "s")
     if known or (rest and leads and low.isalpha() and low not in _NO_VERB and not low.endswith(("ed", "al"))):
         return (*_of_verb(base, rest), True)
@@ -179,7 +183,10 @@ def _of_verb(verb: str, rest: str) -> tuple[str, str]:
         rest = re.sub(r"^(?:for|through) |^(?:the|our|all|your) (?:\w+ ){1,3}for (?=\w)", "", rest)
     if verb == "return" and rest.startswith("whether"):
         return "check", _cut(rest)
-    return verb, _cut(rest)
+    rest = _cut(rest)
+    head = re.split(r" (?:for|of|in|at|from|to|on|by|with|about) ", rest)[0]
+    bare = not _DETERMINED.match(rest) and head.islower() and len(head.split()) <= 3
+    return verb, _with_article(verb, head) + rest[len(head) :] if bare and verb in _ONE else rest
 
 
 _PARTICLES = ("look", "log", "sign", "turn", "switch", "shut", "set", "clean", "back", "power")
@@ -207,6 +214,7 @@ def _from_route(method: str, route: str) -> tuple[str, str, bool] | None:
     if method == "GET" and not one and plural(noun):
         return "list", f"the {noun}", True
     noun = " ".join([*noun.split()[:-1], stem(noun.split()[-1])]) if one else noun
+    noun = re.sub(r"\bids?$", "ID", noun)
     return verb, f"a{'n' if noun[0] in 'aeiou' else ''} {noun}" if one else f"the {noun}", True
 
 

@@ -132,6 +132,17 @@ APP = pool(
     words=("app",),
 )
 
+ROOM = pool(
+    "room",
+    "a room",
+    listed(
+        "kitchen|living room|bedroom|bathroom|hall|office|attic|cellar|dining room|guest room|study"
+        "|laundry room|meeting room|lobby|workshop|storeroom"
+    ),
+    question="Which room?",
+    words=("room",),
+)
+
 BY_NAME: tuple[tuple[str, Type], ...] = (
     (r"\bsql\b|^statement$", SQL),
     (r"selector$", SELECTOR),
@@ -141,8 +152,10 @@ BY_NAME: tuple[tuple[str, Type], ...] = (
     (r"^(?:commit|sha|commit sha|commit hash|revision)$", COMMIT),
     (r"\bbranch( name)?$", BRANCH),
     (r"^version$|\b(?:app|release|package) version$|^(?:release|release tag)$", RELEASE),
-    (r"\bslug$", SLUG),
+    (r"\bslug$|^repo(?:sitory)?(?: name)?$", SLUG),
+    (r"\b(?:repo|repository|project|work|working|base|root) (?:path|dir|directory)$", lex.FOLDER),
     (r"\breasons?$|^(?:audit log )?reason$|^justification$", REASON),
+    (r"^room(?: name)?$", ROOM),
     (r"^app(?:lication)?(?: name)?$", APP),
     (r"\bdomain( name)?s?$", DOMAIN),
     (r"\b(?:mime|media|content) type$", MIME),
@@ -154,6 +167,8 @@ BY_NAME: tuple[tuple[str, Type], ...] = (
 """Pattern on a parameter's name -> kind; these come before the lexicon's."""
 STATED: tuple[tuple[str, Type], ...] = (
     (r"\be\.?164\b", E164),
+    (r"\bfull name\b", lex.PERSON),
+    (r"^(?:the )?(?:name of (?:the|a) )?room\b", ROOM),
     (
         r"yyyy-mm-dd[t ]hh:mm:ss|iso[- ]?8601[^.]{0,20}date-?time|rfc ?3339|iso[- ]?8601 timestamp",
         with_seconds(DATETIME),

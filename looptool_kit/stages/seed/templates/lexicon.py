@@ -137,7 +137,7 @@ _VERBS = word_set("""
     recommend record redeem redirect reduce refresh refund register reinstate reject release reload remind
     remove rename render renew rent reopen repeat replace reply report request reschedule reserve reset
     resize resolve restart restore resume retrieve retry return reverse revert review revoke rollback
-    rotate route run save scale scan schedule scrape search select sell send set share ship show shut
+    rotate route run save scale scan schedule scrape search select sell send set share ship show shut sign
     silence simulate skip snooze solve sort spawn split stack star start stop store stream submit
     subscribe subtract suggest sum summarise summarize suspend swap switch sync synchronise synchronize
     tag take terminate test throttle toggle track train transcribe transfer transform translate transmit

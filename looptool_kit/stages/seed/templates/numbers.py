@@ -26,6 +26,7 @@ _RANGES: tuple[tuple[str, tuple[float, float]], ...] = (
     (r"\b(lon|lng|long|longitude)$", (-170, 170)),
     (r"\b(temperature|temp|degrees)\b", (12, 28)),
     (r"\b(rating|stars|score)\b", (1, 5)),
+    (r"\b(length|chars|characters)$", (200, 5000)),
     (r"\b(radius|distance)\b", (2, 60)),
     (r"\b(weight)\b", (2, 90)),
     (r"\b(volume|brightness|battery|percent|percentage|rate|discount|humidity)\b", (5, 95)),

@@ -32,6 +32,9 @@ _FREE = (
     lex.MESSAGE,
 )
 """Types so wide that examples say more."""
+_NAMES_OF_THINGS = (None, lex.NAME, lex.PERSON, lex.PRODUCT, lex.TEAM, lex.COMPANY, lex.WORK)
+_NAMED_BY_ID = re.compile(r"\b(?:id|ids|identifier|sid|uuid) (?:of|for) |\bids?$|\bids? [a-z]|\bid\b\.?$")
+"""Descriptions of what is told by an ID, whatever its parameter is called: "The identifier of the charge"."""
 _VAGUE = (lex.NAME, lex.KEYWORD, lex.TITLE, lex.TASK, lex.CITY, lex.TIME)
 """Types that a description may correct, unless the name is exact."""
 
@@ -57,7 +60,11 @@ def string(name: str, schema: Mapping[str, Any], description: str, owner: str, c
         r"[`'\"][^`'\"]*\{[^`'\"]*[`'\"]", "", description.lower()
     )  # a format that holds place holders
     if (stated := next((t for p, t in kinds.STATED if re.search(p, told)), None)) is not None:
-        return stated
+        return _between(stated, told)
+    if words == "owner" and re.search(
+        r"\b(?:repo|repository|issue|pull request|branch|fork|commit)s?\b", context
+    ):
+        return lex.USER_NAME
     if (path := kinds.in_a_folder(words, description, context)) is not None:
         return path
     if is_id(words) and not examples:
@@ -73,6 +80,12 @@ def string(name: str, schema: Mapping[str, Any], description: str, owner: str, c
         kind = next((t for p, t in lex.BY_DESCRIPTION if re.search(p, description.lower())), None) or kind
     if is_id(words) or (kind is None and _CODES.search(words)):
         return _identifier(words, owner)
+    if (
+        _NAMED_BY_ID.search(told)
+        and not re.search(r"name|title|description", words)
+        and kind in _NAMES_OF_THINGS
+    ):
+        return _identifier(words, owner)
     if kind in _FREE and len(set(examples)) >= 2:
         values = tuple(dict.fromkeys(examples))
         return text(
@@ -85,6 +98,19 @@ def string(name: str, schema: Mapping[str, Any], description: str, owner: str, c
     if kind is DATE and re.search(r"\b(past|history|historical|since)\b", f"{words} {description.lower()}"):
         return PAST_DATE
     return kind or lex.NAME
+
+
+def _between(t: Type, told: str) -> Type:
+    """A time of day within hours that a description states: "HH:MM, 08:00 to 18:00"."""
+    hours = re.search(r"(\d\d:\d\d)\s?(?:to|and|until|[-–])\s?(\d\d:\d\d)", told)
+    if not hours or t.question != TIME.question or not hours[1] < hours[2]:
+        return t
+
+    def make(rng: Random, today: date) -> Any:
+        every = (t.draw(rng, today) for _ in range(10_000))
+        return next((v for v in every if hours[1] <= v[:5] <= hours[2]), hours[1])
+
+    return replace(t, draw=make)
 
 
 def _ends(words: str, context: str) -> Type | None:
@@ -209,6 +235,14 @@ def _like(examples: list[str]) -> Type | None:
         )
     if all(re.fullmatch(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)+|[a-z]+\d{1,2}", e) for e in examples):
         return text("slug", "as in the examples", lambda r: r.choice(examples), splits=False)
+    if all(re.fullmatch(r"[a-z][a-z0-9_]*\.[a-z0-9_]+", e) for e in examples):  # "light.kitchen"
+        heads, rooms = [e.partition(".")[0] for e in examples], kinds.ROOM.draw
+        tail = date(2026, 1, 1)
+        return text(
+            "dotted",
+            "as in the examples",
+            lambda r: f"{r.choice(heads)}.{rooms(r, tail).replace(' ', '_')}_{r.randint(2, 9)}",
+        )
     coded = [
         e
         for e in examples

@@ -63,8 +63,8 @@ class Able(NamedTuple):
         """The spec with phrases that need no value of one parameter."""
         verb, subject_words = headline(self.tool)
         others = [p for p in self.spec.params if p.name != name]
-        do, ask, need = phrases(verb, subject_words, self.tool, others, self.verbs)
-        return replace(self.spec, do=do + self.spec.do, ask=ask + self.spec.ask, need=need + self.spec.need)
+        do, _, _ = phrases(verb, subject_words, self.tool, others, self.verbs)
+        return replace(self.spec, do=do + self.spec.do)
 
 
 def able(tool: Tool, verbs: frozenset[str] = frozenset()) -> Able:
@@ -108,15 +108,16 @@ def _param(tool: Tool, name: str, schema: dict[str, Any], kind: Type) -> Param:
         and kind.name == "number"
         and [n for n in tool.required if n in tool.properties] == [name]
     )
+    noun = also[0].removeprefix("the ").split(" is {}")[0] if also else ""
+    own = [set(stems(n)) - STOP for n in (name, noun)]
     named = (
         verb in ("set", "change", "adjust")
         and settable
-        and set(stems(name)) - STOP <= set(stems(subject_words))
+        and any(n and n <= set(stems(subject_words)) for n in own)
     )
     if needed and (alone or named):
         clauses = ("to {}",)
     elif changes(tool) and not needed and kind.name != "boolean" and also:
-        noun = also[0].removeprefix("the ").split(" is {}")[0]
         clauses = (
             f"with the new {noun} {{}}",
             f"with {{}} as the new {noun}",
@@ -168,6 +169,9 @@ def phrases(
     taken = set(verbs)
     ways = [w for w in lex.SAME.get(verb, ()) if w.split()[0] not in taken]
     first = {"search": "search for", "show": "show me", "tell": "tell me", "give": "give me"}.get(verb, verb)
+    either = next((p for p in params if _says_verbs(p, verb)), None)
+    if either:  # "start or stop the vacuum", which `action` tells
+        first, ways = f"{{{either.name}}}", []
     do = [
         f"{w} {body}".strip() for body in bodies for w in (first, *(ways if _goes_with(verb, body) else ()))
     ]
@@ -186,6 +190,13 @@ def phrases(
         if verb in lex.NEEDABLE:
             need.append(body)
     return tuple(dict.fromkeys(do)), tuple(dict.fromkeys(ask)), tuple(dict.fromkeys(need))
+
+
+def _says_verbs(p: Param, verb: str) -> bool:
+    """Whether a choice tells which of the two verbs of a headline is meant."""
+    choices = [str(c).lower() for c in p.type.schema.get("enum", ())]
+    first, either, second = verb.partition(" or ")
+    return bool(either) and not p.optional and first in choices and second in choices
 
 
 def _goes_with(verb: str, body: str) -> bool:
@@ -229,7 +240,8 @@ def _slotted(verb: str, text: str, p: Param, params: Sequence[Param], owner: str
         between = rf"\b(?:{either[0]} (?:or|and) {either[1]}|{either[1]} (?:or|and) {either[0]})\b"
         found = re.search(between, text, re.IGNORECASE)  # "switch a light on or off"
         return f"{text[: found.start()]}{{{p.name}}}{text[found.end() :]}" if found else None
-    if isinstance(p.type, Group | Many) or p.type.name == "boolean" or "enum" in p.type.schema:
+    chosen = not p.optional and bool(choices) and all(isinstance(c, str) for c in choices or ())
+    if isinstance(p.type, Group | Many) or p.type.name == "boolean" or (choices and not chosen):
         return None
     outside = re.sub(r"\{[^}]*\}", lambda m: "#" * len(m[0]), text)
     by = rf"(?: (?:by|with) (?:{_DETERMINER} )?(?:unique )?(?:id|identifier|name|number|path))?"
@@ -247,6 +259,8 @@ def _slotted(verb: str, text: str, p: Param, params: Sequence[Param], owner: str
             continue  # "a block storage volume": the noun is not the whole object
         if before in ("by", "via", "using", "with") or (not before and names_a_thing(p) and verb in _MAKING):
             continue
+        if not before and p.type in (lex.PRODUCT, lex.TAG, lex.INGREDIENT, lex.DISH) and not p.optional:
+            return text[: match.start()] + f"{{{p.name}}}" + text[match.end() :]  # "add milk to the list"
         if p.type in (DATE, DATETIME, TIME) and before not in ("for", "on", "at"):
             continue
         if p.type.name == "number" and (before or noun != "amount"):
@@ -254,7 +268,8 @@ def _slotted(verb: str, text: str, p: Param, params: Sequence[Param], owner: str
         if (
             not before
             and not names_a_thing(p)
-            and p.type not in (lex.QUERY, lex.KEYWORD, PHONE, EMAIL)
+            and not chosen
+            and p.type not in (lex.QUERY, lex.KEYWORD, PHONE, EMAIL, lex.URL)
             and p.type.name != "number"
         ):
             continue
@@ -262,7 +277,7 @@ def _slotted(verb: str, text: str, p: Param, params: Sequence[Param], owner: str
             f"{noun} "
             if p.type.name in ("id", "uuid", "code")
             else f"the {noun} "
-            if names_a_thing(p) or p.type in (PHONE, EMAIL)
+            if names_a_thing(p) or chosen or p.type in (PHONE, EMAIL)
             else ""
         )
         if not before and (
@@ -332,16 +347,23 @@ def _without_hints(text: str, params: Sequence[Param]) -> str:
             or part.startswith("between two")
         )
         spoken_of |= bool(re.match(rf"{_PREPOSITION} (?:an?|one|another) \w+$", part)) and set(words) <= told
-        listed = part.startswith("of ") and bool(kept) and re.search(_OF_WHAT, kept[-1]) is not None
-        if at == 0 or "{" in part or listed or not (vague or spoken_of):
+        # "A list of lamps", "the record of a pet": without its "of ..." nobody knows what is meant.
+        whose = part.startswith("of ") and bool(kept) and not set(words) <= about
+        if at == 0 or "{" in part or whose or part in _AFTER_VERBS or not (vague or spoken_of):
             kept.append(part)
     joined = re.sub(rf"\b(?:{_VAGUE}) ", "", " ".join(kept).strip())
-    return without_loose_end(re.sub(rf"\s+(?:{_PREPOSITION}|and|or|an?|the)$", "", joined))
+    if (last := joined.rsplit(" ", 1)[-1]) in _AFTER_VERBS and text.endswith(f" {last}"):
+        return _articles(joined)  # "turn a light on"
+    return _articles(without_loose_end(re.sub(rf"\s+(?:{_PREPOSITION}|and|or|an?|the)$", "", joined)))
 
 
-_OF_WHAT = r"\b(?:lists?|number|details|information|status|set|page|names?|count|copy|collection|history)$"
-"""What says nothing without its "of ...": "a list of lamps"."""
+_AFTER_VERBS = ("on", "off", "in", "out", "up", "down")
+
+
+def _articles(text: str) -> str:
+    """ "a activity", which is left of "a single activity", with its right article."""
+    return re.sub(r"\ba (?=[aeio]|u(?!ni|se|rl|r[iy]|tc))", "an ", text)
 
 
 def _plain(said: str) -> str:
-    return re.sub(rf"\b(?:{_VAGUE}) ", "", said)
+    return _articles(re.sub(rf"\b(?:{_VAGUE}) ", "", said))
