@@ -102,6 +102,8 @@ def boolean_clauses(name: str, description: str) -> tuple[tuple[str, ...], tuple
     clause = re.split(r" (?:until|unless|when|(?<!even )if|because|so that|instead) ", clause)[0]
     first = re.split(r"\W", clause.lower(), maxsplit=1)[0]
     if len(clause.split()) <= 9:
+        if first == "only":
+            return (f"but {clause}",), (f"and not {clause}",)
         if first in _PLAIN or forms.get(first) == first:
             rest = clause[len(first) :]
             return (f"and {first}{rest}", f"and please {first}{rest}"), (

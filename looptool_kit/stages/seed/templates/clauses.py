@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from looptool_kit.stages.seed.templates import lexicon as lex
+from looptool_kit.stages.seed.templates.kinds import ROOM
 from looptool_kit.stages.seed.templates.names import acronyms, unit_of
 from looptool_kit.stages.seed.templates.values import Group, Many
 from looptool_kit.text.words import stems
@@ -137,11 +138,11 @@ def noun_of(words: str, kind: Type, owner: str = "") -> str:
         if kind.question in _PLACES
         else "other"
     )
+    if kind is CURRENCY and words in ("from", "to", "from currency", "to currency"):
+        return "source currency" if words.startswith("from") else "target currency"
     if words in _LONE[sort]:
         noun = _LONE[sort][words]
         return noun.replace("date", "time") if kind.question in (DATETIME.question, TIME.question) else noun
-    if kind is CURRENCY and words in ("from", "to", "from currency", "to currency"):
-        return "source currency" if words.startswith("from") else "target currency"
     if words in ("per page", "items per page", "results per page"):
         return "page size"
     words = re.sub(r"^(from|to) (?=\w)", lambda m: {"from": "source ", "to": "target "}[m[1]], words)
@@ -184,6 +185,8 @@ def _clauses(words: str, description: str, kind: Type, noun: str) -> tuple[str, 
     if kind.question in _DAYS:
         return _when(words, noun)
     if kind.question == TIME.question:
+        if bound := re.match(r"(after|since|before|until)\b", words):
+            return (f"{bound[1]} {{}}",)
         if re.match(r"start|begin|from", words):
             return ("starting {@}", "from {}")
         return ("ending {@}", "until {}") if re.match(r"end|until|to\b", words) else ("{@}",)
@@ -222,6 +225,8 @@ def _special(words: str, kind: Type, noun: str) -> tuple[str, ...]:
     """Clauses that go with what the value is."""
     if {str(v)[:3].lower() for v in kind.schema.get("enum", ["none"])} <= _WEEKDAYS:
         return ("on {}", "on {}", f"with {{}} as the {noun}")
+    if kind is ROOM:
+        return ("in the {}", f"with the {noun} {{}}")
     if kind is AIRPORT:
         return ("at {}", f"for {noun} {{}}")
     if kind.question in _PLACES:

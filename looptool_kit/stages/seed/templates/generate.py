@@ -30,6 +30,8 @@ MIN_TOOLS = 8
 """Catalogues of at least so many tools keep a fifth of them, at least two, for `unseen_tools`."""
 NEAR = 0.6
 """Share of the tool lists with tools about the same thing; on the others something can be asked back."""
+MAX_SAME_ASK = 6
+"""Samples in which the same parameter of the same tool is asked back."""
 MAX_TRIES, ANY_TOOL_AFTER = 40, 8
 """Draws for one sample; after so many of them any tool on offer may be its target, not only a rare one."""
 MAX_FRUITLESS, SINGLES_AFTER = 12, 4
@@ -196,8 +198,10 @@ def _fresh(
         except (Impossible, Need):
             continue
         sense = _sense(sample)
-        if sense in seen:
+        asked = f"{made.targets} asks {sample.label.mentions}"
+        if sense in seen or (kind == "ask" and targets[asked] >= MAX_SAME_ASK):
             continue
+        targets[asked] += kind == "ask"
         seen.add(sense)
         for name in made.targets:
             targets[name] += 1

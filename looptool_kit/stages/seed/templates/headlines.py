@@ -150,7 +150,13 @@ def _from_description(text: str, name: str) -> tuple[str, str, bool] | None:
     if low.endswith("ing") and low != base and bare and first == whole:
         known = False  # "Opening hours"
     leads = bool(_DETERMINED.match(rest)) or (own[:1] == [base] and low == base + "s")
-    if known or (rest and leads and low.isalpha() and low not in _NO_VERB and not low.endswith(("ed", "al"))):
+    if known or (
+        rest
+        and leads
+        and re.fullmatch(r"[a-z]+(?:-[a-z]+)?", low)
+        and low not in _NO_VERB
+        and not low.endswith(("ed", "al"))
+    ):
         return (*_of_verb(base, rest), True)
     if len(first.split()) <= 12 and not re.search(r"\b(is|are|can|must|will|should|you)\b", first):
         noun = first if head.isupper() or head[1:] != head[1:].lower() else first[0].lower() + first[1:]

@@ -365,9 +365,10 @@ UNITS = {
     "months": "month", "years": "year", "kg": "kg", "kilograms": "kg", "grams": "g", "km": "km",
     "kilometers": "km", "kilometres": "km", "miles": "mile", "meters": "m", "metres": "m", "cm": "cm",
     "centimeters": "cm", "centimetres": "cm", "celsius": "degrees", "fahrenheit": "degrees",
-    "degrees": "degrees", "percent": "%", "percentage": "%", "usd": "$", "dollars": "$", "eur": "€",
-    "euros": "€", "gbp": "£", "pounds": "£", "litres": "l", "liters": "l", "mg": "mg", "milligrams": "mg",
-    "ml": "ml", "gb": "GB", "mb": "MB", "gigabytes": "GB", "megabytes": "MB", "terabytes": "TB", "mm": "mm",
+    "degrees": "degrees", "percent": "%", "pct": "%", "percentage": "%", "usd": "$", "dollars": "$",
+    "eur": "€", "euros": "€", "gbp": "£", "pounds": "£", "litres": "l", "liters": "l", "mg": "mg",
+    "milligrams": "mg", "ml": "ml", "gb": "GB", "mb": "MB", "gigabytes": "GB", "megabytes": "MB",
+    "terabytes": "TB", "mm": "mm",
 }  # fmt: skip
 """A word in a number's name or description -> the unit that it is said with."""
 MONEY = {"$": "dollars", "€": "euros", "£": "pounds"}

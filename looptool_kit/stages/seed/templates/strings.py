@@ -243,6 +243,10 @@ def _like(examples: list[str]) -> Type | None:
             "as in the examples",
             lambda r: f"{r.choice(heads)}.{rooms(r, tail).replace(' ', '_')}_{r.randint(2, 9)}",
         )
+    if all(re.fullmatch(r"[A-Z]{1,4}(?:-[A-Z]{2,5})+", e) for e in examples):  # "OY-KBH"
+        return text(
+            "code", "as in the examples", lambda r: _other_letters(r.choice(examples), r), question=""
+        )
     coded = [
         e
         for e in examples
@@ -256,6 +260,11 @@ def _like(examples: list[str]) -> Type | None:
             question="",
         )
     return None
+
+
+def _other_letters(code: str, r: Random) -> str:
+    head, _, tail = code.partition("-")
+    return f"{head}-" + re.sub(r"[A-Z]", lambda _: r.choice("ABCDEFGHJKLMNPRSTUVWXYZ"), tail)
 
 
 def _other_digits(code: str, r: Random) -> str:

@@ -25,7 +25,7 @@ from looptool_kit.stages.seed.templates.headlines import (
     subject_of,
     without_loose_end,
 )
-from looptool_kit.stages.seed.templates.kinds import APP
+from looptool_kit.stages.seed.templates.kinds import APP, ROOM
 from looptool_kit.stages.seed.templates.names import Unusable, is_id, words_of
 from looptool_kit.stages.seed.templates.technical import constants, is_technical
 from looptool_kit.stages.seed.templates.values import Group, Many, type_of
@@ -136,7 +136,7 @@ _VAGUE = (
     r"|requested|named)"
 )
 _PREPOSITION = (
-    r"(?:for|in|at|from|to|on|by|with|between|into|near|within|during|about|of|as|under|against|over|after"
+    r"(?:for|in|at|from|to|on|by|with|between|into|onto|off|near|within|during|about|of|as|under|against|over|after"
     r"|before|until|along|across|around|matching)"
 )
 _EMPTY_PART = lex.word_set("""
@@ -173,7 +173,9 @@ def phrases(
     if either:  # "start or stop the vacuum", which `action` tells
         first, ways = f"{{{either.name}}}", []
     do = [
-        f"{w} {body}".strip() for body in bodies for w in (first, *(ways if _goes_with(verb, body) else ()))
+        f"{w} {body}".strip()
+        for body in bodies
+        for w in (_leading(first, body), *(ways if _goes_with(verb, body) else ()))
     ]
     ask: list[str] = []
     need: list[str] = []
@@ -199,8 +201,18 @@ def _says_verbs(p: Param, verb: str) -> bool:
     return bool(either) and not p.optional and first in choices and second in choices
 
 
+_PLACE = rf"{_DETERMINER} (?!.* for )"
+"""What is searched, and not searched for: "search the mailbox"."""
+
+
+def _leading(first: str, body: str) -> str:
+    return "search" if first == "search for" and re.match(_PLACE, body) else first
+
+
 def _goes_with(verb: str, body: str) -> bool:
     """Whether other verbs go with an object as well: "show me the directory X", but no list of it."""
+    if verb == "search" and re.match(_PLACE, body):
+        return False
     if verb == "list":
         return plural(body) and "{" not in body.split(" for ")[0]
     return bool(body) and not (verb == "get" and body.startswith("a"))
@@ -263,6 +275,8 @@ def _slotted(verb: str, text: str, p: Param, params: Sequence[Param], owner: str
             return text[: match.start()] + f"{{{p.name}}}" + text[match.end() :]  # "add milk to the list"
         if p.type in (DATE, DATETIME, TIME) and before not in ("for", "on", "at"):
             continue
+        if p.type.name == "number" and not before and plural(noun) and not p.optional:
+            return f"{text[: match.start()]}{{{p.name}}} {noun}{text[match.end() :]}"  # "load 42 bags"
         if p.type.name == "number" and (before or noun != "amount"):
             continue
         if (
@@ -280,6 +294,8 @@ def _slotted(verb: str, text: str, p: Param, params: Sequence[Param], owner: str
             if names_a_thing(p) or chosen or p.type in (PHONE, EMAIL)
             else ""
         )
+        if p.type is ROOM:
+            lead = "the "  # "in the kitchen"
         if not before and (
             kind_of := re.match(rf"(?:{_DETERMINER} )((?:[\w-]+ ){{0,3}}){re.escape(noun)}", match[0])
         ):
