@@ -100,6 +100,8 @@ def boolean_clauses(name: str, description: str) -> tuple[tuple[str, ...], tuple
         .strip()
     )
     clause = re.split(r" (?:until|unless|when|(?<!even )if|because|so that|instead) ", clause)[0]
+    if clause[:1].isupper() and clause[1:2].islower() and not lead:
+        clause = clause[0].lower() + clause[1:]  # "Only works on display"
     first = re.split(r"\W", clause.lower(), maxsplit=1)[0]
     if len(clause.split()) <= 9:
         if first == "only":

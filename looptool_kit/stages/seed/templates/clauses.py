@@ -62,6 +62,8 @@ def wordings(words: str, description: str, kind: Type, owner: str) -> Wordings:
     question = kind.question
     if "enum" in kind.schema:
         question = question.replace(f"Which {words}", f"Which {noun}")
+    elif kind is PERSON and not re.search(r"name|who", noun):
+        question = f"What are the {noun}?" if plural(noun) else f"What is the name of the {noun}?"
     elif kind not in (MESSAGE, lex.QUERY) and not (
         question and set(stems(question)) & set(stems(f"{words} {description}"))
     ):
@@ -94,7 +96,7 @@ _LONE: dict[str, dict[str, str]] = {
     },
     "other": {
         "from": "sender", "to": "recipient", "cc": "copy recipients", "bcc": "hidden copy recipients",
-        "start": "starting point", "end": "end point",
+        "start": "starting point", "end": "end point", "what": "thing", "who": "person", "why": "reason",
     },
 }  # fmt: skip
 _SHORT = (
@@ -111,12 +113,14 @@ _QUANTITY = {
     "kilograms": "weight", "kg": "weight", "grams": "weight", "km": "distance", "kilometers": "distance",
     "kilometres": "distance", "miles": "distance", "meters": "distance", "metres": "distance", "cm": "length",
     "mm": "length", "celsius": "temperature", "fahrenheit": "temperature", "degrees": "temperature",
-    "percent": "share", "percentage": "share", "usd": "amount", "eur": "amount", "euros": "amount",
+    "percent": "percentage", "pct": "percentage", "usd": "amount", "eur": "amount", "euros": "amount",
     "dollars": "amount", "litres": "volume", "liters": "volume", "ml": "volume", "mg": "dose",
 }  # fmt: skip
 """A parameter that is called by its unit alone -> what it is."""
 
 
+_ENDS = ({"from": "source ", "to": "target "}, {"from": "start ", "to": "end "})
+"""What `from_...` and `to_...` begin with in words: of anything, and of days and times."""
 _OF_VERB = {
     "deliver": "delivery", "publish": "publication", "ship": "shipping", "expire": "expiry", "pay": "payment",
     "arrive": "arrival", "depart": "departure", "renew": "renewal", "invoice": "invoice",
@@ -145,7 +149,7 @@ def noun_of(words: str, kind: Type, owner: str = "") -> str:
         return noun.replace("date", "time") if kind.question in (DATETIME.question, TIME.question) else noun
     if words in ("per page", "items per page", "results per page"):
         return "page size"
-    words = re.sub(r"^(from|to) (?=\w)", lambda m: {"from": "source ", "to": "target "}[m[1]], words)
+    words = re.sub(r"^(from|to) (?=\w)", lambda m: _ENDS[sort == "day"][m[1]], words)
     if sort == "day" and (planned := re.fullmatch(r"(\w+) (?:on|at|by)", words)) and planned[1] != "due":
         return (
             f"{_OF_VERB.get(planned[1], planned[1])} {'date' if kind.question == DATE.question else 'time'}"

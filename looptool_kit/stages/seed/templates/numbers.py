@@ -46,6 +46,11 @@ _IS_NUMBER_OF = re.compile(r"^(?:the )?number of (?:the|a|an) \w+", re.IGNORECAS
 """"Number of the gate": it names one, and counts nothing."""
 
 
+def is_number_of(schema: Mapping[str, Any]) -> bool:
+    """Whether a number names a thing by what its description says."""
+    return _IS_NUMBER_OF.search(str(schema.get("description") or "")) is not None
+
+
 def number(name: str, schema: Mapping[str, Any], description: str, whole: bool) -> Type:
     """A number within the schema's bounds, or its name's usual ones."""
     words = words_of(name)

@@ -27,6 +27,7 @@ from looptool_kit.stages.seed.templates.headlines import (
 )
 from looptool_kit.stages.seed.templates.kinds import APP, ROOM
 from looptool_kit.stages.seed.templates.names import Unusable, is_id, words_of
+from looptool_kit.stages.seed.templates.numbers import is_number_of
 from looptool_kit.stages.seed.templates.technical import constants, is_technical
 from looptool_kit.stages.seed.templates.values import Group, Many, type_of
 from looptool_kit.text.words import STOP, alike, stems
@@ -103,11 +104,7 @@ def _param(tool: Tool, name: str, schema: dict[str, Any], kind: Type) -> Param:
     description, needed = str(schema.get("description") or ""), name in tool.required
     clauses, also, question, words = wordings(words_of(name), description, kind, owner_of(tool))
     settable = kind.name == "number" or "enum" in kind.schema
-    alone = (
-        verb == "set"
-        and kind.name == "number"
-        and [n for n in tool.required if n in tool.properties] == [name]
-    )
+    alone = verb == "set" and kind.name == "number" and _only_number(tool)
     noun = also[0].removeprefix("the ").split(" is {}")[0] if also else ""
     own = [set(stems(n)) - STOP for n in (name, noun)]
     named = (
@@ -126,6 +123,13 @@ def _param(tool: Tool, name: str, schema: dict[str, Any], kind: Type) -> Param:
         also = (f"the new {noun} is {{}}", f"set the {noun} to {{}}")
     default = schema["default"] if schema.get("default") is not None else NOTHING
     return Param(name, kind, clauses, also, description, not needed, default, question, words)
+
+
+def _only_number(tool: Tool) -> bool:
+    """Whether one required parameter alone is a number that is no ID: what is set, is set to it."""
+    kinds = [(n, s) for n, s in tool.properties.items() if n in tool.required and isinstance(s, dict)]
+    numbers = [n for n, s in kinds if s.get("type") in ("integer", "number") and not is_number_of(s)]
+    return len([n for n in numbers if not is_id(words_of(n))]) == 1
 
 
 # ------------------------------------------------------------------- phrases
@@ -250,8 +254,8 @@ def _slotted(verb: str, text: str, p: Param, params: Sequence[Param], owner: str
     if (choices := p.type.schema.get("enum")) and len(choices) == 2:
         either = [re.escape(said(c)) for c in choices]
         between = rf"\b(?:{either[0]} (?:or|and) {either[1]}|{either[1]} (?:or|and) {either[0]})\b"
-        found = re.search(between, text, re.IGNORECASE)  # "switch a light on or off"
-        return f"{text[: found.start()]}{{{p.name}}}{text[found.end() :]}" if found else None
+        if found := re.search(between, text, re.IGNORECASE):  # "switch a light on or off"
+            return f"{text[: found.start()]}{{{p.name}}}{text[found.end() :]}"
     chosen = not p.optional and bool(choices) and all(isinstance(c, str) for c in choices or ())
     if isinstance(p.type, Group | Many) or p.type.name == "boolean" or (choices and not chosen):
         return None
