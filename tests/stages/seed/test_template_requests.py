@@ -81,6 +81,13 @@ def _one_letter_off(word: str, right: str) -> bool:
         ("x", "POST /lamps", ("create", "a lamp")),
         ("x", "List All Block Storage Volumes", ("list", "all block storage volumes")),
         ("x", "Update a queue's properties", ("update", "a queue")),
+        ("AddTag", "POST /orders/{order}/tags", ("add", "a tag")),
+        ("rollback", "Roll back a service", ("roll back", "a service")),
+        ("deice", "De-ice an aircraft.", ("de-ice", "an aircraft")),
+        ("list_incidents", "Open incidents", ("get", "open incidents")),
+        ("opening_hours", "Opening hours of a branch", ("get", "opening hours of a branch")),
+        ("x", "Returns a list of your coupons.", ("get", "a list of my coupons")),
+        ("light_on", "Turns a light on", ("turn", "a light on")),
         ("ListLamps", LISTS[2].description, ("get", "a list of lamps belonging to the account")),
     ],
 )
@@ -109,6 +116,16 @@ def test_the_verb_of_a_write_stands_in_its_request() -> None:
         elif call.name == "kick_player":
             assert f"player {call.arguments['player_id']}".lower() in bare
         assert not re.search(r"\b(?:look up|show me|pull up|what is|what's|give me)\b", bare), sample.request
+
+
+def test_a_choice_tells_which_of_two_verbs_is_meant() -> None:
+    action = {"enum": ["start", "stop", "dock"]}
+    vacuum = tool("vacuum", "Start or stop the vacuum", action=action)
+    rows = drawn([vacuum], 10, kinds=["single"])
+    assert rows
+    for sample in rows:
+        (call,) = sample.label.calls
+        assert f"{call.arguments['action']} the " in sample.request.lower()
 
 
 def test_a_tool_without_a_verb_is_named() -> None:

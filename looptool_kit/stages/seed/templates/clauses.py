@@ -122,7 +122,8 @@ _QUANTITY = {
 _ENDS = ({"from": "source ", "to": "target "}, {"from": "start ", "to": "end "})
 """What `from_...` and `to_...` begin with in words: of anything, and of days and times."""
 _OF_VERB = {
-    "deliver": "delivery", "publish": "publication", "ship": "shipping", "expire": "expiry", "pay": "payment",
+    "deliver": "delivery", "publish": "publication", "ship": "shipping", "expire": "expiry",
+    "pay": "payment", "ends": "end", "starts": "start", "begins": "start", "expires": "expiry",
     "arrive": "arrival", "depart": "departure", "renew": "renewal", "invoice": "invoice",
 }  # fmt: skip
 

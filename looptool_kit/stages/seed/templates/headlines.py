@@ -37,7 +37,8 @@ def _headline(name: str, description: str) -> tuple[str, str] | None:
     told, named = _from_description(description, name), from_name(name)
     if told and not told[2] and named and (named[0] not in READING or told[0] not in ("get", named[0])):
         told = (*named, True) if named[1] or not told[1] else (named[0], told[1], True)
-    if told is None:
+    route = re.match(r"([A-Z]+) /", description)
+    if told is None or (route and named and not name.lower().startswith(route[1].lower())):
         return named
     verb, rest = told[:2]
     if verb == "return" and re.search(r"return|refund|back", words_of(name)):
@@ -145,11 +146,20 @@ def _from_description(text: str, name: str) -> tuple[str, str, bool] | None:
     known = low in forms and bool(rest or low == forms[low])
     own = words_of(name).split()
     bare = not _DETERMINED.match(rest) and own[:1] != [base]
-    if known and bare and own and own[0] in forms and forms[own[0]] != base and base in own:
-        known = False  # "Order status" of `get_order_status`
+    named = forms.get(own[0], "") if own else ""
+    if (
+        known
+        and bare
+        and named
+        and named != base
+        and (base in own or named in READING - {base} and base not in READING)
+    ):
+        known = False  # "Order status" of `get_order_status`, "Open incidents" of `list_incidents`
     if low.endswith("ing") and low != base and bare and first == whole:
         known = False  # "Opening hours"
-    leads = bool(_DETERMINED.match(rest)) or (own[:1] == [base] and low == base + "s")
+    leads = bool(re.match(rf"(?:{_PARTICLE} )?{_DETERMINED.pattern}", rest, re.IGNORECASE)) or (
+        own[:1] == [base] and low == base + "s"
+    )
     if known or (
         rest
         and leads
@@ -183,7 +193,8 @@ def _of_verb(verb: str, rest: str) -> tuple[str, str]:
             f"{verb} {'or' if match[1] == '/' else match[1]} {forms[match[2].lower()]}"  # "create or update"
         )
         rest = rest[match.end() :]
-    if verb in _PARTICLES and (match := re.match(r"(up|in|out|on|off|down|back|away) ", rest)):
+    phrasal = rf"({_PARTICLE}) " if verb in _PARTICLES else rf"({_PARTICLE}) (?={_DETERMINED.pattern})"
+    if match := re.match(phrasal, rest):  # "log in", "roll back a service"
         return f"{verb} {match[1]}", _cut(rest[match.end() :])
     if verb == "search":
         rest = re.sub(r"^(?:for|through) |^(?:the|our|all|your) (?:\w+ ){1,3}for (?=\w)", "", rest)
@@ -195,6 +206,7 @@ def _of_verb(verb: str, rest: str) -> tuple[str, str]:
     return verb, _with_article(verb, head) + rest[len(head) :] if bare and verb in _ONE else rest
 
 
+_PARTICLE = r"(?:up|in|out|on|off|down|back|away|over)"
 _PARTICLES = ("look", "log", "sign", "turn", "switch", "shut", "set", "clean", "back", "power")
 _BY_METHOD = {
     "GET": "get",
@@ -264,6 +276,11 @@ def without_loose_end(text: str) -> str:
     return text
 
 
+def _is_gerund(word: str) -> bool:
+    """ "opening" in "opening_hours": no verb of a name."""
+    return word.endswith("ing") and lex.verb_forms()[word] != word
+
+
 def from_name(name: str) -> tuple[str, str] | None:
     """Verb and rest from a name, None without a verb.
 
@@ -271,7 +288,7 @@ def from_name(name: str) -> tuple[str, str] | None:
     """
     words = words_of(name).split()
     forms = lex.verb_forms()
-    at = next((i for i, w in enumerate(words) if w in forms), None)
+    at = next((i for i, w in enumerate(words) if w in forms and not _is_gerund(w)), None)
     if at is None:
         return None
     verb, rest = _SAID_AS.get(forms[words[at]], forms[words[at]]), words[at + 1 :]

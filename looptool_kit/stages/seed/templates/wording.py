@@ -275,7 +275,7 @@ def _slotted(verb: str, text: str, p: Param, params: Sequence[Param], owner: str
             continue  # "a block storage volume": the noun is not the whole object
         if before in ("by", "via", "using", "with") or (not before and names_a_thing(p) and verb in _MAKING):
             continue
-        if not before and p.type in (lex.PRODUCT, lex.TAG, lex.INGREDIENT, lex.DISH) and not p.optional:
+        if not before and p.type in (lex.PRODUCT, lex.INGREDIENT, lex.DISH) and not p.optional:
             return text[: match.start()] + f"{{{p.name}}}" + text[match.end() :]  # "add milk to the list"
         if p.type in (DATE, DATETIME, TIME) and before not in ("for", "on", "at"):
             continue
