@@ -56,10 +56,25 @@ def usable(tools: Sequence[Tool], fits: Fits = short) -> tuple[list[Able], dict[
         try:
             if not fits([tool]):
                 raise Unusable("its definition alone is too large for the model's context")
-            good.append(able(tool, frozenset(v for v in often if often[v] > (v == own))))
+            good.append(_remembered(tool, frozenset(v for v in often if often[v] > (v == own))))
         except Unusable as error:
             reasons[tool.name] = str(error)
     return good, reasons
+
+
+_KNOWN: dict[tuple[str, frozenset[str]], Able] = {}
+MAX_KNOWN = 5_000
+"""Tools whose wordings are kept: each split asks for those of the whole catalogue."""
+
+
+def _remembered(tool: Tool, verbs: frozenset[str]) -> Able:
+    """The tool with its wordings, which are worked out once."""
+    key = (repr((tool.name, tool.description, tool.parameters)), verbs)
+    if key not in _KNOWN:
+        if len(_KNOWN) >= MAX_KNOWN:
+            _KNOWN.clear()
+        _KNOWN[key] = able(tool, verbs)
+    return _KNOWN[key]._replace(tool=tool)
 
 
 def held_tools(tools: Sequence[Tool]) -> frozenset[str]:

@@ -236,13 +236,7 @@ def _like(examples: list[str]) -> Type | None:
     if all(re.fullmatch(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)+|[a-z]+\d{1,2}", e) for e in examples):
         return text("slug", "as in the examples", lambda r: r.choice(examples), splits=False)
     if all(re.fullmatch(r"[a-z][a-z0-9_]*\.[a-z0-9_]+", e) for e in examples):  # "light.kitchen"
-        heads, rooms = [e.partition(".")[0] for e in examples], kinds.ROOM.draw
-        tail = date(2026, 1, 1)
-        return text(
-            "dotted",
-            "as in the examples",
-            lambda r: f"{r.choice(heads)}.{rooms(r, tail).replace(' ', '_')}_{r.randint(2, 9)}",
-        )
+        return text("dotted", "as in the examples", lambda r: _of_a_room(r.choice(examples), r))
     if all(re.fullmatch(r"[A-Z]{1,4}(?:-[A-Z]{2,5})+", e) for e in examples):  # "OY-KBH"
         return text(
             "code", "as in the examples", lambda r: _other_letters(r.choice(examples), r), question=""
@@ -260,6 +254,11 @@ def _like(examples: list[str]) -> Type | None:
             question="",
         )
     return None
+
+
+def _of_a_room(example: str, r: Random) -> str:
+    room = str(kinds.ROOM.draw(r, date(2026, 1, 1)))
+    return f"{example.partition('.')[0]}.{room.replace(' ', '_')}_{r.randint(2, 9)}"
 
 
 def _other_letters(code: str, r: Random) -> str:

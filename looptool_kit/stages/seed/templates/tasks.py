@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from random import Random
 from typing import Any, NamedTuple
 
@@ -334,5 +335,6 @@ def _subject(*texts: str) -> frozenset[str]:
     return subject_of(Tool(name=texts[0], description=" ".join(texts[1:])))
 
 
+@lru_cache(maxsize=200_000)
 def _related(a: frozenset[str], b: frozenset[str]) -> bool:
     return any(alike(x, y) for x in a for y in b)
