@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,9 +25,6 @@ from looptool_kit.core.terminal import say
 if TYPE_CHECKING:
     from looptool_kit.run.folder import Run
 
-MANY = 20
-"""Names that a line lists; of more it shows the first."""
-
 
 @app.command()
 def init(
@@ -49,31 +44,15 @@ def init(
     if tools is None:
         run = open_or_create(path, preset, overrides_of(set_, seed))
     else:
+        from looptool_kit.cli.own_tools import say_tools
         from looptool_kit.tools.of_run import init as make
-        from looptool_kit.tools.of_run import original_names, tools_of
         from looptool_kit.trust import tools_kind
 
         if act := {"python": "run", "mcp": "started or asked"}.get(tools_kind(tools)):
             say(f"{tools.removeprefix('mcp:')} is {act} now, to learn its tools", err=True)
         run = make(path, tools, preset or "cpu", **overrides_of(set_, seed))
-        _say_tools(run, [tool.name for tool in tools_of(run)], original_names(run))
+        say_tools(run)
     say(f"{run.path / 'run.toml'} holds the settings. Next: looptool loop {path}")
-
-
-def _say_tools(run: Run, names: list[str], originals: dict[str, str]) -> None:
-    """Say which tools the run has, which were renamed, and which were left out and why."""
-    shown = ", ".join(names[:MANY]) + (", ..." if len(names) > MANY else "")
-    say(f"{run.path / 'tools.json'} holds {len(names)} tools: {shown}")
-    if originals:
-        pairs = [f"{own} -> {legal}" for legal, own in originals.items()]
-        say(f"{len(pairs)} renamed (exports have the own names again): {', '.join(pairs[:5])}")
-    rejected = run.path / "rejected.jsonl"
-    if rejected.exists():
-        rows = [json.loads(line) for line in rejected.read_text(encoding="utf-8").splitlines()]
-        reasons = Counter(str(row.get("reason", "")) for row in rows)
-        say(f"{len(rows)} left out, in {rejected}:")
-        for reason, count in reasons.most_common(5):
-            say(f"  {count} x {reason[:160]}")
 
 
 @app.command()

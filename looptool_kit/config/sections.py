@@ -51,6 +51,10 @@ class SeedSettings(_Settings):
     """Share of seed labels that get a planted annotator's error. The truth is kept apart, to measure
     verification.
     """
+    paraphrase: float = Field(0.0, ge=0, le=1)
+    """Share of the requests of the source `templates` that the generator words again (`[generator_llm]`). A
+    new wording counts only if the rules and a judge find that the label still holds. 0: nothing is sent.
+    """
     held_out: int = Field(60, ge=1)
     """Evaluation samples of each split (unseen values, unseen phrasings, unseen tools)."""
     development: int = Field(0, ge=0)

@@ -55,7 +55,8 @@ def openapi_rows(path: Path, document: Mapping[str, Any]) -> Rows:
 def _operation(document: Mapping[str, Any], route: str, method: str, operation: Any, shared: Any) -> Tool:
     """One operation as a tool.
 
-    It has the operation's parameters and the fields of its JSON body. A field whose name a parameter has
+    It has the operation's parameters and the fields of its JSON body; one that nothing describes is described
+    by its method and path. A field whose name a parameter has
     already is called `body_<name>`.
     """
     operation = _follow(document, operation)
@@ -78,7 +79,7 @@ def _operation(document: Mapping[str, Any], route: str, method: str, operation: 
     schema = {"type": "object", "properties": properties} | ({"required": required} if required else {})
     return Tool(
         name=re.sub(r"[{}]", "", str(operation.get("operationId") or f"{method}_{route.strip('/')}")),
-        description="\n".join(dict.fromkeys(texts)),
+        description="\n".join(dict.fromkeys(texts)) or f"{method.upper()} {route}",
         parameters=plain_parameters(schema, document),
     )
 

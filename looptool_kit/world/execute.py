@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from datetime import date
 from random import Random
-from typing import Any
-
-from jsonschema import Draft202012Validator
+from typing import TYPE_CHECKING, Any
 
 from looptool_kit.core.samples import ToolCall
 from looptool_kit.core.toolcalls import canonical
 from looptool_kit.world.spec import Spec, specs
 from looptool_kit.world.types import Type, draw
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
 
 
 def new_state(today: date, held: bool = False) -> dict[str, Any]:
@@ -40,6 +41,8 @@ def problem(call: ToolCall) -> str | None:
     if spec is None:
         return f"unknown tool {call.name!r}"
     if call.name not in _VALIDATORS:
+        from jsonschema import Draft202012Validator  # 1 s to import: `looptool init` executes nothing
+
         _VALIDATORS[call.name] = Draft202012Validator({**spec.tool.parameters, "additionalProperties": False})
     for error in _VALIDATORS[call.name].iter_errors(call.arguments):
         return f"{'.'.join(map(str, error.path)) or 'arguments'}: {error.message}"

@@ -208,7 +208,8 @@ def declared(monkeypatch: pytest.MonkeyPatch, run: Run) -> set[str]:
         for j in (1, 2):
             named.update(recipe(run.settings, j))
         named.update(sections(run.settings))
-    for source in ("world", "evolved", "trees", "a/file.jsonl"):
+    (run.path / "tools.json").write_text('[{"name": "ping", "description": "Ping the server."}]')
+    for source in ("world", "evolved", "templates", "trees", "a/file.jsonl"):
         run.settings = with_overrides(original, seeds__source=source)
         seed_stage(run)
     run.settings = with_overrides(original, band__low=0.1, band__high=2.0)

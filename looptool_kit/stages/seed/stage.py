@@ -53,12 +53,15 @@ def stage(run: Run) -> Stage:
     first = run.folder(1) / "samples.parquet"
     # Losses are the model's: with a band it decides which samples join.
     band = band_of(run)
+    settings = _source(run).SETTINGS
+    if "seeds.paraphrase" in settings and run.settings.seeds.paraphrase:
+        settings += ("generator_llm", "judge_llm")
     return Stage(
         run,
         "seed",
         0,
         [*TABLES, first],
-        common + (("band", "model") if band else ()) + _source(run).SETTINGS,
+        common + (("band", "model") if band else ()) + settings,
         tools=[t.canonical for t in _tools(run)],
         band=list(band or ()),
         development=[]

@@ -4,24 +4,18 @@
     held = generate(tools, 30, seed=1, split="unseen_values")
 
 Templates are written from names, descriptions and schemas. Values are drawn from the schemas, and requests
-are composed from the descriptions by the world's grammar. Every sample has passed the rule tier. One seed
-gives the same samples byte for byte.
+are composed from the descriptions by the world's grammar. Every sample has passed the rule tier and a check
+that no other tool on offer fits its request. One seed gives the same samples byte for byte. With
+`seeds.paraphrase` a language model words a share of the requests again.
 """
 
 from __future__ import annotations
 
-import hashlib
 import warnings
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from datetime import date, timedelta
-from random import Random
+from collections.abc import Sequence
 
-from looptool_kit.checks.dedup import normalised
-from looptool_kit.checks.rules import passes
 from looptool_kit.core.records import HELD_OUT_SPLITS
 from looptool_kit.core.samples import Sample, Samples, Tool
-from looptool_kit.core.toolcalls import canonical_calls
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.seed._band import Knobs, Sieve, turned
 from looptool_kit.stages.seed._draw import (
@@ -33,222 +27,47 @@ from looptool_kit.stages.seed._draw import (
     stream,
     truths,
 )
-from looptool_kit.stages.seed.templates.names import Unusable
-from looptool_kit.stages.seed.templates.tasks import Impossible, Need, realise
-from looptool_kit.stages.seed.templates.wording import Able, able
+from looptool_kit.stages.seed.templates.generate import SPLITS, WEIGHTS, generate, held_tools, usable
+from looptool_kit.stages.seed.templates.paraphrase import paraphrased
+from looptool_kit.stages.seed.templates.room import Fits, room_of
+from looptool_kit.stages.seed.templates.trial import trial
 from looptool_kit.tools.of_run import tools_of
-from looptool_kit.world.grammar import Scene
 from looptool_kit.world.noise import plant_noise
 
-SETTINGS = ("seeds.noise",)
+SETTINGS = ("seeds.noise", "seeds.paraphrase")
 __all__ = ["SETTINGS", "SPLITS", "WEIGHTS", "draw", "generate", "held_tools", "usable"]
-
-SPLITS = ("train", *HELD_OUT_SPLITS)
-WEIGHTS = {"single": 0.34, "choice": 0.26, "parallel": 0.16, "ask": 0.14, "decline": 0.1}
-PER_LIST = 10
-"""Samples that hang on one tool list, so that its tokens are paid once."""
-MIN_TOOLS = 8
-"""Catalogues of at least so many tools keep a fifth of them, at least two, for `unseen_tools`."""
-MAX_TRIES, ANY_TOOL_AFTER = 40, 8
-"""Draws for one sample; after so many of them any tool on offer may be its target, not only a rare one."""
-MAX_FRUITLESS, SINGLES_AFTER = 12, 4
-"""Tool lists in a row without a sample: then no more are drawn, or only single requests are tried."""
-
-
-def usable(tools: Sequence[Tool]) -> tuple[list[Able], dict[str, str]]:
-    """The tools that can be asked for, and why others cannot.
-
-    The reasons are by name: a required parameter has no values that can be said.
-    """
-    good: list[Able] = []
-    reasons: dict[str, str] = {}
-    for tool in tools:
-        try:
-            good.append(able(tool, tools))
-        except Unusable as error:
-            reasons[tool.name] = str(error)
-    return good, reasons
-
-
-def held_tools(tools: Sequence[Tool]) -> frozenset[str]:
-    """Names of the tools kept for `unseen_tools`.
-
-    They are chosen by a hash; there are none where the catalogue is small.
-    """
-    if len(tools) < MIN_TOOLS:
-        return frozenset()
-    by_hash = sorted(
-        (t.name for t in tools), key=lambda n: hashlib.blake2b(n.encode(), digest_size=8).digest()
-    )
-    return frozenset(by_hash[: max(2, len(tools) // 5)])
-
-
-def generate(
-    tools: Sequence[Tool],
-    n: int,
-    seed: int | str,
-    split: str = "train",
-    kinds: Sequence[str] = (),
-    avoid: Iterable[Sample] = (),
-) -> Samples:
-    """Draw at most `n` samples of a split, no two alike.
-
-    Fewer come where the tools allow no more different ones; a warning says so.
-
-    Args:
-        tools: The catalogue.
-        n: The number of samples.
-        seed: What everything is drawn from.
-        split: One of `SPLITS`; `unseen_tools` gives none where there are fewer than `MIN_TOOLS` tools.
-        kinds: The task kinds, in the proportions of `WEIGHTS`; by default all.
-        avoid: Samples that none of the new ones may be like.
-
-    Raises:
-        ValueError: The split or a kind is unknown, or no tool can be asked for; it gives the reasons.
-    """
-    if unknown := [k for k in kinds if k not in WEIGHTS]:
-        raise ValueError(f"unknown task kind {unknown[0]!r}; the kinds are {', '.join(WEIGHTS)}")
-    pool = _pool(tools, split)
-    if not pool:
-        return Samples()
-    rng = Random(f"templates/{seed}/{split}")
-    seen = {_sense(s) for s in avoid}
-    rows: list[Sample] = []
-    targets: Counter[str] = Counter()
-    deck = _deck(n, [k for k in kinds or WEIGHTS if k != "choice" or len(pool) > 1] or ["single"], rng)
-    fruitless = 0
-    while deck and fruitless < MAX_FRUITLESS:
-        if fruitless == SINGLES_AFTER:  # kinds that these tools do not allow give way
-            deck = ["single"] * len(deck) if not kinds or "single" in kinds else deck
-        chunk, deck = deck[:PER_LIST], deck[PER_LIST:]
-        offered = _offer(pool, targets, rng, near="choice" in chunk)
-        before = len(rows)
-        for kind in chunk:
-            sample = _fresh(kind, offered, pool, targets, seen, split, rng)
-            if sample is None:
-                deck.append(kind)
-            else:
-                rows.append(sample)
-        fruitless = 0 if len(rows) > before else fruitless + 1
-    if len(rows) < n:
-        warnings.warn(
-            f"templates made {len(rows)} of {n} different samples of split {split} from {len(pool)} tools;"
-            " there are no more",
-            stacklevel=2,
-        )
-    return Samples(rows)
-
-
-def _pool(tools: Sequence[Tool], split: str) -> list[Able]:
-    """The tools of a split that can be asked for."""
-    if split not in SPLITS:
-        raise ValueError(f"unknown split {split!r}; the splits are {', '.join(SPLITS)}")
-    every, why = usable(tools)
-    if not every:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in list(why.items())[:5])
-        raise ValueError(
-            f"none of the {len(tools)} tools can be asked for by templates ({reasons}); give samples from a"
-            " file instead"
-        )
-    held_out_tools = held_tools([a.tool for a in every])
-    return [a for a in every if (a.tool.name in held_out_tools) == (split == "unseen_tools")]
-
-
-def _deck(n: int, kinds: Sequence[str], rng: Random) -> list[str]:
-    total = sum(WEIGHTS[k] for k in kinds)
-    exact = {k: n * WEIGHTS[k] / total for k in kinds}
-    count = {k: int(v) for k, v in exact.items()}
-    for k in sorted(kinds, key=lambda k: count[k] - exact[k])[: n - sum(count.values())]:
-        count[k] += 1
-    deck = [k for k in kinds for _ in range(count[k])]
-    rng.shuffle(deck)
-    return deck
-
-
-def _offer(pool: Sequence[Able], targets: Counter[str], rng: Random, near: bool) -> list[Able]:
-    """Choose up to four tools, the least used first.
-
-    With `near`, most of them are about the same thing.
-    """
-    size = min(len(pool), rng.choice((2, 3, 3, 4)))
-    least = min(targets[a.tool.name] for a in pool)
-    first = rng.choice([a for a in pool if targets[a.tool.name] == least])
-    shared = {a.tool.name: len(a.subject & first.subject) if near else 0 for a in pool}
-    rest = sorted(
-        (a for a in pool if a is not first),
-        key=lambda a: (-shared[a.tool.name], targets[a.tool.name], rng.random()),
-    )
-    chosen = [first, *rest[: size - 1]]
-    rng.shuffle(chosen)
-    return chosen
-
-
-def _fresh(
-    kind: str,
-    offered: Sequence[Able],
-    pool: Sequence[Able],
-    targets: Counter[str],
-    seen: set[str],
-    split: str,
-    rng: Random,
-) -> Sample | None:
-    for tries in range(MAX_TRIES):
-        today = date(2025, 1, 1) + timedelta(days=rng.randrange(1095))
-        scene = Scene(rng, today, held=split == "unseen_values", unseen=split == "unseen_phrasings")
-        least = min(targets[a.tool.name] for a in offered)
-        usual = [a for a in offered if tries > ANY_TOOL_AFTER or targets[a.tool.name] <= least + 1]
-        try:
-            made = realise(kind, usual, offered, pool, scene)
-        except (Impossible, Need):
-            continue
-        sample = made.sample(offered if kind != "decline" else made.offered, kind, split)
-        sense = _sense(sample)
-        if sense in seen or not passes(sample):
-            continue
-        seen.add(sense)
-        for name in made.targets:
-            targets[name] += 1
-        return sample
-    return None
-
-
-def _sense(sample: Sample) -> str:
-    """What makes two samples the same.
-
-    That is the words of the request and the calls; for a plain reply also the tools on offer.
-    """
-    names = [] if sample.label.calls else sorted(t.name for t in sample.tools)
-    return f"{normalised(sample.request)} {canonical_calls(sample.label.calls)} {names}"
 
 
 def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
     """Draw seed data of the run's own tools, as `_draw` says.
 
-    Tools that cannot be asked for are rejected with the reason.
+    Tools that cannot be asked for, and those without a sample, are rejected with the reason.
     """
     settings, wanted, tools = run.settings, run.settings.seeds, tools_of(run)
-    for number, (name, reason) in enumerate(usable(tools)[1].items(), 1):
-        reject("tools.json", number, name, f"templates leave it out: {reason}")
+    fits = room_of(settings.model)
     sieve = Sieve.of(run)
-    clean = _within(sieve, tools, wanted.first, settings.seed)
+    first_drawn = _within(sieve, tools, wanted.first, settings.seed, fits)
+    clean = paraphrased(first_drawn, run, reject)
+    drawn = list(first_drawn)  # in the templates' words, whatever a model makes of them
     held_out = Samples()
     for split in HELD_OUT_SPLITS:
-        held_out += generate(
-            tools, wanted.held_out, seed=HELD_OUT_SEED + settings.seed, split=split, avoid=[*clean, *held_out]
-        )
+        seed, before = HELD_OUT_SEED + settings.seed, [*drawn, *clean, *held_out]
+        held_out += generate(tools, wanted.held_out, seed=seed, split=split, avoid=before, fits=fits)
     first, truth = plant_noise(clean, wanted.noise, seed=settings.seed)
-    avoid = [*clean, *held_out]
-    like = (
-        generate(tools, settings.development, seed=DEVELOPMENT_SEED + settings.seed, avoid=avoid)
-        if settings.development
-        else Samples()
-    )
+    avoid = [*drawn, *clean, *held_out]
+    like = Samples()
+    if settings.development:
+        seed = DEVELOPMENT_SEED + settings.seed
+        like = generate(tools, settings.development, seed=seed, avoid=avoid, fits=fits)
 
     def block(number: int, before: list[Sample]) -> Samples:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # only a pool that is cut short is worth a word
             name = f"{settings.seed}/fresh/{number}"
-            return _within(sieve, tools, BLOCK, name, [*avoid, *like, *before], fewer=True)
+            new = _within(sieve, tools, BLOCK, name, fits, [*avoid, *like, *drawn, *before], fewer=True)
+        drawn.extend(new)
+        wanted_now = max(0, count - len(first) - len(before))  # what nobody will read is not paid for
+        return Samples([*paraphrased(new[:wanted_now], run, reject), *new[wanted_now:]])
 
     fresh, more = stream(block, [*avoid, *like], count - len(first), run)
     if len(first) + len(fresh) < count:
@@ -257,7 +76,25 @@ def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
             f" {len(tools)} tools",
             stacklevel=2,
         )
+    _name_the_rest(tools, [*clean, *fresh, *held_out], fits, reject)
     return Samples([*first, *fresh]), held_out, like, truths(truth | more)
+
+
+def _name_the_rest(tools: Sequence[Tool], samples: Sequence[Sample], fits: Fits, reject: Reject) -> None:
+    """Reject the tools that cannot be asked for, and those for which every request was refused."""
+    pool, reasons = usable(tools, fits)
+    asked = {c.name for s in samples for c in s.label.calls}
+    missing = [a for a in pool if a.tool.name not in asked]
+    never = trial(missing, fits, pool).without if missing else {}
+    if left := len(missing) - len(never):
+        warnings.warn(
+            f"{left} of {len(tools)} tools are called in none of the {len(samples)} samples: for more raise"
+            " seeds.first",
+            stacklevel=3,
+        )
+    for number, tool in enumerate(tools, 1):
+        if reason := reasons.get(tool.name) or never.get(tool.name):
+            reject("tools.json", number, tool.name, f"templates leave it out: {reason}")
 
 
 def _within(
@@ -265,17 +102,18 @@ def _within(
     tools: Sequence[Tool],
     count: int,
     seed: int | str,
+    fits: Fits,
     avoid: Sequence[Sample] = (),
     fewer: bool = False,
 ) -> Samples:
     """`count` train samples, inside of the band where there is one; `fewer` as for `Sieve.fill`."""
     if sieve is None:
-        return generate(tools, count, seed=seed, avoid=avoid)
+        return generate(tools, count, seed=seed, avoid=avoid, fits=fits)
     held = held_tools([able.tool for able in usable(tools)[0]])
 
     def draw(number: int, size: int, knobs: Knobs) -> list[Sample]:
         name = f"{seed}/band/{number}"
-        rows = generate(tools, size, seed=name, avoid=avoid)
+        rows = generate(tools, size, seed=name, avoid=avoid, fits=fits)
         return turned(rows, knobs, [t for t in tools if t.name not in held], name)
 
     return sieve.fill(draw, count, fewer)

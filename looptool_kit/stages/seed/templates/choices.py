@@ -99,9 +99,13 @@ def boolean_clauses(name: str, description: str) -> tuple[tuple[str, ...], tuple
         .split(",")[0]
         .strip()
     )
-    clause = re.split(r" (?:until|unless|when|if|because|so that|instead) ", clause)[0]
+    clause = re.split(r" (?:until|unless|when|(?<!even )if|because|so that|instead) ", clause)[0]
+    if clause[:1].isupper() and clause[1:2].islower() and not lead:
+        clause = clause[0].lower() + clause[1:]  # "Only works on display"
     first = re.split(r"\W", clause.lower(), maxsplit=1)[0]
     if len(clause.split()) <= 9:
+        if first == "only":
+            return (f"but {clause}",), (f"and not {clause}",)
         if first in _PLAIN or forms.get(first) == first:
             rest = clause[len(first) :]
             return (f"and {first}{rest}", f"and please {first}{rest}"), (
@@ -109,17 +113,22 @@ def boolean_clauses(name: str, description: str) -> tuple[tuple[str, ...], tuple
                 f"and don't {first}{rest}",
             )
         match = re.match(
-            r"((?:the|a|an|this|these|all)\b.+?) (is|are|was|can be|should be|must be|has|have)\b(.+)",
+            r"((?:[\w'-]+ ){0,4}[\w'-]+?) (is|are|was|can be|should be|must be|has|have)\b(.+)",
             clause,
             re.IGNORECASE,
         )
         if lead and match:
             subject, link, rest = match.groups()
             subject = re.sub(r"^(an?|this) ", "the ", subject)
+            if link in ("is", "are") and not re.match(r"(?:the|all|these)\b", subject):
+                return (f"with {subject}{rest}",), (f"with {subject} not{rest}",)
             negative = {"has": "does not have", "have": "do not have"}.get(
                 link, re.sub(r"^(\w+)", r"\1 not", link)
             )
             return (f", and {subject} {link}{rest}",), (f", and {subject} {negative}{rest}",)
+    if only := re.fullmatch(r"only (\w+)|(\w+) only", noun):
+        kind = only[1] or only[2]
+        return (f"but only {kind} ones",), (f"and not only {kind} ones",)
     head, _, tail = noun.partition(" ")
     if head in ("include", "with", "return", "show") and tail:
         return (f"including {tail}", f"with {tail}"), (f"without {tail}", f"not including {tail}")

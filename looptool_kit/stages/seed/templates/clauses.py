@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from looptool_kit.stages.seed.templates import lexicon as lex
-from looptool_kit.stages.seed.templates.names import unit_of
+from looptool_kit.stages.seed.templates.kinds import ROOM
+from looptool_kit.stages.seed.templates.names import acronyms, unit_of
 from looptool_kit.stages.seed.templates.values import Group, Many
 from looptool_kit.text.words import stems
 from looptool_kit.world.types import (
@@ -50,6 +51,8 @@ def wordings(words: str, description: str, kind: Type, owner: str) -> Wordings:
         and _UNIT_WORDS.sub("", noun) not in ("maximum", "minimum")
     ):
         noun = _UNIT_WORDS.sub("", noun)
+    if kind.name == "number" and noun in _QUANTITY:  # "with kilograms 42 kg"
+        noun = _QUANTITY[noun]
     clauses = _clauses(words, description, kind, noun)
     also = (
         ()
@@ -59,6 +62,8 @@ def wordings(words: str, description: str, kind: Type, owner: str) -> Wordings:
     question = kind.question
     if "enum" in kind.schema:
         question = question.replace(f"Which {words}", f"Which {noun}")
+    elif kind is PERSON and not re.search(r"name|who", noun):
+        question = f"What are the {noun}?" if plural(noun) else f"What is the name of the {noun}?"
     elif kind not in (MESSAGE, lex.QUERY) and not (
         question and set(stems(question)) & set(stems(f"{words} {description}"))
     ):
@@ -67,13 +72,15 @@ def wordings(words: str, description: str, kind: Type, owner: str) -> Wordings:
             if noun in lex.KEEP_COUNT
             else f"Which {noun}?"
             if plural(noun)
+            else f"Which {noun}?"
+            if kind.name in ("code", "name") and not re.search(r"name|code|number|key|token", noun)
             else f"What is the {noun}?"
         )
     hints = [w for w in (noun, *noun.split()) if len(w) > 2 and w not in ("the", "for")] + [
         w for w in kind.words if w in question.lower()
     ]
     if kind.name in ("id", "uuid", "code"):
-        hints.insert(0, re.sub(r" (?:ID|number|code|reference)$", "", noun))
+        hints.insert(0, re.sub(r" (?:S?ID|number|code|reference)$", "", noun))
     return clauses, also, question, tuple(dict.fromkeys(hints))
 
 
@@ -89,17 +96,36 @@ _LONE: dict[str, dict[str, str]] = {
     },
     "other": {
         "from": "sender", "to": "recipient", "cc": "copy recipients", "bcc": "hidden copy recipients",
-        "start": "starting point", "end": "end point",
+        "start": "starting point", "end": "end point", "what": "thing", "who": "person", "why": "reason",
     },
 }  # fmt: skip
 _SHORT = (
     ("max", "maximum"), ("min", "minimum"), ("qty", "quantity"), ("lat", "latitude"), ("lng", "longitude"),
     ("lon", "longitude"), ("lang", "language"), ("desc", "description"), ("addr", "address"),
     ("msg", "message"), ("temp", "temperature"), ("dest", "destination"), ("src", "source"),
-    ("tz", "time zone"), ("timezone", "time zone"), ("q", "query"), ("url", "URL"), ("ids", "IDs"),
-    ("dob", "date of birth"), ("ip", "IP"), ("repo", "repository"),
+    ("tz", "time zone"), ("timezone", "time zone"), ("q", "query"), ("ids", "IDs"), ("ts", "timestamp"),
+    ("dob", "date of birth"), ("repo", "repository"),
 )  # fmt: skip
 _UNIT_WORDS = re.compile(rf" (?:in )?(?:{'|'.join(lex.UNITS)})$")
+
+
+_QUANTITY = {
+    "kilograms": "weight", "kg": "weight", "grams": "weight", "km": "distance", "kilometers": "distance",
+    "kilometres": "distance", "miles": "distance", "meters": "distance", "metres": "distance", "cm": "length",
+    "mm": "length", "celsius": "temperature", "fahrenheit": "temperature", "degrees": "temperature",
+    "percent": "percentage", "pct": "percentage", "usd": "amount", "eur": "amount", "euros": "amount",
+    "dollars": "amount", "litres": "volume", "liters": "volume", "ml": "volume", "mg": "dose",
+}  # fmt: skip
+"""A parameter that is called by its unit alone -> what it is."""
+
+
+_ENDS = ({"from": "source ", "to": "target "}, {"from": "start ", "to": "end "})
+"""What `from_...` and `to_...` begin with in words: of anything, and of days and times."""
+_OF_VERB = {
+    "deliver": "delivery", "publish": "publication", "ship": "shipping", "expire": "expiry",
+    "pay": "payment", "ends": "end", "starts": "start", "begins": "start", "expires": "expiry",
+    "arrive": "arrival", "depart": "departure", "renew": "renewal", "invoice": "invoice",
+}  # fmt: skip
 
 
 def noun_of(words: str, kind: Type, owner: str = "") -> str:
@@ -107,8 +133,8 @@ def noun_of(words: str, kind: Type, owner: str = "") -> str:
 
     "order_id" -> "order ID", "num_guests" -> "guests", "id" of an order -> "order ID".
     """
-    if words in ("id", "identifier", "uuid", "guid"):
-        return f"{owner} ID".strip()
+    if words in ("id", "identifier", "uuid", "guid", "sid"):
+        return f"{owner} {'SID' if words == 'sid' else 'ID'}".strip()
     words = re.sub(r"^(?:the|new|is|user defined) (?=\w)", "", words)
     sort = (
         "day"
@@ -117,22 +143,42 @@ def noun_of(words: str, kind: Type, owner: str = "") -> str:
         if kind.question in _PLACES
         else "other"
     )
+    if kind is CURRENCY and words in ("from", "to", "from currency", "to currency"):
+        return "source currency" if words.startswith("from") else "target currency"
     if words in _LONE[sort]:
         noun = _LONE[sort][words]
         return noun.replace("date", "time") if kind.question in (DATETIME.question, TIME.question) else noun
-    if kind is CURRENCY and words in ("from", "to", "from currency", "to currency"):
-        return "source currency" if words.startswith("from") else "target currency"
+    if words in ("per page", "items per page", "results per page"):
+        return "page size"
+    words = re.sub(r"^(from|to) (?=\w)", lambda m: _ENDS[sort == "day"][m[1]], words)
+    if sort == "day" and (planned := re.fullmatch(r"(\w+) (?:on|at|by)", words)) and planned[1] != "due":
+        return (
+            f"{_OF_VERB.get(planned[1], planned[1])} {'date' if kind.question == DATE.question else 'time'}"
+        )
     noun = re.sub(r"\bid$", "ID", re.sub(r"^(?:num|number of|n|no of|total) ", "", words))
     noun = re.sub(r" (?:count|str|string|value|param|parameter)$", "", noun)
     for short, full in _SHORT:
         noun = re.sub(rf"\b{short}\b", full, noun)
-    return noun or words
+    if bound := re.fullmatch(r"(.+) (from|since|after|min|to|until|before|max)", noun):
+        first = bound[2] in ("from", "since", "after", "min")
+        dated = re.search(r"year|date|day|time|month|created|updated", bound[1])
+        ends = ("earliest", "latest") if dated else ("minimum", "maximum")
+        noun = f"{ends[not first]} {bound[1]}" + (" time" if bound[1].endswith("ed") else "")
+    return acronyms(noun or words)
 
 
 def plural(noun: str) -> bool:
     """True where the head of a noun phrase is plural."""
     head = re.split(r" (?:for|of|in|at|from|to|on|by|with|about|near|between|that) ", noun)[0].split()
-    return bool(head) and head[-1].endswith("s") and not head[-1].endswith(("ss", "us", "is"))
+    return (
+        bool(head)
+        and head[-1].endswith("s")
+        and not head[-1].endswith(("ss", "us", "is"))
+        and (
+            head[-1].lower()
+            not in ("sms", "dns", "gps", "tls", "css", "https", "news", "address", "aws", "ops")
+        )
+    )
 
 
 def _clauses(words: str, description: str, kind: Type, noun: str) -> tuple[str, ...]:
@@ -144,6 +190,8 @@ def _clauses(words: str, description: str, kind: Type, noun: str) -> tuple[str, 
     if kind.question in _DAYS:
         return _when(words, noun)
     if kind.question == TIME.question:
+        if bound := re.match(r"(after|since|before|until)\b", words):
+            return (f"{bound[1]} {{}}",)
         if re.match(r"start|begin|from", words):
             return ("starting {@}", "from {}")
         return ("ending {@}", "until {}") if re.match(r"end|until|to\b", words) else ("{@}",)
@@ -164,9 +212,16 @@ def _clauses(words: str, description: str, kind: Type, noun: str) -> tuple[str, 
     return special or _generic(noun, kind)
 
 
+_HOLDERS = re.compile(
+    r"\b(?:accounts?|projects?|organi[sz]ation|org|workspace|tenant|team|guild|server|repository|store|shop|company"
+    r"|group|customer|client|order|room|site|cluster)$"
+)
+"""What other things belong to: something is done for an account, but not for a queue."""
+
+
 def _named(words: str, noun: str) -> tuple[str, ...]:
-    thing = re.sub(r" (?:ID|number|code|reference)$", "", noun)
-    if thing == noun or thing == "part":
+    thing = re.sub(r" (?:S?ID|number|code|reference)$", "", noun)
+    if thing == noun or not _HOLDERS.search(thing):
         return (f"with {noun} {{}}", f"with {{}} as the {noun}", f"with the {noun} {{}}")
     return (f"for {thing} {{}}", f"with {noun} {{}}", f"for the {thing} {{}}")
 
@@ -175,6 +230,8 @@ def _special(words: str, kind: Type, noun: str) -> tuple[str, ...]:
     """Clauses that go with what the value is."""
     if {str(v)[:3].lower() for v in kind.schema.get("enum", ["none"])} <= _WEEKDAYS:
         return ("on {}", "on {}", f"with {{}} as the {noun}")
+    if kind is ROOM:
+        return ("in the {}", f"with the {noun} {{}}")
     if kind is AIRPORT:
         return ("at {}", f"for {noun} {{}}")
     if kind.question in _PLACES:
@@ -207,6 +264,8 @@ def _special(words: str, kind: Type, noun: str) -> tuple[str, ...]:
 
 
 def _generic(noun: str, kind: Type) -> tuple[str, ...]:
+    if "enum" in kind.schema:
+        return (f"with {noun} {{}}", f"with the {noun} set to {{}}", f"with the {noun} {{}}")
     if isinstance(kind, Many) or plural(noun):
         return (
             f"with the {noun} {{}}",
@@ -241,6 +300,8 @@ _WHEN: tuple[tuple[str, str], ...] = (
 
 
 def _when(words: str, noun: str) -> tuple[str, ...]:
+    if bound := re.fullmatch(r"(\w+ed) (since|after|before|until)", words):
+        return (f"{bound[0]} {{}}", f"{bound[0]} {{}}", f"with {{}} as the {noun}")
     for pattern, clause in _WHEN:
         if re.search(pattern, words):
             more = {"starting {@}": ("from {}",), "until {}": ("ending {@}",)}.get(clause, (clause,))
@@ -254,8 +315,10 @@ def _when(words: str, noun: str) -> tuple[str, ...]:
 
 def _amount(words: str, description: str, noun: str) -> tuple[str, ...]:
     unit = unit_of(words, description)
+    if re.search(r"^(?:page size|per page|page limit|items per page|results per page)$", words):
+        return ("with {} results per page", "showing {} per page")
     if re.search(
-        r"^(limit|top k|k|n|count|page size|per page|size)$|^(max|num|number of|limit)"
+        r"^(limit|top k|k|n|count|size)$|^(max|num|number of|limit)"
         r" ?(results?|items|rows|records|entries)$",
         words,
     ):
@@ -276,8 +339,9 @@ def _amount(words: str, description: str, noun: str) -> tuple[str, ...]:
             f"with {{}} as the {noun}",
             f"with {'an' if bound[2][0] in 'aeiou' else 'a'} {bound[2]} of {most} {{}}",
         )
-    if noun in ("page", "year", "floor", "level"):
+    if noun in ("page", "year", "floor", "level", "month"):
         return {
+            "month": ("for month {}", "in month {}"),
             "year": ("for {}", "for year {}"),
             "page": ("on page {}", "with page {}"),
             "floor": ("on floor {}", "for floor {}"),

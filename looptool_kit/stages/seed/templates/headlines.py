@@ -6,11 +6,12 @@ It is a verb and the rest of a sentence.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from looptool_kit.core.samples import Tool
 from looptool_kit.stages.seed.templates import lexicon as lex
 from looptool_kit.stages.seed.templates.clauses import plural
-from looptool_kit.stages.seed.templates.names import words_of
+from looptool_kit.stages.seed.templates.names import Unusable, acronyms, words_of
 from looptool_kit.text.words import STOP, stem
 
 _EMPTY = lex.word_set("""
@@ -31,19 +32,41 @@ _SAID_AS = {
 """Verbs that an interface uses and a person does not."""
 
 
+@lru_cache(maxsize=20_000)
+def _headline(name: str, description: str) -> tuple[str, str] | None:
+    told, named = _from_description(description, name), from_name(name)
+    if told and not told[2] and named and (named[0] not in READING or told[0] not in ("get", named[0])):
+        told = (*named, True) if named[1] or not told[1] else (named[0], told[1], True)
+    route = re.match(r"([A-Z]+) /", description)
+    if told is None or (route and named and not name.lower().startswith(route[1].lower())):
+        return named
+    verb, rest = told[:2]
+    if verb == "return" and re.search(r"return|refund|back", words_of(name)):
+        return verb, rest  # something is given back
+    return _SAID_AS.get(verb, verb), rest
+
+
 def headline(tool: Tool) -> tuple[str, str]:
     """Verb and rest of what a tool does.
 
-    As in ("get", "the current weather for a city"). It comes from the description, or else from the name.
+    As in ("get", "the current weather for a city"). It comes from the description, or else from the name. A
+    noun phrase ("Member removal") does not hide the verb of a name: what `remove_member` does is "remove".
+
+    Raises:
+        Unusable: Neither has a verb.
     """
-    verb, rest = (
-        _from_description(tool.description)
-        or from_name(tool.name)
-        or ("run", words_of(tool.name) or tool.name)
-    )
-    if verb == "return" and re.search(r"return|refund|back", words_of(tool.name)):
-        return verb, rest  # something is given back
-    return _SAID_AS.get(verb, verb), rest
+    if (found := _headline(tool.name, tool.description)) is None:
+        raise Unusable("neither its name nor its description says with a verb what it does")
+    return found
+
+
+READING = lex.word_set("""
+    analyse analyze browse calculate check compare compute count describe detect determine diagnose estimate
+    evaluate explain fetch find forecast get give identify inspect list locate look lookup monitor navigate
+    obtain predict preview print query read recommend retrieve review scan search show summarise summarize
+    track validate verify view
+    """)
+"""Verbs that change nothing."""
 
 
 def subject_of(tool: Tool) -> frozenset[str]:
@@ -71,43 +94,153 @@ def owner_of(tool: Tool) -> str:
     return stem(rest[-1]) if rest else ""
 
 
-def _from_description(text: str) -> tuple[str, str] | None:
+_DETERMINED = re.compile(
+    r"(?:an?|the|all|any|your|my|this|these|every|each|one|some|somebody|someone|its|multiple|several|up to"
+    r"|\d+)\b",
+    re.IGNORECASE,
+)
+_NO_VERB = lex.word_set("""
+    a about above after all an and any at before below between both by each every for from given half how if
+    in into it its list many most my no of on one only or other our out over some such than that the their
+    there these this those through to under up what when where which while who whose with within without you
+    your
+    """)
+
+
+def _lemma(word: str, name: str) -> str:
+    """The base form of a word that seems to be a verb: the name's, or without its ending."""
+    forms = lex.verb_forms()
+    if word in forms:
+        return forms[word]
+    for own in words_of(name).split():
+        if word in (own, own + "s", own + "es", own + "ing", own[:-1] + "ing", own + own[-1] + "ing"):
+            return own
+    if word.endswith("ies") and len(word) > 4:
+        return word[:-3] + "y"
+    if re.search(r"(?:ch|sh|ss|x|zz|o)es$", word):
+        return word[:-2]
+    return word[:-1] if word.endswith("s") and not word.endswith("ss") else word
+
+
+def _from_description(text: str, name: str) -> tuple[str, str, bool] | None:
+    """Verb, rest, and whether the text has the verb; without one it is a noun phrase, to get."""
+    if route := re.fullmatch(r"(GET|PUT|POST|DELETE|PATCH|HEAD|OPTIONS|TRACE) (/\S*)", text.strip()):
+        return _from_route(route[1], route[2])
     first = re.split(r"(?<=[^.\s]{2})[.!?](?:\s|$)|\n", text.strip(), maxsplit=1)[0]
     first = re.sub(r"\s*[(\[][^)\]]*[)\]]", "", first)
     first = re.sub(r"[`*]", "", first).strip().rstrip(".")
+    first = re.sub(r"\b[Yy]our\b", "my", first)  # what an interface calls "your account"
+    first = whole = _in_lower_case(first)
     for _ in range(2):
-        first = lex.LEADS.sub("", first, count=1)
+        if lead := lex.LEADS.match(first):
+            first = first[lead.end() :]
     if not first:
         return None
     head, _, rest = first.partition(" ")
+    if head.lower().endswith("ly") and rest:  # "Permanently delete a card"
+        head, _, rest = rest.partition(" ")
     rest = rest.strip()
     forms = lex.verb_forms()
-    low = head.lower().rstrip(",")
-    if low in forms and (rest or low == forms[low]):
-        verb = forms[low]
-        if (match := re.match(r"(?:or|and|/) (\w+) ", rest)) and match[
-            1
-        ].lower() in forms:  # "Create or update a task"
-            rest = rest[match.end() :]
-        if verb in ("look", "log", "sign", "turn") and (match := re.match(r"(up|in|out|on|off) ", rest)):
-            return f"{verb} {match[1]}", _cut(rest[match.end() :])
-        if verb == "search":
-            rest = re.sub(r"^(?:for|through) |^(?:the|our|all|your) (?:\w+ ){1,3}for (?=\w)", "", rest)
-        if verb == "return" and rest.startswith("whether"):
-            return "check", _cut(rest)
-        return verb, _cut(rest)
+    low = re.sub(r"\W+$", "", head.lower())
+    base = _lemma(low, name)
+    known = low in forms and bool(rest or low == forms[low])
+    own = words_of(name).split()
+    bare = not _DETERMINED.match(rest) and own[:1] != [base]
+    named = forms.get(own[0], "") if own else ""
+    if (
+        known
+        and bare
+        and named
+        and named != base
+        and (base in own or named in READING - {base} and base not in READING)
+    ):
+        known = False  # "Order status" of `get_order_status`, "Open incidents" of `list_incidents`
+    if low.endswith("ing") and low != base and bare and first == whole:
+        known = False  # "Opening hours"
+    leads = bool(re.match(rf"(?:{_PARTICLE} )?{_DETERMINED.pattern}", rest, re.IGNORECASE)) or (
+        own[:1] == [base] and low == base + "s"
+    )
+    if known or (
+        rest
+        and leads
+        and re.fullmatch(r"[a-z]+(?:-[a-z]+)?", low)
+        and low not in _NO_VERB
+        and not low.endswith(("ed", "al"))
+    ):
+        return (*_of_verb(base, rest), True)
     if len(first.split()) <= 12 and not re.search(r"\b(is|are|can|must|will|should|you)\b", first):
         noun = first if head.isupper() or head[1:] != head[1:].lower() else first[0].lower() + first[1:]
-        return "get", _cut(
-            noun if re.match(r"(the|a|an|all|my|your)\b", noun) or plural(noun) else f"the {noun}"
-        )
+        noun = noun if re.match(r"(the|a|an|all|my|your)\b", noun) or plural(noun) else f"the {noun}"
+        return "get", _cut(noun), False
     return None
+
+
+def _in_lower_case(text: str) -> str:
+    """A heading ("List All Block Storage Volumes") as a sentence; other texts keep their names."""
+    words = re.findall(r"[A-Za-z][\w'-]*", text)[1:]
+    titled = [w for w in words if w[0].isupper() and w[1:].islower()]
+    small = sum(len(w) > 3 and w.islower() for w in words)
+    if len(titled) < 2 or small:
+        return text
+    return re.sub(r"(?<=[ (])[A-Z][a-z'-]+\b", lambda m: m[0].lower(), text)
+
+
+def _of_verb(verb: str, rest: str) -> tuple[str, str]:
+    """Verb and rest of a sentence that begins with the verb."""
+    forms = lex.verb_forms()
+    if (match := re.match(r"(or|and|/) (\w+) ", rest)) and match[2].lower() in forms:
+        verb = (
+            f"{verb} {'or' if match[1] == '/' else match[1]} {forms[match[2].lower()]}"  # "create or update"
+        )
+        rest = rest[match.end() :]
+    phrasal = rf"({_PARTICLE}) " if verb in _PARTICLES else rf"({_PARTICLE}) (?={_DETERMINED.pattern})"
+    if match := re.match(phrasal, rest):  # "log in", "roll back a service"
+        return f"{verb} {match[1]}", _cut(rest[match.end() :])
+    if verb == "search":
+        rest = re.sub(r"^(?:for|through) |^(?:the|our|all|your) (?:\w+ ){1,3}for (?=\w)", "", rest)
+    if verb == "return" and rest.startswith("whether"):
+        return "check", _cut(rest)
+    rest = _cut(rest)
+    head = re.split(r" (?:for|of|in|at|from|to|on|by|with|about) ", rest)[0]
+    bare = not _DETERMINED.match(rest) and head.islower() and len(head.split()) <= 3
+    return verb, _with_article(verb, head) + rest[len(head) :] if bare and verb in _ONE else rest
+
+
+_PARTICLE = r"(?:up|in|out|on|off|down|back|away|over)"
+_PARTICLES = ("look", "log", "sign", "turn", "switch", "shut", "set", "clean", "back", "power")
+_BY_METHOD = {
+    "GET": "get",
+    "HEAD": "check",
+    "POST": "create",
+    "PUT": "set",
+    "PATCH": "update",
+    "DELETE": "delete",
+}
+
+
+def _from_route(method: str, route: str) -> tuple[str, str, bool] | None:
+    """What an operation does that only its method and path describe.
+
+    `DELETE /guilds/{guild}/members/{user}` -> ("delete", "a member").
+    """
+    parts = [p for p in route.split("/") if p]
+    words = [words_of(p) for p in parts if "{" not in p and not re.fullmatch(r"v\d+|api", p)]
+    if not words or method not in _BY_METHOD:
+        return None
+    one = "{" in parts[-1] or method == "POST"
+    noun, verb = words[-1], _BY_METHOD[method]
+    if method == "GET" and not one and plural(noun):
+        return "list", f"the {noun}", True
+    noun = " ".join([*noun.split()[:-1], stem(noun.split()[-1])]) if one else noun
+    noun = re.sub(r"\bids?$", "ID", noun)
+    return verb, f"a{'n' if noun[0] in 'aeiou' else ''} {noun}" if one else f"the {noun}", True
 
 
 _TAIL = re.compile(
     r"(?:[,;:]| - | – |(?<!\ba)(?<!\ban)(?<!\bthe) given | based on | according to | so that | which | whose"
     r" | that (?!day|are \w+\b|is \w+\b)"
-    r"| if | when | where | returning | and (?:then )?(?:return|get|give|provide|show)s? | along with |"
+    r"| if | when | where | used to | you (?:want|wish|need) to "
+    r"| returning | and (?:then )?(?:return|get|give|provide|show)s? | along with |"
     r" including | as well as"
     r"| using (?:the|a|an|its|their) | by (?:its|their|the|name|id|providing|specifying|\w+ing)\b"
     r"| with (?:the )?(?:given|specified|provided|optional|following|its|various)\b"
@@ -119,7 +252,33 @@ _TAIL = re.compile(
 def _cut(text: str) -> str:
     """The text up to where it begins to explain."""
     short = _TAIL.sub("", text).strip()
-    return short if short else text.strip()
+    if owned := re.fullmatch(
+        r"(.*\w)'s (properties|attributes|fields|settings|data|details|information|info)", short
+    ):
+        short = (
+            owned[1]
+            if owned[2] in ("properties", "attributes", "fields")
+            else f"the {owned[2]} of {owned[1]}"
+        )
+    return without_loose_end(short) if short else text.strip()
+
+
+_LOOSE = re.compile(
+    r"\s+(?:belonging|specified|identified|used|associated|made|owned|located|contained|related|linked|attached"
+    r"|registered|given|assigned|according|based|matching|sorted|filtered|provided|available|and|or|an?|the)$"
+)
+
+
+def without_loose_end(text: str) -> str:
+    """The text without a participle or a word that nothing follows: "a list of lamps belonging"."""
+    while (shorter := _LOOSE.sub("", text)) != text:
+        text = shorter
+    return text
+
+
+def _is_gerund(word: str) -> bool:
+    """ "opening" in "opening_hours": no verb of a name."""
+    return word.endswith("ing") and lex.verb_forms()[word] != word
 
 
 def from_name(name: str) -> tuple[str, str] | None:
@@ -129,16 +288,18 @@ def from_name(name: str) -> tuple[str, str] | None:
     """
     words = words_of(name).split()
     forms = lex.verb_forms()
-    at = next((i for i, w in enumerate(words) if w in forms), None)
+    at = next((i for i, w in enumerate(words) if w in forms and not _is_gerund(w)), None)
     if at is None:
         return None
-    verb = _SAID_AS.get(forms[words[at]], forms[words[at]])
-    rest = words[at + 1 :] or words[:at]  # "users.list"
+    verb, rest = _SAID_AS.get(forms[words[at]], forms[words[at]]), words[at + 1 :]
+    if rest[:1] in (["or"], ["and"]) and len(rest) > 1 and rest[1] in forms:  # "create_or_join_room"
+        verb, rest = f"{verb} {rest[0]} {forms[rest[1]]}", rest[2:]
+    rest = rest or words[:at]  # "users.list"
     if "by" in rest:
         rest = rest[: rest.index("by")]
     if not rest:
         return (verb, "") if verb != "run" else None
-    return verb, _with_article(verb, " ".join(rest))
+    return verb, acronyms(_with_article(verb.split()[0], " ".join(rest)))
 
 
 _MASS = lex.word_set("""
@@ -155,5 +316,5 @@ def _with_article(verb: str, noun: str) -> str:
     if plural(noun) or re.match(r"(for|to|in|all|my|up|out|on|off)\b", noun):
         return noun
     if verb in _ONE and noun.split()[-1] not in _MASS:
-        return f"a{'n' if noun[0] in 'aeiou' else ''} {noun}"
+        return f"a{'n' if noun[0] in 'aeiou' or noun == 'sms' else ''} {noun}"
     return f"the {noun}"

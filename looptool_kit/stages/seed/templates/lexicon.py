@@ -71,7 +71,7 @@ def word_set(text: str) -> frozenset[str]:
 SAME: dict[str, tuple[str, ...]] = {
     line.split(":")[0].strip(): listed(line.split(":")[1])
     for line in """
-get: show me | look up | check | give me | pull up
+get: show me | look up | give me | pull up
 fetch: get | show me | look up | pull up
 read: show me | open
 view: show me | look at | pull up
@@ -81,14 +81,12 @@ lookup: look up | find
 list: show me | give me a list of | list out
 search: look for | find
 find: look for | search for
-create: make | set up
+create: make
 make: create
-add: put in
 insert: add
-register: sign up
 delete: remove | get rid of
-remove: delete | take out
-cancel: call off | drop
+remove: delete
+cancel: call off
 update: change | edit | modify
 modify: change | edit | update
 edit: change | update | modify
@@ -101,23 +99,18 @@ calculate: work out | compute | figure out
 compute: work out | calculate | figure out
 estimate: work out
 check: look up | find out
-place: make
-start: begin | kick off
+start: begin
 stop: end | halt
 pay: settle
 rename: change the name of
-archive: put away
 track: follow | keep track of
-upload: put up
-download: get
 generate: make | create | produce
 transfer: move
 post: publish
-notify: alert | let know
+notify: alert
 """.strip().splitlines()
 }
 """Verb -> other ways of saying it. A way that is the verb of another tool of the catalogue is not used."""
-SAME["notify"] = ("alert",)
 ASKABLE = word_set("""
     calculate check compute determine estimate fetch get lookup read show view
     """)
@@ -125,28 +118,32 @@ ASKABLE = word_set("""
 NEEDABLE = ASKABLE - {"check", "read"} | {"list", "search", "find"}
 
 _VERBS = word_set("""
-    accept activate add adjust allocate analyse analyze announce answer append apply approve archive arrange
-    ask assign attach authenticate authorise authorize autocomplete backup ban block book borrow broadcast
-    browse build buy calculate call cancel capture change charge check checkout choose classify clean clear
-    clone close collect combine commit compare compile complete compose compress compute configure confirm
-    connect contact control convert copy correct count create crop decline decode decrypt delay delete deliver
-    deploy deposit describe detect determine diagnose disable disconnect dismiss dispatch display divide
-    download draft draw duplicate edit email enable encode encrypt end enqueue enrol enroll estimate evaluate
-    exchange execute expand explain export extend extract feed fetch file fill filter find finish fix flag
-    flip follow forecast format forward freeze generate geocode get give grant group hide identify import
-    increase index insert inspect install invite invoke issue join launch like link list load locate lock log
-    login look lookup mail make mark match measure merge message modify monitor mount move multiply mute
-    navigate normalise normalize notify obtain open optimise optimize order organise organize parse pause pay
-    perform pick ping place plan play post predict prepare preview print process produce provide publish pull
-    purchase push put query quote raise rank rate read reboot recommend record redeem redirect reduce refresh
-    refund register reject release reload remind remove rename render renew rent reopen repeat replace reply
-    report request reschedule reserve reset resize resolve restart restore resume retrieve retry return
-    reverse review revoke rotate route run save scale scan schedule scrape search select sell send set share
-    ship show shut simulate skip solve sort split stack star start stop store stream submit subscribe subtract
-    suggest sum summarise summarize suspend swap switch sync synchronise synchronize tag take terminate test
-    toggle track train transcribe transfer transform translate trigger trim turn unblock undo unfollow
-    uninstall unlock unmute unsubscribe update upgrade upload validate verify view visit vote watch water
-    withdraw write zip
+    abort accept acknowledge activate add adjust allocate analyse analyze announce answer append apply
+    approve archive arrange ask assign attach authenticate authorise authorize autocomplete backup ban
+    bind block book borrow broadcast browse build buy calculate call cancel capture change charge check
+    checkout choose classify clean clear clone close collect combine commit compare compile complete
+    compose compress compute configure confirm connect contact control convert copy correct count create
+    crop decline decode decrypt delay delete deliver demote deny deploy deposit deprovision describe
+    destroy detach detect determine diagnose disable disband discard disconnect dismiss dispatch display
+    dissolve divide download draft draw duplicate edit email enable encode encrypt end enqueue enrol
+    enroll estimate evaluate evict exchange execute expand expel expire explain export extend extract feed
+    fetch file fill filter find fine finish fix flag flip follow forecast format forward freeze generate
+    geocode get give grant group hide identify import increase index insert inspect install invite invoke
+    issue join kick kill launch like link list load locate lock log login look lookup mail make mark match
+    measure merge message modify monitor mount move multiply mute navigate nominate normalise normalize
+    notify obtain open optimise optimize order organise organize parse pause pay perform pick pin ping
+    place plan play post predict prepare preview print process produce promote provide provision publish
+    pull purchase push put query quote raise rank rate react read rearrange reassign reboot recall
+    recommend record redeem redirect reduce refresh refund register reinstate reject release reload remind
+    remove rename render renew rent reopen repeat replace reply report request reschedule reserve reset
+    resize resolve restart restore resume retrieve retry return reverse revert review revoke rollback
+    rotate route run save scale scan schedule scrape search select sell send set share ship show shut sign
+    silence simulate skip snooze solve sort spawn split stack star start stop store stream submit
+    subscribe subtract suggest sum summarise summarize suspend swap switch sync synchronise synchronize
+    tag take terminate test throttle toggle track train transcribe transfer transform translate transmit
+    trigger trim turn unarchive unassign unban unblock undo unfollow unhide uninstall unlock unmount
+    unmute unpin unshare unsubscribe update upgrade upload validate verify view visit vote wake warn watch
+    water withdraw write zip
     """)
 
 
@@ -368,10 +365,11 @@ UNITS = {
     "months": "month", "years": "year", "kg": "kg", "kilograms": "kg", "grams": "g", "km": "km",
     "kilometers": "km", "kilometres": "km", "miles": "mile", "meters": "m", "metres": "m", "cm": "cm",
     "centimeters": "cm", "centimetres": "cm", "celsius": "degrees", "fahrenheit": "degrees",
-    "degrees": "degrees", "percent": "%", "percentage": "%", "usd": "$", "dollars": "$", "eur": "€",
-    "euros": "€", "gbp": "£", "pounds": "£", "litres": "l", "liters": "l", "mg": "mg", "milligrams": "mg",
-    "ml": "ml", "gb": "gb", "mb": "mb", "mm": "mm",
+    "degrees": "degrees", "percent": "%", "pct": "%", "percentage": "%", "usd": "$", "dollars": "$",
+    "eur": "€", "euros": "€", "gbp": "£", "pounds": "£", "litres": "l", "liters": "l", "mg": "mg",
+    "milligrams": "mg", "ml": "ml", "gb": "GB", "mb": "MB", "gigabytes": "GB", "megabytes": "MB",
+    "terabytes": "TB", "mm": "mm",
 }  # fmt: skip
 """A word in a number's name or description -> the unit that it is said with."""
 MONEY = {"$": "dollars", "€": "euros", "£": "pounds"}
-UNCOUNTED = frozenset(["kg", "g", "mg", "km", "m", "cm", "mm", "l", "ml", "gb", "mb", "degrees"])
+UNCOUNTED = frozenset(["kg", "g", "mg", "km", "m", "cm", "mm", "l", "ml", "GB", "MB", "TB", "degrees"])

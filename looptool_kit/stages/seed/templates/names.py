@@ -22,6 +22,17 @@ def words_of(name: str) -> str:
     return " ".join(re.findall(r"[^\W_]+", parted)).lower()
 
 
+_ACRONYMS = lex.word_set("""
+    api cpu css csv cta dns gps gpu guid html http https iban imo ip isbn json pdf pin sid sku sms sql ssh tls
+    ts uri url usb uuid vat vin vm vpn xml yaml
+    """)
+
+
+def acronyms(text: str) -> str:
+    """The text with its abbreviations in capitals: "send an sms" -> "send an SMS"."""
+    return re.sub(r"\w+", lambda m: m[0].upper() if m[0] in _ACRONYMS else m[0], text)
+
+
 def examples_of(schema: Mapping[str, Any]) -> list[Any]:
     """The schema's own examples."""
     examples = schema.get("examples")
@@ -63,7 +74,7 @@ def short_noun(words: str) -> str:
 
 
 _IDS = re.compile(
-    r"(?:^| )(?:id|ids|identifier|uuid|guid)$"
+    r"(?:^| )(?:id|ids|identifier|uuid|guid|sid)$"
     r"|(?:order|account|invoice|booking|ticket|reservation|tracking|confirmation|card|issue|case|part|policy"
     r"|serial)"
     r" (?:number|no|code|reference)$"

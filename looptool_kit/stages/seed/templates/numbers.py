@@ -15,7 +15,7 @@ from looptool_kit.world.numbers import in_words, is_int, is_number
 
 _RANGES: tuple[tuple[str, tuple[float, float]], ...] = (
     (r"\bpage( number)?$", (2, 30)),
-    (r"\byear\b", (1985, 2035)),
+    (r"\byear\b", (1985, 2025)),
     (r"\bmonth$", (1, 12)),
     (r"\bage\b", (18, 80)),
     (
@@ -26,6 +26,7 @@ _RANGES: tuple[tuple[str, tuple[float, float]], ...] = (
     (r"\b(lon|lng|long|longitude)$", (-170, 170)),
     (r"\b(temperature|temp|degrees)\b", (12, 28)),
     (r"\b(rating|stars|score)\b", (1, 5)),
+    (r"\b(length|chars|characters)$", (200, 5000)),
     (r"\b(radius|distance)\b", (2, 60)),
     (r"\b(weight)\b", (2, 90)),
     (r"\b(volume|brightness|battery|percent|percentage|rate|discount|humidity)\b", (5, 95)),
@@ -41,10 +42,26 @@ _RANGES: tuple[tuple[str, tuple[float, float]], ...] = (
 )
 
 
+_IS_NUMBER_OF = re.compile(r"^(?:the )?number of (?:the|a|an) \w+", re.IGNORECASE)
+""""Number of the gate": it names one, and counts nothing."""
+
+
+def is_number_of(schema: Mapping[str, Any]) -> bool:
+    """Whether a number names a thing by what its description says."""
+    return _IS_NUMBER_OF.search(str(schema.get("description") or "")) is not None
+
+
 def number(name: str, schema: Mapping[str, Any], description: str, whole: bool) -> Type:
     """A number within the schema's bounds, or its name's usual ones."""
     words = words_of(name)
     low, high = _bounds(schema, whole)
+    if _IS_NUMBER_OF.search(description) and whole and words.split()[-1] in description.lower():
+        first = int(low) if low is not None else 1
+        top = int(high) if high is not None else first + 30
+        return Type(
+            "code", "number of a thing", {"type": "integer"}, lambda r, _: r.randint(first, top), is_int,
+            verbatim, splits=top - first > 11, **asked(words),
+        )  # fmt: skip
     if is_id(words):
         bottom = int(low) if low is not None and low > 100 else 100
         top = int(min(high, 99_999)) if high is not None and high > bottom else bottom + 98_000
@@ -58,7 +75,7 @@ def number(name: str, schema: Mapping[str, Any], description: str, whole: bool) 
             **asked(words),
         )
     a, b = _range(words, description, schema, low, high)
-    step = schema.get("multipleOf")
+    step = schema.get("multipleOf") or (0.5 if not whole and unit_of(words, description) == "hour" else None)
     if whole:
         by = (
             int(step)

@@ -9,6 +9,7 @@ from datetime import date
 from random import Random
 from typing import Any
 
+from looptool_kit.stages.seed.templates import kinds
 from looptool_kit.stages.seed.templates import lexicon as lex
 from looptool_kit.stages.seed.templates.choices import choice
 from looptool_kit.stages.seed.templates.names import asked, examples_of, is_id, words_of
@@ -31,6 +32,9 @@ _FREE = (
     lex.MESSAGE,
 )
 """Types so wide that examples say more."""
+_NAMES_OF_THINGS = (None, lex.NAME, lex.PERSON, lex.PRODUCT, lex.TEAM, lex.COMPANY, lex.WORK)
+_NAMED_BY_ID = re.compile(r"\b(?:id|ids|identifier|sid|uuid) (?:of|for) |\bids?$|\bids? [a-z]|\bid\b\.?$")
+"""Descriptions of what is told by an ID, whatever its parameter is called: "The identifier of the charge"."""
 _VAGUE = (lex.NAME, lex.KEYWORD, lex.TITLE, lex.TASK, lex.CITY, lex.TIME)
 """Types that a description may correct, unless the name is exact."""
 
@@ -52,10 +56,35 @@ def string(name: str, schema: Mapping[str, Any], description: str, owner: str, c
     examples = [e for e in (*examples_of(schema), *_told_examples(description)) if isinstance(e, str)]
     if (shaped := _like(examples)) is not None:
         return shaped
-    kind = _ends(words, context) or next((t for p, t in lex.BY_NAME if re.search(p, words)), None)
-    if kind is None or (kind in _VAGUE and not re.search(r"^(city|title|task)", words)):
+    told = re.sub(
+        r"[`'\"][^`'\"]*\{[^`'\"]*[`'\"]", "", description.lower()
+    )  # a format that holds place holders
+    if (stated := next((t for p, t in kinds.STATED if re.search(p, told)), None)) is not None:
+        return _between(stated, told)
+    if words == "owner" and re.search(
+        r"\b(?:repo|repository|issue|pull request|branch|fork|commit)s?\b", context
+    ):
+        return lex.USER_NAME
+    if (path := kinds.in_a_folder(words, description, context)) is not None:
+        return path
+    if is_id(words) and not examples:
+        return _identifier(words, owner)
+    if words == "title" and re.search(
+        r"\b(?:books?|films?|movies?|songs?|albums?|library|author)\b", context
+    ):
+        return lex.WORK
+    kind = _ends(words, context) or next(
+        (t for p, t in (*kinds.BY_NAME, *lex.BY_NAME) if re.search(p, words)), None
+    )
+    if kind is None or (kind in _VAGUE and not re.search(r"^(city|title|task)|name$", words)):
         kind = next((t for p, t in lex.BY_DESCRIPTION if re.search(p, description.lower())), None) or kind
     if is_id(words) or (kind is None and _CODES.search(words)):
+        return _identifier(words, owner)
+    if (
+        _NAMED_BY_ID.search(told)
+        and not re.search(r"name|title|description", words)
+        and kind in _NAMES_OF_THINGS
+    ):
         return _identifier(words, owner)
     if kind in _FREE and len(set(examples)) >= 2:
         values = tuple(dict.fromkeys(examples))
@@ -69,6 +98,19 @@ def string(name: str, schema: Mapping[str, Any], description: str, owner: str, c
     if kind is DATE and re.search(r"\b(past|history|historical|since)\b", f"{words} {description.lower()}"):
         return PAST_DATE
     return kind or lex.NAME
+
+
+def _between(t: Type, told: str) -> Type:
+    """A time of day within hours that a description states: "HH:MM, 08:00 to 18:00"."""
+    hours = re.search(r"(\d\d:\d\d)\s?(?:to|and|until|[-–])\s?(\d\d:\d\d)", told)
+    if not hours or t.question != TIME.question or not hours[1] < hours[2]:
+        return t
+
+    def make(rng: Random, today: date) -> Any:
+        every = (t.draw(rng, today) for _ in range(10_000))
+        return next((v for v in every if hours[1] <= v[:5] <= hours[2]), hours[1])
+
+    return replace(t, draw=make)
 
 
 def _ends(words: str, context: str) -> Type | None:
@@ -96,19 +138,10 @@ def _ends(words: str, context: str) -> Type | None:
     )
 
 
-def _with_seconds(t: Type) -> Type:
-    return replace(
-        t,
-        draw=lambda r, today: t.draw(r, today) + ":00",
-        say=lambda v, today: t.say(v[:-3], today),
-        accepts=lambda v: isinstance(v, str),
-    )
-
-
 _FORMATS: dict[str, Type] = {
-    "date": DATE, "date-time": _with_seconds(DATETIME), "time": _with_seconds(TIME), "email": lex.EMAIL,
-    "idn-email": lex.EMAIL, "uri": lex.URL, "url": lex.URL, "uri-reference": lex.URL, "uuid": lex.UUID,
-    "ipv4": lex.IP, "hostname": lex.HOST, "phone": lex.PHONE, "password": lex.PASSWORD,
+    "date": DATE, "date-time": kinds.with_seconds(DATETIME), "time": kinds.with_seconds(TIME),
+    "email": lex.EMAIL, "idn-email": lex.EMAIL, "uri": lex.URL, "url": lex.URL, "uri-reference": lex.URL,
+    "uuid": lex.UUID, "ipv4": lex.IP, "hostname": lex.HOST, "phone": lex.PHONE, "password": lex.PASSWORD,
 }  # fmt: skip
 _QUOTE = r"""['"`‘“]([^'"`’”\n]{1,40})['"`’”]"""
 _OFFERS = re.compile(
@@ -134,9 +167,16 @@ def _told_choices(description: str) -> list[str]:
         and not _INSTANCES.search(description)
         and (_OFFERS.search(description) or re.search(rf"{_QUOTE},? or {_QUOTE}", description))
     ):
-        return list(dict.fromkeys(words))
+        return list(dict.fromkeys(words)) if all(map(_is_choice, words)) else []
     match = _LISTED.search(description)
-    return [w for w in re.split(r", (?:or |and )?| or | and ", match[1]) if w] if match else []
+    listed = [w for w in re.split(r", (?:or |and )?| or | and ", match[1]) if w] if match else []
+    return listed if all(map(_is_choice, listed)) else []
+
+
+def _is_choice(word: str) -> bool:
+    """Whether a quoted word can be a value: no code as `after: null` or `{name}`, no null or true."""
+    literal = word.lower() in ("null", "none", "nil", "undefined", "true", "false")
+    return not literal and re.fullmatch(r"[\w.+/#*-]+(?: [\w.+/#-]+){0,2}", word) is not None
 
 
 def _told_examples(description: str) -> list[str]:
@@ -150,18 +190,27 @@ def _told_examples(description: str) -> list[str]:
     if not match:
         return []
     if inside := re.findall(_QUOTE, match[1]):
-        return inside
-    listed = re.split(r", (?:or |and )?| or | and ", re.split(r"[).;]|\.$", match[1])[0])
-    return [w.strip() for w in listed if w.strip() and len(w.split()) <= 3]
+        return [w for w in inside if _is_example(w)]
+    listed = re.split(r", (?:or |and )?| or | and ", re.split(r"[);]|\.(?:\s|$)", match[1])[0])
+    return [w for w in (w.strip() for w in listed) if w and len(w.split()) <= 3 and _is_example(w)]
+
+
+def _is_example(word: str) -> bool:
+    """Whether it can be a value: no place holder as `{name}` or `<id>`, no null, no `key: value`."""
+    return not re.search(
+        r"[{}<>=$|]|: |^(?:null|none|true|false|etc\.?|the|a|an)\b|\.\.\.", word, re.IGNORECASE
+    )
 
 
 _SHAPES: tuple[tuple[str, Type], ...] = (
-    (r"\d{4}-\d\d-\d\d", DATE), (r"\d\d:\d\d", TIME), (r"\d\d:\d\d:\d\d", _FORMATS["time"]),
+    (r"\+\d[\d ()-]{7,}|\d+[ ()-][\d ()-]{6,}", lex.PHONE), (r"\d{4}-\d\d-\d\d", DATE),
+    (r"\d\d:\d\d", TIME), (r"\d\d:\d\d:\d\d", _FORMATS["time"]),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d", DATETIME), (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", _FORMATS["date-time"]),
     (r"[^@\s]+@[^@\s]+\.\w+", lex.EMAIL), (r"https?://\S+", lex.URL),
-    (r"[0-9a-f]{8}-[0-9a-f]{4}-.+", lex.UUID), (r"\+?\d[\d ()-]{7,}", lex.PHONE),
-    (r"[\w.-]+/[\w.-]+", lex.REPOSITORY), (r"#[\w-]+", lex.CHANNEL), (r"/\S+\.\w+", lex.PATH),
-    (r"/\S*", lex.FOLDER), (r"[\w-]+\.(?:pdf|txt|csv|docx?|xlsx?|png|jpe?g|md|json)", lex.FILE),
+    (r"[0-9a-f]{8}-[0-9a-f]{4}-.+", lex.UUID),
+    (r"[\w.-]+/[\w.-]+", lex.REPOSITORY), (r"#[\w-]+", lex.CHANNEL), (r"/\S*", lex.FOLDER),
+    (r"(?:[\w-]+\.)+(?:com|org|net|io|dev|example)", kinds.DOMAIN),
+    (r"/\S+\.\w+", lex.PATH), (r"[\w-]+\.(?:pdf|txt|csv|docx?|xlsx?|png|jpe?g|md|json)", lex.FILE),
     (r"(?:AAPL|MSFT|GOOGL?|TSLA|AMZN|NVDA)", lex.TICKER), (r"[A-Z][a-z]+/[A-Z]\w+", lex.TIME_ZONE),
 )  # fmt: skip
 
@@ -184,6 +233,14 @@ def _like(examples: list[str]) -> Type | None:
             say=lambda v, today: DATETIME.say(v[:16].replace(" ", "T"), today),
             accepts=lambda v: isinstance(v, str),
         )
+    if all(re.fullmatch(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)+|[a-z]+\d{1,2}", e) for e in examples):
+        return text("slug", "as in the examples", lambda r: r.choice(examples), splits=False)
+    if all(re.fullmatch(r"[a-z][a-z0-9_]*\.[a-z0-9_]+", e) for e in examples):  # "light.kitchen"
+        return text("dotted", "as in the examples", lambda r: _of_a_room(r.choice(examples), r))
+    if all(re.fullmatch(r"[A-Z]{1,4}(?:-[A-Z]{2,5})+", e) for e in examples):  # "OY-KBH"
+        return text(
+            "code", "as in the examples", lambda r: _other_letters(r.choice(examples), r), question=""
+        )
     coded = [
         e
         for e in examples
@@ -197,6 +254,16 @@ def _like(examples: list[str]) -> Type | None:
             question="",
         )
     return None
+
+
+def _of_a_room(example: str, r: Random) -> str:
+    room = str(kinds.ROOM.draw(r, date(2026, 1, 1)))
+    return f"{example.partition('.')[0]}.{room.replace(' ', '_')}_{r.randint(2, 9)}"
+
+
+def _other_letters(code: str, r: Random) -> str:
+    head, _, tail = code.partition("-")
+    return f"{head}-" + re.sub(r"[A-Z]", lambda _: r.choice("ABCDEFGHJKLMNPRSTUVWXYZ"), tail)
 
 
 def _other_digits(code: str, r: Random) -> str:
@@ -214,7 +281,7 @@ def _quoted_if_long(value: Any, today: date) -> list[Surface]:
 def _identifier(words: str, owner: str) -> Type:
     noun = (
         re.sub(
-            r"\s*\b(?:id|ids|identifier|uuid|guid|ref|reference|code|no|key|number|sku|token)$", "", words
+            r"\s*\b(?:id|ids|identifier|uuid|guid|sid|ref|reference|code|no|key|number|sku|token)$", "", words
         ).strip()
         or owner
         or "item"

@@ -7,21 +7,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from random import Random
 from typing import Any, NamedTuple
 
 from pydantic import JsonValue
 
 from looptool_kit.core.samples import Label, Message, Sample, Tool, ToolCall
-from looptool_kit.stages.seed.templates.headlines import subject_of
+from looptool_kit.stages.seed.templates.fits import ambiguous_without
+from looptool_kit.stages.seed.templates.headlines import READING, headline, subject_of
+from looptool_kit.stages.seed.templates.saying import say
 from looptool_kit.stages.seed.templates.values import atoms, draw
-from looptool_kit.stages.seed.templates.wording import Able
+from looptool_kit.stages.seed.templates.wording import Able, names_a_thing
 from looptool_kit.text.words import alike
 from looptool_kit.world import frames
 from looptool_kit.world import grammar as g
 from looptool_kit.world.core import draw as draw_world
 from looptool_kit.world.grammar import Said, Scene
-from looptool_kit.world.spec import Param, Spec, domain_of, specs
+from looptool_kit.world.spec import Param, domain_of, slots, specs
 from looptool_kit.world.tasks import ASKED, CANT, DECLINED
 
 
@@ -32,25 +35,19 @@ class Impossible(Exception):
     """
 
 
+TWO_FIT = "another tool on offer fits as well"
+
+
+class Refused(Impossible):
+    """A check refused the request: which one, and what it found."""
+
+    def __init__(self, reason: str, found: str) -> None:
+        super().__init__(f"{reason}: {found}")
+        self.reason = reason
+
+
 Need = ValueError
 """Raised by the grammar where no phrase fits what is to be said."""
-
-
-def say(spec: Spec, args: dict[str, Any], scene: Scene, *, only_do: bool = False, skip: str = "") -> Said:
-    """The grammar's request; what is true or false comes last."""
-    flags = [p for p in spec.params if p.name in args and p.type.name == "boolean"]
-    phrase = g.say(
-        spec,
-        {k: v for k, v in args.items() if k not in {p.name for p in flags}},
-        scene,
-        only_do=only_do,
-        skip=skip,
-    )
-    body = phrase.body
-    for p in flags:
-        clause = scene.choose(tuple(s.adverb for s in p.type.say(args[p.name], scene.today)))
-        body += clause if clause.startswith(",") else f" {clause}"
-    return phrase._replace(body=body)
 
 
 class Made(NamedTuple):
@@ -61,6 +58,8 @@ class Made(NamedTuple):
     targets: tuple[str, ...]
     scene: Scene
     offered: Sequence[Able] = ()
+    said: tuple[tuple[Able, dict[str, Any], str], ...] = ()
+    """Of each call: its tool, its arguments, and the words that ask for it."""
 
     def sample(self, offered: Sequence[Able], kind: str, split: str) -> Sample:
         """The sample with these tools on offer."""
@@ -100,7 +99,10 @@ def realise(
         raise Impossible
     args = arguments(target, scene)
     request = say(target.spec, args, scene)
-    return Made(g.frame(request, scene), Label(calls=(_call(target, args),)), (target.tool.name,), scene)
+    return Made(
+        g.frame(request, scene), Label(calls=(_call(target, args),)), (target.tool.name,), scene,
+        said=((target, args, f"{request.body} {request.tail}"),),
+    )  # fmt: skip
 
 
 def arguments(target: Able, scene: Scene, without: str = "") -> dict[str, Any]:
@@ -111,6 +113,8 @@ def arguments(target: Able, scene: Scene, without: str = "") -> dict[str, Any]:
     params = [p for p in target.spec.params if p.name != without]
     optional = [p for p in params if p.optional]
     wanted = min(len(optional), scene.rng.choice((0, 0, 1, 1, 1, 2, 2, 3)))
+    if not wanted and target.changes and optional:
+        wanted = 1  # "update queue QUE-12" says nothing that is to be changed
     if not wanted and optional and len(optional) == len(params) and scene.rng.random() < 0.8:
         wanted = 1
     chosen = set(scene.rng.sample([p.name for p in optional], wanted))
@@ -134,6 +138,8 @@ def _value(p: Param, scene: Scene, arguments: dict[str, Any]) -> Any:
         same = any(
             type(v) is type(value) and v == value for v in arguments.values() if not isinstance(v, bool)
         )
+        if p.type.name == "boolean" and p.optional and value is (p.default is True):
+            continue  # nobody asks for what is so anyway
         if (
             same
             or (p.name in arguments)
@@ -168,7 +174,9 @@ def _moment(value: str) -> bool:
 
 
 def _call(target: Able, args: dict[str, Any]) -> ToolCall:
-    return ToolCall(name=target.tool.name, arguments=args)
+    given = target.constants | args
+    order = [n for n in target.tool.properties if n in given]
+    return ToolCall(name=target.tool.name, arguments={n: given[n] for n in order})
 
 
 # ------------------------------------------------------------------ parallel
@@ -179,10 +187,11 @@ def _parallel(usual: Sequence[Able], scene: Scene) -> Made:
     if scene.rng.random() < 0.5 or len(usual) < 2:
         return _same_again(first, scene)
     second = scene.rng.choice([a for a in usual if a is not first])
-    calls, bodies = [], []
+    calls, bodies, said = [], [], []
     for target in (first, second):
         args = arguments(target, scene)
         bodies.append(_body(target, args, scene))
+        said.append((target, args, bodies[-1]))
         calls.append(_call(target, args))
     body = _join(scene.choose(frames.BOTH), bodies[0], bodies[1])
     return Made(
@@ -190,6 +199,7 @@ def _parallel(usual: Sequence[Able], scene: Scene) -> Made:
         Label(calls=tuple(calls)),
         (first.tool.name, second.tool.name),
         scene,
+        said=tuple(said),
     )
 
 
@@ -209,15 +219,24 @@ def _join(template: str, a: str, b: str) -> str:
 
 
 def _same_again(target: Able, scene: Scene) -> Made:
-    """The same request with another value of one parameter."""
+    """The same request for another thing: "close gate 3, and likewise gate 4".
+
+    What changes something does so for one thing at a time, with at most one value beside it.
+    """
     args = arguments(target, scene)
-    fit = [
+    said = [p for p in target.spec.params if p.name in args and p.type.name != "boolean"]
+    reads = headline(target.tool)[0].split()[0] in READING
+    things = [p for p in said if names_a_thing(p)]
+    if not reads and (len(said) > 2 or len(things) != 1):
+        raise Impossible
+    objects = [p for p in things if all(p.name in slots(phrase) for phrase in target.spec.do)]
+    fit = objects or things or [
         p
-        for p in target.spec.params
-        if p.name in args
-        and p.type.name != "boolean"
+        for p in said
+        if len(p.type.schema.get("enum", (1, 2, 3))) > 2
+        and not re.search(r"page|limit|count|size|per_", p.name, re.IGNORECASE)
         and re.match(r"(in|at|for|to|from|on|with|by|of)\b|\{@\}", p.clauses[0])
-    ]
+    ]  # fmt: skip
     if not fit:
         raise Impossible
     p = scene.rng.choice(fit)
@@ -225,10 +244,14 @@ def _same_again(target: Able, scene: Scene) -> Made:
     other = _value(p, scene, {**others, "": args[p.name]})
     again = {k: other if k == p.name else v for k, v in args.items()}
     body = _body(target, args, scene)
-    words, _ = g.clause(p, target.spec, again, scene)
+    template = scene.choose(p.clauses)
+    if p in objects and p.words:
+        template = f"for {p.words[0]} {{}}" if p.type.name in ("id", "uuid", "code") else "for {}"
+    words, _ = g.render(template, target.spec, again, scene, own=p.name)
     return Made(
         g.frame(Said("do", scene.choose(frames.SAME).format(a=body, b=words), "", ()), scene),
         Label(calls=(_call(target, args), _call(target, again))), (target.tool.name,), scene,
+        said=((target, args, body),),
     )  # fmt: skip
 
 
@@ -243,10 +266,10 @@ def _ask(usual: Sequence[Able], offered: Sequence[Able], scene: Scene) -> Made:
         for p in target.spec.params
         if not p.optional and p.type.name != "boolean" and p.words and "const" not in p.type.schema
     ]
-    if not missing or any(
-        len(a.subject & target.subject) * 2 > len(target.subject) for a in offered if a is not target
-    ):
+    if not missing:
         raise Impossible
+    if other := ambiguous_without(target, offered):
+        raise Refused(TWO_FIT, other)
     missing_param = scene.rng.choice(missing)
     held, scene.held = scene.held, False
     args = arguments(target, scene, missing_param.name)
@@ -312,5 +335,6 @@ def _subject(*texts: str) -> frozenset[str]:
     return subject_of(Tool(name=texts[0], description=" ".join(texts[1:])))
 
 
+@lru_cache(maxsize=200_000)
 def _related(a: frozenset[str], b: frozenset[str]) -> bool:
     return any(alike(x, y) for x in a for y in b)

@@ -19,10 +19,13 @@ import jsonschema_rs
 
 from looptool_kit.stages.seed.templates import lexicon as lex
 from looptool_kit.stages.seed.templates.choices import boolean, choice
+from looptool_kit.stages.seed.templates.kinds import SLUG
 from looptool_kit.stages.seed.templates.names import Unusable, examples_of, short_noun, words_of
 from looptool_kit.stages.seed.templates.numbers import number
 from looptool_kit.stages.seed.templates.patterns import sampler
+from looptool_kit.stages.seed.templates.stated import with_stated
 from looptool_kit.stages.seed.templates.strings import string
+from looptool_kit.stages.seed.templates.technical import refuse_unsaid
 from looptool_kit.text.words import stem
 from looptool_kit.world import core
 from looptool_kit.world.core import Surface, Type, held_out, verbatim
@@ -88,6 +91,8 @@ def type_of(name: str, schema: Any, owner: str = "", context: str = "") -> Type:
     if isinstance(schema.get("enum"), list):
         return choice([v for v in schema["enum"] if v is not None and v != ""], name)
     kind = _json_kind(schema)
+    refuse_unsaid(name, schema)
+    schema = with_stated(schema, kind)
     if kind == "boolean":
         return boolean(name, description)
     if kind == "object":
@@ -153,13 +158,10 @@ def _within(t: Type, schema: Mapping[str, Any]) -> Type:
     except ValueError:  # a pattern that this regular-expression engine does not read
         return t
     # Where too few of the type's own values fit, drawing until one does would hardly end.
-    some = Random(0)
-    if sum(fits(t.draw(some, date(2026, 1, 1))) for _ in range(60)) >= 3:
-
-        def make(rng: Random, today: date) -> Any:
-            return next(v for v in (t.draw(rng, today) for _ in range(10_000)) if fits(v))
-
-        return replace(t, draw=make)
+    if _often(t, fits):
+        return replace(t, draw=_fitting(t, fits))
+    if t.schema.get("type") == "string" and _often(SLUG, fits):
+        return replace(t, draw=_fitting(SLUG, fits), say=verbatim, splits=True)
     made: Callable[[Random, date], Any] | None = _whole_number(schema, fits)
     if "pattern" in schema:
         made = _from_pattern(str(schema["pattern"]), fits)
@@ -168,6 +170,15 @@ def _within(t: Type, schema: Mapping[str, Any]) -> Type:
     if made is None:
         raise Unusable(f"no value was found within {json.dumps(limits)}")
     return replace(t, draw=made, say=verbatim, splits=True)
+
+
+def _often(t: Type, fits: Callable[[Any], bool]) -> bool:
+    some = Random(0)
+    return sum(fits(t.draw(some, date(2026, 1, 1))) for _ in range(60)) >= 3
+
+
+def _fitting(t: Type, fits: Callable[[Any], bool]) -> Callable[[Random, date], Any]:
+    return lambda rng, today: next(v for v in (t.draw(rng, today) for _ in range(10_000)) if fits(v))
 
 
 def _from_pattern(pattern: str, fits: Callable[[Any], bool]) -> Callable[[Random, date], str] | None:

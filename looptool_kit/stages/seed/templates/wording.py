@@ -10,17 +10,37 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from pydantic import JsonValue
 
 from looptool_kit.core.samples import Tool
 from looptool_kit.stages.seed.templates import lexicon as lex
+from looptool_kit.stages.seed.templates.choices import said
 from looptool_kit.stages.seed.templates.clauses import plural, wordings
-from looptool_kit.stages.seed.templates.headlines import from_name, headline, owner_of, subject_of
-from looptool_kit.stages.seed.templates.names import Unusable, words_of
+from looptool_kit.stages.seed.templates.headlines import (
+    from_name,
+    headline,
+    owner_of,
+    subject_of,
+    without_loose_end,
+)
+from looptool_kit.stages.seed.templates.kinds import APP, ROOM
+from looptool_kit.stages.seed.templates.names import Unusable, is_id, words_of
+from looptool_kit.stages.seed.templates.numbers import is_number_of
+from looptool_kit.stages.seed.templates.technical import constants, is_technical
 from looptool_kit.stages.seed.templates.values import Group, Many, type_of
 from looptool_kit.text.words import STOP, alike, stems
 from looptool_kit.world.spec import NOTHING, SLOT, Param, Spec
-from looptool_kit.world.types import CITY, DATE, DATETIME, TIME, WORK
+from looptool_kit.world.types import CITY, DATE, DATETIME, EMAIL, PHONE, TIME, TITLE, WORK, Type
+
+CHANGING = frozenset(["adjust", "change", "configure", "edit", "modify", "patch", "set", "update"])
+
+
+def changes(tool: Tool) -> bool:
+    """Whether it changes a thing that is there: what it is said to, and what tells which one."""
+    first = headline(tool)[0].split()[0]
+    return first in CHANGING and (first != "set" or any(is_id(words_of(n)) for n in tool.required))
 
 
 class Able(NamedTuple):
@@ -32,66 +52,84 @@ class Able(NamedTuple):
     """Stems of what it is about."""
     verbs: frozenset[str]
     """Verbs of the other tools of the catalogue."""
+    constants: dict[str, JsonValue]
+    """Arguments that nobody says and every call has."""
+
+    @property
+    def changes(self) -> bool:
+        """Whether it changes something that is there: a call that gives no new value would do nothing."""
+        return changes(self.tool)
 
     def leaving_out(self, name: str) -> Spec:
         """The spec with phrases that need no value of one parameter."""
         verb, subject_words = headline(self.tool)
         others = [p for p in self.spec.params if p.name != name]
-        do, ask, need = phrases(verb, subject_words, self.tool, others, self.verbs)
-        return replace(self.spec, do=do + self.spec.do, ask=ask + self.spec.ask, need=need + self.spec.need)
+        do, _, _ = phrases(verb, subject_words, self.tool, others, self.verbs)
+        return replace(self.spec, do=do + self.spec.do)
 
 
-def able(tool: Tool, others: Iterable[Tool] = ()) -> Able:
+def able(tool: Tool, verbs: frozenset[str] = frozenset()) -> Able:
     """The tool with its wordings.
 
-    `others` are the tools of the catalogue, whose verbs stay theirs. Raises `Unusable` where a required
+    `verbs` are those of the catalogue's other tools, which stay theirs. Raises `Unusable` where a required
     parameter has no values.
     """
     verb, subject_words = headline(tool)
     context = f"{words_of(tool.name)} {tool.description.lower()}"
     params: list[Param] = []
+    fixed = constants(tool)
     for name, schema in tool.properties.items():
+        if is_technical(name, schema):
+            continue
         try:
             kind = type_of(name, schema, owner_of(tool), context)
         except Unusable:
             if name in tool.required:
                 raise
             continue
-        schema = schema if isinstance(schema, dict) else {}
-        clauses, also, question, words = wordings(
-            words_of(name), str(schema.get("description") or ""), kind, owner_of(tool)
-        )
-        settable = kind.name == "number" or "enum" in kind.schema
-        if (
-            verb in ("set", "change", "adjust")
-            and settable
-            and name in tool.required
-            and set(stems(name)) - STOP <= set(stems(subject_words))
-        ):
-            clauses = ("to {}",)
-        optional = name not in tool.required
-        default = schema["default"] if schema.get("default") is not None else NOTHING
-        params.append(
-            Param(
-                name,
-                kind,
-                clauses,
-                also,
-                str(schema.get("description") or ""),
-                optional,
-                default,
-                question,
-                words,
-            )
-        )
-    verbs = frozenset(headline(o)[0] for o in others if o.name != tool.name)
+        params.append(_param(tool, name, schema if isinstance(schema, dict) else {}, kind))
     do, ask, need = phrases(verb, subject_words, tool, params, verbs)
     return Able(
         tool,
         Spec(tool.name, f"{verb} {_plain(subject_words)}".strip(), tuple(params), do, ask, need, {}, ""),
         subject_of(tool),
         verbs,
+        fixed,
     )
+
+
+def _param(tool: Tool, name: str, schema: dict[str, Any], kind: Type) -> Param:
+    """A parameter with its wordings, which depend on what the tool does."""
+    verb, subject_words = headline(tool)
+    description, needed = str(schema.get("description") or ""), name in tool.required
+    clauses, also, question, words = wordings(words_of(name), description, kind, owner_of(tool))
+    settable = kind.name == "number" or "enum" in kind.schema
+    alone = verb == "set" and kind.name == "number" and _only_number(tool)
+    noun = also[0].removeprefix("the ").split(" is {}")[0] if also else ""
+    own = [set(stems(n)) - STOP for n in (name, noun)]
+    named = (
+        verb in ("set", "change", "adjust")
+        and settable
+        and any(n and n <= set(stems(subject_words)) for n in own)
+    )
+    if needed and (alone or named):
+        clauses = ("to {}",)
+    elif changes(tool) and not needed and kind.name != "boolean" and also:
+        clauses = (
+            f"with the new {noun} {{}}",
+            f"with {{}} as the new {noun}",
+            f"with the {noun} changed to {{}}",
+        )
+        also = (f"the new {noun} is {{}}", f"set the {noun} to {{}}")
+    default = schema["default"] if schema.get("default") is not None else NOTHING
+    return Param(name, kind, clauses, also, description, not needed, default, question, words)
+
+
+def _only_number(tool: Tool) -> bool:
+    """Whether one required parameter alone is a number that is no ID: what is set, is set to it."""
+    kinds = [(n, s) for n, s in tool.properties.items() if n in tool.required and isinstance(s, dict)]
+    numbers = [n for n, s in kinds if s.get("type") in ("integer", "number") and not is_number_of(s)]
+    return len([n for n in numbers if not is_id(words_of(n))]) == 1
 
 
 # ------------------------------------------------------------------- phrases
@@ -102,7 +140,7 @@ _VAGUE = (
     r"|requested|named)"
 )
 _PREPOSITION = (
-    r"(?:for|in|at|from|to|on|by|with|between|into|near|within|during|about|of|as|under|against|over|after"
+    r"(?:for|in|at|from|to|on|by|with|between|into|onto|off|near|within|during|about|of|as|under|against|over|after"
     r"|before|until|along|across|around|matching)"
 )
 _EMPTY_PART = lex.word_set("""
@@ -112,6 +150,9 @@ _MAKING = lex.word_set("""
     add book buy create generate insert issue make open order post register rent request reserve schedule send
     start submit write
     """)
+
+MAX_SUBJECT = 60
+"""Letters: where a description says more than that, what the name says serves as a phrase as well."""
 
 Phrases = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 
@@ -126,25 +167,25 @@ def phrases(
     owner = owner_of(tool)
     bodies = _bodies(verb, subject_words, params, owner)
     from_its_name = from_name(tool.name)
-    if (
-        from_its_name
-        and from_its_name[0] == verb
-        and from_its_name[1]
-        and len(from_its_name[1]) < len(subject_words)
-    ):
+    if len(subject_words) > MAX_SUBJECT and from_its_name and from_its_name[0] == verb and from_its_name[1]:
         bodies += _bodies(verb, from_its_name[1], params, owner)
     bodies = list(dict.fromkeys(bodies))
     taken = set(verbs)
     ways = [w for w in lex.SAME.get(verb, ()) if w.split()[0] not in taken]
     first = {"search": "search for", "show": "show me", "tell": "tell me", "give": "give me"}.get(verb, verb)
+    either = next((p for p in params if _says_verbs(p, verb)), None)
+    if either:  # "start or stop the vacuum", which `action` tells
+        first, ways = f"{{{either.name}}}", []
     do = [
         f"{w} {body}".strip()
         for body in bodies
-        for w in (first, *(ways if body and not (verb == "get" and body.startswith("a")) else ()))
+        for w in (_leading(first, body), *(ways if _goes_with(verb, body) else ()))
     ]
     ask: list[str] = []
     need: list[str] = []
     for body in bodies:
+        if re.match(r"(?:the )?(?:[\w-]+ ){1,3}\{", body):
+            continue  # "what is queue QUE-12?"
         if not body or body.startswith(("whether", "if ", "how ", "up ", "out ", "{", "that ", "me ")):
             continue
         if verb in lex.ASKABLE and not re.match(
@@ -155,6 +196,30 @@ def phrases(
         if verb in lex.NEEDABLE:
             need.append(body)
     return tuple(dict.fromkeys(do)), tuple(dict.fromkeys(ask)), tuple(dict.fromkeys(need))
+
+
+def _says_verbs(p: Param, verb: str) -> bool:
+    """Whether a choice tells which of the two verbs of a headline is meant."""
+    choices = [str(c).lower() for c in p.type.schema.get("enum", ())]
+    first, either, second = verb.partition(" or ")
+    return bool(either) and not p.optional and first in choices and second in choices
+
+
+_PLACE = rf"{_DETERMINER} (?!.* for )"
+"""What is searched, and not searched for: "search the mailbox"."""
+
+
+def _leading(first: str, body: str) -> str:
+    return "search" if first == "search for" and re.match(_PLACE, body) else first
+
+
+def _goes_with(verb: str, body: str) -> bool:
+    """Whether other verbs go with an object as well: "show me the directory X", but no list of it."""
+    if verb == "search" and re.match(_PLACE, body):
+        return False
+    if verb == "list":
+        return plural(body) and "{" not in body.split(" for ")[0]
+    return bool(body) and not (verb == "get" and body.startswith("a"))
 
 
 def _bodies(verb: str, subject_words: str, params: Sequence[Param], owner: str) -> list[str]:
@@ -168,11 +233,12 @@ def _bodies(verb: str, subject_words: str, params: Sequence[Param], owner: str) 
             slotted = new
             used.append(p)
     out = []
-    for text in dict.fromkeys((slotted, subject_words)):
+    always = any(not p.optional for p in used)  # "close gate 3", not "close the gate for gate 3"
+    for text in dict.fromkeys((slotted,) if always else (slotted, subject_words)):
         inside = {m[1] for m in SLOT.finditer(text)}
         out.append(_without_hints(text, [p for p in params if p.name not in inside]))
     for p in used:  # the same with fewer slots, for calls that leave some out
-        if p.optional or len(used) > 1:
+        if p.optional:
             out += [
                 _without_hints(b, [p])
                 for b in _bodies(verb, subject_words, [q for q in params if q is not p], owner)
@@ -185,41 +251,73 @@ def _slotted(verb: str, text: str, p: Param, params: Sequence[Param], owner: str
 
     None where it does not.
     """
-    if isinstance(p.type, Group | Many) or p.type.name == "boolean" or "enum" in p.type.schema:
+    if (choices := p.type.schema.get("enum")) and len(choices) == 2:
+        either = [re.escape(said(c)) for c in choices]
+        between = rf"\b(?:{either[0]} (?:or|and) {either[1]}|{either[1]} (?:or|and) {either[0]})\b"
+        if found := re.search(between, text, re.IGNORECASE):  # "switch a light on or off"
+            return f"{text[: found.start()]}{{{p.name}}}{text[found.end() :]}"
+    chosen = not p.optional and bool(choices) and all(isinstance(c, str) for c in choices or ())
+    if isinstance(p.type, Group | Many) or p.type.name == "boolean" or (choices and not chosen):
         return None
     outside = re.sub(r"\{[^}]*\}", lambda m: "#" * len(m[0]), text)
     by = rf"(?: (?:by|with) (?:{_DETERMINER} )?(?:unique )?(?:id|identifier|name|number|path))?"
     for noun in _nouns(p, params, owner):
+        lead = rf"(?:{_DETERMINER} (?:(?!{_PREPOSITION} )[\w-]+ ){{0,3}})?(?:{_VAGUE} )?"
         pattern = (
-            rf"\b(?:{_DETERMINER} )?(?:{_VAGUE} )?{re.escape(noun)}(?: of money)?(?:'s)?{by}(?="
+            rf"\b{lead}{re.escape(noun)}(?: of money)?(?:'s)?{by}(?="
             rf" (?:{_PREPOSITION}|aside|back|away|up|down)\b| and |$)"
         )
         match = re.search(pattern, outside, re.IGNORECASE)
         if not match:
             continue
         before = outside[: match.start()].rstrip().rsplit(" ", 1)[-1].lower()
-        if before in ("by", "via", "using", "with") or (not before and _thing(p) and verb in _MAKING):
+        if before and match[0].split()[0].lower() not in _STARTS and not re.fullmatch(_PREPOSITION, before):
+            continue  # "a block storage volume": the noun is not the whole object
+        if before in ("by", "via", "using", "with") or (not before and names_a_thing(p) and verb in _MAKING):
             continue
+        if not before and p.type in (lex.PRODUCT, lex.INGREDIENT, lex.DISH) and not p.optional:
+            return text[: match.start()] + f"{{{p.name}}}" + text[match.end() :]  # "add milk to the list"
         if p.type in (DATE, DATETIME, TIME) and before not in ("for", "on", "at"):
             continue
+        if p.type.name == "number" and not before and plural(noun) and not p.optional:
+            return f"{text[: match.start()]}{{{p.name}}} {noun}{text[match.end() :]}"  # "load 42 bags"
         if p.type.name == "number" and (before or noun != "amount"):
             continue
         if (
             not before
-            and not _thing(p)
-            and p.type not in (lex.QUERY, lex.KEYWORD)
+            and not names_a_thing(p)
+            and not chosen
+            and p.type not in (lex.QUERY, lex.KEYWORD, PHONE, EMAIL, lex.URL)
             and p.type.name != "number"
         ):
             continue
-        lead = f"{noun} " if p.type.name in ("id", "uuid", "code") else f"the {noun} " if _thing(p) else ""
+        lead = (
+            f"{noun} "
+            if p.type.name in ("id", "uuid", "code")
+            else f"the {noun} "
+            if names_a_thing(p) or chosen or p.type in (PHONE, EMAIL)
+            else ""
+        )
+        if p.type is ROOM:
+            lead = "the "  # "in the kitchen"
+        if not before and (
+            kind_of := re.match(rf"(?:{_DETERMINER} )((?:[\w-]+ ){{0,3}}){re.escape(noun)}", match[0])
+        ):
+            lead = lead.replace(noun, f"{re.sub(rf'{_VAGUE} |new ', '', kind_of[1])}{noun}")
         return text[: match.start()] + f"{lead}{{{p.name}}}" + text[match.end() :]
     return None
 
 
-_NAMING = (lex.PATH, lex.FILE, lex.FOLDER, lex.NAME, lex.USER_NAME, lex.TITLE, WORK)
+_STARTS = lex.word_set("a an the your my their its his her any one each some another given specified")
+_NAMING = (lex.PATH, lex.FILE, lex.FOLDER, lex.NAME, lex.USER_NAME, lex.TITLE, WORK, APP)
 
 
-def _thing(p: Param) -> bool:
+_PEOPLE = lex.word_set("""
+    attendee collaborator contact customer employee guest member participant person player user
+    """)
+
+
+def names_a_thing(p: Param) -> bool:
     """Whether the value names the thing that a phrase is about.
 
     As in "order ORD-12", "the file notes.txt".
@@ -230,12 +328,15 @@ def _thing(p: Param) -> bool:
 def _nouns(p: Param, params: Sequence[Param], owner: str) -> list[str]:
     """What a description calls a parameter: "user_id" -> "user id", "user"."""
     words = words_of(p.name)
-    bare = re.sub(r" (?:id|name|code|number|address|symbol|title|key|ids|path)$", "", words)
+    bare = re.sub(r" (?:id|sid|name|code|number|address|symbol|title|key|ids|path)$", "", words)
     out = [words, bare] if bare != words else [words]
-    if _thing(p):
+    if names_a_thing(p):
         alone = sum(not q.optional for q in params) == 1
-        out = [bare] if bare not in ("id", "path", "name", "title") else []
+        out = [bare] if bare not in ("id", "sid", "path", "name", "title") else [owner]
         out += [p.words[0]] if p.words and p.type.name in ("id", "uuid", "code") else []
+        if bare in _PEOPLE and not any(words_of(q.name).startswith(tuple(_PEOPLE - {bare})) for q in params):
+            out += [w for w in sorted(_PEOPLE) if w != bare]  # "kick a member" by `user_id`
+        out += [words] if p.type in (TITLE, lex.NAME, WORK) and words in ("title", "name") else []
         out += [owner] if alone and words in ("path", "name", "title", "file name", "filename") else []
     if p.type is CITY and words in ("location", "place", "city name", "city", "town"):
         out += ["city", "location", "place"]
@@ -244,9 +345,9 @@ def _nouns(p: Param, params: Sequence[Param], owner: str) -> list[str]:
 
 def _without_hints(text: str, params: Sequence[Param]) -> str:
     """The text without phrases about parameters, which clauses will say."""
-    about = {
-        w for p in params for w in (*stems(p.name), *stems(p.description)) if w not in STOP | {"id", "name"}
-    }
+    about = {w for p in params for w in stems(p.name) if w not in STOP | {"id", "name"}}
+    # What a description speaks of is the parameter's where the text names nothing of its own: "for a city".
+    told = {w for p in params for w in stems(p.description) if w not in STOP}
     if about & {"day", "date", "weekday", "when"}:
         about |= {"day", "date", "week"}
     ties = {p.clauses[0].split(" ")[0] for p in params if p.clauses[0].startswith(("to ", "from "))} | {
@@ -265,11 +366,24 @@ def _without_hints(text: str, params: Sequence[Param]) -> str:
             or part.split(" ")[0] in ties
             or part.startswith("between two")
         )
-        if at == 0 or "{" in part or not (vague or spoken_of):
+        spoken_of |= bool(re.match(rf"{_PREPOSITION} (?:an?|one|another) \w+$", part)) and set(words) <= told
+        # "A list of lamps", "the record of a pet": without its "of ..." nobody knows what is meant.
+        whose = part.startswith("of ") and bool(kept) and not set(words) <= about
+        if at == 0 or "{" in part or whose or part in _AFTER_VERBS or not (vague or spoken_of):
             kept.append(part)
     joined = re.sub(rf"\b(?:{_VAGUE}) ", "", " ".join(kept).strip())
-    return re.sub(rf"\s+(?:{_PREPOSITION}|and|or|an?|the)$", "", joined)
+    if (last := joined.rsplit(" ", 1)[-1]) in _AFTER_VERBS and text.endswith(f" {last}"):
+        return _articles(joined)  # "turn a light on"
+    return _articles(without_loose_end(re.sub(rf"\s+(?:{_PREPOSITION}|and|or|an?|the)$", "", joined)))
+
+
+_AFTER_VERBS = ("on", "off", "in", "out", "up", "down")
+
+
+def _articles(text: str) -> str:
+    """ "a activity", which is left of "a single activity", with its right article."""
+    return re.sub(r"\ba (?=[aeio]|u(?!ni|se|rl|r[iy]|tc))", "an ", text)
 
 
 def _plain(said: str) -> str:
-    return re.sub(rf"\b(?:{_VAGUE}) ", "", said)
+    return _articles(re.sub(rf"\b(?:{_VAGUE}) ", "", said))

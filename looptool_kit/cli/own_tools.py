@@ -1,0 +1,60 @@
+"""What `looptool init --tools` says of a person's tools: what was read, and what can be asked for."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+
+from looptool_kit.core.terminal import say
+from looptool_kit.run.folder import Run
+from looptool_kit.tools.of_run import original_names, tools_of
+
+MANY, REASONS = 20, 5
+"""Names and reasons that are shown; of more the first, the most frequent."""
+
+
+def say_tools(run: Run) -> None:
+    """Print how many tools there are, were renamed, left out and cannot be asked for, with reasons."""
+    tools, originals = tools_of(run), original_names(run)
+    _row(len(tools), f"tools in {run.path / 'tools.json'}: {_some(t.name for t in tools)}")
+    if originals:
+        pairs = _some((f"{own} -> {legal}" for legal, own in originals.items()), 5)
+        _row(len(originals), f"renamed (exports have the own names again): {pairs}")
+    rejected = run.path / "rejected.jsonl"
+    if rejected.exists():
+        rows = [json.loads(line) for line in rejected.read_text(encoding="utf-8").splitlines()]
+        _row(len(rows), f"left out, rejected in {rejected}:")
+        _reasons(Counter(str(row.get("reason", "")) for row in rows))
+    if run.settings.seeds.source != "templates":
+        return
+    from looptool_kit.stages.seed.templates import usable
+    from looptool_kit.stages.seed.templates.room import room_of
+    from looptool_kit.stages.seed.templates.trial import trial
+
+    fits = room_of(run.settings.model)
+    pool, reasons = usable(tools, fits)
+    tried = trial(pool, fits)
+    reasons |= tried.without
+    if reasons:
+        _row(len(reasons), "get no request from templates, so no sample:")
+        for name, reason in list(reasons.items())[:MANY]:
+            say(f"       {name}: {reason[:160]}")
+        if len(reasons) > MANY:
+            say(f"       and {len(reasons) - MANY} more: `looptool seed` names all in rejected.jsonl")
+    _row(tried.refused.total(), f"of {tried.tried} tried requests refused by a check, and not used")
+    _reasons(tried.refused)
+
+
+def _row(count: int, words: str) -> None:
+    say(f"{count:5d} {words}")
+
+
+def _reasons(counted: Counter[str]) -> None:
+    for reason, count in counted.most_common(REASONS):
+        say(f"       {count} x {reason[:160]}")
+
+
+def _some(names: Iterable[str], most: int = MANY) -> str:
+    listed = list(names)
+    return ", ".join(listed[:most]) + (", ..." if len(listed) > most else "")

@@ -1,0 +1,217 @@
+"""Kinds of text that tools of programmers want, and formats that a description states."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from random import Random
+
+from looptool_kit.stages.seed.templates import lexicon as lex
+from looptool_kit.world.core import Type, pool, quoted, text
+from looptool_kit.world.moments import DATE, DATETIME, TIME
+from looptool_kit.world.pools import COMPANIES, FILE_STEMS, TOPICS, one
+from looptool_kit.world.pools import words as listed
+
+
+def with_seconds(t: Type) -> Type:
+    """A time or date-time whose values end in seconds; said without them."""
+    return replace(
+        t,
+        draw=lambda r, today: t.draw(r, today) + ":00",
+        say=lambda v, today: t.say(v[:-3], today),
+        accepts=lambda v: isinstance(v, str),
+    )
+
+
+def _sql(r: Random) -> str:
+    table, column = one(r, TOPICS), r.choice(("status", "owner", "created_at", "total", "region"))
+    return r.choice(
+        (
+            f"SELECT {column}, count(*) FROM {table} GROUP BY {column}",
+            f"SELECT * FROM {table} ORDER BY {column} LIMIT {r.randint(3, 90)}",
+            f"SELECT max({column}) FROM {table} WHERE id > {r.randint(10, 900)}",
+        )
+    )
+
+
+SQL = text("sql", "an SQL query", _sql, say=quoted)
+SELECTOR = text(
+    "selector",
+    "a CSS selector",
+    lambda r: r.choice(
+        (
+            f"#{one(r, TOPICS)}-{r.choice(('button', 'link', 'form', 'menu'))}",
+            f"button.{one(r, TOPICS)}-{one(r, FILE_STEMS)}",
+            f"input[name='{one(r, TOPICS)}{r.randint(2, 60)}']",
+        )
+    ),
+    say=quoted,
+)
+EMOJI = pool(
+    "emoji",
+    "name of an emoji",
+    listed(
+        "thumbsup|heart|tada|rocket|eyes|fire|wave|smile|raised_hands|clap|pray|star|bulb|warning|bug|sparkles"
+        "|coffee|pizza|100|joy|thinking_face|ok_hand|muscle|snowflake"
+    ),
+    say=quoted,
+    question="Which emoji?",
+    words=("emoji",),
+)
+CRON = text(
+    "cron",
+    "a cron expression",
+    lambda r: f"{r.randrange(60)} {r.randrange(24)} * * {r.choice(('*', '1-5', '0', '6'))}",
+    say=quoted,
+)
+COMMAND = text(
+    "command",
+    "a shell command",
+    lambda r: r.choice(
+        (
+            f"ls -la /srv/{one(r, TOPICS)}{r.randint(2, 40)}",
+            f"tail -n {r.randint(5, 90)} /var/log/{one(r, TOPICS)}.log",
+            f"df -h /mnt/{one(r, TOPICS)}{r.randint(2, 40)}",
+        )
+    ),
+    say=quoted,
+)
+COMMIT = text("commit", "a commit", lambda r: f"{r.getrandbits(28):07x}")
+BRANCH = text(
+    "branch",
+    "name of a branch",
+    lambda r: f"{r.choice(('fix', 'feature', 'chore'))}/{one(r, TOPICS)}-{one(r, FILE_STEMS)}",
+)
+RELEASE = text("release", "a version", lambda r: f"{r.randint(1, 12)}.{r.randint(0, 20)}.{r.randint(0, 30)}")
+SLUG = text("slug", "a short name", lambda r: f"{one(r, TOPICS)}-{one(r, FILE_STEMS)}-{r.randint(2, 60)}")
+HEX_COLOUR = text("hex colour", "a colour in hexadecimal", lambda r: f"#{r.getrandbits(24):06x}")
+E164 = replace(
+    lex.PHONE,
+    draw=lambda r, today: lex.PHONE.draw(r, today).replace(" ", ""),
+    accepts=lambda v: isinstance(v, str),
+)
+COUNTRY_CODE = pool(
+    "country code",
+    "ISO 3166 code",
+    listed("NO|SE|DK|FI|DE|FR|ES|PT|IT|CH|AT|NL|BE|PL|CZ|GR|IE|GB|US|CA|MX|BR|AR|JP|KR|IN|AU|NZ|ZA|KE"),
+    question="Which country?",
+    words=("country",),
+)
+LANGUAGE_CODE = pool(
+    "language code",
+    "ISO 639 code",
+    listed("en|fr|de|es|it|pt|nl|sv|no|da|fi|pl|cs|el|tr|ar|hi|ja|ko|zh|uk|ro|hu|bg|hr"),
+    say=quoted,
+    question="Which language?",
+    words=("language",),
+)
+MIME = pool(
+    "media type",
+    "a MIME type",
+    listed("text/plain|text/html|text/csv|application/json|application/pdf|image/png|image/jpeg|audio/mpeg"),
+)
+DOMAIN = text("domain", "name of a domain", lambda r: f"{one(r, TOPICS)}.{one(r, COMPANIES).lower()}.example")
+
+REASON = pool(
+    "reason",
+    "a reason",
+    listed(
+        "no longer needed|requested by the owner|repeated complaints|created by mistake|duplicate entry"
+        "|plans changed|out of date|agreed by phone|spam|wrong data|end of the season|broken rules"
+        "|asked for by the customer|schedule conflict|low demand|double booking"
+    ),
+    say=quoted,
+)
+APP = pool(
+    "app",
+    "name of an app",
+    listed(
+        "Camera|Calendar|Maps|Notes|Music|Mail|Photos|Weather|Clock|Contacts|Settings|Calculator|Podcasts|Wallet"
+    ),
+    question="Which app?",
+    words=("app",),
+)
+
+ROOM = pool(
+    "room",
+    "a room",
+    listed(
+        "kitchen|living room|bedroom|bathroom|hall|office|attic|cellar|dining room|guest room|study"
+        "|laundry room|meeting room|lobby|workshop|storeroom"
+    ),
+    question="Which room?",
+    words=("room",),
+)
+
+BY_NAME: tuple[tuple[str, Type], ...] = (
+    (r"\bsql\b|^statement$", SQL),
+    (r"selector$", SELECTOR),
+    (r"\bemojis?$|\breaction$", EMOJI),
+    (r"\bcron\b", CRON),
+    (r"^(?:shell |bash )?(?:command|cmd)$", COMMAND),
+    (r"^(?:commit|sha|commit sha|commit hash|revision)$", COMMIT),
+    (r"\bbranch( name)?$", BRANCH),
+    (r"^version$|\b(?:app|release|package) version$|^(?:release|release tag)$", RELEASE),
+    (r"\bslug$|^repo(?:sitory)?(?: name)?$", SLUG),
+    (r"\b(?:repo|repository|project|work|working|base|root) (?:path|dir|directory)$", lex.FOLDER),
+    (r"\breasons?$|^(?:audit log )?reason$|^justification$", REASON),
+    (r"^room(?: name)?$", ROOM),
+    (r"^app(?:lication)?(?: name)?$", APP),
+    (r"\bdomain( name)?s?$", DOMAIN),
+    (r"\b(?:mime|media|content) type$", MIME),
+    (r"country code$", COUNTRY_CODE),
+    (r"\b(?:language|lang|locale) code$", LANGUAGE_CODE),
+    (r"^(?:markdown|html|description text|contents?)$", lex.MESSAGE),
+    (r"\b(?:vessel|ship|boat|yacht)( name)?s?$", lex.NAME),
+)
+"""Pattern on a parameter's name -> kind; these come before the lexicon's."""
+STATED: tuple[tuple[str, Type], ...] = (
+    (r"\be\.?164\b", E164),
+    (r"\bfull name\b", lex.PERSON),
+    (r"^(?:the )?(?:name of (?:the|a) )?room\b", ROOM),
+    (
+        r"yyyy-mm-dd[t ]hh:mm:ss|iso[- ]?8601[^.]{0,20}date-?time|rfc ?3339|iso[- ]?8601 timestamp",
+        with_seconds(DATETIME),
+    ),
+    (r"yyyy-mm-dd[t ]hh:mm|\bdate-?time\b|date and time", DATETIME),
+    (r"yyyy-mm-dd|iso[- ]?8601 date\b|iso date\b", DATE),
+    (r"hh:mm:ss", with_seconds(TIME)),
+    (r"\bhh:mm\b|24-?h(?:our)?\b", TIME),
+    (r"\be-?mail address\b", lex.EMAIL),
+    (r"\b(?:phone|telephone|mobile) number\b", lex.PHONE),
+    (r"\b(?:iana|olson)\b", lex.TIME_ZONE),
+    (r"\biata\b", lex.AIRPORT),
+    (r"\biso[- ]?4217\b", lex.CURRENCY),
+    (r"\biso[- ]?3166\b|two-letter country", COUNTRY_CODE),
+    (r"\biso[- ]?639\b|two-letter language", LANGUAGE_CODE),
+    (
+        r"lower-?case.{0,60}(?:letters|numbers|hyphen|dash)"
+        r"|only (?:letters|alphanumeric).{0,40}(?:hyphen|dash)",
+        SLUG,
+    ),
+    (r"\bcss selector\b", SELECTOR),
+    (r"\bcron (?:expression|schedule|syntax)\b", CRON),
+    (r"\b(?:sql|select) (?:query|statement)\b", SQL),
+    (r"\bhex(?:adecimal)? colou?r\b", HEX_COLOUR),
+    (r"\bemoji\b", EMOJI),
+    (r"\buuid\b|\bguid\b", lex.UUID),
+)
+"""Pattern on a description -> the format that it states; it holds whatever the name says."""
+PLACE_OF_FILE = r"\b(?:paths?|directory|folder)\b"
+"""In a description, of something that is a file's or folder's place."""
+
+
+def in_a_folder(words: str, description: str, context: str) -> Type | None:
+    """`source`, `from` and the like of tools for files: a path, and no city."""
+    if not (
+        re.search(PLACE_OF_FILE, description.lower())
+        or (description == "" and re.search(r"\b(?:files?|directory|folders?|rename)\b", context))
+    ):
+        return None
+    if not re.search(
+        r"^(?:source|destination|from|to|src|dst|dest|target|location|paths?|root|directory|folder)$", words
+    ):
+        return None
+    return (
+        lex.FOLDER if re.search(r"\b(?:directory|folder)\b", f"{words} {description.lower()}") else lex.PATH
+    )

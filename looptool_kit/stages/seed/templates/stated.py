@@ -1,0 +1,126 @@
+"""What a description states of a value: a range, a length, digits, a beginning or an end."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+_WORDS = (
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+)
+_NUMBER = r"(-?\d[\d,]*(?:\.\d+)?)(?![\d-]*[-/:]\d)"
+_GAP = r"(?: ?\([^)]*\))?(?: ?(?:%|percent|\w{1,3}))??"
+_RANGES = (
+    rf"\b(?:between|from) {_NUMBER}{_GAP} (?:and|to|through|up to) {_NUMBER}",
+    rf"(?<![\d:./-]){_NUMBER}{_GAP} ?(?:to|through|–|—|\.\.\.?) ?{_NUMBER}",
+    r"(?<![\d:./-])(-?\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)(?![-\d/:.])",
+    rf"[\[(]{_NUMBER}, ?{_NUMBER}[\])]",
+)
+_MOST = (
+    r"\b(?:at most|no more than|not more than|up to|max(?:imum)?(?: value| allowed)?(?: is| of|:)?"
+    r"|cannot exceed|must not exceed|not exceeding|less than or equal to|<=|≤)"
+)
+_LEAST = (
+    r"(?:\bat least|\bno less than|\bnot less than|\bno fewer than|\bmin(?:imum)?(?: value| allowed)?"
+    r"(?: is| of|:)?|\bgreater than or equal to|>=|≥)"
+)
+_BOUNDS = (
+    ("maximum", rf"{_MOST} {_NUMBER}"),
+    ("minimum", rf"{_LEAST} {_NUMBER}"),
+    ("exclusiveMaximum", rf"(?:\b(?:less than|below|under|smaller than)|<) {_NUMBER}"),
+    ("exclusiveMinimum", rf"(?:\b(?:greater than|more than|above|larger than)|>) {_NUMBER}"),
+    ("multipleOf", rf"\b(?:multiples? of|in steps of|steps of) {_NUMBER}"),
+)
+
+
+def limits_of_number(description: str) -> dict[str, Any]:
+    """Limits in the words of JSON Schema: "0 to 4", "at most 15", "greater than 0", "multiple of 5"."""
+    text = description.lower()
+    out: dict[str, Any] = {}
+    for pattern in _RANGES:
+        if (match := re.search(pattern, text)) and _value(match[1]) < _value(match[2]):
+            out |= {"minimum": _value(match[1]), "maximum": _value(match[2])}
+            break
+    for word, pattern in _BOUNDS:
+        if (match := re.search(pattern, text)) and not (
+            out.get("maximum") is not None and word != "multipleOf"
+        ):
+            out[word] = _value(match[1])
+    if not out and re.search(r"\bnon-?negative\b", text):
+        out["minimum"] = 0
+    elif not out and re.search(r"\bpositive\b", text):
+        out["exclusiveMinimum"] = 0
+    return out
+
+
+def _value(text: str) -> float:
+    number = float(text.replace(",", ""))
+    return int(number) if number.is_integer() else number
+
+
+_COUNT = rf"(\d+|{'|'.join(_WORDS)})"
+
+
+def limits_of_text(description: str) -> dict[str, Any]:
+    """Length and pattern: "seven digits", "up to 64 characters", "two-letter code", "must end in `x`"."""
+    text = description.lower()
+    if match := re.search(
+        rf"\b(?:a|one|{_COUNT}) (?:capital )?letters? (?:and|followed by|then) {_COUNT} digits\b", text
+    ):
+        return {"pattern": f"^[A-Z]{{{_count(match[1] or 'one')}}}[0-9]{{{_count(match[2])}}}$"}
+    if match := re.search(rf"(?<!up to )(?<!at most )(?<!and )\b{_COUNT}[- ]digits?\b", text):
+        return {"pattern": f"^[1-9][0-9]{{{_count(match[1]) - 1}}}$"} if _count(match[1]) else {}
+    if match := re.search(rf"\b{_COUNT}(?: capital| upper-?case)?[- ]letter\b", text):
+        return {"pattern": f"^[A-Z]{{{_count(match[1])}}}$"}
+    if match := re.search(
+        r"\b(?:must |has to |should )?(?:start|begin)s?(?:ing)? with [`'\"]([^`'\"\s]+)[`'\"]", description
+    ):
+        return {"pattern": f"^{re.escape(match[1])}[a-z0-9]{{4,8}}$"}
+    if match := re.search(
+        r"\b(?:must |has to |should )?end(?:s|ing)? (?:in|with) [`'\"]([^`'\"\s]+)[`'\"]", description
+    ):
+        dot = "" if match[1].startswith(".") else r"\."
+        return {"pattern": f"^[a-z]{{4,8}}{dot}{re.escape(match[1])}$"}
+    out: dict[str, Any] = {}
+    if match := re.search(
+        r"(?:up to|at most|max(?:imum)?(?: length)?(?: is| of|:)?|no more than) (\d+) char", text
+    ):
+        out["maxLength"] = int(match[1])
+    if match := re.search(r"(?:at least|min(?:imum)?(?: length)?(?: is| of|:)?) (\d+) char", text):
+        out["minLength"] = int(match[1])
+    if match := re.search(r"\b(\d+)(?: ?(?:-|to|–) ?(\d+))[- ]char", text):
+        out |= {"minLength": int(match[1]), "maxLength": int(match[2])}
+    return out
+
+
+def _count(word: str) -> int:
+    return int(word) if word.isdigit() else _WORDS.index(word)
+
+
+def with_stated(schema: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """The schema with what its description states; its own keywords come first."""
+    description = str(schema.get("description") or "")
+    if not description or kind not in ("integer", "number", "string"):
+        return dict(schema)
+    if kind == "string":
+        free = not {"pattern", "enum", "format", "minLength", "maxLength"} & set(schema)
+        return {**(limits_of_text(description) if free else {}), **schema}
+    limits = limits_of_number(description)
+    if {"minimum", "exclusiveMinimum"} & set(schema):
+        limits = {k: v for k, v in limits.items() if k not in ("minimum", "exclusiveMinimum")}
+    if {"maximum", "exclusiveMaximum"} & set(schema):
+        limits = {k: v for k, v in limits.items() if k not in ("maximum", "exclusiveMaximum")}
+    return {**limits, **schema}

@@ -1,0 +1,378 @@
+"""Requests that a person would sign: what is asked for, by whom it can be served, with which values."""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+import looptool_kit as lt
+from looptool_kit.cli import app
+from looptool_kit.core.samples import Samples, Tool
+from looptool_kit.core.toolcalls import render_prompt
+from looptool_kit.stages.seed.templates import generate, usable
+from looptool_kit.stages.seed.templates.fits import other_fits
+from looptool_kit.stages.seed.templates.headlines import headline
+from looptool_kit.stages.seed.templates.room import short
+from looptool_kit.stages.seed.templates.stated import limits_of_number, limits_of_text
+from looptool_kit.stages.seed.templates.technical import is_technical
+from looptool_kit.stages.seed.templates.trial import trial
+
+
+def tool(name: str, description: str = "", needed: int | None = None, /, **properties: Any) -> Tool:
+    """A tool; of its parameters the first `needed` are required, by default all."""
+    schemas = {
+        n: v if isinstance(v, dict) else {"type": "string", "description": v} for n, v in properties.items()
+    }
+    schema = {"type": "object", "properties": schemas, "required": list(schemas)[:needed]}
+    return Tool(name=name, description=description, parameters=schema)
+
+
+def drawn(tools: Sequence[Tool], n: int = 40, seed: int = 0, **more: Any) -> Samples:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return generate(tools, n, seed=seed, **more)
+
+
+OWNER = "The account that owns the alarms, gates and lamps"
+LISTS = [
+    tool(f"List{noun}s", f"Retrieve a list of {noun.lower()}s belonging to the account", account=OWNER)
+    for noun in ("Alarm", "Gate", "Lamp")
+]
+
+
+# ----------------------------------------------------------------- what is asked for
+
+
+def test_a_request_says_which_list_is_meant() -> None:
+    for sample in drawn(LISTS, 60, kinds=["single", "choice", "parallel"]):
+        for call in sample.label.calls:
+            noun = call.name.removeprefix("List").lower()
+            if "typo" not in sample.meta and not re.search(rf"\b{noun}\b", sample.request.lower()):
+                # One typo is allowed: then the word is there but for one letter.
+                assert any(_one_letter_off(w, noun) for w in re.findall(r"\w+", sample.request.lower()))
+
+
+def _one_letter_off(word: str, right: str) -> bool:
+    return sorted(set(right) - set(word)) == [] or len(set(right) ^ set(word)) <= 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("kick_player", "Kick a player from a match", ("kick", "a player from a match")),
+        ("disband_team", "Disband a team for good", ("disband", "a team for good")),
+        ("yeet_item", "Yeets an item into the sea.", ("yeet", "an item into the sea")),
+        ("create_or_join_room", "", ("create or join", "a room")),
+        ("remove_member", "Member removal", ("remove", "the member")),
+        ("get_order_status", "Order status", ("get", "the order status")),
+        ("x", "Permanently delete a card. This cannot be undone.", ("delete", "a card")),
+        ("x", "DELETE /guilds/{guild}/members/{user}", ("delete", "a member")),
+        ("x", "GET /v1/lamps", ("list", "the lamps")),
+        ("x", "POST /lamps", ("create", "a lamp")),
+        ("x", "List All Block Storage Volumes", ("list", "all block storage volumes")),
+        ("x", "Update a queue's properties", ("update", "a queue")),
+        ("AddTag", "POST /orders/{order}/tags", ("add", "a tag")),
+        ("rollback", "Roll back a service", ("roll back", "a service")),
+        ("deice", "De-ice an aircraft.", ("de-ice", "an aircraft")),
+        ("list_incidents", "Open incidents", ("get", "open incidents")),
+        ("opening_hours", "Opening hours of a branch", ("get", "opening hours of a branch")),
+        ("x", "Returns a list of your coupons.", ("get", "a list of my coupons")),
+        ("light_on", "Turns a light on", ("turn", "a light on")),
+        ("ListLamps", LISTS[2].description, ("get", "a list of lamps belonging to the account")),
+    ],
+)
+def test_a_write_is_asked_for_as_what_it_does(name: str, text: str, expected: tuple[str, str]) -> None:
+    assert headline(Tool(name=name, description=text)) == expected
+
+
+WRITES = [
+    tool("disband_team", "Disband a team for good", team_id={"type": "string"}),
+    tool("kick_player", "Kick a player from a match", player_id={"type": "string"}),
+    tool("create_or_join_room", "", secret={"type": "string"}),
+    tool(
+        "set_light", "Switch a light on or off.", light_id={"type": "string"}, state={"enum": ["on", "off"]}
+    ),
+]
+
+
+def test_the_verb_of_a_write_stands_in_its_request() -> None:
+    rows = drawn(WRITES, 60, kinds=["single"])
+    assert {c.name for s in rows for c in s.label.calls} == {t.name for t in WRITES}
+    for sample in rows:
+        (call,) = sample.label.calls
+        bare = sample.request.lower()
+        if call.name == "set_light":
+            assert f"light {call.arguments['light_id']} {call.arguments['state']}".lower() in bare
+        elif call.name == "kick_player":
+            assert f"player {call.arguments['player_id']}".lower() in bare
+        assert not re.search(r"\b(?:look up|show me|pull up|what is|what's|give me)\b", bare), sample.request
+
+
+def test_a_choice_tells_which_of_two_verbs_is_meant() -> None:
+    action = {"enum": ["start", "stop", "dock"]}
+    vacuum = tool("vacuum", "Start or stop the vacuum", action=action)
+    rows = drawn([vacuum], 10, kinds=["single"])
+    assert rows
+    for sample in rows:
+        (call,) = sample.label.calls
+        assert f"{call.arguments['action']} the " in sample.request.lower()
+
+
+def test_a_tool_without_a_verb_is_named() -> None:
+    assert usable([tool("user_profile", user_id={"type": "string"})])[1] == {
+        "user_profile": "neither its name nor its description says with a verb what it does"
+    }
+
+
+def test_an_update_says_what_is_to_be_changed() -> None:
+    change = tool("update_lamp", "Update a lamp", 1, lamp_id={"type": "string"}, colour="Colour", name="Name")
+    rows = drawn([change], 20, kinds=["single"])
+    assert rows and all(len(c.arguments) > 1 for s in rows for c in s.label.calls)
+
+
+# --------------------------------------------------------------------- one right tool
+
+
+TWINS = [
+    tool("get_lamp", "Get a lamp", lamp_id={"type": "string"}),
+    tool("fetch_lamp_v2", "Fetch a lamp", lamp_id={"type": "string"}),
+    tool("delete_lamp", "Delete a lamp", lamp_id={"type": "string"}),
+    tool("remove_lamp", "Remove a lamp", lamp_id={"type": "string"}),
+    tool("get_gate", "Get a gate", gate_id={"type": "string"}),
+]
+
+
+def test_no_sample_fits_two_tools_on_offer() -> None:
+    twins = ({"get_lamp", "fetch_lamp_v2"}, {"delete_lamp", "remove_lamp"})
+    rows = drawn(TWINS, 60)
+    assert len(rows) > 30
+    for sample in rows:
+        offered = {t.name for t in sample.tools}
+        assert not any(c.name in pair and pair <= offered for c in sample.label.calls for pair in twins)
+
+
+def test_what_tells_two_tools_apart() -> None:
+    by_name = {a.tool.name: a for a in usable(TWINS + LISTS)[0]}
+    said = {"lamp_id": "LAM-1"}
+
+    def rival(target: str, text: str, *others: str, args: dict[str, Any] = said) -> str:
+        return other_fits(by_name[target], args, text, [by_name[target], *(by_name[o] for o in others)])
+
+    assert rival("get_lamp", "show me lamp \ue000LAM-1\ue001", "fetch_lamp_v2") == "fetch_lamp_v2"
+    assert rival("get_lamp", "show me lamp \ue000LAM-1\ue001", "delete_lamp", "get_gate") == ""
+    assert rival("delete_lamp", "remove lamp \ue000LAM-1\ue001", "get_lamp", "remove_lamp") == "remove_lamp"
+    account = {"account": "A"}
+    assert (
+        rival("ListLamps", "get a list with account \ue000A\ue001", "ListGates", args=account) == "ListGates"
+    )
+    assert (
+        rival("ListLamps", "get a list of lamps with account \ue000A\ue001", "ListGates", args=account) == ""
+    )
+
+
+def test_nothing_is_asked_back_where_another_tool_may_find_it() -> None:
+    tools = [tool("list_lamps", "List all lamps"), *TWINS[2:3], tool("ring_bell", "Ring a bell", bell_id={})]
+    for sample in drawn(tools, 40, kinds=["ask"]):
+        names = {t.name for t in sample.tools}
+        assert not (sample.meta["targets"] == ["delete_lamp"] and "list_lamps" in names)
+
+
+# ------------------------------------------------------------------------------ values
+
+
+@pytest.mark.parametrize(
+    ("text", "limits"),
+    [
+        ("How many tugs are needed, 0 to 4", {"minimum": 0, "maximum": 4}),
+        ("From 1 (minor) to 5 (severe)", {"minimum": 1, "maximum": 5}),
+        ("Amount, between 50 and 20000", {"minimum": 50, "maximum": 20000}),
+        ("max results (1-50)", {"minimum": 1, "maximum": 50}),
+        ("The default is 1000. The maximum is 5000.", {"maximum": 5000}),
+        ("A share from 0.1 to 2.5", {"minimum": 0.1, "maximum": 2.5}),
+        ("Must be greater than 0", {"exclusiveMinimum": 0}),
+        ("At least 5, in steps of 5", {"minimum": 5, "multipleOf": 5}),
+        ("From 2024-01-01 to 2024-02-01", {}),
+        ("Between 10:00 and 12:00", {}),
+        ("The year, from 1990", {}),
+    ],
+)
+def test_ranges_in_descriptions_are_read(text: str, limits: dict[str, Any]) -> None:
+    assert limits_of_number(text) == limits
+
+
+def test_lengths_and_digits_in_descriptions_are_read() -> None:
+    assert limits_of_text("IMO number, seven digits") == {"pattern": "^[1-9][0-9]{6}$"}
+    assert limits_of_text("A letter and two digits") == {"pattern": "^[A-Z]{1}[0-9]{2}$"}
+    assert limits_of_text("up to 64 characters") == {"maxLength": 64}
+    assert limits_of_text("at most 8 digits") == {}
+    assert re.fullmatch(limits_of_text("must end in `pstn.example.com`")["pattern"], "abcd.pstn.example.com")
+
+
+HARBOUR = tool(
+    "assign_berth", "Assign a berth to a vessel for a given arrival.", None,
+    vessel="Name of the vessel", berth="Berth code, e.g. B07", arrival="Arrival as an ISO 8601 date-time",
+    tugs={"type": "integer", "description": "How many tugs are needed, 0 to 4"},
+    phone="Phone of the agent, in E.164 format", share={"type": "number", "description": "0-100"},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("split", ["train", "unseen_values"])
+def test_what_a_description_states_of_a_value_holds(split: str) -> None:
+    calls = [c.arguments for s in drawn([HARBOUR], 40, kinds=["single"], split=split) for c in s.label.calls]
+    assert len(calls) >= 20
+    for given in calls:
+        assert re.fullmatch(r"[A-Z]\d\d", given["berth"]) and 0 <= given["tugs"] <= 4
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?", given["arrival"])
+        assert re.fullmatch(r"\+\d{8,15}", given["phone"]) and 0 <= given["share"] <= 100
+
+
+MINED = [
+    tool(
+        "move_card", "Move a card to a column", card="The card's number",
+        column={
+            "type": ["string", "null"],
+            "description": "A column. The card goes last unless given with `before: null` or `after: null`.",
+        },
+    ),
+    tool("create_box", "Create a new box", friendly_name="By default `Box made at {YYYY-MM-DD HH:MM}`"),
+    tool("open_door", "Open a door", door="Either `null` or a name such as {name} or <door>"),
+]  # fmt: skip
+
+
+def test_values_are_never_mined_from_prose() -> None:
+    texts = [str(v) for s in drawn(MINED, 60) for c in s.label.calls for v in c.arguments.values()]
+    assert texts and not any(re.search(r"null|[{}<>:]|YYYY", t) for t in texts)
+
+
+def test_an_optional_flag_is_said_only_where_it_changes_something() -> None:
+    flag = {"type": "boolean", "description": "Close even if something is in the way"}
+    on = {"type": "boolean", "description": "Whether to ring the bell", "default": True}
+    gate = tool("close_gate", "Close a gate", 1, gate_id={"type": "string"}, force=flag, bell=on)
+    given = [c.arguments for s in drawn([gate], 40, kinds=["single"]) for c in s.label.calls]
+    assert {a["force"] for a in given if "force" in a} == {True}
+    assert {a["bell"] for a in given if "bell" in a} == {False}
+
+
+# ------------------------------------------------------- what a program sets, not a person
+
+
+@pytest.mark.parametrize(
+    ("name", "technical"),
+    [
+        ("X-Request-Id", True), ("Notion-Version", True), ("api_version", True), ("Idempotency-Key", True),
+        ("pageToken", True), ("starting_after", True), ("version", False), ("city", False),
+        ("order_id", False),
+    ],
+)  # fmt: skip
+def test_headers_versions_and_cursors_are_a_programs(name: str, technical: bool) -> None:
+    assert is_technical(name, {"type": "string"}) is technical
+
+
+def test_no_header_or_version_is_asked_of_a_user() -> None:
+    fixed = {"type": "string", "enum": ["2022-06-28"]}
+    page = tool(
+        "get_page",
+        "Get a page",
+        2,
+        page_id={"type": "string"},
+        **{"Notion-Version": fixed, "X-Trace": "For tracing"},
+    )
+    broken = tool("get_row", "Get a row", None, row_id={"type": "string"}, **{"Api-Version": "Version"})
+    rows = drawn([page], 20)
+    assert any(s.kind == "ask" for s in rows) and any(s.label.calls for s in rows)
+    for sample in rows:
+        assert not re.search("version|trace|2022", sample.request + sample.label.reply, re.IGNORECASE)
+        for call in sample.label.calls:
+            assert set(call.arguments) == {"page_id", "Notion-Version"}
+    assert "a program sets it" in usable([page, broken])[1]["get_row"]
+
+
+# -------------------------------------------------------------------- room in the model
+
+
+def test_tools_on_offer_fit_the_model_and_what_is_too_large_is_named() -> None:
+    text = "The text that stands in this part of the page, in the visitor's language, with links"
+    parts: dict[str, Any] = {f"part_{i}": text for i in range(600)}
+    large = tool("publish_page", "Publish a page", 1, page_id={"type": "string"}, **parts)
+    some: dict[str, Any] = {f"part_{i}": text for i in range(130)}
+    half = [tool(f"publish_{w}", f"Publish a {w}", 1, name="Name", **some) for w in ("poem", "song", "note")]
+    small = tool("delete_page", "Delete a page", page_id={"type": "string"})
+    assert "too large" in usable([large, small])[1]["publish_page"]
+    rows = drawn([large, small, *half], 30)
+    assert {t.name for s in rows for t in s.tools} == {t.name for t in (small, *half)}
+    # 2.5 bytes a token at the least, and 1,024 tokens kept for the dialogue.
+    assert all(len(render_prompt(s.tools, s.messages)) < 2.5 * 8192 for s in rows)
+    assert not short([large]) and short([small])
+
+
+# ------------------------------------------------------------------- init, and what it says
+
+
+def big_openapi() -> dict[str, Any]:
+    """504 operations over 42 nouns, with references, headers and bodies."""
+    paths: dict[str, Any] = {}
+    for n in range(42):
+        noun = f"{'abcdefghijklmnopqrstu'[n % 21]}{'io'[n // 21]}lamp"
+        key = {"name": f"{noun}_id", "in": "path", "required": True, "schema": {"type": "string"}}
+        trace = {"name": "X-Trace", "in": "header", "schema": {"type": "string"}}
+        body = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Thing"}}}}
+
+        def operation(name: str, summary: str, *parameters: Any, **more: Any) -> dict[str, Any]:
+            return {"operationId": name, "summary": summary, "parameters": list(parameters), **more}
+
+        paths[f"/{noun}s"] = {
+            "get": operation(f"{noun}.list", f"List all {noun}s", trace),
+            "post": operation(f"create_{noun}", f"Create a {noun}", trace, requestBody=body),
+        }
+        paths[f"/{noun}s/{{{noun}_id}}"] = {
+            "get": operation(f"get_{noun}", f"Get a {noun}", key, trace),
+            "delete": operation(f"delete_{noun}", f"Delete a {noun}", key, trace),
+        }
+        for verb in ("pin", "mute", "archive", "lock", "share", "export", "follow", "hide"):
+            paths[f"/{noun}s/{{{noun}_id}}/{verb}"] = {
+                "post": operation(f"{verb}_{noun}", f"{verb.title()} a {noun}", key, trace)
+            }
+    thing = {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}}
+    broken = {"operationId": "broken", "summary": "Break", "parameters": [{"in": "query"}]}
+    paths["/broken"] = {"get": broken}
+    return {"openapi": "3.0.3", "paths": paths, "components": {"schemas": {"Thing": thing}}}
+
+
+def test_init_on_500_operations_ends_with_a_table(tmp_path: Path) -> None:
+    (tmp_path / "api.json").write_text(json.dumps(big_openapi()))
+    made = CliRunner().invoke(app, ["init", str(tmp_path / "run"), "--tools", str(tmp_path / "api.json")])
+    assert made.exit_code == 0, made.output
+    assert "504 tools in" in made.output and "42 renamed" in made.output and "1 left out" in made.output
+    assert "a parameter has no name" in made.output
+    assert re.search(r"\d+ of \d+ tried requests refused by a check", made.output)
+
+
+def test_a_usable_tool_without_a_sample_is_named_with_its_reason(tmp_path: Path) -> None:
+    rows = [{"name": t.name, "description": t.description, "parameters": t.parameters} for t in MINED[:2]]
+    (tmp_path / "tools.json").write_text(json.dumps(rows))
+    run = tmp_path / "run"
+    small = ["seeds.first=12", "seeds.fresh=[4]", "seeds.held_out=2"]
+    sets = [part for s in small for part in ("--set", s)]
+    made = CliRunner().invoke(app, ["init", str(run), "--tools", str(tmp_path / "tools.json"), *sets])
+    assert made.exit_code == 0, made.output
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        lt.seed(lt.Run.open(run))
+    called = {c.name for s in lt.Run.open(run).table(Samples, "pool", 0) for c in s.label.calls}
+    named = (run / "rejected.jsonl").read_text() if (run / "rejected.jsonl").exists() else ""
+    for tool_ in MINED[:2]:
+        assert tool_.name in called or (tool_.name in named and tool_.name in made.output)
+
+
+def test_a_trial_counts_what_is_refused() -> None:
+    pool, _ = usable(TWINS)
+    tried = trial(pool, short)
+    assert tried.refused["another tool on offer fits as well"] and tried.tried > len(pool)
+    assert not tried.without  # alone on offer each of them can be asked for
