@@ -14,9 +14,18 @@ from pathlib import Path
 from looptool_kit.core.errors import RunError
 from looptool_kit.core.samples import Frozen
 from looptool_kit.core.tables import write_json
+from looptool_kit.core.terminal import visible
 from looptool_kit.core.wire.form import WireForm
 from looptool_kit.policy import downloads
-from looptool_kit.policy.models import EMBEDDED, EMBEDDED_BASE, HUB_ID, find_model, raw_tokenizer, weights_id
+from looptool_kit.policy.models import (
+    EMBEDDED,
+    EMBEDDED_BASE,
+    HUB_ID,
+    ModelNotFound,
+    find_model,
+    raw_tokenizer,
+    weights_id,
+)
 from looptool_kit.policy.wire import form_of
 from looptool_kit.run.folder import Run
 
@@ -73,6 +82,37 @@ def read(folder: Path) -> Recorded | None:
 def key_of(model: str, form: WireForm) -> str:
     """What stands for an untrained policy in keys: its weights, and its form where that decides."""
     return weights_id(model) + form.key
+
+
+def fetch(model: str) -> None:
+    """Bring a model here where it can be had, so that its form is known before anything is made with it."""
+    if not _embedded(model) and _folder(model) is None:
+        with suppress(ModelNotFound):
+            find_model(model)
+
+
+def about(model: str) -> tuple[str, str]:
+    """The form of a model, or of a run's model, in words, and what to do about it.
+
+    Args:
+        model: A folder, a hub id, or the folder of a run.
+    """
+    if (Path(model) / "run.toml").is_file():
+        run = Run.open(model, read_only=True)
+        recorded = read(run.path)
+        if recorded is None and not _embedded(run.settings.model) and _folder(run.settings.model) is None:
+            return _unknown(run.settings.model)
+        return f"{words_of(of_run(run))} ({visible(run.settings.model)})", ""
+    if not _embedded(model) and _folder(model) is None:
+        return _unknown(model)
+    return f"{words_of(of_model(model))} ({visible(model)})", ""
+
+
+def _unknown(model: str) -> tuple[str, str]:
+    return (
+        f"not known: {visible(model)} is not on this machine",
+        f"Fetch it (huggingface-cli download {visible(model)}), or give its folder.",
+    )
 
 
 def words_of(form: WireForm) -> str:

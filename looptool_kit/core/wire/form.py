@@ -27,6 +27,7 @@ ATTEMPTS: dict[str, re.Pattern[str]] = {
     "llama_tag": re.compile(r"</?function[=>]"),
     "deepseek": re.compile("<｜tool▁"),
     "kimi": re.compile(r"<\|tool_call"),
+    # Of replies too: every message of it has a header.
     "harmony": re.compile(r"<\|channel\|>|<\|message\|>|<\|constrain\|>|to=functions\."),
     "mistral": re.compile(r"\[(?:TOOL_CALLS|ARGS|CALL_ID)\]"),
     "functiongemma": re.compile("<(?:start|end)_function_call>|<escape>"),
@@ -100,6 +101,8 @@ class WireForm(Frozen):
         # The family's parser is strict where the tokenizer's is not: at a call that is not closed.
         tries = self.name in FORMS and ATTEMPTS[self.name].search(said) is not None
         answer = parse_as(self.name, said, tools=tools) if tries else _reply(said, text)
+        if tries and not answer.calls and not answer.error and self.name != "harmony":
+            return Answer(text=text.strip(), error="unparsable", detail="the mark of a call without one")
         return answer if answer.error or self.response is None else _by_template(said, self.response, tools)
 
 
