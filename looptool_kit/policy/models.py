@@ -31,7 +31,7 @@ ADAPTER_SHA256 = "3ee920aac938b5ee8ba1286d63e4bad7bcf574938c82f6be513e72491c14af
 """Of the shipped adapter's adapter_model.safetensors."""
 UNKNOWN_FORM = (
     "The chat template of {} writes calls in a form that looptool_kit cannot read, so its policy is prompted"
-    " and trained in the project's own form (docs/engines.md)."
+    " and trained in the project's own form (docs/models.md)."
 )
 MERGED_BYTES = 600_000_000
 """Free disk space for the checkpoint with the adapter merged in."""
