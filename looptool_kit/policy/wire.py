@@ -15,6 +15,8 @@ from weakref import WeakKeyDictionary
 
 from looptool_kit.core.samples import Label, Message, Sample, Tool, ToolCall
 from looptool_kit.core.toolcalls import (
+    CLOSE,
+    OPEN,
     Answer,
     canonical_calls,
     chat,
@@ -25,6 +27,7 @@ from looptool_kit.core.toolcalls import (
 )
 from looptool_kit.core.wire import detect
 from looptool_kit.core.wire.form import BY_TEMPLATE, WireForm
+from looptool_kit.core.wire.python_forms import write_lfm
 from looptool_kit.policy.special_tokens import special_names
 
 _SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}, "days": {"type": "integer"}}}
@@ -161,13 +164,17 @@ def turns(form: WireForm, messages: Sequence[Message]) -> list[dict[str, Any]]:
     for turn in given:
         if calls := turn.get("tool_calls"):
             waiting = []
+            if form.content == "lfm":
+                made = [ToolCall.model_validate(c["function"]) for c in turn.pop("tool_calls")]
+                turn["content"] += write_lfm(made)
+                continue
             if form.content == "none" and not turn["content"]:
                 turn["content"] = None
-            for made in calls:
-                function = made["function"]
+            for one in calls:
+                function = one["function"]
                 if form.ids:
-                    made["id"] = _id(form, function["name"], number)
-                    waiting.append((function["name"], made["id"]))
+                    one["id"] = _id(form, function["name"], number)
+                    waiting.append((function["name"], one["id"]))
                 if form.arguments == "text":
                     function["arguments"] = json.dumps(function["arguments"], ensure_ascii=False)
                 number += 1
@@ -210,7 +217,8 @@ def _worked_out(tokenizer: Any) -> WireForm:
     template = str(tokenizer.chat_template or "")
     if template == chat_template() or "tools" not in template:
         return WireForm()
-    for manner in _MANNERS:
+    written = ({"content": "lfm"},) if "<|tool_call_start|>" in special_names(tokenizer) else ()
+    for manner in (*_MANNERS, *written):
         try:
             found = _in_manner(tokenizer, WireForm(projects=False, **manner))
         except Exception:  # a template refuses what it does not know with an error of any kind
@@ -242,12 +250,18 @@ def _in_manner(tokenizer: Any, form: WireForm) -> WireForm | None:
     ends = tuple(
         _end(tokenizer, form, common, names, text, calls) for text, calls in ((_SAID, ()), ("", _CALLS[:1]))
     )
-    projects = not form.single and all(
+    # The project's texts are decoded without special tokens.
+    marked = any(t.special for t in _added(tokenizer) if t.content in (OPEN, CLOSE))
+    projects = not (form.single or marked) and all(
         _answered(tokenizer, form, label.reply, label.calls)[len(common) :].removesuffix(tail)
         == render_answer(label)
         for label in (Label(reply=_SAID), Label(calls=_CALLS[:1]), Label(calls=_CALLS))
     )
     return form.model_copy(update={"ends": ends, "projects": projects and form.name == "hermes"})
+
+
+def _added(tokenizer: Any) -> Iterable[Any]:
+    return getattr(tokenizer, "added_tokens_decoder", {}).values()
 
 
 def _answered(tokenizer: Any, form: WireForm, text: str, calls: Sequence[ToolCall]) -> str:

@@ -45,7 +45,7 @@ TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), ma
     ['a "quoted" word', "it's \\ back", "line\nbreak", "\n", "2", "true", "[1, 2]", "a, b: {c}", "naïve 東京",
      "\U0001f600", "1 < 2 > 0", "", " ", "None", "{}", '{"name": "f", "arguments": {}}']
 )  # fmt: skip
-KEYS = st.sampled_from(["city", "days", "from_place", "tags"])
+KEYS = st.sampled_from(["city", "days", "from", "user-id"])
 VALUES = st.recursive(
     st.booleans() | st.none() | st.integers(-(10**9), 10**9) | st.floats(-1e6, 1e6, width=32) | TEXT,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
@@ -131,6 +131,19 @@ def test_a_call_that_is_cut_or_broken_is_never_a_reply(family: str) -> None:
             assert not grade(answer, label, sample.tools).correct
         half = form.parse(text[: mark.end() + 8], tools=sample.tools)
         assert half.error == "unparsable" and half.detail
+
+
+@pytest.mark.parametrize("family", OWN)
+def test_a_thought_is_dropped_and_one_in_an_argument_is_not(family: str) -> None:
+    form = wire.form_of(TOKENIZERS[family])
+    sample = of_calls(ToolCall(name="find", arguments={"city": "x</think>I cannot."}))
+    text = render_target(TOKENIZERS[family], sample, sample.label)
+    assert form.parse(text, tools=sample.tools).calls == sample.label.calls
+    for thought in ("<think>\nFirst.\n</think>\n", "First.\n</think>\n\n"):
+        if form.name != "harmony":  # it thinks on a channel of its own
+            assert form.parse(thought + text, tools=sample.tools).calls == sample.label.calls
+    unclosed = form.parse("<think>I wonder", tools=sample.tools)
+    assert unclosed.error == "unparsable" or form.name == "harmony"
 
 
 NAN = {
@@ -242,6 +255,16 @@ def test_a_template_that_writes_the_projects_labels_keeps_its_results(family: st
     assert render_target(tokenizer, sample, sample.label) == render_answer(sample.label)
 
 
+def test_marks_that_are_special_tokens_are_kept() -> None:
+    """The project's texts are decoded without special tokens: these calls would be lost."""
+    tokenizer, sample = tokenizer_of("Hermes"), of_calls(OSLO)
+    tokenizer.add_tokens(["<tool_call>", "</tool_call>"], special_tokens=True)
+    form = wire.form_of(tokenizer)
+    assert form.name == "hermes" and not form.projects and form.key == "+hermes"
+    text = decode(tokenizer, encode_turn(tokenizer, sample, sample.label)[:-1])
+    assert form.parse(text).calls == (OSLO,)
+
+
 # ------------------------------------------------------------ what nobody knows
 
 UNKNOWN = (
@@ -332,6 +355,7 @@ INSTALLED = {
     "gptoss": "harmony",
     "glm4moe": "glm",
     "gemma4": "gemma4",
+    "lfm2": "lfm",
     "lfm2_2_5": "lfm",
 }
 
@@ -344,6 +368,8 @@ def test_the_models_own_templates_are_known(name: str) -> None:
     if not (file := TRL / f"{name}.jinja").is_file():
         pytest.skip("this version of trl does not have it")
     tokenizer = with_template(file.read_text(encoding="utf-8"))
+    if name == "lfm2":  # it takes calls as words, so that their marks do not stand in it
+        tokenizer.add_tokens(["<|tool_call_start|>", "<|tool_call_end|>"], special_tokens=True)
     form = wire.form_of(tokenizer)
     assert form.name == INSTALLED[name] and form.projects == (form.name == "hermes")
     for sample in (of_calls(OSLO), of_calls(OSLO, NEWS), asked((OSLO,), Label(reply="Where?"))):

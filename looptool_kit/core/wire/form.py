@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from looptool_kit.core.samples import Frozen, Tool
 from looptool_kit.core.toolcalls import Answer, parse, tool_schemas
-from looptool_kit.core.wire import FORMS, detect, parse_as
+from looptool_kit.core.wire import after_thought, detect, parse_as
 from looptool_kit.core.wire.values import call, words
 
 OWN = "looptool"
@@ -44,6 +44,7 @@ ATTEMPTS: dict[str, re.Pattern[str]] = {
     "pythonic": re.compile(r"<\|python_start\|>|\A\s*(?:\[|[A-Za-z_][\w.]*\()"),
 }
 """What a policy of that form writes only where it tries to call: the text is calls, or it is unparsable."""
+_NEVER = re.compile(r"(?!)")
 _THOUGHT = re.compile(r"</?think>")
 
 
@@ -57,8 +58,10 @@ class WireForm(Frozen):
     """
     arguments: Literal["object", "text"] = "object"
     """How the template takes the arguments of a call."""
-    content: Literal["empty", "none"] = "empty"
-    """What stands for the words of a turn that has calls alone."""
+    content: Literal["empty", "none", "lfm"] = "empty"
+    """What stands for the words of a turn that has calls alone; `lfm`: the calls as LFM2 writes them, whose
+    template takes them as words.
+    """
     ids: Literal["", "short", "functions"] = ""
     """The ids of calls that the template asks for: none, nine characters, or `functions.name:number`."""
     single: bool = False
@@ -97,9 +100,10 @@ class WireForm(Frozen):
         """
         if self.projects or finish_reason == "length":
             return parse(text, finish_reason)
-        said = text[text.rfind("</think>") + len("</think>") :] if "</think>" in text else text
+        tried = ATTEMPTS.get(self.name, _NEVER)
+        said = after_thought(text, tried)
         # The family's parser is strict where the tokenizer's is not: at a call that is not closed.
-        tries = self.name in FORMS and ATTEMPTS[self.name].search(said) is not None
+        tries = tried.search(said) is not None or detect(said, {t.name for t in tools}) == self.name
         answer = parse_as(self.name, said, tools=tools) if tries else _reply(said, text)
         if tries and not answer.calls and not answer.error and self.name != "harmony":
             return Answer(text=text.strip(), error="unparsable", detail="the mark of a call without one")
