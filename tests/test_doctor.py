@@ -158,13 +158,13 @@ def test_a_card_on_which_nothing_fits_has_a_remedy():
 
 
 def test_a_check_that_breaks_is_a_finding_not_a_traceback(offline, monkeypatch):
-    def broken():
+    def broken(*_):
         raise RuntimeError("odd machine")
 
-    for name in ("_python", "_processor", "_memory", "_gpu", "_packages", "_model", "_disk"):
+    for name in ("_python", "_processor", "_memory", "_gpu", "_packages", "_model", "_form", "_disk"):
         monkeypatch.setattr(doctor, name, broken)
     found = doctor.diagnose_machine()
-    assert len(found) == 7 and all(f.ok is None and "odd machine" in f.value for f in found)
+    assert len(found) == 8 and all(f.ok is None and "odd machine" in f.value for f in found)
     assert doctor.print_doctor() == 0
 
 

@@ -21,6 +21,7 @@ from looptool_kit.core.records import Expansions, Rollouts, Verdicts
 from looptool_kit.core.samples import Label, Sample, Samples
 from looptool_kit.core.toolcalls import Answer, render_answer
 from looptool_kit.policy.engines import Completion
+from looptool_kit.policy.engines.prompts import end_token
 from looptool_kit.policy.policy import Policy, policy_of
 from looptool_kit.stages import _find
 from looptool_kit.stages import evaluate as suites
@@ -140,7 +141,7 @@ def test_the_suite_scores_once_and_shows_what_failed(
 def test_grpo_trains_by_the_reward(tiny_loader: Any, tmp_path: Path) -> None:
     pytest.importorskip("trl")
     from looptool_kit.config import GrpoSettings, LoraSettings, RewardSettings
-    from looptool_kit.stages.train import common, grpo
+    from looptool_kit.stages.train import grpo
 
     name = NAMES["rewards"]
     sample = world.generate(1, seed=1, kinds=("single",))[0]
@@ -153,7 +154,7 @@ def test_grpo_trains_by_the_reward(tiny_loader: Any, tmp_path: Path) -> None:
     class Writer:
         def generate(self, chats: list[Sample], sampling: Any) -> list[list[Completion]]:
             ids = [tokenizer(t, add_special_tokens=False)["input_ids"] for t in texts]
-            ends = [(*i, common.end_token(tokenizer)) for i in ids]
+            ends = [(*i, end_token(tokenizer)) for i in ids]
             made = [Completion(t, i, (-1.0,) * len(i), (), "stop") for t, i in zip(texts, ends, strict=True)]
             return [made for _ in chats]
 

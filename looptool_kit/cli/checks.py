@@ -77,8 +77,12 @@ def judge_check(
 
 
 @app.command()
-def doctor() -> None:
+def doctor(
+    model: Annotated[
+        str, typer.Argument(help="A model's folder, hub id or a run: in which form its policy writes calls.")
+    ] = "embedded",
+) -> None:
     """Say what this machine can do and what is missing, with the remedy."""
     from looptool_kit.doctor import print_doctor
 
-    raise typer.Exit(print_doctor())
+    raise typer.Exit(print_doctor(model))

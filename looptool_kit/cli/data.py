@@ -43,6 +43,7 @@ def export(
     """
     from looptool_kit import formats
     from looptool_kit.core.samples import Samples
+    from looptool_kit.policy.recorded_form import of_run
     from looptool_kit.run.folder import Run
     from looptool_kit.tools.of_run import with_original_names
 
@@ -65,7 +66,13 @@ def export(
     if form_of_rows != "looptool":
         table = with_original_names(run, table)
     fit, unfit = formats.fitting(table, form_of_rows)
-    say(f"{fit} in {formats.write(fit, out, form_of_rows)}")
+    if form_of_rows == "verl" and not of_run(run).projects:
+        from looptool_kit.policy.models import load_tokenizer
+
+        written = formats.write_in_own_form(fit, out, load_tokenizer(run.settings.model))
+        say(f"{fit} in {written}, in the form of {run.settings.model} (docs/verl.md)")
+    else:
+        say(f"{fit} in {formats.write(fit, out, form_of_rows)}")
     if unfit:
         say(f"{len(unfit)} rows left out, for example: {unfit[0]}")
 

@@ -313,6 +313,17 @@ def write(samples: Iterable[Sample], path: str | Path, form: Form) -> Path:
     return path
 
 
+def write_in_own_form(samples: Iterable[Sample], path: str | Path, tokenizer: Any) -> Path:
+    """`write` in the form `verl`, for a model that writes calls in a form of its own.
+
+    Raises `ValueError` where verl would lose the calls.
+    """
+    from looptool_kit.formats.verl import in_own_form
+
+    write_rows(in_own_form(Samples(samples), tokenizer), Path(path), nested=True)
+    return Path(path)
+
+
 def fitting(samples: Iterable[Sample], form: Form) -> tuple[Samples, list[str]]:
     """The samples that fit a form, and why others do not."""
     fit, reasons = list[Sample](), list[str]()

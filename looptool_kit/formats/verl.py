@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from looptool_kit.core.json_text import strict_json
-from looptool_kit.core.samples import Label, Sample
-from looptool_kit.core.toolcalls import render_calls
+from looptool_kit.core.samples import Label, Sample, Samples
+from looptool_kit.core.toolcalls import match, render_calls
 from looptool_kit.formats._parts import has_system, response, system_text
 from looptool_kit.formats._turns import Left
+from looptool_kit.policy.engines.prompts import encode_turn, render
+from looptool_kit.policy.wire import form_of
 
 COLUMNS = frozenset({"data_source", "prompt", "ability", "reward_model", "extra_info"})
 
@@ -51,6 +53,40 @@ def write(sample: Sample, index: int) -> dict[str, Any]:
             "sample": sample.model_dump_json(),
         },
     }
+
+
+def in_own_form(samples: Samples, tokenizer: Any) -> list[dict[str, Any]]:
+    """The rows of samples for a policy that writes calls in a form of its model's own.
+
+    The prompt is one turn with the whole text that the model's template writes; verl's
+    `custom_chat_template` must give it back as it is. `extra_info.form` tells the reward how to read.
+
+    Raises:
+        ValueError: The calls are marked by special tokens, which verl leaves out of what it decodes.
+    """
+    form = form_of(tokenizer)
+    rows = []
+    for index, sample in enumerate(samples):
+        _survives(sample, tokenizer)
+        row = write(sample, index)
+        row["prompt"] = [{"role": "user", "content": render(tokenizer, sample)}]
+        row["extra_info"]["form"] = form.model_dump_json()
+        rows.append(row)
+    return rows
+
+
+def _survives(sample: Sample, tokenizer: Any) -> None:
+    form, label = form_of(tokenizer), sample.label
+    if not label.calls:
+        return
+    ids = encode_turn(tokenizer, sample, label)
+    said = form.parse(tokenizer.decode(ids, skip_special_tokens=True), tools=sample.tools)
+    if not match(said, label):
+        raise ValueError(
+            f"the model marks calls of its form {form.name} with special tokens, and verl decodes completions"
+            " without these: no call would reach the reward. Train it here, or take a model that marks calls"
+            " with plain text"
+        )
 
 
 def plain_turns(sample: Sample) -> list[dict[str, str]]:

@@ -12,7 +12,9 @@ from looptool_kit.core.errors import RunError
 from looptool_kit.core.grading import grade
 from looptool_kit.core.records import Expansion, Frontier, Measured, Probe, Probes, Verdict, Verdicts
 from looptool_kit.core.samples import Label, Sample, Samples
-from looptool_kit.core.toolcalls import Answer, parse
+from looptool_kit.core.toolcalls import Answer
+from looptool_kit.core.wire.form import PROJECTS, WireForm
+from looptool_kit.policy.recorded_form import of_run
 from looptool_kit.run.decisions import Decision
 from looptool_kit.run.folder import Run
 
@@ -97,12 +99,14 @@ INCONSISTENT = "frontier"
 """Stands in a verdict for the judge, where no judge decided that a sample is an error seed."""
 
 
-def inconsistent_seeds(samples: Samples, probes: Probes, measured: Iterable[Measured]) -> list[ErrorSeed]:
+def inconsistent_seeds(
+    samples: Samples, probes: Probes, measured: Iterable[Measured], form: WireForm = PROJECTS
+) -> list[ErrorSeed]:
     """Error seeds of InfTool's hard set (arXiv 2512.23611), in the dataset's order.
 
     They are samples that the policy answers right greedily, and wrong in half of its rollouts or more. Where
     the greedy answer is wrong the verdict on it decides, since the label may be. A seed's probe has the
-    commonest fault of the rollouts, so that children keep its pattern.
+    commonest fault of the rollouts, which are written in `form`, so that children keep its pattern.
     """
     rows, hard = samples.by_id(), {m.sample_id: m for m in measured if m.inconsistent}
     seeds = []
@@ -121,7 +125,8 @@ def inconsistent_seeds(samples: Samples, probes: Probes, measured: Iterable[Meas
             judge=INCONSISTENT,
             label=sample.label,
         )
-        what = {"text": found.wrong, "answer": parse(found.wrong), "faults": found.faults}
+        answer = form.parse(found.wrong, tools=sample.tools)
+        what = {"text": found.wrong, "answer": answer, "faults": found.faults}
         seeds.append(ErrorSeed(sample, probe.model_copy(update=what), verdict))
     return seeds
 
@@ -130,7 +135,7 @@ def all_seeds(run: Run, j: int, samples: Samples, probes: Probes, verdicts: Verd
     """D_ES as the run's settings have it: with `frontier.seeds`, the inconsistent samples too."""
     seeds = error_seeds(samples, probes, verdicts)
     if run.settings.frontier.seeds:
-        seeds += inconsistent_seeds(samples, probes, run.table(Frontier, "frontier", j))
+        seeds += inconsistent_seeds(samples, probes, run.table(Frontier, "frontier", j), of_run(run))
     return seeds
 
 

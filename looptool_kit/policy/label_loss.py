@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 
 from looptool_kit.core.samples import Frozen, Sample, Samples
 from looptool_kit.core.tables import Table
-from looptool_kit.core.toolcalls import render_answer
 from looptool_kit.policy.engines import Engine
 from looptool_kit.policy.policy import open_engine, policy_of
 from looptool_kit.run.folder import Run
@@ -39,7 +38,7 @@ def loss(logprobs: Sequence[float]) -> float:
 
 def losses(samples: Sequence[Sample], engine: Engine) -> list[float]:
     """The loss of every sample's label under the engine's policy."""
-    return [loss(logps) for logps in engine.score(samples, [render_answer(s.label) for s in samples])]
+    return [loss(logps) for logps in engine.score(samples, [s.label for s in samples])]
 
 
 def under_base(run: Run) -> Score:

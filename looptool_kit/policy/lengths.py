@@ -1,4 +1,4 @@
-"""Samples longer than the model's context, found before any training."""
+"""Samples that a model cannot learn, found before any training: too long, or beyond its form."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from looptool_kit.policy.models import (
     find_model,
     load_tokenizer,
 )
+from looptool_kit.policy.recorded_form import of_model
+from looptool_kit.policy.wire import fault_of
 
 EMBEDDED_CONTEXT = 8192
 """SmolLM2's context. Known here, so that the embedded model need not be fetched to tell that samples fit."""
@@ -28,11 +30,12 @@ MIN_CONTEXT = 1024
 
 
 def too_long(model: str) -> Callable[[Sample], str]:
-    """A function that says why a sample exceeds the model's context.
+    """A function that says why a sample exceeds the model's context, or cannot be written in its form.
 
     `model` is as `find_model` takes it. Empty where it fits, or where that cannot be known because the model
     is not to be had.
     """
+    own_form = not of_model(model).projects
 
     @lru_cache(1)
     def measure() -> tuple[Any, int | None]:
@@ -50,18 +53,20 @@ def too_long(model: str) -> Callable[[Sample], str]:
     )
 
     def fault(sample: Sample) -> str:
-        answer = render_answer(sample.label)
-        text = render_prompt(sample.tools, sample.messages) + answer
+        if own_form and (reason := fault_of(measure()[0], sample)):
+            return reason
+        text = render_prompt(sample.tools, sample.messages) + render_answer(sample.label)
         # No token is less than a byte, and no template of a model writes twice what ours does.
         if 2 * len(text.encode("utf-8", "surrogatepass")) < lengths:
             return ""
         tokenizer, limit = measure()
         if limit is None:
             return ""
-        from looptool_kit.policy.engines.prompts import encode_answer, encode_prompts
+        from looptool_kit.policy.engines.prompts import encode_prompts, encode_turn
 
-        # The end token of the answer, and the one that vLLM writes after what it scores.
-        length = len(encode_prompts(tokenizer, [sample])[0]) + len(encode_answer(tokenizer, answer)) + 2
+        # And the token that vLLM writes after what it scores.
+        turn = encode_turn(tokenizer, sample, sample.label)
+        length = len(encode_prompts(tokenizer, [sample])[0]) + len(turn) + 1
         return (
             f"length: it has {length} tokens, and the context of {model} has {limit}"
             if length > limit

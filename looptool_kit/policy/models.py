@@ -11,13 +11,16 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from looptool_kit.core.terminal import visible
 from looptool_kit.core.toolcalls import chat_template
 from looptool_kit.policy import downloads
 from looptool_kit.policy.downloads import HUB_ID
+from looptool_kit.policy.wire import form_of
 
 EMBEDDED = "embedded"
 """SmolLM2-135M-Instruct with the shipped adapter: it calls tools."""
@@ -26,6 +29,10 @@ EMBEDDED_BASE = "embedded-base"
 ADAPTER = Path(__file__).parent / "embedded"
 ADAPTER_SHA256 = "3ee920aac938b5ee8ba1286d63e4bad7bcf574938c82f6be513e72491c14afb4"
 """Of the shipped adapter's adapter_model.safetensors."""
+UNKNOWN_FORM = (
+    "The chat template of {} writes calls in a form that looptool_kit cannot read, so its policy is prompted"
+    " and trained in the project's own form (docs/models.md)."
+)
 MERGED_BYTES = 600_000_000
 """Free disk space for the checkpoint with the adapter merged in."""
 
@@ -220,12 +227,18 @@ def load(
 def load_tokenizer(source: ModelSource | str | Path) -> Any:
     """The tokenizer alone, with a chat template that takes tools.
 
-    The project's where its own has no tools branch. Raises ValueError where neither fits.
+    The project's where its own has no tools branch, or writes calls in a form that nobody can read. Raises
+    ValueError where neither fits.
     """
+    source = source if isinstance(source, ModelSource) else find_model(source)
+    return with_template(raw_tokenizer(source), str(source.path))
+
+
+def raw_tokenizer(source: ModelSource) -> Any:
+    """The tokenizer with the chat template that it brings."""
     from transformers import AutoTokenizer
 
-    path = source.path if isinstance(source, ModelSource) else find_model(source).path
-    return with_template(AutoTokenizer.from_pretrained(path, trust_remote_code=False), str(path))
+    return AutoTokenizer.from_pretrained(source.path, trust_remote_code=False)
 
 
 def with_template(tokenizer: Any, path: str) -> Any:
@@ -236,6 +249,9 @@ def with_template(tokenizer: Any, path: str) -> Any:
                 f"The tokenizer of {path} has no chat template with tools, and without the token <|im_end|>"
                 " it cannot take this project's. Use an instruct model that knows tools or ChatML."
             )
+        tokenizer.chat_template = chat_template()
+    elif form_of(tokenizer).unknown:
+        warnings.warn(UNKNOWN_FORM.format(visible(path)), stacklevel=2)
         tokenizer.chat_template = chat_template()
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token

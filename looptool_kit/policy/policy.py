@@ -14,7 +14,7 @@ from looptool_kit.core.errors import RunError
 from looptool_kit.core.samples import Frozen
 from looptool_kit.core.terminal import visible
 from looptool_kit.policy.engines import Engine
-from looptool_kit.policy.models import weights_id
+from looptool_kit.policy.recorded_form import key_of, of_model, of_run
 from looptool_kit.run.folder import Run
 from looptool_kit.trust import require_endpoint
 
@@ -48,7 +48,8 @@ class Policy(Frozen):
 
 def base_policy(model: str, engine: EngineName = "transformers", server: Endpoint | None = None) -> Policy:
     """The model that training starts from."""
-    return Policy(name="base", iteration=0, model=model, key=weights_id(model), engine=engine, server=server)
+    key = key_of(model, of_model(model))
+    return Policy(name="base", iteration=0, model=model, key=key, engine=engine, server=server)
 
 
 def untrained(settings: Settings) -> Policy:
@@ -58,17 +59,19 @@ def untrained(settings: Settings) -> Policy:
 
 def policy_of(run: Run, iteration: int) -> Policy:
     """The policy of a finished iteration; the base model for 0."""
+    model = run.settings.model
+    own = key_of(model, of_run(run))
     if iteration == 0:
-        return untrained(run.settings).model_copy(update={"folder": str(run.path)})
+        return untrained(run.settings).model_copy(update={"folder": str(run.path), "key": own})
     manifest = run.manifest("policy", iteration)
     if manifest is None or not manifest.get("trainings") or "key" not in manifest:
         raise RunError(
             f"iteration {iteration} of {run.path} has no trained policy yet: run `looptool train {run.path}`."
         )
-    if (base := manifest.get("base", weights_id(run.settings.model))) != weights_id(run.settings.model):
+    if (base := manifest.get("base", own)) != own:
         raise RunError(
-            f"the policy of iteration {iteration} of {run.path} was trained from {base}, and"
-            f" {run.settings.model!r} now is {weights_id(run.settings.model)}: its adapter does not fit."
+            f"the policy of iteration {iteration} of {run.path} was trained from {base}, and {model!r} now is"
+            f" {own}: its adapter does not fit."
             f" Train again (looptool train {run.path} --iteration {iteration}), or use the version of"
             " looptool_kit that trained it."
         )

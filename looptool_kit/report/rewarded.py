@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from looptool_kit.core.records import Score
 from looptool_kit.core.samples import Samples
 from looptool_kit.core.stats import mean_interval
-from looptool_kit.core.toolcalls import parse
+from looptool_kit.core.wire.form import PROJECTS, WireForm
+from looptool_kit.policy.recorded_form import of_run
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.evaluate.stage import best, scores
 from looptool_kit.stages.train.rewards import find_reward
@@ -20,15 +21,22 @@ OUTCOME = "graded"
 """The reward that is reported, whatever the policy was trained by: it tells near misses from far ones."""
 
 
-def rewards_of(samples: Samples, rows: Iterable[Score], name: str = OUTCOME) -> dict[str, float]:
-    """Sample id -> what the policy's answer to it earns.
+def rewards_of(
+    samples: Samples, rows: Iterable[Score], name: str = OUTCOME, form: WireForm = PROJECTS
+) -> dict[str, float]:
+    """Sample id -> what the policy's answer to it, written in `form`, earns.
 
     Scores of other samples are left out, and so are rows that hold no answer.
     """
     reward, known = find_reward(name), samples.by_id()
     return {
         row.sample_id: reward(
-            parse(row.text, "length" if row.error == "truncated" else "stop"), known[row.sample_id]
+            form.parse(
+                row.text,
+                "length" if row.error == "truncated" else "stop",
+                known[row.sample_id].tools,
+            ),
+            known[row.sample_id],
         )
         for row in rows
         if row.sample_id in known and (row.text or row.error)
@@ -46,7 +54,8 @@ def reward_lines(run: Run) -> list[str]:
     before, kept = list(found)[0], best(run)
     after = kept if kept in found else list(found)[-1]
     samples = run.table(Samples, "held_out", 0, missing_ok=True)
-    a, b = (rewards_of(samples, found[policy]) for policy in (before, after))
+    form = of_run(run)
+    a, b = (rewards_of(samples, found[policy], form=form) for policy in (before, after))
     if after == before or not (both := [i for i in a if i in b]):
         return []
     changes = [b[i] - a[i] for i in both]

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from looptool_kit.core.grading import grade
 from looptool_kit.core.records import STATES, Probe, Probes
 from looptool_kit.core.samples import Sample, Samples
-from looptool_kit.core.toolcalls import parse
 from looptool_kit.policy.engines import Completion, Sampling
 from looptool_kit.policy.policy import Policy, open_engine, policy_of
 from looptool_kit.run.folder import Run
@@ -110,7 +109,7 @@ def _decode(run: Run, samples: Samples, policy: Policy, now: Stage) -> Probes:
 
 def judge_completion(sample: Sample, completion: Completion, iteration: int) -> Probe:
     """A completion measured against its sample's label."""
-    answer = parse(completion.text, completion.finish_reason)
+    answer = completion.answer(sample.tools)
     graded = grade(answer, sample.label, sample.tools)
     return Probe(
         sample_id=sample.id,

@@ -20,7 +20,7 @@ from looptool_kit.core.records import Verdict, VerdictName
 from looptool_kit.core.samples import Frozen, Label, Sample, Samples
 from looptool_kit.core.stats import wilson
 from looptool_kit.core.tables import Table, write_json
-from looptool_kit.core.toolcalls import Answer, match, render_answer
+from looptool_kit.core.toolcalls import Answer, match
 from looptool_kit.policy.engines import Engine
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.verify import Case, Context, Logprobs, find_judge
@@ -224,8 +224,8 @@ def _logprobs(
     for at in tqdm(range(0, len(rows), CHUNK), desc="judge-check", unit="batch"):
         batch, asked = rows[at : at + CHUNK], questions[at : at + CHUNK]
         # Both answers of a trial in one call: an engine computes their common prompt once.
-        texts = [render_answer(s.label) for s in batch] + [render_answer(t.prediction) for t in asked]
-        scores = engine.score([*batch, *batch], texts)
+        said = [s.label for s in batch] + [t.prediction for t in asked]
+        scores = engine.score([*batch, *batch], said)
         labels += scores[: len(batch)]
         predictions += scores[len(batch) :]
     return labels, predictions

@@ -11,6 +11,7 @@ from looptool_kit.core.samples import Frozen, Samples
 from looptool_kit.core.stats import Clustered, clustered_difference, wilson
 from looptool_kit.core.tables import Table, column
 from looptool_kit.llm.store import spent as spent_on_models
+from looptool_kit.policy.recorded_form import of_run
 from looptool_kit.report.rewarded import rewards_of
 from looptool_kit.run.folder import Run
 from looptool_kit.run.lock import read_manifest
@@ -104,7 +105,8 @@ def outcomes(run: Run, arm: str) -> Iterator[Outcome]:
         rows = found.get(f"D{j}")
         if rows is None:
             continue
-        tokens, likely, earned = spent(run, j), measured(run, j), rewards_of(held_out, rows)
+        tokens, likely = spent(run, j), measured(run, j)
+        earned = rewards_of(held_out, rows, form=of_run(run))
         yield Outcome(
             arm=arm,
             seed=run.settings.seed,

@@ -67,7 +67,7 @@ FORMS: dict[str, Form] = {
     "functiongemma": Form(re.compile("<start_function_call>"), gemma_forms.functiongemma),
     "gemma4": Form(re.compile(r"<\|tool_call>"), gemma_forms.gemma4),
     "lfm": Form(re.compile(r"<\|tool_call_start\|>"), python_forms.lfm),
-    "phi": Form(re.compile(r"<\|tool_call\|>[^<]*<\|/tool_call\|>"), json_forms.phi),
+    "phi": Form(re.compile(r"<\|tool_call\|>.*?<\|/tool_call\|>", re.DOTALL), json_forms.phi),
     "granite": Form(re.compile(r"<\|tool_call\|>"), json_forms.granite),
     "glaive": Form(re.compile(r"<function_?call>"), json_forms.glaive),
     "olmo": Form(re.compile("<function_calls>"), python_forms.olmo),
@@ -109,13 +109,25 @@ def parse_as(form: str, text: str, finish_reason: str = "stop", tools: Sequence[
     if form == "hermes" or finish_reason == "length":
         return parse(text, finish_reason)
     try:
-        thought = text.rfind("</think>")
-        said = text[thought + len("</think>") :] if thought >= 0 else text
+        said = after_thought(text, FORMS[form].mark)
         found = FORMS[form].read(said, {t.name: t for t in tools})
     except (ValueError, RecursionError) as error:
         detail = str(error).split("\n")[0][:300] or type(error).__name__
         return Answer(text=text.strip(), error="unparsable", detail=detail)
     return Answer(calls=tuple(found.calls), text=found.text)
+
+
+def after_thought(text: str, mark: re.Pattern[str]) -> str:
+    """A text without the thought that it begins with.
+
+    A `</think>` behind the first `mark` of a call stands in an argument, unless the text opens with <think>.
+    """
+    end = text.find("</think>")
+    if end < 0:
+        return text
+    first = mark.search(text)
+    led = first is None or end < first.start() or text.lstrip().startswith("<think>")
+    return text[end + len("</think>") :] if led else text
 
 
 def read_text(text: str, tools: Sequence[Tool] = ()) -> Answer:

@@ -35,6 +35,8 @@ _DEEPSEEK = re.compile(
     re.DOTALL,
 )
 _ENDS = re.compile(r"<\|(?:end|call|return)\|>")
+_HEADER = re.compile(r"\s*(?:<\|start\|>assistant)?\s*(?:<\|channel\|>\s*(?:analysis|commentary|final))?\s*")
+"""That of a message to nobody."""
 _RECIPIENT = re.compile(r"to=(?:functions\.)?([\w.-]+)")
 _LLAMA_TAG = re.compile(r"<function=([^<>\n]+)>\s*(\{.*?\})\s*</function>", re.DOTALL)
 _MISTRAL_NAME = re.compile(r"\s*([\w.-]+)\s*(?:\[CALL_ID\]\w+)?(?:\[ARGS\])?\s*(?=\{)")
@@ -98,18 +100,19 @@ def deepseek(text: str, tools: dict[str, Tool]) -> Found:
     for match in found:
         fenced = _FENCE.search(match[2])
         calls.append(call(match[1], strict_json((fenced[1] if fenced else match[2]).strip())))
-    return Found(calls, words(*re.split("<｜[^｜]*｜>", rest)))
+    spoken = words(*re.split("<｜(?:tool▁calls▁(?:begin|end)|end▁of▁sentence)｜>", rest))
+    if "｜" in spoken:
+        raise ValueError("a call without its end")
+    return Found(calls, spoken)
 
 
 def kimi(text: str, tools: dict[str, Tool]) -> Found:
     """Read Kimi K2's calls; an id is `functions.name:number`."""
     found, rest = pieces(text, _KIMI)
-    if not found or "<|tool_call_begin|>" in rest:
+    spoken = words(*re.split(r"<\|tool_calls?_section_(?:begin|end)\|>", rest))
+    if not found or "<|tool_call" in spoken:
         raise ValueError("a call without its arguments or its end")
-    return Found(
-        [call(m[1], strict_json(m[2].strip())) for m in found],
-        words(*re.split(r"<\|tool_calls?_section_(?:begin|end)\|>", rest)),
-    )
+    return Found([call(m[1], strict_json(m[2].strip())) for m in found], spoken)
 
 
 def harmony(text: str, tools: dict[str, Tool]) -> Found:
@@ -121,6 +124,8 @@ def harmony(text: str, tools: dict[str, Tool]) -> Found:
         recipient = _RECIPIENT.search(header)
         if recipient and not mark:
             raise ValueError("a call without its message")
+        if mark and not recipient and not _HEADER.fullmatch(header):
+            raise ValueError("a message whose header cannot be read")
         if recipient:
             calls.append(call(recipient[1], strict_json(body.strip() or "{}")))
         elif "analysis" not in header:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from keyword import iskeyword
 from typing import Any
 
 from looptool_kit.core.samples import Tool, ToolCall
@@ -14,6 +16,8 @@ _WORDS = {"true": True, "false": False, "null": None, "none": None}
 _MOST = 100_000
 """Characters of a text that is looked at as Python."""
 BARE = re.compile(r"\A\s*(?:<\|python_start\|>)?\s*\[?\s*[A-Za-z_][\w.]*\(")
+_NAMES = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|([A-Za-z_][\w.-]*)(?=\s*(?:=(?!=)|\())""")
+"""Text in quotes, or the name of an argument or a call."""
 _ENDS = re.compile(r"<\|(?:python_start|python_end|eot|eom|eot_id|eom_id)\|>")
 
 
@@ -36,6 +40,25 @@ def lfm(text: str, tools: dict[str, Tool]) -> Found:
     if not mark:
         raise ValueError("<|tool_call_end|> is missing")
     return Found(calls_of(body, tools), words(before, after.replace("<|im_end|>", "")))
+
+
+def write_lfm(calls: Iterable[ToolCall]) -> str:
+    """Write calls as LFM2 does; `lfm` reads them back."""
+    written = ", ".join(
+        f"{c.name}({', '.join(f'{k}={_literal(v)}' for k, v in c.arguments.items())})" for c in calls
+    )
+    return f"<|tool_call_start|>[{written}]<|tool_call_end|>"
+
+
+def _literal(value: Any) -> str:
+    """A JSON value as Python writes it, text in double quotes."""
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_literal(k)}: {_literal(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_literal, value)) + "]"
+    return repr(value)
 
 
 def olmo(text: str, tools: dict[str, Tool]) -> Found:
@@ -66,6 +89,27 @@ def calls_of(text: str, tools: dict[str, Tool]) -> list[ToolCall]:
     if len(text) > _MOST:
         raise ValueError(f"more than {_MOST} characters")
     try:
+        return _parsed(text, tools, {})
+    except ValueError:
+        # `from` and `user-id` are names of arguments, which Python does not take as such.
+        names: dict[str, str] = {}
+        aliased = _NAMES.sub(lambda m: m[0] if m[1] else _alias(m[2], names), text)
+        if not names:
+            raise
+        return _parsed(aliased, tools, names)
+
+
+def _alias(name: str, names: dict[str, str]) -> str:
+    """The name, or what stands for one that Python does not take; `names` gets that."""
+    if all(part.isidentifier() and not iskeyword(part) for part in name.split(".")):
+        return name
+    alias = f"_looptool_{len(names)}_"
+    names[alias] = name
+    return alias
+
+
+def _parsed(text: str, tools: dict[str, Tool], names: dict[str, str]) -> list[ToolCall]:
+    try:
         tree = ast.parse(text.strip())
     except (SyntaxError, RecursionError, MemoryError) as error:
         raise ValueError(f"not calls: {error}") from None
@@ -77,10 +121,10 @@ def calls_of(text: str, tools: dict[str, Tool]) -> list[ToolCall]:
         nodes += inner.elts if isinstance(inner, ast.List | ast.Tuple) else [inner]
     if not nodes:
         raise ValueError("no call")
-    return [_call(node, tools) for node in nodes]
+    return [_call(node, tools, names) for node in nodes]
 
 
-def _call(node: ast.expr, tools: dict[str, Tool]) -> ToolCall:
+def _call(node: ast.expr, tools: dict[str, Tool], names: dict[str, str]) -> ToolCall:
     if not isinstance(node, ast.Call):
         raise ValueError("not a call")
     name = ast.unparse(node.func)
@@ -90,17 +134,19 @@ def _call(node: ast.expr, tools: dict[str, Tool]) -> ToolCall:
         and len(node.args) == 1
         and isinstance(node.args[0], ast.Call)
     ):
-        return _call(node.args[0], tools)
+        return _call(node.args[0], tools, names)
     if not re.fullmatch(r"[\w.]+", name):
         raise ValueError("the name of a call is not a name")
+    name = names.get(name, name)
     places = list(tools[name].properties) if name in tools else []
     if len(node.args) > len(places):
         raise ValueError(f"an argument of {name} has no name")
     arguments = {key: _value(value) for key, value in zip(places, node.args, strict=False)}
     for keyword in node.keywords:
-        if keyword.arg is None or keyword.arg in arguments:
+        key = keyword.arg and names.get(keyword.arg, keyword.arg)
+        if key is None or key in arguments:
             raise ValueError(f"an argument of {name} stands twice or has no name")
-        arguments[keyword.arg] = _value(keyword.value)
+        arguments[key] = _value(keyword.value)
     return call(name, arguments)
 
 

@@ -18,6 +18,8 @@ _INVOKE_CALL = re.compile(r"<invoke\s+name=[\"']?([^\"'>]+)[\"']?\s*>(.*?)</invo
 _INVOKE_ARGUMENT = re.compile(
     r"<parameter\s+name=[\"']?([^\"'>]+)[\"']?\s*>\n?(.*?)\n?</parameter>", re.DOTALL
 )
+_MINIMAX_ARGUMENT = re.compile(r"<parameter\s+name=\"([^\">]+)\">(.*?)</parameter>", re.DOTALL)
+"""Without line ends around the value: those that stand there are its own."""
 _INVOKE_WRAP = re.compile(r"</?(?:minimax:tool_call|function_calls|antml:function_calls)>")
 
 
@@ -33,8 +35,9 @@ def glm(text: str, tools: dict[str, Tool]) -> Found:
 
 def invoke(text: str, tools: dict[str, Tool]) -> Found:
     """Read MiniMax M2's calls, and those of others who write `<invoke>`."""
+    argument = _MINIMAX_ARGUMENT if "<minimax:tool_call>" in text else _INVOKE_ARGUMENT
     text = _INVOKE_WRAP.sub("\n", text)
-    return _read(text, tools, _INVOKE_CALL, _INVOKE_ARGUMENT, ("<invoke", "</invoke>"))
+    return _read(text, tools, _INVOKE_CALL, argument, ("<invoke", "</invoke>", "minimax:tool_call"))
 
 
 def _read(

@@ -14,7 +14,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
-from looptool_kit.core.samples import Message, Tool
+from looptool_kit.core.samples import Label, Message, Tool
+from looptool_kit.core.toolcalls import Answer
+from looptool_kit.core.wire.form import PROJECTS, WireForm
 
 
 class Chat(Protocol):
@@ -24,6 +26,10 @@ class Chat(Protocol):
     def tools(self) -> tuple[Tool, ...]: ...
     @property
     def messages(self) -> tuple[Message, ...]: ...
+
+
+Said = str | Label | Answer
+"""What follows a chat: a text that the policy wrote, or a label or an answer, to be put in its own form."""
 
 
 class Sampling(NamedTuple):
@@ -48,6 +54,12 @@ class Completion(NamedTuple):
     logprobs: tuple[float, ...]
     tokens: tuple[str, ...]
     finish_reason: Literal["stop", "length"]
+    form: WireForm = PROJECTS
+    """In which the policy that wrote it writes calls."""
+
+    def answer(self, tools: Sequence[Tool] = ()) -> Answer:
+        """The text, parsed; `tools` are those on offer."""
+        return self.form.parse(self.text, self.finish_reason, tools)
 
     @property
     def perplexity(self) -> float:
@@ -82,7 +94,7 @@ class Engine(Protocol):
         """`sampling.n` completions for each chat, in order."""
         ...
 
-    def score(self, chats: Sequence[Chat], answers: Sequence[str]) -> list[tuple[float, ...]]:
+    def score(self, chats: Sequence[Chat], answers: Sequence[Said]) -> list[tuple[float, ...]]:
         """Log-probability of each token of `answers[i]`, end token included, after `chats[i]`.
 
         A chat may stand several times.

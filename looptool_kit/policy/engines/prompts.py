@@ -7,20 +7,26 @@ and `served` send these token ids, not the text.
 
 from __future__ import annotations
 
-import copy
 import json
-import re
-import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import ceil
 from pathlib import Path
-from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
+from typing import Any, Literal
 
-from looptool_kit.core.samples import Message, Tool
-from looptool_kit.core.toolcalls import chat, chat_template, marker_places, render_turns, tool_schemas
-from looptool_kit.policy.engines import Chat, Completion, Engine
+from looptool_kit.core.samples import Label, Message, Tool, ToolCall
+from looptool_kit.core.toolcalls import (
+    Answer,
+    chat,
+    chat_template,
+    marker_places,
+    render_answer,
+    render_turns,
+    tool_schemas,
+)
+from looptool_kit.policy import wire
+from looptool_kit.policy.engines import Chat, Completion, Engine, Said
 from looptool_kit.policy.engines.prefix_tree import shared_length
+from looptool_kit.policy.special_tokens import Special, encode_plain, special_of
 
 MAX_BATCH_TOKENS = 24_576
 """Distinct prompt tokens that a batch may hold, whatever its number of rows: a bound on memory."""
@@ -43,13 +49,7 @@ def render(tokenizer: Any, item: Chat) -> str:
 def _render(tokenizer: Any, messages: Sequence[Message], tools: Sequence[Tool]) -> str:
     if tokenizer.chat_template == chat_template():
         return render_turns(chat(messages), tool_schemas(tools))
-    return tokenizer.apply_chat_template(
-        chat(messages),
-        tools=tool_schemas(tools) or None,
-        add_generation_prompt=True,
-        tokenize=False,
-        enable_thinking=False,
-    )
+    return wire.prompt(tokenizer, messages, tools)
 
 
 def encode_prompt(tokenizer: Any, item: Chat) -> list[int]:
@@ -57,8 +57,8 @@ def encode_prompt(tokenizer: Any, item: Chat) -> list[int]:
 
     Raises ValueError where a tokenizer cannot keep a special token's name as text.
     """
-    special = _special(tokenizer)
-    if special.may_stand_in(_written(item), {}):
+    special = special_of(tokenizer)
+    if special.may_stand_in(_written(item.messages, item.tools), {}):
         return _encode_careful(tokenizer, special, item)
     ids: list[int] = tokenizer(render(tokenizer, item), add_special_tokens=False)["input_ids"]
     return ids
@@ -68,20 +68,63 @@ def encode_prompts(tokenizer: Any, chats: Sequence[Chat]) -> list[list[int]]:
     """`encode_prompt` of each, several times faster."""
     texts = [render(tokenizer, item) for item in chats]
     ids: list[list[int]] = tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
-    special = _special(tokenizer)
+    special = special_of(tokenizer)
     known: dict[str, bool] = {}
     for i, item in enumerate(chats):
-        if special.may_stand_in(_written(item), known):
+        if special.may_stand_in(_written(item.messages, item.tools), known):
             ids[i] = _encode_careful(tokenizer, special, item)
     return ids
 
 
-def encode_answer(tokenizer: Any, answer: str) -> list[int]:
-    """The token ids of an answer as `toolcalls.render_answer` writes it, without the end.
+def render_target(tokenizer: Any, item: Chat, said: Label | Answer) -> str:
+    """The text that the policy is to write for a label, in its own form and without its end.
 
-    Only the marks around its calls may be special tokens.
+    Raises ValueError where the form cannot write it.
     """
-    special = _special(tokenizer)
+    return wire.target(tokenizer, item.messages, item.tools, said)
+
+
+def encode_turn(tokenizer: Any, item: Chat, said: Said) -> list[int]:
+    """The token ids of what the policy says next, with the token that ends it.
+
+    A text is one that the policy wrote. What a label's values spell is no mark of its form.
+    """
+    form = wire.form_of(tokenizer)
+    if form.projects or isinstance(said, str):
+        ids = encode_answer(tokenizer, said if isinstance(said, str) else render_answer(said))
+        calls = not form.projects and bool(form.parse(str(said), tools=item.tools).calls)
+        return [*ids, end_token(tokenizer, calls)]
+    special, words = special_of(tokenizer), said.reply if isinstance(said, Label) else said.text
+    turn = Message(role="assistant", content=words, tool_calls=said.calls)
+    if special.may_stand_in(_written((turn,)), {}):
+        messages, tools = _hidden(special, (*item.messages, turn), item.tools)
+        text = wire.target(
+            tokenizer, messages[:-1], tools, Answer(calls=messages[-1].tool_calls, text=messages[-1].content)
+        )
+        ids = encode_plain(tokenizer, special, special.show(text))
+    else:
+        ids = tokenizer(render_target(tokenizer, item, said), add_special_tokens=False)["input_ids"]
+    return [*ids, end_token(tokenizer, bool(said.calls))]
+
+
+def decode(tokenizer: Any, ids: Sequence[int]) -> str:
+    """The text of an answer's token ids, its end left out.
+
+    The marks of a form of the model's own may be special tokens, and are kept.
+    """
+    plain = wire.form_of(tokenizer).projects
+    return tokenizer.decode(list(ids), skip_special_tokens=plain, clean_up_tokenization_spaces=False)
+
+
+def encode_answer(tokenizer: Any, answer: str) -> list[int]:
+    """The token ids of a text that the policy wrote, without the end.
+
+    In the project's form only the marks around its calls may be special tokens.
+    """
+    special = special_of(tokenizer)
+    if not wire.form_of(tokenizer).projects:
+        said: list[int] = tokenizer(answer, add_special_tokens=False)["input_ids"]
+        return said
     spelt = [m.start() for m in special.pattern.finditer(answer)] if special.pattern else []
     marks = marker_places(answer) if spelt or special.always else {}
     if set(spelt) <= marks.keys() and not special.always:
@@ -92,107 +135,45 @@ def encode_answer(tokenizer: Any, answer: str) -> list[int]:
     for at, word in own:
         out += answer[done:at] + special.alias(word)
         done = at + len(word)
-    return _encode_plain(tokenizer, special, out + answer[done:])
+    return encode_plain(tokenizer, special, out + answer[done:])
 
 
 # ------------------------------------------------------ special tokens as text
 
 
-class _Special(NamedTuple):
-    """The tokens of a tokenizer that mark something up.
-
-    Special ones, and added ones such as Qwen3's <tool_call>.
-    """
-
-    names: dict[str, int]
-    """Name -> id."""
-    pattern: re.Pattern[str] | None
-    """Finds a name in text, and in text written as JSON; None where there are no such tokens."""
-    always: bool
-    """Names are looked for after normalization, so that any text may turn into one."""
-    size: int
-    """Of the vocabulary this was made for: tokens may be added later."""
-    nonce: str
-    """Nobody who writes data can know it."""
-
-    def may_stand_in(self, texts: Iterable[str], known: dict[str, bool]) -> bool:
-        """Whether a name stands in one of the texts; `known` remembers shared ones."""
-        if self.pattern is None or self.always:
-            return self.always
-        for text in texts:
-            if (found := known.get(text)) is None:
-                found = known[text] = self.pattern.search(text) is not None
-            if found:
-                return True
-        return False
-
-    def alias(self, name: str) -> str:
-        """What stands for a special token that the template wrote."""
-        return f"{self.nonce}s{self.names[name]}e"
-
-    def hide(self, text: str) -> str:
-        """The text with the names that it spells hidden from the template; `show` undoes it."""
-        return re.sub(_any_of(self.names), lambda m: f"{self.nonce}t{self.names[m[0]]}e", text)
-
-    def show(self, prompt: str) -> str:
-        """A rendered prompt: the template's special tokens as aliases, the data's names as text."""
-        by_id = {number: name for name, number in self.names.items()}
-        prompt = re.sub(_any_of(self.names), lambda m: self.alias(m[0]), prompt)
-        return re.sub(rf"{self.nonce}t(\d+)e", lambda m: by_id[int(m[1])], prompt)
-
-
-_known: WeakKeyDictionary[Any, _Special] = WeakKeyDictionary()
-_plain: WeakKeyDictionary[Any, tuple[_Special, Any, dict[int, int]]] = WeakKeyDictionary()
-
-
-def _special(tokenizer: Any) -> _Special:
-    size = len(tokenizer) if hasattr(tokenizer, "added_tokens_decoder") else 0
-    found = _known.get(tokenizer)
-    if found is None or found.size != size:
-        tokens = getattr(tokenizer, "added_tokens_decoder", {})
-        # Added words and white space (Gemma's runs of line ends) are vocabulary like any other.
-        names = {t.content: i for i, t in tokens.items() if t.special or re.search(r"[^\w\s▁]", t.content)}
-        backend = getattr(tokenizer, "backend_tokenizer", None)
-        normalized = any(t.normalized for t in tokens.values() if t.content in names)
-        always = normalized and getattr(backend, "normalizer", None) is not None
-        escaped = [json.dumps(name, ensure_ascii=False)[1:-1] for name in names]
-        pattern = re.compile(_any_of({*names, *escaped})) if names else None
-        found = _known[tokenizer] = _Special(names, pattern, always, size, secrets.token_hex(16))
-    return found
-
-
-def _any_of(names: Iterable[str]) -> str:
-    return "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
-
-
-def _written(item: Chat) -> Iterator[str]:
+def _written(messages: Iterable[Message], tools: Iterable[Tool] = ()) -> Iterator[str]:
     """Everything in a chat that is data."""
-    for message in item.messages:
+    for message in messages:
         yield message.content
         yield message.name or ""
         for call in message.tool_calls:
             yield json.dumps([call.name, call.arguments], ensure_ascii=False)
-    for tool in item.tools:
+    for tool in tools:
         yield tool.canonical
 
 
-def _encode_careful(tokenizer: Any, special: _Special, item: Chat) -> list[int]:
+def _encode_careful(tokenizer: Any, special: Special, item: Chat) -> list[int]:
     """The ids of a prompt whose data may spell special tokens.
 
     They are hidden while the template works, then encoded as text.
     """
+    hidden = _hidden(special, item.messages, item.tools)
+    return encode_plain(tokenizer, special, special.show(_render(tokenizer, *hidden)))
 
+
+def _hidden(
+    special: Special, messages: Iterable[Message], tools: Iterable[Tool]
+) -> tuple[list[Message], list[Tool]]:
     def hidden(item: Any, *fields: str) -> Any:
         return item.model_copy(
             update={field: _mapped(getattr(item, field), special.hide) for field in fields}
         )
 
-    messages = []
-    for message in item.messages:
-        calls = tuple(hidden(call, "name", "arguments") for call in message.tool_calls)
-        messages.append(hidden(message, "content", "name").model_copy(update={"tool_calls": calls}))
-    tools = [hidden(tool, "name", "description", "parameters") for tool in item.tools]
-    return _encode_plain(tokenizer, special, special.show(_render(tokenizer, messages, tools)))
+    turns = []
+    for message in messages:
+        calls: tuple[ToolCall, ...] = tuple(hidden(c, "name", "arguments") for c in message.tool_calls)
+        turns.append(hidden(message, "content", "name").model_copy(update={"tool_calls": calls}))
+    return turns, [hidden(tool, "name", "description", "parameters") for tool in tools]
 
 
 def _mapped(value: Any, change: Callable[[str], str]) -> Any:
@@ -203,53 +184,13 @@ def _mapped(value: Any, change: Callable[[str], str]) -> Any:
     return [_mapped(v, change) for v in value] if isinstance(value, list | tuple) else value
 
 
-def _encode_plain(tokenizer: Any, special: _Special, text: str) -> list[int]:
-    """The ids of a text in which aliases alone are special tokens."""
-    encoder, own = _plain_encoder(tokenizer, special)
-    names = {number: name for name, number in special.names.items()}
-    ids: list[int] = []
-    for number in encoder.encode(text, add_special_tokens=False).ids:
-        # A vocabulary that has the name as a word (WordLevel, Unigram): two pieces of it are not one.
-        if number in names:
-            for piece in (names[number][:1], names[number][1:]):
-                ids += encoder.encode(piece, add_special_tokens=False).ids if piece else []
-        else:
-            ids.append(own.get(number, number))
-    return ids
-
-
-def _plain_encoder(tokenizer: Any, special: _Special) -> tuple[Any, dict[int, int]]:
-    """The tokenizer's encoder that knows special tokens by aliases alone, and alias id -> id."""
-    kept = _plain.get(tokenizer)
-    if kept is None or kept[0] is not special:
-        backend = getattr(tokenizer, "backend_tokenizer", None)
-        if backend is None:
-            raise ValueError(
-                f"The data spells a special token of {type(tokenizer).__name__}, which cannot keep it as"
-                " text. Leave the sample out, or take a model that has a tokenizer.json."
-            )
-        from tokenizers import AddedToken
-
-        encoder = copy.deepcopy(backend)
-        encoder.no_truncation()
-        encoder.no_padding()
-        tokens = {t.content: t for t in tokenizer.added_tokens_decoder.values()}
-        encoder.add_special_tokens([AddedToken(name, special=True) for name in special.names])
-        encoder.encode_special_tokens = True
-        for name in special.names:
-            strip = {"lstrip": tokens[name].lstrip, "rstrip": tokens[name].rstrip}
-            encoder.add_tokens([AddedToken(special.alias(name), normalized=False, **strip)])
-        own = {encoder.token_to_id(special.alias(name)): number for name, number in special.names.items()}
-        kept = _plain[tokenizer] = (special, encoder, own)
-    return kept[1], kept[2]
-
-
-def end_token(tokenizer: Any) -> int:
-    """The token that ends an answer, in training and in every engine.
+def end_token(tokenizer: Any, calls: bool = False) -> int:
+    """The token that ends an answer, or one that is `calls`, in training and in every engine.
 
     Raises ValueError where the tokenizer has none.
     """
-    end = _special(tokenizer).names.get("<|im_end|>")
+    special = special_of(tokenizer).names
+    end = special.get(wire.end_of(tokenizer, calls), special.get("<|im_end|>"))
     if end is None:  # the whole vocabulary takes a while to list
         end = tokenizer.get_vocab().get("<|im_end|>", tokenizer.eos_token_id)
     if end is None:
@@ -274,7 +215,7 @@ class TokenEngine:
         """
         self.tokenizer, self.context, self.batch_size = tokenizer, context, batch_size
         self.end = end_token(tokenizer)
-        self.ends = {self.end, *ends}
+        self.ends = {self.end, end_token(tokenizer, calls=True), *ends}
 
     # What an engine may leave out of the protocol.
 
@@ -317,7 +258,7 @@ class TokenEngine:
         return prompts
 
     def _pairs(
-        self, chats: Sequence[Chat], answers: Sequence[str], most: int
+        self, chats: Sequence[Chat], answers: Sequence[Said], most: int
     ) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
         """(prompt, answer and end token) of each row.
 
@@ -327,7 +268,8 @@ class TokenEngine:
             raise ValueError(
                 f"There are {len(chats)} chats and {len(answers)} answers; each answer needs its chat."
             )
-        tails = [(*encode_answer(self.tokenizer, answer), self.end) for answer in answers]
+        said = zip(chats, answers, strict=True)
+        tails = [tuple(encode_turn(self.tokenizer, item, answer)) for item, answer in said]
         pairs = list(zip(self._prompts(chats), tails, strict=True))
         for i, (item, (prompt, tail)) in enumerate(zip(chats, pairs, strict=True)):
             if len(prompt) + len(tail) > most:
@@ -356,11 +298,11 @@ class TokenEngine:
 
     def _completion(self, ids: Sequence[int], logprobs: Sequence[float]) -> Completion:
         stopped = ids[-1] in self.ends
-        text = self.tokenizer.decode(
-            list(ids[:-1] if stopped else ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
+        text = decode(self.tokenizer, ids[:-1] if stopped else ids)
         tokens = tuple(self.tokenizer.decode([i], clean_up_tokenization_spaces=False) for i in ids)
-        return Completion(text, tuple(ids), tuple(logprobs), tokens, "stop" if stopped else "length")
+        finish: Literal["stop", "length"] = "stop" if stopped else "length"
+        form = wire.form_of(self.tokenizer)
+        return Completion(text, tuple(ids), tuple(logprobs), tokens, finish, form)
 
 
 def _name(item: Chat, index: int) -> str:

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from looptool_kit.core.endpoint import Endpoint, hide_key
-from looptool_kit.policy.engines import Chat, Completion, OnBatch, Sampling
+from looptool_kit.policy.engines import Chat, Completion, OnBatch, Said, Sampling
 from looptool_kit.policy.engines.prompts import TokenEngine
 from looptool_kit.policy.engines.vllm import end_tokens, written
 
@@ -117,7 +117,7 @@ class ServedEngine(TokenEngine):
                 on_batch(batch, [done[i] for i in batch])
         return done
 
-    def score(self, chats: Sequence[Chat], answers: Sequence[str]) -> list[tuple[float, ...]]:
+    def score(self, chats: Sequence[Chat], answers: Sequence[Said]) -> list[tuple[float, ...]]:
         """Log-probability of each token of `answers[i]`, end token included, after `chats[i]`.
 
         Raises as `generate` does.

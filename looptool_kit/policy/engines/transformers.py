@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from looptool_kit.policy.engines import Chat, Completion, OnBatch, Sampling
+from looptool_kit.policy.engines import Chat, Completion, OnBatch, Said, Sampling
 from looptool_kit.policy.engines.prefix_attention import Decode, Prefill, installed
 from looptool_kit.policy.engines.prefix_tree import plant
 from looptool_kit.policy.engines.prompts import TokenEngine
@@ -99,7 +99,7 @@ class TransformersEngine(TokenEngine):
                 on_batch(batch, [done[i] for i in batch])
         return done
 
-    def score(self, chats: Sequence[Chat], answers: Sequence[str]) -> list[tuple[float, ...]]:
+    def score(self, chats: Sequence[Chat], answers: Sequence[Said]) -> list[tuple[float, ...]]:
         """Log-probability of each token of `answers[i]`, end token included, after `chats[i]`.
 
         Raises ValueError where the two exceed the context.

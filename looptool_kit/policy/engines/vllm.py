@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from looptool_kit.policy.engines import Chat, Completion, OnBatch, Sampling
+from looptool_kit.policy.engines import Chat, Completion, OnBatch, Said, Sampling
 from looptool_kit.policy.engines.prompts import TokenEngine
 
 BLOCK = 32
@@ -199,7 +199,7 @@ class VllmEngine(TokenEngine):
                 on_batch(batch, [done[i] for i in batch])
         return done
 
-    def score(self, chats: Sequence[Chat], answers: Sequence[str]) -> list[tuple[float, ...]]:
+    def score(self, chats: Sequence[Chat], answers: Sequence[Said]) -> list[tuple[float, ...]]:
         """Log-probability of each token of `answers[i]`, end token included, after `chats[i]`.
 
         Raises ValueError where the two fill the context: vLLM writes a token after them.

@@ -23,7 +23,6 @@ from typing import Any, Literal, NamedTuple, Protocol, cast
 from looptool_kit.core.grading import Fault, grade
 from looptool_kit.core.records import Scores
 from looptool_kit.core.samples import Sample, Samples
-from looptool_kit.core.toolcalls import parse
 from looptool_kit.policy.engines import Completion, Engine
 from looptool_kit.policy.policy import Policy
 from looptool_kit.run.folder import Run
@@ -59,7 +58,7 @@ class Judged(NamedTuple):
 
 def by_match(entry: Entry, completion: Completion) -> Judged:
     """Exact match with the sample's label."""
-    answer = parse(completion.text, completion.finish_reason)
+    answer = completion.answer(entry.sample.tools)
     graded = grade(answer, entry.sample.label, entry.sample.tools)
     return Judged(graded.correct, graded.error, graded.faults)
 

@@ -14,10 +14,11 @@ from looptool_kit.core.grading import grade
 from looptool_kit.core.records import Probe, Probes, Score, Scores
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.tables import Table
-from looptool_kit.core.toolcalls import parse
+from looptool_kit.core.wire.form import WireForm
 from looptool_kit.policy.engines import Engine, Sampling
 from looptool_kit.policy.engines.prompts import fits
 from looptool_kit.policy.policy import Policy, open_engine, policy_of
+from looptool_kit.policy.recorded_form import of_run
 from looptool_kit.run.folder import Run
 from looptool_kit.run.stage import Stage
 from looptool_kit.stages.evaluate import Category, Entry, Judged, find_suite, held_out
@@ -89,7 +90,7 @@ def evaluate_category(run: Run, policy: Policy, category: Category) -> Scores:
                 kept = [Samples(e.sample for e in entries)]
             elif category.keep == "failed":
                 wrong = [(e.sample, s) for e, s in zip(entries, scores, strict=True) if not s.correct]
-                kept = list(_failed(wrong, now.iteration))
+                kept = list(_failed(wrong, now.iteration, of_run(run)))
             facts = {"policy": policy.name, "correct": sum(s.correct for s in scores), "rows": len(scores)}
             now.finish(dict(zip(now.files, [*kept, scores], strict=True)), **facts, **category.facts)
     return run.table(Scores, category.table, policy.iteration)
@@ -179,13 +180,13 @@ def failures(
         if wrong := [] if failed[0] else [s for s in run.table(Scores, table, j) if not s.correct]:
             kept = run.table(Samples, f"{table}.samples", j, missing_ok=True)
             sample_of = (kept or held_out.samples_of(run, table)).by_id()
-            failed = _failed([(sample_of[s.sample_id], s) for s in wrong], j)
+            failed = _failed([(sample_of[s.sample_id], s) for s in wrong], j, of_run(run))
         probes += failed[0]
         samples += failed[1]
     return Probes(probes), Samples({s.id: s for s in samples}.values())
 
 
-def _failed(wrong: Sequence[tuple[Sample, Score]], iteration: int) -> tuple[Probes, Samples]:
+def _failed(wrong: Sequence[tuple[Sample, Score]], iteration: int, form: WireForm) -> tuple[Probes, Samples]:
     """What failed, as the views take it.
 
     A dialogue's row holds it as it was played, and has no faults: its label is words.
@@ -196,7 +197,7 @@ def _failed(wrong: Sequence[tuple[Sample, Score]], iteration: int) -> tuple[Prob
         if played:
             sample = Sample.model_validate(sample.model_dump() | played)
         finish_reason: Any = row.extra.get("finish_reason", "stop")
-        answer = parse(row.text, finish_reason)
+        answer = form.parse(row.text, finish_reason, sample.tools)
         faults = () if played else row.faults or grade(answer, sample.label, sample.tools).faults
         probes.append(
             Probe(

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from looptool_kit.config import GrpoSettings, LoraSettings, PreferenceSettings, SftSettings
 from looptool_kit.core.samples import Sample
 from looptool_kit.core.tables import atomic, write_text
-from looptool_kit.core.toolcalls import render_answer
-from looptool_kit.policy.engines.prompts import encode_answer, encode_prompt, end_token
+from looptool_kit.policy.engines.prompts import encode_prompt, encode_turn
+from looptool_kit.policy.wire import fault_of
 from looptool_kit.run.lock import COMPLETE, checkpoints
 from looptool_kit.stages.train.reward import SHARE_CORRECT
 
@@ -28,10 +28,11 @@ def encode(tokenizer: Any, sample: Sample) -> tuple[list[int], list[int]]:
     """The token ids of a sample: (prompt, completion).
 
     The prompt is as the engines encode it. The completion is the label as a policy is to write it, and the
-    end token.
+    end token. Raises ValueError where the policy's form cannot write the label.
     """
-    completion = encode_answer(tokenizer, render_answer(sample.label))
-    return encode_prompt(tokenizer, sample), [*completion, end_token(tokenizer)]
+    if reason := fault_of(tokenizer, sample):
+        raise ValueError(f"sample {sample.id}: {reason}. Leave it out.")
+    return encode_prompt(tokenizer, sample), encode_turn(tokenizer, sample, sample.label)
 
 
 def lora_policy(model: Any, lora: LoraSettings, adapter: Path | None, seed: int) -> Any:

@@ -26,9 +26,10 @@ from looptool_kit.config import FissionSettings, GrpoSettings, RewardSettings
 from looptool_kit.core.json_text import strict_json
 from looptool_kit.core.records import Rollouts
 from looptool_kit.core.samples import Message, Sample, Samples, ToolCall
-from looptool_kit.core.toolcalls import parse
+from looptool_kit.core.wire.form import PROJECTS, WireForm
+from looptool_kit.policy.wire import form_of
 from looptool_kit.stages.train.common import context_of
-from looptool_kit.stages.train.reward import RECOVERIES, rewarded, rollouts_file
+from looptool_kit.stages.train.reward import RECOVERIES, rewarded, rollouts_file, texts_of
 from looptool_kit.world.execute import execute, new_state, remember
 from looptool_kit.world.spec import specs
 
@@ -44,10 +45,12 @@ Complete = Callable[[Samples, GrpoSettings, Sequence[str], Any], dict[str, Any]]
 # --------------------------------------------------------------------- prompts
 
 
-def recoveries(samples: Sequence[Sample], rollouts: Rollouts, group: int) -> list[Sample]:
+def recoveries(
+    samples: Sequence[Sample], rollouts: Rollouts, group: int, form: WireForm = PROJECTS
+) -> list[Sample]:
     """What becomes of a step: a recovery for each different failed call of the groups without a hit.
 
-    `samples` are those of the rollouts, row by row.
+    `samples` are those of the rollouts, row by row; these are written in `form`.
     """
     found: dict[str, Sample] = {}
     for at in range(0, len(rollouts), group):
@@ -55,14 +58,16 @@ def recoveries(samples: Sequence[Sample], rollouts: Rollouts, group: int) -> lis
         if any(r.correct for r in of_group):
             continue
         for sample, row in zip(samples[at : at + group], of_group, strict=True):
-            if made := recovery(sample, row.text, row.finish_reason):
+            if made := recovery(sample, row.text, row.finish_reason, form):
                 found[made.id] = made
     return list(found.values())
 
 
-def recovery(sample: Sample, text: str, finish_reason: str = "stop") -> Sample | None:
+def recovery(
+    sample: Sample, text: str, finish_reason: str = "stop", form: WireForm = PROJECTS
+) -> Sample | None:
     """The prompt behind a completion whose calls all fail; None where it has no calls or one goes through."""
-    answer = parse(text, finish_reason)
+    answer = form.parse(text, finish_reason, sample.tools)
     errors = [error_of(call, sample) for call in answer.calls]
     if answer.error or not errors or not all(errors):
         return None
@@ -164,7 +169,8 @@ def train_recoveries(
             logged[f"{RECOVERIES}/tokens"].append(prompts + answers)
             logged[f"{RECOVERIES}/generated"].append(answers)
             scored = joined(scored, more, trainer.processing_class.pad_token_id)
-        new = recoveries(rows, Rollouts.read(rollouts_file(folder, step)), settings.group)
+        form = form_of(trainer.processing_class)
+        new = recoveries(rows, Rollouts.read(rollouts_file(folder, step)), settings.group, form)
         left = [*fit[: len(fit) - len(taken)], *new]
         dropped = max(0, len(left) - MAX_WAITING)
         left = left[dropped:]
@@ -210,8 +216,15 @@ def _score(
     group, step = settings.group, trainer.state.global_step + 1
     numbers = [str(i) for i in range(len(taken)) for _ in range(group)]
     made = complete(taken, settings, numbers, trainer)
-    texts = trainer.processing_class.batch_decode(made["completion_ids"], skip_special_tokens=True)
-    rows = rewarded([taken[int(i)] for i in numbers], texts, made["finish"], step, reward.name)
+    tokenizer = trainer.processing_class
+    form, ids = form_of(tokenizer), made["completion_ids"]
+    texts = (
+        tokenizer.batch_decode(ids, skip_special_tokens=True)
+        if form.projects
+        else texts_of(tokenizer, ids, made["finish"])
+    )
+    asked = [taken[int(i)] for i in numbers]
+    rows = rewarded(asked, texts, made["finish"], step, reward.name, form)
     rows.write(_rollouts_file(folder, step))
     earned = torch.tensor([r.reward for r in rows]).view(-1, group)
     hit = torch.tensor([r.correct for r in rows]).view(-1, group).any(1, keepdim=True)

@@ -14,9 +14,11 @@ from collections.abc import Mapping, Sequence
 from looptool_kit.core.grading import Fault, grade
 from looptool_kit.core.records import Frontier, Measured, Place, Rollout
 from looptool_kit.core.samples import Sample, Samples
-from looptool_kit.core.toolcalls import Answer, canonical_calls, parse
+from looptool_kit.core.toolcalls import Answer, canonical_calls
+from looptool_kit.core.wire.form import PROJECTS, WireForm
 from looptool_kit.policy.engines import Engine, Sampling
 from looptool_kit.policy.policy import open_engine, policy_of
+from looptool_kit.policy.recorded_form import of_run
 from looptool_kit.policy.rollouts import of_grpo, sampled
 from looptool_kit.run.folder import Run
 from looptool_kit.run.inputs import iteration_of
@@ -57,6 +59,7 @@ def frontier(run: Run, iteration: int | None = None) -> Frontier:
     now, settings = stage(run, samples, j), run.settings
     if not now.done:
         with now.making():
+            form = of_run(run)
             same = settings.frontier.temperature == settings.grpo.temperature
             known = of_grpo(run, j) if same else {}
             asking = Sampling(
@@ -71,7 +74,7 @@ def frontier(run: Run, iteration: int | None = None) -> Frontier:
 
             groups = sampled(run, NAME, j, now.key, samples, known, engine, asking)
             rows = Frontier(
-                measure(sample, group.rollouts, settings.reward.name)
+                measure(sample, group.rollouts, settings.reward.name, form)
                 for sample, group in zip(samples, groups, strict=True)
             )
             now.finish(
@@ -86,9 +89,11 @@ def frontier(run: Run, iteration: int | None = None) -> Frontier:
     return run.table(Frontier, NAME, j)
 
 
-def measure(sample: Sample, rollouts: Sequence[Rollout], reward: str = "match") -> Measured:
-    """One sample's row, from its rollouts (at least one)."""
-    answers = [parse(r.text, r.finish_reason) for r in rollouts]
+def measure(
+    sample: Sample, rollouts: Sequence[Rollout], reward: str = "match", form: WireForm = PROJECTS
+) -> Measured:
+    """One sample's row, from its rollouts (at least one), which are written in `form`."""
+    answers = [form.parse(r.text, r.finish_reason, sample.tools) for r in rollouts]
     graded = [grade(answer, sample.label, sample.tools) for answer in answers]
     n = len(rollouts)
     values = [find_reward(reward)(answer, sample) for answer in answers]

@@ -102,7 +102,7 @@ def train(
     trainer = shared_prefix_trainer()(
         model=policy,
         args=config,
-        reward_funcs=[tool_match(samples, folder, name=reward.name)],
+        reward_funcs=[tool_match(samples, folder, name=reward.name, tokenizer=tokenizer)],
         train_dataset=Dataset.from_list([{"prompt": str(i), "row": i} for i in order]),
         processing_class=tokenizer,
         rollout_func=partial(complete, samples, settings),

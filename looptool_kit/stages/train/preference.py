@@ -20,7 +20,7 @@ from looptool_kit.core.records import Pairs
 from looptool_kit.core.samples import Frozen, Samples
 from looptool_kit.core.tables import Table, write_json, write_text
 from looptool_kit.policy.engines.prefix_tree import shared_length
-from looptool_kit.policy.engines.prompts import encode_answer, encode_prompts, end_token
+from looptool_kit.policy.engines.prompts import encode_prompts, encode_turn
 from looptool_kit.stages.train.common import (
     HISTORY,
     context_of,
@@ -165,12 +165,12 @@ def usable(
     by_id = samples.by_id()
     ids = list(dict.fromkeys(pair.sample_id for pair in pairs))
     prompts = dict(zip(ids, encode_prompts(tokenizer, [by_id[i] for i in ids]), strict=True))
-    end = end_token(tokenizer)
     rows: list[Row] = []
     rejected: Counter[str] = Counter()
     for at, pair in enumerate(pairs):
         prompt = tuple(prompts[pair.sample_id])
-        sides = [(*encode_answer(tokenizer, text), end) for text in (pair.chosen, pair.rejected)]
+        sample = by_id[pair.sample_id]
+        sides = [tuple(encode_turn(tokenizer, sample, text)) for text in (pair.chosen, pair.rejected)]
         if not pair.chosen.strip() or not pair.rejected.strip():
             rejected["empty"] += 1
         elif sides[0] == sides[1]:

@@ -17,7 +17,9 @@ from typing import Any, NamedTuple
 from looptool_kit.core.grading import grade
 from looptool_kit.core.records import Rollout, Rollouts
 from looptool_kit.core.samples import Label, Sample
-from looptool_kit.core.toolcalls import Answer, parse
+from looptool_kit.core.toolcalls import Answer
+from looptool_kit.core.wire.form import PROJECTS, WireForm
+from looptool_kit.policy.wire import form_of
 from looptool_kit.stages.train.rewards import find_reward
 
 SHARE_CORRECT = "correct"
@@ -49,7 +51,11 @@ def rollouts_file(folder: Path, step: int) -> Path:
 
 
 def tool_match(
-    samples: Sequence[Sample], folder: Path, ends: Collection[int] = (), name: str = "match"
+    samples: Sequence[Sample],
+    folder: Path,
+    ends: Collection[int] = (),
+    name: str = "match",
+    tokenizer: Any = None,
 ) -> Callable[..., Any]:
     """TRL's reward function over `samples`; it keeps each step's rollouts in `folder`.
 
@@ -60,7 +66,9 @@ def tool_match(
         ends: Tokens that end an answer. A completion without one of them was cut and does not parse. Not used
             where a rollout function says how each completion ended (`finish`).
         name: The reward, by the name of its file in `rewards/`.
+        tokenizer: The policy's, whose own form the completions are in; None: the project's.
     """
+    form = PROJECTS if tokenizer is None else form_of(tokenizer)
 
     def tool_match(
         completions: Sequence[str],
@@ -74,7 +82,9 @@ def tool_match(
         if finish is None:
             finish = ["stop" if len(ids) and ids[-1] in ends else "length" for ids in completion_ids]
         step = trainer_state.global_step + 1
-        rows = rewarded([samples[at] for at in row], completions, finish, step, name)
+        if not form.projects:  # TRL's texts are without the special tokens that mark the calls
+            completions = texts_of(tokenizer, completion_ids, finish)
+        rows = rewarded([samples[at] for at in row], completions, finish, step, name, form)
         rows.write(rollouts_file(folder, step))
         if log_metric is not None:
             log_metric(SHARE_CORRECT, sum(r.correct for r in rows) / len(rows))
@@ -83,13 +93,28 @@ def tool_match(
     return tool_match
 
 
+def texts_of(tokenizer: Any, completion_ids: Sequence[Sequence[int]], finish: Sequence[str]) -> list[str]:
+    """The texts of completions, as an engine gives them."""
+    from looptool_kit.policy.engines.prompts import decode
+
+    return [
+        decode(tokenizer, ids[:-1] if how == "stop" else ids)
+        for ids, how in zip(completion_ids, finish, strict=True)
+    ]
+
+
 def rewarded(
-    samples: Sequence[Sample], texts: Sequence[str], finish: Sequence[str], step: int, name: str
+    samples: Sequence[Sample],
+    texts: Sequence[str],
+    finish: Sequence[str],
+    step: int,
+    name: str,
+    form: WireForm = PROJECTS,
 ) -> Rollouts:
-    """The rollouts of a step, each with what it earns."""
+    """The rollouts of a step, written in `form`, each with what it earns."""
     rows = []
     for sample, text, how in zip(samples, texts, finish, strict=True):
-        earned = reward(parse(text, how), sample, name)
+        earned = reward(form.parse(text, how, sample.tools), sample, name)
         facts = {"reward": earned.value, "error": earned.error, "correct": earned.correct}
         rows.append(Rollout(step=step, sample_id=sample.id, text=text, finish_reason=how, **facts))
     return Rollouts(rows)
@@ -131,9 +156,10 @@ def compute_score(
 
     Args:
         data_source: Not used: all rows have one reward.
-        solution_str: The decoded completion without special tokens.
+        solution_str: The decoded completion.
         ground_truth: The label as JSON.
-        extra_info: Its `sample` has the tools on offer, which all rewards but `match` need.
+        extra_info: Its `sample` has the tools on offer, which all rewards but `match` need. Its `form` is the
+            form that the model writes calls in, where that is not the project's.
         reward: The reward's name, from verl's `reward_kwargs`.
 
     Returns:
@@ -150,7 +176,9 @@ def compute_score(
             " file with `looptool export --form verl`"
         )
     sample = Sample.model_validate_json(kept) if kept else Sample(tools=(), messages=(), label=label)
-    answer = parse(solution_str)
+    written = (extra_info or {}).get("form")
+    form = WireForm.model_validate_json(written) if written else PROJECTS
+    answer = form.parse(solution_str, tools=sample.tools)
     sample = sample.model_copy(update={"label": label})
     graded = grade(answer, label, sample.tools)
     return {

@@ -13,7 +13,6 @@ from looptool_kit.core.errors import RunError
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.tables import write_text
 from looptool_kit.policy.engines import Engine
-from looptool_kit.policy.models import weights_id
 from looptool_kit.policy.policy import (
     Policy,
     close_engines,
@@ -93,7 +92,7 @@ def train(run: Run, samples: Samples | None = None, iteration: int | None = None
             folder = run.folder(j) / "policy"
             _restart_if_other_inputs(now, folder)
             facts = _train(run, samples, policy_of(run, j - 1), folder, settings.seed * 1000 + j, j == 1)
-            now.record(base=weights_id(settings.model), trainings=facts)
+            now.record(base=policy_of(run, 0).key, trainings=facts)
     return policy_of(run, j)
 
 

@@ -14,17 +14,24 @@ from itertools import accumulate
 from typing import Any
 
 from looptool_kit.core.samples import Sample
-from looptool_kit.core.toolcalls import OPEN, render_answer, render_calls
+from looptool_kit.core.toolcalls import OPEN, render_calls
+from looptool_kit.policy.engines.prompts import render_target
+from looptool_kit.policy.wire import form_of
 
 _BEFORE_NAME = len(f'{OPEN}\n{{"name": "')
 
 
-def key_places(sample: Sample) -> list[int]:
-    """The characters of the label's text (`render_answer`) that decide which tool is called, ascending.
+def key_places(sample: Sample, text: str | None = None) -> list[int]:
+    """The characters of the label's text that decide which tool is called, ascending.
 
     For each call that of its name's beginning, and for each other tool on offer whose name begins alike, the
-    first one that differs: the closing quote where the one name begins the other.
+    first one that differs: what ends the name where the one name begins the other.
+
+    Args:
+        text: The label in a form of the policy's own; None: in the project's (`render_answer`).
     """
+    if text is not None:
+        return _in_own_form(sample, text)
     places: set[int] = set()
     names = [_written(t.name) for t in sample.tools]
     at = len(sample.label.reply) + 1 if sample.label.reply else 0
@@ -35,6 +42,22 @@ def key_places(sample: Sample) -> list[int]:
         places |= {start, *(start + n for n in shared if n)}
         at += len(render_calls([call])) + 1
     return sorted(places)
+
+
+def _in_own_form(sample: Sample, text: str) -> list[int]:
+    places: set[int] = set()
+    at = 0
+    for call in sample.label.calls:
+        start = text.find(call.name, at)
+        if start < 0:
+            continue
+        at = start + len(call.name)
+        own = text[start : at + 1]
+        shared = (
+            len(os.path.commonprefix([own, t.name + "\0"])) for t in sample.tools if t.name != call.name
+        )
+        places |= {start, *(start + n for n in shared if n)}
+    return sorted(p for p in places if p < len(text))
 
 
 def _written(name: str) -> str:
@@ -48,8 +71,8 @@ def key_tokens(tokenizer: Any, sample: Sample, completion: Sequence[int]) -> lis
     Raises:
         ValueError: The tokenizer does not give a label's text back, so that its places cannot be found.
     """
-    text = render_answer(sample.label)
-    if not (places := key_places(sample)):
+    text = render_target(tokenizer, sample, sample.label)
+    if not (places := key_places(sample, None if form_of(tokenizer).projects else text)):
         return []
 
     def written(count: int) -> str:

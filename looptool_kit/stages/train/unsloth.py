@@ -295,7 +295,11 @@ def run_grpo(
     kept = short_enough(plain, lengths, own.max_seq_length - recipe.max_new_tokens)
     texts = [render(tokenizer, s) for s in kept]
     rows = [{"prompt": texts[i % len(texts)], "row": i % len(texts)} for i in range(steps * recipe.prompts)]
-    ends = {end_token(tokenizer), *end_tokens(find_model(settings.model).path)}
+    ends = {
+        end_token(tokenizer),
+        end_token(tokenizer, calls=True),
+        *end_tokens(find_model(settings.model).path),
+    }
     passes = pass_size(recipe.prompts * recipe.group, own.micro_batch)
     config = GRPOConfig(
         # Unsloth would set it for this loss; what was cut earns nothing and is to be unlearned.
@@ -310,7 +314,7 @@ def run_grpo(
     trainer = GRPOTrainer(
         model=policy,
         args=config,
-        reward_funcs=[tool_match(kept, folder, ends, settings.reward.name)],
+        reward_funcs=[tool_match(kept, folder, ends, settings.reward.name, tokenizer)],
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
         callbacks=[progress(f"train: GRPO, {recipe.prompts} x {recipe.group}")],

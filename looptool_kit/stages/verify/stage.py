@@ -12,7 +12,6 @@ from typing import Any
 from looptool_kit.core.records import VERDICTS, Probe, Probes, Verdicts
 from looptool_kit.core.samples import Frozen, Sample, Samples
 from looptool_kit.core.tables import Table
-from looptool_kit.core.toolcalls import render_answer
 from looptool_kit.policy.policy import open_engine, policy_of
 from looptool_kit.run.folder import Run
 from looptool_kit.run.inputs import iteration_of, matched
@@ -102,7 +101,7 @@ def _label_logprobs(now: Stage, samples: Sequence[Sample]) -> Sequence[Logprobs]
 
     def work(batch: Sequence[int]) -> LabelScores:
         rows = [samples[i] for i in batch]
-        scored = engine.score(rows, [render_answer(s.label) for s in rows])
+        scored = engine.score(rows, [s.label for s in rows])
         return LabelScores(LabelScore(logprobs=logprobs) for logprobs in scored)
 
     kept = run.batches("verdicts", j, now.key, engine.plan(samples), LabelScores, work)

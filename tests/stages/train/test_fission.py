@@ -16,7 +16,7 @@ from looptool_kit.core.records import Rollout, Rollouts  # noqa: E402
 from looptool_kit.core.samples import Label, Message, Sample, Samples, Tool, ToolCall  # noqa: E402
 from looptool_kit.core.toolcalls import render_answer, render_calls  # noqa: E402
 from looptool_kit.policy.engines import Completion  # noqa: E402
-from looptool_kit.policy.engines.prompts import encode_prompt  # noqa: E402
+from looptool_kit.policy.engines.prompts import encode_prompt, end_token  # noqa: E402
 from looptool_kit.stages.train import common, grpo  # noqa: E402
 from looptool_kit.stages.train.fission import error_of, joined, recoveries, recovery, waiting_file  # noqa: E402
 
@@ -132,7 +132,7 @@ class Scripted:
         text = (
             RIGHT if recovering and number % 2 else said("set_lights", brightness=f"{number}{chat.meta['n']}")
         )
-        ids = [*self.tokenizer(text, add_special_tokens=False)["input_ids"], common.end_token(self.tokenizer)]
+        ids = [*self.tokenizer(text, add_special_tokens=False)["input_ids"], end_token(self.tokenizer)]
         return Completion(text, tuple(ids), (-1.0,) * len(ids), (), "stop")
 
     def sleep(self) -> bool:

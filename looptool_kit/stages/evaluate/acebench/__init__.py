@@ -12,6 +12,7 @@ counts as one.
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +22,6 @@ from looptool_kit.core.records import Score, Scores
 from looptool_kit.core.samples import Samples
 from looptool_kit.core.stats import Share, weighted
 from looptool_kit.core.terminal import cell
-from looptool_kit.core.toolcalls import parse
 from looptool_kit.policy.engines import Completion
 from looptool_kit.policy.policy import Policy
 from looptool_kit.run.folder import Run
@@ -127,14 +127,15 @@ def _entry(row: labels.Entry) -> Entry:
 
 def _judge(entry: Entry, completion: Completion) -> Judged:
     text, finish_reason = completion.text, completion.finish_reason
-    verdict = check.official(entry.source, text, finish_reason)
+    read = partial(completion.form.parse, tools=entry.sample.tools)
+    verdict = check.official(entry.source, text, finish_reason, read)
     extra: dict[str, JsonValue] = {
         "checker": list(verdict.errors),
-        "strict": check.strict(entry.source, text, finish_reason),
+        "strict": check.strict(entry.source, text, finish_reason, read),
         **written(completion),
     }
     if entry.kind == "special":
-        extra["no_call"] = check.no_call(parse(text, finish_reason))
+        extra["no_call"] = check.no_call(read(text, finish_reason))
     return Judged(not verdict.error_type, verdict.error_type, extra=extra)
 
 

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from looptool_kit.core.samples import Label, ToolCall
@@ -47,26 +47,28 @@ _TYPES: dict[str, type] = {
 }
 _NESTED = ("array", "object")
 _VALID = Result(True)
+Read = Callable[[str, str], Answer]
+"""The parser of a policy's text: its own form's."""
 
 
-def official(entry: Entry, text: str, finish_reason: str = "stop") -> Result:
+def official(entry: Entry, text: str, finish_reason: str = "stop", read: Read = parse) -> Result:
     """The script's verdict on a policy's answer."""
     if "special" in entry.category:
         return _phrases(entry, text)
-    answer = parse(text, finish_reason)
+    answer = read(text, finish_reason)
     if answer.error or not answer.calls:
         return Result(False, "wrong_output_format", (answer.detail or "No call.",))
     return official_calls(entry, answer.calls)
 
 
-def strict(entry: Entry, text: str, finish_reason: str = "stop") -> bool:
+def strict(entry: Entry, text: str, finish_reason: str = "stop", read: Read = parse) -> bool:
     """Judge an answer without leniency.
 
     Normal: ToolMatch with one of the label's alternatives. Special: no call, and the sentence that was asked
     for naming the very function, parameters and values of the label, no others, and without another of the
     three sentences.
     """
-    answer = parse(text, finish_reason)
+    answer = read(text, finish_reason)
     if "special" not in entry.category:
         return any(match(answer, Label(calls=calls)) for calls in answers(entry))
     if not no_call(answer) or [p for p in PHRASES.values() if p in answer.text] != [phrase(entry)]:

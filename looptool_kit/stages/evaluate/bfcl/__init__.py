@@ -18,7 +18,6 @@ from looptool_kit.core.records import Scores
 from looptool_kit.core.samples import Label, Sample
 from looptool_kit.core.stats import wilson
 from looptool_kit.core.terminal import cell
-from looptool_kit.core.toolcalls import parse
 from looptool_kit.policy.engines import Completion
 from looptool_kit.policy.policy import Policy
 from looptool_kit.run.folder import Run
@@ -111,7 +110,7 @@ def _entry(row: Mapping[str, Any], category: str) -> Entry:
 
 
 def _judge(worker: Worker, entry: Entry, completion: Completion) -> Judged:
-    answer = parse(completion.text, completion.finish_reason)
+    answer = completion.answer(entry.sample.tools)
     calls = None if answer.error else [[c.name, c.arguments] for c in answer.calls]
     verdict = _ask(worker, "check", id=entry.id, calls=calls)
     return _judged(verdict, written(completion))

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from looptool_kit.core.samples import Message, Tool, ToolCall
-from looptool_kit.core.toolcalls import parse
 from looptool_kit.policy.engines import Completion, Engine, Sampling
 from looptool_kit.policy.engines.prompts import fits
 from looptool_kit.stages.evaluate import Entry
@@ -83,11 +82,13 @@ class _Playing:
         self.last, self.said = completion, tuple(self.messages)
         self.logprob += sum(completion.logprobs)
         self.tokens += len(completion.logprobs)
-        answer = parse(completion.text, completion.finish_reason)
+        answer = completion.answer(self.tools)
         calls = answer.calls if answer.error is None else ()
         self.turns[-1].append(calls)
         if not calls:
-            self.messages.append(Message(role="assistant", content=completion.text))
+            plain = completion.form.projects or bool(answer.error)
+            said = completion.text if plain else answer.text  # without the marks of a form of its own
+            self.messages.append(Message(role="assistant", content=said))
             self.next_turn()
             return
         self.messages.append(Message(role="assistant", content=answer.text, tool_calls=calls))

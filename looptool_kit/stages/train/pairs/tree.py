@@ -10,17 +10,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from looptool_kit.config import PairsSettings
 from looptool_kit.core.records import Pair, Pairs, Rollout
 from looptool_kit.core.samples import Sample, Samples
-from looptool_kit.core.toolcalls import parse
 from looptool_kit.policy.engines import Sampling
 from looptool_kit.policy.engines.prefix_tree import shared_length
-from looptool_kit.policy.engines.prompts import encode_answer, end_token
+from looptool_kit.policy.engines.prompts import encode_turn
 from looptool_kit.policy.models import find_model, load_tokenizer
 from looptool_kit.policy.rollouts import sampled
+from looptool_kit.policy.wire import form_of
 from looptool_kit.stages.train.pairs import ROLLOUTS, Asked, Made, label_losses, pick
 from looptool_kit.stages.train.rewards.graded import reward
 
@@ -58,14 +58,18 @@ def make(asked: Asked) -> Made:
     return Made(Pairs(pairs), facts)
 
 
-def leaves(tokenizer: object, sample: Sample, rollouts: Sequence[Rollout]) -> list[Leaf]:
+def leaves(tokenizer: Any, sample: Sample, rollouts: Sequence[Rollout]) -> list[Leaf]:
     """The rollouts that came to their end, with their graded rewards.
 
     One that was cut at the length limit is none: an end token behind it would teach the policy to stop there.
     """
-    end = end_token(tokenizer)
+    form = form_of(tokenizer)
     return [
-        Leaf((*encode_answer(tokenizer, r.text), end), r.text, reward(parse(r.text), sample))
+        Leaf(
+            tuple(encode_turn(tokenizer, sample, r.text)),
+            r.text,
+            reward(form.parse(r.text, tools=sample.tools), sample),
+        )
         for r in rollouts
         if r.finish_reason != "length"
     ]
