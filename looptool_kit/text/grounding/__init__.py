@@ -8,6 +8,7 @@ words, and where it stands. How much each way of saying a value is worth stands 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,13 @@ from looptool_kit.text.grounding.scores import DEFAULT, ONLY_VALUE, PLAIN_THRESH
 from looptool_kit.text.grounding.strings import ground_string
 from looptool_kit.text.grounding.support import Grounding, weakest
 from looptool_kit.text.passages import Dialogue, dialogue
+
+
+_DEFAULT = re.compile(
+    r"\bdefaults?(?: value)?(?: is| to|:|=| of)*[ :=]+(?:set to )?(?:['\"`“‘]([^'\"`”’]+)['\"`”’]|(-?\w[\w.%-]*))",
+    re.IGNORECASE,
+)
+"""A default that a description tells: "Default is 'metric'", "(defaults to 10)"."""
 
 
 def ground(value: Any, schema: Any, source: Sample | Sequence[str] | Dialogue, name: str = "") -> Grounding:
@@ -48,7 +56,15 @@ def _by_schema(value: Any, schema: dict[str, Any]) -> Grounding | None:
         return Grounding(ONLY_VALUE, "the schema allows nothing else", by_schema=True)
     if "default" in schema and canonical(schema["default"]) == canonical(value):
         return Grounding(DEFAULT, "the schema's default", by_schema=True)
+    told = _DEFAULT.search(str(schema.get("description", "")))
+    if told and _plain(told[1] or told[2]) == _plain(value if isinstance(value, str) else json.dumps(value)):
+        return Grounding(DEFAULT, "the default that the description names", by_schema=True)
     return None
+
+
+def _plain(text: str) -> str:
+    """A default as a description writes it: "10.0" is 10."""
+    return re.sub(r"(?<=\d)\.0+$", "", text.strip().rstrip(".")).lower()
 
 
 def _by_dialogue(value: Any, schema: dict[str, Any], d: Dialogue, name: str) -> Grounding:
@@ -72,9 +88,19 @@ def _by_dialogue(value: Any, schema: dict[str, Any], d: Dialogue, name: str) -> 
         properties = schema.get("properties") or {}
         parts = [(k, ground(v, properties.get(k), d, k)) for k, v in value.items()]
     else:
-        items = schema.get("items")
-        parts = [(json.dumps(v, ensure_ascii=False), ground(v, items, d, name)) for v in value]
+        parts = [
+            (json.dumps(v, ensure_ascii=False), ground(v, _items(schema, v, value), d, name)) for v in value
+        ]
     return weakest(parts) if parts else ground_nothing(d, name)
+
+
+def _items(schema: dict[str, Any], value: Any, values: list[Any]) -> Any:
+    """The schema of a list's item, without the choices of its other items: they are no rivals of it."""
+    items = schema.get("items")
+    choices = items.get("enum") if isinstance(items, dict) else None
+    if not isinstance(items, dict) or not isinstance(choices, list):
+        return items
+    return {**items, "enum": [c for c in choices if c == value or c not in values]}
 
 
 def _in_parts(value: dict[str, Any]) -> str:

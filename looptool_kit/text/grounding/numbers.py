@@ -13,6 +13,7 @@ from looptool_kit.text.durations import SECONDS
 from looptool_kit.text.grounding.scores import (
     ARTICLE,
     EXACT,
+    ORDINAL,
     OTHER_READING,
     PART_OF_DATE,
     SHARE_AS_PERCENT,
@@ -29,6 +30,8 @@ _CALENDAR = {"hour", "day", "month", "year", "minute", "week"}
 _PERCENT = {"percent", "percentage"}
 _TOLERANCE = 1e-6
 """Relative difference at which two numbers are equal: room for the rounding of floats, no more."""
+_SMALL = 1e-3
+"""Numbers below are compared by their share: 1.6e-19 is not 1.6e-9."""
 
 
 def ground_number(value: float, schema: dict[str, Any], d: Dialogue, name: str) -> Grounding:
@@ -41,13 +44,18 @@ def _places(value: float, schema: dict[str, Any], d: Dialogue, named: set[str]) 
     if not units:
         units = [u for u in _UNITS if u in stems(str(schema.get("description", "")))]
     calendar = bool(named & _CALENDAR) and value.is_integer()
-    for n, m in mentions_of(d, "number", "duration", "date", "time"):
-        if m.kind == "number":
+    for n, m in mentions_of(d, "number", "ordinal", "duration", "date", "time"):
+        if m.kind == "ordinal":
+            if same_number(m.readings[0], value):
+                yield ORDINAL, f"“{m.text}”", (n, m.start, m.end)
+        elif m.kind == "number":
             span = (n, *(money_parts(m)[0] if m.unit not in ("", "%") else (m.start, m.end)))
             yield from _as_number(value, m, span, bool(named & _PERCENT))
         elif m.kind == "duration":
             yield from _as_duration(value, m, (n, m.start, m.end), units)
-        elif calendar and re.search(rf"(?<!\d){int(value)}(?!\d)", m.text):
+        elif calendar and (
+            re.search(rf"(?<!\d){int(value)}(?!\d)", m.text) or "month" in named and _in_month(value, m)
+        ):
             yield PART_OF_DATE, f"part of “{m.text}”", (n, m.start, m.end)
     if value == 1:
         for n, p in user_passages(d):
@@ -64,11 +72,19 @@ def _as_number(value: float, m: Mention, span: Span, percent: bool) -> Iterator[
         yield SHARE_AS_PERCENT, f"“{m.text}”", span
 
 
+def _in_month(value: float, m: Mention) -> bool:
+    """True where a date is said by the name of that month."""
+    return m.kind == "date" and any(re.search(rf"^(?:.{{4}})?-{int(value):02d}", str(r)) for r in m.readings)
+
+
 def _as_duration(value: float, m: Mention, span: Span, units: list[str]) -> Iterator[Support]:
     # Where the parameter names its unit, "two hours" is 120 minutes and not 2.
     scores = [(u, EXACT) for u in units] or [(m.unit, EXACT), *UNNAMED_UNITS.items()]
     for unit, score in scores:
-        if same_number(float(m.readings[0]) / SECONDS[unit], value):
+        counted = float(m.readings[0]) / SECONDS[unit]
+        if {unit, m.unit} == {"month", "year"}:  # twelve months are a year, and not 360 days
+            counted = float(m.readings[0]) / SECONDS[m.unit] * (12 if unit == "month" else 1 / 12)
+        if same_number(counted, value):
             yield score, f"“{m.text}”", span
 
 
@@ -86,4 +102,6 @@ def money_parts(m: Mention) -> tuple[tuple[int, int], tuple[int, int]]:
 
 def same_number(a: str | float, b: float) -> bool:
     """True where a reading is that number."""
-    return not isinstance(a, str) and abs(a - b) <= _TOLERANCE * max(1.0, abs(b))
+    return not isinstance(a, str) and abs(a - b) <= _TOLERANCE * (
+        max(1.0, abs(b)) if abs(b) > _SMALL else abs(b)
+    )
