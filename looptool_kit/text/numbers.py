@@ -46,7 +46,7 @@ DIGITS = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+"
 """Pattern of a number in digits, with or without commas between the thousands."""
 _SCALED = rf"(?:a )?(?:hundred|thousand)(?:,? (?:and )?(?:{_ANY_SMALL})(?:[ -](?:{_ANY_SMALL})){{0,24}})?"
 _AMOUNT = re.compile(
-    rf"(?<![^\W{UNSPACED}])(?<!\.)(?P<sign>[-−]|minus )?(?P<money>[$€£¥₹] ?)?(?:(?P<digits>{DIGITS})(?P<mixed> and a half|"
+    rf"(?:(?<![^\W{UNSPACED}])|(?<=\dx))(?<!\.)(?P<sign>[-−]|minus )?(?P<money>[$€£¥₹] ?)?(?:(?P<digits>{DIGITS})(?P<mixed> and a half|"
     r" and a quarter| ?[½¼¾])?(?P<power>(?: ?[x×*] ?10 ?\^ ?|e)[-+−]?\d{1,3}(?![\w.]))?"
     rf"(?P<ord>st|nd|rd|th)?(?P<scale>(?: ?(?:k|m|bn)|["
     rf" -](?:hundred|thousand|million|billion|dozen))(?![a-z^/]))?"

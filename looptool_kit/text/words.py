@@ -177,7 +177,8 @@ vi: vietnamese
 id: indonesian
 los angeles: la
 new york: nyc, big apple
-san francisco: sf
+new york city: new york, nyc, big apple
+san francisco: sf, san fran
 san diego: sd
 washington: dc
 one way: single, no return

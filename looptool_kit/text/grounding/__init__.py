@@ -17,7 +17,7 @@ from looptool_kit.core.toolcalls import canonical
 from looptool_kit.text.grounding.choices import ground_choice
 from looptool_kit.text.grounding.flags import ground_boolean, ground_nothing
 from looptool_kit.text.grounding.numbers import ground_number
-from looptool_kit.text.grounding.scores import DEFAULT, ONLY_VALUE, PLAIN_THRESHOLD, UNSAID
+from looptool_kit.text.grounding.scores import CANNOT_TELL, DEFAULT, ONLY_VALUE, PLAIN_THRESHOLD, UNSAID
 from looptool_kit.text.grounding.strings import ground_string
 from looptool_kit.text.grounding.support import Grounding, weakest
 from looptool_kit.text.passages import Dialogue, dialogue
@@ -44,11 +44,13 @@ def ground(value: Any, schema: Any, source: Sample | Sequence[str] | Dialogue, n
     grounding = _by_dialogue(value, schema, d, name)
     if grounding.supported >= PLAIN_THRESHOLD:
         return grounding
-    by_schema = _by_schema(value, schema)
+    # What the dialogue speaks against is not a default that only words tell of.
+    contradicted = UNSAID < grounding.supported < CANNOT_TELL
+    by_schema = _by_schema(value, schema, told=not contradicted)
     return by_schema if by_schema and by_schema.supported > grounding.supported else grounding
 
 
-def _by_schema(value: Any, schema: dict[str, Any]) -> Grounding | None:
+def _by_schema(value: Any, schema: dict[str, Any], told: bool) -> Grounding | None:
     choices = schema.get("enum")
     only = [schema["const"]] if "const" in schema else []
     only += choices if isinstance(choices, list) and len(choices) == 1 else []
@@ -56,8 +58,10 @@ def _by_schema(value: Any, schema: dict[str, Any]) -> Grounding | None:
         return Grounding(ONLY_VALUE, "the schema allows nothing else", by_schema=True)
     if "default" in schema and canonical(schema["default"]) == canonical(value):
         return Grounding(DEFAULT, "the schema's default", by_schema=True)
-    told = _DEFAULT.search(str(schema.get("description", "")))
-    if told and _plain(told[1] or told[2]) == _plain(value if isinstance(value, str) else json.dumps(value)):
+    found = _DEFAULT.search(str(schema.get("description", ""))) if told else None
+    if found and _plain(found[1] or found[2]) == _plain(
+        value if isinstance(value, str) else json.dumps(value)
+    ):
         return Grounding(DEFAULT, "the default that the description names", by_schema=True)
     return None
 
@@ -88,19 +92,9 @@ def _by_dialogue(value: Any, schema: dict[str, Any], d: Dialogue, name: str) -> 
         properties = schema.get("properties") or {}
         parts = [(k, ground(v, properties.get(k), d, k)) for k, v in value.items()]
     else:
-        parts = [
-            (json.dumps(v, ensure_ascii=False), ground(v, _items(schema, v, value), d, name)) for v in value
-        ]
+        items = schema.get("items")
+        parts = [(json.dumps(v, ensure_ascii=False), ground(v, items, d, name)) for v in value]
     return weakest(parts) if parts else ground_nothing(d, name)
-
-
-def _items(schema: dict[str, Any], value: Any, values: list[Any]) -> Any:
-    """The schema of a list's item, without the choices of its other items: they are no rivals of it."""
-    items = schema.get("items")
-    choices = items.get("enum") if isinstance(items, dict) else None
-    if not isinstance(items, dict) or not isinstance(choices, list):
-        return items
-    return {**items, "enum": [c for c in choices if c == value or c not in values]}
 
 
 def _in_parts(value: dict[str, Any]) -> str:

@@ -48,6 +48,10 @@ minutes most often, so minutes come first; days do not reach `SAID_THRESHOLD`.
 """
 PART_OF_DATE = 0.6
 """A number that stands inside a date or time, as the year does. It passes, and is not counted as said."""
+CODED = 0.75
+"""The description gives this number to a word that is said: "2 ironing". Said, and in other words."""
+UNSAID_ZERO = 0.5
+"""An unsaid zero: a start, an offset, nothing more. `CANNOT_TELL`."""
 ARTICLE = 0.5
 """"A" and "another" may mean one: as good as `CANNOT_TELL`."""
 

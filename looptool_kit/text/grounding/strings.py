@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from looptool_kit.text.grounding.moments import CLOCK, ISO_DATE, ground_moment, moment
+from looptool_kit.text.grounding.moments import ground_moment, moment
 from looptool_kit.text.grounding.numbers import money_parts, same_number
 from looptool_kit.text.grounding.phrases import Holding, phrase_places
-from looptool_kit.text.grounding.places import completed_places
+from looptool_kit.text.grounding.places import STATES, completed_places
 from looptool_kit.text.grounding.scores import (
     ALL_WORDS,
     CANNOT_TELL,
@@ -28,13 +28,13 @@ from looptool_kit.text.grounding.scores import (
     WRONG_KIND,
     WRONG_SHAPE,
 )
-from looptool_kit.text.grounding.support import Grounding, Support, best, mentions_of
+from looptool_kit.text.grounding.support import Grounding, Support, best, mentions_of, unknown
 from looptool_kit.text.mentions import Mention
 from looptool_kit.text.numbers import number
 from looptool_kit.text.passages import Dialogue
 from looptool_kit.text.words import COMMANDS, STOP, SYNONYMS, Token, is_unspaced, stems, whole_stems
 
-_NEVER_WHEN = {"id", "name", "city", "country", "email", "phone", "address", "person", "title"}
+_NEVER_WHEN = {"id", "name", "city", "country", "email", "phone", "address", "person", "title", "location"}
 """Words of parameters that take no date or time."""
 _SHAPES = (
     ("YYYY-MM-DDTHH:MM", r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*"),
@@ -42,10 +42,10 @@ _SHAPES = (
     ("HH:MM", r"(?:.*[T ])?\d\d:\d\d.*"),
 )
 """Forms as descriptions write them; the longest first, since it holds the others."""
-_NAME_REACH = 24
-"""Characters before an identifier in which the parameter's word stands: "with the ID " and the like."""
 _NOTATION = re.compile(r"[\\/=<>{}|*^$]|\w[:(]\w|\w\.\w")
 """Signs of a command, a query, a path or a formula: nobody says how those are written."""
+_CODES = {"code", "symbol", "ticker", "abbreviation", "iso", "iata", "acronym"}
+"""Words of a parameter that takes a short code."""
 _MIN_NOTATION_SHARE = 0.3
 """Share of its words that is said, from which such a text may be what the user describes."""
 _UNIT_LETTERS = 5
@@ -69,6 +69,8 @@ def ground_string(value: str, schema: dict[str, Any], d: Dialogue, name: str) ->
     exact = best(string_places(value, d))
     if exact.supported >= CANNOT_TELL or parsed:
         return exact
+    if unsaid := _left_to_the_tool(value, schema, d, name):
+        return unsaid
     completed = best(completed_places(value, str(schema.get("description", "")), d))
     return max(exact, completed, _by_words(value, d), key=lambda g: g.supported)
 
@@ -82,7 +84,7 @@ def _unfit(value: str, schema: dict[str, Any], d: Dialogue, name: str) -> Ground
         return Grounding(NAMES_NOTHING, "names nothing")
     described = {*stems(name), *stems(description), str(schema.get("format", ""))}
     never_when = described & _NEVER_WHEN and not schema.get("format")
-    if never_when and (ISO_DATE.fullmatch(value) or CLOCK.fullmatch(value)):
+    if never_when and re.match(r"\d", value) and moment(value):
         return Grounding(WRONG_KIND, f"a date or time, where {name or 'the parameter'} speaks of none")
     if (
         ("id" in stems(name) or "id" in described and not described & _NEVER_WHEN - {"id"})
@@ -97,9 +99,25 @@ def _unfit(value: str, schema: dict[str, Any], d: Dialogue, name: str) -> Ground
     return None
 
 
+def _left_to_the_tool(value: str, schema: dict[str, Any], d: Dialogue, name: str) -> Grounding | None:
+    """The grounding of a code or region that people seldom say: the ticker of a company, a town's state.
+
+    None where one of that form is said, so that this one is wrong.
+    """
+    described = {*stems(name), *stems(str(schema.get("description", "")))}
+    text = " ".join(p.text for p in d.passages)
+    if value in STATES or value in STATES.values():
+        said = any(re.search(rf"\b{state}\b", text) for pair in STATES.items() for state in pair)
+        return None if said or not described & {"state", "region"} else unknown("which state nobody says")
+    if re.fullmatch("[A-Z]{2,5}", value) and described & _CODES and not SYNONYMS.get(value.lower()):
+        return None if re.search(r"\b[A-Z]{2,5}\b", text) else unknown("a code, where no code is said")
+    return None
+
+
 def _is_title(value: str, words: Sequence[str], d: Dialogue) -> bool:
     """True for common words that stand as a name, as the song "With You"."""
-    return len(words) > 1 and value.istitle() and any(value in p.text for p in d.passages)
+    told = len(words) > 2 or len(words) > 1 and value.istitle() or re.fullmatch("[A-Z]", value)
+    return bool(told) and any(value in p.text for p in d.passages)
 
 
 def _called(value: str, name: str, d: Dialogue) -> bool:
@@ -112,10 +130,11 @@ def _called(value: str, name: str, d: Dialogue) -> bool:
     if any(m.kind == "quote" and value == str(m.readings[0]) for p in d.passages for m in p.mentions):
         return True
     own = set(stems(name)) | {"id", "identifier"}
-    return any(
-        own & {t.stem for t in d.passages[n].tokens if t.end <= start and t.start >= start - _NAME_REACH}
-        for _, _, (n, start, _) in phrase_places(whole_stems(value), d, EXACT)
-    )
+    for _, _, (n, start, _) in phrase_places(whole_stems(value), d, EXACT):
+        before = [t.stem for t in d.passages[n].tokens if t.end <= start and t.stem not in STOP]
+        if stems(name) == ("id",) or before and before[-1] in own:
+            return True
+    return False
 
 
 def _in_result(value: str, d: Dialogue) -> bool:
