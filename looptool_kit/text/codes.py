@@ -40,7 +40,7 @@ _EXACT: tuple[tuple[Kind, re.Pattern[str]], ...] = (
             # a noun ("2-bedroom"), or a day beside a month ("1-April")
             rf"(?<![\w-])(?=[a-z0-9_-]*\d)(?=[a-z0-9_-]*[a-z])(?!\d+(?:{_AFTER_NUMBER})(?![\w-]))"
             r"(?!\d{1,2}h\d\d|\d{1,2}[ap]m)"
-            r"(?!\d+-[a-z]{3,}(?![\w-])|\d+x\d+(?![\w-]))"
+            r"(?!\d+-[a-z]{3,}(?![\w-])|\d+x\d+(?![\w-])|\d+e[-+]?\d+(?![\w-]))"
             r"(?:[a-z]+[-_]?\d[a-z0-9_-]*|\d+[-_]?[a-z][a-z0-9_-]*)(?![\w-])"
         ),
     ),

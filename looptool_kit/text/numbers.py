@@ -92,7 +92,7 @@ def find_numbers(text: str, today: date | None) -> Iterator[Found]:
             yield (
                 "number",
                 match,
-                (value, value / 100) if unit == "%" else (value, *_other_scale(match)),
+                (value, value / 100) if unit == "%" else (value, *_other_scale(match), *_listed(match)),
                 unit,
             )
 
@@ -101,6 +101,18 @@ def find_ordinals(text: str, today: date | None) -> Iterator[Found]:
     """The ordinals in words of a text in lower case: "the third item"."""
     for match in _ORDINAL.finditer(text):
         yield "ordinal", match, (float(ORDINALS[match[1].replace(" ", "-")]),), ""
+
+
+def _listed(match: re.Match[str]) -> tuple[float, ...]:
+    """The numbers of a list without spaces, which reads as one number with commas: "[200,300]"."""
+    digits, text = match["digits"] or "", match.string
+    if (
+        "," not in digits
+        or match["money"]
+        or text[max(0, match.start() - 1) : match.start()] not in ("[", "(", ",")
+    ):
+        return ()
+    return tuple(float(part) for part in digits.split(","))
 
 
 def _other_scale(match: re.Match[str]) -> tuple[float, ...]:

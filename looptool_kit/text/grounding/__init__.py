@@ -8,6 +8,7 @@ words, and where it stands. How much each way of saying a value is worth stands 
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -23,11 +24,8 @@ from looptool_kit.text.grounding.support import Grounding, weakest
 from looptool_kit.text.passages import Dialogue, dialogue
 
 
-_DEFAULT = re.compile(
-    r"\bdefaults?(?: value)?(?: is| to|:|=| of)*[ :=]+(?:set to )?(?:['\"`“‘]([^'\"`”’]+)['\"`”’]|(-?\w[\w.%-]*))",
-    re.IGNORECASE,
-)
-"""A default that a description tells: "Default is 'metric'", "(defaults to 10)"."""
+_DEFAULT = re.compile(r"\bdefault(?:s|ed)?\b(.{0,60})", re.IGNORECASE)
+"""What a description says behind the word: the value stands there, behind "is", "to", or a few words more."""
 
 
 def ground(value: Any, schema: Any, source: Sample | Sequence[str] | Dialogue, name: str = "") -> Grounding:
@@ -58,17 +56,27 @@ def _by_schema(value: Any, schema: dict[str, Any], told: bool) -> Grounding | No
         return Grounding(ONLY_VALUE, "the schema allows nothing else", by_schema=True)
     if "default" in schema and canonical(schema["default"]) == canonical(value):
         return Grounding(DEFAULT, "the schema's default", by_schema=True)
-    found = _DEFAULT.search(str(schema.get("description", ""))) if told else None
-    if found and _plain(found[1] or found[2]) == _plain(
-        value if isinstance(value, str) else json.dumps(value)
-    ):
+    if told and _is_told_default(value, str(schema.get("description", ""))):
         return Grounding(DEFAULT, "the default that the description names", by_schema=True)
     return None
 
 
-def _plain(text: str) -> str:
-    """A default as a description writes it: "10.0" is 10."""
-    return re.sub(r"(?<=\d)\.0+$", "", text.strip().rstrip(".")).lower()
+def _is_told_default(value: Any, description: str) -> bool:
+    """True where a description names the value as the default: "Default is 'metric'", "(defaults to 10)"."""
+    wanted = value if isinstance(value, str) else json.dumps(value)
+    if not wanted.strip():
+        return False
+    for match in _DEFAULT.finditer(description):
+        if isinstance(value, str):
+            if re.search(rf"(?<!\w){re.escape(wanted.strip())}(?!\w)", match[1], re.IGNORECASE):
+                return True
+        elif wanted in match[1].lower().split():
+            return True
+        elif type(value) in (int, float):
+            numbers = re.findall(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[-+]?\d+)?(?![\w])", match[1].lower())
+            if any(math.isclose(float(n), value) for n in numbers):
+                return True
+    return False
 
 
 def _by_dialogue(value: Any, schema: dict[str, Any], d: Dialogue, name: str) -> Grounding:
@@ -93,6 +101,8 @@ def _by_dialogue(value: Any, schema: dict[str, Any], d: Dialogue, name: str) -> 
         parts = [(k, ground(v, properties.get(k), d, k)) for k, v in value.items()]
     else:
         items = schema.get("items")
+        if isinstance(items, dict) and "description" in schema:
+            items = {"description": schema["description"], **items}
         parts = [(json.dumps(v, ensure_ascii=False), ground(v, items, d, name)) for v in value]
     return weakest(parts) if parts else ground_nothing(d, name)
 

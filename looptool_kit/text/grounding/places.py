@@ -38,8 +38,9 @@ def completed_places(value: str, description: str, d: Dialogue) -> Iterator[Supp
     Not where another region stands behind it in the text, or another word of its name before it.
     """
     head, comma, tail = value.partition(",")
-    head, tail = head.strip(), tail.strip()
-    if not comma or not head or not _TAIL.fullmatch(tail) or not _REGION.search(description):
+    head, tail = head.strip(), tail.strip(" .")
+    asked = tail in STATES or _REGION.search(description)
+    if not comma or not head or not asked or not _TAIL.fullmatch(tail):
         return
     names = (head, *SYNONYMS.get(" ".join(whole_stems(head)), ()))
     for name in names:

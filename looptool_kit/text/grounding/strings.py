@@ -65,7 +65,11 @@ def ground_string(value: str, schema: dict[str, Any], d: Dialogue, name: str) ->
             return by_moment
     if "@" in value or "://" in value:
         # An address is said to the letter or not at all.
-        return best(_letters(value, d, ignore_case=True))
+        letters = best(_letters(value, d, ignore_case=True))
+        host = re.match(r"\w+://([^/?]+)", value)
+        if letters.supported < OTHER_NOTATION and host and host[1] in " ".join(p.text for p in d.passages):
+            return Grounding(OTHER_NOTATION, f"of the address {host[1]} is said")
+        return letters
     exact = best(string_places(value, d))
     if exact.supported >= CANNOT_TELL or parsed:
         return exact
@@ -93,9 +97,13 @@ def _unfit(value: str, schema: dict[str, Any], d: Dialogue, name: str) -> Ground
         and not _called(value, name, d)
     ):
         return Grounding(WRONG_KIND, "is not an identifier")
-    shape = next((s for s in _SHAPES if s[0] in description), None)
-    if shape and not re.fullmatch(shape[1], value):
-        return Grounding(WRONG_SHAPE, f"is not of the form {shape[0]}")
+    shapes = []
+    for form, pattern in _SHAPES:
+        if form in description:  # each form hides what it holds of the shorter ones
+            description = description.replace(form, "")
+            shapes.append((form, pattern))
+    if shapes and not any(re.fullmatch(pattern, value) for _, pattern in shapes):
+        return Grounding(WRONG_SHAPE, f"is not of the form {shapes[0][0]}")
     return None
 
 
@@ -116,7 +124,9 @@ def _left_to_the_tool(value: str, schema: dict[str, Any], d: Dialogue, name: str
 
 def _is_title(value: str, words: Sequence[str], d: Dialogue) -> bool:
     """True for common words that stand as a name, as the song "With You"."""
-    told = len(words) > 2 or len(words) > 1 and value.istitle() or re.fullmatch("[A-Z]", value)
+    if value in STATES:
+        return True
+    told = value.isupper() or len(words) > 2 or len(words) > 1 and value.istitle()
     return bool(told) and any(value in p.text for p in d.passages)
 
 
@@ -158,6 +168,9 @@ def string_places(value: str, d: Dialogue) -> Iterator[Support]:
         yield from _unit_places(value, d)
     if words[:1] == ("the",):
         yield from phrase_places(words[1:], d, WITHOUT_ARTICLE)
+    other_name = STATES.get(value) or next((code for code, state in STATES.items() if state == value), None)
+    if other_name:
+        yield from ((SYNONYM, text, span) for _, text, span in _letters(other_name, d))
     for synonym in SYNONYMS.get(" ".join(words), ()):
         yield from phrase_places(whole_stems(synonym), d, SYNONYM)
         if re.fullmatch(rf"[a-z]{{1,{_UNIT_LETTERS}}}", synonym):
