@@ -130,14 +130,21 @@ def readers() -> dict[str, Callable[[str], Iterable[Any]]]:
     return found
 
 
+def _is_number(reading: Any) -> bool:
+    try:
+        float(reading)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
 def _reads(read: Callable[[str], Iterable[Any]], text: str, value: Any) -> bool:
     for reading in read(text):
         if isinstance(value, str):
             if value in str(reading) or (str(reading)[:1] == "-" and value.endswith(str(reading))):
                 return True
-        elif str(reading).lstrip("-").replace(".", "", 1).replace("e-", "", 1).isdigit():
-            if abs(float(reading) - value) <= 1e-6 * abs(value):
-                return True
+        elif _is_number(reading) and abs(float(reading) - value) <= 1e-6 * abs(value):
+            return True
     return False
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from looptool_kit.core.samples import Label, Sample, ToolCall
 from looptool_kit.core.toolcalls import canonical, match
+from looptool_kit.text.grounding import is_default
 from looptool_kit.world import noise
 
 Values = dict[tuple[str, str], list[Any]]
@@ -27,8 +28,9 @@ _FACTORS = (10, 60, 100, 1000)
 """Between hours and minutes, metres and kilometres, shares and percent, millimetres and centimetres."""
 _UNITS = {
     "celsius": "fahrenheit", "fahrenheit": "celsius", "metric": "imperial", "imperial": "metric",
-    "km": "miles", "miles": "km", "kg": "lb", "lb": "kg", "cm": "m", "m": "cm", "meters": "feet", "feet": "meters",
-    "minutes": "hours", "hours": "minutes", "kilometers": "miles", "usd": "EUR", "eur": "USD", "gbp": "EUR",
+    "km": "miles", "miles": "km", "kg": "lb", "lb": "kg", "cm": "m", "m": "cm", "meters": "feet",
+    "feet": "meters", "minutes": "hours", "hours": "minutes", "kilometers": "miles", "usd": "EUR",
+    "eur": "USD", "gbp": "EUR",
 }  # fmt: skip
 """The name of a unit -> one that is taken for it."""
 _COUNTS = re.compile(
@@ -62,7 +64,30 @@ def plant(sample: Sample, kind: str, rng: Random, values: Values) -> Label | Non
     ):
         return None
     wrong = KINDS[kind](sample, rng, values)
-    return None if wrong is None or match(wrong, sample.label) else wrong
+    if (
+        wrong is None
+        or match(wrong, sample.label)
+        or match(_needed(wrong, sample), _needed(sample.label, sample))
+    ):
+        return None
+    return wrong
+
+
+def _needed(label: Label, sample: Sample) -> Label:
+    """A label without its optional nulls and defaults: a planted error must be more than one left out."""
+
+    def kept(call: ToolCall) -> dict[str, Any]:
+        tool = sample.tool(call.name)
+        if tool is None:
+            return call.arguments
+        return {
+            k: v
+            for k, v in call.arguments.items()
+            if k in tool.required or v is not None and not is_default(v, tool.properties.get(k))
+        }
+
+    calls = tuple(ToolCall(name=c.name, arguments=kept(c)) for c in label.calls)
+    return label.model_copy(update={"calls": calls})
 
 
 def in_other_words(sample: Sample) -> Label | None:

@@ -26,7 +26,8 @@ _DURATION = re.compile(
     rf"|(?P<count>{_COUNT})(?: of)?(?: an?)?[ -]?(?P<unit>{_UNIT})s?(?![a-z])(?P<half> and (?:a"
     r" )?(?:half|quarter|three quarters)(?![a-z]))?"
     # "20 minutes and 15 minutes" are two
-    rf"(?:(?! and (?:{_COUNT}) (?P=unit)) and (?P<more>{_COUNT}) (?P<munit>min(?:ute)?|sec(?:ond)?)s?(?![a-z]))?)"
+    rf"(?:(?! and (?:{_COUNT}) (?P=unit)) and (?P<more>{_COUNT})"
+    r" (?P<munit>min(?:ute)?|sec(?:ond)?)s?(?![a-z]))?)"
 )
 
 

@@ -10,8 +10,8 @@ Kind = Literal["number", "ordinal", "duration", "date", "time", "email", "url", 
 Readings = tuple[str | float, ...]
 """What a mention can mean, likeliest first.
 
-number, ordinal: float. duration: seconds. date: ISO date, or `-MM-DD` (any year), `YYYY-MM` (a month), `????-MM` (a
-month of any year), `?` (relative to a day that nobody named). time: `HH:MM`. Others: the text.
+number, ordinal: float. duration: seconds. date: ISO date, or `-MM-DD` (any year), `YYYY-MM` (a month),
+`????-MM` (a month of any year), `?` (relative to a day that nobody named). time: `HH:MM`. Others: the text.
 """
 
 Found = tuple[Kind, re.Match[str], Readings, str]

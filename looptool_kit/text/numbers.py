@@ -46,7 +46,8 @@ DIGITS = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+"
 """Pattern of a number in digits, with or without commas between the thousands."""
 _SCALED = rf"(?:a )?(?:hundred|thousand)(?:,? (?:and )?(?:{_ANY_SMALL})(?:[ -](?:{_ANY_SMALL})){{0,24}})?"
 _AMOUNT = re.compile(
-    rf"(?:(?<![^\W{UNSPACED}])|(?<=\dx))(?<!\.)(?P<sign>[-−]|minus )?(?P<money>[$€£¥₹] ?)?(?:(?P<digits>{DIGITS})(?P<mixed> and a half|"
+    rf"(?:(?<![^\W{UNSPACED}])|(?<=\dx))(?<!\.)"
+    rf"(?P<sign>[-−]|minus )?(?P<money>[$€£¥₹] ?)?(?:(?P<digits>{DIGITS})(?P<mixed> and a half|"
     r" and a quarter| ?[½¼¾])?(?P<power>(?: ?[x×*] ?10 ?\^ ?|e)[-+−]?\d{1,3}(?![\w.]))?"
     rf"(?P<ord>st|nd|rd|th)?(?P<scale>(?: ?(?:k|m|bn)|["
     rf" -](?:hundred|thousand|million|billion|dozen))(?![a-z^/]))?"
@@ -92,7 +93,9 @@ def find_numbers(text: str, today: date | None) -> Iterator[Found]:
             yield (
                 "number",
                 match,
-                (value, value / 100) if unit == "%" else (value, *_other_scale(match), *_listed(match)),
+                (value, value / 100)
+                if unit == "%"
+                else (value, *_other_scale(match), *_listed(match), *_minus(match)),
                 unit,
             )
 
@@ -113,6 +116,13 @@ def _listed(match: re.Match[str]) -> tuple[float, ...]:
     ):
         return ()
     return tuple(float(part) for part in digits.split(","))
+
+
+def _minus(match: re.Match[str]) -> tuple[float, ...]:
+    """The number below zero, where a minus with a space before it may be its sign: "5x - 7"."""
+    return (
+        tuple(-v for v in _amounts(match)) if re.search(r"[-−] $", match.string[: match.start()][-2:]) else ()
+    )
 
 
 def _other_scale(match: re.Match[str]) -> tuple[float, ...]:

@@ -23,7 +23,6 @@ from looptool_kit.text.grounding.strings import ground_string
 from looptool_kit.text.grounding.support import Grounding, weakest
 from looptool_kit.text.passages import Dialogue, dialogue
 
-
 _DEFAULT = re.compile(r"\bdefault(?:s|ed)?\b(.{0,60})", re.IGNORECASE)
 """What a description says behind the word: the value stands there, behind "is", "to", or a few words more."""
 
@@ -59,6 +58,14 @@ def _by_schema(value: Any, schema: dict[str, Any], told: bool) -> Grounding | No
     if told and _is_told_default(value, str(schema.get("description", ""))):
         return Grounding(DEFAULT, "the default that the description names", by_schema=True)
     return None
+
+
+def is_default(value: Any, schema: Any) -> bool:
+    """True where a schema declares the value as the default, or its description names it so."""
+    if not isinstance(schema, dict):
+        return False
+    declared = "default" in schema and canonical(schema["default"]) == canonical(value)
+    return declared or _is_told_default(value, str(schema.get("description", "")))
 
 
 def _is_told_default(value: Any, description: str) -> bool:
