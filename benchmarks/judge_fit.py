@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -43,6 +43,10 @@ FLOORS = (0.5, 0.8, 0.9, 0.95)
 UNSEEN = "BFCL"
 RIDGE = 1e-4
 """Weight of the squared weights: keeps signs that hardly occur near zero."""
+MIX: dict[VerdictName, float] = {
+    "PRED_WRONG": 0.4, "LABEL_WRONG": 0.4, "BOTH_CORRECT": 0.04, "BOTH_WRONG": 0.16
+}  # fmt: skip
+"""Shares of the verdicts in the fit: of two right answers there are few examples, and of few forms."""
 CLASSES: tuple[VerdictName, ...] = VERDICTS
 
 
@@ -149,7 +153,7 @@ class Table(NamedTuple):
 
 
 def fit(sets: Sequence[Sequence[Row]]) -> Table:
-    """The weights that make the known verdicts likeliest, each data set and verdict counted alike."""
+    """The weights that make the known verdicts likeliest, each data set counted alike."""
     every = [row for rows_ in sets for row in rows_]
     a, b = list(every[0].between), list(every[0].together)
     x = np.array([[row.between[name] for name in a] for row in every])
@@ -162,13 +166,14 @@ def fit(sets: Sequence[Sequence[Row]]) -> Table:
         for k in range(len(CLASSES)):
             chosen = np.flatnonzero(y[part] == k) + start
             if len(chosen):
-                weight[chosen] = 1 / len(chosen)
+                weight[chosen] = MIX[CLASSES[k]] / len(chosen)
         start += len(rows_)
     weight /= weight.sum()
 
     def loss(w: np.ndarray) -> tuple[float, np.ndarray]:
         side, right, false = w[: len(a)], w[len(a) : len(a) + len(b)], w[len(a) + len(b) :]
         z = np.stack([-(x @ side), x @ side, s @ right, s @ false], axis=1)
+        z += np.log([MIX[name] for name in CLASSES])
         z -= z.max(axis=1, keepdims=True)
         p = np.exp(z)
         p /= p.sum(axis=1, keepdims=True)
@@ -227,6 +232,19 @@ def cells(m: Measured) -> list[str]:
     return [f"{m.precision:.3f}", *shares]
 
 
+def left_out(sets: Mapping[str, Sequence[Row]]) -> list[str]:
+    """A table of what weights fitted without a data set make of it."""
+    lines = [
+        "| left out | floor | precision at 10% wrong labels | recall | right labels called wrong |",
+        "|---|---|---|---|---|",
+    ]
+    for name, unseen in sets.items():
+        table = fit([rows_ for n, rows_ in sets.items() if n not in (name, UNSEEN)])
+        for floor in FLOORS:
+            lines.append(f"| {name} | {floor} | {' | '.join(cells(measured(unseen, table, floor)))} |")
+    return lines
+
+
 def write(table: Table) -> None:
     """Put the weights into the judge's table."""
     path = Path(str(weights.__file__))
@@ -247,14 +265,8 @@ def main() -> None:
     ask.add_argument("--write", action="store_true")
     given = ask.parse_args()
     sets = data(given.each)
-    fitted = [name for name in sets if name != UNSEEN]
-    print("| left out | floor | precision at 10% wrong labels | recall | right labels called wrong |")
-    print("|---|---|---|---|---|")
-    for name, unseen in sets.items():
-        table = fit([sets[n] for n in fitted if n != name])
-        for floor in FLOORS:
-            print(f"| {name} | {floor} | {' | '.join(cells(measured(unseen, table, floor)))} |")
-    final = fit([sets[n] for n in fitted])
+    print("\n".join(left_out(sets)))
+    final = fit([rows_ for name, rows_ in sets.items() if name != UNSEEN])
     for name, values in zip(final._fields, final, strict=True):
         print(f"\n{name}: {values}")
     if given.write:

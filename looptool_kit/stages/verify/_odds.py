@@ -29,9 +29,12 @@ alike, whichever side was right.
 
 def between(evidence: Sequence[Evidence], label: Side, prediction: Side) -> dict[str, float]:
     """The signs for the prediction and against the label: swapping the two turns every sign around."""
-    signs = {
-        kind: _bounded(sum(e.lean for e in evidence if e.name in names)) for kind, names in KINDS.items()
-    }
+    clear = [e for e in evidence if abs(e.lean) >= weights.MIN_AGAINST]
+    signs = {kind: _bounded(sum(e.lean for e in clear if e.name in names)) for kind, names in KINDS.items()}
+    # What leans a little says little, of whatever kind it is: half of it leans the wrong way.
+    signs["weak"] = _bounded(
+        sum(e.lean for e in evidence if e.name != "likelihood" and abs(e.lean) < weights.MIN_AGAINST)
+    )
     signs["unsaid"] = _unsaid(label) - _unsaid(prediction)
     signs["contradicted"] = _contradicted(label) - _contradicted(prediction)
     return signs
