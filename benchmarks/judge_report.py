@@ -106,7 +106,7 @@ def main() -> None:
     if not given.run:
         head += (
             "\nNot run here: the same with a trained policy's log-probabilities (`--run`), which the judge"
-            " also weighs where it has them.\n"
+            " shows and does not weigh.\n"
         )
     DOC.write_text(wrapped("\n\n".join([head.rstrip(), *parts]) + "\n"), encoding="utf-8")
     print(DOC.read_text(encoding="utf-8"))

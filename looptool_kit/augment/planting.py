@@ -245,10 +245,11 @@ def _restyled(name: str) -> str:
 
 def _wrong_unit(sample: Sample, rng: Random, values: Values) -> Label | None:
     """A number counted in another unit, or the name of another unit."""
-    places = []
+    places: list[tuple[int, ToolCall, str, Any]] = []
     for at, call in enumerate(sample.label.calls):
         tool = sample.tool(call.name)
-        for name, value in call.arguments.items():
+        arguments: dict[str, Any] = call.arguments
+        for name, value in arguments.items():
             schema = tool.properties.get(name) if tool else None
             described = str(schema.get("description", "")) if isinstance(schema, dict) else ""
             if isinstance(value, str) and value.lower() in _UNITS:

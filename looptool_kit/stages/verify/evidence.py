@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from looptool_kit.checks.rules import GROUNDED, call_errors, groundings
-from looptool_kit.config import Settings
 from looptool_kit.core.records import Evidence, Verdict, VerdictName
 from looptool_kit.core.samples import Sample, ToolCall
 from looptool_kit.core.toolcalls import Answer
@@ -25,11 +24,6 @@ from looptool_kit.stages.verify._answers import Side, is_left_out, schema_of, sh
 from looptool_kit.stages.verify._odds import between, probabilities, together
 from looptool_kit.stages.verify._weighing import likelihood, weigh
 from looptool_kit.text.passages import Dialogue, dialogue
-
-
-def decided_by(settings: Settings) -> list[str]:
-    """The least probability at which a label is replaced; it stands in the section `verify` itself."""
-    return []
 
 
 def judge_one(
