@@ -122,7 +122,7 @@ def readers() -> dict[str, Callable[[str], Iterable[Any]]]:
             for read in (suite.recognize_number, suite.recognize_ordinal, suite.recognize_dimension):
                 yield from (m.resolution["value"] for m in read(text, "en-us") if m.resolution)
             for m in suite.recognize_datetime(text, "en-us"):
-                yield from (" ".join(map(str, v.values())) for v in m.resolution["values"])
+                yield from (" ".join(map(str, v.values())) for v in (m.resolution or {}).get("values", ()))
 
         found["recognizers-text"] = recognizers
     except ImportError:
