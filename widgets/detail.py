@@ -65,6 +65,7 @@ def detail(sample: Sample, probe: Probe | None = None, verdict: Verdict | None =
             "name": verdict.verdict or "unjudged",
             "rationale": verdict.rationale,
             "confidence": verdict.confidence,
+            "right": [verdict.for_label, verdict.for_prediction] if verdict.for_label is not None else None,
             "judge": verdict.judge,
             "votes": verdict.votes,
             "evidence": [[e.name, e.for_label, e.for_prediction, e.words] for e in verdict.evidence],

@@ -81,9 +81,9 @@ class DisagreementView(TableView):
                 f" {run.path}`)."
             )
         self.run, j = run, iteration or judged[-1]
-        self.verdicts = run.table(Verdicts, "verdicts", j).where(
-            lambda v: only is None or v.sample_id in only
-        )
+        shown = run.table(Verdicts, "verdicts", j).where(lambda v: only is None or v.sample_id in only)
+        # Of rows of equal confidence, as all unjudged ones are, the likeliest wrong label comes first.
+        self.verdicts = Verdicts(sorted(shown, key=lambda v: 1.0 if v.for_label is None else v.for_label))
         by_id, probed = (
             run.table(Samples, "samples", j).by_id(),
             {p.sample_id: p for p in run.table(Probes, "probes", j)},

@@ -90,6 +90,10 @@ class Verdict(Frozen):
     rationale: str = ""
     """A short error analysis and the correct approach, in words."""
     confidence: float = 0.0
+    for_label: float | None = None
+    """The probability that the label is right; None where a judge gives none."""
+    for_prediction: float | None = None
+    """The same of the prediction."""
     evidence: tuple[Evidence, ...] = ()
     votes: dict[str, int] = {}
     judge: str = ""

@@ -15,15 +15,16 @@ from random import Random
 from typing import Any, NamedTuple
 
 from looptool_kit.augment.planting import KINDS, in_other_words, plant, values_of
+from looptool_kit.checks.rules import call_errors
 from looptool_kit.config import Settings
 from looptool_kit.core.records import Verdict, VerdictName
 from looptool_kit.core.samples import Frozen, Label, Sample, Samples
-from looptool_kit.core.stats import wilson
 from looptool_kit.core.tables import Table, write_json
 from looptool_kit.core.toolcalls import Answer, match
 from looptool_kit.policy.engines import Engine
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.verify import Case, Context, Logprobs, find_judge
+from looptool_kit.studies.judge_merits import Share, discarded, reliability, share, worth_from
 
 SHARE = 0.1
 """Share of wrong labels for which the card says what LABEL_WRONG is worth; the trials themselves hold far
@@ -50,6 +51,10 @@ class Trial(Frozen):
     """One a repeat: a verdict, or `unjudged`."""
     rationale: str = ""
     """Of the first repeat."""
+    for_label: float | None = None
+    """The first repeat's probability that the label is right, where the judge gives one."""
+    for_prediction: float | None = None
+    """The same of the prediction."""
 
     @property
     def verdict(self) -> str:
@@ -61,18 +66,6 @@ class Trials(Table[Trial]):
     """A table of trials."""
 
     row_type = Trial
-
-
-class Share(NamedTuple):
-    """`k` of `n` with Wilson's 95% interval."""
-
-    k: int
-    n: int
-    lo: float
-    hi: float
-
-    def __str__(self) -> str:
-        return f"{self.k / self.n:.2f} [{self.lo:.2f}, {self.hi:.2f}]" if self.n else "-"
 
 
 class CardRow(NamedTuple):
@@ -161,6 +154,9 @@ def check(
             **facts,
             "samples": len(samples),
             "precision": precision_at(answered),
+            "discarded": discarded(answered)._asdict(),
+            "worth_from": worth_from(answered),
+            "reliability": [r._asdict() for r in reliability(answered)],
             "rows": rows,
             "trusted": told,
         },
@@ -204,6 +200,8 @@ def ask(
             update={
                 "verdicts": tuple(verdicts[i].verdict or "unjudged" for verdicts in answers),
                 "rationale": answers[0][i].rationale,
+                "for_label": answers[0][i].for_label,
+                "for_prediction": answers[0][i].for_prediction,
             }
         )
         for i, t in enumerate(questions)
@@ -242,8 +240,7 @@ def card(answered: Iterable[Trial]) -> list[CardRow]:
 
 
 def _share(rows: Sequence[Trial], true: Callable[[Trial], bool]) -> Share:
-    k = sum(map(true, rows))
-    return Share(k, len(rows), *wilson(k, len(rows)))
+    return share([true(t) for t in rows])
 
 
 def _row(kind: str, rows: Sequence[Trial]) -> CardRow:
@@ -314,7 +311,15 @@ def text(answered: Sequence[Trial], facts: dict[str, Any]) -> str:
         f" {r.consistent} |"
         for r in card(answered)
     ]
-    return "\n".join([*lines, "", *summary(answered, facts)])
+    return "\n".join([*lines, "", *summary(answered, facts), *_reliability(answered)])
+
+
+def _reliability(answered: Sequence[Trial]) -> list[str]:
+    """The reliability table as lines; none where the judge gives no probabilities."""
+    rows = reliability(answered)
+    head = ["", "| probability of right | answers | mean said | right |", "|---|---|---|---|"]
+    cells = [f"| {r.low:.2f} to {r.high:.2f} | {r.answers} | {r.said:.2f} | {r.right:.2f} |" for r in rows]
+    return [*head, *cells] if rows else []
 
 
 def summary(answered: Sequence[Trial], facts: dict[str, Any]) -> list[str]:
@@ -334,6 +339,11 @@ def summary(answered: Sequence[Trial], facts: dict[str, Any]) -> list[str]:
     lines += [
         f"Precision of LABEL_WRONG where {SHARE:.0%} of labels are wrong: {precision_at(answered):.2f}."
     ]
+    low, high = worth_from(answered)
+    lines += [
+        f"Right labels thrown away or replaced: {discarded(answered)}. The judge is worth it from"
+        f" {low:.1%} wrong labels on, at worst {high:.1%}: below it spoils more labels than it fixes."
+    ]
     lines += [
         f"The same error on either side judged as a mirror image: {told['mirrored']} of {told['mirrored'].n}"
         " pairs."
@@ -352,10 +362,15 @@ def summary(answered: Sequence[Trial], facts: dict[str, Any]) -> list[str]:
 def right_samples(pool: Iterable[Sample], truth: dict[str, Label]) -> Samples:
     """The pool's calls and questions under their true labels.
 
-    Other replies have no error of these kinds.
+    Other replies have no error of these kinds. A label that breaks its own schema is left out: it is not
+    known to be right.
     """
     rows = (s.model_copy(update={"label": truth[s.id]}) if s.id in truth else s for s in pool)
-    return Samples(s for s in rows if s.label.calls or s.label.asks)
+    return Samples(
+        s
+        for s in rows
+        if s.label.asks or s.label.calls and not any(call_errors(c, s.tools) for c in s.label.calls)
+    )
 
 
 def warning(run: Run) -> str:

@@ -37,6 +37,8 @@ _TIMES = (
         rf"\b(?P<h>{_HOUR})\.(?P<m>[0-5]\d) ?{_HALF}|(?<=\bat )(?P<h2>[01]?\d|2[0-4])\.(?P<m2>[0-5]\d)(?!\d|"
         r" ?%| per)"
     ),
+    # "at 19h30"; without "at" it is a length
+    re.compile(r"(?<=\bat )(?P<h>[01]?\d|2[0-4])h(?P<m>[0-5]\d)(?!\w)"),
     # "six pm", "seven thirty in the morning"
     re.compile(rf"\b(?P<h>{_HOUR})(?: (?P<m>{_MINUTE}))? ?{_HALF}"),
     # "at seven thirty"

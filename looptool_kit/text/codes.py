@@ -9,8 +9,10 @@ from datetime import date
 from looptool_kit.text.mentions import Found, Kind
 
 _AFTER_NUMBER = (
-    "st|nd|rd|th|k|m|bn|am|pm|min|mins|h|hr|hrs|kg|km|gb|mb|cm|mm|ml|x|d|s|c|f|g|lb|oz|mg|l|w|mph|kmh|hours?"
-    "|days?|minutes?"
+    "st|nd|rd|th|k|m|bn|x|d|am|pm|ms|s|secs?|seconds?|min|mins|minutes?|h|hr|hrs|hours?|days?|weeks?|months?"
+    "|years?|yrs?|nm|mm|cm|km|mi|miles?|ft|feet|in|inch|inches|yd|yards?|ha|sqft|sqm|mcg|mg|g|grams?|kg|lbs?"
+    "|oz|tons?|ml|cl|dl|l|gal|cups?|tbsp|tsp|b|kb|mb|gb|tb|kbps|mbps|gbps|hz|khz|mhz|ghz|rpm|bpm|fps|px|pt|p"
+    "|c|f|v|mv|kv|a|ma|mah|w|kw|mw|kwh|mwh|j|kj|n|pa|kpa|bar|cal|kcal|mol|db|mph|kmh|kph|usd|eur|gbp|%"
 )
 """Units and endings that stand right behind a number: "3kg" is a number, "3kz" a code."""
 _EXACT: tuple[tuple[Kind, re.Pattern[str]], ...] = (
@@ -34,11 +36,11 @@ _EXACT: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     (
         "code",
         re.compile(
-            # a digit and a letter, yet not a number with its unit ("3kg"), a time ("2h30", "5pm"), or a
-            # length ("2-day")
+            # a digit and a letter, yet not a number with its unit ("3kg"), a time ("2h30", "5pm"), a count of
+            # a noun ("2-bedroom"), or a day beside a month ("1-April")
             rf"(?<![\w-])(?=[a-z0-9_-]*\d)(?=[a-z0-9_-]*[a-z])(?!\d+(?:{_AFTER_NUMBER})(?![\w-]))"
             r"(?!\d{1,2}h\d\d|\d{1,2}[ap]m)"
-            r"(?!\d+-(?:day|night|minute|hour|week|month|year|person|star)s?(?![\w-]))"
+            r"(?!\d+-[a-z]{3,}(?![\w-])|\d+x\d+(?![\w-])|\d+e[-+]?\d+(?![\w-]))"
             r"(?:[a-z]+[-_]?\d[a-z0-9_-]*|\d+[-_]?[a-z][a-z0-9_-]*)(?![\w-])"
         ),
     ),

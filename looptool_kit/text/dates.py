@@ -1,7 +1,7 @@
 """How a date is read: by calendar, holiday, weekday, or from today.
 
-A reading is an ISO date, or as much of one as is said: `-MM-DD` without a year, `YYYY-MM` for a month, `?`
-for a day relative to one that nobody named.
+A reading is an ISO date, or as much of one as is said: `-MM-DD` without a year, `YYYY-MM` for a month,
+`????-MM` for one of no year, `?` for a day relative to one that nobody named.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 
 from dateutil.relativedelta import relativedelta
-from num2words import num2words
 
 from looptool_kit.text.clock_times import PART_OF_DAY
 from looptool_kit.text.mentions import Found
+from looptool_kit.text.numbers import ORDINALS as _ORDINALS
 from looptool_kit.text.numbers import number
 
 _MONTHS = (
@@ -36,15 +36,21 @@ _MONTH = (
     + "|".join(f"{m[:3]}(?:{m[3:]})?" if m != "september" else "sept?(?:ember)?" for m in _MONTHS)
     + r")\b(?:\.(?= \d))?"
 )
-_ORDINALS = {num2words(n, to="ordinal"): n for n in range(1, 32)}
 _ORDINAL = "|".join(sorted(_ORDINALS, key=len, reverse=True)).replace("-", "[- ]")
 _DAY = rf"(?:\d{{1,2}}(?:st|nd|rd|th)?|{_ORDINAL})(?![\w:]|\.\d)"
 _WEEKDAY = r"(?:mon|tue|tues|wed|wednes|thu|thur|thurs|fri|sat|satur|sun)(?:day)?(?![a-z])"
 _N = r"(?:\d+|an?|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|a couple of|a fortnight)"
 _AHEAD = r"(?P<n>" + _N + r")(?P<unit> days?| weeks?| months?| years?|)"
 _DATES: tuple[re.Pattern[str], ...] = (
-    # 2026-12-04, 2026/12/4
-    re.compile(r"(?<![\d-])(?P<y>\d{4})[-/](?P<m>\d{1,2})[-/](?P<d>\d{1,2})(?![\d-])"),
+    # 2026-12-04, 2026/12/4, 2026.12.4, 2026年12月4日
+    re.compile(
+        r"(?<![\d.-])(?P<y>\d{4})(?:[-/.]|年)(?P<m>\d{1,2})(?:[-/.]|月)(?P<d>\d{1,2})(?![\d-]|\.\d)日?"
+    ),
+    # the first Monday of January 2027, the last day of the month
+    re.compile(
+        rf"\b(?:the )?(?P<nth>first|second|third|fourth|last) (?P<nthday>day|{_WEEKDAY}) (?:of|in) "
+        rf"(?:(?P<mon>{_MONTH})(?:,? (?P<y>\d{{4}})(?!\d))?|(?P<inmonth>this|next|the) month)"
+    ),
     # two days after tomorrow, 3 weeks from Friday
     re.compile(
         rf"\b(?P<n>{_N})(?P<unit> days?| weeks?| months?|) (?P<way>from|after|before|on) "
@@ -96,14 +102,17 @@ _DATES: tuple[re.Pattern[str], ...] = (
         r"\b(?P<span>(?:the )?end of (?:the|this|next) month|(?:the )?first (?:day )?of (?:the )?next month|"
         r"(?:this|next) (?:week|month|year|weekend))\b"
     ),
-    # the 24th; not the third floor
+    # the 24th; not the third floor or the 19th century
     re.compile(
-        rf"(?<=\bthe )(?P<d>\d{{1,2}}(?:st|nd|rd|th)|{_ORDINAL})"
-        r"(?! (?:floor|time|one|option|item|edition|street|avenue|grade|place|row|person)\b)(?![a-z])"
+        rf"(?<=\bthe )(?P<d>\d{{1,2}}(?:st|nd|rd|th)|{_ORDINAL})(?![a-z-])"
+        r"(?= (?:at|of|for|from|to|till|until|through|and|or|in|on|by|before|after|around|about|with|without"
+        r"|if|is|was|as|please|when|so|but|then|that|this|next|instead|not|my|the|we|i|it|morning|afternoon"
+        r"|evening|night|noon|between)\b|[^ ]| [^a-z]|$)"
     ),
     # October 2026; not "may", "march", "sun", which are words of their own
     re.compile(
-        rf"\b(?P<mon>(?!may\b|march\b|mar\b|sep\b|sun\b)(?:{_MONTH}))(?:,? (?:of )?(?P<y>\d{{4}}))?(?! \d)"
+        rf"\b(?P<mon>(?:(?<=\bin )|(?<=\bof )|(?<=\bsince )|(?!may\b|march\b|mar\b|sep\b|sun\b))(?:{_MONTH}))"
+        r"(?:,? (?:of )?(?P<y>\d{4}))?(?! \d)"
     ),
 )
 """From the most specific pattern to the least. The named groups tell `_calendar` what to do."""
@@ -130,6 +139,8 @@ def _calendar(part: dict[str, str], today: date | None) -> tuple[str, ...]:
         return _numeric(int(part["a"]), int(part["b"]), part.get("y"), part.get("sep", "/"), today)
     if "m" in part:
         return (date(int(part["y"]), int(part["m"]), int(part["d"])).isoformat(),)
+    if "nth" in part:
+        return _nth_day(part, today)
     if "mon" in part and "d" in part:
         return _yearless(_month(part["mon"]), _day(part["d"]), part.get("y"), today)
     if "mon" in part:
@@ -172,14 +183,36 @@ def _day(word: str) -> int:
     return _ORDINALS.get(word.replace(" ", "-")) or int(re.sub(r"\D", "", word))
 
 
+def _nth_day(part: dict[str, str], today: date | None) -> tuple[str, ...]:
+    """The day that is the n-th of its weekday in a month, or its first or last."""
+    if "mon" in part and "y" in part:
+        first = date(int(part["y"]), _month(part["mon"]), 1)
+    elif today is None:
+        return ("?",)
+    elif "mon" in part:
+        month = _month(part["mon"])
+        first = date(today.year + (month < today.month), month, 1)
+    else:
+        first = today + relativedelta(months=part["inmonth"] == "next", day=1)
+    last = first + relativedelta(day=31)
+    days = [first + timedelta(n) for n in range(last.day)]
+    if part["nthday"] != "day":
+        days = [d for d in days if _WEEKDAYS[d.weekday()].startswith(part["nthday"][:3])]
+    return (
+        days[
+            ("first", "second", "third", "fourth", "last").index(part["nth"]) if part["nth"] != "last" else -1
+        ].isoformat(),
+    )
+
+
 def _whole_month(month: int, year: str | None, today: date | None) -> tuple[str, ...]:
     """The readings of a month, the coming one first.
 
-    Empty where neither year nor today is known.
+    `????-MM` where neither year nor today is known.
     """
     if year is not None:
         return (f"{int(year)}-{month:02d}",)
-    years = [today.year + (month < today.month), today.year] if today else []
+    years: list[int | str] = [today.year + (month < today.month), today.year] if today else ["????"]
     return tuple(dict.fromkeys(f"{y}-{month:02d}" for y in years))
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple
 
-Kind = Literal["number", "duration", "date", "time", "email", "url", "phone", "code", "quote"]
+Kind = Literal["number", "ordinal", "duration", "date", "time", "email", "url", "phone", "code", "quote"]
 
 Readings = tuple[str | float, ...]
 """What a mention can mean, likeliest first.
 
-number: float. duration: seconds. date: ISO date, or `-MM-DD` (any year), `YYYY-MM` (a month), `?` (relative
-to a day that nobody named). time: `HH:MM`. Others: the text.
+number, ordinal: float. duration: seconds. date: ISO date, or `-MM-DD` (any year), `YYYY-MM` (a month),
+`????-MM` (a month of any year), `?` (relative to a day that nobody named). time: `HH:MM`. Others: the text.
 """
 
 Found = tuple[Kind, re.Match[str], Readings, str]

@@ -10,6 +10,7 @@ from functools import lru_cache
 from num2words import num2words
 
 from looptool_kit.text.mentions import Found
+from looptool_kit.text.words import UNSPACED
 
 _SMALL = {num2words(n): float(n) for n in range(20)} | {"no": 0.0}
 _TENS = {num2words(n): float(n) for n in range(20, 100, 10)}
@@ -45,15 +46,26 @@ DIGITS = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+"
 """Pattern of a number in digits, with or without commas between the thousands."""
 _SCALED = rf"(?:a )?(?:hundred|thousand)(?:,? (?:and )?(?:{_ANY_SMALL})(?:[ -](?:{_ANY_SMALL})){{0,24}})?"
 _AMOUNT = re.compile(
-    rf"(?<![\w.,])(?P<sign>[-−]|minus )?(?P<money>[$€£¥₹] ?)?(?:(?P<digits>{DIGITS})(?P<mixed> and a half|"
-    r" and a quarter| ?[½¼¾])?"
+    rf"(?:(?<![^\W{UNSPACED}])|(?<=\dx))(?<!\.)"
+    rf"(?P<sign>[-−]|minus )?(?P<money>[$€£¥₹] ?)?(?:(?P<digits>{DIGITS})(?P<mixed> and a half|"
+    r" and a quarter| ?[½¼¾])?(?P<power>(?: ?[x×*] ?10 ?\^ ?|e)[-+−]?\d{1,3}(?![\w.]))?"
     rf"(?P<ord>st|nd|rd|th)?(?P<scale>(?: ?(?:k|m|bn)|["
-    rf" -](?:hundred|thousand|million|billion|dozen))(?![a-z]))?"
+    rf" -](?:hundred|thousand|million|billion|dozen))(?![a-z^/]))?"
     rf"|(?P<phrase>{_SCALED}(?![a-z])|(?:{PHRASE_NUMBER})(?![a-z]))|(?P<words>{WORD_NUMBER})(?![a-z]))"
     r"(?P<unit> ?%| per ?cent| (?:us"
     r" )?(?:dollars?|bucks?|euros?|pounds?|yen|francs?|rupees?|usd|eur|gbp|jpy|chf|inr|cad|aud)(?![a-z])|"
     r" ?[€£])?"
 )
+_MANY = re.compile(r" [a-z]{4,}s\b")
+"""A plural noun behind "2m": what is counted in millions."""
+ORDINALS = {num2words(n, to="ordinal"): n for n in range(1, 32)}
+"""First to thirty-first."""
+_ORDINAL = re.compile(
+    r"(?<![\w-])(?<!\ba )(?<!\bper )(?<!every )(?<!\d )(?<!half )"
+    rf"({'|'.join(sorted(ORDINALS, key=len, reverse=True)).replace('-', '[- ]')})(?![\w-])(?! ?[,:])"
+)
+"""An ordinal in words that counts something; not "a third", "per second", or the "First," of a list of steps.
+"""
 _NOT_COUNTED = (" things", " favour", " favor", " more thing")
 """What follows a number that is a manner of speaking: "two things", "one favour"."""
 
@@ -78,7 +90,53 @@ def find_numbers(text: str, today: date | None) -> Iterator[Found]:
             continue
         unit = _unit(match)
         for value in _amounts(match):
-            yield "number", match, (value, value / 100) if unit == "%" else (value,), unit
+            yield (
+                "number",
+                match,
+                (value, value / 100)
+                if unit == "%"
+                else (value, *_other_scale(match), *_listed(match), *_minus(match)),
+                unit,
+            )
+
+
+def find_ordinals(text: str, today: date | None) -> Iterator[Found]:
+    """The ordinals in words of a text in lower case: "the third item"."""
+    for match in _ORDINAL.finditer(text):
+        yield "ordinal", match, (float(ORDINALS[match[1].replace(" ", "-")]),), ""
+
+
+def _listed(match: re.Match[str]) -> tuple[float, ...]:
+    """The numbers of a list without spaces, which reads as one number with commas: "[200,300]"."""
+    digits, text = match["digits"] or "", match.string
+    if (
+        "," not in digits
+        or match["money"]
+        or text[max(0, match.start() - 1) : match.start()] not in ("[", "(", ",")
+    ):
+        return ()
+    return tuple(float(part) for part in digits.split(","))
+
+
+def _minus(match: re.Match[str]) -> tuple[float, ...]:
+    """The number below zero, where a minus with a space before it may be its sign: "5x - 7"."""
+    return (
+        tuple(-v for v in _amounts(match)) if re.search(r"[-−] $", match.string[: match.start()][-2:]) else ()
+    )
+
+
+def _other_scale(match: re.Match[str]) -> tuple[float, ...]:
+    """The number without its "k", or with its "m" as millions, where either may be meant.
+
+    "298K" is a temperature as well as 298,000, and "2m followers" are millions where "a 2m cable" is not.
+    """
+    scale = (match["scale"] or "").strip(" -") if match["digits"] else ""
+    if match["money"] or scale not in ("k", "m"):
+        return ()
+    digits = float(match["digits"].replace(",", ""))
+    if scale == "k":
+        return (digits,)
+    return (digits * _SUFFIX["m"],) if _MANY.match(match.string, match.end()) else ()
 
 
 def _unit(match: re.Match[str]) -> str:
@@ -100,12 +158,22 @@ def _amounts(match: re.Match[str]) -> list[float]:
     """
     if match["digits"]:
         value = float(match["digits"].replace(",", "")) + _FRACTIONS.get((match["mixed"] or "").strip(), 0.0)
-        values = [value * _SUFFIX.get((match["scale"] or "").strip(" -"), 1.0)]
+        if match["power"]:
+            # As a person writes it, so that the sum of roundings is that of the same number in JSON.
+            exponent = re.sub(r"^(?: ?[x×*] ?10 ?\^ ?|e)", "", match["power"]).replace("−", "-")
+            value = float(f"{match['digits'].replace(',', '')}e{int(exponent)}")
+        scale = (match["scale"] or "").strip(" -")
+        # A bare "m" is metres or minutes: it means millions of money alone.
+        values = [value * (1.0 if scale == "m" and not _is_money(match) else _SUFFIX.get(scale, 1.0))]
     elif match["phrase"] in _PHRASES:
         values = [_PHRASES[match["phrase"]]]
     else:
         values = _sum_words(re.split(r"[\s,-]+", match["phrase"] or match["words"]))
     return [-v for v in values] if match["sign"] else values
+
+
+def _is_money(match: re.Match[str]) -> bool:
+    return bool(match["money"] or (match["unit"] or "").strip() not in ("", "%"))
 
 
 def _sum_words(words: list[str]) -> list[float]:

@@ -17,7 +17,7 @@ from looptool_kit.text.codes import find_codes
 from looptool_kit.text.dates import find_dates
 from looptool_kit.text.durations import find_durations
 from looptool_kit.text.mentions import Found, Mention, Readings
-from looptool_kit.text.numbers import find_numbers
+from looptool_kit.text.numbers import find_numbers, find_ordinals
 
 # The order decides: the 4 of "December 4" is a day, the 5 of "5 pm" an hour, the 3 of "3 days" a length.
 _RECOGNISERS: tuple[Callable[[str, date | None], Iterator[Found]], ...] = (
@@ -25,6 +25,7 @@ _RECOGNISERS: tuple[Callable[[str, date | None], Iterator[Found]], ...] = (
     find_dates,
     find_times,
     find_durations,
+    find_ordinals,
     find_numbers,
 )
 MAX_KEPT_CHARACTERS = 5_000

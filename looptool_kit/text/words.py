@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-_TOKEN = re.compile(r"[^\W_]+")
+UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff"
+"""Kana, Han and Hangul: no space parts a name from what stands around it, so each character is a word."""
+_TOKEN = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}]+")
 STOP = frozenset(
     re.findall(
         r"\w+",
@@ -56,6 +58,17 @@ def stems(text: str) -> tuple[str, ...]:
     return tuple(t.stem for t in tokens(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", text)))
 
 
+@lru_cache(65536)
+def whole_stems(text: str) -> tuple[str, ...]:
+    """The stems of a text's words as a dialogue is read: "iPhone" is one word."""
+    return tuple(t.stem for t in tokens(text))
+
+
+def is_unspaced(text: str) -> bool:
+    """True for a text with characters of a script that puts no spaces between words."""
+    return re.search(f"[{UNSPACED}]", text) is not None
+
+
 def tokens(text: str) -> Iterator[Token]:
     """The words of a text with their places, without a possessive `s`."""
     for m in _TOKEN.finditer(text):
@@ -87,18 +100,53 @@ celsius: °c, c, centigrade, metric
 fahrenheit: °f, f, imperial
 metric: celsius, kilometers, km
 imperial: fahrenheit, miles
-usd: dollars, bucks, $
+usd: dollars, bucks, $, us dollars, american dollars
 eur: euros, €
 gbp: pounds, £, sterling
 jpy: yen, ¥
 chf: francs
 inr: rupees, ₹
+cad: canadian dollars
+aud: australian dollars
+nzd: new zealand dollars
+sgd: singapore dollars
+hkd: hong kong dollars
+cny: yuan, renminbi, rmb
+krw: won
+mxn: mexican pesos
+brl: reais
+sek: swedish kronor, swedish krona
+nok: norwegian kroner, norwegian krone
+dkk: danish kroner, danish krone
+pln: zloty, zlotys
+czk: czech koruna, koruna
+huf: forint, forints
+rub: rubles, roubles
+thb: baht
+zar: rand
+ils: shekel, shekels
 km: kilometers, kilometres
+m: meters, metres
+cm: centimeters, centimetres
+mm: millimeters, millimetres
 mi: miles
+ft: feet, foot
+in: inches, inch
 kg: kilos, kilograms
 lb: pounds, lbs
 g: grams
 l: liters, litres
+ml: milliliters, millilitres
+meter: m, metre
+kilometer: km, kilometre
+centimeter: cm, centimetre
+mile: mi
+feet: ft, foot
+inch: in
+kilogram: kg, kilos
+pound: lb, lbs
+gram: g
+liter: l, litre
 en: english
 fr: french
 de: german
@@ -115,6 +163,24 @@ sv: swedish
 ar: arabic
 tr: turkish
 hi: hindi
+da: danish
+no: norwegian
+fi: finnish
+cs: czech
+el: greek
+he: hebrew
+hu: hungarian
+ro: romanian
+uk: ukrainian
+th: thai
+vi: vietnamese
+id: indonesian
+los angeles: la
+new york: nyc, big apple
+new york city: new york, nyc, big apple
+san francisco: sf, san fran
+san diego: sd
+washington: dc
 one way: single, no return
 round trip: return, there and back, both ways
 economy: coach, cheapest seats
@@ -181,7 +247,7 @@ on: turn on, switch on, start, enable
 off: turn off, switch off, shut off, disable
 """
 SYNONYMS: dict[str, tuple[str, ...]] = {
-    key: tuple(words.split(", "))
+    " ".join(whole_stems(key)): tuple(words.split(", "))
     for key, words in (line.split(": ") for line in _SYNONYMS.replace("\n  ", " ").strip().splitlines())
 }
 """What people say for the values that schemas like to use: value -> other words for it."""

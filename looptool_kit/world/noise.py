@@ -139,7 +139,7 @@ def wrong_value(sample: Sample, rng: Random) -> Label | None:
 def wrong_slot(sample: Sample, rng: Random) -> Label | None:
     """The value of another argument of the same sort."""
     picked = _any(
-        sample, rng, lambda v, tool, k: isinstance(v, str | int | float) and "enum" not in tool.properties[k]
+        sample, rng, lambda v, tool, k: isinstance(v, str | int | float) and "enum" not in _schema(tool, k)
     )
     if picked is None:
         return None
@@ -153,6 +153,12 @@ def wrong_slot(sample: Sample, rng: Random) -> Label | None:
         if not isinstance(v, str) or _same_sort(_param(c.name, k), _param(call.name, key))
     ]
     return _with(sample, at, {**call.arguments, key: rng.choice(others)}) if others else None
+
+
+def _schema(tool: Tool, name: str) -> dict[str, Any]:
+    """A parameter's schema; empty where foreign data has none for it."""
+    schema = tool.properties.get(name)
+    return schema if isinstance(schema, dict) else {}
 
 
 def _same_sort(a: Param | None, b: Param | None) -> bool:
@@ -169,7 +175,7 @@ def _same_sort(a: Param | None, b: Param | None) -> bool:
 
 def _shape(sample: Sample, tool: str, key: str) -> tuple[Any, ...]:
     offered = sample.tool(tool)
-    schema = offered.properties.get(key, {}) if offered else {}
+    schema = _schema(offered, key) if offered else {}
     return tuple(schema.get(k) for k in ("type", "format", "description")) + ("enum" in schema,)
 
 

@@ -94,7 +94,7 @@ def test_a_run_shows_its_newest_card(tmp_path: Path) -> None:
     kept = Trials.read(path / "judge_check" / "evidence" / "trials.parquet")
     assert view.selection == kept and view.about[0] == "Judge evidence: 6 samples."
     # What the command printed below its table stands below the view's card.
-    assert all(line in done.output for line in view.about[1:]) and len(view.about) == 5
+    assert all(line in done.output for line in view.about[1:]) and len(view.about) == 6
     assert f"| {' | '.join(map(str, view.card[-1]))} |" in done.output
     Samples.read(path / "seed" / "pool.parquet")[:1].write(path / "seed" / "pool.parquet")
     with pytest.raises(RunError, match="made again after the check"):

@@ -27,6 +27,13 @@ function judgement(v) {
       h("span", { class: "lt-verdict", "data-verdict": v.name }, v.name),
       ` · confidence ${v.confidence.toFixed(2)}`,
     ),
+    v.right
+      ? h(
+          "div",
+          { class: "lt-small" },
+          `probability of being right: label ${v.right[0].toFixed(2)}, prediction ${v.right[1].toFixed(2)}`,
+        )
+      : null,
     h("div", { class: "lt-text" }, v.rationale || "(no rationale)"),
     h("div", { class: "lt-small" }, `votes: ${votes.length ? votes.join(", ") : "none, one judge decided"}`),
     rows.length

@@ -127,6 +127,8 @@ interface Judgement {
   name: string;
   rationale: string;
   confidence: number;
+  /** Probabilities that the label and the prediction are right, where the judge gives them. */
+  right: [label: number, prediction: number] | null;
   judge: string;
   /** Verdict -> votes. */
   votes: Record<string, number>;

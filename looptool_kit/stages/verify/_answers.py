@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 
 from looptool_kit.core.samples import Sample, ToolCall
 from looptool_kit.core.toolcalls import Answer, canonical, loose
+from looptool_kit.text.grounding import is_default
 from looptool_kit.text.grounding.moments import moment
+from looptool_kit.text.grounding.places import STATES
 from looptool_kit.text.grounding.support import Grounding
-from looptool_kit.text.words import stems
+from looptool_kit.text.words import SYNONYMS, stems
 
 
 class Side(NamedTuple):
@@ -52,6 +54,11 @@ def show_call(call: ToolCall) -> str:
     return f"{call.name}({', '.join(f'{k}={show(v)}' for k, v in call.arguments.items())})"
 
 
+def is_left_out(value: Any, schema: dict[str, Any]) -> bool:
+    """True for a value that means the same as leaving the parameter out: null, or the default."""
+    return value is None or is_default(value, schema)
+
+
 def equivalent(a: Any, b: Any) -> bool:
     """True for values that mean the same.
 
@@ -62,7 +69,10 @@ def equivalent(a: Any, b: Any) -> bool:
     if isinstance(a, str) and isinstance(b, str):
         return _same_text(a, b)
     if isinstance(a, list) and isinstance(b, list):
-        return len(a) == len(b) and all(equivalent(x, y) for x, y in zip(a, b, strict=True))
+        if len(a) == len(b) and all(equivalent(x, y) for x, y in zip(a, b, strict=True)):
+            return True
+        # Names in another order are the same names; the order of numbers says something.
+        return all(isinstance(x, str) for x in (*a, *b)) and sorted(map(loose, a)) == sorted(map(loose, b))
     return False
 
 
@@ -71,4 +81,14 @@ def _same_text(a: str, b: str) -> bool:
         return a.casefold().split() == b.casefold().split()
     if loose(a) == loose(b) or stems(a) == stems(b) != ():
         return True
-    return moment(a) is not None and moment(a) == moment(b)
+    if moment(a) is not None or moment(b) is not None:
+        return moment(a) == moment(b)
+    return bool(_names(a) & _names(b))
+
+
+def _names(text: str) -> set[str]:
+    """A text and what else it is called: a town with and without its region, the synonyms of either."""
+    head, _, tail = (part.strip(" .") for part in text.partition(","))
+    named = {text} | ({head} if tail in STATES or tail in STATES.values() else set())
+    found = {" ".join(stems(form)) for name in named for form in (name, STATES.get(name, name))}
+    return found | {" ".join(stems(other)) for name in found for other in SYNONYMS.get(name, ())} - {""}

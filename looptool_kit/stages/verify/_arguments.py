@@ -30,6 +30,7 @@ from looptool_kit.stages.verify._places import (
 )
 from looptool_kit.stages.verify._records import meant
 from looptool_kit.text.grounding import ground
+from looptool_kit.text.grounding.moments import moment
 from looptool_kit.text.grounding.scores import SAID_THRESHOLD
 from looptool_kit.text.grounding.support import Grounding
 from looptool_kit.text.passages import Dialogue, Span, holds
@@ -79,12 +80,16 @@ def argument_evidence(argument: Argument) -> Evidence | None:
         words = f"{argument.where}: {show(a)} and {show(b)} mean the same"
         return Evidence(name="wording", for_label=weights.EVEN, for_prediction=weights.EVEN, words=words)
     pair = _pair(argument)
+    if _said_as_one(pair):
+        words = f"{argument.where}: {show(a)} and {show(b)} are said by the same words"
+        return Evidence(name="wording", for_label=weights.EVEN, for_prediction=weights.EVEN, words=words)
     support = _supports(pair)
     words = (
         f"{argument.where}: the label has {show(a)} ({pair.found[0].words}), the prediction {show(b)}"
         f" ({pair.found[1].words})"
     )
-    return Evidence(name="grounding", for_label=support[0], for_prediction=support[1], words=words)
+    name = "meant" if min(g.supported for g in pair.found) >= SAID_THRESHOLD else "grounding"
+    return Evidence(name=name, for_label=support[0], for_prediction=support[1], words=words)
 
 
 # ------------------------------------------------------------- two values
@@ -102,6 +107,21 @@ def _pair(argument: Argument) -> Pair:
     name, calls = argument.name, argument.calls
     a, b = (own_grounding(name, s.found_of(c)) for s, c in zip(argument.sides, calls, strict=True))
     return Pair(argument, (calls[0].arguments[name], calls[1].arguments[name]), (a, b))
+
+
+def _said_as_one(pair: Pair) -> bool:
+    """True for two texts that the same words say, as "CA" and "California".
+
+    Not for two choices or two days, of which one is meant.
+    """
+    a, b = pair.found
+    choices = pair.argument.schema.get("enum")
+    return (
+        all(isinstance(v, str) and moment(v) is None for v in pair.values)
+        and min(a.supported, b.supported) >= SAID_THRESHOLD
+        and bool(set(a.spans) & set(b.spans))
+        and not (isinstance(choices, list) and all(v in choices for v in pair.values))
+    )
 
 
 def _supports(pair: Pair) -> list[float]:
@@ -257,10 +277,12 @@ def _one_sided(argument: Argument, at: int) -> Evidence:
     """Evidence on an argument that only the side `at` has."""
     side, call = argument.sides[at], argument.calls[at]
     g, value = side.found_of(call)[argument.name], show(call.arguments[argument.name])
-    if g.by_schema:
+    if g.by_schema or call.arguments[argument.name] is None:
         name, support, words = "default", weights.EVEN_PAIR, f"{value} is the default"
+    elif call.arguments[argument.name] is False and g.supported == GROUNDED:
+        name, support, words = "made up", weights.UNSAID_FALSE, f"{value}, of which nothing is said"
     else:
-        name = "coverage"
+        name = "left out" if is_said(g) else "made up"
         support, words = _extra(argument, at, g, value)
     ordered = support if at == 0 else support[::-1]
     return Evidence(

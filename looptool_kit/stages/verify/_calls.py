@@ -51,20 +51,20 @@ def calls_evidence(
 def _lone_call(sample: Sample, dialogue: Dialogue, call: ToolCall, side: Side, used: set[Span]) -> Evidence:
     """Evidence on a lone call, written as if the label made it."""
     if sum(same_call(c, call) for c in side.answer.calls) > 1:
-        return evidence("coverage", weights.TWICE, f"{show_call(call)} stands twice")
+        return evidence("call", weights.TWICE, f"{show_call(call)} stands twice")
     if already_made(sample.messages, call):
         words = f"{call.name} was already called with these arguments"
-        return evidence("coverage", weights.ALREADY_MADE, words)
+        return evidence("call", weights.ALREADY_MADE, words)
     grounding = side.found_of(call)
     worst = min((g.supported for g in grounding.values()), default=GROUNDED)
     if worst < GROUNDED:
         words = f"nothing asks for {show_call(call)}"
-        return evidence("coverage", (worst, weights.NOT_ASKED_FOR), words)
+        return evidence("call", (worst, weights.NOT_ASKED_FOR), words)
     if any(is_said(g) and is_fresh(g, used) for g in grounding.values()):
-        return evidence("coverage", weights.ASKED_AS_WELL, f"the request asks for {show_call(call)} as well")
+        return evidence("call", weights.ASKED_AS_WELL, f"the request asks for {show_call(call)} as well")
     moved = weights.FIT_OF_LONE_CALL * relevance(sample, dialogue, call.name, grounding)
     support = weights.NOTHING_OF_ITS_OWN.own + moved, weights.NOTHING_OF_ITS_OWN.other - moved
-    return evidence("coverage", support, f"{show_call(call)} uses nothing of its own")
+    return evidence("call", support, f"{show_call(call)} uses nothing of its own")
 
 
 def _tools(

@@ -93,14 +93,14 @@ def call_or_reply(sample: Sample, dialogue: Dialogue, calls: Side, reply: str) -
     elif not earlier and fit >= weights.SPOKEN_OF:
         support = weights.EVEN + weights.RESULT_WITHOUT_CALL.own * least_backed
         words = f"the reply speaks of a result, and {case.first.name} has not been called"
-        e = evidence("coverage", (support, weights.RESULT_WITHOUT_CALL.other), words)
+        e = evidence("answer", (support, weights.RESULT_WITHOUT_CALL.other), words)
     if e:
         return e
     if any(c.name == before.name for c in calls.answer.calls for before in earlier):
         fit *= weights.REPEATED_TOOL
     lean = fit * least_backed / 2
     words = f"{show_call(case.first)} is what the request asks, and all of it is said"
-    return evidence("coverage", (weights.EVEN + lean, weights.EVEN - lean), words)
+    return evidence("answer", (weights.EVEN + lean, weights.EVEN - lean), words)
 
 
 def _missing(case: CallsAndReply) -> Evidence | None:
@@ -119,11 +119,11 @@ def _missing_value(case: CallsAndReply, call: ToolCall, name: str, g: Grounding)
     if tool is not None and name in tool.required and unsupported:
         words = f"{call.name} needs {name}, and nothing says {show(call.arguments[name])} ({g.words})"
         if case.asks:
-            return evidence("grounding", weights.MISSING_ASKED, f"{words}; asking is right")
-        return evidence("grounding", weights.MISSING_NOT_ASKED, words)
+            return evidence("answer", weights.MISSING_ASKED, f"{words}; asking is right")
+        return evidence("answer", weights.MISSING_NOT_ASKED, words)
     if is_asked_for and not any(is_introduced(case.said.passages[s[0]], s, name, schema) for s in g.spans):
         words = f"the reply asks for {name}, and {show(call.arguments[name])} may be something else"
-        return evidence("coverage", weights.ASKED_ABOUT, words)
+        return evidence("answer", weights.ASKED_ABOUT, words)
     return None
 
 
@@ -142,12 +142,12 @@ def _nothing_new(case: CallsAndReply) -> Evidence | None:
     messages = case.sample.messages
     if all(already_made(messages, c) for c in case.calls.answer.calls):
         words = f"{case.first.name} was already called with these arguments"
-        return evidence("coverage", weights.ALREADY_MADE, words)
+        return evidence("answer", weights.ALREADY_MADE, words)
     used = taken(case.sample, case.said)
     said_groundings = [g for grounded in case.calls.found for g in grounded.values() if is_said(g)]
     if calls_since(messages) and not any(is_fresh(g, used) for g in said_groundings):
         words = f"{show_call(case.first)} uses nothing that the calls before it have not used"
-        return evidence("coverage", weights.USED_UP, words)
+        return evidence("answer", weights.USED_UP, words)
     return None
 
 
@@ -163,7 +163,7 @@ def _declines(case: CallsAndReply) -> Evidence | None:
     noun = next(filter(None, (_other_thing(case, c, grounded) for c, grounded in case.pairs())), "")
     if noun:
         words = f"the request speaks of a {noun}, of which {case.first.name} knows nothing"
-        return evidence("tool", weights.OTHER_THING, words)
+        return evidence("answer", weights.OTHER_THING, words)
     values = [show(c.arguments[k]) for c, grounded in case.pairs() for k, g in grounded.items() if is_said(g)]
     if len(values) > weights.MAX_CHANCE_VALUES or any(_IDENTIFIER.search(v) for v in values):
         return None
@@ -174,7 +174,7 @@ def _declines(case: CallsAndReply) -> Evidence | None:
     says_what = any(alike(w, r) for w in stems(case.reply) if w not in STOP for r in request)
     lean = weights.REFUSAL_TELLS if says_what else weights.REFUSAL_BARE
     support = weights.EVEN - lean, weights.EVEN + lean
-    return evidence("tool", support, "no tool on offer speaks of what the request asks")
+    return evidence("answer", support, "no tool on offer speaks of what the request asks")
 
 
 def _other_thing(case: CallsAndReply, call: ToolCall, grounded: dict[str, Grounding]) -> str:
@@ -217,4 +217,4 @@ def _asks_for_another_tool(case: CallsAndReply, fit: float) -> Evidence | None:
     if other in ("", case.first.name) or fits[other] < fit:
         return None
     text = f"the request speaks of {other}, for which the reply asks what is missing"
-    return evidence("tool", weights.OTHER_TOOL_ASKED, text)
+    return evidence("answer", weights.OTHER_TOOL_ASKED, text)

@@ -1,14 +1,15 @@
 """The weights of the `evidence` judge: how much each difference counts.
 
-Change them here. Every piece of evidence gives either answer support from 0 to 1. The judge sums the
-differences, and decides from `DECISIVE` on. So a difference of 0.2 never decides alone, and
-one of 0.6 does, unless something speaks against it. No weight is fitted to data: each was set by judgement,
-and tests bound the recall and precision of all of them together. The lines below say what order matters.
+Change them here. Every piece of evidence gives either answer support from 0 to 1; these supports were set by
+judgement, and the lines below say what order matters. What the pieces weigh together, at the end of this
+file, is fitted to planted errors (`benchmarks/judge_fit.py`).
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
+
+from looptool_kit.core.records import VerdictName
 
 
 class Support(NamedTuple):
@@ -24,8 +25,8 @@ EVEN = 0.5
 """Support for both where a difference tells nothing."""
 EVEN_PAIR = Support(EVEN, EVEN)
 LIKELIHOOD = 0.15
-"""Greatest difference that the policy's own likelihood makes. Greedy predictions are always likely to their
-policy, so it must stay below every weight that decides, and never decide alone.
+"""Greatest difference that the policy's own likelihood shows. Greedy predictions are always likely to their
+policy, so it is for a person to see and weighs nothing in the verdict.
 """
 
 # ------------------------------------------------- two values of one argument
@@ -59,6 +60,8 @@ SAID_OF_ANOTHER = 0.3
 
 # ---------------------------------------------- an argument only one side has
 
+UNSAID_FALSE = Support(0.45, 0.55)
+"""A flag that is off, where nothing is said of it: as good as left out, and leaving it out is shorter."""
 LEFT_OUT = 0.1
 """Support for the answer that leaves out a value which is said and has a place of its own. The other gets the
 value's support, 0.7 or more, so this decides.
@@ -157,17 +160,64 @@ REPEATED_TOOL = 0.5
 
 # ------------------------------------------------------------------- decide
 
-DECISIVE = 0.4
-"""Least sum of differences that decides: above one weak sign (0.2), below one strong sign (0.6)."""
-DECISIVE_AGAINST = 2 * DECISIVE
-"""The same where something speaks against it: as much as two such reasons, by judgement."""
-MIN_AGAINST = 0.3
-"""Least difference that counts as speaking against: more than a weak sign."""
-MIN_TELLING = 0.05
-"""Differences below tell nothing: less than the weakest sign there is."""
+PRIOR: dict[VerdictName, float] = {
+    "PRED_WRONG": 0.83, "LABEL_WRONG": 0.09, "BOTH_CORRECT": 0.05, "BOTH_WRONG": 0.03
+}  # fmt: skip
+"""Shares among failed samples before anything is weighed: about a tenth of the labels wrong. In three
+finished loops 85% of the failures were the prediction's alone.
+"""
+MIN_LABEL_WRONG = 0.5
+"""Least probability of LABEL_WRONG. A run asks for more before it replaces a label (`verify.floor`)."""
+MIN_PRED_WRONG = 0.93
+"""The same of PRED_WRONG, above its share: where the evidence says nothing the judge abstains."""
+MIN_BOTH_CORRECT = 0.5
+MIN_BOTH_WRONG = 0.5
+"""The same of BOTH_WRONG, which discards the sample; something must speak against each answer as well."""
+MIN_AGAINST = 0.4
+"""Least difference that counts as speaking against an answer: above one weak sign (0.2), below one strong
+sign (0.6).
+"""
 MIN_TOLD = 0.1
 """Differences below are left out of the words for a person."""
-SURE_BOTH_BROKEN = 0.7
-"""Confidence where both answers break the rules. Below `SURE_SAME`: the rules themselves can be wrong."""
-SURE_SAME = 0.8
-"""Confidence where the answers are the same in substance."""
+
+# ------------------------------------------------------- what the signs weigh
+# In nats, fitted (benchmarks/judge_fit.py --write); the signs are described in `_odds`.
+
+BETWEEN: dict[str, float] = {
+    "schema": 4.63,
+    "grounding": 4.95,
+    "meant": 2.74,
+    "left out": 1.79,
+    "made up": 4.1,
+    "call": 3.84,
+    "tool": 3.99,
+    "answer": 2.09,
+    "weak": 2.5,
+    "unsaid": 0.74,
+    "contradicted": 1.22,
+}
+"""For the prediction and against the label."""
+BOTH_RIGHT: dict[str, float] = {
+    "even": -0.76,
+    "alike": 6.19,
+    "telling": 0.44,
+    "mutual": -0.21,
+    "one broken": -0.23,
+    "both broken": -0.01,
+    "both unsaid": -0.01,
+    "all said": 0.8,
+    "differences": -0.88,
+}
+"""For two right answers."""
+BOTH_FALSE: dict[str, float] = {
+    "even": 1.04,
+    "alike": -0.18,
+    "telling": 1.82,
+    "mutual": 5.01,
+    "one broken": -2.1,
+    "both broken": 2.41,
+    "both unsaid": 3.61,
+    "all said": -2.77,
+    "differences": 1.34,
+}
+"""For two wrong answers."""

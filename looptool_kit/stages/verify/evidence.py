@@ -3,23 +3,25 @@
 It stands in the place of JGLV's judge (LoopTool, section 3.4). Each difference between the two answers
 becomes one piece of evidence with support for either side: does the answer satisfy the schemas, is a value
 supported by the dialogue, does a call use what the user asked for, is the tool the one that the request
-speaks of, which answer does the policy itself find likelier. An answer is broken where it does not parse,
-breaks a schema or holds a value that nothing supports; a broken answer never wins. Both sides are treated
-alike, so swapping them swaps PRED_WRONG and LABEL_WRONG. Where the evidence is thin the judge abstains.
+speaks of, which answer does the policy itself find likelier. What the pieces say together are calibrated
+probabilities (`_odds`), from which the verdict follows. A prediction that breaks a schema or holds a value
+that nothing supports never replaces a label, and two answers are both wrong only where something speaks
+against each. Where the evidence is thin the judge abstains.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from looptool_kit.checks.rules import GROUNDED, call_errors, groundings
-from looptool_kit.core.grading import align
 from looptool_kit.core.records import Evidence, Verdict, VerdictName
 from looptool_kit.core.samples import Sample, ToolCall
-from looptool_kit.core.toolcalls import Answer, canonical
-from looptool_kit.stages.verify import Logprobs, each
+from looptool_kit.core.toolcalls import Answer
+from looptool_kit.stages.verify import Case, Context, Logprobs, each
 from looptool_kit.stages.verify import _weights as weights
-from looptool_kit.stages.verify._answers import Side, equivalent, schema_of, show
+from looptool_kit.stages.verify._answers import Side, is_left_out, schema_of, show
+from looptool_kit.stages.verify._odds import between, probabilities, together
 from looptool_kit.stages.verify._weighing import likelihood, weigh
 from looptool_kit.text.passages import Dialogue, dialogue
 
@@ -39,14 +41,11 @@ def judge_one(
 
     Returns:
         A verdict with its evidence. Its `label` is the one that stands: the prediction where LABEL_WRONG. Its
-        `confidence` is 0 to 1, 0 where unjudged.
+        `confidence` is the verdict's probability, 0 where unjudged.
     """
-    d = dialogue(sample)
-    sides = [_side(a, sample, d) for a in (Answer.of(sample.label), prediction)]
-    evidence = [e for e in weigh(sample, d, sides[0], sides[1]) if e is not None]
-    if (odds := likelihood(label_logprobs, prediction_logprobs)) is not None:
-        evidence.append(odds)
-    verdict, reason, confidence = _decide(sample, evidence, sides[0], sides[1])
+    signs = signs_of(sample, prediction, label_logprobs, prediction_logprobs)
+    odds = probabilities(signs.between, signs.together, weights.PRIOR)
+    verdict, reason = _decide(signs, odds)
     right_label = prediction.label if verdict == "LABEL_WRONG" else sample.label
     return Verdict(
         sample_id=sample.id,
@@ -54,21 +53,90 @@ def judge_one(
         status="judged" if verdict else "unjudged",
         verdict=verdict,
         rationale=reason,
-        confidence=confidence,
-        evidence=tuple(evidence),
+        confidence=odds[verdict] if verdict else 0.0,
+        for_label=odds["PRED_WRONG"] + odds["BOTH_CORRECT"],
+        for_prediction=odds["LABEL_WRONG"] + odds["BOTH_CORRECT"],
+        evidence=signs.evidence,
         judge="evidence",
         label=right_label if verdict else None,
     )
 
 
-judge = each(judge_one)
+_each = each(judge_one)
+
+
+def judge(cases: Sequence[Case], context: Context) -> list[Verdict]:
+    """Judge each case; a label is replaced only from `verify.floor` on.
+
+    Below it the row is unjudged and keeps its probabilities, so that a person sees it first.
+    """
+    floor = context.settings.verify.floor
+    return [_held_back(v, floor) if _is_below(v, floor) else v for v in _each(cases, context)]
+
+
+def _is_below(verdict: Verdict, floor: float) -> bool:
+    return verdict.verdict == "LABEL_WRONG" and verdict.confidence < floor
+
+
+def _held_back(verdict: Verdict, floor: float) -> Verdict:
+    words = f"Perhaps the label is wrong ({verdict.confidence:.0%}, below {floor:.0%}). {verdict.rationale}"
+    return verdict.model_copy(
+        update={"status": "unjudged", "verdict": None, "rationale": words, "confidence": 0.0, "label": None}
+    )
+
+
+# --------------------------------------------------------------------- signs
+
+
+class Signs(NamedTuple):
+    """What the judge weighs of one case."""
+
+    evidence: tuple[Evidence, ...]
+    sides: tuple[Side, Side]
+    """The label's, then the prediction's."""
+    between: dict[str, float]
+    together: dict[str, float]
+
+
+def signs_of(
+    sample: Sample,
+    prediction: Answer,
+    label_logprobs: Logprobs = None,
+    prediction_logprobs: Logprobs = None,
+) -> Signs:
+    """The evidence on a case and its signs by name."""
+    d = dialogue(sample)
+    sides = _side(Answer.of(sample.label), sample, d), _side(prediction, sample, d)
+    evidence = [e for e in weigh(sample, d, *sides) if e is not None]
+    if (odds := likelihood(label_logprobs, prediction_logprobs)) is not None:
+        evidence.append(odds)
+    alike = _same_in_substance(sides[0].answer, sides[1].answer, evidence)
+    return Signs(tuple(evidence), sides, between(evidence, *sides), together(evidence, *sides, alike))
+
+
+def _given(call: ToolCall, sample: Sample) -> ToolCall:
+    """A call without what says nothing: null for an optional parameter, or the schema's own default.
+
+    Many datasets write these out where the schema does not allow them.
+    """
+    tool = sample.tool(call.name)
+    if tool is None:
+        return call
+    kept = {
+        name: value
+        for name, value in call.arguments.items()
+        if name in tool.required
+        or name not in tool.properties
+        or not is_left_out(value, schema_of(sample, call, name))
+    }
+    return ToolCall(name=call.name, arguments=kept)
 
 
 def _side(answer: Answer, sample: Sample, d: Dialogue) -> Side:
     errors = (
         [f"{answer.error}: {answer.detail}"]
         if answer.error
-        else [e for c in answer.calls for e in call_errors(c, sample.tools)]
+        else [e for c in answer.calls for e in call_errors(_given(c, sample), sample.tools)]
     )
     return Side(answer, errors, [groundings(c, sample.tools, d) for c in answer.calls])
 
@@ -76,33 +144,27 @@ def _side(answer: Answer, sample: Sample, d: Dialogue) -> Side:
 # -------------------------------------------------------------------- decide
 
 
-def _decide(
-    sample: Sample, evidence: list[Evidence], label: Side, prediction: Side
-) -> tuple[VerdictName | None, str, float]:
-    broken = [_broken(s) for s in (label, prediction)]
-    total = sum(e.lean for e in evidence)
-    telling = sorted((e for e in evidence if e.name != "likelihood"), key=lambda e: -abs(e.lean))
+def _decide(signs: Signs, odds: dict[VerdictName, float]) -> tuple[VerdictName | None, str]:
+    label, prediction = signs.sides
+    telling = sorted((e for e in signs.evidence if e.name != "likelihood"), key=lambda e: -abs(e.lean))
     words = "; ".join(e.words for e in telling[:2] if abs(e.lean) >= weights.MIN_TOLD)
-    sure = min(1.0, abs(total))
-    if all(broken):
-        words = f"Neither answer stands. Label: {broken[0]}. Prediction: {broken[1]}."
-        return "BOTH_WRONG", words, weights.SURE_BOTH_BROKEN
-    if not telling or abs(telling[0].lean) < weights.MIN_TELLING and not any(broken):
-        if _same_in_substance(sample, label.answer, prediction.answer):
-            return (
-                "BOTH_CORRECT",
-                "The answers differ in wording or in saying a default, not in substance.",
-                weights.SURE_SAME,
-            )
-        return None, "Nothing tells the answers apart.", 0.0
-    against = any(e.lean * total < 0 and abs(e.lean) >= weights.MIN_AGAINST for e in telling)
-    if abs(total) < weights.DECISIVE or against and abs(total) < weights.DECISIVE_AGAINST:
-        return None, f"The evidence is thin: {words}." if words else "The evidence is thin.", 0.0
-    if fault := broken[total > 0]:
-        return None, f"The better answer does not pass the rules either: {fault}.", 0.0
-    if total > 0:
-        return "LABEL_WRONG", f"The prediction is right. {words}.", sure
-    return "PRED_WRONG", f"The label is right. {words}.", sure
+    against = (
+        bool(label.errors) or any(e.lean >= weights.MIN_AGAINST for e in telling),
+        bool(prediction.errors) or any(e.lean <= -weights.MIN_AGAINST for e in telling),
+    )
+    if all(against) and odds["BOTH_WRONG"] >= weights.MIN_BOTH_WRONG:
+        faults = [_broken(side) for side in signs.sides]
+        told = "".join(f" {who}: {f}." for who, f in zip(("Label", "Prediction"), faults, strict=True) if f)
+        return "BOTH_WRONG", f"Neither answer stands.{told} {words}."
+    if odds["BOTH_CORRECT"] >= weights.MIN_BOTH_CORRECT and not (_broken(label) or _broken(prediction)):
+        return "BOTH_CORRECT", "The answers differ in wording or in what may be left out, not in substance."
+    if odds["LABEL_WRONG"] >= weights.MIN_LABEL_WRONG:
+        if fault := _broken(prediction):
+            return None, f"The better answer does not pass the rules either: {fault}."
+        return "LABEL_WRONG", f"The prediction is right. {words}."
+    if odds["PRED_WRONG"] >= weights.MIN_PRED_WRONG:
+        return "PRED_WRONG", f"The label is right. {words}."
+    return None, f"The evidence is thin: {words}." if words else "Nothing tells the answers apart."
 
 
 def _broken(side: Side) -> str:
@@ -118,23 +180,9 @@ def _broken(side: Side) -> str:
     return ""
 
 
-def _same_in_substance(sample: Sample, a: Answer, b: Answer) -> bool:
-    if a.error or b.error or bool(a.calls) != bool(b.calls):
+def _same_in_substance(a: Answer, b: Answer, evidence: Sequence[Evidence]) -> bool:
+    """True for answers that differ in wording or in what may be left out."""
+    if a.error or b.error or len(a.calls) != len(b.calls):
         return False
-    if len(a.calls) != len(b.calls):
-        return False
-    return all(
-        x is not None and y is not None and _same_call(sample, x, y) for x, y in align(a.calls, b.calls)
-    )
-
-
-def _same_call(sample: Sample, a: ToolCall, b: ToolCall) -> bool:
-    names = {*a.arguments, *b.arguments}
-    return a.name == b.name and all(_same(a, b, name, schema_of(sample, a, name)) for name in names)
-
-
-def _same(a: ToolCall, b: ToolCall, name: str, schema: dict[str, Any]) -> bool:
-    if name in a.arguments and name in b.arguments:
-        return equivalent(a.arguments[name], b.arguments[name])
-    value = a.arguments.get(name, b.arguments.get(name))
-    return "default" in schema and canonical(schema["default"]) == canonical(value)
+    told = [e for e in evidence if e.name not in ("wording", "default", "likelihood")]
+    return all(e.name == "reply" and e.lean == 0 for e in told)

@@ -8,6 +8,8 @@ words, and where it stands. How much each way of saying a value is worth stands 
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,10 +18,13 @@ from looptool_kit.core.toolcalls import canonical
 from looptool_kit.text.grounding.choices import ground_choice
 from looptool_kit.text.grounding.flags import ground_boolean, ground_nothing
 from looptool_kit.text.grounding.numbers import ground_number
-from looptool_kit.text.grounding.scores import DEFAULT, ONLY_VALUE, PLAIN_THRESHOLD, UNSAID
+from looptool_kit.text.grounding.scores import CANNOT_TELL, DEFAULT, ONLY_VALUE, PLAIN_THRESHOLD, UNSAID
 from looptool_kit.text.grounding.strings import ground_string
 from looptool_kit.text.grounding.support import Grounding, weakest
 from looptool_kit.text.passages import Dialogue, dialogue
+
+_DEFAULT = re.compile(r"\bdefault(?:s|ed)?\b(.{0,60})", re.IGNORECASE)
+"""What a description says behind the word: the value stands there, behind "is", "to", or a few words more."""
 
 
 def ground(value: Any, schema: Any, source: Sample | Sequence[str] | Dialogue, name: str = "") -> Grounding:
@@ -36,11 +41,13 @@ def ground(value: Any, schema: Any, source: Sample | Sequence[str] | Dialogue, n
     grounding = _by_dialogue(value, schema, d, name)
     if grounding.supported >= PLAIN_THRESHOLD:
         return grounding
-    by_schema = _by_schema(value, schema)
+    # What the dialogue speaks against is not a default that only words tell of.
+    contradicted = UNSAID < grounding.supported < CANNOT_TELL
+    by_schema = _by_schema(value, schema, told=not contradicted)
     return by_schema if by_schema and by_schema.supported > grounding.supported else grounding
 
 
-def _by_schema(value: Any, schema: dict[str, Any]) -> Grounding | None:
+def _by_schema(value: Any, schema: dict[str, Any], told: bool) -> Grounding | None:
     choices = schema.get("enum")
     only = [schema["const"]] if "const" in schema else []
     only += choices if isinstance(choices, list) and len(choices) == 1 else []
@@ -48,7 +55,35 @@ def _by_schema(value: Any, schema: dict[str, Any]) -> Grounding | None:
         return Grounding(ONLY_VALUE, "the schema allows nothing else", by_schema=True)
     if "default" in schema and canonical(schema["default"]) == canonical(value):
         return Grounding(DEFAULT, "the schema's default", by_schema=True)
+    if told and _is_told_default(value, str(schema.get("description", ""))):
+        return Grounding(DEFAULT, "the default that the description names", by_schema=True)
     return None
+
+
+def is_default(value: Any, schema: Any) -> bool:
+    """True where a schema declares the value as the default, or its description names it so."""
+    if not isinstance(schema, dict):
+        return False
+    declared = "default" in schema and canonical(schema["default"]) == canonical(value)
+    return declared or _is_told_default(value, str(schema.get("description", "")))
+
+
+def _is_told_default(value: Any, description: str) -> bool:
+    """True where a description names the value as the default: "Default is 'metric'", "(defaults to 10)"."""
+    wanted = value if isinstance(value, str) else json.dumps(value)
+    if not wanted.strip():
+        return False
+    for match in _DEFAULT.finditer(description):
+        if isinstance(value, str):
+            if re.search(rf"(?<!\w){re.escape(wanted.strip())}(?!\w)", match[1], re.IGNORECASE):
+                return True
+        elif wanted in match[1].lower().split():
+            return True
+        elif type(value) in (int, float):
+            numbers = re.findall(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[-+]?\d+)?(?![\w])", match[1].lower())
+            if any(math.isclose(float(n), value) for n in numbers):
+                return True
+    return False
 
 
 def _by_dialogue(value: Any, schema: dict[str, Any], d: Dialogue, name: str) -> Grounding:
@@ -73,6 +108,8 @@ def _by_dialogue(value: Any, schema: dict[str, Any], d: Dialogue, name: str) -> 
         parts = [(k, ground(v, properties.get(k), d, k)) for k, v in value.items()]
     else:
         items = schema.get("items")
+        if isinstance(items, dict) and "description" in schema:
+            items = {"description": schema["description"], **items}
         parts = [(json.dumps(v, ensure_ascii=False), ground(v, items, d, name)) for v in value]
     return weakest(parts) if parts else ground_nothing(d, name)
 

@@ -67,7 +67,13 @@ def ground_boolean(value: bool, schema: dict[str, Any], d: Dialogue, name: str) 
     denying = bool(_NEGATIVE_NAME & set(stems(name)))
     for words, strength in ((own, FLAG_NAMED), (own_words, FLAG_DESCRIBED)):
         for n, p in user_passages(d):
-            if (at := _place_of(words, p)) is not None:
+            if places := _places_of(words, p):
+                denied = {_denied(p, at) for at in places}
+                if len(denied) > 1:  # "once with a legend, once without"
+                    return unknown(f"{name} is both asked for and denied")
+                at = places[0]
+                if strength == FLAG_DESCRIBED and not _denied(p, at):
+                    break  # a description shares words with the request that say nothing of the flag
                 agrees = _denied(p, at) == denying
                 support = CANNOT_TELL + (strength if agrees == value else -strength)
                 token = p.tokens[at]
@@ -77,9 +83,9 @@ def ground_boolean(value: bool, schema: dict[str, Any], d: Dialogue, name: str) 
     return unknown(f"nothing is said about {name.replace('_', ' ') or 'it'}")
 
 
-def _place_of(words: list[str], p: Passage) -> int | None:
-    """Index of a passage's first word that is like one of `words`."""
-    return next((at for at, t in enumerate(p.tokens) if any(alike(w, t.stem) for w in words)), None)
+def _places_of(words: list[str], p: Passage) -> list[int]:
+    """Indices of a passage's words that are like one of `words`."""
+    return [at for at, t in enumerate(p.tokens) if any(alike(w, t.stem) for w in words)]
 
 
 def _denied(p: Passage, at: int) -> bool:

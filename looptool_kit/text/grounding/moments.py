@@ -20,6 +20,7 @@ from looptool_kit.text.grounding.scores import (
     BY_DURATION,
     CANNOT_TELL,
     EXACT,
+    FILLED_TIME,
     HALF_DAY_DENIED,
     HALF_DAY_OPEN,
     HALF_DAY_SAID,
@@ -47,6 +48,8 @@ _BESIDE = 14
 """Characters between a date and a bare day number that belong together: room for " to the " and the like."""
 _MAX_SECONDS = 1e9
 """Longer durations count as this long, about 30 years: an endless one has no whole number of days."""
+_DAY_ENDS = ("00:00", "23:59")
+"""Times that a form fills in where only the day is said."""
 _DAY_MINUTES = 1440
 """Times of day are compared within one day: three hours after 22:30 is 01:30."""
 
@@ -88,20 +91,32 @@ def ground_moment(day: str | None, clock: str | None, d: Dialogue) -> Grounding:
             support = Grounding(UNSAID_TODAY, "today, though nobody says so")
         parts.append((day, support))
     if clock:
-        parts.append((clock, best(_clock_places(clock, d))))
+        spoken = best(_clock_places(clock, d))
+        if day and clock in _DAY_ENDS and spoken.supported < FILLED_TIME and not _speaks_of_time(d):
+            spoken = Grounding(FILLED_TIME, "of the time nothing is said")
+        parts.append((clock, spoken))
     return weakest(parts)
+
+
+def _speaks_of_time(d: Dialogue) -> bool:
+    return any(m.kind == "time" for p in d.passages for m in p.mentions)
 
 
 # --------------------------------------------------------------------- dates
 
 
 def _day_places(day: str, d: Dialogue) -> Iterator[Support]:
+    year_said = any(
+        m.kind in ("date", "number") and re.search(rf"(?<!\d){day[:4]}(?!\d)", m.text)
+        for p in d.passages
+        for m in p.mentions
+    )
     for n, p in enumerate(d.passages):
         numbers = [m for m in p.mentions if m.kind == "number"]
         starts, begun = [m.start for m in numbers], set[str]()
         durations = _durations(p, lambda seconds: math.floor(seconds / DAY))
         for m in (m for m in p.mentions if m.kind == "date"):
-            if support := _as_date(day, m, d.today):
+            if support := _as_date(day, m, d.today, year_said):
                 yield *support, (n, m.start, m.end)
             first = str(m.readings[0])
             if len(first) != len("YYYY-MM-DD"):
@@ -117,10 +132,11 @@ def _day_places(day: str, d: Dialogue) -> Iterator[Support]:
                     yield BY_DURATION, f"“{other.text}” from “{m.text}”", (n, other.start, other.end)
 
 
-def _as_date(day: str, m: Mention, today: date | None) -> tuple[float, str] | None:
+def _as_date(day: str, m: Mention, today: date | None, year_said: bool) -> tuple[float, str] | None:
     """The score of a date as said, with words.
 
-    None for another day.
+    None for another day. Where the day's year is said of another date, it may be meant here too: "April 14 to
+    April 18, 2023".
     """
     readings = [str(r) for r in m.readings]
     if day in readings:
@@ -128,9 +144,12 @@ def _as_date(day: str, m: Mention, today: date | None) -> tuple[float, str] | No
         return scores[min(readings.index(day), 2)], f"“{m.text}”"
     if "?" in readings:
         return UNKNOWN_DAY, f"“{m.text}”, of a day that nobody named"
-    if today is None and any(r.startswith("-") and day.endswith(r) for r in readings):
+    if (today is None or year_said) and any(r.startswith("-") and day.endswith(r) for r in readings):
         return ANY_YEAR, f"“{m.text}”"
-    if any(len(r) == len("YYYY-MM") and day.startswith(r) for r in readings):
+    if any(
+        len(r) == len("YYYY-MM") and (day.startswith(r) or r[:4] == "????" and r[4:] == day[4:7])
+        for r in readings
+    ):
         return IN_MONTH, f"“{m.text}”"
     return None
 

@@ -40,12 +40,18 @@ OTHER_READING = 0.9
 """The second reading of a number: 20% as 0.2. Nearly as good as the first, and it must lose against one."""
 SHARE_AS_PERCENT = 0.9
 """0.2 is said, and the parameter counts percent: 20. As sure as the other direction, `OTHER_READING`."""
+ORDINAL = 0.75
+""""The third item" for 3. Said, and below a cardinal: "first" and "second" have other uses."""
 UNNAMED_UNITS = {"minute": 0.8, "hour": 0.7, "day": 0.6}
 """A duration counted in a unit that neither its own words nor the parameter name. Tools count short times in
 minutes most often, so minutes come first; days do not reach `SAID_THRESHOLD`.
 """
 PART_OF_DATE = 0.6
 """A number that stands inside a date or time, as the year does. It passes, and is not counted as said."""
+CODED = 0.75
+"""The description gives this number to a word that is said: "2 ironing". Said, and in other words."""
+UNSAID_ZERO = 0.5
+"""An unsaid zero: a start, an offset, nothing more. `CANNOT_TELL`."""
 ARTICLE = 0.5
 """"A" and "another" may mean one: as good as `CANNOT_TELL`."""
 
@@ -57,6 +63,8 @@ LATER_DATE_READING = 0.4
 """The third reading or a later one. Below `CANNOT_TELL`: with two likelier days it does not pass."""
 ANY_YEAR = 0.9
 """Day and month are said, no year, and nobody says what day it is."""
+FILLED_TIME = 0.6
+"""The first or last minute of a day of which only the date is said. It passes, and is not counted as said."""
 IN_MONTH = 0.6
 """Only the month is said. It passes, and is not counted as said."""
 UNKNOWN_DAY = 0.5
@@ -96,6 +104,14 @@ NUMBER_AS_TEXT = 0.95
 """A number said in another form than the text's: "four" for "4"."""
 SYNONYM = 0.9
 """One of the listed synonyms (`words.SYNONYMS`) is said. Below the value's own words."""
+PLACE_COMPLETED = 0.8
+"""A place that is said, with the state or country that the parameter asks for and nobody says. Said, and less
+sure than what stands there.
+"""
+OTHER_NOTATION = 0.5
+"""A command, a query or a formula of which some words are said. How it is written nobody says:
+`CANNOT_TELL`.
+"""
 ALL_WORDS = 0.85
 """All its words are said, not in a row. Said, and below any phrase."""
 INITIALS = 0.6

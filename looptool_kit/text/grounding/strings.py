@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from looptool_kit.text.grounding.moments import CLOCK, ISO_DATE, ground_moment, moment
+from looptool_kit.text.grounding.moments import ground_moment, moment
 from looptool_kit.text.grounding.numbers import money_parts, same_number
 from looptool_kit.text.grounding.phrases import Holding, phrase_places
+from looptool_kit.text.grounding.places import STATES, completed_places
 from looptool_kit.text.grounding.scores import (
     ALL_WORDS,
     CANNOT_TELL,
@@ -18,6 +19,7 @@ from looptool_kit.text.grounding.scores import (
     LONG_TEXT_SHARE,
     NAMES_NOTHING,
     NUMBER_AS_TEXT,
+    OTHER_NOTATION,
     SHORT_TEXT_SHARE,
     SHORT_TEXT_WORDS,
     SYNONYM,
@@ -26,13 +28,13 @@ from looptool_kit.text.grounding.scores import (
     WRONG_KIND,
     WRONG_SHAPE,
 )
-from looptool_kit.text.grounding.support import Grounding, Support, best, mentions_of
+from looptool_kit.text.grounding.support import Grounding, Support, best, mentions_of, unknown
 from looptool_kit.text.mentions import Mention
 from looptool_kit.text.numbers import number
 from looptool_kit.text.passages import Dialogue
-from looptool_kit.text.words import COMMANDS, STOP, SYNONYMS, Token, stems
+from looptool_kit.text.words import COMMANDS, STOP, SYNONYMS, Token, is_unspaced, stems, whole_stems
 
-_NEVER_WHEN = {"id", "name", "city", "country", "email", "phone", "address", "person", "title"}
+_NEVER_WHEN = {"id", "name", "city", "country", "email", "phone", "address", "person", "title", "location"}
 """Words of parameters that take no date or time."""
 _SHAPES = (
     ("YYYY-MM-DDTHH:MM", r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*"),
@@ -40,6 +42,14 @@ _SHAPES = (
     ("HH:MM", r"(?:.*[T ])?\d\d:\d\d.*"),
 )
 """Forms as descriptions write them; the longest first, since it holds the others."""
+_NOTATION = re.compile(r"[\\/=<>{}|*^$]|\w[:(]\w|\w\.\w")
+"""Signs of a command, a query, a path or a formula: nobody says how those are written."""
+_CODES = {"code", "symbol", "ticker", "abbreviation", "iso", "iata", "acronym"}
+"""Words of a parameter that takes a short code."""
+_MIN_NOTATION_SHARE = 0.3
+"""Share of its words that is said, from which such a text may be what the user describes."""
+_UNIT_LETTERS = 5
+"""A unit of measure has at most so many letters where it stands right behind a number."""
 _MIN_PHONE_DIGITS = 7
 """Fewer digits are no phone number: only then are a text's digits compared without what separates them."""
 
@@ -55,28 +65,86 @@ def ground_string(value: str, schema: dict[str, Any], d: Dialogue, name: str) ->
             return by_moment
     if "@" in value or "://" in value:
         # An address is said to the letter or not at all.
-        return best(_letters(value, d, ignore_case=True))
+        letters = best(_letters(value, d, ignore_case=True))
+        host = re.match(r"\w+://([^/?]+)", value)
+        if letters.supported < OTHER_NOTATION and host and host[1] in " ".join(p.text for p in d.passages):
+            return Grounding(OTHER_NOTATION, f"of the address {host[1]} is said")
+        return letters
     exact = best(string_places(value, d))
     if exact.supported >= CANNOT_TELL or parsed:
         return exact
-    return max(exact, _by_words(value, d), key=lambda g: g.supported)
+    if unsaid := _left_to_the_tool(value, schema, d, name):
+        return unsaid
+    completed = best(completed_places(value, str(schema.get("description", "")), d))
+    return max(exact, completed, _by_words(value, d), key=lambda g: g.supported)
 
 
 def _unfit(value: str, schema: dict[str, Any], d: Dialogue, name: str) -> Grounding | None:
     """The grounding of a text that its parameter cannot mean, or None."""
     words, description = stems(value), str(schema.get("description", ""))
-    if not value.strip() or (words and all(w in STOP or w in COMMANDS for w in words)):
+    if not value.strip() or (
+        words and all(w in STOP or w in COMMANDS for w in words) and not _is_title(value, words, d)
+    ):
         return Grounding(NAMES_NOTHING, "names nothing")
     described = {*stems(name), *stems(description), str(schema.get("format", ""))}
     never_when = described & _NEVER_WHEN and not schema.get("format")
-    if never_when and (ISO_DATE.fullmatch(value) or CLOCK.fullmatch(value)):
+    if never_when and re.match(r"\d", value) and moment(value):
         return Grounding(WRONG_KIND, f"a date or time, where {name or 'the parameter'} speaks of none")
-    if "id" in described and not re.search(r"\d", value) and not _in_result(value, d):
+    if (
+        ("id" in stems(name) or "id" in described and not described & _NEVER_WHEN - {"id"})
+        and not re.search(r"\d", value)
+        and not _in_result(value, d)
+        and not _called(value, name, d)
+    ):
         return Grounding(WRONG_KIND, "is not an identifier")
-    shape = next((s for s in _SHAPES if s[0] in description), None)
-    if shape and not re.fullmatch(shape[1], value):
-        return Grounding(WRONG_SHAPE, f"is not of the form {shape[0]}")
+    shapes = []
+    for form, pattern in _SHAPES:
+        if form in description:  # each form hides what it holds of the shorter ones
+            description = description.replace(form, "")
+            shapes.append((form, pattern))
+    if shapes and not any(re.fullmatch(pattern, value) for _, pattern in shapes):
+        return Grounding(WRONG_SHAPE, f"is not of the form {shapes[0][0]}")
     return None
+
+
+def _left_to_the_tool(value: str, schema: dict[str, Any], d: Dialogue, name: str) -> Grounding | None:
+    """The grounding of a code or region that people seldom say: the ticker of a company, a town's state.
+
+    None where one of that form is said, so that this one is wrong.
+    """
+    described = {*stems(name), *stems(str(schema.get("description", "")))}
+    text = " ".join(p.text for p in d.passages)
+    if value in STATES or value in STATES.values():
+        said = any(re.search(rf"\b{state}\b", text) for pair in STATES.items() for state in pair)
+        return None if said or not described & {"state", "region"} else unknown("which state nobody says")
+    if re.fullmatch("[A-Z]{2,5}", value) and described & _CODES and not SYNONYMS.get(value.lower()):
+        return None if re.search(r"\b[A-Z]{2,5}\b", text) else unknown("a code, where no code is said")
+    return None
+
+
+def _is_title(value: str, words: Sequence[str], d: Dialogue) -> bool:
+    """True for common words that stand as a name, as the song "With You"."""
+    if value in STATES:
+        return True
+    told = value.isupper() or len(words) > 2 or len(words) > 1 and value.istitle()
+    return bool(told) and any(value in p.text for p in d.passages)
+
+
+def _called(value: str, name: str, d: Dialogue) -> bool:
+    """True where one word stands behind the parameter's own, or in quotes, as nothing but a name does.
+
+    As in "user adriel" for `user_id`.
+    """
+    if re.search(r"\s", value.strip()):
+        return False
+    if any(m.kind == "quote" and value == str(m.readings[0]) for p in d.passages for m in p.mentions):
+        return True
+    own = set(stems(name)) | {"id", "identifier"}
+    for _, _, (n, start, _) in phrase_places(whole_stems(value), d, EXACT):
+        before = [t.stem for t in d.passages[n].tokens if t.end <= start and t.stem not in STOP]
+        if stems(name) == ("id",) or before and before[-1] in own:
+            return True
+    return False
 
 
 def _in_result(value: str, d: Dialogue) -> bool:
@@ -92,12 +160,21 @@ def string_places(value: str, d: Dialogue) -> Iterator[Support]:
 
     In a row, by a synonym, or as a number, phone number or code.
     """
-    words = stems(value)
-    yield from phrase_places(words, d, EXACT)
+    words, whole = stems(value), whole_stems(value)
+    yield from phrase_places(whole, d, EXACT)
+    if whole != words:  # "columnCount" is said as one word or as two
+        yield from phrase_places(words, d, EXACT)
+    if re.fullmatch(rf"[^\W\d_]{{1,{_UNIT_LETTERS}}}|°[CF]", value):
+        yield from _unit_places(value, d)
     if words[:1] == ("the",):
         yield from phrase_places(words[1:], d, WITHOUT_ARTICLE)
+    other_name = STATES.get(value) or next((code for code, state in STATES.items() if state == value), None)
+    if other_name:
+        yield from ((SYNONYM, text, span) for _, text, span in _letters(other_name, d))
     for synonym in SYNONYMS.get(" ".join(words), ()):
-        yield from phrase_places(stems(synonym), d, SYNONYM)
+        yield from phrase_places(whole_stems(synonym), d, SYNONYM)
+        if re.fullmatch(rf"[a-z]{{1,{_UNIT_LETTERS}}}", synonym):
+            yield from ((SYNONYM, text, span) for _, text, span in _unit_places(synonym, d))
     value_number = number(value)
     for n, m in mentions_of(d, "number", "phone", "code"):
         if m.kind == "number" and m.unit == value.upper():
@@ -114,6 +191,13 @@ def string_places(value: str, d: Dialogue) -> Iterator[Support]:
         yield from _letters(value, d)
 
 
+def _unit_places(unit: str, d: Dialogue) -> Iterator[Support]:
+    """The places where a unit stands right behind a number: the "cm" of "6cm"."""
+    for n, p in enumerate(d.passages):
+        for match in re.finditer(rf"(?<=\d){re.escape(unit)}(?![^\W\d_])", p.text, re.IGNORECASE):
+            yield EXACT, f"“{match[0]}”", (n, *match.span())
+
+
 def _same_phone(value: str, m: Mention) -> bool:
     digits = re.sub(r"\D", "", value)
     return len(digits) >= _MIN_PHONE_DIGITS and re.sub(r"\D", "", m.text) == digits
@@ -121,7 +205,7 @@ def _same_phone(value: str, m: Mention) -> bool:
 
 def _same_code(words: Sequence[str], m: Mention) -> bool:
     """True for the same code, as "PL 32615" for PL-32615."""
-    return bool(words) and "".join(stems(m.text)) == "".join(words)
+    return bool(words) and "".join(whole_stems(m.text)) == "".join(words)
 
 
 def _letters(value: str, d: Dialogue, ignore_case: bool = False) -> Iterator[Support]:
@@ -140,7 +224,13 @@ def _by_words(value: str, d: Dialogue) -> Grounding:
 
     All of a short text must be said, most of a long one.
     """
-    words = [w for w in stems(value) if w not in STOP] or list(stems(value))
+    if is_unspaced(value):
+        parts = [whole_stems(part) for part in re.findall(r"\w+", value)]
+        said = all(any(True for _ in phrase_places(part, d, EXACT)) for part in parts)
+        return Grounding(ALL_WORDS, "all its words are said") if said else best(())
+    words = [w for w in whole_stems(value) if w not in STOP] or list(whole_stems(value))
+    if len(words) < 2 and len(stems(value)) > 1:
+        words = list(stems(value))
     if len(words) < 2:
         if _are_initials(value, d):
             return Grounding(INITIALS, "initials of what is said")
@@ -154,6 +244,8 @@ def _by_words(value: str, d: Dialogue) -> Grounding:
     spans = tuple((d.last, t.start, t.end) for t in request if t.stem in words)
     if share == 1:
         return Grounding(ALL_WORDS, "all its words are said", spans)
+    if _NOTATION.search(value) and share >= _MIN_NOTATION_SHARE:
+        return Grounding(OTHER_NOTATION, f"{share:.0%} of its words are said, in another notation", spans)
     weight = LONG_TEXT_SHARE if len(words) > SHORT_TEXT_WORDS else SHORT_TEXT_SHARE
     return Grounding(weight * share, f"{share:.0%} of its words are said", spans)
 

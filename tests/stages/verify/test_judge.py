@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from looptool_kit.config import Settings
+from looptool_kit.config import Settings, with_overrides
 from looptool_kit.core.records import Verdict
 from looptool_kit.core.samples import Label, Message, Sample, Tool, ToolCall
 from looptool_kit.core.toolcalls import Answer
@@ -114,6 +114,79 @@ def test_the_same_in_other_words_is_both_correct() -> None:
         "BOTH_CORRECT"
     }
     assert {v.verdict for v in both_ways(REQUEST, booked(), booked(language="en"))} == {"BOTH_CORRECT"}
+
+
+PLACE = Tool(
+    name="get_weather",
+    description="Weather in a city.",
+    parameters={
+        "type": "object",
+        "properties": {
+            "city": {"type": "string", "description": "City and state, e.g. Boston, MA"},
+            "days": {"type": "integer", "description": "Days ahead. Default is 1."},
+            "fields": {"type": "array", "items": {"type": "string"}},
+            "unit": {"type": "string", "enum": ["celsius", "fahrenheit"]},
+        },
+        "required": ["city"],
+    },
+)
+
+
+def asked_of(request: str, label: dict[str, Any], prediction: dict[str, Any]) -> Verdict:
+    calls = [(ToolCall(name="get_weather", arguments=a),) for a in (label, prediction)]
+    given = Sample(
+        tools=(PLACE,), messages=(Message(role="user", content=request),), label=Label(calls=calls[0])
+    )
+    return judge_one(given, Answer(calls=calls[1]))
+
+
+@pytest.mark.parametrize(
+    ("request_", "one", "other"),
+    [
+        ("Weather in Berkeley?", {"city": "Berkeley, CA"}, {"city": "Berkeley"}),
+        ("Weather in Austin, Texas?", {"city": "Austin, TX"}, {"city": "Austin, Texas"}),
+        ("Weather in Austin?", {"city": "Austin"}, {"city": "Austin", "days": 1}),
+        ("Weather in Austin?", {"city": "Austin"}, {"city": "Austin", "unit": None}),
+        (
+            "Wind and rain in Austin?",
+            {"city": "Austin", "fields": ["wind", "rain"]},
+            {"city": "Austin", "fields": ["rain", "wind"]},
+        ),
+    ],
+)
+def test_a_second_right_answer_is_both_correct(
+    request_: str, one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    assert asked_of(request_, one, other).verdict == asked_of(request_, other, one).verdict == "BOTH_CORRECT"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"city": "Austin", "unit": "celsius"}, {"city": "Austin", "unit": "fahrenheit"}),
+        ({"city": "Austin", "days": 2}, {"city": "Austin", "days": 3}),
+    ],
+)
+def test_two_values_that_nobody_says_are_not_both_wrong(one: dict[str, Any], other: dict[str, Any]) -> None:
+    """Before, two unsaid values were thrown away together, right labels with them."""
+    assert asked_of("Weather in Austin?", one, other).verdict != "BOTH_WRONG"
+    assert asked_of("Weather in Austin?", other, one).verdict != "BOTH_WRONG"
+
+
+def test_a_label_is_replaced_from_the_floor_on_and_is_unjudged_below() -> None:
+    case = Case(sample(REQUEST, booked(party_size=7)), booked())
+    alone = judge_one(case.sample, case.prediction)
+    assert alone.verdict == "LABEL_WRONG" and alone.for_label is not None
+
+    def by(floor: float) -> Verdict:
+        settings = with_overrides(Settings(), verify__floor=floor)
+        [verdict] = judge([case], Context(settings, Path("none"), lambda: [None], {}))
+        return verdict
+
+    assert by(0.0) == by(alone.confidence) == alone
+    below = by(min(1.0, alone.confidence + 1e-9))
+    assert (below.status, below.verdict, below.label, below.confidence) == ("unjudged", None, None, 0.0)
+    assert below.for_label == alone.for_label < 0.5 and "party_size" in below.rationale
 
 
 def test_two_bad_answers_are_both_wrong() -> None:
