@@ -204,9 +204,9 @@ def _json_columns(rows: Sequence[Mapping[str, Any]]) -> Any:
     def texts(values: Sequence[str | None]) -> Any:
         return pa.ExtensionArray.from_storage(pa.json_(), pa.array(values, pa.string()))
 
-    columns, features = {}, {}
+    columns, features = dict[str, Any](), dict[str, Any]()
     for name in dict.fromkeys(key for row in rows for key in row):
-        values = [row.get(name) for row in rows]
+        values: list[Any] = [row.get(name) for row in rows]
         if all(isinstance(v, str | int | float | None) for v in values):
             columns[name] = pa.array(values)
             features[name] = {"dtype": str(columns[name].type).replace("double", "float64"), "_type": "Value"}

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from tiny_models import tiny_tokenizer
 from typer.testing import CliRunner
 
 import looptool_kit as lt
@@ -127,7 +128,7 @@ def dialogues(draw: Any) -> Sample:
 
 
 @settings(max_examples=60)
-@given(dialogues(), st.sampled_from(["openai", "sharegpt", "hermes", "verl", "looptool"]))
+@given(dialogues(), st.sampled_from(["openai", "sharegpt", "hermes", "trl", "verl", "looptool"]))
 def test_any_dialogue_survives_the_round_trip(sample: Sample, form: formats.Form) -> None:
     row = json.loads(json.dumps(to_row(sample, form)))
     assert detect(row) == form
@@ -240,12 +241,56 @@ def test_bad_rows_are_set_aside_with_row_and_reason(tmp_path: Path, rows: Sample
         formats.form_named("opnai")
 
 
-def test_a_folder_of_datasets(tmp_path: Path, rows: Samples) -> None:
-    pytest.importorskip("datasets", reason="the library datasets is not installed")
-    folder = formats.write(rows, tmp_path / "folder", "openai")
-    assert {json.dumps([m.model_dump() for m in s.messages]) for s in rows} <= {
-        json.dumps([m.model_dump() for m in s.messages]) for s in formats.read(folder)
-    }
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_folder_is_a_dataset_with_exactly_the_rows(
+    form: formats.Form, split: str, rows: Samples, tmp_path: Path
+) -> None:
+    """By `datasets` itself: no key is added, no value loses its type."""
+    datasets = pytest.importorskip("datasets", reason="the library datasets is not installed")
+    fit, _ = formats.fitting([s.model_copy(update={"messages": s.messages[1:]}) for s in rows], form)
+    folder = formats.write(fit, tmp_path / "folder", form, split)
+    loaded = datasets.load_dataset(str(folder), split=split, cache_dir=str(tmp_path / "cache"))
+    assert list(loaded) == [to_row(s, form, at) for at, s in enumerate(fit)] and len(loaded) >= 15
+    again = formats.read(folder)
+    assert {kept(s) for s in map(_hashable, fit)} <= {kept(s) for s in map(_hashable, again)}
+    if form not in ("looptool", "verl"):
+        assert {s.split for s in again} == {split}
+
+
+def test_trl_takes_its_loss_on_the_completion_alone(rows: Samples) -> None:
+    """TRL renders the prompt, then both, and masks what the first has."""
+    data_utils = pytest.importorskip("trl.data_utils", reason="the library trl is not installed")
+    tokenizer = tiny_tokenizer()
+    for sample in rows:
+        row = to_row(sample, "trl")
+        assert data_utils.is_conversational(row)
+        texts = data_utils.apply_chat_template(row, tokenizer, row["tools"])
+        assert texts["prompt"] == render_prompt(sample.tools, sample.messages)
+        assert texts["completion"].startswith(render_answer(sample.label))
+
+
+def test_rows_of_trl_are_read_as_others_have_them(tmp_path: Path) -> None:
+    tool = {"type": "function", "function": {"name": "f", "description": "Does it.", "parameters": ANY}}
+    call = {"type": "function", "function": {"name": "f", "arguments": {"a": 1}}}
+    turns = [
+        {"role": "assistant", "content": "Let me see.", "tool_calls": [call], "reasoning_content": "Hm."},
+        {"role": "tool", "name": "f", "content": "2"},
+        {"role": "assistant", "content": "It is 2."},
+    ]
+    earlier = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hello!"}]
+    asked = {"role": "user", "content": "What is it?"}
+    row = {"prompt": [*earlier, asked], "completion": turns, "tools": json.dumps([tool])}
+    path = tmp_path / "data.jsonl"
+    path.write_text(json.dumps(row) + "\n")
+    first, second = formats.read(path)  # the turns of the completion; that of the prompt is context only
+    assert first.label.calls == (ToolCall(name="f", arguments={"a": 1}),) and len(first.messages) == 3
+    assert first.meta == {"words": "Let me see.", "reasoning": "Hm."}
+    assert to_row(first, "trl")["completion"] == turns[:1]
+    assert second.label.reply == "It is 2." and second.messages[-1].name == "f"
+    path.write_text(json.dumps({"prompt": "The sky is", "completion": " blue."}) + "\n")
+    with pytest.raises(ValueError, match="row 1: `prompt` and `completion` must be lists of turns"):
+        formats.read(path)
 
 
 # ---------------------------------------------------------------------- verl
