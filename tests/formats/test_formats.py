@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,56 @@ def test_any_dialogue_survives_the_round_trip(sample: Sample, form: formats.Form
         [t.model_dump() for t in sample.tools]
     )
     assert json.dumps(again.label.model_dump()) == json.dumps(sample.label.model_dump())
+
+
+WITH_BESIDE: tuple[formats.Form, ...] = ("openai", "trl", "verl", "looptool")
+"""The forms that have a place for what the assistant says and thinks beside its calls."""
+
+
+@st.composite
+def beside(draw: Any) -> Sample:
+    """A dialogue whose label has words and reasoning beside it."""
+    sample = draw(dialogues())
+    keys = ["words", "reasoning"] if sample.label.calls else ["reasoning"]
+    meta = {key: draw(WORDS) for key in keys if draw(st.booleans())}
+    return sample.model_copy(update={"meta": meta, "kind": "call" if sample.label.calls else "reply"})
+
+
+def whole(sample: Sample) -> str:
+    """All that a form with a place for it keeps."""
+    tools, messages = [t.model_dump() for t in sample.tools], [m.model_dump() for m in sample.messages]
+    return json.dumps([tools, messages, sample.label.model_dump(), sample.meta], ensure_ascii=False)
+
+
+@settings(max_examples=25)
+@given(st.lists(beside(), min_size=1, max_size=3, unique_by=lambda s: s.id), st.sampled_from(WITH_BESIDE))
+def test_words_and_reasoning_survive_every_kind_of_file(samples: list[Sample], form: formats.Form) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        for name in ("a.jsonl", "a.json", "a.parquet", "folder"):
+            path = formats.write(samples, Path(place) / name, form)
+            again = formats.read(path, form=form, mask_errors=False)
+            assert list(map(whole, again)) == list(map(whole, samples)), name
+
+
+@given(beside(), st.randoms(use_true_random=False))
+def test_rows_for_openai_weigh_the_label_alone_and_pair_results_by_id(sample: Sample, rng: Any) -> None:
+    row = json.loads(json.dumps(to_row(sample, "openai")))
+    turns = row["messages"]
+    assert [t["weight"] for t in turns if t["role"] == "assistant"] == [0] * sum(
+        m.role == "assistant" for m in sample.messages
+    ) + [1]
+    ids = [c["id"] for t in turns for c in t.get("tool_calls", ())]
+    answered = [t["tool_call_id"] for t in turns if t["role"] == "tool"]
+    assert len(set(ids)) == len(ids) and len(set(answered)) == len(answered) and set(answered) <= set(ids)
+    # Results in any order, and without names: the ids alone say whose they are.
+    for at, turn in enumerate(turns):
+        if turn["role"] == "tool" and turns[at - 1]["role"] != "tool":
+            end = next(i for i in range(at, len(turns)) if turns[i]["role"] != "tool")
+            mixed = [{k: v for k, v in t.items() if k != "name"} for t in turns[at:end]]
+            rng.shuffle(mixed)
+            turns[at:end] = mixed
+    (again,) = formats.samples_of(row, "openai", "x")
+    assert whole(again) == whole(sample)
 
 
 def test_rows_of_others_are_read(tmp_path: Path) -> None:
