@@ -14,14 +14,12 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple
 
-from pydantic_core import from_json
-
-from looptool_kit.core.json_text import DECODER, MAX_DEPTH, SPACE, first_json
+from looptool_kit.core.json_text import DECODER, SPACE, first_json
+from looptool_kit.core.quick_calls import made, quick_call
 from looptool_kit.core.samples import Frozen, Label, Message, Tool, ToolCall
 
-M = TypeVar("M", bound=Frozen)
 ParseError = Literal["unparsable", "truncated"]
 OPEN, CLOSE = "<tool_call>", "</tool_call>"
 SPECIAL = (
@@ -120,9 +118,14 @@ def _end_of_leading_thought(text: str) -> int:
 
 def _call(text: str, at: int) -> tuple[ToolCall, int]:
     end = text.find(CLOSE, at)
-    if end > 0 and (call := _plain_call(text[at:end])):
+    if end > 0 and (call := quick_call(text[at:end])):
         return call, end + len(CLOSE)
     return _strict_call(text, at)
+
+
+_BETWEEN = f"{CLOSE}\n{OPEN}"
+"""What stands between two calls of a policy."""
+_ANSWER_FIELDS = {"calls", "text"}
 
 
 def _plain_calls(text: str) -> Answer | None:
@@ -131,73 +134,15 @@ def _plain_calls(text: str) -> Answer | None:
         return None
     calls = []
     for body in text[len(OPEN) : -len(CLOSE)].split(_BETWEEN):
-        call = _plain_call(body)
+        call = quick_call(body)
         if call is None:
             return None
         calls.append(call)
     return _answer(calls, "")
 
 
-def _plain_call(body: str) -> ToolCall | None:
-    """The call of a text, read in one go; None where only `_strict_call` can tell whether it is one.
-
-    Pydantic's reader of JSON is several times faster than `json` with hooks, but takes a key that stands
-    twice, and numbers beyond floats. Each key has a colon: where there are no more colons than keys were
-    read, none stands twice.
-    """
-    if len(body) > 2 * MAX_DEPTH and body.count("{") + body.count("[") > MAX_DEPTH:
-        return None
-    try:
-        value = from_json(body, allow_inf_nan=False)
-        name, arguments = value["name"], value["arguments"]
-    except (ValueError, TypeError, KeyError):
-        return None
-    if len(value) != 2 or type(name) is not str or not name or type(arguments) is not dict:
-        return None
-    keys = 2 + _finite_keys(arguments)
-    if body.count(":") != keys and (body.count('":') != keys or _SPACED_COLON.search(body)):
-        return None
-    return _made(ToolCall, {"name": name, "arguments": arguments}, _CALL_FIELDS)
-
-
-def _finite_keys(value: dict[str, Any]) -> int:
-    """How many keys a JSON object has at all depths; far below zero where a number is not finite."""
-    count = len(value)
-    for inner in value.values():
-        if type(inner) not in _WITHOUT_KEYS:
-            count += _keys_of(inner)
-    return count
-
-
-def _keys_of(value: Any) -> int:
-    if type(value) is float:
-        return 0 if value - value == 0 else -(10**9)
-    if type(value) is dict:
-        return _finite_keys(value)
-    return sum(map(_keys_of, value)) if type(value) is list else 0
-
-
-_WITHOUT_KEYS = frozenset({str, int, bool, type(None)})
-_SPACED_COLON = re.compile(r"\s:")
-_BETWEEN = f"{CLOSE}\n{OPEN}"
-_CALL_FIELDS, _ANSWER_FIELDS = {"name", "arguments"}, {"calls", "text"}
-
-
-def _made(kind: type[M], fields: dict[str, Any], given: set[str]) -> M:
-    """What `kind.model_construct` gives, at a tenth of the time; `fields` are all that there are."""
-    value = object.__new__(kind)
-    _set(value, "__dict__", fields)
-    _set(value, "__pydantic_fields_set__", given)
-    _set(value, "__pydantic_extra__", None)
-    _set(value, "__pydantic_private__", None)
-    return value
-
-
 def _answer(calls: list[ToolCall], text: str) -> Answer:
-    return _made(Answer, {"calls": tuple(calls), "text": text, "error": None, "detail": ""}, _ANSWER_FIELDS)
-
-
-_set = object.__setattr__
+    return made(Answer, {"calls": tuple(calls), "text": text, "error": None, "detail": ""}, _ANSWER_FIELDS)
 
 
 def _strict_call(text: str, at: int) -> tuple[ToolCall, int]:

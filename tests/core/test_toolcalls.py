@@ -135,7 +135,7 @@ pieces = st.sampled_from(PIECES)
 
 def without_the_quick_reader(text: str) -> Answer:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(toolcalls, "_plain_call", lambda body: None)
+        patch.setattr(toolcalls, "quick_call", lambda body: None)
         return parse(text)
 
 
@@ -168,8 +168,8 @@ def test_the_quick_reader_is_used_for_what_policies_write() -> None:
     """Else it would be for nothing, and the tests above true of one reader alone."""
     for arguments in ({}, {"a": "10:30", "b": [1.5, {"c": None}]}, {"q": "{Größe: 3}"}):
         body = render_calls([call("f", **arguments)]).removeprefix("<tool_call>").removesuffix("</tool_call>")
-        assert toolcalls._plain_call(body) == call("f", **arguments)
-    assert toolcalls._plain_call('{"name": "f", "arguments": {"a": 1, "a": 1}}') is None
+        assert toolcalls.quick_call(body) == call("f", **arguments)
+    assert toolcalls.quick_call('{"name": "f", "arguments": {"a": 1, "a": 1}}') is None
 
 
 def test_white_space_several_calls_text_around_and_thoughts_are_fine() -> None:
