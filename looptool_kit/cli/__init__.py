@@ -15,6 +15,7 @@ from looptool_kit.core.terminal import say
 from looptool_kit.cli import loop  # noqa: F401
 from looptool_kit.cli import compare  # noqa: F401
 from looptool_kit.cli import stages  # noqa: F401
+from looptool_kit.cli import export  # noqa: F401
 from looptool_kit.cli import data  # noqa: F401
 from looptool_kit.cli import audit  # noqa: F401
 from looptool_kit.cli import checks  # noqa: F401

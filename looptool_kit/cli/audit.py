@@ -76,24 +76,14 @@ def audit(
 
     Nothing is changed. How grave a kind is was measured with planted errors and on clean data (--help-kinds).
     """
-    from looptool_kit import formats
-    from looptool_kit.audit.audit import audit as look
-    from looptool_kit.audit.audit import check_kinds
     from looptool_kit.audit.findings import SEVERITIES
-    from looptool_kit.audit.read import rows
     from looptool_kit.audit.show import summary, table
-    from looptool_kit.core.samples import Samples
 
     _check_options(repair, apply, decided)
     for path in (out, jsonl, desk, repair):
         if path is not None:
             refuse_existing(path)
-    only = check_kinds(k.strip() for k in kinds.split(",")) if kinds else None
-    read_as = formats.form_named(form) if form else None
-    test = Samples(r.sample for r in rows(against) if r.sample is not None) if against else None
-    found = look(rows(target, read_as), test, only)
-    if not found.rows:
-        raise ValueError(f"{target} holds no rows: give a file, a folder or a run with samples")
+    found = _look(target, form, kinds, against)
     if found.findings:
         _print(table(found))
     say(summary(found))
@@ -103,6 +93,23 @@ def audit(
     worst = found.worst()
     if fail_on != "never" and worst and SEVERITIES.index(worst) <= SEVERITIES.index(fail_on):
         raise typer.Exit(1)
+
+
+def _look(target: Path, form: str | None, kinds: str | None, against: Path | None) -> Audited:
+    """What is found in the rows of `target`."""
+    from looptool_kit import formats
+    from looptool_kit.audit.audit import audit as look
+    from looptool_kit.audit.audit import check_kinds
+    from looptool_kit.audit.read import rows
+    from looptool_kit.core.samples import Samples
+
+    only = check_kinds(k.strip() for k in kinds.split(",")) if kinds else None
+    read_as = formats.form_named(form) if form else None
+    test = Samples(r.sample for r in rows(against) if r.sample is not None) if against else None
+    found = look(rows(target, read_as), test, only)
+    if not found.rows:
+        raise ValueError(f"{target} holds no rows: give a file, a folder or a run with samples")
+    return found
 
 
 def _check_options(repair: Path | None, apply: str | None, decided: Path | None) -> None:

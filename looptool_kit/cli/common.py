@@ -36,6 +36,12 @@ SeedOption = Annotated[int | None, typer.Option(help="Random seed of the run.")]
 Yes = Annotated[
     bool, typer.Option("--yes", help="Make again what has finished without asking, also on a terminal.")
 ]
+FormOption = Annotated[
+    str | None,
+    typer.Option(
+        help="openai, sharegpt, hermes, xlam, trl, verl or looptool; export also takes adapter and merged."
+    ),
+]
 Iteration = Annotated[int | None, typer.Option(help="Iteration; the newest one if left out.")]
 
 
@@ -67,9 +73,14 @@ def open_or_create(path: Path, preset: str | None, overrides: dict[str, Any]) ->
     return Run.create(path, preset or "cpu", **overrides)
 
 
+def on_terminal() -> bool:
+    """Whether a person sits there who can answer."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
 def ask_before_redoing(run: Run, yes: bool) -> None:
     """On a terminal, ask once before a stage makes again what took long; else only say it."""
-    asks = not yes and _on_terminal()
+    asks = not yes and on_terminal()
 
     def announce(text: str) -> None:
         nonlocal asks
@@ -84,7 +95,7 @@ def ask_before_redoing(run: Run, yes: bool) -> None:
 def ask_before_loop(run: Run, yes: bool) -> None:
     """As `ask_before_redoing` for all stages of the loop, before the first: nobody waits beside a loop."""
     run.announce = say
-    if yes or not run.iterations or not _on_terminal():
+    if yes or not run.iterations or not on_terminal():
         return
     from looptool_kit.report import plan as account
     from looptool_kit.run.stage import MIN_ANNOUNCED_SECONDS, UNREADABLE
@@ -97,10 +108,6 @@ def ask_before_loop(run: Run, yes: bool) -> None:
             say(step)
         say(account.summary(run, steps))
         _ask("Make them again?")
-
-
-def _on_terminal() -> bool:
-    return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def _ask(question: str) -> None:

@@ -1,4 +1,4 @@
-"""Commands about data from and for others: export, import, contamination."""
+"""Commands about data from others: import, contamination."""
 
 from __future__ import annotations
 
@@ -7,74 +7,11 @@ from typing import Annotated
 
 import typer
 
-from looptool_kit.cli.common import Iteration, RunFolder, app, refuse_existing
+from looptool_kit.cli.common import FormOption, app, refuse_existing
 from looptool_kit.core.terminal import say
-
-FormOption = Annotated[
-    str | None,
-    typer.Option(
-        help="openai, sharegpt, hermes, xlam, verl or looptool; export also takes adapter and merged."
-    ),
-]
-
 
 MANY = 12
 """Kinds of loss that an import lists."""
-
-
-@app.command()
-def export(
-    path: RunFolder,
-    out: Annotated[
-        Path, typer.Argument(help="A .jsonl, .json or .parquet file, or a folder for `datasets`.")
-    ],
-    form: FormOption = "looptool",
-    iteration: Iteration = None,
-    held_out: Annotated[
-        bool, typer.Option("--held-out", help="The held-out samples instead of a dataset D_j.")
-    ] = False,
-) -> None:
-    """Write a dataset D_j for others to train on; rows that do not fit a form are left out and counted.
-
-    Tools whose names had to be changed have their own names again, in all forms but `looptool`.
-
-    With --form adapter or merged: the policy trained on D_j, by default the run's best, as a LoRA adapter or
-    as a whole checkpoint.
-    """
-    from looptool_kit import formats
-    from looptool_kit.core.samples import Samples
-    from looptool_kit.policy.recorded_form import of_run
-    from looptool_kit.run.folder import Run
-    from looptool_kit.tools.of_run import with_original_names
-
-    run = Run.open(path, read_only=True)
-    refuse_existing(out)
-    if form in ("adapter", "merged"):
-        from looptool_kit.policy.export import save_adapter, save_merged
-        from looptool_kit.policy.policy import policy_of
-        from looptool_kit.stages.evaluate.stage import best_policy
-
-        policy = policy_of(run, iteration) if iteration else best_policy(run)
-        say(f"policy {policy.name} in {(save_adapter if form == 'adapter' else save_merged)(policy, out)}")
-        return
-    table = (
-        run.table(Samples, "held_out", 0)
-        if held_out
-        else run.table(Samples, "samples", iteration or run.iteration)
-    )
-    form_of_rows = formats.form_named(form or "looptool")
-    if form_of_rows != "looptool":
-        table = with_original_names(run, table)
-    fit, unfit = formats.fitting(table, form_of_rows)
-    if form_of_rows == "verl" and not of_run(run).projects:
-        from looptool_kit.policy.models import load_tokenizer
-
-        written = formats.write_in_own_form(fit, out, load_tokenizer(run.settings.model))
-        say(f"{fit} in {written}, in the form of {run.settings.model} (docs/verl.md)")
-    else:
-        say(f"{fit} in {formats.write(fit, out, form_of_rows)}")
-    if unfit:
-        say(f"{len(unfit)} rows left out, for example: {unfit[0]}")
 
 
 @app.command(name="import")

@@ -17,6 +17,7 @@ from importlib.resources import files
 from typing import Any, Literal, NamedTuple
 
 from looptool_kit.core.json_text import DECODER, SPACE, first_json
+from looptool_kit.core.quick_calls import made, quick_call
 from looptool_kit.core.samples import Frozen, Label, Message, Tool, ToolCall
 
 ParseError = Literal["unparsable", "truncated"]
@@ -78,6 +79,8 @@ def parse(text: str, finish_reason: str = "stop") -> Answer:
     """
     if finish_reason == "length":
         return Answer(text=text.strip(), error="truncated", detail="cut at the length limit")
+    if answer := _plain_calls(text):
+        return answer
     calls: list[ToolCall] = []
     outside: list[str] = []
     at = _end_of_leading_thought(text)
@@ -98,7 +101,7 @@ def parse(text: str, finish_reason: str = "stop") -> Answer:
         spoken = " ".join(outside)
         if CLOSE in spoken:
             raise ValueError(f"a {CLOSE} without {OPEN}")
-        return Answer.model_construct(calls=tuple(calls), text=spoken)
+        return _answer(calls, spoken)
     except (ValueError, RecursionError) as error:
         return Answer(
             text=text.strip(),
@@ -114,6 +117,35 @@ def _end_of_leading_thought(text: str) -> int:
 
 
 def _call(text: str, at: int) -> tuple[ToolCall, int]:
+    end = text.find(CLOSE, at)
+    if end > 0 and (call := quick_call(text[at:end])):
+        return call, end + len(CLOSE)
+    return _strict_call(text, at)
+
+
+_BETWEEN = f"{CLOSE}\n{OPEN}"
+"""What stands between two calls of a policy."""
+_ANSWER_FIELDS = {"calls", "text"}
+
+
+def _plain_calls(text: str) -> Answer | None:
+    """The answer that is calls and nothing else, as policies write them; None where it may be another."""
+    if not text.startswith(OPEN) or not text.endswith(CLOSE):
+        return None
+    calls = []
+    for body in text[len(OPEN) : -len(CLOSE)].split(_BETWEEN):
+        call = quick_call(body)
+        if call is None:
+            return None
+        calls.append(call)
+    return _answer(calls, "")
+
+
+def _answer(calls: list[ToolCall], text: str) -> Answer:
+    return made(Answer, {"calls": tuple(calls), "text": text, "error": None, "detail": ""}, _ANSWER_FIELDS)
+
+
+def _strict_call(text: str, at: int) -> tuple[ToolCall, int]:
     value, at = first_json(text, at)
     at = SPACE.match(text, at).end()  # type: ignore[union-attr]
     if not text.startswith(CLOSE, at):
@@ -282,13 +314,21 @@ def _same_calls(a: Sequence[ToolCall], b: Sequence[ToolCall]) -> bool:
     """Whether `canonical_calls` of both would be equal, several times faster."""
     if len(a) != len(b):
         return False
+    for at, call in enumerate(a):
+        other = b[at]
+        if call.name != other.name or not _same(call.arguments, other.arguments):
+            break
+    else:  # in the same order, as nearly always
+        return True
+    if len(a) == 1:
+        return False
     if len(a) > 8:  # below, each call may be compared with each
         return canonical_calls(a) == canonical_calls(b)
-    rest = list(b)
-    for call in a:
-        for at, other in enumerate(rest):
+    rest = list(b[at:])
+    for call in a[at:]:
+        for place, other in enumerate(rest):
             if call.name == other.name and _same(call.arguments, other.arguments):
-                del rest[at]
+                del rest[place]
                 break
         else:
             return False
@@ -303,15 +343,24 @@ def _same(a: Any, b: Any) -> bool:
     if kind is dict:
         if type(b) is not dict or len(a) != len(b):
             return False
-        for key, value in a.items():  # noqa: SIM110 (a generator costs as much again)
-            if key not in b or not _same(value, b[key]):
+        for key, value in a.items():
+            if key not in b:
+                return False
+            other = b[key]
+            if value is other:  # booleans, None and small numbers
+                continue
+            # Text, of which arguments have most, without another call.
+            if value != other if type(value) is str else not _same(value, other):
                 return False
         return True
     if kind is list or kind is tuple:
         if type(b) not in (list, tuple) or len(a) != len(b):
             return False
         return all(map(_same, a, b))
-    return type(b) in (int, float) and (a == b or (a != a and b != b))
+    return type(b) in _NUMBERS and (a == b or (a != a and b != b))
+
+
+_NUMBERS = frozenset({int, float})
 
 
 def _relaxed(calls: Iterable[ToolCall], options: MatchOptions, schemas: dict[str, Tool]) -> tuple[str, ...]:

@@ -10,6 +10,8 @@ Each form is one file.
 | `hermes` | `conversations` of `from` / `value`, calls as `<tool_call>` text, tools in a `<tools>` block of \
 the system turn |
 | `xlam` | `query`, `tools`, `answers` (the latter two JSON text), as in xLAM's and APIGen's data |
+| `trl` | `prompt`, `completion` (turns as in `openai`, arguments as objects) and `tools`, as for TRL's \
+trainers |
 | `verl` | `data_source`, `prompt`, `ability`, `reward_model`, `extra_info`: `docs/verl.md` |
 | `looptool` | our own rows |
 
@@ -41,10 +43,10 @@ __all__ = [
     "unchecked", "write",
 ]  # fmt: skip
 
-Form = Literal["openai", "sharegpt", "hermes", "xlam", "verl", "looptool"]
+Form = Literal["openai", "sharegpt", "hermes", "xlam", "trl", "verl", "looptool"]
 FORMS: tuple[Form, ...] = get_args(Form)
 """The forms; each is the module of that name."""
-_DETECTION: tuple[Form, ...] = ("verl", "looptool", "openai", "xlam", "sharegpt", "hermes")
+_DETECTION: tuple[Form, ...] = ("verl", "trl", "looptool", "openai", "xlam", "sharegpt", "hermes")
 """The order in which `detect` tries them: of forms that share a key, the one that asks for more first."""
 OnReject = Callable[[int, str, str], None]
 """Called with row number, raw text and reason."""
@@ -298,29 +300,32 @@ def to_row(sample: Sample, form: Form, index: int = 0) -> dict[str, Any]:
     return _module(form).write(sample, index)
 
 
-def write(samples: Iterable[Sample], path: str | Path, form: Form) -> Path:
+def write(samples: Iterable[Sample], path: str | Path, form: Form, split: str = "train") -> Path:
     """Write samples in one of the forms and return the path.
 
-    The ending chooses JSON lines (.jsonl), a JSON list (.json) or Parquet; a folder (no ending) is written by
-    `datasets` (`save_to_disk`). What a form has no place for is lost: split, origin, and what a plain reply
-    must say. `looptool` and `verl` keep all. Raises `ValueError` where a sample does not fit, naming it.
+    The ending chooses JSON lines (.jsonl), a JSON list (.json) or Parquet; a folder (no ending) is one that
+    `datasets.load_dataset` opens, with the rows as its `split`. What a form has no place for is lost: split,
+    origin, and what a plain reply must say. `looptool` and `verl` keep all. Raises `ValueError` where a
+    sample does not fit, naming it.
     """
     path, samples = Path(path), Samples(samples)
     if form == "looptool" and path.suffix in (".jsonl", ".parquet"):
         return samples.write(path)
     # verl reads its nested columns as they are; in the other forms arguments have any type.
-    write_rows([to_row(s, form, at) for at, s in enumerate(samples)], path, nested=form == "verl")
+    write_rows([to_row(s, form, at) for at, s in enumerate(samples)], path, form == "verl", split)
     return path
 
 
-def write_in_own_form(samples: Iterable[Sample], path: str | Path, tokenizer: Any) -> Path:
+def write_in_own_form(
+    samples: Iterable[Sample], path: str | Path, tokenizer: Any, split: str = "train"
+) -> Path:
     """`write` in the form `verl`, for a model that writes calls in a form of its own.
 
     Raises `ValueError` where verl would lose the calls.
     """
     from looptool_kit.formats.verl import in_own_form
 
-    write_rows(in_own_form(Samples(samples), tokenizer), Path(path), nested=True)
+    write_rows(in_own_form(Samples(samples), tokenizer), Path(path), nested=True, split=split)
     return Path(path)
 
 

@@ -8,6 +8,7 @@ import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -19,6 +20,10 @@ ROWS_AT_ONCE = 1024
 """Rows of a Parquet file that are held at a time."""
 _DEVELOPMENT = ("validation", "valid", "val", "dev", "development")
 _SPLITS = ("train", "test", "eval", "evaluation", "holdout", *_DEVELOPMENT)
+SHARD = "data/{split}-00000-of-00001.parquet"
+"""The file of a split in a folder as hubs keep datasets."""
+JSON_FEATURES = b"huggingface"
+"""Key of a table's metadata under which `datasets` keeps the types of columns."""
 _DATA = (".parquet", ".jsonl", ".json", ".ndjson", ".arrow")
 
 
@@ -149,14 +154,25 @@ def _arrow_tables(files: Iterable[Path]) -> Iterator[Any]:
 def _table_rows(batches: Iterable[Any]) -> Iterator[tuple[str, Any]]:
     for batch in batches:
         for row in batch.to_pylist():
-            yield json.dumps(row, default=str, ensure_ascii=False), without_none(row)
+            yield json.dumps(row, default=str, ensure_ascii=False), _objects(without_none(row))
 
 
-def write_rows(rows: Sequence[Mapping[str, Any]], path: Path, nested: bool) -> None:
+def _objects(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with lists of objects, where they stand as lists of JSON texts (`datasets`' feature `Json`)."""
+    return {
+        key: [_loaded(v) for v in value]
+        if isinstance(value, list) and value and all(isinstance(v, str) and v[:1] == "{" for v in value)
+        else value
+        for key, value in row.items()
+    }
+
+
+def write_rows(rows: Sequence[Mapping[str, Any]], path: Path, nested: bool, split: str = "train") -> None:
     """Write rows to a file or folder, by the path's ending.
 
-    It is JSON lines, a JSON list, Parquet, or else a folder. `nested` keeps nested values of Parquet and
-    folders as they are; otherwise they become JSON text.
+    It is JSON lines, a JSON list, Parquet, or else a folder as a hub keeps datasets: `datasets.load_dataset`
+    opens it. `nested` keeps nested values of Parquet as they are; otherwise they become JSON text, which
+    `datasets` reads as the values that they were.
     """
     if path.suffix in (".jsonl", ".json"):
         if path.suffix == ".jsonl":
@@ -166,25 +182,47 @@ def write_rows(rows: Sequence[Mapping[str, Any]], path: Path, nested: bool) -> N
         with atomic(path) as unfinished:
             unfinished.write_text(text, encoding="utf-8")
         return
+    if path.suffix not in ("", ".parquet"):
+        raise ValueError(f"{path}: give a name that ends in .jsonl, .json or .parquet, or a folder")
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = pa.Table.from_pylist([dict(row) for row in rows]) if nested else _json_columns(rows)
+    file = path if path.suffix else path / SHARD.format(split=split)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with atomic(file) as unfinished:
+        pq.write_table(columns, unfinished, compression="zstd")
+
+
+def _json_columns(rows: Sequence[Mapping[str, Any]]) -> Any:
+    """A table whose nested values are JSON text: a column has one type, and arguments have any.
+
+    Its metadata are those of `datasets`, which decodes such text when it reads it (the feature `Json`).
+    """
     import pyarrow as pa
 
-    columns = pa.Table.from_pylist([dict(r) if nested else _flat(r) for r in rows])
-    if path.suffix == ".parquet":
-        import pyarrow.parquet as pq
+    def texts(values: Sequence[str | None]) -> Any:
+        return pa.ExtensionArray.from_storage(pa.json_(), pa.array(values, pa.string()))
 
-        with atomic(path) as unfinished:
-            pq.write_table(columns, unfinished, compression="zstd")
-        return
-    if path.suffix:
-        raise ValueError(f"{path}: give a name that ends in .jsonl, .json or .parquet, or a folder")
-    from datasets import Dataset
+    columns, features = dict[str, Any](), dict[str, Any]()
+    for name in dict.fromkeys(key for row in rows for key in row):
+        values: list[Any] = [row.get(name) for row in rows]
+        if all(isinstance(v, str | int | float | None) for v in values):
+            columns[name] = pa.array(values)
+            features[name] = {"dtype": str(columns[name].type).replace("double", "float64"), "_type": "Value"}
+        elif all(isinstance(v, list) for v in values):
+            ends = accumulate((len(v) for v in values), initial=0)
+            columns[name] = pa.ListArray.from_arrays(
+                pa.array(ends, pa.int32()), texts([_text(item) for v in values for item in v])
+            )
+            features[name] = {"feature": {"_type": "Json"}, "_type": "List"}
+        else:
+            columns[name] = texts([None if v is None else _text(v) for v in values])
+            features[name] = {"_type": "Json"}
+    return pa.table(columns).replace_schema_metadata(
+        {JSON_FEATURES: json.dumps({"info": {"features": features}})}
+    )
 
-    Dataset(columns).save_to_disk(str(path))
 
-
-def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
-    # A column of a table has one type, and arguments have any: nested values become JSON text.
-    return {
-        k: v if isinstance(v, str | int | float | None) else json.dumps(v, ensure_ascii=False)
-        for k, v in row.items()
-    }
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

@@ -19,7 +19,7 @@ def save_adapter(policy: Policy, out: str | Path) -> Path:
     stands on SmolLM2-135M-Instruct as others have it, up to the rounding of the weights that the embedded one
     comes with (Q4_1).
     """
-    from looptool_kit.policy.models import ADAPTER, EMBEDDED, HUB_ID
+    from looptool_kit.policy.models import ADAPTER, EMBEDDED, HUB_ID, hub_id
 
     if policy.adapter is None:
         raise ValueError("the base model has no adapter; take an iteration that was trained")
@@ -31,10 +31,19 @@ def save_adapter(policy: Policy, out: str | Path) -> Path:
         adapter = Path(shutil.copytree(policy.adapter, Path(beside) / "adapter"))
         if policy.model == EMBEDDED:
             _join(ADAPTER, Path(policy.adapter), adapter, HUB_ID)
-            # PEFT's names the merged checkpoint in this user's cache as the base.
-            (adapter / "README.md").unlink(missing_ok=True)
+        elif base := hub_id(policy.model):
+            _name_base(adapter / "adapter_config.json", base)
+        # PEFT's says nothing and names a folder in this user's cache as the base.
+        (adapter / "README.md").unlink(missing_ok=True)
         adapter.replace(out)
     return out
+
+
+def _name_base(config: Path, base: str) -> None:
+    """Name the base as others find it: PEFT writes the folder of this user's cache."""
+    settings = json.loads(config.read_text(encoding="utf-8"))
+    changed = settings | {"base_model_name_or_path": base}
+    config.write_text(json.dumps(changed, indent=2), encoding="utf-8")
 
 
 def _join(first: Path, second: Path, out: Path, base: str) -> None:

@@ -112,6 +112,14 @@ def find_model(name_or_path: str | Path = EMBEDDED, cache: Path | None = None) -
     raise ModelNotFound(f"The model {name!r} was not found. Looked {'; '.join(failed)}. Remedy: {remedy}.")
 
 
+def hub_id(name: str) -> str | None:
+    """The repository on the hub that a model stands on; None for a folder of this machine."""
+    if name in (EMBEDDED, EMBEDDED_BASE):
+        return HUB_ID
+    here = (Path(name).expanduser() / "config.json").is_file()
+    return name if not here and re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", name) else None
+
+
 def weights_id(name: str) -> str:
     """What stands for a model's weights in the keys of runs.
 

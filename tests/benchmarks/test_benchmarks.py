@@ -31,7 +31,8 @@ def quick(name: str, *more: str) -> str:
 
 def test_match() -> None:
     said = quick("match")
-    assert "ours: 0 wrong of 300" in said and "compared with nothing" in said
+    assert "- match, ours: 0 wrong of 300" in said and "- parse and match, ours: 0 wrong of 300" in said
+    assert "comparer is not measured" in said
 
 
 def test_rules() -> None:

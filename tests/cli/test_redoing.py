@@ -85,7 +85,7 @@ def test_with_yes_or_without_a_terminal_it_says_it_and_resumes(changed: Path, ye
 def test_a_loop_asks_before_its_first_stage_and_then_no_more(
     changed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(common, "_on_terminal", lambda: True)
+    monkeypatch.setattr(common, "on_terminal", lambda: True)
     with Run.open(changed) as run:
         run.set(evaluate__max_new_tokens=5)
     done = CliRunner().invoke(app, ["loop", str(changed)], input="y\n")
@@ -100,7 +100,7 @@ def test_a_loop_asks_before_its_first_stage_and_then_no_more(
 def test_what_is_cheap_or_new_is_not_asked_about(
     tmp_path: Path, trained: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(common, "_on_terminal", lambda: True)
+    monkeypatch.setattr(common, "on_terminal", lambda: True)
     finished_loop(tmp_path / "run").close()
     with Run.open(tmp_path / "run") as run:
         run.set(compose__hppl=1)

@@ -20,6 +20,7 @@ from tool_calls import (
     wild,
 )
 
+from looptool_kit.core import toolcalls
 from looptool_kit.core.grading import diagnose, grade
 from looptool_kit.core.json_text import strict_json
 from looptool_kit.core.samples import Label, ToolCall
@@ -96,6 +97,79 @@ def test_json_is_strict(text: str, error: str) -> None:
         and error in answer.detail
         and len(answer.detail) <= 300
     )
+
+
+PIECES = (
+    ['{"name": "f", "arguments": {', '"a": 1', '"a": 1', '"b" : 2', '"b":{"c":[{"d":1},{"d":2}]}', ", "]
+    + [
+        "}}",
+        "}",
+        "{",
+        "[",
+        "]",
+        ":",
+        '"',
+        '"x:y"',
+        '"t": "10:30"',
+        '"t": "a \\":b"',
+        "1e999",
+        "-1e999",
+        "NaN",
+    ]
+    + ["1e5", "-0.0", "-0", "01", "1" * 400, "9" * 30, "8" * 5000, '"\\ud83d\\ude00"', '"\\ud800"', "\ud800"]
+    + ['"\\u00e9"', "é", "\n", "\t", "\x00", "\xa0", "\ufeff", "[" * 101 + "]" * 101, '"name"', '"arguments"']
+    + [
+        "null",
+        "true",
+        "</tool_call>",
+        "<tool_call>",
+        "</tool_call>\n<tool_call>",
+        "<think>",
+        "</think>",
+        " x ",
+    ]
+)
+pieces = st.sampled_from(PIECES)
+"""What two readers of JSON may differ in."""
+
+
+def without_the_quick_reader(text: str) -> Answer:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(toolcalls, "quick_call", lambda body: None)
+        return parse(text)
+
+
+def exactly(answer: Answer) -> str:
+    """All of an answer, with the type of each value and the order of keys."""
+    return repr([answer.model_dump(), [(c.name, c.arguments) for c in answer.calls], answer.model_fields_set])
+
+
+@settings(max_examples=400)
+@given(full_lists, st.lists(st.tuples(st.integers(0, 400), st.integers(0, 12), pieces), max_size=3))
+def test_the_quick_reader_and_the_strict_one_say_the_same(
+    made: tuple[ToolCall, ...], edits: list[tuple[int, int, str]]
+) -> None:
+    text = render_calls(made)
+    for at, cut, piece in edits:
+        at %= len(text) + 1
+        text = text[:at] + piece + text[at + cut :]
+    assert exactly(parse(text)) == exactly(without_the_quick_reader(text))
+
+
+@settings(max_examples=300)
+@given(st.lists(pieces, max_size=12).map("".join), st.booleans())
+def test_they_say_the_same_of_what_is_hardly_a_call(text: str, whole: bool) -> None:
+    call = f'{{"name": "f", "arguments": {{{text}}}}}' if whole else text
+    for wrapped in (f"<tool_call>{call}</tool_call>", f"<tool_call>\n{call}\n</tool_call> {text}"):
+        assert exactly(parse(wrapped)) == exactly(without_the_quick_reader(wrapped))
+
+
+def test_the_quick_reader_is_used_for_what_policies_write() -> None:
+    """Else it would be for nothing, and the tests above true of one reader alone."""
+    for arguments in ({}, {"a": "10:30", "b": [1.5, {"c": None}]}, {"q": "{Größe: 3}"}):
+        body = render_calls([call("f", **arguments)]).removeprefix("<tool_call>").removesuffix("</tool_call>")
+        assert toolcalls.quick_call(body) == call("f", **arguments)
+    assert toolcalls.quick_call('{"name": "f", "arguments": {"a": 1, "a": 1}}') is None
 
 
 def test_white_space_several_calls_text_around_and_thoughts_are_fine() -> None:

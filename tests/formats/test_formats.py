@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from tiny_models import tiny_tokenizer
 from typer.testing import CliRunner
 
 import looptool_kit as lt
@@ -127,7 +129,7 @@ def dialogues(draw: Any) -> Sample:
 
 
 @settings(max_examples=60)
-@given(dialogues(), st.sampled_from(["openai", "sharegpt", "hermes", "verl", "looptool"]))
+@given(dialogues(), st.sampled_from(["openai", "sharegpt", "hermes", "trl", "verl", "looptool"]))
 def test_any_dialogue_survives_the_round_trip(sample: Sample, form: formats.Form) -> None:
     row = json.loads(json.dumps(to_row(sample, form)))
     assert detect(row) == form
@@ -139,6 +141,56 @@ def test_any_dialogue_survives_the_round_trip(sample: Sample, form: formats.Form
         [t.model_dump() for t in sample.tools]
     )
     assert json.dumps(again.label.model_dump()) == json.dumps(sample.label.model_dump())
+
+
+WITH_BESIDE: tuple[formats.Form, ...] = ("openai", "trl", "verl", "looptool")
+"""The forms that have a place for what the assistant says and thinks beside its calls."""
+
+
+@st.composite
+def beside(draw: Any) -> Sample:
+    """A dialogue whose label has words and reasoning beside it."""
+    sample = draw(dialogues())
+    keys = ["words", "reasoning"] if sample.label.calls else ["reasoning"]
+    meta = {key: draw(WORDS) for key in keys if draw(st.booleans())}
+    return sample.model_copy(update={"meta": meta, "kind": "call" if sample.label.calls else "reply"})
+
+
+def whole(sample: Sample) -> str:
+    """All that a form with a place for it keeps."""
+    tools, messages = [t.model_dump() for t in sample.tools], [m.model_dump() for m in sample.messages]
+    return json.dumps([tools, messages, sample.label.model_dump(), sample.meta], ensure_ascii=False)
+
+
+@settings(max_examples=25)
+@given(st.lists(beside(), min_size=1, max_size=3, unique_by=lambda s: s.id), st.sampled_from(WITH_BESIDE))
+def test_words_and_reasoning_survive_every_kind_of_file(samples: list[Sample], form: formats.Form) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        for name in ("a.jsonl", "a.json", "a.parquet", "folder"):
+            path = formats.write(samples, Path(place) / name, form)
+            again = formats.read(path, form=form, mask_errors=False)
+            assert list(map(whole, again)) == list(map(whole, samples)), name
+
+
+@given(beside(), st.randoms(use_true_random=False))
+def test_rows_for_openai_weigh_the_label_alone_and_pair_results_by_id(sample: Sample, rng: Any) -> None:
+    row = json.loads(json.dumps(to_row(sample, "openai")))
+    turns = row["messages"]
+    assert [t["weight"] for t in turns if t["role"] == "assistant"] == [0] * sum(
+        m.role == "assistant" for m in sample.messages
+    ) + [1]
+    ids = [c["id"] for t in turns for c in t.get("tool_calls", ())]
+    answered = [t["tool_call_id"] for t in turns if t["role"] == "tool"]
+    assert len(set(ids)) == len(ids) and len(set(answered)) == len(answered) and set(answered) <= set(ids)
+    # Results in any order, and without names: the ids alone say whose they are.
+    for at, turn in enumerate(turns):
+        if turn["role"] == "tool" and turns[at - 1]["role"] != "tool":
+            end = next(i for i in range(at, len(turns)) if turns[i]["role"] != "tool")
+            mixed = [{k: v for k, v in t.items() if k != "name"} for t in turns[at:end]]
+            rng.shuffle(mixed)
+            turns[at:end] = mixed
+    (again,) = formats.samples_of(row, "openai", "x")
+    assert whole(again) == whole(sample)
 
 
 def test_rows_of_others_are_read(tmp_path: Path) -> None:
@@ -240,12 +292,56 @@ def test_bad_rows_are_set_aside_with_row_and_reason(tmp_path: Path, rows: Sample
         formats.form_named("opnai")
 
 
-def test_a_folder_of_datasets(tmp_path: Path, rows: Samples) -> None:
-    pytest.importorskip("datasets", reason="the library datasets is not installed")
-    folder = formats.write(rows, tmp_path / "folder", "openai")
-    assert {json.dumps([m.model_dump() for m in s.messages]) for s in rows} <= {
-        json.dumps([m.model_dump() for m in s.messages]) for s in formats.read(folder)
-    }
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_folder_is_a_dataset_with_exactly_the_rows(
+    form: formats.Form, split: str, rows: Samples, tmp_path: Path
+) -> None:
+    """By `datasets` itself: no key is added, no value loses its type."""
+    datasets = pytest.importorskip("datasets", reason="the library datasets is not installed")
+    fit, _ = formats.fitting([s.model_copy(update={"messages": s.messages[1:]}) for s in rows], form)
+    folder = formats.write(fit, tmp_path / "folder", form, split)
+    loaded = datasets.load_dataset(str(folder), split=split, cache_dir=str(tmp_path / "cache"))
+    assert list(loaded) == [to_row(s, form, at) for at, s in enumerate(fit)] and len(loaded) >= 15
+    again = formats.read(folder)
+    assert {kept(s) for s in map(_hashable, fit)} <= {kept(s) for s in map(_hashable, again)}
+    if form not in ("looptool", "verl"):
+        assert {s.split for s in again} == {split}
+
+
+def test_trl_takes_its_loss_on_the_completion_alone(rows: Samples) -> None:
+    """TRL renders the prompt, then both, and masks what the first has."""
+    data_utils = pytest.importorskip("trl.data_utils", reason="the library trl is not installed")
+    tokenizer = tiny_tokenizer()
+    for sample in rows:
+        row = to_row(sample, "trl")
+        assert data_utils.is_conversational(row)
+        texts = data_utils.apply_chat_template(row, tokenizer, row["tools"])
+        assert texts["prompt"] == render_prompt(sample.tools, sample.messages)
+        assert texts["completion"].startswith(render_answer(sample.label))
+
+
+def test_rows_of_trl_are_read_as_others_have_them(tmp_path: Path) -> None:
+    tool = {"type": "function", "function": {"name": "f", "description": "Does it.", "parameters": ANY}}
+    call = {"type": "function", "function": {"name": "f", "arguments": {"a": 1}}}
+    turns = [
+        {"role": "assistant", "content": "Let me see.", "tool_calls": [call], "reasoning_content": "Hm."},
+        {"role": "tool", "name": "f", "content": "2"},
+        {"role": "assistant", "content": "It is 2."},
+    ]
+    earlier = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hello!"}]
+    asked = {"role": "user", "content": "What is it?"}
+    row = {"prompt": [*earlier, asked], "completion": turns, "tools": json.dumps([tool])}
+    path = tmp_path / "data.jsonl"
+    path.write_text(json.dumps(row) + "\n")
+    first, second = formats.read(path)  # the turns of the completion; that of the prompt is context only
+    assert first.label.calls == (ToolCall(name="f", arguments={"a": 1}),) and len(first.messages) == 3
+    assert first.meta == {"words": "Let me see.", "reasoning": "Hm."}
+    assert to_row(first, "trl")["completion"] == turns[:1]
+    assert second.label.reply == "It is 2." and second.messages[-1].name == "f"
+    path.write_text(json.dumps({"prompt": "The sky is", "completion": " blue."}) + "\n")
+    with pytest.raises(ValueError, match="row 1: `prompt` and `completion` must be lists of turns"):
+        formats.read(path)
 
 
 # ---------------------------------------------------------------------- verl

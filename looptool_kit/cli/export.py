@@ -1,0 +1,126 @@
+"""The command `export`: datasets and policies for others, and to the model hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from looptool_kit.cli.common import FormOption, Iteration, RunFolder, app, on_terminal, refuse_existing
+from looptool_kit.core.terminal import say
+
+if TYPE_CHECKING:
+    from looptool_kit.report.push import Target
+    from looptool_kit.run.folder import Run
+
+POLICIES = ("adapter", "merged")
+"""Forms that are of a policy, not of a dataset."""
+
+
+@app.command()
+def export(
+    path: RunFolder,
+    out: Annotated[
+        Path, typer.Argument(help="A .jsonl, .json or .parquet file, or a folder as hubs keep them.")
+    ],
+    form: FormOption = "looptool",
+    iteration: Iteration = None,
+    held_out: Annotated[
+        bool, typer.Option("--held-out", help="The held-out samples instead of a dataset D_j.")
+    ] = False,
+    licence: Annotated[
+        str, typer.Option("--licence", help="For the card: an identifier of the hub, e.g. apache-2.0.")
+    ] = "unknown",
+    push: Annotated[
+        str | None,
+        typer.Option(
+            help="owner/name: send the folder to this repository of the hub, private, with HF_TOKEN set."
+        ),
+    ] = None,
+    public: Annotated[bool, typer.Option("--public", help="With --push: anybody may read it.")] = False,
+) -> None:
+    """Write a dataset D_j for others to train on, and its card.
+
+    Rows that do not fit a form are left out and counted. Tools whose names had to be changed have their own
+    names again, in all forms but `looptool`. The card is README.md in a folder, OUT.md beside a file.
+
+    With --form adapter or merged: the policy trained on D_j, by default the run's best, as a LoRA adapter or
+    as a whole checkpoint, with a model card.
+
+    With --push the folder then goes to the hub: what goes where is said first, and on a terminal asked.
+    """
+    from looptool_kit.run.folder import Run
+
+    run, form = Run.open(path, read_only=True), form or "looptool"
+    refuse_existing(out)
+    target = None
+    if push:
+        from looptool_kit.report.push import look_up
+
+        if form not in POLICIES and out.suffix:
+            raise ValueError(f"--push sends a folder: give one in place of {out}")
+        target = look_up(push, "model" if form in POLICIES else "dataset", public)
+    if form in POLICIES:
+        title = _policy(run, out, form, iteration, licence)
+    else:
+        title = _dataset(run, out, form, iteration, held_out, licence)
+    say(f"{title}, in {out}")
+    if target:
+        _send(out, target, title)
+
+
+def _dataset(run: Run, out: Path, form: str, iteration: int | None, held_out: bool, licence: str) -> str:
+    from looptool_kit import formats
+    from looptool_kit.core.samples import Samples
+    from looptool_kit.core.tables import write_text
+    from looptool_kit.policy.models import load_tokenizer
+    from looptool_kit.policy.recorded_form import of_run
+    from looptool_kit.report.dataset_card import Written, dataset_card, title
+    from looptool_kit.tools.of_run import with_original_names
+
+    form_of_rows = formats.form_named(form)
+    card = out.with_name(f"{out.name}.md") if out.suffix else out / "README.md"
+    refuse_existing(card)
+    j = 0 if held_out else iteration or run.iteration
+    table = run.table(Samples, "samples" if j else "held_out", j)
+    named = table if form_of_rows == "looptool" else with_original_names(run, table)
+    ids = {row.id: kept.id for row, kept in zip(named, table, strict=True)}
+    fit, unfit = formats.fitting(named, form_of_rows)
+    written = Written(fit, [ids[row.id] for row in fit], j, form, len(unfit))
+    text = dataset_card(run, written, licence, folder=not out.suffix)
+    if form_of_rows == "verl" and not of_run(run).projects:
+        tokenizer = load_tokenizer(run.settings.model)
+        formats.write_in_own_form(fit, out, tokenizer, written.split)
+        say(f"prompts and labels are in the form of {run.settings.model} (docs/verl.md)")
+    else:
+        formats.write(fit, out, form_of_rows, written.split)
+    write_text(card, text)
+    if unfit:
+        say(f"{len(unfit)} rows left out, for example: {unfit[0]}")
+    return title(run, written)
+
+
+def _policy(run: Run, out: Path, form: str, iteration: int | None, licence: str) -> str:
+    from looptool_kit.core.tables import write_text
+    from looptool_kit.policy.export import save_adapter, save_merged
+    from looptool_kit.policy.policy import policy_of
+    from looptool_kit.report.model_card import data_mix, model_card
+    from looptool_kit.stages.evaluate.stage import best_policy
+
+    policy = policy_of(run, iteration) if iteration else best_policy(run)
+    folder = (save_adapter if form == "adapter" else save_merged)(policy, out)
+    write_text(folder / "README.md", model_card(run, policy, folder, form == "merged", licence))
+    data = f"trained last on {data_mix(run, policy.iteration)}" if policy.iteration else "untrained"
+    return f"policy {policy.name}: {data}, {form}"
+
+
+def _send(folder: Path, target: Target, title: str) -> None:
+    from looptool_kit.report.push import push, what_goes_where
+
+    for line in what_goes_where(folder, target):
+        say(line)
+    if on_terminal() and not typer.confirm("Send it?"):
+        say(f"nothing was sent; the export is in {folder}")
+        return
+    say(f"sent: {push(folder, target, title)}")

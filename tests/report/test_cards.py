@@ -1,0 +1,101 @@
+"""The cards of what leaves a run say what is in it, and nothing of this machine."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from looptool_kit.cli import app
+from looptool_kit.core.records import Members, Scores, Truths
+from looptool_kit.core.samples import Samples
+from looptool_kit.core.stats import wilson
+from looptool_kit.policy.policy import Policy
+from looptool_kit.report.model_card import model_card
+from looptool_kit.run.folder import Run
+
+RECORDED = Path(__file__).parents[2] / "sample_data" / "run"
+
+
+def exported(out: Path, *options: object) -> str:
+    done = CliRunner().invoke(app, ["export", str(RECORDED), str(out), *map(str, options)])
+    assert done.exit_code == 0, f"{done.output}{done.exception}"
+    return done.output
+
+
+def rows_of(card: str, section: str) -> dict[str, int]:
+    """The table of a card's section."""
+    body = card.split(f"\n## {section}\n")[1].split("\n## ")[0]
+    lines = re.findall(r"^\| (.+) \| ([\d,]+) \|$", body, re.MULTILINE)
+    return {words: int(count.replace(",", "")) for words, count in lines}
+
+
+@pytest.mark.parametrize("iteration", [1, 2, 3])
+@pytest.mark.parametrize("form", ["looptool", "xlam"])
+def test_a_datasets_card_counts_the_rows_that_are_in_it(iteration: int, form: str, tmp_path: Path) -> None:
+    run = Run.open(RECORDED, read_only=True)
+    samples = run.table(Samples, "samples", iteration)
+    said = exported(tmp_path / "d", "--iteration", iteration, "--form", form)
+    card = (tmp_path / "d" / "README.md").read_text()
+    if form == "looptool":
+        members = run.table(Members, "members", iteration, missing_ok=True)
+        parts = Counter(m.part for m in members) or Counter({"seed": len(samples)})
+        assert sorted(rows_of(card, "Composition").values()) == sorted(parts.values())
+        assert rows_of(card, "Kinds") == Counter(s.kind for s in samples)
+        assert said.startswith(f"D{iteration}: {len(samples)} samples (")
+        wrong = {t.sample_id for t in run.table(Truths, "truth", 0)} & {s.id for s in samples}
+        assert (f"{len(wrong)} of {len(samples)} rows carry a label that was planted wrong" in card) == bool(
+            wrong
+        )
+    else:
+        count = int(re.findall(r"samples? \((.*?)\)|^(\d+) rows left out", said)[0][1])
+        assert f"{count} rows of the dataset do not fit the form `xlam`" in card
+        assert sum(rows_of(card, "Composition").values()) == len(samples) - count
+    assert "looptool form" in said or "xlam form" in said
+    header = yaml.safe_load(card.split("---\n")[1])
+    assert header["license"] == "unknown" and "No licence was named" in card
+    assert header["configs"][0]["data_files"] == [{"split": "train", "path": "data/train-*.parquet"}]
+    assert list((tmp_path / "d").glob("data/train-*.parquet"))
+    assert str(tmp_path) not in card and str(RECORDED) not in card
+
+
+def test_a_file_has_its_card_beside_it_and_nothing_is_written_over(tmp_path: Path) -> None:
+    out = tmp_path / "held.jsonl"
+    said = exported(out, "--held-out", "--form", "openai", "--licence", "cc-by-4.0")
+    splits = Counter(
+        s.split.replace("_", " ") for s in Run.open(RECORDED, True).table(Samples, "held_out", 0)
+    )
+    card = (tmp_path / "held.jsonl.md").read_text()
+    assert rows_of(card, "Composition") == splits and "training on them makes figures" in card
+    assert said.startswith(f"held out: {splits.total()} samples (") and "openai form" in said
+    header = yaml.safe_load(card.split("---\n")[1])
+    assert header["license"] == "cc-by-4.0" and "configs" not in header
+    out.unlink()
+    done = CliRunner().invoke(app, ["export", str(RECORDED), str(out)])
+    assert done.exit_code and "exists already" in str(done.exception) and not out.exists()
+
+
+def test_a_models_card_has_the_runs_figures_with_their_intervals(tmp_path: Path) -> None:
+    run = Run.open(RECORDED, read_only=True)
+    card = model_card(run, Policy(name="D2", iteration=2, model="embedded"), tmp_path, False, "unknown")
+    scores = run.table(Scores, "scores", 2)
+    right, n = sum(s.correct for s in scores), len(scores)
+    low, high = wilson(right, n)
+    (row,) = [line for line in card.splitlines() if line.startswith("| all |")]
+    assert f"| {n} |" in row and f"{100 * right / n:.0f} [{100 * low:.0f}, {100 * high:.0f}]" in row
+    assert re.search(r"[+-]\d+ \[[+-]\d+, [+-]\d+\]", row)
+    header = yaml.safe_load(card.split("---\n")[1])
+    assert header["base_model"] == "HuggingFaceTB/SmolLM2-135M-Instruct"
+    trainings = run.manifest("policy", 2)["trainings"]  # type: ignore[index]
+    for facts in trainings:
+        assert (
+            f"| D2 | {facts['trainer']} | {facts['samples']} | {facts['steps']} | {facts['tokens']:,} |"
+            in card
+        )
+    assert "D3" not in card  # which came later
+    missing = model_card(run, Policy(name="D9", iteration=2, model="embedded"), tmp_path, True, "unknown")
+    assert "Not run: this run holds no held-out scores of D9" in missing
