@@ -47,7 +47,7 @@ class DisagreementView(TableView):
     `decisions`, `kappa`, `progress`, `selection`.
     """
 
-    _esm = script("sample", "table", "judgement", "label_editor", "desk", "disagreement")
+    _esm = script("sample", "table_head", "table", "judgement", "label_editor", "desk", "disagreement")
     _css = style()
 
     drafts = traitlets.Dict().tag(sync=True)

@@ -38,7 +38,7 @@ class ExpansionView(TableView):
     the next compose. Python values: `decisions`, `selection`.
     """
 
-    _esm = script("sample", "table", "child_card", "children", "expansion")
+    _esm = script("sample", "table_head", "table", "child_card", "children", "expansion")
     _css = style()
 
     child = traitlets.Unicode("").tag(sync=True)

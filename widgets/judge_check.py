@@ -44,7 +44,7 @@ class JudgeCheckView(TableView):
     `filters`, `search`, `sort`.
     """
 
-    _esm = script("sample", "table", "judge_check")
+    _esm = script("sample", "table_head", "table", "judge_check")
     _css = style()
 
     card: traitlets.List[Any] = traitlets.List(

@@ -44,7 +44,7 @@ class LoopMap(TableView):
     `refresh()`, a button on the page too, reads it again.
     """
 
-    _esm = script("sample", "table", "loopmap")
+    _esm = script("sample", "table_head", "table", "loopmap")
     _css = style()
 
     selected: traitlets.List[Any] = traitlets.List().tag(sync=True)

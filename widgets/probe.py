@@ -52,7 +52,7 @@ class ProbeView(TableView):
     that the person sets on the page is a decision on the iteration shown. One set from Python is not.
     """
 
-    _esm = script("sample", "table", "probe_chart", "probe")
+    _esm = script("sample", "table_head", "table", "probe_chart", "probe")
     _css = style()
 
     threshold = traitlets.Float(1.0).tag(sync=True)

@@ -21,9 +21,11 @@ const MARKS = { "=": "span", "-": "del", "+": "ins" };
 const bothOf = (before, after) =>
   h(
     "div",
-    { class: "lt-text lt-diff" },
-    h("div", {}, h("span", { class: "lt-role" }, "seed "), h("span", { class: "lt-was" }, before.trim())),
-    h("div", {}, h("span", { class: "lt-role" }, "child "), h("span", {}, after.trim())),
+    { class: "lt-diff" },
+    h("span", { class: "lt-role" }, "seed"),
+    h("div", { class: "lt-text lt-was", dir: "auto" }, before.trim()),
+    h("span", { class: "lt-role" }, "child"),
+    h("div", { class: "lt-text", dir: "auto" }, after.trim()),
   );
 
 /**
@@ -35,7 +37,7 @@ function diffOf(pieces) {
   if (pieces.length === 2 && first?.[0] === "-" && second?.[0] === "+") return bothOf(first[1], second[1]);
   return h(
     "div",
-    { class: "lt-text lt-diff" },
+    { class: "lt-text lt-diff", dir: "auto" },
     pieces.map(([op, text], at) => {
       const words = text.trimStart();
       return [text.slice(0, text.length - words.length) || (at ? " " : ""), h(MARKS[op], {}, words)];

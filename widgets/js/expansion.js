@@ -21,7 +21,8 @@ function seedHead(seed) {
   return [
     h("h4", {}, `seed: ${seed.pattern || "no fault recorded"}`),
     ...(seed.standing ? [] : [h("div", { class: "lt-small lt-fail" }, overruled)]),
-    h("div", { class: "lt-text" }, h("span", { class: "lt-role" }, "request "), request),
+    h("span", { class: "lt-role" }, "request"),
+    h("div", { class: "lt-text", dir: "auto" }, request),
     h(
       "div",
       { class: "lt-small" },

@@ -70,7 +70,7 @@ function trialCard({ kind, expected, verdicts, rationale }) {
       given,
       h("strong", {}, right ? " ✓ right" : " ✗ wrong"),
     ),
-    h("div", { class: "lt-text" }, rationale || "(no rationale)"),
+    h("div", { class: "lt-text", dir: "auto" }, rationale || "(no rationale)"),
   );
 }
 

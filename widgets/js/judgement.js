@@ -27,7 +27,7 @@ function judgement(v) {
       h("span", { class: "lt-verdict", "data-verdict": v.name }, v.name),
       ` · confidence ${v.confidence.toFixed(2)}`,
     ),
-    h("div", { class: "lt-text" }, v.rationale || "(no rationale)"),
+    h("div", { class: "lt-text", dir: "auto" }, v.rationale || "(no rationale)"),
     h("div", { class: "lt-small" }, `votes: ${votes.length ? votes.join(", ") : "none, one judge decided"}`),
     rows.length
       ? h("table", { class: "lt-pair lt-evidence" }, evidence, h("tbody", {}, rows))

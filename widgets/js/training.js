@@ -19,8 +19,8 @@ function completionsOf(rollouts) {
           h(
             "tr",
             { "data-reward": String(reward) },
-            h("td", { class: "lt-text" }, request),
-            h("td", { class: "lt-text" }, h("code", {}, text)),
+            h("td", { class: "lt-text", dir: "auto" }, request),
+            h("td", { class: "lt-text", dir: "auto" }, h("code", {}, text)),
             h("td", { class: error ? "" : "lt-passed" }, String(reward)),
             h("td", {}, error),
           ),

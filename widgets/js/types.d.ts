@@ -62,9 +62,11 @@ interface Props {
 
 interface Column {
   name: string;
-  /** A share of the width, or a width in CSS. */
+  /** A share of the width, or a width in CSS; 0: not shown until asked for. */
   width: number | string;
   numeric: boolean;
+  /** Whether "clear" leaves its filter as it is. */
+  lasting: boolean;
   /** A facet's values with their counts; null where the column is not a facet. */
   values: [value: string, count: number | null][] | null;
 }
@@ -88,6 +90,8 @@ interface TableTraits {
   drawn: number;
   head: Page;
   columns: Column[];
+  /** Why there are no rows at all, and how to get some; empty where there are some. */
+  missing: string;
 }
 
 interface TableQuestions {
