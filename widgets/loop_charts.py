@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from looptool_kit.core.preview import table_html
 from looptool_kit.core.records import Part, VerdictName
 from looptool_kit.lineage.fates import NAMES, Stage, node
 from looptool_kit.widgets.drawing import SERIES, STATE_COLOURS, Link, Node, heatmap, sankey
-from looptool_kit.widgets.view import html_table
 
 STATIC_FLOWS = 10
 """Flows that are listed in a notebook without a kernel, the largest first."""
@@ -115,7 +115,7 @@ def flow_table(counts: Mapping[tuple[str, str], int], first: int) -> str:
     flows = sorted((flow for flow in flows if int(flow[0][0][1:]) >= first), key=lambda flow: -flow[2])
     rows = [[f"{s[0]} {s[2]}", f"{t[0]} {t[2]}", n] for s, t, n in flows[:STATIC_FLOWS]]
     words = f"the {STATIC_FLOWS} largest of {len(flows)} flows" if len(flows) > STATIC_FLOWS else "flows"
-    return html_table(("from", "to", "samples"), rows, words)
+    return table_html(("from", "to", "samples"), rows, words)
 
 
 def error_map(

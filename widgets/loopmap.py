@@ -14,6 +14,7 @@ import numpy as np
 import traitlets
 from anywidget import WidgetTrait
 
+from looptool_kit.core.preview import table_html
 from looptool_kit.core.records import Probe, Probes, Verdict, Verdicts
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.stats import aligned, flips
@@ -26,7 +27,7 @@ from looptool_kit.widgets.detail import detail
 from looptool_kit.widgets.drawing import picture
 from looptool_kit.widgets.loop_charts import error_map, flow_map, flow_table
 from looptool_kit.widgets.rows import Rows, TableView
-from looptool_kit.widgets.view import View, html_table, script, style
+from looptool_kit.widgets.view import View, script, style
 
 VIEWS = ("ProbeView", "DisagreementView", "ExpansionView")
 FACETS = ("iteration", "part", "state", "verdict", "fate", "kind")
@@ -67,17 +68,20 @@ class LoopMap(TableView):
         super().__init__(
             self._rows(),
             widths={
+                "request": 3.0,
                 "iteration": "5.6em",
                 "part": "5.2em",
                 "state": "6.2em",
                 "verdict": "8.2em",
                 "fate": "7em",
-                "kind": 0.7,
-                "request": 2.0,
+                "kind": 0,
             },
             heats=heats,
             views=list(VIEWS),
             heat=max(heats, default=0),
+            missing=""
+            if self._fates
+            else "This run has no dataset yet. Make one: lt.seed(run). Then refresh.",
         )
 
     # ------------------------------------------------------------- values
@@ -244,7 +248,7 @@ class LoopMap(TableView):
     def static_html(self) -> str:
         rest = picture(self._heat(self.heat, self.against)) if self.heat else ""
         if held_out := self.flips():
-            rest += html_table(
+            rest += table_html(
                 list(held_out[0]),
                 [list(f.values()) for f in held_out],
                 "held-out samples from policy to policy",
@@ -290,13 +294,13 @@ class LoopMap(TableView):
         self.note = decided if stale else ""
 
     def _rows(self) -> Rows:
-        columns: dict[str, Any] = {"iteration": np.array([f.iteration for f in self._fates], int)}
+        columns: dict[str, Any] = {
+            "request": [s.request for s in self._samples],
+            "iteration": np.array([f.iteration for f in self._fates], int),
+        }
         for name in ("part", "state", "verdict", "fate"):
             columns[name] = [getattr(f, name) or "–" for f in self._fates]
-        columns |= {
-            "kind": [s.kind or "–" for s in self._samples],
-            "request": [s.request for s in self._samples],
-        }
+        columns["kind"] = [s.kind or "–" for s in self._samples]
         return Rows(columns, FACETS, lambda i: f"{self._samples[i].id}\n{self._samples[i].request}")
 
     @property

@@ -264,8 +264,8 @@ class TableView(View):
 
         Args:
             rows: all rows.
-            widths: column -> its share of the width (1 by default), or its width in CSS; 0: the page shows the
-                column when it is asked for.
+            widths: column -> its share of the width (1 by default), or its width in CSS; 0: not shown until
+                a person asks for it.
             uncounted: facets shown without counts.
             lasting: facets that "clear" on the page leaves as they are.
             traits: values of the view's traits.

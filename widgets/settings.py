@@ -13,8 +13,8 @@ import ipywidgets
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
+from looptool_kit.core.preview import table_html
 from looptool_kit.run.folder import Run
-from looptool_kit.widgets.view import html_table
 
 
 class SettingsForm(ipywidgets.VBox):
@@ -104,7 +104,7 @@ class SettingsForm(ipywidgets.VBox):
         rows = [(name, getattr(now, name), field.description or "") for name, field in self.fields.items()]
         return {
             **(bundle or {}),
-            "text/html": html_table(("setting", "value", "meaning"), rows, f"settings: {self.section}"),
+            "text/html": table_html(("setting", "value", "meaning"), rows, f"settings: {self.section}"),
         }
 
 

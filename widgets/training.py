@@ -13,9 +13,10 @@ from typing import Any
 
 import traitlets
 
+from looptool_kit.core.preview import table_html
 from looptool_kit.run.folder import Run
 from looptool_kit.widgets.drawing import lines, picture
-from looptool_kit.widgets.view import View, html_table, script, style
+from looptool_kit.widgets.view import View, script, style
 
 MAX_POINTS = 400
 """Points of a chart, all its lines together."""
@@ -157,7 +158,7 @@ class TrainingView(View):
             for j, trainer, log in trainings
             if log
         ]
-        table = html_table(
+        table = table_html(
             ("iteration, trainer", *columns), rows, f"Training of {self.run.path.name}: the last row of each"
         )
         return table + "".join(map(picture, draw(trainings, _STATIC_POINTS)))

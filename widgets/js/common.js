@@ -204,3 +204,18 @@ function onKeys(node, keys) {
     keys[event.key]?.(event);
   });
 }
+
+/**
+ * The list of a view's keys, laid over it when it is asked for; hidden at first.
+ * @param {[key: string, words: string][]} keys
+ */
+const keyOverlay = (keys) =>
+  h(
+    "div",
+    { class: "lt-keys", hidden: true, role: "note", tabindex: "-1", "aria-label": "keys" },
+    h(
+      "dl",
+      {},
+      keys.map(([key, words]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, words)]),
+    ),
+  );

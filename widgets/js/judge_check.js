@@ -84,7 +84,8 @@ function render({ model, el }) {
   };
   const report = reportCard(model, choose);
   const intervals = h("summary", {}, "intervals");
-  const chart = h("details", { open: true }, intervals, drawing(model.get("chart")));
+  const svg = model.get("chart");
+  const chart = svg ? h("details", { open: true }, intervals, drawing(svg)) : null;
   const card = h("div", {
     class: "lt-probe-card",
     role: "region",

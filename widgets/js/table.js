@@ -205,7 +205,7 @@ function emptyNote(model, showAll) {
 }
 
 /**
- * Draw another order of the rows: after another sort or filter from the first one, with the same row selected.
+ * Draw another order of the rows: after another sort or filter from the first one, the same row selected.
  * @param {Model<TableTraits, TableQuestions>} model
  * @param {string[]} narrowed more traits whose change leads back to the first row
  * @param {object} on

@@ -178,7 +178,18 @@ interface DisagreementTraits extends TableTraits {
   drafts: Record<string, string>;
   /** Sample id -> note that waits for a verdict. */
   notes: Record<string, string>;
-  progress: { reviewed: number; left: number; n: number; observed: number | null; kappa: number | null };
+  progress: {
+    reviewed: number;
+    left: number;
+    /** Rows that both judged, without those accepted in bulk; where some were decided blind, only these. */
+    n: number;
+    observed: number | null;
+    kappa: number | null;
+    together: number;
+    blind: boolean;
+  };
+  /** Hide the judge's verdict on a row until the person has decided. */
+  blind: boolean;
   choices: [name: string, words: string, effect: string][];
   iteration: number;
   /** Why nothing can be decided, empty where it can. */
@@ -199,7 +210,8 @@ type ReviewedRow =
   | { id: null }
   | {
       id: string;
-      detail: SampleDetail & { verdict: Judgement };
+      /** Without a verdict where it is hidden. */
+      detail: SampleDetail;
       /** The label as text for editing. */
       text: string;
       decision: VerdictDecision | null;
