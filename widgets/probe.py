@@ -86,10 +86,12 @@ class ProbeView(TableView):
             ValueError: the sample of a probe is not among the samples.
         """
         self._run = run if isinstance(run, Run) else None
-        tables, missing = [(run, samples or Samples(), Verdicts())], ""
+        missing = ""
         if isinstance(run, Run):
             iteration, missing = stage_of(run, "probes", iteration)
             tables = [] if missing else _tables(run)
+        else:
+            tables = [(run, samples or Samples(), Verdicts())]
         if only is not None:
             tables = [
                 (probes.where(lambda p: p.sample_id in only), its, verdicts)
@@ -179,8 +181,8 @@ class ProbeView(TableView):
         self.can_undo = True
         return {
             "message": (
-                f"threshold {self.threshold:.4f} is saved for iteration {self._iteration}; the next probe, and with"
-                " it compose, uses it"
+                f"threshold {self.threshold:.4f} is saved for iteration {self._iteration}; the next probe,"
+                " and with it compose, uses it"
             )
         }
 

@@ -59,7 +59,9 @@ def preview(table: Table[Any]) -> str:
 
 def sample_html(sample: Sample) -> str:
     """A sample as HTML: its dialogue, its label, and the tools on offer."""
-    rows = [(m.role, _cut(f"{m.content} {words(m.tool_calls)}".strip())) for m in sample.messages]
+    rows: list[tuple[str, str]] = [
+        (m.role, _cut(f"{m.content} {words(m.tool_calls)}".strip())) for m in sample.messages
+    ]
     rows.append(("label", _cut(words(sample.label))))
     rows.append(("tools", _cut(", ".join(t.name for t in sample.tools))))
     return table_html(("", "text"), rows, f"Sample {sample.id} {sample.kind}", wide=("text",))

@@ -81,8 +81,9 @@ function columnWidths(columns) {
         if (state[k] && event.target instanceof HTMLInputElement) state[k].shown = event.target.checked;
         changed();
       };
-      const box = h("input", { type: "checkbox", checked: shown, onchange });
-      return h("label", { title: `show the column ${name}` }, box, ` ${name}`);
+      const label = `show the column ${name}`;
+      const box = h("input", { type: "checkbox", checked: shown, "aria-label": label, onchange });
+      return h("label", { title: label }, box, ` ${name}`);
     }),
   );
   return {
