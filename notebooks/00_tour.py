@@ -106,9 +106,9 @@ review
 lt.judge_against_truth(run)
 
 # %% [markdown]
-# Six of the seven planted errors were found, and each of the six flags was right. The seventh never came to
-# the judge: it sees failed samples alone. With so few errors that is an example and no measure; how good a
-# judge is on planted errors of every kind says `looptool judge-check`.
+# In the recorded run seven failed samples have a planted error. Six were found, and each of the six flags is
+# right; on the seventh the policy's answer was wrong too, so nothing could take the label's place. With so
+# few errors that is an example, not a measure: `looptool judge-check` measures a judge on errors of all kinds.
 #
 # ## Expand: errors write new data (Error-Driven Data Expansion, section 3.5)
 #

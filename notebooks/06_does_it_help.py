@@ -34,11 +34,11 @@ own, recorded = (
 outcomes = Outcomes.read(own if own.exists() else recorded)
 found = comparisons(summarise(outcomes))
 words, d = [pair for pair in found if pair[0].startswith("seed data alone")][-1]
-differs = "not told apart" if d.lo <= 0 <= d.hi else "worse" if d.hi < 0 else "better"
+differs = "not told apart from" if d.lo <= 0 <= d.hi else "worse than" if d.hi < 0 else "better than"
 points = f"{100 * d.difference:+.1f} points [{100 * d.lo:+.1f}, {100 * d.hi:+.1f}]"
 print(
-    f"In short, from {'your own arms' if own.exists() else 'the recorded arms'}: {words}, is {differs} from the"
-    f" full loop: {points}; {d.seeds} random seeds, {d.n} held-out samples in all."
+    f"In short, from {'your own arms' if own.exists() else 'the recorded arms'}: {words}, is {differs}"
+    f" the full loop: {points}; {d.seeds} random seeds, {d.n} held-out samples in all."
 )
 HTML(drawing.picture(drawing.forest(found, "Policies against the full loop's", "difference in exact match")))
 

@@ -69,7 +69,10 @@ _COLUMNS: tuple[tuple[int, tuple[Stage, tuple[str, ...]]], ...] = (
 
 
 def flow_map(
-    counts: Mapping[tuple[str, str], int], sizes: Mapping[str, int], iterations: Sequence[int]
+    counts: Mapping[tuple[str, str], int],
+    sizes: Mapping[str, int],
+    iterations: Sequence[int],
+    width: float = 960,
 ) -> str:
     """The flow of samples through these iterations, as SVG.
 
@@ -77,6 +80,7 @@ def flow_map(
         counts: samples of each flow, by the names of its ends.
         sizes: samples of each part of a dataset, by its node's name.
         iterations: those to show, in order.
+        width: of the drawing, in pixels; it becomes wider where its columns need it.
     """
     nodes = []
     for j in iterations:
@@ -96,7 +100,12 @@ def flow_map(
     links = [Link(*ends, n, _colour(*ends)) for ends, n in counts.items()]
     reach = f", D{iterations[0]} to D{iterations[-1]}" if iterations else ""
     title = f"the flow of samples through the loop{reach}" if iterations else "no dataset yet"
-    return sankey(nodes, links, title)
+    return sankey(nodes, links, title, width=width)
+
+
+def legend() -> list[list[str]]:
+    """The short names on the map with their meaning."""
+    return [[name, _ABOUT[name]] for name in ("ES", "EE", "HPPL", "AUG")]
 
 
 def _colour(source: str, target: str) -> str:

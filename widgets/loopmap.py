@@ -25,7 +25,7 @@ from looptool_kit.run.folder import Run
 from looptool_kit.stages.evaluate.stage import scores
 from looptool_kit.widgets.detail import detail
 from looptool_kit.widgets.drawing import picture
-from looptool_kit.widgets.loop_charts import error_map, flow_map, flow_table
+from looptool_kit.widgets.loop_charts import error_map, flow_map, flow_table, legend
 from looptool_kit.widgets.rows import Rows, TableView
 from looptool_kit.widgets.view import View, script, style
 
@@ -190,12 +190,17 @@ class LoopMap(TableView):
         self.refresh()
         return {"message": f"read again: {len(self._fates):,} samples, {len(self._fates) - before:+,}"}
 
-    def on_map(self) -> dict[str, Any]:
-        """The map, a note, and the held-out samples that flipped.
+    def on_map(self, width: int = 0) -> dict[str, Any]:
+        """The map, as wide as the page says, a note, and the held-out samples that flipped.
 
         The note says what the map does not show yet.
         """
-        return {"svg": self._map(), "note": self.note, "flips": [list(f.values()) for f in self.flips()]}
+        return {
+            "svg": self._map(width=width or 960),
+            "note": self.note,
+            "flips": [list(f.values()) for f in self.flips()],
+            "legend": legend(),
+        }
 
     def on_heat(self, iteration: int, against: bool) -> dict[str, Any]:
         """The heat map of an iteration.
@@ -387,9 +392,9 @@ class LoopMap(TableView):
         newest = max((j for j, _ in rows), default=0)
         return newest, {id for j, id in rows if j == newest}
 
-    def _map(self, first: int = 1) -> str:
+    def _map(self, first: int = 1, width: float = 960) -> str:
         sizes = {place: len(rows) for place, rows in self._parts.items()}
-        return flow_map(self._counts, sizes, [j for j in self.run.iterations if j >= first])
+        return flow_map(self._counts, sizes, [j for j in self.run.iterations if j >= first], width)
 
     def _heat(self, iteration: int, against: bool) -> str:
         before = iteration - 1 if against and iteration - 1 in self._probes else 0

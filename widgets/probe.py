@@ -108,7 +108,6 @@ class ProbeView(TableView):
         self._perplexity = np.fromiter(map(attrgetter("perplexity"), self._probes), float, n)
         self._correct = np.fromiter(map(attrgetter("correct"), self._probes), bool, n)
         self._iterations = np.fromiter(map(attrgetter("iteration"), self._probes), int, n)
-        self._bins()
         self._iteration = shown = iteration or int(self._iterations.max(initial=0))
         self._recorded = self._recorded_threshold(shown)
         chosen = self._chosen()
@@ -147,12 +146,12 @@ class ProbeView(TableView):
 
     # ------------------------------------------------------- asked by the page
 
-    def on_chart(self) -> dict[str, Any]:
-        """The histogram and the count of each state.
+    def on_chart(self, width: int = 0) -> dict[str, Any]:
+        """The histogram, as wide as the page says, and the count of each state.
 
         They are of the rows that pass filters and search.
         """
-        return {"svg": self._chart(), "states": self.states, "version": self.version}
+        return {"svg": self._chart(width), "states": self.states, "version": self.version}
 
     def on_sample(self, at: int) -> dict[str, Any]:
         """The row at place `at` of the order shown, in full."""
@@ -289,26 +288,29 @@ class ProbeView(TableView):
 
     # ------------------------------------------------------------- chart
 
-    def _bins(self) -> None:
-        """Compute bins of equal width in log-perplexity.
+    def _bins(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Bins of equal width in log-perplexity over these rows: their edges, and the bin of each row.
 
         The last bin holds whatever lies beyond: one extreme answer must not push all others into one bin.
         """
-        logs = np.nan_to_num(np.log(np.maximum(self._perplexity, 1.0)), nan=0.0, posinf=700.0)
+        logs = np.nan_to_num(np.log(np.maximum(self._perplexity[rows], 1.0)), nan=0.0, posinf=700.0)
         low, high = (float(logs.min()), float(logs.max())) if len(logs) else (0.0, 1.0)
         # Only where the outermost 0.5% would take more than half of the axis.
         if len(logs) and high - low > 2 * (far := float(np.quantile(logs, 0.995)) - low) > 0:
             high = low + far
         high = max(high, low + 0.01)  # all alike: a width that can be divided
         count = int(np.clip(2 * math.sqrt(len(logs)), 12, 60))
-        self._edges = np.exp(np.linspace(low, high, count + 1))
-        self._bin = np.clip(((logs - low) / (high - low) * count).astype(int), 0, count - 1)
+        edges = np.exp(np.linspace(low, high, count + 1))
+        return edges, np.clip(((logs - low) / (high - low) * count).astype(int), 0, count - 1)
 
-    def _chart(self) -> str:
-        rows, bins = self._filtered(), len(self._edges) - 1
-        cells = np.bincount(self._bin[rows] * 3 + self._states[rows], minlength=bins * 3).reshape(bins, 3)
+    def _chart(self, width: int = 0) -> str:
+        rows = self._filtered()
+        edges, bin_of = self._bins(rows)
+        bins = len(edges) - 1
+        cells = np.bincount(bin_of * 3 + self._states[rows], minlength=bins * 3).reshape(bins, 3)
         counts = {state: cells[:, k].tolist() for k, state in enumerate(STATES)}
-        return histogram(self._edges.tolist(), counts, "samples by perplexity and state", "perplexity")
+        title, wide = "samples by perplexity and state", int(np.clip(width or 960, 320, 2000))
+        return histogram(edges.tolist(), counts, title, "perplexity", width=wide)
 
 
 def _tables(run: Run) -> list[tuple[Probes, Samples, Verdicts]]:

@@ -156,9 +156,12 @@ function thresholdMoves(handle, scaled, threshold, valueAt, send) {
     End: toEnd("high"),
   };
   onKeys(handle, moves);
+  // Several presses are one decision: it is written when they rest, or when the focus leaves.
+  const keeping = keeper(() => send(Number(handle.getAttribute("aria-valuenow")), true), 800);
   handle.addEventListener("keyup", (event) => {
-    if (event.key in moves) send(Number(handle.getAttribute("aria-valuenow")), true);
+    if (event.key in moves) keeping.later();
   });
+  handle.addEventListener("blur", keeping.now);
   return () => dragging;
 }
 
@@ -279,8 +282,15 @@ function probeChart(model, say) {
     veils.place(model.get("brush"));
     placeThreshold();
   };
-  const redraw = oneAtATime(() => ask(model, "chart").then(draw, (error) => say(wordsOf(error), true)));
+  let width = 0;
+  const redraw = oneAtATime(() =>
+    ask(model, "chart", { width }).then(draw, (error) => say(wordsOf(error), true)),
+  );
   const stops = [
+    followWidth(svgBox, (now) => {
+      width = now;
+      redraw();
+    }),
     follow(model, ["version"], redraw),
     follow(model, ["brush"], () => veils.place(model.get("brush"))),
     follow(model, ["threshold"], placeThreshold),

@@ -165,7 +165,8 @@ interface ProbeTraits extends TableTraits {
 }
 
 interface ProbeQuestions extends TableQuestions {
-  chart(): { svg: string; states: Record<string, number>; version: number };
+  /** `width` in pixels; 0: not known yet. */
+  chart(values: { width: number }): { svg: string; states: Record<string, number>; version: number };
   sample(values: { at: number }): { sample: SampleDetail | null };
   threshold(values: { value: number; keep: boolean }): Outcome;
   undo(): Outcome;
@@ -298,6 +299,7 @@ interface TrainingTraits {
   progress: string;
   fault: string;
   watching: boolean;
+  finished: boolean;
 }
 
 interface Rollouts {
@@ -351,7 +353,13 @@ type Flip = [before: string, after: string, samples: number, fixed: number, regr
 
 interface LoopMapQuestions extends TableQuestions {
   refresh(): Outcome;
-  map(): { svg: string; note: string; flips: Flip[] };
+  /** `width` in pixels; 0: not known yet. `legend`: short names on the map with their meaning. */
+  map(values: { width: number }): {
+    svg: string;
+    note: string;
+    flips: Flip[];
+    legend: [name: string, meaning: string][];
+  };
   heat(values: { iteration: number; against: boolean }): {
     svg: string;
     tools: string[];
