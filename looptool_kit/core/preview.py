@@ -7,10 +7,7 @@ import json
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from looptool_kit.core.samples import Label, Sample, ToolCall
-from looptool_kit.core.tables import Table
 from looptool_kit.core.terminal import visible
-from looptool_kit.core.toolcalls import Answer
 
 ROWS = 8
 """Rows of a table that are shown."""
@@ -48,7 +45,7 @@ def table_html(
     return f'<table style="{look}">{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
-def preview(table: Table[Any]) -> str:
+def preview(table: Any) -> str:
     """The first rows of a table as HTML, with their count."""
     columns, cells = _columns(table)
     rows = [cells(row) for row in table[:ROWS]]
@@ -57,7 +54,7 @@ def preview(table: Table[Any]) -> str:
     return table_html(columns, rows, count + more, wide=WIDE)
 
 
-def sample_html(sample: Sample) -> str:
+def sample_html(sample: Any) -> str:
     """A sample as HTML: its dialogue, its label, and the tools on offer."""
     rows: list[tuple[str, str]] = [
         (m.role, _cut(f"{m.content} {words(m.tool_calls)}".strip())) for m in sample.messages
@@ -70,15 +67,16 @@ def sample_html(sample: Sample) -> str:
 def words(value: Any) -> str:
     """A value as people read it: calls as `name(argument=value)`, a label as its calls or its reply."""
     match value:
-        case ToolCall():
+        case object(name=str(), arguments=dict()):
             given = ", ".join(f"{k}={json.dumps(v, ensure_ascii=False)}" for k, v in value.arguments.items())
             return f"{value.name}({given})"
-        case Label():
+        case object(calls=tuple(), reply=str()):  # a label
             return words(value.calls) if value.calls else value.reply or "(a plain reply)"
-        case Answer():
-            return value.error or (words(value.calls) if value.calls else value.text)
-        case Sample():
-            return value.request
+        case object(calls=tuple(), text=str()):  # an answer
+            fault = getattr(value, "error", None)
+            return str(fault or (words(value.calls) if value.calls else value.text))
+        case object(request=str()):  # a sample
+            return str(value.request)
         case bool():
             return "yes" if value else "no"
         case float():
@@ -91,8 +89,8 @@ def words(value: Any) -> str:
     return str(value)
 
 
-def _columns(table: Table[Any]) -> tuple[list[str], Any]:
-    if table.row_type is Sample:
+def _columns(table: Any) -> tuple[list[str], Any]:
+    if "messages" in table.row_type.model_fields:  # samples
         names = ["request", "label", "kind", "tools"]
         return names, lambda s: [_cut(s.request), _cut(words(s.label)), s.kind, len(s.tools)]
     fields = list(table.row_type.model_fields)
