@@ -108,7 +108,7 @@ lt.judge_against_truth(run)
 # %% [markdown]
 # In the recorded run seven failed samples have a planted error. Six were found, and each of the six flags is
 # right; on the seventh the policy's answer was wrong too, so nothing could take the label's place. With so
-# few errors that is an example, not a measure: `looptool judge-check` measures a judge on errors of all kinds.
+# few errors that is an example, not a measure: `looptool judge-check` measures a judge on all kinds.
 #
 # ## Expand: errors write new data (Error-Driven Data Expansion, section 3.5)
 #

@@ -231,8 +231,8 @@ def lab(
         root = Path("runs").resolve()
         if behind := own_copies(home, root / "notebooks"):
             say(
-                f"You have worked in {', '.join(behind)} of {root / 'notebooks'}, and the repository has newer"
-                " ones: delete yours to get them."
+                f"You have worked in {', '.join(behind)} of {root / 'notebooks'}, and the repository has"
+                " newer ones: delete yours to get them."
             )
         target = root / "notebooks" / target.name
         # What the notebooks import lies beside their originals.
