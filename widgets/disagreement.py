@@ -105,11 +105,11 @@ class DisagreementView(TableView):
         )
         rows.recode("decided", self._codes, _DECIDED)
         # The list stands beside the sample, which tells the rest.
-        widths = {
+        widths: dict[str, float | str] = {
             "request": 3.0,
-            "judge": 1.4,
+            "judge": "6.8em",
             "confidence": 0,
-            "decided": 1.3,
+            "decided": 0,
             "error": 0,
             "kind": 0,
             "tool": 0,

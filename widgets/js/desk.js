@@ -191,7 +191,7 @@ function labelDesk(model, current, save, leave) {
 
 /** The selected sample, and what the judge weighed. */
 function samplePanel() {
-  const card = h("div", { class: "lt-card", tabindex: "-1", role: "region", "aria-label": "sample" });
+  const card = h("div", { class: "lt-card", tabindex: "0", role: "region", "aria-label": "sample" });
   const side = h("div", { class: "lt-weighed", tabindex: "0", role: "region", "aria-label": "verdict" });
   const hidden = "The judge's verdict and its reasons are hidden until you have decided (blind).";
   /** @param {ReviewedRow} row */

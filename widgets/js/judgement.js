@@ -25,7 +25,7 @@ function judgement(v) {
       {},
       `judge${v.judge ? ` (${v.judge})` : ""}: `,
       h("span", { class: "lt-verdict", "data-verdict": v.name }, v.name),
-      ` · confidence ${v.confidence.toFixed(2)}`,
+      v.confidence ? ` · confidence ${v.confidence.toFixed(2)}` : "",
     ),
     h("div", { class: "lt-text", dir: "auto" }, v.rationale || "(no rationale)"),
     h("div", { class: "lt-small" }, `votes: ${votes.length ? votes.join(", ") : "none, one judge decided"}`),

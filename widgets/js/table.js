@@ -172,9 +172,9 @@ function cursorMoves(model, grid, body, lines, onopen) {
  * @param {HTMLElement} head
  */
 function tableGrid(label, lines, columns, head) {
-  const body = h("div", { role: "rowgroup", class: "lt-body" });
+  const body = h("div", { role: "presentation", class: "lt-body" });
   const spacer = h("div", { "aria-hidden": "true" });
-  const scroller = h("div", { class: "lt-scroll", role: "presentation", tabindex: "-1" }, spacer, body);
+  const scroller = h("div", { class: "lt-scroll", role: "rowgroup", tabindex: "-1" }, spacer, body);
   if (lines) scroller.style.height = `${lines * ROW}px`;
   const facts = {
     role: "grid",
@@ -194,7 +194,8 @@ function tableGrid(label, lines, columns, head) {
 function emptyNote(model, showAll) {
   const words = h("span", {});
   const clear = h("button", { title: "take search and filters back", onclick: showAll }, "clear filters");
-  const node = h("div", { class: "lt-empty", role: "note", hidden: true }, words, " ", clear);
+  const cell = h("div", { role: "gridcell", class: "lt-empty" }, words, " ", clear);
+  const node = h("div", { role: "row", class: "lt-none", hidden: true }, cell);
   const show = () => {
     const total = model.get("total");
     node.hidden = model.get("count") > 0;
