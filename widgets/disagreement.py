@@ -14,25 +14,19 @@ import traitlets
 
 from looptool_kit.core.errors import RunError
 from looptool_kit.core.preview import table_html
-from looptool_kit.core.records import VERDICTS, Probes, VerdictName, Verdicts
+from looptool_kit.core.records import VERDICTS, Probes, Verdicts
 from looptool_kit.core.samples import Label, Samples
-from looptool_kit.core.stats import Kappa, cohen_kappa
+from looptool_kit.core.stats import Kappa
 from looptool_kit.core.toolcalls import render_answer
 from looptool_kit.run.decisions import Decision
 from looptool_kit.run.folder import Run
-from looptool_kit.widgets.decision import as_shown, as_value, has, label_of, verdict_of
+from looptool_kit.widgets.decision import as_shown, as_value, label_of, verdict_of
 from looptool_kit.widgets.detail import detail
-from looptool_kit.widgets.labels import checked, label_text, predicted_label, read_label, tools_of
+from looptool_kit.widgets.labels import label_text, read_label, tools_of
+from looptool_kit.widgets.review import MEANINGS, agreement, next_open, progress, standing, without
 from looptool_kit.widgets.rows import Rows, TableView
 from looptool_kit.widgets.view import in_words, read_only_note, script, stage_of, style
 
-MEANINGS: dict[VerdictName, tuple[str, str]] = {
-    "PRED_WRONG": ("prediction wrong", "the label stands, the sample is an error seed"),
-    "LABEL_WRONG": ("label wrong", "the prediction takes the label's place"),
-    "BOTH_CORRECT": ("both correct", "kept only at high perplexity"),
-    "BOTH_WRONG": ("both wrong", "the sample is discarded"),
-}
-"""Each verdict in words, and what becomes of the sample."""
 NOT_REVIEWED = "not reviewed"
 _DECIDED = (NOT_REVIEWED, *VERDICTS)
 _STATIC_ROWS = 10
@@ -90,6 +84,7 @@ class DisagreementView(TableView):
         self._stamp: tuple[int, int] | None = None
         self._codes = np.zeros(len(self.verdicts), np.int64)
         self._place = {v.sample_id: i for i, v in enumerate(self.verdicts)}
+        self._judged = {v.sample_id: v for v in self.verdicts}
         rows = Rows(
             {
                 "request": [s.request for s in self.samples],
@@ -137,20 +132,9 @@ class DisagreementView(TableView):
 
     @property
     def kappa(self) -> Kappa:
-        """Cohen's kappa between person and judge, over rows both judged.
-
-        Rows accepted in bulk are the judge's opinion and not a second one, so they do not count. Where rows
-        were decided blind, only these count.
-        """
+        """Cohen's kappa between person and judge (see `review.agreement`)."""
         self._reread()
-        counted = [d for d in self._decisions.values() if not has(d, "together")]
-        counted = [d for d in counted if has(d, "blind")] or counted
-        both = [
-            (verdict_of(d), judge)
-            for d in counted
-            if (judge := self.verdicts[self._place[d.row]].verdict) is not None
-        ]
-        return cohen_kappa([person for person, _ in both], [judge for _, judge in both])
+        return agreement(self._decisions, self._judged)
 
     @property
     def selection(self) -> Samples:
@@ -203,7 +187,7 @@ class DisagreementView(TableView):
             return {"message": "The note goes with the verdict on this row."}
         if note != decision.reason:
             self._record(self.run.decide("verdict", id, decision.value, note, iteration=decision.iteration))
-            self.notes = _without(self.notes, id)
+            self.notes = without(self.notes, id)
         return {"message": "Note saved with the decision."}
 
     def on_undo(self) -> dict[str, Any]:
@@ -231,7 +215,7 @@ class DisagreementView(TableView):
     def on_skip(self) -> dict[str, Any]:
         """Select the next row that is not reviewed."""
         self._reread()
-        following = self._next(self.row)
+        following = next_open(self.order, self._codes, self.row)
         if following is None or following == self.row:
             return {"message": "No other row of this filter is left to review."}
         self.cursor = int(np.flatnonzero(self.order == following)[0])
@@ -285,10 +269,10 @@ class DisagreementView(TableView):
 
     def _decide(self, i: int, verdict: str, label: Label | None, note: str) -> dict[str, Any]:
         self._in_force()
-        id, onwards = self.samples[i].id, self._next(i)
+        id, onwards = self.samples[i].id, next_open(self.order, self._codes, i)
         value = as_value(verdict, label, blind=self._hidden(i))
         decision = self.run.decide("verdict", id, value, note.strip(), iteration=self.iteration)
-        self.notes, self.drafts = _without(self.notes, id), _without(self.drafts, id)
+        self.notes, self.drafts = without(self.notes, id), without(self.drafts, id)
         self._record(decision, go_to=i if onwards is None else onwards)
         return {
             "message": (
@@ -316,14 +300,6 @@ class DisagreementView(TableView):
             raise ValueError(f"no row {id!r} in this queue")
         return self._place[id]
 
-    def _next(self, i: int | None) -> int | None:
-        """The next row not reviewed after row i, in a circle."""
-        at = np.flatnonzero(self.order == i)
-        rolled = np.roll(self.order, -int(at[0]) - 1) if len(at) else self.order
-        left = rolled[self._codes[rolled] == 0]
-        left = left[left != i]
-        return int(left[0]) if len(left) else None
-
     def _acceptable(self) -> list[int]:
         self._in_force()
         out = []
@@ -338,18 +314,7 @@ class DisagreementView(TableView):
         return out
 
     def _standing(self, i: int) -> Label:
-        """The label after LABEL_WRONG: the judge's, else the prediction.
-
-        Raises:
-            ValueError: the sample cannot have that label.
-        """
-        verdict = self.verdicts[i]
-        label = (
-            verdict.label
-            if verdict.verdict == "LABEL_WRONG" and verdict.label
-            else predicted_label(self.probes[i].answer)
-        )
-        return checked(label, self.samples[i])
+        return standing(self.verdicts[i], self.probes[i], self.samples[i])
 
     def _on_disk(self) -> tuple[int, int]:
         path = self.run.path / "decisions.jsonl"
@@ -377,16 +342,7 @@ class DisagreementView(TableView):
             at = np.flatnonzero(self.order == go_to)
             if len(at):
                 self.cursor = int(at[0])
-            agreed = self.kappa
-            self.progress = {
-                "reviewed": len(self._decisions),
-                "left": len(self.verdicts) - len(self._decisions),
-                "n": agreed.n,
-                "observed": agreed.observed if agreed.n else None,
-                "kappa": None if np.isnan(agreed.kappa) else agreed.kappa,
-                "together": sum(has(d, "together") for d in self._decisions.values()),
-                "blind": any(has(d, "blind") for d in self._decisions.values()),
-            }
+            self.progress = progress(self._decisions, self._judged)
 
     def _hidden(self, i: int) -> bool:
         """Whether the judge's verdict on row i is hidden from the person."""
@@ -440,7 +396,3 @@ class DisagreementView(TableView):
             f" {p['reviewed']:,}, left {p['left']:,}"
         )
         return table_html([*names, "rationale"], rows, caption, wide=("request", "rationale"))
-
-
-def _without(texts: dict[str, str], id: str) -> dict[str, str]:
-    return {k: v for k, v in texts.items() if k != id}

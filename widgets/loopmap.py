@@ -81,7 +81,7 @@ class LoopMap(TableView):
             heat=max(heats, default=0),
             missing=""
             if self._fates
-            else "This run has no dataset yet. Make one: lt.seed(run). Then refresh.",
+            else "This run has no dataset yet: lt.seed(run) makes one. Then refresh.",
         )
 
     # ------------------------------------------------------------- values
@@ -222,7 +222,7 @@ class LoopMap(TableView):
 
         None: the row at the cursor. The views are those that can be opened.
         """
-        # The page names the place: its question can arrive before the cursor that it set.
+        # Named by the page: its question can arrive before the cursor that it set.
         place = self.cursor if at is None else int(at)
         if not 0 <= place < len(self.order):
             return {"sample": None, "fits": []}

@@ -280,6 +280,17 @@ const deskKeys = (root, choices, on) =>
     "?": on.help,
   });
 
+/**
+ * Mark the button of the verdict that was decided.
+ * @param {ReturnType<typeof deskButtons>} buttons
+ * @param {DisagreementTraits["choices"]} choices
+ * @param {ReviewedRow} row
+ */
+function markDecided({ verdicts }, choices, row) {
+  const verdict = row.id === null ? undefined : row.decision?.verdict;
+  choices.forEach(([name], i) => verdicts[i]?.setAttribute("aria-pressed", String(verdict === name)));
+}
+
 /** @param {Place<DisagreementTraits, DisagreementQuestions>} place */
 function render({ model, el }) {
   const blocked = model.get("blocked");
@@ -300,10 +311,7 @@ function render({ model, el }) {
     row = selected;
     panel.show(row);
     note.show(row);
-    const verdict = row.id === null ? undefined : row.decision?.verdict;
-    choices.forEach(([name], i) =>
-      buttons.verdicts[i]?.setAttribute("aria-pressed", String(verdict === name)),
-    );
+    markDecided(buttons, choices, row);
     if (!same || !label.isOpen()) label.draw();
     if (focused && !root.contains(document.activeElement)) rest();
   };
@@ -329,9 +337,11 @@ function render({ model, el }) {
   const table = rowTable(model, { label: "disagreements", lines: 0, onopen: () => panel.card.focus() });
   const progress = h("div", { class: "lt-progress", role: "status", "aria-live": "polite" });
   const blind = blindSwitch(model);
-  const head = [progress, blind.node];
-  const foot = [note.node, line.node];
-  const over = [keys, dialog.node];
+  const [head, foot, over] = [
+    [progress, blind.node],
+    [note.node, line.node],
+    [keys, dialog.node],
+  ];
   const root = deskFrame(model, { head, table, editor: label.node, panel, buttons, foot, over });
   el.append(root);
   deskKeys(root, choices, on);

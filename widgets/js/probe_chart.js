@@ -228,6 +228,15 @@ function rangeVeils(scaled, left) {
 }
 
 /**
+ * The states with their colours and counts.
+ * @param {Record<string, number>} counts
+ */
+const stateMarks = (counts) =>
+  Object.entries(counts).map(([state, n]) =>
+    h("span", { "data-state": state }, h("i", {}), `${state} ${n.toLocaleString()}`),
+  );
+
+/**
  * The histogram with its threshold and range.
  * @param {Model<ProbeTraits, ProbeQuestions>} model
  * @param {Say} say
@@ -251,11 +260,8 @@ function probeChart(model, say) {
     const part = ((event.clientX - r.left) / r.width - scale.left) / (scale.right - scale.left);
     return Math.exp(scale.low + Math.max(0, Math.min(1, part)) * (scale.high - scale.low));
   };
-  const words = () =>
-    Object.entries(counts)
-      .map(([state, n]) => `${n} ${state}`)
-      .join(", ");
-  const handle = thresholdHandle(scaled, left, words);
+  const inWords = () => Object.entries(counts).map(([state, n]) => `${n} ${state}`);
+  const handle = thresholdHandle(scaled, left, () => inWords().join(", "));
   const veils = rangeVeils(scaled, left);
   const title = "drag over the bars to select a range of perplexity";
   const box = h("div", { class: "lt-chart", title }, svgBox, veils.before, veils.after, handle.node);
@@ -275,10 +281,7 @@ function probeChart(model, say) {
     box.style.setProperty("--lt-bottom", `${100 - (100 * Number(svg.dataset.bottom)) / tall}%`);
     svgBox.replaceChildren(svg);
     counts = answer.states;
-    const states = Object.entries(counts).map(([state, n]) =>
-      h("span", { "data-state": state }, h("i", {}), `${state} ${n.toLocaleString()}`),
-    );
-    summary.replaceChildren(...states);
+    summary.replaceChildren(...stateMarks(counts));
     veils.place(model.get("brush"));
     placeThreshold();
   };
