@@ -83,9 +83,11 @@ def flow_map(
         width: of the drawing, in pixels; it becomes wider where its columns need it.
     """
     nodes = []
+    used = {*sizes, *(end for ends in counts for end in ends)}
     for j in iterations:
         for column, (stage, names) in _COLUMNS:
-            for name in names:
+            # Columns of a dataset that nothing was done with yet would take room from the others.
+            for name in (n for n in names if node(j, stage, n) in used):
                 place = node(j, stage, name)
                 nodes.append(
                     Node(

@@ -31,6 +31,7 @@ from looptool_kit.widgets.view import View, script, style
 
 VIEWS = ("ProbeView", "DisagreementView", "ExpansionView")
 FACETS = ("iteration", "part", "state", "verdict", "fate", "kind")
+_NO_DATASET = "This run has no dataset yet: lt.seed(run) makes one. Then refresh."
 STATIC_CHARACTERS = 58_000
 """A map in a notebook without a kernel is shorter than this: it shows fewer iterations where it has to."""
 
@@ -79,9 +80,7 @@ class LoopMap(TableView):
             heats=heats,
             views=list(VIEWS),
             heat=max(heats, default=0),
-            missing=""
-            if self._fates
-            else "This run has no dataset yet: lt.seed(run) makes one. Then refresh.",
+            missing="" if self._fates else _NO_DATASET,
         )
 
     # ------------------------------------------------------------- values

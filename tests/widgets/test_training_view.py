@@ -135,7 +135,7 @@ def test_all_quantities_and_all_iterations(view: TrainingView, run: Run) -> None
     shutil.copytree(run.folder(1) / "policy", run.folder(2) / "policy")
     shutil.copy(run.folder(1) / "samples.parquet", run.folder(2) / "samples.parquet")
     assert view.update() and titles(view)[2] == "reward, GRPO"
-    assert 'data-series="iteration 1"' in view.charts[2] and 'data-series="iteration 2"' in view.charts[2]
+    assert "iteration 1: " in view.charts[2] and "iteration 2: " in view.charts[2]
     assert [r["iteration"] for r in view.history] == [1] * 4 + [2] * 4
     only = TrainingView(run, 2)
     only.close()

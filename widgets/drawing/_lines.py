@@ -117,13 +117,4 @@ def _line(
     if path and not few:
         put(root, "path", d="".join(path), style=look, about=name, data_series=visible(name))
     for px, py, words, radius in single:
-        put(
-            root,
-            "circle",
-            cx=px,
-            cy=py,
-            r=radius,
-            style=f"fill:{colour}",
-            about=words,
-            data_series=visible(name),
-        )
+        put(root, "circle", cx=px, cy=py, r=radius, style=f"fill:{colour}", about=words)
