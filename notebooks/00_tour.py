@@ -13,6 +13,10 @@
 # run of `make loop` on two CPU cores: the embedded 135M model, which calls tools already, adapts to a dozen
 # tools that it has never seen.
 #
+# **In short:** on 300 requests that no dataset held, this policy went from 49% exactly right to 64% in two
+# iterations; on the tools that it adapts to from 46% to 68%, on other tools it stayed where it was. The last
+# section has the intervals. The words in capitals are explained in the glossary at the end.
+#
 # Run all cells, then play. `01_one_iteration` does the same for real.
 
 # %%
@@ -24,7 +28,7 @@ from looptool_kit.core import records
 from looptool_kit.widgets import DisagreementView, ExpansionView, LoopMap, ProbeView, TrainingView
 
 pd.options.display.max_colwidth = 110
-run = start.recorded("tour")  # a copy of your own in runs/tour: what you decide is kept there
+run = start.recorded("recorded")  # a copy of your own in runs/recorded: what you decide is kept there
 run
 
 # %% [markdown]
@@ -50,7 +54,7 @@ loop_map.selection  # empty until you click
 
 # %%
 seeds = run.table(lt.Samples, "samples", 1)
-pd.DataFrame({"kind": s.kind, "request": s.request, "label": lt.render_answer(s.label)} for s in seeds[:6])
+seeds[:6]
 
 # %% [markdown]
 # ## Train: a policy (section 3.2)
@@ -76,7 +80,7 @@ TrainingView(run)
 #
 # says how sure it was. Right and sure: mastered, and dropped from the next dataset. Right but unsure:
 # borderline, kept. Wrong: failed. The line between sure and unsure is the threshold: **drag it**. Letting go
-# writes your decision to `decisions.jsonl`, and the next compose obeys.
+# writes your decision to `decisions.jsonl`, and the next probe, and with it compose, uses it.
 
 # %%
 probe_view = ProbeView(run)
@@ -102,6 +106,10 @@ review
 lt.judge_against_truth(run)
 
 # %% [markdown]
+# In the recorded run seven failed samples have a planted error. Six were found, and each of the six flags is
+# right; on the seventh the policy's answer was wrong too, so nothing could take the label's place. With so
+# few errors that is an example, not a measure: `looptool judge-check` measures a judge on all kinds.
+#
 # ## Expand: errors write new data (Error-Driven Data Expansion, section 3.5)
 #
 # Every error seed gets children that keep the error's pattern and change the scenario. A child must pass the
@@ -185,3 +193,24 @@ print(f"The report is {report}")
 # | `04_single_gpu` | a larger model |
 # | `05_teach` | the method as a lesson with exercises |
 # | `06_does_it_help` | the loop against itself without a part, and against seed data alone |
+#
+# ## Glossary
+#
+# | word | meaning |
+# | --- | --- |
+# | sample | tools, a dialogue, and its label: the calls, or the reply, that are expected next |
+# | label, prediction | the reference answer; the policy's answer under greedy decoding |
+# | policy, `base`, `D1`, `D2` | one state of the model; `D2` was trained on the dataset $D_2$ |
+# | probe | one sample's prediction with its perplexity and its state |
+# | perplexity (PPL) | how unsure the policy was of its answer: 1 is complete certainty |
+# | mastered, borderline, failed | right and sure; right at high perplexity; wrong |
+# | verdict | a judge's decision on a failed sample, `unjudged` where the evidence is thin |
+# | `PRED_WRONG` | the prediction is wrong: the label stands, the sample is an error seed |
+# | `LABEL_WRONG` | the label is wrong: the prediction, or a new label, takes its place |
+# | `BOTH_CORRECT`, `BOTH_WRONG` | two right answers, kept at high perplexity; two wrong ones, dropped |
+# | error seed (ES) | a failed sample whose right label is known; new samples are made from it |
+# | child (EE) | a sample made from an error seed by error-driven expansion |
+# | HPPL | right answers at high perplexity, which stay in the next dataset |
+# | GCP, JGLV, EDDE | the paper's names of probe, verify and expand |
+# | GRPO, SFT | training by rewards of sampled answers; training on labels |
+# | own tools, other tools | those that the loop adapts to; those that it never trains on |

@@ -48,13 +48,10 @@ settings_form(run, "seeds")  # the same in Python: run.set(seeds__noise=0.1)
 
 # %%
 samples = lt.seed(run)
-samples
+f"{len(samples)} samples; held out for the evaluation: {run.settings.seeds.held_out} of each split"
 
 # %%
-pd.DataFrame(
-    {"kind": s.kind, "tools": len(s.tools), "request": s.request, "label": lt.render_answer(s.label)}
-    for s in samples[:8]
-)
+samples[:8]
 
 # %% [markdown]
 # ## 2 Train
@@ -82,7 +79,7 @@ policy = lt.train(run, samples)
 policy
 
 # %%
-training  # training.history holds the rows
+pd.DataFrame(training.history).tail(3)  # every logged step is in training.history
 
 # %% [markdown]
 # ## 3 Probe
@@ -189,7 +186,8 @@ LoopMap(run)  # press a band: the samples behind it
 #
 # $$\frac{\hat{p} + z^2/2n \;\pm\; z\sqrt{\hat{p}(1 - \hat{p})/n + z^2/4n^2}}{1 + z^2/n}.$$
 #
-# This is $\pi_1$, trained on seed data alone: the policy to beat. `02_iterate` continues from there.
+# This is $\pi_1$, trained on seed data alone: the policy to beat. `02_iterate` makes a run of its own, with
+# more iterations.
 
 # %%
 settings_form(run, "evaluate")

@@ -32,12 +32,21 @@ own, recorded = (
     start.ROOT / "sample_data" / "ablation" / "ablation.parquet",
 )
 outcomes = Outcomes.read(own if own.exists() else recorded)
+found = comparisons(summarise(outcomes))
+words, d = [pair for pair in found if pair[0].startswith("seed data alone")][-1]
+differs = "not told apart from" if d.lo <= 0 <= d.hi else "worse than" if d.hi < 0 else "better than"
+points = f"{100 * d.difference:+.1f} points [{100 * d.lo:+.1f}, {100 * d.hi:+.1f}]"
 print(
-    f"{'your own arms' if own.exists() else 'recorded arms'}: one row for each policy, {len(outcomes)} in all"
+    f"In short, from {'your own arms' if own.exists() else 'the recorded arms'}: {words}, is {differs}"
+    f" the full loop: {points}; {d.seeds} random seeds, {d.n} held-out samples in all."
 )
-outcomes.frame()[["arm", "seed", "iteration", "samples", "sft_tokens", "grpo_tokens"]]
+HTML(drawing.picture(drawing.forest(found, "Policies against the full loop's", "difference in exact match")))
 
 # %% [markdown]
+# Each row of the plot is an arm's policy against the full loop's of the same iteration. Left of zero: the arm
+# is worse, so what it leaves out helped. An interval that holds zero (grey) means that these runs cannot tell
+# the two apart; **it does not mean that they are alike**. The rings are the single random seeds.
+#
 # ## The arms
 #
 # What each changes against the full loop. The last one differs not by a setting but by its datasets: those
@@ -71,23 +80,6 @@ pd.DataFrame(
 Markdown(text(outcomes))
 
 # %% [markdown]
-# ## The forest plot
-#
-# Each arm's policies against the full loop's of the same iteration. Left of zero: the arm is worse, so what
-# it leaves out helped. An interval that holds zero (grey) means that these runs cannot tell the two apart;
-# **it does not mean that they are alike**. The rings are the single random seeds.
-
-# %%
-found = comparisons(summarise(outcomes))
-HTML(
-    drawing.picture(
-        drawing.forest(
-            found, "Policies against the full loop's of the same iteration", "difference in exact match"
-        )
-    )
-)
-
-# %% [markdown]
 # ## Could these runs have shown it?
 #
 # The half-width of an interval says how large a difference has to be before it shows. Between the full loop
@@ -95,7 +87,7 @@ HTML(
 # iteration, arXiv 2511.09148), without a variance.
 
 # %%
-for words, d in comparisons(summarise(outcomes)):
+for words, d in found:
     told = (
         "worse than the full loop"
         if d.hi < 0

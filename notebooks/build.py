@@ -25,6 +25,7 @@ import nbformat
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 LIMIT = 1_000_000
+_LINTER = re.compile(r"  # (?:noqa: \w+|fmt: skip)(?: - (?:IPython's(?:; )?)?)?(.*)$")
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 KERNEL = {
@@ -46,7 +47,18 @@ def convert(name: str) -> Any:
     notebook.metadata = nbformat.from_dict(KERNEL)
     for at, cell in enumerate(notebook.cells):
         cell["id"] = f"{name.replace('_', '-')}-{at:02d}"
+        cell.source = without_linter(cell.source)
     return notebook
+
+
+def without_linter(source: str) -> str:
+    """A cell without what its comments say to ruff; what they say to people stays."""
+    lines = []
+    for line in source.split("\n"):
+        found = _LINTER.search(line)
+        words = f"  # {found[1]}" if found and found[1] else ""
+        lines.append(line[: found.start()] + words if found else line)
+    return "\n".join(lines)
 
 
 def execute(notebook: Any, runs: Path, seconds: int = 3600, **environment: str) -> None:
@@ -144,7 +156,9 @@ def _replaced(value: Any, places: list[tuple[str, str]]) -> Any:
 def with_outputs_of(notebook: Any, old: Path) -> None:
     """Give cells whose source has not changed the outputs that they have in `old`."""
     if old.exists():
-        known = {c.source: c for c in nbformat.read(old, 4).cells if c.cell_type == "code"}
+        cells = nbformat.read(old, 4).cells
+        # A comment for the linter changes no output.
+        known = {without_linter(c.source): c for c in cells if c.cell_type == "code"}
         for cell in notebook.cells:
             if cell.cell_type == "code" and cell.source in known:
                 cell.outputs, cell.execution_count = (

@@ -1,4 +1,4 @@
-"""The notebooks' runs, and the two ways to open one.
+"""The notebooks' runs, the two ways to open one, and what the Stop button says.
 
 Delete a folder under `runs/` to start its run from the beginning.
 """
@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+import traceback
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import looptool_kit as lt
@@ -30,11 +33,38 @@ def recorded(name: str) -> lt.Run:
     """Your own copy of the recorded run of `sample_data/`, in `runs/<name>`.
 
     The first call makes it. Your decisions are kept there.
+
+    Raises:
+        RunError: the folder holds another run.
     """
-    folder = _place(name)
+    folder, recording = _place(name), ROOT / "sample_data" / "run"
     if not folder.exists():
-        copy_run(ROOT / "sample_data" / "run", folder)
-    return lt.Run.open(folder)
+        copy_run(recording, folder)
+    run, original = lt.Run.open(folder), lt.Run.open(recording, read_only=True)
+    # What a person decides leaves the trainings as they are.
+    keys = [(r.manifest("policy", 1) or {}).get("key") for r in (run, original)]
+    if keys[0] != keys[1]:
+        raise lt.RunError(
+            f"{folder} holds another run than the recorded one. Move it away, or give the recorded run"
+            f" another name: start.recorded('{name}2')."
+        )
+    return run
+
+
+def _stopped(
+    shell: Any, kind: type[BaseException], error: BaseException, trace: TracebackType, tb_offset: Any = None
+) -> None:
+    """Say in one sentence what Stop means for a stage; an interrupt elsewhere looks as it always does."""
+    kit = str(Path(lt.__file__).parent)
+    if any(frame.filename.startswith(kit) for frame in traceback.extract_tb(trace)):
+        print("Stopped. Nothing finished is lost: run this cell again, and it resumes where it stopped.")
+    else:
+        shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
+
+
+if "IPython" in sys.modules and (shell := sys.modules["IPython"].get_ipython()) is not None:
+    # Without this, a hundred lines of other libraries stand under a stopped cell.
+    shell.set_custom_exc((KeyboardInterrupt,), _stopped)
 
 
 def open_run(name: str, preset: str, **settings: Any) -> lt.Run:

@@ -16,10 +16,30 @@ from urllib.parse import unquote, urlparse
 
 import pytest
 
+from looptool_kit.cli.notebooks import own_copies
+
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 
 
-def test_looptool_lab_opens_the_tour(tmp_path: Path) -> None:
+def test_copies_are_kept_where_a_person_worked_in_them_and_follow_where_not(tmp_path: Path) -> None:
+    originals, into = tmp_path / "notebooks", tmp_path / "runs" / "notebooks"
+    originals.mkdir()
+    for name in ("a", "b"):
+        (originals / f"{name}.ipynb").write_text(f"{name} 1")
+        (originals / f"{name}.py").write_text("source")
+    assert own_copies(originals, into) == []
+    assert [p.name for p in into.glob("[!.]*")] == ["a.ipynb", "b.ipynb"], "notebooks alone"
+    (into / "a.ipynb").write_text("mine")
+    assert own_copies(originals, into) == [], "the original is the one that was copied"
+    for name in ("a", "b"):
+        (originals / f"{name}.ipynb").write_text(f"{name} 2")
+    assert own_copies(originals, into) == ["a.ipynb"] == own_copies(originals, into)
+    assert [(into / f"{n}.ipynb").read_text() for n in ("a", "b")] == ["mine", "b 2"]
+    (into / "a.ipynb").unlink()
+    assert own_copies(originals, into) == [] and (into / "a.ipynb").read_text() == "a 2"
+
+
+def test_looptool_lab_opens_a_copy_of_the_tour(tmp_path: Path) -> None:
     pytest.importorskip("jupyterlab")
     opened = tmp_path / "opened"
     browser = tmp_path / "browser"
@@ -49,6 +69,12 @@ def test_looptool_lab_opens_the_tour(tmp_path: Path) -> None:
         assert urllib.request.urlopen(url, timeout=30).status == 200
         contents = url.split("?")[0].replace("/lab/tree/", "/api/contents/") + "?content=0&token=test-token"
         assert json.load(urllib.request.urlopen(contents, timeout=30))["type"] == "notebook"
+        folder = contents.replace("00_tour.ipynb", "")
+        names = [
+            f["name"]
+            for f in json.load(urllib.request.urlopen(folder.replace("=0", "=1"), timeout=30))["content"]
+        ]
+        assert "00_tour.ipynb" in names and not [n for n in names if not n.endswith(".ipynb")]
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         server.wait(30)

@@ -40,15 +40,21 @@ def as_shown(decision: Decision) -> dict[str, Any]:
     }
 
 
-def as_value(verdict: str, label: Label | None, together: str = "") -> dict[str, Any]:
+def has(decision: Decision, fact: str) -> bool:
+    """Whether a decision on a verdict carries a fact: `together` or `blind` (see `as_value`)."""
+    return isinstance(decision.value, dict) and bool(decision.value.get(fact))
+
+
+def as_value(verdict: str, label: Label | None, together: str = "", blind: bool = False) -> dict[str, Any]:
     """The value that `decisions.jsonl` keeps.
 
     Args:
         verdict: its name.
         label: the one that stands after the verdict; None: the verdict leaves it as it is.
         together: an id shared by rows that are accepted, and taken back, together.
+        blind: whether the person decided before seeing the judge's verdict.
     """
     value: dict[str, Any] = {"verdict": verdict}
     if label is not None:
         value["label"] = json.loads(label.model_dump_json())
-    return value | ({"together": together} if together else {})
+    return value | ({"together": together} if together else {}) | ({"blind": True} if blind else {})

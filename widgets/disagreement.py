@@ -13,29 +13,26 @@ import numpy as np
 import traitlets
 
 from looptool_kit.core.errors import RunError
-from looptool_kit.core.records import VERDICTS, Probes, VerdictName, Verdicts
+from looptool_kit.core.preview import table_html
+from looptool_kit.core.records import VERDICTS, Probes, Verdicts
 from looptool_kit.core.samples import Label, Samples
-from looptool_kit.core.stats import Kappa, cohen_kappa
+from looptool_kit.core.stats import Kappa
 from looptool_kit.core.toolcalls import render_answer
 from looptool_kit.run.decisions import Decision
 from looptool_kit.run.folder import Run
 from looptool_kit.widgets.decision import as_shown, as_value, label_of, verdict_of
 from looptool_kit.widgets.detail import detail
-from looptool_kit.widgets.labels import checked, label_text, predicted_label, read_label
+from looptool_kit.widgets.labels import label_text, read_label, tools_of
+from looptool_kit.widgets.review import MEANINGS, agreement, next_open, progress, standing, without
 from looptool_kit.widgets.rows import Rows, TableView
-from looptool_kit.widgets.view import html_table, read_only_note, script, style
+from looptool_kit.widgets.view import in_words, read_only_note, script, stage_of, style
 
-MEANINGS: dict[VerdictName, tuple[str, str]] = {
-    "PRED_WRONG": ("prediction wrong", "the label stands, the sample is an error seed"),
-    "LABEL_WRONG": ("label wrong", "the prediction takes the label's place"),
-    "BOTH_CORRECT": ("both correct", "kept only at high perplexity"),
-    "BOTH_WRONG": ("both wrong", "the sample is discarded"),
-}
-"""Each verdict in words, and what becomes of the sample."""
 NOT_REVIEWED = "not reviewed"
 _DECIDED = (NOT_REVIEWED, *VERDICTS)
-_STATIC_ROWS = 40
+_STATIC_ROWS = 10
 """Rows in a notebook without a kernel."""
+_REQUEST_CHARACTERS = 40
+"""Of a row's request, where a message names the row by it."""
 
 
 class DisagreementView(TableView):
@@ -47,16 +44,20 @@ class DisagreementView(TableView):
     `decisions`, `kappa`, `progress`, `selection`.
     """
 
-    _esm = script("sample", "table", "judgement", "label_editor", "desk", "disagreement")
+    _esm = script(
+        "sample", "table_head", "table", "judgement", "label_form", "label_editor", "desk", "disagreement"
+    )
     _css = style()
 
     drafts = traitlets.Dict().tag(sync=True)
     """Sample id -> text of a label that is being edited."""
     notes = traitlets.Dict().tag(sync=True)
     """Sample id -> note that no verdict has taken up yet."""
-    progress = traitlets.Dict(help="reviewed, left, and how person and judge agree: n, observed, kappa").tag(
-        sync=True
-    )
+    progress = traitlets.Dict(
+        help="reviewed, left, accepted together, and how person and judge agree: n, observed, kappa, blind"
+    ).tag(sync=True)
+    blind = traitlets.Bool(False).tag(sync=True)
+    """Hide the judge's verdict on a row until the person has decided."""
     choices: traitlets.List[Any] = traitlets.List(help="name, words and effect of each verdict").tag(
         sync=True
     )
@@ -68,47 +69,48 @@ class DisagreementView(TableView):
 
         Args:
             run: its run.
-            iteration: None: the newest that has verdicts.
+            iteration: None: the newest that has verdicts. Where it has none the view is empty and says so.
             only: ids of the samples to show; None: all.
-
-        Raises:
-            RunError: no iteration has verdicts, or this one has none.
         """
-        judged = [j for j in run.iterations if (run.folder(j) / "verdicts.parquet").exists()]
-        if iteration is None and not judged:
-            raise RunError(
-                f"no iteration of {run.path} has verdicts yet: run the stage verify first (`looptool verify"
-                f" {run.path}`)."
-            )
-        self.run, j = run, iteration or judged[-1]
-        shown = run.table(Verdicts, "verdicts", j).where(lambda v: only is None or v.sample_id in only)
+        self.run = run
+        j, missing = stage_of(run, "verdicts", iteration)
+        judged = Verdicts() if missing else run.table(Verdicts, "verdicts", j)
+        shown = judged.where(lambda v: only is None or v.sample_id in only)
         # Of rows of equal confidence, as all unjudged ones are, the likeliest wrong label comes first.
         self.verdicts = Verdicts(sorted(shown, key=lambda v: 1.0 if v.for_label is None else v.for_label))
-        by_id, probed = (
-            run.table(Samples, "samples", j).by_id(),
-            {p.sample_id: p for p in run.table(Probes, "probes", j)},
-        )
+        by_id = {} if missing else run.table(Samples, "samples", j).by_id()
+        probed = {} if missing else {p.sample_id: p for p in run.table(Probes, "probes", j)}
         self.samples = [by_id[v.sample_id] for v in self.verdicts]
         self.probes = [probed[v.sample_id] for v in self.verdicts]
         self._decisions: dict[str, Decision] = {}
         self._stamp: tuple[int, int] | None = None
         self._codes = np.zeros(len(self.verdicts), np.int64)
         self._place = {v.sample_id: i for i, v in enumerate(self.verdicts)}
+        self._judged = {v.sample_id: v for v in self.verdicts}
         rows = Rows(
             {
+                "request": [s.request for s in self.samples],
                 "judge": [v.verdict or "unjudged" for v in self.verdicts],
                 "confidence": np.array([v.confidence for v in self.verdicts], float),
                 "decided": [NOT_REVIEWED] * len(self.verdicts),
-                "error": [p.error for p in self.probes],
-                "kind": [s.kind for s in self.samples],
-                "tool": [tuple(dict.fromkeys(c.name for c in s.label.calls)) for s in self.samples],
-                "request": [s.request for s in self.samples],
+                "error": [in_words(p.error) for p in self.probes],
+                "kind": [s.kind or "(none)" for s in self.samples],
+                "tool": [tools_of(s.label) for s in self.samples],
             },
             facets=("judge", "decided", "error", "kind", "tool"),
             text=self._text,
         )
         rows.recode("decided", self._codes, _DECIDED)
-        widths = {"confidence": 0.7, "kind": 0.7, "request": 3.0}
+        # The list stands beside the sample, which tells the rest.
+        widths: dict[str, float | str] = {
+            "request": 3.0,
+            "judge": "6.8em",
+            "confidence": 0,
+            "decided": 0,
+            "error": 0,
+            "kind": 0,
+            "tool": 0,
+        }
         super().__init__(
             rows,
             widths,
@@ -117,6 +119,7 @@ class DisagreementView(TableView):
             choices=[[name, *MEANINGS[name]] for name in VERDICTS],
             iteration=j,
             blocked=read_only_note(run),
+            missing=missing,
         )
         self._reread()
         self.cursor = 0
@@ -131,14 +134,9 @@ class DisagreementView(TableView):
 
     @property
     def kappa(self) -> Kappa:
-        """Cohen's kappa between person and judge, over rows both judged."""
+        """Cohen's kappa between person and judge (see `review.agreement`)."""
         self._reread()
-        both = [
-            (_DECIDED[code], v.verdict)
-            for code, v in zip(self._codes.tolist(), self.verdicts, strict=True)
-            if code and v.verdict
-        ]
-        return cohen_kappa([person for person, _ in both], [judge for _, judge in both])
+        return agreement(self._decisions, self._judged)
 
     @property
     def selection(self) -> Samples:
@@ -157,7 +155,7 @@ class DisagreementView(TableView):
         decision = self._decisions.get(sample.id)
         return {
             "id": sample.id,
-            "detail": detail(sample, probe, verdict),
+            "detail": detail(sample, probe, None if self._hidden(i) else verdict),
             "text": label_text(label_of(decision) or sample.label),
             "decision": as_shown(decision) if decision else None,
         }
@@ -191,7 +189,7 @@ class DisagreementView(TableView):
             return {"message": "The note goes with the verdict on this row."}
         if note != decision.reason:
             self._record(self.run.decide("verdict", id, decision.value, note, iteration=decision.iteration))
-            self.notes = _without(self.notes, id)
+            self.notes = without(self.notes, id)
         return {"message": "Note saved with the decision."}
 
     def on_undo(self) -> dict[str, Any]:
@@ -212,14 +210,14 @@ class DisagreementView(TableView):
             "message": (
                 f"Undone: {len(rows):,} rows accepted together."
                 if rows
-                else f"Undone: {verdict_of(last)} on {last.row} (by {last.author})."
+                else f"Undone: {verdict_of(last)} on {self._named(last.row)} (by {last.author})."
             )
         }
 
     def on_skip(self) -> dict[str, Any]:
         """Select the next row that is not reviewed."""
         self._reread()
-        following = self._next(self.row)
+        following = next_open(self.order, self._codes, self.row)
         if following is None or following == self.row:
             return {"message": "No other row of this filter is left to review."}
         self.cursor = int(np.flatnonzero(self.order == following)[0])
@@ -246,6 +244,8 @@ class DisagreementView(TableView):
         Args:
             count: the number of rows that the person confirmed.
         """
+        if self.blind:
+            raise ValueError("blind, there is no verdict of the judge to accept: switch blind off first")
         rows = self._acceptable()
         if len(rows) != count:
             raise ValueError(
@@ -271,16 +271,15 @@ class DisagreementView(TableView):
 
     def _decide(self, i: int, verdict: str, label: Label | None, note: str) -> dict[str, Any]:
         self._in_force()
-        id, onwards = self.samples[i].id, self._next(i)
-        decision = self.run.decide(
-            "verdict", id, as_value(verdict, label), note.strip(), iteration=self.iteration
-        )
-        self.notes, self.drafts = _without(self.notes, id), _without(self.drafts, id)
+        id, onwards = self.samples[i].id, next_open(self.order, self._codes, i)
+        value = as_value(verdict, label, blind=self._hidden(i))
+        decision = self.run.decide("verdict", id, value, note.strip(), iteration=self.iteration)
+        self.notes, self.drafts = without(self.notes, id), without(self.drafts, id)
         self._record(decision, go_to=i if onwards is None else onwards)
         return {
             "message": (
-                f"{verdict} on"
-                f" {id}.{' That was the last row of this filter to review.' if onwards is None else ''}"
+                f"{verdict} on {self._named(id)}."
+                f"{' That was the last row of this filter to review.' if onwards is None else ''}"
             )
         }
 
@@ -303,14 +302,6 @@ class DisagreementView(TableView):
             raise ValueError(f"no row {id!r} in this queue")
         return self._place[id]
 
-    def _next(self, i: int | None) -> int | None:
-        """The next row not reviewed after row i, in a circle."""
-        at = np.flatnonzero(self.order == i)
-        rolled = np.roll(self.order, -int(at[0]) - 1) if len(at) else self.order
-        left = rolled[self._codes[rolled] == 0]
-        left = left[left != i]
-        return int(left[0]) if len(left) else None
-
     def _acceptable(self) -> list[int]:
         self._in_force()
         out = []
@@ -325,18 +316,7 @@ class DisagreementView(TableView):
         return out
 
     def _standing(self, i: int) -> Label:
-        """The label after LABEL_WRONG: the judge's, else the prediction.
-
-        Raises:
-            ValueError: the sample cannot have that label.
-        """
-        verdict = self.verdicts[i]
-        label = (
-            verdict.label
-            if verdict.verdict == "LABEL_WRONG" and verdict.label
-            else predicted_label(self.probes[i].answer)
-        )
-        return checked(label, self.samples[i])
+        return standing(self.verdicts[i], self.probes[i], self.samples[i])
 
     def _on_disk(self) -> tuple[int, int]:
         path = self.run.path / "decisions.jsonl"
@@ -364,14 +344,40 @@ class DisagreementView(TableView):
             at = np.flatnonzero(self.order == go_to)
             if len(at):
                 self.cursor = int(at[0])
-            agreed = self.kappa
-            self.progress = {
-                "reviewed": len(self._decisions),
-                "left": len(self.verdicts) - len(self._decisions),
-                "n": agreed.n,
-                "observed": agreed.observed if agreed.n else None,
-                "kappa": None if np.isnan(agreed.kappa) else agreed.kappa,
-            }
+            self.progress = progress(self._decisions, self._judged)
+
+    def _hidden(self, i: int) -> bool:
+        """Whether the judge's verdict on row i is hidden from the person."""
+        return self.blind and self._codes[i] == 0
+
+    def _named(self, id: str) -> str:
+        """A row as a person knows it: by its request's first words."""
+        request = self.samples[self._place[id]].request
+        long = len(request) > _REQUEST_CHARACTERS
+        return f"“{request[:_REQUEST_CHARACTERS]}{'…' if long else ''}”"
+
+    @traitlets.observe("blind")
+    def _blinded(self, _: Any) -> None:
+        self.arrange()
+
+    @property
+    def kept(self) -> np.ndarray | None:
+        # A filter by what is hidden would tell it.
+        return self._codes != 0 if self.blind and self.filters.get("judge") else None
+
+    def on_page(self, start: int, count: int) -> dict[str, Any]:
+        """Rows in the order shown; without the judge's verdict where it is hidden."""
+        page = super().on_page(start, count)
+        for at, cells in enumerate(page["rows"], page["start"]):
+            self._say(cells, int(self.order[at]))
+        return page
+
+    def _say(self, cells: list[str], i: int) -> None:
+        judge, confidence = map(self.rows.names.index, ("judge", "confidence"))
+        verdict = self.verdicts[i]
+        cells[confidence] = f"{verdict.confidence:.2f}" if verdict.verdict else "–"
+        if self._hidden(i):
+            cells[judge] = cells[confidence] = "hidden"
 
     def _text(self, i: int) -> str:
         sample = self.samples[i]
@@ -379,19 +385,16 @@ class DisagreementView(TableView):
         return "\n".join((*texts, self.verdicts[i].rationale))
 
     def static_html(self) -> str:
-        shown = [int(i) for i in self.order[:_STATIC_ROWS]]
-        names = self.rows.names
-        rows = [
-            [*(self.rows.cell(name, i)[:100] for name in names), self.verdicts[i].rationale[:300]]
-            for i in shown
-        ]
+        if self.missing:
+            return table_html((), (), self.missing)
+        names, rows = self.rows.names, []
+        for i in map(int, self.order[:_STATIC_ROWS]):
+            cells = [self.rows.cell(name, i)[:100] for name in names]
+            self._say(cells, i)
+            rows.append([*cells, "" if self._hidden(i) else self.verdicts[i].rationale[:300]])
         p = self.progress
         caption = (
-            f"Disagreements of iteration {self.iteration}: {len(shown)} of {self.total:,} rows; reviewed"
+            f"Disagreements of iteration {self.iteration}: {len(rows)} of {self.total:,} rows; reviewed"
             f" {p['reviewed']:,}, left {p['left']:,}"
         )
-        return html_table([*names, "rationale"], rows, caption)
-
-
-def _without(texts: dict[str, str], id: str) -> dict[str, str]:
-    return {k: v for k, v in texts.items() if k != id}
+        return table_html([*names, "rationale"], rows, caption, wide=("request", "rationale"))

@@ -14,7 +14,7 @@ import traitlets
 
 from looptool_kit.checks.dedup import Deduplicator
 from looptool_kit.checks.rules import check_sample
-from looptool_kit.core.errors import RunError
+from looptool_kit.core.preview import table_html
 from looptool_kit.core.records import Expansion, Expansions, Probes, Verdicts
 from looptool_kit.core.samples import Label, Sample, Samples
 from looptool_kit.lineage.error_seeds import ErrorSeed, all_seeds, chosen, with_decisions
@@ -25,9 +25,9 @@ from looptool_kit.widgets.labels import label_text, read_label
 from looptool_kit.widgets.novelty import Dataset
 from looptool_kit.widgets.rows import Rows, TableView
 from looptool_kit.widgets.text_diff import word_diff
-from looptool_kit.widgets.view import html_table, read_only_note, script, style
+from looptool_kit.widgets.view import in_words, read_only_note, script, stage_of, style
 
-_STATIC_ROWS = 40
+_STATIC_ROWS = 10
 """Rows in a notebook without a kernel."""
 
 
@@ -38,7 +38,7 @@ class ExpansionView(TableView):
     the next compose. Python values: `decisions`, `selection`.
     """
 
-    _esm = script("sample", "table", "child_card", "children", "expansion")
+    _esm = script("sample", "table_head", "table", "label_form", "child_card", "children", "expansion")
     _css = style()
 
     child = traitlets.Unicode("").tag(sync=True)
@@ -55,24 +55,17 @@ class ExpansionView(TableView):
 
         Args:
             run: its run.
-            iteration: None: the newest that has expansions.
+            iteration: None: the newest that has expansions. Where it has none the view is empty and says so.
             only: ids of the error seeds to show, as probed or as relabelled, or of children, whose seeds are
                 then shown; None: all.
-
-        Raises:
-            RunError: no iteration has expansions, or this one has none.
         """
-        expanded = [j for j in run.iterations if (run.folder(j) / "expansions.parquet").exists()]
-        if iteration is None and not expanded:
-            raise RunError(
-                f"no iteration of {run.path} has expansions yet: run the stage expand first (`looptool expand"
-                f" {run.path}`)."
-            )
-        self.run, self._j = run, iteration or expanded[-1]
-        self.expansions = run.table(Expansions, "expansions", self._j)
-        self.samples = run.table(Samples, "samples", self._j)
-        self._probes = run.table(Probes, "probes", self._j)
-        self._verdicts = run.table(Verdicts, "verdicts", self._j)
+        self.run = run
+        self._j, missing = stage_of(run, "expansions", iteration)
+        made = not missing
+        self.expansions = run.table(Expansions, "expansions", self._j) if made else Expansions()
+        self.samples = run.table(Samples, "samples", self._j) if made else Samples()
+        self._probes = run.table(Probes, "probes", self._j) if made else Probes()
+        self._verdicts = run.table(Verdicts, "verdicts", self._j) if made else Verdicts()
         self._children = _by_seed(self.expansions)
         self._by_id = {child.sample.id: child for child in self.expansions}
         self._dataset = Dataset(self.samples)
@@ -98,15 +91,16 @@ class ExpansionView(TableView):
             self.expansions = self.expansions.where(lambda child: child.seed_id in shown)
         rows = Rows(
             {
-                "error": [s.probe.error for s in self.seeds],
+                "request": [s.sample.request for s in self.seeds],
+                "error": [in_words(s.probe.error) for s in self.seeds],
                 "at": [_place(s) for s in self.seeds],
                 "accepted": [""] * len(self.seeds),
             },
             facets=("error",),
             text=lambda i: f"{self.seeds[i].sample.request} {self.pattern(self.seeds[i])}",
         )
-        widths = {"error": 1.7, "at": 2.0, "accepted": 1.1}
-        super().__init__(rows, widths, iteration=self._j, blocked=read_only_note(run))
+        widths = {"request": 3.0, "error": 1.7, "at": 0.0, "accepted": 1.1}
+        super().__init__(rows, widths, iteration=self._j, blocked=read_only_note(run), missing=missing)
         self._recount()
 
     # ------------------------------------------------------------- values
@@ -232,15 +226,17 @@ class ExpansionView(TableView):
         return {"message": f"Taken back: {undone} of {self._place(child)}, which is now {now}."}
 
     def static_html(self) -> str:
+        if self.missing:
+            return table_html((), (), self.missing)
         rows: list[list[str]] = []
         for seed in self.seeds:
             for child in self._children.get(seed.sample.id, ()):
                 if len(rows) < _STATIC_ROWS:
                     failed = "; ".join(f"{c.name} {c.detail}" for c in child.checks if not c.passed)
                     cells = (
-                        self.pattern(seed),
                         seed.sample.request,
                         self._shown(child).request,
+                        self.pattern(seed),
                         self._state(child)["words"],
                         failed,
                     )
@@ -250,7 +246,8 @@ class ExpansionView(TableView):
             f" {len(self.selection)} accepted"
         )
         caption += f"; the first {len(rows)}" if len(rows) < len(self.expansions) else ""
-        return html_table(("error pattern", "seed", "child", "state", "failed checks"), rows, caption)
+        columns = ("seed", "child", "error pattern", "state", "failed checks")
+        return table_html(columns, rows, caption, wide=("seed", "child"))
 
     # ------------------------------------------------------------- within
 

@@ -13,6 +13,7 @@ from typing import Any
 import traitlets
 
 from looptool_kit.core.errors import RunError
+from looptool_kit.core.preview import table_html
 from looptool_kit.core.records import Truths
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.toolcalls import render_answer
@@ -22,7 +23,7 @@ from looptool_kit.studies.judge_merits import Share
 from looptool_kit.widgets.detail import aligned, answer, detail
 from looptool_kit.widgets.drawing import intervals, picture
 from looptool_kit.widgets.rows import Rows, TableView
-from looptool_kit.widgets.view import html_table, script, style
+from looptool_kit.widgets.view import script, style
 
 MEASURES = {
     "precision": "of its LABEL_WRONG verdicts, those where the label was wrong and the prediction right",
@@ -33,7 +34,7 @@ MEASURES = {
 }
 """The card's columns and what each says; 95% intervals are Wilson's."""
 FACETS = ("kind", "expected", "verdict", "right")
-STATIC_ROWS = 20
+STATIC_ROWS = 10
 """Rows in a notebook without a kernel."""
 
 
@@ -45,7 +46,7 @@ class JudgeCheckView(TableView):
     `filters`, `search`, `sort`.
     """
 
-    _esm = script("sample", "table", "judge_check")
+    _esm = script("sample", "table_head", "table", "judge_check")
     _css = style()
 
     card: traitlets.List[Any] = traitlets.List(
@@ -60,14 +61,18 @@ class JudgeCheckView(TableView):
     def __init__(self, run: Run | Trials, samples: Sequence[Sample] | None = None) -> None:
         """`samples`: those that were checked, under their true labels.
 
-        Only without a run.
+        Only without a run. Where a run has no card, or was seeded again since, the view is empty and says
+        what to do.
 
-        Raises `RunError` where the run has no card, or was seeded again since; `ValueError` for trials that
-        were not answered, or whose sample is not among the samples.
+        Raises `ValueError` for trials that were not answered, or whose sample is not among the samples.
         """
         facts: dict[str, Any] = {}
+        missing = ""
         if isinstance(run, Run):
-            self._trials, samples, facts = _newest(run)
+            try:
+                self._trials, samples, facts = _newest(run)
+            except RunError as error:
+                self._trials, samples, missing = Trials(), (), str(error)
         else:
             self._trials = run
         if unanswered := sum(not t.verdicts for t in self._trials):
@@ -77,29 +82,23 @@ class JudgeCheckView(TableView):
             )
         self._samples = {s.id: s for s in samples or ()}
         if strangers := [t.sample_id for t in self._trials if t.sample_id not in self._samples]:
-            title = (
-                f"{len(strangers)} of {len(self._trials)} trials are about samples that are not among the"
-                f" {len(self._samples)} given"
-            )
-            if isinstance(run, Run):
-                raise RunError(
-                    f"{title} by the run's seed pool, which was made again after the check: run `looptool"
-                    f" judge-check {run.path}` again."
-                )
             raise ValueError(
-                f"{title} (the first: {strangers[0]}): give those that were checked, under their true labels"
+                f"{len(strangers)} of {len(self._trials)} trials are about samples that are not among the"
+                f" {len(self._samples)} given (the first: {strangers[0]}): give those that were checked,"
+                " under their true labels"
             )
         self._card = card(self._trials)
         super().__init__(
             self._rows(),
-            widths={"kind": "13em", "expected": "9em", "verdict": "9em", "right": "4.5em", "request": 2},
+            widths={"request": 3, "kind": "13em", "expected": 0, "verdict": "9em", "right": "4.5em"},
             card=[[r.kind, r.trials, *(str(getattr(r, m)) for m in MEASURES)] for r in self._card],
             measures=[list(pair) for pair in MEASURES.items()],
             about=[
                 *_asked(facts),
-                *(summary(self._trials, facts) if len(self._trials) else ["There are no trials."]),
+                *(summary(self._trials, facts) if len(self._trials) else [missing or "There are no trials."]),
             ],
-            chart=self._chart(),
+            chart=self._chart() if len(self._trials) else "",
+            missing=missing,
         )
 
     @property
@@ -135,23 +134,27 @@ class JudgeCheckView(TableView):
         return {"sample": sample, "trial": about}
 
     def static_html(self) -> str:
-        table = html_table(("kind", "trials", *MEASURES), self.card, " ".join(self.about))
+        if not len(self._trials):
+            return table_html((), (), " ".join(self.about))
+        table = table_html(("kind", "trials", *MEASURES), self.card, " ".join(self.about))
         rows = [[self.rows.cell(c, i) for c in self.rows.names] for i in self.order[:STATIC_ROWS]]
         return (
             table
             + picture(self.chart)
-            + html_table(self.rows.names, rows, f"{len(rows)} of {len(self.order):,} trials")
+            + table_html(
+                self.rows.names, rows, f"{len(rows)} of {len(self.order):,} trials", wide=("request",)
+            )
         )
 
     def _rows(self) -> Rows:
         trials = self._trials
         requests = [self._samples[t.sample_id].request for t in trials]
         columns = {
+            "request": requests,
             "kind": [t.kind for t in trials],
             "expected": [t.expected for t in trials],
             "verdict": [t.verdict for t in trials],
             "right": ["yes" if t.verdict == t.expected else "no" for t in trials],
-            "request": requests,
         }
 
         def text(i: int) -> str:
@@ -176,22 +179,22 @@ def _newest(run: Run) -> tuple[Trials, Samples, dict[str, Any]]:
     The samples are the run's pool under its true labels.
     """
     cards = sorted((run.path / "judge_check").glob("*/card.json"), key=lambda p: p.stat().st_mtime_ns)
+    again = f"looptool judge-check {run.path.resolve()}"
     if not cards:
-        raise RunError(
-            f"no judge was checked on the data of {run.path} yet: run `looptool judge-check {run.path}`"
-            " first."
-        )
+        raise RunError(f"No judge was checked on the data of this run yet. In a terminal: {again}")
     path: Path = cards[-1].with_name("trials.parquet")
     if not path.exists():
-        raise RunError(
-            f"{path} is missing, the trials behind {cards[-1]}: run `looptool judge-check {run.path}` again."
-        )
+        raise RunError(f"{path} is missing, the trials behind {cards[-1]}. In a terminal: {again}")
     truth = {t.sample_id: t.label for t in run.table(Truths, "truth", 0)}
-    return (
-        Trials.read(path),
-        right_samples(run.table(Samples, "pool", 0), truth),
-        json.loads(cards[-1].read_text(encoding="utf-8")),
-    )
+    trials = Trials.read(path)
+    samples = right_samples(run.table(Samples, "pool", 0), truth)
+    known = {s.id for s in samples}
+    if strange := sum(t.sample_id not in known for t in trials):
+        raise RunError(
+            f"{strange} of {len(trials)} trials are about samples that are not among the run's seed pool,"
+            f" which was made again after the check. In a terminal: {again}"
+        )
+    return trials, samples, json.loads(cards[-1].read_text(encoding="utf-8"))
 
 
 def _asked(facts: dict[str, Any]) -> list[str]:

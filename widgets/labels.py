@@ -66,6 +66,11 @@ def read_label(text: str, sample: Sample) -> Label:
     return checked(label, sample)
 
 
+def tools_of(label: Label) -> tuple[str, ...]:
+    """The tools that a label calls, each once, as tables of the views show them."""
+    return tuple(dict.fromkeys(c.name for c in label.calls)) or ("(plain reply)",)
+
+
 def predicted_label(answer: Answer) -> Label:
     """The prediction as a label; raises `ValueError` where it did not parse."""
     if answer.error:

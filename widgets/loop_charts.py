@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from looptool_kit.core.preview import table_html
 from looptool_kit.core.records import Part, VerdictName
 from looptool_kit.lineage.fates import NAMES, Stage, node
 from looptool_kit.widgets.drawing import SERIES, STATE_COLOURS, Link, Node, heatmap, sankey
-from looptool_kit.widgets.view import html_table
 
 STATIC_FLOWS = 10
 """Flows that are listed in a notebook without a kernel, the largest first."""
@@ -69,7 +69,10 @@ _COLUMNS: tuple[tuple[int, tuple[Stage, tuple[str, ...]]], ...] = (
 
 
 def flow_map(
-    counts: Mapping[tuple[str, str], int], sizes: Mapping[str, int], iterations: Sequence[int]
+    counts: Mapping[tuple[str, str], int],
+    sizes: Mapping[str, int],
+    iterations: Sequence[int],
+    width: float = 960,
 ) -> str:
     """The flow of samples through these iterations, as SVG.
 
@@ -77,11 +80,14 @@ def flow_map(
         counts: samples of each flow, by the names of its ends.
         sizes: samples of each part of a dataset, by its node's name.
         iterations: those to show, in order.
+        width: of the drawing, in pixels; it becomes wider where its columns need it.
     """
     nodes = []
+    used = {*sizes, *(end for ends in counts for end in ends)}
     for j in iterations:
         for column, (stage, names) in _COLUMNS:
-            for name in names:
+            # Columns of a dataset that nothing was done with yet would take room from the others.
+            for name in (n for n in names if node(j, stage, n) in used):
                 place = node(j, stage, name)
                 nodes.append(
                     Node(
@@ -96,7 +102,12 @@ def flow_map(
     links = [Link(*ends, n, _colour(*ends)) for ends, n in counts.items()]
     reach = f", D{iterations[0]} to D{iterations[-1]}" if iterations else ""
     title = f"the flow of samples through the loop{reach}" if iterations else "no dataset yet"
-    return sankey(nodes, links, title)
+    return sankey(nodes, links, title, width=width)
+
+
+def legend() -> list[list[str]]:
+    """The short names on the map with their meaning."""
+    return [[name, _ABOUT[name]] for name in ("ES", "EE", "HPPL", "AUG")]
 
 
 def _colour(source: str, target: str) -> str:
@@ -115,7 +126,7 @@ def flow_table(counts: Mapping[tuple[str, str], int], first: int) -> str:
     flows = sorted((flow for flow in flows if int(flow[0][0][1:]) >= first), key=lambda flow: -flow[2])
     rows = [[f"{s[0]} {s[2]}", f"{t[0]} {t[2]}", n] for s, t, n in flows[:STATIC_FLOWS]]
     words = f"the {STATIC_FLOWS} largest of {len(flows)} flows" if len(flows) > STATIC_FLOWS else "flows"
-    return html_table(("from", "to", "samples"), rows, words)
+    return table_html(("from", "to", "samples"), rows, words)
 
 
 def error_map(

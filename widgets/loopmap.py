@@ -14,6 +14,7 @@ import numpy as np
 import traitlets
 from anywidget import WidgetTrait
 
+from looptool_kit.core.preview import table_html
 from looptool_kit.core.records import Probe, Probes, Verdict, Verdicts
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.stats import aligned, flips
@@ -24,12 +25,13 @@ from looptool_kit.run.folder import Run
 from looptool_kit.stages.evaluate.stage import scores
 from looptool_kit.widgets.detail import detail
 from looptool_kit.widgets.drawing import picture
-from looptool_kit.widgets.loop_charts import error_map, flow_map, flow_table
+from looptool_kit.widgets.loop_charts import error_map, flow_map, flow_table, legend
 from looptool_kit.widgets.rows import Rows, TableView
-from looptool_kit.widgets.view import View, html_table, script, style
+from looptool_kit.widgets.view import View, script, style
 
 VIEWS = ("ProbeView", "DisagreementView", "ExpansionView")
 FACETS = ("iteration", "part", "state", "verdict", "fate", "kind")
+_NO_DATASET = "This run has no dataset yet: lt.seed(run) makes one. Then refresh."
 STATIC_CHARACTERS = 58_000
 """A map in a notebook without a kernel is shorter than this: it shows fewer iterations where it has to."""
 
@@ -44,7 +46,7 @@ class LoopMap(TableView):
     `refresh()`, a button on the page too, reads it again.
     """
 
-    _esm = script("sample", "table", "loopmap")
+    _esm = script("sample", "table_head", "table", "loopmap")
     _css = style()
 
     selected: traitlets.List[Any] = traitlets.List().tag(sync=True)
@@ -67,17 +69,18 @@ class LoopMap(TableView):
         super().__init__(
             self._rows(),
             widths={
+                "request": 3.0,
                 "iteration": "5.6em",
                 "part": "5.2em",
                 "state": "6.2em",
                 "verdict": "8.2em",
                 "fate": "7em",
-                "kind": 0.7,
-                "request": 2.0,
+                "kind": 0,
             },
             heats=heats,
             views=list(VIEWS),
             heat=max(heats, default=0),
+            missing="" if self._fates else _NO_DATASET,
         )
 
     # ------------------------------------------------------------- values
@@ -186,12 +189,17 @@ class LoopMap(TableView):
         self.refresh()
         return {"message": f"read again: {len(self._fates):,} samples, {len(self._fates) - before:+,}"}
 
-    def on_map(self) -> dict[str, Any]:
-        """The map, a note, and the held-out samples that flipped.
+    def on_map(self, width: int = 0) -> dict[str, Any]:
+        """The map, as wide as the page says, a note, and the held-out samples that flipped.
 
         The note says what the map does not show yet.
         """
-        return {"svg": self._map(), "note": self.note, "flips": [list(f.values()) for f in self.flips()]}
+        return {
+            "svg": self._map(width=width or 960),
+            "note": self.note,
+            "flips": [list(f.values()) for f in self.flips()],
+            "legend": legend(),
+        }
 
     def on_heat(self, iteration: int, against: bool) -> dict[str, Any]:
         """The heat map of an iteration.
@@ -213,7 +221,7 @@ class LoopMap(TableView):
 
         None: the row at the cursor. The views are those that can be opened.
         """
-        # The page names the place: its question can arrive before the cursor that it set.
+        # Named by the page: its question can arrive before the cursor that it set.
         place = self.cursor if at is None else int(at)
         if not 0 <= place < len(self.order):
             return {"sample": None, "fits": []}
@@ -244,7 +252,7 @@ class LoopMap(TableView):
     def static_html(self) -> str:
         rest = picture(self._heat(self.heat, self.against)) if self.heat else ""
         if held_out := self.flips():
-            rest += html_table(
+            rest += table_html(
                 list(held_out[0]),
                 [list(f.values()) for f in held_out],
                 "held-out samples from policy to policy",
@@ -290,13 +298,13 @@ class LoopMap(TableView):
         self.note = decided if stale else ""
 
     def _rows(self) -> Rows:
-        columns: dict[str, Any] = {"iteration": np.array([f.iteration for f in self._fates], int)}
+        columns: dict[str, Any] = {
+            "request": [s.request for s in self._samples],
+            "iteration": np.array([f.iteration for f in self._fates], int),
+        }
         for name in ("part", "state", "verdict", "fate"):
             columns[name] = [getattr(f, name) or "–" for f in self._fates]
-        columns |= {
-            "kind": [s.kind or "–" for s in self._samples],
-            "request": [s.request for s in self._samples],
-        }
+        columns["kind"] = [s.kind or "–" for s in self._samples]
         return Rows(columns, FACETS, lambda i: f"{self._samples[i].id}\n{self._samples[i].request}")
 
     @property
@@ -383,9 +391,9 @@ class LoopMap(TableView):
         newest = max((j for j, _ in rows), default=0)
         return newest, {id for j, id in rows if j == newest}
 
-    def _map(self, first: int = 1) -> str:
+    def _map(self, first: int = 1, width: float = 960) -> str:
         sizes = {place: len(rows) for place, rows in self._parts.items()}
-        return flow_map(self._counts, sizes, [j for j in self.run.iterations if j >= first])
+        return flow_map(self._counts, sizes, [j for j in self.run.iterations if j >= first], width)
 
     def _heat(self, iteration: int, against: bool) -> str:
         before = iteration - 1 if against and iteration - 1 in self._probes else 0

@@ -13,32 +13,34 @@ from typing import Any
 import numpy as np
 import traitlets
 
+from looptool_kit.core.preview import table_html
 from looptool_kit.core.records import STATES, Frontier, Measured, Probe, Probes, Verdict, Verdicts
-from looptool_kit.core.samples import Sample, Samples, ToolCall
+from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.lineage.error_seeds import with_decisions
 from looptool_kit.run.folder import Run
 from looptool_kit.widgets.detail import detail
 from looptool_kit.widgets.drawing import histogram, picture
+from looptool_kit.widgets.labels import tools_of
 from looptool_kit.widgets.rows import Rows, TableView
-from looptool_kit.widgets.view import html_table, script, style
+from looptool_kit.widgets.view import in_words, script, stage_of, style
 
 FACETS = ("state", "iteration", "kind", "tool", "error", "frontier")
-STATIC_ROWS = 30
+STATIC_ROWS = 10
 """Rows in a notebook without a kernel."""
 
 
 WIDTHS: dict[str, str | float] = {
+    "request": 3,
     "state": "6.5em",
     "perplexity": "6.5em",
     "iteration": "5.5em",
-    "kind": 0.8,
+    "kind": 0,
     "tool": 1.2,
     "error": 1.2,
-    "frontier": 1.2,
-    "pass rate": "5.5em",
-    "request": 2,
+    "frontier": 0,
+    "pass rate": 0,
 }
-"""The table's columns: a length, or a share of what is left."""
+"""The table's columns: a length, or a share of what is left; 0: shown when it is asked for."""
 
 
 class ProbeView(TableView):
@@ -52,7 +54,7 @@ class ProbeView(TableView):
     that the person sets on the page is a decision on the iteration shown. One set from Python is not.
     """
 
-    _esm = script("sample", "table", "probe_chart", "probe")
+    _esm = script("sample", "table_head", "table", "probe_chart", "probe")
     _css = style()
 
     threshold = traitlets.Float(1.0).tag(sync=True)
@@ -78,14 +80,18 @@ class ProbeView(TableView):
             iteration: the one to show first; None: the newest.
             only: ids of the samples to show; None: all.
 
+        Where there are no probes yet, or none in that iteration, the view is empty and says so.
+
         Raises:
-            RunError: the run has no probes yet, or none in that iteration.
             ValueError: the sample of a probe is not among the samples.
         """
         self._run = run if isinstance(run, Run) else None
-        tables = (
-            _tables(run, iteration) if isinstance(run, Run) else [(run, samples or Samples(), Verdicts())]
-        )
+        missing = ""
+        if isinstance(run, Run):
+            iteration, missing = stage_of(run, "probes", iteration)
+            tables = [] if missing else _tables(run)
+        else:
+            tables = [(run, samples or Samples(), Verdicts())]
         if only is not None:
             tables = [
                 (probes.where(lambda p: p.sample_id in only), its, verdicts)
@@ -102,7 +108,6 @@ class ProbeView(TableView):
         self._perplexity = np.fromiter(map(attrgetter("perplexity"), self._probes), float, n)
         self._correct = np.fromiter(map(attrgetter("correct"), self._probes), bool, n)
         self._iterations = np.fromiter(map(attrgetter("iteration"), self._probes), int, n)
-        self._bins()
         self._iteration = shown = iteration or int(self._iterations.max(initial=0))
         self._recorded = self._recorded_threshold(shown)
         chosen = self._chosen()
@@ -115,6 +120,8 @@ class ProbeView(TableView):
             uncounted=("state",),
             threshold=threshold,
             filters={"iteration": str(shown)} if several and self._run else {},
+            lasting=("iteration",),
+            missing=missing,
             can_undo=chosen is not None,
         )
 
@@ -139,12 +146,12 @@ class ProbeView(TableView):
 
     # ------------------------------------------------------- asked by the page
 
-    def on_chart(self) -> dict[str, Any]:
-        """The histogram and the count of each state.
+    def on_chart(self, width: int = 0) -> dict[str, Any]:
+        """The histogram, as wide as the page says, and the count of each state.
 
         They are of the rows that pass filters and search.
         """
-        return {"svg": self._chart(), "states": self.states, "version": self.version}
+        return {"svg": self._chart(width), "states": self.states, "version": self.version}
 
     def on_sample(self, at: int) -> dict[str, Any]:
         """The row at place `at` of the order shown, in full."""
@@ -173,8 +180,8 @@ class ProbeView(TableView):
         self.can_undo = True
         return {
             "message": (
-                f"threshold {self.threshold:.4f} is saved for iteration {self._iteration}; the next probe or"
-                " loop step uses it"
+                f"threshold {self.threshold:.4f} is saved for iteration {self._iteration}; the next probe,"
+                " and with it compose, uses it"
             )
         }
 
@@ -188,11 +195,13 @@ class ProbeView(TableView):
         return {"message": f"back to the threshold {self.threshold:.4f}"}
 
     def static_html(self) -> str:
+        if self.missing:
+            return table_html((), (), self.missing)
         columns = [c for c in self.rows.names if c != "iteration"]
         rows = [[self.rows.cell(c, i) for c in columns] for i in self.order[:STATIC_ROWS]]
         counts = ", ".join(f"{n:,} {state}" for state, n in self.states.items())
         caption = f"{counts} at threshold {self.threshold:.4f}; {len(rows)} of {len(self.order):,} rows"
-        return picture(self._chart()) + html_table(columns, rows, caption)
+        return picture(self._chart()) + table_html(columns, rows, caption, wide=("request",))
 
     # -------------------------------------------------------------- rows
 
@@ -213,16 +222,16 @@ class ProbeView(TableView):
             m[-1].content if (m := s.messages) and m[-1].role == "user" else s.request for s in samples
         ]
         columns: dict[str, Any] = {
+            "request": requests,
             "state": self._states,
             "perplexity": self._perplexity,
             "iteration": self._iterations,
             "kind": [s.kind or "(none)" for s in samples],
             "tool": [
-                (c[0].name if len(c) == 1 else _tools(c)) if (c := s.label.calls) else "(plain reply)"
+                (c[0].name if len(c) == 1 else tools_of(s.label)) if (c := s.label.calls) else "(plain reply)"
                 for s in samples
             ],
-            "error": [p.faults[0].kind.replace("_", " ") if p.faults else "(none)" for p in probes],
-            "request": requests,
+            "error": [in_words(p.faults[0].kind) if p.faults else "(none)" for p in probes],
         }
         if any(self._measured):
             columns["frontier"] = [_frontier(m) for m in self._measured]
@@ -279,33 +288,33 @@ class ProbeView(TableView):
 
     # ------------------------------------------------------------- chart
 
-    def _bins(self) -> None:
-        """Compute bins of equal width in log-perplexity.
+    def _bins(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Bins of equal width in log-perplexity over these rows: their edges, and the bin of each row.
 
         The last bin holds whatever lies beyond: one extreme answer must not push all others into one bin.
         """
-        logs = np.nan_to_num(np.log(np.maximum(self._perplexity, 1.0)), nan=0.0, posinf=700.0)
+        logs = np.nan_to_num(np.log(np.maximum(self._perplexity[rows], 1.0)), nan=0.0, posinf=700.0)
         low, high = (float(logs.min()), float(logs.max())) if len(logs) else (0.0, 1.0)
         # Only where the outermost 0.5% would take more than half of the axis.
         if len(logs) and high - low > 2 * (far := float(np.quantile(logs, 0.995)) - low) > 0:
             high = low + far
         high = max(high, low + 0.01)  # all alike: a width that can be divided
         count = int(np.clip(2 * math.sqrt(len(logs)), 12, 60))
-        self._edges = np.exp(np.linspace(low, high, count + 1))
-        self._bin = np.clip(((logs - low) / (high - low) * count).astype(int), 0, count - 1)
+        edges = np.exp(np.linspace(low, high, count + 1))
+        return edges, np.clip(((logs - low) / (high - low) * count).astype(int), 0, count - 1)
 
-    def _chart(self) -> str:
-        rows, bins = self._filtered(), len(self._edges) - 1
-        cells = np.bincount(self._bin[rows] * 3 + self._states[rows], minlength=bins * 3).reshape(bins, 3)
+    def _chart(self, width: int = 0) -> str:
+        rows = self._filtered()
+        edges, bin_of = self._bins(rows)
+        bins = len(edges) - 1
+        cells = np.bincount(bin_of * 3 + self._states[rows], minlength=bins * 3).reshape(bins, 3)
         counts = {state: cells[:, k].tolist() for k, state in enumerate(STATES)}
-        return histogram(self._edges.tolist(), counts, "samples by perplexity and state", "perplexity")
+        title, wide = "samples by perplexity and state", int(np.clip(width or 960, 320, 2000))
+        return histogram(edges.tolist(), counts, title, "perplexity", width=wide)
 
 
-def _tables(run: Run, iteration: int | None) -> list[tuple[Probes, Samples, Verdicts]]:
+def _tables(run: Run) -> list[tuple[Probes, Samples, Verdicts]]:
     probed = [j for j in run.iterations if run.manifest("probes", j)]
-    if iteration is not None or not probed:
-        wanted = iteration or run.iteration
-        probed = sorted({*probed, wanted})
     out = []
     for j in probed:
         verdicts = run.table(Verdicts, "verdicts", j) if run.manifest("verdicts", j) else Verdicts()
@@ -345,7 +354,3 @@ def _matched(probes: Sequence[Probe], samples: Samples) -> list[Sample]:
         raise ValueError(
             f"there is a probe of sample {missing}, which is not among the samples given"
         ) from None
-
-
-def _tools(calls: Sequence[ToolCall]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys([c.name for c in calls]))

@@ -250,25 +250,29 @@ class TableView(View):
     columns: traitlets.List[Any] = traitlets.List(
         help="name, width, numeric, and the facet's values with their counts"
     ).tag(sync=True)
+    missing = traitlets.Unicode(help="why there are no rows at all, and how to get some").tag(sync=True)
 
     def __init__(
         self,
         rows: Rows,
         widths: Mapping[str, float | str] | None = None,
         uncounted: Sequence[str] = (),
+        lasting: Sequence[str] = (),
         **traits: Any,
     ) -> None:
         """Show rows.
 
         Args:
             rows: all rows.
-            widths: column -> its share of the width (1 by default), or its width in CSS.
+            widths: column -> its share of the width (1 by default), or its width in CSS; 0: not shown until
+                a person asks for it.
             uncounted: facets shown without counts.
+            lasting: facets that "clear" on the page leaves as they are.
             traits: values of the view's traits.
         """
         self.rows = rows
         self.order = np.arange(len(rows))
-        self._widths, self._uncounted = dict(widths or {}), set(uncounted)
+        self._widths, self._uncounted, self._lasting = dict(widths or {}), set(uncounted), set(lasting)
         super().__init__(columns=self._heads(), count=len(rows), total=len(rows), **traits)
         self.head = self.on_page(0, HEAD_ROWS)
 
@@ -279,6 +283,7 @@ class TableView(View):
                 "name": name,
                 "width": self._widths.get(name, 1),
                 "numeric": rows.numeric(name),
+                "lasting": name in self._lasting,
                 "values": (
                     [[v, None if name in self._uncounted else n] for v, n in rows.values(name)]
                     if name in rows.facets

@@ -5,16 +5,44 @@ It also shows the same as `run.set(...)`.
 
 from __future__ import annotations
 
+import html
 import json
 import types
+from collections.abc import Sequence
 from typing import Any, Literal, Union, get_args, get_origin
 
 import ipywidgets
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
+from looptool_kit.core.preview import table_html
+from looptool_kit.core.terminal import duration, visible
 from looptool_kit.run.folder import Run
-from looptool_kit.widgets.view import html_table
+from looptool_kit.run.stage import CHAIN, SCORES, TITLES, after, cost
+from looptool_kit.stages._find import names as strategies
+
+FIRST_STAGES = {
+    **dict.fromkeys(("seeds", "synthesis", "band", "evolve"), "seed"),
+    **dict.fromkeys(("lora", "sft", "grpo", "reward", "fission", "targets", "frontier"), "policy"),
+    **dict.fromkeys(("pairs", "preference", "unsloth"), "policy"),
+    "probe": "probes_raw",
+    **dict.fromkeys(("probe.quantile", "probe.threshold"), "probes"),
+    **dict.fromkeys(("verify", "jury"), "verdicts"),
+    **dict.fromkeys(("expand", "check"), "expansions"),
+    **dict.fromkeys(("compose", "budget", "augment"), "composition"),
+    "evaluate": "scores",
+    "calls": "",
+}
+"""Section or setting -> the first stage that is made again where it changes; empty: none."""
+STRATEGIES = {
+    "verify.judge": "looptool_kit.stages.verify",
+    "expand.expanders": "looptool_kit.stages.expand",
+    "reward.name": "looptool_kit.stages.train.rewards",
+    "pairs.strategy": "looptool_kit.stages.train.pairs",
+}
+"""Setting -> the package whose strategies it names."""
+SOURCES = ("world", "evolved", "templates", "trees")
+"""What `seeds.source` may name beside a file."""
 
 
 class SettingsForm(ipywidgets.VBox):
@@ -34,26 +62,33 @@ class SettingsForm(ipywidgets.VBox):
         self.run, self.section = run, section
         self.fields = type(settings).model_fields
         self.inputs = {
-            name: _input(name, field, getattr(settings, name)) for name, field in self.fields.items()
+            name: _input(section, name, field, getattr(settings, name)) for name, field in self.fields.items()
         }
-        self.python = ipywidgets.HTML()
+        machine: frozenset[str] = getattr(settings, "machine", frozenset())
+        self.meanings = {
+            name: ipywidgets.HTML(_meaning(field, name in machine), layout={"flex": "1 1 0", "width": "auto"})
+            for name, field in self.fields.items()
+        }
+        self.python, self.cost = ipywidgets.HTML(), ipywidgets.HTML()
         self.button = ipywidgets.Button(
             description="Save",
             tooltip="Write these settings to run.toml; stages that depend on them are redone when called",
         )
-        self.status = ipywidgets.Label()
+        self.status = ipywidgets.HTML()
         self.button.on_click(lambda _: self.save())
         for each in self.inputs.values():
             each.observe(lambda _: self._show(), "value")
+        rows = [ipywidgets.HBox([self.inputs[name], self.meanings[name]]) for name in self.fields]
         super().__init__(
             [
                 ipywidgets.HTML(f"<b>{section}</b>"),
-                *self.inputs.values(),
-                ipywidgets.HBox([self.button, self.status]),
-                self.python,
+                *rows,
+                ipywidgets.HBox([self.button, self.python]),
+                self.cost,
+                self.status,
             ],
             layout=ipywidgets.Layout(
-                border="1px solid var(--jp-border-color2, #ccc)", padding="6px", max_width="720px"
+                border="1px solid var(--jp-border-color2, #ccc)", padding="6px", max_width="960px"
             ),
         )
         self._show()
@@ -74,29 +109,32 @@ class SettingsForm(ipywidgets.VBox):
     def save(self) -> None:
         """Check the values and write them to the run's settings.
 
-        An error is shown beside the button, and nothing is written.
+        An error is shown below the button, and nothing is written.
         """
         try:
             changes = self.changes
             self.run.set(**changes)
-        except Exception as error:  # noqa: BLE001 - shown beside the button: an error in a callback is shown nowhere else
-            self.status.value = f"Not saved. {error}"
+        except Exception as error:  # noqa: BLE001 - shown below the button: an error in a callback is shown nowhere else
+            # What the settings mean stands beside them, so the message need not say where to read it.
+            words = str(error).partition(" The settings and their meaning are listed")[0]
+            self.status.value = _line(f"Not saved. {words}", "var(--jp-error-color1, #c62828)")
             return
         self._show()
-        self.status.value = (
-            f"Saved {', '.join(changes).replace('__', '.')} to run.toml." if changes else "Nothing to save."
-        )
+        names = ", ".join(changes).replace("__", ".")
+        self.status.value = _line(f"✓ Saved {names} to run.toml." if changes else "Nothing to save.")
 
     def _show(self) -> None:
-        import html
-
+        names: list[str] = []
         try:
-            line = ", ".join(f"{name}={_plain(value)!r}" for name, value in self.changes.items())
-            line = f"run.set({line})" if line else "as in run.toml"
+            changes = self.changes
+            line = ", ".join(f"{name}={_plain(value)!r}" for name, value in changes.items())
+            line = f"run.set({line})" if line else ""
+            names = [name.replace("__", ".") for name in changes]
         except ValueError as error:
             line = str(error)
         self.status.value = ""
-        self.python.value = f"<code>{html.escape(line)}</code>"
+        self.cost.value = _line(redone(self.run, names)) if names else ""
+        self.python.value = f"<code>{html.escape(line)}</code>" if line else "✓ saved"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         bundle = super()._repr_mimebundle_(**kwargs)
@@ -104,7 +142,9 @@ class SettingsForm(ipywidgets.VBox):
         rows = [(name, getattr(now, name), field.description or "") for name, field in self.fields.items()]
         return {
             **(bundle or {}),
-            "text/html": html_table(("setting", "value", "meaning"), rows, f"settings: {self.section}"),
+            "text/html": table_html(
+                ("setting", "value", "meaning"), rows, f"settings: {self.section}", wide=("meaning",)
+            ),
         }
 
 
@@ -121,18 +161,90 @@ def settings_form(run: Run, section: str) -> SettingsForm:
     return SettingsForm(run, section)
 
 
-def _input(name: str, field: FieldInfo, value: Any) -> Any:
-    kind, _ = _kind(field)
+def redone(run: Run, settings: Sequence[str]) -> str:
+    """What other values of these settings make a run do again, with the time that it took.
+
+    Args:
+        run: it says what has been made so far.
+        settings: by dotted name; those that say how this machine works change no result.
+    """
+    machine = {
+        f"{section}.{name}"
+        for section, field in type(run.settings).model_fields.items()
+        for name in getattr(getattr(run.settings, section), "machine", ())
+    }
+    found = [FIRST_STAGES.get(s, FIRST_STAGES.get(s.partition(".")[0], "")) for s in {*settings} - machine]
+    order = ("seed", *CHAIN, *SCORES)
+    first = min((name for name in found if name), key=order.index, default="")
+    if not first:
+        return "This changes no result: nothing is made again."
+    iterations = [0] if first == "seed" else [j for j in run.iterations if run.manifest(first, j)]
+    stages = [(first, j) for j in iterations[:1]]
+    stages += [step for name, j in stages for step in after(run, name, j)]
+    made = [(name, j) for name, j in stages if run.manifest(name, j)]
+    titles = list(dict.fromkeys(TITLES.get(name, name) for name, _ in made if name != "probes_raw"))
+    if not made:
+        return "Nothing made so far depends on this."
+    return (
+        f"Changing this makes again, when next called: {', '.join(titles)}. They took"
+        f" {duration(cost(run, made))}."
+    )
+
+
+def _line(text: str, colour: str = "inherit") -> str:
+    return (
+        f'<div style="color:{colour};line-height:1.4;white-space:normal">{html.escape(visible(text))}</div>'
+    )
+
+
+def _meaning(field: FieldInfo, machine: bool) -> str:
+    """What a setting means, as its class says it, and its bounds."""
+    given = [f"{words} {bound:g}" for words, bound in _bounds(field)]
+    facts = [*given, *(["says how this machine works, changes no result"] if machine else [])]
+    text = " ".join((field.description or "").replace("`", "").split())
+    dim = "color:var(--jp-ui-font-color2, #555);font-size:12px;line-height:1.35;white-space:normal"
+    more = f" ({'; '.join(facts)})" if facts else ""
+    return f'<div style="{dim}">{html.escape(text + more)}</div>'
+
+
+def _bounds(field: FieldInfo) -> list[tuple[str, float]]:
+    words = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
+    return [
+        (word, float(getattr(limit, name)))
+        for limit in field.metadata
+        for name, word in words.items()
+        if hasattr(limit, name)
+    ]
+
+
+def _input(section: str, name: str, field: FieldInfo, value: Any) -> Any:
+    kind, optional = _kind(field)
     look = {
         "description": name,
         "tooltip": field.description or name,
-        "style": {"description_width": "12em"},
-        "layout": ipywidgets.Layout(width="34em"),
+        "style": {"description_width": "11em"},
+        "layout": ipywidgets.Layout(width="24em"),
     }
+    package = STRATEGIES.get(f"{section}.{name}")
+    if package and kind is str:
+        options = list(dict.fromkeys([*strategies(package), value]))
+        return ipywidgets.Dropdown(options=options, value=value, **look)
+    if package:
+        known = list(dict.fromkeys([*strategies(package), *value]))
+        return ipywidgets.TagsInput(
+            value=list(value), allowed_tags=known, allow_duplicates=False, **look, placeholder="add one"
+        )
+    if (section, name) == ("seeds", "source"):
+        return ipywidgets.Combobox(value=value, options=list(SOURCES), placeholder="a name or a file", **look)
     if get_origin(kind) is Literal:
         return ipywidgets.Dropdown(options=list(get_args(kind)), value=value, **look)
     if kind is bool:
         return ipywidgets.Checkbox(value=value, indent=False, **look)
+    bounds = dict(_bounds(field))
+    high = bounds.get("at most", bounds.get("less than"))
+    low = bounds.get("at least", bounds.get("more than"))
+    if kind is float and not optional and low is not None and high is not None and high <= 1:
+        return ipywidgets.FloatSlider(value=value, min=low, max=high, step=0.01, **look)
     if _tables(kind):
         text = json.dumps(_plain(value), ensure_ascii=False) if value else ""
     else:
@@ -145,6 +257,8 @@ def _input(name: str, field: FieldInfo, value: Any) -> Any:
 def _value(name: str, field: FieldInfo, value: Any) -> Any:
     """The typed value of an input; `run.set` checks the bounds."""
     kind, optional = _kind(field)
+    if isinstance(value, list):
+        return tuple(value)
     if not isinstance(value, str) or get_origin(kind) is Literal:
         return value
     value = value.strip()

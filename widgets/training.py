@@ -13,9 +13,10 @@ from typing import Any
 
 import traitlets
 
+from looptool_kit.core.preview import table_html
 from looptool_kit.run.folder import Run
 from looptool_kit.widgets.drawing import lines, picture
-from looptool_kit.widgets.view import View, html_table, script, style
+from looptool_kit.widgets.view import View, script, style
 
 MAX_POINTS = 400
 """Points of a chart, all its lines together."""
@@ -44,16 +45,17 @@ def _speed(row: Row, before: Row | None) -> float | None:
     return (row["num_tokens"] - (before or {}).get("num_tokens", 0)) / row["step_time"]
 
 
-CHARTS: dict[str, tuple[str, tuple[float, float] | None, Callable[[Row, Row | None], float | None]]] = {
+Range = tuple[float, float | None]
+CHARTS: dict[str, tuple[str, Range | None, Callable[[Row, Row | None], float | None]]] = {
+    "loss": ("loss", None, _value("loss")),
     "reward": ("mean reward", (0, 1), _value("reward")),
     "right completions": ("share right", (0, 1), _value("correct")),
     "groups without variance": ("share of groups", (0, 1), _value("frac_reward_zero_std")),
-    "completion length": ("tokens, mean", None, _value("completions/mean_length")),
-    "clip fraction": ("share of tokens", None, _value("clip_ratio/region_mean")),
-    "entropy": ("nats a token", None, _value("entropy")),
-    "loss": ("loss", None, _value("loss")),
+    "completion length": ("tokens, mean", (0, None), _value("completions/mean_length")),
+    "clip fraction": ("share of tokens", (0, None), _value("clip_ratio/region_mean")),
+    "entropy": ("nats a token", (0, None), _value("entropy")),
     "better answer ahead": ("share of pairs", (0, 1), _value("preferred")),
-    "speed": ("tokens / s", None, _speed),
+    "speed": ("tokens / s", (0, None), _speed),
 }
 """Title -> name of the y axis, its range (None, or where points lie outside: from the data), value of a row.
 
@@ -82,7 +84,8 @@ class TrainingView(View):
     ).tag(sync=True)
     progress = traitlets.Unicode(help="how far each training is").tag(sync=True)
     fault = traitlets.Unicode(help="why the files could not be read, empty where they could").tag(sync=True)
-    watching = traitlets.Bool(False, help="whether new points will come").tag(sync=True)
+    watching = traitlets.Bool(False, help="whether new points would be shown").tag(sync=True)
+    finished = traitlets.Bool(False, help="whether the training has finished").tag(sync=True)
 
     def __init__(self, run: Run, iteration: int | None = None) -> None:
         self.run, self._j = run, iteration
@@ -125,6 +128,7 @@ class TrainingView(View):
         with self._lock:
             try:
                 changed = any([log.read() for log in self._find()])
+                self.finished = self._finished()
                 self._drawn = self._drawn and not changed
                 if not self._drawn:
                     trainings = self._trainings()
@@ -157,7 +161,7 @@ class TrainingView(View):
             for j, trainer, log in trainings
             if log
         ]
-        table = html_table(
+        table = table_html(
             ("iteration, trainer", *columns), rows, f"Training of {self.run.path.name}: the last row of each"
         )
         return table + "".join(map(picture, draw(trainings, _STATIC_POINTS)))
@@ -275,7 +279,7 @@ def draw(trainings: Sequence[tuple[int, str, list[Row]]], most: int) -> list[str
     """
     out = []
     for title, (y_label, y_range, value) in CHARTS.items():
-        for trainer in ("grpo", "sft", "preference"):
+        for trainer in ("sft", "grpo", "preference"):
             series: dict[str, Points] = {}
             for j, _, rows in (t for t in trainings if t[1] == trainer):
                 values = (
@@ -290,7 +294,9 @@ def draw(trainings: Sequence[tuple[int, str, list[Row]]], most: int) -> list[str
             if series:
                 share = max(2, most // len(series))
                 thin = {name: thinned(points, share) for name, points in series.items()}
-                inside = y_range and all(y_range[0] <= y <= y_range[1] for p in thin.values() for _, y in p)
+                low, high = y_range or (-math.inf, None)
+                values_of = [y for points in thin.values() for _, y in points]
+                inside = y_range and all(low <= y <= (math.inf if high is None else high) for y in values_of)
                 whose = f"{title}, {trainer.upper()}" + (f" of {next(iter(thin))}" if len(thin) == 1 else "")
                 out.append(lines(thin, whose, y_label, y_range=y_range if inside else None, height=190))
     return out

@@ -10,16 +10,12 @@ view; `make lint-js` checks the pages with them.
 
 from __future__ import annotations
 
-import html
-import re
-from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
 import anywidget
 
-from looptool_kit.core.terminal import sign
 from looptool_kit.run.folder import Run
 
 
@@ -74,14 +70,44 @@ class View(anywidget.AnyWidget):
         return {**(data or {}), "text/html": self.static_html()}, metadata
 
 
-def html_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], caption: str = "") -> str:
-    """A plain HTML table, every cell escaped."""
-    head = "".join(f"<th>{html.escape(c)}</th>" for c in columns)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(plain(str(v)))}</td>" for v in row) + "</tr>" for row in rows
+STAGES = {
+    "probes": ("probes", "lt.probe(run)"),
+    "verdicts": ("verdicts", "lt.verify(run)"),
+    "expansions": ("expansions", "lt.expand(run)"),
+}
+"""Table -> its name in words, and the call that makes it."""
+
+
+def stage_of(run: Run, table: str, iteration: int | None) -> tuple[int, str]:
+    """The iteration to show, and what is missing.
+
+    Args:
+        run: whose tables.
+        table: the one that the view is about: a key of `STAGES`.
+        iteration: the one asked for; None: the newest that has the table.
+
+    Returns:
+        The iteration, and an empty text; or why there is nothing to show and what to run.
+    """
+    made = [j for j in run.iterations if (run.folder(j) / f"{table}.parquet").exists()]
+    words, call = STAGES[table]
+    if iteration is None and made:
+        return made[-1], ""
+    if iteration in made and iteration is not None:
+        return iteration, ""
+    whose = f"Iteration {iteration}" if iteration else "No iteration"
+    also = f" (there are some of iteration {', '.join(map(str, made))})" if made else ""
+    verb = "has no" if iteration else "has"
+    return (
+        iteration or run.iteration,
+        f"{whose} of {run.path.name} {verb} {words} yet{also}. Run the stage first: {call}. Then run this"
+        " cell again.",
     )
-    caption = f"<caption>{html.escape(caption)}</caption>"
-    return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def in_words(fault: str) -> str:
+    """The kind of a fault as people read it."""
+    return fault.replace("_", " ")
 
 
 def read_only_note(run: Run) -> str:
@@ -89,14 +115,3 @@ def read_only_note(run: Run) -> str:
     if not run.read_only:
         return ""
     return f"This run was opened read-only. To decide, open it with Run.open({str(run.path)!r})."
-
-
-def plain(text: str) -> str:
-    """Text with its control characters made visible.
-
-    So no escape sequence and no change of writing direction takes effect.
-    """
-    return _UNSEEN.sub(sign, text)
-
-
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")

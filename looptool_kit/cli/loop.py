@@ -187,9 +187,14 @@ def lab(
         "notebooks/00_tour.ipynb"
     ),
 ) -> None:
-    """Open the notebooks in JupyterLab, on the tour."""
+    """Open copies of the notebooks in JupyterLab, on the tour.
+
+    The copies are in runs/notebooks. What you change there is kept; the repository's stay as they are.
+    """
     import importlib.util
     import subprocess
+
+    from looptool_kit.cli.notebooks import own_copies
 
     if importlib.util.find_spec("jupyterlab") is None or importlib.util.find_spec("anywidget") is None:
         raise ValueError(
@@ -200,10 +205,21 @@ def lab(
         raise ValueError(
             f"{target} does not exist. Call this in the repository's folder, or name a notebook or a folder."
         )
+    home, root, environment = target.resolve().parent, Path.cwd(), dict(os.environ)
+    if target.is_file() and (home / "start.py").exists():
+        root = Path("runs").resolve()
+        if behind := own_copies(home, root / "notebooks"):
+            say(
+                f"You have worked in {', '.join(behind)} of {root / 'notebooks'}, and the repository has"
+                " newer ones: delete yours to get them."
+            )
+        target = root / "notebooks" / target.name
+        # What the notebooks import lies beside their originals.
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(home), os.environ.get("PYTHONPATH"))))
     command = [sys.executable, "-P", "-m", "jupyterlab", str(target)]
     if target.is_file():
-        # The file browser then shows runs/ and the reports in it.
-        command += [f"--ServerApp.root_dir={Path.cwd()}"]
+        # The file browser then shows the runs and the reports in them.
+        command += [f"--ServerApp.root_dir={root}"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command += ["--allow-root"]  # as in most containers; the server asks for a token all the same
-    raise typer.Exit(subprocess.call(command))
+    raise typer.Exit(subprocess.call(command, env=environment))

@@ -142,6 +142,11 @@ class Sample(Frozen):
         """The user's first words, the same for all turns of a dialogue."""
         return next((m.content for m in self.messages if m.role == "user"), "")
 
+    def _repr_html_(self) -> str:
+        from looptool_kit.core.preview import sample_html
+
+        return sample_html(self)
+
     def tool(self, name: str) -> Tool | None:
         """The tool of that name on offer in this sample, or None."""
         return next((t for t in self.tools if t.name == name), None)

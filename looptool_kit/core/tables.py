@@ -67,6 +67,11 @@ class Table(Sequence[Row], Generic[Row]):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self)} rows)"
 
+    def _repr_html_(self) -> str:
+        from looptool_kit.core.preview import preview
+
+        return preview(self)
+
     def where(self, keep: Callable[[Row], bool]) -> Self:
         """The rows for which `keep` is true, in order."""
         return type(self)(row for row in self.rows if keep(row))

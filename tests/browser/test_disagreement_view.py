@@ -72,7 +72,7 @@ class Desk:
         self.page, self.view, self.run = page, view, run
         verdicts = Run.open(RECORDED, read_only=True).table(Verdicts, "verdicts", 2)
         self.rows, self.wrong = len(verdicts), sum(v.verdict == "PRED_WRONG" for v in verdicts)
-        self.area = view.locator("textarea")
+        self.area = view.get_by_label("label as JSON, or the plain reply")
 
     def shown(self) -> str:
         """The id of the row that is drawn."""
@@ -125,6 +125,7 @@ def decide_by_key(desk: Desk) -> tuple[str, str]:
 def edit_a_label(desk: Desk, row: str) -> None:
     """A bad label says what is wrong and is not saved; a good one is."""
     desk.press("e")
+    desk.view.get_by_role("tab", name="JSON").click()
     for text, fault in (
         ('[{"name": "a",]', "line 1"),
         ('[{"name": "no_such_tool", "arguments": {}}]', "no_such_tool is not on offer"),
@@ -165,13 +166,15 @@ def accept_in_bulk(desk: Desk) -> None:
     desk.press("Escape")
     assert not dialog.is_visible() and len(desk.written()) == before
     desk.view.get_by_label("judge", exact=True).select_option(label=f"PRED_WRONG ({wrong})")
-    desk.until(lambda: f"{wrong} of {rows} rows" in desk.view.locator(".lt-table").inner_text())
+    desk.until(lambda: f"{wrong} of {rows} rows" in desk.view.locator(".lt-find").inner_text())
     accept.click()
     assert nameless(desk.page) == []
     dialog.get_by_role("button", name=re.compile(r"^accept \d+$")).click()
     desk.until(lambda: "Accepted" in desk.status())
     many = len(desk.written()) - before
-    assert many in range(wrong - 2, wrong + 1) and "Cohen's kappa" in desk.progress()
+    assert many in range(wrong - 2, wrong + 1) and (
+        f"{many} accepted in bulk" in desk.progress() and "kappa" not in desk.progress()
+    )
     desk.press("u")
     left, decided = f"reviewed 2 / left {rows - 2}", desk.view.locator(".lt-decided")
     desk.until(lambda: left in desk.progress() and decided.count() == 0)
@@ -215,7 +218,7 @@ def test_disagreement_view(lab: tuple[str, Path], page: Any) -> None:
 
     # What was half done, the filter and the row are found again after a reload.
     save_and_reload(page)
-    desk.area.wait_for(timeout=60_000)
+    desk.view.get_by_role("tab", name="JSON").click(timeout=60_000)
     assert desk.shown() == here and desk.area.input_value() == "half a label"
     assert desk.view.get_by_label("note").input_value() == "half a tho"
     assert f"reviewed 2 / left {desk.rows - 2}" in desk.progress()

@@ -192,7 +192,9 @@ def edit_across_a_reload(page: Any) -> None:
     assert nameless(page) == []
     page.keyboard.press("Control+Home")
     page.keyboard.type("Dear me! ")
-    request, label = page.locator(".lt-editor textarea").first, page.locator(".lt-editor textarea").last
+    editor = page.locator(".lt-editor")
+    request, label = editor.locator("textarea").first, editor.get_by_label("label as JSON")
+    editor.get_by_role("tab", name="JSON").click()
     good = label.input_value()
     label.fill("[{")
     page.keyboard.press("Control+Enter")
@@ -203,6 +205,7 @@ def edit_across_a_reload(page: Any) -> None:
     card = "[data-novelty='ready'] .lt-child[data-at='2'][aria-current='true']"
     page.wait_for_selector(f"{card} textarea", timeout=60_000)
     state(page, 1, "accepted by ")
+    editor.get_by_role("tab", name="JSON").click()
     assert request.input_value().startswith("Dear me! ") and label.input_value() == good
     request.focus()
     page.keyboard.press("Control+Enter")

@@ -57,7 +57,7 @@ def read(page: Any, root: Path, selected: list[Any], count: int) -> None:
 
 
 def select_by_mouse_and_keyboard(page: Any, root: Path, before: Run) -> None:
-    """A ribbon by a click; by keyboard a bar, its neighbour in the order of Tab, and all again."""
+    """A ribbon by a click; by keyboard a bar, its neighbour by an arrow key, and all again."""
     made = {s.id for s in before.table(Samples, "samples", 2) if s.parent}
     missed = sum(p.state == "failed" and p.sample_id in made for p in before.table(Probes, "probes", 2))
     accepted = sum(e.accepted for e in before.table(Expansions, "expansions", 1))
@@ -75,7 +75,7 @@ def select_by_mouse_and_keyboard(page: Any, root: Path, before: Run) -> None:
     page.locator(".lt-node[data-node='D1/new/children']").focus()
     page.keyboard.press("Enter")
     read(page, root, ["node", "D1/new/children"], accepted)
-    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowRight")
     other = page.evaluate("() => document.activeElement.dataset.node")
     assert other and other != "D1/new/children"
     page.keyboard.press(" ")

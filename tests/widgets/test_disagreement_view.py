@@ -10,7 +10,6 @@ from typing import Any, get_args
 import pytest
 from widget_pages import asked
 
-from looptool_kit.core.errors import RunError
 from looptool_kit.core.records import Probes, VerdictName, Verdicts
 from looptool_kit.core.samples import Label, Samples
 from looptool_kit.run.folder import Run
@@ -77,7 +76,8 @@ def test_a_decision_is_on_disk_at_once_and_found_again(view: DisagreementView) -
     assert [view.decisions[first].value, len(view.decisions)] == [{"verdict": "BOTH_WRONG"}, 2]
     view.filters = {"decided": "not reviewed"}
     assert view.count == len(view.verdicts) - 2 and first not in {s.id for s in view.selection}
-    assert asked(view, "undo")["message"].startswith("Undone: BOTH_WRONG on " + first)
+    words = next(s.request for s in view.samples if s.id == first)[:20]
+    assert asked(view, "undo")["message"].startswith(f"Undone: BOTH_WRONG on “{words}")
     assert view.decisions[first].reason == "plain as day"
     asked(view, "undo")
     asked(view, "undo")
@@ -151,12 +151,38 @@ def test_bulk_accepts_what_was_confirmed_and_goes_back_as_one(view: Disagreement
     assert set(view.decisions) == {mine, *wrong}
     asked(view, "accept", count=many - len(wrong))
     assert view.progress["left"] == unjudged and view.decisions[mine].reason == "mine"
-    assert view.kappa.n == many + 1 and view.kappa.observed == many / (many + 1) and 0 < view.kappa.kappa < 1
-    assert view.progress["kappa"] == view.kappa.kappa
+    # The judge's verdicts accepted in bulk are no second opinion: they never raise the agreement.
+    assert (view.kappa.n, view.kappa.observed) == (1, 0.0) and view.progress["together"] == many
     assert f"{many - len(wrong)} rows" in asked(view, "undo")["message"] and view.progress[
         "reviewed"
     ] == 1 + len(wrong)
     assert f"{len(wrong)} rows" in asked(view, "undo")["message"] and list(view.decisions) == [mine]
+
+
+def test_blind_hides_the_judge_until_the_person_has_decided(view: DisagreementView) -> None:
+    seen, blind = [i for i in with_verdict(view, "PRED_WRONG")[:2]]
+    asked(view, "decide", id=seen, verdict="BOTH_WRONG")
+    assert (view.kappa.n, view.kappa.observed, view.progress["blind"]) == (1, 0.0, False)
+    view.blind = True
+    names, rows = view.rows.names, view.head["rows"]
+    judge, confidence, decided = (names.index(n) for n in ("judge", "confidence", "decided"))
+    hidden = [r for r in rows if r[decided] == "not reviewed"]
+    assert hidden and {(r[judge], r[confidence]) for r in hidden} == {("hidden", "hidden")}
+    assert [r[judge] for r in rows if r[decided] == "BOTH_WRONG"] == ["PRED_WRONG"]
+    view.cursor = [view.samples[i].id for i in view.order].index(blind)
+    assert "verdict" not in shown(view)["detail"] and "PRED_WRONG" not in json.dumps(shown(view))
+    view.filters = {"judge": "PRED_WRONG"}
+    assert {s.id for s in view.selection} == {seen}, "a filter would tell what is hidden"
+    view.filters = {}
+    assert "switch blind off" in asked(view, "accept", count=1)["error"]
+    asked(view, "decide", id=blind, verdict="PRED_WRONG")
+    assert view.decisions[blind].value == {"verdict": "PRED_WRONG", "blind": True}
+    # Where some are decided blind, only these count; the one decided with the verdict in view does not.
+    assert (view.kappa.n, view.kappa.observed, view.progress["blind"]) == (1, 1.0, True)
+    view.cursor = [view.samples[i].id for i in view.order].index(blind)
+    assert shown(view)["detail"]["verdict"]["name"] == "PRED_WRONG"
+    still = DisagreementView(Run.open(view.run.path, read_only=True))
+    assert list(still.decisions) == [seen, blind]
 
 
 def test_notes(view: DisagreementView) -> None:
@@ -202,9 +228,16 @@ def test_a_run_opened_to_look_at_says_so_and_decides_nothing(view: DisagreementV
     )
 
 
-def test_where_nothing_is_judged_the_view_says_which_stage_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="stage verify"):
-        DisagreementView(Run.create(tmp_path / "new", "cpu-quick"))
+def test_where_nothing_is_judged_the_view_is_empty_and_says_which_stage_is_missing(
+    run: Run, tmp_path: Path
+) -> None:
+    view = DisagreementView(Run.create(tmp_path / "new", "cpu-quick"))
+    assert view.count == view.total == 0 and shown(view) == {"req": "1", "id": None}
+    for text in (view.missing, view.static_html()):
+        assert "No iteration of new has verdicts yet" in text and "lt.verify(run)" in text
+    late = DisagreementView(run, iteration=3)
+    assert "Iteration 3 of run has no verdicts yet (there are some of iteration 1, 2)" in late.missing
+    assert asked(late, "bulk")["count"] == 0 and "nothing to undo" in asked(late, "undo")["message"]
 
 
 # --------------------------------------------------------------- many, hostile

@@ -337,7 +337,7 @@ def test_a_map_read_again_shows_what_the_run_has_done_since(tmp_path: Path) -> N
 
 def test_drawings_escape_text_and_leave_gaps_out() -> None:
     nan = float("nan")
-    chart = lines({EVIL: [(1, 0.5), (2, nan), (3, 0.7), (4, 0.9)], "b": []}, EVIL, EVIL)
+    chart = lines({EVIL: [(1, 0.5), (2, nan), (3, 0.7), (4, 0.9), (5, 0.8)], "b": []}, EVIL, EVIL)
     flow = sankey(
         [Node("a", EVIL, 0), Node("b", "b", 1), Node("c", "c", 2)],
         [Link("a", "c", 3), Link("a", "b", 1)],

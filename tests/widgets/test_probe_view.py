@@ -12,7 +12,6 @@ from widget_pages import asked
 
 pytest.importorskip("anywidget")
 
-from looptool_kit.core.errors import RunError
 from looptool_kit.core.records import Probes
 from looptool_kit.core.samples import Samples
 from looptool_kit.run.folder import Run
@@ -82,8 +81,11 @@ def test_shows_the_newest_iteration_with_its_recorded_states(
     assert ProbeView(run, iteration=1).filters == {"iteration": "1"}
     alone = ProbeView(probes, samples)
     assert alone.states == view.states and alone.filters == {} and "iteration" not in alone.rows.names
-    with pytest.raises(RunError, match="run the stage"):
-        ProbeView(run, iteration=3)
+    assert [c["name"] for c in view.columns if c["lasting"]] == ["iteration"]
+    late = ProbeView(run, iteration=3)
+    assert late.total == 0 and "Iteration 3 of run has no probes yet" in late.missing
+    assert late.missing in late.static_html() and asked(late, "sample", at=0)["sample"] is None
+    assert sum(asked(late, "chart")["states"].values()) == 0
     with pytest.raises(ValueError, match="not among the samples given"):
         ProbeView(probes, samples[:3])
 

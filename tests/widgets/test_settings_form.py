@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,9 @@ pytest.importorskip("ipywidgets")
 from looptool_kit.config import Settings, load_settings
 from looptool_kit.run.folder import Run
 from looptool_kit.widgets import settings_form
+from looptool_kit.widgets.settings import FIRST_STAGES, redone
+
+RECORDED = Path(__file__).parents[2] / "sample_data" / "run"
 
 SECTIONS = [
     name
@@ -40,7 +45,7 @@ def test_a_form_says_what_the_run_says(run: Run, section: str) -> None:
 
 def test_saving_writes_the_run_and_shows_the_line_of_python(run: Run) -> None:
     form = settings_form(run, "probe")
-    form.inputs["quantile"].value, form.inputs["threshold"].value = "0.8", "1.25"
+    form.inputs["quantile"].value, form.inputs["threshold"].value = 0.8, "1.25"
     assert "run.set(probe__quantile=0.8, probe__threshold=1.25)" in form.python.value
     form.button.click()
     assert run.settings.probe.quantile == 0.8 and load_settings(run.path / "run.toml").probe.threshold == 1.25
@@ -62,7 +67,7 @@ def test_lists_choices_and_switches(run: Run) -> None:
 
 @pytest.mark.parametrize(
     ("section", "name", "said", "why"),
-    [("probe", "quantile", "2", "less than or equal"), ("grpo", "steps", "two", "whole number")],
+    [("grpo", "group", "1", "greater than or equal"), ("grpo", "steps", "two", "whole number")],
 )
 def test_what_is_wrong_is_said_and_nothing_is_written(
     run: Run, section: str, name: str, said: str, why: str
@@ -72,7 +77,10 @@ def test_what_is_wrong_is_said_and_nothing_is_written(
     form.inputs[name].value = said
     form.save()
     assert (
-        form.status.value.startswith("Not saved") and why in form.status.value and name in form.status.value
+        "Not saved" in form.status.value
+        and "sections.py" not in form.status.value
+        and why in form.status.value
+        and name in form.status.value
     )
     assert (run.path / "run.toml").read_bytes() == before
 
@@ -114,3 +122,40 @@ def test_judges_are_written_as_json_and_shown_as_they_are(run: Run) -> None:
     form.inputs["others"].value = ""
     form.button.click()
     assert run.settings.jury.others == ()
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_every_setting_has_its_meaning_beside_it_and_every_section_a_stage(run: Run, section: str) -> None:
+    form = settings_form(run, section)
+    for name, field in form.fields.items():
+        first = " ".join((field.description or "").replace("`", "").split())[:20]
+        assert first and html.escape(first) in form.meanings[name].value, name
+    assert section in FIRST_STAGES
+
+
+def test_choices_are_offered_and_shares_have_sliders(run: Run) -> None:
+    judge = settings_form(run, "verify").inputs["judge"]
+    assert {"evidence", "labels", "llm"} <= set(judge.options)
+    assert {"world", "templates"} <= set(settings_form(run, "seeds").inputs["source"].options)
+    form = settings_form(run, "expand")
+    assert set(form.inputs["expanders"].allowed_tags) >= {"world", "slots", "repeat"} and form.changes == {}
+    form.inputs["expanders"].value = ["repeat"]
+    form.save()
+    assert load_settings(run.path / "run.toml").expand.expanders == ("repeat",)
+    noise = settings_form(run, "seeds").inputs["noise"]
+    assert (noise.min, noise.max) == (0, 0.9)
+
+
+def test_a_change_says_what_is_made_again_and_how_long_that_took(tmp_path: Path) -> None:
+    run = Run.open(shutil.copytree(RECORDED, tmp_path / "run"))
+    form = settings_form(run, "probe")
+    assert form.cost.value == "" and "✓ saved" in form.python.value
+    form.inputs["quantile"].value = 0.9
+    said = form.cost.value
+    assert "verify, expand, compose" in said and "took" in said and "min" in said
+    form.inputs["batch"].value = str(run.settings.probe.batch + 1)
+    form.inputs["quantile"].value = run.settings.probe.quantile
+    assert "changes no result" in form.cost.value
+    took = [redone(run, [name]) for name in ("seeds.first", "lora.rank", "compose.hppl", "evaluate.base")]
+    assert ["train" in t for t in took] == [True, True, True, False], "a later dataset is trained on again"
+    assert "Nothing made so far" in redone(Run.create(tmp_path / "new", "cpu-quick"), ["lora.rank"])

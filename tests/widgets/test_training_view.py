@@ -23,13 +23,13 @@ from looptool_kit.widgets import TrainingView, training  # noqa: E402
 
 RECORDED = Path(__file__).parents[2] / "sample_data" / "run"
 DRAWN = (
+    "loss",
     "reward",
     "right completions",
     "groups without variance",
     "completion length",
     "clip fraction",
     "entropy",
-    "loss",
     "speed",
 )
 
@@ -123,18 +123,19 @@ def test_all_quantities_and_all_iterations(view: TrainingView, run: Run) -> None
     append(run.folder(1) / "policy" / "sft" / "history.jsonl", {"loss": 2.0, "step": 1})
     append(run.folder(1) / "policy" / "grpo" / "history.jsonl", row(1), row(2), row(3, reward=float("nan")))
     view.update()
-    assert titles(view) == [f"{t}, GRPO of iteration 1" for t in DRAWN[:7]] + [
-        "loss, SFT of iteration 1",
-        "speed, GRPO of iteration 1",
-    ]
+    assert titles(view) == ["loss, SFT of iteration 1"] + [f"{t}, GRPO of iteration 1" for t in DRAWN]
+    # Two or three steps are points, not a line, and each says its value.
+    loss, reward = view.charts[0], view.charts[2]
+    assert "<path" not in loss + reward and "iteration 1: 2 at 1" in loss
+    assert 'y="' in view.charts[6] and ">0<" in view.charts[6], "shares begin at 0"
     speed = next(
         svg for svg, title in zip(view.charts, titles(view), strict=True) if title.startswith("speed")
     )
     assert ">250<" in speed  # 1,000 tokens in 4 seconds
     shutil.copytree(run.folder(1) / "policy", run.folder(2) / "policy")
     shutil.copy(run.folder(1) / "samples.parquet", run.folder(2) / "samples.parquet")
-    assert view.update() and titles(view)[0] == "reward, GRPO"
-    assert 'data-series="iteration 1"' in view.charts[0] and 'data-series="iteration 2"' in view.charts[0]
+    assert view.update() and titles(view)[2] == "reward, GRPO"
+    assert "iteration 1: " in view.charts[2] and "iteration 2: " in view.charts[2]
     assert [r["iteration"] for r in view.history] == [1] * 4 + [2] * 4
     only = TrainingView(run, 2)
     only.close()

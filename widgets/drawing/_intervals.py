@@ -55,7 +55,7 @@ def intervals(
         title: for screen readers.
         width: of the drawing, in pixels.
     """
-    tall, top, gap = 18.0, 34.0, 18.0
+    tall, top, gap = 18.0, 34.0, 30.0
     left, bottom = 14 + 6.4 * max((len(short(name)) for name, _ in rows), default=0), top + tall * len(rows)
     wide = (width - 8 - left) / max(1, len(columns)) - gap
     root = svg(title, width, bottom + 20, {"class": "lt-intervals"})

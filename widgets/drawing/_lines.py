@@ -20,6 +20,10 @@ from looptool_kit.widgets.drawing._svg import (
 )
 
 Points = Sequence[tuple[float, float]]
+MIN_LINE = 5
+"""Points of a line; fewer are dots alone, since a line between two says more than is known."""
+MAX_DOTS = 24
+"""Points that have a dot each, with their values as tooltip."""
 _DASHES = ("", "6 3", "2 2", "8 3 2 3", "1 3", "10 4")
 
 
@@ -28,7 +32,7 @@ def lines(
     title: str,
     y_label: str = "",
     x_label: str = "step",
-    y_range: tuple[float, float] | None = None,
+    y_range: tuple[float, float | None] | None = None,
     width: float = 420,
     height: float = 200,
 ) -> str:
@@ -39,7 +43,7 @@ def lines(
         title: stands above the chart.
         y_label: name of the y axis.
         x_label: name of the x axis.
-        y_range: lowest and highest y; None: from the data.
+        y_range: lowest and highest y; None, for both or for the highest: from the data.
         width: of the drawing, in pixels.
         height: of the drawing, in pixels.
     """
@@ -71,17 +75,19 @@ def lines(
 
 
 def _bounds(
-    series: Mapping[str, Points], y_range: tuple[float, float] | None
+    series: Mapping[str, Points], y_range: tuple[float, float | None] | None
 ) -> tuple[float, float, float, float]:
     """Lowest and highest x and y of the plot, never equal."""
     shown = [(x, y) for points in series.values() for x, y in points if finite(x, y)]
     xs, ys = [x for x, _ in shown] or [0.0, 1.0], [y for _, y in shown] or [0.0, 1.0]
     x0, x1 = min(xs), max(xs)
-    y0, y1 = y_range or (min(ys), max(ys))
+    y0, y1 = y_range[0] if y_range else min(ys), max(ys)
+    if y_range and y_range[1] is not None:
+        y1 = y_range[1]
     if x0 == x1:
         x0, x1 = x0 - 0.5, x1 + 0.5
     if y0 == y1:
-        y0, y1 = y0 - (abs(y0) or 1) / 10, y1 + (abs(y1) or 1) / 10
+        y0, y1 = y0 if y_range else y0 - (abs(y0) or 1) / 10, y1 + (abs(y1) or 1) / 10
     elif y_range is None:
         y0, y1 = y0 - (y1 - y0) * 0.05, y1 + (y1 - y0) * 0.05
     return x0, x1, y0, y1
@@ -95,18 +101,20 @@ def _line(
     look: str,
     colour: str,
 ) -> None:
-    """One line; points without a neighbour become dots."""
+    """One line with a dot for each point, where they are few; of fewer than five the dots alone."""
     path, pen, single = [], "M", []
+    few = len(points) < MIN_LINE
     for i, (x, y) in enumerate(points):
         if not finite(x, y):
             pen = "M"
             continue
         px, py = at(x, y)
         path.append(f"{pen}{px:.1f},{py:.1f}")
-        if pen == "M" and (i + 1 == len(points) or not finite(*points[i + 1])):
-            single.append((px, py))
+        alone = pen == "M" and (i + 1 == len(points) or not finite(*points[i + 1]))
+        if alone or len(points) <= MAX_DOTS:
+            single.append((px, py, f"{name}: {number(y)} at {number(x)}", 2.5 if alone or few else 1.5))
         pen = "L"
-    if path:
+    if path and not few:
         put(root, "path", d="".join(path), style=look, about=name, data_series=visible(name))
-    for px, py in single:
-        put(root, "circle", cx=px, cy=py, r=2.5, style=f"fill:{colour}", about=name)
+    for px, py, words, radius in single:
+        put(root, "circle", cx=px, cy=py, r=radius, style=f"fill:{colour}", about=words)

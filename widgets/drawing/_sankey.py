@@ -11,7 +11,7 @@ from looptool_kit.widgets.drawing._svg import INK, SERIES, markup, put, svg, wri
 _GREY = SERIES[5]
 _BAR, _GAP, _TOP, _EDGE = 11.0, 22.0, 26.0, 8.0
 """Width of a bar, space above a bar (its label), above the first bar, and at the other edges."""
-_COLUMN, _LABEL = 120.0, 96.0
+_COLUMN, _LABEL = 92.0, 96.0
 """Least distance of two columns, and room for the labels of the last one."""
 
 

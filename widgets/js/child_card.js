@@ -21,9 +21,11 @@ const MARKS = { "=": "span", "-": "del", "+": "ins" };
 const bothOf = (before, after) =>
   h(
     "div",
-    { class: "lt-text lt-diff" },
-    h("div", {}, h("span", { class: "lt-role" }, "seed "), h("span", { class: "lt-was" }, before.trim())),
-    h("div", {}, h("span", { class: "lt-role" }, "child "), h("span", {}, after.trim())),
+    { class: "lt-diff" },
+    h("span", { class: "lt-role" }, "seed"),
+    h("div", { class: "lt-text lt-was", dir: "auto" }, before.trim()),
+    h("span", { class: "lt-role" }, "child"),
+    h("div", { class: "lt-text", dir: "auto" }, after.trim()),
   );
 
 /**
@@ -35,7 +37,7 @@ function diffOf(pieces) {
   if (pieces.length === 2 && first?.[0] === "-" && second?.[0] === "+") return bothOf(first[1], second[1]);
   return h(
     "div",
-    { class: "lt-text lt-diff" },
+    { class: "lt-text lt-diff", dir: "auto" },
     pieces.map(([op, text], at) => {
       const words = text.trimStart();
       return [text.slice(0, text.length - words.length) || (at ? " " : ""), h(MARKS[op], {}, words)];
@@ -108,26 +110,28 @@ function toolChanges([gone, added]) {
  * The editor of a child.
  * @param {Draft} draft
  * @param {object} on
- * @param {(draft: Draft) => void} on.typed called a moment after the last key
+ * @param {() => Promise<SampleDetail | null>} on.unfold the child, for the tools on offer
+ * @param {(draft: Draft) => void} on.typed called a moment after the last change
  * @param {(draft: Draft) => void} on.save
  * @param {() => void} on.leave
  */
 function childEditor(draft, on) {
   const request = h("textarea", {
     rows: 3,
+    dir: "auto",
     "aria-label": "request: the last user message",
     value: draft.request,
     title: "what the user says last",
   });
-  const label = h("textarea", {
-    rows: Math.min(14, draft.label.split("\n").length + 1),
-    spellcheck: "false",
-    value: draft.label,
-    "aria-label": "label: calls as JSON, or the plain reply",
-    title: "a JSON list of calls, or a plain reply",
-  });
-  const written = () => ({ request: request.value, label: label.value });
+  /** @type {ReturnType<typeof labelForm> | null} */
+  let label = null;
+  const written = () => ({ request: request.value, label: label?.text() ?? draft.label });
   const typing = keeper(() => on.typed(written()));
+  const box = h("div", {});
+  on.unfold().then((sample) => {
+    label = labelForm(draft.label, sample?.tools ?? [], typing.later);
+    box.replaceChildren(label.node);
+  });
   const save = () => {
     typing.drop();
     on.save(written());
@@ -136,23 +140,18 @@ function childEditor(draft, on) {
     typing.drop();
     on.leave();
   };
-  /** @param {SubmitEvent} event */
-  const onsubmit = (event) => {
-    event.preventDefault();
-    save();
-  };
+  const buttons = [
+    h("button", { type: "button", title: "check and record (Ctrl+Enter)", onclick: save }, "record the edit"),
+    h("button", { type: "button", title: "leave the child as it was (Esc)", onclick: leave }, "cancel"),
+  ];
   const form = h(
-    "form",
-    { class: "lt-editor", "aria-label": "edit this child", onsubmit, oninput: typing.later },
+    "div",
+    { class: "lt-editor", role: "group", "aria-label": "edit this child" },
     h("label", {}, "request (the last user message)", request),
-    h("label", {}, "label (calls as JSON, or the plain reply)", label),
-    h(
-      "div",
-      { class: "lt-row" },
-      h("button", { type: "submit", title: "check and record (Ctrl+Enter)" }, "record the edit"),
-      h("button", { type: "button", title: "leave the child as it was (Esc)", onclick: leave }, "cancel"),
-    ),
+    box,
+    h("div", { class: "lt-row" }, buttons),
   );
+  request.addEventListener("input", typing.later);
   form.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
     event.preventDefault();

@@ -48,8 +48,19 @@ function steadyWhilePressed(cards, redraw) {
  */
 function cardMaker(model, state, panel, { act, close, tell, failed }) {
   /** @param {ChildCard} card */
-  const editorOf = ({ id, text }) =>
-    childEditor(model.get("drafts")[id] ?? text, {
+  const unfold = ({ id }) =>
+    ask(model, "sample", { id }).then(
+      (answer) => answer.detail,
+      (error) => {
+        failed(error);
+        return null;
+      },
+    );
+  /** @param {ChildCard} card */
+  const editorOf = (card) => {
+    const { id, text } = card;
+    return childEditor(model.get("drafts")[id] ?? text, {
+      unfold: () => unfold(card),
       typed: (draft) => put(model, { drafts: { ...model.get("drafts"), [id]: draft } }),
       save: (draft) => {
         const saved = ask(model, "edit", { id, ...draft });
@@ -61,6 +72,7 @@ function cardMaker(model, state, panel, { act, close, tell, failed }) {
       },
       leave: close,
     });
+  };
   /** @param {ChildCard} card @param {number} at @param {Novelty | undefined} novelty */
   const cardOf = (card, at, novelty) => {
     const facts = {
@@ -76,14 +88,7 @@ function cardMaker(model, state, panel, { act, close, tell, failed }) {
         state.choose(card);
         act(name, card);
       },
-      unfold: () =>
-        ask(model, "sample", { id: card.id }).then(
-          (answer) => answer.detail,
-          (error) => {
-            failed(error);
-            return null;
-          },
-        ),
+      unfold: () => unfold(card),
     });
     node.addEventListener("mousedown", () => {
       if (state.here() !== at) state.choose(card);

@@ -118,8 +118,9 @@ function oneAtATime(work) {
 /**
  * Keep what is typed: `keep` is called a moment after the last key, or `now`, or not at all (`drop`).
  * @param {() => void} keep
+ * @param {number} [rest] milliseconds without a key
  */
-function keeper(keep) {
+function keeper(keep, rest = 250) {
   let timer = 0;
   const drop = () => {
     clearTimeout(timer);
@@ -132,7 +133,7 @@ function keeper(keep) {
   };
   const later = () => {
     drop();
-    timer = setTimeout(now, 250);
+    timer = setTimeout(now, rest);
   };
   return { now, later, drop };
 }
@@ -161,6 +162,24 @@ function follow(model, names, redraw) {
   for (const name of names) model.on(`change:${name}`, redraw);
   redraw();
   return () => names.forEach((name) => model.off(`change:${name}`, redraw));
+}
+
+/**
+ * Call `redraw` with the width of a node, now and when it has changed by more than a few pixels.
+ * @param {HTMLElement} node
+ * @param {(width: number) => void} redraw
+ * @returns {() => void} stops that
+ */
+function followWidth(node, redraw) {
+  let drawn = 0;
+  const resized = new ResizeObserver(() => {
+    const width = Math.round(node.clientWidth);
+    if (!width || Math.abs(width - drawn) < 12) return;
+    drawn = width;
+    redraw(width);
+  });
+  resized.observe(node);
+  return () => resized.disconnect();
 }
 
 /**
@@ -204,3 +223,18 @@ function onKeys(node, keys) {
     keys[event.key]?.(event);
   });
 }
+
+/**
+ * The list of a view's keys, laid over it when it is asked for; hidden at first.
+ * @param {[key: string, words: string][]} keys
+ */
+const keyOverlay = (keys) =>
+  h(
+    "div",
+    { class: "lt-keys", hidden: true, role: "note", tabindex: "-1", "aria-label": "keys" },
+    h(
+      "dl",
+      {},
+      keys.map(([key, words]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, words)]),
+    ),
+  );

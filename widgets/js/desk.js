@@ -159,10 +159,11 @@ function labelDesk(model, current, save, leave) {
   };
   /** @param {boolean} [focus] */
   function draw(focus = false) {
-    const { id } = current();
+    const row = current();
+    const { id } = row;
     const text = id === null ? undefined : model.get("drafts")[id];
     if (id === null || text === undefined || model.get("blocked")) return node.replaceChildren();
-    const opened = labelEditor(text, {
+    const opened = labelEditor(text, row.detail.tools, {
       typed: (label) => draft(id, label),
       save: (label) => save(id, label),
       leave: () => {
@@ -188,23 +189,24 @@ function labelDesk(model, current, save, leave) {
   return { node, draw, edit, isOpen };
 }
 
-/** The selected sample beside what the judge weighed. */
+/** The selected sample, and what the judge weighed. */
 function samplePanel() {
-  const card = h("div", { class: "lt-card", tabindex: "-1", role: "region", "aria-label": "sample" });
-  const side = h("div", { class: "lt-weighed" });
-  const node = h("div", { class: "lt-desk-box" }, h("div", { class: "lt-desk" }, card, side));
+  const card = h("div", { class: "lt-card", tabindex: "0", role: "region", "aria-label": "sample" });
+  const side = h("div", { class: "lt-weighed", tabindex: "0", role: "region", "aria-label": "verdict" });
+  const hidden = "The judge's verdict and its reasons are hidden until you have decided (blind).";
   /** @param {ReviewedRow} row */
   const show = (row) => {
     if (row.id !== null) {
+      const { verdict } = row.detail;
       card.replaceChildren(sampleCard(row.detail));
-      side.replaceChildren(judgement(row.detail.verdict));
+      side.replaceChildren(verdict ? judgement(verdict) : h("p", { class: "lt-small" }, hidden));
       if (row.decision) side.prepend(decisionNote(row.decision));
     } else {
-      card.replaceChildren("No row passes the filter.");
+      card.replaceChildren(h("p", { class: "lt-small" }, "No row is selected."));
       side.replaceChildren();
     }
     card.scrollTop = side.scrollTop = 0;
     card.dataset.row = row.id ?? "";
   };
-  return { node, card, show };
+  return { side, card, show };
 }

@@ -55,12 +55,16 @@ function bulkDialog(accept, closed) {
  * How far the review is, and how person and judge agree.
  * @param {DisagreementTraits["progress"]} progress
  */
-function progressWords({ reviewed, left, n, observed, kappa }) {
+function progressWords({ reviewed, left, n, observed, kappa, together, blind }) {
   const done = `reviewed ${reviewed.toLocaleString()} / left ${left.toLocaleString()}`;
-  if (!n || observed === null) return done;
+  const bulk = together
+    ? ` · ${together.toLocaleString()} accepted in bulk, which say nothing about the judge`
+    : "";
+  if (!n || observed === null) return done + bulk;
   const coefficient = kappa === null ? "undefined (only one verdict so far)" : kappa.toFixed(2);
-  const agreed = `you and the judge agree on ${Math.round(observed * n)} of ${n}`;
-  return `${done} · ${agreed} · Cohen's kappa ${coefficient}`;
+  const how = blind ? "decided blind" : "decided one by one";
+  const agreed = `you and the judge agree on ${Math.round(observed * n)} of ${n} ${how}`;
+  return `${done} · ${agreed} · Cohen's kappa ${coefficient}${bulk}`;
 }
 
 /**
@@ -73,6 +77,7 @@ function progressWords({ reviewed, left, n, observed, kappa }) {
  * @property {() => unknown} undo
  * @property {() => unknown} note
  * @property {() => unknown} help
+ * @property {() => unknown} escape
  * @property {() => unknown} bulk
  */
 
@@ -125,23 +130,21 @@ function deskButtons(choices, blocked, on) {
 }
 
 /**
- * The list of keys, hidden at first.
+ * The keys of the desk.
  * @param {DisagreementTraits["choices"]} choices
  */
 const keyList = (choices) =>
-  h(
-    "dl",
-    { class: "lt-keys", hidden: true, "aria-label": "keys" },
-    [
-      ...choices.map(([name, , effect], i) => [String(i + 1), `${name}: ${effect}`]),
-      ["e", "edit the label; Ctrl+Enter saves, Escape leaves"],
-      ["s", "skip to the next row not reviewed"],
-      ["u", "undo the last decision"],
-      ["n", "write a note; Enter keeps it"],
-      ["j / k", "next / previous row"],
-      ["?", "show or hide this"],
-    ].map(([key, words]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, words)]),
-  );
+  keyOverlay([
+    ...choices.map(
+      ([name, , effect], i) => /** @type {[string, string]} */ ([String(i + 1), `${name}: ${effect}`]),
+    ),
+    ["e", "edit the label; Ctrl+Enter saves, Escape leaves"],
+    ["s", "skip to the next row not reviewed"],
+    ["u", "undo the last decision"],
+    ["n", "write a note; Enter keeps it"],
+    ["j / k", "next / previous row"],
+    ["?", "show or hide this; Escape hides it"],
+  ]);
 
 /**
  * What can be done with the shown row.
@@ -189,34 +192,71 @@ function deskActions(model, current, queue, { note, keys, say, leave }) {
   };
   const help = () => {
     keys.hidden = !keys.hidden;
+    if (keys.hidden) leave();
+    else keys.focus({ preventScroll: true });
+  };
+  const escape = () => {
+    if (!keys.hidden) help();
   };
   const skip = () => queue.act("skip");
   const writeNote = () => !blocked && note.node.focus();
-  return { shownRow, saveLabel, actions: { decide, undo, help, skip, note: writeNote, step: queue.step } };
+  return {
+    shownRow,
+    saveLabel,
+    actions: { decide, undo, help, escape, skip, note: writeNote, step: queue.step },
+  };
 }
 
 /**
- * The whole desk, which takes the keys of what is in it.
+ * The switch that hides the judge's verdict until a row is decided.
  * @param {Model<DisagreementTraits, DisagreementQuestions>} model
- * @param {HTMLElement} progress
- * @param {HTMLElement} table
- * @param {ReturnType<typeof deskButtons>} buttons
- * @param {HTMLElement} note
- * @param {HTMLElement[]} below
  */
-function deskFrame(model, progress, table, buttons, note, below) {
+function blindSwitch(model) {
+  /** @type {HTMLInputElement} */
+  const box = h("input", { type: "checkbox", onchange: () => put(model, { blind: box.checked }) });
+  const title =
+    "hide the judge's verdict and its reasons until you have decided: only then is yours a second opinion";
+  const node = h("label", { title }, box, " blind");
+  const stop = follow(model, ["blind"], () => {
+    box.checked = model.get("blind");
+  });
+  return { node, stop };
+}
+
+/**
+ * The whole desk on one screen, which takes the keys of what is in it: list, sample and verdict side by side,
+ * each scrolling by itself, with the buttons always in sight below them.
+ * @param {Model<DisagreementTraits, DisagreementQuestions>} model
+ * @param {object} parts
+ * @param {HTMLElement[]} parts.head beside the title
+ * @param {ReturnType<typeof rowTable>} parts.table
+ * @param {HTMLElement} parts.editor
+ * @param {ReturnType<typeof samplePanel>} parts.panel
+ * @param {ReturnType<typeof deskButtons>} parts.buttons
+ * @param {HTMLElement[]} parts.foot
+ * @param {HTMLElement[]} parts.over what is laid over the desk when it is asked for
+ */
+function deskFrame(model, { head, table, editor, panel, buttons, foot, over }) {
   const blocked = model.get("blocked");
   const { verdicts, others, bulk } = buttons;
   const title = `Disagreements, iteration ${model.get("iteration")}`;
   const root = frame(
     `disagreements of iteration ${model.get("iteration")}`,
-    h("div", { class: "lt-row" }, h("strong", {}, title), progress),
+    h("div", { class: "lt-row" }, h("strong", {}, title), head),
     blocked ? h("div", { class: "lt-blocked", role: "note" }, blocked) : null,
-    table,
+    table.tools,
+    h(
+      "div",
+      { class: "lt-desk" },
+      table.grid,
+      h("div", { class: "lt-middle" }, editor, panel.card),
+      panel.side,
+    ),
     h("div", { class: "lt-row", role: "toolbar", "aria-label": "verdict" }, verdicts, others, bulk),
-    h("div", { class: "lt-row" }, note),
-    below,
+    h("div", { class: "lt-row" }, foot),
+    over,
   );
+  root.classList.add("lt-desk-view");
   // So that a click on text inside puts the focus, and with it the keys, into the view.
   root.tabIndex = -1;
   return root;
@@ -229,6 +269,7 @@ function deskFrame(model, progress, table, buttons, note, below) {
  */
 const deskKeys = (root, choices, on) =>
   onKeys(root, {
+    Escape: on.escape,
     ...Object.fromEntries(choices.map(([name], i) => [String(i + 1), () => on.decide(name)])),
     e: on.edit,
     s: on.skip,
@@ -238,6 +279,17 @@ const deskKeys = (root, choices, on) =>
     k: () => on.step(-1),
     "?": on.help,
   });
+
+/**
+ * Mark the button of the verdict that was decided.
+ * @param {ReturnType<typeof deskButtons>} buttons
+ * @param {DisagreementTraits["choices"]} choices
+ * @param {ReviewedRow} row
+ */
+function markDecided({ verdicts }, choices, row) {
+  const verdict = row.id === null ? undefined : row.decision?.verdict;
+  choices.forEach(([name], i) => verdicts[i]?.setAttribute("aria-pressed", String(verdict === name)));
+}
 
 /** @param {Place<DisagreementTraits, DisagreementQuestions>} place */
 function render({ model, el }) {
@@ -251,16 +303,15 @@ function render({ model, el }) {
 
   /** @param {ReviewedRow} selected */
   const show = (selected) => {
-    const focused = [panel.node, label.node].some((part) => part.contains(document.activeElement));
+    const focused = [panel.card, panel.side, label.node].some((part) =>
+      part.contains(document.activeElement),
+    );
     note.keep(); // what was typed meanwhile belongs to the row that was shown
     const same = row.id === selected.id;
     row = selected;
     panel.show(row);
     note.show(row);
-    const verdict = row.id === null ? undefined : row.decision?.verdict;
-    choices.forEach(([name], i) =>
-      buttons.verdicts[i]?.setAttribute("aria-pressed", String(verdict === name)),
-    );
+    markDecided(buttons, choices, row);
     if (!same || !label.isOpen()) label.draw();
     if (focused && !root.contains(document.activeElement)) rest();
   };
@@ -283,10 +334,15 @@ function render({ model, el }) {
   const accept = (/** @type {number} */ count) => queue.act("accept", { count }).then(rest);
   const dialog = bulkDialog(accept, () => buttons.bulk.focus());
   const panel = samplePanel();
-  const table = rowTable(model, { label: "disagreements", lines: 7, onopen: () => panel.card.focus() });
+  const table = rowTable(model, { label: "disagreements", lines: 0, onopen: () => panel.card.focus() });
   const progress = h("div", { class: "lt-progress", role: "status", "aria-live": "polite" });
-  const below = [keys, dialog.node, line.node, label.node, panel.node];
-  const root = deskFrame(model, progress, table.node, buttons, note.node, below);
+  const blind = blindSwitch(model);
+  const [head, foot, over] = [
+    [progress, blind.node],
+    [note.node, line.node],
+    [keys, dialog.node],
+  ];
+  const root = deskFrame(model, { head, table, editor: label.node, panel, buttons, foot, over });
   el.append(root);
   deskKeys(root, choices, on);
   const stops = [
@@ -295,6 +351,7 @@ function render({ model, el }) {
       progress.textContent = progressWords(model.get("progress"));
     }),
     table.stop,
+    blind.stop,
   ];
   return () => stops.forEach((stop) => stop());
 }

@@ -1,9 +1,16 @@
 // ExpansionView: error seeds on the left, on the right the seed and its children with what stayed and what
 // changed.
 
-const KEYS =
-  "j k: next, previous child · J K: next, previous seed · a: accept · r: reject · e: edit · " +
-  "u: take the decision on this child back · ?: this help";
+/** @type {[key: string, words: string][]} */
+const KEYS = [
+  ["j / k", "next / previous child"],
+  ["J / K", "next / previous seed"],
+  ["a", "accept the child"],
+  ["r", "reject it"],
+  ["e", "edit it; Ctrl+Enter records, Escape leaves"],
+  ["u", "take the decision on this child back"],
+  ["?", "show or hide this; Escape hides it"],
+];
 
 /**
  * The seed above its children.
@@ -21,7 +28,8 @@ function seedHead(seed) {
   return [
     h("h4", {}, `seed: ${seed.pattern || "no fault recorded"}`),
     ...(seed.standing ? [] : [h("div", { class: "lt-small lt-fail" }, overruled)]),
-    h("div", { class: "lt-text" }, h("span", { class: "lt-role" }, "request "), request),
+    h("span", { class: "lt-role" }, "request"),
+    h("div", { class: "lt-text", dir: "auto" }, request),
     h(
       "div",
       { class: "lt-small" },
@@ -179,9 +187,9 @@ function seedLoader(model, state, cards, { root, panel, top }, failed) {
  * @param {ReturnType<typeof seedState>} state
  * @param {HTMLElement} cards
  * @param {ReturnType<typeof childActs>} acts
- * @param {() => void} toggleHelp
+ * @param {{ node: HTMLElement, toggle: () => void }} help
  */
-function expansionKeys(model, root, state, cards, { act, close }, toggleHelp) {
+function expansionKeys(model, root, state, cards, { act, close }, help) {
   /** @param {number} by */
   const go = (by) => {
     const card = state.children()[state.here() + by];
@@ -204,9 +212,10 @@ function expansionKeys(model, root, state, cards, { act, close }, toggleHelp) {
     r: () => state.soon(() => act("reject")),
     e: () => state.soon(() => act("edit")),
     u: () => state.soon(() => act("undo")),
-    "?": toggleHelp,
+    "?": help.toggle,
     Escape: () => {
-      if (model.get("editing")) close();
+      if (!help.node.hidden) help.toggle();
+      else if (model.get("editing")) close();
     },
   });
 }
@@ -226,9 +235,10 @@ function render({ model, el }) {
   );
   const acts = childActs(model, state, panel, line.say);
   const table = rowTable(model, { label: "error seeds", lines: 20, onopen: () => focusOn(panel) });
-  const help = h("div", { class: "lt-small", hidden: true }, KEYS);
+  const help = keyOverlay(KEYS);
   const toggleHelp = () => {
     help.hidden = !help.hidden;
+    focusOn(help.hidden ? panel : help);
   };
   const title = `Iteration ${model.get("iteration")}: error seeds and their children`;
   const helpButton = { title: "the keys of this view (?)", "aria-label": "keys", onclick: toggleHelp };
@@ -245,7 +255,7 @@ function render({ model, el }) {
     h("div", { class: "lt-expansion" }, table.node, panel),
     line.node,
   );
-  expansionKeys(model, root, state, cards, acts, toggleHelp);
+  expansionKeys(model, root, state, cards, acts, { node: help, toggle: toggleHelp });
   el.append(root);
   const cardOf = cardMaker(model, state, panel, acts);
   const drawn = childCards(model, state, { panel, cards }, cardOf, line.say);

@@ -70,7 +70,7 @@ function trialCard({ kind, expected, verdicts, rationale }) {
       given,
       h("strong", {}, right ? " ✓ right" : " ✗ wrong"),
     ),
-    h("div", { class: "lt-text" }, rationale || "(no rationale)"),
+    h("div", { class: "lt-text", dir: "auto" }, rationale || "(no rationale)"),
   );
 }
 
@@ -84,7 +84,8 @@ function render({ model, el }) {
   };
   const report = reportCard(model, choose);
   const intervals = h("summary", {}, "intervals");
-  const chart = h("details", { open: true }, intervals, drawing(model.get("chart")));
+  const svg = model.get("chart");
+  const chart = svg ? h("details", { open: true }, intervals, drawing(svg)) : null;
   const card = h("div", {
     class: "lt-probe-card",
     role: "region",

@@ -25,7 +25,7 @@ function judgement(v) {
       {},
       `judge${v.judge ? ` (${v.judge})` : ""}: `,
       h("span", { class: "lt-verdict", "data-verdict": v.name }, v.name),
-      ` · confidence ${v.confidence.toFixed(2)}`,
+      v.confidence ? ` · confidence ${v.confidence.toFixed(2)}` : "",
     ),
     v.right
       ? h(
@@ -34,7 +34,7 @@ function judgement(v) {
           `probability of being right: label ${v.right[0].toFixed(2)}, prediction ${v.right[1].toFixed(2)}`,
         )
       : null,
-    h("div", { class: "lt-text" }, v.rationale || "(no rationale)"),
+    h("div", { class: "lt-text", dir: "auto" }, v.rationale || "(no rationale)"),
     h("div", { class: "lt-small" }, `votes: ${votes.length ? votes.join(", ") : "none, one judge decided"}`),
     rows.length
       ? h("table", { class: "lt-pair lt-evidence" }, evidence, h("tbody", {}, rows))

@@ -3,32 +3,40 @@
 /**
  * The editor of a label.
  * @param {string} text
+ * @param {SampleDetail["tools"]} tools on offer in the sample
  * @param {object} on
- * @param {(text: string) => void} on.typed called a moment after the last key
+ * @param {(text: string) => void} on.typed called a moment after the last change
  * @param {(text: string) => Promise<string>} on.save answers with what is wrong, empty if it was saved
  * @param {() => void} on.leave
  */
-function labelEditor(text, on) {
-  const area = h("textarea", {
-    rows: Math.min(16, Math.max(4, text.split("\n").length + 1)),
-    "aria-label": "label",
-    spellcheck: "false",
-    value: text,
-    title: "a JSON list of calls, or a plain reply",
-  });
+function labelEditor(text, tools, on) {
+  const typing = keeper(() => on.typed(form.text()));
+  const form = labelForm(text, tools, typing.later);
   const fault = h("div", { class: "lt-status lt-bad", role: "alert" });
-  const typing = keeper(() => on.typed(area.value));
   const save = async () => {
     typing.now();
-    fault.textContent = plain(await on.save(area.value));
+    fault.textContent = plain(await on.save(form.text()));
   };
   const leave = () => {
     typing.drop();
     on.leave();
   };
-  area.addEventListener("input", typing.later);
-  area.addEventListener("blur", typing.now);
-  area.addEventListener("keydown", (event) => {
+  const saveTitle = "save as LABEL_WRONG with this label (Ctrl+Enter)";
+  const node = h(
+    "div",
+    { class: "lt-editor", role: "group", "aria-label": "the right label" },
+    h(
+      "div",
+      { class: "lt-row" },
+      h("strong", {}, "the right label"),
+      h("button", { onclick: save, title: saveTitle }, "save label"),
+      h("button", { onclick: leave, title: "leave the label as it was (Escape)" }, "cancel"),
+    ),
+    fault,
+    form.node,
+  );
+  node.addEventListener("focusout", typing.now);
+  node.addEventListener("keydown", (event) => {
     const saves = event.key === "Enter" && (event.ctrlKey || event.metaKey);
     if (!saves && event.key !== "Escape") return;
     event.preventDefault();
@@ -36,25 +44,5 @@ function labelEditor(text, on) {
     if (saves) save();
     else leave();
   });
-  const calls = '[{"name": …, "arguments": {…}}]';
-  const help = `The right label: a JSON list of calls ${calls}, or a plain reply as it should be said.`;
-  const saveTitle = "save as LABEL_WRONG with this label (Ctrl+Enter)";
-  const node = h(
-    "div",
-    { class: "lt-editor" },
-    h("div", { class: "lt-small" }, help),
-    area,
-    fault,
-    h(
-      "div",
-      { class: "lt-row" },
-      h("button", { onclick: save, title: saveTitle }, "save label"),
-      h("button", { onclick: leave, title: "leave the label as it was (Escape)" }, "cancel"),
-    ),
-  );
-  const focus = () => {
-    area.focus();
-    area.setSelectionRange(0, 0);
-  };
-  return { node, focus };
+  return { node, focus: form.focus };
 }

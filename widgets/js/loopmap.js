@@ -2,7 +2,8 @@
 // whose cells are buttons.
 
 /**
- * Make buttons of the parts of a drawing; the returned function marks the selected one.
+ * Make buttons of the parts of a drawing, one stop of the Tab key for all: the arrow keys go from one to the
+ * next. The returned function marks the selected one.
  * @param {SVGSVGElement} svg
  * @param {string} parts a CSS selector
  * @param {(part: DOMStringMap) => MapSelection} what what a part selects
@@ -10,16 +11,26 @@
  */
 function pressable(svg, parts, what, choose) {
   const buttons = /** @type {NodeListOf<SVGElement>} */ (svg.querySelectorAll(parts));
+  /** @param {SVGElement} node @param {number} by */
+  const go = (node, by) => {
+    const all = [...buttons];
+    const next = all[(all.indexOf(node) + by + all.length) % all.length];
+    for (const each of all) each.setAttribute("tabindex", each === next ? "0" : "-1");
+    next?.focus();
+  };
+  const steps = new Map(Object.entries({ ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }));
   for (const node of buttons) {
-    node.setAttribute("tabindex", "0");
+    node.setAttribute("tabindex", node === buttons[0] ? "0" : "-1");
     node.setAttribute("role", "button");
     node.setAttribute("aria-label", node.querySelector("title")?.textContent ?? "");
     node.addEventListener("click", () => choose(what(node.dataset)));
     node.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" && event.key !== " ") return;
+      const by = steps.get(event.key);
+      if (!by && event.key !== "Enter" && event.key !== " ") return;
       event.preventDefault();
       event.stopPropagation();
-      choose(what(node.dataset));
+      if (by) go(node, by);
+      else choose(what(node.dataset));
     });
   }
   /** @param {MapSelection} selected */
@@ -189,9 +200,11 @@ function ribbons(model, choose, failed) {
   const map = h("div", { class: "lt-wide lt-map" });
   const note = h("p", { class: "lt-blocked", hidden: true });
   const flips = h("div", {});
+  const words = h("div", { class: "lt-small" });
   /** @type {(selected: MapSelection) => void} */
   let mark = () => {};
-  ask(model, "map").then((answer) => {
+  /** @param {ReturnType<LoopMapQuestions["map"]>} answer */
+  const draw = (answer) => {
     const svg = drawing(answer.svg);
     /** @type {(part: DOMStringMap) => MapSelection} */
     const what = ({ node, source, target }) => (node ? ["node", node] : ["flow", source ?? "", target ?? ""]);
@@ -201,8 +214,10 @@ function ribbons(model, choose, failed) {
     note.hidden = !answer.note;
     note.textContent = answer.note;
     if (answer.flips.length) flips.replaceChildren(flipTable(answer.flips));
-  }, failed);
-  return { map, note, flips, mark: (/** @type {MapSelection} */ selected) => mark(selected) };
+    words.textContent = plain(answer.legend.map(([name, meaning]) => `${name}: ${meaning}`).join(" · "));
+  };
+  const stop = followWidth(map, (width) => ask(model, "map", { width }).then(draw, failed));
+  return { map, note, flips, words, stop, mark: (/** @type {MapSelection} */ selected) => mark(selected) };
 }
 
 /**
@@ -226,7 +241,11 @@ function mapButtons(model, choose, say, failed) {
   const views = model.get("views").map((name) => {
     const open = () => {
       say(`opening ${name} …`);
-      ask(model, "open", { view: name }).then(tell, failed);
+      ask(model, "open", { view: name }).then((outcome) => {
+        tell(outcome);
+        // It may be out of sight, below.
+        document.activeElement?.closest(".lt-view")?.querySelector(".lt-opened")?.scrollIntoView();
+      }, failed);
     };
     const props = { "data-view": name, disabled: true, title: `show these samples in ${name}, below` };
     return h("button", { ...props, onclick: open }, `open in ${name}`);
@@ -247,7 +266,7 @@ function loopMap(place, line) {
   const failed = (error) => line.say(wordsOf(error), true);
   const heading = h("h4", { "aria-live": "polite" });
   const { all, again, views } = mapButtons(model, choose, line.say, failed);
-  const { map, note, flips, mark } = ribbons(model, choose, failed);
+  const { map, note, flips, words, stop, mark } = ribbons(model, choose, failed);
   const card = h("div", {
     class: "lt-probe-card",
     role: "region",
@@ -273,6 +292,7 @@ function loopMap(place, line) {
     "loop map",
     note,
     map,
+    words,
     h("div", { class: "lt-row" }, heading, all, again, views, line.node),
     table.tools,
     h("div", { class: "lt-probe-box" }, h("div", { class: "lt-columns lt-probe" }, table.node, card)),
@@ -289,13 +309,14 @@ function loopMap(place, line) {
     mark(selected);
   };
   const stops = [
+    stop,
     table.stop,
     errors.stop,
     opened.stop,
     follow(model, ["version", "cursor"], show),
     follow(model, ["selected"], select),
   ];
-  return () => stops.forEach((stop) => stop());
+  return () => stops.forEach((each) => each());
 }
 
 /**
@@ -305,17 +326,17 @@ function loopMap(place, line) {
 function render(place) {
   const { model, el } = place;
   const line = statusLine();
-  let stop = () => {};
+  let stopMap = () => {};
   const end = follow(model, ["drawn"], () => {
     const focused = el.contains(document.activeElement);
-    stop();
-    stop = loopMap(place, line);
+    stopMap();
+    stopMap = loopMap(place, line);
     const again = el.querySelector(".lt-again");
     if (focused && again instanceof HTMLElement) again.focus();
   });
   return () => {
     end();
-    stop();
+    stopMap();
   };
 }
 

@@ -156,9 +156,12 @@ function thresholdMoves(handle, scaled, threshold, valueAt, send) {
     End: toEnd("high"),
   };
   onKeys(handle, moves);
+  // Several presses are one decision: it is written when they rest, or when the focus leaves.
+  const keeping = keeper(() => send(Number(handle.getAttribute("aria-valuenow")), true), 800);
   handle.addEventListener("keyup", (event) => {
-    if (event.key in moves) send(Number(handle.getAttribute("aria-valuenow")), true);
+    if (event.key in moves) keeping.later();
   });
+  handle.addEventListener("blur", keeping.now);
   return () => dragging;
 }
 
@@ -225,6 +228,15 @@ function rangeVeils(scaled, left) {
 }
 
 /**
+ * The states with their colours and counts.
+ * @param {Record<string, number>} counts
+ */
+const stateMarks = (counts) =>
+  Object.entries(counts).map(([state, n]) =>
+    h("span", { "data-state": state }, h("i", {}), `${state} ${n.toLocaleString()}`),
+  );
+
+/**
  * The histogram with its threshold and range.
  * @param {Model<ProbeTraits, ProbeQuestions>} model
  * @param {Say} say
@@ -248,11 +260,8 @@ function probeChart(model, say) {
     const part = ((event.clientX - r.left) / r.width - scale.left) / (scale.right - scale.left);
     return Math.exp(scale.low + Math.max(0, Math.min(1, part)) * (scale.high - scale.low));
   };
-  const words = () =>
-    Object.entries(counts)
-      .map(([state, n]) => `${n} ${state}`)
-      .join(", ");
-  const handle = thresholdHandle(scaled, left, words);
+  const inWords = () => Object.entries(counts).map(([state, n]) => `${n} ${state}`);
+  const handle = thresholdHandle(scaled, left, () => inWords().join(", "));
   const veils = rangeVeils(scaled, left);
   const title = "drag over the bars to select a range of perplexity";
   const box = h("div", { class: "lt-chart", title }, svgBox, veils.before, veils.after, handle.node);
@@ -272,15 +281,19 @@ function probeChart(model, say) {
     box.style.setProperty("--lt-bottom", `${100 - (100 * Number(svg.dataset.bottom)) / tall}%`);
     svgBox.replaceChildren(svg);
     counts = answer.states;
-    const states = Object.entries(counts).map(([state, n]) =>
-      h("span", { "data-state": state }, h("i", {}), `${state} ${n.toLocaleString()}`),
-    );
-    summary.replaceChildren(...states);
+    summary.replaceChildren(...stateMarks(counts));
     veils.place(model.get("brush"));
     placeThreshold();
   };
-  const redraw = oneAtATime(() => ask(model, "chart").then(draw, (error) => say(wordsOf(error), true)));
+  let width = 0;
+  const redraw = oneAtATime(() =>
+    ask(model, "chart", { width }).then(draw, (error) => say(wordsOf(error), true)),
+  );
   const stops = [
+    followWidth(svgBox, (now) => {
+      width = now;
+      redraw();
+    }),
     follow(model, ["version"], redraw),
     follow(model, ["brush"], () => veils.place(model.get("brush"))),
     follow(model, ["threshold"], placeThreshold),

@@ -1,5 +1,32 @@
-// A sample: its dialogue, its tools (folded), label against prediction argument by argument, and the
-// prediction's tokens shaded by log-probability.
+// A sample: label against prediction argument by argument first, then its dialogue, its tools (folded), and
+// the prediction's tokens shaded by log-probability. What is long is folded: earlier turns, tools, texts.
+
+/** Messages at the end of a dialogue that are not folded. */
+const LAST_MESSAGES = 6;
+/** Characters of a message that are shown before "show all": what tools return is read least. */
+const MAX_CHARACTERS = { tool: 500, other: 2000 };
+
+/**
+ * A text, cut where it is long, with a button that shows the rest. It runs in the direction of its letters.
+ * @param {string} text
+ * @param {number} most characters
+ */
+function longText(text, most) {
+  const node = h(
+    "div",
+    { class: "lt-text", dir: "auto" },
+    text.length > most ? `${text.slice(0, most)}…` : text,
+  );
+  if (text.length <= most) return node;
+  const all = () => {
+    node.textContent = plain(text);
+    node.tabIndex = -1;
+    node.focus({ preventScroll: true });
+  };
+  const words = `show all ${text.length.toLocaleString()} characters`;
+  node.append(" ", h("button", { class: "lt-more", title: words, onclick: all }, words));
+  return node;
+}
 
 /** @param {Call} call */
 const callCard = (call) =>
@@ -10,32 +37,50 @@ const callCard = (call) =>
     h(
       "dl",
       {},
-      call.arguments.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]),
+      call.arguments.map(([name, value]) => [h("dt", {}, name), h("dd", { dir: "auto" }, value)]),
     ),
   );
 
-/** @param {SampleDetail} d */
-const dialogueOf = (d) =>
+/** @param {SampleDetail["messages"][number]} m */
+const turnOf = (m) =>
   h(
     "div",
-    { class: "lt-dialogue", role: "log", "aria-label": "dialogue" },
-    d.messages.map((m) =>
-      h(
-        "div",
-        { class: `lt-turn lt-${m.role}` },
-        h("span", { class: "lt-role" }, m.role),
-        m.content ? h("div", { class: "lt-text" }, m.content) : null,
-        m.calls.map(callCard),
-      ),
-    ),
+    { class: `lt-turn lt-${m.role}` },
+    h("span", { class: "lt-role" }, m.role),
+    m.content ? longText(m.content, m.role === "tool" ? MAX_CHARACTERS.tool : MAX_CHARACTERS.other) : null,
+    m.calls.map(callCard),
   );
 
+/**
+ * The dialogue. Of a long one, what comes before the last messages is folded.
+ * @param {SampleDetail} d
+ */
+function dialogueOf({ messages }) {
+  const from = messages.length > LAST_MESSAGES + 2 ? messages.length - LAST_MESSAGES : 0;
+  const earlier = h("details", {}, h("summary", {}, `${from} earlier messages`));
+  // Drawn when it is unfolded: a dialogue of thirty turns is rarely read from its start.
+  earlier.addEventListener("toggle", () => {
+    if (earlier.open && earlier.children.length === 1) earlier.append(...messages.slice(0, from).map(turnOf));
+  });
+  return h(
+    "div",
+    { class: "lt-dialogue", role: "log", "aria-label": "dialogue" },
+    from ? earlier : null,
+    messages.slice(from).map(turnOf),
+  );
+}
+
+/** Names of tools that are called by label or prediction. @param {SampleDetail} d */
+const calledIn = (d) => [...new Set([...d.label.calls, ...(d.prediction?.calls ?? [])].map((c) => c.name))];
+
 /** @param {SampleDetail} d */
-const toolsOf = (d) =>
-  h(
+function toolsOf(d) {
+  const called = calledIn(d);
+  const count = `${d.tools.length} tool${d.tools.length === 1 ? "" : "s"} on offer`;
+  return h(
     "details",
     { class: "lt-tools" },
-    h("summary", {}, `${d.tools.length} tools on offer: ${d.tools.map((t) => t.name).join(", ")}`),
+    h("summary", {}, count, called.length ? `; called here: ${called.join(", ")}` : ""),
     d.tools.map((t) =>
       h(
         "details",
@@ -45,10 +90,13 @@ const toolsOf = (d) =>
       ),
     ),
   );
+}
 
 /** @param {Answer} a */
 const answerOf = (a) =>
-  a.calls.length ? a.calls.map(callCard) : h("div", { class: "lt-text" }, a.reply || "(says nothing)");
+  a.calls.length
+    ? a.calls.map(callCard)
+    : h("div", { class: "lt-text", dir: "auto" }, a.reply || "(says nothing)");
 
 /**
  * A pair of calls side by side, what differs marked by colour, sign and words.
@@ -96,8 +144,8 @@ function pairTable(p, left = "label", right = "prediction") {
           "tr",
           { class: how === "same" ? "" : "lt-differs", "data-how": how },
           h("th", { scope: "row" }, name),
-          h("td", {}, mine),
-          h("td", {}, theirs),
+          h("td", { dir: "auto" }, mine),
+          h("td", { dir: "auto" }, theirs),
           h("td", { title: words[how], "aria-label": words[how] }, sign[how]),
         ),
       ),
@@ -122,10 +170,14 @@ const replyTable = (label, prediction) => {
       h(
         "tr",
         {},
-        h("td", { class: "lt-text" }, label.calls.length ? "(calls)" : label.reply || "(a plain reply)"),
         h(
           "td",
-          { class: "lt-text" },
+          { class: "lt-text", dir: "auto" },
+          label.calls.length ? "(calls)" : label.reply || "(a plain reply)",
+        ),
+        h(
+          "td",
+          { class: "lt-text", dir: "auto" },
           prediction.error ? `${prediction.error}: ${prediction.detail}` : written,
         ),
       ),
@@ -190,8 +242,8 @@ const sampleCard = (d) =>
       d.facts.map(([k, v]) => ` · ${k} ${v}`),
       d.state ? ` · ${d.state}` : "",
     ),
-    toolsOf(d),
-    dialogueOf(d),
     comparison(d),
+    dialogueOf(d),
+    toolsOf(d),
     tokensOf(d),
   );

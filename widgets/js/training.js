@@ -19,8 +19,8 @@ function completionsOf(rollouts) {
           h(
             "tr",
             { "data-reward": String(reward) },
-            h("td", { class: "lt-text" }, request),
-            h("td", { class: "lt-text" }, h("code", {}, text)),
+            h("td", { class: "lt-text", dir: "auto" }, request),
+            h("td", { class: "lt-text", dir: "auto" }, h("code", {}, text)),
             h("td", { class: error ? "" : "lt-passed" }, String(reward)),
             h("td", {}, error),
           ),
@@ -52,9 +52,10 @@ function render({ model, el }) {
       if (fault) line.say(`The training continues, but cannot be shown: ${fault}`, true);
       else line.say(model.get("progress") || "No training has logged a step yet.");
     }),
-    follow(model, ["watching"], () => {
-      const over = "finished or closed: run the cell again to update";
-      live.textContent = model.get("watching") ? "live" : over;
+    follow(model, ["watching", "finished"], () => {
+      const closed = "not updated any more: run the cell again";
+      const now = model.get("watching") ? "live" : closed;
+      live.textContent = model.get("finished") ? "finished" : now;
     }),
   ];
   return () => stops.forEach((stop) => stop());

@@ -62,9 +62,11 @@ interface Props {
 
 interface Column {
   name: string;
-  /** A share of the width, or a width in CSS. */
+  /** A share of the width, or a width in CSS; 0: not shown until asked for. */
   width: number | string;
   numeric: boolean;
+  /** Whether "clear" leaves its filter as it is. */
+  lasting: boolean;
   /** A facet's values with their counts; null where the column is not a facet. */
   values: [value: string, count: number | null][] | null;
 }
@@ -88,6 +90,8 @@ interface TableTraits {
   drawn: number;
   head: Page;
   columns: Column[];
+  /** Why there are no rows at all, and how to get some; empty where there are some. */
+  missing: string;
 }
 
 interface TableQuestions {
@@ -163,7 +167,8 @@ interface ProbeTraits extends TableTraits {
 }
 
 interface ProbeQuestions extends TableQuestions {
-  chart(): { svg: string; states: Record<string, number>; version: number };
+  /** `width` in pixels; 0: not known yet. */
+  chart(values: { width: number }): { svg: string; states: Record<string, number>; version: number };
   sample(values: { at: number }): { sample: SampleDetail | null };
   threshold(values: { value: number; keep: boolean }): Outcome;
   undo(): Outcome;
@@ -176,7 +181,18 @@ interface DisagreementTraits extends TableTraits {
   drafts: Record<string, string>;
   /** Sample id -> note that waits for a verdict. */
   notes: Record<string, string>;
-  progress: { reviewed: number; left: number; n: number; observed: number | null; kappa: number | null };
+  progress: {
+    reviewed: number;
+    left: number;
+    /** Rows that both judged, without those accepted in bulk; where some were decided blind, only these. */
+    n: number;
+    observed: number | null;
+    kappa: number | null;
+    together: number;
+    blind: boolean;
+  };
+  /** Hide the judge's verdict on a row until the person has decided. */
+  blind: boolean;
   choices: [name: string, words: string, effect: string][];
   iteration: number;
   /** Why nothing can be decided, empty where it can. */
@@ -197,7 +213,8 @@ type ReviewedRow =
   | { id: null }
   | {
       id: string;
-      detail: SampleDetail & { verdict: Judgement };
+      /** Without a verdict where it is hidden. */
+      detail: SampleDetail;
       /** The label as text for editing. */
       text: string;
       decision: VerdictDecision | null;
@@ -284,6 +301,7 @@ interface TrainingTraits {
   progress: string;
   fault: string;
   watching: boolean;
+  finished: boolean;
 }
 
 interface Rollouts {
@@ -337,7 +355,13 @@ type Flip = [before: string, after: string, samples: number, fixed: number, regr
 
 interface LoopMapQuestions extends TableQuestions {
   refresh(): Outcome;
-  map(): { svg: string; note: string; flips: Flip[] };
+  /** `width` in pixels; 0: not known yet. `legend`: short names on the map with their meaning. */
+  map(values: { width: number }): {
+    svg: string;
+    note: string;
+    flips: Flip[];
+    legend: [name: string, meaning: string][];
+  };
   heat(values: { iteration: number; against: boolean }): {
     svg: string;
     tools: string[];

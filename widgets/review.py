@@ -1,0 +1,83 @@
+"""What a review of verdicts amounts to: how far it is, how person and judge agree, and what is next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from looptool_kit.core.records import Probe, Verdict, VerdictName
+from looptool_kit.core.samples import Label, Sample
+from looptool_kit.core.stats import Kappa, cohen_kappa
+from looptool_kit.run.decisions import Decision
+from looptool_kit.widgets.decision import has, verdict_of
+from looptool_kit.widgets.labels import checked, predicted_label
+
+MEANINGS: dict[VerdictName, tuple[str, str]] = {
+    "PRED_WRONG": ("prediction wrong", "the label stands, the sample is an error seed"),
+    "LABEL_WRONG": ("label wrong", "the prediction takes the label's place"),
+    "BOTH_CORRECT": ("both correct", "kept only at high perplexity"),
+    "BOTH_WRONG": ("both wrong", "the sample is discarded"),
+}
+"""Each verdict in words, and what becomes of the sample."""
+
+
+def agreement(decisions: Mapping[str, Decision], verdicts: Mapping[str, Verdict]) -> Kappa:
+    """Cohen's kappa between person and judge, over rows both judged.
+
+    Rows accepted in bulk are the judge's opinion and not a second one, so they do not count. Where rows were
+    decided blind, only these count.
+
+    Args:
+        decisions: those in force, by sample id.
+        verdicts: the judge's, by sample id.
+    """
+    counted = [d for d in decisions.values() if not has(d, "together")]
+    counted = [d for d in counted if has(d, "blind")] or counted
+    both = [(verdict_of(d), judge) for d in counted if (judge := verdicts[d.row].verdict) is not None]
+    return cohen_kappa([person for person, _ in both], [judge for _, judge in both])
+
+
+def progress(decisions: Mapping[str, Decision], verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
+    """How far the review is, as the page shows it (`progress` in `js/types.d.ts`)."""
+    agreed = agreement(decisions, verdicts)
+    return {
+        "reviewed": len(decisions),
+        "left": len(verdicts) - len(decisions),
+        "n": agreed.n,
+        "observed": agreed.observed if agreed.n else None,
+        "kappa": None if np.isnan(agreed.kappa) else agreed.kappa,
+        "together": sum(has(d, "together") for d in decisions.values()),
+        "blind": any(has(d, "blind") for d in decisions.values()),
+    }
+
+
+def next_open(order: np.ndarray, codes: np.ndarray, row: int | None) -> int | None:
+    """The next row not reviewed after a row, in a circle; None: there is no other.
+
+    Args:
+        order: the rows shown.
+        codes: for each row 0 where it is not reviewed.
+        row: the row to start at.
+    """
+    at = np.flatnonzero(order == row)
+    rolled = np.roll(order, -int(at[0]) - 1) if len(at) else order
+    left = rolled[codes[rolled] == 0]
+    left = left[left != row]
+    return int(left[0]) if len(left) else None
+
+
+def standing(verdict: Verdict, probe: Probe, sample: Sample) -> Label:
+    """The label after LABEL_WRONG: the judge's, else the prediction.
+
+    Raises:
+        ValueError: the sample cannot have that label.
+    """
+    own = verdict.label if verdict.verdict == "LABEL_WRONG" else None
+    return checked(own or predicted_label(probe.answer), sample)
+
+
+def without(texts: Mapping[str, str], id: str) -> dict[str, str]:
+    """The texts without that of one row."""
+    return {k: v for k, v in texts.items() if k != id}
