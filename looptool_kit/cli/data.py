@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from looptool_kit.cli.common import Iteration, RunFolder, app, refuse_existing
+from looptool_kit.cli.common import DATA, Iteration, RunFolder, app, refuse_existing
 from looptool_kit.core.terminal import say
 
 FormOption = Annotated[
@@ -22,7 +22,7 @@ MANY = 12
 """Kinds of loss that an import lists."""
 
 
-@app.command()
+@app.command(rich_help_panel=DATA)
 def export(
     path: RunFolder,
     out: Annotated[
@@ -70,7 +70,7 @@ def export(
         say(f"{len(unfit)} rows left out, for example: {unfit[0]}")
 
 
-@app.command(name="import")
+@app.command(name="import", rich_help_panel=DATA)
 def import_command(
     file: Annotated[
         Path, typer.Argument(help="A .jsonl, .json or .parquet file, or a folder written by `datasets`.")
@@ -115,7 +115,7 @@ contamination_app = typer.Typer(
     no_args_is_help=True,
     help="Keep benchmarks out of training data: fingerprints of an installed one, and the check.",
 )
-app.add_typer(contamination_app, name="contamination")
+app.add_typer(contamination_app, name="contamination", rich_help_panel=DATA)
 
 
 @contamination_app.command(name="build")

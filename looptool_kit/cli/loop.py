@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from looptool_kit.cli.common import (
+    CARE,
+    LOOK,
+    START,
     Preset,
     RunFolder,
     SeedOption,
@@ -31,7 +34,7 @@ MANY = 20
 """Names that a line lists; of more it shows the first."""
 
 
-@app.command()
+@app.command(rich_help_panel=START)
 def init(
     path: RunFolder,
     tools: Annotated[
@@ -76,7 +79,7 @@ def _say_tools(run: Run, names: list[str], originals: dict[str, str]) -> None:
             say(f"  {count} x {reason[:160]}")
 
 
-@app.command()
+@app.command(rich_help_panel=START)
 def loop(
     path: RunFolder = Path("runs/tour"),
     preset: Preset = None,
@@ -88,13 +91,16 @@ def loop(
 
     Then print the scoreboard and write the report. A loop that was stopped resumes where it stopped.
     """
+    from looptool_kit.core.progress import whole
     from looptool_kit.loop import Loop
+    from looptool_kit.report.time_left import time_left
 
     run = open_or_create(path, preset, overrides_of(set_, seed))
     ask_before_loop(run, yes)
     if not run.iterations and (forecast := _forecast(run)):
         say(forecast)
-    Loop(run, say).run()
+    with whole(time_left(run)):
+        Loop(run, say).run()
     _report(run)
     name = _command()
     say(
@@ -131,7 +137,7 @@ def _command() -> str:
     return os.path.relpath(called) if called.is_absolute() else str(called)
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK)
 def plan(path: RunFolder) -> None:
     """Say what the loop would do on a run as it stands.
 
@@ -147,7 +153,7 @@ def plan(path: RunFolder) -> None:
     say(account.summary(run, steps))
 
 
-@app.command()
+@app.command(rich_help_panel=CARE)
 def convert(path: RunFolder) -> None:
     """Make a run folder of an earlier version (format 1) one that this version opens.
 
@@ -161,7 +167,7 @@ def convert(path: RunFolder) -> None:
     say(f"{path} is converted. Next: looptool plan {path}")
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK)
 def report(path: RunFolder) -> None:
     """Print the scoreboard and write the run's report as one HTML file."""
     from looptool_kit.run.folder import Run
@@ -179,7 +185,7 @@ def _report(run: Run) -> None:
         say(f"report: {report_run(run)}")
 
 
-@app.command()
+@app.command(rich_help_panel=CARE)
 def clean(
     path: RunFolder, yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False
 ) -> None:
@@ -202,7 +208,7 @@ def clean(
         say("deleted")
 
 
-@app.command()
+@app.command(rich_help_panel=START)
 def lab(
     target: Annotated[Path, typer.Argument(help="The notebook or folder to open.")] = Path(
         "notebooks/00_tour.ipynb"
