@@ -16,10 +16,10 @@ from looptool_kit.core.errors import RunError
 from looptool_kit.core.records import Truths
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.toolcalls import render_answer
+from looptool_kit.drawing import intervals, picture
 from looptool_kit.run.folder import Run
 from looptool_kit.studies.judge_check import Share, Trial, Trials, card, right_samples, summary
 from looptool_kit.widgets.detail import aligned, answer, detail
-from looptool_kit.widgets.drawing import intervals, picture
 from looptool_kit.widgets.rows import Rows, TableView
 from looptool_kit.widgets.view import html_table, script, style
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import traitlets
 
+from looptool_kit.drawing import lines, picture
 from looptool_kit.run.folder import Run
-from looptool_kit.widgets.drawing import lines, picture
 from looptool_kit.widgets.view import View, html_table, script, style
 
 MAX_POINTS = 400

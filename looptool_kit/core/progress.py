@@ -61,7 +61,7 @@ def _kind() -> Any:
 def _bar() -> Any:
     from tqdm.std import tqdm
 
-    class Bar(tqdm):  # type: ignore[type-arg]
+    class Bar(tqdm):  # type: ignore[misc]
         """A bar whose last part is about the whole work."""
 
         @property
@@ -79,7 +79,7 @@ def _bar() -> Any:
 def _lines() -> Any:
     from tqdm.std import tqdm
 
-    class Lines(tqdm):  # type: ignore[type-arg]
+    class Lines(tqdm):  # type: ignore[misc]
         """A line at every tenth of the work, for a file or a pipe."""
 
         def __init__(self, **facts: Any) -> None:
@@ -113,7 +113,8 @@ def _lines() -> Any:
             """Print what is due, without the empty line that ends a drawn bar."""
             if not self.disable:
                 self.display()
-                self.leave, self.disable = False, True
+                self.leave = False
+                self.disable = True
                 self._decr_instances(self)
 
     return Lines

@@ -39,7 +39,9 @@ def forecast(settings: Settings) -> Forecast | None:
     """
     work = stage_seconds(settings)
     policies = settings.iterations + 1
-    return work and Forecast(
+    if work is None:
+        return None
+    return Forecast(
         sum(work.values()),
         2.0 + 0.034 * min(settings.probe.batch, 3 * settings.seeds.held_out),
         0.1 * policies + 1.1,

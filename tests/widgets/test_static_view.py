@@ -20,6 +20,7 @@ from looptool_kit.run.folder import Run
 from looptool_kit.studies.judge_check import ask, trials
 
 pytest.importorskip("anywidget")
+from looptool_kit.drawing import heatmap, intervals, lines, picture, sankey  # noqa: E402
 from looptool_kit.widgets import (
     DisagreementView,
     ExpansionView,
@@ -29,7 +30,6 @@ from looptool_kit.widgets import (
     TrainingView,
     settings_form,
 )
-from looptool_kit.widgets.drawing import heatmap, intervals, lines, picture, sankey  # noqa: E402
 
 RECORDED = Path(__file__).parents[2] / "sample_data" / "run"
 EVIL = '<script>alert(1)</script>"><img src=x onerror="alert(1)">&amp;\x1b[31m\u202e\uffff'
