@@ -3,6 +3,7 @@
 The kit itself never imports this package.
 """
 
+from looptool_kit.widgets.compare import CompareView as CompareView
 from looptool_kit.widgets.disagreement import DisagreementView as DisagreementView
 from looptool_kit.widgets.expansion import ExpansionView as ExpansionView
 from looptool_kit.widgets.judge_check import JudgeCheckView as JudgeCheckView

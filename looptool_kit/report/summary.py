@@ -132,6 +132,9 @@ def headline(run: Run) -> list[str]:
             )
         else:
             lines.append(f"  {name}: {change_text}, {points}{doubt(change)}.")
+        if name == "all" and change.fixed + change.broken:
+            flipped = f"{change.fixed} fixed, {change.broken} broken"
+            lines.append(f"  {flipped}; see each: CompareView(run, {before!r}, {after!r}) in a notebook.")
     if judged := planted_labels(run):
         clauses = [f"{judged['mistaken']} replaced by another wrong one"] if judged["mistaken"] else []
         clauses += (

@@ -312,6 +312,23 @@ interface JudgeCheckQuestions extends TableQuestions {
   sample(values: { at: number }): { sample: SampleDetail; trial: Trial } | { sample: null; trial: null };
 }
 
+// ----------------------------------------------------------------------------------------------- CompareView
+
+interface CompareTraits extends TableTraits {
+  /** The two policies. */
+  names: string[];
+  counts: [change: string, samples: number][];
+  about: string;
+}
+
+interface CompareQuestions extends TableQuestions {
+  sample(values: { at: number }): {
+    before: SampleDetail | null;
+    after: SampleDetail | null;
+    change: string;
+  };
+}
+
 // --------------------------------------------------------------------------------------------------- LoopMap
 
 /** What was clicked on the map: nothing, a bar, a ribbon, or a cell of the errors. */
