@@ -11,3 +11,4 @@ from looptool_kit.widgets.loopmap import LoopMap as LoopMap
 from looptool_kit.widgets.probe import ProbeView as ProbeView
 from looptool_kit.widgets.settings import settings_form as settings_form
 from looptool_kit.widgets.training import TrainingView as TrainingView
+from looptool_kit.widgets.trial import TryView as TryView

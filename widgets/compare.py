@@ -87,7 +87,7 @@ class CompareView(TableView):
         return (
             f"{both.after} against {both.before} on {change.n} samples: {100 * change.difference:+.1f} points"
             f" [{100 * change.lo:+.1f}, {100 * change.hi:+.1f}], {change.fixed} fixed, {change.broken} broken"
-            f" (p = {change.p:.3f}).{missing}"
+            f" ({_p(change.p)}).{missing}"
         )
 
     def _rows(self) -> Rows:
@@ -113,3 +113,7 @@ def _card(row: Both, answer: Probe) -> dict[str, Any]:
     if not answer.tokens:
         card |= {"tokens": []}
     return card | {"state": "right" if answer.correct else "wrong"}
+
+
+def _p(p: float) -> str:
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"

@@ -49,7 +49,12 @@ const bothCard = (names, before, after) =>
   h(
     "article",
     { class: "lt-sample", "aria-label": `sample ${before.id}` },
-    h("div", { class: "lt-small" }, h("code", {}, before.id), before.facts.map(([k, v]) => ` · ${k} ${v}`)),
+    h(
+      "div",
+      { class: "lt-small" },
+      h("code", {}, before.id),
+      before.facts.map(([k, v]) => ` · ${k} ${v}`),
+    ),
     answerAgainstLabel(names[0] ?? "", before),
     answerAgainstLabel(names[1] ?? "", after),
     dialogueOf(before),
