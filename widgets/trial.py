@@ -77,6 +77,8 @@ class TryView(View):
         before = [m.content for m in first.messages if m.role == "system"] if first else []
         self._messages: list[Message] = []
         self._answer: Probe | None = None
+        # What the newest answer is to: policy and tools may be chosen anew before it becomes a sample.
+        self._asked, self._by = Sample(tools=(), messages=(), label=Label()), ""
         self._state: dict[str, Any] = {}
         super().__init__(
             policies=names,
@@ -94,12 +96,13 @@ class TryView(View):
 
     @property
     def sample(self) -> Sample:
-        """The dialogue so far with the tools on offer, under the newest answer as label."""
+        """The dialogue so far: what the newest answer is to, with it as label, else with the tools chosen."""
+        if (answer := self._answer) is not None:
+            label = Label() if answer.answer.error else answer.answer.label
+            return self._asked.model_copy(update={"label": label})
         tools = tuple(self._tools[name] for name in self.chosen if name in self._tools)
         system = [Message(role="system", content=self.system)] if self.system.strip() else []
-        answer = self._answer
-        label = answer.answer.label if answer and not answer.answer.error else Label()
-        return Sample(tools=tools, messages=(*system, *self._messages), label=label, source="person")
+        return Sample(tools=tools, messages=(*system, *self._messages), label=Label(), source="person")
 
     # --------------------------------------------------- what the page asks
 
@@ -115,11 +118,16 @@ class TryView(View):
             raise ValueError("type a request first")
         if not self.chosen:
             raise ValueError("pick at least one tool: a policy without tools can only talk")
-        if self._answer is not None:
-            self._said()
+        before = list(self._messages), self._answer, self._asked, self._by
+        self._said()
         if request:
             self._messages.append(Message(role="user", content=request))
-        self._answer = self._generate()
+        self._asked, self._by = self.sample, self.policy
+        try:
+            self._answer = self._generate(self._asked)
+        except BaseException:
+            self._messages, self._answer, self._asked, self._by = before
+            raise
         self.draft = ""
         return self._shown(f"{self.policy} has answered")
 
@@ -142,7 +150,7 @@ class TryView(View):
             raise ValueError("there is no answer to make a sample of")
         sample = self.sample.model_copy(update={"label": Label()})
         label = read_label(text, sample)
-        made = keep_tried(self.run, sample, label, self.policy, self._answer.text)
+        made = keep_tried(self.run, sample, label, self._by, self._answer.text)
         file = tried_file(self.run)
         use = f"To train on them: looptool loop NEW --set seeds.source={file}"
         return {"message": f"kept as sample {made.id} in {file}, {len(self.samples)} in all. {use}"}
@@ -155,18 +163,18 @@ class TryView(View):
     # ------------------------------------------------------------- within
 
     def static_html(self) -> str:
-        rows = [(m.role, m.content or _written(m.tool_calls)) for m in self._messages]
+        rows: list[tuple[str, str]] = [(m.role, m.content or _written(m.tool_calls)) for m in self._messages]
         if self._answer:
-            rows.append((self.policy, self._answer.text))
+            rows.append((self._by, self._answer.text))
         return html_table(("who", "says"), rows, f"a dialogue with {self.policy} of {self.run.path.name}")
 
     def _policy(self) -> Policy:
         return policy_of(self.run, 0 if self.policy == "base" else int(self.policy.removeprefix("D")))
 
-    def _generate(self) -> Probe:
+    def _generate(self, sample: Sample) -> Probe:
         settings = self.run.settings.probe
         engine = open_engine(self._policy(), settings.batch)
-        [[completion]] = engine.generate([self.sample], Sampling(settings.max_new_tokens))
+        [[completion]] = engine.generate([sample], Sampling(settings.max_new_tokens))
         answer = parse(completion.text, completion.finish_reason)
         return Probe(
             sample_id="",
@@ -209,7 +217,7 @@ class TryView(View):
         sample, answer = self.sample, self._answer
         card = detail(sample)
         if answer is None:
-            return {"message": message, "sample": card, "objections": [], "label": "", "runs": ""}
+            return {"message": message, "sample": card, "objections": [], "label": "", "runs": "", "by": ""}
         card |= {
             "label": {
                 "calls": card["label"]["calls"],
@@ -224,6 +232,7 @@ class TryView(View):
             "sample": card,
             "objections": _objections(sample, answer),
             "label": "" if answer.answer.error else label_text(predicted_label(answer.answer)),
+            "by": self._by,
             "runs": f"{where}: {_written(calls)}" if calls else "",
         }
 

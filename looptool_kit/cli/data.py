@@ -65,7 +65,8 @@ def export(
     if form_of_rows != "looptool":
         table = with_original_names(run, table)
     fit, unfit = formats.fitting(table, form_of_rows)
-    say(f"{fit} in {formats.write(fit, out, form_of_rows)}")
+    what = "held-out samples" if held_out else f"D{iteration or run.iteration}"
+    say(f"{what}: {len(fit)} samples in {form_of_rows} form in {formats.write(fit, out, form_of_rows)}")
     if unfit:
         say(f"{len(unfit)} rows left out, for example: {unfit[0]}")
 

@@ -83,6 +83,7 @@ def _lines() -> Any:
         """A line at every tenth of the work, for a file or a pipe."""
 
         def __init__(self, **facts: Any) -> None:
+            self._closed = False
             self._said = TENTHS * facts["initial"] // max(1, facts["total"] or 0)
             super().__init__(**facts, mininterval=0, miniters=1)
 
@@ -111,10 +112,9 @@ def _lines() -> Any:
 
         def close(self) -> None:
             """Print what is due, without the empty line that ends a drawn bar."""
-            if not self.disable:
+            if not self._closed:
                 self.display()
-                self.leave = False
-                self.disable = True
+                self._closed = True
                 self._decr_instances(self)
 
     return Lines

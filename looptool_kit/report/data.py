@@ -34,7 +34,7 @@ class Decided(NamedTuple):
     what: str
     value: str
     authors: str
-    count: int
+    rows: int
     reasons: list[str]
     """The last ones that were given."""
 

@@ -85,8 +85,10 @@ def side_by_side(
             f"{names[0]} of {run.path} and {names[1]} of {second.path} were asked about no sample in common."
             " Runs with the same `seed`, `seeds` and `model` have the same held-out samples."
         )
-    said = tuple(f"{n} of {r.path.name}" if other else n for n, r in zip(names, (run, second), strict=True))
-    return SideBySide(*said, rows, len(a.keys() ^ b.keys()))
+    first, last = names
+    if other:
+        first, last = f"{first} of {run.path.name}", f"{last} of {second.path.name}"
+    return SideBySide(first, last, rows, len(a.keys() ^ b.keys()))
 
 
 Answers = dict[str, tuple[Samples, dict[str, tuple[Probe, str]]]]

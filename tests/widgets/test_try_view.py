@@ -126,6 +126,25 @@ def test_an_answer_becomes_a_sample_with_its_provenance_and_nothing_is_lost(
     assert TryView(run).samples == kept
 
 
+def test_a_sample_is_of_the_policy_and_the_tools_that_were_asked(run: Run, speaker: Speaker) -> None:
+    view = TryView(run)
+    said = asked(view, "ask", request="Humidifier off at 6:30am.")
+    offered = list(view.chosen)
+    view.policy, view.chosen, view.system = "base", ["searchLyrics"], "Another day."
+    assert asked(view, "state")["by"] == said["by"] == "D3"
+    asked(view, "save", text=json.dumps([CALL]))
+    [made] = view.samples
+    assert made.meta["policy"] == "D3" and [t.name for t in made.tools] == offered
+    assert made.messages[0].content != "Another day."
+
+
+def test_an_answer_that_fails_leaves_the_dialogue_as_it_was(run: Run, speaker: Speaker) -> None:
+    view = TryView(run)
+    speaker.says = None  # type: ignore[assignment]
+    assert "error" in asked(view, "ask", request="Humidifier off.")
+    assert [m.role for m in view.sample.messages] == ["system"]
+
+
 def test_a_label_that_the_tools_do_not_allow_is_refused(run: Run, speaker: Speaker) -> None:
     view = TryView(run)
     assert "no answer" in asked(view, "save", text="x")["error"]

@@ -133,7 +133,7 @@ function render({ model, el }) {
     });
   };
   /** @param {TryAnswer} answer */
-  const answerParts = ({ sample, objections, label, runs }) => {
+  const answerParts = ({ sample, objections, label, runs, by }) => {
     if (!sample.tokens) return [];
     const place = h("div", {});
     const run = h("button", { onclick: () => confirmed() }, "execute …");
@@ -168,7 +168,7 @@ function render({ model, el }) {
       objections.map((text) => h("li", {}, text)),
     );
     return [
-      h("h4", {}, `${model.get("policy")} answers`),
+      h("h4", {}, `${by} answers`),
       ...[answerOf(sample.label)].flat(),
       objections.length ? against : none,
       tokensOf(sample) ?? "",

@@ -350,6 +350,8 @@ interface TryAnswer {
   objections: string[];
   /** The answer as text for editing. */
   label: string;
+  /** The policy that gave it. */
+  by: string;
   /** What would be executed, empty for no call. */
   runs: string;
 }
