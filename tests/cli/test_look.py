@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted_runs import finished_loop, scripted
+from scripted_runs import SMALL, finished_loop, scripted
 from typer.testing import CliRunner
 
 from looptool_kit.cli import app
@@ -204,3 +204,21 @@ def test_the_help_has_panels_and_every_command_is_in_one() -> None:
 def test_the_help_of_a_loop_names_every_preset() -> None:
     said = looptool("loop", "--help", COLUMNS="200").stdout
     assert [name for name in presets() if name not in said] == []
+
+
+# ------------------------------------------------------------------------ progress
+
+
+def test_a_loop_without_a_terminal_says_lines_with_what_is_left_of_the_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted(monkeypatch)
+    small = [f"{name.replace('__', '.')}={value}" for name, value in SMALL.items()]
+    options = [word for pair in small for word in ("--set", pair)]
+    result = CliRunner().invoke(app, ["loop", str(tmp_path / "run"), "--preset", "cpu-quick", *options])
+    assert result.exit_code == 0, result.output
+    lines = result.stderr.splitlines()
+    assert "\r" not in result.stderr and all("%, " in line for line in lines)
+    assert any(line.startswith("scores 0: 100%") and "whole loop: about" in line for line in lines)
+    assert "of the loop: about" in result.stdout and "Ctrl-C" in result.stdout, "the estimate comes first"
+    assert result.stdout.index("of the loop: about") < result.stdout.index("D1: ")
