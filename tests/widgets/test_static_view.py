@@ -22,12 +22,14 @@ from looptool_kit.studies.judge_check import ask, trials
 pytest.importorskip("anywidget")
 from looptool_kit.drawing import heatmap, intervals, lines, picture, sankey  # noqa: E402
 from looptool_kit.widgets import (
+    CompareView,
     DisagreementView,
     ExpansionView,
     JudgeCheckView,
     LoopMap,
     ProbeView,
     TrainingView,
+    TryView,
     settings_form,
 )
 
@@ -82,6 +84,8 @@ VIEWS: dict[str, tuple[int, Callable[[Run, Path], Any]]] = {
     "JudgeCheckView": (1, judged),
     "DisagreementView": (0, lambda run, _: DisagreementView(run)),
     "ExpansionView": (0, lambda run, _: ExpansionView(run)),
+    "CompareView": (0, lambda run, _: CompareView(run)),
+    "TryView": (0, lambda run, _: TryView(run)),
     "settings_form": (0, lambda run, _: settings_form(run, "probe")),
 }
 
