@@ -89,7 +89,7 @@ def print_scoreboard(run: Run) -> None:
     for row in rows_of:
         grid.add_row(*(cell(v) for v in row.values()))
     console.print(grid)
-    for line in [*paid(run), *headline(run), *reward_lines(run)]:
+    for line in [*paid(run), *headline(run), *flipped(run), *reward_lines(run)]:
         console.print(cell(line), highlight=False, soft_wrap=True)
 
 
@@ -132,9 +132,6 @@ def headline(run: Run) -> list[str]:
             )
         else:
             lines.append(f"  {name}: {change_text}, {points}{doubt(change)}.")
-        if name == "all" and change.fixed + change.broken:
-            flipped = f"{change.fixed} fixed, {change.broken} broken"
-            lines.append(f"  {flipped}; see each: CompareView(run, {before!r}, {after!r}) in a notebook.")
     if judged := planted_labels(run):
         clauses = [f"{judged['mistaken']} replaced by another wrong one"] if judged["mistaken"] else []
         clauses += (
@@ -143,6 +140,22 @@ def headline(run: Run) -> list[str]:
         repaired = f"{judged['found']} of {judged['planted']} found and replaced by the right one"
         lines.append(f"Labels planted wrong: {'; '.join([repaired, *clauses])}.")
     return lines
+
+
+def flipped(run: Run) -> list[str]:
+    """How many held-out samples changed sides between the first and the last policy, and how to see each."""
+    scores_of = scores(run)
+    if len(scores_of) < 2:
+        return []
+    before, after = list(scores_of)[0], list(scores_of)[-1]
+    _, a, b = aligned(scores_of[before], scores_of[after])
+    if not a:
+        return []
+    change = paired(a, b)
+    return [
+        f"{after} against {before}: {change.fixed} fixed, {change.broken} broken; see each:"
+        f" CompareView(run, {before!r}, {after!r}) in a notebook."
+    ]
 
 
 def in_words(policy: str) -> str:

@@ -14,7 +14,7 @@ from widget_pages import asked  # noqa: E402
 from looptool_kit.core.errors import RunError  # noqa: E402
 from looptool_kit.core.stats import flips  # noqa: E402
 from looptool_kit.report.side_by_side import side_by_side  # noqa: E402
-from looptool_kit.report.summary import headline  # noqa: E402
+from looptool_kit.report.summary import flipped  # noqa: E402
 from looptool_kit.run.folder import Run  # noqa: E402
 from looptool_kit.stages.evaluate.stage import scores  # noqa: E402
 from looptool_kit.widgets import CompareView  # noqa: E402
@@ -36,7 +36,7 @@ def test_without_names_the_first_is_compared_with_the_last_as_the_scoreboard_say
     view = CompareView(run)
     counts = dict(view.counts)
     assert view.names == ["base", "D3"]
-    told = next(line for line in headline(run) if "CompareView" in line)
+    [told] = flipped(run)
     assert f"{counts['fixed']} fixed, {counts['broken']} broken" in told and "'base', 'D3'" in told
 
 
