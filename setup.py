@@ -8,7 +8,6 @@ setup(
     packages=[
         *find_packages(include=["looptool_kit", "looptool_kit.*"]),
         "looptool_kit.widgets",
-        "looptool_kit.widgets.drawing",
     ],
     package_dir={"looptool_kit": "looptool_kit", "looptool_kit.widgets": "widgets"},
 )

@@ -19,7 +19,8 @@ from looptool_kit.core.records import (
 )
 from looptool_kit.core.samples import Label, Message, Sample, Samples, Tool, ToolCall
 from looptool_kit.core.toolcalls import Answer, render_answer
-from looptool_kit.report.data import IterationData, ReportData
+from looptool_kit.report.data import Decided, IterationData, ReportData, ToolUse
+from looptool_kit.report.flow import flow_map
 
 TOOLS = [
     (
@@ -99,7 +100,19 @@ def made_up_report(evil: str = "", samples: int = 240) -> ReportData:
     }
     noise = {"planted": 30, "flagged": 22, "right": 21, "judged": 150, "unjudged": 31}
     return ReportData(
-        f"tour {evil}".strip(), settings, iterations, scores, list(POLICIES), compositions, noise, timings
+        f"tour {evil}".strip(),
+        settings,
+        iterations,
+        scores,
+        list(POLICIES),
+        compositions,
+        noise,
+        timings,
+        verdict=[f"By the development samples D2 is best {evil}.", "Exact match on 60 unseen requests: 40%."],
+        flow=flow_map({("D1/part/seed", "D1/state/failed"): 9}, {"D1/part/seed": 9}, [1]),
+        decided=[Decided("verdict", "LABEL_WRONG", "ada 2", 2, [f"the date is wrong {evil}"])],
+        made_with=[("command", f"looptool loop runs/again {evil}"), ("torch", "2.13.0")],
+        tools=[ToolUse(f"{name} {evil}", f"{words} {evil}", 20, 4) for name, words, _ in TOOLS],
     )
 
 

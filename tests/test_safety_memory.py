@@ -23,7 +23,7 @@ from looptool_kit import formats
 from looptool_kit.report import summary
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.compose import compose
-import pyarrow.parquet, plotly.offline, looptool_kit.checks.rules, looptool_kit.stages.expand.slots
+import pyarrow.parquet, jinja2, looptool_kit.checks.rules, looptool_kit.stages.expand.slots
 work, folder = sys.argv[1], Path(sys.argv[2])
 def peak(): return int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]) // 1024
 before = peak()

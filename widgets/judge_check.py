@@ -17,11 +17,11 @@ from looptool_kit.core.preview import table_html
 from looptool_kit.core.records import Truths
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.toolcalls import render_answer
+from looptool_kit.drawing import intervals, picture
 from looptool_kit.run.folder import Run
 from looptool_kit.studies.judge_check import Trial, Trials, card, right_samples, summary
 from looptool_kit.studies.judge_merits import Share
 from looptool_kit.widgets.detail import aligned, answer, detail
-from looptool_kit.widgets.drawing import intervals, picture
 from looptool_kit.widgets.rows import Rows, TableView
 from looptool_kit.widgets.view import script, style
 

@@ -18,13 +18,13 @@ from looptool_kit.core.preview import table_html
 from looptool_kit.core.records import Probe, Probes, Verdict, Verdicts
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.stats import aligned, flips
+from looptool_kit.drawing import picture
 from looptool_kit.lineage.error_seeds import with_decisions
 from looptool_kit.lineage.fates import Fate, fates, flows, node, outdated_children
 from looptool_kit.report.figures import error_counts
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.evaluate.stage import scores
 from looptool_kit.widgets.detail import detail
-from looptool_kit.widgets.drawing import picture
 from looptool_kit.widgets.loop_charts import error_map, flow_map, flow_table, legend
 from looptool_kit.widgets.rows import Rows, TableView
 from looptool_kit.widgets.view import View, script, style

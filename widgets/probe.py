@@ -16,10 +16,10 @@ import traitlets
 from looptool_kit.core.preview import table_html
 from looptool_kit.core.records import STATES, Frontier, Measured, Probe, Probes, Verdict, Verdicts
 from looptool_kit.core.samples import Sample, Samples
+from looptool_kit.drawing import histogram, picture
 from looptool_kit.lineage.error_seeds import with_decisions
 from looptool_kit.run.folder import Run
 from looptool_kit.widgets.detail import detail
-from looptool_kit.widgets.drawing import histogram, picture
 from looptool_kit.widgets.labels import tools_of
 from looptool_kit.widgets.rows import Rows, TableView
 from looptool_kit.widgets.view import in_words, script, stage_of, style

@@ -14,8 +14,8 @@ from typing import Any
 import traitlets
 
 from looptool_kit.core.preview import table_html
+from looptool_kit.drawing import lines, picture
 from looptool_kit.run.folder import Run
-from looptool_kit.widgets.drawing import lines, picture
 from looptool_kit.widgets.view import View, script, style
 
 MAX_POINTS = 400

@@ -132,7 +132,7 @@ def page(audited: Audited, name: str) -> str:
             {"row": row, "words": kinds()[row.kind].WORDS, "items": items, "more": len(of) - len(items)}
         )
     return render_template(
-        "audit.html.jinja", {}, name=name, summary=summary(audited), groups=groups, kinds=list(kinds_help())
+        "audit.html.jinja", name=name, summary=summary(audited), groups=groups, kinds=list(kinds_help())
     )
 
 

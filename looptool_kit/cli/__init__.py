@@ -8,11 +8,13 @@ import sys
 from pathlib import Path
 
 from looptool_kit.cli.common import app
+from looptool_kit.core.progress import close_bars
 from looptool_kit.core.terminal import say
 
 # The order of the commands in the help.
 # isort: off
 from looptool_kit.cli import loop  # noqa: F401
+from looptool_kit.cli import look  # noqa: F401
 from looptool_kit.cli import compare  # noqa: F401
 from looptool_kit.cli import stages  # noqa: F401
 from looptool_kit.cli import export  # noqa: F401
@@ -45,6 +47,7 @@ def main() -> None:
         say(f"looptool: {remedy}", fg="red", err=True)
         sys.exit(1)
     except Stopped:
+        close_bars()
         say(
             "\nlooptool: stopped. Nothing finished is lost; the same command resumes where it stopped.",
             fg="yellow",

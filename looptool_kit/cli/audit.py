@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from looptool_kit.cli.common import app, refuse_existing
+from looptool_kit.cli.common import DATA, app, refuse_existing
 from looptool_kit.core.terminal import say
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def _help_kinds(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.command()
+@app.command(rich_help_panel=DATA)
 def audit(
     target: Annotated[
         Path,

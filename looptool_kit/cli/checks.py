@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from looptool_kit.cli.common import RunFolder, Set, app, overrides_of
+from looptool_kit.cli.common import CARE, START, STUDIES, RunFolder, Set, app, overrides_of
 from looptool_kit.core.terminal import say
 
 
-@app.command()
+@app.command(rich_help_panel=CARE)
 def trust(
     path: RunFolder, yes: Annotated[bool, typer.Option("--yes", help="Confirm without asking.")] = False
 ) -> None:
@@ -38,7 +38,7 @@ def trust(
         say(f"confirmed. Next: looptool loop {path}")
 
 
-@app.command(name="judge-check")
+@app.command(name="judge-check", rich_help_panel=STUDIES)
 def judge_check(
     target: Annotated[
         Path,
@@ -76,7 +76,7 @@ def judge_check(
     say(f"every trial, and the card, in {folder}")
 
 
-@app.command()
+@app.command(rich_help_panel=START)
 def doctor(
     model: Annotated[
         str, typer.Argument(help="A model's folder, hub id or a run: in which form its policy writes calls.")

@@ -14,6 +14,9 @@ from looptool_kit.core.terminal import say
 if TYPE_CHECKING:
     from looptool_kit.run.folder import Run
 
+START, LOOK, STAGES = "Start", "Look at a run", "One stage at a time"
+STUDIES, DATA, CARE = "Compare and measure", "Data in and out", "Care of run folders"
+"""The panels of the help."""
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -21,15 +24,40 @@ app = typer.Typer(
     help="The loop and its stages on a run folder.",
 )
 
+
+@app.callback()
+def main_options(
+    version: Annotated[  # noqa: ARG001 - `_version` has done what it asks for
+        bool,
+        typer.Option(
+            "--version", help="Say which version this is.", callback=lambda v: _version(v), is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """The loop and its stages on a run folder."""
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from looptool_kit.core.versions import version
+
+        say(f"looptool {version()}")
+        raise typer.Exit
+
+
 RunFolder = Annotated[Path, typer.Argument(help="The run folder.")]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", help="A setting, e.g. --set grpo.steps=2; may be given several times."),
+    typer.Option(
+        "--set",
+        help="A setting, e.g. --set grpo.steps=2; may be given several times. `looptool settings` lists all.",
+    ),
 ]
 Preset = Annotated[
     str | None,
     typer.Option(
-        help="Settings to start from: cpu (the default), cpu-quick, ...; the names in looptool_kit/presets."
+        help="Settings to start from, by default cpu. There are:"
+        " cpu, cpu-quick, single-gpu-0.6b, single-gpu-16gb, single-gpu-4b, single-gpu-8b."
     ),
 ]
 SeedOption = Annotated[int | None, typer.Option(help="Random seed of the run.")]

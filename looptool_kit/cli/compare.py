@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from looptool_kit.cli.common import Set, app, overrides_of
+from looptool_kit.cli.common import STUDIES, Set, app, overrides_of
 from looptool_kit.core.terminal import say
 
 PresetOfArms = Annotated[str, typer.Option("--preset", help="Settings that all arms start from.")]
@@ -21,7 +21,7 @@ Jobs = Annotated[
 ]
 
 
-@app.command()
+@app.command(rich_help_panel=STUDIES)
 def compare(
     paths: Annotated[
         list[Path] | None,
@@ -82,7 +82,7 @@ def compare(
         say(f"page: {out}")
 
 
-@app.command()
+@app.command(rich_help_panel=STUDIES)
 def ablate(
     path: Annotated[
         Path, typer.Argument(help="The folder that holds the arms' runs, the table and the plot.")

@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from looptool_kit.cli.common import FormOption, app, refuse_existing
+from looptool_kit.cli.common import DATA, FormOption, app, refuse_existing
 from looptool_kit.core.terminal import say
 
 MANY = 12
 """Kinds of loss that an import lists."""
 
 
-@app.command(name="import")
+@app.command(name="import", rich_help_panel=DATA)
 def import_command(
     file: Annotated[
         Path, typer.Argument(help="A .jsonl, .json or .parquet file, or a folder written by `datasets`.")
@@ -59,7 +59,7 @@ contamination_app = typer.Typer(
     no_args_is_help=True,
     help="Keep benchmarks out of training data: fingerprints of an installed one, and the check.",
 )
-app.add_typer(contamination_app, name="contamination")
+app.add_typer(contamination_app, name="contamination", rich_help_panel=DATA)
 
 
 @contamination_app.command(name="build")

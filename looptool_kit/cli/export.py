@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from looptool_kit.cli.common import FormOption, Iteration, RunFolder, app, on_terminal, refuse_existing
+from looptool_kit.cli.common import DATA, FormOption, Iteration, RunFolder, app, on_terminal, refuse_existing
 from looptool_kit.core.terminal import say
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ POLICIES = ("adapter", "merged")
 """Forms that are of a policy, not of a dataset."""
 
 
-@app.command()
+@app.command(rich_help_panel=DATA)
 def export(
     path: RunFolder,
     out: Annotated[

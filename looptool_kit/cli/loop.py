@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from looptool_kit.cli.common import (
+    CARE,
+    LOOK,
+    START,
     Preset,
     RunFolder,
     SeedOption,
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
     from looptool_kit.run.folder import Run
 
 
-@app.command()
+@app.command(rich_help_panel=START)
 def init(
     path: RunFolder,
     tools: Annotated[
@@ -55,7 +58,7 @@ def init(
     say(f"{run.path / 'run.toml'} holds the settings. Next: looptool loop {path}")
 
 
-@app.command()
+@app.command(rich_help_panel=START)
 def loop(
     path: RunFolder = Path("runs/tour"),
     preset: Preset = None,
@@ -67,13 +70,16 @@ def loop(
 
     Then print the scoreboard and write the report. A loop that was stopped resumes where it stopped.
     """
+    from looptool_kit.core.progress import whole
     from looptool_kit.loop import Loop
+    from looptool_kit.report.time_left import time_left
 
     run = open_or_create(path, preset, overrides_of(set_, seed))
     ask_before_loop(run, yes)
     if not run.iterations and (forecast := _forecast(run)):
         say(forecast)
-    Loop(run, say).run()
+    with whole(time_left(run)):
+        Loop(run, say).run()
     _report(run)
     name = _command()
     say(
@@ -110,7 +116,7 @@ def _command() -> str:
     return os.path.relpath(called) if called.is_absolute() else str(called)
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK)
 def plan(path: RunFolder) -> None:
     """Say what the loop would do on a run as it stands.
 
@@ -126,7 +132,7 @@ def plan(path: RunFolder) -> None:
     say(account.summary(run, steps))
 
 
-@app.command()
+@app.command(rich_help_panel=CARE)
 def convert(path: RunFolder) -> None:
     """Make a run folder of an earlier version (format 1) one that this version opens.
 
@@ -140,7 +146,7 @@ def convert(path: RunFolder) -> None:
     say(f"{path} is converted. Next: looptool plan {path}")
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK)
 def report(path: RunFolder) -> None:
     """Print the scoreboard and write the run's report as one HTML file."""
     from looptool_kit.run.folder import Run
@@ -158,7 +164,7 @@ def _report(run: Run) -> None:
         say(f"report: {report_run(run)}")
 
 
-@app.command()
+@app.command(rich_help_panel=CARE)
 def clean(
     path: RunFolder, yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False
 ) -> None:
@@ -181,7 +187,7 @@ def clean(
         say("deleted")
 
 
-@app.command()
+@app.command(rich_help_panel=START)
 def lab(
     target: Annotated[Path, typer.Argument(help="The notebook or folder to open.")] = Path(
         "notebooks/00_tour.ipynb"

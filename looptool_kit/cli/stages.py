@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from looptool_kit.cli.common import (
+    STAGES,
     Iteration,
     Preset,
     RunFolder,
@@ -36,7 +37,7 @@ def _stage(path: Path, yes: bool, work: Callable[[Run], object]) -> Run:
     return run
 
 
-@app.command()
+@app.command(rich_help_panel=STAGES)
 def seed(
     path: RunFolder,
     preset: Preset = None,
@@ -56,7 +57,7 @@ def seed(
     say(f"{stage(run)} in {run.folder(1) / 'samples.parquet'}; held-out splits and truth in {run.folder(0)}")
 
 
-@app.command()
+@app.command(rich_help_panel=STAGES)
 def train(path: RunFolder, iteration: Iteration = None, yes: Yes = False) -> None:
     """Train the policy on D_j."""
     from looptool_kit.stages.train.stage import train as stage
@@ -64,7 +65,7 @@ def train(path: RunFolder, iteration: Iteration = None, yes: Yes = False) -> Non
     _stage(path, yes, lambda run: stage(run, iteration=iteration))
 
 
-@app.command()
+@app.command(rich_help_panel=STAGES)
 def probe(path: RunFolder, iteration: Iteration = None, yes: Yes = False) -> None:
     """Greedy-decode D_j: predictions, perplexities, matches."""
     from looptool_kit.stages.probe import probe as stage
@@ -72,7 +73,7 @@ def probe(path: RunFolder, iteration: Iteration = None, yes: Yes = False) -> Non
     _stage(path, yes, lambda run: stage(run, iteration=iteration))
 
 
-@app.command()
+@app.command(rich_help_panel=STAGES)
 def frontier(path: RunFolder, iteration: Iteration = None, yes: Yes = False) -> None:
     """Measure by several rollouts which samples of D_j the policy gets right sometimes."""
     from looptool_kit.stages.train.frontier import frontier as stage
@@ -80,7 +81,7 @@ def frontier(path: RunFolder, iteration: Iteration = None, yes: Yes = False) -> 
     _stage(path, yes, lambda run: stage(run, iteration=iteration))
 
 
-@app.command()
+@app.command(rich_help_panel=STAGES)
 def verify(
     path: RunFolder,
     iteration: Iteration = None,
@@ -99,7 +100,7 @@ def verify(
         say(text, fg="yellow", err=True)
 
 
-@app.command()
+@app.command(rich_help_panel=STAGES)
 def expand(
     path: RunFolder,
     iteration: Iteration = None,
@@ -117,7 +118,7 @@ def expand(
     _stage(path, yes, lambda run: stage(run, iteration=iteration, again=again))
 
 
-@app.command()
+@app.command(rich_help_panel=STAGES)
 def compose(path: RunFolder, iteration: Iteration = None, yes: Yes = False) -> None:
     """Compose D_{j+1}, obeying what people decided."""
     from looptool_kit.stages.compose import compose as stage
@@ -125,7 +126,7 @@ def compose(path: RunFolder, iteration: Iteration = None, yes: Yes = False) -> N
     _stage(path, yes, lambda run: stage(run, iteration=iteration))
 
 
-@app.command()
+@app.command(rich_help_panel=STAGES)
 def evaluate(
     path: Annotated[Path | None, typer.Argument(help="The run folder.")] = None,
     iteration: Iteration = None,

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Iterator, MutableMapping
+from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
@@ -170,8 +171,33 @@ def _checked(values: dict[str, Any], source: str) -> Settings:
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        problems = "; ".join(
+            _problem(".".join(map(str, e["loc"])), e["type"], e["msg"]) for e in error.errors()
+        )
         raise ValueError(
-            f"{source}: {problems}. The settings and their meaning are listed in"
-            " looptool_kit/config/sections.py."
+            f"{source}: {problems}. `looptool settings` lists the settings and their meaning."
         ) from None
+
+
+def _problem(name: str, kind: str, message: str) -> str:
+    """What is wrong with a setting; for one that does not exist the nearest that do."""
+    if kind != "extra_forbidden":
+        return f"{name}: {message}"
+    known = list(_names(Settings))
+    last = name.rpartition(".")[2]
+    same = [n for n in known if n.rpartition(".")[2] == last]
+    near = (
+        same[:3]
+        or get_close_matches(name, known, 1)
+        or [n for n in known if get_close_matches(last, [n.rpartition(".")[2]], 1)][:3]
+    )
+    return f"there is no setting {name}{' (did you mean ' + ' or '.join(near) + '?)' if near else ''}"
+
+
+def _names(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """The dotted name of every setting and section."""
+    for name, field in model.model_fields.items():
+        yield f"{prefix}{name}"
+        for kind in (field.annotation, *get_args(field.annotation)):
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield from _names(kind, f"{prefix}{name}.")

@@ -12,6 +12,7 @@ from typing import Literal
 from looptool_kit.core.records import (
     PARTS,
     STATES,
+    TOKENS,
     VERDICTS,
     Expansions,
     Member,
@@ -21,7 +22,7 @@ from looptool_kit.core.records import (
     Verdicts,
 )
 from looptool_kit.core.samples import Frozen, Samples
-from looptool_kit.core.tables import Table
+from looptool_kit.core.tables import Stored, Table, column
 from looptool_kit.lineage.error_seeds import chosen, error_seeds, with_decisions
 from looptool_kit.run.folder import Run
 
@@ -131,22 +132,25 @@ def outdated_children(run: Run, iteration: int) -> int:
 
 def _fates(run: Run, j: int) -> Iterator[Fate]:
     parts = {m.sample_id: m.part for m in run.table(Members, "members", j, missing_ok=True)}
-    samples = run.table(Samples, "samples", j)
+    file = run.folder(j) / "samples.parquet"
+    ids = dict.fromkeys(column(file, "id"))
     probed = run.manifest("probes", j) is not None
     judged = probed and run.manifest("verdicts", j) is not None
     composed = judged and run.manifest("composition", j) is not None
-    probes = _probes(run, j, {s.id for s in samples}) if probed else {}
+    probes = _probes(run, j, ids.keys()) if probed else {}
     verdicts = _verdicts(run, j, probes) if judged else Verdicts()
     names = {v.sample_id: v.verdict or "unjudged" for v in verdicts}
     next_rows = run.table(Members, "members", j + 1, missing_ok=True) if composed else Members()
     next_ids = {m.sample_id for m in next_rows}
     members = {m.came_from: m for m in next_rows if m.part in ("ES", *_KEPT)}
     # The id under which a failed sample has to stand in the next dataset.
-    seeds = error_seeds(samples, Probes(probes.values()), verdicts) if composed else []
+    # Only judged samples are read whole: a run may hold more than fits the memory.
+    judged_samples = Samples(Stored(Samples, file, keep=lambda row: row["id"] in names) if names else ())
+    seeds = error_seeds(judged_samples, Probes(probes.values()), verdicts) if composed else []
     due = {seed.probe.sample_id: seed.sample.id for seed in seeds}
     if run.settings.compose.unjudged == "keep":
         due |= {id: id for id, name in names.items() if name == "unjudged"}
-    for id in samples.by_id():
+    for id in ids:
         state = probes[id].state if id in probes else "not probed"
         verdict = names.get(id, "no verdict") if state == "failed" else ""
         member, wanted = members.get(id), due.get(id)
@@ -163,7 +167,10 @@ def _fates(run: Run, j: int) -> Iterator[Fate]:
 
 
 def _probes(run: Run, j: int, ids: Set[str]) -> dict[str, Probe]:
-    table = run.table(Probes, "probes", j, missing_ok=True)
+    file = run.folder(j) / "probes.parquet"
+    if not file.exists():
+        return {}
+    table = run.stored(Probes, "probes", j, without=TOKENS)
     return {p.sample_id: p for p in table if p.sample_id in ids}
 
 

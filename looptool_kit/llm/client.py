@@ -17,6 +17,7 @@ from pathlib import Path
 from threading import Thread
 
 from looptool_kit.core.endpoint import Endpoint
+from looptool_kit.core.progress import bar
 from looptool_kit.llm.calls import Calls, EndpointError
 from looptool_kit.llm.messages import Reply, Request, body_of, key_of
 from looptool_kit.llm.store import count_of, kept, spent_words
@@ -62,18 +63,16 @@ def complete(
 
 def _asked(calls: Calls, count: int, title: str) -> dict[str, Reply]:
     """Key -> reply of the calls, made under a progress bar."""
-    from tqdm.auto import tqdm
-
     # A thread of its own, with or without a running loop here: the interrupt then reaches this thread, which
     # can stop the other in order.
     thread = Thread(target=calls.run, name="calls", daemon=True)
     try:
         thread.start()
-        with tqdm(total=count, desc=title, unit="call") as bar:
+        with bar(count, title, "call") as shown:
             while thread.is_alive():
                 thread.join(0.2)
-                bar.set_postfix_str(calls.progress(), refresh=False)
-                bar.update(len(calls.replies) - bar.n)
+                shown.set_postfix_str(calls.progress(), refresh=False)
+                shown.update(len(calls.replies) - shown.n)
     finally:
         calls.stop()
         thread.join()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib.util
+import io
 import json
 import os
 import shutil
@@ -162,11 +163,13 @@ def _dequantise(gguf: Path, target: Path) -> None:
     from transformers import AutoModelForCausalLM, GgufConfig
 
     quantised = GgufConfig(gguf_file=gguf.name, dequantize=True)
-    model = AutoModelForCausalLM.from_pretrained(
-        gguf.parent, gguf_file=gguf.name, quantization_config=quantised, dtype=torch.float32
-    )
-    model.config._name_or_path = HUB_ID
-    model.save_pretrained(target)
+    # Only the bars are silenced: the libraries' messages have handlers of their own.
+    with contextlib.redirect_stderr(io.StringIO()):
+        model = AutoModelForCausalLM.from_pretrained(
+            gguf.parent, gguf_file=gguf.name, quantization_config=quantised, dtype=torch.float32
+        )
+        model.config._name_or_path = HUB_ID
+        model.save_pretrained(target)
     _tokenizer_of(gguf).save_pretrained(target)
     # Tokenizers keep the path that they came from, and so would every checkpoint made from this one.
     settings = json.loads((target / "tokenizer_config.json").read_text(encoding="utf-8"))

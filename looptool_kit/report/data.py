@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from looptool_kit.core.records import Expansions, Probes, Score, Verdicts
 from looptool_kit.core.samples import Samples
@@ -26,6 +26,26 @@ class IterationData:
     """
     threshold: float | None = None
     """The perplexity above which mastered samples are borderline."""
+
+
+class Decided(NamedTuple):
+    """Decisions of one kind that are in force."""
+
+    what: str
+    value: str
+    authors: str
+    rows: int
+    reasons: list[str]
+    """The last ones that were given."""
+
+
+class ToolUse(NamedTuple):
+    """A tool, and how often it occurs."""
+
+    name: str
+    description: str
+    offered: int
+    called: int
 
 
 @dataclass(frozen=True)
@@ -55,5 +75,15 @@ class ReportData:
     """
     timings: list[dict[str, Any]] = field(default_factory=list)
     """Rows of `stage`, `iteration` and `seconds`."""
+    verdict: list[str] = field(default_factory=list)
+    """The result in sentences, the first thing that is read."""
+    flow: str = ""
+    """The flow of samples through the loop, drawn (`report.flow.flow_of`)."""
+    decided: list[Decided] = field(default_factory=list)
+    """What people decided."""
+    made_with: list[tuple[str, str]] = field(default_factory=list)
+    """The command, and packages with their versions."""
+    tools: list[ToolUse] = field(default_factory=list)
+    """The tools of the newest dataset."""
     robustness: list[Score] = field(default_factory=list)
     """Rows of the suite `robustness`, of all policies; shown apart, since they are held-out samples again."""

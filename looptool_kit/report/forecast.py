@@ -37,26 +37,36 @@ def forecast(settings: Settings) -> Forecast | None:
 
     None unless it runs the embedded model alone, with the kit's own engine, on a CPU.
     """
+    work = stage_seconds(settings)
+    policies = settings.iterations + 1
+    if work is None:
+        return None
+    return Forecast(
+        sum(work.values()),
+        2.0 + 0.034 * min(settings.probe.batch, 3 * settings.seeds.held_out),
+        0.1 * policies + 1.1,
+    )
+
+
+def stage_seconds(settings: Settings) -> dict[tuple[str, int], float] | None:
+    """(manifest, iteration) -> seconds of each stage that takes long, on this machine; else as `forecast`."""
     import torch
 
     asks = settings.judge_llm or settings.generator_llm or settings.jury.others
-    if (
-        settings.model != "embedded"
-        or settings.trainer != "trl"
-        or settings.engine != "transformers"
-        or asks
-        or torch.cuda.is_available()
-    ):
+    own = (settings.model, settings.trainer, settings.engine) == ("embedded", "trl", "transformers")
+    if not own or asks or torch.cuda.is_available():
         return None
     sft, grpo, expand, augment = settings.sft, settings.grpo, settings.expand, settings.augment
-    seconds, rows = 0.0, float(settings.seeds.first)
-    policies = settings.iterations + 1
+    work: dict[tuple[str, int], float] = {}
+    rows, last = float(settings.seeds.first), settings.iterations + 1
+    for j in range(0 if settings.evaluate.base else 1, last + 1):
+        work["scores", j] = 3 * settings.seeds.held_out * ANSWER + STAGE
     for j, fresh in enumerate([*settings.seeds.slices(settings.iterations), 0], 1):
-        seconds += SFT_ROW * rows * (1 + sft.rehearsal) * (sft.epochs if j == 1 else sft.epochs_later)
-        seconds += COMPLETION * grpo.prompts * grpo.group * (grpo.steps_first if j == 1 else grpo.steps)
-        seconds += STAGE * 3
-        if j < policies:
-            seconds += ANSWER * rows
+        passes, steps = (sft.epochs, grpo.steps_first) if j == 1 else (sft.epochs_later, grpo.steps)
+        train = SFT_ROW * rows * (1 + sft.rehearsal) * passes + COMPLETION * grpo.prompts * grpo.group * steps
+        work["policy", j] = train + 2 * STAGE
+        if j < last:
+            work["probes_raw", j] = ANSWER * rows + STAGE
             failed = FAILING * rows
             rows = (
                 failed
@@ -68,14 +78,10 @@ def forecast(settings: Settings) -> Forecast | None:
                 kinds, first = len(augment.perturbations), settings.seeds.first
                 scored = kinds * first * (augment.choice == "loss") + settings.development
                 # A label is scored in about the time of an answer.
-                seconds += STAGE + ANSWER * scored
+                work["augment_losses", j] = STAGE + ANSWER * scored
                 rows += min(first * augment.per_sample, kinds * quota(first, augment.share, j, augment.halve))
-    seconds += (policies + settings.evaluate.base) * (3 * settings.seeds.held_out * ANSWER + STAGE)
-    return Forecast(
-        seconds * GFLOPS / _gflops(),
-        2.0 + 0.034 * min(settings.probe.batch, 3 * settings.seeds.held_out),
-        0.1 * policies + 1.1,
-    )
+    slower = GFLOPS / _gflops()
+    return {stage: slower * seconds for stage, seconds in work.items()}
 
 
 def _gflops() -> float:

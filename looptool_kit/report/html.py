@@ -24,18 +24,19 @@ from looptool_kit.core.stats import Paired, ScoreRow, aligned, paired, scoreboar
 from looptool_kit.core.tables import write_text
 from looptool_kit.report import figures
 from looptool_kit.report.data import ReportData
-from looptool_kit.report.page import render_template
+from looptool_kit.report.page import drawn, render_template
 from looptool_kit.stages.evaluate.robustness import changes
 
+ENOUGH = "passed, but enough already"
+"""Why a candidate did not join that failed no check."""
+MAX_TOOLS = 200
+"""Tools that are listed."""
 WORST = 10
 """Failed probes that are shown whole."""
 
 
 def write_report(data: ReportData, path: str | Path) -> Path:
-    """Write the page to `path`, atomically, and return the path.
-
-    About 5 MB, nearly all of it plotly.js.
-    """
+    """Write the page to `path`, atomically, and return the path."""
     path = Path(path)
     write_text(path, render(data))
     return path
@@ -43,32 +44,27 @@ def write_report(data: ReportData, path: str | Path) -> Path:
 
 def render(data: ReportData) -> str:
     """The page as text."""
-    charts: dict[str, Any] = {}
-
-    def chart(name: str, figure: figures.Figure) -> str:
-        charts[name] = figure
-        return name
-
+    histories = [iteration.history for iteration in data.iterations]
     return render_template(
         "report.html.jinja",
-        charts,
         data=data,
+        flow=drawn(data.flow),
+        # The figure is what a reader came for.
+        verdict=sorted(data.verdict, key=lambda line: not line.startswith("Exact match")),
         made=datetime.now().astimezone(),
         facts=[(k, v) for k, v in data.settings.items() if not isinstance(v, Mapping)],
         folded=[(k, v) for k, v in data.settings.items() if isinstance(v, Mapping)],
-        suites=_suites(data, chart),
-        robustness=_robustness(data, chart),
+        suites=_suites(data),
+        robustness=_robustness(data),
         composition=_composition(data.compositions),
         state_names=STATES,
-        probed=_probed(data, chart),
-        errors=_errors(data, chart),
+        most_tools=MAX_TOOLS,
+        probed=_probed(data),
+        errors=_errors(data),
         verdicts=_verdicts(data),
         noise=_noise(data.noise),
         expansions=_expansions(data),
-        history=[
-            (title, chart(f"history-{i}", f))
-            for i, (title, f) in enumerate(figures.history_figures([i.history for i in data.iterations]))
-        ],
+        history=[(title, drawn(svg)) for title, svg in figures.history_figures(histories)],
         worst=_worst(data),
         timings=_timings(data.timings),
     )
@@ -77,11 +73,11 @@ def render(data: ReportData) -> str:
 # --------------------------------------------------------------- sections
 
 
-def _suites(data: ReportData, chart: Any) -> list[dict[str, Any]]:
+def _suites(data: ReportData) -> list[dict[str, Any]]:
     """For each suite: the scoreboard, its figure and the paired differences."""
     order = list(dict.fromkeys([*data.policies, *(s.policy for s in data.scores)]))
     out = []
-    for number, suite in enumerate(dict.fromkeys(s.suite for s in data.scores)):
+    for suite in dict.fromkeys(s.suite for s in data.scores):
         scores = [s for s in data.scores if s.suite == suite]
         names = [p for p in order if any(s.policy == p for s in scores)]
         rows = sorted(scoreboard(scores), key=lambda r: names.index(r.policy))
@@ -101,10 +97,10 @@ def _suites(data: ReportData, chart: Any) -> list[dict[str, Any]]:
                 "result": _steps(names)[-1],
                 "groups": groups,
                 "cells": cells,
-                "figure": chart(f"scores-{number}", figures.scoreboard_figure(rows, names)),
+                "figure": drawn(figures.scoreboard_figure(rows, names)),
                 "differences": differences,
                 "difference_figure": (
-                    chart(f"differences-{number}", figures.differences_figure(overall)) if overall else None
+                    drawn(figures.differences_figure(overall, "paired differences")) if overall else None
                 ),
             }
         )
@@ -143,7 +139,7 @@ def _differences(scores: Sequence[Score], names: Sequence[str]) -> list[tuple[st
     return out
 
 
-def _robustness(data: ReportData, chart: Any) -> dict[str, Any] | None:
+def _robustness(data: ReportData) -> dict[str, Any] | None:
     """The first and the last step of the loop under each perturbation."""
     policies = [p for p in data.policies if any(s.policy == p for s in data.robustness)] or list(
         dict.fromkeys(s.policy for s in data.robustness)
@@ -154,13 +150,14 @@ def _robustness(data: ReportData, chart: Any) -> dict[str, Any] | None:
     rows = changes(data.robustness, [steps[0], steps[-1]])
     cells = {(c.perturbation, c.policy): c.result for c in rows}
     figure = figures.differences_figure(
-        [(f"{c.perturbation.replace('_', ' ')}, {c.policy}", c.result) for c in rows]
+        [(f"{c.perturbation.replace('_', ' ')}, {c.policy}", c.result) for c in rows],
+        "change under each perturbation",
     )
     return {
         "names": {c.perturbation: c.result.n for c in rows},
         "policies": list(dict.fromkeys((steps[0], steps[-1]))),
         "cells": cells,
-        "figure": chart("robustness-changes", figure),
+        "figure": drawn(figure),
     }
 
 
@@ -189,7 +186,7 @@ def _composition(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     return {"heads": heads, "lines": lines, "most": max([1, *(total for _, _, total in lines)])}
 
 
-def _probed(data: ReportData, chart: Any) -> list[dict[str, Any]]:
+def _probed(data: ReportData) -> list[dict[str, Any]]:
     out = []
     for number, iteration in enumerate(data.iterations, 1):
         if iteration.probes:
@@ -197,9 +194,7 @@ def _probed(data: ReportData, chart: Any) -> list[dict[str, Any]]:
             medians = {
                 s: statistics.median(p.perplexity for p in iteration.probes if p.state == s) for s in states
             }
-            figure = chart(
-                f"perplexity-{number}", figures.perplexity_figure(iteration.probes, iteration.threshold)
-            )
+            figure = drawn(figures.perplexity_figure(iteration.probes, iteration.threshold))
             out.append(
                 {
                     "number": number,
@@ -213,7 +208,7 @@ def _probed(data: ReportData, chart: Any) -> list[dict[str, Any]]:
     return out
 
 
-def _errors(data: ReportData, chart: Any) -> dict[str, Any] | None:
+def _errors(data: ReportData) -> dict[str, Any] | None:
     """The kinds of errors of every iteration, by a sample's first fault.
 
     Also the last iteration's heat map by tool.
@@ -229,7 +224,7 @@ def _errors(data: ReportData, chart: Any) -> dict[str, Any] | None:
         "rows": [(name, [kinds[j][name] for j, _ in probed]) for name in names],
         "last": probed[-1][0],
         "cells": [(tool, kind, n) for (tool, kind), n in last.most_common(200)],
-        "figure": chart("errors", figures.errors_figure(last)) if last else None,
+        "figure": drawn(figures.errors_figure(last)) if last else None,
     }
 
 
@@ -284,9 +279,7 @@ def _expansions(data: ReportData) -> list[dict[str, Any]]:
         for strategy in dict.fromkeys(e.strategy for e in iteration.expansions):
             candidates = [e for e in iteration.expansions if e.strategy == strategy]
             failed = Counter(
-                next((c.name for c in e.checks if not c.passed), "other")
-                for e in candidates
-                if not e.accepted
+                next((c.name for c in e.checks if not c.passed), ENOUGH) for e in candidates if not e.accepted
             )
             accepted = sum(e.accepted for e in candidates)
             out.append(

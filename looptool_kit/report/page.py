@@ -5,27 +5,23 @@ It asks no host for anything, and what a model wrote stays text.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from looptool_kit.core.terminal import duration
-from looptool_kit.report import figures
-from looptool_kit.report.figures import visible
+from looptool_kit.core.terminal import duration, visible
 
 
-def render_template(template: str, charts: Mapping[str, figures.Figure], **values: Any) -> str:
-    """One of the package's pages as text, filled with `values`.
+def render_template(template: str, **values: Any) -> str:
+    """One of the package's pages as text, filled with `values`."""
+    return str(_template(template).render(**values))
 
-    `charts` maps an element's id to the figure that is drawn in it.
-    """
-    import plotly.offline
 
-    return _template(template).render(
-        charts=_script_json(charts), plotly=plotly.offline.get_plotlyjs(), **values
-    )
+def drawn(svg: str) -> Any:
+    """A drawing for a page: an element tree of this package, in which all text is escaped."""
+    import markupsafe
+
+    return markupsafe.Markup(svg)
 
 
 @lru_cache
@@ -48,17 +44,6 @@ def _template(name: str) -> Any:
         words=lambda text: str(text).replace("_", " "),
     )
     return env.get_template(name)
-
-
-def _script_json(value: Any) -> Any:
-    """JSON that may stand inside a <script>.
-
-    No character of it can end the element or open a comment.
-    """
-    import markupsafe
-
-    text = json.dumps(value, ensure_ascii=True, allow_nan=False)
-    return markupsafe.Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
 
 
 def _percent(share: float | None) -> str:

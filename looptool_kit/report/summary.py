@@ -16,7 +16,9 @@ from looptool_kit.core.terminal import cell, duration
 from looptool_kit.core.toolcalls import Answer
 from looptool_kit.lineage.error_seeds import error_seeds, with_decisions
 from looptool_kit.llm.store import spent
+from looptool_kit.report.about import decided, made_with, tools
 from looptool_kit.report.data import IterationData, ReportData
+from looptool_kit.report.flow import flow_of
 from looptool_kit.report.html import worst, write_report
 from looptool_kit.report.rewarded import reward_lines
 from looptool_kit.run.folder import Run
@@ -87,7 +89,7 @@ def print_scoreboard(run: Run) -> None:
     for row in rows_of:
         grid.add_row(*(cell(v) for v in row.values()))
     console.print(grid)
-    for line in [*paid(run), *headline(run), *reward_lines(run)]:
+    for line in [*paid(run), *headline(run), *flipped(run), *reward_lines(run)]:
         console.print(cell(line), highlight=False, soft_wrap=True)
 
 
@@ -138,6 +140,22 @@ def headline(run: Run) -> list[str]:
         repaired = f"{judged['found']} of {judged['planted']} found and replaced by the right one"
         lines.append(f"Labels planted wrong: {'; '.join([repaired, *clauses])}.")
     return lines
+
+
+def flipped(run: Run) -> list[str]:
+    """How many held-out samples changed sides between the first and the last policy, and how to see each."""
+    scores_of = scores(run)
+    if len(scores_of) < 2:
+        return []
+    before, after = list(scores_of)[0], list(scores_of)[-1]
+    _, a, b = aligned(scores_of[before], scores_of[after])
+    if not a:
+        return []
+    change = paired(a, b)
+    return [
+        f"{after} against {before}: {change.fixed} fixed, {change.broken} broken; see each:"
+        f" CompareView(run, {before!r}, {after!r}) in a notebook."
+    ]
 
 
 def in_words(policy: str) -> str:
@@ -265,20 +283,27 @@ def judge_against_truth(run: Run) -> dict[str, Any] | None:
 
 def report_run(run: Run) -> Path:
     """Write `report.html` from what the run folder holds, and return its path."""
+    return write_report(report_data(run), run.path / "report.html")
+
+
+def report_data(run: Run) -> ReportData:
+    """What the report of a run shows."""
     scores_of = scores(run)
-    return write_report(
-        ReportData(
-            name=run.path.name,
-            settings=run.settings.model_dump(mode="json"),
-            iterations=[_iteration(run, j) for j in run.iterations],
-            scores=[s for table in scores_of.values() for s in table],
-            policies=list(scores_of),
-            robustness=list(finished(run, "robustness")),
-            compositions=composition(run),
-            noise=judge_against_truth(run),
-            timings=timings(run),
-        ),
-        run.path / "report.html",
+    return ReportData(
+        name=run.path.name,
+        settings=run.settings.model_dump(mode="json"),
+        iterations=[_iteration(run, j) for j in run.iterations],
+        scores=[s for table in scores_of.values() for s in table],
+        policies=list(scores_of),
+        robustness=list(finished(run, "robustness")),
+        compositions=composition(run),
+        noise=judge_against_truth(run),
+        timings=timings(run),
+        verdict=headline(run),
+        flow=flow_of(run),
+        decided=decided(run),
+        made_with=made_with(run),
+        tools=tools(run),
     )
 
 

@@ -32,6 +32,7 @@ from pydantic import BaseModel, JsonValue
 from looptool_kit import trust
 from looptool_kit.config import Settings, dump_settings, load_preset, with_overrides
 from looptool_kit.core.errors import RunError, full_disk_explained, no_writing
+from looptool_kit.core.progress import bar
 from looptool_kit.core.samples import Samples
 from looptool_kit.core.tables import Stored, Table, append_lines, write_json, write_text
 from looptool_kit.core.terminal import visible
@@ -297,8 +298,6 @@ class Run:
         Returns:
             All rows in row order.
         """
-        from tqdm.auto import tqdm
-
         self.writable()
         parts = self.folder(iteration) / f"{name}.parts"
         if (parts / "key").exists() and (parts / "key").read_text() != key:
@@ -306,7 +305,7 @@ class Run:
         parts.mkdir(parents=True, exist_ok=True)
         write_text(parts / "key", key)
         rows: dict[int, Any] = {}
-        with tqdm(total=sum(map(len, plan)), desc=f"{name} {iteration}", unit="sample") as bar:
+        with bar(sum(map(len, plan)), f"{name.replace('_', ' ')} {iteration}", "sample") as shown:
             for batch in plan:
                 path = parts / f"{batch_name(batch)}.parquet"
                 done = self._kept(kind, path)
@@ -314,7 +313,7 @@ class Run:
                     done = work(batch)
                     done.write(path)
                 rows.update(zip(batch, done, strict=True))
-                bar.update(len(batch))
+                shown.update(len(batch))
         return kind(rows[i] for i in sorted(rows))
 
     def _kept(self, kind: type[T], path: Path) -> T | None:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from looptool_kit.augment.planting import KINDS, in_other_words, plant, values_of
 from looptool_kit.checks.rules import call_errors
 from looptool_kit.config import Settings
+from looptool_kit.core.progress import bar
 from looptool_kit.core.records import Verdict, VerdictName
 from looptool_kit.core.samples import Frozen, Label, Sample, Samples
 from looptool_kit.core.tables import Table, write_json
@@ -217,15 +218,15 @@ def _logprobs(
     predictions: list[Logprobs] = []
     if engine is None:
         return [None] * len(rows), [None] * len(rows)
-    from tqdm.auto import tqdm
-
-    for at in tqdm(range(0, len(rows), CHUNK), desc="judge-check", unit="batch"):
-        batch, asked = rows[at : at + CHUNK], questions[at : at + CHUNK]
-        # Both answers of a trial in one call: an engine computes their common prompt once.
-        said = [s.label for s in batch] + [t.prediction for t in asked]
-        scores = engine.score([*batch, *batch], said)
-        labels += scores[: len(batch)]
-        predictions += scores[len(batch) :]
+    with bar(len(rows), "judge-check", "trial") as shown:
+        for at in range(0, len(rows), CHUNK):
+            batch, asked = rows[at : at + CHUNK], questions[at : at + CHUNK]
+            # Both answers of a trial in one call: an engine computes their common prompt once.
+            said = [s.label for s in batch] + [t.prediction for t in asked]
+            scores = engine.score([*batch, *batch], said)
+            labels += scores[: len(batch)]
+            predictions += scores[len(batch) :]
+            shown.update(len(batch))
     return labels, predictions
 
 

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from looptool_kit.core.effects import POWER
 from looptool_kit.core.stats import Clustered
 from looptool_kit.core.terminal import duration
-from looptool_kit.report.forest import forest_svg
-from looptool_kit.report.page import render_template
+from looptool_kit.drawing import forest
+from looptool_kit.report.page import drawn, render_template
 from looptool_kit.studies.arms import ARMS, Arm
 from looptool_kit.studies.outcomes import (
     MEASURES,
@@ -194,17 +194,14 @@ def text(table: Iterable[Outcome], arms: Mapping[str, Arm] | None = None) -> str
 
 def page(table: Outcomes, arms: Mapping[str, Arm], name: str = "compare") -> str:
     """The results as one HTML page that needs no script and no network: forest plots and tables."""
-    import markupsafe
-
     rows = summarise(table, arms=arms)
     forests: list[tuple[str, Any]] = []
     for measure in MEASURES:
         if found := comparisons(rows, measure):
             title = f"{WORDS[measure].capitalize()} against {next(iter(arms.values())).words}"
             unit = UNITS[measure]
-            drawn = forest_svg(found, title, lambda v, m=measure: _number(v, m))  # type: ignore[misc]
-            # The drawing is an element tree of ours, in which all text is escaped.
-            forests.append((f"{title}{f' ({unit})' if unit else ''}", markupsafe.Markup(drawn)))
+            svg = forest(found, title, lambda v, m=measure: _number(v, m))  # type: ignore[misc]
+            forests.append((f"{title}{f' ({unit})' if unit else ''}", drawn(svg)))
     return render_template(
-        "compare.html.jinja", {}, title=TITLES.get(name, name), forests=forests, grids=grids(rows, arms)
+        "compare.html.jinja", title=TITLES.get(name, name), forests=forests, grids=grids(rows, arms)
     )

@@ -8,7 +8,7 @@ from xml.etree.ElementTree import fromstring
 import pytest
 
 from looptool_kit.core.stats import clustered_difference, wilson
-from looptool_kit.report.forest import forest_svg
+from looptool_kit.drawing import forest
 from looptool_kit.studies.arms import ARMS, CONTROL, FULL, Arm
 from looptool_kit.studies.outcomes import Outcome, Outcomes, comparisons, summarise
 from looptool_kit.studies.page import page, text
@@ -153,7 +153,7 @@ def test_the_recorded_arms_are_comparable() -> None:
 def test_the_page_is_complete_in_itself() -> None:
     html = page(TABLE, ARMS, "ablation")
     assert "seed data alone, as many tokens" in html and "Does the loop help?" in html
-    assert html.count("<svg") == 1 and html.count('class="ring"') == 4, "two policies of two seeds"
+    assert html.count("<svg") == 1 and html.count('class="lt-ring"') == 4, "two policies of two seeds"
     assert "<script" not in html and "<link" not in html and "@import" not in html and "src=" not in html
     alone = page(Outcomes(o for o in TABLE if o.arm == FULL), ARMS)
     assert "<svg" not in alone and "full loop" in alone
@@ -162,10 +162,10 @@ def test_the_page_is_complete_in_itself() -> None:
 
 def test_a_forest_plot_can_be_read_and_holds_no_markup_of_names() -> None:
     d = clustered_difference([([True, False, False, True], [True, True, True, True])] * 2)
-    drawn = forest_svg([("<i>a</i>\x1b[0m", d)], "all & one", lambda v: f"{v:+.2f}")
+    drawn = forest([("<i>a</i>\x1b[0m", d)], "all & one", lambda v: f"{v:+.2f}")
     root = fromstring(drawn)
     assert root.get("aria-label") == "all & one" and "<i>" not in drawn and "\x1b" not in drawn
     texts = [node.text for node in root.iter() if node.tag.endswith("}text")]
     assert "+0.00" in texts and "-0.50" in texts and "+0.50" in texts
     about = [node.text for node in root.iter() if node.tag.endswith("}title")]
-    assert f"95%: {d.lo:+.2f} to {d.hi:+.2f}" in str(about[0]) and about[1:] == ["one seed: +0.50"] * 2
+    assert f"95%: {d.lo:+.2f} to {d.hi:+.2f}" in str(about[1]) and about[2:] == ["one seed: +0.50"] * 2

@@ -19,6 +19,7 @@ from looptool_kit import world
 from looptool_kit.core.records import Expansion, Expansions, Probe, Probes, Scores, Verdict, Verdicts
 from looptool_kit.core.samples import Label, Samples
 from looptool_kit.core.toolcalls import render_answer
+from looptool_kit.drawing import Link, Node, heatmap, lines, sankey
 from looptool_kit.lineage.error_seeds import error_seeds, with_decisions
 from looptool_kit.lineage.fates import Fates, fates, flows
 from looptool_kit.policy.engines import Completion
@@ -26,7 +27,6 @@ from looptool_kit.run.folder import Run
 from looptool_kit.stages.compose import composition
 from looptool_kit.stages.probe import judge_completion
 from looptool_kit.widgets import DisagreementView, ExpansionView, LoopMap, ProbeView
-from looptool_kit.widgets.drawing import Link, Node, heatmap, lines, sankey
 
 VERDICTS = ("PRED_WRONG", "LABEL_WRONG", "BOTH_CORRECT", "BOTH_WRONG", None)
 EVIL = "<script>window.bad=1</script><img src=x onerror=window.bad=1>\x1b[31m"

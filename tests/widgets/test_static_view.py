@@ -20,16 +20,18 @@ from looptool_kit.run.folder import Run
 from looptool_kit.studies.judge_check import ask, trials
 
 pytest.importorskip("anywidget")
+from looptool_kit.drawing import heatmap, intervals, lines, picture, sankey  # noqa: E402
 from looptool_kit.widgets import (
+    CompareView,
     DisagreementView,
     ExpansionView,
     JudgeCheckView,
     LoopMap,
     ProbeView,
     TrainingView,
+    TryView,
     settings_form,
 )
-from looptool_kit.widgets.drawing import heatmap, intervals, lines, picture, sankey  # noqa: E402
 
 RECORDED = Path(__file__).parents[2] / "sample_data" / "run"
 EVIL = '<script>alert(1)</script>"><img src=x onerror="alert(1)">&amp;\x1b[31m\u202e\uffff'
@@ -82,6 +84,8 @@ VIEWS: dict[str, tuple[int, Callable[[Run, Path], Any]]] = {
     "JudgeCheckView": (1, judged),
     "DisagreementView": (0, lambda run, _: DisagreementView(run)),
     "ExpansionView": (0, lambda run, _: ExpansionView(run)),
+    "CompareView": (0, lambda run, _: CompareView(run)),
+    "TryView": (0, lambda run, _: TryView(run)),
     "settings_form": (0, lambda run, _: settings_form(run, "probe")),
 }
 

@@ -54,7 +54,7 @@ const headRow = (names) =>
   );
 
 /**
- * A drawing of `widgets/drawing`, which escapes all text in it.
+ * A drawing of `looptool_kit/drawing`, which escapes all text in it.
  * @param {string} svg
  */
 const drawing = (svg) =>

@@ -332,6 +332,58 @@ interface JudgeCheckQuestions extends TableQuestions {
   sample(values: { at: number }): { sample: SampleDetail; trial: Trial } | { sample: null; trial: null };
 }
 
+// ----------------------------------------------------------------------------------------------- CompareView
+
+interface CompareTraits extends TableTraits {
+  /** The two policies. */
+  names: string[];
+  counts: [change: string, samples: number][];
+  about: string;
+}
+
+interface CompareQuestions extends TableQuestions {
+  sample(values: { at: number }): {
+    before: SampleDetail | null;
+    after: SampleDetail | null;
+    change: string;
+  };
+}
+
+// --------------------------------------------------------------------------------------------------- TryView
+
+interface TryTraits {
+  policies: string[];
+  policy: string;
+  offered: [name: string, about: string][];
+  /** Names of the tools on offer. */
+  chosen: string[];
+  system: string;
+  draft: string;
+  /** Why no sample can be kept, empty where it can. */
+  blocked: string;
+}
+
+/** The dialogue, and the newest answer as the sample's label; without `tokens` there is no answer. */
+interface TryAnswer {
+  message: string;
+  sample: SampleDetail;
+  objections: string[];
+  /** The answer as text for editing. */
+  label: string;
+  /** The policy that gave it. */
+  by: string;
+  /** What would be executed, empty for no call. */
+  runs: string;
+}
+
+interface TryQuestions {
+  state(): TryAnswer;
+  ask(values: { request: string }): TryAnswer;
+  execute(): TryAnswer;
+  save(values: { text: string }): { message: string };
+  fresh(): TryAnswer;
+}
+
 // --------------------------------------------------------------------------------------------------- LoopMap
 
 /** What was clicked on the map: nothing, a bar, a ribbon, or a cell of the errors. */

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from looptool_kit.augment.perturb import PERTURBATIONS, names, perturb
 from looptool_kit.checks.rules import passes
+from looptool_kit.core.progress import bar
 from looptool_kit.core.records import Score, Scores
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.stats import Paired, paired
@@ -50,10 +51,11 @@ def categories(
 
     Raises `ValueError` for an unknown perturbation, `RunError` for a run without held-out samples.
     """
-    from tqdm.auto import tqdm
-
-    bar = tqdm(names(wanted), desc="perturbing", unit="kind")
-    pairs_of = {name: perturbed(run, name, per_category) for name in bar}
+    kinds, pairs_of = names(wanted), {}
+    with bar(len(kinds), "perturbing", "kind") as shown:
+        for name in kinds:
+            pairs_of[name] = perturbed(run, name, per_category)
+            shown.update(1)
     before = _before(run, policy, {o.id: o for pairs, _ in pairs_of.values() for o, _ in pairs})
     for name, (pairs, left_out) in pairs_of.items():
         yield _category(run, name, pairs, before, left_out)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from looptool_kit.config import GrpoSettings, LoraSettings, PreferenceSettings, SftSettings
+from looptool_kit.core.progress import bar
 from looptool_kit.core.samples import Sample
 from looptool_kit.core.tables import atomic, write_text
 from looptool_kit.policy.engines.prompts import encode_prompt, encode_turn
@@ -131,14 +132,13 @@ A resumed training continues behind its checkpoint's row.
 
 def progress(description: str) -> Any:
     """A trainer callback: one bar over the steps, and each log row to `HISTORY` at once."""
-    from tqdm.auto import tqdm
     from transformers import TrainerCallback
 
     class Bar(TrainerCallback):
         def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             # Rows beyond the checkpoint are dropped: their steps come again.
             _write_history(state, Path(args.output_dir))
-            self.bar = tqdm(total=state.max_steps, initial=state.global_step, desc=description, unit="step")
+            self.bar = bar(state.max_steps, description, "step", state.global_step)
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             self.bar.update(state.global_step - self.bar.n)

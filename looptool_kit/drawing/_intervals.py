@@ -2,42 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from xml.etree.ElementTree import Element
 
-from looptool_kit.core.stats import Clustered
-from looptool_kit.widgets.drawing._svg import DIM, RULE, SERIES, axis_x, markup, put, short, svg, ticks, write
+from looptool_kit.core.stats import Clustered, Paired
+from looptool_kit.drawing._svg import DIM, RULE, SERIES, axis_x, markup, put, short, svg, ticks, write
 
 _BLUE, _RED, *_, _GREY = SERIES
 
 
-def forest(rows: Sequence[tuple[str, Clustered]], title: str, x_label: str, width: float = 760) -> str:
-    """A forest plot: differences with their intervals, and a line at zero.
+def forest(
+    rows: Sequence[tuple[str, Paired | Clustered]],
+    title: str,
+    say: Callable[[float], str],
+    width: float = 860,
+) -> str:
+    """A forest plot: differences with their intervals, and a line at zero; the first row is on top.
 
     Each random seed's own difference is a ring under the row's point.
+
+    Args:
+        rows: Name and difference; finite.
+        title: Stands above the plot.
+        say: Writes a difference, as on the axis and in the tooltips.
+        width: Of the drawing, in pixels.
     """
     tall, top = 34.0, 26.0
-    left = 14 + 6.4 * max((len(short(name, 44)) for name, _ in rows), default=0)
-    right, bottom = width - 12, top + tall * len(rows)
-    reach = max([0.02, *(abs(v) for _, d in rows for v in (d.lo, d.hi, *d.by_seed))]) * 1.05
+    left = 14 + 6.4 * max((len(short(name, 48)) for name, _ in rows), default=0)
+    right, bottom = width - 20, top + tall * len(rows)
+    seeds = [d.by_seed if isinstance(d, Clustered) else () for _, d in rows]
+    bounds = [abs(v) for (_, d), own in zip(rows, seeds, strict=True) for v in (d.lo, d.hi, *own)]
+    reach = 1.05 * max(bounds, default=1.0) or 1.0
 
     def x_of(value: float) -> float:
         return left + (value / reach + 1) / 2 * (right - left)
 
-    root = svg(title, width, bottom + 34, {"class": "lt-forest"})
+    root = svg(title, width, bottom + 26, {"class": "lt-forest"})
     write(root, 4, 9, title, font_weight="600")
-    marks = [(x_of(t), f"{t:+.0%}" if t else "0") for t in ticks(-reach, reach, 8)]
-    axis_x(root, marks, (top, bottom), label=x_label, middle=(left + right) / 2)
+    axis_x(root, [(x_of(t), say(t)) for t in ticks(-reach, reach, 8)], (top, bottom))
     put(root, "line", x1=x_of(0), y1=top, x2=x_of(0), y2=bottom, style=f"stroke:{DIM};stroke-dasharray:3 3")
-    for i, (name, d) in enumerate(rows):
+    for i, ((name, d), own) in enumerate(zip(rows, seeds, strict=True)):
         y = top + tall * (i + 0.4)
         colour = _GREY if d.lo <= 0 <= d.hi else _BLUE if d.lo > 0 else _RED
-        write(root, left - 8, y, short(name, 44), anchor="end")
-        words = f"{name}: {d.difference:+.1%}, 95%: {d.lo:+.1%} to {d.hi:+.1%}"
+        write(root, left - 8, y, short(name, 48), anchor="end")
+        words = f"{name}: {say(d.difference)}, 95%: {say(d.lo)} to {say(d.hi)}"
         _interval(root, (x_of(d.lo), x_of(d.difference), x_of(d.hi)), y, 4.5, colour, words)
-        ring = f"fill:none;stroke:{DIM}"
-        for own in d.by_seed:
-            put(root, "circle", cx=x_of(own), cy=y + 9, r=2.5, style=ring, about=f"one seed: {own:+.1%}")
+        for one in own:
+            ring = {"class": "lt-ring", "style": f"fill:none;stroke:{DIM}"}
+            put(root, "circle", ring, cx=x_of(one), cy=y + 10, r=2.5, about=f"one seed: {say(one)}")
     return markup(root)
 
 

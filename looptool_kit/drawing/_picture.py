@@ -7,7 +7,7 @@ import re
 from base64 import b64encode
 from xml.etree.ElementTree import Element, fromstring
 
-from looptool_kit.widgets.drawing._svg import markup
+from looptool_kit.drawing._svg import markup
 
 _PAPER = {"fg": "#1f2328", "dim": "#57606a", "line": "#c4c9d1", "bg": "#fff"}
 """Values of the page's variables, which an image does not see: dark on a light ground, for any theme."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from xml.etree.ElementTree import Element
 
 from looptool_kit.core.terminal import visible
-from looptool_kit.widgets.drawing._svg import (
+from looptool_kit.drawing._svg import (
     SERIES,
     axis_x,
     axis_y,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from looptool_kit.widgets.drawing._svg import RULE, SERIES, markup, put, short, svg, write
+from looptool_kit.drawing._svg import RULE, SERIES, markup, put, short, svg, write
 
 _BLUE, _RED, _AMBER, *_ = SERIES
 

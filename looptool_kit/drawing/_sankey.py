@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
-from looptool_kit.widgets.drawing._svg import INK, SERIES, markup, put, svg, write
+from looptool_kit.drawing._svg import INK, SERIES, markup, put, svg, write
 
 _GREY = SERIES[5]
 _BAR, _GAP, _TOP, _EDGE = 11.0, 22.0, 26.0, 8.0

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from xml.etree.ElementTree import Element
 
 from looptool_kit.core.records import State
-from looptool_kit.widgets.drawing._svg import STATE_COLOURS, axis_x, axis_y, markup, number, put, svg, ticks
+from looptool_kit.drawing._svg import STATE_COLOURS, axis_x, axis_y, markup, number, put, svg, ticks
 
 Scale = Callable[[float], float]
 

@@ -1,0 +1,73 @@
+"""Commands that look: runs, settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from looptool_kit.cli.common import LOOK, app
+from looptool_kit.core.terminal import say
+
+
+@app.command(name="runs", rich_help_panel=LOOK)
+def runs_command(
+    folder: Annotated[
+        Path, typer.Argument(help="The folder that holds runs, three deep at the most.")
+    ] = Path("runs"),
+) -> None:
+    """List the runs in a folder: how far each is, how its policies score, and when it last changed."""
+    from rich.console import Console
+    from rich.table import Table as Grid
+
+    from looptool_kit.core.terminal import cell
+    from looptool_kit.report.runs import runs
+
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is not a folder: name the one that holds your runs")
+    found = runs(folder)
+    if not found:
+        say(f"there is no run in {folder}. Make one with `looptool loop {folder / 'mine'}`.")
+        return
+    grid = Grid(title="held-out exact match of the first and the last policy")
+    for name in ("run", "state", "first", "last", "preset", "changed"):
+        grid.add_column(name, overflow="fold")
+    for line in found:
+        when = line.changed.astimezone().strftime("%Y-%m-%d %H:%M") if line.changed else ""
+        place = line.path.relative_to(folder) if line.path != folder else line.path
+        grid.add_row(*map(cell, (place, line.state, line.first, line.last, line.preset, when)))
+    Console().print(grid)
+    for line in found:
+        if line.error:
+            say(line.error, fg="yellow", err=True)
+
+
+@app.command(name="settings", rich_help_panel=LOOK)
+def settings_command(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(help="Only settings whose name, meaning or stages hold all these words, e.g. sft."),
+    ] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="Show the values of this run in the place of the defaults.")
+    ] = None,
+    preset: Annotated[str | None, typer.Option(help="Show the values of this preset.")] = None,
+) -> None:
+    """Say what a setting means, its default, its values, and which stages a change makes again."""
+    from looptool_kit.config import load_preset
+    from looptool_kit.report.settings import settings
+    from looptool_kit.run.settings import read_settings
+
+    if run and preset:
+        raise ValueError("give --run or --preset, not both")
+    of = read_settings(run) if run else load_preset(preset) if preset else None
+    found = settings(tuple(words or ()), of)
+    for line in found:
+        say(f"{line.name} = {line.default}", bold=True)
+        say(f"  {line.values}; a change redoes: {line.redoes}")
+        if line.meaning:
+            say(f"  {line.meaning}")
+    if not found:
+        raise ValueError(f"no setting is about {' '.join(words or ())}; `looptool settings` lists all")
+    say(f"{len(found)} settings. Change one with --set NAME=VALUE, or in the run's run.toml.")

@@ -1,0 +1,87 @@
+"""Two policies side by side as a person uses it: by mouse, by keys, and with hostile text."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from lab import open_notebook, save_and_reload, write_notebook
+
+CELL = """
+from looptool_kit.core.records import Scores
+from looptool_kit.run.folder import Run
+from looptool_kit.widgets import CompareView
+run = Run.open("compared")
+bad = "<img src=x onerror=window.bad=1> مرحبا 東京 " + "long " * 400
+table = run.table(Scores, "scores", 3)
+Scores(s.model_copy(update={"text": bad}) if not s.correct else s for s in table).write(
+    run.folder(3) / "scores.parquet"
+)
+view = CompareView(run, "D1", "D3")
+view
+"""
+READ = "print('read back:', len(view.selection), view.filters)"
+RECORDED = Path(__file__).parents[2] / "sample_data" / "run"
+
+
+def test_compare_view(lab: tuple[str, Path], page: Any) -> None:
+    url, root = lab
+    shutil.copytree(RECORDED, root / "compared")
+    write_notebook(root / "compare.ipynb", CELL, READ)
+    open_notebook(page, url, "compare.ipynb")
+    view = page.get_by_role("region", name="two policies side by side")
+    chosen, grid = (
+        view.get_by_role("region", name="selected sample"),
+        view.get_by_role("grid", name="samples"),
+    )
+    changes = view.get_by_role("group", name="changes")
+    fixed, broken = (changes.locator(f"button[data-change={name}]") for name in ("fixed", "broken"))
+    first, second = (chosen.get_by_role("region", name=f"answer of {name}") for name in ("D1", "D3"))
+    first.get_by_text("✗ wrong").wait_for(timeout=60_000)
+    assert fixed.get_attribute("aria-pressed") == "true" and second.get_by_text("✓ right").count() == 1
+    counted = view.locator(".lt-find [role=status]")
+    n_fixed, n_broken = (int(b.inner_text().split()[0]) for b in (fixed, broken))
+    assert counted.inner_text().startswith(f"{n_fixed} of 300") and n_broken > 0
+
+    # By mouse: the other count, a row further down, the same count again for all.
+    broken.click()
+    counted.get_by_text(f"{n_broken} of 300 rows").wait_for()
+    second.get_by_text("✗ wrong").wait_for()
+    assert "<img src=x" in second.inner_text() and not page.evaluate("() => window.bad")
+    before = chosen.get_by_role("article").get_attribute("aria-label")
+    grid.get_by_role("row").nth(3).click()
+    page.wait_for_function(
+        "([node, name]) => node.querySelector('article').ariaLabel !== name",
+        arg=[chosen.element_handle(), before],
+    )
+    broken.click()
+    counted.get_by_text("300 of 300 rows").wait_for()
+
+    # By keys: f and b choose, arrows walk, Enter goes to the sample; in the search field they type.
+    grid.press("f")
+    counted.get_by_text(f"{n_fixed} of 300 rows").wait_for()
+    before = chosen.get_by_role("article").get_attribute("aria-label")
+    grid.press("ArrowDown")
+    page.wait_for_function(
+        "([node, name]) => node.querySelector('article').ariaLabel !== name",
+        arg=[chosen.element_handle(), before],
+    )
+    grid.press("Enter")
+    assert chosen.evaluate("(node) => node === document.activeElement")
+    chosen.press("b")
+    counted.get_by_text(f"{n_broken} of 300 rows").wait_for()
+    find = view.get_by_role("searchbox")
+    find.press_sequentially("zqfbz")
+    counted.get_by_text("0 of 300 rows").wait_for()
+    chosen.get_by_text("no sample is shown").wait_for()
+    find.fill("")
+    counted.get_by_text(f"{n_broken} of 300 rows").wait_for()
+    for width in (1000, 700):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert view.evaluate("(node) => node.scrollWidth <= node.clientWidth + 1"), width
+
+    save_and_reload(page)
+    counted.get_by_text(f"{n_broken} of 300 rows").wait_for(timeout=60_000)
+    assert broken.get_attribute("aria-pressed") == "true"
+    assert page.faults == [] and page.outside == []

@@ -1,0 +1,96 @@
+"""Talking to a policy as a person does it: by mouse, by keys, and with hostile text."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from lab import open_notebook, save_and_reload, write_notebook
+
+CELL = """
+import json
+from looptool_kit.policy.engines import Completion
+from looptool_kit.run.folder import Run
+from looptool_kit.widgets import TryView, trial
+
+class Speaker:
+    def generate(self, chats, sampling):
+        arguments = {"device": "humidifier", "action": "off", "time": "06:30"}
+        call = {"name": "create_device_timer", "arguments": arguments}
+        text = f"<tool_call>\\n{json.dumps(call)}\\n</tool_call>"
+        if "hostile" in chats[0].request:
+            text = "<img src=x onerror=window.bad=1><script>window.bad=1</script> مرحبا 東京 " + "long " * 400
+        return [[Completion(text, (1, 2), (-0.25, -1.5), ("a", "b"), "stop")] for _ in chats]
+
+trial.open_engine = lambda policy, batch: Speaker()
+view = TryView(Run.open("tried"))
+view
+"""
+READ = "print('read back:', [(s.request, s.label.calls[0].arguments['time']) for s in view.samples])"
+RECORDED = Path(__file__).parents[2] / "sample_data" / "run"
+
+
+def test_try_view(lab: tuple[str, Path], page: Any) -> None:
+    url, root = lab
+    shutil.copytree(RECORDED, root / "tried")
+    write_notebook(root / "try.ipynb", CELL, READ)
+    open_notebook(page, url, "try.ipynb")
+    view = page.get_by_role("region", name="try a policy")
+    request, answer = view.get_by_role("textbox", name="request"), view.get_by_role("region", name="answer")
+    talk, line = view.get_by_role("log", name="dialogue"), view.locator(".lt-status[role=status]")
+    request.wait_for(timeout=60_000)
+
+    # By mouse: other tools, a request, no first and then yes, and a correction in two clicks.
+    summary = view.locator("summary", has_text="tools on offer")
+    offered = int(summary.inner_text().split()[0])
+    summary.click()
+    view.get_by_role("searchbox", name="find a tool").fill("timer device")
+    box = view.get_by_role("checkbox", name="delete_device_timer")
+    box.uncheck()
+    view.locator("summary", has_text=f"{offered - 1} of ").wait_for()
+    request.fill("Humidifier off at 6:45am.")
+    view.get_by_role("button", name="ask", exact=True).click()
+    answer.get_by_text("create_device_timer").first.wait_for()
+    assert answer.get_by_title("log-probability -1.500, probability 0.223").count() == 1
+    assert "06:30" in answer.get_by_role("list", name="objections").inner_text()
+    answer.get_by_role("button", name="execute …").click()
+    answer.get_by_role("alert").get_by_text("Execute now in the world").wait_for()
+    answer.get_by_role("button", name="no", exact=True).click()
+    assert talk.locator(".lt-tool").count() == 0 and answer.get_by_role("alert").count() == 0
+    answer.get_by_role("button", name="correct this answer …").click()
+    label = answer.get_by_role("textbox", name="right label")
+    label.fill(label.input_value().replace("06:30", "06:45"))
+    answer.get_by_role("button", name="keep as a sample").click()
+    line.get_by_text("kept as sample").wait_for()
+    answer.get_by_role("button", name="execute …").click()
+    answer.get_by_role("button", name="yes, execute").click()
+    talk.locator(".lt-tool").wait_for()
+
+    # By keys: Enter asks, Tab and Enter reach the buttons, and the notebook's own shortcuts do not act.
+    view.get_by_role("button", name="new dialogue").press("Enter")
+    page.wait_for_function("(node) => !node.querySelector('.lt-turn.lt-user')", arg=view.element_handle())
+    request.press_sequentially("A hostile answer, please.")
+    request.press("Enter")
+    answer.get_by_text("onerror").first.wait_for()
+    assert (
+        not page.evaluate("() => window.bad") and answer.get_by_role("button", name="execute …").count() == 0
+    )
+    assert request.input_value() == ""
+    answer.get_by_role("button", name="correct this answer …").press("Enter")
+    assert label.evaluate("(node) => node === document.activeElement")
+    label.fill('[{"name": "create_device_timer", "arguments": {"device": 5}}]')
+    label.press("Control+Enter")
+    answer.get_by_role("alert").get_by_text("create_device_timer").wait_for()
+    view.get_by_role("combobox", name="policy").select_option("base")
+    for width in (1000, 700):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert view.evaluate("(node) => node.scrollWidth <= node.clientWidth + 1"), width
+
+    save_and_reload(page)
+    talk.get_by_text("A hostile answer, please.").wait_for(timeout=60_000)
+    assert view.get_by_role("combobox", name="policy").input_value() == "base"
+    page.evaluate("() => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = 1 }")
+    page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-cell')")
+    page.get_by_text("read back: [('Humidifier off at 6:45am.', '06:45')]").wait_for(timeout=60_000)
+    assert page.faults == [] and page.outside == []

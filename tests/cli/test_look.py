@@ -1,0 +1,224 @@
+"""Commands that look: what runs there are, what a setting means, which version it is."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scripted_runs import SMALL, finished_loop, scripted
+from typer.testing import CliRunner
+
+from looptool_kit.cli import app
+from looptool_kit.config import Settings, deciding, load_preset, presets
+from looptool_kit.core.records import Probes, Verdicts
+from looptool_kit.core.samples import Samples
+from looptool_kit.policy.policy import untrained
+from looptool_kit.report.settings import NOTHING, settings
+from looptool_kit.run.folder import Run
+from looptool_kit.run.stage import TITLES, Stage
+from looptool_kit.stages.compose import sections
+from looptool_kit.stages.compose.augmented import augmented_stage
+from looptool_kit.stages.evaluate import held_out
+from looptool_kit.stages.evaluate.stage import stage as evaluate_stage
+from looptool_kit.stages.expand.stage import seeds_of
+from looptool_kit.stages.expand.stage import stage as expand_stage
+from looptool_kit.stages.probe import stages as probe_stages
+from looptool_kit.stages.seed.stage import stage as seed_stage
+from looptool_kit.stages.train.frontier import stage as frontier_stage
+from looptool_kit.stages.train.stage import recipe
+from looptool_kit.stages.verify.stage import stage as verify_stage
+
+JUDGE = {"base_url": "http://localhost:8000/v1", "model": "judge"}
+
+
+def looptool(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "looptool_kit.cli", *words]
+    here = {**os.environ, "COLUMNS": "160", **env}
+    return subprocess.run(command, capture_output=True, text=True, env=here)
+
+
+# ------------------------------------------------------------------------ runs
+
+
+def test_runs_says_how_far_each_run_is_and_why_one_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted(monkeypatch)
+    finished_loop(tmp_path / "study" / "arm").close()
+    Run.create(tmp_path / "new", "cpu-quick").close()
+    half = tmp_path / "half"
+    shutil.copytree(tmp_path / "study" / "arm", half)
+    shutil.rmtree(half / "iterations" / "03")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "run.toml").write_text("format = ")
+    result = looptool("runs", str(tmp_path))
+    said = result.stdout
+    rows = {line.split("│")[1].strip(): line for line in said.splitlines() if line.startswith("│")}
+    assert "finished" in rows["study/arm"] and "base " in rows["study/arm"] and "D3 " in rows["study/arm"]
+    assert "of 6" in rows["study/arm"]
+    assert "iteration 2 of 3" in rows["half"] and "D2 " in rows["half"]
+    assert "not started" in rows["new"] and "cpu-quick" in rows["new"]
+    assert "cannot be read" in rows["broken"] and "not valid TOML" in result.stderr
+    assert len(rows) == 4, "the folders of a run are no runs"
+
+
+def test_runs_in_a_folder_without_any_says_how_to_make_one(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["runs", str(tmp_path)])
+    assert result.exit_code == 0 and "looptool loop" in result.output
+    gone = looptool("runs", str(tmp_path / "nowhere"))
+    assert gone.returncode == 1 and "is not a folder" in gone.stderr
+
+
+# -------------------------------------------------------------------- settings
+
+
+def test_settings_are_found_by_name_meaning_and_stage() -> None:
+    lines = {line.name: line for line in settings()}
+    assert set(lines) >= {"sft.epochs", "judge_llm.base_url", "evaluate.base"}
+    assert [line.name for line in settings(("SFT", "epochs"))] == ["sft.epochs", "sft.epochs_later"]
+    assert "seeds.noise" in {line.name for line in settings(("annotator",))}
+    assert lines["compose.unjudged"].values == "keep | discard" and lines["sft.epochs"].default == "2"
+    assert lines["seeds.noise"].values == "number from 0 to 0.9"
+    assert all(line.meaning for name, line in lines.items() if name not in ("preset", "seed"))
+
+
+def test_settings_of_a_run_or_a_preset_have_its_values(tmp_path: Path) -> None:
+    Run.create(tmp_path / "run", sft__epochs=7).close()
+    said = CliRunner().invoke(app, ["settings", "sft.epochs", "--run", str(tmp_path / "run")]).output
+    assert "sft.epochs = 7" in said and "redoes: train and what follows" in said
+    quick = CliRunner().invoke(app, ["settings", "seeds.first", "--preset", "cpu-quick"]).output
+    assert f"seeds.first = {load_preset('cpu-quick').seeds.first}" in quick
+    assert CliRunner().invoke(app, ["settings", "nonsense"]).exit_code == 1
+
+
+def test_what_a_setting_redoes_is_what_the_stages_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Said are exactly the stages that name a setting among those that decide their result."""
+    scripted(monkeypatch)
+    run = finished_loop(tmp_path / "run")
+    found: dict[str, set[str]] = {}
+    init = Stage.__init__
+
+    def spy(self: Stage, run: Run, name: str, j: int, files: Any, of: Any = (), **inputs: Any) -> None:
+        names, title = tuple(of), TITLES.get(name, name).partition(",")[0].partition(" on ")[0]
+        for setting in names:
+            found.setdefault(setting, set()).add(title)
+        init(self, run, name, j, files, names, **inputs)
+
+    monkeypatch.setattr(Stage, "__init__", spy)
+    original = run.settings
+    for change in VARIANTS:
+        run.settings = load_preset("cpu", **change).model_copy(update={"iterations": original.iterations})
+        for j in (1, 2):
+            for name in recipe(run.settings, j):
+                found.setdefault(name, set()).add("train")
+        for name in sections(run.settings):
+            found.setdefault(name, set()).add("compose")
+        verify_stage(run, run.table(Probes, "probes", 1), 1)
+        expand_stage(run, seeds_of(run, run.table(Verdicts, "verdicts", 1), 1), 1)
+        probe_stages(run, Samples(), untrained(run.settings), 1)
+        frontier_stage(run, Samples(), 1)
+        evaluate_stage(run, untrained(run.settings), held_out.category(run))
+        if run.settings.augment.perturbations:
+            augmented_stage(run)
+        seed_stage(run)
+    found["model"].add("train")  # through the policy that training starts from
+    wrong = {}
+    for line in settings():
+        parts = line.name.split(".")
+        reads = {s for n in range(1, len(parts) + 1) for s in found.get(".".join(parts[:n]), ())}
+        said = set(line.redoes.removesuffix(" and what follows").split(", ")) - {"nothing"}
+        if said != reads and line.redoes != "nothing":
+            wrong[line.name] = (said, reads)
+        if line.redoes == "nothing" and line.name not in (*NOTHING, *Settings.machine):
+            with pytest.raises(ValueError, match="no setting decides"):
+                deciding(load_preset("cpu"), [line.name])
+    assert wrong == {}
+
+
+VARIANTS: tuple[dict[str, Any], ...] = (
+    {},
+    {"trainer": "unsloth"},
+    {"grpo__steps_first": 1},
+    {"sft__epochs": 1, "sft__epochs_later": 1, "sft__rehearsal": 0.5},
+    {"verify__judge": "llm", "judge_llm": JUDGE, "generator_llm": JUDGE, "expand__expanders": ["llm"]},
+    {"verify__judge": "llm", "generator_llm": JUDGE},
+    {"probe__threshold": 1.0},
+    {"preference__epochs": 1, "preference__epochs_first": 1},
+    {"augment__perturbations": ["typos"]},
+    {"seeds__source": "evolved"},
+    {"seeds__source": "trees", "judge_llm": JUDGE, "generator_llm": JUDGE, "check__experts": True},
+    {"band__low": 0.1, "band__high": 2.0},
+)
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("sft.epochz=3", "sft.epochs"),
+        ("epochs=3", "sft.epochs or preference.epochs"),
+        ("iteration=3", "iterations"),
+        ("judge_llm.modell=x", "judge_llm.model"),
+        ("grpos.steps=3", "grpo"),
+    ],
+)
+def test_an_unknown_setting_names_the_nearest(tmp_path: Path, given: str, meant: str) -> None:
+    said = looptool("init", str(tmp_path / "run"), "--set", given)
+    assert said.returncode == 1 and f"did you mean {meant}" in said.stderr, said.stderr
+    assert "looptool settings" in said.stderr and not (tmp_path / "run").exists()
+
+
+def test_an_unknown_setting_in_a_file_names_file_and_nearest(tmp_path: Path) -> None:
+    Run.create(tmp_path / "run").close()
+    file = tmp_path / "run" / "run.toml"
+    file.write_text(file.read_text().replace("quantile =", "quantil ="))
+    said = looptool("plan", str(tmp_path / "run"))
+    assert said.returncode == 1 and str(file) in said.stderr and "did you mean probe.quantile?" in said.stderr
+
+
+# ------------------------------------------------------------------- version, help
+
+
+def test_the_version_is_said() -> None:
+    from importlib.metadata import version
+
+    assert looptool("--version").stdout == f"looptool {version('looptool-kit')}\n"
+
+
+def test_the_help_has_panels_and_every_command_is_in_one() -> None:
+    said = looptool("--help").stdout
+    titles = [line for line in said.splitlines() if line.startswith("╭─")]
+    for panel in ("Start", "Look at a run", "One stage at a time", "Compare and measure", "Data in and out"):
+        assert any(panel in title for title in titles), panel
+    assert not any(" Commands " in title for title in titles)
+    for command in app.registered_commands:
+        assert (command.name or command.callback.__name__.replace("_", "-")) in said  # type: ignore[union-attr]
+
+
+def test_the_help_of_a_loop_names_every_preset() -> None:
+    said = looptool("loop", "--help", COLUMNS="200").stdout
+    assert [name for name in presets() if name not in said] == []
+
+
+# ------------------------------------------------------------------------ progress
+
+
+def test_a_loop_without_a_terminal_says_lines_with_what_is_left_of_the_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted(monkeypatch)
+    small = [f"{name.replace('__', '.')}={value}" for name, value in SMALL.items()]
+    options = [word for pair in small for word in ("--set", pair)]
+    result = CliRunner().invoke(app, ["loop", str(tmp_path / "run"), "--preset", "cpu-quick", *options])
+    assert result.exit_code == 0, result.output
+    lines = result.stderr.splitlines()
+    assert "\r" not in result.stderr and all("%, " in line for line in lines)
+    assert any(line.startswith("scores 0: 100%") and "whole loop: about" in line for line in lines)
+    assert "of the loop: about" in result.stdout and "Ctrl-C" in result.stdout, "the estimate comes first"
+    assert result.stdout.index("of the loop: about") < result.stdout.index("D1: ")

@@ -1,0 +1,47 @@
+"""What a loop still takes is told from what its stages took, before that from the forecast."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from scripted_runs import finished_loop, scripted
+
+from looptool_kit.config import load_preset
+from looptool_kit.report.forecast import forecast, stage_seconds
+from looptool_kit.report.time_left import expected, time_left
+
+KNOWN = {("policy", 1): 100.0, ("scores", 1): 10.0, ("policy", 2): 50.0, ("scores", 2): 10.0}
+
+
+def test_the_forecast_is_corrected_by_what_has_finished() -> None:
+    stages = dict.fromkeys(KNOWN) | {("policy", 1): 200.0}
+    assert expected(stages, KNOWN) == [20.0, 100.0, 20.0]
+
+
+def test_a_stage_takes_what_it_took_before_but_a_first_training_tells_nothing_of_later_ones() -> None:
+    stages = {("policy", 1): 90.0, ("scores", 1): 7.0, ("policy", 2): None, ("scores", 2): None}
+    assert expected(stages, KNOWN) == [50.0 * 97 / 110, 7.0]
+    assert expected(stages, {}) == [], "nothing tells how long the next training takes"
+    later = {("policy", 2): 40.0, ("scores", 2): 7.0, ("policy", 3): None, ("scores", 3): None}
+    assert expected(later, {}) == [40.0, 7.0]
+
+
+def test_the_parts_of_the_forecast_are_its_whole() -> None:
+    settings = load_preset("cpu-quick")
+    parts, whole = stage_seconds(settings), forecast(settings)
+    assert parts and whole and all(seconds > 0 for seconds in parts.values())
+    assert sum(parts.values()) == pytest.approx(whole.seconds, rel=0.5), "each measures the machine"
+
+
+def test_a_finished_loop_has_nothing_left_and_a_changed_setting_brings_it_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted(monkeypatch)
+    with finished_loop(tmp_path / "run") as run:
+        assert time_left(run)() == ""
+        for path in run.path.glob("iterations/*/*.json"):
+            path.write_text(json.dumps(json.loads(path.read_text()) | {"seconds": 120.0}))
+        run.set(iterations=3)
+        assert "min left" in time_left(run)()

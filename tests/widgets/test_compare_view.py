@@ -1,0 +1,84 @@
+"""Two policies side by side: what was fixed and broken is what the scores say, of one run and of two."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("anywidget")
+
+from widget_pages import asked  # noqa: E402
+
+from looptool_kit.core.errors import RunError  # noqa: E402
+from looptool_kit.core.stats import flips  # noqa: E402
+from looptool_kit.report.side_by_side import side_by_side  # noqa: E402
+from looptool_kit.report.summary import flipped  # noqa: E402
+from looptool_kit.run.folder import Run  # noqa: E402
+from looptool_kit.stages.evaluate.stage import scores  # noqa: E402
+from looptool_kit.widgets import CompareView  # noqa: E402
+
+
+def test_fixed_and_broken_are_those_of_the_scores(run: Run) -> None:
+    table = scores(run)
+    fixed, broken = flips(table["D1"], table["D3"])
+    view = CompareView(run, "D1", "D3")
+    counts = dict(view.counts)
+    assert (counts["fixed"], counts["broken"]) == (len(fixed), len(broken)) and sum(counts.values()) == 300
+    assert {s.id for s in view.selection} == set(fixed), "what was fixed is shown first"
+    view.filters = {"change": "broken"}
+    assert {s.id for s in view.selection} == set(broken)
+    assert f"{len(fixed)} fixed, {len(broken)} broken" in view.about
+
+
+def test_without_names_the_first_is_compared_with_the_last_as_the_scoreboard_says(run: Run) -> None:
+    view = CompareView(run)
+    counts = dict(view.counts)
+    assert view.names == ["base", "D3"]
+    [told] = flipped(run)
+    assert f"{counts['fixed']} fixed, {counts['broken']} broken" in told and "'base', 'D3'" in told
+
+
+def test_a_row_has_both_answers_against_the_label(run: Run) -> None:
+    view = CompareView(run)
+    answer = asked(view, "sample", at=0)
+    text = {s.sample_id: s.text for s in scores(run)["base"]}[answer["before"]["id"]]
+    assert answer["change"] == "fixed" and answer["before"]["prediction"]["raw"] == text
+    assert (answer["before"]["state"], answer["after"]["state"]) == ("wrong", "right")
+    assert answer["before"]["label"] == answer["after"]["label"] and answer["before"]["faults"]
+    view.search = "no such request anywhere"
+    assert asked(view, "sample", at=0) == answer | {"before": None, "after": None, "change": "", "req": "1"}
+
+
+def test_two_runs_are_compared_on_what_both_were_asked(run: Run, tmp_path: Path) -> None:
+    other = Run.open(shutil.copytree(run.path, tmp_path / "second"), read_only=True)
+    view = CompareView(run, "D1", "D2", other=other)
+    assert view.names == ["D1 of run", "D2 of second"]
+    assert dict(view.counts) == dict(CompareView(run, "D1", "D2").counts)
+
+
+def test_probes_are_compared_on_what_both_policies_were_probed_on(run: Run) -> None:
+    both = side_by_side(run, "D1", "D2", source="probes")
+    assert both.rows and both.left_out and {r.split for r in both.rows} == {"D1"}
+    assert all(row.before.iteration == 1 and row.after.iteration == 2 for row in both.rows)
+
+
+def test_a_policy_that_was_not_evaluated_is_an_error_that_names_the_others(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"D9 of .* was not evaluated or probed; there are base, D1, D2, D3"):
+        CompareView(run, "D9")
+    new = Run.create(tmp_path / "new")
+    with pytest.raises(RunError, match="looptool loop"):
+        CompareView(new)
+    with pytest.raises(RunError, match="no sample in common"):
+        second = Run.open(shutil.copytree(run.path, tmp_path / "second"))
+        table = scores(second)["D3"]
+        type(table)(s.model_copy(update={"sample_id": s.sample_id[::-1]}) for s in table).write(
+            second.folder(3) / "scores.parquet"
+        )
+        CompareView(run, "D1", "D3", other=second)
+
+
+def test_without_a_kernel_it_is_a_table(run: Run) -> None:
+    static = CompareView(run).static_html()
+    assert "fixed" in static and "<script" not in static and static.count("<table") == 2

@@ -1,0 +1,166 @@
+"""Talking to a policy: what it answers, what speaks against it, what its calls lead to, and samples of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("anywidget")
+
+from widget_pages import asked  # noqa: E402
+
+from looptool_kit.core.errors import RunError  # noqa: E402
+from looptool_kit.core.samples import Sample, Samples  # noqa: E402
+from looptool_kit.policy.engines import Completion, Sampling  # noqa: E402
+from looptool_kit.run.folder import Run  # noqa: E402
+from looptool_kit.widgets import TryView, trial  # noqa: E402
+
+ARGUMENTS = {"device": "humidifier", "action": "off", "time": "06:30"}
+CALL = {"name": "create_device_timer", "arguments": ARGUMENTS}
+
+
+class Speaker:
+    """An engine that says what it was told to, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.says = f"<tool_call>\n{json.dumps(CALL)}\n</tool_call>"
+        self.heard: list[Sample] = []
+
+    def generate(self, chats: list[Sample], sampling: Sampling) -> list[list[Completion]]:
+        self.heard += chats
+        return [[Completion(self.says, (1, 2), (-0.25, -1.5), ("a", "b"), "stop")] for _ in chats]
+
+
+@pytest.fixture
+def speaker(monkeypatch: pytest.MonkeyPatch) -> Speaker:
+    engine = Speaker()
+    monkeypatch.setattr(trial, "open_engine", lambda policy, batch: engine)
+    return engine
+
+
+def test_an_answer_has_its_call_its_log_probabilities_and_no_objection(run: Run, speaker: Speaker) -> None:
+    view = TryView(run)
+    assert view.policy == "D3" and "create_device_timer" in view.chosen and "Today is" in view.system
+    said = asked(view, "ask", request="Set up a timer for the humidifier to switch off at 6:30am.")
+    assert said["sample"]["label"]["calls"][0]["name"] == "create_device_timer"
+    assert said["sample"]["tokens"] == [["a", -0.25], ["b", -1.5]] and said["objections"] == []
+    assert json.loads(said["label"]) == [CALL]
+    heard = speaker.heard[0]
+    assert [m.role for m in heard.messages] == ["system", "user"] and len(heard.tools) == len(view.chosen)
+
+
+@pytest.mark.parametrize(
+    ("says", "objection"),
+    [
+        (json.dumps(CALL | {"name": "no_such_tool"}), "no_such_tool"),
+        (json.dumps(CALL | {"arguments": ARGUMENTS | {"time": "09:15"}}), "09:15"),
+        ('{"name": "create_device_timer", "arguments": {', "unparsable"),
+    ],
+)
+def test_the_rules_object_and_what_they_call_wrong_is_not_executed(
+    run: Run, speaker: Speaker, says: str, objection: str
+) -> None:
+    speaker.says = f"<tool_call>\n{says}\n</tool_call>"
+    view = TryView(run)
+    said = asked(view, "ask", request="Set up a timer for the humidifier to switch off at 6:30am.")
+    assert any(objection in text for text in said["objections"]), said["objections"]
+    if "09:15" not in says:  # a made-up value is for the person to judge, a false call for nobody
+        assert "error" in asked(view, "execute")
+        assert [m.role for m in view.sample.messages] == ["system", "user"]
+
+
+def test_calls_run_in_the_world_and_the_dialogue_goes_on(run: Run, speaker: Speaker) -> None:
+    view = TryView(run)
+    asked(view, "ask", request="Set up a timer for the humidifier to switch off at 6:30am.")
+    shown = asked(view, "execute")["sample"]["messages"]
+    assert [m["role"] for m in shown] == ["system", "user", "assistant", "tool"]
+    assert "error" not in json.loads(shown[-1]["content"])
+    speaker.says = "The timer is set."
+    said = asked(view, "ask", request="")
+    assert said["sample"]["label"]["reply"] == "The timer is set." and said["runs"] == ""
+    assert "type a request" in asked(view, "ask", request="")["error"]
+    assert asked(view, "fresh")["sample"]["messages"] == [{**shown[0]}]
+
+
+def test_calls_run_in_functions_of_ones_own_and_their_errors_are_results(run: Run, speaker: Speaker) -> None:
+    ran: list[Any] = []
+
+    def create_device_timer(device: str, action: str, time: str) -> dict[str, str]:
+        ran.append((device, action, time))
+        if len(ran) > 1:
+            raise RuntimeError("no such device")
+        return {"timer": "T1"}
+
+    view = TryView(run, functions=[create_device_timer])
+    said = asked(view, "ask", request="Humidifier off at 6:30am.")
+    assert said["runs"].startswith("your functions: create_device_timer(") and ran == []
+    results = [asked(view, "execute")["sample"]["messages"][-1]["content"]]
+    asked(view, "ask", request="Again, please: humidifier off at 6:30am.")
+    results.append(asked(view, "execute")["sample"]["messages"][-1]["content"])
+    assert ran == [("humidifier", "off", "06:30")] * 2
+    assert json.loads(results[0]) == {"timer": "T1"}
+    assert json.loads(results[1]) == {"error": "RuntimeError: no such device"}
+
+
+def test_an_answer_becomes_a_sample_with_its_provenance_and_nothing_is_lost(
+    run: Run, speaker: Speaker, tmp_path: Path
+) -> None:
+    view = TryView(run, "D2")
+    for request, label in (
+        ("Humidifier off at 6:30am.", json.dumps([CALL])),
+        ("Good morning!", "Good morning! What can I do?"),
+    ):
+        asked(view, "ask", request=request)
+        assert "kept as sample" in asked(view, "save", text=label)["message"]
+        asked(view, "fresh")
+    kept = view.samples
+    assert [s.request for s in kept] == ["Humidifier off at 6:30am.", "Good morning!"]
+    first, second = kept
+    assert first.label.calls[0].arguments == ARGUMENTS and second.label.reply.startswith("Good")
+    assert (first.source, first.strategy, first.split) == ("person", "try", "train")
+    assert first.meta["policy"] == "D2" and first.meta["answer"] == speaker.says and first.meta["author"]
+    assert Samples.read(run.path / "tried.jsonl") == kept, "a seed file as any other"
+    assert TryView(run).samples == kept
+
+
+def test_a_sample_is_of_the_policy_and_the_tools_that_were_asked(run: Run, speaker: Speaker) -> None:
+    view = TryView(run)
+    said = asked(view, "ask", request="Humidifier off at 6:30am.")
+    offered = list(view.chosen)
+    view.policy, view.chosen, view.system = "base", ["searchLyrics"], "Another day."
+    assert asked(view, "state")["by"] == said["by"] == "D3"
+    asked(view, "save", text=json.dumps([CALL]))
+    [made] = view.samples
+    assert made.meta["policy"] == "D3" and [t.name for t in made.tools] == offered
+    assert made.messages[0].content != "Another day."
+
+
+def test_an_answer_that_fails_leaves_the_dialogue_as_it_was(run: Run, speaker: Speaker) -> None:
+    view = TryView(run)
+    speaker.says = None  # type: ignore[assignment]
+    assert "error" in asked(view, "ask", request="Humidifier off.")
+    assert [m.role for m in view.sample.messages] == ["system"]
+
+
+def test_a_label_that_the_tools_do_not_allow_is_refused(run: Run, speaker: Speaker) -> None:
+    view = TryView(run)
+    assert "no answer" in asked(view, "save", text="x")["error"]
+    asked(view, "ask", request="Humidifier off at 6:30am.")
+    wrong = json.dumps([{"name": "create_device_timer", "arguments": {"device": 5}}])
+    assert "create_device_timer" in asked(view, "save", text=wrong)["error"]
+    assert not (run.path / "tried.jsonl").exists() and len(view.samples) == 0
+
+
+def test_what_cannot_be_done_is_said(run: Run, speaker: Speaker, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="there are base, D1, D2, D3"):
+        TryView(run, "D9")
+    with pytest.raises(RunError, match="looptool loop"):
+        TryView(Run.create(tmp_path / "new"))
+    read_only = TryView(Run.open(run.path, read_only=True))
+    asked(read_only, "ask", request="Humidifier off at 6:30am.")
+    assert "read-only" in read_only.blocked and "error" in asked(read_only, "save", text="Hello.")
+    read_only.chosen = []
+    assert "at least one tool" in asked(read_only, "ask", request="x")["error"]

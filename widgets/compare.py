@@ -1,0 +1,120 @@
+"""Two policies side by side, sample by sample."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import traitlets
+
+from looptool_kit.core.preview import table_html
+from looptool_kit.core.records import Probe
+from looptool_kit.core.samples import Samples
+from looptool_kit.core.stats import paired
+from looptool_kit.report.side_by_side import CHANGES, Both, Source, side_by_side
+from looptool_kit.run.folder import Run
+from looptool_kit.widgets.detail import detail
+from looptool_kit.widgets.rows import Rows, TableView
+from looptool_kit.widgets.view import script, style
+
+FACETS = ("change", "answer", "split", "kind")
+STATIC_ROWS = 10
+"""Rows in a notebook without a kernel."""
+WIDTHS: dict[str, str | float] = {"change": "7em", "answer": "7em", "split": 0.8, "kind": 0.8, "request": 3}
+
+
+class CompareView(TableView):
+    """What a policy fixed and broke against another, sample by sample.
+
+    `CompareView(run)` compares the first evaluated policy with the last one on the held-out samples,
+    `CompareView(run, "D1", "D3")` two of them, `CompareView(run, "D3", other=run2)` that of another run, and
+    `CompareView(run, "D1", "D2", source="probes")` what both were probed on. Read back: `selection`,
+    `filters`, `search`, `sort`.
+    """
+
+    _esm = script("sample", "table", "compare")
+    _css = style()
+
+    names: traitlets.List[Any] = traitlets.List(help="the two policies").tag(sync=True)
+    counts: traitlets.List[Any] = traitlets.List(help="each kind of change and its samples").tag(sync=True)
+    about = traitlets.Unicode(help="the difference in a sentence").tag(sync=True)
+
+    def __init__(
+        self,
+        run: Run,
+        before: str = "",
+        after: str = "",
+        other: Run | None = None,
+        source: Source = "held_out",
+    ) -> None:
+        """Show two policies; the arguments are those of `report.side_by_side`."""
+        self._both = side_by_side(run, before, after, other, source)
+        counts = self._both.counts
+        super().__init__(
+            self._rows(),
+            widths=WIDTHS,
+            filters={"change": next(c for c in CHANGES if counts[c])},
+            names=[self._both.before, self._both.after],
+            counts=[list(pair) for pair in counts.items()],
+            about=self._about(),
+        )
+        self.arrange()
+
+    @property
+    def selection(self) -> Samples:
+        """The samples shown (filters and search applied), in that order."""
+        return Samples(self._both.rows[i].sample for i in self.order)
+
+    def on_sample(self, at: int) -> dict[str, Any]:
+        """The row at place `at` of the order shown: the sample with either answer."""
+        if not 0 <= int(at) < len(self.order):
+            return {"before": None, "after": None, "change": ""}
+        row = self._both.rows[self.order[int(at)]]
+        return {"before": _card(row, row.before), "after": _card(row, row.after), "change": row.change}
+
+    def static_html(self) -> str:
+        table = table_html(("change", "samples"), self.counts, self.about)
+        flipped = [i for i, row in enumerate(self._both.rows) if row.change in ("fixed", "broken")]
+        rows = [
+            (r.change, r.sample.request, r.before.text, r.after.text)
+            for r in (self._both.rows[i] for i in flipped[:STATIC_ROWS])
+        ]
+        head = ("change", "request", self._both.before, self._both.after)
+        return table + table_html(head, rows, f"{len(rows)} of {len(flipped)} samples that changed sides")
+
+    def _about(self) -> str:
+        both = self._both
+        change = paired([r.before.correct for r in both.rows], [r.after.correct for r in both.rows])
+        missing = f" {both.left_out} samples that only one was asked are left out." if both.left_out else ""
+        return (
+            f"{both.after} against {both.before} on {change.n} samples: {100 * change.difference:+.1f} points"
+            f" [{100 * change.lo:+.1f}, {100 * change.hi:+.1f}], {change.fixed} fixed, {change.broken} broken"
+            f" ({_p(change.p)}).{missing}"
+        )
+
+    def _rows(self) -> Rows:
+        rows = self._both.rows
+        columns = {
+            "change": [r.change for r in rows],
+            "answer": ["same" if r.same_answer else "differs" for r in rows],
+            "split": [r.split or "–" for r in rows],
+            "kind": [r.sample.kind or "–" for r in rows],
+            "request": [r.sample.request for r in rows],
+        }
+
+        def text(i: int) -> str:
+            row = rows[i]
+            return "\n".join((row.sample.id, row.sample.request, row.before.text, row.after.text))
+
+        return Rows(columns, FACETS, text)
+
+
+def _card(row: Both, answer: Probe) -> dict[str, Any]:
+    """The sample with one answer; a perplexity that was not recorded is left out."""
+    card = detail(row.sample, answer)
+    if not answer.tokens:
+        card |= {"tokens": []}
+    return card | {"state": "right" if answer.correct else "wrong"}
+
+
+def _p(p: float) -> str:
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"

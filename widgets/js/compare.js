@@ -1,0 +1,106 @@
+// CompareView: buttons for what was fixed, broken and left as it was, the samples, and one of them with both
+// answers against its label.
+
+/**
+ * A button for each kind of change, with its count; pressing it again shows all.
+ * @param {Model<CompareTraits, CompareQuestions>} model
+ */
+function changeButtons(model) {
+  /** @param {string} change */
+  const choose = (change) => {
+    const { change: before, ...filters } = model.get("filters");
+    put(model, { filters: change !== before ? { ...filters, change } : filters, cursor: 0 });
+  };
+  const buttons = model.get("counts").map(([change, n]) => {
+    const title = `show only these samples; again: all`;
+    return h("button", { title, "data-change": change, onclick: () => choose(change) }, `${n} ${change}`);
+  });
+  const stop = follow(model, ["filters"], () => {
+    const chosen = model.get("filters").change ?? "";
+    for (const button of buttons) {
+      button.setAttribute("aria-pressed", String(button.dataset.change === chosen));
+    }
+  });
+  const node = h("div", { class: "lt-row", role: "group", "aria-label": "changes" }, buttons);
+  return { node, choose, stop };
+}
+
+/**
+ * One policy's answer against the label.
+ * @param {string} name
+ * @param {SampleDetail} d
+ */
+const answerAgainstLabel = (name, d) =>
+  h(
+    "section",
+    { "aria-label": `answer of ${name}` },
+    h("h4", {}, h("code", {}, name), d.state === "right" ? " ✓ right" : " ✗ wrong"),
+    comparison(d),
+    tokensOf(d),
+  );
+
+/**
+ * A sample with both answers.
+ * @param {string[]} names
+ * @param {SampleDetail} before
+ * @param {SampleDetail} after
+ */
+const bothCard = (names, before, after) =>
+  h(
+    "article",
+    { class: "lt-sample", "aria-label": `sample ${before.id}` },
+    h(
+      "div",
+      { class: "lt-small" },
+      h("code", {}, before.id),
+      before.facts.map(([k, v]) => ` · ${k} ${v}`),
+    ),
+    answerAgainstLabel(names[0] ?? "", before),
+    answerAgainstLabel(names[1] ?? "", after),
+    dialogueOf(before),
+    toolsOf(before),
+  );
+
+/** @param {Place<CompareTraits, CompareQuestions>} place */
+function render({ model, el }) {
+  const line = statusLine();
+  const changes = changeButtons(model);
+  const card = h("div", {
+    class: "lt-probe-card",
+    role: "region",
+    "aria-label": "selected sample",
+    tabindex: "0",
+  });
+  const table = rowTable(model, { label: "samples", lines: 16, onopen: () => card.focus() });
+  const show = oneAtATime(() =>
+    ask(model, "sample", { at: model.get("cursor") }).then(
+      ({ before, after }) => {
+        const none = h("p", { class: "lt-small" }, "no sample is shown; press a count above, or clear");
+        card.replaceChildren(before && after ? bothCard(model.get("names"), before, after) : none);
+        card.scrollTop = 0;
+      },
+      (error) => line.say(wordsOf(error), true),
+    ),
+  );
+  const root = frame(
+    "two policies side by side",
+    h("p", {}, model.get("about")),
+    changes.node,
+    line.node,
+    table.tools,
+    h("div", { class: "lt-probe-box" }, h("div", { class: "lt-columns lt-probe" }, table.node, card)),
+    h("div", { class: "lt-small" }, "keys: f fixed, b broken, a all, ↑ ↓ samples, Enter to the sample"),
+  );
+  const all = () => {
+    const { change: _, ...filters } = model.get("filters");
+    put(model, { filters, cursor: 0 });
+  };
+  /** @param {string} change */
+  const only = (change) => () => put(model, { filters: { ...model.get("filters"), change }, cursor: 0 });
+  onKeys(root, { f: only("fixed"), b: only("broken"), a: all, Escape: all });
+  el.append(root);
+  const stops = [table.stop, changes.stop, follow(model, ["version", "cursor"], show)];
+  return () => stops.forEach((stop) => stop());
+}
+
+export default { render };

@@ -1,0 +1,252 @@
+"""A policy to talk to: its calls, how sure it is of them, what they lead to, and a sample of each answer."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from datetime import date
+from random import Random
+from typing import Any
+
+import traitlets
+
+from looptool_kit.checks.rules import call_errors, check_sample
+from looptool_kit.core.errors import RunError
+from looptool_kit.core.preview import table_html
+from looptool_kit.core.records import Probe
+from looptool_kit.core.samples import Label, Message, Sample, Samples, Tool, ToolCall
+from looptool_kit.core.toolcalls import parse
+from looptool_kit.policy.engines import Sampling
+from looptool_kit.policy.policy import Policy, open_engine, policy_of
+from looptool_kit.run.folder import Run
+from looptool_kit.run.tried import keep_tried, tried, tried_file
+from looptool_kit.widgets.detail import detail
+from looptool_kit.widgets.labels import label_text, predicted_label, read_label
+from looptool_kit.widgets.view import View, read_only_note, script, style
+from looptool_kit.world import execute, new_state
+
+Function = Callable[..., Any]
+
+
+class TryView(View):
+    """Type a request, pick tools, see the policy's answer: `TryView(run)`.
+
+    An answer shows its calls, its log-probabilities and what the rule tier objects to. After a confirmation
+    its calls are executed: by `functions` of your own, else by the world. An answer becomes a sample with the
+    right label in `tried.jsonl` of the run; `samples` reads them back.
+    """
+
+    _esm = script("sample", "try")
+    _css = style()
+
+    policies: traitlets.List[Any] = traitlets.List(help="names of the policies").tag(sync=True)
+    policy = traitlets.Unicode("", help="the one that is asked").tag(sync=True)
+    offered: traitlets.List[Any] = traitlets.List(help="name and description of each tool").tag(sync=True)
+    chosen: traitlets.List[Any] = traitlets.List(help="names of the tools on offer").tag(sync=True)
+    system = traitlets.Unicode("", help="what is said before the dialogue").tag(sync=True)
+    draft = traitlets.Unicode("", help="the request that is being typed").tag(sync=True)
+    blocked = traitlets.Unicode("", help="why no sample can be kept, empty where it can").tag(sync=True)
+
+    def __init__(self, run: Run, policy: str = "", functions: Sequence[Function] = ()) -> None:
+        """Talk to a policy.
+
+        Args:
+            run: its policies, tools and system message are used.
+            policy: the one to ask first, e.g. `base` or `D2`; empty: the newest.
+            functions: Python functions with the names of tools, which calls may run; without them calls of
+                the world's tools run in the world.
+
+        Raises:
+            RunError: the run has no dataset, and so no tools, yet.
+            ValueError: there is no such policy.
+        """
+        self.run = run
+        if not run.iterations:
+            raise RunError(f"{run.path} has no dataset yet: run `looptool loop {run.path}` first.")
+        self._functions = {f.__name__: f for f in functions}
+        self._tools: dict[str, Tool] = {}
+        first: Sample | None = None
+        for sample in run.stored(Samples, "samples", run.iteration):
+            first = first or sample
+            for tool in sample.tools:
+                self._tools.setdefault(tool.name, tool)
+        trained = [j for j in run.iterations if run.manifest("policy", j)]
+        names = ["base", *(f"D{j}" for j in trained)]
+        if policy and policy not in names:
+            raise ValueError(f"there is no policy {policy!r}; there are {', '.join(names)}")
+        before = [m.content for m in first.messages if m.role == "system"] if first else []
+        self._messages: list[Message] = []
+        self._answer: Probe | None = None
+        # What the newest answer is to: policy and tools may be chosen anew before it becomes a sample.
+        self._asked, self._by = Sample(tools=(), messages=(), label=Label()), ""
+        self._state: dict[str, Any] = {}
+        super().__init__(
+            policies=names,
+            policy=policy or names[-1],
+            offered=[[t.name, t.description] for t in self._tools.values()],
+            chosen=[t.name for t in first.tools] if first else [],
+            system=before[0] if before else "",
+            blocked=read_only_note(run),
+        )
+
+    @property
+    def samples(self) -> Samples:
+        """The samples that were kept from answers, here and earlier."""
+        return tried(self.run)
+
+    @property
+    def sample(self) -> Sample:
+        """The dialogue so far: what the newest answer is to, with it as label, else with the tools chosen."""
+        if (answer := self._answer) is not None:
+            label = Label() if answer.answer.error else answer.answer.label
+            return self._asked.model_copy(update={"label": label})
+        tools = tuple(self._tools[name] for name in self.chosen if name in self._tools)
+        system = [Message(role="system", content=self.system)] if self.system.strip() else []
+        return Sample(tools=tools, messages=(*system, *self._messages), label=Label(), source="person")
+
+    # --------------------------------------------------- what the page asks
+
+    def on_state(self) -> dict[str, Any]:
+        """The dialogue so far, for a page that was loaded again."""
+        return self._shown("")
+
+    def on_ask(self, request: str) -> dict[str, Any]:
+        """Let the policy answer a request, or the results that stand last where the request is empty."""
+        request = request.strip()
+        results = self._answer is None and self._messages and self._messages[-1].role == "tool"
+        if not request and not results:
+            raise ValueError("type a request first")
+        if not self.chosen:
+            raise ValueError("pick at least one tool: a policy without tools can only talk")
+        before = list(self._messages), self._answer, self._asked, self._by
+        self._said()
+        if request:
+            self._messages.append(Message(role="user", content=request))
+        self._asked, self._by = self.sample, self.policy
+        try:
+            self._answer = self._generate(self._asked)
+        except BaseException:
+            self._messages, self._answer, self._asked, self._by = before
+            raise
+        self.draft = ""
+        return self._shown(f"{self.policy} has answered")
+
+    def on_execute(self) -> dict[str, Any]:
+        """Run the calls of the newest answer, after the person has confirmed; none with errors is run."""
+        calls = self._answer.answer.calls if self._answer else ()
+        if not calls:
+            raise ValueError("the answer holds no call")
+        tools = self.sample.tools
+        if wrong := [error for call in calls for error in call_errors(call, tools)]:
+            raise ValueError(f"not executed: {'; '.join(wrong)}")
+        results = [Message(role="tool", name=call.name, content=self._executed(call)) for call in calls]
+        self._said()
+        self._messages += results
+        return self._shown("executed; ask again, or with an empty request for the answer to the results")
+
+    def on_save(self, text: str) -> dict[str, Any]:
+        """Keep the dialogue as a sample with the label that the text stands for."""
+        if self._answer is None:
+            raise ValueError("there is no answer to make a sample of")
+        sample = self.sample.model_copy(update={"label": Label()})
+        label = read_label(text, sample)
+        made = keep_tried(self.run, sample, label, self._by, self._answer.text)
+        file = tried_file(self.run)
+        use = f"To train on them: looptool loop NEW --set seeds.source={file}"
+        return {"message": f"kept as sample {made.id} in {file}, {len(self.samples)} in all. {use}"}
+
+    def on_fresh(self) -> dict[str, Any]:
+        """Begin a new dialogue."""
+        self._messages, self._answer, self._state = [], None, {}
+        return self._shown("")
+
+    # ------------------------------------------------------------- within
+
+    def static_html(self) -> str:
+        rows: list[tuple[str, str]] = [(m.role, m.content or _written(m.tool_calls)) for m in self._messages]
+        if self._answer:
+            rows.append((self._by, self._answer.text))
+        return table_html(("who", "says"), rows, f"a dialogue with {self.policy} of {self.run.path.name}")
+
+    def _policy(self) -> Policy:
+        return policy_of(self.run, 0 if self.policy == "base" else int(self.policy.removeprefix("D")))
+
+    def _generate(self, sample: Sample) -> Probe:
+        settings = self.run.settings.probe
+        engine = open_engine(self._policy(), settings.batch)
+        [[completion]] = engine.generate([sample], Sampling(settings.max_new_tokens))
+        answer = parse(completion.text, completion.finish_reason)
+        return Probe(
+            sample_id="",
+            iteration=self.run.iteration,
+            text=completion.text,
+            finish_reason=completion.finish_reason,
+            perplexity=completion.perplexity,
+            tokens=completion.tokens,
+            logprobs=completion.logprobs,
+            match=False,
+            correct=False,
+            state="failed",
+            answer=answer,
+        )
+
+    def _said(self) -> None:
+        """Let the newest answer be a turn of the dialogue."""
+        if self._answer is not None:
+            answer = self._answer.answer
+            text = "" if answer.calls else answer.text or self._answer.text
+            self._messages.append(Message(role="assistant", content=text, tool_calls=answer.calls))
+            self._answer = None
+
+    def _executed(self, call: ToolCall) -> str:
+        """The result of a call as JSON; an error of a function is a result too."""
+        function = self._functions.get(call.name)
+        if function is None and self._functions:
+            return json.dumps({"error": f"there is no function {call.name} among those given to TryView"})
+        if function is None:
+            day = re.search(r"\d{4}-\d\d-\d\d", self.system)
+            today = date.fromisoformat(day[0]) if day else date.today()
+            self._state = self._state or new_state(today)
+            return json.dumps(execute(call, self._state, Random(self.run.settings.seed)), ensure_ascii=False)
+        try:
+            return json.dumps(function(**call.arguments), ensure_ascii=False, default=str)
+        except Exception as error:  # noqa: BLE001 - a tool's error is what the policy is to see
+            return json.dumps({"error": f"{type(error).__name__}: {error}"}, ensure_ascii=False)
+
+    def _shown(self, message: str) -> dict[str, Any]:
+        sample, answer = self.sample, self._answer
+        card = detail(sample)
+        if answer is None:
+            return {"message": message, "sample": card, "objections": [], "label": "", "runs": "", "by": ""}
+        card |= {
+            "label": {
+                "calls": card["label"]["calls"],
+                "reply": "" if answer.answer.calls else answer.answer.text or answer.text,
+            },
+            "tokens": [list(pair) for pair in zip(answer.tokens, answer.logprobs, strict=False)],
+            "perplexity": answer.perplexity,
+        }
+        calls, where = answer.answer.calls, "your functions" if self._functions else "the world"
+        return {
+            "message": message,
+            "sample": card,
+            "objections": _objections(sample, answer),
+            "label": "" if answer.answer.error else label_text(predicted_label(answer.answer)),
+            "by": self._by,
+            "runs": f"{where}: {_written(calls)}" if calls else "",
+        }
+
+
+def _objections(sample: Sample, answer: Probe) -> list[str]:
+    """What the rule tier says against an answer."""
+    if answer.answer.error:
+        return [f"{answer.answer.error}: {answer.answer.detail}"]
+    return [f"{check.name}: {check.detail}" for check in check_sample(sample) if not check.passed]
+
+
+def _written(calls: Sequence[ToolCall]) -> str:
+    return ", ".join(
+        f"{c.name}({', '.join(f'{k}={json.dumps(v, ensure_ascii=False)}' for k, v in c.arguments.items())})"
+        for c in calls
+    )
