@@ -12,3 +12,4 @@ from looptool_kit.widgets.probe import ProbeView as ProbeView
 from looptool_kit.widgets.settings import settings_form as settings_form
 from looptool_kit.widgets.training import TrainingView as TrainingView
 from looptool_kit.widgets.trial import TryView as TryView
+from looptool_kit.widgets.zoom import perplexity_chart as perplexity_chart

@@ -28,6 +28,21 @@ def _help_kinds(wanted: bool) -> None:
         raise typer.Exit
 
 
+Repair = Annotated[
+    Path | None,
+    typer.Option(help="Write all samples to a new .jsonl or .parquet file, with --apply or --decided."),
+]
+HelpKinds = Annotated[
+    bool,
+    typer.Option(
+        "--help-kinds",
+        is_eager=True,
+        callback=_help_kinds,
+        help="List the kinds of finding, how grave each is and how far it was measured to be right.",
+    ),
+]
+
+
 @app.command(rich_help_panel=DATA)
 def audit(
     target: Annotated[
@@ -49,10 +64,7 @@ def audit(
     desk: Annotated[
         Path | None, typer.Option(help="Make a folder that the review desk (DisagreementView) opens.")
     ] = None,
-    repair: Annotated[
-        Path | None,
-        typer.Option(help="Write all samples to a new .jsonl or .parquet file, with --apply or --decided."),
-    ] = None,
+    repair: Repair = None,
     apply: Annotated[
         str | None, typer.Option(help="With --repair: apply the proposals of these kinds, by commas.")
     ] = None,
@@ -62,15 +74,7 @@ def audit(
     fail_on: Annotated[
         FailOn, typer.Option(help="Exit with 1 where a finding is at least as grave.")
     ] = "never",
-    help_kinds: Annotated[
-        bool,
-        typer.Option(
-            "--help-kinds",
-            is_eager=True,
-            callback=_help_kinds,
-            help="List the kinds of finding, how grave each is and how far it was measured to be right.",
-        ),
-    ] = False,
+    help_kinds: HelpKinds = False,
 ) -> None:
     """Find labels that cannot be right, contradict each other or repeat: each with reason, place and remedy.
 

@@ -87,7 +87,12 @@ def test_try_view(lab: tuple[str, Path], page: Any) -> None:
         page.set_viewport_size({"width": width, "height": 900})
         assert view.evaluate("(node) => node.scrollWidth <= node.clientWidth + 1"), width
 
+    check_after_reload(page, view)
+
+
+def check_after_reload(page: Any, view: Any) -> None:
     save_and_reload(page)
+    talk = view.get_by_role("log", name="dialogue")
     talk.get_by_text("A hostile answer, please.").wait_for(timeout=60_000)
     assert view.get_by_role("combobox", name="policy").input_value() == "base"
     page.evaluate("() => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = 1 }")

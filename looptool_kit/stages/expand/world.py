@@ -62,7 +62,7 @@ def _contrast(seed: Sample, number: int, tools: Sequence[str] | None, rng: Rando
 
     None where this ground has none.
     """
-    last: dict[str, Any] = seed.meta["calls"][-1]  # type: ignore[index,call-overload,assignment]
+    last: dict[str, Any] = seed.meta["calls"][-1]  # type: ignore[index,assignment]
     optional = [p.name for p in specs()[last["tool"]].params if p.optional]
     ways = [*([None] if optional else []), *CONTRASTS.get(seed.kind, ())]
     if not ways:

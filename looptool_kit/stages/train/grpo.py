@@ -233,14 +233,14 @@ def shared_prefix_trainer() -> Any:
             # The token-mean loss is a sum over rows by one normaliser, so rows of advantage zero may be left
             # out and the rest taken in parts.
             if self.not_shared or self.beta != 0.0 or self.loss_type != "dapo" or not model.training:
-                return super()._compute_loss(model, inputs)
+                return super()._compute_loss(model, inputs)  # type: ignore[no-untyped-call]
             logged = self._metrics["train"]
             before = {name: len(values) for name, values in logged.items()}
             tokens: list[float] = []
             total: Any = 0.0
             parts = list(_parts_with_advantage(inputs, _most(self)))
             for at, part in enumerate(parts, 1):
-                loss = super()._compute_loss(model, part)
+                loss = super()._compute_loss(model, part)  # type: ignore[no-untyped-call]
                 tokens.append(float(part["completion_mask"].sum()))
                 if at < len(parts):
                     self.accelerator.backward(loss)
@@ -293,7 +293,7 @@ def _logps_and_entropies(
         flat = values[0]
         if len(passes) > 1:
             order = [row for rows in passes for row in rows]
-            by_row = torch.cat(values).split([len(answers[row]) for row in order])
+            by_row = torch.cat(values).split([len(answers[row]) for row in order])  # type: ignore[no-untyped-call]
             flat = torch.cat([values for _, values in sorted(zip(order, by_row, strict=True), key=_first)])
         return flat.new_zeros(where.shape).masked_scatter(where, flat)
 

@@ -238,7 +238,7 @@ def sides(model: Any, rows: Sequence[Row], half: torch.dtype | None = None) -> t
         parts = [_plain(model, p, a, half) for p, a in zip(prompts, answers, strict=True)]
     else:
         flat = logps_of(model, pack(prompts, answers), half=half)[0]
-        parts = list(flat.split([len(answer) for answer in answers]))
+        parts = list(flat.split([len(answer) for answer in answers]))  # type: ignore[no-untyped-call]
     return parts[::2], parts[1::2]
 
 

@@ -264,7 +264,7 @@ def shared_prefix_trainer() -> Any:
         ) -> Any:
             weights: Any = inputs.get("weights")
             if "parts" not in inputs and weights is None:
-                return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+                return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)  # type: ignore[no-untyped-call]
             count = num_items_in_batch
             if count is None:
                 count = int((inputs["labels"][:, 1:] != -100).sum())

@@ -105,7 +105,7 @@ def _attention(
         return attention(query, key, value, shared_prefix, scale, window), None
     key, value = (repeat_kv(x, getattr(module, "num_key_value_groups", 1)) for x in (key, value))
     # One split, whose backward is one `cat`: that of a slice would fill and add a whole row of zeros.
-    segments = list(zip(*(x.split(shared_prefix.sizes, dim=2) for x in (query, key, value)), strict=True))
+    segments = list(zip(*(x.split(shared_prefix.sizes, dim=2) for x in (query, key, value)), strict=True))  # type: ignore[no-untyped-call]
     out: list[torch.Tensor] = []
     prefixes: list[tuple[torch.Tensor, ...]] = []
     for (q, k, v), parent in zip(segments[::2], shared_prefix.parents, strict=True):

@@ -110,7 +110,7 @@ def try_kernel(shape: Shape, dtype: torch.dtype) -> None:
     q, k, v = (torch.ones(size, dtype=dtype, device="cuda", requires_grad=True) for size in sizes)
     until = torch.full((BLOCK,), BLOCK, device="cuda")
     tree = Tree(until, torch.arange(BLOCK, device="cuda"))
-    attention(q, k, v, tree, None, None).sum().backward()
+    attention(q, k, v, tree, None, None).sum().backward()  # type: ignore[no-untyped-call]
 
 
 def _block_mask(until: torch.Tensor, position: torch.Tensor, window: int | None) -> Any:

@@ -114,7 +114,7 @@ def _function() -> Any:
             return logits[which, target] - norm[which], entropy
 
         @staticmethod
-        def backward(ctx: Any, grad: torch.Tensor, _: Any) -> tuple[torch.Tensor, None, None]:  # type: ignore[override]
+        def backward(ctx: Any, grad: torch.Tensor, _: Any) -> tuple[torch.Tensor, None, None]:
             p, which, target = ctx.saved_tensors
             # In p's place: a second backward would raise.
             out = p.mul_(-grad.new_zeros(len(p)).index_add_(0, which, grad)[:, None])

@@ -27,7 +27,7 @@ def tools_of(docs: Sequence[Mapping[str, Any]]) -> tuple[Tool, ...]:
 
 def messages_of(turn: Sequence[Mapping[str, str]]) -> tuple[Message, ...]:
     """One turn's messages."""
-    return tuple(Message(role=m["role"], content=m["content"]) for m in turn)  # type: ignore[arg-type]
+    return tuple(Message(role=m["role"], content=m["content"]) for m in turn)
 
 
 def sample_of(entry: Mapping[str, Any], category: str) -> Sample:

@@ -9,6 +9,7 @@ from looptool_kit.stages.seed.templates.kinds import ROOM
 from looptool_kit.stages.seed.templates.names import acronyms, unit_of
 from looptool_kit.stages.seed.templates.values import Group, Many
 from looptool_kit.text.words import stems
+from looptool_kit.world import types as wt
 from looptool_kit.world.types import (
     AIRPORT,
     CITY,
@@ -238,7 +239,7 @@ def _special(words: str, kind: Type, noun: str) -> tuple[str, ...]:
         return ("in {}", "in {}", f"with {{}} as the {noun}")
     if kind in (LANGUAGE, CURRENCY):
         return ("in {}", f"with {noun} {{}}", f"with {{}} as the {noun}")
-    if kind is lex.TIME_ZONE:
+    if kind is wt.TIME_ZONE:
         return ("in time zone {}", "for the time zone {}", "in the {} time zone")
     if kind in (EMAIL, PHONE):
         return (f"with {noun} {{}}", f"with the {noun} {{}}", f"with {{}} as the {noun}")

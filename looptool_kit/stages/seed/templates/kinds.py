@@ -7,6 +7,7 @@ from dataclasses import replace
 from random import Random
 
 from looptool_kit.stages.seed.templates import lexicon as lex
+from looptool_kit.world import types as wt
 from looptool_kit.world.core import Type, pool, quoted, text
 from looptool_kit.world.moments import DATE, DATETIME, TIME
 from looptool_kit.world.pools import COMPANIES, FILE_STEMS, TOPICS, one
@@ -86,8 +87,8 @@ RELEASE = text("release", "a version", lambda r: f"{r.randint(1, 12)}.{r.randint
 SLUG = text("slug", "a short name", lambda r: f"{one(r, TOPICS)}-{one(r, FILE_STEMS)}-{r.randint(2, 60)}")
 HEX_COLOUR = text("hex colour", "a colour in hexadecimal", lambda r: f"#{r.getrandbits(24):06x}")
 E164 = replace(
-    lex.PHONE,
-    draw=lambda r, today: lex.PHONE.draw(r, today).replace(" ", ""),
+    wt.PHONE,
+    draw=lambda r, today: wt.PHONE.draw(r, today).replace(" ", ""),
     accepts=lambda v: isinstance(v, str),
 )
 COUNTRY_CODE = pool(
@@ -161,13 +162,13 @@ BY_NAME: tuple[tuple[str, Type], ...] = (
     (r"\b(?:mime|media|content) type$", MIME),
     (r"country code$", COUNTRY_CODE),
     (r"\b(?:language|lang|locale) code$", LANGUAGE_CODE),
-    (r"^(?:markdown|html|description text|contents?)$", lex.MESSAGE),
+    (r"^(?:markdown|html|description text|contents?)$", wt.MESSAGE),
     (r"\b(?:vessel|ship|boat|yacht)( name)?s?$", lex.NAME),
 )
 """Pattern on a parameter's name -> kind; these come before the lexicon's."""
 STATED: tuple[tuple[str, Type], ...] = (
     (r"\be\.?164\b", E164),
-    (r"\bfull name\b", lex.PERSON),
+    (r"\bfull name\b", wt.PERSON),
     (r"^(?:the )?(?:name of (?:the|a) )?room\b", ROOM),
     (
         r"yyyy-mm-dd[t ]hh:mm:ss|iso[- ]?8601[^.]{0,20}date-?time|rfc ?3339|iso[- ]?8601 timestamp",
@@ -177,11 +178,11 @@ STATED: tuple[tuple[str, Type], ...] = (
     (r"yyyy-mm-dd|iso[- ]?8601 date\b|iso date\b", DATE),
     (r"hh:mm:ss", with_seconds(TIME)),
     (r"\bhh:mm\b|24-?h(?:our)?\b", TIME),
-    (r"\be-?mail address\b", lex.EMAIL),
-    (r"\b(?:phone|telephone|mobile) number\b", lex.PHONE),
-    (r"\b(?:iana|olson)\b", lex.TIME_ZONE),
-    (r"\biata\b", lex.AIRPORT),
-    (r"\biso[- ]?4217\b", lex.CURRENCY),
+    (r"\be-?mail address\b", wt.EMAIL),
+    (r"\b(?:phone|telephone|mobile) number\b", wt.PHONE),
+    (r"\b(?:iana|olson)\b", wt.TIME_ZONE),
+    (r"\biata\b", wt.AIRPORT),
+    (r"\biso[- ]?4217\b", wt.CURRENCY),
     (r"\biso[- ]?3166\b|two-letter country", COUNTRY_CODE),
     (r"\biso[- ]?639\b|two-letter language", LANGUAGE_CODE),
     (

@@ -14,6 +14,7 @@ from looptool_kit.stages.seed.templates import lexicon as lex
 from looptool_kit.stages.seed.templates.choices import choice
 from looptool_kit.stages.seed.templates.names import asked, examples_of, is_id, words_of
 from looptool_kit.text.words import tokens
+from looptool_kit.world import types as wt
 from looptool_kit.world.core import Surface, Type, quoted, text, verbatim
 from looptool_kit.world.moments import BIRTH_DATE, DATE, DATETIME, PAST_DATE, TIME
 
@@ -22,20 +23,28 @@ _FREE = (
     None,
     lex.NAME,
     lex.KEYWORD,
-    lex.TITLE,
-    lex.TASK,
+    wt.TITLE,
+    wt.TASK,
     lex.NOTE,
     lex.QUERY,
     lex.TEAM,
     lex.TAG,
-    lex.PRODUCT,
-    lex.MESSAGE,
+    wt.PRODUCT,
+    wt.MESSAGE,
 )
 """Types so wide that examples say more."""
-_NAMES_OF_THINGS = (None, lex.NAME, lex.PERSON, lex.PRODUCT, lex.TEAM, lex.COMPANY, lex.WORK)
+_NAMES_OF_THINGS = (
+    None,
+    lex.NAME,
+    wt.PERSON,
+    wt.PRODUCT,
+    lex.TEAM,
+    wt.COMPANY,
+    wt.WORK,
+)
 _NAMED_BY_ID = re.compile(r"\b(?:id|ids|identifier|sid|uuid) (?:of|for) |\bids?$|\bids? [a-z]|\bid\b\.?$")
 """Descriptions of what is told by an ID, whatever its parameter is called: "The identifier of the charge"."""
-_VAGUE = (lex.NAME, lex.KEYWORD, lex.TITLE, lex.TASK, lex.CITY, lex.TIME)
+_VAGUE = (lex.NAME, lex.KEYWORD, wt.TITLE, wt.TASK, wt.CITY, wt.TIME)
 """Types that a description may correct, unless the name is exact."""
 
 
@@ -72,7 +81,7 @@ def string(name: str, schema: Mapping[str, Any], description: str, owner: str, c
     if words == "title" and re.search(
         r"\b(?:books?|films?|movies?|songs?|albums?|library|author)\b", context
     ):
-        return lex.WORK
+        return wt.WORK
     kind = _ends(words, context) or next(
         (t for p, t in (*kinds.BY_NAME, *lex.BY_NAME) if re.search(p, words)), None
     )
@@ -118,20 +127,20 @@ def _ends(words: str, context: str) -> Type | None:
     if not re.fullmatch(r"from|to|cc|bcc|recipients?|sender|receiver", words):
         return None
     if re.search(r"\be?-?mails?\b", context):
-        return lex.EMAIL
+        return wt.EMAIL
     if re.search(r"\b(?:sms|phone|whatsapp|dial|text message)\b", context):
-        return lex.PHONE
+        return wt.PHONE
     if words in ("from", "to") and re.search(
         r"\b(?:flights?|trains?|rides?|routes?|travel|trips?|bus|buses|taxi|distance|directions?|journey)\b",
         context,
     ):
-        return lex.CITY
+        return wt.CITY
     if words in ("from", "to") and re.search(r"\b(?:currency|currencies)\b", context):
-        return lex.CURRENCY
+        return wt.CURRENCY
     if words in ("from", "to") and re.search(r"\b(?:translate|translation)\b", context):
-        return lex.LANGUAGE
+        return wt.LANGUAGE
     return (
-        lex.PERSON
+        wt.PERSON
         if words not in ("from", "to")
         or re.search(r"\b(?:send|transfer|pay|message|share|forward|invite)\b", context)
         else None
@@ -140,8 +149,8 @@ def _ends(words: str, context: str) -> Type | None:
 
 _FORMATS: dict[str, Type] = {
     "date": DATE, "date-time": kinds.with_seconds(DATETIME), "time": kinds.with_seconds(TIME),
-    "email": lex.EMAIL, "idn-email": lex.EMAIL, "uri": lex.URL, "url": lex.URL, "uri-reference": lex.URL,
-    "uuid": lex.UUID, "ipv4": lex.IP, "hostname": lex.HOST, "phone": lex.PHONE, "password": lex.PASSWORD,
+    "email": wt.EMAIL, "idn-email": wt.EMAIL, "uri": wt.URL, "url": wt.URL, "uri-reference": wt.URL,
+    "uuid": lex.UUID, "ipv4": lex.IP, "hostname": lex.HOST, "phone": wt.PHONE, "password": lex.PASSWORD,
 }  # fmt: skip
 _QUOTE = r"""['"`‘“]([^'"`’”\n]{1,40})['"`’”]"""
 _OFFERS = re.compile(
@@ -203,15 +212,15 @@ def _is_example(word: str) -> bool:
 
 
 _SHAPES: tuple[tuple[str, Type], ...] = (
-    (r"\+\d[\d ()-]{7,}|\d+[ ()-][\d ()-]{6,}", lex.PHONE), (r"\d{4}-\d\d-\d\d", DATE),
+    (r"\+\d[\d ()-]{7,}|\d+[ ()-][\d ()-]{6,}", wt.PHONE), (r"\d{4}-\d\d-\d\d", DATE),
     (r"\d\d:\d\d", TIME), (r"\d\d:\d\d:\d\d", _FORMATS["time"]),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d", DATETIME), (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", _FORMATS["date-time"]),
-    (r"[^@\s]+@[^@\s]+\.\w+", lex.EMAIL), (r"https?://\S+", lex.URL),
+    (r"[^@\s]+@[^@\s]+\.\w+", wt.EMAIL), (r"https?://\S+", wt.URL),
     (r"[0-9a-f]{8}-[0-9a-f]{4}-.+", lex.UUID),
     (r"[\w.-]+/[\w.-]+", lex.REPOSITORY), (r"#[\w-]+", lex.CHANNEL), (r"/\S*", lex.FOLDER),
     (r"(?:[\w-]+\.)+(?:com|org|net|io|dev|example)", kinds.DOMAIN),
-    (r"/\S+\.\w+", lex.PATH), (r"[\w-]+\.(?:pdf|txt|csv|docx?|xlsx?|png|jpe?g|md|json)", lex.FILE),
-    (r"(?:AAPL|MSFT|GOOGL?|TSLA|AMZN|NVDA)", lex.TICKER), (r"[A-Z][a-z]+/[A-Z]\w+", lex.TIME_ZONE),
+    (r"/\S+\.\w+", lex.PATH), (r"[\w-]+\.(?:pdf|txt|csv|docx?|xlsx?|png|jpe?g|md|json)", wt.FILE),
+    (r"(?:AAPL|MSFT|GOOGL?|TSLA|AMZN|NVDA)", wt.TICKER), (r"[A-Z][a-z]+/[A-Z]\w+", wt.TIME_ZONE),
 )  # fmt: skip
 
 

@@ -31,6 +31,7 @@ from looptool_kit.stages.seed.templates.numbers import is_number_of
 from looptool_kit.stages.seed.templates.technical import constants, is_technical
 from looptool_kit.stages.seed.templates.values import Group, Many, type_of
 from looptool_kit.text.words import STOP, alike, stems
+from looptool_kit.world import types as wt
 from looptool_kit.world.spec import NOTHING, SLOT, Param, Spec
 from looptool_kit.world.types import CITY, DATE, DATETIME, EMAIL, PHONE, TIME, TITLE, WORK, Type
 
@@ -275,7 +276,7 @@ def _slotted(verb: str, text: str, p: Param, params: Sequence[Param], owner: str
             continue  # "a block storage volume": the noun is not the whole object
         if before in ("by", "via", "using", "with") or (not before and names_a_thing(p) and verb in _MAKING):
             continue
-        if not before and p.type in (lex.PRODUCT, lex.INGREDIENT, lex.DISH) and not p.optional:
+        if not before and p.type in (wt.PRODUCT, wt.INGREDIENT, wt.DISH) and not p.optional:
             return text[: match.start()] + f"{{{p.name}}}" + text[match.end() :]  # "add milk to the list"
         if p.type in (DATE, DATETIME, TIME) and before not in ("for", "on", "at"):
             continue
@@ -287,7 +288,7 @@ def _slotted(verb: str, text: str, p: Param, params: Sequence[Param], owner: str
             not before
             and not names_a_thing(p)
             and not chosen
-            and p.type not in (lex.QUERY, lex.KEYWORD, PHONE, EMAIL, lex.URL)
+            and p.type not in (lex.QUERY, lex.KEYWORD, PHONE, EMAIL, wt.URL)
             and p.type.name != "number"
         ):
             continue
@@ -309,7 +310,7 @@ def _slotted(verb: str, text: str, p: Param, params: Sequence[Param], owner: str
 
 
 _STARTS = lex.word_set("a an the your my their its his her any one each some another given specified")
-_NAMING = (lex.PATH, lex.FILE, lex.FOLDER, lex.NAME, lex.USER_NAME, lex.TITLE, WORK, APP)
+_NAMING = (lex.PATH, wt.FILE, lex.FOLDER, lex.NAME, lex.USER_NAME, wt.TITLE, WORK, APP)
 
 
 _PEOPLE = lex.word_set("""
