@@ -25,7 +25,14 @@ import start
 
 import looptool_kit as lt
 from looptool_kit.core import records
-from looptool_kit.widgets import DisagreementView, ExpansionView, LoopMap, ProbeView, TrainingView
+from looptool_kit.widgets import (
+    DisagreementView,
+    ExpansionView,
+    LoopMap,
+    ProbeView,
+    TrainingView,
+    perplexity_chart,
+)
 
 pd.options.display.max_colwidth = 110
 run = start.recorded("recorded")  # a copy of your own in runs/recorded: what you decide is kept there
@@ -85,6 +92,12 @@ TrainingView(run)
 # %%
 probe_view = ProbeView(run)
 probe_view
+
+# %% [markdown]
+# The same perplexities, all iterations at once: zoom in with the mouse, point at a dot to read its request.
+
+# %%
+perplexity_chart(run).show("plotly_mimetype")
 
 # %% [markdown]
 # ## Verify: who is wrong, model or label? (Judgement-Guided Label Verification, section 3.4)
