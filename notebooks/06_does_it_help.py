@@ -21,10 +21,10 @@ import pandas as pd
 import start
 from IPython.display import HTML, Markdown
 
+from looptool_kit import drawing
 from looptool_kit.studies.arms import ARMS
 from looptool_kit.studies.outcomes import Outcomes, comparisons, summarise
 from looptool_kit.studies.page import text
-from looptool_kit.widgets import drawing
 
 pd.options.display.max_colwidth = 110
 own, recorded = (
@@ -40,7 +40,8 @@ print(
     f"In short, from {'your own arms' if own.exists() else 'the recorded arms'}: {words}, is {differs}"
     f" the full loop: {points}; {d.seeds} random seeds, {d.n} held-out samples in all."
 )
-HTML(drawing.picture(drawing.forest(found, "Policies against the full loop's", "difference in exact match")))
+title = "Difference in exact match to the full loop's policy"
+HTML(drawing.picture(drawing.forest(found, title, lambda share: f"{share:+.0%}")))
 
 # %% [markdown]
 # Each row of the plot is an arm's policy against the full loop's of the same iteration. Left of zero: the arm

@@ -31,7 +31,7 @@ class CompareView(TableView):
     `filters`, `search`, `sort`.
     """
 
-    _esm = script("sample", "table", "compare")
+    _esm = script("sample", "table_head", "table", "compare")
     _css = style()
 
     names: traitlets.List[Any] = traitlets.List(help="the two policies").tag(sync=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from looptool_kit.cli.common import DATA, app, refuse_existing
-from looptool_kit.core.terminal import say
+from looptool_kit.core.terminal import say, show
 
 if TYPE_CHECKING:
     from looptool_kit.audit.audit import Audited
@@ -20,7 +20,7 @@ def _help_kinds(wanted: bool) -> None:
     if wanted:
         from looptool_kit.audit.show import kinds_table
 
-        _print(kinds_table())
+        show(kinds_table())
         say(
             "\nprecision: where 10% of samples have such an error, on the data set where it is least;"
             " recall and false alarms on clean samples: on all (python benchmarks/bench_audit.py)"
@@ -89,7 +89,7 @@ def audit(
             refuse_existing(path)
     found = _look(target, form, kinds, against)
     if found.findings:
-        _print(table(found))
+        show(table(found))
     say(summary(found))
     _write(found, target, out, jsonl, desk)
     if repair is not None:
@@ -160,11 +160,3 @@ def _repair(found: Audited, out: Path, apply: str | None, decided: Path | None) 
         f" dropped, {done.left:,} with findings left as they were"
         + (f"; {unread:,} rows that cannot be read are not in it" if unread else "")
     )
-
-
-def _print(table: object) -> None:
-    from rich.console import Console
-
-    console = Console()
-    # Without a terminal the width is that of a page, or words would be broken to nothing.
-    (console if console.is_terminal else Console(width=110)).print(table)

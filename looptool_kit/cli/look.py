@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from looptool_kit.cli.common import LOOK, app
-from looptool_kit.core.terminal import say
+from looptool_kit.core.terminal import say, show
 
 
 @app.command(name="runs", rich_help_panel=LOOK)
@@ -18,7 +18,6 @@ def runs_command(
     ] = Path("runs"),
 ) -> None:
     """List the runs in a folder: how far each is, how its policies score, and when it last changed."""
-    from rich.console import Console
     from rich.table import Table as Grid
 
     from looptool_kit.core.terminal import cell
@@ -37,7 +36,7 @@ def runs_command(
         when = line.changed.astimezone().strftime("%Y-%m-%d %H:%M") if line.changed else ""
         place = line.path.relative_to(folder) if line.path != folder else line.path
         grid.add_row(*map(cell, (place, line.state, line.first, line.last, line.preset, when)))
-    Console().print(grid)
+    show(grid)
     for line in found:
         if line.error:
             say(line.error, fg="yellow", err=True)

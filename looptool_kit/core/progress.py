@@ -51,11 +51,18 @@ def close_bars() -> None:
 
 def _kind() -> Any:
     """The class of bars for where the output goes."""
-    if "ipykernel" in sys.modules:
+    if _in_notebook():
         from tqdm.auto import tqdm as in_notebook
 
         return in_notebook
     return _bar() if sys.stderr.isatty() else _lines()
+
+
+def _in_notebook() -> bool:
+    """Whether a kernel runs this code; that its package was imported says nothing."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return shell is not None and "IPKernelApp" in shell.config
 
 
 def _bar() -> Any:

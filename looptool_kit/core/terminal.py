@@ -38,6 +38,15 @@ def cell(text: object) -> Any:
     return Text(visible(text))
 
 
+def show(table: Any) -> None:
+    """Print a table of rich's, whose cells `cell` has made."""
+    from rich.console import Console
+
+    console = Console()
+    # Without a terminal the width is that of a page, or words would be broken to nothing.
+    (console if console.is_terminal else Console(width=110)).print(table)
+
+
 def duration(seconds: float | None) -> str:
     """Seconds as people say them; a dash for None.
 

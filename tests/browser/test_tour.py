@@ -25,7 +25,7 @@ def test_tour(lab: tuple[str, Path], page: Any) -> None:
              .map((c) => [...Array(c.model.outputs.length).keys()].map((i) => c.model.outputs.get(i).type))"""
     )
     assert len(code) > 10 and not any("error" in outputs for outputs in code)
-    decisions = root / "tour" / "runs" / "tour" / "decisions.jsonl"
+    decisions = root / "tour" / "runs" / "recorded" / "decisions.jsonl"
     assert [json.loads(line)["value"] for line in decisions.read_text().splitlines()] == [
         "BOTH_WRONG",
         "undo",

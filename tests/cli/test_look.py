@@ -113,6 +113,7 @@ def test_what_a_setting_redoes_is_what_the_stages_read(
 
     monkeypatch.setattr(Stage, "__init__", spy)
     original = run.settings
+    (run.path / "tools.json").write_text('[{"name": "ping", "description": "Ping the server."}]')
     for change in VARIANTS:
         run.settings = load_preset("cpu", **change).model_copy(update={"iterations": original.iterations})
         for j in (1, 2):
@@ -153,6 +154,7 @@ VARIANTS: tuple[dict[str, Any], ...] = (
     {"preference__epochs": 1, "preference__epochs_first": 1},
     {"augment__perturbations": ["typos"]},
     {"seeds__source": "evolved"},
+    {"seeds__source": "templates"},
     {"seeds__source": "trees", "judge_llm": JUDGE, "generator_llm": JUDGE, "check__experts": True},
     {"band__low": 0.1, "band__high": 2.0},
 )

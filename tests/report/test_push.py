@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tiny_models import tiny_tokenizer
 from typer.testing import CliRunner
 
 from looptool_kit import formats
@@ -227,6 +228,7 @@ def test_an_adapter_of_a_local_base_says_what_it_tells(hub: Hub, tmp_path: Path)
     base = tmp_path / "checkpoints" / "mine"
     base.mkdir(parents=True)
     (base / "config.json").write_text("{}")
+    tiny_tokenizer().save_pretrained(base)
     run = with_adapter(tmp_path / "run", str(base))
     command = ["export", str(run), str(tmp_path / "out"), "--form", "adapter", "--iteration", "1"]
     done = CliRunner().invoke(app, [*command, "--push", "me/adapter"])

@@ -107,7 +107,7 @@ def test_a_stopped_conversion_is_started_again(old: Path, monkeypatch: pytest.Mo
     ("change", "said"),
     [
         (("format = 1", "format = 2"), "is of format 2, and only format 1 is converted"),
-        (("rank = 16", "ranks = 16"), "lora.ranks: .*Nothing was changed"),
+        (("rank = 16", "ranks = 16"), "no setting lora.ranks .*Nothing was changed"),
         (("rank = 16", "rank = ="), "cannot be read"),
     ],
 )

@@ -138,7 +138,7 @@ def test_text_in_a_picture_stays_text() -> None:
 
 
 def test_a_picture_keeps_its_drawing_and_the_page_its_own() -> None:
-    chart = lines({"a": [(1, 0.5), (2, 0.7)]}, "loss")
+    chart = lines({"a": [(step, 0.5 + step / 10) for step in range(5)]}, "loss")
     root = drawn(Images(picture(chart)).found[0])
     assert [float(n) for n in root.get("viewBox", "").split()] == [-6, -6, 432, 212]
     paths = [n.get("d") for n in ElementTree.fromstring(chart).iter() if n.get("d")]
