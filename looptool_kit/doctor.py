@@ -6,7 +6,6 @@ It changes nothing and never raises.
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import importlib.util
 import os
 import platform
@@ -21,6 +20,8 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
+
+from looptool_kit.core.versions import version
 
 HUB = "https://huggingface.co"
 HUB_SECONDS, INDEX_SECONDS = 3.0, 20.0
@@ -220,22 +221,14 @@ PACKAGES = (
 
 def _packages() -> Iterable[Finding]:
     for name, packages, needed, remedy in PACKAGES:
-        versions = [version for package in packages.split(" or ") if (version := _version(package))]
+        versions = [f"{p} {number}" for p in packages.split(" or ") if (number := version(p))]
         yield (
             Finding(name, True, versions[0])
             if versions
             else Finding(name, False if needed else None, f"{packages} is not installed", remedy)
         )
-    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-        if importlib.metadata.version("trl") == "1.15.0":
-            yield Finding("trl version", False, "1.15.0 fails on CPUs", "pip install trl==1.14.2")
-
-
-def _version(package: str) -> str:
-    """Name and version of an installed package, else empty."""
-    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-        return f"{package} {importlib.metadata.version(package)}"
-    return ""
+    if version("trl") == "1.15.0":
+        yield Finding("trl version", False, "1.15.0 fails on CPUs", "pip install trl==1.14.2")
 
 
 def _model() -> Iterable[Finding]:

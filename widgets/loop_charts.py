@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 
 from looptool_kit.core.preview import table_html
 from looptool_kit.drawing import heatmap
-from looptool_kit.report.flow import flow_map as flow_map
-from looptool_kit.report.flow import legend as legend
 
 STATIC_FLOWS = 10
 """Flows that are listed in a notebook without a kernel, the largest first."""

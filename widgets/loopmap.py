@@ -22,10 +22,11 @@ from looptool_kit.drawing import picture
 from looptool_kit.lineage.error_seeds import with_decisions
 from looptool_kit.lineage.fates import Fate, fates, flows, node, outdated_children
 from looptool_kit.report.figures import error_counts
+from looptool_kit.report.flow import flow_map, legend
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.evaluate.stage import scores
 from looptool_kit.widgets.detail import detail
-from looptool_kit.widgets.loop_charts import error_map, flow_map, flow_table, legend
+from looptool_kit.widgets.loop_charts import error_map, flow_table
 from looptool_kit.widgets.rows import Rows, TableView
 from looptool_kit.widgets.view import View, script, style
 

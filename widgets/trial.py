@@ -16,7 +16,6 @@ from looptool_kit.core.errors import RunError
 from looptool_kit.core.preview import table_html
 from looptool_kit.core.records import Probe
 from looptool_kit.core.samples import Label, Message, Sample, Samples, Tool, ToolCall
-from looptool_kit.core.toolcalls import parse
 from looptool_kit.policy.engines import Sampling
 from looptool_kit.policy.policy import Policy, open_engine, policy_of
 from looptool_kit.run.folder import Run
@@ -176,7 +175,6 @@ class TryView(View):
         settings = self.run.settings.probe
         engine = open_engine(self._policy(), settings.batch)
         [[completion]] = engine.generate([sample], Sampling(settings.max_new_tokens))
-        answer = parse(completion.text, completion.finish_reason)
         return Probe(
             sample_id="",
             iteration=self.run.iteration,
@@ -188,7 +186,7 @@ class TryView(View):
             match=False,
             correct=False,
             state="failed",
-            answer=answer,
+            answer=completion.answer(sample.tools),
         )
 
     def _said(self) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as installed
+import importlib.metadata
 
 
 def version(package: str = "looptool-kit") -> str:
     """The version of an installed package, empty where it is not installed."""
     try:
-        return installed(package)
-    except PackageNotFoundError:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
         return ""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from importlib.metadata import version
 from typing import Any, NamedTuple
 
 import yaml
 
 from looptool_kit.core.records import Members, Truths
 from looptool_kit.core.samples import Sample, Samples
+from looptool_kit.core.versions import version
 from looptool_kit.llm.store import spent
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.compose import PART_WORDS
@@ -90,7 +90,7 @@ def dataset_card(run: Run, written: Written, licence: str, folder: bool) -> str:
         f"# {title(run, written)}",
         "Samples for training a language model to call tools: a list of tools, a dialogue, and the right next"
         " turn of the assistant (calls or a plain reply).\n"
-        f"{len(tools)} tools are on offer in them. Made by looptool-kit {version('looptool-kit')}.",
+        f"{len(tools)} tools are on offer in them. Made by looptool-kit {version()}.",
         "## Composition\n\n" + table("part" if written.iteration else "split", mix(run, written)),
         "## Kinds\n\n" + table("kind", _most_first(s.kind or "unnamed" for s in written.rows)),
         f"## Splits\n\nAll {len(written.rows)} rows are the split `{written.split}`. "

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from looptool_kit.core.samples import Samples
 from looptool_kit.core.stats import aligned, paired, wilson
+from looptool_kit.core.versions import version
 from looptool_kit.policy.models import hub_id
 from looptool_kit.policy.policy import Policy
 from looptool_kit.report.dataset_card import (
@@ -60,7 +60,7 @@ def model_card(run: Run, policy: Policy, folder: Path, merged: bool, licence: st
     origin = f"`{name_of(policy.model)}`" + ("" if base else ", a checkpoint that no hub was named for")
     sections = [
         f"# {policy.name}: {kind} for calling tools",
-        f"Base model: {origin}. Trained by looptool-kit {version('looptool-kit')} in the loop of LoopTool"
+        f"Base model: {origin}. Trained by looptool-kit {version()} in the loop of LoopTool"
         " (arXiv 2511.09148).",
         "## Data\n\n" + _data(run, policy),
         "## Recipe\n\n" + _recipe(run, policy, folder),
@@ -177,7 +177,5 @@ def _limits(run: Run, policy: Policy) -> Iterable[str]:
 def _versions() -> Iterable[str]:
     yield f"Python {platform.python_version()}"
     for package in _PACKAGES:
-        try:
-            yield f"{package} {version(package)}"
-        except PackageNotFoundError:
-            continue
+        if number := version(package):
+            yield f"{package} {number}"

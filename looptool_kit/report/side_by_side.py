@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from looptool_kit.core.errors import RunError
-from looptool_kit.core.grading import grade
 from looptool_kit.core.records import Probe, Probes, Score, Scores
 from looptool_kit.core.samples import Sample, Samples
-from looptool_kit.core.toolcalls import parse
+from looptool_kit.policy.recorded_form import of_run
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.evaluate import held_out
-from looptool_kit.stages.evaluate.stage import scores
+from looptool_kit.stages.evaluate.stage import probe_of, scores
 
 Change = Literal["fixed", "broken", "both wrong", "both right"]
 CHANGES: tuple[Change, ...] = ("fixed", "broken", "both wrong", "both right")
@@ -104,11 +103,11 @@ def _answers(run: Run, source: str) -> Answers:
     if not found:
         return {}
     samples = held_out.samples_of(run, TABLES[source])
-    by_id = samples.by_id()
+    by_id, form = samples.by_id(), of_run(run)
     return {
         name: (
             samples,
-            {s.sample_id: (_as_probe(s, by_id[s.sample_id]), s.split) for s in _known(table, by_id)},
+            {s.sample_id: (probe_of(s, by_id[s.sample_id], form), s.split) for s in _known(table, by_id)},
         )
         for name, table in found.items()
     }
@@ -136,22 +135,3 @@ def _chosen(run: Run, answers: Answers, name: str, default: int) -> str:
         )
         raise RunError(f"{name or 'no policy'} of {run.path} was not evaluated or probed; {there}.")
     return names[default]
-
-
-def _as_probe(score: Score, sample: Sample) -> Probe:
-    """A held-out answer in the form of a probe; what was not recorded stays empty."""
-    length = score.extra.get("finish_reason") == "length"
-    answer = parse(score.text, "length" if length else "stop")
-    faults = score.faults or (() if score.correct else grade(answer, sample.label, sample.tools).faults)
-    return Probe(
-        sample_id=score.sample_id,
-        iteration=0,
-        text=score.text,
-        finish_reason="length" if length else "stop",
-        perplexity=1.0,
-        match=score.correct,
-        correct=score.correct,
-        state="mastered" if score.correct else "failed",
-        answer=answer,
-        faults=faults,
-    )

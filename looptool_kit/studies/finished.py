@@ -40,15 +40,15 @@ def compare_runs(paths: Sequence[Path]) -> tuple[Outcomes, dict[str, Arm]]:
     """
     groups: list[_Group] = []
     rows: list[Outcome] = []
-    names = [path.resolve().name for path in dict.fromkeys(paths)]
-    for path in dict.fromkeys(paths):
+    folders = {path: path.resolve().name for path in paths}
+    names = list(folders.values())
+    for path, name in folders.items():
         with Run.open(path, read_only=True) as run:
             settings = {k: v for k, v in settings_of(run.settings).items() if k != "seed"}
             seed = run.settings.seed
             group = next((g for g in groups if g.settings == settings and seed not in g.runs), None)
             if group is None:
                 groups.append(group := _Group(settings, {}))
-            name = path.resolve().name
             group.runs[seed] = name if names.count(name) == 1 else str(path)
             found = list(outcomes(run, group.name))
             if not found:

@@ -193,28 +193,37 @@ def _failed(wrong: Sequence[tuple[Sample, Score]], iteration: int, form: WireFor
     """
     probes, samples = [], []
     for sample, row in wrong:
-        played = {name: row.extra[name] for name in ("tools", "messages") if name in row.extra}
-        if played:
+        if played := _played(row):
             sample = Sample.model_validate(sample.model_dump() | played)
-        finish_reason: Any = row.extra.get("finish_reason", "stop")
-        answer = form.parse(row.text, finish_reason, sample.tools)
-        faults = () if played else row.faults or grade(answer, sample.label, sample.tools).faults
-        probes.append(
-            Probe(
-                sample_id=sample.id,
-                iteration=iteration,
-                text=row.text,
-                finish_reason=finish_reason,
-                perplexity=float(str(row.extra.get("perplexity", 1.0))),
-                match=row.error == "wrong_reply",
-                correct=False,
-                state="failed",
-                answer=answer,
-                faults=faults,
-            )
-        )
+        probes.append(probe_of(row, sample, form, iteration))
         samples.append(sample)
     return Probes(probes), Samples(samples)
+
+
+def _played(row: Score) -> dict[str, Any]:
+    """What a dialogue's row holds of how it was played."""
+    return {name: row.extra[name] for name in ("tools", "messages") if name in row.extra}
+
+
+def probe_of(row: Score, sample: Sample, form: WireForm, iteration: int = 0) -> Probe:
+    """An evaluated answer in the form of a probe, as the views take it; `form` is that of its policy."""
+    finish_reason: Any = row.extra.get("finish_reason", "stop")
+    answer = form.parse(row.text, finish_reason, sample.tools)
+    faults = () if _played(row) else row.faults
+    if not (faults or row.correct or _played(row)):
+        faults = grade(answer, sample.label, sample.tools).faults
+    return Probe(
+        sample_id=sample.id,
+        iteration=iteration,
+        text=row.text,
+        finish_reason=finish_reason,
+        perplexity=float(str(row.extra.get("perplexity", 1.0))),
+        match=row.correct or row.error == "wrong_reply",
+        correct=row.correct,
+        state="mastered" if row.correct else "failed",
+        answer=answer,
+        faults=faults,
+    )
 
 
 def finished(run: Run, suite: str) -> Scores:
