@@ -4,7 +4,8 @@ Half of the children keep kind, target tools, mentioned parameters and how impli
 others are contrasts on the same ground: other optional parameters are mentioned, a question becomes a request
 that says all and the other way round, or what is asked is nothing that the tools do. Without them a policy
 that once filled a parameter that nobody had mentioned learns to fill none at all, and one that learns to call
-forgets to decline (contrast sets, arXiv 2004.02709). Where the error was a wrong tool, the tool that was
+forgets to decline (contrast sets, arXiv 2004.02709). A question's contrast always says all: a tool that is
+mostly asked about in a dataset is asked about ever after. Where the error was a wrong tool, the tool that was
 confused with the right one stays on offer.
 """
 
@@ -42,9 +43,11 @@ def children(seed: Sample, faults: Sequence[Fault], k: int, rng: Random, pool: S
         or None
     )
     out = []
+    # Where each error seed has few children, all ways shall occur over the seeds.
+    first = rng.randrange(12)
     for number in range(k):
         try:
-            child = _contrast(seed, number // 2, confused, rng) if number % 2 else None
+            child = _contrast(seed, first + number // 2, confused, rng) if number % 2 else None
             child = child or world.variant(seed, rng, tools=confused)
         except ValueError:  # no scene fits this ground: fewer children, never a wrong one
             break
@@ -64,7 +67,7 @@ def _contrast(seed: Sample, number: int, tools: Sequence[str] | None, rng: Rando
     """
     last: dict[str, Any] = seed.meta["calls"][-1]  # type: ignore[index,assignment]
     optional = [p.name for p in specs()[last["tool"]].params if p.optional]
-    ways = [*([None] if optional else []), *CONTRASTS.get(seed.kind, ())]
+    ways = [*([None] if optional and seed.kind != "ask" else []), *CONTRASTS.get(seed.kind, ())]
     if not ways:
         return None
     kind = ways[number % len(ways)]

@@ -4,6 +4,7 @@ samples that SFT rehearses.
 
 from __future__ import annotations
 
+from collections import Counter
 from random import Random
 from typing import Any
 
@@ -85,6 +86,20 @@ def test_a_question_has_children_that_say_all_and_the_other_way_round() -> None:
     ]
     turned = [any(child.kind == "ask" and not child.label.calls for child in family(seed)) for seed in said]
     assert sum(turned) >= len(said) / 2
+
+
+@pytest.mark.parametrize("k", [2, 4, 6])
+def test_a_question_has_as_many_children_that_say_all_as_that_ask(k: int) -> None:
+    """Also where each seed has few: a tool only asked about in a dataset is asked about ever after."""
+    asked = [s for s in ROWS if s.kind == "ask"]
+    kinds = Counter(child.kind for seed in asked for child in family(seed, k))
+    assert kinds == {"ask": len(asked) * k / 2, "single": len(asked) * k / 2}
+
+
+def test_few_children_a_seed_still_have_contrasts_of_all_kinds() -> None:
+    called = [s for s in ROWS if s.kind in ("single", "choice")]
+    kinds = Counter(child.kind for seed in called for child in family(seed, 2)[1:])
+    assert min(kinds["ask"], kinds["decline"], kinds["single"] + kinds["choice"]) >= len(called) / 8, kinds
 
 
 def test_a_call_has_a_child_to_decline() -> None:
