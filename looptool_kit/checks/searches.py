@@ -16,7 +16,16 @@ from looptool_kit.core.samples import Frozen, Message, Tool, ToolCall
 from looptool_kit.core.toolcalls import SPECIAL
 from looptool_kit.core.wire import detect
 
-NOT_FOUND = ("not find", "n't find", "not found", "no result", "nothing", "no answer", "not available", "no information")
+NOT_FOUND = (
+    "not find",
+    "n't find",
+    "not found",
+    "no result",
+    "nothing",
+    "no answer",
+    "not available",
+    "no information",
+)
 """Wordings of which one stands in a reply that says that the answer is not there."""
 
 
@@ -155,7 +164,7 @@ def _retry(dialogue: Searches, record: Record) -> Iterator[str]:
         if not changed & required.get(before.name, set()):
             yield f"the retry of {before.name} changes no required argument"
         elif changed - required.get(before.name, set()) - _undeclared(after, dialogue.tools):
-            yield f"the retry of {before.name} changes {', '.join(sorted(changed))}, which are not all required"
+            yield f"the retry of {before.name} changes more than required: {', '.join(sorted(changed))}"
 
 
 def _differ(a: ToolCall, b: ToolCall, name: str) -> bool:

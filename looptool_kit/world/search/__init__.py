@@ -7,20 +7,36 @@ from random import Random
 
 from looptool_kit.checks.rules import passes
 from looptool_kit.checks.searches import check_record
+from looptool_kit.config.strategies import SearchSettings
 from looptool_kit.core.samples import Sample
 from looptool_kit.world.search.dialogues import PATTERNS, Made, Setup, dialogue, possible
+from looptool_kit.world.search.facts import HELD_OUT_WORKS, base
+from looptool_kit.world.search.tools import bank
 
-__all__ = ["PATTERNS", "Made", "Setup", "dialogue", "dialogues", "possible", "samples"]
+__all__ = [
+    "PATTERNS",
+    "SPLITS",
+    "Made",
+    "Setup",
+    "dialogue",
+    "dialogues",
+    "drawn",
+    "patterns_of",
+    "possible",
+    "samples",
+    "setup_of",
+]
+SPLITS = ("unseen_records", "unseen_tools")
+"""The held-out splits."""
 MAX_TRIES = 20
 """Dialogues that are drawn for one in which every argument is said in words that the rules know."""
 
 
-def dialogues(
-    setup: Setup, patterns: Sequence[str], seed: int | str, split: str = "train"
-) -> Iterator[Made]:
+def dialogues(setup: Setup, patterns: Sequence[str], seed: int | str, split: str = "train") -> Iterator[Made]:
     """Dialogues without end, in an order that depends on nothing but the seed; patterns come in turn.
 
-    Each keeps the nine rules and the rule tier: a wording that leaves open which fact is meant is drawn again.
+    Each keeps the nine rules and the rule tier: where a question's words name two facts, so that a rule
+    cannot tell which is meant, another one is drawn.
 
     Raises:
         ValueError: The base has no question for a pattern.
@@ -33,9 +49,13 @@ def dialogues(
             rng = Random(f"{seed}/{number}")
             for _ in range(MAX_TRIES):
                 made = dialogue(setup, pattern, rng, split)
-                if all(c.passed for c in check_record(made.dialogue, made.record)) and all(map(passes, made.samples)):
+                if all(c.passed for c in check_record(made.dialogue, made.record)) and all(
+                    map(passes, made.samples)
+                ):
                     yield made
                     break
+            else:
+                raise ValueError(f"none of {MAX_TRIES} dialogues of the pattern {pattern} keeps the rules")
             number += 1
 
 
@@ -49,3 +69,52 @@ def samples(
         if len(found) >= count:
             break
     return list(found.values())[:count]
+
+
+def setup_of(settings: SearchSettings, seed: int, split: str = "train") -> Setup:
+    """What dialogues of a split are made of.
+
+    Args:
+        settings: The section `[search]`.
+        seed: The run's random seed.
+        split: `train`; `unseen_records`: people, works, organisations and places that no other split has;
+            `unseen_tools`: these, and the last variant of each tool.
+
+    Raises:
+        ValueError: There are not as many variants or names.
+    """
+    tools = bank(settings.variants, settings.same, settings.words, seed)
+    last = -1 if split != "unseen_tools" else None
+    offered = {kind: some[:last] if last else some[-1:] for kind, some in tools.items()}
+    held = split != "train"
+    records = base(HELD_OUT_WORKS if held else settings.records, seed, held)
+    return Setup(records, offered, settings.hops, settings.top)
+
+
+def patterns_of(settings: SearchSettings) -> list[str]:
+    """The patterns that are drawn, in turn.
+
+    Raises:
+        ValueError: None of those that are wanted goes with the number of facts of a question.
+    """
+    fit = possible(settings.hops)
+    chosen = [p for p in settings.patterns or PATTERNS if p in fit]
+    if not chosen:
+        raise ValueError(
+            f"questions over {settings.hops[0]} to {settings.hops[1]} facts (search.hops) allow"
+            f" {', '.join(fit)}, and search.patterns names none of them"
+        )
+    return chosen
+
+
+def drawn(settings: SearchSettings, count: int, seed: int, stream: str, split: str = "train") -> list[Sample]:
+    """The first `count` samples of a stream of a run: a longer one begins with a shorter one.
+
+    Raises:
+        ValueError: The settings allow no such samples; the message says which to change.
+    """
+    if not count:
+        return []
+    return samples(
+        setup_of(settings, seed, split), count, patterns_of(settings), f"{seed}/{stream}/{split}", split
+    )

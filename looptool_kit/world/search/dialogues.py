@@ -148,14 +148,16 @@ def _question(setup: Setup, pattern: str, rng: Random) -> Question:
     return chain(setup.base, hops, rng)
 
 
-def _offered(
-    setup: Setup, question: Question, general: bool, pattern: str, rng: Random
-) -> dict[str, Search]:
+def _offered(setup: Setup, question: Question, general: bool, pattern: str, rng: Random) -> dict[str, Search]:
     """Kind -> the tool on offer; one that searches everything stands beside those of other matters alone."""
     called = [GENERAL] if general else list(dict.fromkeys(_kind(f) for f in question.facts))
     others = list(ASIDE) if general else [k for k in (*SPECIFIC, *ASIDE) if k not in called]
     kinds = called + rng.sample(others, rng.randint(*OTHERS))
-    if pattern in ("bad_tool", "chain_failure") and not general and not set(kinds) & set(SPECIFIC) - set(called):
+    if (
+        pattern in ("bad_tool", "chain_failure")
+        and not general
+        and not set(kinds) & set(SPECIFIC) - set(called)
+    ):
         kinds.append(rng.choice([k for k in SPECIFIC if k not in called]))
     return {kind: rng.choice(setup.tools[kind]) for kind in kinds}
 
@@ -174,7 +176,11 @@ def _turns(
     def call(fact: Fact, fails: Fails = "", kind: str = "") -> Planned:
         search = offered[kind or (GENERAL if GENERAL in offered else _kind(fact))]
         choices: list[str] = search.tool.properties[search.about]["enum"]
-        about = fact.relation.name if fact.relation.name in choices else _nearest(fact.relation.name, choices, rng)
+        about = (
+            fact.relation.name
+            if fact.relation.name in choices
+            else _nearest(fact.relation.name, choices, rng)
+        )
         name = misspelt(fact.subject.name, rng, setup.base) if fails == "argument" else fact.subject.name
         arguments: dict[str, JsonValue] = {search.entity: name, search.about: about}
         return Planned(search, arguments | ({search.limit: limit} if limit else {}), fact, fails)
@@ -188,7 +194,11 @@ def _turns(
     elif pattern in ("bad_argument", "bad_tool", "chain_failure"):
         at = rng.randrange(len(turns))
         by_tool = pattern == "bad_tool" or (pattern == "chain_failure" and bool(wrong) and rng.random() < 0.5)
-        failing = call(question.facts[at], "tool", rng.choice(wrong)) if by_tool else call(question.facts[at], "argument")
+        failing = (
+            call(question.facts[at], "tool", rng.choice(wrong))
+            if by_tool
+            else call(question.facts[at], "argument")
+        )
         turns.insert(at, [failing])
     return turns
 
@@ -305,9 +315,9 @@ def _passages(
         same.sort(key=lambda f: -len(subject & set(f.subject.name.lower().split())))
         of_it = [f for f in base.facts.values() if f.subject == fact.subject]
         near = [f for f in (*of_it, *same) if (f.subject.name, f.relation.name) not in wanted]
-        near = [f for f in near if f.value not in secret and f.subject.name not in secret | {fact.subject.name}] [
-            :NEIGHBOURS
-        ] + [f for f in of_it if f in near and f.value not in secret]
+        near = [
+            f for f in near if f.value not in secret and f.subject.name not in secret | {fact.subject.name}
+        ][:NEIGHBOURS] + [f for f in of_it if f in near and f.value not in secret]
         chosen |= {(f.subject.name, f.relation.name): f for f in near}
     aside = [f for f in base.facts.values() if _kind(f) in kinds and f.value not in secret]
     for fact in rng.sample(aside, min(len(aside), 2 * NEIGHBOURS)):

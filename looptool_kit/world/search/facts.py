@@ -150,7 +150,9 @@ def base(works: int, seed: int | str, held: bool = False) -> Base:
     for organisation, founder in zip(organisations, founders, strict=True):
         made.state(organisation, "founder", founder.name, rng)
         earliest = max(FOUNDINGS[0], born[founder.name] + ADULT)
-        made.state(organisation, "founding_year", str(rng.randint(earliest, max(earliest, FOUNDINGS[1]))), rng)
+        made.state(
+            organisation, "founding_year", str(rng.randint(earliest, max(earliest, FOUNDINGS[1]))), rng
+        )
     for company in (*publishers, *companies):
         made.state(company, "headquarters", rng.choice(pools.CITIES), rng)
     for club, ground in zip(clubs, grounds, strict=True):

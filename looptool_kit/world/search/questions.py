@@ -10,10 +10,19 @@ from looptool_kit.world.search.facts import Base, Fact
 
 MAX_TRIES = 200
 """Chains that are drawn for one whose answer does not stand in its question."""
-FRAMES = ("{0}", "{0}", "{0}", "I need to know this: {0}", "A question for you: {0}", "Can you look this up? {0}")
+FRAMES = (
+    "{0}",
+    "{0}",
+    "{0}",
+    "I need to know this: {0}",
+    "A question for you: {0}",
+    "Can you look this up? {0}",
+)
 """What may stand around a question."""
 NAMED_SHARE = 0.2
 """Questions that say a relation by its name, as in "the founding year of": fewer, since people do so less."""
+END_PHRASE_SHARE = 0.8
+"""How often a phrase that reads well at the end of a question alone is taken there."""
 
 
 class Question(NamedTuple):
@@ -69,7 +78,7 @@ def asked(base: Base, facts: Sequence[Fact], rng: Random) -> str:
     phrase = facts[0].subject.mention
     for fact in facts[:-1]:
         longer = fact.relation.phrase
-        if fact.relation.end_phrase and at_end and rng.random() < 0.5:
+        if fact.relation.end_phrase and at_end and rng.random() < END_PHRASE_SHARE:
             longer = fact.relation.end_phrase
         phrase = longer.format(x=phrase, sort=base.entities[fact.value].sort)
     return ask.format(x=phrase)

@@ -74,7 +74,7 @@ _ALL = (
     Relation(
         "birth_year",
         "person",
-        ("{x} was born in {y}.", "{x} came into the world in {y}.", "{y} is the year of birth of {x}."),
+        ("{x} was born in {y}.", "{x} came into the world in {y}.", "The year of birth of {x} is {y}."),
         ("In what year was {x} born?", "When was {x} born?", "What is the birth year of {x}?"),
         "was born in {y}",
         "when {x} was born",
@@ -113,7 +113,7 @@ _ALL = (
     Relation(
         "founding_year",
         "organisation",
-        ("{x} was founded in {y}.", "{x} has existed since {y}.", "{y} is the year in which {x} was founded."),
+        ("{x} was founded in {y}.", "{x} has existed since {y}.", "The founding of {x} dates from {y}."),
         ("In what year was {x} founded?", "When was {x} founded?", "What is the founding year of {x}?"),
         "was founded in {y}",
         "when {x} was founded",

@@ -124,10 +124,26 @@ VIRTUAL = {
 SPECIFIC = ("person", "work", "organisation", "place")
 ASIDE = ("recipe", "product", "species", "weather")
 """Tools on offer that answer none of the questions."""
-NAMES = ("{noun}_search", "search_{noun}", "find_{noun}", "{noun}_lookup", "lookup_{noun}", "{noun}_finder", "query_{noun}", "get_{noun}_fact", "fetch_{noun}", "{noun}_info")
+NAMES = (
+    "{noun}_search",
+    "search_{noun}",
+    "find_{noun}",
+    "{noun}_lookup",
+    "lookup_{noun}",
+    "{noun}_finder",
+    "query_{noun}",
+    "get_{noun}_fact",
+    "fetch_{noun}",
+    "{noun}_info",
+)
 ENTITY = ("entity", "name", "subject", "full_name", "target", "item", "entry")
 ABOUT = ("about", "topic", "attribute", "field", "aspect", "relation", "property")
-ABOUT_WORDS = ("What to find out.", "The fact that is wanted.", "Which of its facts to return.", "Wanted information.")
+ABOUT_WORDS = (
+    "What to find out.",
+    "The fact that is wanted.",
+    "Which of its facts to return.",
+    "Wanted information.",
+)
 LIMIT = ("limit", "max_results", "top_k", "result_count")
 """Names of the optional parameter that a request may speak of."""
 OPTIONAL: dict[str, dict[str, Any]] = {
@@ -136,7 +152,7 @@ OPTIONAL: dict[str, dict[str, Any]] = {
     "source": {"type": "string", "description": "Collection."},
     "sort_by": {"type": "string", "enum": ["relevance", "date"], "description": "Order."},
     "exact_match": {"type": "boolean", "description": "Same spelling."},
-    "include_archived": {"type": "boolean", "description": "Outdated entries too."},
+    "include_archived": {"type": "boolean", "description": "Older entries too."},
     "updated_after": {"type": "string", "format": "date", "description": "YYYY-MM-DD."},
     "snippet_length": {"type": "integer", "minimum": 1, "description": "Characters."},
     "region": {"type": "string", "description": "Country."},
@@ -148,8 +164,8 @@ KEPT, CAMEL = 0.6, 0.3
 """How often a part of a tool stays in a variant, and how often its name is in camelCase."""
 EXTRAS = (1, 5)
 """Fewest and most optional parameters that a variant has more."""
-MAX_TRIES = 1000
-"""Variants that are drawn for one that fits."""
+MAX_TRIES, CHUNK = 3000, 50
+"""Variants of a tool that are drawn at the most, and at a time."""
 
 
 class Search(NamedTuple):
@@ -168,26 +184,31 @@ class Search(NamedTuple):
 def original(kind: str) -> Search:
     """A tool as it is before it is varied."""
     virtual = VIRTUAL[kind]
-    name = f"{kind}_search"
-    return _search(kind, name, "entity", "about", virtual.descriptions[0], virtual.entity[0], ABOUT_WORDS[0], [])
+    words = (virtual.descriptions[0], virtual.entity[0], ABOUT_WORDS[0])
+    return _search(kind, (f"{kind}_search", ENTITY[0], ABOUT[0]), words, [])
 
 
 def _search(
-    kind: str, name: str, entity: str, about: str, words: str, entity_words: str, about_words: str, extras: Sequence[str],
+    kind: str,
+    names: tuple[str, str, str],
+    words: tuple[str, str, str],
+    extras: Sequence[str],
     order: Random | None = None,
-) -> Search:  # fmt: skip
+) -> Search:
+    """A tool of these names and descriptions, each for tool, entity and about; with `order` shuffled."""
+    name, entity, about = names
     properties: dict[str, Any] = {
-        entity: {"type": "string", "description": entity_words},
-        about: {"type": "string", "enum": list(VIRTUAL[kind].about), "description": about_words},
+        entity: {"type": "string", "description": words[1]},
+        about: {"type": "string", "enum": list(VIRTUAL[kind].about), "description": words[2]},
         **{n: dict(OPTIONAL[n]) for n in extras},
     }
     if order:
-        names = list(properties)
-        order.shuffle(names)
-        properties = {n: properties[n] for n in names}
+        places = list(properties)
+        order.shuffle(places)
+        properties = {n: properties[n] for n in places}
         order.shuffle(properties[about]["enum"])
     parameters = {"type": "object", "properties": properties, "required": [entity, about]}
-    tool = Tool(name=name, description=words, parameters=parameters)
+    tool = Tool(name=name, description=words[0], parameters=parameters)
     return Search(kind, tool, entity, about, next((n for n in extras if n in LIMIT), ""))
 
 
@@ -205,12 +226,7 @@ def variant(kind: str, rng: Random) -> Search:
     limit, others = rng.choice(LIMIT), [n for n in OPTIONAL if n not in LIMIT]
     extras = rng.sample([limit, *others], rng.randint(*EXTRAS))
     words = (some(virtual.descriptions), some(virtual.entity), some(ABOUT_WORDS))
-    return _search(kind, name, some(ENTITY), some(ABOUT), *words, extras, rng)
-
-
-def likeness(new: Tool, tool: Tool, similarity: Similarity) -> float:
-    """How alike two tools are, by the cosine of their characters."""
-    return float(similarity.cosines([tool_text(new)], [tool_text(tool)])[0, 0])
+    return _search(kind, (name, some(ENTITY), some(ABOUT)), words, extras, rng)
 
 
 def common_words(new: Tool, others: Sequence[Tool]) -> list[float]:
@@ -239,16 +255,17 @@ def bank(variants: int, same: float, words: float, seed: int | str) -> dict[str,
     made: dict[str, list[Search]] = {}
     for kind in VIRTUAL:
         rng, kept = Random(f"{seed}/variants/{kind}"), [original(kind)]
-        for _ in range(MAX_TRIES):
+        text = [tool_text(kept[0].tool)]
+        for _ in range(MAX_TRIES // CHUNK):
             if len(kept) > variants:
                 break
-            new = variant(kind, rng)
-            if _letters(new) in {_letters(s) for s in kept}:
-                continue
-            if likeness(new.tool, kept[0].tool, similarity) < same:
-                continue
-            if max(common_words(new.tool, [s.tool for s in kept])) <= words:
-                kept.append(new)
+            new = [variant(kind, rng) for _ in range(CHUNK)]
+            likeness = similarity.cosines(text, [tool_text(s.tool) for s in new])[0]
+            for search in (s for s, cosine in zip(new, likeness, strict=True) if cosine >= same):
+                if len(kept) > variants or _letters(search) in {_letters(s) for s in kept}:
+                    continue
+                if max(common_words(search.tool, [s.tool for s in kept])) <= words:
+                    kept.append(search)
         if len(kept) <= variants:
             raise ValueError(
                 f"{len(kept) - 1} of {variants} variants of {kept[0].tool.name} are like it (search.same ="
