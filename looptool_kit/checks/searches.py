@@ -76,6 +76,11 @@ class Searches(Frozen):
         return [c for m in self.messages for c in m.tool_calls]
 
     @property
+    def reply(self) -> Message:
+        """The last turn; an empty one where there is none."""
+        return self.messages[-1] if self.messages else Message(role="assistant")
+
+    @property
     def fails(self) -> list[str]:
         """Why each call fails, in order; empty where it does not."""
         return [step.fails for step in self.steps for _ in step.tools]
@@ -109,8 +114,8 @@ def _roles(dialogue: Searches, record: Record) -> Iterator[str]:
 
 def _reply(dialogue: Searches, record: Record) -> Iterator[str]:
     """2: the last turn is a reply in words."""
-    last = dialogue.messages[-1]
-    if last.tool_calls or not last.content.strip():
+    last = dialogue.reply
+    if last.role != "assistant" or last.tool_calls or not last.content.strip():
         yield "the last turn is not a reply"
     elif form := detect(last.content, {t.name for t in dialogue.tools}):
         yield f"the reply is a call as text ({form})"
@@ -129,7 +134,7 @@ def _nothing_empty(dialogue: Searches, record: Record) -> Iterator[str]:
 
 def _answer(dialogue: Searches, record: Record) -> Iterator[str]:
     """4: the reply says the record's answer, or that there is none."""
-    said = dialogue.messages[-1].content.casefold()
+    said = dialogue.reply.content.casefold()
     for answer in record.answers:
         if answer.casefold() not in said:
             yield f"the reply does not say {answer!r}"

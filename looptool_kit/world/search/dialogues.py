@@ -34,7 +34,7 @@ ONE_HOP = ("direct", "bad_argument", "bad_tool", "parallel")
 CHAINS = ("chain_one", "chain_many", "chain_failure")
 GENERAL_SHARE = 0.3
 """How often one tool for everything is on offer where either would do."""
-LIMIT_SHARE, LIMIT = 0.3, (2, 5)
+LIMIT_SHARE, LIMIT = 0.5, (2, 5)
 """How often a request bounds the results, where the tools can, and by how many."""
 LIMITS = (
     "Look at {0} results a search at most.",
@@ -102,10 +102,10 @@ def dialogue(setup: Setup, pattern: str, rng: Random, split: str = "train") -> M
     Raises:
         ValueError: The base has no question for it.
     """
-    question = _question(setup, pattern, rng)
     general = pattern == "chain_one" or (
         pattern not in ("chain_many", "bad_tool") and rng.random() < GENERAL_SHARE
     )
+    question = _question(setup, pattern, rng, general)
     offered = _offered(setup, question, general, pattern, rng)
     limit = _limit(setup, offered, rng)
     turns = _turns(setup, question, pattern, offered, limit, rng)
@@ -140,12 +140,12 @@ def _kind(fact: Fact) -> str:
     return "organisation" if fact.subject.kind in ("company", "club") else fact.subject.kind
 
 
-def _question(setup: Setup, pattern: str, rng: Random) -> Question:
+def _question(setup: Setup, pattern: str, rng: Random, general: bool) -> Question:
     low, high = setup.hops
     if pattern == "parallel":
         return pair(setup.base, rng)
     hops = 1 if pattern in ONE_HOP else rng.randint(max(2, low) if pattern in CHAINS else low, high)
-    return chain(setup.base, hops, rng)
+    return chain(setup.base, hops, rng, named=general and hops > 1)
 
 
 def _offered(setup: Setup, question: Question, general: bool, pattern: str, rng: Random) -> dict[str, Search]:

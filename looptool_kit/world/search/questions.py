@@ -40,12 +40,16 @@ class Question(NamedTuple):
         return tuple(f.value for f in self.facts) if self.both else (self.facts[-1].value,)
 
 
-def chain(base: Base, hops: int, rng: Random) -> Question:
-    """A question over so many relations, each kind of chain as often as any other."""
+def chain(base: Base, hops: int, rng: Random, named: bool = False) -> Question:
+    """A question over so many relations, each kind of chain as often as any other; `named` as for `asked`.
+
+    Raises:
+        ValueError: The base has none.
+    """
     paths = base.chains(hops)
     for _ in range(MAX_TRIES):
         facts = rng.choice(paths[rng.choice(sorted(paths))])
-        question = Question(rng.choice(FRAMES).format(asked(base, facts, rng)), facts)
+        question = Question(rng.choice(FRAMES).format(asked(base, facts, rng, named)), facts)
         if _is_open(question):
             return question
     raise ValueError(f"no question over {hops} relations hides its answer: ask for more (search.records)")
@@ -70,11 +74,18 @@ def _is_open(question: Question) -> bool:
     return not any(f.value.casefold() in text for f in question.facts)
 
 
-def asked(base: Base, facts: Sequence[Fact], rng: Random) -> str:
-    """A chain of facts as one question."""
-    *usual, named = facts[-1].relation.asks
-    ask = named if rng.random() < NAMED_SHARE else rng.choice(usual)
-    at_end = ask.endswith("{x}?")
+def asked(base: Base, facts: Sequence[Fact], rng: Random, named: bool = False) -> str:
+    """A chain of facts as one question.
+
+    Args:
+        base: Where the facts are from.
+        facts: Each is about the value of the one before.
+        rng: The random stream.
+        named: Whether it says each relation by its name, so that words tell the choices of one tool apart.
+    """
+    *usual, by_name = facts[-1].relation.asks
+    ask = by_name if named or rng.random() < NAMED_SHARE else rng.choice(usual)
+    at_end = not named and ask.endswith("{x}?")
     phrase = facts[0].subject.mention
     for fact in facts[:-1]:
         longer = fact.relation.phrase

@@ -162,6 +162,8 @@ OPTIONAL: dict[str, dict[str, Any]] = {
 }
 KEPT, CAMEL = 0.6, 0.3
 """How often a part of a tool stays in a variant, and how often its name is in camelCase."""
+BOUNDED = 0.6
+"""How often a variant can bound its results: requests speak of no other optional parameter."""
 EXTRAS = (1, 5)
 """Fewest and most optional parameters that a variant has more."""
 MAX_TRIES, CHUNK = 3000, 50
@@ -224,7 +226,8 @@ def variant(kind: str, rng: Random) -> Search:
         head, *rest = name.split("_")
         name = head + "".join(part.title() for part in rest)
     limit, others = rng.choice(LIMIT), [n for n in OPTIONAL if n not in LIMIT]
-    extras = rng.sample([limit, *others], rng.randint(*EXTRAS))
+    count, bounded = rng.randint(*EXTRAS), rng.random() < BOUNDED
+    extras = [limit, *rng.sample(others, count - 1)] if bounded else rng.sample(others, count)
     words = (some(virtual.descriptions), some(virtual.entity), some(ABOUT_WORDS))
     return _search(kind, (name, some(ENTITY), some(ABOUT)), words, extras, rng)
 
