@@ -107,7 +107,8 @@ def dialogue(setup: Setup, pattern: str, rng: Random, split: str = "train") -> M
     )
     question = _question(setup, pattern, rng, general)
     offered = _offered(setup, question, general, pattern, rng)
-    limit = _limit(setup, offered, rng)
+    # Where nothing is found, a bound would leave open whether more results had it.
+    limit = 0 if pattern == "missing" else _limit(offered, rng)
     turns = _turns(setup, question, pattern, offered, limit, rng)
     record, found = _retrieved(setup, question, turns, limit, rng)
     steps = tuple(Step(tools=tuple(p.search.tool.name for p in turn), fails=turn[0].fails) for turn in turns)
@@ -162,7 +163,7 @@ def _offered(setup: Setup, question: Question, general: bool, pattern: str, rng:
     return {kind: rng.choice(setup.tools[kind]) for kind in kinds}
 
 
-def _limit(setup: Setup, offered: dict[str, Search], rng: Random) -> int:
+def _limit(offered: dict[str, Search], rng: Random) -> int:
     """The most results that the request allows; 0 where it does not say."""
     able = all(s.limit for kind, s in offered.items() if kind not in ASIDE)
     return rng.randint(*LIMIT) if able and rng.random() < LIMIT_SHARE else 0

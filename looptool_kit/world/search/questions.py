@@ -19,7 +19,7 @@ FRAMES = (
     "Can you look this up? {0}",
 )
 """What may stand around a question."""
-NAMED_SHARE = 0.2
+NAMED_SHARE = 0.1
 """Questions that say a relation by its name, as in "the founding year of": fewer, since people do so less."""
 END_PHRASE_SHARE = 0.8
 """How often a phrase that reads well at the end of a question alone is taken there."""
