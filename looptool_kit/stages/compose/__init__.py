@@ -33,7 +33,7 @@ from looptool_kit.run.inputs import given, iteration_of
 from looptool_kit.run.stage import Stage
 from looptool_kit.stages.compose.augmented import Choice, augment
 from looptool_kit.stages.compose.searching import SETTINGS as SEARCHES
-from looptool_kit.stages.compose.searching import searching
+from looptool_kit.stages.compose.searching import searches
 
 PART_WORDS: dict[str, str] = {
     "ES": "error seeds (ES)",
@@ -134,7 +134,7 @@ def compose(
     )
     verdicts = with_decisions(given(run, Verdicts, verdicts, "verdicts", j), run.decisions("verdict", j))
     expanded = given(run, Expansions, expanded, "expansions", j)
-    decided, new = run.decisions("expansion", j), Samples([*fresh(run, j), *searching(run, j)])
+    decided, new = run.decisions("expansion", j), Samples([*fresh(run, j), *searches(run, j)])
     augmented = augment(run, j, verdicts) if run.settings.augment.perturbations else None
     now = stage(run, counted, verdicts, expanded, decided, new, j, augmented)
     if now.done:

@@ -17,7 +17,7 @@ SETTINGS = tuple(
 """What decides them."""
 
 
-def searching(run: Run, j: int) -> Samples:
+def searches(run: Run, j: int) -> Samples:
     """The samples of searches that are new in D_{j+1}; what cannot be used is rejected with the reason."""
     settings = run.settings
     count = round(settings.search.share * settings.seeds.first)
