@@ -25,6 +25,7 @@ __all__ = [
     "possible",
     "samples",
     "setup_of",
+    "variant",
 ]
 SPLITS = ("unseen_records", "unseen_tools")
 """The held-out splits."""
@@ -57,6 +58,28 @@ def dialogues(setup: Setup, patterns: Sequence[str], seed: int | str, split: str
             else:
                 raise ValueError(f"none of {MAX_TRIES} dialogues of the pattern {pattern} keeps the rules")
             number += 1
+
+
+def variant(sample: Sample, setup: Setup, rng: Random) -> Sample | None:
+    """The same turn of another dialogue: pattern, relations and kind of turn stay, all else is drawn again.
+
+    None for a sample that is not of made-up records, and where none was found in a number of tries.
+    """
+    pattern, facts = sample.meta.get("pattern"), sample.meta.get("facts")
+    if pattern not in PATTERNS or not isinstance(facts, list):
+        return None
+    path = () if pattern == "parallel" else tuple(str(fact[1]) for fact in facts)  # type: ignore[index]
+    for _ in range(MAX_TRIES):
+        try:
+            made = dialogue(setup._replace(path=path), str(pattern), rng)
+        except ValueError:  # the base has no such question: fewer children, never a wrong one
+            return None
+        places = [
+            s for s in made.samples if s.kind == sample.kind and s.meta["step"] == sample.meta.get("step")
+        ]
+        if places and all(map(passes, places)) and places[0].id != sample.id:
+            return places[0]
+    return None
 
 
 def samples(

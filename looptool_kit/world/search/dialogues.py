@@ -70,6 +70,8 @@ class Setup(NamedTuple):
     hops: tuple[int, int] = (1, 3)
     top: tuple[int, int] = (2, 4)
     """Fewest and most passages that a search finds."""
+    path: tuple[str, ...] = ()
+    """The relations of the question by name; empty: any."""
 
 
 class Made(NamedTuple):
@@ -146,7 +148,8 @@ def _question(setup: Setup, pattern: str, rng: Random, general: bool) -> Questio
     if pattern == "parallel":
         return pair(setup.base, rng)
     hops = 1 if pattern in ONE_HOP else rng.randint(max(2, low) if pattern in CHAINS else low, high)
-    return chain(setup.base, hops, rng, named=general and hops > 1)
+    hops = len(setup.path) or hops
+    return chain(setup.base, hops, rng, named=general and hops > 1, path=setup.path)
 
 
 def _offered(setup: Setup, question: Question, general: bool, pattern: str, rng: Random) -> dict[str, Search]:

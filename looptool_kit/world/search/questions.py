@@ -40,15 +40,24 @@ class Question(NamedTuple):
         return tuple(f.value for f in self.facts) if self.both else (self.facts[-1].value,)
 
 
-def chain(base: Base, hops: int, rng: Random, named: bool = False) -> Question:
-    """A question over so many relations, each kind of chain as often as any other; `named` as for `asked`.
+def chain(base: Base, hops: int, rng: Random, named: bool = False, path: tuple[str, ...] = ()) -> Question:
+    """A question over so many relations, each kind of chain as often as any other.
+
+    Args:
+        base: Where the facts are from.
+        hops: The number of relations.
+        rng: The random stream.
+        named: As for `asked`.
+        path: The relations by name, instead of any.
 
     Raises:
         ValueError: The base has none.
     """
     paths = base.chains(hops)
+    if path and path not in paths:
+        raise ValueError(f"the base has no chain of {', '.join(path)}")
     for _ in range(MAX_TRIES):
-        facts = rng.choice(paths[rng.choice(sorted(paths))])
+        facts = rng.choice(paths[path or rng.choice(sorted(paths))])
         question = Question(rng.choice(FRAMES).format(asked(base, facts, rng, named)), facts)
         if _is_open(question):
             return question
