@@ -271,14 +271,15 @@ def _found(
     """What a call finds: by BM25, what it is for at a random rank, or without it where it fails."""
     if planned.fails == "argument" or (planned.fails == "missing" and rng.random() < EMPTY_SHARE):
         return ()
-    kinds = {"organisation": {"company", "club"}}.get(planned.search.kind, {planned.search.kind})
+    kind = planned.search.kind
+    kinds = {GENERAL: (), "organisation": ("company", "club")}.get(kind, (kind,))
     query = " ".join(str(v) for v in planned.arguments.values() if isinstance(v, str))
     gold = None if planned.fails else where[planned.fact]
-    return retrieve(record, query, gold, most, rng, () if planned.search.kind == GENERAL else kinds)
+    return retrieve(record, query, gold, most, rng, kinds)
 
 
 def retrieve(
-    record: Record, query: str, gold: int | None, most: int, rng: Random, kinds: Sequence[str] | set[str] = ()
+    record: Record, query: str, gold: int | None, most: int, rng: Random, kinds: Sequence[str] = ()
 ) -> tuple[int, ...]:
     """The passages that a search finds.
 
@@ -308,25 +309,21 @@ def _passages(
     base: Base, question: Question, turns: Sequence[Sequence[Planned]], rng: Random
 ) -> list[Passage]:
     """What searches find beside: the same relation of others, other relations of the same, off-topic ones."""
-    wanted = {(f.subject.name, f.relation.name) for f in question.facts}
     secret = {f.value for f in question.facts}
-    chosen: dict[tuple[str, str], Fact] = {}
-    kinds = {p.search.kind for turn in turns for p in turn if p.fails == "tool"}
+    known = {f.subject.name for f in question.facts}
+    free = [f for f in base.facts.values() if f not in question.facts and f.value not in secret]
+    chosen: list[Fact] = []
     for fact in question.facts:
-        same = [f for f in base.facts.values() if f.relation == fact.relation]
-        subject = set(fact.subject.name.lower().split())
-        rng.shuffle(same)  # of equally near names any
-        same.sort(key=lambda f: -len(subject & set(f.subject.name.lower().split())))
-        of_it = [f for f in base.facts.values() if f.subject == fact.subject]
-        near = [f for f in (*of_it, *same) if (f.subject.name, f.relation.name) not in wanted]
-        near = [
-            f for f in near if f.value not in secret and f.subject.name not in secret | {fact.subject.name}
-        ][:NEIGHBOURS] + [f for f in of_it if f in near and f.value not in secret]
-        chosen |= {(f.subject.name, f.relation.name): f for f in near}
-    aside = [f for f in base.facts.values() if _kind(f) in kinds and f.value not in secret]
-    for fact in rng.sample(aside, min(len(aside), 2 * NEIGHBOURS)):
-        chosen.setdefault((fact.subject.name, fact.relation.name), fact)
-    return [base.passage(f) for f in chosen.values()]
+        chosen += [f for f in free if f.subject == fact.subject]
+        others = [f for f in free if f.relation == fact.relation and f.subject.name not in known]
+        name = set(fact.subject.name.lower().split())
+        rng.shuffle(others)  # of equally near names any
+        others.sort(key=lambda f, name=name: -len(name & set(f.subject.name.lower().split())))  # type: ignore[misc]
+        chosen += others[:NEIGHBOURS]
+    wrong = {p.search.kind for turn in turns for p in turn if p.fails == "tool"}
+    aside = [f for f in free if _kind(f) in wrong]
+    chosen += rng.sample(aside, min(len(aside), 2 * NEIGHBOURS))
+    return [base.passage(f) for f in dict.fromkeys(chosen)]
 
 
 # ---------------------------------------------------------------------- samples

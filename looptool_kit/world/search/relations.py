@@ -74,7 +74,7 @@ _ALL = (
     Relation(
         "birth_year",
         "person",
-        ("{x} was born in {y}.", "{x} came into the world in {y}.", "The year of birth of {x} is {y}."),
+        ("{x} was born in {y}.", "{x} was born in the year {y}.", "The year of birth of {x} is {y}."),
         ("In what year was {x} born?", "When was {x} born?", "What is the birth year of {x}?"),
         "was born in {y}",
         "when {x} was born",

@@ -38,7 +38,7 @@ def _relations(*kinds: str) -> tuple[str, ...]:
 
 VIRTUAL = {
     "person": Virtual(
-        ("person", "people", "biography", "who_is", "profile"),
+        ("person", "people", "biography", "profile", "human"),
         _relations("person"),
         (
             "Search facts about a person: place and year of birth, and the employer.",
