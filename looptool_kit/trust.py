@@ -23,7 +23,7 @@ from looptool_kit.core.tables import write_json
 if TYPE_CHECKING:
     from looptool_kit.config import Settings
 
-_SEEDERS = ("world", "evolved", "templates", "trees")
+_SEEDERS = ("world", "evolved", "search", "templates", "trees")
 """Values of `seeds.source` that are not files."""
 _DATA = (".json", ".jsonl", ".yaml", ".yml")
 _UNWATCHED = "and whatever it loads, which is not watched"
@@ -53,13 +53,15 @@ def acts(settings: Settings, folder: Path | None = None) -> list[Act]:
         folder: The run's folder. With it, a file of samples that lies inside or is sent nowhere is left out.
     """
     tools = _tools(settings.synthesis.tools)
-    source = _source(settings.seeds.source)
+    given = [_source(settings.seeds.source), _records(settings.search.file)]
     servers = [(name, getattr(settings, name)) for name in ("generator_llm", "judge_llm", "policy_server")]
     servers += [("jury.others", endpoint) for endpoint in settings.jury.others]
     sent = [_sending(name, endpoint) for name, endpoint in servers if endpoint]
-    if folder and (not sent or Path(settings.seeds.source).resolve().is_relative_to(folder.resolve())):
-        source = None
-    return [*(act for act in (tools, source) if act), *sent]
+    if folder:
+        paths = (settings.seeds.source, settings.search.file)
+        inside = [Path(path).resolve().is_relative_to(folder.resolve()) for path in paths]
+        given = [None if within or not sent else act for act, within in zip(given, inside, strict=True)]
+    return [*(act for act in (tools, *given) if act), *sent]
 
 
 def _source(spec: str) -> Act | None:
@@ -68,6 +70,14 @@ def _source(spec: str) -> Act | None:
     path = Path(spec).resolve()
     words = _line(f"takes the file {path} as samples, which are sent where judge_llm and the like say")
     return Act("seeds.source", words, _hash("source", str(path), _content(path)), ("seeds.source",))
+
+
+def _records(spec: str) -> Act | None:
+    if not spec:
+        return None
+    path = Path(spec).resolve()
+    words = _line(f"takes the file {path} as records, which are sent where generator_llm and the like say")
+    return Act("search.file", words, _hash("records", str(path), _content(path)), ("search.file",))
 
 
 def tools_kind(spec: str | Path) -> str:
@@ -224,9 +234,15 @@ def require_tools(folder: Path, spec: str) -> None:
     _require(folder, _tools(spec))
 
 
-def require_source(folder: Path, settings: Settings) -> None:
-    """Raise `RunError` where an outside file would be read and sent unconfirmed."""
-    _require(folder, next((a for a in acts(settings, folder) if a.setting == "seeds.source"), None))
+def require_source(folder: Path, settings: Settings, setting: str = "seeds.source") -> None:
+    """Raise `RunError` where an outside file would be read and sent unconfirmed.
+
+    Args:
+        folder: The run's folder.
+        settings: The run's settings.
+        setting: The one that names the file: `seeds.source` or `search.file`.
+    """
+    _require(folder, next((a for a in acts(settings, folder) if a.setting == setting), None))
 
 
 def require_endpoint(place: Path, endpoint: Endpoint) -> None:

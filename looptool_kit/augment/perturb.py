@@ -24,7 +24,7 @@ from looptool_kit.augment.edits import is_free, literal_spans, request_at, sayin
 from looptool_kit.augment.perturb_words import ASIDES, REAL_WORDS, SMALL_TALK, other_forms
 from looptool_kit.augment.renaming import renamed_parameters, renamed_tools
 from looptool_kit.augment.results import failed_result, noisy_result, other_result_format
-from looptool_kit.augment.slots import leaves, slots_of, swap, values_in
+from looptool_kit.augment.slots import LINKED, leaves, slots_of, swap, values_in
 from looptool_kit.core.samples import Message, Sample, Samples
 from looptool_kit.text.grounding.flags import NEGATIONS
 from looptool_kit.text.grounding.moments import moment
@@ -40,14 +40,15 @@ def perturb(name: str, sample: Sample, rng: Random, pool: Samples) -> Sample | N
     """Perturb a sample; None where the perturbation does not apply.
 
     The copy has a new id. `parent` is the sample's, `split` and `strategy` name the perturbation. `meta`
-    keeps the sample's `split` and, where names changed, `renamed` (old name -> new). Raises `ValueError` for
-    an unknown name.
+    keeps the sample's `split` and, where there is one, its pattern of searches; where names changed,
+    `renamed` (old name -> new). Raises `ValueError` for an unknown name.
     """
     (name,) = names([name])
     made = PERTURBATIONS[name](sample, rng, pool)
     if made is None or made.id == sample.id:
         return None
-    meta = {"split": sample.split, **({"renamed": made.meta["renamed"]} if "renamed" in made.meta else {})}
+    kept = {name: made.meta[name] for name in (LINKED, "renamed") if name in made.meta}
+    meta = {"split": sample.split, **kept}
     return made.model_copy(
         update={
             "split": name,

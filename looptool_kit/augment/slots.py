@@ -24,6 +24,11 @@ from looptool_kit.text.passages import dialogue
 from looptool_kit.text.recognise import recognise, today_in
 from looptool_kit.text.wording import NUMERAL, say_like
 
+LINKED = "pattern"
+"""Samples with this in `meta` are of a dialogue of searches: a name in it has facts in results, may stand
+misspelt in a call that failed, and leads to the next name. None of their values can be changed alone.
+"""
+
 
 class Slot(NamedTuple):
     """A value of the label that can be swapped."""
@@ -46,8 +51,10 @@ class Edit(NamedTuple):
 def slots_of(sample: Sample) -> Iterator[Slot]:
     """Every string or number of the label that plays one role.
 
-    The same value under two parameters is not a slot.
+    The same value under two parameters is not a slot, and a dialogue of searches has none.
     """
+    if LINKED in sample.meta:
+        return
     roles: dict[str, dict[str, Slot]] = defaultdict(dict)
     for call in sample.label.calls:
         tool = sample.tool(call.name)

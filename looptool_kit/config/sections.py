@@ -19,6 +19,7 @@ from looptool_kit.config.strategies import (
     PairsSettings,
     PreferenceSettings,
     RewardSettings,
+    SearchSettings,
     TargetSettings,
 )  # fmt: skip
 from looptool_kit.core.endpoint import Endpoint
@@ -34,9 +35,10 @@ class SeedSettings(_Settings):
     """Where samples come from (method, section 2)."""
 
     source: str = "world"
-    """`world`, `evolved` (the world over changed tools, see `[evolve]`), `templates` (the run's own tools,
-    without a language model: `looptool init --tools`), `trees` (tools and dialogues written by the generator,
-    see `[synthesis]`), or the path of a .jsonl/.parquet file of samples.
+    """`world`, `evolved` (the world over changed tools, see `[evolve]`), `search` (dialogues that search
+    records, see `[search]`), `templates` (the run's own tools, without a language model: `looptool init
+    --tools`), `trees` (tools and dialogues written by the generator, see `[synthesis]`), or the path of a
+    .jsonl/.parquet file of samples.
     """
     domains: tuple[str, ...] = ()
     """Domains of the world to take tools from; empty: all. Held-out tools come from all of them in any case.
@@ -60,7 +62,7 @@ class SeedSettings(_Settings):
     development: int = Field(0, ge=0)
     """Samples like those that are trained on, but none of them, on which the best of the run's policies is
     chosen; 0: the last one is taken. No figure of the scoreboard is about them. In a file, rows of the split
-    `development` are taken first; source `trees` has none.
+    `development` are taken first; the source `trees` has none, nor has `search.file`.
     """
 
     def slices(self, count: int) -> list[int]:
@@ -359,6 +361,7 @@ class Settings(_Settings):
     jury: JurySettings = JurySettings()
     expand: ExpandSettings = ExpandSettings()
     evolve: EvolveSettings = EvolveSettings()
+    search: SearchSettings = SearchSettings()
     check: CheckSettings = CheckSettings()
     compose: ComposeSettings = ComposeSettings()
     budget: BudgetSettings = BudgetSettings()

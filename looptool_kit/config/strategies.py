@@ -225,3 +225,61 @@ class AugmentSettings(Section):
     """
     measure: Literal["loss", "accuracy"] = "loss"
     """What is compared there: the mean label loss, or exact match, which is too coarse for few samples."""
+
+
+SEARCH_PATTERNS = (
+    "direct",
+    "bad_argument",
+    "bad_tool",
+    "parallel",
+    "chain_one",
+    "chain_many",
+    "chain_failure",
+    "missing",
+)
+"""Patterns of dialogues that search."""
+
+
+class SearchSettings(Section):
+    """Dialogues that search records: the source `search`, and a share of other runs' new samples (ToolForge).
+
+    Without `file` people, works, organisations and places are made up and labels are exact.
+    """
+
+    share: float = Field(0.0, ge=0, le=5)
+    """New samples of searches that join D_2, D_3, ... beside those of the run's own source, as a share of
+    `seeds.first`. 0: none.
+    """
+    file: str = ""
+    """Records of your own for the source `search`: a .jsonl file in HotpotQA's form (question, answer,
+    context, supporting_facts). `generator_llm` writes tools and calls for them, `judge_llm` checks the
+    labels. Empty: records are made up, without a model.
+    """
+    records: int = Field(200, ge=20, le=1500)
+    """Works of the made-up base; people, organisations and places come with them."""
+    hops: tuple[int, int] = (1, 3)
+    """Fewest and most facts between what a question names and its answer, up to 3."""
+    top: tuple[int, int] = (2, 4)
+    """Fewest and most passages that a search finds."""
+    patterns: tuple[str, ...] = ()
+    """Patterns of dialogues, in turn: `direct`, `bad_argument`, `bad_tool`, `parallel`, `chain_one`,
+    `chain_many`, `chain_failure`, `missing`. One that stands twice comes twice as often. Empty: all alike.
+    """
+    variants: int = Field(4, ge=1, le=12)
+    """Variants of each search tool beside the tool itself; the last one is held out."""
+    same: float = Field(0.7, ge=0, le=1)
+    """Least cosine of a variant and its tool, by TF-IDF of characters. (ToolForge: .7, by bge-m3.)"""
+    words: float = Field(0.6, gt=0, le=1)
+    """Share of a variant's words, by BM25, that each other one may have at the most. (ToolForge: .6 of a raw
+    BM25, in the mean.)
+    """
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if not 1 <= self.hops[0] <= self.hops[1] <= 3:
+            raise ValueError(f"hops are the fewest, at least 1, and the most, up to 3, not {list(self.hops)}")
+        if not 1 <= self.top[0] <= self.top[1]:
+            raise ValueError(f"top is the fewest, at least 1, and the most, not {list(self.top)}")
+        if unknown := [p for p in self.patterns if p not in SEARCH_PATTERNS]:
+            raise ValueError(f"there is no pattern {unknown[0]!r}; choose from {', '.join(SEARCH_PATTERNS)}")
+        return self

@@ -191,7 +191,8 @@ def _meant(word: str, known: Collection[str]) -> str:
     close = get_close_matches(word, known, 1, 0.6) or get_close_matches(
         word.rpartition(".")[2], {n.rpartition(".")[2]: n for n in known}, 1, 0.75
     )
-    full = next((n for n in known if close and (n == close[0] or n.endswith(f".{close[0]}"))), "")
+    ends = [n for n in known if close and (n == close[0] or n.endswith(f".{close[0]}"))]
+    full = min(ends, key=lambda n: n != close[0], default="")  # the word itself before a section's
     return f"; did you mean {full}?" if full else ""
 
 

@@ -92,6 +92,10 @@ CHOICES = {
     "band.high": 2.0,
     "budget.tokens": [1000],
     "evolve.steps": [2, 3],
+    "search.hops": [1, 2],
+    "search.top": [1, 2],
+    "search.patterns": ["direct"],
+    "search.variants": 6,
 }
 
 
@@ -196,6 +200,7 @@ def declared(monkeypatch: pytest.MonkeyPatch, run: Run) -> set[str]:
         {"expand__expanders": ["llm"]},
         {"preference__epochs": 1, "preference__epochs_first": 1},
         {"augment__perturbations": ["typos"]},
+        {"search__share": 0.5},
     ]
     plan(run)
     original = run.settings
@@ -209,7 +214,7 @@ def declared(monkeypatch: pytest.MonkeyPatch, run: Run) -> set[str]:
             named.update(recipe(run.settings, j))
         named.update(sections(run.settings))
     (run.path / "tools.json").write_text('[{"name": "ping", "description": "Ping the server."}]')
-    for source in ("world", "evolved", "templates", "trees", "a/file.jsonl"):
+    for source in ("world", "evolved", "search", "templates", "trees", "a/file.jsonl"):
         run.settings = with_overrides(original, seeds__source=source)
         seed_stage(run)
     run.settings = with_overrides(original, band__low=0.1, band__high=2.0)

@@ -32,6 +32,8 @@ from looptool_kit.run.folder import Run
 from looptool_kit.run.inputs import given, iteration_of
 from looptool_kit.run.stage import Stage
 from looptool_kit.stages.compose.augmented import Choice, augment
+from looptool_kit.stages.compose.searching import SETTINGS as SEARCHES
+from looptool_kit.stages.compose.searching import searches
 
 PART_WORDS: dict[str, str] = {
     "ES": "error seeds (ES)",
@@ -56,8 +58,8 @@ def stage(
 ) -> Stage:
     """The stage as it stands and what decides its result.
 
-    `verdicts` are those with people's decisions, `new` the fresh seed samples, `augmented` the perturbed
-    ones.
+    `verdicts` are those with people's decisions, `new` the fresh seed samples, those of searches among
+    them, `augmented` the perturbed ones.
     """
     inputs: dict[str, Any] = {"decisions": {row: d.value for row, d in decided.items()}}
     if run.settings.compose.both_correct == "high_perplexity" and any(
@@ -80,8 +82,9 @@ def stage(
 
 def sections(settings: Settings) -> tuple[str, ...]:
     """The settings that decide what is composed; those of a part that is off decide nothing."""
-    names = ("compose", "frontier.seeds")
-    return (*names, "augment") if settings.augment.perturbations else names
+    names: tuple[str, ...] = ("compose", "frontier.seeds")
+    names += ("augment",) if settings.augment.perturbations else ()
+    return names + SEARCHES if settings.search.share else names
 
 
 def fresh(run: Run, j: int) -> Samples:
@@ -131,7 +134,7 @@ def compose(
     )
     verdicts = with_decisions(given(run, Verdicts, verdicts, "verdicts", j), run.decisions("verdict", j))
     expanded = given(run, Expansions, expanded, "expansions", j)
-    decided, new = run.decisions("expansion", j), fresh(run, j)
+    decided, new = run.decisions("expansion", j), Samples([*fresh(run, j), *searches(run, j)])
     augmented = augment(run, j, verdicts) if run.settings.augment.perturbations else None
     now = stage(run, counted, verdicts, expanded, decided, new, j, augmented)
     if now.done:
@@ -228,7 +231,7 @@ def _compose(
     for p in _high_perplexity(run, j, probes, verdicts)[: settings.compose.hppl]:
         join(by_id[p.sample_id], "HPPL", p.sample_id, f"perplexity {p.perplexity:.3f}")
     for sample in new:
-        join(sample, "seed", sample.id, "new from the pool")
+        join(sample, "seed", sample.id, f"new from {'searches' if sample.source == 'search' else 'the pool'}")
     for sample in perturbed:
         join(sample, "AUG", sample.parent or "", sample.strategy)
     why = "repeated in place of a child"

@@ -7,6 +7,8 @@ that once filled a parameter that nobody had mentioned learns to fill none at al
 forgets to decline (contrast sets, arXiv 2004.02709). A question's contrast always says all: a tool that is
 mostly asked about in a dataset is asked about ever after. Where the error was a wrong tool, the tool that was
 confused with the right one stays on offer.
+
+A child of a search over made-up records is the same turn of another dialogue: pattern and relations stay.
 """
 
 from __future__ import annotations
@@ -18,11 +20,16 @@ from typing import Any
 from looptool_kit import world
 from looptool_kit.core.grading import Fault
 from looptool_kit.core.samples import Sample, Samples
-from looptool_kit.stages.expand import each
+from looptool_kit.lineage.error_seeds import ErrorSeed
+from looptool_kit.run.folder import Run
+from looptool_kit.stages.expand import Candidate, each
 from looptool_kit.world.plans import MENTIONED
+from looptool_kit.world.search import setup_of, variant
 from looptool_kit.world.spec import specs
 
 EXACT_LABELS = True
+SETTINGS = tuple(f"search.{name}" for name in ("records", "hops", "top", "variants", "same", "words"))
+"""What decides the children of searches."""
 CONTRASTS = {
     "ask": ("single",),
     "single": ("ask", "decline"),
@@ -34,8 +41,31 @@ tool does what is asked.
 """
 
 
+def candidates(
+    seeds: Sequence[ErrorSeed], k: Sequence[int], rngs: Sequence[Random], pool: Samples, run: Run
+) -> list[list[Candidate]]:
+    """At most `k[i]` children of each seed; none for samples that the world did not make."""
+    made = each(children)(seeds, k, rngs, pool, run)
+    for seed, count, rng, found in zip(seeds, k, rngs, made, strict=True):
+        if "facts" in seed.sample.meta:
+            found += map(Candidate, searches(seed.sample, count, rng, run))
+    return made
+
+
+def searches(seed: Sample, k: int, rng: Random, run: Run) -> list[Sample]:
+    """At most k children of a search over made-up records."""
+    setup = setup_of(run.settings.search, run.settings.seed)
+    found = [child for _ in range(k) if (child := variant(seed, setup, rng))]
+    return [_child_of(seed, child) for child in found]
+
+
+def _child_of(seed: Sample, child: Sample) -> Sample:
+    origin = {"parent": seed.id, "source": "expander", "strategy": "expanders.world"}
+    return child.model_copy(update=origin)
+
+
 def children(seed: Sample, faults: Sequence[Fault], k: int, rng: Random, pool: Samples) -> list[Sample]:
-    """At most k children; none for samples that the world did not make."""
+    """At most k children of a sample with a plan; none for others."""
     if "calls" not in seed.meta:
         return []
     confused = (
@@ -51,13 +81,8 @@ def children(seed: Sample, faults: Sequence[Fault], k: int, rng: Random, pool: S
             child = child or world.variant(seed, rng, tools=confused)
         except ValueError:  # no scene fits this ground: fewer children, never a wrong one
             break
-        out.append(
-            child.model_copy(update={"parent": seed.id, "source": "expander", "strategy": "expanders.world"})
-        )
+        out.append(_child_of(seed, child))
     return out
-
-
-candidates = each(children)
 
 
 def _contrast(seed: Sample, number: int, tools: Sequence[str] | None, rng: Random) -> Sample | None:

@@ -24,8 +24,8 @@ from looptool_kit.stages.seed._band import band_of
 from looptool_kit.stages.seed._draw import Reject, Seeded
 
 TABLES = ("pool.parquet", "held_out.parquet", "development.parquet", "truth.parquet")
-SYNTHESIS = ("turns.parquet", "written_tools.parquet", "synthesis.json", BAND_FILE)
-"""What the source `trees` keeps beside its tables, and what was measured for `[band]`."""
+SYNTHESIS = ("turns.parquet", "written_tools.parquet", "synthesis.json", "records.json", BAND_FILE)
+"""What the sources `trees` and `search` keep beside their tables, and what was measured for `[band]`."""
 
 
 class Source(Protocol):
@@ -56,6 +56,8 @@ def stage(run: Run) -> Stage:
     settings = _source(run).SETTINGS
     if "seeds.paraphrase" in settings and run.settings.seeds.paraphrase:
         settings += ("generator_llm", "judge_llm")
+    if "search.file" in settings and run.settings.search.file:
+        settings += ("generator_llm", "judge_llm", "check")
     return Stage(
         run,
         "seed",
