@@ -18,6 +18,7 @@ from looptool_kit.config.strategies import (
     FrontierSettings,
     PairsSettings,
     PreferenceSettings,
+    ReverseSettings,
     RewardSettings,
     TargetSettings,
 )  # fmt: skip
@@ -359,6 +360,7 @@ class Settings(_Settings):
     jury: JurySettings = JurySettings()
     expand: ExpandSettings = ExpandSettings()
     evolve: EvolveSettings = EvolveSettings()
+    reverse: ReverseSettings = ReverseSettings()
     check: CheckSettings = CheckSettings()
     compose: ComposeSettings = ComposeSettings()
     budget: BudgetSettings = BudgetSettings()

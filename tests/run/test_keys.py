@@ -92,6 +92,7 @@ CHOICES = {
     "band.high": 2.0,
     "budget.tokens": [1000],
     "evolve.steps": [2, 3],
+    "reverse.pay": "uncertainty",
 }
 
 
@@ -194,6 +195,7 @@ def declared(monkeypatch: pytest.MonkeyPatch, run: Run) -> set[str]:
         {"verify__judge": "llm", "generator_llm": JUDGE},
         {"probe__threshold": 1.0},
         {"expand__expanders": ["llm"]},
+        {"expand__expanders": ["reverse"]},
         {"preference__epochs": 1, "preference__epochs_first": 1},
         {"augment__perturbations": ["typos"]},
     ]
