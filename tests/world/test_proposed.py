@@ -29,7 +29,7 @@ def test_whatever_the_world_draws_is_a_plan_and_its_sample_is_exact() -> None:
         tools = tools_of(sample)
         assert read_plan(line_of(world.plan_of(sample)), tools) == (world.plan_of(sample), "")
     kinds = set()
-    for at, sample in enumerate(ROWS[:30]):
+    for at, sample in enumerate(ROWS[::8]):
         for kind in WEIGHTS:
             if plan := drawn(kind, tools_of(sample), Random(f"{at}{kind}")):
                 assert read_plan(line_of(plan), tools_of(sample)) == (plan, "")
@@ -117,7 +117,7 @@ def test_reading_never_raises(name: str, value: Any, at: int) -> None:
 
 
 def test_features_by_hand() -> None:
-    tools = [specs()[name] for name in ("set_timer", "cancel_timer") if name in specs()] or tools_of(ROWS[0])
+    tools = tools_of(ROWS[0])
     plan = next(p for n in range(9) if (p := drawn("single", tools, Random(n))))
     found = features(plan, tools)
     spec = specs()[plan["calls"][0]["tool"]]
