@@ -14,7 +14,8 @@ class PairsSettings(Section):
 
     strategy: str = "none"
     """Who makes them, by the name of its module in `looptool_kit/stages/train/pairs`: `tree` (the branches of
-    rollouts); `none`: nobody.
+    rollouts), `search` (rollouts from where an answer is open and promising: five fragments of each sample
+    are continued three times; GRPO's rollouts and `n` are not used); `none`: nobody.
     """
     share: float = Field(0.3, gt=0, le=1)
     """Share of the samples that pairs are made of: those whose labels the policy finds least likely, within
