@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from itertools import product
+from itertools import accumulate, product
 from math import ceil
 from pathlib import Path
 from random import Random
@@ -282,9 +282,11 @@ def _counted(sample: Sample, completions: Sequence[Completion]) -> Tried:
 def pairs(rows: Sequence[Proposal], asked: Sequence[Prompt], pay: str) -> list[Preferred]:
     """What the proposer learns of a round: pairs of proposals to one prompt.
 
-    `failure`: each that the policy failed is preferred to each that it solved. `uncertainty`: each is
-    preferred to those that were paid less, by the difference of their advantages (pay less the group's mean,
-    over its deviation, as in GRPO); what did not pass was paid nothing.
+    `failure`: each that the policy failed is preferred to each that it solved. `uncertainty`: with advantages
+    a_1, a_2, ... in falling order (pay less the group's mean, over its deviation, as in GRPO), each proposal
+    is preferred to the next one by the sum of the advantages so far. They add up to zero, so that the sum of
+    gap times (f_i - f_(i+1)) is that of a_i f_i, whatever f is: the group's policy gradient. What did not
+    pass was paid nothing.
     """
     found: list[Preferred] = []
     for at, prompt in enumerate(asked):
@@ -296,6 +298,9 @@ def pairs(rows: Sequence[Proposal], asked: Sequence[Prompt], pay: str) -> list[P
             continue
         spread = pstdev(row.pay for row in mine) if mine else 0.0
         if spread:
-            better = [(a, b) for a, b in product(mine, mine) if a.pay > b.pay]
-            found += [Preferred(prompt, a.plan, b.plan, (a.pay - b.pay) / spread) for a, b in better]
+            mine.sort(key=lambda row: -row.pay)
+            mean = fmean(row.pay for row in mine)
+            sums = accumulate((row.pay - mean) / spread for row in mine)
+            both_and_gap = zip(mine, mine[1:], sums, strict=False)
+            found += [Preferred(prompt, a.plan, b.plan, gap) for a, b, gap in both_and_gap]
     return found

@@ -33,7 +33,9 @@ STRATEGY = "expanders.reverse"
 EXACT_LABELS = True
 AT_ONCE = True
 ASKS_POLICY = True
-SETTINGS = ("reverse", "probe.max_new_tokens", "lora")
+WARMUP = ("lora", "sft.batch", "sft.micro_batch", "sft.learning_rate", "sft.warmup_steps", "seeds.domains")
+"""What the proposer `lm` is trained with; the policy was trained with them too."""
+SETTINGS = ("reverse", "probe.max_new_tokens", *WARMUP)
 
 
 def candidates(

@@ -90,7 +90,7 @@ class Features:
             return
         differences = np.array([[d.get(name, 0.0) for name in names] for d in found])
         if self.paid:
-            step = PAID_RATE * payment(differences, np.array([p.gap for p in pairs]))
+            step = PAID_RATE * payment(differences, np.array([p.gap for p in pairs])) / len(pairs)
         else:
             step = np.zeros(len(names))
             for _ in range(STEPS):
@@ -131,12 +131,11 @@ def dpo(moved: Array, differences: Array, beta: float = BETA) -> tuple[float, Ar
 
 
 def payment(differences: Array, gaps: Array) -> Array:
-    """The policy gradient of what pairs of plans were paid: the mean of gap times difference of features.
+    """The policy gradient of what pairs of plans were paid: the sum of gap times difference of features.
 
-    With advantages a_i that add up to zero, sum_i a_i grad log p(i) is the sum over i < j of (a_i - a_j)
-    (f_i - f_j) / n: the normaliser cancels.
+    The normaliser of the probabilities cancels in each pair.
     """
-    gradient: Array = (gaps[:, None] * differences).mean(0)
+    gradient: Array = (gaps[:, None] * differences).sum(0)
     return gradient
 
 
