@@ -18,9 +18,9 @@ them; an expander that adds a check named `novelty` itself is exempt from the la
 `[expand]` that decide the children are named in `SETTINGS`, where there are any.
 
 An expander that works seed by seed is `candidates = each(children)`. One that chooses over all seeds has
-`AT_ONCE = True`, is given all of them in one call, and keeps what it has done by itself. One that asks the
-policy has `ASKS_POLICY = True`, so that the stage's key holds the policy. What `facts(seeds, run)` returns
-stands in the manifest: `generated` and `proposer_tokens` count against a budget.
+`AT_ONCE = True`, is given all of them in one call, and keeps what it has done by itself. What
+`inputs(run, j)` returns decides its children beside settings and seeds, such as the policy that it asks. What
+`facts(seeds, run)` returns stands in the manifest: `generated` and `proposer_tokens` count against a budget.
 """
 
 from __future__ import annotations

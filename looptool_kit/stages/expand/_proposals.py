@@ -13,6 +13,7 @@ from typing import Any
 
 from looptool_kit.checks.dedup import Deduplicator
 from looptool_kit.checks.rules import check_sample
+from looptool_kit.config.strategies import ReverseSettings
 from looptool_kit.core.grading import consistency, grade
 from looptool_kit.core.samples import Frozen, Sample, Samples
 from looptool_kit.core.tables import Table, write_json, write_text
@@ -119,7 +120,7 @@ def proposals(
         if number < settings.rounds:
             mine = [row for row in rows if row.round == number]
             proposer.learn(pairs(mine, asked, settings.pay), number)
-        write_json(place / "proposer.json", _told(rows, proposer.facts(), settings.proposer))
+        write_json(place / "proposer.json", _told(rows, settings, proposer.facts()))
     return Proposals(rows)
 
 
@@ -133,9 +134,9 @@ def _names(number: int) -> tuple[str, str]:
     return f"proposals_{number}", f"proposals_{number}_sampled"
 
 
-def _told(rows: Sequence[Proposal], facts: dict[str, Any], name: str) -> dict[str, Any]:
+def _told(rows: Sequence[Proposal], settings: ReverseSettings, facts: dict[str, Any]) -> dict[str, Any]:
     """What `proposer.json` says: each round in figures, and what the proposer has learnt."""
-    told = []
+    told: list[dict[str, Any]] = []
     for number in sorted({row.round for row in rows}):
         mine = [row for row in rows if row.round == number]
         asked = [row for row in mine if row.passed]
@@ -146,12 +147,17 @@ def _told(rows: Sequence[Proposal], facts: dict[str, Any], name: str) -> dict[st
                 "proposed": len(mine),
                 "passed": len(asked),
                 "failed": sum(not row.solved for row in asked),
-                "mean_pay": round(fmean(row.pay for row in mine), 4),
+                **(
+                    {"mean_pay": round(fmean(row.pay for row in mine), 4)}
+                    if settings.pay == "uncertainty"
+                    else {}
+                ),
                 "kinds": kinds,
             }
         )
     generated = sum(row.generated for row in rows)
-    return {"proposer": name, "generated": generated, "rounds": told, **facts}
+    about = {"proposer": settings.proposer, "pay": settings.pay}
+    return {**about, "generated": generated, "rounds": told, **facts}
 
 
 def prompts(run: Run, j: int, number: int, lists: Sequence[tuple[str, ...]]) -> list[Prompt]:

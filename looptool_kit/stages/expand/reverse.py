@@ -32,10 +32,9 @@ from looptool_kit.world.spec import Spec, is_held, specs
 STRATEGY = "expanders.reverse"
 EXACT_LABELS = True
 AT_ONCE = True
-ASKS_POLICY = True
+SETTINGS = ("reverse",)
 WARMUP = ("lora", "sft.batch", "sft.micro_batch", "sft.learning_rate", "sft.warmup_steps", "seeds.domains")
-"""What the proposer `lm` is trained with; the policy was trained with them too."""
-SETTINGS = ("reverse", "probe.max_new_tokens", *WARMUP)
+"""What the proposer `lm` is trained with, as the policy was."""
 
 
 def candidates(
@@ -64,6 +63,14 @@ def candidates(
     return found
 
 
+def inputs(run: Run, j: int) -> dict[str, Any]:
+    """What else decides the children: who answers the proposals, and how the proposer is made."""
+    return {
+        "policy": policy_of(run, j).key,
+        "proposer": deciding(run.settings, ("probe.max_new_tokens", *WARMUP)),
+    }
+
+
 def facts(seeds: Sequence[ErrorSeed], run: Run) -> dict[str, Any]:
     """For the manifest: how many were proposed, and the tokens that proposing took."""
     place = folder(run, seeds[0].verdict.iteration) if seeds else None
@@ -80,9 +87,9 @@ def facts(seeds: Sequence[ErrorSeed], run: Run) -> dict[str, Any]:
 def _key(seeds: Sequence[ErrorSeed], run: Run) -> str:
     """What decides the proposals: all that decides the stage but how many children are wanted."""
     j = seeds[0].verdict.iteration
-    told = [policy_of(run, j).key, [seed.sample.id for seed in seeds], run.settings.seed]
+    settings = deciding(run.settings, (*SETTINGS, "seed"))
     tables = run.table(Samples, "samples", j), held_out(run)
-    return key("reverse", j, told, deciding(run.settings, SETTINGS), *tables)
+    return key("reverse", j, inputs(run, j), [seed.sample.id for seed in seeds], settings, *tables)
 
 
 def _lists(seeds: Sequence[ErrorSeed]) -> list[tuple[str, ...]]:

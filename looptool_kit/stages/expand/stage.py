@@ -17,7 +17,6 @@ from looptool_kit.core.records import Check, Expansion, Expansions, Probes, Verd
 from looptool_kit.core.samples import Frozen, Sample, Samples
 from looptool_kit.core.tables import Table
 from looptool_kit.lineage.error_seeds import ErrorSeed, all_seeds, with_decisions
-from looptool_kit.policy.policy import policy_of
 from looptool_kit.run.folder import Run
 from looptool_kit.run.inputs import given, iteration_of
 from looptool_kit.run.stage import Stage
@@ -51,8 +50,8 @@ def stage(run: Run, seeds: Sequence[ErrorSeed], j: int) -> Stage:
         told = [[s.verdict.rationale, s.probe.answer.model_dump(mode="json")] for s in seeds]
     wrong = [[s.sample.id, *(str(f) for f in s.probe.faults)] for s in seeds]
     inputs: dict[str, Any] = {"samples": run.table(Samples, "samples", j), "held_out": held_out(run)}
-    if any(getattr(expander, "ASKS_POLICY", False) for expander in expanders):
-        inputs["policy"] = policy_of(run, j).key
+    for expander in expanders:
+        inputs |= getattr(expander, "inputs", _nothing)(run, j)
     return Stage(run, "expansions", j, ["expansions.parquet"], settings, error_seeds=[wrong, told], **inputs)
 
 
@@ -94,15 +93,15 @@ def expand(
                 run.reject(f"expander {name}, seed {seed_id}", 0, candidate.raw, candidate.checks[0].detail)
             facts = {"accepted": sum(r.accepted for r in rows), "unusable_answers": len(unusable)}
             for name in run.settings.expand.expanders:
-                facts |= getattr(find_expander(name), "facts", _no_facts)(seeds, run)
+                facts |= getattr(find_expander(name), "facts", _nothing)(seeds, run)
             now.finish(
                 {"expansions.parquet": Expansions(rows)}, seeds=len(seeds), candidates=len(rows), **facts
             )
     return run.table(Expansions, "expansions", j)
 
 
-def _no_facts(seeds: Sequence[ErrorSeed], run: Run) -> dict[str, int]:
-    """Those of most expanders."""
+def _nothing(*_: Any) -> dict[str, Any]:
+    """What most expanders add to the inputs and to the facts."""
     return {}
 
 

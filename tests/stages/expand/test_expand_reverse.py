@@ -321,7 +321,7 @@ def test_the_policy_counts_in_the_key_only_where_it_is_asked(
     assert before["policy"] and stage(run, seeds, 1).key == stage(run, seeds, 1).key
     run.set(reverse__rounds=3)
     assert stage(run, seeds, 1).made_from["reverse.rounds"] == 3 != before.get("reverse.rounds")
-    module = import_module("looptool_kit.stages.expand.stage")
+    module = import_module("looptool_kit.stages.expand.reverse")
     monkeypatch.setattr(module, "policy_of", lambda *_: own.model_copy(update={"key": "another"}))
     assert stage(run, seeds, 1).made_from["policy"] != before["policy"]
     run.set(expand__expanders=["world"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -12,16 +13,19 @@ torch = pytest.importorskip("torch")
 
 from looptool_kit.config import PreferenceSettings  # noqa: E402
 from looptool_kit.core.records import Pair, Pairs  # noqa: E402
-from looptool_kit.core.samples import Samples  # noqa: E402
+from looptool_kit.core.samples import Label, Samples  # noqa: E402
+from looptool_kit.core.toolcalls import render_answer  # noqa: E402
+from looptool_kit.policy.engines import Completion, Sampling  # noqa: E402
 from looptool_kit.policy.engines.transformers import TransformersEngine  # noqa: E402
 from looptool_kit.policy.policy import close_engines  # noqa: E402
 from looptool_kit.run.folder import Run  # noqa: E402
 from looptool_kit.stages.expand import _proposals as rounds  # noqa: E402
 from looptool_kit.stages.train import preference, sft  # noqa: E402
 from looptool_kit.stages.train.proposers import lm  # noqa: E402
+from looptool_kit.stages.train.proposers.features import Features  # noqa: E402
 from looptool_kit.world import generate  # noqa: E402
 from looptool_kit.world.plans import WEIGHTS  # noqa: E402
-from looptool_kit.world.proposed import Preferred, Prompt, drawn, line_of, read_plan  # noqa: E402
+from looptool_kit.world.proposed import Line, Preferred, Prompt, drawn, line_of, read_plan  # noqa: E402
 from looptool_kit.world.spec import is_held, specs  # noqa: E402
 
 NAMES = tuple(t.name for t in generate(1, seed=3, kinds=("ask",))[0].tools)
@@ -130,3 +134,36 @@ def test_a_line_begins_with_the_kind_that_is_prescribed(tiny_checkpoint: Path, t
     assert begins == [2, 1]
     row = rounds.checked(one[0], PROMPT, Random(1), rounds.Deduplicator())
     assert not row.passed and row.why == "not JSON", "a random model writes no plan"
+
+
+def test_rounds_of_an_expansion_train_the_proposer_once(
+    tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The model's own lines are replaced, since a random one writes no plan."""
+    made: list[str] = []
+
+    def proposed(self: lm.Lm, prompt: Prompt, kinds: Any, rng: Random) -> list[Line]:
+        made.append(self.adapter.parent.name)
+        return [line._replace(tokens=7) for line in Features().propose(prompt, kinds, rng)]
+
+    class Policy:
+        def plan(self, chats: Any) -> list[list[int]]:
+            return [list(range(len(chats)))] if len(chats) else []
+
+        def generate(self, chats: Any, sampling: Sampling) -> list[list[Completion]]:
+            texts = [render_answer(Label(reply="?") if s.kind == "single" else s.label) for s in chats]
+            return [[Completion(t, (1,), (-0.1,), ("a",), "stop")] * sampling.n for t in texts]
+
+    monkeypatch.setattr(lm.Lm, "propose", proposed)
+    monkeypatch.setattr(rounds, "open_engine", lambda *_: Policy())
+    monkeypatch.setattr(rounds, "policy_of", lambda *_: None)
+    run = a_run(tmp_path / "run", tiny_checkpoint, reverse__proposer="lm", reverse__proposals=16)
+    found = rounds.proposals(run, 1, "key", [NAMES], [])
+    assert made == ["warmup", "warmup", "round-1", "round-1"] and {row.round for row in found} == {1, 2}
+    assert sum(row.generated for row in found) == 7 * len(found) + sum(
+        row.passed + 10 * (row.right is not None) for row in found
+    )
+    told = json.loads((rounds.folder(run, 1) / "proposer.json").read_text())
+    assert told["trained"] > 0 and told["rounds"][0]["failed"] > 0
+    monkeypatch.setattr(preference, "lora_policy", lambda *_: pytest.fail("trained again"))
+    assert rounds.proposals(run, 1, "key", [NAMES], []) == found and len(made) == 4

@@ -28,9 +28,9 @@ from looptool_kit.world.proposed import Line, Preferred, Prompt, drawn, line_of
 from looptool_kit.world.spec import Spec, domain_of
 
 WARMUP = 256
-"""Plans of the warm-up: about three minutes on two cores."""
+"""Plans of the warm-up; one pass over them."""
 MAX_TOKENS = 256
-"""Most tokens of a plan; the world's own have about 150."""
+"""Most tokens of a plan; the world's own have 113 at the most, with the embedded model's tokenizer."""
 EXAMPLES = 3
 DPO = PreferenceSettings(epochs=1, loss="dpo", beta=0.1, learning_rate=5e-5)
 """ReverseGen's; of its two learning rates that of the published script."""
