@@ -32,6 +32,8 @@ GROUP = 8
 """Proposals to one prompt: a pair needs a failed and a solved one."""
 EXAMPLES = 3
 """Plans that a prompt shows (ReverseGen)."""
+TOO_LONG = "its prompt fills the model's context"
+"""Why a proposal is not asked that is an allowed, new one."""
 ANSWERS, TEMPERATURE = 10, 1.0
 """Answers that say how uncertain the policy is, as in ReverseGen, and how they are sampled."""
 
@@ -109,14 +111,15 @@ def proposals(
     table = place / "proposals.parquet"
     rows = list(Proposals.read(table)) if table.exists() else []
     proposer = find(PROPOSERS, settings.proposer).make(run, j, place, key, run.settings.seed)
-    seen = Deduplicator([*known, *(row.sample for row in rows if row.passed and row.sample)])
+    earlier = [row.sample for row in rows if row.sample and (row.passed or row.why == TOO_LONG)]
+    seen = Deduplicator([*known, *earlier])
     for number in range(1, settings.rounds + 1):
         asked = prompts(run, j, number, lists)
         if not any(row.round == number for row in rows):
             rows += _round(run, j, key, number, asked, proposer, seen)
             Proposals(rows).write(table)
-            for name in _names(number):
-                shutil.rmtree(run.folder(j) / f"{name}.parts", ignore_errors=True)
+        for name in _names(number):
+            shutil.rmtree(run.folder(j) / f"{name}.parts", ignore_errors=True)
         if number < settings.rounds:
             mine = [row for row in rows if row.round == number]
             proposer.learn(pairs(mine, asked, settings.pay), number)
@@ -238,7 +241,7 @@ def checked(line: Line, prompt: Prompt, rng: Random, seen: Deduplicator) -> Prop
 def _fitting(engine: Engine, row: Proposal) -> Proposal:
     if not row.passed or fits(engine, row.sample):
         return row
-    return row.model_copy(update={"passed": False, "why": "its prompt fills the model's context"})
+    return row.model_copy(update={"passed": False, "why": TOO_LONG})
 
 
 def _tried(

@@ -295,6 +295,21 @@ def test_a_line_that_is_no_plan_is_kept_with_the_reason_and_not_asked() -> None:
     assert found[6].why == f"repeats {found[5].sample.id}"  # type: ignore[union-attr]
 
 
+def test_what_does_not_fit_the_model_is_not_asked(tmp_path: Path, asked: Any) -> None:
+    class Short(Policy):
+        def plan(self, chats: Any, n: int = 1) -> list[list[int]]:
+            if any(len(s.tools) > 2 for s in chats):
+                raise ValueError("fills the context")
+            return super().plan(chats, n)
+
+    asked(Short())
+    run = recorded(tmp_path / "run", reverse__rounds=1)
+    expand(run, iteration=1)
+    long = [r for r in table(run) if r.sample and len(r.sample.tools) > 2]
+    assert long and not any(r.passed for r in long) and {rounds.TOO_LONG} <= {r.why for r in long}
+    assert any(r.passed for r in table(run))
+
+
 def test_data_of_other_sources_has_no_proposals(tmp_path: Path, asked: Any) -> None:
     asked(Policy())
     run = recorded(tmp_path / "run")
