@@ -123,13 +123,7 @@ def train(
         # Before any step: the policy still is the reference.
         rows = with_reference(policy.to(config.device), rows, folder / "ref.parquet", config)
     order = [row for epoch in range(settings.epochs) for row in shuffled(rows, f"{seed}/{epoch}")]
-    facts = {
-        "trainer": "preference",
-        "samples": len({row.sample_id for row in rows}),
-        "pairs": len(rows),
-        "rejected": rejected,
-        "tokens": sum(row.tokens for row in order),
-    }
+    facts = _facts(rows, rejected, sum(row.tokens for row in order))
     if not order:
         return _unchanged(policy, folder, facts)
     name = "policy gradient" if paid else settings.loss
@@ -140,6 +134,12 @@ def train(
     trainer.recipe, trainer.paid = settings, paid
     run_to_end(trainer, folder)
     return keep_result(trainer, folder, facts)
+
+
+def _facts(rows: Sequence[Row], rejected: dict[str, int], tokens: int) -> dict[str, Any]:
+    samples = len({row.sample_id for row in rows})
+    counts = {"samples": samples, "pairs": len(rows), "rejected": rejected, "tokens": tokens}
+    return {"trainer": "preference", **counts}
 
 
 def _say_left_out(rejected: dict[str, int], count: int) -> None:
