@@ -28,7 +28,7 @@ FIRST_STAGES = {
     "probe": "probes_raw",
     **dict.fromkeys(("probe.quantile", "probe.threshold"), "probes"),
     **dict.fromkeys(("verify", "jury"), "verdicts"),
-    **dict.fromkeys(("expand", "check"), "expansions"),
+    **dict.fromkeys(("expand", "reverse", "check"), "expansions"),
     **dict.fromkeys(("compose", "budget", "augment", "search.share"), "composition"),
     "evaluate": "scores",
     "calls": "",
@@ -39,6 +39,7 @@ STRATEGIES = {
     "expand.expanders": "looptool_kit.stages.expand",
     "reward.name": "looptool_kit.stages.train.rewards",
     "pairs.strategy": "looptool_kit.stages.train.pairs",
+    "reverse.proposer": "looptool_kit.stages.train.proposers",
 }
 """Setting -> the package whose strategies it names."""
 SOURCES = ("world", "evolved", "search", "templates", "trees")

@@ -18,6 +18,7 @@ from looptool_kit.config.strategies import (
     FrontierSettings,
     PairsSettings,
     PreferenceSettings,
+    ReverseSettings,
     RewardSettings,
     SearchSettings,
     TargetSettings,
@@ -362,6 +363,7 @@ class Settings(_Settings):
     expand: ExpandSettings = ExpandSettings()
     evolve: EvolveSettings = EvolveSettings()
     search: SearchSettings = SearchSettings()
+    reverse: ReverseSettings = ReverseSettings()
     check: CheckSettings = CheckSettings()
     compose: ComposeSettings = ComposeSettings()
     budget: BudgetSettings = BudgetSettings()

@@ -14,7 +14,8 @@ class PairsSettings(Section):
 
     strategy: str = "none"
     """Who makes them, by the name of its module in `looptool_kit/stages/train/pairs`: `tree` (the branches of
-    rollouts); `none`: nobody.
+    rollouts), `search` (rollouts from where an answer is open and promising: five fragments of each sample
+    are continued three times; GRPO's rollouts and `n` are not used); `none`: nobody.
     """
     share: float = Field(0.3, gt=0, le=1)
     """Share of the samples that pairs are made of: those whose labels the policy finds least likely, within
@@ -170,6 +171,31 @@ class EvolveSettings(Section):
         if not 1 <= self.steps[0] <= self.steps[1]:
             raise ValueError(f"steps are the fewest, at least 1, and the most, not {list(self.steps)}")
         return self
+
+
+class ReverseSettings(Section):
+    """The expander `reverse`: plans that a proposer finds hard for the policy (ReverseGen, arXiv 2410.16736).
+
+    For samples of the world, whose labels are exact whoever proposes the plan.
+    """
+
+    proposer: str = "features"
+    """Who proposes, by the name of its module in `looptool_kit/stages/train/proposers`: `features` (weights
+    of what plans are like, no model) or `lm` (the run's model with an adapter of its own).
+    """
+    pay: Literal["failure", "uncertainty"] = "failure"
+    """What the proposer learns from. `failure`: plans that the policy fails are preferred to plans of the
+    same prompt that it solves, by DPO. `uncertainty`: each valid plan earns 4 p (1 - p), where p is the share
+    of ten answers that are right, by policy gradient (self-play, after Tool-R0, arXiv 2602.21320).
+    """
+    rounds: int = Field(2, ge=1)
+    """Rounds of an iteration; the proposer learns after each but the last, whose failures become children."""
+    proposals: int = Field(64, ge=8)
+    """Plans of a round, in groups of eight for one prompt."""
+    unsolved: float = Field(0.3, ge=0, le=1)
+    """Share of the children at the most that the policy solves in none of ten answers."""
+    kinds: float = Field(0.5, ge=0, le=1)
+    """Least share of each kind among a round's proposals, as a part of its share in the world's samples."""
 
 
 class CheckSettings(Section):

@@ -6,13 +6,15 @@ The reward, the state of a probe, and every fault by its kind.
 from __future__ import annotations
 
 import json
+import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 from pydantic import JsonValue
 
 from looptool_kit.core.samples import Frozen, Label, Tool, ToolCall
-from looptool_kit.core.toolcalls import Answer, canonical, match
+from looptool_kit.core.toolcalls import Answer, canonical, canonical_calls, match
 from looptool_kit.core.wire import detect
 
 FaultKind = Literal[
@@ -80,6 +82,20 @@ def grade(prediction: Answer, label: Label, tools: Sequence[Tool] = ()) -> Grade
         return Grade(False, False, diagnose(prediction, label, tools))
     wrong = None if label.calls else reply_fault(prediction.text, label, tools)
     return Grade(wrong is None, True, (wrong,) if wrong else ())
+
+
+def consistency(answers: Sequence[Answer]) -> tuple[float, float]:
+    """How far answers agree: (agreement, entropy in nats), over their classes.
+
+    A class has the same calls in any order; plain replies are one. Agreement is the share of the largest
+    class. An answer that does not parse agrees with nothing: it is a class of its own for the entropy, and
+    none for the agreement.
+    """
+    n = len(answers)
+    classes = Counter(canonical_calls(a.calls) for a in answers if not a.error)
+    counts = [*classes.values(), *(1 for a in answers if a.error)]
+    entropy = sum(c / n * math.log(n / c) for c in counts)
+    return max(classes.values(), default=0) / n, entropy
 
 
 def reply_fault(text: str, label: Label, tools: Sequence[Tool] = ()) -> Fault | None:

@@ -48,6 +48,7 @@ READ_BY: dict[str, tuple[str, ...]] = {
     "verify": ("verify",),
     "jury": ("verify",),
     "expand": ("expand",),
+    "reverse": ("expand",),
     "check": ("seed", "expand"),
     "compose": ("compose",),
     "augment": ("compose",),

@@ -49,6 +49,7 @@ FOUND_BY_NAME = {
     "expand.expanders": "looptool_kit.stages.expand",
     "reward.name": "looptool_kit.stages.train.rewards",
     "pairs.strategy": "looptool_kit.stages.train.pairs",
+    "reverse.proposer": "looptool_kit.stages.train.proposers",
 }
 """Settings that name strategies -> where those are: a mistyped one is said before anything has run."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")

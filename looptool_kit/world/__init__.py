@@ -161,7 +161,7 @@ def _fresh(
                 tools = dealer.deal(kind in _NEAR, kind in ("multi_step", "multi_turn"))
         try:
             plan = draw_plan(kind, tools, split, rng, targets)
-            sample = sample_of(plan, tools, _scene(rng, split), split)
+            sample = sample_of(plan, tools, draw_scene(rng, split), split)
         except Impossible:
             continue
         if not _known(sample, seen):
@@ -172,7 +172,8 @@ def _fresh(
     )
 
 
-def _scene(rng: Random, split: str) -> Scene:
+def draw_scene(rng: Random, split: str) -> Scene:
+    """A day and the values and wordings of a split."""
     today = date(2025, 1, 1) + timedelta(days=rng.randrange(1095))
     return Scene(rng, today, held=split == "unseen_values", unseen=split == "unseen_phrasings")
 
@@ -215,7 +216,7 @@ def variant(
             offered = _offer(sample, plan, list(tools or ()), rng)
             if kind is not None and kind != plan["kind"]:
                 plan = _as_kind(plan, kind, offered, rng)
-            child = sample_of(plan, offered, _scene(rng, "train"), "train")
+            child = sample_of(plan, offered, draw_scene(rng, "train"), "train")
         except Impossible:
             continue
         # A tool with hardly any arguments has only its wording to vary: late tries may keep the calls.
@@ -244,7 +245,7 @@ def paraphrase(sample: Sample, rng: Random) -> Sample:
     stated = today_in(sample.messages[0].content) if planned and sample.messages else None
     if stated is None or any(t.name not in specs_of or specs_of[t.name].tool != t for t in sample.tools):
         raise ValueError(f"sample {sample.id} was not made by the world, so it has no plan")
-    plan = _plan_of(sample)
+    plan = plan_of(sample)
     if plan["kind"] == "decline" or plan["mode"] == "first":
         raise ValueError(f"sample {sample.id}: its user says values that stand in no call")
     values = [dict(c.arguments) for m in sample.messages for c in m.tool_calls] + [
@@ -288,7 +289,7 @@ def vague(sample: Sample, rng: Random) -> Sample:
     known, stated = specs(), today_in(sample.messages[0].content) if sample.messages else None
     if sample.kind not in ("single", "choice") or "calls" not in sample.meta or stated is None:
         raise ValueError(f"sample {sample.id} is not a single request of the world")
-    (call,), labelled = _plan_of(sample)["calls"], sample.label.calls
+    (call,), labelled = plan_of(sample)["calls"], sample.label.calls
     if [c.name for c in labelled] != [call["tool"]] or any(
         t.name not in known or known[t.name].tool != t for t in sample.tools
     ):
@@ -334,7 +335,7 @@ def _train_plan(sample: Sample, tools: Sequence[str], mention: Sequence[str] | N
             f"sample {sample.id} was not made by the world, so it has no plan; expand it with another"
             " strategy"
         )
-    plan, specs_of = _plan_of(sample), specs()
+    plan, specs_of = plan_of(sample), specs()
     for name in (*(c["tool"] for c in plan["calls"]), *tools):
         if name not in specs_of or is_held(name):
             raise ValueError(
@@ -354,7 +355,8 @@ def _implicit(calls: Any) -> list[set[str]]:
     return [set(c["implicit"]) for c in calls]
 
 
-def _plan_of(sample: Sample) -> Plan:
+def plan_of(sample: Sample) -> Plan:
+    """The plan that a sample of this world keeps."""
     m = cast(dict[str, Any], sample.meta)
     calls = [
         Call(tool=c["tool"], mention=list(c["mention"]), implicit=list(c["implicit"])) for c in m["calls"]

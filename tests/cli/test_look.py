@@ -151,6 +151,7 @@ VARIANTS: tuple[dict[str, Any], ...] = (
     {"verify__judge": "llm", "judge_llm": JUDGE, "generator_llm": JUDGE, "expand__expanders": ["llm"]},
     {"verify__judge": "llm", "generator_llm": JUDGE},
     {"probe__threshold": 1.0},
+    {"expand__expanders": ["reverse"]},
     {"preference__epochs": 1, "preference__epochs_first": 1},
     {"augment__perturbations": ["typos"]},
     {"seeds__source": "evolved"},

@@ -21,6 +21,7 @@ from looptool_kit.core.samples import Label, Message, Sample, Tool  # noqa: E402
 from looptool_kit.core.toolcalls import render_prompt  # noqa: E402
 from looptool_kit.policy.engines import Completion, Sampling  # noqa: E402
 from looptool_kit.policy.engines.prefix_tree import group, plant, shared_length, similar  # noqa: E402
+from looptool_kit.policy.engines.prompts import Begun
 from looptool_kit.policy.engines.transformers import TransformersEngine  # noqa: E402
 
 ROUNDING = 2e-4
@@ -105,6 +106,24 @@ def test_greedy_is_that_of_plain_generate(engine: TransformersEngine) -> None:
     assert len({len(one.token_ids) for [one] in got}) > 2, (
         "the test wants rows that retire at different times"
     )
+
+
+def test_a_given_beginning_is_continued_by_its_tokens(engine: TransformersEngine) -> None:
+    chats = some_chats(8)
+    greedy, sampled = Sampling(max_new_tokens=14), Sampling(max_new_tokens=5, temperature=1.0, n=2, seed=3)
+    whole = engine.generate(chats, greedy)
+    begun = [
+        Begun(item, one.token_ids[: i % 7]) for i, (item, [one]) in enumerate(zip(chats, whole, strict=True))
+    ]
+    for item, [one], [rest] in zip(begun, whole, engine.generate(begun, greedy), strict=True):
+        want = one.token_ids[len(item.ids) :]
+        assert rest.token_ids[: len(want)] == want and rest.finish_reason in ("stop", "length")
+        assert rest.logprobs[: len(want)] == pytest.approx(one.logprobs[len(item.ids) :], abs=1e-4)
+    nothing = [Begun(item, ()) for item in chats]
+    assert engine.generate(nothing, sampled) == engine.generate(chats, sampled)
+    assert engine.plan(nothing) == engine.plan(chats)
+    with pytest.raises(ValueError, match="leaves no room"):
+        engine.plan([Begun(chats[0], (1,) * engine.context)])
 
 
 def test_decoding_beyond_one_growth_of_the_buffers(engine: TransformersEngine) -> None:

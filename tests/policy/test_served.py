@@ -19,6 +19,7 @@ pytest.importorskip("torch", reason="torch is not installed")
 from looptool_kit.core.endpoint import Endpoint  # noqa: E402
 from looptool_kit.core.samples import Label, Message, Sample, Samples  # noqa: E402
 from looptool_kit.policy.engines import Sampling  # noqa: E402
+from looptool_kit.policy.engines.prompts import Begun  # noqa: E402
 from looptool_kit.policy.engines.served import ServedEngine  # noqa: E402
 from looptool_kit.policy.engines.transformers import TransformersEngine  # noqa: E402
 from looptool_kit.policy.policy import base_policy, close_engines, open_engine  # noqa: E402
@@ -139,6 +140,11 @@ def test_answers_and_scores_are_those_of_the_model_behind_it(
     ):
         assert x == pytest.approx(y, abs=1e-3)
     assert [len(c) for c in engine.generate(CHATS, Sampling(2, temperature=1.0, n=2))] == [2, 2, 2]
+    begun = [Begun(CHATS[0], (65, 66))]
+    assert [c.token_ids for [c] in engine.generate(begun, Sampling(4))] == [
+        c.token_ids for [c] in here.generate(begun, Sampling(4))
+    ]
+    assert server.asked[-1]["prompt"][0][-2:] == [65, 66]
     prompts = here.tokenizer([here.render(c) for c in CHATS], add_special_tokens=False).input_ids
     first = server.asked[0]
     assert (

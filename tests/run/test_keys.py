@@ -96,6 +96,7 @@ CHOICES = {
     "search.top": [1, 2],
     "search.patterns": ["direct"],
     "search.variants": 6,
+    "reverse.pay": "uncertainty",
 }
 
 
@@ -198,6 +199,7 @@ def declared(monkeypatch: pytest.MonkeyPatch, run: Run) -> set[str]:
         {"verify__judge": "llm", "generator_llm": JUDGE},
         {"probe__threshold": 1.0},
         {"expand__expanders": ["llm"]},
+        {"expand__expanders": ["reverse"]},
         {"preference__epochs": 1, "preference__epochs_first": 1},
         {"augment__perturbations": ["typos"]},
         {"search__share": 0.5},

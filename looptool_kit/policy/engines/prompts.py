@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import ceil
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from looptool_kit.core.samples import Label, Message, Tool, ToolCall
 from looptool_kit.core.toolcalls import (
@@ -30,6 +30,26 @@ from looptool_kit.policy.special_tokens import Special, encode_plain, special_of
 
 MAX_BATCH_TOKENS = 24_576
 """Distinct prompt tokens that a batch may hold, whatever its number of rows: a bound on memory."""
+
+
+class Begun(NamedTuple):
+    """A chat with the beginning of its answer; engines write what comes after it.
+
+    The beginning is token ids, since its text may be cut into others.
+    """
+
+    chat: Chat
+    ids: tuple[int, ...]
+
+    @property
+    def tools(self) -> tuple[Tool, ...]:
+        """The chat's."""
+        return self.chat.tools
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The chat's."""
+        return self.chat.messages
 
 
 # ------------------------------------------------------------------- prompts
@@ -57,6 +77,8 @@ def encode_prompt(tokenizer: Any, item: Chat) -> list[int]:
 
     Raises ValueError where a tokenizer cannot keep a special token's name as text.
     """
+    if isinstance(item, Begun):
+        return [*encode_prompt(tokenizer, item.chat), *item.ids]
     special = special_of(tokenizer)
     if special.may_stand_in(_written(item.messages, item.tools), {}):
         return _encode_careful(tokenizer, special, item)
@@ -73,6 +95,8 @@ def encode_prompts(tokenizer: Any, chats: Sequence[Chat]) -> list[list[int]]:
     for i, item in enumerate(chats):
         if special.may_stand_in(_written(item.messages, item.tools), known):
             ids[i] = _encode_careful(tokenizer, special, item)
+        if isinstance(item, Begun):
+            ids[i] = [*ids[i], *item.ids]
     return ids
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import Any
 
 from looptool_kit.checks import contamination
 from looptool_kit.checks.dedup import Deduplicator
@@ -48,7 +49,9 @@ def stage(run: Run, seeds: Sequence[ErrorSeed], j: int) -> Stage:
         settings += WRITERS
         told = [[s.verdict.rationale, s.probe.answer.model_dump(mode="json")] for s in seeds]
     wrong = [[s.sample.id, *(str(f) for f in s.probe.faults)] for s in seeds]
-    inputs = {"samples": run.table(Samples, "samples", j), "held_out": _held_out(run)}
+    inputs: dict[str, Any] = {"samples": run.table(Samples, "samples", j), "held_out": held_out(run)}
+    for expander in expanders:
+        inputs |= getattr(expander, "inputs", _nothing)(run, j)
     return Stage(run, "expansions", j, ["expansions.parquet"], settings, error_seeds=[wrong, told], **inputs)
 
 
@@ -58,7 +61,7 @@ def seeds_of(run: Run, verdicts: Verdicts, j: int) -> list[ErrorSeed]:
     return all_seeds(run, j, samples, probes, with_decisions(verdicts, run.decisions("verdict", j)))
 
 
-def _held_out(run: Run) -> Samples:
+def held_out(run: Run) -> Samples:
     """The samples that no child may repeat: the held-out ones and the development ones."""
     development = run.table(Samples, "development", 0, missing_ok=True)
     return Samples([*run.table(Samples, "held_out", 0), *development])
@@ -89,10 +92,17 @@ def expand(
             for name, seed_id, candidate in unusable:
                 run.reject(f"expander {name}, seed {seed_id}", 0, candidate.raw, candidate.checks[0].detail)
             facts = {"accepted": sum(r.accepted for r in rows), "unusable_answers": len(unusable)}
+            for name in run.settings.expand.expanders:
+                facts |= getattr(find_expander(name), "facts", _nothing)(seeds, run)
             now.finish(
                 {"expansions.parquet": Expansions(rows)}, seeds=len(seeds), candidates=len(rows), **facts
             )
     return run.table(Expansions, "expansions", j)
+
+
+def _nothing(*_: Any) -> dict[str, Any]:
+    """What most expanders add to the inputs and to the facts."""
+    return {}
 
 
 def _expand(
@@ -109,10 +119,12 @@ def _expand(
         made = _exact(run, [seeds[i] for i in batch], wanted, samples, j)
         return CandidateTable(Candidates(rows=tuple(rows)) for rows in made)
 
-    plan = [range(i, min(i + BATCH, len(seeds))) for i in range(0, len(seeds), BATCH)] if wanted else []
+    at_once = any(getattr(find_expander(name), "AT_ONCE", False) for name in settings.expanders)
+    size = max(1, len(seeds)) if at_once else BATCH
+    plan = [range(i, min(i + size, len(seeds))) for i in range(0, len(seeds), size)] if wanted else []
     made = run.batches("expansions", j, now.key, plan, CandidateTable, work)
     groups = [list(candidates.rows) for candidates in made] or [[] for _ in seeds]
-    others = [*samples, *_held_out(run)]
+    others = [*samples, *held_out(run)]
     unusable = []
     for name in settings.expanders:
         if not find_expander(name).EXACT_LABELS:

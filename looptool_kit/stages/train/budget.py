@@ -2,8 +2,9 @@
 
 Counted are the tokens of prompts and answers that a training passes over, each pass and each completion of a
 group for itself, and the tokens that the policy generated for training data: GRPO's completions, and what a
-stage's manifest gives as `generated` (rollouts for a choice of samples, search, proposals). Answers to
-probes and evaluations, scoring, and language models that judge or write are not in it.
+stage's manifest gives as `generated` (rollouts for a choice of samples, search, proposals). Tokens that a
+proposer of samples is trained on (`proposer_tokens`) count as those of the policy. Answers to probes and
+evaluations, scoring, and language models that judge or write are not in it.
 """
 
 from __future__ import annotations
@@ -45,8 +46,10 @@ def spent(run: Run, j: int) -> Spent:
     counts = {"sft": 0, "grpo": 0, "other": 0}
     generated = trained.get("generated", 0)
     if j > 1:
-        others = (path for path in run.folder(j - 1).glob("*.json") if path.name != "policy.json")
-        generated += sum((read_manifest(path) or {}).get("generated", 0) for path in others)
+        others = [path for path in run.folder(j - 1).glob("*.json") if path.name != "policy.json"]
+        manifests = [read_manifest(path) or {} for path in others]
+        generated += sum(manifest.get("generated", 0) for manifest in manifests)
+        counts["other"] += sum(manifest.get("proposer_tokens", 0) for manifest in manifests)
     for facts in trained.get("trainings", []):
         name = facts.get("trainer")
         counts[name if name in counts else "other"] += facts.get("tokens", 0)

@@ -7,14 +7,12 @@ gradient is; InfTool (arXiv 2512.23611) takes what is answered inconsistently as
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from looptool_kit.core.grading import Fault, grade
+from looptool_kit.core.grading import Fault, consistency, grade
 from looptool_kit.core.records import Frontier, Measured, Place, Rollout
 from looptool_kit.core.samples import Sample, Samples
-from looptool_kit.core.toolcalls import Answer, canonical_calls
 from looptool_kit.core.wire.form import PROJECTS, WireForm
 from looptool_kit.policy.engines import Engine, Sampling
 from looptool_kit.policy.policy import open_engine, policy_of
@@ -113,20 +111,6 @@ def measure(
         wrong=wrong,
         faults=faults,
     )
-
-
-def consistency(answers: Sequence[Answer]) -> tuple[float, float]:
-    """How far answers agree: (agreement, entropy in nats), over their classes.
-
-    A class has the same calls in any order; plain replies are one. Agreement is the share of the largest
-    class. An answer that does not parse agrees with nothing: it is a class of its own for the entropy, and
-    none for the agreement.
-    """
-    n = len(answers)
-    classes = Counter(canonical_calls(a.calls) for a in answers if not a.error)
-    counts = [*classes.values(), *(1 for a in answers if a.error)]
-    entropy = sum(c / n * math.log(n / c) for c in counts)
-    return max(classes.values(), default=0) / n, entropy
 
 
 def place_of(pass_rate: float) -> Place:

@@ -59,6 +59,8 @@ class Row:
     """Tokens of both sequences, prompts included, as if no prefix were shared."""
     reference: tuple[float, float] = (0.0, 0.0)
     """Log-probability of chosen and rejected under the reference policy (DPO)."""
+    gap: float = 1.0
+    """By how much the chosen answer was paid more."""
 
 
 class Reference(Frozen):
@@ -84,6 +86,7 @@ def train(
     lora: LoraSettings,
     folder: Path,
     seed: int,
+    paid: bool = False,
 ) -> dict[str, Any]:
     """Train the policy on `pairs` for `settings.epochs`; resumes from the last checkpoint in `folder`.
 
@@ -98,6 +101,7 @@ def train(
         lora: The shape of a new adapter.
         folder: Gets `adapter/`, `history.jsonl`, `result.json`, and `ref.parquet` for DPO.
         seed: Decides the order of the pairs and the new adapter's weights.
+        paid: In the place of `settings.loss`: a policy gradient, by the pairs' gaps. It holds for one step.
 
     Returns:
         The facts of `result.json`. `tokens` are those of both sequences of every pair, prompts included, as
@@ -115,26 +119,27 @@ def train(
         warnings.warn(f"preference training computes each answer by itself: {not_shared}", stacklevel=2)
     config = TrainingArguments(**preference_arguments(settings, folder, seed), **own_arguments(settings))
     config._n_gpu = 1  # or the Trainer wraps the policy in DataParallel where more are visible
-    if settings.loss == "dpo":
+    if settings.loss == "dpo" and not paid:
         # Before any step: the policy still is the reference.
         rows = with_reference(policy.to(config.device), rows, folder / "ref.parquet", config)
     order = [row for epoch in range(settings.epochs) for row in shuffled(rows, f"{seed}/{epoch}")]
-    facts = {
-        "trainer": "preference",
-        "samples": len({row.sample_id for row in rows}),
-        "pairs": len(rows),
-        "rejected": rejected,
-        "tokens": sum(row.tokens for row in order),
-    }
+    facts = _facts(rows, rejected, sum(row.tokens for row in order))
     if not order:
         return _unchanged(policy, folder, facts)
-    bar = progress(f"train: {settings.loss} on {len(rows)} pairs")
+    name = "policy gradient" if paid else settings.loss
+    bar = progress(f"train: {name} on {len(rows)} pairs")
     trainer = preference_trainer()(
         model=policy, args=config, train_dataset=order, data_collator=_as_rows, callbacks=[bar]
     )
-    trainer.recipe = settings
+    trainer.recipe, trainer.paid = settings, paid
     run_to_end(trainer, folder)
     return keep_result(trainer, folder, facts)
+
+
+def _facts(rows: Sequence[Row], rejected: dict[str, int], tokens: int) -> dict[str, Any]:
+    samples = len({row.sample_id for row in rows})
+    counts = {"samples": samples, "pairs": len(rows), "rejected": rejected, "tokens": tokens}
+    return {"trainer": "preference", **counts}
 
 
 def _say_left_out(rejected: dict[str, int], count: int) -> None:
@@ -183,7 +188,8 @@ def usable(
             same = shared_length(*sides) if settings.tokens == "branch" else 0
             beginning = prompt + sides[0][:same]
             total = 2 * len(prompt) + len(sides[0]) + len(sides[1])
-            rows.append(Row(at, pair.sample_id, beginning, sides[0][same:], sides[1][same:], total))
+            parts = sides[0][same:], sides[1][same:]
+            rows.append(Row(at, pair.sample_id, beginning, *parts, total, gap=pair.gap))
     return rows, dict(rejected)
 
 
@@ -297,17 +303,21 @@ def batch_loss(
     settings: PreferenceSettings,
     count: int,
     half: torch.dtype | None = None,
+    paid: bool = False,
 ) -> tuple[Any, list[float]]:
     """The sum of the losses of one pass over `count`, and each row's margin.
 
     The margin is what the loss compares: the difference of mean log-probabilities (simpo), or of log-ratios
-    to the reference (dpo).
+    to the reference (dpo). With `paid` the loss is minus gap times the difference of log-probabilities.
     """
     import torch
 
-    pieces = sides(model, rows, half)
-    values = [torch.stack([p.mean() if settings.loss == "simpo" else p.sum() for p in ps]) for ps in pieces]
-    chosen, rejected = values
+    pieces, mean = sides(model, rows, half), settings.loss == "simpo" and not paid
+    chosen, rejected = (torch.stack([p.mean() if mean else p.sum() for p in ps]) for ps in pieces)
+    if paid:
+        margins = chosen - rejected
+        gaps = margins.new_tensor([row.gap for row in rows])
+        return -(gaps * margins).sum() / count, margins.detach().tolist()
     known = tuple(chosen.new_tensor([row.reference[side] for row in rows]) for side in (0, 1))
     total = losses(chosen, rejected, settings, (known[0], known[1])).sum()
     if settings.sft_weight:
@@ -326,6 +336,7 @@ def preference_trainer() -> Any:
 
     class PreferenceTrainer(Trainer):
         recipe = PreferenceSettings()
+        paid = False
         margins: tuple[float, ...] = ()
 
         def compute_loss(
@@ -339,7 +350,7 @@ def preference_trainer() -> Any:
             done, margins = 0.0, []
             parts = list(passes(rows, _most(model, self.args)))
             for at, part in enumerate(parts, 1):
-                loss, more = batch_loss(model, part, self.recipe, len(rows), half_of(self.args))
+                loss, more = batch_loss(model, part, self.recipe, len(rows), half_of(self.args), self.paid)
                 margins += more
                 if at < len(parts):  # each part's gradients at once, so that memory is that of one part
                     self.accelerator.backward(loss)

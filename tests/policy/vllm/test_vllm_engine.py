@@ -25,6 +25,7 @@ from looptool_kit.core.samples import Label, Message, Sample, Samples  # noqa: E
 from looptool_kit.core.toolcalls import render_answer  # noqa: E402
 from looptool_kit.policy import models  # noqa: E402
 from looptool_kit.policy.engines import Completion, Sampling  # noqa: E402
+from looptool_kit.policy.engines.prompts import Begun  # noqa: E402
 from looptool_kit.policy.engines.transformers import TransformersEngine  # noqa: E402
 from looptool_kit.policy.engines.vllm import RANKS, VllmEngine  # noqa: E402
 from looptool_kit.policy.policy import Policy, base_policy, close_engines, open_engine  # noqa: E402
@@ -70,6 +71,14 @@ def test_short_answers_end_with_the_end_token(engine: VllmEngine, plain: Transfo
     [[one]], [[other]] = engine.generate([item], Sampling(40)), plain.generate([item], Sampling(40))
     assert one.finish_reason == other.finish_reason == "stop" and one.token_ids[-1] in engine.ends
     assert one.text == other.text and "<|im_end|>" not in one.text and len(one.logprobs) == len(one.token_ids)
+
+
+def test_a_given_beginning_is_continued_by_its_tokens(engine: VllmEngine, samples: Samples) -> None:
+    whole = [(s, one) for s, [one] in zip(samples, engine.generate(samples, Sampling(NEW)), strict=True)]
+    long = [(s, one) for s, one in whole if len(one.token_ids) > 4]
+    rests = engine.generate([Begun(s, one.token_ids[:4]) for s, one in long], Sampling(NEW - 4))
+    same = [rest.token_ids == one.token_ids[4:] for (_, one), [rest] in zip(long, rests, strict=True)]
+    assert len(same) > 2 and sum(same) >= len(same) - 1, "but for a tie"
 
 
 def test_scores_are_those_of_transformers(

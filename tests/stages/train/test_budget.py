@@ -45,6 +45,9 @@ def test_what_was_spent_by_hand(run: Run) -> None:
     manifest(run, 2, "expansions", generated=500)
     assert spent(run, 3).generated == 500 and allowance(run, 3) == 280
     assert allowance(run, 4) == 980, "the last number serves later iterations"
+    manifest(run, 2, "expansions", generated=500, proposer_tokens=20)
+    assert spent(run, 3) == Spent(0, 0, 20, 500), "a proposer that was trained"
+    manifest(run, 2, "expansions", generated=500)
     trained(run, 3, sft, generated=9)
     assert spent(run, 3) == Spent(600, 0, 0, 509), "what the training itself generated before"
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from scripted_runs import SMALL, Scripted, files, go
 
+from looptool_kit.core.grading import consistency
 from looptool_kit.core.records import Expansions, Frontier, Measured, Members, Probes, Rollout, Rollouts
 from looptool_kit.core.samples import Label, Message, Sample, Samples, Tool, ToolCall
 from looptool_kit.core.toolcalls import parse, render_answer
@@ -18,7 +19,7 @@ from looptool_kit.lineage.fates import fates
 from looptool_kit.policy.engines import Completion, Sampling
 from looptool_kit.report.plan import plan
 from looptool_kit.run.folder import Run
-from looptool_kit.stages.train.frontier import chosen, consistency, frontier, measure, place_of
+from looptool_kit.stages.train.frontier import chosen, frontier, measure, place_of
 from looptool_kit.stages.train.stage import stage as train_stage
 from looptool_kit.widgets import ExpansionView, ProbeView
 

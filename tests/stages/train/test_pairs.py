@@ -269,7 +269,7 @@ def test_pairs_of_grpos_own_alone_generate_nothing(make: Any) -> None:
     ("changes", "why", "error"),
     [
         ({"pairs__strategy": "none"}, "names nobody who makes its pairs", RunError),
-        ({"pairs__strategy": "nobody"}, "choose one of tree", ValueError),
+        ({"pairs__strategy": "nobody"}, "choose one of search, tree", ValueError),
         ({"trainer": "unsloth"}, "only trl has it", RunError),
     ],
 )

@@ -8,7 +8,7 @@ through it. Both sides of a pair are answers that the policy wrote to their end.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ from looptool_kit.policy.engines import Sampling
 from looptool_kit.policy.engines.prefix_tree import shared_length
 from looptool_kit.policy.engines.prompts import encode_turn
 from looptool_kit.policy.models import find_model, load_tokenizer
-from looptool_kit.policy.rollouts import sampled
+from looptool_kit.policy.rollouts import Group, sampled
 from looptool_kit.policy.wire import form_of
 from looptool_kit.stages.train.pairs import ROLLOUTS, Asked, Made, label_losses, pick
 from looptool_kit.stages.train.rewards.graded import reward
@@ -44,16 +44,21 @@ def make(asked: Asked) -> Made:
     picked = Samples(pick(pool, label_losses(asked, pool), own.share))
     sampling = Sampling(settings.grpo.max_new_tokens, own.temperature, max(1, own.n), asked.seed)
     groups = sampled(run, ROLLOUTS, asked.iteration, asked.key, picked, asked.grpo, asked.engine, sampling)
+    return made_of(asked, picked, groups)
+
+
+def made_of(asked: Asked, picked: Samples, groups: Iterable[Group]) -> Made:
+    """The pairs of the picked samples' rollouts, and the facts about both."""
+    settings, groups = asked.run.settings, list(groups)
     tokenizer = load_tokenizer(find_model(settings.model).path)
     pairs: list[Pair] = []
     for sample, group in zip(picked, groups, strict=True):
-        pairs += pairs_of(sample.id, leaves(tokenizer, sample, group.rollouts), own)
-    cut = sum(r.finish_reason == "length" for group in groups for r in group.rollouts)
+        pairs += pairs_of(sample.id, leaves(tokenizer, sample, group.rollouts), settings.pairs)
     facts = {
         "generated": sum(group.generated for group in groups),
         "samples_picked": len(picked),
-        "samples_of_grpo": sum(s.id in asked.grpo for s in picked),
-        "rollouts_cut": cut,
+        "samples_of_grpo": sum(group.generated == 0 for group in groups),
+        "rollouts_cut": sum(r.finish_reason == "length" for group in groups for r in group.rollouts),
     }
     return Made(Pairs(pairs), facts)
 
