@@ -146,7 +146,7 @@ def render(
     def fill(m: re.Match[str]) -> str:
         name = m[1] or own
         if refs and name in refs:
-            return refs[name]
+            return f"on {refs[name]}" if m[2] == "@" else refs[name]
         surface_of = surface(spec.by_name[name].type, arguments[name], scene, m[2], name in implicit)
         if surface_of.implicit:
             hints.append(name)
@@ -285,6 +285,13 @@ def frame(said: Said, scene: Scene, why: tuple[str, ...] = ()) -> str:
 def fit(template: str, body: str) -> str:
     """A body in its frame."""
     return template.replace("{X}", capital(body)).replace("{x}", body)
+
+
+def joined(template: str, bodies: dict[str, str]) -> str:
+    """Several bodies in one; after a full stop inside the template a sentence begins."""
+    return re.sub(
+        r"(\. )?\{(\w)\}", lambda m: f". {capital(bodies[m[2]])}" if m[1] else bodies[m[2]], template
+    )
 
 
 def capital(text: str) -> str:

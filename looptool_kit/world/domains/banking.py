@@ -96,6 +96,7 @@ DOMAIN = Domain.of(
         ],
         why=["It's time to settle my debts.", "Someone paid for me last night."],
         out={"status": constant("sent"), "arrives": DATE},
+        refer={"arrives": ("the day the transfer arrives",)},
         reply="The transfer of {amount} is sent and arrives on {arrives}.",
     ),
     T(
@@ -183,6 +184,12 @@ DOMAIN = Domain.of(
         need=["a list of the standing orders", "an overview of the standing orders", "the standing orders"],
         out={"orders": list_of(record(order_id=STANDING_ORDER, recipient=PERSON, frequency=RHYTHM), 2, 3)},
         lists=STANDING_ORDER,
+        refer={
+            "orders": (
+                "the standing order to {.recipient} on my {account} account",
+                "the standing order on my {account} account to {.recipient}",
+            )
+        },
         reply="There are {orders.n} standing orders; the first one is {orders.0.order_id}.",
     ),
     T(
@@ -211,6 +218,7 @@ DOMAIN = Domain.of(
         why=["I don't have to pay that any more.", "I'm cutting down on costs."],
         out={"order_id": "=order_id", "last_payment": DATE},
         cancels=STANDING_ORDER,
+        refer={"last_payment": ("the day of the last payment",)},
         reply="The standing order is cancelled; the last payment is on {last_payment}.",
     ),
     T(

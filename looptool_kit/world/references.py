@@ -1,0 +1,178 @@
+"""Words for what a call finds: "the cheapest flight from FCO to LHR tomorrow", "the day order SH-1 arrives"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from looptool_kit.core.samples import ToolCall
+from looptool_kit.world import grammar as g
+from looptool_kit.world.calls import Impossible
+from looptool_kit.world.chains import superlatives
+from looptool_kit.world.grammar import Scene
+from looptool_kit.world.routes import Edge, Route
+from looptool_kit.world.spec import Spec, slots, specs
+from looptool_kit.world.types import DATE, PAST_DATE, Type
+
+_OF_ENTRY, _IF_SAID = re.compile(r"\{\.(\w+)(@?)\}"), re.compile(r"\{\?(\w+)\}")
+
+
+class Found(NamedTuple):
+    """What later calls take from a result."""
+
+    template: str
+    """Words for the entry, or for the value where the result is no list."""
+    word: str
+    """"cheapest", or nothing."""
+    entry: dict[str, Any]
+    """The entry of a list; empty where the result is none."""
+    result: dict[str, Any]
+
+    def value(self, field: str) -> Any:
+        """The value of `field`, as an edge names it."""
+        name, _, sub = field.partition(".")
+        return self.entry[sub] if sub else self.result[name]
+
+
+def is_lookup(route: Route, tool: str) -> bool:
+    """Whether a call of a route stays unsaid: what it finds is named by what it is asked.
+
+    Lists are, and results whose words hold every required parameter. What acts is always said.
+    """
+    spec, fields = specs()[tool], [e.field for e in route.edges if e.first == tool]
+    return bool(fields) and all(_named(spec, field) for field in fields)
+
+
+def _named(spec: Spec, field: str) -> bool:
+    name, _, sub = field.partition(".")
+    words = spec.refer.get(name, ())
+    required = {p.name for p in spec.params if not p.optional}
+    return bool(words) and (bool(sub) or all(required <= slots(w) and required for w in words))
+
+
+def found(
+    spec: Spec, args: dict[str, Any], result: dict[str, Any], fields: Collection[str], scene: Scene
+) -> Found:
+    """Choose the entry that later calls take, and words that single it out.
+
+    Raises:
+        Impossible: None do, or two different results are taken.
+    """
+    names = {field.partition(".")[0] for field in fields}
+    if len(names) > 1:
+        if any("." in field for field in fields):
+            raise Impossible("two lists of one result")
+        return Found("", "", {}, result)
+    (name,) = names
+    kind = spec.out[name]
+    if not isinstance(kind, Type) or kind.item is None:
+        return Found("", "", {}, result)
+    rows, entry_fields = result[name], kind.item.fields
+    subs = {field.partition(".")[2] for field in fields}
+    if any(len({str(r[sub]) for r in rows}) < len(rows) for sub in subs):
+        raise Impossible("two results of the same name")
+    template = scene.choose(spec.refer[name])
+    if "{*}" in template:
+        ways = superlatives(rows, entry_fields)
+        if not ways:
+            raise Impossible("nothing singles a result out")
+        word, row = scene.rng.choice(ways)
+        return Found(template, word, row, result)
+    told = [m[1] for m in _OF_ENTRY.finditer(template)]
+    if set(told) & subs or any(len({str(r[t]) for r in rows}) < len(rows) for t in told):
+        raise Impossible("nothing singles a result out")
+    return Found(template, "", scene.rng.choice(rows), result)
+
+
+class References:
+    """The words of one request for what its calls find; what was named once is "that flight" from then on."""
+
+    def __init__(
+        self,
+        route: Route,
+        calls: Sequence[ToolCall],
+        found: Mapping[str, Found],
+        hints: Sequence[tuple[str, ...]],
+        scene: Scene,
+    ) -> None:
+        self.route, self.scene, self.found = route, scene, found
+        self.args = {c.name: c.arguments for c in calls}
+        self.hints = dict(zip(route.tools, hints, strict=True))
+        self.nouns: dict[str, tuple[str, str]] = {}
+        """Noun -> (tool, field) that "that ..." stands for."""
+
+    def sources(self, tool: str) -> set[str]:
+        """All calls that a call builds on, directly or through unsaid ones."""
+        direct = {e.first for e in self.route.into(tool)}
+        return direct | {s for t in direct for s in self.sources(t)}
+
+    def words(self, edge: Edge) -> str:
+        """Words for what a link hands on.
+
+        Raises:
+            Impossible: They would stand for two things.
+        """
+        spec, (name, _, sub) = specs()[edge.first], edge.field.partition(".")
+        if is_lookup(self.route, edge.first):
+            if not sub:
+                return self._scalar(spec, edge)
+            entry = self._entry(spec, name)
+            own = spec.refer.get(edge.field)
+            return self.scene.choose(own).format(entry) if own else entry
+        kind: Type = spec.out[name]
+        if kind.noun:
+            return self._that(kind.noun, (spec.name, name))
+        return self.scene.choose(spec.refer[name])
+
+    def _entry(self, spec: Spec, name: str) -> str:
+        found = self.found[spec.name]
+        kind = specs()[spec.name].out[name].item
+        noun = next((t.noun for t in kind.fields.values() if t.noun), "")
+        if noun in self.nouns:
+            return self._that(noun, (spec.name, name))
+        if noun:
+            self.nouns[noun] = (spec.name, name)
+        text = self._rendered(spec, found.template).replace("{*}", found.word)
+        return _OF_ENTRY.sub(lambda m: self._of_entry(kind.fields[m[1]], found.entry[m[1]], m[2]), text)
+
+    def _of_entry(self, kind: Type, value: Any, how: str) -> str:
+        return g.surface(kind, value, self.scene, how or None, False).text
+
+    def _scalar(self, spec: Spec, edge: Edge) -> str:
+        kind = spec.out[edge.field]
+        again = {"date": "day", "city": "city"}.get(kind.name, "")
+        if again in self.nouns:
+            self._only_one_day(kind)
+            return self._that(again, (edge.first, edge.field))
+        if again:
+            self.nouns[again] = (edge.first, edge.field)
+        return self._rendered(spec, self.scene.choose(spec.refer[edge.field]))
+
+    def _rendered(self, spec: Spec, template: str) -> str:
+        args, hints = self.args[spec.name], self.hints[spec.name]
+        refs = {e.parameter: self.words(e) for e in self.route.into(spec.name)}
+
+        def if_said(m: re.Match[str]) -> str:
+            if m[1] not in args:
+                return ""
+            return f" {g.clause(spec.by_name[m[1]], spec, args, self.scene, hints, refs)[0]}"
+
+        text, _ = g.render(
+            _IF_SAID.sub("\0\\1\0", template), spec, args, self.scene, refs=refs, implicit=hints
+        )
+        return re.sub("\0(\\w+)\0", if_said, text)
+
+    def _that(self, noun: str, what: tuple[str, str]) -> str:
+        if self.nouns.setdefault(noun, what) != what:
+            raise Impossible(f"two things are that {noun}")
+        return f"that {noun}"
+
+    def _only_one_day(self, kind: Type) -> None:
+        """ "That day" is one day: no other is said."""
+        if not (kind.is_a(DATE) or kind.is_a(PAST_DATE)):
+            return
+        for tool, args in self.args.items():
+            fed = {e.parameter for e in self.route.into(tool)}
+            if any(specs()[tool].by_name[k].type.is_a(DATE) for k in args if k not in fed):
+                raise Impossible("another day is said")
