@@ -1,4 +1,4 @@
-"""Words for what a call finds: "the cheapest flight from FCO to LHR tomorrow", "the day order SH-1 arrives"."""
+"""Words for what a call finds: "the cheapest flight from FCO to LHR tomorrow", "the day it arrives"."""
 
 from __future__ import annotations
 
@@ -12,10 +12,18 @@ from looptool_kit.world.calls import Impossible
 from looptool_kit.world.chains import superlatives
 from looptool_kit.world.grammar import Scene
 from looptool_kit.world.routes import Edge, Route
-from looptool_kit.world.spec import Spec, slots, specs
+from looptool_kit.world.spec import SLOT, Spec, slots, specs
 from looptool_kit.world.types import DATE, PAST_DATE, Type
 
 _OF_ENTRY, _IF_SAID = re.compile(r"\{\.(\w+)(@?)\}"), re.compile(r"\{\?(\w+)\}")
+
+
+_LATER = re.compile("\1(\\w+)\1+")
+
+
+def later(into: Sequence[Edge]) -> dict[str, str]:
+    """Parameter -> a mark, as long as a long clause, for words that need the order of the sentence."""
+    return {e.parameter: f"\1{e.parameter}\1".ljust(g.LONG + 1, "\1") for e in into}
 
 
 class Found(NamedTuple):
@@ -151,17 +159,24 @@ class References:
 
     def _rendered(self, spec: Spec, template: str) -> str:
         args, hints = self.args[spec.name], self.hints[spec.name]
-        refs = {e.parameter: self.words(e) for e in self.route.into(spec.name)}
+        into = self.route.into(spec.name)
 
         def if_said(m: re.Match[str]) -> str:
             if m[1] not in args:
                 return ""
-            return f" {g.clause(spec.by_name[m[1]], spec, args, self.scene, hints, refs)[0]}"
+            return f" {g.clause(spec.by_name[m[1]], spec, args, self.scene, hints, later(into))[0]}"
 
-        text, _ = g.render(
-            _IF_SAID.sub("\0\\1\0", template), spec, args, self.scene, refs=refs, implicit=hints
-        )
-        return re.sub("\0(\\w+)\0", if_said, text)
+        refs = later(into)
+        # Here, since `render` drops the words before a reference: "the day" of "the day {order_id} arrives".
+        text = SLOT.sub(lambda m: ("on " * (m[2] == "@") + refs[m[1]]) if m[1] in refs else m[0], template)
+        text = _IF_SAID.sub(if_said, text)
+        text, _ = g.render(text, spec, args, self.scene, implicit=hints)
+        return self.resolved(text, into)
+
+    def resolved(self, text: str, into: Sequence[Edge]) -> str:
+        """The text with words in the place of `later`'s marks, from left to right: "that" comes second."""
+        edges = {e.parameter: e for e in into}
+        return _LATER.sub(lambda m: self.words(edges[m[1]]), text)
 
     def _that(self, noun: str, what: tuple[str, str]) -> str:
         if self.nouns.setdefault(noun, what) != what:

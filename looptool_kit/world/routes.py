@@ -169,7 +169,8 @@ def draw_route(
     into: dict[tuple[str, str], list[Edge]] = {}
     for edge in links:
         into.setdefault((edge.second, edge.parameter), []).append(edge)
-    for _ in range(MAX_TRIES):
+    wanted = rng.randint(*length)
+    for tries in range(MAX_TRIES):
         fed = {at: rng.choice(found) for at, found in into.items() if rng.random() < _share(*at)}
         needs: dict[str, set[str]] = {}
         for edge in fed.values():
@@ -178,9 +179,11 @@ def draw_route(
         if tools is None or len(tools) > length[1]:
             continue
         chosen = [e for e in fed.values() if e.second in tools]
-        _lengthen(tools, chosen, links, rng.randint(*length), rng)
+        _lengthen(tools, chosen, links, wanted, rng)
         route = Route(tuple(tools), tuple(chosen))
-        if len(tools) >= length[0] and is_held_route(route) == held:
+        # Few tools lead far: late tries take what there is.
+        least = wanted if tries < MAX_TRIES / 2 else length[0]
+        if len(tools) >= least and is_held_route(route) == held:
             return route
     return None
 

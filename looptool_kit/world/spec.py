@@ -165,8 +165,10 @@ def T(
     """A tool; see the docstring of `looptool_kit.world.domains`."""
     phrases = tuple(do), tuple(ask), tuple(need), out, reply
     records = makes, changes, cancels, lists
-    rest = where, tuple(why), held, picks, fits, later, refer or {}
-    return Spec(name, description, tuple(params), *phrases, *records, *rest)
+    return Spec(
+        name, description, tuple(params), *phrases, *records, where, tuple(why), held, picks, fits, later,
+        refer or {},
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Longer tasks: two to six calls, executed, of which the user names what must be found only by its properties.
+"""Longer tasks of two to six calls, of which the user names what must be found only by its properties.
 
 "Rent the cheapest of the SUVs in Rome for three days starting tomorrow, then add GPS to that rental": the
 search is not said, its result is a reference. Labels are right by execution: each argument is either said, or
@@ -8,6 +8,7 @@ stands in exactly one earlier result, in the place that the words name.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Sequence
 from datetime import date, timedelta
 from random import Random
@@ -23,7 +24,7 @@ from looptool_kit.world.calls import Call, Impossible, arguments
 from looptool_kit.world.execute import execute, new_state, remember
 from looptool_kit.world.grammar import Scene
 from looptool_kit.world.plans import HINTED, MENTIONED
-from looptool_kit.world.references import Found, References, found, is_lookup
+from looptool_kit.world.references import Found, References, found, is_lookup, later
 from looptool_kit.world.routes import Edge, Route, draw_route, edges, every_link, open_to
 from looptool_kit.world.spec import Spec, domain_of, specs
 from looptool_kit.world.types import quoted
@@ -32,6 +33,7 @@ SPLIT, LENGTH = "unseen_traces", (3, 4)
 """The held-out split, and how many tools a trace of it calls."""
 DISTRACTORS = (1, 2)
 """Tools on offer beside those of a trace."""
+_DOUBLED = re.compile(r"\b([a-z]+) \1\b")
 MAX_TRIES = 60
 """Scenes for one trace, after which its route counts as impossible."""
 
@@ -152,10 +154,10 @@ class _Builder:
             source, at = specs()[edge.first], self.number[edge.first]
             for name, value in self.calls[at].arguments.items():
                 p, q = spec.by_name.get(name), source.by_name[name]
-                if p is None or name not in mention or name in own or p.type is not q.type:
+                if p is None or name not in mention or p.type is not q.type or p.type.say is quoted:
                     continue
-                if p.type.say is quoted:
-                    continue
+                if name in own:
+                    raise Impossible(f"{name} of {spec.name} is said twice")
                 if name in fixed and fixed[name] != value:
                     raise Impossible(f"two sources of {spec.name} say {name}")
                 fixed[name] = value
@@ -183,10 +185,10 @@ class _Builder:
             if is_lookup(self.route, tool):
                 continue
             spec = specs()[tool]
-            refs = {e.parameter: names.words(e) for e in self.route.into(tool)}
+            into = self.route.into(tool)
             rest = {k: v for k, v in self.calls[i].arguments.items() if k not in self.unsaid[i]}
-            phrase = g.say(spec, rest, self.scene, implicit=self.hints[i], refs=refs, only_do=True)
-            bodies.append((phrase.body, bool(names.sources(tool) & set(said))))
+            phrase = g.say(spec, rest, self.scene, implicit=self.hints[i], refs=later(into), only_do=True)
+            bodies.append((names.resolved(phrase.body, into), bool(names.sources(tool) & set(said))))
             said.append(tool)
         return g.frame(g.Said("do", _joined(bodies, self.scene), "", ()), self.scene)
 
@@ -196,7 +198,10 @@ def _joined(bodies: Sequence[tuple[str, bool]], scene: Scene) -> str:
     if len(bodies) == 1:
         return bodies[0][0]
     if len(bodies) == 2:
-        template = scene.choose(frames.STEPS if bodies[1][1] else frames.ALONGSIDE)
+        # "Only vans and get me a table" wants a pause.
+        paused = ", " in bodies[0][0]
+        options = frames.STEPS if bodies[1][1] else frames.ALONGSIDE
+        template = scene.choose(options, lambda t: not (paused and t.startswith("{a} and")))
         return g.joined(template, {"a": bodies[0][0], "b": bodies[1][0]})
     out = bodies[0][0]
     for number, (body, builds) in enumerate(bodies[1:], 2):
@@ -206,7 +211,7 @@ def _joined(bodies: Sequence[tuple[str, bool]], scene: Scene) -> str:
 
 
 def _mentioned(spec: Spec, route: Route, fed: Collection[str], rng: Random) -> list[str]:
-    """The parameters of a call: the required ones, those that a link fills, and some that the words can say."""
+    """The parameters of a call: the required ones, those that a link fills, some that the words can say."""
     lookup = is_lookup(route, spec.name)
     templates = [w for e in route.edges if e.first == spec.name for w in spec.refer.get(_head(e), ())]
     sayable = {p.name for p in spec.params if not lookup or all(f"{{?{p.name}}}" in w for w in templates)}
@@ -245,23 +250,22 @@ def build(route: Route, tools: Sequence[Spec], scene: Scene, seed: str) -> Trace
         scene.today,
         seed,
     )
+    if _DOUBLED.search(trace.request):
+        raise Impossible("a word said twice in a row")
     _check_values(trace)
     return trace
 
 
 def _check_calls(builder: _Builder) -> None:
-    """Nothing is asked for twice, and nothing is done to what is cancelled."""
+    """Nothing is asked for twice, and nothing else about what is changed: before or after it?"""
     if len({canonical([c.name, c.arguments]) for c in builder.calls}) < len(builder.calls):
         raise Impossible("the same call twice")
-    for tool in builder.route.tools:
-        kind = specs()[tool].cancels
-        if kind is None:
-            continue
-        for source in (
-            e for e in builder.route.into(tool) if specs()[tool].by_name[e.parameter].type is kind
-        ):
-            if sum(e.first == source.first for e in builder.route.edges) > 1:
-                raise Impossible("something else is done with what is cancelled")
+    edges = builder.route.edges
+    for edge in edges:
+        spec = specs()[edge.second]
+        done = spec.by_name[edge.parameter].type in (spec.cancels, spec.changes)
+        if done and sum(e.first == edge.first for e in edges) > 1:
+            raise Impossible("something else is done with what is changed")
 
 
 def _check_values(trace: Trace) -> None:

@@ -96,7 +96,6 @@ DOMAIN = Domain.of(
         ],
         why=["It's time to settle my debts.", "Someone paid for me last night."],
         out={"status": constant("sent"), "arrives": DATE},
-        refer={"arrives": ("the day the transfer arrives",)},
         reply="The transfer of {amount} is sent and arrives on {arrives}.",
     ),
     T(
@@ -218,7 +217,6 @@ DOMAIN = Domain.of(
         why=["I don't have to pay that any more.", "I'm cutting down on costs."],
         out={"order_id": "=order_id", "last_payment": DATE},
         cancels=STANDING_ORDER,
-        refer={"last_payment": ("the day of the last payment",)},
         reply="The standing order is cancelled; the last payment is on {last_payment}.",
     ),
     T(

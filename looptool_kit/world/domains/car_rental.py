@@ -86,8 +86,8 @@ DOMAIN = Domain.of(
         out={"cars": list_of(record(car=CAR, price=money(90, 700, cents=True)), 2, 3)},
         refer={
             "cars": (
-                "the {*} of the {car_class} for hire in {city} for {days#day} starting {pickup_date@}",
-                "the {*} of the {car_class} in {city} starting {pickup_date@} for {days#day}",
+                "the {*} of the {car_class} for {days#day} starting {pickup_date@} in {city}",
+                "the {*} of the {car_class} starting {pickup_date@} for {days#day} in {city}",
             )
         },
         reply="There are {cars.n} cars; the {cars.0.car} costs {cars.0.price} in total.",

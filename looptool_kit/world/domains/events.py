@@ -113,8 +113,8 @@ DOMAIN = Domain.of(
         out={"events": list_of(record(show=SHOW, venue=VENUE, price=money(12, 110, cents=True)), 2, 3)},
         refer={
             "events": (
-                "the {*} of the {category} in {city} {date@}{?max_price}",
-                "the {*} of the {category} {date@} in {city}{?max_price}",
+                "the {*} of the {category}{?max_price} {date@} in {city}",
+                "the {*} of the {category} {date@}{?max_price} in {city}",
             )
         },
         reply="I found {events.n} events, for example {events.0.show} at {events.0.venue}.",
@@ -230,7 +230,6 @@ DOMAIN = Domain.of(
         ],
         why=["I can't go after all.", "A friend is taking my place."],
         out={"order_id": "=order_id", "status": constant("transferred"), "expires": DATE},
-        refer={"expires": ("the day the transfer expires",)},
         reply="The tickets are transferred; they must be accepted by {expires}.",
     ),
     T(

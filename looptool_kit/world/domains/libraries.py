@@ -201,7 +201,6 @@ DOMAIN = Domain.of(
         ],
         why=["I haven't finished it.", "I'm a slow reader."],
         out={"loan_id": "=loan_id", "due": DATE},
-        refer={"due": ("the new due date of the loan",)},
         reply="The loan is renewed and now due on {due}.",
     ),
     T(

@@ -78,8 +78,8 @@ DOMAIN = Domain.of(
         out={"homes": list_of(record(listing_id=LISTING, price=PRICE, bedrooms=count(2, 6)), 2, 3)},
         refer={
             "homes": (
-                "the {*} of the {home_type} for sale in {city}{?max_price}{?min_bedrooms}",
-                "the {*} of the {home_type} in {city}{?min_bedrooms}{?max_price}",
+                "the {*} of the {home_type} for sale{?max_price}{?min_bedrooms} in {city}",
+                "the {*} of the {home_type}{?min_bedrooms}{?max_price} in {city}",
             )
         },
         reply="I found {homes.n} homes; {homes.0.listing_id} costs {homes.0.price}.",
@@ -248,7 +248,6 @@ DOMAIN = Domain.of(
         out={"offer_id": OFFER, "answer_by": DATE},
         fits=_near_price,
         makes=OFFER,
-        refer={"answer_by": ("the day an answer to the offer is due",)},
         reply="Your offer {offer_id} is in; expect an answer by {answer_by}.",
     ),
 )

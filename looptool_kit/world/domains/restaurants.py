@@ -85,8 +85,8 @@ DOMAIN = Domain.of(
         },
         refer={
             "restaurants": (
-                "the {*} {cuisine} restaurant in {city}{?max_price}",
-                "the {*} restaurant in {city} serving {cuisine} food{?max_price}",
+                "the {*} {cuisine} restaurant{?max_price} in {city}",
+                "the {*} restaurant serving {cuisine} food{?max_price} in {city}",
             )
         },
         reply="I found {restaurants.n} restaurants, for example {restaurants.0.restaurant}.",
