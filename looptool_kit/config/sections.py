@@ -16,10 +16,12 @@ from looptool_kit.config.strategies import (
     EvolveSettings,
     FissionSettings,
     FrontierSettings,
+    HardgenSettings,
     PairsSettings,
     PreferenceSettings,
     RewardSettings,
     TargetSettings,
+    TracesSettings,
 )  # fmt: skip
 from looptool_kit.core.endpoint import Endpoint
 
@@ -359,6 +361,8 @@ class Settings(_Settings):
     jury: JurySettings = JurySettings()
     expand: ExpandSettings = ExpandSettings()
     evolve: EvolveSettings = EvolveSettings()
+    traces: TracesSettings = TracesSettings()
+    hardgen: HardgenSettings = HardgenSettings()
     check: CheckSettings = CheckSettings()
     compose: ComposeSettings = ComposeSettings()
     budget: BudgetSettings = BudgetSettings()

@@ -132,6 +132,8 @@ class Expansion(Frozen):
     """What changed against the seed, in words."""
     checks: tuple[Check, ...] = ()
     accepted: bool = False
+    group: str = ""
+    """Candidates of one group are accepted together or not at all: the steps of a trace."""
 
 
 class Expansions(Table[Expansion]):

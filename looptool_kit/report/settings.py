@@ -24,6 +24,8 @@ READ_BY: dict[str, tuple[str, ...]] = {
     "synthesis": ("seed",),
     "band": ("seed",),
     "evolve": ("seed",),
+    "traces": ("seed",),
+    "hardgen": ("expand",),
     "targets": ("train",),
     "targets.mask_errors": ("seed",),
     "lora": ("train",),
