@@ -18,7 +18,7 @@ from looptool_kit.world.types import Type, quoted
 
 PER_TYPE = 12
 """Links of one type at the most: dates alone would make two thirds of all."""
-FED, FED_OPTIONAL = 0.6, 0.2
+FED, FED_OPTIONAL = 0.75, 0.2
 """Shares of the required and of the optional parameters that a route fills from a result, where one fits."""
 FAN_IN = 0.5
 """How often a tool that joins a route takes a second value from it, where one fits."""
@@ -183,10 +183,11 @@ def draw_route(
         if tools is None or len(tools) > length[1]:
             continue
         chosen = [e for e in fed.values() if e.second in tools]
-        _lengthen(tools, chosen, links, wanted, rng)
-        route = Route(tuple(tools), tuple(chosen))
         # Few tools lead far: late tries take what there is.
-        least = wanted if tries < MAX_TRIES / 2 else length[0]
+        least = wanted if tries < MAX_TRIES * 3 / 4 else length[0]
+        _lengthen(tools, chosen, links, rng.randint(least, wanted), rng)
+        route = Route(tuple(tools), tuple(chosen))
+        route = Route(tuple(t for step in route.steps() for t in step), route.edges)
         if len(tools) >= least and is_held_route(route) == held:
             return route
     return None

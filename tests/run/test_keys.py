@@ -92,6 +92,8 @@ CHOICES = {
     "band.high": 2.0,
     "budget.tokens": [1000],
     "evolve.steps": [2, 3],
+    "hardgen.second": "base",
+    "hardgen.length": [3, 4],
 }
 
 
@@ -193,7 +195,7 @@ def declared(monkeypatch: pytest.MonkeyPatch, run: Run) -> set[str]:
         {"verify__judge": "llm", "judge_llm": JUDGE},
         {"verify__judge": "llm", "generator_llm": JUDGE},
         {"probe__threshold": 1.0},
-        {"expand__expanders": ["llm"]},
+        {"expand__expanders": ["llm", "hardgen"]},
         {"preference__epochs": 1, "preference__epochs_first": 1},
         {"augment__perturbations": ["typos"]},
     ]

@@ -60,9 +60,9 @@ _WORDS: dict[FaultKind, tuple[str, ...]] = {
 }
 _FUNCTION_WORDS = frozenset(
     (
-        "a", "all", "an", "and", "as", "at", "be", "by", "can", "do", "for", "from", "has", "have", "how", "in",
-        "is", "it", "its", "my", "no", "not", "of", "off", "on", "one", "or", "so", "than", "that", "the",
-        "this", "to", "too", "up", "was", "what", "with", "you",
+        "a", "all", "an", "and", "as", "at", "be", "by", "can", "do", "for", "from", "has", "have", "how",
+        "in", "is", "it", "its", "my", "no", "not", "of", "off", "on", "one", "or", "so", "than", "that",
+        "the", "this", "to", "too", "up", "was", "what", "with", "you",
     )
 )  # fmt: skip
 """Words that say nothing about a label although one of its texts may hold them."""

@@ -169,10 +169,10 @@ def test_repeatable_and_found_by_name() -> None:
             c.id for c in children(s, (), 3, Random(5), samples)
         ]
     assert (
-        names(expand.__name__) == ["evolve", "llm", "repeat", "slots", "world"]
+        names(expand.__name__) == ["evolve", "hardgen", "llm", "repeat", "slots", "world"]
         and find_expander("slots") is slots
     )
-    with pytest.raises(ValueError, match="'none'; choose one of evolve, llm, repeat, slots, world"):
+    with pytest.raises(ValueError, match="'none'; choose one of evolve, hardgen, llm, repeat, slots, world"):
         find_expander("none")
 
 
