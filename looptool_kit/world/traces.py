@@ -203,14 +203,16 @@ def generate(n: int, seed: int | str, domains: Sequence[str] = ()) -> list[Sampl
     seen: set[str] = set()
     deck: list[str] = []
     for _ in range(MAX_TRIES * n if targets else 0):
+        if len(out) == n:
+            break
         deck = deck or rng.sample(targets, len(targets))
         trace = draw_trace(deck.pop(), names, LENGTH, rng, held=True)
         if trace is None or trace.request.lower() in seen:
             continue
         seen.add(trace.request.lower())
         out.append(rng.choice(samples_of(trace, SPLIT)))
-        if len(out) == n:
-            return out
+    if len(out) == n:
+        return out
     raise ValueError(
         f"{len(out)} of {n} samples of {SPLIT} were found in the domains {', '.join(domains) or '(all)'}: ask"
         " for fewer (traces.held_out), or name more domains (seeds.domains)"
