@@ -174,7 +174,16 @@ class _Builder:
             spec = specs()[tool]
             into = self.route.into(tool)
             rest = {k: v for k, v in self.calls[i].arguments.items() if k not in self.unsaid[i]}
-            phrase = g.say(spec, rest, self.scene, implicit=self.hints[i], refs=later(into), only_do=True)
+            refs = later(into)
+            phrase = g.say(
+                spec,
+                rest,
+                self.scene,
+                implicit=self.hints[i],
+                refs=refs,
+                only_do=True,
+                late=frozenset(refs),
+            )
             bodies.append((names.resolved(phrase.body, into), bool(names.sources(tool) & set(said))))
             said.append(tool)
         return g.frame(g.Said("do", _joined(bodies, self.scene), "", ()), self.scene)

@@ -178,13 +178,15 @@ def say(
     refs: dict[str, str] | None = None,
     only_do: bool = False,
     skip: str = "",
+    late: frozenset[str] = frozenset(),
 ) -> Said:
     """Word a request for a call, with every argument mentioned once.
 
-    `refs` holds the words for what comes from an earlier result. The parameter `skip` is not mentioned.
+    `refs` holds the words for what comes from an earlier result. The parameter `skip` is not mentioned, and
+    those of `late` by a clause, where they have one.
     """
     said_names = set(arguments) | set(refs or ())
-    form, phrase = _phrase(spec, said_names, scene, only_do, skip)
+    form, phrase = _phrase(spec, said_names, scene, only_do, skip, late)
     body, hints = render(phrase, spec, arguments, scene, refs=refs, implicit=implicit)
     rest = [p for p in spec.params if p.name in said_names and p.name not in slots(phrase) and p.name != skip]
     if scene.rng.random() < SHUFFLED:
@@ -204,13 +206,15 @@ def say(
     return Said(form, body + _in_order(parts), " ".join(tails), tuple(hints))
 
 
-def _phrase(spec: Spec, names: set[str], scene: Scene, only_do: bool, skip: str) -> tuple[str, str]:
+def _phrase(
+    spec: Spec, names: set[str], scene: Scene, only_do: bool, skip: str, late: frozenset[str] = frozenset()
+) -> tuple[str, str]:
     """Choose a phrase for the parameters `names`, with its form."""
     # What has no clause of its own belongs into the phrase.
     inside = {n for n in names if spec.by_name[n].bare and n != skip}
 
     def sayable(phrase: str) -> bool:
-        return inside <= slots(phrase) <= names and skip not in slots(phrase)
+        return inside <= slots(phrase) <= names - (late - inside) and skip not in slots(phrase)
 
     forms = [("do", spec.do)] * 3
     if not only_do:

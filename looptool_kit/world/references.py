@@ -11,9 +11,9 @@ from looptool_kit.world import grammar as g
 from looptool_kit.world.calls import Impossible
 from looptool_kit.world.chains import superlatives
 from looptool_kit.world.grammar import Scene
-from looptool_kit.world.routes import Edge, Route
+from looptool_kit.world.routes import Edge, Route, outputs
 from looptool_kit.world.spec import SLOT, Spec, slots, specs
-from looptool_kit.world.types import DATE, PAST_DATE, Type
+from looptool_kit.world.types import CITY, DATE, DATETIME, PAST_DATE, Type
 
 _OF_ENTRY, _IF_SAID = re.compile(r"\{\.(\w+)(@?)\}"), re.compile(r"\{\?(\w+)\}")
 
@@ -107,8 +107,8 @@ class References:
         self.route, self.scene, self.found = route, scene, found
         self.args = {c.name: c.arguments for c in calls}
         self.hints = dict(zip(route.tools, hints, strict=True))
-        self.nouns: dict[str, tuple[str, str]] = {}
-        """Noun -> (tool, field) that "that ..." stands for."""
+        self.said: set[tuple[str, str]] = set()
+        """(Tool, output) of what was named so far."""
 
     def sources(self, tool: str) -> set[str]:
         """All calls that a call builds on, directly or through unsaid ones."""
@@ -119,43 +119,51 @@ class References:
         """Words for what a link hands on.
 
         Raises:
-            Impossible: They would stand for two things.
+            Impossible: "That rental" would stand for two things.
         """
         spec, (name, _, sub) = specs()[edge.first], edge.field.partition(".")
-        if is_lookup(self.route, edge.first):
-            if not sub:
-                return self._scalar(spec, edge)
-            entry = self._entry(spec, name)
-            own = spec.refer.get(edge.field)
-            return self.scene.choose(own).format(entry) if own else entry
         kind: Type = spec.out[name]
-        if kind.noun:
-            return self._that(kind.noun, (spec.name, name))
-        return self.scene.choose(spec.refer[name])
+        if sub:
+            entry, own = self._entry(spec, name, kind), spec.refer.get(edge.field)
+            return self.scene.choose(own).format(entry) if own else entry
+        if kind.noun and not is_lookup(self.route, edge.first):
+            if not self._clear(kind.noun, spec.name):
+                raise Impossible(f"two things are that {kind.noun}")
+            return f"that {kind.noun}"
+        return self._again(_noun(kind), spec, name) or self._rendered(
+            spec, self.scene.choose(spec.refer[name])
+        )
 
-    def _entry(self, spec: Spec, name: str) -> str:
-        found = self.found[spec.name]
-        kind = specs()[spec.name].out[name].item
-        noun = next((t.noun for t in kind.fields.values() if t.noun), "")
-        if noun in self.nouns:
-            return self._that(noun, (spec.name, name))
-        if noun:
-            self.nouns[noun] = (spec.name, name)
+    def _entry(self, spec: Spec, name: str, kind: Type) -> str:
+        found, fields = self.found[spec.name], kind.item.fields if kind.item else {}
+        noun = next((t.noun for t in fields.values() if t.noun), "")
+        if again := self._again(noun, spec, name):
+            return again
         text = self._rendered(spec, found.template).replace("{*}", found.word)
-        return _OF_ENTRY.sub(lambda m: self._of_entry(kind.fields[m[1]], found.entry[m[1]], m[2]), text)
+        return _OF_ENTRY.sub(lambda m: self._of_entry(fields[m[1]], found.entry[m[1]], m[2]), text)
+
+    def _again(self, noun: str, spec: Spec, name: str) -> str:
+        """ "That flight" for what was named before; empty where something else may be meant."""
+        before = (spec.name, name) in self.said
+        self.said.add((spec.name, name))
+        return f"that {noun}" if before and noun and self._clear(noun, spec.name) else ""
+
+    def _clear(self, noun: str, tool: str) -> bool:
+        """Whether "that ..." is a call's result and nothing else: no other such thing is said or made."""
+        for other in self.route.tools:
+            spec, found = specs()[other], self.found.get(other)
+            fed = {e.parameter for e in self.route.into(other)}
+            kinds = [p.type for p in spec.params if p.name in self.args[other] and p.name not in fed]
+            if other != tool:
+                kinds += [spec.makes] if spec.makes else []
+                kinds += [t for name, t in outputs(spec) if found and "." in name]
+            kinds += [k for t in kinds for k in (*t.fields.values(), *([t.item] if t.item else []))]
+            if any(_alike(_noun(kind), noun) for kind in kinds):
+                return False
+        return True
 
     def _of_entry(self, kind: Type, value: Any, how: str) -> str:
         return g.surface(kind, value, self.scene, how or None, False).text
-
-    def _scalar(self, spec: Spec, edge: Edge) -> str:
-        kind = spec.out[edge.field]
-        again = {"date": "day", "city": "city"}.get(kind.name, "")
-        if again in self.nouns:
-            self._only_one_day(kind)
-            return self._that(again, (edge.first, edge.field))
-        if again:
-            self.nouns[again] = (edge.first, edge.field)
-        return self._rendered(spec, self.scene.choose(spec.refer[edge.field]))
 
     def _rendered(self, spec: Spec, template: str) -> str:
         args, hints = self.args[spec.name], self.hints[spec.name]
@@ -178,16 +186,14 @@ class References:
         edges = {e.parameter: e for e in into}
         return _LATER.sub(lambda m: self.words(edges[m[1]]), text)
 
-    def _that(self, noun: str, what: tuple[str, str]) -> str:
-        if self.nouns.setdefault(noun, what) != what:
-            raise Impossible(f"two things are that {noun}")
-        return f"that {noun}"
 
-    def _only_one_day(self, kind: Type) -> None:
-        """ "That day" is one day: no other is said."""
-        if not (kind.is_a(DATE) or kind.is_a(PAST_DATE)):
-            return
-        for tool, args in self.args.items():
-            fed = {e.parameter for e in self.route.into(tool)}
-            if any(specs()[tool].by_name[k].type.is_a(DATE) for k in args if k not in fed):
-                raise Impossible("another day is said")
+def _noun(kind: Type) -> str:
+    """What one of a type is called again; empty where it is not."""
+    if any(kind.is_a(t) for t in (DATE, PAST_DATE, DATETIME)):
+        return "day"
+    return "city" if kind.is_a(CITY) else kind.noun
+
+
+def _alike(one: str, other: str) -> bool:
+    """Whether two nouns may be taken for each other: "order" and "food order"."""
+    return bool(one and other) and (f" {one}".endswith(f" {other}") or f" {other}".endswith(f" {one}"))

@@ -147,7 +147,7 @@ DOMAIN = Domain.of(
         ],
         why=["I've got everything I need.", "I'm done choosing."],
         out={"confirmation": integer(10000, 99999), "arrives": DATE},
-        refer={"arrives": ("the day the order arrives",)},
+        refer={"arrives": ("the day everything from the cart arrives",)},
         reply="The order is placed and arrives on {arrives}.",
     ),
     T(
