@@ -134,6 +134,8 @@ class Expansion(Frozen):
     accepted: bool = False
     group: str = ""
     """Candidates of one group are accepted together or not at all: the steps of a trace."""
+    generated: int = 0
+    """Tokens that the policy generated to try it."""
 
 
 class Expansions(Table[Expansion]):

@@ -49,6 +49,8 @@ class Candidate(NamedTuple):
     """The answer that could not be used."""
     group: str = ""
     """Candidates of one group are accepted together or not at all; empty: this one alone."""
+    generated: int = 0
+    """Tokens that the policy generated to try it."""
 
 
 class Expander(Protocol):

@@ -117,6 +117,8 @@ class Reached(NamedTuple):
     right: bool
     hints: int
     """Hints that it was given before the right answer, or before it was given up."""
+    generated: int
+    """Tokens of its answers."""
 
 
 def reach(
@@ -132,7 +134,7 @@ def reach(
         seed: Of the sampling and of the wordings.
     """
     given: list[list[str]] = [[] for _ in samples]
-    right = [False] * len(samples)
+    right, tokens = [False] * len(samples), [0] * len(samples)
     for attempt in range(tries):
         open_rows = [i for i in range(len(samples)) if not right[i]]
         if not open_rows:
@@ -141,10 +143,11 @@ def reach(
         sampling = Sampling(max_new_tokens, TEMPERATURE, 1, seed * tries + attempt)
         for i, (completion, *_) in zip(open_rows, engine.generate(asked, sampling), strict=True):
             answer = completion.answer(samples[i].tools)
+            tokens[i] += len(completion.tokens)
             right[i] = grade(answer, samples[i].label, samples[i].tools).correct
             if not right[i] and attempt + 1 < tries:
                 given[i].append(hint(samples[i], answer, Random(f"{seed}/{samples[i].id}/{attempt}")))
-    return [Reached(r, len(hints)) for r, hints in zip(right, given, strict=True)]
+    return [Reached(r, len(hints), n) for r, hints, n in zip(right, given, tokens, strict=True)]
 
 
 def told(sample: Sample, hints: Sequence[str]) -> Sample:

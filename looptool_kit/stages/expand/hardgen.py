@@ -105,8 +105,9 @@ def _candidate(step: Sample, reached: Reached | None) -> Candidate:
     group = str(step.meta["trace"])
     if reached is None:
         return Candidate(step, group=group)
+    words = f"right after {reached.hints} hints" if reached.right else f"wrong after {reached.hints} hints"
+    check = Check(name="reach", passed=reached.right, detail=words)
     if not reached.right:
-        words = f"wrong in all tries, after {reached.hints} hints"
-        return Candidate(step, (Check(name="reach", passed=False, detail=words),))
+        return Candidate(step, (check,), generated=reached.generated)
     kept = step.model_copy(update={"meta": {**step.meta, "hints": reached.hints}})
-    return Candidate(kept, (Check(name="reach", passed=True, detail=f"{reached.hints} hints"),), group=group)
+    return Candidate(kept, (check,), group=group, generated=reached.generated)

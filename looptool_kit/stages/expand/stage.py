@@ -96,6 +96,8 @@ def expand(
             for name, seed_id, candidate in unusable:
                 run.reject(f"expander {name}, seed {seed_id}", 0, candidate.raw, candidate.checks[0].detail)
             facts = {"accepted": sum(r.accepted for r in rows), "unusable_answers": len(unusable)}
+            if generated := sum(r.generated for r in rows):
+                facts["generated"] = generated
             now.finish(
                 {"expansions.parquet": Expansions(rows)}, seeds=len(seeds), candidates=len(rows), **facts
             )
@@ -162,6 +164,7 @@ def _expansion(run: Run, seed: ErrorSeed, candidate: Candidate, j: int) -> Expan
         changed=_changed(seed.sample.request, child.request),
         checks=checks,
         group=candidate.group,
+        generated=candidate.generated,
     )
 
 

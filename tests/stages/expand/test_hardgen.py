@@ -214,6 +214,7 @@ def test_a_step_is_within_reach_where_hints_lead_to_it() -> None:
     learner = Learner({s.request + str(s.meta["step"]): n for s, n in zip(rows, (0, 1, 0, 9), strict=True)})
     found = reach(rows, cast(Any, learner), 3, 99, seed=4)
     assert [(r.right, r.hints) for r in found] == [(True, 0), (True, 1), (True, 0), (False, 2)]
+    assert [r.generated for r in found] == [1, 2, 1, 3], "each answer is one token here"
     assert [len(asked) for asked in learner.asked] == [4, 2, 1], "what is right is not asked again"
     assert learner.asked[0] == rows
     for asked in learner.asked[1]:
@@ -289,6 +290,7 @@ def test_a_loop_takes_whole_traces_towards_failing_tools(run: Run) -> None:
     for group in {r.group for r in made if r.group}:
         assert len({r.accepted for r in made if r.group == group}) == 1
     assert sum(r.accepted for r in run.table(Expansions, "expansions", 1)) <= 40
+    assert (run.manifest("expansions", 1) or {})["generated"] == sum(r.generated for r in made) > 0
     kept = run.table(Samples, "samples", 2).by_id()
     assert all(r.sample.id in kept for r in accepted)
 
