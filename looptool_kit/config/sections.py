@@ -371,6 +371,11 @@ class Settings(_Settings):
     calls: CallSettings = CallSettings()
 
     @property
+    def held_out(self) -> int:
+        """How many held-out samples a policy is scored on, over the splits of the world."""
+        return 3 * self.seeds.held_out + self.traces.held_out
+
+    @property
     def development(self) -> int:
         """How many development samples are drawn: `seeds.development`, or what `[augment]` needs."""
         if self.seeds.development or not self.augment.perturbations:
