@@ -214,6 +214,8 @@ def _phrase(
     inside = {n for n in names if spec.by_name[n].bare and n != skip}
 
     def sayable(phrase: str) -> bool:
+        if (only := _LOOK_UP.fullmatch(phrase)) and only[1] in late:
+            return False
         return inside <= slots(phrase) <= names - (late - inside) and skip not in slots(phrase)
 
     forms = [("do", spec.do)] * 3
@@ -313,6 +315,9 @@ _FOR_ME = re.compile(
 )
 """What is done for the one who asks; nobody has to do it themselves ("I have to show the timers")."""
 _ME = re.compile(r"\b(me|us)\b")
+_LOOK_UP = re.compile(r"look up \{(\w+)\}")
+"""Of a value "look up flight TP610" asks for its status, of a reference ("the latest flight") for a search.
+"""
 _WORD = re.compile(r"\b[a-z]{5,}\b")
 
 

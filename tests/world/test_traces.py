@@ -178,6 +178,13 @@ def test_calls_in_between_are_not_said_and_references_have_an_antecedent() -> No
                 assert rows in before or noun == "listing", trace.request
 
 
+def test_a_reference_is_never_only_looked_up() -> None:
+    """Or the search alone would do it: "look up the latest flight to LHR"."""
+    rng, names = Random(6), open_to(("flights",))
+    found = [t for _ in range(80) if (t := draw_trace("getFlightStatus", names, (2, 2), rng))]
+    assert len(found) > 50 and not [t.request for t in found if "look up the" in t.request.lower()]
+
+
 def scene(seed: int) -> Scene:
     return Scene(Random(seed), TRACES[0].today)
 

@@ -241,8 +241,8 @@ def test_a_group_is_accepted_as_a_whole_or_not_at_all() -> None:
     assert [r.accepted for r in rows] == [True, True, False, False], "never more than `most` in all"
     rows = _accept([[row(a, "1"), row(b, "1")]], [b], wanted=3, most=9)
     assert not any(r.accepted for r in rows), "one of them is known already"
-    rows = _accept([[row(a, ""), row(a, "")]], [], wanted=3, most=9)
-    assert [r.accepted for r in rows] == [True, False], "without a group each stands for itself"
+    alone = _accept([[row(a, ""), row(a, "")]], [], wanted=3, most=9)
+    assert [r.accepted for r in alone] == [True, False], "without a group each stands for itself"
 
 
 # ----------------------------------------------------------------------- a loop
@@ -299,9 +299,7 @@ def test_no_trace_of_the_loop_is_of_the_held_out_split(run: Run) -> None:
     held = [s for s in run.table(Samples, "held_out", 0) if s.split == "unseen_traces"]
     scores = run.table(Scores, "scores", 1)
     assert len(held) == 4 and Counter(s.split for s in scores)["unseen_traces"] == 4
-    held_tools = {tuple(sorted(map(str, cast(list[Any], s.meta["targets"])))) for s in held}
     links = edges(open_to(tuple(HARD["seeds__domains"])))
-    assert links and held_tools
     for r in (*children(run, 1), *children(run, 2)):
         taken = cast(list[dict[str, list[Any]]], r.sample.meta["taken"])
         tools = [str(t) for t in cast(list[Any], r.sample.meta["targets"])]
@@ -372,9 +370,6 @@ def test_the_base_policy_is_asked_what_the_probes_were(
         assert asked and {s.id for s in asked} <= set(run.table(Samples, "samples", 1).by_id())
         assert len({s.id for s in asked}) == len(asked)
         assert all(t.second_asked == t.asked and t.second_failed == t.failed for t in table)
-
-
-# -------------------------------------------------------------- preset and arms
 
 
 def test_the_preset_has_six_domains_and_the_split(tmp_path: Path) -> None:
