@@ -22,7 +22,9 @@ from looptool_kit.stages.train.common import encode
 from looptool_kit.stages.train.packing import Packed, pack
 
 OTHERS = sorted({d for name in ("cpu", "cpu-quick") for d in load_preset(name).seeds.domains})
-"""The domains that the CPU presets adapt to: no sample of theirs may be in the data."""
+"""The domains that the CPU presets adapt to: no sample of theirs may be in the data. Of the six of `cpu-hard`
+these two alone are left out: without all six there would be half of the world to learn from.
+"""
 MAX_ADDED = 5
 """Tools of other domains that a tool list of the world may get beside its own."""
 

@@ -175,7 +175,7 @@ def _gpu() -> Iterable[Finding]:
         "GPU",
         True if cards else None,
         cards or "none (no NVIDIA driver answers)",
-        "" if cards else "Not needed for the presets cpu and cpu-quick.",
+        "" if cards else "Not needed for the presets cpu, cpu-hard and cpu-quick.",
     )
     if cards:
         from looptool_kit.stages.train.card import about

@@ -75,7 +75,15 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return [{"trainer": "sft", "folder": "sft", "steps": 1, "tokens": 100 * len(samples)}]
 
     monkeypatch.setattr(import_module("looptool_kit.stages.train.stage"), "_train", train)
-    for stage in ("probe", "verify.stage", "evaluate.stage", "compose.augmented"):
+    used = (
+        "probe",
+        "verify.stage",
+        "evaluate.stage",
+        "compose.augmented",
+        "expand.hardgen",
+        "expand._failing",
+    )
+    for stage in used:
         monkeypatch.setattr(
             import_module(f"looptool_kit.stages.{stage}"), "open_engine", lambda policy, batch: Scripted()
         )

@@ -22,13 +22,13 @@ from looptool_kit.run.stage import CHAIN, SCORES, TITLES, after, cost
 from looptool_kit.stages._find import names as strategies
 
 FIRST_STAGES = {
-    **dict.fromkeys(("seeds", "synthesis", "band", "evolve", "search"), "seed"),
+    **dict.fromkeys(("seeds", "synthesis", "band", "evolve", "search", "traces"), "seed"),
     **dict.fromkeys(("lora", "sft", "grpo", "reward", "fission", "targets", "frontier"), "policy"),
     **dict.fromkeys(("pairs", "preference", "unsloth"), "policy"),
     "probe": "probes_raw",
     **dict.fromkeys(("probe.quantile", "probe.threshold"), "probes"),
     **dict.fromkeys(("verify", "jury"), "verdicts"),
-    **dict.fromkeys(("expand", "reverse", "check"), "expansions"),
+    **dict.fromkeys(("expand", "reverse", "check", "hardgen"), "expansions"),
     **dict.fromkeys(("compose", "budget", "augment", "search.share"), "composition"),
     "evaluate": "scores",
     "calls": "",

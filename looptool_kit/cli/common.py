@@ -57,7 +57,7 @@ Preset = Annotated[
     str | None,
     typer.Option(
         help="Settings to start from, by default cpu. There are:"
-        " cpu, cpu-quick, single-gpu-0.6b, single-gpu-16gb, single-gpu-4b, single-gpu-8b."
+        " cpu, cpu-hard, cpu-quick, single-gpu-0.6b, single-gpu-16gb, single-gpu-4b, single-gpu-8b."
     ),
 ]
 SeedOption = Annotated[int | None, typer.Option(help="Random seed of the run.")]

@@ -16,12 +16,14 @@ from looptool_kit.config.strategies import (
     EvolveSettings,
     FissionSettings,
     FrontierSettings,
+    HardgenSettings,
     PairsSettings,
     PreferenceSettings,
     ReverseSettings,
     RewardSettings,
     SearchSettings,
     TargetSettings,
+    TracesSettings,
 )  # fmt: skip
 from looptool_kit.core.endpoint import Endpoint
 
@@ -364,12 +366,19 @@ class Settings(_Settings):
     evolve: EvolveSettings = EvolveSettings()
     search: SearchSettings = SearchSettings()
     reverse: ReverseSettings = ReverseSettings()
+    traces: TracesSettings = TracesSettings()
+    hardgen: HardgenSettings = HardgenSettings()
     check: CheckSettings = CheckSettings()
     compose: ComposeSettings = ComposeSettings()
     budget: BudgetSettings = BudgetSettings()
     augment: AugmentSettings = AugmentSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
     calls: CallSettings = CallSettings()
+
+    @property
+    def held_out(self) -> int:
+        """How many held-out samples a policy is scored on, over the splits of the world."""
+        return 3 * self.seeds.held_out + self.traces.held_out
 
     @property
     def development(self) -> int:

@@ -198,6 +198,49 @@ class ReverseSettings(Section):
     """Least share of each kind among a round's proposals, as a part of its share in the world's samples."""
 
 
+class TracesSettings(Section):
+    """Longer tasks of the world: chains of tools of which the request does not say each."""
+
+    held_out: int = Field(0, ge=0)
+    """Held-out samples of the split `unseen_traces`, each a step of another trace of 3 or 4 tools that no
+    expander makes; 0: the split is left out. For the sources `world` and `evolved`.
+    """
+
+
+class HardgenSettings(Section):
+    """The expander `hardgen`: traces of tools towards those that the policy fails (arXiv 2601.01498)."""
+
+    fails_least: int = Field(2, ge=1)
+    """A tool fails only where so many samples ask for it."""
+    fails_share: float = Field(0.5, gt=0, le=1)
+    """Least share of those that the policy gets wrong."""
+    second: Literal["previous", "base", ""] = "previous"
+    """A second policy that must fail the tool too: the `previous` iteration's, on its own dataset (in the
+    first iteration there is none, and the policy decides alone), `base`, the untrained one, which is asked
+    each sample once, or none.
+    """
+    length: tuple[int, int] = (2, 5)
+    """Fewest and most tools of a trace; at most 6."""
+    open_links: bool = True
+    """Results feed tools of other domains and optional parameters too; otherwise required ones of their own
+    domain alone.
+    """
+    tries: int = Field(3, ge=1)
+    """Answers that the policy may give to a step: one without a hint, then with hints."""
+    hints: bool = True
+    """Keep the steps alone that the policy gets right within `tries`, as they are without hints. Otherwise
+    all, and the policy is not asked.
+    """
+
+    @model_validator(mode="after")
+    def _of_two_to_six(self) -> Self:
+        if not 2 <= self.length[0] <= self.length[1] <= 6:
+            raise ValueError(
+                f"length is the fewest, at least 2, and the most, at most 6, not {list(self.length)}"
+            )
+        return self
+
+
 class CheckSettings(Section):
     """How a model checks what a model has written: children of the expander `llm`, dialogues of `trees`."""
 

@@ -132,6 +132,10 @@ class Expansion(Frozen):
     """What changed against the seed, in words."""
     checks: tuple[Check, ...] = ()
     accepted: bool = False
+    group: str = ""
+    """Candidates of one group are accepted together or not at all: the steps of a trace."""
+    generated: int = 0
+    """Tokens that the policy generated to try it."""
 
 
 class Expansions(Table[Expansion]):

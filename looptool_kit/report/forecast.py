@@ -43,7 +43,7 @@ def forecast(settings: Settings) -> Forecast | None:
         return None
     return Forecast(
         sum(work.values()),
-        2.0 + 0.034 * min(settings.probe.batch, 3 * settings.seeds.held_out),
+        2.0 + 0.034 * min(settings.probe.batch, settings.held_out),
         0.1 * policies + 1.1,
     )
 
@@ -60,7 +60,7 @@ def stage_seconds(settings: Settings) -> dict[tuple[str, int], float] | None:
     work: dict[tuple[str, int], float] = {}
     rows, last = float(settings.seeds.first), settings.iterations + 1
     for j in range(0 if settings.evaluate.base else 1, last + 1):
-        work["scores", j] = 3 * settings.seeds.held_out * ANSWER + STAGE
+        work["scores", j] = settings.held_out * ANSWER + STAGE
     for j, fresh in enumerate([*settings.seeds.slices(settings.iterations), 0], 1):
         passes, steps = (sft.epochs, grpo.steps_first) if j == 1 else (sft.epochs_later, grpo.steps)
         train = SFT_ROW * rows * (1 + sft.rehearsal) * passes + COMPLETION * grpo.prompts * grpo.group * steps
@@ -68,12 +68,13 @@ def stage_seconds(settings: Settings) -> dict[tuple[str, int], float] | None:
         if j < last:
             work["probes_raw", j] = ANSWER * rows + STAGE
             failed = FAILING * rows
-            rows = (
-                failed
-                + min(expand.most, failed * expand.children)
-                + min(settings.compose.hppl, rows - failed)
-                + fresh
-            )
+            children = min(expand.most, failed * expand.children)
+            if "hardgen" in expand.expanders:
+                # At the most: seeds of tools that do not fail are not answered for, nor those right at once.
+                answers = children * settings.hardgen.tries * settings.hardgen.hints
+                answers += rows * (settings.hardgen.second == "base")
+                work["expansions", j] = answers * ANSWER + STAGE
+            rows = failed + children + min(settings.compose.hppl, rows - failed) + fresh
             if augment.perturbations:
                 kinds, first = len(augment.perturbations), settings.seeds.first
                 scored = kinds * first * (augment.choice == "loss") + settings.development

@@ -36,6 +36,7 @@ TITLES = {
     "probes_raw": "probe",
     "probes": "probe, states",
     "verdicts": "verify",
+    "failing": "expand, failing tools",
     "expansions": "expand",
     "augmented": "perturb",
     "augment_losses": "score perturbed samples",

@@ -54,7 +54,7 @@ def _setting(plan: Comparison, table: Outcomes) -> str:
         else f"The budget of an arm is what the first one ({first}) spends after D1."
     )
     count = len(plan.seeds)
-    n = len(next(iter(table)).ids) if table else 3 * settings.seeds.held_out
+    n = len(next(iter(table)).ids) if table else settings.held_out
     return (
         f"Preset `{plan.preset}`, model `{settings.model}`, {count} random seed{'s' * (count != 1)}"
         f" ({', '.join(map(str, plan.seeds))}), {n} held-out samples a seed, {settings.iterations}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from looptool_kit.core.samples import ToolCall
@@ -68,13 +69,9 @@ def unsaid(plan: Plan, call: ToolCall, more: ToolCall) -> dict[str, Any]:
     return {k: v for k, v in more.arguments.items() if k not in names}
 
 
-def pick(
-    rows: list[dict[str, Any]], sub: str, fields: dict[str, Type], noun: str, scene: Scene
-) -> tuple[Any, str]:
-    """One of several results and the words that single it out."""
-    if len({str(r[sub]) for r in rows}) < len(rows):
-        raise Impossible("two results of the same name")
-    ways = []
+def superlatives(rows: list[dict[str, Any]], fields: Mapping[str, Type]) -> list[tuple[str, dict[str, Any]]]:
+    """Words that single out one of several results ("cheapest"), each with that result."""
+    ways: list[tuple[str, dict[str, Any]]] = []
     for low, high, names in (
         ("cheapest", "most expensive", [n for n, t in fields.items() if t.name.startswith("money")]),
         ("shortest", "longest", [n for n, t in fields.items() if t.name.startswith("duration")]),
@@ -99,6 +96,16 @@ def pick(
             ways += [(low, rows[keys.index(min(keys))])] * (low != "lowest-rated") + [
                 (high, rows[keys.index(max(keys))])
             ]
+    return ways
+
+
+def pick(
+    rows: list[dict[str, Any]], sub: str, fields: dict[str, Type], noun: str, scene: Scene
+) -> tuple[Any, str]:
+    """One of several results and the words that single it out."""
+    if len({str(r[sub]) for r in rows}) < len(rows):
+        raise Impossible("two results of the same name")
+    ways = superlatives(rows, fields)
     if ways and scene.rng.random() < 0.7:
         word, row = scene.rng.choice(ways)
         return row[sub], f"the {word} {noun}"

@@ -30,6 +30,8 @@ BOTH = (
     "{a} and {b}", "{a}, and {b}", "{a} and also {b}", "{a}. Also, {b}", "{a}. Then {b}",
     "two things: {a}, and {b}", "{a}, and on top of that {b}", "{a}. While you're at it, {b}",
 )  # fmt: skip
+ALONGSIDE = tuple(b for b in BOTH if "Then" not in b)
+"""For two requests of which none waits for the other."""
 ALL = (
     "{a}, {b}, and {c}",
     "{a}, {b} and also {c}",

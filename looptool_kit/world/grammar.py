@@ -146,7 +146,7 @@ def render(
     def fill(m: re.Match[str]) -> str:
         name = m[1] or own
         if refs and name in refs:
-            return refs[name]
+            return f"on {refs[name]}" if m[2] == "@" else refs[name]
         surface_of = surface(spec.by_name[name].type, arguments[name], scene, m[2], name in implicit)
         if surface_of.implicit:
             hints.append(name)
@@ -178,13 +178,15 @@ def say(
     refs: dict[str, str] | None = None,
     only_do: bool = False,
     skip: str = "",
+    late: frozenset[str] = frozenset(),
 ) -> Said:
     """Word a request for a call, with every argument mentioned once.
 
-    `refs` holds the words for what comes from an earlier result. The parameter `skip` is not mentioned.
+    `refs` holds the words for what comes from an earlier result. The parameter `skip` is not mentioned, and
+    those of `late` by a clause, where they have one.
     """
     said_names = set(arguments) | set(refs or ())
-    form, phrase = _phrase(spec, said_names, scene, only_do, skip)
+    form, phrase = _phrase(spec, said_names, scene, only_do, skip, late)
     body, hints = render(phrase, spec, arguments, scene, refs=refs, implicit=implicit)
     rest = [p for p in spec.params if p.name in said_names and p.name not in slots(phrase) and p.name != skip]
     if scene.rng.random() < SHUFFLED:
@@ -204,13 +206,17 @@ def say(
     return Said(form, body + _in_order(parts), " ".join(tails), tuple(hints))
 
 
-def _phrase(spec: Spec, names: set[str], scene: Scene, only_do: bool, skip: str) -> tuple[str, str]:
+def _phrase(
+    spec: Spec, names: set[str], scene: Scene, only_do: bool, skip: str, late: frozenset[str] = frozenset()
+) -> tuple[str, str]:
     """Choose a phrase for the parameters `names`, with its form."""
     # What has no clause of its own belongs into the phrase.
     inside = {n for n in names if spec.by_name[n].bare and n != skip}
 
     def sayable(phrase: str) -> bool:
-        return inside <= slots(phrase) <= names and skip not in slots(phrase)
+        if (only := _LOOK_UP.fullmatch(phrase)) and only[1] in late:
+            return False
+        return inside <= slots(phrase) <= names - (late - inside) and skip not in slots(phrase)
 
     forms = [("do", spec.do)] * 3
     if not only_do:
@@ -287,6 +293,13 @@ def fit(template: str, body: str) -> str:
     return template.replace("{X}", capital(body)).replace("{x}", body)
 
 
+def joined(template: str, bodies: dict[str, str]) -> str:
+    """Several bodies in one; after a full stop inside the template a sentence begins."""
+    return re.sub(
+        r"(\. )?\{(\w)\}", lambda m: f". {capital(bodies[m[2]])}" if m[1] else bodies[m[2]], template
+    )
+
+
 def capital(text: str) -> str:
     """First letter upper case, unless it belongs to a value."""
     return text[:1].upper() + text[1:]
@@ -302,6 +315,9 @@ _FOR_ME = re.compile(
 )
 """What is done for the one who asks; nobody has to do it themselves ("I have to show the timers")."""
 _ME = re.compile(r"\b(me|us)\b")
+_LOOK_UP = re.compile(r"look up \{(\w+)\}")
+"""Of a value "look up flight TP610" asks for its status, of a reference ("the latest flight") for a search.
+"""
 _WORD = re.compile(r"\b[a-z]{5,}\b")
 
 

@@ -1,7 +1,8 @@
 """Read what the world writes.
 
 `python -m looptool_kit.world.show DOMAIN [n]` checks a domain's file and prints n requests with their labels
-for each of its tools.
+for each of its tools. `python -m looptool_kit.world.show traces [n] [DOMAIN ...]` prints n samples of longer
+tasks (`traces`), each after the rule tier and an execution again.
 """
 
 from __future__ import annotations
@@ -12,14 +13,17 @@ from collections import Counter
 from datetime import date, timedelta
 from random import Random
 
+from looptool_kit.checks.rules import check_sample
 from looptool_kit.core.samples import Sample
 from looptool_kit.core.toolcalls import render_answer
 from looptool_kit.world.calls import Impossible
 from looptool_kit.world.execute import problem
 from looptool_kit.world.grammar import Scene
 from looptool_kit.world.plans import KINDS_ON_ONE, askable, draw_plan, varies
+from looptool_kit.world.routes import edges, open_to
 from looptool_kit.world.spec import Domain, all_domains, links, reserved, slots
 from looptool_kit.world.tasks import sample_of
+from looptool_kit.world.traces import draw_trace, replay, samples_of
 from looptool_kit.world.types import Type
 
 
@@ -73,8 +77,32 @@ def text_of(sample: Sample) -> str:
     )
 
 
+def show_traces(n: int, domains: list[str]) -> int:
+    """Print whole traces until they have `n` samples, and what is wrong with any; returns how many are."""
+    rng, names = Random(7), open_to(domains)
+    targets = sorted({tool for edge in edges(names) for tool in (edge.first, edge.second)})
+    shown, bad, lengths = 0, 0, Counter[int]()
+    while shown < n:
+        trace = draw_trace(rng.choice(targets), names, (2, 6), rng)
+        if trace is None:
+            continue
+        steps = samples_of(trace)
+        print(text_of(steps[-1]))
+        wrong = [c.detail for step in steps for c in check_sample(step) if not c.passed]
+        said = [json.loads(m.content) for m in steps[-1].messages if m.role == "tool"]
+        wrong += ["executed again it gives other results"] * (replay(steps[-1]) != said)
+        for w in wrong:
+            print("!", w)
+        shown, bad, lengths = shown + len(steps), bad + len(wrong), lengths + Counter([len(trace.calls)])
+    count = ", ".join(f"{calls} calls {number}" for calls, number in sorted(lengths.items()))
+    print(f"{shown} samples of {lengths.total()} traces ({count}): {bad} faults")
+    return bad
+
+
 def main(argv: list[str]) -> int:
-    """Check and print the domains named on the command line."""
+    """Check and print the domains named on the command line, or traces."""
+    if argv[:1] == ["traces"]:
+        return 1 if show_traces(int(argv[1]) if len(argv) > 1 else 40, argv[2:]) else 0
     n = int(argv[1]) if len(argv) > 1 else 8
     domains = [d for d in all_domains() if not argv or d.name == argv[0]]
     if not domains:

@@ -9,7 +9,7 @@ import hashlib
 import pkgutil
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from importlib import import_module
@@ -118,7 +118,8 @@ class Spec:
     picks: tuple[str, dict[str, str]] | None = None
     fits: Callable[[dict[str, Any], dict[str, Any]], bool] | None = None
     later: bool = False
-    """`picks`, `fits` and `later` are explained in the docstring of `domains`."""
+    refer: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """`picks`, `fits`, `later` and `refer` are explained in the docstring of `domains`."""
 
     @cached_property
     def tool(self) -> Tool:
@@ -159,13 +160,15 @@ def T(
     picks: tuple[str, dict[str, str]] | None = None,
     fits: Callable[[dict[str, Any], dict[str, Any]], bool] | None = None,
     later: bool = False,
+    refer: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Spec:
     """A tool; see the docstring of `looptool_kit.world.domains`."""
     phrases = tuple(do), tuple(ask), tuple(need), out, reply
     records = makes, changes, cancels, lists
     return Spec(
-        name, description, tuple(params), *phrases, *records, where, tuple(why), held, picks, fits, later
-    )
+        name, description, tuple(params), *phrases, *records, where, tuple(why), held, picks, fits, later,
+        refer or {},
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,6 @@ any time.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from pydantic import JsonValue
@@ -87,18 +86,11 @@ def _parallel(plan: Plan, scene: Scene) -> tuple[list[Message], Label, list[list
                 )
             )
         bodies = dict(zip("abc", (s.body for _, s in drawn), strict=False))
-        body = _join(scene.choose(frames.BOTH if len(drawn) == 2 else frames.ALL), bodies)
+        body = g.joined(scene.choose(frames.BOTH if len(drawn) == 2 else frames.ALL), bodies)
         calls, done = tuple(c for c, _ in drawn), [list(s.implicit) for _, s in drawn]
         if len({c.model_dump_json() for c in calls}) < len(calls):
             raise Impossible("the same call twice")
     return [_system(scene), _user(g.frame(g.Said("do", body, "", ()), scene))], Label(calls=calls), done
-
-
-def _join(template: str, bodies: dict[str, str]) -> str:
-    # After a full stop inside the frame a sentence begins.
-    return re.sub(
-        r"(\. )?\{(\w)\}", lambda m: f". {g.capital(bodies[m[2]])}" if m[1] else bodies[m[2]], template
-    )
 
 
 def _multi_step(plan: Plan, scene: Scene) -> tuple[list[Message], Label, list[list[str]]]:
@@ -108,7 +100,7 @@ def _multi_step(plan: Plan, scene: Scene) -> tuple[list[Message], Label, list[li
     then = g.say(
         second, rest, scene, implicit=tuple(plan["calls"][1]["implicit"]), refs={parameter: ref}, only_do=True
     )
-    body = _join(scene.choose(frames.STEPS), {"a": phrase.body, "b": then.body})
+    body = g.joined(scene.choose(frames.STEPS), {"a": phrase.body, "b": then.body})
     messages = [_system(scene), _user(g.frame(g.Said("do", body, "", ()), scene))]
     if plan["mode"] == "first":
         return messages, Label(calls=(call,)), [list(phrase.implicit), list(then.implicit)]

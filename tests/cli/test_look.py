@@ -148,7 +148,12 @@ VARIANTS: tuple[dict[str, Any], ...] = (
     {"trainer": "unsloth"},
     {"grpo__steps_first": 1},
     {"sft__epochs": 1, "sft__epochs_later": 1, "sft__rehearsal": 0.5},
-    {"verify__judge": "llm", "judge_llm": JUDGE, "generator_llm": JUDGE, "expand__expanders": ["llm"]},
+    {
+        "verify__judge": "llm",
+        "judge_llm": JUDGE,
+        "generator_llm": JUDGE,
+        "expand__expanders": ["llm", "hardgen"],
+    },
     {"verify__judge": "llm", "generator_llm": JUDGE},
     {"probe__threshold": 1.0},
     {"expand__expanders": ["reverse"]},

@@ -9,7 +9,7 @@ import pytest
 from scripted_runs import finished_loop, scripted
 
 from looptool_kit.config import load_preset
-from looptool_kit.report.forecast import forecast, stage_seconds
+from looptool_kit.report.forecast import GFLOPS, forecast, stage_seconds
 from looptool_kit.report.time_left import expected, time_left
 
 KNOWN = {("policy", 1): 100.0, ("scores", 1): 10.0, ("policy", 2): 50.0, ("scores", 2): 10.0}
@@ -33,6 +33,20 @@ def test_the_parts_of_the_forecast_are_its_whole() -> None:
     parts, whole = stage_seconds(settings), forecast(settings)
     assert parts and whole and all(seconds > 0 for seconds in parts.values())
     assert sum(parts.values()) == pytest.approx(whole.seconds, rel=0.5), "each measures the machine"
+
+
+def test_the_forecast_counts_held_out_traces_and_what_hints_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("looptool_kit.report.forecast._gflops", lambda: GFLOPS)
+    settings = load_preset("cpu-hard")
+    assert settings.held_out == 3 * settings.seeds.held_out + settings.traces.held_out
+    usual, fewer = stage_seconds(settings), stage_seconds(load_preset("cpu-hard", traces__held_out=0))
+    assert usual and fewer and usual["scores", 1] > fewer["scores", 1] and ("expansions", 1) not in usual
+    hard = {"expand__expanders": ["hardgen", "world"], "hardgen__tries": 2}
+    some = stage_seconds(load_preset("cpu-hard", **hard))
+    none = stage_seconds(load_preset("cpu-hard", **hard, hardgen__hints=False))
+    base = stage_seconds(load_preset("cpu-hard", **hard, hardgen__hints=False, hardgen__second="base"))
+    assert some and none and base
+    assert some["expansions", 1] > base["expansions", 1] > none["expansions", 1]
 
 
 def test_a_finished_loop_has_nothing_left_and_a_changed_setting_brings_it_back(

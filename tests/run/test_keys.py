@@ -97,6 +97,8 @@ CHOICES = {
     "search.patterns": ["direct"],
     "search.variants": 6,
     "reverse.pay": "uncertainty",
+    "hardgen.second": "base",
+    "hardgen.length": [3, 4],
 }
 
 
@@ -198,7 +200,7 @@ def declared(monkeypatch: pytest.MonkeyPatch, run: Run) -> set[str]:
         {"verify__judge": "llm", "judge_llm": JUDGE},
         {"verify__judge": "llm", "generator_llm": JUDGE},
         {"probe__threshold": 1.0},
-        {"expand__expanders": ["llm"]},
+        {"expand__expanders": ["llm", "hardgen"]},
         {"expand__expanders": ["reverse"]},
         {"preference__epochs": 1, "preference__epochs_first": 1},
         {"augment__perturbations": ["typos"]},

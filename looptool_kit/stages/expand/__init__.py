@@ -15,7 +15,8 @@ the children of a seed do not depend on which other seeds are given, so that a s
 rows when it resumes. `pool` is the dataset to draw values and tools from. Each child has `parent=seed.id`,
 `source="expander"` and `strategy="expanders.<name>"`. The stage runs the rule tier and the deduplication over
 them; an expander that adds a check named `novelty` itself is exempt from the latter. Settings beside those of
-`[expand]` that decide the children are named in `SETTINGS`, where there are any.
+`[expand]` that decide the children are named in `SETTINGS`, where there are any. `inputs(run, j)`, where it
+is there, gives what else decides them, name -> value; it counts by content.
 
 An expander that works seed by seed is `candidates = each(children)`. One that chooses over all seeds has
 `AT_ONCE = True`, is given all of them in one call, and keeps what it has done by itself. What
@@ -49,6 +50,10 @@ class Candidate(NamedTuple):
     """What the expander itself has checked."""
     raw: str = ""
     """The answer that could not be used."""
+    group: str = ""
+    """Candidates of one group are accepted together or not at all; empty: this one alone."""
+    generated: int = 0
+    """Tokens that the policy generated to try it."""
 
 
 class Expander(Protocol):

@@ -94,6 +94,8 @@ def expand(
             facts = {"accepted": sum(r.accepted for r in rows), "unusable_answers": len(unusable)}
             for name in run.settings.expand.expanders:
                 facts |= getattr(find_expander(name), "facts", _nothing)(seeds, run)
+            if generated := sum(r.generated for r in rows):
+                facts["generated"] = generated
             now.finish(
                 {"expansions.parquet": Expansions(rows)}, seeds=len(seeds), candidates=len(rows), **facts
             )
@@ -166,6 +168,8 @@ def _expansion(run: Run, seed: ErrorSeed, candidate: Candidate, j: int) -> Expan
         pattern=str(faults[0]) if faults else "",
         changed=_changed(seed.sample.request, child.request),
         checks=checks,
+        group=candidate.group,
+        generated=candidate.generated,
     )
 
 
@@ -252,28 +256,43 @@ def _accept(
     """Accept the first `wanted` candidates of each seed that pass all checks.
 
     They are new to seed, siblings, dataset and held-out set; an expander's own check `novelty` exempts a row.
+    A group is accepted as a whole, so that a seed may get more than `wanted`, never more than `most` in all.
     """
     seen = Deduplicator(known)
     rows: list[Expansion] = []
     total = 0
     for group in candidates:
         taken = 0
-        for row in group:
-            passed = _passed(row)
-            if passed and not any(c.name == "novelty" for c in row.checks):
-                twin = seen.duplicate_of(row.sample)
-                row = row.model_copy(
-                    update={
-                        "checks": (*row.checks, Check(name="novelty", passed=twin is None, detail=twin or ""))
-                    }
-                )
-                passed = twin is None
-            if passed and taken < wanted and total < most:
-                seen.add(row.sample)
-                taken, total = taken + 1, total + 1
-                row = row.model_copy(update={"accepted": True})
-            rows.append(row)
+        units: dict[str | int, list[Expansion]] = {}
+        for number, row in enumerate(group):
+            units.setdefault(row.group or number, []).append(row)
+        for unit in units.values():
+            checked = _together([_novel(row, seen) for row in unit])
+            fits = taken < wanted and total + len(checked) <= most
+            if fits and all(map(_passed, checked)):
+                checked = [row.model_copy(update={"accepted": True}) for row in checked]
+                for row in checked:
+                    seen.add(row.sample)
+                taken, total = taken + len(checked), total + len(checked)
+            rows += checked
     return rows
+
+
+def _novel(row: Expansion, seen: Deduplicator) -> Expansion:
+    """The row, with the check of what is known already, where it passed all others."""
+    if not _passed(row) or any(c.name == "novelty" for c in row.checks):
+        return row
+    twin = seen.duplicate_of(row.sample)
+    check = Check(name="novelty", passed=twin is None, detail=twin or "")
+    return row.model_copy(update={"checks": (*row.checks, check)})
+
+
+def _together(unit: list[Expansion]) -> list[Expansion]:
+    """The rows of a group: where one fails, so do the others, and say so."""
+    if all(map(_passed, unit)):
+        return unit
+    check = Check(name="group", passed=False, detail="another step of it failed a check")
+    return [row.model_copy(update={"checks": (*row.checks, check)}) if _passed(row) else row for row in unit]
 
 
 def _changed(before: str, after: str) -> str:

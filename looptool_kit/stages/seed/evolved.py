@@ -20,7 +20,7 @@ from looptool_kit.stages.seed._band import Knobs, Sieve, turned
 from looptool_kit.stages.seed._draw import BLOCK, DEVELOPMENT_SEED, Reject, Seeded, stream, truths
 from looptool_kit.stages.seed.world import held_out_of
 
-SETTINGS = ("seeds.domains", "seeds.noise", "evolve")
+SETTINGS = ("seeds.domains", "seeds.noise", "evolve", "traces")
 STRATEGY = "seeders.evolved"
 MAX_ROUNDS = 8
 """Draws for what is still missing, after which the tools allow no more."""

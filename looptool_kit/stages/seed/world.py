@@ -21,8 +21,9 @@ from looptool_kit.stages.seed._draw import (
     stream,
     truths,
 )
+from looptool_kit.world import traces
 
-SETTINGS = ("seeds.domains", "seeds.noise")
+SETTINGS = ("seeds.domains", "seeds.noise", "traces")
 
 
 def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
@@ -64,16 +65,19 @@ def within(
 
 
 def held_out_of(run: Run) -> Samples:
-    """The held-out splits, over the world's tools as they are."""
+    """The held-out splits, over the world's tools as they are; `unseen_traces` where it is asked for."""
     wanted = run.settings.seeds
-    return Samples(
+    seed = HELD_OUT_SEED + run.settings.seed
+    longer = traces.generate(run.settings.traces.held_out, seed, wanted.domains)
+    usual = [
         row
         for split in HELD_OUT_SPLITS
         for row in world.generate(
             wanted.held_out,
-            seed=HELD_OUT_SEED + run.settings.seed,
+            seed=seed,
             split=split,
             domains=() if split == "unseen_tools" else wanted.domains,
             per_list=3,
         )
-    )
+    ]
+    return Samples([*usual, *longer])

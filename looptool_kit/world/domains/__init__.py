@@ -81,6 +81,11 @@ Tools and their results:
 - `fits=lambda a, found: ...` is for what must hold between the arguments and the result (of a list, its
   entry) that the call builds on: an offer near the price. `later=True`: nobody asks for it right after making
   such a record (damage to a car that is still to be picked up).
+- `refer={"flights": ("the {*} flight from {origin} to {destination} {date@}{?max_price}",)}` names what a
+  call finds by what it is asked, so that longer tasks need not say the call ("book the cheapest flight from
+  FCO to LHR tomorrow"). Of a list `{*}` is a word like "cheapest", `{.title}` a field that tells its entries
+  apart; `{?max_price}` is the clause of an optional parameter. `"list.field"` names a field of an entry ("the
+  day of {}"). A result of what acts names itself: "the day the transfer arrives".
 - `where=lambda a: a["origin"] != a["destination"]` is for what must hold between required arguments.
   Arguments of one type are different anyway. For optional ones use `a.get`.
 - A tool costs 60-110 tokens: 2-4 parameters, descriptions only where the name does not say it. Outputs are

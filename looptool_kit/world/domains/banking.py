@@ -183,6 +183,12 @@ DOMAIN = Domain.of(
         need=["a list of the standing orders", "an overview of the standing orders", "the standing orders"],
         out={"orders": list_of(record(order_id=STANDING_ORDER, recipient=PERSON, frequency=RHYTHM), 2, 3)},
         lists=STANDING_ORDER,
+        refer={
+            "orders": (
+                "the standing order to {.recipient} on my {account} account",
+                "the standing order on my {account} account to {.recipient}",
+            )
+        },
         reply="There are {orders.n} standing orders; the first one is {orders.0.order_id}.",
     ),
     T(

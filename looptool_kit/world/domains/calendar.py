@@ -81,6 +81,13 @@ DOMAIN = Domain.of(
         ],
         out={"events": list_of(record(event_id=EVENT, title=TITLE, start=TIME), 2, 3)},
         lists=EVENT,
+        refer={
+            "events": (
+                "the event called {.title}{?calendar} {date@}",
+                "the event {.title}{?calendar} {date@}",
+                "the {*} event{?calendar} {date@}",
+            )
+        },
         reply="You have {events.n} events; the first one listed is {events.0.title}.",
     ),
     T(

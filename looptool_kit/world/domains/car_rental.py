@@ -84,6 +84,12 @@ DOMAIN = Domain.of(
         ],
         why=["We're planning a road trip.", "The train doesn't go there.", "My own car is in the garage."],
         out={"cars": list_of(record(car=CAR, price=money(90, 700, cents=True)), 2, 3)},
+        refer={
+            "cars": (
+                "the {*} of the {car_class} for {days#day} starting {pickup_date@} in {city}",
+                "the {*} of the {car_class} starting {pickup_date@} for {days#day} in {city}",
+            )
+        },
         reply="There are {cars.n} cars; the {cars.0.car} costs {cars.0.price} in total.",
     ),
     T(

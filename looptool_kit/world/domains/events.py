@@ -111,6 +111,12 @@ DOMAIN = Domain.of(
         ],
         why=["We want to go out.", "It has been a long week.", "We could do with a night out."],
         out={"events": list_of(record(show=SHOW, venue=VENUE, price=money(12, 110, cents=True)), 2, 3)},
+        refer={
+            "events": (
+                "the {*} of the {category}{?max_price} {date@} in {city}",
+                "the {*} of the {category} {date@}{?max_price} in {city}",
+            )
+        },
         reply="I found {events.n} events, for example {events.0.show} at {events.0.venue}.",
     ),
     T(

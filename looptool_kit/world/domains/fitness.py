@@ -155,6 +155,7 @@ DOMAIN = Domain.of(
             )
         },
         lists=WORKOUT,
+        refer={"workouts": ("the {*} workout I've logged since {since}", "my {*} workout since {since}")},
         reply="There are {workouts.n} workouts; the first one is {workouts.0.workout_id}.",
     ),
     T(

@@ -87,6 +87,12 @@ DOMAIN = Domain.of(
         need=["a flight", "a flight from {origin} to {destination}", "flight options", "plane tickets"],
         why=["I'm planning a trip.", "My sister is getting married.", "I have to travel for work."],
         out={"flights": list_of(record(flight=FLIGHT, departs=TIME, price=money(80, 900)), 2, 3)},
+        refer={
+            "flights": (
+                "the {*} flight from {origin} to {destination} {date@}{?max_price}",
+                "the {*} flight {date@} from {origin} to {destination}{?max_price}",
+            )
+        },
         reply="I found {flights.n} flights; the first is {flights.0.flight} at {flights.0.price}.",
     ),
     T(

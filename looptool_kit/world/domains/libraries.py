@@ -125,6 +125,12 @@ DOMAIN = Domain.of(
             "I've run out of things to read.",
         ],
         out={"books": list_of(record(book=BOOK, author=AUTHOR, rating=RATING), 2, 3)},
+        refer={
+            "books": (
+                "the {*} library book on {subject}{?language}",
+                "the {*} book on {subject}{?language} in the library",
+            ),
+        },
         reply="There are {books.n} books, for example {books.0.book} by {books.0.author}.",
     ),
     T(
@@ -150,6 +156,7 @@ DOMAIN = Domain.of(
         ],
         why=["A friend recommended it.", "Our book club meets soon."],
         out={"hold_id": HOLD, "ready_on": DATE, "queue": count(1, 9)},
+        refer={"ready_on": ("the day the book is ready",)},
         reply="Your hold {hold_id} should be ready on {ready_on}.",
     ),
     T(
@@ -177,6 +184,7 @@ DOMAIN = Domain.of(
         ],
         out={"loans": list_of(record(loan_id=LOAN, title=TITLE, days_left=count(1, 20)), 2, 3)},
         lists=LOAN,
+        refer={"loans": ("the loan of {.title} on {card_id}",)},
         reply="There are {loans.n} loans; {loans.0.title} has {loans.0.days_left} days left.",
     ),
     T(

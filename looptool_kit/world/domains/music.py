@@ -198,6 +198,12 @@ DOMAIN = Domain.of(
         ],
         why=["Something is stuck in my head.", "I heard something nice on the radio."],
         out={"songs": list_of(record(title=SONG, length=duration(2, 9, 1)), 2, 3)},
+        refer={
+            "songs": (
+                "the {*} song with the lyrics {lyrics}{?artist}",
+                "the {*} song{?artist} with the line {lyrics}",
+            )
+        },
         reply="I found {songs.n} songs, for example {songs.0.title}.",
     ),
     T(
@@ -278,6 +284,7 @@ DOMAIN = Domain.of(
             )
         },
         lists=PLAYLIST,
+        refer={"playlists": ("my playlist {.name}", "the playlist called {.name}")},
         reply="There are {playlists.n} playlists; the first one is {playlists.0.playlist_id}.",
     ),
 )

@@ -76,6 +76,12 @@ DOMAIN = Domain.of(
         ],
         why=["We're thinking of moving.", "Our lease ends soon.", "I'm tired of renting."],
         out={"homes": list_of(record(listing_id=LISTING, price=PRICE, bedrooms=count(2, 6)), 2, 3)},
+        refer={
+            "homes": (
+                "the {*} of the {home_type} for sale{?max_price}{?min_bedrooms} in {city}",
+                "the {*} of the {home_type}{?min_bedrooms}{?max_price} in {city}",
+            )
+        },
         reply="I found {homes.n} homes; {homes.0.listing_id} costs {homes.0.price}.",
     ),
     T(

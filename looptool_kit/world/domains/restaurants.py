@@ -83,6 +83,12 @@ DOMAIN = Domain.of(
                 record(restaurant=RESTAURANT, rating=RATING, price=money(10, 80, cents=True)), 2, 3
             )
         },
+        refer={
+            "restaurants": (
+                "the {*} {cuisine} restaurant{?max_price} in {city}",
+                "the {*} restaurant serving {cuisine} food{?max_price} in {city}",
+            )
+        },
         reply="I found {restaurants.n} restaurants, for example {restaurants.0.restaurant}.",
     ),
     T(
@@ -189,6 +195,13 @@ DOMAIN = Domain.of(
         ],
         out={"reservations": list_of(record(reservation_id=BOOKING, date=DATE, time=EVENING), 2, 3)},
         lists=BOOKING,
+        refer={
+            "reservations": (
+                "the {*} table reservation under the name {name}",
+                "the {*} reservation for {name}",
+            ),
+            "reservations.date": ("the day of {}",),
+        },
         reply="There are {reservations.n} reservations; the first is {reservations.0.reservation_id}.",
     ),
     T(

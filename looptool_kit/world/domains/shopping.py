@@ -71,6 +71,12 @@ DOMAIN = Domain.of(
         ],
         why=["I have a birthday coming up.", "I have just moved house.", "My old one is broken."],
         out={"items": list_of(record(item_id=ITEM, price=money(9, 240, cents=True), rating=RATING), 2, 3)},
+        refer={
+            "items": (
+                "the {*} offer for {query}{?max_price}",
+                "the {*} offer in the shop for {query}{?max_price}",
+            )
+        },
         reply="I found {items.n} items, for example {items.0.item_id} at {items.0.price}.",
     ),
     T(
@@ -141,6 +147,7 @@ DOMAIN = Domain.of(
         ],
         why=["I've got everything I need.", "I'm done choosing."],
         out={"confirmation": integer(10000, 99999), "arrives": DATE},
+        refer={"arrives": ("the day everything from the cart arrives",)},
         reply="The order is placed and arrives on {arrives}.",
     ),
     T(
@@ -166,6 +173,7 @@ DOMAIN = Domain.of(
             )
         },
         lists=ORDER,
+        refer={"orders": ("the {*} order I've placed since {since}", "my {*} order since {since}")},
         reply="There are {orders.n} orders; the first one is {orders.0.order_id}.",
     ),
     T(
@@ -189,6 +197,10 @@ DOMAIN = Domain.of(
         ],
         why=["I've been waiting for ages.", "I won't be at home much."],
         out={"location": CITY, "arrives": DATE},
+        refer={
+            "arrives": ("the day {order_id} arrives",),
+            "location": ("the current location of {order_id}",),
+        },
         reply="Your order is in {location} and arrives on {arrives}.",
     ),
     T(

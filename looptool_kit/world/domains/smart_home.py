@@ -243,6 +243,7 @@ DOMAIN = Domain.of(
         ask=["which timers are there", "what timers are set", "which timers are active"],
         out={"timers": list_of(record(timer_id=TIMER, time=clock(5, 23), action=SWITCH), 2, 3)},
         lists=TIMER,
+        refer={"timers": ("the timer of the {device} set for {.time}", "the {.time} timer of the {device}")},
         reply="I found {timers.n} timers; the first one is {timers.0.timer_id}.",
     ),
     T(

@@ -115,6 +115,7 @@ DOMAIN = Domain.of(
         why=["I have some time now.", "I've lost track of everything."],
         out={"tasks": list_of(record(task_id=TODO, task=TASK, priority=PRIORITY), 2, 3)},
         lists=TODO,
+        refer={"tasks": ("the task {.task} on my {list} list", "{.task} on my {list} to-do list")},
         reply="There are {tasks.n} open tasks; the first one listed is {tasks.0.task}.",
     ),
     T(
@@ -148,6 +149,9 @@ DOMAIN = Domain.of(
         need=["the notes", "my notes", "all notes"],
         why=["I wrote it down somewhere.", "I can't remember the details."],
         out={"notes": list_of(record(note_id=NOTE, title=TITLE, words=count(12, 900)), 2, 3)},
+        refer={
+            "notes": ("the note {.title} tagged {tag}{?after}", "my note {.title} with the tag {tag}{?after}")
+        },
         reply="I found {notes.n} notes, the first one titled {notes.0.title}.",
     ),
     T(

@@ -168,6 +168,7 @@ DOMAIN = Domain.of(
         ],
         out={"alerts": list_of(record(alert_id=ALERT, city=CITY), 2, 3)},
         lists=ALERT,
+        refer={"alerts": ("the weather alert for {.city} that goes to {email}",)},
         reply="There are {alerts.n} alerts; the first is {alerts.0.alert_id}.",
     ),
     T(
