@@ -21,8 +21,8 @@ from looptool_kit.core.toolcalls import Answer
 from looptool_kit.stages.verify import Case, Context, Logprobs, each
 from looptool_kit.stages.verify import _weights as weights
 from looptool_kit.stages.verify._answers import Side, is_left_out, schema_of, show
+from looptool_kit.stages.verify._compare import likelihood, weigh
 from looptool_kit.stages.verify._odds import between, probabilities, together
-from looptool_kit.stages.verify._weighing import likelihood, weigh
 from looptool_kit.text.passages import Dialogue, dialogue
 
 
