@@ -121,7 +121,7 @@ def kinds_table() -> Any:
 
 def page(audited: Audited, name: str) -> str:
     """The audit as one HTML page that needs no script and no network."""
-    from looptool_kit.report.page import render_template
+    from looptool_kit.report.render import render_template
 
     samples = {row.sample.id: row.sample for row in audited.rows if row.sample is not None}
     groups = []

@@ -9,7 +9,7 @@ from looptool_kit.core.effects import POWER
 from looptool_kit.core.stats import Clustered
 from looptool_kit.core.terminal import duration
 from looptool_kit.drawing import forest
-from looptool_kit.report.page import drawn, render_template
+from looptool_kit.report.render import drawn, render_template
 from looptool_kit.studies.arms import ARMS, Arm
 from looptool_kit.studies.outcomes import (
     MEASURES,
