@@ -20,7 +20,7 @@ from looptool_kit.core.tables import write_json, write_text
 from looptool_kit.policy.label_loss import Score
 from looptool_kit.policy.policy import policy_of
 from looptool_kit.run.folder import Run
-from looptool_kit.run.settings import FORMAT
+from looptool_kit.run.run_toml import FORMAT
 from looptool_kit.stages.probe import probe
 from looptool_kit.stages.seed._band import ESTIMATE, Sieve
 from looptool_kit.stages.seed.stage import seed

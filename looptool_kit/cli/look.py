@@ -56,7 +56,7 @@ def settings_command(
     """Say what a setting means, its default, its values, and which stages a change makes again."""
     from looptool_kit.config import load_preset
     from looptool_kit.report.settings import settings
-    from looptool_kit.run.settings import read_settings
+    from looptool_kit.run.run_toml import read_settings
 
     if run and preset:
         raise ValueError("give --run or --preset, not both")

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from looptool_kit.core.errors import RunError
 from looptool_kit.run.folder import SUPERSEDED, Run
 from looptool_kit.run.lock import read_manifest
-from looptool_kit.run.settings import read_settings
+from looptool_kit.run.run_toml import read_settings
 
 DEPTH = 3
 """How far below the folder a run is looked for: the arms of a comparison lie two deep."""

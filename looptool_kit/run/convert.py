@@ -16,7 +16,7 @@ from looptool_kit.core.samples import Samples
 from looptool_kit.core.tables import column, write_json, write_text
 from looptool_kit.run.folder import SUPERSEDED, Run
 from looptool_kit.run.lock import numbered
-from looptool_kit.run.settings import FORMAT
+from looptool_kit.run.run_toml import FORMAT
 from looptool_kit.run.stage import Stage, title
 
 OLD = 1

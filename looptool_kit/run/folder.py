@@ -40,7 +40,7 @@ from looptool_kit.run import lock
 from looptool_kit.run.decisions import TABLES, Decision, DecisionLog, check, check_rows, lost, rows_of
 from looptool_kit.run.keys import batch_name
 from looptool_kit.run.labels import check_written
-from looptool_kit.run.settings import FORMAT, read_settings
+from looptool_kit.run.run_toml import FORMAT, read_settings
 
 SUPERSEDED = "superseded"
 T = TypeVar("T", bound=Table[Any])

@@ -28,7 +28,7 @@ from looptool_kit.core.tables import write_text
 from looptool_kit.core.terminal import say as print_line
 from looptool_kit.loop import Loop
 from looptool_kit.run.folder import Run
-from looptool_kit.run.settings import FORMAT
+from looptool_kit.run.run_toml import FORMAT
 from looptool_kit.stages.seed.stage import stage as seed_stage
 from looptool_kit.stages.train.budget import spent
 from looptool_kit.studies.arms import FULL, Arm, chosen
