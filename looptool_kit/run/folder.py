@@ -37,9 +37,9 @@ from looptool_kit.core.samples import Samples
 from looptool_kit.core.tables import Stored, Table, append_lines, write_json, write_text
 from looptool_kit.core.terminal import visible
 from looptool_kit.run import lock
+from looptool_kit.run.decision_checks import check_written
 from looptool_kit.run.decisions import TABLES, Decision, DecisionLog, check, check_rows, lost, rows_of
 from looptool_kit.run.keys import batch_name
-from looptool_kit.run.labels import check_written
 from looptool_kit.run.run_toml import FORMAT, read_settings
 
 SUPERSEDED = "superseded"
