@@ -20,7 +20,7 @@ from typing import Any
 
 from looptool_kit.core.errors import RunError, no_writing
 from looptool_kit.core.tables import LEFTOVER, open_own
-from looptool_kit.run.tries import SUFFIX, seconds_before
+from looptool_kit.run.stage_time import SUFFIX, seconds_before
 
 _held: dict[Path, Lock] = {}
 """The locks of this process. Several runs opened on one folder share one."""

@@ -22,7 +22,7 @@ from looptool_kit.core.tables import Table
 from looptool_kit.run.folder import SUPERSEDED, Run
 from looptool_kit.run.keys import key
 from looptool_kit.run.lock import refuse_links
-from looptool_kit.run.tries import counted, seconds_before
+from looptool_kit.run.stage_time import counted, seconds_before
 
 CHAIN = (
     "policy", "frontier", "probes_raw", "probes", "verdicts", "expansions", "augment_losses", "composition",
