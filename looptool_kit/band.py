@@ -26,7 +26,7 @@ from looptool_kit.stages.seed._band import ESTIMATE, Sieve
 from looptool_kit.stages.seed.stage import seed
 from looptool_kit.stages.seed.trees.complexity import Band, estimate_band
 from looptool_kit.stages.train.stage import train
-from looptool_kit.tools.of_run import CATALOGUE
+from looptool_kit.tools.own_tools import CATALOGUE
 from looptool_kit.trust import inherit
 
 PILOT = "pilot"

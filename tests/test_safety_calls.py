@@ -44,7 +44,7 @@ from looptool_kit.stages.seed.trees.dialogue import jobs, simulate
 from looptool_kit.stages.seed.trees.tools import write_tools
 from looptool_kit.stages.verify import Case, Context
 from looptool_kit.stages.verify import llm as judge
-from looptool_kit.tools.of_run import init
+from looptool_kit.tools.own_tools import init
 
 
 def at(url: str, **changes: Any) -> Endpoint:

@@ -48,7 +48,7 @@ def init(
         run = open_or_create(path, preset, overrides_of(set_, seed))
     else:
         from looptool_kit.cli.own_tools import say_tools
-        from looptool_kit.tools.of_run import init as make
+        from looptool_kit.tools.own_tools import init as make
         from looptool_kit.trust import tools_kind
 
         if act := {"python": "run", "mcp": "started or asked"}.get(tools_kind(tools)):

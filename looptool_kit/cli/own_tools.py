@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from looptool_kit.core.terminal import say
 from looptool_kit.run.folder import Run
-from looptool_kit.tools.of_run import original_names, tools_of
+from looptool_kit.tools.own_tools import original_names, tools_of
 
 MANY, REASONS = 20, 5
 """Names and reasons that are shown; of more the first, the most frequent."""

@@ -184,7 +184,7 @@ def _without(run: Run, samples: Samples, fault: Callable[[Sample], str]) -> Samp
 
 
 def _tools(run: Run) -> list[Tool]:
-    from looptool_kit.tools.of_run import CATALOGUE, tools_of
+    from looptool_kit.tools.own_tools import CATALOGUE, tools_of
 
     source = run.settings.seeds.source
     return (
