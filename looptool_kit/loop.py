@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from looptool_kit.band import estimate
 from looptool_kit.core.errors import RunError
 from looptool_kit.core.samples import Samples
 from looptool_kit.core.terminal import say
+from looptool_kit.pilot import estimate
 from looptool_kit.policy.policy import policy_of
 from looptool_kit.policy.recorded_form import fetch
 from looptool_kit.run.folder import Run

@@ -29,7 +29,7 @@ from looptool_kit.text.similar import Similarity, tool_text
 FILE = "complexity.parquet"
 """All that was measured, in the folder `seed`; a stopped stage does not measure it again."""
 ESTIMATE = "band.json"
-"""The estimated band, in the folder `seed` (`looptool_kit.band`)."""
+"""The estimated band, in the folder `seed` (`looptool_kit.pilot`)."""
 ROUND, MIN_ROUND = 100, 20
 """Samples that are measured before the knobs are turned again, and the fewest where fewer are wanted."""
 MAX_ROUNDS = 12
@@ -120,7 +120,7 @@ class Sieve:
         if band is None and run.settings.band.estimate:
             raise RunError(
                 f"{run.folder(0) / ESTIMATE} does not exist: with band.estimate the band is taken from a"
-                " first training. `looptool loop` does it, and so does looptool_kit.band.estimate(run); or"
+                " first training. `looptool loop` does it, and so does looptool_kit.pilot.estimate(run); or"
                 " set band.low and band.high."
             )
         return Sieve(run, band) if band else None

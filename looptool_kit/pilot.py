@@ -1,4 +1,4 @@
-"""The band of complexity, estimated from a first training (ToolACE, section 2.2).
+"""The pilot: a first training that estimates the band of complexity (ToolACE, section 2.2).
 
 Setting `band.estimate`. A run of its own in the folder `pilot` draws D_1 without a band, without planted
 errors and from the same settings, asks the untrained policy, trains D1 once, and asks again. The band goes
