@@ -36,9 +36,10 @@ BEFORE = "before.parquet"
 
 
 def estimate(run: Run, score: Score | None = None) -> Band:
-    """The band of a run with `band.estimate`, estimated on the first call; it says where it comes from.
+    """Estimate the band of a run, on the first call.
 
-    A killed estimate resumes: the pilot is a run like any other.
+    For a run with `band.estimate`; it says where the band comes from. A killed estimate resumes: the
+    pilot is a run like any other.
 
     Args:
         score: Measures the losses; by default the untrained policy.

@@ -25,9 +25,10 @@ from looptool_kit.cli import checks  # noqa: F401
 
 
 def main() -> None:
-    """Run the command; an error that a user can fix is one paragraph, not a traceback.
+    """Run the command.
 
-    With LOOPTOOL_DEBUG=1 the traceback is shown too.
+    An error that a user can fix is one paragraph, not a traceback. With LOOPTOOL_DEBUG=1 the traceback is
+    shown too.
     """
     from looptool_kit.core.errors import RunError, no_writing
     from looptool_kit.policy.models import ModelNotFound

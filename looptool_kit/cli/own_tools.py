@@ -15,7 +15,10 @@ MANY, REASONS = 20, 5
 
 
 def say_tools(run: Run) -> None:
-    """Print how many tools there are, were renamed, left out and cannot be asked for, with reasons."""
+    """Print what became of the tools.
+
+    How many there are, were renamed, left out and cannot be asked for, with reasons.
+    """
     tools, originals = tools_of(run), original_names(run)
     _row(len(tools), f"tools in {run.path / 'tools.json'}: {_some(t.name for t in tools)}")
     if originals:

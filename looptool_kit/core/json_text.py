@@ -48,9 +48,9 @@ def strict_json(text: str) -> Any:
 
 
 def first_json(text: str, start: int = 0) -> tuple[Any, int]:
-    """The JSON value that begins at a place of a text, behind white space, and where it ends.
+    """Read the JSON value that begins at a place.
 
-    Raises `ValueError` as `strict_json` does.
+    Behind white space; returns it and where it ends. Raises `ValueError` as `strict_json` does.
     """
     start = SPACE.match(text, start).end()  # type: ignore[union-attr]
     try:
@@ -61,7 +61,10 @@ def first_json(text: str, start: int = 0) -> tuple[Any, int]:
 
 
 def checked(value: Any, text: str) -> Any:
-    """The value that was read from a text, if it is not nested too deep and holds no lone surrogate."""
+    """Return the value that was read from a text.
+
+    Raises `ValueError` where it is nested too deep or holds a lone surrogate.
+    """
     # Only a text with so many brackets can be nested so deep, and only one with an escape or beyond ASCII can
     # hold a surrogate: looking at the text is far cheaper than walking the value.
     if text.count("[") + text.count("{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:

@@ -280,10 +280,10 @@ def _interval(changes: Sequence[int], level: float) -> tuple[float, float]:
 
 
 def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
-    """Interval of the mean of independent values, by the BCa bootstrap (Efron 1987) with a fixed seed.
+    """Return the interval of the mean of independent values.
 
-    Where all values are alike there is nothing to resample, and both ends are that value. Raises `ValueError`
-    for no values.
+    By the BCa bootstrap (Efron 1987) with a fixed seed. Where all values are alike there is nothing to
+    resample, and both ends are that value. Raises `ValueError` for no values.
     """
     if not values:
         raise ValueError("no values to average")

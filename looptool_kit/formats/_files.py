@@ -40,9 +40,10 @@ class Row(NamedTuple):
 
 
 def rows_of(path: Path) -> Iterator[Row]:
-    """Yield the rows of a file, or of a folder that `datasets` or a hub keeps.
+    """Yield the rows of a file or folder.
 
-    Files may be gzipped, in UTF-8 or UTF-16; JSON lines are told from a JSON list by what stands there.
+    A folder is one that `datasets` or a hub keeps. Files may be gzipped, in UTF-8 or UTF-16; JSON lines
+    are told from a JSON list by what stands there.
     """
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist")

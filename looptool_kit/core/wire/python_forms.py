@@ -80,7 +80,9 @@ def gemma(text: str, tools: dict[str, Tool]) -> Found:
 
 
 def calls_of(text: str, tools: dict[str, Tool]) -> list[ToolCall]:
-    """The calls of a piece of Python: one expression a line, lists of them opened.
+    """Read the calls of a piece of Python.
+
+    One expression a line, lists of them opened.
 
     Raises:
         ValueError: It holds anything but calls with literal arguments. An argument without a name gets that
@@ -170,7 +172,10 @@ def _value(node: ast.expr) -> Any:
 
 
 def is_calls(text: str) -> bool:
-    """Tell whether a text is nothing but calls, perhaps malformed: `[f(a=1)]` or `f(a=1)`."""
+    """Tell whether a text is nothing but calls, perhaps malformed.
+
+    As `[f(a=1)]` or `f(a=1)`.
+    """
     clean = _ENDS.sub("", text).strip()
     if not BARE.match(clean) or not clean.endswith((")", "]")):
         return False
