@@ -36,7 +36,10 @@ class RunLine(NamedTuple):
 
 
 def runs(folder: Path) -> list[RunLine]:
-    """The runs in or below a folder, the last changed first; one that cannot be read says why."""
+    """List the runs in or below a folder, newest first.
+
+    By their last change; one that cannot be read says why.
+    """
     lines = [_line(path) for path in _folders(folder, DEPTH)]
     return sorted(lines, key=lambda line: line.changed.timestamp() if line.changed else 0.0, reverse=True)
 

@@ -143,7 +143,10 @@ def headline(run: Run) -> list[str]:
 
 
 def flipped(run: Run) -> list[str]:
-    """How many held-out samples changed sides between the first and the last policy, and how to see each."""
+    """Count the held-out samples that changed sides.
+
+    Between the first and the last policy, and how to see each.
+    """
     scores_of = scores(run)
     if len(scores_of) < 2:
         return []

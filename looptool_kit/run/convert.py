@@ -25,11 +25,12 @@ Stages = Callable[[Run], Iterable[tuple[str, int, Callable[[], Stage]]]]
 
 
 def convert(path: Path, stages: Stages) -> list[str]:
-    """Convert a run folder; returns what was done and what could not be carried over, in words.
+    """Convert a run folder of format 1.
 
-    Tables stay as they are: both formats have the same. A manifest of format 1 does not say what its result
-    depends on; each finished result is taken as that of the settings and tables that are there. A killed
-    conversion is started again.
+    Returns what was done and what could not be carried over, in words. Tables stay as they are: both
+    formats have the same. A manifest of format 1 does not say what its result depends on; each finished
+    result is taken as that of the settings and tables that are there. A killed conversion is started
+    again.
 
     Raises:
         RunError: It is not of format 1, its settings cannot be read, or another process works on it.

@@ -48,7 +48,9 @@ class Lock:
 
 
 def take(path: Path) -> Lock:
-    """Take the lock on a folder for this process; the first to take it sweeps the folder.
+    """Take the lock on a folder for this process.
+
+    The first to take it sweeps the folder.
 
     Raises:
         RunError: Another process holds it, the folder cannot be written to or locked, or a link in it leads
@@ -89,7 +91,10 @@ def take(path: Path) -> Lock:
 
 
 def release(lock: Lock) -> None:
-    """Release a lock; the last of the runs that share it frees the folder."""
+    """Release a lock.
+
+    The last of the runs that share it frees the folder.
+    """
     lock.runs -= 1
     if lock.runs == 0:
         _close(lock)
@@ -144,7 +149,7 @@ def refuse_links(path: Path) -> None:
 
 
 def numbered(folder: Path, digits: int) -> dict[int, Path]:
-    """Number -> entry of a folder, for names as a run gives them.
+    """Return number -> entry for a folder's numbered names.
 
     They have `digits` digits, more where a number needs them.
     """
@@ -172,9 +177,9 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def sweep(path: Path) -> None:
-    """Remove what a kill in the middle of a write or of a deletion left.
+    """Remove what a kill in the middle of work left.
 
-    No result is among it. No link is followed.
+    In the middle of a write or of a deletion. No result is among it. No link is followed.
     """
     for parent, folders, names in os.walk(path):
         here = Path(parent)
@@ -201,7 +206,10 @@ def _of_a_finished_stage(file: Path) -> bool:
 
 
 def read_manifest(path: Path) -> dict[str, Any] | None:
-    """The manifest of a finished stage; None where the file is missing or holds something else."""
+    """Return the manifest of a finished stage, or None.
+
+    None where the file is missing or holds something else.
+    """
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):

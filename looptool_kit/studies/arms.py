@@ -65,7 +65,10 @@ class Arm(NamedTuple):
 
 
 def shipped(name: str) -> Path:
-    """The file of arms of that name in the package: `arms`, or `ablation`."""
+    """Return the package's file of arms of that name.
+
+    `arms`, or `ablation`.
+    """
     return Path(str(files("looptool_kit").joinpath("presets").joinpath(f"{name}.toml")))
 
 
@@ -102,7 +105,9 @@ def read_arms(file: Path) -> dict[str, Arm]:
 
 
 def chosen(arms: Mapping[str, Arm], only: Collection[str] | None) -> list[str]:
-    """Names of the arms to run, in order: the first one and those wanted; None: all.
+    """Return the names of the arms to run, in order.
+
+    The first one and those wanted; None: all.
 
     Raises:
         ValueError: There is no such arm; the message names what may have been meant.

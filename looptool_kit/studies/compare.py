@@ -89,7 +89,10 @@ class Comparison:
         return with_overrides(settings, budget__tokens=self.shares(settings.iterations))
 
     def shares(self, iterations: int) -> tuple[int, ...]:
-        """What of a given budget each iteration after D1 may spend: equal parts."""
+        """The share of a budget for each iteration after D1.
+
+        Equal parts.
+        """
         if not self.budget:
             return ()
         share = self.budget // iterations
@@ -97,12 +100,18 @@ class Comparison:
 
 
 def folder(root: Path, preset: str, seed: int, arm: str, first: str = FULL) -> Path:
-    """Where an arm's run is; `first` names the arm that the others start from."""
+    """Return where an arm's run is.
+
+    `first` names the arm that the others start from.
+    """
     return root / f"{preset}-{seed}{'' if arm == first else f'-{arm}'}"
 
 
 def run_turn(plan: Comparison, turn: Turn, say: Callable[[str], None] = print_line) -> None:
-    """Run an arm of one random seed until D_last is trained, or resume it, and measure its policies."""
+    """Run or resume an arm until D_last, and measure its policies.
+
+    The arm of one random seed; D_last is trained.
+    """
     (seed, arm), last = turn
     path = plan.folder(seed, arm)
     if arm == plan.first:
@@ -181,7 +190,10 @@ def compare(
 
 
 def collect(plan: Comparison) -> Outcomes:
-    """Each evaluated policy in the folder, of arms that start where their first one does."""
+    """Collect each evaluated policy in the folder.
+
+    Of arms that start where their first one does.
+    """
     rows: list[Outcome] = []
     for seed in plan.seeds:
         full = look(plan.folder(seed, plan.first))
@@ -268,9 +280,9 @@ def _stranger(plan: Comparison, run: Run, full: Run, arm: str) -> str:
 
 
 def seed_only(run: Run) -> None:
-    """Write D_2, D_3, ... of an arm without a loop: the seed samples that a loop has had by then.
+    """Write D_2, D_3, ... of an arm without a loop.
 
-    Its training repeats them until the budget is spent.
+    The seed samples that a loop has had by then. Its training repeats them until the budget is spent.
     """
     wanted = run.settings.seeds
     pool = run.table(Samples, "pool", 0)

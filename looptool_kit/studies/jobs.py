@@ -43,10 +43,10 @@ def run_turns(
     jobs: int,
     say: Say,
 ) -> None:
-    """Do all turns, in their order as far as what they wait for allows.
+    """Do all turns in order, as far as they may start.
 
-    A turn waits for the first arm of its random seed, and for the earlier turns of its own arm. Stopped by an
-    exception, it stops the processes that it has started.
+    What they wait for comes first. A turn waits for the first arm of its random seed, and for the earlier
+    turns of its own arm. Stopped by an exception, it stops the processes that it has started.
 
     Args:
         turns: Those of one place in the order of their iterations.
@@ -96,7 +96,10 @@ def run_turns(
 
 
 def ready(waiting: Sequence[Turn], busy: Sequence[Turn], first: str) -> list[Turn]:
-    """The turns that may start: nothing that they wait for is waiting or being done."""
+    """Return the turns that may start.
+
+    Nothing that they wait for is waiting or being done.
+    """
     open_places = {turn.place for turn in busy}
     found = []
     for turn in waiting:

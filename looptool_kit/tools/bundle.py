@@ -13,7 +13,9 @@ MAX_FILES = 500
 
 
 def bundled(path: Path, document: Any, load: Callable[[Path], Any]) -> Any:
-    """The document with the files that its references name, under `x-files`; references point there.
+    """Return the document with the files that it references.
+
+    Under `x-files`; references point there.
 
     Args:
         path: The document's own file. Only files in its folder and below are read.

@@ -79,7 +79,10 @@ def stage(
 
 
 def sections(settings: Settings) -> tuple[str, ...]:
-    """The settings that decide what is composed; those of a part that is off decide nothing."""
+    """Return the settings that decide what is composed.
+
+    Those of a part that is off decide nothing.
+    """
     names = ("compose", "frontier.seeds")
     return (*names, "augment") if settings.augment.perturbations else names
 

@@ -47,9 +47,10 @@ class Change(NamedTuple):
 def categories(
     run: Run, policy: Policy, wanted: Sequence[str] | None = None, per_category: int | None = None
 ) -> Generator[Category]:
-    """The named perturbations (default: all) of the run's held-out samples, as `perturbed` gives them.
+    """Yield the named perturbations of the run's held-out samples.
 
-    Raises `ValueError` for an unknown perturbation, `RunError` for a run without held-out samples.
+    Default: all; as `perturbed` gives them. Raises `ValueError` for an unknown perturbation, `RunError`
+    for a run without held-out samples.
     """
     kinds, pairs_of = names(wanted), {}
     with bar(len(kinds), "perturbing", "kind") as shown:

@@ -206,7 +206,10 @@ def _played(row: Score) -> dict[str, Any]:
 
 
 def probe_of(row: Score, sample: Sample, form: WireForm, iteration: int = 0) -> Probe:
-    """An evaluated answer in the form of a probe, as the views take it; `form` is that of its policy."""
+    """Turn an evaluated answer into a probe.
+
+    As the views take it; `form` is that of its policy.
+    """
     finish_reason: Any = row.extra.get("finish_reason", "stop")
     answer = form.parse(row.text, finish_reason, sample.tools)
     faults = () if _played(row) else row.faults

@@ -34,7 +34,10 @@ tool does what is asked.
 
 
 def children(seed: Sample, faults: Sequence[Fault], k: int, rng: Random, pool: Samples) -> list[Sample]:
-    """At most k children; none for samples that the world did not make."""
+    """Return at most k children.
+
+    None for samples that the world did not make.
+    """
     if "calls" not in seed.meta:
         return []
     confused = (

@@ -148,9 +148,10 @@ def _complete(
 
 
 def merged_engine(batch: int = 64) -> EngineFor:
-    """Our own engine, on a copy of the weights with the adapter merged in.
+    """Open our own engine on merged weights.
 
-    What it returns gives None for a model that this engine cannot run, with a warning that says why.
+    A copy of the weights with the adapter merged in. What it returns gives None for a model that this
+    engine cannot run, with a warning that says why.
     """
     made: list[TransformersEngine | None] = []
 
@@ -174,10 +175,10 @@ def merged_engine(batch: int = 64) -> EngineFor:
 
 
 def together(prompts: Mapping[int, tuple[int, ...]], lengths: Sequence[int]) -> list[list[int]]:
-    """The rows of each pass: one prompt's, or those of prompts that share a tool list.
+    """Group the rows of each pass.
 
-    `prompts` gives the rows' prompts as token ids, `lengths` the tokens of each row's completion. The bound
-    is `MAX_PASS_TOKENS`.
+    One prompt's, or those of prompts that share a tool list. `prompts` gives the rows' prompts as token
+    ids, `lengths` the tokens of each row's completion. The bound is `MAX_PASS_TOKENS`.
     """
     passes: list[list[int]] = []
     before: tuple[int, ...] = ()

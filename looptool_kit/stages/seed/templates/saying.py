@@ -23,7 +23,9 @@ _INVERTED = re.compile(r" as (?:the )?|\bset to\b|\bof \{\}")
 
 
 def say(spec: Spec, args: dict[str, Any], scene: Scene, *, only_do: bool = False, skip: str = "") -> Said:
-    """Word a request for a call, with every argument mentioned once; `skip` is not mentioned.
+    """Word a request that mentions every argument of a call.
+
+    Each once; `skip` is not mentioned.
 
     Raises:
         ValueError: No phrase goes with these arguments.
