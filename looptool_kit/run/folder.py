@@ -289,7 +289,7 @@ class Run:
         kind: type[T],
         work: Callable[[Sequence[int]], T],
     ) -> T:
-        """Do the planned batches that are not done, and keep each at once.
+        """Do the planned batches that are not done; keep each at once.
 
         Args:
             plan: It depends on the inputs and the machine's settings alone, so that a resumed stage finds the
