@@ -12,7 +12,7 @@ from looptool_kit.core.records import TOKENS, Expansions, Probes, Truths, Verdic
 from looptool_kit.core.samples import Samples
 from looptool_kit.core.stats import Paired, aligned, paired, wilson
 from looptool_kit.core.tables import Stored, column
-from looptool_kit.core.terminal import cell, duration
+from looptool_kit.core.terminal import cell, duration, show
 from looptool_kit.core.toolcalls import Answer
 from looptool_kit.lineage.error_seeds import error_seeds, with_decisions
 from looptool_kit.llm.store import spent
@@ -65,7 +65,6 @@ def print_scoreboard(run: Run) -> None:
     from rich.table import Table as Grid
 
     scores_of = scores(run)
-    console = Console()
     columns = views(s.split for table in scores_of.values() for s in table)
     grid = Grid(title="held-out exact match, % (95% intervals)")
     grid.add_column("policy")
@@ -81,14 +80,15 @@ def print_scoreboard(run: Run) -> None:
                 for c in cells
             ),
         )
-    console.print(grid)
+    show(grid)
     grid = Grid(title="rows of each dataset")
     rows_of = composition(run)
     for part in rows_of[0] if rows_of else ():
         grid.add_column(cell(PART_WORDS.get(part, part)), justify="right")
     for row in rows_of:
         grid.add_row(*(cell(v) for v in row.values()))
-    console.print(grid)
+    show(grid)
+    console = Console()
     for line in [*paid(run), *headline(run), *flipped(run), *reward_lines(run)]:
         console.print(cell(line), highlight=False, soft_wrap=True)
 
