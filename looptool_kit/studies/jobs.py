@@ -53,7 +53,7 @@ def run_tasks(
         places: (random seed, arm) -> run folder, the first arm's ahead.
         work: Called with a task, and whom to tell.
         done: Called after each task, in this process.
-        jobs: Turns at once; 1: in this process.
+        jobs: Tasks at once; 1: in this process.
         say: Gets the news of the runs, or where they are written.
 
     Raises:
