@@ -100,6 +100,6 @@ def _pilot(run: Run) -> Run:
 def _right_before(pilot: Run, samples: Samples) -> set[str]:
     path = pilot.path / BEFORE
     if not path.exists():
-        # Kept apart: the answers after the training take the place of the stage's own table.
+        # Kept apart: the answers after the training replace the stage's own table.
         probe(pilot, samples, policy_of(pilot, 0), iteration=1).write(path)
     return {p.sample_id for p in Probes.read(path) if p.correct}

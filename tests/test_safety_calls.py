@@ -137,7 +137,7 @@ def test_an_answer_under_the_bound_is_kept(raw: Raw, store: Path, size: int) -> 
     assert complete([question("a")], at(raw.url), store)[0].text == "a" * size
 
 
-@pytest.mark.parametrize(("packing", "why"), [("br", "packed as 'br'"), ("gzip", "packed wrongly")])
+@pytest.mark.parametrize(("packing", "why"), [("br", "encoded as 'br'"), ("gzip", "cannot be decoded")])
 def test_what_cannot_be_unpacked_is_a_reason(raw: Raw, store: Path, packing: str, why: str) -> None:
     raw.body, raw.headers = b"no such thing", {"Content-Encoding": packing}
     reply = complete([question("a")], at(raw.url), store)[0]

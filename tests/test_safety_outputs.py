@@ -1,4 +1,4 @@
-"""What a command writes never takes the place of something that is there, and a stage never that of another
+"""What a command writes never replaces something that is there, and a stage never that of another
 run's.
 """
 

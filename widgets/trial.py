@@ -77,7 +77,7 @@ class TryView(View):
         before = [m.content for m in first.messages if m.role == "system"] if first else []
         self._messages: list[Message] = []
         self._answer: Probe | None = None
-        # What the newest answer is to: policy and tools may be chosen anew before it becomes a sample.
+        # What the newest answer is to: policy and tools may be chosen again before it becomes a sample.
         self._asked, self._by = Sample(tools=(), messages=(), label=Label()), ""
         self._state: dict[str, Any] = {}
         super().__init__(

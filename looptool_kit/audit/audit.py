@@ -69,7 +69,7 @@ def check_kinds(names: Iterable[str]) -> list[str]:
     names = list(names)
     for name in names:
         if name not in kinds():
-            raise ValueError(f"there is no kind of finding {name!r}; choose of {', '.join(kinds())}")
+            raise ValueError(f"there is no kind of finding {name!r}; choose from {', '.join(kinds())}")
     return names
 
 

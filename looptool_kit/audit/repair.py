@@ -174,7 +174,7 @@ def _verdict(sample_id: str, findings: list[Finding]) -> Verdict:
 
 
 def _probe(sample: Sample, verdict: Verdict) -> Probe:
-    """The proposed label in the place of a prediction; the label itself where none is proposed."""
+    """The proposed label in place of a prediction; the label itself where none is proposed."""
     answer = Answer.of(verdict.label or sample.label)
     return Probe(
         sample_id=sample.id,

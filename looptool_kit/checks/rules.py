@@ -297,7 +297,7 @@ def check_sample(sample: Sample, grounding: bool = True) -> tuple[Check, ...]:
     """
     names = [t.name for t in sample.tools]
     tools = [c.detail for t in sample.tools for c in check_tool(t) if not c.passed]
-    tools += [f"{n} stands twice among the tools" for n in dict.fromkeys(names) if names.count(n) > 1]
+    tools += [f"{n} appears twice among the tools" for n in dict.fromkeys(names) if names.count(n) > 1]
     form = [*dialogue_errors(sample.messages), *label_errors(sample.label)]
     calls = [e for c in sample.label.calls for e in call_errors(c, sample.tools)]
     # Arguments that break the schema are wrong already.

@@ -153,7 +153,7 @@ def _ask(question: str) -> None:
     if not typer.confirm(question):
         raise RunError(
             "nothing was made again. What has finished is used again where the settings and inputs are those"
-            " that it was made from: set back what was named above, or go on with --yes."
+            " that it was made from: set back what was named above, or continue with --yes."
         )
 
 

@@ -31,7 +31,7 @@ def import_command(
     """Turn somebody's dataset into samples (then: --set seeds.source=OUT).
 
     Rows that cannot be used go to a file beside it, with row number and reason. So do turns whose call led to
-    an error: they stay in the context of later turns, but are no samples.
+    an error: they stay in the context of later turns, but are not samples.
     """
     from looptool_kit import formats
 

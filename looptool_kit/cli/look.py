@@ -52,7 +52,7 @@ def settings_command(
         typer.Argument(help="Only settings whose name, meaning or stages hold all these words, e.g. sft."),
     ] = None,
     run: Annotated[
-        Path | None, typer.Option(help="Show the values of this run in the place of the defaults.")
+        Path | None, typer.Option(help="Show the values of this run in place of the defaults.")
     ] = None,
     preset: Annotated[str | None, typer.Option(help="Show the values of this preset.")] = None,
 ) -> None:

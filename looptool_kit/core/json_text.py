@@ -13,7 +13,7 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) < len(pairs):
         twice = next(k for k, n in Counter(k for k, _ in pairs).items() if n > 1)
-        raise ValueError(f"key {twice!r} stands twice")
+        raise ValueError(f"key {twice!r} appears twice")
     return value
 
 
@@ -38,7 +38,7 @@ def strict_json(text: str) -> Any:
     """A JSON value, read strictly.
 
     Raises:
-        ValueError: A key stands twice, there is a NaN, an infinity or a lone surrogate, or it is nested more
+        ValueError: A key appears twice, there is a NaN, an infinity or a lone surrogate, or it is nested more
             than 100 deep.
     """
     try:

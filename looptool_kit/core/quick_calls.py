@@ -18,8 +18,8 @@ def quick_call(body: str) -> ToolCall | None:
     """Read a text's call in one go, or return None.
 
     None where only the strict reader can tell. Pydantic's reader of JSON is several times faster than
-    `json` with hooks, but takes a key that stands twice, and numbers beyond floats. Each key has a colon:
-    where there are no more colons than keys were read, none stands twice.
+    `json` with hooks, but takes a key that appears twice, and numbers beyond floats. Each key has a colon:
+    where there are no more colons than keys were read, none appears twice.
     """
     if len(body) > 2 * MAX_DEPTH and body.count("{") + body.count("[") > MAX_DEPTH:
         return None

@@ -73,7 +73,7 @@ def parse(text: str, finish_reason: str = "stop") -> Answer:
     """Parse a completion into an `Answer`; never raises.
 
     White space, several calls, text around the calls and `<think>` blocks are accepted. JSON is strict. An
-    answer is "unparsable" where a key stands twice, where there is a NaN, an infinity or a lone surrogate,
+    answer is "unparsable" where a key appears twice, where there is a NaN, an infinity or a lone surrogate,
     and where a call is not one object with exactly `name` (string) and `arguments` (object). A completion cut
     at the length limit (`finish_reason="length"`) is "truncated", whatever it holds.
     """

@@ -154,7 +154,7 @@ class Converted(NamedTuple):
     first: str
     """The first of these in words."""
     masked: int
-    """Turns that are no samples, since their call led to an error."""
+    """Turns that are not samples, since their call led to an error."""
     reasons: Counter[str]
     """Why rows and turns were rejected, and how often."""
     left: Left
@@ -289,7 +289,7 @@ def _read(
         elif faults := form_faults(sample):
             reject(number, raw, faults[0])
         elif sample.id in seen:
-            left["samples that stand twice"] += 1
+            left["samples that appear twice"] += 1
         else:
             seen.add(sample.id)
             yield sample

@@ -45,7 +45,7 @@ class Turn(NamedTuple):
 
 
 class Unusable(NamedTuple):
-    """A turn that is no sample."""
+    """A turn that is not a sample."""
 
     reason: str
 

@@ -11,7 +11,7 @@ from looptool_kit.policy.engines import Completion, Engine, Sampling
 from looptool_kit.run.folder import Run
 
 MIN_ROLLOUTS = 4
-"""Rollouts of one sample in one GRPO step from which they are taken in the place of new ones."""
+"""Rollouts of one sample in one GRPO step from which they are taken in place of new ones."""
 BATCH = 16
 """Samples whose rollouts are kept at once."""
 

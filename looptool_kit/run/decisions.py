@@ -258,7 +258,7 @@ def lost(log: DecisionLog, rows: Callable[[str, int], frozenset[str] | None], up
         return ""
     counts = ", ".join(f"{n} on {subject}s" for subject, n in gone.items())
     return (
-        f"Decisions on rows that the run has no longer: {sum(gone.values())} ({counts}), in {log.file}. They"
+        f"Decisions on rows that the run no longer has: {sum(gone.values())} ({counts}), in {log.file}. They"
         " decide nothing, stay in the file, and hold again where the rows come back."
     )
 

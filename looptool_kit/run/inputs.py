@@ -104,7 +104,7 @@ def dataset(run: Run, samples: Samples | None, iteration: int) -> Samples:
         if j != iteration and ids == Counter(s.id for s in run.table(Samples, "samples", j)):
             raise ValueError(
                 f"these samples are D{j} of {run.path}, and iteration={iteration} was said: what is made of"
-                f" them would take the place of what was made of D{iteration}. Say iteration={j}, or make"
+                f" them would replace what was made of D{iteration}. Say iteration={j}, or make"
                 f" {OWN_RUN}."
             )
     return samples
@@ -158,7 +158,7 @@ def matched(table: T, own: Iterable[Any], name: str, run: Run) -> T:
 def _whole(given: Iterable[str], rows: Iterable[str], name: str, run: Run) -> None:
     """Raise `ValueError` where rows of a stage's input are missing or stand there more than once.
 
-    What is made of them would take the place of the whole one's. Rows that are not in `rows` are another
+    What is made of them would replace the whole one's. Rows that are not in `rows` are another
     matter.
 
     Args:
@@ -172,7 +172,7 @@ def _whole(given: Iterable[str], rows: Iterable[str], name: str, run: Run) -> No
     if have.keys() < wanted.keys() or not have - wanted:
         raise ValueError(
             f"{have.total()} rows of {name} of {run.path}, which has {wanted.total()}, were given: what is"
-            f" made of a part would take the place of what was made of the whole. Give all of it, or make"
+            f" made of a part would replace what was made of the whole. Give all of it, or make"
             f" {OWN_RUN}."
         )
     row = next(iter(have - wanted))

@@ -74,13 +74,13 @@ def take(path: Path) -> Lock:
         owner = os.read(handle, 32).decode(errors="replace").strip() or "unknown"
         os.close(handle)
         raise RunError(
-            f"Another process (pid {owner}) works on {path}. Wait for it or stop it; to look only, use"
+            f"Another process (pid {owner}) works on {path}. Wait for it or stop it; to read it, use"
             " Run.open(..., read_only=True) or `looptool report`."
         ) from None
     except OSError as error:
         os.close(handle)
         raise RunError(
-            f"The file system of {path} has no locks ({error}). Put the run on a local disk; to look only,"
+            f"The file system of {path} has no locks ({error}). Put the run on a local disk; to read it,"
             " use read_only=True."
         ) from None
     os.ftruncate(handle, 0)
@@ -139,7 +139,7 @@ def refuse_links(path: Path) -> None:
             raise RunError(
                 f"{place} is a link to {os.readlink(place)}: what is written to this run would land there."
                 " Put a folder in its place (to keep a run on another disk, move the whole run folder"
-                " there); to look only, use read_only=True."
+                " there); to read it, use read_only=True."
             )
     for place in top:
         if place.exists() and not place.is_dir():

@@ -78,7 +78,7 @@ def run_tasks(
                 child = context.Process(target=_child, args=(work, task, log, threads), daemon=True)
                 child.start()
                 running[child.sentinel] = child, task
-                say(f"{path.name}: until D{task.last}, news in {log}")
+                say(f"{path.name}: until D{task.last}, log in {log}")
             for sentinel in wait(list(running)):
                 ended, task = running.pop(sentinel)
                 ended.join()

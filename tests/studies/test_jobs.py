@@ -55,7 +55,7 @@ def test_turns_run_beside_each_other_in_order(tmp_path: Path) -> None:
         ]
         assert all(at(t, "ended") <= at(task, "began") for t in before)
     assert (tmp_path / "run-1-a.log").read_text() == "until D2\nuntil D3\n"
-    assert len(lines) == len(TASKS) and lines[0].startswith("run-0-full: until D3, news in ")
+    assert len(lines) == len(TASKS) and lines[0].startswith("run-0-full: until D3, log in ")
 
 
 def test_one_job_needs_no_process(tmp_path: Path) -> None:

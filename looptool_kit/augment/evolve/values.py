@@ -22,7 +22,7 @@ from looptool_kit.text.words import STOP
 
 
 class Unit(NamedTuple):
-    """A unit that another takes the place of."""
+    """A unit that another replaces."""
 
     old: str
     new: str
@@ -36,7 +36,7 @@ UNITS = (
 )  # fmt: skip
 """Units that the rule tier reads in a request (`text.grounding.numbers`), so that it can check the value."""
 DECIMALS = 2
-"""Digits that a value may get behind the point; 20 minutes are no hours that anybody would write."""
+"""Digits that a value may get behind the point; nobody writes 20 minutes in hours."""
 ROOM, PERCENT = 2, 100
 """Times the largest known value that a bound leaves; but nothing that may count percent goes beyond 100."""
 STEPS = (1, 2, 5)

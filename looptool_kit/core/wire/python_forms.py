@@ -147,7 +147,7 @@ def _call(node: ast.expr, tools: dict[str, Tool], names: dict[str, str]) -> Tool
     for keyword in node.keywords:
         key = keyword.arg and names.get(keyword.arg, keyword.arg)
         if key is None or key in arguments:
-            raise ValueError(f"an argument of {name} stands twice or has no name")
+            raise ValueError(f"an argument of {name} appears twice or has no name")
         arguments[key] = _value(keyword.value)
     return call(name, arguments)
 

@@ -33,7 +33,7 @@ def call(name: Any, arguments: Any) -> ToolCall:
     arguments = {} if arguments is None else arguments
     if not isinstance(name, str) or not name.strip() or not isinstance(arguments, dict):
         raise ValueError("a call has a name and an object of arguments")
-    # An infinity is no JSON; lone surrogates are a UnicodeEncodeError.
+    # An infinity is not JSON; lone surrogates are a UnicodeEncodeError.
     json.dumps(arguments, ensure_ascii=False, allow_nan=False).encode("utf-8")
     return ToolCall(name=name.strip(), arguments=arguments)
 

@@ -86,7 +86,7 @@ MIN_LEFT_OVER = 2
 # ------------------------------------------------------ a call only one side has
 
 TWICE = Support(0.15, 0.85)
-"""The same call stands twice in one answer. Decides; a little less than `ALREADY_MADE`, as the schema allows
+"""The same call appears twice in one answer. Decides; a little less than `ALREADY_MADE`, as the schema allows
 it.
 """
 ALREADY_MADE = Support(0.1, 0.9)

@@ -1,6 +1,6 @@
 """The `evidence` judge: decides between label and prediction without a language model.
 
-It stands in the place of JGLV's judge (LoopTool, section 3.4). Each difference between the two answers
+It stands in place of JGLV's judge (LoopTool, section 3.4). Each difference between the two answers
 becomes one piece of evidence with support for either side: does the answer satisfy the schemas, is a value
 supported by the dialogue, does a call use what the user asked for, is the tool the one that the request
 speaks of, which answer does the policy itself find likelier. What the pieces say together are calibrated

@@ -133,7 +133,7 @@ def _param(tool: Tool, name: str, schema: dict[str, Any], kind: Type) -> Param:
 
 
 def _only_number(tool: Tool) -> bool:
-    """Whether one required parameter alone is a number that is no ID: what is set, is set to it."""
+    """Whether one required parameter alone is a number and not an ID: what is set, is set to it."""
     kinds = [(n, s) for n, s in tool.properties.items() if n in tool.required and isinstance(s, dict)]
     numbers = [n for n, s in kinds if s.get("type") in ("integer", "number") and not is_number_of(s)]
     return len([n for n in numbers if not is_id(words_of(n))]) == 1

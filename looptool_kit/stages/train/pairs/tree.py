@@ -62,7 +62,7 @@ def make(asked: Asked) -> Made:
 
 
 def leaves(tokenizer: Any, sample: Sample, rollouts: Sequence[Rollout]) -> list[Leaf]:
-    """The rollouts that came to their end, with their graded rewards.
+    """The rollouts that were finished, with their graded rewards.
 
     One that was cut at the length limit is none: an end token behind it would teach the policy to stop there.
     """
