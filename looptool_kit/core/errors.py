@@ -20,7 +20,7 @@ class RunError(Exception):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return ` (did you mean ...?)`, or nothing where no name is near.
+    """Return ` (did you mean ...?)`; empty where no name is near.
 
     A dotted name is near where its last part is the same or looks like it.
     """
