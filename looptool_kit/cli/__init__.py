@@ -1,4 +1,16 @@
-"""The `looptool` command: the loop and its stages on a run folder."""
+"""The `looptool` command: the loop and its stages on a run folder.
+
+    loop.py      init, loop, plan, convert, report, clean, lab
+    stages.py    seed, train, probe, frontier, verify, expand, compose, evaluate
+    look.py      runs, settings
+    compare.py   compare, ablate
+    checks.py    trust, judge-check, doctor
+    data.py      import, contamination
+    export.py    export
+    audit.py     audit
+
+`common.py` has the app and the options that commands share; the other files have no command.
+"""
 
 from __future__ import annotations
 

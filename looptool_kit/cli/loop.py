@@ -1,4 +1,4 @@
-"""Commands about a whole run: init, loop, plan, report, clean, lab."""
+"""Commands about a whole run: init, loop, plan, convert, report, clean, lab."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Keys: short hashes of what a result was made from."""
+"""Keys: short hashes of what a result was made from.
+
+Which settings and tables a stage names is in its own file (`stages/`); whether a finished result still stands
+is decided in `run/stage.py`.
+"""
 
 from __future__ import annotations
 
