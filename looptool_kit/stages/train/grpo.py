@@ -1,9 +1,10 @@
 """Group relative policy optimisation (GRPO) with TRL (LoopTool, section 3.2).
 
-The loss is TRL's (`recipe.py` says which), summed over passes in `_compute_loss`. On top of TRL's trainer: completions come from our own engine on merged weights; a group's prompt is computed
-once (`shared_prefix.py`); groups without variance (by the reward `match` all right or all wrong: advantage
-zero) are counted and cost no forward pass; memory is that of one group, or of a few small ones that share a
-tool list, at a time. On a GPU a pass is as large as the free memory allows (`passes.py`).
+The loss is TRL's (`recipe.py` says which), summed over passes in `_compute_loss`. On top of TRL's trainer:
+completions come from our own engine on merged weights; a group's prompt is computed once
+(`shared_prefix.py`); groups without variance (by the reward `match` all right or all wrong: advantage zero)
+are counted and cost no forward pass; memory is that of one group, or of a few small ones that share a tool
+list, at a time. On a GPU a pass is as large as the free memory allows (`passes.py`).
 """
 
 from __future__ import annotations
