@@ -1,4 +1,4 @@
-"""What a machine can check of STYLE.md: first lines of docstrings, and words that nobody else would use."""
+"""What a machine can check of STYLE.md: first lines of docstrings, numbers, and words."""
 
 from __future__ import annotations
 
@@ -86,6 +86,27 @@ def test_nothing_is_said_in_private_idioms(file: Path) -> None:
     assert not idioms_in(file.read_text(encoding="utf-8"))
 
 
+def numbers_without_a_reason(source: str) -> list[str]:
+    """Numbers at the level of a module that have neither a docstring below nor a comment."""
+    body, lines = ast.parse(source).body, source.split("\n")
+    found = []
+    for node, below in zip(body, [*body[1:], None], strict=True):
+        value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
+        value = value.operand if isinstance(value, ast.UnaryOp) else value
+        if not (isinstance(value, ast.Constant) and type(value.value) in (int, float)):
+            continue
+        told = isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
+        above = lines[node.lineno - 2].lstrip() if node.lineno > 1 else ""
+        if not told and not above.startswith("#") and "  #" not in lines[node.lineno - 1]:
+            found.append(f"line {node.lineno}: {lines[node.lineno - 1]}")
+    return found
+
+
+@pytest.mark.parametrize("file", PYTHON, ids=lambda f: str(f.relative_to(ROOT)))
+def test_a_threshold_or_weight_has_a_line_that_says_why(file: Path) -> None:
+    assert not numbers_without_a_reason(file.read_text(encoding="utf-8"))
+
+
 def test_the_checks_see_what_they_are_for() -> None:
     long = " ".join(["word"] * (MAX_WORDS + 1))
     functions = (f'def a():\n    """{long}."""', 'def b():\n    """No full stop"""')
@@ -96,3 +117,5 @@ def test_the_checks_see_what_they_are_for() -> None:
         "mend: write fix", "goes on: write resumes, continue",
     ]  # fmt: skip
     assert not idioms_in("recommended; she is going on")
+    given = 'A = 0.5\nB = -1\n"""Why."""\n# Why.\nC = 2\nD = 3  # why\nE = True\nF = "x"'
+    assert numbers_without_a_reason(given) == ["line 1: A = 0.5"]

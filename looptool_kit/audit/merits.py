@@ -19,6 +19,7 @@ MAX_FALSE_ALARMS = 0.02
 WRONG_SHARE = 0.1
 """Share of samples with an error of the kind for which its precision is told."""
 MIN_ERROR_PRECISION = 0.9
+"""Below it more than one finding in ten is a false alarm: not an error, a warning."""
 MIN_WARNING_PRECISION = 0.5
 """Below it a finding is more often a false alarm than not: a note."""
 

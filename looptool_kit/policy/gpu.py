@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 
-MOST = 0.9
+MAX_SHARE = 0.9
 """Share of the GPU's memory that vLLM takes by itself, and at most here."""
 LEFT = 0.05
 """Share that stays free beside it: for what CUDA takes as vLLM starts, and a trainer's optimiser."""
@@ -36,4 +36,4 @@ def free_share() -> float | None:
     if not torch.cuda.is_available():
         return None
     free, total = torch.cuda.mem_get_info()
-    return min(MOST, free / total - LEFT)
+    return min(MAX_SHARE, free / total - LEFT)

@@ -12,6 +12,7 @@ from looptool_kit.core.stats import Clustered, Paired, ScoreRow
 from looptool_kit.drawing import forest, heatmap, histogram, intervals, lines
 
 BINS = 35
+"""Bars of the histogram of perplexities."""
 MAX_TOOLS = 20
 """Tools of the heat map with a row of their own."""
 

@@ -20,6 +20,7 @@ from looptool_kit.run.run_toml import FORMAT
 from looptool_kit.run.stage import Stage, title
 
 OLD = 1
+"""The format that is converted."""
 Stages = Callable[[Run], Iterable[tuple[str, int, Callable[[], Stage]]]]
 """The (manifest, iteration, what builds the stage) of a run's loop, in order."""
 

@@ -10,6 +10,7 @@ from typing import Any
 KEY = "x-files"
 """Where the bundled document keeps the other files, by their path from the first one's folder."""
 MAX_FILES = 500
+"""Of one document: references lead from file to file, and a folder may hold far more than a person meant."""
 
 
 def bundled(path: Path, document: Any, load: Callable[[Path], Any]) -> Any:

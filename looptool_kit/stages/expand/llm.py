@@ -36,6 +36,7 @@ from looptool_kit.stages.expand import Candidate
 STRATEGY = "expanders.llm"
 EXACT_LABELS = False
 TEMPERATURE = 0.9
+"""Above 0, so that the candidates of one error seed differ."""
 AXES = ("complexity", "persona", "style", "data")
 
 _SYSTEM = """\

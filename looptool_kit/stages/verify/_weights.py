@@ -171,6 +171,7 @@ MIN_LABEL_WRONG = 0.5
 MIN_PRED_WRONG = 0.93
 """The same of PRED_WRONG, above its share: where the evidence says nothing the judge abstains."""
 MIN_BOTH_CORRECT = 0.5
+"""The same of BOTH_CORRECT: more likely than not."""
 MIN_BOTH_WRONG = 0.5
 """The same of BOTH_WRONG, which discards the sample; something must speak against each answer as well."""
 MIN_AGAINST = 0.4

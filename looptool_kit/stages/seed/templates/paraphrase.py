@@ -16,6 +16,7 @@ from looptool_kit.text.grounding.scores import SAID_THRESHOLD
 from looptool_kit.text.passages import dialogue
 
 TEMPERATURE = 0.9
+"""Above 0, so that the requests of one template get different words."""
 
 _SYSTEM = """\
 You word requests to an assistant that calls tools. You get the tools on offer, a dialogue with one \
