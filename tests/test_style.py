@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+import looptool_kit
 
 ROOT = Path(__file__).parent.parent
 MAX_WORDS = 12
@@ -84,6 +87,24 @@ def test_first_lines_are_short_sentences(file: Path) -> None:
 )
 def test_nothing_is_said_in_private_idioms(file: Path) -> None:
     assert not idioms_in(file.read_text(encoding="utf-8"))
+
+
+def public_functions() -> Iterator[tuple[str, str]]:
+    """(name, docstring) of the functions that `import looptool_kit` gives, and of its classes' methods."""
+    for name in looptool_kit.__all__:
+        thing = getattr(looptool_kit, name)
+        found = inspect.getmembers(thing, callable) if inspect.isclass(thing) else [(name, thing)]
+        for member, function in found:
+            own = (getattr(function, "__module__", None) or "").startswith("looptool_kit")
+            if own and not member.startswith("_") and not inspect.isclass(function):
+                yield f"{name}.{member}", inspect.getdoc(function) or ""
+
+
+def test_the_public_functions_begin_with_a_verb() -> None:
+    names = dict(public_functions())
+    assert len(names) > 60 and {"verify.verify", "Run.decide", "Samples.read"} <= names.keys()
+    noun = re.compile(r"(The|An?|One|Every|All|Each|What|Where|Which|How|Whether|Why|True|Its)\b|$")
+    assert {name: doc.partition("\n")[0] for name, doc in names.items() if noun.match(doc)} == {}
 
 
 def numbers_without_a_reason(source: str) -> list[str]:

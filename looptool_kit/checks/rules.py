@@ -149,7 +149,7 @@ def check_tool(tool: Tool) -> tuple[Check, ...]:
 
 
 def call_errors(call: ToolCall, tools: Sequence[Tool]) -> list[str]:
-    """What is wrong with a call; empty where it is valid.
+    """Say what is wrong with a call; empty where it is valid.
 
     A tool that is not on offer, or missing, unknown or ill-typed arguments.
     """

@@ -72,7 +72,7 @@ def presets() -> list[str]:
 
 
 def load_preset(name: str, **overrides: Any) -> Settings:
-    """The settings of a preset.
+    """Read the settings of a preset.
 
     Args:
         overrides: Dotted names with `__`, e.g. `grpo__steps=2`.

@@ -151,11 +151,11 @@ class Sample(Frozen):
         return sample_html(self)
 
     def tool(self, name: str) -> Tool | None:
-        """The tool of that name on offer in this sample, or None."""
+        """Return the tool of that name on offer, or None."""
         return next((t for t in self.tools if t.name == name), None)
 
     def relabelled(self, label: Label, *, iteration: int, strategy: str, **meta: JsonValue) -> Sample:
-        """The same tools and context under another label.
+        """Return the same tools and context under another label.
 
         A new sample whose parent is this one.
         """

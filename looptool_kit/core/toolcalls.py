@@ -59,7 +59,7 @@ class Answer(Frozen):
 
     @classmethod
     def of(cls, label: Label) -> Answer:
-        """The answer that a label describes."""
+        """Make the answer that a label describes."""
         return cls(calls=label.calls, text=label.reply)
 
 
@@ -174,7 +174,7 @@ def render_calls(calls: Iterable[ToolCall]) -> str:
 
 
 def render_answer(answer: Label | Answer) -> str:
-    """A label or an answer as the assistant's text.
+    """Write a label or an answer as the assistant's text.
 
     `parse` of it gives the same calls and text back.
     """
@@ -222,7 +222,10 @@ def tool_schemas(tools: Sequence[Tool]) -> list[dict[str, Any]]:
 
 
 def render_prompt(tools: Sequence[Tool], messages: Sequence[Message]) -> str:
-    """The prompt up to the assistant's answer, by the project's template."""
+    """Write the prompt up to the assistant's answer.
+
+    By the project's template.
+    """
     return render_turns(chat(messages), tool_schemas(tools))
 
 

@@ -243,9 +243,9 @@ def paid(run: Run) -> list[str]:
 
 
 def judge_against_truth(run: Run) -> dict[str, Any] | None:
-    """How LABEL_WRONG stands against planted errors, over all iterations' failed samples.
+    """Compare LABEL_WRONG with the planted errors.
 
-    None where none were planted.
+    Over all iterations' failed samples. None where none were planted.
 
     `flagged`: LABEL_WRONG verdicts; `right`: those on a planted error; `correctable`: planted errors among
     the failed where the prediction equals the truth; `right_of_correctable`: those flagged; `planted`,

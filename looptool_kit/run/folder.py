@@ -175,7 +175,7 @@ class Run:
     # ------------------------------------------------------------- places
 
     def folder(self, iteration: int) -> Path:
-        """The folder of iteration j (0: the seed stage)."""
+        """Return the folder of iteration j (0: the seed stage)."""
         return self.path / "seed" if iteration == 0 else self.path / "iterations" / f"{iteration:02d}"
 
     @property
@@ -198,7 +198,7 @@ class Run:
     def table(
         self, kind: type[T], name: str, iteration: int, rows: range | None = None, missing_ok: bool = False
     ) -> T:
-        """A finished table of the run, or some of its rows.
+        """Read a finished table of the run, or some rows.
 
         Args:
             missing_ok: Where the stage has not finished, the table is empty.
@@ -231,7 +231,7 @@ class Run:
         return lock.read_manifest(self.folder(iteration) / f"{name}.json")
 
     def has(self, name: str, iteration: int) -> bool:
-        """Whether a stage has finished and its table is there."""
+        """Tell whether a stage has finished and its table exists."""
         return (
             self.manifest(name, iteration) is not None
             and (self.folder(iteration) / f"{name}.parquet").exists()
@@ -240,7 +240,7 @@ class Run:
     # ------------------------------------------------------------- stages
 
     def done(self, name: str, iteration: int, key: str) -> bool:
-        """Whether a stage has finished on these very inputs."""
+        """Tell whether a stage has finished on these very inputs."""
         manifest = self.manifest(name, iteration)
         return manifest is not None and manifest.get("key") == key
 

@@ -158,9 +158,10 @@ def compose(
 
 
 def composition(run: Run) -> list[dict[str, object]]:
-    """The composition of every dataset so far, as the paper's table.
+    """Count the parts of every dataset so far.
 
-    Columns: dataset, ES, EE, HPPL, seed, unjudged, AUG where a dataset has such rows, total.
+    As the paper's table. Columns: dataset, ES, EE, HPPL, seed, unjudged, AUG where a dataset has such
+    rows, total.
     """
     out: list[dict[str, object]] = []
     manifests = [run.manifest("composition", j - 1) or {} for j in run.iterations if j > 1]

@@ -39,7 +39,7 @@ def evaluate(
     categories: Sequence[str] | None = None,
     per_category: int | None = None,
 ) -> Scores:
-    """The policy's scores on a suite, one row an entry.
+    """Score a policy on a suite, one row an entry.
 
     Done once for each policy and choice.
 
@@ -242,9 +242,9 @@ def finished(run: Run, suite: str) -> Scores:
 
 
 def scores(run: Run, name: Name = "scores") -> dict[str, Scores]:
-    """All finished scores of a run by policy, in training order.
+    """Return all finished scores of a run by policy.
 
-    `name` chooses held-out scores or those on development samples.
+    In training order. `name` chooses held-out scores or those on development samples.
     """
     by_policy = {}
     for j in (0, *run.iterations):
