@@ -62,7 +62,7 @@ class Loop:
         self._run, self.say, self._given = run, say, given
 
     def run(self, last: int | None = None) -> None:
-        """Seed, iterate until D_last is composed, train on it and evaluate.
+        """Run the loop: seed, iterate until D_last, train on it, evaluate.
 
         Args:
             last: None: as the settings say.

@@ -83,6 +83,9 @@ def bfcl_sample(row: Mapping[str, Any], truth: Any, category: str) -> Sample:
     """A question in BFCL's form with its acceptable answers in `meta`.
 
     The label is an answer that they accept, of values that obey the tool where there are some.
+
+    Raises:
+        ValueError: The row has no tools or no acceptable answers.
     """
     if "function" not in row:
         raise ValueError("its tools do not stand in the row (`function`): dialogues are not read")

@@ -77,7 +77,7 @@ class Table(Sequence[Row], Generic[Row]):
         return type(self)(row for row in self.rows if keep(row))
 
     def by_id(self) -> dict[str, Row]:
-        """Row id -> row."""
+        """Return the rows by their id."""
         return {row.id: row for row in self.rows}  # type: ignore[attr-defined]
 
     def frame(self) -> Any:

@@ -297,7 +297,7 @@ STRICT = MatchOptions()
 def match(
     a: Answer | Label, b: Answer | Label, options: MatchOptions = STRICT, tools: Sequence[Tool] = ()
 ) -> bool:
-    """ToolMatch: whether two answers hold the same multiset of calls.
+    """Tell whether two answers hold the same multiset of calls (ToolMatch).
 
     An answer that did not parse matches nothing, not even itself. Plain replies match each other; what a
     reply must say is the business of `grading.grade`.

@@ -58,7 +58,12 @@ def untrained(settings: Settings) -> Policy:
 
 
 def policy_of(run: Run, iteration: int) -> Policy:
-    """Return the policy of a finished iteration, for 0 the base."""
+    """Return the policy of a finished iteration, for 0 the base.
+
+    Raises:
+        RunError: The iteration has no trained policy yet, or its adapter does not fit the model of
+            the run.
+    """
     model = run.settings.model
     own = key_of(model, of_run(run))
     if iteration == 0:

@@ -111,6 +111,9 @@ def run_task(plan: Comparison, task: Task, say: Callable[[str], None] = print_li
     """Run or resume an arm until D_last, and measure its policies.
 
     The arm of one random seed; D_last is trained.
+
+    Raises:
+        RunError: The arm would draw seed data of its own, or its folder holds another run.
     """
     (seed, arm), last = task
     path = plan.folder(seed, arm)

@@ -61,6 +61,9 @@ def map_calls(sample: Sample, steps: Iterable[Step], calls: Sequence[ToolCall]) 
     """Map an answer's calls to calls after the steps.
 
     `follow` must allow the steps. They match the label then exactly where they match it now.
+
+    Raises:
+        ValueError: The sample does not follow the steps; `follow` says so before.
     """
     mapped = tuple(calls)
     for step in steps:

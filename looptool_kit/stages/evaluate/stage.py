@@ -165,7 +165,7 @@ def _row(category: Category, entry: Entry, policy: str, text: str, judged: Judge
 def failures(
     run: Run, policy: Policy, suite: str = "held_out", category: str | None = None
 ) -> tuple[Probes, Samples]:
-    """(probes, samples) of what a policy failed.
+    """Return what a policy failed, as (probes, samples).
 
     Of a category, a group or all that was evaluated: `ProbeView(*failures(run, policy, "bfcl"))`.
     """

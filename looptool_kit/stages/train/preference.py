@@ -226,6 +226,9 @@ def losses(
         rejected: Those of the rejected answers.
         settings: `loss`, `beta`, `gamma`.
         reference: Sums under the reference policy; DPO needs them.
+
+    Raises:
+        ValueError: The loss is dpo, and there is no reference.
     """
     from torch.nn.functional import logsigmoid
 

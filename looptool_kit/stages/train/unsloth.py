@@ -197,6 +197,9 @@ def short_enough(samples: Sequence[Sample], lengths: Sequence[int], most: int) -
     """Return the samples that fit.
 
     A prompt is never cut, for it would lose its tools.
+
+    Raises:
+        ValueError: None of them fits.
     """
     kept = [s for s, n in zip(samples, lengths, strict=True) if n <= most]
     if len(kept) < len(samples):
