@@ -67,7 +67,7 @@ def without_linter(source: str) -> str:
 
 
 def execute(notebook: Any, runs: Path, seconds: int = 3600, **environment: str) -> None:
-    """Run all cells in a fresh kernel, with its run folders in `runs`.
+    """Run all cells in a fresh kernel, with runs in `runs`.
 
     Raises:
         nbclient.exceptions.CellExecutionError: At the first error.
