@@ -195,6 +195,6 @@ def test_decisions_on_rows_that_are_gone_are_counted_at_opening_and_in_the_plan(
     for number in (1, 2):
         (run.folder(number) / "verdicts.parquet").unlink()
     Run.open(run.path, read_only=True)
-    assert "no longer: 1 (1 on expansions)" in capsys.readouterr().out, (
+    assert "no longer has: 1 (1 on expansions)" in capsys.readouterr().out, (
         "the rows of a table that is not there may come back"
     )
