@@ -169,7 +169,7 @@ def lacks(a: Auditor, category: str, entry: dict[str, Any], finding: Found) -> I
 
 
 def twice(a: Auditor, category: str, entry: dict[str, Any], finding: Found) -> Iterator[Finding]:
-    """The official checker accepts one call twice in the place of two different ones."""
+    """The official checker accepts one call twice in place of two different ones."""
     if language_of(category) != "python":
         return
     right = list(first_acceptable(entry["truth"], entry["docs"]))

@@ -175,7 +175,7 @@ def _save(training: Training) -> None:
 
 
 def _cut(training: Training) -> None:
-    """Go on with the best adapter of the rank that is saved."""
+    """Continue with the best adapter of the rank that is saved."""
     from peft import get_peft_model_state_dict, set_peft_model_state_dict
 
     state, keep = training.state, training.args.keep

@@ -46,7 +46,7 @@ class Counted(NamedTuple):
 
 
 def count(known: Sequence[Known], said: Sequence[str | None]) -> Counted:
-    """Compare verdicts with those that the cases were made for; None is no verdict."""
+    """Compare verdicts with those that the cases were made for; None stands for no verdict."""
     given = [(c.verdict, v) for c, v in zip(known, said, strict=True) if v is not None]
     share = {v: sum(g == v for _, g in given) / max(1, len(given)) for v in VERDICTS}
     return Counted(

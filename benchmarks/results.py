@@ -23,8 +23,8 @@ from results_page import comparison, page
 from looptool_kit.core.tables import write_text
 from looptool_kit.run.folder import Run
 from looptool_kit.studies.arms import ARMS, CONTROL, FULL
-from looptool_kit.studies.compare import Comparison, compare, run_turn
-from looptool_kit.studies.jobs import Turn
+from looptool_kit.studies.compare import Comparison, compare, run_task
+from looptool_kit.studies.jobs import Task
 
 
 def main() -> None:
@@ -53,13 +53,13 @@ def main() -> None:
     print(f"wrote {args.out}")
 
 
-def work(plan: Comparison, turn: Turn, say: Callable[[str], None]) -> None:
-    """Do a turn of the comparison, on a GPU in larger batches."""
+def work(plan: Comparison, task: Task, say: Callable[[str], None]) -> None:
+    """Do a task of the comparison, on a GPU in larger batches."""
     from looptool_kit.policy.engines import prompts
 
     if has_gpu():
         prompts.MAX_BATCH_TOKENS = 200_000  # what a card holds: fewer, larger batches
-    run_turn(plan, turn, say)
+    run_task(plan, task, say)
 
 
 def has_gpu() -> bool:

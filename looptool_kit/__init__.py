@@ -66,7 +66,7 @@ _HOME = {
     "diagnose": "core.grading",
     "grade": "core.grading",
     "load_tools": "tools.catalog",
-    "init": "tools.of_run",
+    "init": "tools.own_tools",
     "check_sample": "checks.rules",
     "call_errors": "checks.rules",
     "Deduplicator": "checks.dedup",
@@ -105,7 +105,7 @@ if TYPE_CHECKING:
     from looptool_kit.stages.train.stage import train
     from looptool_kit.stages.verify.stage import verify
     from looptool_kit.tools.catalog import load_tools
-    from looptool_kit.tools.of_run import init
+    from looptool_kit.tools.own_tools import init
 
 
 def __getattr__(name: str) -> Any:

@@ -21,6 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from looptool_kit.core.terminal import cell, say, show
 from looptool_kit.core.versions import version
 
 HUB = "https://huggingface.co"
@@ -73,26 +74,22 @@ def print_doctor(model: str = "embedded") -> int:
     Args:
         model: Whose form of calls is told: a folder, a hub id or a run.
     """
-    from rich.console import Console
     from rich.table import Table as Grid
     from rich.text import Text
 
     findings = diagnose_machine(model)
-    console = Console()
     grid = Grid(title="looptool doctor", show_lines=False)
     for column in ("", "what", "found", "remedy"):
         grid.add_column(column, overflow="fold")
     marks = {True: Text("ok", "green"), False: Text("missing", "bold red"), None: Text("–", "dim")}
     for row in findings:
-        grid.add_row(marks[row.ok], Text(row.name), Text(row.value), Text(row.remedy))
-    console.print(grid)
+        grid.add_row(marks[row.ok], cell(row.name), cell(row.value), cell(row.remedy))
+    show(grid)
     missing = [row.name for row in findings if row.ok is False]
-    console.print(
-        Text(
-            f"Missing: {', '.join(missing)}. The remedies are in the table."
-            if missing
-            else "This machine can run the loop: looptool loop"
-        )
+    say(
+        f"Missing: {', '.join(missing)}. The remedies are in the table."
+        if missing
+        else "This machine can run the loop: looptool loop"
     )
     return 1 if missing else 0
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from looptool_kit.band import estimate
 from looptool_kit.core.errors import RunError
 from looptool_kit.core.samples import Samples
 from looptool_kit.core.terminal import say
+from looptool_kit.pilot import estimate
 from looptool_kit.policy.policy import policy_of
 from looptool_kit.policy.recorded_form import fetch
 from looptool_kit.run.folder import Run
@@ -62,7 +62,7 @@ class Loop:
         self._run, self.say, self._given = run, say, given
 
     def run(self, last: int | None = None) -> None:
-        """Seed, iterate until D_last is composed, train on it and evaluate.
+        """Run the loop: seed, iterate until D_last, train on it, evaluate.
 
         Args:
             last: None: as the settings say.

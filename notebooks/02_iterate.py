@@ -18,7 +18,7 @@ from looptool_kit.widgets import DisagreementView, LoopMap, ProbeView, TrainingV
 pd.options.display.max_colwidth = 110
 PRESET = "cpu-quick"  # or "cpu"
 more = {"seeds__first": 32, "seeds__fresh": [8, 4], "expand__most": 40} if PRESET == "cpu-quick" else {}
-# How often the loop may go round at the most; seed data are laid aside for so many rounds.
+# The most iterations of the loop: so many slices of the seed pool are kept for them.
 run = start.open_run("iterate", PRESET, iterations=3, **more)
 loop = lt.Loop(run)
 samples = lt.seed(run)
@@ -124,10 +124,10 @@ pd.crosstab(
 # ## Stop or continue?
 #
 # The paired difference between the last two policies, with its 95% interval and McNemar's exact test. **An
-# interval that holds 0 is no gain yet, and no proof of none**: with a few dozen held-out samples only large
-# effects show. A sensible rule: continue while samples are being fixed and fewer are broken; stop when two
-# iterations in a row broke as many as they fixed, or when `PRED_WRONG` dries up and there is nothing left to
-# expand.
+# interval that holds 0 is not a gain yet, and not a proof of none**: with a few dozen held-out samples only
+# large effects show. A sensible rule: continue while samples are being fixed and fewer are broken; stop when
+# two iterations in a row broke as many as they fixed, or when `PRED_WRONG` dries up and there is nothing left
+# to expand.
 
 # %%
 from looptool_kit.core.stats import aligned
@@ -147,7 +147,7 @@ print(
 )
 
 # %%
-GO_ON = False  # True: one more round
+GO_ON = False  # True: one more iteration
 if GO_ON:
     loop.step(run.iteration)
     lt.evaluate(run, lt.train(run))

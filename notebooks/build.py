@@ -11,6 +11,7 @@ machine that ran it.
 from __future__ import annotations
 
 import argparse
+import ast
 import os
 import re
 import sys
@@ -40,8 +41,9 @@ def names() -> list[str]:
 
 
 def convert(name: str) -> Any:
-    """The notebook that a source describes, without outputs; cell ids depend on the place alone, so that a
-    rebuild changes nothing else.
+    """Read a source as a notebook without outputs.
+
+    Cell ids depend on the place alone, so that a rebuild changes nothing else.
     """
     notebook = jupytext.read(HERE / f"{name}.py", fmt="py:percent")
     notebook.metadata = nbformat.from_dict(KERNEL)
@@ -52,7 +54,10 @@ def convert(name: str) -> Any:
 
 
 def without_linter(source: str) -> str:
-    """A cell without what its comments say to ruff; what they say to people stays."""
+    """Remove what a cell's comments say to ruff.
+
+    What they say to people stays.
+    """
     lines = []
     for line in source.split("\n"):
         found = _LINTER.search(line)
@@ -62,8 +67,10 @@ def without_linter(source: str) -> str:
 
 
 def execute(notebook: Any, runs: Path, seconds: int = 3600, **environment: str) -> None:
-    """Run all cells in a fresh kernel, with its run folders in `runs`. Raises
-    `nbclient.exceptions.CellExecutionError` at the first error.
+    """Run all cells in a fresh kernel, with runs in `runs`.
+
+    Raises:
+        nbclient.exceptions.CellExecutionError: At the first error.
     """
     from nbclient import NotebookClient
 
@@ -154,17 +161,21 @@ def _replaced(value: Any, places: list[tuple[str, str]]) -> Any:
 
 
 def with_outputs_of(notebook: Any, old: Path) -> None:
-    """Give cells whose source has not changed the outputs that they have in `old`."""
+    """Give cells whose code has not changed their outputs in `old`."""
     if old.exists():
         cells = nbformat.read(old, 4).cells
-        # A comment for the linter changes no output.
-        known = {without_linter(c.source): c for c in cells if c.cell_type == "code"}
+        known = {_code(c.source): c for c in cells if c.cell_type == "code"}
         for cell in notebook.cells:
-            if cell.cell_type == "code" and cell.source in known:
-                cell.outputs, cell.execution_count = (
-                    known[cell.source].outputs,
-                    known[cell.source].execution_count,
-                )
+            if cell.cell_type == "code" and (before := known.get(_code(cell.source))):
+                cell.outputs, cell.execution_count = before.outputs, before.execution_count
+
+
+def _code(source: str) -> str:
+    """What decides a cell's outputs: its code without comments; with them where it is not plain Python."""
+    try:
+        return ast.dump(ast.parse(source))
+    except SyntaxError:
+        return source
 
 
 def main() -> None:

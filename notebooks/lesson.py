@@ -83,7 +83,10 @@ def compose_at(run: lt.Run, threshold: float | None) -> dict[str, int]:
 
 
 def check_composition(run: lt.Run, threshold: float, predicted: Mapping[str, int] | None) -> bool:
-    """Whether a prediction of HPPL and total is what compose makes at this threshold."""
+    """Tell whether a prediction is what compose makes.
+
+    Of HPPL and total, at this threshold.
+    """
     if _open("2", predicted, 'Give a dictionary: {"HPPL": ..., "total": ...}.'):
         return False
     if not isinstance(threshold, Real) or not math.isfinite(threshold):
@@ -109,7 +112,10 @@ def check_composition(run: lt.Run, threshold: float, predicted: Mapping[str, int
 
 
 def noisy_samples() -> tuple[lt.Samples, dict[str, Any]]:
-    """Sixteen samples of the world, four with a planted error, and the right labels of those, by id."""
+    """Return sixteen samples of the world, four with planted errors.
+
+    With the right labels of those four, by id.
+    """
     clean = world.generate(
         16, seed=12, kinds=("single", "choice"), domains=("restaurants", "calendar", "smart_home")
     )
@@ -203,7 +209,10 @@ SITUATIONS = (
 
 
 def check_fooled(situation: int | None, *calls: lt.ToolCall) -> bool:
-    """Whether a wrong answer to one of `SITUATIONS`, whose labels are all right, gets past the judge."""
+    """Tell whether a wrong answer gets past the judge.
+
+    An answer to one of `SITUATIONS`, whose labels are all right.
+    """
     if _open("4", situation, "Choose a situation and write the calls of a wrong answer."):
         return False
     if situation not in range(len(SITUATIONS)) or not all(isinstance(c, lt.ToolCall) for c in calls):
@@ -245,7 +254,7 @@ def _flat(value: Any) -> list[Any]:
 
 
 def check_naive(completion: str | None, sample: lt.Sample) -> bool:
-    """Whether a completion is wrong, and yet the naive reward pays for it."""
+    """Tell whether the naive reward pays for a wrong completion."""
     if _open("5a", completion, "Give the text of a completion."):
         return False
     if not isinstance(completion, str):
@@ -262,7 +271,10 @@ def check_naive(completion: str | None, sample: lt.Sample) -> bool:
 
 
 def check_bananas(reply: str | None, label: lt.Label) -> bool:
-    """Whether a useless reply (one that speaks of bananas) earns this project's own reward."""
+    """Tell whether a useless reply earns this project's own reward.
+
+    One that speaks of bananas.
+    """
     if _open("5b", reply, "Give the text of a reply."):
         return False
     if not isinstance(reply, str):
@@ -280,7 +292,10 @@ def check_bananas(reply: str | None, label: lt.Label) -> bool:
 
 
 def solution(exercise: int | str) -> None:
-    """Print a solution of an exercise, for the cell of your answer: 1, 2, 3, 4, "5a" or "5b"."""
+    """Print a solution of an exercise.
+
+    For the cell of your answer: 1, 2, 3, 4, "5a" or "5b".
+    """
     if str(exercise) not in SOLUTIONS:
         print(f"There is no exercise {exercise!r}. There are: {', '.join(SOLUTIONS)}.")
         return

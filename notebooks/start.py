@@ -68,10 +68,10 @@ if "IPython" in sys.modules and (shell := sys.modules["IPython"].get_ipython()) 
 
 
 def open_run(name: str, preset: str, **settings: Any) -> lt.Run:
-    """The run in `runs/<name>` if there is one, or a new one with the preset's settings and these.
+    """Open the run in `runs/<name>`, or make it.
 
-    The environment variable LOOPTOOL_OVERRIDES, a JSON object as `{"grpo__steps": 1}`, changes settings of
-    new runs: the tests shrink them with it.
+    A new one has the preset's settings and these. The environment variable LOOPTOOL_OVERRIDES, a JSON
+    object as `{"grpo__steps": 1}`, changes settings of new runs: the tests shrink them with it.
     """
     folder = _place(name)
     if (folder / "run.toml").exists():

@@ -59,7 +59,7 @@ def tiny_engine() -> Callable[[Any, Any], Any]:
 
 @pytest.fixture
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The scripted policy in the place of the model: the iterations that it was trained in."""
+    """The scripted policy in place of the model: the iterations that it was trained in."""
     from scripted_runs import scripted
 
     return scripted(monkeypatch)

@@ -22,7 +22,7 @@ def frame(
         calls: An assistant's calls; `c` is one of them in `each`, which replaces EACH.
         asks: What begins the assistant's answer, where it is not its turn's beginning.
         result: What begins a tool's result and `{{ m.content }}`.
-        last: What ends a turn of calls in the place of `end`.
+        last: What ends a turn of calls in place of `end`.
     """
     asks = asks or turn.replace("ROLE", "assistant")
     result = result or turn.replace("ROLE", "tool") + "{{ m.content }}"

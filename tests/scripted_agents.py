@@ -15,7 +15,7 @@ from looptool_kit.core.samples import Tool
 from looptool_kit.core.tables import write_json
 from looptool_kit.core.toolcalls import tool_schemas
 from looptool_kit.run.folder import Run
-from looptool_kit.tools.of_run import init
+from looptool_kit.tools.own_tools import init
 
 NOUNS = ("desk", "boat", "kiln", "studio", "tractor", "costume", "telescope", "allotment", "trailer", "organ")
 TOOLS = [

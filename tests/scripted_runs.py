@@ -60,7 +60,7 @@ class Scripted:
 
 
 def scripted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Put the scripted policy in the place of the model; returns the list to which each training adds its
+    """Put the scripted policy in place of the model; returns the list to which each training adds its
     iteration.
     """
     trained: list[int] = []

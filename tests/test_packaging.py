@@ -35,7 +35,7 @@ LEVELS = (
     ("doctor", "studies", "audit"),
     ("report",),
     ("loop",),
-    ("band",),
+    ("pilot",),
     ("stages",),
     ("formats", "lineage"),
     ("policy",),

@@ -44,7 +44,7 @@ from looptool_kit.stages.seed.trees.dialogue import jobs, simulate
 from looptool_kit.stages.seed.trees.tools import write_tools
 from looptool_kit.stages.verify import Case, Context
 from looptool_kit.stages.verify import llm as judge
-from looptool_kit.tools.of_run import init
+from looptool_kit.tools.own_tools import init
 
 
 def at(url: str, **changes: Any) -> Endpoint:
@@ -137,7 +137,7 @@ def test_an_answer_under_the_bound_is_kept(raw: Raw, store: Path, size: int) -> 
     assert complete([question("a")], at(raw.url), store)[0].text == "a" * size
 
 
-@pytest.mark.parametrize(("packing", "why"), [("br", "packed as 'br'"), ("gzip", "packed wrongly")])
+@pytest.mark.parametrize(("packing", "why"), [("br", "encoded as 'br'"), ("gzip", "cannot be decoded")])
 def test_what_cannot_be_unpacked_is_a_reason(raw: Raw, store: Path, packing: str, why: str) -> None:
     raw.body, raw.headers = b"no such thing", {"Content-Encoding": packing}
     reply = complete([question("a")], at(raw.url), store)[0]

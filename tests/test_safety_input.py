@@ -27,7 +27,7 @@ from looptool_kit.core.terminal import visible
 from looptool_kit.formats import to_row
 from looptool_kit.run.folder import Run
 from looptool_kit.tools.catalog import load_tools
-from looptool_kit.tools.of_run import init, tools_of
+from looptool_kit.tools.own_tools import init, tools_of
 from looptool_kit.tools.schema import plain_parameters
 from looptool_kit.trust import tools_kind
 

@@ -1,4 +1,4 @@
-"""What a command writes never takes the place of something that is there, and a stage never that of another
+"""What a command writes never replaces something that is there, and a stage never that of another
 run's.
 """
 
@@ -18,7 +18,7 @@ from looptool_kit.loop import Loop
 from looptool_kit.policy.policy import base_policy, policy_of
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.evaluate.stage import evaluate
-from looptool_kit.tools.of_run import init
+from looptool_kit.tools.own_tools import init
 
 
 def test_commands_write_neither_over_a_file_nor_into_a_run(run: Run, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from looptool_kit.llm.client import complete
 from looptool_kit.llm.messages import Request
 from looptool_kit.policy.policy import open_engine, policy_of
 from looptool_kit.run.folder import Run
-from looptool_kit.run.settings import FORMAT
+from looptool_kit.run.run_toml import FORMAT
 from looptool_kit.stages._find import names
 from looptool_kit.trust import tools_kind
 

@@ -65,7 +65,10 @@ class CompareView(TableView):
         return Samples(self._both.rows[i].sample for i in self.order)
 
     def on_sample(self, at: int) -> dict[str, Any]:
-        """The row at place `at` of the order shown: the sample with either answer."""
+        """Answer with the row at place `at` of the order shown.
+
+        The sample with either answer.
+        """
         if not 0 <= int(at) < len(self.order):
             return {"before": None, "after": None, "change": ""}
         row = self._both.rows[self.order[int(at)]]

@@ -41,7 +41,10 @@ def as_shown(decision: Decision) -> dict[str, Any]:
 
 
 def has(decision: Decision, fact: str) -> bool:
-    """Whether a decision on a verdict carries a fact: `together` or `blind` (see `as_value`)."""
+    """Tell whether a decision on a verdict carries a fact.
+
+    `together` or `blind` (see `as_value`).
+    """
     return isinstance(decision.value, dict) and bool(decision.value.get(fact))
 
 

@@ -366,7 +366,7 @@ class DisagreementView(TableView):
         return self._codes != 0 if self.blind and self.filters.get("judge") else None
 
     def on_page(self, start: int, count: int) -> dict[str, Any]:
-        """Rows in the order shown; without the judge's verdict where it is hidden."""
+        """Answer with rows in their order, without a hidden verdict."""
         page = super().on_page(start, count)
         for at, cells in enumerate(page["rows"], page["start"]):
             self._say(cells, int(self.order[at]))

@@ -39,11 +39,12 @@ STATIC_ROWS = 10
 
 
 class JudgeCheckView(TableView):
-    """The report card of a judge and its trials: `JudgeCheckView(run)` or `JudgeCheckView(trials, samples)`.
+    """The report card of a judge and its trials.
 
-    Of a run, the card that `looptool judge-check` wrote last is shown. Of a checked file, give
-    `Trials.read("FILE.judge_check/JUDGE/trials.parquet")` and `Samples.read("FILE")`. Read back: `selection`,
-    `filters`, `search`, `sort`.
+    `JudgeCheckView(run)` or `JudgeCheckView(trials, samples)`. Of a run, the card that `looptool judge-
+    check` wrote last is shown. Of a checked file, give
+    `Trials.read("FILE.judge_check/JUDGE/trials.parquet")` and `Samples.read("FILE")`. Read back:
+    `selection`, `filters`, `search`, `sort`.
     """
 
     _esm = script("sample", "table_head", "table", "judge_check")

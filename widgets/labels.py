@@ -67,7 +67,10 @@ def read_label(text: str, sample: Sample) -> Label:
 
 
 def tools_of(label: Label) -> tuple[str, ...]:
-    """The tools that a label calls, each once, as tables of the views show them."""
+    """Return the tools that a label calls, each once.
+
+    As tables of the views show them.
+    """
     return tuple(dict.fromkeys(c.name for c in label.calls)) or ("(plain reply)",)
 
 

@@ -191,7 +191,7 @@ class LoopMap(TableView):
         return {"message": f"read again: {len(self._fates):,} samples, {len(self._fates) - before:+,}"}
 
     def on_map(self, width: int = 0) -> dict[str, Any]:
-        """The map, as wide as the page says, a note, and the held-out samples that flipped.
+        """Answer with the map, a note, and the held-out samples that flipped.
 
         The note says what the map does not show yet.
         """
@@ -237,11 +237,8 @@ class LoopMap(TableView):
         before, self.opened = self.opened, self.open_in(view)
         if before is not None:
             before.close()
-        return {
-            "message": (
-                f"{type(self.opened).__name__} of {len(self.selection):,} samples of D{self.iteration}, below"
-            )
-        }
+        kind = type(self.opened).__name__
+        return {"message": f"{kind} of {len(self.selection):,} samples of D{self.iteration}, below"}
 
     def on_close(self) -> dict[str, Any]:
         """Close the view that was opened."""

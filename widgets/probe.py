@@ -147,9 +147,9 @@ class ProbeView(TableView):
     # ------------------------------------------------------- asked by the page
 
     def on_chart(self, width: int = 0) -> dict[str, Any]:
-        """The histogram, as wide as the page says, and the count of each state.
+        """Answer with the histogram, and the count of each state.
 
-        They are of the rows that pass filters and search.
+        As wide as the page says. They are of the rows that pass filters and search.
         """
         return {"svg": self._chart(width), "states": self.states, "version": self.version}
 

@@ -40,7 +40,10 @@ def agreement(decisions: Mapping[str, Decision], verdicts: Mapping[str, Verdict]
 
 
 def progress(decisions: Mapping[str, Decision], verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
-    """How far the review is, as the page shows it (`progress` in `js/types.d.ts`)."""
+    """Return how far the review is.
+
+    As the page shows it (`progress` in `js/types.d.ts`).
+    """
     agreed = agreement(decisions, verdicts)
     return {
         "reviewed": len(decisions),
@@ -54,7 +57,9 @@ def progress(decisions: Mapping[str, Decision], verdicts: Mapping[str, Verdict])
 
 
 def next_open(order: np.ndarray, codes: np.ndarray, row: int | None) -> int | None:
-    """The next row not reviewed after a row, in a circle; None: there is no other.
+    """Return the next row not reviewed after a row.
+
+    In a circle; None where there is no other.
 
     Args:
         order: the rows shown.

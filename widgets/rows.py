@@ -69,7 +69,10 @@ class Rows:
         return self._columns[name].show(row)
 
     def recode(self, name: str, codes: np.ndarray, names: Sequence[str]) -> None:
-        """Give a column other values: `names[codes[i]]` for row i, sorted as `names` are."""
+        """Give a column other values.
+
+        `names[codes[i]]` for row i, sorted as `names` are.
+        """
         self._columns[name] = _Coded(codes, names)
         self._sorted.pop(name, None)
 

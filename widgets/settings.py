@@ -163,7 +163,9 @@ def settings_form(run: Run, section: str) -> SettingsForm:
 
 
 def redone(run: Run, settings: Sequence[str]) -> str:
-    """What other values of these settings make a run do again, with the time that it took.
+    """Say what other values would make a run do again.
+
+    With the time that it took.
 
     Args:
         run: it says what has been made so far.

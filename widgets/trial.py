@@ -77,7 +77,7 @@ class TryView(View):
         before = [m.content for m in first.messages if m.role == "system"] if first else []
         self._messages: list[Message] = []
         self._answer: Probe | None = None
-        # What the newest answer is to: policy and tools may be chosen anew before it becomes a sample.
+        # What the newest answer is to: policy and tools may be chosen again before it becomes a sample.
         self._asked, self._by = Sample(tools=(), messages=(), label=Label()), ""
         self._state: dict[str, Any] = {}
         super().__init__(
@@ -96,7 +96,10 @@ class TryView(View):
 
     @property
     def sample(self) -> Sample:
-        """The dialogue so far: what the newest answer is to, with it as label, else with the tools chosen."""
+        """The dialogue so far, as a sample.
+
+        What the newest answer is to, with it as label, else with the tools chosen.
+        """
         if (answer := self._answer) is not None:
             label = Label() if answer.answer.error else answer.answer.label
             return self._asked.model_copy(update={"label": label})
@@ -111,7 +114,10 @@ class TryView(View):
         return self._shown("")
 
     def on_ask(self, request: str) -> dict[str, Any]:
-        """Let the policy answer a request, or the results that stand last where the request is empty."""
+        """Let the policy answer a request or results.
+
+        The results that stand last, where the request is empty.
+        """
         request = request.strip()
         results = self._answer is None and self._messages and self._messages[-1].role == "tool"
         if not request and not results:
@@ -132,7 +138,10 @@ class TryView(View):
         return self._shown(f"{self.policy} has answered")
 
     def on_execute(self) -> dict[str, Any]:
-        """Run the calls of the newest answer, after the person has confirmed; none with errors is run."""
+        """Run the calls of the newest answer.
+
+        After the person has confirmed; none with errors is run.
+        """
         calls = self._answer.answer.calls if self._answer else ()
         if not calls:
             raise ValueError("the answer holds no call")
@@ -145,7 +154,10 @@ class TryView(View):
         return self._shown("executed; ask again, or with an empty request for the answer to the results")
 
     def on_save(self, text: str) -> dict[str, Any]:
-        """Keep the dialogue as a sample with the label that the text stands for."""
+        """Keep the dialogue as a sample.
+
+        With the label that the text stands for.
+        """
         if self._answer is None:
             raise ValueError("there is no answer to make a sample of")
         sample = self.sample.model_copy(update={"label": Label()})

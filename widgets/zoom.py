@@ -23,10 +23,10 @@ MAX_WORDS = 120
 
 
 def perplexity_chart(run: Run) -> Figure:
-    """Make a chart of every probe: a dot at its perplexity, by iteration and state.
+    """Make a chart of every probe.
 
-    Under the pointer stands the request. Perplexities are on a logarithmic axis; a line marks the threshold
-    of each iteration (LoopTool, section 3.3).
+    A dot at its perplexity, by iteration and state. Under the pointer stands the request. Perplexities
+    are on a logarithmic axis; a line marks the threshold of each iteration (LoopTool, section 3.3).
     """
     import plotly.graph_objects as go
 

@@ -53,7 +53,10 @@ def kinds() -> dict[str, ModuleType]:
 
 @cache
 def severity(kind: str) -> Severity:
-    """How grave the findings of a kind are: what they do, and what was measured."""
+    """Return how grave the findings of a kind are.
+
+    By what they do, and by what was measured.
+    """
     return severity_of(measured().get(kind, {}), kinds()[kind].HARM)
 
 
@@ -66,7 +69,7 @@ def check_kinds(names: Iterable[str]) -> list[str]:
     names = list(names)
     for name in names:
         if name not in kinds():
-            raise ValueError(f"there is no kind of finding {name!r}; choose of {', '.join(kinds())}")
+            raise ValueError(f"there is no kind of finding {name!r}; choose from {', '.join(kinds())}")
     return names
 
 
@@ -76,7 +79,9 @@ def audit(
     only: Collection[str] | None = None,
     progress: bool = True,
 ) -> Audited:
-    """Look at every sample with every kind; never raises because of what stands in a row.
+    """Look at every sample with every kind.
+
+    Never raises because of what stands in a row.
 
     Args:
         rows: What `read.rows` gives, or samples.

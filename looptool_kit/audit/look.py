@@ -64,12 +64,18 @@ class Look:
 
     @cached_property
     def tools(self) -> dict[str, Tool]:
-        """The tools on offer by name; of two with one name the first."""
+        """The tools on offer by name.
+
+        Of two with one name the first.
+        """
         return {t.name: t for t in reversed(self.sample.tools)}
 
     @cached_property
     def acceptable(self) -> list[dict[str, dict[str, list[Any]]]] | None:
-        """The acceptable answers; None where the data has none, or not in a form that can be read."""
+        """The acceptable answers, or None.
+
+        None where the data has none, or has them in a form that cannot be read.
+        """
         found: Any = self.sample.meta.get(ACCEPTABLE)
         return found if found is not None and not malformed(found) else None
 
@@ -98,7 +104,10 @@ class Look:
 
 
 def schema_errors(call: ToolCall, tool: Tool | None, at: int = 0) -> list[SchemaError]:
-    """Where a call breaks its tool's schema; empty where the tool or its schema cannot be used."""
+    """Say where a call breaks its tool's schema.
+
+    Empty where the tool or its schema cannot be used.
+    """
     validator = validator_of(tool)[0] if tool is not None else None
     if tool is None or validator is None or validator.is_valid(call.arguments):
         return []
@@ -156,7 +165,10 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 
 def never(schema: Any) -> bool:
-    """Whether a schema allows no value: its enum holds none of its type."""
+    """Tell whether a schema allows no value.
+
+    Its enum holds none of its type.
+    """
     if not isinstance(schema, dict) or not isinstance(schema.get("enum"), list):
         return False
     kinds = schema.get("type")
@@ -166,7 +178,10 @@ def never(schema: Any) -> bool:
 
 
 def malformed(acceptable: Any) -> str:
-    """What is wrong with the form of acceptable answers; empty where nothing is."""
+    """Say what is wrong with the form of acceptable answers.
+
+    Empty where nothing is.
+    """
     if not isinstance(acceptable, list):
         return "they are not a list"
     for entry in acceptable:
@@ -186,7 +201,10 @@ def with_call(label: Label, at: int, **changes: Any) -> Label:
 
 
 def with_value(label: Label, at: int, path: tuple[str | int, ...], value: Any) -> Label:
-    """The label with another value at a path of a call's arguments; `DROPPED` leaves the key out."""
+    """Return the label with another value at a path of arguments.
+
+    `DROPPED` leaves the key out.
+    """
     return with_call(label, at, arguments=_changed(label.calls[at].arguments, path, value))
 
 

@@ -19,6 +19,7 @@ MAX_FALSE_ALARMS = 0.02
 WRONG_SHARE = 0.1
 """Share of samples with an error of the kind for which its precision is told."""
 MIN_ERROR_PRECISION = 0.9
+"""Below it more than one finding in ten is a false alarm: not an error, a warning."""
 MIN_WARNING_PRECISION = 0.5
 """Below it a finding is more often a false alarm than not: a note."""
 
@@ -33,7 +34,10 @@ class Merit(NamedTuple):
 
     @property
     def recall(self) -> tuple[float, float, float]:
-        """Of the planted errors those found, with Wilson's 95% interval; zeros where none was planted."""
+        """The share of planted errors that are found, with its interval.
+
+        Wilson's 95% interval; zeros where no error was planted.
+        """
         low, high = wilson(self.caught, self.planted)
         return (self.caught / self.planted if self.planted else 0.0), low, high
 
@@ -45,9 +49,10 @@ class Merit(NamedTuple):
 
     @property
     def precision(self) -> tuple[float, float]:
-        """Where `WRONG_SHARE` of the samples has such an error: s r / (s r + (1 - s) f), and its lower end.
+        """Precision where `WRONG_SHARE` of the samples have such an error.
 
-        The lower end takes the worse ends of both intervals.
+        It is s r / (s r + (1 - s) f), with its lower end. The lower end takes the worse ends of both
+        intervals.
         """
         (recall, least, _), (false, _, most) = self.recall, self.false_rate
         return _precision(recall, false), _precision(least, most)
@@ -60,7 +65,10 @@ def _precision(recall: float, false: float) -> float:
 
 @cache
 def measured() -> dict[str, dict[str, Merit]]:
-    """Kind -> data set -> its merit; `any error` for all kinds of severity error together."""
+    """Read the merits: kind -> data set -> merit.
+
+    `any error` stands for all kinds of severity error together.
+    """
     raw: Any = json.loads(files(__package__).joinpath("merits.json").read_text(encoding="utf-8"))
     return {kind: {name: Merit(**m) for name, m in of.items()} for kind, of in raw["kinds"].items()}
 
@@ -71,14 +79,18 @@ def pooled(merits: dict[str, Merit]) -> Merit:
 
 
 def precision_of(merits: dict[str, Merit]) -> tuple[float, float]:
-    """The precision on the data set where it is least; zeros where no error was planted."""
+    """Return the precision on the data set where it is least.
+
+    Zeros where no error was planted.
+    """
     return min((m.precision for m in merits.values() if m.planted), default=(0.0, 0.0))
 
 
 def severity_of(merits: dict[str, Merit], harm: Severity) -> Severity:
-    """How grave a kind is: `harm` at the most, and less where it was measured to be less sure.
+    """Return how grave a kind is, at most `harm`.
 
-    The data set counts on which it is least sure. Without a planted error nothing is known, and it is a note.
+    Less where it was measured to be less sure. The data set counts on which it is least sure. Without a
+    planted error nothing is known, and it is a note.
     """
     most = max((m.false_rate[0] for m in merits.values()), default=1.0)
     precision, _ = precision_of(merits)

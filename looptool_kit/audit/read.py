@@ -17,7 +17,10 @@ from looptool_kit.stages.evaluate.bfcl.labels import first_acceptable, language_
 
 
 class Row(NamedTuple):
-    """A sample with the number of its row, from 1, or why there is none."""
+    """A sample with its row's number, or why there is none.
+
+    Numbers begin with 1.
+    """
 
     number: int
     sample: Sample | None
@@ -25,7 +28,9 @@ class Row(NamedTuple):
 
 
 def rows(path: Path, form: Form | None = None) -> Iterator[Row]:
-    """Yield the samples of a file, a folder or a run's newest dataset, as they stand.
+    """Yield the samples of a file, a folder or a run unchanged.
+
+    Of a run those of its newest dataset.
 
     Args:
         path: A file or folder in any form that `formats` reads, a run folder, or question files in BFCL's
@@ -78,6 +83,9 @@ def bfcl_sample(row: Mapping[str, Any], truth: Any, category: str) -> Sample:
     """A question in BFCL's form with its acceptable answers in `meta`.
 
     The label is an answer that they accept, of values that obey the tool where there are some.
+
+    Raises:
+        ValueError: The row has no tools or no acceptable answers.
     """
     if "function" not in row:
         raise ValueError("its tools do not stand in the row (`function`): dialogues are not read")

@@ -37,7 +37,10 @@ class Repaired(NamedTuple):
 
 
 def repaired(sample: Sample, names: Collection[str]) -> Sample:
-    """The sample with the proposed repairs of these kinds, one after the other."""
+    """Return the sample with the proposed repairs of these kinds.
+
+    They are applied one after the other.
+    """
     wanted = {name: kinds()[name] for name in names if hasattr(kinds()[name], "look")}
     label, steps = sample.label, list[Finding]()
     seen = {canonical(label.model_dump())}
@@ -57,7 +60,7 @@ def repaired(sample: Sample, names: Collection[str]) -> Sample:
 
 
 def apply(audited: Audited, names: Iterable[str]) -> Repaired:
-    """Apply the proposed repairs of these kinds to every sample that has one.
+    """Apply the proposed repairs of these kinds to every sample.
 
     Raises:
         ValueError: There is no such kind.
@@ -69,9 +72,10 @@ def apply(audited: Audited, names: Iterable[str]) -> Repaired:
 
 
 def decided(audited: Audited, desk: Path) -> Repaired:
-    """Apply what a person decided in the review desk over a folder that `write_desk` has made.
+    """Apply what a person decided in the review desk.
 
-    LABEL_WRONG takes the label that was decided, BOTH_WRONG drops the row; everything else stays.
+    In a folder that `write_desk` has made. LABEL_WRONG takes the label that was decided, BOTH_WRONG drops
+    the row; everything else stays.
 
     Raises:
         RunError: The folder is not a run.
@@ -170,7 +174,7 @@ def _verdict(sample_id: str, findings: list[Finding]) -> Verdict:
 
 
 def _probe(sample: Sample, verdict: Verdict) -> Probe:
-    """The proposed label in the place of a prediction; the label itself where none is proposed."""
+    """The proposed label in place of a prediction; the label itself where none is proposed."""
     answer = Answer.of(verdict.label or sample.label)
     return Probe(
         sample_id=sample.id,

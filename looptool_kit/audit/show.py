@@ -87,7 +87,10 @@ def table(audited: Audited) -> Any:
 
 
 def kinds_help() -> Iterator[tuple[str, str, str, str, str, str]]:
-    """Severity, kind, precision, recall, false alarms and words of each kind, the gravest first."""
+    """Describe each kind, the gravest first.
+
+    Severity, kind, precision, recall, false alarms and words.
+    """
     merits = measured()
     for name in sorted(kinds(), key=lambda k: (SEVERITIES.index(severity(k)), k)):
         of = merits.get(name, {})
@@ -120,8 +123,8 @@ def kinds_table() -> Any:
 
 
 def page(audited: Audited, name: str) -> str:
-    """The audit as one HTML page that needs no script and no network."""
-    from looptool_kit.report.page import render_template
+    """Render the audit as one HTML page without scripts or network."""
+    from looptool_kit.report.render import render_template
 
     samples = {row.sample.id: row.sample for row in audited.rows if row.sample is not None}
     groups = []

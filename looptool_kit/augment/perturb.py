@@ -183,7 +183,7 @@ def paraphrase(sample: Sample, rng: Random, pool: Samples) -> Sample | None:
 
 
 def vague_request(sample: Sample, rng: Random, pool: Samples) -> Sample | None:
-    """A value that the call needs is gone from the request, so the label asks for it.
+    """Remove a needed value from the request; the label asks for it.
 
     Request and question are in the world's words. None for samples that the world did not make, and where
     asking is not the one thing to do: the value can be found out, or no wording leaves it out.

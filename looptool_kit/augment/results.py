@@ -75,9 +75,10 @@ def noisy_result(sample: Sample, rng: Random, pool: Samples) -> Sample | None:
 
 
 def other_result_format(sample: Sample, rng: Random, pool: Samples) -> Sample | None:
-    """Every JSON result in another format: indented lines, XML, a table, an envelope.
+    """Write every JSON result in another format.
 
-    All of a sample's results take the same one. Values stand in it to the letter.
+    Indented lines, XML, a table, an envelope. All of a sample's results take the same one. Values stand
+    in it to the letter.
     """
     results = dict(_results(sample))
     for form in rng.sample(_FORMS, len(_FORMS)):
@@ -88,11 +89,12 @@ def other_result_format(sample: Sample, rng: Random, pool: Samples) -> Sample | 
 
 
 def failed_result(sample: Sample, rng: Random, pool: Samples) -> Sample | None:
-    """The last result is an error that says to repeat the call, so the label is that call.
+    """Replace the last result by an error that says to retry.
 
-    It applies where the dialogue ends on the result of one call. What the user wants next cannot be said
-    without the result, and the error leaves one thing to do: the call had no effect, and is to be sent
-    again. Errors that leave a choice (give up, ask, do something else) have no exact label and are not made.
+    So the label is that call. It applies where the dialogue ends on the result of one call. What the user
+    wants next cannot be said without the result, and the error leaves one thing to do: the call had no
+    effect, and is to be sent again. Errors that leave a choice (give up, ask, do something else) have no
+    exact label and are not made.
     """
     if len(sample.messages) < 2:
         return None

@@ -158,7 +158,7 @@ def _spoken(value: str) -> str:
 def _places(sample: Sample, slot: Slot, today: date | None) -> list[_Place]:
     """Everywhere that a value stands in the messages.
 
-    Empty where nowhere, or where a number, date or time stands twice in a message or in a tool result.
+    Empty where nowhere, or where a number, date or time appears twice in a message or in a tool result.
     """
     places: list[_Place] = []
     text = slot.value if isinstance(slot.value, str) else None

@@ -260,7 +260,10 @@ def _length(words: Iterable[str]) -> float:
 
 
 def word_runs(text: str) -> Iterator[str]:
-    """The runs of `RUN_WORDS` words of a text; a text a little shorter is one run."""
+    """Return the runs of `RUN_WORDS` words of a text.
+
+    A text a little shorter is one run.
+    """
     words = _words(text)
     if MIN_RUN_WORDS <= _length(words) < RUN_WORDS:
         yield " ".join(words)

@@ -94,7 +94,10 @@ class Deduplicator:
         self._rows.append((sample, words))
 
     def duplicate_of(self, sample: Sample) -> str | None:
-        """Id of the sample that this one repeats most, or None."""
+        """Return the id of the sample that this one repeats most.
+
+        None where it repeats none.
+        """
         _, words, minhash = self._look(sample)
         for other in self._same.get(words, ()):
             if _same_answer(sample.label, other.label):

@@ -105,7 +105,10 @@ def _check(name: str, opinion: Opinion | Failed) -> Check:
 
 
 def check_repetition(sample: Sample) -> Check:
-    """One check, `repetition`: no message nor reply says the same run of words again and again."""
+    """Check that no text repeats a run of words.
+
+    One check, `repetition`, over messages and reply.
+    """
     texts = [m.content for m in sample.messages if m.role in ("user", "assistant")]
     found = next(filter(None, map(repeated, [*texts, sample.label.reply])), "")
     return Check(
@@ -114,7 +117,10 @@ def check_repetition(sample: Sample) -> Check:
 
 
 def repeated(text: str) -> str:
-    """A run of words that stands more than `MAX_RUN_COUNT` times in a text; empty where none does."""
+    """Return a run of words that a text repeats too often.
+
+    More than `MAX_RUN_COUNT` times; empty where none does.
+    """
     words = re.findall(r"\w+", text.casefold())
     runs = Counter(tuple(words[at : at + RUN_WORDS]) for at in range(len(words) - RUN_WORDS + 1))
     return next((" ".join(run) for run, count in runs.items() if count > MAX_RUN_COUNT), "")

@@ -117,7 +117,10 @@ def _compiled(text: str) -> tuple[jsonschema_rs.Validator | None, str]:
 
 
 def validator_of(tool: Tool) -> tuple[jsonschema_rs.Validator | None, str]:
-    """The validator of a tool's arguments, closed; None and why where its schema is not usable."""
+    """Return the validator of a tool's arguments, closed.
+
+    None and why where its schema is not usable.
+    """
     # By identity first: samples share their tools, and hashing a schema costs more than validating a call.
     # The schema is kept alive, so that its id stays its own.
     schema = tool.parameters
@@ -146,7 +149,7 @@ def check_tool(tool: Tool) -> tuple[Check, ...]:
 
 
 def call_errors(call: ToolCall, tools: Sequence[Tool]) -> list[str]:
-    """What is wrong with a call; empty where it is valid.
+    """Say what is wrong with a call; empty where it is valid.
 
     A tool that is not on offer, or missing, unknown or ill-typed arguments.
     """
@@ -238,7 +241,10 @@ def markup_errors(label: Label) -> list[str]:
 
 
 def label_errors(label: Label) -> list[str]:
-    """What is wrong with the form of a label, whatever its sample: it is empty, two things, or markup."""
+    """Say what is wrong with the form of a label.
+
+    Whatever its sample: it is empty, two things, or markup.
+    """
     errors = []
     if not label.calls and not label.reply.strip():
         errors.append("the label is empty: neither calls nor a reply")
@@ -284,14 +290,14 @@ def _said_places(grounded: Iterable[Grounding]) -> list[Span]:
 
 
 def check_sample(sample: Sample, grounding: bool = True) -> tuple[Check, ...]:
-    """The rule tier's checks: tools, dialogue, calls, and if asked for grounding, in order.
+    """Run the rule tier on a sample.
 
-    Grounding takes most of the time. `detail` says what is wrong, with the remedy or the reason; of many
-    things the first three.
+    Tools, dialogue, calls, and if asked for grounding, in order. Grounding takes most of the time.
+    `detail` says what is wrong, with the remedy or the reason; of many things the first three.
     """
     names = [t.name for t in sample.tools]
     tools = [c.detail for t in sample.tools for c in check_tool(t) if not c.passed]
-    tools += [f"{n} stands twice among the tools" for n in dict.fromkeys(names) if names.count(n) > 1]
+    tools += [f"{n} appears twice among the tools" for n in dict.fromkeys(names) if names.count(n) > 1]
     form = [*dialogue_errors(sample.messages), *label_errors(sample.label)]
     calls = [e for c in sample.label.calls for e in call_errors(c, sample.tools)]
     # Arguments that break the schema are wrong already.
@@ -305,7 +311,10 @@ def check_sample(sample: Sample, grounding: bool = True) -> tuple[Check, ...]:
 
 
 def form_faults(sample: Sample) -> list[str]:
-    """What breaks the rule tier, grounding left out: in foreign data that is for judges."""
+    """Return what breaks the rule tier, grounding left out.
+
+    In foreign data grounding is for judges.
+    """
     checks = check_sample(sample, grounding=False)
     return [f"{c.name}: {c.detail}" for c in checks if not c.passed]
 

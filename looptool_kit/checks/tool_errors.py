@@ -47,7 +47,10 @@ def is_error(result: str) -> bool:
 
 
 def error_behind(turns: Sequence[Turn], at: int) -> str:
-    """The first result of the calls of turn `at` that is an error, cut short; empty where none is."""
+    """Return the first error among the results of a turn's calls.
+
+    Cut short; empty where there is none.
+    """
     for turn in turns[at + 1 :]:
         if turn.role != "tool":
             break

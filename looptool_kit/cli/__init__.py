@@ -1,4 +1,16 @@
-"""The `looptool` command: the loop and its stages on a run folder."""
+"""The `looptool` command: the loop and its stages on a run folder.
+
+    loop.py      init, loop, plan, convert, report, clean, lab
+    stages.py    seed, train, probe, frontier, verify, expand, compose, evaluate
+    look.py      runs, settings
+    compare.py   compare, ablate
+    checks.py    trust, judge-check, doctor
+    data.py      import, contamination
+    export.py    export
+    audit.py     audit
+
+`common.py` has the app and the options that commands share; the other files have no command.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +37,10 @@ from looptool_kit.cli import checks  # noqa: F401
 
 
 def main() -> None:
-    """Run the command; an error that a user can fix is one paragraph, not a traceback.
+    """Run the command.
 
-    With LOOPTOOL_DEBUG=1 the traceback is shown too.
+    An error that a user can fix is one paragraph, not a traceback. With LOOPTOOL_DEBUG=1 the traceback is
+    shown too.
     """
     from looptool_kit.core.errors import RunError, no_writing
     from looptool_kit.policy.models import ModelNotFound

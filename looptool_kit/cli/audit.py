@@ -76,9 +76,10 @@ def audit(
     ] = "never",
     help_kinds: HelpKinds = False,
 ) -> None:
-    """Find labels that cannot be right, contradict each other or repeat: each with reason, place and remedy.
+    """Find labels that are wrong, contradict each other or repeat.
 
-    Nothing is changed. How grave a kind is was measured with planted errors and on clean data (--help-kinds).
+    Each finding has its reason, place and remedy. Nothing is changed. How grave a kind is was measured
+    with planted errors and on clean data (--help-kinds).
     """
     from looptool_kit.audit.findings import SEVERITIES
     from looptool_kit.audit.show import summary, table

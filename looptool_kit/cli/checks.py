@@ -64,7 +64,7 @@ def judge_check(
     repeats: Annotated[int, typer.Option(min=1, help="How often each question is asked.")] = 2,
     set_: Set = None,
 ) -> None:
-    """Plant known errors, ask the judge, and print how it did on each kind.
+    """Plant known errors and measure the judge on each kind.
 
     That is its precision, recall and abstention, with intervals; every trial is kept.
     """
@@ -82,7 +82,10 @@ def doctor(
         str, typer.Argument(help="A model's folder, hub id or a run: in which form its policy writes calls.")
     ] = "embedded",
 ) -> None:
-    """Say what this machine can do and what is missing, with the remedy."""
+    """Check this machine: what it can do, and what is missing.
+
+    With the remedy for each.
+    """
     from looptool_kit.doctor import print_doctor
 
     raise typer.Exit(print_doctor(model))

@@ -93,7 +93,10 @@ def overrides_of(pairs: list[str] | None, seed: int | None = None) -> dict[str, 
 
 
 def open_or_create(path: Path, preset: str | None, overrides: dict[str, Any]) -> Run:
-    """The run as it is where neither a preset nor settings are given; else `Run.create`."""
+    """Open the run as it is, or create one.
+
+    As it is where neither a preset nor settings are given; else `Run.create`.
+    """
     from looptool_kit.run.folder import Run
 
     if (path / "run.toml").exists() and preset is None and not overrides:
@@ -107,7 +110,10 @@ def on_terminal() -> bool:
 
 
 def ask_before_redoing(run: Run, yes: bool) -> None:
-    """On a terminal, ask once before a stage makes again what took long; else only say it."""
+    """Ask once before a stage makes again what took long.
+
+    Only on a terminal; elsewhere it is only said.
+    """
     asks = not yes and on_terminal()
 
     def announce(text: str) -> None:
@@ -121,7 +127,10 @@ def ask_before_redoing(run: Run, yes: bool) -> None:
 
 
 def ask_before_loop(run: Run, yes: bool) -> None:
-    """As `ask_before_redoing` for all stages of the loop, before the first: nobody waits beside a loop."""
+    """Ask as `ask_before_redoing`, for all stages of the loop.
+
+    Before the first of them, since nobody waits beside a loop.
+    """
     run.announce = say
     if yes or not run.iterations or not on_terminal():
         return
@@ -144,7 +153,7 @@ def _ask(question: str) -> None:
     if not typer.confirm(question):
         raise RunError(
             "nothing was made again. What has finished is used again where the settings and inputs are those"
-            " that it was made from: set back what was named above, or go on with --yes."
+            " that it was made from: set back what was named above, or continue with --yes."
         )
 
 

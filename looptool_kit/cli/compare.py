@@ -52,10 +52,11 @@ def compare(
     ] = None,
     set_: Set = None,
 ) -> None:
-    """Which strategy learns more? Arms of settings side by side, under one budget of tokens.
+    """Compare arms of settings under one budget of tokens.
 
-    All start from one policy D1 a random seed and are scored on the same held-out samples. It says first
-    about how long it takes. What has finished is kept, and a stopped one resumes where it stopped.
+    Which strategy learns more? All start from one policy D1 a random seed and are scored on the same
+    held-out samples. It says first about how long it takes. What has finished is kept, and a stopped one
+    resumes where it stopped.
 
     Several run folders are compared without another training: paired on the held-out samples they share.
     """
@@ -98,10 +99,11 @@ def ablate(
     jobs: Jobs = 1,
     set_: Set = None,
 ) -> None:
-    """Does the loop help? The full loop, without each of its parts, and seed data alone for as many tokens.
+    """Run the loop, the loop without each part, and a control.
 
-    All start from one policy D1 a random seed. It says first how long it will take. What has finished is
-    kept, and a stopped one resumes where it stopped.
+    Does the loop help? The control is seed data alone for as many tokens. All start from one policy D1 a
+    random seed. It says first how long it will take. What has finished is kept, and a stopped one resumes
+    where it stopped.
     """
     from looptool_kit.studies.arms import ARMS
     from looptool_kit.studies.compare import Comparison

@@ -31,7 +31,7 @@ def import_command(
     """Turn somebody's dataset into samples (then: --set seeds.source=OUT).
 
     Rows that cannot be used go to a file beside it, with row number and reason. So do turns whose call led to
-    an error: they stay in the context of later turns, but are no samples.
+    an error: they stay in the context of later turns, but are not samples.
     """
     from looptool_kit import formats
 
@@ -72,7 +72,10 @@ def contamination_build(
         typer.Option("--from", help="Folder of an installed benchmark's data; may be given several times."),
     ],
 ) -> None:
-    """Write the fingerprints of a benchmark: hashes of its tool names and of every eight words, no text."""
+    """Write the fingerprints of a benchmark.
+
+    Hashes of its tool names and of every eight words, no text.
+    """
     from looptool_kit.checks import contamination
 
     refuse_existing(out)
@@ -89,7 +92,7 @@ def contamination_check(
     fingerprints: Annotated[Path, typer.Argument(help="A list that `build` has written.")],
     data: Annotated[Path, typer.Argument(help="A .jsonl or .parquet file of samples.")],
 ) -> None:
-    """Say which tools and samples of a dataset share a name or words with the benchmark.
+    """Find tools and samples that share names or words with a benchmark.
 
     The exit code is 1 where a sample does.
     """

@@ -77,7 +77,7 @@ def _dataset(run: Run, out: Path, form: str, iteration: int | None, held_out: bo
     from looptool_kit.policy.models import load_tokenizer
     from looptool_kit.policy.recorded_form import of_run
     from looptool_kit.report.dataset_card import Written, dataset_card, title
-    from looptool_kit.tools.of_run import with_original_names
+    from looptool_kit.tools.own_tools import with_original_names
 
     form_of_rows = formats.form_named(form)
     card = out.with_name(f"{out.name}.md") if out.suffix else out / "README.md"

@@ -17,7 +17,10 @@ def runs_command(
         Path, typer.Argument(help="The folder that holds runs, three deep at the most.")
     ] = Path("runs"),
 ) -> None:
-    """List the runs in a folder: how far each is, how its policies score, and when it last changed."""
+    """List the runs in a folder.
+
+    How far each is, how its policies score, and when it last changed.
+    """
     from rich.table import Table as Grid
 
     from looptool_kit.core.terminal import cell
@@ -49,14 +52,17 @@ def settings_command(
         typer.Argument(help="Only settings whose name, meaning or stages hold all these words, e.g. sft."),
     ] = None,
     run: Annotated[
-        Path | None, typer.Option(help="Show the values of this run in the place of the defaults.")
+        Path | None, typer.Option(help="Show the values of this run in place of the defaults.")
     ] = None,
     preset: Annotated[str | None, typer.Option(help="Show the values of this preset.")] = None,
 ) -> None:
-    """Say what a setting means, its default, its values, and which stages a change makes again."""
+    """Explain a setting, and what a change of it makes again.
+
+    Its meaning, its default, its values, and the stages.
+    """
     from looptool_kit.config import load_preset
     from looptool_kit.report.settings import settings
-    from looptool_kit.run.settings import read_settings
+    from looptool_kit.run.run_toml import read_settings
 
     if run and preset:
         raise ValueError("give --run or --preset, not both")

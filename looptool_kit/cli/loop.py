@@ -1,4 +1,4 @@
-"""Commands about a whole run: init, loop, plan, report, clean, lab."""
+"""Commands about a whole run: init, loop, plan, convert, report, clean, lab."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ def init(
     seed: SeedOption = None,
     set_: Set = None,
 ) -> None:
-    """Make a run folder with the settings of a preset, to read and edit before the loop starts.
+    """Make a run folder with the settings of a preset.
 
-    With --tools, for your own tools.
+    To read and edit before the loop starts. With --tools, for your own tools.
     """
     if tools is None:
         run = open_or_create(path, preset, overrides_of(set_, seed))
     else:
         from looptool_kit.cli.own_tools import say_tools
-        from looptool_kit.tools.of_run import init as make
+        from looptool_kit.tools.own_tools import init as make
         from looptool_kit.trust import tools_kind
 
         if act := {"python": "run", "mcp": "started or asked"}.get(tools_kind(tools)):
@@ -134,7 +134,7 @@ def plan(path: RunFolder) -> None:
 
 @app.command(rich_help_panel=CARE)
 def convert(path: RunFolder) -> None:
-    """Make a run folder of an earlier version (format 1) one that this version opens.
+    """Convert a run folder of an earlier version (format 1).
 
     What is changed is kept in its folder `superseded`. It prints what could not be carried over.
     """
@@ -168,7 +168,10 @@ def _report(run: Run) -> None:
 def clean(
     path: RunFolder, yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False
 ) -> None:
-    """Delete for good what later results have replaced (the folder `superseded` of a run)."""
+    """Delete for good what later results have replaced.
+
+    It lies in the folder `superseded` of a run.
+    """
     import shutil
 
     from looptool_kit.run.folder import SUPERSEDED, Run

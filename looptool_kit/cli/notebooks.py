@@ -14,7 +14,7 @@ RECORD = ".copied.json"
 
 
 def own_copies(originals: Path, into: Path) -> list[str]:
-    """Copy the notebooks that are not there, and those that are there as they were copied.
+    """Copy the notebooks that are missing or unchanged.
 
     Args:
         originals: folder of the notebooks.

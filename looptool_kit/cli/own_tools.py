@@ -8,14 +8,17 @@ from collections.abc import Iterable
 
 from looptool_kit.core.terminal import say
 from looptool_kit.run.folder import Run
-from looptool_kit.tools.of_run import original_names, tools_of
+from looptool_kit.tools.own_tools import original_names, tools_of
 
 MANY, REASONS = 20, 5
 """Names and reasons that are shown; of more the first, the most frequent."""
 
 
 def say_tools(run: Run) -> None:
-    """Print how many tools there are, were renamed, left out and cannot be asked for, with reasons."""
+    """Print what became of the tools.
+
+    How many there are, were renamed, left out and cannot be asked for, with reasons.
+    """
     tools, originals = tools_of(run), original_names(run)
     _row(len(tools), f"tools in {run.path / 'tools.json'}: {_some(t.name for t in tools)}")
     if originals:

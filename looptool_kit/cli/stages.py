@@ -48,7 +48,10 @@ def seed(
     set_: Set = None,
     yes: Yes = False,
 ) -> None:
-    """Make the seed data: the pool, D1, the held-out splits and the truth behind planted noise."""
+    """Make the seed data.
+
+    The pool, D1, the held-out splits and the truth behind planted noise.
+    """
     from looptool_kit.stages.seed.stage import seed as stage
 
     overrides = overrides_of(set_, seed) | ({} if noise is None else {"seeds__noise": noise})
@@ -75,7 +78,10 @@ def probe(path: RunFolder, iteration: Iteration = None, yes: Yes = False) -> Non
 
 @app.command(rich_help_panel=STAGES)
 def frontier(path: RunFolder, iteration: Iteration = None, yes: Yes = False) -> None:
-    """Measure by several rollouts which samples of D_j the policy gets right sometimes."""
+    """Measure which samples of D_j the policy gets right sometimes.
+
+    By several rollouts of each.
+    """
     from looptool_kit.stages.train.frontier import frontier as stage
 
     _stage(path, yes, lambda run: stage(run, iteration=iteration))
@@ -151,7 +157,10 @@ def evaluate(
     ] = None,
     yes: Yes = False,
 ) -> None:
-    """Score the policy of an iteration (0: the base model): on the held-out splits, or on another suite."""
+    """Score the policy of an iteration on a suite.
+
+    Iteration 0 is the base model; without a suite the held-out splits.
+    """
     from looptool_kit.policy.policy import policy_of
     from looptool_kit.run.folder import Run
     from looptool_kit.stages import evaluate as suites

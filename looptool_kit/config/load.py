@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Iterator, MutableMapping
-from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, get_args
@@ -15,6 +14,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from looptool_kit.config.sections import Settings
+from looptool_kit.core.errors import did_you_mean
 
 
 def deciding(settings: Settings, names: Iterable[str]) -> dict[str, JsonValue]:
@@ -72,7 +72,7 @@ def presets() -> list[str]:
 
 
 def load_preset(name: str, **overrides: Any) -> Settings:
-    """The settings of a preset.
+    """Read the settings of a preset.
 
     Args:
         overrides: Dotted names with `__`, e.g. `grpo__steps=2`.
@@ -183,15 +183,7 @@ def _problem(name: str, kind: str, message: str) -> str:
     """What is wrong with a setting; for one that does not exist the nearest that do."""
     if kind != "extra_forbidden":
         return f"{name}: {message}"
-    known = list(_names(Settings))
-    last = name.rpartition(".")[2]
-    same = [n for n in known if n.rpartition(".")[2] == last]
-    near = (
-        same[:3]
-        or get_close_matches(name, known, 1)
-        or [n for n in known if get_close_matches(last, [n.rpartition(".")[2]], 1)][:3]
-    )
-    return f"there is no setting {name}{' (did you mean ' + ' or '.join(near) + '?)' if near else ''}"
+    return f"there is no setting {name}{did_you_mean(name, _names(Settings))}"
 
 
 def _names(model: type[BaseModel], prefix: str = "") -> Iterator[str]:

@@ -75,7 +75,10 @@ class SeedSettings(_Settings):
 
 
 class SynthesisSettings(_Settings):
-    """Seed data written by the generator, where `seeds.source` is `trees` (LoopTool, section 3.1)."""
+    """Seed data written by the generator (LoopTool, section 3.1).
+
+    Where `seeds.source` is `trees`.
+    """
 
     tools: str = ""
     """Where tools come from: a Python, JSON or OpenAPI file or `mcp:` (see `looptool_kit/tools/catalog.py`).
@@ -235,7 +238,10 @@ class VerifySettings(_Settings):
 
 
 class JurySettings(_Settings):
-    """The `llm` judge: how often models are asked, and how far they must agree (LoopTool, section 3.4)."""
+    """The `llm` judge (LoopTool, section 3.4).
+
+    How often models are asked, and how far they must agree.
+    """
 
     others: tuple[Endpoint, ...] = ()
     """Judges beside `judge_llm`; in run.toml each is a table [[jury.others]] with base_url and model. Three

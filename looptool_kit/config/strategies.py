@@ -37,7 +37,10 @@ class PairsSettings(Section):
 
 
 class PreferenceSettings(Section):
-    """Preference training after SFT and GRPO, over pairs of answers. With the trainer `trl` alone."""
+    """Preference training after SFT and GRPO, over pairs of answers.
+
+    With the trainer `trl` alone.
+    """
 
     machine = frozenset({"save_steps", "gradient_checkpointing"})
 
@@ -70,9 +73,9 @@ class PreferenceSettings(Section):
 
 
 class FrontierSettings(Section):
-    """What the policy gets right sometimes: several rollouts of each sample (RODS, arXiv 2606.19047).
+    """What the policy gets right sometimes, by several rollouts a sample.
 
-    Nothing is measured unless one of the first two is on.
+    RODS, arXiv 2606.19047. Nothing is measured unless one of the first two is on.
     """
 
     prompts: bool = False
@@ -86,10 +89,11 @@ class FrontierSettings(Section):
 
 
 class BandSettings(Section):
-    """The complexity that seed samples may have, for every source (ToolACE, section 2.2); off by default.
+    """The complexity that seed samples may have; off by default.
 
-    It is the mean negative log-likelihood of the label under the untrained policy, in nats a token. What lies
-    outside does not join. The sources `world`, `evolved` and `templates` draw harder or simpler samples then.
+    For every source (ToolACE, section 2.2). It is the mean negative log-likelihood of the label under the
+    untrained policy, in nats a token. What lies outside does not join. The sources `world`, `evolved` and
+    `templates` draw harder or simpler samples then.
     """
 
     low: float | None = Field(None, ge=0)
@@ -126,7 +130,10 @@ class RewardSettings(Section):
 
 
 class TargetSettings(Section):
-    """Which tokens of the labels SFT learns, how much of each, and in which order (TL-Training, iTool)."""
+    """Which tokens of the labels SFT learns.
+
+    How much of each, and in which order (TL-Training, iTool).
+    """
 
     mask_errors: bool = True
     """An assistant turn whose call led to an error result is not a sample; it stays in the context of later
@@ -242,7 +249,10 @@ class HardgenSettings(Section):
 
 
 class CheckSettings(Section):
-    """How a model checks what a model has written: children of the expander `llm`, dialogues of `trees`."""
+    """How a model checks what a model has written.
+
+    Children of the expander `llm`, dialogues of `trees`.
+    """
 
     experts: bool = False
     """Three experts with a question each (made-up values, consistency, tool responses), of which all must
@@ -252,7 +262,10 @@ class CheckSettings(Section):
 
 
 class BudgetSettings(Section):
-    """How many tokens the datasets after D_1 and their training may take (`looptool compare`)."""
+    """How many tokens data and training after D_1 may take.
+
+    For `looptool compare`.
+    """
 
     tokens: tuple[int, ...] = ()
     """For D_2, D_3, ...: tokens of prompts and answers in all trainings, and tokens that the policy generated
@@ -268,12 +281,12 @@ class BudgetSettings(Section):
 
 
 class AugmentSettings(Section):
-    """Perturbed samples that join D_2, D_3, ... as the part AUG (RUIE-Bench, arXiv 2503.03201).
+    """Perturbed samples that join D_2, D_3, ... as part AUG.
 
-    They are made of D_1, once. In iteration j those join that its policy finds hardest, until the label loss
-    on the development samples falls no more. Where `seeds.development` is 0, a tenth as many samples as
-    D_1 has are drawn for that before training, and never composed: switched on in a run that has none, this
-    makes its seed data again.
+    RUIE-Bench, arXiv 2503.03201. They are made of D_1, once. In iteration j those join that its policy
+    finds hardest, until the label loss on the development samples falls no more. Where
+    `seeds.development` is 0, a tenth as many samples as D_1 has are drawn for that before training, and
+    never composed: switched on in a run that has none, this makes its seed data again.
     """
 
     perturbations: tuple[str, ...] = ()

@@ -29,12 +29,13 @@ class Needed(NamedTuple):
 
 
 def mean_difference(by_seed: Sequence[Sequence[float]], reach: float = 0.0, level: float = 0.95) -> Clustered:
-    """The mean of paired differences over several random seeds, each seed counting alike.
+    """Estimate the mean paired difference over random seeds.
 
-    Two-stage bootstrap, percentile interval, as `stats.clustered_difference`: draw seeds with replacement,
-    then each drawn seed's items (Davison and Hinkley 1997, section 3.8). One seed: BCa over its items (Efron
-    1987). Where all differences are alike a bootstrap has nothing to draw: the interval then allows for the
-    share of items that could have differed (Wilson), each by `reach`.
+    Each seed counts alike. Two-stage bootstrap, percentile interval, as `stats.clustered_difference`:
+    draw seeds with replacement, then each drawn seed's items (Davison and Hinkley 1997, section 3.8). One
+    seed: BCa over its items (Efron 1987). Where all differences are alike a bootstrap has nothing to
+    draw: the interval then allows for the share of items that could have differed (Wilson), each by
+    `reach`.
 
     Args:
         by_seed: The differences b - a on the items of each seed.
@@ -74,12 +75,13 @@ def mean_difference(by_seed: Sequence[Sequence[float]], reach: float = 0.0, leve
 
 
 def needed(by_seed: Sequence[Sequence[float]], level: float = 0.95, power: float = POWER) -> Needed:
-    """The seeds and samples that a true difference of the size seen takes to be told from none.
+    """Estimate how many seeds and samples would show a difference.
 
-    The mean over S seeds of n items each has the variance (t + v / n) / S, with v the items' variance within
-    a seed and t that between the seeds' true differences (by moments, at least 0). A two-sided test at 1 -
-    `level` sees a difference d with the chance `power` from S = (z_level + z_power)^2 (t + v / n) / d^2 on.
-    It is at least one seed more than there were: asked where these did not tell.
+    For a true difference of the size seen, told from none. The mean over S seeds of n items each has the
+    variance (t + v / n) / S, with v the items' variance within a seed and t that between the seeds' true
+    differences (by moments, at least 0). A two-sided test at 1 - `level` sees a difference d with the
+    chance `power` from S = (z_level + z_power)^2 (t + v / n) / d^2 on. It is at least one seed more than
+    there were: asked where these did not tell.
 
     Args:
         by_seed: As for `mean_difference`. One seed says nothing of the spread between seeds, which then

@@ -69,7 +69,7 @@ MIN_KEY_LENGTH = 8
 
 
 def hide_key(text: str, key: str) -> str:
-    """The text with [key] in the place of an API key.
+    """The text with [key] in place of an API key.
 
     It is found also where JSON or an address has it escaped. A key of under `MIN_KEY_LENGTH` characters
     stays.

@@ -6,8 +6,9 @@ import errno
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 
 
@@ -16,6 +17,21 @@ class RunError(Exception):
 
     The message says which, why and what to do.
     """
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return ` (did you mean ...?)`; empty where no name is near.
+
+    A dotted name is near where its last part is the same or looks like it.
+    """
+    known = list(known)
+    last = {n: n.rpartition(".")[2] for n in (name, *known)}
+    near = (
+        [n for n in known if last[n] == last[name]][:3]
+        or get_close_matches(name, known, 1)
+        or [n for n in known if get_close_matches(last[name], [last[n]], 1)][:3]
+    )
+    return f" (did you mean {' or '.join(near)}?)" if near else ""
 
 
 @contextmanager

@@ -120,9 +120,9 @@ def reply_fault(text: str, label: Label, tools: Sequence[Tool] = ()) -> Fault | 
 def diagnose(
     prediction: Answer | Label, label: Answer | Label, tools: Sequence[Tool] = ()
 ) -> tuple[Fault, ...]:
-    """Every difference between prediction and label, most telling first; never raises.
+    """Find every difference between prediction and label, most telling first.
 
-    Empty exactly where they match.
+    It never raises. Empty exactly where they match.
     """
     if isinstance(prediction, Answer) and prediction.error:
         return (Fault(kind=prediction.error, got=prediction.detail),)

@@ -13,7 +13,7 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) < len(pairs):
         twice = next(k for k, n in Counter(k for k, _ in pairs).items() if n > 1)
-        raise ValueError(f"key {twice!r} stands twice")
+        raise ValueError(f"key {twice!r} appears twice")
     return value
 
 
@@ -38,7 +38,7 @@ def strict_json(text: str) -> Any:
     """A JSON value, read strictly.
 
     Raises:
-        ValueError: A key stands twice, there is a NaN, an infinity or a lone surrogate, or it is nested more
+        ValueError: A key appears twice, there is a NaN, an infinity or a lone surrogate, or it is nested more
             than 100 deep.
     """
     try:
@@ -48,9 +48,9 @@ def strict_json(text: str) -> Any:
 
 
 def first_json(text: str, start: int = 0) -> tuple[Any, int]:
-    """The JSON value that begins at a place of a text, behind white space, and where it ends.
+    """Read the JSON value that begins at a place.
 
-    Raises `ValueError` as `strict_json` does.
+    Behind white space; returns it and where it ends. Raises `ValueError` as `strict_json` does.
     """
     start = SPACE.match(text, start).end()  # type: ignore[union-attr]
     try:
@@ -61,7 +61,10 @@ def first_json(text: str, start: int = 0) -> tuple[Any, int]:
 
 
 def checked(value: Any, text: str) -> Any:
-    """The value that was read from a text, if it is not nested too deep and holds no lone surrogate."""
+    """Return the value that was read from a text.
+
+    Raises `ValueError` where it is nested too deep or holds a lone surrogate.
+    """
     # Only a text with so many brackets can be nested so deep, and only one with an escape or beyond ASCII can
     # hold a surrogate: looking at the text is far cheaper than walking the value.
     if text.count("[") + text.count("{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:

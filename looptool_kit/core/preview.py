@@ -55,7 +55,10 @@ def preview(table: Any) -> str:
 
 
 def sample_html(sample: Any) -> str:
-    """A sample as HTML: its dialogue, its label, and the tools on offer."""
+    """Render a sample as HTML.
+
+    Its dialogue, its label, and the tools on offer.
+    """
     rows: list[tuple[str, str]] = [
         (m.role, _cut(f"{m.content} {words(m.tool_calls)}".strip())) for m in sample.messages
     ]
@@ -65,7 +68,10 @@ def sample_html(sample: Any) -> str:
 
 
 def words(value: Any) -> str:
-    """A value as people read it: calls as `name(argument=value)`, a label as its calls or its reply."""
+    """Write a value as people read it.
+
+    Calls as `name(argument=value)`, a label as its calls or its reply.
+    """
     match value:
         case object(name=str(), arguments=dict()):
             given = ", ".join(f"{k}={json.dumps(v, ensure_ascii=False)}" for k, v in value.arguments.items())

@@ -34,7 +34,10 @@ def bar(total: int | None, desc: str, unit: str, initial: int = 0) -> Any:
 
 @contextlib.contextmanager
 def whole(words: Callable[[], str]) -> Iterator[None]:
-    """Let every bar within also say `words()`: what is left of all the work that it is part of."""
+    """Let every bar within also say `words()`.
+
+    What is left of all the work that it is part of.
+    """
     before = _WHOLE.set(words)
     try:
         yield
@@ -43,7 +46,10 @@ def whole(words: Callable[[], str]) -> Iterator[None]:
 
 
 def close_bars() -> None:
-    """Close all bars that are still drawn, before the last words of a program that was stopped."""
+    """Close all bars that are still drawn.
+
+    Before the last words of a program that was stopped.
+    """
     for open_bar in list(_OPEN):
         open_bar.close()
         _OPEN.discard(open_bar)

@@ -15,11 +15,11 @@ _set = object.__setattr__
 
 
 def quick_call(body: str) -> ToolCall | None:
-    """The call of a text, read in one go; None where only the strict reader can tell.
+    """Read a text's call in one go, or return None.
 
-    Pydantic's reader of JSON is several times faster than `json` with hooks, but takes a key that stands
-    twice, and numbers beyond floats. Each key has a colon: where there are no more colons than keys were
-    read, none stands twice.
+    None where only the strict reader can tell. Pydantic's reader of JSON is several times faster than
+    `json` with hooks, but takes a key that appears twice, and numbers beyond floats. Each key has a colon:
+    where there are no more colons than keys were read, none appears twice.
     """
     if len(body) > 2 * MAX_DEPTH and body.count("{") + body.count("[") > MAX_DEPTH:
         return None

@@ -238,7 +238,10 @@ class Rollouts(Table[Rollout]):
 
 
 class Pair(Frozen):
-    """Two answers of the policy to one sample, of which one is better: a row of preference training."""
+    """Two answers to one sample, of which one is better.
+
+    A row of preference training; both are the policy's.
+    """
 
     sample_id: str
     chosen: str
@@ -293,7 +296,10 @@ class Measured(Frozen):
 
     @property
     def inconsistent_without_label(self) -> bool:
-        """The same where no label says what is right: fewer than half agree."""
+        """Whether fewer than half of the answers agree.
+
+        The same as `inconsistent`, where no label says what is right.
+        """
         return self.agreement < HARD_AGREEMENT
 
 

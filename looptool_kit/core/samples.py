@@ -59,7 +59,10 @@ class Tool(Frozen):
 
     @property
     def properties(self) -> dict[str, Any]:
-        """Parameter name -> its schema; empty where the schema has none that can be read."""
+        """Parameter name -> its schema.
+
+        Empty where the schema has none that can be read.
+        """
         found = self.parameters.get("properties")
         return found if isinstance(found, dict) else {}
 
@@ -148,11 +151,11 @@ class Sample(Frozen):
         return sample_html(self)
 
     def tool(self, name: str) -> Tool | None:
-        """The tool of that name on offer in this sample, or None."""
+        """Return the tool of that name on offer, or None."""
         return next((t for t in self.tools if t.name == name), None)
 
     def relabelled(self, label: Label, *, iteration: int, strategy: str, **meta: JsonValue) -> Sample:
-        """The same tools and context under another label.
+        """Return the same tools and context under another label.
 
         A new sample whose parent is this one.
         """
@@ -174,7 +177,10 @@ class Samples(Table[Sample]):
     row_type = Sample
 
     def to_dataset(self) -> Any:
-        """A `datasets.Dataset` with columns id, kind, and messages, tools and label as JSON text."""
+        """Convert to a `datasets.Dataset`.
+
+        Columns id, kind, and messages, tools and label as JSON text.
+        """
         from datasets import Dataset
 
         return Dataset.from_list(

@@ -213,10 +213,10 @@ def clustered_difference(
 
 
 def scoreboard(scores: Iterable[Score]) -> list[ScoreRow]:
-    """Exact match of each policy and suite, with Wilson's 95% interval.
+    """Compute the exact match of each policy and suite.
 
-    Over all samples, for each split and for each kind. Policies, suites and values come in the order in which
-    they first occur.
+    With Wilson's 95% interval. Over all samples, for each split and for each kind. Policies, suites and
+    values come in the order in which they first occur.
     """
     tally: dict[tuple[str, str, Literal["all", "split", "kind"], str], list[int]] = {}
     for score in scores:
@@ -249,9 +249,9 @@ def aligned(scores_a: Iterable[Score], scores_b: Iterable[Score]) -> tuple[list[
 
 
 def flips(scores_a: Iterable[Score], scores_b: Iterable[Score]) -> Flips:
-    """Ids of the samples that policy b fixed, and broke, against a.
+    """Return the ids of samples that policy b fixed, and broke.
 
-    Only samples that both were evaluated on count.
+    Against policy a. Only samples that both were evaluated on count.
     """
     ids, a, b = aligned(scores_a, scores_b)
     rows = list(zip(ids, a, b, strict=True))
@@ -280,10 +280,10 @@ def _interval(changes: Sequence[int], level: float) -> tuple[float, float]:
 
 
 def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
-    """Interval of the mean of independent values, by the BCa bootstrap (Efron 1987) with a fixed seed.
+    """Return the interval of the mean of independent values.
 
-    Where all values are alike there is nothing to resample, and both ends are that value. Raises `ValueError`
-    for no values.
+    By the BCa bootstrap (Efron 1987) with a fixed seed. Where all values are alike there is nothing to
+    resample, and both ends are that value. Raises `ValueError` for no values.
     """
     if not values:
         raise ValueError("no values to average")

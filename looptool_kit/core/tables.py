@@ -73,15 +73,18 @@ class Table(Sequence[Row], Generic[Row]):
         return preview(self)
 
     def where(self, keep: Callable[[Row], bool]) -> Self:
-        """The rows for which `keep` is true, in order."""
+        """Return the rows for which `keep` is true, in order."""
         return type(self)(row for row in self.rows if keep(row))
 
     def by_id(self) -> dict[str, Row]:
-        """Row id -> row."""
+        """Return the rows by their id."""
         return {row.id: row for row in self.rows}  # type: ignore[attr-defined]
 
     def frame(self) -> Any:
-        """The rows as a pandas DataFrame, nested values as Python objects."""
+        """Return the rows as a pandas DataFrame.
+
+        Nested values are Python objects.
+        """
         import pandas as pd
 
         return pd.DataFrame([({"id": r.id} if hasattr(r, "id") else {}) | r.model_dump() for r in self.rows])

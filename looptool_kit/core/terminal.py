@@ -19,7 +19,7 @@ def visible(text: object) -> str:
 
 
 def sign(match: re.Match[str]) -> str:
-    """What is shown in the place of one invisible character."""
+    """What is shown in place of one invisible character."""
     code = ord(match[0])
     return chr(0x2400 + code) if code < 32 else f"⟨U+{code:04X}⟩"
 

@@ -59,7 +59,7 @@ class Answer(Frozen):
 
     @classmethod
     def of(cls, label: Label) -> Answer:
-        """The answer that a label describes."""
+        """Make the answer that a label describes."""
         return cls(calls=label.calls, text=label.reply)
 
 
@@ -73,7 +73,7 @@ def parse(text: str, finish_reason: str = "stop") -> Answer:
     """Parse a completion into an `Answer`; never raises.
 
     White space, several calls, text around the calls and `<think>` blocks are accepted. JSON is strict. An
-    answer is "unparsable" where a key stands twice, where there is a NaN, an infinity or a lone surrogate,
+    answer is "unparsable" where a key appears twice, where there is a NaN, an infinity or a lone surrogate,
     and where a call is not one object with exactly `name` (string) and `arguments` (object). A completion cut
     at the length limit (`finish_reason="length"`) is "truncated", whatever it holds.
     """
@@ -174,7 +174,7 @@ def render_calls(calls: Iterable[ToolCall]) -> str:
 
 
 def render_answer(answer: Label | Answer) -> str:
-    """A label or an answer as the assistant's text.
+    """Write a label or an answer as the assistant's text.
 
     `parse` of it gives the same calls and text back.
     """
@@ -222,7 +222,10 @@ def tool_schemas(tools: Sequence[Tool]) -> list[dict[str, Any]]:
 
 
 def render_prompt(tools: Sequence[Tool], messages: Sequence[Message]) -> str:
-    """The prompt up to the assistant's answer, by the project's template."""
+    """Write the prompt up to the assistant's answer.
+
+    By the project's template.
+    """
     return render_turns(chat(messages), tool_schemas(tools))
 
 
@@ -294,7 +297,7 @@ STRICT = MatchOptions()
 def match(
     a: Answer | Label, b: Answer | Label, options: MatchOptions = STRICT, tools: Sequence[Tool] = ()
 ) -> bool:
-    """ToolMatch: whether two answers hold the same multiset of calls.
+    """Tell whether two answers hold the same multiset of calls (ToolMatch).
 
     An answer that did not parse matches nothing, not even itself. Plain replies match each other; what a
     reply must say is the business of `grading.grade`.

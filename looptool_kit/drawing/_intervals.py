@@ -17,9 +17,10 @@ def forest(
     say: Callable[[float], str],
     width: float = 860,
 ) -> str:
-    """A forest plot: differences with their intervals, and a line at zero; the first row is on top.
+    """Draw a forest plot, the first row on top.
 
-    Each random seed's own difference is a ring under the row's point.
+    Differences with their intervals, and a line at zero. Each random seed's own difference is a ring
+    under the row's point.
 
     Args:
         rows: Name and difference; finite.

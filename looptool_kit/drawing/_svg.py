@@ -60,7 +60,7 @@ def put(
         tag: its SVG name.
         more: attributes whose names cannot be written as Python names.
         text: its text.
-        about: its tooltip; takes the place of the text.
+        about: its tooltip; replaces the text.
         attributes: numbers are rounded, `_` in a name becomes `-`.
     """
     node = SubElement(parent, tag, _named({**attributes, **(more or {})}))

@@ -65,9 +65,10 @@ class FormModule(Protocol):
         """
 
     def read(self, row: Mapping[str, Any], source: str, left: Left) -> Iterator[Sample | Unusable]:
-        """Yield a row's samples, and why a turn is none; count in `left` what is left behind.
+        """Yield a row's samples, and why a turn is none.
 
-        `ValueError`, `TypeError`, `KeyError` or `AttributeError` reject the row.
+        Counts in `left` what is left behind. `ValueError`, `TypeError`, `KeyError` or
+        `AttributeError` reject the row.
         """
 
     def write(self, sample: Sample, index: int) -> dict[str, Any]:
@@ -153,7 +154,7 @@ class Converted(NamedTuple):
     first: str
     """The first of these in words."""
     masked: int
-    """Turns that are no samples, since their call led to an error."""
+    """Turns that are not samples, since their call led to an error."""
     reasons: Counter[str]
     """Why rows and turns were rejected, and how often."""
     left: Left
@@ -216,12 +217,15 @@ def _in_short(reason: str) -> str:
 
 
 def samples_of(row: Mapping[str, Any], form: Form, source: str) -> list[Sample]:
-    """The samples of one row, unchecked; turns that cannot be read are left out."""
+    """Return the samples of one row, unchecked.
+
+    Turns that cannot be read are left out.
+    """
     return [s for s in _module(form).read(row, source, Left()) if isinstance(s, Sample)]
 
 
 class Unchecked(NamedTuple):
-    """One sample of a row as it stands, or why there is none."""
+    """One sample of a row unchanged, or why there is none."""
 
     row: int
     """From 1."""
@@ -231,7 +235,9 @@ class Unchecked(NamedTuple):
 
 
 def unchecked(path: str | Path, form: Form | None = None, left: Left | None = None) -> Iterator[Unchecked]:
-    """Yield every sample of a file or folder as it stands: what `read` rejects or masks as well.
+    """Yield every sample of a file or folder unchanged.
+
+    What `read` rejects or masks as well.
 
     Args:
         path: As for `read`.
@@ -283,7 +289,7 @@ def _read(
         elif faults := form_faults(sample):
             reject(number, raw, faults[0])
         elif sample.id in seen:
-            left["samples that stand twice"] += 1
+            left["samples that appear twice"] += 1
         else:
             seen.add(sample.id)
             yield sample
@@ -319,9 +325,10 @@ def write(samples: Iterable[Sample], path: str | Path, form: Form, split: str = 
 def write_in_own_form(
     samples: Iterable[Sample], path: str | Path, tokenizer: Any, split: str = "train"
 ) -> Path:
-    """`write` in the form `verl`, for a model that writes calls in a form of its own.
+    """Write the form `verl` for a model with its own form.
 
-    Raises `ValueError` where verl would lose the calls.
+    As `write` does, for a model that writes calls in a form of its own. Raises `ValueError` where verl
+    would lose the calls.
     """
     from looptool_kit.formats.verl import in_own_form
 

@@ -40,9 +40,14 @@ class Row(NamedTuple):
 
 
 def rows_of(path: Path) -> Iterator[Row]:
-    """Yield the rows of a file, or of a folder that `datasets` or a hub keeps.
+    """Yield the rows of a file or folder.
 
-    Files may be gzipped, in UTF-8 or UTF-16; JSON lines are told from a JSON list by what stands there.
+    A folder is one that `datasets` or a hub keeps. Files may be gzipped, in UTF-8 or UTF-16; JSON lines
+    are told from a JSON list by what stands there.
+
+    Raises:
+        FileNotFoundError: There is no such file or folder.
+        ValueError: A folder holds no file of rows, or a JSON list cannot be read.
     """
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist")
@@ -173,6 +178,9 @@ def write_rows(rows: Sequence[Mapping[str, Any]], path: Path, nested: bool, spli
     It is JSON lines, a JSON list, Parquet, or else a folder as a hub keeps datasets: `datasets.load_dataset`
     opens it. `nested` keeps nested values of Parquet as they are; otherwise they become JSON text, which
     `datasets` reads as the values that they were.
+
+    Raises:
+        ValueError: The path has another ending.
     """
     if path.suffix in (".jsonl", ".json"):
         if path.suffix == ".jsonl":

@@ -12,7 +12,10 @@ from looptool_kit.formats._turns import REASONING, WORDS, Left, Turn, assistant_
 
 
 def turn_of(m: Mapping[str, Any], tools: tuple[Tool, ...], left: Left) -> Turn:
-    """The turn of a message; calls in the old key `function_call` are read too."""
+    """Read a message as a turn.
+
+    Calls in the old key `function_call` are read too.
+    """
     content = m.get("content") or ""
     if isinstance(content, list):  # parts, as vision models take them
         kinds = [str(p.get("type")) for p in content if isinstance(p, Mapping) and not p.get("text")]

@@ -21,10 +21,10 @@ def json_or_text(value: Any) -> Any:
 
 
 def call_of(item: Any, tools: Sequence[Tool] = ()) -> ToolCall:
-    """A call in OpenAI form or bare; its arguments may be JSON text.
+    """Read a call in OpenAI form or bare.
 
-    An argument that is null where the tool has no such parameter, or one that is never null, is absent:
-    tables fill what a row does not have.
+    Its arguments may be JSON text. An argument that is null where the tool has no such parameter, or one
+    that is never null, is absent: tables fill what a row does not have.
     """
     function = item.get("function", item) if isinstance(item, Mapping) else {}
     arguments = json_or_text(function.get("arguments") or {})
@@ -46,7 +46,10 @@ def _may_be_null(tool: Tool, name: str) -> bool:
 
 
 def tools_of(value: Any) -> tuple[Tool, ...]:
-    """Tools in any form that `tools.definition` knows; the list may be JSON text."""
+    """Read tools in any form that `tools.definition` knows.
+
+    The list may be JSON text.
+    """
     listed = definitions(json_or_text(value)) if value else ()
     return tuple(_tool(json.dumps(json_or_text(i), ensure_ascii=False, default=str)) for i in listed)
 
@@ -58,7 +61,10 @@ def _tool(text: str) -> Tool:
 
 
 def without_none(value: Any) -> Any:
-    """A nested value without keys that hold None: Arrow fills keys that a row does not have."""
+    """Drop keys that hold None, nested ones too.
+
+    Arrow fills keys that a row does not have.
+    """
     if isinstance(value, Mapping):
         return {k: without_none(v) for k, v in value.items() if v is not None or k == "default"}
     return [without_none(v) for v in value] if isinstance(value, list) else value

@@ -45,7 +45,7 @@ class Turn(NamedTuple):
 
 
 class Unusable(NamedTuple):
-    """A turn that is no sample."""
+    """A turn that is not a sample."""
 
     reason: str
 
@@ -53,7 +53,10 @@ class Unusable(NamedTuple):
 def assistant_turn(
     row: Mapping[str, Any], text: str, calls: tuple[ToolCall, ...] = (), tools: Sequence[Tool] = ()
 ) -> Turn:
-    """An assistant's turn, with its calls as the row lists them or as they stand in its text."""
+    """Read an assistant's turn with its calls.
+
+    As the row lists them, or as they stand in its text.
+    """
     reasoning = next((row[key] for key in _REASONING if isinstance(row.get(key), str)), "")
     if thought := _THOUGHT.match(text):
         reasoning, text = reasoning or thought[1].strip(), text[thought.end() :]
@@ -70,7 +73,10 @@ def assistant_turn(
 def samples_of_turns(
     tools: tuple[Tool, ...], turns: Sequence[Turn], source: str, left: Left
 ) -> Iterator[Sample | Unusable]:
-    """Yield one sample for each assistant turn behind a user's, or why it is none."""
+    """Yield one sample for each assistant turn behind a user's.
+
+    Or why it is none.
+    """
     turns = list(_paired(turns))
     fault = ""
     for at, turn in enumerate(turns):

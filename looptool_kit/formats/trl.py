@@ -41,6 +41,9 @@ def read(row: Mapping[str, Any], source: str, left: Left) -> Iterator[Sample | U
 
 
 def write(sample: Sample, index: int) -> dict[str, Any]:
-    """Make the row of a sample: its context, its label as the completion, and its tools."""
+    """Make the row of a sample.
+
+    Its context, its label as the completion, and its tools.
+    """
     *prompt, completion = messages_of(sample)
     return {"prompt": prompt, "completion": [completion], "tools": tool_schemas(sample.tools)}

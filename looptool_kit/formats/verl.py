@@ -56,7 +56,7 @@ def write(sample: Sample, index: int) -> dict[str, Any]:
 
 
 def in_own_form(samples: Samples, tokenizer: Any) -> list[dict[str, Any]]:
-    """The rows of samples for a policy that writes calls in a form of its model's own.
+    """Make rows for a model that has its own form of calls.
 
     The prompt is one turn with the whole text that the model's template writes; verl's
     `custom_chat_template` must give it back as it is. `extra_info.form` tells the reward how to read.

@@ -132,7 +132,10 @@ def inconsistent_seeds(
 
 
 def all_seeds(run: Run, j: int, samples: Samples, probes: Probes, verdicts: Verdicts) -> list[ErrorSeed]:
-    """D_ES as the run's settings have it: with `frontier.seeds`, the inconsistent samples too."""
+    """Return D_ES by the run's settings.
+
+    With `frontier.seeds`, the inconsistent samples too.
+    """
     seeds = error_seeds(samples, probes, verdicts)
     if run.settings.frontier.seeds:
         seeds += inconsistent_seeds(samples, probes, run.table(Frontier, "frontier", j), of_run(run))

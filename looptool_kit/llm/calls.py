@@ -243,7 +243,7 @@ async def _text_of(response: Any) -> str:
     # 32 + 15: zlib finds out by the first bytes whether it is gzip or its own form, with the largest window.
     unpack = zlib.decompressobj(wbits=47) if packing in ("gzip", "x-gzip", "deflate") else None
     if unpack is None and packing != "identity":
-        raise _Failed(f"the answer is packed as {packing[:20]!r}, which was not asked for", math.inf)
+        raise _Failed(f"the answer is encoded as {packing[:20]!r}, which was not asked for", math.inf)
     packed, text = 0, bytearray()
     try:
         async for chunk in response.content.iter_any():
@@ -253,7 +253,7 @@ async def _text_of(response: Any) -> str:
                 size = f"{MAX_ANSWER_BYTES // 2**20} MB"
                 raise _Failed(f"the answer has more than {size}, and was read no further", math.inf)
     except zlib.error as error:
-        raise _Failed(f"the answer is packed wrongly: {error}") from None
+        raise _Failed(f"the answer cannot be decoded: {error}") from None
     return text.decode("utf-8", "replace")
 
 

@@ -25,7 +25,7 @@ def save_adapter(policy: Policy, out: str | Path) -> Path:
         raise ValueError("the base model has no adapter; take an iteration that was trained")
     out = Path(out)
     if out.exists():
-        raise FileExistsError(f"{out} is there already: give a new folder")
+        raise FileExistsError(f"{out} exists already: give a new folder")
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as beside:
         adapter = Path(shutil.copytree(policy.adapter, Path(beside) / "adapter"))

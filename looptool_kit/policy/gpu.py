@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 
-MOST = 0.9
+MAX_SHARE = 0.9
 """Share of the GPU's memory that vLLM takes by itself, and at most here."""
 LEFT = 0.05
 """Share that stays free beside it: for what CUDA takes as vLLM starts, and a trainer's optimiser."""
@@ -16,9 +16,9 @@ START = (
 
 
 def vllm_variables() -> dict[str, str]:
-    """Variables that vLLM, and Unsloth with it, needs on this machine and that are not set yet.
+    """Return the environment variables that vLLM still needs here.
 
-    Without FlashInfer vLLM's sampler fails as it is imported.
+    Unsloth needs them with it. Without FlashInfer vLLM's sampler fails as it is imported.
     """
     if importlib.util.find_spec("flashinfer") is not None:
         return {}
@@ -27,10 +27,13 @@ def vllm_variables() -> dict[str, str]:
 
 
 def free_share() -> float | None:
-    """Share of the GPU's memory that an engine may take beside what is there; None without a GPU."""
+    """Return the share of GPU memory that an engine may take.
+
+    Beside what is there; None without a GPU.
+    """
     import torch
 
     if not torch.cuda.is_available():
         return None
     free, total = torch.cuda.mem_get_info()
-    return min(MOST, free / total - LEFT)
+    return min(MAX_SHARE, free / total - LEFT)

@@ -42,14 +42,19 @@ def losses(samples: Sequence[Sample], engine: Engine) -> list[float]:
 
 
 def under_base(run: Run) -> Score:
-    """The losses under the untrained policy of a run; its engine opens with the first samples."""
+    """Return the scorer of losses under a run's untrained policy.
+
+    Its engine opens with the first samples.
+    """
     return lambda samples: losses(samples, open_engine(policy_of(run, 0), run.settings.probe.batch))
 
 
 def kept_losses(
     run: Run, name: str, iteration: int, key: str, samples: Samples, open_policy: Callable[[], Engine]
 ) -> LabelLosses:
-    """The losses of samples, in order, each batch kept at once as `Run.batches` does.
+    """Compute the losses of samples in order; keep each batch.
+
+    Each is kept at once, as `Run.batches` does.
 
     Args:
         run: Keeps the batches.

@@ -30,10 +30,10 @@ MIN_CONTEXT = 1024
 
 
 def too_long(model: str) -> Callable[[Sample], str]:
-    """A function that says why a sample exceeds the model's context, or cannot be written in its form.
+    """Make a function that says why a sample cannot be learned.
 
-    `model` is as `find_model` takes it. Empty where it fits, or where that cannot be known because the model
-    is not to be had.
+    It exceeds the model's context, or cannot be written in its form. `model` is as `find_model` takes it.
+    Empty where it fits, or where that cannot be known because the model is not to be had.
     """
     own_form = not of_model(model).projects
 

@@ -113,7 +113,7 @@ def find_model(name_or_path: str | Path = EMBEDDED, cache: Path | None = None) -
 
 
 def hub_id(name: str) -> str | None:
-    """The repository on the hub that a model stands on; None for a folder of this machine."""
+    """Return the hub repository of a model; None for a folder."""
     if name in (EMBEDDED, EMBEDDED_BASE):
         return HUB_ID
     here = (Path(name).expanduser() / "config.json").is_file()

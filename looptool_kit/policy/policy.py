@@ -47,7 +47,7 @@ class Policy(Frozen):
 
 
 def base_policy(model: str, engine: EngineName = "transformers", server: Endpoint | None = None) -> Policy:
-    """The model that training starts from."""
+    """Return the model that training starts from."""
     key = key_of(model, of_model(model))
     return Policy(name="base", iteration=0, model=model, key=key, engine=engine, server=server)
 
@@ -58,7 +58,12 @@ def untrained(settings: Settings) -> Policy:
 
 
 def policy_of(run: Run, iteration: int) -> Policy:
-    """The policy of a finished iteration; the base model for 0."""
+    """Return the policy of a finished iteration, for 0 the base.
+
+    Raises:
+        RunError: The iteration has no trained policy yet, or its adapter does not fit the model of
+            the run.
+    """
     model = run.settings.model
     own = key_of(model, of_run(run))
     if iteration == 0:
@@ -104,7 +109,7 @@ def load_base(model: str, dtype: str = "float32") -> tuple[Any, Any]:
 
 
 def open_engine(policy: Policy, batch: int) -> Engine:
-    """The engine of a policy; the last one stays open.
+    """Open the engine of a policy; the last one stays open.
 
     So probe, verify and evaluate load it once. vLLM's serve all policies of one base model, by swapping
     adapters. Raises ValueError where the policy's engine is not installed or not named, ConnectionError where

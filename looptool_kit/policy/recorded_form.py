@@ -47,15 +47,19 @@ class Recorded(Frozen):
 
 
 def of_model(model: str) -> WireForm:
-    """The form of a model that is on this machine; the project's where it is not, or is embedded."""
+    """Return the form of a model on this machine.
+
+    The project's form where the model is not here, or is embedded.
+    """
     folder = _folder(model)
     return WireForm() if folder is None else _of_folder(str(folder), _files(folder))
 
 
 def of_run(run: Run) -> WireForm:
-    """The form that a run's policies write, by its record where that is about the model as it is.
+    """Return the form that a run's policies write.
 
-    Where it is not, the form is worked out and recorded, as far as the run may be written to.
+    By its record, where that is about the model as it is. Where it is not, the form is worked out and
+    recorded, as far as the run may be written to.
     """
     model = run.settings.model
     if _embedded(model):
@@ -74,7 +78,10 @@ def of_run(run: Run) -> WireForm:
 
 
 def read(folder: Path) -> Recorded | None:
-    """The record of a run's folder; None where there is none that can be read."""
+    """Read the record of a run's folder, or return None.
+
+    None where there is none that can be read.
+    """
     try:
         return Recorded.model_validate(json.loads((folder / FILE).read_text(encoding="utf-8")))
     except (OSError, ValueError):
@@ -82,19 +89,25 @@ def read(folder: Path) -> Recorded | None:
 
 
 def key_of(model: str, form: WireForm) -> str:
-    """What stands for an untrained policy in keys: its weights, and its form where that decides."""
+    """Return what stands for an untrained policy in keys.
+
+    Its weights, and its form where that decides.
+    """
     return weights_id(model) + form.key
 
 
 def fetch(model: str) -> None:
-    """Bring a model here where it can be had, so that its form is known before anything is made with it."""
+    """Download a model where it can be had.
+
+    So that its form is known before anything is made with it.
+    """
     if not _embedded(model) and _folder(model) is None:
         with suppress(ModelNotFound):
             find_model(model)
 
 
 def about(model: str) -> tuple[str, str]:
-    """The form of a model, or of a run's model, in words, and what to do about it.
+    """Describe the form of a model, and what to do about it.
 
     Args:
         model: A folder, a hub id, or the folder of a run.

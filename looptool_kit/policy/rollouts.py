@@ -11,7 +11,7 @@ from looptool_kit.policy.engines import Completion, Engine, Sampling
 from looptool_kit.run.folder import Run
 
 MIN_ROLLOUTS = 4
-"""Rollouts of one sample in one GRPO step from which they are taken in the place of new ones."""
+"""Rollouts of one sample in one GRPO step from which they are taken in place of new ones."""
 BATCH = 16
 """Samples whose rollouts are kept at once."""
 
@@ -32,9 +32,10 @@ class Groups(Table[Group]):
 
 
 def of_grpo(run: Run, iteration: int) -> dict[str, tuple[Rollout, ...]]:
-    """GRPO's own rollouts in an iteration, of each sample those of the last step that asked it.
+    """Return GRPO's own rollouts in an iteration.
 
-    Those are nearest to the policy that GRPO ends with. Samples with fewer than `MIN_ROLLOUTS` are left out.
+    Of each sample those of the last step that asked it. Those are nearest to the policy that GRPO ends
+    with. Samples with fewer than `MIN_ROLLOUTS` are left out.
     """
     found: dict[str, tuple[Rollout, ...]] = {}
     for path in sorted((run.folder(iteration) / "policy" / "grpo" / "rollouts").glob("step-*.parquet")):
@@ -55,9 +56,9 @@ def sampled(
     open_engine: Callable[[], Engine],
     sampling: Sampling,
 ) -> Groups:
-    """A group for each sample, in order: `known` rollouts, else `sampling.n` new ones.
+    """Return a group of rollouts for each sample, in order.
 
-    Each batch is kept at once, as `Run.batches` does.
+    The `known` ones, else `sampling.n` new ones. Each batch is kept at once, as `Run.batches` does.
 
     Args:
         run: Keeps the batches.

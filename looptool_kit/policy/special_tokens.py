@@ -34,7 +34,10 @@ class Special(NamedTuple):
     """Nobody who writes data can know it."""
 
     def may_stand_in(self, texts: Iterable[str], known: dict[str, bool]) -> bool:
-        """Whether a name stands in one of the texts; `known` remembers shared ones."""
+        """Tell whether a name stands in one of the texts.
+
+        `known` remembers shared ones.
+        """
         if self.pattern is None or self.always:
             return self.always
         for text in texts:
@@ -49,11 +52,17 @@ class Special(NamedTuple):
         return f"{self.nonce}s{self.names[name]}e"
 
     def hide(self, text: str) -> str:
-        """The text with the names that it spells hidden from the template; `show` undoes it."""
+        """Hide the names that a text spells from the template.
+
+        `show` undoes it.
+        """
         return re.sub(_any_of(self.names), lambda m: f"{self.nonce}t{self.names[m[0]]}e", text)
 
     def show(self, prompt: str) -> str:
-        """A rendered prompt: the template's special tokens as aliases, the data's names as text."""
+        """Undo `hide` in a rendered prompt.
+
+        The template's special tokens become aliases, the data's names text.
+        """
         by_id = {number: name for name, number in self.names.items()}
         prompt = re.sub(_any_of(self.names), lambda m: self.alias(m[0]), prompt)
         return re.sub(rf"{self.nonce}t(\d+)e", lambda m: by_id[int(m[1])], prompt)

@@ -80,7 +80,9 @@ def prompt(tokenizer: Any, messages: Sequence[Message], tools: Sequence[Tool]) -
 
 
 def target(tokenizer: Any, messages: Sequence[Message], tools: Sequence[Tool], said: Label | Answer) -> str:
-    """What a policy is trained to write for a label, or writes for an answer; without its end.
+    """Return what a policy writes for a label or answer.
+
+    It is trained to write it; without its end.
 
     Raises:
         Unwritable: The template writes the answered dialogue in another way than the prompt, or cannot write
@@ -101,9 +103,9 @@ def target(tokenizer: Any, messages: Sequence[Message], tools: Sequence[Tool], s
 
 
 def fault_of(tokenizer: Any, sample: Sample) -> str:
-    """Why a sample's label cannot be learned in the policy's form; empty where it can.
+    """Say why a label cannot be learned in the policy's form.
 
-    It must be read back as it was: a value that spells a mark of the form is not.
+    Empty where it can. It must be read back as it was: a value that spells a mark of the form is not.
     """
     form, label = form_of(tokenizer), sample.label
     if form.projects:
@@ -119,7 +121,10 @@ def fault_of(tokenizer: Any, sample: Sample) -> str:
 
 
 def end_of(tokenizer: Any, calls: bool) -> str:
-    """The special token that ends calls, or a plain reply; empty: the tokenizer's end."""
+    """Return the special token that ends calls, or a reply.
+
+    Empty: the tokenizer's end.
+    """
     return form_of(tokenizer).ends[calls]
 
 

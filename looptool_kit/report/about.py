@@ -20,7 +20,10 @@ MAX_REASONS = 5
 
 
 def made_with(run: Run) -> list[tuple[str, str]]:
-    """(what, value): the command that makes such a run, and the versions here."""
+    """Return pairs (what, value) about how a run was made.
+
+    The command that makes such a run, and the versions here.
+    """
     found = [("looptool-kit", version()), ("Python", platform.python_version())]
     found += [(name, number) for name in PACKAGES if (number := version(name))]
     return [("command", command(run.settings)), *found]

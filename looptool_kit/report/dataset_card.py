@@ -53,7 +53,10 @@ class Written(NamedTuple):
 
 
 def mix(run: Run, written: Written) -> Counter[str]:
-    """Rows of each part of a dataset, or of each split of held-out samples, in words."""
+    """Describe the mix of a dataset in words.
+
+    Rows of each part, or of each split of held-out samples.
+    """
     if not written.iteration:
         return Counter(sample.split.replace("_", " ") for sample in written.rows)
     members = run.table(Members, "members", written.iteration, missing_ok=True)
@@ -63,7 +66,10 @@ def mix(run: Run, written: Written) -> Counter[str]:
 
 
 def title(run: Run, written: Written) -> str:
-    """Iteration, rows, mix and form, as `D2: 198 samples (22 error seeds (ES), ...), looptool form`."""
+    """Name iteration, rows, mix and form of an export.
+
+    As `D2: 198 samples (22 error seeds (ES), ...), looptool form`.
+    """
     name = f"D{written.iteration}" if written.iteration else "held out"
     parts = ", ".join(f"{count} {words}" for words, count in mix(run, written).items())
     return f"{name}: {len(written.rows)} samples ({parts or 'none'}), {written.form} form"
@@ -167,7 +173,10 @@ def _made_up(run: Run) -> bool:
 
 
 def name_of(model: str) -> str:
-    """A model's name as a card may show it: of a folder on this machine, the last part."""
+    """Return a model's name as a card may show it.
+
+    Of a folder on this machine, the last part.
+    """
     from looptool_kit.policy.models import hub_id
 
     return hub_id(model) or model.rstrip("/").rsplit("/", 1)[-1]
@@ -196,7 +205,10 @@ def bullets(lines: Iterable[str]) -> str:
 
 
 def plain(text: str) -> str:
-    """Text from data as a cell of a table: it ends no cell, and is no HTML."""
+    """Escape text from data for a cell of a Markdown table.
+
+    It ends no cell, and is not HTML.
+    """
     return text.replace("\n", " ").replace("|", "\\|").replace("<", "&lt;")
 
 

@@ -12,12 +12,16 @@ from looptool_kit.core.stats import Clustered, Paired, ScoreRow
 from looptool_kit.drawing import forest, heatmap, histogram, intervals, lines
 
 BINS = 35
+"""Bars of the histogram of perplexities."""
 MAX_TOOLS = 20
 """Tools of the heat map with a row of their own."""
 
 
 def scoreboard_figure(rows: Sequence[ScoreRow], policies: Sequence[str]) -> str:
-    """Accuracy of each policy, in order, with 95% intervals: one panel for all samples and for each split."""
+    """Draw the accuracy of each policy with 95% intervals.
+
+    In order: one panel for all samples and for each split.
+    """
     panels = list(dict.fromkeys((r.group, r.value) for r in rows if r.group != "kind"))
     if len(panels) == 2:  # one split only: the same figure twice
         panels = panels[:1]
@@ -28,7 +32,10 @@ def scoreboard_figure(rows: Sequence[ScoreRow], policies: Sequence[str]) -> str:
 
 
 def differences_figure(rows: Sequence[tuple[str, Paired | Clustered]], title: str) -> str:
-    """Paired differences of named comparisons with their intervals; the first is on top."""
+    """Draw paired differences of named comparisons with their intervals.
+
+    The first is on top.
+    """
     return forest(rows, title, lambda share: f"{share:+.0%}".replace("-", "−") if share else "0")
 
 
@@ -89,9 +96,10 @@ MIN_POINTS = 5
 
 
 def history_figures(histories: Sequence[Sequence[dict[str, Any]]]) -> list[tuple[str, str]]:
-    """Training history over steps: (title, figure) for each quantity that was logged often enough.
+    """Draw the training history over steps.
 
-    One line for each iteration and trainer, steps run on.
+    (title, figure) for each quantity that was logged often enough. One line for each iteration and
+    trainer, steps run on.
     """
     out = []
     for title, keys in HISTORY:

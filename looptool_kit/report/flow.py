@@ -117,7 +117,10 @@ def _colour(source: str, target: str) -> str:
 
 
 def flow_of(run: Run) -> str:
-    """The flow of samples through all iterations of a run, as SVG; empty before there is a dataset."""
+    """Draw the flow of samples through a run, as SVG.
+
+    Through all iterations; empty before there is a dataset.
+    """
     table = fates(run)
     counts = Counter((step.source, step.target) for step in flows(run, table))
     sizes = Counter(node(row.iteration, "part", row.part) for row in table)

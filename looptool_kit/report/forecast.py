@@ -49,7 +49,10 @@ def forecast(settings: Settings) -> Forecast | None:
 
 
 def stage_seconds(settings: Settings) -> dict[tuple[str, int], float] | None:
-    """(manifest, iteration) -> seconds of each stage that takes long, on this machine; else as `forecast`."""
+    """Estimate the seconds of each long stage on this machine.
+
+    (manifest, iteration) -> seconds; else as `forecast`.
+    """
     import torch
 
     asks = settings.judge_llm or settings.generator_llm or settings.jury.others

@@ -24,7 +24,7 @@ from looptool_kit.core.stats import Paired, ScoreRow, aligned, paired, scoreboar
 from looptool_kit.core.tables import write_text
 from looptool_kit.report import figures
 from looptool_kit.report.data import ReportData
-from looptool_kit.report.page import drawn, render_template
+from looptool_kit.report.render import drawn, render_template
 from looptool_kit.stages.evaluate.robustness import changes
 
 ENOUGH = "passed, but enough already"

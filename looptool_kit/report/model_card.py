@@ -30,7 +30,10 @@ _PACKAGES = ("looptool-kit", "torch", "transformers", "peft", "trl", "unsloth")
 
 
 def data_mix(run: Run, iteration: int) -> str:
-    """A dataset's rows by part, as `198 samples (22 error seeds (ES), ...)`."""
+    """Count a dataset's rows by part, in words.
+
+    As `198 samples (22 error seeds (ES), ...)`.
+    """
     samples = run.table(Samples, "samples", iteration)
     written = Written(samples, [s.id for s in samples], iteration, "looptool", 0)
     parts = ", ".join(f"{count} {words}" for words, count in mix(run, written).items())

@@ -91,7 +91,7 @@ def summary(run: Run, steps: list[Step]) -> str:
     took = cost(run, [(s.name, s.iteration) for s in again])
     return (
         f"Of what has finished {len(again)} stage{'s' * (len(again) != 1)} would or may be made again. They"
-        f" had taken {duration(took)}; expect about as long. What they take the place of goes to"
+        f" had taken {duration(took)}; expect about as long. What they replace goes to"
         f" {run.path / SUPERSEDED}; nothing is deleted."
     )
 

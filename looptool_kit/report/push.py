@@ -62,7 +62,10 @@ def look_up(repo: str, kind: Kind, public: bool) -> Target:
 
 
 def what_goes_where(folder: Path, target: Target) -> list[str]:
-    """The lines to show before a push: the repository, who sees it, and each file with its size."""
+    """Return the lines to show before a push.
+
+    The repository, who sees it, and each file with its size.
+    """
     sight = "private" if target.private else "PUBLIC: anybody can read it"
     state = "a new commit in the repository that is there" if target.exists else "a new repository"
     lines = [f"to {target.address} ({state}, {sight}):"]

@@ -24,9 +24,10 @@ OUTCOME = "graded"
 def rewards_of(
     samples: Samples, rows: Iterable[Score], name: str = OUTCOME, form: WireForm = PROJECTS
 ) -> dict[str, float]:
-    """Sample id -> what the policy's answer to it, written in `form`, earns.
+    """Compute what the policy's answer to each sample earns.
 
-    Scores of other samples are left out, and so are rows that hold no answer.
+    Sample id -> reward; the answers are written in `form`. Scores of other samples are left out, and so
+    are rows that hold no answer.
     """
     reward, known = find_reward(name), samples.by_id()
     return {
@@ -44,9 +45,10 @@ def rewards_of(
 
 
 def reward_lines(run: Run) -> list[str]:
-    """The mean graded reward before and after, with the interval of their paired difference, in a sentence.
+    """Compare the mean graded reward before and after.
 
-    Empty where fewer than two policies were evaluated.
+    In a sentence, with the interval of their paired difference. Empty where fewer than two policies were
+    evaluated.
     """
     found = scores(run)
     if len(found) < 2:

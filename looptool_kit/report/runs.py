@@ -11,7 +11,7 @@ from typing import NamedTuple
 from looptool_kit.core.errors import RunError
 from looptool_kit.run.folder import SUPERSEDED, Run
 from looptool_kit.run.lock import read_manifest
-from looptool_kit.run.settings import read_settings
+from looptool_kit.run.run_toml import read_settings
 
 DEPTH = 3
 """How far below the folder a run is looked for: the arms of a comparison lie two deep."""
@@ -36,7 +36,10 @@ class RunLine(NamedTuple):
 
 
 def runs(folder: Path) -> list[RunLine]:
-    """The runs in or below a folder, the last changed first; one that cannot be read says why."""
+    """List the runs in or below a folder, newest first.
+
+    By their last change; one that cannot be read says why.
+    """
     lines = [_line(path) for path in _folders(folder, DEPTH)]
     return sorted(lines, key=lambda line: line.changed.timestamp() if line.changed else 0.0, reverse=True)
 

@@ -82,7 +82,7 @@ def settings(words: tuple[str, ...] = (), of: Settings | None = None) -> list[Se
 
     Args:
         words: In any case; none: all settings.
-        of: Show the values of these settings in the place of the defaults.
+        of: Show the values of these settings in place of the defaults.
     """
     lines = list(_lines(Settings, of or Settings()))
     wanted = [word.lower() for word in words]

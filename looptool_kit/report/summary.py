@@ -12,7 +12,7 @@ from looptool_kit.core.records import TOKENS, Expansions, Probes, Truths, Verdic
 from looptool_kit.core.samples import Samples
 from looptool_kit.core.stats import Paired, aligned, paired, wilson
 from looptool_kit.core.tables import Stored, column
-from looptool_kit.core.terminal import cell, duration
+from looptool_kit.core.terminal import cell, duration, show
 from looptool_kit.core.toolcalls import Answer
 from looptool_kit.lineage.error_seeds import error_seeds, with_decisions
 from looptool_kit.llm.store import spent
@@ -65,7 +65,6 @@ def print_scoreboard(run: Run) -> None:
     from rich.table import Table as Grid
 
     scores_of = scores(run)
-    console = Console()
     columns = views(s.split for table in scores_of.values() for s in table)
     grid = Grid(title="held-out exact match, % (95% intervals)")
     grid.add_column("policy")
@@ -81,14 +80,15 @@ def print_scoreboard(run: Run) -> None:
                 for c in cells
             ),
         )
-    console.print(grid)
+    show(grid)
     grid = Grid(title="rows of each dataset")
     rows_of = composition(run)
     for part in rows_of[0] if rows_of else ():
         grid.add_column(cell(PART_WORDS.get(part, part)), justify="right")
     for row in rows_of:
         grid.add_row(*(cell(v) for v in row.values()))
-    console.print(grid)
+    show(grid)
+    console = Console()
     for line in [*paid(run), *headline(run), *flipped(run), *reward_lines(run)]:
         console.print(cell(line), highlight=False, soft_wrap=True)
 
@@ -143,7 +143,10 @@ def headline(run: Run) -> list[str]:
 
 
 def flipped(run: Run) -> list[str]:
-    """How many held-out samples changed sides between the first and the last policy, and how to see each."""
+    """Count the held-out samples that changed sides.
+
+    Between the first and the last policy, and how to see each.
+    """
     scores_of = scores(run)
     if len(scores_of) < 2:
         return []
@@ -240,9 +243,9 @@ def paid(run: Run) -> list[str]:
 
 
 def judge_against_truth(run: Run) -> dict[str, Any] | None:
-    """How LABEL_WRONG stands against planted errors, over all iterations' failed samples.
+    """Compare LABEL_WRONG with the planted errors.
 
-    None where none were planted.
+    Over all iterations' failed samples. None where none were planted.
 
     `flagged`: LABEL_WRONG verdicts; `right`: those on a planted error; `correctable`: planted errors among
     the failed where the prediction equals the truth; `right_of_correctable`: those flagged; `planted`,

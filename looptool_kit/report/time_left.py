@@ -15,9 +15,10 @@ Taken = Mapping[tuple[str, int], float | None]
 
 
 def time_left(run: Run) -> Callable[[], str]:
-    """A function that says how long the loop still takes; it says nothing where nothing tells.
+    """Make a function that says how long the loop still takes.
 
-    A bar calls it many times a second: it looks into the run folder once a second at the most.
+    It says nothing where nothing tells. A bar calls it many times a second: it looks into the run folder
+    once a second at the most.
     """
     steps = plan(run)
     stands = {(s.name, s.iteration): s.state == "done" for s in steps}
@@ -49,7 +50,9 @@ def time_left(run: Run) -> Callable[[], str]:
 
 
 def expected(stages: Taken, known: Mapping[tuple[str, int], float]) -> list[float]:
-    """Seconds of each stage to come, in order; empty where nothing tells about one that takes long.
+    """Estimate the seconds of each stage to come, in order.
+
+    Empty where nothing tells about one that takes long.
 
     Args:
         stages: Those of the loop, in order.

@@ -16,20 +16,22 @@ from looptool_kit.core.samples import Samples
 from looptool_kit.core.tables import column, write_json, write_text
 from looptool_kit.run.folder import SUPERSEDED, Run
 from looptool_kit.run.lock import numbered
-from looptool_kit.run.settings import FORMAT
+from looptool_kit.run.run_toml import FORMAT
 from looptool_kit.run.stage import Stage, title
 
 OLD = 1
+"""The format that is converted."""
 Stages = Callable[[Run], Iterable[tuple[str, int, Callable[[], Stage]]]]
 """The (manifest, iteration, what builds the stage) of a run's loop, in order."""
 
 
 def convert(path: Path, stages: Stages) -> list[str]:
-    """Convert a run folder; returns what was done and what could not be carried over, in words.
+    """Convert a run folder of format 1.
 
-    Tables stay as they are: both formats have the same. A manifest of format 1 does not say what its result
-    depends on; each finished result is taken as that of the settings and tables that are there. A killed
-    conversion is started again.
+    Returns what was done and what could not be carried over, in words. Tables stay as they are: both
+    formats have the same. A manifest of format 1 does not say what its result depends on; each finished
+    result is taken as that of the settings and tables that are there. A killed conversion is started
+    again.
 
     Raises:
         RunError: It is not of format 1, its settings cannot be read, or another process works on it.

@@ -9,10 +9,10 @@ from looptool_kit.core.records import Probes
 
 
 def copy_run(source: Path, folder: Path) -> None:
-    """Copy a run folder, whole or not at all, with the tables that a recording leaves out.
+    """Copy a run folder, whole or not at all.
 
-    A recording has no `probes_raw.parquet`, because its probes hold the decoded answers too. Without that
-    table a new threshold would decode again.
+    With the tables that a recording leaves out. A recording has no `probes_raw.parquet`, because its
+    probes hold the decoded answers too. Without that table a new threshold would decode again.
     """
     # No name that a person gives a folder of their own, as `.git` is: what stands there is removed.
     unfinished = folder.with_name(f".{folder.name}.copying")

@@ -22,7 +22,10 @@ VERDICTS: tuple[str, ...] = get_args(VerdictName)
 
 
 class Decision(Frozen):
-    """What a person decided about a row; the last one counts, and an `undo` takes it back."""
+    """What a person decided about a row.
+
+    The last one counts, and an `undo` takes it back.
+    """
 
     time: str
     author: str
@@ -115,7 +118,10 @@ TABLES: dict[str, tuple[str, type[Table[Any]]]] = {
 
 
 def row_of(row: Any) -> str:
-    """The name of a row: its sample's id, for an expansion the child's."""
+    """Return the name of a row.
+
+    Its sample's id, for an expansion the child's.
+    """
     return str(row.sample.id if isinstance(row, Expansion) else row.sample_id)
 
 
@@ -166,9 +172,10 @@ class DecisionLog:
         author: str | None,
         iteration: int | None,
     ) -> list[Decision]:
-        """Append one decision for each row of `values` (row -> value) in one write.
+        """Append one decision for each row of `values`.
 
-        It is on disk when this returns. Without `author` it is the user of the machine.
+        row -> value, all in one write. It is on disk when this returns. Without `author` it is the
+        user of the machine.
         """
         import getpass
 
@@ -189,9 +196,9 @@ class DecisionLog:
         return made
 
     def in_force(self, subject: str, iteration: int | None = None) -> dict[str, Decision]:
-        """The decisions in force on a subject, by row, in the order in which they were made.
+        """Return the decisions in force on a subject, by row.
 
-        With `iteration`, those that hold there.
+        In the order in which they were made. With `iteration`, those that hold there.
         """
         stacks: dict[str, list[tuple[int, Decision]]] = {}
         for number, decision in enumerate(self._read()):
@@ -227,7 +234,9 @@ class DecisionLog:
 
 
 def lost(log: DecisionLog, rows: Callable[[str, int], frozenset[str] | None], upto: Iterable[int]) -> str:
-    """How many decisions in force are on rows that no table has any more, in words; empty where none is.
+    """Count the decisions on rows that no table has.
+
+    Those in force, in words; empty where there is none.
 
     Args:
         log: The decisions.
@@ -249,7 +258,7 @@ def lost(log: DecisionLog, rows: Callable[[str, int], frozenset[str] | None], up
         return ""
     counts = ", ".join(f"{n} on {subject}s" for subject, n in gone.items())
     return (
-        f"Decisions on rows that the run has no longer: {sum(gone.values())} ({counts}), in {log.file}. They"
+        f"Decisions on rows that the run no longer has: {sum(gone.values())} ({counts}), in {log.file}. They"
         " decide nothing, stay in the file, and hold again where the rows come back."
     )
 

@@ -37,10 +37,10 @@ from looptool_kit.core.samples import Samples
 from looptool_kit.core.tables import Stored, Table, append_lines, write_json, write_text
 from looptool_kit.core.terminal import visible
 from looptool_kit.run import lock
+from looptool_kit.run.decision_checks import check_written
 from looptool_kit.run.decisions import TABLES, Decision, DecisionLog, check, check_rows, lost, rows_of
 from looptool_kit.run.keys import batch_name
-from looptool_kit.run.labels import check_written
-from looptool_kit.run.settings import FORMAT, read_settings
+from looptool_kit.run.run_toml import FORMAT, read_settings
 
 SUPERSEDED = "superseded"
 T = TypeVar("T", bound=Table[Any])
@@ -48,7 +48,7 @@ R = TypeVar("R", bound=BaseModel)
 
 
 class Run:
-    """A run folder, open for reading or, with the lock held, writing; a context manager."""
+    """A run folder, open for reading, or with the lock for writing."""
 
     def __init__(self, path: Path, settings: Settings, read_only: bool = False) -> None:
         self.path, self.settings, self.read_only = path, settings, read_only
@@ -65,7 +65,7 @@ class Run:
 
     @classmethod
     def create(cls, path: str | Path, preset: str = "cpu", **overrides: Any) -> Run:
-        """Make a run folder from a preset, or open the one that is there.
+        """Make a run folder from a preset, or open the existing one.
 
         Args:
             overrides: Settings, named as for `config.load_preset`.
@@ -100,7 +100,7 @@ class Run:
 
     @classmethod
     def open(cls, path: str | Path, read_only: bool = False) -> Run:
-        """Open an existing run, and say how many decisions are on rows that it has no longer.
+        """Open an existing run; it says where decisions have lost their rows.
 
         Args:
             read_only: Take no lock, and change nothing. Else the lock is held until `close` or the end of the
@@ -122,7 +122,7 @@ class Run:
         return run
 
     def close(self) -> None:
-        """Release the lock and forget what was read; the run can still be read."""
+        """Release the lock; the run can still be read."""
         if self._lock:
             lock.release(self._lock)
         self._lock, self.read_only = None, True
@@ -175,14 +175,14 @@ class Run:
     # ------------------------------------------------------------- places
 
     def folder(self, iteration: int) -> Path:
-        """The folder of iteration j (0: the seed stage)."""
+        """Return the folder of iteration j (0: the seed stage)."""
         return self.path / "seed" if iteration == 0 else self.path / "iterations" / f"{iteration:02d}"
 
     @property
     def iterations(self) -> list[int]:
-        """The iterations that have a dataset, in order, as far as the settings go.
+        """The iterations that have a dataset, in order.
 
-        What lies beyond a lowered `iterations` is kept, but is not one of them.
+        What lies beyond a lowered setting `iterations` is kept, but is not one of them.
         """
         return [
             j
@@ -198,7 +198,7 @@ class Run:
     def table(
         self, kind: type[T], name: str, iteration: int, rows: range | None = None, missing_ok: bool = False
     ) -> T:
-        """A finished table of the run, or some of its rows.
+        """Read a finished table of the run, or some rows.
 
         Args:
             missing_ok: Where the stage has not finished, the table is empty.
@@ -214,7 +214,7 @@ class Run:
             raise RunError(str(error)) from None
 
     def stored(self, kind: type[Table[R]], name: str, iteration: int, **less: Any) -> Stored[R]:
-        """As `table`, but read row by row and never held; `less` as for `Stored`."""
+        """Open a table row by row, never held; `less` as `Stored`."""
         return Stored(kind, self._finished(name, iteration), **less)
 
     def _finished(self, name: str, iteration: int) -> Path:
@@ -227,11 +227,11 @@ class Run:
         return path
 
     def manifest(self, name: str, iteration: int) -> dict[str, Any] | None:
-        """The manifest of a finished stage; None where there is none that can be read."""
+        """Return the manifest of a finished stage, None where it is unreadable."""
         return lock.read_manifest(self.folder(iteration) / f"{name}.json")
 
     def has(self, name: str, iteration: int) -> bool:
-        """Whether a stage has finished and its table is there."""
+        """Tell whether a stage has finished and its table exists."""
         return (
             self.manifest(name, iteration) is not None
             and (self.folder(iteration) / f"{name}.parquet").exists()
@@ -240,7 +240,7 @@ class Run:
     # ------------------------------------------------------------- stages
 
     def done(self, name: str, iteration: int, key: str) -> bool:
-        """Whether a stage has finished on these very inputs."""
+        """Tell whether a stage has finished on these very inputs."""
         manifest = self.manifest(name, iteration)
         return manifest is not None and manifest.get("key") == key
 
@@ -266,9 +266,9 @@ class Run:
         shutil.rmtree(parts, ignore_errors=True)
 
     def supersede(self, *paths: Path) -> None:
-        """Move what a new result replaces to `superseded/<number>/`, under its path in the run.
+        """Move what a new result replaces to `superseded/<number>/`.
 
-        Nothing is deleted.
+        It keeps its path in the run, and nothing is deleted.
         """
         self.writable()
         lock.refuse_links(self.path)
@@ -289,7 +289,7 @@ class Run:
         kind: type[T],
         work: Callable[[Sequence[int]], T],
     ) -> T:
-        """Do the planned batches of row numbers that are not done yet, and keep each at once.
+        """Do the planned batches that are not done; keep each at once.
 
         Args:
             plan: It depends on the inputs and the machine's settings alone, so that a resumed stage finds the
@@ -335,7 +335,7 @@ class Run:
         author: str | None = None,
         iteration: int | None = None,
     ) -> Decision:
-        """Append a person's decision: on disk when this returns, in force at the next compose.
+        """Append a person's decision; the next compose follows it.
 
         Args:
             value: `"undo"` takes back the last one.
@@ -356,7 +356,7 @@ class Run:
         author: str | None = None,
         iteration: int | None = None,
     ) -> list[Decision]:
-        """Append one decision for each row of `values` (row -> value) in one write, as `decide` does."""
+        """Append one decision for each row of `values`, as `decide` does."""
         self.writable()
         for row, value in values.items():
             check(subject, row, value)
@@ -381,9 +381,9 @@ class Run:
         return self._rows[at]
 
     def decisions(self, subject: str, iteration: int | None = None) -> dict[str, Decision]:
-        """The decisions in force on a subject, by row, in the order in which they were made.
+        """Return the decisions in force on a subject, by row.
 
-        With `iteration`, those that hold there.
+        In the order in which they were made. With `iteration`, those that hold there.
         """
         return self._log.in_force(subject, iteration)
 

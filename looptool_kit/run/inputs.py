@@ -17,9 +17,10 @@ OWN_RUN = "a run of its own (write them to a file and Run.create(FOLDER, seeds__
 
 
 def iteration_of(run: Run, *tables: Sequence[Any] | None, iteration: int | None = None) -> int:
-    """The iteration that tables given to a stage belong to; the newest where none is given.
+    """Return the iteration that a stage's tables belong to.
 
-    A dataset is known by its rows, any other table by what its rows say.
+    The newest where no table is given. A dataset is known by its rows, any other table by what its rows
+    say.
 
     Args:
         iteration: The iteration, where the caller names it.
@@ -83,9 +84,10 @@ def _dataset(run: Run, samples: Samples) -> int:
 
 
 def dataset(run: Run, samples: Samples | None, iteration: int) -> Samples:
-    """D_j for a stage that was given samples: the run's own where they are its rows, in whatever order.
+    """Return D_j for a stage that was given samples.
 
-    Other samples than those of the run's datasets stand for D_j, as the caller said.
+    The run's own where they are its rows, in whatever order. Other samples than those of the run's
+    datasets stand for D_j, as the caller said.
 
     Raises:
         ValueError: They are a part of D_j, hold rows of it more than once, or are another dataset.
@@ -102,14 +104,16 @@ def dataset(run: Run, samples: Samples | None, iteration: int) -> Samples:
         if j != iteration and ids == Counter(s.id for s in run.table(Samples, "samples", j)):
             raise ValueError(
                 f"these samples are D{j} of {run.path}, and iteration={iteration} was said: what is made of"
-                f" them would take the place of what was made of D{iteration}. Say iteration={j}, or make"
+                f" them would replace what was made of D{iteration}. Say iteration={j}, or make"
                 f" {OWN_RUN}."
             )
     return samples
 
 
 def given(run: Run, kind: type[T], table: T | None, name: str, iteration: int) -> T:
-    """The table that a stage was given, in the order of the run's own, or that of the run.
+    """Return the table that a stage was given, or the run's.
+
+    In the order of the run's own.
 
     Raises:
         ValueError: It has not the rows of the run's table.
@@ -123,7 +127,9 @@ def given(run: Run, kind: type[T], table: T | None, name: str, iteration: int) -
 
 
 def matched(table: T, own: Iterable[Any], name: str, run: Run) -> T:
-    """The table in the order of the run's own rows, so that what is made of it is the same.
+    """Return the table in the order of the run's rows.
+
+    So that what is made of it is the same.
 
     Args:
         table: The rows that were given.
@@ -152,7 +158,7 @@ def matched(table: T, own: Iterable[Any], name: str, run: Run) -> T:
 def _whole(given: Iterable[str], rows: Iterable[str], name: str, run: Run) -> None:
     """Raise `ValueError` where rows of a stage's input are missing or stand there more than once.
 
-    What is made of them would take the place of the whole one's. Rows that are not in `rows` are another
+    What is made of them would replace the whole one's. Rows that are not in `rows` are another
     matter.
 
     Args:
@@ -166,7 +172,7 @@ def _whole(given: Iterable[str], rows: Iterable[str], name: str, run: Run) -> No
     if have.keys() < wanted.keys() or not have - wanted:
         raise ValueError(
             f"{have.total()} rows of {name} of {run.path}, which has {wanted.total()}, were given: what is"
-            f" made of a part would take the place of what was made of the whole. Give all of it, or make"
+            f" made of a part would replace what was made of the whole. Give all of it, or make"
             f" {OWN_RUN}."
         )
     row = next(iter(have - wanted))

@@ -1,4 +1,8 @@
-"""Keys: short hashes of what a result was made from."""
+"""Keys: short hashes of what a result was made from.
+
+Which settings and tables a stage names is in its own file (`stages/`); whether a finished result still stands
+is decided in `run/stage.py`.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +15,10 @@ from looptool_kit.core.tables import Stored, Table
 
 
 def key(*parts: Any) -> str:
-    """A short hash of what a stage depends on: settings, tables by content, text.
+    """Hash what a stage depends on.
 
-    What is at its default in rows and settings adds nothing.
+    A short hash of settings, tables by content, and text. What is at its default in rows and settings
+    adds nothing.
     """
     digest = hashlib.sha256()
     for part in parts:

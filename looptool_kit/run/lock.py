@@ -20,7 +20,7 @@ from typing import Any
 
 from looptool_kit.core.errors import RunError, no_writing
 from looptool_kit.core.tables import LEFTOVER, open_own
-from looptool_kit.run.tries import SUFFIX, seconds_before
+from looptool_kit.run.stage_time import SUFFIX, seconds_before
 
 _held: dict[Path, Lock] = {}
 """The locks of this process. Several runs opened on one folder share one."""
@@ -48,7 +48,9 @@ class Lock:
 
 
 def take(path: Path) -> Lock:
-    """Take the lock on a folder for this process; the first to take it sweeps the folder.
+    """Take the lock on a folder for this process.
+
+    The first to take it sweeps the folder.
 
     Raises:
         RunError: Another process holds it, the folder cannot be written to or locked, or a link in it leads
@@ -72,13 +74,13 @@ def take(path: Path) -> Lock:
         owner = os.read(handle, 32).decode(errors="replace").strip() or "unknown"
         os.close(handle)
         raise RunError(
-            f"Another process (pid {owner}) works on {path}. Wait for it or stop it; to look only, use"
+            f"Another process (pid {owner}) works on {path}. Wait for it or stop it; to read it, use"
             " Run.open(..., read_only=True) or `looptool report`."
         ) from None
     except OSError as error:
         os.close(handle)
         raise RunError(
-            f"The file system of {path} has no locks ({error}). Put the run on a local disk; to look only,"
+            f"The file system of {path} has no locks ({error}). Put the run on a local disk; to read it,"
             " use read_only=True."
         ) from None
     os.ftruncate(handle, 0)
@@ -89,7 +91,10 @@ def take(path: Path) -> Lock:
 
 
 def release(lock: Lock) -> None:
-    """Release a lock; the last of the runs that share it frees the folder."""
+    """Release a lock.
+
+    The last of the runs that share it frees the folder.
+    """
     lock.runs -= 1
     if lock.runs == 0:
         _close(lock)
@@ -134,7 +139,7 @@ def refuse_links(path: Path) -> None:
             raise RunError(
                 f"{place} is a link to {os.readlink(place)}: what is written to this run would land there."
                 " Put a folder in its place (to keep a run on another disk, move the whole run folder"
-                " there); to look only, use read_only=True."
+                " there); to read it, use read_only=True."
             )
     for place in top:
         if place.exists() and not place.is_dir():
@@ -144,7 +149,7 @@ def refuse_links(path: Path) -> None:
 
 
 def numbered(folder: Path, digits: int) -> dict[int, Path]:
-    """Number -> entry of a folder, for names as a run gives them.
+    """Return number -> entry for a folder's numbered names.
 
     They have `digits` digits, more where a number needs them.
     """
@@ -172,9 +177,9 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def sweep(path: Path) -> None:
-    """Remove what a kill in the middle of a write or of a deletion left.
+    """Remove what a kill in the middle of work left.
 
-    No result is among it. No link is followed.
+    In the middle of a write or of a deletion. No result is among it. No link is followed.
     """
     for parent, folders, names in os.walk(path):
         here = Path(parent)
@@ -201,7 +206,10 @@ def _of_a_finished_stage(file: Path) -> bool:
 
 
 def read_manifest(path: Path) -> dict[str, Any] | None:
-    """The manifest of a finished stage; None where the file is missing or holds something else."""
+    """Return the manifest of a finished stage, or None.
+
+    None where the file is missing or holds something else.
+    """
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):

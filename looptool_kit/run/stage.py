@@ -22,7 +22,7 @@ from looptool_kit.core.tables import Table
 from looptool_kit.run.folder import SUPERSEDED, Run
 from looptool_kit.run.keys import key
 from looptool_kit.run.lock import refuse_links
-from looptool_kit.run.tries import counted, seconds_before
+from looptool_kit.run.stage_time import counted, seconds_before
 
 CHAIN = (
     "policy", "frontier", "probes_raw", "probes", "verdicts", "expansions", "augment_losses", "composition",
@@ -64,7 +64,10 @@ _INPUTS = {
 
 
 class Stage:
-    """A stage of a run in one iteration, with its inputs and settings as they are now."""
+    """A stage of a run in one iteration.
+
+    With its inputs and settings as they are now.
+    """
 
     def __init__(
         self,
@@ -103,15 +106,18 @@ class Stage:
 
     @property
     def done(self) -> bool:
-        """Whether it has finished on the same inputs, and its tables are there."""
+        """Tell whether it has finished on the same inputs.
+
+        And its tables are there.
+        """
         return self.run.done(self.name, self.iteration, self.key) and all(
             file.exists() for file in self.files
         )
 
     def why(self) -> list[str]:
-        """What has changed since a result was finished, so that it is made again.
+        """Say what has changed since a result was finished.
 
-        Empty where there is no result, or where it is still valid.
+        So that it is made again. Empty where there is no result, or where it is still valid.
         """
         manifest = self.run.manifest(self.name, self.iteration)
         if manifest is None:
@@ -130,9 +136,10 @@ class Stage:
 
     @contextmanager
     def making(self) -> Iterator[None]:
-        """Surround the work: say what is made again and why, and explain the disk's errors.
+        """Surround the work of a stage.
 
-        The seconds of earlier tries at the same result count in its manifest.
+        It says what is made again and why, and explains the disk's errors. The seconds of earlier
+        tries at the same result count in its manifest.
 
         Raises:
             RunError: The run may not be written to, or the disk is full.
@@ -150,9 +157,9 @@ class Stage:
             yield
 
     def finish(self, tables: Mapping[str | Path, Table[Any]], **facts: Any) -> None:
-        """Write these tables and then the manifest, in place of an earlier result.
+        """Write these tables and then the manifest.
 
-        That one is moved to `superseded/`.
+        In place of an earlier result. That one is moved to `superseded/`.
         """
         self.supersede()
         for path, table in tables.items():
@@ -165,7 +172,7 @@ class Stage:
         self.run.finish(self.name, self.iteration, self.key, self.started, **facts)
 
     def supersede(self, *also: Path) -> None:
-        """Move what there is of an earlier result to `superseded/`, the manifest last.
+        """Move an earlier result to `superseded/`, the manifest last.
 
         A table whose manifest is lost may be a finished one.
         """
@@ -191,7 +198,10 @@ class Stage:
 
 
 def cpu_clock() -> float:
-    """Processor seconds of this process and of the children that have ended, on all cores together."""
+    """Return the processor seconds that were used so far.
+
+    Of this process and of the children that have ended, on all cores together.
+    """
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.process_time() + children.ru_utime + children.ru_stime
 
@@ -217,7 +227,10 @@ def after(run: Run, name: str, iteration: int) -> list[tuple[str, int]]:
 
 
 def cost(run: Run, stages: Sequence[tuple[str, int]]) -> float:
-    """Seconds that finished stages took (the states of probes come with the probes)."""
+    """Return the seconds that finished stages took.
+
+    The states of probes come with the probes.
+    """
     manifests = [run.manifest(name, j) for name, j in stages if name != "probes"]
     return float(sum(m["seconds"] for m in manifests if m))
 

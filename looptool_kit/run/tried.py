@@ -16,7 +16,9 @@ STRATEGY = "try"
 
 
 def keep_tried(run: Run, sample: Sample, label: Label, policy: str, answer: str) -> Sample:
-    """Append a sample under the label that a person gave; on disk when this returns.
+    """Append a sample under the label that a person gave.
+
+    It is on disk when this returns.
 
     Args:
         sample: Tools and dialogue that the policy answered.

@@ -59,15 +59,15 @@ def probe(
     failed.
 
     Raises `ValueError` where the samples are a part of D_j, hold rows of it twice or are another dataset,
-    and, unless `iteration` names the one that is meant, where they are no dataset of the run or the policy is
-    another iteration's.
+    and, unless `iteration` names the one that is meant, where they are not a dataset of the run or the policy
+    is another iteration's.
     """
     by_policy = policy is not None and samples is None and iteration is None
     j = policy.iteration if policy and by_policy else iteration_of(run, samples, iteration=iteration)
     if policy and not iteration and policy.iteration != j:
         raise ValueError(
             f"the policy {policy.name} was trained on D{policy.iteration}, and these are the samples of D{j}:"
-            f" what it does to them would take the place of the probes of iteration {j}. Give the policy"
+            f" what it does to them would replace the probes of iteration {j}. Give the policy"
             f" D{j}, or say iteration={j} if that is wanted."
         )
     samples = Samples(

@@ -13,7 +13,6 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping
-from difflib import get_close_matches
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel
 
 from looptool_kit.config import Settings, with_overrides
+from looptool_kit.core.errors import did_you_mean
 from looptool_kit.stages._find import names as strategies
 
 FULL, CONTROL = "full", "control"
@@ -66,7 +66,10 @@ class Arm(NamedTuple):
 
 
 def shipped(name: str) -> Path:
-    """The file of arms of that name in the package: `arms`, or `ablation`."""
+    """Return the package's file of arms of that name.
+
+    `arms`, or `ablation`.
+    """
     return Path(str(files("looptool_kit").joinpath("presets").joinpath(f"{name}.toml")))
 
 
@@ -103,14 +106,17 @@ def read_arms(file: Path) -> dict[str, Arm]:
 
 
 def chosen(arms: Mapping[str, Arm], only: Collection[str] | None) -> list[str]:
-    """Names of the arms to run, in order: the first one and those wanted; None: all.
+    """Return the names of the arms to run, in order.
+
+    The first one and those wanted; None: all.
 
     Raises:
         ValueError: There is no such arm; the message names what may have been meant.
     """
     if unknown := [name for name in only or () if name not in arms]:
         raise ValueError(
-            f"there is no arm {', '.join(unknown)}{_meant(unknown[0], arms)}; choose from {', '.join(arms)}"
+            f"there is no arm {', '.join(unknown)}{did_you_mean(unknown[0], arms)};"
+            f" choose from {', '.join(arms)}"
         )
     first = next(iter(arms))
     return [name for name in arms if only is None or name in only or name == first]
@@ -131,7 +137,7 @@ def _arm(name: str, table: Mapping[str, Any], place: Callable[..., str]) -> Arm:
             raise ValueError(f"{where}: {dotted} is a section; write the setting in it, {dotted}.NAME = ...")
         if dotted not in _known():
             known = [*_known(), *Settings.model_fields, "words", "data"]
-            raise ValueError(f"{where}: {dotted} is not a setting{_meant(dotted, known)}")
+            raise ValueError(f"{where}: {dotted} is not a setting{did_you_mean(dotted, known)}")
         if taken := next((s for s in SHARED if f"{dotted}.".startswith(f"{s}.")), None):
             instead = f", but it can set {SHARED[taken]}" if SHARED[taken] else ""
             raise ValueError(
@@ -154,7 +160,8 @@ def _check_strategy(dotted: str, value: Any, where: str) -> None:
         there = strategies(str(package))
         if one not in there:
             raise ValueError(
-                f"{where}: {dotted} names {one!r}{_meant(str(one), there)}; choose from {', '.join(there)}"
+                f"{where}: {dotted} names {one!r}{did_you_mean(str(one), there)};"
+                f" choose from {', '.join(there)}"
             )
 
 
@@ -185,16 +192,6 @@ def _fields(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield from _fields(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
-
-
-def _meant(word: str, known: Collection[str]) -> str:
-    """`; did you mean ...?`, where something that exists looks like the word."""
-    close = get_close_matches(word, known, 1, 0.6) or get_close_matches(
-        word.rpartition(".")[2], {n.rpartition(".")[2]: n for n in known}, 1, 0.75
-    )
-    ends = [n for n in known if close and (n == close[0] or n.endswith(f".{close[0]}"))]
-    full = min(ends, key=lambda n: n != close[0], default="")  # the word itself before a section's
-    return f"; did you mean {full}?" if full else ""
 
 
 def _place(file: Path, text: str, path: tuple[str, ...]) -> str:

@@ -28,11 +28,11 @@ from looptool_kit.core.tables import write_text
 from looptool_kit.core.terminal import say as print_line
 from looptool_kit.loop import Loop
 from looptool_kit.run.folder import Run
-from looptool_kit.run.settings import FORMAT
+from looptool_kit.run.run_toml import FORMAT
 from looptool_kit.stages.seed.stage import stage as seed_stage
 from looptool_kit.stages.train.budget import spent
 from looptool_kit.studies.arms import FULL, Arm, chosen
-from looptool_kit.studies.jobs import Turn, run_turns
+from looptool_kit.studies.jobs import Task, run_tasks
 from looptool_kit.studies.likelihood import label_logprobs
 from looptool_kit.studies.outcomes import Outcome, Outcomes, outcomes
 from looptool_kit.studies.page import page
@@ -89,7 +89,10 @@ class Comparison:
         return with_overrides(settings, budget__tokens=self.shares(settings.iterations))
 
     def shares(self, iterations: int) -> tuple[int, ...]:
-        """What of a given budget each iteration after D1 may spend: equal parts."""
+        """The share of a budget for each iteration after D1.
+
+        Equal parts.
+        """
         if not self.budget:
             return ()
         share = self.budget // iterations
@@ -97,13 +100,22 @@ class Comparison:
 
 
 def folder(root: Path, preset: str, seed: int, arm: str, first: str = FULL) -> Path:
-    """Where an arm's run is; `first` names the arm that the others start from."""
+    """Return where an arm's run is.
+
+    `first` names the arm that the others start from.
+    """
     return root / f"{preset}-{seed}{'' if arm == first else f'-{arm}'}"
 
 
-def run_turn(plan: Comparison, turn: Turn, say: Callable[[str], None] = print_line) -> None:
-    """Run an arm of one random seed until D_last is trained, or resume it, and measure its policies."""
-    (seed, arm), last = turn
+def run_task(plan: Comparison, task: Task, say: Callable[[str], None] = print_line) -> None:
+    """Run or resume an arm until D_last, and measure its policies.
+
+    The arm of one random seed; D_last is trained.
+
+    Raises:
+        RunError: The arm would draw seed data of its own, or its folder holds another run.
+    """
+    (seed, arm), last = task
     path = plan.folder(seed, arm)
     if arm == plan.first:
         with _first(plan, seed) as run:
@@ -129,7 +141,7 @@ def compare(
     plan: Comparison,
     jobs: int = 1,
     say: Callable[[str], None] = print_line,
-    work: Callable[[Comparison, Turn, Callable[[str], None]], None] = run_turn,
+    work: Callable[[Comparison, Task, Callable[[str], None]], None] = run_task,
 ) -> Outcomes:
     """Run the arms for each random seed; finished ones are kept.
 
@@ -139,7 +151,7 @@ def compare(
     Args:
         jobs: Runs at once, each in a process of its own that writes to `<run folder>.log`.
         say: Gets the forecast, and the news of each run.
-        work: Does one turn.
+        work: Does one task.
 
     Raises:
         ValueError: There is no random seed or arm of that name, or a setting or the budget is wrong.
@@ -159,29 +171,32 @@ def compare(
     for seed in plan.seeds:
         with _first(plan, seed) as run:
             _refuse_decisions(run)
-    turns = [Turn(place, end) for place in places if place[1] == plan.first]
-    turns += [Turn(p, last) for last in range(2, end + 1) for p in places if p[1] != plan.first]
+    tasks = [Task(place, end) for place in places if place[1] == plan.first]
+    tasks += [Task(p, last) for last in range(2, end + 1) for p in places if p[1] != plan.first]
     found = collect(plan)
 
-    def done(turn: Turn) -> None:
+    def done(task: Task) -> None:
         nonlocal found
         found = collect(plan)
         found.write(plan.root / f"{plan.name}.parquet")
         write_text(plan.root / f"{plan.name}.html", page(found, plan.arms, plan.name))
-        if turn.place not in kept:
+        if task.place not in kept:
             say_time()
-        elif turn.last == end:
-            say(f"{places[turn.place].name}: finished before, kept")
+        elif task.last == end:
+            say(f"{places[task.place].name}: finished before, kept")
 
-    old, new = [t for t in turns if t.place in kept], [t for t in turns if t.place not in kept]
+    old, new = [t for t in tasks if t.place in kept], [t for t in tasks if t.place not in kept]
     doing = partial(work, plan)
-    run_turns(old, places, lambda turn, _: doing(turn, _quiet), done, 1, say)
-    run_turns(new, places, doing, done, jobs, say)
+    run_tasks(old, places, lambda task, _: doing(task, _quiet), done, 1, say)
+    run_tasks(new, places, doing, done, jobs, say)
     return found
 
 
 def collect(plan: Comparison) -> Outcomes:
-    """Each evaluated policy in the folder, of arms that start where their first one does."""
+    """Collect each evaluated policy in the folder.
+
+    Of arms that start where their first one does.
+    """
     rows: list[Outcome] = []
     for seed in plan.seeds:
         full = look(plan.folder(seed, plan.first))
@@ -268,9 +283,9 @@ def _stranger(plan: Comparison, run: Run, full: Run, arm: str) -> str:
 
 
 def seed_only(run: Run) -> None:
-    """Write D_2, D_3, ... of an arm without a loop: the seed samples that a loop has had by then.
+    """Write D_2, D_3, ... of an arm without a loop.
 
-    Its training repeats them until the budget is spent.
+    The seed samples that a loop has had by then. Its training repeats them until the budget is spent.
     """
     wanted = run.settings.seeds
     pool = run.table(Samples, "pool", 0)

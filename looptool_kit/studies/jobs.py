@@ -1,4 +1,4 @@
-"""Run the turns of a comparison one after the other, or several at once in processes of their own."""
+"""Run the tasks of a comparison one after the other, or several at once in processes of their own."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from looptool_kit.studies.times import Place
 Say = Callable[[str], None]
 
 
-class Turn(NamedTuple):
+class Task(NamedTuple):
     """A part of an arm's run."""
 
     place: Place
@@ -29,65 +29,65 @@ class Turn(NamedTuple):
     """It ends with the policy of this iteration."""
 
 
-Work = Callable[[Turn, Say], None]
-"""Does a turn, or what is missing of it. For several jobs it is a function of a module, or a `partial` of
+Work = Callable[[Task, Say], None]
+"""Does a task, or what is missing of it. For several jobs it is a function of a module, or a `partial` of
 one.
 """
 
 
-def run_turns(
-    turns: Sequence[Turn],
+def run_tasks(
+    tasks: Sequence[Task],
     places: Mapping[Place, Path],
     work: Work,
-    done: Callable[[Turn], None],
+    done: Callable[[Task], None],
     jobs: int,
     say: Say,
 ) -> None:
-    """Do all turns, in their order as far as what they wait for allows.
+    """Do all tasks in order, as far as they may start.
 
-    A turn waits for the first arm of its random seed, and for the earlier turns of its own arm. Stopped by an
-    exception, it stops the processes that it has started.
+    What they wait for comes first. A task waits for the first arm of its random seed, and for the earlier
+    tasks of its own arm. Stopped by an exception, it stops the processes that it has started.
 
     Args:
-        turns: Those of one place in the order of their iterations.
+        tasks: Those of one place in the order of their iterations.
         places: (random seed, arm) -> run folder, the first arm's ahead.
-        work: Called with a turn, and whom to tell.
-        done: Called after each turn, in this process.
-        jobs: Turns at once; 1: in this process.
+        work: Called with a task, and whom to tell.
+        done: Called after each task, in this process.
+        jobs: Tasks at once; 1: in this process.
         say: Gets the news of the runs, or where they are written.
 
     Raises:
         RunError: A process failed.
     """
     if jobs <= 1:
-        for turn in turns:
-            work(turn, prefixed(say, places[turn.place].name))
-            done(turn)
+        for task in tasks:
+            work(task, prefixed(say, places[task.place].name))
+            done(task)
         return
     first = next(iter(places))[1]
-    waiting, running = list(turns), dict[Any, tuple[BaseProcess, Turn]]()
+    waiting, running = list(tasks), dict[Any, tuple[BaseProcess, Task]]()
     context = multiprocessing.get_context("spawn")
     threads = max(1, (os.cpu_count() or 1) // jobs)
     try:
         while waiting or running:
-            busy = [turn for _, turn in running.values()]
-            for turn in ready(waiting, busy, first)[: jobs - len(running)]:
-                waiting.remove(turn)
-                path = places[turn.place]
+            busy = [task for _, task in running.values()]
+            for task in ready(waiting, busy, first)[: jobs - len(running)]:
+                waiting.remove(task)
+                path = places[task.place]
                 log = path.with_name(f"{path.name}.log")
-                child = context.Process(target=_child, args=(work, turn, log, threads), daemon=True)
+                child = context.Process(target=_child, args=(work, task, log, threads), daemon=True)
                 child.start()
-                running[child.sentinel] = child, turn
-                say(f"{path.name}: until D{turn.last}, news in {log}")
+                running[child.sentinel] = child, task
+                say(f"{path.name}: until D{task.last}, log in {log}")
             for sentinel in wait(list(running)):
-                ended, turn = running.pop(sentinel)
+                ended, task = running.pop(sentinel)
                 ended.join()
                 if ended.exitcode:
                     raise RunError(
-                        f"{places[turn.place]} failed; {places[turn.place]}.log says why. Nothing finished is"
+                        f"{places[task.place]} failed; {places[task.place]}.log says why. Nothing finished is"
                         " lost; the same command resumes."
                     )
-                done(turn)
+                done(task)
     finally:
         for started, _ in running.values():
             started.terminate()
@@ -95,14 +95,17 @@ def run_turns(
             started.join()
 
 
-def ready(waiting: Sequence[Turn], busy: Sequence[Turn], first: str) -> list[Turn]:
-    """The turns that may start: nothing that they wait for is waiting or being done."""
-    open_places = {turn.place for turn in busy}
+def ready(waiting: Sequence[Task], busy: Sequence[Task], first: str) -> list[Task]:
+    """Return the tasks that may start.
+
+    Nothing that they wait for is waiting or being done.
+    """
+    open_places = {task.place for task in busy}
     found = []
-    for turn in waiting:
-        (seed, arm), open_first = turn.place, (turn.place[0], first)
-        if turn.place not in open_places and (arm == first or open_first not in open_places):
-            found.append(turn)
+    for task in waiting:
+        (seed, arm), open_first = task.place, (task.place[0], first)
+        if task.place not in open_places and (arm == first or open_first not in open_places):
+            found.append(task)
         open_places.add((seed, arm))
     return found
 
@@ -112,8 +115,8 @@ def prefixed(say: Say, name: str) -> Say:
     return lambda line: say(f"{name}: {line}")
 
 
-def _child(work: Work, turn: Turn, log: Path, threads: int) -> None:
-    """A turn in a process of its own, which Ctrl-C ends at once: no stage minds."""
+def _child(work: Work, task: Task, log: Path, threads: int) -> None:
+    """A task in a process of its own, which Ctrl-C ends at once: no stage minds."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     with (
         open(log, "a", encoding="utf-8", buffering=1) as out,
@@ -124,7 +127,7 @@ def _child(work: Work, turn: Turn, log: Path, threads: int) -> None:
 
         torch.set_num_threads(threads)
         try:
-            work(turn, print_line)
+            work(task, print_line)
         except Exception:
             traceback.print_exc()
             raise SystemExit(1) from None

@@ -87,9 +87,10 @@ class CardRow(NamedTuple):
 
 
 def trials(samples: Sequence[Sample], seed: int = 0) -> Trials:
-    """The questions: for each sample and kind of error each pairing that can be made.
+    """Make the questions for a judge.
 
-    The same for the same samples and seed.
+    For each sample and kind of error each pairing that can be made. The same for the same samples and
+    seed.
     """
     values = values_of(samples)
     rows: list[Trial] = []
@@ -259,10 +260,11 @@ def _row(kind: str, rows: Sequence[Trial]) -> CardRow:
 
 
 def trusted(answered: Sequence[Trial]) -> dict[str, Share]:
-    """Labels right before, and among those kept after, where the judge is trusted.
+    """Count right labels before and after trusting the judge.
 
-    LABEL_WRONG relabels, BOTH_WRONG and unjudged drop, the rest stays. `mirrored`: of the pairs of one error
-    on either side, those judged as mirror images (a judge that leans to a side does not).
+    Labels right before, and among those kept after. LABEL_WRONG relabels, BOTH_WRONG and unjudged drop,
+    the rest stays. `mirrored`: of the pairs of one error on either side, those judged as mirror images (a
+    judge that leans to a side does not).
     """
     kept = [t for t in answered if t.verdict in ("PRED_WRONG", "LABEL_WRONG", "BOTH_CORRECT")]
 
@@ -324,10 +326,7 @@ def _reliability(answered: Sequence[Trial]) -> list[str]:
 
 
 def summary(answered: Sequence[Trial], facts: dict[str, Any]) -> list[str]:
-    """Lines about all trials: what trusting the judge would do, and what asking cost.
-
-    `facts` are those of `ask`.
-    """
+    """Say what trusting the judge would do, and what asking cost."""
     told = trusted(answered)
     kept, n = told["after"].n, told["before"].n
     costs = [
@@ -375,10 +374,10 @@ def right_samples(pool: Iterable[Sample], truth: dict[str, Label]) -> Samples:
 
 
 def warning(run: Run) -> str:
-    """One line where the run's judge was never checked or fell below `FLOOR`, naming the command; empty where
-    all is well.
+    """Warn where the run's judge is unchecked or weak.
 
-    The evidence judge on the world's samples has a published card (docs/judge-report.md) and is not warned of
+    Never checked, or below `FLOOR`: one line that names the command; empty where all is well. The
+    evidence judge on the world's samples has a published card (docs/judge-report.md) and is not warned of
     for want of one.
     """
     judge = run.settings.verify.judge

@@ -63,10 +63,11 @@ class Reliability(NamedTuple):
 
 
 def reliability(answered: Sequence[Told]) -> list[Reliability]:
-    """How often answers are right that a judge gives such a probability, labels and predictions together.
+    """Compare a judge's probabilities with how often it is right.
 
-    Each trial counts as its verdict does among the failed samples of a run (`PRIOR`), not as among the
-    trials, where wrong labels are frequent. Empty where the judge gives no probabilities.
+    Labels and predictions together. Each trial counts as its verdict does among the failed samples of a
+    run (`PRIOR`), not as among the trials, where wrong labels are frequent. Empty where the judge gives
+    no probabilities.
     """
     counts = {name: sum(t.expected == name for t in answered) for name in PRIOR}
     rows = [
@@ -100,9 +101,10 @@ def discarded(answered: Sequence[Told]) -> Share:
 
 
 def worth_from(answered: Sequence[Told]) -> tuple[float, float]:
-    """The share of wrong labels from which LABEL_WRONG fixes more labels than it spoils.
+    """Find from which share of wrong labels LABEL_WRONG pays.
 
-    b / (a + b), with a and b the rates of LABEL_WRONG on wrong and on right labels, one answer being right.
+    From there on it fixes more labels than it spoils. b / (a + b), with a and b the rates of LABEL_WRONG
+    on wrong and on right labels, one answer being right.
 
     Returns:
         That share, and the one that the intervals of both rates allow at worst. 1 where it fixes none.

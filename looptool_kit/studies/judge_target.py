@@ -20,7 +20,9 @@ from looptool_kit.trust import confirm_given
 def check_target(
     target: Path, overrides: Mapping[str, Any], iteration: int | None, count: int, repeats: int
 ) -> tuple[str, Path]:
-    """Check a judge on a run's seed pool under its true labels, or on a file of right samples.
+    """Check a judge on a run or on a file.
+
+    On a run's seed pool under its true labels, or on a file of right samples.
 
     Args:
         overrides: Settings in place of the run's, named as for `with_overrides`.

@@ -27,10 +27,10 @@ class LabelLogprobs(Table[LabelLogprob]):
 
 
 def label_logprobs(run: Run, j: int) -> dict[str, float]:
-    """Mean natural-log probability a token of each held-out label that makes calls: id -> nats.
+    """Compute the log-probability of each held-out label with calls.
 
-    Under the policy of iteration j; it is measured once, in batches that are kept. Plain replies are left
-    out: there are many right ones.
+    Mean natural log a token: id -> nats. Under the policy of iteration j; it is measured once, in batches
+    that are kept. Plain replies are left out: there are many right ones.
     """
     policy = policy_of(run, j)
     samples = Samples(s for s in run.table(Samples, "held_out", 0) if s.label.calls)

@@ -77,7 +77,10 @@ class Outcome(Frozen):
         return self.sft_tokens + self.grpo_tokens + self.other_tokens + (self.generated_tokens or 0)
 
     def values(self, measure: Measure, split: str = "") -> dict[str, float]:
-        """Held-out sample -> what was measured; with `split` those of that split alone."""
+        """Held-out sample -> what was measured.
+
+        With `split` those of that split alone.
+        """
         if measure == "logprob":
             found = dict(zip(self.label_ids, self.label_logprobs, strict=True))
         else:
@@ -163,7 +166,10 @@ class Effect(NamedTuple):
 
 
 class Costs(NamedTuple):
-    """What an arm's policies since D1 took, as in `Outcome`; mean over the seeds."""
+    """What an arm's policies since D1 took.
+
+    As in `Outcome`; mean over the seeds.
+    """
 
     sft_tokens: float
     grpo_tokens: float
@@ -205,9 +211,10 @@ class ArmRow(NamedTuple):
 def summarise(
     table: Iterable[Outcome], split: str = "", arms: Mapping[str, Arm] | None = None
 ) -> list[ArmRow]:
-    """One row for each arm and iteration, in the order of the arms (None: those of the ablation).
+    """Make one row for each arm and iteration.
 
-    With `split`, of that split's held-out samples alone.
+    In the order of the arms (None: those of the ablation). With `split`, of that split's held-out samples
+    alone.
     """
     arms = ARMS if arms is None else arms
     first = next(iter(arms))
@@ -292,7 +299,10 @@ def _difference(measure: Measure, pairs: tuple[tuple[tuple[float, float], ...], 
 
 
 def comparisons(rows: Sequence[ArmRow], measure: Measure = "match") -> list[tuple[str, Clustered]]:
-    """Each arm's policies against the first arm's of the same iteration, for a forest plot."""
+    """Compare each arm with the first, for a forest plot.
+
+    Policies of the same iteration.
+    """
     return [
         (f"{r.words}, D{r.iteration}", r.effects[measure].difference)  # type: ignore[misc]
         for r in rows

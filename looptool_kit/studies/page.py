@@ -9,7 +9,7 @@ from looptool_kit.core.effects import POWER
 from looptool_kit.core.stats import Clustered
 from looptool_kit.core.terminal import duration
 from looptool_kit.drawing import forest
-from looptool_kit.report.page import drawn, render_template
+from looptool_kit.report.render import drawn, render_template
 from looptool_kit.studies.arms import ARMS, Arm
 from looptool_kit.studies.outcomes import (
     MEASURES,
@@ -49,7 +49,10 @@ def interval(value: float, lo: float, hi: float) -> str:
 
 
 def signed(d: Clustered, measure: Measure = "match") -> str:
-    """A difference with its interval, and each seed's own in brackets; shares in percentage points."""
+    """Write a difference with its interval.
+
+    Each seed's own in brackets; shares in percentage points.
+    """
     return (
         f"{_number(d.difference, measure)} [{_number(d.lo, measure)}, {_number(d.hi, measure)}]"
         f" ({', '.join(_number(x, measure) for x in d.by_seed)})"
@@ -61,7 +64,10 @@ def _number(value: float, measure: Measure) -> str:
 
 
 def grids(rows: Sequence[ArmRow], arms: Mapping[str, Arm]) -> list[Grid]:
-    """The tables of a comparison: results, what the arms cost, and what could not be told apart."""
+    """Return the tables of a comparison.
+
+    Results, what the arms cost, and what could not be told apart.
+    """
     shown = [r for r in rows if r.iteration > 1]
     tables = [_results(rows, shown, arms), _costs(shown)]
     return tables + ([close] if (close := _close(shown)).rows else [])
@@ -193,7 +199,10 @@ def text(table: Iterable[Outcome], arms: Mapping[str, Arm] | None = None) -> str
 
 
 def page(table: Outcomes, arms: Mapping[str, Arm], name: str = "compare") -> str:
-    """The results as one HTML page that needs no script and no network: forest plots and tables."""
+    """Render the results as one HTML page.
+
+    It needs no script and no network: forest plots and tables.
+    """
     rows = summarise(table, arms=arms)
     forests: list[tuple[str, Any]] = []
     for measure in MEASURES:

@@ -20,7 +20,7 @@ def look(path: Path) -> Run | None:
 
 
 def finished(path: Path) -> bool:
-    """Whether the run in a folder has been trained and evaluated to its end."""
+    """Tell whether a run was trained and evaluated to its end."""
     run = look(path)
     return run is not None and _ended(run)
 
@@ -71,7 +71,9 @@ def forecast(
     settings: Settings | None = None,
     jobs: int = 1,
 ) -> str:
-    """How many runs there are and have finished, and the time to go, in one line.
+    """Say how many runs have finished, and the time to go.
+
+    In one line.
 
     Args:
         places: As for `seconds_to_go`.

@@ -101,7 +101,10 @@ def find_numbers(text: str, today: date | None) -> Iterator[Found]:
 
 
 def find_ordinals(text: str, today: date | None) -> Iterator[Found]:
-    """The ordinals in words of a text in lower case: "the third item"."""
+    """Find the ordinals in words of a text.
+
+    In lower case: "the third item".
+    """
     for match in _ORDINAL.finditer(text):
         yield "ordinal", match, (float(ORDINALS[match[1].replace(" ", "-")]),), ""
 

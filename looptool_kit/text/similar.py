@@ -22,9 +22,9 @@ BLOCK = 256
 
 
 def tool_text(tool: Tool) -> str:
-    """What a tool says of itself: name, description, and its parameters with theirs.
+    """Return what a tool says of itself.
 
-    Words that a name joins by style stand apart.
+    Name, description, and its parameters with theirs. Words that a name joins by style stand apart.
     """
     parts = [tool.name, tool.description, *_described(tool.parameters)]
     return " ".join(re.sub(r"(?<=[a-z\d])(?=[A-Z])|[\W_]+", " ", part).strip() for part in parts).lower()
@@ -50,10 +50,11 @@ def runs(text: str) -> Counter[str]:
 
 
 class Similarity:
-    """Cosines of texts, by how rare their character runs are in a corpus.
+    """Cosines of texts by their rare character runs.
 
-    A run weighs (1 + ln count) * (1 + ln((1 + N) / (1 + df))), where df of the N texts of the corpus have it
-    (log counts and smoothed inverse document frequency); vectors have unit length.
+    By how rare the runs are in a corpus. A run weighs (1 + ln count) * (1 + ln((1 + N) / (1 + df))),
+    where df of the N texts of the corpus have it (log counts and smoothed inverse document frequency);
+    vectors have unit length.
     """
 
     def __init__(self, corpus: Sequence[str]) -> None:
@@ -61,7 +62,10 @@ class Similarity:
         self._frequency = Counter(run for text in corpus for run in runs(text))
 
     def cosines(self, texts: Sequence[str], others: Sequence[str]) -> np.ndarray:
-        """One row for each of `texts`, one column for each of `others`; 0 for a text without words."""
+        """Return a matrix: a row for each text, columns for `others`.
+
+        0 for a text without words.
+        """
         import numpy as np
 
         counted = [runs(text) for text in texts]

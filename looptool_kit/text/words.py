@@ -60,12 +60,18 @@ def stems(text: str) -> tuple[str, ...]:
 
 @lru_cache(65536)
 def whole_stems(text: str) -> tuple[str, ...]:
-    """The stems of a text's words as a dialogue is read: "iPhone" is one word."""
+    """Return the stems of a text's words.
+
+    As a dialogue is read: "iPhone" is one word.
+    """
     return tuple(t.stem for t in tokens(text))
 
 
 def is_unspaced(text: str) -> bool:
-    """True for a text with characters of a script that puts no spaces between words."""
+    """Tell whether a text's script puts no spaces between words.
+
+    For some of its characters.
+    """
     return re.search(f"[{UNSPACED}]", text) is not None
 
 

@@ -10,10 +10,13 @@ from typing import Any
 KEY = "x-files"
 """Where the bundled document keeps the other files, by their path from the first one's folder."""
 MAX_FILES = 500
+"""Of one document: references lead from file to file, and a folder may hold far more than a person meant."""
 
 
 def bundled(path: Path, document: Any, load: Callable[[Path], Any]) -> Any:
-    """The document with the files that its references name, under `x-files`; references point there.
+    """Return the document with the files that it references.
+
+    Under `x-files`; references point there.
 
     Args:
         path: The document's own file. Only files in its folder and below are read.

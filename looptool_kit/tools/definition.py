@@ -40,7 +40,10 @@ _SCHEMA_WORDS = {
 
 
 def definitions(document: Any) -> Iterator[Any]:
-    """Yield the definitions that a document holds, in order: its list, or itself."""
+    """Yield the definitions of a document, in order.
+
+    Its list, or itself.
+    """
     if isinstance(document, list | tuple):
         for item in document:
             yield from definitions(item) if isinstance(item, Mapping) else (item,)

@@ -110,6 +110,9 @@ def public_functions(path: Path) -> list[Callable[..., Any]]:
     """The functions that a file defines and does not hide.
 
     They are in order; `__all__` decides where there is one.
+
+    Raises:
+        ValueError: The file cannot be imported, or `__all__` names what it does not define.
     """
     path = path.resolve()
     name = f"looptool_tools_{re.sub(r'[^A-Za-z0-9_]', '_', path.stem)}_{abs(hash(str(path))):x}"

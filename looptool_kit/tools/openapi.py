@@ -27,9 +27,9 @@ MAX_REFERENCES = 10
 
 
 def openapi_rows(path: Path, document: Mapping[str, Any]) -> Rows:
-    """Yield a row for each operation of an OpenAPI 3 or Swagger 2 document.
+    """Yield a row for each operation of an OpenAPI document.
 
-    Raises `ValueError` for another version.
+    OpenAPI 3 or Swagger 2. Raises `ValueError` for another version.
     """
     version = str(document.get("openapi") or document.get("swagger"))
     if not version.startswith(("3.", "2.")) and version not in ("2", "3"):

@@ -54,7 +54,10 @@ def typed(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def of_name(name: str) -> dict[str, Any] | None:
-    """The schema of a type's name; None where it is no type that is known."""
+    """Return the schema of a type's name, or None.
+
+    None where the type is not known.
+    """
     word = name.strip()
     if word.lower() in JSON_TYPES:
         return {"type": word.lower()}

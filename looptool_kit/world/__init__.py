@@ -274,10 +274,11 @@ def paraphrase(sample: Sample, rng: Random) -> Sample:
 
 
 def vague(sample: Sample, rng: Random) -> Sample:
-    """Leave a required value out of a request for one call; the label asks for it.
+    """Leave a required value out of a request for one call.
 
-    Tools, date and the other values stay, in a wording that is as near to the sample's as the tool's phrases
-    allow. The parameter is drawn from those of which asking is the only way to learn the value.
+    The label asks for it. Tools, date and the other values stay, in a wording that is as near to the
+    sample's as the tool's phrases allow. The parameter is drawn from those of which asking is the only
+    way to learn the value.
 
     Args:
         sample: A sample of this world with a single request (kinds `single` and `choice`).

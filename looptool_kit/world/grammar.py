@@ -218,17 +218,7 @@ def _phrase(
             return False
         return inside <= slots(phrase) <= names - (late - inside) and skip not in slots(phrase)
 
-    forms = [("do", spec.do)] * 3
-    if not only_do:
-        forms += [("ask", spec.ask)] * 3 + [("need", spec.need)]
-    usable = [
-        (form, phrase)
-        for form, options in forms
-        for phrase in options
-        if (phrase in reserved(options)) == scene.unseen and sayable(phrase)
-    ]
-    usable = usable or [("do", phrase) for phrase in spec.do if sayable(phrase)]
-    if not usable:
+    if not (usable := usable_phrases(spec, scene, only_do, sayable)):
         raise ValueError(
             f"tool {spec.name!r} has no `do` phrase that can be said with {sorted(names)} and holds"
             f" {sorted(inside)}; give it one"
@@ -236,6 +226,26 @@ def _phrase(
     form, phrase = usable[int(scene.rng.random() * len(usable))]
     scene.used.append(phrase)
     return form, phrase
+
+
+def usable_phrases(
+    spec: Spec, scene: Scene, only_do: bool, sayable: Callable[[str], bool]
+) -> list[tuple[str, str]]:
+    """Return the phrases to draw one from, each with its form.
+
+    An order or a question stands in it three times for a wish once, as people say them. Where the reserved
+    wordings (or the others) give nothing, all orders count.
+    """
+    forms = [("do", spec.do)] * 3
+    if not only_do:
+        forms += [("ask", spec.ask)] * 3 + [("need", spec.need)]
+    fitting = [
+        (form, phrase)
+        for form, options in forms
+        for phrase in options
+        if (phrase in reserved(options)) == scene.unseen and sayable(phrase)
+    ]
+    return fitting or [("do", phrase) for phrase in spec.do if sayable(phrase)]
 
 
 def _in_order(clauses: list[str]) -> str:

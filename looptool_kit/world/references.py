@@ -182,7 +182,7 @@ class References:
         return self.resolved(text, into)
 
     def resolved(self, text: str, into: Sequence[Edge]) -> str:
-        """The text with words in the place of `later`'s marks, from left to right: "that" comes second."""
+        """The text with words for `later`'s marks, from left to right: "that" comes second."""
         edges = {e.parameter: e for e in into}
         return _LATER.sub(lambda m: self.words(edges[m[1]]), text)
 

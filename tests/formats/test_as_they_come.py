@@ -244,6 +244,6 @@ def test_an_import_says_what_it_left_behind(tmp_path: Path) -> None:
         "rejected 2 turn ...: an assistant turn is unparsable",
         "left behind 2 column 'score'",
         "left behind 2 parts of type image_url",
-        "left behind 1 samples that stand twice",
+        "left behind 1 samples that appear twice",
     ):
         assert words in said, said

@@ -27,7 +27,7 @@ from looptool_kit.policy.policy import policy_of
 from looptool_kit.report.summary import judge_against_truth
 from looptool_kit.run.folder import Run
 from looptool_kit.run.keys import key
-from looptool_kit.run.settings import FORMAT
+from looptool_kit.run.run_toml import FORMAT
 
 
 @pytest.fixture

@@ -162,7 +162,7 @@ def test_a_sample_that_a_person_writes_passes_the_rules(recorded: Run) -> None:
         ({"messages": []}, "dialogue: the dialogue is empty"),
         ({"label": {"reply": "Done.<tool_call>"}}, "dialogue: the reply in the label holds <tool_call>"),
     ):
-        with pytest.raises(ValueError, match=f"the sample in the place of {child.id} is refused: {said}"):
+        with pytest.raises(ValueError, match=f"the sample in place of {child.id} is refused: {said}"):
             recorded.decide("expansion", child.id, {"edit": edit | wrong}, iteration=1)
     assert len((recorded.path / "decisions.jsonl").read_text().splitlines()) == 1
 
@@ -187,7 +187,7 @@ def test_decisions_on_rows_that_are_gone_are_counted_at_opening_and_in_the_plan(
         other.set(seed=5)  # another pool, so other rows everywhere
         go(other)
     capsys.readouterr()
-    said = "Decisions on rows that the run has no longer: 3 (2 on verdicts, 1 on expansions)"
+    said = "Decisions on rows that the run no longer has: 3 (2 on verdicts, 1 on expansions)"
     with Run.open(run.path):
         assert said in capsys.readouterr().out
     planned = CliRunner().invoke(app, ["plan", str(run.path)]).output
@@ -195,6 +195,6 @@ def test_decisions_on_rows_that_are_gone_are_counted_at_opening_and_in_the_plan(
     for number in (1, 2):
         (run.folder(number) / "verdicts.parquet").unlink()
     Run.open(run.path, read_only=True)
-    assert "no longer: 1 (1 on expansions)" in capsys.readouterr().out, (
+    assert "no longer has: 1 (1 on expansions)" in capsys.readouterr().out, (
         "the rows of a table that is not there may come back"
     )

@@ -26,7 +26,7 @@ from looptool_kit.report.summary import print_scoreboard, report_run
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.evaluate.stage import scores
 from looptool_kit.stages.seed.stage import seed
-from looptool_kit.tools.of_run import init
+from looptool_kit.tools.own_tools import init
 
 TOOLS = '''
 def book_room(hotel: str, nights: int, breakfast: bool = False):

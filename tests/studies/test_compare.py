@@ -251,7 +251,7 @@ def test_what_was_mistyped_is_said(tmp_path: Path) -> None:
     for more, words in (
         (
             ["--arms", "no-judge"],
-            "there is no arm no-judge; did you mean no-jglv?; choose from full, no-hppl",
+            "there is no arm no-judge (did you mean no-jglv?); choose from full, no-hppl",
         ),
         (["--seeds", "0-2"], "e.g. --seeds 0,1,2"),
     ):

@@ -20,7 +20,7 @@ from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.toolcalls import render_answer
 from looptool_kit.policy.engines import Completion
 from looptool_kit.stages.probe import judge_completion
-from looptool_kit.tools.of_run import tools_of
+from looptool_kit.tools.own_tools import tools_of
 
 SCHEMA = {
     "type": "object",

@@ -37,7 +37,7 @@ def test_a_label_reads_back_as_it_is_shown(sample: Sample, question: Sample) -> 
     ("text", "wrong"),
     [
         ('[{"name": "a",\n "arguments": }]', "line 2, column 15"),
-        ('[{"name": "a", "name": "b", "arguments": {}}]', "'name' stands twice"),
+        ('[{"name": "a", "name": "b", "arguments": {}}]', "'name' appears twice"),
         ('{"name": "no_such_tool", "arguments": {}}', "no_such_tool is not on offer"),
         ('[{"arguments": {}}]', "call 1.name: Field required"),
         ('[{"name": "a", "arguments": []}]', "call 1.arguments: "),

@@ -19,7 +19,10 @@ _AS_MEANT = MatchOptions(ignore_defaults=True)
 
 
 def across(views: Sequence[Look], against: Samples | None) -> Iterator[tuple[int, Found]]:
-    """Whatever is answered, one of the two counts it as wrong; each of them is named."""
+    """Find equal requests with labels that differ; each of them is named.
+
+    Whatever is answered, one of the labels counts it as wrong.
+    """
     groups: dict[bytes, list[int]] = defaultdict(list)
     for at, view in enumerate(views):
         groups[_asked(view)].append(at)

@@ -1,4 +1,4 @@
-"""Samples that stand twice."""
+"""Samples that appear twice."""
 
 from __future__ import annotations
 

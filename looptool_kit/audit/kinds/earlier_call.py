@@ -13,7 +13,10 @@ _SLIPS = ("null_value", "own_default")
 
 
 def look(view: Look) -> Iterator[Found]:
-    """One finding for each call: the context teaches it as well as the label does."""
+    """Yield one finding for each call of the context.
+
+    The context teaches it as well as the label does.
+    """
     for turn, message in enumerate(view.sample.messages):
         for at, call in enumerate(message.tool_calls):
             place = pointer("messages", turn, "tool_calls", at)

@@ -13,7 +13,10 @@ HARM = "error"
 
 
 def look(view: Look) -> Iterator[Found]:
-    """A label without calls or words is right only where the data says that no call is acceptable."""
+    """Find empty turns, labels and names.
+
+    A label without calls or words is right only where the data says that no call is acceptable.
+    """
     for fault in dialogue_faults(view.sample.messages):
         if fault.kind == "empty":
             yield Found(fault.words, pointer("messages", *([fault.turn - 1] if fault.turn else [])))

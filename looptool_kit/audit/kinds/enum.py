@@ -37,7 +37,10 @@ def look(view: Look) -> Iterator[Found]:
 
 
 def holds_examples(schema: Mapping[str, Any]) -> bool:
-    """Whether an enum lists examples only, by its own description: "Examples: 'a', 'b'"."""
+    """Tell whether an enum lists examples only, by its own description.
+
+    As "Examples: 'a', 'b'" says.
+    """
     described, choices = schema.get("description"), schema.get("enum")
     if not isinstance(described, str) or not isinstance(choices, list) or _ALLOWED.search(described):
         return False

@@ -16,7 +16,10 @@ HARM = "error"
 
 
 def look(view: Look) -> Iterator[Found]:
-    """Left alone: null, the tool's own default, and a variable that the request names."""
+    """Find parameters whose acceptable values all break the schema.
+
+    Left alone: null, the tool's own default, and a variable that the request names.
+    """
     said = "\n".join(m.content for m in view.sample.messages)
     for at, entry in enumerate(view.acceptable or () if view.in_json else ()):
         for name, parameters in entry.items():

@@ -14,7 +14,10 @@ HARM = "error"
 
 
 def look(view: Look) -> Iterator[Found]:
-    """Proposes the parameter of that name in another spelling, else to leave it out."""
+    """Find parameters that the tool does not have.
+
+    Proposes the parameter of that name in another spelling, else to leave it out.
+    """
     label = view.sample.label
     for error in view.of_kind("foreign_parameter"):
         words = f"{label.calls[error.at].name}: {error.message}"

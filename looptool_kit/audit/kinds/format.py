@@ -12,7 +12,10 @@ HARM = "error"
 
 
 def look(view: Look) -> Iterator[Found]:
-    """Proposes the value without white space around it, where that satisfies the schema."""
+    """Find values that break a format or pattern.
+
+    Proposes the value without white space around it, where that satisfies the schema.
+    """
     label = view.sample.label
     for error in view.of_kind("format"):
         call = label.calls[error.at]

@@ -13,7 +13,10 @@ HARM = "error"
 
 
 def look(view: Look) -> Iterator[Found]:
-    """Only where every call satisfies its schema: what does not is wrong already."""
+    """Find values that the dialogue does not support.
+
+    Only where every call satisfies its schema: what does not is wrong already.
+    """
     sample = view.sample
     if not view.in_json or view.errors or any(c.name not in view.tools for c in sample.label.calls):
         return

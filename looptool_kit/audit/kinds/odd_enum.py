@@ -13,7 +13,10 @@ HARM = "note"
 
 
 def look(view: Look) -> Iterator[Found]:
-    """The schema is what is wrong here; a model that keeps to it cannot give the label."""
+    """Find labels outside an enum that is itself odd.
+
+    The schema is what is wrong here; a model that keeps to it cannot give the label.
+    """
     for error in view.errors:
         if error.kind != "enum" or not (holds_examples(error.schema) or never(error.schema)):
             continue

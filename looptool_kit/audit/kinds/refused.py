@@ -39,7 +39,10 @@ def look(view: Look) -> Iterator[Found]:
 
 
 def impossible(view: Look) -> Iterator[str]:
-    """Why the acceptable answers can accept nothing: they and the tool demand different things."""
+    """Say why the acceptable answers can accept nothing.
+
+    They and the tool demand different things.
+    """
     for name, values in ((n, v) for entry in _under_names(view) for n, v in entry.items()):
         tool = view.tools.get(name)
         properties = tool.properties if tool else {}
@@ -64,7 +67,7 @@ def _under_names(view: Look) -> list[dict[str, dict[str, list[object]]]]:
 
 
 def refusal(view: Look, label: Label) -> str:
-    """Why the acceptable answers refuse a label, in words; empty where they accept it."""
+    """Say why the acceptable answers refuse a label, or nothing."""
     # BFCL's checker writes underscores for the dots of names, in what was called too.
     calls = [c.model_copy(update={"name": c.name.replace(".", "_")}) for c in label.calls]
     tools = [t.model_copy(update={"name": t.name.replace(".", "_")}) for t in view.sample.tools]

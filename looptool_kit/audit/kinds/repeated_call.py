@@ -21,6 +21,6 @@ def look(view: Look) -> Iterator[Found]:
         text = canonical([call.name, call.arguments])
         if text in seen:
             repair = label.model_copy(update={"calls": label.calls[:at] + label.calls[at + 1 :]})
-            words = f"the same call of {call.name} stands twice"
+            words = f"the same call of {call.name} appears twice"
             yield Found(words, pointer("label", "calls", at), repair)
         seen.add(text)

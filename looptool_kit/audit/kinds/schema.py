@@ -20,5 +20,5 @@ def look(view: Look) -> Iterator[Found]:
             if not check.passed:
                 yield Found(check.detail, pointer("tools", at, "parameters"))
         if tool.name in names:
-            yield Found(f"{tool.name} stands twice among the tools", pointer("tools", at))
+            yield Found(f"{tool.name} appears twice among the tools", pointer("tools", at))
         names.add(tool.name)

@@ -16,7 +16,10 @@ HARM = "error"
 
 
 def look(view: Look) -> Iterator[Found]:
-    """The same call twice passes, and one of the two things that were asked for is never done."""
+    """Find two acceptable calls that one call satisfies.
+
+    The same call twice passes, and one of the two things that were asked for is never done.
+    """
     entries = view.acceptable or []
     for first, second in combinations(range(len(entries)), 2):
         common = shared(entries[first], entries[second])
@@ -26,7 +29,7 @@ def look(view: Look) -> Iterator[Found]:
 
 
 def shared(a: dict[str, dict[str, list[Any]]], b: dict[str, dict[str, list[Any]]]) -> dict[str, Any] | None:
-    """The arguments of a call that two different entries accept; None where there is none."""
+    """Return arguments that two different entries accept, or None."""
     (name, of_a), (other, of_b) = next(iter(a.items())), next(iter(b.items()))
     if name != other or _sets(of_a) == _sets(of_b):
         return None

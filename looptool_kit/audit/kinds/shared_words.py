@@ -14,7 +14,10 @@ HARM = "warning"
 
 
 def across(views: Sequence[Look], against: Samples | None) -> Iterator[tuple[int, Found]]:
-    """As for public benchmarks, of what users say: tools and system turns are rightly shared."""
+    """Find users' turns that share words with the test set.
+
+    As for public benchmarks, of what users say: tools and system turns are rightly shared.
+    """
     if against is None:
         return
     theirs = {run: sample.id for sample in against for _, text in _said(sample) for run in word_runs(text)}

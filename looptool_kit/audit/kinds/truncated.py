@@ -20,7 +20,10 @@ _DOTS = ("...", "…")
 
 
 def look(view: Look) -> Iterator[Found]:
-    """By form alone: a bracket that is never closed, a sentence that cannot end there."""
+    """Find texts that were cut, by their form alone.
+
+    A bracket that is never closed, a sentence that cannot end there.
+    """
     label = view.sample.label
     if not label.calls and _OPEN_END.search(label.reply.strip()):
         yield Found(f"the reply stops at {shown(label.reply.strip()[-30:])}", pointer("label", "reply"))

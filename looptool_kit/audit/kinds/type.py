@@ -25,7 +25,10 @@ HARM = "error"
 
 
 def look(view: Look) -> Iterator[Found]:
-    """Proposes the same value in the declared type, where one satisfies the schema."""
+    """Find values of a wrong type.
+
+    Proposes the same value in the declared type, where one satisfies the schema.
+    """
     label = view.sample.label
     for error in view.of_kind("type"):
         if never(error.schema):

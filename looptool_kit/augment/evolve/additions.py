@@ -116,7 +116,7 @@ def add_optional(tool: Tool, addition: Addition) -> Step:
 
 
 def draw_add_optional(ground: Ground) -> Step | None:
-    """A parameter that suits what the tool does and that it does not have."""
+    """Draw a new parameter that suits what the tool does."""
     tool = ground.tool
     verb = parts_of(tool.name)[0]
     kinds = {"any"} | ({"acts"} if verb in RECORDS else set())
@@ -164,7 +164,7 @@ def returns(tool: Tool, way: str) -> Step:
 
 
 def draw_returns(ground: Ground) -> Step | None:
-    """One of the ways, for a tool whose description does not speak of output."""
+    """Draw a sentence on output, where the description has none."""
     if "return" in ground.tool.description.lower():
         return None
     return returns(ground.tool, ground.rng.choice(list(RETURNS)))

@@ -34,12 +34,18 @@ class Buffer:
         self._examples: list[tuple[Example, str]] = []
 
     def draw(self, name: str, free: Sequence[str], rng: Random) -> Example:
-        """An example that began as this tool, or the tool as it is; all it began as must be `free`."""
+        """Draw an example that began as this tool, or the tool.
+
+        All that it began as must be `free`.
+        """
         ways = [e for e, _ in self._examples if name in e.began and e.began <= set(free)]
         return rng.choice([Example(frozenset({name}), ()), *ways])
 
     def put(self, example: Example, before: Sequence[Tool], after: Sequence[Tool]) -> bool:
-        """Take an example in where it is new: unlike what it began as and all that began alike."""
+        """Take an example in where it is new.
+
+        Unlike what it began as, and all that began alike.
+        """
         text = " ".join(map(tool_text, after))
         others = [" ".join(map(tool_text, before))]
         others += [t for e, t in self._examples if e.began & example.began]
@@ -65,7 +71,7 @@ class Outcome(NamedTuple):
 def evolve(
     samples: Sequence[Sample], buffer: Buffer, steps: tuple[int, int], rng: Random, only: Sequence[str] = ()
 ) -> list[Outcome]:
-    """Evolve the tools that samples share, each by some steps, and the samples with them.
+    """Evolve the tools that samples share, and the samples with them.
 
     Each tool begins as an example of the buffer; what becomes of it is put back where it is new.
 

@@ -54,7 +54,10 @@ def rename(tool: Tool, name: str, parameters: Mapping[str, str]) -> Step:
 
 
 def draw_rename(ground: Ground) -> Step | None:
-    """Another verb and another style for the tool, or another style and one more word for its parameters."""
+    """Draw another name for the tool, or for its parameters.
+
+    Another verb and another style for the tool, or another style and one more word for its parameters.
+    """
     tool, rng = ground.tool, ground.rng
     style, taken = rng.choice(STYLES), {t.name for t in ground.tools}
     words = parts_of(tool.name)
@@ -72,7 +75,10 @@ def draw_rename(ground: Ground) -> Step | None:
 
 
 def split_tool(tool: Tool, name: str) -> Step:
-    """One tool for each choice of a required parameter, which it then does not take."""
+    """Split a tool by the choices of a required parameter.
+
+    Each new tool stands for one choice and does not take the parameter.
+    """
     choices = list(tool.properties[name]["enum"])
     rest = {p: s for p, s in tool.properties.items() if p != name}
     said = " ".join(parts_of(name))
@@ -128,7 +134,10 @@ def draw_split_tool(ground: Ground) -> Step | None:
 
 
 def join_tools(first: Tool, second: Tool, name: str, actions: tuple[str, str]) -> Step:
-    """One tool for two, with a choice of the action. What only one of them takes is optional."""
+    """Join two tools into one with a choice of the action.
+
+    What only one of them takes is optional.
+    """
     both = {first.name: actions[0], second.name: actions[1]}
     names = {action: tool for tool, action in both.items()}
     properties = {ACTION: {"type": "string", "enum": list(actions)}, **first.properties, **second.properties}
@@ -167,7 +176,10 @@ def _needs(tool: Tool, needed: Sequence[str]) -> str:
 
 
 def draw_join_tools(ground: Ground) -> Step | None:
-    """Another tool about the same thing, whose parameters of the same name are the same."""
+    """Draw a tool about the same thing to join with.
+
+    Parameters of the same name must be the same.
+    """
     tool, words = ground.tool, parts_of(ground.tool.name)
     ways = []
     for other in ground.tools:

@@ -58,9 +58,12 @@ def follow(sample: Sample, steps: Iterable[Step]) -> Sample | str:
 
 
 def map_calls(sample: Sample, steps: Iterable[Step], calls: Sequence[ToolCall]) -> tuple[ToolCall, ...]:
-    """Any answer's calls to a sample as calls to the same sample after the steps, which `follow` must allow.
+    """Map an answer's calls to calls after the steps.
 
-    They match the label then exactly where they match it now.
+    `follow` must allow the steps. They match the label then exactly where they match it now.
+
+    Raises:
+        ValueError: The sample does not follow the steps; `follow` says so before.
     """
     mapped = tuple(calls)
     for step in steps:
@@ -158,9 +161,9 @@ def _texts(value: Any) -> set[str]:
 
 
 def told(sample: Sample, step: Step) -> Words | None:
-    """What the sample's request gains by a step, and the label with it; None for nothing.
+    """Return what a step adds to the request, with its label.
 
-    Only a request for one call, of which it is beyond doubt what the sentence is about.
+    None for nothing. Only a request for one call, of which it is beyond doubt what the sentence is about.
     """
     added, calls = step.added, sample.label.calls
     if added is None or added.words is None or sample.kind not in _ONE_REQUEST or len(calls) != 1:
@@ -190,7 +193,7 @@ def _given(call: ToolCall, step: Step, words: Words) -> ToolCall:
 def draw_steps(
     samples: Sequence[Sample], name: str, count: int, rng: Random, used: Iterable[str] = ()
 ) -> list[Step]:
-    """Draw up to `count` steps that start from one tool, no operator twice.
+    """Draw up to `count` steps from one tool, no operator twice.
 
     Args:
         samples: They share one tool list, and most of their labels follow.

@@ -77,7 +77,10 @@ _OWN = frozenset(["trace", "idempotency", "token", "key", "request"])
 
 
 def nest(tool: Tool, members: Sequence[str], name: str) -> Step:
-    """Put parameters into an object of that name, which is required if one of them is."""
+    """Put parameters into an object of that name.
+
+    It is required if one of them is.
+    """
     needed = [m for m in members if m in tool.required]
     inner = {"type": "object", "properties": {m: tool.properties[m] for m in members}}
     schema = {**inner, "required": needed} if needed else inner
@@ -102,7 +105,10 @@ def nest(tool: Tool, members: Sequence[str], name: str) -> Step:
 
 
 def draw_nest(ground: Ground) -> Step | None:
-    """Two or three parameters that stand side by side, under the name of what they share."""
+    """Draw two or three neighbouring parameters to nest.
+
+    The object is named after what they share.
+    """
     tool, rng = ground.tool, ground.rng
     flat = [n for n, p in tool.properties.items() if not is_type(p, "object")]
     if not is_plain(tool) or len(flat) < 2:
@@ -126,7 +132,10 @@ def draw_nest(ground: Ground) -> Step | None:
 
 
 def flatten(tool: Tool, name: str) -> Step:
-    """Put an object's members among the parameters, each with the object's name in front."""
+    """Put an object's members among the parameters.
+
+    Each with the object's name in front.
+    """
     schema = tool.properties[name]
     inner = schema["properties"]
     flat = {m: styled([*parts_of(name), *parts_of(m)], list(tool.properties)) for m in inner}
@@ -154,7 +163,7 @@ def flatten(tool: Tool, name: str) -> Step:
 
 
 def draw_flatten(ground: Ground) -> Step | None:
-    """An object of which each member says by its name what it is."""
+    """Draw an object whose members say by their names what they are."""
     tool = ground.tool
     objects = [
         n
@@ -178,7 +187,7 @@ def draw_flatten(ground: Ground) -> Step | None:
 
 
 def form_of(schema: dict[str, Any]) -> str:
-    """Whether a parameter takes a `date`, a `time`, or both as `datetime`; empty where neither."""
+    """Return the form of a parameter: `date`, `time`, `datetime` or empty."""
     told = str(schema.get("description", ""))
     if not is_type(schema, "string") or "enum" in schema or "default" in schema:
         return ""
@@ -242,7 +251,10 @@ def draw_as_parts(ground: Ground) -> Step | None:
 
 
 def as_list(tool: Tool, name: str) -> Step:
-    """A parameter as a list of one or more, its name in the plural."""
+    """Turn a parameter into a list of one or more.
+
+    Its name becomes the plural.
+    """
     schema = tool.properties[name]
     told = {"description": f"One or more: {schema['description']}"} if schema.get("description") else {}
     item = {k: v for k, v in schema.items() if k != "description"}

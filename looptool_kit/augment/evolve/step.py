@@ -23,7 +23,7 @@ _PLAIN = {"type", "properties", "required", "additionalProperties", "description
 
 
 class Words(NamedTuple):
-    """A sentence that a request may gain, and the argument that it gives."""
+    """A sentence that a request may gain, and its argument."""
 
     text: str
     value: Any
@@ -63,16 +63,20 @@ class Step:
         return tuple(t.name for t in self.before)
 
     def follow(self, call: ToolCall) -> ToolCall | None:
-        """The call under the new tools; None where the step cannot carry it over and back."""
+        """Return the call under the new tools, or None.
+
+        None where the step cannot carry it over and back.
+        """
         made = self.forward(call)
         back = None if made is None else self.backward(made)
         return made if back is not None and _same(back, call) else None
 
     def call(self, call: ToolCall) -> ToolCall:
-        """Map any call, whoever made it, so that two calls are equal exactly where they were before.
+        """Map any call so that equal calls stay equal.
 
-        What the step does not carry over stays, and what has the new form already takes the old one: the map
-        is its own inverse, and so no two calls become one.
+        Two calls are equal exactly where they were before, whoever made them. What the step does not
+        carry over stays, and what has the new form already takes the old one: the map is its own
+        inverse, and so no two calls become one.
         """
         if (made := self.follow(call)) is not None:
             return made
@@ -81,7 +85,10 @@ class Step:
         return back if back is not None and made is not None and _same(made, call) else call
 
     def on(self, tools: Sequence[Tool]) -> tuple[Tool, ...]:
-        """The tool list after the step; the new tools stand where the first of the old ones stood."""
+        """Return the tool list after the step.
+
+        The new tools stand where the first of the old ones stood.
+        """
         at = next(i for i, t in enumerate(tools) if t.name in self.old)
         rest = [t for t in tools if t.name not in self.old]
         return (*rest[:at], *self.new, *rest[at:])
@@ -107,14 +114,17 @@ Draw = Callable[[Ground], Step | None]
 
 
 def is_plain(tool: Tool) -> bool:
-    """Whether the parameters are no more than properties that are given or not."""
+    """Tell whether the parameters are only optional or required properties."""
     return not set(tool.parameters) - _PLAIN and all(isinstance(p, dict) for p in tool.properties.values())
 
 
 def with_properties(
     tool: Tool, properties: Mapping[str, Any], required: Sequence[str], description: str | None = None
 ) -> Tool:
-    """The tool with other parameters. Those that are required stand in the order of the properties."""
+    """Return the tool with other parameters.
+
+    Those that are required stand in the order of the properties.
+    """
     schema = {k: v for k, v in tool.parameters.items() if k != "required"}
     schema = {"type": "object", **schema, "properties": dict(properties)}
     if needed := [n for n in properties if n in required]:
@@ -124,7 +134,10 @@ def with_properties(
 
 
 def replaced(tool: Tool, old: Sequence[str], new: Mapping[str, Any], required: Sequence[str]) -> Tool:
-    """The tool with parameters in the place of others. `required` names those of the new that are."""
+    """Return the tool with some parameters replaced by others.
+
+    `required` names those of the new that are.
+    """
     properties: dict[str, Any] = {}
     for name, schema in tool.properties.items():
         if name not in old:
@@ -135,7 +148,7 @@ def replaced(tool: Tool, old: Sequence[str], new: Mapping[str, Any], required: S
 
 
 def in_place(arguments: Arguments, old: Sequence[str], new: Mapping[str, Any]) -> Arguments:
-    """The arguments with some in the place of others, which keeps their order."""
+    """Replace some arguments by others, in the same places."""
     out: Arguments = {}
     for name, value in arguments.items():
         if name not in old:
@@ -176,10 +189,11 @@ def one_value(
     forward: Callable[[Any], Any],
     backward: Callable[[Any], Any],
 ) -> Step:
-    """A step that changes one parameter's values, and its name from the first of `names` to the second.
+    """Make a step that changes one parameter's values and its name.
 
-    `forward` and `backward` return None for a value that has not the form that they are about. A call
-    without the parameter, or with null where the schema allows it, stays.
+    The name changes from the first of `names` to the second. `forward` and `backward` return None for a
+    value that has not the form that they are about. A call without the parameter, or with null where the
+    schema allows it, stays.
     """
     old, name = names
     nullable = "null" in _types(tool.properties[old])
@@ -209,18 +223,24 @@ def _types(schema: Mapping[str, Any]) -> list[str]:
 
 
 def is_type(schema: Mapping[str, Any], *kinds: str) -> bool:
-    """Whether a schema allows values of one of these types alone, or null beside them."""
+    """Tell whether a schema allows values of these types alone.
+
+    Null may stand beside them.
+    """
     rest = set(_types(schema)) - {"null"}
     return bool(rest) and rest <= set(kinds)
 
 
 def typed(schema: Mapping[str, Any], kind: str) -> str | list[str]:
-    """A type for the place of another one: null stays where it was allowed."""
+    """Return the new type; null stays where it was allowed."""
     return [kind, "null"] if "null" in _types(schema) else kind
 
 
 def styled(words: Sequence[str], like: Sequence[str]) -> str:
-    """A name of words, in the style of other names: `camelCase` where one of them is, else `snake_case`."""
+    """Write a name of words in the style of other names.
+
+    `camelCase` where one of them is, else `snake_case`.
+    """
     if any("_" not in n and parts_of(n)[1:] and n[0].islower() for n in like):
         return words[0] + "".join(w.capitalize() for w in words[1:])
     return "_".join(words)

@@ -22,7 +22,7 @@ from looptool_kit.text.words import STOP
 
 
 class Unit(NamedTuple):
-    """A unit that another takes the place of."""
+    """A unit that another replaces."""
 
     old: str
     new: str
@@ -36,7 +36,7 @@ UNITS = (
 )  # fmt: skip
 """Units that the rule tier reads in a request (`text.grounding.numbers`), so that it can check the value."""
 DECIMALS = 2
-"""Digits that a value may get behind the point; 20 minutes are no hours that anybody would write."""
+"""Digits that a value may get behind the point; nobody writes 20 minutes in hours."""
 ROOM, PERCENT = 2, 100
 """Times the largest known value that a bound leaves; but nothing that may count percent goes beyond 100."""
 STEPS = (1, 2, 5)
@@ -49,7 +49,10 @@ CODE_LENGTHS = (3, 1)
 
 
 def codes_of(choices: list[Any]) -> dict[str, str]:
-    """Choice -> a short code; empty where the choices give none that tells them apart."""
+    """Return a short code for each choice.
+
+    Empty where the choices give none that tells them apart.
+    """
     if not all(isinstance(c, str) and re.fullmatch("[a-z]+(?:[_ -][a-z]+)*", c) for c in choices):
         return {}
     for length in CODE_LENGTHS:
@@ -139,7 +142,10 @@ def _is_number(value: Any) -> TypeGuard[int | float]:
 
 
 def scaled(value: float, factor: float) -> float | None:
-    """The value times the factor, an integer where it is one; None where it has too many digits."""
+    """Multiply a value by the factor, or return None.
+
+    An integer where it is one; None where it has too many digits.
+    """
     exact = value * round(factor) if factor >= 1 else value / round(1 / factor)
     if not abs(exact) < 1e12 or abs(exact - round(exact, DECIMALS)) > 1e-9:
         return None
@@ -151,7 +157,10 @@ def _like(word: str) -> Any:
 
 
 def other_name(name: str, to: Unit) -> str:
-    """The name with the new unit in place of the old one, or behind it."""
+    """Return the name with the new unit instead of the old.
+
+    Behind the name where it had none.
+    """
     if re.search(to.old, name, re.IGNORECASE):
         return re.sub(to.old, _like(to.new), name, count=1, flags=re.IGNORECASE)
     if name.isupper():
@@ -160,7 +169,10 @@ def other_name(name: str, to: Unit) -> str:
 
 
 def draw_unit(ground: Ground) -> Step | None:
-    """A number whose unit its name or its description tells, scaled to one that suits all known values."""
+    """Draw another unit for a number.
+
+    Its name or description tells the unit; it is scaled to one that suits all known values.
+    """
     tool = ground.tool
     ways = []
     for name, schema in tool.properties.items():
@@ -183,7 +195,10 @@ def draw_unit(ground: Ground) -> Step | None:
 
 
 def bound(tool: Tool, name: str, low: float, high: float) -> Step:
-    """A least and a greatest value for a number. Calls within them stay."""
+    """Give a number a least and a greatest value.
+
+    Calls within them stay.
+    """
     schema = {**tool.properties[name], "minimum": low, "maximum": high}
     new = with_properties(tool, {**tool.properties, name: schema}, tool.required)
 
@@ -218,7 +233,10 @@ def draw_bound(ground: Ground) -> Step | None:
 
 
 def require(tool: Tool, name: str) -> Step:
-    """An optional parameter that every call has to give. Calls without it have no other form."""
+    """Make an optional parameter required.
+
+    Calls without it have no other form.
+    """
     schema = {k: v for k, v in tool.properties[name].items() if k != "default"}
     new = with_properties(tool, {**tool.properties, name: schema}, [*tool.required, name])
 

@@ -83,7 +83,7 @@ _MARKED = re.compile(r"[<\[{(]|Action\s*:|to=")
 
 
 def detect(text: str, names: Collection[str] = ()) -> str | None:
-    """The form of the calls that a text holds; None where it is a plain reply.
+    """Detect the form of a text's calls; None for plain replies.
 
     Args:
         text: What a model or a row says.

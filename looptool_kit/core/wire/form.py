@@ -49,7 +49,10 @@ _THOUGHT = re.compile(r"</?think>")
 
 
 class WireForm(Frozen):
-    """How a policy is prompted, what it is trained to write, and how that is read."""
+    """How a policy is prompted, and how its calls are read.
+
+    With what it is trained to write.
+    """
 
     name: str = OWN
     """`looptool`, or a form of `core.wire.FORMS`."""
@@ -81,10 +84,11 @@ class WireForm(Frozen):
 
     @property
     def key(self) -> str:
-        """What it adds to the keys of results; empty where they are what they would be without it.
+        """What the form adds to the keys of results.
 
-        Before the form was the model's own, all labels were in the project's form, under the model's own
-        template: only where this is still so do those results stand.
+        Empty where they are what they would be without it. Before the form was the model's own, all
+        labels were in the project's form, under the model's own template: only where this is still so
+        do those results stand.
         """
         return f"+{self.name}" if self.unknown or not self.projects else ""
 

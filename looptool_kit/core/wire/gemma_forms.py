@@ -60,7 +60,7 @@ def _object(text: str, at: int, quote: str, depth: int) -> tuple[dict[str, Any],
         else:
             raise ValueError("a key without a value")
         if key in value:
-            raise ValueError(f"key {key!r} stands twice")
+            raise ValueError(f"key {key!r} appears twice")
         value[key], at = _value(text, at, quote, depth + 1)
         at = _after(text, at, "}")
     return value, at + 1

@@ -74,7 +74,10 @@ def llama_tag(text: str, tools: dict[str, Tool]) -> Found:
 
 
 def mistral(text: str, tools: dict[str, Tool]) -> Found:
-    """Read Mistral's calls: a list behind one mark, or name and arguments behind each."""
+    """Read Mistral's calls.
+
+    A list behind one mark, or name and arguments behind each.
+    """
     before, *parts = text.replace("</s>", "").split("[TOOL_CALLS]")
     calls: list[ToolCall] = []
     for part in parts:
@@ -116,7 +119,10 @@ def kimi(text: str, tools: dict[str, Tool]) -> Found:
 
 
 def harmony(text: str, tools: dict[str, Tool]) -> Found:
-    """Read gpt-oss's calls; what it says on the channel `analysis` is thinking and dropped."""
+    """Read gpt-oss's calls.
+
+    What it says on the channel `analysis` is thinking and dropped.
+    """
     calls: list[ToolCall] = []
     said: list[str] = []
     for message in _ENDS.split(text):

@@ -80,7 +80,9 @@ def gemma(text: str, tools: dict[str, Tool]) -> Found:
 
 
 def calls_of(text: str, tools: dict[str, Tool]) -> list[ToolCall]:
-    """The calls of a piece of Python: one expression a line, lists of them opened.
+    """Read the calls of a piece of Python.
+
+    One expression a line, lists of them opened.
 
     Raises:
         ValueError: It holds anything but calls with literal arguments. An argument without a name gets that
@@ -145,7 +147,7 @@ def _call(node: ast.expr, tools: dict[str, Tool], names: dict[str, str]) -> Tool
     for keyword in node.keywords:
         key = keyword.arg and names.get(keyword.arg, keyword.arg)
         if key is None or key in arguments:
-            raise ValueError(f"an argument of {name} stands twice or has no name")
+            raise ValueError(f"an argument of {name} appears twice or has no name")
         arguments[key] = _value(keyword.value)
     return call(name, arguments)
 
@@ -170,7 +172,10 @@ def _value(node: ast.expr) -> Any:
 
 
 def is_calls(text: str) -> bool:
-    """Tell whether a text is nothing but calls, perhaps malformed: `[f(a=1)]` or `f(a=1)`."""
+    """Tell whether a text is nothing but calls, perhaps malformed.
+
+    As `[f(a=1)]` or `f(a=1)`.
+    """
     clean = _ENDS.sub("", text).strip()
     if not BARE.match(clean) or not clean.endswith((")", "]")):
         return False

@@ -55,7 +55,7 @@ def _read(
         arguments: dict[str, Any] = {}
         for part in argument.finditer(match[2]):
             if part[1].strip() in arguments:
-                raise ValueError(f"the argument {part[1].strip()!r} stands twice")
+                raise ValueError(f"the argument {part[1].strip()!r} appears twice")
             arguments[part[1].strip()] = value_of_text(part[2], tools.get(name), part[1].strip())
         if argument.sub("", match[2]).strip():
             raise ValueError("a call holds something else than its arguments")

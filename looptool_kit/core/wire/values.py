@@ -24,13 +24,16 @@ class Found(NamedTuple):
 
 
 def call(name: Any, arguments: Any) -> ToolCall:
-    """A call from its parts; `ValueError` where they are not a name and an object."""
+    """Make a call of its parts.
+
+    `ValueError` where they are not a name and an object.
+    """
     if isinstance(arguments, str):
         arguments = strict_json(arguments) if arguments.strip() else {}
     arguments = {} if arguments is None else arguments
     if not isinstance(name, str) or not name.strip() or not isinstance(arguments, dict):
         raise ValueError("a call has a name and an object of arguments")
-    # An infinity is no JSON; lone surrogates are a UnicodeEncodeError.
+    # An infinity is not JSON; lone surrogates are a UnicodeEncodeError.
     json.dumps(arguments, ensure_ascii=False, allow_nan=False).encode("utf-8")
     return ToolCall(name=name.strip(), arguments=arguments)
 
@@ -51,7 +54,10 @@ def call_of_object(value: Any) -> ToolCall:
 
 
 def calls_of_json(value: Any) -> list[ToolCall]:
-    """The calls of a JSON value: one, a list of them, or an object of `tool_calls`."""
+    """Read the calls of a JSON value.
+
+    One, a list of them, or an object of `tool_calls`.
+    """
     if isinstance(value, dict):
         for key in ("tool_calls", "function_calls", "tool_uses", "calls"):
             if isinstance(value.get(key), list):
@@ -62,7 +68,10 @@ def calls_of_json(value: Any) -> list[ToolCall]:
 
 
 def value_of_text(text: str, tool: Tool | None, name: str) -> Any:
-    """An argument that stands as text between marks, by its schema where that says what it is."""
+    """Read an argument that stands as text between marks.
+
+    By its schema where that says what it is.
+    """
     schema = tool.properties.get(name) if tool else None
     kinds = schema.get("type") if isinstance(schema, dict) else None
     kinds = kinds if isinstance(kinds, list) else [kinds]
@@ -91,7 +100,10 @@ def words(*parts: str) -> str:
 
 
 def refuse_marks(text: str, marks: Iterable[str]) -> None:
-    """Raise `ValueError` where a mark is left in the words: a call that was not read."""
+    """Raise `ValueError` where a mark is left in the words.
+
+    It would be a call that was not read.
+    """
     for mark in marks:
         if mark in text:
             raise ValueError(f"{mark} without its counterpart, or a call that cannot be read")

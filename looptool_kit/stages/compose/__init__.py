@@ -81,7 +81,10 @@ def stage(
 
 
 def sections(settings: Settings) -> tuple[str, ...]:
-    """The settings that decide what is composed; those of a part that is off decide nothing."""
+    """Return the settings that decide what is composed.
+
+    Those of a part that is off decide nothing.
+    """
     names: tuple[str, ...] = ("compose", "frontier.seeds")
     names += ("augment",) if settings.augment.perturbations else ()
     return names + SEARCHES if settings.search.share else names
@@ -158,9 +161,10 @@ def compose(
 
 
 def composition(run: Run) -> list[dict[str, object]]:
-    """The composition of every dataset so far, as the paper's table.
+    """Count the parts of every dataset so far.
 
-    Columns: dataset, ES, EE, HPPL, seed, unjudged, AUG where a dataset has such rows, total.
+    As the paper's table. Columns: dataset, ES, EE, HPPL, seed, unjudged, AUG where a dataset has such
+    rows, total.
     """
     out: list[dict[str, object]] = []
     manifests = [run.manifest("composition", j - 1) or {} for j in run.iterations if j > 1]

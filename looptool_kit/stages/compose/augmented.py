@@ -45,7 +45,9 @@ class Choice(NamedTuple):
 
 
 def augment(run: Run, j: int, verdicts: Verdicts) -> Choice:
-    """The perturbed samples that join D_{j+1}; perturbs and scores what has not been.
+    """Return the perturbed samples that join D_{j+1}.
+
+    Perturbs and scores what has not been.
 
     Args:
         verdicts: Those of iteration j, with people's decisions.
@@ -79,13 +81,19 @@ def augmented_stage(run: Run) -> Stage:
 
 
 def losses_stage(run: Run, j: int) -> Stage:
-    """The losses under the policy D_j as they stand and what decides them."""
+    """Describe the losses under the policy D_j as a stage.
+
+    As they stand, and what decides them.
+    """
     rows, policy = _to_score(run, j), policy_of(run, j).key
     return Stage(run, "augment_losses", j, ["augment_losses.parquet"], samples=rows, policy=policy)
 
 
 def choice(run: Run, j: int, verdicts: Verdicts) -> Choice:
-    """The perturbed samples that join D_{j+1}, from tables that are there; see `augment`."""
+    """Choose the perturbed samples of D_{j+1} from finished tables.
+
+    See `augment`.
+    """
     settings, rows = run.settings.augment, run.table(Samples, "augmented", 0)
     sizes = Counter(_name(s) for s in rows)
     quotas = {n: quota(sizes[n], settings.share, j, settings.halve) for n in names(settings.perturbations)}
@@ -138,10 +146,10 @@ def choice(run: Run, j: int, verdicts: Verdicts) -> Choice:
 
 
 def quota(rows: int, share: float, j: int, halve: bool = True) -> int:
-    """How many rows of a perturbation join in iteration j: floor(share * rows / 2^(j - 1)).
+    """Count the rows of a perturbation that join in iteration j.
 
-    At least one, where the share of the first iteration is half a row or more. Without `halve` the share
-    stays.
+    floor(share * rows / 2^(j - 1)). At least one, where the share of the first iteration is half a row or
+    more. Without `halve` the share stays.
     """
     first = share * rows
     if first + ROUNDING < MIN_EXPECTED_ROWS:
@@ -155,7 +163,7 @@ def hardest(samples: Iterable[Sample], losses: Mapping[str, float]) -> list[Samp
 
 
 def pick(order: Iterable[Sample], quotas: Mapping[str, int], per_sample: int = 1) -> list[Sample]:
-    """The first samples in this order, up to the quota of each perturbation.
+    """Take samples in order, up to each perturbation's quota.
 
     Of one original no more than `per_sample`, over all perturbations.
     """
@@ -190,10 +198,11 @@ def stopped(measured: Sequence[float | None], settings: AugmentSettings) -> bool
 
 
 def perturbed(run: Run) -> tuple[Samples, dict[str, int], dict[str, dict[str, int]]]:
-    """D_aug, rows by perturbation, and by perturbation how many were left out, why.
+    """Make D_aug, and count what was left out.
 
-    Only D_1 is perturbed, so that a longer run has the same D_aug. Whatever is in the pool, held out or kept
-    for development already is left out. Near-duplicates stay: a perturbed sample is one of its original.
+    Rows by perturbation, and by perturbation how many were left out, why. Only D_1 is perturbed, so that
+    a longer run has the same D_aug. Whatever is in the pool, held out or kept for development already is
+    left out. Near-duplicates stay: a perturbed sample is one of its original.
     """
     originals = run.table(Samples, "samples", 1)
     held = [s for n in ("pool", "held_out", "development") for s in run.table(Samples, n, 0, missing_ok=True)]

@@ -34,7 +34,7 @@ def categories(
     in_run = policy.iteration == 0 or run.manifest("policy", policy.iteration)
     if in_run and policy.key != policy_of(run, policy.iteration).key:
         raise ValueError(
-            f"the policy {policy.name!r} is not that of {run.path}: its scores would take the place of the"
+            f"the policy {policy.name!r} is not that of {run.path}: its scores would replace the"
             " run's own. Evaluate it in a run of its own."
         )
     for name in _names(names):
@@ -68,5 +68,5 @@ def print_scores(run: Run, policy: Policy, scores: Scores) -> None:
 def _names(names: Sequence[str] | None) -> list[str]:
     for name in names or ():
         if name not in TABLES:
-            raise ValueError(f"the suite {SUITE} has no category {name!r}; choose of {', '.join(TABLES)}")
+            raise ValueError(f"the suite {SUITE} has no category {name!r}; choose from {', '.join(TABLES)}")
     return list(names or [SUITE])

@@ -21,7 +21,7 @@ from looptool_kit.core.progress import bar
 from looptool_kit.core.records import Score, Scores
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.stats import Paired, paired
-from looptool_kit.core.terminal import cell
+from looptool_kit.core.terminal import cell, say, show
 from looptool_kit.policy.engines import Completion
 from looptool_kit.policy.policy import Policy
 from looptool_kit.run.folder import Run
@@ -47,9 +47,10 @@ class Change(NamedTuple):
 def categories(
     run: Run, policy: Policy, wanted: Sequence[str] | None = None, per_category: int | None = None
 ) -> Generator[Category]:
-    """The named perturbations (default: all) of the run's held-out samples, as `perturbed` gives them.
+    """Yield the named perturbations of the run's held-out samples.
 
-    Raises `ValueError` for an unknown perturbation, `RunError` for a run without held-out samples.
+    Default: all; as `perturbed` gives them. Raises `ValueError` for an unknown perturbation, `RunError`
+    for a run without held-out samples.
     """
     kinds, pairs_of = names(wanted), {}
     with bar(len(kinds), "perturbing", "kind") as shown:
@@ -159,8 +160,6 @@ def print_scores(run: Run, policy: Policy, scores: Scores) -> None:
     This policy stands beside the first and the last one of the run that were evaluated. It also prints how
     many samples were left out.
     """
-    from rich.console import Console
-
     rows = finished(run, SUITE)
     policies = list(dict.fromkeys(s.policy for s in rows))
     _print(rows, [p for p in policies if p in (policies[0], policy.name, policies[-1])])
@@ -171,11 +170,10 @@ def print_scores(run: Run, policy: Policy, scores: Scores) -> None:
             f"{name}: {', '.join(f'{count} {reason}' for reason, count in reasons.items())}"
             for name, reasons in left_out.items()
         ]
-        Console().print(cell(f"held-out samples left out: {'; '.join(text)}"), highlight=False)
+        say(f"held-out samples left out: {'; '.join(text)}")
 
 
 def _print(scores: Scores, policies: Sequence[str]) -> None:
-    from rich.console import Console
     from rich.table import Table as Grid
 
     grid = Grid(title=f"{SUITE}: the same held-out samples before and after (95% intervals)")
@@ -193,4 +191,4 @@ def _print(scores: Scores, policies: Sequence[str]) -> None:
         )
         grid.add_row(cell("" if name == last else name), cell(policy), *cells)
         last = name
-    Console().print(grid)
+    show(grid)

@@ -39,7 +39,7 @@ def evaluate(
     categories: Sequence[str] | None = None,
     per_category: int | None = None,
 ) -> Scores:
-    """The policy's scores on a suite, one row an entry.
+    """Score a policy on a suite, one row an entry.
 
     Done once for each policy and choice.
 
@@ -165,7 +165,7 @@ def _row(category: Category, entry: Entry, policy: str, text: str, judged: Judge
 def failures(
     run: Run, policy: Policy, suite: str = "held_out", category: str | None = None
 ) -> tuple[Probes, Samples]:
-    """(probes, samples) of what a policy failed.
+    """Return what a policy failed, as (probes, samples).
 
     Of a category, a group or all that was evaluated: `ProbeView(*failures(run, policy, "bfcl"))`.
     """
@@ -206,7 +206,10 @@ def _played(row: Score) -> dict[str, Any]:
 
 
 def probe_of(row: Score, sample: Sample, form: WireForm, iteration: int = 0) -> Probe:
-    """An evaluated answer in the form of a probe, as the views take it; `form` is that of its policy."""
+    """Turn an evaluated answer into a probe.
+
+    As the views take it; `form` is that of its policy.
+    """
     finish_reason: Any = row.extra.get("finish_reason", "stop")
     answer = form.parse(row.text, finish_reason, sample.tools)
     faults = () if _played(row) else row.faults
@@ -239,9 +242,9 @@ def finished(run: Run, suite: str) -> Scores:
 
 
 def scores(run: Run, name: Name = "scores") -> dict[str, Scores]:
-    """All finished scores of a run by policy, in training order.
+    """Return all finished scores of a run by policy.
 
-    `name` chooses held-out scores or those on development samples.
+    In training order. `name` chooses held-out scores or those on development samples.
     """
     by_policy = {}
     for j in (0, *run.iterations):

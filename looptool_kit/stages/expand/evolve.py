@@ -24,7 +24,10 @@ SETTINGS = ("evolve",)
 def candidates(
     seeds: Sequence[ErrorSeed], k: Sequence[int], rngs: Sequence[Random], pool: Samples, run: Run
 ) -> list[list[Candidate]]:
-    """At most `k[i]` children of each seed; what cannot follow is a candidate with a failed check."""
+    """Return at most `k[i]` children of each seed.
+
+    What cannot follow is a candidate with a failed check.
+    """
     settings = run.settings.evolve
     corpus = [tool for sample in pool for tool in sample.tools]
     return [
@@ -36,10 +39,11 @@ def candidates(
 def children(
     seed: Sample, count: int, rng: Random, buffer: Buffer, steps: tuple[int, int]
 ) -> list[Candidate]:
-    """Evolve the tools that the label calls; all tools where it calls none.
+    """Evolve the tools that the label calls.
 
-    A child repeats the seed's words, so that the stage's deduplication would reject it: it has a check
-    `novelty` of its own, that its tools are others than the seed's and its siblings'.
+    All tools where it calls none. A child repeats the seed's words, so that the stage's deduplication
+    would reject it: it has a check `novelty` of its own, that its tools are others than the seed's and
+    its siblings'.
     """
     called = list(dict.fromkeys(c.name for c in seed.label.calls if seed.tool(c.name)))
     seen = {seed.id: "the seed"}

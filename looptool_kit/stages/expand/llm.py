@@ -36,6 +36,7 @@ from looptool_kit.stages.expand import Candidate
 STRATEGY = "expanders.llm"
 EXACT_LABELS = False
 TEMPERATURE = 0.9
+"""Above 0, so that the candidates of one error seed differ."""
 AXES = ("complexity", "persona", "style", "data")
 
 _SYSTEM = """\
@@ -124,7 +125,10 @@ def candidates(
 
 
 def draw(count: int, rng: Random) -> list[dict[str, str]]:
-    """`count` scenarios, no line of an axis twice before all have had their turn."""
+    """Draw `count` scenarios.
+
+    No line of an axis twice before all have had their turn.
+    """
     drawn = {axis: _shuffled_often(lines, count, rng) for axis, lines in scenarios().items()}
     return [{axis: drawn[axis][n] for axis in AXES} for n in range(count)]
 
@@ -155,7 +159,10 @@ def prompt(seed: ErrorSeed, scenario: dict[str, str]) -> Prompt:
 
 
 def child(seed: ErrorSeed, scenario: dict[str, str], answer: Child | Failed) -> Candidate:
-    """An answer as a candidate: its sample, and whether it keeps the error pattern."""
+    """Read an answer as a candidate.
+
+    Its sample, and whether it keeps the error pattern.
+    """
     if isinstance(answer, Failed):
         return Candidate(None, (Check(name="form", passed=False, detail=answer.reason),), answer.raw)
     sample = seed.sample

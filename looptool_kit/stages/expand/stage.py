@@ -70,7 +70,7 @@ def held_out(run: Run) -> Samples:
 def expand(
     run: Run, verdicts: Verdicts | None = None, iteration: int | None = None, again: bool = False
 ) -> Expansions:
-    """Candidates for every error seed of D_j, each with its checks.
+    """Write candidates for every error seed of D_j, with their checks.
 
     The accepted ones join D_{j+1}.
 

@@ -65,7 +65,7 @@ def _child_of(seed: Sample, child: Sample) -> Sample:
 
 
 def children(seed: Sample, faults: Sequence[Fault], k: int, rng: Random, pool: Samples) -> list[Sample]:
-    """At most k children of a sample with a plan; none for others."""
+    """Return at most k children of a sample with a plan; none for others."""
     if "calls" not in seed.meta:
         return []
     confused = (

@@ -29,7 +29,7 @@ from looptool_kit.text.similar import Similarity, tool_text
 FILE = "complexity.parquet"
 """All that was measured, in the folder `seed`; a stopped stage does not measure it again."""
 ESTIMATE = "band.json"
-"""The estimated band, in the folder `seed` (`looptool_kit.band`)."""
+"""The estimated band, in the folder `seed` (`looptool_kit.pilot`)."""
 ROUND, MIN_ROUND = 100, 20
 """Samples that are measured before the knobs are turned again, and the fewest where fewer are wanted."""
 MAX_ROUNDS = 12
@@ -71,7 +71,10 @@ class Complexities(Table[Complexity]):
 
 
 def band_of(run: Run) -> Band | None:
-    """The band of the settings, or the estimated one; None where there is none, or not yet."""
+    """Return the band of the settings, or the estimated one.
+
+    None where there is none, or not yet.
+    """
     wanted = run.settings.band
     if wanted.low is not None and wanted.high is not None:
         return Band(wanted.low, wanted.high)
@@ -83,7 +86,10 @@ def band_of(run: Run) -> Band | None:
 
 
 def steered(level: int, places: Iterable[str]) -> int:
-    """The next level: up where more than half is too simple, down where more than half is too hard."""
+    """Return the next level of the knobs.
+
+    Up where more than half is too simple, down where more than half is too hard.
+    """
     count = Counter(places)
     if count["simple"] > MOST_OUTSIDE * count.total():
         return min(level + 1, len(HARDER) - 1)
@@ -93,12 +99,18 @@ def steered(level: int, places: Iterable[str]) -> int:
 
 
 def knobs_at(level: int) -> Knobs:
-    """The knobs of a level: 0 is as the source draws, above is harder."""
+    """Return the knobs of a level.
+
+    0 is as the source draws, above is harder.
+    """
     return HARDER[level] if level >= 0 else SIMPLER[-level]
 
 
 class Sieve:
-    """Keeps what lies inside of the band, and turns the knobs between rounds."""
+    """Keeps what lies inside the band, and adjusts the knobs.
+
+    Between batches of drawing.
+    """
 
     def __init__(self, run: Run, band: Band, score: Score | None = None) -> None:
         self._run, self._band, self._score = run, band, score
@@ -120,7 +132,7 @@ class Sieve:
         if band is None and run.settings.band.estimate:
             raise RunError(
                 f"{run.folder(0) / ESTIMATE} does not exist: with band.estimate the band is taken from a"
-                " first training. `looptool loop` does it, and so does looptool_kit.band.estimate(run); or"
+                " first training. `looptool loop` does it, and so does looptool_kit.pilot.estimate(run); or"
                 " set band.low and band.high."
             )
         return Sieve(run, band) if band else None
@@ -165,7 +177,10 @@ class Sieve:
         return {s.id: self._known[s.id] for s in samples}
 
     def places(self, samples: Sequence[Sample]) -> Mapping[str, str]:
-        """Sample id -> `simple`, `inside` or `hard`; what is measured is kept at once."""
+        """Place each sample: id -> `simple`, `inside` or `hard`.
+
+        What is measured is kept at once.
+        """
         for at in range(0, len(samples), ROUND):
             new = [s for s in samples[at : at + ROUND] if s.id not in self._known]
             if new:
@@ -183,7 +198,10 @@ class Sieve:
         Complexities(self._rows.values()).write(self._path)
 
     def outside(self, samples: Sequence[Sample]) -> dict[str, str]:
-        """Sample id -> why it does not join, for samples that nobody can draw again."""
+        """Say why samples do not join, by id.
+
+        For samples that nobody can draw again.
+        """
         places = self.places(samples)
         self._tell(Counter(places.values()))
         return {
@@ -212,7 +230,9 @@ class Sieve:
 def turned(
     samples: Sequence[Sample], knobs: Knobs, catalogue: Sequence[Tool], seed: int | str
 ) -> list[Sample]:
-    """The samples with the knobs turned; where a sample does not allow it, it stays.
+    """Return the samples with the knobs applied.
+
+    Where a sample does not allow it, it stays.
 
     Args:
         samples: Of the world or of templates, labels right.

@@ -27,7 +27,10 @@ MAX_ROUNDS = 8
 
 
 def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
-    """Seed data as `_draw` says. A sample whose label cannot follow is rejected with the reason."""
+    """Draw seed data as `_draw` says.
+
+    A sample whose label cannot follow is rejected with the reason.
+    """
     settings, wanted = run.settings, run.settings.seeds
     per_list = min(world.PER_LIST, max(4, wanted.first // 8))
     sieve = Sieve.of(run)
@@ -81,7 +84,10 @@ def _filled(
 
 
 def evolved(samples: Sequence[Sample], buffer: Buffer, steps: tuple[int, int], rng: Random) -> list[Outcome]:
-    """Evolve samples in order, those that stand together and share a tool list alike."""
+    """Evolve samples in order.
+
+    Those that stand together and share a tool list alike.
+    """
     out: list[Outcome] = []
     for _, group in groupby(samples, key=lambda s: s.tools):
         for outcome in evolve(list(group), buffer, steps, rng):

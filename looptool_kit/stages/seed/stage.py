@@ -78,12 +78,15 @@ def wanted(run: Run) -> int:
 
 
 def seed(run: Run) -> Samples:
-    """D_1, the first slice of the seed pool.
+    """Return D_1, the first slice of the seed pool.
 
     It is made on the first call.
 
     See LoopTool, section 2. For more iterations or larger fresh slices the pool is made longer; what was
     drawn before stays.
+
+    Raises:
+        RunError: Not one of the drawn samples can be used; `rejected.jsonl` says of each why not.
     """
     names_of_perturbations(run.settings.augment.perturbations)  # a wrong name is an error before training
     now, count = stage(run), wanted(run)
@@ -186,7 +189,7 @@ def _without(run: Run, samples: Samples, fault: Callable[[Sample], str]) -> Samp
 
 
 def _tools(run: Run) -> list[Tool]:
-    from looptool_kit.tools.of_run import CATALOGUE, tools_of
+    from looptool_kit.tools.own_tools import CATALOGUE, tools_of
 
     source = run.settings.seeds.source
     return (

@@ -38,9 +38,10 @@ class Spent(NamedTuple):
 
 
 def spent(run: Run, j: int) -> Spent:
-    """The tokens of D_j: generated since the policy of iteration j - 1, and trained on for that of j.
+    """Count the tokens of D_j.
 
-    What the run has not done yet counts nothing. For D_1 it is the training alone.
+    Generated since the policy of iteration j - 1, and trained on for that of j. What the run has not done
+    yet counts nothing. For D_1 it is the training alone.
     """
     trained = run.manifest("policy", j) or {}
     counts = {"sft": 0, "grpo": 0, "other": 0}
@@ -79,7 +80,10 @@ def _beside(run: Run, j: int) -> int:
 
 
 def allowance(run: Run, j: int) -> int:
-    """The tokens of the budget that are left for D_j: its own, and what earlier ones left or overdrew."""
+    """Return the tokens of the budget left for D_j.
+
+    Its own, and what earlier ones left or overdrew.
+    """
     budget = run.settings.budget.tokens
     own = [budget[min(i, len(budget) - 1)] for i in range(j - 1)]
     return sum(own) - sum(spent(run, i).total for i in range(2, j + 1))
@@ -93,11 +97,11 @@ def fitted(
     prompts: Sequence[Sample],
     rehearse: Callable[[int], Samples],
 ) -> Samples:
-    """D_j shuffled and repeated, with its rehearsal, until the budget of D_j is spent.
+    """Shuffle and repeat D_j until its budget is spent.
 
-    The trainings after SFT are expected to take what GRPO's prompts have, answers as long as the labels, and
-    for recoveries and any other training what they took in the iteration before. The next iteration makes the
-    error good.
+    With its rehearsal. The trainings after SFT are expected to take what GRPO's prompts have, answers as
+    long as the labels, and for recoveries and any other training what they took in the iteration before.
+    The next iteration makes the error good.
 
     Args:
         epochs: Passes of SFT over the rows.
@@ -137,7 +141,9 @@ def repeated(
     share: float = 0.0,
     rehearse: Callable[[int], Samples] = lambda _: Samples(),
 ) -> Samples:
-    """Rows shuffled pass by pass until they have that many tokens, and their rehearsal behind them.
+    """Repeat rows until they have that many tokens.
+
+    Shuffled pass by pass, and their rehearsal behind them.
 
     Args:
         count: A sample's tokens.

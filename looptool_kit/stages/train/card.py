@@ -16,9 +16,10 @@ BFLOAT16_FROM = 8
 
 
 def about(card: str) -> Iterator[tuple[str, bool | None, str, str]]:
-    """Findings about a card for `looptool doctor`: name, whether it is fine, what was found, a remedy.
+    """Return findings about a GPU for `looptool doctor`.
 
-    `card` is what nvidia-smi says: name, memory in MiB and, where it knows, compute capability.
+    Name, whether it is fine, what was found, a remedy. `card` is what nvidia-smi says: name, memory in
+    MiB and, where it knows, compute capability.
     """
     if memory := re.search(r"(\d+) MiB", card):
         capability = re.search(r"MiB, (\d+)\.", card)
@@ -36,9 +37,10 @@ def about(card: str) -> Iterator[tuple[str, bool | None, str, str]]:
 
 
 def presets_that_fit(gigabytes: float, old: bool) -> tuple[list[str], list[str]]:
-    """The presets for a GPU whose training fits by the estimate, and the others.
+    """Split the GPU presets by whether their training fits.
 
-    On an `old` card those that need Unsloth, vLLM and bfloat16 are among the others.
+    By the estimate: those that fit, and the others. On an `old` card those that need Unsloth, vLLM and
+    bfloat16 are among the others.
     """
     samples = world.generate(20, seed=0)
     fits: list[str] = []

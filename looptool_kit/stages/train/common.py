@@ -37,7 +37,10 @@ def encode(tokenizer: Any, sample: Sample) -> tuple[list[int], list[int]]:
 
 
 def lora_policy(model: Any, lora: LoraSettings, adapter: Path | None, seed: int) -> Any:
-    """The base model with a trainable LoRA adapter: `adapter` loaded, or a new one."""
+    """Give the base model a trainable LoRA adapter.
+
+    `adapter` loaded, or a new one.
+    """
     import torch
     import transformers
     from peft import LoraConfig, PeftModel, get_peft_model
@@ -86,16 +89,20 @@ def own_arguments(settings: SftSettings | GrpoSettings | PreferenceSettings) -> 
 
 
 def half_of(arguments: Any) -> torch.dtype | None:
-    """The 16-bit type in which a trainer computes its products, by its arguments; None: float32."""
+    """Return the 16-bit type of a trainer's products.
+
+    By its arguments; None: float32.
+    """
     import torch
 
     return torch.bfloat16 if arguments.bf16 else torch.float16 if arguments.fp16 else None
 
 
 def training_dtype() -> str:
-    """The type of the weights that an adapter is trained on: 16 bits on a GPU, float32 on a CPU.
+    """Return the type of the weights under an adapter.
 
-    The adapter itself is always float32 (PEFT's `autocast_adapter_dtype`).
+    16 bits on a GPU, float32 on a CPU. The adapter itself is always float32 (PEFT's
+    `autocast_adapter_dtype`).
     """
     import torch
 
@@ -105,10 +112,10 @@ def training_dtype() -> str:
 
 
 def merged_copy(policy: Any, into: Any) -> Any:
-    """Copy base weights plus adapter into the plain model `into`, and return that.
+    """Copy base weights plus adapter into the model `into`.
 
-    Generating from merged weights is much faster than through LoRA layers, and a copy leaves the trained
-    weights without rounding drift.
+    It is plain, and is returned. Generating from merged weights is much faster than through LoRA layers,
+    and a copy leaves the trained weights without rounding drift.
     """
     import torch
 
@@ -131,7 +138,10 @@ A resumed training continues behind its checkpoint's row.
 
 
 def progress(description: str) -> Any:
-    """A trainer callback: one bar over the steps, and each log row to `HISTORY` at once."""
+    """Make a trainer callback for the bar and the log.
+
+    One bar over the steps, and each log row to `HISTORY` at once.
+    """
     from transformers import TrainerCallback
 
     class Bar(TrainerCallback):
@@ -174,7 +184,10 @@ def last_checkpoint(folder: Path) -> str | None:
 
 
 def run_to_end(trainer: Any, folder: Path) -> None:
-    """Train from the newest checkpoint in `folder`, with our own progress bar alone."""
+    """Train from the newest checkpoint in `folder`.
+
+    With our own progress bar alone.
+    """
     from transformers.trainer_callback import PrinterCallback
 
     trainer.remove_callback(PrinterCallback)
@@ -215,11 +228,12 @@ def _lines(rows: Sequence[dict[str, Any]]) -> list[str]:
 def by_tool_list(
     samples: Sequence[Sample], run: int, seed: int, losses: Sequence[float] | None = None
 ) -> list[int]:
-    """Indices of one epoch, each once, in shuffled runs of `run` samples of one tool list.
+    """Shuffle indices in runs of one tool list.
 
-    A run shares its prompts' prefix. Within a tool list the turns of one dialogue follow each other, in
-    random order. With the samples' `losses` the runs come in the order of their mean instead of shuffled;
-    those that are shorter than `run` follow each other, since they share forward passes.
+    One epoch, each index once, in runs of `run` samples. A run shares its prompts' prefix. Within a tool
+    list the turns of one dialogue follow each other, in random order. With the samples' `losses` the runs
+    come in the order of their mean instead of shuffled; those that are shorter than `run` follow each
+    other, since they share forward passes.
     """
     import random
 

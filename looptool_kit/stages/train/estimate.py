@@ -71,7 +71,10 @@ class Estimate(NamedTuple):
         return self.total <= self.gpu and self.cache >= 0 and self.sequences > 0
 
     def words(self) -> str:
-        """Two lines for a person, and a remedy where it does not fit."""
+        """The estimate in two lines for a person.
+
+        With a remedy where it does not fit.
+        """
         hours = (self.sft_seconds + self.steps * self.step_seconds) / 3600
         lines = [
             (

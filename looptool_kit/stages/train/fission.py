@@ -48,9 +48,10 @@ Complete = Callable[[Samples, GrpoSettings, Sequence[str], Any], dict[str, Any]]
 def recoveries(
     samples: Sequence[Sample], rollouts: Rollouts, group: int, form: WireForm = PROJECTS
 ) -> list[Sample]:
-    """What becomes of a step: a recovery for each different failed call of the groups without a hit.
+    """Return the recoveries of a step.
 
-    `samples` are those of the rollouts, row by row; these are written in `form`.
+    One for each different failed call of the groups without a hit. `samples` are those of the rollouts,
+    row by row; these are written in `form`.
     """
     found: dict[str, Sample] = {}
     for at in range(0, len(rollouts), group):
@@ -66,7 +67,10 @@ def recoveries(
 def recovery(
     sample: Sample, text: str, finish_reason: str = "stop", form: WireForm = PROJECTS
 ) -> Sample | None:
-    """The prompt behind a completion whose calls all fail; None where it has no calls or one goes through."""
+    """Return the prompt behind a completion whose calls all fail.
+
+    None where it has no calls or one goes through.
+    """
     answer = form.parse(text, finish_reason, sample.tools)
     errors = [error_of(call, sample) for call in answer.calls]
     if answer.error or not errors or not all(errors):
@@ -141,10 +145,10 @@ def train_recoveries(
     folder: Path,
     complete: Complete,
 ) -> None:
-    """Let a GRPO trainer take recoveries into each step; with `fission.group` 0 it stays as it is.
+    """Let a GRPO trainer take recoveries into each step.
 
-    Those that wait after a step stand in `folder/recoveries/step-NNNN.parquet`, so that a training that was
-    stopped resumes with them.
+    With `fission.group` 0 it stays as it is. Those that wait after a step stand in
+    `folder/recoveries/step-NNNN.parquet`, so that a training that was stopped resumes with them.
     """
     if not fission.group:
         return
@@ -237,7 +241,10 @@ def _score(
 
 
 def joined(scored: dict[str, Any], more: dict[str, Any], pad: int) -> dict[str, Any]:
-    """A step's tensors with further rows, given as lists of token ids and their advantages."""
+    """Join further rows to a step's tensors.
+
+    Given as lists of token ids and their advantages.
+    """
     import torch
 
     device = scored["completion_ids"].device

@@ -72,11 +72,12 @@ def of_group(prompt: float, answer: float, group: float = 1) -> Work:
 
 
 def operations(shape: Shape, work: Work) -> float:
-    """Floating-point operations of forward and backward pass, those that are repeated left out.
+    """Count the floating-point operations of a training pass.
 
-    So that a share of the peak is that of useful work ("model FLOPs utilization", PaLM, arXiv 2204.02311,
-    appendix B): a product and a sum for each weight and token forward and, since the weights are frozen, once
-    backward; a query and a key, a weight and a value forward, twice that backward.
+    Forward and backward, those that are repeated left out. So that a share of the peak is that of useful
+    work ("model FLOPs utilization", PaLM, arXiv 2204.02311, appendix B): a product and a sum for each
+    weight and token forward and, since the weights are frozen, once backward; a query and a key, a weight
+    and a value forward, twice that backward.
     """
     linear = 4 * (shape.linear * work.tokens + shape.vocab * shape.hidden * work.nodes)
     return linear + 12 * shape.layers * shape.heads * shape.head_dim * work.seen

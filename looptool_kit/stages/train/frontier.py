@@ -38,15 +38,19 @@ def stage(run: Run, samples: Samples, j: int) -> Stage:
 
 
 def wanted(run: Run) -> bool:
-    """Whether the loop measures: a setting of `[frontier]` that uses the table is on."""
+    """Tell whether the loop measures the frontier.
+
+    A setting of `[frontier]` that uses the table is on.
+    """
     return run.settings.frontier.prompts or run.settings.frontier.seeds
 
 
 def frontier(run: Run, iteration: int | None = None) -> Frontier:
-    """Measure every sample of D_j by rollouts of pi_j; each is asked `frontier.n` times.
+    """Measure every sample of D_j by rollouts of pi_j.
 
-    A sample that GRPO asked at least four times in one step of this iteration is not asked again, where GRPO
-    samples at the same temperature. The manifest says how many were, and how many tokens were `generated`.
+    Each is asked `frontier.n` times. A sample that GRPO asked at least four times in one step of this
+    iteration is not asked again, where GRPO samples at the same temperature. The manifest says how many
+    were, and how many tokens were `generated`.
 
     Args:
         run: Gets `frontier.parquet`.
@@ -90,7 +94,10 @@ def frontier(run: Run, iteration: int | None = None) -> Frontier:
 def measure(
     sample: Sample, rollouts: Sequence[Rollout], reward: str = "match", form: WireForm = PROJECTS
 ) -> Measured:
-    """One sample's row, from its rollouts (at least one), which are written in `form`."""
+    """Measure one sample by its rollouts.
+
+    At least one; they are written in `form`.
+    """
     answers = [form.parse(r.text, r.finish_reason, sample.tools) for r in rollouts]
     graded = [grade(answer, sample.label, sample.tools) for answer in answers]
     n = len(rollouts)
@@ -114,7 +121,10 @@ def measure(
 
 
 def place_of(pass_rate: float) -> Place:
-    """Where a pass rate lies to the zone that GRPO learns most from."""
+    """Place a pass rate relative to GRPO's best zone.
+
+    The zone that GRPO learns most from.
+    """
     if pass_rate > RETIRED:
         return "retired"
     return "above" if pass_rate > ZONE[1] else "zone" if pass_rate >= ZONE[0] else "below"
@@ -136,9 +146,10 @@ def _pattern(faults: Sequence[Fault]) -> tuple[str, str, str]:
 
 
 def before(run: Run, j: int) -> Frontier | None:
-    """The table that decides GRPO's prompts in iteration j: that of the iteration before.
+    """Return the table that decides GRPO's prompts.
 
-    None where the settings do not ask for it, or there is no GRPO.
+    In iteration j that of the iteration before. None where the settings do not ask for it, or there is no
+    GRPO.
     """
     settings = run.settings
     if j < 2 or not settings.frontier.prompts or not settings.grpo.steps:

@@ -1,9 +1,10 @@
 """Group relative policy optimisation (GRPO) with TRL (LoopTool, section 3.2).
 
-On top of TRL's trainer: completions come from our own engine on merged weights; a group's prompt is computed
-once (`shared_prefix.py`); groups without variance (by the reward `match` all right or all wrong: advantage
-zero) are counted and cost no forward pass; memory is that of one group, or of a few small ones that share a
-tool list, at a time. On a GPU a pass is as large as the free memory allows (`passes.py`).
+The loss is TRL's (`recipe.py` says which), summed over passes in `_compute_loss`. On top of TRL's trainer:
+completions come from our own engine on merged weights; a group's prompt is computed once
+(`shared_prefix.py`); groups without variance (by the reward `match` all right or all wrong: advantage zero)
+are counted and cost no forward pass; memory is that of one group, or of a few small ones that share a tool
+list, at a time. On a GPU a pass is as large as the free memory allows (`passes.py`).
 """
 
 from __future__ import annotations
@@ -148,9 +149,10 @@ def _complete(
 
 
 def merged_engine(batch: int = 64) -> EngineFor:
-    """Our own engine, on a copy of the weights with the adapter merged in.
+    """Open our own engine on merged weights.
 
-    What it returns gives None for a model that this engine cannot run, with a warning that says why.
+    A copy of the weights with the adapter merged in. What it returns gives None for a model that this
+    engine cannot run, with a warning that says why.
     """
     made: list[TransformersEngine | None] = []
 
@@ -174,10 +176,10 @@ def merged_engine(batch: int = 64) -> EngineFor:
 
 
 def together(prompts: Mapping[int, tuple[int, ...]], lengths: Sequence[int]) -> list[list[int]]:
-    """The rows of each pass: one prompt's, or those of prompts that share a tool list.
+    """Group the rows of each pass.
 
-    `prompts` gives the rows' prompts as token ids, `lengths` the tokens of each row's completion. The bound
-    is `MAX_PASS_TOKENS`.
+    One prompt's, or those of prompts that share a tool list. `prompts` gives the rows' prompts as token
+    ids, `lengths` the tokens of each row's completion. The bound is `MAX_PASS_TOKENS`.
     """
     passes: list[list[int]] = []
     before: tuple[int, ...] = ()

@@ -22,7 +22,10 @@ class Share(NamedTuple):
 
 
 def peak_share(way: Way) -> Share:
-    """The share that training reaches: `packed` is the trainer `trl` over shared prefixes."""
+    """Return the share of the peak that training reaches.
+
+    `packed` is the trainer `trl` over shared prefixes.
+    """
     if FILE.exists():
         kept = json.loads(FILE.read_text(encoding="utf-8"))
         if way in kept["shares"]:

@@ -25,7 +25,10 @@ MIN_SAVED = 48
 
 @dataclass(frozen=True, eq=False)
 class Bucket:
-    """B branches of up to L tokens behind one prefix of P tokens, of similar length."""
+    """Branches of similar length behind one prefix.
+
+    B branches of up to L tokens behind a prefix of P tokens.
+    """
 
     prefix: int
     """Which prefix of the layout they stand behind."""
@@ -112,7 +115,10 @@ class _Row:
 
 
 def pack(prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]]) -> Packed:
-    """Pack sequences (prompt + completion, token ids). Raises ValueError for an empty prompt."""
+    """Pack sequences of token ids (prompt + completion).
+
+    Raises ValueError for an empty prompt.
+    """
     import torch
 
     if not all(prompts):

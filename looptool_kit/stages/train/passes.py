@@ -33,7 +33,10 @@ LEAST_CAPABILITY = (8, 0)
 
 
 def row_length(tokens: int) -> int:
-    """The length that a row of so many tokens is filled up to: whole blocks, of few different numbers."""
+    """Return the length that a row is filled up to.
+
+    Whole blocks, of few different numbers.
+    """
     blocks = -(-tokens // BLOCK)
     unit = max(1, (1 << (blocks - 1).bit_length()) // (2 * STEPS))
     return -(-blocks // unit) * unit * BLOCK
@@ -59,7 +62,10 @@ def logps_of(
 
 @cache
 def why_no_kernel(shape: Shape, half: torch.dtype | None) -> str:
-    """Why this GPU does without the fused kernel; empty where it has it. Warns the first time."""
+    """Say why this GPU does without the fused kernel.
+
+    Empty where it has it. Warns the first time.
+    """
     import torch
 
     capability = torch.cuda.get_device_capability()
@@ -85,7 +91,10 @@ def why_no_kernel(shape: Shape, half: torch.dtype | None) -> str:
 
 
 def pass_tokens(model: Any, checkpointing: bool) -> int | None:
-    """Tokens of a pass that fit in the GPU's free memory now; None on a CPU, where the settings decide."""
+    """Return the tokens of a pass that fit now.
+
+    In the GPU's free memory; None on a CPU, where the settings decide.
+    """
     import torch
 
     causal, backbone = parts(model)
@@ -99,7 +108,10 @@ def pass_tokens(model: Any, checkpointing: bool) -> int | None:
 
 
 def tokens_in(free: float, config: Any, checkpointing: bool) -> int:
-    """Tokens of a pass that take `free` bytes by the formula; at least one block."""
+    """Return the tokens of a pass that take `free` bytes.
+
+    By the formula; at least one block.
+    """
     shape = shape_from(config)
     fixed, each = pass_bytes(shape, checkpointing)
     fits = int((MEMORY_SHARE * free - fixed) / each) // BLOCK * BLOCK
@@ -107,7 +119,10 @@ def tokens_in(free: float, config: Any, checkpointing: bool) -> int:
 
 
 def free_unused() -> None:
-    """Give back what torch holds on the GPU without need, for who generates beside the trainer."""
+    """Give back GPU memory that torch holds without need.
+
+    For who generates beside the trainer.
+    """
     import torch
 
     if torch.cuda.is_available():

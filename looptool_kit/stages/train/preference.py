@@ -46,7 +46,10 @@ Tokens = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Row:
-    """A pair as tokens: what the answers follow, and of each answer the tokens that count."""
+    """A pair as tokens.
+
+    What the answers follow, and of each answer the tokens that count.
+    """
 
     pair: int
     """Its number in the table."""
@@ -64,7 +67,10 @@ class Row:
 
 
 class Reference(Frozen):
-    """What the policy that the training starts from gives a pair's tokens that count."""
+    """The starting policy's log-probabilities of a pair.
+
+    Of the tokens that count.
+    """
 
     pair: int
     chosen: float
@@ -88,9 +94,9 @@ def train(
     seed: int,
     paid: bool = False,
 ) -> dict[str, Any]:
-    """Train the policy on `pairs` for `settings.epochs`; resumes from the last checkpoint in `folder`.
+    """Train the policy on `pairs` for `settings.epochs`.
 
-    Where no pair is usable the adapter stays as it is.
+    Resumes from the last checkpoint in `folder`. Where no pair is usable the adapter stays as it is.
 
     Args:
         load: Gives (base model, tokenizer).
@@ -162,10 +168,10 @@ def _unchanged(policy: Any, folder: Path, facts: dict[str, Any]) -> dict[str, An
 def usable(
     tokenizer: Any, pairs: Pairs, samples: Samples, settings: PreferenceSettings, context: int
 ) -> tuple[list[Row], dict[str, int]]:
-    """The first `settings.most` pairs that can be trained on, and how many were left out for what.
+    """Return the first pairs that can be trained on.
 
-    A pair is left out, never cut, where a side is empty, both are equal, or a sequence is longer than
-    `context`.
+    At most `settings.most`, and how many were left out for what. A pair is left out, never cut, where a
+    side is empty, both are equal, or a sequence is longer than `context`.
     """
     by_id = samples.by_id()
     ids = list(dict.fromkeys(pair.sample_id for pair in pairs))
@@ -194,9 +200,10 @@ def usable(
 
 
 def shuffled(rows: Sequence[Row], seed: str) -> list[Row]:
-    """The rows of one epoch: samples in random order, the pairs of one after each other.
+    """Shuffle the rows of one epoch.
 
-    Those share their prompt's computation where they fall into one batch.
+    Samples in random order, the pairs of one after each other. Those share their prompt's computation
+    where they fall into one batch.
     """
     groups: dict[str, list[Row]] = {}
     for row in rows:
@@ -225,6 +232,9 @@ def losses(
         rejected: Those of the rejected answers.
         settings: `loss`, `beta`, `gamma`.
         reference: Sums under the reference policy; DPO needs them.
+
+    Raises:
+        ValueError: The loss is dpo, and there is no reference.
     """
     from torch.nn.functional import logsigmoid
 
@@ -237,7 +247,10 @@ def losses(
 
 
 def sides(model: Any, rows: Sequence[Row], half: torch.dtype | None = None) -> tuple[list[Any], list[Any]]:
-    """Log-probabilities of the tokens that count, of each row's chosen and rejected answer."""
+    """Return log-probabilities of both answers of each row.
+
+    Of the tokens that count, chosen and rejected.
+    """
     prompts = [row.prompt for row in rows for _ in range(2)]
     answers = [answer for row in rows for answer in (row.chosen, row.rejected)]
     if why_not(model):
@@ -259,7 +272,10 @@ def _plain(model: Any, prompt: Tokens, answer: Tokens, half: torch.dtype | None)
 
 
 def passes(rows: Sequence[Row], most: int | None = None) -> Iterator[list[Row]]:
-    """The rows of a batch in passes that share prompts, bounded as GRPO's: on a GPU by `most` tokens."""
+    """Split a batch into passes that share prompts.
+
+    Bounded as GRPO's: on a GPU by `most` tokens.
+    """
     prompts = {at: row.prompt for at, row in enumerate(rows)}
     sizes = [len(row.chosen) + len(row.rejected) for row in rows]
     found = together(prompts, sizes) if most is None else filled(prompts, sizes, most)
@@ -305,10 +321,11 @@ def batch_loss(
     half: torch.dtype | None = None,
     paid: bool = False,
 ) -> tuple[Any, list[float]]:
-    """The sum of the losses of one pass over `count`, and each row's margin.
+    """Compute the loss of a pass, and each row's margin.
 
-    The margin is what the loss compares: the difference of mean log-probabilities (simpo), or of log-ratios
-    to the reference (dpo). With `paid` the loss is minus gap times the difference of log-probabilities.
+    The sum of the losses over `count`. The margin is what the loss compares: the difference of mean
+    log-probabilities (simpo), or of log-ratios to the reference (dpo). With `paid` the loss is minus gap
+    times the difference of log-probabilities.
     """
     import torch
 

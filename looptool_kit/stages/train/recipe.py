@@ -11,7 +11,10 @@ from looptool_kit.stages.train.reward import RECOVERIES, SHARE_CORRECT
 
 
 def sft_arguments(settings: SftSettings, rows: int, folder: Path, seed: int) -> dict[str, Any]:
-    """What `SFTConfig` is given by every trainer; `rows` are those of one forward pass."""
+    """Return the arguments of `SFTConfig` for every trainer.
+
+    `rows` are those of one forward pass.
+    """
     return _arguments(settings, folder, seed) | {
         "per_device_train_batch_size": rows,
         "gradient_accumulation_steps": settings.batch // rows,
@@ -44,7 +47,10 @@ def grpo_arguments(settings: GrpoSettings, rows: int, folder: Path, seed: int) -
 
 
 def preference_arguments(settings: PreferenceSettings, folder: Path, seed: int) -> dict[str, Any]:
-    """What transformers' `TrainingArguments` are given for preference training; its own rows are batches."""
+    """Return the `TrainingArguments` of preference training.
+
+    Its own rows are batches.
+    """
     return _arguments(settings, folder, seed) | {
         "num_train_epochs": 1,
         "per_device_train_batch_size": settings.batch,
@@ -74,7 +80,10 @@ def _arguments(
 
 
 def grpo_facts(trainer: Any, settings: GrpoSettings, samples: int) -> dict[str, Any]:
-    """What is kept of a finished GRPO training on that many different samples."""
+    """Return the facts that are kept of a GRPO training.
+
+    A finished one, on that many different samples.
+    """
     history = [row for row in trainer.state.log_history if "reward" in row]
     flat = sum(round(row.get("frac_reward_zero_std", 0.0) * settings.prompts) for row in history)
     recovered = [row[f"{RECOVERIES}/groups"] for row in history if f"{RECOVERIES}/groups" in row]
@@ -95,7 +104,10 @@ def grpo_facts(trainer: Any, settings: GrpoSettings, samples: int) -> dict[str, 
 
 
 def generated_tokens(history: Iterable[Mapping[str, Any]], completions: int) -> int:
-    """Tokens that GRPO sampled, recoveries included, by its log: a row a step with that many completions."""
+    """Count the tokens that GRPO sampled, by its log.
+
+    Recoveries included: a row a step with that many completions.
+    """
     return sum(
         round(row.get("completions/mean_length", 0.0) * completions)
         + int(row.get(f"{RECOVERIES}/generated", 0))

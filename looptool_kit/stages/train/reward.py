@@ -40,13 +40,16 @@ class Reward(NamedTuple):
 
 
 def reward(answer: Answer, sample: Sample, name: str = "match") -> Reward:
-    """What an answer earns by the reward of that name (`rewards/`), and whether it is right."""
+    """Return what an answer earns, and whether it is right.
+
+    By the reward of that name (`rewards/`).
+    """
     graded = grade(answer, sample.label, sample.tools)
     return Reward(find_reward(name)(answer, sample), graded.error, graded.correct)
 
 
 def rollouts_file(folder: Path, step: int) -> Path:
-    """Where the completions of a step are kept in the folder of a training."""
+    """Return the file of a step's completions in a training folder."""
     return folder / "rollouts" / f"step-{step:04d}.parquet"
 
 
@@ -111,7 +114,10 @@ def rewarded(
     name: str,
     form: WireForm = PROJECTS,
 ) -> Rollouts:
-    """The rollouts of a step, written in `form`, each with what it earns."""
+    """Make the rollouts of a step with their rewards.
+
+    They are written in `form`.
+    """
     rows = []
     for sample, text, how in zip(samples, texts, finish, strict=True):
         earned = reward(form.parse(text, how, sample.tools), sample, name)
@@ -121,10 +127,10 @@ def rewarded(
 
 
 def weigh_groups_without_hit(trainer: Any, folder: Path, group: int, factor: float) -> None:
-    """Multiply the advantages of groups in which no completion is right by `factor` (`reward.no_hit`).
+    """Multiply the advantages of groups without a right completion.
 
-    Such a group teaches only which wrong answer is the least wrong one. Works on TRL's `GRPOTrainer` and
-    Unsloth's; at a factor of 1 the trainer stays as it is.
+    By `factor` (`reward.no_hit`). Such a group teaches only which wrong answer is the least wrong one.
+    Works on TRL's `GRPOTrainer` and Unsloth's; at a factor of 1 the trainer stays as it is.
     """
     if factor == 1.0:
         return

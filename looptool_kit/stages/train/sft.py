@@ -205,7 +205,10 @@ def _token_logps(logits: Any, labels: Any) -> Any:
 
 
 def collate_plain(batch: list[Row], pad: int) -> dict[str, Any]:
-    """Rows that share nothing, filled up to one length, with the weights of their tokens."""
+    """Pad rows that share nothing to one length.
+
+    With the weights of their tokens.
+    """
     import torch
 
     longest = max(len(row["input_ids"]) for row in batch)
@@ -221,8 +224,9 @@ def collate_plain(batch: list[Row], pad: int) -> dict[str, Any]:
 
 
 def collate(batch: list[Row], most: int) -> dict[str, Any]:
-    """A batch packed, in parts of at most `most` tokens (`packs`), its labels, and weights where rows have
-    them.
+    """Pack a batch with its labels and weights.
+
+    In parts of at most `most` tokens (`packs`); weights where rows have them.
     """
     import torch
 
@@ -238,7 +242,10 @@ def collate(batch: list[Row], most: int) -> dict[str, Any]:
 
 
 def packs(batch: list[Row], most: int) -> list[Packed]:
-    """The batch packed, in halves until each part has `most` tokens or one sample."""
+    """Pack a batch in parts of `most` tokens.
+
+    In halves, until each part has that or one sample.
+    """
     packed = pack([r["prompt_ids"] for r in batch], [r["completion_ids"] for r in batch])
     if len(batch) == 1 or packed.input_ids.shape[1] <= most:
         return [packed]

@@ -29,7 +29,10 @@ class Shape(NamedTuple):
         return self.linear + self.vocab * self.hidden * (1 if self.tied else 2)
 
     def lora(self, rank: int) -> int:
-        """Parameters of an adapter on all linear layers: rank x (inputs + outputs) each."""
+        """Parameters of an adapter on all linear layers.
+
+        rank x (inputs + outputs) each.
+        """
         q, kv = self.heads * self.head_dim, self.kv_heads * self.head_dim
         sides = 2 * (self.hidden + q) + 2 * (self.hidden + kv) + 3 * (self.hidden + self.inner)
         return self.layers * rank * sides
@@ -50,7 +53,10 @@ SHAPES = {
 
 
 def shape_of(model: str) -> Shape:
-    """The shape of a model: one of `SHAPES`, or that of a folder or a hub name."""
+    """Return the shape of a model.
+
+    One of `SHAPES`, or that of a folder or a hub name.
+    """
     if model in SHAPES:
         return SHAPES[model]
     from transformers import AutoConfig

@@ -32,7 +32,10 @@ from looptool_kit.stages.train.rewards import find_reward
 
 
 def recipe(settings: Settings, iteration: int) -> list[str]:
-    """The settings that decide the policy of an iteration: its epochs and steps, and what these use."""
+    """Return the settings that decide an iteration's policy.
+
+    Its epochs and steps, and what these use.
+    """
     first, sft, grpo = iteration == 1, settings.sft, settings.grpo
     epochs, steps, rate = (
         ("epochs", "steps_first", "learning_rate")
@@ -77,11 +80,11 @@ def stage(run: Run, samples: Samples, j: int) -> Stage:
 
 
 def train(run: Run, samples: Samples | None = None, iteration: int | None = None) -> Policy:
-    """Train the policy of iteration j - 1 on D_j (LoopTool, section 3.2).
+    """Train the policy of iteration j - 1 on D_j.
 
-    A stopped training resumes from its last checkpoint. Raises `ValueError` where the samples are only a part
-    of D_j, hold rows of it twice, are another dataset than `iteration` says, or none and no iteration is
-    named.
+    LoopTool, section 3.2. A stopped training resumes from its last checkpoint. Raises `ValueError` where
+    the samples are only a part of D_j, hold rows of it twice, are another dataset than `iteration` says,
+    or none and no iteration is named.
     """
     j = iteration_of(run, samples, iteration=iteration)
     samples = dataset(run, samples, j)
@@ -219,10 +222,10 @@ REHEARSAL_CHUNK = 100
 
 
 def rehearsal(settings: Settings, count: int, seed: int) -> Samples:
-    """Samples of other tools than the run's own, for SFT on `count` rows.
+    """Draw samples of other tools for SFT on `count` rows.
 
-    The setting `sft.rehearsal` is their share. Datasets of different sizes rehearse the same ones, as far as
-    they go. Raises `RunError` where no domain is left.
+    Tools that are not the run's own. The setting `sft.rehearsal` is their share. Datasets of different
+    sizes rehearse the same ones, as far as they go. Raises `RunError` where no domain is left.
     """
     from looptool_kit import world
     from looptool_kit.checks import contamination

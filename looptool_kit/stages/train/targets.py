@@ -22,10 +22,11 @@ _BEFORE_NAME = len(f'{OPEN}\n{{"name": "')
 
 
 def key_places(sample: Sample, text: str | None = None) -> list[int]:
-    """The characters of the label's text that decide which tool is called, ascending.
+    """Find the characters that decide which tool is called.
 
-    For each call that of its name's beginning, and for each other tool on offer whose name begins alike, the
-    first one that differs: what ends the name where the one name begins the other.
+    In the label's text, ascending. For each call that of its name's beginning, and for each other tool on
+    offer whose name begins alike, the first one that differs: what ends the name where the one name
+    begins the other.
 
     Args:
         text: The label in a form of the policy's own; None: in the project's (`render_answer`).
@@ -92,9 +93,10 @@ def key_tokens(tokenizer: Any, sample: Sample, completion: Sequence[int]) -> lis
 
 
 def token_weights(keys: Sequence[int], count: int, most: float) -> list[float]:
-    """A weight for each of `count` tokens, `count` in all: more for those at the places `keys`.
+    """Weigh tokens, more at the places `keys`.
 
-    A key token weighs min(others / keys, `most`) times as much as another one.
+    A weight for each of `count` tokens, `count` in all. A key token weighs min(others / keys, `most`)
+    times as much as another one.
     """
     if not keys:
         return [1.0] * count
@@ -108,7 +110,10 @@ def token_weights(keys: Sequence[int], count: int, most: float) -> list[float]:
 def label_weights(
     tokenizer: Any, samples: Sequence[Sample], completions: Sequence[Sequence[int]], most: float
 ) -> list[list[float]]:
-    """The weights of the tokens of each label; `completions` are the labels' tokens with the end."""
+    """Weigh the tokens of each label.
+
+    `completions` are the labels' tokens with the end.
+    """
     return [
         token_weights(key_tokens(tokenizer, s, ids), len(ids), most)
         for s, ids in zip(samples, completions, strict=True)

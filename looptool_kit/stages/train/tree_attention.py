@@ -27,7 +27,10 @@ length and then for any."""
 
 @dataclass(frozen=True, eq=False)
 class Tree:
-    """Who sees whom in a packed row of T tokens, T a multiple of `BLOCK`."""
+    """Who sees whom in a packed row of T tokens.
+
+    T is a multiple of `BLOCK`.
+    """
 
     until: torch.Tensor
     """(T,) long: the place behind the last token that sees this one."""
@@ -46,10 +49,10 @@ class Tree:
 def filled_up(
     input_ids: torch.Tensor, position_ids: torch.Tensor, until: torch.Tensor, length: int, device: Any
 ) -> tuple[torch.Tensor, torch.Tensor, Tree]:
-    """A row of T tokens filled up to `length`: (1, length) ids and positions, and the tree.
+    """Pad a row of T tokens to `length`.
 
-    All of it is on the device. What is filled in sees itself alone and is seen by nobody else. Equal lengths
-    spare the kernel's compilation.
+    (1, length) ids and positions, and the tree. All of it is on the device. What is filled in sees itself
+    alone and is seen by nobody else. Equal lengths spare the kernel's compilation.
     """
     import torch
     from torch.nn.functional import pad
@@ -100,9 +103,9 @@ def _flex(device: str) -> Any:
 
 
 def try_kernel(shape: Shape, dtype: torch.dtype) -> None:
-    """Compile the kernel for a model's heads and use it once, forward and backward, on the GPU.
+    """Compile the kernel for a model's heads and try it.
 
-    Raises what torch raises where it cannot.
+    Once, forward and backward, on the GPU. Raises what torch raises where it cannot.
     """
     import torch
 

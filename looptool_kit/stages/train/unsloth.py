@@ -31,7 +31,10 @@ PHASES = ("sft", "grpo")
 
 
 def why_not() -> str:
-    """Why this machine cannot train with Unsloth, and the remedy; empty where it can."""
+    """Say why this machine cannot train with Unsloth.
+
+    With the remedy; empty where it can.
+    """
     import torch
 
     if not torch.cuda.is_available():
@@ -60,9 +63,10 @@ def train(
     seed: int,
     say: Callable[[str], None] = print,
 ) -> list[dict[str, Any]]:
-    """SFT on `samples`, then GRPO on `chosen`, in order; gives the facts of each.
+    """Run SFT on `samples`, then GRPO on `chosen`.
 
-    Finished phases are not repeated, a stopped one resumes where it was saved last.
+    In order; gives the facts of each. Finished phases are not repeated, a stopped one resumes where it
+    was saved last.
 
     Args:
         settings: `sft` and `grpo` are the recipe of this iteration.
@@ -140,7 +144,10 @@ def main(path: str) -> None:
 
 
 def load(settings: Settings, fast: bool) -> tuple[Any, Any]:
-    """Base model and tokenizer; `fast`: with a vLLM engine on the same weights."""
+    """Load base model and tokenizer.
+
+    `fast`: with a vLLM engine on the same weights.
+    """
     from unsloth import FastLanguageModel
 
     from looptool_kit.policy.models import with_template
@@ -187,7 +194,13 @@ def read_adapter(policy: Any, adapter: Path | None) -> None:
 
 
 def short_enough(samples: Sequence[Sample], lengths: Sequence[int], most: int) -> list[Sample]:
-    """The samples that fit; a prompt is never cut, for it would lose its tools."""
+    """Return the samples that fit.
+
+    A prompt is never cut, for it would lose its tools.
+
+    Raises:
+        ValueError: None of them fits.
+    """
     kept = [s for s, n in zip(samples, lengths, strict=True) if n <= most]
     if len(kept) < len(samples):
         print(
@@ -203,10 +216,10 @@ def short_enough(samples: Sequence[Sample], lengths: Sequence[int], most: int) -
 
 
 def read_as_text(tokenizer: Any, samples: Sequence[Sample]) -> list[Sample]:
-    """The samples whose prompts become the right ids when they are encoded from text.
+    """Return the samples whose prompts survive encoding from text.
 
-    Unsloth's GRPO is given text alone, and a special token's name in a message or a tool would be read as
-    that token. Raises ValueError where no sample is left.
+    They become the right ids. Unsloth's GRPO is given text alone, and a special token's name in a message
+    or a tool would be read as that token. Raises ValueError where no sample is left.
     """
     from looptool_kit.policy.engines.prompts import encode_prompts, render
 
@@ -227,12 +240,18 @@ def read_as_text(tokenizer: Any, samples: Sequence[Sample]) -> list[Sample]:
 
 
 def pass_size(batch: int, most: int) -> int:
-    """Rows of a forward pass, at most `most`, so that passes make up the batch exactly."""
+    """Return the rows of a forward pass, at most `most`.
+
+    So that passes make up the batch exactly.
+    """
     return next(n for n in range(min(most, batch), 0, -1) if batch % n == 0)
 
 
 def own_arguments() -> dict[str, Any]:
-    """What this trainer adds to the recipe: 8-bit AdamW, and the GPU's 16-bit type."""
+    """Return what this trainer adds to the recipe.
+
+    8-bit AdamW, and the GPU's 16-bit type.
+    """
     import torch
 
     from looptool_kit.policy.models import default_dtype
@@ -281,7 +300,10 @@ def run_sft(
 def run_grpo(
     policy: Any, tokenizer: Any, chosen: Samples, settings: Settings, steps: int, folder: Path, seed: int
 ) -> None:
-    """GRPO on `chosen` in order, from the first again when they run out."""
+    """Run GRPO on `chosen` in order.
+
+    From the first again when they run out.
+    """
     from datasets import Dataset
     from trl import GRPOConfig, GRPOTrainer
 

@@ -55,7 +55,10 @@ def show_call(call: ToolCall) -> str:
 
 
 def is_left_out(value: Any, schema: dict[str, Any]) -> bool:
-    """True for a value that means the same as leaving the parameter out: null, or the default."""
+    """Tell whether a value means leaving the parameter out.
+
+    Null, or the default.
+    """
     return value is None or is_default(value, schema)
 
 

@@ -51,7 +51,7 @@ def calls_evidence(
 def _lone_call(sample: Sample, dialogue: Dialogue, call: ToolCall, side: Side, used: set[Span]) -> Evidence:
     """Evidence on a lone call, written as if the label made it."""
     if sum(same_call(c, call) for c in side.answer.calls) > 1:
-        return evidence("call", weights.TWICE, f"{show_call(call)} stands twice")
+        return evidence("call", weights.TWICE, f"{show_call(call)} appears twice")
     if already_made(sample.messages, call):
         words = f"{call.name} was already called with these arguments"
         return evidence("call", weights.ALREADY_MADE, words)

@@ -28,7 +28,10 @@ alike, whichever side was right.
 
 
 def between(evidence: Sequence[Evidence], label: Side, prediction: Side) -> dict[str, float]:
-    """The signs for the prediction and against the label: swapping the two turns every sign around."""
+    """Return the signs for the prediction and against the label.
+
+    Swapping the two turns every sign around.
+    """
     clear = [e for e in evidence if abs(e.lean) >= weights.MIN_AGAINST]
     signs = {kind: _bounded(sum(e.lean for e in clear if e.name in names)) for kind, names in KINDS.items()}
     # What leans a little says little, of whatever kind it is: half of it leans the wrong way.
@@ -41,7 +44,9 @@ def between(evidence: Sequence[Evidence], label: Side, prediction: Side) -> dict
 
 
 def together(evidence: Sequence[Evidence], label: Side, prediction: Side, alike: bool) -> dict[str, float]:
-    """The signs that the two answers give together, the same where they are swapped.
+    """Return the signs that two answers give together.
+
+    The same where they are swapped.
 
     Args:
         alike: Whether the answers say the same in other words.
@@ -64,7 +69,10 @@ def together(evidence: Sequence[Evidence], label: Side, prediction: Side, alike:
 def probabilities(
     between: Mapping[str, float], together: Mapping[str, float], prior: Mapping[VerdictName, float]
 ) -> dict[VerdictName, float]:
-    """The probability of each verdict, where the prior gives their shares among failed samples."""
+    """Return the probability of each verdict.
+
+    Where the prior gives their shares among failed samples.
+    """
     side = sum(weights.BETWEEN.get(name, 0.0) * value for name, value in between.items())
     scores: dict[VerdictName, float] = {
         "PRED_WRONG": -side,

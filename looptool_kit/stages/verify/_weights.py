@@ -86,7 +86,7 @@ MIN_LEFT_OVER = 2
 # ------------------------------------------------------ a call only one side has
 
 TWICE = Support(0.15, 0.85)
-"""The same call stands twice in one answer. Decides; a little less than `ALREADY_MADE`, as the schema allows
+"""The same call appears twice in one answer. Decides; a little less than `ALREADY_MADE`, as the schema allows
 it.
 """
 ALREADY_MADE = Support(0.1, 0.9)
@@ -171,6 +171,7 @@ MIN_LABEL_WRONG = 0.5
 MIN_PRED_WRONG = 0.93
 """The same of PRED_WRONG, above its share: where the evidence says nothing the judge abstains."""
 MIN_BOTH_CORRECT = 0.5
+"""The same of BOTH_CORRECT: more likely than not."""
 MIN_BOTH_WRONG = 0.5
 """The same of BOTH_WRONG, which discards the sample; something must speak against each answer as well."""
 MIN_AGAINST = 0.4

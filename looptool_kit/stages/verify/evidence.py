@@ -1,6 +1,6 @@
 """The `evidence` judge: decides between label and prediction without a language model.
 
-It stands in the place of JGLV's judge (LoopTool, section 3.4). Each difference between the two answers
+It stands in place of JGLV's judge (LoopTool, section 3.4). Each difference between the two answers
 becomes one piece of evidence with support for either side: does the answer satisfy the schemas, is a value
 supported by the dialogue, does a call use what the user asked for, is the tool the one that the request
 speaks of, which answer does the policy itself find likelier. What the pieces say together are calibrated
@@ -21,8 +21,8 @@ from looptool_kit.core.toolcalls import Answer
 from looptool_kit.stages.verify import Case, Context, Logprobs, each
 from looptool_kit.stages.verify import _weights as weights
 from looptool_kit.stages.verify._answers import Side, is_left_out, schema_of, show
+from looptool_kit.stages.verify._compare import likelihood, weigh
 from looptool_kit.stages.verify._odds import between, probabilities, together
-from looptool_kit.stages.verify._weighing import likelihood, weigh
 from looptool_kit.text.passages import Dialogue, dialogue
 
 

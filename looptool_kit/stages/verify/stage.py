@@ -1,6 +1,6 @@
 """Stage verify: a judge compares label and prediction of failed samples.
 
-This is JGLV of LoopTool, section 3.4.
+This is JGLV of LoopTool, section 3.4. What a judge is given and returns is in the package's `__init__.py`.
 """
 
 from __future__ import annotations

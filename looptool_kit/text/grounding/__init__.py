@@ -61,7 +61,10 @@ def _by_schema(value: Any, schema: dict[str, Any], told: bool) -> Grounding | No
 
 
 def is_default(value: Any, schema: Any) -> bool:
-    """True where a schema declares the value as the default, or its description names it so."""
+    """Tell whether a schema gives the value as its default.
+
+    Declared, or named so in its description.
+    """
     if not isinstance(schema, dict):
         return False
     declared = "default" in schema and canonical(schema["default"]) == canonical(value)

@@ -51,7 +51,7 @@ _MIN_NOTATION_SHARE = 0.3
 _UNIT_LETTERS = 5
 """A unit of measure has at most so many letters where it stands right behind a number."""
 _MIN_PHONE_DIGITS = 7
-"""Fewer digits are no phone number: only then are a text's digits compared without what separates them."""
+"""Fewer digits are not a phone number: only then are a text's digits compared without what separates them."""
 
 
 def ground_string(value: str, schema: dict[str, Any], d: Dialogue, name: str) -> Grounding:

@@ -23,6 +23,7 @@ CLUB_KINDS = ("Football Club", "Hockey Club", "Rugby Club", "Handball Club", "Ba
 GROUND_KINDS = ("Park", "Stadium", "Arena", "Field")
 BIRTHS, FOUNDINGS, OPENINGS = (1930, 1995), (1955, 2015), (1890, 2015)
 NEWEST_WORK = 2024
+"""No work is newer: requests are made later than that."""
 HELD_OUT_WORKS = 200
 """Works of the base that held-out records come from, whatever `search.records` is."""
 MIN_WORKS, MAX_WORKS = 20, 1500

@@ -74,7 +74,7 @@ def test_of_one_original_one_row_joins_over_all_perturbations() -> None:
     wanted = dict.fromkeys(KINDS, 1)
     assert pick(hardest(rows, losses), wanted) == [rows[-1]]
     assert pick(hardest(rows, losses), wanted, per_sample=3) == rows[:1:-1]
-    # A row that stands twice in the order joins once.
+    # A row that appears twice in the order joins once.
     assert pick([rows[0], rows[0]], {"typos": 2}, per_sample=2) == [rows[0]]
 
 

@@ -67,7 +67,7 @@ def test_development_samples_are_a_category_of_their_own(run: Run) -> None:
     policy = base_policy(run.settings.model)
     assert len(stage.develop(run, policy)) == 4
     assert list(stage.scores(run, "development_scores")) == ["base"] and not stage.scores(run)
-    with pytest.raises(ValueError, match="no category 'unseen_tools'; choose of held_out, development"):
+    with pytest.raises(ValueError, match="no category 'unseen_tools'; choose from held_out, development"):
         stage.evaluate(run, policy, categories=["unseen_tools"])
     with pytest.raises(ValueError, match="leave out per_category"):
         stage.evaluate(run, policy, per_category=3)

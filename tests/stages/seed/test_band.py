@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 from scripted_runs import scripted
 
-from looptool_kit import band as bands
-from looptool_kit import world
+from looptool_kit import pilot, world
 from looptool_kit.checks.rules import passes
 from looptool_kit.config import Settings, deciding
 from looptool_kit.core.errors import RunError
@@ -202,7 +201,7 @@ def test_the_band_is_estimated_once_and_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = create(tmp_path / "run", monkeypatch, band__estimate=True)
-    with pytest.raises(RunError, match=r"looptool_kit\.band\.estimate"):
+    with pytest.raises(RunError, match=r"looptool_kit\.pilot\.estimate"):
         seed(run)
     trained = scripted(monkeypatch)
     # The scripted policy answers the same before and after: two of three right.
@@ -210,14 +209,14 @@ def test_the_band_is_estimated_once_and_said(
     monkeypatch.setattr(
         _band, "under_base", lambda run: lambda rows: [losses[int(s.id[:6], 16) % 3] for s in rows]
     )
-    found = bands.estimate(run)
+    found = pilot.estimate(run)
     assert 0.2 <= found.low <= 0.4 and found.high == 1.6 and trained == [1]
     told = capsys.readouterr().out
     assert f"band {found.low:.3f} to 1.600, estimated: the median losses of" in told
     facts = json.loads((run.folder(0) / "band.json").read_text())
     assert facts["right_before"] + facts["wrong_after"] == facts["samples"] == 20
-    monkeypatch.setattr(import_module("looptool_kit.band"), "train", None)  # it stands: nothing is trained
-    assert bands.estimate(run) == found
+    monkeypatch.setattr(import_module("looptool_kit.pilot"), "train", None)  # it stands: nothing is trained
+    assert pilot.estimate(run) == found
     seed(run)
     assert (run.manifest("seed", 0) or {})["made_from"]["band"]
     assert {0.1} & {losses[int(s.id[:6], 16) % 3] for s in run.table(Samples, "pool", 0)} == set()

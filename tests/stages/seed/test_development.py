@@ -15,7 +15,7 @@ from looptool_kit.report.summary import headline
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.evaluate.stage import best_policy
 from looptool_kit.stages.seed.stage import seed
-from looptool_kit.tools.of_run import init
+from looptool_kit.tools.own_tools import init
 
 SMALL = {"seeds__first": 20, "seeds__fresh": [6, 4], "seeds__held_out": 6}
 

@@ -57,7 +57,7 @@ def ragged(seed: int) -> tuple[list[list[int]], list[list[int]]]:
     prompts = [tools + draw(5), tools + draw(90), other, other, other]
     completions = [draw(7), draw(1), draw(4), draw(30), draw(9)]
     completions[4][:3] = completions[3][:3]
-    return [*prompts, prompts[2]], [*completions, completions[2]]  # the last sequence stands twice
+    return [*prompts, prompts[2]], [*completions, completions[2]]  # the last sequence appears twice
 
 
 @pytest.mark.parametrize("kind", ["Llama", "Mistral", "Qwen2", "Qwen3"])

@@ -83,7 +83,7 @@ def both_ways(request: str, right: Answer, wrong: Answer) -> tuple[Verdict, Verd
         (booked(notes="window"), "notes"),
         (booked(colour="red"), "colour"),
         (Answer(calls=(ToolCall(name="find_restaurants", arguments={"city": "Chez Louis"}),)), "book_table"),
-        (Answer(calls=(*booked().calls, *booked().calls)), "stands twice"),
+        (Answer(calls=(*booked().calls, *booked().calls)), "appears twice"),
         (Answer(text="For how many people?"), "book_table"),
         (Answer(text="Done!"), "book_table"),
     ],

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from looptool_kit.core.records import Scores
 from looptool_kit.core.samples import Label, Sample
 from looptool_kit.core.stats import wilson
-from looptool_kit.core.terminal import cell
+from looptool_kit.core.terminal import cell, show
 from looptool_kit.policy.engines import Completion
 from looptool_kit.policy.policy import Policy
 from looptool_kit.run.folder import Run
@@ -177,8 +177,8 @@ def print_scores(run: Run, policy: Policy, scores: Scores) -> None:
         grid.add_row(
             cell(r.category), str(r.n), str(of), str(r.correct), f"{r.accuracy:.3f} [{r.lo:.3f}, {r.hi:.3f}]"
         )
+    show(grid)
     console = Console()
-    console.print(grid)
     results = {r.category: (r.correct, r.n) for r in rows}
     versions: tuple[bfcl_weights.Version, ...] = ("v3", "v4")
     for version in versions:

@@ -21,7 +21,10 @@ def language_of(category: str) -> Language:
 
 
 def tools_of(docs: Sequence[Mapping[str, Any]]) -> tuple[Tool, ...]:
-    """Function documents, as BFCL shows them to a model, as tools (see `acceptable.bfcl_tools`)."""
+    """Read BFCL's function documents as tools.
+
+    As BFCL shows them to a model (see `acceptable.bfcl_tools`).
+    """
     return tuple(bfcl_tools(docs))
 
 

@@ -31,7 +31,7 @@ from looptool_kit.stages.seed.templates.generate import SPLITS, WEIGHTS, generat
 from looptool_kit.stages.seed.templates.paraphrase import paraphrased
 from looptool_kit.stages.seed.templates.room import Fits, room_of
 from looptool_kit.stages.seed.templates.trial import trial
-from looptool_kit.tools.of_run import tools_of
+from looptool_kit.tools.own_tools import tools_of
 from looptool_kit.world.noise import plant_noise
 
 SETTINGS = ("seeds.noise", "seeds.paraphrase")

@@ -38,7 +38,9 @@ _ALIKE = tuple(
 
 
 def other_fits(target: Able, args: dict[str, Any], text: str, offered: Iterable[Able]) -> str:
-    """The name of another tool on offer that serves a request as well; empty where there is none.
+    """Name another tool on offer that serves a request.
+
+    Empty where there is none.
 
     Args:
         target: The tool that the request is for.
@@ -55,9 +57,9 @@ def other_fits(target: Able, args: dict[str, Any], text: str, offered: Iterable[
 
 
 def ambiguous_without(target: Able, offered: Sequence[Able]) -> str:
-    """The name of another tool about the same thing, where a request leaves something out.
+    """Name another tool about the same thing.
 
-    It may find what is missing, or be meant instead.
+    Where a request leaves something out. It may find what is missing, or be meant instead.
     """
     for other in offered:
         if other is not target and any(alike(a, b) for a in target.subject for b in other.subject):

@@ -270,7 +270,10 @@ _LOOSE = re.compile(
 
 
 def without_loose_end(text: str) -> str:
-    """The text without a participle or a word that nothing follows: "a list of lamps belonging"."""
+    """Drop a last participle or word that nothing follows.
+
+    As in "a list of lamps belonging".
+    """
     while (shorter := _LOOSE.sub("", text)) != text:
         text = shorter
     return text

@@ -203,7 +203,10 @@ PLACE_OF_FILE = r"\b(?:paths?|directory|folder)\b"
 
 
 def in_a_folder(words: str, description: str, context: str) -> Type | None:
-    """`source`, `from` and the like of tools for files: a path, and no city."""
+    """Recognise `source`, `from` and the like of file tools.
+
+    A path, and not a city.
+    """
     if not (
         re.search(PLACE_OF_FILE, description.lower())
         or (description == "" and re.search(r"\b(?:files?|directory|folders?|rename)\b", context))

@@ -29,7 +29,10 @@ _ACRONYMS = lex.word_set("""
 
 
 def acronyms(text: str) -> str:
-    """The text with its abbreviations in capitals: "send an sms" -> "send an SMS"."""
+    """Write a text's abbreviations in capitals.
+
+    "send an sms" -> "send an SMS".
+    """
     return re.sub(r"\w+", lambda m: m[0].upper() if m[0] in _ACRONYMS else m[0], text)
 
 

@@ -16,6 +16,7 @@ from looptool_kit.text.grounding.scores import SAID_THRESHOLD
 from looptool_kit.text.passages import dialogue
 
 TEMPERATURE = 0.9
+"""Above 0, so that the requests of one template get different words."""
 
 _SYSTEM = """\
 You word requests to an assistant that calls tools. You get the tools on offer, a dialogue with one \
@@ -35,10 +36,11 @@ class Wording(Frozen):
 
 
 def paraphrased(samples: Samples, run: Run, reject: Reject) -> Samples:
-    """The samples, a share of them (`seeds.paraphrase`) with the request in a language model's words.
+    """Word a share of the requests by a language model.
 
-    A new wording must pass the rule tier, and a judge must find the label right. Where it does not, the
-    template's words stay, and the wording is rejected with the reason.
+    The share is `seeds.paraphrase`; returns all samples. A new wording must pass the rule tier, and a
+    judge must find the label right. Where it does not, the template's words stay, and the wording is
+    rejected with the reason.
 
     Raises:
         RunError: No model is set.
@@ -87,7 +89,10 @@ def _prompt(sample: Sample) -> Prompt:
 
 
 def worded(sample: Sample, request: str) -> Sample:
-    """The sample with another wording of its request; the old one is kept in `meta`."""
+    """Give a sample another wording of its request.
+
+    The old one is kept in `meta`.
+    """
     messages = tuple(
         Message(role="user", content=request) if m.role == "user" else m for m in sample.messages
     )

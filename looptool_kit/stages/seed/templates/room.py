@@ -20,7 +20,10 @@ What is longer all the same is found by its exact length after the draw.
 
 
 def room_of(model: str) -> Fits:
-    """What a model has room for, by its config where it is a folder, else as the embedded model."""
+    """Return what a model has room for.
+
+    By its config where it is a folder, else as the embedded model.
+    """
     return _within(context_of(Path(model)) or EMBEDDED_CONTEXT)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from looptool_kit.stages.seed.templates.wording import CHANGING
 from looptool_kit.world import grammar as g
 from looptool_kit.world.grammar import Said, Scene
-from looptool_kit.world.spec import Param, Spec, reserved, slots
+from looptool_kit.world.spec import Param, Spec, slots
 
 _FIRST = re.compile(
     r"(?:to|from|for|on|at|by|until|since|born|due|starting|ending|leaving|arriving|called|named|titled)\b|\{@\}"
@@ -23,7 +23,9 @@ _INVERTED = re.compile(r" as (?:the )?|\bset to\b|\bof \{\}")
 
 
 def say(spec: Spec, args: dict[str, Any], scene: Scene, *, only_do: bool = False, skip: str = "") -> Said:
-    """Word a request for a call, with every argument mentioned once; `skip` is not mentioned.
+    """Word a request that mentions every argument of a call.
+
+    Each once; `skip` is not mentioned.
 
     Raises:
         ValueError: No phrase goes with these arguments.
@@ -63,17 +65,7 @@ def _phrase(spec: Spec, names: set[str], scene: Scene, only_do: bool, skip: str)
     def sayable(phrase: str) -> bool:
         return slots(phrase) <= names and skip not in slots(phrase)
 
-    forms = [("do", spec.do)] * 3
-    if not only_do:
-        forms += [("ask", spec.ask)] * 3 + [("need", spec.need)]
-    usable = [
-        (form, phrase)
-        for form, options in forms
-        for phrase in options
-        if (phrase in reserved(options)) == scene.unseen and sayable(phrase)
-    ]
-    usable = usable or [("do", phrase) for phrase in spec.do if sayable(phrase)]
-    if not usable:
+    if not (usable := g.usable_phrases(spec, scene, only_do, sayable)):
         raise ValueError(f"tool {spec.name!r} has no phrase that can be said with {sorted(names)}")
     return usable[int(scene.rng.random() * len(usable))]
 

@@ -47,7 +47,10 @@ _BOUNDS = (
 
 
 def limits_of_number(description: str) -> dict[str, Any]:
-    """Limits in the words of JSON Schema: "0 to 4", "at most 15", "greater than 0", "multiple of 5"."""
+    """Read a number's limits as JSON Schema keywords.
+
+    "0 to 4", "at most 15", "greater than 0", "multiple of 5".
+    """
     text = description.lower()
     out: dict[str, Any] = {}
     for pattern in _RANGES:
@@ -75,7 +78,10 @@ _COUNT = rf"(\d+|{'|'.join(_WORDS)})"
 
 
 def limits_of_text(description: str) -> dict[str, Any]:
-    """Length and pattern: "seven digits", "up to 64 characters", "two-letter code", "must end in `x`"."""
+    """Read a text's length and pattern as JSON Schema keywords.
+
+    "seven digits", "up to 64 characters", "two-letter code", "must end in `x`".
+    """
     text = description.lower()
     if match := re.search(
         rf"\b(?:a|one|{_COUNT}) (?:capital )?letters? (?:and|followed by|then) {_COUNT} digits\b", text

@@ -33,14 +33,20 @@ _UNSAID = re.compile(
 
 
 def is_technical(name: str, schema: Any) -> bool:
-    """Tell whether a parameter is a program's business: by its name, or what its description says of it."""
+    """Tell whether a parameter is set by programs, not said.
+
+    By its name, or what its description says of it.
+    """
     description = str(schema.get("description") or "") if isinstance(schema, Mapping) else ""
     named = _HEADER.fullmatch(name) or _NAMES.fullmatch(words_of(name))
     return bool(named or _ABOUT.search(description))
 
 
 def refuse_unsaid(name: str, schema: Mapping[str, Any]) -> None:
-    """Raise `Unusable` for a value that no person says: bytes, a Unix time."""
+    """Raise `Unusable` for a value that no person says.
+
+    Bytes, a Unix time.
+    """
     description = str(schema.get("description") or "")
     coded = schema.get("contentEncoding") or schema.get("format") in ("binary", "byte")
     if coded or _UNSAID.search(description):
@@ -48,7 +54,9 @@ def refuse_unsaid(name: str, schema: Mapping[str, Any]) -> None:
 
 
 def constants(tool: Tool) -> dict[str, Any]:
-    """Values of required technical parameters that the schema gives: only one choice, or a default.
+    """Return the values that the schema gives technical parameters.
+
+    Of the required ones: only one choice, or a default.
 
     Raises:
         Unusable: There is one without a value.

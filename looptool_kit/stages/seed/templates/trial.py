@@ -35,7 +35,9 @@ class Trial(NamedTuple):
 
 
 def check(made: Made, sample: Sample, offered: Sequence[Able]) -> None:
-    """Check a request: it fits one tool alone, and its sample passes the rule tier.
+    """Check a request and its sample.
+
+    The request fits one tool alone, and the sample passes the rule tier.
 
     Raises:
         Refused: It does not; it names the reason.
@@ -49,7 +51,10 @@ def check(made: Made, sample: Sample, offered: Sequence[Able]) -> None:
 
 
 def trial(targets: Sequence[Able], fits: Fits, pool: Sequence[Able] = ()) -> Trial:
-    """Try requests for each of the targets, beside the tools of the pool that are most like it."""
+    """Try requests for each target beside similar tools.
+
+    The tools of the pool that are most like it.
+    """
     pool = pool or targets
     refused: Counter[str] = Counter()
     without: dict[str, str] = {}

@@ -68,7 +68,7 @@ def draw(t: Type, rng: Random, today: date, held: bool = False) -> Any:
 
 
 def atoms(t: Type, value: Any) -> list[bool]:
-    """For each value inside `value` that splits: is it held out?"""
+    """Tell for each splitting value inside `value` whether it is held out."""
     if isinstance(t, Group):
         return [h for n, v in value.items() for h in atoms(t.parts[n], v)]
     if isinstance(t, Many) and t.each is not None:

@@ -39,7 +39,10 @@ CHANGING = frozenset(["adjust", "change", "configure", "edit", "modify", "patch"
 
 
 def changes(tool: Tool) -> bool:
-    """Whether it changes a thing that is there: what it is said to, and what tells which one."""
+    """Tell whether a tool changes a thing that is there.
+
+    What it is said to, and what tells which one.
+    """
     first = headline(tool)[0].split()[0]
     return first in CHANGING and (first != "set" or any(is_id(words_of(n)) for n in tool.required))
 
@@ -58,7 +61,10 @@ class Able(NamedTuple):
 
     @property
     def changes(self) -> bool:
-        """Whether it changes something that is there: a call that gives no new value would do nothing."""
+        """Whether it changes something that is there.
+
+        A call that gives no new value would do nothing.
+        """
         return changes(self.tool)
 
     def leaving_out(self, name: str) -> Spec:
@@ -127,7 +133,7 @@ def _param(tool: Tool, name: str, schema: dict[str, Any], kind: Type) -> Param:
 
 
 def _only_number(tool: Tool) -> bool:
-    """Whether one required parameter alone is a number that is no ID: what is set, is set to it."""
+    """Whether one required parameter alone is a number and not an ID: what is set, is set to it."""
     kinds = [(n, s) for n, s in tool.properties.items() if n in tool.required and isinstance(s, dict)]
     numbers = [n for n, s in kinds if s.get("type") in ("integer", "number") and not is_number_of(s)]
     return len([n for n in numbers if not is_id(words_of(n))]) == 1

@@ -60,15 +60,19 @@ def find_strategy(name: str) -> Strategy:
 
 
 def label_losses(asked: Asked, samples: Samples) -> dict[str, float]:
-    """Sample id -> mean negative log-likelihood of its label under the policy (iTool, section 3.1)."""
+    """Compute sample id -> loss of its label under the policy.
+
+    The mean negative log-likelihood (iTool, section 3.1).
+    """
     made = kept_losses(asked.run, LOSSES, asked.iteration, asked.key, samples, asked.engine)
     return {row.sample_id: row.loss for row in made}
 
 
 def pick(samples: Sequence[Sample], losses: Mapping[str, float], share: float) -> list[Sample]:
-    """The samples with the least likely labels: the top `share` of labels with calls and of plain replies.
+    """Pick the samples with the least likely labels.
 
-    Each kind gives that share of itself (rounded, at least one), ties by id. Hardest first.
+    The top `share` of labels with calls and of plain replies. Each kind gives that share of itself
+    (rounded, at least one), ties by id. Hardest first.
     """
     chosen: list[Sample] = []
     for kind in (True, False):

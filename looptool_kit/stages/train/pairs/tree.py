@@ -35,7 +35,10 @@ class Leaf(NamedTuple):
 
 
 def make(asked: Asked) -> Made:
-    """Pairs of the samples whose labels the policy finds least likely, hardest sample first."""
+    """Make pairs of the samples with the least likely labels.
+
+    Hardest sample first.
+    """
     run, settings = asked.run, asked.run.settings
     own = settings.pairs
     pool = asked.samples if own.n else asked.samples.where(lambda s: s.id in asked.grpo)
@@ -64,7 +67,7 @@ def made_of(asked: Asked, picked: Samples, groups: Iterable[Group]) -> Made:
 
 
 def leaves(tokenizer: Any, sample: Sample, rollouts: Sequence[Rollout]) -> list[Leaf]:
-    """The rollouts that came to their end, with their graded rewards.
+    """The rollouts that were finished, with their graded rewards.
 
     One that was cut at the length limit is none: an end token behind it would teach the policy to stop there.
     """
@@ -81,11 +84,12 @@ def leaves(tokenizer: Any, sample: Sample, rollouts: Sequence[Rollout]) -> list[
 
 
 def pairs_of(sample_id: str, found: Sequence[Leaf], settings: PairsSettings) -> list[Pair]:
-    """One pair for each place where the rollouts part, those of the largest gap first.
+    """Make one pair for each place where rollouts part.
 
-    A branch is worth the mean value of its rollouts. The pair is the best rollout of the best branch against
-    the worst of the worst. None where these differ by less than `gap`, share more than `overlap` of their
-    words, or the better one is worth less than `least`; `most_per_sample` at the most.
+    Those of the largest gap first. A branch is worth the mean value of its rollouts. The pair is the best
+    rollout of the best branch against the worst of the worst. None where these differ by less than `gap`,
+    share more than `overlap` of their words, or the better one is worth less than `least`;
+    `most_per_sample` at the most.
     """
     pairs: list[Pair] = []
     for at, branches in parting(sorted(found)):
@@ -105,7 +109,10 @@ def pairs_of(sample_id: str, found: Sequence[Leaf], settings: PairsSettings) -> 
 
 
 def parting(found: Sequence[Leaf]) -> Iterator[tuple[int, list[list[Leaf]]]]:
-    """Every place where sorted leaves part: the number of the token, and the leaves of each branch."""
+    """Find every place where sorted leaves part.
+
+    The number of the token, and the leaves of each branch.
+    """
     if not found or found[0].tokens == found[-1].tokens:
         return
     at = shared_length(found[0].tokens, found[-1].tokens)
@@ -116,7 +123,10 @@ def parting(found: Sequence[Leaf]) -> Iterator[tuple[int, list[list[Leaf]]]]:
 
 
 def overlap(a: str, b: str) -> float:
-    """Share of the words of two texts that both have, repeated ones counted; 1 for two empty texts."""
+    """Return the share of words that two texts share.
+
+    Repeated ones counted; 1 for two empty texts.
+    """
     ours, theirs = Counter(a.split()), Counter(b.split())
     either = (ours | theirs).total()
     return (ours & theirs).total() / either if either else 1.0

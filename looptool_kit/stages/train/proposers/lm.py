@@ -32,6 +32,7 @@ WARMUP = 256
 MAX_TOKENS = 256
 """Most tokens of a plan; the world's own have 113 at the most, with the embedded model's tokenizer."""
 EXAMPLES = 3
+"""Plans that a prompt shows before the one to write, as in ReverseGen's warm-up."""
 DPO = PreferenceSettings(epochs=1, loss="dpo", beta=0.1, learning_rate=5e-5)
 """ReverseGen's; of its two learning rates that of the published script."""
 PAID_RATE = 1e-4

@@ -31,7 +31,10 @@ def find_reward(name: str) -> RewardFunction:
 
 
 def pairs(answer: Answer, sample: Sample) -> list[tuple[ToolCall | None, ToolCall | None]]:
-    """The label's calls and the answer's, paired by `align`, whatever order either is written in."""
+    """Pair the label's calls with the answer's, by `align`.
+
+    Whatever order either is written in.
+    """
     return align(_in_order(sample.label.calls), _in_order(answer.calls))
 
 

@@ -18,9 +18,10 @@ NAME, PARAMETERS, VALUES = 0.2, 0.3, 0.5
 
 
 def reward(answer: Answer, sample: Sample) -> float:
-    """From 0 to 1; 1 for an answer that is exactly right, and for no other.
+    """Reward an answer from 0 to 1.
 
-    A plain reply earns 1 or 0. So does an answer whose label breaks the schema of its tool.
+    1 for an answer that is exactly right, and for no other. A plain reply earns 1 or 0. So does an answer
+    whose label breaks the schema of its tool.
     """
     if grade(answer, sample.label, sample.tools).correct:
         return 1.0
@@ -31,7 +32,7 @@ def reward(answer: Answer, sample: Sample) -> float:
 
 
 def passes_gate(answer: Answer, sample: Sample) -> bool:
-    """Whether the answer can be read, and all of its calls could be made."""
+    """Tell whether an answer can be read and its calls made."""
     return not answer.error and not any(call_errors(c, sample.tools) for c in answer.calls)
 
 

@@ -31,7 +31,10 @@ PARAMETERS = {
 
 
 def reward(answer: Answer, sample: Sample) -> float:
-    """From -2 to 1; 1 for an answer that is exactly right, and for no other."""
+    """Reward an answer from -2 to 1.
+
+    1 for an answer that is exactly right, and for no other.
+    """
     if answer.error:
         return UNREADABLE
     if grade(answer, sample.label, sample.tools).correct:

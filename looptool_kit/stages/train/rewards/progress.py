@@ -17,7 +17,10 @@ from looptool_kit.stages.train.rewards.gated import passes_gate
 
 
 def reward(answer: Answer, sample: Sample) -> float:
-    """From 0 to 1; 1 for an answer that is exactly right, and for no other."""
+    """Reward an answer from 0 to 1.
+
+    1 for an answer that is exactly right, and for no other.
+    """
     if grade(answer, sample.label, sample.tools).correct:
         return 1.0
     if not passes_gate(answer, sample) or not answer.calls or not sample.label.calls:

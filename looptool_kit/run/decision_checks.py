@@ -40,7 +40,7 @@ def check_written(subject: str, values: Mapping[str, JsonValue], datasets: Itera
             if row in found:
                 wrong += [e for call in label.calls for e in call_errors(call, found[row].tools)]
         if wrong:
-            what = "sample in the place" if subject == "expansion" else "label"
+            what = "sample in place" if subject == "expansion" else "label"
             raise ValueError(f"the {what} of {row} is refused: {'; '.join(wrong)}. Nothing was decided.")
 
 

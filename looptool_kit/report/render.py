@@ -18,7 +18,10 @@ def render_template(template: str, **values: Any) -> str:
 
 
 def drawn(svg: str) -> Any:
-    """A drawing for a page: an element tree of this package, in which all text is escaped."""
+    """Mark a drawing as safe for a page.
+
+    It is an element tree of this package, in which all text is escaped.
+    """
     import markupsafe
 
     return markupsafe.Markup(svg)

@@ -20,7 +20,10 @@ INTERVAL = 10.0
 
 
 def seconds_before(manifest: Path, key: str) -> float:
-    """The seconds of the tries at this very result that ended without it."""
+    """Return the seconds of earlier tries at the same result.
+
+    Of those that ended without it.
+    """
     try:
         noted = json.loads(manifest.with_suffix(SUFFIX).read_text(encoding="utf-8"))
         seconds = float(noted["seconds"]) if noted["key"] == key else 0.0
@@ -31,7 +34,9 @@ def seconds_before(manifest: Path, key: str) -> float:
 
 @contextmanager
 def counted(manifest: Path, key: str, before: float, writable: Callable[[], None]) -> Iterator[None]:
-    """Note what the work inside takes, now and then and where it ends without a result.
+    """Record the seconds that the work inside takes.
+
+    Now and then, and where it ends without a result.
 
     Args:
         manifest: Where the stage's manifest will stand.

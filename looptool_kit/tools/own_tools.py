@@ -92,7 +92,10 @@ def tools_of(run: Run) -> list[Tool]:
 
 
 def original_names(run: Run) -> dict[str, str]:
-    """Legal name -> the tool's own name, for each tool of the run's catalogue that was renamed."""
+    """Return legal name -> own name of the run's renamed tools.
+
+    For each tool of the catalogue that was renamed.
+    """
     path = run.path / CATALOGUE
     listed = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
     renamed = [row for row in listed if isinstance(row, dict) and row.get(_ORIGINAL)]
@@ -100,7 +103,10 @@ def original_names(run: Run) -> dict[str, str]:
 
 
 def with_original_names(run: Run, samples: Iterable[Sample]) -> Samples:
-    """The samples with the names that the run's tools had where they came from: for use outside."""
+    """Return the samples with the tools' original names.
+
+    Those that they had where they came from: for use outside.
+    """
     names = original_names(run)
 
     def calls(of: tuple[ToolCall, ...]) -> tuple[ToolCall, ...]:

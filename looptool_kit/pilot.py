@@ -1,4 +1,4 @@
-"""The band of complexity, estimated from a first training (ToolACE, section 2.2).
+"""The pilot: a first training that estimates the band of complexity (ToolACE, section 2.2).
 
 Setting `band.estimate`. A run of its own in the folder `pilot` draws D_1 without a band, without planted
 errors and from the same settings, asks the untrained policy, trains D1 once, and asks again. The band goes
@@ -20,13 +20,13 @@ from looptool_kit.core.tables import write_json, write_text
 from looptool_kit.policy.label_loss import Score
 from looptool_kit.policy.policy import policy_of
 from looptool_kit.run.folder import Run
-from looptool_kit.run.settings import FORMAT
+from looptool_kit.run.run_toml import FORMAT
 from looptool_kit.stages.probe import probe
 from looptool_kit.stages.seed._band import ESTIMATE, Sieve
 from looptool_kit.stages.seed.stage import seed
 from looptool_kit.stages.seed.trees.complexity import Band, estimate_band
 from looptool_kit.stages.train.stage import train
-from looptool_kit.tools.of_run import CATALOGUE
+from looptool_kit.tools.own_tools import CATALOGUE
 from looptool_kit.trust import inherit
 
 PILOT = "pilot"
@@ -36,9 +36,10 @@ BEFORE = "before.parquet"
 
 
 def estimate(run: Run, score: Score | None = None) -> Band:
-    """The band of a run with `band.estimate`, estimated on the first call; it says where it comes from.
+    """Estimate the band of a run, on the first call.
 
-    A killed estimate resumes: the pilot is a run like any other.
+    For a run with `band.estimate`; it says where the band comes from. A killed estimate resumes: the
+    pilot is a run like any other.
 
     Args:
         score: Measures the losses; by default the untrained policy.
@@ -99,6 +100,6 @@ def _pilot(run: Run) -> Run:
 def _right_before(pilot: Run, samples: Samples) -> set[str]:
     path = pilot.path / BEFORE
     if not path.exists():
-        # Kept apart: the answers after the training take the place of the stage's own table.
+        # Kept apart: the answers after the training replace the stage's own table.
         probe(pilot, samples, policy_of(pilot, 0), iteration=1).write(path)
     return {p.sample_id for p in Probes.read(path) if p.correct}

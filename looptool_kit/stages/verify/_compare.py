@@ -1,4 +1,4 @@
-"""Weigh two answers: each difference is one piece of evidence.
+"""Compare two answers: each difference is one piece of evidence.
 
 Each piece has support for either side. The kinds of difference stand in `_calls`, `_arguments` and
 `_replies`, how much each counts in `_weights`.

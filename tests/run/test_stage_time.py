@@ -34,7 +34,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    for name in ("run.tries", "run.stage", "run.folder", "stages.seed.stage"):
+    for name in ("run.stage_time", "run.stage", "run.folder", "stages.seed.stage"):
         monkeypatch.setattr(import_module(f"looptool_kit.{name}"), "time", made)
     return made
 
@@ -123,7 +123,7 @@ from pathlib import Path
 from looptool_kit.core.samples import Samples
 from looptool_kit.run.folder import Run
 from looptool_kit.run.stage import Stage
-import_module("looptool_kit.run.tries").INTERVAL = 0.02
+import_module("looptool_kit.run.stage_time").INTERVAL = 0.02
 run = Run.open(sys.argv[1])
 now = Stage(run, "probes", 1, ["probes.parquet"])
 with now.making():
