@@ -11,6 +11,7 @@ from typing import Any
 from looptool_kit.config import Settings, with_overrides
 from looptool_kit.core.records import Truths
 from looptool_kit.core.samples import Samples
+from looptool_kit.formats import read
 from looptool_kit.policy.policy import open_engine, policy_of
 from looptool_kit.run.folder import SUPERSEDED, Run
 from looptool_kit.run.lock import numbered
@@ -24,7 +25,7 @@ FLOOR = 0.9
 def check_target(
     target: Path, overrides: Mapping[str, Any], iteration: int | None, count: int, repeats: int
 ) -> tuple[str, Path]:
-    """Check a judge on a run's seed pool under its true labels, or on a file of right samples.
+    """Check a judge on a run's seed pool under its true labels, or on data in any form, taken as right.
 
     Args:
         overrides: Settings in place of the run's, named as for `with_overrides`.
@@ -40,8 +41,9 @@ def check_target(
         ValueError: There is nothing to plant errors in, or the policy of a file is asked for.
     """
     engine = None
+    left_out: list[str] = []
     supersede: Callable[..., object]
-    if target.is_dir():
+    if (target / "run.toml").exists():
         run = Run.open(target)
         pool = run.table(Samples, "pool", 0)
         truth = {t.sample_id: t.label for t in run.table(Truths, "truth", 0)}
@@ -53,7 +55,8 @@ def check_target(
     elif iteration is not None:
         raise ValueError(f"--iteration names a run's policy, and {target} is not a run folder")
     else:
-        pool, truth = Samples.read(target), {}
+        truth = {}
+        pool = read(target, lambda row, _, reason: left_out.append(f"row {row}: {reason}"))
         settings = with_overrides(Settings(), **overrides)
         folder = target.with_name(f"{target.name}.judge_check")
         supersede = partial(_set_aside, folder)
@@ -64,7 +67,10 @@ def check_target(
         )
     right = right[:: max(1, len(right) // count)][:count]
     folder = folder / (settings.verify.judge + ("-policy" if engine else ""))
-    return check(folder, right, settings, engine, repeats, supersede), folder
+    told = check(folder, right, settings, engine, repeats, supersede)
+    if left_out:
+        told += f"\n\nLeft out of {target.name}: {len(left_out)} rows or turns, the first {left_out[0]}"
+    return told, folder
 
 
 def _set_aside(top: Path, *files: Path) -> None:
