@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import json
 import re
 from datetime import date
@@ -25,6 +26,9 @@ def said(value: Any) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", value).replace("_", " ").strip()
 
 
+_DAYS_AND_MONTHS = {w.lower() for w in (*calendar.day_name, *calendar.month_name) if w}
+
+
 def choice(values: list[Any], name: str) -> Type:
     """One of some values."""
     if not values:
@@ -38,6 +42,8 @@ def choice(values: list[Any], name: str) -> Type:
     unit = unit_of(noun, "")
 
     def say(v: Any, _: date) -> list[Surface]:
+        if str(v).lower() in _DAYS_AND_MONTHS:
+            return [Surface(str(v).capitalize())]
         return [Surface(f"{said(v)} {unit}" if is_number(v) and unit in lex.UNCOUNTED else said(v))]
 
     return Type(
@@ -137,4 +143,6 @@ def boolean_clauses(name: str, description: str) -> tuple[tuple[str, ...], tuple
             f"and do not {forms[head]} {tail}",
             f"and don't {forms[head]} {tail}",
         )
+    if re.fullmatch(r"(?:\w+[^e]ed|\w+(?:able|ible)|active|explicit|private|public|urgent)", noun):
+        return (f"marked as {noun}", f"and mark it as {noun}"), (f"marked as not {noun}",)
     return (f"with {noun} turned on", f"with {noun} on"), (f"with {noun} turned off", f"with {noun} off")

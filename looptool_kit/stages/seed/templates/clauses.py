@@ -57,7 +57,7 @@ def wordings(words: str, description: str, kind: Type, owner: str) -> Wordings:
     clauses = _clauses(words, description, kind, noun)
     also = (
         ()
-        if kind.name == "boolean" or isinstance(kind, Group) or plural(noun)
+        if kind.name == "boolean" or isinstance(kind, Group) or plural(noun) or _is_weekday(kind)
         else (f"the {noun} is {{}}", f"{noun}: {{}}", f"use {{}} as the {noun}")
     )
     question = kind.question
@@ -105,7 +105,7 @@ _SHORT = (
     ("lon", "longitude"), ("lang", "language"), ("desc", "description"), ("addr", "address"),
     ("msg", "message"), ("temp", "temperature"), ("dest", "destination"), ("src", "source"),
     ("tz", "time zone"), ("timezone", "time zone"), ("q", "query"), ("ids", "IDs"), ("ts", "timestamp"),
-    ("dob", "date of birth"), ("repo", "repository"),
+    ("dob", "date of birth"), ("born", "date of birth"), ("repo", "repository"),
 )  # fmt: skip
 _UNIT_WORDS = re.compile(rf" (?:in )?(?:{'|'.join(lex.UNITS)})$")
 
@@ -124,7 +124,8 @@ _ENDS = ({"from": "source ", "to": "target "}, {"from": "start ", "to": "end "})
 """What `from_...` and `to_...` begin with in words: of anything, and of days and times."""
 _OF_VERB = {
     "deliver": "delivery", "publish": "publication", "ship": "shipping", "expire": "expiry",
-    "pay": "payment", "ends": "end", "starts": "start", "begins": "start", "expires": "expiry",
+    "pay": "payment", "paid": "payment",
+    "ends": "end", "starts": "start", "begins": "start", "expires": "expiry",
     "arrive": "arrival", "depart": "departure", "renew": "renewal", "invoice": "invoice",
 }  # fmt: skip
 
@@ -182,12 +183,18 @@ def plural(noun: str) -> bool:
     )
 
 
+def _is_weekday(kind: Type) -> bool:
+    return {str(v)[:3].lower() for v in kind.schema.get("enum", ["none"])} <= _WEEKDAYS
+
+
 def _clauses(words: str, description: str, kind: Type, noun: str) -> tuple[str, ...]:
     """How a request mentions the parameter, `{}` being its value."""
     if kind.name == "boolean":
         return kind.clauses
     if re.match(r"new \w", words) and not isinstance(kind, Group | Many):
         return ("to {}", f"with {{}} as the new {noun}", f"with {noun} changed to {{}}")
+    if _is_weekday(kind):
+        return ("on {}",)
     if kind.question in _DAYS:
         return _when(words, noun)
     if kind.question == TIME.question:
@@ -229,8 +236,6 @@ def _named(words: str, noun: str) -> tuple[str, ...]:
 
 def _special(words: str, kind: Type, noun: str) -> tuple[str, ...]:
     """Clauses that go with what the value is."""
-    if {str(v)[:3].lower() for v in kind.schema.get("enum", ["none"])} <= _WEEKDAYS:
-        return ("on {}", "on {}", f"with {{}} as the {noun}")
     if kind is ROOM:
         return ("in the {}", f"with the {noun} {{}}")
     if kind is AIRPORT:
@@ -314,6 +319,9 @@ def _when(words: str, noun: str) -> tuple[str, ...]:
     return (f"with {noun} {{}}", f"with {{}} as the {noun}")
 
 
+_TIMES = ("second", "minute", "hour", "day", "night", "week", "month", "year")
+
+
 def _amount(words: str, description: str, noun: str) -> tuple[str, ...]:
     unit = unit_of(words, description)
     if re.search(r"^(?:page size|per page|page limit|items per page|results per page)$", words):
@@ -327,14 +335,21 @@ def _amount(words: str, description: str, noun: str) -> tuple[str, ...]:
     if unit == "" and noun in lex.KEEP_COUNT:
         return (f"for {{}} {noun}", f"with {{}} {noun}", f"for {{}} {noun}")
     short = "" if noun in lex.UNITS else noun
-    if unit in ("second", "minute", "hour", "day", "night", "week", "month", "year") and (
-        not short or re.search(r"duration|length|stay|period", short)
-    ):
+    if unit in _TIMES and (not short or re.search(r"duration|length|stay|period", short)):
+        told = description.lower()
+        if re.search(r"\b(?:ahead|in advance|next|coming|upcoming)\b", told):
+            return ("within the next {}", "in the next {}")
+        if re.search(r"\b(?:past|last|previous|look ?back|ago)\b", told):
+            return ("over the last {}", "in the last {}")
         return ("for {}", "for {}") if not short else ("for {}", f"with a {short} of {{}}", "lasting {}")
     noun = short or noun
     bound = re.match(r"(maximum|minimum) (.+)", noun)
     if bound:
         most = "at most" if bound[1] == "maximum" else "at least"
+        if bound[2] in lex.UNITS:  # the value is said with its unit
+            return (f"taking {most} {{}}",) if lex.UNITS[bound[2]] in _TIMES else (f"with {most} {{}}",)
+        if plural(bound[2]) and not unit:
+            return (f"with {most} {{}} {bound[2]}",)
         return (
             f"with a {noun} of {{}}",
             f"with {{}} as the {noun}",

@@ -134,6 +134,7 @@ def _from_description(text: str, name: str) -> tuple[str, str, bool] | None:
     for _ in range(2):
         if lead := lex.LEADS.match(first):
             first = first[lead.end() :]
+    first = re.sub(r"(?<=\w )(?:that )?you (?=\w)", "I ", first)  # "a dish you made"
     if not first:
         return None
     head, _, rest = first.partition(" ")
@@ -203,7 +204,7 @@ def _of_verb(verb: str, rest: str) -> tuple[str, str]:
     rest = _cut(rest)
     head = re.split(r" (?:for|of|in|at|from|to|on|by|with|about) ", rest)[0]
     bare = not _DETERMINED.match(rest) and head.islower() and len(head.split()) <= 3
-    return verb, _with_article(verb, head) + rest[len(head) :] if bare and verb in _ONE else rest
+    return verb, _with_article(verb, head) + rest[len(head) :] if bare and verb in _ONE | _THE else rest
 
 
 _PARTICLE = r"(?:up|in|out|on|off|down|back|away|over)"
@@ -238,8 +239,8 @@ def _from_route(method: str, route: str) -> tuple[str, str, bool] | None:
 
 _TAIL = re.compile(
     r"(?:[,;:]| - | – |(?<!\ba)(?<!\ban)(?<!\bthe) given | based on | according to | so that | which | whose"
-    r" | that (?!day|are \w+\b|is \w+\b)"
-    r"| if | when | where | used to | you (?:want|wish|need) to "
+    r" | that (?!day|are \w+\b|is \w+\b|(?!(?:can|may|must|should|will|has|have|was|were)\b)\w+(?: \w+)?$)"
+    r"| if | when | where | used to | (?:you|I) (?:want|wish|need) to "
     r"| returning | and (?:then )?(?:return|get|give|provide|show)s? | along with |"
     r" including | as well as"
     r"| using (?:the|a|an|its|their) | by (?:its|their|the|name|id|providing|specifying|\w+ing)\b"
@@ -307,9 +308,14 @@ _MASS = lex.word_set("""
     text traffic weather
     """)
 _ONE = lex.word_set("""
-    add book buy create generate insert issue make open place post register rent request reserve schedule send
-    start submit write
+    add book buy create generate insert issue log make open place post record register rent request reserve
+    schedule send start submit write
     """)
+_THE = lex.word_set("""
+    activate archive cancel change clear close deactivate delete edit get modify pause remove rename restart
+    restore resume stop unlock update
+    """)
+"""Verbs after which a thing without an article is a known one: "remove patient record"."""
 
 
 def _with_article(verb: str, noun: str) -> str:

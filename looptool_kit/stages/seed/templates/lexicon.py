@@ -143,7 +143,9 @@ _VERBS = word_set("""
     tag take terminate test throttle toggle track train transcribe transfer transform translate transmit
     trigger trim turn unarchive unassign unban unblock undo unfollow unhide uninstall unlock unmount
     unmute unpin unshare unsubscribe update upgrade upload validate verify view visit vote wake warn watch
-    water withdraw write zip
+    water withdraw write zip bake boil brew chill cook defrost dispense dock dose drain evacuate fertilise
+    fertilize grind harvest heat irrigate knit label lend mix mount mow pack paint plant polish pour preheat
+    prescribe prune rinse roast shelve sow stitch stir tow unload vaccinate ventilate warm wash weigh wrap
     """)
 
 
@@ -248,6 +250,21 @@ SPECIES = pool(
     "kind of animal",
     listed("dog|cat|rabbit|hamster|parrot|canary|goldfish|turtle|guinea pig|ferret|pony|goat"),
 )
+DRUG = pool(
+    "drug",
+    "name of a medication",
+    listed(
+        "ibuprofen|amoxicillin|omeprazole|metformin|paracetamol|prednisone|doxycycline|cetirizine|meloxicam"
+        "|aspirin|loratadine|gabapentin|furosemide|insulin|diazepam|clindamycin"
+    ),
+)
+DIET = pool(
+    "diet",
+    "what somebody eats",
+    listed(
+        "low-fat|grain-free|high-protein|low-sodium|vegetarian|vegan|dairy-free|sugar-free|light|fish-based"
+    ),
+)
 SPORT = pool(
     "sport",
     "a sport",
@@ -288,6 +305,9 @@ BY_NAME: tuple[tuple[str, Type], ...] = (
     (r"\bcurrency( code)?$|\bcurrencies$", CURRENCY),
     (r"\b(ticker|stock)( symbol)?$|^symbols?$", TICKER),
     (r"\bcolou?rs?$", COLOUR),
+    (r"\b(drug|medication|medicine|pill|active substance)s?( name)?$", DRUG),
+    (r"\b(food|foodstuff|grocery)( name| item)?s?$", INGREDIENT),
+    (r"\b(diet|allerg(?:y|en|ens|ies))$", DIET),
     (r"\bgenres?$", GENRE),
     (r"\b(dish|meal)(es|s)?( name)?$", DISH),
     (r"\bingredients?$", INGREDIENT),
