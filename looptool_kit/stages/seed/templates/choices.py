@@ -109,6 +109,10 @@ def boolean_clauses(name: str, description: str) -> tuple[tuple[str, ...], tuple
     if clause[:1].isupper() and clause[1:2].islower() and not lead:
         clause = clause[0].lower() + clause[1:]  # "Only works on display"
     first = re.split(r"\W", clause.lower(), maxsplit=1)[0]
+    if first == "only":
+        clause = re.sub(
+            r"(?<! that) (?:are|is)(?: to be)? (?:returned|shown|listed|included|given)$", "", clause
+        )
     if len(clause.split()) <= 9:
         if first == "only":
             return (f"but {clause}",), (f"and not {clause}",)
@@ -139,10 +143,16 @@ def boolean_clauses(name: str, description: str) -> tuple[tuple[str, ...], tuple
     if head in ("include", "with", "return", "show") and tail:
         return (f"including {tail}", f"with {tail}"), (f"without {tail}", f"not including {tail}")
     if head in forms and tail:
+        if (
+            head in ("alert", "inform", "notify", "remind", "tell")
+            and " " not in tail
+            and not tail.endswith("s")
+        ):
+            tail = f"the {tail}"
         return (f"and {forms[head]} {tail}",), (
             f"and do not {forms[head]} {tail}",
             f"and don't {forms[head]} {tail}",
         )
     if re.fullmatch(r"(?:\w+[^e]ed|\w+(?:able|ible)|active|explicit|private|public|urgent)", noun):
-        return (f"marked as {noun}", f"and mark it as {noun}"), (f"marked as not {noun}",)
+        return (f"marked as {noun}",), (f"not marked as {noun}",)
     return (f"with {noun} turned on", f"with {noun} on"), (f"with {noun} turned off", f"with {noun} off")

@@ -120,6 +120,7 @@ _QUANTITY = {
 """A parameter that is called by its unit alone -> what it is."""
 
 
+_IN_FORCE = ("valid", "active", "effective")
 _ENDS = ({"from": "source ", "to": "target "}, {"from": "start ", "to": "end "})
 """What `from_...` and `to_...` begin with in words: of anything, and of days and times."""
 _OF_VERB = {
@@ -127,6 +128,7 @@ _OF_VERB = {
     "pay": "payment", "paid": "payment",
     "ends": "end", "starts": "start", "begins": "start", "expires": "expiry",
     "arrive": "arrival", "depart": "departure", "renew": "renewal", "invoice": "invoice",
+    "opens": "opening", "open": "opening", "closes": "closing", "close": "closing",
 }  # fmt: skip
 
 
@@ -152,7 +154,8 @@ def noun_of(words: str, kind: Type, owner: str = "") -> str:
         return noun.replace("date", "time") if kind.question in (DATETIME.question, TIME.question) else noun
     if words in ("per page", "items per page", "results per page"):
         return "page size"
-    words = re.sub(r"^(from|to) (?=\w)", lambda m: _ENDS[sort == "day"][m[1]], words)
+    timed = sort == "day" or re.search(r"\b(?:hour|day|week|month|year|minute|date|time|page)$", words)
+    words = re.sub(r"^(from|to) (?=\w)", lambda m: _ENDS[bool(timed)][m[1]], words)
     if sort == "day" and (planned := re.fullmatch(r"(\w+) (?:on|at|by)", words)) and planned[1] != "due":
         return (
             f"{_OF_VERB.get(planned[1], planned[1])} {'date' if kind.question == DATE.question else 'time'}"
@@ -163,6 +166,8 @@ def noun_of(words: str, kind: Type, owner: str = "") -> str:
         noun = re.sub(rf"\b{short}\b", full, noun)
     if bound := re.fullmatch(r"(.+) (from|since|after|min|to|until|before|max)", noun):
         first = bound[2] in ("from", "since", "after", "min")
+        if bound[1] in _IN_FORCE:
+            return f"{'start' if first else 'end'} of validity"
         dated = re.search(r"year|date|day|time|month|created|updated", bound[1])
         ends = ("earliest", "latest") if dated else ("minimum", "maximum")
         noun = f"{ends[not first]} {bound[1]}" + (" time" if bound[1].endswith("ed") else "")
@@ -248,6 +253,8 @@ def _special(words: str, kind: Type, noun: str) -> tuple[str, ...]:
         return ("in time zone {}", "for the time zone {}", "in the {} time zone")
     if kind in (EMAIL, PHONE):
         return (f"with {noun} {{}}", f"with the {noun} {{}}", f"with {{}} as the {noun}")
+    if kind is PERSON and re.fullmatch(r"\w+(?:ed|wn|en|de) by", words):
+        return (f"{words} {{}}",)
     if kind is PERSON:
         if re.search(r"attendee|participant|invitee|guests$|people|members|friends", words):
             return ("with {}", f"with {{}} as {noun}", "together with {}")
@@ -270,6 +277,8 @@ def _special(words: str, kind: Type, noun: str) -> tuple[str, ...]:
 
 
 def _generic(noun: str, kind: Type) -> tuple[str, ...]:
+    if "enum" in kind.schema and noun == "use":
+        return ("for {} use",)
     if "enum" in kind.schema:
         return (f"with {noun} {{}}", f"with the {noun} set to {{}}", f"with the {noun} {{}}")
     if isinstance(kind, Many) or plural(noun):
@@ -295,6 +304,10 @@ _WHEN: tuple[tuple[str, str], ...] = (
     (r"^(?:departure|depart|leave)", "leaving {@}"),
     (r"^(?:arrival|arrive)", "arriving {@}"),
     (r"^return", "returning {@}"),
+    (r"^opens?\b", "opening {@}"),
+    (r"^closes?\b", "closing {@}"),
+    (r"^(?:valid|active|effective) (?:from|since)", "valid from {}"),
+    (r"^(?:valid|active|effective) (?:to|until|till)", "valid until {}"),
     (r"^(?:since)", "since {}"),
     (r"^(?:after)", "after {}"),
     (r"^(?:before)", "before {}"),
@@ -311,7 +324,8 @@ def _when(words: str, noun: str) -> tuple[str, ...]:
     for pattern, clause in _WHEN:
         if re.search(pattern, words):
             more = {"starting {@}": ("from {}",), "until {}": ("ending {@}",)}.get(clause, (clause,))
-            return (clause, *more, f"with {{}} as the {noun}")
+            sure = more != (clause,) or clause.startswith("valid ")
+            return (clause, *more) if sure else (clause, clause, f"with {{}} as the {noun}")
     if " " not in words or re.fullmatch(
         r"date time|(?:event|reservation|booking|appointment|travel|meeting|delivery|visit) date", words
     ):

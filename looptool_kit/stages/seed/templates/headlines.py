@@ -198,7 +198,7 @@ def _of_verb(verb: str, rest: str) -> tuple[str, str]:
     if match := re.match(phrasal, rest):  # "log in", "roll back a service"
         return f"{verb} {match[1]}", _cut(rest[match.end() :])
     if verb == "search":
-        rest = re.sub(r"^(?:for|through) |^(?:the|our|all|your) (?:\w+ ){1,3}for (?=\w)", "", rest)
+        rest = re.sub(r"^(?:for|through) |^(?:the|our|all|your|my) (?:[\w']+ ){1,3}for (?=\w)", "", rest)
     if verb == "return" and rest.startswith("whether"):
         return "check", _cut(rest)
     rest = _cut(rest)
@@ -240,6 +240,7 @@ def _from_route(method: str, route: str) -> tuple[str, str, bool] | None:
 _TAIL = re.compile(
     r"(?:[,;:]| - | – |(?<!\ba)(?<!\ban)(?<!\bthe) given | based on | according to | so that | which | whose"
     r" | that (?!day|are \w+\b|is \w+\b|(?!(?:can|may|must|should|will|has|have|was|were)\b)\w+(?: \w+)?$)"
+    r"| or (?:for|in|of|from|on|at) "
     r"| if | when | where | used to | (?:you|I) (?:want|wish|need) to "
     r"| returning | and (?:then )?(?:return|get|give|provide|show)s? | along with |"
     r" including | as well as"
@@ -253,6 +254,7 @@ _TAIL = re.compile(
 def _cut(text: str) -> str:
     """The text up to where it begins to explain."""
     short = _TAIL.sub("", text).strip()
+    short = _second_clause().sub("", short)
     if owned := re.fullmatch(
         r"(.*\w)'s (properties|attributes|fields|settings|data|details|information|info)", short
     ):
@@ -262,6 +264,13 @@ def _cut(text: str) -> str:
             else f"the {owned[2]} of {owned[1]}"
         )
     return without_loose_end(short) if short else text.strip()
+
+
+@lru_cache
+def _second_clause() -> re.Pattern[str]:
+    """Another thing that the tool does: "make it visible and send the newsletter"."""
+    verbs = "|".join(sorted({v for v in lex.verb_forms().values()}))
+    return re.compile(rf" and (?:then |also |optionally )?(?:{verbs}) (?:{_DETERMINED.pattern[:-2]})\b.*$")
 
 
 _LOOSE = re.compile(
@@ -312,8 +321,8 @@ _ONE = lex.word_set("""
     schedule send start submit write
     """)
 _THE = lex.word_set("""
-    activate archive cancel change clear close deactivate delete edit get modify pause remove rename restart
-    restore resume stop unlock update
+    activate appeal approve archive assign cancel change clear close confirm deactivate delete edit extend get
+    modify pause publish reject remove rename renew restart restore resume revoke set stop unlock update
     """)
 """Verbs after which a thing without an article is a known one: "remove patient record"."""
 

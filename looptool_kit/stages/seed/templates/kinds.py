@@ -144,7 +144,29 @@ ROOM = pool(
     words=("room",),
 )
 
+PLATE = text(
+    "plate",
+    "number plate of a vehicle",
+    lambda r: (
+        "".join(r.choice("ABCDEFGHJKLMNPRSTVWXYZ") for _ in range(2))
+        + f"-{r.randint(100, 999)}-"
+        + "".join(r.choice("ABCDEFGHJKLMNPRSTVWXYZ") for _ in range(2))
+    ),
+    question="What is the plate number?",
+    words=("plate",),
+)
+FAULT = text(
+    "fault",
+    "what is wrong with a thing",
+    lambda r: (
+        r.choice(("a crack", "a scratch", "a stain", "a dent", "rust", "a loose screw", "a torn part"))
+        + r.choice((" on the left side", " on the right side", " near the top", " at the bottom", " behind"))
+    ),
+    say=quoted,
+)
 BY_NAME: tuple[tuple[str, Type], ...] = (
+    (r"\b(?:licen[cs]e |number |registration )?plate(?: number)?$", PLATE),
+    (r"\b(?:damage|defect|fault|malfunction)s?$", FAULT),
     (r"\bsql\b|^statement$", SQL),
     (r"selector$", SELECTOR),
     (r"\bemojis?$|\breaction$", EMOJI),
@@ -167,6 +189,7 @@ BY_NAME: tuple[tuple[str, Type], ...] = (
 )
 """Pattern on a parameter's name -> kind; these come before the lexicon's."""
 STATED: tuple[tuple[str, Type], ...] = (
+    (r"what (?:is|went|goes) wrong", FAULT),
     (r"\be\.?164\b", E164),
     (r"\bfull name\b", wt.PERSON),
     (r"^(?:the )?(?:name of (?:the|a) )?room\b", ROOM),

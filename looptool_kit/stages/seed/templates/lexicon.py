@@ -388,8 +388,10 @@ UNITS = {
     "degrees": "degrees", "percent": "%", "pct": "%", "percentage": "%", "usd": "$", "dollars": "$",
     "eur": "€", "euros": "€", "gbp": "£", "pounds": "£", "litres": "l", "liters": "l", "mg": "mg",
     "milligrams": "mg", "ml": "ml", "gb": "GB", "mb": "MB", "gigabytes": "GB", "megabytes": "MB",
-    "terabytes": "TB", "mm": "mm",
+    "terabytes": "TB", "mm": "mm", "m": "m", "dpi": "dpi", "px": "px", "kwh": "kWh", "rpm": "rpm",
 }  # fmt: skip
 """A word in a number's name or description -> the unit that it is said with."""
 MONEY = {"$": "dollars", "€": "euros", "£": "pounds"}
-UNCOUNTED = frozenset(["kg", "g", "mg", "km", "m", "cm", "mm", "l", "ml", "GB", "MB", "TB", "degrees"])
+UNCOUNTED = frozenset(["kg", "g", "mg", "km", "m", "cm", "mm", "l", "ml", "GB", "MB", "TB", "degrees"]) | {
+    "dpi", "px", "kWh", "rpm"
+}  # fmt: skip

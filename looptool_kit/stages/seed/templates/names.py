@@ -23,8 +23,8 @@ def words_of(name: str) -> str:
 
 
 _ACRONYMS = lex.word_set("""
-    api cpu css csv cta dns gps gpu guid html http https iban imo ip isbn json pdf pin sid sku sms sql ssh tls
-    ts uri url usb uuid vat vin vm vpn xml yaml
+    api cpu css csv cta dns ev gps gpu guid html http https iban imo ip isbn json pdf pin sid sku sms sql ssh
+    tls ts uri url usb uuid vat vin vm vpn xml yaml
     """)
 
 

@@ -33,6 +33,9 @@ _RANGES: tuple[tuple[str, tuple[float, float]], ...] = (
     (r"\b(price|cost|budget|amount|fare|fee|salary|total|balance|value|payment|bid|sum)\b", (20, 900)),
     (r"\b(duration|minutes|mins)\b", (10, 180)),
     (r"\b(seconds|secs|timeout)\b", (5, 90)),
+    (r"\bsets\b", (2, 6)),
+    (r"\b(reps|repetitions)\b", (4, 15)),
+    (r"\bhours\b", (1, 8)),
     (r"\b(hours|days|nights|weeks|months|years)\b", (2, 14)),
     (
         r"\b(guests|people|persons|adults|passengers|quantity|qty|tickets|rooms|seats|copies|children|kids"

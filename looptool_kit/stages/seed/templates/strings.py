@@ -256,6 +256,8 @@ def _like(examples: list[str], ids: bool) -> Type | None:
         return text(
             "code", "as in the examples", lambda r: _other_letters(r.choice(examples), r), question=""
         )
+    if all(re.fullmatch(r"[A-Za-z]+(?: [a-z]+)* \d{1,2}", e) for e in examples):  # "treadmill 4"
+        return text("numbered", "as in the examples", lambda r: _other_digits(r.choice(examples), r))
     coded = [
         e
         for e in examples

@@ -133,6 +133,8 @@ def _param(tool: Tool, name: str, schema: dict[str, Any], kind: Type) -> Param:
         and settable
         and any(n and n <= set(stems(subject_words)) for n in own)
     )
+    if kind is lex.QUERY and verb in ("search", "find") and not re.match(_PLACE, subject_words):
+        clauses = ("matching {}", f"with the {words_of(name)} {{}}")  # "look for objects for ..."
     if needed and (alone or named):
         clauses = ("to {}",)
     elif changes(tool) and not needed and kind.name != "boolean" and also:
@@ -275,7 +277,7 @@ def _slotted(verb: str, text: str, p: Param, params: Sequence[Param], owner: str
         lead = rf"(?:{_DETERMINER} (?:(?!{PREPOSITION} )[\w-]+ ){{0,3}})?(?:{VAGUE} )?"
         pattern = (
             rf"\b{lead}{re.escape(noun)}(?: of money)?(?:'s)?{by}(?="
-            rf" (?:{PREPOSITION}|aside|back|away|out|up|down)\b| and |$)"
+            rf" (?:{PREPOSITION}|aside|back|away|out|that|up|down)\b| and |$)"
         )
         match = re.search(pattern, outside, re.IGNORECASE)
         if not match:
@@ -285,7 +287,7 @@ def _slotted(verb: str, text: str, p: Param, params: Sequence[Param], owner: str
             continue  # "a block storage volume": the noun is not the whole object
         if before in ("by", "via", "using", "with") or (not before and names_a_thing(p) and verb in _MAKING):
             continue
-        if not before and p.type in (wt.PRODUCT, wt.INGREDIENT, wt.DISH) and not p.optional:
+        if not before and (p.type in (wt.PRODUCT, wt.INGREDIENT, wt.DISH) or noun in _ANY) and not p.optional:
             return text[: match.start()] + f"{{{p.name}}}" + text[match.end() :]  # "add milk to the list"
         if p.type in (DATE, DATETIME, TIME) and before not in ("for", "on", "at"):
             continue
@@ -318,6 +320,7 @@ def _slotted(verb: str, text: str, p: Param, params: Sequence[Param], owner: str
     return None
 
 
+_ANY = ("something", "anything")
 _STARTS = lex.word_set("a an the your my their its his her any one each some another given specified")
 _NAMING = (lex.PATH, wt.FILE, lex.FOLDER, lex.NAME, lex.USER_NAME, wt.TITLE, WORK, APP)
 
@@ -332,7 +335,7 @@ def names_a_thing(p: Param) -> bool:
 
     As in "order ORD-12", "the file notes.txt".
     """
-    return p.type.name in ("id", "uuid", "code") or (p.type in _NAMING and not p.optional)
+    return p.type.name in ("id", "uuid", "code", "numbered") or (p.type in _NAMING and not p.optional)
 
 
 def _nouns(p: Param, params: Sequence[Param], owner: str) -> list[str]:
@@ -348,8 +351,9 @@ def _nouns(p: Param, params: Sequence[Param], owner: str) -> list[str]:
             out += [w for w in sorted(_PEOPLE) if w != bare]  # "kick a member" by `user_id`
         out += [words] if p.type in (TITLE, lex.NAME, WORK) and words in ("title", "name") else []
         out += [owner] if alone and words in ("path", "name", "title", "file name", "filename") else []
-    if p.type in (wt.PRODUCT, wt.INGREDIENT, wt.DISH) and not p.optional:
-        out += ["something", "anything"]
+    goods = p.type in (wt.PRODUCT, wt.INGREDIENT, wt.DISH) or words in ("product", "item", "article", "thing")
+    if goods and not p.optional:
+        out += _ANY
     if p.type is CITY and words in ("location", "place", "city name", "city", "town"):
         out += ["city", "location", "place"]
     return [o for o in dict.fromkeys(out) if len(o) > 2 and o not in ("from", "with", "text", "name", "type")]
