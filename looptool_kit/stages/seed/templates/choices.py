@@ -63,8 +63,9 @@ def choice(values: list[Any], name: str) -> Type:
 _WHETHER = re.compile(
     r"(?:(?:boolean )?(?:flag )?(?:indicat(?:es|ing) |to indicate |that indicates |specif(?:ies|ying)"
     r" |determines |controls )?"
-    r"(?:whether|if)(?: or not)?|(?:set (?:this )?to |when |if )?(?:true|set|enabled|yes)(?: to| if|"
-    r" when|,)|(?:set (?:this )?(?:to true )?to))[, ]+",
+    r"(?:whether|if(?! true| set| enabled| yes))(?: or not)?"
+    r"|(?:set (?:this )?to |when |if )?(?:true|set|enabled|yes)(?: to| if| when|,)"
+    r"|(?:set (?:this )?(?:to true )?to))[, ]+",
     re.IGNORECASE,
 )
 
@@ -129,6 +130,8 @@ def boolean_clauses(name: str, description: str) -> tuple[tuple[str, ...], tuple
         )
         if lead and match:
             subject, link, rest = match.groups()
+            if subject.lower() == "there" and link in ("is", "are"):
+                return (f"with{rest}",), (f"without{rest}",)
             subject = re.sub(r"^(an?|this) ", "the ", subject)
             if link in ("is", "are") and not re.match(r"(?:the|all|these)\b", subject):
                 return (f"with {subject}{rest}",), (f"with {subject} not{rest}",)

@@ -55,11 +55,9 @@ def wordings(words: str, description: str, kind: Type, owner: str) -> Wordings:
     if kind.name == "number" and noun in _QUANTITY:  # "with kilograms 42 kg"
         noun = _QUANTITY[noun]
     clauses = _clauses(words, description, kind, noun)
-    also = (
-        ()
-        if kind.name == "boolean" or isinstance(kind, Group) or plural(noun) or _is_weekday(kind)
-        else (f"the {noun} is {{}}", f"{noun}: {{}}", f"use {{}} as the {noun}")
-    )
+    in_list = kind.name == "boolean" or isinstance(kind, Group) or plural(noun)
+    in_list = in_list or _is_weekday(kind) or clauses[0].startswith(f"{words} ")
+    also = () if in_list else (f"the {noun} is {{}}", f"{noun}: {{}}", f"use {{}} as the {noun}")
     question = kind.question
     if "enum" in kind.schema:
         question = question.replace(f"Which {words}", f"Which {noun}")
@@ -107,7 +105,8 @@ _SHORT = (
     ("tz", "time zone"), ("timezone", "time zone"), ("q", "query"), ("ids", "IDs"), ("ts", "timestamp"),
     ("dob", "date of birth"), ("born", "date of birth"), ("repo", "repository"),
 )  # fmt: skip
-_UNIT_WORDS = re.compile(rf" (?:in )?(?:{'|'.join(lex.UNITS)})$")
+_UNIT = f"(?:{'|'.join(lex.UNITS)})"
+_UNIT_WORDS = re.compile(rf" (?:in )?{_UNIT}(?: per {_UNIT})?$")
 
 
 _QUANTITY = {
@@ -200,6 +199,12 @@ def _clauses(words: str, description: str, kind: Type, noun: str) -> tuple[str, 
         return ("to {}", f"with {{}} as the new {noun}", f"with {noun} changed to {{}}")
     if _is_weekday(kind):
         return ("on {}",)
+    if (kind is PERSON or "enum" in kind.schema) and re.fullmatch(r"(?:paid|\w+(?:ed|wn|en|de)) by", words):
+        return (f"{words} {{}}",)
+    if "enum" in kind.schema and re.fullmatch(r"(?:found|lost|born|made|left|\w+ed) in", words):
+        return (f"{words} the {{}}",)
+    if told := re.fullmatch(r"(notify|alert|ping|inform) \w+", words):
+        return (f"and {told[1]} {{}}",)
     if kind.question in _DAYS:
         return _when(words, noun)
     if kind.question == TIME.question:
@@ -253,8 +258,6 @@ def _special(words: str, kind: Type, noun: str) -> tuple[str, ...]:
         return ("in time zone {}", "for the time zone {}", "in the {} time zone")
     if kind in (EMAIL, PHONE):
         return (f"with {noun} {{}}", f"with the {noun} {{}}", f"with {{}} as the {noun}")
-    if kind is PERSON and re.fullmatch(r"\w+(?:ed|wn|en|de) by", words):
-        return (f"{words} {{}}",)
     if kind is PERSON:
         if re.search(r"attendee|participant|invitee|guests$|people|members|friends", words):
             return ("with {}", f"with {{}} as {noun}", "together with {}")
@@ -319,6 +322,8 @@ _WHEN: tuple[tuple[str, str], ...] = (
 
 
 def _when(words: str, noun: str) -> tuple[str, ...]:
+    if words == "until":
+        return ("until {}",)
     if bound := re.fullmatch(r"(\w+ed) (since|after|before|until)", words):
         return (f"{bound[0]} {{}}", f"{bound[0]} {{}}", f"with {{}} as the {noun}")
     for pattern, clause in _WHEN:
@@ -360,6 +365,9 @@ def _amount(words: str, description: str, noun: str) -> tuple[str, ...]:
     bound = re.match(r"(maximum|minimum) (.+)", noun)
     if bound:
         most = "at most" if bound[1] == "maximum" else "at least"
+        bare = _UNIT_WORDS.sub("", bound[2])
+        if bare != bound[2]:
+            return (f"with a{'n' if bare[0] in 'aeiou' else ''} {bare} of {most} {{}}",)
         if bound[2] in lex.UNITS:  # the value is said with its unit
             return (f"taking {most} {{}}",) if lex.UNITS[bound[2]] in _TIMES else (f"with {most} {{}}",)
         if plural(bound[2]) and not unit:
@@ -371,11 +379,9 @@ def _amount(words: str, description: str, noun: str) -> tuple[str, ...]:
         )
     if noun in ("page", "year", "floor", "level", "month"):
         return {
-            "month": ("for month {}", "in month {}"),
-            "year": ("for {}", "for year {}"),
-            "page": ("on page {}", "with page {}"),
-            "floor": ("on floor {}", "for floor {}"),
-        }.get(noun, (f"with {noun} {{}}",))
+            "month": ("for month {}", "in month {}"), "year": ("for {}", "for year {}"),
+            "page": ("on page {}", "with page {}"), "floor": ("on floor {}", "for floor {}"),
+        }.get(noun, (f"with {noun} {{}}",))  # fmt: skip
     if plural(noun):
         return (
             (f"with {{}} {noun}", f"with {noun} set to {{}}", f"with {{}} {noun}")

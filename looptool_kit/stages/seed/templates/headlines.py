@@ -194,6 +194,9 @@ def _of_verb(verb: str, rest: str) -> tuple[str, str]:
             f"{verb} {'or' if match[1] == '/' else match[1]} {forms[match[2].lower()]}"  # "create or update"
         )
         rest = rest[match.end() :]
+    apart = re.fullmatch(rf"((?:an?|the) )?((?:[\w-]+ ){{0,2}}[\w-]+) ({_PARTICLE})", rest)
+    if apart and verb in ("check", "sign", "log", "clock"):  # "check a guest in"
+        return f"{verb} {apart[3]}", (apart[1] or "the ") + apart[2]
     phrasal = rf"({_PARTICLE}) " if verb in _PARTICLES else rf"({_PARTICLE}) (?={_DETERMINED.pattern})"
     if match := re.match(phrasal, rest):  # "log in", "roll back a service"
         return f"{verb} {match[1]}", _cut(rest[match.end() :])
@@ -239,7 +242,8 @@ def _from_route(method: str, route: str) -> tuple[str, str, bool] | None:
 
 _TAIL = re.compile(
     r"(?:[,;:]| - | – |(?<!\ba)(?<!\ban)(?<!\bthe) given | based on | according to | so that | which | whose"
-    r" | that (?!day|are \w+\b|is \w+\b|(?!(?:can|may|must|should|will|has|have|was|were)\b)\w+(?: \w+)?$)"
+    r" | that (?!day|are \w+\b|is \w+\b|(?!(?:can|may|must|should|will|has|have|was|were)\b)"
+    r"\w+(?: \w+)?(?: (?:in|on|at|for) (?:an?|the) \w+)?(?:$|,))"
     r"| or (?:for|in|of|from|on|at) "
     r"| if | when | where | used to | (?:you|I) (?:want|wish|need) to "
     r"| returning | and (?:then )?(?:return|get|give|provide|show)s? | along with |"
@@ -275,7 +279,7 @@ def _second_clause() -> re.Pattern[str]:
 
 _LOOSE = re.compile(
     r"\s+(?:belonging|specified|identified|used|associated|made|owned|located|contained|related|linked|attached"
-    r"|registered|given|assigned|according|based|matching|sorted|filtered|provided|available|and|or|an?|the)$"
+    r"|registered|given|assigned|according|based|matching|sorted|filtered|provided|available|and|or|an?|the|at|by|for|from|of|to|with)$"
 )
 
 

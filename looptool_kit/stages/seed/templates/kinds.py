@@ -155,6 +155,11 @@ PLATE = text(
     question="What is the plate number?",
     words=("plate",),
 )
+IBAN = text(
+    "iban",
+    "number of a bank account",
+    lambda r: f"{r.choice(('DE', 'FR', 'NL', 'ES'))}{r.randint(10, 98)}{r.randrange(10**17, 10**18)}",
+)
 FAULT = text(
     "fault",
     "what is wrong with a thing",
@@ -166,6 +171,7 @@ FAULT = text(
 )
 BY_NAME: tuple[tuple[str, Type], ...] = (
     (r"\b(?:licen[cs]e |number |registration )?plate(?: number)?$", PLATE),
+    (r"\biban$", IBAN),
     (r"\b(?:damage|defect|fault|malfunction)s?$", FAULT),
     (r"\bsql\b|^statement$", SQL),
     (r"selector$", SELECTOR),

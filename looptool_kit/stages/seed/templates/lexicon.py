@@ -110,7 +110,7 @@ post: publish
 notify: alert
 """.strip().splitlines()
 }
-"""Verb -> other ways of saying it. A way that is the verb of another tool of the catalogue is not used."""
+"""Verb -> other ways of saying it; one that is the verb of another tool of the catalogue is not used."""
 ASKABLE = word_set("""
     calculate check compute determine estimate fetch get lookup read show view
     """)
@@ -337,7 +337,9 @@ BY_NAME: tuple[tuple[str, Type], ...] = (
         r"|invitee|host|organi[sz]er|payee|beneficiary|friend|candidate|artist|mechanic|technician|nurse"
         r"|dentist|plumber|lawyer|agent|manager|assistant|coach|trainer|instructor|tutor|therapist|tenant"
         r"|landlord|buyer|seller|reviewer|speaker|player|reporter|approver|chef|waiter|stylist|vet"
-        r"|photographer|director|editor)"
+        r"|photographer|director|editor|worker|singer|operator|picker|musician|conductor|composer|pilot|captain|clerk"
+        r"|cashier|inspector|translator|mentor|pupil|courier|cleaner|gardener|electrician|borrower|donor|sponsor"
+        r"|curator|supervisor|keeper|volunteer|pharmacist|surgeon|midwife|soldier|officer|colleague)"
         r"s?( names?)?$|\bfull name$|\b(attendees|participants|people)$",
         PERSON,
     ),
@@ -368,7 +370,7 @@ BY_DESCRIPTION: tuple[tuple[str, Type], ...] = (
     ),
     (r"\b(message|text) to (?:send|post|write)", MESSAGE),
     (r"\b(?:search )?(?:query|keywords?)\b|search (?:for|term)", QUERY),
-    (r"\b(?:who|whom|person|people)\b.*\b(?:invite|call|notify|contact)\b", PERSON),
+    (r"\b(?:who|whom|person|people)\b.*\b(?:invite|call|notify|contact)\b|^who\b", PERSON),
 )
 """The same for descriptions, where the name tells nothing."""
 
@@ -388,10 +390,11 @@ UNITS = {
     "degrees": "degrees", "percent": "%", "pct": "%", "percentage": "%", "usd": "$", "dollars": "$",
     "eur": "€", "euros": "€", "gbp": "£", "pounds": "£", "litres": "l", "liters": "l", "mg": "mg",
     "milligrams": "mg", "ml": "ml", "gb": "GB", "mb": "MB", "gigabytes": "GB", "megabytes": "MB",
-    "terabytes": "TB", "mm": "mm", "m": "m", "dpi": "dpi", "px": "px", "kwh": "kWh", "rpm": "rpm",
+    "terabytes": "TB", "mm": "mm", "m": "m",
+    "l": "l", "ha": "ha", "dpi": "dpi", "px": "px", "kwh": "kWh", "kw": "kW", "rpm": "rpm",
 }  # fmt: skip
 """A word in a number's name or description -> the unit that it is said with."""
 MONEY = {"$": "dollars", "€": "euros", "£": "pounds"}
 UNCOUNTED = frozenset(["kg", "g", "mg", "km", "m", "cm", "mm", "l", "ml", "GB", "MB", "TB", "degrees"]) | {
-    "dpi", "px", "kWh", "rpm"
+    "dpi", "ha", "px", "kW", "kWh", "rpm"
 }  # fmt: skip

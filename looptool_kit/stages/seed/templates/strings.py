@@ -91,6 +91,12 @@ def string(name: str, schema: Mapping[str, Any], description: str, owner: str, c
     )
     if kind is None or (kind in _VAGUE and not re.search(r"^(city|title|task)|name$", words)):
         kind = next((t for p, t in lex.BY_DESCRIPTION if re.search(p, description.lower())), None) or kind
+    if (
+        kind is wt.TASK
+        and words.endswith("description")
+        and re.search(r"\b(?:items?|objects?|products?|goods)\b", context)
+    ):
+        return wt.PRODUCT
     if is_id(words) or (kind is None and _CODES.search(words)):
         return _identifier(words, owner)
     if (

@@ -229,6 +229,8 @@ def _goes_with(verb: str, body: str) -> bool:
     """Whether other verbs go with an object as well: "show me the directory X", but no list of it."""
     if verb == "search" and re.match(_PLACE, body):
         return False
+    if verb == "book" and re.search(r"\b(?:fee|payment|expense|invoice|cost|charge)s?\b", body):
+        return False  # in the accounts
     if verb == "list":
         return plural(body) and "{" not in body.split(" for ")[0]
     return bool(body) and not (verb == "get" and body.startswith("a"))
@@ -276,8 +278,8 @@ def _slotted(verb: str, text: str, p: Param, params: Sequence[Param], owner: str
     for noun in _nouns(p, params, owner):
         lead = rf"(?:{_DETERMINER} (?:(?!{PREPOSITION} )[\w-]+ ){{0,3}})?(?:{VAGUE} )?"
         pattern = (
-            rf"\b{lead}{re.escape(noun)}(?: of money)?(?:'s)?{by}(?="
-            rf" (?:{PREPOSITION}|aside|back|away|out|that|up|down)\b| and |$)"
+            rf"\b{lead}{re.escape(noun)}(?: of money| part| type| category| group)?(?:'s)?{by}(?="
+            rf" (?:{PREPOSITION}|aside|back|away|out|that|up|down|who)\b| and |$)"
         )
         match = re.search(pattern, outside, re.IGNORECASE)
         if not match:
@@ -299,6 +301,7 @@ def _slotted(verb: str, text: str, p: Param, params: Sequence[Param], owner: str
             not before
             and not names_a_thing(p)
             and not chosen
+            and not (p.type is wt.PERSON and noun == owner and verb not in _MAKING)
             and p.type not in (lex.QUERY, lex.KEYWORD, PHONE, EMAIL, wt.URL)
             and p.type.name != "number"
         ):
@@ -352,6 +355,8 @@ def _nouns(p: Param, params: Sequence[Param], owner: str) -> list[str]:
         out += [words] if p.type in (TITLE, lex.NAME, WORK) and words in ("title", "name") else []
         out += [owner] if alone and words in ("path", "name", "title", "file name", "filename") else []
     goods = p.type in (wt.PRODUCT, wt.INGREDIENT, wt.DISH) or words in ("product", "item", "article", "thing")
+    if p.type is wt.PERSON and words in ("name", "full name") and not p.optional and owner:
+        out += [owner]  # "remove a singer" by `name`
     if goods and not p.optional:
         out += _ANY
     if p.type is CITY and words in ("location", "place", "city name", "city", "town"):
