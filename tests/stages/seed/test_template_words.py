@@ -161,6 +161,11 @@ KINDS: dict[str, tuple[Tool, str, str]] = {
         r"found in the (?:kitchen|lounge)",
         r"the found",
     ),
+    "marked as sold": (
+        tool("mark_sold", "Mark a record as sold.", "sold_for", sold_for={"type": "number"}),
+        r"mark a record as sold for",
+        r"the sold for|with sold",
+    ),
     "paid by": (
         tool("pay_in", "Book a fee that was paid.", "paid_by", paid_by=chosen("cash", "transfer")),
         r"paid by (?:cash|transfer)",

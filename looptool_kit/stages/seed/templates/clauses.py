@@ -56,7 +56,7 @@ def wordings(words: str, description: str, kind: Type, owner: str) -> Wordings:
         noun = _QUANTITY[noun]
     clauses = _clauses(words, description, kind, noun)
     in_list = kind.name == "boolean" or isinstance(kind, Group) or plural(noun)
-    in_list = in_list or _is_weekday(kind) or clauses[0].startswith(f"{words} ")
+    in_list = in_list or _is_weekday(kind) or clauses[0].startswith((f"{words} ", "for {}"))
     also = () if in_list else (f"the {noun} is {{}}", f"{noun}: {{}}", f"use {{}} as the {noun}")
     question = kind.question
     if "enum" in kind.schema:
@@ -213,6 +213,8 @@ def _clauses(words: str, description: str, kind: Type, noun: str) -> tuple[str, 
         if re.match(r"start|begin|from", words):
             return ("starting {@}", "from {}")
         return ("ending {@}", "until {}") if re.match(r"end|until|to\b", words) else ("{@}",)
+    if kind.name == "number" and re.fullmatch(r"(?:sold|bought|\w+ed) for", words):
+        return ("for {}",)
     if kind.name == "number":
         return _amount(words, description, noun)
     if kind.name in ("id", "uuid", "code"):

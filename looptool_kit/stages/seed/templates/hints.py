@@ -52,6 +52,7 @@ def without_hints(text: str, params: Sequence[Param], verb: str) -> str:
         whose = part.startswith("of ") and bool(kept) and not set(words) <= about
         # "Put a recipe on the week's plan": without its place it says nothing.
         placed = verb in _PLACING and len(kept) == 1 and not (vague or set(stems(part)[-1:]) & about)
+        placed |= verb == "mark" and part.startswith("as ")  # "mark a record as sold"
         if at == 0 or "{" in part or whose or placed or part in _AFTER_VERBS or not (vague or spoken_of):
             kept.append(part)
         elif len(kept) > 1 and re.match(r"with an? \w+$", kept[-1]) and part.startswith(("to ", "of ")):
