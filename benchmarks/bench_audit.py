@@ -3,6 +3,7 @@
     python benchmarks/bench_audit.py  # writes looptool_kit/audit/merits.json and prints the tables
     python benchmarks/bench_audit.py --rows 100000  # how long that many rows take
     python benchmarks/bench_audit.py --write data.jsonl  # a file with planted errors, to try the command on
+    python benchmarks/bench_audit.py --file data.json  # the same on somebody's data; nothing is written
 
 A tenth of the samples of each data set gets one planted error (`audit_plants.py`), and the file is audited as
 anybody's would be. Data sets: `world`; `openai`, made-up tools of another generator in OpenAI's form; `bfcl`,
@@ -36,7 +37,7 @@ from looptool_kit.augment.planting import values_of
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.tables import write_json, write_text
 from looptool_kit.core.toolcalls import chat, tool_schemas
-from looptool_kit.formats import to_row
+from looptool_kit.formats import read, to_row
 
 ROOT = Path(__file__).parent.parent
 MERITS = ROOT / "looptool_kit" / "audit" / "merits.json"
@@ -213,6 +214,23 @@ def sets(n: int, public: bool = True) -> Iterable[tuple[str, Samples, Samples, s
         yield "bfcl", rest, Samples(s for i, s in enumerate(found) if i in at), "looptool"
 
 
+def own_file(file: Path, seeds: int) -> Seen:
+    """Somebody's data as it stands, and its samples with errors planted anew for each seed.
+
+    What is found in the file as it stands counts as false alarms, right or not: read it.
+    """
+    left_out: list[int] = []
+    samples = read(file, lambda row, *_: left_out.append(row))
+    print(f"{file.name}: {len(samples):,} samples; {len(left_out)} rows or turns left out")
+    held = set(Random("audit").sample(range(len(samples)), min(AGAINST, len(samples) // 5)))
+    test = Samples(s for i, s in enumerate(samples) if i in held)
+    rest = Samples(s for i, s in enumerate(samples) if i not in held)
+    seen = seen_in([_line(s, "looptool") for s in rest], test)
+    for seed in range(1, seeds + 1):
+        seen += [(x, found) for x, found in seen_in(planted(rest, test, "looptool", seed), test) if x.kind]
+    return seen
+
+
 # ---------------------------------------------------------------------- results
 
 
@@ -246,6 +264,22 @@ def time_rows(n: int) -> None:
     print(f"{len(found.rows):,} rows: {wall:.0f} s, {cpu:.0f} s of CPU; {len(found.findings):,} findings")
 
 
+def graves(measured: dict[str, dict[str, Merit]]) -> set[str]:
+    """The kinds of severity error."""
+    return {k for k, of in measured.items() if severity_of(of, kinds()[k].HARM) == "error"}
+
+
+def show(name: str, seen: Seen) -> None:
+    """Print a data set's merits beside the severities that the audit has."""
+    known = merits.measured()
+    rows_ = {k: m for k in kinds() if (m := merit(seen, {k}, {k})).clean}
+    grave = graves({k: known[k] for k in rows_})
+    print(f"| kind | severity | {name}: recall; found in the file as it stands |\n| --- | --- | --- |")
+    for kind, m in rows_.items():
+        print(f"| {kind} | {severity_of(known[kind], kinds()[kind].HARM)} | {_cell(m)} |")
+    print(f"| {ALL} | error | {_cell(merit(seen, grave, grave))} |")
+
+
 def main() -> None:
     """Measure, print and write."""
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -254,7 +288,12 @@ def main() -> None:
     ask.add_argument("--rows", type=int, help="only time the audit of that many rows")
     ask.add_argument("--write", type=Path, help="only write a file in OpenAI's form with planted errors")
     ask.add_argument("--quick", action="store_true", help="400 samples, without BFCL; nothing is written")
+    ask.add_argument("--file", type=Path, help="only measure on the samples of this file, in any form")
+    ask.add_argument("--seeds", type=int, default=10, help="how often errors are planted in that file")
     given = ask.parse_args()
+    if given.file:
+        show(given.file.stem, own_file(given.file, given.seeds))
+        return
     if given.rows:
         time_rows(given.rows)
         return
@@ -275,7 +314,7 @@ def main() -> None:
         for kind in kinds()
     }
     measured = {kind: {n: m for n, m in of.items() if m.clean} for kind, of in measured.items()}
-    grave = {k for k, of in measured.items() if severity_of(of, kinds()[k].HARM) == "error"}
+    grave = graves(measured)
     measured[ALL] = {name: merit(s, grave, grave) for name, s in seen.items()}
     print(table(measured))
     if not given.quick:

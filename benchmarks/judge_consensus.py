@@ -1,4 +1,4 @@
-"""What both orders and Dawid-Skene add, by scripted judges of known accuracy and bias.
+"""What both orders, Dawid-Skene and the evidence add, by scripted judges of known accuracy and bias.
 
 The judges answer through a local mock server and the `llm` judge.
 
@@ -6,7 +6,9 @@ The judges answer through a local mock server and the `llm` judge.
 
 First one judge that names the first answer in part of the cases, whatever stands there: asked in one order,
 in the other, in both. Then three judges of different accuracy: each alone, by majority, by Dawid and Skene's
-model. The cases are samples of the world with planted label errors.
+model. The cases are samples of the world with planted label errors. Then the judge `combined` on the
+questions of `judge-check`, beside the evidence and the model alone; a scripted model errs independently of
+the evidence, which a real one does not.
 """
 
 from __future__ import annotations
@@ -25,13 +27,17 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from mock_llm import MockLLM
 from scripted_judges import EVEN, Judge, Judges, Known, cases, judged
 
-from looptool_kit.config import Settings, load_preset
+from looptool_kit.config import Settings, load_preset, with_overrides
 from looptool_kit.core.records import VERDICTS
+from looptool_kit.core.samples import Samples
 from looptool_kit.core.toolcalls import Answer
 from looptool_kit.llm.client import complete
 from looptool_kit.llm.messages import Request, json_object
 from looptool_kit.stages.verify._consensus import dawid_skene, majority
 from looptool_kit.stages.verify.llm import SYSTEM, prompt
+from looptool_kit.studies.judge_check import Trials, ask, card, precision_at, right_samples, trials
+from looptool_kit.studies.judge_merits import Share, discarded
+from looptool_kit.world import generate
 
 
 class Counted(NamedTuple):
@@ -128,12 +134,54 @@ def consensus(
     return out, [float(a) for a in weighed.accuracy]
 
 
+class Beside(NamedTuple):
+    """A judge on the questions of `judge-check`."""
+
+    precision: float
+    """Of LABEL_WRONG where 10% of the labels are wrong."""
+    recall: Share
+    lost: Share
+    """Right labels that are thrown away or replaced."""
+    right: Share
+    """Trials with the right verdict."""
+    weights: str = ""
+    """Of the evidence and of the model."""
+
+
+def combined(samples: int, folder: Path, accuracies: Sequence[float], seed: int = 0) -> dict[str, Beside]:
+    """The evidence alone, and models of these accuracies alone and beside it."""
+    right = right_samples(generate(samples, seed=seed), {})
+    questions, by_id = trials(right, seed), {s.id: s for s in right}
+    known = [
+        Known(by_id[t.sample_id].model_copy(update={"label": t.label}), t.prediction, t.expected)
+        for t in questions
+    ]
+    names = {f"model {a:.2f}": a for a in accuracies}
+    out = {"evidence": _beside(right, questions, Settings(), folder)}
+    with MockLLM(Judges(known, {n: Judge(a) for n, a in names.items()})) as server:
+        for name in names:
+            for judge, row in (("llm", f"{name} alone"), ("combined", f"{name} + evidence")):
+                asked = with_overrides(settings(server, [name]), verify__judge=judge)
+                out[row] = _beside(right, questions, asked, folder / row)
+    return out
+
+
+def _beside(right: Samples, questions: Trials, asked: Settings, folder: Path) -> Beside:
+    answered, facts = ask(right, questions, asked, folder, repeats=1)
+    row, merits = card(answered)[-1], facts.get("merits")
+    weights = f"{merits['evidence']:.1f}, {merits['model']:.1f}" if merits else ""
+    return Beside(precision_at(answered), row.recall, discarded(answered), row.right, weights)
+
+
 def main() -> None:
-    """Ask the judges and print both tables."""
-    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ask.add_argument("--cases", type=int, default=400)
-    ask.add_argument("--seed", type=int, default=0)
-    args = ask.parse_args()
+    """Ask the judges and print the tables."""
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_argument("--cases", type=int, default=400)
+    options.add_argument("--samples", type=int, default=60, help="of the world, for the judge `combined`")
+    options.add_argument("--seed", type=int, default=0)
+    args = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         biased = position(args.cases, Path(folder) / "a", Judge(accuracy=0.9, bias=0.3), args.seed)
         weighed, believed = consensus(
@@ -142,6 +190,7 @@ def main() -> None:
             {"j90": Judge(0.9), "j75": Judge(0.75), "j60": Judge(0.6)},
             args.seed,
         )
+        beside = combined(args.samples, Path(folder) / "c", (0.9, 0.75, 0.6, 0.25), args.seed)
     print(
         f"{args.cases} cases, half PRED_WRONG, half LABEL_WRONG; a judge of accuracy 0.90 that names the"
         " first answer in 30% of them"
@@ -152,6 +201,13 @@ def main() -> None:
         f" {', '.join(f'{a:.2f}' for a in believed)})"
     )
     table(weighed)
+    print(
+        f"\nThe questions of judge-check on {args.samples} samples, each sample judged by the others' merits"
+    )
+    print("| judge | precision at 10% | recall | right labels lost | right verdict | weights |")
+    print("|---|---|---|---|---|---|")
+    for name, b in beside.items():
+        print(f"| {name} | {b.precision:.2f} | {b.recall} | {b.lost} | {b.right} | {b.weights} |")
 
 
 def table(rows: Mapping[str, Counted]) -> None:

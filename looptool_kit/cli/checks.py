@@ -44,8 +44,8 @@ def judge_check(
         Path,
         typer.Argument(
             help=(
-                "A run folder (its seed pool under the true labels), or a .jsonl or .parquet file of right"
-                " samples."
+                "A run folder (its seed pool under the true labels), or a file or folder of right labels in"
+                " any form that `looptool import` reads."
             )
         ),
     ],

@@ -232,8 +232,8 @@ class VerifySettings(_Settings):
     judge: str = "evidence"
     """Who compares label and prediction, by the name of its module in `looptool_kit/stages/verify`."""
     floor: float = Field(0.95, ge=0, le=1)
-    """Least probability at which the `evidence` judge replaces a label; below it the sample is unjudged, and
-    first in the review desk.
+    """Least probability at which the judges `evidence` and `combined` replace a label; below it the sample is
+    unjudged, and first in the review desk.
     """
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from looptool_kit.core.samples import Sample, Tool
 from looptool_kit.formats._parts import call_of, json_or_text, turns_of
 from looptool_kit.formats._turns import REASONING, WORDS, Left, Turn, assistant_turn
+
+_TEXT_PARTS = {"text", "input_text", "output_text"}
+_THOUGHT_PARTS = {"reasoning", "thinking", "thought"}
+_CALL_PARTS = {"tool_call", "function_call", "tool_use"}
 
 
 def turn_of(m: Mapping[str, Any], tools: tuple[Tool, ...], left: Left) -> Turn:
@@ -16,11 +20,10 @@ def turn_of(m: Mapping[str, Any], tools: tuple[Tool, ...], left: Left) -> Turn:
 
     Calls in the old key `function_call` are read too.
     """
-    content = m.get("content") or ""
-    if isinstance(content, list):  # parts, as vision models take them
-        kinds = [str(p.get("type")) for p in content if isinstance(p, Mapping) and not p.get("text")]
-        left.update(f"parts of type {kind}" for kind in kinds if kind not in ("text", "input_text"))
-        content = "".join(p.get("text") or "" if isinstance(p, Mapping) else str(p) for p in content)
+    content, more = m.get("content") or "", Parts()
+    if isinstance(content, list):
+        more = parts_of(content, left)
+        content = more.text
     elif isinstance(content, Mapping):
         content = json.dumps(content, ensure_ascii=False)
     role = {"developer": "system", "function": "tool", "model": "assistant"}.get(m["role"], m["role"])
@@ -28,7 +31,7 @@ def turn_of(m: Mapping[str, Any], tools: tuple[Tool, ...], left: Left) -> Turn:
         return Turn(role, content, tool=m.get("name") or None, answers=str(m.get("tool_call_id") or ""))
     if role != "assistant":
         return Turn(role, content)
-    listed = json_or_text(m.get("tool_calls")) or []
+    listed = [*(json_or_text(m.get("tool_calls")) or []), *more.calls]
     try:
         calls = tuple(call_of(c, tools) for c in listed)
         if m.get("function_call"):
@@ -36,7 +39,41 @@ def turn_of(m: Mapping[str, Any], tools: tuple[Tool, ...], left: Left) -> Turn:
     except (ValueError, AttributeError) as error:
         return Turn(role, content, fault=str(error))
     ids = tuple(str(c.get("id") or "") for c in listed)
-    return assistant_turn(m, content, calls, tools)._replace(ids=ids)
+    row = {"reasoning": more.reasoning, **m} if more.reasoning else m
+    return assistant_turn(row, content, calls, tools)._replace(ids=ids)
+
+
+class Parts(NamedTuple):
+    """What the parts of a message's content say."""
+
+    text: str = ""
+    reasoning: str = ""
+    calls: tuple[Any, ...] = ()
+
+
+def parts_of(content: Sequence[Any], left: Left) -> Parts:
+    """Read content in parts, as vision models and LLaMA-Factory take them.
+
+    A part has its text under `text`, `value` or its type. What is neither text, thought nor call is counted
+    in `left`.
+    """
+    texts, thoughts, calls = [], [], []
+    for part in content:
+        if not isinstance(part, Mapping):
+            texts.append(str(part))
+            continue
+        kind = str(part.get("type") or "text")
+        said = next((part[key] for key in ("text", "value", kind) if part.get(key)), "")
+        if kind in _CALL_PARTS:
+            named = {"name": part.get("name"), "arguments": part.get("input", part.get("arguments"))}
+            calls.append(json_or_text(said or named))
+        elif kind in _THOUGHT_PARTS and isinstance(said, str):
+            thoughts.append(said)
+        elif kind in _TEXT_PARTS and isinstance(said, str):
+            texts.append(said)
+        else:
+            left[f"parts of type {kind}"] += 1
+    return Parts("".join(texts), "\n".join(thoughts), tuple(calls))
 
 
 def messages_of(sample: Sample) -> list[dict[str, Any]]:

@@ -52,6 +52,7 @@ _INPUTS = {
     "policy": "the policy",
     "tools": "tools.json",
     "failed": "the failed probes",
+    "merits": "the judge's measured merits",
     "error_seeds": "the error seeds",
     "decisions": "what people decided",
     "threshold": "a decided threshold",

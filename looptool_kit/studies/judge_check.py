@@ -7,7 +7,6 @@ reverse, both right in other words, both wrong in different ways. Nothing of the
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -23,16 +22,13 @@ from looptool_kit.core.samples import Frozen, Label, Sample, Samples
 from looptool_kit.core.tables import Table, write_json
 from looptool_kit.core.toolcalls import Answer, match
 from looptool_kit.policy.engines import Engine
-from looptool_kit.run.folder import Run
-from looptool_kit.stages.verify import Case, Context, Logprobs, find_judge
+from looptool_kit.stages.verify import Case, Context, Known, Logprobs, find_judge, find_measure
 from looptool_kit.studies.judge_merits import Share, discarded, reliability, share, worth_from
 
 SHARE = 0.1
 """Share of wrong labels for which the card says what LABEL_WRONG is worth; the trials themselves hold far
 more.
 """
-FLOOR = 0.9
-"""Least precision of LABEL_WRONG at `SHARE` wrong labels below which a run is warned of its judge."""
 CHUNK = 32
 """Trials that the policy scores in one call."""
 
@@ -182,18 +178,26 @@ def ask(
             question and an interrupted check resumes.
 
     Returns:
-        The trials with their verdicts, and facts: seconds, and what a model's calls cost.
+        The trials with their verdicts, and facts: seconds, what a model's calls cost, and the merits of a
+        judge that is weighed by them, from the first repeat.
     """
     by_id = {s.id: s for s in samples}
     rows = [by_id[t.sample_id].model_copy(update={"label": t.label}) for t in questions]
-    judge, started = find_judge(settings.verify.judge), time.monotonic()
+    name, started = settings.verify.judge, time.monotonic()
+    judge, measure = find_judge(name), find_measure(name)
     labels, predictions = _logprobs(rows, questions, engine)
     cases = [Case(row, t.prediction, p) for row, t, p in zip(rows, questions, predictions, strict=True)]
-    facts: dict[str, Any] = {"judge": settings.verify.judge, "policy": engine is not None, "repeats": repeats}
+    facts: dict[str, Any] = {"judge": name, "policy": engine is not None, "repeats": repeats}
+    known = [Known(case, t.expected, t.sample_id) for case, t in zip(cases, questions, strict=True)]
     answers: list[list[Verdict]] = []
     for r in range(1, repeats + 1):
         context = Context(settings, store / f"calls-{r}.sqlite", lambda: labels, {})
-        answers.append(judge(cases, context))
+        if measure is None:
+            answers.append(judge(cases, context))
+        else:
+            verdicts, merits = measure(known, context)
+            answers.append(verdicts)
+            facts.setdefault("merits", merits)
         if context.facts:
             facts[f"repeat_{r}"] = context.facts
     facts["seconds"] = round(time.monotonic() - started, 2)
@@ -354,6 +358,12 @@ def summary(answered: Sequence[Trial], facts: dict[str, Any]) -> list[str]:
             f"{c['model']}: {calls} calls, {tokens} tokens; {c['votes_without_verdict']} of {c['votes']}"
             " votes fell (order or form)."
         ]
+    if "merits" in facts:
+        told = facts["merits"]
+        lines += [
+            f"Fitted weights: {told['evidence']:.1f} of the evidence, {told['model']:.1f} of"
+            f" {', '.join(told['models'])}; each trial is judged by those that the other samples gave."
+        ]
     if "seconds" in facts:
         lines += [f"{facts['seconds']:.1f} s for {facts['repeats']} x {n} questions."]
     return lines
@@ -370,29 +380,4 @@ def right_samples(pool: Iterable[Sample], truth: dict[str, Label]) -> Samples:
         s
         for s in rows
         if s.label.asks or s.label.calls and not any(call_errors(c, s.tools) for c in s.label.calls)
-    )
-
-
-def warning(run: Run) -> str:
-    """Warn where the run's judge is unchecked or weak.
-
-    Never checked, or below `FLOOR`: one line that names the command; empty where all is well. The
-    evidence judge on the world's samples has a published card (docs/judge-report.md) and is not warned of
-    for want of one.
-    """
-    judge = run.settings.verify.judge
-    cards = sorted((run.path / "judge_check").glob(f"{judge}*/card.json"))
-    if not cards:
-        known = judge == "evidence" and run.settings.seeds.source == "world"
-        return (
-            ""
-            if known
-            else f"The judge {judge!r} was never checked on this run's data: looptool judge-check {run.path}"
-        )
-    precision = json.loads(cards[-1].read_text(encoding="utf-8"))["precision"]
-    if precision >= FLOOR:
-        return ""
-    return (
-        f"Where {SHARE:.0%} of labels are wrong, {precision:.0%} of what the judge {judge!r} calls"
-        f" LABEL_WRONG is: {cards[-1]}"
     )

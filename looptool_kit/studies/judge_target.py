@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -10,19 +11,23 @@ from typing import Any
 from looptool_kit.config import Settings, with_overrides
 from looptool_kit.core.records import Truths
 from looptool_kit.core.samples import Samples
+from looptool_kit.formats import read
 from looptool_kit.policy.policy import open_engine, policy_of
 from looptool_kit.run.folder import SUPERSEDED, Run
 from looptool_kit.run.lock import numbered
-from looptool_kit.studies.judge_check import check, right_samples
+from looptool_kit.studies.judge_check import SHARE, check, right_samples
 from looptool_kit.trust import confirm_given
+
+FLOOR = 0.9
+"""Least precision of LABEL_WRONG at `SHARE` wrong labels below which a run is warned of its judge."""
 
 
 def check_target(
     target: Path, overrides: Mapping[str, Any], iteration: int | None, count: int, repeats: int
 ) -> tuple[str, Path]:
-    """Check a judge on a run or on a file.
+    """Check a judge on a run or on data.
 
-    On a run's seed pool under its true labels, or on a file of right samples.
+    On a run's seed pool under its true labels, or on data in any form, which are taken as right.
 
     Args:
         overrides: Settings in place of the run's, named as for `with_overrides`.
@@ -38,8 +43,9 @@ def check_target(
         ValueError: There is nothing to plant errors in, or the policy of a file is asked for.
     """
     engine = None
+    left_out: list[str] = []
     supersede: Callable[..., object]
-    if target.is_dir():
+    if (target / "run.toml").exists():
         run = Run.open(target)
         pool = run.table(Samples, "pool", 0)
         truth = {t.sample_id: t.label for t in run.table(Truths, "truth", 0)}
@@ -51,7 +57,8 @@ def check_target(
     elif iteration is not None:
         raise ValueError(f"--iteration names a run's policy, and {target} is not a run folder")
     else:
-        pool, truth = Samples.read(target), {}
+        truth = {}
+        pool = read(target, lambda row, _, reason: left_out.append(f"row {row}: {reason}"))
         settings = with_overrides(Settings(), **overrides)
         folder = target.with_name(f"{target.name}.judge_check")
         supersede = partial(_set_aside, folder)
@@ -62,7 +69,10 @@ def check_target(
         )
     right = right[:: max(1, len(right) // count)][:count]
     folder = folder / (settings.verify.judge + ("-policy" if engine else ""))
-    return check(folder, right, settings, engine, repeats, supersede), folder
+    told = check(folder, right, settings, engine, repeats, supersede)
+    if left_out:
+        told += f"\n\nLeft out of {target.name}: {len(left_out)} rows or turns, the first {left_out[0]}"
+    return told, folder
 
 
 def _set_aside(top: Path, *files: Path) -> None:
@@ -73,3 +83,37 @@ def _set_aside(top: Path, *files: Path) -> None:
         if file.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             file.replace(target)
+
+
+def warning(run: Run) -> str:
+    """One line where the run's judge was never checked or fell below `FLOOR`, naming the command; empty where
+    all is well.
+
+    The evidence judge on the world's samples has a published card (docs/judge-report.md) and is not warned of
+    for want of one.
+    """
+    judge = run.settings.verify.judge
+    cards = sorted((run.path / "judge_check").glob(f"{judge}*/card.json"))
+    if not cards:
+        known = judge == "evidence" and run.settings.seeds.source == "world"
+        return (
+            ""
+            if known
+            else f"The judge {judge!r} was never checked on this run's data: looptool judge-check {run.path}"
+        )
+    card = json.loads(cards[-1].read_text(encoding="utf-8"))
+    asked = [j["model"] for j in card.get("repeat_1", {}).get("judges", ())]
+    first = run.settings.judge_llm or run.settings.generator_llm
+    now = [e.model for e in (first, *run.settings.jury.others) if e]
+    if asked and asked != now:
+        return (
+            f"{cards[-1]} is of {', '.join(asked)}, and the judge {judge!r} asks {', '.join(now)}:"
+            f" looptool judge-check {run.path}"
+        )
+    precision = card["precision"]
+    if precision >= FLOOR:
+        return ""
+    return (
+        f"Where {SHARE:.0%} of labels are wrong, {precision:.0%} of what the judge {judge!r} calls"
+        f" LABEL_WRONG is: {cards[-1]}"
+    )

@@ -70,7 +70,9 @@ def _operation(document: Mapping[str, Any], route: str, method: str, operation: 
         if needed:
             required.append(name)
     if "requestBody" in operation:
-        for field, schema, needed in _body(document, _follow(document, operation["requestBody"])):
+        for field, schema, needed in _body(
+            document, _follow(document, operation["requestBody"]), method.lower() != "patch"
+        ):
             name = field if field not in properties else f"body_{field}"
             properties[name] = schema
             if needed:
@@ -134,10 +136,14 @@ def _body_of_parameters(listed: list[Mapping[str, Any]]) -> dict[str, Any] | Non
     return {"required": bool(required), "content": {"multipart/form-data": {"schema": schema}}}
 
 
-def _body(document: Mapping[str, Any], body: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any], bool]]:
+def _body(
+    document: Mapping[str, Any], body: Mapping[str, Any], whole_thing: bool
+) -> Iterator[tuple[str, dict[str, Any], bool]]:
     """Yield name, schema and need of a body's fields.
 
-    A body that is not an object is the one field `body`.
+    A body that is not an object is the one field `body`. What an object requires is needed whether the body
+    is said to be required or not (many documents leave that word out, whose default is false), unless it
+    only changes a part of the `whole_thing`.
     """
     must = body.get("required") is True
     media = next((v for k, v in _media(body).items() if _FIELDS.fullmatch(k)), None)
@@ -151,7 +157,11 @@ def _body(document: Mapping[str, Any], body: Mapping[str, Any]) -> Iterator[tupl
     is_object = whole.get("type") in ("object", None, ["object", "null"])
     fields = whole.get("properties") if is_object and not {"anyOf", "oneOf", "allOf"} & set(whole) else None
     for field, schema in (fields or {"body": whole}).items():
-        yield field, schema, must and (not fields or field in (whole.get("required") or []))
+        yield (
+            field,
+            schema,
+            (must or whole_thing) and field in (whole.get("required") or []) if fields else must,
+        )
 
 
 def _media(node: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

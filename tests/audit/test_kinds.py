@@ -16,6 +16,7 @@ from looptool_kit.audit.audit import audit, kinds, severity
 from looptool_kit.audit.findings import SEVERITIES
 from looptool_kit.audit.look import ACCEPTABLE
 from looptool_kit.audit.merits import MAX_FALSE_ALARMS, Merit, measured, severity_of
+from looptool_kit.audit.read import Row
 from looptool_kit.audit.repair import repaired
 from looptool_kit.augment.planting import values_of
 from looptool_kit.checks.rules import call_errors
@@ -256,3 +257,18 @@ def test_one_call_accepted_for_two_that_differ(first: object, second: object, sa
     answers = [{"get_weather": first}, {"get_weather": second}]
     sample = asked(call(city="Rome", days=1), call(city="Rome", days=2), **{ACCEPTABLE: answers})
     assert ("shared_call" in found(sample)) == same
+
+
+def test_code_ends_in_a_semicolon_and_a_sentence_does_not_end_in_an_article() -> None:
+    def said(reply: str) -> Sample:
+        return asked().model_copy(update={"label": Label(reply=reply)})
+
+    assert "truncated" not in found(said("Like this:\n\ndisp(total);"))
+    assert "truncated" in found(said("To get there, first take the"))
+
+
+def test_turns_of_one_row_do_not_repeat_each_other() -> None:
+    words = "Tell me what the weather in Rome is like on this fine day, since I am going for a walk"
+    first, second = (asked(call(city="Rome"), said=f"{words} {end}") for end in ("", "now"))
+    assert "near_duplicate" in {f.kind for f in audit([Row(1, first), Row(2, second)]).findings}
+    assert "near_duplicate" not in {f.kind for f in audit([Row(1, first), Row(1, second)]).findings}

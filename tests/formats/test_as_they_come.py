@@ -247,3 +247,31 @@ def test_an_import_says_what_it_left_behind(tmp_path: Path) -> None:
         "left behind 1 samples that appear twice",
     ):
         assert words in said, said
+
+
+CALLS_AS_PARTS = [
+    {"type": "tool_call", "value": '{"name": "get_weather", "arguments": {"city": "Oslo"}}'},
+    {"type": "tool_call", "tool_call": {"name": "get_weather", "arguments": {"city": "Oslo"}}},
+    {"type": "tool_use", "id": "t", "name": "get_weather", "input": {"city": "Oslo"}},
+    {"type": "function_call", "name": "get_weather", "arguments": '{"city": "Oslo"}'},
+]
+
+
+@pytest.mark.parametrize("part", CALLS_AS_PARTS)
+@pytest.mark.parametrize("key", ["text", "value"])
+def test_content_in_parts_is_read_by_what_each_part_is(
+    tmp_path: Path, part: dict[str, Any], key: str
+) -> None:
+    thought = {"type": "reasoning", "value": "I need the weather."}
+    row = asked({"role": "assistant", "content": [thought, {"type": "text", key: "Let me see."}, part]})
+    row["messages"][0] = {"role": "user", "content": [{"type": "text", key: "The weather in Oslo?"}]}
+    samples, reasons = read(tmp_path, row)
+    assert not reasons and [c.arguments for s in samples for c in s.label.calls] == [{"city": "Oslo"}]
+    assert samples[0].request == "The weather in Oslo?"
+    assert (samples[0].meta["words"], samples[0].meta["reasoning"]) == ("Let me see.", "I need the weather.")
+
+
+def test_a_call_part_that_cannot_be_read_rejects_the_turn(tmp_path: Path) -> None:
+    for part in ({"type": "tool_call", "value": "get_weather Oslo"}, {"type": "tool_use", "name": None}):
+        samples, reasons = read(tmp_path, asked({"role": "assistant", "content": [part]}))
+        assert not samples and "a call is an object with name and arguments" in reasons[0]

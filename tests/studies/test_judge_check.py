@@ -14,9 +14,11 @@ from looptool_kit.config import Settings
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.tables import write_json
 from looptool_kit.core.toolcalls import match
+from looptool_kit.formats import to_row
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.seed.stage import seed
-from looptool_kit.studies.judge_check import ask, card, precision_at, trials, trusted, warning
+from looptool_kit.studies.judge_check import ask, card, precision_at, trials, trusted
+from looptool_kit.studies.judge_target import warning
 from looptool_kit.world import generate
 
 
@@ -78,6 +80,21 @@ def test_evidence_judge_by_the_command(samples: list[Sample], tmp_path: Path) ->
     assert f"| all | {whole['trials']} |" in done.output and whole["consistent"]["k"] == whole["trials"] > 20
     answered, _ = ask(samples[:4], trials(samples[:4]), Settings(), tmp_path, repeats=1)
     assert sum(t.verdict == t.expected for t in answered) == whole["right"]["k"]
+
+
+def test_any_form_is_checked_and_what_it_leaves_out_is_said(samples: list[Sample], tmp_path: Path) -> None:
+    file = tmp_path / "theirs.json"
+    rows = [to_row(s, "openai") for s in samples if s.label.calls][:4]
+    broken = json.loads(json.dumps(rows[0]))
+    broken["messages"][-1] = {"role": "assistant", "content": ""}
+    file.write_text(json.dumps([broken, *rows[1:]]), encoding="utf-8")
+    done = CliRunner().invoke(app, ["judge-check", str(file), "--repeats", "1"])
+    assert done.exit_code == 0, done.output
+    kept = json.loads((tmp_path / "theirs.json.judge_check" / "evidence" / "card.json").read_text())
+    assert (
+        kept["samples"] == 3 and "Left out of theirs.json: 1 rows or turns, the first row 1: " in done.output
+    )
+    assert json.loads(file.read_text()) == [broken, *rows[1:]]
 
 
 @pytest.mark.parametrize("of", ["a run", "a file"])

@@ -109,6 +109,15 @@ def test_grounding_by_the_schema_and_by_synonyms() -> None:
     assert ground(7, {}, ["hello"], "n").supported == 0.0
 
 
+@pytest.mark.parametrize("name", ["birthdate", "birth_date", "birthday", "startTime", "dates_of_person"])
+def test_a_parameter_named_for_a_date_takes_one_whatever_it_is_of(name: str) -> None:
+    of_person = {"type": "string", "description": "Of the person with this name."}
+    said = sample("I was born on 1990-05-15.")
+    assert ground("1990-05-15", of_person, said, name).supported >= 0.9
+    assert ground("1990-05-15", of_person, said, "candidate").supported < 0.5
+    assert ground("1990-05-15", of_person, said, "person").supported < 0.5
+
+
 RHYTHM = {"enum": ["weekly", "biweekly", "monthly", "quarterly"]}
 
 

@@ -203,3 +203,25 @@ def test_references_that_cannot_be_bundled_are_named(ref: str, words: str, tmp_p
     path.write_text(json.dumps({"openapi": "3.0.0", "paths": {"/a": {"$ref": ref}}}))
     with pytest.raises(ValueError, match=words):
         load_tools(path)
+
+
+def test_what_a_body_requires_is_needed_unless_it_changes_a_part(tmp_path: Path) -> None:
+    body = {
+        "content": {
+            "application/json": {
+                "schema": {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}}
+            }
+        }
+    }
+    path = tmp_path / "api.json"
+    operations = {method: {"operationId": method, "requestBody": body} for method in ("post", "put", "patch")}
+    path.write_text(
+        json.dumps(
+            {"openapi": "3.0.3", "info": {"title": "x", "version": "1"}, "paths": {"/pets": operations}}
+        )
+    )
+    assert {t.name: t.required for t in load_tools(path)} == {
+        "post": ("name",),
+        "put": ("name",),
+        "patch": (),
+    }

@@ -14,10 +14,15 @@ HARM = "note"
 
 
 def across(views: Sequence[Look], against: Samples | None) -> Iterator[tuple[int, Found]]:
-    """Every row but the first of those alike; exact repeats are `duplicate`."""
+    """Every row but the first of those alike.
+
+    Exact repeats are `duplicate`. Turns of one row, whose dialogues hold each other, do not count.
+    """
     places: dict[str, int] = {}
     for at, view in enumerate(views):
         places.setdefault(view.sample.id, at)
     _, dropped = deduplicate(views[at].sample for at in places.values())
     for sample, other in dropped.items():
-        yield places[sample], Found(f"nearly the same as row {views[places[other]].row}")
+        row = views[places[other]].row
+        if row != views[places[sample]].row:
+            yield places[sample], Found(f"nearly the same as row {row}")

@@ -12,10 +12,10 @@ from looptool_kit.audit.look import Look, shown
 WORDS = "A reply, an argument or a tool's result stops in the middle."
 HARM = "error"
 _OPEN_END = re.compile(
-    r"(?:[,;(\[{]|\b(?:a|an|the|and|or|of|to|with|for|in|on|at|by|from|is|are|was|your|my|that))$",
+    r"(?:[,(\[{]|\b(?:a|an|the|and|or|of|to|with|for|in|on|at|by|from|is|are|was|your|my|that))$",
     re.IGNORECASE,
 )
-"""No sentence ends so."""
+"""No sentence ends so. A semicolon may: it ends a line of code."""
 _DOTS = ("...", "…")
 
 

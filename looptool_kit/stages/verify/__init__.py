@@ -11,16 +11,21 @@ a verdict, and the row can be judged later. A judge that looks at one case at a 
 
 Where settings of the run decide the verdicts, the module has `decided_by(settings)`, which returns their
 names: when one of them changes, the verdicts are made again.
+
+Where a judge is weighed by how it does on known errors, the module has `measure(known, context)`, which
+returns verdicts and merits (`Measured`). `judge-check` calls it in place of `judge` and keeps the merits in
+the card, from where `judge` gets them as `context.merits`; new merits make the verdicts again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, cast
 
 from looptool_kit.config import Settings
-from looptool_kit.core.records import Verdict
+from looptool_kit.core.records import Verdict, VerdictName
 from looptool_kit.core.samples import Sample
 from looptool_kit.core.toolcalls import Answer
 from looptool_kit.stages._find import find
@@ -50,6 +55,25 @@ class Context(NamedTuple):
     """
     facts: dict[str, Any]
     """Filled by the judge; kept with the verdicts (calls, cost)."""
+    merits: Mapping[str, Any] = {}
+    """What `measure` found; empty where it never ran."""
+
+
+class Known(NamedTuple):
+    """A case whose right verdict is known."""
+
+    case: Case
+    expected: VerdictName
+    group: str
+    """The sample that it was made from: cases of one sample are alike."""
+
+
+class Measured(NamedTuple):
+    """What `measure` returns."""
+
+    verdicts: list[Verdict]
+    """Each by merits that do not know the case's sample."""
+    merits: dict[str, Any]
 
 
 class Judge(Protocol):
@@ -100,6 +124,33 @@ def find_judge(name: str) -> Judge:
         ValueError: There is none; the message lists those there are.
     """
     return cast(Judge, find(__name__, name).judge)
+
+
+def find_measure(name: str) -> Callable[[Sequence[Known], Context], Measured] | None:
+    """The judge's `measure`; None where it has none."""
+    module: Any = find(__name__, name)
+    return getattr(module, "measure", None)
+
+
+def merits_of(checks: Path, judge: str) -> dict[str, Any]:
+    """The merits in the judge's card, empty where there is none.
+
+    Args:
+        checks: Folder where `judge-check` keeps its cards.
+
+    Raises:
+        ValueError: The card cannot be read.
+    """
+    if find_measure(judge) is None:
+        return {}
+    card = next((c for n in (judge, f"{judge}-policy") if (c := checks / n / "card.json").is_file()), None)
+    try:
+        return dict(json.loads(card.read_text(encoding="utf-8"))["merits"]) if card else {}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{card} holds no merits of the judge ({type(error).__name__}: {error}): run `looptool"
+            f" judge-check {checks.parent} --judge {judge}` again"
+        ) from None
 
 
 def decided_by(settings: Settings) -> Sequence[str]:

@@ -44,8 +44,23 @@ def judge_one(
         `confidence` is the verdict's probability, 0 where unjudged.
     """
     signs = signs_of(sample, prediction, label_logprobs, prediction_logprobs)
-    odds = probabilities(signs.between, signs.together, weights.PRIOR)
-    verdict, reason = _decide(signs, odds)
+    return verdict_of(sample, prediction, signs, probabilities(signs.between, signs.together, weights.PRIOR))
+
+
+def verdict_of(
+    sample: Sample,
+    prediction: Answer,
+    signs: Signs,
+    odds: dict[VerdictName, float],
+    both_denied: bool = False,
+) -> Verdict:
+    """The verdict that follows from its probabilities.
+
+    Args:
+        odds: The probability of each verdict.
+        both_denied: Whether something beside the signs speaks against both answers.
+    """
+    verdict, reason = _decide(signs, odds, both_denied)
     right_label = prediction.label if verdict == "LABEL_WRONG" else sample.label
     return Verdict(
         sample_id=sample.id,
@@ -71,14 +86,13 @@ def judge(cases: Sequence[Case], context: Context) -> list[Verdict]:
     Below it the row is unjudged and keeps its probabilities, so that a person sees it first.
     """
     floor = context.settings.verify.floor
-    return [_held_back(v, floor) if _is_below(v, floor) else v for v in _each(cases, context)]
+    return [held_back(v, floor) for v in _each(cases, context)]
 
 
-def _is_below(verdict: Verdict, floor: float) -> bool:
-    return verdict.verdict == "LABEL_WRONG" and verdict.confidence < floor
-
-
-def _held_back(verdict: Verdict, floor: float) -> Verdict:
+def held_back(verdict: Verdict, floor: float) -> Verdict:
+    """The verdict, unjudged where it is LABEL_WRONG below the floor."""
+    if verdict.verdict != "LABEL_WRONG" or verdict.confidence >= floor:
+        return verdict
     words = f"Perhaps the label is wrong ({verdict.confidence:.0%}, below {floor:.0%}). {verdict.rationale}"
     return verdict.model_copy(
         update={"status": "unjudged", "verdict": None, "rationale": words, "confidence": 0.0, "label": None}
@@ -144,7 +158,9 @@ def _side(answer: Answer, sample: Sample, d: Dialogue) -> Side:
 # -------------------------------------------------------------------- decide
 
 
-def _decide(signs: Signs, odds: dict[VerdictName, float]) -> tuple[VerdictName | None, str]:
+def _decide(
+    signs: Signs, odds: dict[VerdictName, float], both_denied: bool
+) -> tuple[VerdictName | None, str]:
     label, prediction = signs.sides
     telling = sorted((e for e in signs.evidence if e.name != "likelihood"), key=lambda e: -abs(e.lean))
     words = "; ".join(e.words for e in telling[:2] if abs(e.lean) >= weights.MIN_TOLD)
@@ -152,7 +168,7 @@ def _decide(signs: Signs, odds: dict[VerdictName, float]) -> tuple[VerdictName |
         bool(label.errors) or any(e.lean >= weights.MIN_AGAINST for e in telling),
         bool(prediction.errors) or any(e.lean <= -weights.MIN_AGAINST for e in telling),
     )
-    if all(against) and odds["BOTH_WRONG"] >= weights.MIN_BOTH_WRONG:
+    if (both_denied or all(against)) and odds["BOTH_WRONG"] >= weights.MIN_BOTH_WRONG:
         faults = [_broken(side) for side in signs.sides]
         told = "".join(f" {who}: {f}." for who, f in zip(("Label", "Prediction"), faults, strict=True) if f)
         return "BOTH_WRONG", f"Neither answer stands.{told} {words}."

@@ -45,6 +45,9 @@ invented, nothing that was said is left out.
 - Without any call it is right only where none is due: something required is missing and it asks for that, \
 no tool fits and it says so, or the work
   is done and it tells the outcome truly. The wording is free.
+Below the answers stands what fixed rules found in each. That a call breaks its schema is certain. That a \
+value is not said in the dialogue
+is a hint and may be mistaken: look for yourself. What the rules do not find may be wrong all the same.
 No fault: the order of independent calls, other words of the same meaning in a free text, saying or leaving \
 out what equals the schema's default.
 
@@ -100,17 +103,17 @@ def judge(cases: Sequence[Case], context: Context) -> list[Verdict]:
         EndpointError: No judge is set, or one cannot be used at all.
     """
     settings = context.settings
-    judges = _judges(settings)
+    models = models_of(settings)
     votes, facts = [], []
-    for number, endpoint in enumerate(judges, 1):
-        desc = f"judge {number} of {len(judges)}" if len(judges) > 1 else "judge"
+    for number, endpoint in enumerate(models, 1):
+        desc = f"judge {number} of {len(models)}" if len(models) > 1 else "judge"
         replies = _ask(endpoint, cases, context, desc)
         pairs = [_vote(replies[i], replies[i + 1]) for i in range(0, len(replies), 2)]
         count = settings.jury.votes
         votes.append([pairs[i : i + count] for i in range(0, len(pairs), count)])
         facts.append(_facts(endpoint, replies, pairs))
     rows: list[tuple[list[Vote], ...]] = list(zip(*votes, strict=True))
-    if len(judges) > 2 and cases:
+    if len(models) > 2 and cases:
         consensus = dawid_skene([[_opinion(v) for v in row] for row in rows], len(VERDICTS))
         probability = consensus.probability
         for fact, accuracy in zip(facts, consensus.accuracy, strict=True):
@@ -120,17 +123,22 @@ def judge(cases: Sequence[Case], context: Context) -> list[Verdict]:
         probability = majority(ratings, len(VERDICTS))
     context.facts["judges"] = facts
     return [
-        _decide(case, [(e.model, v) for e, of in zip(judges, row, strict=True) for v in of], shares, settings)
+        _decide(case, [(e.model, v) for e, of in zip(models, row, strict=True) for v in of], shares, settings)
         for case, row, shares in zip(cases, rows, probability, strict=True)
     ]
 
 
-def _judges(settings: Settings) -> list[Endpoint]:
+def models_of(settings: Settings) -> list[Endpoint]:
+    """The models that are asked, the judge of the run first.
+
+    Raises:
+        EndpointError: None is set.
+    """
     first = settings.judge_llm or settings.generator_llm
     if first is None:
         raise EndpointError(
-            "the judge `llm` needs a model: give base_url and model under [judge_llm] in run.toml, or set"
-            " verify.judge to another"
+            f"the judge `{settings.verify.judge}` needs a model: give base_url and model under [judge_llm] in"
+            " run.toml, or set verify.judge to another"
         )
     return [first, *settings.jury.others]
 
@@ -185,8 +193,19 @@ def prompt(sample: Sample, a: Answer, b: Answer) -> str:
             dialogue_part(sample.messages),
             part("Answer A", _shown(a)),
             part("Answer B", _shown(b)),
+            part("What the rules found", {"A": rule_findings(sample, a), "B": rule_findings(sample, b)}),
         )
     )
+
+
+def rule_findings(sample: Sample, answer: Answer) -> list[str]:
+    """What the rule tier finds in an answer, whether it is the label or not."""
+    if answer.error:
+        return [f"it cannot be read: {answer.detail}"]
+    if not answer.calls:
+        return [] if answer.text.strip() else ["it says nothing"]
+    plain = sample.model_copy(update={"label": Label(calls=answer.calls)})
+    return [c.detail for c in check_sample(plain) if c.name in ("calls", "grounding") and not c.passed]
 
 
 def _shown(answer: Answer) -> Any:

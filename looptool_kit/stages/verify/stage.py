@@ -16,7 +16,7 @@ from looptool_kit.policy.policy import open_engine, policy_of
 from looptool_kit.run.folder import Run
 from looptool_kit.run.inputs import iteration_of, matched
 from looptool_kit.run.stage import Stage
-from looptool_kit.stages.verify import Case, Context, Logprobs, decided_by, find_judge
+from looptool_kit.stages.verify import Case, Context, Logprobs, decided_by, find_judge, merits_of
 
 
 class LabelScore(Frozen):
@@ -34,7 +34,12 @@ class LabelScores(Table[LabelScore]):
 def stage(run: Run, probes: Probes, j: int) -> Stage:
     """The stage as it stands and what decides its result."""
     files, settings = ["verdicts.parquet"], ("verify", *decided_by(run.settings))
-    return Stage(run, "verdicts", j, files, settings, failed=probes.where(_failed))
+    failed = probes.where(_failed)
+    return Stage(run, "verdicts", j, files, settings, failed=failed, merits=_merits(run))
+
+
+def _merits(run: Run) -> dict[str, Any]:
+    return merits_of(run.path / "judge_check", run.settings.verify.judge)
 
 
 def _failed(probe: Probe) -> bool:
@@ -81,7 +86,7 @@ def _judged(
     run, j = now.run, now.iteration
     cases = [Case(s, p.answer, p.logprobs) for s, p in zip(samples, failed, strict=True)]
     label_logprobs = cache(partial(_label_logprobs, now, samples))
-    context = Context(run.settings, run.path / "calls.sqlite", label_logprobs, {})
+    context = Context(run.settings, run.path / "calls.sqlite", label_logprobs, {}, _merits(run))
     judged = find_judge(run.settings.verify.judge)(cases, context)
     verdicts = Verdicts(
         v.model_copy(update={"sample_id": s.id, "iteration": j}) for v, s in zip(judged, samples, strict=True)

@@ -36,6 +36,8 @@ from looptool_kit.text.words import COMMANDS, STOP, SYNONYMS, Token, is_unspaced
 
 _NEVER_WHEN = {"id", "name", "city", "country", "email", "phone", "address", "person", "title", "location"}
 """Words of parameters that take no date or time."""
+_WHEN = re.compile(r"(?!update|candidate|mandate|validate)\w*(?:date|time|day|stamp)s?")
+"""Names of parameters that take one whatever else is said of them: birthdate, "of the person"."""
 _SHAPES = (
     ("YYYY-MM-DDTHH:MM", r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*"),
     ("YYYY-MM-DD", r"\d{4}-\d\d-\d\d.*"),
@@ -88,6 +90,7 @@ def _unfit(value: str, schema: dict[str, Any], d: Dialogue, name: str) -> Ground
         return Grounding(NAMES_NOTHING, "names nothing")
     described = {*stems(name), *stems(description), str(schema.get("format", ""))}
     never_when = described & _NEVER_WHEN and not schema.get("format")
+    never_when = never_when and not any(_WHEN.fullmatch(w) for w in stems(name))
     if never_when and re.match(r"\d", value) and moment(value):
         return Grounding(WRONG_KIND, f"a date or time, where {name or 'the parameter'} speaks of none")
     if (

@@ -236,8 +236,11 @@ def test_plain_replies_by_what_they_must_say() -> None:
 
 
 def test_finding_by_name() -> None:
-    assert names(verify.__name__) == ["evidence", "labels", "llm"] and find_judge("evidence") is judge
-    with pytest.raises(ValueError, match="'nobody'; choose one of evidence, labels, llm"):
+    assert (
+        names(verify.__name__) == ["combined", "evidence", "labels", "llm"]
+        and find_judge("evidence") is judge
+    )
+    with pytest.raises(ValueError, match="'nobody'; choose one of combined, evidence, labels, llm"):
         find_judge("nobody")
 
 

@@ -4,6 +4,8 @@ costs to judge again.
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -87,15 +89,36 @@ def test_nothing_in_the_prompt_tells_label_from_prediction() -> None:
         )
         label = Answer.of(sample.label)
         one, other = prompt(sample, label, talkative), prompt(sample, talkative, label)
-        head, a, b = one.partition("## Answer A")[0], *one.partition("## Answer A")[2].split("## Answer B")
-        assert other == f"{head}## Answer A{b.rstrip()}\n\n## Answer B{a.rstrip()}\n"
+        head, _, rest = one.partition("## Answer A")
+        a, b, found = re.split("## Answer B|## What the rules found", rest)
+        start = f"{head}## Answer A{b.rstrip()}\n\n## Answer B{a.rstrip()}\n"
+        assert other.startswith(start)
+        findings = json.loads(found)
+        swapped = {"A": findings["B"], "B": findings["A"]}
+        assert json.loads(other.partition("## What the rules found")[2]) == swapped
         assert "I will do that." not in one and sample.id not in one
         assert [line for line in one.splitlines() if line.startswith("## ")] == [
             "## Tools on offer",
             "## Dialogue so far",
             "## Answer A",
             "## Answer B",
+            "## What the rules found",
         ]
+
+
+def test_the_prompt_holds_what_the_rules_find_in_either_answer() -> None:
+    ((sample, right, _),) = cases(1, 6, {"LABEL_WRONG": 1.0})
+    call = right.calls[0]
+    surprise = Answer(calls=(ToolCall(name=call.name, arguments={**call.arguments, "surprise": 1}),))
+    invented = Answer(
+        calls=(ToolCall(name=call.name, arguments=dict.fromkeys(call.arguments, "Quetzalcoatl 77")),)
+    )
+    cut = Answer(text="", error="truncated", detail="cut")
+    wrong = {"surprise": surprise, "Quetzalcoatl 77": invented, "cannot be read": cut, "nothing": Answer()}
+    for words, answer in wrong.items():
+        for pair, place in (((answer, right), "A"), ((right, answer), "B")):
+            found = json.loads(prompt(sample, *pair).partition("## What the rules found")[2])
+            assert words in "".join(found.pop(place)) and list(found.values()) == [[]]
 
 
 @pytest.mark.parametrize("place", ["A", "B"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import json
 import re
 from datetime import date
@@ -25,6 +26,9 @@ def said(value: Any) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", value).replace("_", " ").strip()
 
 
+_DAYS_AND_MONTHS = {w.lower() for w in (*calendar.day_name, *calendar.month_name) if w}
+
+
 def choice(values: list[Any], name: str) -> Type:
     """One of some values."""
     if not values:
@@ -38,6 +42,8 @@ def choice(values: list[Any], name: str) -> Type:
     unit = unit_of(noun, "")
 
     def say(v: Any, _: date) -> list[Surface]:
+        if str(v).lower() in _DAYS_AND_MONTHS:
+            return [Surface(str(v).capitalize())]
         return [Surface(f"{said(v)} {unit}" if is_number(v) and unit in lex.UNCOUNTED else said(v))]
 
     return Type(
@@ -57,8 +63,9 @@ def choice(values: list[Any], name: str) -> Type:
 _WHETHER = re.compile(
     r"(?:(?:boolean )?(?:flag )?(?:indicat(?:es|ing) |to indicate |that indicates |specif(?:ies|ying)"
     r" |determines |controls )?"
-    r"(?:whether|if)(?: or not)?|(?:set (?:this )?to |when |if )?(?:true|set|enabled|yes)(?: to| if|"
-    r" when|,)|(?:set (?:this )?(?:to true )?to))[, ]+",
+    r"(?:whether|if(?! true| set| enabled| yes))(?: or not)?"
+    r"|(?:set (?:this )?to |when |if )?(?:true|set|enabled|yes)(?: to| if| when|,)"
+    r"|(?:set (?:this )?(?:to true )?to))[, ]+",
     re.IGNORECASE,
 )
 
@@ -103,6 +110,10 @@ def boolean_clauses(name: str, description: str) -> tuple[tuple[str, ...], tuple
     if clause[:1].isupper() and clause[1:2].islower() and not lead:
         clause = clause[0].lower() + clause[1:]  # "Only works on display"
     first = re.split(r"\W", clause.lower(), maxsplit=1)[0]
+    if first == "only":
+        clause = re.sub(
+            r"(?<! that) (?:are|is)(?: to be)? (?:returned|shown|listed|included|given)$", "", clause
+        )
     if len(clause.split()) <= 9:
         if first == "only":
             return (f"but {clause}",), (f"and not {clause}",)
@@ -119,6 +130,8 @@ def boolean_clauses(name: str, description: str) -> tuple[tuple[str, ...], tuple
         )
         if lead and match:
             subject, link, rest = match.groups()
+            if subject.lower() == "there" and link in ("is", "are"):
+                return (f"with{rest}",), (f"without{rest}",)
             subject = re.sub(r"^(an?|this) ", "the ", subject)
             if link in ("is", "are") and not re.match(r"(?:the|all|these)\b", subject):
                 return (f"with {subject}{rest}",), (f"with {subject} not{rest}",)
@@ -133,8 +146,16 @@ def boolean_clauses(name: str, description: str) -> tuple[tuple[str, ...], tuple
     if head in ("include", "with", "return", "show") and tail:
         return (f"including {tail}", f"with {tail}"), (f"without {tail}", f"not including {tail}")
     if head in forms and tail:
+        if (
+            head in ("alert", "inform", "notify", "remind", "tell")
+            and " " not in tail
+            and not tail.endswith("s")
+        ):
+            tail = f"the {tail}"
         return (f"and {forms[head]} {tail}",), (
             f"and do not {forms[head]} {tail}",
             f"and don't {forms[head]} {tail}",
         )
+    if re.fullmatch(r"(?:\w+[^e]ed|\w+(?:able|ible)|active|explicit|private|public|urgent)", noun):
+        return (f"marked as {noun}",), (f"not marked as {noun}",)
     return (f"with {noun} turned on", f"with {noun} on"), (f"with {noun} turned off", f"with {noun} off")

@@ -55,11 +55,9 @@ def wordings(words: str, description: str, kind: Type, owner: str) -> Wordings:
     if kind.name == "number" and noun in _QUANTITY:  # "with kilograms 42 kg"
         noun = _QUANTITY[noun]
     clauses = _clauses(words, description, kind, noun)
-    also = (
-        ()
-        if kind.name == "boolean" or isinstance(kind, Group) or plural(noun)
-        else (f"the {noun} is {{}}", f"{noun}: {{}}", f"use {{}} as the {noun}")
-    )
+    in_list = kind.name == "boolean" or isinstance(kind, Group) or plural(noun)
+    in_list = in_list or _is_weekday(kind) or clauses[0].startswith((f"{words} ", "for {}"))
+    also = () if in_list else (f"the {noun} is {{}}", f"{noun}: {{}}", f"use {{}} as the {noun}")
     question = kind.question
     if "enum" in kind.schema:
         question = question.replace(f"Which {words}", f"Which {noun}")
@@ -105,9 +103,10 @@ _SHORT = (
     ("lon", "longitude"), ("lang", "language"), ("desc", "description"), ("addr", "address"),
     ("msg", "message"), ("temp", "temperature"), ("dest", "destination"), ("src", "source"),
     ("tz", "time zone"), ("timezone", "time zone"), ("q", "query"), ("ids", "IDs"), ("ts", "timestamp"),
-    ("dob", "date of birth"), ("repo", "repository"),
+    ("dob", "date of birth"), ("born", "date of birth"), ("repo", "repository"),
 )  # fmt: skip
-_UNIT_WORDS = re.compile(rf" (?:in )?(?:{'|'.join(lex.UNITS)})$")
+_UNIT = f"(?:{'|'.join(lex.UNITS)})"
+_UNIT_WORDS = re.compile(rf" (?:in )?{_UNIT}(?: per {_UNIT})?$")
 
 
 _QUANTITY = {
@@ -120,12 +119,15 @@ _QUANTITY = {
 """A parameter that is called by its unit alone -> what it is."""
 
 
+_IN_FORCE = ("valid", "active", "effective")
 _ENDS = ({"from": "source ", "to": "target "}, {"from": "start ", "to": "end "})
 """What `from_...` and `to_...` begin with in words: of anything, and of days and times."""
 _OF_VERB = {
     "deliver": "delivery", "publish": "publication", "ship": "shipping", "expire": "expiry",
-    "pay": "payment", "ends": "end", "starts": "start", "begins": "start", "expires": "expiry",
+    "pay": "payment", "paid": "payment",
+    "ends": "end", "starts": "start", "begins": "start", "expires": "expiry",
     "arrive": "arrival", "depart": "departure", "renew": "renewal", "invoice": "invoice",
+    "opens": "opening", "open": "opening", "closes": "closing", "close": "closing",
 }  # fmt: skip
 
 
@@ -151,7 +153,8 @@ def noun_of(words: str, kind: Type, owner: str = "") -> str:
         return noun.replace("date", "time") if kind.question in (DATETIME.question, TIME.question) else noun
     if words in ("per page", "items per page", "results per page"):
         return "page size"
-    words = re.sub(r"^(from|to) (?=\w)", lambda m: _ENDS[sort == "day"][m[1]], words)
+    timed = sort == "day" or re.search(r"\b(?:hour|day|week|month|year|minute|date|time|page)$", words)
+    words = re.sub(r"^(from|to) (?=\w)", lambda m: _ENDS[bool(timed)][m[1]], words)
     if sort == "day" and (planned := re.fullmatch(r"(\w+) (?:on|at|by)", words)) and planned[1] != "due":
         return (
             f"{_OF_VERB.get(planned[1], planned[1])} {'date' if kind.question == DATE.question else 'time'}"
@@ -162,6 +165,8 @@ def noun_of(words: str, kind: Type, owner: str = "") -> str:
         noun = re.sub(rf"\b{short}\b", full, noun)
     if bound := re.fullmatch(r"(.+) (from|since|after|min|to|until|before|max)", noun):
         first = bound[2] in ("from", "since", "after", "min")
+        if bound[1] in _IN_FORCE:
+            return f"{'start' if first else 'end'} of validity"
         dated = re.search(r"year|date|day|time|month|created|updated", bound[1])
         ends = ("earliest", "latest") if dated else ("minimum", "maximum")
         noun = f"{ends[not first]} {bound[1]}" + (" time" if bound[1].endswith("ed") else "")
@@ -182,12 +187,24 @@ def plural(noun: str) -> bool:
     )
 
 
+def _is_weekday(kind: Type) -> bool:
+    return {str(v)[:3].lower() for v in kind.schema.get("enum", ["none"])} <= _WEEKDAYS
+
+
 def _clauses(words: str, description: str, kind: Type, noun: str) -> tuple[str, ...]:
     """How a request mentions the parameter, `{}` being its value."""
     if kind.name == "boolean":
         return kind.clauses
     if re.match(r"new \w", words) and not isinstance(kind, Group | Many):
         return ("to {}", f"with {{}} as the new {noun}", f"with {noun} changed to {{}}")
+    if _is_weekday(kind):
+        return ("on {}",)
+    if (kind is PERSON or "enum" in kind.schema) and re.fullmatch(r"(?:paid|\w+(?:ed|wn|en|de)) by", words):
+        return (f"{words} {{}}",)
+    if "enum" in kind.schema and re.fullmatch(r"(?:found|lost|born|made|left|\w+ed) in", words):
+        return (f"{words} the {{}}",)
+    if told := re.fullmatch(r"(notify|alert|ping|inform) \w+", words):
+        return (f"and {told[1]} {{}}",)
     if kind.question in _DAYS:
         return _when(words, noun)
     if kind.question == TIME.question:
@@ -196,6 +213,8 @@ def _clauses(words: str, description: str, kind: Type, noun: str) -> tuple[str, 
         if re.match(r"start|begin|from", words):
             return ("starting {@}", "from {}")
         return ("ending {@}", "until {}") if re.match(r"end|until|to\b", words) else ("{@}",)
+    if kind.name == "number" and re.fullmatch(r"(?:sold|bought|\w+ed) for", words):
+        return ("for {}",)
     if kind.name == "number":
         return _amount(words, description, noun)
     if kind.name in ("id", "uuid", "code"):
@@ -229,8 +248,6 @@ def _named(words: str, noun: str) -> tuple[str, ...]:
 
 def _special(words: str, kind: Type, noun: str) -> tuple[str, ...]:
     """Clauses that go with what the value is."""
-    if {str(v)[:3].lower() for v in kind.schema.get("enum", ["none"])} <= _WEEKDAYS:
-        return ("on {}", "on {}", f"with {{}} as the {noun}")
     if kind is ROOM:
         return ("in the {}", f"with the {noun} {{}}")
     if kind is AIRPORT:
@@ -265,6 +282,8 @@ def _special(words: str, kind: Type, noun: str) -> tuple[str, ...]:
 
 
 def _generic(noun: str, kind: Type) -> tuple[str, ...]:
+    if "enum" in kind.schema and noun == "use":
+        return ("for {} use",)
     if "enum" in kind.schema:
         return (f"with {noun} {{}}", f"with the {noun} set to {{}}", f"with the {noun} {{}}")
     if isinstance(kind, Many) or plural(noun):
@@ -290,6 +309,10 @@ _WHEN: tuple[tuple[str, str], ...] = (
     (r"^(?:departure|depart|leave)", "leaving {@}"),
     (r"^(?:arrival|arrive)", "arriving {@}"),
     (r"^return", "returning {@}"),
+    (r"^opens?\b", "opening {@}"),
+    (r"^closes?\b", "closing {@}"),
+    (r"^(?:valid|active|effective) (?:from|since)", "valid from {}"),
+    (r"^(?:valid|active|effective) (?:to|until|till)", "valid until {}"),
     (r"^(?:since)", "since {}"),
     (r"^(?:after)", "after {}"),
     (r"^(?:before)", "before {}"),
@@ -301,17 +324,23 @@ _WHEN: tuple[tuple[str, str], ...] = (
 
 
 def _when(words: str, noun: str) -> tuple[str, ...]:
+    if words == "until":
+        return ("until {}",)
     if bound := re.fullmatch(r"(\w+ed) (since|after|before|until)", words):
         return (f"{bound[0]} {{}}", f"{bound[0]} {{}}", f"with {{}} as the {noun}")
     for pattern, clause in _WHEN:
         if re.search(pattern, words):
             more = {"starting {@}": ("from {}",), "until {}": ("ending {@}",)}.get(clause, (clause,))
-            return (clause, *more, f"with {{}} as the {noun}")
+            sure = more != (clause,) or clause.startswith("valid ")
+            return (clause, *more) if sure else (clause, clause, f"with {{}} as the {noun}")
     if " " not in words or re.fullmatch(
         r"date time|(?:event|reservation|booking|appointment|travel|meeting|delivery|visit) date", words
     ):
         return ("{@}", "{@}", "{@}")
     return (f"with {noun} {{}}", f"with {{}} as the {noun}")
+
+
+_TIMES = ("second", "minute", "hour", "day", "night", "week", "month", "year")
 
 
 def _amount(words: str, description: str, noun: str) -> tuple[str, ...]:
@@ -327,14 +356,24 @@ def _amount(words: str, description: str, noun: str) -> tuple[str, ...]:
     if unit == "" and noun in lex.KEEP_COUNT:
         return (f"for {{}} {noun}", f"with {{}} {noun}", f"for {{}} {noun}")
     short = "" if noun in lex.UNITS else noun
-    if unit in ("second", "minute", "hour", "day", "night", "week", "month", "year") and (
-        not short or re.search(r"duration|length|stay|period", short)
-    ):
+    if unit in _TIMES and (not short or re.search(r"duration|length|stay|period", short)):
+        told = description.lower()
+        if re.search(r"\b(?:ahead|in advance|next|coming|upcoming)\b", told):
+            return ("within the next {}", "in the next {}")
+        if re.search(r"\b(?:past|last|previous|look ?back|ago)\b", told):
+            return ("over the last {}", "in the last {}")
         return ("for {}", "for {}") if not short else ("for {}", f"with a {short} of {{}}", "lasting {}")
     noun = short or noun
     bound = re.match(r"(maximum|minimum) (.+)", noun)
     if bound:
         most = "at most" if bound[1] == "maximum" else "at least"
+        bare = _UNIT_WORDS.sub("", bound[2])
+        if bare != bound[2]:
+            return (f"with a{'n' if bare[0] in 'aeiou' else ''} {bare} of {most} {{}}",)
+        if bound[2] in lex.UNITS:  # the value is said with its unit
+            return (f"taking {most} {{}}",) if lex.UNITS[bound[2]] in _TIMES else (f"with {most} {{}}",)
+        if plural(bound[2]) and not unit:
+            return (f"with {most} {{}} {bound[2]}",)
         return (
             f"with a {noun} of {{}}",
             f"with {{}} as the {noun}",
@@ -342,11 +381,9 @@ def _amount(words: str, description: str, noun: str) -> tuple[str, ...]:
         )
     if noun in ("page", "year", "floor", "level", "month"):
         return {
-            "month": ("for month {}", "in month {}"),
-            "year": ("for {}", "for year {}"),
-            "page": ("on page {}", "with page {}"),
-            "floor": ("on floor {}", "for floor {}"),
-        }.get(noun, (f"with {noun} {{}}",))
+            "month": ("for month {}", "in month {}"), "year": ("for {}", "for year {}"),
+            "page": ("on page {}", "with page {}"), "floor": ("on floor {}", "for floor {}"),
+        }.get(noun, (f"with {noun} {{}}",))  # fmt: skip
     if plural(noun):
         return (
             (f"with {{}} {noun}", f"with {noun} set to {{}}", f"with {{}} {noun}")

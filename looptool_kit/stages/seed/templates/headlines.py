@@ -134,6 +134,7 @@ def _from_description(text: str, name: str) -> tuple[str, str, bool] | None:
     for _ in range(2):
         if lead := lex.LEADS.match(first):
             first = first[lead.end() :]
+    first = re.sub(r"(?<=\w )(?:that )?you (?=\w)", "I ", first)  # "a dish you made"
     if not first:
         return None
     head, _, rest = first.partition(" ")
@@ -193,17 +194,20 @@ def _of_verb(verb: str, rest: str) -> tuple[str, str]:
             f"{verb} {'or' if match[1] == '/' else match[1]} {forms[match[2].lower()]}"  # "create or update"
         )
         rest = rest[match.end() :]
+    apart = re.fullmatch(rf"((?:an?|the) )?((?:[\w-]+ ){{0,2}}[\w-]+) ({_PARTICLE})", rest)
+    if apart and verb in ("check", "sign", "log", "clock"):  # "check a guest in"
+        return f"{verb} {apart[3]}", (apart[1] or "the ") + apart[2]
     phrasal = rf"({_PARTICLE}) " if verb in _PARTICLES else rf"({_PARTICLE}) (?={_DETERMINED.pattern})"
     if match := re.match(phrasal, rest):  # "log in", "roll back a service"
         return f"{verb} {match[1]}", _cut(rest[match.end() :])
     if verb == "search":
-        rest = re.sub(r"^(?:for|through) |^(?:the|our|all|your) (?:\w+ ){1,3}for (?=\w)", "", rest)
+        rest = re.sub(r"^(?:for|through) |^(?:the|our|all|your|my) (?:[\w']+ ){1,3}for (?=\w)", "", rest)
     if verb == "return" and rest.startswith("whether"):
         return "check", _cut(rest)
     rest = _cut(rest)
     head = re.split(r" (?:for|of|in|at|from|to|on|by|with|about) ", rest)[0]
     bare = not _DETERMINED.match(rest) and head.islower() and len(head.split()) <= 3
-    return verb, _with_article(verb, head) + rest[len(head) :] if bare and verb in _ONE else rest
+    return verb, _with_article(verb, head) + rest[len(head) :] if bare and verb in _ONE | _THE else rest
 
 
 _PARTICLE = r"(?:up|in|out|on|off|down|back|away|over)"
@@ -238,8 +242,10 @@ def _from_route(method: str, route: str) -> tuple[str, str, bool] | None:
 
 _TAIL = re.compile(
     r"(?:[,;:]| - | – |(?<!\ba)(?<!\ban)(?<!\bthe) given | based on | according to | so that | which | whose"
-    r" | that (?!day|are \w+\b|is \w+\b)"
-    r"| if | when | where | used to | you (?:want|wish|need) to "
+    r" | that (?!day|are \w+\b|is \w+\b|(?!(?:can|may|must|should|will|has|have|was|were)\b)"
+    r"\w+(?: \w+)?(?: (?:in|on|at|for) (?:an?|the) \w+)?(?:$|,))"
+    r"| or (?:for|in|of|from|on|at) "
+    r"| if | when | where | used to | (?:you|I) (?:want|wish|need) to "
     r"| returning | and (?:then )?(?:return|get|give|provide|show)s? | along with |"
     r" including | as well as"
     r"| using (?:the|a|an|its|their) | by (?:its|their|the|name|id|providing|specifying|\w+ing)\b"
@@ -252,6 +258,7 @@ _TAIL = re.compile(
 def _cut(text: str) -> str:
     """The text up to where it begins to explain."""
     short = _TAIL.sub("", text).strip()
+    short = _second_clause().sub("", short)
     if owned := re.fullmatch(
         r"(.*\w)'s (properties|attributes|fields|settings|data|details|information|info)", short
     ):
@@ -263,9 +270,16 @@ def _cut(text: str) -> str:
     return without_loose_end(short) if short else text.strip()
 
 
+@lru_cache
+def _second_clause() -> re.Pattern[str]:
+    """Another thing that the tool does: "make it visible and send the newsletter"."""
+    verbs = "|".join(sorted({v for v in lex.verb_forms().values()}))
+    return re.compile(rf" and (?:then |also |optionally )?(?:{verbs}) (?:{_DETERMINED.pattern[:-2]})\b.*$")
+
+
 _LOOSE = re.compile(
     r"\s+(?:belonging|specified|identified|used|associated|made|owned|located|contained|related|linked|attached"
-    r"|registered|given|assigned|according|based|matching|sorted|filtered|provided|available|and|or|an?|the)$"
+    r"|registered|given|assigned|according|based|matching|sorted|filtered|provided|available|and|or|an?|the|at|by|for|from|of|to|with)$"
 )
 
 
@@ -310,9 +324,14 @@ _MASS = lex.word_set("""
     text traffic weather
     """)
 _ONE = lex.word_set("""
-    add book buy create generate insert issue make open place post register rent request reserve schedule send
-    start submit write
+    add book buy create generate insert issue log make open place post record register rent request reserve
+    schedule send start submit write
     """)
+_THE = lex.word_set("""
+    activate appeal approve archive assign cancel change clear close confirm deactivate delete edit extend get
+    modify pause publish reject remove rename renew restart restore resume revoke set stop unlock update
+    """)
+"""Verbs after which a thing without an article is a known one: "remove patient record"."""
 
 
 def _with_article(verb: str, noun: str) -> str:

@@ -144,7 +144,35 @@ ROOM = pool(
     words=("room",),
 )
 
+PLATE = text(
+    "plate",
+    "number plate of a vehicle",
+    lambda r: (
+        "".join(r.choice("ABCDEFGHJKLMNPRSTVWXYZ") for _ in range(2))
+        + f"-{r.randint(100, 999)}-"
+        + "".join(r.choice("ABCDEFGHJKLMNPRSTVWXYZ") for _ in range(2))
+    ),
+    question="What is the plate number?",
+    words=("plate",),
+)
+IBAN = text(
+    "iban",
+    "number of a bank account",
+    lambda r: f"{r.choice(('DE', 'FR', 'NL', 'ES'))}{r.randint(10, 98)}{r.randrange(10**17, 10**18)}",
+)
+FAULT = text(
+    "fault",
+    "what is wrong with a thing",
+    lambda r: (
+        r.choice(("a crack", "a scratch", "a stain", "a dent", "rust", "a loose screw", "a torn part"))
+        + r.choice((" on the left side", " on the right side", " near the top", " at the bottom", " behind"))
+    ),
+    say=quoted,
+)
 BY_NAME: tuple[tuple[str, Type], ...] = (
+    (r"\b(?:licen[cs]e |number |registration )?plate(?: number)?$", PLATE),
+    (r"\biban$", IBAN),
+    (r"\b(?:damage|defect|fault|malfunction)s?$", FAULT),
     (r"\bsql\b|^statement$", SQL),
     (r"selector$", SELECTOR),
     (r"\bemojis?$|\breaction$", EMOJI),
@@ -167,6 +195,7 @@ BY_NAME: tuple[tuple[str, Type], ...] = (
 )
 """Pattern on a parameter's name -> kind; these come before the lexicon's."""
 STATED: tuple[tuple[str, Type], ...] = (
+    (r"what (?:is|went|goes) wrong", FAULT),
     (r"\be\.?164\b", E164),
     (r"\bfull name\b", wt.PERSON),
     (r"^(?:the )?(?:name of (?:the|a) )?room\b", ROOM),

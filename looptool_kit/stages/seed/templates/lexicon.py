@@ -110,7 +110,7 @@ post: publish
 notify: alert
 """.strip().splitlines()
 }
-"""Verb -> other ways of saying it. A way that is the verb of another tool of the catalogue is not used."""
+"""Verb -> other ways of saying it; one that is the verb of another tool of the catalogue is not used."""
 ASKABLE = word_set("""
     calculate check compute determine estimate fetch get lookup read show view
     """)
@@ -143,7 +143,9 @@ _VERBS = word_set("""
     tag take terminate test throttle toggle track train transcribe transfer transform translate transmit
     trigger trim turn unarchive unassign unban unblock undo unfollow unhide uninstall unlock unmount
     unmute unpin unshare unsubscribe update upgrade upload validate verify view visit vote wake warn watch
-    water withdraw write zip
+    water withdraw write zip bake boil brew chill cook defrost dispense dock dose drain evacuate fertilise
+    fertilize grind harvest heat irrigate knit label lend mix mount mow pack paint plant polish pour preheat
+    prescribe prune rinse roast shelve sow stitch stir tow unload vaccinate ventilate warm wash weigh wrap
     """)
 
 
@@ -248,6 +250,21 @@ SPECIES = pool(
     "kind of animal",
     listed("dog|cat|rabbit|hamster|parrot|canary|goldfish|turtle|guinea pig|ferret|pony|goat"),
 )
+DRUG = pool(
+    "drug",
+    "name of a medication",
+    listed(
+        "ibuprofen|amoxicillin|omeprazole|metformin|paracetamol|prednisone|doxycycline|cetirizine|meloxicam"
+        "|aspirin|loratadine|gabapentin|furosemide|insulin|diazepam|clindamycin"
+    ),
+)
+DIET = pool(
+    "diet",
+    "what somebody eats",
+    listed(
+        "low-fat|grain-free|high-protein|low-sodium|vegetarian|vegan|dairy-free|sugar-free|light|fish-based"
+    ),
+)
 SPORT = pool(
     "sport",
     "a sport",
@@ -288,6 +305,9 @@ BY_NAME: tuple[tuple[str, Type], ...] = (
     (r"\bcurrency( code)?$|\bcurrencies$", CURRENCY),
     (r"\b(ticker|stock)( symbol)?$|^symbols?$", TICKER),
     (r"\bcolou?rs?$", COLOUR),
+    (r"\b(drug|medication|medicine|pill|active substance)s?( name)?$", DRUG),
+    (r"\b(food|foodstuff|grocery)( name| item)?s?$", INGREDIENT),
+    (r"\b(diet|allerg(?:y|en|ens|ies))$", DIET),
     (r"\bgenres?$", GENRE),
     (r"\b(dish|meal)(es|s)?( name)?$", DISH),
     (r"\bingredients?$", INGREDIENT),
@@ -317,7 +337,9 @@ BY_NAME: tuple[tuple[str, Type], ...] = (
         r"|invitee|host|organi[sz]er|payee|beneficiary|friend|candidate|artist|mechanic|technician|nurse"
         r"|dentist|plumber|lawyer|agent|manager|assistant|coach|trainer|instructor|tutor|therapist|tenant"
         r"|landlord|buyer|seller|reviewer|speaker|player|reporter|approver|chef|waiter|stylist|vet"
-        r"|photographer|director|editor)"
+        r"|photographer|director|editor|worker|singer|operator|picker|musician|conductor|composer|pilot|captain|clerk"
+        r"|cashier|inspector|translator|mentor|pupil|courier|cleaner|gardener|electrician|borrower|donor|sponsor"
+        r"|curator|supervisor|keeper|volunteer|pharmacist|surgeon|midwife|soldier|officer|colleague)"
         r"s?( names?)?$|\bfull name$|\b(attendees|participants|people)$",
         PERSON,
     ),
@@ -348,7 +370,7 @@ BY_DESCRIPTION: tuple[tuple[str, Type], ...] = (
     ),
     (r"\b(message|text) to (?:send|post|write)", MESSAGE),
     (r"\b(?:search )?(?:query|keywords?)\b|search (?:for|term)", QUERY),
-    (r"\b(?:who|whom|person|people)\b.*\b(?:invite|call|notify|contact)\b", PERSON),
+    (r"\b(?:who|whom|person|people)\b.*\b(?:invite|call|notify|contact)\b|^who\b", PERSON),
 )
 """The same for descriptions, where the name tells nothing."""
 
@@ -368,8 +390,11 @@ UNITS = {
     "degrees": "degrees", "percent": "%", "pct": "%", "percentage": "%", "usd": "$", "dollars": "$",
     "eur": "€", "euros": "€", "gbp": "£", "pounds": "£", "litres": "l", "liters": "l", "mg": "mg",
     "milligrams": "mg", "ml": "ml", "gb": "GB", "mb": "MB", "gigabytes": "GB", "megabytes": "MB",
-    "terabytes": "TB", "mm": "mm",
+    "terabytes": "TB", "mm": "mm", "m": "m",
+    "l": "l", "ha": "ha", "dpi": "dpi", "px": "px", "kwh": "kWh", "kw": "kW", "rpm": "rpm",
 }  # fmt: skip
 """A word in a number's name or description -> the unit that it is said with."""
 MONEY = {"$": "dollars", "€": "euros", "£": "pounds"}
-UNCOUNTED = frozenset(["kg", "g", "mg", "km", "m", "cm", "mm", "l", "ml", "GB", "MB", "TB", "degrees"])
+UNCOUNTED = frozenset(["kg", "g", "mg", "km", "m", "cm", "mm", "l", "ml", "GB", "MB", "TB", "degrees"]) | {
+    "dpi", "ha", "px", "kW", "kWh", "rpm"
+}  # fmt: skip

@@ -23,8 +23,8 @@ def words_of(name: str) -> str:
 
 
 _ACRONYMS = lex.word_set("""
-    api cpu css csv cta dns gps gpu guid html http https iban imo ip isbn json pdf pin sid sku sms sql ssh tls
-    ts uri url usb uuid vat vin vm vpn xml yaml
+    api cpu css csv cta dns ev gps gpu guid html http https iban imo ip isbn json pdf pin sid sku sms sql ssh
+    tls ts uri url usb uuid vat vin vm vpn xml yaml
     """)
 
 
@@ -51,7 +51,10 @@ def unit_of(words: str, description: str) -> str:
 
     Name or description tell it: "timeout_seconds" -> "second".
     """
-    for word in reversed(words.split()):
+    if (ratio := re.search(r"(\w+) per (\w+)$", words)) and {ratio[1], ratio[2]} <= lex.UNITS.keys():
+        return f"{lex.UNITS[ratio[1]]}/{lex.UNITS[ratio[2]]}"
+    parts = words.split()
+    for word in reversed(parts if len(parts) == 1 else parts[parts[0] in ("min", "max") :]):
         if word in lex.UNITS:
             return lex.UNITS[word]
     match = re.search(r"\bin (?:us |degrees )?(\w+)|\((\w+)\)", description.lower())

@@ -33,6 +33,10 @@ _RANGES: tuple[tuple[str, tuple[float, float]], ...] = (
     (r"\b(price|cost|budget|amount|fare|fee|salary|total|balance|value|payment|bid|sum)\b", (20, 900)),
     (r"\b(duration|minutes|mins)\b", (10, 180)),
     (r"\b(seconds|secs|timeout)\b", (5, 90)),
+    (r"\bsets\b", (2, 6)),
+    (r"^(position|rank|place|season|step|chapter)$", (2, 12)),
+    (r"\b(reps|repetitions)\b", (4, 15)),
+    (r"\bhours\b", (1, 8)),
     (r"\b(hours|days|nights|weeks|months|years)\b", (2, 14)),
     (
         r"\b(guests|people|persons|adults|passengers|quantity|qty|tickets|rooms|seats|copies|children|kids"
@@ -164,7 +168,7 @@ def _spoken(make: Callable[[Random], Any], many: int, words: str, description: s
         if unit == "%":
             return [Surface(f"{plain}%"), Surface(f"{plain} percent")]
         if unit:
-            noun = unit if v == 1 or unit in lex.UNCOUNTED else unit + "s"
+            noun = unit if v == 1 or unit in lex.UNCOUNTED or "/" in unit else unit + "s"
             return [Surface(f"{p} {noun}") for p in (plain, *spoken)]
         return [Surface(plain), *(Surface(s) for s in spoken)]
 

@@ -15,7 +15,7 @@ from looptool_kit.world.grammar import Said, Scene
 from looptool_kit.world.spec import Param, Spec, slots
 
 _FIRST = re.compile(
-    r"(?:to|from|for|on|at|by|until|since|born|due|starting|ending|leaving|arriving|called|named|titled)\b|\{@\}"
+    r"(?:to|from|for|on|at|by|until|since|born|due|starting|ending|leaving|arriving|called|named|titled|valid|opening|closing|within|over|moved)\b|\{@\}"
 )
 _LAST = re.compile(r"(?:saying|that says|limited to)\b|and give me\b")
 _INVERTED = re.compile(r" as (?:the )?|\bset to\b|\bof \{\}")

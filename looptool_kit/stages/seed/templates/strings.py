@@ -63,7 +63,7 @@ def string(name: str, schema: Mapping[str, Any], description: str, owner: str, c
     if len(choices) >= 2:
         return choice(choices, name)
     examples = [e for e in (*examples_of(schema), *_told_examples(description)) if isinstance(e, str)]
-    if (shaped := _like(examples)) is not None:
+    if (shaped := _like(examples, is_id(words))) is not None:
         return shaped
     told = re.sub(
         r"[`'\"][^`'\"]*\{[^`'\"]*[`'\"]", "", description.lower()
@@ -82,11 +82,21 @@ def string(name: str, schema: Mapping[str, Any], description: str, owner: str, c
         r"\b(?:books?|films?|movies?|songs?|albums?|library|author)\b", context
     ):
         return wt.WORK
+    if re.fullmatch(r"(?:\w+ )?items?(?: name)?", words) and re.search(
+        r"\b(?:pantry|fridge|freezer|kitchen|grocer(?:y|ies)|larder)\b", context
+    ):
+        return wt.INGREDIENT
     kind = _ends(words, context) or next(
         (t for p, t in (*kinds.BY_NAME, *lex.BY_NAME) if re.search(p, words)), None
     )
     if kind is None or (kind in _VAGUE and not re.search(r"^(city|title|task)|name$", words)):
         kind = next((t for p, t in lex.BY_DESCRIPTION if re.search(p, description.lower())), None) or kind
+    if (
+        kind is wt.TASK
+        and words.endswith("description")
+        and re.search(r"\b(?:items?|objects?|products?|goods)\b", context)
+    ):
+        return wt.PRODUCT
     if is_id(words) or (kind is None and _CODES.search(words)):
         return _identifier(words, owner)
     if (
@@ -224,10 +234,11 @@ _SHAPES: tuple[tuple[str, Type], ...] = (
 )  # fmt: skip
 
 
-def _like(examples: list[str]) -> Type | None:
+def _like(examples: list[str], ids: bool) -> Type | None:
     """The type of values shaped as the examples are.
 
-    These are dates, times, e-mail addresses, codes with digits. None where the shape tells nothing.
+    These are dates, times, e-mail addresses, codes with digits, and what numbers an ID has. None where the
+    shape tells nothing.
     """
     if not examples:
         return None
@@ -242,7 +253,8 @@ def _like(examples: list[str]) -> Type | None:
             say=lambda v, today: DATETIME.say(v[:16].replace(" ", "T"), today),
             accepts=lambda v: isinstance(v, str),
         )
-    if all(re.fullmatch(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)+|[a-z]+\d{1,2}", e) for e in examples):
+    slug = r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)+|[a-z]+\d{1,2}"
+    if all(re.fullmatch(slug, e) and not (ids and re.search(r"\d\d", e)) for e in examples):
         return text("slug", "as in the examples", lambda r: r.choice(examples), splits=False)
     if all(re.fullmatch(r"[a-z][a-z0-9_]*\.[a-z0-9_]+", e) for e in examples):  # "light.kitchen"
         return text("dotted", "as in the examples", lambda r: _of_a_room(r.choice(examples), r))
@@ -250,6 +262,8 @@ def _like(examples: list[str]) -> Type | None:
         return text(
             "code", "as in the examples", lambda r: _other_letters(r.choice(examples), r), question=""
         )
+    if all(re.fullmatch(r"[A-Za-z]+(?: [a-z]+)* \d{1,2}", e) for e in examples):  # "treadmill 4"
+        return text("numbered", "as in the examples", lambda r: _other_digits(r.choice(examples), r))
     coded = [
         e
         for e in examples

@@ -152,11 +152,12 @@ def _value(p: Param, scene: Scene, arguments: dict[str, Any]) -> Any:
 
 
 _EARLIER = re.compile(
-    r"(^|_|(?<=[a-z]))(min|start|from|since|begin|departure|check_?in|depart|lower|low|after|pickup)",
+    r"(^|_|(?<=[a-z]))(min|start|from|since|begin|departure|check_?in|depart|lower|low|after|pickup|open)",
     re.IGNORECASE,
 )
 _LATER = re.compile(
-    r"(^|_|(?<=[a-z]))(max|end|to|until|return|check_?out|upper|high|before|dropoff|finish)", re.IGNORECASE
+    r"(^|_|(?<=[a-z]))(max|end|to|until|return|check_?out|upper|high|before|dropoff|finish|clos|expir)",
+    re.IGNORECASE,
 )
 
 

@@ -23,19 +23,22 @@ from looptool_kit.stages.seed.templates.headlines import (
     headline,
     owner_of,
     subject_of,
-    without_loose_end,
 )
+from looptool_kit.stages.seed.templates.hints import PREPOSITION, VAGUE, plain, without_hints
 from looptool_kit.stages.seed.templates.kinds import APP, ROOM
 from looptool_kit.stages.seed.templates.names import Unusable, is_id, words_of
 from looptool_kit.stages.seed.templates.numbers import is_number_of
 from looptool_kit.stages.seed.templates.technical import constants, is_technical
 from looptool_kit.stages.seed.templates.values import Group, Many, type_of
-from looptool_kit.text.words import STOP, alike, stems
+from looptool_kit.text.words import STOP, stems
 from looptool_kit.world import types as wt
 from looptool_kit.world.spec import NOTHING, SLOT, Param, Spec
 from looptool_kit.world.types import CITY, DATE, DATETIME, EMAIL, PHONE, TIME, TITLE, WORK, Type
 
 CHANGING = frozenset(["adjust", "change", "configure", "edit", "modify", "patch", "set", "update"])
+
+
+_ACTIONS = ("action", "operation", "command", "mode_of_change")
 
 
 def changes(tool: Tool) -> bool:
@@ -44,6 +47,8 @@ def changes(tool: Tool) -> bool:
     What it is said to, and what tells which one.
     """
     first = headline(tool)[0].split()[0]
+    if any(n in _ACTIONS for n in tool.required):
+        return False  # what it does is said by a choice
     return first in CHANGING and (first != "set" or any(is_id(words_of(n)) for n in tool.required))
 
 
@@ -94,15 +99,30 @@ def able(tool: Tool, verbs: frozenset[str] = frozenset()) -> Able:
             if name in tool.required:
                 raise
             continue
+        if kind is wt.BIRTH_DATE and _OF_ANIMALS & set(tool.properties):
+            kind = wt.PAST_DATE
         params.append(_param(tool, name, schema if isinstance(schema, dict) else {}, kind))
+    params = [p for p in params if not (p.optional and _smaller_unit(p, params))]
     do, ask, need = phrases(verb, subject_words, tool, params, verbs)
     return Able(
         tool,
-        Spec(tool.name, f"{verb} {_plain(subject_words)}".strip(), tuple(params), do, ask, need, {}, ""),
+        Spec(tool.name, f"{verb} {plain(subject_words)}".strip(), tuple(params), do, ask, need, {}, ""),
         subject_of(tool),
         verbs,
         fixed,
     )
+
+
+_OF_ANIMALS = {"species", "breed", "animal", "pet_type"}
+"""Parameters of tools whose birth dates are not a person's."""
+_UNITS_OF_TIME = ("second", "minute", "hour", "day", "week")
+
+
+def _smaller_unit(p: Param, params: Iterable[Param]) -> bool:
+    """Whether it only adds to a duration in a larger unit: "seconds" beside "minutes"."""
+    unit = lex.UNITS.get(words_of(p.name), "")
+    others = {lex.UNITS.get(words_of(q.name), "") for q in params}
+    return unit in _UNITS_OF_TIME and bool(others & {*_UNITS_OF_TIME[_UNITS_OF_TIME.index(unit) + 1 :]})
 
 
 def _param(tool: Tool, name: str, schema: dict[str, Any], kind: Type) -> Param:
@@ -119,6 +139,8 @@ def _param(tool: Tool, name: str, schema: dict[str, Any], kind: Type) -> Param:
         and settable
         and any(n and n <= set(stems(subject_words)) for n in own)
     )
+    if kind is lex.QUERY and verb in ("search", "find") and not re.match(_PLACE, subject_words):
+        clauses = ("matching {}", f"with the {words_of(name)} {{}}")  # "look for objects for ..."
     if needed and (alone or named):
         clauses = ("to {}",)
     elif changes(tool) and not needed and kind.name != "boolean" and also:
@@ -142,17 +164,6 @@ def _only_number(tool: Tool) -> bool:
 # ------------------------------------------------------------------- phrases
 
 _DETERMINER = r"(?:an?|the|your|my|their|its|his|her|any|one|each|some|another)"
-_VAGUE = (
-    r"(?:given|specified|specific|particular|provided|certain|single|selected|chosen|existing|desired"
-    r"|requested|named)"
-)
-_PREPOSITION = (
-    r"(?:for|in|at|from|to|on|by|with|between|into|onto|off|near|within|during|about|of|as|under|against|over|after"
-    r"|before|until|along|across|around|matching)"
-)
-_EMPTY_PART = lex.word_set("""
-    all another date different more multiple new one other place several time two
-    """)
 _MAKING = lex.word_set("""
     add book buy create generate insert issue make open order post register rent request reserve schedule send
     start submit write
@@ -224,6 +235,8 @@ def _goes_with(verb: str, body: str) -> bool:
     """Whether other verbs go with an object as well: "show me the directory X", but no list of it."""
     if verb == "search" and re.match(_PLACE, body):
         return False
+    if verb == "book" and re.search(r"\b(?:fee|payment|expense|invoice|cost|charge)s?\b", body):
+        return False  # in the accounts
     if verb == "list":
         return plural(body) and "{" not in body.split(" for ")[0]
     return bool(body) and not (verb == "get" and body.startswith("a"))
@@ -243,11 +256,11 @@ def _bodies(verb: str, subject_words: str, params: Sequence[Param], owner: str) 
     always = any(not p.optional for p in used)  # "close gate 3", not "close the gate for gate 3"
     for text in dict.fromkeys((slotted,) if always else (slotted, subject_words)):
         inside = {m[1] for m in SLOT.finditer(text)}
-        out.append(_without_hints(text, [p for p in params if p.name not in inside]))
+        out.append(without_hints(text, [p for p in params if p.name not in inside], verb))
     for p in used:  # the same with fewer slots, for calls that leave some out
         if p.optional:
             out += [
-                _without_hints(b, [p])
+                without_hints(b, [p], verb)
                 for b in _bodies(verb, subject_words, [q for q in params if q is not p], owner)
             ]
     return [o for o in dict.fromkeys(out) if o or not subject_words]
@@ -269,20 +282,20 @@ def _slotted(verb: str, text: str, p: Param, params: Sequence[Param], owner: str
     outside = re.sub(r"\{[^}]*\}", lambda m: "#" * len(m[0]), text)
     by = rf"(?: (?:by|with) (?:{_DETERMINER} )?(?:unique )?(?:id|identifier|name|number|path))?"
     for noun in _nouns(p, params, owner):
-        lead = rf"(?:{_DETERMINER} (?:(?!{_PREPOSITION} )[\w-]+ ){{0,3}})?(?:{_VAGUE} )?"
+        lead = rf"(?:{_DETERMINER} (?:(?!{PREPOSITION} )[\w-]+ ){{0,3}})?(?:{VAGUE} )?"
         pattern = (
-            rf"\b{lead}{re.escape(noun)}(?: of money)?(?:'s)?{by}(?="
-            rf" (?:{_PREPOSITION}|aside|back|away|up|down)\b| and |$)"
+            rf"\b{lead}{re.escape(noun)}(?: of money| part| type| category| group)?(?:'s)?{by}(?="
+            rf" (?:{PREPOSITION}|aside|back|away|out|that|up|down|who)\b| and |$)"
         )
         match = re.search(pattern, outside, re.IGNORECASE)
         if not match:
             continue
         before = outside[: match.start()].rstrip().rsplit(" ", 1)[-1].lower()
-        if before and match[0].split()[0].lower() not in _STARTS and not re.fullmatch(_PREPOSITION, before):
+        if before and match[0].split()[0].lower() not in _STARTS and not re.fullmatch(PREPOSITION, before):
             continue  # "a block storage volume": the noun is not the whole object
         if before in ("by", "via", "using", "with") or (not before and names_a_thing(p) and verb in _MAKING):
             continue
-        if not before and p.type in (wt.PRODUCT, wt.INGREDIENT, wt.DISH) and not p.optional:
+        if not before and (p.type in (wt.PRODUCT, wt.INGREDIENT, wt.DISH) or noun in _ANY) and not p.optional:
             return text[: match.start()] + f"{{{p.name}}}" + text[match.end() :]  # "add milk to the list"
         if p.type in (DATE, DATETIME, TIME) and before not in ("for", "on", "at"):
             continue
@@ -294,6 +307,7 @@ def _slotted(verb: str, text: str, p: Param, params: Sequence[Param], owner: str
             not before
             and not names_a_thing(p)
             and not chosen
+            and not (p.type is wt.PERSON and noun == owner and verb not in _MAKING)
             and p.type not in (lex.QUERY, lex.KEYWORD, PHONE, EMAIL, wt.URL)
             and p.type.name != "number"
         ):
@@ -310,11 +324,12 @@ def _slotted(verb: str, text: str, p: Param, params: Sequence[Param], owner: str
         if not before and (
             kind_of := re.match(rf"(?:{_DETERMINER} )((?:[\w-]+ ){{0,3}}){re.escape(noun)}", match[0])
         ):
-            lead = lead.replace(noun, f"{re.sub(rf'{_VAGUE} |new ', '', kind_of[1])}{noun}")
+            lead = lead.replace(noun, f"{re.sub(rf'{VAGUE} |new ', '', kind_of[1])}{noun}")
         return text[: match.start()] + f"{lead}{{{p.name}}}" + text[match.end() :]
     return None
 
 
+_ANY = ("something", "anything")
 _STARTS = lex.word_set("a an the your my their its his her any one each some another given specified")
 _NAMING = (lex.PATH, wt.FILE, lex.FOLDER, lex.NAME, lex.USER_NAME, wt.TITLE, WORK, APP)
 
@@ -329,7 +344,7 @@ def names_a_thing(p: Param) -> bool:
 
     As in "order ORD-12", "the file notes.txt".
     """
-    return p.type.name in ("id", "uuid", "code") or (p.type in _NAMING and not p.optional)
+    return p.type.name in ("id", "uuid", "code", "numbered") or (p.type in _NAMING and not p.optional)
 
 
 def _nouns(p: Param, params: Sequence[Param], owner: str) -> list[str]:
@@ -345,52 +360,11 @@ def _nouns(p: Param, params: Sequence[Param], owner: str) -> list[str]:
             out += [w for w in sorted(_PEOPLE) if w != bare]  # "kick a member" by `user_id`
         out += [words] if p.type in (TITLE, lex.NAME, WORK) and words in ("title", "name") else []
         out += [owner] if alone and words in ("path", "name", "title", "file name", "filename") else []
+    goods = p.type in (wt.PRODUCT, wt.INGREDIENT, wt.DISH) or words in ("product", "item", "article", "thing")
+    if p.type is wt.PERSON and words in ("name", "full name") and not p.optional and owner:
+        out += [owner]  # "remove a singer" by `name`
+    if goods and not p.optional:
+        out += _ANY
     if p.type is CITY and words in ("location", "place", "city name", "city", "town"):
         out += ["city", "location", "place"]
     return [o for o in dict.fromkeys(out) if len(o) > 2 and o not in ("from", "with", "text", "name", "type")]
-
-
-def _without_hints(text: str, params: Sequence[Param]) -> str:
-    """The text without phrases about parameters, which clauses will say."""
-    about = {w for p in params for w in stems(p.name) if w not in STOP | {"id", "name"}}
-    # What a description speaks of is the parameter's where the text names nothing of its own: "for a city".
-    told = {w for p in params for w in stems(p.description) if w not in STOP}
-    if about & {"day", "date", "weekday", "when"}:
-        about |= {"day", "date", "week"}
-    ties = {p.clauses[0].split(" ")[0] for p in params if p.clauses[0].startswith(("to ", "from "))} | {
-        words_of(p.name) for p in params
-    }
-    kept: list[str] = []
-    for at, part in enumerate(re.split(rf"\s+(?={_PREPOSITION}\b)", text)):
-        words = [w for w in stems(re.sub(r"\{[^}]*\}", "", part)) if w not in STOP and w not in _EMPTY_PART]
-        vague = (
-            bool(re.search(rf"\b{_VAGUE}\b", part))
-            or (at and not words)
-            or (words == ["name"] and any("name" in p.name for p in params))
-        )
-        spoken_of = (
-            any(w in about or any(alike(w, a) for a in about) for w in words)
-            or part.split(" ")[0] in ties
-            or part.startswith("between two")
-        )
-        spoken_of |= bool(re.match(rf"{_PREPOSITION} (?:an?|one|another) \w+$", part)) and set(words) <= told
-        # "A list of lamps", "the record of a pet": without its "of ..." nobody knows what is meant.
-        whose = part.startswith("of ") and bool(kept) and not set(words) <= about
-        if at == 0 or "{" in part or whose or part in _AFTER_VERBS or not (vague or spoken_of):
-            kept.append(part)
-    joined = re.sub(rf"\b(?:{_VAGUE}) ", "", " ".join(kept).strip())
-    if (last := joined.rsplit(" ", 1)[-1]) in _AFTER_VERBS and text.endswith(f" {last}"):
-        return _articles(joined)  # "turn a light on"
-    return _articles(without_loose_end(re.sub(rf"\s+(?:{_PREPOSITION}|and|or|an?|the)$", "", joined)))
-
-
-_AFTER_VERBS = ("on", "off", "in", "out", "up", "down")
-
-
-def _articles(text: str) -> str:
-    """ "a activity", which is left of "a single activity", with its right article."""
-    return re.sub(r"\ba (?=[aeio]|u(?!ni|se|rl|r[iy]|tc))", "an ", text)
-
-
-def _plain(said: str) -> str:
-    return _articles(re.sub(rf"\b(?:{_VAGUE}) ", "", said))
