@@ -149,7 +149,7 @@ class Loop:
     def _print_counts(self, title: str, table: str, j: int) -> None:
         manifest = self._run.manifest(table, j) or {}
         counts = [
-            f"{manifest[key]} {words}"
+            f"{manifest.get(key, 0)} {words}"
             for key, words in COUNTS[table].items()
             if manifest.get(key) or key in ALWAYS
         ]

@@ -77,7 +77,7 @@ def read(folder: Path) -> Recorded | None:
     """The record of a run's folder; None where there is none that can be read."""
     try:
         return Recorded.model_validate(json.loads((folder / FILE).read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 

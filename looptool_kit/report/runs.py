@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from looptool_kit.core.errors import RunError
 from looptool_kit.run.folder import SUPERSEDED, Run
-from looptool_kit.run.lock import read_manifest
+from looptool_kit.run.manifest import read_manifest
 from looptool_kit.run.settings import read_settings
 
 DEPTH = 3

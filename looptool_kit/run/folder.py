@@ -38,8 +38,9 @@ from looptool_kit.core.tables import Stored, Table, append_lines, write_json, wr
 from looptool_kit.core.terminal import visible
 from looptool_kit.run import lock
 from looptool_kit.run.decisions import TABLES, Decision, DecisionLog, check, check_rows, lost, rows_of
-from looptool_kit.run.keys import batch_name
+from looptool_kit.run.keys import batch_name, marked
 from looptool_kit.run.labels import check_written
+from looptool_kit.run.manifest import read_manifest
 from looptool_kit.run.settings import FORMAT, read_settings
 
 SUPERSEDED = "superseded"
@@ -228,7 +229,7 @@ class Run:
 
     def manifest(self, name: str, iteration: int) -> dict[str, Any] | None:
         """The manifest of a finished stage; None where there is none that can be read."""
-        return lock.read_manifest(self.folder(iteration) / f"{name}.json")
+        return read_manifest(self.folder(iteration) / f"{name}.json")
 
     def has(self, name: str, iteration: int) -> bool:
         """Whether a stage has finished and its table is there."""
@@ -272,11 +273,10 @@ class Run:
         """
         self.writable()
         lock.refuse_links(self.path)
-        old = self.path / SUPERSEDED
-        number = 1 + max(lock.numbered(old, 4), default=0)
+        old = lock.unused(self.path / SUPERSEDED)
         for path in paths:
             if path.exists():
-                target = old / f"{number:04d}" / path.relative_to(self.path)
+                target = old / path.relative_to(self.path)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 os.replace(path, target)
 
@@ -300,7 +300,7 @@ class Run:
         """
         self.writable()
         parts = self.folder(iteration) / f"{name}.parts"
-        if (parts / "key").exists() and (parts / "key").read_text() != key:
+        if marked(parts) != key and any(parts.glob("*")):
             self.supersede(parts)
         parts.mkdir(parents=True, exist_ok=True)
         write_text(parts / "key", key)

@@ -7,7 +7,6 @@ reverse, both right in other words, both wrong in different ways. Nothing of the
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -23,7 +22,6 @@ from looptool_kit.core.samples import Frozen, Label, Sample, Samples
 from looptool_kit.core.tables import Table, write_json
 from looptool_kit.core.toolcalls import Answer, match
 from looptool_kit.policy.engines import Engine
-from looptool_kit.run.folder import Run
 from looptool_kit.stages.verify import Case, Context, Logprobs, find_judge
 from looptool_kit.studies.judge_merits import Share, discarded, reliability, share, worth_from
 
@@ -31,8 +29,6 @@ SHARE = 0.1
 """Share of wrong labels for which the card says what LABEL_WRONG is worth; the trials themselves hold far
 more.
 """
-FLOOR = 0.9
-"""Least precision of LABEL_WRONG at `SHARE` wrong labels below which a run is warned of its judge."""
 CHUNK = 32
 """Trials that the policy scores in one call."""
 
@@ -371,29 +367,4 @@ def right_samples(pool: Iterable[Sample], truth: dict[str, Label]) -> Samples:
         s
         for s in rows
         if s.label.asks or s.label.calls and not any(call_errors(c, s.tools) for c in s.label.calls)
-    )
-
-
-def warning(run: Run) -> str:
-    """One line where the run's judge was never checked or fell below `FLOOR`, naming the command; empty where
-    all is well.
-
-    The evidence judge on the world's samples has a published card (docs/judge-report.md) and is not warned of
-    for want of one.
-    """
-    judge = run.settings.verify.judge
-    cards = sorted((run.path / "judge_check").glob(f"{judge}*/card.json"))
-    if not cards:
-        known = judge == "evidence" and run.settings.seeds.source == "world"
-        return (
-            ""
-            if known
-            else f"The judge {judge!r} was never checked on this run's data: looptool judge-check {run.path}"
-        )
-    precision = json.loads(cards[-1].read_text(encoding="utf-8"))["precision"]
-    if precision >= FLOOR:
-        return ""
-    return (
-        f"Where {SHARE:.0%} of labels are wrong, {precision:.0%} of what the judge {judge!r} calls"
-        f" LABEL_WRONG is: {cards[-1]}"
     )

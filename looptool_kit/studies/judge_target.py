@@ -12,7 +12,7 @@ from looptool_kit.core.records import Truths
 from looptool_kit.core.samples import Samples
 from looptool_kit.policy.policy import open_engine, policy_of
 from looptool_kit.run.folder import SUPERSEDED, Run
-from looptool_kit.run.lock import numbered
+from looptool_kit.run.lock import unused
 from looptool_kit.studies.judge_check import check, right_samples
 from looptool_kit.trust import confirm_given
 
@@ -65,9 +65,9 @@ def check_target(
 
 def _set_aside(top: Path, *files: Path) -> None:
     """Move files to `superseded/<number>/` of a folder, under their path in it."""
-    number = 1 + max(numbered(top / SUPERSEDED, 4), default=0)
+    old = unused(top / SUPERSEDED)
     for file in files:
-        target = top / SUPERSEDED / f"{number:04d}" / file.relative_to(top)
+        target = old / file.relative_to(top)
         if file.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             file.replace(target)
