@@ -27,6 +27,7 @@ from looptool_kit.core.columns import (
     GROUP_ROWS,
     arrow_type,
     jsonl_rows,
+    parquet_explained,
     parquet_rows,
     reason_of,
     share_field_sets,
@@ -221,12 +222,13 @@ class Stored(Generic[Row]):
 def column(path: Path, name: str) -> list[Any]:
     """The values of one column of a Parquet file, in row order.
 
-    A table of samples has their ids in the column `id`.
+    A table of samples has their ids in the column `id`. Raises `ValueError` where it cannot be read.
     """
     import pyarrow.parquet as pq
 
-    values: list[Any] = pq.ParquetFile(path).read(columns=[name]).column(0).to_pylist()
-    return values
+    with parquet_explained(path):
+        values: list[Any] = pq.ParquetFile(path).read(columns=[name]).column(name).to_pylist()
+        return values
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import re
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
@@ -43,14 +44,33 @@ def rows_of(path: Path) -> Iterator[Row]:
     """Yield the rows of a file, or of a folder that `datasets` or a hub keeps.
 
     Files may be gzipped, in UTF-8 or UTF-16; JSON lines are told from a JSON list by what stands there.
+
+    Raises:
+        ValueError: A file is damaged; the message names it, and the last row that could be read.
     """
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist")
     number = 0
     for file, split in _files(path):
-        for raw, value in _rows(file):
-            number += 1
-            yield Row(number, raw, value, split)
+        try:
+            for raw, value in _rows(file):
+                number += 1
+                yield Row(number, raw, value, split)
+        except Exception as error:
+            if not _damage(error):
+                raise
+            raise ValueError(
+                f"{file} is damaged behind row {number}: {error}. Fetch or write it again."
+            ) from None
+
+
+def _damage(error: Exception) -> bool:
+    """Whether a reader raised it on bytes that are not those of a whole file."""
+    import pyarrow as pa
+
+    if isinstance(error, OSError):  # with a number it is the disk's, without one pyarrow's or gzip's
+        return error.errno is None
+    return isinstance(error, pa.ArrowException | EOFError | zlib.error | UnicodeDecodeError)
 
 
 def _files(path: Path) -> Iterator[tuple[Path, str]]:

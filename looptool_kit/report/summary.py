@@ -342,7 +342,7 @@ def history(run: Run, iteration: int) -> list[dict[str, Any]]:
     rows = []
     for facts in (run.manifest("policy", iteration) or {}).get("trainings", []):
         path = training_folder(run, iteration, facts) / "history.jsonl"
-        rows += [{"trainer": facts["trainer"], **row} for row in read_lines(path)]
+        rows += [{"trainer": facts.get("trainer", ""), **row} for row in read_lines(path)]
     return rows
 
 

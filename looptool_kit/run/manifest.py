@@ -27,13 +27,21 @@ class Training(_Facts):
     """One training of a policy, in `trainings`."""
 
     folder: str
-    trainer: str
-    steps: Number
-    tokens: Number
+    trainer: str = ""
+    steps: Number = 0
+    tokens: Number = 0
     generated: Number = 0
     tokens_of_recoveries: Number = 0
     groups: Number = 0
     groups_without_variance: Number = 0
+
+
+class Finished(Training):
+    """What `result.json` of a finished training says, with its folder."""
+
+    trainer: str
+    steps: Number
+    tokens: Number
 
 
 class Manifest(_Facts):
@@ -60,15 +68,14 @@ class Scored(Manifest):
     """The manifest of scores."""
 
     policy: PolicyName
-    correct: Number
-    rows: Number
+    correct: Number = 0
 
 
 class Composed(Manifest):
     """The manifest of a composition."""
 
-    dataset: PolicyName
-    total: Number
+    dataset: PolicyName = "base"
+    total: Number = 0
     ES: Number = 0
     EE: Number = 0
     HPPL: Number = 0
@@ -77,13 +84,11 @@ class Composed(Manifest):
     AUG: Number = 0
 
 
-class Trained(Manifest):
-    """The manifest of a policy."""
-
-    trainings: list[Training]
-
-
-SHAPES: dict[str, type[Manifest]] = {"policy": Trained, "scores": Scored, "development_scores": Scored, "composition": Composed}
+SHAPES: dict[str, type[Manifest]] = {
+    "scores": Scored,
+    "development_scores": Scored,
+    "composition": Composed,
+}
 """Manifest -> its shape, where that is more than any manifest's."""
 
 
@@ -99,9 +104,9 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
 
 
 def is_training(facts: object) -> bool:
-    """Whether that can stand in a policy's manifest as one training."""
+    """Whether these are the facts of a finished training, its `folder` among them."""
     try:
-        Training.model_validate(facts)
+        Finished.model_validate(facts)
     except ValueError:
         return False
     return True

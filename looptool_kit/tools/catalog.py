@@ -144,4 +144,7 @@ def _document(path: Path, text: str) -> Any:
 
 
 def _line_tool(line: str) -> Tool:
-    return tool_of(json.loads(line))
+    try:
+        return tool_of(json.loads(line))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
