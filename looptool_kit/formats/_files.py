@@ -19,6 +19,8 @@ from looptool_kit.formats._parts import without_none
 
 ROWS_AT_ONCE = 1024
 """Rows of a Parquet file that are held at a time."""
+MAX_LINE = 1 << 24
+"""Characters of a line: more fit no model's context, and a gzipped megabyte may hold a gigabyte of them."""
 _DEVELOPMENT = ("validation", "valid", "val", "dev", "development")
 _SPLITS = ("train", "test", "eval", "evaluation", "holdout", *_DEVELOPMENT)
 SHARD = "data/{split}-00000-of-00001.parquet"
@@ -129,10 +131,16 @@ def _opened(path: Path) -> IO[str]:
 
 
 def _lines(path: Path) -> Iterator[tuple[str, Any]]:
-    with _opened(path) as lines:
-        for line in lines:
-            if line.strip():
-                yield line.strip(), _loaded(line)
+    with _opened(path) as file:
+        while line := file.readline(MAX_LINE):
+            if len(line) < MAX_LINE or line.endswith("\n"):
+                if line.strip():
+                    yield line.strip(), _loaded(line)
+                continue
+            start = line[:200]
+            while line and not line.endswith("\n"):
+                line = file.readline(MAX_LINE)
+            yield start, ValueError(f"the line is longer than {MAX_LINE:,} characters")
 
 
 def _json_rows(path: Path) -> Iterator[tuple[str, Any]]:

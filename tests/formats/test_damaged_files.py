@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from looptool_kit.cli import app
 from looptool_kit.core.errors import RunError
+from looptool_kit.run.folder import Run
 
 SAMPLES = Path(__file__).parents[2] / "sample_data" / "run" / "iterations" / "01" / "samples.parquet"
 ROW = {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}]}
@@ -59,3 +60,21 @@ def test_a_damaged_file_is_named_and_never_a_traceback(tmp_path: Path, name: str
     error = done.exception
     assert isinstance(error, ValueError | FileNotFoundError | RunError | None), repr(error)
     assert name in f"{done.output}{error or ''}" or not error, done.output
+
+
+@pytest.mark.parametrize("end", [b"\n", b""])
+def test_a_line_without_end_is_one_rejected_row(tmp_path: Path, end: bytes) -> None:
+    file, out = tmp_path / "bomb.jsonl.gz", tmp_path / "out.jsonl"
+    file.write_bytes(gzip.compress(LINES + b'{"messages": "' + b"a" * (5 << 23) + b'"}' + end + LINES))
+    done = CliRunner().invoke(app, ["import", str(file), str(out)])
+    # Without an end the good line behind it belongs to it.
+    assert f"{999 - (not end)}  samples that stand twice" in done.output, done.output
+    assert "1 rows rejected" in done.output and "longer than 16,777,216 characters" in done.output
+    assert (tmp_path / "out.rejected.jsonl").stat().st_size < 10_000
+
+
+def test_a_run_errors_text_is_not_obeyed_by_a_terminal(tmp_path: Path) -> None:
+    (tmp_path / "run.toml").write_text('format = 2\n"\\u001b[2Jgone" = 1\n')
+    with pytest.raises(RunError) as error:
+        Run.open(tmp_path)
+    assert "gone" in str(error.value) and "\x1b" not in str(error.value)
