@@ -126,9 +126,12 @@ class Loop:
         if j > self._given:
             train(self._run, self._run.table(Samples, "samples", j), j)
         facts = (self._run.manifest("policy", j) or {}).get("trainings", [])
-        parts = [f"{f['trainer'].upper()} {f['steps']} steps, {f['tokens']:,} tokens" for f in facts]
+        parts = [
+            f"{f.get('trainer', '').upper()} {f.get('steps', 0)} steps, {f.get('tokens', 0):,} tokens"
+            for f in facts
+        ]
         parts += [
-            f"{f['groups_without_variance']} of {f['groups']} groups all right or all wrong"
+            f"{f.get('groups_without_variance', 0)} of {f['groups']} groups all right or all wrong"
             for f in facts
             if "groups" in f
         ]
@@ -149,7 +152,7 @@ class Loop:
     def _print_counts(self, title: str, table: str, j: int) -> None:
         manifest = self._run.manifest(table, j) or {}
         counts = [
-            f"{manifest[key]} {words}"
+            f"{manifest.get(key, 0)} {words}"
             for key, words in COUNTS[table].items()
             if manifest.get(key) or key in ALWAYS
         ]

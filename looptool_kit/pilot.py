@@ -8,7 +8,6 @@ policy.
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -17,12 +16,13 @@ from looptool_kit.core.errors import RunError
 from looptool_kit.core.records import Probes
 from looptool_kit.core.samples import Samples
 from looptool_kit.core.tables import write_json, write_text
+from looptool_kit.core.terminal import visible
 from looptool_kit.policy.label_loss import Score
 from looptool_kit.policy.policy import policy_of
 from looptool_kit.run.folder import Run
 from looptool_kit.run.run_toml import FORMAT
 from looptool_kit.stages.probe import probe
-from looptool_kit.stages.seed._band import ESTIMATE, Sieve
+from looptool_kit.stages.seed._band import ESTIMATE, Sieve, estimated
 from looptool_kit.stages.seed.stage import seed
 from looptool_kit.stages.seed.trees.complexity import Band, estimate_band
 from looptool_kit.stages.train.stage import train
@@ -64,16 +64,16 @@ def estimate(run: Run, score: Score | None = None) -> Band:
                 f" {len(right)} were right before the training, {len(wrong)} wrong after it. Set band.low and"
                 " band.high, or leave band.estimate out."
             ) from None
-        facts = {"right_before": len(right), "wrong_after": len(wrong), "samples": len(samples)}
-        write_json(path, {**band._asdict(), **facts, "model": run.settings.model})
-    facts = json.loads(path.read_text(encoding="utf-8"))
+        counts = {"right_before": len(right), "wrong_after": len(wrong), "samples": len(samples)}
+        write_json(path, {**band._asdict(), **counts, "model": run.settings.model})
+    facts = estimated(path)
     print(
-        f"band {facts['low']:.3f} to {facts['high']:.3f}, estimated: the median losses of"
-        f" {facts['right_before']} samples that {facts['model']} answers rightly, and of"
-        f" {facts['wrong_after']} that it still answers wrongly after one training, of {facts['samples']}",
+        f"band {facts.low:.3f} to {facts.high:.3f}, estimated: the median losses of"
+        f" {facts.right_before} samples that {visible(facts.model)} answers rightly, and of"
+        f" {facts.wrong_after} that it still answers wrongly after one training, of {facts.samples}",
         flush=True,
     )
-    return Band(float(facts["low"]), float(facts["high"]))
+    return Band(facts.low, facts.high)
 
 
 def _pilot(run: Run) -> Run:

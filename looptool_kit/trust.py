@@ -272,7 +272,7 @@ def _acts_in(folder: Path) -> list[Act]:
 
     try:
         return acts(load_settings(folder / "run.toml"))
-    except (OSError, ValueError):  # not a run's file: it names nothing and confirms nothing
+    except (OSError, ValueError, RecursionError):  # not a run's file: it names nothing and confirms nothing
         return []
 
 

@@ -5,11 +5,12 @@ run's.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted_runs import finished_loop
+from scripted_runs import files, finished_loop
 from typer.testing import CliRunner
 
 from looptool_kit.cli import app
@@ -18,6 +19,7 @@ from looptool_kit.loop import Loop
 from looptool_kit.policy.policy import base_policy, policy_of
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.evaluate.stage import evaluate
+from looptool_kit.studies.compare_page import is_page
 from looptool_kit.tools.own_tools import init
 
 
@@ -42,6 +44,25 @@ def test_commands_write_neither_over_a_file_nor_into_a_run(run: Run, tmp_path: P
         assert result.exit_code != 0 and ("exists already" in said or "is inside the run" in said), command
     assert first.read_bytes() == before
     assert not list(run.path.glob("*.jsonl")) and not (run.path / "list.json").exists()
+
+
+def test_a_comparison_writes_into_no_run_and_over_no_other_file(run: Run, tmp_path: Path) -> None:
+    notes, before = tmp_path / "README.md", files(run.path)
+    notes.write_text("# My notes\n")
+    for command in (
+        ["compare", str(run.path)],
+        ["ablate", str(run.path / "iterations")],
+        ["compare", str(run.path / "arms")],
+        ["compare", str(tmp_path / "arms"), "--out", str(run.path / "run.toml")],
+        ["compare", str(tmp_path / "arms"), "--out", str(run.path / "page.md")],
+        ["compare", str(tmp_path / "arms"), "--out", str(notes)],
+    ):
+        result = CliRunner().invoke(app, command)
+        said = f"{result.output}{result.exception or ''}"
+        assert result.exit_code != 0 and re.search("is the run|exists already|is inside the run", said), said
+    assert files(run.path) == before and notes.read_text() == "# My notes\n"
+    assert not (tmp_path / "arms").exists()
+    assert is_page(Path(__file__).parents[1] / "docs" / "compare.md"), "its own page it may write again"
 
 
 def test_another_runs_policy_leaves_this_runs_scores_alone(run: Run, tmp_path: Path) -> None:

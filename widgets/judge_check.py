@@ -5,7 +5,6 @@ Precision, recall and abstention by kind of planted error, and every trial.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.toolcalls import render_answer
 from looptool_kit.drawing import intervals, picture
 from looptool_kit.run.folder import Run
+from looptool_kit.studies.judge_card import read_card
 from looptool_kit.studies.judge_check import Trial, Trials, card, right_samples, summary
 from looptool_kit.studies.judge_merits import Share
 from looptool_kit.widgets.detail import aligned, answer, detail
@@ -195,7 +195,7 @@ def _newest(run: Run) -> tuple[Trials, Samples, dict[str, Any]]:
             f"{strange} of {len(trials)} trials are about samples that are not among the run's seed pool,"
             f" which was made again after the check. In a terminal: {again}"
         )
-    return trials, samples, json.loads(cards[-1].read_text(encoding="utf-8"))
+    return trials, samples, read_card(run, cards[-1])
 
 
 def _asked(facts: dict[str, Any]) -> list[str]:

@@ -197,7 +197,7 @@ class TrainingView(View):
         # The manifest of an earlier training stands until a new one has finished; its results do not.
         folder = self.run.folder(last) / "policy"
         return manifest is not None and all(
-            (folder / t["folder"] / "result.json").exists() for t in manifest["trainings"]
+            (folder / t["folder"] / "result.json").exists() for t in manifest.get("trainings", [])
         )
 
     def _latest_rollouts(self) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from looptool_kit.cli.common import STUDIES, Set, app, overrides_of
+from looptool_kit.cli.common import STUDIES, Set, app, overrides_of, refuse_existing
 from looptool_kit.core.terminal import say
 
 PresetOfArms = Annotated[str, typer.Option("--preset", help="Settings that all arms start from.")]
@@ -63,7 +63,7 @@ def compare(
     from looptool_kit.core.tables import write_text
     from looptool_kit.studies.arms import read_arms, shipped
     from looptool_kit.studies.compare import Comparison
-    from looptool_kit.studies.compare_page import markdown
+    from looptool_kit.studies.compare_page import is_page, markdown
 
     if paths and len(paths) > 1:
         given_too = {"--arms": arms, "--only": only, "--budget": budget, "--set": set_, "--out": out}
@@ -71,6 +71,8 @@ def compare(
             raise ValueError(f"{', '.join(unused)}: runs that have finished are compared as they are")
         _finished(paths)
         return
+    if out and not is_page(out):
+        refuse_existing(out)
     path = paths[0] if paths else Path("runs/compare")
     every = read_arms(arms or shipped("arms"))
     plan = Comparison(path, every, preset, _numbers(seeds), budget, overrides_of(set_), _names(only))

@@ -7,6 +7,8 @@ import json
 import shutil
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from looptool_kit.core.tables import write_text
 
 RECORD = ".copied.json"
@@ -25,7 +27,10 @@ def own_copies(originals: Path, into: Path) -> list[str]:
     """
     into.mkdir(parents=True, exist_ok=True)
     record = into / RECORD
-    copied: dict[str, str] = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
+    try:
+        copied: dict[str, str] = TypeAdapter(dict[str, str]).validate_json(record.read_bytes())
+    except (OSError, ValueError):
+        copied = {}  # each copy then counts as one that a person has worked in
     behind = []
     for original in sorted(originals.glob("*.ipynb")):
         copy, name, fresh = into / original.name, original.name, _hash(original)

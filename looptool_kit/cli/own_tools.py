@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable
 
+from looptool_kit.core.tables import read_lines
 from looptool_kit.core.terminal import say
 from looptool_kit.run.folder import Run
 from looptool_kit.tools.own_tools import original_names, tools_of
@@ -26,7 +26,7 @@ def say_tools(run: Run) -> None:
         _row(len(originals), f"renamed (exports have the own names again): {pairs}")
     rejected = run.path / "rejected.jsonl"
     if rejected.exists():
-        rows = [json.loads(line) for line in rejected.read_text(encoding="utf-8").splitlines()]
+        rows = read_lines(rejected)
         _row(len(rows), f"left out, rejected in {rejected}:")
         _reasons(Counter(str(row.get("reason", "")) for row in rows))
     if run.settings.seeds.source != "templates":

@@ -99,7 +99,7 @@ def verify(
 ) -> None:
     """Judge the failed samples' labels."""
     from looptool_kit.stages.verify.stage import verify as stage
-    from looptool_kit.studies.judge_target import warning
+    from looptool_kit.studies.judge_card import warning
 
     run = _stage(path, yes, lambda run: stage(run, iteration=iteration, again=again))
     if text := warning(run):

@@ -9,6 +9,7 @@ import json
 import types
 import typing
 from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -117,15 +118,8 @@ def parquet_rows(
     Raises:
         ValueError: The file cannot be read.
     """
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    try:
-        file = pq.ParquetFile(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise ValueError(
-            f"{path} is not a readable Parquet file ({error}); delete it and run the stage again"
-        ) from None
     nested = {
         name: _nested(field.annotation)
         for name, field in row_type.model_fields.items()
@@ -134,33 +128,54 @@ def parquet_rows(
     keep = set(row_type.model_fields) - set(without)
     texts: dict[str, dict[str, str]] = {k: {} for k in keep}
     first = 0
-    for batch in file.iter_batches(
-        batch_size=GROUP_ROWS, columns=[c for c in file.schema_arrow.names if c not in without]
-    ):
-        here = range(first, first + len(batch))
-        wanted = here if rows is None else range(max(here.start, rows.start), min(here.stop, rows.stop))
-        first = here.stop
-        for number, record in enumerate(
-            batch.slice(wanted.start - here.start, len(wanted)).to_pylist() if wanted else (),
-            wanted.start + 1,
-        ):
-            if keep_row is not None and not keep_row(record):
-                continue
+    with parquet_explained(path):
+        file = pq.ParquetFile(path)
+        columns = [c for c in file.schema_arrow.names if c not in without]
+        for batch in file.iter_batches(batch_size=GROUP_ROWS, columns=columns):
+            here = range(first, first + len(batch))
+            wanted = here if rows is None else range(max(here.start, rows.start), min(here.stop, rows.stop))
+            first = here.stop
+            for number, record in enumerate(
+                batch.slice(wanted.start - here.start, len(wanted)).to_pylist() if wanted else (),
+                wanted.start + 1,
+            ):
+                if keep_row is not None and not keep_row(record):
+                    continue
 
-            def load(record: dict[str, Any] = record) -> dict[str, Any]:
-                return {
-                    k: (
-                        nested[k](v)
-                        if k in nested and v is not None
-                        else _one_of(texts[k], v)
-                        if isinstance(v, str)
-                        else v
-                    )
-                    for k, v in record.items()
-                    if k in keep
-                }
+                def load(record: dict[str, Any] = record) -> dict[str, Any]:
+                    return {
+                        k: (
+                            nested[k](v)
+                            if k in nested and v is not None
+                            else _one_of(texts[k], v)
+                            if isinstance(v, str)
+                            else v
+                        )
+                        for k, v in record.items()
+                        if k in keep
+                    }
 
-            yield number, partial(json.dumps, record, default=str), load
+                yield number, partial(json.dumps, record, default=str), load
+
+
+@contextmanager
+def parquet_explained(path: Path) -> Iterator[None]:
+    """Name the file where it is damaged, in its footer, in a page, or by a column that is not there.
+
+    Raises:
+        ValueError: It cannot be read.
+    """
+    import pyarrow as pa
+
+    try:
+        yield
+    except PermissionError:
+        raise
+    except (pa.ArrowException, OSError, UnicodeDecodeError, LookupError) as error:
+        raise ValueError(
+            f"{path} is not a readable Parquet file ({error}). A table of a run is made again once it is"
+            " deleted (`looptool plan` says what follows)."
+        ) from None
 
 
 def _one_of(texts: dict[str, str], text: str) -> str:

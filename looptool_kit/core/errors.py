@@ -11,12 +11,18 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 
+from looptool_kit.core.terminal import visible
+
 
 class RunError(Exception):
     """A run folder cannot be used as asked.
 
-    The message says which, why and what to do.
+    The message says which, why and what to do. It is shown with nothing that a terminal would obey: it may
+    hold names and values of somebody else's run.
     """
+
+    def __str__(self) -> str:
+        return visible(super().__str__())
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

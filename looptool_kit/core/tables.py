@@ -14,6 +14,7 @@ import os
 import stat
 import tempfile
 import typing
+import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -26,13 +27,16 @@ from looptool_kit.core.columns import (
     GROUP_ROWS,
     arrow_type,
     jsonl_rows,
+    parquet_explained,
     parquet_rows,
     reason_of,
     share_field_sets,
 )
 from looptool_kit.core.errors import RunError
+from looptool_kit.core.terminal import visible
 
 Row = TypeVar("Row", bound=BaseModel)
+T = TypeVar("T")
 
 
 class Table(Sequence[Row], Generic[Row]):
@@ -221,12 +225,13 @@ class Stored(Generic[Row]):
 def column(path: Path, name: str) -> list[Any]:
     """The values of one column of a Parquet file, in row order.
 
-    A table of samples has their ids in the column `id`.
+    A table of samples has their ids in the column `id`. Raises `ValueError` where it cannot be read.
     """
     import pyarrow.parquet as pq
 
-    values: list[Any] = pq.ParquetFile(path).read(columns=[name]).column(0).to_pylist()
-    return values
+    with parquet_explained(path):
+        values: list[Any] = pq.ParquetFile(path).read(columns=[name]).column(name).to_pylist()
+        return values
 
 
 @contextmanager
@@ -278,6 +283,43 @@ def write_text(path: str | Path, text: str) -> None:
 def write_json(path: str | Path, value: Any) -> None:
     """Write indented JSON atomically."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path, kind: type[T], remedy: str) -> T:
+    """A JSON file of a run, checked to be of a kind.
+
+    Raises:
+        RunError: It is not there or not of that kind; the message names it and ends with the remedy.
+    """
+    try:
+        return TypeAdapter(kind).validate_json(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} cannot be read: {_why(error)}. {remedy}") from None
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The records of a JSON-lines file; a warning names each line that is none, and it is left out."""
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        _warn(f"{path} cannot be read, so nothing of it counts: {_why(error)}")
+        return []
+    records = []
+    for number, line in enumerate(lines, 1):
+        try:
+            if line.strip():
+                records.append(TypeAdapter(dict[str, Any]).validate_json(line))
+        except ValueError as error:
+            _warn(f"{path}, line {number} is left out: {_why(error)}")
+    return records
+
+
+def _why(error: OSError | ValueError) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else reason_of(error)
+
+
+def _warn(text: str) -> None:
+    warnings.warn(visible(text), stacklevel=3)
 
 
 def open_own(path: Path) -> int:

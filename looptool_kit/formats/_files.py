@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import re
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
@@ -18,6 +19,8 @@ from looptool_kit.formats._parts import without_none
 
 ROWS_AT_ONCE = 1024
 """Rows of a Parquet file that are held at a time."""
+MAX_LINE = 1 << 24
+"""Characters of a line: more fit no model's context, and a gzipped megabyte may hold a gigabyte of them."""
 _DEVELOPMENT = ("validation", "valid", "val", "dev", "development")
 _SPLITS = ("train", "test", "eval", "evaluation", "holdout", *_DEVELOPMENT)
 SHARD = "data/{split}-00000-of-00001.parquet"
@@ -47,15 +50,32 @@ def rows_of(path: Path) -> Iterator[Row]:
 
     Raises:
         FileNotFoundError: There is no such file or folder.
-        ValueError: A folder holds no file of rows, or a JSON list cannot be read.
+        ValueError: A folder holds no file of rows, or a file is damaged; the message names it, and the last
+            row that could be read.
     """
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist")
     number = 0
     for file, split in _files(path):
-        for raw, value in _rows(file):
-            number += 1
-            yield Row(number, raw, value, split)
+        try:
+            for raw, value in _rows(file):
+                number += 1
+                yield Row(number, raw, value, split)
+        except Exception as error:
+            if not _damage(error):
+                raise
+            raise ValueError(
+                f"{file} is damaged behind row {number}: {error}. Fetch or write it again."
+            ) from None
+
+
+def _damage(error: Exception) -> bool:
+    """Whether a reader raised it on bytes that are not those of a whole file."""
+    import pyarrow as pa
+
+    if isinstance(error, OSError):  # with a number it is the disk's, without one pyarrow's or gzip's
+        return error.errno is None
+    return isinstance(error, pa.ArrowException | EOFError | zlib.error | UnicodeDecodeError)
 
 
 def _files(path: Path) -> Iterator[tuple[Path, str]]:
@@ -114,10 +134,16 @@ def _opened(path: Path) -> IO[str]:
 
 
 def _lines(path: Path) -> Iterator[tuple[str, Any]]:
-    with _opened(path) as lines:
-        for line in lines:
-            if line.strip():
-                yield line.strip(), _loaded(line)
+    with _opened(path) as file:
+        while line := file.readline(MAX_LINE):
+            if len(line) < MAX_LINE or line.endswith("\n"):
+                if line.strip():
+                    yield line.strip(), _loaded(line)
+                continue
+            start = line[:200]
+            while line and not line.endswith("\n"):
+                line = file.readline(MAX_LINE)
+            yield start, ValueError(f"the line is longer than {MAX_LINE:,} characters")
 
 
 def _json_rows(path: Path) -> Iterator[tuple[str, Any]]:

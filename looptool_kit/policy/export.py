@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from looptool_kit.core.tables import read_json
 from looptool_kit.policy.policy import Policy
 
 
@@ -39,9 +40,15 @@ def save_adapter(policy: Policy, out: str | Path) -> Path:
     return out
 
 
+def adapter_config(folder: Path) -> dict[str, Any]:
+    """PEFT's settings of an adapter; `RunError` where they cannot be read."""
+    remedy = "Put the file back, or train that policy again."
+    return read_json(folder / "adapter_config.json", dict[str, Any], remedy)
+
+
 def _name_base(config: Path, base: str) -> None:
     """Name the base as others find it: PEFT writes the folder of this user's cache."""
-    settings = json.loads(config.read_text(encoding="utf-8"))
+    settings = adapter_config(config.parent)
     changed = settings | {"base_model_name_or_path": base}
     config.write_text(json.dumps(changed, indent=2), encoding="utf-8")
 
@@ -54,9 +61,7 @@ def _join(first: Path, second: Path, out: Path, base: str) -> None:
     import torch
     from safetensors.torch import load_file, save_file
 
-    settings = [
-        json.loads((folder / "adapter_config.json").read_text(encoding="utf-8")) for folder in (first, second)
-    ]
+    settings = [adapter_config(folder) for folder in (first, second)]
     weights = [load_file(folder / "adapter_model.safetensors") for folder in (first, second)]
     modules = sorted(
         {

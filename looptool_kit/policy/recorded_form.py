@@ -84,7 +84,7 @@ def read(folder: Path) -> Recorded | None:
     """
     try:
         return Recorded.model_validate(json.loads((folder / FILE).read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 

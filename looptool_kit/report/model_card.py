@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from looptool_kit.core.samples import Samples
 from looptool_kit.core.stats import aligned, paired, wilson
 from looptool_kit.core.versions import version
+from looptool_kit.policy.export import adapter_config
 from looptool_kit.policy.models import hub_id
 from looptool_kit.policy.policy import Policy
 from looptool_kit.report.dataset_card import (
@@ -117,10 +117,9 @@ KEYS = ("trainer", "samples", "steps", "tokens")
 
 
 def _adapter(run: Run, folder: Path) -> str:
-    file = folder / "adapter_config.json"
-    if not file.exists():
+    if not (folder / "adapter_config.json").exists():
         return f"LoRA, rank {run.settings.lora.rank}, alpha {run.settings.lora.alpha}"
-    config = json.loads(file.read_text(encoding="utf-8"))
+    config = adapter_config(folder)
     modules = config.get("target_modules") or []
     where = ", ".join(sorted(modules)) if isinstance(modules, list) else str(modules)
     return f"LoRA, rank {config.get('r')}, alpha {config.get('lora_alpha')}, on {where}"

@@ -64,8 +64,11 @@ def plan(run: Run) -> list[Step]:
         old, seconds = run.manifest(name, j) is not None, cost(run, [(name, j)])
         try:
             now = None if first else build()
-        except RunError:  # it needs what an earlier stage makes: the seed pool has to be longer first
-            now, first = None, "seed"
+        except RunError:
+            waiting = next((title(s.name, s.iteration) for s in steps if s.state != "done"), "")
+            if not (longer or waiting):
+                raise
+            now, first = None, "seed" if longer else waiting  # it needs what that makes
         if now is None:
             steps.append(
                 Step(name, j, "follows" if old else "missing", f"after {first}" if old else "", seconds)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterator
@@ -10,6 +9,8 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
+
+from looptool_kit.policy.export import adapter_config
 
 Kind = Literal["dataset", "model"]
 TOKEN = "HF_TOKEN"
@@ -70,9 +71,8 @@ def what_goes_where(folder: Path, target: Target) -> list[str]:
     state = "a new commit in the repository that is there" if target.exists else "a new repository"
     lines = [f"to {target.address} ({state}, {sight}):"]
     lines += [f"  {f.relative_to(folder)}  {f.stat().st_size:,} bytes" for f in _files(folder)]
-    config = folder / "adapter_config.json"
-    if config.exists():
-        base = str(json.loads(config.read_text(encoding="utf-8")).get("base_model_name_or_path"))
+    if (folder / "adapter_config.json").exists():
+        base = str(adapter_config(folder).get("base_model_name_or_path"))
         if Path(base).is_absolute():
             lines.append(f"  adapter_config.json names the base model by its place on this machine, {base}")
     return lines

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from looptool_kit.core.errors import RunError
 from looptool_kit.run.folder import SUPERSEDED, Run
-from looptool_kit.run.lock import read_manifest
+from looptool_kit.run.manifest import read_manifest
 from looptool_kit.run.run_toml import read_settings
 
 DEPTH = 3
@@ -60,7 +60,8 @@ def _line(path: Path) -> RunLine:
         return RunLine(path, "cannot be read", "", "", "", None, str(error))
     at = [0, *run.iterations]
     scored = [m for j in at if (m := run.manifest("scores", j))]
-    said = [f"{m['policy']} {100 * m['correct'] / max(1, m['rows']):.0f}% of {m['rows']}" for m in scored]
+    counted = [(m["policy"], m.get("correct", 0), m.get("rows", 0)) for m in scored]
+    said = [f"{policy} {100 * correct / max(1, rows):.0f}% of {rows}" for policy, correct, rows in counted]
     first, last = (said[0], said[-1]) if len(said) > 1 else ("", "".join(said))
     return RunLine(path, _state(run), first, last, run.settings.preset, _changed(run, at))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Set
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from looptool_kit.core.grading import grade
 from looptool_kit.core.records import TOKENS, Expansions, Probes, Truths, Verdicts
 from looptool_kit.core.samples import Samples
 from looptool_kit.core.stats import Paired, aligned, paired, wilson
-from looptool_kit.core.tables import Stored, column
+from looptool_kit.core.tables import Stored, column, read_lines
 from looptool_kit.core.terminal import cell, duration, show
 from looptool_kit.core.toolcalls import Answer
 from looptool_kit.lineage.error_seeds import error_seeds, with_decisions
@@ -346,10 +345,7 @@ def history(run: Run, iteration: int) -> list[dict[str, Any]]:
     rows = []
     for facts in (run.manifest("policy", iteration) or {}).get("trainings", []):
         path = training_folder(run, iteration, facts) / "history.jsonl"
-        rows += [
-            {"trainer": facts["trainer"], **json.loads(line)}
-            for line in path.read_text(encoding="utf-8").splitlines()
-        ]
+        rows += [{"trainer": facts.get("trainer", ""), **row} for row in read_lines(path)]
     return rows
 
 

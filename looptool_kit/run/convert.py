@@ -15,7 +15,7 @@ from looptool_kit.core.errors import RunError, full_disk_explained
 from looptool_kit.core.samples import Samples
 from looptool_kit.core.tables import column, write_json, write_text
 from looptool_kit.run.folder import SUPERSEDED, Run
-from looptool_kit.run.lock import numbered
+from looptool_kit.run.lock import unused
 from looptool_kit.run.run_toml import FORMAT
 from looptool_kit.run.stage import Stage, title
 
@@ -85,7 +85,7 @@ def _settings(document: tomlkit.TOMLDocument) -> tuple[tomlkit.TOMLDocument, lis
 
 def _keep(run: Run) -> Path:
     """Copy what is changed to `superseded/`."""
-    old = run.path / SUPERSEDED / f"{1 + max(numbered(run.path / SUPERSEDED, 4), default=0):04d}"
+    old = unused(run.path / SUPERSEDED)
     for file in (run.path / "run.toml", *run.path.glob("seed/*.json"), *run.path.glob("iterations/*/*.json")):
         if file.is_file() and not file.is_symlink():
             target = old / file.relative_to(run.path)

@@ -39,7 +39,8 @@ from looptool_kit.core.terminal import visible
 from looptool_kit.run import lock
 from looptool_kit.run.decision_checks import check_written
 from looptool_kit.run.decisions import TABLES, Decision, DecisionLog, check, check_rows, lost, rows_of
-from looptool_kit.run.keys import batch_name
+from looptool_kit.run.keys import batch_name, marked
+from looptool_kit.run.manifest import read_manifest
 from looptool_kit.run.run_toml import FORMAT, read_settings
 
 SUPERSEDED = "superseded"
@@ -227,8 +228,8 @@ class Run:
         return path
 
     def manifest(self, name: str, iteration: int) -> dict[str, Any] | None:
-        """Return the manifest of a finished stage, None where it is unreadable."""
-        return lock.read_manifest(self.folder(iteration) / f"{name}.json")
+        """Return the manifest of a finished stage; None where there is none that can be read."""
+        return read_manifest(self.folder(iteration) / f"{name}.json")
 
     def has(self, name: str, iteration: int) -> bool:
         """Tell whether a stage has finished and its table exists."""
@@ -272,11 +273,10 @@ class Run:
         """
         self.writable()
         lock.refuse_links(self.path)
-        old = self.path / SUPERSEDED
-        number = 1 + max(lock.numbered(old, 4), default=0)
+        old = lock.unused(self.path / SUPERSEDED)
         for path in paths:
             if path.exists():
-                target = old / f"{number:04d}" / path.relative_to(self.path)
+                target = old / path.relative_to(self.path)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 os.replace(path, target)
 
@@ -300,7 +300,7 @@ class Run:
         """
         self.writable()
         parts = self.folder(iteration) / f"{name}.parts"
-        if (parts / "key").exists() and (parts / "key").read_text() != key:
+        if marked(parts) != key and any(parts.glob("*")):
             self.supersede(parts)
         parts.mkdir(parents=True, exist_ok=True)
         write_text(parts / "key", key)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from looptool_kit.core.tables import Stored, Table
@@ -31,6 +32,14 @@ def key(*parts: Any) -> str:
             digest.update(json.dumps(part, sort_keys=True, default=str).encode())
         digest.update(b"\0")
     return digest.hexdigest()[:16]
+
+
+def marked(folder: Path) -> str | None:
+    """The key of the unfinished work in a folder, from its file `key`; None where there is none."""
+    try:
+        return (folder / "key").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
 
 
 def batch_name(batch: Sequence[int]) -> str:

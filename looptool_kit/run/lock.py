@@ -9,17 +9,16 @@ a forked child, and a check before each write that the locked file is still the 
 from __future__ import annotations
 
 import fcntl
-import json
-import math
 import os
 import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from looptool_kit.core.errors import RunError, no_writing
 from looptool_kit.core.tables import LEFTOVER, open_own
+from looptool_kit.run.keys import marked
+from looptool_kit.run.manifest import read_manifest
 from looptool_kit.run.stage_time import SUFFIX, seconds_before
 
 _held: dict[Path, Lock] = {}
@@ -122,7 +121,7 @@ def refuse_links(path: Path) -> None:
 
     A link may lead into another run.
     """
-    top = [path / name for name in ("seed", "iterations", "superseded", "judge_check")]
+    top = [path / name for name in ("seed", "iterations", "superseded", "judge_check", "pilot")]
     inner = (
         p
         for pattern in (
@@ -146,6 +145,14 @@ def refuse_links(path: Path) -> None:
             raise RunError(
                 f"{place} is not a folder, and a run keeps its results in one of that name. Move it away."
             )
+
+
+def unused(folder: Path) -> Path:
+    """A place in a folder of numbered ones (`superseded/`) where nothing is, behind what is there."""
+    number = 1 + max(numbered(folder, 4), default=0)
+    while os.path.lexists(folder / f"{number:04d}"):
+        number += 1
+    return folder / f"{number:04d}"
 
 
 def numbered(folder: Path, digits: int) -> dict[int, Path]:
@@ -187,9 +194,9 @@ def sweep(path: Path) -> None:
             if re.fullmatch(LEFTOVER, name) or _of_a_finished_stage(here / name):
                 (here / name).unlink(missing_ok=True)
         for parts in (here / name for name in folders if name.endswith(".parts")):
-            manifest, mark = read_manifest(parts.with_suffix(".json")), parts / "key"
+            manifest = read_manifest(parts.with_suffix(".json"))
             kept = "superseded" in parts.relative_to(path).parts or parts.is_symlink()
-            if manifest and mark.is_file() and not kept and manifest.get("key") == mark.read_text():
+            if manifest and not kept and manifest["key"] == marked(parts):
                 shutil.rmtree(parts, ignore_errors=True)
     for iteration in numbered(path / "iterations", 2).values():
         for trainer in ("sft", "grpo", "preference"):
@@ -203,31 +210,3 @@ def _of_a_finished_stage(file: Path) -> bool:
     path = file.with_name(file.name.removesuffix(SUFFIX) + ".json")
     manifest = read_manifest(path) if file.name.endswith(SUFFIX) else None
     return manifest is not None and seconds_before(path, str(manifest.get("key"))) > 0
-
-
-def read_manifest(path: Path) -> dict[str, Any] | None:
-    """Return the manifest of a finished stage, or None.
-
-    None where the file is missing or holds something else.
-    """
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    if (
-        not isinstance(manifest, dict)
-        or not _number(manifest.get("seconds"))
-        or not _number(manifest.get("peak_mb", 0))
-    ):
-        return None
-    trainings = manifest.get("trainings", [])
-    named = isinstance(trainings, list) and all(
-        isinstance(t, dict) and isinstance(t.get("folder"), str) for t in trainings
-    )
-    return manifest if named else None
-
-
-def _number(value: object) -> bool:
-    return (
-        isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
-    )

@@ -159,6 +159,7 @@ def compare(
     """
     if not plan.seeds or (plan.budget or 0) < 0:
         raise ValueError("a comparison needs at least one random seed, and a budget of 0 or more tokens")
+    _refuse_runs(plan.root)
     end, places = plan.settings.iterations + 1, plan.places
     kept = {place for place, path in places.items() if finished(path)}
     seed_alone = [name for name, arm in plan.arms.items() if arm.data == "seed"]
@@ -212,6 +213,15 @@ def _first(plan: Comparison, seed: int) -> Run:
     shares = plan.settings.budget.tokens
     budget = {"budget__tokens": shares} if shares else {}
     return Run.create(plan.folder(seed, plan.first), plan.preset, seed=seed, **changes, **budget)
+
+
+def _refuse_runs(root: Path) -> None:
+    root = root.absolute()
+    if inside := next((p for p in (root, *root.parents) if (p / "run.toml").is_file()), None):
+        raise RunError(
+            f"{root} is the run {inside} or lies in it, and a comparison trains runs of its own: give a"
+            " folder for them, or name two finished runs to compare those as they are."
+        )
 
 
 def _refuse_decisions(run: Run) -> None:

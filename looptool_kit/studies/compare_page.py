@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from looptool_kit import report
 from looptool_kit.studies.arms import Arm, chosen
 from looptool_kit.studies.compare import Comparison
 from looptool_kit.studies.outcomes import Outcomes
 from looptool_kit.studies.page import text
+
+
+def is_page(file: Path) -> bool:
+    """Whether a file is a page that `markdown` wrote, which another one may replace."""
+    template = Path(report.__file__).with_name("compare.md.jinja").read_text(encoding="utf-8")
+    title = template.split("\n", 1)[0]
+    return file.is_file() and file.read_text(encoding="utf-8", errors="replace").startswith(f"{title}\n")
 
 
 def markdown(table: Outcomes, plan: Comparison, command: str = "") -> str:
@@ -19,8 +27,6 @@ def markdown(table: Outcomes, plan: Comparison, command: str = "") -> str:
         command: What wrote the page.
     """
     import jinja2
-
-    from looptool_kit import report
 
     # Markdown, not HTML: what is filled in are names, settings and numbers of ours.
     environment = jinja2.Environment(  # noqa: S701

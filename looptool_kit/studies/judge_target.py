@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -14,12 +13,9 @@ from looptool_kit.core.samples import Samples
 from looptool_kit.formats import read
 from looptool_kit.policy.policy import open_engine, policy_of
 from looptool_kit.run.folder import SUPERSEDED, Run
-from looptool_kit.run.lock import numbered
-from looptool_kit.studies.judge_check import SHARE, check, right_samples
+from looptool_kit.run.lock import unused
+from looptool_kit.studies.judge_check import check, right_samples
 from looptool_kit.trust import confirm_given
-
-FLOOR = 0.9
-"""Least precision of LABEL_WRONG at `SHARE` wrong labels below which a run is warned of its judge."""
 
 
 def check_target(
@@ -77,43 +73,9 @@ def check_target(
 
 def _set_aside(top: Path, *files: Path) -> None:
     """Move files to `superseded/<number>/` of a folder, under their path in it."""
-    number = 1 + max(numbered(top / SUPERSEDED, 4), default=0)
+    old = unused(top / SUPERSEDED)
     for file in files:
-        target = top / SUPERSEDED / f"{number:04d}" / file.relative_to(top)
+        target = old / file.relative_to(top)
         if file.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             file.replace(target)
-
-
-def warning(run: Run) -> str:
-    """One line where the run's judge was never checked or fell below `FLOOR`, naming the command; empty where
-    all is well.
-
-    The evidence judge on the world's samples has a published card (docs/judge-report.md) and is not warned of
-    for want of one.
-    """
-    judge = run.settings.verify.judge
-    cards = sorted((run.path / "judge_check").glob(f"{judge}*/card.json"))
-    if not cards:
-        known = judge == "evidence" and run.settings.seeds.source == "world"
-        return (
-            ""
-            if known
-            else f"The judge {judge!r} was never checked on this run's data: looptool judge-check {run.path}"
-        )
-    card = json.loads(cards[-1].read_text(encoding="utf-8"))
-    asked = [j["model"] for j in card.get("repeat_1", {}).get("judges", ())]
-    first = run.settings.judge_llm or run.settings.generator_llm
-    now = [e.model for e in (first, *run.settings.jury.others) if e]
-    if asked and asked != now:
-        return (
-            f"{cards[-1]} is of {', '.join(asked)}, and the judge {judge!r} asks {', '.join(now)}:"
-            f" looptool judge-check {run.path}"
-        )
-    precision = card["precision"]
-    if precision >= FLOOR:
-        return ""
-    return (
-        f"Where {SHARE:.0%} of labels are wrong, {precision:.0%} of what the judge {judge!r} calls"
-        f" LABEL_WRONG is: {cards[-1]}"
-    )

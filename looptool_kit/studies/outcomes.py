@@ -14,7 +14,7 @@ from looptool_kit.llm.store import spent as spent_on_models
 from looptool_kit.policy.recorded_form import of_run
 from looptool_kit.report.rewarded import rewards_of
 from looptool_kit.run.folder import Run
-from looptool_kit.run.lock import read_manifest
+from looptool_kit.run.manifest import read_manifest
 from looptool_kit.run.stage import SCORES
 from looptool_kit.stages.evaluate.stage import scores
 from looptool_kit.stages.train.budget import spent

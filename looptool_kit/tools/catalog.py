@@ -24,6 +24,8 @@ from looptool_kit.tools.openapi import openapi_rows
 from looptool_kit.tools.schema import legal_name
 from looptool_kit.trust import tools_kind
 
+MAX_UNFOLDED, MAX_TIMES_UNFOLDED = 200_000, 20
+"""Values that YAML aliases may stand for, and how many times those that are written, whichever is more."""
 OnReject = Callable[[int, str, str], None]
 OnRename = Callable[[str, str], None]
 
@@ -132,9 +134,12 @@ def _document(path: Path, text: str) -> Any:
             "tag:yaml.org,2002:bool", re.compile("^(true|false|True|False|TRUE|FALSE)$"), list("tfTF")
         )
         try:
-            return yaml.load(text, Loader)  # noqa: S506 (a SafeLoader)
+            document = yaml.load(text, Loader)  # noqa: S506 (a SafeLoader)
         except (yaml.YAMLError, RecursionError) as error:
             raise ValueError(f"{path} is not YAML: {one_line(error)}") from None
+        if reason := _unfolding(document):
+            raise ValueError(f"{path} {reason}: write out what they stand for, or use $ref")
+        return document
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -143,5 +148,37 @@ def _document(path: Path, text: str) -> Any:
         ) from None
 
 
+def _unfolding(document: Any) -> str:
+    """Why a document with YAML aliases cannot be read as the tree that it stands for; empty where it can.
+
+    Few bytes of aliases to aliases stand for billions of values.
+    """
+    sizes: dict[int, int] = {}
+    open_: set[int] = set()
+    waiting = [document]
+    while waiting:
+        value = waiting[-1]
+        parts = [v for v in _parts(value) if isinstance(v, Mapping | list)]
+        if id(value) in open_ or id(value) in sizes:
+            waiting.pop()
+            open_.discard(id(value))
+            sizes.setdefault(id(value), 1 + len(_parts(value)) + sum(sizes[id(v)] for v in parts))
+            continue
+        if any(id(v) in open_ for v in parts) or any(v is value for v in parts):
+            return "has YAML aliases that hold themselves"
+        open_.add(id(value))
+        waiting += [v for v in parts if id(v) not in sizes]
+    if sizes[id(document)] > max(MAX_UNFOLDED, MAX_TIMES_UNFOLDED * len(sizes)):
+        return f"has YAML aliases that stand for {sizes[id(document)]:,} values"
+    return ""
+
+
+def _parts(value: Any) -> list[Any]:
+    return list(value.values()) if isinstance(value, Mapping) else value if isinstance(value, list) else []
+
+
 def _line_tool(line: str) -> Tool:
-    return tool_of(json.loads(line))
+    try:
+        return tool_of(json.loads(line))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None

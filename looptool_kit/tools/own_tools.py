@@ -5,14 +5,13 @@ The catalogue is kept in the run folder (`tools.json`, OpenAI form), and seed da
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from looptool_kit.core.errors import RunError
 from looptool_kit.core.samples import Sample, Samples, Tool, ToolCall
-from looptool_kit.core.tables import write_json
+from looptool_kit.core.tables import read_json, write_json
 from looptool_kit.core.toolcalls import tool_schemas
 from looptool_kit.run.folder import Run
 from looptool_kit.tools.catalog import load_tools
@@ -97,9 +96,11 @@ def original_names(run: Run) -> dict[str, str]:
     For each tool of the catalogue that was renamed.
     """
     path = run.path / CATALOGUE
-    listed = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-    renamed = [row for row in listed if isinstance(row, dict) and row.get(_ORIGINAL)]
-    return {row["function"]["name"]: str(row[_ORIGINAL]) for row in renamed}
+    if not path.exists():
+        return {}
+    rows = read_json(path, list[dict[str, Any]], "Put it back as it was: it names the run's tools.")
+    renamed = [row for row in rows if row.get(_ORIGINAL) and isinstance(row.get("function"), dict)]
+    return {str(row["function"].get("name")): str(row[_ORIGINAL]) for row in renamed}
 
 
 def with_original_names(run: Run, samples: Iterable[Sample]) -> Samples:

@@ -65,7 +65,8 @@ def test_decisions_that_cannot_be_read_are_a_paragraph(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["seed", "iterations", "superseded", "iterations/02", "iterations/07", "iterations/02/policy"]
+    "name",
+    ["seed", "iterations", "superseded", "pilot", "iterations/02", "iterations/07", "iterations/02/policy"],
 )
 def test_a_folder_that_leads_into_another_run_is_refused_for_writing(
     run: Run, tmp_path: Path, name: str

@@ -131,3 +131,32 @@ def test_hundreds_of_runs_leave_nothing_in_memory(run: Run) -> None:
         visit()
     assert tracemalloc.get_traced_memory()[0] - first < 2**20
     tracemalloc.stop()
+
+
+def test_what_is_superseded_never_lands_on_what_is_there(run: Run) -> None:
+    old = run.path / "superseded"
+    for name in ("999999999", "1000000000", "0003"):
+        (old / name / "iterations" / "01").mkdir(parents=True)
+        (old / name / "iterations" / "01" / "verdicts.parquet").write_bytes(name.encode())
+    (old / "1000000001").symlink_to(old / "nowhere")
+    for number in range(3):
+        (run.folder(1) / "verdicts.parquet").write_bytes(b"%d" % number)
+        run.supersede(run.folder(1) / "verdicts.parquet")
+    kept = {p.read_bytes() for p in old.rglob("verdicts.parquet")}
+    assert kept == {b"999999999", b"1000000000", b"0003", b"0", b"1", b"2"}
+
+
+@pytest.mark.parametrize("mark", [None, b"", b"\xff\xfe", b"another"])
+def test_batches_of_unknown_inputs_are_not_taken_for_these(run: Run, mark: bytes | None) -> None:
+    def work(name: str) -> list[str]:
+        plan, kind = [[0, 1]], lt.Samples
+        samples = run.table(lt.Samples, "samples", 1)
+        rows = run.batches("probes", 1, "key", plan, kind, lambda _: kind([samples[0], samples[int(name)]]))
+        return [s.id for s in rows]
+
+    first = work("1")
+    key = run.folder(1) / "probes.parts" / "key"
+    key.unlink() if mark is None else key.write_bytes(mark)
+    assert work("2") != first and work("3") == work("2")
+    assert len(list(run.path.glob("superseded/*/iterations/01/probes.parts/*.parquet"))) == 1
+    Run.open(run.path).close()  # which sweeps

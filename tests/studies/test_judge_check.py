@@ -17,8 +17,8 @@ from looptool_kit.core.toolcalls import match
 from looptool_kit.formats import to_row
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.seed.stage import seed
+from looptool_kit.studies.judge_card import warning
 from looptool_kit.studies.judge_check import ask, card, precision_at, trials, trusted
-from looptool_kit.studies.judge_target import warning
 from looptool_kit.world import generate
 
 

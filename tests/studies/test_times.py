@@ -23,7 +23,8 @@ def timed(path: Path, seconds: float, later: float, through: int = 3) -> None:
         for j in iterations:
             if j <= through:
                 write_json(
-                    run.folder(j) / f"{stage}.json", {"stage": stage, "seconds": later if j > 1 else seconds}
+                    run.folder(j) / f"{stage}.json",
+                    {"stage": stage, "key": "k", "policy": f"D{j}", "seconds": later if j > 1 else seconds},
                 )
                 Samples().write(run.folder(j) / "samples.parquet")
 

@@ -81,3 +81,29 @@ def test_an_unreadable_file_is_named(name: str, content: str, words: str, tmp_pa
         load_tools(tmp_path / name)
     with pytest.raises(FileNotFoundError, match="none.json does not exist"):
         load_tools(tmp_path / "none.json")
+
+
+DOUBLED = "".join(f"x{i}: &x{i} [{f'*x{i - 1}, *x{i - 1}' if i else 1}]\n" for i in range(40))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (DOUBLED + "tools: *x39\n", "aliases that stand for [0-9,]+ values"),
+        ("- &a {function: {name: f, parameters: {properties: {q: *a}}}}\n", "aliases that hold themselves"),
+        ("- &a [*a]\n", "aliases that hold themselves"),
+    ],
+)
+def test_yaml_aliases_that_unfold_without_end_are_refused(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "api.yaml"
+    file.write_text(text)
+    with pytest.raises(ValueError, match=rf"api\.yaml has YAML {said}: write out"):
+        load_tools(file)
+
+
+def test_yaml_aliases_are_read_as_what_they_stand_for(tmp_path: Path) -> None:
+    text = "- function: {name: %s, description: Find., parameters: {type: object, properties: %s}}\n"
+    file = tmp_path / "tools.yaml"
+    file.write_text(text % ("one", "&q {q: {type: string}}") + text % ("two", "*q") + text % ("three", "*q"))
+    one, two, three = load_tools(file)
+    assert one.parameters == two.parameters == three.parameters and "q" in str(one.parameters)

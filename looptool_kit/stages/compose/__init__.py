@@ -182,7 +182,8 @@ def composition(run: Run) -> list[dict[str, object]]:
             )
         else:
             counts = {str(part): manifest.get(part, 0) for part in parts}
-            out.append({"dataset": manifest["dataset"], **counts, "total": manifest["total"]})
+            total = manifest.get("total", 0)
+            out.append({"dataset": manifest.get("dataset", f"D{j}"), **counts, "total": total})
     return out
 
 

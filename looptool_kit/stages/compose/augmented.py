@@ -268,7 +268,8 @@ def _measured(run: Run, i: int) -> float | None:
     if not _development(run):
         return None
     manifest = run.manifest("development_scores", i) or {}
-    if (manifest.get("made_from") or {}).get("policy") != key(policy_of(run, i).key):
+    of = (manifest.get("made_from") or {}).get("policy")
+    if of != key(policy_of(run, i).key) or not {"correct", "rows"} <= manifest.keys():
         raise RunError(
             f"the policy D{i} of {run.path} has no scores on the development samples, by which"
             ' augment.measure = "accuracy" decides: `looptool loop` makes them, or set augment.measure=loss.'

@@ -7,10 +7,10 @@ on offer that is near the right one, wording, and the reverse of both.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
+from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ from looptool_kit.augment.edits import calls_of
 from looptool_kit.augment.perturb import perturb
 from looptool_kit.core.errors import RunError
 from looptool_kit.core.samples import Frozen, Sample, Samples, Tool
-from looptool_kit.core.tables import Table
+from looptool_kit.core.tables import Table, read_json
 from looptool_kit.policy.label_loss import Score, under_base
 from looptool_kit.policy.lengths import too_long
 from looptool_kit.run.folder import Run
@@ -36,6 +36,17 @@ MAX_ROUNDS = 12
 """Rounds without enough samples inside, for each `ROUND` of them that are wanted."""
 MOST_OUTSIDE = 0.5
 """Share of a round that may lie on one side of the band before the knobs are turned."""
+
+
+class Estimated(Frozen):
+    """What `ESTIMATE` holds: the band, and what it was estimated from."""
+
+    low: float
+    high: float
+    right_before: int
+    wrong_after: int
+    samples: int
+    model: str
 
 
 class Knobs(NamedTuple):
@@ -81,8 +92,15 @@ def band_of(run: Run) -> Band | None:
     path = run.folder(0) / ESTIMATE
     if not wanted.estimate or not path.exists():
         return None
-    facts = json.loads(path.read_text(encoding="utf-8"))
-    return Band(float(facts["low"]), float(facts["high"]))
+    facts = estimated(path)
+    return Band(facts.low, facts.high)
+
+
+def estimated(path: Path) -> Estimated:
+    """What an estimate found; `RunError` where its file is damaged."""
+    return read_json(
+        path, Estimated, "Put it back, or move it away: `looptool loop` estimates the band again."
+    )
 
 
 def steered(level: int, places: Iterable[str]) -> int:

@@ -9,15 +9,15 @@ evaluations, scoring, and language models that judge or write are not in it.
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from looptool_kit.core.samples import Sample, Samples
+from looptool_kit.core.tables import read_lines
 from looptool_kit.policy.policy import load_base, training_folder
 from looptool_kit.run.folder import Run
-from looptool_kit.run.lock import read_manifest
+from looptool_kit.run.manifest import read_manifest
 from looptool_kit.stages.train.common import HISTORY, encode
 from looptool_kit.stages.train.recipe import generated_tokens
 
@@ -65,7 +65,7 @@ def _sampled(run: Run, j: int, facts: dict[str, Any]) -> int:
     path = training_folder(run, j, facts) / HISTORY
     if not path.exists():
         return 0
-    history = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    history = read_lines(path)
     return generated_tokens(history, run.settings.grpo.prompts * run.settings.grpo.group)
 
 

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from looptool_kit.config import GrpoSettings, LoraSettings, PreferenceSettings, SftSettings
+from looptool_kit.core.errors import RunError
 from looptool_kit.core.progress import bar
 from looptool_kit.core.samples import Sample
-from looptool_kit.core.tables import atomic, write_text
+from looptool_kit.core.tables import atomic, read_json, write_text
 from looptool_kit.policy.engines.prompts import encode_prompt, encode_turn
 from looptool_kit.policy.wire import fault_of
 from looptool_kit.run.lock import COMPLETE, checkpoints
+from looptool_kit.run.manifest import is_training
 from looptool_kit.stages.train.reward import SHARE_CORRECT
 
 if TYPE_CHECKING:
@@ -195,9 +197,19 @@ def run_to_end(trainer: Any, folder: Path) -> None:
 
 
 def finished(folder: Path) -> dict[str, Any] | None:
-    """The facts of a finished training; None where it is not finished."""
+    """The facts of a finished training; None where it is not finished.
+
+    Raises:
+        RunError: Its `result.json` is damaged.
+    """
     result = folder / "result.json"
-    return json.loads(result.read_text(encoding="utf-8")) if result.exists() else None
+    if not result.exists():
+        return None
+    remedy = f"The training may be whole: put the file back, or move {folder} away to train again."
+    facts = read_json(result, dict[str, Any], remedy)
+    if not is_training(facts | {"folder": folder.name}):
+        raise RunError(f"{result} does not say what was trained. {remedy}")
+    return facts
 
 
 def keep_result(trainer: Any, folder: Path, facts: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,12 @@ from typing import Any
 from looptool_kit.core.errors import RunError
 from looptool_kit.core.records import Pairs
 from looptool_kit.core.samples import Samples
-from looptool_kit.core.tables import write_json
+from looptool_kit.core.tables import read_json, write_json
 from looptool_kit.policy.engines import Engine
 from looptool_kit.policy.policy import close_engines, load_base, open_engine, untrained
 from looptool_kit.policy.rollouts import of_grpo
 from looptool_kit.run.folder import Run
+from looptool_kit.run.keys import marked
 from looptool_kit.stages.train import preference
 from looptool_kit.stages.train.common import training_dtype
 from looptool_kit.stages.train.pairs import LOSSES, ROLLOUTS, Asked, find_strategy
@@ -78,8 +78,8 @@ def train(
         place,
         seed,
     )
-    facts: dict[str, Any] = json.loads(facts_file.read_text(encoding="utf-8"))
-    return result | facts
+    again = f"Move {place} away, and pairs and training are made again."
+    return result | read_json(facts_file, dict[str, Any], again)
 
 
 def _make(run: Run, j: int, samples: Samples, adapter: Path | None, folder: Path, seed: int) -> Any:
@@ -90,7 +90,7 @@ def _make(run: Run, j: int, samples: Samples, adapter: Path | None, folder: Path
     def engine() -> Engine:
         return open_engine(policy, settings.probe.batch)
 
-    key = (folder / "key").read_text(encoding="utf-8")
+    key = marked(folder) or ""
     rows = Samples(samples.by_id().values())
     grpo = of_grpo(run, j)
     try:

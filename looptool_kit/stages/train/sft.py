@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from looptool_kit.config import LoraSettings, SftSettings, TargetSettings
 from looptool_kit.core.samples import Samples
-from looptool_kit.core.tables import write_json
+from looptool_kit.core.tables import read_json, write_json
 from looptool_kit.policy.engines.prompts import end_token
 from looptool_kit.stages.train.common import (
     by_tool_list,
@@ -164,7 +163,7 @@ def _losses(
 
     path = folder / LOSSES
     if path.exists():
-        return cast(list[float], json.loads(path.read_text(encoding="utf-8")))
+        return read_json(path, list[float], "Delete it, and the losses are measured again.")
     losses, half = [0.0] * len(rows), half_of(arguments)
     order = by_tool_list(samples, settings.micro_batch, seed)
     policy.eval()

@@ -24,6 +24,7 @@ from looptool_kit.policy.policy import (
 )
 from looptool_kit.run.folder import Run
 from looptool_kit.run.inputs import dataset, iteration_of
+from looptool_kit.run.keys import marked
 from looptool_kit.run.stage import Stage
 from looptool_kit.stages.train import frontier
 from looptool_kit.stages.train.budget import fitted
@@ -278,11 +279,10 @@ def _swapping(settings: Settings, folder: Path) -> Callable[[Any, Any], Engine]:
 
 
 def _restart_if_other_inputs(now: Stage, folder: Path) -> None:
-    mark = folder / "key"
-    if now.manifest_path.exists() or (folder.exists() and (not mark.exists() or mark.read_text() != now.key)):
+    if now.manifest_path.exists() or (folder.exists() and marked(folder) != now.key):
         # Or what is half trained would stand for the policy that it describes.
         now.run.supersede(folder, now.manifest_path)
-    write_text(mark, now.key)
+    write_text(folder / "key", now.key)
     for place in folder.glob("*/*"):
         if place.is_symlink():
             raise RunError(

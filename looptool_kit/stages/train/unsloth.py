@@ -22,7 +22,7 @@ from looptool_kit.config import Settings
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.tables import write_json
 from looptool_kit.policy import gpu
-from looptool_kit.stages.train.common import encode, keep_result, progress, run_to_end
+from looptool_kit.stages.train.common import encode, finished, keep_result, progress, run_to_end
 from looptool_kit.stages.train.estimate import estimate
 from looptool_kit.stages.train.recipe import grpo_arguments, grpo_facts, sft_arguments
 from looptool_kit.stages.train.reward import tool_match, weigh_groups_without_hit
@@ -84,7 +84,7 @@ def train(
         RuntimeError: The training failed.
     """
     phases = [p for p, wanted in zip(PHASES, (epochs, steps), strict=True) if wanted]
-    if not all((folder / p / "result.json").exists() for p in phases):
+    if not all(finished(folder / p) for p in phases):
         if reason := why_not():
             raise ValueError(reason)
         import torch
@@ -111,7 +111,7 @@ def train(
                 f"the training ended with code {code}; what it printed stands above. The same command"
                 " resumes from the last checkpoint."
             )
-    return [json.loads((folder / p / "result.json").read_text()) | {"folder": p} for p in phases]
+    return [(finished(folder / p) or {}) | {"folder": p} for p in phases]
 
 
 # ---------------------------------------------------------- in its own process

@@ -18,7 +18,7 @@ from looptool_kit.world import generate
 
 
 def manifest(run: Run, j: int, name: str, **facts: Any) -> None:
-    write_json(run.folder(j) / f"{name}.json", {"stage": name, "seconds": 1.0, **facts})
+    write_json(run.folder(j) / f"{name}.json", {"stage": name, "key": "k", "seconds": 1.0, **facts})
 
 
 def trained(run: Run, j: int, *trainings: dict[str, Any], **facts: Any) -> None:

@@ -30,9 +30,9 @@ from looptool_kit.stages.verify import Case, Context, combined, evidence, merits
 from looptool_kit.stages.verify._merits import Merits, Rated, fit, likelihood, posterior
 from looptool_kit.stages.verify._weights import PRIOR
 from looptool_kit.stages.verify.stage import stage, verify
+from looptool_kit.studies.judge_card import warning
 from looptool_kit.studies.judge_check import Trials, ask, card, check, precision_at, right_samples, trials
 from looptool_kit.studies.judge_merits import discarded
-from looptool_kit.studies.judge_target import warning
 
 
 def settings(server: MockLLM, model: str = "m", judge: str = "combined") -> Settings:

@@ -1,0 +1,80 @@
+"""Files that are cut short, overwritten or of another kind: every command that reads one names it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from looptool_kit.cli import app
+from looptool_kit.core.errors import RunError
+from looptool_kit.run.folder import Run
+
+SAMPLES = Path(__file__).parents[2] / "sample_data" / "run" / "iterations" / "01" / "samples.parquet"
+ROW = {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}]}
+LINES = (json.dumps(ROW) + "\n").encode() * 500
+
+
+def overwritten(content: bytes, at: int) -> bytes:
+    return content[:at] + b"\0" * 60 + content[at + 60 :]
+
+
+FILES = {
+    "cut.jsonl.gz": gzip.compress(LINES)[:60],
+    "other.jsonl.gz": b"\x1f\x8b" + b"no gzip at all",
+    "page.jsonl.gz": overwritten(gzip.compress(LINES, 0), 400),
+    "cut.parquet": SAMPLES.read_bytes()[:3000],
+    "page.parquet": overwritten(SAMPLES.read_bytes(), 300),
+    "empty.parquet": b"",
+    "other.arrow": b"\x7f" * 300,
+    "deep.json": b"[" * 200_000,
+    "deep.jsonl": b"[" * 200_000 + b"\n",
+    "cut.json": LINES[:40],
+    "number.json": b"7",
+    "empty.jsonl": b"",
+}
+COMMANDS = {
+    "import": ["import", "FILE", "OUT.jsonl"],
+    "audit": ["audit", "FILE"],
+    "judge-check": ["judge-check", "FILE"],
+    "init": ["init", "OUT", "--tools", "FILE"],
+    "seeds": ["seed", "OUT", "--preset", "cpu-quick", "--set", "seeds.source=FILE"],
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_damaged_file_is_named_and_never_a_traceback(tmp_path: Path, name: str, command: str) -> None:
+    file = tmp_path / name
+    file.write_bytes(FILES[name])
+    places = {"FILE": str(file), "OUT": str(tmp_path / "out")}
+    arguments = []
+    for word in COMMANDS[command]:
+        for key, place in places.items():
+            word = word.replace(key, place)
+        arguments.append(word)
+    done = CliRunner().invoke(app, arguments)
+    error = done.exception
+    assert isinstance(error, ValueError | FileNotFoundError | RunError | None), repr(error)
+    assert name in f"{done.output}{error or ''}" or not error, done.output
+
+
+@pytest.mark.parametrize("end", [b"\n", b""])
+def test_a_line_without_end_is_one_rejected_row(tmp_path: Path, end: bytes) -> None:
+    file, out = tmp_path / "bomb.jsonl.gz", tmp_path / "out.jsonl"
+    file.write_bytes(gzip.compress(LINES + b'{"messages": "' + b"a" * (5 << 23) + b'"}' + end + LINES))
+    done = CliRunner().invoke(app, ["import", str(file), str(out)])
+    # Without an end the good line behind it belongs to it.
+    assert f"{999 - (not end)}  samples that stand twice" in done.output, done.output
+    assert "1 rows rejected" in done.output and "longer than 16,777,216 characters" in done.output
+    assert (tmp_path / "out.rejected.jsonl").stat().st_size < 10_000
+
+
+def test_a_run_errors_text_is_not_obeyed_by_a_terminal(tmp_path: Path) -> None:
+    (tmp_path / "run.toml").write_text('format = 2\n"\\u001b[2Jgone" = 1\n')
+    with pytest.raises(RunError) as error:
+        Run.open(tmp_path)
+    assert "gone" in str(error.value) and "\x1b" not in str(error.value)
