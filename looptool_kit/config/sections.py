@@ -16,6 +16,7 @@ from looptool_kit.config.strategies import (
     EvolveSettings,
     FissionSettings,
     FrontierSettings,
+    MergeSettings,
     PairsSettings,
     PreferenceSettings,
     RewardSettings,
@@ -344,6 +345,7 @@ class Settings(_Settings):
     seeds: SeedSettings = SeedSettings()
     synthesis: SynthesisSettings = SynthesisSettings()
     band: BandSettings = BandSettings()
+    merge: MergeSettings = MergeSettings()
     lora: LoraSettings = LoraSettings()
     sft: SftSettings = SftSettings()
     grpo: GrpoSettings = GrpoSettings()

@@ -172,6 +172,18 @@ class EvolveSettings(Section):
         return self
 
 
+class MergeSettings(Section):
+    """Near-duplicate tools of a person's own become one (InfTool, arXiv 2512.23611)."""
+
+    tools: bool = False
+    """Merge them: those of `looptool init --tools`, and those of the samples of a file, which are rewritten.
+    """
+    same: float = Field(0.6, gt=0, le=1)
+    """Least cosine of the texts of two tools that become one. No two tools of the world reach 0.6, and all of
+    70 copies under other names do. Other verbs, things and types never come together, however alike.
+    """
+
+
 class CheckSettings(Section):
     """How a model checks what a model has written: children of the expander `llm`, dialogues of `trees`."""
 
