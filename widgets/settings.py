@@ -22,7 +22,7 @@ from looptool_kit.run.stage import CHAIN, SCORES, TITLES, after, cost
 from looptool_kit.stages._find import names as strategies
 
 FIRST_STAGES = {
-    **dict.fromkeys(("seeds", "synthesis", "band", "evolve"), "seed"),
+    **dict.fromkeys(("seeds", "synthesis", "band", "evolve", "merge", "procedural"), "seed"),
     **dict.fromkeys(("lora", "sft", "grpo", "reward", "fission", "targets", "frontier"), "policy"),
     **dict.fromkeys(("pairs", "preference", "unsloth"), "policy"),
     "probe": "probes_raw",
@@ -41,7 +41,7 @@ STRATEGIES = {
     "pairs.strategy": "looptool_kit.stages.train.pairs",
 }
 """Setting -> the package whose strategies it names."""
-SOURCES = ("world", "evolved", "templates", "trees")
+SOURCES = ("world", "evolved", "procedural", "templates", "trees")
 """What `seeds.source` may name beside a file."""
 
 

@@ -19,6 +19,7 @@ from looptool_kit.config.strategies import (
     MergeSettings,
     PairsSettings,
     PreferenceSettings,
+    ProceduralSettings,
     RewardSettings,
     TargetSettings,
 )  # fmt: skip
@@ -35,9 +36,10 @@ class SeedSettings(_Settings):
     """Where samples come from (method, section 2)."""
 
     source: str = "world"
-    """`world`, `evolved` (the world over changed tools, see `[evolve]`), `templates` (the run's own tools,
-    without a language model: `looptool init --tools`), `trees` (tools and dialogues written by the generator,
-    see `[synthesis]`), or the path of a .jsonl/.parquet file of samples.
+    """`world`, `evolved` (the world over changed tools, see `[evolve]`), `procedural` (sampled tools, see
+    `[procedural]`), `templates` (the run's own tools, without a language model: `looptool init --tools`),
+    `trees` (tools and dialogues written by the generator, see `[synthesis]`), or the path of a
+    .jsonl/.parquet file of samples.
     """
     domains: tuple[str, ...] = ()
     """Domains of the world to take tools from; empty: all. Held-out tools come from all of them in any case.
@@ -361,6 +363,7 @@ class Settings(_Settings):
     jury: JurySettings = JurySettings()
     expand: ExpandSettings = ExpandSettings()
     evolve: EvolveSettings = EvolveSettings()
+    procedural: ProceduralSettings = ProceduralSettings()
     check: CheckSettings = CheckSettings()
     compose: ComposeSettings = ComposeSettings()
     budget: BudgetSettings = BudgetSettings()

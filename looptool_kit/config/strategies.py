@@ -172,6 +172,31 @@ class EvolveSettings(Section):
         return self
 
 
+class ProceduralSettings(Section):
+    """Sampled tools: the source and the expander `procedural` (RandomWorld, arXiv 2506.11045)."""
+
+    tools: int = Field(550, ge=20)
+    """Tools that are sampled, held-out ones among them."""
+    inputs: tuple[int, int] = (0, 4)
+    """Fewest and most parameters of a tool."""
+    length: tuple[int, int] = (1, 6)
+    """Fewest and most calls of a task, where the tools allow it."""
+    branch: float = Field(0.3, ge=0, le=1)
+    """Chance that a tool of a task begins a branch of its own, instead of building on what was found."""
+    distractors: tuple[int, int] = (1, 5)
+    """Fewest and most further tools on offer."""
+    unions: bool = True
+    """Whether a parameter may take either of two kinds of things."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        for name, least in (("inputs", 0), ("length", 1), ("distractors", 0)):
+            low, high = getattr(self, name)
+            if not least <= low <= high or (name == "inputs" and not 1 <= high <= 8):
+                raise ValueError(f"{name} are the fewest, at least {least}, and the most, not {[low, high]}")
+        return self
+
+
 class MergeSettings(Section):
     """Near-duplicate tools of a person's own become one (InfTool, arXiv 2512.23611)."""
 

@@ -22,6 +22,7 @@ _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (10**6
 _MADE = {
     "world": "the procedural world: requests from a grammar, labels exact",
     "evolved": "the procedural world over changed tools, labels exact",
+    "procedural": "sampled tools over typed things, labels exact",
     "templates": "templates over the run's own tools, labels exact",
     "trees": "a language model that plays user, assistant and tools",
     "expander": "an expander, from a failed sample; accepted by the rule tier",
@@ -142,7 +143,7 @@ def _limits(run: Run, written: Written) -> Iterable[str]:
         )
     if unjudged := mix(run, written)[PART_WORDS["unjudged"]]:
         yield f"{unjudged} labels contradict the policy and no judge has decided between them."
-    if run.settings.seeds.source in ("world", "evolved", "templates"):
+    if run.settings.seeds.source in ("world", "evolved", "procedural", "templates"):
         yield "Requests are written by rules, in English, with made-up values: people's requests differ."
     else:
         yield "Nobody has searched the texts for personal or harmful content."

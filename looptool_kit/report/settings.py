@@ -45,6 +45,8 @@ READ_BY: dict[str, tuple[str, ...]] = {
     "jury": ("verify",),
     "expand": ("expand",),
     "check": ("seed", "expand"),
+    "merge": ("seed",),
+    "procedural": ("seed", "expand"),
     "compose": ("compose",),
     "augment": ("compose",),
     "augment.perturbations": ("perturb", "compose"),

@@ -154,6 +154,8 @@ VARIANTS: tuple[dict[str, Any], ...] = (
     {"preference__epochs": 1, "preference__epochs_first": 1},
     {"augment__perturbations": ["typos"]},
     {"seeds__source": "evolved"},
+    {"seeds__source": "procedural", "expand__expanders": ["procedural"]},
+    {"seeds__source": "samples.jsonl"},
     {"seeds__source": "templates"},
     {"seeds__source": "trees", "judge_llm": JUDGE, "generator_llm": JUDGE, "check__experts": True},
     {"band__low": 0.1, "band__high": 2.0},

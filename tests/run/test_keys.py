@@ -92,6 +92,9 @@ CHOICES = {
     "band.high": 2.0,
     "budget.tokens": [1000],
     "evolve.steps": [2, 3],
+    "procedural.inputs": [1, 3],
+    "procedural.length": [2, 3],
+    "procedural.distractors": [2, 3],
 }
 
 
@@ -209,7 +212,7 @@ def declared(monkeypatch: pytest.MonkeyPatch, run: Run) -> set[str]:
             named.update(recipe(run.settings, j))
         named.update(sections(run.settings))
     (run.path / "tools.json").write_text('[{"name": "ping", "description": "Ping the server."}]')
-    for source in ("world", "evolved", "templates", "trees", "a/file.jsonl"):
+    for source in ("world", "evolved", "procedural", "templates", "trees", "a/file.jsonl"):
         run.settings = with_overrides(original, seeds__source=source)
         seed_stage(run)
     run.settings = with_overrides(original, band__low=0.1, band__high=2.0)

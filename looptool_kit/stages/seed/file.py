@@ -35,7 +35,7 @@ def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
     if not path.exists():
         raise RunError(
             f"{path} does not exist (seeds.source in {run.path / 'run.toml'}). Give `world`, `evolved`,"
-            " `templates`, `trees` or a .jsonl or .parquet file of samples."
+            " `procedural`, `templates`, `trees` or a .jsonl or .parquet file of samples."
         )
     require_source(run.path, run.settings)
     rejected: list[int] = []
