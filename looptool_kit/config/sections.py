@@ -85,6 +85,10 @@ class SynthesisSettings(_Settings):
     """User turns of a dialogue at the most."""
     rounds: int = Field(6, ge=1)
     """How often more dialogues are simulated at the most, where samples are still missing."""
+    reflect: int = Field(0, ge=0, le=3)
+    """How often an assistant's turn that breaks a rule is shown its fault and answered again (InfTool, arXiv
+    2512.23611). The answers are counted as before.
+    """
     band: tuple[float, float] | None = None
     """Least and greatest complexity of a seed sample: mean negative log-likelihood of its label under the
     untrained policy (ToolACE, section 2.2). Left out: all are kept.

@@ -77,6 +77,7 @@ CHOICES = {
     "sft.batch": 16,
     "sft.micro_batch": 2,
     "synthesis.turns": 5,
+    "synthesis.reflect": 1,
     "verify.judge": "labels",
     "jury.others": [JUDGE],
     "seeds.fresh": [9, 9],

@@ -81,7 +81,12 @@ def synthesise(run: Run, score: Score | None = None, pool: Samples | None = None
             if not some or failing:
                 continue
             candidates, turns = simulate(
-                some, agents, settings.synthesis.turns, fingerprints, settings.targets.mask_errors
+                some,
+                agents,
+                settings.synthesis.turns,
+                fingerprints,
+                settings.targets.mask_errors,
+                settings.synthesis.reflect,
             )
             number, passed = number + len(some), passed + len(candidates)
             failing = number >= PILOT and passed < MIN_SHARE * number
@@ -212,6 +217,7 @@ def _sums(
         "tools": tools,
         "dialogues": dialogues,
         "turns": {outcome: outcomes[outcome] for outcome in ("accepted", "masked", "rejected")},
+        "reflected": dict(Counter(t.outcome for t in rows if t.reflected)),
         "samples": {split: len(samples) for split, samples in have.items()},
         "wanted": wanted,
     }
