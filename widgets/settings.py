@@ -23,7 +23,9 @@ from looptool_kit.stages._find import names as strategies
 
 FIRST_STAGES = {
     **dict.fromkeys(("seeds", "synthesis", "band", "evolve", "merge", "procedural"), "seed"),
-    **dict.fromkeys(("lora", "sft", "grpo", "reward", "fission", "targets", "frontier"), "policy"),
+    **dict.fromkeys(
+        ("lora", "sft", "grpo", "reward", "fission", "episodes", "targets", "frontier"), "policy"
+    ),
     **dict.fromkeys(("pairs", "preference", "unsloth"), "policy"),
     "probe": "probes_raw",
     **dict.fromkeys(("probe.quantile", "probe.threshold"), "probes"),

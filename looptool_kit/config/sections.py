@@ -13,6 +13,7 @@ from looptool_kit.config.strategies import (
     BandSettings,
     BudgetSettings,
     CheckSettings,
+    EpisodeSettings,
     EvolveSettings,
     FissionSettings,
     FrontierSettings,
@@ -357,6 +358,7 @@ class Settings(_Settings):
     grpo: GrpoSettings = GrpoSettings()
     reward: RewardSettings = RewardSettings()
     fission: FissionSettings = FissionSettings()
+    episodes: EpisodeSettings = EpisodeSettings()
     targets: TargetSettings = TargetSettings()
     frontier: FrontierSettings = FrontierSettings()
     pairs: PairsSettings = PairsSettings()

@@ -157,6 +157,19 @@ class FissionSettings(Section):
         return self
 
 
+class EpisodeSettings(Section):
+    """GRPO over whole episodes, where samples have tools that run. With the trainer `trl` alone."""
+
+    prompts: bool = False
+    """Play such samples from the user's first words: tools answer, and what came of it is paid in the place
+    of `reward.name`. Their rollouts serve neither `[frontier]` nor `[pairs]`.
+    """
+    progress: bool = False
+    """Pay for parts of what was asked, too; otherwise for all of it or nothing."""
+    turns: int = Field(6, ge=1, le=20)
+    """Assistant turns of an episode at the most."""
+
+
 class EvolveSettings(Section):
     """Evolved tools: the expander `evolve` and the source `evolved` (ToolACE, section 2.1)."""
 

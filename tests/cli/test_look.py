@@ -147,6 +147,7 @@ VARIANTS: tuple[dict[str, Any], ...] = (
     {},
     {"trainer": "unsloth"},
     {"grpo__steps_first": 1},
+    {"grpo__steps_first": 1, "episodes__prompts": True},
     {"sft__epochs": 1, "sft__epochs_later": 1, "sft__rehearsal": 0.5},
     {"verify__judge": "llm", "judge_llm": JUDGE, "generator_llm": JUDGE, "expand__expanders": ["llm"]},
     {"verify__judge": "llm", "generator_llm": JUDGE},

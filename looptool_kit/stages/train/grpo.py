@@ -17,12 +17,13 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from looptool_kit.config import FissionSettings, GrpoSettings, LoraSettings, RewardSettings
+from looptool_kit.config import EpisodeSettings, FissionSettings, GrpoSettings, LoraSettings, RewardSettings
 from looptool_kit.core.samples import Samples
 from looptool_kit.policy.engines import Engine, Sampling
 from looptool_kit.policy.engines.prefix_tree import shared_length
 from looptool_kit.policy.engines.prompts import encode_prompts
 from looptool_kit.policy.engines.transformers import TransformersEngine
+from looptool_kit.stages.train import episodes as episode
 from looptool_kit.stages.train.common import (
     finished,
     half_of,
@@ -39,6 +40,7 @@ from looptool_kit.stages.train.passes import filled, free_unused, logps_of, pass
 from looptool_kit.stages.train.recipe import grpo_arguments, grpo_facts
 from looptool_kit.stages.train.reward import tool_match, weigh_groups_without_hit
 from looptool_kit.stages.train.shared_prefix import why_not
+from looptool_kit.world.spec import Spec
 
 if TYPE_CHECKING:
     import torch
@@ -48,7 +50,7 @@ MAX_PASS_TOKENS = 1500
 decide the memory.
 """
 
-MATCH, NO_RECOVERIES = RewardSettings(), FissionSettings()
+MATCH, NO_RECOVERIES, NO_EPISODES = RewardSettings(), FissionSettings(), EpisodeSettings()
 
 EngineFor = Callable[[Any, Any], Engine | None]
 """(policy as it is now, tokenizer) -> the engine that answers as that policy does; None: TRL generates."""
@@ -65,6 +67,8 @@ def train(
     seed: int,
     reward: RewardSettings = MATCH,
     fission: FissionSettings = NO_RECOVERIES,
+    episodes: EpisodeSettings = NO_EPISODES,
+    known: Mapping[str, Spec] | None = None,
 ) -> dict[str, Any]:
     """Train the policy by GRPO on `samples` for `settings.steps`.
 
@@ -82,6 +86,8 @@ def train(
         seed: Decides the samples that the engine draws and the new adapter's weights.
         reward: What a completion earns.
         fission: Whether failed calls become prompts of their own.
+        episodes: Whether samples whose tools run are played as whole dialogues.
+        known: The tools that run, by name.
 
     Returns:
         The facts of `result.json`.
@@ -99,13 +105,14 @@ def train(
     config = GRPOConfig(disable_dropout=True, **arguments, **own_arguments(settings))
     config._n_gpu = 1  # or the Trainer wraps the policy in DataParallel where more are visible
     complete = partial(_complete, seed, partial(engine_for, policy, tokenizer))
+    play = partial(episode.play, known=known or {}, settings=episodes)
     trainer = shared_prefix_trainer()(
         model=policy,
         args=config,
         reward_funcs=[tool_match(samples, folder, name=reward.name, tokenizer=tokenizer)],
         train_dataset=Dataset.from_list([{"prompt": str(i), "row": i} for i in order]),
         processing_class=tokenizer,
-        rollout_func=partial(complete, samples, settings),
+        rollout_func=partial(complete, samples, settings, playing=play if episodes.prompts else None),
         callbacks=[progress(f"train: GRPO, {settings.prompts} x {settings.group}")],
     )
     weigh_groups_without_hit(trainer, folder, settings.group, reward.no_hit)
@@ -121,6 +128,7 @@ def _complete(
     settings: GrpoSettings,
     batch: Sequence[str],
     trainer: Any,
+    playing: Callable[..., dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """The completions of one step as TRL takes them, and how each ended.
 
@@ -131,12 +139,19 @@ def _complete(
     encoded = encode_prompts(trainer.processing_class, unique)
     prompt_ids = [ids for ids in encoded for _ in range(settings.group)]
     free_unused()
-    if (engine := engine_now()) is None:
+    step_seed = seed * 100_003 + trainer.state.global_step
+    sampling = Sampling(settings.max_new_tokens, settings.temperature, settings.group, step_seed)
+    engine = engine_now()
+    if playing and engine:
+        played = playing(engine, trainer.processing_class, unique, sampling=sampling)
+        engine.sleep()
+        return played
+    if engine is None and playing:
+        raise ValueError("episodes need an engine that runs this model: set episodes.prompts = false")
+    if engine is None:
         written, _ = trainer._generate_single_turn(prompt_ids, None, {}, settings.group)
         finish = ["stop" if ids[-1] in trainer.eos_token_ids else "length" for ids in written]
         return {"prompt_ids": prompt_ids, "completion_ids": written, "logprobs": None, "finish": finish}
-    step_seed = seed * 100_003 + trainer.state.global_step
-    sampling = Sampling(settings.max_new_tokens, settings.temperature, settings.group, step_seed)
     done = [c for group in engine.generate(unique, sampling) for c in group]
     engine.sleep()
     return {
