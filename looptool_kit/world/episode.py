@@ -173,6 +173,10 @@ class Episode:
         self.done = not back or self._turn >= self._most
         return back
 
+    def answer(self, call: ToolCall) -> dict[str, Any]:
+        """The result of one call, outside of the dialogue: for whoever keeps the dialogue elsewhere."""
+        return self._live.call(call)
+
     def reward(self) -> float:
         """1 where all that the plan comes to was done and nothing else was; else 0, or the progress.
 

@@ -16,14 +16,14 @@ from looptool_kit.core.toolcalls import canonical
 from looptool_kit.policy.engines import Completion, Engine, Sampling
 from looptool_kit.policy.engines.prompts import encode_prompt, encode_turn
 from looptool_kit.world.episode import Episode, task_of
-from looptool_kit.world.procedural import Procedural, tools_of
-from looptool_kit.world.spec import Spec, specs
+from looptool_kit.world.procedural import Procedural, running
+from looptool_kit.world.spec import Spec
 
 
 def known_tools(samples: Sequence[Sample], how: Procedural) -> dict[str, Spec]:
     """The tools that run, by name: the world's, and the procedural ones where samples have such."""
     sampled = any(s.source == "procedural" or s.strategy.endswith(".procedural") for s in samples)
-    return {**({s.spec.name: s.spec for s in tools_of(how)} if sampled else {}), **specs()}
+    return running(how if sampled else None)
 
 
 def episode_of(sample: Sample, known: Mapping[str, Spec], settings: EpisodeSettings) -> Episode | None:

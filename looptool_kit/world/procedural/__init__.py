@@ -26,9 +26,9 @@ from looptool_kit.world.procedural.plans import Plan, draw_plan
 from looptool_kit.world.procedural.tools import Signature, pool, signatures
 from looptool_kit.world.procedural.words import question, reply_of, request
 from looptool_kit.world.session import Session
-from looptool_kit.world.spec import Spec
+from looptool_kit.world.spec import Spec, specs
 
-__all__ = ["Environment", "Procedural", "environment", "generate", "sample_of", "tools_of"]
+__all__ = ["Environment", "Procedural", "environment", "generate", "running", "sample_of", "tools_of"]
 
 ASKED, FINISHED = 0.08, 0.12
 """Shares of the samples that lack something, and that only have the result to tell."""
@@ -65,7 +65,12 @@ class Environment(NamedTuple):
 
 def tools_of(how: Procedural) -> tuple[Signature, ...]:
     """All tools of these settings, of every split."""
-    return signatures(how.tools, how.inputs, how.unions, how.seed)
+    return signatures(how.tools, tuple(how.inputs), how.unions, how.seed)  # JSON has no tuples
+
+
+def running(how: Procedural | None = None) -> dict[str, Spec]:
+    """All tools that run, by name: the world's, and the procedural ones of these settings."""
+    return {**({s.spec.name: s.spec for s in tools_of(how)} if how else {}), **specs()}
 
 
 def environment(rng: Random, how: Procedural, split: str = "train", lacking: bool = False) -> Environment:
