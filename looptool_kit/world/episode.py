@@ -63,9 +63,9 @@ def task_of(sample: Sample) -> Task:
     """
     if sample.meta.get("kind") == "multi_step" and sample.meta.get("mode") == "first":
         raise ValueError(f"sample {sample.id} asks for a second call that it does not hold")
-    turn, turns = (sample.meta.get(name, 0) for name in ("turn", "turns"))
-    if isinstance(turn, int) and isinstance(turns, int) and turn + 1 < turns:
-        raise ValueError(f"sample {sample.id} asks for more than the calls of its turn {turn}")
+    at, count = (sample.meta.get(name, 0) for name in ("turn", "turns"))
+    if isinstance(at, int) and isinstance(count, int) and at + 1 < count:
+        raise ValueError(f"sample {sample.id} asks for more than the calls that it holds")
     plan: list[Told] = []
     results = [m for m in sample.messages if m.role == "tool"]
     for call in (c for m in sample.messages for c in m.tool_calls):

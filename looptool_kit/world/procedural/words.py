@@ -14,7 +14,10 @@ from looptool_kit.world.procedural.plans import Plan, Step
 from looptool_kit.world.types import is_date
 
 WANTED = 0.5
-"""Share of the requests for several calls that say only what is wanted, not the way there."""
+"""Share of the requests for several calls that say only what is wanted, not the way there.
+
+The way is said only where one call follows the other: "first a, then b" is no request for both at once.
+"""
 FIND = ("find", "look up", "get", "fetch", "search for", "give me", "tell me", "show me")
 NEXT = (
     "{a}, then {b}",
@@ -38,7 +41,8 @@ def request(plan: Plan, values: Mapping[Kind, Any], scene: Scene) -> str:
 
     `values` holds what is said; what is not in it is left out.
     """
-    if len(plan.steps) > 1 and scene.rng.random() >= WANTED:
+    chain = len(plan.steps) == len(plan.levels())
+    if chain and len(plan.steps) > 1 and scene.rng.random() >= WANTED:
         bodies = [_asking(s, values, plan.found, scene) for s in plan.steps]
         body = bodies[0]
         for at, more in enumerate(bodies[1:]):
