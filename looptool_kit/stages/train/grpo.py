@@ -84,10 +84,8 @@ def train(
         lora: The shape of a new adapter.
         folder: Gets `adapter/`, `history.jsonl`, `rollouts/` and `result.json`.
         seed: Decides the samples that the engine draws and the new adapter's weights.
-        reward: What a completion earns.
-        fission: Whether failed calls become prompts of their own.
-        episodes: Whether samples whose tools run are played as whole dialogues.
-        known: The tools that run, by name.
+        reward, fission: What a completion earns; whether failed calls become prompts of their own.
+        episodes, known: Whether samples are played as whole dialogues; the tools that run, by name.
 
     Returns:
         The facts of `result.json`.
@@ -105,20 +103,23 @@ def train(
     config = GRPOConfig(disable_dropout=True, **arguments, **own_arguments(settings))
     config._n_gpu = 1  # or the Trainer wraps the policy in DataParallel where more are visible
     complete = partial(_complete, seed, partial(engine_for, policy, tokenizer))
-    play = partial(episode.play, known=known or {}, settings=episodes)
     trainer = shared_prefix_trainer()(
         model=policy,
         args=config,
         reward_funcs=[tool_match(samples, folder, name=reward.name, tokenizer=tokenizer)],
         train_dataset=Dataset.from_list([{"prompt": str(i), "row": i} for i in order]),
         processing_class=tokenizer,
-        rollout_func=partial(complete, samples, settings, playing=play if episodes.prompts else None),
+        rollout_func=partial(complete, samples, settings, playing=_player(episodes, known)),
         callbacks=[progress(f"train: GRPO, {settings.prompts} x {settings.group}")],
     )
     weigh_groups_without_hit(trainer, folder, settings.group, reward.no_hit)
     train_recoveries(trainer, samples, settings, fission, reward, folder, complete)
     run_to_end(trainer, folder)
     return keep_result(trainer, folder, grpo_facts(trainer, settings, len(set(order))))
+
+
+def _player(settings: EpisodeSettings, known: Mapping[str, Spec] | None) -> Callable[..., Any] | None:
+    return partial(episode.play, known=known or {}, settings=settings) if settings.prompts else None
 
 
 def _complete(

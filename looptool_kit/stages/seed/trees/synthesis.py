@@ -80,14 +80,8 @@ def synthesise(run: Run, score: Score | None = None, pool: Samples | None = None
         for some in (work,) if number else (work[:PILOT], work[PILOT:]):
             if not some or failing:
                 continue
-            candidates, turns = simulate(
-                some,
-                agents,
-                settings.synthesis.turns,
-                fingerprints,
-                settings.targets.mask_errors,
-                settings.synthesis.reflect,
-            )
+            mask, reflect = settings.targets.mask_errors, settings.synthesis.reflect
+            candidates, turns = simulate(some, agents, settings.synthesis.turns, fingerprints, mask, reflect)
             number, passed = number + len(some), passed + len(candidates)
             failing = number >= PILOT and passed < MIN_SHARE * number
             short_of = {s: wanted[s] - len(have[s]) for s in SPLITS}
