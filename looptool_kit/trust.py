@@ -23,7 +23,7 @@ from looptool_kit.core.tables import write_json
 if TYPE_CHECKING:
     from looptool_kit.config import Settings
 
-_SEEDERS = ("world", "evolved", "search", "templates", "trees")
+_SEEDERS = ("world", "evolved", "procedural", "search", "templates", "trees")
 """Values of `seeds.source` that are not files."""
 _DATA = (".json", ".jsonl", ".yaml", ".yml")
 _UNWATCHED = "and whatever it loads, which is not watched"

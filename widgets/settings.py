@@ -22,8 +22,12 @@ from looptool_kit.run.stage import CHAIN, SCORES, TITLES, after, cost
 from looptool_kit.stages._find import names as strategies
 
 FIRST_STAGES = {
-    **dict.fromkeys(("seeds", "synthesis", "band", "evolve", "search", "traces"), "seed"),
-    **dict.fromkeys(("lora", "sft", "grpo", "reward", "fission", "targets", "frontier"), "policy"),
+    **dict.fromkeys(
+        ("seeds", "synthesis", "band", "evolve", "merge", "procedural", "search", "traces"), "seed"
+    ),
+    **dict.fromkeys(
+        ("lora", "sft", "grpo", "reward", "fission", "episodes", "targets", "frontier"), "policy"
+    ),
     **dict.fromkeys(("pairs", "preference", "unsloth"), "policy"),
     "probe": "probes_raw",
     **dict.fromkeys(("probe.quantile", "probe.threshold"), "probes"),
@@ -42,7 +46,7 @@ STRATEGIES = {
     "reverse.proposer": "looptool_kit.stages.train.proposers",
 }
 """Setting -> the package whose strategies it names."""
-SOURCES = ("world", "evolved", "search", "templates", "trees")
+SOURCES = ("world", "evolved", "procedural", "search", "templates", "trees")
 """What `seeds.source` may name beside a file."""
 
 

@@ -60,7 +60,7 @@ def renamed_tools(sample: Sample, rng: Random, pool: Samples) -> Sample | None:
         tools,
         call,
         renamed,
-        {at: _replaced(m.content, renamed) for at, m in enumerate(sample.messages)},
+        {at: replaced(m.content, renamed) for at, m in enumerate(sample.messages)},
     )
 
 
@@ -126,7 +126,7 @@ def _renamed(
     )
 
 
-def _replaced(text: str, renamed: Mapping[str, str]) -> str:
+def replaced(text: str, renamed: Mapping[str, str]) -> str:
     """The text with names replaced that can only be names.
 
     `book_table` and `bookTable` are such names, `date` is not.
@@ -145,10 +145,10 @@ def redescribed(tool: Tool, renamed: Mapping[str, str]) -> Tool:
         if not isinstance(schema, dict):
             return schema
         return {
-            k: _replaced(v, renamed) if k == "description" and isinstance(v, str) else walk(v)
+            k: replaced(v, renamed) if k == "description" and isinstance(v, str) else walk(v)
             for k, v in schema.items()
         }
 
     return tool.model_copy(
-        update={"description": _replaced(tool.description, renamed), "parameters": walk(tool.parameters)}
+        update={"description": replaced(tool.description, renamed), "parameters": walk(tool.parameters)}
     )

@@ -33,6 +33,7 @@ from looptool_kit.cli import export  # noqa: F401
 from looptool_kit.cli import data  # noqa: F401
 from looptool_kit.cli import audit  # noqa: F401
 from looptool_kit.cli import checks  # noqa: F401
+from looptool_kit.cli import serve  # noqa: F401
 # isort: on
 
 

@@ -67,7 +67,8 @@ Yes = Annotated[
 FormOption = Annotated[
     str | None,
     typer.Option(
-        help="openai, sharegpt, hermes, xlam, trl, verl or looptool; export also takes adapter and merged."
+        help="openai, sharegpt, hermes, xlam, trl, verl or looptool; export also takes verifiers, adapter and"
+        " merged."
     ),
 ]
 Iteration = Annotated[int | None, typer.Option(help="Iteration; the newest one if left out.")]

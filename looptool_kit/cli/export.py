@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 POLICIES = ("adapter", "merged")
 """Forms that are of a policy, not of a dataset."""
+ENVIRONMENT = "verifiers"
+"""The form that is a package of tasks with tools that run."""
 
 
 @app.command(rich_help_panel=DATA)
@@ -48,6 +50,9 @@ def export(
     With --form adapter or merged: the policy trained on D_j, by default the run's best, as a LoRA adapter or
     as a whole checkpoint, with a model card.
 
+    With --form verifiers: the samples whose tools run as an environment of that library, a package in the
+    folder OUT with tools, tasks and a reward for the final state.
+
     With --push the folder then goes to the hub: what goes where is said first, and on a terminal asked.
     """
     from looptool_kit.run.folder import Run
@@ -63,6 +68,10 @@ def export(
         target = look_up(push, "model" if form in POLICIES else "dataset", public)
     if form in POLICIES:
         title = _policy(run, out, form, iteration, licence)
+    elif form == ENVIRONMENT:
+        if push:
+            raise ValueError("--push sends datasets and policies; an environment is a Python package")
+        title = _environment(run, out, iteration, held_out)
     else:
         title = _dataset(run, out, form, iteration, held_out, licence)
     say(f"{title}, in {out}")
@@ -99,6 +108,39 @@ def _dataset(run: Run, out: Path, form: str, iteration: int | None, held_out: bo
     if unfit:
         say(f"{len(unfit)} rows left out, for example: {unfit[0]}")
     return title(run, written)
+
+
+def _environment(run: Run, out: Path, iteration: int | None, held_out: bool) -> str:
+    from looptool_kit.core.records import Truths
+    from looptool_kit.core.samples import Samples
+    from looptool_kit.core.tables import write_text
+    from looptool_kit.formats._environment import write_environment
+    from looptool_kit.world.procedural import Procedural
+
+    j = 0 if held_out else iteration or run.iteration
+    table = run.table(Samples, "samples" if j else "held_out", j)
+    wrong = {t.sample_id for t in run.table(Truths, "truth", 0, missing_ok=True)}
+    how = Procedural(**run.settings.procedural.model_dump(), seed=run.settings.seed)
+    count, why = write_environment(table, out, how, wrong)
+    source = "the held-out samples" if held_out else f"D{j}"
+    write_text(out / "README.md", _ABOUT.format(name=out.name, count=count, source=source, run=run.path.name))
+    for reason, left in why.most_common():
+        say(f"{left:5d} samples left out: {reason}")
+    return f"an environment of {count} tasks for verifiers"
+
+
+_ABOUT = """\
+# {name}
+
+{count} tasks for [verifiers](https://github.com/PrimeIntellect-ai/verifiers) 0.4, made of {source} of the run
+{run} by `looptool export --form verifiers`. Each task has tools that run, served over MCP with their state;
+the reward is 1 where the dialogue comes to what the task's own plan comes to, by whatever legal path.
+
+    pip install looptool-kit -e .
+    vf-eval {name} -n 3
+
+Requests are written by rules, in English, with made-up values.
+"""
 
 
 def _policy(run: Run, out: Path, form: str, iteration: int | None, licence: str) -> str:

@@ -39,13 +39,17 @@ def init(
     preset: Preset = None,
     seed: SeedOption = None,
     set_: Set = None,
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Make one tool of near-duplicates (see the section [merge]).")
+    ] = False,
 ) -> None:
     """Make a run folder with the settings of a preset.
 
     To read and edit before the loop starts. With --tools, for your own tools.
     """
+    overrides = overrides_of(set_, seed) | ({"merge__tools": True} if merge else {})
     if tools is None:
-        run = open_or_create(path, preset, overrides_of(set_, seed))
+        run = open_or_create(path, preset, overrides)
     else:
         from looptool_kit.cli.own_tools import say_tools
         from looptool_kit.tools.own_tools import init as make
@@ -53,7 +57,7 @@ def init(
 
         if act := {"python": "run", "mcp": "started or asked"}.get(tools_kind(tools)):
             say(f"{tools.removeprefix('mcp:')} is {act} now, to learn its tools", err=True)
-        run = make(path, tools, preset or "cpu", **overrides_of(set_, seed))
+        run = make(path, tools, preset or "cpu", **overrides)
         say_tools(run)
     say(f"{run.path / 'run.toml'} holds the settings. Next: looptool loop {path}")
 

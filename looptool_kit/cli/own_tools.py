@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from looptool_kit.core.tables import read_lines
 from looptool_kit.core.terminal import say
 from looptool_kit.run.folder import Run
 from looptool_kit.tools.own_tools import original_names, tools_of
+
+if TYPE_CHECKING:
+    from looptool_kit.tools.merge import Merge
 
 MANY, REASONS = 20, 5
 """Names and reasons that are shown; of more the first, the most frequent."""
@@ -24,6 +28,7 @@ def say_tools(run: Run) -> None:
     if originals:
         pairs = _some((f"{own} -> {legal}" for legal, own in originals.items()), 5)
         _row(len(originals), f"renamed (exports have the own names again): {pairs}")
+    _say_merges(run)
     rejected = run.path / "rejected.jsonl"
     if rejected.exists():
         rows = read_lines(rejected)
@@ -47,6 +52,25 @@ def say_tools(run: Run) -> None:
             say(f"       and {len(reasons) - MANY} more: `looptool seed` names all in rejected.jsonl")
     _row(tried.refused.total(), f"of {tried.tried} tried requests refused by a check, and not used")
     _reasons(tried.refused)
+
+
+def _say_merges(run: Run) -> None:
+    from looptool_kit.tools.merge import FILE, Merges
+
+    path = run.path / FILE
+    if not path.exists():
+        return
+    rows = Merges.read(path)
+    into = {name: [r.tool for r in rows if r.into == name and r.fate == "merged"] for name in _kept(rows)}
+    pairs = _some((f"{', '.join(names)} -> {name}" for name, names in into.items()), 5)
+    _row(sum(map(len, into.values())), f"merged into others, as {path} says: {pairs or 'none are alike'}")
+    if apart := rows.where(lambda r: r.fate == "apart"):
+        words = _some((f"{r.tool} and {r.into} ({r.why})" for r in apart), 3)
+        _row(len(apart), f"pairs are alike and stay apart: {words}")
+
+
+def _kept(rows: Iterable[Merge]) -> list[str]:
+    return [r.into for r in rows if r.fate == "kept"]
 
 
 def _row(count: int, words: str) -> None:

@@ -22,6 +22,7 @@ from looptool_kit.config.sections import (
     SftSettings,
 )
 from looptool_kit.config.strategies import (
+    EpisodeSettings,
     FissionSettings,
     PairsSettings,
     PreferenceSettings,
@@ -31,6 +32,7 @@ from looptool_kit.config.strategies import (
 
 __all__ = [
     "EngineName",
+    "EpisodeSettings",
     "FissionSettings",
     "GrpoSettings",
     "LoraSettings",

@@ -13,12 +13,15 @@ from looptool_kit.config.strategies import (
     BandSettings,
     BudgetSettings,
     CheckSettings,
+    EpisodeSettings,
     EvolveSettings,
     FissionSettings,
     FrontierSettings,
     HardgenSettings,
+    MergeSettings,
     PairsSettings,
     PreferenceSettings,
+    ProceduralSettings,
     ReverseSettings,
     RewardSettings,
     SearchSettings,
@@ -38,9 +41,10 @@ class SeedSettings(_Settings):
     """Where samples come from (method, section 2)."""
 
     source: str = "world"
-    """`world`, `evolved` (the world over changed tools, see `[evolve]`), `search` (dialogues that search
-    records, see `[search]`), `templates` (the run's own tools, without a language model: `looptool init
-    --tools`), `trees` (tools and dialogues written by the generator, see `[synthesis]`), or the path of a
+    """`world`, `evolved` (the world over changed tools, see `[evolve]`), `procedural` (sampled tools, see
+    `[procedural]`), `search` (dialogues that search records, see `[search]`), `templates` (the run's own
+    tools, without a language model: `looptool init --tools`), `trees` (tools and dialogues written by the
+    generator, see `[synthesis]`), or the path of a
     .jsonl/.parquet file of samples.
     """
     domains: tuple[str, ...] = ()
@@ -90,6 +94,10 @@ class SynthesisSettings(_Settings):
     """User turns of a dialogue at the most."""
     rounds: int = Field(6, ge=1)
     """How often more dialogues are simulated at the most, where samples are still missing."""
+    reflect: int = Field(0, ge=0, le=3)
+    """How often an assistant's turn that breaks a rule is shown its fault and answered again (InfTool, arXiv
+    2512.23611). The answers are counted as before.
+    """
     band: tuple[float, float] | None = None
     """Least and greatest complexity of a seed sample: mean negative log-likelihood of its label under the
     untrained policy (ToolACE, section 2.2). Left out: all are kept.
@@ -355,11 +363,13 @@ class Settings(_Settings):
     seeds: SeedSettings = SeedSettings()
     synthesis: SynthesisSettings = SynthesisSettings()
     band: BandSettings = BandSettings()
+    merge: MergeSettings = MergeSettings()
     lora: LoraSettings = LoraSettings()
     sft: SftSettings = SftSettings()
     grpo: GrpoSettings = GrpoSettings()
     reward: RewardSettings = RewardSettings()
     fission: FissionSettings = FissionSettings()
+    episodes: EpisodeSettings = EpisodeSettings()
     targets: TargetSettings = TargetSettings()
     frontier: FrontierSettings = FrontierSettings()
     pairs: PairsSettings = PairsSettings()
@@ -374,6 +384,7 @@ class Settings(_Settings):
     reverse: ReverseSettings = ReverseSettings()
     traces: TracesSettings = TracesSettings()
     hardgen: HardgenSettings = HardgenSettings()
+    procedural: ProceduralSettings = ProceduralSettings()
     check: CheckSettings = CheckSettings()
     compose: ComposeSettings = ComposeSettings()
     budget: BudgetSettings = BudgetSettings()

@@ -165,6 +165,19 @@ class FissionSettings(Section):
         return self
 
 
+class EpisodeSettings(Section):
+    """GRPO over whole episodes, where samples have tools that run. With the trainer `trl` alone."""
+
+    prompts: bool = False
+    """Play such samples from the user's first words: tools answer, and what came of it is paid in the place
+    of `reward.name`. Their rollouts serve neither `[frontier]` nor `[pairs]`.
+    """
+    progress: bool = False
+    """Pay for parts of what was asked, too; otherwise for all of it or nothing."""
+    turns: int = Field(6, ge=1, le=20)
+    """Assistant turns of an episode at the most."""
+
+
 class EvolveSettings(Section):
     """Evolved tools: the expander `evolve` and the source `evolved` (ToolACE, section 2.1)."""
 
@@ -246,6 +259,43 @@ class HardgenSettings(Section):
                 f"length is the fewest, at least 2, and the most, at most 6, not {list(self.length)}"
             )
         return self
+
+
+class ProceduralSettings(Section):
+    """Sampled tools: the source and the expander `procedural` (RandomWorld, arXiv 2506.11045)."""
+
+    tools: int = Field(550, ge=20)
+    """Tools that are sampled, held-out ones among them."""
+    inputs: tuple[int, int] = (0, 4)
+    """Fewest and most parameters of a tool."""
+    length: tuple[int, int] = (1, 6)
+    """Fewest and most calls of a task, where the tools allow it."""
+    branch: float = Field(0.3, ge=0, le=1)
+    """Chance that a tool of a task begins a branch of its own, instead of building on what was found."""
+    distractors: tuple[int, int] = (1, 5)
+    """Fewest and most further tools on offer."""
+    unions: bool = True
+    """Whether a parameter may take either of two kinds of things."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        for name, least in (("inputs", 0), ("length", 1), ("distractors", 0)):
+            low, high = getattr(self, name)
+            if not least <= low <= high or (name == "inputs" and not 1 <= high <= 8):
+                raise ValueError(f"{name} are the fewest, at least {least}, and the most, not {[low, high]}")
+        return self
+
+
+class MergeSettings(Section):
+    """Near-duplicate tools of a person's own become one (InfTool, arXiv 2512.23611)."""
+
+    tools: bool = False
+    """Merge them: those of `looptool init --tools`, and those of the samples of a file, which are rewritten.
+    """
+    same: float = Field(0.6, gt=0, le=1)
+    """Least cosine of the texts of two tools that become one. No two tools of the world reach 0.6, and all of
+    70 copies under other names do. Other verbs, things and types never come together, however alike.
+    """
 
 
 class CheckSettings(Section):

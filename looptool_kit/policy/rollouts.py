@@ -34,9 +34,11 @@ class Groups(Table[Group]):
 def of_grpo(run: Run, iteration: int) -> dict[str, tuple[Rollout, ...]]:
     """Return GRPO's own rollouts in an iteration.
 
-    Of each sample those of the last step that asked it. Those are nearest to the policy that GRPO ends
-    with. Samples with fewer than `MIN_ROLLOUTS` are left out.
+    Of each sample those of the last step that asked it, which are nearest to the policy that GRPO ends with.
+    Samples with fewer than `MIN_ROLLOUTS` are left out, and all where they are whole episodes.
     """
+    if run.settings.episodes.prompts:
+        return {}
     found: dict[str, tuple[Rollout, ...]] = {}
     for path in sorted((run.folder(iteration) / "policy" / "grpo" / "rollouts").glob("step-*.parquet")):
         step: dict[str, list[Rollout]] = {}

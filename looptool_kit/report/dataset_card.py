@@ -24,6 +24,7 @@ _MADE = {
     "evolved": "the procedural world over changed tools, labels exact",
     "search": "dialogues that search made-up records, labels exact",
     "records": "dialogues that search a file's records, written by a language model",
+    "procedural": "sampled tools over typed things, labels exact",
     "templates": "templates over the run's own tools, labels exact",
     "trees": "a language model that plays user, assistant and tools",
     "expander": "an expander, from a failed sample; accepted by the rule tier",
@@ -150,7 +151,8 @@ def _limits(run: Run, written: Written) -> Iterable[str]:
         )
     if unjudged := mix(run, written)[PART_WORDS["unjudged"]]:
         yield f"{unjudged} labels contradict the policy and no judge has decided between them."
-    if run.settings.seeds.source in ("world", "evolved", "templates") or _made_up(run):
+    made = ("world", "evolved", "procedural", "templates")
+    if run.settings.seeds.source in made or _made_up(run):
         yield "Requests are written by rules, in English, with made-up values: people's requests differ."
     else:
         yield "Nobody has searched the texts for personal or harmful content."

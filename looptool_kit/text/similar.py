@@ -11,10 +11,13 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from looptool_kit.core.samples import Tool
+from looptool_kit.text.words import COMMANDS, STOP, alike, stems
 
 if TYPE_CHECKING:
     import numpy as np
 
+PREFIXES = frozenset({"api", "app", "tool"})
+"""Words before the verb of a tool's name, which say nothing."""
 LENGTHS = (3, 4, 5)
 """Characters of a run, spaces between words among them."""
 BLOCK = 256
@@ -41,6 +44,25 @@ def _described(schema: Any) -> Iterable[str]:
             yield " ".join(map(str, inner.get("enum", ())))
         yield from _described(inner)
     yield from _described(schema.get("items"))
+
+
+def different_things(a: Tool, b: Tool) -> bool:
+    """Whether each of two tools is about something that the other never mentions.
+
+    Moving a viewing and moving a vet appointment share the rest.
+    """
+    return _about_more(a, b) and _about_more(b, a)
+
+
+def _about_more(tool: Tool, other: Tool) -> bool:
+    """Whether name and description of a tool agree on a thing that another never mentions."""
+    name = [w for w in stems(tool.name) if w not in PREFIXES]
+    description = stems(tool.description)
+    # Both begin with what is done ("fetch_order", "Fetch an order."); a synonym of it makes no other tool.
+    verbs = {w for w in name[:1] if w in COMMANDS or [w] == [*description[:1]]}
+    things = (set(name) & set(description)) - verbs - STOP
+    words = frozenset(stems(" ".join((other.name, other.description, *other.properties)))) - STOP
+    return any(not any(alike(w, o) for o in words) for w in things)
 
 
 def runs(text: str) -> Counter[str]:

@@ -15,6 +15,8 @@ from looptool_kit.core.tables import read_json, write_json
 from looptool_kit.core.toolcalls import tool_schemas
 from looptool_kit.run.folder import Run
 from looptool_kit.tools.catalog import load_tools
+from looptool_kit.tools.merge import FILE as MERGES
+from looptool_kit.tools.merge import merge
 from looptool_kit.trust import tools_kind
 
 CATALOGUE = "tools.json"
@@ -29,7 +31,8 @@ def init(
 
     Tools that cannot be used go to the run's `rejected.jsonl` with their reasons. Seed data comes from
     templates (`seeds.source = "templates"`), without planted noise, and the `slots` expander grows it, where
-    `overrides` say nothing else.
+    `overrides` say nothing else. With `merge.tools` near-duplicates become one; what became of each is in
+    the run's `merges.parquet`.
 
     Args:
         path: The run folder.
@@ -59,6 +62,8 @@ def init(
         "synthesis__tools": f"./{catalogue}" if tools_kind(str(catalogue)) == "mcp" else str(catalogue),
     }
     run = Run.create(path, preset, **(usual | overrides))
+    merging = merge(good, run.settings.merge.same) if run.settings.merge.tools else None
+    good = merging.tools if merging else good
     if catalogue.exists():
         if [t.canonical for t in load_tools(catalogue)] == [t.canonical for t in good]:
             return run
@@ -74,6 +79,8 @@ def init(
         for tool, schema in zip(good, tool_schemas(good), strict=True)
     ]
     write_json(catalogue, rows)
+    if merging:
+        merging.merges.write(run.path / MERGES)
     for number, raw, reason in rejected:
         run.reject(source, number, raw, reason)
     return run

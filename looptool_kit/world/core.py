@@ -76,8 +76,15 @@ class Type:
     template: str = ""
     """For records said inside a request: "{quantity} x {item}"."""
 
+    members: tuple[Type, ...] = ()
+    """Of a union: the types whose values it takes."""
+
     def is_a(self, other: Type) -> bool:
-        """True when this type is `other` or a subtype of it."""
+        """True when this type is `other` or a subtype of it; all members of a union must be."""
+        if self.members:
+            return all(m.is_a(other) for m in self.members)
+        if other.members and self is not other:
+            return any(self.is_a(m) for m in other.members)
         at: Type | None = self
         while at is not None:
             if at is other:

@@ -6,6 +6,7 @@ dialogue's state.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -28,23 +29,23 @@ def new_state(today: date, held: bool = False) -> dict[str, Any]:
     return {"today": today.isoformat(), "held": held, "memo": {}, "records": {}}
 
 
-_VALIDATORS: dict[str, Draft202012Validator] = {}
+_VALIDATORS: dict[Spec, Draft202012Validator] = {}
 
 
-def problem(call: ToolCall) -> str | None:
+def problem(call: ToolCall, known: Mapping[str, Spec] | None = None) -> str | None:
     """Say why a call cannot be executed, or return None.
 
     The tool may be unknown, the arguments may break the schema, or a value may be one that no recogniser
-    accepts.
+    accepts. `known` are the tools by name, by default the world's.
     """
-    spec = specs().get(call.name)
+    spec = (specs() if known is None else known).get(call.name)
     if spec is None:
         return f"unknown tool {call.name!r}"
-    if call.name not in _VALIDATORS:
+    if spec not in _VALIDATORS:
         from jsonschema import Draft202012Validator  # 1 s to import: `looptool init` executes nothing
 
-        _VALIDATORS[call.name] = Draft202012Validator({**spec.tool.parameters, "additionalProperties": False})
-    for error in _VALIDATORS[call.name].iter_errors(call.arguments):
+        _VALIDATORS[spec] = Draft202012Validator({**spec.tool.parameters, "additionalProperties": False})
+    for error in _VALIDATORS[spec].iter_errors(call.arguments):
         return f"{'.'.join(map(str, error.path)) or 'arguments'}: {error.message}"
     for name, value in call.arguments.items():
         if not spec.by_name[name].type.accepts(value):

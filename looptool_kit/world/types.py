@@ -77,7 +77,7 @@ __all__ = [
     "TEXT", "TICKER", "TIME", "TIME_ZONE", "TITLE", "Type", "URL", "WORK", "boolean", "clock", "constant",
     "count", "draw", "duration", "enum", "held_out", "identifier", "in_words", "integer", "is_date", "is_int",
     "is_number", "list_of", "money", "nullable", "number", "percent", "pool", "quoted", "record",
-    "seen_values", "text", "verbatim",
+    "seen_values", "text", "union", "verbatim",
 ]
 # fmt: on
 
@@ -200,6 +200,27 @@ def record(template: str = "", **fields: Type) -> Type:
         splits=False,
         fields=fields,
         template=template,
+    )
+
+
+def union(a: Type, b: Type) -> Type:
+    """Values of either of two types, said as their own type says them."""
+    members = tuple(dict.fromkeys(m for t in (a, b) for m in t.members or (t,)))
+
+    def of(value: Any) -> Type:
+        return next(m for m in members if m.accepts(value))
+
+    return Type(
+        " or ".join(m.name for m in members),
+        " or ".join(m.description for m in members),
+        {"anyOf": [dict(m.schema) for m in members]},
+        lambda r, today: draw(one(r, members), r, today),
+        lambda v: any(m.accepts(v) for m in members),
+        lambda v, today: of(v).say(v, today),
+        splits=False,
+        question=" ".join(dict.fromkeys(m.question for m in members)),
+        words=tuple(w for m in members for w in m.words),
+        members=members,
     )
 
 

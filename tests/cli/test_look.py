@@ -147,6 +147,7 @@ VARIANTS: tuple[dict[str, Any], ...] = (
     {},
     {"trainer": "unsloth"},
     {"grpo__steps_first": 1},
+    {"grpo__steps_first": 1, "episodes__prompts": True},
     {"sft__epochs": 1, "sft__epochs_later": 1, "sft__rehearsal": 0.5},
     {
         "verify__judge": "llm",
@@ -162,6 +163,8 @@ VARIANTS: tuple[dict[str, Any], ...] = (
     {"seeds__source": "evolved"},
     {"seeds__source": "search", "search__share": 0.5},
     {"seeds__source": "search", "search__file": "a.jsonl", "judge_llm": JUDGE, "generator_llm": JUDGE},
+    {"seeds__source": "procedural", "expand__expanders": ["procedural"]},
+    {"seeds__source": "samples.jsonl"},
     {"seeds__source": "templates"},
     {"seeds__source": "trees", "judge_llm": JUDGE, "generator_llm": JUDGE, "check__experts": True},
     {"band__low": 0.1, "band__high": 2.0},

@@ -77,6 +77,7 @@ CHOICES = {
     "sft.batch": 16,
     "sft.micro_batch": 2,
     "synthesis.turns": 5,
+    "synthesis.reflect": 1,
     "verify.judge": "labels",
     "jury.others": [JUDGE],
     "seeds.fresh": [9, 9],
@@ -99,6 +100,9 @@ CHOICES = {
     "reverse.pay": "uncertainty",
     "hardgen.second": "base",
     "hardgen.length": [3, 4],
+    "procedural.inputs": [1, 3],
+    "procedural.length": [2, 3],
+    "procedural.distractors": [2, 3],
 }
 
 
@@ -218,7 +222,7 @@ def declared(monkeypatch: pytest.MonkeyPatch, run: Run) -> set[str]:
             named.update(recipe(run.settings, j))
         named.update(sections(run.settings))
     (run.path / "tools.json").write_text('[{"name": "ping", "description": "Ping the server."}]')
-    for source in ("world", "evolved", "search", "templates", "trees", "a/file.jsonl"):
+    for source in ("world", "evolved", "procedural", "search", "templates", "trees", "a/file.jsonl"):
         run.settings = with_overrides(original, seeds__source=source)
         seed_stage(run)
     run.settings = with_overrides(original, band__low=0.1, band__high=2.0)

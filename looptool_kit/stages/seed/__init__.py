@@ -1,1 +1,1 @@
-"""Stage seed. Strategies (setting `seeds.source`): `world`, `evolved`, `templates`, `trees`, `file`."""
+"""Stage seed. Strategies are the modules of this folder, named by the setting `seeds.source`."""

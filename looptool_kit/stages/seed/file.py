@@ -17,9 +17,11 @@ from looptool_kit.policy.lengths import too_long
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.seed._band import Sieve
 from looptool_kit.stages.seed._draw import Reject, Seeded
+from looptool_kit.tools.merge import FILE as MERGES
+from looptool_kit.tools.merge import merge, merged_sample
 from looptool_kit.trust import require_source
 
-SETTINGS: tuple[str, ...] = ()
+SETTINGS: tuple[str, ...] = ("merge",)
 
 
 def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
@@ -33,7 +35,7 @@ def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
     if not path.exists():
         raise RunError(
             f"{path} does not exist (seeds.source in {run.path / 'run.toml'}). Give `world`, `evolved`,"
-            " `templates`, `trees` or a .jsonl or .parquet file of samples."
+            " `procedural`, `templates`, `trees` or a .jsonl or .parquet file of samples."
         )
     require_source(run.path, run.settings)
     rejected: list[int] = []
@@ -62,6 +64,8 @@ def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
             f"{path} holds {len(good)} usable samples; {len(rejected)} were rejected:"
             f" {run.path / 'rejected.jsonl'} gives each one's reason."
         )
+    if run.settings.merge.tools:
+        good = _over_merged_tools(run, path, good, reject)
     unique = list({s.id: s for s in good}.values())
     development = [s for s in unique if s.split == "development"]
     marked = [s for s in unique if s.split not in ("train", "development")]
@@ -76,6 +80,25 @@ def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
         development = _set_apart(rest, count)
         apart = {s.id for s in development}
     return Samples(s for s in rest if s.id not in apart), Samples(marked), Samples(development), Truths()
+
+
+def _over_merged_tools(run: Run, path: Path, samples: Samples, reject: Reject) -> Samples:
+    """The samples over one tool for each group of near-duplicates; what cannot follow is rejected."""
+    merging = merge([t for s in samples for t in s.tools], run.settings.merge.same)
+    merging.merges.write(run.folder(0) / MERGES)
+    kept = []
+    for row, sample in enumerate(samples, 1):
+        made = merged_sample(sample, merging)
+        if isinstance(made, Sample):
+            kept.append(made)
+        else:
+            reject(str(path), row, sample.model_dump_json(), f"merge: {made}")
+    merged = merging.merges.where(lambda r: r.fate == "merged")
+    print(
+        f"{path}: {len(merged)} tools merged into others, {len(samples) - len(kept)} samples rejected;"
+        f" {run.folder(0) / MERGES} has every one"
+    )
+    return Samples(kept)
 
 
 def _within(run: Run, path: Path, samples: list[Sample], reject: Reject) -> list[Sample]:

@@ -22,10 +22,11 @@ from looptool_kit.stages._find import find, names
 from looptool_kit.stages.seed._band import FILE as BAND_FILE
 from looptool_kit.stages.seed._band import band_of
 from looptool_kit.stages.seed._draw import Reject, Seeded
+from looptool_kit.tools.merge import FILE as MERGES
 
 TABLES = ("pool.parquet", "held_out.parquet", "development.parquet", "truth.parquet")
-SYNTHESIS = ("turns.parquet", "written_tools.parquet", "synthesis.json", "records.json", BAND_FILE)
-"""What the sources `trees` and `search` keep beside their tables, and what was measured for `[band]`."""
+SYNTHESIS = ("turns.parquet", "written_tools.parquet", "synthesis.json", "records.json", BAND_FILE, MERGES)
+"""What sources keep beside their tables, what was measured for `[band]`, and merged tools."""
 
 
 class Source(Protocol):

@@ -18,12 +18,13 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from looptool_kit.config import FissionSettings, GrpoSettings, LoraSettings, RewardSettings
+from looptool_kit.config import EpisodeSettings, FissionSettings, GrpoSettings, LoraSettings, RewardSettings
 from looptool_kit.core.samples import Samples
 from looptool_kit.policy.engines import Engine, Sampling
 from looptool_kit.policy.engines.prefix_tree import shared_length
 from looptool_kit.policy.engines.prompts import encode_prompts
 from looptool_kit.policy.engines.transformers import TransformersEngine
+from looptool_kit.stages.train import episodes as episode
 from looptool_kit.stages.train.common import (
     finished,
     half_of,
@@ -40,6 +41,7 @@ from looptool_kit.stages.train.passes import filled, free_unused, logps_of, pass
 from looptool_kit.stages.train.recipe import grpo_arguments, grpo_facts
 from looptool_kit.stages.train.reward import tool_match, weigh_groups_without_hit
 from looptool_kit.stages.train.shared_prefix import why_not
+from looptool_kit.world.spec import Spec
 
 if TYPE_CHECKING:
     import torch
@@ -49,7 +51,7 @@ MAX_PASS_TOKENS = 1500
 decide the memory.
 """
 
-MATCH, NO_RECOVERIES = RewardSettings(), FissionSettings()
+MATCH, NO_RECOVERIES, NO_EPISODES = RewardSettings(), FissionSettings(), EpisodeSettings()
 
 EngineFor = Callable[[Any, Any], Engine | None]
 """(policy as it is now, tokenizer) -> the engine that answers as that policy does; None: TRL generates."""
@@ -66,6 +68,8 @@ def train(
     seed: int,
     reward: RewardSettings = MATCH,
     fission: FissionSettings = NO_RECOVERIES,
+    episodes: EpisodeSettings = NO_EPISODES,
+    known: Mapping[str, Spec] | None = None,
 ) -> dict[str, Any]:
     """Train the policy by GRPO on `samples` for `settings.steps`.
 
@@ -81,8 +85,8 @@ def train(
         lora: The shape of a new adapter.
         folder: Gets `adapter/`, `history.jsonl`, `rollouts/` and `result.json`.
         seed: Decides the samples that the engine draws and the new adapter's weights.
-        reward: What a completion earns.
-        fission: Whether failed calls become prompts of their own.
+        reward, fission: What a completion earns; whether failed calls become prompts of their own.
+        episodes, known: Whether samples are played as whole dialogues; the tools that run, by name.
 
     Returns:
         The facts of `result.json`.
@@ -106,13 +110,17 @@ def train(
         reward_funcs=[tool_match(samples, folder, name=reward.name, tokenizer=tokenizer)],
         train_dataset=Dataset.from_list([{"prompt": str(i), "row": i} for i in order]),
         processing_class=tokenizer,
-        rollout_func=partial(complete, samples, settings),
+        rollout_func=partial(complete, samples, settings, playing=_player(episodes, known)),
         callbacks=[progress(f"train: GRPO, {settings.prompts} x {settings.group}")],
     )
     weigh_groups_without_hit(trainer, folder, settings.group, reward.no_hit)
     train_recoveries(trainer, samples, settings, fission, reward, folder, complete)
     run_to_end(trainer, folder)
     return keep_result(trainer, folder, grpo_facts(trainer, settings, len(set(order))))
+
+
+def _player(settings: EpisodeSettings, known: Mapping[str, Spec] | None) -> Callable[..., Any] | None:
+    return partial(episode.play, known=known or {}, settings=settings) if settings.prompts else None
 
 
 def _complete(
@@ -122,6 +130,7 @@ def _complete(
     settings: GrpoSettings,
     batch: Sequence[str],
     trainer: Any,
+    playing: Callable[..., dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """The completions of one step as TRL takes them, and how each ended.
 
@@ -132,12 +141,19 @@ def _complete(
     encoded = encode_prompts(trainer.processing_class, unique)
     prompt_ids = [ids for ids in encoded for _ in range(settings.group)]
     free_unused()
-    if (engine := engine_now()) is None:
+    step_seed = seed * 100_003 + trainer.state.global_step
+    sampling = Sampling(settings.max_new_tokens, settings.temperature, settings.group, step_seed)
+    engine = engine_now()
+    if playing and engine:
+        played = playing(engine, trainer.processing_class, unique, sampling=sampling)
+        engine.sleep()
+        return played
+    if engine is None and playing:
+        raise ValueError("episodes need an engine that runs this model: set episodes.prompts = false")
+    if engine is None:
         written, _ = trainer._generate_single_turn(prompt_ids, None, {}, settings.group)
         finish = ["stop" if ids[-1] in trainer.eos_token_ids else "length" for ids in written]
         return {"prompt_ids": prompt_ids, "completion_ids": written, "logprobs": None, "finish": finish}
-    step_seed = seed * 100_003 + trainer.state.global_step
-    sampling = Sampling(settings.max_new_tokens, settings.temperature, settings.group, step_seed)
     done = [c for group in engine.generate(unique, sampling) for c in group]
     engine.sleep()
     return {

@@ -79,6 +79,7 @@ def tool_match(
         row: Sequence[int],
         trainer_state: Any,
         finish: Sequence[str] | None = None,
+        episode: Sequence[float | None] | None = None,
         log_metric: Callable[[str, float], None] | None = None,
         **_: Any,
     ) -> list[float]:
@@ -88,12 +89,20 @@ def tool_match(
         if not form.projects:  # TRL's texts are without the special tokens that mark the calls
             completions = texts_of(tokenizer, completion_ids, finish)
         rows = rewarded([samples[at] for at in row], completions, finish, step, name, form)
+        if episode is not None:
+            rows = Rollouts(map(_played, rows, episode))
         rows.write(rollouts_file(folder, step))
         if log_metric is not None:
             log_metric(SHARE_CORRECT, sum(r.correct for r in rows) / len(rows))
         return [r.reward for r in rows]
 
     return tool_match
+
+
+def _played(row: Rollout, earned: float | None) -> Rollout:
+    """A rollout with what its episode came to, where it was one."""
+    facts = {"reward": earned, "correct": earned == 1.0, "error": ""}
+    return row if earned is None else row.model_copy(update=facts)
 
 
 def texts_of(tokenizer: Any, completion_ids: Sequence[Sequence[int]], finish: Sequence[str]) -> list[str]:

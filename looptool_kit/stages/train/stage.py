@@ -30,6 +30,7 @@ from looptool_kit.stages.train import frontier
 from looptool_kit.stages.train.budget import fitted
 from looptool_kit.stages.train.common import training_dtype
 from looptool_kit.stages.train.rewards import find_reward
+from looptool_kit.world.spec import Spec
 
 
 def recipe(settings: Settings, iteration: int) -> list[str]:
@@ -54,7 +55,8 @@ def recipe(settings: Settings, iteration: int) -> list[str]:
         rest = ("prompts", "group", "temperature", "learning_rate", "clip_low", "clip_high", "max_new_tokens")
         names += [*(f"grpo.{name}" for name in rest), "reward"]
         names += [] if first else ["frontier.prompts"]  # D1 has nothing before it that was measured
-        names += ["fission"] if settings.trainer == "trl" else []
+        names += ["fission", "episodes"] if settings.trainer == "trl" else []
+        names += ["procedural"] if settings.episodes.prompts else []
     passes = "epochs_first" if first else "epochs"
     if getattr(settings.preference, passes):
         others = type(settings.preference).model_fields.keys() - {"epochs", "epochs_first"}
@@ -150,6 +152,8 @@ def _train(
             seed,
             settings.reward,
             settings.fission,
+            settings.episodes,
+            _running_tools(settings, chosen) if settings.episodes.prompts else None,
         )
         facts.append(result | {"folder": "grpo"} | ({"places": places} if measured else {}))
         adapter = folder / "grpo" / "adapter"
@@ -157,6 +161,13 @@ def _train(
         result = phase.train(run, before.iteration + 1, samples, adapter, folder, seed, passes)
         facts.append(result | {"folder": "preference"})
     return facts or _nothing(run, before.iteration + 1)
+
+
+def _running_tools(settings: Settings, samples: Samples) -> dict[str, Spec]:
+    from looptool_kit.stages.train.episodes import known_tools
+    from looptool_kit.world.procedural import Procedural
+
+    return known_tools(samples, Procedural(**settings.procedural.model_dump(), seed=settings.seed))
 
 
 def _nothing(run: Run, j: int) -> NoReturn:
@@ -210,8 +221,13 @@ def _can_do(settings: Settings, steps: int) -> None:
             "recoveries take at most half of a step's prompts: set grpo.prompts to 2 or more, or"
             " fission.group to 0"
         )
+    if steps and settings.fission.group and settings.episodes.prompts:
+        raise ValueError(
+            "recoveries are from answers of one turn, and episodes have many: set fission.group = 0 or"
+            " episodes.prompts = false"
+        )
     if settings.trainer == "unsloth" and (
-        used := deciding(settings, ["targets.key_weight", "targets.order", "fission"])
+        used := deciding(settings, ["targets.key_weight", "targets.order", "fission", "episodes"])
     ):
         raise ValueError(
             f'the trainer unsloth has no {", ".join(used)}: set trainer = "trl", or leave them out'

@@ -105,6 +105,40 @@ def test_every_turn_is_recorded_with_what_became_of_it_and_why(seeded: tuple[Run
     )
 
 
+def test_a_turn_that_breaks_a_rule_is_shown_its_fault_and_answered_again(tmp_path: Path) -> None:
+    """The scripted assistant makes a value up in the mode `rule`; told so, it takes what was said."""
+    shown: list[str] = []
+
+    class Learning(Agents):
+        def assistant(self, body: dict[str, Any], said: list[dict[str, Any]], mode: str) -> dict[str, Any]:
+            if "## What is wrong with it" in body["messages"][-1]["content"]:
+                text = body["messages"][-1]["content"]
+                assert "## Your last answer\n<tool_call>" in text
+                shown.append(text.partition("## What is wrong with it\n")[2].strip())
+                mode = "fine"
+            return super().assistant(body, said, mode)
+
+    def rejected(name: str, **settings: Any) -> tuple[list[Any], dict[str, Any], int]:
+        with MockLLM(Learning()) as server:
+            run = make_run(tmp_path / name, server.url, synthesis__rounds=1, **settings)
+            lt.seed(run)
+            asked = len(server.log)
+        sums = json.loads((run.folder(0) / "synthesis.json").read_text())
+        return list(run.table(Turns, "turns", 0)), sums, asked
+
+    turns, sums, before = rejected("without")
+    broken = [t for t in turns if t.outcome == "rejected" and t.reason.startswith("grounding")]
+    assert broken and not any(t.reflected for t in turns) and not shown and sums["reflected"] == {}
+    turns, sums, after = rejected("with", synthesis__reflect=1)
+    again = [t for t in turns if t.reflected]
+    assert {t.dialogue for t in broken} <= {t.dialogue for t in again}
+    assert all(t.reflected.startswith("grounding") and len(t.votes) == 4 for t in again)
+    assert {t.outcome for t in again} == {"accepted"} and sums["reflected"] == {"accepted": len(again)}
+    assert len(shown) == 2 * len(again) and set(shown) == {t.reflected for t in again}
+    assert not [t for t in turns if t.outcome == "rejected" and t.reason.startswith("grounding")]
+    assert after > before
+
+
 def test_killed_and_run_again_seeding_repeats_at_most_the_calls_in_flight(
     seeded: tuple[Run, int], tmp_path: Path
 ) -> None:

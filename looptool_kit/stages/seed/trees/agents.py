@@ -64,6 +64,11 @@ call nothing.
 with the values that matter."""
 
 
+REFLECT = """
+Your last answer to this broke a rule. You get it, and what is wrong with it. Answer again: keep what was \
+right, correct what was wrong, and do not speak of the mistake."""
+
+
 TOOL = """\
 You play the service behind a tool. You get the tool, the call, and the dialogue so far. Answer with what a \
 real service would return for exactly

@@ -12,7 +12,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
+from functools import partial
 from random import Random
+from typing import NamedTuple
 
 from looptool_kit.checks import contamination
 from looptool_kit.checks.rules import check_sample
@@ -24,6 +26,7 @@ from looptool_kit.stages.seed.trees.agents import (
     KINDS,
     LEVELS,
     PLANNER,
+    REFLECT,
     TOOL,
     USER,
     Agents,
@@ -59,17 +62,19 @@ def simulate(
     turns: int,
     fingerprints: contamination.Fingerprints | None = None,
     mask_errors: bool = True,
+    reflect: int = 0,
 ) -> tuple[list[Sample], Turns]:
     """Simulate dialogues and verify them.
 
-    `turns` is the most user turns of a dialogue; `mask_errors` as in `verify`. Returns the samples that
+    `turns` is the most user turns of a dialogue; `mask_errors` as in `verify`; `reflect` is how often a turn
+    that breaks a rule is answered again. Returns the samples that
     passed both tiers, and a row for every assistant turn.
     """
     dialogues = [Dialogue(job) for job in work]
     _plan(dialogues, agents, turns)
     acts: dict[str, Callable[[list[Dialogue], Agents], None]] = {
         "user": _user,
-        "assistant": _assistant,
+        "assistant": partial(_assistant, reflect=reflect),
         "tool": _tool,
     }
     while any(d.waits_for for d in dialogues):
@@ -131,20 +136,54 @@ def _user(dialogues: Sequence[Dialogue], agents: Agents) -> None:
             d.user_turns, d.in_a_row = d.user_turns + 1, 0
 
 
-def _assistant(dialogues: Sequence[Dialogue], agents: Agents) -> None:
+def _assistant(dialogues: Sequence[Dialogue], agents: Agents, reflect: int = 0) -> None:
+    """One turn of each; what breaks a rule is shown its fault and answered again up to `reflect` times."""
+    voted = dict(
+        zip(
+            (d.job.number for d in dialogues),
+            map(_weighed, dialogues, _votes(dialogues, agents)),
+            strict=True,
+        )
+    )
+    for _ in range(reflect):
+        wrong = [d for d in dialogues if voted[d.job.number].chosen is None]
+        shown = [_shown(voted[d.job.number]) for d in wrong]
+        for d, votes in zip(wrong, _votes(wrong, agents, shown), strict=True):
+            before = voted[d.job.number]
+            again = _weighed(d, votes)
+            voted[d.job.number] = again._replace(texts=before.texts + again.texts, reflected=before.fault)
+    for d in dialogues:
+        _step(d, voted[d.job.number])
+
+
+def _votes(
+    dialogues: Sequence[Dialogue], agents: Agents, shown: Sequence[str] = ()
+) -> list[list[AssistantTurn | Failed]]:
+    """Two answers of each, and a third where they differ; `shown` is what each is told of its last one."""
     votes: dict[int, list[AssistantTurn | Failed]] = {d.job.number: [] for d in dialogues}
+    told = dict(zip((d.job.number for d in dialogues), shown, strict=False))
+    system = ASSISTANT + REFLECT if shown else ASSISTANT
     for numbers in ((0, 1), (2,)):
         short = [d for d in dialogues if _agreed(votes[d.job.number]) is None]
         prompts = [
-            Prompt(ASSISTANT, f"{tools_part(d.job.tools)}\n{dialogue_part(d.messages)}", n, d.job.tools)
+            Prompt(
+                system,
+                f"{tools_part(d.job.tools)}\n{dialogue_part(d.messages)}{told.get(d.job.number, '')}",
+                n,
+                d.job.tools,
+            )
             for d in short
             for n in numbers
         ]
         answers = iter(agents.ask(AssistantTurn, prompts, "assistant turns") if prompts else ())
         for d in short:
             votes[d.job.number] += [next(answers) for _ in numbers]
-    for d in dialogues:
-        _step(d, votes[d.job.number])
+    return [votes[d.job.number] for d in dialogues]
+
+
+def _shown(weighed: Weighed) -> str:
+    """What an assistant is told of an answer that broke a rule."""
+    return f"\n{part('Your last answer', weighed.first)}\n{part('What is wrong with it', weighed.fault)}"
 
 
 def _answer(vote: AssistantTurn | Failed) -> Answer | None:
@@ -166,11 +205,28 @@ def _agreed(votes: Sequence[AssistantTurn | Failed]) -> list[Answer] | None:
     return None
 
 
-def _step(d: Dialogue, votes: Sequence[AssistantTurn | Failed]) -> None:
-    """Take an assistant turn into the dialogue.
+class Weighed(NamedTuple):
+    """The answers to one turn, and what became of them."""
 
-    It is what was agreed on, or else the first answer that keeps the rules, which is then not a sample.
-    """
+    texts: tuple[str, ...]
+    agreed: bool
+    samples: list[Sample]
+    faults: list[str]
+    chosen: int | None
+    """Which sample keeps the rules; None: none."""
+    first: str
+    """The answer that `fault` is about."""
+    reflected: str = ""
+    """The fault that was shown before these answers; empty where none was."""
+
+    @property
+    def fault(self) -> str:
+        """What is wrong with the first answer."""
+        return self.faults[0] if self.faults else "no answer could be used"
+
+
+def _weighed(d: Dialogue, votes: Sequence[AssistantTurn | Failed]) -> Weighed:
+    """What was agreed on, or else the first answer that keeps the rules, which is then not a sample."""
     same = _agreed(votes)
     texts = tuple(
         render_answer(a) if (a := _answer(v)) else v.reason if isinstance(v, Failed) else "says nothing"
@@ -180,26 +236,26 @@ def _step(d: Dialogue, votes: Sequence[AssistantTurn | Failed]) -> None:
     samples = [sample_of(d, a, same or [a]) for a in answers]
     faults = ["; ".join(f"{c.name}: {c.detail}" for c in check_sample(s) if not c.passed) for s in samples]
     chosen = next((n for n, fault in enumerate(faults) if not fault), None)
+    first = render_answer(answers[0]) if answers else texts[0]
+    return Weighed(texts, bool(same), samples, faults, chosen, first)
+
+
+def _step(d: Dialogue, weighed: Weighed) -> None:
+    """Take an assistant turn into the dialogue, or end it."""
+    texts, agreed, samples, _, chosen, _, reflected = weighed
     if chosen is None:
         d.over = (
             "no answer could be used"
             if not samples
             else "the answer breaks a rule"
-            if same
+            if agreed
             else "no answer keeps the rules"
         )
         empty = Sample(tools=d.job.tools, messages=tuple(d.messages), label=Label(), kind="unusable")
-        d.steps.append(
-            Step(
-                samples[0] if samples else empty,
-                texts,
-                bool(same),
-                faults[0] if faults else "no answer could be used",
-            )
-        )
+        d.steps.append(Step(samples[0] if samples else empty, texts, agreed, weighed.fault, reflected))
         return
     sample = samples[chosen]
-    d.steps.append(Step(sample, texts, bool(same), ""))
+    d.steps.append(Step(sample, texts, agreed, "", reflected))
     d.messages.append(Message(role="assistant", content=sample.label.reply, tool_calls=sample.label.calls))
     d.in_a_row += 1
     if sample.label.calls and d.in_a_row >= MAX_STEPS:

@@ -80,9 +80,8 @@ def synthesise(run: Run, score: Score | None = None, pool: Samples | None = None
         for some in (work,) if number else (work[:PILOT], work[PILOT:]):
             if not some or failing:
                 continue
-            candidates, turns = simulate(
-                some, agents, settings.synthesis.turns, fingerprints, settings.targets.mask_errors
-            )
+            mask, reflect = settings.targets.mask_errors, settings.synthesis.reflect
+            candidates, turns = simulate(some, agents, settings.synthesis.turns, fingerprints, mask, reflect)
             number, passed = number + len(some), passed + len(candidates)
             failing = number >= PILOT and passed < MIN_SHARE * number
             short_of = {s: wanted[s] - len(have[s]) for s in SPLITS}
@@ -212,6 +211,7 @@ def _sums(
         "tools": tools,
         "dialogues": dialogues,
         "turns": {outcome: outcomes[outcome] for outcome in ("accepted", "masked", "rejected")},
+        "reflected": dict(Counter(t.outcome for t in rows if t.reflected)),
         "samples": {split: len(samples) for split, samples in have.items()},
         "wanted": wanted,
     }

@@ -26,9 +26,7 @@ from looptool_kit.core.records import Check
 from looptool_kit.core.samples import Frozen, Tool
 from looptool_kit.core.tables import Table
 from looptool_kit.llm.structured import Failed, Prompt, ask, part
-from looptool_kit.text.similar import Similarity, tool_text
-from looptool_kit.text.words import COMMANDS, STOP, stems
-from looptool_kit.text.words import alike as same_family
+from looptool_kit.text.similar import Similarity, different_things, tool_text
 from looptool_kit.tools.schema import check_schema
 from looptool_kit.world import catalogue
 
@@ -203,37 +201,19 @@ def check(
 def alike(a: Tool, b: Tool) -> bool:
     """Tell whether two tools are one.
 
-    They have the same name but for case and punctuation, or nearly the same text. Tools of which each is
-    about something that the other never mentions are two: moving a viewing and moving a vet appointment share
-    the rest.
+    They have the same name but for case and punctuation, or nearly the same text and are about one thing.
     """
     names = [re.sub(r"[\W_]+", "", t.name.casefold()) for t in (a, b)]
     if names[0] == names[1]:
         return True
     cosine = _similarity().cosines([tool_text(a)], [tool_text(b)])[0, 0]
-    return bool(cosine >= ALIKE_THRESHOLD) and not (_about(a, b) and _about(b, a))
+    return bool(cosine >= ALIKE_THRESHOLD) and not different_things(a, b)
 
 
 @lru_cache
 def _similarity() -> Similarity:
     """Rarity as the world's tools have it: a corpus that does not grow with what is written."""
     return Similarity([tool_text(t) for t in catalogue()])
-
-
-def _about(tool: Tool, other: Tool) -> bool:
-    """Whether a tool is about a thing that another never mentions.
-
-    Its name and its description agree on that thing, which is not a verb.
-    """
-    name, description = stems(tool.name), stems(tool.description)
-    # Both begin with what is done ("fetch_order", "Fetch an order."); a synonym of it makes no other tool.
-    verbs = COMMANDS | STOP | ({name[0]} if name and description[:1] == name[:1] else set())
-    things = (set(name) & set(description)) - verbs
-    return any(not any(same_family(w, o) for o in _words(other)) for w in things)
-
-
-def _words(tool: Tool) -> frozenset[str]:
-    return frozenset(stems(" ".join((tool.name, tool.description, *tool.properties)))) - STOP
 
 
 def _schema_fault(tool: Tool) -> str:

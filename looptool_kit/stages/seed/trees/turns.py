@@ -47,6 +47,8 @@ class Turn(Frozen):
     outcome: Literal["accepted", "masked", "rejected", "ended"]
     reason: str = ""
     sample_id: str = ""
+    reflected: str = ""
+    """The fault that the assistant was shown before it answered again; empty where it was not."""
 
 
 class Turns(Table[Turn]):
@@ -60,6 +62,7 @@ class Step(NamedTuple):
     votes: tuple[str, ...]
     agreed: bool
     fault: str
+    reflected: str = ""
 
 
 class Dialogue:
@@ -198,6 +201,7 @@ def verify(
                     outcome="rejected" if fault else "masked" if masked else "accepted",
                     reason=fault or why,
                     sample_id=step.sample.id,
+                    reflected=step.reflected,
                 )
             )
             if not fault and not masked:
