@@ -29,7 +29,7 @@ _POLICY = (
     " form-action 'self'; frame-ancestors 'none'"
 )
 """Voila's page asks a host of its own for an icon font. Nothing that a page shows leaves this machine."""
-_EXTENSIONS = ["anywidget", "@jupyter-widgets/jupyterlab-manager"]
+_EXTENSIONS = ["anywidget", "@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager8"]
 """What the views need of JupyterLab's extensions."""
 START_SECONDS = 60.0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import random
 import shutil
 from collections.abc import Callable
@@ -28,6 +29,7 @@ from looptool_kit.run.stage import Stage
 from looptool_kit.stages.train import frontier
 from looptool_kit.stages.train.budget import fitted
 from looptool_kit.stages.train.common import training_dtype
+from looptool_kit.stages.train.recipe import REPORT_TO
 from looptool_kit.stages.train.rewards import find_reward
 
 
@@ -106,6 +108,7 @@ def _train(
     steps = settings.grpo.steps_first if first else settings.grpo.steps
     rate = settings.sft.learning_rate if first else settings.sft.learning_rate_later
     _can_do(settings, steps)
+    REPORT_TO.set(settings.report_to)
     if passes := settings.preference.epochs_first if first else settings.preference.epochs:
         from looptool_kit.stages.train import phase
 
@@ -205,6 +208,11 @@ def _can_do(settings: Settings, steps: int) -> None:
         raise ValueError(
             "recoveries take at most half of a step's prompts: set grpo.prompts to 2 or more, or"
             " fission.group to 0"
+        )
+    if (to := settings.report_to) != "none" and importlib.util.find_spec(to) is None:
+        raise ValueError(
+            f'report_to = "{to}" needs the package {to}, which is not installed: `pip install {to}`, or give'
+            ' report_to = "none"'
         )
     if settings.trainer == "unsloth" and (
         used := deciding(settings, ["targets.key_weight", "targets.order", "fission"])
