@@ -38,7 +38,7 @@ START_SECONDS = 60.0
 def view(
     path: RunFolder,
     at: Annotated[
-        str, typer.Option(help="Where to start: what a view's “copy link” has copied, behind the “?”.")
+        str, typer.Option(help="Where to start: a link that a view's “copy link” has copied.")
     ] = "",
     port: Annotated[
         int, typer.Option(help="Serve the page here, or on a free port if this is taken.")
@@ -55,7 +55,9 @@ def view(
     if any(importlib.util.find_spec(name) is None for name in ("voila", "anywidget")):
         raise ValueError("Voila is not installed here. Use `make lab` once, or `pip install -e '.[lab]'`.")
     with tempfile.TemporaryDirectory(prefix="looptool-view-") as folder:
-        raise typer.Exit(_serve(run.path.resolve(), Path(folder), at.lstrip("?"), _free(port), browser))
+        raise typer.Exit(
+            _serve(run.path.resolve(), Path(folder), at.rpartition("?")[2], _free(port), browser)
+        )
 
 
 def _serve(run: Path, folder: Path, at: str, port: int, browser: bool) -> int:

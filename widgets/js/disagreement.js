@@ -340,9 +340,8 @@ function render({ model, el }) {
   const progress = h("div", { class: "lt-progress", role: "status", "aria-live": "polite" });
   const blind = blindSwitch(model);
   const menu = selectionMenu(model, line.say, rest);
-  table.tools.append(menu.node);
   const [head, foot, over] = [
-    [progress, blind.node],
+    [progress, blind.node, menu.node],
     [note.node, menu.tags, line.node],
     [keys, dialog.node],
   ];
