@@ -22,7 +22,7 @@ function tableTools(model, leave) {
     event.preventDefault();
     leave();
   });
-  const place = h("span", { class: "lt-row lt-facets" });
+  const place = h("span", { class: "lt-facets" });
   /** @returns {{ column: Column, select: HTMLSelectElement }[]} */
   const selects = () =>
     model.get("columns").flatMap((column) => {
