@@ -1,6 +1,10 @@
 # %% [markdown]
 # # Several iterations
 #
+# **In short:** in the run that is saved here exact match on 60 unseen requests goes from 43% to 45% in two
+# iterations, +2 points [-8, +12]: a difference that chance alone may make. What one learns here is how to see
+# that, sample by sample.
+#
 # The flow of samples through several iterations of the loop, what got fixed and what regressed, and whether
 # another iteration is worth its minutes.
 #

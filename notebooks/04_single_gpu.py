@@ -3,6 +3,8 @@
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/)
 #
+# **In short:** this notebook plans and starts a run on a GPU; no result is saved in it.
+#
 # The same loop, the same run folder and the same views, with an instruct model of 0.6B to 8B parameters in
 # place of the embedded one.
 #

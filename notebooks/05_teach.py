@@ -1,6 +1,8 @@
 # %% [markdown]
 # # The method as a lesson
 #
+# **In short:** what came out stands in no cell here. You find it out by yourself.
+#
 # Five exercises on the ideas that carry the loop: perplexity, composition, label errors, judges, rewards.
 # Nothing is trained. Each exercise is a question, a cell for your answer, and a check that tells you how it
 # stands. *Run All* is safe: it shows no solution, and an exercise without an answer just says that it waits.

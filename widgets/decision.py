@@ -10,6 +10,7 @@ from typing import Any
 
 from looptool_kit.core.samples import Label
 from looptool_kit.run.decisions import Decision
+from looptool_kit.run.folder import Run
 from looptool_kit.widgets.detail import answer
 
 
@@ -38,6 +39,12 @@ def as_shown(decision: Decision) -> dict[str, Any]:
         "reason": decision.reason,
         "label": answer(label) if label else None,
     }
+
+
+def written_at(run: Run) -> tuple[int, int]:
+    """What changes whenever somebody decides something in a run."""
+    path = run.path / "decisions.jsonl"
+    return (path.stat().st_mtime_ns, path.stat().st_size) if path.exists() else (0, 0)
 
 
 def has(decision: Decision, fact: str) -> bool:

@@ -20,22 +20,21 @@ from looptool_kit.core.stats import Kappa
 from looptool_kit.core.toolcalls import render_answer
 from looptool_kit.run.decisions import Decision
 from looptool_kit.run.folder import Run
-from looptool_kit.widgets.decision import as_shown, as_value, label_of, verdict_of
+from looptool_kit.widgets.decision import as_shown, as_value, label_of, verdict_of, written_at
 from looptool_kit.widgets.detail import detail
 from looptool_kit.widgets.labels import label_text, read_label, tools_of
-from looptool_kit.widgets.review import MEANINGS, agreement, next_open, progress, standing, without
-from looptool_kit.widgets.rows import Rows, TableView
+from looptool_kit.widgets.review import MEANINGS, agreement, named, next_open, progress, standing, without
+from looptool_kit.widgets.rows import Rows
+from looptool_kit.widgets.selection import SampleTable, tags_of
 from looptool_kit.widgets.view import in_words, read_only_note, script, stage_of, style
 
 NOT_REVIEWED = "not reviewed"
 _DECIDED = (NOT_REVIEWED, *VERDICTS)
 _STATIC_ROWS = 10
 """Rows in a notebook without a kernel."""
-_REQUEST_CHARACTERS = 40
-"""Of a row's request, where a message names the row by it."""
 
 
-class DisagreementView(TableView):
+class DisagreementView(SampleTable):
     """An iteration's verdicts, least confident first, with the judge's evidence.
 
     The view shows one sample at a time.
@@ -45,7 +44,15 @@ class DisagreementView(TableView):
     """
 
     _esm = script(
-        "sample", "table_head", "table", "judgement", "label_form", "label_editor", "desk", "disagreement"
+        "sample",
+        "table_head",
+        "table",
+        "keep",
+        "judgement",
+        "label_form",
+        "label_editor",
+        "desk",
+        "disagreement",
     )
     _css = style()
 
@@ -96,24 +103,20 @@ class DisagreementView(TableView):
                 "error": [in_words(p.error) for p in self.probes],
                 "kind": [s.kind or "(none)" for s in self.samples],
                 "tool": [tools_of(s.label) for s in self.samples],
+                "tags": tags_of(run, self.samples),
             },
-            facets=("judge", "decided", "error", "kind", "tool"),
+            facets=("judge", "decided", "error", "kind", "tool", "tags"),
             text=self._text,
         )
         rows.recode("decided", self._codes, _DECIDED)
         # The list stands beside the sample, which tells the rest.
-        widths: dict[str, float | str] = {
-            "request": 3.0,
-            "judge": "6.8em",
-            "confidence": 0,
-            "decided": 0,
-            "error": 0,
-            "kind": 0,
-            "tool": 0,
-        }
+        widths = dict.fromkeys(rows.names, 0) | {"request": 3.0, "judge": "6.8em"}
         super().__init__(
             rows,
-            widths,
+            run,
+            self.samples,
+            j,
+            widths=widths,
             uncounted=("decided",),
             sort="confidence",
             choices=[[name, *MEANINGS[name]] for name in VERDICTS],
@@ -188,7 +191,7 @@ class DisagreementView(TableView):
             self.notes = {**self.notes, id: note}
             return {"message": "The note goes with the verdict on this row."}
         if note != decision.reason:
-            self._record(self.run.decide("verdict", id, decision.value, note, iteration=decision.iteration))
+            self._record(self._decided(id, decision.value, note, decision.iteration))
             self.notes = without(self.notes, id)
         return {"message": "Note saved with the decision."}
 
@@ -204,13 +207,15 @@ class DisagreementView(TableView):
             for row, d in decisions.items()
             if together and isinstance(d.value, dict) and d.value.get("together") == together
         ]
-        self.run.decide_all("verdict", dict.fromkeys(rows or [last.row], "undo"), iteration=last.iteration)
+        its = self.samples[self._at(last.row)]
+        undone = dict.fromkeys(rows or [last.row], "undo")
+        self.run.decide_all("verdict", undone, author=self.annotator, iteration=last.iteration)
         self._reread(go_to=None if rows else self._at(last.row))
         return {
             "message": (
                 f"Undone: {len(rows):,} rows accepted together."
                 if rows
-                else f"Undone: {verdict_of(last)} on {self._named(last.row)} (by {last.author})."
+                else f"Undone: {verdict_of(last)} on {named(its)} (by {last.author})."
             )
         }
 
@@ -232,11 +237,8 @@ class DisagreementView(TableView):
         rows = self._acceptable()
         verdicts = [self.verdicts[i].verdict for i in rows]
         rest = int(np.count_nonzero(self._codes[self.order] == 0)) - len(rows)
-        return {
-            "count": len(rows),
-            "of": {v: verdicts.count(v) for v in VERDICTS if v in verdicts},
-            "rest": rest,
-        }
+        of = {v: verdicts.count(v) for v in VERDICTS if v in verdicts}
+        return {"count": len(rows), "of": of, "rest": rest}
 
     def on_accept(self, count: int) -> dict[str, Any]:
         """Accept the judge's verdict for every judged, unreviewed row of the filter.
@@ -261,7 +263,7 @@ class DisagreementView(TableView):
                 together,
             )
         if values:
-            self.run.decide_all("verdict", values, iteration=self.iteration)
+            self.run.decide_all("verdict", values, author=self.annotator, iteration=self.iteration)
         self._reread()
         return {
             "message": f"Accepted the judge's verdict for {len(rows):,} rows. Undo takes them back together."
@@ -273,22 +275,25 @@ class DisagreementView(TableView):
         self._in_force()
         id, onwards = self.samples[i].id, next_open(self.order, self._codes, i)
         value = as_value(verdict, label, blind=self._hidden(i))
-        decision = self.run.decide("verdict", id, value, note.strip(), iteration=self.iteration)
+        decision = self._decided(id, value, note.strip(), self.iteration)
         self.notes, self.drafts = without(self.notes, id), without(self.drafts, id)
         self._record(decision, go_to=i if onwards is None else onwards)
         return {
             "message": (
-                f"{verdict} on {self._named(id)}."
+                f"{verdict} on {named(self.samples[i])}."
                 f"{' That was the last row of this filter to review.' if onwards is None else ''}"
             )
         }
+
+    def _decided(self, id: str, value: Any, note: str, iteration: int | None) -> Decision:
+        return self.run.decide("verdict", id, value, note, self.annotator, iteration)
 
     def _record(self, decision: Decision, go_to: int | None = None) -> None:
         # Reading all decisions again would cost more with each one made.
         self._decisions.pop(decision.row, None)
         self._decisions[decision.row] = decision
         self._codes[self._place[decision.row]] = _DECIDED.index(verdict_of(decision))
-        self._stamp = self._on_disk()
+        self._stamp = written_at(self.run)
         self._refresh(go_to)
 
     def _in_force(self) -> dict[str, Decision]:
@@ -318,13 +323,9 @@ class DisagreementView(TableView):
     def _standing(self, i: int) -> Label:
         return standing(self.verdicts[i], self.probes[i], self.samples[i])
 
-    def _on_disk(self) -> tuple[int, int]:
-        path = self.run.path / "decisions.jsonl"
-        return (path.stat().st_mtime_ns, path.stat().st_size) if path.exists() else (0, 0)
-
     def _reread(self, go_to: int | None = None) -> None:
         """Read the decisions again where another view or cell has decided."""
-        stamp = self._on_disk()
+        stamp = written_at(self.run)
         if stamp == self._stamp:
             return
         self._stamp = stamp
@@ -350,12 +351,6 @@ class DisagreementView(TableView):
         """Whether the judge's verdict on row i is hidden from the person."""
         return self.blind and self._codes[i] == 0
 
-    def _named(self, id: str) -> str:
-        """A row as a person knows it: by its request's first words."""
-        request = self.samples[self._place[id]].request
-        long = len(request) > _REQUEST_CHARACTERS
-        return f"“{request[:_REQUEST_CHARACTERS]}{'…' if long else ''}”"
-
     @traitlets.observe("blind")
     def _blinded(self, _: Any) -> None:
         self.arrange()
@@ -372,6 +367,11 @@ class DisagreementView(TableView):
             self._say(cells, int(self.order[at]))
         return page
 
+    def cells(self, i: int) -> list[str]:
+        cells = super().cells(i)
+        self._say(cells, i)
+        return cells
+
     def _say(self, cells: list[str], i: int) -> None:
         judge, confidence = map(self.rows.names.index, ("judge", "confidence"))
         verdict = self.verdicts[i]
@@ -382,12 +382,12 @@ class DisagreementView(TableView):
     def _text(self, i: int) -> str:
         sample = self.samples[i]
         texts = (sample.id, sample.request, render_answer(sample.label), self.probes[i].text)
-        return "\n".join((*texts, self.verdicts[i].rationale))
+        return "\n".join((*texts, self.verdicts[i].rationale, self.rows.full("tags", i)))
 
     def static_html(self) -> str:
         if self.missing:
             return table_html((), (), self.missing)
-        names, rows = self.rows.names, []
+        names, rows = [name for name in self.rows.names if name != "tags"], []
         for i in map(int, self.order[:_STATIC_ROWS]):
             cells = [self.rows.cell(name, i)[:100] for name in names]
             self._say(cells, i)

@@ -21,10 +21,11 @@ from looptool_kit.lineage.error_seeds import with_decisions
 from looptool_kit.run.folder import Run
 from looptool_kit.widgets.detail import detail
 from looptool_kit.widgets.labels import tools_of
-from looptool_kit.widgets.rows import Rows, TableView
+from looptool_kit.widgets.rows import Rows
+from looptool_kit.widgets.selection import SampleTable, tags_of
 from looptool_kit.widgets.view import in_words, script, stage_of, style
 
-FACETS = ("state", "iteration", "kind", "tool", "error", "frontier")
+FACETS = ("state", "iteration", "kind", "tool", "error", "frontier", "tags")
 STATIC_ROWS = 10
 """Rows in a notebook without a kernel."""
 
@@ -39,11 +40,12 @@ WIDTHS: dict[str, str | float] = {
     "error": 1.2,
     "frontier": 0,
     "pass rate": 0,
+    "tags": 0,
 }
 """The table's columns: a length, or a share of what is left; 0: shown when it is asked for."""
 
 
-class ProbeView(TableView):
+class ProbeView(SampleTable):
     """Probes under greedy decoding (GCP, LoopTool section 3.3).
 
     Made as `ProbeView(run)`, `ProbeView(run, iteration=2)` or `ProbeView(probes, samples)`.
@@ -54,7 +56,7 @@ class ProbeView(TableView):
     that the person sets on the page is a decision on the iteration shown. One set from Python is not.
     """
 
-    _esm = script("sample", "table_head", "table", "probe_chart", "probe")
+    _esm = script("sample", "table_head", "table", "keep", "probe_chart", "probe")
     _css = style()
 
     threshold = traitlets.Float(1.0).tag(sync=True)
@@ -116,6 +118,9 @@ class ProbeView(TableView):
         several = len(np.unique(self._iterations)) > 1
         super().__init__(
             self._rows(),
+            self._run,
+            self._samples,
+            shown,
             widths=WIDTHS,
             uncounted=("state",),
             threshold=threshold,
@@ -176,7 +181,7 @@ class ProbeView(TableView):
                 )
             }
         if self._chosen() != self.threshold:
-            self._run.decide("threshold", "", self.threshold, iteration=self._iteration)
+            self._run.decide("threshold", "", self.threshold, "", self.annotator, self._iteration)
         self.can_undo = True
         return {
             "message": (
@@ -189,7 +194,7 @@ class ProbeView(TableView):
         """Take back the person's last threshold."""
         if self._run is None or self._run.read_only or self._chosen() is None:
             return {"message": "there is nothing to undo"}
-        self._run.decide("threshold", "", "undo", iteration=self._iteration)
+        self._run.decide("threshold", "", "undo", "", self.annotator, self._iteration)
         chosen = self._chosen()
         self.threshold, self.can_undo = self._recorded if chosen is None else chosen, chosen is not None
         return {"message": f"back to the threshold {self.threshold:.4f}"}
@@ -197,7 +202,7 @@ class ProbeView(TableView):
     def static_html(self) -> str:
         if self.missing:
             return table_html((), (), self.missing)
-        columns = [c for c in self.rows.names if c != "iteration"]
+        columns = [c for c in self.rows.names if c not in ("iteration", "tags")]
         rows = [[self.rows.cell(c, i) for c in columns] for i in self.order[:STATIC_ROWS]]
         counts = ", ".join(f"{n:,} {state}" for state, n in self.states.items())
         caption = f"{counts} at threshold {self.threshold:.4f}; {len(rows)} of {len(self.order):,} rows"
@@ -236,12 +241,18 @@ class ProbeView(TableView):
         if any(self._measured):
             columns["frontier"] = [_frontier(m) for m in self._measured]
             columns["pass rate"] = [f"{m.pass_rate:.2f}" if m else "(none)" for m in self._measured]
+        if self._run:
+            columns["tags"] = tags_of(self._run, samples)
         if len(np.unique(self._iterations)) < 2:
             del columns["iteration"]
+
+        def tags(i: int) -> str:
+            return self.rows.full("tags", i) if self._run else ""
+
         rows = Rows(
             columns,
             [f for f in FACETS if f in columns],
-            lambda i: f"{probes[i].sample_id}\n{requests[i]}\n{probes[i].text}",
+            lambda i: f"{probes[i].sample_id}\n{requests[i]}\n{probes[i].text}\n{tags(i)}",
         )
         rows.recode("state", self._states, STATES)
         return rows

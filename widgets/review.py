@@ -14,6 +14,8 @@ from looptool_kit.run.decisions import Decision
 from looptool_kit.widgets.decision import has, verdict_of
 from looptool_kit.widgets.labels import checked, predicted_label
 
+_REQUEST_CHARACTERS = 40
+"""Of a sample's request, where a message names the sample by it."""
 MEANINGS: dict[VerdictName, tuple[str, str]] = {
     "PRED_WRONG": ("prediction wrong", "the label stands, the sample is an error seed"),
     "LABEL_WRONG": ("label wrong", "the prediction takes the label's place"),
@@ -81,6 +83,12 @@ def standing(verdict: Verdict, probe: Probe, sample: Sample) -> Label:
     """
     own = verdict.label if verdict.verdict == "LABEL_WRONG" else None
     return checked(own or predicted_label(probe.answer), sample)
+
+
+def named(sample: Sample) -> str:
+    """A sample as a person knows it: by its request's first words."""
+    request = sample.request
+    return f"“{request[:_REQUEST_CHARACTERS]}{'…' if len(request) > _REQUEST_CHARACTERS else ''}”"
 
 
 def without(texts: Mapping[str, str], id: str) -> dict[str, str]:

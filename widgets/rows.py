@@ -68,13 +68,29 @@ class Rows:
         """A cell as it is shown."""
         return self._columns[name].show(row)
 
+    def full(self, name: str, row: int) -> str:
+        """A cell in full, however long."""
+        column = self._columns[name]
+        coded = isinstance(column, _Numbers | _Coded)
+        return column.show(row) if coded else ", ".join(_members(column.values[row]))
+
     def recode(self, name: str, codes: np.ndarray, names: Sequence[str]) -> None:
         """Give a column other values.
 
         `names[codes[i]]` for row i, sorted as `names` are.
         """
         self._columns[name] = _Coded(codes, names)
-        self._sorted.pop(name, None)
+        self._unsort(name)
+
+    def reword(self, name: str, values: Sequence[Any]) -> None:
+        """Give a column other words; a search reads the rows again."""
+        self._columns[name] = _Words(values)
+        self._unsort(name)
+        self._texts = self._search = None
+
+    def _unsort(self, name: str) -> None:
+        for sort in (name, f"-{name}"):
+            self._sorted.pop(sort, None)
 
     def values(self, facet: str) -> list[tuple[str, int]]:
         """A facet's most common values with their counts, by name."""

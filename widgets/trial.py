@@ -36,7 +36,7 @@ class TryView(View):
     right label in `tried.jsonl` of the run; `samples` reads them back.
     """
 
-    _esm = script("sample", "try")
+    _esm = script("sample", "label_form", "try")
     _css = style()
 
     policies: traitlets.List[Any] = traitlets.List(help="names of the policies").tag(sync=True)

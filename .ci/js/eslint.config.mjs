@@ -4,6 +4,7 @@ import js from "@eslint/js";
 /** What the pages use of the browser. A name that is neither declared nor listed here is an error. */
 const browser = [
   "AbortController",
+  "Blob",
   "DOMParser",
   "Element",
   "HTMLElement",
@@ -11,9 +12,12 @@ const browser = [
   "HTMLSelectElement",
   "Node",
   "ResizeObserver",
+  "URL",
   "clearTimeout",
   "crypto",
   "document",
+  "location",
+  "navigator",
   "requestAnimationFrame",
   "setTimeout",
   "window",

@@ -27,6 +27,7 @@ from looptool_kit.core.terminal import say
 # isort: off
 from looptool_kit.cli import loop  # noqa: F401
 from looptool_kit.cli import look  # noqa: F401
+from looptool_kit.cli import view  # noqa: F401
 from looptool_kit.cli import compare  # noqa: F401
 from looptool_kit.cli import stages  # noqa: F401
 from looptool_kit.cli import export  # noqa: F401

@@ -87,7 +87,8 @@ def loop(
     _report(run)
     name = _command()
     say(
-        f"next: open {run.path / 'report.html'} in a browser\n      {name} lab     the same stages and views"
+        f"next: open {run.path / 'report.html'} in a browser\n      {name} view {path}     every sample"
+        f" behind it, to look at and decide on\n      {name} lab     the same stages and views"
         f" in notebooks, starting with a tour\n      {name} init runs/mine --tools my_tools.py && {name} loop"
         " runs/mine     the same for tools of your own"
     )

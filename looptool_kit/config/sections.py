@@ -330,7 +330,7 @@ class EvaluateSettings(_Settings):
 class Settings(_Settings):
     """Everything that decides what a run does."""
 
-    machine = frozenset({"engine", "policy_server"})
+    machine = frozenset({"engine", "policy_server", "report_to"})
 
     preset: str = "cpu"
     seed: int = 0
@@ -351,6 +351,10 @@ class Settings(_Settings):
     policy_server: Endpoint | None = None
     """The vLLM server of the engine `served`; `model` is its name for the base weights. It must see the run
     folder, for adapters.
+    """
+    report_to: Literal["none", "tensorboard", "trackio"] = "none"
+    """Where training logs its losses and rewards besides the run folder, as transformers does: `tensorboard`
+    (in the run folder) or `trackio` (on this machine).
     """
     judge_llm: Endpoint | None = None
     """The model that judges, where one does; the generator where only that is given."""

@@ -56,10 +56,12 @@ def _quoted(value: Any) -> str:
 
 
 def decided(run: Run) -> list[Decided]:
-    """The decisions in force, counted by what they say."""
+    """The decisions in force, counted by what they say; a saved filter decides nothing."""
     groups: dict[tuple[str, str], list[Decision]] = {}
-    for subject in SUBJECTS:
+    for subject in (s for s in SUBJECTS if s != "filter"):
         for decision in run.decisions(subject).values():
+            if subject == "tag" and not decision.value:
+                continue  # of a sample that has no tag any more
             groups.setdefault((subject, _said(decision)), []).append(decision)
     return [
         Decided(
@@ -77,6 +79,8 @@ def _said(decision: Decision) -> str:
     value = decision.value
     if isinstance(value, dict):
         return "edited" if "edit" in value else f"{value.get('verdict')}, label written"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

@@ -13,11 +13,13 @@ from pydantic import JsonValue, ValidationError
 
 from looptool_kit.core.errors import RunError
 from looptool_kit.core.records import Expansion, Expansions, VerdictName, Verdicts
-from looptool_kit.core.samples import Frozen, Label, Sample
+from looptool_kit.core.samples import Frozen, Label, Sample, Samples
 from looptool_kit.core.tables import Table, append_lines
 from looptool_kit.core.terminal import visible
 
-SUBJECTS = ("verdict", "expansion", "threshold")
+SUBJECTS = ("verdict", "expansion", "threshold", "tag", "filter")
+MAX_TAG_CHARACTERS = 40
+MAX_FILTER_CHARACTERS = 4000
 VERDICTS: tuple[str, ...] = get_args(VerdictName)
 
 
@@ -30,13 +32,14 @@ class Decision(Frozen):
     time: str
     author: str
     subject: str
-    """verdict, expansion or threshold."""
+    """verdict, expansion, threshold, tag or filter. Only the first three change what the loop makes."""
     row: str
-    """Sample id (for an expansion: the child's); empty for the threshold."""
+    """Sample id (for an expansion: the child's); empty for the threshold; for a filter its view and name."""
     value: JsonValue
     """verdict: a verdict's name, or {"verdict": ..., "label": {...}}. expansion: "accept", "reject" or
-    {"edit": a sample}, which joins in the child's place. threshold: the perplexity. "undo" takes back the
-    last one.
+    {"edit": a sample}, which joins in the child's place. threshold: the perplexity. tag: all tags of the
+    sample from now on. filter: what a view showed (`SampleTable.place`); empty: it is forgotten. "undo" takes
+    back the last one.
     """
     reason: str = ""
     iteration: int | None = None
@@ -51,12 +54,13 @@ def check(subject: str, row: str, value: JsonValue) -> None:
         )
     if (subject == "threshold") != (row == ""):
         raise ValueError(
-            "a decision on a threshold names no row (row=''), one on a verdict or an expansion does, not"
-            f" {row!r}"
+            f"a decision on a threshold names no row (row=''), one on another subject does, not {row!r}"
         )
     if value == "undo":
         return
-    {"verdict": _verdict, "expansion": _expansion, "threshold": _threshold}[subject](value)
+    {"verdict": _verdict, "expansion": _expansion, "threshold": _threshold, "tag": _tags, "filter": _filter}[
+        subject
+    ](value)
 
 
 def _verdict(value: Any) -> None:
@@ -92,6 +96,27 @@ def _threshold(value: Any) -> None:
         )
 
 
+def _tags(value: Any) -> None:
+    if not (
+        isinstance(value, list)
+        and all(isinstance(t, str) and t.strip() and "," not in t for t in value)
+        and all(len(t) <= MAX_TAG_CHARACTERS for t in value)
+        and len(set(value)) == len(value)
+    ):
+        raise ValueError(
+            f"{_short(value)} is not a list of tags: give different words without commas, of at most"
+            f" {MAX_TAG_CHARACTERS} characters each"
+        )
+
+
+def _filter(value: Any) -> None:
+    if not isinstance(value, str) or len(value) > MAX_FILTER_CHARACTERS:
+        raise ValueError(
+            f"{_short(value)} is not a filter: give a text of at most {MAX_FILTER_CHARACTERS:,} characters,"
+            " as a view's `place` is"
+        )
+
+
 def _read(kind: type[Frozen], value: Any, named: str) -> None:
     try:
         kind.model_validate(value)
@@ -113,6 +138,7 @@ def _reason(error: ValidationError) -> str:
 TABLES: dict[str, tuple[str, type[Table[Any]]]] = {
     "verdict": ("verdicts", Verdicts),
     "expansion": ("expansions", Expansions),
+    "tag": ("samples", Samples),
 }
 """Subject -> the table of the rows that are decided on."""
 
@@ -122,6 +148,8 @@ def row_of(row: Any) -> str:
 
     Its sample's id, for an expansion the child's.
     """
+    if isinstance(row, Sample):
+        return row.id
     return str(row.sample.id if isinstance(row, Expansion) else row.sample_id)
 
 

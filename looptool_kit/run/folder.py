@@ -56,6 +56,8 @@ class Run:
         self._lock = None if read_only else lock.take(path)
         self._log = DecisionLog(path / "decisions.jsonl")
         self._rows: dict[tuple[str, int, tuple[int, int]], frozenset[str]] = {}
+        self.annotator = os.environ.get("LOOPTOOL_ANNOTATOR", "")
+        """Whose decisions those are that name nobody; empty: those of the machine's user."""
         self.announce: Callable[[str], object] = _print
         """Called before a stage makes again what took long, with what, why and for how long. The command asks
         there, and raises where the answer is no.
@@ -363,7 +365,7 @@ class Run:
         check_rows(subject, values, {j: self._rows_of(subject, j) for j in self.iterations}, iteration)
         numbers = self.iterations if iteration is None else [iteration]
         check_written(subject, values, (self.folder(j) / "samples.parquet" for j in reversed(numbers)))
-        return self._log.append(subject, values, reason, author, iteration)
+        return self._log.append(subject, values, reason, author or self.annotator, iteration)
 
     def _rows_of(self, subject: str, iteration: int) -> frozenset[str] | None:
         """The rows of an iteration that can be decided on; None where there is no such table.

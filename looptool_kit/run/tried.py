@@ -36,7 +36,7 @@ def keep_tried(run: Run, sample: Sample, label: Label, policy: str, answer: str)
     about = {
         "policy": policy,
         "answer": answer,
-        "author": getpass.getuser(),
+        "author": run.annotator or getpass.getuser(),
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     origin = {"source": "person", "strategy": STRATEGY, "iteration": run.iteration, "parent": None}

@@ -31,7 +31,10 @@ CHECKED = """async (view) => {
     const grave = violations.filter((v) => ['serious', 'critical'].includes(v.impact)).filter(ours);
     return grave.map(({id, nodes}) => `${id}: ${nodes.length} times, first`
       + ` ${nodes[0].html.slice(0, 160)} ${nodes[0].failureSummary}`) }"""
-VIEWS = ("DisagreementView", "ProbeView", "ExpansionView", "TrainingView", "LoopMap", "JudgeCheckView")
+VIEWS = (
+    *("DisagreementView", "ProbeView", "ExpansionView", "TrainingView", "LoopMap", "JudgeCheckView"),
+    *("CompareView", "TryView"),
+)
 START = """
 from looptool_kit.run.folder import Run
 from looptool_kit.widgets import *

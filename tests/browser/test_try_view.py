@@ -59,8 +59,9 @@ def test_try_view(lab: tuple[str, Path], page: Any) -> None:
     answer.get_by_role("button", name="no", exact=True).click()
     assert talk.locator(".lt-tool").count() == 0 and answer.get_by_role("alert").count() == 0
     answer.get_by_role("button", name="correct this answer …").click()
-    label = answer.get_by_role("textbox", name="right label")
-    label.fill(label.input_value().replace("06:30", "06:45"))
+    form = answer.get_by_role("group", name="the right answer")
+    assert form.get_by_role("combobox", name="tool").input_value() == "create_device_timer"
+    form.get_by_role("textbox", name="time").fill("06:45")
     answer.get_by_role("button", name="keep as a sample").click()
     line.get_by_text("kept as sample").wait_for()
     answer.get_by_role("button", name="execute …").click()
@@ -78,7 +79,9 @@ def test_try_view(lab: tuple[str, Path], page: Any) -> None:
     )
     assert request.input_value() == ""
     answer.get_by_role("button", name="correct this answer …").press("Enter")
-    assert label.evaluate("(node) => node === document.activeElement")
+    assert form.evaluate("(node) => node.contains(document.activeElement)")
+    form.get_by_role("tab", name="JSON").press("Enter")
+    label = form.get_by_role("textbox", name="label as JSON, or the plain reply")
     label.fill('[{"name": "create_device_timer", "arguments": {"device": 5}}]')
     label.press("Control+Enter")
     answer.get_by_role("alert").get_by_text("create_device_timer").wait_for()

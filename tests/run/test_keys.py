@@ -65,6 +65,7 @@ DECISIVE = sorted(name for name, _, machine in leaves(FULL) if not machine)
 CHOICES = {
     "trainer": "unsloth",
     "engine": "vllm",
+    "report_to": "tensorboard",
     "policy_server": JUDGE,
     "compose.both_correct": "discard",
     "compose.unjudged": "discard",

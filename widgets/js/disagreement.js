@@ -142,6 +142,8 @@ const keyList = (choices) =>
     ["s", "skip to the next row not reviewed"],
     ["u", "undo the last decision"],
     ["n", "write a note; Enter keeps it"],
+    ["t", "tag the sample; Enter keeps the tags"],
+    ["c / l", "copy the sample / a link to it"],
     ["j / k", "next / previous row"],
     ["?", "show or hide this; Escape hides it"],
   ]);
@@ -337,20 +339,23 @@ function render({ model, el }) {
   const table = rowTable(model, { label: "disagreements", lines: 0, onopen: () => panel.card.focus() });
   const progress = h("div", { class: "lt-progress", role: "status", "aria-live": "polite" });
   const blind = blindSwitch(model);
+  const menu = selectionMenu(model, line.say, rest);
   const [head, foot, over] = [
-    [progress, blind.node],
-    [note.node, line.node],
+    [progress, blind.node, menu.node],
+    [note.node, menu.tags, line.node],
     [keys, dialog.node],
   ];
   const root = deskFrame(model, { head, table, editor: label.node, panel, buttons, foot, over });
   el.append(root);
   deskKeys(root, choices, on);
+  onKeys(root, menu.keys);
   const stops = [
     follow(model, ["version", "cursor"], queue.draw),
     follow(model, ["progress"], () => {
       progress.textContent = progressWords(model.get("progress"));
     }),
     table.stop,
+    menu.stop,
     blind.stop,
   ];
   return () => stops.forEach((stop) => stop());

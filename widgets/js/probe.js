@@ -76,7 +76,6 @@ function probeControls(model, send, line) {
     h("label", {}, "range ", low),
     h("label", {}, "to ", high),
     clear,
-    line.node,
   );
   return { node, showAll, stop: () => stops.forEach((stop) => stop()) };
 }
@@ -103,16 +102,25 @@ function render({ model, el }) {
       (error) => line.say(wordsOf(error), true),
     ),
   );
+  const menu = selectionMenu(model, line.say, () => table.grid.focus({ preventScroll: true }));
+  table.tools.append(menu.node);
   const root = frame(
     "probes",
     chart.node,
     controls.node,
     table.tools,
+    h("div", { class: "lt-row" }, menu.tags, line.node),
     h("div", { class: "lt-probe-box" }, h("div", { class: "lt-columns lt-probe" }, table.node, card)),
   );
-  onKeys(root, { Escape: controls.showAll });
+  onKeys(root, { Escape: controls.showAll, ...menu.keys });
   el.append(root);
-  const stops = [chart.stop, table.stop, controls.stop, follow(model, ["version", "cursor"], show)];
+  const stops = [
+    chart.stop,
+    table.stop,
+    menu.stop,
+    controls.stop,
+    follow(model, ["version", "cursor"], show),
+  ];
   return () => stops.forEach((stop) => stop());
 }
 

@@ -22,23 +22,26 @@ function tableTools(model, leave) {
     event.preventDefault();
     leave();
   });
-  const facets = model.get("columns").flatMap((column) => {
-    if (!column.values || column.values.length < 2) return [];
-    const select = h(
-      "select",
-      { "aria-label": column.name, title: `only rows with this ${column.name}` },
-      h("option", { value: "" }, `${column.name}: all`),
-      column.values.map(([value, n]) => {
-        const name = `${column.numeric ? `${column.name} ` : ""}${value}`;
-        return h("option", { value }, `${name}${n === null ? "" : ` (${n.toLocaleString()})`}`);
-      }),
-    );
-    select.addEventListener("change", () => {
-      const { [column.name]: _, ...others } = model.get("filters");
-      put(model, { filters: select.value ? { ...others, [column.name]: select.value } : others });
+  const place = h("span", { class: "lt-facets" });
+  /** @returns {{ column: Column, select: HTMLSelectElement }[]} */
+  const selects = () =>
+    model.get("columns").flatMap((column) => {
+      if (!column.values || column.values.length < 2) return [];
+      const select = h(
+        "select",
+        { "aria-label": column.name, title: `only rows with this ${column.name}` },
+        h("option", { value: "" }, `${column.name}: all`),
+        column.values.map(([value, n]) => {
+          const name = `${column.numeric ? `${column.name} ` : ""}${value}`;
+          return h("option", { value }, `${name}${n === null ? "" : ` (${n.toLocaleString()})`}`);
+        }),
+      );
+      select.addEventListener("change", () => {
+        const { [column.name]: _, ...others } = model.get("filters");
+        put(model, { filters: select.value ? { ...others, [column.name]: select.value } : others });
+      });
+      return [{ column, select }];
     });
-    return [{ column, select }];
-  });
   // Facets that say which part of the data the view is about stay as they are.
   const lasting = () => {
     const kept = model.get("columns").filter((column) => column.lasting);
@@ -48,15 +51,23 @@ function tableTools(model, leave) {
   const showAll = () => put(model, { filters: lasting(), search: "" });
   const clear = h("button", { title: "take search and filters back", onclick: showAll }, "clear");
   const counted = h("span", { class: "lt-small", role: "status" });
-  const stop = follow(model, ["filters", "search"], () => {
+  let facets = selects();
+  const redraw = () => {
+    const focused = facets.find(({ select }) => select === document.activeElement)?.column.name;
+    facets = selects();
+    place.replaceChildren(...facets.map(({ select }) => select));
+    facets.find(({ column }) => column.name === focused)?.select.focus({ preventScroll: true });
+    show();
+  };
+  const show = () => {
     const filters = model.get("filters");
     if (document.activeElement !== find) find.value = model.get("search");
     for (const { column, select } of facets) select.value = filters[column.name] ?? "";
     clear.disabled = !model.get("search") && Object.keys(filters).length === Object.keys(lasting()).length;
-  });
-  const selects = facets.map((facet) => facet.select);
-  const node = h("div", { class: "lt-row lt-find", role: "search" }, find, selects, clear, counted);
-  return { node, counted, showAll, stop };
+  };
+  const stops = [follow(model, ["columns"], redraw), follow(model, ["filters", "search"], show)];
+  const node = h("div", { class: "lt-row lt-find", role: "search" }, find, place, clear, counted);
+  return { node, counted, showAll, stop: () => stops.forEach((stop) => stop()) };
 }
 
 /**

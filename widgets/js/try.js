@@ -44,35 +44,30 @@ function toolPicker(model) {
 }
 
 /**
- * A form for the right label of an answer; pressing its button is the second of two clicks.
+ * The form of the desk for the right label of an answer; pressing its button is the second of two clicks.
  * @param {string} text
+ * @param {SampleDetail["tools"]} tools on offer
  * @param {(text: string) => Promise<string>} save answers with what is wrong, empty if it was kept
  */
-function labelForm(text, save) {
-  const area = h("textarea", {
-    rows: Math.min(14, Math.max(3, text.split("\n").length + 1)),
-    "aria-label": "right label",
-    spellcheck: "false",
-    dir: "auto",
-    value: text,
-  });
+function rightLabel(text, tools, save) {
   const fault = h("div", { class: "lt-status lt-bad", role: "alert" });
+  const form = labelForm(text, tools, () => {
+    fault.textContent = "";
+  });
   const keep = async () => {
-    fault.textContent = plain(await save(area.value));
+    fault.textContent = plain(await save(form.text()));
   };
-  area.addEventListener("keydown", (event) => {
+  const title = "keep it as a sample (Ctrl+Enter)";
+  const button = h("button", { onclick: keep, title }, "keep as a sample");
+  const props = { class: "lt-editor", role: "group", "aria-label": "the right answer" };
+  const node = h("div", props, h("strong", {}, "the right answer"), form.node, fault, button);
+  node.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
     event.preventDefault();
+    event.stopPropagation();
     keep();
   });
-  const help = "The right answer: a JSON list of calls, or a plain reply.";
-  const button = h(
-    "button",
-    { onclick: keep, title: "keep it as a sample (Ctrl+Enter)" },
-    "keep as a sample",
-  );
-  const node = h("div", { class: "lt-editor" }, h("div", { class: "lt-small" }, help), area, fault, button);
-  return { node, focus: () => area.focus() };
+  return { node, focus: form.focus };
 }
 
 /** @param {Place<TryTraits, TryQuestions>} place */
@@ -143,7 +138,7 @@ function render({ model, el }) {
       place.replaceChildren(h("div", { role: "alert" }, `Execute now in ${runs}? `, yes, " ", no));
       no.focus();
     };
-    const form = labelForm(label, async (text) => {
+    const form = rightLabel(label, sample.tools, async (text) => {
       try {
         line.say((await ask(model, "save", { text })).message);
         place.replaceChildren();

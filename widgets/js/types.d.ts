@@ -98,6 +98,24 @@ interface TableQuestions {
   page(values: { start: number; count: number }): Page;
 }
 
+/** A table of a run's samples (selection.py). */
+interface SampleTable extends TableTraits {
+  /** Whose decisions these are. */
+  annotator: string;
+  /** Names of the filters that were kept. */
+  saved: string[];
+}
+
+interface SampleTableQuestions extends TableQuestions {
+  row(values: { at: number }): { id: string | null; tags: string };
+  tag(values: { id: string; tags: string }): Outcome;
+  copy(values: { at: number }): { sample: string; query: string; code: string };
+  save(values: { form: "jsonl" | "csv" }): { name: string; text: string; message: string };
+  keep(values: { name: string }): Outcome;
+  recall(values: { name: string }): Outcome;
+  forget(values: { name: string }): Outcome;
+}
+
 interface Call {
   name: string;
   /** Names, and values as JSON. */
@@ -159,14 +177,14 @@ interface SampleDetail {
 
 // ------------------------------------------------------------------------------------------------- ProbeView
 
-interface ProbeTraits extends TableTraits {
+interface ProbeTraits extends SampleTable {
   threshold: number;
   /** Lowest and highest perplexity shown; empty: all. */
   brush: number[];
   can_undo: boolean;
 }
 
-interface ProbeQuestions extends TableQuestions {
+interface ProbeQuestions extends SampleTableQuestions {
   /** `width` in pixels; 0: not known yet. */
   chart(values: { width: number }): { svg: string; states: Record<string, number>; version: number };
   sample(values: { at: number }): { sample: SampleDetail | null };
@@ -176,7 +194,7 @@ interface ProbeQuestions extends TableQuestions {
 
 // ------------------------------------------------------------------------------------------ DisagreementView
 
-interface DisagreementTraits extends TableTraits {
+interface DisagreementTraits extends SampleTable {
   /** Sample id -> text of a label that is being edited. */
   drafts: Record<string, string>;
   /** Sample id -> note that waits for a verdict. */
@@ -220,7 +238,7 @@ type ReviewedRow =
       decision: VerdictDecision | null;
     };
 
-interface DisagreementQuestions extends TableQuestions {
+interface DisagreementQuestions extends SampleTableQuestions {
   detail(values: { at: number }): ReviewedRow;
   decide(values: { id: string; verdict: string; note: string }): Outcome;
   label(values: { id: string; text: string; note: string }): Outcome;

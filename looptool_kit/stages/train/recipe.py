@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
 from looptool_kit.config import GrpoSettings, PreferenceSettings, SftSettings
 from looptool_kit.stages.train.reward import RECOVERIES, SHARE_CORRECT
+
+REPORT_TO: ContextVar[str] = ContextVar("REPORT_TO", default="none")
+"""`report_to` of the run that trains; no part of any phase's own settings."""
 
 
 def sft_arguments(settings: SftSettings, rows: int, folder: Path, seed: int) -> dict[str, Any]:
@@ -72,7 +76,9 @@ def _arguments(
         "save_strategy": "steps",
         "save_steps": settings.save_steps,
         "save_total_limit": 2,
-        "report_to": [],
+        "report_to": [] if (to := REPORT_TO.get()) == "none" else [to],
+        "run_name": "/".join(folder.parts[-5:]),
+        "project": "looptool",
         "disable_tqdm": True,
         "seed": seed,
         "remove_unused_columns": False,

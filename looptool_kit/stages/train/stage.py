@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import random
 import shutil
 from collections.abc import Callable
@@ -29,6 +30,7 @@ from looptool_kit.run.stage import Stage
 from looptool_kit.stages.train import frontier
 from looptool_kit.stages.train.budget import fitted
 from looptool_kit.stages.train.common import training_dtype
+from looptool_kit.stages.train.recipe import REPORT_TO
 from looptool_kit.stages.train.rewards import find_reward
 from looptool_kit.world.spec import Spec
 
@@ -112,6 +114,7 @@ def _train(
     steps = settings.grpo.steps_first if first else settings.grpo.steps
     rate = settings.sft.learning_rate if first else settings.sft.learning_rate_later
     _can_do(settings, steps)
+    REPORT_TO.set(settings.report_to)
     if passes := settings.preference.epochs_first if first else settings.preference.epochs:
         from looptool_kit.stages.train import phase
 
@@ -225,6 +228,11 @@ def _can_do(settings: Settings, steps: int) -> None:
         raise ValueError(
             "recoveries are from answers of one turn, and episodes have many: set fission.group = 0 or"
             " episodes.prompts = false"
+        )
+    if (to := settings.report_to) != "none" and importlib.util.find_spec(to) is None:
+        raise ValueError(
+            f'report_to = "{to}" needs the package {to}, which is not installed: `pip install {to}`, or give'
+            ' report_to = "none"'
         )
     if settings.trainer == "unsloth" and (
         used := deciding(settings, ["targets.key_weight", "targets.order", "fission", "episodes"])

@@ -24,7 +24,7 @@ from looptool_kit.core.tables import write_json
 from looptool_kit.policy import gpu
 from looptool_kit.stages.train.common import encode, finished, keep_result, progress, run_to_end
 from looptool_kit.stages.train.estimate import estimate
-from looptool_kit.stages.train.recipe import grpo_arguments, grpo_facts, sft_arguments
+from looptool_kit.stages.train.recipe import REPORT_TO, grpo_arguments, grpo_facts, sft_arguments
 from looptool_kit.stages.train.reward import tool_match, weigh_groups_without_hit
 
 PHASES = ("sft", "grpo")
@@ -125,6 +125,7 @@ def main(path: str) -> None:
     os.environ.update(gpu.vllm_variables())
     job = json.loads(Path(path).read_text(encoding="utf-8"))
     settings = Settings.model_validate(job["settings"])
+    REPORT_TO.set(settings.report_to)
     folder, seed = Path(job["folder"]), job["seed"]
     if job["steps"]:
         print(gpu.START, flush=True)

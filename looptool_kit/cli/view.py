@@ -1,0 +1,144 @@
+"""The command view: the views of a run in a browser, without JupyterLab."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import webbrowser
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from looptool_kit.cli.common import LOOK, RunFolder, app
+from looptool_kit.core.terminal import say
+
+_CELL = """import os
+from looptool_kit.widgets.page import open_for_page, run_page
+run_page(open_for_page({path!r}), os.environ.get("QUERY_STRING", ""))"""
+_POLICY = (
+    "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; connect-src 'self' ws: data: blob:;"
+    " form-action 'self'; frame-ancestors 'none'"
+)
+"""Voila's page asks a host of its own for an icon font. Nothing that a page shows leaves this machine."""
+_EXTENSIONS = ["anywidget", "@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager8"]
+"""What the views need of JupyterLab's extensions."""
+START_SECONDS = 60.0
+
+
+@app.command(rich_help_panel=LOOK)
+def view(
+    path: RunFolder,
+    at: Annotated[
+        str, typer.Option(help="Where to start: a link that a view's “copy link” has copied.")
+    ] = "",
+    port: Annotated[
+        int, typer.Option(help="Serve the page here, or on a free port if this is taken.")
+    ] = 8866,
+    browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
+) -> None:
+    """Show all views of a run in a browser, without JupyterLab.
+
+    What a person decides there is saved in the run at once. Voila serves the page, to this machine alone.
+    """
+    from looptool_kit.run.folder import Run
+
+    run = Run.open(path, read_only=True)
+    if any(importlib.util.find_spec(name) is None for name in ("voila", "anywidget")):
+        raise ValueError("Voila is not installed here. Use `make lab` once, or `pip install -e '.[lab]'`.")
+    with tempfile.TemporaryDirectory(prefix="looptool-view-") as folder:
+        raise typer.Exit(
+            _serve(run.path.resolve(), Path(folder), at.rpartition("?")[2], _free(port), browser)
+        )
+
+
+def _serve(run: Path, folder: Path, at: str, port: int, browser: bool) -> int:
+    """Serve the page of a run until somebody stops it; the exit status."""
+    token = secrets.token_urlsafe(24)
+    _write_page(run, folder / "view.ipynb")
+    (folder / "voila.json").write_text(json.dumps(_settings(port, token)), encoding="utf-8")
+    places = os.pathsep.join(filter(None, (str(folder), os.environ.get("JUPYTER_CONFIG_PATH"))))
+    server = subprocess.Popen(
+        [sys.executable, "-P", "-m", "voila", str(folder / "view.ipynb")],
+        env={**os.environ, "JUPYTER_CONFIG_PATH": places},
+    )
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: server.terminate())
+    address = f"http://localhost:{port}/?{at + '&' * bool(at)}token={token}"
+    if _answers(port, server):
+        say(f"{run.name} is at {address}\nCtrl-C ends the page. What was decided in it is saved.")
+        if browser:
+            # A file of one's own, as Jupyter has it: the command line of a browser can be read by others.
+            opening = folder / "open.html"
+            target = address.replace("&", "&amp;").replace('"', "%22")
+            opening.write_text(f'<meta http-equiv="refresh" content="0;url={target}">', encoding="utf-8")
+            webbrowser.open(opening.as_uri())
+    status = server.wait()
+    return 0 if status == -signal.SIGTERM else status
+
+
+def _settings(port: int, token: str) -> dict[str, Any]:
+    return {
+        "Voila": {
+            "port": port,
+            "port_retries": 0,
+            "open_browser": False,
+            "token": token,
+            "log_level": "ERROR",
+            "tornado_settings": {"headers": {"Content-Security-Policy": _POLICY}},
+        },
+        "VoilaConfiguration": {"file_allowlist": [], "extension_allowlist": _EXTENSIONS},
+    }
+
+
+def _write_page(run: Path, file: Path) -> None:
+    code: dict[str, Any] = {
+        "cell_type": "code",
+        "id": "page",
+        "metadata": {},
+        "outputs": [],
+        "execution_count": None,
+    }
+    page = {
+        "nbformat": 4,
+        "nbformat_minor": 5,
+        "metadata": {
+            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+            "title": run.name,
+        },
+        "cells": [code | {"source": _CELL.format(path=str(run))}],
+    }
+    file.write_text(json.dumps(page), encoding="utf-8")
+
+
+def _free(port: int) -> int:
+    """The port, or any other where something else is served there."""
+    for wanted in (port, 0):
+        with socket.socket() as asked:
+            asked.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                asked.bind(("127.0.0.1", wanted))
+                return int(asked.getsockname()[1])
+            except OSError:
+                continue
+    raise ValueError("no port is free on this machine")
+
+
+def _answers(port: int, server: subprocess.Popen[bytes]) -> bool:
+    """Wait until the page is served; False where the server has ended."""
+    end = time.monotonic() + START_SECONDS
+    while server.poll() is None and time.monotonic() < end:
+        try:
+            socket.create_connection(("localhost", port), timeout=1).close()
+            return True
+        except OSError:
+            time.sleep(0.2)
+    return False

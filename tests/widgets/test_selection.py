@@ -1,0 +1,179 @@
+"""What a person keeps of a table of samples: tags, filters, files, links and a name."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("anywidget")
+
+from widget_pages import asked  # noqa: E402
+
+from looptool_kit.core.samples import Samples  # noqa: E402
+from looptool_kit.report.about import decided  # noqa: E402
+from looptool_kit.run.folder import Run  # noqa: E402
+from looptool_kit.widgets import DisagreementView, ProbeView  # noqa: E402
+from looptool_kit.widgets.page import VIEWS, open_for_page, run_page  # noqa: E402
+
+RECORDED = Path(__file__).parents[2] / "sample_data" / "run"
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    shutil.copytree(RECORDED, tmp_path / "run")
+    return Run.open(tmp_path / "run")
+
+
+def values_of(view: DisagreementView | ProbeView, facet: str) -> dict[str, int | None]:
+    return next(dict(c["values"]) for c in view.columns if c["name"] == facet)
+
+
+def test_tags_are_a_facet_are_found_and_stay_with_the_sample(run: Run) -> None:
+    desk = DisagreementView(run)
+    id = asked(desk, "row", at=3)["id"]
+    assert asked(desk, "tag", id=id, tags=" hard, dates ,hard,")["message"] == "tagged hard, dates"
+    assert values_of(desk, "tags") == {"(none)": len(desk.verdicts) - 1, "dates": 1, "hard": 1}
+    desk.filters = {"tags": "hard"}
+    assert [s.id for s in desk.selection] == [id] and asked(desk, "row", at=0)["tags"] == "hard, dates"
+    desk.filters, desk.search = {}, "dates"
+    assert id in {s.id for s in desk.selection}
+    probes = ProbeView(Run.open(run.path))
+    probes.filters = {**probes.filters, "tags": "hard"}
+    assert [s.id for s in probes.selection] == [id]
+    assert [d.value for d in decided(run)] == ["hard, dates"]
+    asked(desk, "tag", id=id, tags="")
+    assert values_of(desk, "tags") == {"(none)": len(desk.verdicts)} and decided(run) == []
+
+
+@pytest.mark.parametrize(("tags", "says"), [("x" * 41, "40 characters"), ("hard", "read-only")])
+def test_a_tag_that_cannot_be_kept_says_why(run: Run, tags: str, says: str) -> None:
+    view = DisagreementView(Run.open(run.path, read_only=True) if says == "read-only" else run)
+    assert says in asked(view, "tag", id=view.samples[0].id, tags=tags)["error"]
+    assert run.decisions("tag") == {}
+
+
+def test_the_annotator_stays_with_each_decision(run: Run) -> None:
+    desk, probes = DisagreementView(run), ProbeView(run)
+    desk.annotator, probes.annotator = "Ana", "Bo"
+    asked(desk, "decide", id=desk.samples[0].id, verdict="BOTH_WRONG")
+    asked(desk, "tag", id=desk.samples[1].id, tags="later")
+    asked(probes, "threshold", value=1.2, keep=True)
+    asked(desk, "undo")
+    asked(desk, "decide", id=desk.samples[0].id, verdict="PRED_WRONG")
+    lines = [json.loads(line) for line in (run.path / "decisions.jsonl").read_text().splitlines()]
+    assert [line["author"] for line in lines] == ["Ana", "Ana", "Bo", "Ana", "Ana"]
+    assert DisagreementView(run).annotator == "Bo", "the name that was given last"
+
+
+def test_the_annotator_of_a_machine_is_a_variable(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOOPTOOL_ANNOTATOR", "Cem")
+    again = Run.open(run.path)
+    assert again.decide("threshold", "", 1.5).author == "Cem" and ProbeView(again).annotator == "Cem"
+
+
+def test_a_link_comes_back_to_the_same_rows_and_the_same_sample(run: Run) -> None:
+    view = ProbeView(run)
+    view.filters, view.search, view.sort = {**view.filters, "state": "failed"}, "the & ö", "-perplexity"
+    view.search, view.brush = "a", [1.0, 1.2]
+    view.cursor = 4
+    copied, here = asked(view, "copy", at=4), [s.id for s in view.selection]
+    assert json.loads(copied["sample"])["tools"] and Samples([view.selection[4]])[0].id == here[4]
+    again = ProbeView(run).go_to(copied["query"])
+    assert [s.id for s in again.selection] == here and again.cursor == 4 and again.brush == view.brush
+    coded = eval(copied["code"], {"ProbeView": ProbeView, "run": run})
+    assert [s.id for s in coded.selection] == here
+    page = run_page(run, copied["query"])
+    assert [s.id for s in page.children[2].children[0].selection] == here
+
+
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        ("view=ProbeView", "this link is about view ProbeView"),
+        ("view=DisagreementView&iteration=7", "about iteration 7"),
+        ("only.mood=sad", "cannot filter by mood"),
+        ("sort=mood", "cannot sort by 'mood'"),
+        ("sample=zzzz", "sample zzzz is not among the rows"),
+    ],
+)
+def test_a_link_that_does_not_fit_says_so(run: Run, place: str, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        DisagreementView(run).go_to(place)
+
+
+def test_filters_are_kept_under_a_name_for_their_kind_of_view(run: Run) -> None:
+    desk = DisagreementView(run)
+    desk.filters = {"judge": "PRED_WRONG"}
+    count = desk.count
+    assert asked(desk, "keep", name=" sure ")["message"] == "kept as sure" and desk.saved == ["sure"]
+    assert "name" in asked(desk, "keep", name=" ")["error"] and ProbeView(run).saved == []
+    later = DisagreementView(Run.open(run.path))
+    asked(later, "recall", name="sure")
+    assert later.count == count and later.filters == {"judge": "PRED_WRONG"} and decided(run) == []
+    asked(later, "keep", name="sure")
+    asked(later, "forget", name="sure")
+    assert later.saved == [] == DisagreementView(run).saved
+
+
+def test_rows_are_saved_as_samples_and_as_a_table(run: Run, tmp_path: Path) -> None:
+    view = DisagreementView(run)
+    view.filters = {"judge": "PRED_WRONG"}
+    saved = asked(view, "save", form="jsonl")
+    (tmp_path / saved["name"]).write_text(saved["text"])
+    assert [s.id for s in Samples.read(tmp_path / saved["name"])] == [s.id for s in view.selection]
+    table = list(csv.DictReader(io.StringIO(asked(view, "save", form="csv")["text"])))
+    assert [row["id"] for row in table] == [s.id for s in view.selection]
+    assert {row["judge"] for row in table} == {"PRED_WRONG"}
+    view.filters, view.blind = {}, True
+    hidden = list(csv.DictReader(io.StringIO(asked(view, "save", form="csv")["text"])))
+    assert {row["judge"] for row in hidden} == {"hidden"}, "a file tells no more than the page"
+
+
+def test_a_cell_of_a_file_is_whole_and_no_formula(run: Run) -> None:
+    view = DisagreementView(run)
+    long = "=HYPERLINK(1)" + "x" * 500
+    view.rows.reword("request", [long] * len(view.samples))
+    row = next(csv.DictReader(io.StringIO(asked(view, "save", form="csv")["text"])))
+    assert row["request"] == f"'{long}" and row["confidence"][0] not in "'"
+
+
+def test_a_column_sorted_descending_is_sorted_again_when_it_changes(run: Run) -> None:
+    view = DisagreementView(run)
+    view.sort = "-tags"
+    last = view.samples[view.order[-1]].id
+    asked(view, "tag", id=last, tags="zz")
+    assert asked(view, "row", at=0)["id"] == last
+
+
+def test_the_page_offers_every_view_and_says_why_there_is_nothing(run: Run, tmp_path: Path) -> None:
+    page = run_page(run)
+    choice, place = page.children[1], page.children[2]
+    for _, name in choice.options:
+        choice.value = name
+        [shown] = place.children
+        assert type(shown).__name__ == name
+    assert set(VIEWS) == {name for _, name in choice.options}
+    empty = run_page(Run.create(tmp_path / "new", "cpu-quick"), "view=TryView")
+    assert "has no dataset" in empty.children[2].children[0].value
+
+
+def test_a_run_that_another_process_works_on_is_opened_read_only(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from looptool_kit.core.errors import RunError
+
+    opened = Run.open
+
+    def busy(path: Path, read_only: bool = False) -> Run:
+        if not read_only:
+            raise RunError("another process works on it")
+        return opened(path, read_only=True)
+
+    monkeypatch.setattr(Run, "open", busy)
+    found = open_for_page(run.path, seconds=0.1)
+    assert found.read_only and "nothing can be decided" in run_page(found).children[0].value

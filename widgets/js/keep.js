@@ -1,0 +1,210 @@
+// What a person keeps of a table of samples (selection.py): tags, filters with a name, copies, files, links.
+
+/**
+ * Put a text where it can be pasted.
+ * @param {string} text
+ */
+async function toClipboard(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    // Where the page comes from another machine without https there is only the old way.
+    const area = h("textarea", { value: text, "aria-hidden": "true" });
+    const focused = document.activeElement;
+    document.body.append(area);
+    area.select();
+    const copied = document.execCommand("copy");
+    area.remove();
+    if (focused instanceof HTMLElement) focused.focus({ preventScroll: true });
+    if (!copied) throw new Error("this browser lets nothing be copied from here");
+  }
+}
+
+/**
+ * Let the browser save a text as a file.
+ * @param {string} name
+ * @param {string} text
+ */
+function saveFile(name, text) {
+  const url = URL.createObjectURL(new Blob([text], { type: "text/plain;charset=utf-8" }));
+  const link = h("a", { href: url, download: name });
+  document.body.append(link);
+  link.click();
+  link.remove();
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+}
+
+/**
+ * Ask something whose outcome is told in words.
+ * @param {Say} say
+ * @param {() => Promise<string | undefined>} work
+ */
+const told = (say, work) =>
+  work().then(
+    (message) => say(message ?? ""),
+    (error) => say(wordsOf(error).replace(/^\w+: /, ""), true),
+  );
+
+/**
+ * The tags of the selected row; Enter, or leaving the field, keeps them.
+ * @param {Model<SampleTable, SampleTableQuestions>} model
+ * @param {Say} say
+ * @param {() => void} leave puts the focus back
+ */
+function tagField(model, say, leave) {
+  const title = "tags of this sample, with commas between them (key t); Enter keeps them";
+  const node = h("input", {
+    class: "lt-tags",
+    placeholder: "tags",
+    "aria-label": "tags",
+    title,
+    dir: "auto",
+  });
+  /** The row that the field is about. @type {{ id: string | null, tags: string }} */
+  let row = { id: null, tags: "" };
+  const keep = () => {
+    const { id } = row;
+    const tags = node.value;
+    if (id === null || tags === row.tags) return;
+    row = { id, tags };
+    told(say, async () => (await ask(model, "tag", { id, tags })).message);
+  };
+  const show = oneAtATime(async () => {
+    const answer = await ask(model, "row", { at: model.get("cursor") });
+    if (document.activeElement === node && answer.id === row.id) return; // it is being typed
+    keep();
+    row = answer;
+    node.value = row.tags;
+    node.disabled = row.id === null;
+  });
+  node.addEventListener("blur", keep);
+  node.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" && event.key !== "Escape") return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (event.key === "Escape") node.value = row.tags;
+    keep();
+    leave();
+  });
+  const stop = follow(model, ["version", "cursor"], show);
+  return { node, focus: () => node.focus(), stop };
+}
+
+/**
+ * The filters that were kept under a name, and a field to keep the present one.
+ * @param {Model<SampleTable, SampleTableQuestions>} model
+ * @param {Say} say
+ */
+function savedFilters(model, say) {
+  const list = h("div", { role: "group", "aria-label": "saved filters" });
+  const name = h("input", { placeholder: "name of this filter", "aria-label": "name of this filter" });
+  name.title = "keep filters, search, sort and range under this name (Enter)";
+  const keep = () =>
+    told(say, async () => {
+      const { message } = await ask(model, "keep", { name: name.value });
+      name.value = "";
+      return message;
+    });
+  name.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    event.stopPropagation();
+    keep();
+  });
+  const stop = follow(model, ["saved"], () => {
+    const rows = model.get("saved").map((one) => {
+      const recall = () => told(say, async () => (await ask(model, "recall", { name: one })).message);
+      const forget = () => told(say, async () => (await ask(model, "forget", { name: one })).message);
+      return h(
+        "div",
+        { class: "lt-row" },
+        h("button", { onclick: recall, title: `show what was kept as ${one}` }, one),
+        h("button", { onclick: forget, title: `forget ${one}`, "aria-label": `forget ${one}` }, "×"),
+      );
+    });
+    list.replaceChildren(...rows);
+  });
+  const title = "keep filters, search, sort and range";
+  const button = h("button", { onclick: keep, title }, "keep filter");
+  return { node: h("div", {}, list, h("div", { class: "lt-row" }, name, button)), stop };
+}
+
+/**
+ * Who decides: a name that stays with each decision.
+ * @param {Model<SampleTable, SampleTableQuestions>} model
+ */
+function annotatorField(model) {
+  const node = h("input", { "aria-label": "annotator", dir: "auto" });
+  node.title = "your name; it stays with each decision";
+  node.addEventListener("change", () => put(model, { annotator: node.value.trim() }));
+  const stop = follow(model, ["annotator"], () => {
+    if (document.activeElement !== node) node.value = model.get("annotator");
+  });
+  return { node: h("label", { title: node.title }, "annotator ", node), stop };
+}
+
+/**
+ * The menu of a table of samples with its keys, and the field of tags, which stands elsewhere.
+ * @param {Model<SampleTable, SampleTableQuestions>} model
+ * @param {Say} say
+ * @param {() => void} leave puts the focus back on the view
+ */
+function selectionMenu(model, say, leave) {
+  const at = () => ({ at: model.get("cursor") });
+  const copySample = () =>
+    told(say, async () => {
+      await toClipboard((await ask(model, "copy", at())).sample);
+      return "The sample is copied, as JSON.";
+    });
+  const copyLink = () =>
+    told(say, async () => {
+      const { query, code } = await ask(model, "copy", at());
+      const page = document.body.dataset.voila !== undefined;
+      await toClipboard(page ? `${location.origin}${location.pathname}?${query}` : code);
+      return page ? "A link to this sample is copied." : "Copied: a cell that shows this sample.";
+    });
+  /** @param {"jsonl" | "csv"} form */
+  const save = (form) => () =>
+    told(say, async () => {
+      const { name, text, message } = await ask(model, "save", { form });
+      saveFile(name, text);
+      return message;
+    });
+  const tags = tagField(model, say, leave);
+  const filters = savedFilters(model, say);
+  const annotator = annotatorField(model);
+  const jsonl = "save the samples of the rows shown, one a line: `seeds.source` reads them";
+  const summary = h("summary", { title: "copy, save, keep filters, your name" });
+  const node = h(
+    "details",
+    { class: "lt-menu" },
+    summary,
+    h(
+      "div",
+      { class: "lt-panel-over", role: "group", "aria-label": "rows shown" },
+      h(
+        "div",
+        { class: "lt-row" },
+        h("button", { onclick: copySample, title: "copy this sample as JSON (key c)" }, "copy sample"),
+        h("button", { onclick: copyLink, title: "copy a link to this sample (key l)" }, "copy link"),
+        h("button", { onclick: save("jsonl"), title: jsonl }, "save samples (JSONL)"),
+        h("button", { onclick: save("csv"), title: "save the rows shown as a table" }, "save rows (CSV)"),
+      ),
+      filters.node,
+      annotator.node,
+    ),
+  );
+  node.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !node.open) return;
+    event.preventDefault();
+    event.stopPropagation();
+    node.open = false;
+    summary.focus();
+  });
+  const signed = follow(model, ["annotator"], () => {
+    summary.textContent = plain(`rows shown · ${model.get("annotator")}`);
+  });
+  const keys = { c: copySample, l: copyLink, t: tags.focus };
+  const stops = [tags.stop, filters.stop, annotator.stop, signed];
+  return { node, tags: tags.node, keys, stop: () => stops.forEach((stop) => stop()) };
+}

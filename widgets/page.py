@@ -1,0 +1,98 @@
+"""The views of a run on one page, for `looptool view`: a person picks one, and it is made then."""
+
+from __future__ import annotations
+
+import html
+import time
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+import ipywidgets
+
+from looptool_kit.core.errors import RunError
+from looptool_kit.run.folder import Run
+from looptool_kit.widgets.compare import CompareView
+from looptool_kit.widgets.disagreement import DisagreementView
+from looptool_kit.widgets.expansion import ExpansionView
+from looptool_kit.widgets.judge_check import JudgeCheckView
+from looptool_kit.widgets.loopmap import LoopMap
+from looptool_kit.widgets.probe import ProbeView
+from looptool_kit.widgets.selection import SampleTable
+from looptool_kit.widgets.training import TrainingView
+from looptool_kit.widgets.trial import TryView
+from looptool_kit.widgets.view import View
+
+VIEWS: dict[str, tuple[str, Callable[..., View]]] = {
+    "LoopMap": ("the loop", LoopMap),
+    "TrainingView": ("training", TrainingView),
+    "ProbeView": ("probes", ProbeView),
+    "DisagreementView": ("disagreements", DisagreementView),
+    "ExpansionView": ("expansions", ExpansionView),
+    "CompareView": ("before and after", CompareView),
+    "JudgeCheckView": ("the judge's check", JudgeCheckView),
+    "TryView": ("try it", TryView),
+}
+"""Name of a view -> its name in words, and what makes it of a run."""
+LOCK_SECONDS = 5.0
+"""How long a page waits for the run: one that is loaded again comes before the old one has let go."""
+
+
+def run_page(run: Run, at: str = "") -> ipywidgets.VBox:
+    """A choice of all views of a run, and the one that is chosen.
+
+    Args:
+        run: whose views.
+        at: what is shown first, as a view's "copy link" has it; empty: the loop.
+    """
+    first = dict(parse_qsl(at)).get("view", "")
+    choice = ipywidgets.ToggleButtons(
+        options=[(words, name) for name, (words, _) in VIEWS.items()],
+        value=first if first in VIEWS else "LoopMap",
+        style={"button_width": "auto"},
+    )
+    place, made = ipywidgets.VBox(), dict[str, ipywidgets.DOMWidget]()
+
+    def show(*_: object) -> None:
+        name = choice.value
+        if name not in made or isinstance(made[name], ipywidgets.HTML):
+            try:
+                made[name] = _made(run, name, at if name == first else "")
+            except (RunError, ValueError) as error:
+                made[name] = _note(str(error))
+        place.children = (made[name],)
+
+    choice.observe(show, "value")
+    show()
+    return ipywidgets.VBox([_note(_about(run)), choice, place])
+
+
+def open_for_page(path: str | Path, seconds: float = LOCK_SECONDS) -> Run:
+    """Open a run to decide in it; read-only where another process keeps it for longer than `seconds`."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return Run.open(path)
+        except RunError:
+            if time.monotonic() >= end:
+                return Run.open(path, read_only=True)
+            time.sleep(0.2)
+
+
+def _made(run: Run, name: str, at: str) -> View:
+    """The view; raises where there is nothing to show, or a link leads nowhere."""
+    iteration = dict(parse_qsl(at)).get("iteration", "")
+    make = VIEWS[name][1]
+    view = make(run, iteration=int(iteration)) if iteration.isdecimal() else make(run)
+    return view.go_to(at) if at and isinstance(view, SampleTable) else view
+
+
+def _about(run: Run) -> str:
+    where = f"{run.path.name}: {run.iteration} datasets, preset {run.settings.preset or '(own)'}."
+    if run.read_only:
+        return f"{where} Another page, notebook or command works on this run, so nothing can be decided here."
+    return f"{where} What you decide is saved at once, in {run.path / 'decisions.jsonl'}."
+
+
+def _note(text: str) -> ipywidgets.HTML:
+    return ipywidgets.HTML(f"<p>{html.escape(text)}</p>")
