@@ -4,9 +4,9 @@ It stands in place of JGLV's judge (LoopTool, section 3.4). Each difference betw
 becomes one piece of evidence with support for either side: does the answer satisfy the schemas, is a value
 supported by the dialogue, does a call use what the user asked for, is the tool the one that the request
 speaks of, which answer does the policy itself find likelier. What the pieces say together are calibrated
-probabilities (`_odds`), from which the verdict follows. A prediction that breaks a schema or holds a value
-that nothing supports never replaces a label, and two answers are both wrong only where something speaks
-against each. Where the evidence is thin the judge abstains.
+probabilities (`_odds`), from which the verdict follows. A prediction that breaks a schema, holds a value that
+nothing supports or makes a call again never replaces a label, and two answers are both wrong only where
+something speaks against each. Where the evidence is thin the judge abstains.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from looptool_kit.core.samples import Sample, ToolCall
 from looptool_kit.core.toolcalls import Answer
 from looptool_kit.stages.verify import Case, Context, Logprobs, each
 from looptool_kit.stages.verify import _weights as weights
-from looptool_kit.stages.verify._answers import Side, is_left_out, schema_of, show
+from looptool_kit.stages.verify._answers import Side, is_left_out, same_call, schema_of, show
 from looptool_kit.stages.verify._compare import likelihood, weigh
 from looptool_kit.stages.verify._odds import between, probabilities, together
+from looptool_kit.stages.verify._places import already_made
 from looptool_kit.text.passages import Dialogue, dialogue
 
 
@@ -110,6 +111,8 @@ class Signs(NamedTuple):
     """The label's, then the prediction's."""
     between: dict[str, float]
     together: dict[str, float]
+    repeated: str = ""
+    """A call of the prediction, not of the label, that was made since the user last spoke."""
 
 
 def signs_of(
@@ -125,7 +128,14 @@ def signs_of(
     if (odds := likelihood(label_logprobs, prediction_logprobs)) is not None:
         evidence.append(odds)
     alike = _same_in_substance(sides[0].answer, sides[1].answer, evidence)
-    return Signs(tuple(evidence), sides, between(evidence, *sides), together(evidence, *sides, alike))
+    again = (
+        c.name
+        for c in prediction.calls
+        if already_made(sample.messages, c) and not any(same_call(c, w) for w in sample.label.calls)
+    )
+    return Signs(
+        tuple(evidence), sides, between(evidence, *sides), together(evidence, *sides, alike), next(again, "")
+    )
 
 
 def _given(call: ToolCall, sample: Sample) -> ToolCall:
@@ -177,6 +187,8 @@ def _decide(
     if odds["LABEL_WRONG"] >= weights.MIN_LABEL_WRONG:
         if fault := _broken(prediction):
             return None, f"The better answer does not pass the rules either: {fault}."
+        if signs.repeated:
+            return None, f"The better answer makes a call again whose result is there: {signs.repeated}."
         return "LABEL_WRONG", f"The prediction is right. {words}."
     if odds["PRED_WRONG"] >= weights.MIN_PRED_WRONG:
         return "PRED_WRONG", f"The label is right. {words}."

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from looptool_kit.checks.rules import passes
+from looptool_kit.config import load_preset
 from looptool_kit.core.samples import Label, Sample, ToolCall
 from looptool_kit.core.toolcalls import Answer, match
 from looptool_kit.stages.verify.evidence import judge_one, signs_of
 from looptool_kit.world import generate
 from looptool_kit.world.noise import plant_noise
+from looptool_kit.world.search import drawn
 
 REPLIES = (
     "Sure, it is done.",
@@ -183,3 +185,15 @@ def test_the_prediction_never_replaces_a_label_with_something_that_breaks_the_ru
                 assert verdict.label is not None
                 fixed = spoiled.model_copy(update={"label": verdict.label})
                 assert passes(fixed), verdict
+
+
+def test_a_call_that_was_made_already_never_replaces_a_label() -> None:
+    """Its result is there; searches over records repeat tools, parameters and words more than other data."""
+    setup = load_preset("cpu").search
+    rows = [s for s in drawn(setup, 120, 11, "judge") if s.label.calls]
+    made = [(s, next((m.tool_calls for m in reversed(s.messages) if m.tool_calls), ())) for s in rows]
+    again = [(s, calls) for s, calls in made if calls]
+    assert len(again) >= 20
+    for sample, calls in again:
+        verdict = judge_one(sample, Answer(calls=calls))
+        assert verdict.verdict != "LABEL_WRONG", (sample.request, sample.label.calls, calls)
