@@ -398,7 +398,10 @@ class Settings(_Settings):
 
     @property
     def held_out(self) -> int:
-        """How many held-out samples a policy is scored on, over the splits of the world."""
+        """How many held-out samples a policy is scored on.
+
+        All splits of the world together.
+        """
         return 3 * self.seeds.held_out + self.traces.held_out
 
     @property

@@ -166,11 +166,14 @@ class FissionSettings(Section):
 
 
 class EpisodeSettings(Section):
-    """GRPO over whole episodes, where samples have tools that run. With the trainer `trl` alone."""
+    """GRPO over whole episodes, where samples have tools that run.
+
+    With the trainer `trl` alone.
+    """
 
     prompts: bool = False
-    """Play such samples from the user's first words: tools answer, and what came of it is paid in the place
-    of `reward.name`. Their rollouts serve neither `[frontier]` nor `[pairs]`.
+    """Play such samples from the user's first words: tools answer, and what came of it is paid in place of
+    `reward.name`. Their rollouts serve neither `[frontier]` nor `[pairs]`.
     """
     progress: bool = False
     """Pay for parts of what was asked, too; otherwise for all of it or nothing."""
@@ -194,9 +197,10 @@ class EvolveSettings(Section):
 
 
 class ReverseSettings(Section):
-    """The expander `reverse`: plans that a proposer finds hard for the policy (ReverseGen, arXiv 2410.16736).
+    """The expander `reverse`: plans that are hard for the policy.
 
-    For samples of the world, whose labels are exact whoever proposes the plan.
+    A proposer finds them (ReverseGen, arXiv 2410.16736). For samples of the world, whose labels are exact
+    whoever proposes the plan.
     """
 
     proposer: str = "features"
@@ -219,7 +223,10 @@ class ReverseSettings(Section):
 
 
 class TracesSettings(Section):
-    """Longer tasks of the world: chains of tools of which the request does not say each."""
+    """Longer tasks of the world: chains of tools.
+
+    The request does not say each of them.
+    """
 
     held_out: int = Field(0, ge=0)
     """Held-out samples of the split `unseen_traces`, each a step of another trace of 3 or 4 tools that no
@@ -228,7 +235,10 @@ class TracesSettings(Section):
 
 
 class HardgenSettings(Section):
-    """The expander `hardgen`: traces of tools towards those that the policy fails (arXiv 2601.01498)."""
+    """The expander `hardgen`: traces of tools towards those that fail.
+
+    The policy is what fails them (HardGen, arXiv 2601.01498).
+    """
 
     fails_least: int = Field(2, ge=1)
     """A tool fails only where so many samples ask for it."""
@@ -373,9 +383,10 @@ SEARCH_PATTERNS = (
 
 
 class SearchSettings(Section):
-    """Dialogues that search records: the source `search`, and a share of other runs' new samples (ToolForge).
+    """Dialogues that search records (ToolForge).
 
-    Without `file` people, works, organisations and places are made up and labels are exact.
+    The source `search`, and a share of other runs' new samples. Without `file` people, works, organisations
+    and places are made up and labels are exact.
     """
 
     share: float = Field(0.0, ge=0, le=5)
@@ -395,7 +406,7 @@ class SearchSettings(Section):
     """Fewest and most passages that a search finds."""
     patterns: tuple[str, ...] = ()
     """Patterns of dialogues, in turn: `direct`, `bad_argument`, `bad_tool`, `parallel`, `chain_one`,
-    `chain_many`, `chain_failure`, `missing`. One that stands twice comes twice as often. Empty: all alike.
+    `chain_many`, `chain_failure`, `missing`. One that appears twice comes twice as often. Empty: all alike.
     """
     variants: int = Field(4, ge=1, le=12)
     """Variants of each search tool beside the tool itself; the last one is held out."""
