@@ -225,7 +225,7 @@ def drawn(kind: str, tools: Sequence[Spec], rng: Random) -> Plan | None:
 def features(plan: Plan, tools: Sequence[Spec]) -> dict[str, float]:
     """What a plan is like, by name.
 
-    A proposer can learn to prefer these features. Kind and tools, how many optional parameters are mentioned
+    A proposer can learn to prefer these features: kind and tools, how many optional parameters are mentioned
     and values said implicitly, how many other tools of the same and of other domains are on offer, and how
     many calls there are.
     """

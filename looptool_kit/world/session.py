@@ -22,7 +22,7 @@ from looptool_kit.world.spec import Spec, all_domains, specs
 def specs_of(domains: Sequence[str]) -> dict[str, Spec]:
     """Tool name -> tool of these domains of the world.
 
-    Of all domains where none is named.
+    Without a name, of all domains.
 
     Raises:
         ValueError: There is no such domain.

@@ -7,7 +7,7 @@ from random import Random
 
 from looptool_kit.checks.rules import passes
 from looptool_kit.checks.searches import check_record
-from looptool_kit.config.strategies import SearchSettings
+from looptool_kit.config.sources import SearchSettings
 from looptool_kit.core.samples import Sample
 from looptool_kit.world.search.dialogues import PATTERNS, Made, Setup, dialogue, possible
 from looptool_kit.world.search.facts import HELD_OUT_WORKS, base

@@ -96,7 +96,7 @@ class Lm:
     def learn(self, pairs: Sequence[Preferred], number: int) -> None:
         """Train the adapter on the pairs.
 
-        It is DPO against the adapter of now, or one step of policy gradient; without pairs nothing happens.
+        It is DPO against the adapter as it is, or one step of policy gradient; without pairs nothing happens.
         """
         if not pairs:
             return
