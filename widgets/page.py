@@ -39,7 +39,7 @@ LOCK_SECONDS = 5.0
 
 
 def run_page(run: Run, at: str = "") -> ipywidgets.VBox:
-    """A choice of all views of a run, and the one that is chosen.
+    """Show a choice of a run's views, and the chosen one.
 
     Args:
         run: whose views.
@@ -68,7 +68,10 @@ def run_page(run: Run, at: str = "") -> ipywidgets.VBox:
 
 
 def open_for_page(path: str | Path, seconds: float = LOCK_SECONDS) -> Run:
-    """Open a run to decide in it; read-only where another process keeps it for longer than `seconds`."""
+    """Open a run to decide in it.
+
+    It is read-only where another process keeps it for longer than `seconds`.
+    """
     end = time.monotonic() + seconds
     while True:
         try:

@@ -95,10 +95,7 @@ class ProbeView(SampleTable):
         else:
             tables = [(run, samples or Samples(), Verdicts())]
         if only is not None:
-            tables = [
-                (probes.where(lambda p: p.sample_id in only), its, verdicts)
-                for probes, its, verdicts in tables
-            ]
+            tables = [(t.where(lambda p: p.sample_id in only), its, v) for t, its, v in tables]
         self._probes: list[Probe] = [p for probes, _, _ in tables for p in probes]
         self._samples = [s for probes, its, _ in tables for s in _matched(probes, its)]
         self._verdicts: dict[tuple[int, str], Verdict] = {

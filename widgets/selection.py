@@ -33,7 +33,10 @@ def tags_of(run: Run, samples: Sequence[Sample]) -> list[tuple[str, ...]]:
 
 
 class SampleTable(TableView):
-    """A table of a run's samples, one a row, with the column `tags`."""
+    """A table of a run's samples, one a row.
+
+    The column `tags` is among its columns.
+    """
 
     annotator = traitlets.Unicode("", help="whose decisions these are").tag(sync=True)
     saved: traitlets.List[Any] = traitlets.List(help="names of the filters kept for this kind of view").tag(
@@ -60,7 +63,10 @@ class SampleTable(TableView):
 
     @property
     def place(self) -> str:
-        """What is shown, as the query of a link; `go_to` comes back to it."""
+        """What is shown, as the query of a link.
+
+        `go_to` comes back to it.
+        """
         values = {"view": type(self).__name__, "iteration": str(self._linked)}
         values |= {"sort": self.sort, "search": self.search}
         values |= {f"only.{name}": str(value) for name, value in self.filters.items()}
@@ -103,7 +109,10 @@ class SampleTable(TableView):
     # ------------------------------------------------------- asked by the page
 
     def on_row(self, at: int) -> dict[str, Any]:
-        """Id and tags of the row at this place of the order shown."""
+        """Return id and tags of the row at this place.
+
+        Places are those of the order shown.
+        """
         if not 0 <= int(at) < len(self.order):
             return {"id": None, "tags": ""}
         i = int(self.order[int(at)])
@@ -111,7 +120,10 @@ class SampleTable(TableView):
         return {"id": self._each[i].id, "tags": "" if tags == NO_TAG[0] else tags}
 
     def on_tag(self, id: str, tags: str) -> dict[str, Any]:
-        """Give a sample these tags, with commas between them, in the place of those that it has."""
+        """Give a sample these tags, with commas between them.
+
+        They replace those that it has.
+        """
         run = self._writable()
         found = list(dict.fromkeys(tag for tag in map(str.strip, tags.split(",")) if tag))
         run.decide("tag", id, list[JsonValue](found), author=self.annotator)
@@ -122,7 +134,10 @@ class SampleTable(TableView):
         return {"message": f"tagged {', '.join(found)}" if found else "this sample has no tag now"}
 
     def on_copy(self, at: int) -> dict[str, Any]:
-        """The sample at this place of the order shown as JSON, and a link to it: as a query, and as code."""
+        """Return a sample as JSON, and two links to it.
+
+        It is the one at this place of the order shown. The links are a query, and code.
+        """
         if not 0 <= int(at) < len(self.order):
             raise ValueError("no row is shown")
         sample = self._each[int(self.order[int(at)])]
@@ -131,7 +146,10 @@ class SampleTable(TableView):
         return {"sample": sample.model_dump_json(), "query": query, "code": f"{call}.go_to({query!r})"}
 
     def on_save(self, form: str) -> dict[str, Any]:
-        """The rows shown as a file: their samples as `jsonl`, the table as `csv`."""
+        """Return the rows shown as a file.
+
+        It is their samples as `jsonl`, or the table as `csv`.
+        """
         if len(self.order) > MAX_SAVED_ROWS:
             raise ValueError(
                 f"{len(self.order):,} rows are more than the {MAX_SAVED_ROWS:,} that a page saves: filter"

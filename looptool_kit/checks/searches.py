@@ -93,7 +93,10 @@ def result_text(passages: Sequence[Passage]) -> str:
 
 
 def check_record(dialogue: Searches, record: Record) -> tuple[Check, ...]:
-    """The nine rules, in order; `detail` says the first thing that is wrong."""
+    """Apply the nine rules in order.
+
+    `detail` says the first thing that is wrong.
+    """
     return tuple(
         Check(name=name, passed=not wrong, detail=wrong)
         for name, rule in RULES.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -79,9 +80,7 @@ def compare(
     found = _run(plan, jobs)
     if out:
         options = {"arms": arms, "only": only, "budget": budget, "preset": preset, "seeds": seeds}
-        given = [f"--{k} {v}" for k, v in options.items() if v is not None]
-        command = " ".join(["looptool compare", str(path), *given, *(f"--set '{s}'" for s in set_ or ())])
-        write_text(out, markdown(found, plan, command))
+        write_text(out, markdown(found, plan, _command(path, options, set_ or ())))
         say(f"page: {out}")
 
 
@@ -112,6 +111,12 @@ def ablate(
 
     wanted = _names(arms)
     _run(Comparison(path, ARMS, preset, _numbers(seeds), 0, overrides_of(set_), wanted, "ablation"), jobs)
+
+
+def _command(path: Path, options: Mapping[str, Any], set_: Sequence[str]) -> str:
+    """The command line that repeats a comparison."""
+    given = [f"--{k} {v}" for k, v in options.items() if v is not None]
+    return " ".join(["looptool compare", str(path), *given, *(f"--set '{s}'" for s in set_)])
 
 
 def _finished(paths: list[Path]) -> None:

@@ -29,10 +29,10 @@ def world(
         str, typer.Option(help="The date that the tools take for today, as 2026-11-27; by default today's.")
     ] = "",
 ) -> None:
-    """Serve the world's tools as an MCP server on standard input and output.
+    """Serve the world's tools as an MCP server.
 
-    It keeps what calls make, change and cancel until it ends. For a client that starts it:
-    `mcp:looptool serve world --domains restaurants`.
+    It reads standard input and writes to standard output. It keeps what calls make, change and cancel until
+    it ends. For a client that starts it: `mcp:looptool serve world --domains restaurants`.
     """
     from looptool_kit.world.server import serve as run
     from looptool_kit.world.session import Session, specs_of

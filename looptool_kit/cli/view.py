@@ -32,6 +32,7 @@ _POLICY = (
 _EXTENSIONS = ["anywidget", "@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager8"]
 """What the views need of JupyterLab's extensions."""
 START_SECONDS = 60.0
+"""How long Voila may take to answer. It starts in seconds; a busy machine takes longer."""
 
 
 @app.command(rich_help_panel=LOOK)

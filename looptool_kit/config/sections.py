@@ -8,25 +8,29 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from looptool_kit.config.base import Section as _Settings
+from looptool_kit.config.sources import (
+    EvolveSettings,
+    MergeSettings,
+    ProceduralSettings,
+    SearchSettings,
+    SeedSettings,
+    SynthesisSettings,
+    TracesSettings,
+)
 from looptool_kit.config.strategies import (
     AugmentSettings,
     BandSettings,
     BudgetSettings,
     CheckSettings,
     EpisodeSettings,
-    EvolveSettings,
     FissionSettings,
     FrontierSettings,
     HardgenSettings,
-    MergeSettings,
     PairsSettings,
     PreferenceSettings,
-    ProceduralSettings,
     ReverseSettings,
     RewardSettings,
-    SearchSettings,
     TargetSettings,
-    TracesSettings,
 )  # fmt: skip
 from looptool_kit.core.endpoint import Endpoint
 
@@ -35,73 +39,6 @@ DEVELOPMENT_SHARE = 0.1
 draws the same.
 """
 EngineName = Literal["transformers", "vllm", "served"]
-
-
-class SeedSettings(_Settings):
-    """Where samples come from (method, section 2)."""
-
-    source: str = "world"
-    """`world`, `evolved` (the world over changed tools, see `[evolve]`), `procedural` (sampled tools, see
-    `[procedural]`), `search` (dialogues that search records, see `[search]`), `templates` (the run's own
-    tools, without a language model: `looptool init --tools`), `trees` (tools and dialogues written by the
-    generator, see `[synthesis]`), or the path of a
-    .jsonl/.parquet file of samples.
-    """
-    domains: tuple[str, ...] = ()
-    """Domains of the world to take tools from; empty: all. Held-out tools come from all of them in any case.
-    """
-    first: int = Field(320, ge=1)
-    """Samples of D_1."""
-    fresh: tuple[int, ...] = (64, 32)
-    """New seed samples that join D_2, D_3, ...: shrinking, as in the paper; the last number serves all later
-    iterations.
-    """
-    noise: float = Field(0.1, ge=0, le=0.9)
-    """Share of seed labels that get a planted annotator's error. The truth is kept apart, to measure
-    verification.
-    """
-    paraphrase: float = Field(0.0, ge=0, le=1)
-    """Share of the requests of the source `templates` that the generator words again (`[generator_llm]`). A
-    new wording counts only if the rules and a judge find that the label still holds. 0: nothing is sent.
-    """
-    held_out: int = Field(60, ge=1)
-    """Evaluation samples of each split (unseen values, unseen phrasings, unseen tools)."""
-    development: int = Field(0, ge=0)
-    """Samples like those that are trained on, but none of them, on which the best of the run's policies is
-    chosen; 0: the last one is taken. No figure of the scoreboard is about them. In a file, rows of the split
-    `development` are taken first; the source `trees` has none, nor has `search.file`.
-    """
-
-    def slices(self, count: int) -> list[int]:
-        """How many fresh seed samples join D_2, D_3, ..., for `count` iterations."""
-        fresh = self.fresh or (0,)
-        return [fresh[min(i, len(fresh) - 1)] for i in range(count)]
-
-
-class SynthesisSettings(_Settings):
-    """Seed data written by the generator (LoopTool, section 3.1).
-
-    Where `seeds.source` is `trees`.
-    """
-
-    tools: str = ""
-    """Where tools come from: a Python, JSON or OpenAPI file or `mcp:` (see `looptool_kit/tools/catalog.py`).
-    Empty: the generator writes tools along the two trees.
-    """
-    count: int = Field(24, ge=1)
-    """Tools that the generator writes where there are none."""
-    turns: int = Field(3, ge=1, le=8)
-    """User turns of a dialogue at the most."""
-    rounds: int = Field(6, ge=1)
-    """How often more dialogues are simulated at the most, where samples are still missing."""
-    reflect: int = Field(0, ge=0, le=3)
-    """How often an assistant's turn that breaks a rule is shown its fault and answered again (InfTool, arXiv
-    2512.23611). The answers are counted as before.
-    """
-    band: tuple[float, float] | None = None
-    """Least and greatest complexity of a seed sample: mean negative log-likelihood of its label under the
-    untrained policy (ToolACE, section 2.2). Left out: all are kept.
-    """
 
 
 class LoraSettings(_Settings):
@@ -398,7 +335,10 @@ class Settings(_Settings):
 
     @property
     def held_out(self) -> int:
-        """How many held-out samples a policy is scored on, over the splits of the world."""
+        """How many held-out samples a policy is scored on.
+
+        All splits of the world together.
+        """
         return 3 * self.seeds.held_out + self.traces.held_out
 
     @property

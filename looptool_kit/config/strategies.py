@@ -166,11 +166,14 @@ class FissionSettings(Section):
 
 
 class EpisodeSettings(Section):
-    """GRPO over whole episodes, where samples have tools that run. With the trainer `trl` alone."""
+    """GRPO over whole episodes, where samples have tools that run.
+
+    With the trainer `trl` alone.
+    """
 
     prompts: bool = False
-    """Play such samples from the user's first words: tools answer, and what came of it is paid in the place
-    of `reward.name`. Their rollouts serve neither `[frontier]` nor `[pairs]`.
+    """Play such samples from the user's first words: tools answer, and what came of it is paid in place of
+    `reward.name`. Their rollouts serve neither `[frontier]` nor `[pairs]`.
     """
     progress: bool = False
     """Pay for parts of what was asked, too; otherwise for all of it or nothing."""
@@ -178,25 +181,11 @@ class EpisodeSettings(Section):
     """Assistant turns of an episode at the most."""
 
 
-class EvolveSettings(Section):
-    """Evolved tools: the expander `evolve` and the source `evolved` (ToolACE, section 2.1)."""
-
-    steps: tuple[int, int] = (1, 3)
-    """Fewest and most changes that a tool goes through at a time."""
-    buffer: int = Field(64, ge=0)
-    """Evolved tools that are kept to be changed further; 0: each change begins with the tool as it is."""
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        if not 1 <= self.steps[0] <= self.steps[1]:
-            raise ValueError(f"steps are the fewest, at least 1, and the most, not {list(self.steps)}")
-        return self
-
-
 class ReverseSettings(Section):
-    """The expander `reverse`: plans that a proposer finds hard for the policy (ReverseGen, arXiv 2410.16736).
+    """The expander `reverse`: plans that are hard for the policy.
 
-    For samples of the world, whose labels are exact whoever proposes the plan.
+    A proposer finds them (ReverseGen, arXiv 2410.16736). For samples of the world, whose labels are exact
+    whoever proposes the plan.
     """
 
     proposer: str = "features"
@@ -218,17 +207,11 @@ class ReverseSettings(Section):
     """Least share of each kind among a round's proposals, as a part of its share in the world's samples."""
 
 
-class TracesSettings(Section):
-    """Longer tasks of the world: chains of tools of which the request does not say each."""
-
-    held_out: int = Field(0, ge=0)
-    """Held-out samples of the split `unseen_traces`, each a step of another trace of 3 or 4 tools that no
-    expander makes; 0: the split is left out. For the sources `world` and `evolved`.
-    """
-
-
 class HardgenSettings(Section):
-    """The expander `hardgen`: traces of tools towards those that the policy fails (arXiv 2601.01498)."""
+    """The expander `hardgen`: traces of tools towards those that fail.
+
+    The policy is what fails them (HardGen, arXiv 2601.01498).
+    """
 
     fails_least: int = Field(2, ge=1)
     """A tool fails only where so many samples ask for it."""
@@ -259,43 +242,6 @@ class HardgenSettings(Section):
                 f"length is the fewest, at least 2, and the most, at most 6, not {list(self.length)}"
             )
         return self
-
-
-class ProceduralSettings(Section):
-    """Sampled tools: the source and the expander `procedural` (RandomWorld, arXiv 2506.11045)."""
-
-    tools: int = Field(550, ge=20)
-    """Tools that are sampled, held-out ones among them."""
-    inputs: tuple[int, int] = (0, 4)
-    """Fewest and most parameters of a tool."""
-    length: tuple[int, int] = (1, 6)
-    """Fewest and most calls of a task, where the tools allow it."""
-    branch: float = Field(0.3, ge=0, le=1)
-    """Chance that a tool of a task begins a branch of its own, instead of building on what was found."""
-    distractors: tuple[int, int] = (1, 5)
-    """Fewest and most further tools on offer."""
-    unions: bool = True
-    """Whether a parameter may take either of two kinds of things."""
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        for name, least in (("inputs", 0), ("length", 1), ("distractors", 0)):
-            low, high = getattr(self, name)
-            if not least <= low <= high or (name == "inputs" and not 1 <= high <= 8):
-                raise ValueError(f"{name} are the fewest, at least {least}, and the most, not {[low, high]}")
-        return self
-
-
-class MergeSettings(Section):
-    """Near-duplicate tools of a person's own become one (InfTool, arXiv 2512.23611)."""
-
-    tools: bool = False
-    """Merge them: those of `looptool init --tools`, and those of the samples of a file, which are rewritten.
-    """
-    same: float = Field(0.6, gt=0, le=1)
-    """Least cosine of the texts of two tools that become one. No two tools of the world reach 0.6, and all of
-    70 copies under other names do. Other verbs, things and types never come together, however alike.
-    """
 
 
 class CheckSettings(Section):
@@ -357,61 +303,3 @@ class AugmentSettings(Section):
     """
     measure: Literal["loss", "accuracy"] = "loss"
     """What is compared there: the mean label loss, or exact match, which is too coarse for few samples."""
-
-
-SEARCH_PATTERNS = (
-    "direct",
-    "bad_argument",
-    "bad_tool",
-    "parallel",
-    "chain_one",
-    "chain_many",
-    "chain_failure",
-    "missing",
-)
-"""Patterns of dialogues that search."""
-
-
-class SearchSettings(Section):
-    """Dialogues that search records: the source `search`, and a share of other runs' new samples (ToolForge).
-
-    Without `file` people, works, organisations and places are made up and labels are exact.
-    """
-
-    share: float = Field(0.0, ge=0, le=5)
-    """New samples of searches that join D_2, D_3, ... beside those of the run's own source, as a share of
-    `seeds.first`. 0: none.
-    """
-    file: str = ""
-    """Records of your own for the source `search`: a .jsonl file in HotpotQA's form (question, answer,
-    context, supporting_facts). `generator_llm` writes tools and calls for them, `judge_llm` checks the
-    labels. Empty: records are made up, without a model.
-    """
-    records: int = Field(200, ge=20, le=1500)
-    """Works of the made-up base; people, organisations and places come with them."""
-    hops: tuple[int, int] = (1, 3)
-    """Fewest and most facts between what a question names and its answer, up to 3."""
-    top: tuple[int, int] = (2, 4)
-    """Fewest and most passages that a search finds."""
-    patterns: tuple[str, ...] = ()
-    """Patterns of dialogues, in turn: `direct`, `bad_argument`, `bad_tool`, `parallel`, `chain_one`,
-    `chain_many`, `chain_failure`, `missing`. One that stands twice comes twice as often. Empty: all alike.
-    """
-    variants: int = Field(4, ge=1, le=12)
-    """Variants of each search tool beside the tool itself; the last one is held out."""
-    same: float = Field(0.7, ge=0, le=1)
-    """Least cosine of a variant and its tool, by TF-IDF of characters. (ToolForge: .7, by bge-m3.)"""
-    words: float = Field(0.6, gt=0, le=1)
-    """Share of a variant's words, by BM25, that each other one may have at the most. (ToolForge: .6 of a raw
-    BM25, in the mean.)
-    """
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        if not 1 <= self.hops[0] <= self.hops[1] <= 3:
-            raise ValueError(f"hops are the fewest, at least 1, and the most, up to 3, not {list(self.hops)}")
-        if not 1 <= self.top[0] <= self.top[1]:
-            raise ValueError(f"top is the fewest, at least 1, and the most, not {list(self.top)}")
-        if unknown := [p for p in self.patterns if p not in SEARCH_PATTERNS]:
-            raise ValueError(f"there is no pattern {unknown[0]!r}; choose from {', '.join(SEARCH_PATTERNS)}")
-        return self

@@ -160,7 +160,9 @@ def parquet_rows(
 
 @contextmanager
 def parquet_explained(path: Path) -> Iterator[None]:
-    """Name the file where it is damaged, in its footer, in a page, or by a column that is not there.
+    """Name the file and the place where it is damaged.
+
+    The place is its footer, a page, or a column that is missing.
 
     Raises:
         ValueError: It cannot be read.

@@ -298,7 +298,10 @@ def read_json(path: Path, kind: type[T], remedy: str) -> T:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The records of a JSON-lines file; a warning names each line that is none, and it is left out."""
+    """Return the records of a JSON-lines file.
+
+    A line that is not a record is left out, and a warning names it.
+    """
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError as error:

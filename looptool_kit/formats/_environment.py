@@ -22,7 +22,9 @@ VERSION = "0.4"
 def write_environment(
     samples: Sequence[Sample], out: Path, how: Procedural, wrong: Collection[str] = ()
 ) -> tuple[int, Counter[str]]:
-    """Write the package; returns how many tasks it has, and why other samples are left out.
+    """Write the package and return how many tasks it has.
+
+    The second result says why other samples are left out.
 
     Args:
         samples: Of the world, or of procedural environments.

@@ -56,7 +56,10 @@ def _quoted(value: Any) -> str:
 
 
 def decided(run: Run) -> list[Decided]:
-    """The decisions in force, counted by what they say; a saved filter decides nothing."""
+    """Count the decisions in force by what they say.
+
+    A saved filter decides nothing.
+    """
     groups: dict[tuple[str, str], list[Decision]] = {}
     for subject in (s for s in SUBJECTS if s != "filter"):
         for decision in run.decisions(subject).values():

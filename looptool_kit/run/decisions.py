@@ -19,7 +19,9 @@ from looptool_kit.core.terminal import visible
 
 SUBJECTS = ("verdict", "expansion", "threshold", "tag", "filter")
 MAX_TAG_CHARACTERS = 40
+"""A tag is a few words, shown in a column of the table."""
 MAX_FILTER_CHARACTERS = 4000
+"""A filter is the query of a link, which browsers and servers take at this length."""
 VERDICTS: tuple[str, ...] = get_args(VerdictName)
 
 

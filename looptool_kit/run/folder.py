@@ -230,7 +230,7 @@ class Run:
         return path
 
     def manifest(self, name: str, iteration: int) -> dict[str, Any] | None:
-        """Return the manifest of a finished stage; None where there is none that can be read."""
+        """Return a finished stage's manifest; None where it cannot be read."""
         return read_manifest(self.folder(iteration) / f"{name}.json")
 
     def has(self, name: str, iteration: int) -> bool:

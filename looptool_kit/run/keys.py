@@ -35,7 +35,10 @@ def key(*parts: Any) -> str:
 
 
 def marked(folder: Path) -> str | None:
-    """The key of the unfinished work in a folder, from its file `key`; None where there is none."""
+    """Return the key of the unfinished work in a folder.
+
+    It is in the folder's file `key`; None where there is none.
+    """
     try:
         return (folder / "key").read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -148,7 +148,10 @@ def refuse_links(path: Path) -> None:
 
 
 def unused(folder: Path) -> Path:
-    """A place in a folder of numbered ones (`superseded/`) where nothing is, behind what is there."""
+    """Return an unused place in a folder of numbered ones (`superseded/`).
+
+    Its number is greater than those that are there.
+    """
     number = 1 + max(numbered(folder, 4), default=0)
     while os.path.lexists(folder / f"{number:04d}"):
         number += 1

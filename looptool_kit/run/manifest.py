@@ -93,7 +93,10 @@ SHAPES: dict[str, type[Manifest]] = {
 
 
 def read_manifest(path: Path) -> dict[str, Any] | None:
-    """The manifest of a finished stage; None where the file is missing or holds something else."""
+    """Return the manifest of a finished stage.
+
+    None where the file is missing or holds something else.
+    """
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         shape = SHAPES.get(path.stem, Manifest)
@@ -104,7 +107,10 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
 
 
 def is_training(facts: object) -> bool:
-    """Whether these are the facts of a finished training, its `folder` among them."""
+    """Whether these are the facts of a finished training.
+
+    Its `folder` is among them.
+    """
     try:
         Finished.model_validate(facts)
     except ValueError:

@@ -12,7 +12,10 @@ from looptool_kit.studies.page import text
 
 
 def is_page(file: Path) -> bool:
-    """Whether a file is a page that `markdown` wrote, which another one may replace."""
+    """Whether a file is a page that `markdown` wrote.
+
+    Another one may replace it.
+    """
     template = Path(report.__file__).with_name("compare.md.jinja").read_text(encoding="utf-8")
     title = template.split("\n", 1)[0]
     return file.is_file() and file.read_text(encoding="utf-8", errors="replace").startswith(f"{title}\n")

@@ -16,7 +16,10 @@ K1, B = 1.5, 0.75
 
 
 def words(text: str) -> list[str]:
-    """The words of a text as they are compared: lower case, letters and digits."""
+    """Return the words of a text as they are compared.
+
+    They are of letters and digits, in lower case.
+    """
     return re.findall(r"\w+", text.lower())
 
 
@@ -30,7 +33,10 @@ class BM25:
         self._frequency = Counter(w for c in self._counts for w in c)
 
     def scores(self, query: str) -> list[float]:
-        """One score for each passage, in order; 0 where no word of the query stands in it."""
+        """Score each passage, in order.
+
+        A score is 0 where no word of the query stands in the passage.
+        """
         wanted = [w for w in words(query) if w in self._frequency]
         return [
             sum(self._rarity(w) * self._weight(count[w], length) for w in wanted)

@@ -47,9 +47,10 @@ def _described(schema: Any) -> Iterable[str]:
 
 
 def different_things(a: Tool, b: Tool) -> bool:
-    """Whether each of two tools is about something that the other never mentions.
+    """Whether two tools are about different things.
 
-    Moving a viewing and moving a vet appointment share the rest.
+    Each is about something that the other never mentions. Moving a viewing and moving a vet appointment share
+    the rest.
     """
     return _about_more(a, b) and _about_more(b, a)
 

@@ -50,7 +50,10 @@ _PLAIN = {"type", "properties", "required", "additionalProperties", "description
 
 
 class Merge(Frozen):
-    """What became of a tool, or why two tools that are alike stay two."""
+    """What became of a tool, or why two tools stay two.
+
+    The two are alike.
+    """
 
     cluster: int
     """Tools of one number are one tool now; 0 for a pair that stays apart."""
@@ -67,7 +70,10 @@ class Merge(Frozen):
 
 
 class Merges(Table[Merge]):
-    """One row for each tool of a cluster, and for each pair that is alike and stays apart."""
+    """One row for each tool of a cluster.
+
+    A pair that is alike and stays apart has a row too.
+    """
 
     row_type = Merge
 
@@ -104,9 +110,10 @@ class Merging:
 
 
 def merge(tools: Sequence[Tool], same: float) -> Merging:
-    """Merge what is alike; the tool nearest to the others of its cluster lends name and words.
+    """Merge tools that are alike.
 
-    The merged tool has all parameters of its tools, and requires what all of them require.
+    Name and words are those of the tool that is nearest to the others of its cluster. The merged tool has all
+    parameters of its tools, and requires what all of them require.
 
     Args:
         tools: Of one catalogue, or of many samples; names may come twice.
@@ -189,7 +196,10 @@ def _clusters(count: int, near: Near, same: float) -> list[list[int]]:
 
 
 def differ(a: Tool, b: Tool) -> str:
-    """Why two tools are not one, however alike their texts; empty where nothing says so."""
+    """Say why two tools are not one, however alike their texts.
+
+    The reason is empty where nothing says so.
+    """
     verbs = verb(a), verb(b)
     if verbs[0] != verbs[1]:
         return f"one does {verbs[0]!r}, the other {verbs[1]!r}"
@@ -303,7 +313,10 @@ def _union(medoid: Tool, tools: Sequence[tuple[Tool, Mapping[str, str]]]) -> Too
 
 
 def merged_sample(sample: Sample, merging: Merging) -> Sample | str:
-    """The sample over the merged tools, its calls and its label with them; or why it cannot be rewritten."""
+    """Rewrite a sample over the merged tools, or say why not.
+
+    Its calls and its label are rewritten too.
+    """
     own = {t.name: m for t in sample.tools if (m := merging.members.get(t.canonical))}
     if not own:
         return sample

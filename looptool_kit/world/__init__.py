@@ -376,11 +376,8 @@ def _offer(sample: Sample, plan: Plan, extra: list[str], rng: Random) -> list[Sp
     specs_of = specs()
     own = list(dict.fromkeys(c["tool"] for c in plan["calls"])) if plan["kind"] != "decline" else []
     parent = [t.name for t in sample.tools if t.name in specs_of and not is_held(t.name)]
-    must = list(
-        dict.fromkeys(
-            [*own, *(e for e in extra if plan["kind"] != "decline" or e != plan["calls"][0]["tool"])]
-        )
-    )
+    wanted = [e for e in extra if plan["kind"] != "decline" or e != plan["calls"][0]["tool"]]
+    must = list(dict.fromkeys([*own, *wanted]))
     if len(parent) == len(sample.tools) and set(must) <= set(parent) and rng.random() < 0.5:
         return [specs_of[name] for name in parent]
     homes = {domain_of()[c["tool"]].name for c in plan["calls"]}

@@ -49,7 +49,9 @@ class Trace(NamedTuple):
 
 
 def perform(call: ToolCall, taken: Collection[str], state: dict[str, Any], seed: str) -> dict[str, Any]:
-    """Execute a call of a trace; a record that the user names was made before the dialogue.
+    """Execute a call of a trace.
+
+    A record that the user names was made before the dialogue.
 
     Args:
         call: The call.

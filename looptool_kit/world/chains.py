@@ -70,7 +70,10 @@ def unsaid(plan: Plan, call: ToolCall, more: ToolCall) -> dict[str, Any]:
 
 
 def superlatives(rows: list[dict[str, Any]], fields: Mapping[str, Type]) -> list[tuple[str, dict[str, Any]]]:
-    """Words that single out one of several results ("cheapest"), each with that result."""
+    """Return words that single out one of several results ("cheapest").
+
+    Each comes with that result.
+    """
     ways: list[tuple[str, dict[str, Any]]] = []
     for low, high, names in (
         ("cheapest", "most expensive", [n for n, t in fields.items() if t.name.startswith("money")]),

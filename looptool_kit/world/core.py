@@ -80,7 +80,10 @@ class Type:
     """Of a union: the types whose values it takes."""
 
     def is_a(self, other: Type) -> bool:
-        """True when this type is `other` or a subtype of it; all members of a union must be."""
+        """Whether this type is `other` or a subtype of it.
+
+        All members of a union must be.
+        """
         if self.members:
             return all(m.is_a(other) for m in self.members)
         if other.members and self is not other:

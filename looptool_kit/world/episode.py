@@ -34,14 +34,20 @@ _LOOKS = frozenset(
 
 
 class Told(Frozen):
-    """A call of the plan, and its result where the task fixes it."""
+    """A call of the plan.
+
+    It has its result where the task fixes it.
+    """
 
     call: ToolCall
     result: dict[str, Any] | None = None
 
 
 class Task(Frozen):
-    """What is to be done, by whom it is asked, and one way to do it."""
+    """What is to be done, and one way to do it.
+
+    It also tells who asks for it.
+    """
 
     tools: tuple[Tool, ...]
     system: tuple[Message, ...]
@@ -56,7 +62,9 @@ class Task(Frozen):
 
 
 def task_of(sample: Sample) -> Task:
-    """The task behind a sample: its user turns, and the calls of its context and label as the plan.
+    """Return the task behind a sample.
+
+    It has the sample's user turns. Its plan is the calls of context and label.
 
     Raises:
         ValueError: Nothing is to be called, or the request asks for more than the sample's calls do.
@@ -142,7 +150,10 @@ class Episode:
         self.reset()
 
     def reset(self) -> tuple[tuple[Message, ...], tuple[Tool, ...]]:
-        """Begin again; the dialogue up to the assistant's turn, and the tools on offer."""
+        """Begin again.
+
+        Returns the dialogue up to the assistant's turn, and the tools on offer.
+        """
         self._live, self._turn, self._said = self._session(), 0, 1
         self.done = False
         self.messages = [*self.task.system, Message(role="user", content=self.task.turns[0])]
@@ -174,13 +185,18 @@ class Episode:
         return back
 
     def answer(self, call: ToolCall) -> dict[str, Any]:
-        """The result of one call, outside of the dialogue: for whoever keeps the dialogue elsewhere."""
+        """Return the result of one call, outside of the dialogue.
+
+        For callers that keep the dialogue elsewhere.
+        """
         return self._live.call(call)
 
     def reward(self) -> float:
-        """1 where all that the plan comes to was done and nothing else was; else 0, or the progress.
+        """1 where exactly what was planned was done, else less.
 
-        Progress is the share of the plan's calls that were made, over the plan and what was done besides.
+        1 means that all that the plan asks for was done, and nothing else. Otherwise it is 0, or the
+        progress. Progress is the share of the plan's calls that were made, over the plan and what was done
+        besides.
         """
         did = what_was_done(self._live.done, self._known)
         extra = (did.records - self._wanted.records) - did.gone
@@ -209,7 +225,10 @@ class Episode:
 
 
 def what_was_done(done: Sequence[tuple[ToolCall, dict[str, Any]]], known: Mapping[str, Spec]) -> Done:
-    """What executed calls come to: records by content, and calls without records by name and arguments."""
+    """Return what executed calls have done.
+
+    Records are told by content, and calls without records by name and arguments.
+    """
     records: dict[tuple[str, str], dict[str, Any]] = {}
     acts, found = Counter[str](), Counter[str]()
     for call, result in done:

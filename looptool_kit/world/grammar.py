@@ -304,7 +304,10 @@ def fit(template: str, body: str) -> str:
 
 
 def joined(template: str, bodies: dict[str, str]) -> str:
-    """Several bodies in one; after a full stop inside the template a sentence begins."""
+    """Join several bodies into one.
+
+    After a full stop inside the template a sentence begins.
+    """
     return re.sub(
         r"(\. )?\{(\w)\}", lambda m: f". {capital(bodies[m[2]])}" if m[1] else bodies[m[2]], template
     )

@@ -29,7 +29,10 @@ ONE_CALL = ("single", "choice", "finish", "ask", "decline")
 
 
 class Prompt(Frozen):
-    """What a proposer is asked: a tool list of the world, and plans that it allows."""
+    """What a proposer is asked.
+
+    It is a tool list of the world, and plans that it allows.
+    """
 
     tools: tuple[str, ...]
     """Names of the tools on offer."""
@@ -48,7 +51,7 @@ class Prompt(Frozen):
 
 
 class Line(NamedTuple):
-    """What a proposer wrote in the place of a plan."""
+    """What a proposer wrote in place of a plan."""
 
     text: str
     tokens: int = 0
@@ -56,7 +59,10 @@ class Line(NamedTuple):
 
 
 class Preferred(NamedTuple):
-    """Two proposals to one prompt, of which the proposer is to make one more often than the other."""
+    """Two proposals to one prompt, one of them preferred.
+
+    The proposer is to make that one more often than the other.
+    """
 
     prompt: Prompt
     chosen: str
@@ -73,7 +79,10 @@ def line_of(plan: Plan) -> str:
 
 
 def read_plan(line: str, tools: Sequence[Spec]) -> tuple[Plan | None, str]:
-    """The plan of a line that anybody may have written, or None and why it is none that the world allows."""
+    """Return the plan of a line that anybody may have written.
+
+    Or None, and why it is not a plan that the world allows.
+    """
     if len(line) > MAX_LINE:
         return None, f"longer than {MAX_LINE} characters"
     try:
@@ -105,9 +114,10 @@ def _misshapen(value: Any) -> str:
 
 
 def fault_of(plan: Plan, tools: Sequence[Spec]) -> str:
-    """Why `draw_plan` could not have drawn this plan for this tool list; empty where it could.
+    """Say why `draw_plan` could not have drawn this plan.
 
-    So a plan without a fault has an exact label, as the world's own have.
+    The reason is empty where it could, for this tool list. So a plan without a fault has an exact label, as
+    the world's own have.
     """
     kind, calls, known = plan["kind"], plan["calls"], specs()
     if kind not in WEIGHTS:
@@ -189,9 +199,9 @@ def _fault_of_link(plan: Plan) -> str:
 
 
 def rendered(plan: Plan, tools: Sequence[Spec], rng: Random) -> Sample:
-    """A train sample of a plan without faults, its values and words drawn.
+    """Render a plan without faults as a train sample.
 
-    Raises ValueError where no scene fits it.
+    Its values and words are drawn. Raises ValueError where no scene fits it.
     """
     for _ in range(MAX_TRIES):
         try:
@@ -202,7 +212,10 @@ def rendered(plan: Plan, tools: Sequence[Spec], rng: Random) -> Sample:
 
 
 def drawn(kind: str, tools: Sequence[Spec], rng: Random) -> Plan | None:
-    """A plan of that kind that the world itself draws for a tool list; None where the list allows none."""
+    """Draw a plan of that kind for a tool list.
+
+    The world itself draws it; None where the list allows none.
+    """
     try:
         return draw_plan(kind, tools, "train", rng, Counter())
     except Impossible:
@@ -210,10 +223,11 @@ def drawn(kind: str, tools: Sequence[Spec], rng: Random) -> Plan | None:
 
 
 def features(plan: Plan, tools: Sequence[Spec]) -> dict[str, float]:
-    """What a plan is like, by name: what a proposer can learn to prefer.
+    """What a plan is like, by name.
 
-    Kind and tools, how many optional parameters are mentioned and values said implicitly, how many other
-    tools of the same and of other domains are on offer, and how many calls there are.
+    A proposer can learn to prefer these features: kind and tools, how many optional parameters are mentioned
+    and values said implicitly, how many other tools of the same and of other domains are on offer, and how
+    many calls there are.
     """
     known, calls = specs(), plan["calls"]
     targets = {c["tool"] for c in calls}

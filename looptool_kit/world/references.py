@@ -22,7 +22,10 @@ _LATER = re.compile("\1(\\w+)\1+")
 
 
 def later(into: Sequence[Edge]) -> dict[str, str]:
-    """Parameter -> a mark, as long as a long clause, for words that need the order of the sentence."""
+    """Return parameter -> a mark for words that come later.
+
+    Such words need the order of the sentence. A mark is as long as a long clause.
+    """
     return {e.parameter: f"\1{e.parameter}\1".ljust(g.LONG + 1, "\1") for e in into}
 
 
@@ -44,9 +47,10 @@ class Found(NamedTuple):
 
 
 def is_lookup(route: Route, tool: str) -> bool:
-    """Whether a call of a route stays unsaid: what it finds is named by what it is asked.
+    """Whether a call of a route stays unsaid.
 
-    Lists are, and results whose words hold every required parameter. What acts is always said.
+    What it finds is then named by what it is asked. Lists are, and results whose words hold every required
+    parameter. What acts is always said.
     """
     spec, fields = specs()[tool], [e.field for e in route.edges if e.first == tool]
     return bool(fields) and all(_named(spec, field) for field in fields)
@@ -62,7 +66,9 @@ def _named(spec: Spec, field: str) -> bool:
 def found(
     spec: Spec, args: dict[str, Any], result: dict[str, Any], fields: Collection[str], scene: Scene
 ) -> Found:
-    """Choose the entry that later calls take, and words that single it out.
+    """Choose the entry that later calls take.
+
+    The words that come with it single it out.
 
     Raises:
         Impossible: None do, or two different results are taken.
@@ -94,7 +100,10 @@ def found(
 
 
 class References:
-    """The words of one request for what its calls find; what was named once is "that flight" from then on."""
+    """The words of one request for what its calls find.
+
+    What was named once is "that flight" from then on.
+    """
 
     def __init__(
         self,
@@ -182,7 +191,10 @@ class References:
         return self.resolved(text, into)
 
     def resolved(self, text: str, into: Sequence[Edge]) -> str:
-        """The text with words for `later`'s marks, from left to right: "that" comes second."""
+        """Return the text with words for `later`'s marks.
+
+        They are read from left to right: "that" comes second.
+        """
         edges = {e.parameter: e for e in into}
         return _LATER.sub(lambda m: self.words(edges[m[1]]), text)
 

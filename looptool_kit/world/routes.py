@@ -31,7 +31,10 @@ MAX_TRIES = 40
 
 
 class Edge(NamedTuple):
-    """An output that fills a parameter: of a list, `field` is `list.field of its entries`."""
+    """An output that fills a parameter.
+
+    Of a list, `field` is `list.field of its entries`.
+    """
 
     first: str
     field: str
@@ -50,7 +53,10 @@ class Route(NamedTuple):
         return [e for e in self.edges if e.second == tool]
 
     def steps(self) -> list[list[str]]:
-        """The tools by the step at which all that they need is there: those of one step wait for nothing."""
+        """The tools by the step at which their needs are met.
+
+        Those of one step wait for nothing.
+        """
         at: dict[str, int] = {}
         for tool in self.tools:
             at[tool] = max((at[e.first] + 1 for e in self.into(tool)), default=0)
@@ -58,7 +64,10 @@ class Route(NamedTuple):
 
 
 def outputs(spec: Spec) -> Iterable[tuple[str, Type]]:
-    """(Field, type) of what a tool gives back; of a list the fields of its entries, as `list.field`."""
+    """Yield (field, type) of what a tool gives back.
+
+    Of a list it yields the fields of its entries, as `list.field`.
+    """
     for name, kind in spec.out.items():
         if isinstance(kind, Type) and kind.item is not None:
             yield from ((f"{name}.{sub}", t) for sub, t in kind.item.fields.items())
@@ -67,10 +76,10 @@ def outputs(spec: Spec) -> Iterable[tuple[str, Type]]:
 
 
 def fits(kind: Type, wanted: Type) -> bool:
-    """Whether a value of one type can be an argument of another, alone or as the one item of a list.
+    """Whether a value of one type can be another's argument.
 
-    No choice, no boolean and no text of the speaker's own can: two tools that take such a one mean two
-    things.
+    It is the argument itself, or the one item of a list. No choice, no boolean and no text of the speaker's
+    own can: two tools that take such a one mean two things.
     """
     if wanted.item is not None:
         wanted = wanted.item
@@ -83,7 +92,10 @@ def fits(kind: Type, wanted: Type) -> bool:
 
 
 def sayable(edge: Edge) -> bool:
-    """Whether a request can name the value without the call, or after it ("that rental")."""
+    """Whether a request can name the value without the call.
+
+    Or after it ("that rental").
+    """
     spec, (name, _, sub) = specs()[edge.first], edge.field.partition(".")
     if not sub:
         return name in spec.refer or spec.out[name] is spec.makes
@@ -92,7 +104,10 @@ def sayable(edge: Edge) -> bool:
 
 
 def in_one_breath(edge: Edge) -> bool:
-    """Whether one request may ask for both: nobody books a table and cancels it at once."""
+    """Whether one request may ask for both.
+
+    Nobody books a table and cancels it at once.
+    """
     first, second = specs()[edge.first], specs()[edge.second]
     undone = second.cancels or second.changes or second.later
     return not (first.makes and undone and second.by_name[edge.parameter].type is first.makes)
@@ -139,10 +154,11 @@ def edges(names: frozenset[str], open_links: bool = True, per_type: int = PER_TY
 
 
 def walk(needs: Mapping[str, Collection[str]], target: str, rng: Random) -> list[str] | None:
-    """The tools that lead to a target, each after its prerequisites; None where none leads there.
+    """Return the tools that lead to a target.
 
-    Of those that are legal, one that the target still needs is next, directly or through others: a tool that
-    is merely near would never end. A tool is called once.
+    Each comes after its prerequisites; None where no tools lead there. Of those that are legal, one that the
+    target still needs is next, directly or through others: a tool that is merely near would never end. A tool
+    is called once.
     """
     wanted, waiting = {target}, [target]
     while waiting:
@@ -161,7 +177,9 @@ def walk(needs: Mapping[str, Collection[str]], target: str, rng: Random) -> list
 def draw_route(
     links: Sequence[Edge], target: str, length: tuple[int, int], rng: Random, held: bool = False
 ) -> Route | None:
-    """A route to the target and, where it is too short, on from it; None where there is none.
+    """Draw a route to the target.
+
+    Where it is too short, it continues from there; None where there is none.
 
     Args:
         links: What may feed what.

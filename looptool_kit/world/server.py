@@ -57,5 +57,8 @@ def serve(session: Session) -> None:
 
 
 def answer(session: Session, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The result of a call from outside; `{"error": ...}` where it cannot be executed."""
+    """Return the result of a call from outside.
+
+    It is `{"error": ...}` where the call cannot be executed.
+    """
     return session.call(ToolCall(name=name, arguments=dict(arguments)))

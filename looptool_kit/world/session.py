@@ -20,7 +20,9 @@ from looptool_kit.world.spec import Spec, all_domains, specs
 
 
 def specs_of(domains: Sequence[str]) -> dict[str, Spec]:
-    """Tool name -> tool of these domains of the world; of all where none is named.
+    """Tool name -> tool of these domains of the world.
+
+    Without a name, of all domains.
 
     Raises:
         ValueError: There is no such domain.
@@ -42,13 +44,16 @@ class Session:
         self._told: dict[str, list[dict[str, Any]]] = {}
 
     def remember(self, call: ToolCall) -> None:
-        """Let the record that a call refers to exist, as made before the dialogue."""
+        """Let the record that a call refers to exist.
+
+        It counts as made before the dialogue.
+        """
         remember(self.known[call.name], call.arguments, self._state)
 
     def tell(self, call: ToolCall, result: dict[str, Any]) -> None:
-        """Give this result when the call comes for the first time, in place of one that is drawn.
+        """Give this result when the call comes for the first time.
 
-        Records that it lists exist from now on.
+        It replaces one that would be drawn. Records that it lists exist from now on.
         """
         spec = self.known[call.name]
         if spec.lists is None and not _keeps(spec):
@@ -62,7 +67,10 @@ class Session:
                 records.setdefault(row[key], dict(row))
 
     def call(self, call: ToolCall) -> dict[str, Any]:
-        """Execute a call; `{"error": ...}` where it is not valid or what it refers to does not exist."""
+        """Execute a call.
+
+        The result is `{"error": ...}` where it is not valid or what it refers to does not exist.
+        """
         if wrong := problem(call, self.known):
             return {"error": wrong}
         spec, text = self.known[call.name], _text(call)

@@ -78,7 +78,10 @@ def text_of(sample: Sample) -> str:
 
 
 def show_traces(n: int, domains: list[str]) -> int:
-    """Print whole traces until they have `n` samples, and what is wrong with any; returns how many are."""
+    """Print whole traces until they have `n` samples.
+
+    What is wrong with any is printed too; returns how many are wrong.
+    """
     rng, names = Random(7), open_to(domains)
     targets = sorted({tool for edge in edges(names) for tool in (edge.first, edge.second)})
     shown, bad, lengths = 0, 0, Counter[int]()

@@ -40,7 +40,9 @@ MAX_TRIES = 60
 
 
 def offer(route: Route, names: Collection[str], rng: Random) -> list[Spec]:
-    """The route's tools and a few others, shuffled; none but its source could give a value that is taken.
+    """Offer the route's tools and a few others, shuffled.
+
+    None but its source could give a value that is taken.
 
     Raises:
         Impossible: Another tool of the route gives one.
@@ -60,7 +62,10 @@ def offer(route: Route, names: Collection[str], rng: Random) -> list[Spec]:
 
 
 def rivals(route: Route, names: Sequence[str]) -> list[Edge]:
-    """Links by type of these tools into a parameter that the route fills from another one."""
+    """Return links by type of these tools into the route's parameters.
+
+    The route fills such a parameter from another tool.
+    """
     filled = {(e.second, e.parameter): e.first for e in route.edges}
     return [e for e in every_link(names) if filled.get((e.second, e.parameter), e.first) != e.first]
 
@@ -69,9 +74,10 @@ def rivals(route: Route, names: Sequence[str]) -> list[Edge]:
 
 
 def samples_of(trace: Trace, split: str = "train") -> list[Sample]:
-    """One sample a step: what was done so far, and the calls for which everything is there.
+    """Return one sample for each step.
 
-    Calls that wait for nothing are one step, as in the kind `parallel`: no order among them would be exact.
+    It has what was done so far, and the calls for which everything is there. Calls that wait for nothing are
+    one step, as in the kind `parallel`: no order among them would be exact.
     """
     number = {tool: i for i, tool in enumerate(trace.route.tools)}
     steps = [[number[t] for t in step] for step in trace.route.steps()]
@@ -122,9 +128,10 @@ def _meta(trace: Trace, step: int, steps: Sequence[Sequence[int]]) -> dict[str, 
 
 
 def advanced(trace: Trace) -> dict[str, JsonValue]:
-    """The one tool that the whole trace would be: what the user gives in, what the last call gives out.
+    """The one tool that the whole trace would be.
 
-    HardGen words its queries at the level of this tool. It is never on offer.
+    It takes what the user gives, and returns what the last call gives. HardGen words its queries at the level
+    of this tool. It is never on offer.
     """
     known = [specs()[c.name] for c in trace.calls]
     properties: dict[str, JsonValue] = {}
@@ -145,7 +152,9 @@ def advanced(trace: Trace) -> dict[str, JsonValue]:
 
 
 def replay(sample: Sample) -> list[dict[str, Any]]:
-    """Execute the calls in a sample's context again; a sample of this module shows these results.
+    """Execute the calls in a sample's context again.
+
+    A sample of this module shows these results.
 
     Raises:
         ValueError: The sample has no trace.
@@ -168,7 +177,9 @@ def draw_trace(
     open_links: bool = True,
     held: bool = False,
 ) -> Trace | None:
-    """A trace to a target over these tools; None where none was found.
+    """Draw a trace to a target over these tools.
+
+    None where none was found.
 
     Args:
         target: A train tool.
@@ -192,7 +203,9 @@ def draw_trace(
 
 
 def generate(n: int, seed: int | str, domains: Sequence[str] = ()) -> list[Sample]:
-    """Draw `n` samples of the split `unseen_traces`: one step each of `n` traces, so that none tells another.
+    """Draw `n` samples of the split `unseen_traces`.
+
+    They are one step each of `n` traces, so that none tells another.
 
     Raises:
         ValueError: These domains have too few traces.

@@ -204,7 +204,10 @@ def record(template: str = "", **fields: Type) -> Type:
 
 
 def union(a: Type, b: Type) -> Type:
-    """Values of either of two types, said as their own type says them."""
+    """Values of either of two types.
+
+    Each is said as its own type says it.
+    """
     members = tuple(dict.fromkeys(m for t in (a, b) for m in t.members or (t,)))
 
     def of(value: Any) -> Type:

@@ -18,7 +18,10 @@ SETTINGS = tuple(
 
 
 def searches(run: Run, j: int) -> Samples:
-    """The samples of searches that are new in D_{j+1}; what cannot be used is rejected with the reason."""
+    """Return the samples of searches that are new in D_{j+1}.
+
+    What cannot be used is rejected with the reason.
+    """
     settings = run.settings
     count = round(settings.search.share * settings.seeds.first)
     if not count:

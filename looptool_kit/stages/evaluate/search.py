@@ -39,7 +39,10 @@ def tables(names: Sequence[str] | None = None) -> list[str]:
 
 
 def print_scores(run: Run, policy: Policy, scores: Scores) -> None:
-    """The share of right answers of each kind in each split, with its 95% interval."""
+    """Print the share of right answers of each kind and split.
+
+    Each comes with its 95% interval.
+    """
     for split in dict.fromkeys(s.split for s in scores):
         rows = [s for s in scores if s.split == split]
         for kind in ("", *dict.fromkeys(sorted(s.kind for s in rows))):
@@ -52,5 +55,5 @@ def print_scores(run: Run, policy: Policy, scores: Scores) -> None:
 def _names(names: Sequence[str] | None) -> list[str]:
     for name in names or ():
         if name not in SPLITS:
-            raise ValueError(f"the suite {SUITE} has no category {name!r}; choose of {', '.join(SPLITS)}")
+            raise ValueError(f"the suite {SUITE} has no category {name!r}; choose from {', '.join(SPLITS)}")
     return list(names or SPLITS)

@@ -39,7 +39,10 @@ class Tries(Table[Tried]):
 
 
 class FailingTool(Frozen):
-    """One tool that samples ask for, and how often the policy is wrong about it."""
+    """One tool that samples ask for.
+
+    It says how often the policy is wrong about the tool.
+    """
 
     tool: str
     asked: int

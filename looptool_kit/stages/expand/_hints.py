@@ -69,7 +69,10 @@ _FUNCTION_WORDS = frozenset(
 
 
 def words_of(label: Label) -> set[str]:
-    """The words that a hint must not hold: of names, split where they are joined, and of values."""
+    """Return the words that a hint must not hold.
+
+    They are those of values and of names, which are split where words are joined.
+    """
     texts: list[str] = []
     for call in label.calls:
         texts += [call.name, *_texts(call.arguments)]
@@ -87,7 +90,10 @@ def _texts(value: JsonValue) -> list[str]:
 
 
 def hint(sample: Sample, answer: Answer, rng: Random) -> str:
-    """Words for the first thing that is wrong; empty where each wording would reveal something."""
+    """Write a hint about the first thing that is wrong.
+
+    It is empty where each wording would reveal something.
+    """
     faults = grade(answer, sample.label, sample.tools).faults
     kind = faults[0].kind if faults else "wrong_reply"
     options = _WORDS[kind]
@@ -124,7 +130,9 @@ class Reached(NamedTuple):
 def reach(
     samples: Sequence[Sample], engine: Engine, tries: int, max_new_tokens: int, seed: int
 ) -> list[Reached]:
-    """Let the policy answer each sample up to `tries` times, with a hint more after each wrong answer.
+    """Let the policy answer each sample up to `tries` times.
+
+    After each wrong answer it gets one more hint.
 
     Args:
         samples: Without hints.

@@ -45,7 +45,7 @@ class Proposal(Frozen):
     prompt: int
     """The number of its prompt in the round."""
     plan: str
-    """As the proposer wrote it: a line of JSON, or what it wrote in the place of one."""
+    """As the proposer wrote it: a line of JSON, or what it wrote in place of one."""
     sample: Sample | None = None
     """The plan rendered; None where it is none that the world allows."""
     passed: bool = False
@@ -63,9 +63,10 @@ class Proposal(Frozen):
 
     @property
     def pay(self) -> float:
-        """4 p (1 - p), where p is the share of right answers: 1 at a half, 0 at none and all (ours).
+        """4 p (1 - p), for a share p of right answers.
 
-        What did not pass earns nothing: that is the gate of validity.
+        That is 1 where half are right, and 0 where none or all are (a choice of ours). What did not pass
+        earns nothing: that is the gate of validity.
         """
         return 4 * self.right * (1 - self.right) if self.right is not None else 0.0
 
@@ -164,7 +165,10 @@ def _told(rows: Sequence[Proposal], settings: ReverseSettings, facts: dict[str, 
 
 
 def prompts(run: Run, j: int, number: int, lists: Sequence[tuple[str, ...]]) -> list[Prompt]:
-    """The prompts of a round: tool lists in turn, each with plans that the world draws for it."""
+    """Draw the prompts of a round.
+
+    Tool lists come in turn, each with plans that the world draws for it.
+    """
     count = max(1, run.settings.reverse.proposals // GROUP)
     rng = Random(f"{run.settings.seed}/{j}/prompts/{number}")
     order: list[tuple[str, ...]] = []
@@ -184,9 +188,10 @@ def _examples(names: Sequence[str], rng: Random) -> tuple[str, ...]:
 
 
 def deck(count: int, share: float, rng: Random) -> list[str | None]:
-    """The kinds that a round's proposals must have; None leaves one to the proposer.
+    """Draw the kinds that a round's proposals must have.
 
-    Each kind is prescribed in that share of what the world's own proportions would give, rounded up.
+    None leaves one to the proposer. Each kind is prescribed in that share of what the world's own proportions
+    would give, rounded up.
     """
     least = [kind for kind in kind_deck(count, None, rng)] if share == 1 else []
     least = least or [k for k, w in WEIGHTS.items() for _ in range(ceil(share * w * count - 1e-9))]
@@ -218,7 +223,10 @@ def _round(
 
 
 def checked(line: Line, prompt: Prompt, rng: Random, seen: Deduplicator) -> Proposal:
-    """A line read, rendered and checked; where it passes, `seen` takes it in."""
+    """Read, render and check a line.
+
+    Where it passes, it is added to `seen`.
+    """
     plan, why = read_plan(line.text, prompt.specs)
     sample = None
     if plan is not None:
@@ -289,7 +297,7 @@ def _counted(sample: Sample, completions: Sequence[Completion]) -> Tried:
 
 
 def pairs(rows: Sequence[Proposal], asked: Sequence[Prompt], pay: str) -> list[Preferred]:
-    """What the proposer learns of a round: pairs of proposals to one prompt.
+    """Pair proposals to one prompt, for the proposer to learn from.
 
     `failure`: each that the policy failed is preferred to each that it solved. `uncertainty`: with advantages
     a_1, a_2, ... in falling order (pay less the group's mean, over its deviation, as in GRPO), each proposal

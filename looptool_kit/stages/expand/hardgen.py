@@ -33,7 +33,10 @@ MAX_TRACES = 4
 
 
 def inputs(run: Run, j: int) -> dict[str, Any]:
-    """What decides the children beside the error seeds: the failing tools, and who answers."""
+    """Return what decides the children beside the error seeds.
+
+    These are the failing tools, and who answers.
+    """
     asked = {"policy": [policy_of(run, j).key]} if run.settings.hardgen.hints else {}
     return {"failing": [stage(run, j).key], **asked}
 
@@ -41,10 +44,10 @@ def inputs(run: Run, j: int) -> dict[str, Any]:
 def candidates(
     seeds: Sequence[ErrorSeed], k: Sequence[int], rngs: Sequence[Random], pool: Samples, run: Run
 ) -> list[list[Candidate]]:
-    """Whole traces for each seed, at most `k[i]` steps in all; none for tools that are not the world's.
+    """Draw whole traces for each seed, at most `k[i]` steps in all.
 
-    More are drawn only while a seed has fewer steps within reach than the stage wants, which is `k[i]` by
-    `expand.tries`: each costs answers of the policy.
+    There are none for tools that are not the world's. More are drawn only while a seed has fewer steps within
+    reach than the stage wants, which is `k[i]` by `expand.tries`: each costs answers of the policy.
     """
     out: list[list[Candidate]] = [[] for _ in seeds]
     if not seeds:

@@ -24,7 +24,10 @@ MAX_TRIES = 40
 def candidates(
     seeds: Sequence[ErrorSeed], k: Sequence[int], rngs: Sequence[Random], pool: Samples, run: Run
 ) -> list[list[Candidate]]:
-    """At most `k[i]` children of each seed; none of a request to decline."""
+    """Draw at most `k[i]` children of each seed.
+
+    A request to decline has none.
+    """
     how = Procedural(**run.settings.procedural.model_dump(), seed=run.settings.seed)
     return [
         [Candidate(child) for child in children(seed.sample, count, rng, how)]

@@ -40,7 +40,10 @@ WARMUP = ("lora", "sft.batch", "sft.micro_batch", "sft.learning_rate", "sft.warm
 def candidates(
     seeds: Sequence[ErrorSeed], k: Sequence[int], rngs: Sequence[Random], pool: Samples, run: Run
 ) -> list[list[Candidate]]:
-    """The last round's failures, each with the nearest seed that has room; none for data of other sources."""
+    """Give each of the last round's failures to a seed.
+
+    It is the nearest one that has room. Data of other sources gets none.
+    """
     found: list[list[Candidate]] = [[] for _ in seeds]
     lists = _lists(seeds)
     if not lists:
@@ -64,7 +67,10 @@ def candidates(
 
 
 def inputs(run: Run, j: int) -> dict[str, Any]:
-    """What else decides the children: who answers the proposals, and how the proposer is made."""
+    """Return what else decides the children.
+
+    These are who answers the proposals, and how the proposer is made.
+    """
     return {
         "policy": policy_of(run, j).key,
         "proposer": deciding(run.settings, ("probe.max_new_tokens", *WARMUP)),
@@ -72,7 +78,10 @@ def inputs(run: Run, j: int) -> dict[str, Any]:
 
 
 def facts(seeds: Sequence[ErrorSeed], run: Run) -> dict[str, Any]:
-    """For the manifest: how many were proposed, and the tokens that proposing took."""
+    """Return what the manifest tells of proposing.
+
+    It is how many plans were proposed, and how many tokens that took.
+    """
     place = folder(run, seeds[0].verdict.iteration) if seeds else None
     if place is None or not (place / "proposer.json").exists():
         return {}
@@ -121,10 +130,11 @@ def _child(row: Proposal) -> Sample:
 
 
 def within(rows: Sequence[Proposal], most: int, unsolved: float, kinds: float) -> list[Proposal]:
-    """The rows that become children, at most `most`: those that the policy solves most uncertainly first.
+    """Choose at most `most` rows that become children.
 
-    A row that none of the sampled answers solved may be impossible, and at most the share `unsolved` are
-    such. Each kind gets the share `kinds` of its part of the world's samples, where it has as many rows.
+    Those that the policy solves most uncertainly come first. A row that none of the sampled answers solved
+    may be impossible, and at most the share `unsolved` are such. Each kind gets the share `kinds` of its part
+    of the world's samples, where it has as many rows.
     """
     ordered = sorted(rows, key=lambda row: -row.pay)
     solvable = sum(bool(row.right) for row in ordered)

@@ -62,7 +62,10 @@ def seeds_of(run: Run, verdicts: Verdicts, j: int) -> list[ErrorSeed]:
 
 
 def held_out(run: Run) -> Samples:
-    """The samples that no child may repeat: the held-out ones and the development ones."""
+    """Return the samples that no child may repeat.
+
+    They are the held-out ones and the development ones.
+    """
     development = run.table(Samples, "development", 0, missing_ok=True)
     return Samples([*run.table(Samples, "held_out", 0), *development])
 

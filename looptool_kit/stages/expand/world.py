@@ -44,7 +44,10 @@ tool does what is asked.
 def candidates(
     seeds: Sequence[ErrorSeed], k: Sequence[int], rngs: Sequence[Random], pool: Samples, run: Run
 ) -> list[list[Candidate]]:
-    """At most `k[i]` children of each seed; none for samples that the world did not make."""
+    """Draw at most `k[i]` children of each seed.
+
+    Samples that the world did not make have none.
+    """
     made = each(children)(seeds, k, rngs, pool, run)
     for seed, count, rng, found in zip(seeds, k, rngs, made, strict=True):
         if "facts" in seed.sample.meta:
@@ -65,7 +68,10 @@ def _child_of(seed: Sample, child: Sample) -> Sample:
 
 
 def children(seed: Sample, faults: Sequence[Fault], k: int, rng: Random, pool: Samples) -> list[Sample]:
-    """Return at most k children of a sample with a plan; none for others."""
+    """Return at most k children of a sample with a plan.
+
+    Other samples have none.
+    """
     if "calls" not in seed.meta:
         return []
     confused = (

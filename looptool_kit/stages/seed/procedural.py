@@ -28,7 +28,10 @@ SPLIT = "unseen_types"
 
 
 def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
-    """Seed data as `_draw` says; each sample is one turn of an environment of its own."""
+    """Draw seed data as `_draw` says.
+
+    Each sample is one turn of an environment of its own.
+    """
     settings, wanted = run.settings, run.settings.seeds
     how = Procedural(**settings.procedural.model_dump(), seed=settings.seed)
     sieve = Sieve.of(run)

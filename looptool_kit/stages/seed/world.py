@@ -65,7 +65,10 @@ def within(
 
 
 def held_out_of(run: Run) -> Samples:
-    """The held-out splits, over the world's tools as they are; `unseen_traces` where it is asked for."""
+    """Draw the held-out splits over the world's tools as they are.
+
+    `unseen_traces` is among them where it is asked for.
+    """
     wanted = run.settings.seeds
     seed = HELD_OUT_SEED + run.settings.seed
     longer = traces.generate(run.settings.traces.held_out, seed, wanted.domains)

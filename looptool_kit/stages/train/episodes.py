@@ -21,7 +21,10 @@ from looptool_kit.world.spec import Spec
 
 
 def known_tools(samples: Sequence[Sample], how: Procedural) -> dict[str, Spec]:
-    """The tools that run, by name: the world's, and the procedural ones where samples have such."""
+    """Return the tools that run, by name.
+
+    They are the world's, and the procedural ones where samples have such.
+    """
     sampled = any(s.source == "procedural" or s.strategy.endswith(".procedural") for s in samples)
     return running(how if sampled else None)
 
@@ -83,9 +86,10 @@ def play(
     sampling: Sampling,
     settings: EpisodeSettings,
 ) -> dict[str, Any]:
-    """`sampling.n` completions of each sample, in order, as TRL's rollout function gives them.
+    """Write `sampling.n` completions of each sample, in order.
 
-    `episode` holds what each came to; None for a sample that is no episode.
+    They have the form that TRL's rollout function gives them. `episode` holds what each came to; None for a
+    sample that is no episode.
     """
     rollouts = [Rollout(s, episode_of(s, known, settings)) for s in samples for _ in range(sampling.n)]
     prompts = [encode_prompt(tokenizer, r.chat) for r in rollouts]

@@ -107,7 +107,7 @@ def train(
         lora: The shape of a new adapter.
         folder: Gets `adapter/`, `history.jsonl`, `result.json`, and `ref.parquet` for DPO.
         seed: Decides the order of the pairs and the new adapter's weights.
-        paid: In the place of `settings.loss`: a policy gradient, by the pairs' gaps. It holds for one step.
+        paid: In place of `settings.loss`: a policy gradient, by the pairs' gaps. It holds for one step.
 
     Returns:
         The facts of `result.json`. `tokens` are those of both sequences of every pair, prompts included, as

@@ -36,7 +36,10 @@ Counts = dict[VerdictName, dict[str, int]]
 
 
 class Merits(Frozen):
-    """How a language model did on cases whose right verdict is known, and how far either is believed."""
+    """How a language model did on cases with known verdicts.
+
+    It also says how far the model and the rules are believed.
+    """
 
     models: tuple[str, ...] = ()
     """The models that were asked; empty where none was measured."""

@@ -30,7 +30,9 @@ def decided_by(settings: Settings) -> list[str]:
 
 
 def judge(cases: Sequence[Case], context: Context) -> list[Verdict]:
-    """One verdict for each case; unjudged without a judge's name where the model's call failed.
+    """Return one verdict for each case.
+
+    Where the model's call failed, it is unjudged and has no judge's name.
 
     Raises:
         EndpointError: No model is set, or it cannot be used at all.
@@ -48,7 +50,10 @@ def judge(cases: Sequence[Case], context: Context) -> list[Verdict]:
 
 
 def measure(known: Sequence[Known], context: Context) -> Measured:
-    """Judge cases whose right verdict is known, and measure the model's merits by them."""
+    """Measure the model's merits.
+
+    It judges cases whose right verdict is known.
+    """
     cases = [k.case for k in known]
     opinions = llm.judge(cases, context)
     signs = [_signs(case) for case in cases]

@@ -199,7 +199,10 @@ def prompt(sample: Sample, a: Answer, b: Answer) -> str:
 
 
 def rule_findings(sample: Sample, answer: Answer) -> list[str]:
-    """What the rule tier finds in an answer, whether it is the label or not."""
+    """Return what the rule tier finds in an answer.
+
+    It does not matter whether it is the label.
+    """
     if answer.error:
         return [f"it cannot be read: {answer.detail}"]
     if not answer.calls:

@@ -50,7 +50,10 @@ class Procedural(NamedTuple):
 
 
 class Environment(NamedTuple):
-    """A task with the tools that run it, and its calls in turns."""
+    """A task with the tools that run it.
+
+    Its calls are in turns.
+    """
 
     task: Task
     known: Mapping[str, Spec]
@@ -69,7 +72,10 @@ def tools_of(how: Procedural) -> tuple[Signature, ...]:
 
 
 def running(how: Procedural | None = None) -> dict[str, Spec]:
-    """All tools that run, by name: the world's, and the procedural ones of these settings."""
+    """Return all tools that run, by name.
+
+    They are the world's, and the procedural ones of these settings.
+    """
     return {**({s.spec.name: s.spec for s in tools_of(how)} if how else {}), **specs()}
 
 
@@ -148,7 +154,10 @@ def _realised(plan: Plan, rng: Random, split: str, lacking: bool) -> Environment
 
 
 def sample_of(made: Environment, turn: int, split: str = "train") -> Sample:
-    """One turn of an environment as a sample; the turn behind the last call tells the result."""
+    """Return one turn of an environment as a sample.
+
+    The turn behind the last call tells the result.
+    """
     task, rng = made.task, Random(f"{made.task.seed}/{turn}")
     messages = [*task.system, Message(role="user", content=task.turns[0])]
     for level in made.turns[:turn]:
@@ -180,7 +189,9 @@ def sample_of(made: Environment, turn: int, split: str = "train") -> Sample:
 def generate(
     n: int, seed: int | str, how: Procedural, split: str = "train", besides: Iterable[Sample] = ()
 ) -> Samples:
-    """Draw `n` samples, each one turn of an environment of its own, no two alike.
+    """Draw `n` samples, no two alike.
+
+    Each is one turn of an environment of its own.
 
     Raises:
         ValueError: The settings allow too few.

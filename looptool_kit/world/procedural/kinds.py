@@ -86,7 +86,10 @@ _NAMED = (
 
 @lru_cache
 def kinds() -> tuple[Kind, ...]:
-    """All kinds, in order; one object each, as their types are compared by identity."""
+    """All kinds, in order.
+
+    Each is one object, as types are compared by identity.
+    """
     pairs = [entry.split() for entry in _RECORDS.replace("\n", "").split("|")]
     return (*(_record(noun, prefix) for noun, prefix in pairs), *_NAMED)
 

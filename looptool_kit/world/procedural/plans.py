@@ -35,7 +35,10 @@ class Step(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """Calls in an order that works; the last one finds what is wanted."""
+    """Calls in an order that works.
+
+    The last one finds what is wanted.
+    """
 
     steps: tuple[Step, ...]
     distractors: tuple[Signature, ...]
@@ -57,7 +60,10 @@ class Plan(NamedTuple):
         return [k for k in dict.fromkeys(taken) if k not in self.found]
 
     def levels(self) -> list[list[Step]]:
-        """The calls in turns: each turn makes all those whose inputs are known by then."""
+        """The calls in turns.
+
+        Each turn makes all those whose inputs are known by then.
+        """
         left, known, out = list(self.steps), set(self.said), []
         while left:
             now = [s for s in left if set(s.takes.values()) <= known]
@@ -68,7 +74,9 @@ class Plan(NamedTuple):
 
 
 def draw_plan(pool: Sequence[Signature], rng: Random, length: int, branch: float, distractors: int) -> Plan:
-    """Draw a plan of `length` calls, or fewer where that does not work out.
+    """Draw a plan of `length` calls.
+
+    It has fewer where that many are not possible.
 
     Args:
         pool: The tools to take.

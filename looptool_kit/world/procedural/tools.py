@@ -37,7 +37,10 @@ class Signature(NamedTuple):
 
     @property
     def split(self) -> str:
-        """Which split it serves: held-out kinds make `unseen_types`, a hash of its name `unseen_tools`."""
+        """Which split it serves.
+
+        Held-out kinds make `unseen_types`, a hash of its name `unseen_tools`.
+        """
         members = [m for i in self.inputs for m in (i.members if isinstance(i, Either) else (i,))]
         if any(map(is_held, (*members, self.output))):
             return "unseen_types"
@@ -109,5 +112,8 @@ def _spec(verb: str, output: Kind, inputs: Sequence[Kind | Either]) -> Spec:
 
 
 def pool(all_of: Sequence[Signature], split: str) -> list[Signature]:
-    """The tools of a split; all splits but `unseen_tools` and `unseen_types` share theirs."""
+    """The tools of a split.
+
+    All splits but `unseen_tools` and `unseen_types` share theirs.
+    """
     return [s for s in all_of if s.split == (split if split in SPLITS else "train")]

@@ -37,8 +37,9 @@ TOLD = (
 
 
 def request(plan: Plan, values: Mapping[Kind, Any], scene: Scene) -> str:
-    """The user's words: what is wanted and all that has to be said; of longer plans sometimes the way, too.
+    """Write the user's words.
 
+    They say what is wanted and all values that the calls need; of longer plans sometimes the way, too.
     `values` holds what is said; what is not in it is left out.
     """
     chain = len(plan.steps) == len(plan.levels())

@@ -7,7 +7,7 @@ from random import Random
 
 from looptool_kit.checks.rules import passes
 from looptool_kit.checks.searches import check_record
-from looptool_kit.config.strategies import SearchSettings
+from looptool_kit.config.sources import SearchSettings
 from looptool_kit.core.samples import Sample
 from looptool_kit.world.search.dialogues import PATTERNS, Made, Setup, dialogue, possible
 from looptool_kit.world.search.facts import HELD_OUT_WORKS, base
@@ -34,10 +34,10 @@ MAX_TRIES = 20
 
 
 def dialogues(setup: Setup, patterns: Sequence[str], seed: int | str, split: str = "train") -> Iterator[Made]:
-    """Dialogues without end, in an order that depends on nothing but the seed; patterns come in turn.
+    """Yield dialogues without end; patterns come in turn.
 
-    Each keeps the nine rules and the rule tier: where a question's words name two facts, so that a rule
-    cannot tell which is meant, another one is drawn.
+    Their order depends on nothing but the seed. Each keeps the nine rules and the rule tier: where a
+    question's words name two facts, so that a rule cannot tell which is meant, another one is drawn.
 
     Raises:
         ValueError: The base has no question for a pattern.
@@ -61,9 +61,10 @@ def dialogues(setup: Setup, patterns: Sequence[str], seed: int | str, split: str
 
 
 def variant(sample: Sample, setup: Setup, rng: Random) -> Sample | None:
-    """The same turn of another dialogue: pattern, relations and kind of turn stay, all else is drawn again.
+    """Draw the same turn of another dialogue.
 
-    None for a sample that is not of made-up records, and where none was found in a number of tries.
+    Pattern, relations and kind of turn stay; all else is drawn again. None for a sample that is not of
+    made-up records, and where none was found in a number of tries.
     """
     pattern, facts = sample.meta.get("pattern"), sample.meta.get("facts")
     if pattern not in PATTERNS or not isinstance(facts, list):
@@ -131,7 +132,9 @@ def patterns_of(settings: SearchSettings) -> list[str]:
 
 
 def drawn(settings: SearchSettings, count: int, seed: int, stream: str, split: str = "train") -> list[Sample]:
-    """The first `count` samples of a stream of a run: a longer one begins with a shorter one.
+    """Return the first `count` samples of a stream of a run.
+
+    A longer one begins with a shorter one.
 
     Raises:
         ValueError: The settings allow no such samples; the message says which to change.

@@ -214,7 +214,10 @@ def _nearest(relation: str, choices: Sequence[str], rng: Random) -> str:
 
 
 def misspelt(name: str, rng: Random, base: Base) -> str:
-    """A name with one slip of the keyboard: two letters swapped, one lost, or one typed twice."""
+    """A name with one slip of the keyboard.
+
+    Two letters are swapped, one is lost, or one is typed twice.
+    """
     inner = [i for i in range(1, len(name) - 1) if name[i - 1 : i + 2].isalpha()]
     while True:
         at, slip = rng.choice(inner), rng.randrange(3)
@@ -332,7 +335,10 @@ def _passages(
 def samples_of(
     dialogue: Searches, record: Record, split: str, about: dict[str, JsonValue], source: str = "search"
 ) -> tuple[Sample, ...]:
-    """One sample for each turn of the assistant that does not fail by mistake."""
+    """Return one sample for each turn of the assistant.
+
+    Turns that fail by mistake have none.
+    """
     out: list[Sample] = []
     turns = [at for at, m in enumerate(dialogue.messages) if m.role == "assistant"]
     plan = [*dialogue.steps, Step(tools=())]

@@ -86,7 +86,10 @@ class Base:
         return Passage(title=fact.subject.name, text=words, kind=fact.subject.kind)
 
     def chains(self, length: int) -> dict[tuple[str, ...], list[tuple[Fact, ...]]]:
-        """Names of relations -> the chains of facts along them, each over different entities."""
+        """Names of relations -> the chains of facts along them.
+
+        Each chain is over different entities.
+        """
         return self._chains[length]
 
     @cached_property

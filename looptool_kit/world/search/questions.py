@@ -41,7 +41,9 @@ class Question(NamedTuple):
 
 
 def chain(base: Base, hops: int, rng: Random, named: bool = False, path: tuple[str, ...] = ()) -> Question:
-    """A question over so many relations, each kind of chain as often as any other.
+    """Draw a question over so many relations.
+
+    Each kind of chain comes as often as any other.
 
     Args:
         base: Where the facts are from.

@@ -9,7 +9,10 @@ from typing import NamedTuple
 
 
 class Relation(NamedTuple):
-    """A function from an entity to another one, a city or a year."""
+    """A function from an entity to another value.
+
+    That is another entity, a city or a year.
+    """
 
     name: str
     of: str

@@ -21,7 +21,10 @@ GENERAL = "general"
 
 
 class Virtual(NamedTuple):
-    """A search tool before it has a name: what it searches, in words to choose from."""
+    """A search tool before it has a name.
+
+    It says what the tool searches, in words to choose from.
+    """
 
     noun: tuple[str, ...]
     """What its name may speak of."""
@@ -233,7 +236,10 @@ def variant(kind: str, rng: Random) -> Search:
 
 
 def common_words(new: Tool, others: Sequence[Tool]) -> list[float]:
-    """How far each other tool has the words of a new one: its BM25 over that of the new one itself."""
+    """How far each other tool has a new one's words.
+
+    It is the other's BM25 over that of the new one itself.
+    """
     text = tool_text(new)
     *scores, own = BM25([*(tool_text(t) for t in others), text]).scores(text)
     return [score / own for score in scores]

@@ -42,5 +42,5 @@ def test_a_part_of_it_and_a_name_that_is_none(tmp_path: Path, monkeypatch: pytes
     policy = base_policy(run.settings.model)
     few = evaluate(run, policy, suite="search", categories=["unseen_tools"], per_category=5)
     assert len(few) == 5 and {s.split for s in few} == {"unseen_tools"}
-    with pytest.raises(ValueError, match="choose of unseen_records, unseen_tools"):
+    with pytest.raises(ValueError, match="choose from unseen_records, unseen_tools"):
         evaluate(run, policy, suite="search", categories=["music"])

@@ -97,7 +97,10 @@ class WrittenDialogue(Frozen):
 
 
 class Job(NamedTuple):
-    """A record, the pattern that it is written along, and what each step does."""
+    """A record, its pattern, and what each step does.
+
+    The dialogue is written along the pattern.
+    """
 
     record: Record
     pattern: str
@@ -111,7 +114,10 @@ class Job(NamedTuple):
         return [f"{n} {'call' if n == 1 else 'calls at once'}: {STEPS[fails]}" for n, fails in self.steps]
 
     def prompt(self, *, told: bool = True) -> str:
-        """The record and the pattern; `told`: with the answer that is to be said."""
+        """Return the record and the pattern as text.
+
+        `told` adds the answer that is to be said.
+        """
         record = self.record
         answer = "" if self.pattern == "missing" else " / ".join(record.answers)
         return "\n".join(
@@ -126,7 +132,10 @@ class Job(NamedTuple):
 
 
 def steps_of(pattern: str, facts: int, rng: Random) -> tuple[tuple[int, Fails], ...]:
-    """The steps of a pattern for a record with so many supporting passages."""
+    """Return the steps of a pattern for a record.
+
+    `facts` is the number of its supporting passages.
+    """
     if pattern == "parallel":
         return ((facts, ""),)
     steps: list[tuple[int, Fails]] = [(1, "")] * facts

@@ -66,7 +66,9 @@ class Outcome(NamedTuple):
 
 
 def written(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
-    """The pool and the held-out samples of a file's records; a file's samples are all in the first pool.
+    """Return the pool and the held-out samples of a file's records.
+
+    All samples of a file are in the first pool.
 
     Raises:
         RunError: There is no model that writes, no such file, or hardly anything can be used.
@@ -230,7 +232,10 @@ def _tool_fault(plan: WrittenPlan) -> str:
 def played(
     job: Job, plan: WrittenPlan, tools: tuple[Tool, ...], answer: WrittenDialogue, top: tuple[int, int]
 ) -> tuple[Sample, ...] | str:
-    """The samples of a written dialogue with what its calls really find; or why it is not used."""
+    """Return a written dialogue's samples, or why it is not used.
+
+    They hold what its calls really find.
+    """
     record, rng = job.record, Random(f"{job.record.id}/results")
     where = {p.title: at for at, p in enumerate(record.passages)}
     if len(answer.turns) != len(job.steps):

@@ -139,6 +139,12 @@ def boolean_clauses(name: str, description: str) -> tuple[tuple[str, ...], tuple
                 link, re.sub(r"^(\w+)", r"\1 not", link)
             )
             return (f", and {subject} {link}{rest}",), (f", and {subject} {negative}{rest}",)
+    return _by_name(noun)
+
+
+def _by_name(noun: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Clauses that the name alone gives."""
+    forms = lex.verb_forms()
     if only := re.fullmatch(r"only (\w+)|(\w+) only", noun):
         kind = only[1] or only[2]
         return (f"but only {kind} ones",), (f"and not only {kind} ones",)

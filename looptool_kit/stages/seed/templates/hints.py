@@ -73,5 +73,8 @@ def _articles(text: str) -> str:
 
 
 def plain(said: str) -> str:
-    """The words without those that say which one without saying it: "a given user"."""
+    """Drop words that only seem to say which one is meant.
+
+    As in "a given user".
+    """
     return _articles(re.sub(rf"\b(?:{VAGUE}) ", "", said))

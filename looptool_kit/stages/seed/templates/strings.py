@@ -65,9 +65,8 @@ def string(name: str, schema: Mapping[str, Any], description: str, owner: str, c
     examples = [e for e in (*examples_of(schema), *_told_examples(description)) if isinstance(e, str)]
     if (shaped := _like(examples, is_id(words))) is not None:
         return shaped
-    told = re.sub(
-        r"[`'\"][^`'\"]*\{[^`'\"]*[`'\"]", "", description.lower()
-    )  # a format that holds place holders
+    # without a format that holds place holders
+    told = re.sub(r"[`'\"][^`'\"]*\{[^`'\"]*[`'\"]", "", description.lower())
     if (stated := next((t for p, t in kinds.STATED if re.search(p, told)), None)) is not None:
         return _between(stated, told)
     if words == "owner" and re.search(
@@ -78,14 +77,8 @@ def string(name: str, schema: Mapping[str, Any], description: str, owner: str, c
         return path
     if is_id(words) and not examples:
         return _identifier(words, owner)
-    if words == "title" and re.search(
-        r"\b(?:books?|films?|movies?|songs?|albums?|library|author)\b", context
-    ):
-        return wt.WORK
-    if re.fullmatch(r"(?:\w+ )?items?(?: name)?", words) and re.search(
-        r"\b(?:pantry|fridge|freezer|kitchen|grocer(?:y|ies)|larder)\b", context
-    ):
-        return wt.INGREDIENT
+    if (in_context := _by_context(words, context)) is not None:
+        return in_context
     kind = _ends(words, context) or next(
         (t for p, t in (*kinds.BY_NAME, *lex.BY_NAME) if re.search(p, words)), None
     )
@@ -117,6 +110,19 @@ def string(name: str, schema: Mapping[str, Any], description: str, owner: str, c
     if kind is DATE and re.search(r"\b(past|history|historical|since)\b", f"{words} {description.lower()}"):
         return PAST_DATE
     return kind or lex.NAME
+
+
+def _by_context(words: str, context: str) -> Type | None:
+    """The type of a name that means one thing only in some tools: a title of books, an item of a fridge."""
+    if words == "title" and re.search(
+        r"\b(?:books?|films?|movies?|songs?|albums?|library|author)\b", context
+    ):
+        return wt.WORK
+    if re.fullmatch(r"(?:\w+ )?items?(?: name)?", words) and re.search(
+        r"\b(?:pantry|fridge|freezer|kitchen|grocer(?:y|ies)|larder)\b", context
+    ):
+        return wt.INGREDIENT
+    return None
 
 
 def _between(t: Type, told: str) -> Type:

@@ -312,21 +312,25 @@ def _slotted(verb: str, text: str, p: Param, params: Sequence[Param], owner: str
             and p.type.name != "number"
         ):
             continue
-        lead = (
-            f"{noun} "
-            if p.type.name in ("id", "uuid", "code")
-            else f"the {noun} "
-            if names_a_thing(p) or chosen or p.type in (PHONE, EMAIL)
-            else ""
-        )
-        if p.type is ROOM:
-            lead = "the "  # "in the kitchen"
-        if not before and (
-            kind_of := re.match(rf"(?:{_DETERMINER} )((?:[\w-]+ ){{0,3}}){re.escape(noun)}", match[0])
-        ):
-            lead = lead.replace(noun, f"{re.sub(rf'{VAGUE} |new ', '', kind_of[1])}{noun}")
+        lead = _lead(p, noun, match[0], bare=not before, chosen=chosen)
         return text[: match.start()] + f"{lead}{{{p.name}}}" + text[match.end() :]
     return None
+
+
+def _lead(p: Param, noun: str, found: str, *, bare: bool, chosen: bool) -> str:
+    """The words in front of a slot: "order ", "the file ", or none; `bare`: no preposition is before it."""
+    lead = (
+        f"{noun} "
+        if p.type.name in ("id", "uuid", "code")
+        else f"the {noun} "
+        if names_a_thing(p) or chosen or p.type in (PHONE, EMAIL)
+        else ""
+    )
+    if p.type is ROOM:
+        lead = "the "  # "in the kitchen"
+    if bare and (kind_of := re.match(rf"(?:{_DETERMINER} )((?:[\w-]+ ){{0,3}}){re.escape(noun)}", found)):
+        lead = lead.replace(noun, f"{re.sub(rf'{VAGUE} |new ', '', kind_of[1])}{noun}")
+    return lead
 
 
 _ANY = ("something", "anything")

@@ -51,10 +51,11 @@ class Node:
         return not self.whole and (not self.children or any(c.open for c in self.children.values()))
 
     def score(self, parent: Node) -> float:
-        """How worthwhile it is to look at: mean value, and more where it is likely and was seldom seen.
+        """Say how worthwhile it is to look at.
 
-        iTool's selection, value + p sqrt(ln N / (visits + 1)), whose values are sums there: a fragment that
-        was visited more often would look better or worse for that alone.
+        It is the mean value, and more where the fragment is likely and was seldom seen. iTool's selection,
+        value + p sqrt(ln N / (visits + 1)), whose values are sums there: a fragment that was visited more
+        often would look better or worse for that alone.
         """
         seldom = math.sqrt(math.log(parent.visits) / (self.visits + 1))
         return self.total / self.visits + self.chance * seldom
@@ -71,7 +72,10 @@ class Tree:
         self.generated = 0
 
     def select(self) -> list[Node]:
-        """The way from the root to the fragment to be continued; empty where all have been."""
+        """Return the way from the root to the fragment to continue.
+
+        It is empty where all have been continued.
+        """
         path = [self.root] if self.root.open else []
         while path and path[-1].children:
             parent = path[-1]
@@ -101,7 +105,10 @@ class Tree:
 
 
 def make(asked: Asked) -> Made:
-    """Pairs of the samples whose labels the policy finds least likely, hardest sample first."""
+    """Make pairs of the samples that are hardest for the policy.
+
+    Their labels are those that it finds least likely; the hardest sample comes first.
+    """
     settings = asked.run.settings
     if not asked.samples:
         return made_of(asked, Samples(), ())
@@ -120,7 +127,10 @@ def make(asked: Asked) -> Made:
 
 
 def search(engine: Engine, trees: Sequence[Tree], sampling: Sampling) -> Groups:
-    """Grow the trees, one fragment of each at a time, and give all answers that were written."""
+    """Grow the trees and return all answers that were written.
+
+    Each round adds one fragment to each tree.
+    """
     for _ in range(ITERATIONS):
         paths = [(tree, path) for tree in trees if (path := tree.select())]
         if not paths:
@@ -134,10 +144,10 @@ def search(engine: Engine, trees: Sequence[Tree], sampling: Sampling) -> Groups:
 
 
 def cuts(tokenizer: Any, sample: Sample, ids: Tokens) -> list[int]:
-    """After how many of its tokens an answer may be cut: behind a name, an argument, a call.
+    """Return after how many of its tokens an answer may be cut.
 
-    A token that goes beyond the place belongs to the fragment before it. An answer without calls that can be
-    read has no such places.
+    These places are behind a name, an argument or a call. A token that goes beyond the place belongs to the
+    fragment before it. An answer without calls that can be read has no such places.
     """
     form = form_of(tokenizer)
     texts = [decode(tokenizer, ids[:count]) for count in range(len(ids) + 1)]

@@ -21,17 +21,23 @@ class Proposer(Protocol):
     """Writes plans, and learns which of its plans were wanted."""
 
     def propose(self, prompt: Prompt, kinds: Sequence[str | None], rng: Random) -> list[Line]:
-        """A line for each of `kinds`, that of a plan of this kind; None leaves the kind to the proposer.
+        """Write a line for each of `kinds`, that of such a plan.
 
-        Nothing has been checked: a line may be no plan at all, or a kind another one where the tools allow
-        none of that.
+        None leaves the kind to the proposer. Nothing has been checked: a line may be no plan at all, or a
+        kind another one where the tools allow none of that.
         """
         ...
 
     def learn(self, pairs: Sequence[Preferred], number: int) -> None:
-        """Make the chosen ones of the round's pairs more likely than the rejected ones."""
+        """Learn from the round's pairs.
+
+        The chosen ones become more likely than the rejected ones.
+        """
         ...
 
     def facts(self) -> dict[str, Any]:
-        """What `proposer.json` tells; `trained` are tokens of its own trainings, where it has any."""
+        """Return what `proposer.json` tells.
+
+        `trained` is the number of tokens of its own trainings, where it has any.
+        """
         ...

@@ -38,7 +38,10 @@ Array = NDArray[np.float64]
 
 
 def make(run: Run, iteration: int, place: Path, key: str, seed: int) -> Features:
-    """A proposer that proposes as the world draws; what it has learnt is in the proposals' table."""
+    """Make a proposer that proposes as the world draws.
+
+    What it has learnt is in the proposals' table.
+    """
     return Features(paid=run.settings.reverse.pay == "uncertainty")
 
 
@@ -46,7 +49,7 @@ class Features:
     """Weights of features, and what is drawn by them."""
 
     def __init__(self, paid: bool = False) -> None:
-        """Begin with all weights at zero; `paid`: learn by policy gradient in the place of DPO."""
+        """Begin with all weights at zero; `paid`: learn by policy gradient in place of DPO."""
         self.weights: dict[str, float] = {}
         self.paid = paid
 
@@ -105,7 +108,10 @@ class Features:
 
 
 def candidates(tools: Sequence[Spec], rng: Random) -> list[Plan]:
-    """Different plans that a tool list allows, as many draws of each kind."""
+    """Draw different plans that a tool list allows.
+
+    Each kind is drawn equally often.
+    """
     found: dict[str, Plan] = {}
     for kind in WEIGHTS:
         for _ in range(DRAWS):
@@ -131,9 +137,10 @@ def dpo(moved: Array, differences: Array, beta: float = BETA) -> tuple[float, Ar
 
 
 def payment(differences: Array, gaps: Array) -> Array:
-    """The policy gradient of what pairs of plans were paid: the sum of gap times difference of features.
+    """Return the policy gradient of what pairs of plans were paid.
 
-    The normaliser of the probabilities cancels in each pair.
+    It is the sum of gap times difference of features. The normaliser of the probabilities cancels in each
+    pair.
     """
     gradient: Array = (gaps[:, None] * differences).sum(0)
     return gradient

@@ -94,7 +94,10 @@ class Lm:
         return lines
 
     def learn(self, pairs: Sequence[Preferred], number: int) -> None:
-        """DPO against the adapter of now, or one step of policy gradient; nothing without pairs."""
+        """Train the adapter on the pairs.
+
+        It is DPO against the adapter as it is, or one step of policy gradient; without pairs nothing happens.
+        """
         if not pairs:
             return
         folder = self.place / f"round-{number}"
@@ -128,7 +131,10 @@ class Lm:
 
 
 def chat_of(prompt: Prompt, label: str = "") -> Sample:
-    """What the model is asked, and the line that it is to write."""
+    """Say what the model is asked.
+
+    The answer is the line that it is to write.
+    """
     text = ASK.format(tools="\n".join(map(_shown, prompt.specs)), examples="\n".join(prompt.examples))
     message = Message(role="user", content=text)
     return Sample(tools=(), messages=(message,), label=Label(reply=f"{BEGINNING}{label}"))
@@ -141,7 +147,10 @@ def _shown(spec: Spec) -> str:
 
 
 def warmup(domains: Sequence[str], rng: Random) -> Samples:
-    """Prompts over the world's train tools, the labels plans that it draws in its own proportions."""
+    """Draw prompts over the world's train tools.
+
+    Their labels are plans that it draws in its own proportions.
+    """
     dealer = Dealer("train", rng, domains)
     found: list[Sample] = []
     kinds, weights = list(WEIGHTS), list(WEIGHTS.values())
