@@ -43,7 +43,7 @@ def drawn(samples: Sequence[Sample], group: int, folder: Path) -> list[list[Roll
         some = samples[number * CHUNK : (number + 1) * CHUNK]
         path = folder / f"group-{group}-chunk-{number:04d}.parquet"
         kept = Rollouts.read(path) if path.exists() else Rollouts()
-        have = [s.id for s in kept][::group]
+        have = [r.sample_id for r in kept][::group]
         if have[: len(some)] != [s.id for s in some]:
             engine = open_engine(base_policy(settings.model), CHUNK * group)
             recipe = settings.grpo

@@ -4,13 +4,18 @@ asserted.
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+
+from looptool_kit.core.samples import Sample
+from looptool_kit.policy.engines import Completion, Sampling
 
 ROOT = Path(__file__).parents[2]
 
@@ -120,3 +125,26 @@ def test_a_failed_benchmark_fails_the_command_and_is_run_again(
         "| done |" in (tmp_path / "page.md").read_text()
         and "Failed" not in (tmp_path / "page.md").read_text()
     )
+
+
+def test_rewards_resumes_with_the_groups_that_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Stopped after some chunks, or asked for more groups: nothing that is there is drawn again."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    script = importlib.import_module("bench_rewards")
+    asked: list[int] = []
+
+    class Engine:
+        def generate(self, samples: Sequence[Sample], sampling: Sampling) -> list[list[Completion]]:
+            asked.append(len(samples))
+            said = Completion("I cannot do that.", (), (), (), "stop")
+            return [[said] * sampling.n for _ in samples]
+
+    monkeypatch.setattr(script, "open_engine", lambda policy, batch: Engine())
+    monkeypatch.setattr(script, "base_policy", lambda model: None)
+    for groups, drawn in (("20", [10, 10]), ("20", [10, 10]), ("30", [10, 10, 10])):
+        monkeypatch.setattr(sys, "argv", ["bench_rewards.py", "--groups", groups, "--work", str(tmp_path)])
+        script.main()
+        assert asked == drawn
+    assert "30 groups of 6 completions" in capsys.readouterr().out
