@@ -46,6 +46,8 @@ _NAMED_BY_ID = re.compile(r"\b(?:id|ids|identifier|sid|uuid) (?:of|for) |\bids?$
 """Descriptions of what is told by an ID, whatever its parameter is called: "The identifier of the charge"."""
 _VAGUE = (lex.NAME, lex.KEYWORD, wt.TITLE, wt.TASK, wt.CITY, wt.TIME)
 """Types that a description may correct, unless the name is exact."""
+_GOODS = re.compile(r"\b(?:items?|objects?|products?|goods)\b")
+"""Whose description is a product's, not a task's."""
 
 
 def string(name: str, schema: Mapping[str, Any], description: str, owner: str, context: str) -> Type:
@@ -84,11 +86,7 @@ def string(name: str, schema: Mapping[str, Any], description: str, owner: str, c
     )
     if kind is None or (kind in _VAGUE and not re.search(r"^(city|title|task)|name$", words)):
         kind = next((t for p, t in lex.BY_DESCRIPTION if re.search(p, description.lower())), None) or kind
-    if (
-        kind is wt.TASK
-        and words.endswith("description")
-        and re.search(r"\b(?:items?|objects?|products?|goods)\b", context)
-    ):
+    if kind is wt.TASK and words.endswith("description") and _GOODS.search(context):
         return wt.PRODUCT
     if is_id(words) or (kind is None and _CODES.search(words)):
         return _identifier(words, owner)
