@@ -3,11 +3,13 @@
     loop.py      init, loop, plan, convert, report, clean, lab
     stages.py    seed, train, probe, frontier, verify, expand, compose, evaluate
     look.py      runs, settings
+    view.py      view
     compare.py   compare, ablate
     checks.py    trust, judge-check, doctor
     data.py      import, contamination
     export.py    export
     audit.py     audit
+    serve.py     serve
 
 `common.py` has the app and the options that commands share; the other files have no command.
 """
