@@ -64,7 +64,7 @@ def test_wrong_settings_name_the_key(change: dict[str, object], said: str) -> No
 
 
 def test_unknown_preset_lists_those_there_are() -> None:
-    with pytest.raises(ValueError, match="cpu, cpu-quick"):
+    with pytest.raises(ValueError, match="cpu, cpu-hard, cpu-quick"):
         load_preset("gpuu")
 
 

@@ -22,7 +22,7 @@ from looptool_kit.run.folder import Run
 from looptool_kit.stages.seed.stage import seed
 from looptool_kit.text.similar import Similarity, tool_text
 from looptool_kit.tools.merge import SLACK, Merges, differ, merge, merged_sample, verb
-from looptool_kit.tools.of_run import tools_of
+from looptool_kit.tools.own_tools import tools_of
 
 SAME = 0.6
 TEXT = {"type": "string"}

@@ -169,10 +169,11 @@ def test_repeatable_and_found_by_name() -> None:
             c.id for c in children(s, (), 3, Random(5), samples)
         ]
     assert (
-        names(expand.__name__) == ["evolve", "hardgen", "llm", "repeat", "reverse", "slots", "world"]
+        names(expand.__name__)
+        == ["evolve", "hardgen", "llm", "procedural", "repeat", "reverse", "slots", "world"]
         and find_expander("slots") is slots
     )
-    known = "evolve, hardgen, llm, repeat, reverse, slots, world"
+    known = "evolve, hardgen, llm, procedural, repeat, reverse, slots, world"
     with pytest.raises(ValueError, match=f"'none'; choose one of {known}"):
         find_expander("none")
 
