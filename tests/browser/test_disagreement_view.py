@@ -218,7 +218,7 @@ def test_disagreement_view(lab: tuple[str, Path], page: Any) -> None:
 
     # What was half done, the filter and the row are found again after a reload.
     save_and_reload(page)
-    desk.view.get_by_role("tab", name="JSON").click(timeout=60_000)
+    desk.view.get_by_role("tab", name="JSON").click(timeout=180_000)
     assert desk.shown() == here and desk.area.input_value() == "half a label"
     assert desk.view.get_by_label("note").input_value() == "half a tho"
     assert f"reviewed 2 / left {desk.rows - 2}" in desk.progress()

@@ -12,6 +12,7 @@ from typing import Any
 import nbformat
 import pytest
 from lab import open_notebook, save_and_reload
+from test_disagreement_view import until
 
 from looptool_kit.run.folder import Run
 
@@ -87,6 +88,5 @@ def test_run_all(lab: tuple[str, Path], page: Any, tiny_checkpoint: Path) -> Non
     before = views()
     assert {"probes"} < before, before
     save_and_reload(page)
-    page.wait_for_timeout(2000)
-    assert views() == before
+    until(page, lambda: views() == before)
     assert page.faults == [] and page.outside == []
