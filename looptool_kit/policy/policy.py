@@ -70,13 +70,16 @@ def policy_of(run: Run, iteration: int) -> Policy:
         return untrained(run.settings).model_copy(update={"folder": str(run.path), "key": own})
     manifest = run.manifest("policy", iteration)
     if manifest is None or not manifest.get("trainings") or "key" not in manifest:
+        file = run.folder(iteration) / "policy.json"
+        broken = f" ({file} is damaged)" if file.exists() else ""
         raise RunError(
-            f"iteration {iteration} of {run.path} has no trained policy yet: run `looptool train {run.path}`."
+            f"iteration {iteration} of {run.path} has no trained policy yet{broken}:"
+            f" run `looptool train {run.path}`."
         )
     if (base := manifest.get("base", own)) != own:
         raise RunError(
-            f"the policy of iteration {iteration} of {run.path} was trained from {base}, and {model!r} now is"
-            f" {own}: its adapter does not fit."
+            f"the policy of iteration {iteration} of {run.path} was trained from {base} (its policy.json),"
+            f" and {model!r} now is {own}: its adapter does not fit."
             f" Train again (looptool train {run.path} --iteration {iteration}), or use the version of"
             " looptool_kit that trained it."
         )

@@ -101,6 +101,9 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         shape = SHAPES.get(path.stem, Manifest)
         shape.model_validate(manifest)
+        json.dumps(
+            manifest, ensure_ascii=False
+        ).encode()  # half of a character is in no file name, on no page
     except (OSError, ValueError, RecursionError):  # pydantic's ValidationError is a ValueError
         return None
     return dict(manifest)
