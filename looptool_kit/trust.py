@@ -23,7 +23,7 @@ from looptool_kit.core.tables import write_json
 if TYPE_CHECKING:
     from looptool_kit.config import Settings
 
-_SEEDERS = ("world", "evolved", "procedural", "search", "templates", "trees")
+SEEDERS = ("world", "evolved", "procedural", "search", "templates", "trees")
 """Values of `seeds.source` that are not files."""
 _DATA = (".json", ".jsonl", ".yaml", ".yml")
 _UNWATCHED = "and whatever it loads, which is not watched"
@@ -65,7 +65,7 @@ def acts(settings: Settings, folder: Path | None = None) -> list[Act]:
 
 
 def _source(spec: str) -> Act | None:
-    if spec in _SEEDERS:
+    if spec in SEEDERS:
         return None
     path = Path(spec).resolve()
     words = _line(f"takes the file {path} as samples, which are sent where judge_llm and the like say")

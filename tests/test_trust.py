@@ -250,7 +250,7 @@ def test_a_file_from_outside_of_the_run_is_not_sent_on_unasked(tmp_path: Path) -
         trust.require_source(folder, inside)
     trust.require_source(folder, load_preset("cpu-quick", seeds__source=str(mine)))  # is sent nowhere
     strategies = set(names("looptool_kit.stages.seed"))
-    assert set(trust._SEEDERS) == strategies - {"file"}, "all else is a file"
+    assert set(trust.SEEDERS) == strategies - {"file"}, "all else is a file"
 
 
 @pytest.mark.parametrize("place", ["calls.sqlite", "judge_check/llm/calls.sqlite"])

@@ -20,6 +20,7 @@ from looptool_kit.core.terminal import duration, visible
 from looptool_kit.run.folder import Run
 from looptool_kit.run.stage import CHAIN, SCORES, TITLES, after, cost
 from looptool_kit.stages._find import names as strategies
+from looptool_kit.trust import SEEDERS
 
 FIRST_STAGES = {
     **dict.fromkeys(
@@ -46,8 +47,6 @@ STRATEGIES = {
     "reverse.proposer": "looptool_kit.stages.train.proposers",
 }
 """Setting -> the package whose strategies it names."""
-SOURCES = ("world", "evolved", "procedural", "search", "templates", "trees")
-"""What `seeds.source` may name beside a file."""
 
 
 class SettingsForm(ipywidgets.VBox):
@@ -242,7 +241,7 @@ def _input(section: str, name: str, field: FieldInfo, value: Any) -> Any:
             value=list(value), allowed_tags=known, allow_duplicates=False, **look, placeholder="add one"
         )
     if (section, name) == ("seeds", "source"):
-        return ipywidgets.Combobox(value=value, options=list(SOURCES), placeholder="a name or a file", **look)
+        return ipywidgets.Combobox(value=value, options=list(SEEDERS), placeholder="a name or a file", **look)
     if get_origin(kind) is Literal:
         return ipywidgets.Dropdown(options=list(get_args(kind)), value=value, **look)
     if kind is bool:

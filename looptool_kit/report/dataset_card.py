@@ -151,8 +151,7 @@ def _limits(run: Run, written: Written) -> Iterable[str]:
         )
     if unjudged := mix(run, written)[PART_WORDS["unjudged"]]:
         yield f"{unjudged} labels contradict the policy and no judge has decided between them."
-    made = ("world", "evolved", "procedural", "templates")
-    if run.settings.seeds.source in made or _made_up(run):
+    if _made_up(run):
         yield "Requests are written by rules, in English, with made-up values: people's requests differ."
     else:
         yield "Nobody has searched the texts for personal or harmful content."
@@ -168,7 +167,10 @@ def _limits(run: Run, written: Written) -> Iterable[str]:
 
 
 def _made_up(run: Run) -> bool:
-    return run.settings.seeds.source == "search" and not run.settings.search.file
+    """Rules write the requests; records of a file may be about anybody."""
+    source = run.settings.seeds.source
+    of_rules = source in ("world", "evolved", "procedural", "templates")
+    return of_rules or (source == "search" and not run.settings.search.file)
 
 
 # ---------------------------------------------------------------- what both cards use

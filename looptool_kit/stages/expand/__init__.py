@@ -16,11 +16,11 @@ rows when it resumes. `pool` is the dataset to draw values and tools from. Each 
 `source="expander"` and `strategy="expanders.<name>"`. The stage runs the rule tier and the deduplication over
 them; an expander that adds a check named `novelty` itself is exempt from the latter. Settings beside those of
 `[expand]` that decide the children are named in `SETTINGS`, where there are any. `inputs(run, j)`, where it
-is there, gives what else decides them, name -> value; it counts by content.
+is there, gives what else decides them, such as the policy that is asked: name -> value, which counts by
+content.
 
 An expander that works seed by seed is `candidates = each(children)`. One that chooses over all seeds has
 `AT_ONCE = True`, is given all of them in one call, and keeps what it has done by itself. What
-`inputs(run, j)` returns decides its children beside settings and seeds, such as the policy that it asks. What
 `facts(seeds, run)` returns stands in the manifest: `generated` and `proposer_tokens` count against a budget.
 """
 

@@ -98,7 +98,7 @@ def expand(
             for name in run.settings.expand.expanders:
                 facts |= getattr(find_expander(name), "facts", _nothing)(seeds, run)
             if generated := sum(r.generated for r in rows):
-                facts["generated"] = generated
+                facts["generated"] = facts.get("generated", 0) + generated
             now.finish(
                 {"expansions.parquet": Expansions(rows)}, seeds=len(seeds), candidates=len(rows), **facts
             )
