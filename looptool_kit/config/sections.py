@@ -245,7 +245,7 @@ class ComposeSettings(_Settings):
     """D_{j+1} = D_ES + D_EE + D_HPPL + D_seed-new (LoopTool, section 3.6)."""
 
     hppl: int = Field(64, ge=0)
-    """High-perplexity samples kept at the most, highest first."""
+    """High-perplexity samples kept at the most, highest first among calls and among replies."""
     both_correct: Literal["high_perplexity", "discard"] = "high_perplexity"
     """BOTH_CORRECT rows: kept where perplexity is high (the paper's text) or discarded (its algorithm box).
     """

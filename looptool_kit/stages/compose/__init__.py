@@ -233,7 +233,7 @@ def _compose(
     for child in children:
         if child.seed_id in standing:
             join(child.sample, "EE", child.seed_id, child.strategy)
-    for p in _high_perplexity(run, j, probes, verdicts)[: settings.compose.hppl]:
+    for p in _high_perplexity(run, j, by_id, probes, verdicts)[: settings.compose.hppl]:
         join(by_id[p.sample_id], "HPPL", p.sample_id, f"perplexity {p.perplexity:.3f}")
     for sample in new:
         join(sample, "seed", sample.id, f"new from {'searches' if sample.source == 'search' else 'the pool'}")
@@ -247,14 +247,26 @@ def _compose(
     return Samples([*rows.values(), *(seed.sample for seed in repeated)]), Members(members)
 
 
-def _high_perplexity(run: Run, j: int, probes: Probes, verdicts: Verdicts) -> list[Probe]:
-    """The probes that may be kept for their perplexity, highest first."""
+def _high_perplexity(
+    run: Run, j: int, samples: dict[str, Sample], probes: Probes, verdicts: Verdicts
+) -> list[Probe]:
+    """The probes that may be kept for their perplexity, highest first.
+
+    Labels that call and labels that reply come in turn, each as often as its share of these probes. Their
+    perplexities do not compare: a call is spelled in one way, a sentence in many, so the highest of all are
+    replies, and a dataset full of them teaches to answer where a call is due.
+    """
     limit, probed = _limit(run, j), {p.sample_id: p for p in probes}
     high = [p for p in probes if p.state == "borderline"]
     if run.settings.compose.both_correct == "high_perplexity":
         correct = [probed[v.sample_id] for v in verdicts if v.verdict == "BOTH_CORRECT"]
         high += [p for p in correct if p.perplexity > limit]
-    return sorted(high, key=lambda p: -p.perplexity)
+    high.sort(key=lambda p: -p.perplexity)
+    place: dict[str, float] = {}
+    for calls in (True, False):
+        kind = [p for p in high if bool(samples[p.sample_id].label.calls) is calls]
+        place |= {p.sample_id: (rank + 0.5) / len(kind) for rank, p in enumerate(kind)}
+    return sorted(high, key=lambda p: place[p.sample_id])
 
 
 def _limit(run: Run, j: int) -> float:

@@ -72,7 +72,7 @@ def test_every_other_child_is_a_contrast() -> None:
         child.kind != seed.kind or mentioned(child) != mentioned(seed)
         for seed in ROWS
         if seed.kind in ("single", "choice", "ask", "parallel")
-        for child in family(seed)[1::2]
+        for child in family(seed)[seed.kind != "ask" :: 2]
     ]
     assert len(differ) >= 100 and sum(differ) >= 0.85 * len(differ), sum(differ) / len(differ)
 
@@ -88,12 +88,12 @@ def test_a_question_has_children_that_say_all_and_the_other_way_round() -> None:
     assert sum(turned) >= len(said) / 2
 
 
-@pytest.mark.parametrize("k", [2, 4, 6])
-def test_a_question_has_as_many_children_that_say_all_as_that_ask(k: int) -> None:
-    """Also where each seed has few: a tool only asked about in a dataset is asked about ever after."""
+@pytest.mark.parametrize("kept", [1, 2, 3, 6])
+def test_of_a_questions_children_no_fewer_say_all_than_ask(kept: int) -> None:
+    """Also where few of many are kept: a tool only asked about in a dataset is asked about ever after."""
     asked = [s for s in ROWS if s.kind == "ask"]
-    kinds = Counter(child.kind for seed in asked for child in family(seed, k))
-    assert kinds == {"ask": len(asked) * k / 2, "single": len(asked) * k / 2}
+    kinds = Counter(child.kind for seed in asked for child in family(seed, 12)[:kept])
+    assert kinds == Counter({"ask": len(asked) * (kept // 2), "single": len(asked) * (kept - kept // 2)})
 
 
 def test_few_children_a_seed_still_have_contrasts_of_all_kinds() -> None:
