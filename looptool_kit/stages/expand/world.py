@@ -5,9 +5,9 @@ others are contrasts on the same ground: other optional parameters are mentioned
 that says all and the other way round, or what is asked is nothing that the tools do. Without them a policy
 that once filled a parameter that nobody had mentioned learns to fill none at all, and one that learns to call
 forgets to decline (contrast sets, arXiv 2004.02709). A question's contrast always says all, and comes first,
-so that of the children that are kept no fewer say all than ask: a tool that is mostly asked about in a dataset
-is asked about ever after. Where the error was a wrong tool, the tool that was confused with the right one stays
-on offer.
+so that of the children that are kept no fewer say all than ask: a tool that is mostly asked about in a
+dataset is asked about ever after. Where the error was a wrong tool, the tool that was confused with the right
+one stays on offer.
 
 A child of a search over made-up records is the same turn of another dialogue: pattern and relations stay.
 """
