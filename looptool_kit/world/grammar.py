@@ -248,6 +248,9 @@ def usable_phrases(
     return fitting or [("do", phrase) for phrase in spec.do if sayable(phrase)]
 
 
+_WHERE_AND_WHEN = ("at", "in", "on")
+
+
 def _in_order(clauses: list[str]) -> str:
     """The clauses behind a phrase."""
     # Long and quoted ones read best near the end, afterthoughts at the very end.
@@ -255,7 +258,9 @@ def _in_order(clauses: list[str]) -> str:
     text, before = "", ""
     for part in late:
         first = part.split(" ", 1)[0]
-        text += part if part[0] in ",:" else f" and {part}" if first == before else f" {part}"
+        # "To six people and to ten at night", but "on my family calendar on that day".
+        alike = first == before and first not in _WHERE_AND_WHEN
+        text += part if part[0] in ",:" else f" and {part}" if alike else f" {part}"
         before = first
     return text
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from random import Random
 from typing import Any
@@ -12,9 +13,11 @@ import pytest
 from looptool_kit.checks.rules import check_sample
 from looptool_kit.core.samples import Sample
 from looptool_kit.text.recognise import today_in
-from looptool_kit.world.calls import Call, Plan
+from looptool_kit.world.building import build
+from looptool_kit.world.calls import Call, Impossible, Plan
 from looptool_kit.world.execute import problem
 from looptool_kit.world.grammar import Scene
+from looptool_kit.world.references import is_lookup
 from looptool_kit.world.routes import (
     PER_TYPE,
     Edge,
@@ -176,6 +179,39 @@ def test_calls_in_between_are_not_said_and_references_have_an_antecedent() -> No
                 before = words[: words.index(f" that {noun}")]
                 rows = {"listing": "for sale", "rental": ""}.get(noun, noun)
                 assert rows in before or noun == "listing", trace.request
+
+
+def test_then_stands_before_what_waits_alone() -> None:
+    """Or the label, which makes calls of one step at once, contradicts the words."""
+    several = 0
+    for trace in TRACES:
+        steps = [{t for t in step if not is_lookup(trace.route, t)} for step in trace.route.steps()]
+        order = len(re.findall(r"\bthen\b|after that|once that's done", trace.request.lower()))
+        assert order <= sum(map(bool, steps)) - 1, trace.request
+        several += order > 0 and max(map(len, steps)) > 1
+    assert several >= 3
+    route = Route(
+        ("reserve_book", "book_table", "list_day_events"),
+        (
+            Edge("reserve_book", "ready_on", "book_table", "date"),
+            Edge("reserve_book", "ready_on", "list_day_events", "date"),
+        ),
+    )
+    built = build(route, [specs()[t] for t in route.tools], scene(3), "3")
+    assert re.search(r", then [^,]+ and [^,]+(?: on| for) that day", built.request), built.request
+
+
+def test_nothing_is_looked_at_while_it_is_used() -> None:
+    """How many seats are left for a show for which tickets are bought: before or after it?"""
+    show = "events.show"
+    found = (
+        Edge("search_events", show, "buy_tickets", "show"),
+        Edge("search_events", show, "check_seats", "show"),
+    )
+    route = Route(("search_events", "buy_tickets", "check_seats"), found)
+    for seed in range(5):
+        with pytest.raises(Impossible, match="before or after"):
+            build(route, [specs()[t] for t in route.tools], scene(seed), str(seed))
 
 
 def test_a_reference_is_never_only_looked_up() -> None:
