@@ -259,7 +259,7 @@ def _in_order(clauses: list[str]) -> str:
     for part in late:
         first = part.split(" ", 1)[0]
         # "To six people and to ten at night", but "on my family calendar on that day".
-        alike = first == before and first not in _WHERE_AND_WHEN
+        alike = first == before and first.strip(OPEN + CLOSE) not in _WHERE_AND_WHEN
         text += part if part[0] in ",:" else f" and {part}" if alike else f" {part}"
         before = first
     return text

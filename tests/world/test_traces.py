@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from contextlib import suppress
 from random import Random
 from typing import Any
 
 import pytest
 
+from looptool_kit import world
 from looptool_kit.checks.rules import check_sample
 from looptool_kit.core.samples import Sample
 from looptool_kit.text.recognise import today_in
@@ -199,6 +201,43 @@ def test_then_stands_before_what_waits_alone() -> None:
     )
     built = build(route, [specs()[t] for t in route.tools], scene(3), "3")
     assert re.search(r", then [^,]+ and [^,]+(?: on| for) that day", built.request), built.request
+
+
+def requests(*links: Edge) -> list[str]:
+    """What users say for a route of these links, in some draws."""
+    route = Route(tuple(dict.fromkeys(t for e in links for t in (e.first, e.second))), links)
+    out = []
+    for seed in range(8):
+        with suppress(Impossible):
+            out.append(build(route, [specs()[t] for t in route.tools], scene(seed), str(seed)).request)
+    assert len(out) >= 4
+    return [text.lower() for text in out]
+
+
+def test_references_by_their_type() -> None:
+    """An entry by what singles it out, then "that day", "in that city"; calls in between are not said."""
+    for text in requests(Edge("search_rental_cars", "cars.car", "rent_car", "car")):
+        # "Rent the cheapest car in Rome from Friday": where and when are said once, the search never.
+        assert re.search(r"(?:book|hire|rent|reserve) the (?:cheapest|most expensive) of the", text), text
+        assert not re.search(r"search|find|show|list", text) and text.count("start") == 1, text
+    where = [Edge("track_order", "location", tool, "city") for tool in ("search_restaurants", "get_forecast")]
+    for text in requests(*where):
+        assert re.search(r"current location of .*(?:in|for) that city", text) and "track" not in text, text
+    when = [Edge("reserve_book", "ready_on", tool, "date") for tool in ("book_table", "list_day_events")]
+    for text in requests(*when):
+        assert re.search(r"on the day the book is ready.*(?:on|for) that day", text), text
+    for text in requests(
+        Edge("list_orders", "orders.order_id", "track_order", "order_id"),
+        Edge("track_order", "arrives", "get_forecast", "date"),
+    ):
+        assert re.search(r"on the day (?:my|the) (?:cheapest|most expensive) order", text), text
+
+
+def test_places_and_times_are_not_joined_by_and() -> None:
+    """Not "look up my appointments on my family calendar and on that day"."""
+    texts = [t.request for t in TRACES] + [s.request for s in world.generate(300, seed="joined")]
+    joined = re.compile(r"\b(at|in|on) (?:the |my )?\w+(?: \w+)? and \1 ")
+    assert not [t for t in texts if joined.search(t.split('"')[0])]
 
 
 def test_nothing_is_looked_at_while_it_is_used() -> None:
