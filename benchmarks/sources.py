@@ -52,6 +52,8 @@ from looptool_kit.world.show import text_of
 SEEDERS = ("world", "evolved", "procedural", "search", "templates")
 EXPANDERS = ("world", "slots", "evolve", "procedural", "hardgen", "reverse")
 SOURCES = (*SEEDERS, traces.SPLIT, *(f"expand-{name}" for name in EXPANDERS), "expand-search")
+MIN_FIRST = 60
+"""Samples of D_1 for expanders at the least, or hardly any tool fails often enough."""
 CHILDREN = 5
 """Children of an error seed."""
 ERRORS = ("wrong_value", "wrong_slot", "extra_parameter", "missing_parameter", "wrong_tool")
@@ -139,8 +141,8 @@ def expanded(name: str, count: int, seed: int, folder: Path) -> Drawn:
     out, source = Drawn(), "search" if name == "search" else "world"
     expander = "world" if name == "search" else name
     more = {
-        "seeds__source": source, "seeds__first": count, "seeds__noise": 0.0, "seeds__held_out": 1,
-        "seeds__domains": [], "expand__expanders": [expander], "expand__children": CHILDREN,
+        "seeds__source": source, "seeds__first": max(count, MIN_FIRST), "seeds__noise": 0.0,
+        "seeds__held_out": 1, "seeds__domains": [], "expand__expanders": [expander], "expand__children": CHILDREN,
         "expand__most": 2 * count, **HOW.get(name, {}),
     }  # fmt: skip
     with Run.create(folder, "cpu", seed=seed, iterations=1, **more) as run, ExitStack() as stack:
