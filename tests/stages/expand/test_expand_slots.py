@@ -87,6 +87,19 @@ def test_names_come_from_the_dataset_and_articles_follow() -> None:
     assert four(s, Samples([s])) == []
 
 
+def test_a_choice_of_two_words_is_said_with_a_space() -> None:
+    """Not "the living_room speaker"; a text that is no choice is said to the letter."""
+    s = seed(
+        "Use the bedroom speaker.", {"speaker": {**S, "enum": ["bedroom", "living_room"]}}, speaker="bedroom"
+    )
+    assert {(c.request, c.label.calls[0].arguments["speaker"]) for c in four(s)} == {
+        ("Use the living room speaker.", "living_room")
+    }
+    pool = Samples([seed("Ask john_b.", {"user": S}, user="john_b")])
+    named = seed("Ask anna.", {"user": S}, user="anna")
+    assert {c.request for c in four(named, pool)} == {"Ask john_b."}
+
+
 def test_a_value_in_two_roles_is_left_alone() -> None:
     schemas = {"origin": S, "destination": S, "day": {**S, "format": "date"}}
     pool = Samples([seed("x", schemas, origin="Oslo", destination="Rome")])
