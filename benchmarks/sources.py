@@ -142,8 +142,9 @@ def expanded(name: str, count: int, seed: int, folder: Path) -> Drawn:
     expander = "world" if name == "search" else name
     more = {
         "seeds__source": source, "seeds__first": max(count, MIN_FIRST), "seeds__noise": 0.0,
-        "seeds__held_out": 1, "seeds__domains": [], "expand__expanders": [expander], "expand__children": CHILDREN,
-        "expand__most": 2 * count, **HOW.get(name, {}),
+        "seeds__held_out": 1, "seeds__domains": [],
+        "expand__expanders": [expander], "expand__children": CHILDREN, "expand__most": 2 * count,
+        **HOW.get(name, {}),
     }  # fmt: skip
     with Run.create(folder, "cpu", seed=seed, iterations=1, **more) as run, ExitStack() as stack:
         samples = seed_stage(run)

@@ -254,7 +254,8 @@ _WHERE_AND_WHEN = ("at", "in", "on")
 def _in_order(clauses: list[str]) -> str:
     """The clauses behind a phrase."""
     # Long and quoted ones read best near the end, afterthoughts at the very end.
-    late = sorted(clauses, key=lambda c: ('"' in c or len(c) > LONG) + 2 * c.startswith(("and ", ",", ":")))
+    last = ("and ", ",", ":")
+    late = sorted(clauses, key=lambda c: ('"' in c or len(c) > LONG) + 2 * c.lstrip(OPEN).startswith(last))
     text, before = "", ""
     for part in late:
         first = part.split(" ", 1)[0]

@@ -245,6 +245,14 @@ def test_places_and_times_are_not_joined_by_and() -> None:
     assert not [t for t in texts if joined.search(t.split('"')[0])]
 
 
+def test_afterthoughts_come_last() -> None:
+    """Not "reschedule the event and let the guests know to this coming Tuesday"."""
+    rows = world.generate(300, seed="afterthoughts", domains=("calendar",))
+    texts = [m.content for s in rows for m in s.messages if m.role == "user"]
+    told = [t for t in texts if re.search("and (?:notify everyone|let the guests know)", t)]
+    assert len(told) > 5 and not [t for t in told if re.search("(?:everyone|guests know) (?:to|on|at) ", t)]
+
+
 def test_nothing_is_looked_at_while_it_is_used() -> None:
     """How many seats are left for a show for which tickets are bought: before or after it?"""
     show = "events.show"
