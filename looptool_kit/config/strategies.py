@@ -177,8 +177,18 @@ class EpisodeSettings(Section):
     """
     progress: bool = False
     """Pay for parts of what was asked, too; otherwise for all of it or nothing."""
+    credit: Literal["episode", "turn"] = "episode"
+    """What the tokens of a turn are trained by. `episode`: what the whole dialogue came to; `turn`: the
+    progress that this turn brought. The latter wants `progress`.
+    """
     turns: int = Field(6, ge=1, le=20)
     """Assistant turns of an episode at the most."""
+
+    @model_validator(mode="after")
+    def _turns_are_parts(self) -> Self:
+        if self.credit == "turn" and not self.progress:
+            raise ValueError("episodes.credit is `turn`, which pays for parts: set episodes.progress = true")
+        return self
 
 
 class ReverseSettings(Section):

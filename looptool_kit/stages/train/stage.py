@@ -27,6 +27,7 @@ from looptool_kit.run.folder import Run
 from looptool_kit.run.inputs import dataset, iteration_of
 from looptool_kit.run.keys import marked
 from looptool_kit.run.stage import Stage
+from looptool_kit.stages._find import own_domains
 from looptool_kit.stages.train import frontier
 from looptool_kit.stages.train.budget import fitted
 from looptool_kit.stages.train.common import training_dtype
@@ -258,11 +259,8 @@ def rehearsal(settings: Settings, count: int, seed: int) -> Samples:
     wanted = round(count * settings.sft.rehearsal)
     if not wanted:
         return Samples()
-    own = (
-        (settings.seeds.domains or tuple(world.domains()))
-        if settings.seeds.source in ("world", "evolved")
-        else ()
-    )
+    domains = own_domains(settings)
+    own = () if domains is None else domains or tuple(world.domains())
     held = {t.name for t in world.catalogue("unseen_tools")}
     others = [name for name, tools in world.domains().items() if name not in own and not set(tools) <= held]
     if not others:

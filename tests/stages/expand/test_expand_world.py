@@ -17,6 +17,7 @@ from looptool_kit.core.errors import RunError
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.stages.expand.world import children
 from looptool_kit.stages.train.stage import rehearsal
+from looptool_kit.world.plans import changes_nothing
 from looptool_kit.world.spec import specs
 
 ROWS = world.generate(120, seed="expand", domains=("music", "smart_home", "banking"))
@@ -49,6 +50,21 @@ def test_children_are_exact_and_about_the_tool_of_their_seed() -> None:
             else:
                 assert last(child)["tool"] == last(seed)["tool"], (seed.request, child.request)
         assert sum(child.kind == seed.kind for child in made) >= 4
+
+
+def test_a_change_changes_something_in_every_child() -> None:
+    """ "Then modify the earliest reservation": in which way? One could only ask."""
+    rows = world.generate(160, seed="changes", domains=("restaurants", "car_rental"))
+    seeds = [s for s in rows if specs()[last(s)["tool"]].changes and s.kind != "decline"]
+    assert len(seeds) > 20
+    for seed in seeds:
+        spec = specs()[last(seed)["tool"]]
+        for child in family(seed):
+            own = specs()[last(child)["tool"]]
+            assert not changes_nothing(own, last(child)["mention"]), child.request
+        if all(p.optional or p.type is spec.changes for p in spec.params):
+            with pytest.raises(ValueError, match="would change nothing"):
+                world.variant(seed, Random(1), mention=[])
 
 
 def test_a_seed_that_mentions_nothing_has_children_that_do() -> None:

@@ -106,6 +106,7 @@ def boolean_clauses(name: str, description: str) -> tuple[tuple[str, ...], tuple
         .split(",")[0]
         .strip()
     )
+    clause = re.sub(r" or not$", "", clause)  # "Show steps or not": what is wanted is one of the two
     clause = re.split(r" (?:until|unless|when|(?<!even )if|because|so that|instead) ", clause)[0]
     if clause[:1].isupper() and clause[1:2].islower() and not lead:
         clause = clause[0].lower() + clause[1:]  # "Only works on display"

@@ -304,6 +304,7 @@ def _generic(noun: str, kind: Type) -> tuple[str, ...]:
 _WHEN: tuple[tuple[str, str], ...] = (
     (r"\b(?:birth|born|dob)\b", "born {@}"),
     (r"\b(?:due|deadline)\b", "due {@}"),
+    (r"^expir(?:es|y|ation)\b", "expiring {@}"),
     (r"^check ?in", "checking in {@}"),
     (r"^check ?out", "checking out {@}"),
     (r"^(?:departure|depart|leave)", "leaving {@}"),

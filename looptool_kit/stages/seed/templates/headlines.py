@@ -82,8 +82,20 @@ def subject_of(tool: Tool) -> frozenset[str]:
     return frozenset(stem(w) for w in words if len(w) > 2 and stem(w) not in STOP | _EMPTY and w != verb)
 
 
-def owner_of(tool: Tool) -> str:
-    """What a tool acts on, from its name: "delete_task" -> "task"."""
+_ID_OF = re.compile(
+    r"(?:the )?(?:unique )?(?:id|identifier) (?:of|for) (?:the|an?) ((?:[\w-]+ ){0,2}[\w-]+?)"
+    r"(?= (?:to|that|which|whose|you|in|on|from)\b|[.,;:(]|$)",
+    re.IGNORECASE,
+)
+
+
+def owner_of(tool: Tool, description: str = "") -> str:
+    """What a tool acts on, from its name: "delete_task" -> "task".
+
+    With a parameter's description, what that is an ID of: "ID of the session" -> "session".
+    """
+    if told := _ID_OF.match(description):
+        return told[1].lower()
     words = words_of(tool.name).split()
     forms = lex.verb_forms()
     first = next((i for i, w in enumerate(words) if w in forms), None)

@@ -219,9 +219,11 @@ def _group(name: str, schema: Mapping[str, Any], context: str) -> Type:
     properties = schema.get("properties") or {}
     needed = frozenset(schema.get("required") or ())
     parts: dict[str, Type] = {}
+    # Beside "max" it is a minimum, and no minutes.
+    full = {"min": "minimum", "max": "maximum"} if {"min", "max"} <= properties.keys() else {}
     for key, inner in properties.items():
         try:
-            parts[key] = type_of(key, inner, words_of(name), context)
+            parts[key] = type_of(full.get(key, key), inner, words_of(name), context)
         except Unusable as why:
             if key in needed:
                 raise Unusable(f"{name}.{key}: {why}") from None
@@ -235,7 +237,7 @@ def _group(name: str, schema: Mapping[str, Any], context: str) -> Type:
             dict.fromkeys(("colour", "size", "owner", "priority", "source", "level"), each),
             frozenset(),
         )
-    nouns = {key: short_noun(words_of(key)) for key in parts}
+    nouns = {key: short_noun(words_of(full.get(key, key))) for key in parts}
     title = next(
         (k for k in parts if k in needed and re.search(r"(^|_)(name|title|item|product|dish)$", k)), None
     )

@@ -94,7 +94,7 @@ def able(tool: Tool, verbs: frozenset[str] = frozenset()) -> Able:
         if is_technical(name, schema):
             continue
         try:
-            kind = type_of(name, schema, owner_of(tool), context)
+            kind = type_of(name, schema, owner_of(tool, _described(schema)), context)
         except Unusable:
             if name in tool.required:
                 raise
@@ -128,8 +128,8 @@ def _smaller_unit(p: Param, params: Iterable[Param]) -> bool:
 def _param(tool: Tool, name: str, schema: dict[str, Any], kind: Type) -> Param:
     """A parameter with its wordings, which depend on what the tool does."""
     verb, subject_words = headline(tool)
-    description, needed = str(schema.get("description") or ""), name in tool.required
-    clauses, also, question, words = wordings(words_of(name), description, kind, owner_of(tool))
+    description, needed = _described(schema), name in tool.required
+    clauses, also, question, words = wordings(words_of(name), description, kind, owner_of(tool, description))
     settable = kind.name == "number" or "enum" in kind.schema
     alone = verb == "set" and kind.name == "number" and _only_number(tool)
     noun = also[0].removeprefix("the ").split(" is {}")[0] if also else ""
@@ -141,7 +141,7 @@ def _param(tool: Tool, name: str, schema: dict[str, Any], kind: Type) -> Param:
     )
     if kind is lex.QUERY and verb in ("search", "find") and not re.match(_PLACE, subject_words):
         clauses = ("matching {}", f"with the {words_of(name)} {{}}")  # "look for objects for ..."
-    if needed and (alone or named):
+    if needed and (alone or named or _is_changed(verb, subject_words, name)):
         clauses = ("to {}",)
     elif changes(tool) and not needed and kind.name != "boolean" and also:
         clauses = (
@@ -154,6 +154,16 @@ def _param(tool: Tool, name: str, schema: dict[str, Any], kind: Type) -> Param:
     return Param(name, kind, clauses, also, description, not needed, default, question, words)
 
 
+def _described(schema: Any) -> str:
+    return str(schema.get("description") or "") if isinstance(schema, dict) else ""
+
+
+def _is_changed(verb: str, subject_words: str, name: str) -> bool:
+    """Whether the phrase says that this parameter changes: "change the date of a meeting"."""
+    noun = re.escape(words_of(name))
+    return verb in _REPLACING and bool(re.match(rf"(?:{_DETERMINER} )?{noun} (?:of|for) ", subject_words))
+
+
 def _only_number(tool: Tool) -> bool:
     """Whether one required parameter alone is a number and not an ID: what is set, is set to it."""
     kinds = [(n, s) for n, s in tool.properties.items() if n in tool.required and isinstance(s, dict)]
@@ -164,6 +174,7 @@ def _only_number(tool: Tool) -> bool:
 # ------------------------------------------------------------------- phrases
 
 _DETERMINER = r"(?:an?|the|your|my|their|its|his|her|any|one|each|some|another)"
+_REPLACING = ("adjust", "change", "edit", "modify", "update")
 _MAKING = lex.word_set("""
     add book buy create generate insert issue make open order post register rent request reserve schedule send
     start submit write
@@ -276,6 +287,8 @@ def _slotted(verb: str, text: str, p: Param, params: Sequence[Param], owner: str
         between = rf"\b(?:{either[0]} (?:or|and) {either[1]}|{either[1]} (?:or|and) {either[0]})\b"
         if found := re.search(between, text, re.IGNORECASE):  # "switch a light on or off"
             return f"{text[: found.start()]}{{{p.name}}}{text[found.end() :]}"
+    if _is_changed(verb, text, p.name):  # its value is what it becomes
+        return None
     chosen = not p.optional and bool(choices) and all(isinstance(c, str) for c in choices or ())
     if isinstance(p.type, Group | Many) or p.type.name == "boolean" or (choices and not chosen):
         return None
@@ -358,7 +371,8 @@ def _nouns(p: Param, params: Sequence[Param], owner: str) -> list[str]:
     out = [words, bare] if bare != words else [words]
     if names_a_thing(p):
         alone = sum(not q.optional for q in params) == 1
-        out = [bare] if bare not in ("id", "sid", "path", "name", "title") else [owner]
+        told = p.words[:1] if bare in ("id", "sid") else ()  # of what its description says
+        out = [bare] if bare not in ("id", "sid", "path", "name", "title") else [*told, owner]
         out += [p.words[0]] if p.words and p.type.name in ("id", "uuid", "code") else []
         if bare in _PEOPLE and not any(words_of(q.name).startswith(tuple(_PEOPLE - {bare})) for q in params):
             out += [w for w in sorted(_PEOPLE) if w != bare]  # "kick a member" by `user_id`
