@@ -87,14 +87,14 @@ decides a step, and an interruption of one GPU stops all, who return to the last
 from the first stage to the last.
 """
 
-_PAPER = """**Against the paper** (arXiv 2511.09148). In what was at hand of it (abstract, recipe, table of the
-datasets, public scripts) we found no time and no cost, so only counts can be compared. How many samples fail
-is not given either; the share of error seeds is taken from its table, so the expansions of D2 to D4 test one
-thing: whether a single share of accepted candidates explains all three."""
+_PAPER = """**Against the paper** (arXiv 2511.09148). In what was at hand of it (abstract, recipe, table of
+the datasets, public scripts) we found no time and no cost, so only counts can be compared. How many samples
+fail is not given either; the share of error seeds is taken from its table, so the expansions of D2 to D4
+test one thing: whether a single share of accepted candidates explains all three."""
 
 _NEMO = """**Against printed times of GRPO** (NeMo RL 0.4, performance summary, DGX-H100). The first row is
-the run that the rate is from; its own tokens a second count padding, so that it is not met exactly. The second
-is the model's rule for another model and cluster, by parameters alone."""
+the run that the rate is from; its own tokens a second count padding, so that it is not met exactly. The
+second is the model's rule for another model and cluster, by parameters alone."""
 
 _NOT_SEEN = """Not seen: a run on several GPUs, an interruption of a real spot machine, the rates of an 8B or
 32B model measured with this package, any price that was paid."""
@@ -121,8 +121,8 @@ def _rates(plans: Sequence[Scenario]) -> str:
         f" failed, {plan.shares.retried:.0%} of the calls made again, a step's fixed part of"
         f" {plan.train.sync:g} s, a straggler's logarithm with standard deviation"
         f" {plan.cluster.straggling:g}, a machine replaced in {duration(plan.cluster.replacement)}, judge"
-        f" prompts of {plan.tokens.judge_prompt:,} tokens and verdicts of {plan.tokens.verdict}, candidates of"
-        f" {plan.tokens.candidate}. Prompts and answers have the lengths that stand with each plan."
+        f" prompts of {plan.tokens.judge_prompt:,} tokens, verdicts of {plan.tokens.verdict} and candidates"
+        f" of {plan.tokens.candidate}. Prompts and answers have the lengths that stand with each plan."
     )
     return _table(("rate", "value", "unit", "kind", "where from"), rows) + f"\n\n{_wrapped(assumed)}"
 

@@ -54,9 +54,7 @@ def stages(plan: Scenario) -> list[Work]:
     def asks(stage: str, items: int, length: int) -> Work:
         seconds = _seconds(plan.rate("judge"), tokens.judge_prompt + length)
         gpus = plan.cluster.judge_gpus
-        return Work(
-            stage, "pull", items, seconds / gpus, batch, start, client, shares.retried, group=gpus
-        )
+        return Work(stage, "pull", items, seconds / gpus, batch, start, client, shares.retried, group=gpus)
 
     work = [cores("seed", plan.samples, "generate"), _training(plan)]
     work.append(Work("probe", "pull", plan.samples, answer, batch, start))

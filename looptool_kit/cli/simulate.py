@@ -26,7 +26,7 @@ def simulate(
     scenario: Annotated[
         str,
         typer.Argument(
-            help="paper, four-billion, embedded, ten-million, or a .toml file of your own (docs/scale-plan.md)."
+            help="paper, four-billion, embedded, ten-million, or a .toml file (docs/scale-plan.md)."
         ),
     ] = "paper",
     gpus: Annotated[

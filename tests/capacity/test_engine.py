@@ -52,8 +52,8 @@ def test_more_workers_are_never_slower_where_nobody_straggles(work: Work, few: i
 @settings(deadline=None, max_examples=60)
 @given(works(client=True), st.integers(1, 12), troubles, st.integers(0, 9))
 def test_work_is_conserved(work: Work, workers: int, cluster: Cluster, seed: int) -> None:
-    """Whatever is interrupted: each item is done once, and busy time is that of items, calls again and what was
-    lost, never more than the workers had.
+    """Whatever is interrupted: each item is done once, and busy time is that of items, calls again and what
+    was lost, never more than the workers had.
     """
     # What is lost again and again would never end: an interruption about every hundred batches at most.
     hazard = cluster.interruptions * max(1.0, work.seconds * work.batch * work.checkpoint) / 100
