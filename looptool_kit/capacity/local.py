@@ -12,12 +12,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.queues import Queue
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from looptool_kit.capacity.engine import Result, simulate
 from looptool_kit.capacity.scenario import Cluster
 from looptool_kit.capacity.stages import Work
+from looptool_kit.core.errors import RunError
 from looptool_kit.core.samples import Samples
+from looptool_kit.core.tables import read_json, write_json
 
 MAX_NEW = 24
 """Tokens of an answer at most: the workload is tiny."""
@@ -56,6 +59,8 @@ class Compared(NamedTuple):
     simulated: float
     alone: float
     """Seconds, simulated from what one process alone needs for a batch."""
+    load: float = 0.0
+    """Of the machine before, as its load average."""
 
 
 def embedded() -> Any:
@@ -99,6 +104,22 @@ def check(rows: int = 48, batch: int = 4, opening: Open = embedded, new: int = M
             )
         )
     return found
+
+
+def kept(file: Path) -> list[Compared]:
+    """Read the checks that a file holds, or make them and keep them there.
+
+    Raises:
+        RunError: The file holds something else.
+    """
+    if not file.exists():
+        load = os.getloadavg()[0]
+        write_json(file, {"load": load, "runs": [c._asdict() for c in check()]})
+    found = read_json(file, dict[str, Any], "Delete it to measure again.")
+    try:
+        return [Compared(**{**run, "load": float(found["load"])}) for run in found["runs"]]
+    except (KeyError, TypeError, ValueError):
+        raise RunError(f"{file} does not hold the checks. Delete it to measure again.") from None
 
 
 def _simulated(batches: int, each: float, processes: int) -> Result:

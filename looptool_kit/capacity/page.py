@@ -73,7 +73,7 @@ def page(
 
 _HEAD = """# A plan for many GPUs, by simulation
 
-Written by `looptool simulate --page docs/scale-plan.md --check`; do not edit.
+Written by `looptool simulate --check runs/plan-check.json --page docs/scale-plan.md`; do not edit.
 
 Nothing on this page was run on more than one GPU. A discrete-event model (SimPy) of one iteration is fed with
 rates, and each rate says where it comes from. `looptool simulate NAME` prints one plan, `looptool simulate
@@ -203,6 +203,11 @@ def _local(found: Sequence[Compared]) -> str:
 on one thread a process, greedy answers of at most 24 tokens. The simulation gets the mean seconds of a batch
 from other batches, answered just before by as many processes. In the last two columns it gets those of one
 process alone: what is wrong there is what processes take from each other."""
+    if (busy := found[0].load) > 1.5:
+        words += (
+            f" **The machine was not quiet: its load was {busy:.0f} before, on two hardware threads of one"
+            " core**, so that the wall seconds are mostly those of others."
+        )
     names = ("processes", "work", "real, s", "simulated, s", "error", "from one process, s", "error")
     return _wrapped(words) + "\n\n" + _table(names, rows)
 

@@ -38,9 +38,12 @@ def simulate(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     check: Annotated[
-        bool,
-        typer.Option("--check", help="Run the engine here in one and two processes, and simulate the same."),
-    ] = False,
+        Path | None,
+        typer.Option(
+            help="Run the engine here in one and two processes, simulate the same, and keep both in this JSON"
+            " file; where it is there it is read."
+        ),
+    ] = None,
     page: Annotated[
         Path | None, typer.Option(help="Write the page about all scenarios, and its picture, to this file.")
     ] = None,
@@ -54,7 +57,7 @@ def simulate(
     from looptool_kit.capacity import page as pages
     from looptool_kit.capacity.scenario import load
 
-    compared = local.check() if check else []
+    compared = local.kept(check) if check else []
     if page:
         _write(page, compared, seed)
         return

@@ -17,6 +17,7 @@ from looptool_kit.capacity.scenario import Scenario, load, scenarios
 from looptool_kit.capacity.stages import stages, workers_of
 from looptool_kit.cli import app
 from looptool_kit.cli.simulate import PAGE
+from looptool_kit.core.errors import RunError
 
 MINE = """
 title = "mine"
@@ -139,6 +140,19 @@ def test_the_check_runs_the_engine_and_the_model_on_the_same_batches() -> None:
     assert [c.processes for c in found] == [1, 2]
     assert all(c.rows == 8 and c.batches == 4 and c.real > 0 and c.simulated > 0 for c in found)
     assert found[0].simulated == found[0].alone
+
+
+def test_a_check_is_kept_and_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    found = [local.Compared(1, 6, 24, 2.0, 1.0, 1.0)]
+    monkeypatch.setattr(local, "check", lambda: made.append(1) or found)
+    file = tmp_path / "check.json"
+    first = local.kept(file)
+    assert first == local.kept(file) and len(made) == 1
+    assert first[0]._replace(load=0.0) == found[0]
+    file.write_text('{"runs": [{"real": 1}]}')
+    with pytest.raises(RunError, match="does not hold the checks"):
+        local.kept(file)
 
 
 def test_a_process_of_the_check_that_fails_is_an_error_and_not_a_wait() -> None:
