@@ -19,7 +19,7 @@ PICTURE = "scale-plan.svg"
 def summary(plan: Scenario, rows: Sequence[Row], seed: int) -> str:
     """Return a plan for a terminal: by stage on its own cluster, then by size."""
     own = next(r for r in rows if r.gpus == plan.workers)
-    text = [plan.title, "", f"One iteration on {own.gpus} GPUs, random seed {seed}:"]
+    text = [plan.title, "", f"One iteration on {_gpus(own.gpus)}, random seed {seed}:"]
     for result in own.stages:
         share = result.seconds / own.seconds
         text.append(
@@ -93,8 +93,10 @@ fail is not given either; the share of error seeds is taken from its table, so t
 test one thing: whether a single share of accepted candidates explains all three."""
 
 _NEMO = """**Against printed times of GRPO** (NeMo RL 0.4, performance summary, DGX-H100). The first row is
-the run that the rate is from; its own tokens a second count padding, so that it is not met exactly. The
-second is the model's rule for another model and cluster, by parameters alone."""
+the run that the rate is from; its own tokens a second and its own seconds differ by this, and it does not say
+why. The second is the rule for another model and cluster, by parameters alone: it errs by a third. The rate
+is of whole steps on 16 GPUs, so it holds what they wait for each other already; the plans add stragglers and
+a fixed part to it, and are on the slow side by up to a fifth."""
 
 _NOT_SEEN = """Not seen: a run on several GPUs, an interruption of a real spot machine, the rates of an 8B or
 32B model measured with this package, any price that was paid."""
@@ -136,7 +138,7 @@ def _stages(plan: Scenario, own: Row) -> str:
             [
                 r.stage,
                 f"{r.items:,} {unit}",
-                f"{r.workers:,} {'cores' if work[r.stage].group == 0 else 'GPUs'}",
+                f"{r.workers:,} cores" if work[r.stage].group == 0 else _gpus(r.workers),
                 _hours(r.seconds),
                 f"{own.cost_of(r.seconds):,.0f}",
                 f"{r.seconds / own.seconds:.1%}",
@@ -146,7 +148,7 @@ def _stages(plan: Scenario, own: Row) -> str:
     rows.append(["**all**", "", "", _hours(own.seconds), f"{own.cost:,.0f}", "", ""])
     what = (
         f"{plan.samples:,} samples of {plan.tokens.prompt:,} + {plan.tokens.answer} tokens,"
-        f" {own.gpus} GPUs:\n\n"
+        f" {_gpus(own.gpus)}:\n\n"
     )
     return what + _table(("stage", "work", "workers", "time", "$", "share", "limit"), rows)
 
@@ -214,7 +216,11 @@ process alone: what is wrong there is what processes take from each other."""
 
 def _checks(found: Sequence[Check]) -> str:
     rows = [[c.what, f"{c.theirs:,.6g}", f"{c.ours:,.6g}", f"{c.error:+.1%}", c.how] for c in found]
-    return _table(("figure", "printed", "ours", "error", "how"), rows)
+    return _table(("figure", "theirs", "ours", "error", "how"), rows)
+
+
+def _gpus(count: int) -> str:
+    return f"{count:,} GPU{'s' * (count != 1)}"
 
 
 def _hours(seconds: float) -> str:
