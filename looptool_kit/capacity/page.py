@@ -94,9 +94,9 @@ test one thing: whether a single share of accepted candidates explains all three
 
 _NEMO = """**Against printed times of GRPO** (NeMo RL 0.4, performance summary, DGX-H100). The first row is
 the run that the rate is from; its own tokens a second and its own seconds differ by this, and it does not say
-why. The second is the rule for another model and cluster, by parameters alone: it errs by a third. The rate
-is of whole steps on 16 GPUs, so it holds what they wait for each other already; the plans add stragglers and
-a fixed part to it, and are on the slow side by up to a fifth."""
+why. The second is the rule for another model and cluster, by parameters alone. The rate is of whole steps
+on 16 GPUs, so it holds what they wait for each other already; the plans add stragglers and a fixed part to
+it, and are on the slow side: by how much, their first two rows on what happens tell."""
 
 _NOT_SEEN = """Not seen: a run on several GPUs, an interruption of a real spot machine, the rates of an 8B or
 32B model measured with this package, any price that was paid."""
