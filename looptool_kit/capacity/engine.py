@@ -49,7 +49,10 @@ class Result:
 
     @property
     def limit(self) -> str:
-        """What a faster run would need: workers, the one process that hands out work, or less start."""
+        """What a faster run would need.
+
+        Workers, less to do for the one process that hands out work, or less start.
+        """
         if not self.seconds:
             return "nothing"
         shares = {"workers": self.load, "one process": self.client / self.seconds}
@@ -86,9 +89,9 @@ def simulate(work: Work, workers: int, cluster: Cluster, seed: int = 0) -> Resul
 
 
 def closed_form(work: Work, workers: int) -> float:
-    """Return the seconds of a stage in which nothing goes wrong and nobody is slower.
+    """Return the seconds of a stage where nothing goes wrong.
 
-    Batches of one size in waves; a gang's steps one behind the other. Without the process that hands out
+    Nobody is slower. Batches of one size in waves; a gang's steps one behind the other. Without the process that hands out
     work, which it takes to be no limit.
     """
     if work.kind == "gang":

@@ -40,7 +40,10 @@ class Row(NamedTuple):
 
 
 def sizes_around(workers: int) -> list[int]:
-    """Return the numbers of GPUs that a plan compares: an eighth of its own up to four times as many."""
+    """Return the numbers of GPUs that a plan compares.
+
+    An eighth of its own up to four times as many.
+    """
     return sorted({max(1, round(workers * 2.0**n)) for n in range(-3, 3)})
 
 
@@ -64,7 +67,7 @@ def grow(plan: Scenario, sizes: Sequence[int], seed: int = 0) -> list[Row]:
 
 
 class Check(NamedTuple):
-    """A figure that others have printed beside what this model has for it."""
+    """A figure of others beside what this model has for it."""
 
     what: str
     theirs: float
@@ -90,7 +93,10 @@ SPOT = (0.01, 0.05, 0.2)
 
 
 def troubles(plan: Scenario, seed: int = 0) -> list[Trouble]:
-    """Simulate the plan's own cluster where nothing goes wrong, as planned, and on spot machines."""
+    """Simulate the plan's own cluster under more and more trouble.
+
+    Where nothing goes wrong, as planned, and on spot machines.
+    """
     perfect = {"straggling": 0.0, "interruptions": 0.0}
     calm = plan.model_copy(
         update={
@@ -111,6 +117,7 @@ PARTS = {"D1": (0, 0, 0, 18304), "D2": (1919, 6566, 4187, 5632), "D3": (3386, 80
          "D4": (3731, 8169, 4996, 1408)}  # fmt: skip
 """LoopTool's datasets: error seeds, expansions, high perplexity, new seed samples (arXiv 2511.09148)."""
 CHILDREN = 4
+"""Candidates of an error seed there."""
 POOL = 28_000
 """Seed samples of the paper, which says "28k"."""
 EXPORTED_STEPS = 18304 * 4 // 256
@@ -118,7 +125,10 @@ EXPORTED_STEPS = 18304 * 4 // 256
 
 
 def against_the_paper(plan: Scenario) -> list[Check]:
-    """Compare with what the paper gives: counts of rows and of steps. It was not seen to give a time."""
+    """Compare with what the paper gives.
+
+    Counts of rows and of steps: it was not seen to give a time.
+    """
     work = {w.stage: w for w in stages(plan)}
     seeds = [parts[0] for parts in PARTS.values()][1:]
     children = [parts[1] for parts in PARTS.values()][1:]
@@ -144,7 +154,10 @@ def against_the_paper(plan: Scenario) -> list[Check]:
 
 
 class Published(NamedTuple):
-    """A GRPO run whose time others have printed: NeMo RL 0.4, its performance summary, DGX-H100."""
+    """A GRPO run whose time others have printed.
+
+    NeMo RL 0.4, its performance summary, DGX-H100.
+    """
 
     model: str
     billions: float

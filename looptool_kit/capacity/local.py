@@ -75,7 +75,7 @@ def embedded() -> Any:
 
 
 def check(rows: int = 48, batch: int = 4, opening: Open = embedded, new: int = MAX_NEW) -> list[Compared]:
-    """Run and simulate a probe of `rows` samples at one and at two processes.
+    """Run and simulate a probe, in one and in two processes.
 
     Args:
         rows: Samples; half of them again as many are answered before, to measure the seconds of a batch.
@@ -107,7 +107,7 @@ def check(rows: int = 48, batch: int = 4, opening: Open = embedded, new: int = M
 
 
 def kept(file: Path) -> list[Compared]:
-    """Read the checks that a file holds, or make them and keep them there.
+    """Read the checks of a file, or make and keep them.
 
     Raises:
         RunError: The file holds something else.

@@ -17,7 +17,10 @@ PICTURE = "scale-plan.svg"
 
 
 def summary(plan: Scenario, rows: Sequence[Row], seed: int) -> str:
-    """Return a plan for a terminal: by stage on its own cluster, then by size."""
+    """Return a plan for a terminal.
+
+    By stage on its own cluster, then by size.
+    """
     own = next(r for r in rows if r.gpus == plan.workers)
     text = [plan.title, "", f"One iteration on {_gpus(own.gpus)}, random seed {seed}:"]
     for result in own.stages:
@@ -38,7 +41,10 @@ def summary(plan: Scenario, rows: Sequence[Row], seed: int) -> str:
 
 
 def plot(title: str, rows: Sequence[Row]) -> str:
-    """Draw GPU-hours of an iteration by number of GPUs, those of the longest stage beside it."""
+    """Draw the GPU-hours of an iteration by number of GPUs.
+
+    With and without those of the longest stage.
+    """
     stage = rows[-1].longest.stage
     rest = [(r.gpus, r.gpus * sum(s.seconds for s in r.stages if s.stage != stage) / 3600) for r in rows]
     every = [(r.gpus, r.gpus * r.seconds / 3600) for r in rows]

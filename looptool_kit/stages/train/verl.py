@@ -74,7 +74,7 @@ LAUNCH: ContextVar[Launch | None] = ContextVar("LAUNCH", default=None)
 
 
 class Waiting(RunError):
-    """The training is not here yet: it is to be made elsewhere, or taken back."""
+    """The training is to be made elsewhere, or taken back."""
 
 
 def marked(run: Run, j: int) -> dict[str, str]:
@@ -122,7 +122,7 @@ def check(settings: Settings, epochs: int, steps: int, passes: int) -> None:
 def train(
     run: Run, j: int, chosen: Samples | list[Sample], before: Policy, steps: int, folder: Path, seed: int
 ) -> list[dict[str, Any]]:
-    """Give verl what it needs, start it where asked to, and take the adapter back.
+    """Train on verl, or say how; take the adapter back.
 
     Args:
         run: Its settings are the recipe.
