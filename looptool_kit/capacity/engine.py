@@ -91,8 +91,8 @@ def simulate(work: Work, workers: int, cluster: Cluster, seed: int = 0) -> Resul
 def closed_form(work: Work, workers: int) -> float:
     """Return the seconds of a stage where nothing goes wrong.
 
-    Nobody is slower. Batches of one size in waves; a gang's steps one behind the other. Without the process that hands out
-    work, which it takes to be no limit.
+    Nobody is slower. Batches of one size in waves; a gang's steps one behind the other. Without the process
+    that hands out work, which it takes to be no limit.
     """
     if work.kind == "gang":
         return work.start + work.items * _step(work, workers)
