@@ -5,6 +5,7 @@
     look.py      runs, settings
     view.py      view
     compare.py   compare, ablate
+    simulate.py  simulate
     checks.py    trust, judge-check, doctor
     data.py      import, contamination
     export.py    export
@@ -31,6 +32,7 @@ from looptool_kit.cli import loop  # noqa: F401
 from looptool_kit.cli import look  # noqa: F401
 from looptool_kit.cli import view  # noqa: F401
 from looptool_kit.cli import compare  # noqa: F401
+from looptool_kit.cli import simulate  # noqa: F401
 from looptool_kit.cli import stages  # noqa: F401
 from looptool_kit.cli import export  # noqa: F401
 from looptool_kit.cli import data  # noqa: F401
