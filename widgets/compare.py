@@ -20,7 +20,13 @@ from looptool_kit.widgets.view import script, style
 FACETS = ("change", "answer", "split", "kind")
 STATIC_ROWS = 10
 """Rows in a notebook without a kernel."""
-WIDTHS: dict[str, str | float] = {"request": 1, "change": "6.4em", "split": "9.5em", "kind": "6.4em", "answer": 0}
+WIDTHS: dict[str, str | float] = {
+    "request": 1,
+    "change": "6.4em",
+    "split": "9.5em",
+    "kind": "6.4em",
+    "answer": 0,
+}
 
 
 class CompareView(TableView):
@@ -38,7 +44,9 @@ class CompareView(TableView):
     names: traitlets.List[Any] = traitlets.List(help="the two policies, in words").tag(sync=True)
     before = traitlets.Unicode(help="name of the first policy").tag(sync=True)
     after = traitlets.Unicode(help="name of the second policy").tag(sync=True)
-    choices: traitlets.List[Any] = traitlets.List(help="what `before` may be, and what `after`").tag(sync=True)
+    choices: traitlets.List[Any] = traitlets.List(help="what `before` may be, and what `after`").tag(
+        sync=True
+    )
     counts: traitlets.List[Any] = traitlets.List(help="each kind of change and its samples").tag(sync=True)
     about = traitlets.Unicode(help="the difference in a sentence").tag(sync=True)
 
@@ -79,7 +87,9 @@ class CompareView(TableView):
     def _evaluated(self, proposal: Any) -> str:
         name, there = proposal["value"], self.choices[proposal["trait"].name == "after"]
         if name not in there:
-            raise traitlets.TraitError(f"there is no policy {name!r} to compare; there are {', '.join(there)}")
+            raise traitlets.TraitError(
+                f"there is no policy {name!r} to compare; there are {', '.join(there)}"
+            )
         return str(name)
 
     @traitlets.observe("before", "after")

@@ -240,7 +240,12 @@ class TrainingView(View):
             for s in samples
         }
         shown = [
-            [_cut(requests.get(r["sample_id"], r["sample_id"])), _cut(r["text"]), r["reward"], in_words(r["error"])]
+            [
+                _cut(requests.get(r["sample_id"], r["sample_id"])),
+                _cut(r["text"]),
+                r["reward"],
+                in_words(r["error"]),
+            ]
             for r in rows[:_ROLLOUTS]
         ]
         self._rollouts_seen = seen
@@ -315,7 +320,9 @@ def draw(trainings: Sequence[tuple[int, str, list[Row]]], most: int) -> list[str
     return out
 
 
-def step_tables(trainings: Sequence[tuple[int, str, list[Row]]]) -> list[tuple[str, list[str], list[list[str]]]]:
+def step_tables(
+    trainings: Sequence[tuple[int, str, list[Row]]],
+) -> list[tuple[str, list[str], list[list[str]]]]:
     """A table of each trainer that has taken few steps: its name, head and rows, one for each step."""
     out = []
     for trainer in _few(trainings):

@@ -43,8 +43,8 @@ def show(table: Any) -> None:
     from rich.console import Console
 
     console = Console()
-    # Without a terminal the width is that of a page, or words would be broken to nothing; what goes beyond the
-    # width of a notebook's cell is cut off there.
+    # Without a terminal the width is that of a page, or words would be broken to nothing; a notebook cuts off
+    # what is wider than its cells.
     (console if console.is_terminal else Console(width=96 if console.is_jupyter else 110)).print(table)
 
 

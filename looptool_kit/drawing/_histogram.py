@@ -10,6 +10,8 @@ from looptool_kit.core.records import State
 from looptool_kit.drawing._svg import STATE_COLOURS, axis_x, axis_y, markup, number, put, svg, ticks
 
 Scale = Callable[[float], float]
+MAX_MARKS = 16
+"""Marks of an axis; more would run into each other."""
 NEAR_ONE = 0.999
 """Origin of an axis of perplexities.
 
@@ -80,8 +82,12 @@ def _marks(low: float, high: float, origin: float) -> list[float]:
     whole = math.ceil(origin) if origin else 0
     reach = high - whole
     powers = range(math.floor(math.log10(low - origin)), math.ceil(math.log10(reach)) + 1)
-    marks = [m * 10.0**p + (whole if p < 0 else 0) for p in powers for m in (1, 2, 5)]
-    return sorted({m for m in [*marks, *([float(whole)] if origin else [])] if low <= m <= high})
+    for steps in ((1, 2, 5), (1,)):
+        marks = [m * 10.0**p + (whole if p < 0 else 0) for p in powers for m in steps]
+        shown = sorted({m for m in [*marks, *([float(whole)] if origin else [])] if low <= m <= high})
+        if len(shown) <= MAX_MARKS:
+            break
+    return shown
 
 
 def _bars(root: Element, x: Sequence[float], counts: Mapping[State, Sequence[int]], y_of: Scale) -> None:

@@ -218,6 +218,21 @@ def test_a_label_is_edited_as_a_form_and_blind_is_blind(odd: tuple[str, Path], p
     assert page.faults == [] and page.outside == []
 
 
+def test_no_column_head_is_cut_off(odd: tuple[str, Path], page: Any) -> None:
+    page.set_viewport_size({"width": 1400, "height": 900})
+    open_notebook(page, odd[0], "all.ipynb")
+    cut: dict[str, list[str]] = {}
+    for name in VIEWS:
+        cell = page.locator(".jp-CodeCell").filter(has_text=call_of(name)).last
+        cell.scroll_into_view_if_needed()
+        cell.locator(".lt-view").first.wait_for(timeout=60_000)
+        page.wait_for_timeout(800)
+        heads = "(view) => [...view.querySelectorAll('.lt-head button')]"
+        wide = f"{heads}.filter((b) => b.scrollWidth > b.clientWidth + 1).map((b) => b.textContent)"
+        cut[name] = cell.locator(".lt-view").first.evaluate(wide)
+    assert {name: found for name, found in cut.items() if found} == {}
+
+
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
 def test_axe_finds_no_serious_fault(odd: tuple[str, Path], page: Any, theme: str) -> None:
     if not AXE.exists():

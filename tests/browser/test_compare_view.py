@@ -77,11 +77,23 @@ def test_compare_view(lab: tuple[str, Path], page: Any) -> None:
     chosen.get_by_text("no sample is shown").wait_for()
     find.fill("")
     counted.get_by_text(f"{n_broken} of 300 rows").wait_for()
+
+    # Other policies, by mouse and by keys. A tool's name breaks between its words.
+    assert chosen.locator(".lt-pair code wbr").count() > 0
+    first_of, last_of = (view.get_by_role("combobox", name=name, exact=True) for name in ("before", "after"))
+    first_of.select_option("base")
+    view.get_by_text("D3 against base on 300 samples").wait_for()
+    last_of.focus()
+    last_of.press("ArrowUp")
+    view.get_by_text("D2 against base on 300 samples").wait_for()
+    chosen.get_by_role("region", name="answer of D2").wait_for()
+    n_broken = int(broken.inner_text().split()[0])
+    counted.get_by_text(f"{n_broken} of 300 rows").wait_for()
     for width in (1000, 700):
         page.set_viewport_size({"width": width, "height": 900})
         assert view.evaluate("(node) => node.scrollWidth <= node.clientWidth + 1"), width
 
     save_and_reload(page)
     counted.get_by_text(f"{n_broken} of 300 rows").wait_for(timeout=60_000)
-    assert broken.get_attribute("aria-pressed") == "true"
+    assert broken.get_attribute("aria-pressed") == "true" and last_of.input_value() == "D2"
     assert page.faults == [] and page.outside == []

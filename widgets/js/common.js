@@ -44,9 +44,7 @@ function h(tag, props = {}, ...children) {
  * @returns {Child[]}
  */
 const breakable = (name) =>
-  name
-    .split(/(?<=[_.])(?=\w)|(?<=[a-z])(?=[A-Z])/)
-    .flatMap((part, k) => (k ? [h("wbr"), part] : [part]));
+  name.split(/(?<=[_.])(?=\w)|(?<=[a-z])(?=[A-Z])/).flatMap((part, k) => (k ? [h("wbr"), part] : [part]));
 
 /**
  * The head of a table: one row of column names.

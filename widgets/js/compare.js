@@ -50,7 +50,12 @@ function policyChoices(model) {
     before.value = model.get("before");
     after.value = model.get("after");
   });
-  const node = h("div", { class: "lt-row" }, h("label", {}, "before ", before), h("label", {}, "after ", after));
+  const node = h(
+    "div",
+    { class: "lt-row" },
+    h("label", {}, "before ", before),
+    h("label", {}, "after ", after),
+  );
   return { node, stop };
 }
 

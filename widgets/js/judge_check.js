@@ -78,7 +78,8 @@ function trialCard({ kind, expected, verdicts, rationale }) {
  * What stands in place of a card that is not there: why, and what makes one.
  * @param {string} why
  */
-const noCard = (why) => frame("judge report card", h("strong", {}, "The judge's report card"), h("p", {}, why));
+const noCard = (why) =>
+  frame("judge report card", h("strong", {}, "The judge's report card"), h("p", {}, why));
 
 /** @param {Place<JudgeCheckTraits, JudgeCheckQuestions>} place */
 function render({ model, el }) {

@@ -91,7 +91,9 @@ function render({ model, el }) {
     rows: 2,
     "aria-label": "request",
     dir: "auto",
-    placeholder: model.get("example") ? `type a request, e.g. ${plain(model.get("example"))}` : "type a request",
+    placeholder: model.get("example")
+      ? `type a request, e.g. ${plain(model.get("example"))}`
+      : "type a request",
   });
   const typing = keeper(() => put(model, { draft: request.value }));
   request.addEventListener("input", typing.later);

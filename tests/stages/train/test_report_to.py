@@ -101,7 +101,9 @@ def test_trackio_gets_what_the_history_gets_and_nothing_leaves_this_machine(
     [run] = trackio.Api().runs("looptool")
     logs = trackio.SQLiteStorage.get_logs("looptool", run.name)
     found = [row for row in logs if "train/loss" in row]
-    assert (tmp_path / "trackio" / "looptool.db").exists() and trackio.context_vars.current_space_id.get() is None
+    assert (
+        tmp_path / "trackio" / "looptool.db"
+    ).exists() and trackio.context_vars.current_space_id.get() is None
     history = tmp_path / "mine" / "iterations" / "01" / "policy" / "sft" / "history.jsonl"
     losses = [row["loss"] for row in map(json.loads, history.read_text().splitlines()) if "loss" in row]
     assert run.name == "mine/iterations/01/policy/sft" and len(losses) == 2
