@@ -72,7 +72,9 @@ class Loop:
             estimate(self._run)
         samples = seed(self._run)
         apart = (self._run.manifest("seed", 0) or {}).get("held_out")
-        self.say(f"D1: {len(samples)} seed samples" + (f"; {apart} more are held out for scores" if apart else ""))
+        self.say(
+            f"D1: {len(samples)} seed samples" + (f"; {apart} more are held out for scores" if apart else "")
+        )
         if self._run.settings.evaluate.base:
             self._evaluate(0)
         last = last or self._run.settings.iterations + 1

@@ -67,6 +67,8 @@ def test_what_the_rules_object_to_is_shown_and_not_executed(
     said = capsys.readouterr().out
     assert "reserve_part(" in said
     if against:
-        assert workshop.ran == [] and "not executed: " in said and against in said.partition("not executed")[2]
+        assert (
+            workshop.ran == [] and "not executed: " in said and against in said.partition("not executed")[2]
+        )
     else:
         assert workshop.ran == [given] and "-> reserved" in said and "not executed" not in said

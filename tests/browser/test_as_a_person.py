@@ -123,6 +123,8 @@ def fits(page: Any, view: Any) -> None:
 
 def test_the_review_desk_stands_on_one_screen_and_keeps_its_height(odd: tuple[str, Path], page: Any) -> None:
     view = desk_of(page, odd[0])
+    label, prediction = (view.locator(".lt-evidence th").nth(k).bounding_box()["width"] for k in (1, 2))
+    assert abs(label - prediction) <= 1, "equal shares have bars of equal length"
     for width, height in ((1400, 900), (1000, 800), (933, 600), (1400, 900)):
         page.set_viewport_size({"width": width, "height": height})
         page.wait_for_timeout(500)

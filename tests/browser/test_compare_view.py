@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
 from lab import open_notebook, save_and_reload, write_notebook
 
 CELL = """
@@ -23,6 +24,36 @@ view
 """
 READ = "print('read back:', len(view.selection), view.filters)"
 RECORDED = Path(__file__).parents[2] / "sample_data" / "run"
+
+
+def test_columns_are_shown_hidden_and_made_wider(lab: tuple[str, Path], page: Any) -> None:
+    url, root = lab
+    shutil.copytree(RECORDED, root / "columns")
+    write_notebook(root / "columns.ipynb", CELL.replace('"compared"', '"columns"'))
+    open_notebook(page, url, "columns.ipynb")
+    view = page.get_by_role("region", name="two policies side by side")
+    grid = view.get_by_role("grid", name="samples")
+    hidden, head = (grid.locator("[role=columnheader]", has_text=name) for name in ("answer", "kind"))
+    grid.get_by_role("row").nth(1).wait_for(timeout=60_000)
+    assert not hidden.is_visible()
+    view.locator("summary", has_text="columns").click()
+    box = view.get_by_role("checkbox", name="show the column answer")
+    box.click()
+    hidden.wait_for()
+    box.press("Space")
+    hidden.wait_for(state="hidden")
+
+    wide = head.bounding_box()["width"]
+    edge = head.locator(".lt-edge").bounding_box()
+    page.mouse.move(edge["x"] + 3, edge["y"] + 5)
+    page.mouse.down()
+    page.mouse.move(edge["x"] + 43, edge["y"] + 5, steps=5)
+    page.mouse.up()
+    dragged = head.bounding_box()["width"]
+    assert dragged == pytest.approx(wide + 40, abs=4)
+    head.get_by_role("button").press("Shift+ArrowRight")
+    assert head.bounding_box()["width"] > dragged
+    assert page.faults == [] and page.outside == []
 
 
 def test_compare_view(lab: tuple[str, Path], page: Any) -> None:

@@ -185,8 +185,14 @@ def test_an_unknown_setting_names_the_nearest(tmp_path: Path, given: str, meant:
     said = looptool("init", str(tmp_path / "run"), "--set", given)
     assert said.returncode == 1 and f"did you mean {meant}" in said.stderr, said.stderr
     assert "looptool settings" in said.stderr and not (tmp_path / "run").exists()
-    asked = looptool("settings", given.partition("=")[0])
-    assert asked.returncode == 1 and f"did you mean {meant}" in asked.stderr, asked.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"), [("sft.epochz", "sft.epochs"), ("judge_llm.modell", "judge_llm.model")]
+)
+def test_asked_about_an_unknown_setting_the_nearest_is_named(given: str, meant: str) -> None:
+    asked = looptool("settings", given)
+    assert asked.returncode == 1 and f"(did you mean {meant}?)" in asked.stderr, asked.stderr
 
 
 def test_an_unknown_setting_in_a_file_names_file_and_nearest(tmp_path: Path) -> None:
