@@ -156,7 +156,7 @@ class SampleTable(TableView):
                 " them, or use `looptool export`"
             )
         text = self._jsonl() if form == "jsonl" else self._csv()
-        name = f"{self._of.path.name if self._of else 'probes'}-{self._linked}.{form}"
+        name = f"{self._of.name if self._of else 'probes'}-{self._linked}.{form}"
         samples = len({self._each[i].id for i in self.order})
         what = f"{samples:,} samples" if form == "jsonl" else f"{len(self.order):,} rows"
         return {"name": name, "text": text, "message": f"{what} saved as {name}"}

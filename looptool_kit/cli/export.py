@@ -123,7 +123,7 @@ def _environment(run: Run, out: Path, iteration: int | None, held_out: bool) -> 
     how = Procedural(**run.settings.procedural.model_dump(), seed=run.settings.seed)
     count, why = write_environment(table, out, how, wrong)
     source = "the held-out samples" if held_out else f"D{j}"
-    write_text(out / "README.md", _ABOUT.format(name=out.name, count=count, source=source, run=run.path.name))
+    write_text(out / "README.md", _ABOUT.format(name=out.name, count=count, source=source, run=run.name))
     for reason, left in why.most_common():
         say(f"{left:5d} samples left out: {reason}")
     return f"an environment of {count} tasks for verifiers"

@@ -45,6 +45,9 @@ class Policy(Frozen):
     folder: str | None = None
     """Of the run whose settings name the server."""
 
+    def __repr__(self) -> str:
+        return f"Policy({self.name!r}, {self.adapter or self.model!r})"
+
 
 def base_policy(model: str, engine: EngineName = "transformers", server: Endpoint | None = None) -> Policy:
     """Return the model that training starts from."""

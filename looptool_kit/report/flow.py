@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from looptool_kit.core.records import Part, VerdictName
 from looptool_kit.drawing import SERIES, STATE_COLOURS, Link, Node, sankey
@@ -101,9 +101,9 @@ def flow_map(
     return sankey(nodes, links, title, width=width)
 
 
-def legend() -> list[list[str]]:
-    """The short names on the map with their meaning."""
-    return [[name, _ABOUT[name]] for name in ("ES", "EE", "HPPL", "AUG")]
+def legend(parts: Collection[str]) -> list[list[str]]:
+    """The short names of a map's parts with their meaning."""
+    return [[name, _ABOUT[name]] for name in ("ES", "EE", "HPPL", "AUG") if name in parts]
 
 
 def _colour(source: str, target: str) -> str:

@@ -11,7 +11,7 @@ from looptool_kit.core.records import TOKENS, Expansions, Probes, Truths, Verdic
 from looptool_kit.core.samples import Samples
 from looptool_kit.core.stats import Paired, aligned, paired, wilson
 from looptool_kit.core.tables import Stored, column, read_lines
-from looptool_kit.core.terminal import cell, duration, show
+from looptool_kit.core.terminal import cell, duration, say, show
 from looptool_kit.core.toolcalls import Answer
 from looptool_kit.lineage.error_seeds import error_seeds, with_decisions
 from looptool_kit.llm.store import spent
@@ -60,7 +60,6 @@ def print_scoreboard(run: Run) -> None:
 
     Exact match is that of every policy in percent, with 95% Wilson intervals.
     """
-    from rich.console import Console
     from rich.table import Table as Grid
 
     scores_of = scores(run)
@@ -87,9 +86,8 @@ def print_scoreboard(run: Run) -> None:
     for row in rows_of:
         grid.add_row(*(cell(v) for v in row.values()))
     show(grid)
-    console = Console()
     for line in [*paid(run), *headline(run), *flipped(run), *reward_lines(run)]:
-        console.print(cell(line), highlight=False, soft_wrap=True)
+        say(line)
 
 
 def headline(run: Run) -> list[str]:
@@ -292,7 +290,7 @@ def report_data(run: Run) -> ReportData:
     """What the report of a run shows."""
     scores_of = scores(run)
     return ReportData(
-        name=run.path.name,
+        name=run.name,
         settings=run.settings.model_dump(mode="json"),
         iterations=[_iteration(run, j) for j in run.iterations],
         scores=[s for table in scores_of.values() for s in table],

@@ -66,6 +66,11 @@ class Run:
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r}, preset={self.settings.preset!r})"
 
+    @property
+    def name(self) -> str:
+        """The folder's name, also of one that was opened as `.`."""
+        return self.path.resolve().name
+
     @classmethod
     def create(cls, path: str | Path, preset: str = "cpu", **overrides: Any) -> Run:
         """Make a run folder from a preset, or open the existing one.

@@ -11,6 +11,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from widget_pages import asked
 
 pytest.importorskip("anywidget")
 
@@ -249,6 +250,16 @@ def test_every_drawn_part_selects_what_it_counts(run: Run) -> None:
         name = part.get("data-node")
         view.selected = ["node", name] if name else ["flow", part.get("data-source"), part.get("data-target")]
         assert view.count == int(part.get("data-count", "")), view.selected
+
+
+def test_the_map_is_drawn_at_the_width_of_the_page_and_explains_its_parts(run: Run) -> None:
+    view = LoopMap(run)
+    for width in (900, 960, 1400):
+        svg = asked(view, "map", width=width)["svg"]
+        assert f'width="{width}"' in svg and "font:11px" in svg, "text keeps its size"
+    parts = {fate.part for fate in view._fates}
+    explained = {name for name, _ in asked(view, "map")["legend"]}
+    assert explained == parts & {"ES", "EE", "HPPL", "AUG"} and "AUG" not in parts
 
 
 def test_errors_of_an_iteration_and_against_the_one_before(run: Run) -> None:
