@@ -132,21 +132,35 @@ def deduplicate(samples: Iterable[Sample]) -> tuple[Samples, dict[str, str]]:
         The samples that are kept, in order, and id of a dropped sample -> id of the one it repeats.
     """
     rows = list(samples)  # before collection stops: what makes the samples may well make cycles
-    seen = Deduplicator()
-    kept: list[Sample] = []
-    dropped: dict[str, str] = {}
+    found = repeats(rows)
+    kept = Samples(sample for at, sample in enumerate(rows) if at not in found)
+    return kept, {rows[at].id: other for at, other in found.items()}
+
+
+def repeats(samples: Iterable[Sample]) -> dict[int, str]:
+    """Find the samples that repeat an earlier one, as `deduplicate` does.
+
+    Args:
+        samples: They are passed over twice and not held: a `Stored` may hold more than memory does.
+
+    Returns:
+        Place of a sample, from 0 -> id of the one it repeats.
+    """
+    seen, found = Deduplicator(), dict[int, str]()
     with no_collection():
         # Most rows share no band with any other: they neither repeat one nor are repeated, and nothing more
         # is asked of them or kept.
-        sketches = RMinHash.digest_matrix_from_token_sets((said(s) for s in rows), _PERMUTATIONS, _SEED)
-        for sample, alike in zip(rows, _index().query_duplicate_flags_matrix_one_shot(sketches), strict=True):
-            if alike and (duplicate := seen.duplicate_of(sample)) is not None:
-                dropped[sample.id] = duplicate
+        sketches = RMinHash.digest_matrix_from_token_sets((said(s) for s in samples), _PERMUTATIONS, _SEED)
+        alike = _index().query_duplicate_flags_matrix_one_shot(sketches)
+        del sketches
+        for at, (sample, near) in enumerate(zip(samples, alike, strict=True)):
+            if not near:
                 continue
-            if alike:
+            if (duplicate := seen.duplicate_of(sample)) is not None:
+                found[at] = duplicate
+            else:
                 seen.add(sample)
-            kept.append(sample)
-    return Samples(kept), dropped
+    return found
 
 
 def _index() -> RMinHashLSH:

@@ -11,6 +11,7 @@ import typing
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import lru_cache, partial
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -127,11 +128,11 @@ def parquet_rows(
     }
     keep = set(row_type.model_fields) - set(without)
     texts: dict[str, dict[str, str]] = {k: {} for k in keep}
-    first = 0
     with parquet_explained(path):
         file = pq.ParquetFile(path)
         columns = [c for c in file.schema_arrow.names if c not in without]
-        for batch in file.iter_batches(batch_size=GROUP_ROWS, columns=columns):
+        groups, first = _groups(file.metadata, rows)
+        for batch in file.iter_batches(batch_size=GROUP_ROWS, row_groups=groups, columns=columns):
             here = range(first, first + len(batch))
             wanted = here if rows is None else range(max(here.start, rows.start), min(here.stop, rows.stop))
             first = here.stop
@@ -156,6 +157,18 @@ def parquet_rows(
                     }
 
                 yield number, partial(json.dumps, record, default=str), load
+
+
+def _groups(metadata: Any, rows: range | None) -> tuple[list[int], int]:
+    """The row groups that hold any of the rows, and the number of the first row in them."""
+    sizes = [metadata.row_group(g).num_rows for g in range(metadata.num_row_groups)]
+    starts = list(accumulate(sizes, initial=0))
+    groups = [
+        g
+        for g, size in enumerate(sizes)
+        if rows is None or (starts[g] < rows.stop and rows.start < starts[g] + size)
+    ]
+    return groups, starts[groups[0]] if groups else 0
 
 
 @contextmanager

@@ -318,7 +318,7 @@ def write(samples: Iterable[Sample], path: str | Path, form: Form, split: str = 
     if form == "looptool" and path.suffix in (".jsonl", ".parquet"):
         return samples.write(path)
     # verl reads its nested columns as they are; in the other forms arguments have any type.
-    write_rows([to_row(s, form, at) for at, s in enumerate(samples)], path, form == "verl", split)
+    write_rows(lambda: (to_row(s, form, at) for at, s in enumerate(samples)), path, form == "verl", split)
     return path
 
 
@@ -332,7 +332,8 @@ def write_in_own_form(
     """
     from looptool_kit.formats.verl import in_own_form
 
-    write_rows(in_own_form(Samples(samples), tokenizer), Path(path), nested=True, split=split)
+    rows = in_own_form(Samples(samples), tokenizer)
+    write_rows(lambda: rows, Path(path), nested=True, split=split)
     return Path(path)
 
 
