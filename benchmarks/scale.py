@@ -193,7 +193,7 @@ def one(stage: str, count: int) -> None:
 
 
 def table(sizes: list[int], stages: tuple[str, ...]) -> str:
-    """The measured figures; the exponent is that of CPU seconds between the last two sizes."""
+    """The measured figures; the exponent is that of CPU seconds between the two largest measured sizes."""
     lines = [
         "| stage | " + " | ".join(f"{n:,}: CPU s | MiB" for n in sizes) + " | exponent |",
         "| --- |" + " --- | --- |" * len(sizes) + " --- |",
@@ -201,9 +201,11 @@ def table(sizes: list[int], stages: tuple[str, ...]) -> str:
     for stage in stages:
         figures = [_figures(stage, n) for n in sizes]
         cells = [f"{f['cpu']:.3g} | {f['peak']:,.0f}" if f else "not run | " for f in figures]
+        measured = [(n, f) for n, f in zip(sizes, figures, strict=True) if f][-2:]
         growth = ""
-        if len(figures) > 1 and (a := figures[-2]) and (b := figures[-1]):
-            growth = f"{math.log(b['cpu'] / a['cpu']) / math.log(sizes[-1] / sizes[-2]):.2f}"
+        if len(measured) == 2:
+            (small, a), (large, b) = measured
+            growth = f"{math.log(b['cpu'] / a['cpu']) / math.log(large / small):.2f}"
         lines.append(f"| {stage} | {' | '.join(cells)} | {growth} |")
     return "\n".join(lines)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from rensa import RMinHash, RMinHashLSH
 
@@ -72,6 +73,14 @@ def _same_answer(a: Label, b: Label) -> bool:
     return match(a, b) and (bool(a.calls) or normalised(a.reply) == normalised(b.reply))
 
 
+class _Known(NamedTuple):
+    """What is kept of a sample: a dialogue takes most of the memory, and only its words are compared."""
+
+    id: str
+    label: Label
+    words: frozenset[str]
+
+
 class Deduplicator:
     """The samples so far.
 
@@ -79,8 +88,8 @@ class Deduplicator:
     """
 
     def __init__(self, samples: Iterable[Sample] = ()) -> None:
-        self._rows: list[tuple[Sample, frozenset[str]]] = []
-        self._same: dict[frozenset[str], list[Sample]] = {}
+        self._rows: list[_Known] = []
+        self._same: dict[frozenset[str], list[_Known]] = {}
         self._near = _index()
         self._last: tuple[Sample, frozenset[str], RMinHash] | None = None
         for sample in samples:
@@ -89,9 +98,10 @@ class Deduplicator:
     def add(self, sample: Sample) -> None:
         """Take a sample in, duplicate or not."""
         _, words, minhash = self._look(sample)
-        self._same.setdefault(words, []).append(sample)
+        known = _Known(sample.id, sample.label, words)
+        self._same.setdefault(words, []).append(known)
         self._near.insert(len(self._rows), minhash)
-        self._rows.append((sample, words))
+        self._rows.append(known)
 
     def duplicate_of(self, sample: Sample) -> str | None:
         """Return the id of the sample that this one repeats most.
@@ -104,8 +114,8 @@ class Deduplicator:
                 return other.id
         best, most = None, 0.0
         for at in sorted(self._near.query(minhash)):
-            other, its_words = self._rows[at]
-            similarity = jaccard(words, its_words)
+            other = self._rows[at]
+            similarity = jaccard(words, other.words)
             if (
                 similarity >= NEAR_THRESHOLD
                 and similarity > most

@@ -166,7 +166,7 @@ def _groups(metadata: Any, rows: range | None) -> tuple[list[int], int]:
     groups = [
         g
         for g, size in enumerate(sizes)
-        if rows is None or (starts[g] < rows.stop and rows.start < starts[g] + size)
+        if rows is None or (rows and starts[g] < rows.stop and rows.start < starts[g] + size)
     ]
     return groups, starts[groups[0]] if groups else 0
 
