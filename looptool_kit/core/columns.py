@@ -9,8 +9,8 @@ import json
 import types
 import typing
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
-from functools import lru_cache, partial
+from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,9 @@ GROUP_ROWS = 1024
 """Rows of a Parquet file that are read or written at a time."""
 MAX_SHARED_TEXTS = 256
 """Different texts of a column up to which equal ones become one object."""
+
+MAX_SHARED_CHARACTERS = 1 << 23
+"""Of texts whose values are shared; with more all are forgotten: a few of them may be long dialogues."""
 
 RowSource = Iterator[tuple[int, Callable[[], str], Callable[[], Any]]]
 """Row number from 1, the row as text for a report, the row as a dictionary."""
@@ -209,14 +212,21 @@ def _nested(annotation: Any) -> Callable[[str], Any]:
     ):
         return _loads
     validate = TypeAdapter[Any](annotation).validate_python
+    shared, characters = dict[str, Any](), 0
 
-    @lru_cache(maxsize=4096)
     def load(text: str) -> Any:
+        nonlocal characters
+        if text in shared:
+            return shared[text]
         value = _loads(text)
-        try:
-            return validate(value)
-        except ValidationError:
-            return value  # the row's own validation says where it is wrong
+        with suppress(ValidationError):  # the row's own validation says where it is wrong
+            value = validate(value)
+        characters += len(text)
+        if characters > MAX_SHARED_CHARACTERS:
+            shared.clear()
+            characters = len(text)
+        shared[text] = value
+        return value
 
     return load
 
