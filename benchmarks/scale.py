@@ -49,7 +49,7 @@ STAGES = ("import", "match", "rules", "dedup", "compose", "report", "export", "a
 
 
 def rows(count: int) -> Iterator[Sample]:
-    """`count` different samples, of which no two are near-duplicates by what is added.
+    """`count` different samples.
 
     The world's own, and then copies of them in which the user adds sixteen words that are made up.
     """

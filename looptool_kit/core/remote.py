@@ -1,8 +1,9 @@
-"""Files of an object store: `s3://bucket/key`, copied here to be read, and sent there once they are written.
+"""Files of an object store, as `s3://bucket/key`.
 
-Pyarrow does it. Credentials and the store's address are those of AWS's own tools: AWS_ACCESS_KEY_ID,
-AWS_SECRET_ACCESS_KEY, AWS_REGION, and AWS_ENDPOINT_URL for another store than Amazon's. A copy takes room in
-the folder for temporary files (TMPDIR), and no memory. An object appears whole or not at all.
+They are copied here to be read, and sent there once they are written. Pyarrow does it. Credentials and the
+store's address are those of AWS's own tools: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, and
+AWS_ENDPOINT_URL for another store than Amazon's. A copy takes room in the folder for temporary files
+(TMPDIR), and no memory. An object appears whole or not at all.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ _URL = re.compile(r"([a-z][a-z0-9+.-]+):/+(.+)")
 
 
 def url_of(path: Path) -> str:
-    """Return the URL that a path stands for; empty for a path of this machine.
+    """Return the URL that a path stands for.
+
+    Empty for a path of this machine.
 
     Raises:
         ValueError: It is a URL of another kind than `s3://`.
@@ -49,9 +52,10 @@ def exists(url: str) -> bool:
 
 @contextmanager
 def readable(path: Path) -> Iterator[Path]:
-    """The path itself, or a copy of the object or the folder of objects that it names.
+    """The path itself, or a copy of what it names.
 
-    The copy has the same name, and is removed afterwards. Errors name the URL and not the copy.
+    A URL may name an object or a folder of them. The copy has the same name, and is removed afterwards.
+    Errors name the URL and not the copy.
 
     Raises:
         FileNotFoundError: There is no such object.
@@ -69,9 +73,9 @@ def readable(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def written(path: Path) -> Iterator[Path]:
-    """The path itself, or one here: what lies beside it in the end is sent to the store.
+    """The path itself, or one here.
 
-    Nothing is sent where the work fails.
+    What lies beside that in the end is sent to the store. Nothing is sent where the work fails.
 
     Raises:
         RunError: The store cannot be reached, or refuses.

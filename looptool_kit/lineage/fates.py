@@ -110,7 +110,9 @@ def flows(run: Run, fate_table: Fates | None = None) -> Flows:
 
 
 def flow_counts(run: Run) -> tuple[Counter[tuple[str, str]], Counter[str]]:
-    """Count the samples of each step and of each part of a dataset, without holding them.
+    """Count the samples of each step and of each part.
+
+    They are not held.
 
     Returns:
         (source, target) -> samples, and the node of a part -> samples.
