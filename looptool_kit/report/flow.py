@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from looptool_kit.core.records import Part, VerdictName
 from looptool_kit.drawing import SERIES, STATE_COLOURS, Link, Node, sankey
-from looptool_kit.lineage.fates import NAMES, Stage, fates, flows, node
+from looptool_kit.lineage.fates import NAMES, Stage, flow_counts, node
 from looptool_kit.run.folder import Run
 
 _BLUE, _RED, _AMBER, _GREEN, _PURPLE, _GREY = SERIES
@@ -121,7 +120,4 @@ def flow_of(run: Run) -> str:
 
     Through all iterations; empty before there is a dataset.
     """
-    table = fates(run)
-    counts = Counter((step.source, step.target) for step in flows(run, table))
-    sizes = Counter(node(row.iteration, "part", row.part) for row in table)
-    return flow_map(counts, sizes, run.iterations) if run.iterations else ""
+    return flow_map(*flow_counts(run), run.iterations) if run.iterations else ""

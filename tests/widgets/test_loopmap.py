@@ -22,7 +22,7 @@ from looptool_kit.core.samples import Label, Samples
 from looptool_kit.core.toolcalls import render_answer
 from looptool_kit.drawing import Link, Node, heatmap, lines, sankey
 from looptool_kit.lineage.error_seeds import error_seeds, with_decisions
-from looptool_kit.lineage.fates import Fates, fates, flows
+from looptool_kit.lineage.fates import Fates, fates, flow_counts, flows, node
 from looptool_kit.policy.engines import Completion
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.compose import composition
@@ -88,6 +88,8 @@ def conserved(run: Run, known: Fates) -> None:
         assert all(bool(f.fate) == (run.manifest("composition", j) is not None) for f in mine)
     steps = flows(run, known)
     into, out = Counter(s.target for s in steps), Counter(s.source for s in steps)
+    parts = Counter(node(f.iteration, "part", f.part) for f in known)
+    assert flow_counts(run) == (Counter((s.source, s.target) for s in steps), parts)
     last = run.iteration
     for name in into:
         j, stage, what = name.split("/")
