@@ -291,7 +291,7 @@ def _in_its_role(pair: Pair) -> Both:
     """
     of, schema = pair.argument, pair.argument.schema
     one, other = (g.spans for g in pair.found)
-    if any(holds(x, y) or holds(y, x) for x in one for y in other):
+    if any(x != y and (holds(x, y) or holds(y, x)) for x in one for y in other):
         return True, True
     a, b = (
         max((role(of.said.passages[s[0]], s, of.name, schema) for s in g.spans), default=0.0)

@@ -114,11 +114,11 @@ def _missing(case: CallsAndReply) -> Evidence | None:
 
 def _missing_value(case: CallsAndReply, call: ToolCall, name: str, g: Grounding) -> Evidence | None:
     tool, schema = case.sample.tool(call.name), schema_of(case.sample, call, name)
-    is_asked_for = case.asks and _asks_for(case.reply, name, schema)
+    is_asked_for = case.asks and _names(case.reply, name, *(schema.get("enum") or ()))
     unsupported = g.supported < GROUNDED or is_asked_for and g.supported == GROUNDED and not g.spans
     if tool is not None and name in tool.required and unsupported:
         words = f"{call.name} needs {name}, and nothing says {show(call.arguments[name])} ({g.words})"
-        if is_asked_for:
+        if is_asked_for or case.asks and _speaks_of(case.reply, schema):
             return evidence("asking", weights.MISSING_ASKED, f"{words}; asking for it is right")
         if case.asks:
             return evidence("answer", weights.MISSING_ASKED, f"{words}; asking is right")
@@ -129,17 +129,21 @@ def _missing_value(case: CallsAndReply, call: ToolCall, name: str, g: Grounding)
     return None
 
 
-def _asks_for(question: str, name: str, schema: dict[str, Any]) -> bool:
-    """True where a question names a parameter or one of its choices, or a thing of its description.
+def _names(question: str, *named: Any) -> bool:
+    """True where a question names one of these, by the first letters of a word."""
+    own = [stem for text in named for stem in stems(str(text))]
+    begins = {stem[:_SAME_LETTERS] for stem in own if len(stem) >= _SAME_LETTERS}
+    return any(stem[:_SAME_LETTERS] in begins for stem in stems(question) if stem not in STOP)
 
-    By the first letters of a word; "how many" asks for any number.
+
+def _speaks_of(question: str, schema: dict[str, Any]) -> bool:
+    """True where a question may ask for a parameter of that schema.
+
+    It names a thing of the description, or asks "how many" for a number.
     """
     if schema.get("type") in ("integer", "number") and _HOW_MANY.search(question):
         return True
-    described, choices = str(schema.get("description", "")), schema.get("enum") or ()
-    own = [*stems(name), *stems(described), *(stem for choice in choices for stem in stems(str(choice)))]
-    begins = {stem[:_SAME_LETTERS] for stem in own if len(stem) >= _SAME_LETTERS}
-    return any(stem[:_SAME_LETTERS] in begins for stem in stems(question) if stem not in STOP)
+    return _names(question, *(w for w in stems(str(schema.get("description", ""))) if w not in STOP))
 
 
 def _nothing_new(case: CallsAndReply) -> Evidence | None:

@@ -168,7 +168,7 @@ finished loops 85% of the failures were the prediction's alone.
 """
 MIN_LABEL_WRONG = 0.5
 """Least probability of LABEL_WRONG. A run asks for more before it replaces a label (`verify.floor`)."""
-MIN_PRED_WRONG = 0.93
+MIN_PRED_WRONG = 0.92
 """The same of PRED_WRONG, above its share: where the evidence says nothing the judge abstains."""
 MIN_BOTH_CORRECT = 0.5
 """The same of BOTH_CORRECT: more likely than not."""
@@ -185,48 +185,48 @@ MIN_TOLD = 0.1
 # In nats, fitted (benchmarks/judge_fit.py --write); the signs are described in `_odds`.
 
 BETWEEN: dict[str, float] = {
-    "schema": 5.23,
-    "grounding": 6.02,
-    "meant": 3.69,
-    "left out": 2.21,
-    "made up": 5.16,
+    "schema": 5.26,
+    "grounding": 6.07,
+    "meant": 3.7,
+    "left out": 2.2,
+    "made up": 5.22,
     "call": 2.88,
     "repeat": 4.89,
-    "tool": 5.04,
-    "answer": 2.3,
-    "asking": 2.98,
+    "tool": 5.09,
+    "answer": 2.29,
+    "asking": 3.03,
     "weak": 2.84,
-    "unsaid": 2.28,
-    "contradicted": 0.75,
+    "unsaid": 2.27,
+    "contradicted": 0.76,
 }
 """For the prediction and against the label."""
 BOTH_RIGHT: dict[str, float] = {
-    "even": -1.78,
+    "even": -1.77,
     "alike": 7.82,
-    "telling": 1.54,
-    "mutual": -0.25,
-    "one-sided": 0.19,
-    "asked": -0.15,
-    "one broken": -0.29,
+    "telling": 1.55,
+    "mutual": -0.24,
+    "one-sided": 0.17,
+    "asked": -0.14,
+    "one broken": -0.28,
     "both broken": -0.01,
-    "one unsaid": -0.22,
-    "both unsaid": -0.01,
-    "all said": 0.9,
+    "one unsaid": -0.23,
+    "both unsaid": -0.02,
+    "all said": 0.89,
     "differences": -1.33,
 }
 """For two right answers."""
 BOTH_FALSE: dict[str, float] = {
-    "even": -0.88,
-    "alike": -0.15,
-    "telling": 1.49,
-    "mutual": 6.14,
-    "one-sided": 0.98,
-    "asked": -3.25,
-    "one broken": -1.18,
+    "even": -0.86,
+    "alike": -0.14,
+    "telling": 1.48,
+    "mutual": 6.15,
+    "one-sided": 1,
+    "asked": -3.33,
+    "one broken": -1.19,
     "both broken": 3.78,
-    "one unsaid": 3.26,
-    "both unsaid": 5.91,
-    "all said": -1.69,
-    "differences": 2.66,
+    "one unsaid": 3.29,
+    "both unsaid": 5.93,
+    "all said": -1.72,
+    "differences": 2.67,
 }
 """For two wrong answers."""
