@@ -65,7 +65,12 @@ _CONFIRMS = re.compile(
 
 
 _BREAK = re.compile(r"(?<=[\w.,;:!?`)])(?:\\n)+(?=[A-Z\d`\s\\-]|$)|(?<=[a-z.!?])\\n(?=[a-z])")
-"""A line break that was written as a backslash and an n, as in text that was escaped twice; not `C:\\new`."""
+"""A line break that was written as a backslash and an n, as in text that was escaped twice."""
+
+
+def _unescaped(text: str) -> str:
+    """A text with spaces for written line breaks, letter for letter; paths (`C:\\new`) stay."""
+    return text if ":\\" in text else _BREAK.sub(lambda m: " " * len(m[0]), text)
 
 
 # Keys and values stand in one line each, so that the words around a value include its key.
@@ -145,7 +150,7 @@ def _read(turns: tuple[tuple[str, str], ...]) -> Dialogue:
             agrees = _weekday_agrees(today, text[start : end + _WEEKDAY_BEHIND])
             # Blanked, or else every sample would support today's date, and its year and day as numbers.
             text = text[:start] + " " * (end - start) + text[end:]
-        texts.append((role, _lines(text) if role == "tool" else _BREAK.sub(lambda m: " " * len(m[0]), text)))
+        texts.append((role, _lines(text) if role == "tool" else _unescaped(text)))
     # "Today is Monday, 2023-10-01", a Sunday: from which of the two "next Friday" counts nobody can tell.
     counted_from = today if agrees else None
     passages = []
