@@ -166,7 +166,7 @@ PRIOR: dict[VerdictName, float] = {
 """Shares among failed samples before anything is weighed: about a tenth of the labels wrong. In three
 finished loops 85% of the failures were the prediction's alone.
 """
-MIN_LABEL_WRONG = 0.5
+MIN_LABEL_WRONG = 0.6
 """Least probability of LABEL_WRONG. A run asks for more before it replaces a label (`verify.floor`)."""
 MIN_PRED_WRONG = 0.92
 """The same of PRED_WRONG, above its share: where the evidence says nothing the judge abstains."""
