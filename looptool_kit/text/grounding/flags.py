@@ -21,7 +21,7 @@ from looptool_kit.text.words import STOP, alike, stems
 
 NEGATIONS = {
     "no", "not", "without", "don", "dont", "never", "skip", "t", "nothing", "none", "avoid", "disable", "off",
-    "exclude", "isn", "doesn", "needn", "minus", "excluding", "except",
+    "exclude", "few", "isn", "doesn", "needn", "minus", "excluding", "except",
 }  # fmt: skip
 """Stems that deny; "don" and "t" are the two parts of "don't"."""
 _ANY = {
