@@ -39,8 +39,9 @@ def convert(path: Path, stages: Stages) -> list[str]:
     try:
         text = (path / "run.toml").read_text(encoding="utf-8")
         values = tomllib.loads(text)
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path / 'run.toml'} cannot be read: {error}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise RunError(f"{path / 'run.toml'} cannot be read: {why}. Nothing was changed.") from None
     if values.get("format") != OLD:
         raise RunError(
             f"{path} is of format {values.get('format')}, and only format {OLD} is converted. Nothing was"

@@ -87,13 +87,13 @@ class Run:
                 )
             trust.confirm(path, trust.acts(settings))  # whoever calls this has given them
             return run
-        if path.exists() and any(p.name != ".lock" for p in path.iterdir()):
-            raise RunError(f"{path} is not empty and holds no run.toml. Give a new folder.")
+        if path.exists() and (not path.is_dir() or any(p.name != ".lock" for p in path.iterdir())):
+            raise RunError(f"{path} is not an empty folder, and holds no run.toml. Give a new folder.")
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RunError(
-                no_writing(error, path) or f"{path} cannot be made: {error}. Give another folder."
+                no_writing(error, path) or f"{path} cannot be made: {error.strerror}. Give another folder."
             ) from None
         run = cls(path, settings)
         with full_disk_explained(path):

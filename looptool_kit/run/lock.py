@@ -66,7 +66,7 @@ def take(path: Path) -> Lock:
     try:
         handle = open_own(path / ".lock")
     except OSError as error:
-        raise RunError(no_writing(error, path) or f"{path} cannot be locked: {error}") from None
+        raise RunError(no_writing(error, path) or f"{path} cannot be locked: {error.strerror}.") from None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
