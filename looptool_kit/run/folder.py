@@ -88,7 +88,8 @@ class Run:
             trust.confirm(path, trust.acts(settings))  # whoever calls this has given them
             return run
         if path.exists() and (not path.is_dir() or any(p.name != ".lock" for p in path.iterdir())):
-            raise RunError(f"{path} is not an empty folder, and holds no run.toml. Give a new folder.")
+            state = "is not empty" if path.is_dir() else "is a file"
+            raise RunError(f"{path} {state} and holds no run.toml. Give a new folder.")
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
