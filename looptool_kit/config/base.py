@@ -15,9 +15,7 @@ class Section(BaseModel):
 
     # With their docstrings the fields describe themselves in forms.
     # Nothing compares with NaN: a threshold or rate that is one would be obeyed without a word.
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
     machine: ClassVar[frozenset[str]] = frozenset()
     """Settings that say how this machine works and decide no result, so that no stage's key holds them."""
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from looptool_kit.core.terminal import visible
 
-
 MAX_NAME = 120
 """Characters of a path that a message shows."""
 

@@ -1,4 +1,4 @@
-"""Paths that are not what a command expects, and errors of the system: a paragraph each, never a traceback."""
+"""Paths that are not what a command expects, and errors of the system: a paragraph each."""
 
 from __future__ import annotations
 

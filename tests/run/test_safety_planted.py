@@ -55,7 +55,7 @@ def test_an_adapter_is_saved_over_nothing_that_was_there(tmp_path: Path) -> None
         for name in ("README.md", "adapter_config.json"):
             (folder / name).write_text("{}")
 
-    model = SimpleNamespace(save_pretrained=save)
+    model = SimpleNamespace(save_pretrained=save, parameters=list)
     trainer = SimpleNamespace(model=model, state=SimpleNamespace(log_history=[], global_step=1))
     keep_result(trainer, tmp_path / "sft", {})
     assert mine.read_text() == "mine" and (tmp_path / "sft" / "adapter" / "README.md").read_text() == "{}"
