@@ -57,6 +57,12 @@ def main() -> None:
         words = of_the_system(error) if isinstance(error, OSError) else str(error)
         say(f"looptool: {words}", fg="red", err=True)
         sys.exit(1)
+    except MemoryError:
+        if os.environ.get("LOOPTOOL_DEBUG"):
+            raise
+        words = "this machine's memory does not do for that: give less at once, or take a larger one."
+        say(f"looptool: {words}", fg="red", err=True)
+        sys.exit(1)
     except Stopped:
         close_bars()
         say(

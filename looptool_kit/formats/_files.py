@@ -21,6 +21,8 @@ ROWS_AT_ONCE = 1024
 """Rows of a Parquet file that are held at a time."""
 MAX_LINE = 1 << 24
 """Characters of a line: more fit no model's context, and a gzipped megabyte may hold a gigabyte of them."""
+MAX_DOCUMENT = 1 << 29
+"""Characters of a JSON list, which is read as a whole; a gzipped megabyte may hold far more."""
 _DEVELOPMENT = ("validation", "valid", "val", "dev", "development")
 _SPLITS = ("train", "test", "eval", "evaluation", "holdout", *_DEVELOPMENT)
 SHARD = "data/{split}-00000-of-00001.parquet"
@@ -149,7 +151,12 @@ def _lines(path: Path) -> Iterator[tuple[str, Any]]:
 def _json_rows(path: Path) -> Iterator[tuple[str, Any]]:
     """The rows of a JSON list, or of JSON lines under another ending."""
     with _opened(path) as file:
-        text = file.read()
+        text = file.read(MAX_DOCUMENT + 1)
+    if len(text) > MAX_DOCUMENT:
+        raise ValueError(
+            f"{path} holds more than {MAX_DOCUMENT:,} characters, and a JSON list is read as a whole: write"
+            " it with one row a line (`jq -c '.[]'`), under a name that ends in .jsonl"
+        )
     document = _loaded(text)
     if isinstance(document, Exception) and "\n" in text.strip():
         first = next((line for line in text.split("\n") if line.strip()), "")
@@ -161,10 +168,18 @@ def _json_rows(path: Path) -> Iterator[tuple[str, Any]]:
         document = lists[0] if len(document) == len(lists) == 1 else [document]
     if not isinstance(document, list):
         raise ValueError(
-            f"{path} is not a JSON list ({document}); a file with one row a line must end in .jsonl"
+            f"{path} is not a JSON list ({str(document)[:200]}); a file with one row a line must end"
+            " in .jsonl"
         )
     for row in document:
-        yield json.dumps(row, ensure_ascii=False), row
+        yield _of_a_length(json.dumps(row, ensure_ascii=False), row)
+
+
+def _of_a_length(raw: str, value: Any) -> tuple[str, Any]:
+    """The text and value of a row; of one that is too long the beginning and the reason."""
+    if len(raw) <= MAX_LINE:
+        return raw, value
+    return raw[:200], ValueError(f"the row is longer than {MAX_LINE:,} characters")
 
 
 def _loaded(text: str) -> Any:
@@ -185,7 +200,8 @@ def _arrow_tables(files: Iterable[Path]) -> Iterator[Any]:
 def _table_rows(batches: Iterable[Any]) -> Iterator[tuple[str, Any]]:
     for batch in batches:
         for row in batch.to_pylist():
-            yield json.dumps(row, default=str, ensure_ascii=False), _objects(without_none(row))
+            raw = json.dumps(row, default=str, ensure_ascii=False)
+            yield _of_a_length(raw, _objects(without_none(row)))
 
 
 def _objects(row: dict[str, Any]) -> dict[str, Any]:

@@ -369,14 +369,13 @@ class Run:
         return self._log.append(subject, values, reason, author or self.annotator, iteration)
 
     def _rows_of(self, subject: str, iteration: int) -> frozenset[str] | None:
-        """The rows of an iteration that can be decided on; None where there is no such table.
-
-        They are read once for each state of the file.
-        """
+        """The rows of an iteration that can be decided on, read once a state of the file; None: none yet."""
         name, kind = TABLES.get(subject, ("", Samples))
         file = self.folder(iteration) / f"{name}.parquet"
         if not name or not file.exists():
-            return None
+            # The last dataset is only trained on: no row of it comes to be decided on.
+            never = name in ("verdicts", "expansions") and iteration > self.settings.iterations
+            return frozenset() if never else None
         stat = file.stat()
         at = subject, iteration, (stat.st_mtime_ns, stat.st_ino)
         if at not in self._rows:
