@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import getpass
 import io
 from collections.abc import Sequence
 from typing import Any, Self
@@ -15,6 +14,7 @@ from pydantic import JsonValue
 
 from looptool_kit.core.errors import RunError
 from looptool_kit.core.samples import Sample
+from looptool_kit.run.decisions import user_name, whole
 from looptool_kit.run.folder import Run
 from looptool_kit.widgets.rows import Rows, TableView
 from looptool_kit.widgets.view import read_only_note
@@ -56,7 +56,7 @@ class SampleTable(TableView):
             traits: as for `TableView`.
         """
         self._of, self._each, self._linked = run, samples, linked
-        name = (run.annotator if run else "") or getpass.getuser()
+        name = whole((run.annotator if run else "") or user_name())
         super().__init__(rows, annotator=name, saved=self._names(), **traits)
 
     # --------------------------------------------------------------- place

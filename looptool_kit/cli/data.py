@@ -39,6 +39,8 @@ def import_command(
     from looptool_kit import formats
     from looptool_kit.core import remote
 
+    if out.suffix not in (".jsonl", ".parquet"):
+        raise ValueError(f"{out}: give a name that ends in .jsonl or .parquet, which says what is written")
     rejected_file = out.with_name(out.stem + ".rejected.jsonl")
     refuse_existing(out)
     refuse_existing(rejected_file)

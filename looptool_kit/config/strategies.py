@@ -60,7 +60,7 @@ class PreferenceSettings(Section):
     """Weight of the chosen answer's mean negative log-likelihood beside the loss."""
     tokens: Literal["branch", "all"] = "branch"
     """Tokens that count: from the first in which the answers differ, or all."""
-    learning_rate: float = 5e-5
+    learning_rate: float = Field(5e-5, gt=0)
     """AdamW's step size."""
     batch: int = Field(8, ge=1)
     """Pairs of an optimiser step."""

@@ -25,6 +25,9 @@ MAX_LINE = 1 << 24
 """Characters of a line: more fit no model's context, and a gzipped megabyte may hold a gigabyte of them."""
 CHUNK = 1 << 20
 """Characters of a JSON list that are read at a time."""
+MAX_DOCUMENT = 1 << 29
+"""Characters of a JSON document that is read as a whole, and of an item of a list; a gzipped megabyte may hold
+far more."""
 _PLAIN = json.JSONDecoder()
 _DEVELOPMENT = ("validation", "valid", "val", "dev", "development")
 _SPLITS = ("train", "test", "eval", "evaluation", "holdout", *_DEVELOPMENT)
@@ -158,7 +161,12 @@ def _json_rows(path: Path) -> Iterator[tuple[str, Any]]:
         if start.startswith("["):
             yield from _listed(file, start[1:], path)
             return
-        text = start + file.read()
+        text = start + file.read(MAX_DOCUMENT + 1)
+    if len(text) > MAX_DOCUMENT:
+        raise ValueError(
+            f"{path} holds more than {MAX_DOCUMENT:,} characters, and what is no JSON list is read as a whole:"
+            " write one row a line, under a name that ends in .jsonl"
+        )
     document = _loaded(text)
     if isinstance(document, Exception) and "\n" in text.strip():
         first = next((line for line in text.split("\n") if line.strip()), "")
@@ -169,9 +177,16 @@ def _json_rows(path: Path) -> Iterator[tuple[str, Any]]:
         lists = [v for v in document.values() if isinstance(v, list) and v and isinstance(v[0], Mapping)]
         document = lists[0] if len(document) == len(lists) == 1 else [document]
     if not isinstance(document, list):
-        raise ValueError(_no_list(path, document))
+        raise ValueError(_no_list(path, str(document)[:200]))
     for row in document:
-        yield json.dumps(row, ensure_ascii=False), row
+        yield _of_a_length(json.dumps(row, ensure_ascii=False), row)
+
+
+def _of_a_length(raw: str, value: Any) -> tuple[str, Any]:
+    """The text and value of a row; of one that is too long the beginning and the reason."""
+    if len(raw) <= MAX_LINE:
+        return raw, value
+    return raw[:200], ValueError(f"the row is longer than {MAX_LINE:,} characters")
 
 
 def _no_list(path: Path, why: object) -> str:
@@ -193,6 +208,8 @@ def _listed(file: IO[str], text: str, path: Path) -> Iterator[tuple[str, Any]]:
         except (ValueError, RecursionError) as error:
             if not more:
                 raise ValueError(_no_list(path, error)) from None
+            if len(text) - at > MAX_DOCUMENT:
+                raise ValueError(f"{path}: an item has more than {MAX_DOCUMENT:,} characters") from None
             piece = file.read(max(CHUNK, len(text) - at))
             text, at, more = text[at:] + piece, 0, bool(piece)
             continue
@@ -200,7 +217,7 @@ def _listed(file: IO[str], text: str, path: Path) -> Iterator[tuple[str, Any]]:
             if text[end:].strip() or file.read(1).strip():
                 raise ValueError(_no_list(path, "other text follows the list"))
             return
-        yield text[at:end] if isinstance(value, Exception) else _text(value), value
+        yield _of_a_length(text[at:end] if isinstance(value, Exception) else _text(value), value)
         at, first = end, False
 
 
@@ -246,7 +263,8 @@ def _arrow_tables(files: Iterable[Path]) -> Iterator[Any]:
 def _table_rows(batches: Iterable[Any]) -> Iterator[tuple[str, Any]]:
     for batch in batches:
         for row in batch.to_pylist():
-            yield json.dumps(row, default=str, ensure_ascii=False), _objects(without_none(row))
+            raw = json.dumps(row, default=str, ensure_ascii=False)
+            yield _of_a_length(raw, _objects(without_none(row)))
 
 
 def _objects(row: dict[str, Any]) -> dict[str, Any]:

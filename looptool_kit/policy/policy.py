@@ -94,7 +94,8 @@ def policy_of(run: Run, iteration: int) -> Policy:
 def training_folder(run: Run, iteration: int, facts: Mapping[str, Any]) -> Path:
     """The folder of one training of an iteration's policy.
 
-    Raises `RunError` where its manifest names one outside of `policy/`.
+    Raises `RunError` where its manifest names one outside of `policy/`, or a link in its adapter leads there:
+    an export would carry off what it leads to.
     """
     place, name = run.folder(iteration) / "policy", str(facts.get("folder"))
     plain = name not in ("", "..") and Path(name).name == name
@@ -104,6 +105,12 @@ def training_folder(run: Run, iteration: int, facts: Mapping[str, Any]) -> Path:
             " package writes no such name: find out who changed it. Without that file, `looptool train"
             f" {run.path} --iteration {iteration}` trains again."
         )
+    for file in (place / name / "adapter").rglob("*"):
+        if file.is_symlink() and not file.resolve().is_relative_to(place.resolve()):
+            raise RunError(
+                f"{file} is a link to {os.readlink(file)}, and an adapter is made of plain files. This"
+                " package writes no links there: find out who did, and put the file in its place."
+            )
     return place / name
 
 
