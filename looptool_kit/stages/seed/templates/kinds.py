@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import timedelta
 from random import Random
 
 from looptool_kit.stages.seed.templates import lexicon as lex
@@ -12,6 +13,15 @@ from looptool_kit.world.core import Type, pool, quoted, text
 from looptool_kit.world.moments import DATE, DATETIME, TIME
 from looptool_kit.world.pools import COMPANIES, FILE_STEMS, TOPICS, one
 from looptool_kit.world.pools import words as listed
+
+
+def gone_by(t: Type) -> Type:
+    """A day or moment to come as one of the last five months."""
+    return replace(t, draw=lambda r, today: t.draw(r, today - timedelta(days=r.randint(80, 150))))
+
+
+PAST = replace(DATE, draw=lambda r, today: (today - timedelta(days=r.randint(30, 3000))).isoformat())
+"""A day of the last eight years."""
 
 
 def with_seconds(t: Type) -> Type:
@@ -117,9 +127,9 @@ REASON = pool(
     "reason",
     "a reason",
     listed(
-        "no longer needed|requested by the owner|repeated complaints|created by mistake|duplicate entry"
-        "|plans changed|out of date|agreed by phone|spam|wrong data|end of the season|broken rules"
-        "|asked for by the customer|schedule conflict|low demand|double booking"
+        "plans changed|no longer needed|requested by the manager|agreed by phone|for the time being"
+        "|as a precaution|made by mistake|new instructions|as discussed|for safety reasons|lack of time"
+        "|to save money|a change of plan|following a complaint|last-minute change|asked for by Maria"
     ),
     say=quoted,
 )
@@ -160,6 +170,28 @@ IBAN = text(
     "number of a bank account",
     lambda r: f"{r.choice(('DE', 'FR', 'NL', 'ES'))}{r.randint(10, 98)}{r.randrange(10**17, 10**18)}",
 )
+WEEKDAY = pool(
+    "weekday",
+    "day of the week",
+    listed("Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday"),
+    splits=False,
+)
+ISBN = text(
+    "isbn",
+    "number of a book",
+    lambda r: f"978{r.randrange(10**9, 10**10)}",
+    question="What is the ISBN?",
+    words=("ISBN",),
+)
+BARCODE = text("barcode", "digits of a barcode", lambda r: f"{r.randrange(10**12, 10**13)}")
+VIN = text(
+    "vin",
+    "number of a vehicle",
+    lambda r: "".join(r.choice("ABCDEFGHJKLMNPRSTUVWXYZ0123456789") for _ in range(17)),
+)
+MAC = text(
+    "mac", "address of a network card", lambda r: ":".join(f"{r.randrange(256):02x}" for _ in range(6))
+)
 FAULT = text(
     "fault",
     "what is wrong with a thing",
@@ -172,6 +204,10 @@ FAULT = text(
 BY_NAME: tuple[tuple[str, Type], ...] = (
     (r"\b(?:licen[cs]e |number |registration )?plate(?: number)?$", PLATE),
     (r"\biban$", IBAN),
+    (r"\bisbn(?: 13)?$", ISBN),
+    (r"\b(?:barcode|ean|gtin|upc)$", BARCODE),
+    (r"^vin$|\bvehicle identification number$", VIN),
+    (r"\bmac(?: address)?$", MAC),
     (r"\b(?:damage|defect|fault|malfunction)s?$", FAULT),
     (r"\bsql\b|^statement$", SQL),
     (r"selector$", SELECTOR),

@@ -6,12 +6,12 @@ They tell verbs and how else people say them, and what kind of value a parameter
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import date
 from functools import lru_cache
 
 from looptool_kit.world.pools import (
     ADJECTIVES,
-    CHORES,
     COLOURS,
     COMPANIES,
     FILE_STEMS,
@@ -125,7 +125,7 @@ _VERBS = word_set("""
     compose compress compute configure confirm connect contact control convert copy correct count create
     crop decline decode decrypt delay delete deliver demote deny deploy deposit deprovision describe
     destroy detach detect determine diagnose disable disband discard disconnect dismiss dispatch display
-    dissolve divide download draft draw duplicate edit email enable encode encrypt end enqueue enrol
+    dissolve divide download erase draft draw duplicate edit email enable encode encrypt end enqueue enrol
     enroll estimate evaluate evict exchange execute expand expel expire explain export extend extract feed
     fetch file fill filter find fine finish fix flag flip follow forecast format forward freeze generate
     geocode get give grant group hide identify import increase index insert inspect install invite invoke
@@ -203,6 +203,8 @@ QUERY = text(
     question="What should I search for?",
     words=("search", "query", "look for"),
 )
+SUBJECT_QUERY = replace(QUERY, draw=lambda r, _: f"{one(r, TOPICS)} {one(r, FILE_STEMS)}")
+"""The same where no goods are searched."""
 KEYWORD = text(
     "keyword", "one or two words", lambda r: one(r, (*TOPICS, *(n.lower() for n in NOUNS))), say=quoted
 )
@@ -225,6 +227,11 @@ HOST = text(
     lambda r: f"{one(r, TOPICS)}{r.randint(2, 40)}.{one(r, COMPANIES).lower()}.example",
 )
 IP = text("ip", "IPv4 address", lambda r: f"10.{r.randint(1, 250)}.{r.randint(1, 250)}.{r.randint(2, 250)}")
+CIDR = text(
+    "cidr",
+    "range of addresses",
+    lambda r: f"10.{r.randint(1, 250)}.{r.randint(0, 250)}.0/{r.randint(20, 28)}",
+)
 UUID = text(
     "uuid",
     "UUID",
@@ -233,7 +240,20 @@ UUID = text(
         + f"-4{r.getrandbits(12):03x}-a{r.getrandbits(12):03x}-{r.getrandbits(48):012x}"
     ),
 )
-NOTE = text("note", "a remark", lambda r: one(r, CHORES).capitalize(), say=quoted)
+NOTE = text(
+    "note",
+    "a remark",
+    lambda r: r.choice(
+        (
+            r.choice(("Agreed with", "Confirmed by", "Checked by", "Discussed with"))
+            + f" {one(r, FIRST)}"
+            + r.choice(("", " by phone", " this morning", " yesterday")),
+            f"{r.choice(('Ask', 'Talk to', 'Wait for'))} {one(r, FIRST)} first",
+            f"Same as {r.choice(('last time', 'last year', 'last week', 'in spring'))}",
+        )
+    ),
+    say=quoted,
+)
 SENTENCE = text("sentence", "a sentence", lambda r: MESSAGE.draw(r, date.min) + ".", say=quoted)
 TEAM = text(
     "team",
@@ -284,6 +304,7 @@ LANDMARK = text(
 BY_NAME: tuple[tuple[str, Type], ...] = (
     (r"e ?mails?( address(es)?)?$|^mail$", EMAIL),
     (r"phone|mobile|fax|telephone", PHONE),
+    (r"\bcidr\b|\bsubnet$|\bip range$", CIDR),
     (r"\bip\b", IP),
     (r"\b(host|hostname|domain|server)$", HOST),
     (r"\b(url|uri|link|website|webpage|webhook|href)$", URL),
@@ -325,11 +346,13 @@ BY_NAME: tuple[tuple[str, Type], ...] = (
     (r"\b(team|group|department|project|category)( name)?$", TEAM),
     (r"\b(tags?|labels?|hashtags?)$", TAG),
     (r"\b(query|search( term| query| text)?|q|term|prompt)$", QUERY),
-    (r"\b(keyword|topic|word)s?$", KEYWORD),
-    (r"\b(message|body|text|content|sms|reply|comment|caption)$", MESSAGE),
-    (r"\b(note|notes|remark|reason|instructions?|memo)$", NOTE),
+    (r"\b(keyword|word)s?$", KEYWORD),
+    (r"\b(comment|comments|feedback)$", NOTE),
+    (r"\b(message|body|text|content|sms|reply|caption)$", MESSAGE),
+    (r"\b(note|notes|remarks?|reason|instructions?|memo)$", NOTE),
     (r"\b(subject|title|headline|event name|meeting)$", TITLE),
-    (r"\b(task|todo|to do|reminder|chore|description|summary)$", TASK),
+    (r"\b(task|todo|to do|reminder|chore)$", TASK),
+    (r"\b(description|summary|details|justification)$", NOTE),
     (r"\b(location|place|destination|origin|region|area|where|from|to)$", CITY),
     (
         r"\b(person|user|customer|client|guest|patient|passenger|recipient|receiver|sender|contact|author"

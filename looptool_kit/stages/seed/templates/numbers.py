@@ -15,6 +15,8 @@ from looptool_kit.world.numbers import in_words, is_int, is_number
 
 _RANGES: tuple[tuple[str, tuple[float, float]], ...] = (
     (r"\bpage( number)?$", (2, 30)),
+    (r"\b(?:odometer|mileage)\b", (5000, 180_000)),
+    (r"\bport$", (1024, 9999)),
     (r"\byear\b", (1985, 2025)),
     (r"\bmonth$", (1, 12)),
     (r"\bage\b", (18, 80)),
@@ -46,8 +48,19 @@ _RANGES: tuple[tuple[str, tuple[float, float]], ...] = (
 )
 
 
+_BY_UNIT: tuple[tuple[str, tuple[float, float]], ...] = (
+    (r"\b(?:weight|mass|dose) g$", (50, 900)),
+    (r"\b(?:grams|milliliters|millilitres|ml|mg|milligrams)\b", (50, 900)),
+)
+"""Of small units a person needs many."""
 _IS_NUMBER_OF = re.compile(r"^(?:the )?number of (?:the|a|an) \w+", re.IGNORECASE)
 """"Number of the gate": it names one, and counts nothing."""
+
+
+_COUNTED = re.compile(
+    r"\b(?:quantity|qty|count|copies|pieces|guests|people|persons|adults|children|passengers|tickets|seats|rooms|units)$"
+)
+"""What nobody has a half of, even where the schema allows it."""
 
 
 def is_number_of(schema: Mapping[str, Any]) -> bool:
@@ -58,6 +71,7 @@ def is_number_of(schema: Mapping[str, Any]) -> bool:
 def number(name: str, schema: Mapping[str, Any], description: str, whole: bool) -> Type:
     """A number within the schema's bounds, or its name's usual ones."""
     words = words_of(name)
+    whole = whole or bool(_COUNTED.search(words))
     low, high = _bounds(schema, whole)
     if _IS_NUMBER_OF.search(description) and whole and words.split()[-1] in description.lower():
         first = int(low) if low is not None else 1
@@ -129,8 +143,13 @@ def _bounds(schema: Mapping[str, Any], whole: bool) -> tuple[float | None, float
 def _range(
     words: str, description: str, schema: Mapping[str, Any], low: float | None, high: float | None
 ) -> tuple[float, float]:
-    usual = next((r for p, r in _RANGES if re.search(p, words)), None) or next(
-        (r for p, r in _RANGES if re.search(p, description.lower())), None
+    usual = next((r for p, r in _BY_UNIT if re.search(p, f"{words} {description.lower()}")), None)
+    if is_money(words, description):
+        usual = (20, 900)
+    usual = (
+        usual
+        or next((r for p, r in _RANGES if re.search(p, words)), None)
+        or next((r for p, r in _RANGES if re.search(p, description.lower())), None)
     )
     if usual is None:
         examples = [v for v in (*examples_of(schema), schema.get("default")) if is_number(v)]

@@ -9,14 +9,14 @@ from datetime import date
 from random import Random
 from typing import Any
 
-from looptool_kit.stages.seed.templates import kinds
+from looptool_kit.stages.seed.templates import kinds, things
 from looptool_kit.stages.seed.templates import lexicon as lex
 from looptool_kit.stages.seed.templates.choices import choice
-from looptool_kit.stages.seed.templates.names import asked, examples_of, is_id, words_of
+from looptool_kit.stages.seed.templates.names import Unusable, asked, examples_of, is_id, words_of
 from looptool_kit.text.words import tokens
 from looptool_kit.world import types as wt
 from looptool_kit.world.core import Surface, Type, quoted, text, verbatim
-from looptool_kit.world.moments import BIRTH_DATE, DATE, DATETIME, PAST_DATE, TIME
+from looptool_kit.world.moments import BIRTH_DATE, DATE, DATETIME, TIME
 
 _CODES = re.compile(r"(?:^| )(?:ref|reference|code|sku|isbn|token|no|key|number)$")
 _FREE = (
@@ -50,13 +50,60 @@ _GOODS = re.compile(r"\b(?:items?|objects?|products?|goods)\b")
 """Whose description is a product's, not a task's."""
 
 
+UNKNOWN = replace(lex.NAME, name="unknown")
+"""Of texts of which nothing is known but what they are called: made-up names."""
+
+
 def string(name: str, schema: Mapping[str, Any], description: str, owner: str, context: str) -> Type:
+    """The type of a string; days that are over where the name or the tool speaks of them."""
+    kind = _string(name, schema, description, owner, context)
+    moment = kind.question in (DATE.question, DATETIME.question)
+    return kinds.gone_by(kind) if moment and is_over(words_of(name), description, context) else kind
+
+
+_DONE = re.compile(
+    r"\b(?:created|updated|modified|changed|since|as of|issued|purchased?|recorded|observed|statement|posted"
+    r"|paid|sold|received|joined|hired|founded|installed|invoiced?|completed|inspected|reported|occurred"
+    r"|happened|incident|measured|taken|logged|last|opened|died|lost|found|acquired|served|worked|brewed|visited"
+    r"|harvested|caught|baked|collected|delivered|filed|seen|finished|closed on|noticed|infected|admitted)\b"
+)
+_TO_COME = re.compile(
+    r"\b(?:availab\w+|forecast\w*|upcoming|future|slots?|book\w*|reserv\w+|schedul\w+|calendar|events?|flights?"
+    r"|trains?|hotels?|rooms?|trips?|weather|due|deadlines?|meetings?|appointments?|departures?|shows?|tours?"
+    r"|class|classes|sessions?|expir\w+|shifts?|plan\w*|tides?|menus?|rent\w*|rates?|quotes?|routes?|remind\w*"
+    r"|next|free|open|vacan\w+|timetable|concerts?|tickets?|courses?|sunrise|sunset|moon|holidays?)\b"
+)
+_LOGGING = re.compile(r"\b(?:logs?|records?|recorded|reconcile|audit|expenses?|refuel\w*)\b")
+_LOOKING_BACK = re.compile(
+    r"\b(?:list|get|search|find|show|export|summari[sz]e|reports?|statistics|stats|fetch|retrieve|returns?|count|query"
+    r"|pull|usage|history)\b.*\b(?:orders|payments|shipments|messages|e-?mails|commits|measurements|incidents"
+    r"|tickets|complaints|returns|refunds|visits|transactions|invoices|expenses|sales|revenue|readings|history"
+    r"|statistics|stats|usage|spending|logs?|purchases|donations|reviews|emissions|consumption|progress|report)\b"
+)
+
+
+def is_over(words: str, description: str, context: str) -> bool:
+    """Whether a date is one of the past: by its name, or since the tool looks back or keeps records."""
+    told = f"{words} {description.lower()}"
+    if re.search(r"\b(?:future|upcoming|due|expir\w+|planned|scheduled|next|expected)\b", told):
+        return False
+    if _DONE.search(words):
+        return True
+    back = _LOGGING.search(context) or _LOOKING_BACK.search(context)
+    return bool(back) and not _TO_COME.search(f"{context} {told}")
+
+
+def _string(name: str, schema: Mapping[str, Any], description: str, owner: str, context: str) -> Type:
     """The type of a string.
 
     It is of a format, one of the choices or like the examples that a description gives, or what the words of
     name and description tell.
     """
     words = words_of(name)
+    if not re.match(r"from|to\b", words):  # a "message to guest" is a message
+        words = re.split(r" (?:to|for|of|from|with|about) ", words)[0]
+    if words == "name" and owner in _PEOPLE:
+        return wt.PERSON
     by_format = _FORMATS.get(str(schema.get("format") or ""))
     if by_format is not None:
         past = schema["format"] == "date" and re.search(r"\b(birth|born|dob|birthday)\b", words)
@@ -81,6 +128,33 @@ def string(name: str, schema: Mapping[str, Any], description: str, owner: str, c
         return _identifier(words, owner)
     if (in_context := _by_context(words, context)) is not None:
         return in_context
+    if not schema.get("format") and (moment := _WHEN_DONE.fullmatch(words)):
+        named_by = moment[1] == "by" and not re.search(r"\bdate|\bday\b|deadline", description.lower())
+        if not named_by:
+            return DATETIME if moment[2] == "at" else DATE
+    if not description and words in _SAYS_NOTHING:
+        raise Unusable(f"nothing tells what {name} is: give it a description, choices or examples")
+    git = re.search(
+        r"\b(?:git|repos?|repository|repositories|commits?|pull requests?|merge|rebase)\b", context
+    )
+    if git and re.search(r"\bbranch\b", description.lower()) and not words.endswith(("name", "message")):
+        return kinds.BRANCH
+    if re.fullmatch(r"(?:week ?)?days?|days? of (?:the )?week", words) and re.search(
+        r"week ?days?", f"{words} {told}"
+    ):
+        return kinds.WEEKDAY
+    if words == "by" and re.search(r"\bdate|\bday\b|deadline|due|when", description.lower()):
+        return DATE
+    if re.search(r"\bbranch$", words) and not git:
+        return lex.LANDMARK
+    if words == "nickname" and owner not in _PEOPLE | {"account", "profile", "login"}:
+        return lex.NAME
+    if (thing := things.kind_of(words)) is not None and not examples:
+        return thing
+    if words == "description" and re.fullmatch(
+        r"(?:line |order )?(?:lines?|items?|positions?|products?|goods)", owner
+    ):
+        return wt.PRODUCT
     kind = _ends(words, context) or next(
         (t for p, t in (*kinds.BY_NAME, *lex.BY_NAME) if re.search(p, words)), None
     )
@@ -97,21 +171,75 @@ def string(name: str, schema: Mapping[str, Any], description: str, owner: str, c
     ):
         return _identifier(words, owner)
     if kind in _FREE and len(set(examples)) >= 2:
-        values = tuple(dict.fromkeys(examples))
-        return text(
-            "example",
-            "as in the examples",
-            lambda r: values[int(r.random() * len(values))],
-            say=_quoted_if_long,
-            splits=len(values) >= 12,
-        )
-    if kind is DATE and re.search(r"\b(past|history|historical|since)\b", f"{words} {description.lower()}"):
-        return PAST_DATE
-    return kind or lex.NAME
+        return _one_of(examples)
+    if kind is None and things.has_names(words):
+        kind = lex.NAME
+    kind = kind or UNKNOWN
+    if kind is wt.MESSAGE and not re.search(
+        r"\b(?:sends?|messag\w+|sms|texts?|e-?mails?|mail|reply|replies|posts?|chat|notif\w+|announce\w*|invit\w+|tell|translat\w+"
+        r"|broadcast|publish|remind\w*|greet\w*|card)\b",
+        f"{context} {told}",
+    ):
+        kind = lex.NOTE
+    if kind is lex.QUERY and not re.search(
+        r"\b(?:products?|shops?|stores?|items?|goods|catalog\w*|markets?|offers?|listings|inventory|buy)\b",
+        context,
+    ):
+        kind = lex.SUBJECT_QUERY
+    return kind if not examples or _looks_like(kind, examples) else _one_of(examples)
+
+
+def _one_of(examples: list[str]) -> Type:
+    values = tuple(dict.fromkeys(examples))
+    return text(
+        "example",
+        "as in the examples",
+        lambda r: values[int(r.random() * len(values))],
+        say=_quoted_if_long,
+        splits=len(values) >= 12,
+    )
+
+
+def _looks_like(kind: Type, examples: list[str]) -> bool:
+    """Whether values of a kind are written as examples are: with spaces, dots, digits, capitals or without."""
+
+    def signs(text: str) -> tuple[bool, ...]:
+        return tuple(bool(re.search(p, text)) for p in (r"[./:@_#]", r"\d", r"^[A-Z]", r"[A-Z]{2}|^[A-Z]$"))
+
+    wanted = {signs(e) for e in examples}
+    return any(signs(str(kind.draw(Random(n), date(2026, 1, 1)))) in wanted for n in range(12))
+
+
+_WHEN_DONE = re.compile(
+    r"(?:(?:\w+ed|sent|paid|sold|lost|found|taken|best) (since|after|before|until|by)|(?:\w+ )?(on|at)|until|since)"
+)
+_SAYS_NOTHING = (
+    "value",
+    "data",
+    "payload",
+    "object",
+    "expression",
+    "key",
+    "val",
+    "spec",
+    "config",
+    "args",
+    "input",
+)
+_PEOPLE = lex.word_set("""
+    addressee applicant attendee author buyer client contact customer driver employee guest guardian instructor
+    member owner participant passenger patient payer payee person player receiver recipient reporter sender
+    speaker student subscriber supervisor teacher technician tenant user visitor volunteer witness worker
+    """)
+"""Owners whose `name` is a person's."""
 
 
 def _by_context(words: str, context: str) -> Type | None:
     """The type of a name that means one thing only in some tools: a title of books, an item of a fridge."""
+    if words in ("text", "term", "keywords", "pattern", "contains") and re.search(
+        r"\b(?:find|search|filter|look)", context
+    ):
+        return lex.QUERY
     if words == "title" and re.search(
         r"\b(?:books?|films?|movies?|songs?|albums?|library|author)\b", context
     ):
@@ -231,7 +359,7 @@ _SHAPES: tuple[tuple[str, Type], ...] = (
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d", DATETIME), (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", _FORMATS["date-time"]),
     (r"[^@\s]+@[^@\s]+\.\w+", wt.EMAIL), (r"https?://\S+", wt.URL),
     (r"[0-9a-f]{8}-[0-9a-f]{4}-.+", lex.UUID),
-    (r"[\w.-]+/[\w.-]+", lex.REPOSITORY), (r"#[\w-]+", lex.CHANNEL), (r"/\S*", lex.FOLDER),
+    (r"[\w.-]*[a-z][\w.-]*/[\w.-]*[a-z][\w.-]*", lex.REPOSITORY), (r"\d+\.\d+\.\d+\.\d+/\d+", lex.CIDR), (r"#[\w-]+", lex.CHANNEL), (r"/\S*", lex.FOLDER),
     (r"(?:[\w-]+\.)+(?:com|org|net|io|dev|example)", kinds.DOMAIN),
     (r"/\S+\.\w+", lex.PATH), (r"[\w-]+\.(?:pdf|txt|csv|docx?|xlsx?|png|jpe?g|md|json)", wt.FILE),
     (r"(?:AAPL|MSFT|GOOGL?|TSLA|AMZN|NVDA)", wt.TICKER), (r"[A-Z][a-z]+/[A-Z]\w+", wt.TIME_ZONE),

@@ -118,6 +118,9 @@ def arguments(target: Able, scene: Scene, without: str = "") -> dict[str, Any]:
     if not wanted and optional and len(optional) == len(params) and scene.rng.random() < 0.8:
         wanted = 1
     chosen = set(scene.rng.sample([p.name for p in optional], wanted))
+    new = [p.name for p in optional if p.type.name != "boolean"]
+    if target.changes and new and not chosen & set(new):
+        chosen.add(scene.rng.choice(new))  # nor does "update queue QUE-12 and notify the owner"
     out: dict[str, Any] = {}
     for p in params:
         if not p.optional or p.name in chosen:

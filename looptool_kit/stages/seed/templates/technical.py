@@ -17,7 +17,8 @@ _NAMES = re.compile(
     r"|user agent|idempotency key|(?:request|trace|correlation|span|session) id|client (?:id|secret)"
     r"|(?:next |prev |previous )?(?:page|continuation|sync|cursor|resume) (?:token|cursor)|(?:\w+ )?cursor"
     r"|etag|if (?:none )?match|nonce|jsonp|callback|signature|mcp session|tenant header"
-    r"|starting after|ending before|expand|opt fields|opt pretty|pretty|fields mask|read mask|update mask"
+    r"|page|page (?:number|size|limit|no|index)|(?:items|results|rows)? ?per page|offset|skip|start index"
+    r"|starting after|ending before|expand|fields?|search (?:field|in|by)|operator|match (?:mode|type)|embed|include fields|select|filter expression|opt fields|opt pretty|pretty|fields mask|read mask|update mask"
 )
 _ABOUT = re.compile(
     r"\b(?:version of (?:the|this) \w*\s?(?:api|schema|protocol)|api version|http header|request header"

@@ -21,10 +21,11 @@ from looptool_kit.stages.seed.templates import lexicon as lex
 from looptool_kit.stages.seed.templates.choices import boolean, choice
 from looptool_kit.stages.seed.templates.kinds import SLUG
 from looptool_kit.stages.seed.templates.names import Unusable, examples_of, short_noun, words_of
+from looptool_kit.stages.seed.templates.nouns import plural
 from looptool_kit.stages.seed.templates.numbers import number
 from looptool_kit.stages.seed.templates.patterns import sampler
 from looptool_kit.stages.seed.templates.stated import with_stated
-from looptool_kit.stages.seed.templates.strings import string
+from looptool_kit.stages.seed.templates.strings import UNKNOWN, string
 from looptool_kit.stages.seed.templates.technical import refuse_unsaid
 from looptool_kit.text.words import stem
 from looptool_kit.world import core
@@ -221,7 +222,10 @@ def _group(name: str, schema: Mapping[str, Any], context: str) -> Type:
     parts: dict[str, Type] = {}
     for key, inner in properties.items():
         try:
-            parts[key] = type_of(key, inner, words_of(name), context)
+            part = type_of(key, inner, words_of(name), context)
+            if part is UNKNOWN:
+                raise Unusable("nothing tells what a person says for it")
+            parts[key] = part
         except Unusable as why:
             if key in needed:
                 raise Unusable(f"{name}.{key}: {why}") from None
@@ -237,7 +241,12 @@ def _group(name: str, schema: Mapping[str, Any], context: str) -> Type:
         )
     nouns = {key: short_noun(words_of(key)) for key in parts}
     title = next(
-        (k for k in parts if k in needed and re.search(r"(^|_)(name|title|item|product|dish)$", k)), None
+        (
+            k
+            for k in parts
+            if k in needed and re.search(r"(^|_)(name|title|item|product|dish|description)$", k)
+        ),
+        None,
     )
 
     def say(value: Any, today: date) -> list[Surface]:
@@ -269,23 +278,18 @@ def _record(
 ) -> str:
     """An object in words.
 
-    As in "omeprazole with dose 10 mg", "phone +44 207 555 1234 and floor 3".
+    As in "omeprazole (dose 10 mg)", "phone +44 207 555 1234 and floor 3".
     """
     bits = []
     for key, v in value.items():
         if key != title:
-            ways = parts[key].say(v, today)
-            way = ways[min(at, len(ways) - 1)]
+            ways = [w.text for w in parts[key].say(v, today) if w.text]
             noun = "" if nouns[key] in lex.UNITS else f"{nouns[key]} "
-            bits.append(
-                f"{noun}{way.text}"
-                if way.text
-                else re.sub(r"^(?:,? ?and (?:please )?|with )", "", way.adverb)
-            )
+            bits.append(f"{noun}{ways[min(at, len(ways) - 1)]}")
     if title is None:
         return joined(bits)
     text = parts[title].say(value[title], today)[0].text
-    return f"{text} with {joined(bits)}" if bits else text
+    return f"{text} ({', '.join(bits)})" if bits else text
 
 
 def joined(bits: Sequence[str]) -> str:
@@ -299,11 +303,17 @@ def _many(name: str, schema: Mapping[str, Any], owner: str, context: str) -> Typ
     words = words_of(name)
     single = " ".join([*words.split()[:-1], stem(words.split()[-1])]) if words else name
     each = type_of(single, {**about, **items} if isinstance(items, Mapping) else about, owner, context)
+    if each is UNKNOWN:
+        raise Unusable(
+            f"nothing tells what a person says for {name}: give it choices, or examples in its description"
+        )
     low = max(1, int(schema.get("minItems") or 1))
-    high = min(max(low, 3), int(schema.get("maxItems") or 3))
+    most = int(schema.get("maxItems") or 3)
+    low = 2 if low == 1 and most > 1 and plural(words) else low  # "hive IDs" are several
+    high = min(max(low, 3), most)
     choices = each.schema.get("enum")
     if isinstance(choices, list):
-        high = min(high, len(choices))
+        low, high = min(low, max(1, len(choices))), min(high, len(choices))
     if low > 8 or high < low:
         raise Unusable(f"{name} wants lists of at least {low} values")
 
